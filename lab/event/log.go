@@ -1,0 +1,145 @@
+package event
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Recorder puts facts in their order, numbers them, and hands them on.
+//
+// Facts of one instant come from several goroutines, whose order is the scheduler's. So they wait until the clock has moved
+// on, and are then sorted by source; facts of one source keep the order in which they were noted. The log is therefore the
+// same for the same facts on any machine, as long as each source notes from one goroutine at a time.
+type Recorder struct {
+	mu      sync.Mutex
+	seq     int
+	pending []noted
+	to      []func(Event)
+	err     error
+}
+
+type noted struct {
+	at     time.Duration
+	source string
+	fact   Fact
+}
+
+// NewRecorder returns a recorder that hands each event, in order, to all of the functions.
+func NewRecorder(to ...func(Event)) *Recorder { return &Recorder{to: to} }
+
+// Note records a fact of a source at a time since the run's start. Times must not go backwards: a fact that comes late is
+// recorded at the time of the newest one.
+func (r *Recorder) Note(at time.Duration, source string, f Fact) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at = at.Round(time.Microsecond)
+	if n := len(r.pending); n > 0 {
+		if at > r.pending[n-1].at {
+			r.flush()
+		}
+		if n = len(r.pending); n > 0 {
+			at = max(at, r.pending[n-1].at)
+		}
+	}
+	r.pending = append(r.pending, noted{at, source, f})
+}
+
+// Flush hands on what waits. Call it at the end, or where nothing more can happen at the current instant.
+func (r *Recorder) Flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flush()
+}
+
+func (r *Recorder) flush() {
+	slices.SortStableFunc(r.pending, func(a, b noted) int { return cmp.Compare(a.source, b.source) })
+	for _, n := range r.pending {
+		r.seq++
+		e := Event{Seq: r.seq, At: n.at, Fact: n.fact}
+		for _, f := range r.to {
+			f(e)
+		}
+	}
+	r.pending = r.pending[:0]
+}
+
+// Writer writes events as JSON lines.
+type Writer struct {
+	w   *bufio.Writer
+	err error
+}
+
+// NewWriter returns a writer of JSON lines to w.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, 64<<10)} }
+
+// Write appends an event; the first error is kept and returned by [Writer.Close].
+func (w *Writer) Write(e Event) {
+	if w.err != nil {
+		return
+	}
+	b, err := e.MarshalJSON()
+	if err == nil {
+		_, err = w.w.Write(append(b, '\n'))
+	}
+	w.err = err
+}
+
+// Close flushes and returns the first error of all writes.
+func (w *Writer) Close() error {
+	if err := w.w.Flush(); w.err == nil {
+		w.err = err
+	}
+	return w.err
+}
+
+// maxLine bounds one line of a log; a second of traffic over a thousand cells is far below it.
+const maxLine = 8 << 20
+
+// Read reads a log. It returns the whole events before the first broken line, and an error that names this line.
+func Read(r io.Reader) ([]Event, error) {
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 64<<10), maxLine)
+	var events []Event
+	for line := 1; s.Scan(); line++ {
+		if len(bytes.TrimSpace(s.Bytes())) == 0 {
+			continue
+		}
+		e, err := readEvent(s.Bytes(), events)
+		if err != nil {
+			return events, fmt.Errorf("line %d: %w", line, err)
+		}
+		events = append(events, e)
+	}
+	if err := s.Err(); err != nil {
+		return events, fmt.Errorf("after line %d: %w", len(events), err)
+	}
+	return events, nil
+}
+
+func readEvent(line []byte, before []Event) (Event, error) {
+	var e Event
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, fmt.Errorf("not an event: %w", err)
+	}
+	if e.Seq != len(before)+1 {
+		return e, fmt.Errorf("sequence number %d where %d was due: lines are missing or were moved", e.Seq, len(before)+1)
+	}
+	if n := len(before); n > 0 && e.At < before[n-1].At {
+		return e, fmt.Errorf("event %d happened before event %d", e.Seq, before[n-1].Seq)
+	}
+	start, ok := e.Fact.(RunStarted)
+	switch {
+	case e.Seq == 1 && !ok:
+		return e, fmt.Errorf("a log begins with %s, not %s", KindRunStarted, e.Fact.Kind())
+	case e.Seq == 1 && start.Format > Format:
+		return e, fmt.Errorf("the log has format %d, this coalmine reads up to %d: use a newer one", start.Format, Format)
+	}
+	return e, nil
+}

@@ -1,0 +1,112 @@
+// Package scenarios is the library of incidents, and the loader of their files.
+//
+// A scenario is data: services, versions and how they behave, traffic, release, objectives, rubric. The package knows how it
+// is written down, not how it is played.
+package scenarios
+
+import (
+	"time"
+
+	"coalmine/lab/app"
+	"coalmine/lab/slo"
+	"coalmine/loadgen"
+)
+
+// Namespace is where the services of every scenario live.
+const Namespace = "develop"
+
+// Scenario is one incident, in the one internal form that every wire version is decoded into.
+type Scenario struct {
+	Name  string
+	Title string
+	// Summary is one sentence; Topic groups scenarios in a list; Level is 1 (first lesson) to 3.
+	Summary string
+	Topic   string
+	Level   int
+	// Teaches lists what a learner takes away.
+	Teaches []string
+
+	Services []Service
+	Clients  []Client
+	Release  Release
+	// Traffic is the workload that users bring.
+	Traffic    loadgen.Workload
+	Objectives []slo.Objective
+	// Environment holds manifests that the platform team put into the cluster (policies, config maps), as YAML documents.
+	Environment string
+	Timing      Timing
+	Rubric      Rubric
+}
+
+// Service is one of the demo services.
+type Service struct {
+	Name string
+	// Port of the Service, TargetPort of the container.
+	Port, TargetPort int
+	Replicas         int
+	// ServiceAccount of the pods; default the service's name.
+	ServiceAccount string
+	// Labels and Annotations of the pods, beside app: NAME.
+	Labels, Annotations map[string]string
+	// Versions by name.
+	Versions map[string]Version
+	// Baseline is the version that runs before the release.
+	Baseline string
+}
+
+// Version is one version of a service.
+type Version struct {
+	// Notes say what changed, for people.
+	Notes     string
+	Behaviour app.Behaviour
+	// ServiceAccount, Labels and Annotations override the service's for the pods of this version.
+	ServiceAccount      string
+	Labels, Annotations map[string]string
+	// Manifests are applied together with the version, as YAML documents (a chart's policies, for example).
+	Manifests string
+}
+
+// Client is a workload outside the services that sends users' requests: its proxy does the routing.
+type Client struct {
+	Name           string
+	ServiceAccount string
+	Replicas       int
+	// Unmeshed clients have no proxy: they reach the Service's own endpoints and have no identity.
+	Unmeshed bool
+}
+
+// Release is the change that the scenario is about.
+type Release struct {
+	Service string
+	// Faulty and Healthy are versions of the service.
+	Faulty, Healthy string
+}
+
+// Timing of a run.
+type Timing struct {
+	// Baseline is how long traffic runs before the release, Horizon how long the run goes on after it, whatever happens.
+	Baseline, Horizon time.Duration
+}
+
+// Rubric says what the score counts. Points are given by the items.
+type Rubric struct {
+	Items []RubricItem
+	// MaxHarm is the share of the harm without guardrail that still counts as a good catch, 0 to 1.
+	MaxHarm float64
+	// MinCanaryRequests is the number of requests below which a canary counts as starved.
+	MinCanaryRequests int
+	// Preconditions that the scenario asks for: "mtls", "policy", "rehearsal".
+	Preconditions []string
+}
+
+// RubricItem is one line of the score card.
+type RubricItem struct {
+	// ID names the check: see package score for those that exist.
+	ID     string
+	Title  string
+	Points int
+	// Limit is the check's parameter, where it has one (a share, a number of seconds).
+	Limit float64
+	// Hint says what to change when the item is lost.
+	Hint string
+}
