@@ -170,7 +170,7 @@ type Query struct {
 	// Metric is the name of the check in the Canary, where it is known.
 	Metric string `json:"metric,omitempty"`
 	PromQL string `json:"promql"`
-	// Value is the first sample's; nil when the answer was empty or NaN.
+	// Value is the one that Flagger takes (the last sample's); nil when the answer was empty or NaN.
 	Value *float64 `json:"value,omitempty"`
 	// Error is the engine's, "" when it answered.
 	Error string `json:"error,omitempty"`

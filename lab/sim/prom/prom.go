@@ -1,0 +1,213 @@
+// Package prom is a Prometheus in memory: the real time series database head and the real PromQL engine, without a server,
+// without scraping over a network and without a write-ahead log. Time is whatever the caller's clock says. The package knows
+// no metric by name.
+package prom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+// ScrapeInterval is the one of Linkerd's viz extension (linkerd2, viz/charts/linkerd-viz/templates/prometheus.yaml).
+const ScrapeInterval = 10 * time.Second
+
+const (
+	// maxSamples bounds what one query may hold in memory; Prometheus's own default is 50 million. A lab has a few thousand
+	// series, so a sane query stays far below.
+	maxSamples = 5_000_000
+	// lookback is Prometheus's default: how long the last sample of a series that is not marked stale counts as current.
+	lookback = 5 * time.Minute
+	// chunkRange keeps the whole run in the head; no block is ever cut.
+	chunkRange = 48 * time.Hour
+	// stripes of the series hash map; the default of 16384 costs megabytes for each run.
+	stripes = 64
+)
+
+// DB is one Prometheus. Its methods may be called from several goroutines, [DB.Scrape] from one at a time.
+type DB struct {
+	head   *tsdb.Head
+	engine *promql.Engine
+	dir    string
+	series map[any]*tracked
+	round  int
+}
+
+// tracked is a series that was seen in a scrape.
+type tracked struct {
+	ref   storage.SeriesRef
+	lset  labels.Labels
+	round int
+}
+
+// Label is a name and a value.
+type Label struct{ Name, Value string }
+
+// Sink takes one sample of a scrape. The key stands for the series and must be stable over scrapes; labels returns its labels
+// with __name__, in any order, and is asked only once for each key.
+type Sink func(key any, labels func() []Label, value float64)
+
+// Source writes its current samples to a sink.
+type Source func(Sink)
+
+// Open returns an empty database whose first sample may be at the given time.
+func Open(begin time.Time) (*DB, error) {
+	// Without a write-ahead log the head writes nothing until a chunk is full, but it insists on a directory.
+	dir, err := os.MkdirTemp("", "coalmine-tsdb-")
+	if err != nil {
+		return nil, fmt.Errorf("prometheus: %w", err)
+	}
+	o := tsdb.DefaultHeadOptions()
+	o.ChunkDirRoot = dir
+	o.ChunkRange = chunkRange.Milliseconds()
+	o.StripeSize = stripes
+	o.IsolationDisabled = true // one writer that never writes while somebody reads
+	head, err := tsdb.NewHead(nil, nil, nil, nil, o, nil)
+	if err == nil {
+		err = head.Init(begin.Add(-time.Hour).UnixMilli())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prometheus: %w", err), os.RemoveAll(dir))
+	}
+	engine := promql.NewEngine(promql.EngineOpts{
+		MaxSamples: maxSamples,
+		// In virtual time a busy engine never times out: the bounds are maxSamples and what validation lets through.
+		Timeout:              time.Minute,
+		LookbackDelta:        lookback,
+		EnableAtModifier:     true,
+		EnableNegativeOffset: true,
+		Parser:               parser.NewParser(parser.Options{}),
+	})
+	return &DB{head: head, engine: engine, dir: dir, series: map[any]*tracked{}}, nil
+}
+
+// Close frees everything.
+func (db *DB) Close() error {
+	return errors.Join(db.engine.Close(), db.head.Close(), os.RemoveAll(db.dir))
+}
+
+// Series counts the series of the head.
+func (db *DB) Series() uint64 { return db.head.NumSeries() }
+
+// Scrape takes one sample of every series of the sources. A series that the last scrape had and this one has not is marked
+// stale, as Prometheus does (documentation, querying basics, staleness).
+func (db *DB) Scrape(at time.Time, sources ...Source) error {
+	db.round++
+	ts := at.UnixMilli()
+	app := db.head.Appender(context.Background())
+	var failed error
+	sink := func(key any, lset func() []Label, v float64) {
+		s := db.series[key]
+		if s == nil {
+			s = &tracked{lset: toLabels(lset())}
+			db.series[key] = s
+		}
+		s.round = db.round
+		ref, err := app.Append(s.ref, s.lset, ts, v)
+		s.ref = ref
+		failed = errors.Join(failed, err)
+	}
+	for _, source := range sources {
+		source(sink)
+	}
+	for _, s := range db.series {
+		if s.round == db.round-1 {
+			_, err := app.Append(s.ref, s.lset, ts, math.Float64frombits(value.StaleNaN))
+			failed = errors.Join(failed, err)
+		}
+	}
+	if failed != nil {
+		return errors.Join(fmt.Errorf("prometheus: scrape at %v: %w", at, failed), app.Rollback())
+	}
+	return app.Commit()
+}
+
+func toLabels(ls []Label) labels.Labels {
+	b := labels.NewScratchBuilder(len(ls))
+	for _, l := range ls {
+		if l.Value != "" { // an empty label is no label
+			b.Add(l.Name, l.Value)
+		}
+	}
+	b.Sort()
+	return b.Labels()
+}
+
+// Query evaluates an instant query. The result is a vector or a scalar, as a vector.
+func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (promql.Vector, error) {
+	queryable := storage.QueryableFunc(func(mint, maxt int64) (storage.Querier, error) {
+		return tsdb.NewBlockQuerier(tsdb.NewRangeHead(db.head, mint, maxt), mint, maxt)
+	})
+	q, err := db.engine.NewInstantQuery(ctx, queryable, nil, promQL, at)
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	res := q.Exec(ctx)
+	if res.Err != nil {
+		return nil, res.Err
+	}
+	switch v := res.Value.(type) {
+	case promql.Vector:
+		return append(promql.Vector(nil), v...), nil // q.Close takes the original back
+	case promql.Scalar:
+		return promql.Vector{{T: v.T, F: v.V}}, nil
+	}
+	return nil, fmt.Errorf("the query returns a %s; a check needs a scalar or an instant vector", res.Value.Type())
+}
+
+// Registry is a source of the counters and gauges of a client_golang registry, with labels added to each.
+func Registry(g prometheus.Gatherer, added ...Label) Source {
+	return func(sink Sink) {
+		families, err := g.Gather()
+		if err != nil {
+			return // a collector that contradicts itself has no samples to give
+		}
+		for _, f := range families {
+			for _, m := range f.Metric {
+				if v, ok := single(m); ok {
+					id := f.GetName() + labelKey(m)
+					sink(id, func() []Label { return metricLabels(f.GetName(), m, added) }, v)
+				}
+			}
+		}
+	}
+}
+
+func single(m *dto.Metric) (float64, bool) {
+	switch {
+	case m.Counter != nil:
+		return m.Counter.GetValue(), true
+	case m.Gauge != nil:
+		return m.Gauge.GetValue(), true
+	}
+	return 0, false
+}
+
+func labelKey(m *dto.Metric) string {
+	key := ""
+	for _, l := range m.Label {
+		key += "\xff" + l.GetName() + "\xfe" + l.GetValue()
+	}
+	return key
+}
+
+func metricLabels(name string, m *dto.Metric, added []Label) []Label {
+	ls := append([]Label{{"__name__", name}}, added...)
+	for _, l := range m.Label {
+		ls = append(ls, Label{l.GetName(), l.GetValue()})
+	}
+	return ls
+}
