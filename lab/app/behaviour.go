@@ -114,6 +114,9 @@ type Request struct {
 	User   uint32
 	Cohort uint16
 	Route  uint16
+	// Attempt counts the mesh's retries of the same request from 0: each attempt draws anew, so that a retry can heal a
+	// fault that hits a share.
+	Attempt uint8
 }
 
 // State is the pod's state at the moment at which work on a request begins.
@@ -149,4 +152,7 @@ type Vocabulary struct {
 	// Header returns the value of a header, and Cookie of a cookie, that a user of a cohort sends; "" for none.
 	Header func(cohort uint16, user uint32, name string) string
 	Cookie func(cohort uint16, user uint32, name string) string
+	// PerUser tells whether any of them differs between users of a cohort; nil stands for all cohorts. Matches of the
+	// other cohorts are decided once.
+	PerUser func(cohort uint16) bool
 }
