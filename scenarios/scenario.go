@@ -110,3 +110,33 @@ type RubricItem struct {
 	// Hint says what to change when the item is lost.
 	Hint string
 }
+
+// Roles of a version in its scenario.
+const (
+	RoleFaulty  = "faulty"
+	RoleHealthy = "healthy"
+)
+
+// Service returns the service of a name, nil when there is none.
+func (s *Scenario) Service(name string) *Service {
+	for i := range s.Services {
+		if s.Services[i].Name == name {
+			return &s.Services[i]
+		}
+	}
+	return nil
+}
+
+// Released returns the service that the scenario releases, nil when the scenario is not valid.
+func (s *Scenario) Released() *Service { return s.Service(s.Release.Service) }
+
+// Role says what a version of the released service is in the scenario: [RoleFaulty], [RoleHealthy], or "" for another.
+func (s *Scenario) Role(version string) string {
+	switch version {
+	case s.Release.Faulty:
+		return RoleFaulty
+	case s.Release.Healthy:
+		return RoleHealthy
+	}
+	return ""
+}
