@@ -113,6 +113,8 @@ type Workload struct {
 type Canary struct {
 	Name      string `json:"name"`
 	Namespace string `json:"namespace,omitempty"`
+	// Target is the Deployment that the Canary is for; readers fall back on Name where a log lacks it.
+	Target string `json:"target,omitempty"`
 	// Phase is Flagger's: Initializing, Initialized, Waiting, Progressing, WaitingPromotion, Promoting, Finalising,
 	// Succeeded, Failed, Terminating, Terminated.
 	Phase string `json:"phase"`

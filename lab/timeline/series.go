@@ -1,0 +1,51 @@
+package timeline
+
+import (
+	"cmp"
+	"time"
+
+	"coalmine/lab/event"
+)
+
+// Point is one second of requests of some kind.
+type Point struct {
+	// From and To bound the second, as times since the run's start; Seq is its event.
+	From, To time.Duration
+	Seq      int
+	Counts
+	// P99 is what the slowest hundredth of users waited at least; 0 without requests.
+	P99 time.Duration
+}
+
+// Series gives the run second by second, for the keys that are kept; nil keeps all. Seconds without traffic are points
+// with zero counts where the log has them, and absent where it does not.
+func (t *Timeline) Series(keep func(Key) bool) []Point { return t.SeriesFrom(0, keep) }
+
+// SeriesFrom is Series without the seconds that ended at or before a time since the run's start.
+func (t *Timeline) SeriesFrom(after time.Duration, keep func(Key) bool) []Point {
+	var points []Point
+	for i := range t.seconds {
+		if s := &t.seconds[i]; time.Duration(s.To) > after {
+			points = append(points, s.point(keep))
+		}
+	}
+	return points
+}
+
+func (s *second) point(keep func(Key) bool) Point {
+	p := Point{From: time.Duration(s.From), To: time.Duration(s.To), Seq: s.Seq}
+	var latency [][]event.BucketCount
+	for _, c := range s.Cells {
+		if keep == nil || keep(keyOf(c)) {
+			p.Counts = p.plus(countsOf(c))
+			latency = append(latency, c.Latency)
+		}
+	}
+	p.P99 = event.Quantile(0.99, latency...)
+	return p
+}
+
+func (k Key) compare(l Key) int {
+	return cmp.Or(cmp.Compare(k.Cohort, l.Cohort), cmp.Compare(k.Route, l.Route),
+		cmp.Compare(k.Workload, l.Workload), cmp.Compare(k.Version, l.Version))
+}

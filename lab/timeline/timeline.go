@@ -1,0 +1,160 @@
+// Package timeline folds the events of one run into what happened: when users were first hurt, when a guardrail noticed,
+// when the rollout was undone, and who got what in between.
+//
+// It is a reducer: the same events in the same order give the same timeline, whether they come at once or one by one.
+// Every derived moment keeps the sequence number of the event it rests on. The package knows events only: no scenario, no
+// rubric, no view.
+package timeline
+
+import (
+	"time"
+
+	"coalmine/lab/event"
+)
+
+// Mark is a moment of the run and the event it rests on. The zero Mark is a moment that never came.
+type Mark struct {
+	// At is the time since the run's start.
+	At time.Duration
+	// Seq numbers the event; 0 when the moment never came.
+	Seq int
+}
+
+// Seen tells whether the moment came.
+func (m Mark) Seen() bool { return m.Seq > 0 }
+
+// Since is the time from an earlier mark to this one, never negative; 0 when one of the two never came.
+func (m Mark) Since(earlier Mark) time.Duration {
+	if !m.Seen() || !earlier.Seen() {
+		return 0
+	}
+	return max(0, m.At-earlier.At)
+}
+
+// Stage is a part of the run and when it began.
+type Stage struct {
+	Mark
+	event.Stage
+}
+
+// End says how the run as such ended. Its Outcome is "" while the run is on, or when its log was cut off.
+type End struct {
+	Mark
+	event.RunEnded
+}
+
+// Timeline is what happened in one run so far. Its fields are written by [Timeline.Fold] alone.
+type Timeline struct {
+	Run    event.RunStarted
+	Stages []Stage
+	End    End
+	// Facts are all events but the seconds of traffic, in log order.
+	Facts []event.Event
+	// Last is the newest event of any kind.
+	Last Mark
+
+	// Released is when the new version was given to its Deployment.
+	Released Mark
+	// Canary names the Canary object of the released service, "" as long as none was seen.
+	Canary string
+	// Changes are the changes of that Canary's status.
+	Changes []Change
+	// Steps are the exposures of the released version, in order; the last one is in force.
+	Steps []Step
+	// Routes are the changes of the released service's routing.
+	Routes []RouteChange
+
+	// FirstBad and LastBad end the first and the last second in which the fault hurt a user.
+	FirstBad, LastBad Mark
+	// Detected is the first sign after FirstBad that a guardrail noticed: a failed check, a gate that held the canary
+	// back, or the rollback itself. Without any harm it is the first sign at all.
+	Detected Mark
+	// Abort is the rollback: phase Failed, or the route back to the primary alone before it.
+	Abort Mark
+	// Promoting is the decision to promote; Promoted is when all traffic was on the promoted primary.
+	Promoting, Promoted Mark
+	// Removed is when the Canary object or the canary's pods were taken away while its fate was open.
+	Removed Mark
+	// Refusal is the first gate or pre-rollout check that refused the version for what it is: mtls, policy, a failed
+	// drill. Gates that only ask for traffic or for a person are none.
+	Refusal Mark
+	// FirstCanary ends the first second in which the canary served a request.
+	FirstCanary Mark
+	// WeightAtAbort is the share of traffic that the canary had when it was rolled back, in percent.
+	WeightAtAbort int
+	// Waits are spans in which a gate for people held the rollout.
+	Waits []Wait
+
+	Preconditions Preconditions
+	Experiment    Experiment
+	// Totals closes the traffic; nil until then.
+	Totals   *event.TrafficTotals
+	TotalsAt Mark
+
+	// CanaryRequests and ServiceRequests count what the released version's canary, and the whole released service,
+	// answered while the canary's fate was open.
+	CanaryRequests, ServiceRequests int
+
+	canary  event.Canary // latest status
+	final   bool         // phase Failed was seen
+	pending gateHold
+	signals []Mark
+	counts  map[Key]Counts // the whole run
+	settled map[Key]Counts // seconds well inside one step
+	seconds []second
+}
+
+// Build folds a whole log.
+func Build(events []event.Event) *Timeline {
+	t := new(Timeline)
+	for _, e := range events {
+		t.Fold(e)
+	}
+	return t
+}
+
+// Fold takes the next event of the log. What comes after the run's end is the lab putting its things away, and is ignored.
+func (t *Timeline) Fold(e event.Event) {
+	if t.End.Seen() {
+		return
+	}
+	at := Mark{At: e.At, Seq: e.Seq}
+	t.Last = at
+	t.settleGate(at)
+	if f, ok := e.Fact.(event.Traffic); ok {
+		t.foldTraffic(f, at)
+		return
+	}
+	t.Facts = append(t.Facts, e)
+	t.foldRun(e.Fact, at)
+	t.foldRollout(e.Fact, at)
+	t.foldEvidence(e.Fact, at)
+}
+
+// foldRun keeps the frame of the run.
+func (t *Timeline) foldRun(f event.Fact, at Mark) {
+	switch f := f.(type) {
+	case event.RunStarted:
+		t.Run = f
+	case event.Stage:
+		t.Stages = append(t.Stages, Stage{Mark: at, Stage: f})
+	case event.RunEnded:
+		t.End = End{Mark: at, RunEnded: f}
+	case event.TrafficTotals:
+		t.Totals, t.TotalsAt = &f, at
+	}
+}
+
+// StageAt names the stage at a time since the run's start; "" before the first.
+func (t *Timeline) StageAt(at time.Duration) string {
+	name := ""
+	for _, s := range t.Stages {
+		if s.At <= at {
+			name = s.Name
+		}
+	}
+	return name
+}
+
+// Decided tells whether the canary's fate was settled, one way or the other.
+func (t *Timeline) Decided() bool { return t.Abort.Seen() || t.Promoting.Seen() || t.Removed.Seen() }

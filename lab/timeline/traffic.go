@@ -1,0 +1,179 @@
+package timeline
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"coalmine/lab/event"
+)
+
+// Key says whose requests are counted, and who served them.
+type Key struct {
+	Cohort, Route, Workload, Version string
+}
+
+// Counts are requests of some kind; all further counts are parts of N (see [event.Cell]).
+type Counts struct {
+	N, Errors, Denied, Limited, Slow, Wrong, Bad, Hit, Harm int
+}
+
+func (c Counts) plus(d Counts) Counts {
+	return Counts{
+		N: c.N + d.N, Errors: c.Errors + d.Errors, Denied: c.Denied + d.Denied, Limited: c.Limited + d.Limited,
+		Slow: c.Slow + d.Slow, Wrong: c.Wrong + d.Wrong, Bad: c.Bad + d.Bad, Hit: c.Hit + d.Hit, Harm: c.Harm + d.Harm,
+	}
+}
+
+func countsOf(c event.Cell) Counts {
+	return Counts{N: c.N, Errors: c.Errors, Denied: c.Denied, Limited: c.Limited, Slow: c.Slow, Wrong: c.Wrong, Bad: c.Bad,
+		Hit: c.Hit, Harm: c.Harm}
+}
+
+func keyOf(c event.Cell) Key { return Key{c.Cohort, c.Route, c.Workload, c.Version} }
+
+type second struct {
+	Mark
+	event.Traffic
+}
+
+func (t *Timeline) foldTraffic(f event.Traffic, at Mark) {
+	if t.counts == nil {
+		t.counts, t.settled = map[Key]Counts{}, map[Key]Counts{}
+	}
+	t.seconds = append(t.seconds, second{at, f})
+	from := time.Duration(f.From)
+	step := t.stepAt(from)
+	harm := 0
+	for _, c := range f.Cells {
+		harm += c.Harm
+		t.counts[keyOf(c)] = t.counts[keyOf(c)].plus(countsOf(c))
+		if t.underAnalysis(from) {
+			t.foldCell(c, step, from, Mark{At: time.Duration(f.To), Seq: at.Seq})
+		}
+	}
+	if harm > 0 {
+		t.hurt(Mark{At: time.Duration(f.To), Seq: at.Seq})
+	}
+}
+
+// underAnalysis tells whether a second that began at a time lies between release and decision.
+func (t *Timeline) underAnalysis(from time.Duration) bool {
+	if !t.Released.Seen() {
+		return false
+	}
+	for _, end := range []Mark{t.Abort, t.Promoting, t.Removed} {
+		if end.Seen() && from >= end.At {
+			return false
+		}
+	}
+	return true
+}
+
+// foldCell counts a cell of the analysis. The canary is the release's own Deployment once it runs the new version; the
+// primary carries the old one until promotion.
+func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Mark) {
+	if c.Workload == "" || c.N == 0 {
+		return
+	}
+	canary := 0
+	if t.onCanary(keyOf(c)) {
+		canary = c.N
+		if !t.FirstCanary.Seen() {
+			t.FirstCanary = at
+		}
+	}
+	t.CanaryRequests += canary
+	t.ServiceRequests += c.N
+	if step == nil {
+		return
+	}
+	step.Canary += canary
+	step.Served += c.N
+	if from >= step.At+settleTime {
+		step.SettledCanary += canary
+		step.SettledServed += c.N
+		t.settled[keyOf(c)] = t.settled[keyOf(c)].plus(countsOf(c))
+	}
+}
+
+func (t *Timeline) onCanary(k Key) bool {
+	return k.Workload == t.Run.Service && k.Version == t.Run.Version
+}
+
+func (t *Timeline) hurt(at Mark) {
+	if !t.FirstBad.Seen() {
+		t.FirstBad = at
+		t.Detected = Mark{} // signs before the first harm were about something else, unless no other comes
+		t.detect()
+	}
+	t.LastBad = at
+}
+
+// ActualShare is the part of the released service's requests that the canary answered while its fate was open, 0 to 1.
+func (t *Timeline) ActualShare() float64 {
+	if t.ServiceRequests == 0 {
+		return 0
+	}
+	return float64(t.CanaryRequests) / float64(t.ServiceRequests)
+}
+
+// Sum adds up the whole run's counts of the keys that are kept; nil keeps all.
+func (t *Timeline) Sum(keep func(Key) bool) Counts { return sum(t.counts, keep) }
+
+// Settled adds up the counts of the seconds that lie well inside one step of the analysis.
+func (t *Timeline) Settled(keep func(Key) bool) Counts { return sum(t.settled, keep) }
+
+func sum(m map[Key]Counts, keep func(Key) bool) Counts {
+	var s Counts
+	for k, c := range m {
+		if keep == nil || keep(k) {
+			s = s.plus(c)
+		}
+	}
+	return s
+}
+
+// Keys lists whose requests were seen, in order.
+func (t *Timeline) Keys() []Key { return slices.SortedFunc(maps.Keys(t.counts), Key.compare) }
+
+// Cohorts lists the cohorts that were seen, sorted.
+func (t *Timeline) Cohorts() []string {
+	return t.names(func(k Key) string { return k.Cohort })
+}
+
+// RouteNames lists the routes that were asked for, sorted.
+func (t *Timeline) RouteNames() []string {
+	return t.names(func(k Key) string { return k.Route })
+}
+
+func (t *Timeline) names(of func(Key) string) []string {
+	set := map[string]bool{}
+	for k := range t.counts {
+		set[of(k)] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// OnCanary keeps what the released version's canary served.
+func (t *Timeline) OnCanary() func(Key) bool { return t.onCanary }
+
+// Of keeps one cohort.
+func Of(cohort string) func(Key) bool { return func(k Key) bool { return k.Cohort == cohort } }
+
+// By keeps what one workload served; with version "" any version of it.
+func By(workload, version string) func(Key) bool {
+	return func(k Key) bool { return k.Workload == workload && (version == "" || k.Version == version) }
+}
+
+// And keeps what all of the functions keep.
+func And(fs ...func(Key) bool) func(Key) bool {
+	return func(k Key) bool {
+		for _, f := range fs {
+			if f != nil && !f(k) {
+				return false
+			}
+		}
+		return true
+	}
+}
