@@ -1,0 +1,128 @@
+package loadgen
+
+import (
+	"math"
+	"time"
+
+	"coalmine/chance"
+)
+
+// segment is a stretch of time in which the rate is linear. Times are seconds since the begin of traffic.
+type segment struct {
+	from, to float64
+	// rate at from, and its change per second.
+	rate, slope float64
+}
+
+// forever ends the last segment, in seconds. It is finite because 0·∞ is not a number.
+const forever = 1e12
+
+// segments cuts a curve into linear stretches that cover all of time. A diurnal curve gives its upper bound, which is to be
+// thinned by [Curve.accept].
+func (c Curve) segments() []segment {
+	switch {
+	case c.Ramp != nil:
+		over := c.Ramp.Over.Seconds()
+		slope := (c.Ramp.To - c.Ramp.From) / over
+		return []segment{{0, over, c.Ramp.From, slope}, {over, forever, c.Ramp.To, 0}}
+	case len(c.Steps) > 0:
+		return stairs(c.Steps)
+	case c.Spike != nil:
+		s := c.Spike
+		return stairs([]Step{{0, s.Base}, {s.At, s.Peak}, {s.At + s.For, s.Base}})
+	case c.Diurnal != nil:
+		return []segment{{0, forever, c.Diurnal.Mean + math.Abs(c.Diurnal.Amplitude), 0}}
+	default:
+		return []segment{{0, forever, c.Constant, 0}}
+	}
+}
+
+// stairs makes segments of steps. Before the first step the rate is 0.
+func stairs(steps []Step) []segment {
+	list := []segment{{to: forever}}
+	for _, s := range steps {
+		at := s.At.Seconds()
+		list[len(list)-1].to = at
+		list = append(list, segment{from: at, to: forever, rate: s.Rate})
+	}
+	return list
+}
+
+// accept returns the share of candidates of the segments that are arrivals at a time in seconds: Lewis and Shedler's
+// thinning (Naval Research Logistics Quarterly 26, 1979). It is 1 for every curve but the diurnal.
+func (c Curve) accept(t float64) float64 {
+	if c.Diurnal == nil {
+		return 1
+	}
+	d := c.Diurnal
+	return d.at(t) / (d.Mean + math.Abs(d.Amplitude))
+}
+
+// at returns the rate at a time in seconds.
+func (d *Diurnal) at(t float64) float64 {
+	wave := float64(d.Amplitude * chance.Sin(t/d.Period.Seconds()+d.Phase))
+	return max(d.Mean+wave, 0)
+}
+
+// At returns the rate at a time since the begin of traffic, in requests per second. Before the first of steps it is 0; a
+// spike holds its peak in [At, At+For).
+func (c Curve) At(t time.Duration) float64 {
+	s := t.Seconds()
+	if c.Diurnal != nil {
+		return c.Diurnal.at(s)
+	}
+	for _, g := range c.segments() {
+		if s < g.to {
+			return g.rate + float64(g.slope*(s-g.from))
+		}
+	}
+	return 0
+}
+
+// Integral returns the expected number of arrivals in [0, t).
+func (c Curve) Integral(t time.Duration) float64 {
+	end := t.Seconds()
+	if d := c.Diurnal; d != nil {
+		period := d.Period.Seconds()
+		// The sine's integral over turns is (cos a - cos b)/2π; a cosine is a sine a quarter turn on.
+		wave := chance.Sin(d.Phase+0.25) - chance.Sin(end/period+d.Phase+0.25)
+		return float64(d.Mean*end) + d.Amplitude*period*wave/(2*math.Pi)
+	}
+	sum := 0.0
+	for _, g := range c.segments() {
+		sum += g.area(min(end, g.to) - g.from)
+	}
+	return sum
+}
+
+// Mean returns the mean rate over [0, t), in requests per second.
+func (c Curve) Mean(t time.Duration) float64 {
+	if t <= 0 {
+		return c.At(0)
+	}
+	return c.Integral(t) / t.Seconds()
+}
+
+// area is the expected number of arrivals in the first d seconds of a segment.
+func (g segment) area(d float64) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return float64(d * (g.rate + float64(g.slope*d)/2))
+}
+
+// reach is the inverse of area, seen from a time within the segment: the time at which another `work` expected arrivals
+// have passed since `from`. Where the segment does not hold so many, ok is false and left is what remains of work.
+func (g segment) reach(from, work float64) (at, left float64, ok bool) {
+	rate := g.rate + float64(g.slope*(from-g.from))
+	rest := segment{from: from, to: g.to, rate: rate, slope: g.slope}
+	if rate == 0 && g.slope == 0 {
+		return g.to, work, false
+	}
+	if whole := rest.area(g.to - from); whole <= work {
+		return g.to, work - whole, false
+	}
+	// rate·d + slope·d²/2 = work, in the form that does not cancel when the slope is small.
+	root := math.Sqrt(max(float64(rate*rate)+float64(2*float64(g.slope*work)), 0))
+	return from + 2*work/(rate+root), 0, true
+}

@@ -1,0 +1,108 @@
+package loadgen
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"coalmine/chance"
+)
+
+// userMark stands for the user's number in the value of a header or cookie.
+const userMark = "{user}"
+
+// PerUser tells whether headers or cookies of a cohort differ between its users.
+func (p *Plan) PerUser(cohort uint16) bool { return p.workload.Cohorts[cohort].perUser() }
+
+func (c Cohort) perUser() bool {
+	marked := func(x Pair) bool { return strings.Contains(x.Value, userMark) }
+	return c.ShuffleCookies && len(c.Cookies) > 1 || slices.ContainsFunc(c.Headers, marked) ||
+		slices.ContainsFunc(c.Cookies, marked)
+}
+
+// keepSteadyHeaders computes the headers of cohorts whose users all send the same.
+func (p *Plan) keepSteadyHeaders() {
+	p.steady = make([][]Pair, len(p.workload.Cohorts))
+	for i, c := range p.workload.Cohorts {
+		if !c.perUser() {
+			p.steady[i] = p.headers(c, 0)
+		}
+	}
+}
+
+// Headers returns what a user of a cohort sends with each request: the headers, then the cookies as one Cookie header.
+// It must not be changed.
+func (p *Plan) Headers(cohort uint16, user uint32) []Pair {
+	if c := p.workload.Cohorts[cohort]; c.perUser() {
+		return p.headers(c, user)
+	}
+	return p.steady[cohort]
+}
+
+func (p *Plan) headers(c Cohort, user uint32) []Pair {
+	list := make([]Pair, 0, len(c.Headers)+1)
+	for _, h := range c.Headers {
+		list = append(list, h.of(user))
+	}
+	if len(c.Cookies) > 0 {
+		list = append(list, Pair{cookieHeader, p.cookieLine(c, user)})
+	}
+	return list
+}
+
+// of replaces the user mark.
+func (x Pair) of(user uint32) Pair {
+	if strings.Contains(x.Value, userMark) {
+		x.Value = strings.ReplaceAll(x.Value, userMark, strconv.FormatUint(uint64(user), 10))
+	}
+	return x
+}
+
+// cookieHeader carries all cookies of a request (RFC 6265, section 4.2).
+const cookieHeader = "Cookie"
+
+// cookieLine joins the cookies in the cohort's order, or in the user's.
+func (p *Plan) cookieLine(c Cohort, user uint32) string {
+	var line strings.Builder
+	for i, at := range p.cookieOrder(c, user) {
+		if i > 0 {
+			line.WriteString("; ")
+		}
+		x := c.Cookies[at].of(user)
+		line.WriteString(x.Name + "=" + x.Value)
+	}
+	return line.String()
+}
+
+// cookieOrder is a Fisher-Yates shuffle with draws of the seed and the user.
+func (p *Plan) cookieOrder(c Cohort, user uint32) []int {
+	order := make([]int, len(c.Cookies))
+	for i := range order {
+		order[i] = i
+	}
+	for i := len(order) - 1; c.ShuffleCookies && i > 0; i-- {
+		j := chance.Below(p.order.Bits(uint64(user)*maxPairs+uint64(i)), uint64(i)+1)
+		order[i], order[j] = order[j], order[i]
+	}
+	return order
+}
+
+// Header returns the value of one header (Cookie included), "" for none. Case of names does not matter.
+func (p *Plan) Header(cohort uint16, user uint32, name string) string {
+	for _, h := range p.Headers(cohort, user) {
+		if strings.EqualFold(h.Name, name) {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+// Cookie returns the value of one cookie, "" for none. Case of names matters.
+func (p *Plan) Cookie(cohort uint16, user uint32, name string) string {
+	for _, c := range p.workload.Cohorts[cohort].Cookies {
+		if c.Name == name {
+			return c.of(user).Value
+		}
+	}
+	return ""
+}
