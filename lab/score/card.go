@@ -1,0 +1,154 @@
+package score
+
+import "coalmine/lab/event"
+
+// CardFormat is the version of the card's JSON form.
+const CardFormat = 1
+
+// Outcomes of a trial, as they stand in a card.
+const (
+	OutcomePassed       = "passed"
+	OutcomeLabFailed    = "lab failed"
+	OutcomeMissed       = "incident missed"
+	OutcomeRolledBack   = "healthy release not delivered"
+	OutcomeInconclusive = "inconclusive"
+)
+
+// Card is the result of a trial. Shares are 0 to 1, times are seconds since the run's start unless said otherwise, and
+// everything that was not measured is left out.
+type Card struct {
+	Format   int    `json:"format"`
+	Scenario string `json:"scenario"`
+	Title    string `json:"title"`
+	// Outcome is one of the Outcome constants, Exit its exit code, Reason one sentence.
+	Outcome string `json:"outcome"`
+	Exit    int    `json:"exit"`
+	Reason  string `json:"reason"`
+
+	Points    int `json:"points"`
+	MaxPoints int `json:"max_points"`
+
+	Faulty  Rate `json:"faulty"`  // caught of all faulty runs
+	Healthy Rate `json:"healthy"` // rolled back or not delivered, of all healthy runs
+	Harm    Harm `json:"harm"`
+	// Skill is (H_none − H_learner) / (H_none − H_best), 0 to 1.
+	Skill *float64 `json:"skill,omitempty"`
+
+	Runs  []Row  `json:"runs"`
+	Items []Item `json:"items"`
+
+	Preconditions []Precondition `json:"preconditions,omitempty"`
+	Players       Players        `json:"players"`
+}
+
+// Rate is a count with its Wilson 95 % interval.
+type Rate struct {
+	Count int     `json:"count"`
+	Of    int     `json:"of"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+}
+
+// Harm sums users' excess bad requests over the faulty seeds.
+type Harm struct {
+	Learner int `json:"learner"`
+	// None is the harm of the same seeds without guardrail, Best with the reference guardrails, Bound what an ideal alarm
+	// would still have let through.
+	None  *int `json:"none,omitempty"`
+	Best  *int `json:"best,omitempty"`
+	Bound *int `json:"bound,omitempty"`
+	// Avoided is the mean share of harm avoided per seed; Low and High its 95 % interval (Student's t), from two seeds on.
+	Avoided *float64 `json:"avoided,omitempty"`
+	Low     *float64 `json:"avoided_low,omitempty"`
+	High    *float64 `json:"avoided_high,omitempty"`
+	// UsersHurt counts distinct users, of UsersHurtNone without guardrail.
+	UsersHurt     int          `json:"users_hurt"`
+	UsersHurtNone *int         `json:"users_hurt_none,omitempty"`
+	Cohorts       []CohortHarm `json:"cohorts,omitempty"`
+}
+
+// CohortHarm is one cohort's part, over the faulty seeds.
+type CohortHarm struct {
+	Cohort   string `json:"cohort"`
+	Requests int    `json:"requests"`
+	Harm     int    `json:"harm"`
+	None     *int   `json:"none,omitempty"`
+	// Left is Harm / None: the share of the harm that the guardrails let through.
+	Left  *float64 `json:"left,omitempty"`
+	Users int      `json:"users,omitempty"`
+	Hurt  int      `json:"hurt,omitempty"`
+}
+
+// Row is one run of the learner's guardrails.
+type Row struct {
+	// Run names the run, as in EventRef; Role is "faulty" or "healthy".
+	Run     string  `json:"run"`
+	Role    string  `json:"role"`
+	Seed    uint64  `json:"seed"`
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason"`
+
+	Released  *event.Seconds `json:"released,omitempty"`
+	FirstBad  *event.Seconds `json:"first_bad,omitempty"`
+	Detection *event.Seconds `json:"detection,omitempty"`
+	Abort     *event.Seconds `json:"abort,omitempty"`
+	LastBad   *event.Seconds `json:"last_bad,omitempty"`
+	Promoted  *event.Seconds `json:"promoted,omitempty"`
+	// End is the run's horizon.
+	End event.Seconds `json:"end"`
+	// MTTD is the time from the first bad request to the detection, MTTR to the last bad one after a rollback.
+	MTTD *event.Seconds `json:"mttd,omitempty"`
+	MTTR *event.Seconds `json:"mttr,omitempty"`
+
+	// Weight of the canary in percent at the abort; absent without one.
+	Weight *int `json:"weight_at_abort,omitempty"`
+	Harm   int  `json:"harm"`
+	// None, Best and Bound are this seed's harm without guardrail, with the reference, and of an ideal alarm.
+	None  *int `json:"harm_none,omitempty"`
+	Best  *int `json:"harm_best,omitempty"`
+	Bound *int `json:"harm_bound,omitempty"`
+
+	UsersHurt      int        `json:"users_hurt"`
+	CanaryRequests int        `json:"canary_requests"`
+	Share          float64    `json:"canary_share"`
+	Track          []Exposure `json:"track,omitempty"`
+	Events         []EventRef `json:"events,omitempty"`
+}
+
+// Exposure is the released version's share of the traffic from a time on, in percent. Matched is set for routing by match.
+type Exposure struct {
+	At      event.Seconds `json:"at"`
+	Weight  int           `json:"weight"`
+	Matched bool          `json:"matched,omitempty"`
+}
+
+// Item is one line of the rubric.
+type Item struct {
+	ID     string     `json:"id"`
+	Title  string     `json:"title"`
+	Points int        `json:"points"`
+	Max    int        `json:"max"`
+	Reason string     `json:"reason"`
+	Hint   string     `json:"hint,omitempty"`
+	Events []EventRef `json:"events,omitempty"`
+}
+
+// EventRef names an event of a run.
+type EventRef struct {
+	Run string `json:"run"`
+	Seq int    `json:"seq"`
+}
+
+// Precondition is something the scenario asks for before the canary gets traffic.
+type Precondition struct {
+	Name   string     `json:"name"`
+	Seen   bool       `json:"seen"`
+	Events []EventRef `json:"events,omitempty"`
+}
+
+// Players says what played the runs.
+type Players struct {
+	Cluster  string            `json:"cluster"`
+	Mesh     string            `json:"mesh"`
+	Versions map[string]string `json:"versions,omitempty"`
+}
