@@ -1,0 +1,113 @@
+package mesh
+
+import (
+	"time"
+
+	"coalmine/chance"
+)
+
+// Load estimation of a default installation (linkerd2, policy-controller/grpc/src/outbound.rs, default_balancer_config).
+const (
+	DefaultRTT = 30 * time.Millisecond
+	LoadDecay  = 10 * time.Second
+)
+
+// FailfastAfter is how long a request waits for a backend before the proxy answers 504, and from then on at once
+// (linkerd2, policy-controller/grpc/src/outbound.rs, default_queue_config).
+const FailfastAfter = 3 * time.Second
+
+// Endpoint is a pod as one client proxy's balancer sees it. Its load is the peak-sensitive moving average of round trip times
+// multiplied by the requests in flight (tower, tower/src/load/peak_ewma.rs).
+type Endpoint struct {
+	// Key is the caller's name for the pod.
+	Key int
+
+	rtt     float64 // ns
+	updated time.Duration
+	pending int
+}
+
+// Begin counts a request that is sent to the endpoint.
+func (e *Endpoint) Begin() { e.pending++ }
+
+// End counts its answer, which took rtt.
+func (e *Endpoint) End(now, rtt time.Duration) {
+	e.pending--
+	e.update(now, float64(rtt))
+}
+
+// Pending counts requests in flight.
+func (e *Endpoint) Pending() int { return e.pending }
+
+// Cost estimates the work that waits at the endpoint, in nanoseconds. Asking lets the estimate decay towards 0, as in tower.
+func (e *Endpoint) Cost(now time.Duration) float64 {
+	e.update(now, 0)
+	return e.rtt * float64(e.pending+1)
+}
+
+func (e *Endpoint) update(now time.Duration, rtt float64) {
+	if e.rtt < rtt {
+		e.rtt = rtt
+	} else if now > e.updated {
+		keep := chance.Exp(-float64(now-e.updated) / float64(LoadDecay))
+		// The conversions forbid fused operations, whose bits differ between machines.
+		e.rtt = float64(e.rtt*keep) + float64(rtt*(1-keep))
+	}
+	e.updated = now
+}
+
+// Balancer spreads the requests of one client proxy over the ready endpoints of one Service: the power of two choices
+// (linkerd2-proxy, linkerd/pool/p2c/src/lib.rs).
+type Balancer struct {
+	endpoints []*Endpoint
+}
+
+// Set gives the balancer its endpoints. Those that it had keep their load.
+func (b *Balancer) Set(now time.Duration, keys []int) {
+	next := make([]*Endpoint, 0, len(keys))
+	for _, k := range keys {
+		e := b.find(k)
+		if e == nil {
+			e = &Endpoint{Key: k, rtt: float64(DefaultRTT), updated: now}
+		}
+		next = append(next, e)
+	}
+	b.endpoints = next
+}
+
+func (b *Balancer) find(key int) *Endpoint {
+	for _, e := range b.endpoints {
+		if e.Key == key {
+			return e
+		}
+	}
+	return nil
+}
+
+// Len counts endpoints.
+func (b *Balancer) Len() int { return len(b.endpoints) }
+
+// Pick returns the cheaper of two endpoints that the random word draws, nil when there is none. A circuit breaker would leave
+// the endpoints that it tripped out of the draw.
+func (b *Balancer) Pick(now time.Duration, random uint64) *Endpoint {
+	switch n := len(b.endpoints); n {
+	case 0:
+		return nil
+	case 1:
+		return b.endpoints[0]
+	default:
+		i := below(random<<32, n)
+		j := below(random, n-1)
+		if j >= i {
+			j++
+		}
+		first, second := b.endpoints[i], b.endpoints[j]
+		if first.Cost(now) <= second.Cost(now) {
+			return first
+		}
+		return second
+	}
+}
+
+// below maps a random word to [0, n) by its high bits.
+func below(random uint64, n int) int { return int(chance.Below(random, uint64(n))) }

@@ -1,0 +1,222 @@
+package mesh
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Workload is what policies know of a pod.
+type Workload struct {
+	Namespace string
+	Labels    map[string]string
+	// DefaultPolicy is the pod's annotation, "" for none.
+	DefaultPolicy string
+	// PortNames are the names of container ports.
+	PortNames map[string]int
+	// ProbePaths by port are those of the pod's HTTP probes, which GET may ask for without authorization.
+	ProbePaths map[int][]string
+}
+
+// Ref names what decided, as it stands in labels.
+type Ref struct{ Group, Kind, Name string }
+
+const policyGroup = "policy.linkerd.io"
+
+func defaultRef(name string) Ref { return Ref{Kind: "default", Name: name} }
+
+// Verdict is a proxy's decision about a client and a port of its pod.
+type Verdict struct {
+	Allowed bool
+	// Server, Route and Authz are what stands in the labels srv_*, route_* and authz_*. Authz is empty when denied.
+	Server, Route, Authz Ref
+	// Port is the one that was asked for (srv_port).
+	Port int
+	// Reason tells for people why a client was denied.
+	Reason string
+}
+
+// Decide tells whether a pod's proxy lets a client in (linkerd2, policy-controller/k8s/index/src/inbound/index.rs;
+// linkerd2-proxy, linkerd/app/inbound/src/policy.rs). A denied HTTP request is answered 403. Rate limits would be asked after
+// it, as the proxy does.
+//
+// Linkerd keeps authorizations in a hash map, so which of several is named in authz_* is up to chance; here the first by
+// name is, and the access policy comes last.
+func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
+	server := p.server(w, port)
+	if server == nil {
+		name := cmp.Or(w.DefaultPolicy, p.Default, AllUnauthenticated)
+		v := Verdict{Server: defaultRef(name), Route: defaultRef("default"), Port: port}
+		return p.fallBack(v, name, c, "the default policy of the pod is "+name)
+	}
+	v := Verdict{Server: Ref{policyGroup, "server", server.Name}, Route: defaultRef("default"), Port: port}
+	for _, a := range p.authorizations(server) {
+		if ok, err := p.admits(a, c); ok && err == nil {
+			v.Allowed, v.Authz = true, Ref{policyGroup, "authorizationpolicy", a.Name}
+			return v
+		}
+	}
+	return p.fallBack(v, cmp.Or(server.AccessPolicy, Deny), c, "no AuthorizationPolicy for Server "+server.Name+" admits the client")
+}
+
+// Probe is the verdict on an HTTP request to a path of the pod: that of [Policies.Decide], except for the probe paths, which
+// the proxy opens to GET until an HTTPRoute attaches to the Server.
+func (p *Policies) Probe(w Workload, port int, c Client, method, path string) Verdict {
+	v := p.Decide(w, port, c)
+	if method == "GET" && slices.Contains(w.ProbePaths[port], path) {
+		v.Allowed, v.Route, v.Authz, v.Reason = true, defaultRef("probe"), defaultRef("probe"), ""
+	}
+	return v
+}
+
+// server returns the Server that selects a port of the pod, nil for none.
+func (p *Policies) server(w Workload, port int) *Server {
+	var best *Server
+	for i := range p.Servers {
+		s := &p.Servers[i]
+		if s.Namespace != w.Namespace || !s.Selector.Matches(w.Labels) || !s.selects(w, port) {
+			continue
+		}
+		if best == nil || cmp.Or(s.Created.Compare(best.Created), strings.Compare(s.Name, best.Name)) < 0 {
+			best = s
+		}
+	}
+	return best
+}
+
+func (s *Server) selects(w Workload, port int) bool {
+	if s.PortName != "" {
+		named, ok := w.PortNames[s.PortName]
+		return ok && named == port
+	}
+	return s.Port == port
+}
+
+// authorizations returns the policies for a Server, by name.
+func (p *Policies) authorizations(s *Server) []*AuthorizationPolicy {
+	var found []*AuthorizationPolicy
+	for i := range p.Authorizations {
+		a := &p.Authorizations[i]
+		toServer := a.TargetKind == "Server" && a.TargetName == s.Name
+		if a.Namespace == s.Namespace && (toServer || a.TargetKind == "Namespace") {
+			found = append(found, a)
+		}
+	}
+	slices.SortFunc(found, func(a, b *AuthorizationPolicy) int { return strings.Compare(a.Name, b.Name) })
+	return found
+}
+
+// fallBack applies a default or access policy.
+func (p *Policies) fallBack(v Verdict, policy string, c Client, reason string) Verdict {
+	inside := slices.ContainsFunc(p.clusterNetworks(), func(n netip.Prefix) bool { return n.Contains(c.Addr) })
+	switch policy {
+	case AllUnauthenticated, Audit:
+		v.Allowed = true
+	case AllAuthenticated:
+		v.Allowed = c.Identity != ""
+	case ClusterUnauthenticated:
+		v.Allowed = inside
+	case ClusterAuthenticated:
+		v.Allowed = inside && c.Identity != ""
+	}
+	if v.Allowed {
+		v.Authz = defaultRef(policy)
+	} else {
+		v.Reason = reason
+	}
+	return v
+}
+
+func (p *Policies) clusterNetworks() []netip.Prefix {
+	if p.ClusterNetworks != nil {
+		return p.ClusterNetworks
+	}
+	return DefaultClusterNetworks()
+}
+
+// admits tells whether a client passes all of a policy's authentications. The error says why Linkerd ignores the policy: a
+// reference to nothing, or two of one kind.
+func (p *Policies) admits(a *AuthorizationPolicy, c Client) (bool, error) {
+	var identities, networks int
+	ok := true
+	for _, r := range a.Required {
+		namespace := cmp.Or(r.Namespace, a.Namespace)
+		switch r.Kind {
+		case "MeshTLSAuthentication":
+			m := find(p.MeshTLS, func(m *MeshTLSAuthentication) bool { return m.Namespace == namespace && m.Name == r.Name })
+			if m == nil {
+				return false, missing(r, namespace)
+			}
+			identities++
+			ok = m.admits(c.Identity) && ok
+		case "ServiceAccount":
+			identities++
+			ok = c.Identity == Identity(r.Name, namespace) && ok
+		case "NetworkAuthentication":
+			n := find(p.Networks, func(n *NetworkAuthentication) bool { return n.Namespace == namespace && n.Name == r.Name })
+			if n == nil {
+				return false, missing(r, namespace)
+			}
+			networks++
+			ok = slices.ContainsFunc(n.Networks, func(n Network) bool { return n.contains(c.Addr) }) && ok
+		default:
+			return false, fmt.Errorf("required authentication of unknown kind %q", r.Kind)
+		}
+	}
+	if identities > 1 || networks > 1 {
+		return false, errors.New("more than one required authentication by identity, or by network")
+	}
+	return ok, nil
+}
+
+func missing(r AuthenticationRef, namespace string) error {
+	return fmt.Errorf("%s %s/%s does not exist", r.Kind, namespace, r.Name)
+}
+
+// Ignored tells why Linkerd takes no notice of a policy, nil when it does.
+func (p *Policies) Ignored(a *AuthorizationPolicy) error {
+	_, err := p.admits(a, Client{})
+	return err
+}
+
+func find[T any](list []T, is func(*T) bool) *T {
+	for i := range list {
+		if is(&list[i]) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+func (m *MeshTLSAuthentication) admits(identity string) bool {
+	if identity == "" {
+		return false
+	}
+	if slices.ContainsFunc(m.Identities, func(pattern string) bool { return matchIdentity(pattern, identity) }) {
+		return true
+	}
+	return slices.ContainsFunc(m.Refs, func(r IdentityRef) bool {
+		switch r.Kind {
+		case "ServiceAccount":
+			return identity == Identity(r.Name, cmp.Or(r.Namespace, m.Namespace))
+		case "Namespace":
+			return matchIdentity("*."+r.Name+"."+IdentityDomain, identity)
+		}
+		return false
+	})
+}
+
+// matchIdentity compares an identity with "*", a suffix "*.…" or a whole identity (linkerd2,
+// policy-controller/core/src/identity_match.rs; linkerd2-proxy, linkerd/proxy/server-policy/src/authz.rs).
+func matchIdentity(pattern, identity string) bool {
+	if pattern == "*" {
+		return true
+	}
+	if suffix, ok := strings.CutPrefix(pattern, "*"); ok && strings.HasPrefix(suffix, ".") {
+		return strings.HasSuffix(identity, suffix)
+	}
+	return pattern == identity
+}

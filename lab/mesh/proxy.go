@@ -1,0 +1,227 @@
+package mesh
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// latencyBounds are the buckets of response_latency_ms (linkerd2-proxy, linkerd/metrics/src/latency.rs).
+func latencyBounds() []float64 {
+	return []float64{1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 3000, 4000, 5000,
+		10000, 20000, 30000, 40000, 50000}
+}
+
+// PodLabels are the labels that the scrape of Linkerd's viz extension adds to a pod's series: namespace, pod, the workload,
+// and every label of the pod (linkerd2, viz/charts/linkerd-viz/templates/prometheus.yaml, job linkerd-proxy).
+func PodLabels(job, namespace, pod, deployment string, podLabels map[string]string) []Label {
+	added := []Label{{"job", job}, {"namespace", namespace}, {"pod", pod}, {"deployment", deployment}}
+	var rest []Label
+	for k, v := range podLabels {
+		name := labelName(k)
+		if !slices.ContainsFunc(added, func(l Label) bool { return l.Name == name }) {
+			rest = append(rest, Label{name, v})
+		}
+	}
+	slices.SortFunc(rest, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	return append(added, rest...)
+}
+
+// labelName replaces what Prometheus allows in no label name, as its service discovery does.
+func labelName(key string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, key)
+}
+
+// Proxy records what one pod's proxy counts. Handles are made once for each peer and kept by the caller.
+type Proxy struct {
+	reg   *Registry
+	owner int
+	added []Label
+}
+
+// Proxy returns the recorder of a pod's proxy. The labels are added to each series: see [PodLabels].
+func (r *Registry) Proxy(owner int, added []Label) *Proxy {
+	return &Proxy{reg: r, owner: owner, added: added}
+}
+
+// CertificateExpires sets the time at which the proxy's certificate ends. A leaf lives for 24 hours and is renewed at 70 % of
+// that (linkerd2, values identity.issuer.issuanceLifetime); a model of expiry would set it once and deny afterwards.
+func (p *Proxy) CertificateExpires(at time.Time) {
+	p.reg.Counter(p.owner, "identity_cert_expiration_timestamp_seconds", p.added...).Set(float64(at.Unix()))
+}
+
+func (p *Proxy) labels(sets ...[]Label) []Label {
+	return slices.Concat(append(sets, p.added)...)
+}
+
+func targetAddr(a netip.AddrPort) []Label {
+	return []Label{
+		{"target_addr", a.String()}, {"target_ip", a.Addr().String()}, {"target_port", strconv.Itoa(int(a.Port()))},
+	}
+}
+
+func (r Ref) labels(scope string) []Label {
+	return []Label{{scope + "_group", r.Group}, {scope + "_kind", r.Kind}, {scope + "_name", r.Name}}
+}
+
+// stream is what both directions count for one target: requests, responses by status, latencies by status.
+type stream struct {
+	proxy    *Proxy
+	labels   []Label
+	used     *time.Duration
+	requests Counter
+	statuses []response
+}
+
+type response struct {
+	status  int
+	total   Counter
+	latency Histogram
+}
+
+func (p *Proxy) stream(labels []Label) stream {
+	used := new(time.Duration)
+	m := p.reg.intern(p.owner, used, nil, "request_total", labels)
+	// Two peers with one label set share their series, and so the time of last use.
+	return stream{proxy: p, labels: labels, used: m.used, requests: Counter{m}}
+}
+
+// request counts a request that begins.
+func (s *stream) request(now time.Duration) {
+	*s.used = now
+	s.requests.Inc()
+}
+
+// response counts its answer.
+func (s *stream) response(now time.Duration, status int, latency time.Duration) {
+	*s.used = now
+	r := s.status(status)
+	r.total.Inc()
+	// The proxy counts whole milliseconds (linkerd2-proxy, linkerd/metrics/src/latency.rs).
+	r.latency.Observe(float64(latency.Milliseconds()))
+}
+
+func (s *stream) status(code int) *response {
+	for i := range s.statuses {
+		if s.statuses[i].status == code {
+			return &s.statuses[i]
+		}
+	}
+	reg, owner := s.proxy.reg, s.proxy.owner
+	withCode := slices.Concat(s.labels, []Label{{"status_code", strconv.Itoa(code)}})
+	withClass := slices.Concat(withCode, []Label{{"classification", Classify(code)}})
+	s.statuses = append(s.statuses, response{
+		status:  code,
+		total:   Counter{reg.intern(owner, s.used, nil, "response_total", withClass)},
+		latency: Histogram{reg.intern(owner, s.used, latencyBounds(), "response_latency_ms", withCode)},
+	})
+	return &s.statuses[len(s.statuses)-1]
+}
+
+// Classify tells the classification of an HTTP status: only 5xx are failures (linkerd2-proxy,
+// linkerd/proxy/client-policy/src/http.rs, StatusRanges).
+func Classify(status int) string {
+	if status >= 500 && status <= 599 {
+		return "failure"
+	}
+	return "success"
+}
+
+// Inbound counts what one kind of client asks of the pod.
+type Inbound struct {
+	stream
+	allow, deny Counter
+}
+
+// Inbound returns the counters for a client and the verdict about it. Clients with one identity share them.
+func (p *Proxy) Inbound(target netip.AddrPort, c Client, v Verdict) *Inbound {
+	addr := targetAddr(target)
+	server := append(v.Server.labels("srv"), Label{"srv_port", strconv.Itoa(v.Port)})
+	tls := []Label{{"tls", "no_identity"}, {"no_tls_reason", "no_tls_from_remote"}}
+	if c.Identity != "" {
+		tls = []Label{{"tls", "true"}, {"client_id", c.Identity}}
+	}
+	route, authz := v.Route.labels("route"), v.Authz.labels("authz")
+	in := &Inbound{}
+	if !v.Allowed {
+		in.deny = p.reg.Counter(p.owner, "inbound_http_authz_deny_total", p.labels(addr, server, route, tls)...)
+		return in
+	}
+	in.allow = p.reg.Counter(p.owner, "inbound_http_authz_allow_total", p.labels(addr, server, route, authz, tls)...)
+	in.stream = p.stream(p.labels([]Label{{"direction", "inbound"}}, addr, tls, server, route, authz))
+	return in
+}
+
+// Denied counts a request that the verdict turns away. It is in no request_total and no response_total of the pod: policy
+// stands before them (linkerd2-proxy, linkerd/app/inbound/src/http/router.rs).
+func (in *Inbound) Denied() { in.deny.Inc() }
+
+// Request counts a request that is let in.
+func (in *Inbound) Request(now time.Duration) {
+	in.allow.Inc()
+	in.request(now)
+}
+
+// Response counts the answer of the pod.
+func (in *Inbound) Response(now time.Duration, status int, latency time.Duration) {
+	in.response(now, status, latency)
+}
+
+// Destination is a pod that a client's proxy sends to, as discovery tells it.
+type Destination struct {
+	Addr netip.AddrPort
+	// Identity is the one that the client expects, "" for a pod without proxy.
+	Identity string
+	// Service is the one whose endpoint the pod is; Port is the Service's.
+	Service, Namespace string
+	Port               int
+	Pod, Deployment    string
+	ServiceAccount     string
+	// TemplateHash is the label pod-template-hash of the pod.
+	TemplateHash string
+}
+
+// Outbound counts what the pod asks of one other pod through one Service.
+type Outbound struct{ stream }
+
+// Outbound returns the counters for a destination.
+func (p *Proxy) Outbound(d Destination) *Outbound {
+	tls := []Label{{"tls", "no_identity"}, {"no_tls_reason", "not_provided_by_service_discovery"}}
+	if d.Identity != "" {
+		tls = []Label{{"tls", "true"}, {"server_id", d.Identity}}
+	}
+	dst := []Label{
+		{"dst_deployment", d.Deployment}, {"dst_namespace", d.Namespace}, {"dst_pod", d.Pod},
+		{"dst_pod_template_hash", d.TemplateHash}, {"dst_service", d.Service}, {"dst_serviceaccount", d.ServiceAccount},
+	}
+	if d.Identity != "" {
+		dst = append(dst, Label{"dst_control_plane_ns", "linkerd"})
+	}
+	head := []Label{{"direction", "outbound"}, {"authority", authority(d)}}
+	return &Outbound{p.stream(p.labels(head, targetAddr(d.Addr), tls, dst))}
+}
+
+// authority is the Service's, without the default port (linkerd2-proxy, linkerd/addr/src/lib.rs, as_http_authority).
+func authority(d Destination) string {
+	name := fmt.Sprintf("%s.%s.svc.%s", d.Service, d.Namespace, TrustDomain)
+	if d.Port == 80 {
+		return name
+	}
+	return name + ":" + strconv.Itoa(d.Port)
+}
+
+// Request counts a request that is sent.
+func (o *Outbound) Request(now time.Duration) { o.request(now) }
+
+// Response counts its answer. A 403 of the other side's policy is here, with classification success.
+func (o *Outbound) Response(now time.Duration, status int, latency time.Duration) {
+	o.response(now, status, latency)
+}

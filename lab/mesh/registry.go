@@ -1,0 +1,186 @@
+package mesh
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// RetainIdle is how long a proxy shows request_total and response_* of a target that gets no traffic
+// (linkerd2-proxy, linkerd/app/src/env.rs, DEFAULT_METRICS_RETAIN_IDLE). After that they begin anew at 0.
+const RetainIdle = 10 * time.Minute
+
+// Label is a label of a series.
+type Label struct{ Name, Value string }
+
+// Registry holds the series of every pod. Labels are put together once, when a series is first asked for; recording is an
+// addition to a number. A series that was never recorded is not there for [Registry.Collect], as with the proxy.
+//
+// Each series belongs to an owner, a number that stands for one scraped process: see [Registry.Remove].
+type Registry struct {
+	list   []*metric
+	byKey  map[string]*metric
+	nextID int
+}
+
+// NewRegistry returns an empty registry.
+func NewRegistry() *Registry { return &Registry{byKey: map[string]*metric{}} }
+
+// metric is a counter, a gauge, or a histogram: values are the counts of the buckets and, at the end, the sum.
+type metric struct {
+	owner    int
+	key      string
+	recorded bool
+	// used is when the target that the metric belongs to was last recorded; nil for metrics that are kept.
+	used   *time.Duration
+	values []float64
+	bounds []float64
+
+	firstID int
+	labels  [][]Label
+}
+
+// Counter is a series that counts, or a gauge.
+type Counter struct{ m *metric }
+
+// Inc adds one.
+func (c Counter) Inc() {
+	c.m.recorded = true
+	c.m.values[0]++
+}
+
+// Set makes the series a gauge with this value.
+func (c Counter) Set(v float64) {
+	c.m.recorded = true
+	c.m.values[0] = v
+}
+
+// Histogram is the series of a histogram.
+type Histogram struct{ m *metric }
+
+// Observe counts a value. A value equal to a bound belongs to the bucket that the bound ends.
+func (h Histogram) Observe(v float64) {
+	i := 0
+	for i < len(h.m.bounds) && v > h.m.bounds[i] {
+		i++
+	}
+	h.m.recorded = true
+	h.m.values[i]++
+	h.m.values[len(h.m.values)-1] += v
+}
+
+// Counter returns the series of a name and labels, new or known. Labels with empty values are left out: to Prometheus they
+// are the same as absent.
+func (r *Registry) Counter(owner int, name string, labels ...Label) Counter {
+	return Counter{r.intern(owner, nil, nil, name, labels)}
+}
+
+// Histogram returns the series of a histogram with the given upper bounds; the bucket +Inf is added.
+func (r *Registry) Histogram(owner int, name string, bounds []float64, labels ...Label) Histogram {
+	return Histogram{r.intern(owner, nil, bounds, name, labels)}
+}
+
+func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name string, labels []Label) *metric {
+	labels = slices.DeleteFunc(slices.Clone(labels), func(l Label) bool { return l.Value == "" })
+	key := seriesKey(owner, name, labels)
+	if m := r.byKey[key]; m != nil {
+		return m
+	}
+	m := &metric{owner: owner, key: key, used: used, bounds: bounds, firstID: r.nextID}
+	if bounds == nil {
+		m.values = make([]float64, 1)
+		m.labels = [][]Label{named(name, labels)}
+	} else {
+		m.values = make([]float64, len(bounds)+2)
+		m.labels = histogramLabels(name, bounds, labels)
+	}
+	r.nextID += len(m.labels)
+	r.byKey[key] = m
+	r.list = append(r.list, m)
+	return m
+}
+
+func seriesKey(owner int, name string, labels []Label) string {
+	sorted := slices.SortedFunc(slices.Values(labels), func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	var b strings.Builder
+	b.WriteString(strconv.Itoa(owner))
+	b.WriteByte(0)
+	b.WriteString(name)
+	for _, l := range sorted {
+		b.WriteByte(0)
+		b.WriteString(l.Name)
+		b.WriteByte(0)
+		b.WriteString(l.Value)
+	}
+	return b.String()
+}
+
+func named(name string, labels []Label, more ...Label) []Label {
+	return slices.Concat([]Label{{"__name__", name}}, labels, more)
+}
+
+// histogramLabels returns the labels of the buckets, of the count and of the sum, in this order.
+func histogramLabels(name string, bounds []float64, labels []Label) [][]Label {
+	var all [][]Label
+	for _, b := range bounds {
+		le := strconv.FormatFloat(b, 'f', -1, 64)
+		all = append(all, named(name+"_bucket", labels, Label{"le", le}))
+	}
+	return append(all,
+		named(name+"_bucket", labels, Label{"le", "+Inf"}),
+		named(name+"_count", labels),
+		named(name+"_sum", labels))
+}
+
+// Collect hands every series to a function, in an order that depends on the order of recording only. An id stands for one
+// series for the life of the registry. The labels must not be changed.
+func (r *Registry) Collect(now time.Duration, each func(id int, labels []Label, value float64)) {
+	for _, m := range r.list {
+		if m.recorded && m.used != nil && now-*m.used > RetainIdle {
+			m.reset()
+		}
+		if m.recorded {
+			m.collect(each)
+		}
+	}
+}
+
+func (m *metric) reset() {
+	m.recorded = false
+	clear(m.values)
+}
+
+func (m *metric) collect(each func(id int, labels []Label, value float64)) {
+	if m.bounds == nil {
+		each(m.firstID, m.labels[0], m.values[0])
+		return
+	}
+	count := 0.0
+	last := len(m.values) - 1
+	for i, v := range m.values[:last] {
+		count += v
+		each(m.firstID+i, m.labels[i], count)
+	}
+	each(m.firstID+last, m.labels[last], count)
+	each(m.firstID+last+1, m.labels[last+1], m.values[last])
+}
+
+// Remove forgets the series of an owner: its process is gone, and its handles must not be used any more.
+func (r *Registry) Remove(owner int) {
+	r.list = slices.DeleteFunc(r.list, func(m *metric) bool {
+		if m.owner == owner {
+			delete(r.byKey, m.key)
+		}
+		return m.owner == owner
+	})
+}
+
+// Reset sets the series of an owner back to nothing: its process began anew. Handles stay good.
+func (r *Registry) Reset(owner int) {
+	for _, m := range r.list {
+		if m.owner == owner {
+			m.reset()
+		}
+	}
+}

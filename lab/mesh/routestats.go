@@ -1,0 +1,126 @@
+package mesh
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// requestBounds are the buckets of outbound_http_route_request_duration_seconds, and responseBounds those of
+// outbound_http_route_backend_response_duration_seconds (linkerd2-proxy,
+// linkerd/app/outbound/src/http/logical/policy/route/metrics.rs).
+func requestBounds() []float64  { return []float64{0.05, 0.5, 1, 10} }
+func responseBounds() []float64 { return []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 10} }
+
+// Errors of the client's proxy, as they stand in the label error of the route metrics (linkerd2-proxy,
+// linkerd/app/outbound/src/http/logical/policy/route/metrics/labels.rs).
+const (
+	// ErrorFailFast stands for a 504 because no backend was available.
+	ErrorFailFast = "FAIL_FAST"
+)
+
+// ServicePort is a Service and its port.
+type ServicePort struct {
+	Namespace, Name string
+	Port            int
+}
+
+func (s ServicePort) labels(scope string) []Label {
+	return []Label{
+		{scope + "_group", "core"}, {scope + "_kind", "Service"}, {scope + "_namespace", s.Namespace},
+		{scope + "_name", s.Name}, {scope + "_port", strconv.Itoa(s.Port)},
+	}
+}
+
+// routeLabels names an HTTPRoute, or the default route of a Service to which none attaches.
+func routeLabels(r *Route) []Label {
+	if r == nil {
+		return []Label{{"route_kind", "default"}, {"route_name", "http"}}
+	}
+	return []Label{
+		{"route_group", "gateway.networking.k8s.io"}, {"route_kind", "HTTPRoute"}, {"route_namespace", r.Namespace},
+		{"route_name", r.Name},
+	}
+}
+
+// RouteStats counts what a client's proxy sends by one route of a Service.
+type RouteStats struct {
+	proxy    *Proxy
+	labels   []Label
+	duration Histogram
+	statuses []routeStatus
+}
+
+type routeStatus struct {
+	status int
+	err    string
+	total  Counter
+}
+
+// Route returns the counters for a Service and a route, nil for the default route.
+func (p *Proxy) Route(parent ServicePort, r *Route) *RouteStats {
+	labels := p.labels(parent.labels("parent"), routeLabels(r))
+	return &RouteStats{
+		proxy: p, labels: labels,
+		duration: p.reg.Histogram(p.owner, "outbound_http_route_request_duration_seconds", requestBounds(), labels...),
+	}
+}
+
+// Response counts the answer to a request, whoever made it. An error of the proxy itself goes without a status.
+func (s *RouteStats) Response(status int, err string, latency time.Duration) {
+	s.duration.Observe(latency.Seconds())
+	count(s.proxy, &s.statuses, "outbound_http_route_request_statuses_total", s.labels, status, err)
+	if err == ErrorFailFast {
+		s.proxy.reg.Counter(s.proxy.owner, "outbound_http_errors_total",
+			s.proxy.labels([]Label{{"error", "failfast"}})...).Inc()
+	}
+}
+
+func count(p *Proxy, known *[]routeStatus, name string, labels []Label, status int, err string) {
+	if err != "" {
+		status = 0
+	}
+	for i := range *known {
+		if s := &(*known)[i]; s.status == status && s.err == err {
+			s.total.Inc()
+			return
+		}
+	}
+	code := ""
+	if status != 0 {
+		code = strconv.Itoa(status)
+	}
+	all := slices.Concat(labels, []Label{{"http_status", code}, {"error", err}})
+	s := routeStatus{status, err, p.reg.Counter(p.owner, name, all...)}
+	s.total.Inc()
+	*known = append(*known, s)
+}
+
+// BackendStats counts what a client's proxy sends to one backend of a route.
+type BackendStats struct {
+	proxy    *Proxy
+	labels   []Label
+	requests Counter
+	duration Histogram
+	statuses []routeStatus
+}
+
+// Backend returns the counters for a backend of a route.
+func (p *Proxy) Backend(parent ServicePort, r *Route, backend ServicePort) *BackendStats {
+	labels := p.labels(parent.labels("parent"), routeLabels(r), backend.labels("backend"))
+	const prefix = "outbound_http_route_backend_"
+	return &BackendStats{
+		proxy: p, labels: labels,
+		requests: p.reg.Counter(p.owner, prefix+"requests_total", labels...),
+		duration: p.reg.Histogram(p.owner, prefix+"response_duration_seconds", responseBounds(), labels...),
+	}
+}
+
+// Request counts a request that is given to the backend.
+func (s *BackendStats) Request() { s.requests.Inc() }
+
+// Response counts the backend's answer.
+func (s *BackendStats) Response(status int, latency time.Duration) {
+	s.duration.Observe(latency.Seconds())
+	count(s.proxy, &s.statuses, "outbound_http_route_backend_response_statuses_total", s.labels, status, "")
+}

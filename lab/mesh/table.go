@@ -1,0 +1,193 @@
+package mesh
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Table holds routes by the Services that they attach to.
+type Table struct {
+	sets map[serviceName][]*attached
+}
+
+type serviceName struct{ namespace, name string }
+
+// attached is a route with its compiled rules, in the order of creation and name.
+type attached struct {
+	route *Route
+	port  int
+	rules []*CompiledRule
+}
+
+// CompiledRule is a rule ready to be matched and to be drawn from.
+type CompiledRule struct {
+	Rule
+	// Route is the rule's route, Index its place in it.
+	Route *Route
+	Index int
+
+	matchers []matcher
+	// perRequest is set when conditions look at headers or query, so that two requests for one path may differ.
+	perRequest bool
+}
+
+// Compile makes a table. A rule with a regular expression that does not compile is an error that names its place; the other
+// routes are in the table all the same.
+func Compile(routes []Route) (*Table, error) {
+	t := &Table{sets: map[serviceName][]*attached{}}
+	var errs []error
+	for i := range routes {
+		route := &routes[i]
+		rules, err := compileRules(route)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, p := range route.Parents {
+			name := serviceName{p.Namespace, p.Service}
+			t.sets[name] = append(t.sets[name], &attached{route, p.Port, rules})
+		}
+	}
+	for _, set := range t.sets {
+		slices.SortStableFunc(set, older)
+	}
+	return t, errors.Join(errs...)
+}
+
+// older is the order of routes (linkerd2, policy-controller/grpc/src/outbound.rs, timestamp_then_name): a route without a
+// creation time comes last.
+func older(a, b *attached) int {
+	if az, bz := a.route.Created.IsZero(), b.route.Created.IsZero(); az != bz {
+		if bz {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(a.route.Created.Compare(b.route.Created), strings.Compare(a.route.Name, b.route.Name))
+}
+
+func compileRules(route *Route) ([]*CompiledRule, error) {
+	rules := make([]*CompiledRule, 0, len(route.Rules))
+	for i, r := range route.Rules {
+		c := &CompiledRule{Rule: r, Route: route, Index: i}
+		for j, m := range r.Matches {
+			compiled, err := compileMatch(m)
+			if err != nil {
+				return nil, fmt.Errorf("HTTPRoute %s/%s: rules[%d].matches[%d]: %w", route.Namespace, route.Name, i, j, err)
+			}
+			c.matchers = append(c.matchers, compiled)
+			c.perRequest = c.perRequest || len(m.Headers)+len(m.Query) > 0
+		}
+		rules = append(rules, c)
+	}
+	return rules, nil
+}
+
+// Attached tells whether any route attaches to a port of a Service. Without one, clients' proxies balance over the Service's
+// own endpoints; with one, a request that no rule matches is answered 404 (linkerd2-proxy, NoRoute).
+func (t *Table) Attached(namespace, service string, port int) bool {
+	return slices.ContainsFunc(t.sets[serviceName{namespace, service}], func(a *attached) bool { return a.on(port) })
+}
+
+func (a *attached) on(port int) bool { return a.port == 0 || a.port == port }
+
+// PerRequest tells whether the rule of a request to a Service depends on more than its method, host and path.
+func (t *Table) PerRequest(namespace, service string, port int) bool {
+	for _, r := range t.Rules(namespace, service, port) {
+		if r.perRequest {
+			return true
+		}
+	}
+	return false
+}
+
+// Rules returns the rules that hold for a port of a Service, in the order of routes and rules.
+func (t *Table) Rules(namespace, service string, port int) []*CompiledRule {
+	var rules []*CompiledRule
+	for _, a := range t.sets[serviceName{namespace, service}] {
+		if a.on(port) {
+			rules = append(rules, a.rules...)
+		}
+	}
+	return rules
+}
+
+// Match returns the best rule for a request to a port of a Service, nil when none matches. Of rules that match equally well,
+// that of the oldest route wins, then the first by name, then the first in the route.
+func (t *Table) Match(namespace, service string, port int, r *Request) *CompiledRule {
+	var best *CompiledRule
+	var high score
+	for _, a := range t.sets[serviceName{namespace, service}] {
+		exact, length, ok := matchHost(a.route.Hostnames, r.Host)
+		if !ok || !a.on(port) {
+			continue
+		}
+		for _, rule := range a.rules {
+			s, ok := rule.match(r)
+			s.hostExact, s.host = exact, length
+			if ok && (best == nil || s.beats(high)) {
+				best, high = rule, s
+			}
+		}
+	}
+	return best
+}
+
+// match returns the score of the best alternative.
+func (c *CompiledRule) match(r *Request) (score, bool) {
+	if len(c.matchers) == 0 {
+		return score{path: 1}, true
+	}
+	var high score
+	found := false
+	for i := range c.matchers {
+		s, ok := c.matchers[i].match(r)
+		if ok && (!found || s.beats(high)) {
+			high, found = s, true
+		}
+	}
+	return high, found
+}
+
+// Pick draws a backend by weight among those that are available, as linkerd2-proxy's RandomAvailable does
+// (linkerd/distribute/src/service/random.rs): a backend without ready endpoints gives its share to the others. It returns -1
+// when none is available. The random word decides; a backend whose Service does not exist counts as available (the proxy
+// answers its share with 500).
+func (c *CompiledRule) Pick(random uint64, available func(backend int) bool) int {
+	total := 0
+	for i, b := range c.Backends {
+		if b.Weight > 0 && available(i) {
+			total += b.Weight
+		}
+	}
+	if total == 0 {
+		return -1
+	}
+	at := below(random, total)
+	for i, b := range c.Backends {
+		if b.Weight <= 0 || !available(i) {
+			continue
+		}
+		if at -= b.Weight; at < 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// Share returns the part of the rule's requests that a backend gets now, 0 to 1.
+func (c *CompiledRule) Share(backend int, available func(backend int) bool) float64 {
+	total := 0
+	for i, b := range c.Backends {
+		if b.Weight > 0 && available(i) {
+			total += b.Weight
+		}
+	}
+	if w := c.Backends[backend].Weight; total > 0 && w > 0 && available(backend) {
+		return float64(w) / float64(total)
+	}
+	return 0
+}
