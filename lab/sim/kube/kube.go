@@ -1,0 +1,258 @@
+// Package kube models what Kubernetes does with a Deployment: pods that come up after a while, become ready, are replaced in a
+// rolling update and go away. It stands on a clientset and has no clock of its own: the caller says what time it is.
+//
+// Modelled after the Deployment controller's documentation (concepts/workloads/controllers/deployment: rolling update,
+// maxSurge, maxUnavailable, progress deadline). Scheduling, images and nodes are not modelled: every pod finds a place.
+package kube
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// Pod is one pod of a Deployment.
+type Pod struct {
+	Name       string
+	Deployment string
+	// Template is what the pod was made from; not to be changed.
+	Template *corev1.PodTemplateSpec
+	// Created and ReadyAt are times since the run's start; ReadyAt may lie ahead.
+	Created, ReadyAt time.Duration
+	Ready            bool
+
+	revision int
+}
+
+// ChangeKind says what happened to a pod.
+type ChangeKind int
+
+// The life of a pod.
+const (
+	PodAdded ChangeKind = iota
+	PodReady
+	PodRemoved
+)
+
+// Change is one step in the life of a pod.
+type Change struct {
+	Kind ChangeKind
+	Pod  Pod
+}
+
+// Controller brings the pods of all Deployments of a namespace to what their specs ask for.
+type Controller struct {
+	client    kubernetes.Interface
+	namespace string
+	seed      uint64
+	startUp   func(*corev1.PodTemplateSpec) time.Duration
+	workloads map[string]*workload
+	made      uint64
+}
+
+// workload is a Deployment as the controller remembers it.
+type workload struct {
+	template string // JSON of the pod template of the newest revision
+	revision int
+	pods     []*Pod
+	// progressed is when the rollout last came forward, for the progress deadline.
+	progressed time.Duration
+	status     string // JSON of the last written status
+	conditions map[appsv1.DeploymentConditionType]appsv1.DeploymentCondition
+}
+
+// New returns a controller. startUp tells how long a pod of a template takes from creation to readiness; each pod takes up to
+// a fifth longer, by seed.
+func New(client kubernetes.Interface, namespace string, seed uint64, startUp func(*corev1.PodTemplateSpec) time.Duration) *Controller {
+	return &Controller{client: client, namespace: namespace, seed: seed, startUp: startUp, workloads: map[string]*workload{}}
+}
+
+// Reconcile brings the pods up to now and writes the Deployments' statuses. It returns what changed, in a fixed order.
+func (c *Controller) Reconcile(ctx context.Context, now time.Duration) ([]Change, error) {
+	list, err := c.client.AppsV1().Deployments(c.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("deployments: %w", err)
+	}
+	slices.SortFunc(list.Items, func(a, b appsv1.Deployment) int { return cmp.Compare(a.Name, b.Name) })
+	var changes []Change
+	seen := map[string]bool{}
+	for i := range list.Items {
+		d := &list.Items[i]
+		seen[d.Name] = true
+		more, err := c.reconcile(ctx, d, now)
+		if err != nil {
+			return changes, err
+		}
+		changes = append(changes, more...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.workloads)) {
+		if !seen[name] {
+			changes = append(changes, removed(c.workloads[name].pods)...)
+			delete(c.workloads, name)
+		}
+	}
+	return changes, nil
+}
+
+// Due tells the next time at which a pod becomes ready by itself; ok is false when none will.
+func (c *Controller) Due() (at time.Duration, ok bool) {
+	for _, w := range c.workloads {
+		for _, p := range w.pods {
+			if !p.Ready && (!ok || p.ReadyAt < at) {
+				at, ok = p.ReadyAt, true
+			}
+		}
+	}
+	return at, ok
+}
+
+// Restart makes a pod unready and starts it anew, as after its container was killed.
+func (c *Controller) Restart(name string, now, backoff time.Duration) bool {
+	for _, w := range c.workloads {
+		for _, p := range w.pods {
+			if p.Name == name {
+				p.Ready, p.ReadyAt = false, now+backoff+c.startTime(p.Template)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *Controller) reconcile(ctx context.Context, d *appsv1.Deployment, now time.Duration) ([]Change, error) {
+	w := c.workloads[d.Name]
+	if w == nil {
+		w = &workload{progressed: now}
+		c.workloads[d.Name] = w
+	}
+	template, err := json.Marshal(d.Spec.Template)
+	if err != nil {
+		return nil, fmt.Errorf("deployment %s: %w", d.Name, err)
+	}
+	if w.template != string(template) {
+		w.template, w.progressed = string(template), now
+		w.revision++
+	}
+	changes := becomeReady(w, now)
+	changes = append(changes, c.replace(d, w, now)...)
+	if len(changes) > 0 {
+		w.progressed = now
+	}
+	return changes, c.writeStatus(ctx, d, w, now)
+}
+
+func becomeReady(w *workload, now time.Duration) []Change {
+	var changes []Change
+	for _, p := range w.pods {
+		if !p.Ready && now >= p.ReadyAt {
+			p.Ready = true
+			changes = append(changes, Change{PodReady, *p})
+		}
+	}
+	return changes
+}
+
+// replace adds and removes pods as far as the rollout strategy allows now.
+func (c *Controller) replace(d *appsv1.Deployment, w *workload, now time.Duration) []Change {
+	want := replicas(d)
+	surge, unavailable := budget(d, want)
+	var changes []Change
+	drop := func(p *Pod) {
+		w.pods = slices.DeleteFunc(w.pods, func(x *Pod) bool { return x == p })
+		changes = append(changes, Change{PodRemoved, *p})
+	}
+	// Too many pods of the newest revision: the replicas were lowered. Unready ones go first, then the youngest.
+	for fresh := newest(w); len(fresh) > want; fresh = newest(w) {
+		drop(victim(fresh))
+	}
+	// Old pods go as long as enough pods are available without them; unready ones at once.
+	for old := outdated(w); len(old) > 0; old = outdated(w) {
+		p := victim(old)
+		if p.Ready && available(w)-1 < want-unavailable {
+			break
+		}
+		drop(p)
+	}
+	recreate := d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
+	for len(newest(w)) < want && len(w.pods) < want+surge && !(recreate && len(outdated(w)) > 0) {
+		p := c.newPod(d, w, now)
+		w.pods = append(w.pods, p)
+		changes = append(changes, Change{PodAdded, *p})
+	}
+	return changes
+}
+
+// budget is the strategy's maxSurge (rounded up) and maxUnavailable (rounded down); both default to 25 %.
+func budget(d *appsv1.Deployment, want int) (surge, unavailable int) {
+	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+		return 0, want
+	}
+	surge, unavailable = (want+3)/4, want/4
+	if r := d.Spec.Strategy.RollingUpdate; r != nil {
+		if r.MaxSurge != nil {
+			surge = scaled(*r.MaxSurge, want, true)
+		}
+		if r.MaxUnavailable != nil {
+			unavailable = scaled(*r.MaxUnavailable, want, false)
+		}
+	}
+	if surge == 0 && unavailable == 0 {
+		unavailable = 1 // the API server refuses 0 and 0; a rollout must be able to move
+	}
+	return surge, unavailable
+}
+
+func (c *Controller) newPod(d *appsv1.Deployment, w *workload, now time.Duration) *Pod {
+	c.made++
+	template := d.Spec.Template.DeepCopy()
+	return &Pod{
+		Name:       fmt.Sprintf("%s-%d-%s", d.Name, w.revision, suffix(c.seed, d.Name, c.made)),
+		Deployment: d.Name,
+		Template:   template,
+		Created:    now,
+		ReadyAt:    now + c.startTime(template),
+		revision:   w.revision,
+	}
+}
+
+// startTime is the template's start-up time and up to a fifth more, by seed.
+func (c *Controller) startTime(t *corev1.PodTemplateSpec) time.Duration {
+	base := c.startUp(t)
+	return base + time.Duration(float64(base)*0.2*float64(hash(c.seed, "start", c.made)%1000)/1000)
+}
+
+// suffix makes a pod name's last part from the letters that Kubernetes uses for it (apimachinery, pkg/util/rand).
+func suffix(seed uint64, name string, n uint64) string {
+	const letters = "bcdfghjklmnpqrstvwxz2456789"
+	h := hash(seed, name, n)
+	b := make([]byte, 5)
+	for i := range b {
+		b[i] = letters[h%uint64(len(letters))]
+		h /= uint64(len(letters))
+	}
+	return string(b)
+}
+
+func hash(seed uint64, text string, n uint64) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d/%s/%d", seed, text, n)
+	return h.Sum64()
+}
+
+func removed(pods []*Pod) []Change {
+	var changes []Change
+	for _, p := range pods {
+		changes = append(changes, Change{PodRemoved, *p})
+	}
+	return changes
+}
