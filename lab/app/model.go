@@ -1,109 +1,170 @@
 package app
 
 import (
-	"errors"
+	"math/bits"
+	"slices"
 	"time"
+
+	"coalmine/chance"
 )
 
-// Model is a behaviour made ready for millions of requests. It may be used by several goroutines at once.
-type Model struct{}
+// Model is a behaviour made ready for millions of requests. It may be used by several goroutines at once; a request's fate
+// does not depend on the order of calls.
+type Model struct {
+	behaviour Behaviour
+	// routes by index; nil where the behaviour has no entry.
+	routes []*route
+	faults []fault
+	// candidates has, for cohort·len(routes)+route, the faults that can hit, bit i for fault i. What a header or cookie
+	// decides is in it already, but for cohorts whose users differ.
+	candidates []uint64
+	// personal, by cohort, has the faults that a header or cookie decides user by user; matches remembers how.
+	personal []uint64
+	matches  *matches
 
-// Compile makes a model. Models of different services should get different seeds, or their draws coincide.
+	own, store, failure chance.Stream
+}
+
+// route is a healthy route made ready.
+type route struct {
+	own, store chance.Lognormal
+	errorRate  float64
+	calls      string
+}
+
+// longest is the most time that a service takes for itself, however its faults multiply.
+const longest = 24 * time.Hour
+
+// Compile makes a model of a valid behaviour. Errors are those of [Behaviour.Validate], and names that the vocabulary
+// does not have. Models with the same seed draw alike: give every service a seed of its own, and the versions of a service the
+// same one, so that they differ by what was changed only.
 func Compile(b Behaviour, v Vocabulary, seed uint64) (*Model, error) {
-	return nil, errors.New("app: not yet")
+	if err := b.check(v); err != nil {
+		return nil, err
+	}
+	m := &Model{
+		behaviour: b, own: chance.New(seed, "app.latency"), store: chance.New(seed, "app.datastore"),
+		failure: chance.New(seed, "app.error"),
+	}
+	for _, name := range v.Routes {
+		m.routes = append(m.routes, newRoute(b.Routes, name))
+	}
+	for _, f := range b.Faults {
+		m.faults = append(m.faults, newFault(f, seed))
+	}
+	m.match(v)
+	return m, nil
 }
 
-// Validate returns every finding, joined; each names the field.
-func (b Behaviour) Validate() error { return nil }
-
-// Begin decides what the service does with a request, from seed, request and state alone.
-func (m *Model) Begin(r Request, s State) Work { return Work{} }
-
-// Hit names the faults that touch a request, in order; nil for none.
-func (m *Model) Hit(r Request, s State) []string { return nil }
-
-// Admission is a pod's first answer to a request.
-type Admission uint8
-
-// What a pod can do with a request.
-const (
-	// Started means that work has begun.
-	Started Admission = iota
-	// Queued means that the request waits for a slot.
-	Queued
-	// Rejected means that slots and queue are full: answer 503 at once.
-	Rejected
-	// Refused means that the pod is not ready or was killed: the connection fails.
-	Refused
-)
-
-// Job is a request in a pod. Tag is the caller's own.
-type Job struct {
-	Request Request
-	Tag     uint64
+func newRoute(routes map[string]RouteBehaviour, name string) *route {
+	r, ok := routes[name]
+	if !ok {
+		if r, ok = routes[""]; !ok {
+			return nil
+		}
+	}
+	return &route{
+		own: chance.NewLognormal(r.Latency.P50, r.Latency.P99), store: chance.NewLognormal(r.Datastore.P50, r.Datastore.P99),
+		errorRate: r.ErrorRate, calls: r.Calls,
+	}
 }
 
-// Slot is a place of work in a pod. It goes stale when the pod restarts.
-type Slot struct{ index, life uint32 }
+// Behaviour returns what the model was made from. It must not be changed.
+func (m *Model) Behaviour() Behaviour { return m.behaviour }
 
-// Start tells the caller that work on a job has begun: schedule [Pod.Done] when the work is over.
-type Start struct {
-	Job  Job
-	Slot Slot
-	Work Work
+// Begin decides what the service does with a request: a pure function of seed, request and state. The service's own time
+// is lognormal ([Latency]), times the warm-up factor, then changed by every fault that hits, in their order: first
+// multiplied, then added to. Of several statuses the last counts; held time and lost memory add up. With a call to make,
+// half of the own time and the datastore's come before it. A route that the behaviour does not have is answered 404 at once.
+func (m *Model) Begin(r Request, s State) Work {
+	if int(r.Route) >= len(m.routes) || m.routes[r.Route] == nil {
+		return Work{Status: 404}
+	}
+	rt, n := m.routes[r.Route], r.counter()
+	w := Work{Status: 200, Calls: rt.calls}
+	if rt.errorRate > 0 && m.failure.Hits(n, rt.errorRate) {
+		w.Status = 500
+	}
+	own := m.behaviour.WarmUp.stretch(rt.own.Draw(m.own.Bits(n)), s.Uptime)
+	for set := m.suspects(r); set != 0; set &= set - 1 {
+		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(r, s, n) {
+			own = f.strike(&w, own, n)
+		}
+	}
+	w.Before = own + rt.store.Draw(m.store.Bits(n))
+	if w.Calls != "" {
+		w.After = own / 2
+		w.Before -= w.After
+	}
+	return w
 }
 
-// Pod is one pod's slots, queue and memory in virtual time. The caller owns the clock and the events.
-type Pod struct{}
+// Hit names the faults that touch a request, in their order; nil for none. It is the truth, to be recomputed from a plan.
+func (m *Model) Hit(r Request, s State) []string {
+	var names []string
+	for set := m.suspects(r); set != 0; set &= set - 1 {
+		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(r, s, r.counter()) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
 
-// NewPod returns a pod that is ready from readyAt on.
-func NewPod(m *Model, readyAt time.Duration) *Pod { return &Pod{} }
+// suspects has the faults that can hit a request, as far as routes, cohorts, headers and cookies decide.
+func (m *Model) suspects(r Request) uint64 {
+	at := int(r.Cohort)*len(m.routes) + int(r.Route)
+	if int(r.Route) >= len(m.routes) || at >= len(m.candidates) {
+		return 0
+	}
+	set := m.candidates[at]
+	if ask := set & m.personal[r.Cohort]; ask != 0 {
+		set &^= ask &^ m.matches.of(r.Cohort, r.User)
+	}
+	return set
+}
 
-// SetWeight sets the share of the service's traffic that the pod's version gets, in percent.
-func (p *Pod) SetWeight(percent float64) {}
+// match fills in candidates and personal.
+func (m *Model) match(v Vocabulary) {
+	m.matches = newMatches(m.faults, v)
+	m.candidates = make([]uint64, len(v.Cohorts)*len(v.Routes))
+	m.personal = make([]uint64, len(v.Cohorts))
+	for c, cohort := range v.Cohorts {
+		matched := m.matches.asks
+		if matched != 0 && (v.PerUser == nil || v.PerUser(uint16(c))) {
+			m.personal[c] = matched
+		} else {
+			matched = m.matches.compute(uint16(c), 0)
+		}
+		for i := range m.faults {
+			w, bit := m.faults[i].when, uint64(1)<<i
+			if !oneOf(w.Cohorts, cohort) || m.matches.asks&^matched&bit != 0 {
+				continue
+			}
+			for r, route := range v.Routes {
+				if oneOf(w.Routes, route) {
+					m.candidates[c*len(v.Routes)+r] |= bit
+				}
+			}
+		}
+	}
+}
 
-// Offer brings a job. Start is valid when the admission is Started.
-func (p *Pod) Offer(now time.Duration, j Job) (Start, Admission) { return Start{}, Rejected }
+// oneOf tells whether a list has a name; an empty list has all.
+func oneOf(list []string, name string) bool { return len(list) == 0 || slices.Contains(list, name) }
 
-// Done says that the job in a slot was answered. A queued job may start in its place. When the job's Work.Hold is not
-// zero, the slot stays busy: call Release that much later. Check Killed afterwards.
-func (p *Pod) Done(now time.Duration, s Slot) (next Start, ok bool) { return Start{}, false }
+// counter is the place of a request's draws in their streams: attempts are far apart from each other.
+func (r Request) counter() uint64 { return r.Seq ^ uint64(r.Attempt)<<56 }
 
-// Release frees a slot that was held after its answer. A queued job may start in its place.
-func (p *Pod) Release(now time.Duration, s Slot) (next Start, ok bool) { return Start{}, false }
+// stretch multiplies a duration: by Factor for a pod that is ready just now, falling linearly to 1 at the end of For.
+func (u WarmUp) stretch(d, uptime time.Duration) time.Duration {
+	if uptime >= u.For {
+		return d
+	}
+	cold := 1 - float64(max(uptime, 0))/float64(u.For)
+	return multiply(d, 1+float64((u.Factor-1)*cold))
+}
 
-// Valid tells whether a slot is of the pod's present life and still in use.
-func (p *Pod) Valid(s Slot) bool { return false }
-
-// Killed tells whether the pod ran out of memory: call Abort, then Restart.
-func (p *Pod) Killed() bool { return false }
-
-// Kill ends the pod from outside: it refuses everything until Restart.
-func (p *Pod) Kill() {}
-
-// Abort hands over every job that is in work or waits: they end without an answer. Slots go stale.
-func (p *Pod) Abort(each func(Job)) {}
-
-// Restart begins a new life, ready at readyAt, with empty slots, queue and memory at base. Jobs not aborted are lost.
-func (p *Pod) Restart(readyAt time.Duration) {}
-
-// Ready tells whether the pod takes requests.
-func (p *Pod) Ready(now time.Duration) bool { return false }
-
-// InWork counts jobs in work, Held slots kept busy after an answer, Waiting jobs in the queue.
-func (p *Pod) InWork() int { return 0 }
-
-// Held counts slots that are kept busy after an answer.
-func (p *Pod) Held() int { return 0 }
-
-// Waiting counts jobs in the queue.
-func (p *Pod) Waiting() int { return 0 }
-
-// Peak returns the largest number of jobs in work or waiting so far.
-func (p *Pod) Peak() int { return 0 }
-
-// Memory in use, in MiB.
-func (p *Pod) Memory() float64 { return 0 }
-
-// Restarts counts the lives after the first.
-func (p *Pod) Restarts() int { return 0 }
+// multiply stays within longest.
+func multiply(d time.Duration, factor float64) time.Duration {
+	return time.Duration(min(float64(d)*factor, float64(longest)))
+}
