@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -64,4 +65,23 @@ func (f field) String() string {
 		}
 	}
 	return b.String()
+}
+
+// parseField reads what [field.String] writes, as loadgen and app write it too.
+func parseField(s string) field {
+	var f field
+	for _, part := range strings.Split(s, ".") {
+		key, rest, _ := strings.Cut(part, "[")
+		if key != "" {
+			f = append(f, key)
+		}
+		for index := range strings.SplitSeq(strings.TrimSuffix(rest, "]"), "][") {
+			if i, err := strconv.Atoi(index); err == nil {
+				f = append(f, i)
+			} else if index != "" {
+				f = append(f, index)
+			}
+		}
+	}
+	return f
 }

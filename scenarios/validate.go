@@ -43,19 +43,23 @@ func (c *check) add(at field, format string, args ...any) {
 	c.found = append(c.found, found{at, fmt.Sprintf(format, args...)})
 }
 
-// addAll takes the findings of another package's Validate, which may be joined.
+// addAll takes the findings of another package's Validate: joined errors, each beginning with the path of its field.
 func (c *check) addAll(at field, err error) {
 	if err == nil {
 		return
 	}
 	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) {
-		c.add(at, "%v", err)
+	if errors.As(err, &joined) {
+		for _, e := range joined.Unwrap() {
+			c.addAll(at, e)
+		}
 		return
 	}
-	for _, e := range joined.Unwrap() {
-		c.addAll(at, e)
+	if below, message, found := strings.Cut(err.Error(), ": "); found {
+		c.add(at.at(parseField(below)...), "%s", message)
+		return
 	}
+	c.add(at, "%v", err)
 }
 
 // problemsOf checks everything that can be known without playing the scenario.
