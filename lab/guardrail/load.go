@@ -3,16 +3,194 @@ package guardrail
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
 )
 
-// Load reads the guardrails at path, a folder or one file of YAML documents, and validates them.
-// A failure of the learner's is of type Errors.
+// Load reads the guardrails at path and validates them with Parse. path is a folder, which is walked (*.yaml, *.yml and
+// *.json count; hidden files do not), or one file of YAML documents. Nothing outside the folder is read, whatever links it
+// holds. What is wrong with the guardrails is of type Errors; other errors are those of the file system or the context.
 func Load(ctx context.Context, path string, env Environment) (*Set, error) {
-	return nil, errors.New("not written yet")
+	files, err := readPath(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(files, env)
 }
 
-// Parse validates manifests that were read already, by path. It touches nothing outside its arguments.
-// Its error is of type Errors.
-func Parse(files map[string][]byte, env Environment) (*Set, error) {
-	return nil, errors.New("not written yet")
+func readPath(ctx context.Context, path string) (map[string][]byte, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, fmt.Errorf("no guardrails: %w; give a folder of manifests or one YAML file", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("no guardrails: %w; give a folder of manifests or one YAML file", err)
+	}
+	dir, name := path, ""
+	if !info.IsDir() {
+		dir, name = filepath.Split(filepath.Clean(path))
+		if dir == "" {
+			dir = "."
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the guardrails: %w", err)
+	}
+	defer root.Close()
+	w := &walker{root: root, files: make(map[string][]byte)}
+	if name == "" {
+		return w.files, w.walk(ctx)
+	}
+	if !isManifest(name) {
+		return nil, Errors{{Position: Position{File: name}, Message: "not a manifest by its name", Hint: "give a .yaml, .yml or .json file, or a folder"}}
+	}
+	return w.files, w.result(w.read(name))
+}
+
+// isManifest tells manifests by name: README.md and the like stand beside them.
+func isManifest(name string) bool {
+	for _, part := range strings.Split(name, "/") {
+		if strings.HasPrefix(part, ".") {
+			return false
+		}
+	}
+	return slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name)))
+}
+
+// walker collects manifests below a root, which nothing leads out of.
+type walker struct {
+	root     *os.Root
+	files    map[string][]byte
+	findings []Finding
+	entries  int
+	total    int
+}
+
+func (w *walker) fail(name, what, todo string) {
+	w.findings = append(w.findings, Finding{Position: Position{File: name}, Message: what, Hint: todo})
+}
+
+// result gives the lab's own error, or else what is wrong with the guardrails.
+func (w *walker) result(err error) error {
+	if err != nil && !errors.Is(err, errSpent) {
+		return err
+	}
+	return asError(w.findings)
+}
+
+func (w *walker) walk(ctx context.Context) error {
+	return w.result(w.folder(ctx, ".", 0))
+}
+
+// folder reads one folder in batches, so that a huge one costs no more than the limit.
+func (w *walker) folder(ctx context.Context, name string, depth int) error {
+	if depth > MaxFolderDepth {
+		w.fail(name, fmt.Sprintf("folders nest deeper than %d", MaxFolderDepth), "move the manifests up")
+		return nil
+	}
+	entries, err := w.list(name)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("reading the guardrails: %w", err)
+		}
+		if err := w.entry(ctx, path.Join(name, e.Name()), e, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) list(name string) ([]fs.DirEntry, error) {
+	f, err := w.root.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("opening folder %s: %w", name, err)
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(MaxEntries - w.entries + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading folder %s: %w", name, err)
+	}
+	w.entries += len(entries)
+	if w.entries > MaxEntries {
+		w.fail(name, fmt.Sprintf("more than %d files and folders", MaxEntries), "give the folder of one exercise's guardrails")
+		return nil, errSpent
+	}
+	return entries, nil
+}
+
+func (w *walker) entry(ctx context.Context, name string, e fs.DirEntry, depth int) error {
+	switch {
+	case strings.HasPrefix(e.Name(), "."):
+		return nil
+	case e.IsDir():
+		return w.folder(ctx, name, depth+1)
+	case !isManifest(name):
+		return nil
+	case len(w.files) >= MaxFiles:
+		w.fail(name, fmt.Sprintf("more than %d manifests", MaxFiles), "give the folder of one exercise's guardrails")
+		return errSpent
+	}
+	return w.read(name)
+}
+
+// read takes one manifest in. A link is followed as long as it stays inside the folder.
+func (w *walker) read(name string) error {
+	info, err := w.root.Stat(name)
+	switch {
+	case err != nil && isEscape(w.root, name):
+		w.fail(name, "the link leads out of the folder, or nowhere", "put the file itself there")
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading %s: %w", name, err)
+	case !info.Mode().IsRegular():
+		w.fail(name, "not a regular file", "put a plain file there")
+		return nil
+	case info.Size() > MaxFileSize:
+		w.fail(name, fmt.Sprintf("the file is larger than %d bytes", MaxFileSize), "split it, or take out what is no manifest")
+		return nil
+	}
+	return w.take(name)
+}
+
+// isEscape tells whether the name is a link: one that cannot be followed leads out of the root or to nothing.
+func isEscape(root *os.Root, name string) bool {
+	info, err := root.Lstat(name)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// take reads the file. It is opened without blocking and looked at again once open: the file that was checked may have been
+// replaced by a pipe or have grown.
+func (w *walker) take(name string) error {
+	f, err := w.root.OpenFile(name, os.O_RDONLY|openNonBlocking, 0)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", name, err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		w.fail(name, "not a regular file", "put a plain file there")
+		return nil
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	w.total += len(data)
+	if w.total > MaxTotalSize {
+		w.fail(name, fmt.Sprintf("the manifests are larger than %d bytes together", MaxTotalSize), "give the folder of one exercise's guardrails")
+		return errSpent
+	}
+	w.files[name] = data
+	return nil
 }

@@ -1,0 +1,56 @@
+package guardrail
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// nodeJSON writes an inspected tree as JSON. Timestamps stay the text that they were, as kubectl's YAML reader leaves them.
+func nodeJSON(n *yaml.Node) ([]byte, error) {
+	v, err := plain(n)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
+}
+
+// plain turns a tree into maps, slices and scalars. Depth and number of nodes were bounded by inspect.
+func plain(n *yaml.Node) (any, error) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := make(map[string]any, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			v, err := plain(n.Content[i+1])
+			if err != nil {
+				return nil, err
+			}
+			m[n.Content[i].Value] = v
+		}
+		return m, nil
+	case yaml.SequenceNode:
+		s := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			v, err := plain(item)
+			if err != nil {
+				return nil, err
+			}
+			s[i] = v
+		}
+		return s, nil
+	case yaml.ScalarNode:
+		return plainScalar(n)
+	}
+	return nil, fmt.Errorf("line %d: a YAML node of kind %d has no JSON form", n.Line, n.Kind)
+}
+
+func plainScalar(n *yaml.Node) (any, error) {
+	switch n.ShortTag() {
+	case "!!str", "!!timestamp":
+		return n.Value, nil
+	}
+	var v any
+	err := n.Decode(&v)
+	return v, err
+}

@@ -1,0 +1,89 @@
+package guardrail
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Parse validates manifests that were read already, by path. It touches nothing outside its arguments: alerts, queries and
+// webhooks are only looked at. Files that are no manifests by name are ignored. Its error is of type Errors.
+func Parse(files map[string][]byte, env Environment) (*Set, error) {
+	manifests := make(map[string][]byte, len(files))
+	for name, data := range files {
+		if isManifest(name) {
+			manifests[name] = data
+		}
+	}
+	c := &checker{env: env}
+	c.read(manifests)
+	if len(c.findings) == 0 {
+		c.check()
+	}
+	if err := asError(c.findings); err != nil {
+		return nil, err
+	}
+	return &Set{Objects: c.objects(), Files: manifests, Warnings: lint(c)}, nil
+}
+
+// read decodes all files. References are checked only if every document could be decoded: what is missing might stand in
+// one that could not.
+func (c *checker) read(files map[string][]byte) {
+	if finding, ok := exceeded(files); ok {
+		c.findings = append(c.findings, finding)
+		return
+	}
+	b := &budget{documents: MaxDocuments, nodes: MaxNodes}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		trees, findings := parseYAML(name, files[name], b)
+		c.findings = append(c.findings, findings...)
+		for _, tree := range trees {
+			d, findings := decode(name, tree.Content[0])
+			c.findings = append(c.findings, findings...)
+			if d != nil {
+				c.docs = append(c.docs, d)
+			}
+		}
+	}
+	if len(c.docs) == 0 && len(c.findings) == 0 {
+		c.findings = append(c.findings, Finding{Position: Position{File: "guardrails"}, Message: "there are no manifests",
+			Hint: "write a Canary into a file whose name ends in .yaml"})
+	}
+}
+
+// exceeded checks the limits of all files together.
+func exceeded(files map[string][]byte) (Finding, bool) {
+	total := 0
+	for _, data := range files {
+		total += len(data)
+	}
+	switch {
+	case len(files) > MaxFiles:
+		return tooMany(fmt.Sprintf("more than %d manifests", MaxFiles)), true
+	case total > MaxTotalSize:
+		return tooMany(fmt.Sprintf("the manifests are larger than %d bytes together", MaxTotalSize)), true
+	}
+	return Finding{}, false
+}
+
+func tooMany(what string) Finding {
+	return Finding{Position: Position{File: "guardrails"}, Message: what, Hint: "give the folder of one exercise's guardrails"}
+}
+
+// objects lists what was decoded in the order in which it can be applied.
+func (c *checker) objects() []Object {
+	rank := make(map[string]int)
+	for i, k := range kinds() {
+		rank[k.name] = i
+	}
+	objects := make([]Object, len(c.docs))
+	for i, d := range c.docs {
+		objects[i] = d.object
+	}
+	slices.SortFunc(objects, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(rank[a.Kind], rank[b.Kind]), strings.Compare(a.Name, b.Name))
+	})
+	return objects
+}

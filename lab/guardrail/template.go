@@ -1,0 +1,231 @@
+package guardrail
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"text/template/parse"
+
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	"github.com/fluxcd/flagger/pkg/metrics/observers"
+)
+
+// problem is what is wrong with a query, and what to do.
+type problem struct {
+	what, todo string
+	// inUse marks a problem of the metric that uses a template, not of the template.
+	inUse bool
+}
+
+// checkMetricTemplate checks everything but the query; that depends on the Canary that uses it.
+func (c *checker) checkMetricTemplate(d *document, v *flaggerv1.MetricTemplate) {
+	const path = "spec.provider"
+	p := v.Spec.Provider
+	if p.Type != "prometheus" {
+		c.fail(d, path+".type", clip(p.Type)+" is no provider of the lab", "write type: prometheus")
+	}
+	if !IsLabPrometheus(p.Address) {
+		what := clip(p.Address) + " is not the lab's Prometheus"
+		if host := hostOf(p.Address); host != "" && !strings.HasPrefix(host, "prometheus") {
+			what += ": " + hostReason(host)
+		}
+		c.fail(d, path+".address", what, "write "+LabPrometheus)
+	}
+	for _, f := range []struct {
+		set         bool
+		field, todo string
+	}{
+		{p.InsecureSkipVerify, "insecureSkipVerify", "take it out; the lab's Prometheus speaks plain http"},
+		{p.SecretRef != nil, "secretRef", "take it out; the lab's Prometheus asks for no credentials"},
+		{len(p.Headers) > 0, "headers", "take them out; the lab's Prometheus needs none"},
+		{p.Region != "", "region", "take it out; Prometheus has none"},
+	} {
+		if f.set {
+			c.fail(d, path+"."+f.field, "is refused", f.todo)
+		}
+	}
+	if strings.TrimSpace(v.Spec.Query) == "" {
+		c.fail(d, "spec.query", "is missing", "write a PromQL query")
+		return
+	}
+	c.checkUnused(d, v)
+}
+
+// checkUnused checks the query of a template that no Canary uses, as far as that goes without its variables.
+func (c *checker) checkUnused(d *document, v *flaggerv1.MetricTemplate) {
+	for _, other := range c.docs {
+		canary, ok := other.object.Value.(*flaggerv1.Canary)
+		if !ok || canary.Spec.Analysis == nil {
+			continue
+		}
+		for _, m := range canary.Spec.Analysis.Metrics {
+			if m.TemplateRef != nil && m.TemplateRef.Name == v.Name {
+				return
+			}
+		}
+	}
+	example := flaggerv1.MetricTemplateModel{Name: "app", Namespace: c.env.Namespace, Target: "app", Service: "app",
+		Ingress: "app", Route: "app", Interval: "1m"}
+	if p := checkTemplate(v.Spec.Query, example); p != nil {
+		c.fail(d, "spec.query", p.what, p.todo)
+		return
+	}
+	if _, p := renderQuery(v.Spec.Query, example); p != nil && !p.inUse {
+		c.fail(d, "spec.query", p.what, p.todo)
+	}
+}
+
+var intervalUse = regexp.MustCompile(`\{\{[^}]*\binterval\b`)
+
+// checkUse checks the query of a template as one metric of a Canary makes it.
+func (c *checker) checkUse(d *document, at string, t *document, v *flaggerv1.Canary, m flaggerv1.CanaryMetric) {
+	query := t.object.Value.(*flaggerv1.MetricTemplate).Spec.Query
+	if m.Interval == "" && intervalUse.MatchString(query) {
+		c.fail(d, at+".interval", "is missing, and template "+clip(t.object.Name)+" uses it: the range would be empty", "write interval: 1m")
+		return
+	}
+	_, p := renderQuery(query, model(v, m))
+	switch {
+	case p == nil:
+	case p.inUse:
+		c.fail(d, at, p.what, p.todo)
+	default:
+		c.fail(t, "spec.query", p.what, p.todo)
+	}
+}
+
+// model is what Flagger renders a metric's query with. Source: flagger pkg/controller/scheduler_metrics.go, toMetricModel;
+// the default interval holds for inline queries only.
+func model(v *flaggerv1.Canary, m flaggerv1.CanaryMetric) flaggerv1.MetricTemplateModel {
+	target := v.Spec.TargetRef.Name
+	service := target
+	if v.Spec.Service.Name != "" {
+		service = v.Spec.Service.Name
+	}
+	interval := m.Interval
+	if interval == "" {
+		interval = flaggerv1.MetricInterval
+	}
+	return flaggerv1.MetricTemplateModel{Name: v.Name, Namespace: v.Namespace, Target: target, Service: service,
+		Ingress: target, Route: target, Interval: interval, Variables: m.TemplateVariables}
+}
+
+var whitespace = regexp.MustCompile(`\s+`)
+
+// renderQuery makes the PromQL text that Flagger would send, and checks it.
+func renderQuery(query string, m flaggerv1.MetricTemplateModel) (string, *problem) {
+	if len(query) > MaxQueryLength {
+		return "", &problem{what: fmt.Sprintf("the query is longer than %d bytes", MaxQueryLength), todo: "shorten it"}
+	}
+	if p := checkTemplate(query, m); p != nil {
+		return "", p
+	}
+	for name, value := range m.Variables {
+		if len(value) > MaxRegexLength {
+			return "", &problem{what: "variable " + clip(name) + " is too long", todo: "shorten it", inUse: true}
+		}
+	}
+	rendered, err := observers.RenderQuery(query, m)
+	if err != nil {
+		return "", renderProblem(err)
+	}
+	if len(rendered) > MaxQueryLength {
+		return "", &problem{what: fmt.Sprintf("the query is longer than %d bytes once rendered", MaxQueryLength), todo: "shorten it or its variables"}
+	}
+	return collapsed(rendered)
+}
+
+// collapsed replaces whitespace as Flagger does before it sends a query: a comment then swallows all that follows.
+// Source: flagger pkg/metrics/providers/prometheus.go, trimQuery.
+func collapsed(rendered string) (string, *problem) {
+	text := strings.TrimSpace(whitespace.ReplaceAllString(rendered, " "))
+	p := checkPromQL(text)
+	if p != nil && strings.Contains(text, "#") && checkPromQL(rendered) == nil {
+		p = &problem{what: "the query has a comment: Flagger joins its lines, so the # swallows the rest", todo: "take the comment out"}
+	}
+	return text, p
+}
+
+func renderProblem(err error) *problem {
+	text := err.Error()
+	if i := strings.Index(text, "map has no entry for key "); i >= 0 {
+		return &problem{what: "the query uses variable " + clip(text[i+len("map has no entry for key "):]) + ", which the metric does not set",
+			todo: "add it under templateVariables", inUse: true}
+	}
+	return &problem{what: "the template cannot be rendered: " + clip(text), todo: "use {{ target }}, {{ namespace }}, {{ interval }} or {{ variables.NAME }}"}
+}
+
+// checkTemplate accepts templates that insert and choose, and refuses what repeats or formats: a few lines of those render
+// to gigabytes.
+func checkTemplate(query string, m flaggerv1.MetricTemplateModel) *problem {
+	funcs := make(map[string]any)
+	for name, f := range m.TemplateFunctions() {
+		funcs[name] = f
+	}
+	for _, name := range templateFunctions() {
+		funcs[name] = 0
+	}
+	trees, err := parse.Parse("query", query, "", "", funcs)
+	if err != nil {
+		return templateProblem(err)
+	}
+	if len(trees) > 1 {
+		return &problem{what: "the template defines other templates", todo: "write the query out"}
+	}
+	for _, t := range trees {
+		if name := refusedNode(t.Root); name != "" {
+			return &problem{what: "{{ " + name + " }} is not accepted in a query", todo: "insert values only: {{ target }}, {{ interval }}, {{ variables.NAME }}"}
+		}
+	}
+	return nil
+}
+
+// templateFunctions are the functions of text/template that cannot make text grow.
+func templateFunctions() []string {
+	return []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "index", "len"}
+}
+
+var undefinedFunction = regexp.MustCompile(`function "([^"]*)" not defined`)
+
+func templateProblem(err error) *problem {
+	if m := undefinedFunction.FindStringSubmatch(err.Error()); m != nil {
+		return &problem{what: "the template knows no " + clip(m[1]),
+			todo: "use name, namespace, target, service, ingress, route, interval or variables.NAME"}
+	}
+	_, what, _ := strings.Cut(strings.TrimPrefix(err.Error(), "template: query:"), ":")
+	return &problem{what: "the template does not parse:" + clip(what), todo: "check the braces"}
+}
+
+// refusedNode is the name of the first construct that is not accepted, "" for none.
+func refusedNode(n parse.Node) string {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return ""
+		}
+		for _, c := range n.Nodes {
+			if name := refusedNode(c); name != "" {
+				return name
+			}
+		}
+	case *parse.IfNode:
+		return firstOf(refusedNode(n.List), refusedNode(n.ElseList))
+	case *parse.WithNode:
+		return firstOf(refusedNode(n.List), refusedNode(n.ElseList))
+	case *parse.TextNode, *parse.ActionNode, *parse.CommentNode:
+	case *parse.RangeNode:
+		return "range"
+	case *parse.TemplateNode:
+		return "template"
+	default:
+		return "this"
+	}
+	return ""
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
