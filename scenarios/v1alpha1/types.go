@@ -139,8 +139,9 @@ type Rubric struct {
 // RubricItem is one line of the score card.
 type RubricItem struct {
 	// ID names the check.
-	ID    string `yaml:"id"`
-	Title string `yaml:"title"`
+	ID string `yaml:"id"`
+	// Title stands on the card; default the check's own.
+	Title string `yaml:"title,omitempty"`
 	// Points that the item gives.
 	Points int `yaml:"points"`
 	// Limit is the check's parameter, where it has one.

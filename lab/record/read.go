@@ -1,0 +1,118 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"coalmine/lab/event"
+)
+
+// Limits of what is read back. A run of an hour with a thousand cells a second stays far below them.
+const (
+	maxManifest = 1 << 20
+	maxLog      = 1 << 30
+)
+
+// Folder is a run folder that was written before.
+type Folder struct {
+	Manifest Manifest
+	root     *os.Root
+}
+
+// Open reads what a run folder holds and checks that it can be one. Close it after use.
+func Open(dir string) (*Folder, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the run folder: %w", err)
+	}
+	f := &Folder{root: root}
+	if err := f.readManifest(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is no run folder that can be read: %s: %w", dir, fileManifest, err), root.Close())
+	}
+	return f, nil
+}
+
+// Close frees the folder.
+func (f *Folder) Close() error { return f.root.Close() }
+
+func (f *Folder) readManifest() error {
+	file, err := f.open(fileManifest, maxManifest)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f.Manifest); err != nil {
+		return err
+	}
+	return f.Manifest.check()
+}
+
+// Scenario is the folder of the scenario, for its loader.
+func (f *Folder) Scenario() (fs.FS, error) { return fs.Sub(f.root.FS(), dirScenario) }
+
+// Guardrails is the folder of the manifests.
+func (f *Folder) Guardrails() (fs.FS, error) { return fs.Sub(f.root.FS(), dirGuardrails) }
+
+// Card returns the recorded score as JSON.
+func (f *Folder) Card() ([]byte, error) {
+	file, err := f.open(fileCardJSON, maxManifest)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
+}
+
+// Events reads the log of a run. A run that never began is an error that is [fs.ErrNotExist]; of a log that was cut off,
+// the events before the cut are returned, together with an error.
+func (f *Folder) Events(r Run) ([]event.Event, error) {
+	file, err := f.open(r.file(), maxLog)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	events, err := event.Read(file)
+	if err != nil {
+		return events, fmt.Errorf("%s: %w", r.file(), err)
+	}
+	if len(events) == 0 {
+		return nil, fmt.Errorf("%s: the log is empty", r.file())
+	}
+	return events, f.belongs(r, events)
+}
+
+// belongs checks that a log is of the run whose folder it stands in.
+func (f *Folder) belongs(r Run, events []event.Event) error {
+	started, _ := events[0].Fact.(event.RunStarted) // event.Read accepts no other opening
+	if started.Scenario != f.Manifest.Scenario || started.Seed != r.Seed || started.Version != r.Version {
+		return fmt.Errorf("%s: the log is of %s %s with seed %d, not of %s %s with seed %d: files were moved or edited", r.file(),
+			started.Scenario, started.Version, started.Seed, f.Manifest.Scenario, r.Version, r.Seed)
+	}
+	return nil
+}
+
+// open opens a regular file of bounded size.
+func (f *Folder) open(name string, most int64) (fs.File, error) {
+	info, err := f.root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is no regular file", name)
+	}
+	if info.Size() > most {
+		return nil, fmt.Errorf("%s: is over %d MiB", name, most>>20)
+	}
+	return f.root.Open(name)
+}

@@ -1,0 +1,120 @@
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"coalmine/lab/event"
+)
+
+// Recorder writes one run folder. Its logs may be written from several goroutines, one for each log.
+type Recorder struct {
+	root *os.Root
+}
+
+// Create makes a run folder and writes down what will be played. A folder that is there already must be empty, so that no
+// earlier trial is overwritten. Close it after use.
+func Create(dir string, m Manifest, scenario, guardrails map[string][]byte) (*Recorder, error) {
+	m.Format = Format
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the run folder: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("make the run folder: %w", err)
+	}
+	r := &Recorder{root: root}
+	if err := r.begin(m, scenario, guardrails); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the run folder: %w", err), root.Close())
+	}
+	return r, nil
+}
+
+func (r *Recorder) begin(m Manifest, scenario, guardrails tree) error {
+	entries, err := fs.ReadDir(r.root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is not empty: name a new folder with -o, or remove it", r.root.Name())
+	}
+	if err := r.writeTree(dirScenario, scenario); err != nil {
+		return err
+	}
+	if err := r.writeTree(dirGuardrails, guardrails); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	return r.write(fileManifest, append(data, '\n'))
+}
+
+func (r *Recorder) writeTree(dir string, files tree) error {
+	for _, name := range files.names() {
+		if !fs.ValidPath(name) {
+			return fmt.Errorf("%q is no path within a folder", name)
+		}
+		full := path.Join(dir, name)
+		if err := r.root.MkdirAll(path.Dir(full), 0o755); err != nil {
+			return err
+		}
+		if err := r.write(full, files[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write replaces a file as a whole: a reader sees the old one or the new one.
+func (r *Recorder) write(name string, data []byte) error {
+	temporary := name + ".tmp"
+	if err := r.root.WriteFile(temporary, data, 0o644); err != nil {
+		return err
+	}
+	return r.root.Rename(temporary, name)
+}
+
+// Log begins the log of a run.
+func (r *Recorder) Log(run Run) (*Log, error) {
+	if err := r.root.MkdirAll(path.Dir(run.file()), 0o755); err != nil {
+		return nil, fmt.Errorf("record %s: %w", run.Name(), err)
+	}
+	f, err := r.root.OpenFile(run.file(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", run.Name(), err)
+	}
+	return &Log{Writer: event.NewWriter(f), file: f}, nil
+}
+
+// Card writes the score as JSON and as text, replacing an earlier one.
+func (r *Recorder) Card(asJSON, asText []byte) error {
+	if err := r.write(fileCardJSON, asJSON); err != nil {
+		return fmt.Errorf("write the card: %w", err)
+	}
+	if err := r.write(fileCardText, asText); err != nil {
+		return fmt.Errorf("write the card: %w", err)
+	}
+	return nil
+}
+
+// Close frees the folder.
+func (r *Recorder) Close() error { return r.root.Close() }
+
+// Log is the log of one run.
+type Log struct {
+	*event.Writer
+	file io.Closer
+}
+
+// Close writes out what is buffered. It returns the first error of all writes.
+func (l *Log) Close() error { return errors.Join(l.Writer.Close(), l.file.Close()) }
