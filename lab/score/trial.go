@@ -1,6 +1,11 @@
 package score
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"coalmine/lab/event"
 	"coalmine/lab/timeline"
 	"coalmine/scenarios"
 )
@@ -24,10 +29,159 @@ type RunResult struct {
 	Timeline *timeline.Timeline
 }
 
-// Trial scores the runs of a trial. Runs of one part must have different seeds.
+// Trial scores the runs of a trial. Runs of one part must have different seeds; the order of runs does not matter.
 func Trial(s *scenarios.Scenario, runs []RunResult) Card {
-	return Card{}
+	t := newTrial(s, runs)
+	c := Card{Format: CardFormat, Scenario: s.Name, Title: s.Title, Players: t.players()}
+	for _, r := range t.learner() {
+		c.Runs = append(c.Runs, r.row())
+	}
+	c.Faulty = t.count(t.faulty, func(v Verdict) bool { return v == Caught })
+	c.Healthy = t.count(t.healthy, func(v Verdict) bool { return v == RolledBack || v == Stuck })
+	c.Harm = t.harm()
+	c.Skill = t.skill()
+	c.Preconditions = t.preconditions()
+	for _, i := range s.Rubric.Items {
+		item := t.grade(i)
+		c.Items = append(c.Items, item)
+		c.Points += item.Points
+		c.MaxPoints += item.Max
+	}
+	c.Outcome, c.Exit, c.Reason = t.outcome()
+	return c
 }
 
-// ValidateRubric reports items that the score does not know, items that stand twice, and parameters out of range.
-func ValidateRubric(r scenarios.Rubric) error { return nil }
+// trial is the runs of a trial, sorted by part and seed.
+type trial struct {
+	rubric          scenarios.Rubric
+	all             []*run
+	faulty, healthy []*run
+}
+
+// run is one run with what the trial knows of its seed.
+type run struct {
+	RunResult
+	Judgement
+	// none and best are the runs of the same seed without guardrail and with the reference; nil when there is none.
+	none, best *run
+}
+
+func newTrial(s *scenarios.Scenario, results []RunResult) *trial {
+	t := &trial{rubric: s.Rubric}
+	seeds := map[Part]map[uint64]*run{PartUnguarded: {}, PartReference: {}}
+	for _, result := range results {
+		r := &run{RunResult: result, Judgement: judge(result.Timeline, result.Part != PartHealthy, s.Rubric)}
+		if r.Name == "" {
+			r.Name = fmt.Sprintf("%s-%d", r.Part, r.seed())
+		}
+		t.all = append(t.all, r)
+		switch r.Part {
+		case PartFaulty:
+			t.faulty = append(t.faulty, r)
+		case PartHealthy:
+			t.healthy = append(t.healthy, r)
+		default:
+			if r.told() {
+				seeds[r.Part][r.seed()] = r
+			}
+		}
+	}
+	bySeed := func(a, b *run) int { return cmp.Compare(a.seed(), b.seed()) }
+	slices.SortStableFunc(t.faulty, bySeed)
+	slices.SortStableFunc(t.healthy, bySeed)
+	for _, r := range t.faulty {
+		r.none, r.best = seeds[PartUnguarded][r.seed()], seeds[PartReference][r.seed()]
+	}
+	return t
+}
+
+// learner lists the runs of the learner's guardrails, faulty ones first.
+func (t *trial) learner() []*run { return slices.Concat(t.faulty, t.healthy) }
+
+func (r *run) seed() uint64 { return r.Timeline.Run.Seed }
+
+// told tells whether the run's story was told to its end, so that its counts mean something.
+func (r *run) told() bool {
+	o := r.Timeline.End.Outcome
+	return o == event.OutcomeCompleted || o == event.OutcomeNotReady
+}
+
+func (r *run) refs(marks ...timeline.Mark) []EventRef {
+	var refs []EventRef
+	for _, m := range marks {
+		if m.Seen() {
+			refs = append(refs, EventRef{Run: r.Name, Seq: m.Seq})
+		}
+	}
+	return refs
+}
+
+// players takes who played from the first learner's run.
+func (t *trial) players() Players {
+	for _, r := range slices.Concat(t.learner(), t.all) {
+		s := r.Timeline.Run
+		return Players{Cluster: s.Cluster, Mesh: s.Mesh, Versions: s.Versions}
+	}
+	return Players{}
+}
+
+func (t *trial) count(runs []*run, is func(Verdict) bool) Rate {
+	var r Rate
+	for _, x := range runs {
+		if x.Verdict == Inconclusive {
+			continue
+		}
+		r.Of++
+		if is(x.Verdict) {
+			r.Count++
+		}
+	}
+	return r.withInterval()
+}
+
+// outcome decides over the whole trial. A lab's fault comes first, since nothing can be said then; a missed incident
+// outweighs a healthy release that was held up.
+func (t *trial) outcome() (outcome string, exit int, reason string) {
+	missed := only(t.faulty, func(r *run) bool { return r.Verdict != Caught && r.Verdict != Inconclusive })
+	held := only(t.healthy, func(r *run) bool { return r.Verdict != Promoted && r.Verdict != Inconclusive })
+	open := only(t.learner(), func(r *run) bool { return r.Verdict == Inconclusive })
+	broken := only(t.all, func(r *run) bool { return r.Timeline.End.Outcome == event.OutcomeLabFault })
+	switch {
+	case len(broken) > 0:
+		return OutcomeLabFailed, ExitLabFailed, broken[0].Name + ": " + broken[0].Reason
+	case len(missed) > 0:
+		return OutcomeMissed, ExitMissed, of(missed, t.faulty, "faulty releases were not caught")
+	case len(held) > 0:
+		return OutcomeRolledBack, ExitRolledBack, of(held, t.healthy, "healthy releases were not delivered")
+	case len(open) > 0:
+		return OutcomeInconclusive, ExitInconclusive, of(open, t.learner(), "runs say nothing about the guardrails")
+	case len(t.faulty) == 0:
+		return OutcomeInconclusive, ExitInconclusive, "no faulty release was tried"
+	case len(t.healthy) == 0:
+		return OutcomeInconclusive, ExitInconclusive, "no healthy release was tried, so a guardrail that stops everything would do"
+	}
+	return OutcomePassed, ExitPassed, fmt.Sprintf("all %s caught, all %s delivered",
+		plural(len(t.faulty), "faulty release"), plural(len(t.healthy), "healthy release"))
+}
+
+func only(runs []*run, keep func(*run) bool) []*run {
+	var kept []*run
+	for _, r := range runs {
+		if keep(r) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// of says how many of how many, with the first one's reason.
+func of(some, all []*run, what string) string {
+	return fmt.Sprintf("%d of %d %s; %s: %s", len(some), len(all), what, some[0].Name, some[0].Reason)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -80,11 +80,13 @@ func judged(v Verdict, marks []timeline.Mark, format string, args ...any) Judgem
 
 // Judge gives the verdict of one run. The role is the released version's in the scenario, as the log has it; a role that
 // is neither faulty nor healthy is judged as healthy when the fault hurt nobody, and as faulty otherwise.
-func Judge(t *timeline.Timeline, r scenarios.Rubric) Judgement {
-	if j, over := judgeRun(t); over {
+func Judge(t *timeline.Timeline, r scenarios.Rubric) Judgement { return judge(t, Faulty(t), r) }
+
+func judge(t *timeline.Timeline, faulty bool, r scenarios.Rubric) Judgement {
+	if j, over := judgeRun(t, faulty); over {
 		return j
 	}
-	if Faulty(t) {
+	if faulty {
 		return judgeFaulty(t, r)
 	}
 	return judgeHealthy(t)
@@ -102,14 +104,14 @@ func Faulty(t *timeline.Timeline) bool {
 }
 
 // judgeRun deals with runs that did not come to their end. A lab's fault is nobody's failure.
-func judgeRun(t *timeline.Timeline) (Judgement, bool) {
+func judgeRun(t *timeline.Timeline, faulty bool) (Judgement, bool) {
 	end := []timeline.Mark{t.End.Mark}
 	switch t.End.Outcome {
 	case event.OutcomeCompleted:
 		return Judgement{}, false
 	case event.OutcomeNotReady:
 		v := Stuck
-		if t.Run.Role == "faulty" {
+		if faulty {
 			v = NotReleased
 		}
 		return judged(v, end, "the guardrails never became ready, so nothing was released%s", because(t.End.Reason)), true

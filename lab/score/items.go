@@ -1,0 +1,278 @@
+package score
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/lab/event"
+	"coalmine/lab/timeline"
+	"coalmine/scenarios"
+)
+
+// finding is what one run says about an item. The note of the run with the greatest weight is quoted, failed runs first.
+type finding struct {
+	ok     bool
+	weight float64
+	note   string
+	marks  []timeline.Mark
+}
+
+// each asks every run and sums up.
+func each(runs []*run, ask func(*run) finding) grade {
+	g := grade{of: len(runs), reason: "no run to judge"}
+	var worst finding
+	var name string
+	for _, r := range runs {
+		f := ask(r)
+		if f.ok {
+			g.passed++
+		}
+		g.events = append(g.events, r.refs(f.marks...)...)
+		if name == "" || !f.ok && worst.ok || f.ok == worst.ok && f.weight > worst.weight {
+			worst, name = f, r.Name
+		}
+	}
+	switch {
+	case g.of == 1:
+		g.reason = worst.note
+	case g.of > 1:
+		g.reason = fmt.Sprintf("%d of %d runs; %s: %s", g.passed, g.of, name, worst.note)
+	}
+	return g
+}
+
+func (t *trial) gradeCaught(scenarios.RubricItem) grade {
+	return each(t.faulty, func(r *run) finding {
+		return finding{ok: r.Verdict == Caught, note: r.Reason, marks: r.Marks}
+	})
+}
+
+func (t *trial) gradeDelivered(scenarios.RubricItem) grade {
+	return each(t.healthy, func(r *run) finding {
+		return finding{ok: r.Verdict == Promoted, note: r.Reason, marks: r.Marks}
+	})
+}
+
+func (t *trial) gradeHarm(i scenarios.RubricItem) grade {
+	limit := i.Limit
+	if limit == 0 {
+		limit = t.rubric.MaxHarm
+	}
+	return each(t.faulty, func(r *run) finding {
+		left := r.left()
+		if left == nil || !r.told() {
+			return finding{weight: 2, note: "not measured: there is no run without guardrail to compare with"}
+		}
+		return finding{
+			ok: *left <= limit, weight: *left,
+			note:  fmt.Sprintf("%s of the harm got through (%s allowed)", percent(*left), percent(limit)),
+			marks: []timeline.Mark{r.Timeline.FirstBad, r.Timeline.LastBad},
+		}
+	})
+}
+
+func (t *trial) gradeDetection(i scenarios.RubricItem) grade {
+	limit := time.Duration(i.Limit * float64(time.Second))
+	return each(t.faulty, func(r *run) finding {
+		tl := r.Timeline
+		marks := []timeline.Mark{tl.FirstBad, tl.Detected}
+		took := tl.Detected.Since(tl.FirstBad)
+		switch {
+		case r.Verdict != Caught:
+			return finding{weight: 1e9, note: "not caught: " + r.Reason, marks: marks}
+		case !tl.FirstBad.Seen():
+			return finding{ok: true, note: "stopped before any user was hurt", marks: marks}
+		}
+		return finding{
+			ok: took <= limit, weight: took.Seconds(), marks: marks,
+			note: fmt.Sprintf("noticed %.0f s after the first bad request (%.0f s allowed)", took.Seconds(), i.Limit),
+		}
+	})
+}
+
+func (t *trial) gradeWeight(i scenarios.RubricItem) grade {
+	return each(t.faulty, func(r *run) finding {
+		marks := []timeline.Mark{r.Timeline.Abort}
+		w := r.Timeline.WeightAtAbort
+		if r.Verdict != Caught {
+			return finding{weight: 1e9, note: "not caught: " + r.Reason, marks: marks}
+		}
+		return finding{
+			ok: float64(w) <= i.Limit, weight: float64(w), marks: marks,
+			note: fmt.Sprintf("rolled back at %d %% of the traffic (%g %% allowed)", w, i.Limit),
+		}
+	})
+}
+
+// preconditions are the proofs that a rubric can ask for, by name.
+func preconditions() map[string]func(*timeline.Timeline) timeline.Mark {
+	return map[string]func(*timeline.Timeline) timeline.Mark{
+		"mtls": func(t *timeline.Timeline) timeline.Mark {
+			return proof(t, t.Preconditions.MTLS, timeline.GateMTLS)
+		},
+		"policy": func(t *timeline.Timeline) timeline.Mark {
+			return proof(t, t.Preconditions.Policy, timeline.GatePolicy)
+		},
+		"rehearsal": func(t *timeline.Timeline) timeline.Mark {
+			return proof(t, t.Preconditions.Rehearsed, timeline.GateDrill)
+		},
+	}
+}
+
+// proof is where a gate passed before canary traffic. A gate that said no and kept all traffic off the canary has done
+// its work too.
+func proof(t *timeline.Timeline, passed timeline.Mark, gate string) timeline.Mark {
+	if passed.Seen() || t.FirstCanary.Seen() {
+		return passed
+	}
+	for _, e := range t.Facts {
+		if g, ok := e.Fact.(event.Gate); ok && g.Name == gate && !g.Passed {
+			return timeline.Mark{At: e.At, Seq: e.Seq}
+		}
+	}
+	return timeline.Mark{}
+}
+
+func (t *trial) gradePreconditions(scenarios.RubricItem) grade {
+	return each(t.learner(), func(r *run) finding {
+		return proved(r, t.rubric.Preconditions...)
+	})
+}
+
+func (t *trial) gradeRehearsed(scenarios.RubricItem) grade { return t.gradeProof("rehearsal") }
+func (t *trial) gradeMTLS(scenarios.RubricItem) grade      { return t.gradeProof("mtls") }
+func (t *trial) gradePolicy(scenarios.RubricItem) grade    { return t.gradeProof("policy") }
+
+func (t *trial) gradeProof(name string) grade {
+	return each(t.learner(), func(r *run) finding { return proved(r, name) })
+}
+
+func proved(r *run, names ...string) finding {
+	var missing []string
+	var marks []timeline.Mark
+	for _, name := range names {
+		m := timeline.Mark{}
+		if of, ok := preconditions()[name]; ok {
+			m = of(r.Timeline)
+		}
+		if !m.Seen() {
+			missing = append(missing, name)
+		}
+		marks = append(marks, m)
+	}
+	if len(missing) == 0 {
+		return finding{ok: true, note: strings.Join(names, ", ") + " proved before canary traffic", marks: marks}
+	}
+	note := "nothing proved " + strings.Join(missing, ", ") + " before canary traffic"
+	if slices.Contains(missing, "policy") && r.Timeline.Preconditions.Authorization.Seen() {
+		note += " (policy objects are applied, but no gate tried them)"
+	}
+	return finding{weight: float64(len(missing)), note: note, marks: marks}
+}
+
+// preconditions lists what was proved in every run of the learner's.
+func (t *trial) preconditions() []Precondition {
+	var all []Precondition
+	for _, name := range slices.Sorted(maps.Keys(preconditions())) {
+		g := t.gradeProof(name)
+		all = append(all, Precondition{Name: name, Seen: g.of > 0 && g.passed == g.of, Events: g.events})
+	}
+	return all
+}
+
+func (t *trial) gradeExperiment(scenarios.RubricItem) grade {
+	return each(t.learner(), func(r *run) finding {
+		e := r.Timeline.Experiment
+		f := finding{marks: []timeline.Mark{e.Mark}}
+		f.note = boundedness(e)
+		if f.ok = f.note == ""; f.ok {
+			f.note = fmt.Sprintf("owned by %s, from %s to %s", e.Owner, e.Start, e.End)
+		}
+		return f
+	})
+}
+
+// boundedness says what an experiment lacks, "" for nothing.
+func boundedness(e timeline.Experiment) string {
+	facts := []struct{ name, value string }{
+		{"owner", e.Owner}, {"start", e.Start}, {"end", e.End}, {"hypothesis", e.Hypothesis},
+	}
+	var missing []string
+	for _, f := range facts {
+		if strings.TrimSpace(f.value) == "" {
+			missing = append(missing, "coalmine.dev/"+f.name)
+		}
+	}
+	if len(missing) > 0 {
+		return "the Canary has no annotation " + strings.Join(missing, ", ")
+	}
+	start, ok1 := moment(e.Start)
+	end, ok2 := moment(e.End)
+	switch {
+	case !ok1 || !ok2:
+		return "start and end must be dates or RFC 3339 times, as in 2026-03-01 or 2026-03-01T09:00:00Z"
+	case !end.After(start):
+		return fmt.Sprintf("the experiment ends (%s) before it starts (%s)", e.End, e.Start)
+	}
+	return ""
+}
+
+func moment(s string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+func (t *trial) gradeCohorts(i scenarios.RubricItem) grade {
+	g := grade{of: 1, passed: 1, reason: "no cohort is hurt even without guardrail"}
+	worst := -1.0
+	for _, c := range t.cohorts(t.told()) {
+		switch {
+		case c.None == nil:
+			return grade{of: 1, reason: "not measured: there is no run without guardrail to compare with"}
+		case c.Left != nil && *c.Left > worst:
+			worst = *c.Left
+			g.reason = fmt.Sprintf("%s got %s of its harm without guardrail (%s allowed)", c.Cohort, percent(worst), percent(i.Limit))
+		}
+	}
+	if worst > i.Limit || len(t.told()) == 0 {
+		g.passed = 0
+	}
+	for _, r := range t.told() {
+		g.events = append(g.events, r.refs(r.Timeline.FirstBad, r.Timeline.LastBad)...)
+	}
+	return g
+}
+
+func (t *trial) gradeWaiting(scenarios.RubricItem) grade {
+	return each(t.faulty, func(r *run) finding {
+		tl := r.Timeline
+		for _, w := range tl.Waits {
+			until := w.Until
+			if !until.Seen() {
+				until = tl.Last
+			}
+			from := max(w.From.At, tl.FirstBad.At)
+			if tl.FirstBad.Seen() && until.At > from && from < tl.LastBad.At {
+				d := (until.At - from).Seconds()
+				return finding{weight: d, note: fmt.Sprintf("%s for %.0f s while users were hurt", w.Why, d), marks: []timeline.Mark{w.From, w.Until}}
+			}
+		}
+		return finding{ok: true, note: "nothing held the decision while users were hurt"}
+	})
+}
+
+// percent writes a share for people, with a decimal only where it says something.
+func percent(share float64) string {
+	p := share * 100
+	if p != 0 && p < 10 {
+		return fmt.Sprintf("%.1f %%", p)
+	}
+	return fmt.Sprintf("%.0f %%", p)
+}
