@@ -1,7 +1,7 @@
 package app
 
 // Slot is a place of work in a pod. It goes stale when the place is freed, so that an event which comes too late cannot
-// touch the next job in the same place.
+// touch the next job in the same place. The zero value is no place.
 type Slot struct{ index, turn uint32 }
 
 // phase is what a place is used for.
@@ -44,7 +44,7 @@ func (d *desk) at(s Slot, want phase) *place {
 func (d *desk) take(j Job) Slot {
 	if len(d.free) == 0 {
 		d.free = append(d.free, uint32(len(d.places)))
-		d.places = append(d.places, place{})
+		d.places = append(d.places, place{turn: 1})
 	}
 	i := d.free[len(d.free)-1]
 	d.free = d.free[:len(d.free)-1]
