@@ -41,8 +41,8 @@ func pod(t testing.TB, b app.Behaviour, c app.Capacity) *app.Pod {
 // TestWaitingAgreesWithErlangC serves with exponential times: M/M/4 at 70 % load. Waits are
 // correlated over some 50 arrivals, so that the standard error of their mean is 2 %.
 func TestWaitingAgreesWithErlangC(t *testing.T) {
-	const servers, load, n = 4, 2.8, 400_000
-	const service = 10 * time.Millisecond
+	const servers, n = 4, 400_000
+	load, service := 2.8, 10*time.Millisecond
 	times := chance.New(5, "service")
 	l := loop{pod: pod(t, healthy(), app.Capacity{Concurrency: servers, Queue: 1 << 20}), service: func(seq uint64) time.Duration {
 		return time.Duration(chance.Exponential(times.Bits(seq)) * float64(service))
