@@ -15,11 +15,11 @@ type Log interface {
 }
 
 // Trial plays flights on a cluster in their order, up to workers of them at the same time. Before a flight begins, open is
-// asked for its log; it is called from several goroutines.
+// asked for its log by the flight's index; it is called from several goroutines.
 //
 // After an error no further flight begins, those under way are played to their end, and all errors are returned. When the
 // context ends, those under way are closed as interrupted and the context's cause is returned.
-func Trial(ctx context.Context, c Cluster, flights []Flight, workers int, open func(Flight) (Log, error)) error {
+func Trial(ctx context.Context, c Cluster, flights []Flight, workers int, open func(int) (Log, error)) error {
 	p := &pool{cluster: c, open: open, flights: flights}
 	var working sync.WaitGroup
 	for range min(max(workers, 1), len(flights)) {
@@ -35,40 +35,41 @@ func Trial(ctx context.Context, c Cluster, flights []Flight, workers int, open f
 // pool is the work of one trial.
 type pool struct {
 	cluster Cluster
-	open    func(Flight) (Log, error)
+	open    func(int) (Log, error)
 
-	mu      sync.Mutex
-	flights []Flight // not begun yet
-	errs    []error
+	flights []Flight
+
+	mu   sync.Mutex
+	next int // index of the flight that begins next
+	errs []error
 }
 
 func (p *pool) work(ctx context.Context) {
 	for {
-		f, ok := p.take(ctx)
+		i, ok := p.take(ctx)
 		if !ok {
 			return
 		}
-		p.keep(ctx, p.play(ctx, f))
+		p.keep(ctx, p.play(ctx, i))
 	}
 }
 
-func (p *pool) take(ctx context.Context) (Flight, bool) {
+func (p *pool) take(ctx context.Context) (int, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.flights) == 0 || len(p.errs) > 0 || ctx.Err() != nil {
-		return Flight{}, false
+	if p.next == len(p.flights) || len(p.errs) > 0 || ctx.Err() != nil {
+		return 0, false
 	}
-	f := p.flights[0]
-	p.flights = p.flights[1:]
-	return f, true
+	p.next++
+	return p.next - 1, true
 }
 
-func (p *pool) play(ctx context.Context, f Flight) error {
-	log, err := p.open(f)
+func (p *pool) play(ctx context.Context, i int) error {
+	log, err := p.open(i)
 	if err != nil {
 		return err
 	}
-	err = Run(ctx, p.cluster, f, log.Write)
+	err = Run(ctx, p.cluster, p.flights[i], log.Write)
 	return errors.Join(err, log.Close())
 }
 
