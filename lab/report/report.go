@@ -13,17 +13,42 @@ import (
 
 // Options of a text report.
 type Options struct {
-	// Width of the terminal in columns; 0 stands for 80.
+	// Width of the terminal in columns; 0 stands for 80. Reports use between 60 and 100 columns.
 	Width int
-	// Color allows ANSI colours.
+	// Color allows ANSI colours. Callers leave it off where the output is no terminal or NO_COLOR is set.
 	Color bool
 }
 
-// Text writes a score card for a terminal.
-func Text(w io.Writer, c score.Card, o Options) error { return nil }
+func (o Options) page() *page {
+	width := o.Width
+	if width <= 0 {
+		width = 80
+	}
+	return &page{width: min(100, max(60, width)), paint: paint(o.Color)}
+}
+
+// Text writes a score card for a terminal: the verdict first, then what happened, then why each point was given or lost.
+func Text(w io.Writer, c score.Card, o Options) error {
+	p := o.page()
+	p.head(c)
+	p.picture(c)
+	p.harm(c)
+	p.runs(c)
+	p.cohorts(c)
+	p.items(c)
+	p.foot(c.Players)
+	return p.flush(w)
+}
 
 // Run writes what happened in one run, decision by decision, in plain words.
-func Run(w io.Writer, t *timeline.Timeline, o Options) error { return nil }
+func Run(w io.Writer, t *timeline.Timeline, o Options) error {
+	p := o.page()
+	p.runHead(t)
+	p.decisions(t)
+	p.runSummary(t)
+	p.foot(score.Players{Cluster: t.Run.Cluster, Mesh: t.Run.Mesh, Versions: t.Run.Versions})
+	return p.flush(w)
+}
 
 // JSON writes a score card, indented, with its fields in a fixed order.
 func JSON(w io.Writer, c score.Card) error {

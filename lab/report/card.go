@@ -1,0 +1,264 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/lab/event"
+	"coalmine/lab/score"
+)
+
+// sign and tone of an outcome.
+func outcomeSign(exit int) (string, tone) {
+	switch exit {
+	case score.ExitPassed:
+		return "✓", good
+	case score.ExitInconclusive, score.ExitLabFailed:
+		return "?", warn
+	}
+	return "✗", bad
+}
+
+func (p *page) head(c score.Card) {
+	sign, t := outcomeSign(c.Exit)
+	points := ""
+	if c.MaxPoints > 0 {
+		points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
+	}
+	title := cut(c.Title, p.width-length(points)-4)
+	p.line()
+	p.spread(" "+p.in(bold, title), length(title)+1, points, bold)
+	p.line(" ", p.in(faint, strings.Repeat("─", p.width-2)))
+	p.line(" ", p.in(t, sign+" "+strings.ToUpper(c.Outcome)), "  ", p.in(faint, cut(c.Scenario, 30)))
+	p.wrapped(3, plain, c.Reason)
+}
+
+// harm compares what users got with what they would have got, by bars over one scale.
+func (p *page) harm(c score.Card) {
+	if c.Faulty.Of == 0 && c.Harm.Learner == 0 {
+		return
+	}
+	h := c.Harm
+	seeds := 0
+	for _, r := range c.Runs {
+		if r.Role == string(score.PartFaulty) {
+			seeds++
+		}
+	}
+	p.section("Harm to users", "requests that the fault made bad, "+plural(seeds, "faulty run"))
+	scale := max(1, h.Learner)
+	if h.None != nil {
+		scale = max(scale, *h.None)
+	}
+	p.harmBar("no guardrail", h.None, scale, h.None, bad)
+	p.harmBar("yours", &h.Learner, scale, h.None, harmTone(h))
+	p.harmBar("reference", h.Best, scale, h.None, blue)
+	p.harmBar("ideal alarm", h.Bound, scale, h.None, faint)
+	p.wrapped(3, plain, harmWords(c))
+}
+
+func harmTone(h score.Harm) tone {
+	if h.Avoided != nil && *h.Avoided >= 0.5 {
+		return good
+	}
+	return warn
+}
+
+func (p *page) harmBar(name string, n *int, scale int, none *int, t tone) {
+	if n == nil {
+		return
+	}
+	room := p.width - 3 - 14 - 10 - 8 - 1
+	b := bar(float64(*n)/float64(scale), room)
+	share := ""
+	if none != nil && none != n && *none > 0 {
+		share = percent(float64(*n) / float64(*none))
+	}
+	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(number(*n), 10), right(share, 8))
+}
+
+func harmWords(c score.Card) string {
+	var parts []string
+	h := c.Harm
+	if h.Avoided != nil {
+		s := "harm avoided " + percent(*h.Avoided)
+		if h.Low != nil && h.High != nil {
+			s += fmt.Sprintf(" (95 %% interval %s to %s)", percent(*h.Low), percent(*h.High))
+		}
+		parts = append(parts, s)
+	}
+	if c.Skill != nil {
+		parts = append(parts, fmt.Sprintf("skill %.2f", *c.Skill))
+	}
+	if h.UsersHurtNone != nil {
+		parts = append(parts, fmt.Sprintf("users hurt %s (no guardrail: %s)", number(h.UsersHurt), number(*h.UsersHurtNone)))
+	} else if h.UsersHurt > 0 {
+		parts = append(parts, "users hurt "+number(h.UsersHurt))
+	}
+	if c.Healthy.Of > 0 {
+		parts = append(parts, fmt.Sprintf("healthy releases held up %d of %d (95 %% interval %s to %s)",
+			c.Healthy.Count, c.Healthy.Of, percent(c.Healthy.Low), percent(c.Healthy.High)))
+	}
+	return strings.Join(parts, " · ")
+}
+
+func verdictSign(v score.Verdict) (string, tone) {
+	switch {
+	case v.Good():
+		return "✓", good
+	case v == score.Inconclusive:
+		return "?", warn
+	}
+	return "✗", bad
+}
+
+// runs is the table of seeds.
+func (p *page) runs(c score.Card) {
+	if len(c.Runs) == 0 {
+		return
+	}
+	p.section("Runs", "first bad: time in the run; noticed and over: after it")
+	p.line(p.in(faint, "      seed  release  verdict         first bad   noticed      over    at     harm"))
+	for _, r := range c.Runs {
+		sign, t := verdictSign(r.Verdict)
+		weight := ""
+		if r.Weight != nil {
+			weight = fmt.Sprintf("%d %%", *r.Weight)
+		}
+		p.line("   ", right(fmt.Sprint(r.Seed), 7), "  ", left(r.Role, 9), p.in(t, sign+" "+left(string(r.Verdict), 13)),
+			right(at(r.FirstBad), 10), right(after(r.MTTD), 10), right(after(r.MTTR), 10), right(weight, 6),
+			right(number(r.Harm), 9))
+	}
+}
+
+func after(d *event.Seconds) string {
+	if d == nil {
+		return "–"
+	}
+	return "+" + span(time.Duration(*d))
+}
+
+// cohorts shows who was hurt: an average hides it.
+func (p *page) cohorts(c score.Card) {
+	cs := slices.DeleteFunc(slices.Clone(c.Harm.Cohorts), func(h score.CohortHarm) bool {
+		return h.Harm == 0 && (h.None == nil || *h.None == 0)
+	})
+	if len(cs) == 0 {
+		return
+	}
+	p.section("Who was hurt", "")
+	p.line(p.in(faint, "   cohort                 requests      harm   no guardrail   got through   users"))
+	for _, h := range cs {
+		none, through, users := "–", "–", "–"
+		if h.None != nil {
+			none = number(*h.None)
+		}
+		if h.Left != nil {
+			through = percent(*h.Left)
+		}
+		if h.Users > 0 {
+			users = number(h.Hurt)
+		}
+		p.line("   ", left(h.Cohort, 20), right(number(h.Requests), 11), right(number(h.Harm), 10), right(none, 15),
+			right(through, 14), right(users, 8))
+	}
+}
+
+// items explains every point: what was asked, what was seen, on which events that rests, and what to change.
+func (p *page) items(c score.Card) {
+	if len(c.Items) == 0 {
+		return
+	}
+	p.section("Points", "")
+	for _, i := range c.Items {
+		sign, t := "✓", good
+		switch {
+		case i.Points == 0 && i.Max > 0:
+			sign, t = "✗", bad
+		case i.Points < i.Max:
+			sign, t = "◐", warn
+		}
+		points := fmt.Sprintf("%3d/%-3d", i.Points, i.Max)
+		p.line("   ", p.in(t, sign), " ", p.in(bold, points), " ", cut(i.Title, p.width-15))
+		p.wrapped(13, plain, i.Reason)
+		p.wrapped(13, faint, refs(i.Events))
+		if i.Hint != "" {
+			p.hint(13, i.Hint)
+		}
+	}
+}
+
+func (p *page) hint(indent int, text string) {
+	for n, l := range wrap(text, p.width-indent-3) {
+		arrow := "  "
+		if n == 0 {
+			arrow = p.in(blue, "→ ")
+		}
+		p.line(strings.Repeat(" ", indent), arrow, p.in(blue, l))
+	}
+}
+
+// mostRefs bounds the runs named under an item; the JSON card has all of them.
+const mostRefs = 2
+
+// refs writes event references run by run: events faulty-1 #12 #31, faulty-2 #11 …
+func refs(events []score.EventRef) string {
+	var b strings.Builder
+	runs := 0
+	last := ""
+	for _, e := range events {
+		if e.Run != last {
+			if runs++; runs > mostRefs {
+				b.WriteString(" …")
+				break
+			}
+			if last != "" {
+				b.WriteString(",")
+			}
+			b.WriteString(" " + e.Run)
+			last = e.Run
+		}
+		fmt.Fprintf(&b, " #%d", e.Seq)
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "events" + b.String()
+}
+
+// foot says in one line what was real and what was a model.
+func (p *page) foot(s score.Players) {
+	if s.Cluster == "" {
+		return
+	}
+	p.line()
+	p.wrapped(1, faint, provenance(s))
+}
+
+func provenance(s score.Players) string {
+	named := func(name, key string) string {
+		if v := s.Versions[key]; v != "" {
+			return name + " " + v
+		}
+		return name
+	}
+	flagger, prometheus, kubernetes := named("Flagger", "flagger"), named("Prometheus", "prometheus"), named("Kubernetes", "kubernetes")
+	modelled := "the services and their users"
+	if s.Cluster == "sim" {
+		return fmt.Sprintf("Real: %s, %s and PromQL. Modelled: Linkerd, Kubernetes, %s, time.", flagger, prometheus, modelled)
+	}
+	mesh := named("Linkerd", "linkerd")
+	if s.Mesh != "linkerd" {
+		return fmt.Sprintf("Real: %s, %s, %s, time. Modelled: Linkerd (%s), %s.", kubernetes, flagger, prometheus, s.Mesh, modelled)
+	}
+	return fmt.Sprintf("Real: %s, %s, %s, %s, time. Modelled: %s.", kubernetes, mesh, flagger, prometheus, modelled)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,197 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/lab/event"
+	"coalmine/lab/score"
+)
+
+// chartRows is the height of the picture; each row tells eight heights.
+const chartRows = 4
+
+// picture draws one run: how much of the traffic the released version had over time, and when what happened.
+func (p *page) picture(c score.Card) {
+	r, ok := telling(c.Runs)
+	if !ok || len(r.Track) == 0 {
+		return
+	}
+	sign, t := verdictSign(r.Verdict)
+	p.section("What happened", fmt.Sprintf("%s, seed %d", r.Run, r.Seed))
+	g := newChart(r, p.width-10)
+	for row := chartRows - 1; row >= 0; row-- {
+		p.line(p.in(faint, chartLabel(row)), p.in(g.tone, g.row(row)))
+	}
+	p.line(p.in(faint, "     └"), p.in(faint, strings.Repeat("─", g.columns)))
+	p.line("      ", g.markers(p.paint))
+	p.legend(r, g)
+	p.line("   ", p.in(t, sign+" "+string(r.Verdict)), ": ", cut(r.Reason, p.width-length(string(r.Verdict))-8))
+}
+
+// telling picks the run that says most: one that went wrong, else the faulty one with most harm, else the first.
+func telling(runs []score.Row) (score.Row, bool) {
+	if len(runs) == 0 {
+		return score.Row{}, false
+	}
+	rank := func(r score.Row) int {
+		switch {
+		case r.Role == string(score.PartFaulty) && !r.Verdict.Good() && r.Verdict != score.Inconclusive:
+			return 3
+		case r.Role != string(score.PartFaulty) && !r.Verdict.Good() && r.Verdict != score.Inconclusive:
+			return 2
+		case r.Role == string(score.PartFaulty):
+			return 1
+		}
+		return 0
+	}
+	return slices.MaxFunc(runs, func(a, b score.Row) int {
+		if d := rank(a) - rank(b); d != 0 {
+			return d
+		}
+		return a.Harm - b.Harm
+	}), true
+}
+
+func chartLabel(row int) string {
+	switch row {
+	case chartRows - 1:
+		return "100 %┤"
+	case chartRows/2 - 1:
+		return " 50 %┤"
+	}
+	return "     │"
+}
+
+// chart maps times to columns.
+type chart struct {
+	row0    score.Row
+	from    time.Duration
+	to      time.Duration
+	columns int
+	tone    tone
+}
+
+// newChart shows the run from shortly before the release to its end.
+func newChart(r score.Row, columns int) chart {
+	g := chart{row0: r, to: time.Duration(r.End), columns: columns, tone: blue}
+	if r.Released != nil {
+		released := time.Duration(*r.Released)
+		g.from = max(0, released-(g.to-released)/20)
+	}
+	g.to = max(g.to, g.from+time.Second)
+	return g
+}
+
+func (g chart) column(at time.Duration) int {
+	c := int(float64(at-g.from) / float64(g.to-g.from) * float64(g.columns))
+	return min(g.columns-1, max(0, c))
+}
+
+// weight is the highest exposure within a column, so that a short step is not lost.
+func (g chart) weight(column int) int {
+	width := float64(g.to-g.from) / float64(g.columns)
+	from := g.from + time.Duration(float64(column)*width)
+	to := from + time.Duration(width)
+	w := 0
+	for i, e := range g.row0.Track {
+		end := g.to
+		if i+1 < len(g.row0.Track) {
+			end = time.Duration(g.row0.Track[i+1].At)
+		}
+		if time.Duration(e.At) < to && end > from {
+			w = max(w, g.shown(e))
+		}
+	}
+	return w
+}
+
+// shown is an exposure in percent; routing by match shows what the canary really had.
+func (g chart) shown(e score.Exposure) int {
+	if e.Matched {
+		return max(1, int(g.row0.Share*100))
+	}
+	return e.Weight
+}
+
+// row draws one row of the chart, the lowest is 0.
+func (g chart) row(row int) string {
+	blocks := []rune(" ▁▂▃▄▅▆▇█")
+	var b strings.Builder
+	for c := range g.columns {
+		height := g.weight(c) * chartRows * 8 / 100
+		if g.weight(c) > 0 {
+			height = max(1, height)
+		}
+		b.WriteRune(blocks[min(8, max(0, height-row*8))])
+	}
+	return b.String()
+}
+
+// moment is something worth a mark under the chart.
+type moment struct {
+	at    *event.Seconds
+	sign  rune
+	tone  tone
+	words string
+}
+
+func moments(r score.Row) []moment {
+	noticed, over := "noticed", "rolled back"
+	if r.MTTD != nil {
+		noticed += fmt.Sprintf(" (+%s)", span(time.Duration(*r.MTTD)))
+	}
+	if r.Weight != nil {
+		over += fmt.Sprintf(" at %d %%", *r.Weight)
+	}
+	return []moment{
+		{r.FirstBad, '▲', bad, "first bad request"},
+		{r.Detection, '◆', warn, noticed},
+		{r.Abort, '■', good, over},
+		{r.Promoted, '★', plain, "promoted to everyone"},
+	}
+}
+
+// markers is the line of marks; of two in one column the later one moves right.
+func (g chart) markers(p paint) string {
+	line := make([]string, g.columns)
+	for i := range line {
+		line[i] = " "
+	}
+	for _, m := range moments(g.row0) {
+		if m.at == nil {
+			continue
+		}
+		c := g.column(time.Duration(*m.at))
+		for c < g.columns-1 && line[c] != " " {
+			c++
+		}
+		line[c] = p.in(m.tone, string(m.sign))
+	}
+	return strings.Join(line, "")
+}
+
+// legend names the marks with their times, as many to a line as fit.
+func (p *page) legend(r score.Row, _ chart) {
+	line, used := "", 0
+	for _, m := range moments(r) {
+		if m.at == nil {
+			continue
+		}
+		words := fmt.Sprintf(" %s %s", at(m.at), m.words)
+		if used > 0 && used+length(words)+4 > p.width-4 {
+			p.line("   ", line)
+			line, used = "", 0
+		}
+		if used > 0 {
+			line, used = line+"   ", used+3
+		}
+		line += p.in(m.tone, string(m.sign)) + words
+		used += length(words) + 1
+	}
+	if used > 0 {
+		p.line("   ", line)
+	}
+}
