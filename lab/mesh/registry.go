@@ -21,11 +21,12 @@ type Label struct{ Name, Value string }
 type Registry struct {
 	list   []*metric
 	byKey  map[string]*metric
+	gone   map[int]bool // owners
 	nextID int
 }
 
 // NewRegistry returns an empty registry.
-func NewRegistry() *Registry { return &Registry{byKey: map[string]*metric{}} }
+func NewRegistry() *Registry { return &Registry{byKey: map[string]*metric{}, gone: map[int]bool{}} }
 
 // metric is a counter, a gauge, or a histogram: values are the counts of the buckets and, at the end, the sum.
 type metric struct {
@@ -96,8 +97,10 @@ func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name
 		m.labels = histogramLabels(name, bounds, labels)
 	}
 	r.nextID += len(m.labels)
-	r.byKey[key] = m
-	r.list = append(r.list, m)
+	if !r.gone[owner] {
+		r.byKey[key] = m
+		r.list = append(r.list, m)
+	}
 	return m
 }
 
@@ -166,8 +169,9 @@ func (m *metric) collect(each func(id int, labels []Label, value float64)) {
 	each(m.firstID+last+1, m.labels[last+1], m.values[last])
 }
 
-// Remove forgets the series of an owner: its process is gone, and its handles must not be used any more.
+// Remove forgets the series of an owner for good: its process is gone. What its handles still record is lost.
 func (r *Registry) Remove(owner int) {
+	r.gone[owner] = true
 	r.list = slices.DeleteFunc(r.list, func(m *metric) bool {
 		if m.owner == owner {
 			delete(r.byKey, m.key)

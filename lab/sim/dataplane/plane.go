@@ -1,0 +1,157 @@
+package dataplane
+
+import (
+	"net/netip"
+	"time"
+
+	"coalmine/chance"
+	"coalmine/lab/app"
+	"coalmine/lab/mesh"
+	"coalmine/loadgen"
+)
+
+// Plane is the data plane of one run. Its methods must not be called at the same time. What a method changes holds from the
+// time of the last [Plane.Advance] on.
+type Plane struct {
+	cfg      Config
+	workload loadgen.Workload
+	asks     []ask
+	senders  [][]*pod // by cohort
+	perUser  []bool   // by cohort
+
+	now     time.Duration
+	agenda  agenda
+	cursor  *loadgen.Cursor
+	begin   time.Duration
+	planned int
+
+	hops []*hop
+	free []*hop
+	held []heldSlot
+	// parked hops wait for a backend.
+	parked []parkedHop
+
+	pods     []*pod // by id; nil after removal
+	byName   map[string]*pod
+	killed   []string
+	services map[serviceKey]*service
+	// inOrder holds the services in the order in which they became known.
+	inOrder  []*service
+	table    *mesh.Table
+	policies mesh.Policies
+	// ruled rises with each change of policies, so that verdicts are decided anew; generation with each change of endpoints.
+	ruled, generation int
+
+	jars     map[uint32][]cookie
+	registry *mesh.Registry
+	tally    tally
+
+	routing, choosing, clients chance.Stream
+}
+
+// ask is what the requests of one route ask for.
+type ask struct {
+	method, path, query string
+	service             *service
+}
+
+type heldSlot struct {
+	pod  *pod
+	slot app.Slot
+	life int
+	hit  bool
+	used bool
+}
+
+type parkedHop struct {
+	hop  *hop
+	life uint32
+}
+
+// Now is the time up to which the plane has played.
+func (p *Plane) Now() time.Duration { return p.now }
+
+// StartTraffic begins the plan at a time, which must not be before [Plane.Now].
+func (p *Plane) StartTraffic(at time.Duration) {
+	p.cursor = p.cfg.Plan.Arrivals()
+	p.begin = max(at, p.now)
+}
+
+// StopTraffic ends the plan: nothing arrives any more, what is under way is played on.
+func (p *Plane) StopTraffic() { p.cursor = nil }
+
+// Advance plays everything up to and including a time since the run's start. An earlier time does nothing.
+func (p *Plane) Advance(to time.Duration) {
+	for {
+		arrival, more := p.peek()
+		due, open := p.agenda.next()
+		switch {
+		case open && due <= to && (!more || due <= p.begin+arrival.At):
+			p.now = max(p.now, due)
+			p.happen(p.agenda.take())
+		case more && p.begin+arrival.At <= to:
+			p.now = max(p.now, p.begin+arrival.At)
+			p.cursor.Next()
+			p.arrive(arrival)
+		default:
+			p.now = max(p.now, to)
+			return
+		}
+	}
+}
+
+func (p *Plane) peek() (loadgen.Arrival, bool) {
+	if p.cursor == nil {
+		return loadgen.Arrival{}, false
+	}
+	return p.cursor.Peek()
+}
+
+func (p *Plane) happen(e timed) {
+	if e.kind == slotFree {
+		p.release(&p.held[e.id])
+		return
+	}
+	h := p.hops[e.id]
+	if h.life != e.life {
+		return
+	}
+	switch e.kind {
+	case callNext:
+		p.callNext(h)
+	case workDone:
+		p.workDone(h)
+	case giveUp:
+		if !h.waiting {
+			return
+		}
+		h.from.proxy(h.asked).failfast = true
+		p.refuse(h, 504, mesh.ErrorFailFast)
+	}
+}
+
+func (p *Plane) arrive(a loadgen.Arrival) {
+	p.planned++
+	pods := p.senders[a.Cohort]
+	from := pods[0]
+	if len(pods) > 1 {
+		from = pods[chance.Below(p.clients.Bits(a.Seq), uint64(len(pods)))]
+	}
+	h := p.hop()
+	h.request = app.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route}
+	h.from, h.asked = from, p.asks[a.Route].service
+	p.tally.sees(a.User)
+	p.send(h)
+}
+
+// client is a pod as a client, as the server's proxy sees it.
+func (d *pod) client() mesh.Client {
+	c := mesh.Client{Addr: d.Addr}
+	if d.Meshed {
+		c.Identity = mesh.Identity(d.ServiceAccount, d.Namespace)
+	}
+	return c
+}
+
+// target is the address of a pod's port.
+func (d *pod) target(port int) netip.AddrPort { return netip.AddrPortFrom(d.Addr, uint16(port)) }

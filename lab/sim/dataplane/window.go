@@ -1,0 +1,131 @@
+package dataplane
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// windowSeconds is the longest window that can be looked back on.
+const windowSeconds = 600
+
+// window remembers the answers of the last seconds, for gates.
+type window struct {
+	seconds [windowSeconds]second
+}
+
+type second struct {
+	number int64
+	counts []count
+}
+
+type count struct {
+	served, cohort int
+	n, errors, bad int
+}
+
+func (w *window) count(now time.Duration, served, cohort, status int, bad bool) {
+	number := int64(now / time.Second)
+	s := &w.seconds[number%windowSeconds]
+	if s.number != number || s.counts == nil {
+		*s = second{number: number, counts: s.counts[:0]}
+	}
+	c := s.of(served, cohort)
+	c.n++
+	if status >= 500 {
+		c.errors++
+	}
+	if bad {
+		c.bad++
+	}
+}
+
+func (s *second) of(served, cohort int) *count {
+	for i := range s.counts {
+		if s.counts[i].served == served && s.counts[i].cohort == cohort {
+			return &s.counts[i]
+		}
+	}
+	s.counts = append(s.counts, count{served: served, cohort: cohort})
+	return &s.counts[len(s.counts)-1]
+}
+
+// Recent is what users of one cohort got from one workload of the released service lately.
+type Recent struct {
+	Cohort            string
+	Workload, Version string
+	// N counts requests, Errors those answered 5xx, Bad those that users would call bad.
+	N, Errors, Bad int
+}
+
+// Recent returns what was answered in the last d, in whole seconds and at most ten minutes, by workload, version and cohort.
+func (p *Plane) Recent(d time.Duration) []Recent {
+	t := &p.tally
+	last := int64(p.now / time.Second)
+	first := max(last-int64(d/time.Second)+1, last-windowSeconds+1, 0)
+	var list []Recent
+	for number := first; number <= last; number++ {
+		s := &t.window.seconds[number%windowSeconds]
+		if s.number != number {
+			continue
+		}
+		for _, c := range s.counts {
+			list = addRecent(list, t, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b Recent) int {
+		return cmp.Or(cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Cohort, b.Cohort))
+	})
+	return list
+}
+
+func addRecent(list []Recent, t *tally, c count) []Recent {
+	cohort, by := t.traffic.Cohorts[c.cohort].Name, t.served[c.served]
+	for i := range list {
+		r := &list[i]
+		if r.Cohort == cohort && r.Workload == by.workload && r.Version == by.version {
+			r.N, r.Errors, r.Bad = r.N+c.n, r.Errors+c.errors, r.Bad+c.bad
+			return list
+		}
+	}
+	return append(list, Recent{cohort, by.workload, by.version, c.n, c.errors, c.bad})
+}
+
+// Caller is a kind of client that asked a pod.
+type Caller struct {
+	Pod string
+	// TLS is "true" or "no_identity", as in the label tls; Identity is the client's.
+	TLS      string
+	Identity string
+	Allowed  bool
+	// Reason tells why a client was denied.
+	Reason string
+	// Last is the time of the last request.
+	Last time.Duration
+}
+
+// Callers returns who asked the meshed pods of a workload of the released service in the last d, as their proxies saw it.
+func (p *Plane) Callers(workload string, d time.Duration) []Caller {
+	var list []Caller
+	for _, pod := range p.pods {
+		if !pod.released || pod.dead || pod.Workload != workload {
+			continue
+		}
+		for _, in := range pod.inbound {
+			c := Caller{
+				Pod: pod.Name, TLS: "no_identity", Identity: in.client.Identity,
+				Allowed: in.Allows(), Reason: in.verdict.Reason, Last: max(in.lastAllowed, in.lastDenied),
+			}
+			if c.Identity != "" {
+				c.TLS = "true"
+			}
+			if c.Last >= 0 && c.Last >= p.now-d {
+				list = append(list, c)
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Caller) int {
+		return cmp.Or(cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Identity, b.Identity))
+	})
+	return list
+}
