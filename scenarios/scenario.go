@@ -5,6 +5,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"time"
 
 	"coalmine/lab/app"
@@ -139,4 +140,46 @@ func (s *Scenario) Role(version string) string {
 		return RoleHealthy
 	}
 	return ""
+}
+
+// Callers names who sends requests to a service: clients whose users' routes lead to it, and services that call it. They are
+// in the order of the scenario.
+func (s *Scenario) Callers(service string) []string {
+	var names []string
+	for _, c := range s.Clients {
+		if s.clientCalls(c.Name, service) {
+			names = append(names, c.Name)
+		}
+	}
+	for _, other := range s.Services {
+		if other.calls(service) {
+			names = append(names, other.Name)
+		}
+	}
+	return names
+}
+
+func (s *Scenario) clientCalls(client, service string) bool {
+	for _, cohort := range s.Traffic.Cohorts {
+		if cmp.Or(cohort.Client, s.Clients[0].Name) != client {
+			continue
+		}
+		for _, r := range s.Traffic.Routes {
+			if cohort.Mix[r.Name] > 0 && cmp.Or(r.Service, s.Services[0].Name) == service {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *Service) calls(service string) bool {
+	for _, v := range s.Versions {
+		for _, r := range v.Behaviour.Routes {
+			if r.Calls == service {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -4,14 +4,29 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 	"time"
 )
 
-// latencyGrowth is the ratio of neighbouring bucket bounds: quantiles read from buckets are within 5 % of the truth.
-const latencyGrowth = 1.1
+// The buckets' bounds grow by a tenth: a quantile read from buckets is at most a tenth too high.
+const (
+	latencyGrowth  = 1.1
+	latencyUnit    = 100 * time.Microsecond // upper bound of bucket 0
+	latencyBuckets = 200                    // up to five hours; what is longer falls into the last
+)
 
-// latencyUnit is the upper bound of bucket 0.
-const latencyUnit = 100 * time.Microsecond
+// latencyBounds are the buckets' upper bounds, ascending. Multiplication alone gives the same bounds on every machine, which
+// logarithms do not.
+var latencyBounds = sync.OnceValue(func() *[latencyBuckets]time.Duration {
+	var bounds [latencyBuckets]time.Duration
+	b := float64(latencyUnit)
+	for i := range bounds {
+		bounds[i] = time.Duration(b)
+		b *= latencyGrowth
+	}
+	return &bounds
+})
 
 // BucketCount is one filled bucket of a latency histogram: [index, count] on the wire.
 type BucketCount struct {
@@ -21,16 +36,12 @@ type BucketCount struct {
 
 // LatencyBucket returns the index of the bucket that holds d: bucket i ends at 100 µs · 1.1^i.
 func LatencyBucket(d time.Duration) int {
-	if d <= latencyUnit {
-		return 0
-	}
-	return int(math.Ceil(math.Log(float64(d)/float64(latencyUnit)) / math.Log(latencyGrowth)))
+	i, _ := slices.BinarySearch(latencyBounds()[:], d)
+	return min(i, latencyBuckets-1)
 }
 
 // BucketBound returns the upper bound of a bucket.
-func BucketBound(i int) time.Duration {
-	return time.Duration(float64(latencyUnit) * math.Pow(latencyGrowth, float64(i)))
-}
+func BucketBound(i int) time.Duration { return latencyBounds()[min(max(i, 0), latencyBuckets-1)] }
 
 // Quantile returns the q-quantile (0 < q ≤ 1) of sparse histograms laid over each other: the upper bound of the bucket
 // that holds it, or 0 when all are empty.
@@ -69,8 +80,7 @@ func (b *BucketCount) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &pair); err != nil {
 		return fmt.Errorf("latency bucket: want [index, count]: %w", err)
 	}
-	const most = 1000 // 100 µs · 1.1^1000 is beyond any duration
-	if pair[0] < 0 || pair[0] > most || pair[1] < 0 {
+	if pair[0] < 0 || pair[0] >= latencyBuckets || pair[1] < 0 {
 		return fmt.Errorf("latency bucket [%d,%d] is out of range", pair[0], pair[1])
 	}
 	b.Bucket, b.Count = pair[0], pair[1]

@@ -22,7 +22,6 @@ type Recorder struct {
 	seq     int
 	pending []noted
 	to      []func(Event)
-	err     error
 }
 
 type noted struct {

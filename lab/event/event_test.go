@@ -1,0 +1,179 @@
+package event_test
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"coalmine/lab/event"
+)
+
+// everyFact holds one filled fact of each kind.
+func everyFact() []event.Fact {
+	v := 0.25
+	return []event.Fact{
+		event.RunStarted{Format: event.Format, Scenario: "s", Service: "backend", Version: "v2", Baseline: "v1", Role: "faulty", Seed: 1 << 63, Cluster: "sim", Mesh: "m", Guarded: true, Versions: map[string]string{"a": "1", "b": "2"}},
+		event.Stage{Name: event.StageRollout, Reason: "r"},
+		event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: "backend", Owner: "learner", Source: "a.yaml:3", Annotations: map[string]string{"k": "v"}},
+		event.Deleted{ObjectKind: "Canary", Name: "backend"},
+		event.Released{Service: "backend", Version: "v2"},
+		event.Workload{Name: "backend", Version: "v2", Desired: 3, Updated: 2, Ready: 1},
+		event.Canary{Name: "backend", Phase: "Progressing", Weight: 25, Iterations: 1, FailedChecks: 2, Threshold: 5, MaxIterations: 10},
+		event.Flagger{Canary: "backend", Type: "Warning", Message: "Halt <&> \"advancement\" – 97.2 < 99"},
+		event.Alert{Canary: "backend", Provider: "slack", Severity: "error", Message: "m"},
+		event.Route{Name: "backend", Rules: []event.RouteRule{{Match: "header x: y", Backends: []event.RouteBackend{{Service: "p", Weight: 100}}}}},
+		event.Query{Asker: "backend", Metric: "m", PromQL: "up", Value: &v},
+		event.Query{PromQL: "up{", Error: "parse"},
+		event.Gate{Canary: "backend", Name: "mtls", URL: "http://gate.coalmine/mtls", Phase: "Progressing", Passed: true, Status: 200, Reason: "ok"},
+		event.Refused{What: "w", Reason: "r"},
+		event.Rehearsal{Canary: "backend", Passed: true, Reason: "r", Forward: 20, Back: 20, Probes: 20},
+		event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", Workload: "canary", Version: "v2", N: 3, Bad: 1, Harm: 1, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}},
+		event.TrafficTotals{Planned: 10, Answered: 9, Open: 1, Users: map[string]int{"c": 4}, Hurt: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"canary": 1}}},
+		event.RunEnded{Outcome: event.OutcomeCompleted, Reason: "r"},
+	}
+}
+
+func logOf(facts ...event.Fact) (string, []event.Event) {
+	var b bytes.Buffer
+	w := event.NewWriter(&b)
+	var events []event.Event
+	rec := event.NewRecorder(w.Write, func(e event.Event) { events = append(events, e) })
+	for i, f := range facts {
+		rec.Note(time.Duration(i)*1234567*time.Microsecond, "x", f)
+	}
+	rec.Flush()
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return b.String(), events
+}
+
+func TestEveryFactSurvivesTheLog(t *testing.T) {
+	text, events := logOf(everyFact()...)
+	got, err := event.Read(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(events, got); diff != "" {
+		t.Error(diff)
+	}
+	again, _ := logOf(everyFact()...)
+	if again != text {
+		t.Error("the same facts have other bytes the second time")
+	}
+}
+
+func TestBrokenLogs(t *testing.T) {
+	text, _ := logOf(everyFact()...)
+	lines := strings.SplitAfter(strings.TrimSpace(text), "\n")
+	for _, c := range []struct {
+		name  string
+		lines []string
+		whole int
+		want  string
+	}{
+		{"truncated", append(slices.Clone(lines[:3]), lines[3][:20]), 3, "line 4: not an event"},
+		{"line missing", append(slices.Clone(lines[:3]), lines[4:]...), 3, "line 4: sequence number 5 where 4 was due"},
+		{"no start", []string{strings.Replace(lines[1], `"seq":2`, `"seq":1`, 1)}, 0, "a log begins with run.started"},
+		{"newer format", []string{strings.Replace(lines[0], `"format":1`, `"format":99`, 1)}, 0, "use a newer one"},
+		{"unknown kind", append(slices.Clone(lines[:1]), strings.Replace(lines[1], "run.stage", "run.stages", 1)), 1, `kind "run.stages" is unknown`},
+		{"unknown field", append(slices.Clone(lines[:1]), strings.Replace(lines[1], `"name"`, `"nome"`, 1)), 1, `unknown field "nome"`},
+		{"backwards", append(slices.Clone(lines[:2]), strings.Replace(lines[2], `"at":2.469134`, `"at":0.1`, 1)), 2, "happened before event 2"},
+		{"bad time", []string{strings.Replace(lines[0], `"at":0`, `"at":-1`, 1)}, 0, "is not a number of seconds"},
+		{"bad bucket", append(slices.Clone(lines[:15]), strings.Replace(lines[15], "[4,3]", "[4000000,3]", 1)), 15, "out of range"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			events, err := event.Read(strings.NewReader(strings.Join(c.lines, "")))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			if len(events) != c.whole {
+				t.Errorf("%d whole events, want %d", len(events), c.whole)
+			}
+		})
+	}
+}
+
+// Facts of one instant come from several goroutines in any order; the log must not show which.
+func TestOrderWithinAnInstant(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		type noted struct {
+			source string
+			n      int
+		}
+		var want []noted
+		perSource := map[string]int{}
+		for range rapid.IntRange(1, 30).Draw(t, "facts") {
+			s := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "source")
+			want = append(want, noted{s, perSource[s]})
+			perSource[s]++
+		}
+		var got []string
+		rec := event.NewRecorder(func(e event.Event) { got = append(got, e.Fact.(event.Stage).Name) })
+		var wg sync.WaitGroup
+		for s, n := range perSource {
+			wg.Go(func() {
+				for i := range n {
+					rec.Note(time.Second, s, event.Stage{Name: s + string(rune('A'+i))})
+				}
+			})
+		}
+		wg.Wait()
+		rec.Note(2*time.Second, "z", event.Stage{Name: "z"})
+		rec.Flush()
+		if !slices.IsSorted(got) || len(got) != len(want)+1 {
+			t.Fatalf("order %v", got)
+		}
+	})
+}
+
+func TestQuantilesFromBuckets(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 200).Draw(t, "n")
+		var ds []time.Duration
+		var hs [][]event.BucketCount
+		for range n {
+			d := time.Duration(rapid.Int64Range(int64(100*time.Microsecond), int64(time.Minute)).Draw(t, "latency"))
+			ds = append(ds, d)
+			hs = append(hs, []event.BucketCount{{Bucket: event.LatencyBucket(d), Count: 1}})
+		}
+		slices.Sort(ds)
+		q := rapid.Float64Range(0.01, 1).Draw(t, "q")
+		truth := ds[max(int(math.Ceil(q*float64(n))), 1)-1]
+		got := event.Quantile(q, hs...)
+		if got < truth || float64(got) > 1.11*float64(truth) {
+			t.Fatalf("quantile %.2f of %d: %v, truth %v", q, n, got, truth)
+		}
+	})
+	if got := event.Quantile(0.5); got != 0 {
+		t.Errorf("quantile of nothing: %v", got)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	text, _ := logOf(everyFact()...)
+	f.Add(text)
+	f.Add("{}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		events, _ := event.Read(strings.NewReader(text))
+		var b bytes.Buffer
+		w := event.NewWriter(&b)
+		for _, e := range events {
+			w.Write(e)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		again, err := event.Read(&b)
+		if err != nil || len(again) != len(events) {
+			t.Fatalf("what was written cannot be read: %d of %d, %v", len(again), len(events), err)
+		}
+	})
+}
