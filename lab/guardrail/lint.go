@@ -1,4 +1,100 @@
 package guardrail
 
-// lint finds what is allowed and probably not meant.
-func lint(c *checker) []Finding { return nil }
+import (
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// Rule is one check of the linter: something that production accepts and that is probably not meant.
+type Rule struct {
+	// Name is how a Finding names it.
+	Name string
+	// Why says what goes wrong; Source where that is written or can be seen.
+	Why, Source string
+
+	// One of these looks at each object of its kind; query at each use of a query by a metric.
+	canary func(*subject, *flaggerv1.Canary)
+	query  func(*subject, queryUse)
+	object func(*subject)
+}
+
+// subject is one document that a rule looks at.
+type subject struct {
+	checker *checker
+	rule    Rule
+	doc     *document
+	found   *[]Finding
+}
+
+// warn adds a warning at a field of the subject.
+func (s *subject) warn(field, what, todo string) { s.warnAt(s.doc, field, what, todo) }
+
+func (s *subject) warnAt(d *document, field, what, todo string) {
+	f := d.finding(field, what, todo)
+	f.Rule = s.rule.Name
+	*s.found = append(*s.found, f)
+}
+
+// queryUse is a query as one metric of a Canary asks it.
+type queryUse struct {
+	// doc and field are where the query is written: a MetricTemplate or the Canary.
+	doc   *document
+	field string
+	expr  parser.Expr
+	// metric and at are the use in the Canary, canary the Canary.
+	metric flaggerv1.CanaryMetric
+	at     string
+	canary *flaggerv1.Canary
+}
+
+// Rules lists the linter's checks.
+func Rules() []Rule {
+	return append(canaryRules(), append(queryRules(), objectRules()...)...)
+}
+
+// lint runs every rule over guardrails that are valid.
+func lint(c *checker) []Finding {
+	var found []Finding
+	for _, rule := range Rules() {
+		for _, d := range c.docs {
+			s := &subject{checker: c, rule: rule, doc: d, found: &found}
+			if rule.object != nil {
+				rule.object(s)
+			}
+			v, ok := d.object.Value.(*flaggerv1.Canary)
+			if ok && rule.canary != nil {
+				rule.canary(s, v)
+			}
+			if ok && rule.query != nil {
+				for _, use := range queryUses(c, d, v) {
+					rule.query(s, use)
+				}
+			}
+		}
+	}
+	return sorted(found)
+}
+
+// queryUses are the queries that a Canary asks.
+func queryUses(c *checker, d *document, v *flaggerv1.Canary) []queryUse {
+	var uses []queryUse
+	for i, m := range v.Spec.Analysis.Metrics {
+		use := queryUse{doc: d, metric: m, at: indexPath("spec.analysis.metrics", i), canary: v}
+		query := m.Query
+		use.field = use.at + ".query"
+		if m.TemplateRef != nil {
+			use.doc, use.field = c.byKey[key{flaggerv1.MetricTemplateKind, m.TemplateRef.Name}], "spec.query"
+			query = use.doc.object.Value.(*flaggerv1.MetricTemplate).Spec.Query
+		}
+		if query == "" {
+			continue
+		}
+		text, problem := renderQuery(query, model(v, m))
+		expr, err := parsePromQL(text)
+		if problem == nil && err == nil {
+			use.expr = expr
+			uses = append(uses, use)
+		}
+	}
+	return uses
+}

@@ -9,23 +9,17 @@ import (
 )
 
 // Parse validates manifests that were read already, by path. It touches nothing outside its arguments: alerts, queries and
-// webhooks are only looked at. Files that are no manifests by name are ignored. Its error is of type Errors.
+// webhooks are only looked at. Its error is of type Errors.
 func Parse(files map[string][]byte, env Environment) (*Set, error) {
-	manifests := make(map[string][]byte, len(files))
-	for name, data := range files {
-		if isManifest(name) {
-			manifests[name] = data
-		}
-	}
 	c := &checker{env: env}
-	c.read(manifests)
+	c.read(files)
 	if len(c.findings) == 0 {
 		c.check()
 	}
 	if err := asError(c.findings); err != nil {
 		return nil, err
 	}
-	return &Set{Objects: c.objects(), Files: manifests, Warnings: lint(c)}, nil
+	return &Set{Objects: c.objects(), Files: files, Warnings: lint(c)}, nil
 }
 
 // read decodes all files. References are checked only if every document could be decoded: what is missing might stand in
