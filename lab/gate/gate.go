@@ -37,11 +37,11 @@ type Pod struct {
 	Identity string
 }
 
-// Peer is who called the canary's pods, as their proxies saw it.
+// Peer is a client that called one of the canary's pods, as the pod's proxy saw it.
 type Peer struct {
+	Pod string
 	// Identity is the client's, "" without mutual TLS.
 	Identity string
-	Requests int
 }
 
 // Client is a workload that has to be able to call the service.
@@ -129,14 +129,13 @@ func mtls(s State, service string) Answer {
 			return no("pod %s has no proxy, so no identity and no mutual TLS: is linkerd.io/inject disabled?", p.Name)
 		}
 	}
-	requests := 0
-	for _, p := range s.Peers(service) {
+	peers := s.Peers(service)
+	for _, p := range peers {
 		if p.Identity == "" {
-			return no("%d requests reached the canary without mutual TLS", p.Requests)
+			return no("a client called pod %s without mutual TLS", p.Pod)
 		}
-		requests += p.Requests
 	}
-	return yes("%d canary pods have the identity %s; %d requests so far, all with mutual TLS", len(pods), pods[0].Identity, requests)
+	return yes("%d canary pods have the identity %s; clients so far: %d, all with mutual TLS", len(pods), pods[0].Identity, len(peers))
 }
 
 func canaries(pods []Pod) []Pod {

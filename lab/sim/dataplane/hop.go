@@ -223,16 +223,25 @@ func (p *Plane) beginWork(h *hop, s app.Start) {
 func (p *Plane) callNext(h *hop) {
 	c := p.hop()
 	c.request, c.depth = h.request, h.depth+1
-	c.from, c.asked = h.server, p.service(p.cfg.Namespace, h.work.Calls)
+	c.from, c.asked = h.server, p.called(h.server, h.work.Calls)
 	c.parent, c.parentLife = h, h.life
 	p.send(c)
 }
 
+// called returns the Service that a pod's process asks for by name, which is nearly always the one it asked for before.
+func (p *Plane) called(from *pod, name string) *service {
+	if s := from.lastCalled; s != nil && s.name == name {
+		return s
+	}
+	from.lastCalled = p.service(p.cfg.Namespace, name)
+	return from.lastCalled
+}
+
 // workDone answers a hop and gives its slot to the next.
 func (p *Plane) workDone(h *hop) {
-	d, slot, work := h.server, h.slot, h.work
-	status := work.Status
-	h.wrong = h.wrong || work.Wrong
+	d, slot, hold, hit := h.server, h.slot, h.work.Hold, h.work.Hit
+	status := h.work.Status
+	h.wrong = h.wrong || h.work.Wrong
 	switch {
 	case h.called == 403 || h.called == 429:
 		status = h.called
@@ -241,9 +250,9 @@ func (p *Plane) workDone(h *hop) {
 	}
 	p.answered(h, status)
 	next, ok := d.server.Done(p.now, slot)
-	if work.Hold > 0 {
-		p.hold(heldSlot{d, slot, d.life, work.Hit, true}, work.Hold)
-	} else if work.Hit {
+	if hold > 0 {
+		p.hold(heldSlot{d, slot, d.life, hit, true}, hold)
+	} else if hit {
 		d.faulty--
 	}
 	p.startNext(next, ok)

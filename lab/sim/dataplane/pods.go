@@ -39,6 +39,8 @@ type pod struct {
 	// proxies are the pod's view of Services that it asks, upstreams of those that it sends to; by number of the Service.
 	proxies   []*proxy
 	upstreams []*upstream
+	// lastCalled is the Service that the pod's process asked last.
+	lastCalled *service
 }
 
 // Owners of series: a pod's proxy and its own process, each scraped for itself.

@@ -21,7 +21,7 @@ type second struct {
 
 type count struct {
 	served, cohort int
-	n, errors, bad int
+	n, failed, bad int
 }
 
 func (w *window) count(now time.Duration, served, cohort, status int, bad bool) {
@@ -32,8 +32,8 @@ func (w *window) count(now time.Duration, served, cohort, status int, bad bool) 
 	}
 	c := s.of(served, cohort)
 	c.n++
-	if status >= 500 {
-		c.errors++
+	if status >= 400 {
+		c.failed++
 	}
 	if bad {
 		c.bad++
@@ -54,8 +54,8 @@ func (s *second) of(served, cohort int) *count {
 type Recent struct {
 	Cohort            string
 	Workload, Version string
-	// N counts requests, Errors those answered 5xx, Bad those that users would call bad.
-	N, Errors, Bad int
+	// N counts requests, Failed those answered 4xx or 5xx, Bad those that users would call bad.
+	N, Failed, Bad int
 }
 
 // Recent returns what was answered in the last d, in whole seconds and at most ten minutes, by workload, version and cohort.
@@ -84,11 +84,11 @@ func addRecent(list []Recent, t *tally, c count) []Recent {
 	for i := range list {
 		r := &list[i]
 		if r.Cohort == cohort && r.Workload == by.workload && r.Version == by.version {
-			r.N, r.Errors, r.Bad = r.N+c.n, r.Errors+c.errors, r.Bad+c.bad
+			r.N, r.Failed, r.Bad = r.N+c.n, r.Failed+c.failed, r.Bad+c.bad
 			return list
 		}
 	}
-	return append(list, Recent{cohort, by.workload, by.version, c.n, c.errors, c.bad})
+	return append(list, Recent{cohort, by.workload, by.version, c.n, c.failed, c.bad})
 }
 
 // Caller is a kind of client that asked a pod.

@@ -1,0 +1,170 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coalmine/lab/event"
+	"coalmine/lab/sim/bubble"
+	"coalmine/lab/sim/kube"
+	"coalmine/lab/sim/prom"
+	"coalmine/scenarios"
+)
+
+// The driver wakes at k·100 ms + 37.311 ms. Flagger's ticks lie on whole seconds after its start at 1 s.
+const (
+	driverStep  = 100 * time.Millisecond
+	driverPhase = 37_311 * time.Microsecond
+	// trafficWindow is the span of one aggregate of requests.
+	trafficWindow = time.Second
+	// restartBackoff is Kubernetes' first back-off after a container was killed (documentation, pod lifecycle).
+	restartBackoff = 10 * time.Second
+)
+
+// drive moves the world until stop is closed.
+func (w *world) drive() {
+	time.Sleep(driverPhase - elapsed()%driverStep + driverStep)
+	tick := time.NewTicker(driverStep)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		if err := w.step(n); err != nil {
+			w.failedMu.Lock()
+			w.failed = fmt.Errorf("at %v: %w", elapsed(), err)
+			w.failedMu.Unlock()
+			return
+		}
+		select {
+		case <-w.stop:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// step brings the world to the present.
+func (w *world) step(n int) error {
+	bubble.Settle()
+	w.touch()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := elapsed()
+	w.plane.Advance(now)
+	if err := w.syncPods(now); err != nil {
+		return err
+	}
+	if err := w.syncConfig(); err != nil {
+		return err
+	}
+	if n%int(trafficWindow/driverStep) == 0 {
+		w.flushTraffic(now)
+		w.kube.ClearActions() // the fakes remember every call
+		w.flaggerClient.ClearActions()
+	}
+	if n%int(prom.ScrapeInterval/driverStep) == 0 {
+		return w.scrape()
+	}
+	return nil
+}
+
+// syncPods lets Deployments act, and tells the data plane and the log what became of their pods.
+func (w *world) syncPods(now time.Duration) error {
+	for _, name := range w.plane.Killed() {
+		if w.pods.Restart(name, now, restartBackoff) {
+			w.setReady(name, false, now)
+			w.dirty.deployments.Store(true)
+		}
+	}
+	due, waiting := w.pods.Due()
+	if !w.dirty.deployments.Swap(false) && !(waiting && now >= due) {
+		return nil
+	}
+	changes, err := w.pods.Reconcile(context.Background(), now)
+	if err != nil {
+		return err
+	}
+	w.dirty.deployments.Store(false) // the reconciler's own status updates
+	for _, c := range changes {
+		w.podChanged(c, now)
+	}
+	return w.noteWorkloads(changes)
+}
+
+func (w *world) podChanged(c kube.Change, now time.Duration) {
+	switch c.Kind {
+	case kube.PodAdded:
+		w.addPod(c.Pod)
+	case kube.PodReady:
+		w.setReady(c.Pod.Name, true, now)
+	case kube.PodRemoved:
+		w.removePod(c.Pod.Name)
+	}
+}
+
+// noteWorkloads notes the state of the Deployments whose pods changed.
+func (w *world) noteWorkloads(changes []kube.Change) error {
+	noted := map[string]bool{}
+	for _, c := range changes {
+		name := c.Pod.Deployment
+		if noted[name] {
+			continue
+		}
+		noted[name] = true
+		d, err := w.kube.AppsV1().Deployments(scenarios.Namespace).Get(context.Background(), name, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("deployment %s: %w", name, err)
+		}
+		_, version, _ := imageOf(&d.Spec.Template)
+		n := w.pods.Count(d)
+		w.note(sourceDriver, event.Workload{Name: name, Version: version, Desired: n.Desired, Updated: n.Updated, Ready: n.Ready})
+	}
+	return nil
+}
+
+// syncConfig gives the proxies what changed, as Linkerd's destination and policy controllers push it.
+func (w *world) syncConfig() error {
+	ctx := context.Background()
+	if w.dirty.services.Swap(false) {
+		list, err := w.kube.CoreV1().Services(scenarios.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fmt.Errorf("services: %w", err)
+		}
+		w.plane.SetServices(planeServices(list.Items))
+	}
+	if w.dirty.routes.Swap(false) {
+		list, err := w.flaggerClient.GatewayapiV1beta1().HTTPRoutes(scenarios.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fmt.Errorf("routes: %w", err)
+		}
+		routes := planeRoutes(list.Items)
+		if err := w.plane.SetRoutes(routes); err != nil {
+			return fmt.Errorf("routes: %w", err)
+		}
+		w.noteRoutes(routes)
+	}
+	if w.dirty.policies.Swap(false) {
+		policies, err := planePolicies(w.policies)
+		if err != nil {
+			return err
+		}
+		w.plane.SetPolicies(policies)
+	}
+	return nil
+}
+
+// flushTraffic notes the requests that were answered since the last time.
+func (w *world) flushTraffic(now time.Duration) {
+	from := w.flushed
+	w.flushed = now
+	if cells := w.plane.Cells(); len(cells) > 0 {
+		w.note(sourceDriver, event.Traffic{From: event.Seconds(from), To: event.Seconds(now), Cells: cells})
+	}
+}
+
+// scrape takes a sample of everything that has metrics.
+func (w *world) scrape() error {
+	proxies := func(sink prom.Sink) { w.collect(sink) }
+	return w.db.Scrape(time.Now(), proxies, prom.Registry(w.flagger.Registry(), prom.Label{Name: "job", Value: "flagger"}))
+}

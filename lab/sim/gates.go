@@ -1,0 +1,182 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+
+	"coalmine/lab/event"
+	"coalmine/lab/gate"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/mesh"
+	"coalmine/lab/sim/dataplane"
+	"coalmine/scenarios"
+)
+
+// gates serves the lab's gates to Flagger's webhooks. It runs outside of the bubble while a goroutine of Flagger's waits for
+// it inside: virtual time stands still meanwhile.
+func (w *world) gates() http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		var payload flaggerv1.CanaryWebhookPayload
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = json.Unmarshal(body, &payload)
+		}
+		if err != nil {
+			http.Error(rw, "gates take what Flagger's webhooks send", http.StatusBadRequest)
+			return
+		}
+		a := w.askGate(r, payload)
+		rw.WriteHeader(a.Status())
+		_, _ = io.WriteString(rw, a.Reason)
+	})
+}
+
+func (w *world) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload) gate.Answer {
+	public := *r.URL
+	public.Scheme, public.Host = "http", guardrail.GateHost
+	call, err := guardrail.ParseGate(public.String())
+	service := w.serviceOf(payload.Name)
+	var a gate.Answer
+	switch {
+	case err != nil:
+		a.Reason = err.Error()
+	case service == "":
+		a.Reason = "no canary of this run has the name " + payload.Name
+	default:
+		w.mu.Lock()
+		a = gate.Ask(gateState{w}, service, call)
+		w.mu.Unlock()
+	}
+	source := sourceFlagger + payload.Name + "." + payload.Namespace
+	if a.Drill != nil {
+		w.note(source, event.Rehearsal{Canary: payload.Name, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
+	}
+	w.note(source, event.Gate{
+		Canary: payload.Name, Name: call.Gate, URL: public.String(), Phase: string(payload.Phase),
+		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
+	})
+	return a
+}
+
+// serviceOf is the service that a canary of the learner's targets.
+func (w *world) serviceOf(canary string) string {
+	if w.flight.Guardrails == nil {
+		return ""
+	}
+	for _, s := range w.flight.Scenario.Services {
+		if c := w.flight.Guardrails.CanaryFor(s.Name); c != nil && c.Name == canary {
+			return s.Name
+		}
+	}
+	return ""
+}
+
+// gateState lets gates look at the world. The world's lock is held.
+type gateState struct{ w *world }
+
+// Pods implements [gate.State].
+func (g gateState) Pods(service string) []gate.Pod {
+	var canary, primary []gate.Pod
+	for _, p := range g.w.known {
+		pod := gate.Pod{Name: p.Name, Canary: p.Workload == workloadCanary, Meshed: p.Meshed, Identity: p.identity()}
+		switch {
+		case p.Service != service || !p.ready:
+		case pod.Canary:
+			canary = append(canary, pod)
+		default:
+			primary = append(primary, pod)
+		}
+	}
+	return append(canary, primary...)
+}
+
+// Peers implements [gate.State].
+func (g gateState) Peers(string) []gate.Peer {
+	var peers []gate.Peer
+	for _, c := range g.w.plane.Callers(workloadCanary, time.Duration(g.w.now.Load())) {
+		peers = append(peers, gate.Peer{Pod: c.Pod, Identity: c.Identity})
+	}
+	return peers
+}
+
+// Clients implements [gate.State]: those of the scenario that send requests to the service, and the services that call it.
+func (g gateState) Clients(service string) []gate.Client {
+	var clients []gate.Client
+	for _, name := range g.w.flight.Scenario.Callers(service) {
+		clients = append(clients, gate.Client{Name: name})
+	}
+	return clients
+}
+
+// Admits implements [gate.State].
+func (g gateState) Admits(p gate.Pod, c gate.Client) (bool, string) {
+	r, err := g.w.plane.Probe(dataplane.ProbeRequest{Client: c.Name, Pod: p.Name})
+	if err != nil {
+		return false, err.Error()
+	}
+	return r.Verdict.Allowed, r.Verdict.Reason
+}
+
+// drillHeader marks the probes of a drill.
+const drillHeader = "x-coalmine-drill"
+
+// Rehearse implements [gate.State].
+func (g gateState) Rehearse(service string, probes int) gate.Drill {
+	d := gate.Drill{Probes: probes}
+	callers := g.w.flight.Scenario.Callers(service)
+	if len(callers) == 0 {
+		d.Denied = "nobody calls " + service
+		return d
+	}
+	forward := &mesh.Rule{
+		Matches:  []mesh.Match{{Headers: []mesh.ValueMatch{{Name: drillHeader, Value: "forward"}}}},
+		Backends: []mesh.Backend{{Service: service + "-canary", Namespace: scenarios.Namespace, Weight: 1}},
+	}
+	for n := range probes {
+		d.Forward += g.probe(&d, callers[n%len(callers)], service, n, forward, workloadCanary)
+	}
+	for n := range probes {
+		d.Back += g.probe(&d, callers[n%len(callers)], service, n, nil, workloadPrimary)
+	}
+	return d
+}
+
+// probe sends one probe of a drill and counts 1 when it was answered where it should be.
+func (g gateState) probe(d *gate.Drill, client, service string, number int, extra *mesh.Rule, workload string) int {
+	r, err := g.w.plane.Probe(dataplane.ProbeRequest{
+		Client: client, Service: service, Path: "/", Number: uint64(number), Extra: extra,
+		Headers: []mesh.Header{{Name: drillHeader, Value: "forward"}},
+	})
+	switch {
+	case err != nil:
+		d.Denied = err.Error()
+	case r.Status != http.StatusOK:
+		d.Denied = fmt.Sprintf("%s was answered %d %s", client, r.Status, r.Verdict.Reason)
+	case r.Workload == workload:
+		return 1
+	}
+	return 0
+}
+
+// Canary implements [gate.State].
+func (g gateState) Canary(_, cohort string, window time.Duration) gate.Count {
+	var n gate.Count
+	for _, r := range g.w.plane.Recent(window) {
+		if r.Workload == workloadCanary && (cohort == "" || cohort == r.Cohort) {
+			n.Requests += r.N
+			n.Failed += r.Failed
+		}
+	}
+	return n
+}
+
+// Approved implements [gate.State].
+func (g gateState) Approved() bool {
+	after, released := g.w.flight.ApproveAfter, time.Duration(g.w.released.Load())
+	return after >= 0 && released > 0 && time.Duration(g.w.now.Load()) >= released+after
+}

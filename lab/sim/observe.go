@@ -1,0 +1,193 @@
+package sim
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	"coalmine/lab/event"
+	"coalmine/lab/sim/prom"
+	"coalmine/scenarios"
+)
+
+// Sources of facts. Facts of one instant are ordered by source; a source notes from one goroutine at a time.
+const (
+	sourceFlagger = "a/flagger/" // followed by the canary: Flagger works on each canary in one goroutine
+	sourceDriver  = "b/driver"
+	sourceRun     = "c/run"
+)
+
+// Event implements [flagger.Observer].
+func (w *world) Event(canary, eventType, message string) {
+	w.note(sourceFlagger+canary, event.Flagger{Canary: bare(canary), Type: eventType, Message: w.hosts.public(message)})
+}
+
+// Alert implements [flagger.Observer].
+func (w *world) Alert(canary, severity, message string) {
+	w.note(sourceFlagger+canary, event.Alert{Canary: bare(canary), Severity: severity, Message: w.hosts.public(message)})
+}
+
+// bare is a canary's name without the namespace, which is the same for all.
+func bare(canary string) string { return strings.TrimSuffix(canary, "."+scenarios.Namespace) }
+
+// asked notes a query of Flagger's.
+func (w *world) asked(r *http.Request, a prom.Answer) {
+	promQL, canary, metric := unmarked(a.PromQL)
+	if canary == "" { // a query of Flagger's own, through the address given to the canary
+		canary = strings.Trim(strings.TrimSuffix(r.URL.Path, "/api/v1/query"), "/")
+	}
+	if promQL == onlineQuery {
+		return
+	}
+	q := event.Query{Asker: bare(canary), Metric: metric, PromQL: promQL, Value: a.Value}
+	if a.Err != nil {
+		q.Error = a.Err.Error()
+	}
+	w.note(sourceFlagger+canary, q)
+}
+
+// onlineQuery is how Flagger asks whether Prometheus is there (flagger, pkg/metrics/providers/prometheus.go).
+const onlineQuery = "vector(1)"
+
+// alerts collects what Flagger posts to alert providers.
+type alerts struct{ w *world }
+
+// RoundTrip takes one message in any of the forms that Flagger's notifiers post (flagger, pkg/notifier).
+func (a alerts) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	canary, severity, message := readAlert(body)
+	provider, _, _ := strings.Cut(strings.Trim(r.URL.Path, "/"), "/") // Discord's notifier appends a path
+	a.w.note(sourceFlagger+canary, event.Alert{Canary: bare(canary), Provider: provider, Severity: severity, Message: a.w.hosts.public(message)})
+	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
+
+// readAlert finds workload, severity and text in the payloads of Slack, Rocket and Discord (attachments), Microsoft Teams
+// (sections) and Google Chat (cards). Severities are lost but for "error" in the first two and altogether in the last.
+func readAlert(body []byte) (canary, severity, message string) {
+	var p struct {
+		Attachments []struct {
+			Color  string `json:"color"`
+			Author string `json:"author_name"`
+			Text   string `json:"text"`
+		} `json:"attachments"`
+		ThemeColor string `json:"themeColor"`
+		Sections   []struct {
+			Title    string `json:"activityTitle"`
+			Subtitle string `json:"activitySubtitle"`
+		} `json:"sections"`
+		Cards []struct {
+			Header   struct{ Subtitle string } `json:"header"`
+			Sections []struct {
+				Widgets []struct {
+					Paragraph struct{ Text string } `json:"textParagraph"`
+				} `json:"widgets"`
+			} `json:"sections"`
+		} `json:"cards"`
+	}
+	if json.Unmarshal(body, &p) != nil {
+		return "", "", string(body)
+	}
+	severity = string(flaggerv1.SeverityInfo)
+	switch {
+	case len(p.Attachments) > 0:
+		if p.Attachments[0].Color == "danger" {
+			severity = string(flaggerv1.SeverityError)
+		}
+		return p.Attachments[0].Author, severity, p.Attachments[0].Text
+	case len(p.Sections) > 0:
+		if p.ThemeColor == "FF0000" {
+			severity = string(flaggerv1.SeverityError)
+		}
+		return p.Sections[0].Subtitle, severity, p.Sections[0].Title
+	case len(p.Cards) > 0 && len(p.Cards[0].Sections) > 0 && len(p.Cards[0].Sections[0].Widgets) > 0:
+		text := p.Cards[0].Sections[0].Widgets[0].Paragraph.Text
+		text = strings.TrimSuffix(strings.TrimPrefix(text, "<font color=#848484><strong>"), "</strong></font>")
+		return p.Cards[0].Header.Subtitle, severity, text
+	}
+	return "", severity, string(body)
+}
+
+// watchObjects lets the fakes tell what changes: canary statuses are noted at once, everything else is marked for the driver.
+// Reactors run in the goroutine of the caller, before the change is stored.
+func (w *world) watchObjects() {
+	w.flaggerClient.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		w.touch()
+		switch a.GetResource().Resource {
+		case "canaries":
+			w.canaryChanged(a)
+		case "httproutes":
+			w.dirty.routes.Store(w.dirty.routes.Load() || changes(a))
+		}
+		return false, nil, nil
+	})
+	w.kube.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		w.touch()
+		if !changes(a) {
+			return false, nil, nil
+		}
+		switch a.GetResource().Resource {
+		case "deployments":
+			w.dirty.deployments.Store(true)
+		case "services":
+			w.dirty.services.Store(true)
+		}
+		return false, nil, nil
+	})
+}
+
+func changes(a clienttesting.Action) bool {
+	switch a.GetVerb() {
+	case "create", "update", "patch", "delete":
+		return true
+	}
+	return false
+}
+
+// canaryChanged notes a canary's status when it differs from the one noted last.
+func (w *world) canaryChanged(a clienttesting.Action) {
+	if w.closing.Load() {
+		return
+	}
+	switch a.GetVerb() {
+	case "delete":
+		name := a.(clienttesting.DeleteAction).GetName()
+		w.note(sourceFlagger+name+"."+a.GetNamespace(), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: a.GetNamespace(), Name: name})
+	case "create", "update": // the actions of both have the same methods
+		if c, ok := a.(clienttesting.UpdateAction).GetObject().(*flaggerv1.Canary); ok {
+			w.noteStatus(c)
+		}
+	}
+}
+
+func (w *world) noteStatus(c *flaggerv1.Canary) {
+	status := event.Canary{
+		Name: c.Name, Namespace: scenarios.Namespace, Phase: string(c.Status.Phase),
+		Weight: c.Status.CanaryWeight, Iterations: c.Status.Iterations, FailedChecks: c.Status.FailedChecks,
+		Threshold: c.GetAnalysisThreshold(), MaxIterations: c.GetAnalysis().Iterations,
+	}
+	w.statusMu.Lock()
+	same := w.statuses[c.Name] == status
+	w.statuses[c.Name] = status
+	if c.Spec.TargetRef.Name == w.flight.Scenario.Release.Service {
+		w.phase = status.Phase
+	}
+	for _, cookie := range []string{c.Status.SessionAffinityCookie, c.Status.PrimarySessionAffinityCookie} {
+		if cookie != "" && !slices.Contains(w.cookies, cookie) {
+			w.cookies = append(w.cookies, cookie)
+		}
+	}
+	w.statusMu.Unlock()
+	if !same && status.Phase != "" {
+		w.note(sourceFlagger+c.Name+"."+scenarios.Namespace, status)
+	}
+}

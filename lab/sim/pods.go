@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"coalmine/lab/event"
+	"coalmine/lab/mesh"
+	"coalmine/lab/sim/dataplane"
+	"coalmine/lab/sim/kube"
+	"coalmine/lab/sim/prom"
+	"coalmine/scenarios"
+)
+
+// Workloads as cells name them.
+const (
+	workloadPrimary = "primary"
+	workloadCanary  = "canary"
+)
+
+// injectAnnotation decides whether a pod gets a proxy; the namespace has it enabled.
+const injectAnnotation = "linkerd.io/inject"
+
+// addPod tells the data plane of a new pod of a demo service.
+func (w *world) addPod(p kube.Pod) {
+	service, version, _ := imageOf(p.Template)
+	w.addresses++
+	pod := dataplane.Pod{
+		Name: p.Name, Namespace: scenarios.Namespace, Deployment: p.Deployment,
+		Labels: p.Template.Labels, Annotations: w.podAnnotations(p.Template),
+		ServiceAccount: p.Template.Spec.ServiceAccountName,
+		Service:        service, Version: version, Workload: w.workload(p.Deployment),
+		Addr:   netip.AddrFrom4([4]byte{10, 42, byte(w.addresses >> 8), byte(w.addresses)}),
+		Ports:  map[string]int{},
+		Model:  w.models[[2]string{service, version}],
+		Meshed: p.Template.Annotations[injectAnnotation] != "disabled",
+	}
+	for _, c := range p.Template.Spec.Containers {
+		for _, port := range c.Ports {
+			pod.Port = int(port.ContainerPort)
+			pod.Ports[port.Name] = pod.Port
+		}
+	}
+	w.known = append(w.known, &knownPod{Pod: pod})
+	w.plane.AddPod(pod)
+}
+
+// knownPod is a pod of a demo service that is there, for gates.
+type knownPod struct {
+	dataplane.Pod
+	ready bool
+}
+
+// identity is the pod's in the mesh, "" without a proxy.
+func (p *knownPod) identity() string {
+	if !p.Meshed {
+		return ""
+	}
+	return mesh.Identity(p.ServiceAccount, p.Namespace)
+}
+
+// setReady says whether a pod takes requests.
+func (w *world) setReady(name string, ready bool, now time.Duration) {
+	for _, p := range w.known {
+		if p.Name == name {
+			p.ready = ready
+		}
+	}
+	if ready {
+		w.plane.SetReady(name, now)
+	} else {
+		w.plane.SetUnready(name)
+	}
+}
+
+func (w *world) removePod(name string) {
+	w.known = slices.DeleteFunc(w.known, func(p *knownPod) bool { return p.Name == name })
+	w.plane.RemovePod(name)
+}
+
+// podAnnotations are the template's, over the namespace's default policy.
+func (w *world) podAnnotations(t *corev1.PodTemplateSpec) map[string]string {
+	annotations := map[string]string{}
+	if w.defaultPolicy != "" {
+		annotations[mesh.DefaultPolicyAnnotation] = w.defaultPolicy
+	}
+	for k, v := range t.Annotations {
+		annotations[k] = v
+	}
+	return annotations
+}
+
+// workload is "primary" for the pods that serve everybody, and "canary" for those of the Deployment that Flagger targets.
+func (w *world) workload(deployment string) string {
+	guarded := w.flight.Guardrails != nil && w.flight.Guardrails.CanaryFor(deployment) != nil
+	if guarded && !strings.HasSuffix(deployment, "-primary") {
+		return workloadCanary
+	}
+	return workloadPrimary
+}
+
+// collect hands the series of all proxies and services to a scrape.
+func (w *world) collect(sink prom.Sink) {
+	w.plane.Collect(func(id int, labels []mesh.Label, value float64) {
+		sink(id, func() []prom.Label {
+			ls := make([]prom.Label, len(labels))
+			for i, l := range labels {
+				ls[i] = prom.Label{Name: l.Name, Value: l.Value}
+			}
+			return ls
+		}, value)
+	})
+}
+
+// noteRoutes notes how clients route now, for each route that changed.
+func (w *world) noteRoutes(routes []mesh.Route) {
+	for _, r := range routes {
+		fact := event.Route{Name: r.Name}
+		for _, rule := range r.Rules {
+			noted := event.RouteRule{Match: w.publicCookies(rule.String())}
+			for _, b := range rule.Backends {
+				noted.Backends = append(noted.Backends, event.RouteBackend{Service: b.Service, Weight: b.Weight})
+			}
+			fact.Rules = append(fact.Rules, noted)
+		}
+		if words := fmt.Sprint(fact); w.routeNoted[r.Name] != words {
+			w.routeNoted[r.Name] = words
+			w.note(sourceDriver, fact)
+		}
+	}
+}
+
+// publicCookies hides the values that Flagger draws for session affinity: they differ in every run and mean nothing.
+func (w *world) publicCookies(text string) string {
+	w.statusMu.Lock()
+	defer w.statusMu.Unlock()
+	for _, cookie := range w.cookies {
+		name, drawn, _ := strings.Cut(cookie, "=")
+		if drawn != "" {
+			text = strings.ReplaceAll(text, drawn, name+"-value")
+		}
+	}
+	return text
+}

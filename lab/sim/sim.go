@@ -1,0 +1,105 @@
+// Package sim is the cluster in virtual time: the real Flagger controller, the real Prometheus storage and PromQL engine, and
+// models of Kubernetes' Deployments, Linkerd's proxies and the demo services, in one process without any network.
+//
+// A session runs in a bubble of virtual time. One goroutine, the driver, moves the world: it wakes every 100 ms of virtual
+// time, a little off the grid on which Flagger's ticks lie, so that no two of them ever act at the same instant and a run is
+// the same on every repetition. The package knows how to play a flight, not what its story or its score is.
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/sim/bubble"
+	"coalmine/lab/sim/flagger"
+	"coalmine/lab/sim/network"
+)
+
+// Names of what plays a run here.
+const (
+	Name = "sim"
+	Mesh = "linkerd-model"
+)
+
+// stuckAfter is how long, in real time, virtual time may stand still before the session is given up. A tick takes less than a
+// millisecond; only a query that slipped past the limits can take seconds.
+const stuckAfter = 60 * time.Second
+
+// ErrStuck says that virtual time stood still.
+var ErrStuck = errors.New("virtual time stands still: something in the run is busy or waits for the real world")
+
+// Cluster is the sim. The zero value is ready for use.
+type Cluster struct {
+	// Version of coalmine, for the log.
+	Version string
+}
+
+// runs numbers the sessions of the process: each serves its hosts under names of its own.
+var runs atomic.Int64
+
+// Describe implements [lab.Cluster].
+func (c Cluster) Describe() lab.Description {
+	return lab.Description{Cluster: Name, Mesh: Mesh, Versions: map[string]string{
+		"coalmine":   c.Version,
+		"flagger":    flagger.Version,
+		"prometheus": prometheusVersion,
+		"kubernetes": kubernetesVersion,
+	}}
+}
+
+// Versions of the modules in go.mod, for the log.
+const (
+	prometheusVersion = "0.313.5"
+	kubernetesVersion = "0.35.4"
+)
+
+// Session implements [lab.Cluster].
+func (c Cluster) Session(ctx context.Context, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error) error {
+	net, err := network.Install()
+	if err != nil {
+		return err
+	}
+	var progress atomic.Int64
+	done := make(chan error, 1)
+	go func() {
+		done <- bubble.Run(func() error { return session(ctx, net, f, rec, story, &progress) })
+	}()
+	return watch(done, &progress)
+}
+
+// watch waits for the session, and gives it up when virtual time stands still. What is stuck cannot be ended: it stays behind
+// until the process ends.
+func watch(done <-chan error, progress *atomic.Int64) error {
+	last, t := progress.Load(), time.NewTicker(stuckAfter)
+	defer t.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-t.C:
+			now := progress.Load()
+			if now == last {
+				return fmt.Errorf("%w (at %v, for %v)", ErrStuck, time.Duration(now), stuckAfter)
+			}
+			last = now
+		}
+	}
+}
+
+// session plays one flight; it runs in the bubble.
+func session(ctx context.Context, net *network.Network, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error, progress *atomic.Int64) (err error) {
+	w, err := newWorld(net, f, rec, progress)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if err := w.open(); err != nil {
+		return err
+	}
+	return story(ctx, w)
+}

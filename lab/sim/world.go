@@ -1,0 +1,246 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	flaggerfake "github.com/fluxcd/flagger/pkg/client/clientset/versioned/fake"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/sim/bubble"
+	"coalmine/lab/sim/dataplane"
+	"coalmine/lab/sim/flagger"
+	"coalmine/lab/sim/kube"
+	"coalmine/lab/sim/network"
+	"coalmine/lab/sim/prom"
+	"coalmine/scenarios"
+)
+
+// world is one session's cluster. It implements [lab.World].
+type world struct {
+	flight lab.Flight
+	rec    *event.Recorder
+	net    *network.Network
+	hosts  hosts
+	// now is the time since the run's start as last seen inside the bubble, for callers outside of it. Each access to an API
+	// server refreshes it, and time stands still while the outside is asked, so it is exact there.
+	now *atomic.Int64
+
+	kube          *fake.Clientset
+	flaggerClient *flaggerfake.Clientset
+	flagger       *flagger.Controller
+	pods          *kube.Controller
+	db            *prom.DB
+
+	// mu guards the data plane, which the driver, the story and the gates use.
+	mu     sync.Mutex
+	plane  *dataplane.Plane
+	models models
+
+	// The driver's own.
+	flushed    time.Duration // end of the last traffic aggregate
+	addresses  int           // given to pods so far
+	known      []*knownPod   // guarded by mu
+	routeNoted map[string]string
+
+	// policies are the Linkerd policies in force, defaultPolicy the namespace's; written by the story, read at other instants.
+	policies      []guardrail.Object
+	defaultPolicy string
+	dirty         struct{ deployments, services, routes, policies atomic.Bool }
+
+	statusMu sync.Mutex
+	statuses map[string]event.Canary
+	phase    string
+	cookies  []string // drawn by Flagger for session affinity, as name=value
+
+	released atomic.Int64 // when the version was released; 0 before
+	closing  atomic.Bool
+	stop     chan struct{} // made in the bubble
+	driver   sync.WaitGroup
+	failed   error // of the driver; read after it ended, or through failure
+	failedMu sync.Mutex
+	remove   []func()
+}
+
+func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, now *atomic.Int64) (*world, error) {
+	db, err := prom.Open(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	plane, models, err := newPlane(f)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	w := &world{
+		flight: f, rec: rec, net: net, hosts: hostsOf(runs.Add(1)), now: now, db: db, plane: plane, models: models,
+		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(), //nolint:staticcheck // NewClientset parses an OpenAPI schema on each call
+		statuses: map[string]event.Canary{}, routeNoted: map[string]string{}, stop: make(chan struct{}),
+	}
+	w.pods = kube.New(w.kube, scenarios.Namespace, f.Seed, models.startUp)
+	return w, nil
+}
+
+// open brings the platform up: services, Flagger, driver.
+func (w *world) open() error {
+	ctx := context.Background() // the story's context belongs to the real world: waiting for it would stop virtual time
+	w.watchObjects()
+	w.remove = append(w.remove,
+		w.net.Answer(w.hosts.prometheus, w.db.RoundTripper(time.Now, func(q string) string { return q }, w.asked)),
+		w.net.Answer(w.hosts.alerts, alerts{w}),
+		w.net.Handle(w.hosts.gate, w.gates()),
+	)
+	if err := w.createServices(ctx); err != nil {
+		return err
+	}
+	f, err := flagger.Start(flagger.Clients{Kube: w.kube, Flagger: w.flaggerClient}, "http://"+w.hosts.prometheus, w)
+	if err != nil {
+		return err
+	}
+	w.flagger = f
+	w.driver.Go(w.drive)
+	return w.applyManifests(ctx, "environment.yaml", w.flight.Scenario.Environment)
+}
+
+// close takes the world down. Flagger stops working on a canary only when it is deleted.
+func (w *world) close() error {
+	ctx := context.Background()
+	bubble.Settle()
+	w.closing.Store(true)
+	var errs []error
+	if w.flagger != nil {
+		canaries := w.flaggerClient.FlaggerV1beta1().Canaries(scenarios.Namespace)
+		list, err := canaries.List(ctx, metav1.ListOptions{})
+		errs = append(errs, err)
+		for i := range list.Items {
+			errs = append(errs, canaries.Delete(ctx, list.Items[i].Name, metav1.DeleteOptions{}))
+		}
+		errs = append(errs, w.flagger.Stop(ctx))
+	}
+	close(w.stop)
+	w.driver.Wait()
+	for _, remove := range w.remove {
+		remove()
+	}
+	return errors.Join(append(errs, w.failed, w.db.Close())...)
+}
+
+// elapsed is the time since the run's start. It must be called in the bubble.
+func elapsed() time.Duration { return time.Since(bubble.Epoch) }
+
+// touch lets the outside see the time.
+func (w *world) touch() { w.now.Store(int64(elapsed())) }
+
+// note records a fact at the current time, inside or outside of the bubble.
+func (w *world) note(source string, f event.Fact) { w.rec.Note(time.Duration(w.now.Load()), source, f) }
+
+// Now implements [lab.World].
+func (w *world) Now() time.Duration { w.touch(); return elapsed() }
+
+// storyStep and storyPhase put the story's looks at the world between the driver's ticks and Flagger's.
+const (
+	storyStep  = 100 * time.Millisecond
+	storyPhase = 71_713 * time.Microsecond
+)
+
+// Wait implements [lab.World].
+func (w *world) Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error) {
+	for {
+		bubble.Settle()
+		if condition != nil && condition() {
+			return true, nil
+		}
+		if err := errors.Join(ctx.Err(), w.failure()); err != nil {
+			return false, err
+		}
+		now := elapsed()
+		if now >= until {
+			return false, nil
+		}
+		next := now.Truncate(storyStep) + storyPhase
+		if next <= now {
+			next += storyStep
+		}
+		time.Sleep(next - now)
+		w.touch()
+	}
+}
+
+// Phase implements [lab.World].
+func (w *world) Phase() string {
+	w.statusMu.Lock()
+	defer w.statusMu.Unlock()
+	return w.phase
+}
+
+// ApplyGuardrails implements [lab.World].
+func (w *world) ApplyGuardrails(context.Context) error {
+	w.touch()
+	return w.applySet(context.Background(), w.flight.Guardrails, ownerLearner)
+}
+
+// Release implements [lab.World].
+func (w *world) Release(context.Context) error {
+	ctx := context.Background()
+	w.touch()
+	s := w.flight.Scenario.Service(w.flight.Scenario.Release.Service)
+	v, ok := s.Versions[w.flight.Version]
+	if !ok {
+		return fmt.Errorf("service %s has no version %s", s.Name, w.flight.Version)
+	}
+	if err := w.applyManifests(ctx, w.flight.Version+".yaml", v.Manifests); err != nil {
+		return err
+	}
+	deployments := w.kube.AppsV1().Deployments(scenarios.Namespace)
+	d, err := deployments.Get(ctx, s.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	d = d.DeepCopy()
+	setVersion(d, s, w.flight.Version)
+	if _, err := deployments.Update(ctx, d, metav1.UpdateOptions{}); err != nil {
+		return err
+	}
+	w.released.Store(int64(elapsed()))
+	w.mu.Lock()
+	w.plane.MarkRollout(elapsed())
+	w.mu.Unlock()
+	w.note(sourceRun, event.Released{Service: s.Name, Version: w.flight.Version})
+	return nil
+}
+
+// StartTraffic implements [lab.World].
+func (w *world) StartTraffic(context.Context) error {
+	w.touch()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.plane.Advance(elapsed())
+	w.plane.StartTraffic(elapsed())
+	return nil
+}
+
+// StopTraffic implements [lab.World].
+func (w *world) StopTraffic(context.Context) error {
+	w.touch()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.plane.Advance(elapsed())
+	w.plane.StopTraffic()
+	w.flushTraffic(elapsed())
+	w.note(sourceRun, w.plane.Totals())
+	return nil
+}
+
+// failure is the driver's error, nil as long as it works.
+func (w *world) failure() error {
+	w.failedMu.Lock()
+	defer w.failedMu.Unlock()
+	return w.failed
+}
