@@ -1,0 +1,75 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/term"
+
+	"coalmine/lab"
+)
+
+// Env is everything that commands take from the process around them.
+type Env struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// OutTerminal and ErrTerminal tell whether the streams are terminals; Width is that of the terminal in columns.
+	OutTerminal, ErrTerminal bool
+	Width                    int
+	// Dir is the folder that relative paths start from.
+	Dir    string
+	Now    func() time.Time
+	Getenv func(string) string
+	// Workers is how many runs are played at the same time.
+	Workers int
+	// Version of this binary.
+	Version string
+	// Cluster is where runs are played.
+	Cluster lab.Cluster
+}
+
+// defaultWidth is for streams that are no terminals.
+const defaultWidth = 80
+
+func newEnv() *Env {
+	env := &Env{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Width:       defaultWidth,
+		Dir:         ".",
+		Now:         time.Now,
+		Getenv:      os.Getenv,
+		Workers:     runtime.GOMAXPROCS(0),
+		Version:     version(),
+	}
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
+		env.Width = w
+	}
+	env.Cluster = newCluster(env.Version)
+	return env
+}
+
+// path makes a user's path usable from anywhere.
+func (env *Env) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(env.Dir, name)
+}
+
+// color tells whether the output may have colours (see no-color.org for the variable).
+func (env *Env) color() bool { return env.OutTerminal && env.Getenv("NO_COLOR") == "" }
+
+// version is the module's, or the revision that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"charm.land/fang/v2"
+	"github.com/spf13/cobra"
+
+	"coalmine/lab/guardrail"
+	"coalmine/lab/score"
+	"coalmine/scenarios"
+)
+
+// invalidError is an error of the user's input or usage.
+type invalidError struct {
+	err  error
+	hint string
+}
+
+func (e *invalidError) Error() string {
+	if e.hint == "" {
+		return e.err.Error()
+	}
+	return e.err.Error() + "\n" + e.hint
+}
+
+func (e *invalidError) Unwrap() error { return e.err }
+
+// invalid says what is wrong with the input; the hint says what to do.
+func invalid(hint, format string, args ...any) error {
+	return &invalidError{fmt.Errorf(format, args...), hint}
+}
+
+// usage marks an error of the command line.
+func usage(cmd *cobra.Command, err error) error {
+	return &invalidError{err, fmt.Sprintf("see %s --help", cmd.CommandPath())}
+}
+
+// outcome ends the program with an exit code, after the command has said everything itself.
+type outcome int
+
+func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
+
+// ended is the error for an exit code: none for 0.
+func ended(code int) error {
+	if code == score.ExitPassed {
+		return nil
+	}
+	return outcome(code)
+}
+
+// exitCode gives every error its exit code. What is no one's fault else is the lab's.
+func exitCode(err error) int {
+	var (
+		said     outcome
+		input    *invalidError
+		manifest guardrail.Errors
+		scenario scenarios.Problems
+	)
+	switch {
+	case err == nil:
+		return score.ExitPassed
+	case errors.As(err, &said):
+		return int(said)
+	case errors.Is(err, context.Canceled):
+		return score.ExitInconclusive
+	case errors.As(err, &input), errors.As(err, &manifest), errors.As(err, &scenario):
+		return score.ExitInvalid
+	}
+	return score.ExitLabFailed
+}
+
+// printError is the one place that prints errors.
+func printError(w io.Writer, _ fang.Styles, err error) {
+	var said outcome
+	if errors.As(err, &said) {
+		return
+	}
+	text := err.Error()
+	if errors.Is(err, context.Canceled) {
+		text = strings.Replace(text, context.Canceled.Error(), "interrupted", 1)
+	}
+	fmt.Fprintln(w, "coalmine: "+text)
+}

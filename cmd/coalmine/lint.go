@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"coalmine/lab/guardrail"
+	"coalmine/lab/score"
+	"coalmine/scenarios"
+)
+
+func newLintCommand(env *Env) *cobra.Command {
+	var scenario string
+	cmd := &cobra.Command{
+		Use:   "lint DIR",
+		Short: "Check guardrails without playing them",
+		Long: `Check guardrails without playing them, one finding on a line. Errors end with exit code 2; warnings do not forbid a run.
+Without --scenario, only what holds in every scenario is checked.`,
+		Example: "coalmine lint full-rollout --scenario full-rollout",
+		Args:    exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return env.lint(cmd.Context(), args[0], scenario)
+		},
+	}
+	cmd.Flags().StringVar(&scenario, "scenario", "", "scenario that the guardrails are for, by name or path")
+	return cmd
+}
+
+func (env *Env) lint(ctx context.Context, dir, scenario string) error {
+	set, err := env.check(ctx, dir, scenario)
+	var findings guardrail.Errors
+	switch {
+	case errors.As(err, &findings):
+		for _, f := range findings {
+			fmt.Fprintln(env.Out, findingLine("error", f))
+		}
+		fmt.Fprintln(env.Err, counted(len(findings), "error"))
+		return outcome(score.ExitInvalid)
+	case err != nil:
+		return err
+	}
+	for _, f := range set.Warnings {
+		f.File = filepath.Join(dir, f.File)
+		fmt.Fprintln(env.Out, findingLine("warning", f))
+	}
+	fmt.Fprintf(env.Err, "%s, %s\n", counted(len(set.Objects), "object"), counted(len(set.Warnings), "warning"))
+	return nil
+}
+
+func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set, error) {
+	if scenario != "" {
+		src, err := env.openScenario(scenario)
+		if err != nil {
+			return nil, err
+		}
+		defer src.Close()
+		set, _, err := env.loadGuardrails(ctx, dir, src)
+		return set, err
+	}
+	if _, err := os.Stat(env.path(dir)); err != nil {
+		return nil, invalid("name a folder of manifests, or a variant of a scenario together with --scenario", "there are no guardrails %q", dir)
+	}
+	any, err := anyEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	set, err := guardrail.Load(ctx, env.path(dir), any)
+	return set, located(env.path(dir), err)
+}
+
+// anyEnvironment has the services of every scenario of the library.
+func anyEnvironment() (guardrail.Environment, error) {
+	e := guardrail.Environment{Namespace: scenarios.Namespace}
+	all, err := scenarios.List(scenarios.Library())
+	for _, s := range all {
+		for _, svc := range s.Services {
+			if !slices.Contains(e.Targets, svc.Name) {
+				e.Targets = append(e.Targets, svc.Name)
+			}
+		}
+	}
+	return e, err
+}
+
+// findingLine puts the place first, as compilers do, so that editors can jump there; the rule's name comes last.
+func findingLine(severity string, f guardrail.Finding) string {
+	place := f.Position.String() + ": "
+	line := place + severity + ": " + strings.TrimPrefix(f.String(), place)
+	if f.Rule != "" {
+		line += " [" + f.Rule + "]"
+	}
+	return line
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"coalmine/scenarios"
+)
+
+func newListCommand(env *Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the scenarios of the library by topic",
+		Args:  exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			all, err := scenarios.List(scenarios.Library())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(env.Out, listed(all))
+			}
+			writeList(env.Out, all, env.lineWidth())
+			return nil
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// listing is a scenario's line in the list, as JSON.
+type listing struct {
+	Name    string `json:"name"`
+	Title   string `json:"title"`
+	Summary string `json:"summary"`
+	Topic   string `json:"topic"`
+	Level   int    `json:"level"`
+}
+
+func listed(all []*scenarios.Scenario) []listing {
+	list := []listing{}
+	for _, s := range all {
+		list = append(list, listing{s.Name, s.Title, s.Summary, s.Topic, s.Level})
+	}
+	return list
+}
+
+// writeList groups the scenarios, which are ordered by topic.
+func writeList(w io.Writer, all []*scenarios.Scenario, width int) {
+	names := len("scenario")
+	for _, s := range all {
+		names = max(names, len(s.Name))
+	}
+	topic := ""
+	for _, s := range all {
+		if s.Topic != topic {
+			if topic != "" {
+				fmt.Fprintln(w)
+			}
+			topic = s.Topic
+			fmt.Fprintln(w, topic)
+		}
+		line := fmt.Sprintf("  %-*s  level %d  %s", names, s.Name, s.Level, s.Summary)
+		fmt.Fprintln(w, clip(line, width))
+	}
+	fmt.Fprintln(w, "\ncoalmine show SCENARIO tells more, coalmine start SCENARIO begins one.")
+}
+
+// lineWidth is the longest line that output may have: a pipe takes any.
+func (env *Env) lineWidth() int {
+	if !env.OutTerminal {
+		return 0
+	}
+	return env.Width
+}
+
+// clip cuts a line to a width; 0 means any.
+func clip(line string, width int) string {
+	runes := []rune(line)
+	if width <= 1 || len(runes) <= width {
+		return line
+	}
+	return string(runes[:width-1]) + "…"
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/record"
+)
+
+// redrawEvery bounds how often the line on a terminal is drawn.
+const redrawEvery = 100 * time.Millisecond
+
+// progress tells on stderr how far a trial is: one line that changes on a terminal, a line for each finished run elsewhere.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	width    int
+	now      func() time.Time
+
+	mu    sync.Mutex
+	done  int
+	total int
+	drawn time.Time
+}
+
+func newProgress(env *Env, total int) *progress {
+	return &progress{w: env.Err, terminal: env.ErrTerminal, width: env.Width, now: env.Now, total: total}
+}
+
+// follow returns a log that writes to another one and tells how the run goes.
+func (p *progress) follow(run record.Run, to lab.Log) lab.Log {
+	return &followed{Log: to, progress: p, run: run}
+}
+
+// followed is a run's log under the progress' eyes.
+type followed struct {
+	lab.Log
+	progress *progress
+	run      record.Run
+
+	at      time.Duration
+	phase   string
+	weight  int
+	outcome string
+}
+
+func (f *followed) Write(e event.Event) {
+	f.Log.Write(e)
+	f.at = e.At
+	switch fact := e.Fact.(type) {
+	case event.Canary:
+		f.phase, f.weight = fact.Phase, fact.Weight
+	case event.RunEnded:
+		f.outcome = fact.Outcome
+	}
+	f.progress.show(f)
+}
+
+func (f *followed) Close() error {
+	f.progress.finish(f)
+	return f.Log.Close()
+}
+
+func (p *progress) show(f *followed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.terminal || p.now().Sub(p.drawn) < redrawEvery {
+		return
+	}
+	p.drawn = p.now()
+	line := fmt.Sprintf("%d of %d runs · %s seed %d at %s", p.done, p.total, f.run.Role, f.run.Seed, clock(f.at))
+	if f.phase != "" {
+		line += fmt.Sprintf(" · %s, %d %%", f.phase, f.weight)
+	}
+	fmt.Fprint(p.w, "\r\x1b[K"+clip(line, p.width))
+}
+
+func (p *progress) finish(f *followed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	if p.terminal {
+		return
+	}
+	line := fmt.Sprintf("%d of %d: %s seed %d %s at %s", p.done, p.total, f.run.Role, f.run.Seed, f.outcome, clock(f.at))
+	if f.phase != "" {
+		line += ", canary " + f.phase
+	}
+	fmt.Fprintln(p.w, line)
+}
+
+// close takes the changing line away.
+func (p *progress) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.terminal {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// clock writes a time since the run's start as minutes and seconds.
+func clock(d time.Duration) string {
+	s := int(d.Seconds())
+	return fmt.Sprintf("%02d:%02d", s/60, s%60)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coalmine/lab"
+	"coalmine/lab/record"
+	"coalmine/scenarios"
+)
+
+// runFlags are the options of run.
+type runFlags struct {
+	guardrails string
+	seed       uint64
+	trials     int
+	version    string
+	output     string
+	asJSON     bool
+	approve    time.Duration
+	approves   bool
+}
+
+// maxTrials keeps a mistyped number from filling the disk.
+const maxTrials = 200
+
+func newRunCommand(env *Env) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO --guardrails DIR",
+		Short: "Play a scenario against guardrails and score them",
+		Long: `Play a scenario against guardrails and score them. For each seed the faulty and the healthy version are released under the
+guardrails; the faulty one is released without any, and under the scenario's own solution, to compare with.
+
+Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident missed, 4 healthy release not delivered,
+5 inconclusive or interrupted.`,
+		Example: `coalmine run full-rollout --guardrails full-rollout
+coalmine run full-rollout --guardrails naive --trials 1
+coalmine run ./my-scenario --guardrails ./canary.yaml --version v2 -o result`,
+		Args: exactly("SCENARIO"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.approves = cmd.Flags().Changed("approve")
+			if err := f.check(); err != nil {
+				return usage(cmd, err)
+			}
+			return env.run(cmd.Context(), args[0], f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.guardrails, "guardrails", "g", "", "folder or file of manifests, or a variant of the scenario (required)")
+	flags.Uint64Var(&f.seed, "seed", 1, "first seed")
+	flags.IntVar(&f.trials, "trials", 3, "number of seeds")
+	flags.StringVar(&f.version, "version", "", "play this version only")
+	flags.StringVarP(&f.output, "output", "o", "", "run folder to make (default runs/SCENARIO-N)")
+	flags.DurationVar(&f.approve, "approve", 0, "time after the release at which the gate /approve says yes (default never)")
+	jsonFlag(cmd, &f.asJSON)
+	return cmd
+}
+
+func (f runFlags) check() error {
+	switch {
+	case f.guardrails == "":
+		return errors.New("--guardrails is missing: write a folder of manifests, or a variant of the scenario such as starter")
+	case f.trials < 1 || f.trials > maxTrials:
+		return fmt.Errorf("--trials is %d: write 1 to %d", f.trials, maxTrials)
+	case f.seed > 1<<53:
+		return fmt.Errorf("--seed is %d: write a number up to 2^53, which JSON keeps exactly", f.seed)
+	case f.approve < 0:
+		return fmt.Errorf("--approve is %v: write a time of 0 or more", f.approve)
+	}
+	return nil
+}
+
+// approveAfter is the option as a flight has it.
+func (f runFlags) approveAfter() time.Duration {
+	if !f.approves {
+		return -1
+	}
+	return f.approve
+}
+
+func (env *Env) run(ctx context.Context, name string, f runFlags) error {
+	src, err := env.openScenario(name)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	t, err := env.newTrial(ctx, src, f)
+	if err != nil {
+		return err
+	}
+	dir, rec, err := env.createRunFolder(src, t, f)
+	if err != nil {
+		return err
+	}
+	defer rec.Close()
+	if err := env.play(ctx, t, rec); err != nil {
+		return fmt.Errorf("%w; what was recorded is in %s", err, dir)
+	}
+	r, err := env.readResult(dir)
+	if err != nil {
+		return err
+	}
+	if err := env.keepCard(rec, r); err != nil {
+		return err
+	}
+	if err := env.writeResult(r, f.asJSON); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Err, "Recorded in %s\n", dir)
+	return ended(r.exit)
+}
+
+func (env *Env) play(ctx context.Context, t *trial, rec *record.Recorder) error {
+	p := newProgress(env, len(t.flights))
+	defer p.close()
+	return lab.Trial(ctx, env.Cluster, t.flights, env.Workers, func(i int) (lab.Log, error) {
+		log, err := rec.Log(t.runs[i])
+		if err != nil {
+			return nil, err
+		}
+		return p.follow(t.runs[i], log), nil
+	})
+}
+
+// createRunFolder makes the folder that was asked for, or the first free one of runs/SCENARIO-N.
+func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *record.Recorder, error) {
+	scenario, err := scenarioFiles(src)
+	if err != nil {
+		return "", nil, err
+	}
+	dir := env.path(f.output)
+	if f.output == "" {
+		if dir, err = env.freeFolder(src.scenario.Name); err != nil {
+			return "", nil, err
+		}
+	}
+	rec, err := record.Create(dir, t.manifest, scenario, t.guardrails)
+	if err != nil {
+		return "", nil, invalid("", "%w", err)
+	}
+	return dir, rec, nil
+}
+
+// scenarioFiles are the parts of a scenario that its score and its story need.
+func scenarioFiles(src *source) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	data, err := src.Text(scenarios.FileScenario)
+	if err != nil {
+		return nil, err
+	}
+	files[scenarios.FileScenario] = data
+	if data, err = src.Text(scenarios.FileBriefing); err == nil {
+		files[scenarios.FileBriefing] = data
+	}
+	return files, nil
+}

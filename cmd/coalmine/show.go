@@ -1,0 +1,151 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"coalmine/scenarios"
+)
+
+func newShowCommand(env *Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show SCENARIO",
+		Short: "Show a scenario: the briefing, the services, the traffic and what counts",
+		Example: `coalmine show full-rollout
+coalmine show ./my-scenario --json`,
+		Args: exactly("SCENARIO"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			src, err := env.openScenario(args[0])
+			if err != nil {
+				return err
+			}
+			defer src.Close()
+			if asJSON {
+				return writeJSON(env.Out, shownOf(src.scenario))
+			}
+			return writeScenario(env.Out, src)
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func writeScenario(w io.Writer, src *source) error {
+	briefing, err := src.Text(scenarios.FileBriefing)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(briefing) > 0 {
+		fmt.Fprintf(w, "%s\n", strings.TrimSpace(string(briefing)))
+	} else {
+		fmt.Fprintf(w, "# %s\n\n%s\n", src.scenario.Title, src.scenario.Summary)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, section := range []func(io.Writer, *scenarios.Scenario){showServices, showTraffic, showObjectives, showRubric} {
+		section(t, src.scenario)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	variants, err := src.Variants()
+	if err != nil {
+		return err
+	}
+	if len(variants) > 0 {
+		fmt.Fprintf(w, "\nGuardrails that come with it: %s\n", strings.Join(variants, ", "))
+	}
+	return nil
+}
+
+func showServices(w io.Writer, s *scenarios.Scenario) {
+	fmt.Fprintf(w, "\n## Services\n\n")
+	for _, svc := range s.Services {
+		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, counted(svc.Replicas, "pod"), svc.Baseline)
+		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
+			fmt.Fprintf(w, "  %s\t%s\n", name, svc.Versions[name].Notes)
+		}
+	}
+	fmt.Fprintf(w, "\nReleased: %s, the faulty version %s and the healthy version %s.\n", s.Release.Service, s.Release.Faulty, s.Release.Healthy)
+	fmt.Fprintf(w, "Traffic runs %v before the release and %v after it.\n", short(s.Timing.Baseline), short(s.Timing.Horizon))
+}
+
+func showTraffic(w io.Writer, s *scenarios.Scenario) {
+	fmt.Fprintf(w, "\n## Traffic\n\n%.0f requests a second on average\n", s.Traffic.Rate.Mean(s.Timing.Baseline+s.Timing.Horizon))
+	for _, c := range s.Traffic.Cohorts {
+		fmt.Fprintf(w, "%s\t%.3g %%\t%s\n", c.Name, 100*c.Share, mixText(c.Mix))
+	}
+}
+
+// mixText lists the routes of a mix with their weights, the heaviest first.
+func mixText(mix map[string]float64) string {
+	names := slices.SortedFunc(maps.Keys(mix), func(a, b string) int {
+		return cmp.Or(cmp.Compare(mix[b], mix[a]), strings.Compare(a, b))
+	})
+	total := 0.0
+	for _, weight := range mix {
+		total += weight
+	}
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %.3g %%", name, 100*mix[name]/total)
+	}
+	return strings.Join(names, ", ")
+}
+
+func showObjectives(w io.Writer, s *scenarios.Scenario) {
+	fmt.Fprintf(w, "\n## Objectives\n\n")
+	for _, o := range s.Objectives {
+		route := o.Route
+		if route == "" {
+			route = "every other route"
+		}
+		fmt.Fprintf(w, "%s\t%g %% good", route, o.Success)
+		if o.Latency > 0 {
+			fmt.Fprintf(w, "\twithin %v", short(o.Latency))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func showRubric(w io.Writer, s *scenarios.Scenario) {
+	fmt.Fprintf(w, "\n## What counts\n\n")
+	for _, i := range s.Rubric.Items {
+		title := i.Title
+		if title == "" {
+			title = i.ID
+		}
+		fmt.Fprintf(w, "%d points\t%s\n", i.Points, title)
+	}
+	if len(s.Rubric.Preconditions) > 0 {
+		fmt.Fprintf(w, "Before canary traffic: %s\n", strings.Join(s.Rubric.Preconditions, ", "))
+	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// short writes a duration without its zero parts: 2m, not 2m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

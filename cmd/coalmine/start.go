@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"coalmine/scenarios"
+)
+
+// taskFile is the task's text in a workspace; it is no manifest.
+const taskFile = "TASK.md"
+
+func newStartCommand(env *Env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "start SCENARIO [DIR]",
+		Short: "Make a workspace: manifests to begin with, and the task",
+		Long:  "Make a workspace with manifests to begin with and the task in TASK.md. DIR is the scenario's name by default and must not be there yet.",
+		Example: `coalmine start full-rollout
+coalmine start full-rollout /tmp/guardrails`,
+		Args: between(1, "SCENARIO", "DIR"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			src, err := env.openScenario(args[0])
+			if err != nil {
+				return err
+			}
+			defer src.Close()
+			dir := src.scenario.Name
+			if len(args) > 1 {
+				dir = args[1]
+			}
+			files, err := workspace(src, args[0], dir)
+			if err != nil {
+				return err
+			}
+			if err := writeFolder(env.path(dir), files); err != nil {
+				return err
+			}
+			fmt.Fprintf(env.Out, "Made %s. Read %s, then edit the manifests.\n", dir, filepath.Join(dir, taskFile))
+			return nil
+		},
+	}
+}
+
+// workspace returns the files of a new workspace by path.
+func workspace(src *source, name, dir string) (map[string][]byte, error) {
+	files, err := src.Files(scenarios.Starter)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, invalid("add a folder "+scenarios.Starter+"/ to it", "scenario %s has no manifests to begin with", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	briefing, err := src.Text(scenarios.FileBriefing)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	files[taskFile] = []byte(taskText(src.scenario, name, dir, string(briefing)))
+	return files, nil
+}
+
+func taskText(s *scenarios.Scenario, name, dir, briefing string) string {
+	if briefing == "" {
+		briefing = fmt.Sprintf("# %s\n\n%s\n", s.Title, s.Summary)
+	}
+	name, dir = quoted(name), quoted(dir)
+	return fmt.Sprintf(`%s
+## Commands for this folder
+
+    coalmine lint %s --scenario %s
+    coalmine run %s --guardrails %s
+
+The exit code of run is 0 when every faulty release was stopped and every healthy one was delivered.
+`, briefing, dir, name, name, dir)
+}
+
+// quoted makes a word safe for a shell where it needs to be.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./", r)
+	}
+	if word != "" && strings.TrimFunc(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// writeFolder makes a folder with files as a whole: it is there with all of them or not at all.
+func writeFolder(dir string, files map[string][]byte) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return invalid("name another folder, or remove this one", "%s is there already, and nothing is overwritten", dir)
+	}
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return invalid("", "make a folder for %s: %w", dir, err)
+	}
+	temporary, err := os.MkdirTemp(parent, ".coalmine-*")
+	if err != nil {
+		return invalid("name a folder that can be written", "%w", err)
+	}
+	defer os.RemoveAll(temporary) // nothing is there after the rename
+	if err := os.Chmod(temporary, 0o755); err != nil {
+		return err
+	}
+	for name, data := range files {
+		full := filepath.Join(temporary, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(full, data, 0o644); err != nil {
+			return err
+		}
+	}
+	return os.Rename(temporary, dir)
+}
