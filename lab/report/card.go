@@ -119,17 +119,16 @@ func (p *page) runs(c score.Card) {
 	if len(c.Runs) == 0 {
 		return
 	}
-	p.section("Runs", "first bad: time in the run; noticed and over: after it")
-	p.line(p.in(faint, "      seed  release  verdict         first bad   noticed      over    at     harm"))
+	p.section("Runs", "MTTD and MTTR from the first bad request")
+	p.line(p.in(faint, "    seed  release  verdict         first bad     MTTD     MTTR  weight     harm"))
 	for _, r := range c.Runs {
 		sign, t := verdictSign(r.Verdict)
 		weight := ""
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		p.line("   ", right(fmt.Sprint(r.Seed), 7), "  ", left(r.Role, 9), p.in(t, sign+" "+left(string(r.Verdict), 13)),
-			right(at(r.FirstBad), 10), right(after(r.MTTD), 10), right(after(r.MTTR), 10), right(weight, 6),
-			right(number(r.Harm), 9))
+		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(t, sign+" "+left(string(r.Verdict), 13)),
+			right(at(r.FirstBad), 10), right(after(r.MTTD), 9), right(after(r.MTTR), 9), right(weight, 8), right(number(r.Harm), 9))
 	}
 }
 
@@ -137,7 +136,11 @@ func after(d *event.Seconds) string {
 	if d == nil {
 		return "–"
 	}
-	return "+" + span(time.Duration(*d))
+	t := time.Duration(*d)
+	if t >= 100*time.Second {
+		return clock(t)
+	}
+	return span(t)
 }
 
 // cohorts shows who was hurt: an average hides it.
@@ -149,7 +152,7 @@ func (p *page) cohorts(c score.Card) {
 		return
 	}
 	p.section("Who was hurt", "")
-	p.line(p.in(faint, "   cohort                 requests      harm   no guardrail   got through   users"))
+	p.line(p.in(faint, "   cohort             requests      harm  no guardrail  got through  users hurt"))
 	for _, h := range cs {
 		none, through, users := "–", "–", "–"
 		if h.None != nil {
@@ -161,8 +164,8 @@ func (p *page) cohorts(c score.Card) {
 		if h.Users > 0 {
 			users = number(h.Hurt)
 		}
-		p.line("   ", left(h.Cohort, 20), right(number(h.Requests), 11), right(number(h.Harm), 10), right(none, 15),
-			right(through, 14), right(users, 8))
+		p.line("   ", left(h.Cohort, 16), right(number(h.Requests), 11), right(number(h.Harm), 10), right(none, 14),
+			right(through, 13), right(users, 12))
 	}
 }
 
@@ -182,12 +185,24 @@ func (p *page) items(c score.Card) {
 		}
 		points := fmt.Sprintf("%3d/%-3d", i.Points, i.Max)
 		p.line("   ", p.in(t, sign), " ", p.in(bold, points), " ", cut(i.Title, p.width-15))
-		p.wrapped(13, plain, i.Reason)
-		p.wrapped(13, faint, refs(i.Events))
+		p.because(13, i.Reason, refs(i.Events))
 		if i.Hint != "" {
 			p.hint(13, i.Hint)
 		}
 	}
+}
+
+// because writes a reason and the events it rests on, in one line where they fit.
+func (p *page) because(indent int, reason, events string) {
+	lines := wrap(reason, p.width-indent-1)
+	for i, l := range lines {
+		if i == len(lines)-1 && events != "" && length(l)+2+length(clean(events)) < p.width-indent {
+			p.line(strings.Repeat(" ", indent), l, "  ", p.in(faint, clean(events)))
+			return
+		}
+		p.line(strings.Repeat(" ", indent), l)
+	}
+	p.wrapped(indent, faint, events)
 }
 
 func (p *page) hint(indent int, text string) {

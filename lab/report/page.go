@@ -80,7 +80,7 @@ func cut(s string, n int) string {
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(clean(text)) {
+	for _, word := range strings.FieldsFunc(glue(clean(text)), func(r rune) bool { return r == ' ' }) {
 		for length(word) > width { // longer than a line: break it
 			if line != "" {
 				lines, line = append(lines, line), ""
@@ -100,7 +100,26 @@ func wrap(text string, width int) []string {
 	if line != "" {
 		lines = append(lines, line)
 	}
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], string(stuck), " ")
+	}
 	return lines
+}
+
+// stuck stands for a space at which a line must not break.
+const stuck = '\u00a0'
+
+// glue keeps numbers and their units together: 12 480, 25 %, 49 s.
+func glue(s string) string {
+	r := []rune(s)
+	for i := 1; i+1 < len(r); i++ {
+		next := r[i+1]
+		unit := next == '%' || next == 's' && (i+2 == len(r) || !unicode.IsLetter(r[i+2]))
+		if r[i] == ' ' && unicode.IsDigit(r[i-1]) && (unit || unicode.IsDigit(next)) {
+			r[i] = stuck
+		}
+	}
+	return string(r)
 }
 
 func left(s string, n int) string {

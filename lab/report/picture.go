@@ -21,13 +21,15 @@ func (p *page) picture(c score.Card) {
 	}
 	sign, t := verdictSign(r.Verdict)
 	p.section("What happened", fmt.Sprintf("%s, seed %d", r.Run, r.Seed))
-	g := newChart(r, p.width-10)
+	g := newChart(r, p.width-11)
+	p.line("         ", p.in(faint, g.labels()))
 	for row := chartRows - 1; row >= 0; row-- {
-		p.line(p.in(faint, chartLabel(row)), p.in(g.tone, g.row(row)))
+		before, after := g.row(row)
+		p.line("   ", p.in(faint, chartLabel(row)), p.in(blue, before), p.in(bad, after))
 	}
-	p.line(p.in(faint, "     └"), p.in(faint, strings.Repeat("─", g.columns)))
-	p.line("      ", g.markers(p.paint))
-	p.legend(r, g)
+	p.line(p.in(faint, "        └"+strings.Repeat("─", g.columns)))
+	p.line("         ", g.markers(p.paint))
+	p.legend(r)
 	p.line("   ", p.in(t, sign+" "+string(r.Verdict)), ": ", cut(r.Reason, p.width-length(string(r.Verdict))-8))
 }
 
@@ -67,16 +69,15 @@ func chartLabel(row int) string {
 
 // chart maps times to columns.
 type chart struct {
-	row0    score.Row
+	run     score.Row
 	from    time.Duration
 	to      time.Duration
 	columns int
-	tone    tone
 }
 
 // newChart shows the run from shortly before the release to its end.
 func newChart(r score.Row, columns int) chart {
-	g := chart{row0: r, to: time.Duration(r.End), columns: columns, tone: blue}
+	g := chart{run: r, to: time.Duration(r.End), columns: columns}
 	if r.Released != nil {
 		released := time.Duration(*r.Released)
 		g.from = max(0, released-(g.to-released)/20)
@@ -96,10 +97,10 @@ func (g chart) weight(column int) int {
 	from := g.from + time.Duration(float64(column)*width)
 	to := from + time.Duration(width)
 	w := 0
-	for i, e := range g.row0.Track {
+	for i, e := range g.run.Track {
 		end := g.to
-		if i+1 < len(g.row0.Track) {
-			end = time.Duration(g.row0.Track[i+1].At)
+		if i+1 < len(g.run.Track) {
+			end = time.Duration(g.run.Track[i+1].At)
 		}
 		if time.Duration(e.At) < to && end > from {
 			w = max(w, g.shown(e))
@@ -111,21 +112,45 @@ func (g chart) weight(column int) int {
 // shown is an exposure in percent; routing by match shows what the canary really had.
 func (g chart) shown(e score.Exposure) int {
 	if e.Matched {
-		return max(1, int(g.row0.Share*100))
+		return max(1, int(g.run.Share*100))
 	}
 	return e.Weight
 }
 
-// row draws one row of the chart, the lowest is 0.
-func (g chart) row(row int) string {
+// row draws one row of the chart, the lowest is 0: the part before the first bad request, and the part from it on.
+func (g chart) row(row int) (before, after string) {
 	blocks := []rune(" ▁▂▃▄▅▆▇█")
-	var b strings.Builder
-	for c := range g.columns {
-		height := g.weight(c) * chartRows * 8 / 100
-		if g.weight(c) > 0 {
+	hurt := g.columns
+	if g.run.FirstBad != nil {
+		hurt = g.column(time.Duration(*g.run.FirstBad))
+	}
+	line := make([]rune, g.columns)
+	for c := range line {
+		w := g.weight(c)
+		height := w * chartRows * 8 / 100
+		if w > 0 {
 			height = max(1, height)
 		}
-		b.WriteRune(blocks[min(8, max(0, height-row*8))])
+		line[c] = blocks[min(8, max(0, height-row*8))]
+	}
+	return string(line[:hurt]), string(line[hurt:])
+}
+
+// labels is the line over the chart that names each weight where it begins, as long as there is room.
+func (g chart) labels() string {
+	var b strings.Builder
+	used := 0
+	for _, e := range g.run.Track {
+		c := g.column(time.Duration(e.At))
+		label := fmt.Sprintf("%d %%", g.shown(e))
+		if e.Matched {
+			label = "match"
+		}
+		if c < used || c+length(label) > g.columns {
+			continue
+		}
+		b.WriteString(strings.Repeat(" ", c-used) + label + " ")
+		used = c + length(label) + 1
 	}
 	return b.String()
 }
@@ -160,7 +185,7 @@ func (g chart) markers(p paint) string {
 	for i := range line {
 		line[i] = " "
 	}
-	for _, m := range moments(g.row0) {
+	for _, m := range moments(g.run) {
 		if m.at == nil {
 			continue
 		}
@@ -174,7 +199,7 @@ func (g chart) markers(p paint) string {
 }
 
 // legend names the marks with their times, as many to a line as fit.
-func (p *page) legend(r score.Row, _ chart) {
+func (p *page) legend(r score.Row) {
 	line, used := "", 0
 	for _, m := range moments(r) {
 		if m.at == nil {

@@ -13,18 +13,14 @@ import (
 
 // Options of a text report.
 type Options struct {
-	// Width of the terminal in columns; 0 stands for 80. Reports use between 60 and 100 columns.
+	// Width of the terminal in columns; 0 stands for 80. Reports use between 80 and 100 columns.
 	Width int
 	// Color allows ANSI colours. Callers leave it off where the output is no terminal or NO_COLOR is set.
 	Color bool
 }
 
 func (o Options) page() *page {
-	width := o.Width
-	if width <= 0 {
-		width = 80
-	}
-	return &page{width: min(100, max(60, width)), paint: paint(o.Color)}
+	return &page{width: min(100, max(80, o.Width)), paint: paint(o.Color)}
 }
 
 // Text writes a score card for a terminal: the verdict first, then what happened, then why each point was given or lost.

@@ -74,6 +74,7 @@ type storyteller struct {
 	t       *timeline.Timeline
 	entries []entry
 	gates   map[string]bool // what each gate said last
+	quoted  string          // Flagger's last words
 }
 
 func (s *storyteller) add(m timeline.Mark, t tone, format string, args ...any) *entry {
@@ -221,15 +222,16 @@ func answer(q event.Query) string {
 	return fmt.Sprintf("%.4g", *q.Value)
 }
 
-// quotes are Flagger's own warnings of the same tick, word for word.
+// quotes are Flagger's own warnings of the same tick, word for word, unless it just said the same.
 func (s *storyteller) quotes(c timeline.Change) []string {
 	var qs []string
 	if !c.Failed() && c.After.Phase != "Failed" {
 		return nil
 	}
 	s.near(c.Mark, func(f event.Fact) {
-		if f, ok := f.(event.Flagger); ok && f.Type == "Warning" && f.Canary == c.After.Name && !slices.Contains(qs, f.Message) {
+		if f, ok := f.(event.Flagger); ok && f.Type == "Warning" && f.Canary == c.After.Name && f.Message != s.quoted {
 			qs = append(qs, f.Message)
+			s.quoted = f.Message
 		}
 	})
 	return qs

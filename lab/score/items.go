@@ -20,9 +20,12 @@ type finding struct {
 	marks  []timeline.Mark
 }
 
+// nothing is the reason of an item for which no run was played.
+const nothing = "no run to judge"
+
 // each asks every run and sums up.
 func each(runs []*run, ask func(*run) finding) grade {
-	g := grade{of: len(runs), reason: "no run to judge"}
+	g := grade{of: len(runs), reason: nothing}
 	var worst finding
 	var name string
 	for _, r := range runs {
@@ -230,6 +233,9 @@ func moment(s string) (time.Time, bool) {
 }
 
 func (t *trial) gradeCohorts(i scenarios.RubricItem) grade {
+	if len(t.told()) == 0 {
+		return grade{reason: nothing}
+	}
 	g := grade{of: 1, passed: 1, reason: "no cohort is hurt even without guardrail"}
 	worst := -1.0
 	for _, c := range t.cohorts(t.told()) {
@@ -241,7 +247,7 @@ func (t *trial) gradeCohorts(i scenarios.RubricItem) grade {
 			g.reason = fmt.Sprintf("%s got %s of its harm without guardrail (%s allowed)", c.Cohort, percent(worst), percent(i.Limit))
 		}
 	}
-	if worst > i.Limit || len(t.told()) == 0 {
+	if worst > i.Limit {
 		g.passed = 0
 	}
 	for _, r := range t.told() {

@@ -34,7 +34,7 @@ func checks() []check {
 		{"policy", "Policy is proved before canary traffic", "", 0, (*trial).gradePolicy},
 		{"experiment-bounded", "The experiment has an owner, a hypothesis and an end", "", 0, (*trial).gradeExperiment},
 		{"sample-ratio", "The canary gets the users it should get", "share of the exposed cohort, 0 to 1", 1, (*trial).gradeRatio},
-		{"cohort-harm", "No cohort is left out in the cold", "share of the worst cohort's harm without guardrail", 1, (*trial).gradeCohorts},
+		{"cohort-harm", "No cohort is hurt more than the others", "share of the worst cohort's harm without guardrail", 1, (*trial).gradeCohorts},
 		{"no-waiting", "Nothing waits for a person while users are hurt", "", 0, (*trial).gradeWaiting},
 	}
 }
@@ -71,7 +71,7 @@ func (t *trial) grade(i scenarios.RubricItem) Item {
 	if g.of > 0 {
 		item.Points = item.Max * g.passed / g.of
 	}
-	if item.Points < item.Max {
+	if item.Points < item.Max && g.of > 0 {
 		item.Hint = i.Hint
 	}
 	return item

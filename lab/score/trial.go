@@ -150,18 +150,18 @@ func (t *trial) outcome() (outcome string, exit int, reason string) {
 	case len(broken) > 0:
 		return OutcomeLabFailed, ExitLabFailed, broken[0].Name + ": " + broken[0].Reason
 	case len(missed) > 0:
-		return OutcomeMissed, ExitMissed, of(missed, t.faulty, "faulty releases were not caught")
+		return OutcomeMissed, ExitMissed, of(missed, t.faulty, "not caught", "faulty releases")
 	case len(held) > 0:
-		return OutcomeRolledBack, ExitRolledBack, of(held, t.healthy, "healthy releases were not delivered")
+		return OutcomeRolledBack, ExitRolledBack, of(held, t.healthy, "not delivered", "healthy releases")
 	case len(open) > 0:
-		return OutcomeInconclusive, ExitInconclusive, of(open, t.learner(), "runs say nothing about the guardrails")
+		return OutcomeInconclusive, ExitInconclusive, of(open, t.learner(), "without a result", "runs")
 	case len(t.faulty) == 0:
 		return OutcomeInconclusive, ExitInconclusive, "no faulty release was tried"
 	case len(t.healthy) == 0:
 		return OutcomeInconclusive, ExitInconclusive, "no healthy release was tried, so a guardrail that stops everything would do"
 	}
-	return OutcomePassed, ExitPassed, fmt.Sprintf("all %s caught, all %s delivered",
-		plural(len(t.faulty), "faulty release"), plural(len(t.healthy), "healthy release"))
+	return OutcomePassed, ExitPassed, fmt.Sprintf("%d of %d faulty releases caught, %d of %d healthy releases delivered",
+		len(t.faulty), len(t.faulty), len(t.healthy), len(t.healthy))
 }
 
 func only(runs []*run, keep func(*run) bool) []*run {
@@ -175,13 +175,6 @@ func only(runs []*run, keep func(*run) bool) []*run {
 }
 
 // of says how many of how many, with the first one's reason.
-func of(some, all []*run, what string) string {
-	return fmt.Sprintf("%d of %d %s; %s: %s", len(some), len(all), what, some[0].Name, some[0].Reason)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+func of(some, all []*run, what, runs string) string {
+	return fmt.Sprintf("%s: %d of %d %s (%s: %s)", what, len(some), len(all), runs, some[0].Name, some[0].Reason)
 }

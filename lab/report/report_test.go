@@ -1,0 +1,173 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"coalmine/lab/event"
+	"coalmine/lab/report"
+	"coalmine/lab/score"
+	"coalmine/lab/timeline"
+	script "coalmine/lab/timeline/timelinetest"
+	"coalmine/scenarios"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got); if it should, run go test ./lab/report -update:\n%s", path, diff)
+	}
+}
+
+func scenario() *scenarios.Scenario {
+	return &scenarios.Scenario{
+		Name: "segment", Title: "The checkout that fails for premium customers only",
+		Rubric: scenarios.Rubric{
+			MaxHarm: 0.15, MinCanaryRequests: 50, Preconditions: []string{"mtls"},
+			Items: []scenarios.RubricItem{
+				{ID: "caught", Points: 30, Hint: "Add a metric for the premium cohort: the average hides a fifth of the users."},
+				{ID: "healthy-promoted", Points: 20, Hint: "Raise the threshold, or ask for more requests before judging."},
+				{ID: "harm-share", Title: "At most 15 % of the harm gets through", Points: 20, Hint: "Shorter intervals cost nothing while the weight is low."},
+				{ID: "detect-within", Points: 10, Limit: 60},
+				{ID: "cohort-harm", Points: 10, Limit: 0.2},
+				{ID: "mtls", Points: 10, Hint: "Call the gate http://gate.coalmine/mtls in a pre-rollout webhook, before the canary gets its first request."},
+			},
+		},
+	}
+}
+
+func runs(faulty ...*script.Script) []score.RunResult {
+	var all []score.RunResult
+	for i, f := range faulty {
+		seed := uint64(i + 1)
+		all = append(all, result(score.PartFaulty, f), result(score.PartUnguarded, script.Unguarded(seed)),
+			result(score.PartHealthy, script.Delivered("healthy", seed)))
+	}
+	return all
+}
+
+func result(p score.Part, s *script.Script) score.RunResult {
+	return score.RunResult{Part: p, Timeline: timeline.Build(s.Events())}
+}
+
+func text(t *testing.T, c score.Card, o report.Options) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.Text(&b, c, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestCards(t *testing.T) {
+	broken := script.Ready("faulty", 1, true).Release().Traffic(5).End(event.OutcomeLabFault)
+	cards := map[string]score.Card{
+		"passed.txt":       score.Trial(scenario(), append(runs(script.Caught(1), script.Caught(2)), result(score.PartReference, script.Caught(1)), result(score.PartReference, script.Caught(2)))),
+		"missed.txt":       score.Trial(scenario(), runs(script.Caught(1), script.Delivered("faulty", 2), script.Caught(3))),
+		"lab-failed.txt":   score.Trial(scenario(), runs(broken)),
+		"inconclusive.txt": score.Trial(scenario(), nil),
+	}
+	for name, card := range cards {
+		t.Run(name, func(t *testing.T) { golden(t, name, text(t, card, report.Options{})) })
+	}
+}
+
+func TestStoryOfARun(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.Run(&b, timeline.Build(script.Caught(7).Events()), report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "run.txt", b.String())
+}
+
+func TestNoLineIsTooWide(t *testing.T) {
+	card := score.Trial(scenario(), runs(script.Caught(1), script.Delivered("faulty", 2)))
+	for _, width := range []int{0, 40, 80, 100, 200} {
+		for line := range strings.Lines(text(t, card, report.Options{Width: width})) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > min(100, max(80, width)) {
+				t.Errorf("width %d: a line has %d columns: %q", width, n, line)
+			}
+		}
+	}
+}
+
+func TestColourChangesNothingElse(t *testing.T) {
+	card := score.Trial(scenario(), runs(script.Caught(1), script.Delivered("faulty", 2)))
+	coloured := text(t, card, report.Options{Color: true})
+	if !strings.Contains(coloured, "\x1b[") {
+		t.Fatal("no colour")
+	}
+	bare := coloured
+	for _, code := range []string{"0", "1", "2", "31", "32", "33", "36"} {
+		bare = strings.ReplaceAll(bare, "\x1b["+code+"m", "")
+	}
+	var lines []string
+	for l := range strings.Lines(bare) {
+		lines = append(lines, strings.TrimRight(l, " \n"))
+	}
+	if diff := cmp.Diff(text(t, card, report.Options{}), strings.Join(lines, "\n")+"\n"); diff != "" {
+		t.Errorf("colour changes the text:\n%s", diff)
+	}
+}
+
+// Text that a learner or a tool wrote must not reach the terminal as commands.
+func TestTextOfOthersCannotSteerTheTerminal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		evil := rapid.String().Draw(t, "text") + "\x1b[2J\x9b31m\r\n\a"
+		c := score.Card{Title: evil, Scenario: evil, Reason: evil, Exit: 3, Outcome: score.OutcomeMissed,
+			Runs:    []score.Row{{Run: evil, Role: "faulty", Reason: evil, End: event.Seconds(1e9), Track: []score.Exposure{{Weight: 50}}}},
+			Items:   []score.Item{{Title: evil, Reason: evil, Hint: evil, Max: 1}},
+			Harm:    score.Harm{Learner: 1, Cohorts: []score.CohortHarm{{Cohort: evil, Harm: 1}}},
+			Players: score.Players{Cluster: evil, Mesh: evil},
+		}
+		var b bytes.Buffer
+		if err := report.Text(&b, c, report.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		s := script.Ready("faulty", 1, true)
+		s.Note(event.Alert{Message: evil, Provider: evil}).Note(event.Refused{What: evil}).Gate(evil, false)
+		if err := report.Run(&b, timeline.Build(s.Events()), report.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if i := strings.IndexFunc(b.String(), func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 }); i >= 0 {
+			t.Fatalf("control character at %d: %q", i, b.String()[max(0, i-20):i+5])
+		}
+	})
+}
+
+func TestJSONComesBack(t *testing.T) {
+	card := score.Trial(scenario(), runs(script.Caught(1)))
+	var b bytes.Buffer
+	if err := report.JSON(&b, card); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "card.json", b.String())
+	var back score.Card
+	if err := json.Unmarshal(b.Bytes(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(card, back); diff != "" {
+		t.Errorf("the card differs after JSON (-want +got):\n%s", diff)
+	}
+}

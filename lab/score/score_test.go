@@ -1,0 +1,407 @@
+package score_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"coalmine/lab/event"
+	"coalmine/lab/score"
+	"coalmine/lab/timeline"
+	script "coalmine/lab/timeline/timelinetest"
+	"coalmine/scenarios"
+)
+
+var rubric = scenarios.Rubric{MinCanaryRequests: 50, MaxHarm: 0.2, Preconditions: []string{"mtls", "rehearsal"}}
+
+func rolling(role string) *script.Script { return script.Ready(role, 1, true).Release().Traffic(15) }
+
+func TestVerdicts(t *testing.T) {
+	gone := event.Deleted{ObjectKind: "Canary", Name: script.Service}
+	unready := script.New("faulty", 1, true).Stage(event.StagePrepare).End(event.OutcomeNotReady)
+	unreadyHealthy := script.New("healthy", 1, true).Stage(event.StagePrepare).End(event.OutcomeNotReady)
+	harmless := func() *script.Script { s := rolling("faulty"); s.Fault = 0; return s }
+	for name, c := range map[string]struct {
+		log  *script.Script
+		want score.Verdict
+	}{
+		"caught":                            {script.Caught(1), score.Caught},
+		"caught by a gate":                  {rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", false).Canary("Progressing", 0, 1).Wait(30*time.Second).Canary("Failed", 0, 5).Traffic(5).Close(), score.Caught},
+		"held by a gate to the horizon":     {rolling("faulty").Canary("Progressing", 0, 0).Gate("policy", false).Traffic(60).Close(), score.Caught},
+		"refused by a pre-rollout check":    {rolling("faulty").Canary("Progressing", 0, 0).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Caught},
+		"caught before harm":                {harmless().Canary("Progressing", 25, 0).Traffic(10).Canary("Progressing", 25, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Caught},
+		"promoted":                          {script.Delivered("faulty", 1), score.Missed},
+		"promotion under way":               {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20).Canary("Promoting", 50, 0).Traffic(5).Close(), score.Missed},
+		"still in analysis":                 {rolling("faulty").Canary("Progressing", 50, 0).Traffic(200).Close(), score.Missed},
+		"starved, rolled back":              {harmless().Canary("Progressing", 1, 0).Traffic(10).Canary("Progressing", 1, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Starved},
+		"starved though someone was hurt":   {rolling("faulty").Canary("Progressing", 5, 0).Traffic(9).Canary("Progressing", 5, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Starved},
+		"one request more":                  {rolling("faulty").Canary("Progressing", 5, 0).Traffic(10).Canary("Progressing", 5, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Caught},
+		"starved to the horizon":            {rolling("faulty").Canary("Progressing", 0, 0).Traffic(200).Close(), score.Starved},
+		"failed for want of volume":         {rolling("faulty").Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Starved},
+		"refused for want of a person":      {rolling("faulty").Canary("Progressing", 0, 0).Gate("approve", false).Traffic(60).Close(), score.Starved},
+		"deleted":                           {rolling("faulty").Canary("Progressing", 25, 0).Traffic(20).Note(gone).Traffic(20).Close(), score.Deleted},
+		"scaled to zero":                    {rolling("faulty").Canary("Progressing", 25, 0).Traffic(20).Note(event.Workload{Name: script.Service}).Traffic(20).Close(), score.Deleted},
+		"not ready":                         {unready, score.NotReleased},
+		"undecided without harm":            {harmless().Canary("Progressing", 25, 0).Traffic(20).Close(), score.Inconclusive},
+		"lab fault":                         {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20).End(event.OutcomeLabFault), score.Inconclusive},
+		"interrupted":                       {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20).End(event.OutcomeInterrupted), score.Inconclusive},
+		"cut off":                           {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20), score.Inconclusive},
+		"healthy delivered":                 {script.Delivered("healthy", 1), score.Promoted},
+		"healthy rolled back":               {rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Canary("Progressing", 25, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.RolledBack},
+		"healthy stuck":                     {rolling("healthy").Canary("Progressing", 25, 0).Traffic(200).Close(), score.Stuck},
+		"healthy decided but not delivered": {rolling("healthy").Canary("Progressing", 50, 0).Traffic(20).Canary("Promoting", 50, 0).Traffic(5).Close(), score.Stuck},
+		"healthy deleted":                   {rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Note(gone).Traffic(20).Close(), score.Stuck},
+		"healthy not ready":                 {unreadyHealthy, score.Stuck},
+		"healthy in a broken lab":           {rolling("healthy").End(event.OutcomeLabFault), score.Inconclusive},
+	} {
+		j := score.Judge(timeline.Build(c.log.Events()), rubric)
+		if j.Verdict != c.want {
+			t.Errorf("%s: %s (%s), want %s", name, j.Verdict, j.Reason, c.want)
+		}
+		if j.Reason == "" || len(j.Marks) == 0 {
+			t.Errorf("%s: a verdict without reason or event: %+v", name, j)
+		}
+	}
+}
+
+func run(p score.Part, s *script.Script) score.RunResult {
+	return score.RunResult{Part: p, Timeline: timeline.Build(s.Events())}
+}
+
+func all(items ...scenarios.RubricItem) *scenarios.Scenario {
+	r := rubric
+	r.Items = items
+	return &scenarios.Scenario{Name: "segment", Title: "Segment", Rubric: r}
+}
+
+func good(seed uint64) []score.RunResult {
+	return []score.RunResult{
+		run(score.PartFaulty, script.Caught(seed)), run(score.PartHealthy, script.Delivered("healthy", seed)),
+		run(score.PartUnguarded, script.Unguarded(seed)), run(score.PartReference, script.Caught(seed)),
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	missed := run(score.PartFaulty, script.Delivered("faulty", 9))
+	held := run(score.PartHealthy, rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Canary("Failed", 0, 1).Close())
+	open := run(score.PartFaulty, rolling("faulty").End(event.OutcomeInterrupted))
+	fault := run(score.PartUnguarded, script.Unguarded(9).End(""))
+	fault.Timeline = timeline.Build(script.Ready("faulty", 9, false).Release().End(event.OutcomeLabFault).Events())
+	for name, c := range map[string]struct {
+		runs []score.RunResult
+		want int
+	}{
+		"passed":              {good(1), score.ExitPassed},
+		"nothing":             {nil, score.ExitInconclusive},
+		"no healthy run":      {good(1)[:1], score.ExitInconclusive},
+		"inconclusive":        {append(good(1), open), score.ExitInconclusive},
+		"rolled back":         {append(good(1), open, held), score.ExitRolledBack},
+		"missed":              {append(good(1), open, held, missed), score.ExitMissed},
+		"lab fault":           {append(good(1), open, held, missed, fault), score.ExitLabFailed},
+		"one of three missed": {append(append(good(1), good(2)...), missed), score.ExitMissed},
+	} {
+		card := score.Trial(all(), c.runs)
+		if card.Exit != c.want || card.Reason == "" {
+			t.Errorf("%s: exit %d (%s), want %d", name, card.Exit, card.Reason, c.want)
+		}
+	}
+	if card := score.Trial(all(), append(append(good(1), good(2)...), missed)); !strings.Contains(card.Reason, "1 of 3") {
+		t.Errorf("reason %q does not say how many of how many", card.Reason)
+	}
+}
+
+// The made-up faulty run hurts 240 users; without guardrail half of 20 premium requests a second for 215 s, 2150.
+func TestHarmAndSkill(t *testing.T) {
+	card := score.Trial(all(), append(good(1), good(2)...))
+	h := card.Harm
+	if h.Learner != 480 || *h.None != 4300 || *h.Best != 480 || h.UsersHurt != 48 || *h.UsersHurtNone != 430 {
+		t.Errorf("harm %+v", h)
+	}
+	if want := 1 - 240.0/2150; math.Abs(*h.Avoided-want) > 1e-4 || *h.Low > *h.Avoided || *h.High < *h.Avoided {
+		t.Errorf("avoided %v [%v, %v], want %v", *h.Avoided, *h.Low, *h.High, want)
+	}
+	if *card.Skill != 1 || *h.Bound <= 0 || *h.Bound >= h.Learner {
+		t.Errorf("skill %v, bound %d", *card.Skill, *h.Bound)
+	}
+	if c := h.Cohorts; len(c) != 2 || c[0].Cohort != "premium" || c[0].Harm != 480 || c[1].Harm != 0 || c[1].Left != nil {
+		t.Errorf("cohorts %+v", c)
+	}
+	r := card.Runs[0]
+	if *r.MTTD != event.Seconds(49*time.Second) || *r.MTTR != event.Seconds(99*time.Second) || *r.Weight != 25 || r.Run != "faulty-1" {
+		t.Errorf("row %+v", r)
+	}
+}
+
+func TestWithoutReferenceThereIsNoSkill(t *testing.T) {
+	if card := score.Trial(all(), good(1)[:3]); card.Skill != nil || card.Harm.Best != nil || card.Harm.None == nil {
+		t.Errorf("skill %v, harm %+v", card.Skill, card.Harm)
+	}
+}
+
+// Guardrails that never let a rollout begin hurt nobody and protect nobody.
+func TestNoHarmIsAvoidedByNotReleasing(t *testing.T) {
+	runs := good(1)
+	runs[0] = run(score.PartFaulty, script.New("faulty", 1, true).End(event.OutcomeNotReady))
+	card := score.Trial(all(scenarios.RubricItem{ID: "harm-share", Points: 10}), runs)
+	if *card.Harm.Avoided != 0 || *card.Skill != 0 || card.Items[0].Points != 0 {
+		t.Errorf("avoided %v, skill %v, points %d: want none", *card.Harm.Avoided, *card.Skill, card.Items[0].Points)
+	}
+}
+
+func TestItems(t *testing.T) {
+	bounds := func(start, end string) *script.Script {
+		s := script.New("faulty", 1, true)
+		return s.Note(event.Applied{ObjectKind: "Canary", Name: script.Service, Owner: "learner", Annotations: map[string]string{
+			"coalmine.dev/owner": "a", "coalmine.dev/start": start, "coalmine.dev/end": end, "coalmine.dev/hypothesis": "h",
+		}}).Traffic(5).Close()
+	}
+	proved := func() *script.Script {
+		return rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true).Gate("rollback-drill", true)
+	}
+	waiting := rolling("faulty").Canary("Progressing", 5, 0).Traffic(10).Gate("approve", false).Traffic(30)
+	waitingEarly := rolling("faulty").Canary("Progressing", 0, 0).Gate("approve", false).Traffic(30).Gate("approve", true).Canary("Progressing", 5, 0)
+	late := proved()
+	late.Canary("Progressing", 5, 0).Traffic(20)
+	for name, c := range map[string]struct {
+		id    string
+		limit float64
+		log   *script.Script
+		want  bool
+	}{
+		"caught":               {"caught", 0, script.Caught(1), true},
+		"not caught":           {"caught", 0, script.Delivered("faulty", 1), false},
+		"harm within":          {"harm-share", 0.12, script.Caught(1), true},
+		"harm beyond":          {"harm-share", 0.11, script.Caught(1), false},
+		"harm by MaxHarm":      {"harm-share", 0, script.Caught(1), true},
+		"soon":                 {"detect-within", 49, script.Caught(1), true},
+		"late":                 {"detect-within", 48, script.Caught(1), false},
+		"low weight":           {"abort-weight", 25, script.Caught(1), true},
+		"high weight":          {"abort-weight", 24, script.Caught(1), false},
+		"cohort within":        {"cohort-harm", 0.12, script.Caught(1), true},
+		"cohort beyond":        {"cohort-harm", 0.11, script.Caught(1), false},
+		"mtls":                 {"mtls", 0, late, true},
+		"policy":               {"policy", 0, late, true},
+		"rehearsed":            {"rehearsed", 0, late, true},
+		"preconditions":        {"preconditions", 0, late, true},
+		"no mtls":              {"mtls", 0, script.Caught(1), false},
+		"no policy":            {"policy", 0, script.Caught(1), false},
+		"no rehearsal":         {"rehearsed", 0, script.Caught(1), false},
+		"no preconditions":     {"preconditions", 0, script.Caught(1), false},
+		"mtls after the fact":  {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Traffic(5).Gate("mtls", true), false},
+		"mtls that refused":    {"mtls", 0, rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", false).Traffic(5), true},
+		"bounded":              {"experiment-bounded", 0, script.Caught(1), true},
+		"bounded by times":     {"experiment-bounded", 0, bounds("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"), true},
+		"ends first":           {"experiment-bounded", 0, bounds("2026-03-02", "2026-03-01"), false},
+		"ends at once":         {"experiment-bounded", 0, bounds("2026-03-01", "2026-03-01"), false},
+		"ends some day":        {"experiment-bounded", 0, bounds("2026-03-01", "soon"), false},
+		"never ends":           {"experiment-bounded", 0, bounds("2026-03-01", ""), false},
+		"waits":                {"no-waiting", 0, waiting, false},
+		"waits before harm":    {"no-waiting", 0, waitingEarly.Traffic(10), true},
+		"does not wait":        {"no-waiting", 0, script.Caught(1), true},
+		"ratio by weight":      {"sample-ratio", 0, script.Caught(1), true},
+		"ratio without canary": {"sample-ratio", 0, rolling("faulty"), false},
+	} {
+		runs := []score.RunResult{run(score.PartFaulty, c.log), run(score.PartUnguarded, script.Unguarded(1))}
+		if c.log.Events()[len(c.log.Events())-1].Fact.Kind() != event.KindRunEnded {
+			runs[0] = run(score.PartFaulty, c.log.Close())
+		}
+		i := score.Trial(all(scenarios.RubricItem{ID: c.id, Points: 10, Limit: c.limit, Hint: "hint"}), runs).Items[0]
+		if (i.Points == 10) != c.want || i.Points != 0 && i.Points != 10 {
+			t.Errorf("%s: %d points (%s), want all: %v", name, i.Points, i.Reason, c.want)
+		}
+		if i.Reason == "" || i.Title == "" || (i.Hint == "") != c.want {
+			t.Errorf("%s: item %+v", name, i)
+		}
+	}
+}
+
+func matched(share int) event.Route {
+	return event.Route{Name: script.Service, Rules: []event.RouteRule{
+		{Match: "header x-canary = always", Backends: []event.RouteBackend{{Service: script.Service + "-canary", Weight: share}, {Service: script.Service + "-primary", Weight: 100 - share}}},
+		{Backends: []event.RouteBackend{{Service: script.Service + "-primary", Weight: 100}}},
+	}}
+}
+
+// experiment is an A/B test whose premium users should all get the canary.
+func experiment(leak int) *script.Script {
+	s := rolling("healthy").Note(matched(100)).Note(event.Canary{Name: script.Service, Phase: "Progressing", Iterations: 1, Threshold: 5})
+	for range 60 {
+		from := s.Events()[len(s.Events())-1].At
+		s.Wait(time.Second).Note(event.Traffic{From: event.Seconds(from), To: event.Seconds(from + time.Second), Cells: []event.Cell{
+			{Cohort: "premium", Workload: script.Service, Version: script.Version, N: 20 - leak},
+			{Cohort: "premium", Workload: script.Service + "-primary", Version: script.Baseline, N: leak},
+			{Cohort: "free", Workload: script.Service + "-primary", Version: script.Baseline, N: 80},
+		}})
+	}
+	return s
+}
+
+func TestSampleRatios(t *testing.T) {
+	split := func(canary, primary int) *script.Script {
+		s := rolling("healthy").Note(matched(50)).Canary("Progressing", 10, 0).Traffic(60)
+		return s.Note(event.TrafficTotals{Assigned: map[string]map[string]int{
+			"premium": {script.Service: canary, script.Service + "-primary": primary}, "free": {script.Service + "-primary": 5000},
+		}}).End(event.OutcomeCompleted)
+	}
+	drained := rolling("healthy").Canary("Progressing", 50, 0)
+	drained.Weight = 10
+	for name, c := range map[string]struct {
+		log  *script.Script
+		want bool
+	}{
+		"everyone who matches":       {experiment(0).Close(), true},
+		"a third does not match":     {experiment(6).Close(), false},
+		"an even split":              {split(1010, 990), true},
+		"a lopsided split":           {split(1100, 900), false},
+		"fewer than the weight says": {drained.Traffic(60).Close(), false},
+	} {
+		i := score.Trial(all(scenarios.RubricItem{ID: "sample-ratio", Points: 10}), []score.RunResult{run(score.PartHealthy, c.log)}).Items[0]
+		if (i.Points == 10) != c.want {
+			t.Errorf("%s: %d points: %s", name, i.Points, i.Reason)
+		}
+	}
+}
+
+func TestValidateRubric(t *testing.T) {
+	var good []scenarios.RubricItem
+	for _, id := range score.ItemIDs() {
+		limit := map[string]float64{"detect-within": 60, "cohort-harm": 0.1, "abort-weight": 25}[id]
+		good = append(good, scenarios.RubricItem{ID: id, Points: 1, Limit: limit})
+	}
+	r := rubric
+	r.Items = good
+	if err := score.ValidateRubric(r); err != nil {
+		t.Errorf("a good rubric: %v", err)
+	}
+	for want, bad := range map[string]scenarios.Rubric{
+		"unknown":               {Items: []scenarios.RubricItem{{ID: "luck"}}},
+		"stands twice":          {Items: []scenarios.RubricItem{{ID: "caught"}, {ID: "caught"}}},
+		"takes no limit":        {Items: []scenarios.RubricItem{{ID: "caught", Limit: 1}}},
+		"points are -1":         {Items: []scenarios.RubricItem{{ID: "caught", Points: -1}}},
+		"limit is missing":      {Items: []scenarios.RubricItem{{ID: "detect-within"}}},
+		"limit is 2":            {Items: []scenarios.RubricItem{{ID: "cohort-harm", Limit: 2}}},
+		"maxHarm":               {MaxHarm: 1.5},
+		"minCanaryRequests":     {MinCanaryRequests: -1},
+		`precondition "luck"`:   {Preconditions: []string{"luck"}},
+		"the rubric lists none": {Items: []scenarios.RubricItem{{ID: "preconditions"}}},
+	} {
+		if err := score.ValidateRubric(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// draw makes up a run of any course.
+func draw(t *rapid.T, role string, seed uint64) *script.Script {
+	s := script.Ready(role, seed, true)
+	if role == "faulty" {
+		s.Fault = rapid.Float64Range(0, 1).Draw(t, "fault")
+	}
+	s.Rate = rapid.IntRange(1, 200).Draw(t, "rate")
+	s.Error = rapid.Float64Range(0, 0.1).Draw(t, "error")
+	s.Release()
+	for _, w := range rapid.SliceOfN(rapid.IntRange(0, 100), 0, 5).Draw(t, "weights") {
+		s.Canary("Progressing", w, rapid.IntRange(0, 5).Draw(t, "failed")).Traffic(rapid.IntRange(0, 30).Draw(t, "seconds"))
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "end") {
+	case 0:
+		return s.Promote().Close()
+	case 1:
+		return s.Canary("Failed", 0, 5).Traffic(5).Close()
+	case 2:
+		return s.End(event.OutcomeInterrupted)
+	}
+	return s.Close()
+}
+
+func drawTrial(t *rapid.T) []score.RunResult {
+	var runs []score.RunResult
+	for seed := range uint64(rapid.IntRange(0, 3).Draw(t, "seeds")) {
+		runs = append(runs, run(score.PartFaulty, draw(t, "faulty", seed)), run(score.PartHealthy, draw(t, "healthy", seed)))
+		if rapid.Bool().Draw(t, "compared") {
+			runs = append(runs, run(score.PartUnguarded, script.Unguarded(seed)), run(score.PartReference, draw(t, "faulty", seed)))
+		}
+	}
+	return runs
+}
+
+func everyItem() *scenarios.Scenario {
+	var items []scenarios.RubricItem
+	for _, id := range score.ItemIDs() {
+		items = append(items, scenarios.RubricItem{ID: id, Points: 7, Limit: 0.5})
+	}
+	return all(items...)
+}
+
+func TestCardsStayWithinTheirBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		runs := drawTrial(t)
+		card := score.Trial(everyItem(), runs)
+		total := 0
+		for _, i := range card.Items {
+			if i.Points < 0 || i.Points > i.Max || i.Reason == "" {
+				t.Fatalf("item %+v", i)
+			}
+			total += i.Points
+		}
+		if total != card.Points || card.Points > card.MaxPoints {
+			t.Fatalf("%d of %d points, items sum to %d", card.Points, card.MaxPoints, total)
+		}
+		if s := card.Skill; s != nil && !(*s >= 0 && *s <= 1) {
+			t.Fatalf("skill %v", *s)
+		}
+		harm := 0
+		for _, c := range card.Harm.Cohorts {
+			harm += c.Harm
+		}
+		if harm != card.Harm.Learner {
+			t.Fatalf("cohorts' harm %d, all %d", harm, card.Harm.Learner)
+		}
+		if b := card.Harm.Bound; b != nil && (*b < 0 || *b > card.Harm.Learner) {
+			t.Fatalf("an ideal alarm lets through %d of %d", *b, card.Harm.Learner)
+		}
+		if _, err := json.Marshal(card); err != nil { // no NaN, no infinity
+			t.Fatal(err)
+		}
+	})
+}
+
+// A card does not depend on the order of runs, and every reference leads to an event.
+func TestCardsAreReproducible(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		runs := drawTrial(t)
+		card := score.Trial(everyItem(), runs)
+		again := score.Trial(everyItem(), rapid.Permutation(runs).Draw(t, "order"))
+		if diff := cmp.Diff(card, again); diff != "" {
+			t.Fatalf("another order of runs, another card:\n%s", diff)
+		}
+		last := map[string]int{}
+		for _, r := range runs {
+			last[string(r.Part)+"-"+string(rune('0'+r.Timeline.Run.Seed))] = r.Timeline.Last.Seq
+		}
+		for _, i := range card.Items {
+			for _, e := range i.Events {
+				if e.Seq < 1 || e.Seq > last[e.Run] {
+					t.Fatalf("%s rests on event %d of %s, which has %d", i.ID, e.Seq, e.Run, last[e.Run])
+				}
+			}
+		}
+	})
+}
+
+func TestAnotherRubricRescoresTheSameRuns(t *testing.T) {
+	runs := good(1)
+	strict, mild := all(scenarios.RubricItem{ID: "detect-within", Points: 10, Limit: 10}), all(scenarios.RubricItem{ID: "detect-within", Points: 20, Limit: 60})
+	if a, b := score.Trial(strict, runs), score.Trial(mild, runs); a.Points != 0 || b.Points != 20 {
+		t.Errorf("points %d and %d, want 0 and 20", a.Points, b.Points)
+	}
+	strict.Rubric.MinCanaryRequests = 1901 // one more than the canary had
+	if card := score.Trial(strict, runs); card.Runs[0].Verdict != score.Starved || card.Exit != score.ExitMissed {
+		t.Errorf("verdict %s, exit %d", card.Runs[0].Verdict, card.Exit)
+	}
+}
