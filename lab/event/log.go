@@ -20,6 +20,7 @@ import (
 type Recorder struct {
 	mu      sync.Mutex
 	seq     int
+	last    time.Duration // of the newest fact
 	pending []noted
 	to      []func(Event)
 }
@@ -39,14 +40,11 @@ func (r *Recorder) Note(at time.Duration, source string, f Fact) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at = at.Round(time.Microsecond)
-	if n := len(r.pending); n > 0 {
-		if at > r.pending[n-1].at {
-			r.flush()
-		}
-		if n = len(r.pending); n > 0 {
-			at = max(at, r.pending[n-1].at)
-		}
+	if at > r.last {
+		r.flush()
+		r.last = at
 	}
+	at = r.last
 	r.pending = append(r.pending, noted{at, source, f})
 }
 
