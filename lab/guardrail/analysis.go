@@ -212,7 +212,9 @@ func (c *checker) checkMetrics(d *document, v *flaggerv1.Canary) {
 			c.fail(d, at+".name", "is missing", "name the metric")
 		}
 		if m.Interval != "" {
-			c.duration(d, at+".interval", m.Interval)
+			if _, ok := c.duration(d, at+".interval", m.Interval); !ok {
+				continue // no query can be made with it
+			}
 		}
 		if r := m.ThresholdRange; r != nil && r.Min != nil && r.Max != nil && *r.Min > *r.Max {
 			c.fail(d, at+".thresholdRange", fmt.Sprintf("min %v is above max %v: no value passes", *r.Min, *r.Max), "swap them")

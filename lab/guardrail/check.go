@@ -84,8 +84,8 @@ func (c *checker) checkMeta(d *document) {
 	name := d.meta.GetName()
 	if name == "" {
 		c.fail(d, "metadata.name", "is missing", "name the object")
-	} else if problems := c.nameProblems(d.object.Kind, name); len(problems) > 0 {
-		c.fail(d, "metadata.name", clip(name)+" is no valid name: "+problems[0], "rename the object")
+	} else if !validName(d.object.Kind, name) {
+		c.fail(d, "metadata.name", clip(name)+" is no valid name", "use lower-case letters, digits and '-', and begin and end with a letter or digit")
 	}
 	c.confine(d, name)
 	var problems field.ErrorList
@@ -97,12 +97,12 @@ func (c *checker) checkMeta(d *document) {
 	}
 }
 
-// nameProblems checks a name by the rules of its kind: those that become host names or parts of them are labels.
-func (c *checker) nameProblems(kind, name string) []string {
+// validName checks a name by the rules of its kind: those that become host names or parts of them are labels.
+func validName(kind, name string) bool {
 	if kind == "Namespace" || kind == "Canary" {
-		return validation.IsDNS1123Label(name)
+		return len(validation.IsDNS1123Label(name)) == 0
 	}
-	return validation.IsDNS1123Subdomain(name)
+	return len(validation.IsDNS1123Subdomain(name)) == 0
 }
 
 // confine keeps the object within the lab's namespace.

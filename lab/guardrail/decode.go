@@ -134,14 +134,14 @@ func normalise(value runtime.Object) {
 func fieldHints(kind string) map[string]string {
 	switch kind {
 	case "HTTPRoute":
-		const annotations = "not modelled yet; Linkerd also takes it from annotations of the Service (timeout.linkerd.io/request, retry.linkerd.io/http)"
+		const annotations = "Linkerd also takes it from annotations of the Service (timeout.linkerd.io/request, retry.linkerd.io/http)"
 		return map[string]string{
 			"spec.rules.timeouts": annotations,
 			"spec.rules.retry":    annotations,
 			"spec.rules.name":     "it came with a later Gateway API than Flagger's; leave it out",
 		}
 	case "Server":
-		return map[string]string{"spec.externalWorkloadSelector": "not modelled yet; select pods with podSelector"}
+		return map[string]string{"spec.externalWorkloadSelector": "select pods with podSelector"}
 	}
 	return nil
 }

@@ -71,17 +71,22 @@ func (c *fieldChecker) checkStruct(t reflect.Type, n *yaml.Node, path string) {
 		key, at := n.Content[i], joinPath(path, n.Content[i].Value)
 		field, ok := fields[key.Value]
 		if !ok {
-			c.fail(key, at, "unknown field", c.advice(at, key.Value, fields))
+			c.failUnknown(key, at, fields)
 			continue
 		}
 		c.check(field, n.Content[i+1], at)
 	}
 }
 
-func (c *fieldChecker) advice(path, key string, fields map[string]reflect.Type) string {
+func (c *fieldChecker) failUnknown(key *yaml.Node, path string, fields map[string]reflect.Type) {
 	if hint, ok := c.hints[withoutIndices(path)]; ok {
-		return hint
+		c.fail(key, path, "is not modelled in the lab", hint)
+		return
 	}
+	c.fail(key, path, "unknown field", advice(key.Value, fields))
+}
+
+func advice(key string, fields map[string]reflect.Type) string {
 	if s := closest(key, fields); s != "" {
 		return "did you mean " + s + "?"
 	}

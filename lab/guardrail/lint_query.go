@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
@@ -93,7 +94,7 @@ func lintPrimary(s *subject, u queryUse) {
 		for _, m := range v.LabelMatchers {
 			if m.Type == labels.MatchRegexp && matchesBoth(m, target) {
 				s.warnAt(u.doc, u.field, fmt.Sprintf("%s=~%q matches the primary as well as the canary", m.Name, clip(m.Value)),
-					"write "+m.Name+"=\"{{ target }}\" where only the canary is meant")
+					"where only the canary is meant write "+strings.Replace(m.Name, "pod", "deployment", 1)+"=\"{{ target }}\"")
 			}
 		}
 		return nil

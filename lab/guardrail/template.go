@@ -80,6 +80,9 @@ var intervalUse = regexp.MustCompile(`\{\{[^}]*\binterval\b`)
 // checkUse checks the query of a template as one metric of a Canary makes it.
 func (c *checker) checkUse(d *document, at string, t *document, v *flaggerv1.Canary, m flaggerv1.CanaryMetric) {
 	query := t.object.Value.(*flaggerv1.MetricTemplate).Spec.Query
+	if strings.TrimSpace(query) == "" {
+		return // said of the template
+	}
 	if m.Interval == "" && intervalUse.MatchString(query) {
 		c.fail(d, at+".interval", "is missing, and template "+clip(t.object.Name)+" uses it: the range would be empty", "write interval: 1m")
 		return
@@ -138,12 +141,32 @@ func renderQuery(query string, m flaggerv1.MetricTemplateModel) (string, *proble
 // collapsed replaces whitespace as Flagger does before it sends a query: a comment then swallows all that follows.
 // Source: flagger pkg/metrics/providers/prometheus.go, trimQuery.
 func collapsed(rendered string) (string, *problem) {
-	text := strings.TrimSpace(whitespace.ReplaceAllString(rendered, " "))
-	p := checkPromQL(text)
-	if p != nil && strings.Contains(text, "#") && checkPromQL(rendered) == nil {
-		p = &problem{what: "the query has a comment: Flagger joins its lines, so the # swallows the rest", todo: "take the comment out"}
+	if swallows(rendered) {
+		return "", &problem{what: "the query has a comment: Flagger joins its lines, so the # swallows the rest", todo: "take the comment out"}
 	}
-	return text, p
+	text := strings.TrimSpace(whitespace.ReplaceAllString(rendered, " "))
+	return text, checkPromQL(text)
+}
+
+// swallows tells whether a comment of the query is followed by a line that says something.
+func swallows(query string) bool {
+	var quote byte
+	for i := 0; i < len(query); i++ {
+		switch c := query[i]; {
+		case quote != 0 && c == '\\' && quote != '`':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'' || c == '`':
+			quote = c
+		case c == '#':
+			_, rest, _ := strings.Cut(query[i:], "\n")
+			return strings.TrimSpace(rest) != ""
+		}
+	}
+	return false
 }
 
 func renderProblem(err error) *problem {
@@ -193,7 +216,7 @@ func templateProblem(err error) *problem {
 			todo: "use name, namespace, target, service, ingress, route, interval or variables.NAME"}
 	}
 	_, what, _ := strings.Cut(strings.TrimPrefix(err.Error(), "template: query:"), ":")
-	return &problem{what: "the template does not parse:" + clip(what), todo: "check the braces"}
+	return &problem{what: "the template does not parse: " + clip(strings.TrimSpace(what)), todo: "check the braces"}
 }
 
 // refusedNode is the name of the first construct that is not accepted, "" for none.

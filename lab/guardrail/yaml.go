@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -46,7 +48,7 @@ func parseYAML(name string, data []byte, b *budget) ([]*yaml.Node, []Finding) {
 			return trees, f.findings
 		}
 		if err != nil {
-			f.failSyntax(err)
+			f.failSyntax(data, err)
 			return trees, f.findings
 		}
 		ok, err := f.accept(tree)
@@ -119,13 +121,52 @@ func next(dec *yaml.Decoder) (n *yaml.Node, err error) {
 
 var yamlErrorLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
 
-func (f *yamlFile) failSyntax(err error) {
-	line, what := 0, strings.TrimPrefix(err.Error(), "yaml: ")
+// splitSyntax takes the parser's error apart. Its line is where the innermost open block begins, not where it breaks.
+func splitSyntax(err error) (line int, what string) {
 	if m := yamlErrorLine.FindStringSubmatch(err.Error()); m != nil {
 		line, _ = strconv.Atoi(m[1])
-		what = m[2]
+		return line, m[2]
 	}
-	f.fail(line, "not YAML: "+clip(what), "check indentation, quotes and colons near this line")
+	return 0, strings.TrimPrefix(err.Error(), "yaml: ")
+}
+
+func (f *yamlFile) failSyntax(data []byte, err error) {
+	begin, what := splitSyntax(err)
+	line := brokenLine(data, what)
+	message := "not YAML: " + clip(what)
+	if begin > 0 && begin < line {
+		message += fmt.Sprintf(" (in the block that begins in line %d)", begin)
+	}
+	f.fail(max(line, begin), message, "check indentation, quotes and colons around this line")
+}
+
+// maxSearched bounds the size of a file in which the broken line is searched for: that parses it a dozen times.
+const maxSearched = 64 << 10
+
+// brokenLine finds the line that breaks the syntax: the last of the shortest beginning of the file that has the error. 0 if it
+// is not searched for.
+func brokenLine(data []byte, what string) int {
+	if len(data) > maxSearched {
+		return 0
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	ends := make([]int, len(lines))
+	for i, end := 0, 0; i < len(lines); i++ {
+		end += len(lines[i])
+		ends[i] = end
+	}
+	i := sort.Search(len(ends), func(i int) bool {
+		dec := yaml.NewDecoder(bytes.NewReader(data[:ends[i]]))
+		for {
+			_, err := next(dec)
+			if err == nil {
+				continue
+			}
+			_, problem := splitSyntax(err)
+			return problem == what
+		}
+	})
+	return min(i+1, len(ends))
 }
 
 // accept tells whether the document is one to decode. Its error says that a limit ends the reading of the file.
@@ -229,12 +270,14 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag(
 
 // clip shortens what an error repeats of hostile input, and keeps it on one line.
 func clip(s string) string {
+	if s == "" {
+		return `""`
+	}
 	if len(s) > maxQuoted {
 		s = strings.ToValidUTF8(s[:maxQuoted], "") + "…"
 	}
-	quoted := strconv.Quote(s)
-	if quoted[1:len(quoted)-1] == s {
-		return s
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+		return strconv.QuoteToGraphic(s)
 	}
-	return strconv.QuoteToGraphic(s)
+	return s
 }
