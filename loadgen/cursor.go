@@ -63,9 +63,11 @@ func (c *Cursor) step() bool {
 	work, end := chance.Exponential(p.gaps.Bits(c.candidate)), p.duration.Seconds()
 	c.candidate++
 	for ok := false; ; {
-		if c.now, work, ok = p.segments[c.segment].reach(c.now, work); ok {
+		c.now, work, ok = p.segments[c.segment].reach(c.now, work)
+		if ok && c.now < end {
 			return true
 		}
+		// Beyond the end a time in seconds may be no duration any more.
 		if c.now >= end || c.segment == len(p.segments)-1 {
 			return false
 		}

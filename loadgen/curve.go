@@ -29,7 +29,8 @@ func (c Curve) segments() []segment {
 		return stairs(c.Steps)
 	case c.Spike != nil:
 		s := c.Spike
-		return stairs([]Step{{0, s.Base}, {s.At, s.Peak}, {s.At + s.For, s.Base}})
+		begin, end := s.At.Seconds(), s.At.Seconds()+s.For.Seconds() // their sum may be no duration
+		return []segment{{0, begin, s.Base, 0}, {begin, end, s.Peak, 0}, {end, forever, s.Base, 0}}
 	case c.Diurnal != nil:
 		return []segment{{0, forever, c.Diurnal.Mean + math.Abs(c.Diurnal.Amplitude), 0}}
 	default:
@@ -108,7 +109,7 @@ func (g segment) area(d float64) float64 {
 	if d <= 0 {
 		return 0
 	}
-	return float64(d * (g.rate + float64(g.slope*d)/2))
+	return float64(d * (g.rate + float64(g.slope*d/2)))
 }
 
 // reach is the inverse of area, seen from a time within the segment: the time at which another `work` expected arrivals
