@@ -218,8 +218,9 @@ type Traffic struct {
 	Cells []Cell  `json:"cells"`
 }
 
-// Cell counts the requests of one cohort on one route that one workload served. Workload and Version are those of the
-// released service; both are "" for requests that never reached it.
+// Cell counts the requests of one cohort on one route that one workload served. Workload is the released service's Deployment
+// that did: the service's name for the canary, with -primary behind it for the primary (as [Workload] names them), and
+// Version what it ran; both are "" for requests that never reached the service.
 type Cell struct {
 	Cohort   string `json:"cohort"`
 	Route    string `json:"route"`

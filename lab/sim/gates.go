@@ -83,7 +83,7 @@ type gateState struct{ w *world }
 func (g gateState) Pods(service string) []gate.Pod {
 	var canary, primary []gate.Pod
 	for _, p := range g.w.known {
-		pod := gate.Pod{Name: p.Name, Canary: p.Workload == workloadCanary, Meshed: p.Meshed, Identity: p.identity()}
+		pod := gate.Pod{Name: p.Name, Canary: p.Deployment == service, Meshed: p.Meshed, Identity: p.identity()}
 		switch {
 		case p.Service != service || !p.ready:
 		case pod.Canary:
@@ -96,9 +96,9 @@ func (g gateState) Pods(service string) []gate.Pod {
 }
 
 // Peers implements [gate.State].
-func (g gateState) Peers(string) []gate.Peer {
+func (g gateState) Peers(service string) []gate.Peer {
 	var peers []gate.Peer
-	for _, c := range g.w.plane.Callers(workloadCanary, time.Duration(g.w.now.Load())) {
+	for _, c := range g.w.plane.Callers(service, time.Duration(g.w.now.Load())) {
 		peers = append(peers, gate.Peer{Pod: c.Pod, Identity: c.Identity})
 	}
 	return peers
@@ -138,10 +138,10 @@ func (g gateState) Rehearse(service string, probes int) gate.Drill {
 		Backends: []mesh.Backend{{Service: service + "-canary", Namespace: scenarios.Namespace, Weight: 1}},
 	}
 	for n := range probes {
-		d.Forward += g.probe(&d, callers[n%len(callers)], service, n, forward, workloadCanary)
+		d.Forward += g.probe(&d, callers[n%len(callers)], service, n, forward, service)
 	}
 	for n := range probes {
-		d.Back += g.probe(&d, callers[n%len(callers)], service, n, nil, workloadPrimary)
+		d.Back += g.probe(&d, callers[n%len(callers)], service, n, nil, service+"-primary")
 	}
 	return d
 }
@@ -164,10 +164,10 @@ func (g gateState) probe(d *gate.Drill, client, service string, number int, extr
 }
 
 // Canary implements [gate.State].
-func (g gateState) Canary(_, cohort string, window time.Duration) gate.Count {
+func (g gateState) Canary(service, cohort string, window time.Duration) gate.Count {
 	var n gate.Count
 	for _, r := range g.w.plane.Recent(window) {
-		if r.Workload == workloadCanary && (cohort == "" || cohort == r.Cohort) {
+		if r.Workload == service && (cohort == "" || cohort == r.Cohort) {
 			n.Requests += r.N
 			n.Failed += r.Failed
 		}

@@ -17,12 +17,6 @@ import (
 	"coalmine/scenarios"
 )
 
-// Workloads as cells name them.
-const (
-	workloadPrimary = "primary"
-	workloadCanary  = "canary"
-)
-
 // injectAnnotation decides whether a pod gets a proxy; the namespace has it enabled.
 const injectAnnotation = "linkerd.io/inject"
 
@@ -34,7 +28,7 @@ func (w *world) addPod(p kube.Pod) {
 		Name: p.Name, Namespace: scenarios.Namespace, Deployment: p.Deployment,
 		Labels: p.Template.Labels, Annotations: w.podAnnotations(p.Template),
 		ServiceAccount: p.Template.Spec.ServiceAccountName,
-		Service:        service, Version: version, Workload: w.workload(p.Deployment),
+		Service:        service, Version: version, Workload: p.Deployment,
 		Addr:   netip.AddrFrom4([4]byte{10, 42, byte(w.addresses >> 8), byte(w.addresses)}),
 		Ports:  map[string]int{},
 		Model:  w.models[[2]string{service, version}],
@@ -93,15 +87,6 @@ func (w *world) podAnnotations(t *corev1.PodTemplateSpec) map[string]string {
 		annotations[k] = v
 	}
 	return annotations
-}
-
-// workload is "primary" for the pods that serve everybody, and "canary" for those of the Deployment that Flagger targets.
-func (w *world) workload(deployment string) string {
-	guarded := w.flight.Guardrails != nil && w.flight.Guardrails.CanaryFor(deployment) != nil
-	if guarded && !strings.HasSuffix(deployment, "-primary") {
-		return workloadCanary
-	}
-	return workloadPrimary
 }
 
 // collect hands the series of all proxies and services to a scrape.
