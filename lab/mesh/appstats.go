@@ -6,11 +6,6 @@ import (
 	"time"
 )
 
-// appBounds are the default buckets of client_golang (prometheus/client_golang, prometheus/histogram.go, DefBuckets).
-func appBounds() []float64 {
-	return []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
-}
-
 // AppStats counts what a demo service itself counts, for one route, cohort and version. These, unlike the proxy's, can tell
 // segments apart.
 type AppStats struct {
@@ -27,7 +22,7 @@ func (r *Registry) App(owner int, added []Label, route, cohort, version string) 
 		slices.DeleteFunc(slices.Clone(added), func(l Label) bool { return l.Name == "version" }))
 	return &AppStats{
 		reg: r, owner: owner, labels: labels,
-		duration: r.Histogram(owner, "app_http_request_duration_seconds", appBounds(), labels...),
+		duration: r.Histogram(owner, "app_http_request_duration_seconds", r.bounds.app, labels...),
 	}
 }
 

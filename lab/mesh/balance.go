@@ -49,11 +49,20 @@ func (e *Endpoint) update(now time.Duration, rtt float64) {
 	if e.rtt < rtt {
 		e.rtt = rtt
 	} else if now > e.updated {
-		keep := chance.Exp(-float64(now-e.updated) / float64(LoadDecay))
-		// The conversions forbid fused operations, whose bits differ between machines.
+		keep := decay(now - e.updated)
 		e.rtt = float64(e.rtt*keep) + float64(rtt*(1-keep))
 	}
 	e.updated = now
+}
+
+// decay is e^(-elapsed/LoadDecay). Short times, which are most, take the first terms of the series: what is left out is
+// below 10⁻¹². The conversions forbid fused operations, whose bits differ between machines.
+func decay(elapsed time.Duration) float64 {
+	x := float64(elapsed) / float64(LoadDecay)
+	if x > 1.0/128 {
+		return chance.Exp(-x)
+	}
+	return 1 - float64(x*(1-float64(x/2*(1-float64(x/3*(1-float64(x/4)))))))
 }
 
 // Balancer spreads the requests of one client proxy over the ready endpoints of one Service: the power of two choices

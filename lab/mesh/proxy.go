@@ -9,12 +9,6 @@ import (
 	"time"
 )
 
-// latencyBounds are the buckets of response_latency_ms (linkerd2-proxy, linkerd/metrics/src/latency.rs).
-func latencyBounds() []float64 {
-	return []float64{1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 3000, 4000, 5000,
-		10000, 20000, 30000, 40000, 50000}
-}
-
 // PodLabels are the labels that the scrape of Linkerd's viz extension adds to a pod's series: namespace, pod, the workload,
 // and every label of the pod (linkerd2, viz/charts/linkerd-viz/templates/prometheus.yaml, job linkerd-proxy).
 func PodLabels(job, namespace, pod, deployment string, podLabels map[string]string) []Label {
@@ -121,7 +115,7 @@ func (s *stream) status(code int) *response {
 	s.statuses = append(s.statuses, response{
 		status:  code,
 		total:   Counter{reg.intern(owner, s.used, nil, "response_total", withClass)},
-		latency: Histogram{reg.intern(owner, s.used, latencyBounds(), "response_latency_ms", withCode)},
+		latency: Histogram{reg.intern(owner, s.used, reg.bounds.latency, "response_latency_ms", withCode)},
 	})
 	return &s.statuses[len(s.statuses)-1]
 }

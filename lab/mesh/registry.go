@@ -23,21 +23,28 @@ type Registry struct {
 	byKey  map[string]*metric
 	gone   map[int]bool // owners
 	nextID int
+	// bounds of all histograms are shared, so that they stay in the processor's cache.
+	bounds bounds
 }
 
 // NewRegistry returns an empty registry.
-func NewRegistry() *Registry { return &Registry{byKey: map[string]*metric{}, gone: map[int]bool{}} }
+func NewRegistry() *Registry {
+	return &Registry{byKey: map[string]*metric{}, gone: map[int]bool{}, bounds: newBounds()}
+}
 
-// metric is a counter, a gauge, or a histogram: values are the counts of the buckets and, at the end, the sum.
+// metric is a counter, a gauge, or a histogram. What recording touches comes first, to lie in one line of the cache.
 type metric struct {
-	owner    int
-	key      string
 	recorded bool
-	// used is when the target that the metric belongs to was last recorded; nil for metrics that are kept.
-	used   *time.Duration
-	values []float64
+	// value of a counter or gauge, or the sum of a histogram.
+	value float64
+	// counts of a histogram's buckets, the last for +Inf.
+	counts []float64
 	bounds []float64
+	// used is when the target that the metric belongs to was last recorded; nil for metrics that are kept.
+	used *time.Duration
 
+	owner   int
+	key     string
 	firstID int
 	labels  [][]Label
 }
@@ -48,13 +55,13 @@ type Counter struct{ m *metric }
 // Inc adds one.
 func (c Counter) Inc() {
 	c.m.recorded = true
-	c.m.values[0]++
+	c.m.value++
 }
 
 // Set makes the series a gauge with this value.
 func (c Counter) Set(v float64) {
 	c.m.recorded = true
-	c.m.values[0] = v
+	c.m.value = v
 }
 
 // Histogram is the series of a histogram.
@@ -67,8 +74,8 @@ func (h Histogram) Observe(v float64) {
 		i++
 	}
 	h.m.recorded = true
-	h.m.values[i]++
-	h.m.values[len(h.m.values)-1] += v
+	h.m.counts[i]++
+	h.m.value += v
 }
 
 // Counter returns the series of a name and labels, new or known. Labels with empty values are left out: to Prometheus they
@@ -90,10 +97,9 @@ func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name
 	}
 	m := &metric{owner: owner, key: key, used: used, bounds: bounds, firstID: r.nextID}
 	if bounds == nil {
-		m.values = make([]float64, 1)
 		m.labels = [][]Label{named(name, labels)}
 	} else {
-		m.values = make([]float64, len(bounds)+2)
+		m.counts = make([]float64, len(bounds)+1)
 		m.labels = histogramLabels(name, bounds, labels)
 	}
 	r.nextID += len(m.labels)
@@ -151,22 +157,23 @@ func (r *Registry) Collect(now time.Duration, each func(id int, labels []Label, 
 
 func (m *metric) reset() {
 	m.recorded = false
-	clear(m.values)
+	m.value = 0
+	clear(m.counts)
 }
 
 func (m *metric) collect(each func(id int, labels []Label, value float64)) {
 	if m.bounds == nil {
-		each(m.firstID, m.labels[0], m.values[0])
+		each(m.firstID, m.labels[0], m.value)
 		return
 	}
 	count := 0.0
-	last := len(m.values) - 1
-	for i, v := range m.values[:last] {
+	last := len(m.counts)
+	for i, v := range m.counts {
 		count += v
 		each(m.firstID+i, m.labels[i], count)
 	}
 	each(m.firstID+last, m.labels[last], count)
-	each(m.firstID+last+1, m.labels[last+1], m.values[last])
+	each(m.firstID+last+1, m.labels[last+1], m.value)
 }
 
 // Remove forgets the series of an owner for good: its process is gone. What its handles still record is lost.

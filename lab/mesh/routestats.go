@@ -6,12 +6,6 @@ import (
 	"time"
 )
 
-// requestBounds are the buckets of outbound_http_route_request_duration_seconds, and responseBounds those of
-// outbound_http_route_backend_response_duration_seconds (linkerd2-proxy,
-// linkerd/app/outbound/src/http/logical/policy/route/metrics.rs).
-func requestBounds() []float64  { return []float64{0.05, 0.5, 1, 10} }
-func responseBounds() []float64 { return []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 10} }
-
 // Errors of the client's proxy, as they stand in the label error of the route metrics (linkerd2-proxy,
 // linkerd/app/outbound/src/http/logical/policy/route/metrics/labels.rs).
 const (
@@ -62,7 +56,7 @@ func (p *Proxy) Route(parent ServicePort, r *Route) *RouteStats {
 	labels := p.labels(parent.labels("parent"), routeLabels(r))
 	return &RouteStats{
 		proxy: p, labels: labels,
-		duration: p.reg.Histogram(p.owner, "outbound_http_route_request_duration_seconds", requestBounds(), labels...),
+		duration: p.reg.Histogram(p.owner, "outbound_http_route_request_duration_seconds", p.reg.bounds.request, labels...),
 	}
 }
 
@@ -112,7 +106,7 @@ func (p *Proxy) Backend(parent ServicePort, r *Route, backend ServicePort) *Back
 	return &BackendStats{
 		proxy: p, labels: labels,
 		requests: p.reg.Counter(p.owner, prefix+"requests_total", labels...),
-		duration: p.reg.Histogram(p.owner, prefix+"response_duration_seconds", responseBounds(), labels...),
+		duration: p.reg.Histogram(p.owner, prefix+"response_duration_seconds", p.reg.bounds.response, labels...),
 	}
 }
 

@@ -157,6 +157,9 @@ func (c *CompiledRule) match(r *Request) (score, bool) {
 // when none is available. The random word decides; a backend whose Service does not exist counts as available (the proxy
 // answers its share with 500).
 func (c *CompiledRule) Pick(random uint64, available func(backend int) bool) int {
+	if len(c.Backends) == 1 && c.Backends[0].Weight > 0 && available(0) {
+		return 0
+	}
 	total := 0
 	for i, b := range c.Backends {
 		if b.Weight > 0 && available(i) {
