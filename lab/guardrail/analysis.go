@@ -169,6 +169,18 @@ func (c *checker) checkStringMatch(d *document, path string, m istio.StringMatch
 	}
 }
 
+// labelForm is what a metric, alert or webhook may be called. The CRD takes anything; names end up in events, in metric labels
+// and behind the lab's mark on a query, which is a template: braces and line breaks could forge these.
+var labelForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9 _./:()%,-]{0,98}[A-Za-z0-9)%])?$`)
+
+func (c *checker) checkLabel(d *document, path, name string) {
+	if name == "" {
+		c.fail(d, path, "is missing", "name it")
+	} else if !labelForm.MatchString(name) {
+		c.fail(d, path, clip(name)+" is not a name", "use up to 100 letters, digits, spaces and -_./:()%,")
+	}
+}
+
 // few bounds the length of a list.
 func (c *checker) few(d *document, path string, n int) bool {
 	if n <= MaxItems {
@@ -185,9 +197,7 @@ func (c *checker) checkAlerts(d *document, a *flaggerv1.CanaryAnalysis) {
 	}
 	for i, alert := range a.Alerts {
 		at := indexPath(path, i)
-		if alert.Name == "" {
-			c.fail(d, at+".name", "is missing", "name the alert")
-		}
+		c.checkLabel(d, at+".name", alert.Name)
 		switch alert.Severity {
 		case "", flaggerv1.SeverityInfo, flaggerv1.SeverityWarn, flaggerv1.SeverityError:
 		default:
@@ -208,9 +218,7 @@ func (c *checker) checkMetrics(d *document, v *flaggerv1.Canary) {
 	}
 	for i, m := range metrics {
 		at := indexPath(path, i)
-		if m.Name == "" {
-			c.fail(d, at+".name", "is missing", "name the metric")
-		}
+		c.checkLabel(d, at+".name", m.Name)
 		if m.Interval != "" {
 			if _, ok := c.duration(d, at+".interval", m.Interval); !ok {
 				continue // no query can be made with it

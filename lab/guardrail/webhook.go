@@ -17,9 +17,8 @@ func (c *checker) checkWebhooks(d *document, a *flaggerv1.CanaryAnalysis) {
 	names := make(map[string]int, len(a.Webhooks))
 	for i, w := range a.Webhooks {
 		at := indexPath(path, i)
-		if first, twice := names[w.Name]; w.Name == "" {
-			c.fail(d, at+".name", "is missing", "name the webhook")
-		} else if twice {
+		c.checkLabel(d, at+".name", w.Name)
+		if first, twice := names[w.Name]; twice && w.Name != "" {
 			c.fail(d, at+".name", clip(w.Name)+" is also the name of "+indexPath("webhooks", first), "give each its own, or events cannot be told apart")
 		} else {
 			names[w.Name] = i

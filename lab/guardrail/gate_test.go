@@ -1,0 +1,161 @@
+package guardrail
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestParseGateReadsCalls(t *testing.T) {
+	for raw, want := range map[string]GateCall{
+		"http://gate.coalmine/mtls":                                     {Gate: GateMTLS},
+		"http://gate.coalmine:80/policy":                                {Gate: GatePolicy},
+		"http://gate.coalmine/rollback-drill":                           {Gate: GateRollbackDrill},
+		"http://gate.coalmine/approve":                                  {Gate: GateApprove},
+		"http://gate.coalmine/volume?min=200":                           {Gate: GateVolume, Min: 200},
+		"http://gate.coalmine/cohort?name=insider&max-error=1.5&min=20": {Gate: GateCohort, Cohort: "insider", MaxError: 1.5, Min: 20},
+		"http://gate.coalmine/cohort?max-error=0&name=mobile":           {Gate: GateCohort, Cohort: "mobile"},
+	} {
+		got, err := ParseGate(raw)
+		if err != nil {
+			t.Errorf("%s: %v", raw, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", raw, diff)
+		}
+	}
+}
+
+func TestParseGateRefuses(t *testing.T) {
+	const public, loopback, private = "public network", "loopback", "private network"
+	for raw, reason := range map[string]string{
+		"http://example.com/":                                   public,
+		"http://93.184.216.34/mtls":                             public,
+		"http://gate.coalmine.example.com/mtls":                 public,
+		"http://GATE.coalmine/mtls":                             public,
+		"http://gate.coalmine./mtls":                            public,
+		"http://gate.coalmine@example.com/mtls":                 public,
+		"http://169.254.169.254/latest/meta-data":               "metadata service",
+		"http://metadata.google.internal/":                      "metadata service",
+		"http://[::ffff:169.254.169.254]/":                      "metadata service",
+		"http://[fe80::1%25eth0]/":                              "link-local",
+		"http://169.254.1.1/":                                   "link-local",
+		"http://localhost/mtls":                                 loopback,
+		"http://a.localhost./mtls":                              loopback,
+		"http://127.0.0.1:8080/":                                loopback,
+		"http://127.1/":                                         loopback,
+		"http://2130706433/":                                    loopback,
+		"http://0x7f000001/":                                    loopback,
+		"http://0x7f.1/":                                        loopback,
+		"http://0177.0.0.1/":                                    loopback,
+		"http://0.0.0.0/":                                       loopback,
+		"http://0/":                                             loopback,
+		"http://[::1]/":                                         loopback,
+		"http://[::]/":                                          loopback,
+		"http://[::ffff:127.0.0.1]/":                            loopback,
+		"http://10.0.0.1/":                                      private,
+		"http://192.168.1.1/":                                   private,
+		"http://172.16.0.1/":                                    private,
+		"http://100.64.0.1/":                                    private,
+		"http://[fd00::1]/":                                     private,
+		"http://printer/":                                       private,
+		"http://printer.local/":                                 private,
+		"http://flagger-loadtester.test.svc/":                   "service of a cluster",
+		"http://prometheus.linkerd-viz.svc.cluster.local:9090/": "service of a cluster",
+		"https://gate.coalmine/mtls":                            "speak http",
+		"ftp://gate.coalmine/mtls":                              "speak http",
+		"http://gate.coalmine:8080/mtls":                        "port 80",
+		"http://gate.coalmine:080/mtls":                         "port 80",
+		"http://gate.coalmine:/mtls":                            "port 80",
+		"http://user:secret@gate.coalmine/mtls":                 "user and password",
+		"http://gate.coalmine/mtls#x":                           "ends in #",
+		"http://gate.coalmine/mtls?":                            "ends in #",
+		"http://gate.coalmine":                                  "no gate",
+		"http://gate.coalmine/":                                 "no gate",
+		"http://gate.coalmine/mtls/":                            "no gate",
+		"http://gate.coalmine//mtls":                            "no gate",
+		"http://gate.coalmine/%6dtls":                           "no gate",
+		"http://gate.coalmine/x/../mtls":                        "no gate",
+		"http://gate.coalmine/teapot":                           "no gate",
+		"gate.coalmine/mtls":                                    "no host",
+		"http:gate.coalmine/mtls":                               "no host",
+		"//gate.coalmine/mtls":                                  "speak http",
+		"http://gate.coalmine/mtls\r\nHost: x":                  "not a URL",
+		"http://[::1/":                                          "not a URL",
+		"http://gate.coalmine/mtls?x=1":                         "no parameter x",
+		"http://gate.coalmine/volume":                           "needs parameter min",
+		"http://gate.coalmine/volume?min=0":                     "no number",
+		"http://gate.coalmine/volume?min=1e9":                   "no number",
+		"http://gate.coalmine/volume?min=-5":                    "no number",
+		"http://gate.coalmine/volume?min=5&min=6":               "twice",
+		"http://gate.coalmine/volume?min=5;max=6":               "malformed",
+		"http://gate.coalmine/volume?max=5":                     "no parameter max",
+		"http://gate.coalmine/cohort?name=a":                    "needs parameter max-error",
+		"http://gate.coalmine/cohort?max-error=1":               "needs parameter name",
+		"http://gate.coalmine/cohort?name=&max-error=1":         "no cohort's name",
+		"http://gate.coalmine/cohort?name=a&max-error=101":      "no percentage",
+		"http://gate.coalmine/cohort?name=a&max-error=NaN":      "no percentage",
+		"http://gate.coalmine/" + strings.Repeat("a", 600):      "longer than",
+	} {
+		call, err := ParseGate(raw)
+		var refused *GateError
+		if !errors.As(err, &refused) {
+			t.Errorf("%s: accepted as %+v (%v)", raw, call, err)
+			continue
+		}
+		if !strings.Contains(refused.What, reason) {
+			t.Errorf("%s: %s; want %q", raw, refused.What, reason)
+		}
+		if refused.Hint == "" {
+			t.Errorf("%s: no hint", raw)
+		}
+	}
+}
+
+// gateURL draws URLs from the parts that parsers disagree about.
+func gateURL() *rapid.Generator[string] {
+	part := rapid.SampledFrom([]string{"http", "https", ":", "//", "/", "\\", "@", "#", "?", "gate.coalmine", "GATE.COALMINE", ".", "127.0.0.1",
+		"[::1]", "localhost", "80", "8080", "%2f", "%00", "\t", "\n", " ", "mtls", "volume", "min=1", "cohort?name=a&max-error=1", "evil.com", ";", "&", "user:pass@"})
+	return rapid.Custom(func(t *rapid.T) string {
+		prefix := rapid.SampledFrom([]string{"", "http://", "http://gate.coalmine", "http://gate.coalmine/", "http://gate.coalmine:80/", "http://gate.coalmine/mtls"}).Draw(t, "prefix")
+		return prefix + strings.Join(rapid.SliceOfN(part, 0, 4).Draw(t, "parts"), "")
+	})
+}
+
+func TestAcceptedGateIsOnTheLabsHost(t *testing.T) {
+	accepted := 0
+	rapid.Check(t, func(t *rapid.T) {
+		raw := gateURL().Draw(t, "url")
+		if _, err := ParseGate(raw); err != nil {
+			return
+		}
+		accepted++
+		// What the client library will dial, and where a naive reader would look.
+		u, err := url.Parse(raw)
+		if err != nil || u.Hostname() != GateHost || u.Scheme != "http" || u.User != nil || (u.Port() != "" && u.Port() != "80") {
+			t.Fatalf("accepted %q", raw)
+		}
+		if rest, ok := strings.CutPrefix(raw, "http://"+GateHost); !ok || !(strings.HasPrefix(rest, "/") || strings.HasPrefix(rest, ":80/")) {
+			t.Fatalf("accepted %q", raw)
+		}
+	})
+	if accepted == 0 {
+		t.Fatal("the generator made no URL that is accepted")
+	}
+}
+
+func FuzzParseGate(f *testing.F) {
+	f.Add("http://gate.coalmine/cohort?name=insider&max-error=1.5")
+	f.Add("http://user@gate.coalmine:80/volume?min=1#x")
+	f.Add("http://0x7f.1/")
+	f.Fuzz(func(t *testing.T, raw string) {
+		_, err := ParseGate(raw)
+		if err == nil && !strings.HasPrefix(raw, "http://"+GateHost+"/") && !strings.HasPrefix(raw, "http://"+GateHost+":80/") {
+			t.Fatalf("accepted %q", raw)
+		}
+	})
+}
