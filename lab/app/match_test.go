@@ -22,6 +22,7 @@ func TestHeadersAndCookiesDecide(t *testing.T) {
 		{"one cookie", gold("gold"), true, false, false},
 		{"alternatives match the whole value", gold("gol|silver"), false, true, false},
 		{"a part is no match", gold("go"), false, false, false},
+		{"an end is no match", gold("old"), false, false, false},
 		{"any cookie", gold(".+"), true, true, false},
 		{"a missing cookie matches nothing", gold(".*"), true, true, false},
 		{"header", header("yes|no"), false, false, true},
