@@ -106,7 +106,7 @@ func (t *tally) answer(now time.Duration, h *hop, status int) {
 	if t.rollout && h.served > 0 && h.served < maxAssigned {
 		t.users[r.User] |= firstWorkload << (h.served - 1)
 	}
-	t.window.count(now, h.served, int(r.Cohort), status, bad)
+	t.window.count(now, h.served, int(r.Cohort), status, bad, len(t.served)*len(t.traffic.Cohorts))
 }
 
 // count adds a request and tells whether it was bad.

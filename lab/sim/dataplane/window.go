@@ -24,10 +24,14 @@ type count struct {
 	n, failed, bad int
 }
 
-func (w *window) count(now time.Duration, served, cohort, status int, bad bool) {
+// count adds an answer. Kinds is the number of counts that a second can come to have.
+func (w *window) count(now time.Duration, served, cohort, status int, bad bool, kinds int) {
 	number := int64(now / time.Second)
 	s := &w.seconds[number%windowSeconds]
-	if s.number != number || s.counts == nil {
+	if s.counts == nil {
+		s.counts = make([]count, 0, kinds)
+	}
+	if s.number != number {
 		*s = second{number: number, counts: s.counts[:0]}
 	}
 	c := s.of(served, cohort)
@@ -104,7 +108,8 @@ type Caller struct {
 	Last time.Duration
 }
 
-// Callers returns who asked the meshed pods of a workload of the released service in the last d, as their proxies saw it.
+// Callers returns who asked the meshed pods of a workload of the released service in the last d, as their proxies saw it, by
+// pod and identity.
 func (p *Plane) Callers(workload string, d time.Duration) []Caller {
 	var list []Caller
 	for _, pod := range p.pods {
@@ -120,7 +125,7 @@ func (p *Plane) Callers(workload string, d time.Duration) []Caller {
 				c.TLS = "true"
 			}
 			if c.Last >= 0 && c.Last >= p.now-d {
-				list = append(list, c)
+				list = addCaller(list, c)
 			}
 		}
 	}
@@ -128,4 +133,17 @@ func (p *Plane) Callers(workload string, d time.Duration) []Caller {
 		return cmp.Or(cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Identity, b.Identity))
 	})
 	return list
+}
+
+// addCaller takes clients of one identity and one fate together.
+func addCaller(list []Caller, c Caller) []Caller {
+	for i := range list {
+		twin := list[i]
+		twin.Last = c.Last
+		if twin == c {
+			list[i].Last = max(list[i].Last, c.Last)
+			return list
+		}
+	}
+	return append(list, c)
 }
