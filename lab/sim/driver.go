@@ -14,9 +14,10 @@ import (
 	"coalmine/scenarios"
 )
 
-// The driver wakes at k·100 ms + 37.311 ms. Flagger's ticks lie on whole seconds after its start at 1 s.
+// The driver wakes at k·200 ms + 37.311 ms: so long a change takes to reach the proxies at most. Flagger's ticks lie on whole
+// seconds after its start at 1 s.
 const (
-	driverStep  = 100 * time.Millisecond
+	driverStep  = 200 * time.Millisecond
 	driverPhase = 37_311 * time.Microsecond
 	// trafficWindow is the span of one aggregate of requests.
 	trafficWindow = time.Second
@@ -165,6 +166,5 @@ func (w *world) flushTraffic(now time.Duration) {
 
 // scrape takes a sample of everything that has metrics.
 func (w *world) scrape() error {
-	proxies := func(sink prom.Sink) { w.collect(sink) }
-	return w.db.Scrape(time.Now(), proxies, prom.Registry(w.flagger.Registry(), prom.Label{Name: "job", Value: "flagger"}))
+	return w.db.Scrape(time.Now(), w.collect, prom.Registry(w.flagger.Registry(), prom.Label{Name: "job", Value: "flagger"}))
 }

@@ -89,16 +89,16 @@ func (w *world) podAnnotations(t *corev1.PodTemplateSpec) map[string]string {
 	return annotations
 }
 
-// collect hands the series of all proxies and services to a scrape.
-func (w *world) collect(sink prom.Sink) {
+// collect adds the series of all proxies and services to a scrape.
+func (w *world) collect(s *prom.Scrape) {
 	w.plane.Collect(func(id int, labels []mesh.Label, value float64) {
-		sink(id, func() []prom.Label {
+		s.Add(id, value, func() []prom.Label {
 			ls := make([]prom.Label, len(labels))
 			for i, l := range labels {
 				ls[i] = prom.Label{Name: l.Name, Value: l.Value}
 			}
 			return ls
-		}, value)
+		})
 	})
 }
 

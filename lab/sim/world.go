@@ -144,10 +144,12 @@ func (w *world) note(source string, f event.Fact) { w.rec.Note(time.Duration(w.n
 // Now implements [lab.World].
 func (w *world) Now() time.Duration { w.touch(); return elapsed() }
 
-// storyStep and storyPhase put the story's looks at the world between the driver's ticks and Flagger's.
+// The story looks at the world between the driver's ticks and Flagger's: twice a second for a condition, and often enough
+// for an interruption otherwise.
 const (
-	storyStep  = 100 * time.Millisecond
+	storyStep  = 500 * time.Millisecond
 	storyPhase = 71_713 * time.Microsecond
+	storyNap   = 5 * time.Second
 )
 
 // Wait implements [lab.World].
@@ -164,9 +166,9 @@ func (w *world) Wait(ctx context.Context, until time.Duration, condition func() 
 		if now >= until {
 			return false, nil
 		}
-		next := now.Truncate(storyStep) + storyPhase
-		if next <= now {
-			next += storyStep
+		next := now.Truncate(storyStep) + storyPhase + storyStep
+		if condition == nil {
+			next = max(next, min(now+storyNap, until))
 		}
 		time.Sleep(next - now)
 		w.touch()

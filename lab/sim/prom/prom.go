@@ -41,7 +41,8 @@ type DB struct {
 	head   *tsdb.Head
 	engine *promql.Engine
 	dir    string
-	series map[any]*tracked
+	series []*tracked          // by the caller's number
+	named  map[string]*tracked // of registries, by name and labels
 	round  int
 }
 
@@ -55,12 +56,8 @@ type tracked struct {
 // Label is a name and a value.
 type Label struct{ Name, Value string }
 
-// Sink takes one sample of a scrape. The key stands for the series and must be stable over scrapes; labels returns its labels
-// with __name__, in any order, and is asked only once for each key.
-type Sink func(key any, labels func() []Label, value float64)
-
-// Source writes its current samples to a sink.
-type Source func(Sink)
+// Source adds its current samples to a scrape.
+type Source func(*Scrape)
 
 // Open returns an empty database whose first sample may be at the given time.
 func Open(begin time.Time) (*DB, error) {
@@ -90,7 +87,7 @@ func Open(begin time.Time) (*DB, error) {
 		EnableNegativeOffset: true,
 		Parser:               parser.NewParser(parser.Options{}),
 	})
-	return &DB{head: head, engine: engine, dir: dir, series: map[any]*tracked{}}, nil
+	return &DB{head: head, engine: engine, dir: dir, named: map[string]*tracked{}}, nil
 }
 
 // Close frees everything.
@@ -101,37 +98,66 @@ func (db *DB) Close() error {
 // Series counts the series of the head.
 func (db *DB) Series() uint64 { return db.head.NumSeries() }
 
+// Scrape is one round of samples.
+type Scrape struct {
+	db   *DB
+	app  storage.Appender
+	at   int64 // milliseconds
+	errs []error
+}
+
+// Add adds the sample of a series that has a small number of its own, the same in every scrape. Its labels, with __name__ and
+// in any order, are asked for the first time only.
+func (s *Scrape) Add(number int, value float64, labels func() []Label) {
+	for number >= len(s.db.series) {
+		s.db.series = append(s.db.series, nil)
+	}
+	t := s.db.series[number]
+	if t == nil {
+		t = &tracked{lset: toLabels(labels())}
+		s.db.series[number] = t
+	}
+	s.append(t, value)
+}
+
+func (s *Scrape) append(t *tracked, value float64) {
+	t.round = s.db.round
+	ref, err := s.app.Append(t.ref, t.lset, s.at, value)
+	t.ref = ref
+	if err != nil {
+		s.errs = append(s.errs, err)
+	}
+}
+
 // Scrape takes one sample of every series of the sources. A series that the last scrape had and this one has not is marked
 // stale, as Prometheus does (documentation, querying basics, staleness).
 func (db *DB) Scrape(at time.Time, sources ...Source) error {
 	db.round++
-	ts := at.UnixMilli()
-	app := db.head.Appender(context.Background())
-	var failed error
-	sink := func(key any, lset func() []Label, v float64) {
-		s := db.series[key]
-		if s == nil {
-			s = &tracked{lset: toLabels(lset())}
-			db.series[key] = s
-		}
-		s.round = db.round
-		ref, err := app.Append(s.ref, s.lset, ts, v)
-		s.ref = ref
-		failed = errors.Join(failed, err)
-	}
+	s := &Scrape{db: db, app: db.head.Appender(context.Background()), at: at.UnixMilli()}
 	for _, source := range sources {
-		source(sink)
+		source(s)
 	}
-	for _, s := range db.series {
-		if s.round == db.round-1 {
-			_, err := app.Append(s.ref, s.lset, ts, math.Float64frombits(value.StaleNaN))
-			failed = errors.Join(failed, err)
+	s.markStale()
+	if len(s.errs) > 0 {
+		return errors.Join(fmt.Errorf("prometheus: scrape at %v: %w", at, errors.Join(s.errs...)), s.app.Rollback())
+	}
+	return s.app.Commit()
+}
+
+func (s *Scrape) markStale() {
+	stale := math.Float64frombits(value.StaleNaN)
+	mark := func(t *tracked) {
+		if t != nil && t.round == s.db.round-1 {
+			s.append(t, stale)
+			t.round = 0
 		}
 	}
-	if failed != nil {
-		return errors.Join(fmt.Errorf("prometheus: scrape at %v: %w", at, failed), app.Rollback())
+	for _, t := range s.db.series {
+		mark(t)
 	}
-	return app.Commit()
+	for _, t := range s.db.named {
+		mark(t)
+	}
 }
 
 func toLabels(ls []Label) labels.Labels {
@@ -170,20 +196,30 @@ func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (promql.Ve
 
 // Registry is a source of the counters and gauges of a client_golang registry, with labels added to each.
 func Registry(g prometheus.Gatherer, added ...Label) Source {
-	return func(sink Sink) {
+	return func(s *Scrape) {
 		families, err := g.Gather()
 		if err != nil {
-			return // a collector that contradicts itself has no samples to give
+			s.errs = append(s.errs, err)
+			return
 		}
 		for _, f := range families {
 			for _, m := range f.Metric {
 				if v, ok := single(m); ok {
-					id := f.GetName() + labelKey(m)
-					sink(id, func() []Label { return metricLabels(f.GetName(), m, added) }, v)
+					s.addNamed(f.GetName(), m, added, v)
 				}
 			}
 		}
 	}
+}
+
+func (s *Scrape) addNamed(name string, m *dto.Metric, added []Label, value float64) {
+	key := name + labelKey(m)
+	t := s.db.named[key]
+	if t == nil {
+		t = &tracked{lset: toLabels(metricLabels(name, m, added))}
+		s.db.named[key] = t
+	}
+	s.append(t, value)
 }
 
 func single(m *dto.Metric) (float64, bool) {

@@ -30,11 +30,11 @@ func open(t *testing.T) *prom.DB {
 	return db
 }
 
-// counter is a source of one series.
+// counter is a source of one series, which is there as long as its value is not negative.
 func counter(name string, v *float64, ls ...prom.Label) prom.Source {
-	return func(sink prom.Sink) {
+	return func(s *prom.Scrape) {
 		if *v >= 0 {
-			sink(name, func() []prom.Label { return append([]prom.Label{{Name: "__name__", Value: name}}, ls...) }, *v)
+			s.Add(int(name[0]), *v, func() []prom.Label { return append([]prom.Label{{Name: "__name__", Value: name}}, ls...) })
 		}
 	}
 }
