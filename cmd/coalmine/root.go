@@ -18,6 +18,8 @@ coalmine start full-rollout
 coalmine run full-rollout --guardrails full-rollout`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// One pair of letters in the wrong order is a distance of two.
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(usage)
 	root.AddCommand(

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/record"
+	"coalmine/lab/score"
+)
+
+// stage is a cluster on which the faulty version hurts users from the release on, until the guardrails (if there are any)
+// roll it back. With careless set they promote it, with fussy they roll back the healthy one too.
+type stage struct {
+	careless, fussy bool
+	broken          bool
+	// stop interrupts the trial at the given release.
+	stop   context.CancelFunc
+	stopAt int
+	seen   int
+}
+
+func (*stage) Describe() lab.Description {
+	return lab.Description{Cluster: "stage", Mesh: "none", Versions: map[string]string{"stage": "1"}}
+}
+
+func (s *stage) Session(ctx context.Context, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error) error {
+	return story(ctx, &stageWorld{stage: s, flight: f, rec: rec})
+}
+
+type stageWorld struct {
+	*stage
+	flight   lab.Flight
+	rec      *event.Recorder
+	now      time.Duration
+	released time.Duration
+	phase    string
+}
+
+// lag is how long guardrails on stage take to decide.
+const lag = time.Minute
+
+func (w *stageWorld) Now() time.Duration { return w.now }
+func (w *stageWorld) Phase() string      { return w.phase }
+
+func (w *stageWorld) Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error) {
+	for w.now < until && (condition == nil || !condition()) {
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		w.now += time.Second
+		w.pass()
+	}
+	return condition != nil && condition(), nil
+}
+
+// pass is what happens in a second after the release: users get answers, and the canary decides when its time has come.
+func (w *stageWorld) pass() {
+	if w.released == 0 {
+		return
+	}
+	faulty := w.flight.Scenario.Role(w.flight.Version) == "faulty"
+	guarded := w.flight.Guardrails != nil
+	if guarded && w.now == w.released+lag {
+		w.decide(faulty && !w.careless || !faulty && w.fussy)
+	}
+	cell := event.Cell{Cohort: "shoppers", Route: "catalogue", Workload: "backend", Version: w.flight.Version, N: 20}
+	if faulty && w.phase != "Failed" {
+		cell.Errors, cell.Bad, cell.Hit, cell.Harm = 10, 10, 10, 10
+	}
+	if w.phase == "Failed" {
+		cell.Workload, cell.Version = "backend-primary", "v1"
+	}
+	w.rec.Note(w.now, "traffic", event.Traffic{From: event.Seconds(w.now - time.Second), To: event.Seconds(w.now), Cells: []event.Cell{cell}})
+}
+
+func (w *stageWorld) decide(back bool) {
+	if back {
+		w.canary("Progressing", 50, 2)
+		w.canary("Failed", 0, 2)
+		return
+	}
+	w.canary("Promoting", 100, 0)
+	w.canary("Succeeded", 0, 0)
+}
+
+func (w *stageWorld) canary(phase string, weight, failed int) {
+	w.phase = phase
+	w.rec.Note(w.now, "canary", event.Canary{Name: "backend", Namespace: "develop", Phase: phase, Weight: weight, FailedChecks: failed, Threshold: 2})
+}
+
+func (w *stageWorld) ApplyGuardrails(context.Context) error {
+	if w.broken {
+		return errors.New("the stage fell down")
+	}
+	w.canary("Initialized", 0, 0)
+	return nil
+}
+
+func (w *stageWorld) StartTraffic(context.Context) error { return nil }
+
+func (w *stageWorld) Release(context.Context) error {
+	if w.stop != nil {
+		if w.seen++; w.seen == w.stopAt {
+			w.stop()
+		}
+	}
+	w.released = w.now
+	w.rec.Note(w.now, "story", event.Released{Service: "backend", Version: w.flight.Version})
+	if w.flight.Guardrails != nil {
+		w.canary("Progressing", 50, 0)
+	}
+	return nil
+}
+
+func (w *stageWorld) StopTraffic(context.Context) error {
+	w.rec.Note(w.now, "traffic", event.TrafficTotals{Planned: 1, Answered: 1})
+	return nil
+}
+
+// theatre is an environment around a stage, with what commands wrote.
+type theatre struct {
+	*Env
+	out, err bytes.Buffer
+}
+
+func newTheatre(t *testing.T, s *stage) *theatre {
+	th := &theatre{}
+	th.Env = &Env{
+		In: strings.NewReader(""), Out: &th.out, Err: &th.err, Width: defaultWidth, Dir: t.TempDir(), Workers: 1, Version: "test",
+		Now: time.Now, Getenv: func(string) string { return "" }, Cluster: s,
+	}
+	return th
+}
+
+func (th *theatre) run(ctx context.Context, args ...string) int {
+	th.out.Reset()
+	th.err.Reset()
+	return run(ctx, th.Env, args)
+}
+
+func TestRunExitCodes(t *testing.T) {
+	for name, test := range map[string]struct {
+		stage *stage
+		args  []string
+		code  int
+		says  string
+	}{
+		"caught and delivered":       {&stage{}, nil, score.ExitPassed, "PASSED"},
+		"the incident was missed":    {&stage{careless: true}, nil, score.ExitMissed, "INCIDENT MISSED"},
+		"the healthy one held up":    {&stage{fussy: true}, nil, score.ExitRolledBack, "HEALTHY"},
+		"the lab failed":             {&stage{broken: true}, nil, score.ExitLabFailed, "the stage fell down"},
+		"the faulty version alone":   {&stage{}, []string{"--version", "v2"}, score.ExitPassed, "rolled back"},
+		"the faulty version missed":  {&stage{careless: true}, []string{"--version", "v2"}, score.ExitMissed, "promoted"},
+		"the healthy version alone":  {&stage{}, []string{"--version", "v3"}, score.ExitPassed, "promoted"},
+		"the healthy version halted": {&stage{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack, "rolled back"},
+		"the old version once more":  {&stage{}, []string{"--version", "v1"}, score.ExitPassed, "promoted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			th := newTheatre(t, test.stage)
+			args := append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1"}, test.args...)
+			if code := th.run(t.Context(), args...); code != test.code {
+				t.Errorf("exit code %d, want %d\n%s%s", code, test.code, &th.out, &th.err)
+			}
+			if said := th.out.String() + th.err.String(); !strings.Contains(said, test.says) {
+				t.Errorf("nothing says %q:\n%s", test.says, said)
+			}
+		})
+	}
+}
+
+func TestRunPlaysEveryPart(t *testing.T) {
+	th := newTheatre(t, &stage{})
+	th.Workers = 3
+	if code := th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--seed", "5", "--trials", "2", "-o", "result", "--approve", "90s"); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, &th.err)
+	}
+	folder, err := record.Open(filepath.Join(th.Dir, "result"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	want := record.Manifest{
+		Format: record.Format, Scenario: "full-rollout", Versions: map[string]string{"stage": "1"},
+		Options: record.Options{Guardrails: "naive", Approve: "1m30s"},
+		Runs: []record.Run{
+			{Role: "faulty", Seed: 5, Version: "v2"}, {Role: "healthy", Seed: 5, Version: "v3"},
+			{Role: "unguarded", Seed: 5, Version: "v2"}, {Role: "reference", Seed: 5, Version: "v2"},
+			{Role: "faulty", Seed: 6, Version: "v2"}, {Role: "healthy", Seed: 6, Version: "v3"},
+			{Role: "unguarded", Seed: 6, Version: "v2"}, {Role: "reference", Seed: 6, Version: "v2"},
+		},
+	}
+	if diff := cmp.Diff(want, folder.Manifest); diff != "" {
+		t.Errorf("the manifest differs (-want +got):\n%s", diff)
+	}
+	for _, r := range folder.Manifest.Runs {
+		events, err := folder.Events(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if start := events[0].Fact.(event.RunStarted); start.Guarded == (r.Role == "unguarded") {
+			t.Errorf("%s was played with guarded=%v", r.Name(), start.Guarded)
+		}
+	}
+	for _, name := range []string{"guardrails/canary.yaml", "scenario/scenario.yaml", "scenario/briefing.md", "card.json", "card.txt"} {
+		if _, err := os.Stat(filepath.Join(th.Dir, "result", name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if !strings.Contains(th.err.String(), "8 of 8: ") {
+		t.Errorf("the progress does not tell of 8 runs:\n%s", &th.err)
+	}
+}
+
+func TestReportSaysWhatRunSaid(t *testing.T) {
+	for _, args := range [][]string{nil, {"--json"}, {"--version", "v2"}} {
+		th := newTheatre(t, &stage{careless: true})
+		first := th.run(t.Context(), append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"}, args...)...)
+		said := th.out.String()
+		report := []string{"report", "result"}
+		if len(args) == 1 {
+			report = append(report, "--json")
+		}
+		if code := th.run(t.Context(), report...); code != first || th.out.String() != said || said == "" {
+			t.Errorf("%v: exit code %d, was %d; output (-run +report):\n%s", args, code, first, cmp.Diff(said, th.out.String()))
+		}
+	}
+}
+
+func TestReportRestsOnEventsAlone(t *testing.T) {
+	th := newTheatre(t, &stage{})
+	if code := th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, &th.err)
+	}
+	dir := filepath.Join(th.Dir, "result")
+	scenario := filepath.Join(dir, "scenario", "scenario.yaml")
+	text, err := os.ReadFile(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "points: 40", "points: 90", 1)
+	err = errors.Join(os.WriteFile(scenario, []byte(changed), 0o600), os.WriteFile(filepath.Join(dir, "card.json"), []byte("{}"), 0o600))
+	if err != nil || changed == string(text) {
+		t.Fatalf("the rubric could not be changed: %v", err)
+	}
+	th.run(t.Context(), "report", "result", "--json")
+	var card score.Card
+	if err := json.Unmarshal(th.out.Bytes(), &card); err != nil || card.MaxPoints != 150 {
+		t.Errorf("the card has %d points at most, error %v, want 150 of the changed rubric", card.MaxPoints, err)
+	}
+}
+
+func TestInterruptedRunCanBeRead(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	th := newTheatre(t, &stage{stop: stop, stopAt: 2})
+	if code := th.run(ctx, "run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"); code != score.ExitInconclusive {
+		t.Errorf("exit code %d, want %d", code, score.ExitInconclusive)
+	}
+	if said := th.err.String(); !strings.Contains(said, "interrupted") || !strings.Contains(said, "result") {
+		t.Errorf("it does not say what became of the run:\n%s", said)
+	}
+	if code := th.run(t.Context(), "report", "result"); code != score.ExitInconclusive || !strings.Contains(th.err.String(), "was not played") {
+		t.Errorf("report: exit code %d\n%s%s", code, &th.out, &th.err)
+	}
+}
+
+func TestRunFolders(t *testing.T) {
+	th := newTheatre(t, &stage{})
+	args := []string{"run", "full-rollout", "-g", "naive", "--trials", "1"}
+	for _, want := range []string{"full-rollout-1", "full-rollout-2"} {
+		if code := th.run(t.Context(), args...); code != 0 {
+			t.Fatalf("exit code %d\n%s", code, &th.err)
+		}
+		if _, err := os.Stat(filepath.Join(th.Dir, "runs", want, "card.txt")); err != nil {
+			t.Error(err)
+		}
+	}
+	if code := th.run(t.Context(), append(args, "-o", "runs/full-rollout-1")...); code != score.ExitInvalid {
+		t.Errorf("a run folder was written over: exit code %d", code)
+	}
+}
+
+// nowhere is a log that keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Write(event.Event) {}
+func (nowhere) Close() error      { return nil }
+
+func TestProgressOnATerminal(t *testing.T) {
+	var w bytes.Buffer
+	now := time.Unix(0, 0)
+	env := &Env{Err: &w, ErrTerminal: true, Width: 44, Now: func() time.Time { return now }}
+	p := newProgress(env, 4)
+	log := p.follow(record.Run{Role: "faulty", Seed: 1}, nowhere{})
+	log.Write(event.Event{At: 65 * time.Second, Fact: event.Canary{Phase: "Progressing", Weight: 25}})
+	log.Write(event.Event{At: 66 * time.Second, Fact: event.Stage{}}) // too soon to be drawn
+	now = now.Add(redrawEvery)
+	log.Write(event.Event{At: 130 * time.Second, Fact: event.Stage{}})
+	_ = log.Close()
+	p.close()
+	want := "\r\x1b[K0 of 4 runs · faulty seed 1 at 01:05 · Prog…" +
+		"\r\x1b[K0 of 4 runs · faulty seed 1 at 02:10 · Prog…" +
+		"\r\x1b[K"
+	if diff := cmp.Diff(want, w.String()); diff != "" {
+		t.Errorf("the terminal got (-want +got):\n%s", diff)
+	}
+}
