@@ -8,6 +8,7 @@ import (
 	"slices"
 )
 
+//go:generate go run ./schemagen .. schema.json
 //go:embed */*.yaml */*.md */*/*.yaml
 var library embed.FS
 
