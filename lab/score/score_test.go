@@ -69,6 +69,14 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// A canary that was never asked anything is starved even if the rubric forgot to say so.
+func TestNoRequestsAreNeverEnough(t *testing.T) {
+	log := rolling("faulty").Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Close()
+	if j := score.Judge(timeline.Build(log.Events()), scenarios.Rubric{}); j.Verdict != score.Starved {
+		t.Errorf("%s (%s), want %s", j.Verdict, j.Reason, score.Starved)
+	}
+}
+
 func run(p score.Part, s *script.Script) score.RunResult {
 	return score.RunResult{Part: p, Timeline: timeline.Build(s.Events())}
 }
@@ -143,6 +151,15 @@ func TestWithoutReferenceThereIsNoSkill(t *testing.T) {
 	}
 }
 
+func TestABrokenComparisonIsNone(t *testing.T) {
+	runs := good(1)[:2]
+	runs = append(runs, run(score.PartUnguarded, script.Ready("faulty", 1, false).Release().Traffic(5).End(event.OutcomeInterrupted)))
+	card := score.Trial(all(scenarios.RubricItem{ID: "harm-share", Points: 10, Limit: 1}), runs)
+	if card.Harm.None != nil || card.Items[0].Points != 0 {
+		t.Errorf("compared with a run that was interrupted: %+v, %+v", card.Harm, card.Items[0])
+	}
+}
+
 // Guardrails that never let a rollout begin hurt nobody and protect nobody.
 func TestNoHarmIsAvoidedByNotReleasing(t *testing.T) {
 	runs := good(1)
@@ -173,38 +190,39 @@ func TestItems(t *testing.T) {
 		log   *script.Script
 		want  bool
 	}{
-		"caught":               {"caught", 0, script.Caught(1), true},
-		"not caught":           {"caught", 0, script.Delivered("faulty", 1), false},
-		"harm within":          {"harm-share", 0.12, script.Caught(1), true},
-		"harm beyond":          {"harm-share", 0.11, script.Caught(1), false},
-		"harm by MaxHarm":      {"harm-share", 0, script.Caught(1), true},
-		"soon":                 {"detect-within", 49, script.Caught(1), true},
-		"late":                 {"detect-within", 48, script.Caught(1), false},
-		"low weight":           {"abort-weight", 25, script.Caught(1), true},
-		"high weight":          {"abort-weight", 24, script.Caught(1), false},
-		"cohort within":        {"cohort-harm", 0.12, script.Caught(1), true},
-		"cohort beyond":        {"cohort-harm", 0.11, script.Caught(1), false},
-		"mtls":                 {"mtls", 0, late, true},
-		"policy":               {"policy", 0, late, true},
-		"rehearsed":            {"rehearsed", 0, late, true},
-		"preconditions":        {"preconditions", 0, late, true},
-		"no mtls":              {"mtls", 0, script.Caught(1), false},
-		"no policy":            {"policy", 0, script.Caught(1), false},
-		"no rehearsal":         {"rehearsed", 0, script.Caught(1), false},
-		"no preconditions":     {"preconditions", 0, script.Caught(1), false},
-		"mtls after the fact":  {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Traffic(5).Gate("mtls", true), false},
-		"mtls that refused":    {"mtls", 0, rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", false).Traffic(5), true},
-		"bounded":              {"experiment-bounded", 0, script.Caught(1), true},
-		"bounded by times":     {"experiment-bounded", 0, bounds("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"), true},
-		"ends first":           {"experiment-bounded", 0, bounds("2026-03-02", "2026-03-01"), false},
-		"ends at once":         {"experiment-bounded", 0, bounds("2026-03-01", "2026-03-01"), false},
-		"ends some day":        {"experiment-bounded", 0, bounds("2026-03-01", "soon"), false},
-		"never ends":           {"experiment-bounded", 0, bounds("2026-03-01", ""), false},
-		"waits":                {"no-waiting", 0, waiting, false},
-		"waits before harm":    {"no-waiting", 0, waitingEarly.Traffic(10), true},
-		"does not wait":        {"no-waiting", 0, script.Caught(1), true},
-		"ratio by weight":      {"sample-ratio", 0, script.Caught(1), true},
-		"ratio without canary": {"sample-ratio", 0, rolling("faulty"), false},
+		"caught":                {"caught", 0, script.Caught(1), true},
+		"not caught":            {"caught", 0, script.Delivered("faulty", 1), false},
+		"harm within":           {"harm-share", 0.12, script.Caught(1), true},
+		"harm beyond":           {"harm-share", 0.11, script.Caught(1), false},
+		"harm by MaxHarm":       {"harm-share", 0, script.Caught(1), true},
+		"soon":                  {"detect-within", 49, script.Caught(1), true},
+		"late":                  {"detect-within", 48, script.Caught(1), false},
+		"low weight":            {"abort-weight", 25, script.Caught(1), true},
+		"high weight":           {"abort-weight", 24, script.Caught(1), false},
+		"cohort within":         {"cohort-harm", 0.12, script.Caught(1), true},
+		"cohort beyond":         {"cohort-harm", 0.11, script.Caught(1), false},
+		"mtls":                  {"mtls", 0, late, true},
+		"policy":                {"policy", 0, late, true},
+		"rehearsed":             {"rehearsed", 0, late, true},
+		"preconditions":         {"preconditions", 0, late, true},
+		"no mtls":               {"mtls", 0, script.Caught(1), false},
+		"no policy":             {"policy", 0, script.Caught(1), false},
+		"no rehearsal":          {"rehearsed", 0, script.Caught(1), false},
+		"no preconditions":      {"preconditions", 0, script.Caught(1), false},
+		"mtls after the fact":   {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Traffic(5).Gate("mtls", true), false},
+		"mtls that refused":     {"mtls", 0, rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", false).Traffic(5), true},
+		"mtls that let through": {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Gate("mtls", false).Traffic(5), false},
+		"bounded":               {"experiment-bounded", 0, script.Caught(1), true},
+		"bounded by times":      {"experiment-bounded", 0, bounds("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"), true},
+		"ends first":            {"experiment-bounded", 0, bounds("2026-03-02", "2026-03-01"), false},
+		"ends at once":          {"experiment-bounded", 0, bounds("2026-03-01", "2026-03-01"), false},
+		"ends some day":         {"experiment-bounded", 0, bounds("2026-03-01", "soon"), false},
+		"never ends":            {"experiment-bounded", 0, bounds("2026-03-01", ""), false},
+		"waits":                 {"no-waiting", 0, waiting, false},
+		"waits before harm":     {"no-waiting", 0, waitingEarly.Traffic(10), true},
+		"does not wait":         {"no-waiting", 0, script.Caught(1), true},
+		"ratio by weight":       {"sample-ratio", 0, script.Caught(1), true},
+		"ratio without canary":  {"sample-ratio", 0, rolling("faulty"), false},
 	} {
 		runs := []score.RunResult{run(score.PartFaulty, c.log), run(score.PartUnguarded, script.Unguarded(1))}
 		if c.log.Events()[len(c.log.Events())-1].Fact.Kind() != event.KindRunEnded {

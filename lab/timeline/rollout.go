@@ -195,20 +195,19 @@ func (t *Timeline) abort(at Mark) {
 }
 
 // resume takes back a rollback that was read from the route alone when the canary goes on: Flagger routes back to the
-// primary as well when it starts the analysis of a newer revision.
+// primary as well when it promotes, and when it starts the analysis of a newer revision.
 func (t *Timeline) resume() {
 	if t.Abort.Seen() && !t.final {
 		t.Abort, t.WeightAtAbort = Mark{}, 0
 	}
 }
 
-// promote notes the decision. A route that went back to the primary just before was the promotion's, not a rollback.
+// promote notes the decision.
 func (t *Timeline) promote(at Mark) {
 	if t.Promoting.Seen() {
 		return
 	}
 	t.Promoting = at
-	t.Abort, t.WeightAtAbort = Mark{}, 0
 	t.endWait(at)
 }
 

@@ -204,6 +204,53 @@ func TestWaits(t *testing.T) {
 	}
 }
 
+func TestFailedChecksBeyondTheThresholdAreAWait(t *testing.T) {
+	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 5).Traffic(10)
+	if w := build(s).Waits; len(w) != 0 {
+		t.Errorf("waits %+v at the threshold, want none", w)
+	}
+	if w := build(s.Canary("Progressing", 5, 6).Traffic(10)).Waits; len(w) != 1 || w[0].Until.Seen() {
+		t.Errorf("waits %+v beyond the threshold, want one that lasts", w)
+	}
+}
+
+// Flagger keeps a canary at no pods until a release; a Deployment that has not left that state was not taken away.
+func TestACanaryThatHadNoTrafficYetIsNotScaledAway(t *testing.T) {
+	s := script.Ready("faulty", 1, true).Release().Note(event.Workload{Name: script.Service, Version: script.Version})
+	wantNever(t, "removed", build(s).Removed)
+}
+
+func TestWhatComesAfterTheEndIsNotTheRun(t *testing.T) {
+	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).End(event.OutcomeCompleted)
+	n := build(s).Sum(nil).N
+	s.Note(event.Deleted{ObjectKind: "Canary", Name: script.Service}).Canary("Failed", 0, 1).Traffic(10)
+	tl := build(s)
+	wantNever(t, "removed", tl.Removed)
+	wantNever(t, "abort", tl.Abort)
+	if got := tl.Sum(nil).N; got != n {
+		t.Errorf("%d requests, want the run's %d", got, n)
+	}
+}
+
+func TestTheSecondsAfterAStepAreNotSettled(t *testing.T) {
+	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 50, 0).Traffic(20).Canary("Progressing", 60, 0).Traffic(3)
+	st := build(s).Steps
+	if len(st) != 2 || st[0].Served != 2000 || st[0].SettledServed != 1500 || st[0].SettledCanary != 750 || st[1].SettledServed != 0 || st[1].Canary != 180 {
+		t.Errorf("steps %+v", st)
+	}
+}
+
+func TestThePromotedPrimaryIsNoCanary(t *testing.T) {
+	tl := build(script.Delivered("healthy", 1))
+	n := tl.Sum(timeline.By(script.Service+"-primary", script.Version)).N
+	if n == 0 || tl.CanaryRequests != 30*(5+25+50) {
+		t.Errorf("promoted primary %d, canary %d requests, want some and 2400", n, tl.CanaryRequests)
+	}
+	if got := tl.Sum(tl.OnCanary()).N; got != tl.CanaryRequests+10*50 {
+		t.Errorf("the canary served %d requests, want those of the analysis and of 10 s of promotion", got)
+	}
+}
+
 func TestRoutingByMatchHasTheShareItReallyGot(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release()
 	s.Note(event.Canary{Name: script.Service, Phase: "Progressing", Iterations: 1, MaxIterations: 10, Threshold: 5})
