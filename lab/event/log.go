@@ -101,35 +101,45 @@ const maxLine = 8 << 20
 
 // Read reads a log. It returns the whole events before the first broken line, and an error that names this line.
 func Read(r io.Reader) ([]Event, error) {
+	var events []Event
+	err := Scan(r, func(e Event) { events = append(events, e) })
+	return events, err
+}
+
+// Scan reads a log and hands on each event as it comes, up to the first broken line, which its error names.
+func Scan(r io.Reader, each func(Event)) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
-	var events []Event
-	for line := 1; s.Scan(); line++ {
+	var last Event
+	line := 1
+	for ; s.Scan(); line++ {
 		if len(bytes.TrimSpace(s.Bytes())) == 0 {
 			continue
 		}
-		e, err := readEvent(s.Bytes(), events)
+		e, err := readEvent(s.Bytes(), last)
 		if err != nil {
-			return events, fmt.Errorf("line %d: %w", line, err)
+			return fmt.Errorf("line %d: %w", line, err)
 		}
-		events = append(events, e)
+		each(e)
+		last = e
 	}
 	if err := s.Err(); err != nil {
-		return events, fmt.Errorf("after line %d: %w", len(events), err)
+		return fmt.Errorf("line %d: %w", line, err)
 	}
-	return events, nil
+	return nil
 }
 
-func readEvent(line []byte, before []Event) (Event, error) {
+// readEvent reads the event that follows another one, or the first one after the zero Event.
+func readEvent(line []byte, before Event) (Event, error) {
 	var e Event
 	if err := json.Unmarshal(line, &e); err != nil {
 		return e, fmt.Errorf("not an event: %w", err)
 	}
-	if e.Seq != len(before)+1 {
-		return e, fmt.Errorf("sequence number %d where %d was due: lines are missing or were moved", e.Seq, len(before)+1)
+	if e.Seq != before.Seq+1 {
+		return e, fmt.Errorf("sequence number %d where %d was due: lines are missing or were moved", e.Seq, before.Seq+1)
 	}
-	if n := len(before); n > 0 && e.At < before[n-1].At {
-		return e, fmt.Errorf("event %d happened before event %d", e.Seq, before[n-1].Seq)
+	if e.At < before.At {
+		return e, fmt.Errorf("event %d happened before event %d", e.Seq, before.Seq)
 	}
 	start, ok := e.Fact.(RunStarted)
 	switch {

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"coalmine/chance"
 	"coalmine/lab"
 	"coalmine/lab/app"
 	"coalmine/lab/sim/dataplane"
@@ -29,8 +30,10 @@ func newPlane(f lab.Flight) (*dataplane.Plane, models, error) {
 	}
 	ms := models{}
 	for _, svc := range s.Services {
+		// Versions of one service draw alike, so that they differ by what they do; services draw apart.
+		seed := chance.New(f.Seed, "service/"+svc.Name).Bits(0)
 		for name, v := range svc.Versions {
-			m, err := app.Compile(v.Behaviour, vocabulary(plan), f.Seed)
+			m, err := app.Compile(v.Behaviour, vocabulary(plan), seed)
 			if err != nil {
 				return nil, nil, fmt.Errorf("service %s, version %s: %w", svc.Name, name, err)
 			}
@@ -54,7 +57,7 @@ func newPlane(f lab.Flight) (*dataplane.Plane, models, error) {
 
 // vocabulary lets the services read what users send.
 func vocabulary(plan *loadgen.Plan) app.Vocabulary {
-	v := app.Vocabulary{Header: plan.Header, Cookie: plan.Cookie}
+	v := app.Vocabulary{Header: plan.Header, Cookie: plan.Cookie, PerUser: plan.PerUser}
 	w := plan.Workload()
 	for _, r := range w.Routes {
 		v.Routes = append(v.Routes, r.Name)

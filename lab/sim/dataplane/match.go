@@ -75,7 +75,7 @@ func (p *Plane) ruleNumber(s *service, h *hop) int16 {
 	switch {
 	case !m.perRequest:
 		known = &m.byRoute[r.Route]
-	case !p.perUser[r.Cohort] && len(p.jars[r.User]) == 0:
+	case !p.hasCookies(r.User) && !p.perUser[r.Cohort]:
 		known = &m.byCohort[int(r.Cohort)*len(m.byRoute)+int(r.Route)]
 	default:
 		key := uint64(r.User)<<16 | uint64(r.Route)
@@ -118,7 +118,7 @@ func (p *Plane) headers(cohort uint16, user uint32) []mesh.Header {
 	for _, h := range p.cfg.Plan.Headers(cohort, user) {
 		list = append(list, mesh.Header{Name: h.Name, Value: h.Value})
 	}
-	return withCookies(list, p.fresh(user))
+	return withCookies(list, p.jars[user])
 }
 
 // cookie is what a Set-Cookie header sets.
@@ -186,9 +186,19 @@ func (p *Plane) keep(user uint32, set []cookie) {
 	}
 }
 
-// fresh returns the cookies of a user that have not ended.
-func (p *Plane) fresh(user uint32) []cookie {
-	return slices.DeleteFunc(slices.Clone(p.jars[user]), func(c cookie) bool { return c.until > 0 && c.until <= p.now })
+// hasCookies tells whether a user has a cookie in the jar. Those that have ended are taken out first.
+func (p *Plane) hasCookies(user uint32) bool {
+	jar, ok := p.jars[user]
+	if !ok {
+		return false
+	}
+	ended := func(c cookie) bool { return c.until > 0 && c.until <= p.now }
+	if slices.ContainsFunc(jar, ended) {
+		jar = slices.DeleteFunc(jar, ended)
+		p.jars[user] = jar
+		p.forget(user)
+	}
+	return len(jar) > 0
 }
 
 // forget drops what is known of a user's matches.

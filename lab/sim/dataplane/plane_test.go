@@ -346,9 +346,52 @@ func TestSessionAffinityPullsUsersOver(t *testing.T) {
 	if early := share(time.Second, "regular"); early > 0.3 {
 		t.Errorf("%.2f of the first requests", early)
 	}
-	share(60*time.Second, "insider")
-	if late := share(70*time.Second, "insider"); late < 0.8 { // 50 users with 24 requests each by now
-		t.Errorf("only %.2f of the insiders stick to the canary", late)
+	for cohort, until := range map[string]time.Duration{"insider": time.Minute, "named": 8 * time.Minute} {
+		share(max(until, s.Now()), cohort)
+		// Every user has asked more than twenty times by now.
+		if late := share(s.Now()+10*time.Second, cohort); late < 0.8 {
+			t.Errorf("only %.2f of cohort %s stick to the canary", late, cohort)
+		}
+	}
+}
+
+func TestCookiesEnd(t *testing.T) {
+	s := open(t, func(_ *loadgen.Workload, c *dataplane.Config) { c.DefaultService = "backend" })
+	s.canary()
+	rules := affinity("backend", 100)
+	rules[1].Backends[1].ResponseHeaders.Add[0].Value = "flagger-cookie=abc; Max-Age=5"
+	rules[0].Backends[0].Service = "backend-primary" // who has the cookie goes to the primary
+	s.SetServices(append(services(), dataplane.Service{Name: "backend-canary", Namespace: "develop", Selector: map[string]string{"app": "backend"}, Port: 80}))
+	s.route(rules...)
+	canary := func(d time.Duration) float64 {
+		s.Advance(s.Now() + d)
+		cells := only(s.Cells(), func(c event.Cell) bool { return c.Cohort == "insider" })
+		return float64(sum(only(cells, onCanary)).N) / float64(sum(cells).N)
+	}
+	canary(20 * time.Second)
+	// A user asks the canary once, then the primary for five seconds, in which there are two requests of the user.
+	if share := canary(time.Minute); share < 0.2 || share > 0.6 {
+		t.Errorf("%.2f of the requests are without cookie", share)
+	}
+}
+
+func TestBalancersFollowTheEndpoints(t *testing.T) {
+	s := open(t, nil)
+	s.Advance(5 * time.Second)
+	s.RemovePod("backend-primary-0")
+	s.add("backend-primary-2", "backend-primary", "backend", "v1", "primary", backend())
+	s.Advance(10 * time.Second)
+	s.SetUnready("backend-primary-1")
+	before := s.series("__name__", "request_total", "direction", "inbound", "pod", "backend-primary-1")
+	s.Advance(15 * time.Second)
+	if s.series("__name__", "request_total", "direction", "inbound", "pod", "backend-primary-1") != before {
+		t.Error("a pod that is not ready gets requests")
+	}
+	if s.series("__name__", "request_total", "direction", "inbound", "pod", "backend-primary-2") < 1000 {
+		t.Error("a new pod gets no requests")
+	}
+	if got := sum(s.Cells()); got.Errors > 0 {
+		t.Errorf("%+v", got)
 	}
 }
 
