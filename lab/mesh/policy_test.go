@@ -101,6 +101,7 @@ func TestAuthorizations(t *testing.T) {
 		"network and identity":    {[]mesh.AuthenticationRef{tls("all"), ref("NetworkAuthentication", "pods")}, true, false, false},
 		"missing authentication":  {[]mesh.AuthenticationRef{tls("typo")}, false, false, false},
 		"two identities: ignored": {[]mesh.AuthenticationRef{tls("all"), tls("web")}, false, false, false},
+		"two networks: ignored":   {[]mesh.AuthenticationRef{ref("NetworkAuthentication", "pods"), ref("NetworkAuthentication", "pods")}, false, false, false},
 		"unknown kind: ignored":   {[]mesh.AuthenticationRef{ref("MeshTlsAuthentication", "all")}, false, false, false},
 	} {
 		p := guarded(c.required...)
