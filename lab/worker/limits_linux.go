@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"fmt"
+	"runtime/debug"
+	"syscall"
+)
+
+// Limits of a worker process. A run takes about half a second of processor time and 100 MB.
+const (
+	cpuSeconds  = 120
+	dataBytes   = 1 << 30 // beyond it the kernel refuses memory
+	heapBytes   = 512 << 20 // towards it the garbage collector works harder
+	openFiles   = 256
+	writtenFile = 256 << 20
+)
+
+// limitProcess limits what this process may take.
+func limitProcess() error {
+	debug.SetMemoryLimit(heapBytes)
+	for _, l := range []struct {
+		name     string
+		resource int
+		most     uint64
+	}{
+		{"processor time", syscall.RLIMIT_CPU, cpuSeconds},
+		{"memory", syscall.RLIMIT_DATA, dataBytes},
+		{"open files", syscall.RLIMIT_NOFILE, openFiles},
+		{"size of files", syscall.RLIMIT_FSIZE, writtenFile},
+		{"core dumps", syscall.RLIMIT_CORE, 0},
+	} {
+		var now syscall.Rlimit
+		if err := syscall.Getrlimit(l.resource, &now); err != nil {
+			return fmt.Errorf("limit the %s: %w", l.name, err)
+		}
+		now.Cur, now.Max = min(l.most, now.Max), min(l.most, now.Max)
+		if err := syscall.Setrlimit(l.resource, &now); err != nil {
+			return fmt.Errorf("limit the %s: %w", l.name, err)
+		}
+	}
+	return nil
+}

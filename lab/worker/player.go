@@ -1,0 +1,113 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+)
+
+const (
+	// patience is how long one run may take in real time. Runs take a second; a loaded machine gets a hundred times that.
+	patience = 3 * time.Minute
+	// grace is how long an interrupted worker may take to close its log.
+	grace = 10 * time.Second
+	// maxComplaint bounds what is kept of a worker's standard error.
+	maxComplaint = 8 << 10
+)
+
+// Player plays each flight in a worker process.
+type Player struct {
+	// Path is the worker's program, Args its arguments from the program's name on.
+	Path string
+	Args []string
+}
+
+// Play plays one flight and hands each event to sink. A worker that dies leaves a log that says so: it is closed as the lab's
+// fault.
+func (p Player) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+	input, err := json.Marshal(newJob(f))
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	deadline, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the run took longer than %v of real time", patience))
+	defer cancel()
+	var complaint tail
+	cmd := p.command(deadline, input, &complaint)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	var last event.Event
+	read := event.Scan(out, func(e event.Event) { last = e; sink(e) })
+	_, drained := io.Copy(io.Discard, out) // what follows a broken line must not block the worker
+	waited := cmd.Wait()
+	if _, closed := last.Fact.(event.RunEnded); closed && waited == nil {
+		return ctx.Err()
+	}
+	err = p.failure(ctx, deadline, read, drained, waited, complaint.String())
+	closeLog(last, err, sink)
+	return err
+}
+
+// command is a worker that reads input. It inherits nothing of the environment but where temporary files go: what guardrails
+// could read out of it, they cannot. When the context ends it is interrupted, and killed if that does not help.
+func (p Player) command(ctx context.Context, input []byte, complaint io.Writer) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, p.Path)
+	cmd.Args = p.Args
+	cmd.Env = []string{"TMPDIR=" + os.TempDir()}
+	cmd.Stdin = bytes.NewReader(input)
+	cmd.Stderr = complaint
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = grace
+	return cmd
+}
+
+// failure says why there is no whole log.
+func (p Player) failure(ctx, deadline context.Context, read, drained, waited error, complaint string) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case deadline.Err() != nil:
+		return fmt.Errorf("worker: %w", context.Cause(deadline))
+	case complaint != "":
+		return fmt.Errorf("worker: %s", complaint)
+	}
+	return fmt.Errorf("worker: the run broke off: %w", errors.Join(read, drained, waited))
+}
+
+// closeLog ends a log that its worker did not end, unless there is none.
+func closeLog(last event.Event, why error, sink func(event.Event)) {
+	if last.Fact == nil || last.Fact.Kind() == event.KindRunEnded {
+		return
+	}
+	outcome := event.OutcomeLabFault
+	if errors.Is(why, context.Canceled) {
+		outcome = event.OutcomeInterrupted
+	}
+	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: why.Error()}})
+}
+
+// tail keeps the beginning of what is written to it.
+type tail struct{ b bytes.Buffer }
+
+func (t *tail) Write(p []byte) (int, error) {
+	if room := maxComplaint - t.b.Len(); room > 0 {
+		t.b.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return strings.TrimSpace(t.b.String()) }

@@ -1,0 +1,77 @@
+// Package worker plays flights in processes of their own. Guardrails are hostile input: a query that eats memory, or a loop
+// that stops virtual time, then ends one process with limits, and not the program that has other runs to play.
+//
+// A worker is this program started anew with a hidden verb: it reads one job from standard input and writes the run's events
+// to standard output. The package knows the protocol, not which cluster the worker plays on.
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
+	"coalmine/scenarios"
+)
+
+// maxJob bounds a job: the limits of scenarios and guardrails lie far below it.
+const maxJob = 64 << 20
+
+// job is a flight on its way to a worker.
+type job struct {
+	Scenario *scenarios.Scenario
+	// Guarded tells a run with an empty set of guardrails from one without any.
+	Guarded      bool
+	Guardrails   map[string][]byte
+	Version      string
+	Seed         uint64
+	ApproveAfter time.Duration
+}
+
+func newJob(f lab.Flight) job {
+	j := job{Scenario: f.Scenario, Version: f.Version, Seed: f.Seed, ApproveAfter: f.ApproveAfter}
+	if f.Guardrails != nil {
+		j.Guarded, j.Guardrails = true, f.Guardrails.Files
+	}
+	return j
+}
+
+// flight checks the guardrails again: a worker trusts nobody.
+func (j job) flight(env func(*scenarios.Scenario) guardrail.Environment) (lab.Flight, error) {
+	f := lab.Flight{Scenario: j.Scenario, Version: j.Version, Seed: j.Seed, ApproveAfter: j.ApproveAfter}
+	if j.Scenario == nil {
+		return f, errors.New("the job has no scenario")
+	}
+	if !j.Guarded {
+		return f, nil
+	}
+	set, err := guardrail.Parse(j.Guardrails, env(j.Scenario))
+	f.Guardrails = set
+	return f, err
+}
+
+// Serve plays the job that stands in the input and writes its events, as JSON lines, to the output. It sets the process's
+// limits first.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, c lab.Cluster, env func(*scenarios.Scenario) guardrail.Environment) error {
+	if err := limitProcess(); err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	var j job
+	d := json.NewDecoder(io.LimitReader(in, maxJob))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&j); err != nil {
+		return fmt.Errorf("worker: the job is not readable: %w", err)
+	}
+	f, err := j.flight(env)
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	w := event.NewWriter(out)
+	err = lab.Run(ctx, c, f, w.Write)
+	return errors.Join(err, w.Close())
+}

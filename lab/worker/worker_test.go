@@ -1,0 +1,201 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/sim"
+	"coalmine/lab/worker"
+	"coalmine/scenarios"
+)
+
+// The test binary is its own worker: its name says how it behaves.
+const (
+	honest   = "worker"
+	glutton  = "worker-that-eats-memory"
+	dead     = "worker-that-dies"
+	babbler  = "worker-that-babbles"
+	sleepy   = "worker-that-waits-for-an-interrupt"
+	startled = "worker-that-looks-at-its-environment"
+)
+
+func TestMain(m *testing.M) {
+	env := func(s *scenarios.Scenario) guardrail.Environment { return sim.Environment(s, true) }
+	switch os.Args[0] {
+	case honest:
+		exit(worker.Serve(context.Background(), os.Stdin, os.Stdout, sim.Cluster{Version: "test"}, env))
+	case glutton:
+		exit(worker.Serve(context.Background(), os.Stdin, os.Stdout, hungry{}, env))
+	case dead:
+		fmt.Println(`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s","service":"b","version":"v","baseline":"v","seed":1,"cluster":"c","mesh":"m","guarded":true,"versions":{}}}`)
+		os.Exit(7)
+	case babbler:
+		fmt.Println(strings.Repeat("no event\n", 100_000))
+		os.Exit(0)
+	case sleepy:
+		fmt.Println(`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s","service":"b","version":"v","baseline":"v","seed":1,"cluster":"c","mesh":"m","guarded":true,"versions":{}}}`)
+		select {}
+	case startled:
+		fmt.Fprintln(os.Stderr, "environment:", os.Environ())
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// hungry is a cluster that takes all memory it can get.
+type hungry struct{}
+
+func (hungry) Describe() lab.Description { return lab.Description{} }
+
+func (hungry) Session(context.Context, lab.Flight, *event.Recorder, func(context.Context, lab.World) error) error {
+	var all [][]byte
+	for {
+		b := make([]byte, 64<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		all = append(all, b)
+		runtime.KeepAlive(all)
+	}
+}
+
+func player(t *testing.T, name string) worker.Player {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return worker.Player{Path: path, Args: []string{name}}
+}
+
+func flight(t *testing.T, version string) lab.Flight {
+	t.Helper()
+	f, err := scenarios.Open(scenarios.Library(), "full-rollout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := f.Files("solution")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := guardrail.Parse(files, sim.Environment(s, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lab.Flight{Scenario: s, Guardrails: set, Version: version, Seed: 5, ApproveAfter: -1}
+}
+
+// A flight must come out of a worker as it comes out of this process: nothing of it may be lost on the way.
+func TestWorkerPlaysTheSameRun(t *testing.T) {
+	f := flight(t, "v2")
+	var here, there []event.Event
+	if err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { there = append(there, e) }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(text(t, here), text(t, there)); diff != "" {
+		t.Errorf("the worker's run differs: %.2000s", diff)
+	}
+}
+
+func text(t *testing.T, events []event.Event) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := event.NewWriter(&b)
+	for _, e := range events {
+		w.Write(e)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestUnguardedFlight(t *testing.T) {
+	f := flight(t, "v2")
+	f.Guardrails = nil
+	var last event.Event
+	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { last = e }); err != nil {
+		t.Fatal(err)
+	}
+	if end, ok := last.Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeCompleted {
+		t.Errorf("the log ends with %#v", last.Fact)
+	}
+}
+
+func TestWorkersThatFail(t *testing.T) {
+	for _, c := range []struct{ name, want, outcome string }{
+		{dead, "broke off", event.OutcomeLabFault},
+		{glutton, "memory", ""},
+		{babbler, "not an event", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.name == glutton && runtime.GOOS != "linux" {
+				t.Skip("memory is limited on Linux only")
+			}
+			var last event.Event
+			err := player(t, c.name).Play(context.Background(), flight(t, "v2"), func(e event.Event) { last = e })
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			end, closed := last.Fact.(event.RunEnded)
+			if closed != (c.outcome != "") || end.Outcome != c.outcome {
+				t.Errorf("the log ends with %#v, want outcome %q", last.Fact, c.outcome)
+			}
+		})
+	}
+}
+
+func TestInterruptEndsTheWorker(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var last event.Event
+	began := time.Now()
+	err := player(t, sleepy).Play(ctx, flight(t, "v2"), func(e event.Event) { last = e; cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the context's", err)
+	}
+	if end, ok := last.Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeInterrupted {
+		t.Errorf("the log ends with %#v", last.Fact)
+	}
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// What the environment holds (tokens, addresses) is none of the guardrails' business.
+func TestWorkerInheritsNothing(t *testing.T) {
+	t.Setenv("COALMINE_SECRET", "hush")
+	err := player(t, startled).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
+	if err == nil || !strings.Contains(err.Error(), "environment: [TMPDIR=") {
+		t.Errorf("error %v, want the environment", err)
+	}
+	if strings.Contains(fmt.Sprint(err), "hush") {
+		t.Error("the worker inherits the environment")
+	}
+}
