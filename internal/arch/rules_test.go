@@ -1,0 +1,80 @@
+package arch
+
+// module is the path that own imports begin with.
+const module = "coalmine/"
+
+// rule says which of the module's packages a package may import. Both are paths within the module, where * stands for any
+// one element. A package follows the first rule that fits it.
+type rule struct {
+	pkg     string
+	imports []string
+	// kubernetes allows packages of Kubernetes and Flagger.
+	kubernetes bool
+}
+
+// rules are read from the bottom of the stack to its top: what stands higher may import what stands lower.
+func rules() []rule {
+	return []rule{
+		// Leaves.
+		{pkg: "chance"},
+		{pkg: "lab/event"},
+		{pkg: "lab/slo"},
+		{pkg: "lab/score/oracle"},
+		{pkg: "lab/guardrail", kubernetes: true},
+		{pkg: "manifests"},
+		{pkg: "internal/arch"},
+
+		// Models of users, services and the mesh.
+		{pkg: "loadgen", imports: []string{"chance"}},
+		{pkg: "lab/app", imports: []string{"chance"}},
+		{pkg: "lab/mesh", imports: []string{"chance", "lab/event"}},
+
+		// Scenarios are data over the models.
+		{pkg: "scenarios/v1alpha1", imports: []string{"lab/app", "lab/slo", "loadgen"}},
+		{pkg: "scenarios/schemagen", imports: []string{"scenarios/v1alpha1"}},
+		{pkg: "scenarios", imports: []string{"scenarios/v1alpha1", "lab/app", "lab/slo", "loadgen"}},
+
+		// The story of a run, and the clusters that play it.
+		{pkg: "lab", imports: []string{"lab/event", "lab/guardrail", "scenarios"}},
+		{pkg: "lab/gate", imports: []string{"lab/event", "lab/guardrail"}},
+		{pkg: "lab/sim", kubernetes: true, imports: []string{"lab", "lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
+			"lab/mesh", "lab/slo", "loadgen", "scenarios", "chance"}},
+		{pkg: "lab/sim/*", kubernetes: true, imports: []string{"lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
+			"lab/mesh", "lab/slo", "loadgen", "chance"}},
+		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
+			"lab/slo", "loadgen", "scenarios", "manifests"}},
+		{pkg: "lab/kindlab/*", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "manifests"}},
+		{pkg: "lab/worker", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
+		{pkg: "lab/clustertest", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
+
+		// What happened, and what it is worth: pure functions of recorded events.
+		{pkg: "lab/record", imports: []string{"lab/event"}},
+		{pkg: "lab/timeline", imports: []string{"lab/event"}},
+		{pkg: "lab/timeline/*", imports: []string{"lab/timeline", "lab/event"}},
+		{pkg: "lab/score", imports: []string{"lab/score/oracle", "lab/timeline", "lab/event", "scenarios"}},
+
+		// Views.
+		{pkg: "lab/report", imports: []string{"lab/score", "lab/timeline", "lab/event", "scenarios"}},
+		{pkg: "lab/quiz", imports: []string{"scenarios"}},
+		{pkg: "lab/grade", imports: []string{"lab/record", "lab/score", "lab/timeline", "lab/event", "scenarios"}},
+		{pkg: "tui", imports: []string{"tui/*", "lab/report", "lab/score", "lab/timeline", "lab/event", "scenarios"}},
+		{pkg: "tui/*", imports: []string{"tui/*", "lab/score", "lab/timeline", "lab/event"}},
+
+		// The command ties everything together.
+		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*"}},
+	}
+}
+
+// nevers are packages that must not reach others over any number of imports.
+func nevers() []struct{ pkg, never string } {
+	return []struct{ pkg, never string }{
+		{"tui", "lab"},
+		{"lab/report", "lab"},
+		{"lab/score", "lab"},
+		{"lab/timeline", "scenarios"},
+		{"scenarios", "lab/guardrail"}, // and with it Kubernetes
+	}
+}
+
+// isKubernetes tells packages of Kubernetes and Flagger by their path. sigs.k8s.io/yaml is a YAML library.
+var isKubernetes = []string{"k8s.io/", "sigs.k8s.io/gateway-api", "github.com/fluxcd/flagger/"}
