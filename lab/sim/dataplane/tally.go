@@ -145,7 +145,7 @@ func (c *cell) wait(latency time.Duration) {
 // Cells returns the requests that were answered since the last call, by cohort, route, workload and version.
 func (p *Plane) Cells() []event.Cell {
 	t := &p.tally
-	var list []event.Cell
+	list := make([]event.Cell, 0, len(t.filled))
 	for _, at := range t.filled {
 		list = append(list, t.export(at))
 		t.cells[at] = cell{}
@@ -167,6 +167,13 @@ func (t *tally) export(at int) event.Cell {
 		N: c.n, Errors: c.errors, Denied: c.denied, Limited: c.limited,
 		Slow: c.slow, Wrong: c.wrong, Bad: c.bad, Hit: c.hit, Harm: c.harm,
 	}
+	filled := 0
+	for _, n := range c.latency[c.low : c.high+1] {
+		if n > 0 {
+			filled++
+		}
+	}
+	e.Latency = make([]event.BucketCount, 0, filled)
 	for b := c.low; b <= c.high; b++ {
 		if c.latency[b] > 0 {
 			e.Latency = append(e.Latency, event.BucketCount{Bucket: b, Count: int(c.latency[b])})
