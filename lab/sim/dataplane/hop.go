@@ -119,50 +119,6 @@ func (p *Plane) sendDirect(h *hop) {
 	p.deliver(h, h.from.upstream(h.asked).edge(h.from, to))
 }
 
-// park lets a hop wait for a backend, unless the proxy has already waited in vain.
-func (p *Plane) park(h *hop) {
-	if h.from.proxy(h.asked).failfast {
-		p.refuse(h, 504, mesh.ErrorFailFast)
-		return
-	}
-	h.waiting = true
-	if !h.timed { // a second wait keeps the end of the first
-		h.timed = true
-		p.agenda.add(p.now+mesh.FailfastAfter, giveUp, h.id, h.life)
-	}
-	p.parked = append(p.parked, parkedHop{h, h.life})
-}
-
-// unpark sends on what waited, in its order, now that endpoints have changed.
-func (p *Plane) unpark() {
-	for _, d := range p.pods {
-		for i, x := range d.proxies {
-			if x != nil && x.failfast {
-				x.failfast = !p.inOrder[i].open()
-			}
-		}
-	}
-	waiting := p.parked
-	p.parked = nil
-	for _, w := range waiting {
-		if w.hop.life == w.life {
-			p.send(w.hop)
-		}
-	}
-}
-
-// refuse is an answer of the client's own proxy, for want of a backend.
-func (p *Plane) refuse(h *hop, status int, err string) {
-	stats := h.from.proxy(h.asked).stats(h.from, h.asked, h.rule)
-	if h.backend >= 0 {
-		b := stats.backends[h.backend]
-		b.Request()
-		b.Response(status, p.now-h.sent)
-	}
-	stats.route.Response(status, err, p.now-h.sent)
-	p.finish(h, status)
-}
-
 // deliver brings the request to a pod: to its proxy's policy, then to its process.
 func (p *Plane) deliver(h *hop, e *edge) {
 	h.edge, h.server, h.taken = e, e.server, p.now
@@ -265,36 +221,6 @@ func (p *Plane) startNext(next app.Start, ok bool) {
 	if ok {
 		p.beginWork(p.hops[uint32(next.Job.Tag)], next)
 	}
-}
-
-// hold schedules the end of a slot that is kept busy.
-func (p *Plane) hold(s heldSlot, d time.Duration) {
-	at := -1
-	for i := range p.held {
-		if !p.held[i].used {
-			at = i
-			break
-		}
-	}
-	if at < 0 {
-		p.held = append(p.held, heldSlot{})
-		at = len(p.held) - 1
-	}
-	p.held[at] = s
-	p.agenda.add(p.now+d, slotFree, int32(at), 0)
-}
-
-func (p *Plane) release(s *heldSlot) {
-	was := *s
-	s.used = false
-	if was.life != was.pod.life {
-		return // the slot went with the pod's life
-	}
-	next, ok := was.pod.server.Release(p.now, was.slot)
-	if was.hit {
-		was.pod.faulty--
-	}
-	p.startNext(next, ok)
 }
 
 // answered carries the answer of a pod, or of its proxy, back through both proxies. A retry of the client's proxy would send

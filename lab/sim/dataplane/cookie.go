@@ -1,0 +1,116 @@
+package dataplane
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"coalmine/lab/mesh"
+)
+
+// cookie is what a Set-Cookie header sets.
+type cookie struct {
+	name, value string
+	// life is Max-Age; 0 lasts for the run, a negative one takes the cookie away (RFC 6265, section 5.2.2).
+	life time.Duration
+	// until is when the cookie in a jar ends; 0 is never.
+	until time.Duration
+}
+
+// setCookies returns the cookies that a response filter sets.
+func setCookies(f mesh.HeaderFilter) []cookie {
+	var list []cookie
+	for _, h := range slices.Concat(f.Set, f.Add) {
+		if !strings.EqualFold(h.Name, "Set-Cookie") {
+			continue
+		}
+		pair, attributes, _ := strings.Cut(h.Value, ";")
+		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		if ok {
+			list = append(list, cookie{name: name, value: value, life: maxAge(attributes)})
+		}
+	}
+	return list
+}
+
+func maxAge(attributes string) time.Duration {
+	for a := range strings.SplitSeq(attributes, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(a), "=")
+		seconds, err := strconv.Atoi(value)
+		if strings.EqualFold(name, "Max-Age") && err == nil {
+			if seconds <= 0 {
+				return -1
+			}
+			return time.Duration(seconds) * time.Second
+		}
+	}
+	return 0
+}
+
+// keep puts the cookies of an answer into the user's jar.
+func (p *Plane) keep(user uint32, set []cookie) {
+	jar := p.jars[user]
+	changed := false
+	for _, c := range set {
+		at := slices.IndexFunc(jar, func(have cookie) bool { return have.name == c.name })
+		if c.life > 0 {
+			c.until = p.now + c.life
+		}
+		switch {
+		case c.life < 0 && at >= 0:
+			jar, changed = slices.Delete(jar, at, at+1), true
+		case c.life < 0:
+		case at < 0:
+			jar, changed = append(jar, c), true
+		default:
+			changed = changed || jar[at].value != c.value
+			jar[at] = c
+		}
+	}
+	p.jars[user] = jar
+	if changed {
+		p.forget(user)
+	}
+}
+
+// hasCookies tells whether a user has a cookie in the jar. Those that have ended are taken out first.
+func (p *Plane) hasCookies(user uint32) bool {
+	jar, ok := p.jars[user]
+	if !ok {
+		return false
+	}
+	ended := func(c cookie) bool { return c.until > 0 && c.until <= p.now }
+	if slices.ContainsFunc(jar, ended) {
+		jar = slices.DeleteFunc(jar, ended)
+		p.jars[user] = jar
+		p.forget(user)
+	}
+	return len(jar) > 0
+}
+
+// forget drops what is known of a user's matches.
+func (p *Plane) forget(user uint32) {
+	for _, s := range p.inOrder {
+		for route := range p.workload.Routes {
+			delete(s.matched.byUser, uint64(user)<<16|uint64(route))
+		}
+	}
+}
+
+func withCookies(headers []mesh.Header, jar []cookie) []mesh.Header {
+	if len(jar) == 0 {
+		return headers
+	}
+	at := slices.IndexFunc(headers, func(h mesh.Header) bool { return strings.EqualFold(h.Name, "Cookie") })
+	if at < 0 {
+		headers, at = append(headers, mesh.Header{Name: "Cookie"}), len(headers)
+	}
+	for _, c := range jar {
+		if headers[at].Value != "" {
+			headers[at].Value += "; "
+		}
+		headers[at].Value += c.name + "=" + c.value
+	}
+	return headers
+}
