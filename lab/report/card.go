@@ -56,7 +56,11 @@ func (p *page) harm(c score.Card) {
 	p.harmBar("yours", &h.Learner, scale, h.None, harmTone(h))
 	p.harmBar("reference", h.Best, scale, h.None, blue)
 	p.harmBar("ideal alarm", h.Bound, scale, h.None, faint)
-	p.wrapped(3, plain, harmWords(c))
+	if h.Bound != nil {
+		p.line("   ", p.in(faint, "ideal alarm: your steps, undone 20 s after the requests alone gave it away"))
+	}
+	p.wrapped(3, plain, spared(c))
+	p.wrapped(3, plain, hurt(c))
 }
 
 func harmTone(h score.Harm) tone {
@@ -79,29 +83,34 @@ func (p *page) harmBar(name string, n *int, scale int, none *int, t tone) {
 	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(number(*n), 10), right(share, 8))
 }
 
-func harmWords(c score.Card) string {
-	var parts []string
+// spared says how much harm the guardrails kept away.
+func spared(c score.Card) string {
 	h := c.Harm
-	if h.Avoided != nil {
-		s := "harm avoided " + percent(*h.Avoided)
-		if h.Low != nil && h.High != nil {
-			s += fmt.Sprintf(" (95 %% interval %s to %s)", percent(*h.Low), percent(*h.High))
-		}
-		parts = append(parts, s)
+	if h.Avoided == nil {
+		return ""
+	}
+	s := "harm avoided " + percent(*h.Avoided)
+	if h.Low != nil && h.High != nil {
+		s += fmt.Sprintf(" (95 %% interval %s to %s)", percent(*h.Low), percent(*h.High))
 	}
 	if c.Skill != nil {
-		parts = append(parts, fmt.Sprintf("skill %.2f", *c.Skill))
+		s += fmt.Sprintf(" · skill %.2f", *c.Skill)
 	}
+	return s
+}
+
+// hurt counts people and false alarms.
+func hurt(c score.Card) string {
+	h := c.Harm
+	s := "users hurt " + number(h.UsersHurt)
 	if h.UsersHurtNone != nil {
-		parts = append(parts, fmt.Sprintf("users hurt %s (no guardrail: %s)", number(h.UsersHurt), number(*h.UsersHurtNone)))
-	} else if h.UsersHurt > 0 {
-		parts = append(parts, "users hurt "+number(h.UsersHurt))
+		s += fmt.Sprintf(" of %s without guardrail", number(*h.UsersHurtNone))
 	}
 	if c.Healthy.Of > 0 {
-		parts = append(parts, fmt.Sprintf("healthy releases held up %d of %d (95 %% interval %s to %s)",
-			c.Healthy.Count, c.Healthy.Of, percent(c.Healthy.Low), percent(c.Healthy.High)))
+		s += fmt.Sprintf(" · healthy releases held up %d of %d (%s to %s)",
+			c.Healthy.Count, c.Healthy.Of, percent(c.Healthy.Low), percent(c.Healthy.High))
 	}
-	return strings.Join(parts, " · ")
+	return s
 }
 
 func verdictSign(v score.Verdict) (string, tone) {
@@ -136,11 +145,7 @@ func after(d *event.Seconds) string {
 	if d == nil {
 		return "–"
 	}
-	t := time.Duration(*d)
-	if t >= 100*time.Second {
-		return clock(t)
-	}
-	return span(t)
+	return fmt.Sprintf("%.0f s", time.Duration(*d).Seconds())
 }
 
 // cohorts shows who was hurt: an average hides it.

@@ -27,7 +27,7 @@ func (p *page) picture(c score.Card) {
 		before, after := g.row(row)
 		p.line("   ", p.in(faint, chartLabel(row)), p.in(blue, before), p.in(bad, after))
 	}
-	p.line(p.in(faint, "        └"+strings.Repeat("─", g.columns)))
+	p.line(p.in(faint, "        └"+g.axis()))
 	p.line("         ", g.markers(p.paint))
 	p.legend(r)
 	p.line("   ", p.in(t, sign+" "+string(r.Verdict)), ": ", cut(r.Reason, p.width-length(string(r.Verdict))-8))
@@ -75,15 +75,31 @@ type chart struct {
 	columns int
 }
 
-// newChart shows the run from shortly before the release to its end.
+// newChart shows the run from shortly before the release until well after the last thing that happened.
 func newChart(r score.Row, columns int) chart {
 	g := chart{run: r, to: time.Duration(r.End), columns: columns}
 	if r.Released != nil {
 		released := time.Duration(*r.Released)
-		g.from = max(0, released-(g.to-released)/20)
+		last := released
+		for _, m := range moments(r) {
+			if m.at != nil {
+				last = max(last, time.Duration(*m.at))
+			}
+		}
+		if n := len(r.Track); n > 0 {
+			last = max(last, time.Duration(r.Track[n-1].At))
+		}
+		g.from = max(0, released-(last-released)/15)
+		g.to = min(g.to, last+(last-released)/3)
 	}
 	g.to = max(g.to, g.from+time.Second)
 	return g
+}
+
+// axis is the line under the chart, with its first and last time.
+func (g chart) axis() string {
+	from, to := clock(g.from), clock(g.to)
+	return from + strings.Repeat("─", max(0, g.columns-length(from)-length(to))) + to
 }
 
 func (g chart) column(at time.Duration) int {

@@ -103,7 +103,7 @@ func (s *storyteller) tell(e event.Event) {
 	case event.Rehearsal:
 		s.rehearsal(m, f)
 	case event.Alert:
-		s.add(m, plain, "alert (%s) to %s: %s", f.Severity, f.Provider, f.Message)
+		s.add(m, plain, "alert (%s)%s: %s", f.Severity, to(f.Provider), f.Message)
 	case event.RunEnded:
 		s.add(m, bold, "run ended: %s%s", f.Outcome, because(f.Reason))
 	}
@@ -242,6 +242,13 @@ func because(reason string) string {
 		return ""
 	}
 	return ": " + reason
+}
+
+func to(provider string) string {
+	if provider == "" {
+		return ""
+	}
+	return " to " + provider
 }
 
 func from(source string) string {

@@ -27,7 +27,8 @@ type ratio struct {
 // gradeRatio asks whether the canary got the part it should get. Which comparison is right depends on how the guardrails
 // route:
 //   - by match to the canary alone: nobody of the exposed cohort may get the primary, so single requests are evidence;
-//   - by match with a split: users are assigned, so distinct users are compared (χ² over assignment units);
+//   - with a split that the rubric or a match sets: distinct users are compared (χ² over assignment units), or requests
+//     where users saw both versions, since each request was then drawn anew;
 //   - by weight: each request is drawn anew, so requests are compared with the weights in force.
 func (t *trial) gradeRatio(i scenarios.RubricItem) grade {
 	return each(t.learner(), func(r *run) finding {
@@ -66,11 +67,10 @@ func matchedRequests(t *timeline.Timeline) ratio {
 	x := ratio{expected: 1, unit: "requests"}
 	most := -1.0
 	for _, name := range t.Cohorts() {
-		canary := t.Settled(timeline.And(timeline.Of(name), t.OnCanary())).N
-		all := t.Settled(timeline.And(timeline.Of(name), func(k timeline.Key) bool { return k.Workload != "" })).N
-		if all > 0 && float64(canary)/float64(all) > most {
+		canary, others := requests(t, name)
+		if all := canary + others; all > 0 && float64(canary)/float64(all) > most {
 			most = float64(canary) / float64(all)
-			x.cohort, x.canary, x.primary = name, canary, all-canary
+			x.cohort, x.canary, x.primary = name, canary, others
 		}
 	}
 	return x
@@ -96,7 +96,21 @@ func assignedUsers(t *timeline.Timeline, share float64) ratio {
 			x.cohort, x.canary, x.primary = name, canary, all-canary
 		}
 	}
+	if seen := t.Totals.Users[x.cohort]; seen > 0 && float64(x.canary+x.primary) > bothAllowed*float64(seen) {
+		x.unit = "requests"
+		x.canary, x.primary = requests(t, x.cohort)
+	}
 	return x
+}
+
+// bothAllowed is how many times more assignments than users there may be before users count as having seen both versions.
+const bothAllowed = 1.02
+
+// requests counts what the canary and others answered to a cohort in settled seconds.
+func requests(t *timeline.Timeline, cohort string) (canary, others int) {
+	canary = t.Settled(timeline.And(timeline.Of(cohort), t.OnCanary())).N
+	all := t.Settled(timeline.And(timeline.Of(cohort), func(k timeline.Key) bool { return k.Workload != "" })).N
+	return canary, all - canary
 }
 
 // weighted compares the requests of settled seconds with the weights in force.

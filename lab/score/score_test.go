@@ -266,6 +266,10 @@ func TestSampleRatios(t *testing.T) {
 			"premium": {script.Service: canary, script.Service + "-primary": primary}, "free": {script.Service + "-primary": 5000},
 		}}).End(event.OutcomeCompleted)
 	}
+	// 60 s at 10 %, of which 55 are settled: 110 of 1100 premium requests where 50 % were due.
+	both := rolling("healthy").Note(matched(50)).Canary("Progressing", 10, 0).Traffic(60)
+	both.Note(event.TrafficTotals{Users: map[string]int{"premium": 1000}, Assigned: map[string]map[string]int{
+		"premium": {script.Service: 1000, script.Service + "-primary": 1000}}}).End(event.OutcomeCompleted)
 	drained := rolling("healthy").Canary("Progressing", 50, 0)
 	drained.Weight = 10
 	for name, c := range map[string]struct {
@@ -275,6 +279,7 @@ func TestSampleRatios(t *testing.T) {
 		"everyone who matches":       {experiment(0).Close(), true},
 		"a third does not match":     {experiment(6).Close(), false},
 		"an even split":              {split(1010, 990), true},
+		"users who saw both":         {both, false},
 		"a lopsided split":           {split(1100, 900), false},
 		"fewer than the weight says": {drained.Traffic(60).Close(), false},
 	} {
