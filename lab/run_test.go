@@ -281,7 +281,7 @@ func seeds(n uint64) []Flight {
 func TestTrialPlaysEveryFlightOnce(t *testing.T) {
 	for _, workers := range []int{0, 1, 3, 50} {
 		s := &shelf{}
-		if err := Trial(t.Context(), script{}, seeds(20), workers, s.open); err != nil {
+		if err := Trial(t.Context(), Here{script{}}, seeds(20), workers, s.open); err != nil {
 			t.Fatal(err)
 		}
 		var played []uint64
@@ -303,7 +303,7 @@ func TestTrialPlaysEveryFlightOnce(t *testing.T) {
 
 func TestTrialStopsAfterAFault(t *testing.T) {
 	s := &shelf{refuse: 3}
-	err := Trial(t.Context(), script{}, seeds(20), 1, s.open)
+	err := Trial(t.Context(), Here{script{}}, seeds(20), 1, s.open)
 	if err == nil || !strings.Contains(err.Error(), "the disk is full") {
 		t.Errorf("the trial returned %v", err)
 	}
@@ -315,7 +315,7 @@ func TestTrialStopsAfterAFault(t *testing.T) {
 func TestTrialInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	s := &shelf{}
-	err := Trial(ctx, script{cancel: "release", stop: stop}, seeds(20), 2, s.open)
+	err := Trial(ctx, Here{script{cancel: "release", stop: stop}}, seeds(20), 2, s.open)
 	if !errors.Is(err, context.Canceled) || strings.Count(err.Error(), "\n") != 0 {
 		t.Errorf("the trial returned %q, want one context.Canceled", err)
 	}

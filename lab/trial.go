@@ -14,13 +14,26 @@ type Log interface {
 	Close() error
 }
 
-// Trial plays flights on a cluster in their order, up to workers of them at the same time. Before a flight begins, open is
+// Player plays one flight and hands every event to sink, in order and from one goroutine at a time.
+type Player interface {
+	Play(ctx context.Context, f Flight, sink func(event.Event)) error
+}
+
+// Here is the player that plays in this process.
+type Here struct{ Cluster }
+
+// Play implements [Player] by [Run].
+func (h Here) Play(ctx context.Context, f Flight, sink func(event.Event)) error {
+	return Run(ctx, h.Cluster, f, sink)
+}
+
+// Trial plays flights in their order, up to workers of them at the same time. Before a flight begins, open is
 // asked for its log by the flight's index; it is called from several goroutines.
 //
 // After an error no further flight begins, those under way are played to their end, and all errors are returned. When the
 // context ends, those under way are closed as interrupted and the context's cause is returned.
-func Trial(ctx context.Context, c Cluster, flights []Flight, workers int, open func(int) (Log, error)) error {
-	p := &pool{cluster: c, open: open, flights: flights}
+func Trial(ctx context.Context, player Player, flights []Flight, workers int, open func(int) (Log, error)) error {
+	p := &pool{player: player, open: open, flights: flights}
 	var working sync.WaitGroup
 	for range min(max(workers, 1), len(flights)) {
 		working.Go(func() { p.work(ctx) })
@@ -34,8 +47,8 @@ func Trial(ctx context.Context, c Cluster, flights []Flight, workers int, open f
 
 // pool is the work of one trial.
 type pool struct {
-	cluster Cluster
-	open    func(int) (Log, error)
+	player Player
+	open   func(int) (Log, error)
 
 	flights []Flight
 
@@ -69,7 +82,7 @@ func (p *pool) play(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	err = Run(ctx, p.cluster, p.flights[i], log.Write)
+	err = p.player.Play(ctx, p.flights[i], log.Write)
 	return errors.Join(err, log.Close())
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"coalmine/lab"
+	"coalmine/lab/sim"
 )
 
 // Env is everything that commands take from the process around them.
@@ -28,8 +29,9 @@ type Env struct {
 	Workers int
 	// Version of this binary.
 	Version string
-	// Cluster is where runs are played.
+	// Cluster is where runs are played, Player plays them there.
 	Cluster lab.Cluster
+	Player  lab.Player
 }
 
 // defaultWidth is for streams that are no terminals.
@@ -50,7 +52,8 @@ func newEnv() *Env {
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
 		env.Width = w
 	}
-	env.Cluster = newCluster(env.Version)
+	env.Cluster = sim.Cluster{Version: env.Version}
+	env.Player = newPlayer(env)
 	return env
 }
 

@@ -30,6 +30,7 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newRunCommand(env),
 		newReportCommand(env),
 		newVersionCommand(env),
+		newWorkerCommand(env),
 	)
 	return root
 }

@@ -118,7 +118,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 func (env *Env) play(ctx context.Context, t *trial, rec *record.Recorder) error {
 	p := newProgress(env, len(t.flights))
 	defer p.close()
-	return lab.Trial(ctx, env.Cluster, t.flights, env.Workers, func(i int) (lab.Log, error) {
+	return lab.Trial(ctx, env.Player, t.flights, env.Workers, func(i int) (lab.Log, error) {
 		log, err := rec.Log(t.runs[i])
 		if err != nil {
 			return nil, err

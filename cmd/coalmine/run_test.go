@@ -138,7 +138,7 @@ func newTheatre(t *testing.T, s *stage) *theatre {
 	th := &theatre{}
 	th.Env = &Env{
 		In: strings.NewReader(""), Out: &th.out, Err: &th.err, Width: defaultWidth, Dir: t.TempDir(), Workers: 1, Version: "test",
-		Now: time.Now, Getenv: func(string) string { return "" }, Cluster: s,
+		Now: time.Now, Getenv: func(string) string { return "" }, Cluster: s, Player: lab.Here{Cluster: s},
 	}
 	return th
 }

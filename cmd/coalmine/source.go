@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"coalmine/lab"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/score"
 	"coalmine/scenarios"
@@ -60,22 +61,12 @@ func invalidRubric(name string, s *scenarios.Scenario) error {
 	return nil
 }
 
-// environment is what guardrails of the scenario may refer to.
-func environment(s *scenarios.Scenario) guardrail.Environment {
-	e := guardrail.Environment{Namespace: scenarios.Namespace, ReleaseTarget: s.Release.Service, Ports: map[string]int{}}
-	for _, svc := range s.Services {
-		e.Targets = append(e.Targets, svc.Name)
-		e.Ports[svc.Name] = svc.Port
-	}
-	return e
-}
-
 // loadGuardrails reads guardrails from a path, or from the variant of the scenario with this name when there is no such path.
 // It tells the variant's name, "" for a path.
 func (env *Env) loadGuardrails(ctx context.Context, name string, src *source) (*guardrail.Set, string, error) {
 	path := env.path(name)
 	if info, err := os.Stat(path); err == nil {
-		set, err := guardrail.Load(ctx, path, environment(src.scenario))
+		set, err := guardrail.Load(ctx, path, lab.Environment(src.scenario))
 		if !info.IsDir() {
 			path = filepath.Dir(path)
 		}
@@ -90,7 +81,7 @@ func (env *Env) loadGuardrails(ctx context.Context, name string, src *source) (*
 	if err != nil {
 		return nil, "", err
 	}
-	set, err := guardrail.Parse(files, environment(src.scenario))
+	set, err := guardrail.Parse(files, lab.Environment(src.scenario))
 	return set, name, located(src.scenario.Name+"/"+name, err)
 }
 

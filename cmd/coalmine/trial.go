@@ -96,7 +96,7 @@ func referenceOf(src *source) (*guardrail.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := guardrail.Parse(files, environment(src.scenario))
+	set, err := guardrail.Parse(files, lab.Environment(src.scenario))
 	return set, located(src.scenario.Name+"/"+reference, err)
 }
 

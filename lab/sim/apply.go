@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coalmine/lab"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
@@ -47,25 +48,13 @@ func (w *world) applyManifests(ctx context.Context, name, manifests string) erro
 	if strings.TrimSpace(manifests) == "" {
 		return nil
 	}
-	set, err := guardrail.Parse(map[string][]byte{name: []byte(manifests)}, Environment(w.flight.Scenario, false))
+	env := lab.Environment(w.flight.Scenario)
+	env.ReleaseTarget = "" // the platform brings no canary
+	set, err := guardrail.Parse(map[string][]byte{name: []byte(manifests)}, env)
 	if err != nil {
 		return fmt.Errorf("the scenario's manifests: %w", err)
 	}
 	return w.applySet(ctx, set, ownerScenario)
-}
-
-// Environment tells validation what guardrails for a scenario may refer to. With the release watched, one canary must target
-// the released service.
-func Environment(s *scenarios.Scenario, watched bool) guardrail.Environment {
-	env := guardrail.Environment{Namespace: scenarios.Namespace, Ports: map[string]int{}}
-	for _, svc := range s.Services {
-		env.Targets = append(env.Targets, svc.Name)
-		env.Ports[svc.Name] = svc.Port
-	}
-	if watched {
-		env.ReleaseTarget = s.Release.Service
-	}
-	return env
 }
 
 // apply creates one object, or updates it where the lab has one of that name. Addresses are turned to the hosts of this run;

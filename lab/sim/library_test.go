@@ -32,6 +32,8 @@ func expectations() []expectation {
 	return []expectation{
 		{"full-rollout", "naive", score.OutcomeMissed},
 		{"full-rollout", "solution", score.OutcomePassed},
+		{"hidden-segment", "naive", score.OutcomeMissed},
+		{"hidden-segment", "solution", score.OutcomePassed},
 	}
 }
 
@@ -70,7 +72,7 @@ func cards(t *testing.T, name, variant string, n int) []score.Card {
 	}
 	parts := []score.Part{score.PartFaulty, score.PartHealthy, score.PartUnguarded}
 	runs := make([]score.RunResult, len(flights))
-	err := lab.Trial(context.Background(), sim.Cluster{Version: "test"}, flights, runtime.GOMAXPROCS(0), func(i int) (lab.Log, error) {
+	err := lab.Trial(context.Background(), lab.Here{Cluster: sim.Cluster{Version: "test"}}, flights, runtime.GOMAXPROCS(0), func(i int) (lab.Log, error) {
 		runs[i] = score.RunResult{Part: parts[i%len(parts)], Timeline: new(timeline.Timeline)}
 		return timelineLog{runs[i].Timeline}, nil
 	})

@@ -35,7 +35,7 @@ func flight(t testing.TB, name, variant, version string, seed uint64) lab.Flight
 		if err != nil {
 			t.Fatal(err)
 		}
-		set, err := guardrail.Parse(files, sim.Environment(s, true))
+		set, err := guardrail.Parse(files, lab.Environment(s))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 // Limits of a worker process. A run takes about half a second of processor time and 100 MB.
 const (
 	cpuSeconds  = 120
-	dataBytes   = 1 << 30 // beyond it the kernel refuses memory
+	dataBytes   = 1 << 30   // beyond it the kernel refuses memory
 	heapBytes   = 512 << 20 // towards it the garbage collector works harder
 	openFiles   = 256
 	writtenFile = 256 << 20

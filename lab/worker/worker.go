@@ -42,7 +42,7 @@ func newJob(f lab.Flight) job {
 }
 
 // flight checks the guardrails again: a worker trusts nobody.
-func (j job) flight(env func(*scenarios.Scenario) guardrail.Environment) (lab.Flight, error) {
+func (j job) flight() (lab.Flight, error) {
 	f := lab.Flight{Scenario: j.Scenario, Version: j.Version, Seed: j.Seed, ApproveAfter: j.ApproveAfter}
 	if j.Scenario == nil {
 		return f, errors.New("the job has no scenario")
@@ -50,14 +50,14 @@ func (j job) flight(env func(*scenarios.Scenario) guardrail.Environment) (lab.Fl
 	if !j.Guarded {
 		return f, nil
 	}
-	set, err := guardrail.Parse(j.Guardrails, env(j.Scenario))
+	set, err := guardrail.Parse(j.Guardrails, lab.Environment(j.Scenario))
 	f.Guardrails = set
 	return f, err
 }
 
 // Serve plays the job that stands in the input and writes its events, as JSON lines, to the output. It sets the process's
 // limits first.
-func Serve(ctx context.Context, in io.Reader, out io.Writer, c lab.Cluster, env func(*scenarios.Scenario) guardrail.Environment) error {
+func Serve(ctx context.Context, in io.Reader, out io.Writer, c lab.Cluster) error {
 	if err := limitProcess(); err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
@@ -67,7 +67,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, c lab.Cluster, env 
 	if err := d.Decode(&j); err != nil {
 		return fmt.Errorf("worker: the job is not readable: %w", err)
 	}
-	f, err := j.flight(env)
+	f, err := j.flight()
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}

@@ -32,12 +32,12 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	env := func(s *scenarios.Scenario) guardrail.Environment { return sim.Environment(s, true) }
+
 	switch os.Args[0] {
 	case honest:
-		exit(worker.Serve(context.Background(), os.Stdin, os.Stdout, sim.Cluster{Version: "test"}, env))
+		exit(worker.Serve(context.Background(), os.Stdin, os.Stdout, sim.Cluster{Version: "test"}))
 	case glutton:
-		exit(worker.Serve(context.Background(), os.Stdin, os.Stdout, hungry{}, env))
+		exit(worker.Serve(context.Background(), os.Stdin, os.Stdout, hungry{}))
 	case dead:
 		fmt.Println(`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s","service":"b","version":"v","baseline":"v","seed":1,"cluster":"c","mesh":"m","guarded":true,"versions":{}}}`)
 		os.Exit(7)
@@ -102,7 +102,7 @@ func flight(t *testing.T, version string) lab.Flight {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := guardrail.Parse(files, sim.Environment(s, true))
+	set, err := guardrail.Parse(files, lab.Environment(s))
 	if err != nil {
 		t.Fatal(err)
 	}
