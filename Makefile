@@ -1,0 +1,36 @@
+# The tasks of this repository. `make` lists them.
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench race generate
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build bin/coalmine
+	$(GO) build -o bin/coalmine ./cmd/coalmine
+
+# The first run misses the incident on purpose, which is exit code 3.
+demo: build ## Play the first scenario twice: against naive guardrails, and against good ones
+	bin/coalmine run full-rollout --guardrails naive || [ $$? -eq 3 ]
+	bin/coalmine run full-rollout --guardrails solution
+
+test: ## Run all tests
+	$(GO) test ./...
+
+lint: ## Check format, vet and staticcheck
+	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './.*')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+race: ## Run all tests under the race detector
+	$(GO) test -race ./...
+
+generate: ## Write generated files anew (scenarios/schema.json)
+	$(GO) generate ./...
