@@ -1,6 +1,6 @@
 package loadgen
 
-import "coalmine/chance"
+import "coalmine/loadgen/chance"
 
 // alias draws from a discrete distribution in constant time (Walker 1977, in Vose's construction, IEEE Transactions on
 // Software Engineering 17, 1991).

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"coalmine/chance"
 	"coalmine/loadgen"
+	"coalmine/loadgen/chance"
 )
 
 // cpuTime is the time that this process spent on the processor.

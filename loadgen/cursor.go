@@ -3,7 +3,7 @@ package loadgen
 import (
 	"time"
 
-	"coalmine/chance"
+	"coalmine/loadgen/chance"
 )
 
 // Cursor walks over a plan. It allocates nothing per arrival and is for one goroutine.

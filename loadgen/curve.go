@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"coalmine/chance"
+	"coalmine/loadgen/chance"
 )
 
 // segment is a stretch of time in which the rate is linear. Times are seconds since the begin of traffic.

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"coalmine/chance"
+	"coalmine/loadgen/chance"
 )
 
 // userMark stands for the user's number in the value of a header or cookie.

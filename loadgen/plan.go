@@ -8,7 +8,7 @@ import (
 	"math"
 	"time"
 
-	"coalmine/chance"
+	"coalmine/loadgen/chance"
 )
 
 // Plan is the list of arrivals of a workload. It is not stored: a [Cursor] computes it arrival by arrival. A plan may be

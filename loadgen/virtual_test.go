@@ -11,8 +11,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"coalmine/chance"
 	"coalmine/loadgen"
+	"coalmine/loadgen/chance"
 )
 
 // TestCompletionsComeInOrder plays random latencies and checks order, accounts and peak against a plain sort.

@@ -3,7 +3,7 @@ package app
 import (
 	"time"
 
-	"coalmine/chance"
+	"coalmine/loadgen/chance"
 )
 
 // fault is a fault made ready: shares of 0 are replaced by the 1 that they stand for.

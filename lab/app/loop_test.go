@@ -4,8 +4,8 @@ import (
 	"container/heap"
 	"time"
 
-	"coalmine/chance"
 	"coalmine/lab/app"
+	"coalmine/loadgen/chance"
 )
 
 // due is an answer, or the release of a held slot.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"coalmine/chance"
+	"coalmine/loadgen/chance"
 )
 
 // Model is a behaviour made ready for millions of requests. It may be used by several goroutines at once; a request's fate

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"coalmine/chance"
 	"coalmine/lab/app"
+	"coalmine/loadgen/chance"
 )
 
 // erlangB is the share of customers lost in M/G/c/c with an offered load in erlangs (Erlang 1917), by the usual recursion.

@@ -169,11 +169,14 @@ type Route struct {
 type Query struct {
 	// Asker is the canary for Flagger's queries.
 	Asker string `json:"asker,omitempty"`
-	// Metric is the name of the check in the Canary, where it is known.
+	// Metric is the name of the check in the Canary, where it is known, else that of the MetricTemplate.
 	Metric string `json:"metric,omitempty"`
 	PromQL string `json:"promql"`
 	// Value is the one that Flagger takes (the last sample's); nil when the answer was empty or NaN.
 	Value *float64 `json:"value,omitempty"`
+	// Min and Max bound the values that pass the check, where they are known.
+	Min *float64 `json:"min,omitempty"`
+	Max *float64 `json:"max,omitempty"`
 	// Error is the engine's, "" when it answered.
 	Error string `json:"error,omitempty"`
 }
@@ -183,6 +186,8 @@ type Gate struct {
 	Canary string `json:"canary"`
 	// Name is the gate's: mtls, policy, rollback-drill, volume, cohort, approve.
 	Name string `json:"name"`
+	// Hook is the type of the webhook that called, as in a Canary: pre-rollout, rollout, confirm-promotion, rollback, …
+	Hook string `json:"hook,omitempty"`
 	// URL is what the webhook asked for.
 	URL string `json:"url"`
 	// Phase is the canary's phase in the webhook's payload.

@@ -50,6 +50,15 @@ func TestCases(t *testing.T) {
 	}
 }
 
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 // splitCase takes the changes of a case from the lines that it expects.
 func splitCase(text string) (steps, want []string) {
 	for line := range strings.Lines(text) {

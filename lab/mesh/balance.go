@@ -3,7 +3,7 @@ package mesh
 import (
 	"time"
 
-	"coalmine/chance"
+	"coalmine/loadgen/chance"
 )
 
 // Load estimation of a default installation (linkerd2, policy-controller/grpc/src/outbound.rs, default_balancer_config).

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"coalmine/chance"
 	"coalmine/lab/mesh"
+	"coalmine/loadgen/chance"
 )
 
 func TestCostFollowsPeakEWMA(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"coalmine/chance"
 	"coalmine/lab/mesh"
+	"coalmine/loadgen/chance"
 )
 
 func path(kind mesh.PathKind, value string) mesh.Match {

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,22 +75,57 @@ func (f *Folder) Card() ([]byte, error) {
 	return io.ReadAll(file)
 }
 
-// Events reads the log of a run. A run that never began is an error that is [fs.ErrNotExist]; of a log that was cut off,
-// the events before the cut are returned, together with an error.
+// ErrCutOff says that a log ends in the middle of a line, as it does when the writing process was killed.
+var ErrCutOff = errors.New("the log is cut off")
+
+// Events reads the log of a run. A run that never began is an error that is [fs.ErrNotExist]. Of a log that is damaged, the
+// events before the damage are returned together with an error; it is [ErrCutOff] when nothing but the end is missing.
 func (f *Folder) Events(r Run) ([]event.Event, error) {
 	file, err := f.open(r.file(), maxLog)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	events, err := event.Read(file)
+	whole, cut, err := wholeLines(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.file(), err)
+	}
+	events, err := event.Read(io.NewSectionReader(file, 0, whole))
+	if err == nil && cut {
+		err = fmt.Errorf("%w after line %d", ErrCutOff, len(events))
+	}
+	if len(events) == 0 {
+		return nil, fmt.Errorf("%s: no event was recorded: %w", r.file(), cmp.Or(err, fs.ErrNotExist))
+	}
+	if wrong := f.belongs(r, events); wrong != nil {
+		return nil, wrong
+	}
 	if err != nil {
 		return events, fmt.Errorf("%s: %w", r.file(), err)
 	}
-	if len(events) == 0 {
-		return nil, fmt.Errorf("%s: the log is empty", r.file())
+	return events, nil
+}
+
+// wholeLines returns where the last whole line ends, and whether anything comes after it.
+func wholeLines(file *os.File) (end int64, cut bool, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return 0, false, err
 	}
-	return events, f.belongs(r, events)
+	chunk := make([]byte, 64<<10)
+	for end = info.Size(); end > 0; {
+		begin := max(end-int64(len(chunk)), 0)
+		n, err := file.ReadAt(chunk[:end-begin], begin)
+		if err != nil {
+			return 0, false, err
+		}
+		if i := bytes.LastIndexByte(chunk[:n], '\n'); i >= 0 {
+			end = begin + int64(i) + 1
+			break
+		}
+		end = begin
+	}
+	return end, end < info.Size(), nil
 }
 
 // belongs checks that a log is of the run whose folder it stands in.
@@ -103,7 +139,7 @@ func (f *Folder) belongs(r Run, events []event.Event) error {
 }
 
 // open opens a regular file of bounded size.
-func (f *Folder) open(name string, most int64) (fs.File, error) {
+func (f *Folder) open(name string, most int64) (*os.File, error) {
 	info, err := f.root.Stat(name)
 	if err != nil {
 		return nil, err

@@ -160,6 +160,7 @@ func TestLogIsWrittenOnce(t *testing.T) {
 	}
 }
 
+// TestCutOffLogIsReadUpToTheCut cuts a log at every byte, as a killed process may.
 func TestCutOffLogIsReadUpToTheCut(t *testing.T) {
 	dir := record(t)
 	name := filepath.Join(dir, faulty7.file())
@@ -167,12 +168,21 @@ func TestCutOffLogIsReadUpToTheCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(name, data[:len(data)-20], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	events, err := read(t, dir).Events(faulty7)
-	if len(events) != 2 || err == nil || !strings.Contains(err.Error(), "runs/faulty-seed7/events.jsonl: line 3: ") {
-		t.Errorf("%d events, error %v: want the 2 whole ones and an error that names line 3", len(events), err)
+	for size := len(data) - 1; size >= 0; size-- {
+		if err := os.Truncate(name, int64(size)); err != nil {
+			t.Fatal(err)
+		}
+		events, err := read(t, dir).Events(faulty7)
+		lines := strings.Count(string(data[:size]), "\n")
+		atEnd := size > 0 && data[size-1] == '\n'
+		switch {
+		case len(events) != lines:
+			t.Errorf("cut after %d bytes: %d events, want the %d whole ones", size, len(events), lines)
+		case lines == 0 && (err == nil || size == 0 && !errors.Is(err, fs.ErrNotExist)):
+			t.Errorf("cut after %d bytes, before the first event ended: error %v", size, err)
+		case !atEnd && size > 0 && !errors.Is(err, ErrCutOff), atEnd && err != nil:
+			t.Errorf("cut after %d bytes: error %v", size, err)
+		}
 	}
 }
 
@@ -217,7 +227,8 @@ func TestHostileFolders(t *testing.T) {
 			if err := os.Truncate(filepath.Join(dir, faulty7.file()), 0); err != nil {
 				t.Fatal(err)
 			}
-		}, "the log is empty"},
+		}, "no event was recorded"},
+		"a damaged line": {replace(faulty7.file(), `"seq":2`, `"seq":4`), "line 2: sequence number 4"},
 		"a log without end": {func(t *testing.T, dir string) {
 			if err := os.Truncate(filepath.Join(dir, faulty7.file()), maxLog+1); err != nil {
 				t.Fatal(err)

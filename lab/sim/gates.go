@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -40,16 +41,18 @@ func (w *world) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload)
 	public := *r.URL
 	public.Scheme, public.Host = "http", guardrail.GateHost
 	call, err := guardrail.ParseGate(public.String())
-	service := w.serviceOf(payload.Name)
+	canary := w.canaryNamed(payload.Name)
 	var a gate.Answer
+	hook := ""
 	switch {
 	case err != nil:
 		a.Reason = err.Error()
-	case service == "":
+	case canary == nil:
 		a.Reason = "no canary of this run has the name " + payload.Name
 	default:
+		hook = hookOf(canary, public.String())
 		w.mu.Lock()
-		a = gate.Ask(gateState{w}, service, call)
+		a = gate.Ask(gateState{w}, canary.Spec.TargetRef.Name, call)
 		w.mu.Unlock()
 	}
 	source := sourceFlagger + payload.Name + "." + payload.Namespace
@@ -57,20 +60,17 @@ func (w *world) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload)
 		w.note(source, event.Rehearsal{Canary: payload.Name, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
 	w.note(source, event.Gate{
-		Canary: payload.Name, Name: call.Gate, URL: public.String(), Phase: string(payload.Phase),
+		Canary: payload.Name, Name: call.Gate, Hook: hook, URL: public.String(), Phase: string(payload.Phase),
 		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
 	})
 	return a
 }
 
-// serviceOf is the service that a canary of the learner's targets.
-func (w *world) serviceOf(canary string) string {
-	if w.flight.Guardrails == nil {
-		return ""
-	}
-	for _, s := range w.flight.Scenario.Services {
-		if c := w.flight.Guardrails.CanaryFor(s.Name); c != nil && c.Name == canary {
-			return s.Name
+// hookOf is the type of a canary's webhook that calls a URL.
+func hookOf(c *flaggerv1.Canary, url string) string {
+	for _, h := range c.GetAnalysis().Webhooks {
+		if h.URL == url {
+			return string(cmp.Or(h.Type, flaggerv1.RolloutHook))
 		}
 	}
 	return ""

@@ -6,12 +6,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"coalmine/chance"
 	"coalmine/lab"
 	"coalmine/lab/app"
 	"coalmine/lab/sim/dataplane"
 	"coalmine/lab/slo"
 	"coalmine/loadgen"
+	"coalmine/loadgen/chance"
 	"coalmine/scenarios"
 )
 

@@ -46,10 +46,46 @@ func (w *world) asked(r *http.Request, a prom.Answer) {
 		return
 	}
 	q := event.Query{Asker: bare(canary), Metric: metric, PromQL: promQL, Value: a.Value}
+	if m := w.metricOf(bare(canary), metric); m != nil {
+		q.Metric = m.Name
+		if r := m.ThresholdRange; r != nil {
+			q.Min, q.Max = r.Min, r.Max
+		} else {
+			q.Max = &m.Threshold // for templates and inline queries the deprecated threshold is a maximum
+		}
+	}
 	if a.Err != nil {
 		q.Error = a.Err.Error()
 	}
 	w.note(sourceFlagger+canary, q)
+}
+
+// metricOf finds the check of a canary that asks a metric template, or whose own query has a name; nil where none does.
+func (w *world) metricOf(canary, metric string) *flaggerv1.CanaryMetric {
+	c := w.canaryNamed(canary)
+	if c == nil || metric == "" {
+		return nil
+	}
+	for i := range c.GetAnalysis().Metrics {
+		m := &c.GetAnalysis().Metrics[i]
+		if m.TemplateRef != nil && m.TemplateRef.Name == metric || m.Query != "" && m.Name == metric {
+			return m
+		}
+	}
+	return nil
+}
+
+// canaryNamed is a canary as the learner wrote it; nil where there is none of the name.
+func (w *world) canaryNamed(name string) *flaggerv1.Canary {
+	if w.flight.Guardrails == nil {
+		return nil
+	}
+	for _, s := range w.flight.Scenario.Services {
+		if c := w.flight.Guardrails.CanaryFor(s.Name); c != nil && c.Name == name {
+			return c
+		}
+	}
+	return nil
 }
 
 // onlineQuery is how Flagger asks whether Prometheus is there (flagger, pkg/metrics/providers/prometheus.go).
@@ -171,7 +207,7 @@ func (w *world) canaryChanged(a clienttesting.Action) {
 
 func (w *world) noteStatus(c *flaggerv1.Canary) {
 	status := event.Canary{
-		Name: c.Name, Namespace: scenarios.Namespace, Phase: string(c.Status.Phase),
+		Name: c.Name, Namespace: scenarios.Namespace, Target: c.Spec.TargetRef.Name, Phase: string(c.Status.Phase),
 		Weight: c.Status.CanaryWeight, Iterations: c.Status.Iterations, FailedChecks: c.Status.FailedChecks,
 		Threshold: c.GetAnalysisThreshold(), MaxIterations: c.GetAnalysis().Iterations,
 	}

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"coalmine/chance"
+	"coalmine/loadgen/chance"
 )
 
 func near(t *rapid.T, what string, x, got, want, tolerance float64) {

@@ -6,10 +6,10 @@ import (
 	"net/netip"
 	"time"
 
-	"coalmine/chance"
 	"coalmine/lab/app"
 	"coalmine/lab/mesh"
 	"coalmine/loadgen"
+	"coalmine/loadgen/chance"
 )
 
 // Config is what a plane is made for.

@@ -3,9 +3,9 @@ package dataplane
 import (
 	"time"
 
-	"coalmine/chance"
 	"coalmine/lab/app"
 	"coalmine/lab/mesh"
+	"coalmine/loadgen/chance"
 )
 
 // maxDepth bounds chains of calls, so that services that call each other in a circle come to an end: the hop beyond it is

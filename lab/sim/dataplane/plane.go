@@ -4,10 +4,10 @@ import (
 	"net/netip"
 	"time"
 
-	"coalmine/chance"
 	"coalmine/lab/app"
 	"coalmine/lab/mesh"
 	"coalmine/loadgen"
+	"coalmine/loadgen/chance"
 )
 
 // Plane is the data plane of one run. Its methods must not be called at the same time. What a method changes holds from the

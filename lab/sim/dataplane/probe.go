@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 
-	"coalmine/chance"
 	"coalmine/lab/mesh"
+	"coalmine/loadgen/chance"
 )
 
 // ProbeRequest is a marked request of a gate. It is no user traffic: it is counted nowhere and takes no pod's time.
