@@ -167,7 +167,7 @@ func TestDeepCopySharesNothing(t *testing.T) {
 
 func TestIsLabPrometheus(t *testing.T) {
 	for address, want := range map[string]bool{
-		LabPrometheus: true,
+		LabPrometheus:                                              true,
 		"http://prometheus.linkerd-viz:9090/":                      true,
 		"http://prometheus.linkerd-viz.svc:9090":                   true,
 		"http://prometheus.linkerd-viz.svc.cluster.local:9090":     true,
