@@ -219,7 +219,18 @@ func answer(q event.Query) string {
 	case q.Value == nil:
 		return "no values"
 	}
-	return fmt.Sprintf("%.4g", *q.Value)
+	return fmt.Sprintf("%.4g", *q.Value) + bound(q)
+}
+
+// bound tells the threshold that the value of a query is on the wrong side of.
+func bound(q event.Query) string {
+	switch {
+	case q.Min != nil && *q.Value < *q.Min:
+		return fmt.Sprintf(", at least %.4g is asked", *q.Min)
+	case q.Max != nil && *q.Value > *q.Max:
+		return fmt.Sprintf(", at most %.4g is asked", *q.Max)
+	}
+	return ""
 }
 
 // quotes are Flagger's own warnings of the same tick, word for word, unless it just said the same.

@@ -22,6 +22,9 @@ type Preconditions struct {
 	Server, Authorization Mark
 }
 
+// hookRollback is the type of the webhooks that Flagger asks whether to roll back.
+const hookRollback = "rollback"
+
 // Annotations of a Canary that bound an experiment.
 const (
 	annotationOwner      = "coalmine.dev/owner"
@@ -88,6 +91,12 @@ func (t *Timeline) foldApplied(f event.Applied, at Mark) {
 func (e Experiment) bare() bool { return e.Owner+e.Start+e.End+e.Hypothesis == "" }
 
 func (t *Timeline) foldGate(f event.Gate, at Mark) {
+	if f.Hook == hookRollback { // it asks whether to roll back: a no holds nothing
+		if f.Passed && t.onTrial() {
+			t.signal(at)
+		}
+		return
+	}
 	if f.Passed {
 		t.passGate(f.Name, at)
 		return
