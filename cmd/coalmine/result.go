@@ -66,11 +66,15 @@ func (env *Env) readRuns(folder *record.Folder) ([]score.RunResult, error) {
 	var results []score.RunResult
 	for _, run := range folder.Manifest.Runs {
 		events, err := folder.Events(run)
-		if errors.Is(err, fs.ErrNotExist) {
+		cut := errors.Is(err, record.ErrCutOff)
+		if errors.Is(err, fs.ErrNotExist) || cut && len(events) == 0 {
 			fmt.Fprintf(env.Err, "%s was not played\n", run.Name())
 			continue
 		}
-		if err != nil {
+		switch {
+		case cut:
+			fmt.Fprintf(env.Err, "%v; what stands before it counts\n", err)
+		case err != nil:
 			return nil, invalid("", "%w", err)
 		}
 		t := timeline.Build(events)

@@ -316,3 +316,31 @@ func TestProgressOnATerminal(t *testing.T) {
 		t.Errorf("the terminal got (-want +got):\n%s", diff)
 	}
 }
+
+// TestReportAfterAKill is about a process that had no time to close its logs.
+func TestReportAfterAKill(t *testing.T) {
+	for name, test := range map[string]struct {
+		keep func(size int64) int64
+		says string
+	}{
+		"in the middle of a log":  {func(size int64) int64 { return size - 10 }, "the log is cut off"},
+		"in the first line":       {func(int64) int64 { return 10 }, "healthy-seed1 was not played"},
+		"before anything was out": {func(int64) int64 { return 0 }, "healthy-seed1 was not played"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			th := newTheatre(t, &stage{})
+			th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result")
+			log := filepath.Join(th.Dir, "result", "runs", "healthy-seed1", "events.jsonl")
+			info, err := os.Stat(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(log, test.keep(info.Size())); err != nil {
+				t.Fatal(err)
+			}
+			if code := th.run(t.Context(), "report", "result"); code != score.ExitInconclusive || !strings.Contains(th.err.String(), test.says) {
+				t.Errorf("exit code %d, want %d and %q:\n%s%s", code, score.ExitInconclusive, test.says, &th.out, &th.err)
+			}
+		})
+	}
+}

@@ -16,7 +16,7 @@ type rule struct {
 func rules() []rule {
 	return []rule{
 		// Leaves.
-		{pkg: "chance"},
+		{pkg: "loadgen/chance"},
 		{pkg: "lab/event"},
 		{pkg: "lab/slo"},
 		{pkg: "lab/score/oracle"},
@@ -25,9 +25,9 @@ func rules() []rule {
 		{pkg: "internal/arch"},
 
 		// Models of users, services and the mesh.
-		{pkg: "loadgen", imports: []string{"chance"}},
-		{pkg: "lab/app", imports: []string{"chance"}},
-		{pkg: "lab/mesh", imports: []string{"chance", "lab/event"}},
+		{pkg: "loadgen", imports: []string{"loadgen/chance"}},
+		{pkg: "lab/app", imports: []string{"loadgen/chance"}},
+		{pkg: "lab/mesh", imports: []string{"loadgen/chance", "lab/event"}},
 
 		// Scenarios are data over the models.
 		{pkg: "scenarios/v1alpha1", imports: []string{"lab/app", "lab/slo", "loadgen"}},
@@ -38,9 +38,9 @@ func rules() []rule {
 		{pkg: "lab", imports: []string{"lab/event", "lab/guardrail", "scenarios"}},
 		{pkg: "lab/gate", imports: []string{"lab/event", "lab/guardrail"}},
 		{pkg: "lab/sim", kubernetes: true, imports: []string{"lab", "lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
-			"lab/mesh", "lab/slo", "loadgen", "scenarios", "chance"}},
+			"lab/mesh", "lab/slo", "loadgen", "scenarios", "loadgen/chance"}},
 		{pkg: "lab/sim/*", kubernetes: true, imports: []string{"lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
-			"lab/mesh", "lab/slo", "loadgen", "chance"}},
+			"lab/mesh", "lab/slo", "loadgen", "loadgen/chance"}},
 		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
 			"lab/slo", "loadgen", "scenarios", "manifests"}},
 		{pkg: "lab/kindlab/*", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "manifests"}},
