@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -174,6 +175,37 @@ func FuzzRead(f *testing.F) {
 		again, err := event.Read(&b)
 		if err != nil || len(again) != len(events) {
 			t.Fatalf("what was written cannot be read: %d of %d, %v", len(again), len(events), err)
+		}
+	})
+}
+
+// What is written by hand must be what package json would write.
+func TestTrafficIsPlainJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.IntRange(0, 3)
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "premium", "a<b>&\"\\\u2028"}))
+		cell := rapid.Custom(func(t *rapid.T) event.Cell {
+			c := event.Cell{
+				Cohort: text.Draw(t, "cohort"), Route: text.Draw(t, "route"), Workload: text.Draw(t, "workload"), Version: text.Draw(t, "version"),
+				N: count.Draw(t, "n"), Errors: count.Draw(t, "errors"), Denied: count.Draw(t, "denied"), Limited: count.Draw(t, "limited"),
+				Slow: count.Draw(t, "slow"), Wrong: count.Draw(t, "wrong"), Bad: count.Draw(t, "bad"), Hit: count.Draw(t, "hit"), Harm: count.Draw(t, "harm"),
+			}
+			for range count.Draw(t, "buckets") {
+				c.Latency = append(c.Latency, event.BucketCount{Bucket: count.Draw(t, "bucket"), Count: count.Draw(t, "count")})
+			}
+			return c
+		})
+		f := event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(1500 * time.Millisecond), Cells: rapid.SliceOf(cell).Draw(t, "cells")}
+		want, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := event.Event{Seq: 1, Fact: f}.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(`{"seq":1,"at":0,"kind":"traffic","data":`+string(want)+"}", string(got)); diff != "" {
+			t.Fatal(diff)
 		}
 	})
 }

@@ -70,9 +70,7 @@ func Quantile(q float64, hs ...[]BucketCount) time.Duration {
 }
 
 // MarshalJSON writes [bucket, count].
-func (b BucketCount) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "[%d,%d]", b.Bucket, b.Count), nil
-}
+func (b BucketCount) MarshalJSON() ([]byte, error) { return b.append(nil), nil }
 
 // UnmarshalJSON reads [bucket, count].
 func (b *BucketCount) UnmarshalJSON(data []byte) error {

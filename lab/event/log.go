@@ -70,6 +70,7 @@ func (r *Recorder) flush() {
 // Writer writes events as JSON lines.
 type Writer struct {
 	w   *bufio.Writer
+	buf []byte
 	err error
 }
 
@@ -81,9 +82,10 @@ func (w *Writer) Write(e Event) {
 	if w.err != nil {
 		return
 	}
-	b, err := e.MarshalJSON()
+	b, err := e.append(w.buf[:0])
 	if err == nil {
-		_, err = w.w.Write(append(b, '\n'))
+		w.buf = append(b, '\n')
+		_, err = w.w.Write(w.buf)
 	}
 	w.err = err
 }

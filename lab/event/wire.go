@@ -34,12 +34,9 @@ func parseSeconds(data []byte) (time.Duration, error) {
 }
 
 // MarshalJSON writes {"seq":…,"at":…,"kind":…,"data":{…}} with the keys in this order.
-func (e Event) MarshalJSON() ([]byte, error) {
-	data, err := json.Marshal(e.Fact)
-	if err != nil {
-		return nil, fmt.Errorf("event %d (%s): %w", e.Seq, e.Fact.Kind(), err)
-	}
-	b := make([]byte, 0, len(data)+64)
+func (e Event) MarshalJSON() ([]byte, error) { return e.append(nil) }
+
+func (e Event) append(b []byte) ([]byte, error) {
 	b = append(b, `{"seq":`...)
 	b = strconv.AppendInt(b, int64(e.Seq), 10)
 	b = append(b, `,"at":`...)
@@ -47,7 +44,10 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	b = append(b, `,"kind":"`...)
 	b = append(b, e.Fact.Kind()...)
 	b = append(b, `","data":`...)
-	b = append(b, data...)
+	b, err := factJSON(b, e.Fact)
+	if err != nil {
+		return nil, fmt.Errorf("event %d (%s): %w", e.Seq, e.Fact.Kind(), err)
+	}
 	return append(b, '}'), nil
 }
 
