@@ -1,0 +1,35 @@
+package main
+
+import (
+	"testing"
+
+	"coalmine/scenarios"
+)
+
+// TestLibraryIsReady opens every scenario as the verbs do, rubric included, and checks every variant of guardrails.
+func TestLibraryIsReady(t *testing.T) {
+	names, err := scenarios.Names(scenarios.Library())
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := newTheatre(t, &stage{}).Env
+	for _, name := range names {
+		src, err := env.openScenario(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		variants, err := src.Variants()
+		if err != nil {
+			t.Error(err)
+		}
+		for _, variant := range variants {
+			if _, _, err := env.loadGuardrails(t.Context(), variant, src); err != nil {
+				t.Errorf("%s/%s: %v", name, variant, err)
+			}
+		}
+		if err := src.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
