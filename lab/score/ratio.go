@@ -26,7 +26,7 @@ type ratio struct {
 
 // gradeRatio asks whether the canary got the part it should get. Which comparison is right depends on how the guardrails
 // route:
-//   - by match to the canary alone: nobody of the exposed cohort may get the primary, so single requests are evidence;
+//   - by match to the canary alone: nobody of an exposed cohort may get the primary, so single requests are evidence;
 //   - with a split that the rubric or a match sets: distinct users are compared (χ² over assignment units), or requests
 //     where users saw both versions, since each request was then drawn anew;
 //   - by weight: each request is drawn anew, so requests are compared with the weights in force.
@@ -63,14 +63,17 @@ func matchShare(t *timeline.Timeline) (share float64, matched bool) {
 	return share, matched
 }
 
+// matchedRequests takes the cohort with the smallest part on the canary of those that are exposed at all: where several
+// conditions let several cohorts in, each of them has to be in as a whole.
 func matchedRequests(t *timeline.Timeline) ratio {
 	x := ratio{expected: 1, unit: "requests"}
-	most := -1.0
+	least := math.Inf(1)
 	for _, name := range t.Cohorts() {
-		canary, others := requests(t, name)
-		if all := canary + others; all > 0 && float64(canary)/float64(all) > most {
-			most = float64(canary) / float64(all)
-			x.cohort, x.canary, x.primary = name, canary, others
+		canary := t.Settled(timeline.And(timeline.Of(name), t.OnCanary())).N
+		all := t.Settled(timeline.And(timeline.Of(name), func(k timeline.Key) bool { return k.Workload != "" })).N
+		if exposed := float64(canary) > leakAllowed*float64(all); exposed && float64(canary)/float64(all) < least {
+			least = float64(canary) / float64(all)
+			x.cohort, x.canary, x.primary = name, canary, all-canary
 		}
 	}
 	return x

@@ -254,6 +254,7 @@ func experiment(leak int) *script.Script {
 			{Cohort: "premium", Workload: script.Service, Version: script.Version, N: 20 - leak},
 			{Cohort: "premium", Workload: script.Service + "-primary", Version: script.Baseline, N: leak},
 			{Cohort: "free", Workload: script.Service + "-primary", Version: script.Baseline, N: 80},
+			{Cohort: "testers", Workload: script.Service, Version: script.Version, N: 5},
 		}})
 	}
 	return s
