@@ -76,6 +76,7 @@ func TestGates(t *testing.T) {
 		{"cohort unseen", "cohort?name=premium&max-error=1", state{}, false, "inconclusive"},
 		{"cohort too few", "cohort?name=premium&max-error=1&min=50", state{counts: map[string]gate.Count{"premium": {Requests: 49}}}, false, "fewer than 50: inconclusive"},
 		{"approved", "approve", state{approved: true}, true, "approved"},
+		{"events", "events", state{}, true, "taken"},
 		{"not approved", "approve", state{}, false, "nobody has approved"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

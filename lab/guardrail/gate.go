@@ -28,6 +28,8 @@ const (
 	GateCohort = "cohort"
 	// GateApprove asks a person.
 	GateApprove = "approve"
+	// GateEvents asks nothing: it takes what webhooks of type event send, and nothing else may call it.
+	GateEvents = "events"
 )
 
 // maxGateRequests bounds the number of requests that a gate may be told to wait for; no plan has more.
@@ -48,7 +50,7 @@ type GateCall struct {
 // gateParameters are the query parameters by gate; those that must be there end in "!".
 func gateParameters(gate string) ([]string, bool) {
 	switch gate {
-	case GateMTLS, GatePolicy, GateRollbackDrill, GateApprove:
+	case GateMTLS, GatePolicy, GateRollbackDrill, GateApprove, GateEvents:
 		return nil, true
 	case GateVolume:
 		return []string{"min!"}, true

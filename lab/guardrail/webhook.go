@@ -24,7 +24,7 @@ func (c *checker) checkWebhooks(d *document, a *flaggerv1.CanaryAnalysis) {
 			names[w.Name] = i
 		}
 		c.checkWebhookType(d, at+".type", w.Type)
-		c.checkWebhookURL(d, at+".url", w.URL)
+		c.checkWebhookURL(d, at+".url", w)
 		c.checkWebhookCall(d, at, w)
 	}
 }
@@ -33,24 +33,25 @@ func (c *checker) checkWebhooks(d *document, a *flaggerv1.CanaryAnalysis) {
 func (c *checker) checkWebhookType(d *document, path string, t flaggerv1.HookType) {
 	switch t {
 	case "", flaggerv1.RolloutHook, flaggerv1.PreRolloutHook, flaggerv1.PostRolloutHook, flaggerv1.ConfirmRolloutHook,
-		flaggerv1.ConfirmPromotionHook, flaggerv1.RollbackHook, flaggerv1.ConfirmTrafficIncreaseHook:
-	case flaggerv1.EventHook:
-		c.fail(d, path, "event webhooks have no receiver in the lab, which records events anyway", "take it out, or use an AlertProvider")
+		flaggerv1.ConfirmPromotionHook, flaggerv1.RollbackHook, flaggerv1.ConfirmTrafficIncreaseHook, flaggerv1.EventHook:
 	default:
 		c.fail(d, path, clip(string(t))+" is no type of webhook",
-			"use pre-rollout, rollout, confirm-rollout, confirm-traffic-increase, confirm-promotion, post-rollout or rollback")
+			"use pre-rollout, rollout, confirm-rollout, confirm-traffic-increase, confirm-promotion, post-rollout, rollback or event")
 	}
 }
 
-func (c *checker) checkWebhookURL(d *document, path, raw string) {
-	if raw == "" {
+func (c *checker) checkWebhookURL(d *document, path string, w flaggerv1.CanaryWebhook) {
+	if w.URL == "" {
 		c.fail(d, path, "is missing", gateExample)
 		return
 	}
-	_, err := ParseGate(raw)
+	call, err := ParseGate(w.URL)
 	var refused *GateError
-	if errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &refused):
 		c.fail(d, path, refused.What, refused.Hint)
+	case (call.Gate == GateEvents) != (w.Type == flaggerv1.EventHook):
+		c.fail(d, path, "gate /"+GateEvents+" is for webhooks of type event, and they have no other", "write http://"+GateHost+"/"+GateEvents+" for type event, and a gate that answers for the rest")
 	}
 }
 

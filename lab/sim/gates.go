@@ -59,6 +59,9 @@ func (w *world) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload)
 	if a.Drill != nil {
 		w.note(source, event.Rehearsal{Canary: payload.Name, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
+	if call.Gate == guardrail.GateEvents {
+		return a // the same events are noted where Flagger records them
+	}
 	w.note(source, event.Gate{
 		Canary: payload.Name, Name: call.Gate, Hook: hook, URL: public.String(), Phase: string(payload.Phase),
 		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
