@@ -102,7 +102,9 @@ func (w *world) localCanary(c *flaggerv1.Canary) *flaggerv1.Canary {
 	c.Spec.MetricsServer = "http://" + w.hosts.prometheus + "/" + c.Name + "." + scenarios.Namespace
 	if a := c.GetAnalysis(); a != nil {
 		for i := range a.Webhooks {
-			a.Webhooks[i].URL = strings.Replace(a.Webhooks[i].URL, "//"+guardrail.GateHost, "//"+w.hosts.gate, 1)
+			host := w.hosts.gate(c.Name, i)
+			w.remove = append(w.remove, w.net.Handle(host, w.gates(c.Name, a.Webhooks[i].Type)))
+			a.Webhooks[i].URL = strings.Replace(a.Webhooks[i].URL, "//"+guardrail.GateHost, "//"+host, 1)
 		}
 		for i := range a.Metrics {
 			if a.Metrics[i].Query != "" {

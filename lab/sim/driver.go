@@ -157,6 +157,9 @@ func (w *world) syncConfig() error {
 
 // flushTraffic notes the requests that were answered since the last time.
 func (w *world) flushTraffic(now time.Duration) {
+	if w.counted {
+		return // what is answered after the totals is counted as open in them
+	}
 	from := w.flushed
 	w.flushed = now
 	if cells := w.plane.Cells(); len(cells) > 0 {

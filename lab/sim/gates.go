@@ -18,9 +18,10 @@ import (
 	"coalmine/scenarios"
 )
 
-// gates serves the lab's gates to Flagger's webhooks. It runs outside of the bubble while a goroutine of Flagger's waits for
-// it inside: virtual time stands still meanwhile.
-func (w *world) gates() http.Handler {
+// gates serves the lab's gates to one webhook of a canary. It runs outside of the bubble while a goroutine of Flagger's waits
+// for it inside: virtual time stands still meanwhile.
+func (w *world) gates(canary string, hook flaggerv1.HookType) http.Handler {
+	hook = cmp.Or(hook, flaggerv1.RolloutHook)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		var payload flaggerv1.CanaryWebhookPayload
 		body, err := io.ReadAll(r.Body)
@@ -31,52 +32,35 @@ func (w *world) gates() http.Handler {
 			http.Error(rw, "gates take what Flagger's webhooks send", http.StatusBadRequest)
 			return
 		}
-		a := w.askGate(r, payload)
+		a := w.askGate(r, canary, string(hook), string(payload.Phase))
 		rw.WriteHeader(a.Status())
 		_, _ = io.WriteString(rw, a.Reason)
 	})
 }
 
-func (w *world) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload) gate.Answer {
+// askGate answers one call and notes it, in the place of the canary's other facts.
+func (w *world) askGate(r *http.Request, canary, hook, phase string) gate.Answer {
 	public := *r.URL
 	public.Scheme, public.Host = "http", guardrail.GateHost
 	call, err := guardrail.ParseGate(public.String())
-	canary := w.canaryNamed(payload.Name)
-	var a gate.Answer
-	hook := ""
-	switch {
-	case err != nil:
-		a.Reason = err.Error()
-	case canary == nil:
-		a.Reason = "no canary of this run has the name " + payload.Name
-	default:
-		hook = hookOf(canary, public.String())
-		w.mu.Lock()
-		a = gate.Ask(gateState{w}, canary.Spec.TargetRef.Name, call)
-		w.mu.Unlock()
+	if err != nil {
+		return gate.Answer{Reason: err.Error()}
 	}
-	source := sourceFlagger + payload.Name + "." + payload.Namespace
+	w.mu.Lock()
+	a := gate.Ask(gateState{w}, w.canaryNamed(canary).Spec.TargetRef.Name, call)
+	w.mu.Unlock()
+	source := sourceFlagger + canary + "." + scenarios.Namespace
 	if a.Drill != nil {
-		w.note(source, event.Rehearsal{Canary: payload.Name, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
+		w.note(source, event.Rehearsal{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
 	if call.Gate == guardrail.GateEvents {
 		return a // the same events are noted where Flagger records them
 	}
 	w.note(source, event.Gate{
-		Canary: payload.Name, Name: call.Gate, Hook: hook, URL: public.String(), Phase: string(payload.Phase),
+		Canary: canary, Name: call.Gate, Hook: hook, URL: public.String(), Phase: phase,
 		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
 	})
 	return a
-}
-
-// hookOf is the type of a canary's webhook that calls a URL.
-func hookOf(c *flaggerv1.Canary, url string) string {
-	for _, h := range c.GetAnalysis().Webhooks {
-		if h.URL == url {
-			return string(cmp.Or(h.Type, flaggerv1.RolloutHook))
-		}
-	}
-	return ""
 }
 
 // gateState lets gates look at the world. The world's lock is held.

@@ -32,6 +32,9 @@ func expectations() []expectation {
 	return []expectation{
 		{"full-rollout", "naive", score.OutcomeMissed},
 		{"full-rollout", "solution", score.OutcomePassed},
+		{"ab-bounded", "naive", score.OutcomeMissed},
+		{"ab-bounded", "wide", score.OutcomeMissed},
+		{"ab-bounded", "solution", score.OutcomePassed},
 		{"hidden-segment", "naive", score.OutcomeMissed},
 		{"hidden-segment", "solution", score.OutcomePassed},
 	}

@@ -191,9 +191,6 @@ func changes(a clienttesting.Action) bool {
 
 // canaryChanged notes a canary's status when it differs from the one noted last.
 func (w *world) canaryChanged(a clienttesting.Action) {
-	if w.closing.Load() {
-		return
-	}
 	switch a.GetVerb() {
 	case "delete":
 		name := a.(clienttesting.DeleteAction).GetName()

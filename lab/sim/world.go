@@ -47,6 +47,7 @@ type world struct {
 
 	// The driver's own.
 	flushed    time.Duration // end of the last traffic aggregate
+	counted    bool          // the totals are noted; guarded by mu
 	addresses  int           // given to pods so far
 	known      []*knownPod   // guarded by mu
 	routeNoted map[string]string
@@ -95,7 +96,6 @@ func (w *world) open() error {
 	w.remove = append(w.remove,
 		w.net.Answer(w.hosts.prometheus, w.db.RoundTripper(time.Now, func(q string) string { return q }, w.asked)),
 		w.net.Answer(w.hosts.alerts, alerts{w}),
-		w.net.Handle(w.hosts.gate, w.gates()),
 	)
 	if err := w.createServices(ctx); err != nil {
 		return err
@@ -139,7 +139,12 @@ func elapsed() time.Duration { return time.Since(bubble.Epoch) }
 func (w *world) touch() { w.now.Store(int64(elapsed())) }
 
 // note records a fact at the current time, inside or outside of the bubble.
-func (w *world) note(source string, f event.Fact) { w.rec.Note(time.Duration(w.now.Load()), source, f) }
+// What happens while the world is taken down is no part of the run.
+func (w *world) note(source string, f event.Fact) {
+	if !w.closing.Load() {
+		w.rec.Note(time.Duration(w.now.Load()), source, f)
+	}
+}
 
 // Now implements [lab.World].
 func (w *world) Now() time.Duration { w.touch(); return elapsed() }
@@ -237,6 +242,7 @@ func (w *world) StopTraffic(context.Context) error {
 	w.plane.StopTraffic()
 	w.flushTraffic(elapsed())
 	w.note(sourceRun, w.plane.Totals())
+	w.counted = true
 	return nil
 }
 
