@@ -22,7 +22,7 @@ func rules() []rule {
 		{pkg: "lab/score/oracle"},
 		{pkg: "lab/guardrail", kubernetes: true},
 		{pkg: "manifests"},
-		{pkg: "internal/arch"},
+		{pkg: "cmd/internal/arch"},
 
 		// Models of users, services and the mesh.
 		{pkg: "loadgen", imports: []string{"loadgen/chance"}},

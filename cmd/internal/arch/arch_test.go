@@ -16,7 +16,7 @@ import (
 )
 
 // root is the module's folder, seen from this package.
-const root = "../.."
+const root = "../../.."
 
 // source is one Go file that is no test.
 type source struct {
@@ -86,7 +86,7 @@ func TestImports(t *testing.T) {
 	for _, file := range sources(t) {
 		r, ok := ruleFor(file.pkg)
 		if !ok {
-			t.Errorf("%s: package %s has no rule: decide in internal/arch/rules_test.go what it may import", file.name, file.pkg)
+			t.Errorf("%s: package %s has no rule: decide in cmd/internal/arch/rules_test.go what it may import", file.name, file.pkg)
 			continue
 		}
 		for _, spec := range file.Imports {
@@ -109,7 +109,7 @@ func (r rule) check(imported string) string {
 	if !ok || slices.ContainsFunc(r.imports, func(pattern string) bool { return fits(pattern, own) }) {
 		return ""
 	}
-	return "package " + r.pkg + " stands below it; see internal/arch/rules_test.go"
+	return "package " + r.pkg + " stands below it; see cmd/internal/arch/rules_test.go"
 }
 
 func TestNevers(t *testing.T) {
