@@ -37,6 +37,9 @@ func expectations() []expectation {
 		{"ab-bounded", "solution", score.OutcomePassed},
 		{"hidden-segment", "naive", score.OutcomeMissed},
 		{"hidden-segment", "solution", score.OutcomePassed},
+		{"tail-latency", "naive", score.OutcomeMissed},
+		{"tail-latency", "mend", score.OutcomeMissed},
+		{"tail-latency", "solution", score.OutcomePassed},
 	}
 }
 
