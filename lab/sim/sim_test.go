@@ -7,15 +7,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"coalmine/lab"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/sim"
-	"coalmine/loadgen"
 	"coalmine/scenarios"
 )
 
@@ -136,35 +133,4 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	if after := runtime.NumGoroutine(); after > before {
 		t.Errorf("%d goroutines before, %d after five runs", before, after)
 	}
-}
-
-// cpuTime is the processor time that the process has used.
-func cpuTime(t testing.TB) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// tenMinutes is a flight of ten virtual minutes at 200 requests/s.
-func tenMinutes(t testing.TB) lab.Flight {
-	f := flight(t, "full-rollout", "solution", "v3", 1)
-	s := *f.Scenario
-	s.Traffic.Rate = loadgen.Curve{Constant: 200}
-	s.Timing = scenarios.Timing{Baseline: 2 * time.Minute, Horizon: 8 * time.Minute}
-	f.Scenario = &s
-	return f
-}
-
-// BenchmarkRollout plays ten virtual minutes at 200 requests/s, two hops each, and states the processor time of one.
-func BenchmarkRollout(b *testing.B) {
-	f := tenMinutes(b)
-	play(b, f)
-	before := cpuTime(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		play(b, f)
-	}
-	b.ReportMetric((cpuTime(b)-before).Seconds()/float64(b.N), "cpu-s/op")
 }
