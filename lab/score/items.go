@@ -141,7 +141,7 @@ func proof(t *timeline.Timeline, passed timeline.Mark, gate string) timeline.Mar
 
 func (t *trial) gradePreconditions(scenarios.RubricItem) grade {
 	return each(t.learner(), func(r *run) finding {
-		return proved(r, t.rubric.Preconditions...)
+		return t.proved(r, t.rubric.Preconditions...)
 	})
 }
 
@@ -150,17 +150,34 @@ func (t *trial) gradeMTLS(scenarios.RubricItem) grade      { return t.gradeProof
 func (t *trial) gradePolicy(scenarios.RubricItem) grade    { return t.gradeProof("policy") }
 
 func (t *trial) gradeProof(name string) grade {
-	return each(t.learner(), func(r *run) finding { return proved(r, name) })
+	return each(t.learner(), func(r *run) finding { return t.proved(r, name) })
 }
 
-func proved(r *run, names ...string) finding {
+// proofIn is where a run proved a precondition. Flagger asks its webhooks in order and stops at the first no, so a gate that
+// comes after one that refused the version is not asked in that run: then it is enough that the same guardrails got to it in
+// another run.
+func (t *trial) proofIn(r *run, name string) timeline.Mark {
+	of, ok := preconditions()[name]
+	if !ok {
+		return timeline.Mark{}
+	}
+	m := of(r.Timeline)
+	if m.Seen() || r.Timeline.FirstCanary.Seen() || !r.Timeline.Refusal.Seen() {
+		return m
+	}
+	for _, other := range t.learner() {
+		if of(other.Timeline).Seen() {
+			return r.Timeline.Refusal
+		}
+	}
+	return timeline.Mark{}
+}
+
+func (t *trial) proved(r *run, names ...string) finding {
 	var missing []string
 	var marks []timeline.Mark
 	for _, name := range names {
-		m := timeline.Mark{}
-		if of, ok := preconditions()[name]; ok {
-			m = of(r.Timeline)
-		}
+		m := t.proofIn(r, name)
 		if !m.Seen() {
 			missing = append(missing, name)
 		}

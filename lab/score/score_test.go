@@ -170,6 +170,24 @@ func TestNoHarmIsAvoidedByNotReleasing(t *testing.T) {
 	}
 }
 
+// Flagger stops at the first gate that says no: the ones after it count as asked where another run shows that they are there.
+func TestGatesBehindARefusal(t *testing.T) {
+	refused := rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 2).Traffic(5).Close()
+	began := func() *script.Script { return rolling("healthy").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true) }
+	for name, c := range map[string]struct {
+		healthy *script.Script
+		want    int
+	}{
+		"drilled elsewhere": {began().Gate("rollback-drill", true), 10},
+		"drilled never":     {began(), 0},
+	} {
+		runs := []score.RunResult{run(score.PartFaulty, refused), run(score.PartHealthy, c.healthy.Canary("Progressing", 5, 0).Traffic(10).Close())}
+		if i := score.Trial(all(scenarios.RubricItem{ID: "rehearsed", Points: 10}), runs).Items[0]; i.Points != c.want {
+			t.Errorf("%s: %d points, want %d: %s", name, i.Points, c.want, i.Reason)
+		}
+	}
+}
+
 func TestItems(t *testing.T) {
 	bounds := func(start, end string) *script.Script {
 		s := script.New("faulty", 1, true)
