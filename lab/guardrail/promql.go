@@ -141,6 +141,3 @@ func namesMetric(m *labels.Matcher) bool {
 	}
 	return false
 }
-
-// selectorText shortens a selector for a warning.
-func selectorText(v *parser.VectorSelector) string { return clip(strings.TrimSpace(v.String())) }

@@ -173,7 +173,9 @@ func TestNoHarmIsAvoidedByNotReleasing(t *testing.T) {
 // Flagger stops at the first gate that says no: the ones after it count as asked where another run shows that they are there.
 func TestGatesBehindARefusal(t *testing.T) {
 	refused := rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 2).Traffic(5).Close()
-	began := func() *script.Script { return rolling("healthy").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true) }
+	began := func() *script.Script {
+		return rolling("healthy").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true)
+	}
 	for name, c := range map[string]struct {
 		healthy *script.Script
 		want    int

@@ -82,7 +82,7 @@ func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, now *atom
 	}
 	w := &world{
 		flight: f, rec: rec, net: net, hosts: hostsOf(runs.Add(1)), now: now, db: db, plane: plane, models: models,
-		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(), //nolint:staticcheck // NewClientset parses an OpenAPI schema on each call
+		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(), // NewClientset would parse an OpenAPI schema on each call
 		statuses: map[string]event.Canary{}, routeNoted: map[string]string{}, stop: make(chan struct{}),
 	}
 	w.pods = kube.New(w.kube, scenarios.Namespace, f.Seed, models.startUp)

@@ -15,10 +15,9 @@ import (
 // shop is a frontend that calls a backend, with a canary of the backend.
 type shop struct {
 	*dataplane.Plane
-	t      testing.TB
-	vocab  app.Vocabulary
-	client dataplane.Client
-	ips    int
+	t     testing.TB
+	vocab app.Vocabulary
+	ips   int
 }
 
 func latency(p50, p99 time.Duration) app.Latency { return app.Latency{P50: p50, P99: p99} }

@@ -110,5 +110,5 @@ func (e mortalEvents) CreateWithEventNamespace(ev *corev1.Event) (*corev1.Event,
 	if ev.Reason == poison {
 		runtime.Goexit()
 	}
-	return e.EventInterface.CreateWithEventNamespace(ev) //nolint:staticcheck // the sink may call either
+	return e.EventInterface.CreateWithEventNamespace(ev)
 }
