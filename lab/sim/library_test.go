@@ -40,6 +40,9 @@ func expectations() []expectation {
 		{"tail-latency", "naive", score.OutcomeMissed},
 		{"tail-latency", "mend", score.OutcomeMissed},
 		{"tail-latency", "solution", score.OutcomePassed},
+		{"silent-metrics", "naive", score.OutcomeRolledBack},
+		{"silent-metrics", "mend", score.OutcomeMissed},
+		{"silent-metrics", "solution", score.OutcomePassed},
 	}
 }
 
