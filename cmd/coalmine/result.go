@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"coalmine/lab/event"
 	"coalmine/lab/record"
@@ -61,14 +62,18 @@ func recordedScenario(folder *record.Folder) (*scenarios.Scenario, error) {
 	return s, invalidRubric("scenario", s)
 }
 
+// namedMissing is how many runs that were not played are named.
+const namedMissing = 4
+
 // readRuns builds the timelines of all runs that were recorded. An interrupted trial lacks some.
 func (env *Env) readRuns(folder *record.Folder) ([]score.RunResult, error) {
 	var results []score.RunResult
+	var missing []string
 	for _, run := range folder.Manifest.Runs {
 		events, err := folder.Events(run)
 		cut := errors.Is(err, record.ErrCutOff)
 		if errors.Is(err, fs.ErrNotExist) || cut && len(events) == 0 {
-			fmt.Fprintf(env.Err, "%s was not played\n", run.Name())
+			missing = append(missing, run.Name())
 			continue
 		}
 		switch {
@@ -79,6 +84,12 @@ func (env *Env) readRuns(folder *record.Folder) ([]score.RunResult, error) {
 		}
 		t := timeline.Build(events)
 		results = append(results, score.RunResult{Name: run.Name(), Part: partOf(run, t), Timeline: t})
+	}
+	switch n := len(missing); {
+	case n > 0 && n <= namedMissing:
+		fmt.Fprintf(env.Err, "%s was not played\n", strings.Join(missing, ", "))
+	case n > namedMissing:
+		fmt.Fprintf(env.Err, "%d runs were not played, the first of them %s\n", n, missing[0])
 	}
 	if len(results) == 0 {
 		return nil, invalid("play the trial again", "no run was recorded")
