@@ -14,39 +14,57 @@ import (
 	"coalmine/scenarios"
 )
 
-// The driver wakes at k·200 ms + 37.311 ms: so long a change takes to reach the proxies at most. Flagger's ticks lie on whole
-// seconds after its start at 1 s.
 const (
-	driverStep  = 200 * time.Millisecond
-	driverPhase = 37_311 * time.Microsecond
-	// trafficWindow is the span of one aggregate of requests.
-	trafficWindow = time.Second
+	// window is the span of one aggregate of requests: so often the driver wakes where nothing else calls it.
+	window = time.Second
+	// propagation is how long a change in the API server takes to reach the proxies and the Deployment controller.
+	propagation = 100 * time.Millisecond
+	// grid keeps the driver off the instants at which Flagger acts: whole seconds after its start at 1 s.
+	grid = 37_311 * time.Microsecond
 	// restartBackoff is Kubernetes' first back-off after a container was killed (documentation, pod lifecycle).
 	restartBackoff = 10 * time.Second
 )
 
-// drive moves the world until stop is closed.
+// drive moves the world until stop is closed. It wakes at the end of each window, when a pod becomes ready, and a little
+// after somebody has changed something in the API server.
 func (w *world) drive() {
-	time.Sleep(driverPhase - elapsed()%driverStep + driverStep)
-	tick := time.NewTicker(driverStep)
-	defer tick.Stop()
-	for n := 1; ; n++ {
-		if err := w.step(n); err != nil {
+	second := elapsed().Truncate(window) + window + grid
+	for {
+		next := second
+		if due, ok := w.pods.Due(); ok {
+			next = min(next, max(due, elapsed()))
+		}
+		if !w.sleep(next) {
+			return
+		}
+		if err := w.step(elapsed() >= second); err != nil {
 			w.failedMu.Lock()
 			w.failed = fmt.Errorf("at %v: %w", elapsed(), err)
 			w.failedMu.Unlock()
 			return
 		}
-		select {
-		case <-w.stop:
-			return
-		case <-tick.C:
+		if elapsed() >= second {
+			second += window
 		}
 	}
 }
 
-// step brings the world to the present.
-func (w *world) step(n int) error {
+// sleep waits until a time, or until a change has reached its readers; false when the world is being taken down.
+func (w *world) sleep(until time.Duration) bool {
+	t := time.NewTimer(until - elapsed())
+	defer t.Stop()
+	select {
+	case <-w.stop:
+		return false
+	case <-t.C:
+	case <-w.changed:
+		time.Sleep(min(propagation+grid, max(until-elapsed(), 0)))
+	}
+	return true
+}
+
+// step brings the world to the present; at the end of a window also its counts.
+func (w *world) step(windowEnds bool) error {
 	bubble.Settle()
 	w.touch()
 	w.mu.Lock()
@@ -59,12 +77,13 @@ func (w *world) step(n int) error {
 	if err := w.syncConfig(); err != nil {
 		return err
 	}
-	if n%int(trafficWindow/driverStep) == 0 {
-		w.flushTraffic(now)
-		w.kube.ClearActions() // the fakes remember every call
-		w.flaggerClient.ClearActions()
+	if !windowEnds {
+		return nil
 	}
-	if n%int(prom.ScrapeInterval/driverStep) == 0 {
+	w.flushTraffic(now)
+	w.kube.ClearActions() // the fakes remember every call
+	w.flaggerClient.ClearActions()
+	if now/prom.ScrapeInterval > (now-window)/prom.ScrapeInterval {
 		return w.scrape()
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -162,23 +163,32 @@ func (w *world) watchObjects() {
 		case "canaries":
 			w.canaryChanged(a)
 		case "httproutes":
-			w.dirty.routes.Store(w.dirty.routes.Load() || changes(a))
+			w.mark(a, &w.dirty.routes)
 		}
 		return false, nil, nil
 	})
 	w.kube.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		w.touch()
-		if !changes(a) {
-			return false, nil, nil
-		}
 		switch a.GetResource().Resource {
 		case "deployments":
-			w.dirty.deployments.Store(true)
+			w.mark(a, &w.dirty.deployments)
 		case "services":
-			w.dirty.services.Store(true)
+			w.mark(a, &w.dirty.services)
 		}
 		return false, nil, nil
 	})
+}
+
+// mark notes that an action changes what the driver looks at, and calls it.
+func (w *world) mark(a clienttesting.Action, dirty *atomic.Bool) {
+	if !changes(a) {
+		return
+	}
+	dirty.Store(true)
+	select {
+	case w.changed <- struct{}{}:
+	default: // it was called already
+	}
 }
 
 func changes(a clienttesting.Action) bool {

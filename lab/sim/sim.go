@@ -1,8 +1,8 @@
 // Package sim is the cluster in virtual time: the real Flagger controller, the real Prometheus storage and PromQL engine, and
 // models of Kubernetes' Deployments, Linkerd's proxies and the demo services, in one process without any network.
 //
-// A session runs in a bubble of virtual time. One goroutine, the driver, moves the world: it wakes every 200 ms of virtual
-// time, a little off the grid on which Flagger's ticks lie, so that no two of them ever act at the same instant and a run is
+// A session runs in a bubble of virtual time. One goroutine, the driver, moves the world: it wakes once a second and after each
+// change, a little off the grid on which Flagger's ticks lie, so that no two of them ever act at the same instant and a run is
 // the same on every repetition. The package knows how to play a flight, not what its story or its score is.
 package sim
 

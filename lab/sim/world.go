@@ -64,7 +64,8 @@ type world struct {
 
 	released atomic.Int64 // when the version was released; 0 before
 	closing  atomic.Bool
-	stop     chan struct{} // made in the bubble
+	stop     chan struct{} // made in the bubble, as changed is
+	changed  chan struct{} // has room for one: something in the API server changed
 	driver   sync.WaitGroup
 	failed   error // of the driver; read after it ended, or through failure
 	failedMu sync.Mutex
@@ -83,7 +84,7 @@ func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, now *atom
 	w := &world{
 		flight: f, rec: rec, net: net, hosts: hostsOf(runs.Add(1)), now: now, db: db, plane: plane, models: models,
 		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(), // NewClientset would parse an OpenAPI schema on each call
-		statuses: map[string]event.Canary{}, routeNoted: map[string]string{}, stop: make(chan struct{}),
+		statuses: map[string]event.Canary{}, routeNoted: map[string]string{}, stop: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
 	w.pods = kube.New(w.kube, scenarios.Namespace, f.Seed, models.startUp)
 	return w, nil
@@ -149,10 +150,10 @@ func (w *world) note(source string, f event.Fact) {
 // Now implements [lab.World].
 func (w *world) Now() time.Duration { w.touch(); return elapsed() }
 
-// The story looks at the world between the driver's ticks and Flagger's: twice a second for a condition, and often enough
-// for an interruption otherwise.
+// The story looks at the world between the driver's ticks and Flagger's: each second for a condition, and often enough for an
+// interruption otherwise.
 const (
-	storyStep  = 500 * time.Millisecond
+	storyStep  = time.Second
 	storyPhase = 71_713 * time.Microsecond
 	storyNap   = 5 * time.Second
 )
