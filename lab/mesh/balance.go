@@ -58,11 +58,12 @@ func (e *Endpoint) update(now time.Duration, rtt float64) {
 // decay is e^(-elapsed/LoadDecay). Short times, which are most, take the first terms of the series: what is left out is
 // below 10⁻¹². The conversions forbid fused operations, whose bits differ between machines.
 func decay(elapsed time.Duration) float64 {
-	x := float64(elapsed) / float64(LoadDecay)
+	const perDecay, third = 1 / float64(LoadDecay), 1.0 / 3
+	x := float64(elapsed) * perDecay
 	if x > 1.0/128 {
 		return chance.Exp(-x)
 	}
-	return 1 - float64(x*(1-float64(x/2*(1-float64(x/3*(1-float64(x/4)))))))
+	return 1 - float64(x*(1-float64(float64(x*0.5)*(1-float64(float64(x*third)*(1-float64(x*0.25)))))))
 }
 
 // Balancer spreads the requests of one client proxy over the ready endpoints of one Service: the power of two choices

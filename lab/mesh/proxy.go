@@ -100,7 +100,7 @@ func (s *stream) response(now time.Duration, status int, latency time.Duration) 
 	r := s.status(status)
 	r.total.Inc()
 	// The proxy counts whole milliseconds (linkerd2-proxy, linkerd/metrics/src/latency.rs).
-	r.latency.Observe(float64(latency.Milliseconds()))
+	s.proxy.reg.bounds.observeLatency(r.latency, latency.Milliseconds())
 }
 
 func (s *stream) status(code int) *response {

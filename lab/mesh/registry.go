@@ -73,8 +73,13 @@ func (h Histogram) Observe(v float64) {
 	for i < len(h.m.bounds) && v > h.m.bounds[i] {
 		i++
 	}
+	h.observe(i, v)
+}
+
+// observe counts a value whose bucket is known.
+func (h Histogram) observe(bucket int, v float64) {
 	h.m.recorded = true
-	h.m.counts[i]++
+	h.m.counts[bucket]++
 	h.m.value += v
 }
 

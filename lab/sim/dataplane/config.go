@@ -82,6 +82,7 @@ func New(c Config) (*Plane, error) {
 		cfg:      c,
 		workload: c.Plan.Workload(),
 		registry: mesh.NewRegistry(),
+		arrival:  never,
 		byName:   map[string]*pod{},
 		services: map[serviceKey]*service{},
 		table:    &mesh.Table{},

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"math"
 	"net/netip"
 	"time"
 
@@ -22,6 +23,7 @@ type Plane struct {
 	now     time.Duration
 	agenda  agenda
 	cursor  *loadgen.Cursor
+	arrival time.Duration // of the plan's next request; never without one
 	begin   time.Duration
 	planned int
 
@@ -75,23 +77,28 @@ func (p *Plane) Now() time.Duration { return p.now }
 func (p *Plane) StartTraffic(at time.Duration) {
 	p.cursor = p.cfg.Plan.Arrivals()
 	p.begin = max(at, p.now)
+	p.lookAhead()
 }
 
 // StopTraffic ends the plan: nothing arrives any more, what is under way is played on.
-func (p *Plane) StopTraffic() { p.cursor = nil }
+func (p *Plane) StopTraffic() { p.cursor, p.arrival = nil, never }
 
-// Advance plays everything up to and including a time since the run's start. An earlier time does nothing.
+// never is later than every event.
+const never = time.Duration(math.MaxInt64)
+
+// Advance plays everything up to and including a time since the run's start. An earlier time does nothing. Of events and
+// arrivals of one instant the events come first.
 func (p *Plane) Advance(to time.Duration) {
 	for {
-		arrival, more := p.peek()
 		due, open := p.agenda.next()
 		switch {
-		case open && due <= to && (!more || due <= p.begin+arrival.At):
+		case open && due <= to && due <= p.arrival:
 			p.now = max(p.now, due)
 			p.happen(p.agenda.take())
-		case more && p.begin+arrival.At <= to:
-			p.now = max(p.now, p.begin+arrival.At)
-			p.cursor.Next()
+		case p.arrival <= to:
+			p.now = max(p.now, p.arrival)
+			arrival, _ := p.cursor.Next()
+			p.lookAhead()
 			p.arrive(arrival)
 		default:
 			p.now = max(p.now, to)
@@ -100,11 +107,12 @@ func (p *Plane) Advance(to time.Duration) {
 	}
 }
 
-func (p *Plane) peek() (loadgen.Arrival, bool) {
-	if p.cursor == nil {
-		return loadgen.Arrival{}, false
+// lookAhead keeps the time of the next arrival at hand.
+func (p *Plane) lookAhead() {
+	p.arrival = never
+	if a, more := p.cursor.Peek(); more {
+		p.arrival = p.begin + a.At
 	}
-	return p.cursor.Peek()
 }
 
 func (p *Plane) happen(e timed) {

@@ -11,7 +11,8 @@ import (
 type proxy struct {
 	// failfast is set once a request has waited in vain, until a backend is available.
 	failfast bool
-	byRule   []*routeStats
+	// known are the counters of the newest rules: requests under way still have those of before.
+	known []*routeStats
 }
 
 type routeStats struct {
@@ -30,13 +31,15 @@ func (d *pod) proxy(s *service) *proxy {
 	return d.proxies[s.number]
 }
 
+// maxKnown is how many rules' counters a proxy keeps at hand for one Service.
+const maxKnown = 16
+
 // stats returns the counters of a rule. The registry gives new handles the series of old ones.
 func (x *proxy) stats(from *pod, asked *service, r *rule) *routeStats {
-	for len(x.byRule) <= r.number {
-		x.byRule = append(x.byRule, nil)
-	}
-	if s := x.byRule[r.number]; s != nil && s.rule == r {
-		return s
+	for i := len(x.known) - 1; i >= 0; i-- {
+		if x.known[i].rule == r {
+			return x.known[i]
+		}
 	}
 	parent := asked.servicePort()
 	s := &routeStats{rule: r, route: from.recorder.Route(parent, r.compiled.Route)}
@@ -44,7 +47,10 @@ func (x *proxy) stats(from *pod, asked *service, r *rule) *routeStats {
 		to := mesh.ServicePort{Namespace: b.service.namespace, Name: b.service.name, Port: b.port}
 		s.backends = append(s.backends, from.recorder.Backend(parent, r.compiled.Route, to))
 	}
-	x.byRule[r.number] = s
+	if len(x.known) == maxKnown {
+		x.known = append(x.known[:0], x.known[1:]...)
+	}
+	x.known = append(x.known, s)
 	return s
 }
 
