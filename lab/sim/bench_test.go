@@ -35,8 +35,9 @@ func tenMinutes(t testing.TB, rate float64) lab.Flight {
 }
 
 // BenchmarkRollout plays ten virtual minutes at 200 requests/s with the real Flagger and PromQL and states the processor time
-// of one and the peak memory of the process.
+// of one and the peak memory of the process. It has one processor, as a worker has (see package worker).
 func BenchmarkRollout(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	f := tenMinutes(b, 200)
 	play(b, f) // what is made once for the process
 	before, _ := usage(b)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 
 	"coalmine/lab"
@@ -56,11 +57,12 @@ func (j job) flight() (lab.Flight, error) {
 }
 
 // Serve plays the job that stands in the input and writes its events, as JSON lines, to the output. It sets the process's
-// limits first.
+// limits first. A run is one thread of work, so one processor does it with the least waking of others.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, c lab.Cluster) error {
 	if err := limitProcess(); err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
+	runtime.GOMAXPROCS(1)
 	var j job
 	d := json.NewDecoder(io.LimitReader(in, maxJob))
 	d.DisallowUnknownFields()
