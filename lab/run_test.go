@@ -88,7 +88,7 @@ func (w *scriptWorld) step(ctx context.Context, name string) error {
 		return errors.New("the script broke")
 	}
 	if name != "wait" {
-		w.rec.Note(w.now, "script", event.Refused{What: name})
+		w.rec.Note(w.now, "script", event.Deleted{Name: name})
 	}
 	return nil
 }
@@ -120,8 +120,8 @@ func tell(events []event.Event) []string {
 		switch f := e.Fact.(type) {
 		case event.Stage:
 			word = f.Name
-		case event.Refused:
-			word = f.What
+		case event.Deleted:
+			word = f.Name
 		case event.RunEnded:
 			word = f.Outcome
 		}
@@ -140,23 +140,23 @@ func TestRun(t *testing.T) {
 		"a rollout that fails settles until the horizon": {
 			cluster: script{phases: []phaseAt{ready, {200 * time.Second, "Progressing"}, {260 * time.Second, "Failed"}}},
 			guarded: true,
-			want: []string{"0 run.started", "0 run.stage prepare", "0 refused apply", "20 run.stage baseline", "20 refused start",
-				"80 run.stage rollout", "80 refused release", "260 run.stage settle", "680 refused stop", "680 run.ended completed"},
+			want: []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply", "20 run.stage baseline", "20 object.deleted start",
+				"80 run.stage rollout", "80 object.deleted release", "260 run.stage settle", "680 object.deleted stop", "680 run.ended completed"},
 		},
 		"a rollout that never ends has no settling": {
 			cluster: script{phases: []phaseAt{ready, {200 * time.Second, "Progressing"}}},
 			guarded: true,
-			want: []string{"0 run.started", "0 run.stage prepare", "0 refused apply", "20 run.stage baseline", "20 refused start",
-				"80 run.stage rollout", "80 refused release", "680 refused stop", "680 run.ended completed"},
+			want: []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply", "20 run.stage baseline", "20 object.deleted start",
+				"80 run.stage rollout", "80 object.deleted release", "680 object.deleted stop", "680 run.ended completed"},
 		},
 		"without guardrails nothing is applied or waited for": {
-			want: []string{"0 run.started", "0 run.stage prepare", "0 run.stage baseline", "0 refused start",
-				"60 run.stage rollout", "60 refused release", "660 refused stop", "660 run.ended completed"},
+			want: []string{"0 run.started", "0 run.stage prepare", "0 run.stage baseline", "0 object.deleted start",
+				"60 run.stage rollout", "60 object.deleted release", "660 object.deleted stop", "660 run.ended completed"},
 		},
 		"a canary that does not get ready is never released": {
 			cluster: script{phases: []phaseAt{{time.Second, "Initializing"}}},
 			guarded: true,
-			want:    []string{"0 run.started", "0 run.stage prepare", "0 refused apply", "300 run.ended not-ready"},
+			want:    []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply", "300 run.ended not-ready"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

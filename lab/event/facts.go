@@ -17,7 +17,6 @@ const (
 	KindRoute         Kind = "route"
 	KindQuery         Kind = "metric.query"
 	KindGate          Kind = "gate"
-	KindRefused       Kind = "refused"
 	KindRehearsal     Kind = "rehearsal"
 	KindTraffic       Kind = "traffic"
 	KindTrafficTotals Kind = "traffic.totals"
@@ -198,12 +197,6 @@ type Gate struct {
 	Reason string `json:"reason"`
 }
 
-// Refused is an attempt of the guardrails to reach something outside the lab.
-type Refused struct {
-	What   string `json:"what"`
-	Reason string `json:"reason"`
-}
-
 // Rehearsal is a drill of the rollback path with marked probe requests.
 type Rehearsal struct {
 	Canary string `json:"canary"`
@@ -280,7 +273,6 @@ func (Alert) Kind() Kind         { return KindAlert }
 func (Route) Kind() Kind         { return KindRoute }
 func (Query) Kind() Kind         { return KindQuery }
 func (Gate) Kind() Kind          { return KindGate }
-func (Refused) Kind() Kind       { return KindRefused }
 func (Rehearsal) Kind() Kind     { return KindRehearsal }
 func (Traffic) Kind() Kind       { return KindTraffic }
 func (TrafficTotals) Kind() Kind { return KindTrafficTotals }

@@ -98,8 +98,6 @@ func decodeFact(k Kind, data []byte) (Fact, error) {
 		return decode[Query](data)
 	case KindGate:
 		return decode[Gate](data)
-	case KindRefused:
-		return decode[Refused](data)
 	case KindRehearsal:
 		return decode[Rehearsal](data)
 	case KindTraffic:

@@ -146,7 +146,7 @@ func TestTextOfOthersCannotSteerTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := script.Ready("faulty", 1, true)
-		s.Note(event.Alert{Message: evil, Provider: evil}).Note(event.Refused{What: evil}).Gate(evil, false)
+		s.Note(event.Alert{Message: evil, Provider: evil}).Note(event.Deleted{ObjectKind: evil, Name: evil}).Gate(evil, false)
 		if err := report.Run(&b, timeline.Build(s.Events()), report.Options{}); err != nil {
 			t.Fatal(err)
 		}

@@ -98,8 +98,6 @@ func (s *storyteller) tell(e event.Event) {
 		s.add(m, bold, "released %s %s", f.Service, f.Version)
 	case event.Gate:
 		s.gate(m, f)
-	case event.Refused:
-		s.add(m, warn, "refused: %s%s", f.What, because(f.Reason))
 	case event.Rehearsal:
 		s.rehearsal(m, f)
 	case event.Alert:
