@@ -7,6 +7,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
+
 	"coalmine/lab"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
@@ -215,5 +217,22 @@ func TestTwoCanaries(t *testing.T) {
 		if _, again := play(t, f); again != log {
 			t.Fatalf("two canaries of one instant come in another order: %s", difference(log, again))
 		}
+	}
+}
+
+// Who forgets targetPort sends the mesh to the Service's port, where the pods do not listen.
+func TestWrongTargetPortAnswersNobody(t *testing.T) {
+	f := feature(t, "templates.yaml", "ab.yaml")
+	f.Guardrails.CanaryFor("backend").Spec.Service.TargetPort = intstr.FromInt32(9999)
+	events, _ := play(t, f)
+	answered, failed := 0, 0
+	for _, tr := range of[event.Traffic](events) {
+		for _, c := range tr.Cells {
+			answered += c.N
+			failed += c.Errors
+		}
+	}
+	if answered == 0 || failed < answered*9/10 {
+		t.Errorf("%d of %d requests failed", failed, answered)
 	}
 }

@@ -17,6 +17,9 @@ import (
 // imagePrefix is the repository of the demo services' images; the tag is the version.
 const imagePrefix = "coalmine/"
 
+// portName is what the demo services call their port.
+const portName = "http"
+
 func image(service, version string) string { return imagePrefix + service + ":" + version }
 
 // imageOf takes an image of a demo service apart.
@@ -65,7 +68,7 @@ func (w *world) createService(ctx context.Context, s *scenarios.Service) error {
 	svc := &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
 		Type:     corev1.ServiceTypeClusterIP,
 		Selector: map[string]string{"app": s.Name},
-		Ports:    []corev1.ServicePort{{Name: "http", Protocol: corev1.ProtocolTCP, Port: int32(s.Port), TargetPort: intstr.FromInt32(int32(s.TargetPort))}},
+		Ports:    []corev1.ServicePort{{Name: portName, Protocol: corev1.ProtocolTCP, Port: int32(s.Port), TargetPort: intstr.FromInt32(int32(s.TargetPort))}},
 	}}
 	_, err := core.Services(scenarios.Namespace).Create(ctx, svc, metav1.CreateOptions{})
 	return err
@@ -86,7 +89,7 @@ func deployment(s *scenarios.Service) *appsv1.Deployment {
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": s.Name}},
 			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{
 				Name:  s.Name,
-				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: int32(s.TargetPort)}},
+				Ports: []corev1.ContainerPort{{Name: portName, ContainerPort: int32(s.TargetPort)}},
 				EnvFrom: []corev1.EnvFromSource{
 					{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: s.Name + "-config"}}},
 					{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: s.Name + "-credentials"}}},

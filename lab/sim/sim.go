@@ -7,6 +7,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,13 @@ const (
 // millisecond; only a query that slipped past the limits can take seconds.
 const stuckAfter = 60 * time.Second
 
+// clock is the virtual time as the outside sees it.
+type clock struct {
+	now atomic.Int64 // since the run's start
+	// abandoned is set when the session was given up: what it still does, should it come free, is no part of the run any more.
+	abandoned atomic.Bool
+}
+
 // ErrStuck says that virtual time stood still.
 var ErrStuck = errors.New("virtual time stands still: something in the run is busy or waits for the real world")
 
@@ -37,6 +45,9 @@ var ErrStuck = errors.New("virtual time stands still: something in the run is bu
 type Cluster struct {
 	// Version of coalmine, for the log.
 	Version string
+	// Patience is how long, in real time, virtual time may stand still; 0 stands for a minute. Whoever holds the sink of a run
+	// back, to show it slowly, must let go of it more often than that.
+	Patience time.Duration
 }
 
 // runs numbers the sessions of the process: each serves its hosts under names of its own.
@@ -64,27 +75,28 @@ func (c Cluster) Session(ctx context.Context, f lab.Flight, rec *event.Recorder,
 	if err != nil {
 		return err
 	}
-	var progress atomic.Int64
+	clock := &clock{}
 	done := make(chan error, 1)
 	go func() {
-		done <- bubble.Run(func() error { return session(ctx, net, f, rec, story, &progress) })
+		done <- bubble.Run(func() error { return session(ctx, net, f, rec, story, clock) })
 	}()
-	return watch(done, &progress)
+	return watch(done, clock, cmp.Or(c.Patience, stuckAfter))
 }
 
 // watch waits for the session, and gives it up when virtual time stands still. What is stuck cannot be ended: it stays behind
-// until the process ends.
-func watch(done <-chan error, progress *atomic.Int64) error {
-	last, t := progress.Load(), time.NewTicker(stuckAfter)
+// until the process ends, and is not listened to any more.
+func watch(done <-chan error, c *clock, patience time.Duration) error {
+	last, t := c.now.Load(), time.NewTicker(patience)
 	defer t.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err
 		case <-t.C:
-			now := progress.Load()
+			now := c.now.Load()
 			if now == last {
-				return fmt.Errorf("%w (at %v, for %v)", ErrStuck, time.Duration(now), stuckAfter)
+				c.abandoned.Store(true)
+				return fmt.Errorf("%w (at %v, for %v)", ErrStuck, time.Duration(now), patience)
 			}
 			last = now
 		}
@@ -92,8 +104,8 @@ func watch(done <-chan error, progress *atomic.Int64) error {
 }
 
 // session plays one flight; it runs in the bubble.
-func session(ctx context.Context, net *network.Network, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error, progress *atomic.Int64) (err error) {
-	w, err := newWorld(net, f, rec, progress)
+func session(ctx context.Context, net *network.Network, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error, c *clock) (err error) {
+	w, err := newWorld(net, f, rec, c)
 	if err != nil {
 		return err
 	}

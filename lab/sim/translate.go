@@ -27,10 +27,23 @@ func planeServices(list []corev1.Service) []dataplane.Service {
 		}
 		p := s.Spec.Ports[0]
 		services = append(services, dataplane.Service{
-			Name: s.Name, Namespace: s.Namespace, Selector: s.Spec.Selector, Port: int(p.Port), TargetPort: p.TargetPort.IntValue(),
+			Name: s.Name, Namespace: s.Namespace, Selector: s.Spec.Selector, Port: int(p.Port), TargetPort: targetPort(p),
 		})
 	}
 	return services
+}
+
+// targetPort is the number of the pods' port. The demo services name theirs http.
+func targetPort(p corev1.ServicePort) int {
+	switch {
+	case p.TargetPort.Type == intstr.String && p.TargetPort.StrVal == portName:
+		return 0
+	case p.TargetPort.Type == intstr.String:
+		return -1 // a name that no pod has
+	case p.TargetPort.IntVal == 0:
+		return int(p.Port) // the API's default
+	}
+	return int(p.TargetPort.IntVal)
 }
 
 func planeRoutes(list []v1beta1.HTTPRoute) []mesh.Route {

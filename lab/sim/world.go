@@ -30,9 +30,9 @@ type world struct {
 	rec    *event.Recorder
 	net    *network.Network
 	hosts  hosts
-	// now is the time since the run's start as last seen inside the bubble, for callers outside of it. Each access to an API
+	// clock has the time since the run's start as last seen inside the bubble, for callers outside of it. Each access to an API
 	// server refreshes it, and time stands still while the outside is asked, so it is exact there.
-	now *atomic.Int64
+	*clock
 
 	kube          *fake.Clientset
 	flaggerClient *flaggerfake.Clientset
@@ -72,7 +72,7 @@ type world struct {
 	remove   []func()
 }
 
-func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, now *atomic.Int64) (*world, error) {
+func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, c *clock) (*world, error) {
 	db, err := prom.Open(time.Now())
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, now *atom
 		return nil, errors.Join(err, db.Close())
 	}
 	w := &world{
-		flight: f, rec: rec, net: net, hosts: hostsOf(runs.Add(1)), now: now, db: db, plane: plane, models: models,
+		flight: f, rec: rec, net: net, hosts: hostsOf(runs.Add(1)), clock: c, db: db, plane: plane, models: models,
 		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(), // NewClientset would parse an OpenAPI schema on each call
 		statuses: map[string]event.Canary{}, routeNoted: map[string]string{}, stop: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
@@ -140,9 +140,9 @@ func elapsed() time.Duration { return time.Since(bubble.Epoch) }
 func (w *world) touch() { w.now.Store(int64(elapsed())) }
 
 // note records a fact at the current time, inside or outside of the bubble.
-// What happens while the world is taken down is no part of the run.
+// What happens while the world is taken down, or after it was given up, is no part of the run.
 func (w *world) note(source string, f event.Fact) {
-	if !w.closing.Load() {
+	if !w.closing.Load() && !w.abandoned.Load() {
 		w.rec.Note(time.Duration(w.now.Load()), source, f)
 	}
 }

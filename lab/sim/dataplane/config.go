@@ -65,9 +65,11 @@ type Pod struct {
 
 // Service is a Kubernetes Service.
 type Service struct {
-	Name, Namespace  string
-	Selector         map[string]string
-	Port, TargetPort int
+	Name, Namespace string
+	Selector        map[string]string
+	Port            int
+	// TargetPort is the pods'; 0 stands for the one that they listen on. On another nobody answers: 502.
+	TargetPort int
 }
 
 // New returns a plane at time 0, without pods and Services.

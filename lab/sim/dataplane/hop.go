@@ -28,10 +28,12 @@ type hop struct {
 
 	// sent is when the client's proxy took the request, taken when the endpoint was chosen.
 	sent, taken time.Duration
-	rule        *rule
-	backend     int
-	endpoint    *mesh.Endpoint
-	edge        *edge
+	// port is the one of the server that the Service names; 0 is the one that it listens on.
+	port     int
+	rule     *rule
+	backend  int
+	endpoint *mesh.Endpoint
+	edge     *edge
 	// in counts for the server's proxy; nil where that has none or did not let the request in.
 	in *inbound
 
@@ -99,6 +101,7 @@ func (p *Plane) send(h *hop) {
 		p.refuse(h, 500, "")
 		return
 	}
+	h.port = to.targetPort
 	up := h.from.upstream(to)
 	if up.generation != p.generation {
 		up.balancer.Set(p.now, to.keys)
@@ -115,6 +118,7 @@ func (p *Plane) sendDirect(h *hop) {
 		p.finish(h, 503) // no connection
 		return
 	}
+	h.port = h.asked.targetPort
 	to := h.asked.endpoints[chance.Below(h.word(p.choosing), uint64(n))]
 	p.deliver(h, h.from.upstream(h.asked).edge(h.from, to))
 }
@@ -139,6 +143,11 @@ func (p *Plane) deliver(h *hop, e *edge) {
 		}
 		in.allowed(p.now)
 		h.in = in
+	}
+	if h.port != 0 && h.port != d.Port {
+		h.in = nil // the proxy makes up this answer outside of what it counts as responses
+		p.answered(h, 502)
+		return
 	}
 	p.offer(h)
 }
