@@ -247,8 +247,11 @@ func (w *world) StopTraffic(context.Context) error {
 	return nil
 }
 
-// failure is the driver's error, nil as long as it works.
+// failure is the driver's error or that of the watch, nil as long as all is well.
 func (w *world) failure() error {
+	if w.abandoned.Load() {
+		return ErrStuck
+	}
 	w.failedMu.Lock()
 	defer w.failedMu.Unlock()
 	return w.failed
