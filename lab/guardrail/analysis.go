@@ -232,7 +232,6 @@ func (c *checker) checkMetrics(d *document, v *flaggerv1.Canary) {
 }
 
 func (c *checker) checkMetricSource(d *document, at string, v *flaggerv1.Canary, m flaggerv1.CanaryMetric) {
-	builtin := m.Name == "request-success-rate" || m.Name == "request-duration"
 	switch {
 	case m.TemplateRef != nil && m.Query != "":
 		c.fail(d, at+".query", "query and templateRef exclude each other", "keep templateRef")
@@ -247,7 +246,7 @@ func (c *checker) checkMetricSource(d *document, at string, v *flaggerv1.Canary,
 		if _, p := renderQuery(m.Query, model(v, m)); p != nil {
 			c.fail(d, at+".query", p.what, p.todo)
 		}
-	case !builtin:
+	case !isBuiltin(m.Name):
 		c.fail(d, at, "metric "+clip(m.Name)+" has no query", "add a templateRef; built in are only request-success-rate and request-duration")
 	}
 }

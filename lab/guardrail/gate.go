@@ -9,35 +9,19 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"coalmine/lab/event"
 )
 
 // GateHost is the only host that a webhook may call: the lab's own gate server, on port 80.
 const GateHost = "gate.coalmine"
-
-// Gates of the lab. Each answers 200 for yes and another status for no.
-const (
-	// GateMTLS asks whether every request to the canary came over mutual TLS from a mesh identity.
-	GateMTLS = "mtls"
-	// GatePolicy asks whether an authorization policy protects the canary and lets its clients in.
-	GatePolicy = "policy"
-	// GateRollbackDrill asks whether a rollback was rehearsed.
-	GateRollbackDrill = "rollback-drill"
-	// GateVolume asks whether the canary has served enough requests to be judged.
-	GateVolume = "volume"
-	// GateCohort asks whether one cohort of users is served well enough.
-	GateCohort = "cohort"
-	// GateApprove asks a person.
-	GateApprove = "approve"
-	// GateEvents asks nothing: it takes what webhooks of type event send, and nothing else may call it.
-	GateEvents = "events"
-)
 
 // maxGateRequests bounds the number of requests that a gate may be told to wait for; no plan has more.
 const maxGateRequests = 1_000_000_000
 
 // GateCall is a call of a gate, as the URL of a webhook asks for it. Fields that a gate has no parameter for are zero.
 type GateCall struct {
-	// Gate is one of the Gate constants.
+	// Gate is one of the Gate constants of package event.
 	Gate string
 	// Min is the number of requests below which the gate says no. Gates volume (at least 1) and cohort (0 for any).
 	Min int
@@ -50,11 +34,11 @@ type GateCall struct {
 // gateParameters are the query parameters by gate; those that must be there end in "!".
 func gateParameters(gate string) ([]string, bool) {
 	switch gate {
-	case GateMTLS, GatePolicy, GateRollbackDrill, GateApprove, GateEvents:
+	case event.GateMTLS, event.GatePolicy, event.GateRollbackDrill, event.GateApprove, event.GateEvents:
 		return nil, true
-	case GateVolume:
+	case event.GateVolume:
 		return []string{"min!"}, true
-	case GateCohort:
+	case event.GateCohort:
 		return []string{"max-error!", "min", "name!"}, true
 	}
 	return nil, false
@@ -157,7 +141,7 @@ func (g *GateCall) set(name, value string) error {
 	case "min":
 		n, err := strconv.Atoi(value)
 		least := 0
-		if g.Gate == GateVolume {
+		if g.Gate == event.GateVolume {
 			least = 1
 		}
 		if err != nil || n < least || n > maxGateRequests {

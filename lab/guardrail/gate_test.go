@@ -12,13 +12,13 @@ import (
 
 func TestParseGateReadsCalls(t *testing.T) {
 	for raw, want := range map[string]GateCall{
-		"http://gate.coalmine/mtls":                                     {Gate: GateMTLS},
-		"http://gate.coalmine:80/policy":                                {Gate: GatePolicy},
-		"http://gate.coalmine/rollback-drill":                           {Gate: GateRollbackDrill},
-		"http://gate.coalmine/approve":                                  {Gate: GateApprove},
-		"http://gate.coalmine/volume?min=200":                           {Gate: GateVolume, Min: 200},
-		"http://gate.coalmine/cohort?name=insider&max-error=1.5&min=20": {Gate: GateCohort, Cohort: "insider", MaxError: 1.5, Min: 20},
-		"http://gate.coalmine/cohort?max-error=0&name=mobile":           {Gate: GateCohort, Cohort: "mobile"},
+		"http://gate.coalmine/mtls":                                     {Gate: event.GateMTLS},
+		"http://gate.coalmine:80/policy":                                {Gate: event.GatePolicy},
+		"http://gate.coalmine/rollback-drill":                           {Gate: event.GateRollbackDrill},
+		"http://gate.coalmine/approve":                                  {Gate: event.GateApprove},
+		"http://gate.coalmine/volume?min=200":                           {Gate: event.GateVolume, Min: 200},
+		"http://gate.coalmine/cohort?name=insider&max-error=1.5&min=20": {Gate: event.GateCohort, Cohort: "insider", MaxError: 1.5, Min: 20},
+		"http://gate.coalmine/cohort?max-error=0&name=mobile":           {Gate: event.GateCohort, Cohort: "mobile"},
 	} {
 		got, err := ParseGate(raw)
 		if err != nil {

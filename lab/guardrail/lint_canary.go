@@ -7,14 +7,7 @@ import (
 	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
-)
-
-// Annotations of a Canary that say whose experiment an A/B test is.
-const (
-	AnnotationOwner      = "coalmine.dev/owner"
-	AnnotationStart      = "coalmine.dev/start"
-	AnnotationEnd        = "coalmine.dev/end"
-	AnnotationHypothesis = "coalmine.dev/hypothesis"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 const (
@@ -48,8 +41,25 @@ func canaryRules() []Rule {
 		{Name: "ignored-field", Why: "Fields for Istio and App Mesh do nothing under the Gateway API.", Source: "flagger pkg/router/gateway_api_v1beta1.go", canary: lintIgnored},
 		{Name: "cookie-match", Why: "A header regex must match the whole value, and browsers send cookies in any order and number.",
 			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4", canary: lintCookies},
+		{Name: "target-port", Why: "Flagger's Services lead to targetPort, or to port where it is missing; where no pod listens there, nobody gets an answer.",
+			Source: "flagger pkg/router/kubernetes_default.go, reconcileService", canary: lintTargetPort},
 		{Name: "unowned-experiment", Why: "An A/B test without owner, start, end and hypothesis is never ended.",
 			Source: "Kohavi, Tang, Xu: Trustworthy Online Controlled Experiments, 2020", canary: lintExperiment},
+	}
+}
+
+func lintTargetPort(s *subject, v *flaggerv1.Canary) {
+	want, known := s.checker.env.TargetPorts[v.Spec.TargetRef.Name]
+	to := v.Spec.Service.TargetPort
+	if !known || to.Type == intstr.String {
+		return
+	}
+	got := int(to.IntVal)
+	if got == 0 {
+		got = int(v.Spec.Service.Port)
+	}
+	if got != want {
+		s.warn("spec.service.targetPort", fmt.Sprintf("requests would go to port %d of the pods, which listen on %d", got, want), fmt.Sprintf("write targetPort: %d", want))
 	}
 }
 
@@ -171,7 +181,7 @@ func lintWaiting(s *subject, v *flaggerv1.Canary) {
 func lintRollbackGate(s *subject, v *flaggerv1.Canary) {
 	for i, w := range v.Spec.Analysis.Webhooks {
 		call, err := ParseGate(w.URL)
-		if w.Type == flaggerv1.RollbackHook && err == nil && call.Gate != GateApprove {
+		if w.Type == flaggerv1.RollbackHook && err == nil && call.Gate != event.GateApprove {
 			s.warn(indexPath("spec.analysis.webhooks", i)+".url", "gate "+call.Gate+" says yes when all is well, and a yes rolls back", "use type rollout or pre-rollout for it")
 		}
 	}
@@ -198,7 +208,7 @@ func lintExperiment(s *subject, v *flaggerv1.Canary) {
 		return
 	}
 	var missing []string
-	for _, a := range []string{AnnotationOwner, AnnotationStart, AnnotationEnd, AnnotationHypothesis} {
+	for _, a := range []string{event.AnnotationOwner, event.AnnotationStart, event.AnnotationEnd, event.AnnotationHypothesis} {
 		if strings.TrimSpace(v.Annotations[a]) == "" {
 			missing = append(missing, a)
 		}

@@ -10,9 +10,10 @@ import (
 // testEnvironment is the course lab.
 func testEnvironment() Environment {
 	return Environment{
-		Namespace: "develop",
-		Targets:   []string{"backend", "frontend"},
-		Ports:     map[string]int{"backend": 80, "frontend": 8080},
+		Namespace:   "develop",
+		Targets:     []string{"backend", "frontend"},
+		Ports:       map[string]int{"backend": 80, "frontend": 8080},
+		TargetPorts: map[string]int{"backend": 8080, "frontend": 8080},
 	}
 }
 

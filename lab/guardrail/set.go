@@ -76,4 +76,6 @@ type Environment struct {
 	ReleaseTarget string
 	// Ports by target, of its Service.
 	Ports map[string]int
+	// TargetPorts by target, on which its pods listen.
+	TargetPorts map[string]int
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+
+	"coalmine/lab/event"
 )
 
 // checkWebhooks checks the calls that Flagger makes during a release.
@@ -50,8 +52,8 @@ func (c *checker) checkWebhookURL(d *document, path string, w flaggerv1.CanaryWe
 	switch {
 	case errors.As(err, &refused):
 		c.fail(d, path, refused.What, refused.Hint)
-	case (call.Gate == GateEvents) != (w.Type == flaggerv1.EventHook):
-		c.fail(d, path, "gate /"+GateEvents+" is for webhooks of type event, and they have no other", "write http://"+GateHost+"/"+GateEvents+" for type event, and a gate that answers for the rest")
+	case (call.Gate == event.GateEvents) != (w.Type == flaggerv1.EventHook):
+		c.fail(d, path, "gate /"+event.GateEvents+" is for webhooks of type event, and they have no other", "write http://"+GateHost+"/"+event.GateEvents+" for type event, and a gate that answers for the rest")
 	}
 }
 
