@@ -12,13 +12,6 @@ import (
 // primary's pods for it; what is not there after five minutes waits for something that will not come.
 const InitLimit = 5 * time.Minute
 
-// Phases of a canary that the story waits for, as Flagger names them (pkg/apis/flagger/v1beta1/status.go).
-const (
-	phaseInitialized = "Initialized"
-	phaseSucceeded   = "Succeeded"
-	phaseFailed      = "Failed"
-)
-
 // storySource names the story as a source of facts: it sorts before those of a cluster.
 const storySource = ""
 
@@ -91,7 +84,7 @@ func (t *teller) prepare(ctx context.Context, w World) (bool, error) {
 	if err := w.ApplyGuardrails(ctx); err != nil {
 		return false, fmt.Errorf("apply the guardrails: %w", err)
 	}
-	ready, err := w.Wait(ctx, w.Now()+InitLimit, func() bool { return w.Phase() == phaseInitialized })
+	ready, err := w.Wait(ctx, w.Now()+InitLimit, func() bool { return w.Phase() == event.PhaseInitialized })
 	if err != nil {
 		return false, fmt.Errorf("wait for the canary to be initialized: %w", err)
 	}
@@ -106,7 +99,7 @@ func notReady(phase string) string {
 	if phase == "" {
 		return fmt.Sprintf("no canary showed up within %v", InitLimit)
 	}
-	return fmt.Sprintf("the canary was in phase %s, not %s, after %v", phase, phaseInitialized, InitLimit)
+	return fmt.Sprintf("the canary was in phase %s, not %s, after %v", phase, event.PhaseInitialized, InitLimit)
 }
 
 func (t *teller) baseline(ctx context.Context, w World) error {
@@ -144,7 +137,7 @@ func (t *teller) rollout(ctx context.Context, w World) error {
 	return nil
 }
 
-func terminal(phase string) bool { return phase == phaseSucceeded || phase == phaseFailed }
+func terminal(phase string) bool { return phase == event.PhaseSucceeded || phase == event.PhaseFailed }
 
 func (t *teller) stage(w World, name, reason string) {
 	t.note(w.Now(), event.Stage{Name: name, Reason: reason})

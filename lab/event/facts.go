@@ -77,7 +77,7 @@ type Applied struct {
 	ObjectKind string `json:"object_kind"`
 	Namespace  string `json:"namespace,omitempty"`
 	Name       string `json:"name"`
-	// Owner is "learner" or "scenario".
+	// Owner is one of the Owner constants.
 	Owner string `json:"owner"`
 	// Source is file:line in the guardrails folder, for the learner's.
 	Source string `json:"source,omitempty"`
@@ -114,8 +114,7 @@ type Canary struct {
 	Namespace string `json:"namespace,omitempty"`
 	// Target is the Deployment that the Canary is for; readers fall back on Name where a log lacks it.
 	Target string `json:"target,omitempty"`
-	// Phase is Flagger's: Initializing, Initialized, Waiting, Progressing, WaitingPromotion, Promoting, Finalising,
-	// Succeeded, Failed, Terminating, Terminated.
+	// Phase is Flagger's: one of the Phase constants, Terminating or Terminated.
 	Phase string `json:"phase"`
 	// Weight is the share of traffic that Flagger gave the canary, in percent.
 	Weight       int `json:"weight"`
@@ -183,7 +182,7 @@ type Query struct {
 // Gate is one call of a lab gate by a Canary webhook, and its answer.
 type Gate struct {
 	Canary string `json:"canary"`
-	// Name is the gate's: mtls, policy, rollback-drill, volume, cohort, approve.
+	// Name is one of the Gate constants.
 	Name string `json:"name"`
 	// Hook is the type of the webhook that called, as in a Canary: pre-rollout, rollout, confirm-promotion, rollback, …
 	Hook string `json:"hook,omitempty"`

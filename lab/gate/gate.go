@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
 )
 
@@ -93,22 +94,22 @@ const drillProbes = 20
 // Ask answers a call about a service.
 func Ask(s State, service string, call guardrail.GateCall) Answer {
 	switch call.Gate {
-	case guardrail.GateMTLS:
+	case event.GateMTLS:
 		return mtls(s, service)
-	case guardrail.GatePolicy:
+	case event.GatePolicy:
 		return policy(s, service)
-	case guardrail.GateRollbackDrill:
+	case event.GateRollbackDrill:
 		return drill(s, service)
-	case guardrail.GateVolume:
+	case event.GateVolume:
 		return volume(s, service, call)
-	case guardrail.GateCohort:
+	case event.GateCohort:
 		return cohort(s, service, call)
-	case guardrail.GateApprove:
+	case event.GateApprove:
 		if s.Approved() {
 			return yes("approved")
 		}
 		return no("nobody has approved yet: run with --approve DURATION to say when somebody does")
-	case guardrail.GateEvents:
+	case event.GateEvents:
 		return yes("taken")
 	}
 	return no("there is no gate %q", call.Gate)

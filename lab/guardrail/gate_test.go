@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"coalmine/lab/event"
 )
 
 func TestParseGateReadsCalls(t *testing.T) {

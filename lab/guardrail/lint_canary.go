@@ -8,6 +8,8 @@ import (
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"coalmine/lab/event"
 )
 
 const (

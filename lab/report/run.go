@@ -89,7 +89,7 @@ func (s *storyteller) tell(e event.Event) {
 	case event.Stage:
 		s.add(m, faint, "stage %s%s", f.Name, because(f.Reason))
 	case event.Applied:
-		if f.Owner == "learner" {
+		if f.Owner == event.OwnerLearner {
 			s.add(m, faint, "applied %s %s%s", f.ObjectKind, f.Name, from(f.Source))
 		}
 	case event.Deleted:
@@ -141,7 +141,7 @@ func (s *storyteller) change(c timeline.Change) {
 		e = s.add(c.Mark, plain, "advanced to %d %% of the traffic", after.Weight)
 	case after.Iterations > before.Iterations:
 		e = s.add(c.Mark, plain, "iteration %d of %d passed", after.Iterations, after.MaxIterations)
-	case after.Weight < before.Weight && after.Phase == "Progressing":
+	case after.Weight < before.Weight && after.Phase == event.PhaseProgressing:
 		e = s.add(c.Mark, warn, "back to %d %% of the traffic", after.Weight)
 	default:
 		return
@@ -151,18 +151,18 @@ func (s *storyteller) change(c timeline.Change) {
 
 func (s *storyteller) phase(c timeline.Change) *entry {
 	switch after := c.After; after.Phase {
-	case "Failed":
+	case event.PhaseFailed:
 		return s.add(c.Mark, good, "rolled back: all traffic to the primary (the canary had %d %%)", s.t.WeightAtAbort)
-	case "Promoting":
+	case event.PhasePromoting:
 		return s.add(c.Mark, plain, "decided to promote: the primary gets %s", s.t.Run.Version)
-	case "Succeeded":
+	case event.PhaseSucceeded:
 		return s.add(c.Mark, plain, "promoted: everyone is on %s", s.t.Run.Version)
-	case "Progressing":
+	case event.PhaseProgressing:
 		if after.Weight > 0 {
 			return s.add(c.Mark, plain, "analysis began: canary gets %d %% of the traffic", after.Weight)
 		}
 		return s.add(c.Mark, plain, "new version noticed, analysis begins")
-	case "Waiting", "WaitingPromotion":
+	case event.PhaseWaiting, event.PhaseWaitingPromotion:
 		return s.add(c.Mark, warn, "waits for a gate (phase %s)", after.Phase)
 	default:
 		return s.add(c.Mark, faint, "canary is %s", after.Phase)
@@ -234,7 +234,7 @@ func bound(q event.Query) string {
 // quotes are Flagger's own warnings of the same tick, word for word, unless it just said the same.
 func (s *storyteller) quotes(c timeline.Change) []string {
 	var qs []string
-	if !c.Failed() && c.After.Phase != "Failed" {
+	if !c.Failed() && c.After.Phase != event.PhaseFailed {
 		return nil
 	}
 	s.near(c.Mark, func(f event.Fact) {

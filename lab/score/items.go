@@ -114,13 +114,13 @@ func (t *trial) gradeWeight(i scenarios.RubricItem) grade {
 func preconditions() map[string]func(*timeline.Timeline) timeline.Mark {
 	return map[string]func(*timeline.Timeline) timeline.Mark{
 		"mtls": func(t *timeline.Timeline) timeline.Mark {
-			return proof(t, t.Preconditions.MTLS, timeline.GateMTLS)
+			return proof(t, t.Preconditions.MTLS, event.GateMTLS)
 		},
 		"policy": func(t *timeline.Timeline) timeline.Mark {
-			return proof(t, t.Preconditions.Policy, timeline.GatePolicy)
+			return proof(t, t.Preconditions.Policy, event.GatePolicy)
 		},
 		"rehearsal": func(t *timeline.Timeline) timeline.Mark {
-			return proof(t, t.Preconditions.Rehearsed, timeline.GateDrill)
+			return proof(t, t.Preconditions.Rehearsed, event.GateRollbackDrill)
 		},
 	}
 }
@@ -218,12 +218,13 @@ func (t *trial) gradeExperiment(scenarios.RubricItem) grade {
 // boundedness says what an experiment lacks, "" for nothing.
 func boundedness(e timeline.Experiment) string {
 	facts := []struct{ name, value string }{
-		{"owner", e.Owner}, {"start", e.Start}, {"end", e.End}, {"hypothesis", e.Hypothesis},
+		{event.AnnotationOwner, e.Owner}, {event.AnnotationStart, e.Start}, {event.AnnotationEnd, e.End},
+		{event.AnnotationHypothesis, e.Hypothesis},
 	}
 	var missing []string
 	for _, f := range facts {
 		if strings.TrimSpace(f.value) == "" {
-			missing = append(missing, "coalmine.dev/"+f.name)
+			missing = append(missing, f.name)
 		}
 	}
 	if len(missing) > 0 {

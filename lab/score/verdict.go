@@ -95,9 +95,9 @@ func judge(t *timeline.Timeline, faulty bool, r scenarios.Rubric) Judgement {
 // Faulty tells whether a run is judged as that of a faulty version.
 func Faulty(t *timeline.Timeline) bool {
 	switch t.Run.Role {
-	case "faulty":
+	case scenarios.RoleFaulty:
 		return true
-	case "healthy":
+	case scenarios.RoleHealthy:
 		return false
 	}
 	return t.FirstBad.Seen()

@@ -19,12 +19,6 @@ import (
 	"coalmine/scenarios"
 )
 
-// Owners of objects, in the log.
-const (
-	ownerLearner  = "learner"
-	ownerScenario = "scenario"
-)
-
 // applySet creates the objects of a set, in its order.
 func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) error {
 	for _, o := range set.Objects {
@@ -32,7 +26,7 @@ func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) 
 			return fmt.Errorf("%s: %s %s: %w", o.Source, o.Kind, o.Name, err)
 		}
 		fact := event.Applied{ObjectKind: o.Kind, Namespace: o.Namespace, Name: o.Name, Owner: owner}
-		if owner == ownerLearner {
+		if owner == event.OwnerLearner {
 			fact.Source = o.Source.String()
 		}
 		if m, ok := o.Value.(metav1.Object); ok {
@@ -54,7 +48,7 @@ func (w *world) applyManifests(ctx context.Context, name, manifests string) erro
 	if err != nil {
 		return fmt.Errorf("the scenario's manifests: %w", err)
 	}
-	return w.applySet(ctx, set, ownerScenario)
+	return w.applySet(ctx, set, event.OwnerScenario)
 }
 
 // apply creates one object, or updates it where the lab has one of that name. Addresses are turned to the hosts of this run;

@@ -53,7 +53,7 @@ func (w *world) askGate(r *http.Request, canary, hook, phase string) gate.Answer
 	if a.Drill != nil {
 		w.note(source, event.Rehearsal{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
-	if call.Gate == guardrail.GateEvents {
+	if call.Gate == event.GateEvents {
 		return a // the same events are noted where Flagger records them
 	}
 	w.note(source, event.Gate{

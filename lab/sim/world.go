@@ -191,7 +191,7 @@ func (w *world) Phase() string {
 // ApplyGuardrails implements [lab.World].
 func (w *world) ApplyGuardrails(context.Context) error {
 	w.touch()
-	return w.applySet(context.Background(), w.flight.Guardrails, ownerLearner)
+	return w.applySet(context.Background(), w.flight.Guardrails, event.OwnerLearner)
 }
 
 // Release implements [lab.World].

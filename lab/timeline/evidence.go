@@ -6,14 +6,6 @@ import (
 	"coalmine/lab/event"
 )
 
-// Names of the lab's gates.
-const (
-	GateMTLS    = "mtls"
-	GatePolicy  = "policy"
-	GateDrill   = "rollback-drill"
-	GateApprove = "approve"
-)
-
 // Preconditions are what the guardrails proved before the canary got its first request.
 type Preconditions struct {
 	// MTLS, Policy and Rehearsed are the first passes of these gates and drills before canary traffic.
@@ -21,17 +13,6 @@ type Preconditions struct {
 	// Server and Authorization are the learner's Linkerd policy objects.
 	Server, Authorization Mark
 }
-
-// hookRollback is the type of the webhooks that Flagger asks whether to roll back.
-const hookRollback = "rollback"
-
-// Annotations of a Canary that bound an experiment.
-const (
-	annotationOwner      = "coalmine.dev/owner"
-	annotationStart      = "coalmine.dev/start"
-	annotationEnd        = "coalmine.dev/end"
-	annotationHypothesis = "coalmine.dev/hypothesis"
-)
 
 // Experiment holds the facts that the learner wrote on the Canary, as they were written.
 type Experiment struct {
@@ -53,7 +34,7 @@ type gateHold struct {
 
 // refuses tells whether the gate judges the version, and not its traffic or a person's patience.
 func (g gateHold) refuses() bool {
-	return g.Seen() && (g.Name == GateMTLS || g.Name == GatePolicy || g.Name == GateDrill)
+	return g.Seen() && (g.Name == event.GateMTLS || g.Name == event.GatePolicy || g.Name == event.GateRollbackDrill)
 }
 
 // foldEvidence follows what the guardrails asked and proved.
@@ -71,7 +52,7 @@ func (t *Timeline) foldEvidence(f event.Fact, at Mark) {
 }
 
 func (t *Timeline) foldApplied(f event.Applied, at Mark) {
-	if f.Owner != "learner" {
+	if f.Owner != event.OwnerLearner {
 		return
 	}
 	switch f.ObjectKind {
@@ -81,7 +62,8 @@ func (t *Timeline) foldApplied(f event.Applied, at Mark) {
 		t.first(&t.Preconditions.Authorization, at)
 	case "Canary":
 		a := f.Annotations
-		found := Experiment{at, a[annotationOwner], a[annotationStart], a[annotationEnd], a[annotationHypothesis]}
+		found := Experiment{at, a[event.AnnotationOwner], a[event.AnnotationStart], a[event.AnnotationEnd],
+			a[event.AnnotationHypothesis]}
 		if !t.Experiment.Seen() || f.Name == t.Run.Service || t.Experiment.bare() {
 			t.Experiment = found
 		}
@@ -91,7 +73,7 @@ func (t *Timeline) foldApplied(f event.Applied, at Mark) {
 func (e Experiment) bare() bool { return e.Owner+e.Start+e.End+e.Hypothesis == "" }
 
 func (t *Timeline) foldGate(f event.Gate, at Mark) {
-	if f.Hook == hookRollback { // it asks whether to roll back: a no holds nothing
+	if f.Hook == event.HookRollback { // it asks whether to roll back: a no holds nothing
 		if f.Passed && t.onTrial() {
 			t.signal(at)
 		}
@@ -104,7 +86,7 @@ func (t *Timeline) foldGate(f event.Gate, at Mark) {
 	if !t.onTrial() {
 		return
 	}
-	if f.Name == GateApprove {
+	if f.Name == event.GateApprove {
 		t.wait(at, "gate approve said no")
 		return
 	}
@@ -116,13 +98,13 @@ func (t *Timeline) foldGate(f event.Gate, at Mark) {
 
 func (t *Timeline) passGate(name string, at Mark) {
 	switch name {
-	case GateMTLS:
+	case event.GateMTLS:
 		t.first(&t.Preconditions.MTLS, at)
-	case GatePolicy:
+	case event.GatePolicy:
 		t.first(&t.Preconditions.Policy, at)
-	case GateDrill:
+	case event.GateRollbackDrill:
 		t.first(&t.Preconditions.Rehearsed, at)
-	case GateApprove:
+	case event.GateApprove:
 		t.endWait(at)
 	}
 }

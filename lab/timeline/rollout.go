@@ -47,19 +47,8 @@ type RouteChange struct {
 	MatchShare int
 }
 
-// Flagger's phases that the fold tells apart.
-const (
-	phaseWaiting          = "Waiting"
-	phaseWaitingPromotion = "WaitingPromotion"
-	phaseProgressing      = "Progressing"
-	phasePromoting        = "Promoting"
-	phaseFinalising       = "Finalising"
-	phaseSucceeded        = "Succeeded"
-	phaseFailed           = "Failed"
-)
-
 func promoted(phase string) bool {
-	return phase == phasePromoting || phase == phaseFinalising || phase == phaseSucceeded
+	return phase == event.PhasePromoting || phase == event.PhaseFinalising || phase == event.PhaseSucceeded
 }
 
 // foldRollout follows the release and the objects that carry it.
@@ -127,7 +116,7 @@ func (t *Timeline) foldCanary(c event.Canary, at Mark) {
 // foldChecks takes a failed check as a sign that a guardrail noticed. A failed check before the canary has traffic is a
 // pre-rollout webhook that said no: Flagger's scheduler asks for nothing else there.
 func (t *Timeline) foldChecks(c Change) {
-	if !c.Failed() || c.After.Phase == phaseFailed {
+	if !c.Failed() || c.After.Phase == event.PhaseFailed {
 		return
 	}
 	t.signal(c.Mark)
@@ -145,21 +134,21 @@ func (t *Timeline) foldPhase(c Change) {
 		return
 	}
 	switch c.After.Phase {
-	case phaseFailed:
+	case event.PhaseFailed:
 		t.abort(c.Mark)
 		t.final = true
-	case phasePromoting:
+	case event.PhasePromoting:
 		t.promote(c.Mark)
-	case phaseFinalising, phaseSucceeded:
+	case event.PhaseFinalising, event.PhaseSucceeded:
 		t.promote(c.Mark)
 		if !t.Promoted.Seen() {
 			t.Promoted = c.Mark
 			t.Steps = append(t.Steps, Step{Mark: c.Mark, Weight: 100})
 		}
-	case phaseWaiting, phaseWaitingPromotion:
+	case event.PhaseWaiting, event.PhaseWaitingPromotion:
 		t.wait(c.Mark, "phase "+c.After.Phase)
 	}
-	if c.Before.Phase == phaseWaiting || c.Before.Phase == phaseWaitingPromotion {
+	if c.Before.Phase == event.PhaseWaiting || c.Before.Phase == event.PhaseWaitingPromotion {
 		t.endWait(c.Mark)
 	}
 }
@@ -249,7 +238,7 @@ func (t *Timeline) foldRoute(r event.Route, at Mark) {
 	}
 	t.Routes = append(t.Routes, change)
 	back := change.Share == 0 && !change.Matched
-	if had && back && t.onTrial() && t.canary.Phase == phaseProgressing {
+	if had && back && t.onTrial() && t.canary.Phase == event.PhaseProgressing {
 		t.abort(at)
 	}
 }

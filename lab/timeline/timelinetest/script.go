@@ -28,7 +28,7 @@ type Script struct {
 
 	events []event.Event
 	now    time.Duration
-	// on is the version that the primary runs.
+	// primary is the version that the primary runs.
 	primary string
 	guarded bool
 }
@@ -79,16 +79,16 @@ func (s *Script) Gate(name string, passed bool) *Script {
 	if !passed {
 		status = 403
 	}
-	return s.Note(event.Gate{Canary: Service, Name: name, URL: "http://gate.coalmine/" + name, Phase: "Progressing",
+	return s.Note(event.Gate{Canary: Service, Name: name, URL: "http://gate.coalmine/" + name, Phase: event.PhaseProgressing,
 		Passed: passed, Status: status, Reason: "made up"})
 }
 
 // Promote takes the canary through promotion.
 func (s *Script) Promote() *Script {
-	s.Canary("Promoting", s.Weight, 0).Traffic(10)
+	s.Canary(event.PhasePromoting, s.Weight, 0).Traffic(10)
 	s.primary = Version
-	s.Canary("Finalising", 0, 0).Traffic(10)
-	return s.Canary("Succeeded", 0, 0)
+	s.Canary(event.PhaseFinalising, 0, 0).Traffic(10)
+	return s.Canary(event.PhaseSucceeded, 0, 0)
 }
 
 // End closes the log.
@@ -144,22 +144,22 @@ func portion(n int, share float64) int { return int(math.Round(float64(n) * shar
 // Caught is a run whose canary goes through weights 5 and 25 and fails there.
 func Caught(seed uint64) *Script {
 	s := Ready("faulty", seed, true).Release().Traffic(15)
-	s.Canary("Progressing", 5, 0).Traffic(30).Canary("Progressing", 25, 0).Traffic(20)
+	s.Canary(event.PhaseProgressing, 5, 0).Traffic(30).Canary(event.PhaseProgressing, 25, 0).Traffic(20)
 	for n := 1; n <= 5; n++ {
 		v := 74.2
 		s.Note(event.Query{Asker: Service, Metric: "premium-success", PromQL: "made up", Value: &v})
-		s.Canary("Progressing", 25, n)
+		s.Canary(event.PhaseProgressing, 25, n)
 		s.Note(event.Flagger{Canary: Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 74.20 < 99"})
 		s.Traffic(10)
 	}
-	return s.Canary("Failed", 0, 0).Traffic(60).Close()
+	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Close()
 }
 
 // Delivered is a run whose canary goes through its weights and is promoted.
 func Delivered(role string, seed uint64) *Script {
 	s := Ready(role, seed, true).Release().Traffic(15)
 	for _, w := range []int{5, 25, 50} {
-		s.Canary("Progressing", w, 0).Traffic(30)
+		s.Canary(event.PhaseProgressing, w, 0).Traffic(30)
 	}
 	return s.Promote().Traffic(60).Close()
 }
@@ -173,13 +173,13 @@ func Unguarded(seed uint64) *Script {
 func Ready(role string, seed uint64, guarded bool) *Script {
 	s := New(role, seed, guarded).Stage(event.StagePrepare)
 	if guarded {
-		s.Note(event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: Service, Owner: "learner", Source: "canary.yaml:1",
+		s.Note(event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: Service, Owner: event.OwnerLearner, Source: "canary.yaml:1",
 			Annotations: map[string]string{
-				"coalmine.dev/owner": "payments", "coalmine.dev/start": "2026-03-01", "coalmine.dev/end": "2026-03-08",
-				"coalmine.dev/hypothesis": "v2 pays faster",
+				event.AnnotationOwner: "payments", event.AnnotationStart: "2026-03-01", event.AnnotationEnd: "2026-03-08",
+				event.AnnotationHypothesis: "v2 pays faster",
 			}})
-		s.Canary("Initializing", 0, 0).Wait(10 * time.Second)
-		s.Canary("Initialized", 0, 0)
+		s.Canary(event.PhaseInitializing, 0, 0).Wait(10 * time.Second)
+		s.Canary(event.PhaseInitialized, 0, 0)
 	}
 	return s.Stage(event.StageBaseline).Traffic(60)
 }
