@@ -1,5 +1,4 @@
-// Package slo holds service level objectives and the PromQL text that measures them under Linkerd. It asks nothing itself
-// and knows no cluster.
+// Package slo holds service level objectives: what users of a route may expect. It measures nothing and knows no cluster.
 package slo
 
 import "time"

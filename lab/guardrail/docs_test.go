@@ -1,0 +1,28 @@
+package guardrail
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// The page for people must tell of every rule, gate and annotation that there is.
+func TestPageIsComplete(t *testing.T) {
+	data, err := os.ReadFile("../../docs/guardrails.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(data)
+	words := []string{LabPrometheus, MeshProvider, AnnotationOwner, AnnotationStart, AnnotationEnd, AnnotationHypothesis}
+	for _, r := range Rules() {
+		words = append(words, "| `"+r.Name+"` |")
+	}
+	for _, g := range []string{GateMTLS, GatePolicy, GateRollbackDrill, GateVolume, GateCohort, GateApprove, GateEvents} {
+		words = append(words, "http://"+GateHost+"/"+g)
+	}
+	for _, w := range words {
+		if !strings.Contains(page, w) {
+			t.Errorf("docs/guardrails.md does not tell of %s", w)
+		}
+	}
+}
