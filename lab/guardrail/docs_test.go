@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"coalmine/lab/event"
 )
 
 // The page for people must tell of every rule, gate and annotation that there is.
@@ -13,11 +15,11 @@ func TestPageIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(data)
-	words := []string{LabPrometheus, MeshProvider, AnnotationOwner, AnnotationStart, AnnotationEnd, AnnotationHypothesis}
+	words := []string{LabPrometheus, MeshProvider, event.AnnotationOwner, event.AnnotationStart, event.AnnotationEnd, event.AnnotationHypothesis}
 	for _, r := range Rules() {
 		words = append(words, "| `"+r.Name+"` |")
 	}
-	for _, g := range []string{GateMTLS, GatePolicy, GateRollbackDrill, GateVolume, GateCohort, GateApprove, GateEvents} {
+	for _, g := range []string{event.GateMTLS, event.GatePolicy, event.GateRollbackDrill, event.GateVolume, event.GateCohort, event.GateApprove, event.GateEvents} {
 		words = append(words, "http://"+GateHost+"/"+g)
 	}
 	for _, w := range words {
