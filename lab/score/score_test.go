@@ -449,3 +449,14 @@ func TestAnotherRubricRescoresTheSameRuns(t *testing.T) {
 		t.Errorf("verdict %s, exit %d", card.Runs[0].Verdict, card.Exit)
 	}
 }
+
+// A run folder may come from elsewhere, with any word for a role.
+func TestTrialLeavesOutPartsThatItDoesNotKnow(t *testing.T) {
+	s := &scenarios.Scenario{Rubric: rubric}
+	known := []score.RunResult{{Part: score.PartFaulty, Timeline: timeline.Build(script.Caught(1).Events())}}
+	stray := score.RunResult{Part: "stray", Timeline: timeline.Build(script.Unguarded(1).Events())}
+	got, want := score.Trial(s, append(known, stray)), score.Trial(s, known)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("a run of an unknown part changes the card (-without +with):\n%s", diff)
+	}
+}

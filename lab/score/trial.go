@@ -29,7 +29,8 @@ type RunResult struct {
 	Timeline *timeline.Timeline
 }
 
-// Trial scores the runs of a trial. Runs of one part must have different seeds; the order of runs does not matter.
+// Trial scores the runs of a trial. Runs of one part must have different seeds; the order of runs does not matter. A run of
+// a part that is none of the Part constants counts nowhere.
 func Trial(s *scenarios.Scenario, runs []RunResult) Card {
 	t := newTrial(s, runs)
 	c := Card{Format: CardFormat, Scenario: s.Name, Title: s.Title, Players: t.players()}
@@ -80,7 +81,7 @@ func newTrial(s *scenarios.Scenario, results []RunResult) *trial {
 			t.faulty = append(t.faulty, r)
 		case PartHealthy:
 			t.healthy = append(t.healthy, r)
-		default:
+		case PartUnguarded, PartReference:
 			if r.told() {
 				seeds[r.Part][r.seed()] = r
 			}
