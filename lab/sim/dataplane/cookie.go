@@ -34,6 +34,10 @@ func setCookies(f mesh.HeaderFilter) []cookie {
 	return list
 }
 
+// longestAge keeps what Max-Age says within a duration; it outlasts every run.
+const longestAge = 365 * 24 * time.Hour
+
+// maxAge is the life that a cookie's attributes give it, as in [cookie].
 func maxAge(attributes string) time.Duration {
 	for a := range strings.SplitSeq(attributes, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(a), "=")
@@ -42,7 +46,7 @@ func maxAge(attributes string) time.Duration {
 			if seconds <= 0 {
 				return -1
 			}
-			return time.Duration(seconds) * time.Second
+			return time.Duration(min(seconds, int(longestAge/time.Second))) * time.Second
 		}
 	}
 	return 0

@@ -1,0 +1,31 @@
+package dataplane
+
+import (
+	"math"
+	"strconv"
+	"testing"
+	"time"
+)
+
+func TestMaxAge(t *testing.T) {
+	for attributes, want := range map[string]time.Duration{
+		"":                        0,
+		" Path=/; HttpOnly":       0,
+		" Max-Age=5":              5 * time.Second,
+		" path=/; MAX-AGE=5":      5 * time.Second,
+		" Max-Age=0":              -1,
+		" Max-Age=-3":             -1,
+		" Max-Age=soon":           0,
+		" Max-Age=" + maxInt():    longestAge,
+		" Max-Age=9999999999":     longestAge,
+		" Max-Age=5; Max-Age=7":   5 * time.Second,
+		" Something=9; Max-Age=1": time.Second,
+	} {
+		if got := maxAge(attributes); got != want {
+			t.Errorf("the life of a cookie with %q is %v, want %v", attributes, got, want)
+		}
+	}
+}
+
+// maxInt is the largest age that a learner can write into a Canary.
+func maxInt() string { return strconv.Itoa(math.MaxInt) }
