@@ -46,9 +46,7 @@ func (w *world) askGate(r *http.Request, canary, hook, phase string) gate.Answer
 	if err != nil {
 		return gate.Answer{Reason: err.Error()}
 	}
-	w.mu.Lock()
-	a := gate.Ask(gateState{w}, w.canaryNamed(canary).Spec.TargetRef.Name, call)
-	w.mu.Unlock()
+	a := w.answer(canary, call)
 	source := sourceFlagger + canary + "." + scenarios.Namespace
 	if a.Drill != nil {
 		w.note(source, event.Rehearsal{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
@@ -61,6 +59,17 @@ func (w *world) askGate(r *http.Request, canary, hook, phase string) gate.Answer
 		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
 	})
 	return a
+}
+
+// answer asks a gate about the service of a canary while nothing else moves the data plane.
+func (w *world) answer(canary string, call guardrail.GateCall) gate.Answer {
+	c := w.canaryNamed(canary)
+	if c == nil {
+		return gate.Answer{Reason: "canary " + canary + " is not among the guardrails: gates answer theirs only"}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return gate.Ask(gateState{w}, c.Spec.TargetRef.Name, call)
 }
 
 // gateState lets gates look at the world. The world's lock is held.
