@@ -57,7 +57,7 @@ type Options struct {
 
 // Run names one run of a trial.
 type Run struct {
-	// Role in the trial: faulty, healthy, unguarded, reference.
+	// Role in the trial: a word of a-z such as faulty, healthy, unguarded or reference.
 	Role    string `json:"role"`
 	Seed    uint64 `json:"seed"`
 	Version string `json:"version"`

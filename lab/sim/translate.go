@@ -70,7 +70,7 @@ func planeRoutes(list []v1beta1.HTTPRoute) []mesh.Route {
 	return routes
 }
 
-// created is when an object came to be; the fakes do not say, so what has no time counts as of now.
+// created is when an object came to be; the fakes do not say, so what has no time counts as old as the run.
 func created(o metav1.Object) time.Time {
 	if t := o.GetCreationTimestamp(); !t.IsZero() {
 		return t.Time

@@ -95,7 +95,7 @@ func (w *world) open() error {
 	ctx := context.Background() // the story's context belongs to the real world: waiting for it would stop virtual time
 	w.watchObjects()
 	w.remove = append(w.remove,
-		w.net.Answer(w.hosts.prometheus, w.db.RoundTripper(time.Now, func(q string) string { return q }, w.asked)),
+		w.net.Answer(w.hosts.prometheus, w.db.RoundTripper(time.Now, w.asked)),
 		w.net.Answer(w.hosts.alerts, alerts{w}),
 	)
 	if err := w.createServices(ctx); err != nil {
@@ -218,7 +218,7 @@ func (w *world) Release(context.Context) error {
 	}
 	w.released.Store(int64(elapsed()))
 	w.mu.Lock()
-	w.plane.MarkRollout(elapsed())
+	w.plane.MarkRollout()
 	w.mu.Unlock()
 	w.note(sourceRun, event.Released{Service: s.Name, Version: w.flight.Version})
 	return nil

@@ -41,7 +41,7 @@ func (p Player) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) 
 	}
 	deadline, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the run took longer than %v of real time", patience))
 	defer cancel()
-	var complaint tail
+	var complaint beginning
 	cmd := p.command(deadline, input, &complaint)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -100,14 +100,14 @@ func closeLog(last event.Event, why error, sink func(event.Event)) {
 	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: why.Error()}})
 }
 
-// tail keeps the beginning of what is written to it.
-type tail struct{ b bytes.Buffer }
+// beginning keeps the first maxComplaint bytes of what is written to it: a Go program says first why it dies.
+type beginning struct{ b bytes.Buffer }
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *beginning) Write(p []byte) (int, error) {
 	if room := maxComplaint - t.b.Len(); room > 0 {
 		t.b.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
 }
 
-func (t *tail) String() string { return strings.TrimSpace(t.b.String()) }
+func (t *beginning) String() string { return strings.TrimSpace(t.b.String()) }

@@ -35,7 +35,7 @@ func TestUserByCookie(t *testing.T) {
 	s.canary()
 	odd := mesh.ValueMatch{Name: "cookie", Value: `id=u\d*[13579]`, Regex: true}
 	s.route(mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{odd}}}, Backends: split(100)}, mesh.Rule{Backends: split(0)})
-	s.MarkRollout(0)
+	s.MarkRollout()
 	s.Advance(60 * time.Second)
 	got := s.Totals()
 	if a := got.Assigned["named"]; a["canary"]+a["primary"] != got.Users["named"] || a["canary"] < 100 || a["canary"] > 200 {
@@ -68,7 +68,7 @@ func TestSessionAffinityPullsUsersOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.MarkRollout(0)
+	s.MarkRollout()
 	share := func(until time.Duration, cohort string) float64 {
 		s.Advance(until)
 		cells := only(s.Cells(), func(c event.Cell) bool { return c.Cohort == cohort })

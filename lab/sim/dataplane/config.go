@@ -51,7 +51,7 @@ type Pod struct {
 	ServiceAccount      string
 	// Service is the demo service that runs in the pod (and the label job of its own metrics), Version the version of it.
 	Service, Version string
-	// Workload is what cells call the pod's Deployment: "primary" or "canary".
+	// Workload is what cells call the pod's Deployment: see [event.Cell].
 	Workload string
 	Addr     netip.Addr
 	// Port is the container's, Ports its named ports.

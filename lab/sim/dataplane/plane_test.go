@@ -93,7 +93,7 @@ func run(t *testing.T, step time.Duration) []byte {
 		s.Advance(second)
 		if second%(5*time.Second) == 0 {
 			s.weigh(int(second / time.Second))
-			s.MarkRollout(second)
+			s.MarkRollout()
 		}
 		write(t, &out, s.Cells())
 	}
@@ -126,7 +126,7 @@ func TestWeightsReachTheCanary(t *testing.T) {
 	s := open(t, nil)
 	s.canary()
 	s.weigh(20)
-	s.MarkRollout(0)
+	s.MarkRollout()
 	s.Advance(time.Minute)
 	cells := s.Cells()
 	n, canary := sum(cells).N, sum(only(cells, onCanary)).N

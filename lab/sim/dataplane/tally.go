@@ -183,7 +183,7 @@ func (t *tally) export(at int) event.Cell {
 }
 
 // MarkRollout says that the new version was released: from now on it counts which workload serves whom.
-func (p *Plane) MarkRollout(time.Duration) { p.tally.rollout = true }
+func (p *Plane) MarkRollout() { p.tally.rollout = true }
 
 // Totals counts over the whole run.
 func (p *Plane) Totals() event.TrafficTotals {

@@ -119,7 +119,7 @@ func TestHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	var seen []prom.Answer
-	rt := db.RoundTripper(func() time.Time { return begin }, func(q string) string { return q },
+	rt := db.RoundTripper(func() time.Time { return begin },
 		func(_ *http.Request, a prom.Answer) { seen = append(seen, a) })
 	get := func(path string) *http.Response {
 		r, err := rt.RoundTrip(httptest.NewRequest(http.MethodGet, path, nil))
