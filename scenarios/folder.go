@@ -27,8 +27,13 @@ const (
 	FileQuiz     = "quiz.yaml"
 )
 
-// Starter is the variant of guardrails that a learner begins with.
-const Starter = "starter"
+// Variants of guardrails that have a meaning of their own.
+const (
+	// Starter is what a learner begins with.
+	Starter = "starter"
+	// Solution is the author's own answer, which a learner's is compared with.
+	Solution = "solution"
+)
 
 // Folder is where a scenario is kept: its description, the texts around it, and variants of guardrails in folders.
 type Folder struct {

@@ -15,10 +15,8 @@ import (
 	"coalmine/lab/guardrail"
 	"coalmine/lab/record"
 	"coalmine/lab/score"
+	"coalmine/scenarios"
 )
-
-// reference is the variant of guardrails that a learner's are compared with.
-const reference = "solution"
 
 // partOther is a version that is neither the faulty nor the healthy one.
 const partOther score.Part = "other"
@@ -89,7 +87,7 @@ func (t *trial) add(part score.Part, f lab.Flight, version string, set *guardrai
 
 // referenceOf loads the scenario's own solution, nil when it has none.
 func referenceOf(src *source) (*guardrail.Set, error) {
-	files, err := src.Files(reference)
+	files, err := src.Files(scenarios.Solution)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -97,7 +95,7 @@ func referenceOf(src *source) (*guardrail.Set, error) {
 		return nil, err
 	}
 	set, err := guardrail.Parse(files, lab.Environment(src.scenario))
-	return set, located(src.scenario.Name+"/"+reference, err)
+	return set, located(src.scenario.Name+"/"+scenarios.Solution, err)
 }
 
 // freeFolder is the first of runs/NAME-1, runs/NAME-2, … that is not there yet.

@@ -10,7 +10,8 @@ import (
 	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 )
 
-// MeshProvider is the provider that the lab's Flagger runs with, and the only one that works with Linkerd.
+// MeshProvider is the provider that the lab's Flagger runs with, and the only one that works with Linkerd: gatewayapi:v1 waits
+// for an observedGeneration that Linkerd does not write, and linkerd is SMI, which ignores analysis.match.
 const MeshProvider = "gatewayapi:v1beta1"
 
 // CanaryFor is the Canary whose target is the named Deployment, nil if there is none.

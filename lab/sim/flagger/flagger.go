@@ -28,13 +28,11 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
+	"coalmine/lab/guardrail"
 	"coalmine/lab/sim/bubble"
 )
 
 const (
-	// MeshProvider is the one that works with Linkerd: gatewayapi:v1 waits for an observedGeneration that Linkerd does not
-	// write, and linkerd is SMI, which ignores analysis.match.
-	MeshProvider = "gatewayapi:v1beta1"
 	// Version of the module in go.mod.
 	Version = "1.43.0"
 	// window is how often the controller looks for new and removed canaries (flagger, cmd/flagger/main.go: control-loop-interval).
@@ -91,7 +89,7 @@ func Start(clients Clients, metricsServer string, obs Observer) (*Controller, er
 	routers := router.NewFactory(nil, clients.Kube, clients.Flagger, nil, "nginx.ingress.kubernetes.io", "", log, clients.Flagger, true)
 	c, registry := construct(func() *controller.Controller {
 		return controller.NewController(mortalClient{clients.Kube}, nil, clients.Flagger, inf, window, log, alerter{obs},
-			canaries, routers, observer, MeshProvider, Version, "", "", true, nil)
+			canaries, routers, observer, guardrail.MeshProvider, Version, "", "", true, nil)
 	})
 	f.registry = registry
 	replaceRecorder(c, recorder{obs})
