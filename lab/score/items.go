@@ -184,9 +184,9 @@ func (t *trial) proved(r *run, names ...string) finding {
 		marks = append(marks, m)
 	}
 	if len(missing) == 0 {
-		return finding{ok: true, note: strings.Join(names, ", ") + " proved before canary traffic", marks: marks}
+		return finding{ok: true, note: strings.Join(names, ", ") + " checked before canary traffic", marks: marks}
 	}
-	note := "nothing proved " + strings.Join(missing, ", ") + " before canary traffic"
+	note := "nothing checked " + strings.Join(missing, ", ") + " before canary traffic"
 	if slices.Contains(missing, "policy") && r.Timeline.Preconditions.Authorization.Seen() {
 		note += " (policy objects are applied, but no gate tried them)"
 	}
