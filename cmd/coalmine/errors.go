@@ -7,8 +7,8 @@ import (
 	"io"
 	"strings"
 
-	"charm.land/fang/v2"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"coalmine/lab/guardrail"
 	"coalmine/lab/score"
@@ -37,7 +37,22 @@ func invalid(hint, format string, args ...any) error {
 
 // usage marks an error of the command line.
 func usage(cmd *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) {
+		err = fmt.Errorf("--%s is %q: write %s", value.GetFlag().Name, value.GetValue(), wanted(value.GetFlag().Value.Type()))
+	}
 	return &invalidError{err, fmt.Sprintf("see %s --help", cmd.CommandPath())}
+}
+
+// wanted names the values that a flag of a type takes.
+func wanted(kind string) string {
+	switch kind {
+	case "duration":
+		return "a time as 90s or 5m"
+	case "int", "uint64":
+		return "a whole number"
+	}
+	return "a " + kind
 }
 
 // outcome ends the program with an exit code, after the command has said everything itself.
@@ -75,14 +90,15 @@ func exitCode(err error) int {
 }
 
 // printError is the one place that prints errors.
-func printError(w io.Writer, _ fang.Styles, err error) {
+func printError(w io.Writer, err error) {
 	var said outcome
 	if errors.As(err, &said) {
 		return
 	}
 	text := err.Error()
 	if errors.Is(err, context.Canceled) {
-		text = strings.Replace(text, context.Canceled.Error(), "interrupted", 1)
+		text = strings.NewReplacer(context.Canceled.Error(), "interrupted", "interrupt signal received", "interrupted",
+			"terminated signal received", "terminated").Replace(text)
 	}
 	fmt.Fprintln(w, "coalmine: "+text)
 }

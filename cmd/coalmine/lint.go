@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,15 +20,15 @@ func newLintCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint DIR",
 		Short: "Check guardrails without playing them",
-		Long: `Check guardrails without playing them, one finding on a line. Errors end with exit code 2; warnings do not forbid a run.
-Without --scenario, only what holds in every scenario is checked.`,
+		Long: "Check guardrails without playing them, one finding on a line. Errors end with exit code 2; warnings do not forbid a " +
+			"run. Without --scenario, only what holds in every scenario is checked. With it, DIR may be a variant of the scenario.",
 		Example: "coalmine lint full-rollout --scenario full-rollout",
 		Args:    exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.lint(cmd.Context(), args[0], scenario)
 		},
 	}
-	cmd.Flags().StringVar(&scenario, "scenario", "", "scenario that the guardrails are for, by name or path")
+	cmd.Flags().StringVar(&scenario, "scenario", "", "`SCENARIO` that the guardrails are for, by name or path")
 	return cmd
 }
 
@@ -47,8 +46,7 @@ func (env *Env) lint(ctx context.Context, dir, scenario string) error {
 		return err
 	}
 	for _, f := range set.Warnings {
-		f.File = filepath.Join(dir, f.File)
-		fmt.Fprintln(env.Out, findingLine("warning", f))
+		fmt.Fprintln(env.Out, findingLine("warning", placed(dir, f)))
 	}
 	fmt.Fprintf(env.Err, "%s, %s\n", counted(len(set.Objects), "object"), counted(len(set.Warnings), "warning"))
 	return nil

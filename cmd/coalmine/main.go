@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"charm.land/fang/v2"
 )
 
 func main() { os.Exit(run(context.Background(), newEnv(), os.Args[1:])) }
@@ -27,10 +25,9 @@ func run(ctx context.Context, env *Env, args []string) int {
 	root.SetIn(env.In)
 	root.SetOut(env.Out)
 	root.SetErr(env.Err)
-	err := fang.Execute(ctx, root,
-		fang.WithVersion(env.Version),
-		fang.WithoutManpage(),
-		fang.WithErrorHandler(printError),
-	)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		printError(env.Err, err)
+	}
 	return exitCode(err)
 }

@@ -7,8 +7,9 @@ func newReportCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RUNDIR",
 		Short: "Score a run folder again from its recorded events",
-		Long:  "Score a run folder again, from its recorded events and its scenario alone. The exit code is that of the run.",
-		Args:  exactly("RUNDIR"),
+		Long: "Score a run folder again, from its recorded events and its scenario alone. The exit code is that of the run, or 5 when the " +
+			"trial was interrupted and what was played has passed.",
+		Args: exactly("RUNDIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, err := env.readResult(env.path(args[0]))
 			if err != nil {

@@ -35,7 +35,7 @@ func (env *Env) readResult(dir string) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := env.readRuns(folder)
+	results, whole, err := env.readRuns(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +46,9 @@ func (env *Env) readResult(dir string) (*result, error) {
 		if len(results) == 1 {
 			r.single = results[0].Timeline
 		}
+	}
+	if !whole && r.exit == score.ExitPassed {
+		r.exit = score.ExitInconclusive
 	}
 	return r, nil
 }
@@ -65,9 +68,9 @@ func recordedScenario(folder *record.Folder) (*scenarios.Scenario, error) {
 // namedMissing is how many runs that were not played are named.
 const namedMissing = 4
 
-// readRuns builds the timelines of all runs that were recorded. An interrupted trial lacks some.
-func (env *Env) readRuns(folder *record.Folder) ([]score.RunResult, error) {
-	var results []score.RunResult
+// readRuns builds the timelines of all runs that were recorded, and tells whether that is the whole trial: an interrupted one
+// lacks some.
+func (env *Env) readRuns(folder *record.Folder) (results []score.RunResult, whole bool, err error) {
 	var missing []string
 	for _, run := range folder.Manifest.Runs {
 		events, err := folder.Events(run)
@@ -80,21 +83,28 @@ func (env *Env) readRuns(folder *record.Folder) ([]score.RunResult, error) {
 		case cut:
 			fmt.Fprintf(env.Err, "%v; what stands before it counts\n", err)
 		case err != nil:
-			return nil, invalid("", "%w", err)
+			return nil, false, invalid("", "%w", err)
 		}
 		t := timeline.Build(events)
 		results = append(results, score.RunResult{Name: run.Name(), Part: partOf(run, t), Timeline: t})
 	}
-	switch n := len(missing); {
-	case n > 0 && n <= namedMissing:
-		fmt.Fprintf(env.Err, "%s was not played\n", strings.Join(missing, ", "))
-	case n > namedMissing:
-		fmt.Fprintf(env.Err, "%d runs were not played, the first of them %s\n", n, missing[0])
-	}
+	env.tellMissing(missing)
 	if len(results) == 0 {
-		return nil, invalid("play the trial again", "no run was recorded")
+		return nil, false, invalid("play the trial again", "no run was recorded")
 	}
-	return results, nil
+	return results, len(missing) == 0, nil
+}
+
+func (env *Env) tellMissing(runs []string) {
+	const inconclusive = "; if those that were played pass, the trial is inconclusive"
+	switch n := len(runs); {
+	case n > namedMissing:
+		fmt.Fprintf(env.Err, "%d runs were not played, the first of them %s%s\n", n, runs[0], inconclusive)
+	case n > 1:
+		fmt.Fprintf(env.Err, "%s were not played%s\n", strings.Join(runs, ", "), inconclusive)
+	case n == 1:
+		fmt.Fprintf(env.Err, "%s was not played%s\n", runs[0], inconclusive)
+	}
 }
 
 // partOf is the run's part in the score. A version that is neither faulty nor healthy by the scenario is taken for what its

@@ -11,8 +11,11 @@ func newRootCommand(env *Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "coalmine",
 		Short: "A flight simulator for progressive delivery",
-		Long: `A flight simulator for progressive delivery: write ordinary Flagger and Linkerd manifests, play an incident against
-them, and see whether they would have saved the users.`,
+		Long: "A flight simulator for progressive delivery: write ordinary Flagger and Linkerd manifests, play an incident against " +
+			"them, and see whether they would have saved the users.",
+		Version:       env.Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
 		Example: `coalmine list
 coalmine start full-rollout
 coalmine run full-rollout --guardrails full-rollout`,
@@ -22,6 +25,7 @@ coalmine run full-rollout --guardrails full-rollout`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(usage)
+	env.setHelp(root)
 	root.AddCommand(
 		newListCommand(env),
 		newShowCommand(env),

@@ -33,11 +33,10 @@ func newRunCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO --guardrails DIR",
 		Short: "Play a scenario against guardrails and score them",
-		Long: `Play a scenario against guardrails and score them. For each seed the faulty and the healthy version are released under the
-guardrails; the faulty one is released without any, and under the scenario's own solution, to compare with.
-
-Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident missed, 4 healthy release not delivered,
-5 inconclusive or interrupted.`,
+		Long: "Play a scenario against guardrails and score them. For each seed the faulty and the healthy version are released under " +
+			"the guardrails; the faulty one is released without any, and under the scenario's own solution, to compare with.\n\n" +
+			"Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident missed, 4 healthy release not delivered, " +
+			"5 inconclusive or interrupted.",
 		Example: `coalmine run full-rollout --guardrails full-rollout
 coalmine run full-rollout --guardrails naive --trials 1
 coalmine run ./my-scenario --guardrails ./canary.yaml --version v2 -o result`,
@@ -51,12 +50,12 @@ coalmine run ./my-scenario --guardrails ./canary.yaml --version v2 -o result`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.guardrails, "guardrails", "g", "", "folder or file of manifests, or a variant of the scenario (required)")
-	flags.Uint64Var(&f.seed, "seed", 1, "first seed")
-	flags.IntVar(&f.trials, "trials", 3, "number of seeds")
-	flags.StringVar(&f.version, "version", "", "play this version only")
-	flags.StringVarP(&f.output, "output", "o", "", "run folder to make (default runs/SCENARIO-N)")
-	flags.DurationVar(&f.approve, "approve", 0, "time after the release at which the gate /approve says yes (default never)")
+	flags.StringVarP(&f.guardrails, "guardrails", "g", "", "`DIR` with manifests, a file, or a variant of the scenario (required)")
+	flags.Uint64Var(&f.seed, "seed", 1, "first of the seeds, `N` and the following")
+	flags.IntVar(&f.trials, "trials", 3, "play `N` seeds")
+	flags.StringVar(&f.version, "version", "", "play `VERSION` only")
+	flags.StringVarP(&f.output, "output", "o", "", "make `RUNDIR` (default runs/SCENARIO-N)")
+	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve says yes this `TIME` after the release, as 90s or 5m (default never)")
 	jsonFlag(cmd, &f.asJSON)
 	return cmd
 }
@@ -99,7 +98,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	}
 	defer rec.Close()
 	if err := env.play(ctx, t, rec); err != nil {
-		return fmt.Errorf("%w; what was recorded is in %s", err, dir)
+		return fmt.Errorf("%w; coalmine report %s scores what was recorded", err, quoted(dir))
 	}
 	r, err := env.readResult(dir)
 	if err != nil {
@@ -141,7 +140,7 @@ func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *rec
 	}
 	rec, err := record.Create(dir, t.manifest, scenario, t.guardrails)
 	if err != nil {
-		return "", nil, invalid("", "%w", err)
+		return "", nil, invalid("name a new folder that can be written with -o", "%w", err)
 	}
 	return dir, rec, nil
 }

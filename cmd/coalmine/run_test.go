@@ -270,8 +270,23 @@ func TestInterruptedRunCanBeRead(t *testing.T) {
 	if said := th.err.String(); !strings.Contains(said, "interrupted") || !strings.Contains(said, "result") {
 		t.Errorf("it does not say what became of the run:\n%s", said)
 	}
-	if code := th.run(t.Context(), "report", "result"); code != score.ExitInconclusive || !strings.Contains(th.err.String(), "was not played") {
+	if code := th.run(t.Context(), "report", "result"); code != score.ExitInconclusive || !strings.Contains(th.err.String(), "unguarded-seed1, reference-seed1 were not played") {
 		t.Errorf("report: exit code %d\n%s%s", code, &th.out, &th.err)
+	}
+}
+
+// TestInterruptedTrialIsNoPass interrupts a trial whose faulty and healthy releases have all been judged.
+func TestInterruptedTrialIsNoPass(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	th := newTheatre(t, &stage{stop: stop, stopAt: 7})
+	th.run(ctx, "run", "full-rollout", "-g", "naive", "--trials", "2", "-o", "result")
+	code := th.run(t.Context(), "report", "result")
+	if said := th.err.String(); code != score.ExitInconclusive || !strings.Contains(said, "reference-seed2 was not played") {
+		t.Errorf("report: exit code %d\n%s%s", code, &th.out, said)
+	}
+	if said := th.out.String(); !strings.Contains(said, "2 of 2 faulty releases caught, 2 of 2 healthy releases delivered") {
+		t.Errorf("what was played is not on the card:\n%s", said)
 	}
 }
 

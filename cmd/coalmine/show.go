@@ -21,7 +21,7 @@ func newShowCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show SCENARIO",
-		Short: "Show a scenario: the briefing, the services, the traffic and what counts",
+		Short: "Show the briefing, the services, the traffic and what counts",
 		Example: `coalmine show full-rollout
 coalmine show ./my-scenario --json`,
 		Args: exactly("SCENARIO"),

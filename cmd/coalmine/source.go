@@ -93,8 +93,17 @@ func located(dir string, err error) error {
 	}
 	all := make(guardrail.Errors, len(findings))
 	for i, f := range findings {
-		f.File = filepath.Join(dir, f.File)
-		all[i] = f
+		all[i] = placed(dir, f)
 	}
 	return all
+}
+
+// placed puts the folder before the file of one finding.
+func placed(dir string, f guardrail.Finding) guardrail.Finding {
+	if f.File == guardrail.WholeSet {
+		f.File = dir
+		return f
+	}
+	f.File = filepath.Join(dir, f.File)
+	return f
 }

@@ -170,7 +170,7 @@ func (c *checker) checkReleaseTarget() {
 		}
 	}
 	c.findings = append(c.findings, Finding{
-		Position: Position{File: "guardrails"},
+		Position: Position{File: WholeSet},
 		Message:  "no Canary has Deployment " + c.env.ReleaseTarget + " as its target, and that is what is released",
 		Hint:     "add a Canary with spec.targetRef.name: " + c.env.ReleaseTarget,
 	})

@@ -32,6 +32,9 @@ func sorted(findings []Finding) []Finding {
 	return slices.Compact(findings)
 }
 
+// WholeSet is the file of a finding about the manifests as a whole, which has no line.
+const WholeSet = "guardrails"
+
 // asError makes the error of the findings, nil if there are none.
 func asError(findings []Finding) error {
 	if len(findings) == 0 {
@@ -40,7 +43,7 @@ func asError(findings []Finding) error {
 	findings = sorted(findings)
 	if rest := len(findings) - maxErrors; rest > 0 {
 		findings = append(findings[:maxErrors:maxErrors], Finding{
-			Position: Position{File: "guardrails"},
+			Position: Position{File: WholeSet},
 			Message:  fmt.Sprintf("%d more errors are not shown", rest),
 			Hint:     "mend these first",
 		})

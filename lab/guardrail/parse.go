@@ -42,7 +42,7 @@ func (c *checker) read(files map[string][]byte) {
 		}
 	}
 	if len(c.docs) == 0 && len(c.findings) == 0 {
-		c.findings = append(c.findings, Finding{Position: Position{File: "guardrails"}, Message: "there are no manifests",
+		c.findings = append(c.findings, Finding{Position: Position{File: WholeSet}, Message: "there are no manifests",
 			Hint: "write a Canary into a file whose name ends in .yaml"})
 	}
 }
@@ -63,7 +63,7 @@ func exceeded(files map[string][]byte) (Finding, bool) {
 }
 
 func tooMany(what string) Finding {
-	return Finding{Position: Position{File: "guardrails"}, Message: what, Hint: "give the folder of one exercise's guardrails"}
+	return Finding{Position: Position{File: WholeSet}, Message: what, Hint: "give the folder of one exercise's guardrails"}
 }
 
 // objects lists what was decoded in the order in which it can be applied.

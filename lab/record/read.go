@@ -29,13 +29,22 @@ type Folder struct {
 func Open(dir string) (*Folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the run folder: %w", err)
+		return nil, fmt.Errorf("open the run folder %s: %w", dir, cause(err))
 	}
 	f := &Folder{root: root}
 	if err := f.readManifest(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is no run folder that can be read: %s: %w", dir, fileManifest, err), root.Close())
+		return nil, errors.Join(fmt.Errorf("%s is no run folder that can be read: %s: %w", dir, fileManifest, cause(err)), root.Close())
 	}
 	return f, nil
+}
+
+// cause leaves out what the system tried with which file: errors here name the file themselves.
+func cause(err error) error {
+	var wrong *fs.PathError
+	if errors.As(err, &wrong) {
+		return wrong.Err
+	}
+	return err
 }
 
 // Close frees the folder.

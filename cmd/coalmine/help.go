@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// maxHelpWidth keeps lines short enough to read.
+const maxHelpWidth = 100
+
+// setHelp gives a command and those below it their help: plain text of the terminal's width. Nothing is asked of the terminal,
+// not even its background colour: an answer that comes late would stand on the user's next command line.
+func (env *Env) setHelp(root *cobra.Command) {
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { env.writeHelp(env.Out, cmd) })
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		env.writeHelp(env.Err, cmd)
+		return nil
+	})
+	root.SetHelpCommand(newHelpCommand())
+	root.CompletionOptions.HiddenDefaultCmd = true
+}
+
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "Tell more about a verb",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownVerb(cmd.Root(), args)
+			}
+			about.InitDefaultHelpFlag()
+			about.InitDefaultVersionFlag()
+			return about.Help()
+		},
+	}
+}
+
+func (env *Env) writeHelp(w io.Writer, cmd *cobra.Command) {
+	width := min(env.Width, maxHelpWidth)
+	about := cmd.Long
+	if about == "" {
+		about = cmd.Short + "."
+	}
+	for paragraph := range strings.SplitSeq(about, "\n") {
+		fmt.Fprintln(w, strings.Join(fold(paragraph, width), "\n"))
+	}
+	env.helpSection(w, "Usage", usageLine(cmd))
+	env.helpSection(w, "Examples", cmd.Example)
+	env.helpSection(w, "Verbs", verbs(cmd, width))
+	env.helpSection(w, "Flags", strings.TrimRight(cmd.LocalFlags().FlagUsagesWrapped(width), "\n"))
+}
+
+// helpSection writes an indented block under a heading; without a text, nothing.
+func (env *Env) helpSection(w io.Writer, heading, text string) {
+	if text == "" {
+		return
+	}
+	if env.color() {
+		heading = "\x1b[1m" + heading + "\x1b[0m"
+	}
+	fmt.Fprintf(w, "\n%s\n", heading)
+	for line := range strings.SplitSeq(text, "\n") {
+		if !strings.HasPrefix(line, " ") {
+			line = "  " + line
+		}
+		fmt.Fprintln(w, line)
+	}
+}
+
+func usageLine(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " VERB"
+	}
+	return cmd.UseLine()
+}
+
+// verbs lists the commands below one with what they are for.
+func verbs(cmd *cobra.Command, width int) string {
+	column := 0
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() || c.Name() == "help" {
+			column = max(column, len(c.Use)+2)
+		}
+	}
+	var lines []string
+	for _, c := range cmd.Commands() {
+		if !c.IsAvailableCommand() && c.Name() != "help" {
+			continue
+		}
+		use := c.Use
+		for _, words := range fold(c.Short, width-2-column) {
+			lines = append(lines, fmt.Sprintf("%-*s%s", column, use, words))
+			use = ""
+		}
+	}
+	for i := range lines {
+		lines[i] = "  " + lines[i]
+	}
+	return strings.Join(lines, "\n")
+}
+
+// fold breaks a text between words into lines of at most a width.
+func fold(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len([]rune(line))+1+len([]rune(word)) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
