@@ -35,8 +35,8 @@ func canaryRules() []Rule {
 			Source: scheduler + ", advanceCanary", canary: lintExposure},
 		{Name: "weight-jump", Why: "A large step takes most users along before the step before it says anything about it.",
 			Source: "Google SRE Workbook, ch. 16, Canarying Releases", canary: lintJump},
-		{Name: "waiting-gate", Why: "A gate that waits has no limit: the canary keeps its weight, and reports exist of breaches that did not abort meanwhile.",
-			Source: "github.com/fluxcd/flagger/issues/1801", canary: lintWaiting},
+		{Name: "waiting-gate", Why: "A gate that waits has no limit: users stay on the canary until somebody answers. Failed checks still roll back meanwhile, since Flagger 1.43.0 looks at them before it asks a gate; what no check sees does not.",
+			Source: scheduler + ", advanceCanary (runAnalysis comes before runConfirmTrafficIncreaseHooks and runConfirmPromotionHooks)", canary: lintWaiting},
 		{Name: "rollback-on-yes", Why: "A webhook of type rollback rolls back when it is answered with 200, a gate's yes.",
 			Source: "flagger pkg/controller/scheduler_hooks.go, runRollbackHooks", canary: lintRollbackGate},
 		{Name: "unsent-alert", Why: "An alert without severity matches none, so it is never sent.", Source: "flagger pkg/controller/events.go, alert", canary: lintSeverity},
@@ -174,7 +174,7 @@ func lintWaiting(s *subject, v *flaggerv1.Canary) {
 	}
 	for i, w := range hooks {
 		if w.Type == flaggerv1.ConfirmTrafficIncreaseHook || w.Type == flaggerv1.ConfirmPromotionHook {
-			s.warn(indexPath("spec.analysis.webhooks", i)+".type", "the gate waits without limit while users stay on the canary, and may hold a rollback back",
+			s.warn(indexPath("spec.analysis.webhooks", i)+".type", "the gate waits without limit, and users stay on the canary meanwhile; failed checks still roll back, what no check sees does not",
 				"add a webhook of type rollback, or use type rollout, which fails instead of waiting")
 		}
 	}

@@ -107,9 +107,14 @@ func setVersion(d *appsv1.Deployment, s *scenarios.Service, version string) {
 	t.Labels = map[string]string{"app": s.Name, "version": version}
 	maps.Copy(t.Labels, s.Labels)
 	maps.Copy(t.Labels, v.Labels)
-	t.Annotations = map[string]string{}
-	maps.Copy(t.Annotations, s.Annotations)
-	maps.Copy(t.Annotations, v.Annotations)
+	// No annotations are no map, as after a way through JSON: Flagger's hash of the template tells an empty map from none, and
+	// would take a release of the version that runs for a new one (flagger, pkg/canary/spec.go, ComputeHash).
+	t.Annotations = nil
+	if len(s.Annotations)+len(v.Annotations) > 0 {
+		t.Annotations = map[string]string{}
+		maps.Copy(t.Annotations, s.Annotations)
+		maps.Copy(t.Annotations, v.Annotations)
+	}
 	t.Spec.ServiceAccountName = account(s, version)
 	t.Spec.Containers[0].Image = image(s.Name, version)
 }
