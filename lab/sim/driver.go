@@ -19,7 +19,7 @@ const (
 	window = time.Second
 	// propagation is how long a change in the API server takes to reach the proxies and the Deployment controller.
 	propagation = 100 * time.Millisecond
-	// grid keeps the driver off the instants at which Flagger acts: whole seconds after its start at 1 s.
+	// grid keeps the driver off the instants of others: see the package comment.
 	grid = 37_311 * time.Microsecond
 	// restartBackoff is Kubernetes' first back-off after a container was killed (documentation, pod lifecycle).
 	restartBackoff = 10 * time.Second

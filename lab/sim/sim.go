@@ -2,8 +2,23 @@
 // models of Kubernetes' Deployments, Linkerd's proxies and the demo services, in one process without any network.
 //
 // A session runs in a bubble of virtual time. One goroutine, the driver, moves the world: it wakes once a second and after each
-// change, a little off the grid on which Flagger's ticks lie, so that no two of them ever act at the same instant and a run is
-// the same on every repetition. The package knows how to play a flight, not what its story or its score is.
+// change. The package knows how to play a flight, not what its story or its score is.
+//
+// # Who acts at which instant
+//
+// What goroutines do at one instant of virtual time happens in the order in which they are scheduled, which differs from run to
+// run. So each of those that act has instants of its own, and a run is the same on every repetition:
+//
+//	Flagger             whole seconds: it starts 1 s after the bubble's begin, and its loops tick every 10 s and every analysis
+//	                    interval from there
+//	driver, windows     37.311 ms after each whole second; every tenth window ends with a scrape
+//	driver, changes     137.311 ms after a change in the API server: what it took to reach the proxies (see propagation)
+//	driver, pods        when a pod becomes ready
+//	story               71.713 ms after a whole second, but for its begin, when Flagger has just come to rest at 1 s
+//
+// Whoever reads or writes what others share first lets the bubble settle: everybody else waits then. Requests are no
+// goroutines: the driver, the story and the gates play those that are due when they look. Gates answer outside of the bubble,
+// while Flagger's goroutine waits inside and time stands still.
 package sim
 
 import (

@@ -150,8 +150,8 @@ func (w *world) note(source string, f event.Fact) {
 // Now implements [lab.World].
 func (w *world) Now() time.Duration { w.touch(); return elapsed() }
 
-// The story looks at the world between the driver's ticks and Flagger's: each second for a condition, and often enough for an
-// interruption otherwise.
+// The story looks at the world between the driver's instants and Flagger's (see the package comment): each second for a
+// condition, and often enough for an interruption otherwise.
 const (
 	storyStep  = time.Second
 	storyPhase = 71_713 * time.Microsecond
