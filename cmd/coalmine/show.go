@@ -31,17 +31,33 @@ coalmine show ./my-scenario --json`,
 				return err
 			}
 			defer src.Close()
-			if asJSON {
-				return writeJSON(env.Out, shownOf(src.scenario))
+			questions, err := questionsOf(src)
+			if err != nil {
+				return err
 			}
-			return writeScenario(env.Out, src)
+			if asJSON {
+				return writeJSON(env.Out, shownOf(src.scenario, questions))
+			}
+			return writeScenario(env.Out, src, questions)
 		},
 	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func writeScenario(w io.Writer, src *source) error {
+// questionsOf counts the questions of a scenario's quiz; without one, 0.
+func questionsOf(src *source) (int, error) {
+	quiz, err := src.Quiz()
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(quiz.Questions), nil
+}
+
+func writeScenario(w io.Writer, src *source, questions int) error {
 	briefing, err := src.Text(scenarios.FileBriefing)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -65,6 +81,9 @@ func writeScenario(w io.Writer, src *source) error {
 	if len(variants) > 0 {
 		fmt.Fprintf(w, "\nGuardrails that come with it: %s\n", strings.Join(variants, ", "))
 	}
+	if questions > 0 {
+		fmt.Fprintf(w, "Its quiz has %s.\n", counted(questions, "question"))
+	}
 	return nil
 }
 
@@ -73,7 +92,11 @@ func showServices(w io.Writer, s *scenarios.Scenario) {
 	for _, svc := range s.Services {
 		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, counted(svc.Replicas, "pod"), svc.Baseline)
 		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
-			fmt.Fprintf(w, "  %s\t%s\n", name, svc.Versions[name].Notes)
+			fmt.Fprintf(w, "  %s", name)
+			if notes := svc.Versions[name].Notes; notes != "" {
+				fmt.Fprintf(w, "\t%s", notes)
+			}
+			fmt.Fprintln(w)
 		}
 	}
 	fmt.Fprintf(w, "\nReleased: %s, the faulty version %s and the healthy version %s.\n", s.Release.Service, s.Release.Faulty, s.Release.Healthy)

@@ -22,6 +22,8 @@ type shown struct {
 	HorizonSeconds  float64     `json:"horizon_seconds"`
 	Rubric          []shownItem `json:"rubric"`
 	Preconditions   []string    `json:"preconditions,omitempty"`
+	// Questions is how many the quiz has.
+	Questions int `json:"questions"`
 }
 
 type shownService struct {
@@ -51,7 +53,7 @@ type shownItem struct {
 	Limit  float64 `json:"limit,omitempty"`
 }
 
-func shownOf(s *scenarios.Scenario) shown {
+func shownOf(s *scenarios.Scenario, questions int) shown {
 	out := shown{
 		listing:         listed([]*scenarios.Scenario{s})[0],
 		Teaches:         s.Teaches,
@@ -61,6 +63,7 @@ func shownOf(s *scenarios.Scenario) shown {
 		BaselineSeconds: s.Timing.Baseline.Seconds(),
 		HorizonSeconds:  s.Timing.Horizon.Seconds(),
 		Preconditions:   s.Rubric.Preconditions,
+		Questions:       questions,
 	}
 	for _, svc := range s.Services {
 		service := shownService{Name: svc.Name, Port: svc.Port, TargetPort: svc.TargetPort, Replicas: svc.Replicas, Baseline: svc.Baseline}
