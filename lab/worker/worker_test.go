@@ -29,6 +29,7 @@ const (
 	babbler  = "worker-that-babbles"
 	sleepy   = "worker-that-waits-for-an-interrupt"
 	startled = "worker-that-looks-at-its-environment"
+	wordy    = "worker-that-complains-at-length"
 )
 
 func TestMain(m *testing.M) {
@@ -47,6 +48,9 @@ func TestMain(m *testing.M) {
 	case sleepy:
 		fmt.Println(`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s","service":"b","version":"v","baseline":"v","seed":1,"cluster":"c","mesh":"m","guarded":true,"versions":{}}}`)
 		select {}
+	case wordy:
+		fmt.Fprintln(os.Stderr, "first words", strings.Repeat("and so on ", 100_000))
+		os.Exit(1)
 	case startled:
 		fmt.Fprintln(os.Stderr, "environment:", os.Environ())
 		os.Exit(1)
@@ -197,5 +201,13 @@ func TestWorkerInheritsNothing(t *testing.T) {
 	}
 	if strings.Contains(fmt.Sprint(err), "hush") {
 		t.Error("the worker inherits the environment")
+	}
+}
+
+// A Go program that dies says why first and then lists every goroutine.
+func TestComplaintIsBounded(t *testing.T) {
+	err := player(t, wordy).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
+	if err == nil || !strings.Contains(err.Error(), "first words") || len(err.Error()) > 10_000 {
+		t.Errorf("an error of %d bytes: %.100v", len(fmt.Sprint(err)), err)
 	}
 }

@@ -222,3 +222,60 @@ func TestSameSeedSameNames(t *testing.T) {
 		t.Errorf("two runs differ:\n%s\n%s", a, b)
 	}
 }
+
+func TestScaleDownDropsTheYoungest(t *testing.T) {
+	r := newRig(t)
+	r.deploy("backend", "v1", 1)
+	r.pass(7 * time.Second)
+	var oldest string
+	for oldest = range r.pods {
+	}
+	r.deploy("backend", "v1", 4)
+	r.pass(7 * time.Second)
+	r.deploy("backend", "v1", 1)
+	r.reconcile()
+	if _, stays := r.pods[oldest]; !stays || len(r.pods) != 1 {
+		t.Errorf("of four pods %v are left, want the oldest, %s", r.pods, oldest)
+	}
+}
+
+// Flagger reads the condition Progressing and how long it has been what it is.
+func TestProgressDeadline(t *testing.T) {
+	r := newRig(t)
+	r.deploy("backend", "v1", 2)
+	api := r.client.AppsV1().Deployments(ns)
+	d, err := api.Get(context.Background(), "backend", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Spec.ProgressDeadlineSeconds = new(int32(2))
+	if _, err := api.Update(context.Background(), d, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	progressing := func(want string) metav1.Time {
+		t.Helper()
+		s := r.status("backend")
+		if got := reason(s, appsv1.DeploymentProgressing); got != want {
+			t.Errorf("after %v the Deployment is %s, want %s", r.now, got, want)
+		}
+		return s.Conditions[0].LastUpdateTime
+	}
+	r.pass(2 * time.Second)
+	progressing("ReplicaSetUpdated")
+	r.pass(time.Second)
+	since := progressing("ProgressDeadlineExceeded")
+	r.pass(time.Second)
+	r.deploy("backend", "v1", 3) // the status changes, the condition does not
+	r.reconcile()
+	if again := progressing("ReplicaSetUpdated"); again.Equal(&since) {
+		t.Error("a condition that changed has its old time")
+	}
+	since = progressing("ReplicaSetUpdated")
+	r.deploy("backend", "v1", 4)
+	r.reconcile()
+	if again := progressing("ReplicaSetUpdated"); !again.Equal(&since) {
+		t.Error("a condition that stayed has a new time")
+	}
+	r.pass(7 * time.Second)
+	progressing("NewReplicaSetAvailable")
+}

@@ -88,6 +88,9 @@ func TestProxyServesKnownHostsOnly(t *testing.T) {
 	if !r.Close {
 		t.Error("the connection stays open after the answer: a bubble would never idle")
 	}
+	if _, _, err := get(t, client, "https://gate-1.coalmine/"); err == nil || !strings.Contains(err.Error(), "Forbidden") {
+		t.Errorf("a tunnel to a gate: %v, want it forbidden", err)
+	}
 	remove()
 	for _, url := range []string{"http://gate-1.coalmine/mtls", "http://169.254.169.254/latest/meta-data", "http://example.com/", "http://10.0.0.1/"} {
 		if status, body, err := get(t, client, url); err != nil || status != http.StatusForbidden {
@@ -96,5 +99,21 @@ func TestProxyServesKnownHostsOnly(t *testing.T) {
 	}
 	if _, _, err := get(t, client, "https://example.com/"); err == nil {
 		t.Error("a tunnel was opened")
+	}
+}
+
+func TestProxyBoundsBodies(t *testing.T) {
+	n := install(t)
+	var got int64
+	defer n.Handle("gate-2.coalmine", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got, _ = io.Copy(io.Discard, r.Body)
+	}))()
+	r, err := cleanhttp.DefaultPooledClient().Post("http://gate-2.coalmine/events", "text/plain", strings.NewReader(strings.Repeat("x", 3<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if got != 1<<20 {
+		t.Errorf("a handler was given %d bytes of three MiB, want one MiB", got)
 	}
 }

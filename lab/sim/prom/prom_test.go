@@ -65,6 +65,9 @@ func TestRateOfScrapes(t *testing.T) {
 	if got := value(t, db, `sum(rate(response_total{deployment=~"podinfo",empty=""}[1m]))`, at); math.Abs(got-5) > 1e-9 {
 		t.Errorf("rate of 50 in 10 s: got %v, want 5", got)
 	}
+	if v, err := db.Query(context.Background(), "response_total", at); err != nil || len(v) != 1 || v[0].Metric.Has("empty") {
+		t.Errorf("%v, %v: an empty label is no label", v, err)
+	}
 	// regular expressions are anchored: a prefix does not match
 	if got := value(t, db, `sum(rate(response_total{deployment=~"pod"}[1m]))`, at); !math.IsNaN(got) {
 		t.Errorf("an anchored regex matched a prefix: %v", got)
@@ -97,6 +100,17 @@ func TestVanishedSeriesIsStale(t *testing.T) {
 	}
 }
 
+func TestScrapeBeforeTheLastIsAnError(t *testing.T) {
+	db := open(t)
+	n := 1.0
+	if err := db.Scrape(begin.Add(time.Minute), counter("a", &n)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Scrape(begin, counter("a", &n)); err == nil {
+		t.Error("a scrape went back in time, and nobody says so")
+	}
+}
+
 func TestRegistrySource(t *testing.T) {
 	db := open(t)
 	reg := prometheus.NewRegistry()
@@ -110,12 +124,15 @@ func TestRegistrySource(t *testing.T) {
 	if got := value(t, db, `flagger_canary_weight{workload="backend",job="flagger"}`, begin); got != 25 {
 		t.Errorf("got %v, want 25", got)
 	}
+	if got := value(t, db, `flagger_canary_weight{workload="backend-primary",job="flagger"}`, begin); got != 75 {
+		t.Errorf("got %v, want 75", got)
+	}
 }
 
 func TestHTTP(t *testing.T) {
 	db := open(t)
-	n := 3.0
-	if err := db.Scrape(begin, counter("a", &n)); err != nil {
+	n, m := 3.0, 5.0
+	if err := db.Scrape(begin, counter("a", &n), counter("b", &m, prom.Label{Name: "pod", Value: "b"})); err != nil {
 		t.Fatal(err)
 	}
 	var seen []prom.Answer
@@ -133,7 +150,7 @@ func TestHTTP(t *testing.T) {
 		status int
 		value  float64
 	}{
-		{"a", 200, 3}, {"vector(1)", 200, 1}, {"2 + 2", 200, 4}, {"absent_metric", 200, math.NaN()}, {"a / 0 - a / 0", 200, math.NaN()},
+		{"a", 200, 3}, {"a or b", 200, 5}, {"vector(1)", 200, 1}, {"2 + 2", 200, 4}, {"absent_metric", 200, math.NaN()}, {"a / 0 - a / 0", 200, math.NaN()},
 		{"a{", 422, math.NaN()}, {"a[1m]", 422, math.NaN()}, {`"text"`, 422, math.NaN()},
 	} {
 		seen = nil
