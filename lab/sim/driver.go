@@ -34,6 +34,9 @@ func (w *world) drive() {
 		if due, ok := w.pods.Due(); ok {
 			next = min(next, max(due, elapsed()))
 		}
+		if next%storyStep == storyPhase {
+			next++ // a pod may become ready at any nanosecond, and only one of driver and story may settle at a time
+		}
 		if !w.sleep(next) {
 			return
 		}
