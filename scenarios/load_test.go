@@ -164,3 +164,27 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestCallers(t *testing.T) {
+	s, err := Parse("scenario.yaml", []byte(strings.Replace(minimal, "client: edge, ", "", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The cohort names no client, so the first one sends; front calls back.
+	for service, want := range map[string][]string{"front": {"edge"}, "back": {"front"}, "nowhere": nil} {
+		if got := s.Callers(service); !slices.Equal(got, want) {
+			t.Errorf("callers of %s are %v, want %v", service, got, want)
+		}
+	}
+}
+
+// A finding below an alias has the line of what the alias stands for.
+func TestFindingBelowAnAlias(t *testing.T) {
+	text := strings.Replace(minimal, "        v3:\n          behaviour:\n            routes: {\"\": {latency: {p50: 5ms, p99: 10ms}}}",
+		"        v3:\n          behaviour: &broken\n            routes:\n              \"\": {latency: {p50: 5ms, p99: 1ms}}\n        v4:\n          behaviour: *broken", 1)
+	_, err := Parse("scenario.yaml", []byte(text))
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 2 || problems[0].Line != problems[1].Line {
+		t.Errorf("problems %v, want the same one for v3 and v4, in one line", err)
+	}
+}

@@ -82,7 +82,7 @@ func TestBrokenLogs(t *testing.T) {
 		{"truncated", append(slices.Clone(lines[:3]), lines[3][:20]), 3, "line 4: not an event"},
 		{"line missing", append(slices.Clone(lines[:3]), lines[4:]...), 3, "line 4: sequence number 5 where 4 was due"},
 		{"no start", []string{strings.Replace(lines[1], `"seq":2`, `"seq":1`, 1)}, 0, "a log begins with run.started"},
-		{"newer format", []string{strings.Replace(lines[0], `"format":1`, `"format":99`, 1)}, 0, "use a newer one"},
+		{"newer format", []string{strings.Replace(lines[0], `"format":1`, `"format":2`, 1)}, 0, "use a newer one"},
 		{"unknown kind", append(slices.Clone(lines[:1]), strings.Replace(lines[1], "run.stage", "run.stages", 1)), 1, `kind "run.stages" is unknown`},
 		{"unknown field", append(slices.Clone(lines[:1]), strings.Replace(lines[1], `"name"`, `"nome"`, 1)), 1, `unknown field "nome"`},
 		{"backwards", append(slices.Clone(lines[:2]), strings.Replace(lines[2], `"at":2.469134`, `"at":0.1`, 1)), 2, "happened before event 2"},
@@ -207,4 +207,18 @@ func TestTrafficIsPlainJSON(t *testing.T) {
 			t.Fatal(diff)
 		}
 	})
+}
+
+func TestWriterKeepsTheFirstError(t *testing.T) {
+	var b strings.Builder
+	w := event.NewWriter(&b)
+	nan := math.NaN() // which JSON cannot say
+	w.Write(event.Event{Seq: 1, Fact: event.Query{Value: &nan}})
+	w.Write(event.Event{Seq: 2, Fact: event.Stage{Name: event.StageSettle}})
+	if err := w.Close(); err == nil || !strings.Contains(err.Error(), "event 1 (metric.query)") {
+		t.Errorf("error %v, want the first event's", err)
+	}
+	if b.Len() > 0 {
+		t.Errorf("after an error %q was written: the log would have a gap", b.String())
+	}
 }

@@ -186,6 +186,23 @@ func TestCutOffLogIsReadUpToTheCut(t *testing.T) {
 	}
 }
 
+// A second of traffic can be longer than what is looked at in one go for the last whole line.
+func TestCutOffInALongLine(t *testing.T) {
+	dir := record(t)
+	name := filepath.Join(dir, faulty7.file())
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, append(data, strings.Repeat("x", 200_000)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	events, err := read(t, dir).Events(faulty7)
+	if whole := strings.Count(string(data), "\n"); len(events) != whole || !errors.Is(err, ErrCutOff) {
+		t.Errorf("%d events and error %v, want %d and a log that is cut off", len(events), err, whole)
+	}
+}
+
 // TestHostileFolders spoils a good run folder in one place each.
 func TestHostileFolders(t *testing.T) {
 	replace := func(name, old, new string) func(*testing.T, string) {
