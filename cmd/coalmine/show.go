@@ -38,7 +38,7 @@ coalmine show ./my-scenario --json`,
 			if asJSON {
 				return writeJSON(env.Out, shownOf(src.scenario, questions))
 			}
-			return writeScenario(env.Out, src, questions)
+			return writeScenario(env.Out, src, questions, env.lineWidth())
 		},
 	}
 	jsonFlag(cmd, &asJSON)
@@ -57,15 +57,15 @@ func questionsOf(src *source) (int, error) {
 	return len(quiz.Questions), nil
 }
 
-func writeScenario(w io.Writer, src *source, questions int) error {
+func writeScenario(w io.Writer, src *source, questions, width int) error {
 	briefing, err := src.Text(scenarios.FileBriefing)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if len(briefing) > 0 {
-		fmt.Fprintf(w, "%s\n", strings.TrimSpace(string(briefing)))
+		fmt.Fprintf(w, "%s\n", foldMarkdown(strings.TrimSpace(string(briefing)), width))
 	} else {
-		fmt.Fprintf(w, "# %s\n\n%s\n", src.scenario.Title, src.scenario.Summary)
+		fmt.Fprintf(w, "# %s\n\n%s\n", src.scenario.Title, foldMarkdown(src.scenario.Summary, width))
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, section := range []func(io.Writer, *scenarios.Scenario){showServices, showTraffic, showObjectives, showRubric} {

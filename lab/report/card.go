@@ -56,6 +56,9 @@ func (p *page) harm(c score.Card) {
 	p.harmBar("yours", &h.Learner, scale, h.None, harmTone(h))
 	p.harmBar("reference", h.Best, scale, h.None, blue)
 	p.harmBar("ideal alarm", h.Bound, scale, h.None, faint)
+	if h.Best != nil {
+		p.line("   ", p.in(faint, "reference: the scenario's own solution, skill 1.00; no guardrail has 0.00"))
+	}
 	if h.Bound != nil {
 		p.line("   ", p.in(faint, "ideal alarm: your steps, undone 20 s after the requests alone gave it away"))
 	}
@@ -107,7 +110,7 @@ func hurt(c score.Card) string {
 		s += fmt.Sprintf(" of %s without guardrail", number(*h.UsersHurtNone))
 	}
 	if c.Healthy.Of > 0 {
-		s += fmt.Sprintf(" · healthy releases held up %d of %d (%s to %s)",
+		s += fmt.Sprintf(" · healthy releases held up %d of %d (95 %% interval %s to %s)",
 			c.Healthy.Count, c.Healthy.Of, percent(c.Healthy.Low), percent(c.Healthy.High))
 	}
 	return s
@@ -123,6 +126,9 @@ func verdictSign(v score.Verdict) (string, tone) {
 	return "✗", bad
 }
 
+// verdictWords writes a verdict for people.
+func verdictWords(v score.Verdict) string { return strings.ReplaceAll(string(v), "-", " ") }
+
 // runs is the table of seeds.
 func (p *page) runs(c score.Card) {
 	if len(c.Runs) == 0 {
@@ -136,7 +142,7 @@ func (p *page) runs(c score.Card) {
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(t, sign+" "+left(string(r.Verdict), 13)),
+		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(t, sign+" "+left(verdictWords(r.Verdict), 13)),
 			right(at(r.FirstBad), 10), right(after(r.MTTD), 9), right(after(r.MTTR), 9), right(weight, 8), right(number(r.Harm), 9))
 	}
 }

@@ -30,7 +30,7 @@ func (p *page) picture(c score.Card) {
 	p.line(p.in(faint, "        └"+g.axis()))
 	p.line("         ", g.markers(p.paint))
 	p.legend(r)
-	p.line("   ", p.in(t, sign+" "+string(r.Verdict)), ": ", cut(r.Reason, p.width-length(string(r.Verdict))-8))
+	p.line("   ", p.in(t, sign+" "+verdictWords(r.Verdict)), ": ", cut(r.Reason, p.width-length(verdictWords(r.Verdict))-8))
 }
 
 // telling picks the run that says most: one that went wrong, else the faulty one with most harm, else the first.
