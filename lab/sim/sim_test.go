@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -11,52 +10,23 @@ import (
 
 	"coalmine/lab"
 	"coalmine/lab/event"
-	"coalmine/lab/guardrail"
+	"coalmine/lab/labtest"
 	"coalmine/lab/sim"
-	"coalmine/scenarios"
 )
 
 func flight(t testing.TB, name, variant, version string, seed uint64) lab.Flight {
 	t.Helper()
-	f, err := scenarios.Open(scenarios.Library(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := f.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fl := lab.Flight{Scenario: s, Version: version, Seed: seed, ApproveAfter: -1}
-	if variant != "" {
-		files, err := f.Files(variant)
-		if err != nil {
-			t.Fatal(err)
-		}
-		set, err := guardrail.Parse(files, lab.Environment(s))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fl.Guardrails = set
-	}
-	return fl
+	return labtest.Flight(t, name, variant, version, seed)
 }
 
 func play(t testing.TB, f lab.Flight) ([]event.Event, string) {
 	t.Helper()
 	var events []event.Event
-	var log bytes.Buffer
-	w := event.NewWriter(&log)
-	err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) {
-		events = append(events, e)
-		w.Write(e)
-	})
+	err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { events = append(events, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return events, log.String()
+	return events, labtest.Log(t, events)
 }
 
 func phases(events []event.Event) []string {

@@ -1,7 +1,6 @@
 package worker_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,7 @@ import (
 
 	"coalmine/lab"
 	"coalmine/lab/event"
-	"coalmine/lab/guardrail"
+	"coalmine/lab/labtest"
 	"coalmine/lab/sim"
 	"coalmine/lab/worker"
 	"coalmine/scenarios"
@@ -94,23 +93,7 @@ func player(t *testing.T, name string) worker.Player {
 
 func flight(t *testing.T, version string) lab.Flight {
 	t.Helper()
-	f, err := scenarios.Open(scenarios.Library(), "full-rollout")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := f.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := f.Files("solution")
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := guardrail.Parse(files, lab.Environment(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lab.Flight{Scenario: s, Guardrails: set, Version: version, Seed: 5, ApproveAfter: -1}
+	return labtest.Flight(t, "full-rollout", scenarios.Solution, version, 5)
 }
 
 // A flight must come out of a worker as it comes out of this process: nothing of it may be lost on the way.
@@ -123,22 +106,9 @@ func TestWorkerPlaysTheSameRun(t *testing.T) {
 	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { there = append(there, e) }); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(text(t, here), text(t, there)); diff != "" {
+	if diff := cmp.Diff(labtest.Log(t, here), labtest.Log(t, there)); diff != "" {
 		t.Errorf("the worker's run differs: %.2000s", diff)
 	}
-}
-
-func text(t *testing.T, events []event.Event) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := event.NewWriter(&b)
-	for _, e := range events {
-		w.Write(e)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }
 
 func TestUnguardedFlight(t *testing.T) {

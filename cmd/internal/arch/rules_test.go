@@ -47,6 +47,7 @@ func rules() []rule {
 			"lab/slo", "loadgen", "scenarios", "manifests"}},
 		{pkg: "lab/kindlab/*", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "manifests"}},
 		{pkg: "lab/worker", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
+		{pkg: "lab/labtest", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
 		{pkg: "lab/clustertest", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
