@@ -43,6 +43,7 @@ func checkPromQL(query string) *problem {
 // queryCost walks a query and finds what would make it expensive.
 type queryCost struct {
 	selectors int
+	reads     int64 // samples of one series
 	problem   *problem
 }
 
@@ -52,18 +53,27 @@ func (q *queryCost) refuse(what, todo string) {
 	}
 }
 
-// visit walks down; steps is how often the node is evaluated for one answer.
+// visit walks down; steps is how often the node is evaluated for one answer, or how many samples a selector reads.
 func (q *queryCost) visit(n parser.Node, steps int64) {
 	switch n := n.(type) {
 	case *parser.VectorSelector:
 		q.selector(n)
+		q.read(steps)
 	case *parser.MatrixSelector:
 		q.window("range", n.Range)
+		steps *= int64(min(n.Range, MaxQueryRange)/SampleInterval) + 1
 	case *parser.SubqueryExpr:
 		steps = q.subquery(n, steps)
 	}
 	for c := range parser.ChildrenIter(n) {
 		q.visit(c, steps)
+	}
+}
+
+func (q *queryCost) read(samples int64) {
+	q.reads += samples
+	if q.reads > MaxQueryReads {
+		q.refuse(fmt.Sprintf("one answer reads more than %d samples of a series", MaxQueryReads), "shorten ranges, lengthen the steps of subqueries, or split the query")
 	}
 }
 

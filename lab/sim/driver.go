@@ -41,9 +41,7 @@ func (w *world) drive() {
 			return
 		}
 		if err := w.step(elapsed() >= second); err != nil {
-			w.failedMu.Lock()
-			w.failed = fmt.Errorf("at %v: %w", elapsed(), err)
-			w.failedMu.Unlock()
+			w.fail(fmt.Errorf("at %v: %w", elapsed(), err))
 			return
 		}
 		if elapsed() >= second {

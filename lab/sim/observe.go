@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -57,6 +58,9 @@ func (w *world) asked(r *http.Request, a prom.Answer) {
 	}
 	if a.Err != nil {
 		q.Error = a.Err.Error()
+	}
+	if errors.Is(a.Err, prom.ErrSpent) {
+		w.fail(a.Err)
 	}
 	w.note(sourceFlagger+canary, q)
 }

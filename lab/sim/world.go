@@ -67,7 +67,7 @@ type world struct {
 	stop     chan struct{} // made in the bubble, as changed is
 	changed  chan struct{} // has room for one: something in the API server changed
 	driver   sync.WaitGroup
-	failed   error // of the driver; read after it ended, or through failure
+	failed   error // of the driver or a query; written through fail, read after the driver ended or through failure
 	failedMu sync.Mutex
 	remove   []func()
 }
@@ -245,6 +245,15 @@ func (w *world) StopTraffic(context.Context) error {
 	w.note(sourceRun, w.plane.Totals())
 	w.counted = true
 	return nil
+}
+
+// fail ends the run with an error, unless it has one.
+func (w *world) fail(err error) {
+	w.failedMu.Lock()
+	defer w.failedMu.Unlock()
+	if w.failed == nil {
+		w.failed = err
+	}
 }
 
 // failure is the driver's error or that of the watch, nil as long as all is well.
