@@ -48,7 +48,7 @@ func (w *world) asked(r *http.Request, a prom.Answer) {
 		return
 	}
 	q := event.Query{Asker: bare(canary), Metric: metric, PromQL: promQL, Value: a.Value}
-	if m := w.metricOf(bare(canary), metric); m != nil {
+	if m := w.metricOf(bare(canary), metric, w.repeated(canary, metric)); m != nil {
 		q.Metric = m.Name
 		if r := m.ThresholdRange; r != nil {
 			q.Min, q.Max = r.Min, r.Max
@@ -65,8 +65,21 @@ func (w *world) asked(r *http.Request, a prom.Answer) {
 	w.note(sourceFlagger+canary, q)
 }
 
-// metricOf finds the check of a canary that asks a metric template, or whose own query has a name; nil where none does.
-func (w *world) metricOf(canary, metric string) *flaggerv1.CanaryMetric {
+// repeated counts how often a canary asked for a metric before at this instant: Flagger asks for all of a tick at once.
+func (w *world) repeated(canary, metric string) int {
+	w.statusMu.Lock()
+	defer w.statusMu.Unlock()
+	if now := w.now.Load(); now != w.askedAt {
+		w.askedAt, w.askedFor = now, map[string]int{}
+	}
+	key := canary + " " + metric
+	w.askedFor[key]++
+	return w.askedFor[key] - 1
+}
+
+// metricOf finds the check of a canary that asks a metric template, or whose own query has a name; nil where none does. Where
+// several checks ask one template, Flagger asks them in their order, and before tells how many were asked already.
+func (w *world) metricOf(canary, metric string, before int) *flaggerv1.CanaryMetric {
 	c := w.canaryNamed(canary)
 	if c == nil || metric == "" {
 		return nil
@@ -74,7 +87,10 @@ func (w *world) metricOf(canary, metric string) *flaggerv1.CanaryMetric {
 	for i := range c.GetAnalysis().Metrics {
 		m := &c.GetAnalysis().Metrics[i]
 		if m.TemplateRef != nil && m.TemplateRef.Name == metric || m.Query != "" && m.Name == metric {
-			return m
+			if before == 0 {
+				return m
+			}
+			before--
 		}
 	}
 	return nil

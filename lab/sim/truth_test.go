@@ -401,3 +401,20 @@ func TestSuspendedCanary(t *testing.T) {
 		t.Errorf("the log ends with %#v, want %s", events[len(events)-1].Fact, event.OutcomeNotReady)
 	}
 }
+
+// Checks that share a template are told apart in the log: each has its own name and bounds.
+func TestChecksThatShareATemplate(t *testing.T) {
+	events, _ := play(t, under(t, good, "", "interval: 30s\nthreshold: 3\nstepWeights: [50]\nmetrics:\n"+
+		"- {name: short, templateRef: {name: success-rate}, thresholdRange: {min: 80}, interval: 30s}\n"+
+		"- {name: long, templateRef: {name: success-rate}, thresholdRange: {min: 90}, interval: 1m}"))
+	asked := map[string]float64{}
+	for _, q := range of[event.Query](events) {
+		if strings.Contains(q.PromQL, "[1m]") != (q.Metric == "long") {
+			t.Errorf("check %s asked %s", q.Metric, q.PromQL)
+		}
+		asked[q.Metric] = *q.Min
+	}
+	if asked["short"] != 80 || asked["long"] != 90 {
+		t.Errorf("least values %v", asked)
+	}
+}

@@ -58,6 +58,8 @@ type world struct {
 	dirty         struct{ deployments, services, routes, policies atomic.Bool }
 
 	statusMu sync.Mutex
+	askedAt  int64          // the instant of askedFor
+	askedFor map[string]int // queries by canary and metric
 	statuses map[string]event.Canary
 	phase    string
 	cookies  []string // drawn by Flagger for session affinity, as name=value
