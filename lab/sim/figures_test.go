@@ -262,6 +262,11 @@ func TestUnguardedRelease(t *testing.T) {
 	if desired != 2 || finished <= released {
 		t.Fatalf("%d pods, released at %v, last change at %v", desired, released, finished)
 	}
+	for _, c := range cells(events, released, finished+5*time.Second, func(c event.Cell) bool { return c.Route != "report" }) {
+		if wait := event.Quantile(1, c.Latency); wait > time.Second {
+			t.Errorf("a request waited %v for a pod during the update", wait)
+		}
+	}
 	lost := cells(events, released, finished+time.Second, func(c event.Cell) bool { return c.Workload == "" })
 	if n := requests(lost); n > 0 {
 		t.Errorf("%d requests reached no pod during the update", n)
