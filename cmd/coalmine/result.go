@@ -40,6 +40,10 @@ func (env *Env) readResult(dir string) (*result, error) {
 		return nil, err
 	}
 	r := &result{card: score.Trial(s, results)}
+	if !whole && r.card.Exit == score.ExitPassed {
+		r.card.Outcome, r.card.Exit = score.OutcomeInconclusive, score.ExitInconclusive
+		r.card.Reason = "not every run of the trial was played: " + r.card.Reason
+	}
 	r.exit = r.card.Exit
 	if alone(results) {
 		r.exit = worst(results, s.Rubric)

@@ -186,7 +186,7 @@ func (t *trial) proved(r *run, names ...string) finding {
 	if len(missing) == 0 {
 		return finding{ok: true, note: strings.Join(names, ", ") + " checked before canary traffic", marks: marks}
 	}
-	note := "nothing checked " + strings.Join(missing, ", ") + " before canary traffic"
+	note := strings.Join(missing, ", ") + " not checked before canary traffic"
 	if slices.Contains(missing, "policy") && r.Timeline.Preconditions.Authorization.Seen() {
 		note += " (policy objects are applied, but no gate tried them)"
 	}

@@ -139,7 +139,7 @@ func (x ratio) judge() finding {
 	}
 	share := float64(x.canary) / float64(total)
 	f := finding{weight: math.Abs(share - x.expected)}
-	f.note = fmt.Sprintf("%s of %s's %s on the canary, %s configured", percent(share), x.cohort, x.unit, percent(x.expected))
+	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s configured", percent(share), x.unit, x.cohort, percent(x.expected))
 	if x.expected <= 0 || x.expected >= 1 {
 		f.ok = math.Abs(share-x.expected) <= leakAllowed
 		return f
