@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,8 @@ type Player struct {
 	// Path is the worker's program, Args its arguments from the program's name on.
 	Path string
 	Args []string
+	// Patience is how long one run may take in real time; 0 stands for three minutes.
+	Patience time.Duration
 }
 
 // Play plays one flight and hands each event to sink. A worker that dies leaves a log that says so: it is closed as the lab's
@@ -39,10 +42,17 @@ func (p Player) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) 
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	deadline, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the run took longer than %v of real time", patience))
+	limit := cmp.Or(p.Patience, patience)
+	deadline, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the run took longer than %v of real time", limit))
 	defer cancel()
 	var complaint beginning
 	cmd := p.command(deadline, input, &complaint)
+	cmd.Cancel = func() error {
+		if ctx.Err() != nil {
+			return cmd.Process.Signal(os.Interrupt) // the user's wish: the worker may close its log
+		}
+		return cmd.Process.Kill()
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
@@ -63,14 +73,13 @@ func (p Player) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) 
 }
 
 // command is a worker that reads input. It inherits nothing of the environment but where temporary files go: what guardrails
-// could read out of it, they cannot. When the context ends it is interrupted, and killed if that does not help.
+// could read out of it, they cannot.
 func (p Player) command(ctx context.Context, input []byte, complaint io.Writer) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.Path)
 	cmd.Args = p.Args
 	cmd.Env = []string{"TMPDIR=" + os.TempDir()}
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Stderr = complaint
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = grace
 	return cmd
 }
