@@ -17,8 +17,9 @@ demo: build ## Play the first scenario twice: against naive guardrails, and agai
 	bin/coalmine run full-rollout --guardrails naive || [ $$? -eq 3 ]
 	bin/coalmine run full-rollout --guardrails solution
 
+# Collecting garbage less often makes the compiler and the simulated rollouts faster; linking without debug tables, too.
 test: ## Run all tests
-	$(GO) test ./...
+	GOGC=300 $(GO) test -ldflags '-s -w' ./...
 
 lint: ## Check format, vet and staticcheck
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './.*')); \
