@@ -61,6 +61,9 @@ func (t *trial) addSeed(src *source, set *guardrail.Set, f runFlags, seed uint64
 		if _, ok := versions[f.version]; !ok {
 			return invalid("write one of "+strings.Join(slices.Sorted(maps.Keys(versions)), ", "), "%s has no version %q", s.Release.Service, f.version)
 		}
+		if f.version == s.Released().Baseline {
+			return invalid("name the faulty version "+s.Release.Faulty+" or the healthy one "+s.Release.Healthy, "%s runs version %s already: there is nothing to release", s.Release.Service, f.version)
+		}
 		part := score.Part(s.Role(f.version))
 		if part == "" {
 			part = partOther
