@@ -164,7 +164,7 @@ func TestRunExitCodes(t *testing.T) {
 		"the faulty version missed":  {&stage{careless: true}, []string{"--version", "v2"}, score.ExitMissed, "promoted"},
 		"the healthy version alone":  {&stage{}, []string{"--version", "v3"}, score.ExitPassed, "promoted"},
 		"the healthy version halted": {&stage{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack, "rolled back"},
-		"the old version once more":  {&stage{}, []string{"--version", "v1"}, score.ExitPassed, "promoted"},
+		"the old version once more":  {&stage{}, []string{"--version", "v1"}, score.ExitInvalid, "backend runs version v1 already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newTheatre(t, test.stage)
