@@ -28,7 +28,7 @@ lint: ## Check format, vet and staticcheck
 	$(GO) run $(STATICCHECK) ./...
 
 # Benchmarks state processor time (cpu-s), which a loaded machine changes less than the time on the wall.
-bench: ## Run the benchmarks (three minutes)
+bench: ## Run the benchmarks (two minutes)
 	$(GO) test -run '^$$' -bench . -skip Thousand -benchmem ./...
 	$(GO) test -run '^$$' -bench Thousand -benchtime 1x ./lab/sim
 
