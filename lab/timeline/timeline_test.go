@@ -146,6 +146,25 @@ func TestAnotherServicesRouteAndCanaryAreNotOurs(t *testing.T) {
 	}
 }
 
+// A webhook of type rollback asks whether to roll back: a gate's no there holds nothing, and its yes proves nothing good.
+func TestARollbackWebhookAsksTheOtherWayRound(t *testing.T) {
+	hook := func(passed bool) *timeline.Timeline {
+		s := script.Ready("healthy", 1, true).Release().Canary("Progressing", 0, 0)
+		s.Note(event.Gate{Canary: script.Service, Name: event.GatePolicy, Hook: event.HookRollback, Passed: passed})
+		return build(s.Wait(10*time.Second).Traffic(1).Canary("Failed", 0, 0))
+	}
+	no := hook(false)
+	wantNever(t, "refusal", no.Refusal)
+	if no.Detected != no.Abort {
+		t.Errorf("detected %v: a no must not count as a sign before the abort %v", no.Detected, no.Abort)
+	}
+	yes := hook(true)
+	wantNever(t, "policy precondition", yes.Preconditions.Policy)
+	if !yes.Detected.Seen() || yes.Detected.At >= yes.Abort.At {
+		t.Errorf("detected %v: a yes is the sign, before the abort %v", yes.Detected, yes.Abort)
+	}
+}
+
 func TestAGateHoldsTheCanaryBack(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0)
 	s.Gate("mtls", false).Wait(10 * time.Second).Traffic(1)
