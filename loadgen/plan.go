@@ -15,6 +15,7 @@ import (
 // used by several goroutines at once.
 type Plan struct {
 	workload Workload
+	seed     uint64
 	duration time.Duration
 	segments []segment
 	cohorts  alias
@@ -49,7 +50,7 @@ func NewPlan(w Workload, seed uint64, d time.Duration) (*Plan, error) {
 		return nil, fmt.Errorf("duration: %v is negative; a plan lasts 0s or more", d)
 	}
 	p := &Plan{
-		workload: w.withDefaults(), duration: d, segments: w.Rate.segments(), users: w.userRanges(),
+		workload: w.withDefaults(), seed: seed, duration: d, segments: w.Rate.segments(), users: w.userRanges(),
 		gaps: chance.New(seed, "loadgen.gaps"), thin: chance.New(seed, "loadgen.thin"),
 		cohort: chance.New(seed, "loadgen.cohort"), route: chance.New(seed, "loadgen.route"),
 		user: chance.New(seed, "loadgen.user"), order: chance.New(seed, "loadgen.cookies"),

@@ -33,7 +33,12 @@ type RouteBehaviour struct {
 	Calls string `yaml:"calls,omitempty" json:"calls,omitempty"`
 	// Datastore is the time that the modelled datastore takes; zero for none.
 	Datastore Latency `yaml:"datastore,omitempty" json:"datastore,omitempty"`
+	// Size of the answer's body in bytes; 0 stands for [DefaultSize].
+	Size int `yaml:"size,omitempty" json:"size,omitempty"`
 }
+
+// DefaultSize is that of a short answer, in bytes.
+const DefaultSize = 128
 
 // Latency is a lognormal distribution, given by two quantiles.
 type Latency struct {
@@ -138,6 +143,8 @@ type Work struct {
 	// Status is the answer if the call (if any) succeeds.
 	Status int
 	Wrong  bool
+	// Size of the answer's body, in bytes.
+	Size int
 	// Hit is set when an injected fault touched the request.
 	Hit bool
 	// Hold keeps the slot busy after the answer; Grow is memory lost, in MiB.

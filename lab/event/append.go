@@ -52,7 +52,7 @@ func (c *Cell) append(b []byte) []byte {
 		key string
 		n   int
 	}{
-		{`,"errors":`, c.Errors}, {`,"denied":`, c.Denied}, {`,"limited":`, c.Limited}, {`,"slow":`, c.Slow},
+		{`,"retried":`, c.Retried}, {`,"errors":`, c.Errors}, {`,"denied":`, c.Denied}, {`,"limited":`, c.Limited}, {`,"slow":`, c.Slow},
 		{`,"wrong":`, c.Wrong}, {`,"bad":`, c.Bad}, {`,"hit":`, c.Hit}, {`,"harm":`, c.Harm},
 	} {
 		if p.n != 0 {

@@ -223,8 +223,10 @@ type Cell struct {
 	Route    string `json:"route"`
 	Workload string `json:"workload,omitempty"`
 	Version  string `json:"version,omitempty"`
-	// N counts requests; all further counts are parts of it.
+	// N counts requests; all further counts are parts of it, but for Retried.
 	N int `json:"n"`
+	// Retried counts attempts that this workload answered and that their clients made again: the request counts where it ended.
+	Retried int `json:"retried,omitempty"`
 	// Errors answered 5xx or not at all, Denied answered 403, Limited 429.
 	Errors  int `json:"errors,omitempty"`
 	Denied  int `json:"denied,omitempty"`
@@ -247,6 +249,8 @@ type TrafficTotals struct {
 	Planned  int `json:"planned"`
 	Answered int `json:"answered"`
 	Open     int `json:"open"`
+	// Retries counts the attempts after the first ones.
+	Retries int `json:"retries,omitempty"`
 	// Users counts distinct users, Hurt those of them with at least one harmed request, per cohort.
 	Users map[string]int `json:"users,omitempty"`
 	Hurt  map[string]int `json:"hurt,omitempty"`

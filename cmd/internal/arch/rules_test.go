@@ -17,6 +17,9 @@ func rules() []rule {
 	return []rule{
 		// Leaves.
 		{pkg: "loadgen/chance"},
+		{pkg: "loadgen/accesslog"},
+		{pkg: "loadgen/mark"},
+		{pkg: "loadgen/pace"},
 		{pkg: "lab/event"},
 		{pkg: "lab/slo"},
 		{pkg: "lab/score/oracle"},
@@ -27,22 +30,32 @@ func rules() []rule {
 		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/event"}},
 
 		// Models of users, services and the mesh.
-		{pkg: "loadgen", imports: []string{"loadgen/chance"}},
+		{pkg: "loadgen", imports: []string{"loadgen/chance", "loadgen/accesslog"}},
 		{pkg: "lab/app", imports: []string{"loadgen/chance"}},
 		{pkg: "lab/mesh", imports: []string{"loadgen/chance", "lab/event"}},
+
+		// A plan against real servers, and what is made of the answers.
+		{pkg: "loadgen/attack", imports: []string{"loadgen", "loadgen/mark", "loadgen/pace"}},
+		{pkg: "loadgen/ledger", imports: []string{"loadgen"}},
+		{pkg: "loadgen/objective", imports: []string{"loadgen", "loadgen/ledger", "lab/score/oracle"}},
+		{pkg: "loadgen/expose", imports: []string{"loadgen"}},
+		{pkg: "lab/tally", imports: []string{"lab/event"}},
+		{pkg: "lab/app/serve", imports: []string{"lab/app", "loadgen", "loadgen/chance", "loadgen/mark", "loadgen/pace"}},
 
 		// Scenarios are data over the models.
 		{pkg: "scenarios/v1alpha1", imports: []string{"lab/app", "lab/slo", "loadgen"}},
 		{pkg: "scenarios/schemagen", imports: []string{"scenarios/v1alpha1"}},
 		{pkg: "scenarios", imports: []string{"scenarios/v1alpha1", "lab/app", "lab/slo", "loadgen"}},
 
+		{pkg: "lab/services", imports: []string{"lab/app", "loadgen", "loadgen/chance", "scenarios"}},
+
 		// The story of a run, and the clusters that play it.
 		{pkg: "lab", imports: []string{"lab/event", "lab/guardrail", "scenarios"}},
 		{pkg: "lab/gate", imports: []string{"lab/event", "lab/guardrail"}},
 		{pkg: "lab/sim", kubernetes: true, imports: []string{"lab", "lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
-			"lab/mesh", "lab/slo", "loadgen", "scenarios", "loadgen/chance"}},
+			"lab/mesh", "lab/services", "lab/slo", "lab/tally", "loadgen", "scenarios", "loadgen/chance"}},
 		{pkg: "lab/sim/*", kubernetes: true, imports: []string{"lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
-			"lab/mesh", "lab/slo", "loadgen", "loadgen/chance"}},
+			"lab/mesh", "lab/slo", "lab/tally", "loadgen", "loadgen/chance"}},
 		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
 			"lab/slo", "loadgen", "scenarios", "manifests"}},
 		{pkg: "lab/kindlab/*", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "manifests"}},

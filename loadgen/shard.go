@@ -1,0 +1,38 @@
+package loadgen
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"coalmine/loadgen/chance"
+)
+
+// Shard is one of Count parts of a plan, numbered from 1. The zero value is all of it. Users are not divided: one shard has all
+// requests of a user, so that cookies and sessions stay together.
+type Shard struct{ Index, Count int }
+
+// maxShards is far over what a cluster has pods for.
+const maxShards = 1 << 16
+
+// ParseShard reads i/n, as 2/3; "" is the whole plan.
+func ParseShard(s string) (Shard, error) {
+	if s == "" {
+		return Shard{}, nil
+	}
+	left, right, ok := strings.Cut(s, "/")
+	i, err := strconv.Atoi(left)
+	n, err2 := strconv.Atoi(right)
+	if !ok || err != nil || err2 != nil || n < 1 || n > maxShards || i < 1 || i > n {
+		return Shard{}, fmt.Errorf("shard %q: write i/n with 1 ≤ i ≤ n ≤ %d, as 2/3", s, maxShards)
+	}
+	return Shard{i, n}, nil
+}
+
+// String is i/n, and 1/1 for the whole plan.
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", max(s.Index, 1), max(s.Count, 1)) }
+
+// Has tells whether a user's requests are the shard's.
+func (s Shard) Has(user uint32) bool {
+	return s.Count <= 1 || chance.Below(chance.New(0, "loadgen.shard").Bits(uint64(user)), uint64(s.Count)) == uint64(s.Index-1)
+}
