@@ -93,6 +93,9 @@ func (g *generator) object(t reflect.Type) *schema {
 	s := &schema{Type: "object", Description: g.comments.of(t, ""), Properties: map[string]*schema{}, Additional: false}
 	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		if name == "-" { // not written down
+			continue
+		}
 		property := g.of(field.Type)
 		property.Description = g.comments.of(t, field.Name)
 		s.Properties[name] = property
