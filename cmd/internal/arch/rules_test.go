@@ -70,11 +70,12 @@ func rules() []rule {
 		{pkg: "lab/score", imports: []string{"lab/score/oracle", "lab/timeline", "lab/event", "scenarios"}},
 
 		// Views.
-		{pkg: "lab/report", imports: []string{"lab/score", "lab/timeline", "lab/event", "scenarios"}},
+		{pkg: "lab/report", imports: []string{"lab/report/*", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
+		{pkg: "lab/report/*", imports: []string{"lab/report/*", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
 		{pkg: "lab/quiz", imports: []string{"scenarios"}},
 		{pkg: "lab/grade", imports: []string{"lab/record", "lab/score", "lab/timeline", "lab/event", "scenarios"}},
-		{pkg: "tui", imports: []string{"tui/*", "lab/report", "lab/score", "lab/timeline", "lab/event", "scenarios"}},
-		{pkg: "tui/*", imports: []string{"tui/*", "lab/score", "lab/timeline", "lab/event"}},
+		{pkg: "tui", imports: []string{"tui/*", "lab/report", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
+		{pkg: "tui/*", imports: []string{"tui/*", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
 
 		// The command ties everything together.
 		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*"}},
