@@ -31,7 +31,7 @@ func (w *world) addPod(p kube.Pod) {
 		Service:        service, Version: version, Workload: p.Deployment,
 		Addr:   netip.AddrFrom4([4]byte{10, 42, byte(w.addresses >> 8), byte(w.addresses)}),
 		Ports:  map[string]int{},
-		Model:  w.models[[2]string{service, version}],
+		Model:  w.models.Of(service, version),
 		Meshed: p.Template.Annotations[injectAnnotation] != "disabled",
 	}
 	for _, c := range p.Template.Spec.Containers {
