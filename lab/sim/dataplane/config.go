@@ -93,7 +93,7 @@ func New(c Config) (*Plane, error) {
 		choosing: chance.New(c.Seed, "dataplane/endpoint"),
 		clients:  chance.New(c.Seed, "dataplane/client"),
 	}
-	p.tally = newTally(&p.workload, c.Objective)
+	p.newTally()
 	p.newRoutes()
 	return p, p.newCohorts()
 }

@@ -262,7 +262,7 @@ func (p *Plane) finish(h *hop, status int) {
 	parent := h.parent
 	switch {
 	case parent == nil:
-		p.tally.answer(p.now, h, status)
+		p.answerUser(h, status)
 	case parent.life == h.parentLife: // or the asking pod was killed
 		parent.called = status
 		parent.hit = parent.hit || h.hit

@@ -7,6 +7,7 @@ import (
 
 	"coalmine/lab/app"
 	"coalmine/lab/mesh"
+	"coalmine/lab/tally"
 	"coalmine/loadgen"
 	"coalmine/loadgen/chance"
 )
@@ -25,7 +26,6 @@ type Plane struct {
 	cursor  *loadgen.Cursor
 	arrival time.Duration // of the plan's next request; never without one
 	begin   time.Duration
-	planned int
 
 	hops []*hop
 	free []*hop
@@ -46,7 +46,8 @@ type Plane struct {
 
 	jars     map[uint32][]cookie
 	registry *mesh.Registry
-	tally    tally
+	tally    *tally.Tally
+	window   window
 
 	routing, choosing, clients chance.Stream
 }
@@ -139,7 +140,6 @@ func (p *Plane) happen(e timed) {
 }
 
 func (p *Plane) arrive(a loadgen.Arrival) {
-	p.planned++
 	pods := p.senders[a.Cohort]
 	from := pods[0]
 	if len(pods) > 1 {
@@ -148,7 +148,7 @@ func (p *Plane) arrive(a loadgen.Arrival) {
 	h := p.hop()
 	h.request = app.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route}
 	h.from, h.asked = from, p.asks[a.Route].service
-	p.tally.sees(a.User)
+	p.tally.Sent(a.Cohort, a.User, 0)
 	p.send(h)
 }
 

@@ -27,7 +27,7 @@ type pod struct {
 	faulty int
 	// released is set for pods of the released service, changed for those of a version other than the baseline.
 	released, changed bool
-	// served is the tally's number of the pod's workload and version, 0 for pods of other services.
+	// served is the tally's number of the pod's workload and version, Nobody for pods of other services.
 	served int
 
 	policy    mesh.Workload
@@ -67,7 +67,7 @@ func (p *Plane) addPod(c Pod, serves bool) *pod {
 		}
 	}
 	if d.released {
-		d.served = p.tally.workload(c.Workload, c.Version)
+		d.served = p.tally.Serves(c.Workload, c.Version)
 	}
 	if c.Meshed {
 		labels := mesh.PodLabels("linkerd-proxy", c.Namespace, c.Name, c.Deployment, c.Labels)

@@ -64,17 +64,16 @@ type Recent struct {
 
 // Recent returns what was answered in the last d, in whole seconds and at most ten minutes, by workload, version and cohort.
 func (p *Plane) Recent(d time.Duration) []Recent {
-	t := &p.tally
 	last := int64(p.now / time.Second)
 	first := max(last-int64(d/time.Second)+1, last-windowSeconds+1, 0)
 	var list []Recent
 	for number := first; number <= last; number++ {
-		s := &t.window.seconds[number%windowSeconds]
+		s := &p.window.seconds[number%windowSeconds]
 		if s.number != number {
 			continue
 		}
 		for _, c := range s.counts {
-			list = addRecent(list, t, c)
+			list = p.addRecent(list, c)
 		}
 	}
 	slices.SortFunc(list, func(a, b Recent) int {
@@ -83,16 +82,17 @@ func (p *Plane) Recent(d time.Duration) []Recent {
 	return list
 }
 
-func addRecent(list []Recent, t *tally, c count) []Recent {
-	cohort, by := t.traffic.Cohorts[c.cohort].Name, t.served[c.served]
+func (p *Plane) addRecent(list []Recent, c count) []Recent {
+	cohort := p.workload.Cohorts[c.cohort].Name
+	workload, version := p.tally.Served(c.served)
 	for i := range list {
 		r := &list[i]
-		if r.Cohort == cohort && r.Workload == by.workload && r.Version == by.version {
+		if r.Cohort == cohort && r.Workload == workload && r.Version == version {
 			r.N, r.Failed, r.Bad = r.N+c.n, r.Failed+c.failed, r.Bad+c.bad
 			return list
 		}
 	}
-	return append(list, Recent{cohort, by.workload, by.version, c.n, c.failed, c.bad})
+	return append(list, Recent{cohort, workload, version, c.n, c.failed, c.bad})
 }
 
 // Caller is a kind of client that asked a pod.
