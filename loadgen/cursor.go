@@ -14,22 +14,21 @@ type Cursor struct {
 	segment int
 	// candidate numbers the points of the Poisson process before thinning, seq those that stayed.
 	candidate, seq uint64
+	// shard is what the cursor stops at, by the stream that deals users to shards.
+	shard Shard
+	deal  chance.Stream
 	// ahead is the next arrival, unless ended.
 	ahead Arrival
 	ended bool
 }
 
 // Arrivals returns a cursor before the first arrival. Cursors of one plan are independent of each other.
-func (p *Plan) Arrivals() *Cursor {
-	c := &Cursor{plan: p}
-	c.advance()
-	return c
-}
+func (p *Plan) Arrivals() *Cursor { return p.Share(Shard{}) }
 
 // Peek returns what Next would, without moving on.
 func (c *Cursor) Peek() (Arrival, bool) { return c.ahead, !c.ended }
 
-// Next returns the next arrival, false at the end of the plan. At never falls, Seq counts from 0.
+// Next returns the next arrival, false at the end of the plan. At never falls; Seq counts from 0, without gaps over all shards.
 func (c *Cursor) Next() (Arrival, bool) {
 	a, ok := c.ahead, !c.ended
 	if ok {
@@ -51,6 +50,9 @@ func (c *Cursor) advance() {
 		}
 		c.ahead = p.arrival(c.seq, at)
 		c.seq++
+		if c.shard.Count > 1 && !c.shard.has(c.deal, c.ahead.User) {
+			continue
+		}
 		return
 	}
 	c.ahead, c.ended = Arrival{}, true

@@ -25,7 +25,7 @@ type Plan struct {
 	steady [][]Pair
 
 	// Streams of draws, read by candidate number (gaps, thin), by sequence number or by user (order).
-	gaps, thin, cohort, route, user, order chance.Stream
+	gaps, thin, cohort, route, user, order, busters chance.Stream
 }
 
 // mix is a cohort's choice among routes.
@@ -54,6 +54,7 @@ func NewPlan(w Workload, seed uint64, d time.Duration) (*Plan, error) {
 		gaps: chance.New(seed, "loadgen.gaps"), thin: chance.New(seed, "loadgen.thin"),
 		cohort: chance.New(seed, "loadgen.cohort"), route: chance.New(seed, "loadgen.route"),
 		user: chance.New(seed, "loadgen.user"), order: chance.New(seed, "loadgen.cookies"),
+		busters: chance.New(seed, "loadgen.busters"),
 	}
 	shares := make([]float64, len(w.Cohorts))
 	for i, c := range w.Cohorts {

@@ -1,33 +1,33 @@
 package loadgen
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
+
+// defaultMethod is that of a route without one.
+const defaultMethod = "GET"
 
 // Seed is what the plan was made from.
 func (p *Plan) Seed() uint64 { return p.seed }
 
-// Method is the HTTP method of an arrival.
+// Method is the HTTP method of an arrival: its route's.
 func (p *Plan) Method(a Arrival) string { return p.workload.Routes[a.Route].Method }
 
-// Target is what an arrival asks for: path and query, with the item, the cache buster, or the log's own target.
-func (p *Plan) Target(a Arrival) string { return p.workload.Routes[a.Route].Path }
-
-// Share returns a cursor over the arrivals of one shard. Their Seq is that of the whole plan.
-func (p *Plan) Share(s Shard) *Cursor { return p.Arrivals() }
-
-// RouteOf returns the route that a request to a service is for; false for none. Exact paths go before those with an item, and
-// those before prefixes; longer ones first. A query in the route's path does not matter.
-func (w *Workload) RouteOf(service, method, path string) (route int, ok bool) {
-	for i, r := range w.Routes {
-		if r.Path == path {
-			return i, true
-		}
+// Target is what an arrival asks for: the path of its route and the query, in which {item} is the arrival's item, and the
+// cohort's cache buster has a value that no other arrival of the plan has. All attempts at an arrival have one target.
+func (p *Plan) Target(a Arrival) string {
+	path, buster := p.workload.Routes[a.Route].Path, p.workload.Cohorts[a.Cohort].CacheBuster
+	if strings.Contains(path, itemMark) {
+		path = strings.ReplaceAll(path, itemMark, strconv.FormatUint(uint64(a.Item), 10))
 	}
-	return 0, false
-}
-
-// CohortOf returns the cohort that a request with headers and cookies looks like; false for none. All headers and cookies
-// of a cohort must be there, with the values that its users send; of several the one with most of them.
-func (w *Workload) CohortOf(header, cookie func(name string) string) (cohort int, ok bool) {
-	_ = strings.EqualFold
-	return 0, false
+	if buster == "" {
+		return path
+	}
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	// The words of a stream differ from each other, because its function of the counter is one-to-one.
+	return path + separator + buster + "=" + strconv.FormatUint(p.busters.Bits(a.Seq), 16)
 }

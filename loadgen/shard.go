@@ -33,6 +33,19 @@ func ParseShard(s string) (Shard, error) {
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", max(s.Index, 1), max(s.Count, 1)) }
 
 // Has tells whether a user's requests are the shard's.
-func (s Shard) Has(user uint32) bool {
-	return s.Count <= 1 || chance.Below(chance.New(0, "loadgen.shard").Bits(uint64(user)), uint64(s.Count)) == uint64(s.Index-1)
+func (s Shard) Has(user uint32) bool { return s.has(shards(), user) }
+
+// shards is the stream that deals users to shards. It is the same for all plans, so that a user stays with a shard.
+func shards() chance.Stream { return chance.New(0, "loadgen.shard") }
+
+func (s Shard) has(deal chance.Stream, user uint32) bool {
+	return s.Count <= 1 || chance.Below(deal.Bits(uint64(user)), uint64(s.Count)) == uint64(s.Index-1)
+}
+
+// Share returns a cursor over the arrivals of one shard. Their Seq is that of the whole plan. Walking over a share takes as long
+// as walking over the plan, because every arrival is computed to know its user.
+func (p *Plan) Share(s Shard) *Cursor {
+	c := &Cursor{plan: p, shard: s, deal: shards()}
+	c.advance()
+	return c
 }

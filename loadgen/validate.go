@@ -41,7 +41,7 @@ func (w Workload) withDefaults() Workload {
 	w.Routes, w.Cohorts = slices.Clone(w.Routes), slices.Clone(w.Cohorts)
 	for i := range w.Routes {
 		if w.Routes[i].Method == "" {
-			w.Routes[i].Method = "GET"
+			w.Routes[i].Method = defaultMethod
 		}
 	}
 	return w
