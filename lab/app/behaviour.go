@@ -40,6 +40,9 @@ type RouteBehaviour struct {
 // DefaultSize is that of a short answer, in bytes.
 const DefaultSize = 128
 
+// MaxSize is the largest that [RouteBehaviour.Size] can be.
+const MaxSize = 16 << 20
+
 // Latency is a lognormal distribution, given by two quantiles.
 type Latency struct {
 	P50 time.Duration `yaml:"p50" json:"p50"`

@@ -29,26 +29,31 @@ type test struct {
 	bit   uint64
 	name  string
 	value *regexp.Regexp
-	read  func(cohort uint16, user uint32, name string) string
+	// cookie tells that a cookie is meant. read is how the vocabulary gives the value.
+	cookie bool
+	read   func(cohort uint16, user uint32, name string) string
 }
+
+// holds tells whether a value is what the test wants. A header or cookie that is not sent matches nothing.
+func (t *test) holds(value string) bool { return value != "" && t.value.MatchString(value) }
 
 func newMatches(faults []fault, v Vocabulary) *matches {
 	m := &matches{}
 	for i, f := range faults {
-		m.expect(i, f.when.Header, v.Header)
-		m.expect(i, f.when.Cookie, v.Cookie)
+		m.expect(i, f.when.Header, false, v.Header)
+		m.expect(i, f.when.Cookie, true, v.Cookie)
 	}
 	return m
 }
 
 // expect adds the test of a fault; nil for none.
-func (m *matches) expect(i int, n *NameMatch, read func(uint16, uint32, string) string) {
+func (m *matches) expect(i int, n *NameMatch, cookie bool, read func(uint16, uint32, string) string) {
 	if n == nil {
 		return
 	}
 	bit := uint64(1) << i
 	m.asks |= bit
-	m.tests = append(m.tests, test{bit, n.Name, regexp.MustCompile(whole(n.Value)), read})
+	m.tests = append(m.tests, test{bit, n.Name, regexp.MustCompile(whole(n.Value)), cookie, read})
 }
 
 // whole makes an expression that must match a value from end to end.
@@ -77,14 +82,32 @@ func (m *matches) page(i uint32) *page {
 	return m.pages[i].Load()
 }
 
-// compute asks the vocabulary. A header or cookie that is not sent matches nothing.
+// compute asks the vocabulary.
 func (m *matches) compute(cohort uint16, user uint32) uint64 {
 	found := m.asks
-	for _, t := range m.tests {
-		value := t.read(cohort, user, t.name)
-		if value == "" || !t.value.MatchString(value) {
+	for i := range m.tests {
+		if t := &m.tests[i]; !t.holds(t.read(cohort, user, t.name)) {
 			found &^= t.bit
 		}
 	}
 	return found
+}
+
+// missing has those of some faults with a test that does not hold for what was sent.
+func (m *matches) missing(ask uint64, sent Sent) uint64 {
+	var missing uint64
+	for i := range m.tests {
+		t := &m.tests[i]
+		if t.bit&ask&^missing == 0 {
+			continue
+		}
+		read := sent.Header
+		if t.cookie {
+			read = sent.Cookie
+		}
+		if !t.holds(read(t.name)) {
+			missing |= t.bit
+		}
+	}
+	return missing
 }

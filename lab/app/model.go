@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 	"time"
@@ -21,6 +22,8 @@ type Model struct {
 	// personal, by cohort, has the faults that a header or cookie decides user by user; matches remembers how.
 	personal []uint64
 	matches  *matches
+	// open is candidates before any header or cookie decides, with a last row for requests of no cohort: see [Model.BeginSent].
+	open []uint64
 
 	own, store, failure chance.Stream
 }
@@ -30,6 +33,7 @@ type route struct {
 	own, store chance.Lognormal
 	errorRate  float64
 	calls      string
+	size       int
 }
 
 // longest is the most time that a service takes for itself, however its faults multiply.
@@ -65,7 +69,7 @@ func newRoute(routes map[string]RouteBehaviour, name string) *route {
 	}
 	return &route{
 		own: chance.NewLognormal(r.Latency.P50, r.Latency.P99), store: chance.NewLognormal(r.Datastore.P50, r.Datastore.P99),
-		errorRate: r.ErrorRate, calls: r.Calls,
+		errorRate: r.ErrorRate, calls: r.Calls, size: cmp.Or(r.Size, DefaultSize),
 	}
 }
 
@@ -76,19 +80,26 @@ func (m *Model) Behaviour() Behaviour { return m.behaviour }
 // is lognormal ([Latency]), times the warm-up factor, then changed by every fault that hits, in their order: first
 // multiplied, then added to. Of several statuses the last counts; held time and lost memory add up. With a call to make,
 // half of the own time and the datastore's come before it. A route that the behaviour does not have is answered 404 at once.
-func (m *Model) Begin(r Request, s State) Work {
+func (m *Model) Begin(r Request, s State) (w Work) {
+	m.begin(&w, r, s, m.suspects(r))
+	return w
+}
+
+// begin is Begin for a request that a set of faults can hit.
+func (m *Model) begin(w *Work, r Request, s State, set uint64) {
 	if int(r.Route) >= len(m.routes) || m.routes[r.Route] == nil {
-		return Work{Status: 404}
+		w.Status, w.Size = 404, DefaultSize
+		return
 	}
 	rt, n := m.routes[r.Route], r.counter()
-	w := Work{Status: 200, Calls: rt.calls}
+	w.Status, w.Calls, w.Size = 200, rt.calls, rt.size
 	if rt.errorRate > 0 && m.failure.Hits(n, rt.errorRate) {
 		w.Status = 500
 	}
 	own := m.behaviour.WarmUp.stretch(rt.own.Draw(m.own.Bits(n)), s.Uptime)
-	for set := m.suspects(r); set != 0; set &= set - 1 {
+	for ; set != 0; set &= set - 1 {
 		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(r, s, n) {
-			own = f.strike(&w, own, n)
+			own = f.strike(w, own, n)
 		}
 	}
 	w.Before = own + rt.store.Draw(m.store.Bits(n))
@@ -96,13 +107,14 @@ func (m *Model) Begin(r Request, s State) Work {
 		w.After = own / 2
 		w.Before -= w.After
 	}
-	return w
 }
 
 // Hit names the faults that touch a request, in their order; nil for none. It is the truth, to be recomputed from a plan.
-func (m *Model) Hit(r Request, s State) []string {
+func (m *Model) Hit(r Request, s State) []string { return m.hit(r, s, m.suspects(r)) }
+
+func (m *Model) hit(r Request, s State, set uint64) []string {
 	var names []string
-	for set := m.suspects(r); set != 0; set &= set - 1 {
+	for ; set != 0; set &= set - 1 {
 		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(r, s, r.counter()) {
 			names = append(names, f.name)
 		}
@@ -123,30 +135,40 @@ func (m *Model) suspects(r Request) uint64 {
 	return set
 }
 
-// match fills in candidates and personal.
+// match fills in candidates, personal and open.
 func (m *Model) match(v Vocabulary) {
 	m.matches = newMatches(m.faults, v)
 	m.candidates = make([]uint64, len(v.Cohorts)*len(v.Routes))
 	m.personal = make([]uint64, len(v.Cohorts))
-	for c, cohort := range v.Cohorts {
+	m.open = m.whereFaultsAre(v)
+	for c := range v.Cohorts {
 		matched := m.matches.asks
 		if matched != 0 && (v.PerUser == nil || v.PerUser(uint16(c))) {
 			m.personal[c] = matched
 		} else {
 			matched = m.matches.compute(uint16(c), 0)
 		}
+		row := m.candidates[c*len(v.Routes):][:len(v.Routes)]
+		for r := range row {
+			row[r] = m.open[c*len(v.Routes)+r] &^ (m.matches.asks &^ matched)
+		}
+	}
+}
+
+// whereFaultsAre has the faults of each cohort and route, and in a last row those of requests of no cohort.
+func (m *Model) whereFaultsAre(v Vocabulary) []uint64 {
+	open := make([]uint64, (len(v.Cohorts)+1)*len(v.Routes))
+	for at := range open {
+		c, r := at/len(v.Routes), at%len(v.Routes)
 		for i := range m.faults {
-			w, bit := m.faults[i].when, uint64(1)<<i
-			if !oneOf(w.Cohorts, cohort) || m.matches.asks&^matched&bit != 0 {
-				continue
-			}
-			for r, route := range v.Routes {
-				if oneOf(w.Routes, route) {
-					m.candidates[c*len(v.Routes)+r] |= bit
-				}
+			w := m.faults[i].when
+			inCohort := len(w.Cohorts) == 0 || c < len(v.Cohorts) && slices.Contains(w.Cohorts, v.Cohorts[c])
+			if inCohort && oneOf(w.Routes, v.Routes[r]) {
+				open[at] |= uint64(1) << i
 			}
 		}
 	}
+	return open
 }
 
 // oneOf tells whether a list has a name; an empty list has all.

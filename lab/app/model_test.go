@@ -112,6 +112,17 @@ func TestErrorRateIsKept(t *testing.T) {
 	within(t, "errors", failed, n, 0.02)
 }
 
+func TestAnswersHaveTheirSize(t *testing.T) {
+	b := healthy()
+	b.Routes["pay"] = app.RouteBehaviour{Size: app.MaxSize}
+	m := compile(t, b)
+	for route, want := range map[uint16]int{home: app.DefaultSize, pay: app.MaxSize} {
+		if got := m.Begin(app.Request{Route: route}, app.State{}).Size; got != want {
+			t.Errorf("route %d: %d bytes, want %d", route, got, want)
+		}
+	}
+}
+
 func TestFaultHitsItsShareOfItsRoutesAndCohorts(t *testing.T) {
 	const n = 50_000
 	m := compile(t, withFaults(app.Fault{
@@ -192,7 +203,7 @@ func TestEffectsStackInOrder(t *testing.T) {
 	// Own time is (1·3 + 1)·2 = 8 s, half of it after the call.
 	want := app.Work{
 		Before: time.Minute + 4*time.Second, After: 4 * time.Second, Calls: "stock", Status: 200, Wrong: true, Hit: true,
-		Hold: 2 * time.Second, Grow: 1.5,
+		Size: app.DefaultSize, Hold: 2 * time.Second, Grow: 1.5,
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -219,7 +230,7 @@ func TestUnknownRouteIsNotFound(t *testing.T) {
 	b := app.Behaviour{Routes: map[string]app.RouteBehaviour{"pay": {}}}
 	m := compile(t, b)
 	for _, route := range []uint16{home, 999} {
-		if w := m.Begin(app.Request{Route: route, Cohort: 999}, app.State{}); w != (app.Work{Status: 404}) {
+		if w := m.Begin(app.Request{Route: route, Cohort: 999}, app.State{}); w != (app.Work{Status: 404, Size: app.DefaultSize}) {
 			t.Errorf("route %d: %+v", route, w)
 		}
 	}

@@ -37,6 +37,7 @@ type Pod struct {
 	model    *Model
 	readyAt  time.Duration
 	weight   float64
+	decide   func(Job, State) Work
 	desk     desk
 	queue    queue
 	memory   float64
@@ -55,6 +56,10 @@ func NewPod(m *Model, readyAt time.Duration) *Pod {
 
 // SetWeight sets the share of the service's traffic that the pod's version gets, in percent.
 func (p *Pod) SetWeight(percent float64) { p.weight = percent }
+
+// DecideBy lets a function decide what is done with a job, in the place of the pod's model: for requests that bring more to
+// decide by than a plan knows. It is called with what [Model.Begin] would be, when work on the job begins.
+func (p *Pod) DecideBy(decide func(Job, State) Work) { p.decide = decide }
 
 // Offer brings a job. Start is filled in when the admission is Started.
 func (p *Pod) Offer(now time.Duration, j Job) (Start, Admission) {
@@ -106,9 +111,16 @@ func (p *Pod) next(now time.Duration) (Start, bool) {
 func (p *Pod) start(now time.Duration, j Job) Start {
 	s := p.desk.take(j)
 	p.peak = max(p.peak, p.InWork()+p.Waiting())
-	w := p.model.Begin(j.Request, State{Uptime: now - p.readyAt, InWork: p.desk.working, Weight: p.weight})
+	w := p.work(j, State{Uptime: now - p.readyAt, InWork: p.desk.working, Weight: p.weight})
 	p.desk.note(s, w)
 	return Start{Job: j, Slot: s, Work: w}
+}
+
+func (p *Pod) work(j Job, s State) Work {
+	if p.decide != nil {
+		return p.decide(j, s)
+	}
+	return p.model.Begin(j.Request, s)
 }
 
 func (p *Pod) hasSlot() bool {

@@ -103,6 +103,9 @@ func (r RouteBehaviour) check(f *findings, path string) {
 	r.Latency.check(f, path+".latency")
 	r.Datastore.check(f, path+".datastore")
 	f.within(path+".errorRate", r.ErrorRate, 1)
+	if r.Size < 0 || r.Size > MaxSize {
+		f.add(path+".size", "%d is not within 0 and %d bytes", r.Size, MaxSize)
+	}
 }
 
 func (l Latency) check(f *findings, path string) {

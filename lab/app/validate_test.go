@@ -24,6 +24,8 @@ func TestValidateNamesTheField(t *testing.T) {
 		`routes["pay"].datastore.p50:`: func(b *app.Behaviour) {
 			b.Routes["pay"] = app.RouteBehaviour{Datastore: app.Latency{P99: time.Second}}
 		},
+		`routes["pay"].size: -1`:           func(b *app.Behaviour) { b.Routes["pay"] = app.RouteBehaviour{Size: -1} },
+		`routes["pay"].size: 16777217`:     func(b *app.Behaviour) { b.Routes["pay"] = app.RouteBehaviour{Size: app.MaxSize + 1} },
 		`route "gone" is not in`:           func(b *app.Behaviour) { b.Routes["gone"] = app.RouteBehaviour{} },
 		"capacity.concurrency:":            func(b *app.Behaviour) { b.Capacity.Concurrency = -1 },
 		"capacity.queue:":                  func(b *app.Behaviour) { b.Capacity.Queue = 5 },
