@@ -3,6 +3,7 @@ package pace
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +88,7 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 				}
 			})
 		}
+		awaitSleepers(c, 100)
 		cancel(reason)
 		all.Wait()
 		if err := c.Sleep(ctx, 0); err != reason {
@@ -96,6 +98,18 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 			t.Errorf("the clock still knows %d who have left", n)
 		}
 	})
+}
+
+// awaitSleepers returns when n goroutines sleep.
+func awaitSleepers(c *Clock, n int) {
+	asleep := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.sleepers)
+	}
+	for asleep() < n {
+		runtime.Gosched()
+	}
 }
 
 func TestCloseWakesEveryone(t *testing.T) {
@@ -108,6 +122,7 @@ func TestCloseWakesEveryone(t *testing.T) {
 				}
 			})
 		}
+		awaitSleepers(c, 100)
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
