@@ -34,7 +34,7 @@ func BenchmarkVirtualExecutor(b *testing.B) {
 	const perPlay = 1_000_000
 	plan, latency := benchPlan(b, perPlay), chance.NewLognormal(20*time.Millisecond, 200*time.Millisecond)
 	draws, picks := chance.New(1, "latency"), chance.New(1, "version")
-	serve := func(a loadgen.Arrival) loadgen.Answer {
+	serve := func(a loadgen.Arrival, _ int, _ time.Duration) loadgen.Answer {
 		r := loadgen.Answer{Latency: latency.Draw(draws.Bits(a.Seq)), Status: 200}
 		if pick := picks.Unit(a.Seq); pick < 0.1 {
 			r.Version = 1

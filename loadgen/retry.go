@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"slices"
 	"time"
 
 	"coalmine/loadgen/chance"
@@ -27,6 +28,11 @@ const statuses = 640
 
 // maxAttempts bounds the attempts of a policy.
 const maxAttempts = 10
+
+// retries tells whether any cohort has a policy.
+func (p *Plan) retries() bool {
+	return slices.ContainsFunc(p.workload.Cohorts, func(c Cohort) bool { return c.Retry != nil })
+}
 
 // NewRetries returns the state at the begin of traffic, with budgets as of no requests. Time is counted by what it is told.
 func NewRetries(p *Plan) *Retries { return NewShardRetries(p, Shard{}) }

@@ -27,11 +27,11 @@ func TestCompletionsComeInOrder(t *testing.T) {
 		draws := chance.New(rapid.Uint64().Draw(t, "answers"), "answers")
 		var got, want []loadgen.Completion
 		v := loadgen.Virtual{Versions: 3, Done: func(c loadgen.Completion) { got = append(got, c) }}
-		tally, err := v.Play(context.Background(), p, func(a loadgen.Arrival) loadgen.Answer {
+		tally, err := v.Play(context.Background(), p, func(a loadgen.Arrival, _ int, _ time.Duration) loadgen.Answer {
 			word := draws.Bits(a.Seq)
 			due := (a.At + time.Duration(chance.Below(word, 1e9))).Truncate(grid) + grid
 			b := loadgen.Answer{Latency: due - a.At, Status: uint16(word % 600), Version: uint16(word % 3), Hit: word%5 == 0}
-			want = append(want, loadgen.Completion{Arrival: a, Answer: b})
+			want = append(want, loadgen.Completion{Arrival: a, Answer: b, Sent: a.At, Final: true})
 			return b
 		})
 		if err != nil {
@@ -87,7 +87,7 @@ func one(b bool) uint64 {
 // TestInFlightFollowsLittlesLaw: the number in flight of M/G/∞ is Poisson with mean rate·latency.
 func TestInFlightFollowsLittlesLaw(t *testing.T) {
 	p := newPlan(t, shop(loadgen.Curve{Constant: 1000}), 1, 30*time.Second)
-	tally, err := loadgen.Virtual{}.Play(t.Context(), p, func(loadgen.Arrival) loadgen.Answer {
+	tally, err := loadgen.Virtual{}.Play(t.Context(), p, func(loadgen.Arrival, int, time.Duration) loadgen.Answer {
 		return loadgen.Answer{Latency: 100 * time.Millisecond, Status: 200}
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func TestPlayRefusesBadAnswers(t *testing.T) {
 	for want, answer := range map[string]loadgen.Answer{
 		"version": {Version: 2}, "negative": {Latency: -1}, "endless": {Latency: math.MaxInt64},
 	} {
-		_, err := loadgen.Virtual{Versions: 2}.Play(t.Context(), p, func(loadgen.Arrival) loadgen.Answer { return answer })
+		_, err := loadgen.Virtual{Versions: 2}.Play(t.Context(), p, func(loadgen.Arrival, int, time.Duration) loadgen.Answer { return answer })
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error with %q, got %v", want, err)
 		}
@@ -115,7 +115,7 @@ func TestPlayStopsWithTheContext(t *testing.T) {
 	p := newPlan(t, shop(loadgen.Curve{Constant: 1e6}), 1, time.Hour)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("enough")
-	tally, err := loadgen.Virtual{}.Play(ctx, p, func(a loadgen.Arrival) loadgen.Answer {
+	tally, err := loadgen.Virtual{}.Play(ctx, p, func(a loadgen.Arrival, _ int, _ time.Duration) loadgen.Answer {
 		if a.Seq == 1000 {
 			cancel(reason)
 		}
