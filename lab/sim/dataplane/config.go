@@ -29,6 +29,10 @@ type Config struct {
 	DefaultService string
 	// Start is the wall time at time 0, for the times of certificates.
 	Start time.Time
+	// Shard is the part of the plan that is played; the zero value is all of it.
+	Shard loadgen.Shard
+	// Done, when set, is told of each attempt at a user's request, in the order of their ends. The value is used again.
+	Done func(*loadgen.Outcome)
 }
 
 // Client is a workload that sends users' requests.
@@ -123,7 +127,7 @@ func (p *Plane) newCohorts() error {
 			pods[c.Name] = append(pods[c.Name], p.addPod(clientPod(c, j, addr), false))
 		}
 	}
-	for _, c := range p.workload.Cohorts {
+	for i, c := range p.workload.Cohorts {
 		name := c.Client
 		if name == "" {
 			name = p.cfg.Clients[0].Name
@@ -131,8 +135,7 @@ func (p *Plane) newCohorts() error {
 		if pods[name] == nil {
 			return fmt.Errorf("dataplane: cohort %q has client %q, which is not among the clients", c.Name, name)
 		}
-		p.senders = append(p.senders, pods[name])
-		p.perUser = append(p.perUser, p.cfg.Plan.PerUser(uint16(len(p.perUser))))
+		p.cohorts = append(p.cohorts, p.newCohort(uint16(i), pods[name]))
 	}
 	return nil
 }

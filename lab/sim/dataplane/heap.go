@@ -14,6 +14,10 @@ const (
 	slotFree
 	// giveUp ends the wait for a backend.
 	giveUp
+	// received is when a slow client has read the answer.
+	received
+	// sendAgain is a client's next attempt.
+	sendAgain
 )
 
 // timed is an event in the heap. Events of one instant happen in the order in which they were scheduled.

@@ -26,8 +26,11 @@ type hop struct {
 	parent     *hop
 	parentLife uint32
 
-	// sent is when the client's proxy took the request, taken when the endpoint was chosen.
-	sent, taken time.Duration
+	// begun is when the user sent the request for the first time, sent when the client's proxy took this attempt, taken when the
+	// endpoint was chosen.
+	begun, sent, taken time.Duration
+	// session and item are the arrival's.
+	session, item uint32
 	// port is the one of the server that the Service names; 0 is the one that it listens on.
 	port     int
 	rule     *rule
@@ -50,8 +53,12 @@ type hop struct {
 	called int
 	wrong  bool
 	hit    bool
+	// struck is set when a fault hit an attempt before this one.
+	struck bool
 	// served is the workload of the released service that the request reached, here or further on.
 	served int
+	// status of the answer, once there is one, of a user's request.
+	status int
 }
 
 // hop returns a fresh hop that begins now.
@@ -70,9 +77,9 @@ func (p *Plane) hop() *hop {
 // tag names the hop in the pod that works on it.
 func (h *hop) tag() uint64 { return uint64(h.life)<<32 | uint64(uint32(h.id)) }
 
-// word is a random word of the hop.
+// word is a random word of the hop. Attempts at one request draw far apart from each other.
 func (h *hop) word(s chance.Stream) uint64 {
-	return s.Bits(h.request.Seq*(maxDepth+1) + uint64(h.depth))
+	return s.Bits((h.request.Seq*(maxDepth+1) + uint64(h.depth)) ^ uint64(h.request.Attempt)<<56)
 }
 
 // send lets the client's side choose a pod.
@@ -187,7 +194,7 @@ func (p *Plane) beginWork(h *hop, s app.Start) {
 // callNext asks the other service on behalf of a hop. The pod's proxy routes the call by its own view of the routes.
 func (p *Plane) callNext(h *hop) {
 	c := p.hop()
-	c.request, c.depth = h.request, h.depth+1
+	c.request, c.item, c.depth = h.request, h.item, h.depth+1
 	c.from, c.asked = h.server, p.called(h.server, h.work.Calls)
 	c.parent, c.parentLife = h, h.life
 	p.send(c)
@@ -232,8 +239,8 @@ func (p *Plane) startNext(next app.Start, ok bool) {
 	}
 }
 
-// answered carries the answer of a pod, or of its proxy, back through both proxies. A retry of the client's proxy would send
-// the hop again here.
+// answered carries the answer of a pod, or of its proxy, back through both proxies. A retry of the client's proxy, which is not
+// modelled, would send the hop again here.
 func (p *Plane) answered(h *hop, status int) {
 	d, latency := h.server, p.now-h.taken
 	if h.inside {
@@ -249,7 +256,7 @@ func (p *Plane) answered(h *hop, status int) {
 		stats.backends[h.backend].Response(status, latency)
 		stats.route.Response(status, "", p.now-h.sent)
 	}
-	if h.parent == nil && h.rule != nil {
+	if h.parent == nil && h.rule != nil && p.cohorts[h.request.Cohort].keepsCookies {
 		if set := h.rule.backends[h.backend].cookies; len(set) > 0 {
 			p.keep(h.request.User, set)
 		}
@@ -260,10 +267,11 @@ func (p *Plane) answered(h *hop, status int) {
 // finish gives the answer to whoever asked.
 func (p *Plane) finish(h *hop, status int) {
 	parent := h.parent
-	switch {
-	case parent == nil:
-		p.answerUser(h, status)
-	case parent.life == h.parentLife: // or the asking pod was killed
+	if parent == nil {
+		p.reply(h, status)
+		return
+	}
+	if parent.life == h.parentLife { // or the asking pod was killed
 		parent.called = status
 		parent.hit = parent.hit || h.hit
 		parent.wrong = parent.wrong || h.wrong
@@ -272,6 +280,11 @@ func (p *Plane) finish(h *hop, status int) {
 		}
 		p.agenda.add(p.now+parent.work.After, workDone, parent.id, parent.life)
 	}
+	p.drop(h)
+}
+
+// drop ends the life of a hop.
+func (p *Plane) drop(h *hop) {
 	h.life++
 	p.free = append(p.free, h)
 }

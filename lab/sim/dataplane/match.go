@@ -1,12 +1,14 @@
 package dataplane
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"coalmine/lab/mesh"
+	"coalmine/loadgen"
 )
 
 // matches remembers which rule of a Service a request takes, since regular expressions are slow. What it remembers holds for
@@ -15,6 +17,8 @@ type matches struct {
 	// conditions are those of all rules, in words.
 	conditions string
 	perRequest bool
+	// perTarget is set when conditions look at method, path or query, so that requests of one route may differ.
+	perTarget bool
 	// byRoute, byCohort and byUser hold rule numbers + 1; a request that no rule matches has noRule.
 	byRoute  []int16
 	byCohort []int16
@@ -22,6 +26,9 @@ type matches struct {
 }
 
 const noRule = -1
+
+// maxRemembered bounds how many users' rules are remembered, for there may be a new user with each request.
+const maxRemembered = 1 << 18
 
 func (m *matches) renew(p *Plane, s *service) {
 	conditions := conditionsOf(s)
@@ -32,6 +39,7 @@ func (m *matches) renew(p *Plane, s *service) {
 	*m = matches{
 		conditions: conditions,
 		perRequest: p.table.PerRequest(s.namespace, s.name, s.port),
+		perTarget:  s.looksAtTarget(),
 		byRoute:    make([]int16, routes),
 		byCohort:   make([]int16, routes*len(p.workload.Cohorts)),
 		byUser:     map[uint64]int16{},
@@ -56,6 +64,16 @@ func conditionsOf(s *service) string {
 	return b.String()
 }
 
+// looksAtTarget tells whether a condition of a rule looks at method, path or query. The prefix / is none.
+func (s *service) looksAtTarget() bool {
+	return slices.ContainsFunc(s.rules, func(r *rule) bool {
+		return slices.ContainsFunc(r.compiled.Matches, func(m mesh.Match) bool {
+			anyPath := m.Path.Kind == mesh.PathAny || m.Path.Kind == mesh.PathPrefix && strings.Trim(m.Path.Value, "/") == ""
+			return m.Method != "" || !anyPath || len(m.Query) > 0
+		})
+	})
+}
+
 // rule returns the rule for a hop, nil when none matches.
 func (p *Plane) rule(h *hop) *rule {
 	s := h.asked
@@ -72,15 +90,22 @@ func (p *Plane) rule(h *hop) *rule {
 func (p *Plane) ruleNumber(s *service, h *hop) int16 {
 	r, m := h.request, &s.matched
 	var known *int16
+	c := &p.cohorts[r.Cohort]
 	switch {
+	case m.perTarget && c.varied[r.Route]:
+		p.hasCookies(r.User) // which takes out those that have ended
+		return p.match(s, h)
 	case !m.perRequest:
 		known = &m.byRoute[r.Route]
-	case !p.hasCookies(r.User) && !p.perUser[r.Cohort]:
+	case !p.hasCookies(r.User) && !c.perUser:
 		known = &m.byCohort[int(r.Cohort)*len(m.byRoute)+int(r.Route)]
 	default:
 		key := uint64(r.User)<<16 | uint64(r.Route)
 		n, ok := m.byUser[key]
 		if !ok {
+			if len(m.byUser) >= maxRemembered {
+				clear(m.byUser) // most of these users will not come back
+			}
 			n = p.match(s, h)
 			m.byUser[key] = n
 		}
@@ -94,11 +119,23 @@ func (p *Plane) ruleNumber(s *service, h *hop) int16 {
 
 // match asks the table.
 func (p *Plane) match(s *service, h *hop) int16 {
-	ask := &p.asks[h.request.Route]
+	ask := p.asked(h)
 	return s.match(p.table, &mesh.Request{
 		Method: ask.method, Host: s.name + "." + s.namespace, Path: ask.path, Query: ask.query,
 		Headers: p.headers(h.request.Cohort, h.request.User),
 	})
+}
+
+// asked is what a request asks for.
+func (p *Plane) asked(h *hop) ask {
+	r := &h.request
+	a := p.asks[r.Route]
+	if p.cohorts[r.Cohort].varied[r.Route] {
+		planned := loadgen.Arrival{Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Item: h.item}
+		a.path, a.query = splitPath(p.cfg.Plan.Target(planned))
+		a.method = cmp.Or(p.cfg.Plan.Method(planned), a.method)
+	}
+	return a
 }
 
 func (s *service) match(t *mesh.Table, r *mesh.Request) int16 {

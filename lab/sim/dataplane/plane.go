@@ -18,14 +18,14 @@ type Plane struct {
 	cfg      Config
 	workload loadgen.Workload
 	asks     []ask
-	senders  [][]*pod // by cohort
-	perUser  []bool   // by cohort
+	cohorts  []cohort
 
 	now     time.Duration
 	agenda  agenda
 	cursor  *loadgen.Cursor
 	arrival time.Duration // of the plan's next request; never without one
-	begin   time.Duration
+	begin   time.Duration // of traffic
+	retries *loadgen.Retries
 
 	hops []*hop
 	free []*hop
@@ -47,6 +47,7 @@ type Plane struct {
 	jars     map[uint32][]cookie
 	registry *mesh.Registry
 	tally    *tally.Tally
+	outcome  loadgen.Outcome // handed out last
 	window   window
 
 	routing, choosing, clients chance.Stream
@@ -76,13 +77,17 @@ func (p *Plane) Now() time.Duration { return p.now }
 
 // StartTraffic begins the plan at a time, which must not be before [Plane.Now].
 func (p *Plane) StartTraffic(at time.Duration) {
-	p.cursor = p.cfg.Plan.Arrivals()
+	p.cursor = p.cfg.Plan.Share(p.cfg.Shard)
+	p.retries = loadgen.NewShardRetries(p.cfg.Plan, p.cfg.Shard)
 	p.begin = max(at, p.now)
 	p.lookAhead()
 }
 
-// StopTraffic ends the plan: nothing arrives any more, what is under way is played on.
+// StopTraffic ends the plan: nothing arrives any more, what is under way is played on, with the retries that belong to it.
 func (p *Plane) StopTraffic() { p.cursor, p.arrival = nil, never }
+
+// Over tells whether nothing will arrive any more and everybody has been answered.
+func (p *Plane) Over() bool { return p.arrival == never && p.tally.Open() == 0 }
 
 // never is later than every event.
 const never = time.Duration(math.MaxInt64)
@@ -130,6 +135,10 @@ func (p *Plane) happen(e timed) {
 		p.callNext(h)
 	case workDone:
 		p.workDone(h)
+	case received:
+		p.received(h)
+	case sendAgain:
+		p.sendAgain(h)
 	case giveUp:
 		if !h.waiting {
 			return
@@ -137,19 +146,6 @@ func (p *Plane) happen(e timed) {
 		h.from.proxy(h.asked).failfast = true
 		p.refuse(h, 504, mesh.ErrorFailFast)
 	}
-}
-
-func (p *Plane) arrive(a loadgen.Arrival) {
-	pods := p.senders[a.Cohort]
-	from := pods[0]
-	if len(pods) > 1 {
-		from = pods[chance.Below(p.clients.Bits(a.Seq), uint64(len(pods)))]
-	}
-	h := p.hop()
-	h.request = app.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route}
-	h.from, h.asked = from, p.asks[a.Route].service
-	p.tally.Sent(a.Cohort, a.User, 0)
-	p.send(h)
 }
 
 // client is a pod as a client, as the server's proxy sees it.

@@ -27,6 +27,7 @@ func sum(cells []event.Cell) event.Cell {
 	var s event.Cell
 	for _, c := range cells {
 		s.N += c.N
+		s.Retried += c.Retried
 		s.Errors += c.Errors
 		s.Denied += c.Denied
 		s.Slow += c.Slow
@@ -79,8 +80,8 @@ func TestConservation(t *testing.T) {
 }
 
 // run plays a rollout in steps of a given length and returns everything that can be seen of it.
-func run(t *testing.T, step time.Duration) []byte {
-	s := open(t, nil)
+func run(t *testing.T, step time.Duration, change func(*loadgen.Workload, *dataplane.Config)) []byte {
+	s := open(t, change)
 	s.canary(
 		app.Fault{Name: "errors", Share: 0.3, When: app.When{Cohorts: []string{"mobile"}}, Effect: app.Effect{Status: 503}},
 		app.Fault{Name: "hold", Share: 0.01, Effect: app.Effect{Hold: 2 * time.Second}},
@@ -111,13 +112,15 @@ func write(t *testing.T, out *bytes.Buffer, v any) {
 }
 
 func TestSameInputsSameBytes(t *testing.T) {
-	a, b := run(t, time.Second), run(t, time.Second)
-	if !bytes.Equal(a, b) {
-		t.Error("two planes differ")
-	}
-	for _, step := range []time.Duration{100 * time.Millisecond, 37 * time.Millisecond} {
-		if !bytes.Equal(a, run(t, step)) {
-			t.Errorf("steps of %v give another run", step)
+	for name, change := range map[string]func(*loadgen.Workload, *dataplane.Config){"plain": nil, "with retries and slow clients": impatient} {
+		a, b := run(t, time.Second, change), run(t, time.Second, change)
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s: two planes differ", name)
+		}
+		for _, step := range []time.Duration{100 * time.Millisecond, 37 * time.Millisecond} {
+			if !bytes.Equal(a, run(t, step, change)) {
+				t.Errorf("%s: steps of %v give another run", name, step)
+			}
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 type shop struct {
 	*dataplane.Plane
 	t     testing.TB
+	plan  *loadgen.Plan
 	vocab app.Vocabulary
 	ips   int
 }
@@ -76,7 +77,7 @@ func open(t testing.TB, change func(*loadgen.Workload, *dataplane.Config)) *shop
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shop{Plane: plane, t: t, vocab: app.Vocabulary{Header: plan.Header, Cookie: plan.Cookie}}
+	s := &shop{Plane: plane, t: t, plan: plan, vocab: app.Vocabulary{Header: plan.Header, Cookie: plan.Cookie}}
 	for _, r := range w.Routes {
 		s.vocab.Routes = append(s.vocab.Routes, r.Name)
 	}
