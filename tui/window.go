@@ -1,0 +1,190 @@
+package tui
+
+import (
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"coalmine/tui/canvas"
+	"coalmine/tui/screen"
+	"coalmine/tui/theme"
+	"coalmine/tui/trial"
+)
+
+// breath is the least time between two batches of news. A trial that is played as fast as it goes would otherwise be drawn
+// as often as it can.
+const breath = 50 * time.Millisecond
+
+// Window is the one tea model of the program: a stack of screens, of which the top one is shown.
+type Window struct {
+	stack         []screen.Screen
+	width, height int
+	theme         *theme.Theme
+
+	// drawn is the view of the present state; "" when it must be drawn anew.
+	drawn string
+}
+
+// NewWindow returns a window with one screen.
+func NewWindow(first screen.Screen, t *theme.Theme) *Window {
+	return &Window{stack: []screen.Screen{first}, theme: t}
+}
+
+// Init implements [tea.Model].
+func (w *Window) Init() tea.Cmd {
+	return tea.Batch(tea.RequestBackgroundColor, w.top().Init())
+}
+
+func (w *Window) top() screen.Screen { return w.stack[len(w.stack)-1] }
+
+// Update implements [tea.Model].
+func (w *Window) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	w.drawn = ""
+	if len(w.stack) == 0 {
+		return w, tea.Quit
+	}
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		w.width, w.height = msg.Width, msg.Height
+		return w, w.tell(msg)
+	case tea.ColorProfileMsg:
+		w.look(w.theme.Dark, msg.Profile)
+		return w, nil
+	case tea.BackgroundColorMsg:
+		w.look(msg.IsDark(), w.theme.Profile)
+		return w, nil
+	case tea.KeyPressMsg:
+		return w, w.key(msg)
+	case tea.MouseMsg, tea.PasteMsg:
+		if w.small() {
+			return w, nil
+		}
+		return w, w.top().Update(msg)
+	case trial.Batch:
+		return w, w.news(msg)
+	}
+	return w, w.navigate(msg)
+}
+
+func (w *Window) look(dark bool, p colorprofile.Profile) {
+	t := theme.New(dark, p)
+	t.ASCII = w.theme.ASCII
+	w.theme = t
+}
+
+// key deals with the window's own keys and hands on the others.
+func (w *Window) key(msg tea.KeyPressMsg) tea.Cmd {
+	typing, _ := w.top().(screen.Typing)
+	letters := typing != nil && typing.Typing()
+	switch k := msg.String(); {
+	case k == "ctrl+c":
+		return tea.Interrupt
+	case k == "ctrl+z":
+		return tea.Suspend
+	case k == "q" && !letters:
+		return w.navigate(screen.Closed{})
+	case w.small():
+		return nil
+	case k == "?" && !letters && !w.helping():
+		return w.open(newHelp(w.top()))
+	}
+	return w.top().Update(msg)
+}
+
+// tell hands a message to all screens.
+func (w *Window) tell(msg tea.Msg) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, s := range w.stack {
+		cmds = append(cmds, s.Update(msg))
+	}
+	return tea.Batch(cmds...)
+}
+
+func (w *Window) news(b trial.Batch) tea.Cmd {
+	b.Apply()
+	cmd := w.tell(b)
+	if b.Last {
+		return cmd
+	}
+	next := tea.Tick(breath, func(time.Time) tea.Msg { return b.Feed.Next() })
+	return tea.Batch(cmd, next)
+}
+
+func (w *Window) navigate(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case screen.Opened:
+		return w.open(msg.Screen)
+	case screen.Replaced:
+		w.stack[len(w.stack)-1] = msg.Screen
+		return msg.Screen.Init()
+	case screen.Closed:
+		w.stack = w.stack[:len(w.stack)-1]
+		if len(w.stack) == 0 {
+			return tea.Quit
+		}
+		return cover(w.top(), false)
+	}
+	return w.tell(msg)
+}
+
+func (w *Window) open(s screen.Screen) tea.Cmd {
+	below := cover(w.top(), true)
+	w.stack = append(w.stack, s)
+	return tea.Batch(below, s.Init())
+}
+
+func cover(s screen.Screen, is bool) tea.Cmd {
+	if c, ok := s.(screen.Covered); ok {
+		return c.Covered(is)
+	}
+	return nil
+}
+
+func (w *Window) helping() bool {
+	_, is := w.top().(*help)
+	return is
+}
+
+// small tells whether the terminal has too little room.
+func (w *Window) small() bool { return w.width < screen.MinWidth || w.height < screen.MinHeight }
+
+// View implements [tea.Model].
+func (w *Window) View() tea.View {
+	if w.drawn == "" && w.width > 0 && w.height > 0 {
+		w.drawn = w.Picture().String(w.theme)
+	}
+	v := tea.NewView(w.drawn)
+	v.AltScreen = true
+	v.MouseMode = tea.MouseModeCellMotion
+	v.WindowTitle = "coalmine"
+	if n := len(w.stack); n > 0 {
+		v.WindowTitle += ": " + w.top().Name()
+	}
+	return v
+}
+
+// Picture draws the window.
+func (w *Window) Picture() *canvas.Canvas {
+	c := canvas.New(w.width, w.height)
+	switch {
+	case w.small():
+		tooSmall(c.All(), w.width, w.height)
+	case len(w.stack) > 0:
+		w.top().Draw(c.All())
+	}
+	return c
+}
+
+func tooSmall(a canvas.Area, width, height int) {
+	lines := []string{
+		fmt.Sprintf("coalmine needs %d×%d", screen.MinWidth, screen.MinHeight),
+		fmt.Sprintf("this terminal has %d×%d", width, height),
+		"make it larger, or press q",
+	}
+	w, h := a.Size()
+	for i, l := range lines {
+		a.Text(max(0, (w-canvas.Width(l))/2), max(0, (h-len(lines))/2)+i, theme.Plain, l)
+	}
+}
