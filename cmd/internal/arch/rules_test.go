@@ -19,6 +19,7 @@ func rules() []rule {
 		{pkg: "loadgen/chance"},
 		{pkg: "loadgen/accesslog"},
 		{pkg: "loadgen/mark"},
+		{pkg: "loadgen/label"},
 		{pkg: "loadgen/pace"},
 		{pkg: "lab/event"},
 		{pkg: "lab/slo"},
@@ -36,9 +37,10 @@ func rules() []rule {
 
 		// A plan against real servers, and what is made of the answers.
 		{pkg: "loadgen/attack", imports: []string{"loadgen", "loadgen/mark", "loadgen/pace"}},
-		{pkg: "loadgen/ledger", imports: []string{"loadgen"}},
+		{pkg: "loadgen/ledger", imports: []string{"loadgen", "loadgen/label"}},
+		{pkg: "loadgen/ledger/view", imports: []string{"loadgen/ledger", "lab/score/oracle"}},
 		{pkg: "loadgen/objective", imports: []string{"loadgen", "loadgen/ledger", "lab/score/oracle"}},
-		{pkg: "loadgen/expose", imports: []string{"loadgen"}},
+		{pkg: "loadgen/expose", imports: []string{"loadgen", "loadgen/label"}},
 		{pkg: "lab/tally", imports: []string{"lab/event"}},
 		{pkg: "lab/app/serve", imports: []string{"lab/app", "loadgen", "loadgen/chance", "loadgen/mark", "loadgen/pace"}},
 
