@@ -28,19 +28,24 @@ func newPlane(f lab.Flight) (*dataplane.Plane, models, error) {
 	if err != nil {
 		return nil, models{}, err
 	}
+	plane, err := dataplane.New(planeConfig(s, plan, time.Now()))
+	return plane, models{ms}, err
+}
+
+// planeConfig is the data plane of a scenario's services and clients, for a plan that begins at a wall time.
+func planeConfig(s *scenarios.Scenario, plan *loadgen.Plan, start time.Time) dataplane.Config {
 	cfg := dataplane.Config{
-		Plan: plan, Seed: f.Seed, Namespace: scenarios.Namespace,
+		Plan: plan, Seed: plan.Seed(), Namespace: scenarios.Namespace,
 		Service: s.Release.Service, Baseline: s.Released().Baseline, DefaultService: s.Services[0].Name,
 		Objective: func(route string) time.Duration { return slo.Latency(s.Objectives, route) },
-		Start:     time.Now(),
+		Start:     start,
 	}
 	for _, c := range s.Clients {
 		cfg.Clients = append(cfg.Clients, dataplane.Client{
 			Name: c.Name, Namespace: scenarios.Namespace, ServiceAccount: c.ServiceAccount, Replicas: c.Replicas, Unmeshed: c.Unmeshed,
 		})
 	}
-	plane, err := dataplane.New(cfg)
-	return plane, models{ms}, err
+	return cfg
 }
 
 // startUp is the time from a pod's creation to its readiness.
