@@ -403,7 +403,7 @@ func TestLogComesBack(t *testing.T) {
 	}
 	r := hdrhistogram.NewHistogramLogReader(strings.NewReader(b.String()))
 	var tags []string
-	for c := range l.Cells() {
+	for _, c := range append([]*Cell{l.Sum(nil)}, slices.Collect(l.Cells())...) {
 		if c.Requests == 0 {
 			continue
 		}
@@ -427,7 +427,10 @@ func TestLogComesBack(t *testing.T) {
 			t.Errorf("no tag %s among %v", want, tags)
 		}
 	}
-	if head, _, _ := strings.Cut(b.String(), "Tag="); head != `#[coalmine load: shop, seed 7, shards 1/1; values in microseconds]
+	if tags[0] != "" {
+		t.Errorf("the first histogram has the tag %s", tags[0])
+	}
+	if head, _, _ := strings.Cut(b.String(), "0.000,"); head != `#[coalmine load: shop, seed 7, shards 1/1; values in microseconds]
 #[Histogram log format version 1.3]
 #[StartTime: 1785585600.500 (seconds since epoch), Sat Aug  1 12:00:00 UTC 2026]
 #[BaseTime: 1785585600.500 (seconds since epoch)]

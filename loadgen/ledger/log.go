@@ -10,9 +10,9 @@ import (
 )
 
 // WriteLog writes the latency histograms as an HDR histogram log, version 1.3 (HistogramLogReader and HistogramLogProcessor in
-// HdrHistogram/HdrHistogram; hdrhistogram-go, hdr-histogram-js and others read it too): one interval for each cell, tagged
-// cohort/route/version. Values are in µs, so HistogramLogProcessor prints milliseconds with -outputValueUnitRatio 1000; the
-// maximum that stands beside a histogram is in ms.
+// HdrHistogram/HdrHistogram; hdrhistogram-go, hdr-histogram-js and others read it too): one interval without a tag for the whole
+// load, which is what tools show that are not asked for a tag, then one for each cell, tagged cohort/route/version. Values are
+// in µs, so HistogramLogProcessor prints milliseconds with -outputValueUnitRatio 1000; the maximum beside a histogram is in ms.
 func (l *Ledger) WriteLog(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	begin := l.Run.Begin
@@ -26,20 +26,29 @@ func (l *Ledger) WriteLog(w io.Writer) error {
 	fmt.Fprintf(b, "#[StartTime: %.3f (seconds since epoch), %s]\n", since, begin.UTC().Format(time.UnixDate))
 	fmt.Fprintf(b, "#[BaseTime: %.3f (seconds since epoch)]\n", since)
 	fmt.Fprintf(b, "%s\n", `"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"`)
+	if err := l.writeInterval(b, "", l.Sum(nil)); err != nil {
+		return err
+	}
 	for c := range l.Cells() {
-		if c.Requests == 0 {
-			continue
+		if err := l.writeInterval(b, "Tag="+c.tag()+",", c); err != nil {
+			return err
 		}
-		hdr, err := c.Latency.HDR.EncodeV2()
-		if err != nil {
-			return fmt.Errorf("histogram of %s: %w", c.tag(), err)
-		}
-		fmt.Fprintf(b, "Tag=%s,0.000,%.3f,%.3f,%s\n", c.tag(), l.Elapsed().Seconds(),
-			float64(c.Latency.largest)/1000, hdr)
 	}
 	if err := b.Flush(); err != nil {
 		return fmt.Errorf("write the histogram log: %w", err)
 	}
+	return nil
+}
+
+func (l *Ledger) writeInterval(b *bufio.Writer, tag string, c *Cell) error {
+	if c.Requests == 0 {
+		return nil
+	}
+	hdr, err := c.Latency.HDR.EncodeV2()
+	if err != nil {
+		return fmt.Errorf("write the histogram log: %s%w", tag, err)
+	}
+	fmt.Fprintf(b, "%s0.000,%.3f,%.3f,%s\n", tag, l.Elapsed().Seconds(), float64(c.Latency.largest)/1000, hdr)
 	return nil
 }
 
