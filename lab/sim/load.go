@@ -42,12 +42,12 @@ type LoadReport struct {
 	Arrivals, Attempts int
 	// Open counts the arrivals without an answer: 0 unless the load was stopped.
 	Open int
-	// Elapsed is the virtual time up to the last answer, in whole seconds.
+	// Elapsed is the virtual time up to the last answer, in whole steps of a tenth of a second.
 	Elapsed time.Duration
 }
 
 // loadStep is how often a load looks at its context, and at pods that ran out of memory.
-const loadStep = time.Second
+const loadStep = 100 * time.Millisecond
 
 // Run plays the plan to its last answer. When the context ends it stops: the report is that of what was played, and the error
 // the context's cause.
@@ -68,9 +68,8 @@ func (l Load) Run(ctx context.Context) (LoadReport, error) {
 
 // load is a load that is played.
 type load struct {
-	plane  *dataplane.Plane
-	models services.Models
-	pods   map[string]dataplane.Pod
+	plane *dataplane.Plane
+	pods  map[string]dataplane.Pod
 	// killed pods come back at a time.
 	killed map[string]time.Duration
 }
@@ -93,7 +92,7 @@ func (l Load) open() (*load, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &load{plane: plane, models: models, pods: map[string]dataplane.Pod{}, killed: map[string]time.Duration{}}
+	run := &load{plane: plane, pods: map[string]dataplane.Pod{}, killed: map[string]time.Duration{}}
 	var list []dataplane.Service
 	for i := range l.Scenario.Services {
 		s := &l.Scenario.Services[i]
@@ -101,7 +100,11 @@ func (l Load) open() (*load, error) {
 			Name: s.Name, Namespace: scenarios.Namespace, Selector: map[string]string{"app": s.Name}, Port: s.Port, TargetPort: s.TargetPort,
 		})
 		for n := range max(l.Replicas, 1) {
-			run.add(l.pod(s, n, netip.AddrFrom4([4]byte{10, 42, byte(i), byte(n)})), -l.Uptime)
+			pod := l.pod(s, n, netip.AddrFrom4([4]byte{10, 42, byte(i), byte(n)}))
+			pod.Model = models.Of(pod.Service, pod.Version)
+			run.pods[pod.Name] = pod
+			plane.AddPod(pod)
+			plane.SetReady(pod.Name, -l.Uptime)
 		}
 	}
 	plane.SetServices(list)
@@ -140,19 +143,12 @@ func (l Load) pod(s *scenarios.Service, n int, addr netip.Addr) dataplane.Pod {
 	}
 }
 
-func (r *load) add(p dataplane.Pod, ready time.Duration) {
-	p.Model = r.models.Of(p.Service, p.Version)
-	r.pods[p.Name] = p
-	r.plane.AddPod(p)
-	r.plane.SetReady(p.Name, ready)
-}
-
-// step plays one more second. A pod that ran out of memory comes back as Kubernetes would bring it back.
+// step plays a little more. A pod that ran out of memory starts up anew, at once: nobody else restarts it.
 func (r *load) step() {
 	now := r.plane.Now() + loadStep
 	r.plane.Advance(now)
 	for _, name := range r.plane.Killed() {
-		r.killed[name] = now + restartBackoff + r.models.StartUp(r.pods[name].Service, r.pods[name].Version)
+		r.killed[name] = now + r.pods[name].Model.Behaviour().StartUp
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.killed)) {
 		if now >= r.killed[name] {

@@ -142,7 +142,7 @@ func leaking(t *testing.T) *scenarios.Scenario {
 	s.Services = slices.Clone(s.Services)
 	back := s.Service("backend")
 	b := back.Versions["v1"].Behaviour
-	b.Memory = app.Memory{Base: 100, Limit: 200}
+	b.Memory, b.StartUp = app.Memory{Base: 100, Limit: 200}, 10*time.Second
 	b.Faults = []app.Fault{{Name: "leak", Effect: app.Effect{GrowMemory: 0.1}}}
 	back.Versions = map[string]scenarios.Version{"v1": back.Versions["v1"], "v9": {Behaviour: b}}
 	s.Release = scenarios.Release{Service: "backend", Faulty: "v9", Healthy: "v1"}
@@ -152,14 +152,14 @@ func leaking(t *testing.T) *scenarios.Scenario {
 func TestLoadBringsKilledPodsBack(t *testing.T) {
 	s := leaking(t)
 	report, told := loaded(t, sim.Load{Scenario: s, Plan: planOf(t, s, 3, time.Minute), Versions: map[string]string{"backend": "v9"}})
-	// At 200 requests/s memory lasts for 5 s, and it takes 10 s and a start to come back.
+	// At 200 requests/s memory lasts for 5 s, and a start takes 10 s.
 	up := map[time.Duration]int{}
 	for _, o := range told {
 		if !o.Failed() {
 			up[o.Done()/(5*time.Second)]++
 		}
 	}
-	if report.Open != 0 || up[0] < 800 || up[1]+up[2] > 300 || up[3]+up[4] < 800 || up[5]+up[6] > 300 {
+	if report.Open != 0 || up[0] < 800 || up[1]+up[2] > 100 || up[3] < 800 || up[4]+up[5] > 100 || up[6] < 800 {
 		t.Errorf("answers by five seconds %v, %+v", up, report)
 	}
 }

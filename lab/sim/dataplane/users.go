@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -86,13 +87,8 @@ func (p *Plane) reply(h *hop, status int) {
 	p.received(h)
 }
 
-// size is that of the answer's body, in bytes. What is no good answer is short, whatever the route's answers are.
-func (h *hop) size() int {
-	if h.status >= 400 || h.work.Size == 0 {
-		return app.DefaultSize
-	}
-	return h.work.Size
-}
+// size is that of the answer's body, in bytes: what the service's work comes to, or a short answer of whoever refused it.
+func (h *hop) size() int { return cmp.Or(h.work.Size, app.DefaultSize) }
 
 // reading is how long a body takes at a rate in bytes per second.
 func reading(size, rate int) time.Duration {
