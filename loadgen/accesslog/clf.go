@@ -1,0 +1,146 @@
+package accesslog
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+)
+
+// parseCLF reads a line of the common or the combined format, as the Apache HTTP server and nginx write it. Those of Traefik
+// and of Linkerd's proxy, which writes no size, are read too, and lines with the server's name before the client's.
+func parseCLF(text []byte, combined bool, f *fields) fault {
+	before, rest, ok := bytes.Cut(text, []byte(" ["))
+	if !ok {
+		return faultCLF
+	}
+	at, rest, ok := bytes.Cut(rest, []byte(`] "`))
+	if !ok {
+		return faultCLF
+	}
+	request, rest, ok := quoted(rest)
+	if !ok {
+		return faultCLF
+	}
+	status, rest := word(rest)
+	size, rest := word(rest)
+	if status == nil {
+		return faultCLF
+	}
+	f.identity(before)
+	f.set(fieldTime, at)
+	f.set(fieldRequest, request)
+	f.set(fieldStatus, status)
+	f.set(fieldBytes, size)
+	if !combined {
+		return ""
+	}
+	referer, rest, ok := afterSpace(rest)
+	if !ok {
+		return faultCombined
+	}
+	agent, _, ok := afterSpace(rest)
+	if !ok {
+		return faultCombined
+	}
+	f.set(fieldReferer, referer)
+	f.set(fieldAgent, agent)
+	return ""
+}
+
+// identity takes what stands before the time apart: client, identity and user. Users' names may have spaces.
+func (f *fields) identity(text []byte) {
+	client, rest, _ := bytes.Cut(text, []byte{' '})
+	if second, after, ok := bytes.Cut(rest, []byte{' '}); ok && bytes.Contains(after, []byte{' '}) && isAddress(second) && !isAddress(client) {
+		client, rest = second, after // the first was the server's name
+	}
+	identity, user, _ := bytes.Cut(rest, []byte{' '})
+	f.set(fieldClient, client)
+	f.set(fieldUser, user)
+	if f[fieldUser] == nil {
+		f.set(fieldUser, identity) // where Linkerd's proxy writes who the client is
+	}
+}
+
+func isAddress(text []byte) bool {
+	_, err := netip.ParseAddr(string(host(text)))
+	return err == nil
+}
+
+// word returns the text up to the next space, nil for none.
+func word(text []byte) (first, rest []byte) {
+	text = bytes.TrimLeft(text, " ")
+	end := bytes.IndexByte(text, ' ')
+	switch {
+	case len(text) == 0 || text[0] == '"': // a quoted field follows: this one is missing
+		return nil, text
+	case end < 0:
+		return text, nil
+	}
+	return text[:end], text[end:]
+}
+
+// afterSpace reads a quoted field that follows a space.
+func afterSpace(text []byte) (value, rest []byte, ok bool) {
+	text, ok = bytes.CutPrefix(bytes.TrimLeft(text, " "), []byte{'"'})
+	if !ok {
+		return nil, nil, false
+	}
+	return quoted(text)
+}
+
+// quoted reads up to the closing quote. Quotes and control characters in it are escaped by a backslash.
+func quoted(text []byte) (value, rest []byte, ok bool) {
+	escaped := false
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			escaped = true
+			i++
+		case '"':
+			if escaped {
+				return unescape(text[:i]), text[i+1:], true
+			}
+			return text[:i], text[i+1:], true
+		}
+	}
+	return nil, nil, false
+}
+
+// unescape undoes the escapes of the Apache HTTP server and of nginx: \xHH, \", \\ and those of C. Others stay as they are.
+func unescape(text []byte) []byte {
+	plain := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			plain = append(plain, text[i])
+			continue
+		}
+		i++
+		switch c := text[i]; c {
+		case '"', '\\':
+			plain = append(plain, c)
+		case 'n', 't', 'r', 'b', 'v', 'f':
+			plain = append(plain, "\n\t\r\b\v\f"[strings.IndexByte("ntrbvf", c)])
+		case 'x':
+			if i+2 < len(text) && isHex(text[i+1]) && isHex(text[i+2]) {
+				plain = append(plain, unhex(text[i+1])<<4|unhex(text[i+2]))
+				i += 2
+				continue
+			}
+			fallthrough
+		default:
+			plain = append(plain, '\\', c)
+		}
+	}
+	return plain
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return (c | 0x20) - 'a' + 10
+}

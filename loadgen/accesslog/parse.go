@@ -1,0 +1,187 @@
+package accesslog
+
+import "bytes"
+
+// Fields of a line, as texts.
+const (
+	fieldTime = iota
+	fieldClient
+	fieldUser
+	fieldRequest // method, target and protocol in one
+	fieldMethod
+	fieldTarget
+	fieldQuery // where it stands apart from the target
+	fieldStatus
+	fieldBytes
+	fieldReferer
+	fieldAgent
+	fieldCount
+)
+
+// fields are what a format finds in a line; nil for what is missing. They live as long as the line's text.
+type fields [fieldCount][]byte
+
+// set keeps a value, unless it is one that stands for none.
+func (f *fields) set(field int, value []byte) {
+	if len(value) == 0 || len(value) == 1 && value[0] == '-' {
+		value = nil
+	}
+	f[field] = value
+}
+
+// parser reads lines of one format, or finds out which it is.
+type parser struct {
+	// format is "" until it is known.
+	format string
+	json   jsonParser
+	texts  interner
+	fields fields
+}
+
+func newParser(format string) *parser {
+	return &parser{format: format, json: newJSONParser(), texts: interner{}}
+}
+
+// parse reads a line. It returns why it cannot, "" when it can.
+func (p *parser) parse(text []byte, long bool, l *Line) fault {
+	if long {
+		return faultLong
+	}
+	if p.format != "" {
+		return p.parseAs(p.format, text, l)
+	}
+	if text[0] == '{' {
+		return p.try(FormatJSON, text, l)
+	}
+	if p.try(FormatCombined, text, l) == "" {
+		return ""
+	}
+	// What is neither may be a line of any text.
+	if why := p.try(FormatCommon, text, l); why != faultCLF {
+		return why
+	}
+	return faultUnknown
+}
+
+// try takes the format for the log's if the line is of it.
+func (p *parser) try(format string, text []byte, l *Line) fault {
+	why := p.parseAs(format, text, l)
+	if why == "" {
+		p.format = format
+	}
+	return why
+}
+
+func (p *parser) parseAs(format string, text []byte, l *Line) fault {
+	p.fields = fields{}
+	var why fault
+	switch format {
+	case FormatJSON:
+		why = p.json.parse(text, &p.fields)
+	default:
+		why = parseCLF(text, format == FormatCombined, &p.fields)
+	}
+	if why != "" {
+		return why
+	}
+	return p.fill(l)
+}
+
+// fill makes a line of its fields.
+func (p *parser) fill(l *Line) (why fault) {
+	f := &p.fields
+	if l.At, why = parseTime(f[fieldTime]); why != "" {
+		return why
+	}
+	// A request line is what the client sent; path and query by themselves may have been rewritten since.
+	if why := f.splitRequest(); why != "" && (f[fieldMethod] == nil || f[fieldTarget] == nil) {
+		return why
+	}
+	target, why := f.target()
+	if why != "" {
+		return why
+	}
+	if l.Status, why = parseStatus(f[fieldStatus]); why != "" {
+		return why
+	}
+	if l.Bytes, why = parseSize(f[fieldBytes]); why != "" {
+		return why
+	}
+	l.Method, l.Target = p.texts.text(f[fieldMethod]), p.texts.text(target)
+	l.Client, l.User = p.texts.text(host(f[fieldClient])), p.texts.text(f[fieldUser])
+	l.Referer, l.UserAgent = p.texts.text(f[fieldReferer]), p.texts.text(f[fieldAgent])
+	return ""
+}
+
+// parseStatus reads a status of three digits; one that is missing is 0.
+func parseStatus(text []byte) (int, fault) {
+	if text == nil {
+		return 0, ""
+	}
+	n, ok := digits(text)
+	if !ok || len(text) != 3 {
+		return 0, faultStatus
+	}
+	return int(n), ""
+}
+
+// parseSize reads a number of bytes; one that is missing is 0.
+func parseSize(text []byte) (int64, fault) {
+	if text == nil {
+		return 0, ""
+	}
+	n, ok := digits(text)
+	if !ok {
+		return 0, faultBytes
+	}
+	return n, ""
+}
+
+// digits reads a number of up to 18 digits, which cannot overflow.
+func digits(text []byte) (n int64, ok bool) {
+	if len(text) == 0 || len(text) > 18 {
+		return 0, false
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
+
+// host leaves the port out of an address and takes the first of a list, as X-Forwarded-For is one. A client that connects
+// anew is the same client.
+func host(address []byte) []byte {
+	address, _, _ = bytes.Cut(address, []byte{','})
+	if rest, ok := bytes.CutPrefix(address, []byte{'['}); ok { // [::1]:80
+		inside, _, _ := bytes.Cut(rest, []byte{']'})
+		return inside
+	}
+	name, port, ok := bytes.Cut(address, []byte{':'})
+	if _, number := digits(port); ok && number {
+		return name
+	}
+	return address // no port, or IPv6
+}
+
+// maxTexts bounds the table of texts that were met; later ones are kept once for each line.
+const maxTexts = 1 << 17
+
+// interner keeps each text once: clients, paths and user agents come again and again.
+type interner map[string]string
+
+func (in interner) text(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if s, ok := in[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if len(in) < maxTexts {
+		in[s] = s
+	}
+	return s
+}

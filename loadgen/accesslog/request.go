@@ -1,0 +1,78 @@
+package accesslog
+
+import "bytes"
+
+// splitRequest takes a request line apart: method, target and protocol, which HTTP/0.9 has not.
+func (f *fields) splitRequest() fault {
+	line := f[fieldRequest]
+	if line == nil {
+		return faultRequest
+	}
+	method, rest, ok := bytes.Cut(line, []byte{' '})
+	if !ok || !isMethod(method) {
+		return faultHTTP
+	}
+	target := rest
+	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && bytes.HasPrefix(rest[i+1:], []byte("HTTP/")) {
+		target = rest[:i]
+	}
+	f[fieldMethod], f[fieldTarget], f[fieldQuery] = method, target, nil
+	return ""
+}
+
+// isMethod tells whether a text can be an HTTP method. All that are registered are capital letters and hyphens (RFC 9110,
+// section 16.1.1), while a TLS handshake on a plain port, for example, is neither.
+func isMethod(text []byte) bool {
+	for _, c := range text {
+		if (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(text) > 0 && len(text) <= 32
+}
+
+// target returns path and query, of which [net/url.ParseRequestURI] can make a URL. Of an absolute target, as proxies are
+// sent it, scheme and host are left out.
+func (f *fields) target() ([]byte, fault) {
+	if !isMethod(f[fieldMethod]) {
+		return nil, faultHTTP
+	}
+	target := withoutHost(f[fieldTarget])
+	if len(target) == 0 || target[0] != '/' {
+		return nil, faultPath
+	}
+	if query := bytes.TrimPrefix(f[fieldQuery], []byte{'?'}); len(query) > 0 && bytes.IndexByte(target, '?') < 0 {
+		target = bytes.Join([][]byte{target, query}, []byte{'?'})
+	}
+	path := true
+	for i, c := range target {
+		switch {
+		case c <= ' ' || c == 0x7f:
+			return nil, faultTarget
+		case c == '?':
+			path = false
+		case c == '%' && path && !(i+2 < len(target) && isHex(target[i+1]) && isHex(target[i+2])):
+			return nil, faultEscape
+		}
+	}
+	return target, ""
+}
+
+// withoutHost leaves scheme and host out of an absolute target.
+func withoutHost(target []byte) []byte {
+	for _, scheme := range [...]string{"http://", "https://"} {
+		if len(target) < len(scheme) || !bytes.EqualFold(target[:len(scheme)], []byte(scheme)) {
+			continue
+		}
+		rest := target[len(scheme):]
+		i := bytes.IndexAny(rest, "/?")
+		switch {
+		case i < 0:
+			return []byte{'/'}
+		case rest[i] == '?':
+			return append([]byte{'/'}, rest[i:]...)
+		}
+		return rest[i:]
+	}
+	return target
+}

@@ -1,0 +1,136 @@
+package accesslog
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
+
+// Years that a log can be of; a time out of them was read wrongly, and would make a replay of decades.
+const firstYear, lastYear = 1990, 2200
+
+// parseTime reads the times that servers write: 02/Jan/2006:15:04:05 -0700, RFC 3339 and what comes close to it, and numbers
+// since 1970. Times without a zone are taken for UTC.
+func parseTime(text []byte) (time.Time, fault) {
+	if text == nil {
+		return time.Time{}, faultTime
+	}
+	t, ok := parseCLFTime(text)
+	if !ok {
+		t, ok = parseEpoch(text)
+	}
+	if !ok {
+		t, ok = parseLayouts(text)
+	}
+	switch {
+	case !ok:
+		return time.Time{}, faultTime
+	case t.Year() < firstYear || t.Year() > lastYear:
+		return time.Time{}, faultYear
+	}
+	return t, ""
+}
+
+// months as the common log format has them, each at three times its number.
+const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+// parseCLFTime reads 02/Jan/2006:15:04:05 -0700. It is most of the work for a line of text, so [time.Parse] does not do it.
+func parseCLFTime(text []byte) (time.Time, bool) {
+	if len(text) != len("02/Jan/2006:15:04:05 -0700") ||
+		text[2] != '/' || text[6] != '/' || text[11] != ':' || text[14] != ':' || text[17] != ':' || text[20] != ' ' {
+		return time.Time{}, false
+	}
+	month := bytes.Index([]byte(months), text[3:6])
+	if month < 0 || month%3 != 0 || text[21] != '+' && text[21] != '-' {
+		return time.Time{}, false
+	}
+	var n [7]int
+	for i, at := range [...][2]int{{0, 2}, {7, 11}, {12, 14}, {15, 17}, {18, 20}, {22, 24}, {24, 26}} {
+		number, ok := digits(text[at[0]:at[1]])
+		if !ok {
+			return time.Time{}, false
+		}
+		n[i] = int(number)
+	}
+	day, year, hour, minute, second, east, eastMinute := n[0], n[1], n[2], n[3], n[4], n[5], n[6]
+	if hour > 23 || minute > 59 || second > 60 || east > 23 || eastMinute > 59 {
+		return time.Time{}, false
+	}
+	t := time.Date(year, time.Month(month/3+1), day, hour, minute, second, 0, time.UTC)
+	if day == 0 || t.Day() != day && second < 60 { // no 31st of April; a leap second may end the day
+		return time.Time{}, false
+	}
+	offset := time.Duration(east)*time.Hour + time.Duration(eastMinute)*time.Minute
+	if text[21] == '+' {
+		offset = -offset
+	}
+	return t.Add(offset), true
+}
+
+// parseEpoch reads a number since 1970: of seconds, or of milli-, micro- or nanoseconds, which its size tells. 11 digits of
+// seconds reach to the year 5138, and 12 of milliseconds begin in 1973.
+func parseEpoch(text []byte) (time.Time, bool) {
+	if bytes.ContainsAny(text, "eE") {
+		seconds, err := strconv.ParseFloat(string(text), 64)
+		if err != nil || !(seconds >= 0 && seconds < 1e18) {
+			return time.Time{}, false
+		}
+		text = strconv.AppendFloat(nil, seconds, 'f', 6, 64)
+	}
+	whole, fraction, _ := bytes.Cut(text, []byte{'.'})
+	n, err := strconv.ParseUint(string(whole), 10, 63)
+	if err != nil {
+		return time.Time{}, false
+	}
+	unit := int64(time.Nanosecond)
+	switch digits := len(whole); {
+	case digits <= 11:
+		unit = int64(time.Second)
+	case digits <= 14:
+		unit = int64(time.Millisecond)
+	case digits <= 17:
+		unit = int64(time.Microsecond)
+	}
+	part, ok := fractionOf(unit, fraction)
+	perSecond := int64(time.Second) / unit
+	return time.Unix(int64(n)/perSecond, int64(n)%perSecond*unit+part).UTC(), ok
+}
+
+// fractionOf returns the part of a unit that the digits behind a point stand for, in nanoseconds.
+func fractionOf(unit int64, fraction []byte) (int64, bool) {
+	if len(fraction) == 0 {
+		return 0, true
+	}
+	fraction = fraction[:min(len(fraction), 9)] // nanoseconds of a second
+	n, ok := digits(fraction)
+	scale := int64(1)
+	for range fraction {
+		scale *= 10
+	}
+	return n * unit / scale, ok
+}
+
+// layouts are those that come close to RFC 3339, as Caddy and others write them when they are told to.
+var layouts = [...]string{
+	time.RFC3339Nano,
+	"2006-01-02T15:04:05Z0700",
+	"2006-01-02T15:04:05",
+	"2006-01-02 15:04:05Z07:00",
+	"2006-01-02 15:04:05 -0700",
+	"2006-01-02 15:04:05",
+	"2006/01/02 15:04:05",
+}
+
+// parseLayouts reads dates written with hyphens or slashes; all layouts take fractions of a second. Envoy puts brackets around.
+func parseLayouts(text []byte) (time.Time, bool) {
+	text = bytes.TrimSuffix(bytes.TrimPrefix(text, []byte{'['}), []byte{']'})
+	if len(text) < len("2006-01-02") || len(text) > 64 {
+		return time.Time{}, false
+	}
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, string(text)); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
