@@ -72,6 +72,45 @@ func TestWilsonHoldsItsShare(t *testing.T) {
 	})
 }
 
+// Textbook values (Brown, Cai and DasGupta 2001, among others), and the ends, which have a formula of their own.
+func TestClopperPearson(t *testing.T) {
+	for _, c := range []struct {
+		k, n      int
+		low, high float64
+	}{
+		{0, 0, 0, 1}, {1, 10, 0.002529, 0.445016}, {5, 10, 0.187086, 0.812914}, {10, 10, math.Pow(0.025, 0.1), 1},
+		{0, 300, 0, 1 - math.Pow(0.025, 1.0/300)}, {1, 1, 0.025, 1}, {20, 100_000, 0.000122165, 0.000308869},
+	} {
+		i := ClopperPearson(c.k, c.n, 0.95)
+		near(t, "Clopper-Pearson low", i.Low, c.low, 1e-6)
+		near(t, "Clopper-Pearson high", i.High, c.high, 1e-6)
+	}
+	exact, wilson := ClopperPearson(7000, exactTrials-1, 0.95), Wilson(7000, exactTrials-1, 0.95)
+	near(t, "where Wilson takes over, low", exact.Low, wilson.Low, 1e-6)
+	near(t, "where Wilson takes over, high", exact.High, wilson.High, 1e-6)
+}
+
+// At the interval's ends so many successes, or so few, have the chance that the definition says.
+func TestClopperPearsonIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 300).Draw(t, "n")
+		k := rapid.IntRange(0, n).Draw(t, "k")
+		i := ClopperPearson(k, n, 0.9)
+		upper, lower := 0.0, 0.0
+		for j := range n + 1 {
+			if j >= k {
+				upper += binomial(n, j, i.Low)
+			}
+			if j <= k {
+				lower += binomial(n, j, i.High)
+			}
+		}
+		if k > 0 && math.Abs(upper-0.05) > 1e-6 || k < n && math.Abs(lower-0.05) > 1e-6 {
+			t.Fatalf("%d of %d: %v, tails %v and %v", k, n, i, upper, lower)
+		}
+	})
+}
+
 func TestSurvivalFallsFromOneToZero(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		df := rapid.IntRange(1, 200).Draw(t, "df")
