@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"cmp"
+	"iter"
 	"time"
 
 	"coalmine/lab/event"
@@ -32,12 +33,23 @@ func (t *Timeline) SeriesFrom(after time.Duration, keep func(Key) bool) []Point 
 	return points
 }
 
+// Seconds are the seconds of traffic in log order, each with its event. What is yielded must not be changed.
+func (t *Timeline) Seconds() iter.Seq2[Mark, event.Traffic] {
+	return func(yield func(Mark, event.Traffic) bool) {
+		for i := range t.seconds {
+			if !yield(t.seconds[i].Mark, t.seconds[i].Traffic) {
+				return
+			}
+		}
+	}
+}
+
 func (s *second) point(keep func(Key) bool) Point {
 	p := Point{From: time.Duration(s.From), To: time.Duration(s.To), Seq: s.Seq}
 	var latency [][]event.BucketCount
 	for _, c := range s.Cells {
-		if keep == nil || keep(keyOf(c)) {
-			p.Counts = p.plus(countsOf(c))
+		if keep == nil || keep(KeyOf(c)) {
+			p.Counts = p.Plus(CountsOf(c))
 			latency = append(latency, c.Latency)
 		}
 	}

@@ -18,19 +18,22 @@ type Counts struct {
 	N, Errors, Denied, Limited, Slow, Wrong, Bad, Hit, Harm int
 }
 
-func (c Counts) plus(d Counts) Counts {
+// Plus adds counts up.
+func (c Counts) Plus(d Counts) Counts {
 	return Counts{
 		N: c.N + d.N, Errors: c.Errors + d.Errors, Denied: c.Denied + d.Denied, Limited: c.Limited + d.Limited,
 		Slow: c.Slow + d.Slow, Wrong: c.Wrong + d.Wrong, Bad: c.Bad + d.Bad, Hit: c.Hit + d.Hit, Harm: c.Harm + d.Harm,
 	}
 }
 
-func countsOf(c event.Cell) Counts {
+// CountsOf takes a cell's counts.
+func CountsOf(c event.Cell) Counts {
 	return Counts{N: c.N, Errors: c.Errors, Denied: c.Denied, Limited: c.Limited, Slow: c.Slow, Wrong: c.Wrong, Bad: c.Bad,
 		Hit: c.Hit, Harm: c.Harm}
 }
 
-func keyOf(c event.Cell) Key { return Key{c.Cohort, c.Route, c.Workload, c.Version} }
+// KeyOf says whose requests a cell counts.
+func KeyOf(c event.Cell) Key { return Key{c.Cohort, c.Route, c.Workload, c.Version} }
 
 type second struct {
 	Mark
@@ -47,7 +50,7 @@ func (t *Timeline) foldTraffic(f event.Traffic, at Mark) {
 	harm := 0
 	for _, c := range f.Cells {
 		harm += c.Harm
-		t.counts[keyOf(c)] = t.counts[keyOf(c)].plus(countsOf(c))
+		t.counts[KeyOf(c)] = t.counts[KeyOf(c)].Plus(CountsOf(c))
 		if t.underAnalysis(from) {
 			t.foldCell(c, step, from, Mark{At: time.Duration(f.To), Seq: at.Seq})
 		}
@@ -77,7 +80,7 @@ func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Mar
 		return
 	}
 	canary := 0
-	if t.onCanary(keyOf(c)) {
+	if t.onCanary(KeyOf(c)) {
 		canary = c.N
 		if !t.FirstCanary.Seen() {
 			t.FirstCanary = at
@@ -93,12 +96,15 @@ func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Mar
 	if from >= step.At+settleTime {
 		step.SettledCanary += canary
 		step.SettledServed += c.N
-		t.settled[keyOf(c)] = t.settled[keyOf(c)].plus(countsOf(c))
+		t.settled[KeyOf(c)] = t.settled[KeyOf(c)].Plus(CountsOf(c))
 	}
 }
 
-func (t *Timeline) onCanary(k Key) bool {
-	return k.Workload == t.Run.Service && k.Version == t.Run.Version
+func (t *Timeline) onCanary(k Key) bool { return IsCanary(t.Run, k) }
+
+// IsCanary tells whether the released version's canary served the requests of a key.
+func IsCanary(run event.RunStarted, k Key) bool {
+	return k.Workload == run.Service && k.Version == run.Version
 }
 
 func (t *Timeline) hurt(at Mark) {
@@ -128,7 +134,7 @@ func sum(m map[Key]Counts, keep func(Key) bool) Counts {
 	var s Counts
 	for k, c := range m {
 		if keep == nil || keep(k) {
-			s = s.plus(c)
+			s = s.Plus(c)
 		}
 	}
 	return s

@@ -146,8 +146,8 @@ func Caught(seed uint64) *Script {
 	s := Ready("faulty", seed, true).Release().Traffic(15)
 	s.Canary(event.PhaseProgressing, 5, 0).Traffic(30).Canary(event.PhaseProgressing, 25, 0).Traffic(20)
 	for n := 1; n <= 5; n++ {
-		v := 74.2
-		s.Note(event.Query{Asker: Service, Metric: "premium-success", PromQL: "made up", Value: &v})
+		v, least := 74.2, 99.0
+		s.Note(event.Query{Asker: Service, Metric: "premium-success", PromQL: "good / all * 100", Value: &v, Min: &least})
 		s.Canary(event.PhaseProgressing, 25, n)
 		s.Note(event.Flagger{Canary: Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 74.20 < 99"})
 		s.Traffic(10)
