@@ -1,0 +1,309 @@
+package attack_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"coalmine/loadgen"
+	"coalmine/loadgen/attack"
+	"coalmine/loadgen/mark"
+)
+
+// fate is how a service that both executors can ask answers an arrival.
+func fate(seq uint64) (status int, version string, hit bool) {
+	switch {
+	case seq%13 == 0:
+		return 500, "v2", true
+	case seq%7 == 0:
+		return 404, "v1", false
+	case seq%3 == 0:
+		return 200, "v2", seq%2 == 0
+	}
+	return 200, "v1", false
+}
+
+// echo answers by the request's place in the plan.
+func echo(w http.ResponseWriter, r *http.Request) {
+	m, ok := mark.Parse(r.Header.Get(mark.RequestHeader))
+	if !ok {
+		http.Error(w, "no mark", http.StatusBadRequest)
+		return
+	}
+	status, version, hit := fate(m.Seq)
+	w.Header().Set(mark.ServedHeader, "frontend=v9, backend="+version)
+	if hit {
+		w.Header().Set(mark.FaultHeader, "backend/broken")
+		w.Header().Set(mark.WrongHeader, "1")
+	}
+	w.WriteHeader(status)
+	fmt.Fprint(w, strings.Repeat("x", int(m.Seq%50)))
+}
+
+// tallied is what both executors count.
+type tallied struct {
+	cohort, route   uint16
+	version         string
+	requests        uint64
+	failed, hit     uint64
+	refused, wrongs uint64
+}
+
+func TestVirtualAndRealRunsCountTheSame(t *testing.T) {
+	leakFree(t)
+	p := newPlan(t, shop(400), length)
+	tally, err := loadgen.Virtual{Versions: 2}.Play(t.Context(), p, func(a loadgen.Arrival, _ int, _ time.Duration) loadgen.Answer {
+		status, version, hit := fate(a.Seq)
+		return loadgen.Answer{Status: uint16(status), Version: uint16(version[1] - '1'), Hit: hit}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []tallied
+	for c := range tally.Cells() {
+		want = append(want, tallied{uint16(c.Cohort), uint16(c.Route), fmt.Sprintf("v%d", c.Version+1), c.Requests, c.Failed, c.Hit,
+			c.Refused, c.Hit})
+	}
+	outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, serve(t, echo))})
+	if got := count(outcomes); !cmp.Equal(got, want, cmp.AllowUnexported(tallied{})) {
+		t.Errorf("real run against virtual run:\n%s", cmp.Diff(want, got, cmp.AllowUnexported(tallied{})))
+	}
+	n := len(arrivals(p, loadgen.Shard{}))
+	if report.Arrivals != n || report.Attempts != n || report.Unsent != 0 {
+		t.Errorf("report %+v of %d arrivals", report, n)
+	}
+}
+
+// count orders by cohort, route and version.
+func count(outcomes []loadgen.Outcome) []tallied {
+	var list []tallied
+	for _, o := range outcomes {
+		key := func(c tallied) bool {
+			return c.cohort == o.Arrival.Cohort && c.route == o.Arrival.Route && c.version == o.Version
+		}
+		at := slices.IndexFunc(list, key)
+		if at < 0 {
+			at, list = len(list), append(list, tallied{cohort: o.Arrival.Cohort, route: o.Arrival.Route, version: o.Version})
+		}
+		c := &list[at]
+		c.requests++
+		c.failed += number(o.Failed())
+		c.hit += number(o.Hit)
+		c.refused += number(o.Status >= 400 && o.Status < 500)
+		c.wrongs += number(o.Wrong)
+	}
+	slices.SortFunc(list, func(a, b tallied) int {
+		return strings.Compare(fmt.Sprint(a.cohort, a.route, a.version), fmt.Sprint(b.cohort, b.route, b.version))
+	})
+	return list
+}
+
+func number(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// TestRequestsAreThePlans compares every request that a server saw with the plan.
+func TestRequestsAreThePlans(t *testing.T) {
+	leakFree(t)
+	var w witness
+	bodies := make(chan string, 1000)
+	base := serve(t, func(rw http.ResponseWriter, r *http.Request) {
+		s := w.see(r)
+		body, _ := io.ReadAll(r.Body)
+		bodies <- fmt.Sprint(s.mark.Seq, " ", r.Header.Get("Content-Type"), " ", string(body))
+		echo(rw, r)
+	})
+	p := newPlan(t, shop(200), length)
+	outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, base+"/shop/"), Service: "frontend"})
+	all := arrivals(p, loadgen.Shard{})
+	close(bodies)
+	sent := make(map[string]bool)
+	for b := range bodies {
+		sent[b] = true
+	}
+	slices.SortFunc(w.list, func(a, b seen) int { return int(a.mark.Seq) - int(b.mark.Seq) })
+	if len(w.list) != len(all) {
+		t.Fatalf("the server saw %d requests of %d", len(w.list), len(all))
+	}
+	for i, a := range all {
+		got := w.list[i]
+		want := mark.Request{Seq: a.Seq, User: a.User, Cohort: p.Cohorts()[a.Cohort].Name, Seed: p.Seed()}
+		if got.mark != want || got.method != p.Method(a) || got.uri != "/shop"+p.Target(a) {
+			t.Errorf("arrival %+v was %+v", a, got)
+		}
+		if got.cookie != p.Header(a.Cohort, a.User, "Cookie") {
+			t.Errorf("arrival %d had cookies %q", a.Seq, got.cookie)
+		}
+		if agent := p.Header(a.Cohort, a.User, "User-Agent"); agent != "" && got.agent != agent {
+			t.Errorf("arrival %d had the user agent %q", a.Seq, got.agent)
+		}
+		if got.header.Get("X-Vegeta-Seq") != "" {
+			t.Error("vegeta's own number was sent")
+		}
+		body := "  "
+		if a.Route == 2 {
+			body = fmt.Sprintf(` application/json {"user":%d,"item":%d}`, a.User, a.Item)
+		}
+		if !sent[strings.TrimRight(fmt.Sprint(a.Seq, body), " ")] && !sent[fmt.Sprint(a.Seq, body)] {
+			t.Errorf("arrival %d has no body %q", a.Seq, body)
+		}
+	}
+	for _, o := range outcomes {
+		if o.Version != "v9" {
+			t.Fatalf("version %q of frontend", o.Version)
+		}
+		if o.BytesIn != int64(o.Arrival.Seq%50) {
+			t.Errorf("%d bytes counted of arrival %d", o.BytesIn, o.Arrival.Seq)
+		}
+	}
+}
+
+func TestEachArrivalOnceAndInOrder(t *testing.T) {
+	leakFree(t)
+	p := newPlan(t, shop(400), length)
+	base := serve(t, echo)
+	whole := arrivals(p, loadgen.Shard{})
+	got := make([]int, len(whole))
+	for i := range 3 {
+		shard := loadgen.Shard{Index: i + 1, Count: 3}
+		last := make(map[uint32]loadgen.Outcome)
+		outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Shard: shard})
+		if report.Arrivals != len(arrivals(p, shard)) {
+			t.Errorf("shard %v: %d arrivals", shard, report.Arrivals)
+		}
+		ended := outcomes[0].Done()
+		for _, o := range outcomes {
+			got[o.Arrival.Seq]++
+			if !shard.Has(o.Arrival.User) || whole[o.Arrival.Seq] != o.Arrival {
+				t.Errorf("shard %v has arrival %+v", shard, o.Arrival)
+			}
+			if o.Done() < ended {
+				t.Errorf("an end at %v was told after one at %v", o.Done(), ended)
+			}
+			ended = o.Done()
+			if o.Sent < o.Intended || o.Intended != o.Arrival.At || o.Latency <= o.Sent-o.Intended || !o.Final || o.Attempt != 0 {
+				t.Errorf("odd times: %+v", o)
+			}
+		}
+		slices.SortFunc(outcomes, func(a, b loadgen.Outcome) int { return int(a.Arrival.Seq) - int(b.Arrival.Seq) })
+		for _, o := range outcomes {
+			if before, ok := last[o.Arrival.User]; ok && before.Intended > o.Intended {
+				t.Errorf("user %d: arrival %d was meant to go before %d", o.Arrival.User, o.Arrival.Seq, before.Arrival.Seq)
+			}
+			last[o.Arrival.User] = o
+		}
+	}
+	for seq, n := range got {
+		if n != 1 {
+			t.Fatalf("arrival %d was sent %d times", seq, n)
+		}
+	}
+}
+
+// TestUsersKeepTheirOrder has one worker, so that requests cannot overtake each other.
+func TestUsersKeepTheirOrder(t *testing.T) {
+	leakFree(t)
+	var w witness
+	p := newPlan(t, shop(300), length)
+	base := serve(t, func(rw http.ResponseWriter, r *http.Request) { w.see(r); echo(rw, r) })
+	_, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 1})
+	for i, s := range w.list {
+		if s.mark.Seq != uint64(i) {
+			t.Fatalf("request %d came as number %d", s.mark.Seq, i)
+		}
+	}
+	if report.Peak != 1 {
+		t.Errorf("peak %d with one worker", report.Peak)
+	}
+}
+
+func TestCookiesComeBack(t *testing.T) {
+	leakFree(t)
+	var w witness
+	// Each answer counts the user's visits in a cookie, and takes the place of a planned one.
+	base := serve(t, func(rw http.ResponseWriter, r *http.Request) {
+		m := w.see(r).mark
+		http.SetCookie(rw, &http.Cookie{Name: "last", Value: fmt.Sprint(m.Seq)})
+		http.SetCookie(rw, &http.Cookie{Name: "theme", Value: "light"})
+		http.SetCookie(rw, &http.Cookie{Name: "lang", MaxAge: -1})
+		http.SetCookie(rw, &http.Cookie{Name: "cart", Value: "x", Path: "/cart"})
+	})
+	p := newPlan(t, shop(300), length)
+	play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 1})
+	last, again := make(map[uint32]uint64), 0
+	for i, a := range arrivals(p, loadgen.Shard{}) {
+		got := strings.Split(w.list[i].cookie, "; ")
+		want := strings.Split(p.Header(a.Cohort, a.User, "Cookie"), "; ")
+		if seq, ok := last[a.User]; ok && a.Cohort != 2 {
+			again++
+			want = slices.DeleteFunc(want, func(s string) bool { return s == "lang=en" || s == "" })
+			if at := slices.Index(want, "theme=dark"); at >= 0 {
+				want[at] = "theme=light"
+			}
+			if a.Route == 2 {
+				want = append(want, "cart=x")
+			}
+			want = append(want, fmt.Sprintf("last=%d", seq))
+			if a.Cohort == 1 {
+				want = append(want, "theme=light")
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("request %d of user %d had the cookies %q, not %q", a.Seq, a.User, got, want)
+		}
+		last[a.User] = a.Seq
+	}
+	if again == 0 {
+		t.Error("nobody came twice")
+	}
+}
+
+func TestRetriesAreSentAndCounted(t *testing.T) {
+	leakFree(t)
+	w := shop(200)
+	w.Cohorts[0].Retry = &loadgen.Retry{Attempts: 3, Base: 1e6, Max: 4e6, Jitter: 0.5, On: []int{500}}
+	p := newPlan(t, w, length)
+	var saw witness
+	base := serve(t, func(rw http.ResponseWriter, r *http.Request) { saw.see(r); echo(rw, r) })
+	outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, base)})
+	attempts, finals := make(map[uint64]int), make(map[uint64]int)
+	for _, o := range outcomes {
+		seq := o.Arrival.Seq
+		if o.Attempt != attempts[seq] {
+			t.Errorf("arrival %d: attempt %d told after %d others", seq, o.Attempt, attempts[seq])
+		}
+		attempts[seq]++
+		finals[seq] += int(number(o.Final))
+		if o.Attempt > 0 && o.Intended <= o.Arrival.At {
+			t.Errorf("arrival %d: a retry was meant for %v", seq, o.Intended)
+		}
+	}
+	total := 0
+	for _, a := range arrivals(p, loadgen.Shard{}) {
+		want := 1
+		if status, _, _ := fate(a.Seq); status == 500 && a.Cohort == 0 {
+			want = 3
+		}
+		total += want
+		if attempts[a.Seq] != want || finals[a.Seq] != 1 {
+			t.Errorf("arrival %d: %d attempts, %d of them final; %d expected", a.Seq, attempts[a.Seq], finals[a.Seq], want)
+		}
+	}
+	if report.Attempts != total || len(saw.list) != total || report.Arrivals != len(attempts) {
+		t.Errorf("%d attempts reported, %d seen, %d expected; %d arrivals", report.Attempts, len(saw.list), total, report.Arrivals)
+	}
+	for _, s := range saw.list {
+		if s.mark.Attempt > 2 {
+			t.Errorf("the server saw attempt %d", s.mark.Attempt)
+		}
+	}
+}

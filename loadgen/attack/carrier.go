@@ -1,0 +1,94 @@
+package attack
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"coalmine/loadgen"
+	"coalmine/loadgen/mark"
+	"coalmine/loadgen/pace"
+)
+
+// Headers that vegeta and net/http know.
+const (
+	ticketHeader = "X-Vegeta-Seq"
+	cookieHeader = "Cookie"
+)
+
+// carrier is a http.RoundTripper that makes of vegeta's requests those of the plan's users, hands them to net/http, and reads the
+// answers' headers. A flight lands when its answer was read to the end, or there is none.
+type carrier struct {
+	next    http.RoundTripper
+	plan    *loadgen.Plan
+	flights *flights
+	jar     *jar
+	// clock is nil when no cohort has a bandwidth.
+	clock *pace.Clock
+	// tickets are read for raw results.
+	tickets       bool
+	service       string
+	versionHeader string
+}
+
+// RoundTrip changes the request's headers, which a RoundTripper ought not to do: they are its own, made by vegeta for this call.
+func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
+	slot, err := strconv.Atoi(req.URL.Fragment)
+	if err != nil {
+		return nil, fmt.Errorf("request without a slot: %w", err)
+	}
+	f := c.flights.in(slot)
+	req.URL.Fragment = ""
+	c.address(req, f)
+	ctx := c.flights.depart(f)
+	resp, err := c.next.RoundTrip(req.WithContext(ctx))
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body.Close()
+		err = errSwitched
+	}
+	if err != nil {
+		c.lost(f, err)
+		return nil, err
+	}
+	c.read(f, req, resp)
+	f.body.open(c, f, ctx, resp.Body)
+	resp.Body = &f.body
+	return resp, nil
+}
+
+// address puts the headers on that are this request's alone.
+func (c *carrier) address(req *http.Request, f *flight) {
+	a := f.arrival
+	if c.tickets {
+		f.ticket, _ = strconv.ParseUint(req.Header.Get(ticketHeader), 10, 64)
+	}
+	delete(req.Header, ticketHeader)
+	req.Header[mark.RequestHeader] = []string{mark.Request{
+		Seq: a.Seq, Attempt: f.attempt, User: a.User, Cohort: c.plan.Cohorts()[a.Cohort].Name, Seed: c.plan.Seed(),
+	}.String()}
+	c.jar.send(a.User, req)
+}
+
+// read takes what counts from an answer's headers.
+func (c *carrier) read(f *flight, req *http.Request, resp *http.Response) {
+	cohort := &c.plan.Cohorts()[f.arrival.Cohort]
+	if !cohort.IgnoreSetCookie {
+		c.jar.keep(f.arrival.User, req, resp)
+	}
+	f.status, f.reason = uint16(resp.StatusCode), resp.Status
+	f.version = mark.Version(resp.Header, c.service)
+	if f.version == "" && c.versionHeader != "" {
+		f.version = resp.Header.Get(c.versionHeader)
+	}
+	f.hit, f.wrong = mark.Truth(resp.Header)
+	if c.tickets {
+		f.header = resp.Header
+	}
+	f.body.rate = cohort.Bandwidth
+}
+
+// lost lands a flight without an answer, or with half of one, which is no better.
+func (c *carrier) lost(f *flight, err error) {
+	f.status, f.failure, f.header = 0, failure(err), nil
+	c.flights.land(f, err)
+}

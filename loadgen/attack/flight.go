@@ -1,0 +1,200 @@
+package attack
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"coalmine/loadgen"
+)
+
+// Reasons for which requests are cancelled.
+var (
+	errTimeout = errors.New("no complete answer in time")
+	errStopped = errors.New("the attack was stopped")
+)
+
+// flight is an attempt from its tick to the telling of its end.
+type flight struct {
+	item
+	slot   int
+	method string
+	// url ends where the fragment begins.
+	url    string
+	length int64 // of the request's body
+	ticket uint64
+	cancel context.CancelCauseFunc
+	body   body
+
+	// Times are since the begin of traffic. Ended flights have all of what follows.
+	sent, ended time.Duration
+	failure     string
+	err         error
+	status      uint16
+	reason      string // the status in the answer's own words
+	version     string
+	hit, wrong  bool
+	header      http.Header
+	// isEnded is guarded by the lock of flights, as are the neighbours in the list of those that are out.
+	isEnded    bool
+	prev, next *flight
+}
+
+// flights are the attempts under way. Each has a slot from its tick on, and is in a list by time of send while it is out.
+type flights struct {
+	begin   time.Time
+	timeout time.Duration
+
+	mu    sync.Mutex
+	slots []*flight
+	free  []int
+	// out is a ring around itself, with inAir others and at most peak.
+	out         flight
+	inAir, peak int
+	// ended waits to be told, in order.
+	ended []*flight
+	// alarm is set to when the first flight's time is over, grace to when that of all is.
+	alarm, grace *time.Timer
+	stopped      bool
+}
+
+func newFlights(workers int, timeout time.Duration) *flights {
+	f := &flights{timeout: timeout, slots: make([]*flight, workers+1)}
+	for i := range f.slots {
+		f.free = append(f.free, i)
+	}
+	f.out.prev, f.out.next = &f.out, &f.out
+	return f
+}
+
+// board gives an item a slot. A worker has one item at a time, and one more item may have ended and not been told of.
+func (fs *flights) board(it item) *flight {
+	f := &flight{item: it}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.slot = fs.free[len(fs.free)-1]
+	fs.free = fs.free[:len(fs.free)-1]
+	fs.slots[f.slot] = f
+	return f
+}
+
+// in returns the flight of a slot.
+func (fs *flights) in(slot int) *flight {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if slot < 0 || slot >= len(fs.slots) {
+		return nil
+	}
+	return fs.slots[slot]
+}
+
+// depart notes that a flight is sent now, and returns the context that ends it when its time is over.
+func (fs *flights) depart(f *flight) context.Context {
+	// A context without a parent holds nothing that would have to be given back.
+	ctx, cancel := context.WithCancelCause(context.Background())
+	f.cancel = cancel
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.sent = time.Since(fs.begin)
+	last := fs.out.prev
+	f.prev, f.next = last, &fs.out
+	last.next, fs.out.prev = f, f
+	fs.inAir++
+	fs.peak = max(fs.peak, fs.inAir)
+	switch {
+	case fs.stopped:
+		cancel(errStopped)
+	case fs.alarm == nil:
+		fs.alarm = time.AfterFunc(fs.timeout, fs.expire)
+	case last == &fs.out:
+		fs.alarm.Reset(fs.timeout)
+	}
+	return ctx
+}
+
+// expire cancels the flights whose time is over.
+func (fs *flights) expire() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	now := time.Since(fs.begin)
+	for f := fs.out.next; f != &fs.out; f = f.next {
+		if left := f.sent + fs.timeout - now; left > 0 {
+			fs.alarm.Reset(left)
+			return
+		}
+		f.cancel(errTimeout)
+	}
+}
+
+// abortAfter cancels all flights in some time.
+func (fs *flights) abortAfter(grace time.Duration) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.grace = time.AfterFunc(grace, fs.abort)
+}
+
+// abort cancels all flights, those to come too.
+func (fs *flights) abort() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.stopped = true
+	for f := fs.out.next; f != &fs.out; f = f.next {
+		f.cancel(errStopped)
+	}
+}
+
+// land notes that a flight has ended now, with an error or without. Only the first time counts.
+func (fs *flights) land(f *flight, err error) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if f.isEnded {
+		return
+	}
+	f.isEnded, f.err, f.ended = true, err, time.Since(fs.begin)
+	if f.next != nil {
+		f.prev.next, f.next.prev = f.next, f.prev
+		f.prev, f.next = nil, nil
+		fs.inAir--
+	}
+	fs.ended = append(fs.ended, f)
+}
+
+// arrived removes the flights that have ended, in order of their ends, and frees their slots.
+func (fs *flights) arrived(list []*flight) []*flight {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	list = append(list[:0], fs.ended...)
+	clear(fs.ended)
+	fs.ended = fs.ended[:0]
+	for _, f := range list {
+		fs.slots[f.slot] = nil
+		fs.free = append(fs.free, f.slot)
+	}
+	return list
+}
+
+// close stops the timers and ends what has not: there is nothing, unless vegeta made no request of a target.
+func (fs *flights) close() {
+	for slot := range fs.slots {
+		if f := fs.in(slot); f != nil {
+			fs.land(f, errors.New("no request was made"))
+		}
+	}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, t := range []*time.Timer{fs.alarm, fs.grace} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// outcome fills in what became of a flight but whether it is final.
+func (f *flight) outcome(o *loadgen.Outcome) {
+	*o = loadgen.Outcome{
+		Arrival: f.arrival, Attempt: f.attempt, Intended: f.at, Sent: f.sent, Latency: f.ended - f.arrival.At,
+		Status: f.status, Failure: f.failure, Version: f.version, Hit: f.hit, Wrong: f.wrong, BytesIn: f.body.read,
+	}
+}

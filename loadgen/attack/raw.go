@@ -1,0 +1,21 @@
+package attack
+
+import (
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// raw makes vegeta's result of a flight that has ended. It is a new one each time, which may be kept.
+func (r *run) raw(f *flight) *vegeta.Result {
+	res := &vegeta.Result{
+		Attack: r.Plan.Cohorts()[f.arrival.Cohort].Name, Seq: f.ticket, Code: f.status,
+		Timestamp: r.report.Begin.Add(f.at), Latency: f.ended - f.at,
+		BytesOut: uint64(f.length), BytesIn: uint64(f.body.read), Method: f.method, URL: f.url, Headers: f.header,
+	}
+	switch {
+	case f.err != nil:
+		res.Error = f.err.Error()
+	case f.status < 200 || f.status >= 400:
+		res.Error = f.reason
+	}
+	return res
+}

@@ -1,0 +1,187 @@
+package attack
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"coalmine/loadgen"
+	"coalmine/loadgen/pace"
+)
+
+// run is an attack under way.
+type run struct {
+	Attack
+	timer    *pace.Timer
+	clock    *pace.Clock
+	dialer   *dialer
+	carrier  *carrier
+	requests *requests
+	schedule *schedule
+	flights  *flights
+
+	report  Report
+	lag     loadgen.Histogram
+	outcome loadgen.Outcome
+	landed  []*flight
+}
+
+func newRun(a Attack) (*run, error) {
+	timer, err := pace.NewTimer()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Attack: a, timer: timer, requests: newRequests(a.Plan, a.Targets), schedule: newSchedule(a.Plan, a.Shard, timer)}
+	if throttles(a.Plan) {
+		if r.clock, err = pace.NewClock(); err != nil {
+			r.timer.Close()
+			return nil, err
+		}
+	}
+	r.dialer = newDialer(a.Timeout, a.TLS, a.HTTP2)
+	r.flights = newFlights(a.Workers, a.Timeout)
+	r.carrier = &carrier{
+		next: r.transport(), plan: a.Plan, flights: r.flights, jar: newJar(), clock: r.clock,
+		tickets: a.Raw != nil, service: a.Service, versionHeader: http.CanonicalHeaderKey(a.VersionHeader),
+	}
+	return r, nil
+}
+
+// throttles tells whether a cohort has a bandwidth.
+func throttles(p *loadgen.Plan) bool {
+	for _, c := range p.Cohorts() {
+		if c.Bandwidth > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// maxHeaderBytes bounds the headers of an answer.
+const maxHeaderBytes = 1 << 20
+
+// transport keeps every connection that a worker may need. Timeouts are those of the flights. Answers stay as they were sent, for
+// their bytes are counted.
+func (r *run) transport() *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(r.HTTP2)
+	return &http.Transport{
+		Proxy: r.Proxy, DialContext: r.dialer.dial, DialTLSContext: r.dialer.dialTLS, TLSClientConfig: r.dialer.tls.Clone(),
+		Protocols: &protocols, DisableCompression: true, MaxIdleConnsPerHost: r.Workers, MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// warm is how many connections to open before the first request. Those of HTTP/2 carry many requests, and those to a proxy are
+// not the target's.
+func (r *run) warm() int {
+	switch {
+	case r.Proxy != nil:
+		return 0
+	case r.HTTP2:
+		return min(r.Connections, len(places(r.Targets)))
+	}
+	return r.Connections
+}
+
+// play runs vegeta's attack and tells of its results.
+func (r *run) play(ctx context.Context) (Report, error) {
+	client := http.Client{
+		Transport:     r.carrier,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	attacker := vegeta.NewAttacker(vegeta.Client(&client), vegeta.MaxBody(0),
+		vegeta.Workers(uint64(max(r.Connections, 1))), vegeta.MaxWorkers(uint64(r.Workers)))
+	r.start(time.Now())
+	stopped := make(chan struct{})
+	unwatch := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		r.schedule.stop()
+		attacker.Stop()
+		r.flights.abortAfter(max(r.Grace, 0))
+	})
+	for range attacker.Attack(r.target, r.schedule, 0, "") {
+		r.tell()
+	}
+	err := error(nil)
+	if !unwatch() {
+		<-stopped
+		err = context.Cause(ctx)
+	}
+	r.finish()
+	if err == nil {
+		err = r.schedule.broken
+	}
+	return r.report, err
+}
+
+func (r *run) start(begin time.Time) {
+	r.report.Begin, r.schedule.begin, r.flights.begin = begin, begin, begin
+}
+
+// target is a vegeta.Targeter. It has no target only after a stop.
+func (r *run) target(t *vegeta.Target) error {
+	it, ok := r.schedule.take()
+	if !ok {
+		return errStopped
+	}
+	r.requests.fill(t, r.flights.board(it))
+	return nil
+}
+
+// tell tells of the attempts that have ended.
+func (r *run) tell() {
+	r.landed = r.flights.arrived(r.landed)
+	for i, f := range r.landed {
+		r.settle(f)
+		r.landed[i] = nil
+	}
+}
+
+func (r *run) settle(f *flight) {
+	f.outcome(&r.outcome)
+	r.outcome.Final = !r.schedule.end(f.item, f.status, f.ended)
+	r.lag.Add(f.sent - f.at)
+	r.count(f.attempt, f.ended)
+	if r.Raw != nil {
+		r.Raw(r.raw(f))
+	}
+	r.Done(&r.outcome)
+}
+
+func (r *run) count(attempt int, end time.Duration) {
+	r.report.Attempts++
+	if attempt == 0 {
+		r.report.Arrivals++
+	}
+	r.report.Elapsed = max(r.report.Elapsed, end)
+}
+
+// finish ends what a stop left over, and fills in the report.
+func (r *run) finish() {
+	r.flights.close()
+	r.tell()
+	now := time.Since(r.report.Begin)
+	for _, it := range r.schedule.givenUp() {
+		r.outcome = loadgen.Outcome{
+			Arrival: it.arrival, Attempt: it.attempt, Final: true, Intended: it.at, Sent: now, Latency: now - it.arrival.At,
+			Failure: loadgen.FailureStopped,
+		}
+		r.count(it.attempt, now)
+		r.Done(&r.outcome)
+	}
+	r.report.Unsent, r.report.Peak = r.schedule.unsent(), r.flights.peak
+	r.report.Lag = Lag{r.lag.Quantile(0.5), r.lag.Quantile(0.9), r.lag.Quantile(0.99), r.lag.Max()}
+}
+
+// close gives back what newRun made.
+func (r *run) close() {
+	r.carrier.next.(*http.Transport).CloseIdleConnections()
+	r.dialer.close()
+	if r.clock != nil {
+		r.clock.Close()
+	}
+	r.timer.Close()
+}

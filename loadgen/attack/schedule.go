@@ -1,0 +1,201 @@
+package attack
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"coalmine/loadgen"
+	"coalmine/loadgen/pace"
+)
+
+// item is an attempt that is to be sent.
+type item struct {
+	arrival loadgen.Arrival
+	attempt int
+	// at is when, since the begin of traffic.
+	at time.Duration
+}
+
+// schedule is what is to be sent: the plan's arrivals, and the retries that their answers ask for. It is a vegeta.Pacer, each of
+// whose ticks stands for an item that is due, which the worker that gets the tick then takes.
+type schedule struct {
+	curve loadgen.Curve
+	timer *pace.Timer
+	begin time.Time
+
+	mu      sync.Mutex
+	cursor  *loadgen.Cursor
+	retries *loadgen.Retries
+	// again holds the retries that are not due, ready the items that have a tick.
+	again items
+	ready []item
+	// open counts the items from their tick until their end was told.
+	open    int
+	stopped bool
+	broken  error
+}
+
+func newSchedule(p *loadgen.Plan, s loadgen.Shard, t *pace.Timer) *schedule {
+	return &schedule{curve: p.Workload().Rate, timer: t, cursor: p.Share(s), retries: loadgen.NewShardRetries(p, s)}
+}
+
+// Pace blocks until something is due, and stops the attack when nothing can come any more.
+func (s *schedule) Pace(time.Duration, uint64) (time.Duration, bool) {
+	for {
+		until, promised, over := s.promise()
+		if promised || over {
+			return 0, over
+		}
+		if err := s.timer.Wait(context.Background(), until); err != nil {
+			s.breakOff(err)
+		}
+	}
+}
+
+// Rate is the plan's.
+func (s *schedule) Rate(elapsed time.Duration) float64 { return s.curve.At(elapsed) }
+
+// promise makes the first item ready if it is due. If it is not, it says when it will be.
+func (s *schedule) promise() (until time.Time, promised, over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return until, false, true
+	}
+	at, any := s.first()
+	switch {
+	case !any && s.open == 0:
+		return until, false, true
+	case !any:
+		// An answer may yet ask for a retry; its end hastens the timer.
+		return time.Now().Add(time.Hour), false, false
+	case at > time.Since(s.begin):
+		return s.begin.Add(at), false, false
+	}
+	s.ready = append(s.ready, s.pop())
+	s.open++
+	return until, true, false
+}
+
+// first is when the first item is due, false for none.
+func (s *schedule) first() (at time.Duration, any bool) {
+	a, any := s.cursor.Peek()
+	if len(s.again) > 0 && (!any || s.again[0].at < a.At) {
+		return s.again[0].at, true
+	}
+	return a.At, any
+}
+
+// pop removes the first item; there is one.
+func (s *schedule) pop() item {
+	a, any := s.cursor.Peek()
+	if len(s.again) > 0 && (!any || s.again[0].at < a.At) {
+		return heap.Pop(&s.again).(item)
+	}
+	s.cursor.Next()
+	return item{arrival: a, at: a.At}
+}
+
+// take hands out the item of a tick; false after a stop, which keeps it.
+func (s *schedule) take() (item, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return item{}, false
+	}
+	it := s.ready[0]
+	s.ready = s.ready[:copy(s.ready, s.ready[1:])]
+	if it.attempt == 0 {
+		s.retries.First(it.arrival, time.Since(s.begin))
+	}
+	return it, true
+}
+
+// end notes that an attempt has ended with a status, and tells whether there will be another.
+func (s *schedule) end(it item, status uint16, at time.Duration) (again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	if s.stopped {
+		return false
+	}
+	next := item{arrival: it.arrival, attempt: it.attempt + 1}
+	if next.at, again = s.retries.Again(it.arrival, it.attempt, status, at); again {
+		heap.Push(&s.again, next)
+		s.timer.Hasten(s.begin.Add(s.again[0].at))
+		return true
+	}
+	if _, any := s.first(); !any && s.open == 0 {
+		s.timer.Hasten(time.Time{})
+	}
+	return false
+}
+
+// stop lets nothing more be sent.
+func (s *schedule) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	s.timer.Hasten(time.Time{})
+}
+
+// breakOff is a stop for an error of the timer.
+func (s *schedule) breakOff(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped, s.broken = true, err
+}
+
+// givenUp returns the retries that a stop left over, and forgets them.
+func (s *schedule) givenUp() []item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := []item(s.again)
+	for _, it := range s.ready {
+		if it.attempt > 0 {
+			left = append(left, it)
+		}
+	}
+	s.again = nil
+	return left
+}
+
+// unsent counts the arrivals that a stop left over. It walks over what is left of the plan.
+func (s *schedule) unsent() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, it := range s.ready {
+		if it.attempt == 0 {
+			n++
+		}
+	}
+	for {
+		if _, ok := s.cursor.Next(); !ok {
+			return n
+		}
+		n++
+	}
+}
+
+// items is a heap by time; Seq breaks ties.
+type items []item
+
+func (h items) Len() int { return len(h) }
+
+func (h items) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].arrival.Seq < h[j].arrival.Seq
+}
+
+func (h items) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+func (h *items) Push(x any) { *h = append(*h, x.(item)) }
+
+func (h *items) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return last
+}

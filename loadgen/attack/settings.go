@@ -1,0 +1,102 @@
+package attack
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"time"
+
+	"coalmine/loadgen"
+)
+
+// Defaults of an attack.
+const (
+	defaultTimeout = 30 * time.Second
+	defaultGrace   = 5 * time.Second
+
+	minWorkers, maxWorkers = 16, 4096
+	maxConnections         = 256
+	// warmth is the time whose arrivals have connections before they come: what is in flight when answers take that long.
+	warmth = 50 * time.Millisecond
+)
+
+func (a Attack) validate() error {
+	if a.Plan == nil {
+		return errors.New("attack: there is no plan")
+	}
+	routes := a.Plan.Routes()
+	if len(a.Targets) != len(routes) {
+		return fmt.Errorf("attack: %d targets for %d routes; give one for each", len(a.Targets), len(routes))
+	}
+	for i, u := range a.Targets {
+		if err := checkTarget(u); err != nil {
+			return fmt.Errorf("attack: target of route %q: %w", routes[i].Name, err)
+		}
+	}
+	switch {
+	case a.Workers < 0:
+		return fmt.Errorf("attack: %d workers; give 1 or more, or 0 for the default", a.Workers)
+	case a.Timeout < 0:
+		return fmt.Errorf("attack: timeout %v; give a time over 0s, or 0s for the default", a.Timeout)
+	}
+	return nil
+}
+
+// checkTarget tells what is wrong with a base URL.
+func checkTarget(u *url.URL) error {
+	switch {
+	case u == nil:
+		return errors.New("there is none")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("%q: give a URL that begins with http:// or https://", u.Redacted())
+	case u.Hostname() == "":
+		return fmt.Errorf("%q names no host; write http://host:port", u.Redacted())
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return fmt.Errorf("%q: queries and fragments are the routes'; leave them out here", u.Redacted())
+	}
+	return nil
+}
+
+func (a Attack) withDefaults() Attack {
+	rate := peakRate(a.Plan) / float64(max(a.Shard.Count, 1))
+	if a.Workers == 0 {
+		a.Workers = between(minWorkers, rate, maxWorkers)
+	}
+	if a.Connections == 0 {
+		a.Connections = between(1, rate*warmth.Seconds(), maxConnections)
+	}
+	a.Connections = min(max(a.Connections, 0), a.Workers)
+	if a.Timeout == 0 {
+		a.Timeout = defaultTimeout
+	}
+	if a.Grace == 0 {
+		a.Grace = defaultGrace
+	}
+	if a.Done == nil {
+		a.Done = func(*loadgen.Outcome) {}
+	}
+	return a
+}
+
+// between rounds up and cuts.
+func between(low int, x float64, high int) int {
+	return int(max(float64(low), min(math.Ceil(x), float64(high))))
+}
+
+// peakRate is the highest rate of a plan in requests per second, of a thousand instants and the mean; bursts count.
+func peakRate(p *loadgen.Plan) float64 {
+	if p.Duration() <= 0 {
+		return 0
+	}
+	w := p.Workload()
+	peak := p.Expected() / p.Duration().Seconds()
+	const looks = 1000
+	for i := range time.Duration(looks) {
+		peak = max(peak, w.Rate.At(p.Duration()/looks*i))
+	}
+	if w.Bursts != nil {
+		peak *= max(w.Bursts.Factor, 1)
+	}
+	return peak
+}
