@@ -93,9 +93,9 @@ type seconds time.Duration
 // maxSeconds keeps a time within what a float64 holds to the nanosecond: 2^53 ns are 104 days.
 const maxSeconds = 8_640_000
 
-// MarshalJSON writes no exponent and no trailing zeros.
+// MarshalJSON writes no exponent and no trailing zeros. What is out of range, as no load is, stands as the nearest that is not.
 func (s seconds) MarshalJSON() ([]byte, error) {
-	return strconv.AppendFloat(nil, float64(s)/1e9, 'f', -1, 64), nil
+	return strconv.AppendFloat(nil, min(max(float64(s)/1e9, 0), maxSeconds), 'f', -1, 64), nil
 }
 
 // UnmarshalJSON reads decimal seconds.

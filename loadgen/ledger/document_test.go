@@ -138,6 +138,14 @@ func TestDocumentComesBack(t *testing.T) {
 	}
 }
 
+func TestEndlessRunComesBack(t *testing.T) {
+	l := newShop(t, loadgen.Shard{})
+	l.Add(outcome(latency(1 << 62)))
+	if got, want := reread(t, l).Elapsed(), 100*24*time.Hour; got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 // The quantiles that stand in the document are what a reader of its histogram finds.
 func TestDocumentForOthers(t *testing.T) {
 	var d struct {
