@@ -6,7 +6,7 @@
 //	canvas     the grid of cells that views draw on; nothing can be drawn outside of it
 //	chart      line charts, sparklines and tracks of time
 //	recording  the events of one run, and its state at any time
-//	trial      runs, their recordings, the card; the feed that fills them
+//	watch      a trial: runs, their recordings, the card; the feed that fills them
 //	screen     the contract of a screen, and how screens ask for one another
 //	host       what screens need from the program around them
 //	pane       parts of screens: a state and an area in, a picture out

@@ -10,7 +10,7 @@ import (
 	"coalmine/tui/canvas"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
-	"coalmine/tui/trial"
+	"coalmine/tui/watch"
 )
 
 // breath is the least time between two batches of news. A trial that is played as fast as it goes would otherwise be drawn
@@ -62,7 +62,7 @@ func (w *Window) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			return w, nil
 		}
 		return w, w.top().Update(msg)
-	case trial.Batch:
+	case watch.Batch:
 		return w, w.news(msg)
 	}
 	return w, w.navigate(msg)
@@ -102,7 +102,7 @@ func (w *Window) tell(msg tea.Msg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-func (w *Window) news(b trial.Batch) tea.Cmd {
+func (w *Window) news(b watch.Batch) tea.Cmd {
 	b.Apply()
 	cmd := w.tell(b)
 	if b.Last {

@@ -10,7 +10,7 @@ import (
 	"os/exec"
 
 	"coalmine/scenarios"
-	"coalmine/tui/trial"
+	"coalmine/tui/watch"
 )
 
 // Request says what to play.
@@ -27,7 +27,7 @@ type Request struct {
 type Player interface {
 	// Play begins a trial and returns at once: the trial that is going to be filled, and its feed. When the context ends, the
 	// trial is closed as interrupted. An error means that nothing began: the input is invalid.
-	Play(context.Context, Request) (*trial.Trial, *trial.Feed, error)
+	Play(context.Context, Request) (*watch.Trial, *watch.Feed, error)
 }
 
 // Linter checks guardrails as they stand on the disk.

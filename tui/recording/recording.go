@@ -11,6 +11,8 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/timeline"
+	"coalmine/lab/timeline/series"
+	"coalmine/lab/timeline/story"
 )
 
 // every is how many events lie between two states that are kept.
@@ -22,12 +24,23 @@ type Recording struct {
 	kept   []State // kept[i] is the state after i·every events
 	now    State   // after all events
 	tl     *timeline.Timeline
+	series *series.Series
+	told   *told
 	// seconds are the indices of the events that are seconds of traffic.
 	seconds []int
 }
 
+// told is what is made of all events at once, when it is asked for.
+type told struct {
+	story   []story.Entry
+	markers []series.Marker
+	lines   []series.Line
+}
+
 // New returns a recording without events.
-func New() *Recording { return &Recording{kept: []State{{}}, tl: new(timeline.Timeline)} }
+func New() *Recording {
+	return &Recording{kept: []State{{}}, tl: new(timeline.Timeline), series: series.New()}
+}
 
 // Of returns the recording of whole events.
 func Of(events []event.Event) *Recording {
@@ -44,12 +57,16 @@ func (r *Recording) Append(events ...event.Event) {
 			r.seconds = append(r.seconds, len(r.events))
 		}
 		r.events = append(r.events, e)
+		if r.now.End == nil {
+			r.series.Fold(e)
+		}
 		r.now.Fold(e)
 		r.tl.Fold(e)
 		if len(r.events)%every == 0 {
 			r.kept = append(r.kept, r.now.clone())
 		}
 	}
+	r.told = nil
 }
 
 // Events are all events so far. They are the recording's own.
@@ -57,6 +74,25 @@ func (r *Recording) Events() []event.Event { return r.events }
 
 // Timeline is what happened so far. It is the recording's own.
 func (r *Recording) Timeline() *timeline.Timeline { return r.tl }
+
+// Series is the traffic so far. It is the recording's own.
+func (r *Recording) Series() *series.Series { return r.series }
+
+// Story tells what happened so far; a state's story is the part of it up to the state's last event.
+func (r *Recording) Story() []story.Entry { return r.tell().story }
+
+// Markers are the moments worth a mark so far.
+func (r *Recording) Markers() []series.Marker { return r.tell().markers }
+
+// Lines are the metrics that Flagger asked for so far, with their bounds.
+func (r *Recording) Lines() []series.Line { return r.tell().lines }
+
+func (r *Recording) tell() *told {
+	if r.told == nil {
+		r.told = &told{story.Of(r.tl), series.Markers(r.tl), series.Lines(r.tl)}
+	}
+	return r.told
+}
 
 // End is the time of the newest event.
 func (r *Recording) End() time.Duration { return r.now.Last.At }
@@ -93,3 +129,12 @@ func (r *Recording) Time(seq int) (at time.Duration, ok bool) {
 	}
 	return r.events[i].At, true
 }
+
+// Live tells whether the run goes on in real time at this moment.
+func (r *Recording) Live() bool { return r.now.Run.Cluster == "kind" && !r.Whole() }
+
+// Cohorts and Routes are those that were seen so far, sorted.
+func (r *Recording) Cohorts() []string { return r.tl.Cohorts() }
+
+// Routes are those that were asked for so far, sorted.
+func (r *Recording) Routes() []string { return r.tl.RouteNames() }

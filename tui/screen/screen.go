@@ -13,7 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"coalmine/tui/canvas"
-	"coalmine/tui/trial"
+	"coalmine/tui/watch"
 )
 
 // MinWidth and MinHeight are the least size that screens are drawn at.
@@ -72,5 +72,5 @@ func Close() tea.Msg { return Closed{} }
 func Replace(s Screen) tea.Cmd { return func() tea.Msg { return Replaced{s} } }
 
 // Follow takes the next news of a trial. A screen that begins a trial asks for it once; the window then adds the news to the
-// trial, tells all screens of the [trial.Batch], and follows on until the last.
-func Follow(f *trial.Feed) tea.Cmd { return func() tea.Msg { return f.Next() } }
+// trial, tells all screens of the [watch.Batch], and follows on until the last.
+func Follow(f *watch.Feed) tea.Cmd { return func() tea.Msg { return f.Next() } }

@@ -1,6 +1,6 @@
-// Package trial is a trial as the screens see it: its runs, their recordings that may still grow, and the card when there is
+// Package watch is a trial as it is watched: its runs, their recordings that may still grow, and the card when there is
 // one. What happens outside comes over a [Feed]; nothing here plays, reads or waits but the feed's own [Feed.Next].
-package trial
+package watch
 
 import (
 	"fmt"
@@ -104,4 +104,13 @@ func (n news) apply(t *Trial) {
 	if n.problem != "" {
 		r.Problem = n.problem
 	}
+}
+
+// Names lists the runs' names.
+func (t *Trial) Names() []string {
+	var names []string
+	for _, r := range t.Runs {
+		names = append(names, r.Name)
+	}
+	return names
 }

@@ -1,0 +1,260 @@
+// Package chart draws numbers over time: lines with thresholds and marks, sparklines, bars. It knows times, numbers and styles,
+// and nothing of runs.
+package chart
+
+import (
+	"math"
+	"time"
+
+	"coalmine/tui/canvas"
+	"coalmine/tui/theme"
+)
+
+// Point is a value that held over a stretch of time. NaN is none: the line has a gap there.
+type Point struct {
+	From, To time.Duration
+	Value    float64
+}
+
+// Line is one line of a chart.
+type Line struct {
+	Points []Point
+	Style  theme.Style
+	// Dotted lines can be told from whole ones where there are no colours.
+	Dotted bool
+}
+
+// Threshold is a level that values are judged by.
+type Threshold struct {
+	Value float64
+	Label string
+	Style theme.Style
+}
+
+// Mark is a moment, drawn as a thin upright line.
+type Mark struct {
+	At    time.Duration
+	Style theme.Style
+}
+
+// Chart is a picture of lines over one stretch of time.
+type Chart struct {
+	From, To time.Duration
+	// Low and High are the least range of values; it grows to hold the lines and thresholds. Ceiling bounds it above where it is
+	// not 0.
+	Low, High, Ceiling float64
+	Lines              []Line // later ones are drawn over earlier ones
+	Thresholds         []Threshold
+	Marks              []Mark
+	// Label writes a value at the axis.
+	Label func(float64) string
+	// Axis is how many columns the labels take.
+	Axis int
+	// ASCII draws with signs of one column instead of dots.
+	ASCII bool
+}
+
+// Draw draws the chart onto an area.
+func (c Chart) Draw(a canvas.Area) {
+	labels, plot := a.Left(c.Axis)
+	if plot.Width() < 2 || plot.Height() < 1 || c.To <= c.From {
+		return
+	}
+	g := grid{Chart: c, area: plot, w: plot.Width(), h: plot.Height()}
+	g.low, g.high = c.scale()
+	g.axis(labels)
+	for _, m := range c.Marks {
+		g.mark(m)
+	}
+	for _, t := range c.Thresholds {
+		g.threshold(t)
+	}
+	g.dots = make([]dots, g.w*g.h)
+	for _, l := range c.Lines {
+		g.line(l)
+	}
+	g.flush()
+	for _, t := range c.Thresholds {
+		g.name(t)
+	}
+}
+
+// scale is the range of values that is shown.
+func (c Chart) scale() (low, high float64) {
+	low, high = c.Low, c.High
+	for _, l := range c.Lines {
+		for _, p := range l.Points {
+			if !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) {
+				low, high = min(low, p.Value), max(high, p.Value)
+			}
+		}
+	}
+	for _, t := range c.Thresholds {
+		margin := (high - low) / 10
+		low, high = min(low, t.Value-margin), max(high, t.Value+margin)
+	}
+	if c.Low >= 0 {
+		low = max(0, low)
+	}
+	if c.Ceiling > 0 {
+		high = min(high, c.Ceiling)
+	}
+	low, high = nice(low, high)
+	if c.Ceiling > 0 {
+		high = min(high, c.Ceiling)
+	}
+	if high <= low {
+		high = low + 1
+	}
+	return low, high
+}
+
+// nice widens a range to round numbers.
+func nice(low, high float64) (float64, float64) {
+	span := high - low
+	if span <= 0 {
+		return low, low + 1
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(span)))
+	for _, part := range []float64{0.1, 0.2, 0.5, 1} {
+		if span/(unit*part) <= 12 {
+			unit *= part
+			break
+		}
+	}
+	return math.Floor(low/unit+1e-9) * unit, math.Ceil(high/unit-1e-9) * unit
+}
+
+// grid is a chart on its area while it is drawn.
+type grid struct {
+	Chart
+	area      canvas.Area
+	w, h      int
+	low, high float64
+	dots      []dots
+}
+
+// dots is one cell of the plot: which of its 2×4 dots are set, and whose style it has.
+type dots struct {
+	bits  uint8
+	style theme.Style
+}
+
+func (g *grid) axis(a canvas.Area) {
+	if g.Label == nil || a.Width() < 2 {
+		return
+	}
+	put := func(y int, v float64) { a.Right(a.Width()-1, y, theme.Muted, g.Label(v)) }
+	put(0, g.high)
+	if g.h > 1 {
+		put(g.h-1, g.low)
+	}
+	if g.h >= 7 {
+		mid := g.h / 2
+		put(mid, g.high-(g.high-g.low)*(float64(mid)+0.5)/float64(g.h))
+	}
+	for y := range g.h {
+		a.Rune(a.Width()-1, y, theme.Muted, '│')
+	}
+}
+
+// column is the cell of a time, not ok when it is not in the chart.
+func (g *grid) column(at time.Duration) (x int, ok bool) {
+	x = Column(at, g.From, g.To, g.w)
+	return x, at >= g.From && at <= g.To
+}
+
+// Column is the column, of w ones between two times, that a time is in.
+func Column(at, from, to time.Duration, w int) int {
+	if to <= from || w < 1 {
+		return 0
+	}
+	return min(w-1, max(0, int(float64(at-from)/float64(to-from)*float64(w))))
+}
+
+func (g *grid) mark(m Mark) {
+	if x, ok := g.column(m.At); ok {
+		for y := range g.h {
+			g.area.Rune(x, y, m.Style, '╎')
+		}
+	}
+}
+
+// row is the cell of a value.
+func (g *grid) row(v float64) int {
+	return min(g.h-1, max(0, int((g.high-v)/(g.high-g.low)*float64(g.h))))
+}
+
+func (g *grid) threshold(t Threshold) {
+	g.area.Fill(0, g.row(t.Value), g.w, t.Style, '╌')
+}
+
+// name writes a threshold's label at its right end, over whatever is there.
+func (g *grid) name(t Threshold) {
+	if n := canvas.Width(t.Label); n > 0 && n < g.w/2 {
+		g.area.Right(g.w, g.row(t.Value), t.Style, t.Label)
+	}
+}
+
+// line sets the dots of a line. Neighbouring values are joined by an upright stroke.
+func (g *grid) line(l Line) {
+	dx, dy := g.resolution()
+	last := -1
+	for _, p := range l.Points {
+		if math.IsNaN(p.Value) || p.To <= g.From || p.From >= g.To {
+			last = -1
+			continue
+		}
+		y := min(g.h*dy-1, max(0, int((g.high-p.Value)/(g.high-g.low)*float64(g.h*dy))))
+		x0 := Column(p.From, g.From, g.To, g.w*dx)
+		x1 := max(x0, Column(p.To-1, g.From, g.To, g.w*dx))
+		if last >= 0 {
+			for v := min(last, y); v <= max(last, y); v++ {
+				g.dot(x0, v, l)
+			}
+		}
+		for x := x0; x <= x1; x++ {
+			g.dot(x, y, l)
+		}
+		last = y
+	}
+}
+
+// resolution is the number of dots in a cell.
+func (g *grid) resolution() (x, y int) {
+	if g.ASCII {
+		return 1, 1
+	}
+	return 2, 4
+}
+
+func (g *grid) dot(x, y int, l Line) {
+	dx, dy := g.resolution()
+	if l.Dotted && x%2 == 1 {
+		return
+	}
+	d := &g.dots[y/dy*g.w+x/dx]
+	d.style = l.Style
+	if g.ASCII {
+		d.bits = 1
+		if l.Dotted {
+			d.bits = 2
+		}
+		return
+	}
+	// Unicode 2800: dots 1 to 3 and 7 are the left column, 4 to 6 and 8 the right one.
+	d.bits |= [2][4]uint8{{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}}[x%2][y%4]
+}
+
+func (g *grid) flush() {
+	for i, d := range g.dots {
+		if d.bits == 0 {
+			continue
+		}
+		r := rune(0x2800) + rune(d.bits)
+		if g.ASCII {
+			r = map[uint8]rune{1: '*', 2: '.'}[d.bits]
+		}
+		g.area.Rune(i%g.w, i/g.w, d.style, r)
+	}
+}

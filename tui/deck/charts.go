@@ -1,0 +1,142 @@
+package deck
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"coalmine/lab/timeline/series"
+	"coalmine/tui/canvas"
+	"coalmine/tui/chart"
+	"coalmine/tui/pane"
+	"coalmine/tui/theme"
+)
+
+// kind is one of the charts that the deck can draw.
+type kind struct {
+	name  string
+	value func(series.Point) float64
+	// unit selects the guardrails' metrics whose bounds belong into the chart.
+	unit series.Unit
+	// harm draws the run against the one without guardrail, instead of canary against primary.
+	harm               bool
+	low, high, ceiling float64
+	label              func(float64) string
+}
+
+func charts() []kind {
+	number := func(v float64) string { return pane.Number(int(math.Round(v))) }
+	return []kind{
+		{name: "good answers, %", value: func(p series.Point) float64 { return 100 * p.Good() }, unit: series.Success, low: 98, high: 100, ceiling: 100, label: short},
+		{name: "p99, ms", value: p99, unit: series.Latency, high: 10, label: number},
+		{name: "requests/s", value: series.Point.Rate, unit: series.Other, high: 1, label: number},
+		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 { return float64(p.Sofar) }, unit: series.Other, high: 1, label: number},
+	}
+}
+
+func p99(p series.Point) float64 {
+	if p.N == 0 {
+		return math.NaN()
+	}
+	return float64(p.P99) / float64(time.Millisecond)
+}
+
+func short(v float64) string { return fmt.Sprintf("%.4g", v) }
+
+// axis is the width of the charts' labels.
+const axis = 7
+
+// draw draws one chart with its header.
+func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
+	body := pane.Header(a, k.name+" · "+d.selection(), d.legend(f, k))
+	c := chart.Chart{From: 0, To: f.end, Low: k.low, High: k.high, Ceiling: k.ceiling, Label: k.label, Axis: axis, ASCII: d.opts.ASCII}
+	dots := 2 * (body.Width() - axis)
+	c.Thresholds = thresholds(f, k)
+	for _, m := range f.markers {
+		if m.At <= f.at && (m.Kind == series.MarkRelease || m.Kind == series.MarkRollback || m.Kind == series.MarkPromoting || m.Kind == series.MarkHarm) {
+			_, tone := pane.MarkSign(m.Kind)
+			c.Marks = append(c.Marks, chart.Mark{At: m.At, Style: tone})
+		}
+	}
+	sel := series.Selection{Cohort: d.cohort, Route: d.route}
+	if k.harm {
+		c.Lines = d.harmLines(f, k, sel, dots)
+	} else {
+		for _, side := range []series.Side{series.Primary, series.Canary} {
+			sel.Side = side
+			l := chart.Line{Points: points(f.rec.Series(), sel, f.at, f.end, dots, k.value), Style: theme.Canary}
+			if side == series.Primary {
+				l.Style, l.Dotted = theme.Primary, true
+			}
+			c.Lines = append(c.Lines, l)
+		}
+	}
+	c.Draw(body)
+}
+
+// harmLines are the harm of this run and that of the one without guardrail.
+func (d *Deck) harmLines(f *frame, k kind, sel series.Selection, dots int) []chart.Line {
+	own := chart.Line{Points: points(f.rec.Series(), sel, f.at, f.end, dots, k.value), Style: theme.Bad}
+	return []chart.Line{own}
+}
+
+// selection names whose requests are drawn.
+func (d *Deck) selection() string {
+	who, where := "everyone", "all routes"
+	if d.cohort != "" {
+		who = d.cohort
+	}
+	if d.route != "" {
+		where = d.route
+	}
+	return who + ", " + where
+}
+
+func (d *Deck) legend(f *frame, k kind) string {
+	if k.harm {
+		return ""
+	}
+	return "── " + f.state.Run.Version + " canary   ·· primary"
+}
+
+// thresholds are the bounds that guardrails have asked for so far.
+func thresholds(f *frame, k kind) []chart.Threshold {
+	var all []chart.Threshold
+	add := func(v *float64, sign, name string) {
+		if v != nil {
+			all = append(all, chart.Threshold{Value: *v, Label: " " + name + " " + sign + " " + short(*v), Style: theme.Warn})
+		}
+	}
+	for _, l := range f.rec.Lines() {
+		if len(l.Answers) == 0 || l.Answers[0].At > f.at {
+			continue
+		}
+		switch {
+		case l.Unit == k.unit && k.unit == series.Success:
+			add(l.Min, "≥", l.Metric)
+		case l.Unit == k.unit && k.unit == series.Latency:
+			add(l.Max, "≤", l.Metric)
+		case l.Unit == series.Failure && k.unit == series.Success && l.Max != nil:
+			good := 100 - *l.Max
+			add(&good, "≥", l.Metric)
+		}
+	}
+	return all
+}
+
+// points are a selection's values up to a time, in stretches that stay the same while time moves on.
+func points(s *series.Series, sel series.Selection, at, end time.Duration, n int, value func(series.Point) float64) []chart.Point {
+	var all []chart.Point
+	for _, p := range s.Points(sel, 0, end, n) {
+		if p.To > at {
+			if p.From < at { // the stretch that is not over
+				for _, q := range s.Points(sel, p.From, at, 1) {
+					all = append(all, chart.Point{From: q.From, To: at, Value: value(q)})
+				}
+			}
+			break
+		}
+		all = append(all, chart.Point{From: p.From, To: p.To, Value: value(p)})
+	}
+	return all
+}

@@ -1,0 +1,204 @@
+package deck
+
+import (
+	"fmt"
+	"time"
+
+	"coalmine/tui/canvas"
+	"coalmine/tui/pane"
+	"coalmine/tui/theme"
+	"coalmine/tui/watch"
+)
+
+// tabs are what the body of the deck can show.
+func tabs() []string { return []string{"overview", "traffic", "charts", "checks", "words"} }
+
+// recent is how much of the past the matrix adds up.
+const recent = 10 * time.Second
+
+// Draw implements [screen.Screen].
+func (d *Deck) Draw(a canvas.Area) {
+	head, rest := a.Top(1)
+	rest, foot := rest.Bottom(1)
+	f := d.frame()
+	d.bar(head, f)
+	d.footer(foot, f)
+	if f == nil {
+		d.empty(rest)
+		return
+	}
+	body, times := rest.Bottom(2)
+	pane.TimeLine(times, f.markers, f.at, f.end)
+	body = d.problem(body, f)
+	top, body := body.Top(5)
+	d.top(top, f)
+	d.body(body, f)
+}
+
+func (d *Deck) bar(a canvas.Area, f *frame) {
+	left := d.trial.Scenario
+	if f != nil {
+		left += fmt.Sprintf(" · %s (%d of %d)", f.run.Title(), d.run+1, len(d.trial.Runs))
+	}
+	pane.Bar(a, left, d.motion(f))
+}
+
+// motion tells how time moves.
+func (d *Deck) motion(f *frame) string {
+	switch {
+	case f == nil:
+		return ""
+	case d.Over():
+		return "■ over"
+	case d.clock.live:
+		return "● live"
+	case !d.clock.playing:
+		return "⏸ paused " + d.clock.words()
+	}
+	return "▶ " + d.clock.words()
+}
+
+func (d *Deck) empty(a canvas.Area) {
+	text := "waiting for the first event"
+	if d.trial.Done {
+		text = "no event was recorded"
+		if d.trial.Problem != "" {
+			text = d.trial.Problem
+		}
+	}
+	for i, l := range pane.Wrap(text, a.Width()-8) {
+		a.Text(4, a.Height()/2+i, theme.Muted, l)
+	}
+}
+
+// problem draws what is wrong with the run's log or with the trial.
+func (d *Deck) problem(a canvas.Area, f *frame) canvas.Area {
+	text := f.run.Problem
+	if text == "" {
+		text = d.trial.Problem
+	}
+	if text == "" {
+		return a
+	}
+	lines := pane.Wrap("✗ "+text, a.Width()-2)
+	lines = lines[:min(len(lines), 3)]
+	top, rest := a.Top(len(lines))
+	for i, l := range lines {
+		top.Text(1, i, theme.Warn, l)
+	}
+	return rest
+}
+
+// top draws the rollout and the harm, side by side.
+func (d *Deck) top(a canvas.Area, f *frame) {
+	left, right := a.Left(a.Width() * 55 / 100)
+	pane.Rollout(pane.Header(left, "Rollout", ""), f.state)
+	pane.Harm(pane.Header(right, "Harm", ""), f.state, f.none)
+}
+
+func (d *Deck) body(a canvas.Area, f *frame) {
+	line, rest := a.Top(1)
+	d.tabLine(line)
+	switch d.tab {
+	case 1:
+		d.traffic(rest, f, true)
+	case 2:
+		d.charts(rest, f, charts())
+	case 3:
+		pane.Checks(rest.Pad(1), f.state)
+	case 4:
+		pane.Words(rest.Pad(1), f.story, f.at, true)
+	default:
+		d.overview(rest, f)
+	}
+}
+
+func (d *Deck) tabLine(a canvas.Area) {
+	a.Fill(0, 0, a.Width(), theme.Muted, '─')
+	x := 2
+	for i, name := range tabs() {
+		tone := theme.Muted
+		if i == d.tab {
+			tone = theme.Bold
+		}
+		x = a.Text(x, 0, theme.Accent, fmt.Sprintf(" %d", i+1))
+		x = a.Text(x, 0, tone, " "+name+" ") + 1
+	}
+}
+
+// traffic draws the matrix, and returns how many lines it took.
+func (d *Deck) traffic(a canvas.Area, f *frame, routes bool) int {
+	keys := f.rec.Timeline().Keys()
+	rows := pane.Rows(f.rec.Recent(f.at, recent), keys, f.state.Run.Baseline, f.state.Run.Version, routes)
+	pane.Traffic(a.Pad(1), rows, f.state.Run.Baseline, f.state.Run.Version, true)
+	return min(a.Height(), len(rows)+1)
+}
+
+// charts stacks charts of equal height.
+func (d *Deck) charts(a canvas.Area, f *frame, all []kind) {
+	n := max(1, min(len(all), a.Height()/5))
+	for i := range n {
+		part := a.Sub(0, i*a.Height()/n, a.Width(), (i+1)*a.Height()/n-i*a.Height()/n)
+		d.drawChart(part, f, all[(d.chart+i)%len(all)])
+	}
+}
+
+// overview shows what fits of everything.
+func (d *Deck) overview(a canvas.Area, f *frame) {
+	switch {
+	case a.Width() >= 160 && a.Height() >= 30:
+		d.three(a, f)
+	case a.Width() >= 110 && a.Height() >= 22:
+		d.two(a, f)
+	default:
+		d.one(a, f)
+	}
+}
+
+// one stacks the matrix, a chart and the newest words.
+func (d *Deck) one(a canvas.Area, f *frame) {
+	used := d.traffic(a.Sub(0, 0, a.Width(), min(6, a.Height()-8)), f, false)
+	_, a = a.Top(used)
+	words := max(4, a.Height()*2/5)
+	graph, below := a.Bottom(words)
+	d.drawChart(graph, f, charts()[d.chart])
+	pane.Words(pane.Header(below, "Flagger", ""), f.story, f.at, false)
+}
+
+// two has traffic and charts on the left, checks and words on the right.
+func (d *Deck) two(a canvas.Area, f *frame) {
+	left, right := a.Left(a.Width() * 58 / 100)
+	used := d.traffic(left.Sub(0, 0, left.Width(), left.Height()/3), f, left.Height() > 40)
+	_, left = left.Top(used)
+	d.charts(left, f, charts()[:max(1, min(3, left.Height()/8))])
+	checks, words := right.Top(max(5, min(right.Height()/3, len(f.state.Checks)+len(f.state.Gates)*2+3)))
+	pane.Checks(pane.Header(checks, "Checks and gates", ""), f.state)
+	pane.Words(pane.Header(words, "Flagger", ""), f.story, f.at, true)
+}
+
+// three has traffic and checks, charts, and words.
+func (d *Deck) three(a canvas.Area, f *frame) {
+	left, rest := a.Left(a.Width() * 36 / 100)
+	mid, right := rest.Left(rest.Width() * 58 / 100)
+	used := d.traffic(left.Sub(0, 0, left.Width(), left.Height()*3/5), f, true)
+	_, left = left.Top(used + 1)
+	pane.Checks(pane.Header(left, "Checks and gates", ""), f.state)
+	d.charts(mid, f, charts())
+	pane.Words(pane.Header(right, "Flagger", ""), f.story, f.at, true)
+}
+
+func (d *Deck) footer(a canvas.Area, f *frame) {
+	if f != nil && d.Over() && d.trial.Card != nil && d.opts.Card != nil {
+		pane.Footer(a, pane.Key{Key: "enter", Does: "the card"}, pane.Key{Key: "tab", Does: "next run"}, pane.Key{Key: "p", Does: "back a decision"},
+			pane.Key{Key: "space", Does: "again"}, pane.Key{Key: "?", Does: "keys"}, pane.Key{Key: "q", Does: "leave"})
+		return
+	}
+	all := []pane.Key{{Key: "space", Does: "pause"}, {Key: "n p", Does: "decisions"}, {Key: "← →", Does: "scrub"}, {Key: "+ -", Does: "speed"}, {Key: "u w v", Does: "chart"},
+		{Key: "tab", Does: "run"}}
+	if d.trial.Card != nil {
+		all = append(all, pane.Key{Key: "c", Does: "card"})
+	}
+	pane.Footer(a, append(all, pane.Key{Key: "?", Does: "keys"}, pane.Key{Key: "q", Does: "leave"})...)
+}
+
+var _ = watch.Waiting

@@ -1,0 +1,91 @@
+package deck
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"coalmine/lab/score"
+	"coalmine/lab/timeline/series"
+	"coalmine/lab/timeline/story"
+	"coalmine/tui/pane"
+	"coalmine/tui/recording"
+	"coalmine/tui/watch"
+)
+
+// frame is everything that one picture of the deck is made of.
+type frame struct {
+	run     *watch.Run
+	rec     *recording.Recording
+	at, end time.Duration
+	state   recording.State
+	story   []story.Entry // so far
+	markers []series.Marker
+	none    *pane.Comparison
+}
+
+// frame looks up the present moment; nil without a recording.
+func (d *Deck) frame() *frame {
+	rec := d.rec()
+	if rec == nil {
+		return nil
+	}
+	f := &frame{run: d.trial.Runs[d.run], rec: rec, at: d.clock.at, end: rec.End()}
+	f.state = rec.At(f.at)
+	all := rec.Story()
+	f.story = all[:sort.Search(len(all), func(i int) bool { return all[i].Seq > f.state.Last.Seq })]
+	f.markers = rec.Markers()
+	f.none = d.comparison(f)
+	return f
+}
+
+// comparison is the run of the same seed without guardrail, at the same time since its release.
+func (d *Deck) comparison(f *frame) *pane.Comparison {
+	if f.run.Part != score.PartFaulty && f.run.Part != score.PartReference {
+		return nil
+	}
+	o := d.trial.Counterpart(f.run, score.PartUnguarded)
+	if o == nil || o.Rec == nil || !o.Rec.Whole() {
+		return nil
+	}
+	released := f.rec.Timeline().Released
+	c := &pane.Comparison{End: o.Rec.At(o.Rec.End())}
+	if released.Seen() {
+		c.Now = o.Rec.At(f.at - released.At + o.Rec.Timeline().Released.At)
+	}
+	return c
+}
+
+// stops are the times of what one must not miss, in order.
+func (d *Deck) stops() []time.Duration {
+	r := d.rec()
+	if r == nil {
+		return nil
+	}
+	var at []time.Duration
+	for _, e := range r.Story() {
+		if worth(e) {
+			at = append(at, e.At)
+		}
+	}
+	return slices.Compact(at)
+}
+
+// worth tells whether an entry is worth a stop.
+func worth(e story.Entry) bool {
+	return e.Kind.Decision() || e.Kind == story.Release || e.Kind == story.Harm || e.Kind == story.Notice || e.Kind == story.Drill
+}
+
+// cohorts and routes are what can be selected; "" is all.
+func (d *Deck) cohorts() []string { return d.names((*recording.Recording).Cohorts) }
+func (d *Deck) routes() []string  { return d.names((*recording.Recording).Routes) }
+
+func (d *Deck) names(of func(*recording.Recording) []string) []string {
+	all := []string{""}
+	if r := d.rec(); r != nil {
+		all = append(all, of(r)...)
+	}
+	return all
+}
+
+func timeAt(x, width int, end time.Duration) (time.Duration, bool) { return pane.TimeAt(x, width, end) }

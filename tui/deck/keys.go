@@ -1,0 +1,41 @@
+package deck
+
+import (
+	"charm.land/bubbles/v2/key"
+
+	"coalmine/tui/screen"
+)
+
+// keys are what the deck listens to.
+type keys struct {
+	pause, faster, slower                   key.Binding
+	back, forth, farBack, farForth          key.Binding
+	home, end, next, previous, markers      key.Binding
+	run, runBack, cohort, route, chart, tab key.Binding
+	card                                    key.Binding
+}
+
+func newKeys() keys {
+	k := screen.Key
+	return keys{
+		pause: k("space", "pause, go on", "space"), faster: k("+", "faster", "+", "=", ">"), slower: k("-", "slower", "-", "_", "<"),
+		back: k("←", "1 s back", "left", "h"), forth: k("→", "1 s on", "right", "l"),
+		farBack: k("shift+←", "10 s back", "shift+left", "H", ","), farForth: k("shift+→", "10 s on", "shift+right", "L", "."),
+		home: k("home", "to the begin", "home", "g"), end: k("end", "to the end", "end", "G"),
+		next: k("n ]", "next decision", "n", "]"), previous: k("p [", "decision before", "p", "["),
+		markers: k("m", "list of moments", "m"),
+		run:     k("tab", "next run", "tab"), runBack: k("shift+tab", "run before", "shift+tab"),
+		cohort: k("u", "next users", "u"), route: k("w", "next route", "w"), chart: k("v", "next chart", "v"),
+		tab: k("1 … 5", "what is shown", "1", "2", "3", "4", "5"), card: k("c enter", "the card", "c", "enter"),
+	}
+}
+
+// Keys implements [screen.Screen].
+func (d *Deck) Keys() []screen.Group {
+	k := d.keys
+	return []screen.Group{
+		{Title: "Time", Keys: []key.Binding{k.pause, k.faster, k.slower, k.next, k.previous, k.markers, k.back, k.forth, k.farBack, k.farForth, k.home, k.end}},
+		{Title: "What is shown", Keys: []key.Binding{k.tab, k.cohort, k.route, k.chart}},
+		{Title: "The trial", Keys: []key.Binding{k.run, k.runBack, k.card}},
+	}
+}

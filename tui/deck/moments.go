@@ -1,0 +1,95 @@
+package deck
+
+import (
+	"sort"
+
+	tea "charm.land/bubbletea/v2"
+
+	"coalmine/lab/timeline/story"
+	"coalmine/tui/canvas"
+	"coalmine/tui/pane"
+	"coalmine/tui/screen"
+	"coalmine/tui/theme"
+)
+
+// moments is the list of moments to jump to.
+type moments struct {
+	deck    *Deck
+	entries []story.Entry
+	at      int
+}
+
+func newMoments(d *Deck) *moments {
+	m := &moments{deck: d}
+	if r := d.rec(); r != nil {
+		for _, e := range r.Story() {
+			if worth(e) || e.Kind == story.Gate || e.Kind == story.Alert {
+				m.entries = append(m.entries, e)
+			}
+		}
+	}
+	now := d.clock.at
+	m.at = max(0, sort.Search(len(m.entries), func(i int) bool { return m.entries[i].At > now })-1)
+	return m
+}
+
+// Name implements [screen.Screen].
+func (*moments) Name() string { return "moments" }
+
+// Init implements [screen.Screen].
+func (*moments) Init() tea.Cmd { return nil }
+
+// Keys implements [screen.Screen].
+func (*moments) Keys() []screen.Group { return nil }
+
+// Update implements [screen.Screen].
+func (m *moments) Update(msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	switch k.String() {
+	case "up", "k", "p":
+		m.at = max(0, m.at-1)
+	case "down", "j", "n":
+		m.at = max(0, min(len(m.entries)-1, m.at+1))
+	case "home", "g":
+		m.at = 0
+	case "end", "G":
+		m.at = max(0, len(m.entries)-1)
+	case "enter", "space":
+		if m.at < len(m.entries) {
+			m.deck.clock.playing = false
+			m.deck.seek(m.entries[m.at].At)
+		}
+		return screen.Close
+	case "esc", "m":
+		return screen.Close
+	}
+	return nil
+}
+
+// Draw implements [screen.Screen].
+func (m *moments) Draw(a canvas.Area) {
+	pane.Bar(a, "Moments of "+m.deck.trial.Runs[m.deck.run].Title(), "")
+	rest, foot := a.Bottom(1)
+	_, body := rest.Top(2)
+	pane.Footer(foot, pane.Key{Key: "↑ ↓", Does: "choose"}, pane.Key{Key: "enter", Does: "go there"}, pane.Key{Key: "esc", Does: "back"})
+	if len(m.entries) == 0 {
+		body.Text(2, 0, theme.Muted, "nothing happened yet")
+		return
+	}
+	first := max(0, min(m.at-body.Height()/2, len(m.entries)-body.Height()))
+	for y := range min(body.Height(), len(m.entries)-first) {
+		e := m.entries[first+y]
+		tone := pane.Tone(e.Tone)
+		if first+y == m.at {
+			body.Fill(0, y, body.Width(), theme.Row, ' ')
+			tone = theme.Row | theme.Bold
+			body.Rune(0, y, tone, '▸')
+		}
+		body.Text(2, y, tone, pane.Clock(e.At))
+		body.Rune(10, y, tone, pane.Sign(e))
+		body.Text(12, y, tone, canvas.Cut(e.Text, body.Width()-13))
+	}
+}

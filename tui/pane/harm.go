@@ -1,0 +1,82 @@
+package pane
+
+import (
+	"fmt"
+
+	"coalmine/tui/canvas"
+	"coalmine/tui/chart"
+	"coalmine/tui/recording"
+	"coalmine/tui/theme"
+)
+
+// Comparison is a run of the same seed without any guardrail: at the same time since its release, and in the end.
+type Comparison struct {
+	Now, End recording.State
+}
+
+// Harm draws how many users were hurt so far, and how many would have been without guardrail. Four lines tell all of it.
+func Harm(a canvas.Area, s recording.State, none *Comparison) {
+	n, what := hurt(s)
+	tone := theme.Good
+	if n > 0 {
+		tone = theme.Bad
+	}
+	x := a.Text(0, 0, tone|theme.Bold, Number(n))
+	a.Text(x+1, 0, theme.Bold, canvas.Cut(what, a.Width()-x-1))
+	if none == nil || !s.Run.Guarded {
+		lines(a, 1, theme.Muted, harmWords(s))
+		return
+	}
+	now, _ := hurtLike(none.Now, s)
+	end, _ := hurtLike(none.End, s)
+	scale := float64(max(1, n, end))
+	bar := func(y int, name string, n int, s theme.Style) {
+		a.Text(0, y, theme.Muted, name)
+		a.Right(20, y, theme.Plain, Number(n))
+		chart.Bar(a, 21, y, a.Width()-21, float64(n)/scale, s)
+	}
+	bar(1, "yours", n, tone)
+	bar(2, "no guardrail", now, theme.Warn)
+	a.Text(0, 3, theme.Muted, canvas.Cut(fmt.Sprintf("no guardrail, in the end: %s", Number(end)), a.Width()))
+}
+
+// hurt is the number of users hurt where the log tells it so far, else of requests.
+func hurt(s recording.State) (int, string) {
+	switch {
+	case s.Hurt > 0 || s.Harm == 0:
+		return s.Hurt, "users hurt by the fault"
+	case s.Totals != nil && len(s.Totals.Hurt) > 0:
+		n := 0
+		for _, h := range s.Totals.Hurt {
+			n += h
+		}
+		return n, "users hurt by the fault"
+	}
+	return s.Harm, "requests hurt by the fault"
+}
+
+// hurtLike counts in the same unit as another state.
+func hurtLike(s, like recording.State) (int, string) {
+	if like.Hurt == 0 && like.Harm > 0 && like.Totals == nil {
+		return s.Harm, "requests"
+	}
+	return hurt(s)
+}
+
+func harmWords(s recording.State) []string {
+	if s.Harm == 0 {
+		return []string{"nobody was hurt so far"}
+	}
+	out := []string{fmt.Sprintf("%s requests made bad by it", Number(s.Harm))}
+	if s.FirstHarm.Seen() {
+		out = append(out, "since "+Clock(s.FirstHarm.At))
+	}
+	return out
+}
+
+// lines writes texts one under another.
+func lines(a canvas.Area, y int, s theme.Style, texts []string) {
+	for i, t := range texts {
+		a.Text(0, y+i, s, canvas.Cut(t, a.Width()))
+	}
+}

@@ -1,0 +1,85 @@
+package pane
+
+import (
+	"time"
+
+	"coalmine/lab/timeline/series"
+	"coalmine/tui/canvas"
+	"coalmine/tui/chart"
+	"coalmine/tui/theme"
+)
+
+// MarkSign is the sign and the tone of a marker.
+func MarkSign(k series.MarkerKind) (rune, theme.Style) {
+	switch k {
+	case series.MarkRelease:
+		return '●', theme.Accent
+	case series.MarkStep:
+		return '↑', theme.Canary
+	case series.MarkFailed:
+		return '■', theme.Warn
+	case series.MarkRefused:
+		return '✗', theme.Warn
+	case series.MarkHarm:
+		return '▲', theme.Bad
+	case series.MarkNoticed:
+		return '◆', theme.Good
+	case series.MarkRollback:
+		return '↓', theme.Good
+	case series.MarkRemoved:
+		return '✗', theme.Bad
+	case series.MarkPromoting, series.MarkPromoted:
+		return '★', theme.Info
+	}
+	return '·', theme.Muted
+}
+
+// rank says which of several marks in one column is shown.
+func rank(k series.MarkerKind) int {
+	switch k {
+	case series.MarkHarm, series.MarkRollback, series.MarkPromoted:
+		return 3
+	case series.MarkNoticed, series.MarkRelease, series.MarkRemoved, series.MarkRefused:
+		return 2
+	case series.MarkFailed:
+		return 1
+	}
+	return 0
+}
+
+// TimeEdge is how many columns the time line leaves to its left and to its right.
+const TimeEdge = 7
+
+// TimeLine draws the run from begin to end in two lines: marks, and how far it was played. Marks to come are faint.
+func TimeLine(a canvas.Area, markers []series.Marker, now, end time.Duration) {
+	line := a.Sub(TimeEdge, 0, a.Width()-2*TimeEdge, 2)
+	w := line.Width()
+	a.Text(1, 1, theme.Bold, Clock(now))
+	a.Right(a.Width()-1, 1, theme.Muted, Clock(end))
+	at := chart.Column(now, 0, end, w)
+	line.Fill(0, 1, w, theme.Muted, '─')
+	line.Fill(0, 1, at, theme.Accent, '━')
+	line.Rune(at, 1, theme.Accent|theme.Bold, '●')
+	best := map[int]int{}
+	for _, m := range markers {
+		x := chart.Column(m.At, 0, end, w)
+		if r, ok := best[x]; ok && r >= rank(m.Kind) {
+			continue
+		}
+		best[x] = rank(m.Kind)
+		sign, tone := MarkSign(m.Kind)
+		if m.At > now {
+			tone = theme.Muted
+		}
+		line.Rune(x, 0, tone, sign)
+	}
+}
+
+// TimeAt is the time under a column of the time line, not ok beside it.
+func TimeAt(x, width int, end time.Duration) (time.Duration, bool) {
+	w := width - 2*TimeEdge
+	if x -= TimeEdge; w < 2 || x < 0 || x >= w {
+		return 0, false
+	}
+	return time.Duration(float64(end) * float64(x) / float64(w-1)), true
+}

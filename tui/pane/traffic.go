@@ -1,0 +1,129 @@
+package pane
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"coalmine/lab/timeline"
+	"coalmine/tui/canvas"
+	"coalmine/tui/recording"
+	"coalmine/tui/theme"
+)
+
+// Row is one line of the matrix: some users, and what each version gave them.
+type Row struct {
+	Name string
+	// Indent is set for a route below its cohort.
+	Indent bool
+	// Old and New are the versions' answers; Nobody what never reached the service.
+	Old, New, Nobody recording.Sum
+}
+
+// Rows sums up recent traffic by cohort, and by route below each cohort where routes is set. The first row is all of it.
+func Rows(r recording.Recent, keys []timeline.Key, baseline, version string, routes bool) []Row {
+	row := func(name string, indent bool, keep func(timeline.Key) bool) Row {
+		by := func(v string) recording.Sum {
+			return r.Sum(func(k timeline.Key) bool { return k.Version == v && (v != "" || k.Workload == "") && keep(k) })
+		}
+		return Row{Name: name, Indent: indent, Old: by(baseline), New: by(version), Nobody: by("")}
+	}
+	byCohort := map[string]map[string]bool{}
+	for _, k := range keys {
+		if byCohort[k.Cohort] == nil {
+			byCohort[k.Cohort] = map[string]bool{}
+		}
+		byCohort[k.Cohort][k.Route] = true
+	}
+	rows := []Row{row("everyone", false, func(timeline.Key) bool { return true })}
+	for _, cohort := range slices.Sorted(maps.Keys(byCohort)) {
+		rows = append(rows, row(cohort, false, timeline.Of(cohort)))
+		if !routes {
+			continue
+		}
+		for _, route := range slices.Sorted(maps.Keys(byCohort[cohort])) {
+			rows = append(rows, row(route, true, func(k timeline.Key) bool { return k.Cohort == cohort && k.Route == route }))
+		}
+	}
+	return rows
+}
+
+// columns of one version in the matrix.
+const (
+	rateWidth  = 9
+	badWidth   = 10
+	p99Width   = 9
+	sideWidth  = rateWidth + badWidth + p99Width
+	matrixName = 18
+)
+
+// Traffic draws the matrix of cohorts and versions: requests a second, the share that users would call bad, and how long all
+// but the slowest hundredth waited.
+func Traffic(a canvas.Area, rows []Row, baseline, version string, slow bool) {
+	name := min(matrixName+12, max(10, a.Width()-2*sideWidth-2))
+	for i, v := range []string{baseline + " old", version + " new"} {
+		tone := []theme.Style{theme.Primary, theme.Canary}[i]
+		x := name + i*(sideWidth+1)
+		a.Right(x+rateWidth, 0, tone|theme.Bold, canvas.Cut(v, rateWidth))
+		a.Right(x+rateWidth+badWidth, 0, theme.Muted, "bad")
+		a.Right(x+sideWidth, 0, theme.Muted, "p99")
+	}
+	a.Text(0, 0, theme.Muted, canvas.Cut("req/s", name))
+	for i, r := range rows {
+		y := i + 1
+		if y >= a.Height() {
+			return
+		}
+		x, tone := 0, theme.Plain
+		if r.Indent {
+			x, tone = 2, theme.Muted
+		}
+		a.Text(x, y, tone, canvas.Cut(r.Name, name-x))
+		sums(a, name, y, r.Old, r.Old)
+		sums(a, name+sideWidth+1, y, r.New, r.Old)
+	}
+}
+
+// sums draws one version's part of a row. Its p99 is marked where it is far above the other version's.
+func sums(a canvas.Area, x, y int, s, other recording.Sum) {
+	if s.N == 0 {
+		a.Right(x+rateWidth, y, theme.Muted, "–")
+		return
+	}
+	a.Right(x+rateWidth, y, theme.Plain, Rate(s.Rate()))
+	bad := float64(s.Bad) / float64(s.N)
+	text, heat := Percent(bad), badness(bad)
+	if heat != theme.Plain {
+		text = "!" + text
+	}
+	a.Right(x+rateWidth+badWidth, y, heat, " "+text)
+	lag, slow := Latency(s.P99), theme.Plain
+	if other.N > 0 && s.P99 > other.P99*3/2 && s.P99 > other.P99+20e6 {
+		slow, lag = cmp.Or(lagging(s, other), theme.Heat1), "!"+lag
+	}
+	a.Right(x+sideWidth, y, slow, " "+lag)
+}
+
+// badness shades a share of bad requests.
+func badness(share float64) theme.Style {
+	switch {
+	case share >= 0.10:
+		return theme.Heat3 | theme.Bold
+	case share >= 0.03:
+		return theme.Heat2
+	case share >= 0.01:
+		return theme.Heat1
+	}
+	return theme.Plain
+}
+
+// lagging shades a p99 by how much longer it is than the other version's.
+func lagging(s, other recording.Sum) theme.Style {
+	switch r := float64(s.P99) / float64(max(1, other.P99)); {
+	case r >= 5:
+		return theme.Heat3 | theme.Bold
+	case r >= 2.5:
+		return theme.Heat2
+	}
+	return theme.Heat1
+}
