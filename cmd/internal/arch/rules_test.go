@@ -20,6 +20,7 @@ func rules() []rule {
 		{pkg: "loadgen/accesslog"},
 		{pkg: "loadgen/mark"},
 		{pkg: "loadgen/label"},
+		{pkg: "loadgen/figure"},
 		{pkg: "loadgen/pace"},
 		{pkg: "lab/event"},
 		{pkg: "lab/slo"},
@@ -38,8 +39,8 @@ func rules() []rule {
 		// A plan against real servers, and what is made of the answers.
 		{pkg: "loadgen/attack", imports: []string{"loadgen", "loadgen/mark", "loadgen/pace"}},
 		{pkg: "loadgen/ledger", imports: []string{"loadgen", "loadgen/label"}},
-		{pkg: "loadgen/ledger/view", imports: []string{"loadgen/ledger", "lab/score/oracle"}},
-		{pkg: "loadgen/objective", imports: []string{"loadgen", "loadgen/ledger", "lab/score/oracle"}},
+		{pkg: "loadgen/ledger/view", imports: []string{"loadgen/ledger", "loadgen/figure", "lab/score/oracle"}},
+		{pkg: "loadgen/objective", imports: []string{"loadgen", "loadgen/ledger", "loadgen/figure", "lab/score/oracle"}},
 		{pkg: "loadgen/expose", imports: []string{"loadgen", "loadgen/label"}},
 		{pkg: "lab/tally", imports: []string{"lab/event"}},
 		{pkg: "lab/app/serve", imports: []string{"lab/app", "loadgen", "loadgen/chance", "loadgen/mark", "loadgen/pace"}},
@@ -47,7 +48,7 @@ func rules() []rule {
 		// Scenarios are data over the models.
 		{pkg: "scenarios/v1alpha1", imports: []string{"lab/app", "lab/slo", "loadgen"}},
 		{pkg: "scenarios/schemagen", imports: []string{"scenarios/v1alpha1"}},
-		{pkg: "scenarios", imports: []string{"scenarios/v1alpha1", "lab/app", "lab/slo", "loadgen"}},
+		{pkg: "scenarios", imports: []string{"scenarios/v1alpha1", "lab/app", "lab/slo", "loadgen", "loadgen/accesslog"}},
 
 		{pkg: "lab/services", imports: []string{"lab/app", "loadgen", "loadgen/chance", "scenarios"}},
 

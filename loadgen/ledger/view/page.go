@@ -1,13 +1,13 @@
 package view
 
 import (
-	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"coalmine/loadgen/figure"
 )
 
 // tone is the meaning that a colour carries. Every tone is told by a sign or a word too.
@@ -119,84 +119,13 @@ func left(s string, n int) string {
 
 func right(s string, n int) string { return strings.Repeat(" ", max(0, n-length(s))) + s }
 
-// number groups thousands by a gap, as in 12 480, that does not break.
-func number(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + stuck + s[i:]
-	}
-	return s
-}
+// stick keeps a figure and its unit in one line.
+func stick(figure string) string { return strings.ReplaceAll(figure, " ", stuck) }
 
-// count is a number of things.
-func count(n int64, one, many string) string {
-	if n == 1 {
-		return "1" + stuck + one
-	}
-	return number(n) + stuck + many
-}
-
-// percent writes a share with as many decimals as say something.
-func percent(share float64) string {
-	p := share * 100
-	switch {
-	case p == 0 || p >= 9.95:
-		return fmt.Sprintf("%.0f%s%%", p, stuck)
-	case p >= 0.095:
-		return fmt.Sprintf("%.1f%s%%", p, stuck)
-	case p >= 0.00095:
-		return fmt.Sprintf("%.2g%s%%", p, stuck)
-	}
-	return "<0.001" + stuck + "%"
-}
-
-// perSecond writes a rate in five columns.
-func perSecond(r float64) string {
-	switch {
-	case r < 0.095:
-		return fmt.Sprintf("%.2f", r)
-	case r < 9.95:
-		return fmt.Sprintf("%.1f", r)
-	case r < 9_999.5:
-		return fmt.Sprintf("%.0f", r)
-	case r < 99_950:
-		return fmt.Sprintf("%.1fk", r/1000)
-	}
-	return fmt.Sprintf("%.0fk", r/1000)
-}
-
-// millis writes a time in milliseconds in five columns; from ten seconds on in seconds, with their unit.
-func millis(d time.Duration) string {
-	ms := float64(d) / float64(time.Millisecond)
-	switch {
-	case ms < 9.995:
-		return fmt.Sprintf("%.2f", ms)
-	case ms < 99.95:
-		return fmt.Sprintf("%.1f", ms)
-	case ms < 9_999.5:
-		return fmt.Sprintf("%.0f", ms)
-	case ms < 99_950:
-		return fmt.Sprintf("%.1fs", ms/1000)
-	}
-	return fmt.Sprintf("%.0fs", ms/1000)
-}
-
-// span writes a time with its unit and three digits: 13 µs, 1.25 ms, 4.07 s.
-func span(d time.Duration) string {
-	for _, u := range []struct {
-		size time.Duration
-		name string
-	}{{time.Second, "s"}, {time.Millisecond, "ms"}} {
-		if d >= u.size {
-			n := float64(d) / float64(u.size)
-			if n >= 100 {
-				return fmt.Sprintf("%.0f%s%s", n, stuck, u.name)
-			}
-			return fmt.Sprintf("%.3g%s%s", n, stuck, u.name)
-		}
-	}
-	return fmt.Sprintf("%d%sµs", d.Microseconds(), stuck)
-}
+func number(n int64) string                  { return stick(figure.Number(n)) }
+func count(n int64, one, many string) string { return stick(figure.Count(n, one, many)) }
+func percent(share float64) string           { return stick(figure.Percent(share)) }
+func span(d time.Duration) string            { return stick(figure.Time(d)) }
 
 // bar draws a share of n columns in eighths. A share above nothing is always visible.
 func bar(share float64, n int) string {

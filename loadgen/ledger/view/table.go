@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/loadgen/figure"
 	"coalmine/loadgen/ledger"
 )
 
@@ -48,7 +49,7 @@ func wait(c *ledger.Cell, d time.Duration) string {
 	if c.Requests == 0 {
 		return "–"
 	}
-	return millis(d)
+	return figure.Millis(d)
 }
 
 func badShare(c *ledger.Cell) string {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"coalmine/lab/score/oracle"
+	"coalmine/loadgen/figure"
 	"coalmine/loadgen/ledger"
 )
 
@@ -81,7 +82,7 @@ func rate(l *ledger.Ledger, c *ledger.Cell) string {
 	if l.Elapsed() <= 0 {
 		return "–"
 	}
-	return perSecond(float64(c.Requests) / l.Elapsed().Seconds())
+	return figure.Rate(float64(c.Requests) / l.Elapsed().Seconds())
 }
 
 func share(part, of int64) float64 {
