@@ -69,6 +69,11 @@ func clientFromV1alpha1(w v1alpha1.Client) Client {
 	return c
 }
 
+// workloadFromV1alpha1 makes the internal form.
+func workloadFromV1alpha1(w *v1alpha1.Workload) *Workload {
+	return &Workload{Name: w.Metadata.Name, Summary: w.Spec.Summary, Traffic: w.Spec.Workload, Objectives: w.Spec.Objectives}
+}
+
 // inV1alpha1 says where a field of the internal form stands in the wire form.
 func inV1alpha1(f field) field {
 	if f[0] == "name" {

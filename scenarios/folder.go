@@ -74,7 +74,9 @@ func (f *Folder) Load() (*Scenario, error) {
 }
 
 // Text returns one of the folder's own files, such as [FileBriefing]. A missing file is an error that is [fs.ErrNotExist].
-func (f *Folder) Text(name string) ([]byte, error) { return readFile(f.fsys, path.Join(f.dir, name)) }
+func (f *Folder) Text(name string) ([]byte, error) {
+	return readFile(f.fsys, path.Join(f.dir, name), maxFile)
+}
 
 // Variants lists the folders of guardrails, sorted by name.
 func (f *Folder) Variants() ([]string, error) {
@@ -113,7 +115,7 @@ func readTree(fsys fs.FS, dir string) (map[string][]byte, error) {
 		case e.IsDir() || !isManifest(name):
 			return nil
 		}
-		data, err := readFile(fsys, name)
+		data, err := readFile(fsys, name, maxFile)
 		if err != nil {
 			return err
 		}
@@ -131,7 +133,7 @@ func isManifest(name string) bool {
 }
 
 // readFile reads a regular file of bounded size.
-func readFile(fsys fs.FS, name string) ([]byte, error) {
+func readFile(fsys fs.FS, name string, most int64) ([]byte, error) {
 	info, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, err
@@ -144,12 +146,12 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s: is over %d KiB", name, maxFile>>10)
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("%s: is over %d KiB", name, most>>10)
 	}
 	return data, nil
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-//go:generate go run ./schemagen .. schema.json
+//go:generate go run ./schemagen .. .
 //go:embed */*.yaml */*.md */*/*.yaml
 var library embed.FS
 

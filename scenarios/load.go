@@ -9,33 +9,53 @@ import (
 	"coalmine/scenarios/v1alpha1"
 )
 
-// Load reads and checks the scenario of a folder. Its error is of type [Problems] where the scenario is at fault.
+// Load reads and checks the scenario of a folder, and the access log that it replays. Its error is of type [Problems] where
+// the scenario is at fault.
 func Load(fsys fs.FS, dir string) (*Scenario, error) {
 	name := path.Join(dir, FileScenario)
-	data, err := readFile(fsys, name)
+	data, err := readFile(fsys, name, maxFile)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(name, data)
+	s, d, err := parse(name, data)
+	if err != nil || s.Traffic.Replay == nil {
+		return s, err
+	}
+	if err := s.loadLog(fsys, dir); err != nil {
+		at := inV1alpha1(field{"traffic", "replay", "log"})
+		return nil, Problems{{File: name, Line: d.Line(at...), Field: at.String(), Message: err.Error()}}
+	}
+	return s, nil
 }
 
-// Parse decodes and checks a scenario; name is the file's, for errors. Its error is of type [Problems].
+// Parse decodes and checks a scenario; name is the file's, for errors. An access log that it replays is not read, without which
+// no plan can be made of its traffic: see [Load]. The error is of type [Problems].
 func Parse(name string, data []byte) (*Scenario, error) {
+	s, _, err := parse(name, data)
+	return s, err
+}
+
+func parse(name string, data []byte) (*Scenario, *v1alpha1.Document, error) {
 	d, err := v1alpha1.Decode(data)
 	if err != nil {
-		return nil, undecodable(name, err)
+		return nil, nil, undecodable(name, err)
 	}
 	s := fromV1alpha1(&d.Scenario)
-	var problems Problems
-	for _, f := range problemsOf(s) {
-		at := inV1alpha1(f.at)
-		problems = append(problems, Problem{File: name, Line: d.Line(at...), Field: at.String(), Message: f.message})
+	if problems := located(name, problemsOf(s), d.Places); len(problems) > 0 {
+		return nil, nil, problems
 	}
-	if len(problems) == 0 {
-		return s, nil
+	return s, d, nil
+}
+
+// located says where in a file things are wrong.
+func located(name string, all []found, places v1alpha1.Places) Problems {
+	var problems Problems
+	for _, f := range all {
+		at := inV1alpha1(f.at)
+		problems = append(problems, Problem{File: name, Line: places.Line(at...), Field: at.String(), Message: f.message})
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
-	return nil, problems
+	return problems
 }
 
 func undecodable(name string, err error) error {

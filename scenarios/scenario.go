@@ -6,11 +6,13 @@ package scenarios
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"coalmine/lab/app"
 	"coalmine/lab/slo"
 	"coalmine/loadgen"
+	"coalmine/loadgen/accesslog"
 )
 
 // Namespace is where the services of every scenario live.
@@ -33,6 +35,10 @@ type Scenario struct {
 	// Traffic is the workload that users bring.
 	Traffic    loadgen.Workload
 	Objectives []slo.Objective
+	// Log is the file of the access log that the traffic replays, as it is; nil for none, and for a log that nobody has read.
+	Log []byte
+	// Broken counts the log's lines that could not be read.
+	Broken accesslog.Broken
 	// Environment holds manifests that the platform team put into the cluster (policies, config maps), as YAML documents.
 	Environment string
 	Timing      Timing
@@ -165,12 +171,31 @@ func (s *Scenario) clientCalls(client, service string) bool {
 			continue
 		}
 		for _, r := range s.Traffic.Routes {
-			if cohort.Mix[r.Name] > 0 && cmp.Or(r.Service, s.Services[0].Name) == service {
+			if cmp.Or(r.Service, s.Services[0].Name) == service && s.asks(&cohort, r.Name) {
 				return true
 			}
 		}
+		if s.Traffic.Replay != nil && service == s.Services[0].Name { // paths that are on no route
+			return true
+		}
 	}
 	return false
+}
+
+// asks tells whether a cohort may ask for a route. What a log asks for is not looked up.
+func (s *Scenario) asks(c *loadgen.Cohort, route string) bool {
+	if s.Traffic.Replay != nil || c.Mix[route] > 0 || c.Zipf != nil && slices.Contains(c.Zipf.Routes, route) {
+		return true
+	}
+	if c.Session == nil {
+		return false
+	}
+	for _, next := range c.Session.Next {
+		if next[route] > 0 {
+			return true
+		}
+	}
+	return c.Session.Start[route] > 0
 }
 
 func (s *Service) calls(service string) bool {

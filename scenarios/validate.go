@@ -25,6 +25,9 @@ const (
 	maxHorizon  = 4 * time.Hour
 )
 
+// routeOther is the route that a plan adds for paths of a log that are on no other.
+const routeOther = "other"
+
 // preconditions that a rubric may ask for.
 var preconditions = [...]string{"mtls", "policy", "rehearsal"}
 
@@ -188,13 +191,17 @@ func (c *check) traffic() {
 }
 
 func (c *check) objectives() {
-	os := c.scenario.Objectives
-	if len(os) == 0 {
+	if len(c.scenario.Objectives) == 0 {
 		c.add(field{"objectives"}, "there is no objective: without one no answer counts as bad")
 	}
+	c.eachObjective()
+}
+
+func (c *check) eachObjective() {
+	os := c.scenario.Objectives
 	for i, o := range os {
 		at := field{"objectives", i}
-		if o.Route != "" {
+		if o.Route != "" && !(o.Route == routeOther && c.scenario.Traffic.Replay != nil) {
 			c.known(at.at("route"), "route", o.Route, c.routes())
 		}
 		if slices.ContainsFunc(os[:i], func(earlier slo.Objective) bool { return earlier.Route == o.Route }) {

@@ -53,41 +53,40 @@ func (r Reader) Read(in io.Reader) (Log, error) {
 		return Log{}, err
 	}
 	log := Log{Format: r.Format}
-	count, err := r.lines(bufio.NewReaderSize(io.LimitReader(text, r.MaxBytes+1), maxLine), &log)
+	err = r.lines(bufio.NewReaderSize(io.LimitReader(text, r.MaxBytes+1), maxLine), &log)
 	switch {
 	case err != nil:
 		return Log{Format: log.Format, Broken: log.Broken}, err
-	case count == 0:
+	case len(log.Lines)+log.Broken.Count == 0:
 		return log, errors.New("the log is empty")
 	case len(log.Lines) == 0 && binary:
 		return log, errors.New("the log is no text: write it as UTF-8, packed by gzip or not")
 	case len(log.Lines) == 0:
-		return log, fmt.Errorf("none of the log's %d lines can be read; %s", count, log.Broken.First[0])
+		return log, fmt.Errorf("no line of the log can be read; %s", log.Broken.First[0])
 	}
 	log.sort()
 	return log, nil
 }
 
-// lines reads every line and returns how many there are; blank ones do not count.
-func (r Reader) lines(in *bufio.Reader, log *Log) (count int, err error) {
+// lines reads every line.
+func (r Reader) lines(in *bufio.Reader, log *Log) error {
 	p := newParser(log.Format)
 	size := int64(0)
 	for number := 1; ; number++ {
 		text, length, long, err := readLine(in)
 		if length == 0 && errors.Is(err, io.EOF) {
-			return count, nil
+			return nil
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return count, fmt.Errorf("the log cannot be read on from line %d: %w", number, err)
+			return fmt.Errorf("the log cannot be read on from line %d: %w", number, err)
 		}
 		if size += length; number > r.MaxLines || size > r.MaxBytes {
-			return count, fmt.Errorf("the log is longer than %d lines or %d MiB of text: take a part of it", r.MaxLines, r.MaxBytes>>20)
+			return fmt.Errorf("the log is longer than %d lines or %d MiB of text: take a part of it", r.MaxLines, r.MaxBytes>>20)
 		}
 		text = bytes.TrimSpace(text)
 		if len(text) == 0 {
 			continue
 		}
-		count++
 		line := Line{Number: number}
 		if why := p.parse(text, long, &line); why != "" {
 			log.Broken.add(number, why, text)

@@ -130,7 +130,7 @@ func TestWhatIsNoLog(t *testing.T) {
 		"blank lines":        {in: strings.NewReader("\n \r\n\t\n"), want: "the log is empty"},
 		"packed nothing":     {in: bytes.NewReader(pack(t, "")), want: "the log is empty"},
 		"an unknown format":  {in: strings.NewReader(good), reader: accesslog.Reader{Format: "clf"}, want: `no format "clf": write common, combined, json`},
-		"only broken lines":  {in: strings.NewReader("a\nb\n"), want: `none of the log's 2 lines can be read; line 1: is of no known format: "a"`},
+		"only broken lines":  {in: strings.NewReader("a\nb\n"), want: `no line of the log can be read; line 1: is of no known format: "a"`},
 		"another format":     {in: strings.NewReader(good), reader: accesslog.Reader{Format: "json"}, want: "line 1: is no JSON object"},
 		"binary":             {in: strings.NewReader("\x7fELF\x02\x01\x01\x00\x00"), want: "the log is no text"},
 		"UTF-16":             {in: strings.NewReader("\xff\xfe1\x009\x002\x00"), want: "the log is no text"},

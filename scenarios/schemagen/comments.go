@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 )
 
@@ -76,4 +77,8 @@ func (c comments) structure(pkg, name string, doc *ast.CommentGroup, s *ast.Stru
 	}
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// oneLine leaves line breaks out, and the brackets of links to other names.
+func oneLine(text string) string {
+	link := regexp.MustCompile(`\[([A-Z]\w*(?:\.\w+)*)\]`)
+	return link.ReplaceAllString(strings.Join(strings.Fields(text), " "), "$1")
+}

@@ -1,16 +1,17 @@
-// Command schemagen writes the JSON schema of scenario files from the Go types that they are decoded into, so that the
-// published schema cannot drift from the decoder. Descriptions are the types' comments.
+// Command schemagen writes the JSON schemas of scenario and workload files from the Go types that they are decoded into, so
+// that the published schemas cannot drift from the decoder. Descriptions are the types' comments.
 package main
 
 import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: schemagen ROOT FILE, where ROOT is the module's folder")
+		fmt.Fprintln(os.Stderr, "usage: schemagen ROOT FOLDER, where ROOT is the module's folder and FOLDER that of the schemas")
 		os.Exit(2)
 	}
 	if err := write(os.Args[1], os.Args[2]); err != nil {
@@ -19,19 +20,33 @@ func main() {
 	}
 }
 
-func write(root, name string) error {
-	data, err := render(root)
+// write writes every schema anew.
+func write(root, folder string) error {
+	files, err := render(root)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(name, data, 0o644)
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func render(root string) ([]byte, error) {
+// render returns the schemas by the names of their files.
+func render(root string) (map[string][]byte, error) {
 	comments, err := readComments(root)
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.MarshalIndent(document(comments), "", "  ")
-	return append(data, '\n'), err
+	files := map[string][]byte{}
+	for _, d := range documents() {
+		data, err := json.MarshalIndent(d.schema(comments), "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		files[d.file] = append(data, '\n')
+	}
+	return files, nil
 }

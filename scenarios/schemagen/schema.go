@@ -31,15 +31,28 @@ type schema struct {
 // durationPattern is what time.ParseDuration takes, without a sign.
 const durationPattern = `^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$`
 
-// document is the schema of a scenario file.
-func document(comments comments) *schema {
+// document is a kind of file that has a schema.
+type document struct {
+	// file is the schema's own.
+	file, id, kind string
+	of             reflect.Type
+}
+
+func documents() []document {
+	return []document{
+		{"schema.json", "scenario.json", v1alpha1.Kind, reflect.TypeFor[v1alpha1.Scenario]()},
+		{"workload.schema.json", "workload.json", v1alpha1.KindWorkload, reflect.TypeFor[v1alpha1.Workload]()},
+	}
+}
+
+func (d document) schema(comments comments) *schema {
 	g := &generator{comments: comments, defs: map[string]*schema{}, types: map[string]reflect.Type{}}
-	top := g.object(reflect.TypeFor[v1alpha1.Scenario]())
+	top := g.object(d.of)
 	top.Schema = "https://json-schema.org/draft/2020-12/schema"
-	top.ID = "https://coalmine.dev/schemas/v1alpha1/scenario.json"
-	top.Title = "Scenario"
+	top.ID = "https://coalmine.dev/schemas/v1alpha1/" + d.id
+	top.Title = d.kind
 	top.Properties["apiVersion"].Const = v1alpha1.APIVersion
-	top.Properties["kind"].Const = v1alpha1.Kind
+	top.Properties["kind"].Const = d.kind
 	top.Defs = g.defs
 	return top
 }
@@ -91,9 +104,19 @@ func (g *generator) define(t reflect.Type) {
 
 func (g *generator) object(t reflect.Type) *schema {
 	s := &schema{Type: "object", Description: g.comments.of(t, ""), Properties: map[string]*schema{}, Additional: false}
+	g.addFields(s, t)
+	slices.Sort(s.Required)
+	return s
+}
+
+func (g *generator) addFields(s *schema, t reflect.Type) {
 	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-		if name == "-" { // not written down
+		switch {
+		case name == "-": // not written down
+			continue
+		case options == "inline":
+			g.addFields(s, field.Type)
 			continue
 		}
 		property := g.of(field.Type)
@@ -103,6 +126,4 @@ func (g *generator) object(t reflect.Type) *schema {
 			s.Required = append(s.Required, name)
 		}
 	}
-	slices.Sort(s.Required)
-	return s
 }

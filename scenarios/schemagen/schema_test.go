@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,41 +17,56 @@ import (
 	"coalmine/scenarios"
 )
 
-const published = "../schema.json"
+// folder of the published schemas.
+const folder = ".."
 
-func TestPublishedSchemaIsOfTheWireTypes(t *testing.T) {
-	want, err := render("../..")
+func TestPublishedSchemasAreOfTheWireTypes(t *testing.T) {
+	files, err := render("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(published)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("schema.json is of older types; run go generate ./scenarios (-want +got):\n%s", diff)
+	for name, want := range files {
+		got, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s is of older types; run go generate ./scenarios (-want +got):\n%s", name, diff)
+		}
 	}
 }
 
-func TestSchemaDescribesItsFields(t *testing.T) {
-	comments, err := readComments("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	top := document(comments)
-	if d := top.Defs["Fault"].Properties["share"].Description; !strings.HasPrefix(d, "Share of the matching requests") {
-		t.Errorf("the description of a fault's share is %q", d)
-	}
-	for name, def := range top.Defs {
-		if def.Description == "" {
-			t.Errorf("%s has no description", name)
+func TestSchemasDescribeTheirFields(t *testing.T) {
+	for file, begin := range map[string]func(*schema) (description, want string){
+		"schema.json": func(s *schema) (string, string) {
+			return s.Defs["Fault"].Properties["share"].Description, "Share of the matching requests"
+		},
+		"workload.schema.json": func(s *schema) (string, string) {
+			return s.Defs["WorkloadSpec"].Properties["rate"].Description, "Rate is the offered load over time"
+		},
+	} {
+		top := load(t, file)
+		if d, want := begin(top); !strings.HasPrefix(d, want) {
+			t.Errorf("%s: a description is %q, want it to begin with %q", file, d, want)
 		}
+		for name, def := range top.Defs {
+			if def.Description == "" {
+				t.Errorf("%s: %s has no description", file, name)
+			}
+		}
+	}
+}
+
+// TestLinksAreWritten keeps the brackets of Go's doc comments out of descriptions, and others in.
+func TestLinksAreWrittenOut(t *testing.T) {
+	if got := oneLine("See [Items], [Router.Route]\nand [0, 1]."); got != "See Items, Router.Route and [0, 1]." {
+		t.Errorf("the description is %q", got)
 	}
 }
 
 // TestLibraryFollowsTheSchema checks the library as an editor with the published schema would.
 func TestLibraryFollowsTheSchema(t *testing.T) {
-	top := load(t)
+	top := load(t, "schema.json")
 	names, err := scenarios.Names(scenarios.Library())
 	if err != nil || len(names) == 0 {
 		t.Fatalf("the library has %d scenarios, error %v", len(names), err)
@@ -70,9 +86,60 @@ func TestLibraryFollowsTheSchema(t *testing.T) {
 	}
 }
 
+// TestWorkloadsFollowTheSchema checks the workloads that come with the binary.
+func TestWorkloadsFollowTheSchema(t *testing.T) {
+	top := load(t, "workload.schema.json")
+	files, err := filepath.Glob("../workloads/*.yaml")
+	if err != nil || len(files) != len(scenarios.WorkloadNames()) {
+		t.Fatalf("there are %d files for %d workloads, error %v", len(files), len(scenarios.WorkloadNames()), err)
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, finding := range validate(t, top, data) {
+			t.Errorf("%s: %s", name, finding)
+		}
+	}
+}
+
+// TestSchemaAndDecoderRefuseTheSame breaks a workload in its shape: what an editor marks is what coalmine refuses.
+func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
+	top := load(t, "workload.schema.json")
+	good, err := os.ReadFile("../workloads/browse.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ old, new, schema, decoder string }{
+		{"rate: {constant: 50}", "rate: {constant: fifty}", "spec.rate.constant: is !!str, want number", "cannot unmarshal !!str `fifty` into float64"},
+		{"rate: {constant: 50}", "rate: {steady: 50}", "spec.rate.steady is unknown", "Curve has no field steady"},
+		{"  rate:", "  bounds: {}\n  rate:", "spec.bounds is unknown", "WorkloadSpec has no field bounds: see scenarios/workload.schema.json"},
+		{"  rate:", "  replay: {log: a, lines: []}\n  rate:", "spec.replay.lines is unknown", "Replay has no field lines"},
+		{"  rate:", "  services: []\n  rate:", "spec.services is unknown", "WorkloadSpec has no field services"},
+		{"catalogue: {item: 8, catalogue: 2}", "catalogue: {item: much}", "next.catalogue.item: is !!str, want number", "cannot unmarshal !!str `much` into float64"},
+		{"catalogue: {item: 8, catalogue: 2}", "catalogue: 8", "next.catalogue: is !!int, want object", "cannot unmarshal !!int `8` into map[string]float64"},
+		{"{p50: 5s, p99: 45s}", "{p50: 5 seconds, p99: 45s}", "\"5 seconds\" does not match", "cannot unmarshal !!str `5 seconds` into time.Duration"},
+		{"max: 2s", "max: 2s\n        on: [never]", "retry.on[0]: is !!str, want integer", "cannot unmarshal !!str `never` into int"},
+		{"ignoreSetCookie: true", "ignoreSetCookie: sometimes", "ignoreSetCookie: is !!str, want boolean", "cannot unmarshal !!str `sometimes` into bool"},
+		{"kind: Workload", "kind: Scenario", "kind: is Scenario, want Workload", "of kind \"Scenario\""},
+	} {
+		if !strings.Contains(string(good), test.old) {
+			t.Fatalf("%q is not in the workload", test.old)
+		}
+		data := []byte(strings.Replace(string(good), test.old, test.new, 1))
+		if found := validate(t, top, data); !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, test.schema) }) {
+			t.Errorf("%q: by the schema %q, want %q", test.new, found, test.schema)
+		}
+		if _, err := scenarios.ParseWorkload("w.yaml", data); err == nil || !strings.Contains(err.Error(), test.decoder) {
+			t.Errorf("%q: by the decoder %v, want %q", test.new, err, test.decoder)
+		}
+	}
+}
+
 // TestSchemaRefuses keeps the checker of this test honest.
 func TestSchemaRefuses(t *testing.T) {
-	top := load(t)
+	top := load(t, "schema.json")
 	for text, want := range map[string]string{
 		"kind: Scenario\nmetadata: {name: x}\nspec: {}":                    "apiVersion is missing",
 		"apiVersion: other\nkind: Scenario\nmetadata: {name: x}\nspec: {}": "apiVersion: is other",
@@ -92,9 +159,9 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
-func load(t *testing.T) *schema {
+func load(t *testing.T, file string) *schema {
 	t.Helper()
-	data, err := os.ReadFile(published)
+	data, err := os.ReadFile(filepath.Join(folder, file))
 	if err != nil {
 		t.Fatal(err)
 	}

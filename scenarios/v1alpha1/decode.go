@@ -12,10 +12,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Document is a decoded scenario that still knows on which line each field stood.
+// Places knows on which line each field of a document stands.
+type Places struct{ root *yaml.Node }
+
+// Document is a decoded scenario.
 type Document struct {
 	Scenario
-	root *yaml.Node
+	Places
+}
+
+// WorkloadDocument is a decoded workload.
+type WorkloadDocument struct {
+	Workload
+	Places
 }
 
 // Finding is one thing that is wrong with a document. Line is 0 where it is not known.
@@ -36,43 +45,89 @@ func (fs Findings) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Decode reads one document strictly: an unknown field, a second document or a value of the wrong type is an error. Its
-// error is of type [Findings].
+// Decode reads a scenario strictly: an unknown field, a second document or a value of the wrong type is an error. Its error is
+// of type [Findings].
 func Decode(data []byte) (*Document, error) {
 	var d Document
-	if err := decodeStrictly(data, &d.Scenario); err != nil {
+	places, err := decode(data, &d.Scenario, form{
+		kind: Kind, schema: "scenarios/schema.json", empty: "write a scenario, or copy one of the library's",
+		others: map[string]string{KindWorkload: "it has no services and no release; play it with coalmine load, or put its spec under spec.traffic of a scenario"},
+	})
+	if err != nil {
 		return nil, err
 	}
-	d.root = new(yaml.Node)
-	if err := yaml.Unmarshal(data, d.root); err != nil {
-		return nil, findings(err)
-	}
-	if d.APIVersion != APIVersion || d.Kind != Kind {
-		return nil, Findings{{d.Line("apiVersion"), fmt.Sprintf("the document is %q of kind %q: write apiVersion: %s and kind: %s",
-			d.APIVersion, d.Kind, APIVersion, Kind)}}
-	}
+	d.Places = places
 	return &d, nil
 }
 
-func decodeStrictly(data []byte, into any) error {
+// DecodeWorkload reads a workload as strictly as [Decode] reads a scenario.
+func DecodeWorkload(data []byte) (*WorkloadDocument, error) {
+	var d WorkloadDocument
+	places, err := decode(data, &d.Workload, form{
+		kind: KindWorkload, schema: "scenarios/workload.schema.json", empty: "write a workload, or copy one of those that come with coalmine",
+		others: map[string]string{Kind: "name its folder to play its traffic, or write kind: Workload and put what stands under spec.traffic right under spec"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.Places = places
+	return &d, nil
+}
+
+// form is what the errors of a kind of document say.
+type form struct {
+	// kind is the one that is wanted, schema its published schema.
+	kind, schema string
+	// empty says what to do about an empty file, others what to do about other kinds.
+	empty  string
+	others map[string]string
+}
+
+// decode looks at the kind first: of a document of another kind, every field would be unknown.
+func decode(data []byte, into any, f form) (Places, error) {
+	p := Places{root: new(yaml.Node)}
+	if err := yaml.Unmarshal(data, p.root); err != nil {
+		return p, f.findings(err)
+	}
+	if p.root.IsZero() {
+		return p, Findings{{1, "the file is empty: " + f.empty}}
+	}
+	if err := f.check(p); err != nil {
+		return p, err
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
-	err := decoder.Decode(into)
-	if errors.Is(err, io.EOF) {
-		return Findings{{1, "the file is empty: write a scenario, or copy one of the library's"}}
-	}
-	if err != nil {
-		return findings(err)
+	if err := decoder.Decode(into); err != nil {
+		return p, f.findings(err)
 	}
 	var more yaml.Node
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return Findings{{more.Line, "a second document begins here: a file holds one scenario"}}
+		return p, Findings{{more.Line, "a second document begins here: a file holds one " + strings.ToLower(f.kind)}}
 	}
-	return nil
+	return p, nil
+}
+
+// check wants the version and the kind.
+func (f form) check(p Places) error {
+	var head struct {
+		APIVersion string `yaml:"apiVersion"`
+		Kind       string `yaml:"kind"`
+	}
+	if err := p.root.Decode(&head); err != nil {
+		return f.findings(err)
+	}
+	if head.APIVersion == APIVersion && head.Kind == f.kind {
+		return nil
+	}
+	hint, known := f.others[head.Kind]
+	if !known || head.APIVersion != APIVersion {
+		hint = fmt.Sprintf("write apiVersion: %s and kind: %s", APIVersion, f.kind)
+	}
+	return Findings{{p.Line("apiVersion"), fmt.Sprintf("the document is %q of kind %q: %s", head.APIVersion, head.Kind, hint)}}
 }
 
 // findings takes the decoder's errors apart. The library tells line and field by text alone.
-func findings(err error) error {
+func (f form) findings(err error) error {
 	texts := []string{err.Error()}
 	var wrong *yaml.TypeError
 	if errors.As(err, &wrong) {
@@ -84,20 +139,20 @@ func findings(err error) error {
 	for _, text := range texts {
 		m := place.FindStringSubmatch(strings.ReplaceAll(text, "\n", " "))
 		line, _ := strconv.Atoi(m[1]) // "" is line 0: not known
-		all = append(all, Finding{line, unknown.ReplaceAllString(m[2], "$2 has no field $1: see scenarios/schema.json for those it has")})
+		all = append(all, Finding{line, unknown.ReplaceAllString(m[2], "$2 has no field $1: see "+f.schema+" for those it has")})
 	}
 	return all
 }
 
 // Line returns the line of the field at a path of keys and indices, or of the nearest part of the path that is there.
-func (d *Document) Line(path ...any) int {
-	n := d.root
+func (p Places) Line(path ...any) int {
+	n := p.root
 	if n.Kind == yaml.DocumentNode {
 		n = n.Content[0]
 	}
 	line := n.Line
-	for _, p := range path {
-		key, value := child(n, p)
+	for _, at := range path {
+		key, value := child(n, at)
 		if value == nil {
 			break
 		}

@@ -1,7 +1,9 @@
-// Package v1alpha1 is how a scenario is written down: the wire types of apiVersion coalmine.dev/v1alpha1 and their strict
-// decoding. It knows no meaning beyond the shape; package scenarios turns a document into a scenario and checks it.
+// Package v1alpha1 is how a scenario or a workload is written down: the wire types of apiVersion coalmine.dev/v1alpha1 and
+// their strict decoding. It knows no meaning beyond the shape; package scenarios turns a document into a scenario or a workload
+// and checks it.
 //
-// A field whose yaml tag has no omitempty is required, in the published schema too (see scenarios/schema.json).
+// A field whose yaml tag has no omitempty is required, in the published schemas too (see scenarios/schema.json and
+// scenarios/workload.schema.json).
 package v1alpha1
 
 import (
@@ -12,10 +14,11 @@ import (
 	"coalmine/loadgen"
 )
 
-// APIVersion and Kind open every document.
+// APIVersion opens every document, and one of the kinds.
 const (
-	APIVersion = "coalmine.dev/v1alpha1"
-	Kind       = "Scenario"
+	APIVersion   = "coalmine.dev/v1alpha1"
+	Kind         = "Scenario"
+	KindWorkload = "Workload"
 )
 
 // Scenario is one incident as data.
@@ -28,9 +31,9 @@ type Scenario struct {
 	Spec     Spec     `yaml:"spec"`
 }
 
-// Metadata names the scenario.
+// Metadata names a document.
 type Metadata struct {
-	// Name is a DNS label and the name of the scenario's folder.
+	// Name is a DNS label; a scenario's is the name of its folder.
 	Name string `yaml:"name"`
 }
 
