@@ -2,27 +2,15 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
-	"coalmine/lab/event"
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/words"
 	"coalmine/lab/score"
 )
 
-// sign and tone of an outcome.
-func outcomeSign(exit int) (string, tone) {
-	switch exit {
-	case score.ExitPassed:
-		return "✓", good
-	case score.ExitInconclusive, score.ExitLabFailed:
-		return "?", warn
-	}
-	return "✗", bad
-}
-
 func (p *page) head(c score.Card) {
-	sign, t := outcomeSign(c.Exit)
+	sign, t := dossier.Sign(c.Exit)
 	points := ""
 	if c.MaxPoints > 0 {
 		points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
@@ -31,7 +19,7 @@ func (p *page) head(c score.Card) {
 	p.line()
 	p.spread(" "+p.in(bold, title), length(title)+1, points, bold)
 	p.line(" ", p.in(faint, strings.Repeat("─", p.width-2)))
-	p.line(" ", p.in(t, sign+" "+strings.ToUpper(c.Outcome)), "  ", p.in(faint, cut(c.Scenario, 30)))
+	p.line(" ", p.in(toneOf(t), sign+" "+strings.ToUpper(c.Outcome)), "  ", p.in(faint, cut(c.Scenario, 30)))
 	p.wrapped(3, plain, c.Reason)
 }
 
@@ -47,7 +35,7 @@ func (p *page) harm(c score.Card) {
 			seeds++
 		}
 	}
-	p.section("Harm to users", "requests that the fault made bad, "+plural(seeds, "faulty run"))
+	p.section("Harm to users", "requests that the fault made bad, "+words.Plural(seeds, "faulty run"))
 	scale := max(1, h.Learner)
 	if h.None != nil {
 		scale = max(scale, *h.None)
@@ -81,9 +69,9 @@ func (p *page) harmBar(name string, n *int, scale int, none *int, t tone) {
 	b := bar(float64(*n)/float64(scale), room)
 	share := ""
 	if none != nil && none != n && *none > 0 {
-		share = percent(float64(*n) / float64(*none))
+		share = words.Percent(float64(*n) / float64(*none))
 	}
-	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(number(*n), 10), right(share, 8))
+	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(words.Number(*n), 10), right(share, 8))
 }
 
 // spared says how much harm the guardrails kept away.
@@ -92,9 +80,9 @@ func spared(c score.Card) string {
 	if h.Avoided == nil {
 		return ""
 	}
-	s := "harm avoided " + percent(*h.Avoided)
+	s := "harm avoided " + words.Percent(*h.Avoided)
 	if h.Low != nil && h.High != nil {
-		s += fmt.Sprintf(" (95 %% interval %s to %s)", percent(*h.Low), percent(*h.High))
+		s += fmt.Sprintf(" (95 %% interval %s to %s)", words.Percent(*h.Low), words.Percent(*h.High))
 	}
 	if c.Skill != nil {
 		s += fmt.Sprintf(" · skill %.2f", *c.Skill)
@@ -105,29 +93,16 @@ func spared(c score.Card) string {
 // hurt counts people and false alarms.
 func hurt(c score.Card) string {
 	h := c.Harm
-	s := "users hurt " + number(h.UsersHurt)
+	s := "users hurt " + words.Number(h.UsersHurt)
 	if h.UsersHurtNone != nil {
-		s += fmt.Sprintf(" of %s without guardrail", number(*h.UsersHurtNone))
+		s += fmt.Sprintf(" of %s without guardrail", words.Number(*h.UsersHurtNone))
 	}
 	if c.Healthy.Of > 0 {
 		s += fmt.Sprintf(" · healthy releases held up %d of %d (95 %% interval %s to %s)",
-			c.Healthy.Count, c.Healthy.Of, percent(c.Healthy.Low), percent(c.Healthy.High))
+			c.Healthy.Count, c.Healthy.Of, words.Percent(c.Healthy.Low), words.Percent(c.Healthy.High))
 	}
 	return s
 }
-
-func verdictSign(v score.Verdict) (string, tone) {
-	switch {
-	case v.Good():
-		return "✓", good
-	case v == score.Inconclusive:
-		return "?", warn
-	}
-	return "✗", bad
-}
-
-// verdictWords writes a verdict for people.
-func verdictWords(v score.Verdict) string { return strings.ReplaceAll(string(v), "-", " ") }
 
 // runs is the table of seeds.
 func (p *page) runs(c score.Card) {
@@ -137,45 +112,27 @@ func (p *page) runs(c score.Card) {
 	p.section("Runs", "MTTD and MTTR from the first bad request")
 	p.line(p.in(faint, "    seed  release  verdict         first bad     MTTD     MTTR  weight     harm"))
 	for _, r := range c.Runs {
-		sign, t := verdictSign(r.Verdict)
+		sign, t := dossier.Sign(r.Verdict.Exit())
 		weight := ""
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(t, sign+" "+left(verdictWords(r.Verdict), 13)),
-			right(at(r.FirstBad), 10), right(after(r.MTTD), 9), right(after(r.MTTR), 9), right(weight, 8), right(number(r.Harm), 9))
+		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(toneOf(t), sign+" "+left(dossier.VerdictWords(r.Verdict), 13)),
+			right(words.At(r.FirstBad), 10), right(words.After(r.MTTD), 9), right(words.After(r.MTTR), 9), right(weight, 8), right(words.Number(r.Harm), 9))
 	}
-}
-
-func after(d *event.Seconds) string {
-	if d == nil {
-		return "–"
-	}
-	return fmt.Sprintf("%.0f s", time.Duration(*d).Seconds())
 }
 
 // cohorts shows who was hurt: an average hides it.
 func (p *page) cohorts(c score.Card) {
-	cs := slices.DeleteFunc(slices.Clone(c.Harm.Cohorts), func(h score.CohortHarm) bool {
-		return h.Harm == 0 && (h.None == nil || *h.None == 0)
-	})
+	cs := dossier.Harmed(c)
 	if len(cs) == 0 {
 		return
 	}
 	p.section("Who was hurt", "")
 	p.line(p.in(faint, "   cohort             requests      harm  no guardrail  got through  users hurt"))
 	for _, h := range cs {
-		none, through, users := "–", "–", "–"
-		if h.None != nil {
-			none = number(*h.None)
-		}
-		if h.Left != nil {
-			through = percent(*h.Left)
-		}
-		if h.Users > 0 {
-			users = number(h.Hurt)
-		}
-		p.line("   ", left(h.Cohort, 16), right(number(h.Requests), 11), right(number(h.Harm), 10), right(none, 14),
+		none, through, users := dossier.CohortWords(h)
+		p.line("   ", left(h.Cohort, 16), right(words.Number(h.Requests), 11), right(words.Number(h.Harm), 10), right(none, 14),
 			right(through, 13), right(users, 12))
 	}
 }
@@ -187,15 +144,9 @@ func (p *page) items(c score.Card) {
 	}
 	p.section("Points", "")
 	for _, i := range c.Items {
-		sign, t := "✓", good
-		switch {
-		case i.Points == 0 && i.Max > 0:
-			sign, t = "✗", bad
-		case i.Points < i.Max:
-			sign, t = "◐", warn
-		}
+		sign, t := dossier.ItemSign(i)
 		points := fmt.Sprintf("%3d/%-3d", i.Points, i.Max)
-		p.line("   ", p.in(t, sign), " ", p.in(bold, points), " ", cut(i.Title, p.width-15))
+		p.line("   ", p.in(toneOf(t), sign), " ", p.in(bold, points), " ", cut(i.Title, p.width-15))
 		p.because(13, i.Reason, refs(i.Events))
 		if i.Hint != "" {
 			p.hint(13, i.Hint)
@@ -207,8 +158,8 @@ func (p *page) items(c score.Card) {
 func (p *page) because(indent int, reason, events string) {
 	lines := wrap(reason, p.width-indent-1)
 	for i, l := range lines {
-		if i == len(lines)-1 && events != "" && length(l)+2+length(clean(events)) < p.width-indent {
-			p.line(strings.Repeat(" ", indent), l, "  ", p.in(faint, clean(events)))
+		if i == len(lines)-1 && events != "" && length(l)+2+length(words.Clean(events)) < p.width-indent {
+			p.line(strings.Repeat(" ", indent), l, "  ", p.in(faint, words.Clean(events)))
 			return
 		}
 		p.line(strings.Repeat(" ", indent), l)
@@ -260,31 +211,5 @@ func (p *page) foot(s score.Players) {
 		return
 	}
 	p.line()
-	p.wrapped(1, faint, provenance(s))
-}
-
-func provenance(s score.Players) string {
-	named := func(name, key string) string {
-		if v := s.Versions[key]; v != "" {
-			return name + " " + v
-		}
-		return name
-	}
-	flagger, prometheus, kubernetes := named("Flagger", "flagger"), named("Prometheus", "prometheus"), named("Kubernetes", "kubernetes")
-	modelled := "the services and their users"
-	if s.Cluster == "sim" {
-		return fmt.Sprintf("Real: %s, %s and PromQL. Modelled: Linkerd, Kubernetes, %s, time.", flagger, prometheus, modelled)
-	}
-	mesh := named("Linkerd", "linkerd")
-	if s.Mesh != "linkerd" {
-		return fmt.Sprintf("Real: %s, %s, %s, time. Modelled: Linkerd (%s), %s.", kubernetes, flagger, prometheus, s.Mesh, modelled)
-	}
-	return fmt.Sprintf("Real: %s, %s, %s, %s, time. Modelled: %s.", kubernetes, mesh, flagger, prometheus, modelled)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	p.wrapped(1, faint, dossier.Provenance(s))
 }

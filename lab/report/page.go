@@ -1,15 +1,11 @@
 package report
 
 import (
-	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"time"
-	"unicode"
 	"unicode/utf8"
 
-	"coalmine/lab/event"
+	"coalmine/lab/report/words"
 )
 
 // page collects the lines of a report.
@@ -52,22 +48,9 @@ func (p *page) wrapped(indent int, t tone, text string) {
 // length counts columns; the reports' own signs are all one column wide.
 func length(s string) int { return utf8.RuneCountInString(s) }
 
-// clean makes text of a learner or of a tool safe for a terminal: no control characters, no line breaks.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r == utf8.RuneError || !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
-}
-
 // cut shortens cleaned text to n columns.
 func cut(s string, n int) string {
-	s = clean(s)
+	s = words.Clean(s)
 	if length(s) <= n {
 		return s
 	}
@@ -80,7 +63,7 @@ func cut(s string, n int) string {
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.FieldsFunc(glue(clean(text)), func(r rune) bool { return r == ' ' }) {
+	for _, word := range strings.FieldsFunc(words.Glue(words.Clean(text)), func(r rune) bool { return r == ' ' }) {
 		for length(word) > width { // longer than a line: break it
 			if line != "" {
 				lines, line = append(lines, line), ""
@@ -101,25 +84,9 @@ func wrap(text string, width int) []string {
 		lines = append(lines, line)
 	}
 	for i := range lines {
-		lines[i] = strings.ReplaceAll(lines[i], string(stuck), " ")
+		lines[i] = words.Unglue(lines[i])
 	}
 	return lines
-}
-
-// stuck stands for a space at which a line must not break.
-const stuck = '\u00a0'
-
-// glue keeps numbers and their units together: 12 480, 25 %, 49 s.
-func glue(s string) string {
-	r := []rune(s)
-	for i := 1; i+1 < len(r); i++ {
-		next := r[i+1]
-		unit := next == '%' || next == 's' && (i+2 == len(r) || !unicode.IsLetter(r[i+2]))
-		if r[i] == ' ' && unicode.IsDigit(r[i-1]) && (unit || unicode.IsDigit(next)) {
-			r[i] = stuck
-		}
-	}
-	return string(r)
 }
 
 func left(s string, n int) string {
@@ -130,45 +97,6 @@ func left(s string, n int) string {
 func right(s string, n int) string {
 	s = cut(s, n)
 	return strings.Repeat(" ", n-length(s)) + s
-}
-
-// clock writes a time since the run's start as 02:31, from an hour on as 1:02:31.
-func clock(d time.Duration) string {
-	s := int(d.Round(time.Second).Seconds())
-	if s < 3600 {
-		return fmt.Sprintf("%02d:%02d", s/60, s%60)
-	}
-	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
-}
-
-// span writes a length of time: 29 s, 4 min 10 s.
-func span(d time.Duration) string {
-	s := int(d.Round(time.Second).Seconds())
-	switch {
-	case s < 120:
-		return fmt.Sprintf("%d s", s)
-	case s%60 == 0:
-		return fmt.Sprintf("%d min", s/60)
-	}
-	return fmt.Sprintf("%d min %d s", s/60, s%60)
-}
-
-// number groups thousands by a thin gap, as in 12 480.
-func number(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + " " + s[i:]
-	}
-	return s
-}
-
-// percent writes a share, with a decimal below ten where it says something.
-func percent(share float64) string {
-	p := share * 100
-	if p > 0 && p < 9.95 {
-		return fmt.Sprintf("%.1f %%", p)
-	}
-	return fmt.Sprintf("%.0f %%", p)
 }
 
 // bar draws a share of n columns in eighths. A share above nothing is always visible.
@@ -182,11 +110,4 @@ func bar(share float64, n int) string {
 		s += string([]rune("▏▎▍▌▋▊▉")[rest-1])
 	}
 	return s
-}
-
-func at(s *event.Seconds) string {
-	if s == nil {
-		return "–"
-	}
-	return clock(time.Duration(*s))
 }

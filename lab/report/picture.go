@@ -2,11 +2,12 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"coalmine/lab/event"
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/words"
 	"coalmine/lab/score"
 )
 
@@ -15,11 +16,11 @@ const chartRows = 4
 
 // picture draws one run: how much of the traffic the released version had over time, and when what happened.
 func (p *page) picture(c score.Card) {
-	r, ok := telling(c.Runs)
+	r, ok := dossier.Telling(c.Runs)
 	if !ok || len(r.Track) == 0 {
 		return
 	}
-	sign, t := verdictSign(r.Verdict)
+	sign, t := dossier.Sign(r.Verdict.Exit())
 	p.section("What happened", fmt.Sprintf("%s, seed %d", r.Run, r.Seed))
 	g := newChart(r, p.width-11)
 	p.line("         ", p.in(faint, g.labels()))
@@ -30,31 +31,7 @@ func (p *page) picture(c score.Card) {
 	p.line(p.in(faint, "        └"+g.axis()))
 	p.line("         ", g.markers(p.paint))
 	p.legend(r)
-	p.line("   ", p.in(t, sign+" "+verdictWords(r.Verdict)), ": ", cut(r.Reason, p.width-length(verdictWords(r.Verdict))-8))
-}
-
-// telling picks the run that says most: one that went wrong, else the faulty one with most harm, else the first.
-func telling(runs []score.Row) (score.Row, bool) {
-	if len(runs) == 0 {
-		return score.Row{}, false
-	}
-	rank := func(r score.Row) int {
-		switch {
-		case r.Role == string(score.PartFaulty) && !r.Verdict.Good() && r.Verdict != score.Inconclusive:
-			return 3
-		case r.Role != string(score.PartFaulty) && !r.Verdict.Good() && r.Verdict != score.Inconclusive:
-			return 2
-		case r.Role == string(score.PartFaulty):
-			return 1
-		}
-		return 0
-	}
-	return slices.MaxFunc(runs, func(a, b score.Row) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
-		}
-		return a.Harm - b.Harm
-	}), true
+	p.line("   ", p.in(toneOf(t), sign+" "+dossier.VerdictWords(r.Verdict)), ": ", cut(r.Reason, p.width-length(dossier.VerdictWords(r.Verdict))-8))
 }
 
 func chartLabel(row int) string {
@@ -98,7 +75,7 @@ func newChart(r score.Row, columns int) chart {
 
 // axis is the line under the chart, with its first and last time.
 func (g chart) axis() string {
-	from, to := clock(g.from), clock(g.to)
+	from, to := words.Clock(g.from), words.Clock(g.to)
 	return from + strings.Repeat("─", max(0, g.columns-length(from)-length(to))) + to
 }
 
@@ -182,7 +159,7 @@ type moment struct {
 func moments(r score.Row) []moment {
 	noticed, over := "noticed", "rolled back"
 	if r.MTTD != nil {
-		noticed += fmt.Sprintf(" (+%s)", span(time.Duration(*r.MTTD)))
+		noticed += fmt.Sprintf(" (+%s)", words.Span(time.Duration(*r.MTTD)))
 	}
 	if r.Weight != nil {
 		over += fmt.Sprintf(" at %d %%", *r.Weight)
@@ -221,16 +198,16 @@ func (p *page) legend(r score.Row) {
 		if m.at == nil {
 			continue
 		}
-		words := fmt.Sprintf(" %s %s", at(m.at), m.words)
-		if used > 0 && used+length(words)+4 > p.width-4 {
+		text := fmt.Sprintf(" %s %s", words.At(m.at), m.words)
+		if used > 0 && used+length(text)+4 > p.width-4 {
 			p.line("   ", line)
 			line, used = "", 0
 		}
 		if used > 0 {
 			line, used = line+"   ", used+3
 		}
-		line += p.in(m.tone, string(m.sign)) + words
-		used += length(words) + 1
+		line += p.in(m.tone, string(m.sign)) + text
+		used += length(text) + 1
 	}
 	if used > 0 {
 		p.line("   ", line)

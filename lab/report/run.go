@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"coalmine/lab/report/words"
 	"coalmine/lab/timeline"
 	"coalmine/lab/timeline/story"
 )
@@ -22,13 +23,13 @@ func (p *page) runHead(t *timeline.Timeline) {
 	p.line()
 	p.spread(" "+p.in(bold, title), length(title)+1, fmt.Sprintf("seed %d", r.Seed), faint)
 	p.line(" ", p.in(faint, strings.Repeat("─", p.width-2)))
-	p.line(" ", p.in(faint, fmt.Sprintf("%s on cluster %s, mesh %s", guard, clean(r.Cluster), clean(r.Mesh))))
+	p.line(" ", p.in(faint, fmt.Sprintf("%s on cluster %s, mesh %s", guard, words.Clean(r.Cluster), words.Clean(r.Mesh))))
 }
 
 func (p *page) decisions(t *timeline.Timeline) {
 	p.section("What happened", "time · event · in words")
 	for _, e := range story.Of(t) {
-		head := fmt.Sprintf(" %6s %6s  ", clock(e.At), fmt.Sprintf("#%d", e.Seq))
+		head := fmt.Sprintf(" %6s %6s  ", words.Clock(e.At), fmt.Sprintf("#%d", e.Seq))
 		for i, l := range wrap(e.Text, p.width-length(head)-1) {
 			if i > 0 {
 				head = strings.Repeat(" ", length(head))
@@ -69,23 +70,23 @@ func (p *page) runSummary(t *timeline.Timeline) {
 	for _, name := range t.Cohorts() {
 		s := t.Sum(timeline.Of(name))
 		canary := t.Sum(timeline.And(timeline.Of(name), t.OnCanary()))
-		p.line("   ", left(name, 20), right(number(s.N), 11), right(number(s.Bad), 10), right(number(s.Harm), 10), right(number(canary.N), 16))
+		p.line("   ", left(name, 20), right(words.Number(s.N), 11), right(words.Number(s.Bad), 10), right(words.Number(s.Harm), 10), right(words.Number(canary.N), 16))
 	}
-	p.line("   ", left("all", 20), right(number(all.N), 11), right(number(all.Bad), 10), right(number(all.Harm), 10),
-		right(number(t.Sum(t.OnCanary()).N), 16))
+	p.line("   ", left("all", 20), right(words.Number(all.N), 11), right(words.Number(all.Bad), 10), right(words.Number(all.Harm), 10),
+		right(words.Number(t.Sum(t.OnCanary()).N), 16))
 	p.wrapped(3, plain, runWords(t))
 }
 
 func runWords(t *timeline.Timeline) string {
 	var parts []string
 	if t.FirstBad.Seen() && t.Detected.Seen() {
-		parts = append(parts, "noticed "+span(t.Detected.Since(t.FirstBad))+" after the first bad request")
+		parts = append(parts, "noticed "+words.Span(t.Detected.Since(t.FirstBad))+" after the first bad request")
 	}
 	if t.FirstBad.Seen() && t.Abort.Seen() {
-		parts = append(parts, "over after "+span(t.LastBad.Since(t.FirstBad)))
+		parts = append(parts, "over after "+words.Span(t.LastBad.Since(t.FirstBad)))
 	}
 	if t.CanaryRequests > 0 {
-		parts = append(parts, fmt.Sprintf("the canary answered %s of the service's requests during the analysis", percent(t.ActualShare())))
+		parts = append(parts, fmt.Sprintf("the canary answered %s of the service's requests during the analysis", words.Percent(t.ActualShare())))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -74,6 +74,9 @@ func Of(t *timeline.Timeline) []Entry {
 	for _, c := range t.Changes {
 		s.change(c)
 	}
+	if s.t.FirstCanary.Seen() {
+		s.add(s.t.FirstCanary, Status, Faint, "the canary answered its first request")
+	}
 	s.harm()
 	slices.SortStableFunc(s.entries, func(a, b Entry) int { return a.Seq - b.Seq })
 	return s.entries
@@ -111,6 +114,8 @@ func (s *storyteller) tell(e event.Event) {
 		s.rehearsal(m, f)
 	case event.Alert:
 		s.add(m, Alert, Plain, "alert (%s)%s: %s", f.Severity, to(f.Provider), f.Message)
+	case event.TrafficTotals:
+		s.add(m, Frame, Faint, "traffic ended: %d of %d requests were answered", f.Answered, f.Planned)
 	case event.RunEnded:
 		s.add(m, Frame, Strong, "run ended: %s%s", f.Outcome, because(f.Reason))
 	}

@@ -1,0 +1,353 @@
+package dossier
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/lab/event"
+	"coalmine/lab/report/words"
+	"coalmine/lab/score"
+	"coalmine/lab/timeline/series"
+	"coalmine/lab/timeline/story"
+)
+
+// File is one manifest of the guardrails, with notes on the lines that mattered.
+type File struct {
+	Name  string
+	Lines []string
+	Notes []Note
+	// Broken says why there can be no notes on the rest of the file, or what was left out of it; "" when nothing was.
+	Broken string
+}
+
+// Note says what lines of a manifest did in the run that says most.
+type Note struct {
+	// From and To are the lines, counted from 1.
+	From, To int
+	Tone     story.Tone
+	Text     string
+	// Seq is the event that it rests on, 0 for none.
+	Seq int
+}
+
+// Files gives the guardrails with their notes, by name.
+func (t *Trial) Files() []File {
+	names := slices.Sorted(maps.Keys(t.Guardrails))
+	files := make([]File, len(names))
+	parsed := make([][]object, len(names))
+	for i, name := range names {
+		f := File{Name: name, Lines: textLines(t.Guardrails[name])}
+		if len(f.Lines) > mostLines {
+			f.Lines, f.Broken = f.Lines[:mostLines], fmt.Sprintf("only the first %d lines are shown", mostLines)
+		}
+		var err error
+		if parsed[i], err = objects(t.Guardrails[name]); err != nil {
+			f.Broken = words.Clean(err.Error())
+		}
+		files[i] = f
+	}
+	r, ok := t.Telling()
+	if !ok {
+		return files
+	}
+	m := marker{trial: t, run: r, watches: Watches(r), objectives: t.leastSuccess(), all: slices.Concat(parsed...)}
+	for i := range files {
+		m.notes = nil
+		for _, o := range parsed[i] {
+			m.mark(o)
+		}
+		files[i].Notes = m.sorted(len(files[i].Lines))
+	}
+	return files
+}
+
+func textLines(data []byte) []string {
+	text := strings.TrimSuffix(strings.ReplaceAll(strings.ToValidUTF8(string(data), "�"), "\r\n", "\n"), "\n")
+	return strings.Split(text, "\n")
+}
+
+// leastSuccess is the lowest objective of success in percent, 0 for none.
+func (t *Trial) leastSuccess() float64 {
+	least := 0.0
+	for _, o := range t.Scenario.Objectives {
+		if least == 0 || o.Success < least {
+			least = o.Success
+		}
+	}
+	return least
+}
+
+// marker writes notes on one file.
+type marker struct {
+	trial      *Trial
+	run        Run
+	watches    []Watch
+	objectives float64
+	all        []object // of all files
+	notes      []Note   // of the file at hand
+}
+
+func (m *marker) note(f field, tone story.Tone, seq int, format string, args ...any) {
+	from, to := f.lines()
+	m.notes = append(m.notes, Note{From: from, To: to, Tone: tone, Text: words.Clean(fmt.Sprintf(format, args...)), Seq: seq})
+}
+
+// sorted puts the notes in their lines' order, and drops what lies outside the file.
+func (m *marker) sorted(lines int) []Note {
+	notes := slices.DeleteFunc(m.notes, func(n Note) bool { return n.From < 1 || n.From > lines })
+	for i := range notes {
+		notes[i].To = min(max(notes[i].From, notes[i].To), lines)
+	}
+	slices.SortStableFunc(notes, func(a, b Note) int { return cmp.Compare(a.From, b.From) })
+	return notes
+}
+
+func (m *marker) mark(o object) {
+	switch {
+	case m.ours(o):
+		m.markPace(o)
+		m.markSteps(o)
+		m.markMetrics(o)
+		m.markWebhooks(o)
+		m.markLost(o)
+	case o.text("kind") == "MetricTemplate":
+		m.markTemplate(o)
+	}
+}
+
+// ours tells whether an object is the Canary of the released service.
+func (m *marker) ours(o object) bool {
+	return o.text("kind") == "Canary" && o.text("metadata", "name") == m.run.Timeline.Canary
+}
+
+// markPace is about how often Flagger looks, and how often it may be wrong.
+func (m *marker) markPace(o object) {
+	t := m.run.Timeline
+	if f, ok := o.at("spec", "analysis", "interval"); ok && t.FirstBad.Seen() {
+		text := fmt.Sprintf("one look every %s: %s while users were hurt and the canary was on trial", f.value.Value, words.Plural(m.looks(), "look"))
+		if t.Detected.Seen() {
+			text += fmt.Sprintf("; noticed after %s", words.Span(t.Detected.Since(t.FirstBad)))
+		}
+		m.note(f, story.Plain, 0, "%s", text)
+	}
+	if f, ok := o.at("spec", "analysis", "threshold"); ok {
+		failed := 0
+		for _, c := range t.Changes {
+			failed = max(failed, c.After.FailedChecks)
+		}
+		tone := story.Plain
+		text := fmt.Sprintf("%s failed checks end the rollout: %s failed", f.value.Value, noneOr(failed))
+		if t.Abort.Seen() && failed > 0 {
+			text += fmt.Sprintf(", and it was rolled back at %s", words.Clock(t.Abort.At))
+		} else if failed == 0 && m.run.Faulty() && t.FirstBad.Seen() {
+			tone = story.Warn
+		}
+		m.note(f, tone, t.Abort.Seq, "%s", text)
+	}
+	if f, ok := o.at("spec", "skipAnalysis"); ok && f.value.Value == "true" {
+		m.note(f, story.Bad, 0, "Flagger promotes without looking at anything")
+	}
+}
+
+func noneOr(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprint(n)
+}
+
+// looks counts the ticks of Flagger's between the first harm and the decision.
+func (m *marker) looks() int {
+	t := m.run.Timeline
+	n, last := 0, time.Duration(-1)
+	for _, e := range t.Facts {
+		q, ok := e.Fact.(event.Query)
+		if !ok || q.Asker != t.Canary || e.Seq < t.FirstBad.Seq || e.At-last < time.Second && last >= 0 {
+			continue
+		}
+		last = e.At
+		n++
+	}
+	return n
+}
+
+// markSteps is about how much of the traffic the version had when.
+func (m *marker) markSteps(o object) {
+	t := m.run.Timeline
+	var at []string
+	for _, s := range t.Steps {
+		if s.Weight > 0 && !(t.Promoted.Seen() && s.Seq >= t.Promoted.Seq) {
+			at = append(at, fmt.Sprintf("%d %% at %s", s.Weight, words.Clock(s.At)))
+		}
+	}
+	text := strings.Join(at, ", ")
+	if t.FirstBad.Seen() {
+		text += fmt.Sprintf("; users were hurt from %s on", words.Clock(t.FirstBad.At))
+	}
+	for _, name := range []string{"stepWeights", "stepWeight", "iterations"} {
+		if f, ok := o.at("spec", "analysis", name); ok && text != "" && (len(at) > 0 || name == "iterations") {
+			m.note(f, story.Plain, t.FirstBad.Seq, "%s", strings.TrimPrefix(text, "; "))
+			return
+		}
+	}
+}
+
+func (m *marker) watch(gate bool, name, address string) (Watch, bool) {
+	i := slices.IndexFunc(m.watches, func(w Watch) bool {
+		return w.Gate == gate && w.Name == name && (address == "" || w.URL == address)
+	})
+	if i < 0 {
+		return Watch{}, false
+	}
+	return m.watches[i], true
+}
+
+// tone of a watch: on a faulty release it is good to have noticed and bad to have looked and passed; on a healthy one a
+// failure was a false alarm.
+func (m *marker) tone(w Watch) story.Tone {
+	switch {
+	case m.run.Faulty() && w.Noticed():
+		return story.Good
+	case w.Noticed() || w.Failed > 0:
+		return story.Bad
+	case w.Blind() && !m.run.Row.Verdict.Good():
+		return story.Bad
+	}
+	return story.Plain
+}
+
+func (m *marker) markMetrics(o object) {
+	for _, f := range o.items("spec", "analysis", "metrics") {
+		item := object{f.value}
+		w, ok := m.watch(false, item.text("name"), "")
+		if !ok {
+			m.note(f, story.Warn, 0, "never asked in this run")
+			continue
+		}
+		text := w.Text(m.run.Timeline)
+		if least, asked := m.asksLess(w.Name); asked {
+			text += fmt.Sprintf("; it asks for %g %%, the objective is %g %%", least, m.objectives)
+		}
+		m.note(f, m.tone(w), w.First.Seq, "%s", text)
+	}
+}
+
+// asksLess tells a metric's bound when it asks for less success than the scenario's objectives.
+func (m *marker) asksLess(metric string) (least float64, less bool) {
+	for _, l := range series.Lines(m.run.Timeline) {
+		if l.Metric == metric && l.Unit == series.Success && l.Min != nil && *l.Min < m.objectives {
+			return *l.Min, true
+		}
+	}
+	return 0, false
+}
+
+// markTemplate says of a query by which checks it was asked, and what came of it.
+func (m *marker) markTemplate(o object) {
+	f, ok := o.at("spec", "query")
+	if !ok {
+		return
+	}
+	name := o.text("metadata", "name")
+	for _, metric := range m.metricsOf(name) {
+		if w, ok := m.watch(false, metric, ""); ok {
+			as := ""
+			if metric != name {
+				as = "as " + metric + ": "
+			}
+			m.note(f, m.tone(w), w.First.Seq, "%s%s", as, w.Text(m.run.Timeline))
+		}
+	}
+}
+
+// metricsOf lists the checks of the run's Canary that ask a template.
+func (m *marker) metricsOf(template string) []string {
+	var names []string
+	for _, o := range m.all {
+		if !m.ours(o) {
+			continue
+		}
+		for _, f := range o.items("spec", "analysis", "metrics") {
+			if item := (object{f.value}); item.text("templateRef", "name") == template {
+				names = append(names, item.text("name"))
+			}
+		}
+	}
+	return names
+}
+
+func (m *marker) markWebhooks(o object) {
+	for _, f := range o.items("spec", "analysis", "webhooks") {
+		item := object{f.value}
+		address := item.text("url")
+		gate := gateOf(address)
+		w, ok := m.watch(true, gate, address)
+		switch {
+		case ok:
+			tone := m.tone(w)
+			if tone == story.Bad && w.Failed == 0 {
+				tone = story.Plain // a gate that asks something else is not blind
+			}
+			m.note(f, tone, w.First.Seq, "%s", w.Text(m.run.Timeline))
+		case gate != "" && gate != event.GateEvents:
+			m.note(f, story.Warn, 0, "never asked in this run")
+		}
+	}
+}
+
+// gateOf names the gate that a webhook calls.
+func gateOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Path == "" {
+		return ""
+	}
+	return path.Base(u.Path)
+}
+
+// markLost points at where an item of the rubric that was lost wants something written down.
+func (m *marker) markLost(o object) {
+	for _, i := range m.trial.Card.Items {
+		if i.Points >= i.Max {
+			continue
+		}
+		switch i.ID {
+		case "mtls":
+			m.markGate(o, i, event.GateMTLS)
+		case "policy":
+			m.markGate(o, i, event.GatePolicy)
+		case "rehearsed":
+			m.markGate(o, i, event.GateRollbackDrill)
+		case "preconditions":
+			for _, p := range m.trial.Card.Preconditions {
+				gate, ok := gates()[p.Name]
+				if ok && !p.Seen && slices.Contains(m.trial.Scenario.Rubric.Preconditions, p.Name) {
+					m.markGate(o, i, gate)
+				}
+			}
+		case "experiment-bounded":
+			m.note(o.nearest("metadata", "annotations").head(), story.Warn, 0, "%s: %s", i.Title, i.Reason)
+		}
+	}
+}
+
+// gates by the precondition that they prove.
+func gates() map[string]string {
+	return map[string]string{"mtls": event.GateMTLS, "policy": event.GatePolicy, "rehearsal": event.GateRollbackDrill}
+}
+
+// markGate notes where a gate is asked too late, or where it could be asked.
+func (m *marker) markGate(o object, i score.Item, gate string) {
+	for _, f := range o.items("spec", "analysis", "webhooks") {
+		if gateOf((object{f.value}).text("url")) == gate {
+			m.note(f, story.Warn, 0, "%s: %s", i.Title, i.Reason)
+			return
+		}
+	}
+	m.note(o.nearest("spec", "analysis", "webhooks").head(), story.Warn, 0, "no webhook asks the gate %s: %s", gate, i.Reason)
+}

@@ -1,0 +1,188 @@
+package dossier
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"coalmine/lab/event"
+	"coalmine/lab/report/words"
+	"coalmine/lab/timeline"
+	"coalmine/lab/timeline/story"
+)
+
+// Watch is one metric or gate that looked at the release, and what it said.
+type Watch struct {
+	// Gate tells gates from metrics. Name is the metric's or the gate's, URL the gate's address.
+	Gate      bool
+	Name, URL string
+	// Asked and Failed count answers from the release on; Hurting and Missed those while users were hurt, of which Missed passed.
+	Asked, Failed   int
+	Hurting, Missed int
+	// First is the first failure at or after the first harm, or the first at all where nobody was hurt.
+	First timeline.Mark
+	// Closest is, of the answers that passed, the one nearest to its bound; nil where none is known. Worst is, of those that
+	// failed, the first.
+	Closest, Worst *event.Query
+	margin         float64
+	reason         string // of the first no
+}
+
+// Noticed tells whether it failed once users were hurt.
+func (w Watch) Noticed() bool { return w.First.Seen() }
+
+// Blind tells whether it was asked while users were hurt and always passed.
+func (w Watch) Blind() bool { return w.Hurting > 0 && w.Missed == w.Hurting }
+
+// Watches lists what looked at the release, metrics first, in the order in which they were first asked.
+func Watches(r Run) []Watch {
+	t := r.Timeline
+	var metrics, gates []*Watch
+	index := map[string]*Watch{}
+	find := func(list *[]*Watch, w Watch) *Watch {
+		key := fmt.Sprint(w.Gate, w.Name, " ", w.URL)
+		if index[key] == nil {
+			index[key] = &w
+			*list = append(*list, &w)
+		}
+		return index[key]
+	}
+	for _, e := range t.Facts {
+		m := timeline.Mark{At: e.At, Seq: e.Seq}
+		if !t.Released.Seen() || m.Seq < t.Released.Seq {
+			continue
+		}
+		switch f := e.Fact.(type) {
+		case event.Query:
+			if f.Metric != "" && f.Asker == t.Canary {
+				find(&metrics, Watch{Name: f.Metric, margin: math.Inf(1)}).metric(t, m, f)
+			}
+		case event.Gate:
+			if f.Canary == t.Canary && f.Name != event.GateEvents {
+				find(&gates, Watch{Gate: true, Name: f.Name, URL: f.URL}).gate(t, m, f)
+			}
+		}
+	}
+	var all []Watch
+	for _, w := range append(metrics, gates...) {
+		all = append(all, *w)
+	}
+	return all
+}
+
+func (w *Watch) metric(t *timeline.Timeline, m timeline.Mark, q event.Query) {
+	passed := story.Passed(q)
+	w.count(t, m, passed)
+	if !passed {
+		if w.Worst == nil {
+			w.Worst = &q
+		}
+		return
+	}
+	if d, ok := margin(q); ok && d < w.margin {
+		w.margin, w.Closest = d, &q
+	}
+}
+
+func (w *Watch) gate(t *timeline.Timeline, m timeline.Mark, g event.Gate) {
+	passed := g.Passed
+	if g.Hook == event.HookRollback { // a yes rolls back
+		passed = !passed
+	}
+	w.count(t, m, passed)
+	if !passed && w.reason == "" {
+		w.reason = g.Reason
+	}
+}
+
+func (w *Watch) count(t *timeline.Timeline, m timeline.Mark, passed bool) {
+	w.Asked++
+	hurting := t.FirstBad.Seen() && m.At >= t.FirstBad.At && m.At <= t.LastBad.At+time.Second
+	if hurting {
+		w.Hurting++
+	}
+	if passed {
+		if hurting {
+			w.Missed++
+		}
+		return
+	}
+	w.Failed++
+	if !w.First.Seen() && m.At >= t.FirstBad.At {
+		w.First = m
+	}
+}
+
+// margin is how far an answer was from its bound, as a share of the bound.
+func margin(q event.Query) (float64, bool) {
+	least := math.Inf(1)
+	for _, bound := range []*float64{q.Min, q.Max} {
+		if bound != nil && q.Value != nil {
+			least = min(least, math.Abs(*q.Value-*bound)/max(math.Abs(*bound), 1e-9))
+		}
+	}
+	return least, !math.IsInf(least, 1)
+}
+
+// Text says in plain words what the watch did.
+func (w Watch) Text(t *timeline.Timeline) string {
+	switch {
+	case w.Gate:
+		return w.gateText(t)
+	case w.Failed == 0 && w.Blind():
+		return fmt.Sprintf("passed %s while users were hurt%s", times(w.Missed, w.Hurting), w.closest())
+	case w.Failed == 0:
+		return fmt.Sprintf("passed %s%s", times(w.Asked, w.Asked), w.closest())
+	case !w.Noticed():
+		return fmt.Sprintf("failed %s, each time before any user was hurt (%s)", times(w.Failed, w.Asked), bare(*w.Worst))
+	}
+	return fmt.Sprintf("failed %s, first %s (%s)", times(w.Failed, w.Asked), first(t, w.First), bare(*w.Worst))
+}
+
+func (w Watch) gateText(t *timeline.Timeline) string {
+	if w.Failed == 0 {
+		if w.Blind() {
+			return fmt.Sprintf("said yes %s while users were hurt", times(w.Missed, w.Hurting))
+		}
+		return fmt.Sprintf("said yes %s", times(w.Asked, w.Asked))
+	}
+	reason := ""
+	if w.reason != "" {
+		reason = ": " + w.reason
+	}
+	if !w.Noticed() {
+		return fmt.Sprintf("stopped the rollout %s, each time before any user was hurt%s", times(w.Failed, w.Asked), reason)
+	}
+	return fmt.Sprintf("stopped the rollout %s, first %s%s", times(w.Failed, w.Asked), first(t, w.First), reason)
+}
+
+func (w Watch) closest() string {
+	if w.Closest == nil {
+		return ""
+	}
+	return "; closest: " + bare(*w.Closest)
+}
+
+// bare is an answer without its metric's name.
+func bare(q event.Query) string {
+	q.Metric = ""
+	return strings.TrimSpace(story.Answer(q))
+}
+
+func times(n, of int) string {
+	switch {
+	case n == of && n == 1:
+		return "the one time it was asked"
+	case n == of:
+		return fmt.Sprintf("all %d times", n)
+	}
+	return fmt.Sprintf("%d of %d times", n, of)
+}
+
+func first(t *timeline.Timeline, m timeline.Mark) string {
+	if t.FirstBad.Seen() {
+		return words.Span(m.Since(t.FirstBad)) + " after the first user was hurt"
+	}
+	return "at " + words.Clock(m.At)
+}

@@ -1,0 +1,215 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/markdown"
+	"coalmine/lab/report/words"
+	"coalmine/lab/timeline"
+	"coalmine/lab/timeline/story"
+)
+
+// Markdown writes a trial as it fits a pull request: the verdict, why each point was given or lost, the figures, and the
+// story of the run that says most.
+func Markdown(w io.Writer, t *dossier.Trial) error {
+	d := markdownPage{trial: t}
+	d.head()
+	if t.Single == nil {
+		d.points()
+		d.harm()
+	}
+	d.runs()
+	if r, ok := t.Telling(); ok {
+		d.story(r)
+		d.segments(r)
+	}
+	d.scorecard()
+	d.foot()
+	return d.Flush(w)
+}
+
+type markdownPage struct {
+	markdown.Page
+	trial *dossier.Trial
+}
+
+func (d *markdownPage) head() {
+	v := d.trial.Verdict()
+	d.Heading(2, v.Sign+" "+markdown.Text(v.Words)+": "+markdown.Text(d.trial.Card.Title))
+	line := "Scenario " + markdown.Strong(markdown.Text(d.trial.Card.Scenario))
+	if own := d.trial.Variant; own != "" {
+		line += ", its own guardrails " + markdown.Strong(markdown.Text(own))
+	}
+	if c := d.trial.Card; c.MaxPoints > 0 && d.trial.Single == nil {
+		line += fmt.Sprintf(", %s", markdown.Strong(fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)))
+	}
+	d.Paragraph(line + ". " + markdown.Text(sentence(v.Reason)))
+	for _, n := range d.trial.Notes {
+		d.Paragraph("> Note: " + markdown.Text(n))
+	}
+}
+
+// sentence ends text with a full stop.
+func sentence(s string) string {
+	if s = strings.TrimSpace(s); s != "" && !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
+}
+
+func (d *markdownPage) points() {
+	var rows [][]string
+	for _, i := range d.trial.Card.Items {
+		sign, _ := dossier.ItemSign(i)
+		rows = append(rows, []string{sign, fmt.Sprintf("%d/%d", i.Points, i.Max), markdown.Text(i.Title), markdown.Text(i.Reason)})
+	}
+	d.Table([]string{"", ">Points", "What was asked", "What was seen"}, rows)
+	d.hints()
+}
+
+// hints are folded, so that reading them is a choice.
+func (d *markdownPage) hints() {
+	var hints []string
+	for _, i := range d.trial.Card.Items {
+		if i.Hint != "" {
+			hints = append(hints, markdown.Text(i.Title)+": "+markdown.Text(i.Hint))
+		}
+	}
+	if len(hints) == 0 {
+		return
+	}
+	d.Paragraph("<details><summary>Hints</summary>")
+	d.List(hints...)
+	d.Paragraph("</details>")
+}
+
+func (d *markdownPage) harm() {
+	c := d.trial.Card
+	if c.Faulty.Of == 0 && c.Harm.Learner == 0 {
+		return
+	}
+	d.Heading(3, "Harm to users")
+	rows := [][]string{}
+	add := func(name string, n *int) {
+		if n == nil {
+			return
+		}
+		share := ""
+		if c.Harm.None != nil && *c.Harm.None > 0 {
+			share = words.Percent(float64(*n) / float64(*c.Harm.None))
+		}
+		rows = append(rows, []string{name, words.Number(*n), share})
+	}
+	add("no guardrail", c.Harm.None)
+	add("yours", &c.Harm.Learner)
+	add("reference", c.Harm.Best)
+	add("ideal alarm", c.Harm.Bound)
+	d.Table([]string{"Guardrails", ">Requests that the fault made bad", ">Of no guardrail"}, rows)
+	d.Paragraph(markdown.Text(sentence(joined(spared(c), hurt(c)))))
+	d.cohorts()
+}
+
+func joined(parts ...string) string {
+	var all []string
+	for _, p := range parts {
+		if p != "" {
+			all = append(all, p)
+		}
+	}
+	return strings.Join(all, " · ")
+}
+
+func (d *markdownPage) cohorts() {
+	var rows [][]string
+	for _, h := range dossier.Harmed(d.trial.Card) {
+		none, through, users := dossier.CohortWords(h)
+		rows = append(rows, []string{markdown.Text(h.Cohort), words.Number(h.Requests), words.Number(h.Harm), none, through, users})
+	}
+	d.Table([]string{"Cohort", ">Requests", ">Harm", ">No guardrail", ">Got through", ">Users hurt"}, rows)
+}
+
+func (d *markdownPage) runs() {
+	d.Heading(3, "Runs")
+	var rows [][]string
+	for _, r := range d.trial.Card.Runs {
+		sign, _ := dossier.Sign(r.Verdict.Exit())
+		weight := words.None
+		if r.Weight != nil {
+			weight = fmt.Sprintf("%d %%", *r.Weight)
+		}
+		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + dossier.VerdictWords(r.Verdict), words.At(r.FirstBad), words.After(r.MTTD),
+			words.After(r.MTTR), weight, words.Number(r.Harm)})
+	}
+	d.Table([]string{"Run", "Verdict", ">First bad", ">MTTD", ">MTTR", ">Weight at rollback", ">Harm"}, rows)
+}
+
+// story tells one run, folded: a pull request is read from its top.
+func (d *markdownPage) story(r dossier.Run) {
+	d.Heading(3, "What happened in "+markdown.Text(r.Row.Run))
+	var rows [][]string
+	for _, e := range story.Of(r.Timeline) {
+		text := markdown.Text(e.Text)
+		for _, q := range e.Quotes {
+			text += "<br>Flagger: “" + markdown.Text(q) + "”"
+		}
+		rows = append(rows, []string{words.Clock(e.At), sinceRelease(r.Timeline, e.At), fmt.Sprint(e.Seq), text})
+	}
+	d.Paragraph("<details><summary>" + words.Plural(len(rows), "moment") + ": time of the run, time since the release, event, in words</summary>")
+	d.Table([]string{">Time", ">Release", ">Event", "In words"}, rows)
+	d.Paragraph("</details>")
+}
+
+// sinceRelease is a moment relative to the release, [words.None] without one.
+func sinceRelease(t *timeline.Timeline, at time.Duration) string {
+	if !t.Released.Seen() {
+		return words.None
+	}
+	return words.Since(at - t.Released.At)
+}
+
+// segments shows what the canary's average hid.
+func (d *markdownPage) segments(r dossier.Run) {
+	average, segments := dossier.Segments(r)
+	if len(segments) == 0 {
+		return
+	}
+	d.Heading(3, "Good answers while the canary was judged")
+	rows := [][]string{segmentRow("everyone", "all", average)}
+	for _, s := range segments[:min(len(segments), mostSegments)] {
+		rows = append(rows, segmentRow(s.Cohort, s.Route, s))
+	}
+	d.Table([]string{"Cohort", "Route", ">Requests on the canary", ">Canary", ">Primary"}, rows)
+}
+
+// mostSegments is how many cohorts on routes are shown, the worst first.
+const mostSegments = 8
+
+func segmentRow(cohort, route string, s dossier.Segment) []string {
+	return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), goodWords(s.Canary), goodWords(s.Primary)}
+}
+
+func goodWords(c timeline.Counts) string {
+	if share, ok := dossier.Good(c); ok {
+		return words.Success(share)
+	}
+	return words.None
+}
+
+func (d *markdownPage) scorecard() {
+	d.Heading(3, "Scorecard")
+	var rows [][]string
+	for _, m := range d.trial.Scorecard() {
+		rows = append(rows, []string{m.Name, markdown.Strong(markdown.Text(m.Value)), markdown.Text(m.Detail), markdown.Text(m.Meaning)})
+	}
+	d.Table([]string{"Measure", "Value", "Rests on", "Meaning"}, rows)
+}
+
+func (d *markdownPage) foot() {
+	if s := d.trial.Card.Players; s.Cluster != "" {
+		d.Paragraph(markdown.Text(dossier.Provenance(s)))
+	}
+}

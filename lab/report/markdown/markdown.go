@@ -1,0 +1,103 @@
+// Package markdown writes Markdown as code hosts and editors show it. Text of others stays text: it becomes no link, no
+// markup, no HTML, and mentions nobody. The package knows no run and no report.
+package markdown
+
+import (
+	"io"
+	"strings"
+
+	"coalmine/lab/report/words"
+)
+
+// Page collects the lines of a document.
+type Page struct{ b strings.Builder }
+
+// Flush writes the document.
+func (p *Page) Flush(w io.Writer) error {
+	_, err := io.WriteString(w, strings.TrimLeft(p.b.String(), "\n"))
+	return err
+}
+
+// Heading opens a part; level 1 is the document's title. The text is Markdown, as in all methods: use [Text] for others' text.
+func (p *Page) Heading(level int, text string) {
+	p.b.WriteString("\n" + strings.Repeat("#", level) + " " + text + "\n")
+}
+
+// Paragraph writes one, unless it is empty.
+func (p *Page) Paragraph(text string) {
+	if text != "" {
+		p.b.WriteString("\n" + text + "\n")
+	}
+}
+
+// List writes an item a line.
+func (p *Page) List(items ...string) {
+	if len(items) > 0 {
+		p.b.WriteString("\n- " + strings.Join(items, "\n- ") + "\n")
+	}
+}
+
+// Code writes a block in which nothing is markup. A fence in the text cannot end it.
+func (p *Page) Code(text string) {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	p.b.WriteString("\n" + fence + "\n" + strings.TrimRight(text, "\n") + "\n" + fence + "\n")
+}
+
+// Table writes a table. Titles that begin with > are of columns of numbers, which stand at the right.
+func (p *Page) Table(titles []string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	p.b.WriteByte('\n')
+	rule := make([]string, len(titles))
+	heads := make([]string, len(titles))
+	for i, t := range titles {
+		heads[i], rule[i] = t, "---"
+		if number, ok := strings.CutPrefix(t, ">"); ok {
+			heads[i], rule[i] = number, "---:"
+		}
+	}
+	p.row(heads)
+	p.row(rule)
+	for _, r := range rows {
+		p.row(r)
+	}
+}
+
+func (p *Page) row(cells []string) {
+	p.b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+// special are the signs that begin markup somewhere. A backslash before any of them makes it plain
+// (spec.commonmark.org/0.31.2, backslash escapes).
+const special = "\\`*_{}[]<>()#|~$&!"
+
+// Text makes one line of plain text of others' text.
+func Text(s string) string {
+	s = words.Clean(s)
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case strings.ContainsRune(special, r), i == 0 && strings.ContainsRune("+-=:.", r), (r == '.' || r == ')') && numbered(s[:i]):
+			b.WriteByte('\\')
+		case r == '@': // a host mentions whoever is named behind it, a backslash or not
+			b.WriteString("@<!-- -->")
+			continue
+		case r == ':' && strings.HasPrefix(s[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"): // nor may it link
+			b.WriteString("<!-- -->")
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// numbered tells whether text is a number with nothing else before it: with a dot it would begin a list.
+func numbered(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// Strong makes text bold; it must not be empty.
+func Strong(text string) string { return "**" + text + "**" }
