@@ -1,0 +1,245 @@
+package serve_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"coalmine/lab/app"
+	"coalmine/lab/app/serve"
+	"coalmine/lab/services"
+	"coalmine/loadgen"
+	"coalmine/loadgen/mark"
+	"coalmine/scenarios"
+)
+
+// village is every service of a scenario as a server, calling each other.
+type village struct {
+	scenario *scenarios.Scenario
+	front    *service
+	versions map[string]string
+}
+
+// settle starts the services of a scenario, the released one at a version. Their own seed is not that of any plan.
+func settle(t testing.TB, name, version string, clock serve.Clock) *village {
+	t.Helper()
+	s, err := scenarios.Load(scenarios.Library(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &village{scenario: s, versions: map[string]string{}}
+	up := map[string]*url.URL{}
+	for i := len(s.Services) - 1; i >= 0; i-- { // in the library who is called stands behind who calls
+		svc := &s.Services[i]
+		v.versions[svc.Name] = svc.Baseline
+		if svc.Name == s.Release.Service {
+			v.versions[svc.Name] = version
+		}
+		v.front = start(t, villager(t, s, svc.Name, v.versions[svc.Name], clock, up))
+		up[svc.Name] = v.front.base()
+	}
+	return v
+}
+
+func villager(t testing.TB, s *scenarios.Scenario, name, version string, clock serve.Clock, up map[string]*url.URL) serve.Config {
+	plan, err := loadgen.NewPlan(s.Traffic, 999, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, words := plan.Workload(), services.Vocabulary(plan)
+	b := s.Service(name).Versions[version].Behaviour
+	b.StartUp = 0
+	return serve.Config{
+		Service: name, Version: version, Workload: &w, Seed: 999, Clock: clock, Upstreams: up,
+		Model: func(seed uint64) (*app.Model, error) { return app.Compile(b, words, services.Seed(seed, name)) },
+	}
+}
+
+// truth is what a plan's seed says offline of a request that meets nobody else.
+type truth struct {
+	status         int
+	served, faults string
+	wrong          bool
+	size           int
+}
+
+// offline asks the models, service by service, as the sim does.
+func (v *village) offline(models services.Models, name string, r app.Request) truth {
+	version := v.versions[name]
+	m, alone := models.Of(name, version), app.State{InWork: 1, Weight: 100, Uptime: time.Hour}
+	w := m.Begin(r, alone)
+	x := truth{status: w.Status, served: name + "=" + version, wrong: w.Wrong, size: w.Size}
+	var faults []string
+	for _, f := range m.Hit(r, alone) {
+		faults = append(faults, name+"/"+f)
+	}
+	if w.Calls != "" {
+		behind := v.offline(models, w.Calls, r)
+		x.served += ", " + behind.served
+		x.wrong = x.wrong || behind.wrong
+		if behind.faults != "" {
+			faults = append(faults, behind.faults)
+		}
+		switch {
+		case behind.status == 403 || behind.status == 429:
+			x.status = behind.status
+		case behind.status >= 400:
+			x.status = 502
+		}
+	}
+	x.faults = strings.Join(faults, ", ")
+	return x
+}
+
+// send sends an arrival of a plan as a generator does.
+func (v *village) send(t testing.TB, p *loadgen.Plan, a loadgen.Arrival, attempt int) answer {
+	t.Helper()
+	r, err := http.NewRequest(p.Method(a), v.front.url+p.Target(a), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range p.Headers(a.Cohort, a.User) {
+		r.Header.Add(h.Name, h.Value)
+	}
+	if r.Header.Get("User-Agent") == "" {
+		r.Header["User-Agent"] = nil
+	}
+	m := mark.Request{Seq: a.Seq, Attempt: attempt, User: a.User, Seed: p.Seed(), Cohort: p.Cohorts()[a.Cohort].Name}
+	r.Header.Set(mark.RequestHeader, m.String())
+	resp, err := v.front.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body := new(strings.Builder)
+	if _, err := io.Copy(body, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, body: body.String()}
+}
+
+// TestAnswersAreThePlansTruth compares what every scenario's faulty version answers with what the models say offline.
+func TestAnswersAreThePlansTruth(t *testing.T) {
+	names, err := scenarios.Names(scenarios.Library())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			s, err := scenarios.Load(scenarios.Library(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := settle(t, name, s.Release.Faulty, newInstantClock(t))
+			hit := 0
+			for _, seed := range []uint64{3, 4} {
+				hit += v.compare(t, seed)
+			}
+			// The faults of these two ask for load, or are the mesh's.
+			if hit == 0 && name != "full-rollout" && name != "mtls-first" {
+				t.Error("no fault hit anybody: the comparison says little")
+			}
+		})
+	}
+}
+
+// compare plays the begin of a plan, one request after the other, and counts those that were hit.
+func (v *village) compare(t *testing.T, seed uint64) (hit int) {
+	t.Helper()
+	plan, err := loadgen.NewPlan(v.scenario.Traffic, seed, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	models, err := services.Compile(v.scenario, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c, n := plan.Arrivals(), 0; n < 1500; n++ {
+		a, ok := c.Next()
+		if !ok {
+			break
+		}
+		attempt := n % 3
+		want := v.offline(models, v.scenario.Services[0].Name,
+			app.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route, Attempt: uint8(attempt)})
+		got := v.send(t, plan, a, attempt)
+		hits, wrong := mark.Truth(got.header)
+		have := truth{got.status, got.header.Get(mark.ServedHeader), got.header.Get(mark.FaultHeader), wrong, len(got.body)}
+		if have != want || hits != (want.faults != "") {
+			t.Fatalf("seed %d, arrival %d of %s:\n got %+v\nwant %+v", seed, a.Seq, plan.Cohorts()[a.Cohort].Name, have, want)
+		}
+		if length := got.header.Get("Content-Length"); length != strconv.Itoa(want.size) {
+			t.Fatalf("Content-Length is %s, want %d", length, want.size)
+		}
+		if hits {
+			hit++
+		}
+	}
+	return hit
+}
+
+// TestFaultsAskForWhatWasSent takes the cookie away that a fault asks for, and brings it without any mark.
+func TestFaultsAskForWhatWasSent(t *testing.T) {
+	b := constant(time.Millisecond)
+	b.Faults = []app.Fault{{Name: "points, missing\n", When: app.When{Cookie: &app.NameMatch{Name: "tier", Value: "premium"}}, Effect: app.Effect{WrongBody: true}}}
+	x := start(t, config(t, "shop", b, newInstantClock(t)))
+	marked := mark.RequestHeader + ": " + mark.Request{Seq: 7, User: 3, Seed: 5, Cohort: "premium"}.String()
+	if a := x.ask("GET", "/", marked); a.header.Get(mark.FaultHeader) != "" || a.header.Get(mark.WrongHeader) != "" {
+		t.Errorf("hit without the cookie: %v", a.header)
+	}
+	a := x.ask("GET", "/", "Cookie: a=b", "Cookie: tier=premium")
+	if a.status != 200 || a.header.Get(mark.FaultHeader) != "shop/points; missing" || a.header.Get(mark.WrongHeader) != "1" || a.json(t)["ok"] != false {
+		t.Errorf("with the cookie: %d %v %s", a.status, a.header, a.body)
+	}
+}
+
+// TestRequestsWithoutAMark have a place of their own, and the cohort that they look like.
+func TestRequestsWithoutAMark(t *testing.T) {
+	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
+	for i, c := range []struct {
+		cookie, cohort string
+		user           float64
+	}{
+		{"session=s17; tier=premium", "premium", 17}, {"session=s117", "regular", 117}, {"session=s17", "", 2}, {"", "", 3},
+	} {
+		got := x.ask("GET", "/", "Cookie: "+c.cookie).json(t)
+		want := map[string]any{
+			"service": "shop", "version": "v1", "route": "home", "seq": float64(i), "marked": false, "cohort": c.cohort, "user": c.user, "ok": true,
+		}
+		if c.cohort == "" {
+			want["cohort"] = nil
+		}
+		for k := range want {
+			if got[k] != want[k] {
+				t.Errorf("%q: %s is %v, want %v", c.cookie, k, got[k], want[k])
+			}
+		}
+	}
+	marked := x.ask("GET", "/", mark.RequestHeader+": seq=9, user=1, seed=2, cohort=premium").json(t)
+	if _, said := marked["marked"]; said || marked["seq"] != 9.0 {
+		t.Errorf("with a mark: %v", marked)
+	}
+	if got := x.metric(`app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"}`); got != "2" {
+		t.Errorf("%s requests of no cohort", got)
+	}
+}
+
+// TestMarksOfOtherWorkloads bring cohorts that the scenario does not have: what they send tells more.
+func TestMarksOfOtherWorkloads(t *testing.T) {
+	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
+	x.ask("GET", "/", mark.RequestHeader+": seq=9, user=1, seed=2, cohort=students", "Cookie: session=s1; tier=premium")
+	if got := x.metric(`app_http_requests_total{cohort="premium",route="home",status="200",version="v1"}`); got != "1" {
+		t.Errorf("%s premium requests", got)
+	}
+	for i := range 100 { // names of cohorts come from outside: they must not become labels
+		x.ask("GET", "/", fmt.Sprintf("%s: seq=9, user=1, seed=%d, cohort=c%d", mark.RequestHeader, i, i))
+	}
+	if got := x.metric(`app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"}`); got != "100" {
+		t.Errorf("%s requests of no cohort", got)
+	}
+}

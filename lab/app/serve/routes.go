@@ -1,0 +1,65 @@
+package serve
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"coalmine/loadgen"
+)
+
+// Paths of the service's own. A route of the workload with such a path takes it.
+const (
+	metricsPath = "/metrics"
+	healthPath  = "/healthz"
+	readyPath   = "/readyz"
+)
+
+// routes finds out what a request asks for.
+type routes struct {
+	router  *loadgen.Router
+	numbers map[string]int // by name
+	names   []string
+	methods []string
+	own     map[string]bool
+}
+
+func newRoutes(w *loadgen.Workload, service string) routes {
+	t := routes{
+		router: w.Router(service), numbers: map[string]int{},
+		own: map[string]bool{metricsPath: true, healthPath: true, readyPath: true},
+	}
+	for i, r := range w.Routes {
+		method, path := r.Method, r.Path
+		if method == "" {
+			method = http.MethodGet
+		}
+		if !slices.Contains(t.methods, method) {
+			t.methods = append(t.methods, method)
+		}
+		path, _, _ = strings.Cut(path, "?")
+		delete(t.own, path)
+		t.numbers[r.Name] = i
+		t.names = append(t.names, r.Name)
+	}
+	slices.Sort(t.methods)
+	return t
+}
+
+// find returns the route of a request; where there is none, the methods by which its path can be asked for. Another service that
+// calls names the route.
+func (t *routes) find(r *http.Request) (route int, allowed []string, ok bool) {
+	if n, ok := t.numbers[r.Header.Get(routeHeader)]; ok && (r.Method == http.MethodHead || slices.Contains(t.methods, r.Method)) {
+		return n, nil, true
+	}
+	path := r.URL.EscapedPath()
+	if n, ok := t.router.Route(r.Method, path); ok {
+		return n, nil, true
+	}
+	for _, method := range t.methods {
+		if _, ok := t.router.Route(method, path); ok {
+			allowed = append(allowed, method)
+		}
+	}
+	return 0, allowed, false
+}
