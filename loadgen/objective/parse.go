@@ -1,0 +1,251 @@
+package objective
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"coalmine/loadgen"
+)
+
+// Bounds of a text.
+const (
+	maxText       = 1000
+	maxConditions = 20
+)
+
+// Parse reads an objective for a workload. An error says at which column what is wrong and what is possible: cohorts and routes
+// are those of the workload. Versions are not known before servers answer, so any may stand.
+func Parse(text string, w *loadgen.Workload) (Objective, error) {
+	if len(text) > maxText || !utf8.ValidString(text) {
+		return Objective{}, fmt.Errorf("objective %.40q: is over %d bytes, or no UTF-8", text, maxText)
+	}
+	p := parser{scanner: scanner{text: text}, workload: w}
+	if err := p.parse(); err != nil {
+		return Objective{}, fmt.Errorf("objective %q, %w", text, err)
+	}
+	return p.objective, nil
+}
+
+type parser struct {
+	scanner
+	workload  *loadgen.Workload
+	objective Objective
+}
+
+// fail makes an error about a place.
+func (p *parser) fail(at int, format string, args ...any) error {
+	return fmt.Errorf("column %d: %s", p.column(at), fmt.Sprintf(format, args...))
+}
+
+func (p *parser) parse() error {
+	o := &p.objective
+	for p.skip(separators); p.rest() != ""; p.skip(separators) {
+		if err := p.part(); err != nil {
+			return err
+		}
+		if len(o.conditions) > maxConditions {
+			return p.fail(p.at, "more than %d conditions; write several objectives", maxConditions)
+		}
+	}
+	if len(o.conditions) == 0 {
+		return p.fail(p.at, "no condition; write one as p99<500ms, errors<1%% or success>99.5%%")
+	}
+	parts := make([]string, len(o.conditions))
+	for i, c := range o.conditions {
+		parts[i] = c.String()
+	}
+	o.text = strings.TrimSpace(o.selector.String() + " " + strings.Join(parts, ", "))
+	return nil
+}
+
+// part reads a selector or a condition.
+func (p *parser) part() error {
+	begin := p.at
+	name := p.word()
+	p.skip(" ")
+	at := p.at
+	sign := p.operator()
+	if slot := p.objective.selector.slot(name); slot != nil {
+		if sign != "=" {
+			return p.fail(at, "%s selects requests: write %s=NAME", name, name)
+		}
+		return p.selection(begin, name, slot)
+	}
+	m, ok := metricOf(name)
+	if !ok {
+		return p.fail(begin, "%q is no metric%s; metrics are %s, and before them stand cohort=, route= and version=",
+			name, suggest(name, vocabulary()), metricNames)
+	}
+	o := op(sign)
+	switch o {
+	case less, lessEqual, greater, greaterEqual:
+	case "":
+		return p.fail(at, "%s lacks a comparison: write %s as in %s", name, name, m.example())
+	default:
+		return p.fail(at, "%q is no comparison: write <, <=, > or >=", sign)
+	}
+	p.skip(" ")
+	return p.condition(m, o)
+}
+
+// slot is the selector's part of a name; nil for a name that is none.
+func (s *selector) slot(name string) **string {
+	switch name {
+	case "cohort":
+		return &s.cohort
+	case "route":
+		return &s.route
+	case "version":
+		return &s.version
+	}
+	return nil
+}
+
+func (p *parser) selection(begin int, key string, slot **string) error {
+	if len(p.objective.conditions) > 0 {
+		return p.fail(begin, "%s= stands after a condition; selectors stand first and are for all conditions", key)
+	}
+	if *slot != nil {
+		return p.fail(begin, "%s= stands twice; write two objectives", key)
+	}
+	at := p.at
+	bare := !strings.HasPrefix(p.rest(), `"`)
+	name, ok := p.name()
+	switch {
+	case !ok:
+		return p.fail(at, "the quotes do not end")
+	case bare && name == "":
+		return p.fail(at, "%s= lacks a name", key)
+	}
+	*slot = &name
+	switch key {
+	case "cohort":
+		return p.cohort(at, name)
+	case "route":
+		return p.route(at, name)
+	}
+	return nil
+}
+
+func (p *parser) cohort(at int, name string) error {
+	var names []string
+	for _, c := range p.workload.Cohorts {
+		if c.Name == name {
+			return nil
+		}
+		names = append(names, c.Name)
+	}
+	return p.fail(at, "the workload has no cohort %q%s; it has %s", name, suggest(name, names), list(names))
+}
+
+// route takes the route of a name, or those of a path.
+func (p *parser) route(at int, name string) error {
+	var names, paths []string
+	s := &p.objective.selector
+	for _, r := range p.workload.Routes {
+		if r.Name == name {
+			s.routes = []string{name}
+			return nil
+		}
+		path, _, _ := strings.Cut(r.Path, "?")
+		if r.Path == name || path == name {
+			s.routes = append(s.routes, r.Name)
+		}
+		names, paths = append(names, r.Name), append(paths, path)
+	}
+	if len(s.routes) > 0 {
+		return nil
+	}
+	if strings.HasPrefix(name, "/") {
+		return p.fail(at, "the workload has no route of path %q%s; it has %s", name, suggest(name, paths), list(paths))
+	}
+	return p.fail(at, "the workload has no route %q%s; it has %s", name, suggest(name, names), list(names))
+}
+
+func (p *parser) condition(m metric, o op) error {
+	at := p.at
+	value := p.value()
+	c := condition{metric: m, op: o, value: value}
+	var err error
+	switch {
+	case value == "":
+		err = fmt.Errorf("%s%s lacks a value, as in %s", m.name, o, m.example())
+	case m.kind == latency:
+		c.limit, err = latencyLimit(value)
+	case m.kind == share:
+		c.limit, err = shareLimit(value, o)
+	default:
+		c.limit, err = rateLimit(value)
+	}
+	if err != nil {
+		return p.fail(at, "%v", err)
+	}
+	p.objective.conditions = append(p.objective.conditions, c)
+	return nil
+}
+
+func latencyLimit(value string) (float64, error) {
+	d, err := time.ParseDuration(value)
+	switch {
+	case err != nil && number(value):
+		return 0, fmt.Errorf("%s has no unit: write %sms or %ss", value, value, value)
+	case err != nil:
+		return 0, fmt.Errorf("%q is no time: write one as 500ms or 1.5s", value)
+	case d <= 0 || d > time.Hour:
+		return 0, fmt.Errorf("%s is not a time over 0 and up to an hour, as far as latencies are told apart", value)
+	}
+	return float64(d), nil
+}
+
+func shareLimit(value string, o op) (float64, error) {
+	text, percent := strings.CutSuffix(value, "%")
+	if percent {
+		text += "e-2" // as for quantiles
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || !number(strings.TrimSuffix(value, "%")):
+		return 0, fmt.Errorf("%q is no share: write one as 0.5%% or 0.005", value)
+	case !percent && f >= 1:
+		return 0, fmt.Errorf("%s is no fraction: write %s%% if it is a percentage, or a number under 1", value, value)
+	case f < 0 || f > 1:
+		return 0, fmt.Errorf("%s is not a share from 0%% to 100%%", value)
+	case f == 0 && o == less || f == 1 && o == greater:
+		return 0, fmt.Errorf("no share is %s %s: write %s=", o.words(), value, o)
+	}
+	return f, nil
+}
+
+func rateLimit(value string) (float64, error) {
+	text := strings.TrimSuffix(value, "/s")
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !number(text) || f < 0 || f > math.MaxInt32 {
+		return 0, fmt.Errorf("%q is no rate: write a number of requests per second, as 95", value)
+	}
+	return f, nil
+}
+
+// number tells decimal numbers from what else package strconv reads, as Inf and 0x1p-2.
+func number(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return (err == nil || errors.Is(err, strconv.ErrRange)) && strings.Trim(text, "+-.0123456789") == ""
+}
+
+// example is a condition of the metric.
+func (m metric) example() string {
+	switch m.kind {
+	case latency:
+		return m.name + "<500ms"
+	case share:
+		if m.name == "success" {
+			return "success>99.5%"
+		}
+		return m.name + "<1%"
+	}
+	return m.name + ">=95"
+}

@@ -1,0 +1,86 @@
+package objective
+
+import (
+	"fmt"
+	"strings"
+)
+
+const metricNames = "p50 to p99.99, mean, max, success, errors, bad and rate"
+
+// vocabulary is what may stand before an operator.
+func vocabulary() []string {
+	words := []string{"cohort", "route", "version", "p50", "p90", "p95", "p99", "p99.9"}
+	for _, m := range metrics() {
+		words = append(words, m.name)
+	}
+	return words
+}
+
+// synonyms are words of other tools.
+func synonyms() map[string]string {
+	return map[string]string{"avg": "mean", "average": "mean", "median": "p50", "med": "p50", "p100": "max", "rps": "rate", "qps": "rate",
+		"throughput": "rate", "failed": "errors", "failures": "errors", "error_rate": "errors", "availability": "success", "latency": "p99",
+		"path": "route", "segment": "cohort"}
+}
+
+// suggest names the nearest of the words that are possible, if one is near.
+func suggest(word string, words []string) string {
+	word = strings.ToLower(word)
+	best, distance := synonyms()[word], 0
+	if best != "" && !contains(words, best) {
+		best = ""
+	}
+	for _, w := range words {
+		// One slip in every three characters is near.
+		d := slips(word, strings.ToLower(w))
+		if near := d <= (len(word)+2)/3 && d < len(word); best == "" && near || best != "" && d < distance {
+			best, distance = w, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", best)
+}
+
+func contains(words []string, word string) bool {
+	for _, w := range words {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+// slips is the number of characters to insert, delete or replace to get from one word to another (Levenshtein 1966).
+func slips(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// list names words, the first of many.
+func list(words []string) string {
+	const most = 10
+	if len(words) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+	}
+	if n := len(words) - 1; n > 0 {
+		return strings.Join(words[:n], ", ") + " and " + words[n]
+	}
+	return strings.Join(words, "")
+}
