@@ -91,6 +91,7 @@ func TestParseFindings(t *testing.T) {
 		{"level: 1", "level: high", "scenario.yaml:9: cannot unmarshal"},
 		{"level: 1", "level: [", "scenario.yaml:"},
 		{"kind: Scenario", "kind: Canary", "scenario.yaml:1: the document is"},
+		{"kind: Scenario", "kind: Workload", "of kind \"Workload\": it has no services and no release; play it with coalmine load"},
 		{"apiVersion: coalmine.dev/v1alpha1", "apiVersion: coalmine.dev/v9", "scenario.yaml:1: the document is"},
 		{"port: 80\n      targetPort: 8080", "port: 70000\n      targetPort: 8080", "scenario.yaml:20: spec.services[1].port: is 70000"},
 		{"replicas: 2", "replicas: 200", "scenario.yaml:22: spec.services[1].replicas: is 200"},
@@ -174,6 +175,27 @@ func TestCallers(t *testing.T) {
 	for service, want := range map[string][]string{"front": {"edge"}, "back": {"front"}, "nowhere": nil} {
 		if got := s.Callers(service); !slices.Equal(got, want) {
 			t.Errorf("callers of %s are %v, want %v", service, got, want)
+		}
+	}
+}
+
+// Whom users ask may follow from more than a mix.
+func TestCallersBySessionAndZipf(t *testing.T) {
+	for _, asks := range []string{
+		"zipf: {exponent: 1, routes: [home]}",
+		"session: {length: 2, think: {constant: 1s}, start: {home: 1}}",
+		"session: {length: 2, think: {constant: 1s}, start: {aside: 1}, next: {aside: {home: 1}}}",
+	} {
+		text := strings.NewReplacer("mix: {home: 1}", asks, "service: front}]", "service: front}, {name: aside, path: /aside, service: back}]").Replace(minimal)
+		s, err := Parse("scenario.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Callers("front"); !slices.Equal(got, []string{"edge"}) {
+			t.Errorf("%s: the callers of front are %v", asks, got)
+		}
+		if got := s.Callers("back"); slices.Contains(got, "edge") != strings.Contains(asks, "aside") {
+			t.Errorf("%s: the callers of back are %v", asks, got)
 		}
 	}
 }

@@ -88,6 +88,9 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	defer src.Close()
+	if broken := src.scenario.Broken; broken.Count > 0 {
+		fmt.Fprintf(env.Err, "%s: %v\n", src.scenario.LogName(), broken)
+	}
 	t, err := env.newTrial(ctx, src, f)
 	if err != nil {
 		return err
@@ -155,6 +158,9 @@ func scenarioFiles(src *source) (map[string][]byte, error) {
 	files[scenarios.FileScenario] = data
 	if data, err = src.Text(scenarios.FileBriefing); err == nil {
 		files[scenarios.FileBriefing] = data
+	}
+	if log := src.scenario.LogName(); log != "" {
+		files[log] = src.scenario.Log
 	}
 	return files, nil
 }

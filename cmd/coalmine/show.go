@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/loadgen"
 	"coalmine/scenarios"
 )
 
@@ -104,10 +105,28 @@ func showServices(w io.Writer, s *scenarios.Scenario) {
 }
 
 func showTraffic(w io.Writer, s *scenarios.Scenario) {
+	if r := s.Traffic.Replay; r != nil {
+		fmt.Fprintf(w, "\n## Traffic\n\n%s of the access log %s, over %v\n", counted(len(r.Lines), "request"), s.LogName(), short(r.Length()))
+		for _, c := range s.Traffic.Cohorts {
+			fmt.Fprintln(w, c.Name)
+		}
+		return
+	}
 	fmt.Fprintf(w, "\n## Traffic\n\n%.0f requests a second on average\n", s.Traffic.Rate.Mean(s.Timing.Baseline+s.Timing.Horizon))
 	for _, c := range s.Traffic.Cohorts {
-		fmt.Fprintf(w, "%s\t%.3g %%\t%s\n", c.Name, 100*c.Share, mixText(c.Mix))
+		fmt.Fprintf(w, "%s\t%.3g %%\t%s\n", c.Name, 100*c.Share, asksText(c))
 	}
+}
+
+// asksText says what a cohort asks for.
+func asksText(c loadgen.Cohort) string {
+	switch {
+	case c.Session != nil:
+		return fmt.Sprintf("visits of %.3g requests on average, beginning with %s", c.Session.Length, mixText(c.Session.Start))
+	case c.Zipf != nil:
+		return strings.Join(c.Zipf.Routes, ", ") + ", the first the most"
+	}
+	return mixText(c.Mix)
 }
 
 // mixText lists the routes of a mix with their weights, the heaviest first.

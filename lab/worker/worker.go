@@ -42,11 +42,14 @@ func newJob(f lab.Flight) job {
 	return j
 }
 
-// flight checks the guardrails again: a worker trusts nobody.
+// flight checks the guardrails again, and reads the log that traffic replays: a worker trusts nobody.
 func (j job) flight() (lab.Flight, error) {
 	f := lab.Flight{Scenario: j.Scenario, Version: j.Version, Seed: j.Seed, ApproveAfter: j.ApproveAfter}
 	if j.Scenario == nil {
 		return f, errors.New("the job has no scenario")
+	}
+	if err := j.Scenario.ReadLog(); err != nil {
+		return f, err
 	}
 	if !j.Guarded {
 		return f, nil

@@ -18,6 +18,7 @@ import (
 	"coalmine/lab/labtest"
 	"coalmine/lab/sim"
 	"coalmine/lab/worker"
+	"coalmine/loadgen"
 	"coalmine/scenarios"
 )
 
@@ -121,6 +122,55 @@ func TestWorkerPlaysTheSameRun(t *testing.T) {
 	if diff := cmp.Diff(labtest.Log(t, here), labtest.Log(t, there)); diff != "" {
 		t.Errorf("the worker's run differs: %.2000s", diff)
 	}
+}
+
+// The lines of a log that traffic replays do not travel, the log does.
+func TestWorkerReplaysTheSameLog(t *testing.T) {
+	f := flight(t, "v2")
+	s := *f.Scenario
+	s.Traffic = loadgen.Workload{
+		Routes: s.Traffic.Routes, Cohorts: []loadgen.Cohort{{Name: s.Traffic.Cohorts[0].Name}},
+		Replay: &loadgen.Replay{Log: "access.log", Speed: 0.02},
+	}
+	s.Log = []byte(accessLog(s.Traffic.Routes[0].Path))
+	if err := s.ReadLog(); err != nil {
+		t.Fatal(err)
+	}
+	f.Scenario = &s
+	totals := func(sink func(event.Event)) (requests int) {
+		if err := player(t, honest).Play(context.Background(), f, func(e event.Event) {
+			sink(e)
+			if total, ok := e.Fact.(event.TrafficTotals); ok {
+				requests = total.Answered
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return requests
+	}
+	var here, there []event.Event
+	if n := totals(func(e event.Event) { there = append(there, e) }); n != 10 {
+		t.Errorf("the worker had answers to %d requests, want the log's 10", n)
+	}
+	if err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(labtest.Log(t, here), labtest.Log(t, there)); diff != "" {
+		t.Errorf("the worker's run differs: %.2000s", diff)
+	}
+	s.Log = nil
+	if err := player(t, honest).Play(context.Background(), f, func(event.Event) {}); err == nil || !strings.Contains(err.Error(), "the log is empty") {
+		t.Errorf("without its log: error %v", err)
+	}
+}
+
+// accessLog asks for a path once a second, ten times.
+func accessLog(path string) string {
+	var b strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&b, "192.0.2.%d - - [07/Mar/2026:12:00:%02d +0000] \"GET %s HTTP/1.1\" 200 5\n", i, i, path)
+	}
+	return b.String()
 }
 
 func TestUnguardedFlight(t *testing.T) {
