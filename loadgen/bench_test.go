@@ -67,6 +67,35 @@ func BenchmarkCursor(b *testing.B) {
 	}
 }
 
+// BenchmarkSessions walks over plans with sessions, of which some thousand are under way.
+func BenchmarkSessions(b *testing.B) {
+	for name, think := range thinks() {
+		b.Run(name, func(b *testing.B) {
+			w := mall(loadgen.Curve{Constant: 2000}, think)
+			p, err := loadgen.NewPlan(w, 1, 1e6*time.Second)
+			if err != nil {
+				b.Fatal(err)
+			}
+			c := p.Arrivals()
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Next()
+			}
+		})
+	}
+}
+
+// BenchmarkBegin makes cursors of a plan with sessions under way.
+func BenchmarkBegin(b *testing.B) {
+	p, err := loadgen.NewPlan(mall(loadgen.Curve{Constant: 2000}, thinks()["lognormal"]), 1, time.Hour)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		p.Arrivals()
+	}
+}
+
 func BenchmarkHistogram(b *testing.B) {
 	var h loadgen.Histogram
 	for i := time.Duration(0); b.Loop(); i++ {

@@ -6,17 +6,23 @@ import (
 	"coalmine/loadgen/chance"
 )
 
-// Cursor walks over a plan. It allocates nothing per arrival and is for one goroutine.
+// Cursor walks over a plan. It allocates nothing per arrival, but for sessions when more of them are under way than ever before,
+// and is for one goroutine.
 type Cursor struct {
 	plan *Plan
-	// now is the time of the last candidate in seconds, in segment number segment.
-	now     float64
-	segment int
-	// candidate numbers the points of the Poisson process before thinning, seq those that stayed.
-	candidate, seq uint64
 	// shard is what the cursor stops at, by the stream that deals users to shards.
 	shard Shard
 	deal  chance.Stream
+	// singles are the requests outside of sessions, of which there were lone; the next one is at single unless there is none.
+	singles process
+	lone    uint64
+	single  time.Duration
+	more    bool
+	// visits are the sessions; nil for none.
+	visits *visits
+	// taken counts the items of cohorts that take one after the other.
+	taken []uint64
+	seq   uint64
 	// ahead is the next arrival, unless ended.
 	ahead Arrival
 	ended bool
@@ -24,6 +30,21 @@ type Cursor struct {
 
 // Arrivals returns a cursor before the first arrival. Cursors of one plan are independent of each other.
 func (p *Plan) Arrivals() *Cursor { return p.Share(Shard{}) }
+
+// Share returns a cursor over the arrivals of one shard. Their Seq is that of the whole plan. Walking over a share takes as long
+// as walking over the plan, because every arrival is computed to know its user.
+func (p *Plan) Share(s Shard) *Cursor {
+	c := &Cursor{plan: p, shard: s, deal: shards(), visits: p.newVisits()}
+	if p.alone > 0 {
+		c.singles = p.process(p.alone, p.gaps, p.thin)
+		c.single, c.more = c.singles.next()
+	}
+	if p.sequential {
+		c.taken = make([]uint64, len(p.workload.Cohorts))
+	}
+	c.advance()
+	return c
+}
 
 // Peek returns what Next would, without moving on.
 func (c *Cursor) Peek() (Arrival, bool) { return c.ahead, !c.ended }
@@ -39,54 +60,74 @@ func (c *Cursor) Next() (Arrival, bool) {
 
 // advance computes the arrival ahead.
 func (c *Cursor) advance() {
-	p := c.plan
-	for c.step() {
-		at := time.Duration(c.now * float64(time.Second))
-		if at >= p.duration {
-			break
-		}
-		if share := p.workload.Rate.accept(c.now); share < 1 && !p.thin.Hits(c.candidate-1, share) {
-			continue
-		}
-		c.ahead = p.arrival(c.seq, at)
+	for c.compute() {
+		c.ahead.Seq = c.seq
 		c.seq++
-		if c.shard.Count > 1 && !c.shard.has(c.deal, c.ahead.User) {
-			continue
+		if c.shard.Count <= 1 || c.shard.has(c.deal, c.ahead.User) {
+			return
 		}
-		return
 	}
 	c.ahead, c.ended = Arrival{}, true
 }
 
-// step moves to the next candidate: an exponential amount of expected arrivals later (inversion of the cumulative rate;
-// Çinlar: Introduction to Stochastic Processes, 1975, chapter 4.7). It returns false when there is none within the plan.
-func (c *Cursor) step() bool {
-	p := c.plan
-	work, end := chance.Exponential(p.gaps.Bits(c.candidate)), p.duration.Seconds()
-	c.candidate++
-	for ok := false; ; {
-		c.now, work, ok = p.segments[c.segment].reach(c.now, work)
-		if ok && c.now < end {
+// compute makes the next arrival of the whole plan, but for its Seq: the first of those of all processes. At one instant a
+// request outside of sessions comes first.
+func (c *Cursor) compute() bool {
+	if c.plan.log != nil {
+		return c.read()
+	}
+	if c.visits != nil {
+		if at, ok := c.visits.next(); ok && (!c.more || at < c.single) {
+			item := c.visits.take(&c.ahead)
+			c.stock(item)
 			return true
 		}
-		// Beyond the end a time in seconds may be no duration any more.
-		if c.now >= end || c.segment == len(p.segments)-1 {
-			return false
-		}
-		c.segment++
+	}
+	if !c.more {
+		return false
+	}
+	c.plan.arrival(&c.ahead, c.lone, c.single)
+	if c.plan.itemised {
+		c.stock(c.plan.item.Bits(c.lone))
+	}
+	c.lone++
+	c.single, c.more = c.singles.next()
+	return true
+}
+
+// read takes the next line of a log.
+func (c *Cursor) read() bool {
+	list := c.plan.log.arrivals
+	if c.seq >= uint64(len(list)) || list[c.seq].At >= c.plan.duration {
+		return false
+	}
+	c.ahead = list[c.seq]
+	return true
+}
+
+// arrival fills in who asks for what, for request n outside of sessions. Every part is a function of seed and n.
+func (p *Plan) arrival(a *Arrival, n uint64, at time.Duration) {
+	cohort := p.cohorts.draw(p.cohort.Bits(n))
+	m, u := &p.mixes[cohort], &p.users[cohort]
+	*a = Arrival{At: at, Cohort: uint16(cohort), User: u.first}
+	a.Route = m.draw(p.route.Bits(n))
+	if u.fresh {
+		a.User += uint32(n % uint64(u.count))
+	} else {
+		a.User += uint32(chance.Below(p.user.Bits(n), uint64(u.count)))
 	}
 }
 
-// arrival fills in who asks for what. Every part is a function of seed and sequence number.
-func (p *Plan) arrival(seq uint64, at time.Duration) Arrival {
-	cohort := p.cohorts.draw(p.cohort.Bits(seq))
-	m, u := &p.mixes[cohort], p.users[cohort]
-	a := Arrival{At: at, Seq: seq, Cohort: cohort, User: u.first}
-	a.Route = m.routes[m.table.draw(p.route.Bits(seq))]
-	if u.fresh {
-		a.User += uint32(seq % uint64(u.count))
-	} else {
-		a.User += uint32(chance.Below(p.user.Bits(seq), uint64(u.count)))
+// stock draws the item of the arrival ahead, if its path has one.
+func (c *Cursor) stock(word uint64) {
+	s := c.plan.stocks[c.ahead.Cohort]
+	if s == nil || !c.plan.marked[c.ahead.Route] {
+		return
 	}
-	return a
+	if s.sequential {
+		c.ahead.Item = s.at(c.taken[c.ahead.Cohort])
+		c.taken[c.ahead.Cohort]++
+		return
+	}
+	c.ahead.Item = s.draw(word)
 }

@@ -1,7 +1,9 @@
 package loadgen
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"coalmine/loadgen/chance"
@@ -78,6 +80,21 @@ func (c Curve) At(t time.Duration) float64 {
 		}
 	}
 	return 0
+}
+
+// peak is the largest rate at any time.
+func (c Curve) peak() float64 {
+	switch {
+	case c.Ramp != nil:
+		return max(c.Ramp.From, c.Ramp.To)
+	case len(c.Steps) > 0:
+		return slices.MaxFunc(c.Steps, func(a, b Step) int { return cmp.Compare(a.Rate, b.Rate) }).Rate
+	case c.Spike != nil:
+		return max(c.Spike.Base, c.Spike.Peak)
+	case c.Diurnal != nil:
+		return c.Diurnal.Mean + math.Abs(c.Diurnal.Amplitude)
+	}
+	return c.Constant
 }
 
 // Integral returns the expected number of arrivals in [0, t).

@@ -4,8 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"coalmine/loadgen/chance"
@@ -18,14 +19,28 @@ type Plan struct {
 	seed     uint64
 	duration time.Duration
 	segments []segment
-	cohorts  alias
-	mixes    []mix
-	users    []userRange
+	bursts   modulator
+	// alone is the share of the requests outside of sessions, and cohorts deals them.
+	alone   float64
+	cohorts alias
+	// By cohort: mixes, of those outside of sessions; users; stocks, nil without items.
+	mixes  []mix
+	users  []userRange
+	stocks []*stock
+	// marked routes have an item in their path. itemised and sequential are set where any cohort has items, or takes them in
+	// sequence.
+	marked               []bool
+	itemised, sequential bool
+	// visitors are the cohorts with sessions.
+	visitors []*visitor
+	// log is what is replayed; nil for a plan of draws.
+	log *replayed
 	// steady holds the headers of cohorts whose users all send the same.
 	steady [][]Pair
 
-	// Streams of draws, read by candidate number (gaps, thin), by sequence number or by user (order).
-	gaps, thin, cohort, route, user, order, busters chance.Stream
+	// Streams of draws, read by candidate number (gaps, thin), by number among the requests outside of sessions (cohort, route,
+	// user, item), by sequence number (busters) or by user (order).
+	gaps, thin, cohort, route, user, item, order, busters chance.Stream
 }
 
 // mix is a cohort's choice among routes.
@@ -34,46 +49,105 @@ type mix struct {
 	routes []uint16
 }
 
-// userRange is a contiguous range of user numbers. A fresh one gives each arrival a user of its own.
+// draw makes a route of a word.
+func (m *mix) draw(word uint64) uint16 { return m.routes[m.table.draw(word)] }
+
+// userRange is a contiguous range of user numbers. A fresh one gives each arrival, or session, a user of its own.
 type userRange struct {
 	first, count uint32
 	fresh        bool
 }
 
 // NewPlan returns the plan of a workload: a pure function of workload, seed and duration. A longer duration extends the
-// plan of a shorter one. The error is that of [Workload.Validate], or says that the duration is negative.
+// plan of a shorter one. The error is that of [Workload.Validate], or says that the duration is out of range or that a log's
+// lines are missing or cannot be played.
 func NewPlan(w Workload, seed uint64, d time.Duration) (*Plan, error) {
 	if err := w.Validate(); err != nil {
 		return nil, err
 	}
-	if d < 0 {
-		return nil, fmt.Errorf("duration: %v is negative; a plan lasts 0s or more", d)
+	if err := w.checkDuration(d); err != nil {
+		return nil, err
 	}
 	p := &Plan{
 		workload: w.withDefaults(), seed: seed, duration: d, segments: w.Rate.segments(), users: w.userRanges(),
 		gaps: chance.New(seed, "loadgen.gaps"), thin: chance.New(seed, "loadgen.thin"),
 		cohort: chance.New(seed, "loadgen.cohort"), route: chance.New(seed, "loadgen.route"),
 		user: chance.New(seed, "loadgen.user"), order: chance.New(seed, "loadgen.cookies"),
-		busters: chance.New(seed, "loadgen.busters"),
+		item: chance.New(seed, "loadgen.item"), busters: chance.New(seed, "loadgen.busters"),
+		bursts: modulator{w.Bursts, chance.New(seed, "loadgen.bursts"), chance.New(seed, "loadgen.bursts.past")},
 	}
-	shares := make([]float64, len(w.Cohorts))
-	for i, c := range w.Cohorts {
-		shares[i] = c.Share
-		p.mixes = append(p.mixes, newMix(w.Routes, c.Mix))
+	if w.Replay != nil {
+		if err := p.replay(); err != nil {
+			return nil, err
+		}
+	} else {
+		p.keepCohorts()
+		p.keepRoutes()
 	}
-	p.cohorts = newAlias(shares)
 	p.keepSteadyHeaders()
 	return p, nil
 }
 
+// keepCohorts compiles what the cohorts ask for.
+func (p *Plan) keepCohorts() {
+	shares, w, numbers := make([]float64, len(p.workload.Cohorts)), &p.workload, map[string]int{}
+	for i, r := range w.Routes {
+		numbers[r.Name] = i
+	}
+	p.mixes = make([]mix, len(w.Cohorts))
+	for i, c := range w.Cohorts {
+		switch {
+		case c.Session != nil && c.Share > 0:
+			p.visitors = append(p.visitors, newVisitor(w, i, numbers, p.seed))
+		case c.Session == nil:
+			shares[i] = c.Share
+			p.alone += c.Share
+			p.mixes[i] = c.mix(numbers)
+		}
+		p.stocks = append(p.stocks, newStock(c.Items))
+		p.itemised = p.itemised || c.Items != nil
+		p.sequential = p.sequential || c.Items != nil && c.Items.Sequential
+	}
+	if len(p.visitors) == 0 {
+		p.alone = 1 // but for rounding it is
+	}
+	if p.alone > 0 {
+		p.cohorts = newAlias(shares)
+	}
+}
+
+// keepRoutes finds the paths with items.
+func (p *Plan) keepRoutes() {
+	for _, r := range p.workload.Routes {
+		p.marked = append(p.marked, strings.Contains(r.Path, itemMark))
+	}
+}
+
+// mix compiles the choice of a cohort without sessions.
+func (c *Cohort) mix(numbers map[string]int) mix {
+	if c.Zipf == nil {
+		return newMix(numbers, c.Mix)
+	}
+	weights := map[string]float64{}
+	for rank, w := range zipfWeights(len(c.Zipf.Routes), c.Zipf.Exponent) {
+		weights[c.Zipf.Routes[rank]] = w
+	}
+	return newMix(numbers, weights)
+}
+
 // newMix makes the table of the routes that have a weight, in the workload's order, for a map has none.
-func newMix(routes []Route, weights map[string]float64) mix {
+func newMix(numbers map[string]int, weights map[string]float64) mix {
 	var m mix
-	var list []float64
-	for i, r := range routes {
-		if w := weights[r.Name]; w > 0 {
-			m.routes = append(m.routes, uint16(i))
-			list = append(list, w)
+	for name, w := range weights {
+		if w > 0 {
+			m.routes = append(m.routes, uint16(numbers[name]))
+		}
+	}
+	slices.Sort(m.routes)
+	list := make([]float64, len(m.routes))
+	for name, w := range weights {
+		if i, ok := slices.BinarySearch(m.routes, uint16(numbers[name])); ok && w > 0 {
+			list[i] = w
 		}
 	}
 	m.table = newAlias(list)
@@ -102,7 +176,8 @@ func (w Workload) userRanges() []userRange {
 	return ranges
 }
 
-// Workload returns what the plan was made from, with defaults filled in. It must not be changed.
+// Workload returns what the plan was made from, with defaults filled in, and with the cohort and the route that a log may add
+// (see [Replay]). It must not be changed.
 func (p *Plan) Workload() Workload { return p.workload }
 
 // Cohorts returns the workload's cohorts, in the order of [Arrival.Cohort]. They must not be changed.
@@ -114,29 +189,58 @@ func (p *Plan) Routes() []Route { return p.workload.Routes }
 // Duration is the time in which arrivals fall: [0, Duration).
 func (p *Plan) Duration() time.Duration { return p.duration }
 
-// Expected is the mean number of arrivals over all seeds.
-func (p *Plan) Expected() float64 { return p.workload.Rate.Integral(p.duration) }
+// Expected is the mean number of arrivals over all seeds. Where the rate changes, requests of sessions come later than it does,
+// because sessions go on; that is left out here.
+func (p *Plan) Expected() float64 {
+	if p.log != nil {
+		return float64(p.log.count(p.duration))
+	}
+	return p.workload.Rate.Integral(p.duration) * p.workload.Bursts.mean()
+}
+
+// Mean is the mean rate, in requests per second, bursts included.
+func (p *Plan) Mean() float64 {
+	switch {
+	case p.duration > 0:
+		return p.Expected() / p.duration.Seconds()
+	case p.log != nil:
+		return 0
+	}
+	return p.workload.Rate.At(0) * p.workload.Bursts.mean()
+}
 
 // Users returns the range of user numbers of a cohort. For a cohort without a fixed number of users it is the range
-// reserved for it: arrival Seq has user first + Seq mod count, so numbers repeat only after some billion arrivals.
+// reserved for it, in which numbers repeat only after some billion arrivals: the n-th session of the plan, from 0, has user
+// first + n mod count, and so has the n-th request of those outside of sessions. Where a log is replayed, it has the users of the
+// log.
 func (p *Plan) Users(cohort int) (first, count uint32) {
 	return p.users[cohort].first, p.users[cohort].count
 }
 
-// Digest is a hash over every arrival of the plan: equal digests mean equal traffic.
+// Digest is a hash over every arrival of the plan: equal digests mean equal traffic. Sessions and items are in it where the plan
+// has them, and what the lines of a log ask for.
 func (p *Plan) Digest() string {
 	h := sha256.New()
-	var line [24]byte
+	line := make([]byte, 0, 32)
 	for c := p.Arrivals(); ; {
 		a, ok := c.Next()
 		if !ok {
 			return hex.EncodeToString(h.Sum(nil))
 		}
-		binary.LittleEndian.PutUint64(line[0:], uint64(a.At))
-		binary.LittleEndian.PutUint64(line[8:], a.Seq)
-		binary.LittleEndian.PutUint32(line[16:], a.User)
-		binary.LittleEndian.PutUint16(line[20:], a.Cohort)
-		binary.LittleEndian.PutUint16(line[22:], a.Route)
-		h.Write(line[:])
+		line = binary.LittleEndian.AppendUint64(line[:0], uint64(a.At))
+		line = binary.LittleEndian.AppendUint64(line, a.Seq)
+		line = binary.LittleEndian.AppendUint32(line, a.User)
+		line = binary.LittleEndian.AppendUint16(line, a.Cohort)
+		line = binary.LittleEndian.AppendUint16(line, a.Route)
+		if len(p.visitors) > 0 {
+			line = binary.LittleEndian.AppendUint32(line, a.Session)
+		}
+		if p.itemised || p.log != nil {
+			line = binary.LittleEndian.AppendUint32(line, a.Item)
+		}
+		if p.log != nil {
+			line = append(append(append(line, p.Method(a)...), ' '), p.Target(a)...)
+		}
+		h.Write(line)
 	}
 }

@@ -41,11 +41,3 @@ func shards() chance.Stream { return chance.New(0, "loadgen.shard") }
 func (s Shard) has(deal chance.Stream, user uint32) bool {
 	return s.Count <= 1 || chance.Below(deal.Bits(uint64(user)), uint64(s.Count)) == uint64(s.Index-1)
 }
-
-// Share returns a cursor over the arrivals of one shard. Their Seq is that of the whole plan. Walking over a share takes as long
-// as walking over the plan, because every arrival is computed to know its user.
-func (p *Plan) Share(s Shard) *Cursor {
-	c := &Cursor{plan: p, shard: s, deal: shards()}
-	c.advance()
-	return c
-}

@@ -1,20 +1,24 @@
 package loadgen
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
 )
 
 // Bounds of a workload. Numbers of users leave room for the cohorts that get a new user with each arrival.
 const (
-	maxList  = 1000
-	maxPairs = 64
-	maxUsers = 1 << 31
-	maxRate  = 1e7
+	maxList     = 1000
+	maxPairs    = 64
+	maxUsers    = 1 << 31
+	maxRate     = 1e7
+	maxExponent = 10
+	maxText     = 1000
 )
 
 // findings collects what is wrong, each with the path of its field.
@@ -24,43 +28,102 @@ func (f *findings) add(path, format string, args ...any) {
 	*f = append(*f, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
 }
 
-// Validate returns every finding, joined, each beginning with the path of its field; nil when a plan can be made.
+// Validate returns every finding, joined, each beginning with the path of its field; nil when a plan can be made. The lines of a
+// log need not be there yet.
 func (w Workload) Validate() error {
 	var f findings
-	w.Rate.check(&f, "rate")
-	checkRoutes(&f, w.Routes)
+	if w.Replay == nil {
+		w.Rate.check(&f, "rate")
+	} else {
+		w.checkReplay(&f)
+	}
+	if w.Bursts != nil {
+		w.Bursts.check(&f, "bursts", w.Rate.peak())
+	}
+	checkRoutes(&f, w.Routes, w.Replay != nil)
 	checkCohorts(&f, w.Cohorts)
-	for i, c := range w.Cohorts {
-		c.check(&f, fmt.Sprintf("cohorts[%d]", i), w.Routes)
+	names := routeNames(w.Routes)
+	for i := range w.Cohorts {
+		c, path := &w.Cohorts[i], fmt.Sprintf("cohorts[%d]", i)
+		c.check(&f, path)
+		if w.Replay != nil {
+			c.checkReplayed(&f, path)
+		} else {
+			c.checkPlanned(&f, path, names)
+		}
+	}
+	if w.Replay == nil {
+		w.checkShares(&f)
+		w.checkItems(&f)
+		if len(f) == 0 {
+			w.checkUnderWay(&f)
+		}
 	}
 	return errors.Join(f...)
+}
+
+// checkDuration wants a duration that can be played.
+func (w Workload) checkDuration(d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("duration: %v is negative; a plan lasts 0s or more", d)
+	}
+	if b := w.Bursts; b != nil && int(d/(b.Calm+b.Burst)) > maxBursts/len(w.Cohorts) {
+		return fmt.Errorf("duration: %v has more than %d bursts; make them longer, or the plan shorter", d, maxBursts/len(w.Cohorts))
+	}
+	return nil
 }
 
 // withDefaults returns a copy in which what may be left out is filled in.
 func (w Workload) withDefaults() Workload {
 	w.Routes, w.Cohorts = slices.Clone(w.Routes), slices.Clone(w.Cohorts)
 	for i := range w.Routes {
-		if w.Routes[i].Method == "" {
-			w.Routes[i].Method = defaultMethod
-		}
+		w.Routes[i].Method = cmp.Or(w.Routes[i].Method, defaultMethod)
 	}
 	return w
 }
 
-func checkRoutes(f *findings, routes []Route) {
-	if len(routes) == 0 || len(routes) > maxList {
+// routeNames returns the routes by name.
+func routeNames(routes []Route) map[string]Route {
+	names := map[string]Route{}
+	for _, r := range routes {
+		names[r.Name] = r
+	}
+	return names
+}
+
+func checkRoutes(f *findings, routes []Route, replay bool) {
+	if len(routes) > maxList || len(routes) == 0 && !replay {
 		f.add("routes", "has %d entries; give 1 to %d", len(routes), maxList)
 	}
 	seen := map[string]bool{}
 	for i, r := range routes {
 		path := fmt.Sprintf("routes[%d]", i)
 		checkName(f, path, r.Name, seen)
-		if !strings.HasPrefix(r.Path, "/") {
-			f.add(path+".path", "%q does not begin with /", r.Path)
-		}
+		checkPath(f, path+".path", r.Path, replay)
 		if r.Method != "" && !isToken(r.Method) {
 			f.add(path+".method", "%q is no HTTP method", r.Method)
 		}
+	}
+}
+
+// checkPath wants a request target in origin form (RFC 9112, section 3.2.1), in which {item} and a star at the end may stand.
+func checkPath(f *findings, path, text string, replay bool) {
+	before, _, _ := strings.Cut(text, "?")
+	plain := strings.ReplaceAll(text, itemMark, "")
+	star := strings.HasSuffix(before, "*")
+	switch strange := strings.IndexFunc(plain, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`#{}`, r) }); {
+	case !strings.HasPrefix(text, "/"):
+		f.add(path, "%q does not begin with /", text)
+	case strange >= 0 && strings.ContainsAny(plain[strange:strange+1], "{}"):
+		f.add(path, "%q has a brace; {item} is the only mark that a path can have, and other braces are written %%7B and %%7D", text)
+	case strange >= 0:
+		f.add(path, "%q has %q, which a request cannot ask for; write it as %%%02X", text, plain[strange], plain[strange])
+	case strings.Count(before, itemMark) > 1:
+		f.add(path, "%q has {item} more than once before its query", text)
+	case star && strings.Contains(before, itemMark):
+		f.add(path, "%q has {item} and ends in *; take one of them", text)
+	case star && !replay:
+		f.add(path, "%q ends in *, which stands for what a log has; without replay, write out a path", text)
 	}
 }
 
@@ -69,16 +132,12 @@ func checkCohorts(f *findings, cohorts []Cohort) {
 		f.add("cohorts", "has %d entries; give 1 to %d", len(cohorts), maxList)
 		return
 	}
-	share, users, seen := 0.0, 0, map[string]bool{}
+	users, seen := 0, map[string]bool{}
 	for i, c := range cohorts {
 		checkName(f, fmt.Sprintf("cohorts[%d]", i), c.Name, seen)
-		share += c.Share
 		if c.Users > 0 {
 			users = min(users+c.Users, maxUsers+1)
 		}
-	}
-	if !(math.Abs(share-1) <= 1e-6) {
-		f.add("cohorts", "shares sum to %g; make them sum to 1", share)
 	}
 	if users > maxUsers {
 		f.add("cohorts", "more than %d users; leave users out for a new user with each arrival", maxUsers)
@@ -90,57 +149,31 @@ func checkName(f *findings, path, name string, seen map[string]bool) {
 	switch {
 	case name == "":
 		f.add(path+".name", "is empty")
+	case len(name) > maxText || strings.ContainsFunc(name, unicode.IsControl):
+		f.add(path+".name", "%.60q is too long or has a control character; it stands in headers and tables", name)
 	case seen[name]:
 		f.add(path+".name", "%q is there twice", name)
 	}
 	seen[name] = true
 }
 
-func (c Cohort) check(f *findings, path string, routes []Route) {
-	if !(c.Share >= 0 && c.Share <= 1) {
-		f.add(path+".share", "%g is not within 0 and 1", c.Share)
+// checkShares wants shares that are all of the traffic and no more.
+func (w Workload) checkShares(f *findings) {
+	if len(w.Cohorts) == 0 {
+		return
 	}
-	if c.Users < 0 || c.Users > maxUsers {
-		f.add(path+".users", "%d is not within 0 and %d", c.Users, maxUsers)
-	}
-	checkPairs(f, path+".headers", c.Headers, "\r\n\x00")
-	checkPairs(f, path+".cookies", c.Cookies, "\r\n\x00;")
-	for i, h := range c.Headers {
-		if strings.EqualFold(h.Name, cookieHeader) && len(c.Cookies) > 0 {
-			f.add(fmt.Sprintf("%s.headers[%d]", path, i), "a Cookie header beside cookies; put it among the cookies")
+	sum, claims := 0.0, []string{}
+	for _, c := range w.Cohorts {
+		sum += c.Share
+		if c.Share > 0 && len(claims) < 8 {
+			claims = append(claims, fmt.Sprintf("%s has %g", c.Name, c.Share))
 		}
 	}
-	c.checkMix(f, path+".mix", routes)
-}
-
-func (c Cohort) checkMix(f *findings, path string, routes []Route) {
-	sum := 0.0
-	for _, name := range slices.Sorted(maps.Keys(c.Mix)) {
-		if !slices.ContainsFunc(routes, func(r Route) bool { return r.Name == name }) {
-			f.add(path, "route %q is not in routes", name)
-		}
-		weight := c.Mix[name]
-		if !(weight >= 0 && weight <= maxRate) {
-			f.add(path, "weight %g of route %q is not within 0 and %g", weight, name, maxRate)
-		}
-		sum += weight
-	}
-	if sum == 0 {
-		f.add(path, "no route has a weight; give at least one")
-	}
-}
-
-func checkPairs(f *findings, path string, pairs []Pair, forbidden string) {
-	if len(pairs) > maxPairs {
-		f.add(path, "has %d entries; at most %d", len(pairs), maxPairs)
-	}
-	for i, x := range pairs {
-		if !isToken(x.Name) {
-			f.add(fmt.Sprintf("%s[%d].name", path, i), "%q is no HTTP token", x.Name)
-		}
-		if strings.ContainsAny(x.Value, forbidden) {
-			f.add(fmt.Sprintf("%s[%d].value", path, i), "%q has a character that ends it on the wire", x.Value)
-		}
+	switch list := strings.Join(claims, ", "); {
+	case sum > 1+1e-6:
+		f.add("cohorts", "shares sum to %.6g, so cohorts overlap: %s; make them sum to 1", sum, list)
+	case !(math.Abs(sum-1) <= 1e-6):
+		f.add("cohorts", "shares sum to %.6g, so some requests are nobody's: %s; make them sum to 1", sum, list)
 	}
 }
 
@@ -148,10 +181,13 @@ func checkPairs(f *findings, path string, pairs []Pair, forbidden string) {
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+		if !isAlphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
 			return false
 		}
 	}
 	return s != ""
+}
+
+func isAlphanumeric(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }

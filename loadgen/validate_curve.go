@@ -3,10 +3,15 @@ package loadgen
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 func (c Curve) check(f *findings, path string) {
-	if n := c.shapes(); n != 1 {
+	switch n := c.shapes(); {
+	case n == 0:
+		f.add(path, "has 0 shapes, or a constant of 0, which is no traffic; set exactly one of constant, ramp, steps, spike, diurnal")
+		return
+	case n > 1:
 		f.add(path, "has %d shapes; set exactly one of constant, ramp, steps, spike, diurnal", n)
 		return
 	}
@@ -21,6 +26,9 @@ func (c Curve) check(f *findings, path string) {
 		c.Diurnal.check(f, path+".diurnal")
 	default:
 		checkRate(f, path+".constant", c.Constant)
+	}
+	if c.peak() == 0 {
+		f.add(path, "is 0 at all times, which is no traffic; let it rise over 0")
 	}
 }
 
@@ -81,10 +89,43 @@ func (d *Diurnal) check(f *findings, path string) {
 	if !(math.Abs(d.Amplitude) <= d.Mean) {
 		f.add(path+".amplitude", "%g is over the mean %g: the rate would fall below 0", d.Amplitude, d.Mean)
 	}
-	if d.Period <= 0 {
+	switch {
+	case d.Period <= 0:
 		f.add(path+".period", "%v is not positive", d.Period)
+	case d.Mean*d.Period.Seconds() > maxWave:
+		f.add(path+".period", "%v at a mean of %g is more than %g requests; make it shorter", d.Period, d.Mean, maxWave)
 	}
 	if !(math.Abs(d.Phase) <= 1) {
 		f.add(path+".phase", "%g is not within -1 and 1 turns", d.Phase)
+	}
+}
+
+// maxWave bounds the requests of a period. Near the trough of a wave almost all candidates of the thinning are passed over: some
+// 2·(wave²/7)^(1/3) in a row, if the rate falls to 0.
+const maxWave = 1e11
+
+// Bounds of bursts: sojourns that make sense, and changes of state that the processes of a plan can go through together.
+const (
+	minSojourn = time.Millisecond
+	maxSojourn = 24 * time.Hour
+	maxFactor  = 1000
+	maxBursts  = 10_000_000
+)
+
+// check wants bursts of a rate with a peak.
+func (b *Bursts) check(f *findings, path string, peak float64) {
+	switch {
+	case !(b.Factor > 1 && b.Factor <= maxFactor):
+		f.add(path+".factor", "%g is not over 1 and up to %d", b.Factor, maxFactor)
+	case !(peak*b.Factor <= maxRate):
+		f.add(path+".factor", "%g times the peak rate of %g requests per second is over %g", b.Factor, peak, maxRate)
+	}
+	checkSojourn(f, path+".calm", b.Calm)
+	checkSojourn(f, path+".burst", b.Burst)
+}
+
+func checkSojourn(f *findings, path string, d time.Duration) {
+	if d < minSojourn || d > maxSojourn {
+		f.add(path, "%v is not within %v and %v", d, minSojourn, maxSojourn)
 	}
 }

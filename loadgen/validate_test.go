@@ -39,6 +39,22 @@ func TestValidateNamesTheField(t *testing.T) {
 		"cohorts[1].headers[0].value:":               func(w *loadgen.Workload) { w.Cohorts[1].Headers[0].Value = "a\r\nb" },
 		"cohorts[0].cookies[1].value:":               func(w *loadgen.Workload) { w.Cohorts[0].Cookies[1].Value = "a; b=c" },
 		"cohorts[2].headers[0]: a Cookie":            func(w *loadgen.Workload) { w.Cohorts[2].Headers[0].Name = "cookie" },
+		`routes[0].name: "home\n"`:                   func(w *loadgen.Workload) { w.Routes[0].Name = "home\n" },
+		`routes[0].path: "/a b" has ' '`:             func(w *loadgen.Workload) { w.Routes[0].Path = "/a b" },
+		`routes[0].path: "/ä"`:                       func(w *loadgen.Workload) { w.Routes[0].Path = "/ä" },
+		`routes[0].path: "/u/{user}" has a b`:        func(w *loadgen.Workload) { w.Routes[0].Path = "/u/{user}" },
+		`routes[0].path: "/{item}/{item}"`:           func(w *loadgen.Workload) { w.Routes[0].Path = "/{item}/{item}" },
+		`routes[0].path: "/x*" ends in *`:            func(w *loadgen.Workload) { w.Routes[0].Path = "/x*" },
+		"rate: is 0 at all times":                    rate(loadgen.Curve{Ramp: &loadgen.Ramp{Over: 1}}),
+		"rate.diurnal.period: 8760h":                 rate(loadgen.Curve{Diurnal: &loadgen.Diurnal{Mean: 1e6, Period: 8760 * time.Hour}}),
+		"web has 0.6, mobile has 0.25, beta":         func(w *loadgen.Workload) { w.Cohorts[3].Share = 0.2 },
+		"some requests are nobody's":                 func(w *loadgen.Workload) { w.Cohorts[3].Share = 0 },
+		"cohorts[1].match: is for":                   func(w *loadgen.Workload) { w.Cohorts[1].Match = &loadgen.LogMatch{} },
+		"cohorts[1].cacheBuster:":                    func(w *loadgen.Workload) { w.Cohorts[1].CacheBuster = "a&b" },
+		"cohorts[1].bandwidth: -1":                   func(w *loadgen.Workload) { w.Cohorts[1].Bandwidth = -1 },
+		"cohorts[1].items: is of no use":             func(w *loadgen.Workload) { w.Cohorts[1].Items = &loadgen.Items{Count: 1} },
+		"cohorts[1].items: is missing":               func(w *loadgen.Workload) { w.Routes[0].Path = "/{item}" },
+		"cohorts[0]: has more than one":              func(w *loadgen.Workload) { w.Cohorts[0].Zipf = &loadgen.Zipf{Routes: []string{"pay"}} },
 	}
 	for want, spoil := range cases {
 		w := shop(loadgen.Curve{Constant: 1})
@@ -46,6 +62,9 @@ func TestValidateNamesTheField(t *testing.T) {
 		if _, err := loadgen.NewPlan(w, 1, time.Second); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error with %q, got: %v", want, err)
 		}
+	}
+	if err := shop(loadgen.Curve{}).Validate(); err == nil || !strings.Contains(err.Error(), "a constant of 0, which is no traffic") {
+		t.Errorf("a rate of 0: %v", err)
 	}
 	if _, err := loadgen.NewPlan(shop(loadgen.Curve{Constant: 1}), 1, -1); err == nil {
 		t.Error("a negative duration makes a plan")

@@ -88,15 +88,18 @@ type Zipf struct {
 	Routes []string `yaml:"routes" json:"routes"`
 }
 
-// Session is a visit: a user asks for a page, thinks, and goes on or leaves. Arrivals of sessions are Poisson, so the load is
-// partly open (Schroeder, Wierman, Harchol-Balter: Open versus closed, NSDI 2006). Think time runs from one planned request to
-// the next, so that a slow answer does not slow the plan down. Sessions are under way when traffic begins.
+// Session is a visit: a user asks for a page, thinks, and goes on or leaves. Arrivals of sessions are Poisson, with the cohort's
+// share of the rate divided by the length, so the load is partly open (Schroeder, Wierman, Harchol-Balter: Open versus closed,
+// NSDI 2006). Think time runs from one planned request to the next, so that a slow answer does not slow the plan down. Sessions are
+// under way when traffic begins, as many as there would be if the rate had always been that of the begin. Where the rate changes,
+// requests follow it with a delay, for sessions go on.
 type Session struct {
-	// Length is the mean number of requests, 1 or more; the number is geometric.
+	// Length is the mean number of requests, 1 to 1000; the number is geometric. It never is over 37 times the mean plus one, which
+	// a geometric number is once in 10^16 times.
 	Length float64 `yaml:"length" json:"length"`
 	Think  Think   `yaml:"think" json:"think"`
 	// Start weighs the first page of a session. Next weighs, for a page, those that follow it; from a page without an entry
-	// users begin anew as by Start.
+	// users begin anew as by Start. A page with an entry must be one that users get to.
 	Start map[string]float64            `yaml:"start" json:"start"`
 	Next  map[string]map[string]float64 `yaml:"next,omitempty" json:"next,omitempty"`
 }
@@ -154,7 +157,13 @@ type Budget struct {
 	TTL       time.Duration `yaml:"ttl,omitempty" json:"ttl,omitempty"` // default 10s
 }
 
-// Replay plays the lines of an access log.
+// Replay plays the lines of an access log: each is an arrival with the method and the target of the line, at the line's time since
+// the first one. A line's route is that of its method and path (see [Router.Route]), its cohort the first one that matches. The
+// plan adds a route and a cohort, both named other, for lines that are left. Its users are those who differ in client, user or
+// user agent. What is sent beside is the cohort's: a log has neither bodies nor most of the headers, so be careful with requests
+// that change something.
+//
+// Lines of one time keep their order. In a log with times in whole seconds the lines of a second are spread evenly over it.
 type Replay struct {
 	// Log is the file, relative to the one that names it.
 	Log string `yaml:"log" json:"log"`
@@ -162,11 +171,12 @@ type Replay struct {
 	Format string `yaml:"format,omitempty" json:"format,omitempty"`
 	// Speed divides the times between lines; 0 stands for 1, 2 plays the log twice as fast.
 	Speed float64 `yaml:"speed,omitempty" json:"speed,omitempty"`
-	// Lines are the log's, read by who knows where it is.
+	// Lines are the log's, read by who knows where it is. A plan needs them; to validate a workload does not.
 	Lines []accesslog.Line `yaml:"-" json:"-"`
 }
 
-// LogMatch tells lines of a log by regular expressions. Empty parts match everything.
+// LogMatch tells lines of a log by regular expressions (RE2), which need to match a part only. Empty parts match everything. Path
+// is without query.
 type LogMatch struct {
 	UserAgent string `yaml:"userAgent,omitempty" json:"userAgent,omitempty"`
 	User      string `yaml:"user,omitempty" json:"user,omitempty"`

@@ -1,0 +1,111 @@
+package loadgen
+
+import (
+	"slices"
+	"time"
+
+	"coalmine/loadgen/chance"
+)
+
+// mean is the factor by which bursts raise the rate in the long run.
+func (b *Bursts) mean() float64 {
+	if b == nil {
+		return 1
+	}
+	calm, burst := b.Calm.Seconds(), b.Burst.Seconds()
+	return (calm + float64(b.Factor*burst)) / (calm + burst)
+}
+
+// peak is the factor in a burst.
+func (b *Bursts) peak() float64 {
+	if b == nil {
+		return 1
+	}
+	return b.Factor
+}
+
+// share is the part of time that is burst.
+func (b *Bursts) share() float64 { return b.Burst.Seconds() / (b.Calm + b.Burst).Seconds() }
+
+// modulator makes paths of the two states, all of them the same. The zero value is always calm.
+type modulator struct {
+	bursts *Bursts
+	draws  chance.Stream
+	past   chance.Stream
+}
+
+// modulation walks over a path of states. Times are seconds since the begin of traffic.
+type modulation struct {
+	*modulator
+	bursting bool
+	factor   float64
+	// until is when the state ends.
+	until  float64
+	change uint64
+}
+
+// begin returns the path at time 0, in a state as likely as it is in the long run. What remains of it is as long as a whole
+// sojourn, for the exponential distribution has no memory.
+func (m *modulator) begin() modulation {
+	if m.bursts == nil {
+		return modulation{factor: 1, until: forever}
+	}
+	w := modulation{modulator: m, bursting: m.draws.Unit(0) >= m.bursts.share()}
+	w.turn()
+	return w
+}
+
+// turn changes the state.
+func (w *modulation) turn() {
+	w.change++
+	w.bursting = !w.bursting
+	mean := w.bursts.Calm
+	w.factor = 1
+	if w.bursting {
+		mean, w.factor = w.bursts.Burst, w.bursts.Factor
+	}
+	w.until += float64(chance.Exponential(w.draws.Bits(w.change)) * mean.Seconds())
+}
+
+// maxHistory bounds the memory of a history, and the time to make it.
+const maxHistory = 1 << 16
+
+// history is the path before time 0, backwards. A chain of two states looks the same in both directions (Kelly: Reversibility
+// and Stochastic Networks, 1979, chapter 1), so it is made like the path that follows.
+type history struct {
+	path modulation
+	// ends are the ages at which states end, seen backwards.
+	ends []float64
+	// first is the state at time 0.
+	first bool
+}
+
+func (m *modulator) history() *history {
+	if m.bursts == nil {
+		return nil
+	}
+	now := m.begin()
+	h := &history{first: now.bursting, path: modulation{modulator: &modulator{bursts: m.bursts, draws: m.past}, bursting: !now.bursting}}
+	h.path.turn()
+	h.ends = append(h.ends, h.path.until)
+	return h
+}
+
+// bursting tells the state at an age. Beyond maxHistory changes it is drawn of a word, so that what began then no longer shares
+// its state with others.
+func (h *history) bursting(age time.Duration, word uint64) bool {
+	for h.path.until <= age.Seconds() {
+		if len(h.ends) == maxHistory {
+			return chance.Unit(word) < h.path.bursts.share()
+		}
+		h.path.turn()
+		h.ends = append(h.ends, h.path.until)
+	}
+	changes, _ := slices.BinarySearchFunc(h.ends, age.Seconds(), func(end, at float64) int {
+		if end <= at {
+			return -1
+		}
+		return 1
+	})
+	return h.first == (changes%2 == 0)
+}

@@ -1,0 +1,70 @@
+package loadgen
+
+import (
+	"time"
+
+	"coalmine/loadgen/chance"
+)
+
+// process is a Poisson process whose rate is a part of the curve's, point by point.
+type process struct {
+	plan *Plan
+	// per is how much of the curve's work passes for a point of expected work 1: the inverse of the part.
+	per        float64
+	gaps, thin chance.Stream
+	// now is the time of the last candidate in seconds, in segment number segment.
+	now     float64
+	segment int
+	state   modulation
+	// candidate numbers the points before thinning.
+	candidate uint64
+}
+
+func (p *Plan) process(part float64, gaps, thin chance.Stream) process {
+	return process{plan: p, per: 1 / part, gaps: gaps, thin: thin, state: p.bursts.begin()}
+}
+
+// next returns the time of the next point; false at the end of the plan.
+func (c *process) next() (at time.Duration, ok bool) {
+	for c.step() {
+		at := time.Duration(c.now * float64(time.Second))
+		if at >= c.plan.duration {
+			return 0, false
+		}
+		if share := c.plan.workload.Rate.accept(c.now); share < 1 && !c.thin.Hits(c.candidate-1, share) {
+			continue
+		}
+		return at, true
+	}
+	return 0, false
+}
+
+// step moves to the next candidate: an exponential amount of expected points later (inversion of the cumulative rate;
+// Çinlar: Introduction to Stochastic Processes, 1975, chapter 4.7). It returns false when there is none within the plan.
+func (c *process) step() bool {
+	p := c.plan
+	work, end := chance.Exponential(c.gaps.Bits(c.candidate))*c.per, p.duration.Seconds()
+	c.candidate++
+	for ok := false; ; {
+		stretch := p.segments[c.segment]
+		stretch.to = min(stretch.to, c.state.until)
+		stretch.rate *= c.state.factor
+		stretch.slope *= c.state.factor
+		c.now, work, ok = stretch.reach(c.now, work)
+		if ok && c.now < end {
+			return true
+		}
+		// Beyond the end a time in seconds may be no duration any more.
+		if c.now >= end {
+			return false
+		}
+		switch {
+		case c.now >= c.state.until:
+			c.state.turn()
+		case c.segment == len(p.segments)-1:
+			return false
+		default:
+			c.segment++
+		}
+	}
+}

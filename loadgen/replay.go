@@ -1,0 +1,195 @@
+package loadgen
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/loadgen/accesslog"
+)
+
+// replayed is a log as arrivals. Arrival and line number Seq belong together.
+type replayed struct {
+	arrivals []Arrival
+	lines    []*accesslog.Line
+}
+
+// errNoLog says that nobody read the log. That is the caller's to mend, not the author's of the workload.
+var errNoLog = errors.New("was not read: its lines are missing; read the file with accesslog and hand its lines to the workload")
+
+// replay turns the lines of the log into arrivals, and fills in the users of the cohorts. Where lines fit no cohort or no route it
+// adds one, after the others.
+func (p *Plan) replay() error {
+	log := p.workload.Replay
+	if len(log.Lines) == 0 {
+		if log.Lines == nil {
+			return fmt.Errorf("replay: the log %q %w", log.Log, errNoLog)
+		}
+		return fmt.Errorf("replay: the log %q has no requests; nothing can be played", log.Log)
+	}
+	r := &replayed{lines: inOrder(log.Lines)}
+	for _, l := range r.lines {
+		if !strings.HasPrefix(l.Target, "/") || !isToken(l.Method) {
+			return fmt.Errorf("replay: line %d of the log %q asks for %.60q by %.20q, which is no path or no method; leave the line out",
+				l.Number, log.Log, l.Target, l.Method)
+		}
+	}
+	r.arrivals = make([]Arrival, len(r.lines))
+	for i, at := range log.times(r.lines) {
+		r.arrivals[i] = Arrival{At: at, Seq: uint64(i), Item: uint32(r.lines[i].Number)}
+	}
+	p.log = r
+	p.findRoutes()
+	p.findCohorts()
+	p.findUsers()
+	return nil
+}
+
+// inOrder sorts lines by time. Those of one time stay in the order of the log.
+func inOrder(lines []accesslog.Line) []*accesslog.Line {
+	list := make([]*accesslog.Line, len(lines))
+	for i := range lines {
+		list[i] = &lines[i]
+	}
+	slices.SortStableFunc(list, func(a, b *accesslog.Line) int { return a.At.Compare(b.At) })
+	return list
+}
+
+// times returns when ordered lines come, since the first one. Most logs have times in whole seconds, which would make all
+// requests of a second come at once: the n lines of a second of such a log come 1/n s apart, the first at its begin.
+func (r *Replay) times(lines []*accesslog.Line) []time.Duration {
+	whole := !slices.ContainsFunc(lines, func(l *accesslog.Line) bool { return l.At.Nanosecond() != 0 })
+	list := make([]time.Duration, len(lines))
+	for i := 0; i < len(lines); {
+		n := 1
+		for whole && i+n < len(lines) && lines[i+n].At.Equal(lines[i].At) {
+			n++
+		}
+		for k := range n {
+			list[i+k] = r.scaled(since(lines[i], lines[0]) + time.Duration(int64(time.Second)*int64(k)/int64(n)))
+		}
+		i += n
+	}
+	return list
+}
+
+// scaled divides a time by the speed.
+func (r *Replay) scaled(d time.Duration) time.Duration {
+	if r.Speed == 0 || r.Speed == 1 {
+		return d
+	}
+	if scaled := float64(d) / r.Speed; scaled < math.MaxInt64 {
+		return time.Duration(scaled)
+	}
+	return endless
+}
+
+// Length is how long the log takes to play, from its first line to a second after its last one, by its own time. It is 0 for a
+// log without lines.
+func (r *Replay) Length() time.Duration {
+	if len(r.Lines) == 0 {
+		return 0
+	}
+	lines := inOrder(r.Lines)
+	return r.scaled(since(lines[len(lines)-1], lines[0]) + time.Second)
+}
+
+// since is the time between two lines, or the longest that leaves room for a second.
+func since(l, first *accesslog.Line) time.Duration {
+	return min(l.At.Sub(first.At), endless-time.Second)
+}
+
+// findRoutes gives each arrival the route of its path.
+func (p *Plan) findRoutes() {
+	router := p.workload.Router("")
+	for i := range p.log.arrivals {
+		route, ok := router.Route(p.log.lines[i].Method, p.log.lines[i].Target)
+		if !ok {
+			route = len(p.workload.Routes)
+			if n := route - 1; n >= 0 && p.workload.Routes[n].Name == other {
+				route = n
+			} else {
+				p.workload.Routes = append(p.workload.Routes, Route{Name: other, Method: defaultMethod, Path: "/*"})
+			}
+		}
+		p.log.arrivals[i].Route = uint16(route)
+	}
+}
+
+// findCohorts gives each arrival the first cohort that matches its line.
+func (p *Plan) findCohorts() {
+	var matchers []matcher
+	for _, c := range p.workload.Cohorts {
+		var m matcher
+		if c.Match != nil {
+			m, _ = c.Match.compile()
+		}
+		matchers = append(matchers, m)
+	}
+	for i := range p.log.arrivals {
+		cohort := slices.IndexFunc(matchers, func(m matcher) bool { return m.has(p.log.lines[i]) })
+		if cohort < 0 {
+			cohort = len(matchers)
+			p.workload.Cohorts = append(p.workload.Cohorts, Cohort{Name: other})
+			matchers = append(matchers, matcher{}) // it has all that come after
+		}
+		p.log.arrivals[i].Cohort = uint16(cohort)
+	}
+}
+
+// has tells whether all parts match somewhere in the line. The path is the one without its query.
+func (m matcher) has(l *accesslog.Line) bool {
+	path, _, _ := strings.Cut(l.Target, "?")
+	return (m.userAgent == nil || m.userAgent.MatchString(l.UserAgent)) && (m.user == nil || m.user.MatchString(l.User)) &&
+		(m.path == nil || m.path.MatchString(path)) && (m.referer == nil || m.referer.MatchString(l.Referer))
+}
+
+// caller tells users of a log apart.
+type caller struct {
+	cohort                  uint16
+	client, user, userAgent string
+}
+
+// findUsers numbers users in the order in which they appear, those of one cohort after those of the one before.
+func (p *Plan) findUsers() {
+	p.users = make([]userRange, len(p.workload.Cohorts))
+	callers := map[caller]uint32{}
+	for i := range p.log.arrivals {
+		a, l := &p.log.arrivals[i], p.log.lines[i]
+		who := caller{a.Cohort, l.Client, l.User, l.UserAgent}
+		number, known := callers[who]
+		if !known {
+			number = p.users[a.Cohort].count
+			p.users[a.Cohort].count++
+			callers[who] = number
+		}
+		a.User = number
+	}
+	first := uint32(0)
+	for i := range p.users {
+		p.users[i].first = first
+		first += p.users[i].count
+	}
+	for i := range p.log.arrivals {
+		a := &p.log.arrivals[i]
+		a.User += p.users[a.Cohort].first
+	}
+}
+
+// line returns the line of an arrival, nil where no log is replayed.
+func (p *Plan) line(a Arrival) *accesslog.Line {
+	if p.log == nil || a.Seq >= uint64(len(p.log.lines)) {
+		return nil
+	}
+	return p.log.lines[a.Seq]
+}
+
+// count is the number of arrivals before a time.
+func (r *replayed) count(end time.Duration) int {
+	n, _ := slices.BinarySearchFunc(r.arrivals, end, func(a Arrival, end time.Duration) int { return cmp.Compare(a.At, end) })
+	return n
+}

@@ -1,0 +1,76 @@
+package loadgen
+
+import "coalmine/loadgen/chance"
+
+// visitor is a cohort with sessions, ready for use. All draws of a session come from a stream of its own, so that sessions do not
+// depend on what happens around them.
+type visitor struct {
+	cohort uint16
+	// part is the number of sessions for each request of the curve.
+	part float64
+	// stay makes lengths of exponential draws. thoughts is the mean number of think times.
+	stay, thoughts float64
+	pause          pause
+	// start weighs first pages, next those that follow a page; nil begins anew.
+	start *mix
+	next  []*mix
+	// Streams: of the process of starts (gaps, thin), of each session by its number within the cohort, and of what sessions had
+	// behind them when traffic began (count, past).
+	gaps, thin, session, count, past chance.Stream
+}
+
+// newVisitor compiles the session of a cohort. The streams have the cohort's name, so that its sessions stay the same when
+// others come and go.
+func newVisitor(w *Workload, cohort int, numbers map[string]int, seed uint64) *visitor {
+	c := &w.Cohorts[cohort]
+	s := c.Session
+	stream := func(of string) chance.Stream { return chance.New(seed, "loadgen.session."+of+"/"+c.Name) }
+	v := &visitor{
+		cohort: uint16(cohort), part: c.Share / s.Length, thoughts: s.Length - 1, pause: s.Think.pause(), next: make([]*mix, len(w.Routes)),
+		gaps: stream("gaps"), thin: stream("thin"), session: stream("draws"), count: stream("count"), past: stream("past"),
+	}
+	if s.Length > 1 {
+		v.stay = -1 / chance.Log(1-1/s.Length)
+	}
+	start := newMix(numbers, s.Start)
+	v.start = &start
+	for page, weights := range s.Next {
+		m := newMix(numbers, weights)
+		v.next[numbers[page]] = &m
+	}
+	return v
+}
+
+// length makes the number of requests of a session, or of those that are left to one under way: it is geometric, which is an
+// exponential draw rounded up. A draw comes of 52 bits, so it is under 37 and a length at most 37 times its mean, plus one.
+func (v *visitor) length(word uint64) uint32 { return 1 + uint32(chance.Exponential(word)*v.stay) }
+
+// follow makes the page after a page.
+func (v *visitor) follow(page uint16, word uint64) uint16 {
+	m := v.start
+	if next := v.next[page]; next != nil {
+		m = next
+	}
+	return m.draw(word)
+}
+
+// Words of a session's stream. Those from wordsOfStep on belong to steps.
+const (
+	lengthWord = iota
+	userWord
+	pageWord
+	wordsOfStep
+)
+
+// Words of a step, for the request and for the way to the next one.
+const (
+	itemWord = iota
+	thinkWord
+	followWord
+	wordsPerStep
+)
+
+// word returns a word of a step of a session.
+func word(draws chance.Stream, step uint32, which uint64) uint64 {
+	return draws.Bits(wordsOfStep + uint64(step)*wordsPerStep + which)
+}

@@ -1,0 +1,105 @@
+package loadgen
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Bounds of sessions. Those that are under way are in memory, some 60 B each, and a plan begins with drawing the steps that they
+// have made.
+const (
+	maxLength   = 1000
+	maxUnderWay = 1 << 20
+	maxSteps    = 1 << 24
+)
+
+func (s *Session) check(f *findings, path string, routes map[string]Route) {
+	if !(s.Length >= 1 && s.Length <= maxLength) {
+		f.add(path+".length", "%g requests is not within 1 and %d", s.Length, maxLength)
+	}
+	s.Think.check(f, path+".think")
+	checkWeights(f, path+".start", s.Start, routes, "give the first page")
+	for _, page := range slices.Sorted(maps.Keys(s.Next)) {
+		at := fmt.Sprintf("%s.next[%s]", path, page)
+		if _, ok := routes[page]; !ok {
+			f.add(at, "route %q is not in routes", page)
+		}
+		checkWeights(f, at, s.Next[page], routes, "leave the page out to begin anew from it")
+	}
+	reached := s.reached()
+	for _, page := range slices.Sorted(maps.Keys(s.Next)) {
+		if !reached[page] {
+			f.add(fmt.Sprintf("%s.next[%s]", path, page), "no session gets to page %q; lead to it from start or from another page, or leave it out", page)
+		}
+	}
+}
+
+// reached returns the pages that sessions can get to. A page that says what follows it but that nobody gets to is a mistake.
+func (s *Session) reached() map[string]bool {
+	reached := map[string]bool{}
+	todo := []map[string]float64{s.Start}
+	for len(todo) > 0 {
+		weights := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for page, w := range weights {
+			if w > 0 && !reached[page] {
+				reached[page] = true
+				todo = append(todo, s.Next[page])
+			}
+		}
+	}
+	return reached
+}
+
+func (t Think) check(f *findings, path string) {
+	set := 0
+	for _, part := range []bool{t.Constant != 0, t.Lognormal != nil, t.Pareto != nil} {
+		if part {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		f.add(path, "has %d distributions; set exactly one of constant, lognormal and pareto", set)
+	case t.Lognormal != nil:
+		checkThink(f, path+".lognormal.p50", t.Lognormal.P50, 1)
+		checkThink(f, path+".lognormal.p99", t.Lognormal.P99, t.Lognormal.P50)
+	case t.Pareto != nil:
+		checkThink(f, path+".pareto.min", t.Pareto.Min, 1)
+		checkThink(f, path+".pareto.max", t.Pareto.Max, t.Pareto.Min)
+		if a := t.Pareto.Alpha; !(a >= 1.01 && a <= 100) {
+			f.add(path+".pareto.alpha", "%g is not within 1.01 and 100; at 1 and below think times have no mean", a)
+		}
+	default:
+		checkThink(f, path+".constant", t.Constant, 1)
+	}
+}
+
+func checkThink(f *findings, path string, d, least time.Duration) {
+	if d < least || d > maxThink {
+		f.add(path, "%v is not within %v and %v", d, max(least, 1), maxThink)
+	}
+}
+
+// checkUnderWay bounds the sessions that are under way at once, of a workload that is valid.
+func (w Workload) checkUnderWay(f *findings) {
+	sessions, steps := 0.0, 0.0
+	for i := range w.Cohorts {
+		c := &w.Cohorts[i]
+		if c.Session == nil {
+			continue
+		}
+		starts := w.Rate.peak() * w.Bursts.peak() * c.Share / c.Session.Length
+		here := float64(starts * (c.Session.Length - 1) * c.Session.Think.pause().mean())
+		sessions += here
+		steps += float64(here * c.Session.Length)
+		if !(sessions <= maxUnderWay) || !(steps <= maxSteps) {
+			f.add(fmt.Sprintf("cohorts[%d].session", i), "some %.0f sessions would be under way at once, of %g requests each; there may be %d of them, "+
+				"with %d requests together: lower the rate, the share, the length or the think time",
+				here, c.Session.Length, maxUnderWay, maxSteps)
+			return
+		}
+	}
+}
