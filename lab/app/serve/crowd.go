@@ -47,7 +47,7 @@ func (c *crowd) identify(v *visit, seed uint64) {
 	case marked:
 		number, _ = c.recognise(v)
 	default:
-		m.Seq, m.Seed = c.next.Add(1)-1, seed
+		m = mark.Request{Seq: c.next.Add(1) - 1, Seed: seed}
 		number, m.User = c.recognise(v)
 		if !c.personal[number] {
 			m.User = uint32(m.Seq) // another user each time
