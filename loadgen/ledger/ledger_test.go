@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -348,6 +349,15 @@ func traffic(n int) []loadgen.Outcome {
 	return list
 }
 
+// cpuTime is the time that this process spent on the processor.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 func BenchmarkAdd(b *testing.B) {
 	l := newShop(b, loadgen.Shard{})
 	list := traffic(1 << 16)
@@ -355,9 +365,11 @@ func BenchmarkAdd(b *testing.B) {
 		l.Add(&list[i])
 	}
 	b.ReportAllocs()
+	begin := cpuTime(b)
 	for i := 0; b.Loop(); i++ {
 		l.Add(&list[i%len(list)])
 	}
+	b.ReportMetric(float64((cpuTime(b)-begin).Nanoseconds())/float64(b.N), "cpu-ns/op")
 	size := 0
 	for c := range l.Cells() {
 		size += c.Latency.HDR.GetMemorySize()
