@@ -116,25 +116,19 @@ func (c *Cohort) asks() map[string]bool {
 	return names
 }
 
-// checkItems wants items where, and only where, the cohort asks for some.
+// checkItems wants items where the cohort asks for some.
 func (c *Cohort) checkItems(f *findings, path string, routes map[string]Route) {
-	wants := ""
+	if c.Items != nil {
+		c.Items.check(f, path)
+		return
+	}
 	names := c.asks()
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if names[name] && wants == "" && strings.Contains(routes[name].Path, itemMark) {
-			wants = name
+		if names[name] && strings.Contains(routes[name].Path, itemMark) {
+			f.add(path, "is missing: the path of route %q has {item}; say how many items there are", name)
+			return
 		}
 	}
-	switch {
-	case c.Items == nil && wants == "":
-		return
-	case c.Items == nil:
-		f.add(path, "is missing: the path of route %q has {item}; say how many items there are", wants)
-		return
-	case wants == "":
-		f.add(path, "is of no use: no route of the cohort has {item} in its path")
-	}
-	c.Items.check(f, path)
 }
 
 func (i *Items) check(f *findings, path string) {

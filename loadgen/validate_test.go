@@ -52,7 +52,6 @@ func TestValidateNamesTheField(t *testing.T) {
 		"cohorts[1].match: is for":                   func(w *loadgen.Workload) { w.Cohorts[1].Match = &loadgen.LogMatch{} },
 		"cohorts[1].cacheBuster:":                    func(w *loadgen.Workload) { w.Cohorts[1].CacheBuster = "a&b" },
 		"cohorts[1].bandwidth: -1":                   func(w *loadgen.Workload) { w.Cohorts[1].Bandwidth = -1 },
-		"cohorts[1].items: is of no use":             func(w *loadgen.Workload) { w.Cohorts[1].Items = &loadgen.Items{Count: 1} },
 		"cohorts[1].items: is missing":               func(w *loadgen.Workload) { w.Routes[0].Path = "/{item}" },
 		"cohorts[0]: has more than one":              func(w *loadgen.Workload) { w.Cohorts[0].Zipf = &loadgen.Zipf{Routes: []string{"pay"}} },
 	}

@@ -66,7 +66,7 @@ type Cohort struct {
 	Zipf *Zipf `yaml:"zipf,omitempty" json:"zipf,omitempty"`
 	// Session makes a visit of several requests of each arrival.
 	Session *Session `yaml:"session,omitempty" json:"session,omitempty"`
-	// Items says what {item} in paths stands for.
+	// Items says what {item} in paths stands for. It is needed where the cohort asks for such a path.
 	Items *Items `yaml:"items,omitempty" json:"items,omitempty"`
 	// IgnoreSetCookie is for clients that keep no cookies they are given, as most bots do.
 	IgnoreSetCookie bool `yaml:"ignoreSetCookie,omitempty" json:"ignoreSetCookie,omitempty"`
