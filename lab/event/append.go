@@ -24,17 +24,25 @@ func (t Traffic) append(b []byte) []byte {
 	b = append(b, `,"to":`...)
 	b = appendSeconds(b, time.Duration(t.To))
 	b = append(b, `,"cells":`...)
-	if t.Cells == nil {
-		return append(b, "null}"...)
+	b = appendCells(b, t.Cells)
+	if t.HurtSoFar != 0 {
+		b = strconv.AppendInt(append(b, `,"hurt_so_far":`...), int64(t.HurtSoFar), 10)
+	}
+	return append(b, '}')
+}
+
+func appendCells(b []byte, cells []Cell) []byte {
+	if cells == nil {
+		return append(b, "null"...)
 	}
 	b = append(b, '[')
-	for i := range t.Cells {
+	for i := range cells {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = t.Cells[i].append(b)
+		b = cells[i].append(b)
 	}
-	return append(b, "]}"...)
+	return append(b, ']')
 }
 
 func (c *Cell) append(b []byte) []byte {

@@ -34,7 +34,7 @@ func everyFact() []event.Fact {
 		event.Query{PromQL: "up{", Error: "parse"},
 		event.Gate{Canary: "backend", Name: "mtls", URL: "http://gate.coalmine/mtls", Phase: "Progressing", Passed: true, Status: 200, Reason: "ok"},
 		event.Rehearsal{Canary: "backend", Passed: true, Reason: "r", Forward: 20, Back: 20, Probes: 20},
-		event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", Workload: "canary", Version: "v2", N: 3, Bad: 1, Harm: 1, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}},
+		event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", Workload: "canary", Version: "v2", N: 3, Bad: 1, Harm: 1, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}, HurtSoFar: 2},
 		event.TrafficTotals{Planned: 10, Answered: 9, Open: 1, Users: map[string]int{"c": 4}, Hurt: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"canary": 1}}},
 		event.RunEnded{Outcome: event.OutcomeCompleted, Reason: "r"},
 	}
@@ -194,7 +194,7 @@ func TestTrafficIsPlainJSON(t *testing.T) {
 			}
 			return c
 		})
-		f := event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(1500 * time.Millisecond), Cells: rapid.SliceOf(cell).Draw(t, "cells")}
+		f := event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(1500 * time.Millisecond), Cells: rapid.SliceOf(cell).Draw(t, "cells"), HurtSoFar: count.Draw(t, "hurt")}
 		want, err := json.Marshal(f)
 		if err != nil {
 			t.Fatal(err)

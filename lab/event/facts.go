@@ -213,6 +213,9 @@ type Traffic struct {
 	From  Seconds `json:"from"`
 	To    Seconds `json:"to"`
 	Cells []Cell  `json:"cells"`
+	// HurtSoFar counts the distinct users who had a harmed request up to the end of the second. Logs of older coalmines lack it,
+	// and so may those of clusters that cannot tell users apart.
+	HurtSoFar int `json:"hurt_so_far,omitempty"`
 }
 
 // Cell counts the requests of one cohort on one route that one workload served. Workload is the released service's Deployment

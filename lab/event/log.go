@@ -113,12 +113,13 @@ func Scan(r io.Reader, each func(Event)) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
 	var last Event
+	var q quick
 	line := 1
 	for ; s.Scan(); line++ {
 		if len(bytes.TrimSpace(s.Bytes())) == 0 {
 			continue
 		}
-		e, err := readEvent(s.Bytes(), last)
+		e, err := readEvent(&q, s.Bytes(), last)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
@@ -132,10 +133,13 @@ func Scan(r io.Reader, each func(Event)) error {
 }
 
 // readEvent reads the event that follows another one, or the first one after the zero Event.
-func readEvent(line []byte, before Event) (Event, error) {
-	var e Event
-	if err := json.Unmarshal(line, &e); err != nil {
-		return e, fmt.Errorf("not an event: %w", err)
+func readEvent(q *quick, line []byte, before Event) (Event, error) {
+	e, ok := q.read(line)
+	if !ok {
+		e = Event{}
+		if err := json.Unmarshal(line, &e); err != nil {
+			return e, fmt.Errorf("not an event: %w", err)
+		}
 	}
 	if e.Seq != before.Seq+1 {
 		return e, fmt.Errorf("sequence number %d where %d was due: lines are missing or were moved", e.Seq, before.Seq+1)

@@ -183,7 +183,7 @@ func (w *world) flushTraffic(now time.Duration) {
 	from := w.flushed
 	w.flushed = now
 	if cells := w.plane.Cells(); len(cells) > 0 {
-		w.note(sourceDriver, event.Traffic{From: event.Seconds(from), To: event.Seconds(now), Cells: cells})
+		w.note(sourceDriver, event.Traffic{From: event.Seconds(from), To: event.Seconds(now), Cells: cells, HurtSoFar: w.plane.Hurt()})
 	}
 }
 

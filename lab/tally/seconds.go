@@ -49,7 +49,7 @@ func (s *Seconds) End(at time.Duration, planned int) event.TrafficTotals {
 
 func (s *Seconds) close(to time.Duration) {
 	if cells := s.tally.Cells(); len(cells) > 0 {
-		s.note(event.Traffic{From: event.Seconds(s.from), To: event.Seconds(to), Cells: cells})
+		s.note(event.Traffic{From: event.Seconds(s.from), To: event.Seconds(to), Cells: cells, HurtSoFar: s.tally.Hurt()})
 	}
 	s.from = to
 }

@@ -181,6 +181,15 @@ func (t *Tally) MarkRollout() { t.rollout = true }
 // Open counts the requests that were sent and not answered yet.
 func (t *Tally) Open() int { return t.planned - t.answered }
 
+// Hurt counts the distinct users who had a harmed request so far.
+func (t *Tally) Hurt() int {
+	n := 0
+	for i := range t.people {
+		n += t.people[i].hurt
+	}
+	return n
+}
+
 // Totals counts over the whole run.
 func (t *Tally) Totals() event.TrafficTotals {
 	totals := event.TrafficTotals{

@@ -135,6 +135,9 @@ func TestCellsAndTotals(t *testing.T) {
 			if cell.Harm > 0 {
 				hurt[who] = true
 			}
+			if tl.Hurt() != len(hurt) {
+				t.Fatalf("%d users were hurt so far, want %d", tl.Hurt(), len(hurt))
+			}
 			if i >= released && cell.N > 0 && cell.Workload != "" {
 				assigned[who+" "+cell.Workload] = true
 			}

@@ -150,6 +150,9 @@ func (p *Plane) tell(h *hop, final bool) {
 // Cells returns the requests that were answered since the last call, by cohort, route, workload and version.
 func (p *Plane) Cells() []event.Cell { return p.tally.Cells() }
 
+// Hurt counts the distinct users who had a harmed request so far.
+func (p *Plane) Hurt() int { return p.tally.Hurt() }
+
 // MarkRollout says that the new version was released: from now on it counts which workload serves whom.
 func (p *Plane) MarkRollout() { p.tally.MarkRollout() }
 

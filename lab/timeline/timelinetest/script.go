@@ -28,6 +28,7 @@ type Script struct {
 
 	events []event.Event
 	now    time.Duration
+	harm   int
 	// primary is the version that the primary runs.
 	primary string
 	guarded bool
@@ -99,7 +100,11 @@ func (s *Script) Traffic(seconds int) *Script {
 	for range seconds {
 		from := s.now
 		s.now += time.Second
-		s.Note(event.Traffic{From: event.Seconds(from), To: event.Seconds(s.now), Cells: s.cells()})
+		cells := s.cells()
+		for _, c := range cells {
+			s.harm += c.Harm
+		}
+		s.Note(event.Traffic{From: event.Seconds(from), To: event.Seconds(s.now), Cells: cells, HurtSoFar: s.harm / 10})
 	}
 	return s
 }
