@@ -93,7 +93,7 @@ func (r logRoute) route() loadgen.Route {
 	if r.method == "GET" {
 		return loadgen.Route{Name: r.path, Path: r.path}
 	}
-	return loadgen.Route{Name: r.method + ":" + r.path, Method: r.method, Path: r.path}
+	return loadgen.Route{Name: r.method + " " + r.path, Method: r.method, Path: r.path}
 }
 
 // folder turns paths with identifiers in them into those of routes.

@@ -295,7 +295,7 @@ func TestWorkloadFromALogAlone(t *testing.T) {
 	}
 	want := []loadgen.Route{
 		{Name: "/items", Path: "/items"}, {Name: "/items/{item}", Path: "/items/{item}"}, {Name: "/u/*", Path: "/u/*"},
-		{Name: "/face", Path: "/face"}, {Name: "POST:/items", Method: "POST", Path: "/items"}, {Name: "/items/{item}/photo", Path: "/items/{item}/photo"},
+		{Name: "/face", Path: "/face"}, {Name: "POST /items", Method: "POST", Path: "/items"}, {Name: "/items/{item}/photo", Path: "/items/{item}/photo"},
 	}
 	if diff := cmp.Diff(want, w.Traffic.Routes); diff != "" {
 		t.Errorf("the routes differ (-want +got):\n%s", diff)
@@ -308,7 +308,7 @@ func TestWorkloadFromALogAlone(t *testing.T) {
 		t.Errorf("the cohorts and their agents differ (-want +got):\n%s", diff)
 	}
 	counts := map[string]int{
-		"web /items": 2, "bots /items": 1, "mobile POST:/items": 1, "web /items/{item}": 1, "mobile /items/{item}": 2,
+		"web /items": 2, "bots /items": 1, "mobile POST /items": 1, "web /items/{item}": 1, "mobile /items/{item}": 2,
 		"web /items/{item}/photo": 1, "web /u/*": 3, "bots /face": 1, "web other": 3,
 	}
 	if diff := cmp.Diff(counts, planned(t, w.Traffic)); diff != "" {

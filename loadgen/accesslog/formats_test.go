@@ -40,6 +40,14 @@ var samples = map[string]struct {
 		accesslog.FormatCombined, `192.0.2.7 - ada lovelace [07/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 499 0 "-" "-"`,
 		accesslog.Line{At: noon, Client: "192.0.2.7", User: "ada lovelace", Method: "GET", Target: "/", Status: 499},
 	},
+	"a client's name, a user with spaces": {
+		accesslog.FormatCommon, `client.example - ada lovelace [07/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 0`,
+		accesslog.Line{At: noon, Client: "client.example", User: "ada lovelace", Method: "GET", Target: "/", Status: 200},
+	},
+	"an identity that is an address": {
+		accesslog.FormatCommon, `192.0.2.7 10.0.0.1 ada lovelace [07/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 0`,
+		accesslog.Line{At: noon, Client: "192.0.2.7", User: "ada lovelace", Method: "GET", Target: "/", Status: 200},
+	},
 	"nginx, escapes": {
 		accesslog.FormatCombined, `192.0.2.7 - - [07/Mar/2026:12:00:00 +0000] "GET /\xC3\xA4\x22 HTTP/1.1" 404 9 "-" "a \x22b\x22 \x5C \xZZ"`,
 		accesslog.Line{At: noon, Client: "192.0.2.7", Method: "GET", Target: `/ä"`, Status: 404, Bytes: 9, UserAgent: `a "b" \ \xZZ`},
@@ -75,6 +83,14 @@ var samples = map[string]struct {
 	"path and query apart": {
 		accesslog.FormatJSON, `{"time_iso8601":"2026-03-07T13:00:00+01:00","http_x_forwarded_for":"-","remote_addr":"192.0.2.7","method":"GET","uri":"/a","query_string":"b=c","status":200}`,
 		accesslog.Line{At: noon, Client: "192.0.2.7", Method: "GET", Target: "/a?b=c", Status: 200},
+	},
+	"path and query twice": {
+		accesslog.FormatJSON, `{"ts":1772884800,"client":"192.0.2.7","method":"GET","url":"/a?b=c","query":"b=c"}`,
+		accesslog.Line{At: noon, Client: "192.0.2.7", Method: "GET", Target: "/a?b=c"},
+	},
+	"a request that was rewritten": {
+		accesslog.FormatJSON, `{"ts":1772884800,"client":"192.0.2.7","request":"GET /a HTTP/1.1","request_method":"GET","uri":"/index.php","args":"q=/a"}`,
+		accesslog.Line{At: noon, Client: "192.0.2.7", Method: "GET", Target: "/a"},
 	},
 	"Caddy": {
 		accesslog.FormatJSON, `{"level":"info","ts":1772884800.5241024,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":"10.0.0.1",` +

@@ -33,9 +33,6 @@ func jsonNames() [fieldCount][]string {
 	}
 }
 
-// maxNesting is how deep an object may stand in which a field is looked for.
-const maxNesting = 4
-
 // meaning of a name: whose it is, and how many others of the same field go before it.
 type meaning struct{ field, rank int }
 
@@ -70,7 +67,7 @@ func (p *jsonParser) parse(text []byte, f *fields) fault {
 	for i := range p.rank {
 		p.rank[i] = len(p.names) // after all others
 	}
-	p.object(1)
+	p.object()
 	switch {
 	case f[fieldTime] == nil:
 		return faultNoTime
@@ -80,8 +77,8 @@ func (p *jsonParser) parse(text []byte, f *fields) fault {
 	return ""
 }
 
-// object walks the object that begins here.
-func (p *jsonParser) object(depth int) {
+// object walks the object that begins here. The standard library bounds how deep objects stand in each other.
+func (p *jsonParser) object() {
 	p.at++ // {
 	for p.next() != '}' {
 		if p.text[p.at] == ',' {
@@ -96,19 +93,19 @@ func (p *jsonParser) object(depth int) {
 		p.path = appendName(p.path, name)
 		p.next()
 		p.at++ // :
-		p.value(depth)
+		p.value()
 		p.path = p.path[:begin]
 	}
 	p.at++ // }
 }
 
 // value walks the value that begins here: of a list, what can be its first text.
-func (p *jsonParser) value(depth int) {
+func (p *jsonParser) value() {
 	switch c := p.next(); {
-	case c == '{' && depth < maxNesting:
-		p.object(depth + 1)
-	case c == '{' || c == '[':
-		if begin := p.at + 1; c == '[' && p.text[begin] == '"' {
+	case c == '{':
+		p.object()
+	case c == '[':
+		if begin := p.at + 1; p.text[begin] == '"' {
 			p.at = begin
 			p.take(p.scalar())
 			p.at = begin - 1
@@ -122,16 +119,10 @@ func (p *jsonParser) value(depth int) {
 // take keeps the value at the path if no better one is there.
 func (p *jsonParser) take(value []byte) {
 	m, known := p.names[string(p.path)]
-	if !known || m.rank >= p.rank[m.field] {
+	if !known || m.rank >= p.rank[m.field] || isMissing(value) {
 		return
 	}
-	old := p.f[m.field]
-	p.f.set(m.field, value)
-	if p.f[m.field] == nil {
-		p.f[m.field] = old
-		return
-	}
-	p.rank[m.field] = m.rank
+	p.f[m.field], p.rank[m.field] = value, m.rank
 }
 
 // next goes over space and returns the byte that follows.
@@ -177,7 +168,7 @@ func (p *jsonParser) quoted() []byte {
 	return []byte(s)
 }
 
-// skip goes over the list or object that begins here.
+// skip goes over the list that begins here.
 func (p *jsonParser) skip() {
 	for depth := 0; ; p.at++ {
 		switch p.text[p.at] {

@@ -83,7 +83,7 @@ func clip(text []byte) string {
 
 // String is "line 7: reason: "text"", fit for a terminal.
 func (b BrokenLine) String() string {
-	return fmt.Sprintf("line %d: %s: %s", b.Number, b.Reason, strconv.QuoteToGraphic(b.Text))
+	return fmt.Sprintf("line %d: %s: %s", b.Number, b.Reason, strconv.Quote(b.Text))
 }
 
 // String lists the broken lines that were kept, one on a line, after their number; "" when there are none.

@@ -21,13 +21,14 @@ const (
 // fields are what a format finds in a line; nil for what is missing. They live as long as the line's text.
 type fields [fieldCount][]byte
 
-// set keeps a value, unless it is one that stands for none.
+// set keeps a value, unless it stands for none.
 func (f *fields) set(field int, value []byte) {
-	if len(value) == 0 || len(value) == 1 && value[0] == '-' {
-		value = nil
+	if !isMissing(value) {
+		f[field] = value
 	}
-	f[field] = value
 }
+
+func isMissing(value []byte) bool { return len(value) == 0 || len(value) == 1 && value[0] == '-' }
 
 // parser reads lines of one format, or finds out which it is.
 type parser struct {

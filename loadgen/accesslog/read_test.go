@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -42,7 +43,7 @@ func TestBrokenLinesAreCountedAndNeverFatal(t *testing.T) {
 	for i := range 20 {
 		fmt.Fprintf(&text, "%s\r\n\n", line(i, "/"))
 		if i%2 == 0 {
-			fmt.Fprintf(&text, "broken \x1b[31m%d %s\n", i, strings.Repeat("ä", 200))
+			fmt.Fprintf(&text, "broken \x1b[31m%d..%s\n", i+100, strings.Repeat("ä", 200))
 		}
 	}
 	log, err := accesslog.Read(strings.NewReader(text.String()), "")
@@ -52,11 +53,16 @@ func TestBrokenLinesAreCountedAndNeverFatal(t *testing.T) {
 	if log.Lines[1].Number != 4 || log.Broken.First[1].Number != 8 {
 		t.Errorf("the second lines have the numbers %d and %d, want 4 and 8", log.Lines[1].Number, log.Broken.First[1].Number)
 	}
+	for _, b := range log.Broken.First {
+		if !utf8.ValidString(b.Text) || !strings.HasPrefix(b.Text, "broken ") || !strings.HasSuffix(b.Text, "ä…") {
+			t.Errorf("a broken line is kept as %q", b.Text)
+		}
+	}
 	said := log.Broken.String()
 	if !strings.HasPrefix(said, "10 lines of the log could not be read\nline 3: ") || !strings.HasSuffix(said, "\nand 5 more") {
 		t.Errorf("broken lines are told as %q", said)
 	}
-	if strings.Contains(said, "\x1b") || len(said) > 2000 || strings.Contains(said, `\x`+"c3") {
+	if strings.Contains(said, "\x1b") || len(said) > 2000 || !strings.Contains(said, "ä") {
 		t.Errorf("broken lines are not fit for a terminal: %q", said)
 	}
 	if none := (accesslog.Broken{}).String(); none != "" {
@@ -161,6 +167,18 @@ func TestWhatIsNoLog(t *testing.T) {
 
 func endless50(text string) io.Reader { return strings.NewReader(strings.Repeat(text, 5000)) }
 
+func TestLimitsAreExact(t *testing.T) {
+	text := line(1, "/a") + "\n\n" + line(2, "/b") + "\n"
+	if _, err := (accesslog.Reader{MaxLines: 3, MaxBytes: int64(len(text))}).Read(strings.NewReader(text)); err != nil {
+		t.Errorf("a log of as many lines and bytes as may be: %v", err)
+	}
+	for _, r := range []accesslog.Reader{{MaxLines: 2}, {MaxBytes: int64(len(text)) - 1}} {
+		if _, err := r.Read(strings.NewReader(text)); err == nil {
+			t.Errorf("%+v: a longer log is read", r)
+		}
+	}
+}
+
 // TestLongLines puts lines around the limit between good ones: the neighbours must not suffer.
 func TestLongLines(t *testing.T) {
 	for _, length := range []int{65_534, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073, 200_000} {
@@ -169,6 +187,9 @@ func TestLongLines(t *testing.T) {
 			log, err := accesslog.Read(strings.NewReader(line(0, "/first")+"\n"+line(1, path)+end), "")
 			if err != nil {
 				t.Fatal(err)
+			}
+			if log.Broken.Count > 0 && !strings.HasPrefix(log.Broken.First[0].Text, line(1, "/")[:48]) {
+				t.Errorf("a long line is kept as %q", log.Broken.First[0].Text)
 			}
 			good := 1
 			if length+1 <= 65_536 {
