@@ -51,6 +51,8 @@ func wanted(kind string) string {
 		return "a time as 90s or 5m"
 	case "int", "uint64":
 		return "a whole number"
+	case "float64":
+		return "a number"
 	}
 	return "a " + kind
 }

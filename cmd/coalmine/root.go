@@ -33,6 +33,7 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newLintCommand(env),
 		newRunCommand(env),
 		newReportCommand(env),
+		newAppCommand(env),
 		newVersionCommand(env),
 		newWorkerCommand(env),
 	)

@@ -11,14 +11,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"coalmine": main})
+	testscript.Main(m, map[string]func(){"coalmine": main, "request": request})
 }
 
 // TestScripts runs the program as users do.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serves": serves, "stops": stops},
+		Setup: func(e *testscript.Env) error {
+			e.Values[servedKey{}] = &[]*served{}
+			return nil
+		},
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 	})

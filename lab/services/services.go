@@ -26,7 +26,7 @@ func Compile(s *scenarios.Scenario, plan *loadgen.Plan) (Models, error) {
 	all, words := Models{}, Vocabulary(plan)
 	for _, svc := range s.Services {
 		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
-			m, err := app.Compile(svc.Versions[name].Behaviour, words, Seed(plan.Seed(), svc.Name))
+			m, err := Compiler(svc.Versions[name].Behaviour, words, svc.Name)(plan.Seed())
 			if err != nil {
 				return nil, fmt.Errorf("service %s, version %s: %w", svc.Name, name, err)
 			}
@@ -34,6 +34,12 @@ func Compile(s *scenarios.Scenario, plan *loadgen.Plan) (Models, error) {
 		}
 	}
 	return all, nil
+}
+
+// Compiler returns how the model of a service with a behaviour is made for the seed of a run. The words are those of any plan of
+// the same traffic: requests that were really sent are decided by what they bring (see [app.Model.BeginSent]).
+func Compiler(b app.Behaviour, words app.Vocabulary, service string) func(run uint64) (*app.Model, error) {
+	return func(run uint64) (*app.Model, error) { return app.Compile(b, words, Seed(run, service)) }
 }
 
 // Of is the model of a version of a service, nil where the scenario has no such.

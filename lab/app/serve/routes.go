@@ -22,12 +22,14 @@ type routes struct {
 	names   []string
 	methods []string
 	own     map[string]bool
+	// catch is the route of a replayed log for what fits no other, by whatever method; -1 for none.
+	catch int
 }
 
 func newRoutes(w *loadgen.Workload, service string) routes {
 	t := routes{
 		router: w.Router(service), numbers: map[string]int{},
-		own: map[string]bool{metricsPath: true, healthPath: true, readyPath: true},
+		own: map[string]bool{metricsPath: true, healthPath: true, readyPath: true}, catch: -1,
 	}
 	for i, r := range w.Routes {
 		method, path := r.Method, r.Path
@@ -39,6 +41,9 @@ func newRoutes(w *loadgen.Workload, service string) routes {
 		}
 		path, _, _ = strings.Cut(path, "?")
 		delete(t.own, path)
+		if w.Replay != nil && path == "/*" {
+			t.catch = i
+		}
 		t.numbers[r.Name] = i
 		t.names = append(t.names, r.Name)
 	}
@@ -55,6 +60,9 @@ func (t *routes) find(r *http.Request) (route int, allowed []string, ok bool) {
 	path := r.URL.EscapedPath()
 	if n, ok := t.router.Route(r.Method, path); ok {
 		return n, nil, true
+	}
+	if t.catch >= 0 && strings.HasPrefix(path, "/") {
+		return t.catch, nil, true
 	}
 	for _, method := range t.methods {
 		if _, ok := t.router.Route(method, path); ok {
