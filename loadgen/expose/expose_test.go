@@ -164,12 +164,12 @@ func TestNativeHistograms(t *testing.T) {
 	}
 }
 
-// Values over six decades are joined into as many buckets as are allowed, and none is lost.
+// Values over nine decades are joined into as many buckets as are allowed, and none is lost.
 func TestNativeBucketsAreBounded(t *testing.T) {
 	e := newExposer(t, 1)
 	const n = 5000
 	for i := range n {
-		e.Add(outcome(func(o *loadgen.Outcome) { o.Latency = time.Duration(1e3 * math.Pow(1e6, float64(i)/n)) }))
+		e.Add(outcome(func(o *loadgen.Outcome) { o.Latency = time.Duration(1e3 * math.Pow(1e9, float64(i)/n)) }))
 	}
 	h := families(t, e)["coalmine_load_latency_seconds"].GetMetric()[0].GetHistogram()
 	if len(h.GetPositiveDelta()) > nativeBuckets || h.GetSampleCount() != n {

@@ -65,7 +65,7 @@ func (l *Latencies) Mean() time.Duration {
 	if l.Count() == 0 {
 		return 0
 	}
-	return time.Duration(float64(l.sum) / float64(l.Count()) * float64(time.Microsecond))
+	return time.Duration(math.Round(float64(l.sum) / float64(l.Count()) * float64(time.Microsecond)))
 }
 
 // Quantile is the q-quantile, 0 < q ≤ 1: the time of rank ⌈q·n⌉, at most 0.1 % over the truth and, but for rounding to µs, never

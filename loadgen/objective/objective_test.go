@@ -198,6 +198,8 @@ func TestJudge(t *testing.T) {
 			"p99 of 99 requests is 1 s, not under 500ms: 1.0 % of them took longer; but it takes 100 requests to measure p99"},
 		"few, many slow": {"p99<500ms", func(l *ledger.Ledger) { requests(l, 50, "v1", slowFirst(3)) }, objective.Violated,
 			"p99 of 50 requests is 1 s, not under 500ms: 6.0 % of them took longer"},
+		"few, many as slow as the limit": {"p99<1s", func(l *ledger.Ledger) { requests(l, 50, "v1", slowFirst(3)) }, objective.Violated, "p99 of 50 requests is 1 s, not under 1s"},
+		"just enough":                    {"p90<500ms", func(l *ledger.Ledger) { requests(l, 10, "v1", slowFirst(2)) }, objective.Violated, "p90 of 10 requests is 1 s, not under 500ms"},
 		"enough, one too slow": {"p99<500ms", func(l *ledger.Ledger) { requests(l, 100, "v1", slowFirst(2)) }, objective.Violated,
 			"p99 of 100 requests is 1 s, not under 500ms: 2.0 % of them took longer"},
 		"few, to be slow":          {"p99>500ms", func(l *ledger.Ledger) { requests(l, 50, "v1", nil) }, objective.Inconclusive, "but it takes 100 requests to measure p99"},
@@ -221,9 +223,10 @@ func TestJudge(t *testing.T) {
 		"denied is no error": {"errors<=0%", func(l *ledger.Ledger) { requests(l, 200, "v1", failFirst(3, 403)) }, objective.Met, "errors are 0 % of 200 requests"},
 		"denied is no success": {"success>=99.5%", func(l *ledger.Ledger) { requests(l, 200, "v1", failFirst(1, 403)) }, objective.Met,
 			"success is 99.50 % of 200 requests (95 % interval 97 % to 99.99 %), at least 99.5%"},
-		"few successes": {"success>=99.5%", func(l *ledger.Ledger) { requests(l, 199, "v1", failFirst(1, 500)) }, objective.Inconclusive, "but it takes 200 requests to measure a share of 99.5%"},
-		"rate":          {"rate>=2", func(l *ledger.Ledger) { requests(l, 120, "v1", nil) }, objective.Met, "rate is 2.0 per second (120 requests in 60 s), at least 2"},
-		"rate missed":   {"rate>2/s", func(l *ledger.Ledger) { requests(l, 120, "v1", nil) }, objective.Violated, "not over 2/s"},
+		"few successes":            {"success>=99.5%", func(l *ledger.Ledger) { requests(l, 199, "v1", failFirst(1, 500)) }, objective.Inconclusive, "but it takes 200 requests to measure a share of 99.5%"},
+		"too few successes of few": {"success>=99.5%", func(l *ledger.Ledger) { requests(l, 199, "v1", failFirst(10, 500)) }, objective.Violated, "success is 95 % of 199 requests"},
+		"rate":                     {"rate>=2", func(l *ledger.Ledger) { requests(l, 120, "v1", nil) }, objective.Met, "rate is 2.0 per second (120 requests in 60 s), at least 2"},
+		"rate missed":              {"rate>2/s", func(l *ledger.Ledger) { requests(l, 120, "v1", nil) }, objective.Violated, "not over 2/s"},
 		"no time": {"rate>2", func(l *ledger.Ledger) {
 			l.Run.Elapsed = 0
 			requests(l, 1, "v1", func(_ int, o *loadgen.Outcome) { o.Latency = 0 })
