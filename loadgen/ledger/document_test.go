@@ -131,7 +131,7 @@ func TestDocumentComesBack(t *testing.T) {
 			t.Errorf("cell %d is %+v, want %+v", i, got[i], want[i])
 		}
 	}
-	if want := `"begin": "2026-08-01T12:00:00.5Z"`; !strings.Contains(string(bytesOf(t, back)), want) {
+	if want := `"begin": "2026-08-01T12:00:00.5Z"`; !strings.Contains(string(bytesOf(t, l)), want) {
 		t.Errorf("the document has no %s", want)
 	}
 	// What was read counts on.

@@ -45,8 +45,8 @@ const maxCells = 10_000
 // Ledger counts outcomes. It is for one goroutine.
 type Ledger struct {
 	Run Run
-	// Stopped counts attempts that were under way when the run was stopped: nobody knows what would have become of them, so
-	// they count nowhere else.
+	// Stopped counts requests that were under way, or waiting to be tried again, when the run was stopped: nobody knows what would
+	// have become of them, so they count nowhere else.
 	Stopped int64
 	// Lag is by how much attempts were sent later than intended: the schedule error of the generator, in µs.
 	Lag Latencies
