@@ -24,8 +24,9 @@ type Terminal struct {
 // ErrInterrupted says that the user asked to end the program.
 var ErrInterrupted = errors.New("interrupted")
 
-// Run shows a screen until it is left, or until the context ends. The terminal is as it was before, whatever happens.
-func Run(ctx context.Context, t Terminal, first screen.Screen) error {
+// Run shows a screen until it is left, or until the context ends; cmds are begun with it. The terminal is as it was before,
+// whatever happens.
+func Run(ctx context.Context, t Terminal, first screen.Screen, cmds ...tea.Cmd) error {
 	look := theme.New(true, colorprofile.TrueColor)
 	look.ASCII = !unicodeIn(t.Env)
 	opts := []tea.ProgramOption{
@@ -37,7 +38,7 @@ func Run(ctx context.Context, t Terminal, first screen.Screen) error {
 		look = theme.New(true, colorprofile.ASCII)
 		look.ASCII = !unicodeIn(t.Env)
 	}
-	_, err := tea.NewProgram(NewWindow(first, look), opts...).Run()
+	_, err := tea.NewProgram(NewWindow(first, look, cmds...), opts...).Run()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -22,19 +22,20 @@ type Window struct {
 	stack         []screen.Screen
 	width, height int
 	theme         *theme.Theme
+	begin         []tea.Cmd
 
 	// drawn is the view of the present state; "" when it must be drawn anew.
 	drawn string
 }
 
-// NewWindow returns a window with one screen.
-func NewWindow(first screen.Screen, t *theme.Theme) *Window {
-	return &Window{stack: []screen.Screen{first}, theme: t}
+// NewWindow returns a window with one screen, and what is begun with it.
+func NewWindow(first screen.Screen, t *theme.Theme, cmds ...tea.Cmd) *Window {
+	return &Window{stack: []screen.Screen{first}, theme: t, begin: cmds}
 }
 
 // Init implements [tea.Model].
 func (w *Window) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, w.top().Init())
+	return tea.Batch(append(w.begin, tea.RequestBackgroundColor, w.top().Init())...)
 }
 
 func (w *Window) top() screen.Screen { return w.stack[len(w.stack)-1] }

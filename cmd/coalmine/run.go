@@ -23,6 +23,8 @@ type runFlags struct {
 	asJSON     bool
 	approve    time.Duration
 	approves   bool
+	noTUI      bool
+	watchFlags
 }
 
 // maxTrials keeps a mistyped number from filling the disk.
@@ -57,6 +59,8 @@ coalmine run ./my-scenario --guardrails ./canary.yaml --version v2 -o result`,
 	flags.StringVarP(&f.output, "output", "o", "", "make `RUNDIR` (default runs/SCENARIO-N)")
 	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve says yes this `TIME` after the release, as 90s or 5m (default never)")
 	jsonFlag(cmd, &f.asJSON)
+	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs, though there is a terminal")
+	f.watchFlags.add(flags)
 	return cmd
 }
 
@@ -100,7 +104,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	defer rec.Close()
-	if err := env.play(ctx, t, rec); err != nil {
+	if err := env.playShown(ctx, src, t, rec, f); err != nil {
 		return fmt.Errorf("%w; coalmine report %s scores what was recorded", err, quoted(dir))
 	}
 	r, err := env.readResult(dir)
@@ -108,6 +112,9 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	if err := env.keepCard(rec, r); err != nil {
+		return err
+	}
+	if err := env.tellRuns(dir, f); err != nil {
 		return err
 	}
 	if err := env.writeResult(r, f.asJSON); err != nil {

@@ -61,7 +61,7 @@ func (c Chart) Draw(a canvas.Area) {
 		return
 	}
 	g := grid{Chart: c, area: plot, w: plot.Width(), h: plot.Height()}
-	g.low, g.high = c.scale()
+	g.low, g.high, g.unit = c.scale()
 	g.axis(labels)
 	for _, m := range c.Marks {
 		g.mark(m)
@@ -74,13 +74,12 @@ func (c Chart) Draw(a canvas.Area) {
 		g.line(l)
 	}
 	g.flush()
-	for _, t := range c.Thresholds {
-		g.name(t)
-	}
+	g.names()
 }
 
-// scale is the range of values that is shown.
-func (c Chart) scale() (low, high float64) {
+// scale is the range of values that is shown, and the unit between its round numbers. Thresholds far from all values would
+// press those flat, so they are left out of it.
+func (c Chart) scale() (low, high, unit float64) {
 	low, high = c.Low, c.High
 	for _, l := range c.Lines {
 		for _, p := range l.Points {
@@ -89,40 +88,37 @@ func (c Chart) scale() (low, high float64) {
 			}
 		}
 	}
+	from, to := low-(high-low), high+(high-low)
 	for _, t := range c.Thresholds {
-		margin := (high - low) / 10
-		low, high = min(low, t.Value-margin), max(high, t.Value+margin)
+		if t.Value >= from && t.Value <= to {
+			margin := (high - low) / 10
+			low, high = min(low, t.Value-margin), max(high, t.Value+margin)
+		}
 	}
 	if c.Low >= 0 {
 		low = max(0, low)
 	}
+	low, high, unit = nice(low, high)
 	if c.Ceiling > 0 {
 		high = min(high, c.Ceiling)
 	}
-	low, high = nice(low, high)
-	if c.Ceiling > 0 {
-		high = min(high, c.Ceiling)
-	}
-	if high <= low {
-		high = low + 1
-	}
-	return low, high
+	return low, max(high, low+unit/2), unit
 }
 
-// nice widens a range to round numbers.
-func nice(low, high float64) (float64, float64) {
+// nice widens a range to round numbers, and tells the unit between them.
+func nice(low, high float64) (from, to, unit float64) {
 	span := high - low
 	if span <= 0 {
-		return low, low + 1
+		return low, low + 1, 1
 	}
-	unit := math.Pow(10, math.Floor(math.Log10(span)))
+	unit = math.Pow(10, math.Floor(math.Log10(span)))
 	for _, part := range []float64{0.1, 0.2, 0.5, 1} {
 		if span/(unit*part) <= 12 {
 			unit *= part
 			break
 		}
 	}
-	return math.Floor(low/unit+1e-9) * unit, math.Ceil(high/unit-1e-9) * unit
+	return math.Floor(low/unit+1e-9) * unit, math.Ceil(high/unit-1e-9) * unit, unit
 }
 
 // grid is a chart on its area while it is drawn.
@@ -131,6 +127,7 @@ type grid struct {
 	area      canvas.Area
 	w, h      int
 	low, high float64
+	unit      float64
 	dots      []dots
 }
 
@@ -150,8 +147,8 @@ func (g *grid) axis(a canvas.Area) {
 		put(g.h-1, g.low)
 	}
 	if g.h >= 7 {
-		mid := g.h / 2
-		put(mid, g.high-(g.high-g.low)*(float64(mid)+0.5)/float64(g.h))
+		mid := math.Round((g.low+g.high)/2/g.unit) * g.unit
+		put(g.row(mid), mid)
 	}
 	for y := range g.h {
 		a.Rune(a.Width()-1, y, theme.Muted, '│')
@@ -186,13 +183,35 @@ func (g *grid) row(v float64) int {
 }
 
 func (g *grid) threshold(t Threshold) {
-	g.area.Fill(0, g.row(t.Value), g.w, t.Style, '╌')
+	if t.Value >= g.low && t.Value <= g.high {
+		g.area.Fill(0, g.row(t.Value), g.w, t.Style, '╌')
+	}
 }
 
-// name writes a threshold's label at its right end, over whatever is there.
-func (g *grid) name(t Threshold) {
-	if n := canvas.Width(t.Label); n > 0 && n < g.w/2 {
-		g.area.Right(g.w, g.row(t.Value), t.Style, t.Label)
+// name writes a threshold's label at its right end, over whatever is there; an arrow leads to one beyond the edge.
+func (g *grid) name(t Threshold, y int) {
+	label := t.Label
+	switch {
+	case t.Value > g.high:
+		label += " ↑"
+	case t.Value < g.low:
+		label += " ↓"
+	}
+	if n := canvas.Width(label); t.Label != "" && n < g.w*2/3 {
+		g.area.Right(g.w, y, t.Style, " "+label)
+	}
+}
+
+// names writes the labels of all thresholds, one to a line.
+func (g *grid) names() {
+	taken := map[int]bool{}
+	for _, t := range g.Thresholds {
+		y := g.row(t.Value)
+		for taken[y] && y+1 < g.h {
+			y++
+		}
+		taken[y] = true
+		g.name(t, y)
 	}
 }
 
@@ -253,7 +272,10 @@ func (g *grid) flush() {
 		}
 		r := rune(0x2800) + rune(d.bits)
 		if g.ASCII {
-			r = map[uint8]rune{1: '*', 2: '.'}[d.bits]
+			r = '*'
+			if d.bits == 2 {
+				r = '.'
+			}
 		}
 		g.area.Rune(i%g.w, i/g.w, d.style, r)
 	}

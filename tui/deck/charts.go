@@ -46,10 +46,25 @@ func short(v float64) string { return fmt.Sprintf("%.4g", v) }
 // axis is the width of the charts' labels.
 const axis = 7
 
-// draw draws one chart with its header.
+// window is the stretch of time that charts show: from shortly before the release to a round while after the present, so that
+// the present fills them and they stand still most of the time.
+func window(f *frame) (from, to time.Duration) {
+	if r := f.state.Released; r.Seen() {
+		from = max(0, r.At-time.Minute).Truncate(10 * time.Second)
+	}
+	for _, minutes := range []time.Duration{2, 3, 4, 6, 8, 11, 15, 20, 30, 45, 60} {
+		if to = from + minutes*time.Minute; to >= f.at {
+			return from, to
+		}
+	}
+	return from, max(f.end, f.at)
+}
+
+// drawChart draws one chart with its header.
 func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
 	body := pane.Header(a, k.name+" · "+d.selection(), d.legend(f, k))
-	c := chart.Chart{From: 0, To: f.end, Low: k.low, High: k.high, Ceiling: k.ceiling, Label: k.label, Axis: axis, ASCII: d.opts.ASCII}
+	from, to := window(f)
+	c := chart.Chart{From: from, To: to, Low: k.low, High: k.high, Ceiling: k.ceiling, Label: k.label, Axis: axis, ASCII: d.opts.ASCII}
 	dots := 2 * (body.Width() - axis)
 	c.Thresholds = thresholds(f, k)
 	for _, m := range f.markers {
@@ -60,11 +75,11 @@ func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
 	}
 	sel := series.Selection{Cohort: d.cohort, Route: d.route}
 	if k.harm {
-		c.Lines = d.harmLines(f, k, sel, dots)
+		c.Lines = d.harmLines(f, k, sel, dots, from, to)
 	} else {
 		for _, side := range []series.Side{series.Primary, series.Canary} {
 			sel.Side = side
-			l := chart.Line{Points: points(f.rec.Series(), sel, f.at, f.end, dots, k.value), Style: theme.Canary}
+			l := chart.Line{Points: points(f.rec.Series(), sel, f.at, from, to, dots, k.value), Style: theme.Canary}
 			if side == series.Primary {
 				l.Style, l.Dotted = theme.Primary, true
 			}
@@ -75,8 +90,8 @@ func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
 }
 
 // harmLines are the harm of this run and that of the one without guardrail.
-func (d *Deck) harmLines(f *frame, k kind, sel series.Selection, dots int) []chart.Line {
-	own := chart.Line{Points: points(f.rec.Series(), sel, f.at, f.end, dots, k.value), Style: theme.Bad}
+func (d *Deck) harmLines(f *frame, k kind, sel series.Selection, dots int, from, to time.Duration) []chart.Line {
+	own := chart.Line{Points: points(f.rec.Series(), sel, f.at, from, to, dots, k.value), Style: theme.Bad}
 	return []chart.Line{own}
 }
 
@@ -93,10 +108,12 @@ func (d *Deck) selection() string {
 }
 
 func (d *Deck) legend(f *frame, k kind) string {
+	from, to := window(f)
+	span := pane.Clock(from) + " to " + pane.Clock(to)
 	if k.harm {
-		return ""
+		return span
 	}
-	return "── " + f.state.Run.Version + " canary   ·· primary"
+	return "── canary ·· primary · " + span
 }
 
 // thresholds are the bounds that guardrails have asked for so far.
@@ -104,7 +121,7 @@ func thresholds(f *frame, k kind) []chart.Threshold {
 	var all []chart.Threshold
 	add := func(v *float64, sign, name string) {
 		if v != nil {
-			all = append(all, chart.Threshold{Value: *v, Label: " " + name + " " + sign + " " + short(*v), Style: theme.Warn})
+			all = append(all, chart.Threshold{Value: *v, Label: name + " " + sign + " " + short(*v), Style: theme.Warn})
 		}
 	}
 	for _, l := range f.rec.Lines() {
@@ -125,12 +142,13 @@ func thresholds(f *frame, k kind) []chart.Threshold {
 }
 
 // points are a selection's values up to a time, in stretches that stay the same while time moves on.
-func points(s *series.Series, sel series.Selection, at, end time.Duration, n int, value func(series.Point) float64) []chart.Point {
+func points(s *series.Series, sel series.Selection, at, from, to time.Duration, n int, value func(series.Point) float64) []chart.Point {
 	var all []chart.Point
-	for _, p := range s.Points(sel, 0, end, n) {
+	for _, p := range s.Points(sel, from, to, n) {
 		if p.To > at {
 			if p.From < at { // the stretch that is not over
 				for _, q := range s.Points(sel, p.From, at, 1) {
+					q.To = at
 					all = append(all, chart.Point{From: q.From, To: at, Value: value(q)})
 				}
 			}

@@ -139,6 +139,9 @@ func (d *Deck) begin() {
 		d.begun = true
 		return
 	}
+	if r.Whole() && !d.touched {
+		d.clock.speed = suited(r.End() - r.Timeline().Released.At)
+	}
 	if released := r.Timeline().Released; released.Seen() || r.Whole() || d.trial.Done {
 		d.begun = true
 		if released.Seen() && !d.touched {
@@ -183,12 +186,22 @@ func (d *Deck) beatOn(t tick) tea.Cmd {
 	return d.next()
 }
 
-// Pass lets real time pass on the deck.
-func (d *Deck) Pass(dt time.Duration) {
+// Pass lets real time pass on the deck, and tells what it came by of what one must not miss.
+func (d *Deck) Pass(dt time.Duration) (passed []string) {
 	d.begin()
-	if d.begun {
-		d.clock.pass(dt, d.end(), d.stops())
+	if !d.begun {
+		return nil
 	}
+	before := d.clock.at
+	d.clock.pass(dt, d.end(), d.stops())
+	if r := d.rec(); r != nil {
+		for _, e := range r.Story() {
+			if worth(e) && e.At > before && e.At <= d.clock.at {
+				passed = append(passed, e.Text)
+			}
+		}
+	}
+	return passed
 }
 
 // Over tells whether the run that is shown was played to its end.

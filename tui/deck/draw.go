@@ -2,12 +2,12 @@ package deck
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"coalmine/tui/canvas"
 	"coalmine/tui/pane"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
 )
 
 // tabs are what the body of the deck can show.
@@ -49,13 +49,31 @@ func (d *Deck) motion(f *frame) string {
 	case f == nil:
 		return ""
 	case d.Over():
-		return "■ over"
+		return "■ over" + d.verdict(f)
 	case d.clock.live:
 		return "● live"
 	case !d.clock.playing:
-		return "⏸ paused " + d.clock.words()
+		return "‖ paused " + d.clock.words()
 	}
 	return "▶ " + d.clock.words()
+}
+
+// verdict is what the card says of the run.
+func (d *Deck) verdict(f *frame) string {
+	if d.trial.Card == nil {
+		return ""
+	}
+	for _, r := range d.trial.Card.Runs {
+		if r.Run != f.run.Name {
+			continue
+		}
+		sign := "✗ "
+		if r.Verdict.Good() {
+			sign = "✓ "
+		}
+		return " · " + sign + strings.ReplaceAll(string(r.Verdict), "-", " ")
+	}
+	return ""
 }
 
 func (d *Deck) empty(a canvas.Area) {
@@ -130,7 +148,7 @@ func (d *Deck) tabLine(a canvas.Area) {
 func (d *Deck) traffic(a canvas.Area, f *frame, routes bool) int {
 	keys := f.rec.Timeline().Keys()
 	rows := pane.Rows(f.rec.Recent(f.at, recent), keys, f.state.Run.Baseline, f.state.Run.Version, routes)
-	pane.Traffic(a.Pad(1), rows, f.state.Run.Baseline, f.state.Run.Version, true)
+	pane.Traffic(a.Pad(1), rows, f.state.Run.Baseline, f.state.Run.Version)
 	return min(a.Height(), len(rows)+1)
 }
 
@@ -159,10 +177,9 @@ func (d *Deck) overview(a canvas.Area, f *frame) {
 func (d *Deck) one(a canvas.Area, f *frame) {
 	used := d.traffic(a.Sub(0, 0, a.Width(), min(6, a.Height()-8)), f, false)
 	_, a = a.Top(used)
-	words := max(4, a.Height()*2/5)
-	graph, below := a.Bottom(words)
+	graph, below := a.Bottom(max(4, a.Height()*2/5))
 	d.drawChart(graph, f, charts()[d.chart])
-	pane.Words(pane.Header(below, "Flagger", ""), f.story, f.at, false)
+	pane.Lines(pane.Header(below, "What happened", ""), spoken(f.story), f.at)
 }
 
 // two has traffic and charts on the left, checks and words on the right.
@@ -173,7 +190,7 @@ func (d *Deck) two(a canvas.Area, f *frame) {
 	d.charts(left, f, charts()[:max(1, min(3, left.Height()/8))])
 	checks, words := right.Top(max(5, min(right.Height()/3, len(f.state.Checks)+len(f.state.Gates)*2+3)))
 	pane.Checks(pane.Header(checks, "Checks and gates", ""), f.state)
-	pane.Words(pane.Header(words, "Flagger", ""), f.story, f.at, true)
+	pane.Words(pane.Header(words, "What happened", ""), spoken(f.story), f.at, true)
 }
 
 // three has traffic and checks, charts, and words.
@@ -184,21 +201,20 @@ func (d *Deck) three(a canvas.Area, f *frame) {
 	_, left = left.Top(used + 1)
 	pane.Checks(pane.Header(left, "Checks and gates", ""), f.state)
 	d.charts(mid, f, charts())
-	pane.Words(pane.Header(right, "Flagger", ""), f.story, f.at, true)
+	pane.Words(pane.Header(right, "What happened", ""), spoken(f.story), f.at, true)
 }
 
 func (d *Deck) footer(a canvas.Area, f *frame) {
 	if f != nil && d.Over() && d.trial.Card != nil && d.opts.Card != nil {
 		pane.Footer(a, pane.Key{Key: "enter", Does: "the card"}, pane.Key{Key: "tab", Does: "next run"}, pane.Key{Key: "p", Does: "back a decision"},
-			pane.Key{Key: "space", Does: "again"}, pane.Key{Key: "?", Does: "keys"}, pane.Key{Key: "q", Does: "leave"})
+			pane.Key{Key: "space", Does: "again"})
 		return
 	}
-	all := []pane.Key{{Key: "space", Does: "pause"}, {Key: "n p", Does: "decisions"}, {Key: "← →", Does: "scrub"}, {Key: "+ -", Does: "speed"}, {Key: "u w v", Does: "chart"},
-		{Key: "tab", Does: "run"}}
-	if d.trial.Card != nil {
+	all := []pane.Key{{Key: "space", Does: "pause"}, {Key: "n p", Does: "decision"}, {Key: "← →", Does: "time"}, {Key: "+ -", Does: "speed"},
+		{Key: "u", Does: "users"}, {Key: "tab", Does: "run"}}
+	if d.trial.Card != nil && d.opts.Card != nil {
 		all = append(all, pane.Key{Key: "c", Does: "card"})
 	}
-	pane.Footer(a, append(all, pane.Key{Key: "?", Does: "keys"}, pane.Key{Key: "q", Does: "leave"})...)
+	all = append(all, pane.Key{Key: "v w", Does: "chart, route"}, pane.Key{Key: "m", Does: "moments"})
+	pane.Footer(a, all...)
 }
-
-var _ = watch.Waiting

@@ -76,6 +76,17 @@ func worth(e story.Entry) bool {
 	return e.Kind.Decision() || e.Kind == story.Release || e.Kind == story.Harm || e.Kind == story.Notice || e.Kind == story.Drill
 }
 
+// spoken leaves out of a story what only those who look closely want to know.
+func spoken(all []story.Entry) []story.Entry {
+	var kept []story.Entry
+	for _, e := range all {
+		if e.Kind != story.Frame || e.Tone != story.Faint {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
 // cohorts and routes are what can be selected; "" is all.
 func (d *Deck) cohorts() []string { return d.names((*recording.Recording).Cohorts) }
 func (d *Deck) routes() []string  { return d.names((*recording.Recording).Routes) }

@@ -22,7 +22,10 @@ func Harm(a canvas.Area, s recording.State, none *Comparison) {
 		tone = theme.Bad
 	}
 	x := a.Text(0, 0, tone|theme.Bold, Number(n))
-	a.Text(x+1, 0, theme.Bold, canvas.Cut(what, a.Width()-x-1))
+	x = a.Text(x+1, 0, theme.Bold, what)
+	if s.Harm > 0 && n != s.Harm {
+		a.Text(x, 0, theme.Muted, canvas.Cut(fmt.Sprintf(", %s requests", Number(s.Harm)), a.Width()-x))
+	}
 	if none == nil || !s.Run.Guarded {
 		lines(a, 1, theme.Muted, harmWords(s))
 		return
@@ -35,24 +38,24 @@ func Harm(a canvas.Area, s recording.State, none *Comparison) {
 		a.Right(20, y, theme.Plain, Number(n))
 		chart.Bar(a, 21, y, a.Width()-21, float64(n)/scale, s)
 	}
-	bar(1, "yours", n, tone)
+	bar(1, "so far", n, tone)
 	bar(2, "no guardrail", now, theme.Warn)
-	a.Text(0, 3, theme.Muted, canvas.Cut(fmt.Sprintf("no guardrail, in the end: %s", Number(end)), a.Width()))
+	a.Text(0, 3, theme.Muted, canvas.Cut(fmt.Sprintf("%s in the end with no guardrail", Number(end)), a.Width()))
 }
 
 // hurt is the number of users hurt where the log tells it so far, else of requests.
 func hurt(s recording.State) (int, string) {
 	switch {
 	case s.Hurt > 0 || s.Harm == 0:
-		return s.Hurt, "users hurt by the fault"
+		return s.Hurt, "users hurt"
 	case s.Totals != nil && len(s.Totals.Hurt) > 0:
 		n := 0
 		for _, h := range s.Totals.Hurt {
 			n += h
 		}
-		return n, "users hurt by the fault"
+		return n, "users hurt"
 	}
-	return s.Harm, "requests hurt by the fault"
+	return s.Harm, "requests made bad"
 }
 
 // hurtLike counts in the same unit as another state.
@@ -65,13 +68,9 @@ func hurtLike(s, like recording.State) (int, string) {
 
 func harmWords(s recording.State) []string {
 	if s.Harm == 0 {
-		return []string{"nobody was hurt so far"}
+		return []string{"the fault has hurt nobody so far"}
 	}
-	out := []string{fmt.Sprintf("%s requests made bad by it", Number(s.Harm))}
-	if s.FirstHarm.Seen() {
-		out = append(out, "since "+Clock(s.FirstHarm.At))
-	}
-	return out
+	return []string{"since " + Clock(s.FirstHarm.At), "last at " + Clock(s.LastHarm.At)}
 }
 
 // lines writes texts one under another.
@@ -79,4 +78,13 @@ func lines(a canvas.Area, y int, s theme.Style, texts []string) {
 	for i, t := range texts {
 		a.Text(0, y+i, s, canvas.Cut(t, a.Width()))
 	}
+}
+
+// HarmWords tells the harm so far in a few words.
+func HarmWords(s recording.State) string {
+	n, what := hurt(s)
+	if n == s.Harm {
+		return Number(n) + " " + what
+	}
+	return fmt.Sprintf("%s %s, %s requests", Number(n), what, Number(s.Harm))
 }

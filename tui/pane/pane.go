@@ -29,16 +29,27 @@ func Bar(a canvas.Area, left, right string) {
 // Key is a key with what it does, for the line at the bottom of a screen.
 type Key struct{ Key, Does string }
 
-// Footer draws as many keys as fit.
+// Footer draws as many keys as fit, and at the right end those that every screen has.
 func Footer(a canvas.Area, keys ...Key) {
+	end := a.Width() - 1
+	for _, k := range []Key{{"q", "leave"}, {"?", "keys"}} {
+		end -= k.width()
+		k.draw(a, end)
+		end -= 2
+	}
 	x := 1
 	for _, k := range keys {
-		if x+canvas.Width(k.Key)+1+canvas.Width(k.Does) > a.Width()-1 {
-			continue
+		if x+k.width() <= end {
+			x = k.draw(a, x) + 2
 		}
-		x = a.Text(x, 0, theme.Accent|theme.Bold, k.Key)
-		x = a.Text(x+1, 0, theme.Muted, k.Does) + 2
 	}
+}
+
+func (k Key) width() int { return canvas.Width(k.Key) + 1 + canvas.Width(k.Does) }
+
+func (k Key) draw(a canvas.Area, x int) int {
+	x = a.Text(x, 0, theme.Accent|theme.Bold, k.Key)
+	return a.Text(x+1, 0, theme.Muted, k.Does)
 }
 
 // Wrap breaks a text between words into lines of at most so many columns.

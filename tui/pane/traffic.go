@@ -1,7 +1,6 @@
 package pane
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -59,7 +58,7 @@ const (
 
 // Traffic draws the matrix of cohorts and versions: requests a second, the share that users would call bad, and how long all
 // but the slowest hundredth waited.
-func Traffic(a canvas.Area, rows []Row, baseline, version string, slow bool) {
+func Traffic(a canvas.Area, rows []Row, baseline, version string) {
 	name := min(matrixName+12, max(10, a.Width()-2*sideWidth-2))
 	for i, v := range []string{baseline + " old", version + " new"} {
 		tone := []theme.Style{theme.Primary, theme.Canary}[i]
@@ -98,11 +97,14 @@ func sums(a canvas.Area, x, y int, s, other recording.Sum) {
 	}
 	a.Right(x+rateWidth+badWidth, y, heat, " "+text)
 	lag, slow := Latency(s.P99), theme.Plain
-	if other.N > 0 && s.P99 > other.P99*3/2 && s.P99 > other.P99+20e6 {
-		slow, lag = cmp.Or(lagging(s, other), theme.Heat1), "!"+lag
+	if min(s.N, other.N) >= enough && s.P99 >= 2*other.P99 {
+		slow, lag = lagging(s, other), "!"+lag
 	}
 	a.Right(x+sideWidth, y, slow, " "+lag)
 }
+
+// enough requests for a p99 to be more than the luck of one of them.
+const enough = 200
 
 // badness shades a share of bad requests.
 func badness(share float64) theme.Style {

@@ -54,38 +54,60 @@ func Sign(e story.Entry) rune {
 	return '·'
 }
 
-// Words draws the newest entries of a story, the last at the bottom. Quotes are Flagger's own words; they are left out where
-// that makes room for entries. Entries at the present moment stand out.
+// head is the width of the times and signs before the words.
+const head = 8
+
+// Lines draws the newest entries of a story, one to a line, the last at the bottom.
+func Lines(a canvas.Area, entries []story.Entry, now time.Duration) {
+	entries = entries[max(0, len(entries)-a.Height()):]
+	for y, e := range entries {
+		opening(a, y, e, now)
+		a.Text(head, y, wordTone(e, now), canvas.Cut(e.Text, a.Width()-head))
+	}
+}
+
+// Words draws the newest entries of a story in full, with Flagger's own words where quotes is set, the last at the bottom.
 func Words(a canvas.Area, entries []story.Entry, now time.Duration, quotes bool) {
-	const head = 8
-	y := a.Height()
-	for i := len(entries) - 1; i >= 0 && y > 0; i-- {
-		e := entries[i]
+	var blocks [][]string
+	said := map[int]int{} // lines of quotes by entry
+	first, height := len(entries), 0
+	for first > 0 && height < a.Height() {
+		first--
+		e := entries[first]
 		block := Wrap(e.Text, a.Width()-head)
-		said := 0
-		if quotes {
-			for _, q := range e.Quotes {
+		for _, q := range e.Quotes {
+			if quotes {
 				more := Wrap("Flagger: “"+q+"”", a.Width()-head)
-				block, said = append(block, more...), said+len(more)
+				block, said[first] = append(block, more...), said[first]+len(more)
 			}
 		}
-		y -= len(block)
-		tone := Tone(e.Tone)
-		if now-e.At < 3*time.Second {
-			tone |= theme.Bold
-		}
+		blocks = append(blocks, block)
+		height += len(block)
+	}
+	y := min(0, a.Height()-height)
+	for i := first; i < len(entries); i++ {
+		block := blocks[len(entries)-1-i]
+		opening(a, y, entries[i], now)
 		for j, l := range block {
-			look := tone
-			if j >= len(block)-said {
+			look := wordTone(entries[i], now)
+			if j >= len(block)-said[i] {
 				look = theme.Muted
 			}
-			if y+j >= 0 {
-				a.Text(head, y+j, look, l)
-			}
+			a.Text(head, y+j, look, l)
 		}
-		if y >= 0 {
-			a.Text(0, y, theme.Muted, Clock(e.At))
-			a.Rune(head-2, y, tone, Sign(e))
-		}
+		y += len(block)
 	}
+}
+
+func opening(a canvas.Area, y int, e story.Entry, now time.Duration) {
+	a.Text(0, y, theme.Muted, Clock(e.At))
+	a.Rune(head-2, y, wordTone(e, now), Sign(e))
+}
+
+// wordTone is the look of an entry; those of the present moment stand out.
+func wordTone(e story.Entry, now time.Duration) theme.Style {
+	if now-e.At < 3*time.Second {
+		return Tone(e.Tone) | theme.Bold
+	}
+	return Tone(e.Tone)
 }

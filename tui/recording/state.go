@@ -261,6 +261,7 @@ func (s *State) traffic(f event.Traffic, at timeline.Mark) {
 		}
 		s.HarmBy[c.Cohort] += c.Harm
 	}
+	s.Hurt = max(s.Hurt, f.HurtSoFar)
 	if harm == 0 {
 		return
 	}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/record"
+	"coalmine/lab/score"
+	"coalmine/lab/timeline"
+	"coalmine/tui"
+	"coalmine/tui/card"
+	"coalmine/tui/deck"
+	"coalmine/tui/plain"
+	"coalmine/tui/screen"
+	"coalmine/tui/theme"
+	"coalmine/tui/watch"
+)
+
+// watchFlags say how a trial is shown.
+type watchFlags struct {
+	plain bool
+	cast  string
+	size  string
+}
+
+func (f *watchFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.plain, "plain", false, "tell the runs in lines of text instead of showing them")
+	flags.StringVar(&f.cast, "cast", "", "write a recording of the screen to `FILE`, as an asciicast")
+	flags.StringVar(&f.size, "cast-size", "100x30", "`COLUMNSxLINES` of the recording")
+}
+
+// onTerminal tells whether both ends of the program are a terminal, so that the deck can be shown.
+func (env *Env) onTerminal() bool {
+	in, ok := env.In.(*os.File)
+	return ok && env.OutTerminal && term.IsTerminal(int(in.Fd()))
+}
+
+// newDeck is the deck of a trial, with its card behind it.
+func newDeck(t *watch.Trial, run int) *deck.Deck {
+	return deck.New(t, deck.Options{Run: run, Card: newCard})
+}
+
+// newCard is the card of a trial, from which one jumps back to its deck.
+func newCard(t *watch.Trial) screen.Screen {
+	return card.New(t, card.Options{Jump: func(e score.EventRef) tea.Cmd {
+		return tea.Sequence(screen.Close, func() tea.Msg { return deck.Jump{Trial: t, To: e} })
+	}})
+}
+
+// show shows a screen until the user leaves it.
+func (env *Env) show(ctx context.Context, s screen.Screen, cmds ...tea.Cmd) error {
+	err := tui.Run(ctx, tui.Terminal{In: env.In, Out: env.Out, Env: os.Environ()}, s, cmds...)
+	if errors.Is(err, tui.ErrInterrupted) {
+		return context.Canceled
+	}
+	return err
+}
+
+// playOnDeck plays a trial while it is watched. Whoever leaves before the last run has ended interrupts it.
+func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *record.Recorder) error {
+	shown := watched(src, t)
+	feed := watch.NewFeed(shown)
+	playing, stop := context.WithCancel(ctx)
+	defer stop()
+	played := make(chan error, 1)
+	go func() { played <- env.playTo(playing, src, t, rec, feed) }()
+	err := env.show(ctx, newDeck(shown, shown.First()), screen.Follow(feed))
+	stop()
+	if trouble := <-played; trouble != nil {
+		return trouble
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return nil // everything was played when the user left by ctrl+c
+	}
+	return err
+}
+
+// watched is a trial that is about to be played.
+func watched(src *source, t *trial) *watch.Trial {
+	w := &watch.Trial{Scenario: src.scenario.Name, Title: src.scenario.Title, Guardrails: t.manifest.Options.Guardrails}
+	for _, r := range t.runs {
+		w.Runs = append(w.Runs, &watch.Run{Name: r.Name(), Part: score.Part(r.Role), Seed: r.Seed, Version: r.Version})
+	}
+	return w
+}
+
+// playTo plays a trial into its folder and into a feed, which it closes with the card.
+func (env *Env) playTo(ctx context.Context, src *source, t *trial, rec *record.Recorder, feed *watch.Feed) error {
+	results := make([]score.RunResult, len(t.runs))
+	err := lab.Trial(ctx, env.Player, t.flights, env.Workers, func(i int) (lab.Log, error) {
+		log, err := rec.Log(t.runs[i])
+		if err != nil {
+			return nil, err
+		}
+		feed.Begin(i)
+		results[i] = score.RunResult{Name: t.runs[i].Name(), Part: score.Part(t.runs[i].Role), Timeline: new(timeline.Timeline)}
+		return &shownLog{Log: log, timeline: results[i].Timeline, feed: feed, run: i}, nil
+	})
+	if err != nil {
+		feed.Close(nil, err.Error())
+		return err
+	}
+	for i := range results {
+		results[i].Part = partOf(t.runs[i], results[i].Timeline)
+	}
+	c := score.Trial(src.scenario, results)
+	feed.Close(&c, "")
+	return nil
+}
+
+// shownLog is a run's log that the deck shows too.
+type shownLog struct {
+	lab.Log
+	timeline *timeline.Timeline
+	feed     *watch.Feed
+	run      int
+}
+
+func (l *shownLog) Write(e event.Event) {
+	l.Log.Write(e)
+	l.timeline.Fold(e)
+	l.feed.Event(l.run, e)
+}
+
+func (l *shownLog) Close() error {
+	l.feed.End(l.run, "")
+	return l.Log.Close()
+}
+
+// tell writes runs as lines of text.
+func (env *Env) tell(w io.Writer, t *watch.Trial, keep func(*watch.Run) bool) error {
+	for i, r := range t.Runs {
+		if !keep(r) {
+			continue
+		}
+		if err := plain.Run(w, t, i); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	return nil
+}
+
+// writeCast writes a recording of the deck.
+func (env *Env) writeCast(f watchFlags, t *watch.Trial, run int) error {
+	var width, height int
+	if n, err := fmt.Sscanf(f.size, "%dx%d", &width, &height); err != nil || n != 2 || fmt.Sprintf("%dx%d", width, height) != f.size ||
+		width < screen.MinWidth || height < screen.MinHeight || width > 500 || height > 200 {
+		return invalid(fmt.Sprintf("write a size from %dx%d to 500x200", screen.MinWidth, screen.MinHeight), "--cast-size is %q", f.size)
+	}
+	file, err := os.Create(env.path(f.cast))
+	if err != nil {
+		return invalid("name a file that can be written", "%w", err)
+	}
+	film := tui.Film{Trial: t, Run: run, Width: width, Height: height, Theme: theme.New(true, colorprofile.TrueColor)}
+	return errors.Join(film.Write(file), file.Close())
+}
+
+// playShown plays a trial: on the deck where there is a terminal and nothing else is wanted.
+func (env *Env) playShown(ctx context.Context, src *source, t *trial, rec *record.Recorder, f runFlags) error {
+	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
+		return env.playOnDeck(ctx, src, t, rec)
+	}
+	return env.play(ctx, t, rec)
+}
+
+// tellRuns writes what was asked for beside the score: the learner's runs in lines, and a recording of the screen.
+func (env *Env) tellRuns(dir string, f runFlags) error {
+	if !f.plain && f.cast == "" {
+		return nil
+	}
+	t, err := env.openTrial(dir)
+	if err != nil {
+		return err
+	}
+	if f.plain && !f.asJSON {
+		if err := env.tell(env.Out, t, func(r *watch.Run) bool {
+			return r.Part == score.PartFaulty || r.Part == score.PartHealthy || r.Part == partOther
+		}); err != nil {
+			return err
+		}
+	}
+	if f.cast == "" {
+		return nil
+	}
+	return env.writeCast(f.watchFlags, t, t.First())
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"coalmine/lab/record"
+	"coalmine/lab/score"
+	"coalmine/tui/recording"
+	"coalmine/tui/watch"
+)
+
+type replayFlags struct {
+	watchFlags
+	run string
+}
+
+func newReplayCommand(env *Env) *cobra.Command {
+	var f replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay RUNDIR",
+		Short: "Watch the runs of a run folder again",
+		Long: "Watch the runs of a run folder again, from their recorded events. Where standard input or output is no terminal, or with " +
+			"--plain, the same facts are told in lines of text.",
+		Example: `coalmine replay runs/full-rollout-1
+coalmine replay runs/full-rollout-1 --run healthy-seed1
+coalmine replay runs/full-rollout-1 --plain | less
+coalmine replay runs/full-rollout-1 --cast rollout.cast`,
+		Args: exactly("RUNDIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return env.replay(cmd.Context(), args[0], f)
+		},
+	}
+	f.add(cmd.Flags())
+	cmd.Flags().StringVar(&f.run, "run", "", "begin with the run `NAME`, as faulty-seed1")
+	return cmd
+}
+
+func (env *Env) replay(ctx context.Context, dir string, f replayFlags) error {
+	t, err := env.openTrial(env.path(dir))
+	if err != nil {
+		return err
+	}
+	first := t.First()
+	if f.run != "" {
+		if first = t.Find(f.run); first < 0 {
+			return invalid("write one of "+strings.Join(t.Names(), ", "), "%s has no run %q", dir, f.run)
+		}
+	}
+	switch {
+	case f.cast != "":
+		return env.writeCast(f.watchFlags, t, first)
+	case f.plain || !env.onTerminal():
+		return env.tell(env.Out, t, func(r *watch.Run) bool { return f.run == "" || r.Name == f.run })
+	}
+	return env.show(ctx, newDeck(t, first))
+}
+
+// openTrial reads a run folder for the screens.
+func (env *Env) openTrial(dir string) (*watch.Trial, error) {
+	folder, err := record.Open(dir)
+	if err != nil {
+		return nil, invalid("name a folder that coalmine run has made", "%w", err)
+	}
+	defer folder.Close()
+	s, err := recordedScenario(folder)
+	if err != nil {
+		return nil, err
+	}
+	t := &watch.Trial{Scenario: s.Name, Title: s.Title, Guardrails: folder.Manifest.Options.Guardrails, Done: true}
+	var results []score.RunResult
+	for _, run := range folder.Manifest.Runs {
+		r := &watch.Run{Name: run.Name(), Part: score.Part(run.Role), Seed: run.Seed, Version: run.Version, Status: watch.Whole}
+		t.Runs = append(t.Runs, r)
+		events, err := folder.Events(run)
+		if err != nil {
+			r.Status, r.Problem = watch.Broken, err.Error()
+			if errors.Is(err, fs.ErrNotExist) {
+				r.Problem = "was not played"
+			}
+		}
+		if len(events) > 0 {
+			r.Rec = recording.Of(events)
+			results = append(results, score.RunResult{Name: r.Name, Part: partOf(run, r.Rec.Timeline()), Timeline: r.Rec.Timeline()})
+		}
+	}
+	if len(results) == 0 {
+		return nil, invalid("play the trial again", "%s: no run was recorded", dir)
+	}
+	card := score.Trial(s, results)
+	t.Card = &card
+	return t, nil
+}

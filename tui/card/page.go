@@ -1,0 +1,77 @@
+package card
+
+import (
+	"coalmine/tui/canvas"
+	"coalmine/tui/pane"
+	"coalmine/tui/theme"
+)
+
+// page is lines from top to bottom, of which a part is shown.
+type page struct {
+	width int
+	lines []line
+}
+
+// line is drawn at some place of an area. Target is the number of the target it belongs to, -1 for none.
+type line struct {
+	draw   func(a canvas.Area, y int)
+	target int
+}
+
+func (p *page) add(draw func(a canvas.Area, y int)) { p.lines = append(p.lines, line{draw, -1}) }
+
+func (p *page) text(x int, s theme.Style, text string) {
+	p.add(func(a canvas.Area, y int) { a.Text(x, y, s, canvas.Cut(text, a.Width()-x)) })
+}
+
+func (p *page) wrapped(x int, s theme.Style, text string) {
+	for _, l := range pane.Wrap(text, p.width-x-1) {
+		p.text(x, s, l)
+	}
+}
+
+func (p *page) section(title, remark string) {
+	p.add(func(canvas.Area, int) {})
+	p.add(func(a canvas.Area, y int) {
+		a.Text(1, y, theme.Bold, title)
+		a.Right(a.Width()-1, y, theme.Muted, canvas.Cut(remark, a.Width()-canvas.Width(title)-4))
+	})
+}
+
+// own says that the lines from one on belong to a target.
+func (p *page) own(from, target int) {
+	for i := from; i < len(p.lines); i++ {
+		p.lines[i].target = target
+	}
+}
+
+// draw shows the part of the page around a target. Only as much is skipped as must be.
+func (p *page) draw(a canvas.Area, target int) {
+	from, to := 0, 0
+	for i, l := range p.lines {
+		if l.target == target {
+			if to == 0 {
+				from = i
+			}
+			to = i + 1
+		}
+	}
+	first := 0
+	if to > a.Height()-1 {
+		first = min(from, to+1-a.Height())
+	}
+	first = max(0, min(first, len(p.lines)-a.Height()))
+	for y := range min(a.Height(), len(p.lines)-first) {
+		l := p.lines[first+y]
+		l.draw(a, y)
+		if l.target == target {
+			a.Rune(1, y, theme.Accent|theme.Bold, '▌')
+		}
+	}
+	if first+a.Height() < len(p.lines) {
+		a.Rune(a.Width()-1, a.Height()-1, theme.Accent, '↓')
+	}
+	if first > 0 {
+		a.Rune(a.Width()-1, 0, theme.Accent, '↑')
+	}
+}

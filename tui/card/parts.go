@@ -1,0 +1,216 @@
+package card
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"coalmine/lab/event"
+	"coalmine/lab/score"
+	"coalmine/lab/timeline/story"
+	"coalmine/tui/canvas"
+	"coalmine/tui/chart"
+	"coalmine/tui/pane"
+	"coalmine/tui/theme"
+	"coalmine/tui/watch"
+)
+
+// writeItems explains every point; the selected item in full.
+func (c *Card) writeItems(p *page) {
+	if len(c.trial.Card.Items) == 0 {
+		return
+	}
+	p.section("Points", "")
+	for i := range c.trial.Card.Items {
+		from := len(p.lines)
+		c.writeItem(p, &c.trial.Card.Items[i], i == c.at)
+		p.own(from, i)
+	}
+}
+
+func (c *Card) writeItem(p *page, item *score.Item, selected bool) {
+	sign, tone := "✓", theme.Good
+	switch {
+	case item.Points == 0 && item.Max > 0:
+		sign, tone = "✗", theme.Bad
+	case item.Points < item.Max:
+		sign, tone = "◐", theme.Warn
+	}
+	p.add(func(a canvas.Area, y int) {
+		a.Text(3, y, tone, sign)
+		a.Text(5, y, theme.Bold, fmt.Sprintf("%3d/%-3d", item.Points, item.Max))
+		look := theme.Plain
+		if selected {
+			look = theme.Bold
+		}
+		a.Text(13, y, look, canvas.Cut(item.Title, a.Width()-14))
+	})
+	if !selected {
+		return
+	}
+	p.wrapped(13, theme.Muted, item.Reason)
+	c.writeEvents(p)
+	if c.opts.Below != nil {
+		for _, l := range c.opts.Below(*item) {
+			p.wrapped(13, theme.Accent, l)
+		}
+	}
+}
+
+// writeEvents names the event that Enter leads to.
+func (c *Card) writeEvents(p *page) {
+	events := c.events()
+	if len(events) == 0 {
+		return
+	}
+	at := min(c.event, len(events)-1)
+	words := fmt.Sprintf("enter: event #%d of %s", events[at].Seq, events[at].Run)
+	if r := c.runOf(events[at]); r != nil {
+		if when, ok := r.Rec.Time(events[at].Seq); ok {
+			words += " at " + pane.Clock(when)
+		}
+	}
+	if len(events) > 1 {
+		words += fmt.Sprintf("  (%d of %d, ← →)", at+1, len(events))
+	}
+	p.text(13, theme.Accent, words)
+}
+
+func (c *Card) runOf(e score.EventRef) *watch.Run {
+	if i := c.trial.Find(e.Run); i >= 0 && c.trial.Runs[i].Rec != nil {
+		return c.trial.Runs[i]
+	}
+	return nil
+}
+
+// writeHarm compares what users got with what they would have got.
+func (c *Card) writeHarm(p *page) {
+	h := c.trial.Card.Harm
+	if c.trial.Card.Faulty.Of == 0 && h.Learner == 0 {
+		return
+	}
+	p.section("Harm to users", "requests that the fault made bad, over all seeds")
+	scale := max(1, h.Learner)
+	if h.None != nil {
+		scale = max(scale, *h.None)
+	}
+	bar := func(name string, n *int, tone theme.Style) {
+		if n == nil {
+			return
+		}
+		p.add(func(a canvas.Area, y int) {
+			a.Text(3, y, theme.Plain, name)
+			chart.Bar(a, 17, y, a.Width()-17-20, float64(*n)/float64(scale), tone)
+			a.Right(a.Width()-10, y, theme.Plain, pane.Number(*n))
+			if h.None != nil && *h.None > 0 {
+				a.Right(a.Width()-2, y, theme.Muted, pane.Percent(float64(*n)/float64(*h.None)))
+			}
+		})
+	}
+	tone := theme.Warn
+	if h.Avoided != nil && *h.Avoided >= 0.5 {
+		tone = theme.Good
+	}
+	bar("no guardrail", h.None, theme.Bad)
+	bar("yours", &h.Learner, tone)
+	bar("reference", h.Best, theme.Info)
+	bar("ideal alarm", h.Bound, theme.Muted)
+	p.wrapped(3, theme.Muted, harmWords(c.trial.Card))
+}
+
+func harmWords(c *score.Card) string {
+	words := "users hurt " + pane.Number(c.Harm.UsersHurt)
+	if n := c.Harm.UsersHurtNone; n != nil {
+		words += fmt.Sprintf(" of %s without guardrail", pane.Number(*n))
+	}
+	if c.Harm.Avoided != nil {
+		words += " · harm avoided " + pane.Percent(*c.Harm.Avoided)
+	}
+	if c.Skill != nil {
+		words += fmt.Sprintf(" · skill %.2f", *c.Skill)
+	}
+	return words
+}
+
+// writeRuns is the table of runs.
+func (c *Card) writeRuns(p *page) {
+	rows := c.trial.Card.Runs
+	if len(rows) == 0 {
+		return
+	}
+	p.section("Runs", "MTTD and MTTR from the first bad request")
+	p.text(3, theme.Muted, " seed  release  verdict        first bad     MTTD     MTTR  weight    harm")
+	for i := range rows {
+		r, from := &rows[i], len(p.lines)
+		sign, tone := verdict(r.Verdict)
+		p.add(func(a canvas.Area, y int) {
+			a.Right(8, y, theme.Plain, fmt.Sprint(r.Seed))
+			a.Text(10, y, theme.Plain, canvas.Cut(r.Role, 8))
+			a.Text(19, y, tone, sign+" "+strings.ReplaceAll(string(r.Verdict), "-", " "))
+			a.Right(44, y, theme.Plain, clock(r.FirstBad))
+			a.Right(53, y, theme.Plain, span(r.MTTD))
+			a.Right(62, y, theme.Plain, span(r.MTTR))
+			weight := ""
+			if r.Weight != nil {
+				weight = fmt.Sprintf("%d %%", *r.Weight)
+			}
+			a.Right(70, y, theme.Plain, weight)
+			a.Right(78, y, theme.Plain, pane.Number(r.Harm))
+		})
+		target := len(c.trial.Card.Items) + i
+		if target == c.at {
+			p.wrapped(10, theme.Muted, r.Reason)
+			c.writeEvents(p)
+		}
+		p.own(from, target)
+	}
+}
+
+func verdict(v score.Verdict) (string, theme.Style) {
+	switch {
+	case v.Good():
+		return "✓", theme.Good
+	case v == score.Inconclusive:
+		return "?", theme.Warn
+	}
+	return "✗", theme.Bad
+}
+
+func clock(s *event.Seconds) string {
+	if s == nil {
+		return "–"
+	}
+	return pane.Clock(time.Duration(*s))
+}
+
+func span(s *event.Seconds) string {
+	if s == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f s", time.Duration(*s).Seconds())
+}
+
+// writeBetter tells what the scenario's own guardrails noticed in the same traffic, and how soon an ideal alarm would have.
+func (c *Card) writeBetter(p *page) {
+	p.section("What a better guardrail saw", "")
+	told := false
+	for _, r := range c.trial.Runs {
+		if r.Part != score.PartReference || r.Rec == nil {
+			continue
+		}
+		t := r.Rec.Timeline()
+		for _, e := range r.Rec.Story() {
+			if e.Seq == t.Detected.Seq && e.Kind != story.Notice && e.Kind != story.Harm {
+				p.wrapped(3, theme.Good, fmt.Sprintf("seed %d, %s after the first user was hurt: %s", r.Seed, pane.Span(t.Detected.Since(t.FirstBad)), e.Text))
+				told = true
+				break
+			}
+		}
+	}
+	if !told {
+		p.text(3, theme.Muted, "no reference was played")
+	}
+	if b := c.trial.Card.Harm.Bound; b != nil {
+		p.wrapped(3, theme.Muted, fmt.Sprintf("An ideal alarm, that knows every request, would have let %s bad requests through.", pane.Number(*b)))
+	}
+}
