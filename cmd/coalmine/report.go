@@ -1,26 +1,102 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"coalmine/lab/report"
+)
+
+// reportFlags are the options of report.
+type reportFlags struct {
+	format string
+	asJSON bool
+	output string
+}
 
 func newReportCommand(env *Env) *cobra.Command {
-	var asJSON bool
+	var f reportFlags
 	cmd := &cobra.Command{
 		Use:   "report RUNDIR",
-		Short: "Score a run folder again from its recorded events",
-		Long: "Score a run folder again, from its recorded events and its scenario alone. The exit code is that of the run, or 5 when the " +
-			"trial was interrupted and what was played has passed.",
+		Short: "Score a run folder again, and write a report on it",
+		Long: "Score a run folder again, from its recorded events and its scenario alone, and write a report on it: text for a terminal, " +
+			"md for a pull request, html as one page that needs nothing else, junit for a build server, the draft of a postmortem, or " +
+			"json. The exit code is that of the run, or 5 when the trial was interrupted and what was played has passed.",
+		Example: `coalmine report runs/full-rollout-1
+coalmine report runs/full-rollout-1 --format html -o report.html
+coalmine report runs/full-rollout-1 --format postmortem > postmortem.md`,
 		Args: exactly("RUNDIR"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			r, err := env.readResult(env.path(args[0]))
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := f.parse(cmd.Flags().Changed("format"))
 			if err != nil {
-				return err
+				return usage(cmd, err)
 			}
-			if err := env.writeResult(r, asJSON); err != nil {
-				return err
-			}
-			return ended(r.exit)
+			return env.report(args[0], format, f.output)
 		},
 	}
-	jsonFlag(cmd, &asJSON)
+	var names []string
+	for _, format := range report.Formats() {
+		names = append(names, string(format))
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.format, "format", "f", string(report.FormatText), "`FORMAT`: "+strings.Join(names, ", "))
+	flags.StringVarP(&f.output, "output", "o", "", "write to `FILE`, over an earlier one, instead of printing")
+	jsonFlag(cmd, &f.asJSON)
 	return cmd
+}
+
+func (f reportFlags) parse(chosen bool) (report.Format, error) {
+	if f.asJSON && chosen && f.format != string(report.FormatJSON) {
+		return "", fmt.Errorf("--json and --format %s are two formats: write one of them", f.format)
+	}
+	if f.asJSON {
+		return report.FormatJSON, nil
+	}
+	return report.ParseFormat(f.format)
+}
+
+func (env *Env) report(dir string, format report.Format, output string) error {
+	r, err := env.readResult(env.path(dir))
+	if err != nil {
+		return err
+	}
+	options := report.Options{Width: env.Width, Color: env.color()}
+	if output == "" {
+		if err := report.Write(env.Out, format, r.Trial, options); err != nil {
+			return err
+		}
+		return ended(r.exit)
+	}
+	var b bytes.Buffer
+	if err := report.Write(&b, format, r.Trial, report.Options{}); err != nil {
+		return err
+	}
+	if err := replaceFile(env.path(output), b.Bytes()); err != nil {
+		return invalid("name a file that can be written with -o", "write the report: %w", err)
+	}
+	fmt.Fprintf(env.Err, "Wrote %s\n", output)
+	return ended(r.exit)
+}
+
+// replaceFile writes a file as a whole: a reader sees the old one or the new one.
+func replaceFile(name string, data []byte) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", name)
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(name), ".coalmine-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name()) // nothing is there after the rename
+	_, err = temporary.Write(data)
+	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), name)
 }

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 
 	"coalmine/lab/event"
 	"coalmine/lab/record"
 	"coalmine/lab/report"
+	"coalmine/lab/report/dossier"
 	"coalmine/lab/score"
 	"coalmine/lab/timeline"
 	"coalmine/scenarios"
@@ -18,10 +18,8 @@ import (
 
 // result is what a run folder comes to. It is made of recorded events alone, by run and by report alike.
 type result struct {
-	card score.Card
+	*dossier.Trial
 	exit int
-	// single is the timeline of a trial that is one run of one version; nil for others.
-	single *timeline.Timeline
 }
 
 // readResult scores the events of a run folder.
@@ -35,23 +33,28 @@ func (env *Env) readResult(dir string) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, whole, err := env.readRuns(folder)
+	guardrails, err := folder.Manifests()
+	if err != nil {
+		return nil, invalid("", "the recorded guardrails: %w", err)
+	}
+	recorded, err := env.readRuns(folder)
 	if err != nil {
 		return nil, err
 	}
-	r := &result{card: score.Trial(s, results)}
-	if !whole && r.card.Exit == score.ExitPassed {
-		r.card.Outcome, r.card.Exit = score.OutcomeInconclusive, score.ExitInconclusive
-		r.card.Reason = "not every run of the trial was played: " + r.card.Reason
+	r := &result{Trial: &dossier.Trial{Scenario: s, Card: score.Trial(s, recorded.results), Runs: recorded.results,
+		Guardrails: guardrails, Variant: folder.Manifest.Options.Guardrails, Notes: recorded.notes}}
+	if !recorded.whole && r.Card.Exit == score.ExitPassed {
+		r.Card.Outcome, r.Card.Exit = score.OutcomeInconclusive, score.ExitInconclusive
+		r.Card.Reason = "not every run of the trial was played: " + r.Card.Reason
 	}
-	r.exit = r.card.Exit
-	if alone(results) {
-		r.exit = worst(results, s.Rubric)
-		if len(results) == 1 {
-			r.single = results[0].Timeline
+	r.exit = r.Card.Exit
+	if alone(r.Runs) {
+		r.exit = worst(r.Runs, s.Rubric)
+		if len(r.Runs) == 1 {
+			r.Single = r.Runs[0].Timeline
 		}
 	}
-	if !whole && r.exit == score.ExitPassed {
+	if !recorded.whole && r.exit == score.ExitPassed {
 		r.exit = score.ExitInconclusive
 	}
 	return r, nil
@@ -72,43 +75,57 @@ func recordedScenario(folder *record.Folder) (*scenarios.Scenario, error) {
 // namedMissing is how many runs that were not played are named.
 const namedMissing = 4
 
-// readRuns builds the timelines of all runs that were recorded, and tells whether that is the whole trial: an interrupted one
-// lacks some.
-func (env *Env) readRuns(folder *record.Folder) (results []score.RunResult, whole bool, err error) {
+// recorded is what the logs of a run folder hold.
+type recorded struct {
+	results []score.RunResult
+	// whole tells whether that is the whole trial: an interrupted one lacks some runs.
+	whole bool
+	// notes say what is missing or broken.
+	notes []string
+}
+
+// readRuns builds the timelines of all runs that were recorded. Of a log that was cut off or edited, what stands before the
+// damage counts.
+func (env *Env) readRuns(folder *record.Folder) (recorded, error) {
+	var r recorded
 	var missing []string
 	for _, run := range folder.Manifest.Runs {
 		events, err := folder.Events(run)
-		cut := errors.Is(err, record.ErrCutOff)
-		if errors.Is(err, fs.ErrNotExist) || cut && len(events) == 0 {
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, record.ErrCutOff) && len(events) == 0:
 			missing = append(missing, run.Name())
 			continue
-		}
-		switch {
-		case cut:
-			fmt.Fprintf(env.Err, "%v; what stands before it counts\n", err)
+		case err != nil && len(events) == 0:
+			return r, invalid("", "%w", err)
 		case err != nil:
-			return nil, false, invalid("", "%w", err)
+			r.notes = append(r.notes, fmt.Sprintf("%v; what stands before it counts", err))
 		}
 		t := timeline.Build(events)
-		results = append(results, score.RunResult{Name: run.Name(), Part: partOf(run, t), Timeline: t})
+		r.results = append(r.results, score.RunResult{Name: run.Name(), Part: partOf(run, t), Timeline: t})
 	}
-	env.tellMissing(missing)
-	if len(results) == 0 {
-		return nil, false, invalid("play the trial again", "no run was recorded")
+	r.whole = len(missing) == 0
+	if !r.whole {
+		r.notes = append(r.notes, missingWords(missing))
 	}
-	return results, len(missing) == 0, nil
+	for _, n := range r.notes {
+		fmt.Fprintln(env.Err, n)
+	}
+	if len(r.results) == 0 {
+		return r, invalid("play the trial again", "no run was recorded")
+	}
+	return r, nil
 }
 
-func (env *Env) tellMissing(runs []string) {
+// missingWords names runs that were not played.
+func missingWords(runs []string) string {
 	const inconclusive = "; if those that were played pass, the trial is inconclusive"
 	switch n := len(runs); {
 	case n > namedMissing:
-		fmt.Fprintf(env.Err, "%d runs were not played, the first of them %s%s\n", n, runs[0], inconclusive)
+		return fmt.Sprintf("%d runs were not played, the first of them %s%s", n, runs[0], inconclusive)
 	case n > 1:
-		fmt.Fprintf(env.Err, "%s were not played%s\n", strings.Join(runs, ", "), inconclusive)
-	case n == 1:
-		fmt.Fprintf(env.Err, "%s was not played%s\n", runs[0], inconclusive)
+		return fmt.Sprintf("%s were not played%s", strings.Join(runs, ", "), inconclusive)
 	}
+	return fmt.Sprintf("%s was not played%s", runs[0], inconclusive)
 }
 
 // partOf is the run's part in the score. A version that is neither faulty nor healthy by the scenario is taken for what its
@@ -146,29 +163,26 @@ func worst(results []score.RunResult, rubric scenarios.Rubric) int {
 	return code
 }
 
-// write prints the result in a form for people.
-func (r *result) write(w io.Writer, o report.Options) error {
-	if r.single != nil {
-		return report.Run(w, r.single, o)
-	}
-	return report.Text(w, r.card, o)
-}
-
+// writeResult prints the result for people, or as JSON.
 func (env *Env) writeResult(r *result, asJSON bool) error {
 	if asJSON {
-		return report.JSON(env.Out, r.card)
+		return report.JSON(env.Out, r.Card)
 	}
-	return r.write(env.Out, report.Options{Width: env.Width, Color: env.color()})
+	return report.Write(env.Out, report.FormatText, r.Trial, report.Options{Width: env.Width, Color: env.color()})
 }
 
-// keepCard writes the card into the run folder, in the same form on every machine.
+// keepCard writes the card and the reports that are handed in into the run folder, the same on every machine.
 func (env *Env) keepCard(rec *record.Recorder, r *result) error {
-	var asJSON, asText bytes.Buffer
-	if err := report.JSON(&asJSON, r.card); err != nil {
+	files := map[report.Format][]byte{}
+	for _, f := range []report.Format{report.FormatJSON, report.FormatText, report.FormatHTML, report.FormatPostmortem} {
+		var b bytes.Buffer
+		if err := report.Write(&b, f, r.Trial, report.Options{}); err != nil {
+			return fmt.Errorf("write the report as %s: %w", f, err)
+		}
+		files[f] = b.Bytes()
+	}
+	if err := rec.Card(files[report.FormatJSON], files[report.FormatText]); err != nil {
 		return err
 	}
-	if err := r.write(&asText, report.Options{}); err != nil {
-		return err
-	}
-	return rec.Card(asJSON.Bytes(), asText.Bytes())
+	return rec.Reports(files[report.FormatHTML], files[report.FormatPostmortem])
 }

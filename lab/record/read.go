@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"coalmine/lab/event"
 )
@@ -74,6 +75,42 @@ func (f *Folder) Scenario() (fs.FS, error) { return fs.Sub(f.root.FS(), dirScena
 // Guardrails is the folder of the manifests.
 func (f *Folder) Guardrails() (fs.FS, error) { return fs.Sub(f.root.FS(), dirGuardrails) }
 
+// Limits of the manifests that are read back.
+const (
+	maxManifests  = 200
+	maxManifestsB = 8 << 20
+)
+
+// Manifests returns the guardrails by path. A folder without any, as of an older trial or an edited one, has none.
+func (f *Folder) Manifests() (map[string][]byte, error) {
+	files := map[string][]byte{}
+	left := int64(maxManifestsB)
+	err := fs.WalkDir(f.root.FS(), dirGuardrails, func(name string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && name == dirGuardrails {
+			return fs.SkipAll
+		}
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if len(files) == maxManifests {
+			return fmt.Errorf("there are over %d", maxManifests)
+		}
+		file, err := f.open(name, left)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		data, err := io.ReadAll(io.LimitReader(file, left))
+		left -= int64(len(data))
+		files[strings.TrimPrefix(name, dirGuardrails+"/")] = data
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dirGuardrails, err)
+	}
+	return files, nil
+}
+
 // Card returns the recorded score as JSON.
 func (f *Folder) Card() ([]byte, error) {
 	file, err := f.open(fileCardJSON, maxManifest)
@@ -102,6 +139,9 @@ func (f *Folder) Events(r Run) ([]event.Event, error) {
 	events, err := event.Read(io.NewSectionReader(file, 0, whole))
 	if err == nil && cut {
 		err = fmt.Errorf("%w after line %d", ErrCutOff, len(events))
+	}
+	if len(events) == 0 && err != nil && !cut {
+		return nil, fmt.Errorf("%s: %w", r.file(), err)
 	}
 	if len(events) == 0 {
 		return nil, fmt.Errorf("%s: no event was recorded: %w", r.file(), cmp.Or(err, fs.ErrNotExist))

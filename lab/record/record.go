@@ -5,6 +5,8 @@
 //	guardrails/          the manifests as they were read
 //	runs/ROLE-seedN/     events.jsonl, one folder for each run
 //	card.json, card.txt  the score
+//	report.html          the score and its story as a page
+//	postmortem.md        the draft of a postmortem
 //
 // A run folder holds all that its score rests on and nothing of the machine or the hour it was made on, so that the same
 // inputs give the same bytes. What is read back may come from elsewhere: it is bounded in size and links do not lead out of
@@ -26,13 +28,15 @@ const Format = 1
 
 // Names in a run folder.
 const (
-	fileManifest  = "run.json"
-	fileCardJSON  = "card.json"
-	fileCardText  = "card.txt"
-	fileEvents    = "events.jsonl"
-	dirScenario   = "scenario"
-	dirGuardrails = "guardrails"
-	dirRuns       = "runs"
+	fileManifest   = "run.json"
+	fileCardJSON   = "card.json"
+	fileCardText   = "card.txt"
+	fileReport     = "report.html"
+	filePostmortem = "postmortem.md"
+	fileEvents     = "events.jsonl"
+	dirScenario    = "scenario"
+	dirGuardrails  = "guardrails"
+	dirRuns        = "runs"
 )
 
 // Manifest says what a run folder holds: run.json.

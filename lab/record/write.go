@@ -107,6 +107,17 @@ func (r *Recorder) Card(asJSON, asText []byte) error {
 	return nil
 }
 
+// Reports writes the page and the draft of a postmortem that are made of the score, replacing earlier ones.
+func (r *Recorder) Reports(page, postmortem []byte) error {
+	if err := r.write(fileReport, page); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	if err := r.write(filePostmortem, postmortem); err != nil {
+		return fmt.Errorf("write the postmortem: %w", err)
+	}
+	return nil
+}
+
 // Close frees the folder.
 func (r *Recorder) Close() error { return r.root.Close() }
 

@@ -50,8 +50,8 @@ func (p *page) harm(c score.Card) {
 	if h.Bound != nil {
 		p.line("   ", p.in(faint, "ideal alarm: your steps, undone 20 s after the requests alone gave it away"))
 	}
-	p.wrapped(3, plain, spared(c))
-	p.wrapped(3, plain, hurt(c))
+	p.wrapped(3, plain, dossier.Spared(c))
+	p.wrapped(3, plain, dossier.Hurt(c))
 }
 
 func harmTone(h score.Harm) tone {
@@ -72,36 +72,6 @@ func (p *page) harmBar(name string, n *int, scale int, none *int, t tone) {
 		share = words.Percent(float64(*n) / float64(*none))
 	}
 	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(words.Number(*n), 10), right(share, 8))
-}
-
-// spared says how much harm the guardrails kept away.
-func spared(c score.Card) string {
-	h := c.Harm
-	if h.Avoided == nil {
-		return ""
-	}
-	s := "harm avoided " + words.Percent(*h.Avoided)
-	if h.Low != nil && h.High != nil {
-		s += fmt.Sprintf(" (95 %% interval %s to %s)", words.Percent(*h.Low), words.Percent(*h.High))
-	}
-	if c.Skill != nil {
-		s += fmt.Sprintf(" · skill %.2f", *c.Skill)
-	}
-	return s
-}
-
-// hurt counts people and false alarms.
-func hurt(c score.Card) string {
-	h := c.Harm
-	s := "users hurt " + words.Number(h.UsersHurt)
-	if h.UsersHurtNone != nil {
-		s += fmt.Sprintf(" of %s without guardrail", words.Number(*h.UsersHurtNone))
-	}
-	if c.Healthy.Of > 0 {
-		s += fmt.Sprintf(" · healthy releases held up %d of %d (95 %% interval %s to %s)",
-			c.Healthy.Count, c.Healthy.Of, words.Percent(c.Healthy.Low), words.Percent(c.Healthy.High))
-	}
-	return s
 }
 
 // runs is the table of seeds.

@@ -109,18 +109,8 @@ func (d *markdownPage) harm() {
 	add("reference", c.Harm.Best)
 	add("ideal alarm", c.Harm.Bound)
 	d.Table([]string{"Guardrails", ">Requests that the fault made bad", ">Of no guardrail"}, rows)
-	d.Paragraph(markdown.Text(sentence(joined(spared(c), hurt(c)))))
+	d.Paragraph(markdown.Text(sentence(dossier.HarmWords(c))))
 	d.cohorts()
-}
-
-func joined(parts ...string) string {
-	var all []string
-	for _, p := range parts {
-		if p != "" {
-			all = append(all, p)
-		}
-	}
-	return strings.Join(all, " · ")
 }
 
 func (d *markdownPage) cohorts() {
@@ -189,14 +179,7 @@ func (d *markdownPage) segments(r dossier.Run) {
 const mostSegments = 8
 
 func segmentRow(cohort, route string, s dossier.Segment) []string {
-	return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), goodWords(s.Canary), goodWords(s.Primary)}
-}
-
-func goodWords(c timeline.Counts) string {
-	if share, ok := dossier.Good(c); ok {
-		return words.Success(share)
-	}
-	return words.None
+	return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), dossier.GoodWords(s.Canary), dossier.GoodWords(s.Primary)}
 }
 
 func (d *markdownPage) scorecard() {

@@ -1,12 +1,20 @@
-// Package report writes what a run or a trial came to, as text for a terminal and as JSON.
+// Package report writes what a run or a trial came to, in the forms that people and machines read: text for a terminal, JSON,
+// Markdown, HTML, JUnit's XML and the draft of a postmortem.
 //
-// It formats facts and decides nothing: what it says is in the card or the timeline. It never imports package lab.
+// It formats facts and decides nothing: what it says is in the card, the timeline or the guardrails. The same recording gives
+// the same bytes. It never imports package lab.
 package report
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
+	"strings"
 
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/html"
+	"coalmine/lab/report/junit"
+	"coalmine/lab/report/postmortem"
 	"coalmine/lab/score"
 	"coalmine/lab/timeline"
 )
@@ -21,6 +29,57 @@ type Options struct {
 
 func (o Options) page() *page {
 	return &page{width: min(100, max(80, o.Width)), paint: paint(o.Color)}
+}
+
+// Format is a form that a report can have.
+type Format string
+
+// Formats of a report.
+const (
+	FormatText       Format = "text"
+	FormatJSON       Format = "json"
+	FormatMarkdown   Format = "md"
+	FormatHTML       Format = "html"
+	FormatJUnit      Format = "junit"
+	FormatPostmortem Format = "postmortem"
+)
+
+// Formats lists them all.
+func Formats() []Format {
+	return []Format{FormatText, FormatJSON, FormatMarkdown, FormatHTML, FormatJUnit, FormatPostmortem}
+}
+
+// ParseFormat reads a format's name.
+func ParseFormat(name string) (Format, error) {
+	var names []string
+	for _, f := range Formats() {
+		if name == string(f) {
+			return f, nil
+		}
+		names = append(names, string(f))
+	}
+	return "", fmt.Errorf("there is no format %q: write one of %s", name, strings.Join(names, ", "))
+}
+
+// Write writes a trial in a format; the options are for text. Text and JSON say nothing of what is missing from the recording:
+// their caller does.
+func Write(w io.Writer, f Format, t *dossier.Trial, o Options) error {
+	switch f {
+	case FormatJSON:
+		return JSON(w, t.Card)
+	case FormatMarkdown:
+		return Markdown(w, t)
+	case FormatHTML:
+		return html.Write(w, t)
+	case FormatJUnit:
+		return junit.Write(w, t)
+	case FormatPostmortem:
+		return postmortem.Write(w, t)
+	}
+	if t.Single != nil {
+		return Run(w, t.Single, o)
+	}
+	return Text(w, t.Card, o)
 }
 
 // Text writes a score card for a terminal: the verdict first, then what happened, then why each point was given or lost.

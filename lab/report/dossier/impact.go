@@ -2,10 +2,12 @@ package dossier
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
 	"coalmine/lab/event"
+	"coalmine/lab/report/words"
 	"coalmine/lab/timeline"
 )
 
@@ -229,4 +231,32 @@ func (x *Stretch) measure(t *timeline.Timeline) {
 		}
 	}
 	x.CanaryP99, x.PrimaryP99 = event.Quantile(0.99, canary...), event.Quantile(0.99, primary...)
+}
+
+// GoodWords writes a share of good answers.
+func GoodWords(c timeline.Counts) string {
+	if share, ok := Good(c); ok {
+		return words.Success(share)
+	}
+	return words.None
+}
+
+// Objectives writes the scenario's objectives for people.
+func (t *Trial) Objectives() []string {
+	var all []string
+	for _, o := range t.Scenario.Objectives {
+		route := "every other route"
+		switch {
+		case o.Route != "":
+			route = "route " + o.Route
+		case len(t.Scenario.Objectives) == 1:
+			route = "every route"
+		}
+		s := fmt.Sprintf("%s: %g %% good answers", route, o.Success)
+		if o.Latency > 0 {
+			s += ", each within " + words.Wait(o.Latency)
+		}
+		all = append(all, s)
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package dossier
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -74,4 +75,42 @@ func CohortWords(h score.CohortHarm) (none, through, users string) {
 		users = words.Number(h.Hurt)
 	}
 	return none, through, users
+}
+
+// Spared says how much harm the guardrails kept away.
+func Spared(c score.Card) string {
+	h := c.Harm
+	if h.Avoided == nil {
+		return ""
+	}
+	s := "harm avoided " + words.Percent(*h.Avoided)
+	if h.Low != nil && h.High != nil {
+		s += fmt.Sprintf(" (95 %% interval %s to %s)", words.Percent(*h.Low), words.Percent(*h.High))
+	}
+	if c.Skill != nil {
+		s += fmt.Sprintf(" · skill %.2f", *c.Skill)
+	}
+	return s
+}
+
+// Hurt counts people and false alarms.
+func Hurt(c score.Card) string {
+	h := c.Harm
+	s := "users hurt " + words.Number(h.UsersHurt)
+	if h.UsersHurtNone != nil {
+		s += fmt.Sprintf(" of %s without guardrail", words.Number(*h.UsersHurtNone))
+	}
+	if c.Healthy.Of > 0 {
+		s += fmt.Sprintf(" · healthy releases held up %d of %d (95 %% interval %s to %s)",
+			c.Healthy.Count, c.Healthy.Of, words.Percent(c.Healthy.Low), words.Percent(c.Healthy.High))
+	}
+	return s
+}
+
+// HarmWords is both in one line.
+func HarmWords(c score.Card) string {
+	if s := Spared(c); s != "" {
+		return s + " · " + Hurt(c)
+	}
+	return Hurt(c)
 }

@@ -73,7 +73,7 @@ func (p *Page) row(cells []string) {
 
 // special are the signs that begin markup somewhere. A backslash before any of them makes it plain
 // (spec.commonmark.org/0.31.2, backslash escapes).
-const special = "\\`*_{}[]<>()#|~$&!"
+const special = "\\`*_{}[]<>#|~$&!"
 
 // Text makes one line of plain text of others' text.
 func Text(s string) string {
@@ -81,7 +81,7 @@ func Text(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		switch {
-		case strings.ContainsRune(special, r), i == 0 && strings.ContainsRune("+-=:.", r), (r == '.' || r == ')') && numbered(s[:i]):
+		case strings.ContainsRune(special, r), i == 0 && strings.ContainsRune("+-=:.", r), (r == '.' || r == ')') && numbered(s[:i]) && (i+1 == len(s) || s[i+1] == ' '):
 			b.WriteByte('\\')
 		case r == '@': // a host mentions whoever is named behind it, a backslash or not
 			b.WriteString("@<!-- -->")

@@ -30,17 +30,30 @@ func Clean(s string) string {
 // nbsp is a space at which a line does not break.
 const nbsp = '\u00a0'
 
-// Glue keeps numbers and their units together where lines break: 12 480, 25 %, 49 s.
+// Glue keeps numbers and their units together where lines break: 12 480, 25 %, 49 s, 4 min.
 func Glue(s string) string {
 	r := []rune(s)
 	for i := 1; i+1 < len(r); i++ {
-		next := r[i+1]
-		unit := next == '%' || next == 's' && (i+2 == len(r) || !unicode.IsLetter(r[i+2]))
-		if r[i] == ' ' && unicode.IsDigit(r[i-1]) && (unit || unicode.IsDigit(next)) {
+		if r[i] == ' ' && unicode.IsDigit(r[i-1]) && (unicode.IsDigit(r[i+1]) || unit(r[i+1:])) {
 			r[i] = nbsp
 		}
 	}
 	return string(r)
+}
+
+// unit tells whether text begins with one.
+func unit(r []rune) bool {
+	n := 0
+	for n < len(r) && unicode.IsLetter(r[n]) {
+		n++
+	}
+	switch string(r[:n]) {
+	case "":
+		return r[0] == '%'
+	case "s", "ms", "µs", "min":
+		return true
+	}
+	return false
 }
 
 // Unglue takes the spaces of [Glue] back.

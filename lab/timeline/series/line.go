@@ -21,6 +21,8 @@ const (
 // Line is one metric that Flagger asked for the released service, with its bounds and all answers.
 type Line struct {
 	Metric string
+	// PromQL is the query as it was last asked.
+	PromQL string
 	Unit   Unit
 	// Min and Max bound the values that pass, in the unit, as they were when Flagger last asked.
 	Min, Max *float64
@@ -57,7 +59,7 @@ func Lines(t *timeline.Timeline) []Line {
 
 func (l *Line) take(at timeline.Mark, q event.Query) {
 	unit, factor := unitOf(q)
-	l.Unit = unit
+	l.Unit, l.PromQL = unit, q.PromQL
 	l.Min, l.Max = scaled(q.Min, factor), scaled(q.Max, factor)
 	v := scaled(q.Value, factor)
 	l.Answers = append(l.Answers, Answer{at, v, v != nil && q.Error == "" && !(l.Min != nil && *v < *l.Min) && !(l.Max != nil && *v > *l.Max)})

@@ -1,0 +1,301 @@
+// Package html writes a trial as one page that needs nothing else: no network, no script, no file beside it. It is read on a
+// phone, on paper, in the dark, and with a screen reader.
+//
+// Everything that a learner, a tool or a log wrote goes through html/template, which escapes it for the place where it stands.
+package html
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/words"
+	"coalmine/lab/score"
+	"coalmine/lab/timeline"
+	"coalmine/lab/timeline/story"
+)
+
+//go:embed page.tmpl style.css
+var files embed.FS
+
+// Write writes the page.
+func Write(w io.Writer, t *dossier.Trial) error {
+	style, err := files.ReadFile("style.css")
+	if err != nil {
+		return err
+	}
+	tmpl, err := template.New("page.tmpl").Funcs(template.FuncMap{
+		"tone": toneClass, "glue": glue, "code": code,
+		"above":  func(y number) number { return y - 4 },
+		"below":  func(height int) int { return height + 4 },
+		"bottom": func(height int) int { return height + 20 },
+	}).ParseFS(files, "page.tmpl")
+	if err != nil {
+		return err
+	}
+	p := newPage(t)
+	p.Style = template.CSS(style) // our own file
+	return tmpl.Execute(w, p)
+}
+
+// glue makes one line of others' text, in which numbers stay with their units.
+func glue(s string) string { return words.Glue(words.Clean(s)) }
+
+// code shows a line of a manifest as it is, but for what would not show itself or would turn the text around it.
+func code(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+func toneClass(t story.Tone) string {
+	switch t {
+	case story.Good:
+		return "good"
+	case story.Warn:
+		return "warn"
+	case story.Bad:
+		return "bad"
+	case story.Strong:
+		return "strong"
+	case story.Faint:
+		return "faint"
+	}
+	return "plain"
+}
+
+// page is all that the template shows.
+type page struct {
+	Style   template.CSS
+	Title   string
+	Verdict dossier.Verdict
+	Points  string
+	Meta    []pair
+	Notes   []string
+	Single  bool
+
+	Run       *run // the one that says most
+	Harm      []bar
+	HarmWords string
+	Items     []item
+	Cohorts   [][]string
+	Segments  [][]string
+	Files     []file
+	Others    []run
+	LeftOut   string // runs whose story is not told
+	Runs      []row
+	Scorecard []dossier.Measure
+	Played    []pair
+	Real      string
+}
+
+type pair struct{ Name, Value string }
+
+// run is the story of one run.
+type run struct {
+	ID, Name  string
+	Sign      string
+	Tone      story.Tone
+	Words     string
+	Reason    string
+	Charts    []chart
+	Legend    []moment
+	Stretches [][]string
+	Watches   []watch
+	Story     []entry
+}
+
+type moment struct {
+	Sign, Class, At, Text, Link string
+}
+
+type watch struct {
+	Sign string
+	Tone story.Tone
+	Name string
+	Text string
+	Link string
+}
+
+type entry struct {
+	ID, Since, At string
+	Seq           int
+	Tone          story.Tone
+	Text          string
+	Quotes        []string
+}
+
+// bar is one of the harm's bars.
+type bar struct {
+	Name, Class, Count, Share string
+	Width                     number
+}
+
+type item struct {
+	score.Item
+	Sign string
+	Tone story.Tone
+	Refs []link
+	More int
+}
+
+type link struct{ Text, Href string }
+
+type row struct {
+	Name, Sign, Words, FirstBad, MTTD, MTTR, Weight, Harm, Users string
+	Tone                                                         story.Tone
+	Link                                                         string
+}
+
+// newPage puts the page together.
+func newPage(t *dossier.Trial) *page {
+	p := &page{Title: t.Card.Title, Verdict: t.Verdict(), Notes: t.Notes, Single: t.Single != nil, Files: manifests(t),
+		Scorecard: t.Scorecard(), Real: dossier.Provenance(t.Card.Players)}
+	if c := t.Card; c.MaxPoints > 0 && !p.Single {
+		p.Points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
+	}
+	p.describe(t)
+	ids := p.addRuns(t)
+	p.addHarm(t)
+	p.addItems(t, ids)
+	return p
+}
+
+// describe says what was played, and by whom.
+func (p *page) describe(t *dossier.Trial) {
+	p.Meta = append(p.Meta, pair{"scenario", t.Card.Scenario})
+	if s := t.Scenario.Released(); s != nil {
+		p.Meta = append(p.Meta, pair{"release", fmt.Sprintf("%s, over %s", t.Scenario.Release.Service, s.Baseline)})
+	}
+	if t.Variant != "" {
+		p.Meta = append(p.Meta, pair{"guardrails", "the scenario's own, " + t.Variant})
+	}
+	p.Meta = append(p.Meta, pair{"played", words.Plural(len(t.Runs), "run")})
+	s := t.Card.Players
+	p.Played = append(p.Played, pair{"cluster", s.Cluster}, pair{"mesh", s.Mesh})
+	for _, name := range sortedKeys(s.Versions) {
+		p.Played = append(p.Played, pair{name, s.Versions[name]})
+	}
+	var seeds []string
+	seen := map[uint64]bool{}
+	for _, r := range t.Runs {
+		if seed := r.Timeline.Run.Seed; !seen[seed] {
+			seen[seed] = true
+			seeds = append(seeds, fmt.Sprint(seed))
+		}
+	}
+	p.Played = append(p.Played, pair{"seeds", strings.Join(seeds, ", ")})
+}
+
+// mostStories is how many runs are told event by event. The rest stands in the table, and in the log.
+const mostStories = 12
+
+// addRuns tells the runs, and returns by name of a run where on the page its events are.
+func (p *page) addRuns(t *dossier.Trial) map[string]anchors {
+	telling, told := t.Telling()
+	ids := map[string]anchors{}
+	runs := t.Learner()
+	if told {
+		r := newRun(telling, 0)
+		r.picture(telling)
+		p.Run = &r
+		ids[telling.Row.Run] = anchorsOf(r, telling)
+	}
+	left := 0
+	for i, r := range runs {
+		if r.Row.Run == telling.Row.Run {
+			continue
+		}
+		if len(p.Others) == mostStories-1 {
+			left++
+			continue
+		}
+		x := newRun(r, i+1)
+		p.Others = append(p.Others, x)
+		ids[r.Row.Run] = anchorsOf(x, r)
+	}
+	if left > 0 {
+		p.LeftOut = words.Plural(left, "more run") + " stand in the table and in their logs"
+	}
+	for _, r := range runs {
+		p.Runs = append(p.Runs, tableRow(r, ids))
+	}
+	return ids
+}
+
+func tableRow(r dossier.Run, ids map[string]anchors) row {
+	sign, tone := dossier.Sign(r.Row.Verdict.Exit())
+	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: dossier.VerdictWords(r.Row.Verdict), FirstBad: words.At(r.Row.FirstBad),
+		MTTD: words.After(r.Row.MTTD), MTTR: words.After(r.Row.MTTR), Weight: words.None, Harm: words.Number(r.Row.Harm),
+		Users: words.Number(r.Row.UsersHurt)}
+	if w := r.Row.Weight; w != nil {
+		x.Weight = fmt.Sprintf("%d %%", *w)
+	}
+	if a, ok := ids[r.Row.Run]; ok {
+		x.Link = "#" + a.run
+	}
+	return x
+}
+
+// newRun tells a run's story. The number makes the ids of the page: names of runs may be anything.
+func newRun(r dossier.Run, n int) run {
+	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Words: dossier.VerdictWords(r.Row.Verdict), Reason: r.Row.Reason}
+	x.Sign, x.Tone = dossier.Sign(r.Row.Verdict.Exit())
+	used := map[int]bool{}
+	for _, e := range story.Of(r.Timeline) {
+		y := entry{At: words.Clock(e.At), Seq: e.Seq, Tone: e.Tone, Text: e.Text, Quotes: e.Quotes, Since: since(r.Timeline, e.At)}
+		if !used[e.Seq] {
+			y.ID = fmt.Sprintf("%s-e%d", x.ID, e.Seq)
+			used[e.Seq] = true
+		}
+		x.Story = append(x.Story, y)
+	}
+	return x
+}
+
+func since(t *timeline.Timeline, at time.Duration) string {
+	if !t.Released.Seen() {
+		return words.None
+	}
+	return words.Since(at - t.Released.At)
+}
+
+// anchors are the places of a run's events on the page.
+type anchors struct {
+	run string // the run's own
+	seq []int  // events that have one, ascending
+	at  map[int]string
+}
+
+func anchorsOf(x run, r dossier.Run) anchors {
+	a := anchors{run: x.ID, at: map[int]string{}}
+	for _, e := range x.Story {
+		if e.ID != "" {
+			a.seq = append(a.seq, e.Seq)
+			a.at[e.Seq] = e.At
+		}
+	}
+	return a
+}
+
+// href leads to an event, or to the last one told before it.
+func (a anchors) href(seq int) (href, at string) {
+	found := 0
+	for _, s := range a.seq {
+		if s <= seq {
+			found = s
+		}
+	}
+	if found == 0 {
+		return "#" + a.run, ""
+	}
+	return fmt.Sprintf("#%s-e%d", a.run, found), a.at[found]
+}

@@ -1,0 +1,263 @@
+package html
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/words"
+	"coalmine/lab/score"
+	"coalmine/lab/timeline/series"
+	"coalmine/lab/timeline/story"
+)
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// picture adds what only the run that says most has.
+func (x *run) picture(r dossier.Run) {
+	a := anchorsOf(*x, r)
+	x.Charts = charts(r)
+	for _, m := range series.Markers(r.Timeline) {
+		sign, class, ok := signOf(m.Kind)
+		if !ok {
+			continue
+		}
+		href, _ := a.href(m.Seq)
+		x.Legend = append(x.Legend, moment{sign, class, words.Clock(m.At) + " (" + since(r.Timeline, m.At) + ")", momentWords(m, r), href})
+	}
+	for _, s := range dossier.Stretches(r) {
+		x.Stretches = append(x.Stretches, stretch(s, r))
+	}
+	for _, w := range dossier.Watches(r) {
+		x.Watches = append(x.Watches, watched(w, r, a))
+	}
+}
+
+func momentWords(m series.Marker, r dossier.Run) string {
+	t := r.Timeline
+	switch m.Kind {
+	case series.MarkHarm:
+		return "first user hurt"
+	case series.MarkNoticed:
+		return "noticed, " + words.Span(t.Detected.Since(t.FirstBad)) + " after the first user was hurt"
+	case series.MarkFailed:
+		return "failed " + m.Label
+	case series.MarkRefused:
+		return "refused by a gate"
+	case series.MarkRollback:
+		return fmt.Sprintf("rolled back with %d %% of the traffic", t.WeightAtAbort)
+	case series.MarkRemoved:
+		return "the canary was taken away"
+	case series.MarkPromoting:
+		return "decided to promote"
+	case series.MarkPromoted:
+		return "promoted to everyone"
+	}
+	return m.Label
+}
+
+func stretch(s dossier.Stretch, r dossier.Run) []string {
+	weight := fmt.Sprintf("%d %%", s.Weight)
+	switch t := r.Timeline; {
+	case s.Matched:
+		weight = "by match"
+	case s.Mark == t.Promoted:
+		weight = "promoted"
+	case s.Mark == t.Abort:
+		weight = "rolled back"
+	}
+	p99 := func(c int, d string) string {
+		if c == 0 {
+			return words.None
+		}
+		return d
+	}
+	return []string{weight, since(r.Timeline, s.At), words.Span(s.Until - s.At), words.Number(s.Canary.N), dossier.GoodWords(s.Canary),
+		dossier.GoodWords(s.Primary), p99(s.Canary.N, words.Wait(s.CanaryP99)), p99(s.Primary.N, words.Wait(s.PrimaryP99)),
+		words.Number(s.Canary.Harm + s.Primary.Harm), fmt.Sprint(s.Failed)}
+}
+
+func watched(w dossier.Watch, r dossier.Run, a anchors) watch {
+	x := watch{Name: w.Name, Text: w.Text(r.Timeline), Sign: "·", Tone: story.Plain}
+	if w.Gate {
+		x.Name = "gate " + w.Name
+	}
+	switch {
+	case w.Noticed():
+		x.Sign, x.Tone = "◆", story.Good
+		x.Link, _ = a.href(w.First.Seq)
+		if !r.Faulty() {
+			x.Tone = story.Bad
+		}
+	case w.Blind() && !w.Gate:
+		x.Sign, x.Tone = "○", story.Bad
+		if r.Row.Verdict.Good() {
+			x.Tone = story.Plain
+		}
+	}
+	return x
+}
+
+// addHarm compares what users got with what they would have got.
+func (p *page) addHarm(t *dossier.Trial) {
+	c := t.Card
+	for _, h := range dossier.Harmed(c) {
+		none, through, users := dossier.CohortWords(h)
+		p.Cohorts = append(p.Cohorts, []string{h.Cohort, words.Number(h.Requests), words.Number(h.Harm), none, through, users})
+	}
+	if r, ok := t.Telling(); ok {
+		p.addSegments(r)
+	}
+	if c.Faulty.Of == 0 && c.Harm.Learner == 0 {
+		return
+	}
+	most := max(1, c.Harm.Learner)
+	if c.Harm.None != nil {
+		most = max(most, *c.Harm.None)
+	}
+	add := func(name, class string, n *int) {
+		if n == nil {
+			return
+		}
+		b := bar{Name: name, Class: class, Count: words.Number(*n), Width: number(100 * float64(*n) / float64(most))}
+		if none := c.Harm.None; none != nil && *none > 0 && none != n {
+			b.Share = words.Percent(float64(*n) / float64(*none))
+		}
+		p.Harm = append(p.Harm, b)
+	}
+	add("no guardrail", "none", c.Harm.None)
+	add("yours", "canary", &c.Harm.Learner)
+	add("reference", "best", c.Harm.Best)
+	add("ideal alarm", "bound", c.Harm.Bound)
+	p.HarmWords = dossier.HarmWords(c)
+}
+
+// mostSegments is how many cohorts on routes are shown, the worst first.
+const mostSegments = 10
+
+func (p *page) addSegments(r dossier.Run) {
+	average, segments := dossier.Segments(r)
+	if len(segments) == 0 {
+		return
+	}
+	add := func(cohort, route string, s dossier.Segment) {
+		p.Segments = append(p.Segments, []string{cohort, route, words.Number(s.Canary.N), dossier.GoodWords(s.Canary), dossier.GoodWords(s.Primary)})
+	}
+	add("everyone", "all routes", average)
+	for _, s := range segments[:min(len(segments), mostSegments)] {
+		add(s.Cohort, s.Route, s)
+	}
+}
+
+// mostLinks is how many moments an item links to.
+const mostLinks = 6
+
+func (p *page) addItems(t *dossier.Trial, ids map[string]anchors) {
+	if p.Single {
+		return
+	}
+	for _, i := range t.Card.Items {
+		x := item{Item: i}
+		x.Sign, x.Tone = dossier.ItemSign(i)
+		for _, e := range i.Events {
+			a, ok := ids[e.Run]
+			if !ok || len(x.Refs) == mostLinks {
+				x.More++
+				continue
+			}
+			x.Refs = append(x.Refs, newLink(e, a))
+		}
+		p.Items = append(p.Items, x)
+	}
+}
+
+func newLink(e score.EventRef, a anchors) link {
+	href, at := a.href(e.Seq)
+	return link{fmt.Sprintf("%s at %s", e.Run, at), href}
+}
+
+// file is a manifest with its notes, line by line.
+type file struct {
+	ID, Name, Broken string
+	Lines            []codeLine
+	Notes            int
+}
+
+type codeLine struct {
+	ID    string
+	No    int
+	Text  string
+	Class string // tone of the worst note on it, "" without
+	Notes []lineNote
+}
+
+type lineNote struct {
+	Tone  story.Tone
+	Sign  string
+	Lines string
+	Text  string
+}
+
+// manifests are the guardrails with the lines that mattered.
+func manifests(t *dossier.Trial) []file {
+	var all []file
+	for n, f := range t.Files() {
+		x := file{ID: fmt.Sprintf("f%d", n+1), Name: words.Clean(f.Name), Broken: f.Broken, Notes: len(f.Notes)}
+		for i, text := range f.Lines {
+			x.Lines = append(x.Lines, codeLine{ID: fmt.Sprintf("%s-l%d", x.ID, i+1), No: i + 1, Text: text})
+		}
+		for _, note := range f.Notes {
+			x.annotate(note)
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+func (x *file) annotate(n dossier.Note) {
+	for i := n.From; i <= n.To; i++ {
+		if l := &x.Lines[i-1]; l.Class == "" || severity(n.Tone) > severity(toneNamed(l.Class)) {
+			l.Class = toneClass(n.Tone)
+		}
+	}
+	lines := fmt.Sprintf("line %d", n.From)
+	if n.To > n.From {
+		lines = fmt.Sprintf("lines %d to %d", n.From, n.To)
+	}
+	last := &x.Lines[n.To-1]
+	last.Notes = append(last.Notes, lineNote{n.Tone, noteSign(n.Tone), lines, n.Text})
+}
+
+func severity(t story.Tone) int {
+	switch t {
+	case story.Bad:
+		return 3
+	case story.Warn:
+		return 2
+	case story.Good:
+		return 1
+	}
+	return 0
+}
+
+func toneNamed(class string) story.Tone {
+	for _, t := range []story.Tone{story.Good, story.Warn, story.Bad} {
+		if toneClass(t) == class {
+			return t
+		}
+	}
+	return story.Plain
+}
+
+func noteSign(t story.Tone) string {
+	switch t {
+	case story.Good:
+		return "◆"
+	case story.Warn:
+		return "!"
+	case story.Bad:
+		return "✗"
+	}
+	return "·"
+}

@@ -1,0 +1,161 @@
+// Package junit writes a trial in the XML form that build servers read as test results: a suite for the trial, a case for each
+// run of the learner's guardrails and for each item of the rubric.
+//
+// The form is that of the Jenkins xUnit plugin's schema (jenkins-junit.xsd), which GitLab and others read too. It holds no
+// hour and no host, so that the same trial gives the same bytes; times are those that a run lasted for its users.
+package junit
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/words"
+	"coalmine/lab/score"
+)
+
+type suites struct {
+	XMLName  xml.Name `xml:"testsuites"`
+	Name     string   `xml:"name,attr"`
+	Tests    int      `xml:"tests,attr"`
+	Failures int      `xml:"failures,attr"`
+	Errors   int      `xml:"errors,attr"`
+	Suites   []suite  `xml:"testsuite"`
+}
+
+type suite struct {
+	Name       string     `xml:"name,attr"`
+	Tests      int        `xml:"tests,attr"`
+	Failures   int        `xml:"failures,attr"`
+	Errors     int        `xml:"errors,attr"`
+	Skipped    int        `xml:"skipped,attr"`
+	Time       string     `xml:"time,attr"`
+	Properties []property `xml:"properties>property"`
+	Cases      []testcase `xml:"testcase"`
+	Out        string     `xml:"system-out,omitempty"`
+	time       time.Duration
+}
+
+type property struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type testcase struct {
+	Name    string   `xml:"name,attr"`
+	Class   string   `xml:"classname,attr"`
+	Time    string   `xml:"time,attr"`
+	Skipped *problem `xml:"skipped"`
+	Error   *problem `xml:"error"`
+	Failure *problem `xml:"failure"`
+	Out     string   `xml:"system-out,omitempty"`
+}
+
+type problem struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr,omitempty"`
+	Text    string `xml:",chardata"`
+}
+
+// Write writes the trial.
+func Write(w io.Writer, t *dossier.Trial) error {
+	s := suite{Name: "coalmine " + t.Card.Scenario}
+	s.property("scenario", t.Card.Scenario)
+	s.property("outcome", t.Verdict().Words)
+	if t.Single == nil {
+		s.property("points", fmt.Sprintf("%d of %d", t.Card.Points, t.Card.MaxPoints))
+	}
+	s.property("provenance", dossier.Provenance(t.Card.Players))
+	for _, r := range t.Card.Runs {
+		s.run(t.Card, r)
+	}
+	if t.Single == nil {
+		for _, i := range t.Card.Items {
+			s.item(t.Card.Scenario, i, len(t.Card.Runs) > 0)
+		}
+	}
+	for _, n := range t.Notes {
+		s.Out += words.Clean(n) + "\n"
+	}
+	s.Time = seconds(s.time)
+	all := suites{Name: "coalmine", Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Suites: []suite{s}}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(all); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func (s *suite) property(name, value string) {
+	s.Properties = append(s.Properties, property{name, words.Clean(value)})
+}
+
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
+
+func (s *suite) add(c testcase) {
+	s.Tests++
+	switch {
+	case c.Failure != nil:
+		s.Failures++
+	case c.Error != nil:
+		s.Errors++
+	case c.Skipped != nil:
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+// run passes when the guardrails did what they are for. One that says nothing about them is skipped, or an error of the lab's.
+func (s *suite) run(card score.Card, r score.Row) {
+	c := testcase{Name: words.Clean(r.Run), Class: words.Clean(card.Scenario) + ".runs", Time: seconds(time.Duration(r.End))}
+	s.time += time.Duration(r.End)
+	p := &problem{Message: dossier.VerdictWords(r.Verdict) + ": " + words.Clean(r.Reason), Type: string(r.Verdict)}
+	switch {
+	case r.Verdict.Good():
+		c.Out = p.Message
+	case r.Verdict == score.Inconclusive && card.Exit == score.ExitLabFailed:
+		c.Error = p
+	case r.Verdict == score.Inconclusive:
+		p.Type = ""
+		c.Skipped = p
+	default:
+		p.Text = fmt.Sprintf("first bad %s, noticed after %s, over after %s, harm %s", words.At(r.FirstBad), words.After(r.MTTD),
+			words.After(r.MTTR), words.Number(r.Harm))
+		c.Failure = p
+	}
+	s.add(c)
+}
+
+// item passes with all of its points.
+func (s *suite) item(scenario string, i score.Item, played bool) {
+	c := testcase{Name: words.Clean(i.ID) + ": " + words.Clean(i.Title), Class: words.Clean(scenario) + ".rubric", Time: seconds(0)}
+	p := &problem{Message: fmt.Sprintf("%d of %d points: %s", i.Points, i.Max, words.Clean(i.Reason)), Type: "points"}
+	switch {
+	case !played:
+		p.Type = ""
+		c.Skipped = p
+	case i.Points < i.Max:
+		for n, e := range i.Events {
+			if n == mostRefs {
+				p.Text += " …"
+				break
+			}
+			p.Text += fmt.Sprintf(" %s event %d", words.Clean(e.Run), e.Seq)
+		}
+		c.Failure = p
+	default:
+		c.Out = p.Message
+	}
+	s.add(c)
+}
+
+// mostRefs is how many events a failure names.
+const mostRefs = 10

@@ -1,0 +1,227 @@
+// Package postmortem writes the draft of a postmortem from what was recorded: everything that is a fact is filled in, and what
+// only people can say is left to fill. It names no people and no causes.
+package postmortem
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/markdown"
+	"coalmine/lab/report/words"
+	"coalmine/lab/timeline/story"
+)
+
+// toFill marks what only people can say.
+const toFill = "_to fill_"
+
+// Write writes the draft for the run that says most.
+func Write(w io.Writer, t *dossier.Trial) error {
+	d := draft{trial: t}
+	d.Heading(1, "Postmortem: "+markdown.Text(t.Card.Title))
+	d.Paragraph("Drafted from recorded events. Times are those of the run and, in brackets, since the release. " +
+		"What stands as " + toFill + " is for the team.")
+	for _, n := range t.Notes {
+		d.Paragraph("> Note: " + markdown.Text(n))
+	}
+	r, ok := t.Telling()
+	if !ok {
+		d.Paragraph("No run was recorded, so there is nothing to tell.")
+		return d.Flush(w)
+	}
+	d.run = r
+	d.metadata()
+	d.summary()
+	d.impact()
+	d.timeline()
+	d.detection()
+	d.judged()
+	d.factors()
+	d.actions()
+	d.scorecard()
+	d.others()
+	d.Heading(2, "What is real and what is modelled")
+	d.Paragraph(markdown.Text(dossier.Provenance(t.Card.Players)))
+	return d.Flush(w)
+}
+
+type draft struct {
+	markdown.Page
+	trial *dossier.Trial
+	run   dossier.Run
+}
+
+func (d *draft) metadata() {
+	s := d.run.Timeline.Run
+	guardrails := "manifests of the author"
+	switch {
+	case !s.Guarded:
+		guardrails = "none"
+	case d.trial.Variant != "":
+		guardrails = "the scenario's own, " + d.trial.Variant
+	}
+	d.Heading(2, "Metadata")
+	var rows [][]string
+	for _, m := range [][2]string{
+		{"Scenario", s.Scenario},
+		{"Release", fmt.Sprintf("%s %s over %s", s.Service, s.Version, s.Baseline)},
+		{"Guardrails", guardrails},
+		{"Run", fmt.Sprintf("%s, one of %s", d.run.Row.Run, words.Plural(len(d.trial.Card.Runs), "run"))},
+		{"Cluster", fmt.Sprintf("%s, mesh %s", s.Cluster, s.Mesh)},
+		{"Outcome", dossier.VerdictWords(d.run.Row.Verdict) + ": " + d.run.Row.Reason},
+	} {
+		rows = append(rows, []string{m[0], markdown.Text(m[1])})
+	}
+	for _, people := range []string{"Date", "Authors", "Severity", "Status"} {
+		rows = append(rows, []string{people, toFill})
+	}
+	d.Table([]string{"", ""}, rows)
+}
+
+// when is a moment of the run, and since the release.
+func (d *draft) when(at time.Duration) string {
+	t := d.run.Timeline
+	if !t.Released.Seen() {
+		return words.Clock(at)
+	}
+	return words.Clock(at) + " (" + words.Since(at-t.Released.At) + ")"
+}
+
+func (d *draft) summary() {
+	t, row := d.run.Timeline, d.run.Row
+	var s []string
+	say := func(format string, args ...any) { s = append(s, markdown.Text(fmt.Sprintf(format, args...))) }
+	if t.Released.Seen() {
+		say("%s %s was released over %s at %s.", t.Run.Service, t.Run.Version, t.Run.Baseline, words.Clock(t.Released.At))
+	} else {
+		say("%s %s was never released.", t.Run.Service, t.Run.Version)
+	}
+	if t.FirstBad.Seen() {
+		say("The first user was hurt at %s.", d.when(t.FirstBad.At))
+	} else {
+		say("No user was hurt by a fault of the version.")
+	}
+	switch {
+	case t.Detected.Seen() && t.FirstBad.Seen():
+		say("A guardrail noticed %s later.", words.Span(t.Detected.Since(t.FirstBad)))
+	case t.FirstBad.Seen():
+		say("No guardrail noticed.")
+	}
+	switch {
+	case t.Abort.Seen():
+		say("The version was rolled back at %s with %d %% of the traffic.", d.when(t.Abort.At), t.WeightAtAbort)
+	case t.Promoted.Seen():
+		say("The version was promoted to everyone at %s.", d.when(t.Promoted.At))
+	}
+	if t.FirstBad.Seen() {
+		hurt := fmt.Sprintf("%s of %s went wrong because of it", words.Plural(row.Harm, "request"), words.Plural(row.UsersHurt, "user"))
+		if row.None != nil {
+			hurt += fmt.Sprintf("; without guardrail it would have been %s", words.Number(*row.None))
+		}
+		say("%s.", hurt)
+	}
+	d.Heading(2, "Summary")
+	d.Paragraph(strings.Join(s, " "))
+}
+
+func (d *draft) impact() {
+	t := d.run.Timeline
+	d.Heading(2, "Impact")
+	if t.FirstBad.Seen() {
+		d.Paragraph(fmt.Sprintf("Users were hurt from %s to %s: %s.", d.when(t.FirstBad.At), d.when(t.LastBad.At),
+			words.Span(t.LastBad.Since(t.FirstBad))))
+	}
+	var rows [][]string
+	for _, i := range d.trial.Impacts(d.run) {
+		name := "everyone"
+		if i.Cohort != "" {
+			name = markdown.Text(i.Cohort)
+		}
+		users, spent, none := words.None, words.None, words.None
+		if i.Users > 0 {
+			users = words.Number(i.Hurt) + " of " + words.Number(i.Users)
+		}
+		if share, ok := i.Spent(); ok {
+			spent = words.Percent(share)
+		}
+		if i.None != nil {
+			none = words.Number(*i.None)
+		}
+		rows = append(rows, []string{name, words.Number(i.N), words.Number(i.Bad), words.Number(i.Harm), users, spent, none})
+	}
+	d.Table([]string{"Cohort", ">Requests", ">Bad", ">Harmed", ">Users hurt", ">Error budget spent", ">Harmed without guardrail"}, rows)
+	d.Paragraph("Counted from the release to the end of the run. Bad is what users would call bad, whatever made it so; harmed is " +
+		"bad because of the fault. The error budget is what the objectives allow for the requests that there were: 100 % is all of it.")
+	var objectives []string
+	for _, o := range d.trial.Objectives() {
+		objectives = append(objectives, markdown.Text(o))
+	}
+	d.List(objectives...)
+}
+
+func (d *draft) timeline() {
+	d.Heading(2, "Timeline")
+	var rows [][]string
+	for _, e := range story.Of(d.run.Timeline) {
+		text := markdown.Text(e.Text)
+		for _, q := range e.Quotes {
+			text += "<br>Flagger: “" + markdown.Text(q) + "”"
+		}
+		since := words.None
+		if m := d.run.Timeline.Released; m.Seen() {
+			since = words.Since(e.At - m.At)
+		}
+		rows = append(rows, []string{since, words.Clock(e.At), fmt.Sprint(e.Seq), text})
+	}
+	d.Table([]string{">Since release", ">Run", ">Event", "What happened"}, rows)
+}
+
+func (d *draft) detection() {
+	var noticed, quiet []string
+	for _, w := range dossier.Watches(d.run) {
+		what := "metric "
+		if w.Gate {
+			what = "gate "
+		}
+		line := what + markdown.Strong(markdown.Text(w.Name)) + " " + markdown.Text(w.Text(d.run.Timeline))
+		if w.Noticed() {
+			noticed = append(noticed, line)
+		} else {
+			quiet = append(quiet, line)
+		}
+	}
+	d.Heading(2, "Detection")
+	d.Heading(3, "What noticed")
+	d.List(orNothing(noticed)...)
+	d.Heading(3, "What did not")
+	d.List(orNothing(quiet)...)
+	d.segments()
+}
+
+func orNothing(lines []string) []string {
+	if len(lines) == 0 {
+		return []string{"nothing"}
+	}
+	return lines
+}
+
+// mostSegments is how many cohorts on routes are shown, the worst first.
+const mostSegments = 8
+
+func (d *draft) segments() {
+	average, segments := dossier.Segments(d.run)
+	if len(segments) == 0 {
+		return
+	}
+	d.Heading(3, "Good answers while the canary was judged")
+	row := func(cohort, route string, s dossier.Segment) []string {
+		return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), dossier.GoodWords(s.Canary), dossier.GoodWords(s.Primary)}
+	}
+	rows := [][]string{row("everyone", "all", average)}
+	for _, s := range segments[:min(len(segments), mostSegments)] {
+		rows = append(rows, row(s.Cohort, s.Route, s))
+	}
+	d.Table([]string{"Cohort", "Route", ">Requests on the canary", ">Canary", ">Primary"}, rows)
+}
