@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"coalmine/loadgen/ledger"
+)
+
+func newLoadMergeCommand(env *Env) *cobra.Command {
+	var asJSON, incomplete bool
+	cmd := &cobra.Command{
+		Use:   "merge FILE...",
+		Short: "Add up the accounts of shards",
+		Long: "Add up the accounts that coalmine load --save has written for the shards of one plan. Counts and histograms are " +
+			"exact: they are those of one run with all requests.",
+		Example: `coalmine load browse --shard 1/2 --save one.json --target http://127.0.0.1:8080
+coalmine load browse --shard 2/2 --save two.json --target http://127.0.0.1:8080
+coalmine load merge one.json two.json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			return between(1, "FILE")(cmd, args[:min(len(args), 1)])
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return env.mergeLoads(args, incomplete, asJSON) },
+	}
+	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "merge although shards are missing")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (env *Env) mergeLoads(names []string, incomplete, asJSON bool) error {
+	var documents []ledger.Document
+	for _, name := range names {
+		d, err := env.readAccounts(name)
+		if err != nil {
+			return err
+		}
+		documents = append(documents, d)
+	}
+	merged, err := ledger.Merge(documents, incomplete)
+	if err != nil {
+		return invalid("", "%w", err)
+	}
+	return env.writeLoadResult(newLoadResult(merged, nil, nil), asJSON)
+}
+
+func (env *Env) readAccounts(name string) (ledger.Document, error) {
+	f, err := os.Open(env.path(name))
+	if err != nil {
+		return ledger.Document{}, invalid("name files that coalmine load --save has written", "%w", err)
+	}
+	defer f.Close()
+	d, err := ledger.ReadDocument(name, f)
+	if err != nil {
+		return d, invalid("name files that coalmine load --save has written", "%w", err)
+	}
+	return d, nil
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"coalmine/lab/slo"
+	"coalmine/loadgen"
+	"coalmine/loadgen/accesslog"
+	"coalmine/scenarios"
+)
+
+// loadSource is what is to be sent: the traffic of a scenario, a workload, or an access log.
+type loadSource struct {
+	name     string
+	workload loadgen.Workload
+	// expected is what users may expect of the routes; it decides which answers are slow and which rows are marked.
+	expected []slo.Objective
+	// scenario is nil for traffic that comes without services.
+	scenario *scenarios.Scenario
+	broken   accesslog.Broken
+	duration time.Duration
+}
+
+// released is the service that the scenario releases; "" without a scenario.
+func (s *loadSource) released() string {
+	if s.scenario == nil {
+		return ""
+	}
+	return s.scenario.Release.Service
+}
+
+// entry is the service that routes ask which name none; "" without a scenario.
+func (s *loadSource) entry() string {
+	if s.scenario == nil {
+		return ""
+	}
+	return s.scenario.Services[0].Name
+}
+
+// loadSource finds what the command line names, and changes it as the flags say.
+func (env *Env) loadSource(name string, f loadPlanFlags) (*loadSource, error) {
+	s, err := env.findLoad(name, f)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.change(s); err != nil {
+		return nil, err
+	}
+	env.tellBroken(s)
+	return s, nil
+}
+
+// findLoad looks among the scenarios, then among the workloads, then among the files.
+func (env *Env) findLoad(name string, f loadPlanFlags) (*loadSource, error) {
+	if f.replay != "" {
+		return env.replayed(name, f)
+	}
+	path := env.path(name)
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		if filepath.Base(path) == scenarios.FileScenario {
+			return env.scenarioLoad(filepath.Dir(path))
+		}
+		w, err := scenarios.OpenWorkload(path)
+		return workloadSource(w, err)
+	}
+	w, err := scenarios.NamedWorkload(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return workloadSource(w, err)
+	}
+	s, err := env.scenarioLoad(name)
+	var input *invalidError
+	if errors.As(err, &input) {
+		input.hint += "\nthe workloads are " + strings.Join(scenarios.WorkloadNames(), ", ") + "; a path may also lead to a workload file"
+	}
+	return s, err
+}
+
+func (env *Env) scenarioLoad(name string) (*loadSource, error) {
+	src, err := env.openScenario(name)
+	if err != nil {
+		return nil, err
+	}
+	s := src.scenario
+	return &loadSource{name: s.Name, workload: s.Traffic, expected: s.Objectives, scenario: s, broken: s.Broken}, src.Close()
+}
+
+func workloadSource(w *scenarios.Workload, err error) (*loadSource, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &loadSource{name: w.Name, workload: w.Traffic, expected: w.Objectives, broken: w.Broken}, nil
+}
+
+// replayed takes the requests from a log: by a workload's routes and cohorts where one is named, else by those that the log has.
+func (env *Env) replayed(name string, f loadPlanFlags) (*loadSource, error) {
+	bare, err := workloadSource(scenarios.WorkloadFromLog(env.path(f.replay), f.format, f.speed))
+	if err != nil {
+		return nil, invalid("name an access log in the common, combined or JSON format", "--replay: %w", err)
+	}
+	if name == "" {
+		return bare, nil
+	}
+	f.replay = ""
+	s, err := env.findLoad(name, f)
+	if err != nil {
+		return nil, err
+	}
+	s.broken = bare.broken
+	s.workload.Replay = bare.workload.Replay
+	return s, nil
+}
+
+// change applies the flags that say what is sent.
+func (f loadPlanFlags) change(s *loadSource) error {
+	replay := s.workload.Replay
+	if f.rate > 0 {
+		if replay != nil {
+			return invalid("use --speed", "--rate: a log has its own rate")
+		}
+		s.workload.Rate = loadgen.Curve{Constant: f.rate}
+	}
+	if f.speed > 0 {
+		if replay == nil {
+			return invalid("use --rate", "--speed is for replayed logs")
+		}
+		faster := *replay
+		faster.Speed = f.speed
+		s.workload.Replay = &faster
+	}
+	s.duration = cmp.Or(f.duration, defaultLoad)
+	if f.duration == 0 && replay != nil {
+		s.duration = lengthOf(s.workload.Replay)
+	}
+	return f.addHeaders(s)
+}
+
+// lengthOf is how long a replay takes, its last second whole.
+func lengthOf(r *loadgen.Replay) time.Duration {
+	if len(r.Lines) == 0 {
+		return 0
+	}
+	first, last := r.Lines[0].At, r.Lines[0].At
+	for _, l := range r.Lines {
+		if l.At.Before(first) {
+			first = l.At
+		}
+		if l.At.After(last) {
+			last = l.At
+		}
+	}
+	d := last.Sub(first).Truncate(time.Second) + time.Second
+	return time.Duration(float64(d)/cmp.Or(r.Speed, 1)) + 1
+}
+
+// addHeaders gives every cohort the headers of the command line.
+func (f loadPlanFlags) addHeaders(s *loadSource) error {
+	if len(f.headers) == 0 {
+		return nil
+	}
+	var pairs []loadgen.Pair
+	for _, text := range f.headers {
+		name, value, ok := strings.Cut(text, ":")
+		if !ok {
+			return invalid("write 'NAME: VALUE'", "--header %q has no colon", text)
+		}
+		pairs = append(pairs, loadgen.Pair{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	}
+	cohorts := make([]loadgen.Cohort, len(s.workload.Cohorts))
+	for i, c := range s.workload.Cohorts {
+		c.Headers = append(append([]loadgen.Pair{}, c.Headers...), pairs...)
+		cohorts[i] = c
+	}
+	s.workload.Cohorts = cohorts
+	return nil
+}
+
+// tellBroken says which lines of a log were left out.
+func (env *Env) tellBroken(s *loadSource) {
+	if s.broken.Count == 0 {
+		return
+	}
+	fmt.Fprintf(env.Err, "%d of %d lines of the log cannot be read and are left out\n", s.broken.Count, s.broken.Count+len(s.workload.Replay.Lines))
+	for _, l := range s.broken.First {
+		fmt.Fprintf(env.Err, "  line %d: %s\n", l.Number, l.Reason)
+	}
+}
