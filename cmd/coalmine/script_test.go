@@ -17,8 +17,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs the program as users do.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serves": serves, "stops": stops},
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serves": serves, "stops": stops},
 		Setup: func(e *testscript.Env) error {
 			e.Values[servedKey{}] = &[]*served{}
 			return nil
