@@ -342,6 +342,23 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
+func TestMergeRefusesNumbersThatNoRunHas(t *testing.T) {
+	a, b := sample(t, loadgen.Shard{Index: 1, Count: 2}), sample(t, loadgen.Shard{Index: 2, Count: 2})
+	a.at(0, 0, "v1").Bytes, b.at(0, 0, "v1").Bytes = maxCount/2, 1<<63-1
+	_, err := Merge([]Document{{"a", reread(t, a)}, {"b", b}}, false)
+	if want := "the documents add up to counts over 2^53, which no run has"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestShardsInWords(t *testing.T) {
+	for want, s := range map[string]shardSet{"1/1": {1, []int{1}}, "2/3": {3, []int{2}}, "all of 3": {3, []int{1, 2, 3}}, "2 of 3": {3, []int{1, 3}}} {
+		if got := s.String(); got != want {
+			t.Errorf("%v is %q, want %q", s, got, want)
+		}
+	}
+}
+
 func TestMergeOfAPart(t *testing.T) {
 	d := Document{"a", sample(t, loadgen.Shard{Index: 2, Count: 3})}
 	l, err := Merge([]Document{d}, true)

@@ -1,6 +1,7 @@
 package objective_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,17 @@ func TestParseErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v\nwant %s", text, err, want)
 		}
+	}
+}
+
+func TestLongListsAreCut(t *testing.T) {
+	w := workload()
+	for i := range 20 {
+		w.Routes = append(w.Routes, loadgen.Route{Name: fmt.Sprint("route-", i), Path: "/"})
+	}
+	_, err := objective.Parse("route=none p99<1s", w)
+	if want := "route-5 and 14 more"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("error %v, want … %s", err, want)
 	}
 }
 

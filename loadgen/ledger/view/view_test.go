@@ -156,6 +156,26 @@ func TestNothingCameBack(t *testing.T) {
 	golden(t, "nothing-80.txt", text(t, l, view.Options{Objectives: objectives()}))
 }
 
+func TestMergedShards(t *testing.T) {
+	var documents []ledger.Document
+	for i := range 2 {
+		c := config(shop(t))
+		c.Shard, c.Workload = loadgen.Shard{Index: i + 1, Count: 3}, ""
+		l := ledger.New(c)
+		l.Add(&loadgen.Outcome{Final: true, Status: 200, Latency: time.Second})
+		documents = append(documents, ledger.Document{Ledger: l})
+	}
+	merged, err := ledger.Merge(documents, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\n load  ", "seed 3, 2 of 3 shards\n", "\n 2 requests in 1 s, 2.0 per second, none of them bad\n"} {
+		if got := text(t, merged, view.Options{}); !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+}
+
 func TestManyVersions(t *testing.T) {
 	l := ledger.New(config(shop(t)))
 	for v := range 32 {
