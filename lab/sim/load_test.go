@@ -54,42 +54,65 @@ func arrivals(plan *loadgen.Plan, until time.Duration) map[[2]string]int {
 
 // TestLoadIsWhatTheModelsSay works the answers of a load out without it.
 func TestLoadIsWhatTheModelsSay(t *testing.T) {
-	s := flight(t, "hidden-segment", "", "", 0).Scenario
-	plan := planOf(t, s, 7, 2*time.Minute)
-	report, told := loaded(t, sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}, Uptime: time.Minute})
-	models, err := services.Compile(s, plan)
-	if err != nil {
-		t.Fatal(err)
+	own := flight(t, "hidden-segment", "", "", 0).Scenario
+	browse := *own
+	browse.Traffic = browsing(t)
+	for name, s := range map[string]*scenarios.Scenario{"the scenario's traffic": own, "sessions, retries and slow clients": &browse} {
+		t.Run(name, func(t *testing.T) {
+			plan := planOf(t, s, 7, 2*time.Minute)
+			report, told := loaded(t, sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}, Uptime: time.Minute})
+			models, err := services.Compile(s, plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts, hits, retries := map[[2]string]int{}, 0, 0
+			for _, o := range told {
+				if diff := cmp.Diff(worked(t, models, plan, o), o); diff != "" {
+					t.Fatal(diff)
+				}
+				if o.Hit {
+					hits++
+				}
+				if !o.Final {
+					retries++
+					continue
+				}
+				counts[[2]string{plan.Cohorts()[o.Arrival.Cohort].Name, plan.Routes()[o.Arrival.Route].Name}]++
+			}
+			if diff := cmp.Diff(arrivals(plan, time.Hour), counts); diff != "" {
+				t.Errorf("the plan's counts, and those played: %s", diff)
+			}
+			if report.Arrivals != len(told)-retries || report.Attempts != len(told) || report.Open != 0 || report.Elapsed < plan.Duration() {
+				t.Errorf("%d told, %d retries, %+v", len(told), retries, report)
+			}
+			if hits == 0 || (retries == 0) == (s == &browse) {
+				t.Errorf("%d hits, %d retries", hits, retries)
+			}
+		})
 	}
-	counts, hits := map[[2]string]int{}, 0
-	for _, o := range told {
-		a := o.Arrival
-		r, state := app.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route}, app.State{Weight: 100}
-		front, back := models.Of("frontend", "v1").Begin(r, state), models.Of("backend", "v2").Begin(r, state)
-		want := loadgen.Outcome{
-			Arrival: a, Final: true, Intended: a.At, Sent: a.At, Latency: front.Before + back.Before + back.After + front.After,
-			Status: 200, Version: "v2", Hit: back.Hit, BytesIn: app.DefaultSize,
-		}
-		if back.Status == 500 {
-			want.Status = 502
-		}
-		if diff := cmp.Diff(want, o); diff != "" {
-			t.Fatal(diff)
-		}
-		if names := models.Of("backend", "v2").Hit(r, state); (len(names) > 0) != o.Hit {
-			t.Fatalf("request %d: %v hit it", a.Seq, names)
-		}
-		counts[[2]string{plan.Cohorts()[a.Cohort].Name, plan.Routes()[a.Route].Name}]++
-		if o.Hit {
-			hits++
-		}
+}
+
+// worked is what an attempt comes to by the models of a frontend v1 that asks a backend v2. When it was made and whether it was
+// the last is taken as told.
+func worked(t *testing.T, models services.Models, plan *loadgen.Plan, o loadgen.Outcome) loadgen.Outcome {
+	a, state := o.Arrival, app.State{Weight: 100}
+	r := app.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route, Attempt: uint8(o.Attempt)}
+	front, back := models.Of("frontend", "v1").Begin(r, state), models.Of("backend", "v2").Begin(r, state)
+	if names := models.Of("backend", "v2").Hit(r, state); (len(names) > 0) != back.Hit {
+		t.Fatalf("request %d: %v hit it", a.Seq, names)
 	}
-	if diff := cmp.Diff(arrivals(plan, time.Hour), counts); diff != "" {
-		t.Errorf("the plan's counts, and those played: %s", diff)
+	want := loadgen.Outcome{
+		Arrival: a, Attempt: o.Attempt, Final: o.Final, Intended: o.Intended, Sent: o.Intended,
+		Latency: o.Intended - a.At + front.Before + back.Before + back.After + front.After,
+		Status:  200, Version: "v2", Hit: back.Hit, BytesIn: app.DefaultSize,
 	}
-	if hits == 0 || report.Arrivals != len(told) || report.Attempts != len(told) || report.Open != 0 || report.Elapsed < plan.Duration() {
-		t.Errorf("%d hits, %d told, %+v", hits, len(told), report)
+	if back.Status == 500 {
+		want.Status = 502
 	}
+	if rate := plan.Cohorts()[a.Cohort].Bandwidth; rate > 0 {
+		want.Latency += app.DefaultSize * time.Second / time.Duration(rate)
+	}
+	return want
 }
 
 // The same load gives the same outcomes, and so do its shards as far as requests do not meet.
@@ -161,6 +184,23 @@ func TestLoadBringsKilledPodsBack(t *testing.T) {
 	}
 	if report.Open != 0 || up[0] < 800 || up[1]+up[2] > 100 || up[3] < 800 || up[4]+up[5] > 100 || up[6] < 800 {
 		t.Errorf("answers by five seconds %v, %+v", up, report)
+	}
+}
+
+// Pods count their uptime from before the load if they are said to.
+func TestLoadAgainstOldPods(t *testing.T) {
+	s := *flight(t, "hidden-segment", "", "", 0).Scenario
+	s.Services = slices.Clone(s.Services)
+	back := s.Service("backend")
+	b := back.Versions["v1"].Behaviour
+	b.Faults = []app.Fault{{Name: "after a minute", When: app.When{Uptime: time.Minute}, Effect: app.Effect{Status: 500}}}
+	back.Versions = map[string]scenarios.Version{"v1": back.Versions["v1"], "v2": back.Versions["v2"], "v3": {Behaviour: b}}
+	for uptime, first := range map[time.Duration]time.Duration{0: time.Minute, 50 * time.Second: 10 * time.Second} {
+		_, told := loaded(t, sim.Load{Scenario: &s, Plan: planOf(t, &s, 3, 70*time.Second), Versions: map[string]string{"backend": "v3"}, Uptime: uptime})
+		at := slices.IndexFunc(told, func(o loadgen.Outcome) bool { return o.Hit })
+		if at < 0 || told[at].Done() < first || told[at].Done() > first+time.Second {
+			t.Errorf("after %v of uptime the first hit is outcome %d", uptime, at)
+		}
 	}
 }
 

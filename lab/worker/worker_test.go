@@ -124,6 +124,38 @@ func TestWorkerPlaysTheSameRun(t *testing.T) {
 	}
 }
 
+// Sessions, bursts, retries and slow clients travel too.
+func TestWorkerPlaysTheSameTraffic(t *testing.T) {
+	w, err := scenarios.NamedWorkload("browse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := labtest.Flight(t, "hidden-segment", scenarios.Solution, "v2", 5)
+	s := *f.Scenario
+	s.Traffic = w.Traffic
+	s.Traffic.Bursts = &loadgen.Bursts{Factor: 3, Calm: 20 * time.Second, Burst: 10 * time.Second}
+	f.Scenario = &s
+	var here, there []event.Event
+	if err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { there = append(there, e) }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(labtest.Log(t, here), labtest.Log(t, there)); diff != "" {
+		t.Errorf("the worker's run differs: %.2000s", diff)
+	}
+	retries := 0
+	for _, e := range here {
+		if total, ok := e.Fact.(event.TrafficTotals); ok {
+			retries = total.Retries
+		}
+	}
+	if retries == 0 {
+		t.Error("nobody tried again")
+	}
+}
+
 // The lines of a log that traffic replays do not travel, the log does.
 func TestWorkerReplaysTheSameLog(t *testing.T) {
 	f := flight(t, "v2")

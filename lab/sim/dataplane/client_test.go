@@ -1,6 +1,7 @@
 package dataplane_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"coalmine/lab/mesh"
 	"coalmine/lab/sim/dataplane"
 	"coalmine/loadgen"
+	"coalmine/loadgen/accesslog"
 )
 
 // outcomes plays a shop and returns what was told of each request, which has one attempt.
@@ -151,6 +153,60 @@ func TestRulesLookAtTheRealTarget(t *testing.T) {
 			}
 		}
 		if taken == 0 || taken == len(told) {
+			t.Errorf("%s: the rule takes %d of %d requests", name, taken, len(told))
+		}
+	}
+}
+
+// replay makes a workload of a log in which every fifth request is a HEAD or POST, and paths are numbered.
+func replay(w *loadgen.Workload) {
+	begin := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	var lines []accesslog.Line
+	for i := range 2000 {
+		l := accesslog.Line{
+			Number: i + 1, At: begin.Add(time.Duration(i) * 5 * time.Millisecond), Client: fmt.Sprint("10.0.0.", i%30),
+			Method: "GET", Target: fmt.Sprintf("/shop/%d?page=%d", i%7, i%3),
+		}
+		switch i % 10 {
+		case 3:
+			l.Method = "HEAD"
+		case 7:
+			l.Method, l.Target = "POST", "/pay"
+		}
+		lines = append(lines, l)
+	}
+	*w = loadgen.Workload{
+		Routes:  []loadgen.Route{{Name: "shop", Path: "/shop/*"}, {Name: "pay", Path: "/pay", Method: "POST"}},
+		Cohorts: []loadgen.Cohort{{Name: "some"}},
+		Replay:  &loadgen.Replay{Log: "shop.log", Lines: lines},
+	}
+}
+
+// TestReplayedTargets plays a log whose lines ask for what they ask for, by methods of their own.
+func TestReplayedTargets(t *testing.T) {
+	for name, c := range map[string]struct {
+		match mesh.Match
+		takes func(accesslog.Line) bool
+	}{
+		"path":   {mesh.Match{Path: mesh.PathMatch{Kind: mesh.PathPrefix, Value: "/shop/3"}}, func(l accesslog.Line) bool { return strings.HasPrefix(l.Target, "/shop/3?") }},
+		"query":  {mesh.Match{Query: []mesh.ValueMatch{{Name: "page", Value: "1"}}}, func(l accesslog.Line) bool { return strings.HasSuffix(l.Target, "page=1") }},
+		"method": {mesh.Match{Method: "HEAD"}, func(l accesslog.Line) bool { return l.Method == "HEAD" }},
+	} {
+		s, told := outcomes(t, replay, func(s *shop) {
+			s.canary()
+			s.route(mesh.Rule{Matches: []mesh.Match{c.match}, Backends: split(100)}, mesh.Rule{Backends: split(0)})
+		})
+		taken := 0
+		for seq, o := range told {
+			l := s.plan.Workload().Replay.Lines[seq]
+			if c.takes(l) != (o.Version == "v2") {
+				t.Fatalf("%s: a %s of %s went to %s", name, l.Method, l.Target, o.Version)
+			}
+			if o.Version == "v2" {
+				taken++
+			}
+		}
+		if len(told) != 2000 || taken < 100 {
 			t.Errorf("%s: the rule takes %d of %d requests", name, taken, len(told))
 		}
 	}

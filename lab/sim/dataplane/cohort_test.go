@@ -1,6 +1,7 @@
 package dataplane_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -87,9 +88,26 @@ func TestSessionAffinityPullsUsersOver(t *testing.T) {
 }
 
 func TestCookiesEnd(t *testing.T) {
-	s := open(t, func(_ *loadgen.Workload, c *dataplane.Config) { c.DefaultService = "backend" })
+	t.Run("one path", func(t *testing.T) { cookiesEnd(t, mesh.PathMatch{}, "/") })
+	t.Run("many paths", func(t *testing.T) { cookiesEnd(t, mesh.PathMatch{Kind: mesh.PathRegex, Value: "/.*"}, "/{item}") })
+}
+
+// cookiesEnd asks for one path, under rules that look at the path if need be.
+func cookiesEnd(t *testing.T, match mesh.PathMatch, path string) {
+	s := open(t, func(w *loadgen.Workload, c *dataplane.Config) {
+		c.DefaultService = "backend"
+		for i := range w.Routes {
+			w.Routes[i].Path = path
+		}
+		for i := range w.Cohorts {
+			if strings.Contains(path, "{item}") {
+				w.Cohorts[i].Items = &loadgen.Items{Count: 100}
+			}
+		}
+	})
 	s.canary()
 	rules := affinity("backend", 100)
+	rules[0].Matches[0].Path = match
 	rules[1].Backends[1].ResponseHeaders.Add[0].Value = "flagger-cookie=abc; Max-Age=5"
 	rules[0].Backends[0].Service = "backend-primary" // who has the cookie goes to the primary
 	s.SetServices(append(services(), dataplane.Service{Name: "backend-canary", Namespace: "develop", Selector: map[string]string{"app": "backend"}, Port: 80}))

@@ -28,8 +28,8 @@ func impatient(w *loadgen.Workload, _ *dataplane.Config) {
 	}
 }
 
-// attempts plays a shop whose canary fails half of its requests for 20 s and to the last answer. It returns what was told of each
-// attempt, by request.
+// attempts plays a shop whose canary fails three fifths of its requests, most of them by its fault, for 20 s and to the last answer.
+// It returns what was told of each attempt, by request.
 func attempts(t *testing.T, retry *loadgen.Retry) (*shop, event.Cell, map[uint64][]loadgen.Outcome) {
 	told := map[uint64][]loadgen.Outcome{}
 	last := time.Duration(0)
@@ -45,9 +45,12 @@ func attempts(t *testing.T, retry *loadgen.Retry) (*shop, event.Cell, map[uint64
 			told[o.Arrival.Seq] = append(told[o.Arrival.Seq], *o)
 		}
 	})
-	s.canary(app.Fault{Name: "half", Share: 0.5, Effect: app.Effect{Status: 503}})
+	b := backend(app.Fault{Name: "half", Share: 0.5, Effect: app.Effect{Status: 503}})
+	b.Routes[""] = app.RouteBehaviour{Latency: b.Routes[""].Latency, ErrorRate: 0.2}
+	s.add("backend-0", "backend", "backend", "v2", "canary", b)
 	s.weigh(50)
-	s.Advance(20 * time.Second)
+	s.StartTraffic(7 * time.Second) // what is told counts from there
+	s.Advance(27 * time.Second)
 	s.StopTraffic()
 	s.Advance(time.Minute)
 	if !s.Over() {
@@ -63,12 +66,12 @@ func TestRetriesHideErrorsFromUsersAndShowThemToTheMesh(t *testing.T) {
 	if with.N != without.N || without.Retried != 0 {
 		t.Fatalf("with %+v, without %+v", with, without)
 	}
-	// A quarter of the attempts fail: each is routed and drawn anew.
+	// Three tenths of the attempts fail: each is routed and drawn anew.
 	for _, c := range []struct {
 		what      string
 		got, want float64
 	}{
-		{"errors without retries", float64(without.Errors), n / 4}, {"errors", float64(with.Errors), n / 64}, {"retries", float64(with.Retried), n * (1./4 + 1./16)},
+		{"errors without retries", float64(without.Errors), n * 0.3}, {"errors", float64(with.Errors), n * 0.027}, {"retries", float64(with.Retried), n * (0.3 + 0.09)},
 	} {
 		if math.Abs(c.got-c.want) > 5*math.Sqrt(c.want) {
 			t.Errorf("%s: %g, want about %g", c.what, c.got, c.want)
@@ -77,6 +80,14 @@ func TestRetriesHideErrorsFromUsersAndShowThemToTheMesh(t *testing.T) {
 	totals := s.Totals()
 	if totals.Planned != with.N || totals.Answered != with.N || totals.Open != 0 || totals.Retries != with.Retried {
 		t.Errorf("totals %+v, cells %+v", totals, with)
+	}
+	// Gates ask for what users got.
+	recent := 0
+	for _, r := range s.Recent(2 * time.Minute) {
+		recent += r.N
+	}
+	if recent != with.N {
+		t.Errorf("%d recent requests of %d", recent, with.N)
 	}
 	// The mesh and the services see each attempt as a request, and each failure.
 	attempts, failed := float64(with.N+with.Retried), float64(with.Errors+with.Retried)
@@ -102,7 +113,7 @@ func TestAttemptsOfARequest(t *testing.T) {
 			if o.Attempt != i || o.Final != final || o.Arrival != list[0].Arrival || !final && (o.Status != 502 || i == 2) {
 				t.Fatalf("request %d: attempt %d of %d: %+v", seq, i+1, len(list), o)
 			}
-			if o.Sent != o.Intended || i == 0 && o.Sent != o.Arrival.At || o.Done() < o.Sent {
+			if o.Sent != o.Intended || i == 0 && o.Sent != o.Arrival.At || o.Arrival.At > 20*time.Second || o.Done() < o.Sent {
 				t.Fatalf("request %d: %+v", seq, o)
 			}
 			if i > 0 {
@@ -175,5 +186,42 @@ func TestPendingRetriesAreOpen(t *testing.T) {
 	after, totals := sum(s.Cells()), s.Totals()
 	if after.N != cells.Retried || totals.Open != 0 || totals.Retries != cells.Retried || !s.Over() || after.Slow != after.N {
 		t.Errorf("%+v, cells %+v", totals, after)
+	}
+}
+
+// What an attempt leaves behind, a wait that was to end or a place among those who wait, is nothing to the next.
+func TestAttemptsWaitEachForThemselves(t *testing.T) {
+	var told []loadgen.Outcome
+	s := open(t, func(w *loadgen.Workload, c *dataplane.Config) {
+		for i := range w.Cohorts {
+			w.Cohorts[i].Retry = &loadgen.Retry{Attempts: 3, Base: time.Second, Max: time.Second}
+		}
+		c.Done = func(o *loadgen.Outcome) { told = append(told, *o) }
+	})
+	down := app.Fault{Name: "down", Effect: app.Effect{Status: 503}}
+	pods := []string{"frontend-0", "frontend-1"}
+	for _, name := range pods {
+		s.RemovePod(name)
+	}
+	s.AddPod(s.pod("frontend-2", "frontend", "frontend", "v1", "", backend(down)))
+	s.Advance(time.Second)
+	s.StopTraffic()
+	// First attempts wait, then fail at once. Second ones wait for their three seconds. Third ones come while nothing waits.
+	s.SetReady("frontend-2", s.Now())
+	s.Advance(1500 * time.Millisecond)
+	s.SetUnready("frontend-2")
+	s.Advance(5500 * time.Millisecond)
+	s.SetReady("frontend-2", s.Now())
+	s.Advance(time.Minute)
+	totals := s.Totals()
+	if totals.Open != 0 || len(told) != 3*totals.Planned {
+		t.Fatalf("%d attempts, %+v", len(told), totals)
+	}
+	for _, o := range told {
+		took := o.Done() - o.Sent
+		waited := took >= 3*time.Second
+		if o.Attempt != 1 && (o.Status != 503 || waited) || o.Attempt == 1 && o.Status == 504 && o.Done() < 5*time.Second-500*time.Millisecond {
+			t.Fatalf("attempt took %v: %+v", took, o)
+		}
 	}
 }
