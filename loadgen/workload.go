@@ -17,7 +17,7 @@ type Workload struct {
 	// Bursts raise the rate at random times.
 	Bursts *Bursts `yaml:"bursts,omitempty" json:"bursts,omitempty"`
 	// Routes are what users can ask for.
-	Routes []Route `yaml:"routes" json:"routes"`
+	Routes []Route `yaml:"routes,omitempty" json:"routes,omitempty"`
 	// Cohorts are the kinds of users. Their shares sum to 1.
 	Cohorts []Cohort `yaml:"cohorts" json:"cohorts"`
 	// Replay takes times, paths and users from an access log, in the place of rate, bursts, shares and sessions.

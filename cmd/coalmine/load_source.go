@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,8 +114,19 @@ func (env *Env) replayed(name string, f loadPlanFlags) (*loadSource, error) {
 		return nil, err
 	}
 	s.broken = bare.broken
-	s.workload.Replay = bare.workload.Replay
+	s.workload = onlyTold(s.workload, bare.workload.Replay)
 	return s, nil
+}
+
+// onlyTold keeps of a workload what a log does not say: the routes, and who the cohorts are.
+func onlyTold(w loadgen.Workload, r *loadgen.Replay) loadgen.Workload {
+	w.Rate, w.Bursts, w.Replay = loadgen.Curve{}, nil, r
+	w.Cohorts = slices.Clone(w.Cohorts)
+	for i := range w.Cohorts {
+		c := &w.Cohorts[i]
+		c.Share, c.Users, c.Mix, c.Zipf, c.Session, c.Items = 0, 0, nil, nil, nil, nil
+	}
+	return w
 }
 
 // change applies the flags that say what is sent.

@@ -68,7 +68,7 @@ func (p *page) table(l *ledger.Ledger, all *ledger.Cell, objectives []Objective)
 	for _, r := range rows {
 		sign, tone := r.sign()
 		p.line(" ", p.in(tone, left(sign, 3)), " ", t.names(r.cell), p.in(r.tone(), t.numbers(r.cell)))
-		if r.cell.Bad > 0 {
+		if r.cell.Bad+r.cell.Refused > 0 {
 			p.wrapped(7, faint, r.why())
 		}
 	}

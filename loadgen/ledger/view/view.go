@@ -72,7 +72,7 @@ func (p *page) head(l *ledger.Ledger, all *ledger.Cell) {
 	}
 	text := fmt.Sprintf("%s in %s, %s per second", count(all.Requests, "request", "requests"), span(l.Elapsed()), rate(l, all))
 	if all.Bad == 0 {
-		p.wrapped(1, plain, text+", none of them bad")
+		p.wrapped(1, plain, strings.TrimRight(text+", none of them bad; "+unaccepted(all), "; "))
 		return
 	}
 	p.wrapped(1, plain, fmt.Sprintf("%s, %s bad (%s): %s", text, number(all.Bad), percent(share(all.Bad, all.Requests)), reasons(all)))
@@ -112,7 +112,19 @@ func reasons(c *ledger.Cell) string {
 	add(c.Limited, "429")
 	add(c.Slow, "slow")
 	add(c.Wrong, "wrong"+stuck+"content")
+	if text := unaccepted(c); text != "" {
+		parts = append(parts, text)
+	}
 	return strings.Join(parts, ", ")
+}
+
+// unaccepted tells of answers that are no fault of the service by their status, though seldom what was meant: a path that is not
+// there is the sender's mistake.
+func unaccepted(c *ledger.Cell) string {
+	if c.Refused == 0 {
+		return ""
+	}
+	return fmt.Sprintf("other%s4xx%s%s (%s of all), which do not count as bad", stuck, stuck, number(c.Refused), percent(share(c.Refused, c.Requests)))
 }
 
 // mark is what an objective makes of a cell.

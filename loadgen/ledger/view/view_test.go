@@ -257,3 +257,24 @@ func renamed(t *rapid.T, l *ledger.Ledger, name string) *ledger.Ledger {
 	}
 	return d.Ledger
 }
+
+// A path that is not there is nobody's outage, but whoever sends half of a load to it wants to know.
+func TestOtherClientErrorsAreTold(t *testing.T) {
+	l := ledger.New(config(shop(t)))
+	for i := range 10 {
+		o := loadgen.Outcome{Final: true, Status: 200, Version: "v1"}
+		if i < 4 {
+			o.Status = 404
+		}
+		l.Add(&o)
+	}
+	got := strings.ReplaceAll(text(t, l, view.Options{Objectives: objectives()}), "\u00a0", " ")
+	for _, want := range []string{"none of them bad; other 4xx 4 (40 % of all)", "\n       other 4xx 4 (40 % of all), which do not count as bad\n"} {
+		if !strings.Contains(strings.Join(strings.Fields(got), " "), strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("%q is missing in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "BAD p") || strings.Contains(got, "BAD r") {
+		t.Errorf("4xx are marked as bad:\n%s", got)
+	}
+}
