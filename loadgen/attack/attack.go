@@ -7,6 +7,7 @@ package attack
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -52,10 +53,12 @@ type Attack struct {
 	// Done is told of each attempt, in order of their ends, from one goroutine. The value is reused. While it runs nobody else is
 	// told, and workers come to wait.
 	Done func(*loadgen.Outcome)
-	// Raw is told the same, before Done, as vegeta would have it but for four things: time and latency are from when the attempt
-	// was meant to be sent, the bytes of the answer are counted though they are not kept, Attack is the cohort, and an answer that
-	// breaks off keeps no headers. Nil is for none.
+	// Raw is told the same, before Done, as vegeta would have it but for three things: time and latency are from when the attempt
+	// was meant to be sent, the bytes of the answer are counted though they are not kept, and Attack is the cohort. Nil is for none.
 	Raw func(*vegeta.Result)
+
+	// observe is for tests that look at what is sent.
+	observe func(net.Conn) net.Conn
 }
 
 // Report says how an attack went.

@@ -11,8 +11,9 @@ import (
 
 // dialer opens connections for net/http, some of them before they are asked for, and closes all of them in the end.
 type dialer struct {
-	net net.Dialer
-	tls *tls.Config
+	net     net.Dialer
+	tls     *tls.Config
+	observe func(net.Conn) net.Conn
 
 	// ctx ends dials under way, which net/http goes on with for the next request even if nobody waits for them any more.
 	ctx    context.Context
@@ -143,6 +144,9 @@ type conn struct {
 }
 
 func (d *dialer) own(c net.Conn) *conn {
+	if d.observe != nil {
+		c = d.observe(c)
+	}
 	mine := &conn{c, d}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -2,7 +2,6 @@ package attack
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -64,7 +63,7 @@ func isTLS(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var handshake *handshakeError
 	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &certificate) ||
-		errors.As(err, new(x509.UnknownAuthorityError)) || errors.As(err, &handshake) && !isReset(err) || isAlert(err)
+		errors.As(err, &handshake) && !isReset(err) || isAlert(err)
 }
 
 // isAlert tells an alert, which crypto/tls makes an operational error "remote error" or "local error" of.

@@ -37,12 +37,12 @@ type flight struct {
 	version     string
 	hit, wrong  bool
 	header      http.Header
-	// isEnded is guarded by the lock of flights, as are the neighbours in the list of those that are out.
+	// isEnded is guarded by the lock of flights, as are the neighbours in their ring.
 	isEnded    bool
 	prev, next *flight
 }
 
-// flights are the attempts under way. Each has a slot from its tick on, and is in a list by time of send while it is out.
+// flights are the attempts under way. Each has a slot from its tick on, and is in a ring by time of send while it has time left.
 type flights struct {
 	begin   time.Time
 	timeout time.Duration
@@ -50,14 +50,17 @@ type flights struct {
 	mu    sync.Mutex
 	slots []*flight
 	free  []int
-	// out is a ring around itself, with inAir others and at most peak.
-	out         flight
+	// out is a ring around itself of those who have time left. Unless it is empty, the alarm is set to when that of the first is over,
+	// or before.
+	out   flight
+	alarm *time.Timer
+	// inAir have departed and not landed.
 	inAir, peak int
 	// ended waits to be told, in order.
 	ended []*flight
-	// alarm is set to when the first flight's time is over, grace to when that of all is.
-	alarm, grace *time.Timer
-	stopped      bool
+	// grace is set to when the time of all is over.
+	grace   *time.Timer
+	stopped bool
 }
 
 func newFlights(workers int, timeout time.Duration) *flights {
@@ -98,32 +101,47 @@ func (fs *flights) depart(f *flight) context.Context {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.sent = time.Since(fs.begin)
-	last := fs.out.prev
-	f.prev, f.next = last, &fs.out
-	last.next, fs.out.prev = f, f
 	fs.inAir++
 	fs.peak = max(fs.peak, fs.inAir)
-	switch {
-	case fs.stopped:
+	if fs.stopped {
 		cancel(errStopped)
+		return ctx
+	}
+	switch {
 	case fs.alarm == nil:
 		fs.alarm = time.AfterFunc(fs.timeout, fs.expire)
-	case last == &fs.out:
+	case fs.out.next == &fs.out:
 		fs.alarm.Reset(fs.timeout)
 	}
+	f.enlist(&fs.out)
 	return ctx
 }
 
-// expire cancels the flights whose time is over.
+// enlist puts a flight at the end of a ring.
+func (f *flight) enlist(ring *flight) {
+	f.prev, f.next = ring.prev, ring
+	f.prev.next, f.next.prev = f, f
+}
+
+// delist takes a flight out of the ring that it is in, if it is in one.
+func (f *flight) delist() {
+	if f.next != nil {
+		f.prev.next, f.next.prev = f.next, f.prev
+		f.prev, f.next = nil, nil
+	}
+}
+
+// expire cancels the flights whose time is over, and sets the alarm for the next one.
 func (fs *flights) expire() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	now := time.Since(fs.begin)
-	for f := fs.out.next; f != &fs.out; f = f.next {
+	for now := time.Since(fs.begin); fs.out.next != &fs.out; {
+		f := fs.out.next
 		if left := f.sent + fs.timeout - now; left > 0 {
 			fs.alarm.Reset(left)
 			return
 		}
+		f.delist()
 		f.cancel(errTimeout)
 	}
 }
@@ -140,7 +158,9 @@ func (fs *flights) abort() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.stopped = true
-	for f := fs.out.next; f != &fs.out; f = f.next {
+	for fs.out.next != &fs.out {
+		f := fs.out.next
+		f.delist()
 		f.cancel(errStopped)
 	}
 }
@@ -153,9 +173,8 @@ func (fs *flights) land(f *flight, err error) {
 		return
 	}
 	f.isEnded, f.err, f.ended = true, err, time.Since(fs.begin)
-	if f.next != nil {
-		f.prev.next, f.next.prev = f.next, f.prev
-		f.prev, f.next = nil, nil
+	f.delist()
+	if f.cancel != nil {
 		fs.inAir--
 	}
 	fs.ended = append(fs.ended, f)

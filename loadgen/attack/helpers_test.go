@@ -2,6 +2,8 @@ package attack_test
 
 import (
 	"context"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -138,3 +140,6 @@ func (w *witness) see(r *http.Request) seen {
 	w.list = append(w.list, s)
 	return s
 }
+
+// quiet is for servers whose complaints are expected.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

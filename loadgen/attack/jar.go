@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,9 +35,9 @@ type jar struct {
 // cookie is one that a server set.
 type cookie struct {
 	name, value string
-	// host is the one that set it; domain, if there is one, is all that end in it.
-	host, domain, path string
-	secure             bool
+	// domain is the only host that it goes to, or all that end in it.
+	domain, path     string
+	hostOnly, secure bool
 	// expires is zero for never. A cookie that is over still hides the plan's of its name.
 	expires time.Time
 }
@@ -118,10 +119,11 @@ func (c *cookie) text(now time.Time) string {
 	return c.name + "=" + c.value
 }
 
-// fits tells whether a cookie goes with a request (RFC 6265, section 5.4). Ports do not matter.
+// fits tells whether a cookie goes with a request (RFC 6265, section 5.4). Ports do not matter. As for browsers, this machine itself
+// is a secure place.
 func (c *cookie) fits(req *http.Request) bool {
 	host := hostOf(req)
-	if host != c.host && (c.domain == "" || !within(host, c.domain)) || c.secure && req.URL.Scheme != "https" {
+	if host != c.domain && (c.hostOnly || !within(host, c.domain)) || c.secure && req.URL.Scheme != "https" && !isLocal(host) {
 		return false
 	}
 	path := req.URL.Path
@@ -173,17 +175,18 @@ func (j *jar) keep(user uint32, req *http.Request, resp *http.Response) {
 // read takes what a client keeps of a cookie (RFC 6265, section 5.3); false for one that it does not take. There is no list of
 // public suffixes here: of domains only those without a dot are refused.
 func (j *jar) read(c *http.Cookie, req *http.Request) (cookie, bool) {
-	k := cookie{name: c.Name, value: c.Value, host: hostOf(req), path: c.Path, secure: c.Secure, expires: c.Expires}
+	host := hostOf(req)
+	k := cookie{name: c.Name, value: c.Value, domain: host, hostOnly: true, path: c.Path, secure: c.Secure, expires: c.Expires}
 	if c.Quoted {
 		k.value = `"` + c.Value + `"`
 	}
-	if domain := strings.ToLower(strings.TrimPrefix(c.Domain, ".")); domain != "" && domain != k.host {
-		if !within(k.host, domain) || !strings.Contains(domain, ".") || isAddress(k.host) {
+	if domain := strings.ToLower(strings.TrimPrefix(c.Domain, ".")); domain != "" && !isAddress(host) && strings.Contains(domain, ".") {
+		if !within(host, domain) {
 			return k, false
 		}
-		k.domain = domain
-	} else if strings.Contains(domain, ".") && !isAddress(domain) {
-		k.domain = domain
+		k.domain, k.hostOnly = domain, false
+	} else if domain != "" && domain != host {
+		return k, false
 	}
 	if !strings.HasPrefix(k.path, "/") {
 		k.path = directory(req.URL.Path)
@@ -202,6 +205,10 @@ func isAddress(host string) bool {
 	return strings.Contains(host, ":") || strings.Trim(host, "0123456789.") == ""
 }
 
+func isLocal(host string) bool {
+	return within(host, "localhost") || net.ParseIP(host).IsLoopback()
+}
+
 // directory is the default path (RFC 6265, section 5.1.4).
 func directory(path string) string {
 	if at := strings.LastIndexByte(path, '/'); at > 0 && path[0] == '/' {
@@ -210,11 +217,11 @@ func directory(path string) string {
 	return "/"
 }
 
-// addTo replaces the cookie of the same name, host or domain, and path, or puts a new one before those of shorter paths. When there
-// are too many, those that are over go first, then the oldest of the shortest path.
+// addTo replaces the cookie of the same name, domain and path, or puts a new one before those of shorter paths. When there are too
+// many, those that are over go first, then the oldest of the shortest path.
 func (c cookie) addTo(list []cookie, now time.Time) []cookie {
 	at := slices.IndexFunc(list, func(o cookie) bool {
-		return o.name == c.name && o.path == c.path && o.domain == c.domain && (c.domain != "" || o.host == c.host)
+		return o.name == c.name && o.path == c.path && o.domain == c.domain
 	})
 	if at >= 0 {
 		list[at] = c

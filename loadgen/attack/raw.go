@@ -1,6 +1,9 @@
 package attack
 
 import (
+	"net/url"
+	"strings"
+
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
@@ -9,9 +12,16 @@ func (r *run) raw(f *flight) *vegeta.Result {
 	res := &vegeta.Result{
 		Attack: r.Plan.Cohorts()[f.arrival.Cohort].Name, Seq: f.ticket, Code: f.status,
 		Timestamp: r.report.Begin.Add(f.at), Latency: f.ended - f.at,
-		BytesOut: uint64(f.length), BytesIn: uint64(f.body.read), Method: f.method, URL: f.url, Headers: f.header,
+		BytesIn: uint64(f.body.read), Method: f.method, URL: f.url, Headers: f.header,
+	}
+	if f.err == nil {
+		res.BytesOut = uint64(f.length)
 	}
 	switch {
+	case f.err != nil && f.reason == "":
+		// As http.Client says it.
+		op := f.method[:1] + strings.ToLower(f.method[1:])
+		res.Error = (&url.Error{Op: op, URL: f.url, Err: f.err}).Error()
 	case f.err != nil:
 		res.Error = f.err.Error()
 	case f.status < 200 || f.status >= 400:

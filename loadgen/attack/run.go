@@ -41,6 +41,7 @@ func newRun(a Attack) (*run, error) {
 		}
 	}
 	r.dialer = newDialer(a.Timeout, a.TLS, a.HTTP2)
+	r.dialer.observe = a.observe
 	r.flights = newFlights(a.Workers, a.Timeout)
 	r.carrier = &carrier{
 		next: r.transport(), plan: a.Plan, flights: r.flights, jar: newJar(), clock: r.clock,
@@ -60,7 +61,7 @@ func throttles(p *loadgen.Plan) bool {
 }
 
 // maxHeaderBytes bounds the headers of an answer.
-const maxHeaderBytes = 1 << 20
+const maxHeaderBytes = 256 << 10
 
 // transport keeps every connection that a worker may need. Timeouts are those of the flights. Answers stay as they were sent, for
 // their bytes are counted.

@@ -1,0 +1,93 @@
+package attack
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"coalmine/loadgen"
+	"coalmine/loadgen/pace"
+)
+
+// TestScheduleHandsOutWhatIsDue plays a schedule whose items all are due, and ends attempts in any order: each tick has the first
+// of what is known then, each arrival gets its attempts, and the end comes when nothing is left.
+func TestScheduleHandsOutWhatIsDue(t *testing.T) {
+	w := loadgen.Workload{
+		Rate:   loadgen.Curve{Constant: 100},
+		Routes: []loadgen.Route{{Name: "home", Path: "/"}},
+		Cohorts: []loadgen.Cohort{{Name: "all", Share: 1, Mix: map[string]float64{"home": 1},
+			Retry: &loadgen.Retry{Attempts: 3, Base: 10 * time.Millisecond, Max: time.Second}}},
+	}
+	plan, err := loadgen.NewPlan(w, 1, 300*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		timer, err := pace.NewTimer()
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer timer.Close()
+		s := newSchedule(plan, loadgen.Shard{}, timer)
+		s.begin = time.Now().Add(-time.Hour)
+		cursor, waiting, open := plan.Arrivals(), []item(nil), []item(nil)
+		attempts := make(map[uint64]int)
+		for {
+			_, promised, over := s.promise()
+			if over {
+				break
+			}
+			if promised {
+				it, ok := s.take()
+				if !ok {
+					r.Fatal("a tick without an item")
+				}
+				want := first(cursor, &waiting)
+				if it != want {
+					r.Fatalf("handed out %+v, not %+v", it, want)
+				}
+				attempts[it.arrival.Seq]++
+				open = append(open, it)
+			}
+			for len(open) > 0 && (!promised || rapid.Bool().Draw(r, "end")) {
+				at := rapid.IntRange(0, len(open)-1).Draw(r, "which")
+				it := open[at]
+				open = slices.Delete(open, at, at+1)
+				status := rapid.SampledFrom([]uint16{200, 503}).Draw(r, "status")
+				ended := it.at + time.Millisecond
+				if again := s.end(it, status, ended); again != (status == 503 && it.attempt < 2) {
+					r.Fatalf("attempt %d that ended with %d: again %t", it.attempt, status, again)
+				} else if again {
+					wait := 10 * time.Millisecond << it.attempt
+					waiting = append(waiting, item{it.arrival, it.attempt + 1, ended + wait})
+				}
+			}
+		}
+		if _, any := cursor.Peek(); any || len(waiting)+len(open) > 0 {
+			r.Fatalf("ended with %d items waiting and %d open", len(waiting), len(open))
+		}
+		if n := s.unsent(); n != 0 {
+			r.Fatalf("%d unsent", n)
+		}
+	})
+}
+
+// first is the model of what a tick is for: it looks at everything.
+func first(c *loadgen.Cursor, waiting *[]item) item {
+	a, any := c.Peek()
+	at := -1
+	for i, it := range *waiting {
+		if at < 0 && (!any || it.at < a.At) || at >= 0 && (it.at < (*waiting)[at].at || it.at == (*waiting)[at].at && it.arrival.Seq < (*waiting)[at].arrival.Seq) {
+			at = i
+		}
+	}
+	if at < 0 {
+		c.Next()
+		return item{arrival: a, at: a.At}
+	}
+	it := (*waiting)[at]
+	*waiting = slices.Delete(*waiting, at, at+1)
+	return it
+}
