@@ -25,6 +25,7 @@ func rules() []rule {
 		{pkg: "lab/event"},
 		{pkg: "lab/slo"},
 		{pkg: "lab/score/oracle"},
+		{pkg: "lab/logbook"},
 		{pkg: "manifests"},
 		{pkg: "cmd/internal/arch"},
 
@@ -78,7 +79,8 @@ func rules() []rule {
 		{pkg: "lab/quiz", imports: []string{"scenarios"}},
 		{pkg: "lab/grade", imports: []string{"lab/record", "lab/score", "lab/timeline", "lab/event", "scenarios"}},
 		{pkg: "tui", imports: []string{"tui/*", "lab/report", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
-		{pkg: "tui/*", imports: []string{"tui/*", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
+		{pkg: "tui/*", imports: []string{"tui/*", "lab/logbook", "lab/report/dossier", "lab/report/words", "lab/score", "lab/timeline",
+			"lab/timeline/*", "lab/event", "scenarios"}},
 
 		// The command ties everything together.
 		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*"}},
