@@ -52,6 +52,55 @@ func TestStatusOfTheOtherService(t *testing.T) {
 	}
 }
 
+// TestTruthOfTheOtherService goes on to the client, beside the service's own.
+func TestTruthOfTheOtherService(t *testing.T) {
+	b := constant(time.Millisecond)
+	b.Routes[""] = app.RouteBehaviour{Calls: "backend"}
+	b.Faults = []app.Fault{{Name: "own", When: app.When{Routes: []string{"pay"}}, Effect: app.Effect{AddLatency: &app.Latency{P50: 1, P99: 1}}}}
+	c := config(t, "frontend", b, newInstantClock(t))
+	u, err := url.Parse(stub(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(mark.FaultHeader, "backend/a, store/b")
+		w.Header().Set(mark.WrongHeader, "1")
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Upstreams = map[string]*url.URL{"backend": u}
+	x := start(t, c)
+	for method, want := range map[string]string{"GET": "backend/a, store/b", "POST": "frontend/own, backend/a, store/b"} {
+		a := x.ask(method, map[string]string{"GET": "/", "POST": "/pay"}[method])
+		if a.status != 200 || a.header.Get(mark.FaultHeader) != want || a.header.Get(mark.WrongHeader) != "1" || a.json(t)["ok"] != false {
+			t.Errorf("%s: %d %v %s", method, a.status, a.header, a.body)
+		}
+	}
+}
+
+// TestCallsTakeTheTimeBetween the two halves of the work.
+func TestCallsTakeTheTimeBetween(t *testing.T) {
+	clock := newHandClock(t)
+	behind := start(t, config(t, "backend", constant(5*time.Second), clock))
+	b := constant(0)
+	b.Routes[""] = app.RouteBehaviour{Calls: "backend", Latency: app.Latency{P50: 2 * time.Second, P99: 2 * time.Second}}
+	c := config(t, "frontend", b, clock)
+	c.Upstreams = map[string]*url.URL{"backend": behind.base()}
+	x := start(t, c)
+	done := x.later(context.Background(), "GET", "/")
+	clock.await(1)
+	clock.advance(time.Second)
+	behind.awaitMetric(t, "coalmine_app_in_work", "1")
+	clock.await(1)
+	clock.advance(5 * time.Second)
+	behind.awaitMetric(t, "coalmine_app_in_work", "0")
+	clock.await(1)
+	clock.advance(time.Second)
+	if a := <-done; a.status != 200 {
+		t.Errorf("status %d", a.status)
+	}
+	if got := x.metric(`app_http_request_duration_seconds_sum{cohort="unknown",route="home",version="v1"}`); got != "7" {
+		t.Errorf("%s seconds in all", got)
+	}
+}
+
 func TestOtherServiceFails(t *testing.T) {
 	for name, backend := range map[string]string{
 		"nobody listens": "http://127.0.0.1:1",

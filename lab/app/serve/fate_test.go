@@ -198,6 +198,16 @@ func TestFaultsAskForWhatWasSent(t *testing.T) {
 	}
 }
 
+// TestCookieLinesAreOneHeader where they come as several.
+func TestCookieLinesAreOneHeader(t *testing.T) {
+	b := constant(time.Millisecond)
+	b.Faults = []app.Fault{{Name: "x", When: app.When{Header: &app.NameMatch{Name: "cookie", Value: "a=b; tier=premium"}}, Effect: app.Effect{Status: 500}}}
+	x := start(t, config(t, "shop", b, newInstantClock(t)))
+	if a := x.ask("GET", "/", "Cookie: a=b", "Cookie: tier=premium"); a.status != 500 {
+		t.Errorf("two lines: %d", a.status)
+	}
+}
+
 // TestRequestsWithoutAMark have a place of their own, and the cohort that they look like.
 func TestRequestsWithoutAMark(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
@@ -220,11 +230,15 @@ func TestRequestsWithoutAMark(t *testing.T) {
 			}
 		}
 	}
+	broken := x.ask("GET", "/", mark.RequestHeader+": user=1, attempt=200, seed=2, cohort=premium").json(t)
+	if broken["marked"] != false || broken["seq"] != 4.0 || broken["user"] != 4.0 || broken["cohort"] != nil {
+		t.Errorf("with half a mark: %v", broken)
+	}
 	marked := x.ask("GET", "/", mark.RequestHeader+": seq=9, user=1, seed=2, cohort=premium").json(t)
 	if _, said := marked["marked"]; said || marked["seq"] != 9.0 {
 		t.Errorf("with a mark: %v", marked)
 	}
-	if got := x.metric(`app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"}`); got != "2" {
+	if got := x.metric(`app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"}`); got != "3" {
 		t.Errorf("%s requests of no cohort", got)
 	}
 }
@@ -241,5 +255,59 @@ func TestMarksOfOtherWorkloads(t *testing.T) {
 	}
 	if got := x.metric(`app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"}`); got != "100" {
 		t.Errorf("%s requests of no cohort", got)
+	}
+}
+
+// TestAttemptsHaveFatesOfTheirOwn, but for those without a mark: each of these is a request.
+func TestAttemptsHaveFatesOfTheirOwn(t *testing.T) {
+	b := constant(time.Millisecond)
+	b.Faults = []app.Fault{{Name: "x", Share: 0.5, Effect: app.Effect{Status: 500}}}
+	x := start(t, config(t, "shop", b, newInstantClock(t)))
+	ask := func(mark string) (statuses string) {
+		for range 12 {
+			statuses += fmt.Sprint(x.ask("GET", "/", "Coalmine-Request: "+mark).status, " ")
+		}
+		return statuses
+	}
+	all := map[string]bool{}
+	for attempt := range 20 {
+		got := ask(fmt.Sprintf("seq=1, attempt=%d, user=1, seed=1, cohort=premium", attempt))
+		if strings.Contains(got, "200") && strings.Contains(got, "500") {
+			t.Errorf("one attempt has the fates %s", got)
+		}
+		all[got] = true
+	}
+	if len(all) != 2 {
+		t.Errorf("twenty attempts have one fate: %v", all)
+	}
+	// With half a mark the place is the server's own, the first attempt of request 0.
+	m, err := config(t, "shop", b, nil).Model(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for seq := range uint64(12) {
+		want += fmt.Sprint(m.Begin(app.Request{Seq: seq, User: uint32(seq)}, app.State{InWork: 1}).Status, " ")
+	}
+	if got := ask("attempt=3, user=1, seed=9, cohort=premium"); got != want {
+		t.Errorf("half a mark: %s, want %s", got, want)
+	}
+}
+
+// TestReplayedLogsAskForAnything: what fits no route is the route of the rest, by any method.
+func TestReplayedLogsAskForAnything(t *testing.T) {
+	c := config(t, "shop", constant(time.Millisecond), newInstantClock(t))
+	w := *c.Workload
+	w.Replay = &loadgen.Replay{}
+	w.Routes = append(w.Routes[:3:3], loadgen.Route{Name: "ledger", Method: "GET", Path: "/*"})
+	c.Workload = &w
+	x := start(t, c)
+	for _, method := range []string{"GET", "POST", "PROPFIND"} {
+		if a := x.ask(method, "/wp-login.php?x"); a.status != 200 || a.json(t)["route"] != "ledger" {
+			t.Errorf("%s: %d %s", method, a.status, a.body)
+		}
+	}
+	if a := x.ask("GET", "/healthz"); a.body != "alive\n" {
+		t.Errorf("/healthz: %s", a.body)
 	}
 }

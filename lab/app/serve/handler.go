@@ -41,7 +41,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.w.Header().Set("Allow", strings.Join(allowed, ", "))
 		a.refuse(http.StatusMethodNotAllowed, "this path is asked for by "+strings.Join(allowed, ", "))
 	default:
-		a.refuse(http.StatusNotFound, "no route of the scenario has this path")
+		a.refuse(http.StatusNotFound, "no route has this path; there are "+s.routes.list)
 	}
 }
 

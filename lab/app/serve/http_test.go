@@ -61,6 +61,9 @@ func TestPathsAndMethods(t *testing.T) {
 			t.Errorf("%s %s: %s", c.method, c.path, a.body)
 		}
 	}
+	if a := x.ask("GET", "/nowhere"); !strings.Contains(a.body, "there are GET /, GET /items/{item}?view=full, POST /pay, GET /ledger") {
+		t.Errorf("a path that is not there: %s", a.body)
+	}
 	if a := x.ask("HEAD", "/"); a.status != 200 || a.body != "" || a.header.Get("Content-Length") != "128" {
 		t.Errorf("HEAD: %+v", a)
 	}

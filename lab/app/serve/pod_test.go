@@ -125,10 +125,54 @@ func TestHeldSlotsComeBack(t *testing.T) {
 	}
 	third := x.later(context.Background(), "GET", "/")
 	clock.await(1)
+	fourth := x.later(context.Background(), "GET", "/")
+	x.awaitMetric(t, "coalmine_app_waiting", "1")
 	clock.advance(time.Second)
-	if a := <-third; a.status != 200 || a.header.Get(mark.FaultHeader) != "" {
-		t.Errorf("after the leak: %d, %v", a.status, a.header)
+	for _, later := range []<-chan answer{third, fourth} {
+		if a := <-later; a.status != 200 || a.header.Get(mark.FaultHeader) != "" {
+			t.Errorf("after the leak: %d, %v", a.status, a.header)
+		}
+		if later != fourth {
+			x.awaitMetric(t, "coalmine_app_waiting", "0")
+			clock.await(1)
+			clock.advance(time.Second)
+		}
 	}
+}
+
+// TestHeldSlotsEndWithALife: what a slot of an earlier life held is no business of the next.
+func TestHeldSlotsEndWithALife(t *testing.T) {
+	b := constant(time.Second)
+	b.Capacity = app.Capacity{Concurrency: 2}
+	b.Memory = app.Memory{Limit: 10}
+	b.Faults = []app.Fault{
+		{Name: "hold", When: app.When{Routes: []string{"pay"}}, Effect: app.Effect{Hold: time.Minute}},
+		{Name: "kill", When: app.When{Routes: []string{"item"}}, Effect: app.Effect{GrowMemory: 20}},
+	}
+	clock := newHandClock(t)
+	x := start(t, config(t, "shop", b, clock))
+	ask := func(method, path string, sleeping int) answer {
+		a := x.later(context.Background(), method, path)
+		clock.await(sleeping)
+		clock.advance(time.Second)
+		return <-a
+	}
+	ask("POST", "/pay", 1)
+	ask("GET", "/items/1", 2)
+	if x.Restarts() != 1 {
+		t.Fatalf("%d restarts", x.Restarts())
+	}
+	ask("POST", "/pay", 2) // beside the wait of the earlier life
+	clock.await(2)
+	clock.advance(58 * time.Second) // in which that one ends
+	clock.await(1)
+	working := x.later(context.Background(), "GET", "/")
+	clock.await(2)
+	if a := x.ask("GET", "/"); a.status != 503 || a.header.Get(mark.FaultHeader) != "shop/hold" {
+		t.Errorf("with a slot held: %d, %v", a.status, a.header)
+	}
+	clock.advance(time.Second)
+	<-working
 }
 
 // leaking is a service that runs out of memory with its third payment.

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,7 +25,12 @@ type routes struct {
 	own     map[string]bool
 	// catch is the route of a replayed log for what fits no other, by whatever method; -1 for none.
 	catch int
+	// list has some of the routes, for who asks for another path.
+	list string
 }
+
+// maxListed is how many routes an answer names.
+const maxListed = 10
 
 func newRoutes(w *loadgen.Workload, service string) routes {
 	t := routes{
@@ -32,14 +38,10 @@ func newRoutes(w *loadgen.Workload, service string) routes {
 		own: map[string]bool{metricsPath: true, healthPath: true, readyPath: true}, catch: -1,
 	}
 	for i, r := range w.Routes {
-		method, path := r.Method, r.Path
-		if method == "" {
-			method = http.MethodGet
-		}
-		if !slices.Contains(t.methods, method) {
+		if method := cmp.Or(r.Method, http.MethodGet); !slices.Contains(t.methods, method) {
 			t.methods = append(t.methods, method)
 		}
-		path, _, _ = strings.Cut(path, "?")
+		path, _, _ := strings.Cut(r.Path, "?")
 		delete(t.own, path)
 		if w.Replay != nil && path == "/*" {
 			t.catch = i
@@ -48,7 +50,20 @@ func newRoutes(w *loadgen.Workload, service string) routes {
 		t.names = append(t.names, r.Name)
 	}
 	slices.Sort(t.methods)
+	t.list = listRoutes(w.Routes)
 	return t
+}
+
+// listRoutes names the first routes as they are asked for.
+func listRoutes(all []loadgen.Route) string {
+	var list []string
+	for _, r := range all[:min(len(all), maxListed)] {
+		list = append(list, cmp.Or(r.Method, http.MethodGet)+" "+r.Path)
+	}
+	if len(all) > maxListed {
+		list = append(list, "…")
+	}
+	return strings.Join(list, ", ")
 }
 
 // find returns the route of a request; where there is none, the methods by which its path can be asked for. Another service that
