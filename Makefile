@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench race generate
+.PHONY: help build demo test lint portable bench race generate
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ lint: ## Check format, vet and staticcheck
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+
+portable: ## Check that the load generator builds on other systems
+	GOOS=darwin $(GO) vet ./loadgen/...
+	GOOS=windows $(GO) build ./loadgen/...
 
 # Benchmarks state processor time (cpu-s), which a loaded machine changes less than the time on the wall.
 bench: ## Run the benchmarks (two minutes)

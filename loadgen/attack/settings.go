@@ -90,7 +90,7 @@ func peakRate(p *loadgen.Plan) float64 {
 		return 0
 	}
 	w := p.Workload()
-	peak := p.Expected() / p.Duration().Seconds()
+	peak := 0.0
 	const looks = 1000
 	for i := range time.Duration(looks) {
 		peak = max(peak, w.Rate.At(p.Duration()/looks*i))
@@ -98,5 +98,5 @@ func peakRate(p *loadgen.Plan) float64 {
 	if w.Bursts != nil {
 		peak *= max(w.Bursts.Factor, 1)
 	}
-	return peak
+	return max(peak, p.Expected()/p.Duration().Seconds())
 }
