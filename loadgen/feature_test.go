@@ -145,11 +145,34 @@ func checkCursors(t *rapid.T, p *loadgen.Plan, want []loadgen.Arrival, shards in
 func TestStorageIsUsedAgain(t *testing.T) {
 	for name, w := range features() {
 		cursor := newPlan(t, w, 1, time.Hour).Arrivals()
-		for range 100_000 {
-			cursor.Next()
+		walk := func() {
+			for range 200_000 {
+				cursor.Next()
+			}
 		}
-		if n := testing.AllocsPerRun(1000, func() { cursor.Next() }); n != 0 {
-			t.Errorf("%s: %g allocations per arrival", name, n)
+		walk()
+		if n := testing.AllocsPerRun(1, walk); n > 0 { // it walks twice
+			t.Errorf("%s: %g allocations", name, n)
 		}
+	}
+}
+
+// TestOneInstantHasAnOrder plays so fast that many arrivals fall on one instant: those outside of sessions come first, then those
+// of sessions, cohort by cohort.
+func TestOneInstantHasAnOrder(t *testing.T) {
+	w := mall(loadgen.Curve{Constant: 1e7}, loadgen.Think{Constant: 1})
+	w.Cohorts[0].Session.Length, w.Cohorts[3].Session.Length = 1, 1
+	list, ties := arrivals(newPlan(t, w, 1, 20*time.Millisecond)), 0
+	for i, b := range list[1:] {
+		a := list[i]
+		if a.At != b.At || (a.Session > 0) == (b.Session > 0) && (a.Cohort == b.Cohort || a.Session == 0) {
+			continue
+		}
+		if ties++; a.Session > 0 && (b.Session == 0 || a.Cohort > b.Cohort) {
+			t.Fatalf("%+v, then %+v", a, b)
+		}
+	}
+	if ties < 100 {
+		t.Errorf("%d ties", ties)
 	}
 }

@@ -96,6 +96,10 @@ func TestSecondsAreSpread(t *testing.T) {
 			t.Errorf("speed %g: %v, want %v", speed, got, want)
 		}
 	}
+	old := recorded(accesslog.Line{Target: "/"}, line(0), line(0)) // two thousand years before
+	if p := newPlan(t, old, 1, 1<<62); p.Expected() != 1 || old.Replay.Length() < 1<<62 {
+		t.Errorf("%g lines of an endless log of %v", p.Expected(), old.Replay.Length())
+	}
 	fine := recorded(line(0), line(0), line(1500*time.Millisecond), line(2*time.Second), line(2*time.Second))
 	if got, want := at(fine), []time.Duration{0, 0, 1500, 2000, 2000}; !slices.Equal(got, want) {
 		t.Errorf("a log with fractions: %v, want %v", got, want)

@@ -19,6 +19,7 @@ const (
 	maxRate     = 1e7
 	maxExponent = 10
 	maxText     = 1000
+	maxDuration = time.Duration(1 << 62) // 146 years leave room for sums
 )
 
 // findings collects what is wrong, each with the path of its field.
@@ -66,6 +67,9 @@ func (w Workload) Validate() error {
 func (w Workload) checkDuration(d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("duration: %v is negative; a plan lasts 0s or more", d)
+	}
+	if d > maxDuration {
+		return fmt.Errorf("duration: %v is over %v, which is beyond all clocks", d, maxDuration)
 	}
 	if b := w.Bursts; b != nil && int(d/(b.Calm+b.Burst)) > maxBursts/len(w.Cohorts) {
 		return fmt.Errorf("duration: %v has more than %d bursts; make them longer, or the plan shorter", d, maxBursts/len(w.Cohorts))

@@ -102,7 +102,7 @@ func (d *Diurnal) check(f *findings, path string) {
 
 // maxWave bounds the requests of a period. Near the trough of a wave almost all candidates of the thinning are passed over: some
 // 2·(wave²/7)^(1/3) in a row, if the rate falls to 0.
-const maxWave = 1e11
+const maxWave = 1e10
 
 // Bounds of bursts: sojourns that make sense, and changes of state that the processes of a plan can go through together.
 const (

@@ -52,13 +52,20 @@ func TestValidateSessions(t *testing.T) {
 		"cohorts[0].session.next[item]: no route has":          session(func(s *loadgen.Session) { s.Next["item"] = nil }),
 		`cohorts[0].session.next[reviews]: no session gets to`: session(func(s *loadgen.Session) { s.Next["reviews"] = s.Start }),
 		"cohorts[0].session: some 4147200 sessions would be":   think(loadgen.Think{Constant: 24 * time.Hour}),
-		"cohorts[0]: has more than one":                        func(w *loadgen.Workload) { w.Cohorts[0].Mix = map[string]float64{"home": 1} },
-		"cohorts[0].items: is missing":                         func(w *loadgen.Workload) { w.Cohorts[0].Items = nil },
-		"cohorts[0].items.count: 0":                            func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 0 },
-		"cohorts[0].items.count: 2000000":                      func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 2e6 },
-		"cohorts[0].items.offset: -1":                          func(w *loadgen.Workload) { w.Cohorts[0].Items.Offset = -1 },
-		"cohorts[0].items.exponent: -1":                        func(w *loadgen.Workload) { w.Cohorts[0].Items.Exponent = -1 },
-		"cohorts[3].items.exponent: 1 beside":                  func(w *loadgen.Workload) { w.Cohorts[3].Items.Exponent = 1 },
+		"cohorts[4].items: more than": func(w *loadgen.Workload) {
+			for i := range 4 {
+				c := w.Cohorts[0]
+				c.Name, c.Items = c.Name+string(rune('a'+i)), &loadgen.Items{Count: 1e6, Exponent: 1}
+				w.Cohorts = append(w.Cohorts[:1], append([]loadgen.Cohort{c}, w.Cohorts[1:]...)...)
+			}
+		},
+		"cohorts[0]: has more than one":       func(w *loadgen.Workload) { w.Cohorts[0].Mix = map[string]float64{"home": 1} },
+		"cohorts[0].items: is missing":        func(w *loadgen.Workload) { w.Cohorts[0].Items = nil },
+		"cohorts[0].items.count: 0":           func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 0 },
+		"cohorts[0].items.count: 2000000":     func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 2e6 },
+		"cohorts[0].items.offset: -1":         func(w *loadgen.Workload) { w.Cohorts[0].Items.Offset = -1 },
+		"cohorts[0].items.exponent: -1":       func(w *loadgen.Workload) { w.Cohorts[0].Items.Exponent = -1 },
+		"cohorts[3].items.exponent: 1 beside": func(w *loadgen.Workload) { w.Cohorts[3].Items.Exponent = 1 },
 	})
 }
 

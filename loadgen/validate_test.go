@@ -65,8 +65,10 @@ func TestValidateNamesTheField(t *testing.T) {
 	if err := shop(loadgen.Curve{}).Validate(); err == nil || !strings.Contains(err.Error(), "a constant of 0, which is no traffic") {
 		t.Errorf("a rate of 0: %v", err)
 	}
-	if _, err := loadgen.NewPlan(shop(loadgen.Curve{Constant: 1}), 1, -1); err == nil {
-		t.Error("a negative duration makes a plan")
+	for _, d := range []time.Duration{-1, 1<<62 + 1} {
+		if _, err := loadgen.NewPlan(shop(loadgen.Curve{Constant: 1}), 1, d); err == nil {
+			t.Errorf("a plan lasts %v", d)
+		}
 	}
 }
 

@@ -122,7 +122,7 @@ func (s *visits) move(v *visit, due appointment) {
 	v.left--
 	if v.left > 0 {
 		due.at += by.pause.draw(word(v.draws, v.step, thinkWord))
-		if due.at < s.plan.duration && due.at >= 0 { // it is negative where time is at its end
+		if due.at < s.plan.duration {
 			v.page = by.follow(v.page, word(v.draws, v.step, followWord))
 			v.step++
 			s.due.sink(due)
