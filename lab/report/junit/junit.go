@@ -9,7 +9,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"coalmine/lab/report/dossier"
@@ -74,7 +76,7 @@ func Write(w io.Writer, t *dossier.Trial) error {
 	}
 	if t.Single == nil {
 		for _, i := range t.Card.Items {
-			s.item(t.Card.Scenario, i, len(t.Card.Runs) > 0)
+			s.item(t.Card.Scenario, i, slices.ContainsFunc(t.Card.Runs, func(r score.Row) bool { return r.Verdict != score.Inconclusive }))
 		}
 	}
 	for _, n := range t.Notes {
@@ -150,6 +152,7 @@ func (s *suite) item(scenario string, i score.Item, played bool) {
 			}
 			p.Text += fmt.Sprintf(" %s event %d", words.Clean(e.Run), e.Seq)
 		}
+		p.Text = strings.TrimSpace(p.Text)
 		c.Failure = p
 	default:
 		c.Out = p.Message

@@ -53,7 +53,7 @@ func (d *draft) factors() {
 			words.Percent(float64(s.Canary.N)/float64(max(1, average.Canary.N)))))
 	}
 	for _, w := range dossier.Watches(d.run) {
-		if w.Blind() && !w.Gate {
+		if w.Blind() && !w.Gate || !d.run.Faulty() && w.Failed > 0 {
 			facts = append(facts, markdown.Strong(markdown.Text(w.Name))+" "+markdown.Text(w.Text(t)))
 		}
 	}
