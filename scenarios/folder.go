@@ -61,6 +61,9 @@ func (f *Folder) Close() error {
 	return f.root.Close()
 }
 
+// OnDisk tells whether the scenario is no part of a library.
+func (f *Folder) OnDisk() bool { return f.root != nil }
+
 // Load reads and checks the scenario.
 func (f *Folder) Load() (*Scenario, error) {
 	s, err := Load(f.fsys, f.dir)

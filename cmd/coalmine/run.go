@@ -114,6 +114,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	if err := env.keepCard(rec, r); err != nil {
 		return err
 	}
+	env.noteTrial(src, t, r)
 	if err := env.tellRuns(dir, f); err != nil {
 		return err
 	}

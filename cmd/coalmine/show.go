@@ -19,19 +19,28 @@ import (
 )
 
 func newShowCommand(env *Env) *cobra.Command {
-	var asJSON bool
+	var (
+		asJSON bool
+		hints  int
+	)
 	cmd := &cobra.Command{
 		Use:   "show SCENARIO",
 		Short: "Show the briefing, the services, the traffic and what counts",
+		Long: "Show the briefing, the services, the traffic and what counts. A briefing's hints are shown when they are asked for; " +
+			"for the scenarios of the library they cost points, and are noted with your progress.",
 		Example: `coalmine show full-rollout
+coalmine show full-rollout --hints 1
 coalmine show ./my-scenario --json`,
 		Args: exactly("SCENARIO"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			src, err := env.openScenario(args[0])
 			if err != nil {
 				return err
 			}
 			defer src.Close()
+			if hints < 0 {
+				return usage(cmd, fmt.Errorf("--hints is %d: write 0 or more", hints))
+			}
 			questions, err := questionsOf(src)
 			if err != nil {
 				return err
@@ -39,10 +48,15 @@ coalmine show ./my-scenario --json`,
 			if asJSON {
 				return writeJSON(env.Out, shownOf(src.scenario, questions))
 			}
-			return writeScenario(env.Out, src, questions, env.lineWidth())
+			if err := writeScenario(env.Out, src, questions, hints, env.lineWidth()); err != nil {
+				return err
+			}
+			env.noteHints(src, hints)
+			return nil
 		},
 	}
 	jsonFlag(cmd, &asJSON)
+	cmd.Flags().IntVar(&hints, "hints", 0, "show the first `N` hints too")
 	return cmd
 }
 
@@ -58,16 +72,17 @@ func questionsOf(src *source) (int, error) {
 	return len(quiz.Questions), nil
 }
 
-func writeScenario(w io.Writer, src *source, questions, width int) error {
-	briefing, err := src.Text(scenarios.FileBriefing)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func writeScenario(w io.Writer, src *source, questions, hints, width int) error {
+	briefing, err := src.Briefing()
+	if err != nil {
 		return err
 	}
-	if len(briefing) > 0 {
-		fmt.Fprintf(w, "%s\n", foldMarkdown(strings.TrimSpace(string(briefing)), width))
+	if briefing.Text != "" {
+		fmt.Fprintf(w, "%s\n", foldMarkdown(briefing.Text, width))
 	} else {
 		fmt.Fprintf(w, "# %s\n\n%s\n", src.scenario.Title, foldMarkdown(src.scenario.Summary, width))
 	}
+	writeHints(w, src, briefing.Hints, hints, width)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, section := range []func(io.Writer, *scenarios.Scenario){showServices, showTraffic, showObjectives, showRubric} {
 		section(t, src.scenario)
@@ -86,6 +101,32 @@ func writeScenario(w io.Writer, src *source, questions, width int) error {
 		fmt.Fprintf(w, "Its quiz has %s.\n", counted(questions, "question"))
 	}
 	return nil
+}
+
+// writeHints shows the first hints, and tells what the next one costs.
+func writeHints(w io.Writer, src *source, all []scenarios.Hint, hints, width int) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n## Hints\n\n")
+	for i, h := range all[:min(hints, len(all))] {
+		fmt.Fprintf(w, "### Hint %d: %s\n\n%s\n\n", i+1, h.Title, foldMarkdown(h.Text, width))
+	}
+	if hints >= len(all) {
+		return
+	}
+	of := pointsOf(src.scenario)
+	next := scenarios.HintCost(hints+1, of) - scenarios.HintCost(hints, of)
+	fmt.Fprintf(w, "%s more: --hints %d shows the next one, for %s.\n", counted(len(all)-hints, "hint"), hints+1, counted(next, "point"))
+}
+
+// pointsOf are the points that a scenario has to give.
+func pointsOf(s *scenarios.Scenario) int {
+	sum := 0
+	for _, i := range s.Rubric.Items {
+		sum += max(0, i.Points)
+	}
+	return sum
 }
 
 func showServices(w io.Writer, s *scenarios.Scenario) {

@@ -56,27 +56,32 @@ func workspace(src *source, name, dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	briefing, err := src.Text(scenarios.FileBriefing)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	briefing, err := src.Briefing()
+	if err != nil {
 		return nil, err
 	}
-	files[taskFile] = []byte(taskText(src.scenario, name, dir, string(briefing)))
+	files[taskFile] = []byte(taskText(src.scenario, name, dir, briefing))
 	return files, nil
 }
 
-func taskText(s *scenarios.Scenario, name, dir, briefing string) string {
-	if briefing == "" {
-		briefing = fmt.Sprintf("# %s\n\n%s\n", s.Title, s.Summary)
+func taskText(s *scenarios.Scenario, name, dir string, briefing scenarios.Briefing) string {
+	if briefing.Text == "" {
+		briefing.Text = fmt.Sprintf("# %s\n\n%s", s.Title, s.Summary)
 	}
 	name, dir = quoted(name), quoted(dir)
+	hints := ""
+	if n := len(briefing.Hints); n > 0 {
+		hints = fmt.Sprintf("\nThere are %s. Each costs points: coalmine show %s --hints 1\n", counted(n, "hint"), name)
+	}
 	return fmt.Sprintf(`%s
+%s
 ## Commands for this folder
 
     coalmine lint %s --scenario %s
     coalmine run %s --guardrails %s
 
 The exit code of run is 0 when every faulty release was stopped and every healthy one was delivered.
-`, briefing, dir, name, name, dir)
+`, briefing.Text, hints, dir, name, name, dir)
 }
 
 // quoted makes a word safe for a shell where it needs to be.
