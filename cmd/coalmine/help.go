@@ -72,7 +72,7 @@ func (env *Env) helpSection(w io.Writer, heading, text string) {
 }
 
 func usageLine(cmd *cobra.Command) string {
-	if cmd.HasAvailableSubCommands() {
+	if cmd.HasAvailableSubCommands() && !cmd.HasParent() {
 		return cmd.CommandPath() + " VERB"
 	}
 	return cmd.UseLine()

@@ -55,6 +55,7 @@ func TestParse(t *testing.T) {
 		"rate>=95.5/s mean<1m30s max<1h":                   "rate>=95.5/s, mean<1m30s, max<1h",
 		`version="" p99<500 ms`:                            `version="" p99<500ms`,
 		`cohort="odd, \"one\"" p99<500µs`:                  `cohort="odd, \"one\"" p99<500µs`,
+		"route=/checkout errors<1%":                        "route=/checkout errors<1%",
 		"route=/api/items/42 errors<=0":                    "route=/api/items/42 errors<=0",
 		"route=/api/items/42?from=list success>=100%":      "route=/api/items/42?from=list success>=100%",
 		"version=2024-05-01T10:00:00<canary> errors<=0.5%": "version=2024-05-01T10:00:00<canary> errors<=0.5%",

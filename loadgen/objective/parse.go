@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,7 +144,8 @@ func (p *parser) cohort(at int, name string) error {
 	return p.fail(at, "the workload has no cohort %q%s; it has %s", name, suggest(name, names), list(names))
 }
 
-// route takes the route of a name, or those of a path.
+// route takes the route of a name, or those of a path. Where no path is so, /NAME is the route of the name: people write routes with
+// a slash.
 func (p *parser) route(at int, name string) error {
 	var names, paths []string
 	s := &p.objective.selector
@@ -157,6 +159,9 @@ func (p *parser) route(at int, name string) error {
 			s.routes = append(s.routes, r.Name)
 		}
 		names, paths = append(names, r.Name), append(paths, path)
+	}
+	if bare := strings.TrimPrefix(name, "/"); len(s.routes) == 0 && bare != name && slices.Contains(names, bare) {
+		s.routes = []string{bare}
 	}
 	if len(s.routes) > 0 {
 		return nil
