@@ -9,9 +9,20 @@ import (
 	"context"
 	"os/exec"
 
+	"coalmine/lab/logbook"
+	"coalmine/lab/score"
 	"coalmine/scenarios"
 	"coalmine/tui/watch"
 )
+
+// Host is everything at once, for screens that lead from one to another.
+type Host struct {
+	Player   Player
+	Linter   Linter
+	Editor   Editor
+	Library  Library
+	Progress Progress
+}
 
 // Request says what to play.
 type Request struct {
@@ -25,9 +36,20 @@ type Request struct {
 
 // Player plays trials.
 type Player interface {
-	// Play begins a trial and returns at once: the trial that is going to be filled, and its feed. When the context ends, the
-	// trial is closed as interrupted. An error means that nothing began: the input is invalid.
-	Play(context.Context, Request) (*watch.Trial, *watch.Feed, error)
+	// Play begins a trial and returns at once. When the context ends, the trial is closed as interrupted. An error means that
+	// nothing began: the input is invalid.
+	Play(context.Context, Request) (*Playing, error)
+}
+
+// Playing is a trial that is being played.
+type Playing struct {
+	// Trial is filled by what comes over the feed: see [watch.Feed].
+	Trial *watch.Trial
+	Feed  *watch.Feed
+	// Guardrails are the manifests by file name, as they are played.
+	Guardrails map[string][]byte
+	// Folder is where it is recorded, for people.
+	Folder string
 }
 
 // Linter checks guardrails as they stand on the disk.
@@ -37,14 +59,15 @@ type Linter interface {
 
 // Finding is one remark of the linter.
 type Finding struct {
-	// Place is file:line.
-	Place   string
+	// File is the file's name within the guardrails, "" for all of them; Line is counted from 1, 0 for none.
+	File    string
+	Line    int
 	Error   bool // the guardrails cannot be played
 	Message string
-	Hint    string
 }
 
-// Editor opens a file of the learner's at a line; 0 is the first. The command takes over the terminal while it runs.
+// Editor opens a file of the learner's at a line; 0 is the first. The command takes over the terminal while it runs. An error
+// says what to do where there is no editor.
 type Editor interface {
 	Edit(path string, line int) (*exec.Cmd, error)
 }
@@ -52,20 +75,31 @@ type Editor interface {
 // Library lists the scenarios and makes workspaces.
 type Library interface {
 	Scenarios() ([]*scenarios.Scenario, error)
-	Briefing(name string) (string, error)
-	// Workspace returns the learner's folder for a scenario, and makes it where there is none.
-	Workspace(name string) (dir string, err error)
+	Briefing(scenario string) (scenarios.Briefing, error)
+	// Quiz is the scenario's, nil where there is none.
+	Quiz(scenario string) (*scenarios.Quiz, error)
+	// Workspace is the learner's folder for a scenario.
+	Workspace(scenario string) (Workspace, error)
+	// Start makes the workspace. It writes over nothing: a folder that is there is taken as it is.
+	Start(scenario string) (Workspace, error)
 }
 
-// Progress keeps what a learner has reached.
+// Workspace is a learner's folder.
+type Workspace struct {
+	// Dir is its path as people and [Request] write it.
+	Dir string
+	// There tells whether it was made. Files are the manifests in it by their paths within.
+	There bool
+	Files []string
+}
+
+// Progress keeps what a learner has reached. A note is for people: that something of it could not be kept.
 type Progress interface {
-	Load() (map[string]Best, error)
-	Save(scenario string, b Best) error
-}
-
-// Best is the best trial of a scenario.
-type Best struct {
-	Solved          bool
-	Points, Of      int
-	Trials, HintsUp int
+	Load() (all map[string]logbook.Entry, note string)
+	// Played takes a trial's card.
+	Played(scenario string, c *score.Card) (e logbook.Entry, note string)
+	// Hinted says that so many hints are known now.
+	Hinted(scenario string, hints int) (e logbook.Entry, note string)
+	// Asked takes the result of a quiz.
+	Asked(scenario string, right, of int) (e logbook.Entry, note string)
 }
