@@ -34,7 +34,7 @@ const (
 // Write writes the film.
 func (f Film) Write(w io.Writer) error {
 	c := cast.NewWriter(w, cast.Header{Width: f.Width, Height: f.Height, Title: "coalmine: " + f.Trial.Scenario})
-	d := deck.New(f.Trial, deck.Options{Run: f.Run, ASCII: f.Theme.ASCII})
+	d := deck.New(f.Trial, deck.Options{Run: f.Run})
 	d.Init()
 	var at time.Duration
 	for range mostFrames {
@@ -58,6 +58,7 @@ func (f Film) Write(w io.Writer) error {
 
 func (f Film) picture(s screen.Screen) string {
 	c := canvas.New(f.Width, f.Height)
+	c.ASCII = f.Theme.ASCII
 	s.Draw(c.All())
 	return c.String(f.Theme)
 }

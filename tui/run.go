@@ -49,7 +49,11 @@ func Run(ctx context.Context, t Terminal, first screen.Screen, cmds ...tea.Cmd) 
 }
 
 // unicodeIn tells whether the environment's character set is UTF-8, by the first of the variables that is set (POSIX, locale).
+// The console of Linux has UTF-8, but no dots to draw charts with.
 func unicodeIn(env []string) bool {
+	if variable(env, "TERM") == "linux" {
+		return false
+	}
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if v := strings.ToLower(variable(env, name)); v != "" {
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")

@@ -15,7 +15,7 @@ import (
 
 // breath is the least time between two batches of news. A trial that is played as fast as it goes would otherwise be drawn
 // as often as it can.
-const breath = 50 * time.Millisecond
+const breath = 100 * time.Millisecond
 
 // Window is the one tea model of the program: a stack of screens, of which the top one is shown.
 type Window struct {
@@ -125,7 +125,14 @@ func (w *Window) navigate(msg tea.Msg) tea.Cmd {
 		if len(w.stack) == 0 {
 			return tea.Quit
 		}
-		return cover(w.top(), false)
+		return tea.Batch(cover(w.top(), false), w.then(msg.Then))
+	}
+	return w.tell(msg)
+}
+
+func (w *Window) then(msg tea.Msg) tea.Cmd {
+	if msg == nil {
+		return nil
 	}
 	return w.tell(msg)
 }
@@ -169,6 +176,7 @@ func (w *Window) View() tea.View {
 // Picture draws the window.
 func (w *Window) Picture() *canvas.Canvas {
 	c := canvas.New(w.width, w.height)
+	c.ASCII = w.theme.ASCII
 	switch {
 	case w.small():
 		tooSmall(c.All(), w.width, w.height)

@@ -53,7 +53,7 @@ func newDeck(t *watch.Trial, run int) *deck.Deck {
 // newCard is the card of a trial, from which one jumps back to its deck.
 func newCard(t *watch.Trial) screen.Screen {
 	return card.New(t, card.Options{Jump: func(e score.EventRef) tea.Cmd {
-		return tea.Sequence(screen.Close, func() tea.Msg { return deck.Jump{Trial: t, To: e} })
+		return screen.CloseWith(deck.Jump{Trial: t, To: e})
 	}})
 }
 

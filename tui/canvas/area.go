@@ -19,6 +19,9 @@ func (a Area) Width() int { return a.w }
 // Height of the area.
 func (a Area) Height() int { return a.h }
 
+// ASCII tells whether the terminal has no Unicode.
+func (a Area) ASCII() bool { return a.on.ASCII }
+
 // Sub is a rectangle of the area, as much of it as lies within.
 func (a Area) Sub(x, y, w, h int) Area {
 	x0, y0 := min(max(0, x), a.w), min(max(0, y), a.h)

@@ -22,6 +22,9 @@ type cell struct {
 
 // Canvas is a grid of cells.
 type Canvas struct {
+	// ASCII is set for terminals without Unicode, so that those who draw dots can draw signs instead.
+	ASCII bool
+
 	width, height int
 	cells         []cell
 }
@@ -143,7 +146,7 @@ func isASCII(s string) bool {
 func ascii(r rune) byte {
 	// Signs, each followed by what stands for it.
 	const signs = "─-━-═=╌-┄-┈.│|┃|║|┊|╎|╷|╵|╴-╶-┌+┐+└+┘+├+┤+┬+┴+┼+╭+╮+╰+╯+·.•*….–-—-‘'’'“\"”\"×x≤<≥>≈~→>←<↑^↓v" +
-		"▲^△^▼v▽v◆#◇o■#□o●o○o◐%★*☆*✓+✗x▶>▸>◀<◂<⏸=░.▒:▓#█#▏|▎|▍|▌|▋|▊|▉|▐|▁_▂_▃_▄=▅=▆#▇#°o±+µu"
+		"‖=▲^△^▼v▽v◆#◇o■#□o●o○o◐%★*☆*✓+✗x▶>▸>◀<◂<⏸=░.▒:▓#█#▏|▎|▍|▌|▋|▊|▉|▐|▁_▂_▃_▄=▅=▆#▇#°o±+µu"
 	for i := 0; i < len(signs); {
 		sign, n := utf8.DecodeRuneInString(signs[i:])
 		if sign == r {

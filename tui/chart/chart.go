@@ -50,8 +50,6 @@ type Chart struct {
 	Label func(float64) string
 	// Axis is how many columns the labels take.
 	Axis int
-	// ASCII draws with signs of one column instead of dots.
-	ASCII bool
 }
 
 // Draw draws the chart onto an area.
@@ -241,7 +239,7 @@ func (g *grid) line(l Line) {
 
 // resolution is the number of dots in a cell.
 func (g *grid) resolution() (x, y int) {
-	if g.ASCII {
+	if g.area.ASCII() {
 		return 1, 1
 	}
 	return 2, 4
@@ -254,7 +252,7 @@ func (g *grid) dot(x, y int, l Line) {
 	}
 	d := &g.dots[y/dy*g.w+x/dx]
 	d.style = l.Style
-	if g.ASCII {
+	if g.area.ASCII() {
 		d.bits = 1
 		if l.Dotted {
 			d.bits = 2
@@ -271,7 +269,7 @@ func (g *grid) flush() {
 			continue
 		}
 		r := rune(0x2800) + rune(d.bits)
-		if g.ASCII {
+		if g.area.ASCII() {
 			r = '*'
 			if d.bits == 2 {
 				r = '.'

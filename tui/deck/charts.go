@@ -9,6 +9,7 @@ import (
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
 	"coalmine/tui/pane"
+	"coalmine/tui/recording"
 	"coalmine/tui/theme"
 )
 
@@ -29,8 +30,8 @@ func charts() []kind {
 	return []kind{
 		{name: "good answers, %", value: func(p series.Point) float64 { return 100 * p.Good() }, unit: series.Success, low: 98, high: 100, ceiling: 100, label: short},
 		{name: "p99, ms", value: p99, unit: series.Latency, high: 10, label: number},
-		{name: "requests/s", value: series.Point.Rate, unit: series.Other, high: 1, label: number},
-		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 { return float64(p.Sofar) }, unit: series.Other, high: 1, label: number},
+		{name: "requests/s", value: rate, unit: series.Other, high: 1, label: number},
+		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 { return float64(p.Sofar) }, unit: series.Other, high: 10, label: number},
 	}
 }
 
@@ -39,6 +40,13 @@ func p99(p series.Point) float64 {
 		return math.NaN()
 	}
 	return float64(p.P99) / float64(time.Millisecond)
+}
+
+func rate(p series.Point) float64 {
+	if p.N == 0 {
+		return math.NaN()
+	}
+	return p.Rate()
 }
 
 func short(v float64) string { return fmt.Sprintf("%.4g", v) }
@@ -64,7 +72,7 @@ func window(f *frame) (from, to time.Duration) {
 func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
 	body := pane.Header(a, k.name+" · "+d.selection(), d.legend(f, k))
 	from, to := window(f)
-	c := chart.Chart{From: from, To: to, Low: k.low, High: k.high, Ceiling: k.ceiling, Label: k.label, Axis: axis, ASCII: d.opts.ASCII}
+	c := chart.Chart{From: from, To: to, Low: k.low, High: k.high, Ceiling: k.ceiling, Label: k.label, Axis: axis}
 	dots := 2 * (body.Width() - axis)
 	c.Thresholds = thresholds(f, k)
 	for _, m := range f.markers {
@@ -79,7 +87,7 @@ func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
 	} else {
 		for _, side := range []series.Side{series.Primary, series.Canary} {
 			sel.Side = side
-			l := chart.Line{Points: points(f.rec.Series(), sel, f.at, from, to, dots, k.value), Style: theme.Canary}
+			l := chart.Line{Points: points(f.rec, sel, f.at, from, to, dots, k.value), Style: theme.Canary}
 			if side == series.Primary {
 				l.Style, l.Dotted = theme.Primary, true
 			}
@@ -91,29 +99,42 @@ func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
 
 // harmLines are the harm of this run and that of the one without guardrail.
 func (d *Deck) harmLines(f *frame, k kind, sel series.Selection, dots int, from, to time.Duration) []chart.Line {
-	own := chart.Line{Points: points(f.rec.Series(), sel, f.at, from, to, dots, k.value), Style: theme.Bad}
-	return []chart.Line{own}
+	own := chart.Line{Points: points(f.rec, sel, f.at, from, to, dots, k.value), Style: theme.Bad}
+	o := f.unguarded
+	if o == nil {
+		return []chart.Line{own}
+	}
+	shift := o.Timeline().Released.At - f.rec.Timeline().Released.At
+	none := chart.Line{Points: points(o, sel, f.at+shift, from+shift, to+shift, dots, k.value), Style: theme.Warn, Dotted: true}
+	for i := range none.Points {
+		none.Points[i].From -= shift
+		none.Points[i].To -= shift
+	}
+	return []chart.Line{none, own}
 }
 
 // selection names whose requests are drawn.
 func (d *Deck) selection() string {
-	who, where := "everyone", "all routes"
+	who := "everyone"
 	if d.cohort != "" {
 		who = d.cohort
 	}
 	if d.route != "" {
-		where = d.route
+		who += " on " + d.route
 	}
-	return who + ", " + where
+	return who
 }
 
 func (d *Deck) legend(f *frame, k kind) string {
 	from, to := window(f)
 	span := pane.Clock(from) + " to " + pane.Clock(to)
-	if k.harm {
-		return span
+	switch {
+	case !k.harm:
+		return "── canary ·· primary · " + span
+	case f.unguarded != nil:
+		return "── this run ·· no guardrail · " + span
 	}
-	return "── canary ·· primary · " + span
+	return span
 }
 
 // thresholds are the bounds that guardrails have asked for so far.
@@ -142,12 +163,12 @@ func thresholds(f *frame, k kind) []chart.Threshold {
 }
 
 // points are a selection's values up to a time, in stretches that stay the same while time moves on.
-func points(s *series.Series, sel series.Selection, at, from, to time.Duration, n int, value func(series.Point) float64) []chart.Point {
+func points(r *recording.Recording, sel series.Selection, at, from, to time.Duration, n int, value func(series.Point) float64) []chart.Point {
 	var all []chart.Point
-	for _, p := range s.Points(sel, from, to, n) {
+	for _, p := range r.Points(sel, from, to, n) {
 		if p.To > at {
 			if p.From < at { // the stretch that is not over
-				for _, q := range s.Points(sel, p.From, at, 1) {
+				for _, q := range r.Series().Points(sel, p.From, at, 1) {
 					q.To = at
 					all = append(all, chart.Point{From: q.From, To: at, Value: value(q)})
 				}

@@ -78,12 +78,16 @@ func (c *clock) shift(by int) {
 
 // suited is the speed at which a stretch of time is watched in about [pace].
 func suited(d time.Duration) int {
+	fastest := 1
 	for _, s := range speeds() {
-		if s == atOnce || d <= pace*time.Duration(s)*6/5 {
-			return max(s, 1)
+		if s != atOnce {
+			fastest = s
+		}
+		if d <= pace*time.Duration(fastest)*6/5 {
+			break
 		}
 	}
-	return 1
+	return fastest
 }
 
 func (c *clock) words() string {

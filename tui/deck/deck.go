@@ -27,8 +27,6 @@ type Options struct {
 	Card func(*watch.Trial) screen.Screen
 	// Paused begins without playing.
 	Paused bool
-	// ASCII draws charts for terminals without Unicode.
-	ASCII bool
 }
 
 // Deck is the screen.
@@ -401,3 +399,6 @@ func following(all []string, one string) string {
 	}
 	return ""
 }
+
+// Now is the time of the run that is shown.
+func (d *Deck) Now() time.Duration { return d.clock.at }

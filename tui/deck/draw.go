@@ -119,7 +119,8 @@ func (d *Deck) body(a canvas.Area, f *frame) {
 	d.tabLine(line)
 	switch d.tab {
 	case 1:
-		d.traffic(rest, f, true)
+		_, below := rest.Top(d.traffic(rest, f, true) + 1)
+		pane.Cohorts(pane.Header(below, "Who was hurt", "requests so far"), f.state, f.none)
 	case 2:
 		d.charts(rest, f, charts())
 	case 3:
@@ -179,7 +180,7 @@ func (d *Deck) one(a canvas.Area, f *frame) {
 	_, a = a.Top(used)
 	graph, below := a.Bottom(max(4, a.Height()*2/5))
 	d.drawChart(graph, f, charts()[d.chart])
-	pane.Lines(pane.Header(below, "What happened", ""), spoken(f.story), f.at)
+	pane.Lines(pane.Header(below, "What happened", ""), spoken(f.story, true), f.at)
 }
 
 // two has traffic and charts on the left, checks and words on the right.
@@ -190,7 +191,7 @@ func (d *Deck) two(a canvas.Area, f *frame) {
 	d.charts(left, f, charts()[:max(1, min(3, left.Height()/8))])
 	checks, words := right.Top(max(5, min(right.Height()/3, len(f.state.Checks)+len(f.state.Gates)*2+3)))
 	pane.Checks(pane.Header(checks, "Checks and gates", ""), f.state)
-	pane.Words(pane.Header(words, "What happened", ""), spoken(f.story), f.at, true)
+	pane.Words(pane.Header(words, "What happened", ""), spoken(f.story, false), f.at, true)
 }
 
 // three has traffic and checks, charts, and words.
@@ -199,9 +200,11 @@ func (d *Deck) three(a canvas.Area, f *frame) {
 	mid, right := rest.Left(rest.Width() * 58 / 100)
 	used := d.traffic(left.Sub(0, 0, left.Width(), left.Height()*3/5), f, true)
 	_, left = left.Top(used + 1)
-	pane.Checks(pane.Header(left, "Checks and gates", ""), f.state)
+	checks, left := left.Top(len(f.state.Checks) + 2*len(f.state.Gates) + 4)
+	pane.Checks(pane.Header(checks, "Checks and gates", ""), f.state)
+	pane.Cohorts(pane.Header(left, "Who was hurt", "requests so far"), f.state, f.none)
 	d.charts(mid, f, charts())
-	pane.Words(pane.Header(right, "What happened", ""), spoken(f.story), f.at, true)
+	pane.Words(pane.Header(right, "What happened", ""), spoken(f.story, false), f.at, true)
 }
 
 func (d *Deck) footer(a canvas.Area, f *frame) {
@@ -210,7 +213,7 @@ func (d *Deck) footer(a canvas.Area, f *frame) {
 			pane.Key{Key: "space", Does: "again"})
 		return
 	}
-	all := []pane.Key{{Key: "space", Does: "pause"}, {Key: "n p", Does: "decision"}, {Key: "← →", Does: "time"}, {Key: "+ -", Does: "speed"},
+	all := []pane.Key{{Key: "space", Does: "pause"}, {Key: "n p", Does: "step"}, {Key: "← →", Does: "time"}, {Key: "+ -", Does: "speed"},
 		{Key: "u", Does: "users"}, {Key: "tab", Does: "run"}}
 	if d.trial.Card != nil && d.opts.Card != nil {
 		all = append(all, pane.Key{Key: "c", Does: "card"})

@@ -22,6 +22,8 @@ type frame struct {
 	story   []story.Entry // so far
 	markers []series.Marker
 	none    *pane.Comparison
+	// unguarded is the run of the same seed without guardrail, nil when there is none to compare with.
+	unguarded *recording.Recording
 }
 
 // frame looks up the present moment; nil without a recording.
@@ -35,25 +37,24 @@ func (d *Deck) frame() *frame {
 	all := rec.Story()
 	f.story = all[:sort.Search(len(all), func(i int) bool { return all[i].Seq > f.state.Last.Seq })]
 	f.markers = rec.Markers()
-	f.none = d.comparison(f)
+	f.compare(d.trial)
 	return f
 }
 
-// comparison is the run of the same seed without guardrail, at the same time since its release.
-func (d *Deck) comparison(f *frame) *pane.Comparison {
+// compare finds the run of the same seed without guardrail, and where it was at the same time since its release.
+func (f *frame) compare(t *watch.Trial) {
 	if f.run.Part != score.PartFaulty && f.run.Part != score.PartReference {
-		return nil
+		return
 	}
-	o := d.trial.Counterpart(f.run, score.PartUnguarded)
+	o := t.Counterpart(f.run, score.PartUnguarded)
 	if o == nil || o.Rec == nil || !o.Rec.Whole() {
-		return nil
+		return
 	}
-	released := f.rec.Timeline().Released
-	c := &pane.Comparison{End: o.Rec.At(o.Rec.End())}
-	if released.Seen() {
-		c.Now = o.Rec.At(f.at - released.At + o.Rec.Timeline().Released.At)
+	f.unguarded = o.Rec
+	f.none = &pane.Comparison{End: o.Rec.At(o.Rec.End())}
+	if released := f.rec.Timeline().Released; released.Seen() {
+		f.none.Now = o.Rec.At(f.at - released.At + o.Rec.Timeline().Released.At)
 	}
-	return c
 }
 
 // stops are the times of what one must not miss, in order.
@@ -76,11 +77,13 @@ func worth(e story.Entry) bool {
 	return e.Kind.Decision() || e.Kind == story.Release || e.Kind == story.Harm || e.Kind == story.Notice || e.Kind == story.Drill
 }
 
-// spoken leaves out of a story what only those who look closely want to know.
-func spoken(all []story.Entry) []story.Entry {
-	var kept []story.Entry
+// spoken leaves out of a story what only those who look closely want to know, and where there is little room, all but what
+// was decided and whom it hurt.
+func spoken(all []story.Entry, little bool) []story.Entry {
+	kept := make([]story.Entry, 0, len(all))
 	for _, e := range all {
-		if e.Kind != story.Frame || e.Tone != story.Faint {
+		frame := (e.Kind == story.Frame || e.Kind == story.Status) && e.Tone == story.Faint
+		if !frame && (!little || worth(e) || e.Kind == story.Gate || e.Kind == story.Frame) {
 			kept = append(kept, e)
 		}
 	}

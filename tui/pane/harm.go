@@ -55,6 +55,9 @@ func hurt(s recording.State) (int, string) {
 		}
 		return n, "users hurt"
 	}
+	if s.Harm == 1 {
+		return 1, "request made bad"
+	}
 	return s.Harm, "requests made bad"
 }
 

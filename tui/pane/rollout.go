@@ -27,7 +27,7 @@ func phase(s recording.State) (string, theme.Style) {
 	case s.Run.Service == "":
 		return "no event yet", theme.Muted
 	case !s.Run.Guarded && s.Released.Seen():
-		return v + " went to everyone at once: nothing watches", theme.Warn
+		return v + " went to everyone at once", theme.Warn
 	case !s.Run.Guarded:
 		return "no guardrail; " + v + " is not released yet", theme.Muted
 	case !s.CanaryMark.Seen():

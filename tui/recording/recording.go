@@ -26,6 +26,7 @@ type Recording struct {
 	tl     *timeline.Timeline
 	series *series.Series
 	told   *told
+	points map[stretch][]series.Point
 	// seconds are the indices of the events that are seconds of traffic.
 	seconds []int
 }
@@ -36,6 +37,16 @@ type told struct {
 	markers []series.Marker
 	lines   []series.Line
 }
+
+// stretch names what was asked of the series.
+type stretch struct {
+	series.Selection
+	from, to time.Duration
+	n        int
+}
+
+// mostStretches bounds how many answers of the series are remembered: a deck shows a few lines at a time.
+const mostStretches = 64
 
 // New returns a recording without events.
 func New() *Recording {
@@ -53,20 +64,46 @@ func Of(events []event.Event) *Recording {
 func (r *Recording) Append(events ...event.Event) {
 	r.events = slices.Grow(r.events, len(events))
 	for _, e := range events {
-		if _, ok := e.Fact.(event.Traffic); ok {
-			r.seconds = append(r.seconds, len(r.events))
-		}
-		r.events = append(r.events, e)
-		if r.now.End == nil {
-			r.series.Fold(e)
-		}
-		r.now.Fold(e)
-		r.tl.Fold(e)
-		if len(r.events)%every == 0 {
-			r.kept = append(r.kept, r.now.clone())
-		}
+		r.append(e)
 	}
-	r.told = nil
+}
+
+func (r *Recording) append(e event.Event) {
+	_, traffic := e.Fact.(event.Traffic)
+	if traffic {
+		r.seconds = append(r.seconds, len(r.events))
+	}
+	r.events = append(r.events, e)
+	if r.now.End == nil {
+		r.fold(e, traffic)
+	}
+	if len(r.events)%every == 0 {
+		r.kept = append(r.kept, r.now.clone())
+	}
+}
+
+// fold takes an event into everything that is made of them. What was told is forgotten only where it may have changed: a
+// second of traffic mostly changes no words, and other facts no numbers.
+func (r *Recording) fold(e event.Event, traffic bool) {
+	before := signs(r.tl)
+	r.now.Fold(e)
+	r.tl.Fold(e)
+	r.series.Fold(e)
+	if traffic {
+		clear(r.points)
+	}
+	if !traffic || signs(r.tl) != before {
+		r.told = nil
+	}
+}
+
+// signs are the moments of a timeline that traffic can bring.
+func signs(t *timeline.Timeline) [5]timeline.Mark {
+	all := [...]timeline.Mark{t.FirstBad, t.FirstCanary, t.Detected, t.Refusal, {}}
+	if t.Abort.Seen() { // until then it is not told who was hurt last
+		all[4] = t.LastBad
+	}
+	return all
 }
 
 // Events are all events so far. They are the recording's own.
@@ -77,6 +114,20 @@ func (r *Recording) Timeline() *timeline.Timeline { return r.tl }
 
 // Series is the traffic so far. It is the recording's own.
 func (r *Recording) Series() *series.Series { return r.series }
+
+// Points is [series.Series.Points]. Answers are remembered until more events come, for charts ask the same of each picture; they
+// must not be changed.
+func (r *Recording) Points(sel series.Selection, from, to time.Duration, n int) []series.Point {
+	asked := stretch{sel, from, to, n}
+	if p, ok := r.points[asked]; ok {
+		return p
+	}
+	if r.points == nil || len(r.points) >= mostStretches {
+		r.points = map[stretch][]series.Point{}
+	}
+	r.points[asked] = r.series.Points(sel, from, to, n)
+	return r.points[asked]
+}
 
 // Story tells what happened so far; a state's story is the part of it up to the state's last event.
 func (r *Recording) Story() []story.Entry { return r.tell().story }

@@ -57,7 +57,10 @@ func Key(help, does string, keys ...string) key.Binding {
 type Opened struct{ Screen Screen }
 
 // Closed asks the window to take the top screen away. The program ends with the last one.
-type Closed struct{}
+type Closed struct {
+	// Then is told to the screens that remain; nil for nothing.
+	Then tea.Msg
+}
 
 // Replaced asks the window to put a screen in the place of the top one.
 type Replaced struct{ Screen Screen }
@@ -67,6 +70,9 @@ func Open(s Screen) tea.Cmd { return func() tea.Msg { return Opened{s} } }
 
 // Close takes the top screen away.
 func Close() tea.Msg { return Closed{} }
+
+// CloseWith takes the top screen away and tells the others something.
+func CloseWith(then tea.Msg) tea.Cmd { return func() tea.Msg { return Closed{then} } }
 
 // Replace puts a screen in the place of the top one.
 func Replace(s Screen) tea.Cmd { return func() tea.Msg { return Replaced{s} } }

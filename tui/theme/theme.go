@@ -50,7 +50,7 @@ const (
 const (
 	backShift = 5
 	toneMask  = 1<<backShift - 1
-	backMask  = 15 << backShift
+	backMask  = 15 << backShift // the attributes come next
 )
 
 // Theme is how styles look on one terminal.
@@ -62,8 +62,8 @@ type Theme struct {
 	// Profile is how many colours the terminal has.
 	Profile colorprofile.Profile
 
-	fore [tones]string
-	back [lastBack >> backShift]string
+	fore [toneMask + 1]string
+	back [backMask>>backShift + 1]string
 }
 
 // New returns the theme of a terminal.

@@ -1,0 +1,125 @@
+package card
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"coalmine/lab/score"
+	"coalmine/tui/canvas"
+	"coalmine/tui/screen"
+	"coalmine/tui/watch"
+	"coalmine/tui/watchtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got); if it should, run go test ./tui/card -update:\n%s", path, diff)
+	}
+}
+
+func picture(c *Card, w, h int) string {
+	on := canvas.New(w, h)
+	c.Draw(on.All())
+	return strings.Join(on.Lines(), "\n") + "\n"
+}
+
+func keyOf(name string) tea.KeyPressMsg {
+	codes := map[string]rune{"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "enter": tea.KeyEnter, "esc": tea.KeyEscape, "home": tea.KeyHome, "end": tea.KeyEnd}
+	if code, ok := codes[name]; ok {
+		return tea.KeyPressMsg{Code: code}
+	}
+	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
+}
+
+func press(c *Card, keys ...string) tea.Cmd {
+	var cmd tea.Cmd
+	for _, k := range keys {
+		cmd = c.Update(keyOf(k))
+	}
+	return cmd
+}
+
+func TestViews(t *testing.T) {
+	for name, tr := range map[string]*watch.Trial{"passed": watchtest.Caught(), "missed": watchtest.Missed()} {
+		c := New(tr, Options{})
+		golden(t, name+"-80x24.txt", picture(c, 80, 24))
+		press(c, "down", "down", "b")
+		golden(t, name+"-better-120x40.txt", picture(c, 120, 40))
+		press(c, "end")
+		golden(t, name+"-last-80x24.txt", picture(c, 80, 24))
+	}
+}
+
+func TestEnterLeadsToTheEvent(t *testing.T) {
+	tr := watchtest.Missed()
+	var asked []score.EventRef
+	c := New(tr, Options{Jump: func(e score.EventRef) tea.Cmd {
+		asked = append(asked, e)
+		return screen.Close
+	}})
+	item, ok := c.Item()
+	if !ok || item.ID != "caught" || len(item.Events) < 2 {
+		t.Fatalf("the first item is %+v", item)
+	}
+	press(c, "enter", "right", "enter", "right", "enter", "left", "enter")
+	want := []score.EventRef{item.Events[0], item.Events[1], item.Events[0], item.Events[1]}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("the events differ:\n%s", diff)
+	}
+	press(c, "end")
+	if _, ok := c.Item(); ok {
+		t.Error("a run is an item")
+	}
+	asked = nil
+	press(c, "enter")
+	if len(asked) != 1 || asked[0].Run != "healthy-seed1" {
+		t.Errorf("the last run leads to %v", asked)
+	}
+}
+
+func TestOthersAddKeysAndLines(t *testing.T) {
+	done := 0
+	c := New(watchtest.Missed(), Options{
+		Actions: []Action{{Key: screen.Key("e", "edit", "e"), Do: func(*Card) tea.Cmd { done++; return nil }}},
+		Below:   func(i score.Item) []string { return []string{"hint: " + i.Hint} },
+	})
+	press(c, "e")
+	if done != 1 {
+		t.Errorf("the action was done %d times", done)
+	}
+	if got := picture(c, 80, 24); !strings.Contains(got, "hint: Add a metric for the premium cohort") || !strings.Contains(got, "e edit") {
+		t.Errorf("it shows\n%s", got)
+	}
+}
+
+func TestAnyKeysAtAnySize(t *testing.T) {
+	trials := []*watch.Trial{watchtest.Caught(), watchtest.Missed(), {Card: &score.Card{}}}
+	names := []string{"up", "down", "left", "right", "home", "end", "enter", "b", "j", "k", "x"}
+	rapid.Check(t, func(t *rapid.T) {
+		c := New(rapid.SampledFrom(trials).Draw(t, "trial"), Options{})
+		for range rapid.IntRange(0, 30).Draw(t, "keys") {
+			press(c, rapid.SampledFrom(names).Draw(t, "key"))
+			picture(c, rapid.IntRange(0, 130).Draw(t, "w"), rapid.IntRange(0, 40).Draw(t, "h"))
+		}
+	})
+}

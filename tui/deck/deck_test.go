@@ -1,0 +1,332 @@
+package deck
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"coalmine/lab/event"
+	"coalmine/lab/score"
+	script "coalmine/lab/timeline/timelinetest"
+	"coalmine/tui/canvas"
+	"coalmine/tui/recording"
+	"coalmine/tui/theme"
+	"coalmine/tui/watch"
+	"coalmine/tui/watchtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got); if it should, run go test ./tui/deck -update:\n%s", path, diff)
+	}
+}
+
+// picture draws a deck without colours.
+func picture(d interface{ Draw(canvas.Area) }, w, h int) string {
+	c := canvas.New(w, h)
+	d.Draw(c.All())
+	return strings.Join(c.Lines(), "\n") + "\n"
+}
+
+// at is a paused deck of a trial at a time.
+func at(t *watch.Trial, run int, when time.Duration) *Deck {
+	d := New(t, Options{Run: run, Paused: true})
+	d.Init()
+	d.seek(when)
+	return d
+}
+
+func press(d *Deck, keys ...string) {
+	for _, k := range keys {
+		d.Update(keyOf(k))
+	}
+}
+
+// keyOf makes a key press of its name.
+func keyOf(name string) tea.KeyPressMsg {
+	special := map[string]tea.KeyPressMsg{
+		"space": {Code: tea.KeySpace, Text: " "}, "tab": {Code: tea.KeyTab}, "enter": {Code: tea.KeyEnter}, "home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd},
+		"left": {Code: tea.KeyLeft}, "right": {Code: tea.KeyRight}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "esc": {Code: tea.KeyEscape},
+		"shift+left": {Code: tea.KeyLeft, Mod: tea.ModShift}, "shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift},
+	}
+	if k, ok := special[name]; ok {
+		return k
+	}
+	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
+}
+
+// TestViews holds what the deck shows at the moments that matter.
+func TestViews(t *testing.T) {
+	caught, missed := watchtest.Caught(), watchtest.Missed()
+	held := 142 * time.Second
+	for name, d := range map[string]*Deck{
+		"before":   at(caught, 0, 72*time.Second),
+		"held":     at(caught, 0, held),
+		"over":     at(caught, 0, time.Hour),
+		"promoted": at(missed, 0, time.Hour),
+		"healthy":  at(caught, 1, 150*time.Second),
+		"none":     at(caught, 2, 100*time.Second),
+	} {
+		golden(t, name+"-80x24.txt", picture(d, 80, 24))
+	}
+	for _, size := range [][2]int{{120, 40}, {200, 60}, {97, 31}} {
+		golden(t, fmt.Sprintf("held-%dx%d.txt", size[0], size[1]), picture(at(caught, 0, held), size[0], size[1]))
+	}
+	for tab, name := range tabs() {
+		d := at(caught, 0, held)
+		press(d, fmt.Sprint(tab+1), "u", "u", "v")
+		golden(t, "tab-"+name+".txt", picture(d, 80, 24))
+	}
+}
+
+func TestViewInASCII(t *testing.T) {
+	c := canvas.New(80, 24)
+	c.ASCII = true
+	at(watchtest.Caught(), 0, 142*time.Second).Draw(c.All())
+	golden(t, "ascii.txt", c.String(theme.None().InASCII())+"\n")
+}
+
+func TestMoments(t *testing.T) {
+	d := at(watchtest.Caught(), 0, 142*time.Second)
+	m := newMoments(d)
+	golden(t, "moments.txt", picture(m, 80, 24))
+	m.Update(keyOf("up"))
+	m.Update(keyOf("enter"))
+	if want := m.entries[m.at].At; d.clock.at != want || d.clock.playing || want >= 142*time.Second {
+		t.Errorf("the deck is at %v, want %v", d.clock.at, want)
+	}
+}
+
+// TestWhatIsWrongWithALog: what is whole is shown, with the line where it ends.
+func TestWhatIsWrongWithALog(t *testing.T) {
+	tr := watchtest.Caught()
+	tr.Runs[0].Rec = recording.Of(script.Caught(1).Events()[:150])
+	tr.Runs[0].Status, tr.Runs[0].Problem = watch.Broken, "runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing or were moved"
+	golden(t, "broken.txt", picture(at(tr, 0, time.Hour), 80, 24))
+}
+
+func TestBeforeAnyEvent(t *testing.T) {
+	d := New(&watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.PartFaulty}}}, Options{})
+	d.Init()
+	if got := picture(d, 80, 24); !strings.Contains(got, "waiting for the first event") {
+		t.Errorf("it shows\n%s", got)
+	}
+	for _, k := range []string{"space", "n", "p", "tab", "m", "u", "w", "v", "home", "end", "left", "c", "3", "+", "-"} {
+		press(d, k)
+	}
+	d.Pass(time.Second)
+	empty := New(&watch.Trial{Scenario: "s", Done: true, Problem: "the disk is full"}, Options{})
+	press(empty, "space", "n", "tab", "end")
+	if got := picture(empty, 80, 24); !strings.Contains(got, "the disk is full") {
+		t.Errorf("it shows\n%s", got)
+	}
+}
+
+func TestStepping(t *testing.T) {
+	d := at(watchtest.Caught(), 0, 0)
+	var seen []string
+	for range 20 {
+		before := d.clock.at
+		press(d, "n")
+		if d.clock.at == before {
+			break
+		}
+		seen = append(seen, fmt.Sprint(d.clock.at.Seconds()))
+	}
+	want := "70 80 85 86 115 135 155 175 195 255"
+	if got := strings.Join(seen, " "); got != want {
+		t.Errorf("n stops at %s, want %s", got, want)
+	}
+	press(d, "p", "p")
+	if got := d.clock.at.Seconds(); got != 175 {
+		t.Errorf("two steps back lead to %v", got)
+	}
+	press(d, "left", "shift+left")
+	if got := d.clock.at.Seconds(); got != 164 {
+		t.Errorf("scrubbing back leads to %v", got)
+	}
+	press(d, "end", "right", "L")
+	if got := d.clock.at; got != d.end() {
+		t.Errorf("beyond the end it is %v", got)
+	}
+	press(d, "home", "left")
+	if d.clock.at != 0 {
+		t.Errorf("before the begin it is %v", d.clock.at)
+	}
+}
+
+func TestRunsAreComparedAtTheSameTimeSinceTheRelease(t *testing.T) {
+	d := at(watchtest.Caught(), 0, 100*time.Second) // released at 70 s
+	press(d, "tab", "tab")
+	if d.run != 2 || d.clock.at != 90*time.Second { // released at 60 s: nothing had to be set up
+		t.Errorf("run %d at %v, want the unguarded one at 90 s", d.run, d.clock.at)
+	}
+	press(d, "shift+tab", "shift+tab")
+	if d.run != 0 || d.clock.at != 100*time.Second {
+		t.Errorf("run %d at %v, want the first one at 100 s", d.run, d.clock.at)
+	}
+	press(d, "shift+tab")
+	if d.run != 3 {
+		t.Errorf("before the first comes run %d, want the last", d.run)
+	}
+}
+
+func TestJump(t *testing.T) {
+	tr := watchtest.Caught()
+	d := at(tr, 1, 0)
+	d.clock.playing = true
+	ref := tr.Card.Items[0].Events[0]
+	d.Update(Jump{Trial: tr, To: ref})
+	want, _ := tr.Runs[tr.Find(ref.Run)].Rec.Time(ref.Seq)
+	if d.run != tr.Find(ref.Run) || d.clock.at != want || d.clock.playing {
+		t.Errorf("run %d at %v, want %s at %v, paused", d.run, d.clock.at, ref.Run, want)
+	}
+	for _, nowhere := range []Jump{{tr, score.EventRef{Run: "none", Seq: 1}}, {tr, score.EventRef{Run: ref.Run, Seq: 1e6}}, {watchtest.Caught(), ref}} {
+		d.seek(33 * time.Second)
+		d.Update(nowhere)
+		if d.clock.at != 33*time.Second {
+			t.Errorf("%v led to %v", nowhere.To, d.clock.at)
+		}
+	}
+}
+
+// TestAWholeRunIsWatchedInHalfAMinute plays a run as the window does.
+func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
+	s := script.Ready("faulty", 1, true).Release().Traffic(60)
+	for w := 10; w <= 50; w += 10 {
+		s.Canary(event.PhaseProgressing, w, 0).Traffic(60)
+	}
+	s.Canary(event.PhaseFailed, 0, 0).Traffic(6 * 60).Close() // 12 minutes after the release
+	d := New(watchtest.New(map[score.Part]*script.Script{score.PartFaulty: s}), Options{})
+	d.Init()
+	var took time.Duration
+	var passed []string
+	for ; !d.Over() && took < time.Hour; took += beat {
+		passed = append(passed, d.Pass(beat)...)
+	}
+	if took < 18*time.Second || took > 32*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if got := strings.Join(passed, "; "); !strings.HasPrefix(got, "released checkout v2; analysis began") || !strings.Contains(got, "rolled back") {
+		t.Errorf("it came by %s", got)
+	}
+	if d.moving() {
+		t.Error("the clock still moves at the end")
+	}
+	press(d, "space")
+	if d.clock.at != 55*time.Second || !d.clock.playing {
+		t.Errorf("playing again begins at %v", d.clock.at)
+	}
+}
+
+// TestAGrowingRun: a deck follows what comes, begins before the release once that is known, and waits where nothing more has
+// come.
+func TestAGrowingRun(t *testing.T) {
+	events := script.Caught(1).Events()
+	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.PartFaulty}}}
+	feed := watch.NewFeed(tr)
+	d := New(tr, Options{})
+	d.Init()
+	news := func(from, to int) {
+		for _, e := range events[from:to] {
+			feed.Event(0, e)
+		}
+		b := feed.Next()
+		b.Apply()
+		d.Update(b)
+	}
+	news(0, 30)
+	d.Pass(time.Second)
+	if d.begun || d.clock.at != 0 {
+		t.Errorf("before the release the clock is at %v", d.clock.at)
+	}
+	news(30, 80)
+	if !d.begun || d.clock.at != 55*time.Second {
+		t.Errorf("the clock begins at %v, want 15 s before the release", d.clock.at)
+	}
+	for range 100 {
+		d.Pass(beat)
+	}
+	if d.clock.at != events[79].At || d.Over() || !d.moving() {
+		t.Errorf("the clock is at %v of %v", d.clock.at, events[79].At)
+	}
+	news(80, len(events))
+	for range 1000 {
+		d.Pass(beat)
+	}
+	if !d.Over() {
+		t.Errorf("the clock is at %v of %v", d.clock.at, d.end())
+	}
+}
+
+// TestRealTimeIsFollowed: a run on a real cluster is shown as it goes, until somebody looks back.
+func TestRealTimeIsFollowed(t *testing.T) {
+	events := script.Caught(1).Events()
+	start := events[0].Fact.(event.RunStarted)
+	start.Cluster = "kind"
+	rec := recording.New()
+	rec.Append(event.Event{Seq: 1, Fact: start})
+	rec.Append(events[1:100]...)
+	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.PartFaulty, Rec: rec}}}
+	d := New(tr, Options{})
+	d.Init()
+	d.Pass(beat)
+	rec.Append(events[100:120]...)
+	d.Pass(beat)
+	if d.clock.at != events[119].At || d.clock.words() != "live" {
+		t.Errorf("it is at %v (%s), want the newest event", d.clock.at, d.clock.words())
+	}
+	press(d, "left")
+	rec.Append(events[120:]...)
+	d.Pass(beat)
+	if d.clock.live || d.clock.at > events[119].At+10*time.Second {
+		t.Errorf("after a look back it is at %v (%s)", d.clock.at, d.clock.words())
+	}
+}
+
+func TestTheMouse(t *testing.T) {
+	d := at(watchtest.Caught(), 0, 0)
+	d.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	d.Update(tea.MouseClickMsg{X: 7 + 65, Y: 22, Button: tea.MouseLeft})
+	if d.clock.at != d.end() {
+		t.Errorf("a click at the right end leads to %v", d.clock.at)
+	}
+	d.Update(tea.MouseMotionMsg{X: 7, Y: 21, Button: tea.MouseLeft})
+	if d.clock.at != 0 {
+		t.Errorf("pulling to the left end leads to %v", d.clock.at)
+	}
+	d.Update(tea.MouseClickMsg{X: 40, Y: 5, Button: tea.MouseLeft})
+	d.Update(tea.MouseClickMsg{X: 2, Y: 22, Button: tea.MouseLeft})
+	if d.clock.at != 0 {
+		t.Errorf("a click beside the time line leads to %v", d.clock.at)
+	}
+}
+
+func BenchmarkDraw(b *testing.B) {
+	d := at(watchtest.Caught(), 0, 142*time.Second)
+	c := canvas.New(200, 60)
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Draw(c.All())
+	}
+}

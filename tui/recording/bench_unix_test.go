@@ -1,0 +1,77 @@
+//go:build unix
+
+package recording_test
+
+import (
+	"bytes"
+	"syscall"
+	"testing"
+	"time"
+
+	"coalmine/lab/event"
+	script "coalmine/lab/timeline/timelinetest"
+	"coalmine/tui/recording"
+)
+
+// long is a run of so many events: mostly seconds of traffic, with the facts of a rollout that never ends.
+func long(n int) []event.Event {
+	s := script.Ready("faulty", 1, true).Release()
+	v, least := 99.5, 99.0
+	for i := 0; len(s.Events()) < n; i++ {
+		s.Canary(event.PhaseProgressing, 5+i%40, i%4)
+		for range 6 {
+			s.Note(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v, Min: &least})
+		}
+		s.Gate(event.GateVolume, i%3 > 0)
+		s.Note(event.Flagger{Canary: script.Service, Type: "Normal", Message: "Advance checkout.develop canary weight"})
+		s.Traffic(30)
+	}
+	return s.Events()[:n]
+}
+
+// BenchmarkOpen reads a log of 100,000 events and makes all of it that a deck shows at once.
+func BenchmarkOpen(b *testing.B) {
+	var log bytes.Buffer
+	w := event.NewWriter(&log)
+	for _, e := range long(100_000) {
+		w.Write(e)
+	}
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(log.Len()))
+	b.ReportAllocs()
+	begin := used(b)
+	for b.Loop() {
+		events, err := event.Read(bytes.NewReader(log.Bytes()))
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := recording.Of(events)
+		if len(r.Story()) == 0 || len(r.Markers()) == 0 || len(r.Lines()) == 0 {
+			b.Fatal("nothing was told")
+		}
+	}
+	b.ReportMetric(float64((used(b)-begin).Milliseconds())/float64(b.N), "cpu-ms/op")
+}
+
+// used is the CPU time of this process so far: a busy machine makes the clock on the wall useless.
+func used(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func BenchmarkSeek(b *testing.B) {
+	r := recording.Of(long(100_000))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		at := r.End() * time.Duration(i*7919%1000) / 1000
+		if s := r.At(at); s.Last.At > at {
+			b.Fatal(s.Last)
+		}
+	}
+}

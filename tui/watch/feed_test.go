@@ -1,0 +1,89 @@
+package watch_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"coalmine/lab/event"
+	"coalmine/lab/score"
+	script "coalmine/lab/timeline/timelinetest"
+	"coalmine/tui/recording"
+	"coalmine/tui/watch"
+)
+
+// TestNothingIsLost plays runs from goroutines of their own, while another one takes batches as they come.
+func TestNothingIsLost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		logs := map[int][]event.Event{0: script.Caught(1).Events()[:90], 1: script.Delivered("healthy", 1).Events()[:30], 2: script.Unguarded(1).Events()[:rapid.IntRange(0, 9).Draw(t, "cut")]}
+		tr := &watch.Trial{Runs: []*watch.Run{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
+		f := watch.NewFeed(tr)
+		var playing sync.WaitGroup
+		for i, events := range logs {
+			playing.Go(func() {
+				f.Begin(i)
+				for _, e := range events {
+					f.Event(i, e)
+				}
+				problem := ""
+				if i == 2 {
+					problem = "cut off"
+				}
+				f.End(i, problem)
+			})
+		}
+		go func() {
+			playing.Wait()
+			f.Close(&score.Card{Points: 7}, "")
+			f.Event(0, event.Event{}) // comes too late
+			f.Close(nil, "again")
+		}()
+		for {
+			b := f.Next()
+			b.Apply()
+			if b.Last {
+				break
+			}
+		}
+		for i, events := range logs {
+			r := tr.Runs[i]
+			var got []event.Event
+			if r.Rec != nil {
+				got = r.Rec.Events()
+			}
+			if diff := cmp.Diff(events, got); len(events) > 0 && diff != "" {
+				t.Fatalf("run %d differs:\n%s", i, diff)
+			}
+		}
+		if !tr.Done || tr.Card == nil || tr.Card.Points != 7 || tr.Problem != "" {
+			t.Fatalf("the trial ended as %+v", tr)
+		}
+		if tr.Runs[0].Status != watch.Whole || tr.Runs[2].Status != watch.Broken || tr.Runs[2].Problem != "cut off" {
+			t.Fatalf("the runs ended as %+v and %+v", tr.Runs[0], tr.Runs[2])
+		}
+	})
+}
+
+func TestTrial(t *testing.T) {
+	tr := &watch.Trial{Runs: []*watch.Run{
+		{Name: "healthy-seed1", Part: score.PartHealthy, Seed: 1}, {Name: "faulty-seed1", Part: score.PartFaulty, Seed: 1},
+		{Name: "unguarded-seed2", Part: score.PartUnguarded, Seed: 2}, {Name: "unguarded-seed1", Part: score.PartUnguarded, Seed: 1, Rec: recording.New()},
+	}}
+	if got := tr.First(); got != 1 {
+		t.Errorf("the first run is %d", got)
+	}
+	if got := tr.Counterpart(tr.Runs[1], score.PartUnguarded); got != tr.Runs[3] {
+		t.Errorf("the counterpart is %v", got)
+	}
+	if got := tr.Counterpart(tr.Runs[1], score.PartReference); got != nil {
+		t.Errorf("there is a reference: %v", got)
+	}
+	if got := tr.Find("none"); got != -1 {
+		t.Errorf("a run that is not there has number %d", got)
+	}
+	if got := (&watch.Trial{}).First(); got != 0 {
+		t.Errorf("the first run of none is %d", got)
+	}
+}
