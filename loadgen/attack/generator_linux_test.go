@@ -13,25 +13,35 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
+	"coalmine/loadgen/expose"
 	"coalmine/loadgen/ledger"
+	"coalmine/loadgen/pace"
+)
+
+// Who generates.
+const (
+	ours = "ours"
+	// even is vegeta's library as it comes, with its own pacer of even times.
+	even = "even"
+	// poisson is the same with a pacer of Poisson arrivals. Waits are left to vegeta, as any pacer's are.
+	poisson = "poisson"
+	// precise is the same with waits of package pace.
+	precise = "precise"
 )
 
 // generatorOrder is one run of a generator.
 type generatorOrder struct {
-	URL string
-	// Stock is vegeta as it comes; else it is the package's.
-	Stock bool
-	// Even lets the stock one send at even times.
-	Even bool
+	URL, Who string
 	// Rate is per second; 0 is as fast as the generator can.
-	Rate    float64
-	For     time.Duration
-	Workers int
+	Rate     float64
+	Requests int
+	Workers  int
 	// Stamp notes when each request is written to its connection.
 	Stamp bool
 }
@@ -48,13 +58,11 @@ type figures struct {
 }
 
 func (o *generatorOrder) run() error {
-	var f figures
-	var err error
-	if o.Stock {
-		f, err = o.stock()
-	} else {
-		f, err = o.ours()
+	attack := o.stock
+	if o.Who == ours {
+		attack = o.ours
 	}
+	f, err := attack()
 	if err != nil {
 		return err
 	}
@@ -64,13 +72,11 @@ func (o *generatorOrder) run() error {
 // ours plays a plan with all accounts kept.
 func (o *generatorOrder) ours() (figures, error) {
 	var f figures
-	rate, d := o.Rate, o.For
+	rate := o.Rate
 	if rate == 0 {
-		// Everything is due in the first instants.
-		rate, d = 1e6, time.Duration(o.For.Seconds()*maxRate*1e3)
+		rate = 1e6
 	}
-	w := one(rate, "GET")
-	p, err := loadgen.NewPlan(w, 1, d)
+	p, err := loadgen.NewPlan(one(rate, "GET"), 1, time.Duration(float64(o.Requests)/rate*1e9))
 	if err != nil {
 		return f, err
 	}
@@ -78,14 +84,12 @@ func (o *generatorOrder) ours() (figures, error) {
 	if err != nil {
 		return f, err
 	}
-	log := newStamps(o.Stamp, "Coalmine-Request: seq=", p)
-	book := ledger.New(ledger.Config{Plan: p})
+	log := newStamps(o, "Coalmine-Request: seq=")
+	book, metrics := ledger.New(ledger.Config{Plan: p}), expose.New(p)
 	a := attack.Attack{Plan: p, Targets: []*url.URL{u}, Workers: o.Workers, Done: func(out *loadgen.Outcome) {
 		book.Add(out)
-		f.Requests++
-		if out.Status != 200 {
-			f.Failures++
-		}
+		metrics.Add(out)
+		f.count(int(out.Status))
 	}}
 	if o.Stamp {
 		a = attack.Observe(a, log.wrap)
@@ -94,11 +98,7 @@ func (o *generatorOrder) ours() (figures, error) {
 	report, err := a.Run(context.Background())
 	f.CPU = cpu() - before
 	begin := monotonic() - int64(time.Since(report.Begin))
-	for c := p.Arrivals(); o.Rate > 0; {
-		next, ok := c.Next()
-		if !ok {
-			break
-		}
+	for _, next := range arrivals(p, loadgen.Shard{}) {
 		f.Intended = append(f.Intended, begin+int64(next.At))
 	}
 	f.Written = log.list
@@ -106,82 +106,94 @@ func (o *generatorOrder) ours() (figures, error) {
 	return f, err
 }
 
-// maxRate bounds what an unpaced run sends, in requests per second.
-const maxRate = 30_000
+func (f *figures) count(status int) {
+	f.Requests++
+	if status != http.StatusOK {
+		f.Failures++
+	}
+}
 
 // stock is vegeta's library with its defaults, but for the number of workers.
 func (o *generatorOrder) stock() (figures, error) {
 	var f figures
-	var began time.Time
-	log := newStamps(o.Stamp, "X-Vegeta-Seq: ", nil)
-	pacer, intended := o.pacer(&began)
+	pacer, err := o.pacer()
+	if err != nil {
+		return f, err
+	}
+	defer pacer.timer.Close()
+	log := newStamps(o, "X-Vegeta-Seq: ")
 	options := []func(*vegeta.Attacker){vegeta.MaxWorkers(uint64(o.Workers))}
 	if o.Stamp {
-		dialer := net.Dialer{KeepAlive: 30 * time.Second}
-		options = append(options, vegeta.Client(&http.Client{Timeout: vegeta.DefaultTimeout, Transport: &http.Transport{
-			MaxIdleConnsPerHost: vegeta.DefaultConnections,
-			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				c, err := dialer.DialContext(ctx, network, addr)
-				if err != nil {
-					return nil, err
-				}
-				return log.wrap(c), nil
-			},
-		}}))
+		options = append(options, vegeta.Client(log.client()))
 	}
 	attacker := vegeta.NewAttacker(options...)
 	target := vegeta.NewStaticTargeter(vegeta.Target{Method: "GET", URL: o.URL + "/"})
 	latency := hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)
 	before := cpu()
-	for res := range attacker.Attack(target, pacer, o.For, "") {
-		f.Requests++
-		if res.Code != 200 {
-			f.Failures++
-		}
+	for res := range attacker.Attack(target, pacer, 0, "") {
+		f.count(int(res.Code))
 		_ = latency.RecordValue(int64(res.Latency / time.Microsecond))
 	}
 	f.CPU = cpu() - before
-	begin := monotonic() - int64(time.Since(began))
-	for i := range f.Requests {
-		if o.Rate > 0 {
-			f.Intended = append(f.Intended, begin+int64(intended(uint64(i))))
-		}
+	begin := monotonic() - int64(time.Since(pacer.began))
+	for _, at := range pacer.times {
+		f.Intended = append(f.Intended, begin+int64(at))
 	}
-	f.Written = log.list[:min(len(log.list), f.Requests)]
+	f.Written = log.list
 	f.P99 = time.Duration(latency.ValueAtQuantile(99)) * time.Microsecond
 	return f, nil
 }
 
-// noting is a pacer that notes when the attack began.
-type noting struct {
+// pacer asks another one until all requests are sent.
+type pacer struct {
 	vegeta.Pacer
-	began *time.Time
+	times []time.Duration
+	began time.Time
+	timer *pace.Timer
+	// waits tells to wait here, precisely, instead of letting vegeta wait.
+	waits bool
 }
 
-func (n noting) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
-	if n.began.IsZero() {
-		*n.began = time.Now().Add(-elapsed)
+func (o *generatorOrder) pacer() (*pacer, error) {
+	timer, err := pace.NewTimer()
+	if err != nil {
+		return nil, err
 	}
-	return n.Pacer.Pace(elapsed, hits)
+	p := &pacer{timer: timer, waits: o.Who == precise}
+	draws, at := rand.New(rand.NewPCG(1, 2)), 0.0
+	for i := range o.Requests {
+		switch {
+		case o.Rate == 0:
+		case o.Who == even:
+			at = float64(i+1) / o.Rate
+		default:
+			at += draws.ExpFloat64() / o.Rate
+		}
+		p.times = append(p.times, time.Duration(at*1e9))
+	}
+	if o.Who == even && o.Rate > 0 {
+		p.Pacer = vegeta.ConstantPacer{Freq: int(o.Rate), Per: time.Second}
+	}
+	return p, nil
 }
 
-// pacer is vegeta's own for even times, else one of Poisson arrivals, whose waits are left to vegeta, as any pacer's are. It says
-// when each request is meant to go.
-func (o *generatorOrder) pacer(began *time.Time) (p vegeta.Pacer, intended func(uint64) time.Duration) {
-	if o.Even || o.Rate == 0 {
-		even := vegeta.ConstantPacer{Freq: int(o.Rate), Per: time.Second}
-		return noting{even, began}, func(n uint64) time.Duration { return time.Duration(float64(n+1) / o.Rate * 1e9) }
+// Pace notes when the attack began.
+func (p *pacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
+	if p.began.IsZero() {
+		p.began = time.Now().Add(-elapsed)
 	}
-	draws := rand.New(rand.NewPCG(1, 2))
-	var times []time.Duration
-	for at := 0.0; at < 1.1*o.For.Seconds(); {
-		at += draws.ExpFloat64() / o.Rate
-		times = append(times, time.Duration(at*1e9))
+	switch {
+	case hits >= uint64(len(p.times)):
+		return 0, true
+	case p.Pacer != nil:
+		return p.Pacer.Pace(elapsed, hits)
+	case p.waits:
+		return 0, p.timer.Wait(context.Background(), p.began.Add(p.times[hits])) != nil
 	}
-	poisson := vegeta.PacerFunc(nil)
-	poisson = func(elapsed time.Duration, hits uint64) (time.Duration, bool) { return times[hits] - elapsed, false }
-	return noting{rated{poisson}, began}, func(n uint64) time.Duration { return times[n] }
+	return p.times[hits] - elapsed, false
 }
+
+func (p *pacer) Rate(time.Duration) float64 { return 0 }
 
 // stamps notes when requests are written, by the number in one of their headers.
 type stamps struct {
@@ -189,19 +201,30 @@ type stamps struct {
 	list   []int64
 }
 
-func newStamps(on bool, before string, p *loadgen.Plan) *stamps {
+func newStamps(o *generatorOrder, before string) *stamps {
 	s := &stamps{before: []byte(before)}
-	if on {
-		n := 1 << 17
-		if p != nil {
-			n = int(p.Expected() + 10*math.Sqrt(p.Expected()) + 10)
-		}
-		s.list = make([]int64, n)
+	if o.Stamp {
+		n := float64(o.Requests)
+		s.list = make([]int64, int(n+10*math.Sqrt(n)+10))
 	}
 	return s
 }
 
 func (s *stamps) wrap(c net.Conn) net.Conn { return stamped{c, s} }
+
+// client is vegeta's by default, but that its connections are seen.
+func (s *stamps) client() *http.Client {
+	dialer := net.Dialer{KeepAlive: 30 * time.Second}
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return s.wrap(c), nil
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: vegeta.DefaultConnections, DialContext: dial}
+	return &http.Client{Timeout: vegeta.DefaultTimeout, Transport: transport}
+}
 
 // stamped is a connection whose writes are noted.
 type stamped struct {

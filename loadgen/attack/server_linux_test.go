@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"coalmine/loadgen/pace"
@@ -19,10 +20,14 @@ type serverOrder struct {
 	StallAfter, Stall time.Duration
 }
 
-// stalled is when a server did not answer, on the clock that all processes share.
-type stalled struct{ Begin, End int64 }
+// served is what a server has to say in the end: when it did not answer, on the clock that all processes share, and how much it
+// was asked.
+type served struct {
+	StallBegin, StallEnd int64
+	Requests             int64
+}
 
-// run tells its address, serves until its input ends, and then tells when it stalled.
+// run tells its address, serves until its input ends, and then tells what it saw.
 func (o *serverOrder) run() error {
 	clock, err := pace.NewClock()
 	if err != nil {
@@ -34,18 +39,20 @@ func (o *serverOrder) run() error {
 		return err
 	}
 	var once sync.Once
-	var first time.Time
-	var log stalled
+	var stall, end time.Time
+	var log served
 	hello := []byte("Hello, world!")
 	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		once.Do(func() {
-			first = time.Now()
-			log.Begin = monotonic() + int64(o.StallAfter)
-			log.End = log.Begin + int64(o.Stall)
+			stall = time.Now().Add(o.StallAfter)
+			end = stall.Add(o.Stall)
+			log.StallBegin = monotonic() + int64(o.StallAfter)
+			log.StallEnd = log.StallBegin + int64(o.Stall)
 		})
+		atomic.AddInt64(&log.Requests, 1)
 		until := time.Now().Add(o.Service)
-		if begin := first.Add(o.StallAfter); o.Stall > 0 && until.After(begin) && until.Before(begin.Add(o.Stall)) {
-			until = begin.Add(o.Stall)
+		if until.After(stall) && until.Before(end) {
+			until = end
 		}
 		_ = clock.SleepUntil(r.Context(), until)
 		_, _ = w.Write(hello)
@@ -56,5 +63,5 @@ func (o *serverOrder) run() error {
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = server.Shutdown(context.Background())
-	return tell(log)
+	return tell(&log)
 }
