@@ -2,7 +2,8 @@ package loadgen
 
 import "time"
 
-// appointment is an answer that is due at a time; seq breaks ties, so that the order is the same in every run.
+// appointment is something that is due at a time, as an answer or a session's next request; seq breaks ties, so that the order is
+// the same in every run. place says where the thing is kept.
 type appointment struct {
 	at    time.Duration
 	seq   uint64
