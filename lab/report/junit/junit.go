@@ -1,7 +1,7 @@
 // Package junit writes a trial in the XML form that build servers read as test results: a suite for the trial, a case for each
 // run of the learner's guardrails and for each item of the rubric.
 //
-// The form is that of the Jenkins xUnit plugin's schema (jenkins-junit.xsd), which GitLab and others read too. It holds no
+// The form is that of the Jenkins xUnit plugin's schema (junit-10.xsd in jenkinsci/xunit-plugin), which others read too. It holds no
 // hour and no host, so that the same trial gives the same bytes; times are those that a run lasted for its users.
 package junit
 

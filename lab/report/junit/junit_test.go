@@ -26,15 +26,15 @@ func written(t testing.TB, d *dossier.Trial) []byte {
 	return b.Bytes()
 }
 
-// allowed are the elements of jenkins-junit.xsd (jenkinsci/xunit-plugin) that a report uses: their attributes, those that must be
+// allowed are the elements of junit-10.xsd (jenkinsci/xunit-plugin, .../types/model/xsd) that a report uses: their attributes, those that must be
 // there, and what they may hold.
 func allowed() map[string]struct{ attributes, required, children []string } {
 	return map[string]struct{ attributes, required, children []string }{
-		"testsuites": {words("name time tests failures disabled errors"), nil, words("testsuite")},
-		"testsuite": {words("name tests failures errors group time skipped timestamp hostname id package file log url version"),
-			words("name"), words("testsuite properties testcase system-out system-err")},
+		"testsuites": {words("name time tests failures errors"), nil, words("testsuite")},
+		"testsuite": {words("name tests failures errors group time skipped timestamp hostname id package file log url"),
+			words("name tests failures errors"), words("testsuite properties testcase system-out system-err")},
 		"properties": {nil, nil, words("property")},
-		"property":   {words("name value"), words("name"), nil},
+		"property":   {words("name value"), words("name value"), nil},
 		"testcase":   {words("name time classname group"), words("name"), words("skipped error failure system-out system-err")},
 		"skipped":    {words("type message"), nil, nil},
 		"error":      {words("type message"), nil, nil},

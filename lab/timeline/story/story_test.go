@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
@@ -154,4 +155,19 @@ func TestTextOfOthersIsOneLineWithoutCommands(t *testing.T) {
 			}
 		}
 	})
+}
+
+// BenchmarkOf100000 tells a run of a hundred thousand facts, of which a tenth are changes of the canary.
+func BenchmarkOf100000(b *testing.B) {
+	s := script.Ready("healthy", 1, true).Release()
+	for i := range 10_000 {
+		for range 9 {
+			s.Note(event.Query{Asker: script.Service, Metric: "success", Value: ref(98), Min: ref(99)})
+		}
+		s.Canary(event.PhaseProgressing, 5, i%5+1).Wait(10 * time.Second)
+	}
+	t := timeline.Build(s.Events())
+	for b.Loop() {
+		story.Of(t)
+	}
 }
