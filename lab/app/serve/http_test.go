@@ -272,6 +272,21 @@ func TestStopDrains(t *testing.T) {
 	}
 }
 
+// TestStopDoesNotWaitForUnusedConnections, as generators open them ahead.
+func TestStopDoesNotWaitForUnusedConnections(t *testing.T) {
+	clock := newHandClock(t)
+	x := start(t, config(t, "shop", constant(time.Second), clock))
+	unused, used := dial(t, x), dial(t, x)
+	used.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	used.line()
+	x.stop()
+	for _, w := range []*wire{unused, used} { // the hand of the clock does not move: nothing is broken off by it
+		if rest, err := io.ReadAll(w.reader); err != nil || w == unused && len(rest) > 0 {
+			t.Errorf("the connection ends with %q, %v", rest, err)
+		}
+	}
+}
+
 func TestStopDoesNotWaitForever(t *testing.T) {
 	clock := newHandClock(t)
 	c := config(t, "shop", constant(time.Hour), clock)

@@ -31,6 +31,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		BaseContext: func(net.Listener) context.Context { return base },
 		ConnContext: withConnection, ConnState: s.conns.note, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	server.RegisterOnShutdown(s.conns.closeFresh)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	var err error
@@ -91,24 +92,44 @@ func connectionOf(r *http.Request) connection {
 
 // conns knows the connections that are open, and which of them are to end with a life of the service.
 type conns struct {
-	mu     sync.Mutex
-	open   map[net.Conn]struct{}
-	doomed []net.Conn
+	mu sync.Mutex
+	// open tells of each whether no request has come on it yet.
+	open    map[net.Conn]bool
+	doomed  []net.Conn
+	closing bool
 }
 
 func (c *conns) note(conn net.Conn, state http.ConnState) {
+	if state == http.StateIdle {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		c.mu.Lock()
-		defer c.mu.Unlock()
 		if c.open == nil {
-			c.open = map[net.Conn]struct{}{}
+			c.open = map[net.Conn]bool{}
 		}
-		c.open[conn] = struct{}{}
+		c.open[conn] = true
+		if c.closing {
+			_ = conn.Close() // as in closeFresh
+		}
+	case http.StateActive:
+		c.open[conn] = false
 	case http.StateClosed, http.StateHijacked:
-		c.mu.Lock()
-		defer c.mu.Unlock()
 		delete(c.open, conn)
+	}
+}
+
+// closeFresh closes those on which no request has come: a stop would wait five seconds for one (net/http, Server.Shutdown).
+func (c *conns) closeFresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = true
+	for conn, fresh := range c.open {
+		if fresh {
+			_ = conn.Close() // it is gone either way
+		}
 	}
 }
 
