@@ -121,6 +121,9 @@ func (p *page) addHarm(t *dossier.Trial) {
 			return
 		}
 		b := bar{Name: name, Class: class, Count: words.Number(*n), Width: number(100 * float64(*n) / float64(most))}
+		if *n > 0 {
+			b.Width = max(b.Width, 0.5) // what was there can be seen
+		}
 		if none := c.Harm.None; none != nil && *none > 0 && none != n {
 			b.Share = words.Percent(float64(*n) / float64(*none))
 		}
