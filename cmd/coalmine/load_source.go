@@ -148,27 +148,9 @@ func (f loadPlanFlags) change(s *loadSource) error {
 	}
 	s.duration = cmp.Or(f.duration, defaultLoad)
 	if f.duration == 0 && replay != nil {
-		s.duration = lengthOf(s.workload.Replay)
+		s.duration = s.workload.Replay.Length()
 	}
 	return f.addHeaders(s)
-}
-
-// lengthOf is how long a replay takes, its last second whole.
-func lengthOf(r *loadgen.Replay) time.Duration {
-	if len(r.Lines) == 0 {
-		return 0
-	}
-	first, last := r.Lines[0].At, r.Lines[0].At
-	for _, l := range r.Lines {
-		if l.At.Before(first) {
-			first = l.At
-		}
-		if l.At.After(last) {
-			last = l.At
-		}
-	}
-	d := last.Sub(first).Truncate(time.Second) + time.Second
-	return time.Duration(float64(d)/cmp.Or(r.Speed, 1)) + 1
 }
 
 // addHeaders gives every cohort the headers of the command line.
