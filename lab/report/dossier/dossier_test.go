@@ -167,6 +167,24 @@ func TestWatches(t *testing.T) {
 	}
 }
 
+// TestAnEarlyFailureNoticedNothing: what failed before any user was hurt was about something else.
+func TestAnEarlyFailureNoticedNothing(t *testing.T) {
+	s := script.Ready("faulty", 1, true).Release().Canary(event.PhaseProgressing, 0, 0).Traffic(10)
+	ask := func(v float64) {
+		least := 99.0
+		s.Note(event.Query{Asker: script.Service, Metric: "success", Value: &v, Min: &least})
+	}
+	ask(90)
+	s.Canary(event.PhaseProgressing, 25, 1).Traffic(10)
+	ask(99.5)
+	d := reporttest.Trial(reporttest.Result(score.PartFaulty, s.Promote().Traffic(10).Close()))
+	r, _ := d.Telling()
+	w := dossier.Watches(r)[0]
+	if got, want := w.Text(r.Timeline), "failed 1 of 2 times, each time before any user was hurt (90 < 99)"; got != want || w.Noticed() || !w.Blind() {
+		t.Errorf("noticed %v, blind %v: %q, want %q", w.Noticed(), w.Blind(), got, want)
+	}
+}
+
 func notes(d *dossier.Trial) []string {
 	var all []string
 	for _, f := range d.Files() {

@@ -19,7 +19,10 @@ import (
 func traffic(t *rapid.T) []event.Event {
 	events := []event.Event{{Seq: 1, Fact: event.RunStarted{Format: event.Format, Service: "shop", Version: "v2", Baseline: "v1"}}}
 	now := time.Duration(rapid.IntRange(0, 2e6).Draw(t, "start")) * time.Microsecond
-	pace := rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second, 5 * time.Minute}).Draw(t, "pace")
+	gaps := []time.Duration{0, 0, 0, time.Second, 10 * time.Second}
+	if rapid.Bool().Draw(t, "long") { // long enough for pairs of buckets to become one, again and again
+		gaps = append(gaps, 5*time.Minute, 2*time.Hour)
+	}
 	cell := rapid.Custom(func(t *rapid.T) event.Cell {
 		n := rapid.IntRange(0, 50).Draw(t, "n")
 		c := event.Cell{Cohort: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "cohort"), Route: rapid.SampledFrom([]string{"r", "s"}).Draw(t, "route"), N: n}
@@ -36,7 +39,7 @@ func traffic(t *rapid.T) []event.Event {
 		return c
 	})
 	for range rapid.IntRange(0, 60).Draw(t, "seconds") {
-		now += time.Duration(rapid.IntRange(0, 2).Draw(t, "gap")) * pace
+		now += rapid.SampledFrom(gaps).Draw(t, "gap")
 		from := now
 		now += time.Second
 		events = append(events, event.Event{Seq: len(events) + 1, At: now, Fact: event.Traffic{From: event.Seconds(from), To: event.Seconds(now),
@@ -71,6 +74,20 @@ func counted(tl *timeline.Timeline, s series.Selection) timeline.Counts {
 	})
 }
 
+// slowest is the 99th percentile of all of a selection's requests at once.
+func slowest(tl *timeline.Timeline, s series.Selection) time.Duration {
+	var all [][]event.BucketCount
+	for _, f := range tl.Seconds() {
+		for _, c := range f.Cells {
+			one := timeline.Build([]event.Event{{Seq: 1, Fact: tl.Run}, {Seq: 2, Fact: event.Traffic{Cells: []event.Cell{c}}}})
+			if counted(one, s).N > 0 {
+				all = append(all, c.Latency)
+			}
+		}
+	}
+	return event.Quantile(0.99, all...)
+}
+
 const forever = time.Duration(math.MaxInt64)
 
 // TestNothingIsLostOrCountedTwice: over any number of stretches the counts are the timeline's, and so are the slowest requests.
@@ -100,6 +117,9 @@ func TestNothingIsLostOrCountedTwice(t *testing.T) {
 				if i > 0 && p.From != points[i-1].To {
 					t.Fatalf("point %d begins at %v, the one before ends at %v", i, p.From, points[i-1].To)
 				}
+			}
+			if whole := s.Points(sel, 0, forever, 1); len(whole) == 1 && whole[0].P99 != slowest(tl, sel) {
+				t.Fatalf("%+v: the slowest waited %v, the events say %v", sel, whole[0].P99, slowest(tl, sel))
 			}
 			if want := counted(tl, sel); sum != want {
 				t.Fatalf("%+v over %d points: %+v, the timeline has %+v", sel, len(points), sum, want)

@@ -101,6 +101,17 @@ func TestWhyTheCanaryWasHeldOrAdvanced(t *testing.T) {
 	}
 }
 
+// TestWhatComesAfterADecisionIsOfTheNext keeps a tick's checks apart from those that follow at once.
+func TestWhatComesAfterADecisionIsOfTheNext(t *testing.T) {
+	s := script.Ready("healthy", 1, true).Release().Canary(event.PhaseProgressing, 25, 0).Traffic(30)
+	s.Note(event.Query{Asker: script.Service, Metric: "first", Value: ref(1), Min: ref(2)}).Canary(event.PhaseProgressing, 25, 1)
+	s.Note(event.Query{Asker: script.Service, Metric: "second", Value: ref(1), Min: ref(2)})
+	s.Note(event.Gate{Canary: script.Service, Name: "volume", Reason: "later"})
+	if got := strings.Join(told(s), "\n"); !strings.Contains(got, "held at 25 %: first 1 < 2 (failed check 1 of 5)") {
+		t.Error(got)
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	for want, q := range map[string]event.Query{
 		"m 17380 > 500":       {Metric: "m", Value: ref(17380.4), Max: ref(500)},
