@@ -47,7 +47,9 @@ func (env *Env) noteTrial(src *source, t *trial, r *result) {
 }
 
 // counts tells whether a card says something about the guardrails.
-func counts(c *score.Card) bool { return c.Exit != score.ExitLabFailed && c.Exit != score.ExitInconclusive }
+func counts(c *score.Card) bool {
+	return c.Exit != score.ExitLabFailed && c.Exit != score.ExitInconclusive
+}
 
 func tookHints(hints int) func(*logbook.Entry) {
 	return func(e *logbook.Entry) { e.Hints = max(e.Hints, min(hints, scenarios.HintLevels)) }

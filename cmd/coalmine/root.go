@@ -12,15 +12,21 @@ func newRootCommand(env *Env) *cobra.Command {
 		Use:   "coalmine",
 		Short: "A flight simulator for progressive delivery",
 		Long: "A flight simulator for progressive delivery: write ordinary Flagger and Linkerd manifests, play an incident against " +
-			"them, and see whether they would have saved the users.",
+			"them, and see whether they would have saved the users. On a terminal, coalmine alone shows the scenarios and leads through them.",
 		Version:       env.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Example: `coalmine list
+		Example: `coalmine
+coalmine list
 coalmine start full-rollout
 coalmine run full-rollout --guardrails full-rollout`,
 		Args: unknownVerb,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if env.onTerminal() {
+				return env.home(cmd.Context())
+			}
+			return cmd.Help()
+		},
 		// One pair of letters in the wrong order is a distance of two.
 		SuggestionsMinimumDistance: 2,
 	}

@@ -30,6 +30,8 @@ type Options struct {
 	Actions []Action
 	// Below are further lines under an item that is selected, such as hints.
 	Below func(score.Item) []string
+	// Points writes the points in another way; Remark is a line below the verdict. nil, or "", for none.
+	Points, Remark func() string
 }
 
 // Card is the screen.
@@ -39,10 +41,14 @@ type Card struct {
 	// at is the selected target, event the one of its events that Enter leads to.
 	at, event int
 	better    bool // what the reference saw is shown
+	why       why
+	reference []fact
 }
 
 // New returns the card of a trial that has one.
-func New(t *watch.Trial, o Options) *Card { return &Card{trial: t, opts: o} }
+func New(t *watch.Trial, o Options) *Card {
+	return &Card{trial: t, opts: o, why: whyOf(t), reference: better(t)}
+}
 
 // Trial is what the card is about.
 func (c *Card) Trial() *watch.Trial { return c.trial }
@@ -171,6 +177,9 @@ func (c *Card) Draw(a canvas.Area) {
 	if card.MaxPoints > 0 {
 		points = fmt.Sprintf("%d of %d points", card.Points, card.MaxPoints)
 	}
+	if c.opts.Points != nil {
+		points = c.opts.Points()
+	}
 	pane.Bar(head, card.Title, points)
 	c.footer(foot)
 	p := &page{width: body.Width()}
@@ -179,11 +188,11 @@ func (c *Card) Draw(a canvas.Area) {
 }
 
 func (c *Card) footer(a canvas.Area) {
-	keys := []pane.Key{{Key: "↑ ↓", Does: "choose"}, {Key: "enter", Does: "show the moment"}}
+	keys := []pane.Key{{Key: "↑ ↓", Does: "choose"}, {Key: "enter", Does: "moment"}}
 	for _, k := range c.opts.Actions {
 		keys = append(keys, pane.Key{Key: k.Key.Help().Key, Does: k.Key.Help().Desc})
 	}
-	pane.Footer(a, append(keys, pane.Key{Key: "b", Does: "a better guardrail"}, pane.Key{Key: "esc", Does: "back"})...)
+	pane.Footer(a, append(keys, pane.Key{Key: "b", Does: "a better one"}, pane.Key{Key: "esc", Does: "back"})...)
 }
 
 // write lays the card out from top to bottom.
@@ -195,10 +204,14 @@ func (c *Card) write(p *page) {
 		a.Text(x+2, y, theme.Muted, card.Scenario)
 	})
 	p.wrapped(3, theme.Plain, card.Reason)
-	c.writeItems(p)
-	if c.better {
-		c.writeBetter(p)
+	if c.opts.Remark != nil {
+		p.wrapped(3, theme.Muted, c.opts.Remark())
 	}
+	if c.better {
+		p.writeFacts("What a better guardrail saw", "the scenario's own, in the same traffic", c.reference)
+	}
+	p.writeFacts(c.why.title, c.why.run, c.why.facts)
+	c.writeItems(p)
 	c.writeHarm(p)
 	c.writeRuns(p)
 }

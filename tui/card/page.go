@@ -30,6 +30,18 @@ func (p *page) wrapped(x int, s theme.Style, text string) {
 	}
 }
 
+// sign puts a sign before a line that is there already.
+func (p *page) sign(i, x int, s theme.Style, sign string) {
+	if i >= len(p.lines) {
+		return
+	}
+	text := p.lines[i].draw
+	p.lines[i].draw = func(a canvas.Area, y int) {
+		text(a, y)
+		a.Text(x, y, s, sign)
+	}
+}
+
 func (p *page) section(title, remark string) {
 	p.add(func(canvas.Area, int) {})
 	p.add(func(a canvas.Area, y int) {

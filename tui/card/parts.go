@@ -7,7 +7,6 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/score"
-	"coalmine/lab/timeline/story"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
 	"coalmine/tui/pane"
@@ -49,6 +48,9 @@ func (c *Card) writeItem(p *page, item *score.Item, selected bool) {
 		return
 	}
 	p.wrapped(13, theme.Muted, item.Reason)
+	if item.Hint != "" {
+		p.wrapped(13, theme.Plain, "→ "+item.Hint)
+	}
 	c.writeEvents(p)
 	if c.opts.Below != nil {
 		for _, l := range c.opts.Below(*item) {
@@ -188,29 +190,4 @@ func span(s *event.Seconds) string {
 		return "–"
 	}
 	return fmt.Sprintf("%.0f s", time.Duration(*s).Seconds())
-}
-
-// writeBetter tells what the scenario's own guardrails noticed in the same traffic, and how soon an ideal alarm would have.
-func (c *Card) writeBetter(p *page) {
-	p.section("What a better guardrail saw", "")
-	told := false
-	for _, r := range c.trial.Runs {
-		if r.Part != score.PartReference || r.Rec == nil {
-			continue
-		}
-		t := r.Rec.Timeline()
-		for _, e := range r.Rec.Story() {
-			if e.Seq == t.Detected.Seq && e.Kind != story.Notice && e.Kind != story.Harm {
-				p.wrapped(3, theme.Good, fmt.Sprintf("seed %d, %s after the first user was hurt: %s", r.Seed, pane.Span(t.Detected.Since(t.FirstBad)), e.Text))
-				told = true
-				break
-			}
-		}
-	}
-	if !told {
-		p.text(3, theme.Muted, "no reference was played")
-	}
-	if b := c.trial.Card.Harm.Bound; b != nil {
-		p.wrapped(3, theme.Muted, fmt.Sprintf("An ideal alarm, that knows every request, would have let %s bad requests through.", pane.Number(*b)))
-	}
 }

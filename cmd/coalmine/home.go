@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"coalmine/lab"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/logbook"
+	"coalmine/lab/score"
+	"coalmine/scenarios"
+	"coalmine/tui/home"
+	"coalmine/tui/host"
+)
+
+// home shows the scenarios of the library, and everything that is done with them, until the user leaves.
+func (env *Env) home(ctx context.Context) error {
+	quiet := *env
+	quiet.Err = io.Discard // the screen is the window's
+	playing, stop := context.WithCancel(ctx)
+	defer stop()
+	p := newHomePlayer(&quiet)
+	err := env.show(ctx, home.New(playing, host.Host{
+		Player: p, Linter: homeLinter{&quiet}, Editor: homeEditor{&quiet}, Library: homeLibrary{&quiet}, Progress: homeProgress{&quiet},
+	}))
+	stop()
+	if last := p.wait(); last != "" {
+		fmt.Fprintf(env.Err, "The last trial is recorded in %s; coalmine report %s tells it again.\n", last, quoted(last))
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return nil // nothing is lost by ctrl+c
+	}
+	return err
+}
+
+// homeLibrary implements [host.Library] with the library, and workspaces in the folder that the program runs in.
+type homeLibrary struct{ env *Env }
+
+// Scenarios implements [host.Library].
+func (l homeLibrary) Scenarios() ([]*scenarios.Scenario, error) {
+	return scenarios.List(scenarios.Library())
+}
+
+// Briefing implements [host.Library].
+func (l homeLibrary) Briefing(name string) (scenarios.Briefing, error) {
+	f, err := scenarios.Open(scenarios.Library(), name)
+	if err != nil {
+		return scenarios.Briefing{}, err
+	}
+	return f.Briefing()
+}
+
+// Quiz implements [host.Library].
+func (l homeLibrary) Quiz(name string) (*scenarios.Quiz, error) {
+	f, err := scenarios.Open(scenarios.Library(), name)
+	if err != nil {
+		return nil, err
+	}
+	q, err := f.Quiz()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return q, err
+}
+
+// Workspace implements [host.Library]: the folder is the scenario's name, as for start.
+func (l homeLibrary) Workspace(name string) (host.Workspace, error) {
+	dir := name
+	if _, err := os.Stat(filepath.Join(l.env.path(dir), scenarios.FileScenario)); err == nil {
+		dir += "-guardrails" // the program runs in a library's own folder
+	}
+	w := host.Workspace{Dir: dir}
+	info, err := os.Stat(l.env.path(dir))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return w, nil
+	case err != nil:
+		return w, err
+	case !info.IsDir():
+		return w, fmt.Errorf("%s is there and is no folder: move it away, or run coalmine in another folder", dir)
+	}
+	w.There = true
+	w.Files, err = manifestsIn(l.env.path(dir))
+	return w, err
+}
+
+// Start implements [host.Library].
+func (l homeLibrary) Start(name string) (host.Workspace, error) {
+	w, err := l.Workspace(name)
+	if err != nil || w.There {
+		return w, err
+	}
+	src, err := l.env.openScenario(name)
+	if err != nil {
+		return w, err
+	}
+	defer src.Close()
+	files, err := workspace(src, name, w.Dir)
+	if err != nil {
+		return w, err
+	}
+	if err := writeFolder(l.env.path(w.Dir), files); err != nil {
+		return w, err
+	}
+	return l.Workspace(name)
+}
+
+// mostListed bounds the files that are listed; more of them are no guardrails by package guardrail either.
+const mostListed = 100
+
+// manifestsIn lists what is a manifest by its name, as package guardrail reads them.
+func manifestsIn(dir string) ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path != dir && strings.HasPrefix(e.Name(), "."):
+			if e.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case e.IsDir() || len(names) >= mostListed:
+			return nil
+		}
+		if slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(path))) {
+			name, err := filepath.Rel(dir, path)
+			if err != nil {
+				return err
+			}
+			names = append(names, filepath.ToSlash(name))
+		}
+		return nil
+	})
+	return names, err
+}
+
+// homeLinter implements [host.Linter].
+type homeLinter struct{ env *Env }
+
+// Lint implements [host.Linter].
+func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]host.Finding, error) {
+	src, err := l.env.openScenario(scenario)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	set, err := guardrail.Load(ctx, l.env.path(dir), lab.Environment(src.scenario))
+	var wrong guardrail.Errors
+	switch {
+	case errors.As(err, &wrong):
+		return found(wrong, true), nil
+	case err != nil:
+		return nil, err
+	}
+	return found(set.Warnings, false), nil
+}
+
+func found(all []guardrail.Finding, wrong bool) []host.Finding {
+	var list []host.Finding
+	for _, f := range all {
+		text := strings.TrimPrefix(f.String(), f.Position.String()+": ")
+		list = append(list, host.Finding{File: f.File, Line: f.Line, Error: wrong, Message: text})
+	}
+	return list
+}
+
+// homeProgress implements [host.Progress] with the logbook.
+type homeProgress struct{ env *Env }
+
+// Load implements [host.Progress].
+func (p homeProgress) Load() (map[string]logbook.Entry, string) {
+	b, err := p.env.book()
+	if err != nil {
+		return nil, err.Error()
+	}
+	all, err := b.Read()
+	return all, words(err)
+}
+
+// Played implements [host.Progress].
+func (p homeProgress) Played(scenario string, c *score.Card) (logbook.Entry, string) {
+	if !counts(c) {
+		all, note := p.Load()
+		return all[scenario], note
+	}
+	return p.change(scenario, scored(c))
+}
+
+// Hinted implements [host.Progress].
+func (p homeProgress) Hinted(scenario string, hints int) (logbook.Entry, string) {
+	return p.change(scenario, tookHints(hints))
+}
+
+// Asked implements [host.Progress].
+func (p homeProgress) Asked(scenario string, right, of int) (logbook.Entry, string) {
+	return p.change(scenario, func(e *logbook.Entry) { e.Asked(right, of) })
+}
+
+func (p homeProgress) change(scenario string, change func(*logbook.Entry)) (logbook.Entry, string) {
+	b, err := p.env.book()
+	if err != nil {
+		var e logbook.Entry
+		change(&e)
+		return e, err.Error()
+	}
+	e, err := b.Change(scenario, change)
+	return e, words(err)
+}
+
+func words(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/record"
+	"coalmine/lab/score"
+	"coalmine/tui/host"
+	"coalmine/tui/watch"
+)
+
+// homePlayer implements [host.Player]: each trial is recorded in a run folder, as by run.
+type homePlayer struct {
+	env    *Env
+	memory memory
+
+	playing sync.WaitGroup
+	mu      sync.Mutex
+	last    string // the folder of the newest trial
+}
+
+func newHomePlayer(env *Env) *homePlayer { return &homePlayer{env: env} }
+
+// wait waits for what is being played or written, and tells where the last trial was recorded; "" when there was none.
+func (p *homePlayer) wait() string {
+	p.playing.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
+// Play implements [host.Player].
+func (p *homePlayer) Play(ctx context.Context, q host.Request) (*host.Playing, error) {
+	src, err := p.env.openScenario(q.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	f := runFlags{guardrails: q.Guardrails, seed: q.Seed, trials: q.Trials}
+	t, err := p.env.newTrial(ctx, src, f)
+	if err != nil {
+		src.Close()
+		return nil, err
+	}
+	dir, rec, err := p.env.createRunFolder(src, t, f)
+	if err != nil {
+		src.Close()
+		return nil, err
+	}
+	p.mu.Lock()
+	p.last = dir
+	p.mu.Unlock()
+	shown := watched(src, t)
+	feed := watch.NewFeed(shown)
+	env := *p.env
+	env.Player = p.memory.player(env.Player, t)
+	p.playing.Go(func() {
+		defer src.Close()
+		defer rec.Close()
+		if env.playTo(ctx, src, t, rec, feed) == nil {
+			env.keepReports(dir, rec)
+		}
+	})
+	return &host.Playing{Trial: shown, Feed: feed, Guardrails: t.guardrails, Folder: dir}, nil
+}
+
+// keepReports writes what run writes into a run folder. The score is on the screen already: that a report cannot be written
+// changes nothing of it, and report makes them again.
+func (env *Env) keepReports(dir string, rec *record.Recorder) {
+	if r, err := env.readResult(dir); err == nil {
+		_ = env.keepCard(rec, r)
+	}
+}
+
+// memory keeps the runs that a learner's guardrails are compared with: those without any, and those of the scenario's own. The
+// same seed gives the same events, so they are played once in a session, and the verdict on the next change comes twice as soon.
+type memory struct {
+	mu       sync.Mutex
+	scenario string
+	runs     map[record.Run][]event.Event
+}
+
+// player plays a trial's flights, of which it remembers some.
+func (m *memory) player(to lab.Player, t *trial) lab.Player {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.scenario != t.manifest.Scenario {
+		m.scenario, m.runs = t.manifest.Scenario, map[record.Run][]event.Event{}
+	}
+	p := &remembering{Player: to, memory: m, scenario: m.scenario}
+	for i, r := range t.runs {
+		if part := score.Part(r.Role); part == score.PartUnguarded || part == score.PartReference {
+			p.known = append(p.known, known{t.flights[i], r})
+		}
+	}
+	return p
+}
+
+type known struct {
+	flight lab.Flight
+	run    record.Run
+}
+
+// remembering is a player with a memory.
+type remembering struct {
+	lab.Player
+	memory   *memory
+	scenario string
+	known    []known
+}
+
+// Play implements [lab.Player].
+func (p *remembering) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+	run, ok := p.find(f)
+	if !ok {
+		return p.Player.Play(ctx, f, sink)
+	}
+	if events := p.recall(run); events != nil {
+		for _, e := range events {
+			sink(e)
+		}
+		return ctx.Err()
+	}
+	var events []event.Event
+	err := p.Player.Play(ctx, f, func(e event.Event) {
+		events = append(events, e)
+		sink(e)
+	})
+	if err == nil {
+		p.keep(run, events)
+	}
+	return err
+}
+
+func (p *remembering) find(f lab.Flight) (record.Run, bool) {
+	for _, k := range p.known {
+		if k.flight.Seed == f.Seed && k.flight.Version == f.Version && k.flight.Guardrails == f.Guardrails {
+			return k.run, true
+		}
+	}
+	return record.Run{}, false
+}
+
+func (p *remembering) recall(run record.Run) []event.Event {
+	p.memory.mu.Lock()
+	defer p.memory.mu.Unlock()
+	if p.memory.scenario != p.scenario {
+		return nil
+	}
+	return p.memory.runs[run]
+}
+
+// keep remembers a run that came to its end.
+func (p *remembering) keep(run record.Run, events []event.Event) {
+	if len(events) == 0 {
+		return
+	}
+	if end, ok := events[len(events)-1].Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeCompleted {
+		return
+	}
+	p.memory.mu.Lock()
+	defer p.memory.mu.Unlock()
+	if p.memory.scenario == p.scenario {
+		p.memory.runs[run] = events
+	}
+}

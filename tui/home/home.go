@@ -1,0 +1,417 @@
+// Package home is the first screen: the scenarios of the library by topic, with what the learner has reached in each.
+package home
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"coalmine/lab/logbook"
+	"coalmine/scenarios"
+	"coalmine/tui/canvas"
+	"coalmine/tui/host"
+	"coalmine/tui/lesson"
+	"coalmine/tui/pane"
+	"coalmine/tui/screen"
+	"coalmine/tui/theme"
+)
+
+// Home is the screen.
+type Home struct {
+	ctx  context.Context
+	host host.Host
+
+	all     []*scenarios.Scenario
+	entries map[string]logbook.Entry
+	read    bool
+	// note is what went wrong, told once.
+	note string
+
+	// chosen is the name of the scenario under the cursor.
+	chosen string
+	filter string
+	typing bool
+}
+
+// New returns the list of a library's scenarios. The context ends what is played from it.
+func New(ctx context.Context, h host.Host) *Home { return &Home{ctx: ctx, host: h} }
+
+// listed is what the list is made of.
+type listed struct {
+	of      *Home
+	all     []*scenarios.Scenario
+	entries map[string]logbook.Entry
+	note    string
+	err     error
+}
+
+// Name implements [screen.Screen].
+func (*Home) Name() string { return "scenarios" }
+
+// Init implements [screen.Screen].
+func (h *Home) Init() tea.Cmd {
+	return func() tea.Msg {
+		m := listed{of: h}
+		if m.all, m.err = h.host.Library.Scenarios(); m.err == nil {
+			m.entries, m.note = h.host.Progress.Load()
+		}
+		return m
+	}
+}
+
+// Keys implements [screen.Screen].
+func (*Home) Keys() []screen.Group {
+	return []screen.Group{{Title: "The scenarios", Keys: []key.Binding{
+		screen.Key("↑ ↓", "choose"), screen.Key("enter", "read the briefing, and begin"), screen.Key("/", "find by words"),
+		screen.Key("esc", "show all again"), screen.Key("home end", "the first, the last"),
+	}}}
+}
+
+// Typing implements [screen.Typing].
+func (h *Home) Typing() bool { return h.typing }
+
+// Update implements [screen.Screen].
+func (h *Home) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case listed:
+		if msg.of == h {
+			h.take(msg)
+		}
+	case lesson.Changed:
+		if h.entries != nil {
+			h.entries[msg.Scenario] = msg.Entry
+		}
+	case tea.KeyPressMsg:
+		if h.typing {
+			return h.write(msg)
+		}
+		return h.key(msg.String())
+	case tea.PasteMsg:
+		if h.typing {
+			h.narrow(h.filter + msg.Content)
+		}
+	case tea.MouseWheelMsg:
+		if msg.Button == tea.MouseWheelUp {
+			h.move(-1)
+		} else {
+			h.move(1)
+		}
+	}
+	return nil
+}
+
+func (h *Home) take(m listed) {
+	h.read, h.note, h.entries = true, m.note, m.entries
+	if h.entries == nil {
+		h.entries = map[string]logbook.Entry{}
+	}
+	if m.err != nil {
+		h.note = m.err.Error()
+	}
+	h.all = slices.Clone(m.all)
+	slices.SortStableFunc(h.all, func(a, b *scenarios.Scenario) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Name, b.Name))
+	})
+	h.chosen = h.suggested()
+}
+
+// suggested is the easiest scenario that is not solved yet.
+func (h *Home) suggested() string {
+	best := ""
+	level := 0
+	for _, s := range h.all {
+		if !h.entries[s.Name].Solved && (best == "" || s.Level < level) {
+			best, level = s.Name, s.Level
+		}
+	}
+	if best == "" && len(h.all) > 0 {
+		best = h.all[0].Name
+	}
+	return best
+}
+
+// fresh tells whether nothing was done yet.
+func (h *Home) fresh() bool {
+	for _, e := range h.entries {
+		if e.Begun() {
+			return false
+		}
+	}
+	return h.read
+}
+
+// shown are the scenarios that the filter leaves: those that have all of its words somewhere.
+func (h *Home) shown() []*scenarios.Scenario {
+	words := strings.Fields(strings.ToLower(h.filter))
+	var kept []*scenarios.Scenario
+	for _, s := range h.all {
+		text := strings.ToLower(strings.Join(append([]string{s.Name, s.Title, s.Summary, s.Topic, fmt.Sprint("level ", s.Level)}, s.Teaches...), " "))
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+func (h *Home) at(shown []*scenarios.Scenario) int {
+	return slices.IndexFunc(shown, func(s *scenarios.Scenario) bool { return s.Name == h.chosen })
+}
+
+func (h *Home) move(by int) {
+	shown := h.shown()
+	if len(shown) > 0 {
+		h.chosen = shown[max(0, min(len(shown)-1, h.at(shown)+by))].Name
+	}
+}
+
+func (h *Home) narrow(filter string) {
+	h.filter = canvas.Cut(strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, filter), 60)
+	if shown := h.shown(); len(shown) > 0 && h.at(shown) < 0 {
+		h.chosen = shown[0].Name
+	}
+}
+
+// write takes a key while the filter is typed.
+func (h *Home) write(msg tea.KeyPressMsg) tea.Cmd {
+	switch k := msg.String(); k {
+	case "esc":
+		h.typing = false
+		h.narrow("")
+	case "enter":
+		h.typing = false
+		if len(h.shown()) == 1 {
+			return h.open()
+		}
+	case "up", "down":
+		return h.key(k)
+	case "backspace":
+		if r := []rune(h.filter); len(r) > 0 {
+			h.narrow(string(r[:len(r)-1]))
+		}
+	case "ctrl+u":
+		h.narrow("")
+	default:
+		h.narrow(h.filter + msg.Text)
+	}
+	return nil
+}
+
+func (h *Home) key(k string) tea.Cmd {
+	switch k {
+	case "up", "k":
+		h.move(-1)
+	case "down", "j":
+		h.move(1)
+	case "pgup", "home", "g":
+		h.move(-len(h.all))
+	case "pgdown", "end", "G":
+		h.move(len(h.all))
+	case "/":
+		h.typing = true
+	case "esc":
+		h.narrow("")
+	case "enter", "space", "right", "l":
+		return h.open()
+	}
+	return nil
+}
+
+// open leads into the chosen scenario.
+func (h *Home) open() tea.Cmd {
+	shown := h.shown()
+	i := h.at(shown)
+	if i < 0 {
+		return nil
+	}
+	h.note = ""
+	s := shown[i]
+	return screen.Open(lesson.NewPage(lesson.New(h.ctx, h.host, s, h.entries[s.Name])))
+}
+
+// Draw implements [screen.Screen].
+func (h *Home) Draw(a canvas.Area) {
+	head, rest := a.Top(1)
+	rest, foot := rest.Bottom(1)
+	shown := h.shown()
+	pane.Bar(head, "coalmine · a flight simulator for progressive delivery", h.progress())
+	if h.typing {
+		pane.Footer(foot, pane.Key{Key: "enter", Does: "take it"}, pane.Key{Key: "esc", Does: "show all"})
+	} else {
+		pane.Footer(foot, pane.Key{Key: "↑ ↓", Does: "choose"}, pane.Key{Key: "enter", Does: "open"}, pane.Key{Key: "/", Does: "find"})
+	}
+	rest = h.drawLine(rest)
+	list, about := rest.Bottom(min(9, rest.Height()/2))
+	if rest.Width() >= 110 {
+		list, about = rest.Left(rest.Width() * 55 / 100)
+	}
+	h.drawList(list, shown)
+	h.drawAbout(about, shown)
+}
+
+func (h *Home) progress() string {
+	solved := 0
+	for _, s := range h.all {
+		if h.entries[s.Name].Solved {
+			solved++
+		}
+	}
+	if !h.read {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d solved", solved, len(h.all))
+}
+
+// drawLine draws the line below the top: what went wrong, the filter, or how to begin.
+func (h *Home) drawLine(a canvas.Area) canvas.Area {
+	words, look := "", theme.Plain
+	switch {
+	case h.typing || h.filter != "":
+		words = "/" + h.filter
+		if h.typing {
+			words += "▏"
+		}
+		look = theme.Accent
+	case h.note != "":
+		words, look = h.note, theme.Warn
+	case !h.read:
+		words, look = "reading the scenarios …", theme.Muted
+	case h.fresh():
+		words, look = "New here? Choose a scenario with ↑ ↓ and press enter. ? tells every key, at any time.", theme.Accent
+	default:
+		return a
+	}
+	lines := pane.Wrap(words, a.Width()-4)
+	lines = lines[:min(len(lines), 4)]
+	top, rest := a.Top(len(lines) + 1)
+	for i, l := range lines {
+		top.Text(2, i+1, look, l)
+	}
+	return rest
+}
+
+// drawList draws the scenarios below their topics, the chosen one always among them.
+func (h *Home) drawList(a canvas.Area, shown []*scenarios.Scenario) {
+	if h.read && len(shown) == 0 {
+		a.Text(2, 1, theme.Muted, "no scenario has these words; esc shows all")
+		return
+	}
+	type line struct {
+		topic string
+		of    *scenarios.Scenario
+	}
+	var lines []line
+	topic, at := "", 0
+	for _, s := range shown {
+		if s.Topic != topic {
+			topic = s.Topic
+			lines = append(lines, line{}, line{topic: topic})
+		}
+		if s.Name == h.chosen {
+			at = len(lines)
+		}
+		lines = append(lines, line{of: s})
+	}
+	first := max(0, min(at-a.Height()/2, len(lines)-a.Height()))
+	for y := range min(a.Height(), len(lines)-first) {
+		switch l := lines[first+y]; {
+		case l.of != nil:
+			h.drawScenario(a, y, l.of)
+		case l.topic != "":
+			a.Text(2, y, theme.Bold, l.topic)
+		}
+	}
+	if first > 0 {
+		a.Right(a.Width(), 0, theme.Accent, "↑")
+	}
+	if first+a.Height() < len(lines) {
+		a.Right(a.Width(), a.Height()-1, theme.Accent, "↓")
+	}
+}
+
+func (h *Home) drawScenario(a canvas.Area, y int, s *scenarios.Scenario) {
+	e := h.entries[s.Name]
+	look, muted := theme.Plain, theme.Muted
+	sign, tone := " ", theme.Plain
+	switch {
+	case e.Solved:
+		sign, tone = "✓", theme.Good
+	case e.Begun():
+		sign, tone = "◐", theme.Warn
+	}
+	if s.Name == h.chosen {
+		a.Fill(1, y, a.Width()-2, theme.Row, ' ')
+		a.Text(1, y, theme.Row|theme.Bold, "▸")
+		look, muted, tone = theme.Row|theme.Bold, theme.Row, theme.Row|theme.Bold
+	}
+	a.Text(3, y, tone, sign)
+	a.Text(5, y, look, canvas.Cut(s.Name, 20))
+	a.Text(26, y, muted, fmt.Sprintf("level %d", s.Level))
+	end := a.Width() - 2
+	if e.Trials > 0 {
+		words := fmt.Sprintf("%d/%d", e.Points, e.Of)
+		a.Right(end, y, tone, words)
+		end -= canvas.Width(words) + 2
+	}
+	a.Text(35, y, look, canvas.Cut(s.Title, end-35))
+}
+
+// drawAbout tells more of the chosen scenario.
+func (h *Home) drawAbout(a canvas.Area, shown []*scenarios.Scenario) {
+	i := h.at(shown)
+	if i < 0 {
+		return
+	}
+	s := shown[i]
+	body := pane.Header(a, s.Title, "")
+	body = body.Pad(1)
+	y := 0
+	for _, l := range pane.Wrap(s.Summary, body.Width()) {
+		body.Text(0, y, theme.Plain, l)
+		y++
+	}
+	if e := h.entries[s.Name]; e.Begun() {
+		body.Text(0, y, theme.Muted, canvas.Cut(reached(e), body.Width()))
+		y++
+	}
+	for i, teaches := range s.Teaches {
+		if i == 0 {
+			y++
+		}
+		for j, l := range pane.Wrap(teaches, body.Width()-2) {
+			if j == 0 {
+				body.Text(0, y, theme.Accent, "•")
+			}
+			body.Text(2, y, theme.Muted, l)
+			y++
+		}
+	}
+}
+
+// reached says what the logbook has on a scenario.
+func reached(e logbook.Entry) string {
+	var words []string
+	if e.Trials > 0 {
+		best := fmt.Sprintf("best %d of %d", e.Points, e.Of)
+		if e.Cost > 0 {
+			best += fmt.Sprintf(" (%d taken off for hints)", e.Cost)
+		}
+		words = append(words, best, fmt.Sprintf("trials: %d", e.Trials))
+	}
+	if e.Hints > 0 {
+		words = append(words, fmt.Sprintf("hints: %d", e.Hints))
+	}
+	if e.QuizOf > 0 {
+		words = append(words, fmt.Sprintf("quiz: %d of %d", e.QuizRight, e.QuizOf))
+	}
+	return strings.Join(words, " · ")
+}

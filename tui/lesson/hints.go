@@ -1,0 +1,149 @@
+package lesson
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"coalmine/lab/score"
+	"coalmine/scenarios"
+	"coalmine/tui/canvas"
+	"coalmine/tui/pane"
+	"coalmine/tui/screen"
+	"coalmine/tui/theme"
+)
+
+// hints are shown one after another. Looking at those that were taken is free.
+type hints struct {
+	lesson *Lesson
+	text   text
+	shown  int // how many the text has
+}
+
+func newHints(l *Lesson) *hints {
+	h := &hints{lesson: l, shown: -1}
+	h.write()
+	return h
+}
+
+// Name implements [screen.Screen].
+func (*hints) Name() string { return "hints" }
+
+// Init implements [screen.Screen].
+func (*hints) Init() tea.Cmd { return tea.RequestWindowSize }
+
+// Keys implements [screen.Screen].
+func (*hints) Keys() []screen.Group {
+	return []screen.Group{{Title: "Hints", Keys: []screenKey{
+		screen.Key("enter", "take the next hint, for points"), screen.Key("↑ ↓", "scroll"), screen.Key("esc", "back"),
+	}}}
+}
+
+// taken is how many the learner has.
+func (h *hints) taken() int { return min(h.lesson.entry.Hints, len(h.lesson.briefing.Hints)) }
+
+// of are the points that the scenario has to give.
+func (l *Lesson) of() int {
+	sum := 0
+	for _, i := range l.scenario.Rubric.Items {
+		sum += max(0, i.Points)
+	}
+	return sum
+}
+
+// next is what the next hint costs.
+func (h *hints) next() int {
+	of, n := h.lesson.of(), h.taken()
+	return scenarios.HintCost(n+1, of) - scenarios.HintCost(n, of)
+}
+
+// write lays the hints out that were taken.
+func (h *hints) write() {
+	n := h.taken()
+	if n == h.shown {
+		return
+	}
+	var b strings.Builder
+	for i, hint := range h.lesson.briefing.Hints[:n] {
+		fmt.Fprintf(&b, "## Hint %d: %s\n\n%s\n\n", i+1, hint.Title, hint.Text)
+	}
+	if n == 0 {
+		b.WriteString("No hint was taken yet. There may be one on the card for each item that was lost: those cost nothing.\n")
+	}
+	before := h.shown
+	h.shown = n
+	h.text.set(b.String())
+	if before >= 0 {
+		h.text.scroll(len(h.text.lines)) // the new one is the last
+	}
+}
+
+// Update implements [screen.Screen].
+func (h *hints) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		h.text.size(msg.Width-2*margin, msg.Height-pageFrame)
+	case tea.KeyPressMsg:
+		return h.key(msg.String())
+	case Changed:
+		h.write()
+	}
+	return nil
+}
+
+func (h *hints) key(k string) tea.Cmd {
+	l := h.lesson
+	switch k {
+	case "esc", "h":
+		return screen.Close
+	case "enter":
+		n := h.taken() + 1
+		if n > len(l.briefing.Hints) {
+			return nil
+		}
+		name := l.scenario.Name
+		return func() tea.Msg {
+			e, note := l.host.Progress.Hinted(name, n)
+			return Changed{name, e, note}
+		}
+	}
+	h.text.key(k)
+	return nil
+}
+
+// Draw implements [screen.Screen].
+func (h *hints) Draw(a canvas.Area) {
+	l := h.lesson
+	head, rest := a.Top(1)
+	rest, foot := rest.Bottom(1)
+	rest, state := rest.Bottom(2)
+	of := l.of()
+	pane.Bar(head, "Hints on "+l.scenario.Name, fmt.Sprintf("%d of %d taken, −%d points", h.taken(), len(l.briefing.Hints), scenarios.HintCost(h.taken(), of)))
+	_, body := rest.Top(1)
+	h.text.draw(body.Pad(margin))
+	state.Fill(0, 0, state.Width(), theme.Muted, '─')
+	words, keys := h.offer(), []pane.Key{{Key: "↑ ↓", Does: "read"}, {Key: "esc", Does: "back"}}
+	if h.taken() < len(l.briefing.Hints) {
+		keys = append([]pane.Key{{Key: "enter", Does: "take the next one"}}, keys...)
+	}
+	state.Text(margin, 1, theme.Accent, canvas.Cut(words, state.Width()-2*margin))
+	pane.Footer(foot, keys...)
+}
+
+// offer says what comes next and what it costs.
+func (h *hints) offer() string {
+	l := h.lesson
+	switch n := h.taken(); {
+	case l.note != "":
+		return oneLine(l.note)
+	case len(l.briefing.Hints) == 0:
+		return "This scenario has no hints."
+	case n == len(l.briefing.Hints):
+		return "These are all hints."
+	case l.entry.Solved && l.scored != nil && l.scored.Card.Exit == score.ExitPassed:
+		return fmt.Sprintf("Enter shows “%s”. Your best score stays as it is.", l.briefing.Hints[n].Title)
+	default:
+		return fmt.Sprintf("Enter shows “%s”. It takes %s off your next trials.", l.briefing.Hints[n].Title, plural(h.next(), "point"))
+	}
+}
