@@ -185,6 +185,30 @@ func TestAnEarlyFailureNoticedNothing(t *testing.T) {
 	}
 }
 
+// TestAFailureWithoutBounds: of a built-in check the log has the value only, and what Flagger made of it.
+func TestAFailureWithoutBounds(t *testing.T) {
+	s := script.Ready("faulty", 1, true).Release().Canary(event.PhaseProgressing, 25, 0).Traffic(10)
+	ask := func(promQL string, v float64) { s.Note(event.Query{Asker: script.Service, PromQL: promQL, Value: &v}) }
+	ask("good / all * 100", 99.5)
+	ask("histogram_quantile(0.99, x)", 800)
+	s.Canary(event.PhaseProgressing, 25, 1).Traffic(10)
+	ask("good / all * 100", 99.6)
+	ask("histogram_quantile(0.99, x)", 300)
+	d := reporttest.Trial(reporttest.Result(score.PartFaulty, s.Promote().Traffic(10).Close()))
+	r, _ := d.Telling()
+	var got []string
+	for _, w := range dossier.Watches(r) {
+		got = append(got, w.Name+" "+w.Text(r.Timeline))
+	}
+	want := []string{
+		"request-success-rate passed all 2 times while users were hurt",
+		"request-duration failed 1 of 2 times, first 9 s after the first user was hurt (800)",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the watches differ (-want +got):\n%s", diff)
+	}
+}
+
 func notes(d *dossier.Trial) []string {
 	var all []string
 	for _, f := range d.Files() {

@@ -3,6 +3,7 @@ package dossier
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,15 +49,16 @@ func Watches(r Run) []Watch {
 		}
 		return index[key]
 	}
-	for _, e := range t.Facts {
+	for i, e := range t.Facts {
 		m := timeline.Mark{At: e.At, Seq: e.Seq}
 		if !t.Released.Seen() || m.Seq < t.Released.Seq {
 			continue
 		}
 		switch f := e.Fact.(type) {
 		case event.Query:
-			if f.Metric != "" && f.Asker == t.Canary {
-				find(&metrics, Watch{Name: f.Metric, margin: math.Inf(1)}).metric(t, m, f)
+			if f.Asker != "" && f.Asker == t.Canary {
+				f.Metric = timeline.MetricName(f)
+				find(&metrics, Watch{Name: f.Metric, margin: math.Inf(1)}).metric(t, m, f, passed(t, i, f))
 			}
 		case event.Gate:
 			if f.Canary == t.Canary && f.Name != event.GateEvents {
@@ -71,8 +73,34 @@ func Watches(r Run) []Watch {
 	return all
 }
 
-func (w *Watch) metric(t *timeline.Timeline, m timeline.Mark, q event.Query) {
-	passed := story.Passed(q)
+// sameTick is how long after a check its consequence may come.
+const sameTick = 3 * time.Second
+
+// passed tells whether the check of the query at an index of the facts passed. Where the log lacks its bounds, it is the one
+// that failed when a failed check follows and Flagger asked nothing else before, since it stops at the first that fails.
+func passed(t *timeline.Timeline, index int, q event.Query) bool {
+	if q.Error != "" || q.Value == nil || q.Min != nil || q.Max != nil {
+		return story.Passed(q)
+	}
+	for _, e := range t.Facts[index+1:] {
+		if e.At > t.Facts[index].At+sameTick {
+			break
+		}
+		switch f := e.Fact.(type) {
+		case event.Query:
+			if f.Asker == q.Asker {
+				return true
+			}
+		case event.Canary:
+			if i := slices.IndexFunc(t.Changes, func(c timeline.Change) bool { return c.Seq == e.Seq }); i >= 0 {
+				return !t.Changes[i].Failed()
+			}
+		}
+	}
+	return true
+}
+
+func (w *Watch) metric(t *timeline.Timeline, m timeline.Mark, q event.Query, passed bool) {
 	w.count(t, m, passed)
 	if !passed {
 		if w.Worst == nil {

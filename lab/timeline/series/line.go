@@ -43,9 +43,10 @@ func Lines(t *timeline.Timeline) []Line {
 	index := map[string]int{}
 	for _, e := range t.Facts {
 		q, ok := e.Fact.(event.Query)
-		if !ok || q.Metric == "" || q.Asker != t.Canary {
+		if !ok || q.Asker == "" || q.Asker != t.Canary {
 			continue
 		}
+		q.Metric = timeline.MetricName(q)
 		i, seen := index[q.Metric]
 		if !seen {
 			i = len(lines)
@@ -60,10 +61,19 @@ func Lines(t *timeline.Timeline) []Line {
 func (l *Line) take(at timeline.Mark, q event.Query) {
 	unit, factor := unitOf(q)
 	l.Unit, l.PromQL = unit, q.PromQL
-	l.Min, l.Max = scaled(q.Min, factor), scaled(q.Max, factor)
 	v := scaled(q.Value, factor)
+	if q.Metric == builtinDuration {
+		factor = 1 // Flagger takes its bounds for milliseconds, whatever the query gives
+	}
+	l.Min, l.Max = scaled(q.Min, factor), scaled(q.Max, factor)
 	l.Answers = append(l.Answers, Answer{at, v, v != nil && q.Error == "" && !(l.Min != nil && *v < *l.Min) && !(l.Max != nil && *v > *l.Max)})
 }
+
+// Flagger's built-in checks.
+const (
+	builtinSuccess  = "request-success-rate"
+	builtinDuration = "request-duration"
+)
 
 func scaled(v *float64, factor float64) *float64 {
 	if v == nil {
@@ -78,9 +88,7 @@ func scaled(v *float64, factor float64) *float64 {
 func unitOf(q event.Query) (Unit, float64) {
 	text := strings.Join(strings.Fields(q.PromQL), " ")
 	switch {
-	case q.Metric == "request-duration": // built in: Flagger compares milliseconds with it
-		return Latency, 1
-	case q.Metric == "request-success-rate":
+	case q.Metric == builtinSuccess:
 		return Success, 1
 	case strings.Contains(text, "histogram_quantile"):
 		if strings.Contains(text, "_seconds") && !strings.HasSuffix(text, "* 1000") {

@@ -194,6 +194,8 @@ func TestLines(t *testing.T) {
 	ask("volume", "sum(increase(all[1m]))", ref(7), ref(10), nil)
 	ask("saturation", "busy / slots", ref(3), nil, ref(8))
 	ask("success", "sum(good) / sum(all) * 100", nil, ref(99.5), nil)
+	ask("", "sum(good) / sum(all) * 100", ref(97), nil, nil)
+	ask("", "histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket[1m])) by (le))", ref(0.6), nil, ref(500))
 	s.Note(event.Query{Asker: "other", Metric: "success", Value: ref(1)})
 	var got []string
 	for _, l := range series.Lines(timeline.Build(s.Events())) {
@@ -221,6 +223,8 @@ func TestLines(t *testing.T) {
 		fmt.Sprint("p99-linkerd ", series.Latency, " - 500 600 false"),
 		fmt.Sprint("volume ", series.Other, " 10 - 7 false"),
 		fmt.Sprint("saturation ", series.Other, " - 8 3 true"),
+		fmt.Sprint("request-success-rate ", series.Success, " - - 97 true"),
+		fmt.Sprint("request-duration ", series.Latency, " - 500 600 false"),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the lines differ (-want +got):\n%s", diff)

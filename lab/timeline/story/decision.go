@@ -104,7 +104,8 @@ func (s *storyteller) tickOf(c timeline.Change) tick {
 				t.gates = append(t.gates, at[event.Gate]{m, f})
 			}
 		case event.Query:
-			if f.Asker == name && f.Metric != "" && m.Seq < c.Seq {
+			if f.Asker == name && m.Seq < c.Seq {
+				f.Metric = timeline.MetricName(f)
 				t.queries = append(t.queries, at[event.Query]{m, f})
 			}
 		case event.Flagger:

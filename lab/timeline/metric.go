@@ -1,0 +1,24 @@
+package timeline
+
+import (
+	"cmp"
+	"strings"
+
+	"coalmine/lab/event"
+)
+
+// Flagger's built-in checks, whose queries have no name in a log.
+const (
+	builtinSuccess  = "request-success-rate"
+	builtinDuration = "request-duration"
+)
+
+// MetricName is the name of the check that a query of Flagger's was asked for. A query without a name is that of a built-in
+// check, of which there are two; only the one of durations asks for a quantile (flagger, pkg/metrics/observers).
+func MetricName(q event.Query) string {
+	builtin := builtinSuccess
+	if strings.Contains(q.PromQL, "histogram_quantile") {
+		builtin = builtinDuration
+	}
+	return cmp.Or(q.Metric, builtin)
+}
