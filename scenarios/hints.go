@@ -2,13 +2,14 @@ package scenarios
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 )
 
 // Hint is one level of a briefing's hints.
 type Hint struct {
-	// Title is the heading without its signs, as "Level 1" or "Where to look"; Text is Markdown.
+	// Title is what the heading says beside the number, as "Where to look", "" for nothing; Text is Markdown.
 	Title, Text string
 }
 
@@ -17,6 +18,14 @@ type Briefing struct {
 	// Text is Markdown without the hints; "" where the scenario has none.
 	Text  string
 	Hints []Hint
+}
+
+// Heading names the hint, the first one by 1.
+func (h Hint) Heading(number int) string {
+	if h.Title == "" {
+		return fmt.Sprintf("Hint %d", number)
+	}
+	return fmt.Sprintf("Hint %d: %s", number, h.Title)
 }
 
 // HintLevels is how many levels cost points; further ones cost no more.
@@ -82,8 +91,11 @@ func headingOf(line string) (level int, title string) {
 	return len(line) - len(title), strings.TrimSpace(title)
 }
 
-// plainTitle takes the number off a heading: "2. What to change" is the second one anyway.
+// plainTitle takes the number off a heading: "2. What to change" and "Level 2" are the second one anyway.
 func plainTitle(title string) string {
+	if level, ok := strings.CutPrefix(title, "Level "); ok && strings.Trim(level, "0123456789") == "" {
+		return ""
+	}
 	number, rest, ok := strings.Cut(title, ". ")
 	if ok && strings.Trim(number, "0123456789") == "" {
 		return rest

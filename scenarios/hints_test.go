@@ -23,7 +23,7 @@ func TestEveryScenarioHasItsHintsApart(t *testing.T) {
 			t.Errorf("%s has %d hints, want %d", name, len(b.Hints), HintLevels)
 		}
 		for i, h := range b.Hints {
-			if h.Title == "" || h.Text == "" {
+			if h.Text == "" {
 				t.Errorf("%s: hint %d is %+v", name, i+1, h)
 			}
 			if strings.Contains(b.Text, h.Text) {
@@ -42,7 +42,10 @@ func TestSplitBriefing(t *testing.T) {
 	if want := "# Title\n\nWords.\n\n## After\n\n### Own\n\nMore."; b.Text != want {
 		t.Errorf("the rest is %q, want %q", b.Text, want)
 	}
-	want := []Hint{{"Where", "Here.\n\n```\n## Hints\n### no heading\n```"}, {"Level 2", "There."}}
+	want := []Hint{{"Where", "Here.\n\n```\n## Hints\n### no heading\n```"}, {"", "There."}}
+	if got := []string{b.Hints[0].Heading(1), b.Hints[1].Heading(2)}; got[0] != "Hint 1: Where" || got[1] != "Hint 2" {
+		t.Errorf("the headings are %q", got)
+	}
 	if len(b.Hints) != 2 || b.Hints[0] != want[0] || b.Hints[1] != want[1] {
 		t.Errorf("the hints are %q, want %q", b.Hints, want)
 	}

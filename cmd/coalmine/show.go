@@ -110,7 +110,7 @@ func writeHints(w io.Writer, src *source, all []scenarios.Hint, hints, width int
 	}
 	fmt.Fprintf(w, "\n## Hints\n\n")
 	for i, h := range all[:min(hints, len(all))] {
-		fmt.Fprintf(w, "### Hint %d: %s\n\n%s\n\n", i+1, h.Title, foldMarkdown(h.Text, width))
+		fmt.Fprintf(w, "### %s\n\n%s\n\n", h.Heading(i+1), foldMarkdown(h.Text, width))
 	}
 	if hints >= len(all) {
 		return

@@ -112,6 +112,10 @@ func (c *Card) Update(msg tea.Msg) tea.Cmd {
 }
 
 func (c *Card) key(k string) tea.Cmd {
+	if c.better {
+		c.better = k != "b" && k != "esc" && k != "enter"
+		return nil
+	}
 	switch k {
 	case "up", "k":
 		c.choose(-1)
@@ -126,7 +130,7 @@ func (c *Card) key(k string) tea.Cmd {
 	case "right", "l":
 		c.event++
 	case "b":
-		c.better = !c.better
+		c.better = true
 	case "esc", "c":
 		return screen.Close
 	case "enter":
@@ -184,10 +188,18 @@ func (c *Card) Draw(a canvas.Area) {
 	c.footer(foot)
 	p := &page{width: body.Width()}
 	c.write(p)
+	if c.better {
+		p.draw(body, -1)
+		return
+	}
 	p.draw(body, c.at)
 }
 
 func (c *Card) footer(a canvas.Area) {
+	if c.better {
+		pane.Footer(a, pane.Key{Key: "b", Does: "back to the points"}, pane.Key{Key: "esc", Does: "back"})
+		return
+	}
 	keys := []pane.Key{{Key: "↑ ↓", Does: "choose"}, {Key: "enter", Does: "moment"}}
 	for _, k := range c.opts.Actions {
 		keys = append(keys, pane.Key{Key: k.Key.Help().Key, Does: k.Key.Help().Desc})
@@ -207,8 +219,9 @@ func (c *Card) write(p *page) {
 	if c.opts.Remark != nil {
 		p.wrapped(3, theme.Muted, c.opts.Remark())
 	}
-	if c.better {
+	if c.better { // a page of its own, whatever is selected
 		p.writeFacts("What a better guardrail saw", "the scenario's own, in the same traffic", c.reference)
+		return
 	}
 	p.writeFacts(c.why.title, c.why.run, c.why.facts)
 	c.writeItems(p)

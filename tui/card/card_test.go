@@ -65,7 +65,7 @@ func TestViews(t *testing.T) {
 		golden(t, name+"-80x24.txt", picture(c, 80, 24))
 		press(c, "down", "down", "b")
 		golden(t, name+"-better-120x40.txt", picture(c, 120, 40))
-		press(c, "end")
+		press(c, "b", "end")
 		golden(t, name+"-last-80x24.txt", picture(c, 80, 24))
 	}
 }

@@ -61,7 +61,7 @@ func (p *page) own(from, target int) {
 func (p *page) draw(a canvas.Area, target int) {
 	from, to := 0, 0
 	for i, l := range p.lines {
-		if l.target == target {
+		if target >= 0 && l.target == target {
 			if to == 0 {
 				from = i
 			}
@@ -76,7 +76,7 @@ func (p *page) draw(a canvas.Area, target int) {
 	for y := range min(a.Height(), len(p.lines)-first) {
 		l := p.lines[first+y]
 		l.draw(a, y)
-		if l.target == target {
+		if target >= 0 && l.target == target {
 			a.Rune(1, y, theme.Accent|theme.Bold, '▌')
 		}
 	}

@@ -93,11 +93,7 @@ func (b *bench) Draw(a canvas.Area) {
 	pane.Footer(foot, pane.Key{Key: "↑ ↓", Does: "choose"}, pane.Key{Key: "e", Does: "edit"}, pane.Key{Key: "r", Does: "run"},
 		pane.Key{Key: "h", Does: "hints"}, pane.Key{Key: "esc", Does: "back"})
 	y := 1
-	if l.note != "" || l.busy != "" {
-		words, look := l.busy+" …", theme.Muted
-		if l.note != "" {
-			words, look = l.note, theme.Warn
-		}
+	if words, look := b.news(); words != "" {
 		for _, line := range pane.Wrap(words, body.Width()-2*margin) {
 			body.Text(margin, y, look, line)
 			y++
@@ -117,6 +113,22 @@ func (b *bench) Draw(a canvas.Area) {
 	}
 	_, below := body.Top(y + 1)
 	b.drawRemarks(below)
+}
+
+// news is what happened last.
+func (b *bench) news() (string, theme.Style) {
+	l := b.lesson
+	switch {
+	case l.note != "":
+		return l.note, theme.Warn
+	case l.busy != "":
+		return l.busy + " …", theme.Muted
+	case l.edited && l.checked && broken(l.findings) == 0:
+		return "You have been to the editor, and the files can be played: r runs them.", theme.Good
+	case l.edited && l.checked:
+		return "You have been to the editor. The errors below must be mended before a run: e.", theme.Warn
+	}
+	return "", theme.Plain
 }
 
 // state says whether the files can be played.

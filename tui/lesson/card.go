@@ -17,17 +17,21 @@ const onCard = 2
 
 // newCard is the card of a lesson's trial: it leads on to the files, to the next run and to the hints.
 func (l *Lesson) newCard(t *watch.Trial) screen.Screen {
+	actions := []card.Action{
+		{Key: screen.Key("e", "edit", "e"), Do: l.editLost},
+		{Key: screen.Key("r", "run again", "r"), Do: func(*card.Card) tea.Cmd { return l.play(onCard, false) }},
+		{Key: screen.Key("h", "hints", "h"), Do: func(*card.Card) tea.Cmd { return screen.Open(newHints(l)) }},
+	}
+	if l.quiz != nil && t.Card.Exit == score.ExitPassed {
+		actions = append(actions, card.Action{Key: screen.Key("z", "quiz", "z"), Do: func(*card.Card) tea.Cmd { return screen.Open(newQuiz(l)) }})
+	}
 	return card.New(t, card.Options{
 		Jump: func(e score.EventRef) tea.Cmd {
 			return screen.CloseWith(deck.Jump{Trial: t, To: e})
 		},
-		Actions: []card.Action{
-			{Key: screen.Key("e", "edit", "e"), Do: l.editLost},
-			{Key: screen.Key("r", "run again", "r"), Do: func(*card.Card) tea.Cmd { return l.play(onCard, false) }},
-			{Key: screen.Key("h", "hints", "h"), Do: func(*card.Card) tea.Cmd { return screen.Open(newHints(l)) }},
-		},
-		Points: func() string { return l.points(t.Card) },
-		Remark: l.remark,
+		Actions: actions,
+		Points:  func() string { return l.points(t.Card) },
+		Remark:  l.remark,
 	})
 }
 
@@ -67,7 +71,7 @@ func (l *Lesson) remark() string {
 	case score.ExitPassed:
 		words += "Solved."
 		if l.quiz != nil && l.entry.QuizOf == 0 {
-			words += " The briefing (q, q) has a quiz on it."
+			words += " z asks what you take away from it."
 		}
 	case score.ExitMissed, score.ExitRolledBack:
 		words += "e opens your files, r plays them again."

@@ -66,10 +66,10 @@ func (h *hints) write() {
 	}
 	var b strings.Builder
 	for i, hint := range h.lesson.briefing.Hints[:n] {
-		fmt.Fprintf(&b, "## Hint %d: %s\n\n%s\n\n", i+1, hint.Title, hint.Text)
+		fmt.Fprintf(&b, "## %s\n\n%s\n\n", hint.Heading(i+1), hint.Text)
 	}
 	if n == 0 {
-		b.WriteString("No hint was taken yet. There may be one on the card for each item that was lost: those cost nothing.\n")
+		b.WriteString("No hint was taken yet. What the card says below the items that were lost costs nothing.\n")
 	}
 	before := h.shown
 	h.shown = n
@@ -142,8 +142,15 @@ func (h *hints) offer() string {
 	case n == len(l.briefing.Hints):
 		return "These are all hints."
 	case l.entry.Solved && l.scored != nil && l.scored.Card.Exit == score.ExitPassed:
-		return fmt.Sprintf("Enter shows “%s”. Your best score stays as it is.", l.briefing.Hints[n].Title)
+		return fmt.Sprintf("Enter shows %s. Your best score stays as it is.", quotedHint(l.briefing.Hints[n], n+1))
 	default:
-		return fmt.Sprintf("Enter shows “%s”. It takes %s off your next trials.", l.briefing.Hints[n].Title, plural(h.next(), "point"))
+		return fmt.Sprintf("Enter shows %s. It takes %s off your next trials.", quotedHint(l.briefing.Hints[n], n+1), plural(h.next(), "point"))
 	}
+}
+
+func quotedHint(h scenarios.Hint, number int) string {
+	if h.Title == "" {
+		return fmt.Sprintf("hint %d", number)
+	}
+	return fmt.Sprintf("hint %d, “%s”", number, h.Title)
 }

@@ -43,8 +43,10 @@ type Lesson struct {
 	// busy says what is waited for, note what is worth telling; "" for nothing.
 	busy, note string
 
+	// findings are the linter's, once the files are checked; edited is set when the learner came back from the editor.
 	findings []host.Finding
 	checked  bool
+	edited   bool
 
 	playing *host.Playing
 	cancel  context.CancelFunc
@@ -124,7 +126,7 @@ func (l *Lesson) play(above int, bench bool) tea.Cmd {
 	if l.busy != "" {
 		return nil
 	}
-	l.busy, l.note = "checking your guardrails", ""
+	l.busy, l.note, l.edited = "checking your guardrails", "", false
 	return func() tea.Msg {
 		m := began{of: l, above: above, bench: bench}
 		if m.space, m.err = l.host.Library.Start(l.scenario.Name); m.err != nil {
@@ -182,6 +184,7 @@ func (l *Lesson) take(msg tea.Msg) tea.Cmd {
 	case edited:
 		if msg.of == l {
 			l.trouble(msg.err)
+			l.checked, l.edited = false, msg.err == nil
 			return l.check
 		}
 	case checked:
