@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,11 +58,11 @@ func newCard(t *watch.Trial) screen.Screen {
 	}})
 }
 
-// show shows a screen until the user leaves it.
+// show shows a screen until the user leaves it, be it by ctrl+c.
 func (env *Env) show(ctx context.Context, s screen.Screen, cmds ...tea.Cmd) error {
 	err := tui.Run(ctx, tui.Terminal{In: env.In, Out: env.Out, Env: os.Environ()}, s, cmds...)
 	if errors.Is(err, tui.ErrInterrupted) {
-		return context.Canceled
+		return nil
 	}
 	return err
 }
@@ -76,13 +77,7 @@ func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *reco
 	go func() { played <- env.playTo(playing, src, t, rec, feed) }()
 	err := env.show(ctx, newDeck(shown, shown.First()), screen.Follow(feed))
 	stop()
-	if trouble := <-played; trouble != nil {
-		return trouble
-	}
-	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
-		return nil // everything was played when the user left by ctrl+c
-	}
-	return err
+	return cmp.Or(<-played, err)
 }
 
 // watched is a trial that is about to be played.
@@ -151,18 +146,29 @@ func (env *Env) tell(w io.Writer, t *watch.Trial, keep func(*watch.Run) bool) er
 	return nil
 }
 
+// check finds out early what would be wrong with a recording in the end.
+func (f watchFlags) check() error {
+	if w, h := f.columnsAndLines(); w < screen.MinWidth || h < screen.MinHeight || w > 500 || h > 200 || f.size != fmt.Sprintf("%dx%d", w, h) {
+		return fmt.Errorf("--cast-size is %q: write a size from %dx%d to 500x200", f.size, screen.MinWidth, screen.MinHeight)
+	}
+	return nil
+}
+
+func (f watchFlags) columnsAndLines() (w, h int) {
+	if n, err := fmt.Sscanf(f.size, "%dx%d", &w, &h); err != nil || n != 2 {
+		return 0, 0
+	}
+	return w, h
+}
+
 // writeCast writes a recording of the deck.
 func (env *Env) writeCast(f watchFlags, t *watch.Trial, run int) error {
-	var width, height int
-	if n, err := fmt.Sscanf(f.size, "%dx%d", &width, &height); err != nil || n != 2 || fmt.Sprintf("%dx%d", width, height) != f.size ||
-		width < screen.MinWidth || height < screen.MinHeight || width > 500 || height > 200 {
-		return invalid(fmt.Sprintf("write a size from %dx%d to 500x200", screen.MinWidth, screen.MinHeight), "--cast-size is %q", f.size)
-	}
 	file, err := os.Create(env.path(f.cast))
 	if err != nil {
 		return invalid("name a file that can be written", "%w", err)
 	}
-	film := tui.Film{Trial: t, Run: run, Width: width, Height: height, Theme: theme.New(true, colorprofile.TrueColor)}
+	w, h := f.columnsAndLines()
+	film := tui.Film{Trial: t, Run: run, Width: w, Height: h, Theme: theme.New(true, colorprofile.TrueColor)}
 	return errors.Join(film.Write(file), file.Close())
 }
 

@@ -32,6 +32,9 @@ coalmine replay runs/full-rollout-1 --plain | less
 coalmine replay runs/full-rollout-1 --cast rollout.cast`,
 		Args: exactly("RUNDIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return usage(cmd, err)
+			}
 			return env.replay(cmd.Context(), args[0], f)
 		},
 	}
@@ -80,7 +83,7 @@ func (env *Env) openTrial(dir string) (*watch.Trial, error) {
 		if err != nil {
 			r.Status, r.Problem = watch.Broken, err.Error()
 			if errors.Is(err, fs.ErrNotExist) {
-				r.Problem = "was not played"
+				r.Problem = r.Name + " was not played"
 			}
 		}
 		if len(events) > 0 {
@@ -89,9 +92,13 @@ func (env *Env) openTrial(dir string) (*watch.Trial, error) {
 		}
 	}
 	if len(results) == 0 {
-		return nil, invalid("play the trial again", "%s: no run was recorded", dir)
+		return nil, invalid("play the trial again", "%s: nothing can be shown: %s", dir, t.Runs[0].Problem)
 	}
 	card := score.Trial(s, results)
+	if len(results) < len(t.Runs) && card.Exit == score.ExitPassed {
+		card.Outcome, card.Exit = score.OutcomeInconclusive, score.ExitInconclusive
+		card.Reason = "not every run of the trial was played: " + card.Reason
+	}
 	t.Card = &card
 	return t, nil
 }

@@ -75,7 +75,7 @@ func (f runFlags) check() error {
 	case f.approve < 0:
 		return fmt.Errorf("--approve is %v: write a time of 0 or more", f.approve)
 	}
-	return nil
+	return f.watchFlags.check()
 }
 
 // approveAfter is the option as a flight has it.

@@ -155,15 +155,14 @@ func reference(t *watch.Trial, r *watch.Run) []fact {
 	}
 	by := slices.DeleteFunc(dossier.Watches(dossier.Run{Timeline: tl}), func(w dossier.Watch) bool { return !w.Noticed() })
 	slices.SortStableFunc(by, func(a, b dossier.Watch) int { return cmp.Compare(a.First.At, b.First.At) })
-	text := fmt.Sprintf("seed %d: noticed %s after the first user was hurt", r.Seed, words.Span(tl.Detected.Since(tl.FirstBad)))
+	name := "the reference"
 	if len(by) > 0 {
-		text += " by " + by[0].Name
+		name = by[0].Name
 	}
-	text += fmt.Sprintf(", when %s had been hurt", words.Plural(r.Rec.At(tl.Detected.At).Harm, "request"))
-	whole := r.Rec.At(r.Rec.End())
-	text += fmt.Sprintf("; %s in the end", pane.Number(whole.Harm))
+	text := fmt.Sprintf("seed %d: %s noticed it %s after the first user was hurt, at %s; %s in the end", r.Seed, name,
+		words.Span(tl.Detected.Since(tl.FirstBad)), words.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"), pane.Number(r.Rec.At(r.Rec.End()).Harm))
 	if o := t.Counterpart(r, score.PartFaulty); o != nil && o.Rec != nil {
-		text += fmt.Sprintf(", with yours %s", pane.Number(o.Rec.At(o.Rec.End()).Harm))
+		text += fmt.Sprintf(", %s with yours", pane.Number(o.Rec.At(o.Rec.End()).Harm))
 	}
 	return []fact{{theme.Good, "✓", text + "."}}
 }

@@ -328,7 +328,18 @@ func (d *Deck) scrub(msg tea.KeyPressMsg) tea.Cmd {
 	default:
 		return nil
 	}
-	return d.seek(to)
+	cmd := d.seek(to)
+	if key.Matches(msg, k.end) && d.growing() {
+		d.clock.live = true // the end is where the newest event is
+		cmd = d.start()
+	}
+	return cmd
+}
+
+// growing tells whether more events of the run are to come.
+func (d *Deck) growing() bool {
+	r := d.rec()
+	return r != nil && !r.Whole() && !d.trial.Done
 }
 
 func (d *Deck) seek(to time.Duration) tea.Cmd {

@@ -270,7 +270,14 @@ func TestAGrowingRun(t *testing.T) {
 	if d.clock.at != events[79].At || d.Over() || !d.moving() {
 		t.Errorf("the clock is at %v of %v", d.clock.at, events[79].At)
 	}
-	news(80, len(events))
+	press(d, "end")
+	news(80, 120)
+	d.Pass(beat)
+	if d.clock.at != events[119].At || d.clock.words() != "live" {
+		t.Errorf("at the end of what was there the clock is at %v (%s), want it to follow", d.clock.at, d.clock.words())
+	}
+	press(d, "left")
+	news(120, len(events))
 	for range 1000 {
 		d.Pass(beat)
 	}

@@ -1,6 +1,7 @@
 package deck
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -80,9 +81,10 @@ func (d *Deck) empty(a canvas.Area) {
 	text := "waiting for the first event"
 	if d.trial.Done {
 		text = "no event was recorded"
-		if d.trial.Problem != "" {
-			text = d.trial.Problem
+		if d.run < len(d.trial.Runs) {
+			text = cmp.Or(d.trial.Runs[d.run].Problem, text)
 		}
+		text = cmp.Or(d.trial.Problem, text)
 	}
 	for i, l := range pane.Wrap(text, a.Width()-8) {
 		a.Text(4, a.Height()/2+i, theme.Muted, l)

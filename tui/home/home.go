@@ -247,7 +247,11 @@ func (h *Home) Draw(a canvas.Area) {
 	if h.typing {
 		pane.Footer(foot, pane.Key{Key: "enter", Does: "take it"}, pane.Key{Key: "esc", Does: "show all"})
 	} else {
-		pane.Footer(foot, pane.Key{Key: "↑ ↓", Does: "choose"}, pane.Key{Key: "enter", Does: "open"}, pane.Key{Key: "/", Does: "find"})
+		keys := []pane.Key{{Key: "↑ ↓", Does: "choose"}, {Key: "enter", Does: "open"}, {Key: "/", Does: "find"}}
+		if h.filter != "" {
+			keys = append(keys, pane.Key{Key: "esc", Does: "show all"})
+		}
+		pane.Footer(foot, keys...)
 	}
 	rest = h.drawLine(rest)
 	list, about := rest.Bottom(min(9, rest.Height()/2))

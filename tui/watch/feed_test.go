@@ -1,10 +1,10 @@
 package watch_test
 
 import (
+	"slices"
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"coalmine/lab/event"
@@ -53,8 +53,9 @@ func TestNothingIsLost(t *testing.T) {
 			if r.Rec != nil {
 				got = r.Rec.Events()
 			}
-			if diff := cmp.Diff(events, got); len(events) > 0 && diff != "" {
-				t.Fatalf("run %d differs:\n%s", i, diff)
+			same := func(a, b event.Event) bool { return a.Seq == b.Seq && a.Fact.Kind() == b.Fact.Kind() }
+			if !slices.EqualFunc(events, got, same) {
+				t.Fatalf("run %d has %d events, want %d in their order", i, len(got), len(events))
 			}
 		}
 		if !tr.Done || tr.Card == nil || tr.Card.Points != 7 || tr.Problem != "" {

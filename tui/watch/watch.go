@@ -69,9 +69,19 @@ func (t *Trial) Counterpart(r *Run, part score.Part) *Run {
 	return nil
 }
 
-// First is the run to show first: the learner's faulty one, or the first.
+// First is the run to show first: the learner's first faulty one of which there is something to see, or the first of them, or
+// the first of all.
 func (t *Trial) First() int {
-	return max(0, slices.IndexFunc(t.Runs, func(r *Run) bool { return r.Part == score.PartFaulty }))
+	first := -1
+	for i, r := range t.Runs {
+		if r.Part == score.PartFaulty && (first < 0 || t.Runs[first].Rec == nil && r.Rec != nil) {
+			first = i
+		}
+	}
+	if first < 0 || t.Done && t.Runs[first].Rec == nil {
+		first = slices.IndexFunc(t.Runs, func(r *Run) bool { return r.Rec != nil })
+	}
+	return max(0, first)
 }
 
 // news is something that came over a feed.
