@@ -15,7 +15,7 @@ import (
 
 // breath is the least time between two batches of news. A trial that is played as fast as it goes would otherwise be drawn
 // as often as it can.
-const breath = 100 * time.Millisecond
+const breath = 200 * time.Millisecond
 
 // Window is the one tea model of the program: a stack of screens, of which the top one is shown.
 type Window struct {

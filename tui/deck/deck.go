@@ -100,9 +100,9 @@ func (d *Deck) next() tea.Cmd {
 	return tea.Tick(beat, func(at time.Time) tea.Msg { return tick{d, n, at} })
 }
 
-// moving tells whether the clock has somewhere to go.
+// moving tells whether the clock goes on by itself. One that follows the newest event moves with the news.
 func (d *Deck) moving() bool {
-	if d.covered || !d.clock.playing && !d.clock.live {
+	if d.covered || d.clock.live || !d.clock.playing {
 		return false
 	}
 	r := d.rec()
@@ -215,6 +215,9 @@ func (d *Deck) grown(b watch.Batch) tea.Cmd {
 	}
 	before := d.begun
 	d.begin()
+	if d.clock.live {
+		d.clock.at = d.end()
+	}
 	if r := d.rec(); r != nil && r.Whole() && !d.touched {
 		d.clock.speed = suited(r.End() - r.Timeline().Released.At)
 	}
@@ -383,6 +386,7 @@ func (d *Deck) turn(by int) tea.Cmd {
 		}
 	}
 	d.run = to
+	d.clock.live = d.clock.live && d.growing()
 	if from != nil && d.rec() != nil {
 		since := d.clock.at - from.Timeline().Released.At
 		at := d.rec().Timeline().Released.At + since

@@ -291,24 +291,38 @@ func TestRealTimeIsFollowed(t *testing.T) {
 	events := script.Caught(1).Events()
 	start := events[0].Fact.(event.RunStarted)
 	start.Cluster = "kind"
-	rec := recording.New()
-	rec.Append(event.Event{Seq: 1, Fact: start})
-	rec.Append(events[1:100]...)
-	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.PartFaulty, Rec: rec}}}
+	events[0].Fact = start
+	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{
+		{Name: "faulty-seed1", Part: score.PartFaulty}, {Name: "healthy-seed1", Part: score.PartHealthy, Rec: recording.Of(script.Delivered("healthy", 1).Events())},
+	}}
+	feed := watch.NewFeed(tr)
 	d := New(tr, Options{})
 	d.Init()
-	d.Pass(beat)
-	rec.Append(events[100:120]...)
-	d.Pass(beat)
-	if d.clock.at != events[119].At || d.clock.words() != "live" {
-		t.Errorf("it is at %v (%s), want the newest event", d.clock.at, d.clock.words())
+	at := func(words string, want time.Duration, from, to int) {
+		t.Helper()
+		for _, e := range events[from:to] {
+			feed.Event(0, e)
+		}
+		b := feed.Next()
+		b.Apply()
+		d.Update(b)
+		if d.clock.at != want || d.clock.words() != words {
+			t.Errorf("after %d events it is at %v (%s), want %v (%s)", to, d.clock.at, d.clock.words(), want, words)
+		}
+	}
+	at("live", events[99].At, 0, 100)
+	at("live", events[119].At, 100, 120)
+	if d.moving() {
+		t.Error("a clock that follows the news also goes on by itself")
 	}
 	press(d, "left")
-	rec.Append(events[120:]...)
-	d.Pass(beat)
-	if d.clock.live || d.clock.at > events[119].At+10*time.Second {
-		t.Errorf("after a look back it is at %v (%s)", d.clock.at, d.clock.words())
-	}
+	back := events[119].At - time.Second
+	at("×20", back, 120, 140)
+	press(d, "end")
+	at("live", events[159].At, 140, 160)
+	press(d, "tab") // a run that is over does not jump to its end
+	was := d.clock.at
+	at("×20", was, 160, 170)
 }
 
 func TestTheMouse(t *testing.T) {
