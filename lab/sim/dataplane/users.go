@@ -115,7 +115,7 @@ func (p *Plane) received(h *hop) {
 		p.plan(h, p.begin+at)
 		return
 	}
-	p.window.count(p.now, h.served, int(r.Cohort), h.status, bad, p.tally.Kinds())
+	p.window.count(p.now, h.served*len(p.cohorts)+int(r.Cohort), p.tally.Kinds(), h.status, bad)
 	p.drop(h)
 }
 

@@ -14,27 +14,26 @@ type window struct {
 	seconds [windowSeconds]second
 }
 
+// second has the counts of one second, by kind: number of the workload · cohorts + cohort.
 type second struct {
 	number int64
 	counts []count
 }
 
-type count struct {
-	served, cohort int
-	n, failed, bad int
-}
+type count struct{ n, failed, bad int32 }
 
-// count adds an answer. Kinds is the number of counts that a second can come to have.
-func (w *window) count(now time.Duration, served, cohort, status int, bad bool, kinds int) {
+// count adds an answer of a kind, of which there can be kinds.
+func (w *window) count(now time.Duration, kind, kinds, status int, bad bool) {
 	number := int64(now / time.Second)
 	s := &w.seconds[number%windowSeconds]
-	if s.counts == nil {
-		s.counts = make([]count, 0, kinds)
-	}
 	if s.number != number {
-		*s = second{number: number, counts: s.counts[:0]}
+		s.number = number
+		clear(s.counts)
 	}
-	c := s.of(served, cohort)
+	if kind >= len(s.counts) {
+		s.counts = append(s.counts, make([]count, kinds-len(s.counts))...)
+	}
+	c := &s.counts[kind]
 	c.n++
 	if status >= 400 {
 		c.failed++
@@ -42,16 +41,6 @@ func (w *window) count(now time.Duration, served, cohort, status int, bad bool, 
 	if bad {
 		c.bad++
 	}
-}
-
-func (s *second) of(served, cohort int) *count {
-	for i := range s.counts {
-		if s.counts[i].served == served && s.counts[i].cohort == cohort {
-			return &s.counts[i]
-		}
-	}
-	s.counts = append(s.counts, count{served: served, cohort: cohort})
-	return &s.counts[len(s.counts)-1]
 }
 
 // Recent is what users of one cohort got from one workload of the released service lately.
@@ -72,8 +61,10 @@ func (p *Plane) Recent(d time.Duration) []Recent {
 		if s.number != number {
 			continue
 		}
-		for _, c := range s.counts {
-			list = p.addRecent(list, c)
+		for kind, c := range s.counts {
+			if c.n > 0 {
+				list = p.addRecent(list, kind, c)
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b Recent) int {
@@ -82,17 +73,17 @@ func (p *Plane) Recent(d time.Duration) []Recent {
 	return list
 }
 
-func (p *Plane) addRecent(list []Recent, c count) []Recent {
-	cohort := p.workload.Cohorts[c.cohort].Name
-	workload, version := p.tally.Served(c.served)
-	for i := range list {
-		r := &list[i]
-		if r.Cohort == cohort && r.Workload == workload && r.Version == version {
-			r.N, r.Failed, r.Bad = r.N+c.n, r.Failed+c.failed, r.Bad+c.bad
-			return list
-		}
+func (p *Plane) addRecent(list []Recent, kind int, c count) []Recent {
+	cohort := p.workload.Cohorts[kind%len(p.cohorts)].Name
+	workload, version := p.tally.Served(kind / len(p.cohorts))
+	at := slices.IndexFunc(list, func(r Recent) bool { return r.Cohort == cohort && r.Workload == workload && r.Version == version })
+	if at < 0 {
+		at = len(list)
+		list = append(list, Recent{Cohort: cohort, Workload: workload, Version: version})
 	}
-	return append(list, Recent{cohort, workload, version, c.n, c.failed, c.bad})
+	r := &list[at]
+	r.N, r.Failed, r.Bad = r.N+int(c.n), r.Failed+int(c.failed), r.Bad+int(c.bad)
+	return list
 }
 
 // Caller is a kind of client that asked a pod.
