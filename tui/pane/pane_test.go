@@ -1,0 +1,192 @@
+package pane
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"pgregory.net/rapid"
+
+	"coalmine/lab/event"
+	"coalmine/lab/timeline"
+	"coalmine/lab/timeline/series"
+	"coalmine/tui/canvas"
+	"coalmine/tui/recording"
+)
+
+// drawn is what a pane draws, as text.
+func drawn(w, h int, draw func(canvas.Area)) string {
+	c := canvas.New(w, h)
+	draw(c.All())
+	return strings.Trim(strings.Join(c.Lines(), "\n"), "\n")
+}
+
+func TestWrapLosesNothing(t *testing.T) {
+	text := rapid.OneOf(rapid.StringN(0, 80, -1), rapid.StringMatching(`([a-z]{1,9} |[0-9]{1,3} |% |漢字 ){0,20}`))
+	rapid.Check(t, func(t *rapid.T) {
+		s := text.Draw(t, "text")
+		width := rapid.IntRange(2, 40).Draw(t, "width")
+		bare := func(s string) string {
+			return strings.Map(func(r rune) rune {
+				if r == ' ' {
+					return -1
+				}
+				return r
+			}, s)
+		}
+		lines := Wrap(s, width)
+		for _, l := range lines {
+			if canvas.Width(l) > width {
+				t.Fatalf("%q has %d columns, want at most %d", l, canvas.Width(l), width)
+			}
+		}
+		visible := strings.ContainsFunc(s, func(r rune) bool { return canvas.RuneWidth(r) > 0 && r != ' ' })
+		if got := bare(strings.Join(lines, "")); visible && strings.IndexFunc(s, unicode.IsControl) < 0 && got != bare(s) {
+			t.Fatalf("%q became %q", s, lines)
+		}
+	})
+}
+
+func TestWrapKeepsNumbersWithTheirUnits(t *testing.T) {
+	got := strings.Join(Wrap("held at 25 % of the traffic, 12 480 requests after 49 s, and so on", 10), "|")
+	if want := "held at|25 % of|the|traffic,|12 480|requests|after|49 s, and|so on"; got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestPercentSaysNoMoreThanIsTrue: some is never 0 %, and not all is never 100 %.
+func TestPercentSaysNoMoreThanIsTrue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(2, 1_000_000).Draw(t, "n")
+		k := rapid.IntRange(1, n-1).Draw(t, "k")
+		if got := Percent(float64(k) / float64(n)); got == "0 %" || got == "100 %" || got == "100.0 %" || got == "0.0 %" {
+			t.Fatalf("%d of %d are %s", k, n, got)
+		}
+	})
+	for share, want := range map[float64]string{0: "0 %", 1: "100 %", 0.5: "50 %", 0.0421: "4.2 %", 0.0005: "<0.1 %", 0.9996: "99.9 %", 0.0999: "10 %"} {
+		if got := Percent(share); got != want {
+			t.Errorf("%v is %s, want %s", share, got, want)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for got, want := range map[string]string{
+		Number(0): "0", Number(999): "999", Number(1000): "1 000", Number(-1234567): "-1 234 567",
+		Latency(0): "–", Latency(400 * time.Microsecond): "0.4 ms", Latency(87 * time.Millisecond): "87 ms", Latency(1440 * time.Millisecond): "1.4 s",
+		Latency(999900 * time.Microsecond): "1.0 s", Latency(17 * time.Second): "17 s",
+		Rate(0): "–", Rate(0.24): "0.2", Rate(9.99): "10", Rate(1234): "1 234",
+		Clock(59*time.Minute + 59*time.Second): "59:59", Clock(time.Hour + 61*time.Second): "1:01:01", Span(119 * time.Second): "119 s", Span(250 * time.Second): "4 min 10 s",
+		figure(99.26384): "99.26", figure(17380.4): "17380", figure(0.0001): "0.0001", figure(1e9): "1e+09", figure(500): "500",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// guarded is a state of a released rollout.
+func guarded(c event.Canary) recording.State {
+	return recording.State{
+		Run: event.RunStarted{Service: "checkout", Version: "v2", Baseline: "v1", Guarded: true}, Released: timeline.Mark{Seq: 1},
+		Canary: c, CanaryMark: timeline.Mark{Seq: 2}, Canaries: recording.Pods{Desired: 2, Ready: 2},
+	}
+}
+
+func TestPhasesInWords(t *testing.T) {
+	starting := guarded(event.Canary{Phase: event.PhaseProgressing})
+	starting.Canaries.Ready = 1
+	waiting := guarded(event.Canary{Phase: event.PhaseInitialized})
+	waiting.Released = timeline.Mark{}
+	alone := guarded(event.Canary{})
+	alone.Run.Guarded = false
+	for want, s := range map[string]recording.State{
+		"no event yet":                                 {},
+		"Flagger sets up the primary":                  guarded(event.Canary{Phase: event.PhaseInitializing}),
+		"ready: everyone is on v1":                     waiting,
+		"v2 is released; Flagger has not noticed yet":  guarded(event.Canary{Phase: event.PhaseInitialized}),
+		"starting v2: 1 of 2 pods ready":               starting,
+		"v2 runs; no traffic for it yet":               guarded(event.Canary{Phase: event.PhaseProgressing}),
+		"analysing v2 at 25 %":                         guarded(event.Canary{Phase: event.PhaseProgressing, Weight: 25}),
+		"analysing v2: iteration 3 of 10":              guarded(event.Canary{Phase: event.PhaseProgressing, Iterations: 3, MaxIterations: 10}),
+		"waits for a gate before it goes on":           guarded(event.Canary{Phase: event.PhaseWaitingPromotion}),
+		"promoting: the primary gets v2":               guarded(event.Canary{Phase: event.PhasePromoting}),
+		"finalising: everyone goes to the new primary": guarded(event.Canary{Phase: event.PhaseFinalising}),
+		"promoted: everyone is on v2":                  guarded(event.Canary{Phase: event.PhaseSucceeded}),
+		"rolled back: everyone is on v1":               guarded(event.Canary{Phase: event.PhaseFailed}),
+		"Terminating":                                  guarded(event.Canary{Phase: "Terminating"}),
+		"v2 went to everyone at once":                  alone,
+	} {
+		if got := drawn(80, 1, func(a canvas.Area) { Rollout(a, s) }); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestFailedChecksAsBoxes(t *testing.T) {
+	for want, c := range map[string]event.Canary{
+		"failed checks ■■□□□ 2 of 5 roll it back": {FailedChecks: 2, Threshold: 5},
+		"failed checks 2 of 50 roll it back":      {FailedChecks: 2, Threshold: 50},
+		"failed checks ■■ 3 of 2 roll it back":    {FailedChecks: 3, Threshold: 2}, // something holds the rollback
+		"no failed check": {},
+	} {
+		got := drawn(60, 4, func(a canvas.Area) { Rollout(a, guarded(c)) })
+		if !strings.Contains(got, "\n "+want) && !strings.Contains(got, "\n"+want) {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestStepsKeepTheNewest(t *testing.T) {
+	s := guarded(event.Canary{Phase: event.PhaseFailed})
+	for w := 10; w <= 90; w += 10 {
+		s.Track = append(s.Track, recording.Exposure{Weight: w, Phase: event.PhaseProgressing}, recording.Exposure{Weight: w, Phase: event.PhaseProgressing})
+	}
+	s.Track = append(s.Track, recording.Exposure{Phase: event.PhaseFailed})
+	got := strings.Split(drawn(44, 4, func(a canvas.Area) { Rollout(a, s) }), "\n")
+	if want := "steps … 70 % → 80 % → 90 % → back to 0 %"; got[len(got)-1] != want {
+		t.Errorf("%q, want %q", got[len(got)-1], want)
+	}
+}
+
+func TestHarmWithoutUsers(t *testing.T) {
+	// A log that cannot tell users apart is counted in requests, on both sides.
+	s := guarded(event.Canary{})
+	s.Harm = 12
+	none := &Comparison{Now: recording.State{Harm: 30, Hurt: 7}, End: recording.State{Harm: 90, Hurt: 9}}
+	got := drawn(60, 4, func(a canvas.Area) { Harm(a, s, none) })
+	for _, want := range []string{"12 requests made bad", "no guardrail      30", "90 in the end with no guardrail"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing:\n%s", want, got)
+		}
+	}
+}
+
+// TestTheTimeLineAndTheMouse: a click on the column of the present leads to the present, as near as columns tell.
+func TestTheTimeLineAndTheMouse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := rapid.IntRange(80, 200).Draw(t, "w")
+		end := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Hour)).Draw(t, "end"))
+		now := time.Duration(rapid.Int64Range(0, int64(end)).Draw(t, "now"))
+		picture := []rune(strings.Split(drawn(w, 2, func(a canvas.Area) {
+			a.Text(0, 0, 0, "x") // keeps the first line
+			TimeLine(a, []series.Marker{{Mark: timeline.Mark{At: now, Seq: 1}, Kind: series.MarkHarm}}, now, end)
+		}), "\n")[1])
+		x := 0
+		for i, r := range picture {
+			if r == '●' {
+				x = i
+			}
+		}
+		at, ok := TimeAt(x, w, end)
+		if column := end / time.Duration(w-2*TimeEdge-1); !ok || at < now-2*column || at > now+2*column {
+			t.Fatalf("now is %v of %v; its column %d leads to %v, %v", now, end, x, at, ok)
+		}
+	})
+	for _, x := range []int{-1, TimeEdge - 1, 80 - TimeEdge, 100} {
+		if at, ok := TimeAt(x, 80, time.Minute); ok {
+			t.Errorf("column %d beside the line leads to %v", x, at)
+		}
+	}
+}
