@@ -40,10 +40,10 @@ func (f *watchFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.size, "cast-size", "100x30", "`COLUMNSxLINES` of the recording")
 }
 
-// onTerminal tells whether both ends of the program are a terminal, so that the deck can be shown.
+// onTerminal tells whether both ends of the program are a terminal that can show a screen. A dumb one cannot move its cursor.
 func (env *Env) onTerminal() bool {
 	in, ok := env.In.(*os.File)
-	return ok && env.OutTerminal && term.IsTerminal(int(in.Fd()))
+	return ok && env.OutTerminal && env.Getenv("TERM") != "dumb" && term.IsTerminal(int(in.Fd()))
 }
 
 // newDeck is the deck of a trial, with its card behind it.
