@@ -23,6 +23,7 @@ type hints struct {
 
 func newHints(l *Lesson) *hints {
 	h := &hints{lesson: l, shown: -1}
+	h.text.size(l.width, l.height)
 	h.write()
 	return h
 }
@@ -31,7 +32,7 @@ func newHints(l *Lesson) *hints {
 func (*hints) Name() string { return "hints" }
 
 // Init implements [screen.Screen].
-func (*hints) Init() tea.Cmd { return tea.RequestWindowSize }
+func (*hints) Init() tea.Cmd { return nil }
 
 // Keys implements [screen.Screen].
 func (*hints) Keys() []screen.Group {

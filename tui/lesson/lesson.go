@@ -48,6 +48,9 @@ type Lesson struct {
 	checked  bool
 	edited   bool
 
+	// width and height are the room for texts.
+	width, height int
+
 	playing *host.Playing
 	cancel  context.CancelFunc
 	// opening is set while the screens of a new trial are put up.
@@ -225,7 +228,7 @@ func (l *Lesson) begin(m began) tea.Cmd {
 		}
 		return screen.Open(newBench(l, m.above+1, l.firstFile()))
 	}
-	again := l.playing != nil
+	again := l.scored != nil
 	l.stop()
 	l.playing, l.cancel, l.opening = m.playing, m.cancel, true
 	var steps []tea.Cmd

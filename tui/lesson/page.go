@@ -61,7 +61,8 @@ func (p *Page) Covered(is bool) tea.Cmd {
 func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		p.text.size(msg.Width-2*margin, msg.Height-pageFrame)
+		p.lesson.width, p.lesson.height = msg.Width-2*margin, msg.Height-pageFrame
+		p.text.size(p.lesson.width, p.lesson.height)
 		return nil
 	case tea.KeyPressMsg:
 		return p.key(msg.String())
@@ -139,7 +140,7 @@ func (p *Page) Draw(a canvas.Area) {
 // drawState tells where the learner's files are, or what went wrong.
 func (l *Lesson) drawState(a canvas.Area) {
 	a.Fill(0, 0, a.Width(), theme.Muted, '─')
-	words, look := fmt.Sprintf("Enter makes the folder %s/ with the manifests to begin with, and plays them.", l.space.Dir), theme.Accent
+	words, look := fmt.Sprintf("Enter makes the folder %s/ with a first draft, and plays it.", l.space.Dir), theme.Accent
 	switch {
 	case l.busy != "":
 		words, look = l.busy+" …", theme.Muted
