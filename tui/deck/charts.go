@@ -62,10 +62,13 @@ func window(f *frame) (from, to time.Duration) {
 	}
 	for _, minutes := range []time.Duration{2, 3, 4, 6, 8, 11, 15, 20, 30, 45, 60} {
 		if to = from + minutes*time.Minute; to >= f.at {
-			return from, to
+			break
 		}
 	}
-	return from, max(f.end, f.at)
+	if to < f.at || f.rec.Whole() {
+		to = min(max(to, f.at), f.end)
+	}
+	return from, max(to, from+time.Second)
 }
 
 // drawChart draws one chart with its header.

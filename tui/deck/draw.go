@@ -215,11 +215,10 @@ func (d *Deck) footer(a canvas.Area, f *frame) {
 			pane.Key{Key: "space", Does: "again"})
 		return
 	}
-	all := []pane.Key{{Key: "space", Does: "pause"}, {Key: "n p", Does: "step"}, {Key: "← →", Does: "time"}, {Key: "+ -", Does: "speed"},
-		{Key: "u", Does: "users"}, {Key: "tab", Does: "run"}}
-	if d.trial.Card != nil && d.opts.Card != nil {
+	all := []pane.Key{{Key: "space", Does: "pause"}}
+	if d.trial.Card != nil && d.opts.Card != nil { // where it all leads to
 		all = append(all, pane.Key{Key: "c", Does: "card"})
 	}
-	all = append(all, pane.Key{Key: "v w", Does: "chart, route"}, pane.Key{Key: "m", Does: "moments"})
-	pane.Footer(a, all...)
+	pane.Footer(a, append(all, pane.Key{Key: "n p", Does: "step"}, pane.Key{Key: "← →", Does: "time"}, pane.Key{Key: "+ -", Does: "speed"},
+		pane.Key{Key: "u", Does: "users"}, pane.Key{Key: "tab", Does: "run"}, pane.Key{Key: "v w", Does: "chart, route"}, pane.Key{Key: "m", Does: "moments"})...)
 }

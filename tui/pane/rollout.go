@@ -93,7 +93,10 @@ func exposure(a canvas.Area, y int, s recording.State) {
 
 // failures draws a box for each check that may fail before Flagger rolls back.
 func failures(a canvas.Area, y int, s recording.State) {
-	c := s.Canary
+	c, words := s.Canary, " roll it back"
+	if c.Phase == event.PhaseFailed && s.Undone > 0 {
+		c.FailedChecks, words = s.Undone, " rolled it back"
+	}
 	switch {
 	case !s.Run.Guarded:
 		a.Text(0, y, theme.Muted, "no checks")
@@ -119,7 +122,7 @@ func failures(a canvas.Area, y int, s recording.State) {
 		tone = theme.Warn | theme.Bold
 	}
 	x = a.Text(x, y, tone, fmt.Sprintf("%d of %d", c.FailedChecks, c.Threshold))
-	a.Text(x, y, theme.Muted, canvas.Cut(" roll it back", a.Width()-x))
+	a.Text(x, y, theme.Muted, canvas.Cut(words, a.Width()-x))
 }
 
 // steps draws the exposures so far, the newest at the right end where they do not all fit.

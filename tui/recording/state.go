@@ -21,6 +21,8 @@ type State struct {
 	// Canary is the latest status of the released service's Canary, with Mark its change; not seen before the first.
 	Canary     event.Canary
 	CanaryMark timeline.Mark
+	// Undone is how many checks had failed before the rollback; Flagger counts anew with it.
+	Undone int
 	// Track is the exposure of the released version, in the order in which it changed.
 	Track []Exposure
 	// Share is the canary's part of the routes in force, in percent; Match tells a rule that sends some users there.
@@ -203,6 +205,9 @@ func (s *State) canary(f event.Canary, at timeline.Mark) {
 		}
 	case s.CanaryMark.Seen() && f.Name != s.Run.Service && f.Name != s.Canary.Name:
 		return
+	}
+	if f.Phase == event.PhaseFailed && s.Canary.Phase != event.PhaseFailed {
+		s.Undone = max(f.FailedChecks, s.Canary.FailedChecks)
 	}
 	s.Canary, s.CanaryMark = f, at
 	n := len(s.Track)
