@@ -108,6 +108,8 @@ func (w *world) open() error {
 		return err
 	}
 	w.flagger = f
+	// How often client-go looked before its caches were filled depends on the machine; what is applied next happens after that.
+	w.touch()
 	w.driver.Go(w.drive)
 	return w.applyManifests(ctx, "environment.yaml", w.flight.Scenario.Environment)
 }

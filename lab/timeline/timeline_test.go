@@ -383,3 +383,26 @@ func TestMarksAreInOrder(t *testing.T) {
 		}
 	})
 }
+
+// A canary whose every answer made clients try again has served all the same: it is not starved.
+func TestWhatClientsMadeAgainWasServed(t *testing.T) {
+	events := script.Caught(7).Events()
+	for i, e := range events {
+		traffic, ok := e.Fact.(event.Traffic)
+		if !ok {
+			continue
+		}
+		cells := make([]event.Cell, len(traffic.Cells))
+		for j, c := range traffic.Cells {
+			if cells[j] = c; c.Workload == script.Service {
+				cells[j] = event.Cell{Cohort: c.Cohort, Route: c.Route, Workload: c.Workload, Version: c.Version, Retried: c.N}
+			}
+		}
+		traffic.Cells = cells
+		events[i].Fact = traffic
+	}
+	tl := timeline.Build(events)
+	if tl.CanaryRequests != 30*5+70*25 || !tl.FirstCanary.Seen() {
+		t.Errorf("canary requests %d, first %v; want 1900, seen", tl.CanaryRequests, tl.FirstCanary)
+	}
+}

@@ -74,28 +74,29 @@ func (t *Timeline) underAnalysis(from time.Duration) bool {
 }
 
 // foldCell counts a cell of the analysis. The canary is the release's own Deployment once it runs the new version; the
-// primary carries the old one until promotion.
+// primary carries the old one until promotion. What clients made again counts too: the workload has answered it.
 func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Mark) {
-	if c.Workload == "" || c.N == 0 {
+	answered := c.N + c.Retried
+	if c.Workload == "" || answered == 0 {
 		return
 	}
 	canary := 0
 	if t.onCanary(KeyOf(c)) {
-		canary = c.N
+		canary = answered
 		if !t.FirstCanary.Seen() {
 			t.FirstCanary = at
 		}
 	}
 	t.CanaryRequests += canary
-	t.ServiceRequests += c.N
+	t.ServiceRequests += answered
 	if step == nil {
 		return
 	}
 	step.Canary += canary
-	step.Served += c.N
+	step.Served += answered
 	if from >= step.At+settleTime {
 		step.SettledCanary += canary
-		step.SettledServed += c.N
+		step.SettledServed += answered
 		t.settled[KeyOf(c)] = t.settled[KeyOf(c)].Plus(CountsOf(c))
 	}
 }
