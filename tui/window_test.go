@@ -186,9 +186,13 @@ func TestATerminalThatIsTooSmall(t *testing.T) {
 		s := newStage(newDeck(watchtest.Caught()), 79, 24)
 		s.shows(t, "coalmine needs 80×24")
 		s.shows(t, "this terminal has 79×24")
-		s.keys("space", "n", "?", "c") // are for screens that can be seen
+		before := s.stack[0].(*deck.Deck).Now()
+		s.keys("n", "c", "?") // are for screens that can be seen
 		s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 		s.shows(t, "Rollout")
+		if after := s.stack[0].(*deck.Deck).Now(); after != before {
+			t.Errorf("keys that could not be seen led from %v to %v", before, after)
+		}
 		s.send(tea.WindowSizeMsg{Width: 3, Height: 1})
 		s.keys("q")
 		if !s.ended {
@@ -246,6 +250,20 @@ func TestTheDeckStandsStillUnderAnotherScreen(t *testing.T) {
 		s.keys("?")
 		if after := s.stack[0].(*deck.Deck).Now(); after <= before {
 			t.Errorf("after the help time stands still at %v", after)
+		}
+	})
+}
+
+// TestScreensBelowHearOfEverything: a terminal that was resized under the help is known to the deck below it.
+func TestScreensBelowHearOfEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(newDeck(watchtest.Caught()), 80, 24)
+		s.keys("space", "?")
+		s.send(tea.WindowSizeMsg{Width: 120, Height: 40})
+		s.keys("?")
+		s.send(tea.MouseClickMsg{X: 120 - 8, Y: 38, Button: tea.MouseLeft})
+		if at := s.stack[0].(*deck.Deck).Now(); at != 255*time.Second {
+			t.Errorf("a click at the end of the time line leads to %v", at)
 		}
 	})
 }

@@ -89,6 +89,31 @@ func TestQuickLeavesTheRestToJSON(t *testing.T) {
 	}
 }
 
+// TestQuickEventsAreApart: what is appended to one event's slices does not show in the next one.
+func TestQuickEventsAreApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q quick
+		var lines [][]byte
+		var events []Event
+		for range rapid.IntRange(2, 30).Draw(t, "lines") {
+			b := line(t, traffic(t))
+			if e, ok := q.read(b); ok {
+				lines, events = append(lines, b), append(events, e)
+			}
+		}
+		for i, e := range events {
+			f := e.Fact.(Traffic)
+			f.Cells = append(f.Cells, Cell{Cohort: "appended"})
+			for j := range f.Cells {
+				f.Cells[j].Latency = append(f.Cells[j].Latency, BucketCount{9, 9})
+			}
+			if i+1 < len(events) {
+				checkQuick(t, lines[i+1], events[i+1], true)
+			}
+		}
+	})
+}
+
 func FuzzQuick(f *testing.F) {
 	f.Add([]byte(`{"seq":7,"at":1.5,"kind":"traffic","data":{"from":0.5,"to":1.5,"cells":[{"cohort":"c","route":"r","n":3,"bad":1,"lat":[[4,3]]}],"hurt_so_far":1}}`))
 	f.Add([]byte(`{"seq":1,"at":0,"kind":"traffic","data":{"from":0,"to":1,"cells":[]}}`))

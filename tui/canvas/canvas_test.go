@@ -94,6 +94,11 @@ func TestWideRunesAreNeverHalves(t *testing.T) {
 	if got := c.String(theme.None()); got != " x字y " {
 		t.Errorf("%q", got)
 	}
+	c.All().Text(0, 0, theme.Plain, "漢字漢")
+	c.All().Text(1, 0, theme.Plain, "一") // takes a half of two
+	if got := c.String(theme.None()); got != " 一 漢" {
+		t.Errorf("%q", got)
+	}
 }
 
 func TestCut(t *testing.T) {

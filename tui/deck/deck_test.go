@@ -14,6 +14,7 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/score"
+	"coalmine/lab/timeline/series"
 	script "coalmine/lab/timeline/timelinetest"
 	"coalmine/tui/canvas"
 	"coalmine/tui/recording"
@@ -323,6 +324,22 @@ func TestRealTimeIsFollowed(t *testing.T) {
 	press(d, "tab") // a run that is over does not jump to its end
 	was := d.clock.at
 	at("×20", was, 160, 170)
+}
+
+// TestTheStretchThatIsNotOver: a rate is of the time that has passed, not of the whole stretch.
+func TestTheStretchThatIsNotOver(t *testing.T) {
+	r := watchtest.Caught().Runs[2].Rec // a hundred requests a second on one side
+	for _, at := range []time.Duration{100 * time.Second, 101 * time.Second, 109 * time.Second} {
+		all := points(r, series.Selection{}, at, 0, 200*time.Second, 20, rate)
+		for _, p := range all {
+			if p.Value != 100 {
+				t.Errorf("at %v the stretch from %v to %v has a rate of %v", at, p.From, p.To, p.Value)
+			}
+		}
+		if last := all[len(all)-1]; last.To != at {
+			t.Errorf("at %v the line ends at %v", at, last.To)
+		}
+	}
 }
 
 func TestTheMouse(t *testing.T) {

@@ -64,7 +64,6 @@ func (f *Feed) put(n news) {
 	if f.closed {
 		return
 	}
-	delete(f.open, n.run)
 	f.append(n)
 }
 
