@@ -18,7 +18,7 @@ func TestDeckScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/deck",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "terminal": openTerminal, "keys": pressKeys, "shows": shows, "resize": resize,
+			"exits": exits, "terminal": openTerminal, "keys": pressKeys, "shows": shows, "resize": resize, "hangup": hangUp,
 		},
 		RequireExplicitExec: true,
 	})
@@ -66,6 +66,16 @@ func resize(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: resize COLUMNS LINES")
 	}
 	if out, err := tmux(ts, "resize-window", "-t", "t", "-x", args[0], "-y", args[1]); err != nil {
+		ts.Fatalf("tmux: %v: %s", err, out)
+	}
+}
+
+// hangUp takes the terminal away.
+func hangUp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: hangup")
+	}
+	if out, err := tmux(ts, "kill-server"); err != nil {
 		ts.Fatalf("tmux: %v: %s", err, out)
 	}
 }

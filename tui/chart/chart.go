@@ -31,10 +31,11 @@ type Threshold struct {
 	Style theme.Style
 }
 
-// Mark is a moment, drawn as a thin upright line.
+// Mark is a moment, drawn as a thin upright line, or as a sign at the foot of the chart where it has one.
 type Mark struct {
 	At    time.Duration
 	Style theme.Style
+	Sign  rune
 }
 
 // Chart is a picture of lines over one stretch of time.
@@ -168,7 +169,12 @@ func Column(at, from, to time.Duration, w int) int {
 }
 
 func (g *grid) mark(m Mark) {
-	if x, ok := g.column(m.At); ok {
+	x, ok := g.column(m.At)
+	switch {
+	case !ok:
+	case m.Sign != 0:
+		g.area.Rune(x, g.h-1, m.Style, m.Sign)
+	default:
 		for y := range g.h {
 			g.area.Rune(x, y, m.Style, '╎')
 		}

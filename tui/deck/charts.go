@@ -78,12 +78,7 @@ func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
 	c := chart.Chart{From: from, To: to, Low: k.low, High: k.high, Ceiling: k.ceiling, Label: k.label, Axis: axis}
 	dots := 2 * (body.Width() - axis)
 	c.Thresholds = thresholds(f, k)
-	for _, m := range f.markers {
-		if m.At <= f.at && (m.Kind == series.MarkRelease || m.Kind == series.MarkRollback || m.Kind == series.MarkPromoting || m.Kind == series.MarkHarm) {
-			_, tone := pane.MarkSign(m.Kind)
-			c.Marks = append(c.Marks, chart.Mark{At: m.At, Style: tone})
-		}
-	}
+	c.Marks = marks(f)
 	sel := series.Selection{Cohort: d.cohort, Route: d.route}
 	if k.harm {
 		c.Lines = d.harmLines(f, k, sel, dots, from, to)
@@ -98,6 +93,23 @@ func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
 		}
 	}
 	c.Draw(body)
+}
+
+// marks are the moments so far: lines where a new part of the story begins, signs at the foot for the steps between.
+func marks(f *frame) []chart.Mark {
+	var all []chart.Mark
+	for _, m := range f.markers {
+		if m.At > f.at {
+			break
+		}
+		sign, tone := pane.MarkSign(m.Kind)
+		mark := chart.Mark{At: m.At, Style: tone}
+		if m.Kind == series.MarkStep || m.Kind == series.MarkFailed || m.Kind == series.MarkNoticed {
+			mark.Sign = sign
+		}
+		all = append(all, mark)
+	}
+	return all
 }
 
 // harmLines are the harm of this run and that of the one without guardrail.

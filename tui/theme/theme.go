@@ -88,30 +88,31 @@ func (t *Theme) InASCII() *Theme {
 	return &c
 }
 
-// hue is one colour: for dark and for light terminals as 24 bits, and as the parameter of the 16 colours' sequence.
+// hue is one colour: for dark and for light terminals as 24 bits, and as the parameter of the 16 colours' sequence. Pale is
+// that for light terminals, where it differs: yellow on white cannot be read.
 type hue struct {
 	dark, light uint32
-	basic       string
+	basic, pale string
 }
 
 func palette(tone int) hue {
 	switch Style(tone) {
 	case Muted:
-		return hue{0x8b93a1, 0x6a7280, "2"}
+		return hue{0x8b93a1, 0x6a7280, "2", ""}
 	case Accent:
-		return hue{0x7dcfff, 0x0b66a8, "36"}
+		return hue{0x7dcfff, 0x0b66a8, "36", ""}
 	case Good:
-		return hue{0x7ddc8a, 0x1a7f37, "32"}
+		return hue{0x7ddc8a, 0x1a7f37, "32", ""}
 	case Warn:
-		return hue{0xf0c674, 0x8f5a00, "33"}
+		return hue{0xf0c674, 0x8f5a00, "33", "35"}
 	case Bad:
-		return hue{0xff7b86, 0xc01f2f, "31"}
+		return hue{0xff7b86, 0xc01f2f, "31", ""}
 	case Info:
-		return hue{0xa9b4ff, 0x4a4fc4, "34"}
+		return hue{0xa9b4ff, 0x4a4fc4, "34", ""}
 	case Canary:
-		return hue{0xffd24a, 0x9a6700, "33"}
+		return hue{0xffd24a, 0x9a6700, "33", "35"}
 	case Primary:
-		return hue{0x6cb6ff, 0x0a58ca, "36"}
+		return hue{0x6cb6ff, 0x0a58ca, "36", ""}
 	}
 	return hue{}
 }
@@ -119,15 +120,15 @@ func palette(tone int) hue {
 func backgrounds(back int) hue {
 	switch Style(back << backShift) {
 	case Bar:
-		return hue{0x2a3040, 0xdfe5ee, "7"}
+		return hue{0x2a3040, 0xdfe5ee, "7", ""}
 	case Row:
-		return hue{0x31405a, 0xcfe3ff, "7"}
+		return hue{0x31405a, 0xcfe3ff, "7", ""}
 	case Heat1:
-		return hue{0x4a3a1c, 0xfff0c2, ""}
+		return hue{0x4a3a1c, 0xfff0c2, "", ""}
 	case Heat2:
-		return hue{0x6b3417, 0xffd2a8, "43;30"}
+		return hue{0x6b3417, 0xffd2a8, "43;30", ""}
 	case Heat3:
-		return hue{0x7a1f2b, 0xffb3ba, "41;97"}
+		return hue{0x7a1f2b, 0xffb3ba, "41;97", ""}
 	}
 	return hue{}
 }
@@ -146,6 +147,8 @@ func look(h hue, dark bool, p colorprofile.Profile, layer int) string {
 			return h.basic
 		}
 		return ""
+	case p == colorprofile.ANSI && !dark && h.pale != "":
+		return h.pale
 	case p == colorprofile.ANSI:
 		return h.basic
 	case p == colorprofile.ANSI256:
