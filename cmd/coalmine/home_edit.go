@@ -40,7 +40,7 @@ func editors() []string {
 	if runtime.GOOS == "windows" {
 		return []string{"micro", "hx", "nvim", "vim", "notepad"}
 	}
-	return []string{"sensible-editor", "nano", "micro", "hx", "nvim", "vim", "vi", "emacs"}
+	return []string{"nano", "micro", "hx", "nvim", "vim", "vi", "emacs"}
 }
 
 // shelled runs a command line with further arguments.
