@@ -145,7 +145,7 @@ func isASCII(s string) bool {
 // ascii is the sign that stands for a rune on terminals without Unicode: one column each.
 func ascii(r rune) byte {
 	// Signs, each followed by what stands for it.
-	const signs = "─-━-═=╌-┄-┈.│|┃|║|┊|╎|╷|╵|╴-╶-┌+┐+└+┘+├+┤+┬+┴+┼+╭+╮+╰+╯+·.•*….–-—-‘'’'“\"”\"×x≤<≥>≈~→>←<↑^↓v" +
+	const signs = "─-━-═=╌-┄-┈.│|┃|║|┊|╎|╷|╵|╴-╶-┌+┐+└+┘+├+┤+┬+┴+┼+╭+╮+╰+╯+·.•*….–-—-−-‘'’'“\"”\"×x≤<≥>≈~→>←<↑^↓v" +
 		"‖=▲^△^▼v▽v◆#◇o■#□o●o○o◐%★*☆*✓+✗x▶>▸>◀<◂<⏸=░.▒:▓#█#▏|▎|▍|▌|▋|▊|▉|▐|▁_▂_▃_▄=▅=▆#▇#°o±+µu"
 	for i := 0; i < len(signs); {
 		sign, n := utf8.DecodeRuneInString(signs[i:])
