@@ -119,8 +119,11 @@ func (h *hints) Draw(a canvas.Area) {
 	head, rest := a.Top(1)
 	rest, foot := rest.Bottom(1)
 	rest, state := rest.Bottom(2)
-	of := l.of()
-	pane.Bar(head, "Hints on "+l.scenario.Name, fmt.Sprintf("%d of %d taken, −%d points", h.taken(), len(l.briefing.Hints), scenarios.HintCost(h.taken(), of)))
+	taken := fmt.Sprintf("%d of %d taken", h.taken(), len(l.briefing.Hints))
+	if cost := scenarios.HintCost(h.taken(), l.of()); cost > 0 {
+		taken += fmt.Sprintf(", −%d points", cost)
+	}
+	pane.Bar(head, "Hints on "+l.scenario.Name, taken)
 	_, body := rest.Top(1)
 	h.text.draw(body.Pad(margin))
 	state.Fill(0, 0, state.Width(), theme.Muted, '─')
