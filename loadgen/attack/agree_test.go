@@ -146,8 +146,10 @@ func TestRequestsAreThePlans(t *testing.T) {
 		if agent := p.Header(a.Cohort, a.User, "User-Agent"); agent != "" && got.agent != agent {
 			t.Errorf("arrival %d had the user agent %q", a.Seq, got.agent)
 		}
-		if got.header.Get("X-Vegeta-Seq") != "" {
-			t.Error("vegeta's own number was sent")
+		for _, name := range []string{"X-Vegeta-Seq", "X-Vegeta-Attack", "Accept-Encoding"} {
+			if got.header.Get(name) != "" {
+				t.Errorf("the header %s was sent, which is not the plan's", name)
+			}
 		}
 		body := "  "
 		if a.Route == 2 {
@@ -190,7 +192,7 @@ func TestEachArrivalOnceAndInOrder(t *testing.T) {
 				t.Errorf("an end at %v was told after one at %v", o.Done(), ended)
 			}
 			ended = o.Done()
-			if o.Sent < o.Intended || o.Intended != o.Arrival.At || o.Latency <= o.Sent-o.Intended || !o.Final || o.Attempt != 0 {
+			if o.Sent < o.Intended || o.Intended != o.Arrival.At || o.Latency < o.Sent-o.Intended || !o.Final || o.Attempt != 0 {
 				t.Errorf("odd times: %+v", o)
 			}
 		}
@@ -237,7 +239,9 @@ func TestCookiesComeBack(t *testing.T) {
 		http.SetCookie(rw, &http.Cookie{Name: "lang", MaxAge: -1})
 		http.SetCookie(rw, &http.Cookie{Name: "cart", Value: "x", Path: "/cart"})
 	})
-	p := newPlan(t, shop(300), length)
+	shop := shop(300)
+	shop.Cohorts[2].Users = 3 // come again, but ignore what they are given
+	p := newPlan(t, shop, length)
 	play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 1})
 	last, again := make(map[uint32]uint64), 0
 	for i, a := range arrivals(p, loadgen.Shard{}) {
@@ -270,7 +274,8 @@ func TestCookiesComeBack(t *testing.T) {
 func TestRetriesAreSentAndCounted(t *testing.T) {
 	leakFree(t)
 	w := shop(200)
-	w.Cohorts[0].Retry = &loadgen.Retry{Attempts: 3, Base: 1e6, Max: 4e6, Jitter: 0.5, On: []int{500}}
+	w.Cohorts[0].Retry = &loadgen.Retry{Attempts: 3, Base: 1e6, Max: 4e6, Jitter: 0.5, On: []int{500},
+		Budget: &loadgen.Budget{Ratio: 100}} // enough, as long as requests are counted for it
 	p := newPlan(t, w, length)
 	var saw witness
 	base := serve(t, func(rw http.ResponseWriter, r *http.Request) { saw.see(r); echo(rw, r) })
@@ -302,8 +307,56 @@ func TestRetriesAreSentAndCounted(t *testing.T) {
 		t.Errorf("%d attempts reported, %d seen, %d expected; %d arrivals", report.Attempts, len(saw.list), total, report.Arrivals)
 	}
 	for _, s := range saw.list {
-		if s.mark.Attempt > 2 {
-			t.Errorf("the server saw attempt %d", s.mark.Attempt)
+		attempts[s.mark.Seq] -= s.mark.Attempt + 1
+	}
+	for seq, n := range attempts { // 3 - (1+2+3), or 1 - 1
+		if n != 0 && n != -3 {
+			t.Errorf("the attempts at arrival %d were not numbered", seq)
+		}
+	}
+}
+
+// TestRetriesAfterTheLastArrival would wait for ever if the end of the plan were the end of waiting.
+func TestRetriesAfterTheLastArrival(t *testing.T) {
+	leakFree(t)
+	w := one(400, "GET")
+	w.Cohorts[0].Retry = &loadgen.Retry{Attempts: 2, Base: 50 * time.Millisecond, Max: time.Second}
+	p := newPlan(t, w, 20*time.Millisecond)
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, base)})
+	n := len(arrivals(p, loadgen.Shard{}))
+	for i, o := range outcomes {
+		if o.Attempt != i/n || o.Final != (i >= n) || o.Final && o.Latency < 50*time.Millisecond {
+			t.Errorf("outcome %d of %d arrivals: %+v", i, n, o)
+		}
+	}
+	if len(outcomes) != 2*n {
+		t.Errorf("%d outcomes of %d arrivals", len(outcomes), n)
+	}
+}
+
+func TestVersions(t *testing.T) {
+	leakFree(t)
+	for name, test := range map[string]struct {
+		served, other, service, header, want string
+	}{
+		"last":            {served: "a=v1, b=v2", want: "v2"},
+		"named":           {served: "a=v1, b=v2", service: "a", want: "v1"},
+		"not there":       {served: "a=v1", service: "b", want: ""},
+		"another header":  {other: "v7", header: "x-version", want: "v7"},
+		"marks go before": {served: "a=v1", other: "v7", header: "x-version", want: "v1"},
+		"none":            {other: "v7", want: ""},
+	} {
+		base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header()[mark.ServedHeader] = []string{test.served}
+			w.Header().Set("X-Version", test.other)
+		})
+		p := newPlan(t, one(400, "GET"), 10*time.Millisecond)
+		outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Service: test.service, VersionHeader: test.header})
+		for _, o := range outcomes {
+			if o.Version != test.want {
+				t.Errorf("%s: version %q, not %q", name, o.Version, test.want)
+			}
 		}
 	}
 }

@@ -20,7 +20,9 @@ import (
 // Attack is a plan, or a shard of it, against servers.
 //
 // Latency is counted from when the plan wanted an arrival sent, whatever kept the request from leaving: so the number of workers
-// may be bounded without hiding what users would have waited (Tene: How NOT to measure latency, 2013).
+// may be bounded without hiding what users would have waited (Tene: How NOT to measure latency, 2013). Requests are handed to
+// net/http up to 200 µs before their times, as much as it takes until they are written; those that are written a little early count
+// as sent in time.
 //
 // Requests are those of an ordinary keep-alive client. Redirects are not followed. As net/http does, a request that may be
 // repeated is sent again without notice if the kept connection that it went to turns out to be closed.

@@ -68,7 +68,7 @@ func BenchmarkSchedule(b *testing.B) {
 	for b.Loop() {
 		medians(b, []string{ours, even, poisson}, func(side string) map[string]float64 {
 			f, _ := generate(b, serverOrder{Service: 20 * time.Millisecond},
-				generatorOrder{Who: side, Rate: rate, Requests: 1.2 * rate, Workers: 1000, Stamp: true})
+				generatorOrder{Who: side, Rate: rate, Requests: 2 * rate, Workers: 1000, Stamp: true})
 			late := f.lateness()
 			switch side {
 			case poisson:

@@ -14,6 +14,8 @@ type dialer struct {
 	net     net.Dialer
 	tls     *tls.Config
 	observe func(net.Conn) net.Conn
+	// lead is told of writes.
+	lead *lead
 
 	// ctx ends dials under way, which net/http goes on with for the next request even if nobody waits for them any more.
 	ctx    context.Context
@@ -33,7 +35,7 @@ type place struct {
 }
 
 func newDialer(timeout time.Duration, config *tls.Config, http2 bool) *dialer {
-	d := &dialer{net: net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}, tls: clientConfig(config, http2)}
+	d := &dialer{net: net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}, tls: clientConfig(config, http2), lead: &lead{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.open, d.stock = make(map[*conn]struct{}), make(map[place][]net.Conn)
 	return d
@@ -152,6 +154,11 @@ func (d *dialer) own(c net.Conn) *conn {
 	defer d.mu.Unlock()
 	d.open[mine] = struct{}{}
 	return mine
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	c.dialer.lead.written()
+	return c.Conn.Write(p)
 }
 
 func (c *conn) Close() error {

@@ -46,6 +46,7 @@ type flight struct {
 type flights struct {
 	begin   time.Time
 	timeout time.Duration
+	lead    *lead
 
 	mu    sync.Mutex
 	slots []*flight
@@ -56,15 +57,16 @@ type flights struct {
 	alarm *time.Timer
 	// inAir have departed and not landed.
 	inAir, peak int
-	// ended waits to be told, in order.
+	// ended wait to be told, in order; last is when the last one ended.
 	ended []*flight
+	last  time.Duration
 	// grace is set to when the time of all is over.
 	grace   *time.Timer
 	stopped bool
 }
 
 func newFlights(workers int, timeout time.Duration) *flights {
-	f := &flights{timeout: timeout, slots: make([]*flight, workers+1)}
+	f := &flights{timeout: timeout, lead: &lead{}, slots: make([]*flight, workers+1)}
 	for i := range f.slots {
 		f.free = append(f.free, i)
 	}
@@ -100,7 +102,10 @@ func (fs *flights) depart(f *flight) context.Context {
 	f.cancel = cancel
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	f.sent = time.Since(fs.begin)
+	now := time.Since(fs.begin)
+	fs.lead.left(f.at, now)
+	// What is handed out early is not sent early.
+	f.sent = max(now, f.at)
 	fs.inAir++
 	fs.peak = max(fs.peak, fs.inAir)
 	if fs.stopped {
@@ -172,7 +177,9 @@ func (fs *flights) land(f *flight, err error) {
 	if f.isEnded {
 		return
 	}
-	f.isEnded, f.err, f.ended = true, err, time.Since(fs.begin)
+	// A request that was early may have its answer before its time.
+	fs.last = max(fs.last, f.sent, time.Since(fs.begin))
+	f.isEnded, f.err, f.ended = true, err, fs.last
 	f.delist()
 	if f.cancel != nil {
 		fs.inAir--

@@ -46,3 +46,15 @@ func TestFlightsThatNeverDepart(t *testing.T) {
 		t.Errorf("%d flights landed, %d in the air", len(list), fs.inAir)
 	}
 }
+
+// TestNothingDepartsAfterAnAbort, nor stays in the air.
+func TestNothingDepartsAfterAnAbort(t *testing.T) {
+	fs := newFlights(3, time.Hour)
+	fs.begin = time.Now()
+	before := fs.depart(fs.board(item{}))
+	fs.abort()
+	after := fs.depart(fs.board(item{}))
+	if context.Cause(before) != errStopped || context.Cause(after) != errStopped {
+		t.Errorf("causes %v and %v", context.Cause(before), context.Cause(after))
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,11 +228,18 @@ func TestHTTP2(t *testing.T) {
 	protocols := make(chan string, 1000)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { protocols <- r.Proto; echo(w, r) }))
 	s.EnableHTTP2 = true
+	var opened atomic.Int32
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	trust := s.Client().Transport.(*http.Transport).TLSClientConfig
 	p := newPlan(t, shop(100), length)
 	for _, http2 := range []bool{false, true} {
+		opened.Store(0)
 		outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, s.URL), TLS: trust, HTTP2: http2})
 		for _, o := range outcomes {
 			status, version, _ := fate(o.Arrival.Seq)
@@ -241,6 +249,9 @@ func TestHTTP2(t *testing.T) {
 			if got, want := <-protocols, map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"}[http2]; got != want {
 				t.Fatalf("protocol %s, not %s", got, want)
 			}
+		}
+		if http2 && opened.Load() != 1 {
+			t.Errorf("%d connections of HTTP/2", opened.Load())
 		}
 	}
 }

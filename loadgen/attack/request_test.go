@@ -1,9 +1,13 @@
 package attack
 
 import (
+	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
+
+	"coalmine/loadgen"
 )
 
 func TestClean(t *testing.T) {
@@ -26,6 +30,20 @@ func TestClean(t *testing.T) {
 		if got := clean(target); got != want {
 			t.Errorf("%q became %q, not %q", target, got, want)
 		}
+	}
+}
+
+func TestHeader(t *testing.T) {
+	pairs := []loadgen.Pair{{Name: "x-a", Value: "1"}, {Name: "X-A", Value: "2"}, {Name: "content-type", Value: "text/plain"}}
+	want := http.Header{"X-A": {"1", "2"}, "Content-Type": {"text/plain"}}
+	if got := header(pairs, true); !reflect.DeepEqual(got, want) {
+		t.Errorf("headers %v, not %v", got, want)
+	}
+	if got := header(pairs[:0], true).Get("Content-Type"); got != "application/json" {
+		t.Errorf("content type %q by default", got)
+	}
+	if got := header(nil, false); len(got) != 0 {
+		t.Errorf("headers %v of nothing", got)
 	}
 }
 

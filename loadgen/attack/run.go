@@ -43,6 +43,7 @@ func newRun(a Attack) (*run, error) {
 	r.dialer = newDialer(a.Timeout, a.TLS, a.HTTP2)
 	r.dialer.observe = a.observe
 	r.flights = newFlights(a.Workers, a.Timeout)
+	r.dialer.lead, r.flights.lead = r.schedule.lead, r.schedule.lead
 	r.carrier = &carrier{
 		next: r.transport(), plan: a.Plan, flights: r.flights, jar: newJar(), clock: r.clock,
 		tickets: a.Raw != nil, service: a.Service, versionHeader: http.CanonicalHeaderKey(a.VersionHeader),
@@ -119,7 +120,7 @@ func (r *run) play(ctx context.Context) (Report, error) {
 }
 
 func (r *run) start(begin time.Time) {
-	r.report.Begin, r.schedule.begin, r.flights.begin = begin, begin, begin
+	r.report.Begin, r.schedule.begin, r.flights.begin, r.schedule.lead.begin = begin, begin, begin, begin
 }
 
 // target is a vegeta.Targeter. It has no target only after a stop.

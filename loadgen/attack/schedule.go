@@ -24,6 +24,8 @@ type schedule struct {
 	curve loadgen.Curve
 	timer *pace.Timer
 	begin time.Time
+	// lead is how much earlier than due items get their tick.
+	lead *lead
 
 	mu      sync.Mutex
 	cursor  *loadgen.Cursor
@@ -38,7 +40,7 @@ type schedule struct {
 }
 
 func newSchedule(p *loadgen.Plan, s loadgen.Shard, t *pace.Timer) *schedule {
-	return &schedule{curve: p.Workload().Rate, timer: t, cursor: p.Share(s), retries: loadgen.NewShardRetries(p, s)}
+	return &schedule{curve: p.Workload().Rate, timer: t, lead: &lead{}, cursor: p.Share(s), retries: loadgen.NewShardRetries(p, s)}
 }
 
 // Pace blocks until something is due, and stops the attack when nothing can come any more.
@@ -71,7 +73,8 @@ func (s *schedule) promise() (until time.Time, promised, over bool) {
 	case !any:
 		// An answer may yet ask for a retry; its end hastens the timer.
 		return time.Now().Add(time.Hour), false, false
-	case at > time.Since(s.begin):
+	}
+	if at -= s.lead.get(); at > time.Since(s.begin) {
 		return s.begin.Add(at), false, false
 	}
 	s.ready = append(s.ready, s.pop())
@@ -124,7 +127,7 @@ func (s *schedule) end(it item, status uint16, at time.Duration) (again bool) {
 	next := item{arrival: it.arrival, attempt: it.attempt + 1}
 	if next.at, again = s.retries.Again(it.arrival, it.attempt, status, at); again {
 		heap.Push(&s.again, next)
-		s.timer.Hasten(s.begin.Add(s.again[0].at))
+		s.timer.Hasten(s.begin.Add(s.again[0].at - s.lead.get()))
 		return true
 	}
 	if _, any := s.first(); !any && s.open == 0 {

@@ -14,16 +14,7 @@ import (
 // TestScheduleHandsOutWhatIsDue plays a schedule whose items all are due, and ends attempts in any order: each tick has the first
 // of what is known then, each arrival gets its attempts, and the end comes when nothing is left.
 func TestScheduleHandsOutWhatIsDue(t *testing.T) {
-	w := loadgen.Workload{
-		Rate:   loadgen.Curve{Constant: 100},
-		Routes: []loadgen.Route{{Name: "home", Path: "/"}},
-		Cohorts: []loadgen.Cohort{{Name: "all", Share: 1, Mix: map[string]float64{"home": 1},
-			Retry: &loadgen.Retry{Attempts: 3, Base: 10 * time.Millisecond, Max: time.Second}}},
-	}
-	plan, err := loadgen.NewPlan(w, 1, 300*time.Millisecond)
-	if err != nil {
-		t.Fatal(err)
-	}
+	plan := persistent(t)
 	rapid.Check(t, func(r *rapid.T) {
 		timer, err := pace.NewTimer()
 		if err != nil {
@@ -72,6 +63,67 @@ func TestScheduleHandsOutWhatIsDue(t *testing.T) {
 			r.Fatalf("%d unsent", n)
 		}
 	})
+}
+
+// persistent is a plan whose clients try three times.
+func persistent(t *testing.T) *loadgen.Plan {
+	t.Helper()
+	w := loadgen.Workload{
+		Rate:   loadgen.Curve{Constant: 100},
+		Routes: []loadgen.Route{{Name: "home", Path: "/"}},
+		Cohorts: []loadgen.Cohort{{Name: "all", Share: 1, Mix: map[string]float64{"home": 1},
+			Retry: &loadgen.Retry{Attempts: 3, Base: 10 * time.Millisecond, Max: time.Second}}},
+	}
+	plan, err := loadgen.NewPlan(w, 1, 300*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// TestStopKeepsWhatWasPromised stops a schedule between ticks and their workers.
+func TestStopKeepsWhatWasPromised(t *testing.T) {
+	timer, err := pace.NewTimer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer timer.Close()
+	plan := persistent(t)
+	s := newSchedule(plan, loadgen.Shard{}, timer)
+	s.begin = time.Now().Add(-time.Hour)
+	s.promise()
+	one, _ := s.take()
+	s.promise()
+	two, _ := s.take()
+	s.promise()
+	s.take()
+	if !s.end(one, 503, one.at-time.Hour) || !s.end(two, 503, two.at+time.Hour) {
+		t.Fatal("no second attempts")
+	}
+	s.promise() // the retry of the first, which is the first item of all
+	s.promise() // an arrival
+	s.stop()
+	if _, promised, over := s.promise(); promised || !over {
+		t.Error("there are ticks after the stop")
+	}
+	if _, ok := s.take(); ok {
+		t.Error("a worker got an item after the stop")
+	}
+	if s.end(item{arrival: two.arrival}, 503, two.at) {
+		t.Error("there will be an attempt after the stop")
+	}
+	if left := s.givenUp(); len(left) != 2 || left[0].arrival != two.arrival || left[1].arrival != one.arrival || left[1].attempt != 1 {
+		t.Errorf("retries left over: %+v", left)
+	}
+	total := 0
+	for c := plan.Arrivals(); ; total++ {
+		if _, ok := c.Next(); !ok {
+			break
+		}
+	}
+	if n := s.unsent(); n != total-3 {
+		t.Errorf("%d unsent of %d arrivals, three of which were sent", n, total)
+	}
 }
 
 // first is the model of what a tick is for: it looks at everything.

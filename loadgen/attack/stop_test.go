@@ -3,6 +3,7 @@ package attack_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -156,4 +157,45 @@ func TestStopWhileAllWorkersAreBusy(t *testing.T) {
 	if report.Arrivals != 1 {
 		t.Errorf("%d arrivals were sent", report.Arrivals)
 	}
+}
+
+// TestStopEndsHandshakes has a server that never does its part of one.
+func TestStopEndsHandshakes(t *testing.T) {
+	leakFree(t)
+	came := make(chan struct{}, 100)
+	base := listen(t, func(c net.Conn) {
+		came <- struct{}{}
+		hold(c)
+	})
+	p := newPlan(t, one(400, "GET"), time.Minute)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		<-came
+		stop()
+	}()
+	a := attack.Attack{Plan: p, Targets: at(t, p, "https"+base[len("http"):]), Connections: -1, Timeout: 24 * time.Hour, Grace: -1}
+	outcomes, report, _ := playUntil(ctx, a)
+	check(t, p, outcomes, report)
+}
+
+// TestStopWhileConnectionsAreOpened is the same before the first request.
+func TestStopWhileConnectionsAreOpened(t *testing.T) {
+	leakFree(t)
+	came := make(chan struct{}, 100)
+	base := listen(t, func(c net.Conn) {
+		came <- struct{}{}
+		hold(c)
+	})
+	p := newPlan(t, one(400, "GET"), time.Minute)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		<-came
+		stop()
+	}()
+	a := attack.Attack{Plan: p, Targets: at(t, p, "https"+base[len("http"):]), Connections: 3, Timeout: 24 * time.Hour}
+	outcomes, report, err := playUntil(ctx, a)
+	if err != context.Canceled || len(outcomes) > 0 {
+		t.Errorf("error %v, %d outcomes", err, len(outcomes))
+	}
+	check(t, p, outcomes, report)
 }

@@ -7,11 +7,12 @@ package pace
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 )
 
-// Grain is the shortest wait that sleeps. A shorter one spins: a system call and two switches of goroutines take as long.
+// Grain is the shortest wait that sleeps. A shorter one spins: a system call and what it takes to be woken need as long.
 const Grain = 5 * time.Microsecond
 
 // ErrClosed is what waits of a closed timer or clock end with.
@@ -71,9 +72,10 @@ func (t *Timer) Wait(ctx context.Context, until time.Time) error {
 	return t.sleep(ctx)
 }
 
-// spin waits without sleeping.
+// spin waits without sleeping. Others that have something to do may do it.
 func spin(until time.Time) {
 	for time.Now().Before(until) {
+		runtime.Gosched()
 	}
 }
 

@@ -1,0 +1,70 @@
+package attack
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"coalmine/loadgen/chance"
+)
+
+// TestLeadLearns has writes that come some time after they were handed out, which varies; a quarter of them are to be early.
+func TestLeadLearns(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		least := time.Duration(rapid.IntRange(0, 120).Draw(r, "least")) * time.Microsecond
+		spread := time.Duration(rapid.IntRange(2, 60).Draw(r, "spread")) * time.Microsecond
+		draws := chance.New(rapid.Uint64().Draw(r, "seed"), "lateness")
+		var l lead
+		early := 0
+		const learning, counting = 500, 4000
+		for i := range uint64(learning + counting) {
+			late := least + time.Duration(draws.Unit(i)*float64(spread)) - l.get()
+			if i >= learning && late < 0 {
+				early++
+			}
+			l.learn(late)
+		}
+		if share := float64(early) / counting; share < 0.15 || share > 0.35 {
+			r.Errorf("%.0f %% of writes were early; the lead is %v for a lateness of %v to %v", 100*share, l.get(), least, least+spread)
+		}
+	})
+}
+
+func TestLeadIsBounded(t *testing.T) {
+	var l lead
+	for range 10_000 {
+		l.learn(excuse + 1) // waited for something else
+	}
+	if l.get() != 0 {
+		t.Errorf("learnt %v from requests that had to wait", l.get())
+	}
+	for range 10_000 {
+		l.learn(excuse)
+	}
+	if l.get() != maxLead {
+		t.Errorf("the lead is %v", l.get())
+	}
+	for range 10_000 {
+		l.learn(-1)
+	}
+	if l.get() != 0 {
+		t.Errorf("the lead is %v for writes that are early by all means", l.get())
+	}
+}
+
+func TestLeadTakesEachRequestOnce(t *testing.T) {
+	l := lead{begin: time.Now().Add(-time.Hour)}
+	l.written()
+	l.left(0, excuse) // an hour late: nothing to be learnt
+	l.written()
+	if n := l.steps.Load(); n != 0 {
+		t.Errorf("learnt %d times from nothing", n)
+	}
+	l.left(time.Hour, time.Hour)
+	l.written()
+	l.written()
+	if n := l.steps.Load(); n > 1 {
+		t.Errorf("learnt %d times from one request", n)
+	}
+}
