@@ -69,7 +69,7 @@ type Report struct {
 	Begin time.Time
 	// Elapsed is until the last end.
 	Elapsed time.Duration
-	// Arrivals were sent, in Attempts. Unsent ones were not, because the attack was stopped.
+	// Arrivals were sent, in Attempts. Unsent ones were not, because the attack was stopped; they are counted up to 20 million.
 	Arrivals, Attempts, Unsent int
 	// Peak is the largest number of requests in flight at once.
 	Peak int

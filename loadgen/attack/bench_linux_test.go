@@ -38,11 +38,8 @@ func (c *child) stop(b *testing.B) served {
 	return log
 }
 
-// rounds is how often a figure is taken; the median of them is stated. The sides take turns.
-const rounds = 3
-
-// medians runs every side in turn and reports the medians of its figures, in their units.
-func medians(b *testing.B, sides []string, run func(side string) map[string]float64) map[string]float64 {
+// medians runs every side some times, in turn, and reports the medians of its figures, in their units.
+func medians(b *testing.B, rounds int, sides []string, run func(side string) map[string]float64) map[string]float64 {
 	b.Helper()
 	all := make(map[string][]float64)
 	for range rounds {
@@ -66,9 +63,9 @@ func medians(b *testing.B, sides []string, run func(side string) map[string]floa
 func BenchmarkSchedule(b *testing.B) {
 	const rate = 2000
 	for b.Loop() {
-		medians(b, []string{ours, even, poisson}, func(side string) map[string]float64 {
+		medians(b, 3, []string{ours, even, poisson}, func(side string) map[string]float64 {
 			f, _ := generate(b, serverOrder{Service: 20 * time.Millisecond},
-				generatorOrder{Who: side, Rate: rate, Requests: 2 * rate, Workers: 1000, Stamp: true})
+				generatorOrder{Who: side, Rate: rate, Requests: 1.5 * rate, Workers: 1000, Stamp: true})
 			late := f.lateness()
 			switch side {
 			case poisson:
@@ -136,7 +133,7 @@ func BenchmarkStall(b *testing.B) {
 // fast as it can, 64 at a time. Goal: at most 15 % more than vegeta.
 func BenchmarkCost(b *testing.B) {
 	for b.Loop() {
-		cost := medians(b, []string{ours, even}, func(side string) map[string]float64 {
+		cost := medians(b, 5, []string{ours, even}, func(side string) map[string]float64 {
 			f, _ := generate(b, serverOrder{}, generatorOrder{Who: side, Requests: 30_000, Workers: 64})
 			return map[string]float64{side + "-µs": f.cost()}
 		})
@@ -148,7 +145,7 @@ func BenchmarkCost(b *testing.B) {
 // vegeta, which wakes up once in a millisecond, does not, unless its waits are made precise, too.
 func BenchmarkPacedCost(b *testing.B) {
 	for b.Loop() {
-		cost := medians(b, []string{ours, poisson, precise}, func(side string) map[string]float64 {
+		cost := medians(b, 3, []string{ours, poisson, precise}, func(side string) map[string]float64 {
 			f, _ := generate(b, serverOrder{}, generatorOrder{Who: side, Rate: 2000, Requests: 2000, Workers: 64})
 			return map[string]float64{side + "-µs": f.cost()}
 		})

@@ -33,12 +33,10 @@ type carrier struct {
 
 // RoundTrip changes the request's headers, which a RoundTripper ought not to do: they are its own, made by vegeta for this call.
 func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
-	slot, err := strconv.Atoi(req.URL.Fragment)
+	f, err := c.flightOf(req)
 	if err != nil {
-		return nil, fmt.Errorf("request without a slot: %w", err)
+		return nil, err
 	}
-	f := c.flights.in(slot)
-	req.URL.Fragment = ""
 	c.address(req, f)
 	ctx := c.flights.depart(f)
 	resp, err := c.next.RoundTrip(req.WithContext(ctx))
@@ -54,6 +52,20 @@ func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	f.body.open(c, f, ctx, resp.Body)
 	resp.Body = &f.body
 	return resp, nil
+}
+
+// flightOf finds a request's flight, as [requests.fill] says.
+func (c *carrier) flightOf(req *http.Request) (*flight, error) {
+	slot, err := strconv.Atoi(req.URL.Fragment)
+	if err != nil {
+		return nil, fmt.Errorf("attack: a request without a slot: %w", err)
+	}
+	f := c.flights.in(slot)
+	if f == nil {
+		return nil, fmt.Errorf("attack: a request for slot %d, which is empty", slot)
+	}
+	req.URL.Fragment = ""
+	return f, nil
 }
 
 // address puts the headers on that are this request's alone.

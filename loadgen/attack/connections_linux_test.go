@@ -2,15 +2,19 @@ package attack_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
 )
 
@@ -18,43 +22,56 @@ import (
 // on them.
 func TestStaleConnectionsAreDiscarded(t *testing.T) {
 	const stock = 5
-	for name, spoil := range map[string]func(net.Conn){
-		"closed":  func(c net.Conn) { c.Close() },
-		"reset":   func(c net.Conn) { reset(c); c.Close() },
-		"talking": func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 408 Too late\r\n\r\n")) },
+	example := httptest.NewTLSServer(nil)
+	example.Close()
+	trust := example.Client().Transport.(*http.Transport).TLSClientConfig
+	for name, test := range map[string]struct {
+		secure bool
+		spoil  func(net.Conn)
+	}{
+		"closed":        {false, func(c net.Conn) { c.Close() }},
+		"reset":         {false, func(c net.Conn) { reset(c); c.Close() }},
+		"talking":       {false, func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 408 Too late\r\n\r\n")) }},
+		"secure closed": {true, func(c net.Conn) { c.Close() }},
+		"secure":        {true, func(net.Conn) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakFree(t)
-			var accepted, opened atomic.Int32
+			var accepted atomic.Int32
 			var spoilt sync.WaitGroup
 			spoilt.Add(stock)
 			stocked := make(chan struct{})
 			base := listen(t, func(c net.Conn) {
-				if accepted.Add(1) > stock {
-					answering(whole, nil)(c)
-					return
+				early := accepted.Add(1) <= stock
+				if test.secure {
+					secure := tls.Server(c, example.TLS)
+					_ = secure.Handshake() // sends the session's tickets, too
+					c = secure
 				}
-				<-stocked
-				spoil(c)
-				spoilt.Done()
-				hold(c)
+				if early {
+					<-stocked
+					test.spoil(c)
+					spoilt.Done()
+				}
+				answering(whole, nil)(c)
 			})
+			if test.secure {
+				base = "https" + base[len("http"):]
+			}
 			p := newPlan(t, one(100, "GET"), 100*time.Millisecond)
-			a := attack.Attack{Plan: p, Targets: at(t, p, base), Connections: stock}
-			outcomes, _ := play(t, attack.Observe(a, func(c net.Conn) net.Conn {
-				if opened.Add(1) == stock {
-					close(stocked)
-					spoilt.Wait()
-				}
-				return c
-			}))
+			var outcomes []loadgen.Outcome
+			a := attack.Attack{Plan: p, Targets: at(t, p, base), Connections: stock, TLS: trust,
+				Done: func(o *loadgen.Outcome) { outcomes = append(outcomes, *o) }}
+			if _, err := attack.RunStocked(t.Context(), a, func() { close(stocked); spoilt.Wait() }); err != nil {
+				t.Fatal(err)
+			}
 			for _, o := range outcomes {
 				if o.Status != 200 {
 					t.Errorf("%+v", o)
 				}
 			}
-			if len(outcomes) == 0 {
-				t.Error("nothing was sent")
+			if n := int(accepted.Load()); len(outcomes) == 0 || (n > stock) != (name != "secure") {
+				t.Errorf("%d requests on %d connections", len(outcomes), n)
 			}
 		})
 	}
@@ -82,6 +99,8 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 		}
 		return len(list)
 	}
+	// What the collector finds it closes, which is not what is tested.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	attacks() // opens the poller's
 	before := open()
 	attacks()

@@ -1,6 +1,9 @@
 package attack
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
 // Observe lets a test see what connections carry.
 func Observe(a Attack, wrap func(net.Conn) net.Conn) Attack {
@@ -12,4 +15,17 @@ func Observe(a Attack, wrap func(net.Conn) net.Conn) Attack {
 func Defaults(a Attack) (workers, connections int) {
 	a = a.withDefaults()
 	return a.Workers, a.Connections
+}
+
+// RunStocked is Run with a call between the opening of connections and the first request.
+func RunStocked(ctx context.Context, a Attack, stocked func()) (Report, error) {
+	a = a.withDefaults()
+	r, err := newRun(a)
+	if err != nil {
+		return Report{}, err
+	}
+	defer r.close()
+	r.dialer.stockUp(ctx, a.Targets, r.warm())
+	stocked()
+	return r.play(ctx)
 }

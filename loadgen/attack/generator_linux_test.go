@@ -98,7 +98,11 @@ func (o *generatorOrder) ours() (figures, error) {
 	report, err := a.Run(context.Background())
 	f.CPU = cpu() - before
 	begin := monotonic() - int64(time.Since(report.Begin))
-	for _, next := range arrivals(p, loadgen.Shard{}) {
+	for c := p.Arrivals(); o.Rate > 0; {
+		next, ok := c.Next()
+		if !ok {
+			break
+		}
 		f.Intended = append(f.Intended, begin+int64(next.At))
 	}
 	f.Written = log.list
@@ -147,7 +151,8 @@ func (o *generatorOrder) stock() (figures, error) {
 // pacer asks another one until all requests are sent.
 type pacer struct {
 	vegeta.Pacer
-	times []time.Duration
+	hits  uint64
+	times []time.Duration // none for as fast as can be
 	began time.Time
 	timer *pace.Timer
 	// waits tells to wait here, precisely, instead of letting vegeta wait.
@@ -159,20 +164,16 @@ func (o *generatorOrder) pacer() (*pacer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pacer{timer: timer, waits: o.Who == precise}
+	p := &pacer{timer: timer, hits: uint64(o.Requests), waits: o.Who == precise}
+	if o.Who == even {
+		p.Pacer = vegeta.ConstantPacer{Freq: int(o.Rate), Per: time.Second}
+	}
 	draws, at := rand.New(rand.NewPCG(1, 2)), 0.0
-	for i := range o.Requests {
-		switch {
-		case o.Rate == 0:
-		case o.Who == even:
+	for i := 0; i < o.Requests && o.Rate > 0; i++ {
+		if at += draws.ExpFloat64() / o.Rate; o.Who == even {
 			at = float64(i+1) / o.Rate
-		default:
-			at += draws.ExpFloat64() / o.Rate
 		}
 		p.times = append(p.times, time.Duration(at*1e9))
-	}
-	if o.Who == even && o.Rate > 0 {
-		p.Pacer = vegeta.ConstantPacer{Freq: int(o.Rate), Per: time.Second}
 	}
 	return p, nil
 }
@@ -183,7 +184,7 @@ func (p *pacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 		p.began = time.Now().Add(-elapsed)
 	}
 	switch {
-	case hits >= uint64(len(p.times)):
+	case hits >= p.hits:
 		return 0, true
 	case p.Pacer != nil:
 		return p.Pacer.Pace(elapsed, hits)

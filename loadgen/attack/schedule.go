@@ -165,7 +165,10 @@ func (s *schedule) givenUp() []item {
 	return left
 }
 
-// unsent counts the arrivals that a stop left over. It walks over what is left of the plan.
+// maxUnsent bounds the time that counting takes: a second or two.
+const maxUnsent = 20_000_000
+
+// unsent counts the arrivals that a stop left over, walking over what is left of the plan.
 func (s *schedule) unsent() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,12 +178,13 @@ func (s *schedule) unsent() int {
 			n++
 		}
 	}
-	for {
+	for n < maxUnsent {
 		if _, ok := s.cursor.Next(); !ok {
-			return n
+			break
 		}
 		n++
 	}
+	return n
 }
 
 // items is a heap by time; Seq breaks ties.
