@@ -1,7 +1,6 @@
 package attack_test
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -210,4 +209,4 @@ func (f *fewLines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (f *fewLines) String() string { return fmt.Sprintf("%s", f.text) }
+func (f *fewLines) String() string { return string(f.text) }

@@ -117,7 +117,7 @@ func clean(target string) string {
 // fits tells whether byte i of a target may stand in a path or query as it is (RFC 3986, sections 3.3 and 3.4).
 func fits(target string, i int) bool {
 	switch c := target[i]; {
-	case 'a' <= c && c <= 'z', '0' <= c && c <= '9', '/' == c, 'A' <= c && c <= 'Z':
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '/', 'A' <= c && c <= 'Z':
 		return true
 	case c == '%':
 		return i+2 < len(target) && isHex(target[i+1]) && isHex(target[i+2])
