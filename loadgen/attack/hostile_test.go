@@ -186,8 +186,9 @@ func TestRefusal(t *testing.T) {
 
 func TestFailuresOfTLS(t *testing.T) {
 	leakFree(t)
-	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") }))
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") }))
 	secure.Config.ErrorLog = quiet()
+	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	trust := secure.Client().Transport.(*http.Transport).TLSClientConfig
 	plain := serve(t, func(w http.ResponseWriter, r *http.Request) {})

@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -66,5 +68,22 @@ func TestLeadTakesEachRequestOnce(t *testing.T) {
 	l.written()
 	if n := l.steps.Load(); n > 1 {
 		t.Errorf("learnt %d times from one request", n)
+	}
+}
+
+func TestLeadLearnsFromConnections(t *testing.T) {
+	d := newDialer(time.Second, nil, false)
+	d.lead.begin = time.Now()
+	client, server := net.Pipe()
+	defer server.Close()
+	c := d.own(client)
+	defer c.Close()
+	go func() { _, _ = io.Copy(io.Discard, server) }()
+	d.lead.left(time.Hour, time.Hour)
+	if _, err := c.Write([]byte("GET")); err != nil {
+		t.Fatal(err)
+	}
+	if n := d.lead.steps.Load(); n != 1 {
+		t.Errorf("learnt %d times from a write", n)
 	}
 }

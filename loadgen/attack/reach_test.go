@@ -17,8 +17,9 @@ func TestReach(t *testing.T) {
 	var saw witness
 	see := func(w http.ResponseWriter, r *http.Request) { saw.see(r) }
 	plain := serve(t, see)
-	s := httptest.NewTLSServer(http.HandlerFunc(see))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(see))
 	s.Config.ErrorLog = quiet()
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	trust := s.Client().Transport.(*http.Transport).TLSClientConfig
 	other := trust.Clone()

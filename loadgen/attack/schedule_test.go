@@ -126,6 +126,28 @@ func TestStopKeepsWhatWasPromised(t *testing.T) {
 	}
 }
 
+func TestItemsGetTheirTickBeforeTheirTime(t *testing.T) {
+	timer, err := pace.NewTimer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer timer.Close()
+	s := newSchedule(persistent(t), loadgen.Shard{}, timer)
+	s.begin = time.Now().Add(time.Hour)
+	first := s.begin.Add(3794166) // of this seed
+	if until, promised, _ := s.promise(); promised || !until.Equal(first) {
+		t.Errorf("promised %t, due at %v, not %v", promised, until, first)
+	}
+	s.lead.now.Store(int64(time.Minute))
+	if until, promised, _ := s.promise(); promised || !until.Equal(first.Add(-time.Minute)) {
+		t.Errorf("promised %t, due at %v, not a minute before %v", promised, until, first)
+	}
+	s.lead.now.Store(int64(2 * time.Hour))
+	if _, promised, _ := s.promise(); !promised {
+		t.Error("there was no tick within the lead")
+	}
+}
+
 // first is the model of what a tick is for: it looks at everything.
 func first(c *loadgen.Cursor, waiting *[]item) item {
 	a, any := c.Peek()
