@@ -73,7 +73,8 @@ type Report struct {
 	Arrivals, Attempts, Unsent int
 	// Peak is the largest number of requests in flight at once.
 	Peak int
-	// Lag is how much later than meant the attempts were sent.
+	// Lag is how much later than meant the attempts were written to their connections; those without one are taken to need as long
+	// as the others.
 	Lag Lag
 }
 

@@ -102,10 +102,7 @@ func (fs *flights) depart(f *flight) context.Context {
 	f.cancel = cancel
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	now := time.Since(fs.begin)
-	fs.lead.left(f.at, now)
-	// What is handed out early is not sent early.
-	f.sent = max(now, f.at)
+	f.sent = fs.lead.left(f.at, time.Since(fs.begin))
 	fs.inAir++
 	fs.peak = max(fs.peak, fs.inAir)
 	if fs.stopped {

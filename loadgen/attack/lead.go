@@ -13,8 +13,10 @@ type lead struct {
 	begin time.Time
 	now   atomic.Int64
 	steps atomic.Int64
-	// pending is a nanosecond after the time of the request that left last, until a write is seen; 0 for none.
-	pending atomic.Int64
+	// pending is a nanosecond after the time of the request that left last, until a write is seen; 0 for none. It left at since.
+	pending, since atomic.Int64
+	// way is the mean time from leaving to being written.
+	way atomic.Int64
 }
 
 const (
@@ -29,11 +31,14 @@ const (
 
 func (l *lead) get() time.Duration { return time.Duration(l.now.Load()) }
 
-// left notes that a request that is to be written at a time since the begin of traffic leaves now.
-func (l *lead) left(at, now time.Duration) {
+// left notes that a request that is to be written at a time since the begin of traffic leaves now, and returns when it will be
+// written, which is not before its time.
+func (l *lead) left(at, now time.Duration) time.Duration {
 	if now-at < excuse {
+		l.since.Store(int64(now))
 		l.pending.Store(int64(at) + 1)
 	}
+	return max(at, now+time.Duration(l.way.Load()))
 }
 
 // written learns from a write. If several requests left it is taken for that of the last one: the error is small.
@@ -42,7 +47,17 @@ func (l *lead) written() {
 		return
 	}
 	if at := l.pending.Swap(0); at != 0 {
-		l.learn(time.Since(l.begin) - time.Duration(at-1))
+		now := time.Since(l.begin)
+		l.learn(now - time.Duration(at-1))
+		l.travel(now - time.Duration(l.since.Load()))
+	}
+}
+
+// travel takes the way of one request into the mean, which forgets slowly.
+func (l *lead) travel(way time.Duration) {
+	if way <= excuse {
+		mean := l.way.Load()
+		l.way.Store(mean + (int64(way)-mean)/16)
 	}
 }
 

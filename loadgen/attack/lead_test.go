@@ -71,6 +71,24 @@ func TestLeadTakesEachRequestOnce(t *testing.T) {
 	}
 }
 
+func TestLeadTellsWhenRequestsAreWritten(t *testing.T) {
+	var l lead
+	if got := l.left(time.Second, time.Second+5); got != time.Second+5 {
+		t.Errorf("sent at %v", got)
+	}
+	for range 200 {
+		l.travel(40 * time.Microsecond)
+		l.travel(excuse + 1) // had to dial
+	}
+	late := time.Second + time.Millisecond
+	if way := l.left(time.Second, late) - late; way < 39*time.Microsecond || way > 40*time.Microsecond {
+		t.Errorf("a way of %v", way)
+	}
+	if got := l.left(time.Second, time.Second-80*time.Microsecond); got != time.Second {
+		t.Errorf("sent at %v, not at its time", got)
+	}
+}
+
 func TestLeadLearnsFromConnections(t *testing.T) {
 	d := newDialer(time.Second, nil, false)
 	d.lead.begin = time.Now()
