@@ -27,6 +27,7 @@ func rules() []rule {
 		{pkg: "lab/score/oracle"},
 		{pkg: "lab/logbook"},
 		{pkg: "manifests"},
+		{pkg: "lab/kindlab/place"},
 		{pkg: "cmd/internal/arch"},
 
 		// The learner's manifests, in the words of the log.
@@ -36,6 +37,7 @@ func rules() []rule {
 		{pkg: "loadgen", imports: []string{"loadgen/chance", "loadgen/accesslog"}},
 		{pkg: "lab/app", imports: []string{"loadgen/chance"}},
 		{pkg: "lab/mesh", imports: []string{"loadgen/chance", "lab/event"}},
+		{pkg: "lab/mesh/objects", kubernetes: true, imports: []string{"lab/mesh", "lab/guardrail"}},
 
 		// A plan against real servers, and what is made of the answers.
 		{pkg: "loadgen/attack", imports: []string{"loadgen", "loadgen/mark", "loadgen/pace"}},
@@ -57,15 +59,29 @@ func rules() []rule {
 		{pkg: "lab", imports: []string{"lab/event", "lab/guardrail", "scenarios"}},
 		{pkg: "lab/gate", imports: []string{"lab/event", "lab/guardrail"}},
 		{pkg: "lab/sim", kubernetes: true, imports: []string{"lab", "lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
-			"lab/mesh", "lab/services", "lab/slo", "lab/tally", "loadgen", "scenarios", "loadgen/chance"}},
+			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/stage", "lab/tally", "loadgen", "scenarios", "loadgen/chance"}},
 		{pkg: "lab/sim/*", kubernetes: true, imports: []string{"lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
 			"lab/mesh", "lab/slo", "lab/tally", "loadgen", "loadgen/chance"}},
-		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
-			"lab/slo", "loadgen", "scenarios", "manifests"}},
+		{pkg: "lab/stage", kubernetes: true, imports: []string{"lab", "lab/guardrail", "scenarios"}},
+
+		// A real cluster: the stand-in mesh and the desk run inside of it, kindlab outside.
+		{pkg: "lab/standin/wire", imports: []string{"lab/mesh"}},
+		{pkg: "lab/standin/intercept", imports: []string{"lab/kindlab/place"}},
+		{pkg: "lab/standin/proxy", imports: []string{"lab/mesh", "lab/standin/wire", "lab/kindlab/place", "loadgen/chance"}},
+		{pkg: "lab/standin/control", kubernetes: true, imports: []string{"lab/mesh", "lab/mesh/objects", "lab/guardrail", "lab/standin/wire",
+			"lab/kindlab/place"}},
+		{pkg: "lab/desk/client", imports: []string{"lab/event"}},
+		{pkg: "lab/desk/*", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/gate", "lab/guardrail", "lab/kindlab/place",
+			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "loadgen", "loadgen/*", "scenarios"}},
+		{pkg: "lab/desk", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/gate", "lab/guardrail", "lab/kindlab/place",
+			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "loadgen", "loadgen/*", "scenarios"}},
+		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/desk/client", "lab/event", "lab/guardrail",
+			"lab/mesh", "lab/mesh/objects", "lab/slo", "lab/stage", "scenarios", "manifests"}},
 		{pkg: "lab/kindlab/*", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "manifests"}},
+		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "lab/mesh", "manifests"}},
 		{pkg: "lab/worker", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
 		{pkg: "lab/labtest", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
-		{pkg: "lab/clustertest", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
+		{pkg: "lab/clustertest", kubernetes: true, imports: []string{"lab", "lab/event", "lab/guardrail", "lab/timeline", "scenarios"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
 		{pkg: "lab/record", imports: []string{"lab/event"}},
@@ -99,4 +115,4 @@ func nevers() []struct{ pkg, never string } {
 }
 
 // isKubernetes tells packages of Kubernetes and Flagger by their path. sigs.k8s.io/yaml is a YAML library.
-var isKubernetes = []string{"k8s.io/", "sigs.k8s.io/gateway-api", "github.com/fluxcd/flagger/"}
+var isKubernetes = []string{"k8s.io/", "sigs.k8s.io/gateway-api", "sigs.k8s.io/kind", "helm.sh/", "github.com/fluxcd/flagger/"}
