@@ -42,8 +42,16 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newReportCommand(env),
 		newAppCommand(env),
 		newLoadCommand(env),
+		newUpCommand(env),
+		newStatusCommand(env),
+		newCheckCommand(env),
+		newDownCommand(env),
+		newBundleCommand(env),
 		newVersionCommand(env),
 		newWorkerCommand(env),
+		newStandinCommand(env),
+		newDeskCommand(env),
+		newTrafficCommand(env),
 	)
 	return root
 }
