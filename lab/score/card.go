@@ -151,4 +151,6 @@ type Players struct {
 	Cluster  string            `json:"cluster"`
 	Mesh     string            `json:"mesh"`
 	Versions map[string]string `json:"versions,omitempty"`
+	// ComparedIn is the cluster of the runs without guardrail and of the reference, where it is another one.
+	ComparedIn string `json:"compared_in,omitempty"`
 }

@@ -117,13 +117,20 @@ func (r *run) refs(marks ...timeline.Mark) []EventRef {
 	return refs
 }
 
-// players takes who played from the first learner's run.
+// players takes who played from the first learner's run, and where it is compared from the others.
 func (t *trial) players() Players {
-	for _, r := range slices.Concat(t.learner(), t.all) {
-		s := r.Timeline.Run
-		return Players{Cluster: s.Cluster, Mesh: s.Mesh, Versions: s.Versions}
+	all := slices.Concat(t.learner(), t.all)
+	if len(all) == 0 {
+		return Players{}
 	}
-	return Players{}
+	first := all[0].Timeline.Run
+	p := Players{Cluster: first.Cluster, Mesh: first.Mesh, Versions: first.Versions}
+	for _, r := range t.all {
+		if c := r.Timeline.Run.Cluster; (r.Part == PartUnguarded || r.Part == PartReference) && c != p.Cluster {
+			p.ComparedIn = c
+		}
+	}
+	return p
 }
 
 func (t *trial) count(runs []*run, is func(Verdict) bool) Rate {

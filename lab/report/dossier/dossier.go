@@ -116,12 +116,20 @@ func Provenance(s score.Players) string {
 	}
 	flagger, prometheus, kubernetes := named("Flagger", "flagger"), named("Prometheus", "prometheus"), named("Kubernetes", "kubernetes")
 	modelled := "the services and their users"
-	if s.Cluster == "sim" {
+	switch s.Cluster {
+	case "":
+		return "No run was played."
+	case "sim":
 		return fmt.Sprintf("Real: %s, %s and PromQL. Modelled: Linkerd, Kubernetes, %s, time.", flagger, prometheus, modelled)
 	}
-	mesh := named("Linkerd", "linkerd")
-	if s.Mesh != "linkerd" {
-		return fmt.Sprintf("Real: %s, %s, %s, time. Modelled: Linkerd (%s), %s.", kubernetes, flagger, prometheus, s.Mesh, modelled)
+	var text string
+	if s.Mesh == "linkerd" {
+		text = fmt.Sprintf("Real: %s, %s, %s, %s, HTTP and mTLS, time. Modelled: %s.", kubernetes, named("Linkerd", "linkerd"), flagger, prometheus, modelled)
+	} else {
+		text = fmt.Sprintf("Real: %s, %s, %s, HTTP and mTLS, time. Mesh: %s, in Linkerd's stead. Modelled: %s.", kubernetes, flagger, prometheus, s.Mesh, modelled)
 	}
-	return fmt.Sprintf("Real: %s, %s, %s, %s, time. Modelled: %s.", kubernetes, mesh, flagger, prometheus, modelled)
+	if s.ComparedIn != "" {
+		text += fmt.Sprintf(" What it is compared with was played in the %s.", s.ComparedIn)
+	}
+	return text
 }
