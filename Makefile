@@ -9,8 +9,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## Build bin/coalmine
-	$(GO) build -ldflags '-s -w' -o bin/coalmine ./cmd/coalmine
+build: ## Build bin/coalmine, a static binary
+	CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o bin/coalmine ./cmd/coalmine
 
 # The first run misses the incident on purpose, which is exit code 3.
 demo: build ## Play the first scenario twice: against naive guardrails, and against good ones

@@ -1,0 +1,43 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// layer is the image's only one. It is made anew from the binary whenever it is read, so nothing of that size is kept in memory.
+type layer struct {
+	binary Binary
+	digest v1.Hash
+	size   int64
+}
+
+func newLayer(b Binary) (*layer, error) {
+	digest, size, err := sum(context.Background(), func(w io.Writer) error { return writeLayer(w, b) })
+	if err != nil {
+		return nil, fmt.Errorf("make an image layer of %s: %w", b.Path, err)
+	}
+	return &layer{b, digest, size}, nil
+}
+
+// Digest and DiffID are the same, as the layer is not compressed.
+func (l *layer) Digest() (v1.Hash, error)            { return l.digest, nil }
+func (l *layer) DiffID() (v1.Hash, error)            { return l.digest, nil }
+func (l *layer) Size() (int64, error)                { return l.size, nil }
+func (l *layer) MediaType() (types.MediaType, error) { return types.DockerUncompressedLayer, nil }
+func (l *layer) Compressed() (io.ReadCloser, error)  { return l.Uncompressed() }
+func (l *layer) Uncompressed() (_ io.ReadCloser, _ error) {
+	r, w := io.Pipe()
+	go func() {
+		digest, _, err := sum(context.Background(), func(sums io.Writer) error { return writeLayer(io.MultiWriter(w, sums), l.binary) })
+		if err == nil && digest != l.digest {
+			err = fmt.Errorf("%s has changed while it was read: repeat when it stays as it is", l.binary.Path)
+		}
+		w.CloseWithError(err)
+	}()
+	return r, nil
+}
