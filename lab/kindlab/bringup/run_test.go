@@ -118,7 +118,10 @@ func TestErrorOfDoneFailsTheStep(t *testing.T) {
 	step := bringup.Step{
 		Name: "trust",
 		Done: func(context.Context) (bool, error) { return false, errors.New("the Secret cannot be read") },
-		Do:   func(context.Context, func(string, ...any)) error { t.Error("done without knowing what is there"); return nil },
+		Do: func(context.Context, func(string, ...any)) error {
+			t.Error("done without knowing what is there")
+			return nil
+		},
 	}
 	err := bringup.Run(t.Context(), []bringup.Step{step}, func(bringup.Progress) {})
 	if err == nil || err.Error() != "trust: the Secret cannot be read" {
@@ -216,7 +219,10 @@ func TestDurationsAreTheSteps(t *testing.T) {
 func TestLookChangesNothing(t *testing.T) {
 	w := &world{made: []string{"cluster", "trust"}}
 	steps := w.steps("cluster", "images", "trust")
-	steps[2].Done = func(context.Context) (bool, error) { t.Error("asked though what it stands on is missing"); return true, nil }
+	steps[2].Done = func(context.Context) (bool, error) {
+		t.Error("asked though what it stands on is missing")
+		return true, nil
+	}
 	var states []bringup.State
 	for i, p := range bringup.Look(t.Context(), steps) {
 		if p.Index != i || p.Step.Name != steps[i].Name {
