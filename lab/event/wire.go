@@ -70,6 +70,12 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// EncodeFact returns a fact's data as it stands in an event on the wire, for carriers that have a number and a time of their own.
+func EncodeFact(f Fact) ([]byte, error) { return factJSON(nil, f) }
+
+// DecodeFact reads what [EncodeFact] wrote of a fact of a kind; unknown kinds and fields are errors.
+func DecodeFact(k Kind, data []byte) (Fact, error) { return decodeFact(k, data) }
+
 func decodeFact(k Kind, data []byte) (Fact, error) {
 	switch k {
 	case KindRunStarted:

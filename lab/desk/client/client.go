@@ -28,17 +28,19 @@ const FlightFile = "flight.json"
 
 // Paths of the desk on its own port. Times on the wire are Unix nanoseconds: all of a lab's clocks are one machine's.
 const (
-	// PathFacts answers GET with a stream of JSON lines, each a [Fact]; ?after=N begins behind fact N. The stream stays open. The
-	// desk keeps all facts of its flight, so a reader that was cut off misses nothing.
+	// PathFacts answers GET with a stream of JSON lines, each a [Fact]; ?after=N begins behind fact N. The stream stays open, and has
+	// an empty line every few seconds where nothing happens. The desk keeps all facts of its flight, so a reader that was cut off
+	// misses nothing: see [Follow].
 	PathFacts = "/v1/facts"
 	// PathStart takes POST of a [Start] and answers at once: shards that are ready begin at that time. It is an error (409) while a
 	// shard is missing; the body says which.
 	PathStart = "/v1/traffic/start"
-	// PathStop takes POST, lets the shards stop and waits until each has told its totals, which come as facts too.
+	// PathStop takes POST of a [Stop], lets the shards stop and waits until each has told its totals, which come as facts too, or
+	// until the desk knows that one will not. It answers a [Status], and may be asked again.
 	PathStop = "/v1/traffic/stop"
 	// PathReleased takes POST of a [Released]: from now on users are assigned, and approval counts.
 	PathReleased = "/v1/released"
-	// PathWorkloads is for demo services: GET ?service=S&version=V answers a [Weight].
+	// PathWeight is for demo services: GET ?service=S&version=V answers a [Weight].
 	PathWeight = "/v1/weight"
 	// PathReady answers 200 when the desk stands; PathStatus answers a [Status].
 	PathReady  = "/ready"
@@ -68,6 +70,11 @@ type Released struct {
 	At int64 `json:"at"`
 }
 
+// Stop tells when the traffic ends: what is answered later counts as open.
+type Stop struct {
+	At int64 `json:"at"`
+}
+
 // Weight is the share of the traffic to a service that one of its versions gets, in percent.
 type Weight struct {
 	Percent float64 `json:"percent"`
@@ -78,7 +85,8 @@ type Status struct {
 	// Ready are the shards that wait for the start or have begun, Done those that told their totals, Missing the others.
 	Ready, Done int
 	Missing     []string
-	// Fault is set when the desk knows that its account is incomplete: a shard that died, a second that is lost.
+	// Fault is set when the desk knows that its account is incomplete: a shard that died, a second that is lost. It stays set.
 	Fault string
+	// Facts is the number of the last one.
 	Facts int
 }

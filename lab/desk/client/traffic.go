@@ -1,0 +1,50 @@
+package client
+
+import (
+	"time"
+
+	"coalmine/lab/event"
+)
+
+// Paths of the desk that traffic pods ask.
+const (
+	// PathOrders takes POST of a [Shard] and answers [Orders]: at once with ?after=0, and else when there are others than those of
+	// that generation, or after half a minute.
+	PathOrders = "/v1/traffic/orders"
+	// PathReport takes POST of a [Report].
+	PathReport = "/v1/traffic/report"
+)
+
+// Shard is a traffic pod: one of several that send the requests of a client workload.
+type Shard struct {
+	// Client is the scenario's client workload; Index counts from 1 to Count.
+	Client string `json:"client"`
+	Index  int    `json:"index"`
+	Count  int    `json:"count"`
+	// Process is drawn by each process anew. One that begins after the start cannot know what an earlier one had counted.
+	Process string `json:"process"`
+}
+
+// Orders are what shards have to do. A part that is nil was not ordered yet; what was ordered stays.
+type Orders struct {
+	// Generation counts the changes from 1.
+	Generation int       `json:"generation"`
+	Start      *Start    `json:"start,omitempty"`
+	Released   *Released `json:"released,omitempty"`
+	Stop       *Stop     `json:"stop,omitempty"`
+}
+
+// Report tells of a shard's seconds. Reports of a shard come in the order of their numbers, from 1 without gaps; one that came
+// before is not counted again.
+type Report struct {
+	Shard
+	Number int `json:"number"`
+	// Seconds are those that have ended since the last report and in which somebody was answered.
+	Seconds []event.Traffic `json:"seconds,omitempty"`
+	// Through is the time since the run's start up to which all seconds are told.
+	Through time.Duration `json:"through"`
+	// Totals close the shard's account: there is no report after it.
+	Totals *event.TrafficTotals `json:"totals,omitempty"`
+	// Fault says why the shard's account is incomplete; it too is the last.
+	Fault string `json:"fault,omitempty"`
+}
