@@ -1,0 +1,213 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"coalmine/lab/kindlab/place"
+)
+
+func dockerAnswers(ctx context.Context, l *Lab) Finding {
+	answer, err := l.Engine.Ping(ctx)
+	if err != nil {
+		return bad("%v", err).withHint(hintOf(err))
+	}
+	return fine("version %s", answer)
+}
+
+// hintOf is an error's own hint, "" where it has none.
+func hintOf(err error) string {
+	if h, ok := err.(interface{ Hint() string }); ok {
+		return h.Hint()
+	}
+	return ""
+}
+
+func memory(ctx context.Context, l *Lab) Finding {
+	n, err := l.Engine.Memory(ctx)
+	switch {
+	case err != nil:
+		return bad("%v", err)
+	case n < leastMemory:
+		return bad("%.1f GiB, fewer than %d", float64(n)/(1<<30), leastMemory>>30)
+	}
+	return fine("%.1f GiB", float64(n)/(1<<30))
+}
+
+func clusterRuns(ctx context.Context, l *Lab) Finding {
+	exists, running, err := l.Engine.Running(ctx, l.Cluster)
+	switch {
+	case err != nil:
+		return bad("%v", err)
+	case !exists:
+		return bad("there is no cluster %s", l.Cluster)
+	case !running:
+		return bad("the cluster %s is stopped", l.Cluster)
+	}
+	return fine("%s", l.Cluster)
+}
+
+func apiAnswers(ctx context.Context, l *Lab) Finding {
+	if l.kube == nil {
+		if err := l.connect(ctx); err != nil {
+			return bad("%v", err)
+		}
+	}
+	body, err := l.kube.Discovery().ServerVersion()
+	if err != nil {
+		return bad("%v", err)
+	}
+	return fine("Kubernetes %s", body.GitVersion)
+}
+
+func (l *Lab) connect(ctx context.Context) error {
+	config, err := l.Connect(ctx, l.Cluster)
+	if err != nil {
+		return err
+	}
+	config = rest.CopyConfig(config)
+	config.Timeout = patience
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	l.config, l.kube, l.objects = config, kube, objects
+	return nil
+}
+
+func nodesReady(ctx context.Context, l *Lab) Finding {
+	list, err := l.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	for _, n := range list.Items {
+		ready := slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		})
+		if !ready {
+			return bad("node %s is not ready", n.Name)
+		}
+		for _, c := range n.Status.Conditions {
+			if c.Type != corev1.NodeReady && c.Status == corev1.ConditionTrue {
+				return bad("node %s has %s: %s", n.Name, c.Type, c.Message)
+			}
+		}
+	}
+	return fine("%d", len(list.Items))
+}
+
+// Keys of the state that a bring-up leaves.
+const (
+	stateMesh  = "mesh"
+	stateImage = "image"
+)
+
+func broughtUp(ctx context.Context, l *Lab) Finding {
+	state, err := l.kube.CoreV1().ConfigMaps(place.Lab).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return bad("the cluster was not made by coalmine up, or that did not come far")
+	}
+	if err != nil {
+		return bad("%v", err)
+	}
+	if l.mesh = state.Data[stateMesh]; l.mesh == "" {
+		return bad("the state in ConfigMap %s/%s names no mesh", place.Lab, place.StateConfigMap)
+	}
+	return fine("mesh %s", l.mesh)
+}
+
+func image(ctx context.Context, l *Lab) Finding {
+	state, err := l.kube.CoreV1().ConfigMaps(place.Lab).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	ref := state.Data[stateImage]
+	_, tag, _ := strings.Cut(ref, ":")
+	switch {
+	case ref == "":
+		return bad("no image was loaded")
+	case l.Image != "" && l.Image != tag:
+		return warn("the lab runs %s, this is %s", tag, l.Image)
+	}
+	return fine("%s", ref)
+}
+
+var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// gatewayVersions are those of the Gateway API that Linkerd 2.20 supports.
+var gatewayVersions = [2]string{"v1.2.1", "v1.5.1"}
+
+func gatewayAPI(ctx context.Context, l *Lab) Finding {
+	crd, err := l.objects.Resource(crds).Get(ctx, "httproutes.gateway.networking.k8s.io", metav1.GetOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	text := crd.GetAnnotations()["gateway.networking.k8s.io/bundle-version"]
+	v, err := version.ParseGeneric(text)
+	if err != nil || v.LessThan(version.MustParseGeneric(gatewayVersions[0])) || version.MustParseGeneric(gatewayVersions[1]).LessThan(v) {
+		return warn("version %q; Linkerd 2.20 is made for %s to %s", text, gatewayVersions[0], gatewayVersions[1])
+	}
+	return fine("version %s", text)
+}
+
+func podsReady(ctx context.Context, l *Lab) Finding {
+	n := 0
+	var waiting []string
+	for _, namespace := range []string{place.Lab, place.Mesh, place.Viz, place.Flagger, place.Develop} {
+		list, err := l.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return bad("%v", err)
+		}
+		for i := range list.Items {
+			n++
+			if p := &list.Items[i]; !podReady(p) && p.Status.Phase != corev1.PodSucceeded && p.DeletionTimestamp == nil {
+				waiting = append(waiting, fmt.Sprintf("%s/%s%s", p.Namespace, p.Name, waitsFor(p)))
+			}
+		}
+	}
+	if len(waiting) > 0 {
+		return bad("not ready: %s", shortened(waiting))
+	}
+	return fine("%d", n)
+}
+
+func podReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// waitsFor tells why a pod's containers do not run, in Kubernetes' own word.
+func waitsFor(p *corev1.Pod) string {
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		if w := s.State.Waiting; w != nil && w.Reason != "PodInitializing" && w.Reason != "" {
+			return fmt.Sprintf(" (%s: %s)", s.Name, w.Reason)
+		}
+	}
+	return ""
+}
+
+// maxNamed bounds how many things a finding names.
+const maxNamed = 4
+
+func shortened(names []string) string {
+	if more := len(names) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,84 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"coalmine/lab/kindlab/place"
+)
+
+func flaggerReady(ctx context.Context, l *Lab) Finding {
+	f := l.deploymentsReady(ctx, place.Flagger)
+	if f.Level != OK {
+		return f
+	}
+	list, err := l.kube.AppsV1().Deployments(place.Flagger).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	return fine("%s", list.Items[0].Spec.Template.Spec.Containers[0].Image)
+}
+
+// flaggerProvider looks at how Flagger is told to route: see the facts on providers in docs/kind.md.
+func flaggerProvider(ctx context.Context, l *Lab) Finding {
+	list, err := l.kube.AppsV1().Deployments(place.Flagger).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	for _, d := range list.Items {
+		c := d.Spec.Template.Spec.Containers[0]
+		for _, arg := range append(c.Args, c.Command...) {
+			if provider, ok := strings.CutPrefix(arg, "-mesh-provider="); ok {
+				if provider != "gatewayapi:v1beta1" {
+					return bad("it is %s", provider)
+				}
+				return fine("%s", provider)
+			}
+		}
+	}
+	return bad("no provider is set")
+}
+
+// stuckAfter is how long a canary may be on its way without a change before it is called stuck: longer than any interval of
+// analysis in the scenarios.
+const stuckAfter = 15 * time.Minute
+
+func canaries(ctx context.Context, l *Lab) Finding {
+	list, err := l.objects.Resource(canaryResource).Namespace(place.Develop).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	var stuck []string
+	for _, c := range list.Items {
+		phase, _, _ := unstructured.NestedString(c.Object, "status", "phase")
+		changed, _, _ := unstructured.NestedString(c.Object, "status", "lastTransitionTime")
+		at, err := time.Parse(time.RFC3339, changed)
+		if err != nil {
+			at = c.GetCreationTimestamp().Time
+		}
+		since := l.Now().Sub(at)
+		switch phase {
+		case "Initialized", "Succeeded", "Failed":
+		default:
+			if since > stuckAfter {
+				stuck = append(stuck, fmt.Sprintf("%s is %s for %v", c.GetName(), phaseOr(phase), since.Round(time.Minute)))
+			}
+		}
+	}
+	if len(stuck) > 0 {
+		return warn("%s", shortened(stuck))
+	}
+	return fine("%d", len(list.Items))
+}
+
+func phaseOr(phase string) string {
+	if phase == "" {
+		return "not looked at"
+	}
+	return phase
+}

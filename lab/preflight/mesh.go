@@ -1,0 +1,225 @@
+package preflight
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"coalmine/lab/kindlab/place"
+)
+
+// certificate reads the first certificate under a key of the trust Secret.
+func (l *Lab) certificate(ctx context.Context, key string) (*x509.Certificate, error) {
+	secret, err := l.kube.CoreV1().Secrets(place.Mesh).Get(ctx, place.TrustSecret, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(secret.Data[key])
+	if block == nil {
+		return nil, fmt.Errorf("Secret %s/%s has no certificate under %s", place.Mesh, place.TrustSecret, key)
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+func trustAnchor(ctx context.Context, l *Lab) Finding {
+	anchor, err := l.certificate(ctx, place.TrustRoots)
+	if err != nil {
+		return bad("%v", err)
+	}
+	return l.lasts(anchor)
+}
+
+// lasts tells how long a certificate is good for.
+func (l *Lab) lasts(c *x509.Certificate) Finding {
+	now := l.Now()
+	left := c.NotAfter.Sub(now)
+	words := fmt.Sprintf("%s, %d days old, ends %s", c.Subject.CommonName, days(now.Sub(c.NotBefore)), c.NotAfter.Format(time.DateOnly))
+	switch {
+	case now.Before(c.NotBefore):
+		return bad("%s: not valid before %s: a clock is wrong", words, c.NotBefore.Format(time.DateTime))
+	case left <= 0:
+		return bad("%s: expired; pods that run look well, new ones and new connections fail", words)
+	case left < renewIssuer:
+		return warn("%s: in %d days", words, days(left))
+	}
+	return fine("%s", words)
+}
+
+func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
+
+func issuer(ctx context.Context, l *Lab) Finding {
+	anchor, err := l.certificate(ctx, place.TrustRoots)
+	if err != nil {
+		return bad("%v", err)
+	}
+	c, err := l.certificate(ctx, place.IssuerCert)
+	if err != nil {
+		return bad("%v", err)
+	}
+	if err := c.CheckSignatureFrom(anchor); err != nil {
+		return bad("%s was not signed by %s: %v", c.Subject.CommonName, anchor.Subject.CommonName, err)
+	}
+	return l.lasts(c)
+}
+
+// renewedAt is the share of a certificate's life after which proxies renew it; what is older was not renewed.
+const leafLife, renewedAt = 24 * time.Hour, 0.7
+
+func workloadCertificates(ctx context.Context, l *Lab) Finding {
+	samples, err := l.prometheus.Query(ctx, `min by (namespace, pod) (identity_cert_expiration_timestamp_seconds{namespace="`+place.Develop+`"})`)
+	if err != nil {
+		return bad("%v", err)
+	}
+	if len(samples) == 0 {
+		return warn("no proxy tells when its certificate ends")
+	}
+	first := slices.MinFunc(samples, func(a, b Sample) int { return cmp.Compare(a.Value, b.Value) })
+	left := time.Unix(int64(first.Value), 0).Sub(l.Now())
+	words := fmt.Sprintf("%d proxies; the first ends in %v (%s)", len(samples), left.Round(time.Minute), first.Labels["pod"])
+	late := time.Duration((1 - renewedAt) * float64(leafLife))
+	switch {
+	case left <= 0:
+		return bad("%s", words)
+	case left < late-time.Hour:
+		return warn("%s: it ought to have been renewed", words)
+	}
+	return fine("%s", words)
+}
+
+func controlPlane(ctx context.Context, l *Lab) Finding { return l.deploymentsReady(ctx, place.Mesh) }
+
+func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
+	list, err := l.kube.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	if len(list.Items) == 0 {
+		return bad("no Deployment in namespace %s", namespace)
+	}
+	var names, waiting []string
+	for _, d := range list.Items {
+		names = append(names, d.Name)
+		if want := max(1, valueOr(d.Spec.Replicas, 1)); d.Status.AvailableReplicas < want {
+			waiting = append(waiting, fmt.Sprintf("%s has %d of %d pods", d.Name, d.Status.AvailableReplicas, want))
+		}
+	}
+	if len(waiting) > 0 {
+		return bad("%s", shortened(waiting))
+	}
+	return fine("%s", strings.Join(names, ", "))
+}
+
+func valueOr[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
+// injector looks for the webhook that puts proxies into pods, and whether the API server would trust whoever answers.
+func injector(ctx context.Context, l *Lab) Finding {
+	list, err := l.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	for _, c := range list.Items {
+		for _, w := range c.Webhooks {
+			s := w.ClientConfig.Service
+			if s == nil || s.Namespace != place.Mesh {
+				continue
+			}
+			if err := bundleValid(w.ClientConfig.CABundle, l.Now()); err != nil {
+				return bad("%s: %v", c.Name, err)
+			}
+			return fine("%s", c.Name)
+		}
+	}
+	return bad("no webhook leads to namespace %s: new pods get no proxy", place.Mesh)
+}
+
+func bundleValid(bundle []byte, now time.Time) error {
+	bundle = bytes.TrimSpace(bundle)
+	if len(bundle) == 0 {
+		return errors.New("no CA bundle")
+	}
+	block, _ := pem.Decode(bundle)
+	if block == nil {
+		return errors.New("the CA bundle is not PEM")
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return err
+	}
+	if now.After(c.NotAfter) {
+		return fmt.Errorf("the CA bundle expired on %s", c.NotAfter.Format(time.DateOnly))
+	}
+	return nil
+}
+
+// proxies are the containers' names by which pods are known to be meshed.
+var proxies = [...]string{"linkerd-proxy", place.ProxyContainer}
+
+func injection(ctx context.Context, l *Lab) Finding {
+	list, err := l.kube.CoreV1().Pods(place.Develop).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return bad("%v", err)
+	}
+	var meshed int
+	var without []string
+	for i := range list.Items {
+		p := &list.Items[i]
+		switch {
+		case isMeshed(p):
+			meshed++
+		case p.Annotations[place.InjectAnnotation] != "disabled":
+			without = append(without, p.Name)
+		}
+	}
+	switch {
+	case len(without) > 0:
+		return bad("without a proxy: %s", shortened(without))
+	case meshed == 0:
+		return warn("no pod in namespace %s", place.Develop)
+	}
+	return fine("%d pods", meshed)
+}
+
+func isMeshed(p *corev1.Pod) bool {
+	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
+		if slices.Contains(proxies[:], c.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+func mtls(ctx context.Context, l *Lab) Finding {
+	samples, err := l.prometheus.Query(ctx, `sum by (tls) (increase(request_total{namespace="`+place.Develop+`",direction="inbound",srv_port!="4191"}[10m]))`)
+	if err != nil {
+		return bad("%v", err)
+	}
+	var all, secured float64
+	for _, s := range samples {
+		all += s.Value
+		if s.Labels["tls"] == "true" {
+			secured += s.Value
+		}
+	}
+	switch {
+	case all == 0:
+		return warn("no request in the last ten minutes: nothing to see it by")
+	case secured < all:
+		return warn("%.1f %% of %.0f requests in the last ten minutes", 100*secured/all, all)
+	}
+	return fine("all of %.0f requests in the last ten minutes", all)
+}

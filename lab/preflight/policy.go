@@ -1,0 +1,157 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"coalmine/lab/kindlab/place"
+)
+
+// policyGroup is that of Linkerd's policy resources; versions are those that the cluster's mesh serves.
+const policyGroup = "policy.linkerd.io"
+
+// policyResources are asked for in the first version that the cluster has.
+var policyResources = map[string][]string{
+	"servers":                {"v1beta3", "v1beta2", "v1beta1"},
+	"authorizationpolicies":  {"v1alpha1"},
+	"meshtlsauthentications": {"v1alpha1"},
+	"networkauthentications": {"v1alpha1"},
+}
+
+func policyCRDs(ctx context.Context, l *Lab) Finding {
+	var missing []string
+	for resource := range policyResources {
+		_, err := l.objects.Resource(crds).Get(ctx, resource+"."+policyGroup, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			missing = append(missing, resource)
+		case err != nil:
+			return bad("%v", err)
+		}
+	}
+	if len(missing) > 0 {
+		return bad("missing: %s", strings.Join(missing, ", "))
+	}
+	return fine("%d kinds", len(policyResources))
+}
+
+// listed returns the objects of a policy resource in the namespace of the demo services.
+func (l *Lab) listed(ctx context.Context, resource string) ([]unstructured.Unstructured, error) {
+	var err error
+	for _, v := range policyResources[resource] {
+		var list *unstructured.UnstructuredList
+		gvr := schema.GroupVersionResource{Group: policyGroup, Version: v, Resource: resource}
+		if list, err = l.objects.Resource(gvr).Namespace(place.Develop).List(ctx, metav1.ListOptions{}); err == nil {
+			return list.Items, nil
+		}
+	}
+	return nil, err
+}
+
+// referable are the kinds that an AuthorizationPolicy may ask for, and where they are found.
+var referable = map[string]string{"MeshTLSAuthentication": "meshtlsauthentications", "NetworkAuthentication": "networkauthentications"}
+
+// policiesHold finds AuthorizationPolicies that Linkerd takes no notice of (linkerd2, policy-controller/k8s/index/src/inbound/index.rs):
+// a policy with one reference to nothing is ignored as a whole.
+func policiesHold(ctx context.Context, l *Lab) Finding {
+	policies, err := l.listed(ctx, "authorizationpolicies")
+	if err != nil {
+		return bad("%v", err)
+	}
+	there, err := l.authentications(ctx)
+	if err != nil {
+		return bad("%v", err)
+	}
+	var broken []string
+	for _, p := range policies {
+		refs, _, _ := unstructured.NestedSlice(p.Object, "spec", "requiredAuthenticationRefs")
+		for _, r := range refs {
+			kind, name, namespace := reference(r, p.GetNamespace())
+			if _, ok := referable[kind]; ok && namespace == place.Develop && !there[kind+"/"+name] {
+				broken = append(broken, fmt.Sprintf("%s asks for %s %s, which is not there", p.GetName(), kind, name))
+			}
+		}
+	}
+	if len(broken) > 0 {
+		return bad("%s", shortened(broken))
+	}
+	return fine("%d", len(policies))
+}
+
+func (l *Lab) authentications(ctx context.Context) (map[string]bool, error) {
+	there := map[string]bool{}
+	for kind, resource := range referable {
+		items, err := l.listed(ctx, resource)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range items {
+			there[kind+"/"+o.GetName()] = true
+		}
+	}
+	return there, nil
+}
+
+func reference(r any, own string) (kind, name, namespace string) {
+	m, ok := r.(map[string]any)
+	if !ok {
+		return "", "", ""
+	}
+	kind, _ = m["kind"].(string)
+	name, _ = m["name"].(string)
+	if namespace, _ = m["namespace"].(string); namespace == "" {
+		namespace = own
+	}
+	return kind, name, namespace
+}
+
+// serversPrimary finds Servers that would guard the canary and leave the primary open, or the other way round.
+func serversPrimary(ctx context.Context, l *Lab) Finding {
+	servers, err := l.listed(ctx, "servers")
+	if err != nil {
+		return bad("%v", err)
+	}
+	targets, err := l.canaryTargets(ctx)
+	if err != nil {
+		return bad("%v", err)
+	}
+	covered := map[string]bool{}
+	for _, s := range servers {
+		app, _, _ := unstructured.NestedString(s.Object, "spec", "podSelector", "matchLabels", "app")
+		covered[app] = true
+	}
+	var half []string
+	for _, t := range targets {
+		switch canary, primary := covered[t], covered[t+"-primary"]; {
+		case canary && !primary:
+			half = append(half, fmt.Sprintf("%s: the canary only", t))
+		case primary && !canary:
+			half = append(half, fmt.Sprintf("%s: the primary only", t))
+		}
+	}
+	if len(half) > 0 {
+		return warn("%s", shortened(half))
+	}
+	return fine("%d Servers", len(servers))
+}
+
+var canaryResource = schema.GroupVersionResource{Group: "flagger.app", Version: "v1beta1", Resource: "canaries"}
+
+func (l *Lab) canaryTargets(ctx context.Context) ([]string, error) {
+	list, err := l.objects.Resource(canaryResource).Namespace(place.Develop).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var targets []string
+	for _, c := range list.Items {
+		name, _, _ := unstructured.NestedString(c.Object, "spec", "targetRef", "name")
+		targets = append(targets, name)
+	}
+	return targets, nil
+}
