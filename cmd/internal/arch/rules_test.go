@@ -58,11 +58,12 @@ func rules() []rule {
 		// The story of a run, and the clusters that play it.
 		{pkg: "lab", imports: []string{"lab/event", "lab/guardrail", "scenarios"}},
 		{pkg: "lab/gate", imports: []string{"lab/event", "lab/guardrail"}},
-		{pkg: "lab/sim", kubernetes: true, imports: []string{"lab", "lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
+		{pkg: "lab/evidence", kubernetes: true, imports: []string{"lab/event", "lab/guardrail"}},
+		{pkg: "lab/stage", kubernetes: true, imports: []string{"lab", "lab/event", "lab/evidence", "lab/guardrail", "lab/mesh", "scenarios"}},
+		{pkg: "lab/sim", kubernetes: true, imports: []string{"lab", "lab/sim/*", "lab/app", "lab/event", "lab/evidence", "lab/gate", "lab/guardrail",
 			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/stage", "lab/tally", "loadgen", "scenarios", "loadgen/chance"}},
 		{pkg: "lab/sim/*", kubernetes: true, imports: []string{"lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
 			"lab/mesh", "lab/slo", "lab/tally", "loadgen", "loadgen/chance"}},
-		{pkg: "lab/stage", kubernetes: true, imports: []string{"lab", "lab/guardrail", "scenarios"}},
 
 		// A real cluster: the stand-in mesh and the desk run inside of it, kindlab outside.
 		{pkg: "lab/standin/wire", imports: []string{"lab/mesh"}},
@@ -71,9 +72,9 @@ func rules() []rule {
 		{pkg: "lab/standin/control", kubernetes: true, imports: []string{"lab/mesh", "lab/mesh/objects", "lab/guardrail", "lab/standin/wire",
 			"lab/kindlab/place"}},
 		{pkg: "lab/desk/client", imports: []string{"lab/event"}},
-		{pkg: "lab/desk/*", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/gate", "lab/guardrail", "lab/kindlab/place",
+		{pkg: "lab/desk/*", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/evidence", "lab/gate", "lab/guardrail", "lab/kindlab/place",
 			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "loadgen", "loadgen/*", "scenarios"}},
-		{pkg: "lab/desk", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/gate", "lab/guardrail", "lab/kindlab/place",
+		{pkg: "lab/desk", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/evidence", "lab/gate", "lab/guardrail", "lab/kindlab/place",
 			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "loadgen", "loadgen/*", "scenarios"}},
 		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/desk/client", "lab/event", "lab/guardrail",
 			"lab/mesh", "lab/mesh/objects", "lab/slo", "lab/stage", "scenarios", "manifests"}},

@@ -1,0 +1,87 @@
+package evidence
+
+import (
+	"strings"
+
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+
+	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
+)
+
+// OnlineQuery is how Flagger asks whether Prometheus is there (flagger, pkg/metrics/providers/prometheus.go). It says nothing of a
+// rollout.
+const OnlineQuery = "vector(1)"
+
+// mark begins the comment that tells a query's asker, which the lab has put there.
+const mark = "# coalmine "
+
+// Asked is a query as it arrived.
+type Asked struct {
+	PromQL string
+	// Canary is NAME.NAMESPACE, "" where nobody knows. Metric is what the query was marked with, "" for one of Flagger's own.
+	Canary, Metric string
+}
+
+// ReadQuery takes a query apart that came to a path: NAME.NAMESPACE/api/v1/query for one of Flagger's own, which go to the address
+// that the canary has as its metrics server.
+func ReadQuery(query, path string) Asked {
+	a := Asked{PromQL: query}
+	if i := strings.LastIndex(query, mark); i >= 0 {
+		a.PromQL = strings.TrimSpace(query[:i])
+		a.Canary, a.Metric, _ = strings.Cut(query[i+len(mark):], " ")
+	}
+	if a.Canary == "" {
+		a.Canary = strings.Trim(strings.TrimSuffix(path, "/api/v1/query"), "/")
+	}
+	return a
+}
+
+// Bare is a canary's name without its namespace.
+func Bare(canary, namespace string) string { return strings.TrimSuffix(canary, "."+namespace) }
+
+// CheckOf finds the check of a canary that asks a metric template, or whose own query has a name; nil where none does. Where several
+// checks ask one template, Flagger asks them in their order, and before tells how many were asked already in this round.
+func CheckOf(c *flaggerv1.Canary, metric string, before int) *flaggerv1.CanaryMetric {
+	if c == nil || c.GetAnalysis() == nil || metric == "" {
+		return nil
+	}
+	for i := range c.GetAnalysis().Metrics {
+		m := &c.GetAnalysis().Metrics[i]
+		if m.TemplateRef != nil && m.TemplateRef.Name == metric || m.Query != "" && m.Name == metric {
+			if before == 0 {
+				return m
+			}
+			before--
+		}
+	}
+	return nil
+}
+
+// Fact is the query as the check that asked it means it; nil for a check that is not known. The answer is the caller's to fill in.
+func (a Asked) Fact(asker string, check *flaggerv1.CanaryMetric) event.Query {
+	q := event.Query{Asker: asker, Metric: a.Metric, PromQL: a.PromQL}
+	if check == nil {
+		return q
+	}
+	q.Metric = check.Name
+	if r := check.ThresholdRange; r != nil {
+		q.Min, q.Max = r.Min, r.Max
+	} else {
+		q.Max = &check.Threshold // for templates and inline queries the deprecated threshold is a maximum
+	}
+	return q
+}
+
+// CanaryNamed is a canary of a set as the learner wrote it; nil where there is none of the name for one of the targets.
+func CanaryNamed(set *guardrail.Set, targets []string, name string) *flaggerv1.Canary {
+	if set == nil {
+		return nil
+	}
+	for _, target := range targets {
+		if c := set.CanaryFor(target); c != nil && c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
