@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"strings"
 	"testing"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
@@ -33,7 +34,7 @@ func TestReadQuery(t *testing.T) {
 		query, path string
 		want        evidence.Asked
 	}{
-		{"sum(x)\n# coalmine backend.develop errors", "/api/v1/query", evidence.Asked{PromQL: "sum(x)", Canary: "backend.develop", Metric: "errors"}},
+		{asked(evidence.Mark("sum(x) \n", "errors")), "/api/v1/query", evidence.Asked{PromQL: "sum(x)", Canary: "backend.develop", Metric: "errors"}},
 		{"sum(x)", "/backend.develop/api/v1/query", evidence.Asked{PromQL: "sum(x)", Canary: "backend.develop"}},
 		{"sum(x)", "/api/v1/query", evidence.Asked{PromQL: "sum(x)"}},
 	} {
@@ -72,4 +73,9 @@ func TestChecksOfOneTemplate(t *testing.T) {
 	if evidence.CheckOf(nil, "ratio", 0) != nil {
 		t.Error("a check of no canary")
 	}
+}
+
+// asked is a query with the canary's name filled in, as Flagger asks it.
+func asked(query string) string {
+	return strings.NewReplacer("{{ name }}", "backend", "{{ namespace }}", "develop").Replace(query)
 }

@@ -13,8 +13,13 @@ import (
 // rollout.
 const OnlineQuery = "vector(1)"
 
-// mark begins the comment that tells a query's asker, which the lab has put there.
+// mark begins the comment that tells a query's asker; Flagger fills in the canary's name with the rest of the query.
 const mark = "# coalmine "
+
+// Mark lets a query of a template, or of a check with this name, tell who asks it.
+func Mark(query, metric string) string {
+	return strings.TrimRight(query, " \t\r\n") + "\n" + mark + "{{ name }}.{{ namespace }} " + metric
+}
 
 // Asked is a query as it arrived.
 type Asked struct {
