@@ -33,7 +33,9 @@ func GateURL(gate, canary, hook string) string {
 }
 
 // AlertURL is where alerts to a provider are posted.
-func AlertURL(provider string) string { return "http://" + Host + PathAlerts + url.PathEscape(provider) }
+func AlertURL(provider string) string {
+	return "http://" + Host + PathAlerts + url.PathEscape(provider)
+}
 
 // PrometheusURL is the desk's recording Prometheus: for a canary (NAME.NAMESPACE) by itself, or with "" for metric templates, whose
 // queries say who asks.
