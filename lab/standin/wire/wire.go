@@ -71,6 +71,9 @@ type Pod struct {
 	// DefaultPolicy is the annotation, "" for none; ProbePaths by port are those of the HTTP probes.
 	DefaultPolicy string           `json:"defaultPolicy,omitempty"`
 	ProbePaths    map[int][]string `json:"probePaths,omitempty"`
+	// SkipInbound is the annotation of place.SkipInboundPorts as it stands: ports that the pod's proxy leaves alone, to which nobody
+	// speaks mTLS.
+	SkipInbound string `json:"skipInbound,omitempty"`
 	// Ready pods take requests; Meshed ones have a proxy and so an identity.
 	Ready  bool `json:"ready"`
 	Meshed bool `json:"meshed"`

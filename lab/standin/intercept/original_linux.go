@@ -1,0 +1,69 @@
+package intercept
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// soOriginalDst is SO_ORIGINAL_DST, and IP6T_SO_ORIGINAL_DST as well (linux/netfilter_ipv4.h, netfilter_ipv6/ip6_tables.h).
+const soOriginalDst = 80
+
+// OriginalDestination returns where a connection was on its way to before it was redirected. A connection that came without a
+// redirect has its own local address, or none, which is an error.
+func OriginalDestination(c *net.TCPConn) (netip.AddrPort, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	local, _ := c.LocalAddr().(*net.TCPAddr)
+	if local == nil {
+		return netip.AddrPort{}, net.ErrClosed
+	}
+	var dst netip.AddrPort
+	ask := original6
+	if local.IP.To4() != nil {
+		ask = original4
+	}
+	if cerr := raw.Control(func(fd uintptr) { dst, err = ask(fd) }); cerr != nil {
+		return netip.AddrPort{}, cerr
+	}
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("%w: the connection was not redirected", err)
+	}
+	return dst, err
+}
+
+// original4 asks for a sockaddr_in: the family, the port in network order, the address.
+func original4(fd uintptr) (netip.AddrPort, error) {
+	var sa unix.RawSockaddrInet4
+	if err := getsockopt(fd, unix.SOL_IP, unsafe.Pointer(&sa), unix.SizeofSockaddrInet4); err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), networkOrder(sa.Port)), nil
+}
+
+func original6(fd uintptr) (netip.AddrPort, error) {
+	var sa unix.RawSockaddrInet6
+	if err := getsockopt(fd, unix.SOL_IPV6, unsafe.Pointer(&sa), unix.SizeofSockaddrInet6); err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), networkOrder(sa.Port)), nil
+}
+
+func networkOrder(port uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&port))
+	return uint16(b[0])<<8 | uint16(b[1])
+}
+
+func getsockopt(fd uintptr, level int, to unsafe.Pointer, size uint32) error {
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, uintptr(level), soOriginalDst, uintptr(to), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
