@@ -1,0 +1,134 @@
+package manifests
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"text/template"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Meshes, as in package place.
+const (
+	Linkerd = "linkerd"
+	Standin = "standin"
+)
+
+// Params are what files are filled in with.
+type Params struct {
+	// Mesh is [Linkerd] or [Standin].
+	Mesh string
+	// Image is coalmine's own, with its tag.
+	Image string
+	// Roots, IssuerCert and IssuerKey are PEM: the trust anchors, the issuer and its key.
+	Roots, IssuerCert, IssuerKey string
+}
+
+// view is what a template sees: the parameters, and the versions.
+type view struct {
+	Params
+	Pins Pins
+}
+
+// Render fills a file in: "prometheus/standin.yaml".
+func Render(name string, p Params) ([]byte, error) {
+	pins, err := Versions()
+	if err != nil {
+		return nil, err
+	}
+	text, err := render(name, view{p, pins}, 0)
+	return []byte(text), err
+}
+
+// Folder fills in all files of a folder, in the order of their names, as one stream of YAML documents: "standin".
+func Folder(name string, p Params) ([]byte, error) {
+	names, err := fs.Glob(files, path.Join(name, "*.yaml"))
+	if err != nil || len(names) == 0 {
+		return nil, fmt.Errorf("manifests: folder %s has no YAML files", name)
+	}
+	var all bytes.Buffer
+	for _, file := range names {
+		text, err := Render(file, p)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&all, "---\n%s\n", text)
+	}
+	return all.Bytes(), nil
+}
+
+// Values are those that a chart is to be rendered with.
+func Values(chart string, p Params) (map[string]any, error) {
+	name := path.Join(folder(chart), chart+".values.yaml")
+	text, err := Render(name, p)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		return nil, fmt.Errorf("manifests: %s: %w", name, err)
+	}
+	return values, nil
+}
+
+// folder of the files about a chart.
+func folder(chart string) string {
+	folder, _, _ := strings.Cut(chart, "-")
+	return folder
+}
+
+// deepest bounds how files include one another.
+const deepest = 8
+
+func render(name string, v view, depth int) (string, error) {
+	text, err := files.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("manifests: %w", err)
+	}
+	if depth > deepest {
+		return "", fmt.Errorf("manifests: %s: files include one another without end", name)
+	}
+	functions := template.FuncMap{
+		"include": func(name string) (string, error) { return render(name, v, depth+1) },
+		"indent":  indent,
+		"quote":   quote,
+		"digest":  digest,
+	}
+	t, err := template.New(name).Funcs(functions).Option("missingkey=error").Parse(string(text))
+	if err != nil {
+		return "", fmt.Errorf("manifests: %w", err)
+	}
+	var out strings.Builder
+	if err := t.Execute(&out, v); err != nil {
+		return "", fmt.Errorf("manifests: %w", err)
+	}
+	return out.String(), nil
+}
+
+// indent moves each line that is not empty to the right.
+func indent(spaces int, text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, l := range lines {
+		if l != "" {
+			lines[i] = strings.Repeat(" ", spaces) + l
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// digest tells one text from another: a pod that reads it once is made anew when it changes.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}
+
+func quote(text string) (string, error) {
+	b, err := json.Marshal(text)
+	return string(b), err
+}

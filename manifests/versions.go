@@ -1,0 +1,141 @@
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Pins are the versions of everything in a cluster: see versions.yaml.
+type Pins struct {
+	Node       Node       `yaml:"node"`
+	GatewayAPI GatewayAPI `yaml:"gatewayAPI"`
+	Charts     []Chart    `yaml:"charts"`
+	Prometheus Prometheus `yaml:"prometheus"`
+}
+
+// Node is the machine image that kind makes nodes of.
+type Node struct {
+	// Image with its tag and digest.
+	Image string `yaml:"image"`
+	// Kubernetes is the version in it: "v1.35.8".
+	Kubernetes string `yaml:"kubernetes"`
+}
+
+// GatewayAPI is where Gateway API's CRDs come from: the YAML files of a folder in a zip archive.
+type GatewayAPI struct {
+	Version string `yaml:"version"`
+	URL     string `yaml:"url"`
+	SHA256  string `yaml:"sha256"`
+	Folder  string `yaml:"folder"`
+}
+
+// Chart is a Helm chart in a repository.
+type Chart struct {
+	Name    string `yaml:"name"`
+	Repo    string `yaml:"repo"`
+	Version string `yaml:"version"`
+	// SHA256 of the archive in hexadecimal digits, "" if only the repository's index is asked.
+	SHA256 string `yaml:"sha256"`
+	// Images are those that pods of the chart have with our values, Prometheus's apart.
+	Images []string `yaml:"images"`
+}
+
+// Prometheus is the image that both meshes' Prometheus has.
+type Prometheus struct {
+	Registry string `yaml:"registry"`
+	Name     string `yaml:"name"`
+	Tag      string `yaml:"tag"`
+}
+
+// Image is the whole reference.
+func (p Prometheus) Image() string { return p.Registry + "/" + p.Name + ":" + p.Tag }
+
+// The charts.
+const (
+	LinkerdCRDs         = "linkerd-crds"
+	LinkerdControlPlane = "linkerd-control-plane"
+	LinkerdViz          = "linkerd-viz"
+	Flagger             = "flagger"
+)
+
+// charts are all of them, in the order of their installation.
+func charts() []string { return []string{LinkerdCRDs, LinkerdControlPlane, LinkerdViz, Flagger} }
+
+// Versions reads versions.yaml. It fails only if this build of coalmine is broken.
+func Versions() (Pins, error) {
+	text, err := files.ReadFile("versions.yaml")
+	if err != nil {
+		return Pins{}, err
+	}
+	return parse(text)
+}
+
+// parse is strict: unknown fields, and anything that is not pinned, are errors.
+func parse(text []byte) (Pins, error) {
+	var p Pins
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	err := d.Decode(&p)
+	if err == nil {
+		err = p.check()
+	}
+	if err != nil {
+		return Pins{}, fmt.Errorf("versions.yaml: %w", err)
+	}
+	return p, nil
+}
+
+func (p Pins) check() error {
+	var errs []error
+	demand := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, errors.New(what))
+		}
+	}
+	_, digest, _ := strings.Cut(p.Node.Image, "@sha256:")
+	demand(isSHA256(digest), "node.image: has no digest")
+	demand(strings.Contains(p.Node.Image, ":"+p.Node.Kubernetes+"@"), "node.kubernetes: is not the tag of node.image")
+	demand(isSHA256(p.GatewayAPI.SHA256), "gatewayAPI.sha256: want 64 hexadecimal digits")
+	demand(strings.HasPrefix(p.GatewayAPI.URL, "https://"), "gatewayAPI.url: want https")
+	demand(p.GatewayAPI.Folder != "", "gatewayAPI.folder: is missing")
+	demand(strings.Contains(p.GatewayAPI.URL, p.GatewayAPI.Version) && p.GatewayAPI.Version != "", "gatewayAPI.version: is not the one of the url")
+	demand(p.Prometheus.Registry != "" && p.Prometheus.Name != "" && p.Prometheus.Tag != "", "prometheus: want registry, name and tag")
+	var names []string
+	for _, c := range p.Charts {
+		names = append(names, c.Name)
+		demand(c.Version != "", "charts: "+c.Name+": version: is missing")
+		demand(strings.HasPrefix(c.Repo, "https://"), "charts: "+c.Name+": repo: want https")
+		demand(c.SHA256 == "" || isSHA256(c.SHA256), "charts: "+c.Name+": sha256: want 64 hexadecimal digits or none")
+	}
+	demand(slices.Equal(names, charts()), fmt.Sprintf("charts: want %v, have %v", charts(), names))
+	return errors.Join(errs...)
+}
+
+func isSHA256(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// Chart returns the chart of a name.
+func (p Pins) Chart(name string) (Chart, bool) {
+	i := slices.IndexFunc(p.Charts, func(c Chart) bool { return c.Name == name })
+	if i < 0 {
+		return Chart{}, false
+	}
+	return p.Charts[i], true
+}
+
+// Images are those of all pods in a cluster with a mesh, without the node's and coalmine's own.
+func (p Pins) Images(mesh string) []string {
+	images := []string{p.Prometheus.Image()}
+	for _, c := range p.Charts {
+		if mesh == Linkerd || c.Name == Flagger {
+			images = append(images, c.Images...)
+		}
+	}
+	return images
+}
