@@ -1,0 +1,150 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+)
+
+// RESTConfig is how to speak to the cluster from this machine. It comes from the node and not from the user's kubeconfig, which may
+// say anything.
+func (c *Cluster) RESTConfig(ctx context.Context) (*rest.Config, error) {
+	kubeconfig, err := c.kubeconfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	config, err := clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig of cluster %s: %w", c.name, err)
+	}
+	// Bringing a cluster up asks more than the default of 5 requests a second allows.
+	config.QPS, config.Burst = 100, 200
+	return config, nil
+}
+
+// kubeconfig has the cluster, the user and the context of kind's making, and nothing else.
+func (c *Cluster) kubeconfig(ctx context.Context) (*api.Config, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		text, err := c.provider.KubeConfig(c.name, false)
+		got <- answer{text, err}
+	}()
+	select {
+	case a := <-got:
+		if a.err != nil {
+			return nil, explain(a.err)
+		}
+		return clientcmd.Load([]byte(a.text))
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// addContext puts the cluster into the user's kubeconfig, in one write. Unlike kind's own export it leaves the current context as it
+// is, unless there is none.
+func (c *Cluster) addContext(ctx context.Context) error {
+	ours, err := c.kubeconfig(ctx)
+	if err != nil {
+		return err
+	}
+	return c.modify(ctx, func(theirs *api.Config) {
+		theirs.Clusters[c.Context()] = ours.Clusters[c.Context()]
+		theirs.AuthInfos[c.Context()] = ours.AuthInfos[c.Context()]
+		theirs.Contexts[c.Context()] = ours.Contexts[c.Context()]
+		if theirs.CurrentContext == "" {
+			theirs.CurrentContext = c.Context()
+		}
+	})
+}
+
+func (c *Cluster) hasContext() (bool, error) {
+	config, err := clientcmd.NewDefaultPathOptions().GetStartingConfig()
+	if err != nil {
+		return false, badKubeconfig(err)
+	}
+	return config.Contexts[c.Context()] != nil && config.Clusters[c.Context()] != nil && config.AuthInfos[c.Context()] != nil, nil
+}
+
+// removeContext takes the cluster out of the user's kubeconfig and tells whether it was there. A file that then says nothing is
+// removed, and so is its folder when it is empty: they were made by addContext.
+func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
+	had := map[string]bool{}
+	for _, file := range clientcmd.NewDefaultPathOptions().GetLoadingPrecedence() {
+		if config, err := clientcmd.LoadFromFile(file); err == nil && config.Contexts[c.Context()] != nil {
+			had[file] = true
+		}
+	}
+	err := c.modify(ctx, func(theirs *api.Config) {
+		delete(theirs.Clusters, c.Context())
+		delete(theirs.AuthInfos, c.Context())
+		delete(theirs.Contexts, c.Context())
+		if theirs.CurrentContext == c.Context() {
+			theirs.CurrentContext = ""
+		}
+	})
+	if err != nil {
+		return false, err
+	}
+	for file := range had {
+		if err := removeEmpty(file); err != nil {
+			return true, badKubeconfig(err)
+		}
+	}
+	return len(had) > 0, nil
+}
+
+func removeEmpty(file string) error {
+	config, err := clientcmd.LoadFromFile(file)
+	if err != nil {
+		return err
+	}
+	if len(config.Clusters)+len(config.AuthInfos)+len(config.Contexts)+len(config.Extensions) > 0 || config.CurrentContext != "" {
+		return nil
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// It fails when the folder is not empty, which is as well.
+	_ = os.Remove(filepath.Dir(file))
+	return nil
+}
+
+// modify changes the user's kubeconfig as kubectl does: KUBECONFIG says which files, they are locked while they are written, and
+// what is not changed stays. Another program may hold the lock for a moment.
+func (c *Cluster) modify(ctx context.Context, change func(*api.Config)) error {
+	files := clientcmd.NewDefaultPathOptions()
+	var err error
+	for _, pause := range []time.Duration{0, 10 * time.Millisecond, 100 * time.Millisecond, time.Second} {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		var config *api.Config
+		if config, err = files.GetStartingConfig(); err != nil {
+			break
+		}
+		change(config)
+		if err = clientcmd.ModifyConfig(files, *config, true); err == nil {
+			return nil
+		}
+	}
+	return badKubeconfig(err)
+}
+
+func badKubeconfig(err error) error {
+	return &Problem{Kubeconfig, fmt.Errorf("the kubeconfig of this user: %w", err),
+		"repair the file (kubectl config view shows what is wrong; a FILE.lock that is left over is to be removed), or set KUBECONFIG to another one"}
+}
