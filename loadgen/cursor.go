@@ -63,11 +63,16 @@ func (c *Cursor) advance() {
 	for c.compute() {
 		c.ahead.Seq = c.seq
 		c.seq++
-		if c.shard.Count <= 1 || c.shard.has(c.deal, c.ahead.User) {
+		if c.has(&c.ahead) {
 			return
 		}
 	}
 	c.ahead, c.ended = Arrival{}, true
+}
+
+// has tells whether an arrival of the whole plan is the cursor's.
+func (c *Cursor) has(a *Arrival) bool {
+	return (c.plan.only == nil || c.plan.only[a.Cohort]) && (c.shard.Count <= 1 || c.shard.has(c.deal, a.User))
 }
 
 // compute makes the next arrival of the whole plan, but for its Seq: the first of those of all processes. At one instant a

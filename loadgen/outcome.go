@@ -20,6 +20,8 @@ type Outcome struct {
 	Failure string
 	// Version is the one that served, "" where the answer did not say.
 	Version string
+	// Workload is the one that the version ran in, where the answer said so.
+	Workload string
 	// Hit and Wrong are the ground truth, where the answer has it: an injected fault touched the request, its content is wrong.
 	Hit, Wrong bool
 	// BytesIn counts the answer's body.

@@ -35,6 +35,8 @@ type Plan struct {
 	visitors []*visitor
 	// log is what is replayed; nil for a plan of draws.
 	log *replayed
+	// only has the cohorts whose arrivals are played; nil for all.
+	only []bool
 	// steady holds the headers of cohorts whose users all send the same.
 	steady [][]Pair
 

@@ -29,6 +29,17 @@ func ParseShard(s string) (Shard, error) {
 	return Shard{i, n}, nil
 }
 
+// Only is the plan with the arrivals of the cohorts that a function says yes to, for executors that send a part of the users' requests
+// each. The arrivals have the numbers that they have in the whole plan; what is said of rates is said of the whole plan.
+func (p *Plan) Only(cohort func(c *Cohort) bool) *Plan {
+	part := *p
+	part.only = make([]bool, len(p.workload.Cohorts))
+	for i := range part.only {
+		part.only[i] = (p.only == nil || p.only[i]) && cohort(&p.workload.Cohorts[i])
+	}
+	return &part
+}
+
 // String is i/n, and 1/1 for the whole plan.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", max(s.Index, 1), max(s.Count, 1)) }
 

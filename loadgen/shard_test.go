@@ -40,6 +40,40 @@ func TestSharesPartitionThePlan(t *testing.T) {
 	})
 }
 
+// Parts by cohort are of the same plan: together they have every arrival once, in shards too.
+func TestOnlyPartitionsThePlan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, err := loadgen.NewPlan(shop(loadgen.Curve{Constant: 100}), rapid.Uint64().Draw(t, "seed"), 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := map[string]bool{}
+		for _, c := range p.Cohorts() {
+			first[c.Name] = rapid.Bool().Draw(t, c.Name)
+		}
+		var union []loadgen.Arrival
+		for _, part := range []*loadgen.Plan{
+			p.Only(func(c *loadgen.Cohort) bool { return first[c.Name] }),
+			p.Only(func(c *loadgen.Cohort) bool { return !first[c.Name] }),
+			p.Only(func(c *loadgen.Cohort) bool { return first[c.Name] }).Only(func(c *loadgen.Cohort) bool { return !first[c.Name] }),
+		} {
+			for i := 1; i <= 2; i++ {
+				for c := part.Share(loadgen.Shard{Index: i, Count: 2}); ; {
+					a, ok := c.Next()
+					if !ok {
+						break
+					}
+					union = append(union, a)
+				}
+			}
+		}
+		slices.SortFunc(union, func(a, b loadgen.Arrival) int { return int(a.Seq) - int(b.Seq) })
+		if !slices.Equal(union, arrivals(p)) {
+			t.Fatalf("%d arrivals in the parts are not the plan", len(union))
+		}
+	})
+}
+
 func TestSharesAreEven(t *testing.T) {
 	p := newPlan(t, shop(loadgen.Curve{Constant: 2000}), 1, 20*time.Second)
 	users := map[uint32]bool{}

@@ -7,6 +7,7 @@ package attack
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -31,6 +32,9 @@ type Attack struct {
 	Shard loadgen.Shard
 	// Targets are the base URLs by route index: http or https, host, and a path that goes before the routes'.
 	Targets []*url.URL
+	// Begin is when traffic begins, for several attacks that begin together; the zero time is as soon as connections stand. If it is
+	// over by then, the attack is broken off with [ErrLate].
+	Begin time.Time
 	// Workers is the largest number of requests in flight; further ones wait, which counts as latency. 0 is as many as the plan
 	// sends in a second at its peak, from 16 to 4,096.
 	Workers int
@@ -78,6 +82,9 @@ type Report struct {
 	Lag Lag
 }
 
+// ErrLate says that the time at which traffic was to begin is over.
+var ErrLate = errors.New("the time at which traffic was to begin was over before the connections stood")
+
 // Lag has quantiles of the schedule's error. They are at most 3.2 % over the truth.
 type Lag struct{ P50, P90, P99, Max time.Duration }
 
@@ -99,5 +106,9 @@ func (a Attack) Run(ctx context.Context) (Report, error) {
 	if ctx.Err() != nil {
 		return Report{Begin: time.Now(), Unsent: r.schedule.unsent()}, context.Cause(ctx)
 	}
-	return r.play(ctx)
+	begin, err := r.await(ctx)
+	if err != nil {
+		return Report{Begin: begin, Unsent: r.schedule.unsent()}, err
+	}
+	return r.play(ctx, begin)
 }

@@ -92,6 +92,7 @@ func (c *carrier) read(f *flight, req *http.Request, resp *http.Response) {
 	if f.version == "" && c.versionHeader != "" {
 		f.version = resp.Header.Get(c.versionHeader)
 	}
+	f.workload = mark.Workload(resp.Header, c.service)
 	f.hit, f.wrong = mark.Truth(resp.Header)
 	if c.tickets {
 		f.header = resp.Header

@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"net"
+	"time"
 )
 
 // Observe lets a test see what connections carry.
@@ -27,5 +28,5 @@ func RunStocked(ctx context.Context, a Attack, stocked func()) (Report, error) {
 	defer r.close()
 	r.dialer.stockUp(ctx, a.Targets, r.warm())
 	stocked()
-	return r.play(ctx)
+	return r.play(ctx, time.Time{})
 }

@@ -35,6 +35,7 @@ type flight struct {
 	status      uint16
 	reason      string // the status in the answer's own words
 	version     string
+	workload    string
 	hit, wrong  bool
 	header      http.Header
 	// isEnded is guarded by the lock of flights, as are the neighbours in their ring.
@@ -218,6 +219,6 @@ func (fs *flights) close() {
 func (f *flight) outcome(o *loadgen.Outcome) {
 	*o = loadgen.Outcome{
 		Arrival: f.arrival, Attempt: f.attempt, Intended: f.at, Sent: f.sent, Latency: f.ended - f.arrival.At,
-		Status: f.status, Failure: f.failure, Version: f.version, Hit: f.hit, Wrong: f.wrong, BytesIn: f.body.read,
+		Status: f.status, Failure: f.failure, Version: f.version, Workload: f.workload, Hit: f.hit, Wrong: f.wrong, BytesIn: f.body.read,
 	}
 }

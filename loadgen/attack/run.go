@@ -2,6 +2,7 @@ package attack
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -88,15 +89,37 @@ func (r *run) warm() int {
 	return r.Connections
 }
 
+// await returns the begin of traffic when it has come, the zero time for as soon as may be.
+func (r *run) await(ctx context.Context) (time.Time, error) {
+	if r.Begin.IsZero() {
+		return r.Begin, nil
+	}
+	now := time.Now()
+	begin := now.Add(r.Begin.Sub(now)) // with the monotonic clock, which a time from elsewhere lacks
+	if begin.Before(now) {
+		return now, fmt.Errorf("%w, by %v", ErrLate, now.Sub(begin))
+	}
+	wait, cancel := context.WithDeadline(ctx, begin)
+	defer cancel()
+	<-wait.Done()
+	if ctx.Err() != nil {
+		return begin, context.Cause(ctx)
+	}
+	return begin, nil
+}
+
 // play runs vegeta's attack and tells of its results.
-func (r *run) play(ctx context.Context) (Report, error) {
+func (r *run) play(ctx context.Context, begin time.Time) (Report, error) {
 	client := http.Client{
 		Transport:     r.carrier,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	attacker := vegeta.NewAttacker(vegeta.Client(&client), vegeta.MaxBody(0),
 		vegeta.Workers(uint64(max(r.Connections, 1))), vegeta.MaxWorkers(uint64(r.Workers)))
-	r.start(time.Now())
+	if begin.IsZero() {
+		begin = time.Now()
+	}
+	r.start(begin)
 	stopped := make(chan struct{})
 	unwatch := context.AfterFunc(ctx, func() {
 		defer close(stopped)

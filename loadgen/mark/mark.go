@@ -14,6 +14,11 @@ const (
 	RequestHeader = "Coalmine-Request"
 	// ServedHeader lists who worked on the answer, first the one that was asked: frontend=v1, backend=v2.
 	ServedHeader = "Coalmine-Served"
+	// WorkloadHeader lists the workloads that they are of, in the same form, where they know it: frontend=frontend,
+	// backend=backend-primary.
+	WorkloadHeader = "Coalmine-Workload"
+	// DrillHeader marks the probes of a rehearsed rollback. They are no users' requests: services say who they are, and do no work.
+	DrillHeader = "X-Coalmine-Drill"
 	// FaultHeader lists the injected faults that touched the request: backend/points-row-missing. It is missing for none.
 	FaultHeader = "Coalmine-Fault"
 	// WrongHeader is 1 where the content is wrong on purpose.
@@ -73,19 +78,23 @@ func Parse(value string) (Request, bool) {
 
 // Version returns the version of a service among those that served; "" for a service that did not. An empty service stands for
 // the last one on the list.
-func Version(h http.Header, service string) string {
-	for _, served := range h[ServedHeader] {
+func Version(h http.Header, service string) string { return listed(h[ServedHeader], service) }
+
+// Workload returns the workload of a service among those that served, as [Version] does its version.
+func Workload(h http.Header, service string) string { return listed(h[WorkloadHeader], service) }
+
+func listed(list []string, service string) string {
+	for _, served := range list {
 		for one := range strings.SplitSeq(served, ", ") {
-			name, version, ok := strings.Cut(one, "=")
+			name, what, ok := strings.Cut(one, "=")
 			if ok && name == service {
-				return version
+				return what
 			}
 		}
 	}
 	if service != "" {
 		return ""
 	}
-	list := h[ServedHeader]
 	if len(list) == 0 {
 		return ""
 	}

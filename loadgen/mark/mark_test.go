@@ -55,6 +55,9 @@ func TestVersionOfWhoServed(t *testing.T) {
 		{[]string{"frontend"}, "frontend", ""},
 		{nil, "", ""}, {nil, "backend", ""},
 	} {
+		if got := mark.Workload(http.Header{mark.WorkloadHeader: c.lines}, c.service); got != c.want {
+			t.Errorf("%q of %q: workload %q, want %q", c.service, c.lines, got, c.want)
+		}
 		if got := mark.Version(http.Header{mark.ServedHeader: c.lines}, c.service); got != c.want {
 			t.Errorf("%q of %q: %q, want %q", c.service, c.lines, got, c.want)
 		}

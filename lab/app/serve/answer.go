@@ -19,11 +19,15 @@ type answer struct {
 	// begun is set once something was written.
 	begun bool
 	hit   string // value of the fault header
+	// behind are the workloads of the services that were called.
+	behind string
 }
 
 // paper is what every answer of a server has in common.
 type paper struct {
 	served string // service=version
+	// workload is service=workload, "" where it is not known.
+	workload string
 	// opening is the beginning of a JSON object: service and version.
 	opening string
 	routes  []string // by number, quoted
@@ -43,6 +47,9 @@ func newPaper(s *Server) paper {
 	p := paper{
 		served: s.cfg.Service + "=" + s.cfg.Version, faults: map[string]string{}, blank: []byte(strings.Repeat(" ", stretch)),
 		opening: `{"service":` + quoted(s.cfg.Service) + `,"version":` + quoted(s.cfg.Version),
+	}
+	if s.cfg.Deployment != "" {
+		p.workload = s.cfg.Service + "=" + listed(s.cfg.Deployment)
 	}
 	for _, name := range s.routes.names {
 		p.routes = append(p.routes, quoted(name))
@@ -136,6 +143,9 @@ func (a *answer) write(status int, served string, body []byte, size int) {
 	a.begun = true
 	h := a.w.Header()
 	h[mark.ServedHeader] = []string{served}
+	if workloads := a.workloads(); workloads != "" {
+		h[mark.WorkloadHeader] = []string{workloads}
+	}
 	if a.hit != "" {
 		h[mark.FaultHeader] = []string{a.hit}
 	}
@@ -151,6 +161,15 @@ func (a *answer) write(status int, served string, body []byte, size int) {
 		return
 	}
 	a.fill(body, size)
+}
+
+// workloads is the list of those who served, as far as they say of what they are.
+func (a *answer) workloads() string {
+	own := a.server.paper.workload
+	if own == "" || a.behind == "" {
+		return own + a.behind
+	}
+	return own + ", " + a.behind
 }
 
 // fill writes a body. A client that does not take it leaves the rest.

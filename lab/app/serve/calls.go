@@ -47,9 +47,9 @@ func newCalls(to map[string]*url.URL) calls {
 // reply is what another service answered.
 type reply struct {
 	status int
-	// served and faults are lists as in the headers, of the whole chain behind.
-	served, faults string
-	wrong          bool
+	// served, workloads and faults are lists as in the headers, of the whole chain behind.
+	served, workloads, faults string
+	wrong                     bool
 }
 
 var errNoUpstream = errors.New("its address is not known")
@@ -72,7 +72,10 @@ func (c *calls) call(v *visit, service, route, marked string) (reply, error) {
 		return reply{}, err
 	}
 	hit, wrong := mark.Truth(r.Header)
-	p := reply{status: r.StatusCode, served: strings.Join(r.Header[mark.ServedHeader], ", "), wrong: wrong}
+	p := reply{
+		status: r.StatusCode, served: strings.Join(r.Header[mark.ServedHeader], ", "),
+		workloads: strings.Join(r.Header[mark.WorkloadHeader], ", "), wrong: wrong,
+	}
 	if hit {
 		p.faults = strings.Join(r.Header[mark.FaultHeader], ", ")
 	}

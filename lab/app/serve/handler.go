@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"coalmine/lab/app"
+	"coalmine/loadgen/mark"
 )
 
 // Bounds of a request's body, which is read and thrown away.
@@ -31,6 +32,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.rescue(a, r)
 	if s.routes.own[r.URL.Path] {
 		s.operate(a, r)
+		return
+	}
+	if r.Header.Get(mark.DrillHeader) != "" {
+		s.drill(a)
 		return
 	}
 	route, allowed, ok := s.routes.find(r)
@@ -122,6 +127,7 @@ func (s *Server) work(a *answer, v *visit) {
 	s.count(v, status)
 	killed := s.pod.leave(v)
 	a.faults(v.faults, behind.faults)
+	a.behind = behind.workloads
 	a.serve(v, status, wrong, behind.served)
 	if killed {
 		a.flush()
@@ -171,6 +177,16 @@ func (s *Server) leftEarly(v *visit, err error) {
 		s.count(v, statusLeft)
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// drill answers a probe of a drill: who would serve is all that it asks.
+func (s *Server) drill(a *answer) {
+	if left := s.pod.startsIn(); left > 0 || s.stopping.Load() {
+		a.refuse(http.StatusServiceUnavailable, "the service is not ready")
+		return
+	}
+	b := []byte(s.paper.opening + "}\n")
+	a.write(http.StatusOK, s.paper.served, b, len(b))
 }
 
 // count adds an answer to the metrics.

@@ -62,6 +62,12 @@ func (p *pod) startsIn() time.Duration {
 	return max(p.readyAt-p.now(), 0)
 }
 
+func (p *pod) setWeight(percent float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.app.SetWeight(percent)
+}
+
 // lives counts the lives before this one.
 func (p *pod) lives() int {
 	p.mu.Lock()

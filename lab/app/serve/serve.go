@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,8 @@ import (
 type Config struct {
 	// Service and Version that is served.
 	Service, Version string
+	// Deployment is the workload that the server is a pod of, which answers tell; "" tells none.
+	Deployment string
 	// Workload has the routes that can be asked for, and the cohorts that requests are told apart by.
 	Workload *loadgen.Workload
 	// Model compiles the version's behaviour for the seed of a plan. It is asked once for a seed, and again when many others came
@@ -32,7 +35,8 @@ type Config struct {
 	Model func(seed uint64) (*app.Model, error)
 	// Seed is that of requests without a mark.
 	Seed uint64
-	// Weight is the share of the service's traffic that this version gets, in percent; 0 stands for 100.
+	// Weight is the share of the service's traffic that this version gets, in percent, until [Server.SetWeight] says otherwise; 0
+	// stands for 100.
 	Weight float64
 	// Upstreams has the base URL of each service that the behaviour calls. A call of another is answered 502.
 	Upstreams map[string]*url.URL
@@ -100,6 +104,12 @@ func New(c Config) (*Server, error) {
 
 // StartsIn is the time to readiness: what is left of the start-up, 0 for a service that is there.
 func (s *Server) StartsIn() time.Duration { return s.pod.startsIn() }
+
+// SetWeight sets the share of the service's traffic that this version gets, in percent, for faults that ask for it.
+func (s *Server) SetWeight(percent float64) { s.pod.setWeight(percent) }
+
+// Metrics serves what the server shows to Prometheus, for who listens to Prometheus somewhere else than to users.
+func (s *Server) Metrics() http.Handler { return s.meters }
 
 // Restarts counts the lives of the service after the first.
 func (s *Server) Restarts() int { return s.pod.lives() }

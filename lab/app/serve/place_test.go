@@ -1,0 +1,88 @@
+package serve_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"coalmine/lab/app"
+	"coalmine/loadgen/mark"
+)
+
+// Answers tell which Deployments their pods are of, those of refusals too.
+func TestAnswersTellTheWorkload(t *testing.T) {
+	clock := newInstantClock(t)
+	behind := config(t, "backend", constant(time.Millisecond), clock)
+	behind.Deployment = "backend-primary"
+	backend := start(t, behind)
+	b := constant(time.Millisecond)
+	r := b.Routes[""]
+	r.Calls = "backend"
+	b.Routes[""] = r
+	front := config(t, "frontend", b, clock)
+	front.Deployment, front.Upstreams = "frontend", map[string]*url.URL{"backend": backend.base()}
+	x := start(t, front)
+	for path, want := range map[string]string{"/": "frontend=frontend, backend=backend-primary", "/nowhere": "frontend=frontend"} {
+		if a := x.ask("GET", path); a.header.Get(mark.WorkloadHeader) != want {
+			t.Errorf("%s: %q", path, a.header.Get(mark.WorkloadHeader))
+		}
+	}
+	front.Deployment = ""
+	if a := start(t, front).ask("GET", "/"); a.header.Get(mark.WorkloadHeader) != "backend=backend-primary" {
+		t.Errorf("a frontend that does not know: %q", a.header.Get(mark.WorkloadHeader))
+	}
+}
+
+// Probes of a drill learn who would serve. They are no users' requests: they are in no metric and meet no fault.
+func TestDrill(t *testing.T) {
+	b := constant(time.Millisecond)
+	b.Faults = []app.Fault{{Name: "all", Effect: app.Effect{Status: 500}}}
+	c := config(t, "shop", b, newInstantClock(t))
+	c.Deployment = "shop-primary"
+	x := start(t, c)
+	for range 3 {
+		a := x.ask("GET", "/", mark.DrillHeader+": forward")
+		if a.status != 200 || a.header.Get(mark.WorkloadHeader) != "shop=shop-primary" || a.header.Get(mark.FaultHeader) != "" {
+			t.Errorf("%+v", a)
+		}
+	}
+	if got := x.metric("app_http_requests_total"); got != "none" {
+		t.Errorf("requests are counted: %s", got)
+	}
+	b.StartUp = time.Hour
+	if a := start(t, config(t, "shop", b, newInstantClock(t))).ask("GET", "/", mark.DrillHeader+": forward"); a.status != 503 {
+		t.Errorf("before the service is ready: %d", a.status)
+	}
+}
+
+func TestSetWeight(t *testing.T) {
+	b := constant(time.Millisecond)
+	b.Faults = []app.Fault{{Name: "much", When: app.When{Weight: 50}, Effect: app.Effect{Status: 503}}}
+	c := config(t, "shop", b, newInstantClock(t))
+	c.Weight = 10
+	x := start(t, c)
+	for _, w := range []struct {
+		percent float64
+		want    int
+	}{{10, 200}, {50, 503}, {49, 200}, {0, 200}} {
+		x.SetWeight(w.percent)
+		if a := x.ask("GET", "/"); a.status != w.want {
+			t.Errorf("at %g %%: %d", w.percent, a.status)
+		}
+	}
+}
+
+// Metrics are the same wherever they are asked for.
+func TestMetricsBeside(t *testing.T) {
+	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
+	x.ask("GET", "/")
+	beside := httptest.NewRecorder()
+	x.Metrics().ServeHTTP(beside, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	line := `app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"} 1`
+	if !strings.Contains(beside.Body.String(), line) {
+		t.Error(beside.Body)
+	}
+}
