@@ -264,8 +264,10 @@ func TestOtherPortsAndDeadPodsAreNotScraped(t *testing.T) {
 	targets := map[string]func(*pod){
 		"users' port":        func(p *pod) { p.container, p.portName, p.port = "a", "http", 8080 },
 		"proxy's other port": func(p *pod) { p.container, p.port = place.ProxyContainer, place.InboundPort },
-		"ended service":      func(p *pod) { p.container, p.portName, p.port, p.phase = "a", "http-metrics", place.MetricsPort, "Succeeded" },
-		"ended proxy":        func(p *pod) { p.container, p.port, p.phase = place.ProxyContainer, place.AdminPort, "Failed" },
+		"ended service": func(p *pod) {
+			p.container, p.portName, p.port, p.phase = "a", "http-metrics", place.MetricsPort, "Succeeded"
+		},
+		"ended proxy": func(p *pod) { p.container, p.port, p.phase = place.ProxyContainer, place.AdminPort, "Failed" },
 	}
 	for name, change := range targets {
 		p := alive
