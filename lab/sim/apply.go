@@ -12,10 +12,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"coalmine/lab"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
+	"coalmine/lab/stage"
 	"coalmine/scenarios"
 )
 
@@ -25,28 +25,16 @@ func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) 
 		if err := w.apply(ctx, o); err != nil {
 			return fmt.Errorf("%s: %s %s: %w", o.Source, o.Kind, o.Name, err)
 		}
-		fact := event.Applied{ObjectKind: o.Kind, Namespace: o.Namespace, Name: o.Name, Owner: owner}
-		if owner == event.OwnerLearner {
-			fact.Source = o.Source.String()
-		}
-		if m, ok := o.Value.(metav1.Object); ok {
-			fact.Annotations = m.GetAnnotations()
-		}
-		w.note(sourceRun, fact)
+		w.note(sourceRun, stage.Applied(o, owner))
 	}
 	return nil
 }
 
 // applyManifests decodes and creates manifests of the scenario's.
 func (w *world) applyManifests(ctx context.Context, name, manifests string) error {
-	if strings.TrimSpace(manifests) == "" {
-		return nil
-	}
-	env := lab.Environment(w.flight.Scenario)
-	env.ReleaseTarget = "" // the platform brings no canary
-	set, err := guardrail.Parse(map[string][]byte{name: []byte(manifests)}, env)
-	if err != nil {
-		return fmt.Errorf("the scenario's manifests: %w", err)
+	set, err := stage.Manifests(w.flight.Scenario, name, manifests)
+	if err != nil || set == nil {
+		return err
 	}
 	return w.applySet(ctx, set, event.OwnerScenario)
 }
@@ -56,13 +44,15 @@ func (w *world) applyManifests(ctx context.Context, name, manifests string) erro
 func (w *world) apply(ctx context.Context, o guardrail.Object) error {
 	create, update, ns := metav1.CreateOptions{}, metav1.UpdateOptions{}, scenarios.Namespace
 	var err error
-	switch v := o.Value.DeepCopyObject().(type) {
+	object := o.Value.DeepCopyObject()
+	stage.Localize(object, localHosts{w})
+	switch v := object.(type) {
 	case *flaggerv1.Canary:
-		_, err = w.flaggerClient.FlaggerV1beta1().Canaries(ns).Create(ctx, w.localCanary(v), create)
+		_, err = w.flaggerClient.FlaggerV1beta1().Canaries(ns).Create(ctx, v, create)
 	case *flaggerv1.MetricTemplate:
-		_, err = w.flaggerClient.FlaggerV1beta1().MetricTemplates(ns).Create(ctx, w.localTemplate(v), create)
+		_, err = w.flaggerClient.FlaggerV1beta1().MetricTemplates(ns).Create(ctx, v, create)
 	case *flaggerv1.AlertProvider:
-		_, err = w.flaggerClient.FlaggerV1beta1().AlertProviders(ns).Create(ctx, w.localAlertProvider(v), create)
+		_, err = w.flaggerClient.FlaggerV1beta1().AlertProviders(ns).Create(ctx, v, create)
 	case *gatewayv1beta1.HTTPRoute:
 		_, err = w.flaggerClient.GatewayapiV1beta1().HTTPRoutes(ns).Create(ctx, v, create)
 	case *autoscalingv2.HorizontalPodAutoscaler:
@@ -89,53 +79,25 @@ func (w *world) apply(ctx context.Context, o guardrail.Object) error {
 	return err
 }
 
-// localCanary lets a canary's metrics server and webhooks point to this run.
-func (w *world) localCanary(c *flaggerv1.Canary) *flaggerv1.Canary {
-	// With its type set an object need not be looked up in the global scheme, which another run may be writing.
-	c.TypeMeta = metav1.TypeMeta{APIVersion: flaggerv1.SchemeGroupVersion.String(), Kind: flaggerv1.CanaryKind}
-	c.Spec.MetricsServer = "http://" + w.hosts.prometheus + "/" + c.Name + "." + scenarios.Namespace
-	if a := c.GetAnalysis(); a != nil {
-		for i := range a.Webhooks {
-			host := w.hosts.gate(c.Name, i)
-			w.remove = append(w.remove, w.net.Handle(host, w.gates(c.Name, a.Webhooks[i].Type)))
-			a.Webhooks[i].URL = strings.Replace(a.Webhooks[i].URL, "//"+guardrail.GateHost, "//"+host, 1)
-		}
-		for i := range a.Metrics {
-			if a.Metrics[i].Query != "" {
-				a.Metrics[i].Query = w.marked(a.Metrics[i].Query, a.Metrics[i].Name)
-			}
-		}
+// localHosts lets the learner's objects point to this run.
+type localHosts struct{ w *world }
+
+// Prometheus implements [stage.Hosts].
+func (h localHosts) Prometheus(canary string) string {
+	if canary == "" {
+		return "http://" + h.w.hosts.prometheus
 	}
-	return c
+	return "http://" + h.w.hosts.prometheus + "/" + canary + "." + scenarios.Namespace
 }
 
-// localTemplate lets a metric template point to this run's Prometheus, and its queries tell who asks.
-func (w *world) localTemplate(t *flaggerv1.MetricTemplate) *flaggerv1.MetricTemplate {
-	t.Spec.Provider.Address = "http://" + w.hosts.prometheus
-	t.Spec.Query = w.marked(t.Spec.Query, t.Name)
-	return t
+// Alerts implements [stage.Hosts].
+func (h localHosts) Alerts(provider string) string {
+	return "http://" + h.w.hosts.alerts + "/" + provider
 }
 
-// localAlertProvider lets an alert provider post to this run's collector: alerts are evidence here, nobody is paged.
-func (w *world) localAlertProvider(p *flaggerv1.AlertProvider) *flaggerv1.AlertProvider {
-	p.Spec.Address = "http://" + w.hosts.alerts + "/" + p.Name
-	p.Spec.SecretRef = nil
-	return p
-}
-
-// mark begins the comment that tells a query's asker; Flagger fills in the canary's name with the rest of the query.
-const mark = "# coalmine "
-
-func (w *world) marked(query, metric string) string {
-	return strings.TrimRight(query, " \t\r\n") + "\n" + mark + "{{ name }}.{{ namespace }} " + metric
-}
-
-// unmarked takes a marked query apart.
-func unmarked(query string) (promQL, canary, metric string) {
-	i := strings.LastIndex(query, mark)
-	if i < 0 {
-		return query, "", ""
-	}
-	canary, metric, _ = strings.Cut(query[i+len(mark):], " ")
-	return strings.TrimSpace(query[:i]), canary, metric
+// Gate implements [stage.Hosts]: each webhook has a host of its own.
+func (h localHosts) Gate(canary string, n int, hook flaggerv1.CanaryWebhook) string {
+	host := h.w.hosts.gate(canary, n)
+	h.w.remove = append(h.w.remove, h.w.net.Handle(host, h.w.gates(canary, hook.Type)))
+	return strings.Replace(hook.URL, "//"+guardrail.GateHost, "//"+host, 1)
 }

@@ -13,6 +13,7 @@ import (
 	"coalmine/lab/services"
 	"coalmine/lab/sim/bubble"
 	"coalmine/lab/sim/dataplane"
+	"coalmine/lab/stage"
 	"coalmine/loadgen"
 	"coalmine/scenarios"
 )
@@ -138,7 +139,7 @@ func (l Load) pod(s *scenarios.Service, n int, addr netip.Addr) dataplane.Pod {
 	}
 	return dataplane.Pod{
 		Name: fmt.Sprintf("%s-%d", s.Name, n), Namespace: scenarios.Namespace, Deployment: s.Name,
-		Labels: map[string]string{"app": s.Name}, ServiceAccount: account(s, version),
+		Labels: map[string]string{"app": s.Name}, ServiceAccount: stage.Account(s, version),
 		Service: s.Name, Version: version, Workload: s.Name, Addr: addr, Port: s.TargetPort, Meshed: true,
 	}
 }

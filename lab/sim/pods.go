@@ -4,16 +4,15 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"coalmine/lab/event"
 	"coalmine/lab/mesh"
 	"coalmine/lab/sim/dataplane"
 	"coalmine/lab/sim/kube"
 	"coalmine/lab/sim/prom"
+	"coalmine/lab/stage"
 	"coalmine/scenarios"
 )
 
@@ -104,31 +103,14 @@ func (w *world) collect(s *prom.Scrape) {
 
 // noteRoutes notes how clients route now, for each route that changed.
 func (w *world) noteRoutes(routes []mesh.Route) {
+	w.statusMu.Lock()
+	cookies := w.cookies
+	w.statusMu.Unlock()
 	for _, r := range routes {
-		fact := event.Route{Name: r.Name}
-		for _, rule := range r.Rules {
-			noted := event.RouteRule{Match: w.publicCookies(rule.String())}
-			for _, b := range rule.Backends {
-				noted.Backends = append(noted.Backends, event.RouteBackend{Service: b.Service, Weight: b.Weight})
-			}
-			fact.Rules = append(fact.Rules, noted)
-		}
+		fact := stage.Route(r, cookies)
 		if words := fmt.Sprint(fact); w.routeNoted[r.Name] != words {
 			w.routeNoted[r.Name] = words
 			w.note(sourceDriver, fact)
 		}
 	}
-}
-
-// publicCookies hides the values that Flagger draws for session affinity: they differ in every run and mean nothing.
-func (w *world) publicCookies(text string) string {
-	w.statusMu.Lock()
-	defer w.statusMu.Unlock()
-	for _, cookie := range w.cookies {
-		name, drawn, _ := strings.Cut(cookie, "=")
-		if drawn != "" {
-			text = strings.ReplaceAll(text, drawn, name+"-value")
-		}
-	}
-	return text
 }

@@ -21,6 +21,7 @@ import (
 	"coalmine/lab/sim/kube"
 	"coalmine/lab/sim/network"
 	"coalmine/lab/sim/prom"
+	"coalmine/lab/stage"
 	"coalmine/scenarios"
 )
 
@@ -62,7 +63,7 @@ type world struct {
 	askedFor map[string]int // queries by canary and metric
 	statuses map[string]event.Canary
 	phase    string
-	cookies  []string // drawn by Flagger for session affinity, as name=value
+	cookies  stage.Cookies
 
 	released atomic.Int64 // when the version was released; 0 before
 	closing  atomic.Bool
@@ -216,7 +217,7 @@ func (w *world) Release(context.Context) error {
 		return err
 	}
 	d = d.DeepCopy()
-	setVersion(d, s, w.flight.Version)
+	stageOf(w.flight.Scenario).SetVersion(d, s, w.flight.Version)
 	if _, err := deployments.Update(ctx, d, metav1.UpdateOptions{}); err != nil {
 		return err
 	}
