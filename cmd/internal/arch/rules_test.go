@@ -83,7 +83,7 @@ func rules() []rule {
 		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "lab/mesh", "manifests"}},
 		{pkg: "lab/worker", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
 		{pkg: "lab/labtest", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
-		{pkg: "lab/clustertest", kubernetes: true, imports: []string{"lab", "lab/event", "lab/guardrail", "lab/timeline", "scenarios"}},
+		{pkg: "lab/clustertest", kubernetes: true, imports: []string{"lab", "lab/app", "lab/event", "lab/guardrail", "lab/timeline", "scenarios"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
 		{pkg: "lab/record", imports: []string{"lab/event"}},
