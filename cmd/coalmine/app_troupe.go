@@ -23,6 +23,7 @@ type troupe struct {
 	scenario *scenarios.Scenario
 	clock    serve.Clock
 	acts     []*act
+	aside    aside
 }
 
 // act is one service that listens.
@@ -59,6 +60,12 @@ func (env *Env) newTroupe(c *cast, clock serve.Clock, f appFlags) (*troupe, erro
 		if a.server, err = serve.New(config); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
+		if a.chosen {
+			s.aside.server, s.aside.service, s.aside.version, s.aside.log = a.server, a.service.Name, a.version, log
+		}
+	}
+	if err := s.aside.open(f); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
@@ -71,7 +78,7 @@ func (a *act) config(c *cast, clock serve.Clock, f appFlags) serve.Config {
 		ExitOnKill: f.onKill == onKillExit, Linger: f.linger, Drain: f.drain,
 	}
 	if a.chosen {
-		config.Weight = f.weight
+		config.Weight, config.Deployment = f.weight, f.workload
 	}
 	return config
 }
@@ -98,6 +105,9 @@ func addressOf(l net.Listener) *url.URL {
 // close ends a troupe that does not play.
 func (s *troupe) close() error {
 	var errs []error
+	if s.aside.metrics != nil {
+		errs = append(errs, s.aside.metrics.Close())
+	}
 	for _, a := range s.acts {
 		errs = append(errs, a.listener.Close())
 		if a.server != nil {
@@ -112,6 +122,9 @@ func (s *troupe) announce(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, a := range s.acts {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", a.service.Name, withRole(s.scenario, a.service, a.version), a.address)
+	}
+	if l := s.aside.metrics; l != nil {
+		fmt.Fprintf(table, "metrics\tof %s\t%s\n", s.aside.service, addressOf(l))
 	}
 	table.Flush()
 }
@@ -136,6 +149,7 @@ func (s *troupe) play(ctx context.Context, w io.Writer) error {
 		})
 	}
 	group.Go(func() { s.tellReady(ctx, w) })
+	group.Go(func() { s.aside.play(ctx) })
 	group.Wait()
 	return errors.Join(errs...)
 }
