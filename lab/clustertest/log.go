@@ -48,7 +48,7 @@ func (l *Log) stage(name string) (time.Duration, bool) {
 	return at, ok
 }
 
-func (l *Log) end() time.Duration { return l.Events[len(l.Events)-1].At }
+func (l *Log) end() time.Duration { return l.Line.Last.At }
 
 // phase is when the released service's canary was first seen in a phase.
 func (l *Log) phase(name string) (time.Duration, bool) {
