@@ -3,6 +3,7 @@ package manifests
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -99,6 +100,7 @@ func render(name string, v view, depth int) (string, error) {
 		"indent":  indent,
 		"quote":   quote,
 		"digest":  digest,
+		"base64":  func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) },
 	}
 	t, err := template.New(name).Funcs(functions).Option("missingkey=error").Parse(string(text))
 	if err != nil {

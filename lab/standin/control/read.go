@@ -1,0 +1,76 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	kjson "sigs.k8s.io/json"
+
+	"coalmine/lab/guardrail"
+)
+
+// custom is a kind of custom resource that the proxies obey.
+type custom struct {
+	resource schema.GroupVersionResource
+	// make returns an empty object of the kind, nil for HTTPRoutes.
+	make func() runtime.Object
+}
+
+// routeResource is the version of HTTPRoutes that Flagger writes with the mesh provider gatewayapi:v1beta1. The API server shows
+// those of v1 in it, too.
+func routeResource() schema.GroupVersionResource {
+	return v1beta1.SchemeGroupVersion.WithResource("httproutes")
+}
+
+// policies are the kinds of Linkerd's policies.
+func policies() []custom {
+	policy := func(version, resource string) schema.GroupVersionResource {
+		v, _ := schema.ParseGroupVersion(version) // a constant
+		return v.WithResource(resource)
+	}
+	return []custom{
+		{policy(guardrail.ServerVersion, "servers"), func() runtime.Object { return new(guardrail.Server) }},
+		{policy(guardrail.AuthorizationVersion, "authorizationpolicies"), func() runtime.Object { return new(guardrail.AuthorizationPolicy) }},
+		{policy(guardrail.AuthorizationVersion, "meshtlsauthentications"), func() runtime.Object { return new(guardrail.MeshTLSAuthentication) }},
+		{policy(guardrail.AuthorizationVersion, "networkauthentications"), func() runtime.Object { return new(guardrail.NetworkAuthentication) }},
+	}
+}
+
+// readPolicy decodes a policy strictly: a field that is not understood could be the one that closes a door.
+func readPolicy(c custom, u *unstructured.Unstructured) (runtime.Object, error) {
+	data, err := json.Marshal(u.Object)
+	if err != nil {
+		return nil, unreadable(u, err)
+	}
+	value := c.make()
+	strict, err := kjson.UnmarshalStrict(data, value)
+	if err := errors.Join(append(strict, err)...); err != nil {
+		return nil, unreadable(u, err)
+	}
+	if s, ok := value.(*guardrail.Server); ok && s.Spec.PodSelector != nil {
+		if _, err := metav1.LabelSelectorAsSelector(s.Spec.PodSelector); err != nil {
+			return nil, unreadable(u, err)
+		}
+	}
+	return value, nil
+}
+
+// readRoute decodes an HTTPRoute. Fields that came with later versions of the Gateway API are passed over, as Linkerd's policy
+// controller does with what it does not know.
+func readRoute(u *unstructured.Unstructured) (*v1beta1.HTTPRoute, error) {
+	route := &v1beta1.HTTPRoute{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, route); err != nil {
+		return nil, unreadable(u, err)
+	}
+	return route, nil
+}
+
+func unreadable(u *unstructured.Unstructured, err error) error {
+	return fmt.Errorf("%s %s/%s is ignored: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
+}

@@ -1,0 +1,72 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"coalmine/lab/kindlab/place"
+)
+
+// keeper keeps the trust roots in every meshed namespace, where pods mount them.
+type keeper struct {
+	client  kubernetes.Interface
+	cluster *cluster
+	trust   *trust
+	log     *slog.Logger
+}
+
+// keep writes the ConfigMap where it is missing or says something else. Its error names all namespaces where that failed.
+func (k *keeper) keep(ctx context.Context) error {
+	issuer, err := k.trust.current()
+	if err != nil {
+		return err
+	}
+	meshed, err := k.cluster.meshed()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for name := range meshed {
+		if err := k.keepIn(ctx, name, string(issuer.roots)); err != nil {
+			errs = append(errs, fmt.Errorf("ConfigMap %s/%s: %w", name, place.TrustRootsConfigMap, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (k *keeper) keepIn(ctx context.Context, namespace, roots string) error {
+	ns, err := k.cluster.namespaces.Get(namespace)
+	if err != nil || ns.Status.Phase == corev1.NamespaceTerminating {
+		return nil // gone, or about to go: nothing can be created there
+	}
+	have, err := k.cluster.configMaps.ConfigMaps(namespace).Get(place.TrustRootsConfigMap)
+	client := k.client.CoreV1().ConfigMaps(namespace)
+	switch {
+	case err == nil && have.Data[place.TrustRoots] == roots:
+		return nil
+	case err == nil:
+		changed := have.DeepCopy()
+		changed.Data = map[string]string{place.TrustRoots: roots}
+		_, err = client.Update(ctx, changed, metav1.UpdateOptions{FieldManager: place.FieldManager})
+	case apierrors.IsNotFound(err):
+		_, err = client.Create(ctx, &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Name: place.TrustRootsConfigMap, Namespace: namespace,
+				Labels: map[string]string{place.LabelManagedBy: place.FieldManager}},
+			Data: map[string]string{place.TrustRoots: roots},
+		}, metav1.CreateOptions{FieldManager: place.FieldManager})
+	}
+	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
+		return nil // the informer is behind: what it is about to tell rings again
+	}
+	if err == nil {
+		k.log.Info("trust roots written", "namespace", namespace)
+	}
+	return err
+}
