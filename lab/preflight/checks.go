@@ -1,9 +1,11 @@
 package preflight
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
+	"coalmine/lab/kindlab/node"
 	"coalmine/lab/kindlab/place"
 )
 
@@ -20,8 +22,6 @@ const (
 
 // What a lab needs.
 const (
-	// leastMemory is what the engine's machine has to have: the lab takes 2 to 3 GiB with the stand-in.
-	leastMemory = 4 << 30
 	// renewIssuer is how long before its end an issuer ought to be renewed.
 	renewIssuer = 60 * 24 * time.Hour
 	// freshScrape is how old the newest sample may be: three scrapes.
@@ -46,7 +46,7 @@ func clusterChecks() []Check {
 		{Group: groupDocker, Name: "docker-answers", Title: "Docker answers",
 			Hint: "start Docker, and let this user talk to it (docker info must work)", Look: dockerAnswers},
 		{Group: groupDocker, Name: "memory", Title: "Docker has memory for a lab", Needs: []string{"docker-answers"},
-			Hint: "give Docker 4 GiB or more", Look: memory},
+			Hint: fmt.Sprintf("give Docker %d GiB or more", node.MinMemory>>30), Look: memory},
 		{Group: groupCluster, Name: "cluster-runs", Title: "the cluster's containers run", Needs: []string{"docker-answers"},
 			Hint: "coalmine up makes the cluster, and starts one that was stopped", Look: clusterRuns},
 		{Group: groupCluster, Name: "api-answers", Title: "the API server answers", Needs: []string{"cluster-runs"},

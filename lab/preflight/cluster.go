@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"coalmine/lab/kindlab/node"
 	"coalmine/lab/kindlab/place"
 )
 
@@ -28,7 +30,8 @@ func dockerAnswers(ctx context.Context, l *Lab) Finding {
 
 // hintOf is an error's own hint, "" where it has none.
 func hintOf(err error) string {
-	if h, ok := err.(interface{ Hint() string }); ok {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
 		return h.Hint()
 	}
 	return ""
@@ -38,22 +41,24 @@ func memory(ctx context.Context, l *Lab) Finding {
 	n, err := l.Engine.Memory(ctx)
 	switch {
 	case err != nil:
-		return bad("%v", err)
-	case n < leastMemory:
-		return bad("%.1f GiB, fewer than %d", float64(n)/(1<<30), leastMemory>>30)
+		return bad("%v", err).withHint(hintOf(err))
+	case n < node.MinMemory:
+		return bad("%.1f GiB, less than %d", float64(n)/(1<<30), node.MinMemory>>30)
 	}
 	return fine("%.1f GiB", float64(n)/(1<<30))
 }
 
 func clusterRuns(ctx context.Context, l *Lab) Finding {
-	exists, running, err := l.Engine.Running(ctx, l.Cluster)
+	state, err := l.Engine.State(ctx, l.Cluster)
 	switch {
 	case err != nil:
-		return bad("%v", err)
-	case !exists:
+		return bad("%v", err).withHint(hintOf(err))
+	case state == node.Absent:
 		return bad("there is no cluster %s", l.Cluster)
-	case !running:
-		return bad("the cluster %s is stopped", l.Cluster)
+	case state == node.Foreign:
+		return bad("coalmine has not made the cluster %s", l.Cluster).withHint("choose another name with --name")
+	case state != node.Running:
+		return bad("the cluster %s is %s", l.Cluster, state)
 	}
 	return fine("%s", l.Cluster)
 }

@@ -7,6 +7,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"coalmine/lab/kindlab/node"
 )
 
 // Engine is the container engine, as far as checks ask for it.
@@ -15,8 +17,8 @@ type Engine interface {
 	Ping(ctx context.Context) (version string, err error)
 	// Memory is what the engine's machine has, in bytes.
 	Memory(ctx context.Context) (int64, error)
-	// Running tells whether the cluster's containers are there and run.
-	Running(ctx context.Context, cluster string) (exists, running bool, err error)
+	// State is that of a cluster's containers.
+	State(ctx context.Context, cluster string) (node.State, error)
 }
 
 // Prometheus answers instant queries.

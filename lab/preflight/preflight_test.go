@@ -26,6 +26,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
+	"coalmine/lab/kindlab/node"
 	"coalmine/lab/kindlab/place"
 )
 
@@ -33,16 +34,14 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // engine is a container engine that says what it is told to.
 type engine struct {
-	err             error
-	memory          int64
-	exists, running bool
+	err    error
+	memory int64
+	state  node.State
 }
 
-func (e *engine) Ping(context.Context) (string, error)  { return "20.10", e.err }
-func (e *engine) Memory(context.Context) (int64, error) { return e.memory, nil }
-func (e *engine) Running(context.Context, string) (bool, bool, error) {
-	return e.exists, e.running, nil
-}
+func (e *engine) Ping(context.Context) (string, error)              { return "20.10", e.err }
+func (e *engine) Memory(context.Context) (int64, error)             { return e.memory, nil }
+func (e *engine) State(context.Context, string) (node.State, error) { return e.state, nil }
 
 // answers is a Prometheus that knows answers by a part of the query.
 type answers map[string][]Sample
@@ -70,7 +69,7 @@ type fixture struct {
 func wellFixture(t *testing.T) *fixture {
 	roots, cert := chain(t, noon.Add(-time.Hour), noon.AddDate(10, 0, 0), noon.AddDate(1, 0, 0))
 	f := &fixture{
-		engine:  &engine{memory: 8 << 30, exists: true, running: true},
+		engine:  &engine{memory: 8 << 30, state: node.Running},
 		image:   "abc",
 		state:   map[string]string{"mesh": place.Standin, "image": place.Image + ":abc"},
 		secret:  map[string][]byte{place.TrustRoots: roots, place.IssuerCert: cert},
@@ -241,8 +240,9 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 	}{
 		{"docker-answers", Failed, "no rights", func(f *fixture) { f.engine.err = errors.New("no rights") }},
 		{"memory", Failed, "2.0 GiB", func(f *fixture) { f.engine.memory = 2 << 30 }},
-		{"cluster-runs", Failed, "no cluster test", func(f *fixture) { f.engine.exists = false }},
-		{"cluster-runs", Failed, "stopped", func(f *fixture) { f.engine.running = false }},
+		{"cluster-runs", Failed, "no cluster test", func(f *fixture) { f.engine.state = node.Absent }},
+		{"cluster-runs", Failed, "stopped", func(f *fixture) { f.engine.state = node.Stopped }},
+		{"cluster-runs", Failed, "has not made", func(f *fixture) { f.engine.state = node.Foreign }},
 		{"nodes-ready", Failed, "not ready", replace(0, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}})},
 		{"brought-up", Failed, "names no mesh", func(f *fixture) { f.state = nil }},
 		{"image", Warning, "this is other", func(f *fixture) { f.image = "other" }},
