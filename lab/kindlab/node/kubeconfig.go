@@ -80,11 +80,19 @@ func (c *Cluster) hasContext() (bool, error) {
 // removeContext takes the cluster out of the user's kubeconfig and tells whether it was there. A file that then says nothing is
 // removed, and so is its folder when it is empty: they were made by addContext.
 func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
-	had := map[string]bool{}
+	var had []string
 	for _, file := range clientcmd.NewDefaultPathOptions().GetLoadingPrecedence() {
-		if config, err := clientcmd.LoadFromFile(file); err == nil && config.Contexts[c.Context()] != nil {
-			had[file] = true
+		config, err := clientcmd.LoadFromFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, badKubeconfig(err)
 		}
+		if err == nil && c.isIn(config) {
+			had = append(had, file)
+		}
+	}
+	// Without a change no file is touched: a write would make the folder of one that is not there.
+	if len(had) == 0 {
+		return false, nil
 	}
 	err := c.modify(ctx, func(theirs *api.Config) {
 		delete(theirs.Clusters, c.Context())
@@ -97,12 +105,18 @@ func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for file := range had {
+	for _, file := range had {
 		if err := removeEmpty(file); err != nil {
 			return true, badKubeconfig(err)
 		}
 	}
-	return len(had) > 0, nil
+	return true, nil
+}
+
+// isIn tells whether a kubeconfig has anything of the cluster.
+func (c *Cluster) isIn(config *api.Config) bool {
+	return config.Clusters[c.Context()] != nil || config.AuthInfos[c.Context()] != nil || config.Contexts[c.Context()] != nil ||
+		config.CurrentContext == c.Context()
 }
 
 func removeEmpty(file string) error {
