@@ -1,0 +1,171 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+)
+
+const (
+	// lastLook bounds how long a reason is looked for after the time is up.
+	lastLook = 5 * time.Second
+	// pullPatience is how long a pod may fail to pull an image: registries and networks have their moments.
+	pullPatience = time.Minute
+)
+
+// Obstacle is what keeps a pod from being ready.
+type Obstacle struct {
+	// Pod, and the Node that it was given to, "" for none.
+	Pod, Node string
+	// Container and Image, "" when it is not about one.
+	Container, Image string
+	// Reason is Kubernetes's word: ImagePullBackOff, CrashLoopBackOff, Unschedulable. Message says more.
+	Reason, Message string
+	// lasting obstacles do not go away by waiting.
+	lasting bool
+}
+
+func (o Obstacle) String() string {
+	where := "pod " + o.Pod
+	if o.Node != "" {
+		where += " on node " + o.Node
+	}
+	if o.pull() {
+		return fmt.Sprintf("%s: image %s cannot be had (%s): %s", where, o.Image, o.Reason, o.Message)
+	}
+	if o.Container != "" {
+		where += ", container " + o.Container
+	}
+	return where + ": " + strings.Join(slices.DeleteFunc([]string{o.Reason, o.Message}, func(s string) bool { return s == "" }), ": ")
+}
+
+// pull tells whether it is about an image that the node does not have (kubernetes, pkg/kubelet/images/types.go).
+func (o Obstacle) pull() bool {
+	switch o.Reason {
+	case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable":
+		return true
+	}
+	return false
+}
+
+// obstacles looks at the pods of a workload, in the order of their names.
+func obstacles(pods []unstructured.Unstructured, now time.Time) []Obstacle {
+	var all []Obstacle
+	for _, o := range pods {
+		var p corev1.Pod
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &p); err == nil && p.DeletionTimestamp == nil {
+			all = append(all, ofPod(&p, now)...)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Obstacle) int { return cmp.Compare(a.Pod, b.Pod) })
+	return all
+}
+
+func ofPod(p *corev1.Pod, now time.Time) []Obstacle {
+	var all []Obstacle
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			all = append(all, Obstacle{Pod: p.Name, Reason: c.Reason, Message: c.Message})
+		}
+	}
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		if o, ok := ofContainer(p, s, now); ok {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func ofContainer(p *corev1.Pod, s corev1.ContainerStatus, now time.Time) (Obstacle, bool) {
+	o := Obstacle{Pod: p.Name, Node: p.Spec.NodeName, Container: s.Name, Image: s.Image}
+	switch {
+	case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && s.State.Waiting.Reason != "PodInitializing":
+		o.Reason, o.Message = s.State.Waiting.Reason, s.State.Waiting.Message
+		if t := s.LastTerminationState.Terminated; t != nil {
+			o.Message = ended(t)
+		}
+		age := now.Sub(p.CreationTimestamp.Time)
+		o.lasting = o.pull() && (age >= pullPatience || o.Reason == "ErrImageNeverPull" || o.Reason == "InvalidImageName")
+		return o, true
+	case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
+		o.Reason, o.Message = s.State.Terminated.Reason, ended(s.State.Terminated)
+		return o, true
+	case s.State.Running != nil && !s.Ready && s.RestartCount > 0:
+		o.Reason, o.Message = "NotReady", fmt.Sprintf("started again %d times", s.RestartCount)
+		return o, true
+	case s.State.Running != nil && !s.Ready:
+		o.Reason, o.Message = "NotReady", "runs, and its probes do not succeed"
+		return o, true
+	}
+	return o, false
+}
+
+func ended(t *corev1.ContainerStateTerminated) string {
+	return strings.TrimSuffix(fmt.Sprintf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, strings.TrimSpace(t.Message)), ": ")
+}
+
+// NotReady says that something did not become ready, and what was in its way.
+type NotReady struct {
+	Ref Ref
+	// State says how far it came: "0 of 1 replicas are available".
+	State     string
+	Obstacles []Obstacle
+	cause     error
+}
+
+func (e *NotReady) Error() string {
+	text := e.Ref.String() + " is not ready"
+	if e.State != "" {
+		text += ": " + e.State
+	}
+	for _, o := range e.Obstacles {
+		text += "; " + o.String()
+	}
+	if len(e.Obstacles) > 0 && errors.Is(e.cause, errStuck) {
+		return text
+	}
+	return text + ": " + e.cause.Error()
+}
+
+// Unwrap returns what ended the waiting: the context's error, or the API server's.
+func (e *NotReady) Unwrap() error { return e.cause }
+
+// Hint says what to do, "" if only the error does.
+func (e *NotReady) Hint() string {
+	for _, o := range e.Obstacles {
+		switch {
+		case o.pull():
+			return fmt.Sprintf("node %s can neither pull image %s nor has it: make a bundle on a connected machine (coalmine bundle create FILE) "+
+				"and bring the lab up with it (coalmine up --bundle FILE)", o.Node, o.Image)
+		case o.Reason == "Unschedulable":
+			return "the node has too little memory or processor left: give Docker more, or stop what else runs there"
+		case o.Reason == "CrashLoopBackOff":
+			return fmt.Sprintf("see why it ends: kubectl logs -n %s %s -c %s --previous", e.Ref.Namespace, o.Pod, o.Container)
+		}
+	}
+	return ""
+}
+
+func podsOf(namespace string) Ref { return Ref{Kind: "Pod", Namespace: namespace} }
+
+// resourceOnceServed waits a little for a kind that is new.
+func (c *Client) resourceOnceServed(ctx context.Context, r Ref) (resource dynamic.ResourceInterface, err error) {
+	err = c.retry(ctx, func() error {
+		resource, err = c.resource(r, "")
+		return err
+	})
+	if meta.IsNoMatchError(err) {
+		return nil, fmt.Errorf("the cluster has no kind %s", r.Kind)
+	}
+	return resource, err
+}

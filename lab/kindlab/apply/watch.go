@@ -1,0 +1,99 @@
+package apply
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+)
+
+// seen is called with all objects as they are, at first and after each change. It ends the watch by true or by an error.
+type seen func([]unstructured.Unstructured) (bool, error)
+
+// watch follows objects until seen is content. Watches that break are begun anew, for as long as retry bears it.
+func (c *Client) watch(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions, see seen) error {
+	for {
+		var list *unstructured.UnstructuredList
+		err := c.retry(ctx, func() (err error) {
+			list, err = resource.List(ctx, o)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if done, err := see(list.Items); done || err != nil {
+			return err
+		}
+		if done, err := c.follow(ctx, resource, o, list, see); done || err != nil {
+			return err
+		}
+	}
+}
+
+// follow goes on from a list until the watch breaks, which is no error.
+func (c *Client) follow(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions, from *unstructured.UnstructuredList, see seen) (bool, error) {
+	o.ResourceVersion = from.GetResourceVersion()
+	w, err := resource.Watch(ctx, o)
+	if err != nil {
+		return false, c.pause(ctx, err)
+	}
+	defer w.Stop()
+	current := map[string]unstructured.Unstructured{}
+	for _, item := range from.Items {
+		current[item.GetName()] = item
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case e, ok := <-w.ResultChan():
+			if !ok {
+				return false, c.pause(ctx, nil)
+			}
+			if e.Type == watch.Error {
+				return false, c.pause(ctx, apierrors.FromObject(e.Object))
+			}
+			note(current, e)
+			if done, err := see(slices.Collect(maps.Values(current))); done || err != nil {
+				return done, err
+			}
+		}
+	}
+}
+
+func note(current map[string]unstructured.Unstructured, e watch.Event) {
+	o, ok := e.Object.(*unstructured.Unstructured)
+	switch {
+	case !ok:
+	case e.Type == watch.Deleted:
+		delete(current, o.GetName())
+	case e.Type == watch.Added, e.Type == watch.Modified:
+		current[o.GetName()] = *o
+	}
+}
+
+// pause waits a little after a watch broke, unless it broke for good. One that has expired is nothing to speak of.
+func (c *Client) pause(ctx context.Context, err error) error {
+	if err != nil && bears(err) == 0 && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
+		return err
+	}
+	return c.wait(ctx, firstPause)
+}
+
+// byName is the field selector of one object.
+func byName(name string) string { return fields.OneTermEqualSelector("metadata.name", name).String() }
+
+// named finds an object.
+func named(all []unstructured.Unstructured, name string) *unstructured.Unstructured {
+	i := slices.IndexFunc(all, func(o unstructured.Unstructured) bool { return o.GetName() == name })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}

@@ -1,0 +1,196 @@
+package chart
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"coalmine/manifests"
+)
+
+// Bounds of what is fetched, in bytes. Linkerd's index has a few megabytes, the largest chart 0.1, the archive of Gateway API 5.
+const (
+	mostIndex   = 64 << 20
+	mostChart   = 8 << 20
+	mostArchive = 32 << 20
+)
+
+// offline is an error of somebody who may have no network.
+type offline struct{ error }
+
+// Unwrap returns the cause.
+func (e offline) Unwrap() error { return e.error }
+
+// Hint says what to do.
+func (e offline) Hint() string {
+	return "without network, make a bundle on a connected machine (coalmine bundle create FILE) and bring the lab up with it: coalmine up --bundle FILE"
+}
+
+// Fetch downloads a chart and returns its archive (.tgz). Its SHA-256 is the one that its repository's index gives and, where there is
+// one, the pinned one.
+func Fetch(ctx context.Context, client *http.Client, c manifests.Chart) ([]byte, error) {
+	archive, err := fetchChart(ctx, client, c)
+	if err != nil {
+		return nil, fmt.Errorf("fetch chart %s %s: %w", c.Name, c.Version, err)
+	}
+	return archive, nil
+}
+
+func fetchChart(ctx context.Context, client *http.Client, c manifests.Chart) ([]byte, error) {
+	index, err := get(ctx, client, strings.TrimSuffix(c.Repo, "/")+"/index.yaml", mostIndex)
+	if err != nil {
+		return nil, err
+	}
+	e, err := find(index, c)
+	if err != nil {
+		return nil, err
+	}
+	where, err := e.url(c.Repo)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := get(ctx, client, where, mostChart)
+	if err != nil {
+		return nil, err
+	}
+	return archive, sum(archive, where, e.Digest, c.SHA256)
+}
+
+// entry is a version of a chart in a repository's index (Helm, "The chart repository guide").
+type entry struct {
+	Version string   `json:"version"`
+	Digest  string   `json:"digest"`
+	URLs    []string `json:"urls"`
+}
+
+func find(index []byte, c manifests.Chart) (entry, error) {
+	var i struct {
+		Entries map[string][]entry `json:"entries"`
+	}
+	if err := yaml.Unmarshal(index, &i); err != nil {
+		return entry{}, fmt.Errorf("%s/index.yaml: %w", c.Repo, err)
+	}
+	for _, e := range i.Entries[c.Name] {
+		if e.Version == c.Version {
+			return e, nil
+		}
+	}
+	return entry{}, fmt.Errorf("%s/index.yaml has no such chart; it has %d versions of that name", c.Repo, len(i.Entries[c.Name]))
+}
+
+// url of the archive. An index may give it relative to itself.
+func (e entry) url(repo string) (string, error) {
+	if len(e.URLs) == 0 {
+		return "", errors.New("the repository's index gives no URL for it")
+	}
+	base, err := url.Parse(strings.TrimSuffix(repo, "/") + "/")
+	if err != nil {
+		return "", err
+	}
+	u, err := base.Parse(e.URLs[0])
+	if err != nil {
+		return "", fmt.Errorf("the repository's index gives a URL for it that is none: %w", err)
+	}
+	return u.String(), nil
+}
+
+// FetchGatewayAPI downloads Gateway API's CRDs, as one stream of YAML documents.
+func FetchGatewayAPI(ctx context.Context, client *http.Client, g manifests.GatewayAPI) ([]byte, error) {
+	archive, err := get(ctx, client, g.URL, mostArchive)
+	if err == nil {
+		err = sum(archive, g.URL, g.SHA256)
+	}
+	var crds []byte
+	if err == nil {
+		crds, err = unzip(archive, g.Folder)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetch the CRDs of Gateway API %s: %w", g.Version, err)
+	}
+	return crds, nil
+}
+
+// unzip returns the YAML files of a folder, in the order of their names.
+func unzip(archive []byte, folder string) ([]byte, error) {
+	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		return nil, err
+	}
+	files := slices.DeleteFunc(slices.Clone(z.File), func(f *zip.File) bool {
+		return path.Dir(f.Name) != folder || path.Ext(f.Name) != ".yaml"
+	})
+	if len(files) == 0 {
+		return nil, fmt.Errorf("the archive has no YAML files in %s", folder)
+	}
+	slices.SortFunc(files, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })
+	var all bytes.Buffer
+	for _, f := range files {
+		r, err := f.Open()
+		if err != nil {
+			return nil, err
+		}
+		text, err := read(r, mostArchive)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		fmt.Fprintf(&all, "---\n%s\n", text)
+	}
+	return all.Bytes(), nil
+}
+
+// get answers at most so many bytes.
+func get(ctx context.Context, client *http.Client, where string, most int64) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, offline{err}
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing is written
+	if resp.StatusCode != http.StatusOK {
+		return nil, offline{fmt.Errorf("GET %s: %s", where, resp.Status)}
+	}
+	body, err := read(resp.Body, most)
+	if err != nil {
+		return nil, offline{fmt.Errorf("GET %s: %w", where, err)}
+	}
+	return body, nil
+}
+
+func read(r io.Reader, most int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(body)) > most {
+		err = fmt.Errorf("more than %d MiB", most>>20)
+	}
+	return body, err
+}
+
+// sum compares a SHA-256 with all that are known of it, and wants one at least.
+func sum(body []byte, where string, want ...string) error {
+	h := sha256.Sum256(body)
+	got := hex.EncodeToString(h[:])
+	known := slices.DeleteFunc(want, func(w string) bool { return w == "" })
+	if len(known) == 0 {
+		return fmt.Errorf("%s: nothing tells what its SHA-256 should be", where)
+	}
+	for _, w := range known {
+		if !strings.EqualFold(strings.TrimPrefix(w, "sha256:"), got) {
+			return fmt.Errorf("%s: SHA-256 is %s, want %s: it was changed on the way or at its source", where, got, w)
+		}
+	}
+	return nil
+}
