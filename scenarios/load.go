@@ -41,6 +41,7 @@ func parse(name string, data []byte) (*Scenario, *v1alpha1.Document, error) {
 		return nil, nil, undecodable(name, err)
 	}
 	s := fromV1alpha1(&d.Scenario)
+	s.Source = data
 	if problems := located(name, problemsOf(s), d.Places); len(problems) > 0 {
 		return nil, nil, problems
 	}

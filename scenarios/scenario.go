@@ -35,6 +35,8 @@ type Scenario struct {
 	// Traffic is the workload that users bring.
 	Traffic    loadgen.Workload
 	Objectives []slo.Objective
+	// Source is the text of the file that the scenario was read from, for those who read it elsewhere anew.
+	Source []byte
 	// Log is the file of the access log that the traffic replays, as it is; nil for none, and for a log that nobody has read.
 	Log []byte
 	// Broken counts the log's lines that could not be read.
