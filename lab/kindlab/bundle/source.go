@@ -33,7 +33,7 @@ const GatewayAPI = "gateway-api"
 
 // Node is the image that kind makes nodes of.
 type Node struct {
-	// Ref as Docker knows it: "coalmine/kind-node:v1.35.4".
+	// Ref as Docker knows it: "coalmine/kind-node:v1.35.4"; "" if the source names none.
 	Ref string
 	// Archive is to be loaded into Docker by `docker load`, if it has no image of that name. Nil: Docker pulls it.
 	Archive *Archive

@@ -1,0 +1,190 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// NewArchive is an archive with the images of these names, which open reads.
+func NewArchive(refs []string, open func(context.Context) (io.ReadCloser, error)) Archive {
+	return Archive{Refs: refs, open: open}
+}
+
+// ArchiveFile is a file of `docker save`.
+func ArchiveFile(path string) (Archive, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Archive{}, fmt.Errorf("open the image archive: %w", err)
+	}
+	defer f.Close()
+	refs, err := archiveRefs(f)
+	if err != nil {
+		return Archive{}, fmt.Errorf("%s: %w", path, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return Archive{}, err
+	}
+	return Archive{Refs: refs, Size: info.Size(), open: func(context.Context) (io.ReadCloser, error) { return os.Open(path) }}, nil
+}
+
+// Registries are where images are pulled from.
+type Registries struct {
+	// Arch is the processor of the images, in Go's words.
+	Arch string
+	// Transport is what registries are asked by; nil is HTTP's own.
+	Transport http.RoundTripper
+}
+
+// Archive is an image as its registry has it; the user's credentials for it are those of `docker login`. The layers stay compressed
+// and are read when the archive is.
+func (r Registries) Archive(ctx context.Context, ref string) (Archive, error) {
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return Archive{}, fmt.Errorf("%q is no name of an image: %w", ref, err)
+	}
+	full, err := fullRef(ref)
+	if err != nil {
+		return Archive{}, err
+	}
+	tag, err := name.NewTag(full)
+	if err != nil {
+		return Archive{}, hint("give the tag beside the digest: NAME:TAG@sha256:…", "image %s has no tag: archives know images by their tags", ref)
+	}
+	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
+		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: r.Arch})}
+	if r.Transport != nil {
+		options = append(options, remote.WithTransport(r.Transport))
+	}
+	img, err := remote.Image(parsed, options...)
+	if err != nil {
+		return Archive{}, fmt.Errorf("pull %s: %w", ref, err)
+	}
+	return Archive{Refs: []string{full}, open: func(context.Context) (io.ReadCloser, error) {
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(tarball.Write(tag, img, w)) }()
+		return r, nil
+	}}, nil
+}
+
+// Docker is the local daemon, reached by its command line as kind does.
+type Docker struct{}
+
+// hintDocker is what to do when Docker doesn't answer.
+const hintDocker = "Docker has to be installed and running, and you need the right to use it: see whether `docker info` works"
+
+// Has tells whether there is an image of that name.
+func (d Docker) Has(ctx context.Context, ref string) (bool, error) {
+	out, err := d.run(ctx, nil, "image", "ls", "--quiet", familiar(ref))
+	return len(bytes.TrimSpace(out)) > 0, err
+}
+
+// Save is an archive of an image that the daemon has.
+func (d Docker) Save(ref string) Archive {
+	return Archive{Refs: []string{inFull(ref)}, open: func(ctx context.Context) (io.ReadCloser, error) {
+		return start(exec.CommandContext(ctx, "docker", "save", familiar(ref)))
+	}}
+}
+
+// Load loads an archive into the daemon.
+func (d Docker) Load(ctx context.Context, a Archive) (err error) {
+	in, err := a.Open(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = d.run(ctx, in, "load", "--quiet")
+	// A broken archive is the cause of what Docker says of it.
+	if broken := in.Close(); broken != nil {
+		return broken
+	}
+	return err
+}
+
+func (d Docker) run(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	var out, complaint bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &complaint
+	if err := cmd.Run(); err != nil {
+		return nil, failed(ctx, cmd, err, &complaint)
+	}
+	return out.Bytes(), nil
+}
+
+// failed says why a command failed, in its own words if it said something.
+func failed(ctx context.Context, cmd *exec.Cmd, err error, complaint *bytes.Buffer) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if said := strings.TrimSpace(complaint.String()); said != "" {
+		err = errors.New(said)
+	}
+	return hint(hintDocker, "%s: %w", strings.Join(cmd.Args[:2], " "), err)
+}
+
+// familiar is an image's name as Docker lists it: those of Docker Hub without its host.
+func familiar(ref string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(inFull(ref), "docker.io/"), "library/")
+}
+
+// output is what a command writes.
+type output struct {
+	cmd       *exec.Cmd
+	pipe      io.ReadCloser
+	complaint bytes.Buffer
+	// ended is why there is nothing more to read.
+	ended error
+}
+
+func start(cmd *exec.Cmd) (io.ReadCloser, error) {
+	o := &output{cmd: cmd}
+	cmd.Stderr = &o.complaint
+	pipe, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, failed(context.Background(), cmd, err, &o.complaint)
+	}
+	o.pipe = pipe
+	return o, nil
+}
+
+// Read ends with the command's own failure rather than with an early end.
+func (o *output) Read(p []byte) (int, error) {
+	if o.ended != nil {
+		return 0, o.ended
+	}
+	n, err := o.pipe.Read(p)
+	if err == io.EOF {
+		if failure := o.cmd.Wait(); failure != nil {
+			err = failed(context.Background(), o.cmd, failure, &o.complaint)
+		}
+	}
+	o.ended = err
+	return n, err
+}
+
+// Close ends the command if it hasn't come to its end.
+func (o *output) Close() error {
+	if o.ended != nil {
+		return nil
+	}
+	o.ended = os.ErrClosed
+	o.pipe.Close()
+	_ = o.cmd.Process.Kill() // it may have ended by itself, and nobody wants what else it would say
+	_ = o.cmd.Wait()
+	return nil
+}

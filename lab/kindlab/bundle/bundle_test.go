@@ -1,0 +1,411 @@
+package bundle
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// dockerArchive is a small docker archive: nothing here looks into layers.
+func dockerArchive(t *testing.T, refs ...string) []byte {
+	t.Helper()
+	index, err := json.Marshal([]map[string]any{{"Config": "c.json", "RepoTags": refs, "Layers": []string{"l.tar"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer := strings.Repeat("a layer of "+refs[0]+"\n", 5000)
+	return tarOf(t, tarFile{"c.json", "{}"}, tarFile{"l.tar", layer}, tarFile{"manifest.json", string(index)})
+}
+
+type tarFile struct{ name, text string }
+
+func tarOf(t testing.TB, files ...tarFile) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, f := range files {
+		if err := entry(w, f.name, int64(len(f.text)), strings.NewReader(f.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func archiveOf(t *testing.T, refs ...string) Archive {
+	data := dockerArchive(t, refs...)
+	return NewArchive(refs, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
+}
+
+// contents has one of everything.
+func contents(t *testing.T) Contents {
+	node, own := archiveOf(t, "docker.io/kindest/node:v1"), archiveOf(t, "coalmine.dev/coalmine:abc")
+	return Contents{
+		CreatedBy: "v1.2.3", Arch: "amd64", Meshes: []string{"standin"},
+		Node: Node{Archive: &node, Config: []byte("kind: Cluster\n")}, Own: &own,
+		Images: []Archive{archiveOf(t, "ghcr.io/fluxcd/flagger:1.43.0"), archiveOf(t, "docker.io/prom/prometheus:v3.11.0")},
+		Charts: []Chart{{"flagger", "1.43.0", []byte("a chart")}},
+		CRDs:   []CRDs{{"gateway-api", []byte("some CRDs")}},
+		Spool:  t.TempDir(), Say: t.Logf,
+	}
+}
+
+func create(t *testing.T, c Contents) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if _, err := Create(t.Context(), &buf, c); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(c.Spool)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left in the spool: %v, %v", left, err)
+	}
+	return buf.Bytes()
+}
+
+func file(t *testing.T, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lab.bundle")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func load(t *testing.T, a *Archive) []byte {
+	t.Helper()
+	r, err := a.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if int64(len(data)) != a.Size {
+		t.Errorf("%v: %d bytes, and the size is %d", a.Refs, len(data), a.Size)
+	}
+	return data
+}
+
+func TestWhatGoesInComesOut(t *testing.T) {
+	s, err := OpenSource(t.Context(), file(t, create(t, contents(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.String() != "bundle lab.bundle" {
+		t.Errorf("it is called %q", s)
+	}
+	node := s.Node()
+	if node.Ref != "docker.io/kindest/node:v1" || string(node.Config) != "kind: Cluster\n" {
+		t.Errorf("the node is %+v", node)
+	}
+	for _, a := range append(s.Images(), *node.Archive, *s.Own()) {
+		if got := load(t, &a); !bytes.Equal(got, dockerArchive(t, a.Refs...)) {
+			t.Errorf("%v came out otherwise than it went in", a.Refs)
+		}
+	}
+	if n := len(s.Images()); n != 2 {
+		t.Errorf("%d images", n)
+	}
+	if data, err := s.Chart(t.Context(), "flagger"); string(data) != "a chart" || err != nil {
+		t.Errorf("the chart is %q, %v", data, err)
+	}
+	if data, err := s.CRDs(t.Context(), GatewayAPI); string(data) != "some CRDs" || err != nil {
+		t.Errorf("the CRDs are %q, %v", data, err)
+	}
+	for _, missing := range []func(context.Context, string) ([]byte, error){s.Chart, s.CRDs} {
+		if _, err := missing(t.Context(), "linkerd-crds"); !errors.Is(err, ErrMissing) {
+			t.Errorf("the error is %v", err)
+		}
+	}
+}
+
+func TestBundleOfNothing(t *testing.T) {
+	s, err := OpenSource(t.Context(), file(t, create(t, Contents{Spool: t.TempDir(), Say: t.Logf})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Own() != nil || len(s.Images()) > 0 || s.Node().Ref != "" || s.Node().Archive != nil {
+		t.Errorf("there is %+v in it", s)
+	}
+}
+
+func TestSameContentsSameBytes(t *testing.T) {
+	if !bytes.Equal(create(t, contents(t)), create(t, contents(t))) {
+		t.Error("two bundles of the same contents differ")
+	}
+}
+
+func TestVerify(t *testing.T) {
+	data := create(t, contents(t))
+	b, err := read(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := b.Verify(t.Context(), func(File) { n++ }); err != nil || n != 7 {
+		t.Errorf("%d files fit, %v", n, err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := b.Verify(stopped, func(File) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+}
+
+// TestEveryByteCounts changes one byte anywhere: nothing of the bundle's contents may come out otherwise without an error.
+func TestEveryByteCounts(t *testing.T) {
+	data := create(t, contents(t))
+	noticed := 0
+	for at := 0; at < len(data); at += 61 {
+		changed := slices.Clone(data)
+		changed[at] ^= 0x10
+		b, err := read(bytes.NewReader(changed), int64(len(changed)))
+		if err == nil {
+			err = b.Verify(t.Context(), func(File) {})
+		}
+		if err == nil {
+			// Padding and parts of headers have no meaning.
+			for _, f := range b.Manifest.Files() {
+				if lo := int(b.at[f.Path]); at >= lo && at < lo+int(f.Size) {
+					t.Fatalf("byte %d of %s changed unnoticed", at-lo, f.Path)
+				}
+			}
+			continue
+		}
+		noticed++
+	}
+	if noticed == 0 {
+		t.Error("no change was noticed")
+	}
+}
+
+// TestBrokenArchiveIsSaidAtItsEnd reads as Docker and containerd do, who stop at the end of the tar.
+func TestBrokenArchiveIsSaidAtItsEnd(t *testing.T) {
+	data := create(t, contents(t))
+	b, err := read(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := b.Manifest.Images[0].File
+	data[b.at[f.Path]+f.Size-1] ^= 1 // in the checksum of zstd's frame
+	r, err := b.archive(b.Manifest.Images[0]).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 512)); err != nil {
+		t.Logf("read: %v", err)
+	}
+	if err := r.Close(); err == nil {
+		t.Error("the archive is broken, and Close does not say so")
+	}
+}
+
+func TestReadingEndsWithItsContext(t *testing.T) {
+	data := create(t, contents(t))
+	b, err := read(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	r, err := b.archive(b.Manifest.Images[0]).Open(ctx)
+	if err == nil {
+		_, err = io.ReadAll(r)
+		if closed := r.Close(); !errors.Is(closed, context.Canceled) {
+			t.Errorf("Close: %v", closed)
+		}
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	bad := errors.New("no network")
+	failing := NewArchive([]string{"a/b:c"}, func(context.Context) (io.ReadCloser, error) { return nil, bad })
+	other := archiveOf(t, "a/b:c")
+	other.Refs = []string{"a/other:c"}
+	text := NewArchive([]string{"a/b:c"}, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("text")), nil })
+	for name, test := range map[string]struct {
+		change func(*Contents)
+		want   string
+	}{
+		"an archive that can't be opened": {func(c *Contents) { c.Images = []Archive{failing} }, "no network"},
+		"an archive of something else":    {func(c *Contents) { c.Images = []Archive{other} }, "the archive has docker.io/a/b:c"},
+		"an archive that is none":         {func(c *Contents) { c.Images = []Archive{text} }, "no docker archive"},
+		"an image twice":                  {func(c *Contents) { c.Images = append(c.Images, c.Images[0]) }, "is there twice"},
+		"a chart with a path":             {func(c *Contents) { c.Charts[0].Name = "../flagger" }, `charts/../flagger.tgz`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := contents(t)
+			test.change(&c)
+			if _, err := Create(t.Context(), io.Discard, c); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+	full := errors.New("disk full")
+	if _, err := Create(t.Context(), failingWriter{full}, contents(t)); !errors.Is(err, full) {
+		t.Errorf("a full disk: %v", err)
+	}
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// forged makes a bundle by hand, with a manifest's checksum that fits.
+func forged(t testing.TB, manifest string, files ...tarFile) []byte {
+	t.Helper()
+	sum := fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte(manifest)), manifestName)
+	return tarOf(t, append([]tarFile{{manifestName, manifest}, {sumName, sum}}, files...)...)
+}
+
+func TestHostileBundles(t *testing.T) {
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("text")))
+	crd := func(name, path string, size, unpacked int64) string {
+		return fmt.Sprintf(`{"name":%q,"file":{"path":%q,"size":%d,"sha256":%q,"unpacked":%d}}`, name, path, size, sum, unpacked)
+	}
+	crds := func(list ...string) string { return `{"format":1,"crds":[` + strings.Join(list, ",") + `]}` }
+	image := func(refs string, unpacked int64) string {
+		return fmt.Sprintf(`{"refs":%s,"file":{"path":"i","size":4,"sha256":%q,"unpacked":%d}}`, refs, sum, unpacked)
+	}
+	whole := create(t, contents(t))
+	link := linked(t)
+	for name, test := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"empty":                 {nil, "this is no bundle"},
+		"text":                  {[]byte(strings.Repeat("text", 1000)), "this is no bundle"},
+		"another tar":           {dockerArchive(t, "a/b:c"), "this is no bundle"},
+		"a newer format":        {forged(t, `{"format":2,"news":true}`), "format 2, and this coalmine reads format 1"},
+		"no format":             {forged(t, `{}`), "format 0"},
+		"no JSON":               {forged(t, `format: 1`), "manifest.json"},
+		"an unknown field":      {forged(t, `{"format":1,"hooks":["rm"]}`), "hooks"},
+		"a huge manifest":       {forged(t, `{"format":1}`+strings.Repeat(" ", maxManifest)), "are more than"},
+		"a changed manifest":    {tarOf(t, tarFile{manifestName, `{"format":1}`}, tarFile{sumName, "0000"}), "not the one that the bundle was made with"},
+		"no checksum":           {tarOf(t, tarFile{manifestName, `{"format":1}`}), "the file ends before it"},
+		"half of it":            {whole[:len(whole)/2], "the file ends"},
+		"without its end":       {whole[:len(whole)-2048], "ends"},
+		"something after it":    {append(slices.Clone(whole), "more"...), "4 bytes follow the end"},
+		"a file too many":       {forged(t, `{"format":1}`, tarFile{"x", "text"}), `found "x"`},
+		"a file missing":        {forged(t, crds(crd("a", "a", 4, 0))), "the file ends before it"},
+		"files in other order":  {forged(t, crds(crd("a", "a", 4, 0), crd("b", "b", 4, 0)), tarFile{"b", "text"}, tarFile{"a", "text"}), `found "b" where a should be`},
+		"another size":          {forged(t, crds(crd("a", "a", 5, 0)), tarFile{"a", "text"}), "has 4 bytes and should have 5"},
+		"a link":                {link, "is no plain file"},
+		"a path upwards":        {forged(t, crds(crd("a", "../a", 4, 0))), `"../a" is no name`},
+		"a path from the root":  {forged(t, crds(crd("a", "/a", 4, 0))), `"/a" is no name`},
+		"a path of Windows":     {forged(t, crds(crd("a", `a\b`, 4, 0))), "is no name of a file"},
+		"a path with a line":    {forged(t, crds(crd("a", "a\nb", 4, 0))), "is no name of a file"},
+		"lists itself":          {forged(t, crds(crd("a", manifestName, 4, 0))), "lists itself"},
+		"a huge file":           {forged(t, crds(crd("a", "a", maxFile+1, 1))), "out of bounds"},
+		"a negative size":       {forged(t, crds(crd("a", "a", -1, 0))), "out of bounds"},
+		"huge CRDs":             {forged(t, crds(crd("a", "a", maxSmall+1, 0))), "are more than"},
+		"compressed CRDs":       {forged(t, crds(crd("a", "a", 4, 9))), "are no CRDs"},
+		"CRDs twice":            {forged(t, crds(crd("a", "a", 4, 0), crd("a", "b", 4, 0))), `CRDs "a" is there twice`},
+		"a file twice":          {forged(t, crds(crd("a", "a", 4, 0), crd("b", "a", 4, 0))), `file "a" is there twice`},
+		"no checksum of files":  {forged(t, strings.ReplaceAll(crds(crd("a", "a", 4, 0)), sum, "abc")), "is no SHA-256"},
+		"an image without name": {forged(t, `{"format":1,"images":[`+image(`[]`, 9)+`]}`), "is no image archive"},
+		"a wrong image name":    {forged(t, `{"format":1,"images":[`+image(`["-rm :x"]`, 9)+`]}`), "is no name of an image"},
+		"an image uncompressed": {forged(t, `{"format":1,"images":[`+image(`["a/b:c"]`, 0)+`]}`), "is no image archive"},
+		"an image twice":        {forged(t, `{"format":1,"own":`+image(`["prom/p:c","docker.io/prom/p:c"]`, 9)+`}`), "is there twice"},
+		"too many files":        {forged(t, crds(manyCRDs(crd)...)), "501 files are more than 500"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := read(bytes.NewReader(test.data), int64(len(test.data)))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %v, want %q in it", err, test.want)
+			}
+		})
+	}
+}
+
+func manyCRDs(crd func(string, string, int64, int64) string) []string {
+	var list []string
+	for i := range maxFiles + 1 {
+		list = append(list, crd(fmt.Sprintf("n%d", i), fmt.Sprintf("f%d", i), 0, 0))
+	}
+	return list
+}
+
+// linked has a symbolic link where the manifest should be.
+func linked(t *testing.T) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	if err := w.WriteHeader(&tar.Header{Name: manifestName, Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// TestBombs unpacks to more or less than the manifest says.
+func TestBombs(t *testing.T) {
+	var packed bytes.Buffer
+	f := File{}
+	if err := squeeze(t.Context(), &packed, bytes.NewReader(dockerArchive(t, "a/b:c")), []string{"a/b:c"}, &f); err != nil {
+		t.Fatal(err)
+	}
+	for want, unpacked := range map[string]int64{"more than its": f.Unpacked - 1, "come out of it, and not": f.Unpacked + 1} {
+		m := fmt.Sprintf(`{"format":1,"images":[{"refs":["a/b:c"],"file":{"path":"i","size":%d,"sha256":%q,"unpacked":%d}}]}`, f.Size, f.SHA256, unpacked)
+		data := forged(t, m, tarFile{"i", packed.String()})
+		b, err := read(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := b.archive(b.Manifest.Images[0]).Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.ReadAll(r)
+		if closed := r.Close(); err == nil || !strings.Contains(err.Error(), want) || closed == nil {
+			t.Errorf("reading: %v; closing: %v", err, closed)
+		}
+	}
+}
+
+// FuzzRead wants that nothing is read beyond the bounds of what was opened, and that what was verified can be read.
+func FuzzRead(f *testing.F) {
+	f.Add(forged(f, `{"format":1}`))
+	f.Add(forged(f, fmt.Sprintf(`{"format":1,"crds":[{"name":"a","file":{"path":"a","size":4,"sha256":"%x"}}]}`, sha256.Sum256([]byte("text"))), tarFile{"a", "text"}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, err := read(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		for path, at := range b.at {
+			if at < 0 || at > int64(len(data)) {
+				t.Errorf("%s begins at %d of %d", path, at, len(data))
+			}
+		}
+		if b.Verify(t.Context(), func(File) {}) != nil {
+			return
+		}
+		s := &source{Bundle: b}
+		for _, c := range b.Manifest.CRDs {
+			if got, err := s.CRDs(t.Context(), c.Name); err != nil || int64(len(got)) != c.File.Size {
+				t.Errorf("%s: %d bytes, %v", c.Name, len(got), err)
+			}
+		}
+	})
+}

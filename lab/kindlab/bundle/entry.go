@@ -1,0 +1,90 @@
+package bundle
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxWindow bounds the decoder's memory, in bytes: what the encoder uses at its usual levels.
+const maxWindow = 8 << 20
+
+// stored reads the bytes of a file as they are in the bundle, and ends with an error if they are not those of the manifest.
+func (b *Bundle) stored(ctx context.Context, f File) io.Reader {
+	return &storedReader{ctx: ctx, r: io.NewSectionReader(b.file, b.at[f.Path], f.Size), file: f, sum: sha256.New()}
+}
+
+type storedReader struct {
+	ctx  context.Context
+	r    io.Reader
+	file File
+	sum  hash.Hash
+}
+
+func (s *storedReader) Read(p []byte) (int, error) {
+	if err := context.Cause(s.ctx); err != nil {
+		return 0, err
+	}
+	n, err := s.r.Read(p)
+	s.sum.Write(p[:n])
+	if err == io.EOF && fmt.Sprintf("%x", s.sum.Sum(nil)) != s.file.SHA256 {
+		err = hint(hintBroken, "%s: the checksum is wrong: the bundle is broken", s.file.Path)
+	}
+	return n, err
+}
+
+// small reads a file that is not compressed.
+func (b *Bundle) small(ctx context.Context, f File) ([]byte, error) {
+	return io.ReadAll(b.stored(ctx, f))
+}
+
+// open reads a compressed file.
+func (b *Bundle) open(ctx context.Context, f File) (io.ReadCloser, error) {
+	d, err := zstd.NewReader(b.stored(ctx, f), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return &unpacked{decoder: d, file: f}, nil
+}
+
+// unpacked reads what was compressed, and no more of it than the manifest says.
+type unpacked struct {
+	decoder *zstd.Decoder
+	file    File
+	n       int64
+	err     error
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	if u.err != nil {
+		return 0, u.err
+	}
+	n, err := u.decoder.Read(p)
+	u.n += int64(n)
+	switch {
+	case u.n > u.file.Unpacked:
+		n, err = 0, hint(hintBroken, "%s: more than its %d bytes come out of it", u.file.Path, u.file.Unpacked)
+	case err == io.EOF && u.n < u.file.Unpacked:
+		err = hint(hintBroken, "%s: %d bytes come out of it, and not %d", u.file.Path, u.n, u.file.Unpacked)
+	case err != nil && err != io.EOF:
+		err = fmt.Errorf("%s: %w", u.file.Path, err)
+	}
+	u.err = err
+	return n, err
+}
+
+// Close reads what is left: the checksum is known at the end only.
+func (u *unpacked) Close() error {
+	defer u.decoder.Close()
+	if _, err := io.Copy(io.Discard, readerOnly{u}); err != nil {
+		return err
+	}
+	return nil
+}
+
+// readerOnly hides other methods from io.Copy.
+type readerOnly struct{ io.Reader }

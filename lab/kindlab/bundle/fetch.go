@@ -1,0 +1,114 @@
+package bundle
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// node finds the node image: among the archives, in Docker, in its registry.
+func (c *collection) node(ctx context.Context) error {
+	ref := c.Order.Node
+	if ref == "" {
+		ref = c.needs.Node
+	}
+	full, err := fullRef(ref)
+	if err != nil {
+		return err
+	}
+	c.Contents.Node.Ref = full
+	if i := slices.IndexFunc(c.Contents.Images, func(a Archive) bool { return slices.Contains(a.Refs, full) }); i >= 0 {
+		a := c.Contents.Images[i]
+		if len(a.Refs) > 1 {
+			return hint("give the node image as an archive of its own", "the archive of node image %s has other images: %s", full, strings.Join(a.Refs, ", "))
+		}
+		c.Contents.Images = slices.Delete(c.Contents.Images, i, i+1)
+		c.Contents.Node.Archive = &a
+		return nil
+	}
+	a, err := c.nodeImage(ctx, ref)
+	if err != nil {
+		if c.leftOut(ctx, Need{Kind: KindNode, Name: full}, err) {
+			return nil
+		}
+		return err
+	}
+	c.Contents.Node.Archive = &a
+	return nil
+}
+
+// nodeImage takes the node image from Docker if it has one of that name. A digest only its registry can answer for: a tag that Docker
+// has may be of something else.
+func (c *collection) nodeImage(ctx context.Context, ref string) (Archive, error) {
+	if withoutDigest(ref) == ref {
+		has, err := c.Docker.Has(ctx, ref)
+		if has {
+			c.Order.Say("node image %s from Docker", ref)
+			return c.Docker.Save(ref), nil
+		}
+		if c.Folder != "" && err != nil {
+			return Archive{}, err
+		}
+	}
+	if c.Folder != "" {
+		return Archive{}, hint("load it into Docker, name one that is there by --node-image, or give its archive by --image",
+			"node image %s: %w in Docker", ref, ErrMissing)
+	}
+	c.Order.Say("node image %s from its registry", ref)
+	return c.Pull(ctx, ref)
+}
+
+// fetch takes what is missing still from the network, if it is allowed.
+func (c *collection) fetch(ctx context.Context) error {
+	if c.Folder != "" {
+		return nil
+	}
+	for _, need := range c.needs.Missing(c.table()) {
+		if need.Kind == KindNode {
+			continue // left out before
+		}
+		c.Order.Say("%s from the network", need)
+		if err := c.fetchOne(ctx, need); err != nil && !c.leftOut(ctx, need, err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *collection) fetchOne(ctx context.Context, need Need) error {
+	switch need.Kind {
+	case KindImage:
+		a, err := c.Pull(ctx, need.Name)
+		if err != nil {
+			return err
+		}
+		c.Contents.Images = append(c.Contents.Images, a)
+	case KindChart:
+		data, err := c.Fetcher.Chart(ctx, need.Name)
+		if err != nil {
+			return err
+		}
+		chart, err := parseChart(data)
+		if err != nil {
+			return err
+		}
+		c.Contents.Charts = append(c.Contents.Charts, chart)
+	case KindCRDs:
+		data, err := c.Fetcher.CRDs(ctx, need.Name)
+		if err != nil {
+			return err
+		}
+		c.Contents.CRDs = append(c.Contents.CRDs, CRDs{need.Name, data})
+	}
+	return nil
+}
+
+// leftOut tells whether to go on without it: in a partial bundle, and where nothing is fetched, as all that is missing is told at
+// once in the end.
+func (c *collection) leftOut(ctx context.Context, need Need, err error) bool {
+	if !c.Partial && c.Folder == "" || ctx.Err() != nil {
+		return false
+	}
+	c.Order.Say("left out %s: %v", need, err)
+	return true
+}

@@ -1,0 +1,156 @@
+package bundle
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+)
+
+// readSmall reads a file of at most maxSmall bytes.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxSmall {
+		return nil, fmt.Errorf("%s: over %d MB: too large", path, maxSmall>>20)
+	}
+	return data, nil
+}
+
+// loadChart reads a chart, packaged or as a folder.
+func loadChart(path string) (Chart, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Chart{}, fmt.Errorf("read the chart: %w", err)
+	}
+	if !info.IsDir() {
+		data, err := readSmall(path)
+		if err != nil {
+			return Chart{}, fmt.Errorf("read the chart: %w", err)
+		}
+		c, err := parseChart(data)
+		if err != nil {
+			return Chart{}, &hinted{fmt.Errorf("%s: %w", path, err), "give a chart's folder, or its package as `helm package` makes it"}
+		}
+		return c, nil
+	}
+	loaded, err := loader.LoadDir(path)
+	if err != nil {
+		return Chart{}, &hinted{fmt.Errorf("%s: no chart: %w", path, err), "give the folder that has the chart's Chart.yaml"}
+	}
+	data, err := packageChart(loaded)
+	if err != nil {
+		return Chart{}, fmt.Errorf("%s: package the chart: %w", path, err)
+	}
+	return Chart{loaded.Name(), loaded.Metadata.Version, data}, nil
+}
+
+// parseChart reads the name and the version of a packaged chart.
+func parseChart(data []byte) (Chart, error) {
+	c, err := loader.LoadArchive(bytes.NewReader(data))
+	if err != nil {
+		return Chart{}, fmt.Errorf("no packaged chart: %w", err)
+	}
+	if !isPlain(c.Name()) {
+		return Chart{}, fmt.Errorf("%q is no name of a chart", c.Name())
+	}
+	return Chart{c.Name(), c.Metadata.Version, data}, nil
+}
+
+// packageChart makes a package of a loaded chart as Helm does, but for times: the same chart gives the same bytes.
+func packageChart(c *chart.Chart) ([]byte, error) {
+	files := slices.Clone(c.Raw)
+	slices.SortFunc(files, func(a, b *chart.File) int { return cmp.Compare(a.Name, b.Name) })
+	var buf bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	t := tar.NewWriter(z)
+	for _, f := range files {
+		h := &tar.Header{Name: c.Name() + "/" + f.Name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(f.Data)), ModTime: time.Unix(0, 0)}
+		if err := t.WriteHeader(h); err != nil {
+			return nil, err
+		}
+		if _, err := t.Write(f.Data); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(t.Close(), z.Close()); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// loadCRDs reads YAML documents that are CRDs, known by the file's name.
+func loadCRDs(path string) (CRDs, error) {
+	data, err := readSmall(path)
+	if err != nil {
+		return CRDs{}, fmt.Errorf("read the CRDs: %w", err)
+	}
+	n := 0
+	for d := yaml.NewDecoder(bytes.NewReader(data)); ; n++ {
+		var object struct {
+			Kind string `yaml:"kind"`
+		}
+		err := d.Decode(&object)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return CRDs{}, fmt.Errorf("%s: %w", path, err)
+		}
+		if object.Kind == "" {
+			n-- // an empty document
+		} else if object.Kind != "CustomResourceDefinition" {
+			return CRDs{}, hint("give a file with nothing but CRDs", "%s: has a %s", path, object.Kind)
+		}
+	}
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	if n == 0 || !isPlain(name) {
+		return CRDs{}, hint("give a YAML file with CRDs, "+GatewayAPI+".yaml for those of Gateway API", "%s: no CRDs in it", path)
+	}
+	return CRDs{name, data}, nil
+}
+
+// loadConfig reads kind's configuration and the node image that it names, "" if it names none.
+func loadConfig(path string) (config []byte, image string, err error) {
+	if config, err = readSmall(path); err != nil {
+		return nil, "", fmt.Errorf("read kind's configuration: %w", err)
+	}
+	var cluster struct {
+		Kind  string `yaml:"kind"`
+		Nodes []struct {
+			Image string `yaml:"image"`
+		} `yaml:"nodes"`
+	}
+	if err := yaml.Unmarshal(config, &cluster); err != nil {
+		return nil, "", fmt.Errorf("%s: %w", path, err)
+	}
+	if cluster.Kind != "Cluster" {
+		return nil, "", hint("see https://kind.sigs.k8s.io/docs/user/configuration", "%s: is no configuration of a kind cluster", path)
+	}
+	for _, n := range cluster.Nodes {
+		if image != "" && n.Image != image {
+			return nil, "", hint("name one image for all nodes, or none and give --node-image", "%s: names several node images", path)
+		}
+		image = n.Image
+	}
+	return config, image, nil
+}

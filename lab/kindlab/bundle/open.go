@@ -1,0 +1,188 @@
+package bundle
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// The first two entries of a bundle.
+const (
+	manifestName = "manifest.json"
+	// sumName has the SHA-256 of the manifest, in the format of sha256sum.
+	sumName = "manifest.sha256"
+)
+
+// hintBroken is what to do about a bundle that is not what was made.
+const hintBroken = "copy the bundle again, or make a new one with `coalmine bundle create`"
+
+// Bundle is an open bundle. It is safe for several readers at a time.
+type Bundle struct {
+	// Manifest says what is in it.
+	Manifest Manifest
+	name     string
+	digest   string
+	file     io.ReaderAt
+	closer   io.Closer
+	// at is where the bytes of each file begin.
+	at map[string]int64
+}
+
+// Open reads the table of contents, and checks that the file has room for all of it, and has nothing else in it. The contents
+// themselves are checked when they are read, or by [Bundle.Verify].
+func Open(path string) (*Bundle, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the bundle: %w", err)
+	}
+	b, err := openFile(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	b.name, b.closer = filepath.Base(path), f
+	return b, nil
+}
+
+func openFile(f *os.File) (*Bundle, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, hint("give the file that `coalmine bundle create` wrote", "it is no file")
+	}
+	return read(f, info.Size())
+}
+
+// read reads the table of contents of a bundle of a size in bytes, and finds where its files are.
+func read(r io.ReaderAt, size int64) (*Bundle, error) {
+	x := &index{section: io.NewSectionReader(r, 0, size), size: size}
+	x.tar = tar.NewReader(x.section)
+	data, err := x.whole(manifestName, maxManifest)
+	if err != nil {
+		return nil, &hinted{fmt.Errorf("this is no bundle: %w", err), "make one with `coalmine bundle create`"}
+	}
+	sum, err := x.whole(sumName, 200)
+	if err != nil {
+		return nil, &hinted{err, hintBroken}
+	}
+	digest := fmt.Sprintf("%x", sha256.Sum256(data))
+	if string(sum) != digest+"  "+manifestName+"\n" {
+		return nil, hint(hintBroken, "%s is not the one that the bundle was made with", manifestName)
+	}
+	m, err := decode(data)
+	if err != nil {
+		return nil, err
+	}
+	at, err := x.files(m.Files())
+	if err != nil {
+		return nil, &hinted{err, hintBroken}
+	}
+	return &Bundle{Manifest: *m, digest: digest, file: r, at: at}, nil
+}
+
+// index goes from header to header of a tar.
+type index struct {
+	section *io.SectionReader
+	tar     *tar.Reader
+	size    int64
+}
+
+// next wants a plain file of that name, and tells its size and where it begins. Nothing of the extensions of tar is taken: with
+// those, a file's size and place can be something else than what its header says.
+func (x *index) next(name string) (size, at int64, err error) {
+	h, err := x.tar.Next()
+	switch {
+	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, 0, fmt.Errorf("%s: the file ends before it", name)
+	case err != nil:
+		return 0, 0, fmt.Errorf("%s: %w", name, err)
+	case h.Name != name:
+		return 0, 0, fmt.Errorf("found %.100q where %s should be", h.Name, name)
+	case h.Typeflag != tar.TypeReg || h.Format != tar.FormatUSTAR:
+		return 0, 0, fmt.Errorf("%s is no plain file", name)
+	}
+	if at, err = x.section.Seek(0, io.SeekCurrent); err != nil {
+		return 0, 0, err
+	}
+	if h.Size > x.size-at {
+		return 0, 0, fmt.Errorf("%s: the file ends %d bytes before its end", name, h.Size-(x.size-at))
+	}
+	return h.Size, at, nil
+}
+
+// whole reads a file of at most so many bytes.
+func (x *index) whole(name string, limit int64) ([]byte, error) {
+	size, _, err := x.next(name)
+	if err != nil {
+		return nil, err
+	}
+	if size > limit {
+		return nil, fmt.Errorf("%s: %d bytes are more than %d", name, size, limit)
+	}
+	return io.ReadAll(x.tar)
+}
+
+// files finds the files that the manifest lists, in its order, and nothing after them.
+func (x *index) files(files []File) (map[string]int64, error) {
+	found := map[string]int64{}
+	for _, f := range files {
+		size, at, err := x.next(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		if size != f.Size {
+			return nil, fmt.Errorf("%s: has %d bytes and should have %d", f.Path, size, f.Size)
+		}
+		found[f.Path] = at
+	}
+	switch h, err := x.tar.Next(); {
+	case err == nil:
+		return nil, fmt.Errorf("found %.100q, which %s does not list", h.Name, manifestName)
+	case err != io.EOF:
+		return nil, fmt.Errorf("the end of the bundle: %w", err)
+	}
+	if end, err := x.section.Seek(0, io.SeekCurrent); err != nil || end != x.size {
+		return nil, fmt.Errorf("%d bytes follow the end of the bundle", x.size-end)
+	}
+	return found, nil
+}
+
+// Digest tells bundles apart: the SHA-256 of the manifest in hexadecimal digits, which has those of all files.
+func (b *Bundle) Digest() string { return b.digest }
+
+// Close ends reading.
+func (b *Bundle) Close() error {
+	if b.closer == nil {
+		return nil
+	}
+	return b.closer.Close()
+}
+
+// Verify reads everything and compares it with the manifest's checksums. Fits is called for each file that does. The error names
+// every file that doesn't.
+func (b *Bundle) Verify(ctx context.Context, fits func(File)) error {
+	var errs []error
+	for _, f := range b.Manifest.Files() {
+		r := b.stored(ctx, f)
+		_, err := io.Copy(io.Discard, r)
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fits(f)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &hinted{err, hintBroken}
+	}
+	return nil
+}
