@@ -187,7 +187,7 @@ func TestPackagesSayWhatTheyAreFor(t *testing.T) {
 	}
 }
 
-// TestNothingOfTheMachine finds paths of the machine on which a file was written.
+// TestNothingOfTheMachine finds paths of the machine on which a file was written. The one of Flagger is in its own image.
 func TestNothingOfTheMachine(t *testing.T) {
 	machine := regexp.MustCompile(`(^|[\s"'=(:])/(home|root|Users|work)/[\w.-]+|C:\\Users\\`)
 	for _, name := range tracked(t) {
@@ -195,8 +195,10 @@ func TestNothingOfTheMachine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found := machine.Find(data); found != nil {
-			t.Errorf("%s: %q is a path of somebody's machine", name, found)
+		for _, found := range machine.FindAll(data, -1) {
+			if !strings.HasSuffix(string(found), "/home/"+"flagger") {
+				t.Errorf("%s: %q is a path of somebody's machine", name, found)
+			}
 		}
 	}
 }

@@ -103,13 +103,17 @@ func TestWhatCannotBeRenderedSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(fstest.MapFS, *chart.Release){
-		"hook of the installation":        func(_ fstest.MapFS, r *chart.Release) { r.Values = map[string]any{"hook": "post-install"} },
-		"is for Kubernetes >=1.30.0-0":    func(_ fstest.MapFS, r *chart.Release) { r.Kubernetes = "v1.29.0" },
+		"hook of the installation":         func(_ fstest.MapFS, r *chart.Release) { r.Values = map[string]any{"hook": "post-install"} },
+		"is for Kubernetes >=1.30.0-0":     func(_ fstest.MapFS, r *chart.Release) { r.Kubernetes = "v1.29.0" },
 		"version of Kubernetes \"newest\"": func(_ fstest.MapFS, r *chart.Release) { r.Kubernetes = "newest" },
-		"no such object":                  func(_ fstest.MapFS, r *chart.Release) { r.Patches = patches },
-		"templates/deployment.yaml":       func(f fstest.MapFS, _ *chart.Release) { f["templates/deployment.yaml"].Data = []byte("{{ .Values.a.b.c }}") },
-		"has no name":                     func(f fstest.MapFS, _ *chart.Release) { f["crds/crd.yaml"].Data = []byte("apiVersion: v1\nkind: Thing\n") },
-		"Chart.yaml":                      func(f fstest.MapFS, _ *chart.Release) { delete(f, "Chart.yaml") },
+		"no such object":                   func(_ fstest.MapFS, r *chart.Release) { r.Patches = patches },
+		"templates/deployment.yaml": func(f fstest.MapFS, _ *chart.Release) {
+			f["templates/deployment.yaml"].Data = []byte("{{ .Values.a.b.c }}")
+		},
+		"has no name": func(f fstest.MapFS, _ *chart.Release) {
+			f["crds/crd.yaml"].Data = []byte("apiVersion: v1\nkind: Thing\n")
+		},
+		"Chart.yaml": func(f fstest.MapFS, _ *chart.Release) { delete(f, "Chart.yaml") },
 	} {
 		folder, r := small(), release(nil)
 		change(folder, &r)
