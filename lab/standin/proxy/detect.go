@@ -1,0 +1,181 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// speech is what the client of a connection speaks.
+type speech uint8
+
+const (
+	undecided speech = iota
+	// opaque is anything: HTTP/2 with it.
+	opaque
+	http1
+	// hello begins TLS.
+	hello
+)
+
+// maxFirstLine is how much of a request's first line is waited for. A longer one is left to the server, which refuses it.
+const maxFirstLine = 8 << 10
+
+// opaquePorts are Linkerd's: there the server speaks first (linkerd2, values proxy.opaquePorts).
+func opaquePort(port uint16) bool {
+	switch port {
+	case 25, 587, 3306, 4444, 5432, 6379, 9300, 11211:
+		return true
+	}
+	return false
+}
+
+// detect reads until it is clear what a client speaks. A client that keeps silent for the given time, or ends, is opaque. The
+// connection returned begins with what was read. An error is that of a broken connection, or of the context.
+func detect(ctx context.Context, conn net.Conn, within time.Duration) (speech, net.Conn, error) {
+	release, err := hurry(ctx, conn, within)
+	if err != nil {
+		return opaque, conn, err
+	}
+	defer release()
+	buf := make([]byte, 0, 1<<10)
+	for {
+		n, err := conn.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if s := recognise(buf); s != undecided {
+			return s, &rewound{Conn: conn, head: buf}, nil
+		}
+		switch {
+		case ctx.Err() != nil:
+			return opaque, conn, ctx.Err()
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF):
+			return opaque, &rewound{Conn: conn, head: buf}, nil
+		case err != nil:
+			return opaque, conn, err
+		}
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+		}
+	}
+}
+
+// hurry bounds reading by a time and by the context, until it is released.
+func hurry(ctx context.Context, conn net.Conn, within time.Duration) (release func(), err error) {
+	if err := conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return nil, err
+	}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = conn.SetReadDeadline(time.Unix(1, 0))
+		close(done)
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+		_ = conn.SetReadDeadline(time.Time{})
+	}, nil
+}
+
+// recognise tells what begins with these bytes (linkerd2-proxy, linkerd/http/detect). HTTP/1 is a method, a target and a version.
+func recognise(b []byte) speech {
+	if len(b) == 0 {
+		return undecided
+	}
+	if b[0] == 0x16 { // a TLS handshake record
+		return hello
+	}
+	method, rest, spaced := bytes.Cut(b, []byte{' '})
+	if len(method) == 0 || len(method) > 32 || !letters(method) || string(method) == "PRI" {
+		return opaque
+	}
+	if !spaced {
+		return undecided
+	}
+	line, _, ended := bytes.Cut(rest, []byte{'\n'})
+	switch {
+	case !ended && len(b) < maxFirstLine:
+		return undecided
+	case !ended:
+		return http1
+	}
+	line = bytes.TrimSuffix(line, []byte{'\r'})
+	if bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0")) {
+		return http1
+	}
+	return opaque
+}
+
+// letters tells whether all are such as methods are made of.
+func letters(b []byte) bool {
+	return !bytes.ContainsFunc(b, func(r rune) bool { return r != '-' && r != '_' && (r|0x20 < 'a' || r|0x20 > 'z') })
+}
+
+// serverName reads a TLS client's first message and returns the name that it asks for, "" for none. The connection returned begins
+// with what was read.
+func serverName(ctx context.Context, conn net.Conn, within time.Duration) (string, net.Conn, error) {
+	release, err := hurry(ctx, conn, within)
+	if err != nil {
+		return "", conn, err
+	}
+	defer release()
+	name := ""
+	listening := &eavesdropper{Conn: conn}
+	heard := errors.New("heard enough")
+	// The handshake always fails: at the latest once the name is known.
+	_ = tls.Server(listening, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		name = h.ServerName
+		return nil, heard
+	}}).Handshake()
+	return name, &rewound{Conn: conn, head: listening.read.Bytes()}, ctx.Err()
+}
+
+// eavesdropper keeps what is read and says nothing.
+type eavesdropper struct {
+	net.Conn
+	read bytes.Buffer
+}
+
+func (e *eavesdropper) Read(b []byte) (int, error) {
+	n, err := e.Conn.Read(b)
+	e.read.Write(b[:n])
+	return n, err
+}
+
+func (e *eavesdropper) Write(b []byte) (int, error) { return len(b), nil }
+
+// rewound is a connection that gives again what was read from it.
+type rewound struct {
+	net.Conn
+	head []byte
+}
+
+func (r *rewound) Read(b []byte) (int, error) {
+	if len(r.head) > 0 {
+		n := copy(b, r.head)
+		r.head = r.head[n:]
+		return n, nil
+	}
+	return r.Conn.Read(b)
+}
+
+// CloseWrite ends one direction, where the connection can.
+func (r *rewound) CloseWrite() error {
+	if c, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return r.Close()
+}
+
+// SetLinger is as in package net, where the connection has it.
+func (r *rewound) SetLinger(sec int) error {
+	if c, ok := r.Conn.(interface{ SetLinger(int) error }); ok {
+		return c.SetLinger(sec)
+	}
+	return nil
+}

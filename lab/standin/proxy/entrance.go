@@ -1,0 +1,194 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"coalmine/lab/kindlab/place"
+	"coalmine/lab/mesh"
+)
+
+// entrance takes the connections of one direction. Those that speak HTTP/1 go to a server, the others are tunnels.
+type entrance struct {
+	proxy  *Proxy
+	server *http.Server
+	hand   *handover
+	// taking are the connections that have not been handed to the server.
+	taking sync.WaitGroup
+	mu     sync.Mutex
+	open   map[net.Conn]bool
+}
+
+// passage is a connection whose other end is known. The server gets it in the context of its requests.
+type passage struct {
+	net.Conn
+	// dst is where it was on its way to.
+	dst netip.AddrPort
+	// client is who came in.
+	client mesh.Client
+}
+
+type passageKey struct{}
+
+// through is the connection that a request came by.
+func through(ctx context.Context) *passage { return ctx.Value(passageKey{}).(*passage) }
+
+func (p *Proxy) newEntrance(h http.Handler, idle time.Duration) *entrance {
+	e := &entrance{proxy: p, open: map[net.Conn]bool{}, hand: &handover{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	e.server = &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idle, MaxHeaderBytes: maxHeader, ErrorLog: p.quiet(),
+		DisableGeneralOptionsHandler: true,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, passageKey{}, c.(*passage))
+		},
+	}
+	return e
+}
+
+// taker does with a connection what is to be done: see [entrance.serve] and [Proxy.tunnel].
+type taker func(ctx context.Context, conn net.Conn, dst netip.AddrPort)
+
+// accept takes connections until the listener closes.
+func (e *entrance) accept(ctx context.Context, l net.Listener, take taker) {
+	e.taking.Go(func() { _ = e.server.Serve(e.hand) }) // ends by Shutdown
+	for {
+		conn, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // too many files, most likely: others end in a while
+			e.proxy.log.Warn("cannot take a connection", "error", err)
+			if !sleep(ctx, backoffMin) {
+				return
+			}
+			continue
+		}
+		e.hold(conn, true)
+		e.taking.Go(func() {
+			defer e.hold(conn, false)
+			e.take(ctx, conn, take)
+		})
+	}
+}
+
+// take finds out where a connection was on its way to. One that was not redirected, or came to the proxy's own ports, is closed: it
+// would go around in a circle.
+func (e *entrance) take(ctx context.Context, conn net.Conn, take taker) {
+	dst, err := e.proxy.cfg.OriginalDestination(conn)
+	switch dst.Port() {
+	case 0, place.OutboundPort, place.InboundPort, place.AdminPort:
+		err = errors.Join(err, errors.New("it was not redirected"))
+	}
+	if err != nil {
+		e.proxy.log.Debug("refused a connection", "from", conn.RemoteAddr(), "to", dst, "error", err)
+		_ = conn.Close()
+		return
+	}
+	take(ctx, conn, netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port()))
+}
+
+func (e *entrance) hold(conn net.Conn, on bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if on {
+		e.open[conn] = true
+	} else {
+		delete(e.open, conn)
+	}
+}
+
+// serve hands a connection to the server.
+func (e *entrance) serve(c *passage) {
+	select {
+	case e.hand.conns <- c:
+	case <-e.hand.closed:
+		_ = c.Close()
+	}
+}
+
+// close waits for requests and tunnels under way, and cuts off what is left when the context ends.
+func (e *entrance) close(ctx context.Context) {
+	if err := e.server.Shutdown(ctx); err != nil {
+		_ = e.server.Close()
+	}
+	done := make(chan struct{})
+	go func() {
+		e.taking.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		e.cut()
+		<-done
+	}
+}
+
+func (e *entrance) cut() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for conn := range e.open {
+		_ = conn.Close()
+	}
+}
+
+// handover is a listener whose connections somebody else has accepted.
+type handover struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (h *handover) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *handover) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return nil
+}
+
+func (h *handover) Addr() net.Addr { return &net.TCPAddr{} }
+
+// tunnel copies between two connections until both directions have ended, and closes them.
+func tunnel(a, b net.Conn) {
+	defer a.Close()
+	defer b.Close()
+	var both sync.WaitGroup
+	both.Go(func() { pour(a, b) })
+	both.Go(func() { pour(b, a) })
+	both.Wait()
+}
+
+// pour copies one direction. The end of the source is passed on; an error ends both directions.
+func pour(to, from net.Conn) {
+	if _, err := io.Copy(to, from); err != nil {
+		_ = to.Close()
+		_ = from.Close()
+		return
+	}
+	if c, ok := to.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+		return
+	}
+	_ = to.Close()
+}
+
+// reset closes a connection so that its client sees that something was wrong.
+func reset(conn net.Conn) {
+	if c, ok := conn.(interface{ SetLinger(int) error }); ok {
+		_ = c.SetLinger(0)
+	}
+	_ = conn.Close()
+}

@@ -1,0 +1,131 @@
+package proxy
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/http/httpguts"
+
+	"coalmine/lab/mesh"
+)
+
+// errorHeader says for people why the proxy itself answered. It is Linkerd's.
+const errorHeader = "L5d-Proxy-Error"
+
+// newForwarder passes requests to a transport as they are, but for headers that concern one connection only.
+func newForwarder(to http.RoundTripper, quiet *log.Logger) http.Handler {
+	return &httputil.ReverseProxy{
+		Transport: to, ErrorLog: quiet, BufferPool: &buffers{},
+		Rewrite: func(r *httputil.ProxyRequest) {
+			// A transparent proxy is no hop that a service should see.
+			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+				if values, ok := r.In.Header[name]; ok {
+					r.Out.Header[name] = values
+				}
+			}
+			r.Out.URL.RawQuery = r.In.URL.RawQuery
+		},
+		// The client has gone, or there is nothing to say to it.
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+}
+
+// buffers are for copying bodies.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	if buf, ok := b.pool.Get().(*[]byte); ok {
+		return *buf
+	}
+	return make([]byte, 16<<10)
+}
+
+func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }
+
+// synthetic is an answer of the proxy itself.
+func synthetic(r *http.Request, status int, reason string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{errorHeader: []string{printable(reason)}}, Body: http.NoBody,
+	}
+}
+
+// printable makes a text fit for a header.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// atEnd calls a function once when the body of an answer has been read or given up. The connection of an upgrade stays as it is, and
+// its answer has ended at once.
+func atEnd(r *http.Response, then func()) {
+	if r.StatusCode == http.StatusSwitchingProtocols {
+		then()
+		return
+	}
+	r.Body = &watched{ReadCloser: r.Body, then: then}
+}
+
+type watched struct {
+	io.ReadCloser
+	once sync.Once
+	then func()
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.ReadCloser.Read(b)
+	if err != nil {
+		w.once.Do(w.then)
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.once.Do(w.then)
+	return w.ReadCloser.Close()
+}
+
+// filter returns headers as a route's filter changes them. What frames a message is not for filters to change, and what no header may
+// hold is left out.
+func filter(h http.Header, f mesh.HeaderFilter) http.Header {
+	if len(f.Add)+len(f.Set)+len(f.Remove) == 0 {
+		return h
+	}
+	h = h.Clone()
+	for _, a := range f.Add {
+		if allowed(a) {
+			h.Add(a.Name, a.Value)
+		}
+	}
+	for _, s := range f.Set {
+		if allowed(s) {
+			h.Set(s.Name, s.Value)
+		}
+	}
+	for _, name := range f.Remove {
+		if !framing(name) {
+			h.Del(name)
+		}
+	}
+	return h
+}
+
+func allowed(h mesh.Header) bool {
+	return !framing(h.Name) && httpguts.ValidHeaderFieldName(h.Name) && httpguts.ValidHeaderFieldValue(h.Value)
+}
+
+func framing(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Connection", "Content-Length", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
+}
