@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint portable bench race generate
+.PHONY: help build demo test e2e lint portable bench race generate
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,11 +22,15 @@ demo: build ## Play the first scenario twice: against naive guardrails, and agai
 test: ## Run all tests
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' ./...
 
+# One package after the other, so that their progress can be seen.
+e2e: ## Run the tests on a real cluster, about 40 minutes: see docs/kind.md
+	$(GO) test -tags e2e -vet=off -count=1 -p 1 -v -timeout 44m ./lab/kindlab/node ./lab/kindlab/e2e
+
 lint: ## Check format, vet and staticcheck
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './.*')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) vet -tags e2e ./...
+	$(GO) run $(STATICCHECK) -tags e2e ./...
 
 portable: ## Check that the load generator builds on other systems
 	GOOS=darwin $(GO) vet ./loadgen/...

@@ -402,3 +402,23 @@ func TestOtherSeedsPass(t *testing.T) {
 		}
 	}
 }
+
+func TestShortFlightComesToItsVerdict(t *testing.T) {
+	for version, want := range map[string]string{"v2": "rolled-back", "v3": "promoted"} {
+		f, err := clustertest.Flight(clustertest.FlightShort, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Version = version
+		events, err := clustertest.Play(t.Context(), lab.Here{Cluster: sim.Cluster{}}, f, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := clustertest.Verdict(events); got != want {
+			t.Errorf("version %s: %s, want %s", version, got, want)
+		}
+		if got := clustertest.Verdict(events[:len(events)-1]); got != "" {
+			t.Errorf("version %s, cut off: %q, want none", version, got)
+		}
+	}
+}

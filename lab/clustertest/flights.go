@@ -10,7 +10,9 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"coalmine/lab"
+	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
+	"coalmine/lab/timeline"
 	"coalmine/scenarios"
 )
 
@@ -24,6 +26,8 @@ const (
 	FlightMatch = "match"
 	// FlightStraight releases a faulty version without guardrails.
 	FlightStraight = "straight"
+	// FlightShort is none of the suite's: see [Verdict].
+	FlightShort = "short"
 )
 
 // Names are the flights of the suite, in the order in which they are played. Together they take about a quarter of an hour of a
@@ -32,6 +36,22 @@ func Names() []string { return []string{FlightPromote, FlightAbort, FlightMatch,
 
 // guarded are the flights with guardrails.
 func guarded() []string { return []string{FlightPromote, FlightAbort, FlightMatch} }
+
+// Verdict says in one word how a log ended: "promoted", "rolled-back" or "undecided", or the outcome of the run where that is another
+// than completed; "" for a log that was cut off. It is for those who disturb a cluster on purpose: its runs may end with the right
+// verdict or as a fault of the lab, and never otherwise.
+func Verdict(events []event.Event) string {
+	t := timeline.Build(events)
+	switch {
+	case t.End.Outcome != event.OutcomeCompleted:
+		return t.End.Outcome
+	case t.Abort.Seen():
+		return "rolled-back"
+	case t.Promoted.Seen():
+		return "promoted"
+	}
+	return "undecided"
+}
 
 // approval is when somebody says yes in the flight that asks for it: late enough that the gate says no first.
 const approval = 12 * time.Second

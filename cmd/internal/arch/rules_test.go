@@ -79,6 +79,7 @@ func rules() []rule {
 			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "loadgen", "loadgen/*", "scenarios"}},
 		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/desk/client", "lab/event", "lab/guardrail",
 			"lab/mesh", "lab/mesh/objects", "lab/slo", "lab/stage", "scenarios", "manifests"}},
+		{pkg: "lab/kindlab/e2e"}, // tests only, which may know everything
 		{pkg: "lab/kindlab/*", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "manifests"}},
 		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "lab/mesh", "manifests"}},
 		{pkg: "lab/worker", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},

@@ -1,0 +1,148 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/e2e-framework/pkg/env"
+	"sigs.k8s.io/e2e-framework/pkg/envconf"
+)
+
+// Variables that say what is tested.
+const (
+	// binaryVariable is the path of the program, bundleVariable that of its bundle.
+	binaryVariable = "COALMINE_BINARY"
+	bundleVariable = "COALMINE_BUNDLE"
+	// logsVariable is the folder that gets the logs of flights; without it they are thrown away.
+	logsVariable = "COALMINE_E2E_LOGS"
+)
+
+// name of the cluster that all tests share, and how long it may take to come up.
+const (
+	name      = "coalmine-e2e"
+	upTimeout = 10 * time.Minute
+)
+
+// environment is where e2e-framework finds its configuration; the tests' own state is in its context.
+var environment = env.New()
+
+func TestMain(m *testing.M) {
+	var left error // the framework only logs what goes wrong at the end
+	environment.Setup(prepare, bringUp)
+	environment.Finish(func(ctx context.Context, c *envconf.Config) (context.Context, error) {
+		left = takeDown(ctx)
+		return ctx, left
+	})
+	code := environment.Run(m)
+	if left != nil {
+		log.Printf("FAIL: the end: %v", left)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// place is where tests find the program and leave things.
+type place struct {
+	program
+	// volumes of Docker that the cluster uses.
+	volumes []string
+}
+
+type placeKey struct{}
+
+// at is the place of a test.
+func at(ctx context.Context) *place { return ctx.Value(placeKey{}).(*place) }
+
+// prepare gives the program a home of its own, so that what it leaves behind can be seen and nothing of the user's is touched.
+func prepare(ctx context.Context, _ *envconf.Config) (context.Context, error) {
+	binary, bundle := os.Getenv(binaryVariable), os.Getenv(bundleVariable)
+	if binary == "" || bundle == "" {
+		return ctx, fmt.Errorf("set %s to the program and %s to its bundle, as .ci/run does", binaryVariable, bundleVariable)
+	}
+	home, err := os.MkdirTemp("", "coalmine-e2e-")
+	if err != nil {
+		return ctx, err
+	}
+	p := &place{program: program{binary: binary, bundle: bundle, home: home}}
+	for key, value := range p.variables() { // the tests look at the cluster in this process, too
+		if err := os.Setenv(key, value); err != nil {
+			return ctx, err
+		}
+	}
+	return context.WithValue(ctx, placeKey{}, p), nil
+}
+
+func bringUp(ctx context.Context, c *envconf.Config) (context.Context, error) {
+	p := at(ctx)
+	if err := p.up(ctx, name); err != nil {
+		return ctx, err
+	}
+	var err error
+	if p.volumes, err = volumesOf(ctx, nodeOf(name)); err != nil {
+		return ctx, err
+	}
+	c.WithKubeconfigFile(p.kubeconfig()).WithKubeContext("kind-" + name)
+	_, err = c.NewClient()
+	return ctx, err
+}
+
+func takeDown(ctx context.Context) error {
+	p, ok := ctx.Value(placeKey{}).(*place)
+	if !ok {
+		return nil // it never began
+	}
+	defer os.RemoveAll(p.home)
+	result := p.run(ctx, 3*time.Minute, "down", "--name", name)
+	return errors.Join(result.failed(0), p.nothingLeft(ctx, name, p.volumes))
+}
+
+// nothingLeft looks for what down should have removed.
+func (p *place) nothingLeft(ctx context.Context, cluster string, volumes []string) error {
+	var errs []error
+	if out, err := docker(ctx, "ps", "-a", "--format", "{{.Names}}", "--filter", "label=io.x-k8s.kind.cluster="+cluster); err != nil || out != "" {
+		errs = append(errs, fmt.Errorf("containers are left: %q %v", out, err))
+	}
+	all, err := docker(ctx, "volume", "ls", "-q")
+	errs = append(errs, err)
+	for _, v := range volumes {
+		if slices.Contains(strings.Fields(all), v) {
+			errs = append(errs, fmt.Errorf("volume %s is left", v))
+		}
+	}
+	others, err := docker(ctx, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster")
+	errs = append(errs, err)
+	if networks, err := docker(ctx, "network", "ls", "-q", "--filter", "name=^kind$"); err != nil || networks != "" && others == "" {
+		errs = append(errs, fmt.Errorf("no cluster is left, and Docker's network kind is: %v", err))
+	}
+	if data, err := os.ReadFile(p.kubeconfig()); err == nil && strings.Contains(string(data), "kind-"+cluster) {
+		errs = append(errs, fmt.Errorf("%s still names kind-%s", p.kubeconfig(), cluster))
+	}
+	return errors.Join(append(errs, p.filesLeft(cluster))...)
+}
+
+// filesLeft looks for files about a cluster in the program's home and in the system's temporary folder.
+func (p *place) filesLeft(cluster string) error {
+	var left []string
+	err := filepath.WalkDir(p.home, func(path string, e os.DirEntry, err error) error {
+		if err == nil && strings.Contains(filepath.Base(path), cluster) {
+			left = append(left, path)
+		}
+		return err
+	})
+	found, globErr := filepath.Glob(filepath.Join(os.TempDir(), "*"+cluster+"*"))
+	found = slices.DeleteFunc(found, func(f string) bool { return f == p.home })
+	if left = append(left, found...); len(left) > 0 {
+		err = errors.Join(err, fmt.Errorf("files are left: %v", left))
+	}
+	return errors.Join(err, globErr)
+}
