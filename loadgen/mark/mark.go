@@ -19,6 +19,8 @@ const (
 	WorkloadHeader = "Coalmine-Workload"
 	// DrillHeader marks the probes of a rehearsed rollback. They are no users' requests: services say who they are, and do no work.
 	DrillHeader = "X-Coalmine-Drill"
+	// DrillToHeader names the service that a probe is for. Another one that gets it hands it on as a call of its own.
+	DrillToHeader = "X-Coalmine-Drill-To"
 	// FaultHeader lists the injected faults that touched the request: backend/points-row-missing. It is missing for none.
 	FaultHeader = "Coalmine-Fault"
 	// WrongHeader is 1 where the content is wrong on purpose.

@@ -97,6 +97,11 @@ func (d *Desk) Post(ctx context.Context, r Report) error {
 	return d.call(ctx, http.MethodPost, PathReport, r, nil)
 }
 
+// Drilled hands in what became of a drill's probes.
+func (d *Desk) Drilled(ctx context.Context, r Drilled) error {
+	return d.call(ctx, http.MethodPost, PathDrilled, r, nil)
+}
+
 // maxAnswer bounds an answer; all are short.
 const maxAnswer = 1 << 20
 

@@ -13,6 +13,8 @@ const (
 	PathOrders = "/v1/traffic/orders"
 	// PathReport takes POST of a [Report].
 	PathReport = "/v1/traffic/report"
+	// PathDrilled takes POST of a [Drilled].
+	PathDrilled = "/v1/traffic/drilled"
 )
 
 // Shard is a traffic pod: one of several that send the requests of a client workload.
@@ -32,6 +34,36 @@ type Orders struct {
 	Start      *Start    `json:"start,omitempty"`
 	Released   *Released `json:"released,omitempty"`
 	Stop       *Stop     `json:"stop,omitempty"`
+	// Drill is the one that is asked for last. A shard plays it unless it has done so.
+	Drill *Drill `json:"drill,omitempty"`
+}
+
+// Drill asks for probes of a rehearsed rollback, which go the ways that users' requests go, with the identities that those have.
+type Drill struct {
+	// ID rises from drill to drill.
+	ID int `json:"id"`
+	// Service is the released service, which every probe is for.
+	Service string `json:"service"`
+	// Ways have their probes; each is one shard's.
+	Ways []Way `json:"ways"`
+}
+
+// Way is how probes reach the released service: from a client's first shard to the service itself, or to another one that hands them
+// on to it as its own calls.
+type Way struct {
+	Client string `json:"client"`
+	// First is the service that the client asks.
+	First  string `json:"first"`
+	Probes int    `json:"probes"`
+}
+
+// Drilled tells what became of a shard's probes.
+type Drilled struct {
+	Shard
+	ID int `json:"id"`
+	// Reached counts the probes by the workload of the released service that answered them; Denied says why others were not.
+	Reached map[string]int `json:"reached"`
+	Denied  string         `json:"denied,omitempty"`
 }
 
 // Report tells of a shard's seconds. Reports of a shard come in the order of their numbers, from 1 without gaps; one that came

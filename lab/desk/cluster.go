@@ -1,0 +1,215 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	flagger "github.com/fluxcd/flagger/pkg/client/clientset/versioned"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"coalmine/lab/guardrail"
+	"coalmine/lab/kindlab/place"
+	"coalmine/lab/mesh"
+	"coalmine/lab/mesh/objects"
+	"coalmine/scenarios"
+)
+
+// Clients reach the API server.
+type Clients struct {
+	Kube    kubernetes.Interface
+	Flagger flagger.Interface
+	Dynamic dynamic.Interface
+}
+
+// cluster reads what gates ask about. Gates ask seldom, so nothing is kept: what is read is what is there now.
+type cluster struct {
+	Clients
+	scenario *scenarios.Scenario
+}
+
+// deploymentOf is the Deployment that a pod is of, "" for another pod: its ReplicaSet has the Deployment's name and the hash of the
+// template behind it.
+func deploymentOf(p *corev1.Pod) string {
+	ref, hash := metav1.GetControllerOf(p), p.Labels["pod-template-hash"]
+	if ref == nil || ref.Kind != "ReplicaSet" {
+		return ""
+	}
+	name, ok := strings.CutSuffix(ref.Name, "-"+hash)
+	if !ok || hash == "" {
+		return ""
+	}
+	return name
+}
+
+// linkerdProxy is what Linkerd's injector calls its container.
+const linkerdProxy = "linkerd-proxy"
+
+// meshed tells whether a pod has a proxy.
+func meshed(p *corev1.Pod) bool {
+	is := func(c corev1.Container) bool { return c.Name == place.ProxyContainer || c.Name == linkerdProxy }
+	return slices.ContainsFunc(p.Spec.InitContainers, is) || slices.ContainsFunc(p.Spec.Containers, is)
+}
+
+// ready tells whether a pod takes requests.
+func ready(p *corev1.Pod) bool {
+	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// primary is the Deployment that Flagger makes of a service's own.
+func primary(service string) string { return service + "-primary" }
+
+// pods returns the ready pods of a service: the canary's, which are those of its own Deployment, and the primary's.
+func (c *cluster) pods(ctx context.Context, service string) (canaries, primaries []corev1.Pod, err error) {
+	list, err := c.Kube.CoreV1().Pods(scenarios.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the pods: %w", err)
+	}
+	for _, p := range list.Items {
+		if !ready(&p) {
+			continue
+		}
+		switch deploymentOf(&p) {
+		case service:
+			canaries = append(canaries, p)
+		case primary(service):
+			primaries = append(primaries, p)
+		}
+	}
+	return canaries, primaries, nil
+}
+
+// workload is what policies know of a pod.
+func workload(p *corev1.Pod) mesh.Workload {
+	w := mesh.Workload{
+		Namespace: p.Namespace, Labels: p.Labels, DefaultPolicy: p.Annotations[mesh.DefaultPolicyAnnotation], PortNames: map[string]int{},
+	}
+	for _, x := range p.Spec.Containers {
+		for _, port := range x.Ports {
+			if port.Name != "" {
+				w.PortNames[port.Name] = int(port.ContainerPort)
+			}
+		}
+	}
+	return w
+}
+
+// kinds are Linkerd's policies, by resource.
+func kinds() map[schema.GroupVersionResource]func() runtime.Object {
+	resource := func(version, name string) schema.GroupVersionResource {
+		v, _ := schema.ParseGroupVersion(version) // a constant
+		return v.WithResource(name)
+	}
+	return map[schema.GroupVersionResource]func() runtime.Object{
+		resource(guardrail.ServerVersion, "servers"):                       func() runtime.Object { return &guardrail.Server{} },
+		resource(guardrail.AuthorizationVersion, "authorizationpolicies"):  func() runtime.Object { return &guardrail.AuthorizationPolicy{} },
+		resource(guardrail.AuthorizationVersion, "meshtlsauthentications"): func() runtime.Object { return &guardrail.MeshTLSAuthentication{} },
+		resource(guardrail.AuthorizationVersion, "networkauthentications"): func() runtime.Object { return &guardrail.NetworkAuthentication{} },
+	}
+}
+
+// policies are those in force. Of a kind that the cluster does not know there are none.
+func (c *cluster) policies(ctx context.Context) (mesh.Policies, error) {
+	var all []runtime.Object
+	for resource, empty := range kinds() {
+		list, err := c.Dynamic.Resource(resource).Namespace(scenarios.Namespace).List(ctx, metav1.ListOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return mesh.Policies{}, fmt.Errorf("list the %s: %w", resource.Resource, err)
+		}
+		for i := range list.Items {
+			o := empty()
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, o); err != nil {
+				return mesh.Policies{}, fmt.Errorf("%s %s: %w", list.Items[i].GetKind(), list.Items[i].GetName(), err)
+			}
+			all = append(all, o)
+		}
+	}
+	return objects.Policies(all)
+}
+
+// routes are the HTTPRoutes in force.
+func (c *cluster) routes(ctx context.Context) ([]mesh.Route, error) {
+	list, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenarios.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the HTTPRoutes: %w", err)
+	}
+	return objects.Routes(list.Items), nil
+}
+
+// drillRoute is the name of the route that a drill makes for a moment.
+func drillRoute(service string) string { return service + "-coalmine-drill" }
+
+// addDrill sends requests with a header to the canary.
+func (c *cluster) addDrill(ctx context.Context, service, header, value string) error {
+	port := v1beta1.PortNumber(c.scenario.Service(service).Port)
+	group, kind := v1beta1.Group(""), v1beta1.Kind("Service")
+	exact := v1beta1.HeaderMatchExact
+	route := &v1beta1.HTTPRoute{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: drillRoute(service), Namespace: scenarios.Namespace, Labels: map[string]string{place.LabelManagedBy: place.FieldManager},
+		},
+		Spec: v1beta1.HTTPRouteSpec{
+			CommonRouteSpec: v1beta1.CommonRouteSpec{ParentRefs: []v1beta1.ParentReference{{
+				Group: &group, Kind: &kind, Name: v1beta1.ObjectName(service), Port: &port,
+			}}},
+			Rules: []v1beta1.HTTPRouteRule{{
+				Matches: []v1beta1.HTTPRouteMatch{{Headers: []v1beta1.HTTPHeaderMatch{{
+					Type: &exact, Name: v1beta1.HTTPHeaderName(header), Value: value,
+				}}}},
+				BackendRefs: []v1beta1.HTTPBackendRef{{BackendRef: v1beta1.BackendRef{BackendObjectReference: v1beta1.BackendObjectReference{
+					Name: v1beta1.ObjectName(service + "-canary"), Port: &port,
+				}}}},
+			}},
+		},
+	}
+	routes := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenarios.Namespace)
+	_, err := routes.Create(ctx, route, metav1.CreateOptions{FieldManager: place.FieldManager})
+	if apierrors.IsAlreadyExists(err) { // a drill that was cut off left it
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make the drill's route: %w", err)
+	}
+	return nil
+}
+
+// removeDrill takes the drill's route away. None is as good.
+func (c *cluster) removeDrill(ctx context.Context, service string) error {
+	err := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenarios.Namespace).Delete(ctx, drillRoute(service), metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// routed tells whether a route of somebody else's attaches to a service. Without one a drill's route would be the only one, and
+// whoever does not match it is answered 404.
+func (c *cluster) routed(ctx context.Context, service string) error {
+	list, err := c.routes(ctx)
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(r mesh.Route) bool { return r.Name == drillRoute(service) })
+	table, err := mesh.Compile(list)
+	if err != nil {
+		return err
+	}
+	if !table.Attached(scenarios.Namespace, service, c.scenario.Service(service).Port) {
+		return errors.New("no HTTPRoute leads to " + service + ": has Flagger set its canary up?")
+	}
+	return nil
+}
