@@ -1,0 +1,202 @@
+package kindlab
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"coalmine/lab/desk/client"
+	"coalmine/lab/event"
+	"coalmine/lab/mesh/objects"
+	"coalmine/lab/stage"
+	"coalmine/scenarios"
+)
+
+// Sources of facts, as in the sim: facts of one instant are ordered by source.
+const (
+	sourceFlagger = "a/flagger/" // followed by the canary
+	sourceDriver  = "b/driver"
+	sourceRun     = "c/run"
+)
+
+// observer tells in facts what watches see of the objects of a flight. It may be called from several goroutines.
+type observer struct {
+	// release is the service that is released: the phase of its canary is the run's.
+	release string
+	note    func(at time.Time, source string, f event.Fact)
+
+	mu        sync.Mutex
+	phase     string
+	statuses  map[string]event.Canary
+	routes    map[string]string
+	workloads map[string]event.Workload
+	cookies   stage.Cookies
+	counts    map[types.UID]happened
+}
+
+// happened is what is known of a Kubernetes Event: how often it came, and what it said last.
+type happened struct {
+	count   int32
+	message string
+}
+
+func newObserver(release string, note func(time.Time, string, event.Fact)) *observer {
+	return &observer{
+		release: release, note: note,
+		statuses: map[string]event.Canary{}, routes: map[string]string{}, workloads: map[string]event.Workload{}, counts: map[types.UID]happened{},
+	}
+}
+
+// Phase implements [lab.World].
+func (o *observer) Phase() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.phase
+}
+
+// of is the source of what is about a canary.
+func of(canary string) string { return sourceFlagger + canary + "." + scenarios.Namespace }
+
+// canary notes a canary's status when it differs from the one noted last.
+func (o *observer) canary(c *flaggerv1.Canary, at time.Time) {
+	status := stage.Status(c)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	same := o.statuses[c.Name] == status
+	o.statuses[c.Name] = status
+	if status.Target == o.release {
+		o.phase = status.Phase
+	}
+	o.cookies.Learn(c)
+	if !same && status.Phase != "" {
+		o.note(at, of(c.Name), status)
+	}
+}
+
+func (o *observer) canaryGone(c *flaggerv1.Canary, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.statuses, c.Name)
+	if c.Spec.TargetRef.Name == o.release {
+		o.phase = ""
+	}
+	o.note(at, of(c.Name), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: c.Namespace, Name: c.Name})
+}
+
+// route notes how clients' proxies route, when it differs from what was noted last. Routes by which the desk tries something out
+// concern nobody else.
+func (o *observer) route(r *gatewayv1beta1.HTTPRoute, at time.Time) {
+	if r.Labels[labelPart] != "" {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	fact := stage.Route(objects.Route(r), o.cookies)
+	if words := fmt.Sprint(fact); o.routes[r.Name] != words {
+		o.routes[r.Name] = words
+		o.note(at, sourceDriver, fact)
+	}
+}
+
+func (o *observer) routeGone(r *gatewayv1beta1.HTTPRoute, at time.Time) {
+	if r.Labels[labelPart] != "" {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.routes, r.Name)
+	o.note(at, sourceDriver, event.Deleted{ObjectKind: "HTTPRoute", Namespace: r.Namespace, Name: r.Name})
+}
+
+// deployment notes the state of a Deployment when its replicas change.
+func (o *observer) deployment(d *appsv1.Deployment, at time.Time) {
+	fact := event.Workload{
+		Name: d.Name, Version: versionOf(&d.Spec.Template), Desired: 1,
+		Updated: int(d.Status.UpdatedReplicas), Ready: int(d.Status.ReadyReplicas),
+	}
+	if d.Spec.Replicas != nil {
+		fact.Desired = int(*d.Spec.Replicas)
+	}
+	if d.Status.ObservedGeneration < d.Generation {
+		return // the status is of a template or a number of replicas that is no more
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.workloads[d.Name] != fact {
+		o.workloads[d.Name] = fact
+		o.note(at, sourceDriver, fact)
+	}
+}
+
+func (o *observer) deploymentGone(d *appsv1.Deployment, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.workloads, d.Name)
+	o.note(at, sourceDriver, event.Deleted{ObjectKind: "Deployment", Namespace: d.Namespace, Name: d.Name})
+}
+
+// combined begins the message of an Event by which client-go stands for similar ones (client-go, tools/record/events_cache.go).
+const combined = "(combined from similar events): "
+
+// event notes what Flagger recorded on a canary. client-go counts an Event up where it is recorded again, and lets ones that are
+// similar share one, whose message changes.
+func (o *observer) event(e *corev1.Event, at time.Time) {
+	if e.Source.Component != "flagger" || e.InvolvedObject.Kind != flaggerv1.CanaryKind {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before := o.counts[e.UID]
+	o.counts[e.UID] = happened{max(e.Count, 1), e.Message}
+	times := max(e.Count, 1) - before.count
+	if before.message != e.Message {
+		times = min(times, 1) // what the others said is not known
+	}
+	fact := event.Flagger{
+		Canary: e.InvolvedObject.Name, Type: e.Type, Message: client.Public(strings.TrimPrefix(e.Message, combined)),
+	}
+	for range times {
+		o.note(stamped(e.LastTimestamp.Time, at), of(fact.Canary), fact)
+	}
+}
+
+// stamped is when something happened that has a time in whole seconds and arrived later: as late as both allow.
+func stamped(second, arrived time.Time) time.Time {
+	if end := second.Add(time.Second - time.Microsecond); !second.IsZero() && arrived.After(end) {
+		return end
+	}
+	return arrived
+}
+
+// deskFact notes what the desk saw. Traffic and totals stand where the sim's do.
+func (o *observer) deskFact(f client.Fact) error {
+	fact, err := event.DecodeFact(f.Kind, f.Data)
+	if err != nil {
+		return fmt.Errorf("fact %d of the desk: %w", f.N, err)
+	}
+	o.note(time.Unix(0, f.At), deskSource(fact), fact)
+	return nil
+}
+
+func deskSource(f event.Fact) string {
+	switch f := f.(type) {
+	case event.Query:
+		return of(f.Asker)
+	case event.Gate:
+		return of(f.Canary)
+	case event.Rehearsal:
+		return of(f.Canary)
+	case event.Alert:
+		return of(f.Canary)
+	case event.TrafficTotals:
+		return sourceRun
+	}
+	return sourceDriver
+}
