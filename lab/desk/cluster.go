@@ -151,7 +151,7 @@ func (c *cluster) routes(ctx context.Context) ([]mesh.Route, error) {
 }
 
 // drillRoute is the name of the route that a drill makes for a moment.
-func drillRoute(service string) string { return service + "-coalmine-drill" }
+func drillRoute(service string) string { return service + place.DrillSuffix }
 
 // addDrill sends requests with a header to the canary.
 func (c *cluster) addDrill(ctx context.Context, service, header, value string) error {

@@ -14,6 +14,7 @@ import (
 
 	"coalmine/lab/desk/client"
 	"coalmine/lab/event"
+	"coalmine/lab/kindlab/place"
 	"coalmine/lab/mesh/objects"
 	"coalmine/lab/stage"
 	"coalmine/scenarios"
@@ -93,7 +94,7 @@ func (o *observer) canaryGone(c *flaggerv1.Canary, at time.Time) {
 // route notes how clients' proxies route, when it differs from what was noted last. Routes by which the desk tries something out
 // concern nobody else.
 func (o *observer) route(r *gatewayv1beta1.HTTPRoute, at time.Time) {
-	if r.Labels[labelPart] != "" {
+	if strings.HasSuffix(r.Name, place.DrillSuffix) {
 		return
 	}
 	o.mu.Lock()
@@ -106,7 +107,7 @@ func (o *observer) route(r *gatewayv1beta1.HTTPRoute, at time.Time) {
 }
 
 func (o *observer) routeGone(r *gatewayv1beta1.HTTPRoute, at time.Time) {
-	if r.Labels[labelPart] != "" {
+	if strings.HasSuffix(r.Name, place.DrillSuffix) {
 		return
 	}
 	o.mu.Lock()

@@ -64,6 +64,9 @@ const (
 	ScenarioDir       = "/coalmine/scenario"
 )
 
+// DrillSuffix ends the names of HTTPRoutes by which the desk rehearses a rollback. They are there for a moment and concern no user.
+const DrillSuffix = "-coalmine-drill"
+
 // The stand-in mesh. Ports and annotations are Linkerd's, so that the same manifests mean the same.
 const (
 	ProxyContainer = "standin-proxy"
