@@ -228,3 +228,39 @@ func TestStoppedCreationNamesItsCause(t *testing.T) {
 		t.Errorf("error %v, want %v", err, interrupted)
 	}
 }
+
+func TestLockKeepsOthersAway(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	c := node.New("lab")
+	unlock, err := c.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = node.New("lab").Lock()
+	wantProblem(t, err, node.Busy)
+	other, err := node.New("other").Lock()
+	if err != nil {
+		t.Errorf("another cluster is locked, too: %v", err)
+	}
+	other()
+	unlock()
+	again, err := c.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestValidName(t *testing.T) {
+	for name, valid := range map[string]bool{
+		"coalmine": true, "class-3": true, "a": true, "": false, "Coalmine": false, "a/b": false, "-a": false, "a-": false, "a b": false,
+		strings.Repeat("a", 40): true, strings.Repeat("a", 41): false,
+	} {
+		if why := node.ValidName(name); (why == "") != valid {
+			t.Errorf("%q: %q", name, why)
+		}
+	}
+}
