@@ -1,7 +1,145 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
 
-func newDeskCommand(*Env) *cobra.Command {
-	return &cobra.Command{Use: "desk", Hidden: true}
+	flagger "github.com/fluxcd/flagger/pkg/client/clientset/versioned"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"coalmine/lab/desk"
+	"coalmine/lab/desk/client"
+	"coalmine/lab/kindlab/place"
+	"coalmine/scenarios"
+)
+
+// deskFlags are the options of desk.
+type deskFlags struct {
+	scenario, flight string
+	listen, gates    string
+	prometheus       string
+}
+
+func newDeskCommand(env *Env) *cobra.Command {
+	var f deskFlags
+	cmd := &cobra.Command{
+		Use:    "desk",
+		Short:  "Stand inside the cluster for a flight (started by coalmine run --cluster kind)",
+		Hidden: true,
+		Args:   exactly(),
+		RunE:   func(cmd *cobra.Command, _ []string) error { return env.desk(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.scenario, "scenario", place.ScenarioDir, "`FOLDER` of the scenario")
+	flags.StringVar(&f.flight, "flight", place.ScenarioDir+"/"+client.FlightFile, "`FILE` with the flight")
+	flags.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", place.DeskPort), "`ADDRESS` of the desk's own interface")
+	flags.StringVar(&f.gates, "gates", ":8081", "`ADDRESS` of what Flagger calls")
+	flags.StringVar(&f.prometheus, "prometheus",
+		fmt.Sprintf("http://%s.%s:%d", place.PrometheusService, place.Viz, place.PrometheusPort), "`URL` of Prometheus")
+	return cmd
+}
+
+// desk serves until a signal comes.
+func (env *Env) desk(ctx context.Context, f deskFlags) error {
+	flight, err := env.readFlight(f.flight)
+	if err != nil {
+		return err
+	}
+	s, err := env.readScenario(f.scenario)
+	if err != nil {
+		return err
+	}
+	clients, err := inCluster()
+	if err != nil {
+		return err
+	}
+	d, err := desk.New(desk.Config{
+		Scenario: s, Flight: flight, Clients: clients, Prometheus: f.prometheus, Log: slog.New(slog.NewTextHandler(env.Err, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	defer group.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	group.Go(func() { d.Watch(ctx) })
+	group.Go(func() { cancel(serveUntil(ctx, f.gates, d.GateHandler())) })
+	if err := serveUntil(ctx, f.listen, d.Handler()); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Bounds of the desk's connections. Streams and calls that wait bound what they write themselves.
+const (
+	deskHeaders = 10 * time.Second
+	deskIdle    = 2 * time.Minute
+)
+
+// serveUntil serves on an address until the context ends.
+func serveUntil(ctx context.Context, address string, h http.Handler) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: deskHeaders, IdleTimeout: deskIdle}
+	stop := context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // what is under way is asked again
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// readFlight reads what a flight's pods are started for.
+func (env *Env) readFlight(path string) (client.Flight, error) {
+	var f client.Flight
+	data, err := os.ReadFile(env.path(path))
+	if err != nil {
+		return f, fmt.Errorf("the flight: %w", err)
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		return f, fmt.Errorf("the flight: %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// readScenario reads a folder with a scenario.
+func (env *Env) readScenario(dir string) (*scenarios.Scenario, error) {
+	src, err := env.openScenario(dir)
+	if err != nil {
+		return nil, err
+	}
+	return src.scenario, src.Close()
+}
+
+// deskRate is how often a desk may ask the API server, per second: gates, and the pods' shares each second.
+const deskRate = 50
+
+// inCluster makes clients of the pod's own service account.
+func inCluster() (desk.Clients, error) {
+	c, err := rest.InClusterConfig()
+	if err != nil {
+		return desk.Clients{}, fmt.Errorf("the desk runs in a cluster's pod only: %w", err)
+	}
+	c.QPS, c.Burst = deskRate, 2*deskRate
+	kube, err1 := kubernetes.NewForConfig(c)
+	canaries, err2 := flagger.NewForConfig(c)
+	any, err3 := dynamic.NewForConfig(c)
+	return desk.Clients{Kube: kube, Flagger: canaries, Dynamic: any}, errors.Join(err1, err2, err3)
 }

@@ -46,6 +46,7 @@ func rules() []rule {
 		{pkg: "loadgen/objective", imports: []string{"loadgen", "loadgen/ledger", "loadgen/figure", "lab/score/oracle"}},
 		{pkg: "loadgen/expose", imports: []string{"loadgen", "loadgen/label"}},
 		{pkg: "lab/tally", imports: []string{"lab/event"}},
+		{pkg: "lab/tally/attempts", imports: []string{"lab/event", "lab/tally", "loadgen"}},
 		{pkg: "lab/app/serve", imports: []string{"lab/app", "loadgen", "loadgen/chance", "loadgen/mark", "loadgen/pace"}},
 
 		// Scenarios are data over the models.
@@ -74,7 +75,7 @@ func rules() []rule {
 			"lab/kindlab/place"}},
 		{pkg: "lab/desk/client", imports: []string{"lab/event"}},
 		{pkg: "lab/desk/*", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/evidence", "lab/gate", "lab/guardrail", "lab/kindlab/place",
-			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "loadgen", "loadgen/*", "scenarios"}},
+			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "lab/tally/*", "loadgen", "loadgen/*", "scenarios"}},
 		{pkg: "lab/desk", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/evidence", "lab/gate", "lab/guardrail", "lab/kindlab/place",
 			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "loadgen", "loadgen/*", "scenarios"}},
 		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/desk/client", "lab/event", "lab/guardrail",

@@ -35,7 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Header.Get(mark.DrillHeader) != "" {
-		s.drill(a)
+		s.drill(a, r)
 		return
 	}
 	route, allowed, ok := s.routes.find(r)
@@ -177,16 +177,6 @@ func (s *Server) leftEarly(v *visit, err error) {
 		s.count(v, statusLeft)
 	}
 	panic(http.ErrAbortHandler)
-}
-
-// drill answers a probe of a drill: who would serve is all that it asks.
-func (s *Server) drill(a *answer) {
-	if left := s.pod.startsIn(); left > 0 || s.stopping.Load() {
-		a.refuse(http.StatusServiceUnavailable, "the service is not ready")
-		return
-	}
-	b := []byte(s.paper.opening + "}\n")
-	a.write(http.StatusOK, s.paper.served, b, len(b))
 }
 
 // count adds an answer to the metrics.

@@ -86,3 +86,33 @@ func TestMetricsBeside(t *testing.T) {
 		t.Error(beside.Body)
 	}
 }
+
+// A probe for a service behind is handed on, and the answer says which workload of it would serve.
+func TestDrillIsHandedOn(t *testing.T) {
+	clock := newInstantClock(t)
+	behind := config(t, "backend", constant(time.Millisecond), clock)
+	behind.Deployment = "backend"
+	backend := start(t, behind)
+	front := config(t, "frontend", constant(time.Millisecond), clock)
+	front.Upstreams = map[string]*url.URL{"backend": backend.base(), "payment": nil}
+	x := start(t, front)
+	ask := func(to string) answer {
+		return x.ask("GET", "/", mark.DrillHeader+": forward", mark.DrillToHeader+": "+to)
+	}
+	if a := ask("backend"); a.status != 200 || mark.Workload(a.header, "backend") != "backend" || mark.Version(a.header, "backend") != "v1" {
+		t.Errorf("%+v", a)
+	}
+	if a := ask("payment"); a.status != 502 || !strings.Contains(a.body, "does not call payment") {
+		t.Errorf("%+v", a)
+	}
+	// Addresses that lead in a circle come to an end.
+	front.Upstreams["payment"] = x.base()
+	y := start(t, front)
+	front.Upstreams["payment"] = y.base()
+	if a := y.ask("GET", "/", mark.DrillHeader+": forward", mark.DrillToHeader+": payment"); a.status != 502 {
+		t.Errorf("%+v", a)
+	}
+	if got := backend.metric("app_http_requests_total"); got != "none" {
+		t.Errorf("requests are counted: %s", got)
+	}
+}
