@@ -1,7 +1,114 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
 
-func newCheckCommand(*Env) *cobra.Command {
-	return &cobra.Command{Use: "check", Hidden: true}
+	"github.com/spf13/cobra"
+
+	"coalmine/lab/kindlab/image"
+	"coalmine/lab/kindlab/place"
+	"coalmine/lab/preflight"
+	"coalmine/lab/score"
+)
+
+func newCheckCommand(env *Env) *cobra.Command {
+	var name string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Look the kind cluster over before it is flown",
+		Long: "Look the kind cluster over before it is flown: Docker, the cluster, certificates and their age, proxies and mTLS, policy, " +
+			"Flagger, and whether Prometheus has the series that guardrails ask for. It changes nothing.\n\n" +
+			"Exit codes: 0 all is well or has a warning, 1 a check failed.",
+		Example: `coalmine check
+coalmine check --name classroom --json`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.preflight(cmd.Context(), name, asJSON) },
+	}
+	cmd.Flags().StringVar(&name, "name", place.DefaultCluster, "`NAME` of the kind cluster")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (env *Env) preflight(ctx context.Context, name string, asJSON bool) error {
+	lab := &preflight.Lab{
+		Cluster: name, Engine: preflight.Docker{}, Connect: preflight.Connect, Prometheus: preflight.OverTunnel, Now: env.Now,
+	}
+	defer lab.Close()
+	if own, err := image.Own(ctx); err == nil {
+		_, lab.Image, _ = strings.Cut(own.Ref(), ":")
+	}
+	tell := func(preflight.Result) {}
+	if !asJSON {
+		tell = checklist(env.Out)
+	}
+	results := preflight.Run(ctx, preflight.Checks(), lab, tell)
+	if asJSON {
+		if err := writeChecks(env.Out, lab, results); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(env.Out, "\n"+checksWords(results))
+	}
+	if preflight.Worst(results) == preflight.Failed {
+		return outcome(score.ExitLabFailed)
+	}
+	return nil
+}
+
+// checklist writes results as they come, under their groups.
+func checklist(w io.Writer) func(preflight.Result) {
+	group := ""
+	signs := map[preflight.Level]string{preflight.OK: "√", preflight.Warning: "‼", preflight.Failed: "×", preflight.Skipped: "-"}
+	return func(r preflight.Result) {
+		if r.Group != group {
+			if group != "" {
+				fmt.Fprintln(w)
+			}
+			group = r.Group
+			fmt.Fprintln(w, group)
+		}
+		line := signs[r.Level] + " " + r.Title
+		if r.Detail != "" {
+			line += ": " + r.Detail
+		}
+		fmt.Fprintln(w, line)
+		if r.Hint != "" {
+			fmt.Fprintln(w, "    "+r.Hint)
+		}
+	}
+}
+
+// checksWords sums results up.
+func checksWords(results []preflight.Result) string {
+	n := map[preflight.Level]int{}
+	for _, r := range results {
+		n[r.Level]++
+	}
+	words := fmt.Sprintf("%s: %d well", counted(len(results), "check"), n[preflight.OK])
+	for _, l := range []struct {
+		level preflight.Level
+		words string
+	}{{preflight.Warning, "to look at"}, {preflight.Failed, "failed"}, {preflight.Skipped, "could not look"}} {
+		if n[l.level] > 0 {
+			words += fmt.Sprintf(", %d %s", n[l.level], l.words)
+		}
+	}
+	return words
+}
+
+func writeChecks(w io.Writer, lab *preflight.Lab, results []preflight.Result) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(struct {
+		Cluster string             `json:"cluster"`
+		Mesh    string             `json:"mesh,omitempty"`
+		Level   preflight.Level    `json:"level"`
+		Checks  []preflight.Result `json:"checks"`
+	}{lab.Cluster, lab.Mesh(), preflight.Worst(results), results})
 }

@@ -108,7 +108,7 @@ func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 	}
 	var names, waiting []string
 	for _, d := range list.Items {
-		names = append(names, d.Name)
+		names = append(names, fmt.Sprintf("%s (%s)", d.Name, tag(d.Spec.Template.Spec.Containers)))
 		if want := max(1, valueOr(d.Spec.Replicas, 1)); d.Status.AvailableReplicas < want {
 			waiting = append(waiting, fmt.Sprintf("%s has %d of %d pods", d.Name, d.Status.AvailableReplicas, want))
 		}
@@ -117,6 +117,15 @@ func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 		return bad("%s", shortened(waiting))
 	}
 	return fine("%s", strings.Join(names, ", "))
+}
+
+// tag is the version of a Deployment's first container.
+func tag(containers []corev1.Container) string {
+	if len(containers) == 0 {
+		return "no container"
+	}
+	ref := containers[0].Image
+	return ref[strings.LastIndexAny(ref, ":/")+1:]
 }
 
 func valueOr[T any](p *T, otherwise T) T {

@@ -1,0 +1,79 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+	"k8s.io/client-go/rest"
+
+	"coalmine/lab/kindlab/node"
+	"coalmine/lab/kindlab/place"
+	"coalmine/lab/kindlab/tunnel"
+)
+
+// Docker is the real [Engine].
+type Docker struct{}
+
+// Ping implements [Engine].
+func (Docker) Ping(ctx context.Context) (string, error) {
+	e, err := node.Docker(ctx)
+	return e.Version, err
+}
+
+// Memory implements [Engine].
+func (Docker) Memory(ctx context.Context) (int64, error) {
+	e, err := node.Docker(ctx)
+	return e.Memory, err
+}
+
+// State implements [Engine].
+func (Docker) State(ctx context.Context, cluster string) (node.State, error) {
+	return node.New(cluster).State(ctx)
+}
+
+// Connect is how to speak to a kind cluster.
+func Connect(ctx context.Context, cluster string) (*rest.Config, error) {
+	return node.New(cluster).RESTConfig(ctx)
+}
+
+// OverTunnel reaches the lab's Prometheus by a port-forward.
+func OverTunnel(ctx context.Context, c *rest.Config) (Prometheus, func(), error) {
+	t, err := tunnel.Open(ctx, c, place.Viz, place.PrometheusService, place.PrometheusPort)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := api.NewClient(api.Config{Address: t.URL()})
+	if err != nil {
+		t.Close()
+		return nil, nil, err
+	}
+	return queries{promv1.NewAPI(client)}, func() { t.Close() }, nil
+}
+
+// queries are asked of a Prometheus by its HTTP interface.
+type queries struct{ api promv1.API }
+
+// Query implements [Prometheus].
+func (q queries) Query(ctx context.Context, promQL string) ([]Sample, error) {
+	value, _, _, err := q.api.Query(ctx, promQL, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	vector, ok := value.(model.Vector)
+	if !ok {
+		return nil, fmt.Errorf("the answer to %s is a %s, not a vector", promQL, value.Type())
+	}
+	samples := make([]Sample, 0, len(vector))
+	for _, s := range vector {
+		labels := map[string]string{}
+		for name, value := range s.Metric {
+			labels[string(name)] = string(value)
+		}
+		samples = append(samples, Sample{labels, float64(s.Value)})
+	}
+	return samples, nil
+}
