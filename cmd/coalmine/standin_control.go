@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"strconv"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 
 	"coalmine/lab/kindlab/place"
 	"coalmine/lab/standin/control"
@@ -46,32 +43,22 @@ func (env *Env) standinControl(ctx context.Context, f controlFlags) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewJSONHandler(env.Err, &slog.HandlerOptions{Level: level}))
-	klog.SetSlogLogger(log) // informers tell through it why they cannot list
-	cfg, err := rest.InClusterConfig()
-	if err != nil {
-		return invalid("it works in a pod, where coalmine up --mesh standin starts it", "standin control: %w", err)
+	cfg, err := control.InPod(control.Config{Image: env.Getenv("COALMINE_IMAGE"), Log: log, Now: env.Now})
+	if errors.Is(err, control.ErrNoPod) {
+		return invalid("coalmine up --mesh standin runs it in a pod", "standin control: %w", err)
 	}
-	cfg.QPS, cfg.Burst = 100, 200 // a TokenReview for each pod that starts, and all of a rollout's start at once
-	core, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
 		return err
 	}
-	custom, err := dynamic.NewForConfig(cfg)
-	if err != nil {
+	if cfg.Secure, err = net.Listen("tcp", f.listen); err != nil {
 		return err
 	}
-	secure, err := net.Listen("tcp", f.listen)
-	if err != nil {
+	defer cfg.Secure.Close() // for when the rest fails; Run closes it itself
+	if cfg.Admin, err = net.Listen("tcp", f.admin); err != nil {
 		return err
 	}
-	admin, err := net.Listen("tcp", f.admin)
-	if err != nil {
-		return err
-	}
-	c, err := control.New(control.Config{
-		Kubernetes: core, Dynamic: custom, Image: env.Getenv("COALMINE_IMAGE"),
-		Secure: secure, Admin: admin, Log: log, Now: env.Now,
-	})
+	defer cfg.Admin.Close() // as above
+	c, err := control.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -109,10 +109,7 @@ func (c *Control) Run(ctx context.Context) error {
 	go func() { ends <- admin.Serve(c.cfg.Admin) }()
 	go func() { ends <- secure.ServeTLS(c.cfg.Secure, "", "") }()
 
-	c.cluster.start(ctx)
-	var loops sync.WaitGroup
-	loops.Go(func() { c.tell(ctx) })
-	loops.Go(func() { c.keepRoots(ctx) })
+	stopped := c.follow(ctx)
 	var err error
 	select {
 	case <-ctx.Done():
@@ -121,10 +118,21 @@ func (c *Control) Run(ctx context.Context) error {
 		err = fmt.Errorf("serve: %w", err)
 	}
 	cancel()
-	loops.Wait()
-	c.feed.end()
-	c.cluster.stop()
+	stopped()
 	return errors.Join(err, shutdown(secure), shutdown(admin))
+}
+
+// follow watches the cluster until the context ends. What it returns waits for that and answers proxies that still wait for news.
+func (c *Control) follow(ctx context.Context) (stopped func()) {
+	c.cluster.start(ctx)
+	var loops sync.WaitGroup
+	loops.Go(func() { c.tell(ctx) })
+	loops.Go(func() { c.keepRoots(ctx) })
+	return func() {
+		loops.Wait()
+		c.feed.end()
+		c.cluster.stop()
+	}
 }
 
 // shutdown lets a server finish what it has begun.

@@ -40,32 +40,37 @@ type issuer struct {
 // newIssuer reads the trust Secret. Keys are checked against certificates and the issuer against the trust anchors, so that a
 // mix-up shows here and not in every proxy. An expired issuer is no error here: see [issuer.sign].
 func newIssuer(s *corev1.Secret) (*issuer, error) {
-	pair, err := tls.X509KeyPair(s.Data[place.IssuerCert], s.Data[place.IssuerKey])
+	i, err := readIssuer(s.Data)
 	if err != nil {
-		return nil, fmt.Errorf("Secret %s/%s: issuer in %s and %s: %w", s.Namespace, s.Name, place.IssuerCert, place.IssuerKey, err)
+		return nil, fmt.Errorf("secret %s/%s: %w", s.Namespace, s.Name, err)
 	}
-	cert, err := x509.ParseCertificate(pair.Certificate[0])
+	return i, nil
+}
+
+func readIssuer(data map[string][]byte) (*issuer, error) {
+	pair, err := tls.X509KeyPair(data[place.IssuerCert], data[place.IssuerKey])
 	if err != nil {
-		return nil, fmt.Errorf("Secret %s/%s: %s: %w", s.Namespace, s.Name, place.IssuerCert, err)
+		return nil, fmt.Errorf("%s and %s: %w", place.IssuerCert, place.IssuerKey, err)
+	}
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%s: a %T cannot sign", place.IssuerKey, pair.PrivateKey)
 	}
 	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(s.Data[place.TrustRoots]) {
-		return nil, fmt.Errorf("Secret %s/%s: %s has no certificate in PEM", s.Namespace, s.Name, place.TrustRoots)
+	if !roots.AppendCertsFromPEM(data[place.TrustRoots]) {
+		return nil, fmt.Errorf("%s has no certificate in PEM", place.TrustRoots)
 	}
+	cert := pair.Leaf
 	if !cert.IsCA {
-		return nil, fmt.Errorf("Secret %s/%s: %s may not sign certificates (it is no CA's)", s.Namespace, s.Name, place.IssuerCert)
+		return nil, fmt.Errorf("%s may not sign certificates: it is no CA's", place.IssuerCert)
 	}
 	// The middle of its own life, as whether it still is alive is asked when it signs.
 	at := cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore) / 2)
 	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-		return nil, fmt.Errorf("Secret %s/%s: the issuer is not signed by the trust anchor: %w", s.Namespace, s.Name, err)
+		return nil, fmt.Errorf("%s is not signed by an anchor in %s: %w", place.IssuerCert, place.TrustRoots, err)
 	}
-	return &issuer{
-		cert:  cert,
-		key:   pair.PrivateKey.(crypto.Signer),
-		chain: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
-		roots: s.Data[place.TrustRoots],
-	}, nil
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+	return &issuer{cert: cert, key: key, chain: chain, roots: data[place.TrustRoots]}, nil
 }
 
 // sign makes a leaf certificate for a key, good for clients and servers of the names for 24 hours from now, and no longer than the
