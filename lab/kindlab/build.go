@@ -154,7 +154,7 @@ func whyStays(ns *corev1.Namespace) string {
 
 // buildServices creates what the platform runs before any guardrail.
 func (c *Cluster) buildServices(ctx context.Context, f lab.Flight) ([]event.Applied, error) {
-	config, err := scenarioMap(f.Scenario, place.Develop, place.ScenarioConfigMap)
+	config, err := c.config(f, place.Develop, place.ScenarioConfigMap)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (c *Cluster) buildServices(ctx context.Context, f lab.Flight) ([]event.Appl
 }
 
 func (c *Cluster) buildDesk(ctx context.Context, f lab.Flight) error {
-	config, err := c.deskConfig(f)
+	config, err := c.config(f, place.Lab, deskName)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -33,7 +32,7 @@ const (
 // Names of what belongs to the desk.
 const (
 	deskName = "desk"
-	// gatePort is where the desk's pod answers Flagger: Service gate leads there from port 80.
+	// gatePort is where the desk's pod answers Flagger, to which port 80 of Service gate leads.
 	gatePort = 8081
 )
 
@@ -54,15 +53,15 @@ func (c *Cluster) flightOf(f lab.Flight) client.Flight {
 	return flight
 }
 
-// deskConfig is the ConfigMap that the desk reads its flight and scenario from.
-func (c *Cluster) deskConfig(f lab.Flight) (*corev1.ConfigMap, error) {
-	m, err := scenarioMap(f.Scenario, place.Lab, deskName)
+// config is the ConfigMap that a flight's pods in a namespace read the flight and its scenario from.
+func (c *Cluster) config(f lab.Flight, namespace, name string) (*corev1.ConfigMap, error) {
+	m, err := scenarioMap(f.Scenario, namespace, name)
 	if err != nil {
 		return nil, err
 	}
 	flight, err := json.Marshal(c.flightOf(f))
 	if err != nil {
-		return nil, fmt.Errorf("the desk's flight: %w", err)
+		return nil, fmt.Errorf("write the flight: %w", err)
 	}
 	m.Data[client.FlightFile] = string(flight)
 	return m, nil
@@ -120,7 +119,7 @@ func (c *Cluster) desk(s *scenarios.Scenario) []runtime.Object {
 			Volumes: []corev1.Volume{scenarioVolume(s, deskName, client.FlightFile)},
 			Containers: []corev1.Container{{
 				Name: deskName, Image: c.image, ImagePullPolicy: corev1.PullIfNotPresent,
-				Args: []string{"desk", place.ScenarioDir},
+				Args: []string{"desk"},
 				Ports: []corev1.ContainerPort{
 					{Name: "http", ContainerPort: place.DeskPort, Protocol: corev1.ProtocolTCP},
 					{Name: "http-gate", ContainerPort: gatePort, Protocol: corev1.ProtocolTCP},
@@ -172,7 +171,7 @@ func (c *Cluster) traffic(s *scenarios.Scenario, workload scenarios.Client) []ru
 					ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
 					Spec: corev1.PodSpec{
 						ServiceAccountName: account, RestartPolicy: corev1.RestartPolicyNever,
-						Volumes:    []corev1.Volume{scenarioVolume(s, place.ScenarioConfigMap)},
+						Volumes:    []corev1.Volume{scenarioVolume(s, place.ScenarioConfigMap, client.FlightFile)},
 						Containers: []corev1.Container{c.shard(workload)},
 					},
 				},
@@ -185,7 +184,7 @@ func (c *Cluster) traffic(s *scenarios.Scenario, workload scenarios.Client) []ru
 func (c *Cluster) shard(workload scenarios.Client) corev1.Container {
 	return corev1.Container{
 		Name: partTraffic, Image: c.image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args:         []string{"traffic", place.ScenarioDir, "--client", workload.Name, "--of", strconv.Itoa(c.trafficPods)},
+		Args:         []string{"traffic", "--client", workload.Name},
 		VolumeMounts: []corev1.VolumeMount{scenarioMount()}, Resources: small("50m"), SecurityContext: confined(),
 	}
 }
