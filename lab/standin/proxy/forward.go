@@ -18,7 +18,7 @@ const errorHeader = "L5d-Proxy-Error"
 
 // newForwarder passes requests to a transport as they are, but for headers that concern one connection only.
 func newForwarder(to http.RoundTripper, quiet *log.Logger) http.Handler {
-	return &httputil.ReverseProxy{
+	forward := &httputil.ReverseProxy{
 		Transport: to, ErrorLog: quiet, BufferPool: &buffers{},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			// A transparent proxy is no hop that a service should see.
@@ -32,6 +32,11 @@ func newForwarder(to http.RoundTripper, quiet *log.Logger) http.Handler {
 		// The client has gone, or there is nothing to say to it.
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Services may answer while clients still send. HTTP/1 has it always.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		forward.ServeHTTP(w, r)
+	})
 }
 
 // buffers are for copying bodies.

@@ -128,10 +128,11 @@ func (v *view) destination(s mesh.ServicePort, d *wire.Pod, at netip.AddrPort) m
 	}
 }
 
-// identityAt is the identity to expect at an address, "" where no proxy answers.
+// identityAt is the identity to expect at an address, "" where no proxy answers. Where the server speaks first, nobody looks at what
+// the client speaks, and so there is no mTLS.
 func (v *view) identityAt(at netip.AddrPort) string {
 	d := v.meshed[at.Addr()]
-	if d == nil || d.skips.Has(at.Port()) || at.Port() == place.AdminPort {
+	if d == nil || d.skips.Has(at.Port()) || at.Port() == place.AdminPort || opaquePort(at.Port()) {
 		return ""
 	}
 	return d.identity

@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"coalmine/lab/mesh"
+)
+
+func TestRecognise(t *testing.T) {
+	for text, want := range map[string]speech{
+		"": undecided, "G": undecided, "GET": undecided, "GET ": undecided, "GET / HTTP/1.1": undecided, "GET / HTTP/1.1\r\n": http1,
+		"GET / HTTP/1.0\n": http1, "M-SEARCH * HTTP/1.1\r\n": http1, "GET / HTTP/2.0\r\n": opaque, "GET /\r\n": opaque,
+		"PRI * HTTP/2.0\r\n": opaque, "\x16\x03": hello, " ": opaque, "\r\n": opaque, "GET" + strings.Repeat("T", 40): opaque,
+		"GET /" + strings.Repeat("a", maxFirstLine): http1, "SSH-2.0": opaque,
+	} {
+		if got := recognise([]byte(text)); got != want {
+			t.Errorf("%.40q is %d, want %d", text, got, want)
+		}
+	}
+}
+
+// Whatever comes, and in whatever pieces: what was read is given again, and the decision does not depend on the pieces.
+func FuzzDetect(f *testing.F) {
+	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), uint8(3))
+	f.Add([]byte("\x16\x03\x01\x00\x05hello"), uint8(1))
+	f.Add([]byte("PRI * HTTP/2.0"), uint8(5))
+	f.Fuzz(func(t *testing.T, text []byte, piece uint8) {
+		near, far := net.Pipe()
+		defer far.Close()
+		go func() {
+			defer near.Close()
+			for rest := text; len(rest) > 0; {
+				n := min(int(piece)+1, len(rest))
+				if _, err := near.Write(rest[:n]); err != nil {
+					return
+				}
+				rest = rest[n:]
+			}
+		}()
+		what, conn, err := detect(context.Background(), far, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if what == hello {
+			if _, conn, err = serverName(context.Background(), conn, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		back, err := io.ReadAll(conn)
+		if err != nil || !bytes.Equal(back, text) {
+			t.Errorf("%q came back as %q, %v", text, back, err)
+		}
+		want := opaque
+		for n := range len(text) + 1 {
+			if s := recognise(text[:n]); s != undecided {
+				want = s
+				break
+			}
+		}
+		if what != want {
+			t.Errorf("%q is %d, want %d", text, what, want)
+		}
+	})
+}
+
+// Label values are the cluster's, and may be anything.
+func FuzzSeriesText(f *testing.F) {
+	f.Add("a\"b\\c\nd")
+	f.Add("\xff{}=,")
+	f.Fuzz(func(t *testing.T, value string) {
+		m := newMeter()
+		m.proxy.CertificateExpires(time.Unix(1, 0))
+		m.registry.Counter(0, "some_total", mesh.Label{Name: "a", Value: value}, mesh.Label{Name: "b", Value: "x"}).Inc()
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		families, err := parser.TextToMetricFamilies(bytes.NewReader(m.text(nil, 0)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels := families["some_total"].Metric[0].Label
+		if got := labels[0].GetValue(); value != "" && got != strings.ToValidUTF8(value, "\uFFFD") {
+			t.Errorf("%q is shown as %q", value, got)
+		}
+	})
+}
