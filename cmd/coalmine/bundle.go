@@ -1,7 +1,69 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"errors"
+	"io/fs"
 
-func newBundleCommand(*Env) *cobra.Command {
-	return &cobra.Command{Use: "bundle", Hidden: true}
+	"github.com/spf13/cobra"
+
+	"coalmine/lab/kindlab/bundle"
+	"coalmine/lab/kindlab/place"
+)
+
+func newBundleCommand(env *Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bundle",
+		Short: "Make, look at and load a bundle: all that a cluster needs, in one file",
+		Long: "A bundle is one file with all that `coalmine up` takes from the network otherwise: the node image, the images of the mesh, of " +
+			"Prometheus and of Flagger, coalmine's own image, charts and CRDs. It is made once, on a connected machine, and taken to rooms that have no network.",
+		Args: unknownVerb,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBundleCreateCommand(env), newBundleListCommand(env), newBundleLoadCommand(env))
+	return cmd
+}
+
+// hinter is an error that knows what to do about it.
+type hinter interface{ Hint() string }
+
+// bundleError gives an error of a bundle its exit code, and its hint its line: wrong input is the user's, the rest the lab's.
+func bundleError(err error) error {
+	var (
+		input      *bundle.InputError
+		incomplete *bundle.IncompleteError
+		path       *fs.PathError
+		help       hinter
+		todo       string
+	)
+	if errors.As(err, &help) {
+		todo = help.Hint()
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &incomplete):
+		return &invalidError{err, "give them by flags, or make it without them by --partial"}
+	case errors.As(err, &input), errors.As(err, &path) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
+		return &invalidError{err, todo}
+	case todo != "":
+		return &labError{err, todo}
+	}
+	return err
+}
+
+// labError is an error of the lab with what to do about it.
+type labError struct {
+	err  error
+	hint string
+}
+
+func (e *labError) Error() string { return e.err.Error() + "\n" + e.hint }
+func (e *labError) Unwrap() error { return e.err }
+
+// meshFlag is the mesh that a cluster is brought up with.
+func checkMesh(mesh string) error {
+	if mesh != place.Linkerd && mesh != place.Standin {
+		return invalid("write "+place.Linkerd+" or "+place.Standin, "there is no mesh %q", mesh)
+	}
+	return nil
 }

@@ -50,7 +50,7 @@ func archiveRefs(r io.Reader) ([]string, error) {
 }
 
 // errNoArchive is a file that is no docker archive.
-var errNoArchive = &hinted{errors.New("no docker archive"), hintArchive}
+var errNoArchive = &InputError{errors.New("no docker archive"), hintArchive}
 
 // indexRefs reads the names in a docker archive's manifest.json
 // (https://github.com/moby/docker-image-spec/blob/main/spec.md#combined-image-json--filesystem-changeset-format).

@@ -23,6 +23,15 @@ func NewArchive(refs []string, open func(context.Context) (io.ReadCloser, error)
 	return Archive{Refs: refs, open: open}
 }
 
+// WrittenArchive is an archive with one image, which is written anew whenever it is read.
+func WrittenArchive(ref string, write func(io.Writer) error) Archive {
+	return NewArchive([]string{ref}, func(context.Context) (io.ReadCloser, error) {
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(write(w)) }()
+		return r, nil
+	})
+}
+
 // ArchiveFile is a file of `docker save`.
 func ArchiveFile(path string) (Archive, error) {
 	f, err := os.Open(path)
@@ -73,18 +82,11 @@ func (r Registries) Archive(ctx context.Context, ref string) (Archive, error) {
 	if err != nil {
 		return Archive{}, fmt.Errorf("pull %s: %w", ref, err)
 	}
-	return Archive{Refs: []string{full}, open: func(context.Context) (io.ReadCloser, error) {
-		r, w := io.Pipe()
-		go func() { w.CloseWithError(tarball.Write(tag, img, w)) }()
-		return r, nil
-	}}, nil
+	return WrittenArchive(full, func(w io.Writer) error { return tarball.Write(tag, img, w) }), nil
 }
 
 // Docker is the local daemon, reached by its command line as kind does.
 type Docker struct{}
-
-// hintDocker is what to do when Docker doesn't answer.
-const hintDocker = "Docker has to be installed and running, and you need the right to use it: see whether `docker info` works"
 
 // Has tells whether there is an image of that name.
 func (d Docker) Has(ctx context.Context, ref string) (bool, error) {
@@ -131,7 +133,7 @@ func failed(ctx context.Context, cmd *exec.Cmd, err error, complaint *bytes.Buff
 	if said := strings.TrimSpace(complaint.String()); said != "" {
 		err = errors.New(said)
 	}
-	return hint(hintDocker, "%s: %w", strings.Join(cmd.Args[:2], " "), err)
+	return &DockerError{strings.Join(cmd.Args[:2], " "), err}
 }
 
 // familiar is an image's name as Docker lists it: those of Docker Hub without its host.

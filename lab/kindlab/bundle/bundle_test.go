@@ -101,7 +101,7 @@ func load(t *testing.T, a *Archive) []byte {
 }
 
 func TestWhatGoesInComesOut(t *testing.T) {
-	s, err := OpenSource(t.Context(), file(t, create(t, contents(t))))
+	s, err := Open(t.Context(), file(t, create(t, contents(t))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestWhatGoesInComesOut(t *testing.T) {
 }
 
 func TestBundleOfNothing(t *testing.T) {
-	s, err := OpenSource(t.Context(), file(t, create(t, Contents{Spool: t.TempDir(), Say: t.Logf})))
+	s, err := Open(t.Context(), file(t, create(t, Contents{Spool: t.TempDir(), Say: t.Logf})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestSameContentsSameBytes(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	data := create(t, contents(t))
-	b, err := read(bytes.NewReader(data), int64(len(data)))
+	b, err := read(t.Context(), bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestEveryByteCounts(t *testing.T) {
 	for at := 0; at < len(data); at += 61 {
 		changed := slices.Clone(data)
 		changed[at] ^= 0x10
-		b, err := read(bytes.NewReader(changed), int64(len(changed)))
+		b, err := read(t.Context(), bytes.NewReader(changed), int64(len(changed)))
 		if err == nil {
 			err = b.Verify(t.Context(), func(File) {})
 		}
@@ -198,7 +198,7 @@ func TestEveryByteCounts(t *testing.T) {
 // TestBrokenArchiveIsSaidAtItsEnd reads as Docker and containerd do, who stop at the end of the tar.
 func TestBrokenArchiveIsSaidAtItsEnd(t *testing.T) {
 	data := create(t, contents(t))
-	b, err := read(bytes.NewReader(data), int64(len(data)))
+	b, err := read(t.Context(), bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestBrokenArchiveIsSaidAtItsEnd(t *testing.T) {
 
 func TestReadingEndsWithItsContext(t *testing.T) {
 	data := create(t, contents(t))
-	b, err := read(bytes.NewReader(data), int64(len(data)))
+	b, err := read(t.Context(), bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestHostileBundles(t *testing.T) {
 		"too many files":        {forged(t, crds(manyCRDs(crd)...)), "501 files are more than 500"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := read(bytes.NewReader(test.data), int64(len(test.data)))
+			_, err := read(t.Context(), bytes.NewReader(test.data), int64(len(test.data)))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the error is %v, want %q in it", err, test.want)
 			}
@@ -369,7 +369,7 @@ func TestBombs(t *testing.T) {
 	for want, unpacked := range map[string]int64{"more than its": f.Unpacked - 1, "come out of it, and not": f.Unpacked + 1} {
 		m := fmt.Sprintf(`{"format":1,"images":[{"refs":["a/b:c"],"file":{"path":"i","size":%d,"sha256":%q,"unpacked":%d}}]}`, f.Size, f.SHA256, unpacked)
 		data := forged(t, m, tarFile{"i", packed.String()})
-		b, err := read(bytes.NewReader(data), int64(len(data)))
+		b, err := read(t.Context(), bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -388,24 +388,49 @@ func TestBombs(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(forged(f, `{"format":1}`))
 	f.Add(forged(f, fmt.Sprintf(`{"format":1,"crds":[{"name":"a","file":{"path":"a","size":4,"sha256":"%x"}}]}`, sha256.Sum256([]byte("text"))), tarFile{"a", "text"}))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := read(bytes.NewReader(data), int64(len(data)))
-		if err != nil {
-			return
+	f.Fuzz(readAny)
+}
+
+// FuzzManifest gets behind the checksum of the manifest.
+func FuzzManifest(f *testing.F) {
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("text")))
+	f.Add(`{"format":1,"crds":[{"name":"a","file":{"path":"a","size":4,"sha256":"`+sum+`"}}]}`, "a", "text")
+	f.Add(`{"format":1,"node":{"ref":"a/b:c","config":{"path":"a","size":4,"sha256":"`+sum+`"}}}`, "a", "text")
+	f.Add(`{"format":1,"images":[{"refs":["a/b:c"],"file":{"path":"a","size":4,"sha256":"`+sum+`","unpacked":5}}]}`, "a", "text")
+	f.Fuzz(func(t *testing.T, manifest, path, text string) {
+		if path == "" || len(path) > 100 || strings.HasSuffix(path, "/") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return // archive/tar does not write it
 		}
-		for path, at := range b.at {
-			if at < 0 || at > int64(len(data)) {
-				t.Errorf("%s begins at %d of %d", path, at, len(data))
-			}
-		}
-		if b.Verify(t.Context(), func(File) {}) != nil {
-			return
-		}
-		s := &source{Bundle: b}
-		for _, c := range b.Manifest.CRDs {
-			if got, err := s.CRDs(t.Context(), c.Name); err != nil || int64(len(got)) != c.File.Size {
-				t.Errorf("%s: %d bytes, %v", c.Name, len(got), err)
-			}
-		}
+		readAny(t, forged(t, manifest, tarFile{path, text}))
 	})
+}
+
+func readAny(t *testing.T, data []byte) {
+	b, err := read(t.Context(), bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return
+	}
+	for _, f := range b.Manifest.Files() {
+		if at := b.at[f.Path]; at < 0 || f.Size < 0 || at+f.Size > int64(len(data)) || !filepath.IsLocal(f.Path) {
+			t.Errorf("%s: %d bytes at %d of %d", f.Path, f.Size, at, len(data))
+		}
+	}
+	if b.Verify(t.Context(), func(File) {}) != nil {
+		return
+	}
+	for _, c := range b.Manifest.CRDs {
+		if got, err := b.CRDs(t.Context(), c.Name); err != nil || int64(len(got)) != c.File.Size {
+			t.Errorf("%s: %d bytes, %v", c.Name, len(got), err)
+		}
+	}
+	for _, i := range b.Manifest.Images {
+		r, err := b.archive(i).Open(t.Context())
+		if err != nil {
+			continue
+		}
+		n, err := io.Copy(io.Discard, readerOnly{r})
+		if closed := r.Close(); err == nil && (closed != nil || n != i.File.Unpacked) {
+			t.Errorf("%v: %d bytes, %v", i.Refs, n, closed)
+		}
+	}
 }

@@ -49,13 +49,13 @@ func loadChart(path string) (Chart, error) {
 		}
 		c, err := parseChart(data)
 		if err != nil {
-			return Chart{}, &hinted{fmt.Errorf("%s: %w", path, err), "give a chart's folder, or its package as `helm package` makes it"}
+			return Chart{}, &InputError{fmt.Errorf("%s: %w", path, err), "give a chart's folder, or its package as `helm package` makes it"}
 		}
 		return c, nil
 	}
 	loaded, err := loader.LoadDir(path)
 	if err != nil {
-		return Chart{}, &hinted{fmt.Errorf("%s: no chart: %w", path, err), "give the folder that has the chart's Chart.yaml"}
+		return Chart{}, &InputError{fmt.Errorf("%s: no chart: %w", path, err), "give the folder that has the chart's Chart.yaml"}
 	}
 	data, err := packageChart(loaded)
 	if err != nil {

@@ -21,7 +21,7 @@ const (
 // hintBroken is what to do about a bundle that is not what was made.
 const hintBroken = "copy the bundle again, or make a new one with `coalmine bundle create`"
 
-// Bundle is an open bundle. It is safe for several readers at a time.
+// Bundle is an open bundle, and a [Source]. It is safe for several readers at a time.
 type Bundle struct {
 	// Manifest says what is in it.
 	Manifest Manifest
@@ -29,18 +29,19 @@ type Bundle struct {
 	digest   string
 	file     io.ReaderAt
 	closer   io.Closer
+	config   []byte
 	// at is where the bytes of each file begin.
 	at map[string]int64
 }
 
-// Open reads the table of contents, and checks that the file has room for all of it, and has nothing else in it. The contents
+// Open reads the table of contents and kind's configuration, and checks that the file has room for all of it, and has nothing else in it. The contents
 // themselves are checked when they are read, or by [Bundle.Verify].
-func Open(path string) (*Bundle, error) {
+func Open(ctx context.Context, path string) (*Bundle, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the bundle: %w", err)
 	}
-	b, err := openFile(f)
+	b, err := openFile(ctx, f)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -49,7 +50,16 @@ func Open(path string) (*Bundle, error) {
 	return b, nil
 }
 
-func openFile(f *os.File) (*Bundle, error) {
+// OpenSource is Open for those who take any source.
+func OpenSource(ctx context.Context, path string) (Source, error) {
+	b, err := Open(ctx, path)
+	if err != nil {
+		return nil, err // and no nil *Bundle in an interface
+	}
+	return b, nil
+}
+
+func openFile(ctx context.Context, f *os.File) (*Bundle, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -57,20 +67,20 @@ func openFile(f *os.File) (*Bundle, error) {
 	if !info.Mode().IsRegular() {
 		return nil, hint("give the file that `coalmine bundle create` wrote", "it is no file")
 	}
-	return read(f, info.Size())
+	return read(ctx, f, info.Size())
 }
 
 // read reads the table of contents of a bundle of a size in bytes, and finds where its files are.
-func read(r io.ReaderAt, size int64) (*Bundle, error) {
+func read(ctx context.Context, r io.ReaderAt, size int64) (*Bundle, error) {
 	x := &index{section: io.NewSectionReader(r, 0, size), size: size}
 	x.tar = tar.NewReader(x.section)
 	data, err := x.whole(manifestName, maxManifest)
 	if err != nil {
-		return nil, &hinted{fmt.Errorf("this is no bundle: %w", err), "make one with `coalmine bundle create`"}
+		return nil, &InputError{fmt.Errorf("this is no bundle: %w", err), "make one with `coalmine bundle create`"}
 	}
 	sum, err := x.whole(sumName, 200)
 	if err != nil {
-		return nil, &hinted{err, hintBroken}
+		return nil, &InputError{err, hintBroken}
 	}
 	digest := fmt.Sprintf("%x", sha256.Sum256(data))
 	if string(sum) != digest+"  "+manifestName+"\n" {
@@ -82,9 +92,13 @@ func read(r io.ReaderAt, size int64) (*Bundle, error) {
 	}
 	at, err := x.files(m.Files())
 	if err != nil {
-		return nil, &hinted{err, hintBroken}
+		return nil, &InputError{err, hintBroken}
 	}
-	return &Bundle{Manifest: *m, digest: digest, file: r, at: at}, nil
+	b := &Bundle{Manifest: *m, digest: digest, file: r, at: at}
+	if n := m.Node; n != nil && n.Config != nil {
+		b.config, err = b.small(ctx, *n.Config)
+	}
+	return b, err
 }
 
 // index goes from header to header of a tar.
@@ -182,7 +196,7 @@ func (b *Bundle) Verify(ctx context.Context, fits func(File)) error {
 		fits(f)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return &hinted{err, hintBroken}
+		return &InputError{err, hintBroken}
 	}
 	return nil
 }

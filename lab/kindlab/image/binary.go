@@ -45,7 +45,10 @@ const hintStatic = "`make build` makes a static binary (CGO_ENABLED=0); " + Vari
 
 // Own is the running binary, or the one that [Variable] names. Nodes have the architecture of this machine. The error is
 // ErrUnfit where the image has to come from a bundle instead: on systems other than Linux, for example.
-func Own(ctx context.Context) (Binary, error) {
+func Own(ctx context.Context) (Binary, error) { return OwnFor(ctx, runtime.GOARCH) }
+
+// OwnFor is Own for nodes of another architecture.
+func OwnFor(ctx context.Context, arch string) (Binary, error) {
 	path := os.Getenv(Variable)
 	if path == "" {
 		var err error
@@ -53,7 +56,7 @@ func Own(ctx context.Context) (Binary, error) {
 			return Binary{}, fmt.Errorf("find the running binary: %w", err)
 		}
 	}
-	return File(ctx, path, runtime.GOARCH)
+	return File(ctx, path, arch)
 }
 
 // File is the binary of that name, for nodes of an architecture.
