@@ -44,20 +44,23 @@ func openShop(w *town) *shop {
 	for _, d := range []*pod{s.primary, s.canary, s.client} {
 		d.ready()
 	}
+	s.follow()
 	return s
 }
 
 // route sets the routes and waits until the client's proxy follows them.
 func (s *shop) route(rules ...mesh.Rule) {
 	s.t.Helper()
-	mark := mesh.Rule{
-		Matches:  []mesh.Match{{Path: mesh.PathMatch{Kind: mesh.PathExact, Value: "/followed"}}},
-		Backends: []mesh.Backend{{Service: fmt.Sprint("none-", time.Now().UnixNano()), Namespace: "develop", Port: 80, Weight: 1}},
+	s.change(route(rules...))
+	s.client.follow()
+}
+
+// follow waits until all three know the newest snapshot.
+func (s *shop) follow() {
+	s.t.Helper()
+	for _, d := range []*pod{s.primary, s.canary, s.client} {
+		d.follow()
 	}
-	s.change(route(append(rules, mark)...))
-	s.client.eventually("following", func() bool {
-		return strings.Contains(ask(s.t, s.http, "GET", "/followed", "").header.Get("L5d-Proxy-Error"), mark.Backends[0].Service)
-	})
 }
 
 func TestWeights(t *testing.T) {
@@ -83,7 +86,7 @@ func TestWeights(t *testing.T) {
 	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-primary", 1), to("backend-canary", 99)}})
 	s.canary.Ready = false
 	s.tell(s.canary)
-	s.client.eventually("taking over", func() bool { return ask(t, s.http, "GET", "/", "").header.Get("Pod") == "primary-0" })
+	s.follow()
 	for range 20 {
 		if got := ask(t, s.http, "GET", "/", ""); got.header.Get("Pod") != "primary-0" {
 			t.Fatalf("%+v", got)
@@ -224,14 +227,13 @@ func TestIdentitiesAndPolicies(t *testing.T) {
 	s.primary.ProbePaths = map[int][]string{8080: {"/healthz"}}
 	s.tell(s.primary)
 	s.change(policies)
-	s.client.eventually("denying", func() bool { return ask(t, s.http, "GET", "/", "").status == 403 })
 	stranger := s.add("stranger-0", "stranger", true)
 	stranger.ready()
+	s.follow()
 	outside := &http.Client{Transport: dialer(func() (net.Conn, error) { return s.direct("10.250.0.9", s.primary) })}
 	t.Cleanup(outside.CloseIdleConnections)
 	toCanary := &http.Client{Transport: dialer(func() (net.Conn, error) { return s.direct("10.250.0.9", s.canary) })}
 	t.Cleanup(toCanary.CloseIdleConnections)
-	s.canary.eventually("denying", func() bool { return ask(t, toCanary, "GET", "/", "").status == 403 })
 	for name, c := range map[string]struct {
 		got    got
 		status int
@@ -300,7 +302,7 @@ func TestFailfast(t *testing.T) {
 	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-canary", 1)}})
 	s.canary.Ready = false
 	s.tell(s.canary)
-	s.client.eventually("failing fast", func() bool { return ask(t, s.http, "POST", "/", "x").status == 504 })
+	s.follow()
 	if got := ask(t, s.http, "GET", "/", ""); got.status != 504 {
 		t.Errorf("%+v", got)
 	}
@@ -310,7 +312,10 @@ func TestFailfast(t *testing.T) {
 	}
 	s.canary.Ready = true
 	s.tell(s.canary)
-	s.client.eventually("recovering", func() bool { return ask(t, s.http, "GET", "/", "").status == 200 })
+	s.follow()
+	if got := ask(t, s.http, "GET", "/", ""); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
 }
 
 // A request that waits is sent when there is somebody to send it to.
@@ -382,7 +387,6 @@ func TestServiceThatDoesNotListen(t *testing.T) {
 // Pods come and go while clients ask: every request is answered once, by a pod.
 func TestEndpointsChangeUnderLoad(t *testing.T) {
 	s := newShop(t)
-	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-primary", 60), to("backend-canary", 40)}})
 	var mu sync.Mutex
 	seen := map[string]int{}
 	handler := func(w http.ResponseWriter, r *http.Request) {
@@ -394,6 +398,7 @@ func TestEndpointsChangeUnderLoad(t *testing.T) {
 	}
 	s.primary.serve(8080, handler)
 	s.canary.serve(8080, handler)
+	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-primary", 60), to("backend-canary", 40)}})
 	var asked atomic.Int64
 	var clients sync.WaitGroup
 	done := make(chan struct{})
@@ -417,12 +422,16 @@ func TestEndpointsChangeUnderLoad(t *testing.T) {
 	for round := range 12 {
 		d := s.add(fmt.Sprint("primary-", round+1), "primary", true).serve(8080, handler)
 		d.ready()
-		at := asked.Load()
-		d.eventually("load", func() bool { return asked.Load() > at+100 || t.Failed() })
+		s.client.follow()
+		load := func() {
+			at := asked.Load()
+			d.eventually("load", func() bool { return asked.Load() > at+100 || t.Failed() })
+		}
+		load()
 		d.Ready = false
 		s.tell(d)
-		at = asked.Load()
-		d.eventually("load", func() bool { return asked.Load() > at+100 || t.Failed() })
+		s.client.follow()
+		load() // what was sent to the pod before has been answered
 		d.stop()
 		s.remove(d)
 	}
@@ -447,11 +456,11 @@ func TestMetricsAreTheModels(t *testing.T) {
 	rule := mesh.Rule{Backends: []mesh.Backend{to("backend-canary", 1)}}
 	s.change(route(rule))
 	s.change(policies)
-	s.client.eventually("following", func() bool { return ask(t, s.http, "GET", "/200", "").header.Get("Pod") == "canary-0" })
 	stranger := s.add("stranger-0", "stranger", true)
 	stranger.ready()
 	strangers := stranger.client(s.backend)
-	s.canary.eventually("denying", func() bool { return ask(t, strangers, "GET", "/200", "").status == 403 })
+	s.follow()
+	ask(t, s.http, "GET", "/200", "") // handles that are there and new ones
 	beforeClient, beforeCanary := s.scrape(s.client), s.scrape(s.canary)
 	for _, status := range []int{200, 200, 404, 503} {
 		ask(t, s.http, "GET", fmt.Sprint("/", status), "")

@@ -57,6 +57,8 @@ type town struct {
 	certified int
 	away      bool
 	tune      func(*proxy.Config)
+	// followed are the generations that proxies have taken up, by the name of their pod.
+	followed map[string]uint64
 }
 
 // pod is one of the town's.
@@ -77,8 +79,7 @@ func newTown(t testing.TB) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &town{t: t, link: link, dir: t.TempDir(), changed: make(chan struct{}), pods: map[netip.Addr]*pod{}, life: 24 * time.Hour, anchor: newAuthority(t)}
-	w.write("token", []byte("a token\n"))
+	w := &town{t: t, link: link, dir: t.TempDir(), changed: make(chan struct{}), pods: map[netip.Addr]*pod{}, followed: map[string]uint64{}, life: 24 * time.Hour, anchor: newAuthority(t)}
 	w.write("ca.crt", w.anchor.pem)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+wire.PathIdentity, w.certify)
@@ -114,13 +115,17 @@ func (w *town) change(f func(*wire.Snapshot)) {
 
 func (w *town) config(out http.ResponseWriter, r *http.Request) {
 	after, _ := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+	name, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer the token of ")
+	w.mu.Lock()
+	w.followed[name] = after
+	w.mu.Unlock()
 	for {
 		w.mu.Lock()
 		body, err := json.Marshal(w.snapshot)
 		generation, changed, away := w.snapshot.Generation, w.changed, w.away
 		w.mu.Unlock()
 		switch {
-		case err != nil || away || r.Header.Get("Authorization") != "Bearer a token":
+		case err != nil || away || !ok:
 			http.Error(out, "not now", http.StatusServiceUnavailable)
 			return
 		case generation > after:
@@ -216,10 +221,11 @@ func (w *town) remove(d *pod) {
 
 // start runs the pod's proxy until the test ends or stop is called.
 func (d *pod) start() {
+	d.town.write("token-"+d.Name, []byte("the token of "+d.Name+"\n"))
 	control, _ := url.Parse("https://control.test:8443")
 	cfg := proxy.Config{
 		Pod: d.Name, Namespace: d.Namespace, ServiceAccount: d.ServiceAccount, IP: d.IP, Control: control, Seed: 7,
-		TokenFile: filepath.Join(d.town.dir, "token"), RootsFile: filepath.Join(d.town.dir, "ca.crt"),
+		TokenFile: filepath.Join(d.town.dir, "token-"+d.Name), RootsFile: filepath.Join(d.town.dir, "ca.crt"),
 		Listen: d.listen, Dial: d.dial,
 		OriginalDestination: func(c net.Conn) (netip.AddrPort, error) {
 			if w, ok := c.(*wired); ok && w.dst.IsValid() {
@@ -253,12 +259,23 @@ func (d *pod) start() {
 	d.town.t.Cleanup(d.stop)
 }
 
-// ready waits until the pod's proxy knows the newest snapshot of the town, as far as it can be seen from outside.
+// ready waits until the pod's proxy says that it is, and knows the newest snapshot.
 func (d *pod) ready() {
 	d.town.t.Helper()
 	d.eventually("ready", func() bool {
 		r, err := d.admin("/ready")
 		return err == nil && r == "ready\n"
+	})
+	d.follow()
+}
+
+// follow waits until the pod's proxy knows the newest snapshot: it asks for one after that.
+func (d *pod) follow() {
+	d.town.t.Helper()
+	d.eventually("following", func() bool {
+		d.town.mu.Lock()
+		defer d.town.mu.Unlock()
+		return d.town.followed[d.Name] >= d.town.snapshot.Generation
 	})
 }
 
