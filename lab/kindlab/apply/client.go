@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/klog/v2"
 
 	"coalmine/lab/kindlab/place"
 )
@@ -34,6 +36,9 @@ type Client struct {
 
 // New returns a client of a cluster. It does not call it yet.
 func New(cfg *rest.Config) (*Client, error) {
+	cfg = rest.CopyConfig(cfg)
+	cfg.QPS, cfg.Burst = 100, 200          // one user, one server: nobody to be protected from
+	cfg.WarningHandler = rest.NoWarnings{} // they are about others' charts, and would go to the terminal
 	dyn, err := dynamic.NewForConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("client of the cluster: %w", err)
@@ -48,6 +53,9 @@ func New(cfg *rest.Config) (*Client, error) {
 func newClient(dyn dynamic.Interface, mapper meta.ResettableRESTMapper) *Client {
 	return &Client{dynamic: dyn, mapper: mapper, now: time.Now, wait: sleep}
 }
+
+// quiet keeps client-go from writing to the terminal what it returns as errors too.
+func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
@@ -64,6 +72,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // webhooks last. It may be repeated. Fields that others have set to something else are an error, which names them; see [Conflict].
 // Objects are labelled as coalmine's; those given stay as they are.
 func (c *Client) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
+	ctx = quiet(ctx)
 	for _, rank := range ranked(objects) {
 		var crds []Ref
 		for _, o := range rank {
@@ -145,6 +154,7 @@ func (c *Client) resource(r Ref, version string) (dynamic.ResourceInterface, err
 
 // Get returns an object as it is now; the error is Kubernetes's NotFound if there is none, or no such kind.
 func (c *Client) Get(ctx context.Context, r Ref) (*unstructured.Unstructured, error) {
+	ctx = quiet(ctx)
 	var got *unstructured.Unstructured
 	err := c.retry(ctx, func() error {
 		resource, err := c.resource(r, "")
@@ -166,6 +176,7 @@ func (c *Client) Get(ctx context.Context, r Ref) (*unstructured.Unstructured, er
 // Delete removes objects, last ones first, and waits until they are gone with all that belongs to them. Those that are not there
 // are no error.
 func (c *Client) Delete(ctx context.Context, objects []*unstructured.Unstructured) error {
+	ctx = quiet(ctx)
 	ranks := ranked(objects)
 	for i := len(ranks) - 1; i >= 0; i-- {
 		for j := len(ranks[i]) - 1; j >= 0; j-- {

@@ -123,10 +123,12 @@ func job(j *batchv1.Job) (state, error) {
 // hasCondition wants a condition of the status to be true.
 func hasCondition(kind string) condition {
 	return func(o *unstructured.Unstructured) (state, error) {
-		all, _, err := unstructured.NestedSlice(o.Object, "status", "conditions")
+		// A new CRD's conditions are null.
+		found, _, err := unstructured.NestedFieldNoCopy(o.Object, "status", "conditions")
 		if err != nil {
 			return state{}, err
 		}
+		all, _ := found.([]any)
 		for _, one := range all {
 			c, ok := one.(map[string]any)
 			if !ok || c["type"] != kind {

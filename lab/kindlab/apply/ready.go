@@ -26,7 +26,7 @@ func Awaited(objects []*unstructured.Unstructured) []Ref {
 // are served, webhooks have somebody who answers. It ends early when one cannot become so: an image that cannot be had, a failed Job.
 // The error is then, as at the context's end, of type [NotReady] and says what stands in the way.
 func (c *Client) Ready(ctx context.Context, refs ...Ref) error {
-	inner, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(quiet(ctx))
 	defer cancel()
 	errs := make([]error, len(refs))
 	var wg sync.WaitGroup

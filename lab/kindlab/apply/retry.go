@@ -22,23 +22,31 @@ import (
 const (
 	// patience is for an API server that is away or starts anew, and for webhooks whose pods do.
 	patience = time.Minute
-	// kindPatience is for a kind that is not there: its CRD is established before discovery tells of it.
-	kindPatience = 15 * time.Second
+	// settlePatience is for a kind that is not there, as its CRD is established before discovery tells of it, and for rights that are
+	// denied, as an API server that has just started does not know the roles yet.
+	settlePatience = 15 * time.Second
 
 	firstPause = 100 * time.Millisecond
 	lastPause  = 3 * time.Second
 )
 
-// retry calls f again while its errors may pass by themselves.
+// retry calls f again while its errors may pass by themselves. An API server that was away denies rights when it is back, so each sort
+// of error has its own time, and all together have twice the longest.
 func (c *Client) retry(ctx context.Context, f func() error) error {
 	began := c.now()
+	var sort time.Duration
+	var since time.Time
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := f()
 		bound := bears(err)
 		if bound == 0 {
 			return err
 		}
-		if tried := c.now().Sub(began); tried >= bound {
+		now := c.now()
+		if bound != sort {
+			sort, since = bound, now
+		}
+		if tried := now.Sub(began); now.Sub(since) >= bound || tried >= 2*patience {
 			return fmt.Errorf("%w (tried for %v)", err, tried.Round(time.Second))
 		}
 		if stop := c.wait(ctx, pause); stop != nil {
@@ -52,10 +60,10 @@ func bears(err error) time.Duration {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return 0
-	case meta.IsNoMatchError(err), isUnservedKind(err):
-		return kindPatience
 	case transient(err):
 		return patience
+	case meta.IsNoMatchError(err), isUnservedKind(err), isDenied(err):
+		return settlePatience
 	}
 	return 0
 }
@@ -63,6 +71,12 @@ func bears(err error) time.Duration {
 // isUnservedKind tells a 404 of the API server about a kind from one about an object.
 func isUnservedKind(err error) bool {
 	return apierrors.IsNotFound(err) && strings.Contains(err.Error(), "could not find the requested resource")
+}
+
+// isDenied tells missing rights from an admission's refusal, which is Forbidden too (apiserver,
+// pkg/endpoints/handlers/responsewriters/errors.go, forbiddenMessage).
+func isDenied(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), `" cannot `)
 }
 
 func transient(err error) bool {
