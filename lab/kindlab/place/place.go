@@ -61,7 +61,7 @@ const (
 	// ScenarioConfigMap in namespace Develop has the scenario that the demo services and the traffic play, with the keys
 	// scenario.yaml and, where it replays one, the access log. It is mounted at ScenarioDir.
 	ScenarioConfigMap = "coalmine-scenario"
-	ScenarioDir       = "/coalmine/scenario"
+	ScenarioDir       = "/etc/coalmine/scenario"
 )
 
 // DrillSuffix ends the names of HTTPRoutes by which the desk rehearses a rollback. They are there for a moment and concern no user.
