@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab"
+	"coalmine/lab/kindlab"
 	"coalmine/lab/record"
 	"coalmine/scenarios"
 )
@@ -24,6 +25,7 @@ type runFlags struct {
 	approve    time.Duration
 	approves   bool
 	noTUI      bool
+	clusterFlags
 	watchFlags
 }
 
@@ -37,14 +39,20 @@ func newRunCommand(env *Env) *cobra.Command {
 		Short: "Play a scenario against guardrails and score them",
 		Long: "Play a scenario against guardrails and score them. For each seed the faulty and the healthy version are released under " +
 			"the guardrails; the faulty one is released without any, and under the scenario's own solution, to compare with.\n\n" +
+			"With --cluster kind the guardrails are played on the real cluster that coalmine up made, one run after the other in real time, " +
+			"and by default for one seed; what they are compared with is played in the sim.\n\n" +
 			"Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident missed, 4 healthy release not delivered, " +
 			"5 inconclusive or interrupted.",
 		Example: `coalmine run full-rollout --guardrails full-rollout
 coalmine run full-rollout --guardrails naive --trials 1
-coalmine run ./my-scenario --guardrails ./canary.yaml --version v2 -o result`,
+coalmine run ./my-scenario --guardrails ./canary.yaml --version v2 -o result
+coalmine run full-rollout --guardrails solution --cluster kind`,
 		Args: exactly("SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.approves = cmd.Flags().Changed("approve")
+			if f.cluster == kindlab.Name && !cmd.Flags().Changed("trials") {
+				f.trials = 1
+			}
 			if err := f.check(); err != nil {
 				return usage(cmd, err)
 			}
@@ -60,6 +68,7 @@ coalmine run ./my-scenario --guardrails ./canary.yaml --version v2 -o result`,
 	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve says yes this `TIME` after the release, as 90s or 5m (default never)")
 	jsonFlag(cmd, &f.asJSON)
 	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs, though there is a terminal")
+	f.clusterFlags.add(flags)
 	f.watchFlags.add(flags)
 	return cmd
 }
@@ -75,7 +84,7 @@ func (f runFlags) check() error {
 	case f.approve < 0:
 		return fmt.Errorf("--approve is %v: write a time of 0 or more", f.approve)
 	}
-	return f.watchFlags.check()
+	return errors.Join(f.clusterFlags.check(), f.watchFlags.check())
 }
 
 // approveAfter is the option as a flight has it.
@@ -99,6 +108,10 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if env, err = env.on(ctx, f.clusterFlags, t.learners()); err != nil {
+		return err
+	}
+	t.manifest.Versions = env.Cluster.Describe().Versions
 	dir, rec, err := env.createRunFolder(src, t, f)
 	if err != nil {
 		return err

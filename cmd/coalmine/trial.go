@@ -82,6 +82,9 @@ func (t *trial) addSeed(src *source, set *guardrail.Set, f runFlags, seed uint64
 	return nil
 }
 
+// learners are the guardrails that the trial is about: those of its first flight.
+func (t *trial) learners() *guardrail.Set { return t.flights[0].Guardrails }
+
 func (t *trial) add(part score.Part, f lab.Flight, version string, set *guardrail.Set) {
 	f.Version, f.Guardrails = version, set
 	t.flights = append(t.flights, f)

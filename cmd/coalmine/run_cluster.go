@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"coalmine/lab"
+	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/kindlab"
+	"coalmine/lab/kindlab/place"
+	"coalmine/lab/sim"
+)
+
+// maxTrafficPods bounds how many pods the traffic of one client is spread over: a lab's cluster is one machine.
+const maxTrafficPods = 16
+
+// clusterFlags say where a trial is played.
+type clusterFlags struct {
+	cluster, name, compare string
+	trafficPods            int
+}
+
+func (f *clusterFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.cluster, "cluster", sim.Name, "play in `WHERE`: sim, or kind, the cluster that coalmine up made, in real time")
+	flags.StringVar(&f.name, "name", place.DefaultCluster, "`NAME` of the kind cluster")
+	flags.IntVar(&f.trafficPods, "traffic-pods", 1, "with --cluster kind: send the traffic of each client from `N` pods")
+	flags.StringVar(&f.compare, "compare", sim.Name, "with --cluster kind: play the runs to compare with in `WHERE`: sim or kind")
+}
+
+func (f clusterFlags) check() error {
+	switch {
+	case f.cluster != sim.Name && f.cluster != kindlab.Name:
+		return fmt.Errorf("--cluster is %q: write %s or %s", f.cluster, sim.Name, kindlab.Name)
+	case f.compare != sim.Name && f.compare != kindlab.Name:
+		return fmt.Errorf("--compare is %q: write %s or %s", f.compare, sim.Name, kindlab.Name)
+	case f.trafficPods < 1 || f.trafficPods > maxTrafficPods:
+		return fmt.Errorf("--traffic-pods is %d: write 1 to %d", f.trafficPods, maxTrafficPods)
+	}
+	return nil
+}
+
+// on is the environment whose runs are played where the flags say. A real cluster plays one run at a time, in this process.
+func (env *Env) on(ctx context.Context, f clusterFlags, learners *guardrail.Set) (*Env, error) {
+	if f.cluster == sim.Name {
+		return env, nil
+	}
+	c, err := kindlab.New(ctx, kindlab.Options{Name: f.name, TrafficPods: f.trafficPods, Version: env.Version})
+	if err != nil {
+		return nil, err
+	}
+	real := *env
+	real.Cluster, real.Player, real.Workers = c, lab.Here{Cluster: c}, 1
+	if f.compare == sim.Name {
+		real.Player = split{learners: learners, theirs: real.Player, others: env.Player}
+	}
+	return &real, nil
+}
+
+// split plays the learner's guardrails in one place, and what they are compared with in another.
+type split struct {
+	learners       *guardrail.Set
+	theirs, others lab.Player
+}
+
+// Play implements [lab.Player].
+func (s split) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+	if f.Guardrails == s.learners {
+		return s.theirs.Play(ctx, f, sink)
+	}
+	return s.others.Play(ctx, f, sink)
+}
