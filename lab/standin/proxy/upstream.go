@@ -26,7 +26,6 @@ type upstream struct {
 // endpoint is a pod of an upstream.
 type endpoint struct {
 	mesh.Destination
-	load      *mesh.Endpoint // of the balancer
 	out       *mesh.Outbound
 	transport *http.Transport
 	// failures in a row to connect; it is left out until rests has passed.

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -305,7 +306,7 @@ func TestStopsGracefully(t *testing.T) {
 // What does not end is cut off.
 func TestStopsInTime(t *testing.T) {
 	w := newTown(t)
-	w.tune = func(c *proxy.Config) { c.Drain = 50 * time.Millisecond }
+	w.tune = func(c *proxy.Config) { c.Detect, c.Drain = 50*time.Millisecond, 50*time.Millisecond }
 	s := openShop(w)
 	working := make(chan struct{})
 	s.primary.serve(8080, func(_ http.ResponseWriter, r *http.Request) {
@@ -384,6 +385,15 @@ func TestControlPlaneAway(t *testing.T) {
 	late.eventually("answering", func() bool { return ask(t, outside, "GET", "/", "").status == 200 })
 }
 
+// processorTime is what this process has used.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // quantile of times, which it sorts.
 func quantile(times []time.Duration, q float64) time.Duration {
 	slices.Sort(times)
@@ -416,12 +426,14 @@ func BenchmarkProxies(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("%s/many", name), func(b *testing.B) {
 			b.SetParallelism(16)
+			before := processorTime(b)
 			b.RunParallel(func(next *testing.PB) {
 				for next.Next() {
 					ask(b, c, "GET", "/", "")
 				}
 			})
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+			b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 		})
 	}
 }
