@@ -286,6 +286,17 @@ func TestPlainClientsAndPods(t *testing.T) {
 	if got := ask(t, s.http, "GET", "/x", ""); got.status != 200 || got.header.Get("Client") != "" {
 		t.Errorf("%+v", got)
 	}
+	// A Service without selector is left to kube-proxy.
+	vip := s.service("backend-elsewhere", "plain")
+	s.change(func(snapshot *wire.Snapshot) { snapshot.Services[len(snapshot.Services)-1].Selector = nil })
+	s.client.follow()
+	plain.serve(80, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "on port 80") })
+	s.mu.Lock()
+	s.pods[vip] = plain
+	s.mu.Unlock()
+	if got := ask(t, s.client.client(vip), "GET", "/x", ""); got.status != 200 || got.body != "on port 80" {
+		t.Errorf("%+v", got)
+	}
 	// What a pod asks of itself goes past its inbound proxy.
 	own := s.client.greet()
 	s.service("backend-own", "client")

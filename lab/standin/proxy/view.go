@@ -150,7 +150,8 @@ func (v *view) addTargets(s *wire.Service) {
 		} else {
 			t.plain = v.newRule(t, &mesh.CompiledRule{})
 		}
-		if s.ClusterIP.IsValid() && port.Port > 0 && port.Port <= 65535 {
+		// Where the endpoints of a Service without selector are, only kube-proxy knows.
+		if len(s.Selector) > 0 && s.ClusterIP.IsValid() && port.Port > 0 && port.Port <= 65535 {
 			v.targets[netip.AddrPortFrom(s.ClusterIP, uint16(port.Port))] = t
 		}
 	}
