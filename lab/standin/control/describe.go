@@ -43,7 +43,7 @@ func describePod(p *corev1.Pod, deployment string) (wire.Pod, bool) {
 	return wire.Pod{
 		Name: p.Name, Namespace: p.Namespace, IP: ip, ServiceAccount: p.Spec.ServiceAccountName, Deployment: deployment,
 		Labels: p.Labels, Ports: portNames(p), DefaultPolicy: defaultPolicy(p), ProbePaths: probePaths(p),
-		Ready: ready(p), Meshed: meshed(p),
+		SkipInbound: p.Annotations[place.SkipInboundPorts], Ready: ready(p), Meshed: meshed(p),
 	}, true
 }
 

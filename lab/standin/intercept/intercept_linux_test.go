@@ -90,7 +90,7 @@ func TestRedirects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	outbound, inbound := listen(t, "127.0.0.1:4140"), listen(t, "0.0.0.0:4143")
+	outbound, inbound := listen(t, "127.0.0.1:4140"), listen(t, ":4143")
 	app, metrics, admin := listen(t, "0.0.0.0:8080"), listen(t, "0.0.0.0:9102"), listen(t, "0.0.0.0:4191")
 	server, skipped := outside.listen(t, "10.9.0.3:80"), outside.listen(t, "10.9.0.3:5005")
 
