@@ -1,0 +1,272 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	deploymentPath = "/apis/apps/v1/namespaces/ns/deployments/d"
+	podPath        = "/api/v1/namespaces/ns/pods/d-1"
+)
+
+var theDeployment = Deployment("ns", "d")
+
+// deploymentAt is a Deployment of one replica, so many of which are available.
+func deploymentAt(t *testing.T, available string) map[string]any {
+	return one(t, `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d, namespace: ns, generation: 2}
+spec: {replicas: 1, selector: {matchLabels: {app: d}}}
+status: {observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: `+available+`}`)
+}
+
+func one(t *testing.T, text string) map[string]any {
+	t.Helper()
+	return objects(t, text)[0].Object
+}
+
+// podWith is the Deployment's pod, made at the test's start, with a container in some state.
+func podWith(t *testing.T, state string) map[string]any {
+	return one(t, `apiVersion: v1
+kind: Pod
+metadata: {name: d-1, namespace: ns, labels: {app: d}, creationTimestamp: "2026-03-01T12:00:00Z"}
+spec: {nodeName: node-1}
+status:
+  containerStatuses:
+  - {name: proxy, image: "cr.l5d.io/linkerd/proxy:edge", ready: false, restartCount: 3, imageID: "", `+state+`}`)
+}
+
+func TestReadyAtOnce(t *testing.T) {
+	s := newServer(t)
+	c, _ := newTestClient(t, s)
+	s.put(deploymentPath, deploymentAt(t, "1"))
+	if err := c.Ready(context.Background(), theDeployment); err != nil {
+		t.Error(err)
+	}
+	if err := c.Ready(context.Background()); err != nil {
+		t.Errorf("nothing to wait for: %v", err)
+	}
+}
+
+// TestReadyFollows: the Deployment appears, is noticed, and becomes available, each only once somebody watches for it.
+func TestReadyFollows(t *testing.T) {
+	s := newServer(t)
+	c, _ := newTestClient(t, s)
+	old := deploymentAt(t, "1")
+	_ = unstructured.SetNestedField(old, int64(3), "metadata", "generation")
+	s.watched = func() {
+		s.mu.Lock()
+		n := s.watches
+		s.mu.Unlock()
+		if n == 1 {
+			s.put(deploymentPath, old)
+			s.put(deploymentPath, deploymentAt(t, "0"))
+			s.put(deploymentPath, deploymentAt(t, "1"))
+		}
+	}
+	if err := c.Ready(context.Background(), theDeployment); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadyBearsBrokenWatches(t *testing.T) {
+	s := newServer(t)
+	c, at := newTestClient(t, s)
+	s.put(deploymentPath, deploymentAt(t, "0"))
+	breaks := 0
+	s.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("watch") != "true" || !strings.HasSuffix(r.URL.Path, "/deployments") {
+			return false
+		}
+		switch breaks++; breaks {
+		case 1:
+			broken(w, r)
+		case 2:
+			refuse(w, 410, "Expired", "too old resource version")
+		case 3:
+			answer(w, 200, map[string]any{"type": "ERROR", "object": map[string]any{
+				"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old",
+			}})
+		case 4:
+			s.put(deploymentPath, deploymentAt(t, "1"))
+			answer(w, 200, map[string]any{"type": "BOOKMARK", "object": deploymentAt(t, "0")}) // and ends
+		}
+		return true
+	}
+	if err := c.Ready(context.Background(), theDeployment); err != nil {
+		t.Error(err)
+	}
+	if breaks != 4 || at.waits == 0 {
+		t.Errorf("%d watches, %d pauses", breaks, at.waits)
+	}
+}
+
+// TestImageThatCannotBeHadEndsTheWaiting, once it was tried for a minute, and tells who has not got it.
+func TestImageThatCannotBeHadEndsTheWaiting(t *testing.T) {
+	s := newServer(t)
+	c, at := newTestClient(t, s)
+	s.put(deploymentPath, deploymentAt(t, "0"))
+	s.put("/apis/apps/v1/namespaces/ns/deployments/other", deploymentAt(t, "0"))
+	pull := `state: {waiting: {reason: ImagePullBackOff, message: no such host}}`
+	s.put(podPath, podWith(t, pull))
+	s.watched = func() { // the kubelet tries again, later
+		at.mu.Lock()
+		at.at = start.Add(pullPatience)
+		at.mu.Unlock()
+		s.put(podPath, podWith(t, pull))
+	}
+	err := c.Ready(context.Background(), theDeployment)
+	var found *NotReady
+	if !errors.As(err, &found) || len(found.Obstacles) != 1 {
+		t.Fatalf("error %v", err)
+	}
+	want := Obstacle{Pod: "d-1", Node: "node-1", Container: "proxy", Image: "cr.l5d.io/linkerd/proxy:edge", Reason: "ImagePullBackOff", Message: "no such host", lasting: true}
+	if found.Obstacles[0] != want {
+		t.Errorf("obstacle %+v", found.Obstacles[0])
+	}
+	for _, part := range []string{"Deployment ns/d is not ready", "0 of 1 replicas", "node node-1", want.Image, "no such host"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q lacks %q", err, part)
+		}
+	}
+	if hint := found.Hint(); !strings.Contains(hint, want.Image) || !strings.Contains(hint, "coalmine bundle create") {
+		t.Errorf("hint %q", hint)
+	}
+}
+
+// timed is a context whose time is up when it is told so.
+type timed struct {
+	context.Context
+	up   chan struct{}
+	once *sync.Once
+}
+
+func newTimed() timed { return timed{context.Background(), make(chan struct{}), &sync.Once{}} }
+
+func (c timed) end() { c.once.Do(func() { close(c.up) }) }
+
+func (c timed) Done() <-chan struct{} { return c.up }
+
+func (c timed) Err() error {
+	select {
+	case <-c.up:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+func TestTimeIsUp(t *testing.T) {
+	for name, x := range map[string]struct{ state, error, hint string }{
+		"crashes": {
+			`lastState: {terminated: {exitCode: 2, reason: Error, message: "bad flag\n"}}, state: {waiting: {reason: CrashLoopBackOff, message: back-off}}`,
+			"container proxy: CrashLoopBackOff: ended with exit code 2 (Error): bad flag", "kubectl logs -n ns d-1 -c proxy --previous",
+		},
+		"young pull": {`state: {waiting: {reason: ErrImagePull, message: timeout}}`, "image cr.l5d.io/linkerd/proxy:edge cannot be had (ErrImagePull): timeout", "bundle"},
+		"restarted":  {`state: {running: {}}`, "started again 3 times", ""},
+		"starting":   {`state: {waiting: {reason: ContainerCreating}}`, "0 of 1 replicas are available: context deadline exceeded", ""},
+	} {
+		s := newServer(t)
+		c, _ := newTestClient(t, s)
+		s.put(deploymentPath, deploymentAt(t, "0"))
+		s.put(podPath, podWith(t, x.state))
+		ctx := newTimed()
+		s.watched = ctx.end
+		err := c.Ready(ctx, theDeployment)
+		var found *NotReady
+		if !errors.As(err, &found) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%s: error %v", name, err)
+		}
+		if !strings.Contains(err.Error(), x.error) {
+			t.Errorf("%s: error %q, want %q in it", name, err, x.error)
+		}
+		if hint := found.Hint(); !strings.Contains(hint, x.hint) || x.hint == "" && hint != "" {
+			t.Errorf("%s: hint %q, want %q in it", name, hint, x.hint)
+		}
+	}
+}
+
+// TestOneThatFailsEndsTheWaitingForAll, and is the only one that is spoken of.
+func TestOneThatFailsEndsTheWaitingForAll(t *testing.T) {
+	s := newServer(t)
+	c, _ := newTestClient(t, s)
+	s.put(deploymentPath, deploymentAt(t, "0"))
+	s.put("/apis/batch/v1/namespaces/ns/jobs/j", one(t, `apiVersion: batch/v1
+kind: Job
+metadata: {name: j, namespace: ns}
+status: {conditions: [{type: Failed, status: "True", reason: BackoffLimitExceeded, message: too often}]}`))
+	err := c.Ready(context.Background(), theDeployment, Ref{Group: "batch", Kind: "Job", Namespace: "ns", Name: "j"})
+	if err == nil || !strings.Contains(err.Error(), "BackoffLimitExceeded: too often") || strings.Contains(err.Error(), "Deployment") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestWebhooksAreReadyWhenSomebodyAnswers(t *testing.T) {
+	const path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/w"
+	hook := Ref{Group: "admissionregistration.k8s.io", Kind: "ValidatingWebhookConfiguration", Name: "w"}
+	endpoints := func(ready string) map[string]any {
+		return one(t, `apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: answers-1, namespace: ns, labels: {kubernetes.io/service-name: answers}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1], conditions: {ready: `+ready+`}}]`)
+	}
+	s := newServer(t)
+	c, _ := newTestClient(t, s)
+	s.put(path, one(t, `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: w}
+webhooks: [{name: elsewhere, clientConfig: {url: "https://example.com"}}, {name: here, clientConfig: {service: {namespace: ns, name: answers}}}]`))
+	const slice = "/apis/discovery.k8s.io/v1/namespaces/ns/endpointslices/answers-1"
+	s.put(slice, endpoints("false"))
+	ctx := newTimed()
+	s.watched = ctx.end
+	err := c.Ready(ctx, hook)
+	if err == nil || !strings.Contains(err.Error(), "nobody answers for Service ns/answers") {
+		t.Errorf("error %v", err)
+	}
+	s.watched = func() { s.put(slice, endpoints("true")) }
+	if err := c.Ready(context.Background(), hook); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConditions(t *testing.T) {
+	for name, x := range map[string]struct {
+		object string
+		want   string // "" for ready
+	}{
+		"CRD without conditions": {"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x}\nstatus: {conditions: null}", "not Established yet"},
+		"CRD with clashing names": {"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x}\n" +
+			"status: {conditions: [{type: NamesAccepted, status: 'True'}, {type: Established, status: 'False', message: names clash}]}", "names clash"},
+		"API service": {"apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: x}\nstatus: {conditions: [{type: Available, status: 'True'}]}", ""},
+		"DaemonSet": {"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: x}\n" +
+			"status: {desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberAvailable: 1}", "1 of 2 pods"},
+		"StatefulSet": {"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: x}\nspec: {replicas: 3}\nstatus: {updatedReplicas: 3, readyReplicas: 2}", "2 of 3 replicas"},
+		"Deployment that rolls": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: 1}\n" +
+			"status: {replicas: 2, updatedReplicas: 1, availableReplicas: 2}", "earlier template"},
+		"Deployment of none": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: 0}", ""},
+		"Job":                {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nstatus: {succeeded: 1, conditions: [{type: Complete, status: 'True'}]}", ""},
+		"Job at work":        {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nstatus: {succeeded: 1}", "1 pods have succeeded"},
+	} {
+		o := objects(t, x.object)
+		if refs := Awaited(o); len(refs) != 1 {
+			t.Errorf("%s: awaited %v", name, refs)
+			continue
+		}
+		got, err := conditionOf(RefOf(o[0]))(o[0])
+		if err != nil || got.ready != (x.want == "") || !strings.Contains(got.text, x.want) {
+			t.Errorf("%s: %+v, %v; want %q", name, got, err, x.want)
+		}
+	}
+	if refs := Awaited(objects(t, config)); len(refs) != 0 {
+		t.Errorf("awaited %v: a ConfigMap is ready as it is", refs)
+	}
+}
