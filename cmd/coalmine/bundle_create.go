@@ -85,8 +85,11 @@ func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 		return err
 	}
 	began := env.Now()
-	contents, err := env.bundleOrder(ctx, f, pins).Collect(ctx)
+	contents, err := env.bundleOrder(f, pins).Collect(ctx)
 	if err != nil {
+		return err
+	}
+	if contents.Own, err = env.ownImage(ctx, f.arch); err != nil {
 		return err
 	}
 	contents.CreatedBy, contents.Spool = env.Version, filepath.Dir(out)
@@ -103,7 +106,7 @@ func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 }
 
 // bundleOrder is what the flags ask for. Paths are the user's.
-func (env *Env) bundleOrder(ctx context.Context, f bundleFlags, pins manifests.Pins) bundle.Order {
+func (env *Env) bundleOrder(f bundleFlags, pins manifests.Pins) bundle.Order {
 	say := func(format string, args ...any) { fmt.Fprintf(env.Err, format+"\n", args...) }
 	o := bundle.Order{
 		Pins: pins, Mesh: f.mesh, Arch: f.arch, Node: f.node, Partial: f.partial, Say: say,
@@ -116,17 +119,25 @@ func (env *Env) bundleOrder(ctx context.Context, f bundleFlags, pins manifests.P
 	if f.from != "" {
 		o.Folder = env.path(f.from)
 	}
-	binary, err := image.OwnFor(ctx, f.arch)
+	return o
+}
+
+// ownImage is coalmine's own image, or nil where none can be made of this binary: that leaves no bundle incomplete, because most
+// machines make their own.
+func (env *Env) ownImage(ctx context.Context, arch string) (*bundle.Archive, error) {
+	binary, err := image.OwnFor(ctx, arch)
+	if errors.Is(err, image.ErrUnfit) {
+		fmt.Fprintf(env.Err, "left out coalmine's own image, which machines with a static Linux binary make themselves: %v\n", err)
+		return nil, nil
+	}
 	if err != nil {
-		say("left out coalmine's own image, which machines with a static Linux binary do without: %v", err)
-		return o
+		return nil, err
 	}
 	own := bundle.WrittenArchive(binary.Ref(), func(w io.Writer) error {
 		_, err := image.Build(w, binary)
 		return err
 	})
-	o.Own = &own
-	return o
+	return &own, nil
 }
 
 func (env *Env) paths(names []string) []string {

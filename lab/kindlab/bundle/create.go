@@ -183,7 +183,7 @@ func (b *builder) pack(ctx context.Context, path string, a Archive) (_ File, err
 	if err := squeeze(ctx, out, in, a.Refs, &f); err != nil {
 		return File{}, fmt.Errorf("%s: %w", strings.Join(a.Refs, ", "), err)
 	}
-	b.Say("packed %s: %d MB of %d MB in %.1f s", strings.Join(a.Refs, ", "), f.Size>>20, f.Unpacked>>20, time.Since(began).Seconds())
+	b.Say("packed %s: %.0f MB of %.0f MB in %.1f s", strings.Join(a.Refs, ", "), float64(f.Size)/1e6, float64(f.Unpacked)/1e6, time.Since(began).Seconds())
 	return f, nil
 }
 

@@ -98,6 +98,9 @@ func packageChart(c *chart.Chart) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// hintCRDs says what CRDs are taken.
+const hintCRDs = "give a YAML file with nothing but CRDs, called " + GatewayAPI + ".yaml for those of Gateway API"
+
 // loadCRDs reads YAML documents that are CRDs, known by the file's name.
 func loadCRDs(path string) (CRDs, error) {
 	data, err := readSmall(path)
@@ -114,20 +117,23 @@ func loadCRDs(path string) (CRDs, error) {
 			break
 		}
 		if err != nil {
-			return CRDs{}, fmt.Errorf("%s: %w", path, err)
+			return CRDs{}, hint(hintCRDs, "%s: no CRDs: %w", path, err)
 		}
 		if object.Kind == "" {
 			n-- // an empty document
 		} else if object.Kind != "CustomResourceDefinition" {
-			return CRDs{}, hint("give a file with nothing but CRDs", "%s: has a %s", path, object.Kind)
+			return CRDs{}, hint(hintCRDs, "%s: has a %s", path, object.Kind)
 		}
 	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	if n == 0 || !isPlain(name) {
-		return CRDs{}, hint("give a YAML file with CRDs, "+GatewayAPI+".yaml for those of Gateway API", "%s: no CRDs in it", path)
+		return CRDs{}, hint(hintCRDs, "%s: no CRDs in it", path)
 	}
 	return CRDs{name, data}, nil
 }
+
+// hintConfig says what a configuration is.
+const hintConfig = "see https://kind.sigs.k8s.io/docs/user/configuration"
 
 // loadConfig reads kind's configuration and the node image that it names, "" if it names none.
 func loadConfig(path string) (config []byte, image string, err error) {
@@ -141,10 +147,10 @@ func loadConfig(path string) (config []byte, image string, err error) {
 		} `yaml:"nodes"`
 	}
 	if err := yaml.Unmarshal(config, &cluster); err != nil {
-		return nil, "", fmt.Errorf("%s: %w", path, err)
+		return nil, "", hint(hintConfig, "%s: no configuration of a kind cluster: %w", path, err)
 	}
 	if cluster.Kind != "Cluster" {
-		return nil, "", hint("see https://kind.sigs.k8s.io/docs/user/configuration", "%s: is no configuration of a kind cluster", path)
+		return nil, "", hint(hintConfig, "%s: no configuration of a kind cluster", path)
 	}
 	for _, n := range cluster.Nodes {
 		if image != "" && n.Image != image {

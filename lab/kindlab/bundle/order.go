@@ -28,8 +28,6 @@ type Order struct {
 	Images, Charts, CRDs []string
 	// Folder has images/*.tar, charts/*, crds/*.yaml and kind.yaml. With a folder nothing is fetched.
 	Folder string
-	// Own is coalmine's own image, if one can be made.
-	Own *Archive
 	// Partial takes what there is, even if the mesh needs more.
 	Partial bool
 
@@ -51,7 +49,7 @@ type Fetcher interface {
 // Collect finds all that was ordered: what is given by name, then the folder's, then the network's. It says what it takes from where.
 // The error is an [*IncompleteError] if the mesh would need more.
 func (o Order) Collect(ctx context.Context) (Contents, error) {
-	c := &collection{Order: o, needs: NeedsOf(o.Pins, o.Mesh), Contents: Contents{Arch: o.Arch, Own: o.Own, Say: o.Say}}
+	c := &collection{Order: o, needs: NeedsOf(o.Pins, o.Mesh), Contents: Contents{Arch: o.Arch, Say: o.Say}}
 	for _, step := range []func(context.Context) error{c.given, c.folder, c.node, c.fetch} {
 		if err := step(ctx); err != nil {
 			return Contents{}, err
@@ -185,7 +183,7 @@ func (c *collection) addImages(path string, named bool) error {
 		return err
 	}
 	if !named && !slices.ContainsFunc(a.Refs, c.needsImage) {
-		c.Order.Say("left out %s: no pod of the lab has it, or it is there already", strings.Join(a.Refs, ", "))
+		c.Order.Say("left out %s: mesh %s does not need it, or it was given", strings.Join(a.Refs, ", "), c.Mesh)
 		return nil
 	}
 	for _, have := range c.Contents.Images {
