@@ -41,7 +41,7 @@ func TestEverythingIsPinned(t *testing.T) {
 func TestFilesAgreeWithPlace(t *testing.T) {
 	for _, m := range []string{place.Linkerd, place.Standin} {
 		p := manifests.Params{Mesh: m, Image: place.Image + ":x", Roots: "roots: \"\n", IssuerCert: "cert\n", IssuerKey: "key\n"}
-		for _, folder := range []string{"cluster", "flagger", "linkerd", "prometheus"} {
+		for _, folder := range []string{"cluster", "flagger", "linkerd", "prometheus", "standin"} {
 			text, err := manifests.Folder(folder, p)
 			if err != nil {
 				t.Fatal(err)
