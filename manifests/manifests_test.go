@@ -3,8 +3,10 @@ package manifests_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +79,44 @@ func TestFilesAgreeWithPlace(t *testing.T) {
 		if meta["name"] != place.PrometheusService || port != place.PrometheusPort {
 			t.Errorf("Service %s:%v, want %s:%d", meta["name"], port, place.PrometheusService, place.PrometheusPort)
 		}
+	}
+}
+
+// TestVizScrapesTheSame looks at what Linkerd's own Prometheus is given beside its jobs.
+func TestVizScrapesTheSame(t *testing.T) {
+	values, err := manifests.Values(manifests.LinkerdViz, manifests.Params{Mesh: place.Linkerd})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prometheus := values["prometheus"].(map[string]any)
+	text, err := yaml.Marshal(prometheus["scrapeConfigs"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var given []job
+	if err := yaml.Unmarshal(text, &given); err != nil {
+		t.Fatal(err)
+	}
+	own := jobs(t)
+	for _, j := range given {
+		for _, c := range slices.Concat(j.Relabel, j.Metric) {
+			c.NameValidationScheme = model.UTF8Validation
+		}
+		if !reflect.DeepEqual(j, own[j.Name]) {
+			t.Errorf("job %s is not the stand-in's", j.Name)
+		}
+		delete(own, j.Name)
+	}
+	if left := slices.Sorted(maps.Keys(own)); !slices.Equal(left, []string{"linkerd-proxy", "prometheus"}) {
+		t.Errorf("viz lacks %v, want it to lack only what it has of its own", left)
+	}
+	pins, err := manifests.Versions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := prometheus["image"].(map[string]any)
+	if got := fmt.Sprintf("%s/%s:%s", image["registry"], image["name"], image["tag"]); got != pins.Prometheus.Image() {
+		t.Errorf("image %s, want %s", got, pins.Prometheus.Image())
 	}
 }
 
