@@ -12,11 +12,7 @@ import (
 	"sync"
 	"time"
 
-	flagger "github.com/fluxcd/flagger/pkg/client/clientset/versioned"
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"coalmine/lab/desk"
 	"coalmine/lab/desk/client"
@@ -60,7 +56,7 @@ func (env *Env) desk(ctx context.Context, f deskFlags) error {
 	if err != nil {
 		return err
 	}
-	clients, err := inCluster()
+	clients, err := desk.InCluster()
 	if err != nil {
 		return err
 	}
@@ -126,20 +122,4 @@ func (env *Env) readScenario(dir string) (*scenarios.Scenario, error) {
 		return nil, err
 	}
 	return src.scenario, src.Close()
-}
-
-// deskRate is how often a desk may ask the API server, per second: gates, and the pods' shares each second.
-const deskRate = 50
-
-// inCluster makes clients of the pod's own service account.
-func inCluster() (desk.Clients, error) {
-	c, err := rest.InClusterConfig()
-	if err != nil {
-		return desk.Clients{}, fmt.Errorf("the desk runs in a cluster's pod only: %w", err)
-	}
-	c.QPS, c.Burst = deskRate, 2*deskRate
-	kube, err1 := kubernetes.NewForConfig(c)
-	canaries, err2 := flagger.NewForConfig(c)
-	any, err3 := dynamic.NewForConfig(c)
-	return desk.Clients{Kube: kube, Flagger: canaries, Dynamic: any}, errors.Join(err1, err2, err3)
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"coalmine/lab/guardrail"
 	"coalmine/lab/kindlab/place"
@@ -29,6 +30,23 @@ type Clients struct {
 	Kube    kubernetes.Interface
 	Flagger flagger.Interface
 	Dynamic dynamic.Interface
+}
+
+// askRate is how often a desk may ask the API server, per second: gates, and the pods' shares each second.
+const askRate = 50
+
+// InCluster makes clients of the pod's own service account, which has to be allowed to list pods, Services, HTTPRoutes and Linkerd's
+// policies in the namespace of the demo services, and to create and delete HTTPRoutes there.
+func InCluster() (Clients, error) {
+	c, err := rest.InClusterConfig()
+	if err != nil {
+		return Clients{}, fmt.Errorf("the desk runs in a cluster's pod only: %w", err)
+	}
+	c.QPS, c.Burst = askRate, 2*askRate
+	kube, err1 := kubernetes.NewForConfig(c)
+	routes, err2 := flagger.NewForConfig(c)
+	policies, err3 := dynamic.NewForConfig(c)
+	return Clients{Kube: kube, Flagger: routes, Dynamic: policies}, errors.Join(err1, err2, err3)
 }
 
 // cluster reads what gates ask about. Gates ask seldom, so nothing is kept: what is read is what is there now.
