@@ -42,6 +42,7 @@ func (o *order) drain(upTo time.Duration) {
 	for _, h := range o.take(upTo) {
 		o.rec.Note(h.at, h.source, h.fact)
 	}
+	o.rec.Flush() // whoever follows the run need not wait for the next fact
 }
 
 // take takes the facts up to a time out, by time; those of one instant keep the order in which they came.
