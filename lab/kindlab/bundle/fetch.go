@@ -2,9 +2,24 @@ package bundle
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
+
+// FetchError is what the network did not give.
+type FetchError struct {
+	Need Need
+	Err  error
+}
+
+func (e *FetchError) Error() string { return fmt.Sprintf("fetch %s: %v", e.Need, e.Err) }
+func (e *FetchError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *FetchError) Hint() string {
+	return "making a bundle needs the network for all that is not given: give it by flags or by --from, or leave it out by --partial"
+}
 
 // node finds the node image: among the archives, in Docker, in its registry.
 func (c *collection) node(ctx context.Context) error {
@@ -26,12 +41,13 @@ func (c *collection) node(ctx context.Context) error {
 		c.Contents.Node.Archive = &a
 		return nil
 	}
+	need := Need{Kind: KindNode, Name: full}
 	a, err := c.nodeImage(ctx, ref)
-	if err != nil {
-		if c.leftOut(ctx, Need{Kind: KindNode, Name: full}, err) {
-			return nil
-		}
-		return err
+	switch {
+	case err != nil && c.leftOut(ctx, need, err):
+		return nil
+	case err != nil:
+		return &FetchError{need, err}
 	}
 	c.Contents.Node.Archive = &a
 	return nil
@@ -69,7 +85,7 @@ func (c *collection) fetch(ctx context.Context) error {
 		}
 		c.Order.Say("%s from the network", need)
 		if err := c.fetchOne(ctx, need); err != nil && !c.leftOut(ctx, need, err) {
-			return err
+			return &FetchError{need, err}
 		}
 	}
 	return nil

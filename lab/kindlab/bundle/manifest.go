@@ -228,6 +228,10 @@ func fullRef(ref string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%q is no name of an image: %w", ref, err)
 	}
+	// No name begins with a hyphen, for it may stand on a command line.
+	if strings.HasPrefix(ref, "-") || strings.Contains(ref, "/-") {
+		return "", fmt.Errorf("%q is no name of an image: a part of it begins with a hyphen", ref)
+	}
 	full := parsed.Name()
 	if rest, ok := strings.CutPrefix(full, "index.docker.io/"); ok {
 		full = "docker.io/" + rest
