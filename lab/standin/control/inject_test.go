@@ -248,6 +248,18 @@ func TestInjectionHappensOnceAndKeepsUnknownFields(t *testing.T) {
 	}
 }
 
+// TestAPodWithPartOfAProxyIsLeftAlone takes pods that bring one of the mesh's containers themselves: a second of the same name would be
+// refused by the API server.
+func TestAPodWithPartOfAProxyIsLeftAlone(t *testing.T) {
+	w := newWorld(t, meshedNamespace("develop"))
+	for _, name := range []string{place.InitContainer, place.ProxyContainer} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: name}}}}
+		if got := w.injectPod(pod); len(got.Spec.InitContainers) > 0 {
+			t.Errorf("with a container %s: init containers %v", name, names(got.Spec.InitContainers))
+		}
+	}
+}
+
 func TestWhoGetsAProxy(t *testing.T) {
 	const annotation = place.InjectAnnotation
 	for name, c := range map[string]struct {

@@ -1,0 +1,219 @@
+package manifests_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"k8s.io/kube-openapi/pkg/validation/strfmt"
+	"k8s.io/kube-openapi/pkg/validation/validate"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	"coalmine/lab/guardrail"
+	"coalmine/lab/kindlab/place"
+	"coalmine/lab/standin/wire"
+	"coalmine/manifests"
+)
+
+// standin are the stand-in's objects as the API server would read them, by kind and name. Fields that it does not know are errors.
+func standin(t *testing.T) map[string]any {
+	t.Helper()
+	text, err := manifests.Folder("standin", manifests.Params{Mesh: place.Standin, Image: "coalmine.dev/coalmine:x", Roots: "roots\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]any{}
+	for doc := range strings.SplitSeq(string(text), "\n---\n") {
+		var meta metav1.PartialObjectMetadata
+		if err := sigsyaml.Unmarshal([]byte(doc), &meta); err != nil || meta.Kind == "" {
+			continue
+		}
+		object := map[string]any{
+			"ServiceAccount": &corev1.ServiceAccount{}, "Service": &corev1.Service{}, "Deployment": &appsv1.Deployment{},
+			"ClusterRole": &rbacv1.ClusterRole{}, "ClusterRoleBinding": &rbacv1.ClusterRoleBinding{},
+			"Role": &rbacv1.Role{}, "RoleBinding": &rbacv1.RoleBinding{},
+			"MutatingWebhookConfiguration": &admissionv1.MutatingWebhookConfiguration{},
+			"CustomResourceDefinition":     &apiextensionsv1.CustomResourceDefinition{},
+		}[meta.Kind]
+		if object == nil {
+			t.Fatalf("%s %s: a kind that this test does not know", meta.Kind, meta.Name)
+		}
+		if err := sigsyaml.UnmarshalStrict([]byte(doc), object); err != nil {
+			t.Fatalf("%s %s: %v", meta.Kind, meta.Name, err)
+		}
+		found[meta.Kind+" "+meta.Name] = object
+	}
+	return found
+}
+
+func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
+	objects := standin(t)
+	service := objects["Service "+place.ControlService].(*corev1.Service)
+	if service.Namespace != place.Mesh || service.Spec.Ports[0].Port != place.ControlPort {
+		t.Errorf("Service %s/%s:%d", service.Namespace, service.Name, service.Spec.Ports[0].Port)
+	}
+	deployment := objects["Deployment "+place.ControlService].(*appsv1.Deployment)
+	pod := deployment.Spec.Template
+	for k, v := range service.Spec.Selector {
+		if pod.Labels[k] != v || deployment.Spec.Selector.MatchLabels[k] != v {
+			t.Errorf("the Service selects %s=%s, pods have %v", k, v, pod.Labels)
+		}
+	}
+	c := pod.Spec.Containers[0]
+	if c.Image != "coalmine.dev/coalmine:x" || c.Env[0].Name != "COALMINE_IMAGE" || c.Env[0].Value != c.Image {
+		t.Errorf("image %q, environment %v", c.Image, c.Env)
+	}
+	webhook := objects["MutatingWebhookConfiguration coalmine-standin-injector"].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
+	if to := webhook.ClientConfig.Service; to.Name != place.ControlService || to.Namespace != place.Mesh || *to.Path != wire.PathInject || *to.Port != place.ControlPort {
+		t.Errorf("the webhook leads to %+v", to)
+	}
+	if got := string(webhook.ClientConfig.CABundle); got != "roots\n" {
+		t.Errorf("caBundle %q, want the roots", got)
+	}
+	out := webhook.NamespaceSelector.MatchExpressions[0].Values
+	if *webhook.FailurePolicy != admissionv1.Fail || !slices.Contains(out, place.Mesh) || !slices.Contains(out, metav1.NamespaceSystem) {
+		t.Errorf("failure policy %s, namespaces left out %v: the cluster could not come up", *webhook.FailurePolicy, out)
+	}
+}
+
+// TestStandinMayReadTheTrustSecretOnly looks at every rule that is about secrets.
+func TestStandinMayReadTheTrustSecretOnly(t *testing.T) {
+	objects := standin(t)
+	rules := slices.Concat(objects["ClusterRole coalmine-standin-control"].(*rbacv1.ClusterRole).Rules, objects["Role "+place.ControlService].(*rbacv1.Role).Rules)
+	var secrets, maps []string
+	for _, r := range rules {
+		if slices.Contains(r.Resources, "secrets") {
+			secrets = append(secrets, r.ResourceNames...)
+		}
+		if slices.Contains(r.Resources, "configmaps") {
+			maps = append(maps, r.ResourceNames...)
+		}
+		if slices.Contains(r.Verbs, "*") || slices.Contains(r.Resources, "*") || slices.Contains(r.Resources, "secrets") && len(r.ResourceNames) == 0 {
+			t.Errorf("rule %+v allows too much", r)
+		}
+	}
+	if !slices.Equal(secrets, []string{place.TrustSecret}) || !slices.Equal(maps, []string{place.TrustRootsConfigMap}) {
+		t.Errorf("secrets %v, ConfigMaps %v", secrets, maps)
+	}
+}
+
+// served is the schema of a version of a kind, as the API server prunes by it and as it validates by it.
+func served(t *testing.T, kind, version string) (*schema.Structural, *spec.Schema) {
+	t.Helper()
+	for _, o := range standin(t) {
+		crd, ok := o.(*apiextensionsv1.CustomResourceDefinition)
+		if !ok || crd.Spec.Names.Kind != kind {
+			continue
+		}
+		for _, v := range crd.Spec.Versions {
+			if crd.Spec.Group+"/"+v.Name == version {
+				return compiled(t, v.Schema.OpenAPIV3Schema)
+			}
+		}
+	}
+	t.Fatalf("there is no %s of %s", kind, version)
+	return nil, nil
+}
+
+func compiled(t *testing.T, props *apiextensionsv1.JSONSchemaProps) (*schema.Structural, *spec.Schema) {
+	t.Helper()
+	var internal apiextensions.JSONSchemaProps
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(props, &internal, nil); err != nil {
+		t.Fatal(err)
+	}
+	structural, err := schema.NewStructural(&internal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if errs := schema.ValidateStructural(nil, structural); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	text, err := json.Marshal(props)
+	if err != nil {
+		t.Fatal(err)
+	}
+	openAPI := &spec.Schema{}
+	if err := json.Unmarshal(text, openAPI); err != nil {
+		t.Fatal(err)
+	}
+	return structural, openAPI
+}
+
+// read returns a spec as the API server stores it, defaults apart, and whether it would refuse it.
+func read(t *testing.T, kind, version, text string) (stored map[string]any, refused bool) {
+	t.Helper()
+	structural, openAPI := served(t, kind, version)
+	o := map[string]any{"apiVersion": version, "kind": kind, "metadata": map[string]any{"name": "x"}}
+	var parsed any
+	if err := json.Unmarshal([]byte(text), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	o["spec"] = parsed
+	pruning.Prune(o, structural, true)
+	return o["spec"].(map[string]any), !validate.NewSchemaValidator(openAPI, nil, "", strfmt.Default).Validate(o).IsValid()
+}
+
+// TestPolicyFieldsReachTheControlPlane has every field that package guardrail knows: the API server drops what a schema lacks.
+func TestPolicyFieldsReachTheControlPlane(t *testing.T) {
+	const server = `"podSelector":{"matchLabels":{"app":"a"},"matchExpressions":[{"key":"a","operator":"In","values":["b"]}]},"port":"http","proxyProtocol":"HTTP/1"`
+	const ref = `{"group":"g","kind":"K","name":"n","namespace":"ns"}`
+	for _, c := range []struct{ kind, version, spec string }{
+		{"Server", guardrail.LinkerdGroup + "/v1beta1", `{` + server + `}`},
+		{"Server", guardrail.LinkerdGroup + "/v1beta2", `{` + server + `}`},
+		{"Server", guardrail.ServerVersion, `{` + server + `,"accessPolicy":"audit"}`},
+		{"AuthorizationPolicy", guardrail.AuthorizationVersion, `{"targetRef":{"group":"g","kind":"K","name":"n"},"requiredAuthenticationRefs":[` + ref + `]}`},
+		{"AuthorizationPolicy", guardrail.AuthorizationVersion, `{"targetRef":{"kind":"Namespace","name":"n"},"requiredAuthenticationRefs":[]}`},
+		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{"identities":["*","*.a","a.develop.serviceaccount.identity.linkerd.cluster.local"]}`},
+		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{"identityRefs":[` + ref + `,{"kind":"Namespace"}]}`},
+		{"NetworkAuthentication", guardrail.AuthorizationVersion, `{"networks":[{"cidr":"10.0.0.0/8","except":["10.1.2.3"]}]}`},
+	} {
+		var want map[string]any
+		if err := json.Unmarshal([]byte(c.spec), &want); err != nil {
+			t.Fatal(err)
+		}
+		got, refused := read(t, c.kind, c.version, c.spec)
+		if refused || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s of %s: refused %v, stored\n%v\nof\n%v", c.kind, c.version, refused, got, want)
+		}
+	}
+}
+
+func TestPoliciesHaveLinkerdsDefaults(t *testing.T) {
+	structural, _ := served(t, "Server", guardrail.ServerVersion)
+	for field, want := range map[string]string{"accessPolicy": "deny", "proxyProtocol": "unknown"} {
+		if got := structural.Properties["spec"].Properties[field].Default.Object; got != want {
+			t.Errorf("%s is %v when left out, want %s", field, got, want)
+		}
+	}
+}
+
+func TestPoliciesThatLinkerdWouldRefuse(t *testing.T) {
+	for _, c := range []struct{ kind, version, spec string }{
+		{"Server", guardrail.ServerVersion, `{"port":8080}`},
+		{"Server", guardrail.ServerVersion, `{"podSelector":{}}`},
+		{"Server", guardrail.ServerVersion, `{"podSelector":{},"port":8080,"accessPolicy":"everyone"}`},
+		{"Server", guardrail.ServerVersion, `{"podSelector":{},"port":8080,"proxyProtocol":"SMTP"}`},
+		{"AuthorizationPolicy", guardrail.AuthorizationVersion, `{"targetRef":{"kind":"Server","name":"n"}}`},
+		{"AuthorizationPolicy", guardrail.AuthorizationVersion, `{"targetRef":{"kind":"Server"},"requiredAuthenticationRefs":[]}`},
+		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{}`},
+		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{"identities":["*"],"identityRefs":[]}`},
+		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{"identities":["Everyone!"]}`},
+		{"NetworkAuthentication", guardrail.AuthorizationVersion, `{"networks":[{"except":["10.1.2.3"]}]}`},
+	} {
+		if stored, refused := read(t, c.kind, c.version, c.spec); !refused {
+			t.Errorf("%s %s is taken: %v", c.kind, c.spec, stored)
+		}
+	}
+}
