@@ -1,7 +1,61 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"fmt"
+	"io"
 
-func newDownCommand(*Env) *cobra.Command {
-	return &cobra.Command{Use: "down", Hidden: true}
+	"github.com/spf13/cobra"
+
+	"coalmine/lab/kindlab/node"
+)
+
+func newDownCommand(env *Env) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Remove a cluster that up has made, whole or half",
+		Long: "Remove a cluster that coalmine up has made, whole or half: its containers with their volumes, its context in the kubeconfig, and " +
+			"kind's Docker network, if coalmine made it and nobody else is on it. Images stay in Docker, so that the next up is fast. " +
+			"Clusters that coalmine has not made are left alone.\n\n" +
+			"Exit codes: 0 nothing is left, 1 it could not be removed, 2 invalid input.",
+		Example: `coalmine down
+coalmine down --name second`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkCluster(name); err != nil {
+				return err
+			}
+			return env.down(cmd.Context(), name)
+		},
+	}
+	clusterFlag(cmd, &name)
+	return cmd
+}
+
+func (env *Env) down(ctx context.Context, name string) error {
+	c := node.New(name)
+	unlock, err := c.Lock()
+	if err != nil {
+		return clusterError(err)
+	}
+	defer unlock()
+	removed, err := c.Delete(ctx)
+	writeRemoved(env.Out, name, removed)
+	return clusterError(err)
+}
+
+func writeRemoved(w io.Writer, name string, r node.Removed) {
+	for _, c := range r.Containers {
+		fmt.Fprintln(w, "removed container", c)
+	}
+	if r.Network {
+		fmt.Fprintln(w, "removed Docker network kind")
+	}
+	if r.Context != "" {
+		fmt.Fprintln(w, "removed context", r.Context)
+	}
+	if r.Nothing() {
+		fmt.Fprintf(w, "there is nothing of a cluster %s\n", name)
+	}
 }

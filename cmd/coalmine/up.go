@@ -1,7 +1,186 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
 
-func newUpCommand(*Env) *cobra.Command {
-	return &cobra.Command{Use: "up", Hidden: true}
+	"github.com/spf13/cobra"
+
+	"coalmine/lab/kindlab"
+	"coalmine/lab/kindlab/bringup"
+	"coalmine/lab/kindlab/bundle"
+	"coalmine/lab/kindlab/ground"
+	"coalmine/lab/kindlab/node"
+	"coalmine/lab/kindlab/place"
+	"coalmine/manifests"
+)
+
+// upFlags are the options of up.
+type upFlags struct {
+	mesh, name, bundle string
+	timeout            time.Duration
+	keep               bool
+}
+
+// defaultUp is how long a bring-up may take. With everything at hand it takes two minutes on two cores; the rest is for slow networks.
+const defaultUp = 15 * time.Minute
+
+func newUpCommand(env *Env) *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring up a real cluster: kind, a mesh, Prometheus and Flagger",
+		Long: "Bring up a real cluster to fly scenarios on: kind, Linkerd or the stand-in mesh, Prometheus and Flagger, and the demo services. " +
+			"It goes in steps, each of which first looks whether it is done: run it again after an interruption, or after a failure, and it " +
+			"goes on from there.\n\n" +
+			"Everything comes from the network, or with --bundle from one file. The context kind-NAME is added to the kubeconfig; the current " +
+			"context stays what it is, if there is one. Nothing else outside of Docker is changed.\n\n" +
+			"When a first up fails, the cluster that it made is removed again, unless --keep-on-failure is given. An up that is " +
+			"interrupted leaves what it has made, as does one that fails on a cluster that was there before.\n\n" +
+			"Exit codes: 0 up, 1 failed, 2 invalid input, 5 interrupted.",
+		Example: `coalmine up
+coalmine up --mesh standin --bundle class.bundle
+coalmine up --name second --timeout 30m`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			return env.up(cmd.Context(), f)
+		},
+	}
+	cmd.Flags().StringVar(&f.mesh, "mesh", place.Linkerd, "`MESH` of the cluster: linkerd, or standin, which needs nothing but coalmine")
+	clusterFlag(cmd, &f.name)
+	cmd.Flags().StringVar(&f.bundle, "bundle", "", "take everything from the bundle `FILE` instead of the network")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultUp, "give up after this `TIME`")
+	cmd.Flags().BoolVar(&f.keep, "keep-on-failure", false, "leave a cluster that could not be brought up, to look at it")
+	return cmd
+}
+
+// clusterFlag names the kind cluster.
+func clusterFlag(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVar(name, "name", place.DefaultCluster, "`NAME` of the kind cluster")
+}
+
+func (f *upFlags) check() error {
+	if f.timeout <= 0 {
+		return invalid("see coalmine up --help", "--timeout is %v: write a time over 0", f.timeout)
+	}
+	if err := checkMesh(f.mesh); err != nil {
+		return err
+	}
+	return checkCluster(f.name)
+}
+
+func checkCluster(name string) error {
+	if why := node.ValidName(name); why != "" {
+		return invalid("the name is that of Docker containers and hosts, as "+place.DefaultCluster, "--name is %q: %s", name, why)
+	}
+	return nil
+}
+
+// clusterError gives an error of the cluster its exit code, and its hint its line: what the user asked for wrongly is his, the rest
+// the lab's.
+func clusterError(err error) error {
+	var (
+		help    hinter
+		problem *node.Problem
+		mesh    *ground.OtherMeshError
+		told    *labError
+	)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &mesh), errors.As(err, &problem) && problem.Kind == node.NotOurs:
+		return &invalidError{err, hintOf(err)}
+	case errors.As(err, &told):
+		return err
+	case errors.As(err, &help) && help.Hint() != "":
+		return &labError{err, help.Hint()}
+	}
+	return err
+}
+
+// hintOf is what an error says to do, "" if it says nothing.
+func hintOf(err error) string {
+	var help hinter
+	if errors.As(err, &help) {
+		return help.Hint()
+	}
+	return ""
+}
+
+// up brings a cluster up, and takes it down again if that fails and nobody wants to see it.
+func (env *Env) up(ctx context.Context, f upFlags) error {
+	began := env.Now()
+	source, err := env.sourceOf(ctx, f.bundle)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	c := node.New(f.name)
+	unlock, err := c.Lock()
+	if err != nil {
+		return clusterError(err)
+	}
+	defer unlock()
+	before, err := c.State(ctx)
+	if err != nil {
+		return clusterError(err)
+	}
+	if err := env.bringUp(ctx, c, source, f); err != nil {
+		if before == node.Absent && !f.keep && ctx.Err() == nil {
+			err = env.giveUp(ctx, c, err)
+		}
+		return clusterError(err)
+	}
+	fmt.Fprintf(env.Out, "Cluster %s is up with mesh %s after %s; kubectl --context %s reaches it.\n",
+		c.Name(), f.mesh, env.Now().Sub(began).Round(100*time.Millisecond), c.Context())
+	return nil
+}
+
+// sourceOf is the bundle, or the network without one.
+func (env *Env) sourceOf(ctx context.Context, file string) (bundle.Source, error) {
+	if file == "" {
+		pins, err := manifests.Versions()
+		return bundle.Online{Pins: pins}, err
+	}
+	source, err := bundle.OpenSource(ctx, env.path(file))
+	return source, bundleError(err)
+}
+
+// bringUp goes through the steps. Its time does not include what comes before or after them.
+func (env *Env) bringUp(ctx context.Context, c *node.Cluster, source bundle.Source, f upFlags) error {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	g, err := ground.New(ctx, ground.Plan{Cluster: c, Mesh: f.mesh, Source: source, Services: kindlab.DefaultServices, Now: env.Now})
+	if err != nil {
+		return err
+	}
+	steps := g.Steps()
+	view := newUpView(env, steps)
+	defer view.close()
+	err = bringup.Run(ctx, steps, view.report)
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return &labError{fmt.Errorf("not up within %v: %w", f.timeout, err), cmp.Or(hintOf(err), "give it more time by --timeout")}
+	}
+	return &labError{err, "what was made is kept: coalmine up goes on from there, coalmine down removes it"}
+}
+
+// giveUp removes what a failed bring-up has made. The failure is what is returned, whatever becomes of that.
+func (env *Env) giveUp(ctx context.Context, c *node.Cluster, failure error) error {
+	removed, err := c.Delete(ctx)
+	if err != nil {
+		return errors.Join(failure, fmt.Errorf("and it could not be removed: %w", err))
+	}
+	if !removed.Nothing() {
+		fmt.Fprintf(env.Err, "removed the cluster again; --keep-on-failure would keep it\n")
+	}
+	return failure
 }

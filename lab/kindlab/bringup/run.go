@@ -30,7 +30,7 @@ func (e *Error) Hint() string {
 
 // Run goes through the steps in their order and ends at the first that fails, with an [*Error]. A step that is done is passed
 // over, so a run that was cut off anywhere is resumed by running again. When the context ends, the step at work is Stopped and
-// the error wraps the context's cause.
+// the error wraps the context's cause, and at a deadline what the step was waiting for.
 //
 // Report gets every change of a step's state and everything a step says, from the steps' goroutines but one at a time as long
 // as a step says nothing from several.
@@ -56,8 +56,7 @@ func (r *runner) run(ctx context.Context) error {
 	kept, err := r.progress.Step.take(ctx, r.say)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		// What the step says of being cut off depends on where it was: the cause is what happened.
-		err = context.Cause(ctx)
+		err = cutOff(ctx, err)
 		r.tell(Stopped, err)
 	case err != nil:
 		r.tell(Failed, err)
@@ -67,6 +66,19 @@ func (r *runner) run(ctx context.Context) error {
 		r.tell(Done, nil)
 	}
 	return err
+}
+
+// cutOff says why a step ended with its context. What the step says of being interrupted depends on where it was, and tells nobody
+// anything; what it was waiting for when the time was up does.
+func cutOff(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case !errors.Is(cause, context.DeadlineExceeded):
+		return cause
+	case errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return fmt.Errorf("%w: %w", cause, err)
 }
 
 // take does what is left of a step and tells whether that was nothing.

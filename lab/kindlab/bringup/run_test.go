@@ -184,6 +184,28 @@ func TestStopCutsTheStepOff(t *testing.T) {
 	}
 }
 
+// TestDeadlineTellsWhatWasWaitedFor keeps the step's own words, and its hint.
+func TestDeadlineTellsWhatWasWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, waiting := range []error{
+			fmt.Errorf("Deployment linkerd/identity: %w", hinted{"see its pods"}),
+			fmt.Errorf("Deployment linkerd/identity: %w: %w", hinted{"see its pods"}, context.DeadlineExceeded),
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			step := bringup.Step{Name: "mesh", Do: func(ctx context.Context, _ func(string, ...any)) error { <-ctx.Done(); return waiting }}
+			err := bringup.Run(ctx, []bringup.Step{step}, func(bringup.Progress) {})
+			cancel()
+			var failed *bringup.Error
+			if !errors.As(err, &failed) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, waiting) || failed.Hint() != "see its pods" {
+				t.Errorf("error %v", err)
+			}
+			if n := strings.Count(err.Error(), context.DeadlineExceeded.Error()); n != 1 {
+				t.Errorf("error %q says %d times that the time was up", err, n)
+			}
+		}
+	})
+}
+
 func TestStopBetweenStepsTakesNoMore(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	w := &world{}

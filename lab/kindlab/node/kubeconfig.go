@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,26 +31,55 @@ func (c *Cluster) RESTConfig(ctx context.Context) (*rest.Config, error) {
 	return config, nil
 }
 
-// kubeconfig has the cluster, the user and the context of kind's making, and nothing else.
+// apiPort is the API server's in the node, adminConf kubeadm's kubeconfig there.
+const (
+	apiPort   = "6443/tcp"
+	adminConf = "/etc/kubernetes/admin.conf"
+)
+
+// kubeconfig has the cluster, the user and the context under kind's name for them, and nothing else. It is what kind's own KubeConfig
+// returns, which takes seven runs of the docker command for it: too many for those who want to see the cluster at a glance.
 func (c *Cluster) kubeconfig(ctx context.Context) (*api.Config, error) {
-	type answer struct {
-		text string
-		err  error
+	all, err := c.containers(ctx)
+	if err != nil {
+		return nil, err
 	}
-	got := make(chan answer, 1)
-	go func() {
-		text, err := c.provider.KubeConfig(c.name, false)
-		got <- answer{text, err}
-	}()
-	select {
-	case a := <-got:
-		if a.err != nil {
-			return nil, explain(a.err)
-		}
-		return clientcmd.Load([]byte(a.text))
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	first, ok := controlPlane(all)
+	if !ok {
+		return nil, &Problem{NotReady, fmt.Errorf("there is no cluster %s", c.name), "bring it up by: coalmine up --name " + c.name}
 	}
+	text, err := docker(ctx, "exec", first.Name, "cat", adminConf)
+	if err != nil {
+		return nil, err
+	}
+	inside, err := clientcmd.Load([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("read %s of %s: %w", adminConf, first.Name, err)
+	}
+	current := inside.Contexts[inside.CurrentContext]
+	if current == nil || inside.Clusters[current.Cluster] == nil || inside.AuthInfos[current.AuthInfo] == nil {
+		return nil, fmt.Errorf("read %s of %s: it has no current context", adminConf, first.Name)
+	}
+	outside := api.NewConfig()
+	outside.CurrentContext = c.Context()
+	outside.Contexts[c.Context()] = &api.Context{Cluster: c.Context(), AuthInfo: c.Context()}
+	outside.AuthInfos[c.Context()] = inside.AuthInfos[current.AuthInfo]
+	outside.Clusters[c.Context()] = inside.Clusters[current.Cluster]
+	outside.Clusters[c.Context()].Server, err = first.server()
+	return outside, err
+}
+
+// server is the URL of the API server on this machine. Docker Desktop says in a label where it forwards ports from (kind,
+// pkg/cluster/internal/providers/docker/provider.go, GetAPIServerEndpoint).
+func (n container) server() (string, error) {
+	if at := n.Config.Labels["desktop.docker.io/ports/"+apiPort]; at != "" {
+		return "https://" + at, nil
+	}
+	bound := n.NetworkSettings.Ports[apiPort]
+	if len(bound) == 0 {
+		return "", fmt.Errorf("the port of the API server of %s is not bound: does it run?", n.Name)
+	}
+	return "https://" + net.JoinHostPort(bound[0].HostIP, bound[0].HostPort), nil
 }
 
 // addContext puts the cluster into the user's kubeconfig, in one write. Unlike kind's own export it leaves the current context as it

@@ -72,6 +72,13 @@ type container struct {
 	State  struct{ Running bool }
 	Config struct{ Labels map[string]string }
 	Mounts []struct{ Destination string }
+
+	NetworkSettings struct {
+		Ports map[string][]struct {
+			HostIP   string `json:"HostIp"`
+			HostPort string
+		}
+	}
 }
 
 func (n container) has(mark string) bool {
@@ -131,13 +138,22 @@ func (c *Cluster) state(ctx context.Context, all []container) (State, error) {
 	return Running, nil
 }
 
-// isComplete looks for the mark. docker cp reads from stopped containers as well.
-func isComplete(ctx context.Context, all []container) (bool, error) {
+// controlPlane is the node with the API server.
+func controlPlane(all []container) (container, bool) {
 	i := slices.IndexFunc(all, func(n container) bool { return n.Config.Labels[labelRole] == "control-plane" })
 	if i < 0 {
+		return container{}, false
+	}
+	return all[i], true
+}
+
+// isComplete looks for the mark. docker cp reads from stopped containers as well.
+func isComplete(ctx context.Context, all []container) (bool, error) {
+	first, ok := controlPlane(all)
+	if !ok {
 		return false, nil
 	}
-	_, err := docker(ctx, "cp", all[i].Name+":"+markComplete, "-")
+	_, err := docker(ctx, "cp", first.Name+":"+markComplete, "-")
 	if err == nil {
 		return true, nil
 	}

@@ -1,0 +1,47 @@
+package kindlab
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"coalmine/lab/kindlab/place"
+	"coalmine/scenarios"
+)
+
+// defaultScenario is the one whose services stand in a cluster while no flight is played.
+const defaultScenario = "full-rollout"
+
+// DefaultServices are the services that stand in a cluster while no flight is played.
+func DefaultServices(image string) ([]*unstructured.Unstructured, error) {
+	folder, err := scenarios.Open(scenarios.Library(), defaultScenario)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	s, err := folder.Load()
+	if err != nil {
+		return nil, err
+	}
+	return Services(s, image)
+}
+
+// Services are the objects of a scenario's services with coalmine's image, in the order in which they can be created: the namespace
+// first. A session makes them for its flight; a bring-up does while no flight is played.
+func Services(s *scenarios.Scenario, image string) ([]*unstructured.Unstructured, error) {
+	config, err := scenarioMap(s, place.Develop, place.ScenarioConfigMap)
+	if err != nil {
+		return nil, err
+	}
+	var all []*unstructured.Unstructured
+	// The scenario is there before its readers.
+	for _, o := range slices.Insert(stageOf(s, image).Objects(), 1, runtime.Object(config)) {
+		u, err := plain(o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}
