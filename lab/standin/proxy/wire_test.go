@@ -80,7 +80,6 @@ func must[T any](t testing.TB) func(T, error) T {
 
 func TestWhatIsNoHTTPGoesThrough(t *testing.T) {
 	w := newTown(t)
-	w.tune = func(c *proxy.Config) { c.Detect = 50 * time.Millisecond }
 	server := w.add("server-0", "server", true).echo(8080, "").echo(3306, "mysql")
 	client := w.add("client-0", "client", true)
 	plain := w.add("plain-0", "plain", false).echo(9000, "plain ")
@@ -184,9 +183,7 @@ func TestStrangersAreNotTrusted(t *testing.T) {
 }
 
 func TestHostileInput(t *testing.T) {
-	w := newTown(t)
-	w.tune = func(c *proxy.Config) { c.Detect = 50 * time.Millisecond }
-	s := openShop(w)
+	s := newShop(t)
 	many := strings.Repeat("X-A: b\r\n", 1<<16)
 	for name, c := range map[string]struct {
 		text string
@@ -306,7 +303,7 @@ func TestStopsGracefully(t *testing.T) {
 // What does not end is cut off.
 func TestStopsInTime(t *testing.T) {
 	w := newTown(t)
-	w.tune = func(c *proxy.Config) { c.Detect, c.Drain = 50*time.Millisecond, 50*time.Millisecond }
+	w.tune = func(c *proxy.Config) { c.Drain = 50 * time.Millisecond }
 	s := openShop(w)
 	working := make(chan struct{})
 	s.primary.serve(8080, func(_ http.ResponseWriter, r *http.Request) {
@@ -316,8 +313,8 @@ func TestStopsInTime(t *testing.T) {
 	s.primary.echo(9000, "")
 	conn := must[net.Conn](t)(s.client.out(netip.AddrPortFrom(s.primary.IP, 9000)))
 	defer conn.Close()
-	_, _ = io.WriteString(conn, "hello")
-	if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
+	_, _ = io.WriteString(conn, "hello you\n") // which is soon seen to be no request
+	if _, err := io.ReadFull(conn, make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error)
