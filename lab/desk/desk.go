@@ -126,7 +126,7 @@ func (d *Desk) fault(text string) {
 // bare is a canary's name without the namespace.
 func (d *Desk) bare(canary string) string { return evidence.Bare(canary, scenarios.Namespace) }
 
-// Watch looks for traffic pods that fall silent, until the context ends.
+// Watch looks for traffic pods that fall silent, and tells them who keeps their requests out, until the context ends.
 func (d *Desk) Watch(ctx context.Context) {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
@@ -136,6 +136,9 @@ func (d *Desk) Watch(ctx context.Context) {
 			return
 		case <-every.C:
 			d.traffic.watch()
+			if err := d.watchDenials(ctx); err != nil && ctx.Err() == nil {
+				d.log.Warn("who denies requests is not known", "error", err)
+			}
 		}
 	}
 }

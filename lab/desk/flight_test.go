@@ -2,7 +2,6 @@ package desk_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +41,7 @@ func shop(t testing.TB) *scenarios.Scenario {
 	s := labtest.Flight(t, "hidden-segment", "", "v2", 1).Scenario
 	s.Timing = scenarios.Timing{Baseline: 500 * time.Millisecond, Horizon: 1500 * time.Millisecond}
 	s.Traffic.Rate = loadgen.Curve{Constant: 300}
-	s.Clients = append(s.Clients, scenarios.Client{Name: "lounge", Replicas: 1})
+	s.Clients = append(s.Clients, scenarios.Client{Name: "lounge", Replicas: 1}, scenarios.Client{Name: "idle", Replicas: 1})
 	for i := range s.Traffic.Cohorts {
 		if c := &s.Traffic.Cohorts[i]; c.Name == "premium" {
 			c.Client = "lounge"
@@ -304,7 +303,7 @@ func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestShardsAddUpToOneLoad(t *testing.T) {
 	const seed = 7
 	s, versions := shop(t), map[string]string{"backend": "v2"}
-	flight := client.Flight{Version: "v2", Seed: seed, Shards: map[string]int{"edge": 3, "lounge": 1}}
+	flight := client.Flight{Version: "v2", Seed: seed, Shards: map[string]int{"edge": 3, "lounge": 1, "idle": 1}}
 	d := open(t, desk.Config{Scenario: s, Flight: flight})
 	lines := uint64(0)
 	crew := d.send(t.Context(), s, seed, flight.Shards, pods(t, s, versions), func() http.RoundTripper {
@@ -318,7 +317,7 @@ func TestShardsAddUpToOneLoad(t *testing.T) {
 	}
 	end := time.Unix(0, start.Begin).Add(s.Timing.Baseline + s.Timing.Horizon + 2200*time.Millisecond)
 	status, err := c.Stop(t.Context(), client.Stop{At: end.UnixNano()})
-	if err != nil || status.Fault != "" || status.Done != 4 || status.Ready != 0 {
+	if err != nil || status.Fault != "" || status.Done != 5 || status.Ready != 0 {
 		t.Fatalf("%+v, %v", status, err)
 	}
 	crew.Wait()
@@ -434,13 +433,4 @@ func post(t testing.TB, address, body string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(data)
-}
-
-func encode(t testing.TB, v any) string {
-	t.Helper()
-	data, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
 }

@@ -34,8 +34,17 @@ type Orders struct {
 	Start      *Start    `json:"start,omitempty"`
 	Released   *Released `json:"released,omitempty"`
 	Stop       *Stop     `json:"stop,omitempty"`
+	// Denying is who keeps the requests of a client out of the released service, by client, where it can only be one: the proxy that
+	// answers 403 does not say whose it is.
+	Denying map[string]Served `json:"denying,omitempty"`
 	// Drill is the one that is asked for last. A shard plays it unless it has done so.
 	Drill *Drill `json:"drill,omitempty"`
+}
+
+// Served is a workload of the released service and the version that it runs.
+type Served struct {
+	Workload string `json:"workload"`
+	Version  string `json:"version"`
 }
 
 // Drill asks for probes of a rehearsed rollback, which go the ways that users' requests go, with the identities that those have.

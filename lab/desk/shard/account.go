@@ -14,7 +14,7 @@ import (
 
 // account counts what comes of the shard's requests.
 type account struct {
-	baseline string
+	client, baseline string
 	// begin is that of traffic, since the run's start, whose time on the clock is zero.
 	begin time.Duration
 	zero  int64
@@ -25,10 +25,12 @@ type account struct {
 	pending []event.Traffic
 	// released and stopped are times since the run's start; -1 before it is known.
 	released, stopped time.Duration
+	// denying is who keeps requests out, where that is known.
+	denying client.Served
 }
 
-func newAccount(plan *loadgen.Plan, s client.Start, service, baseline string, slow func(string) time.Duration) *account {
-	a := &account{baseline: baseline, begin: time.Duration(s.Begin - s.Zero), zero: s.Zero, released: -1, stopped: -1}
+func newAccount(plan *loadgen.Plan, s client.Start, from, service, baseline string, slow func(string) time.Duration) *account {
+	a := &account{client: from, baseline: baseline, begin: time.Duration(s.Begin - s.Zero), zero: s.Zero, released: -1, stopped: -1}
 	a.attempts = attempts.New(attempts.Config{
 		Plan: plan, Slow: slow, Service: service, Begin: a.begin,
 		Note: func(t event.Traffic) { a.pending = append(a.pending, t) },
@@ -36,18 +38,28 @@ func newAccount(plan *loadgen.Plan, s client.Start, service, baseline string, sl
 	return a
 }
 
-// follow learns of the release and of the end.
+// follow learns what the desk knows, until the context ends.
 func (a *account) follow(ctx context.Context, f *feed) {
-	if o, err := f.await(ctx, func(o client.Orders) bool { return o.Released != nil || o.Stop != nil }); err == nil && o.Released != nil {
-		a.mu.Lock()
+	for last := 0; ; {
+		o, err := f.await(ctx, func(o client.Orders) bool { return o.Generation > last })
+		if err != nil {
+			return
+		}
+		last = o.Generation
+		a.obey(o)
+	}
+}
+
+func (a *account) obey(o client.Orders) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if o.Released != nil {
 		a.released = time.Duration(o.Released.At - a.zero)
-		a.mu.Unlock()
 	}
-	if o, err := f.await(ctx, func(o client.Orders) bool { return o.Stop != nil }); err == nil {
-		a.mu.Lock()
+	if o.Stop != nil {
 		a.stopped = time.Duration(o.Stop.At - a.zero)
-		a.mu.Unlock()
 	}
+	a.denying = o.Denying[a.client]
 }
 
 // add takes an attempt that has ended.
@@ -61,6 +73,9 @@ func (a *account) add(o *loadgen.Outcome) {
 	}
 	if a.released >= 0 && at >= a.released {
 		a.attempts.MarkRollout()
+	}
+	if o.Status == http.StatusForbidden && o.Version == "" {
+		o.Workload, o.Version = a.denying.Workload, a.denying.Version
 	}
 	if o.Status == http.StatusForbidden && o.Version != "" && o.Version != a.baseline {
 		o.Hit = true // what keeps the users of another version out came with it, as in the sim

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"coalmine/lab/desk/client"
@@ -71,8 +72,8 @@ func newShard(c Config) (*shard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the traffic of scenario %s: %w", c.Scenario.Name, err)
 	}
-	if len(c.Scenario.Clients) == 0 || !sends(c.Scenario, c.Who.Client) {
-		return nil, fmt.Errorf("scenario %s has no client %q that sends requests", c.Scenario.Name, c.Who.Client)
+	if !slices.ContainsFunc(c.Scenario.Clients, func(x scenarios.Client) bool { return x.Name == c.Who.Client }) {
+		return nil, fmt.Errorf("scenario %s has no client %q", c.Scenario.Name, c.Who.Client)
 	}
 	s.plan = plan.Only(func(x *loadgen.Cohort) bool { return clientOf(c.Scenario, x) == c.Who.Client })
 	for _, r := range plan.Routes() {
@@ -90,19 +91,6 @@ func newShard(c Config) (*shard, error) {
 // clientOf is the client workload that sends a cohort's requests.
 func clientOf(s *scenarios.Scenario, c *loadgen.Cohort) string {
 	return cmp.Or(c.Client, s.Clients[0].Name)
-}
-
-// sends tells whether a client has any users. Those that a plan makes up for a log's lines are the first one's.
-func sends(s *scenarios.Scenario, name string) bool {
-	if s.Clients[0].Name == name {
-		return true
-	}
-	for i := range s.Traffic.Cohorts {
-		if clientOf(s, &s.Traffic.Cohorts[i]) == name {
-			return true
-		}
-	}
-	return false
 }
 
 // proxyPause is the time between two looks whether the proxy is ready.
@@ -144,7 +132,7 @@ func (s *shard) play(ctx context.Context, f *feed) error {
 	}
 	start := *orders.Start
 	s.Log.Info("traffic begins", "in", time.Until(time.Unix(0, start.Begin)).Round(time.Millisecond))
-	s.account = newAccount(s.plan, start, s.Scenario.Release.Service, s.Scenario.Released().Baseline,
+	s.account = newAccount(s.plan, start, s.Who.Client, s.Scenario.Release.Service, s.Scenario.Released().Baseline,
 		func(route string) time.Duration { return slo.Latency(s.Scenario.Objectives, route) })
 	watch, end := context.WithCancel(ctx)
 	defer end()
