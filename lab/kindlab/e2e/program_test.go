@@ -31,7 +31,7 @@ func (p program) variables() map[string]string {
 	}
 }
 
-func (p program) kubeconfig() string { return filepath.Join(p.home, "kubeconfig") }
+func (p program) kubeconfig() string { return filepath.Join(p.home, ".kube", "config") }
 
 // result of one run of the program.
 type result struct {
