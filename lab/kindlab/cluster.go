@@ -142,7 +142,7 @@ func (c *Cluster) imageTag(ctx context.Context, namespace, name string) (string,
 		return "", err
 	}
 	if len(d.Spec.Template.Spec.Containers) == 0 {
-		return "", fmt.Errorf("Deployment %s/%s has no container", namespace, name)
+		return "", fmt.Errorf("no container in Deployment %s/%s", namespace, name)
 	}
 	image, _, _ := strings.Cut(d.Spec.Template.Spec.Containers[0].Image, "@")
 	tag := image[strings.LastIndexByte(image, ':')+1:]
