@@ -74,7 +74,7 @@ func prometheusChecks() []Check {
 		{Group: groupPrometheus, Name: "linkerd-series", Title: "Prometheus has Linkerd's series", Needs: []string{queriesNeeded},
 			Hint: "send some requests; without traffic the proxies show none (and checks that ask for them fail)", Look: linkerdSeries},
 		{Group: groupPrometheus, Name: "app-series", Title: "Prometheus has the demo services' own series", Needs: []string{queriesNeeded},
-			Hint: "look at the targets of the services in Prometheus", Look: appSeries},
+			Hint: "send some requests: without traffic there is none; then look at the targets of the services in Prometheus", Look: appSeries},
 	}
 }
 
