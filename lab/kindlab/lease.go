@@ -48,7 +48,9 @@ type lease struct {
 	mu sync.Mutex
 	// heard is when the API server answered last; lost is set when another one took the cluster over.
 	heard time.Time
-	lost  error
+	// longest is the longest time for which it was not heard of.
+	longest time.Duration
+	lost    error
 	why   error // of the last attempt
 
 	stop context.CancelFunc
@@ -138,7 +140,8 @@ func (l *lease) renew(ctx context.Context) {
 	defer l.mu.Unlock()
 	l.why = err
 	if err == nil {
-		l.heard = l.now()
+		now := l.now()
+		l.longest, l.heard = max(l.longest, now.Sub(l.heard)), now
 	}
 	if taken {
 		l.lost = fmt.Errorf("the cluster was taken over by another run, or its Lease %s/%s was deleted", place.Lab, leaseName)
@@ -153,6 +156,19 @@ func (l *lease) fault() error {
 		return fmt.Errorf("the API server has been out of reach for %v: %w", silent.Round(time.Second), l.why)
 	}
 	return l.lost
+}
+
+// noticeable is from when on the API server counts as having been away: some beats come late where the machine is busy.
+const noticeable = 3 * leaseEvery
+
+// absence is for how long the API server was away at most, 0 where it was not.
+func (l *lease) absence() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.longest < noticeable {
+		return 0
+	}
+	return l.longest
 }
 
 // release gives the cluster back.

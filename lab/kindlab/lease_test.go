@@ -89,9 +89,12 @@ func TestLeaseTellsWhenTheServerIsAway(t *testing.T) {
 	if err := renew(unreachableAfter); err != nil {
 		t.Errorf("away for a minute: %v", err)
 	}
+	if n := first.absence(); n != 0 {
+		t.Errorf("absent for %v before it has come back", n)
+	}
 	away = false
-	if err := renew(time.Second); err != nil {
-		t.Errorf("back again: %v", err)
+	if err := renew(time.Second); err != nil || first.absence() != unreachableAfter+time.Second {
+		t.Errorf("back again after %v: %v", first.absence(), err)
 	}
 	away = true
 	if err := renew(unreachableAfter + time.Second); err == nil || !strings.Contains(err.Error(), "out of reach for 1m1s: it starts") {

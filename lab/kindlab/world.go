@@ -317,7 +317,21 @@ func (w *world) StopTraffic(ctx context.Context) error {
 	if !came {
 		return fmt.Errorf("the traffic's totals have not come from the desk within %v", totalsLimit)
 	}
-	return w.awaitJobs(ctx)
+	if err := w.awaitJobs(ctx); err != nil {
+		return err
+	}
+	return w.undecided()
+}
+
+// undecided says why a rollout whose end has not come cannot be judged: without the API server Flagger can neither promote nor roll
+// back, and what it came too late for is not the guardrails' fault.
+func (w *world) undecided() error {
+	away := w.lease.absence()
+	if away == 0 || w.decided() {
+		return nil
+	}
+	return fmt.Errorf("the rollout has not come to its end (phase %s), and the API server was out of reach for %v meanwhile",
+		w.Phase(), away.Round(time.Second))
 }
 
 // awaitJobs waits until all traffic pods have ended as they should.

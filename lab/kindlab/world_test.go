@@ -115,6 +115,23 @@ func TestDecided(t *testing.T) {
 	}
 }
 
+// A rollout that was not decided in time is nobody's success or failure where the API server was away.
+func TestUndecided(t *testing.T) {
+	w, _ := worldOf(t)
+	w.canary(canaryObject(event.PhaseFinalising, 0), time.Now())
+	if err := w.undecided(); err != nil {
+		t.Error(err)
+	}
+	w.lease.longest = 20 * time.Second
+	if err := w.undecided(); err == nil || !strings.Contains(err.Error(), "(phase Finalising), and the API server was out of reach for 20s") {
+		t.Error(err)
+	}
+	w.canary(canaryObject(event.PhaseSucceeded, 0), time.Now())
+	if err := w.undecided(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWaitEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := worldOf(t)
