@@ -51,7 +51,7 @@ type lease struct {
 	// longest is the longest time for which it was not heard of.
 	longest time.Duration
 	lost    error
-	why   error // of the last attempt
+	why     error // of the last attempt
 
 	stop context.CancelFunc
 	done chan struct{}
