@@ -41,11 +41,14 @@ func (env *Env) down(ctx context.Context, name string) error {
 	}
 	defer unlock()
 	removed, err := c.Delete(ctx)
-	writeRemoved(env.Out, name, removed)
+	writeRemoved(env.Out, removed)
+	if err == nil && removed.Nothing() {
+		fmt.Fprintf(env.Out, "there is nothing of a cluster %s\n", name)
+	}
 	return clusterError(err)
 }
 
-func writeRemoved(w io.Writer, name string, r node.Removed) {
+func writeRemoved(w io.Writer, r node.Removed) {
 	for _, c := range r.Containers {
 		fmt.Fprintln(w, "removed container", c)
 	}
@@ -54,8 +57,5 @@ func writeRemoved(w io.Writer, name string, r node.Removed) {
 	}
 	if r.Context != "" {
 		fmt.Fprintln(w, "removed context", r.Context)
-	}
-	if r.Nothing() {
-		fmt.Fprintf(w, "there is nothing of a cluster %s\n", name)
 	}
 }

@@ -34,12 +34,12 @@ func (g *Ground) clusterStep() bringup.Step {
 		Name: stepCluster, Title: "the kind cluster " + g.Cluster.Name(),
 		Hint: "docker ps -a and docker logs " + g.Cluster.Name() + "-control-plane show how far it came; run coalmine up again to go on, or coalmine down first to begin anew",
 		Done: func(ctx context.Context) (bool, error) {
-			// Nothing is begun that is bound to end without an image.
-			if _, err := g.own(); err != nil {
+			ready, err := g.Cluster.Ready(ctx)
+			if err != nil {
 				return false, err
 			}
-			ready, err := g.Cluster.Ready(ctx)
-			if err != nil || !ready {
+			// Nothing is begun that is bound to end without an image.
+			if _, err := g.own(); err != nil || !ready {
 				return false, err
 			}
 			state, err := g.state(ctx)

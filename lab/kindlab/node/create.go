@@ -81,9 +81,12 @@ func (c *Cluster) Ensure(ctx context.Context, img Image, say func(format string,
 	return c.addContext(ctx)
 }
 
-// Ready tells whether nothing is left for Ensure to do.
+// Ready tells whether nothing is left for Ensure to do. A cluster that Ensure would refuse is an error.
 func (c *Cluster) Ready(ctx context.Context) (bool, error) {
 	state, err := c.State(ctx)
+	if state == Foreign {
+		return false, c.foreign()
+	}
 	if err != nil || state != Running {
 		return false, err
 	}
@@ -197,9 +200,9 @@ func (c *Cluster) kindCreate(ctx context.Context, ref string, config *v1alpha4.C
 	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(dir)
 	done := make(chan error, 1)
 	go func() {
-		defer os.RemoveAll(dir)
 		provider := cluster.NewProvider(cluster.ProviderWithDocker(), cluster.ProviderWithLogger(logger{ctx, say}))
 		done <- provider.Create(c.name,
 			cluster.CreateWithV1Alpha4Config(config),

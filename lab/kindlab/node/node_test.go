@@ -99,7 +99,9 @@ func TestOthersClusterIsLeftAlone(t *testing.T) {
 	w := newWorld(t, world{Containers: []fakeContainer{of("lab")}, Networks: []string{"kind"}})
 	c := node.New("lab")
 	wantProblem(t, c.Ensure(t.Context(), node.Image{}, t.Logf), node.NotOurs)
-	_, err := c.Delete(t.Context())
+	_, err := c.Ready(t.Context())
+	wantProblem(t, err, node.NotOurs)
+	_, err = c.Delete(t.Context())
 	wantProblem(t, err, node.NotOurs)
 	if got := w.read(); len(got.Containers) != 1 || len(got.Networks) != 1 {
 		t.Errorf("left are %+v and networks %v", got.Containers, got.Networks)
