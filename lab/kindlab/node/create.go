@@ -255,7 +255,7 @@ func (c *Cluster) waitReady(ctx context.Context) error {
 	case why == nil:
 		why = fmt.Errorf("its nodes are not ready")
 	}
-	return &Problem{NotReady, fmt.Errorf("Kubernetes has not come up within %v: %w", comeUp, why), fmt.Sprintf(
+	return &Problem{NotReady, fmt.Errorf("cluster %s has not come up within %v: %w", c.name, comeUp, why), fmt.Sprintf(
 		"docker logs %s-control-plane says how far it came; coalmine down --name %s, then up, begins anew", c.name, c.name)}
 }
 
