@@ -24,6 +24,8 @@ type world struct {
 	Containers []fakeContainer
 	Networks   []string
 	Images     []string
+	// Early is how often a container that is listed is not found yet.
+	Early int
 	// Fails has what subcommands say that fail: "run", "info".
 	Fails map[string]string
 	// Log has every command line.
@@ -194,6 +196,9 @@ func (w *world) ps(args []string) {
 func (w *world) inspect(args []string) int {
 	if value(args, "--type") == "" && !slices.Contains(args, "--type=image") {
 		return fail("the test's docker knows no templates")
+	}
+	if w.Early--; w.Early >= 0 {
+		return fail("Error response from daemon: No such container: %s", args[3])
 	}
 	var all []any
 	for _, name := range args[3:] {

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 )
@@ -90,8 +92,33 @@ func (c *Cluster) containers(ctx context.Context) ([]container, error) {
 	return containers(ctx, "label="+labelCluster+"="+c.name)
 }
 
-// containers of all clusters that fit a filter of docker ps.
-func containers(ctx context.Context, filter string) ([]container, error) {
+// creating bounds how long Docker may take to make a container that it lists already. On a busy disk that takes half a minute.
+const creating = time.Minute
+
+// containers of all clusters that fit a filter of docker ps. One that is just being made, by a command that was cut off, is listed
+// before it can be inspected, and one that is being removed still is: either is waited for.
+func containers(ctx context.Context, filter string) (all []container, err error) {
+	var why error
+	err = wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, creating, true, func(ctx context.Context) (bool, error) {
+		all, err = inspect(ctx, filter)
+		if why = err; isGone(err) {
+			return false, nil
+		}
+		return true, err
+	})
+	if isGone(why) {
+		return nil, &Problem{Busy, fmt.Errorf("Docker is still making or removing a container: %w", why), "run the same command again in a moment"}
+	}
+	return all, err
+}
+
+// isGone tells that Docker does not know a container.
+func isGone(err error) bool {
+	p := problemOf(err)
+	return p != nil && strings.Contains(strings.ToLower(p.Error()), "no such container")
+}
+
+func inspect(ctx context.Context, filter string) ([]container, error) {
 	out, err := docker(ctx, "ps", "--all", "--quiet", "--filter", filter)
 	ids := strings.Fields(out)
 	if err != nil || len(ids) == 0 {

@@ -151,6 +151,17 @@ func TestSecondClusterInheritsTheNetwork(t *testing.T) {
 	}
 }
 
+// TestContainerThatIsStillBeingMade is what a creation that was cut off may leave: Docker lists it before it knows it.
+func TestContainerThatIsStillBeingMade(t *testing.T) {
+	w := newWorld(t, world{Early: 2, Containers: []fakeContainer{of("lab", made)}})
+	if r, err := node.New("lab").Delete(t.Context()); err != nil || len(r.Containers) != 1 {
+		t.Errorf("removed %+v, %v", r, err)
+	}
+	if got := w.read(); len(got.Containers) > 0 {
+		t.Errorf("left are %+v", got.Containers)
+	}
+}
+
 func TestDeleteIsIdempotent(t *testing.T) {
 	newWorld(t, world{Containers: []fakeContainer{of("lab", made)}})
 	c := node.New("lab")
