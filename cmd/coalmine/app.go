@@ -80,7 +80,7 @@ func (f *appFlags) register(flags *pflag.FlagSet) {
 	flags.Float64Var(&f.weight, "weight", 100, "`PERCENT` of the traffic that this version gets, for faults that ask for it")
 	flags.StringVar(&f.weightFrom, "weight-from", "", "ask the lab's desk at `URL` for that share, each second")
 	flags.StringVar(&f.workload, "workload", "", "`NAME` of the Deployment, which answers tell")
-	flags.StringVar(&f.metrics, "metrics", "", "show /metrics of this service on another `ADDRESS` too")
+	flags.StringVar(&f.metrics, "metrics", "", "answer /metrics, /healthz and /readyz of this service on another `ADDRESS` too")
 	flags.StringVar(&f.onKill, "on-kill", onKillRestart, "`WHAT` to do when a service runs out of memory: restart it, or exit with code 137")
 	flags.DurationVar(&f.linger, "linger", 0, "stay unready for this `TIME` after a signal before listening ends")
 	flags.DurationVar(&f.drain, "drain", 10*time.Second, "`TIME` for requests under way after that")

@@ -55,13 +55,11 @@ func (a *aside) play(ctx context.Context) {
 }
 
 func (a *aside) show(ctx context.Context) {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", a.server.Metrics())
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: metricsTimeout}
+	server := &http.Server{Handler: a.server.Operations(), ReadHeaderTimeout: metricsTimeout}
 	stop := context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // nothing is lost with a scrape
 	defer stop()
 	if err := server.Serve(a.metrics); !errors.Is(err, http.ErrServerClosed) {
-		a.log.Warn("the metrics are not shown any more", "error", err)
+		a.log.Warn("operators are not answered any more", "error", err)
 	}
 }
 

@@ -48,9 +48,10 @@ func fit(t *corev1.PodTemplateSpec, s *scenarios.Service, version, image string,
 	}
 	app.Env = environment(s, version)
 	app.VolumeMounts = []corev1.VolumeMount{scenarioMount()}
-	app.ReadinessProbe = probe("/readyz", s.TargetPort, probePeriod, 2)
+	// Probes go past the proxy: on the port of the users, whose share of a canary's requests is small, they would count as good answers.
+	app.ReadinessProbe = probe("/readyz", place.MetricsPort, probePeriod, 2)
 	// A service that is busy is slow, and no reason to kill it: only one that is stuck for long is.
-	app.LivenessProbe = probe("/healthz", s.TargetPort, 10*probePeriod, 6)
+	app.LivenessProbe = probe("/healthz", place.MetricsPort, 10*probePeriod, 6)
 	app.Resources = small("10m")
 	app.SecurityContext = confined()
 }

@@ -75,15 +75,19 @@ func TestSetWeight(t *testing.T) {
 	}
 }
 
-// Metrics are the same wherever they are asked for.
-func TestMetricsBeside(t *testing.T) {
+// Operators are answered the same wherever they ask, and users only where they ought to.
+func TestOperationsBeside(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	x.ask("GET", "/")
-	beside := httptest.NewRecorder()
-	x.Metrics().ServeHTTP(beside, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	line := `app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"} 1`
-	if !strings.Contains(beside.Body.String(), line) {
-		t.Error(beside.Body)
+	for path, want := range map[string]string{
+		"/metrics": `app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"} 1`,
+		"/healthz": "alive", "/readyz": "ready", "/": "404 page not found",
+	} {
+		beside := httptest.NewRecorder()
+		x.Operations().ServeHTTP(beside, httptest.NewRequest(http.MethodGet, path, nil))
+		if !strings.Contains(beside.Body.String(), want) {
+			t.Errorf("%s: %s", path, beside.Body)
+		}
 	}
 }
 

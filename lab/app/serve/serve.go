@@ -108,8 +108,17 @@ func (s *Server) StartsIn() time.Duration { return s.pod.startsIn() }
 // SetWeight sets the share of the service's traffic that this version gets, in percent, for faults that ask for it.
 func (s *Server) SetWeight(percent float64) { s.pod.setWeight(percent) }
 
-// Metrics serves what the server shows to Prometheus, for who listens to Prometheus somewhere else than to users.
-func (s *Server) Metrics() http.Handler { return s.meters }
+// Operations answers what operators ask, /metrics, /healthz and /readyz, and nothing else: for who listens to them somewhere else than to
+// users.
+func (s *Server) Operations() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.routes.own[r.URL.Path] {
+			http.NotFound(w, r)
+			return
+		}
+		s.ServeHTTP(w, r)
+	})
+}
 
 // Restarts counts the lives of the service after the first.
 func (s *Server) Restarts() int { return s.pod.lives() }
