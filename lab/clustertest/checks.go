@@ -9,8 +9,8 @@ func Checks() []Check {
 		{"description", "run.started says what was asked for, and what the cluster says of itself.", all, judgeDescription},
 		{"stages", "Stages come in their order, the baseline and the rollout last as long as the scenario says, and the release comes between " +
 			"them, once.", all, judgeStages},
-		{"seconds", "Seconds of traffic follow each other without a gap or an overlap from the baseline to the end of the traffic, and come " +
-			"into the log soon after they end.", all, judgeSeconds},
+		{"seconds", "Seconds of traffic follow each other from the baseline to the end of the traffic without an overlap, and without a gap but " +
+			"for those in which nobody was answered. They come into the log soon after they end.", all, judgeSeconds},
 		{"totals", "The totals are what the plan offers, and the seconds add up to them: no request is lost or counted twice.", all, judgeTotals},
 		{"cells", "A cell is of a route and a cohort of the scenario, its parts fit its count, and each of its requests has a latency.", all, judgeCells},
 		{"deploy", "Every service runs its baseline version with all its replicas before the baseline begins; under guardrails the primary " +

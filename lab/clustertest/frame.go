@@ -97,14 +97,16 @@ func judgeSeconds(l *Log, found *Findings) {
 		found.Addf("there is no baseline, or there are no totals")
 		return
 	}
-	n, end := 0, time.Duration(0)
+	n, end, idle := 0, time.Duration(0), time.Duration(0)
 	for at, s := range facts[event.Traffic](l) {
 		from, to := time.Duration(s.From), time.Duration(s.To)
 		boot := from <= l.Allow.Boot.Duration && l.Flight.Guardrails == nil
 		switch {
 		case n == 0 && (from < baseline-time.Second || from > baseline+l.Allow.Slack.Duration):
 			found.Addf("the first second begins at %v, the traffic at %v (%v)", from, baseline, l.Allow.Slack)
-		case n > 0 && from != end && !(boot && from > end):
+		case n > 0 && from > end && !boot:
+			idle += from - end
+		case n > 0 && from < end:
 			found.Addf("a second from %v follows one to %v", from, end)
 		}
 		if to <= from || to-from > 1100*time.Millisecond && !boot {
@@ -117,6 +119,9 @@ func judgeSeconds(l *Log, found *Findings) {
 			found.Addf("the second to %v came after the totals", to)
 		}
 		n, end = n+1, to
+	}
+	if idle > l.Allow.Idle.Duration {
+		found.Addf("%v of the traffic are in no second (%v)", idle, l.Allow.Idle)
 	}
 	if end < l.Line.TotalsAt.At-l.Allow.Slack.Duration-time.Second {
 		found.Addf("the last second ends at %v, the traffic at %v (%v)", end, l.Line.TotalsAt.At, l.Allow.Slack)

@@ -94,8 +94,12 @@ func judgeAbort(l *Log, found *Findings) {
 		found.Addf("it took %v from the first harm to the first failed check, with one each %v (%v)", mttd, interval, l.Allow.Follow)
 	}
 	reached, _, ok := first(l, func(c event.Canary) bool { return c.FailedChecks == a.Threshold })
-	if took := failed - reached; !ok || took < interval-l.Allow.Follow.Duration || took > interval+l.Allow.Follow.Duration {
-		found.Addf("the threshold was reached at %v, phase Failed at %v: want one interval of %v later (%v)", reached, failed, interval, l.Allow.Follow)
+	if took := l.Line.Abort.At - reached; !ok || took < interval-l.Allow.Follow.Duration || took > interval+l.Allow.Follow.Duration {
+		found.Addf("the threshold was reached at %v, the route led back at %v: want one interval of %v later (%v)", reached, l.Line.Abort.At,
+			interval, l.Allow.Follow)
+	}
+	if late := failed - l.Line.Abort.At; late > l.Allow.Slack.Duration {
+		found.Addf("phase Failed came %v after the route led back (%v)", late, l.Allow.Slack)
 	}
 	if want := a.StepWeights[0]; l.Line.WeightAtAbort != want {
 		found.Addf("rolled back from weight %d, want %d", l.Line.WeightAtAbort, want)

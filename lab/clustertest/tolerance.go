@@ -9,6 +9,9 @@ import (
 type Tolerance struct {
 	// Settle is left out after a change of the routes or of a phase, Ahead before the next one.
 	Settle, Ahead Span
+	// Idle is how much of the traffic nobody may have been answered in: such seconds are left out of the log. That they are not lost is
+	// what the totals tell.
+	Idle Span
 	// Lag is how long after its end a second of traffic may come into the log.
 	Lag Span
 	// Follow is how long after the fact it rests on a fact of another source may stand in the log: a status after its route.
@@ -47,6 +50,7 @@ func Virtual() Tolerance {
 	return Tolerance{
 		Settle:   Span{3 * time.Second, "what was sent before a change is answered within it, and seconds do not begin with changes"},
 		Ahead:    Span{0, "changes are noted as they reach the proxies"},
+		Idle:     Span{0, "there is always somebody to answer"},
 		Lag:      Span{0, "a second is noted when it ends"},
 		Follow:   Span{time.Second, "changes reach the proxies after a tenth of a second"},
 		Overhead: Span{2 * time.Millisecond, "the mesh and latency buckets of a tenth"},
@@ -62,11 +66,12 @@ func Real() Tolerance {
 	return Tolerance{
 		Settle:   Span{4 * time.Second, "watches, proxies and the traffic pods' whole seconds are each up to a second late"},
 		Ahead:    Span{2 * time.Second, "proxies may get a change before the watch outside does"},
+		Idle:     Span{3 * time.Second, "a machine of two cores stalls now and then"},
 		Lag:      Span{15 * time.Second, "seconds are merged from the traffic pods and sent through the API server"},
 		Follow:   Span{5 * time.Second, "facts come by several watches, each with its own delay"},
 		Overhead: Span{40 * time.Millisecond, "two real proxies per hop, and two cores for everything"},
 		Boot:     Span{0, "a run starts when its services are ready"},
-		Slack:    Span{20 * time.Second, "the traffic pods have to be told to stop, and to tell their totals"},
+		Slack:    Span{45 * time.Second, "the traffic pods have to be told to stop, to tell their totals and to end"},
 		Noise:    Share{0.005, "a machine of two cores stalls now and then, and a connection is cut when its pod ends"},
 		Stray:    Share{0.005, "a proxy that has not heard of a change yet follows the older one"},
 	}
