@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -111,8 +112,12 @@ func (c *Cluster) desk(s *scenarios.Scenario) []runtime.Object {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: deskName, Namespace: place.Lab,
-			Labels:      map[string]string{"app": deskName, labelPart: partDesk},
-			Annotations: map[string]string{place.InjectAnnotation: "enabled"},
+			Labels: map[string]string{"app": deskName, labelPart: partDesk},
+			Annotations: map[string]string{
+				place.InjectAnnotation: "enabled",
+				// It asks other pods' proxies for their metrics, which are none of the mesh's traffic.
+				place.SkipOutboundPorts: strconv.Itoa(place.AdminPort),
+			},
 		},
 		Spec: corev1.PodSpec{
 			ServiceAccountName: deskName, RestartPolicy: corev1.RestartPolicyNever,

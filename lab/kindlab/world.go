@@ -203,15 +203,20 @@ func (w *world) noteApplied(applied []event.Applied) {
 	}
 }
 
-// trafficLead is the time that the order to begin takes to the traffic pods.
-const trafficLead = 500 * time.Millisecond
+// trafficLead is the time until traffic begins: for the order to reach the traffic pods, and for their connections to stand.
+const trafficLead = 3 * time.Second
 
-// StartTraffic implements [lab.World].
+// StartTraffic implements [lab.World]. It returns when the traffic begins, so that a baseline has its whole time.
 func (w *world) StartTraffic(ctx context.Context) error {
 	begin := time.Now().Add(trafficLead)
-	return w.tell(ctx, func(ctx context.Context) error {
+	err := w.tell(ctx, func(ctx context.Context) error {
 		return w.desk.Start(ctx, client.Start{Zero: w.zero.UnixNano(), Begin: begin.UnixNano()})
 	})
+	if err != nil {
+		return err
+	}
+	_, err = w.Wait(ctx, begin.Sub(w.zero), nil)
+	return err
 }
 
 // Release implements [lab.World].

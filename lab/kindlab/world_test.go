@@ -71,11 +71,10 @@ func TestWaitTellsFaults(t *testing.T) {
 	}{
 		"the desk starts anew": {func(w *world) { w.lose(client.ErrRestarted) }, "the traffic's account is not whole: the desk was started anew"},
 		"a pod fails": {func(w *world) {
-			w.lose(errors.New("shard 1/1 of client edge fell silent"))
 			p := podOf(roleTraffic)
 			failed(p)
 			w.health.pod(p, time.Now())
-			w.wake()
+			w.lose(errors.New("shard 1/1 of client edge fell silent"))
 		}, "a traffic pod failed"},
 		"Prometheus goes": {func(w *world) {
 			w.health.podGone(podOf(rolePrometheus), time.Now())
