@@ -67,12 +67,17 @@ func (r *Recorder) flush() {
 	r.pending = r.pending[:0]
 }
 
-// Writer writes events as JSON lines.
+// Writer writes events as JSON lines. It holds some back, but none for longer than to the first event after a second: of a process that is
+// killed, the log lacks little.
 type Writer struct {
-	w   *bufio.Writer
-	buf []byte
-	err error
+	w       *bufio.Writer
+	buf     []byte
+	err     error
+	flushed time.Time
 }
+
+// holdBack is how long written events may wait for others.
+const holdBack = time.Second
 
 // NewWriter returns a writer of JSON lines to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, 64<<10)} }
@@ -86,6 +91,9 @@ func (w *Writer) Write(e Event) {
 	if err == nil {
 		w.buf = append(b, '\n')
 		_, err = w.w.Write(w.buf)
+	}
+	if now := time.Now(); err == nil && now.Sub(w.flushed) >= holdBack {
+		w.flushed, err = now, w.w.Flush()
 	}
 	w.err = err
 }

@@ -106,7 +106,9 @@ func closeLog(last event.Event, why error, sink func(event.Event)) {
 	if errors.Is(why, context.Canceled) {
 		outcome = event.OutcomeInterrupted
 	}
-	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: why.Error()}})
+	// What follows the first paragraph is a Go program's stacks: the error has them, the log is for people.
+	reason, _, _ := strings.Cut(why.Error(), "\n\n")
+	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: reason}})
 }
 
 // beginning keeps the first maxComplaint bytes of what is written to it: a Go program says first why it dies.
