@@ -53,6 +53,7 @@ type Desk struct {
 	proxies *proxies
 	weights *weights
 	queries *queries
+	events  *events
 	// asking is held while a gate looks at the cluster.
 	asking sync.Mutex
 }
@@ -73,6 +74,7 @@ func New(c Config) (*Desk, error) {
 		return nil, err
 	}
 	d.traffic = newTraffic(c.Flight.Shards, d.now, d.note)
+	d.events = newEvents(d)
 	d.weights = &weights{cluster: d.cluster, now: d.now}
 	d.queries = &queries{
 		desk: d, base: strings.TrimSuffix(c.Prometheus, "/"), asked: map[string]round{},

@@ -28,22 +28,27 @@ const maxMessage = 1 << 20
 
 // hook serves the gates to one webhook of a canary.
 func (d *Desk) hook(w http.ResponseWriter, r *http.Request) {
+	payload, err := readPayload(r)
+	if err != nil {
+		http.Error(w, "gates take what Flagger's webhooks send", http.StatusBadRequest)
+		return
+	}
+	a := d.askGate(r, payload)
+	w.WriteHeader(a.Status())
+	_, _ = io.WriteString(w, a.Reason) // Flagger that has gone needs no answer
+}
+
+func readPayload(r *http.Request) (flaggerv1.CanaryWebhookPayload, error) {
 	var payload flaggerv1.CanaryWebhookPayload
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxMessage))
 	if err == nil {
 		err = json.Unmarshal(body, &payload)
 	}
-	if err != nil {
-		http.Error(w, "gates take what Flagger's webhooks send", http.StatusBadRequest)
-		return
-	}
-	a := d.askGate(r, string(payload.Phase))
-	w.WriteHeader(a.Status())
-	_, _ = io.WriteString(w, a.Reason) // Flagger that has gone needs no answer
+	return payload, err
 }
 
 // askGate answers one call and notes it.
-func (d *Desk) askGate(r *http.Request, phase string) gate.Answer {
+func (d *Desk) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload) gate.Answer {
 	canary := r.PathValue("canary")
 	public := "http://" + client.Host + "/" + strings.TrimPrefix(r.URL.EscapedPath(), hookPath(r))
 	if r.URL.RawQuery != "" {
@@ -58,10 +63,11 @@ func (d *Desk) askGate(r *http.Request, phase string) gate.Answer {
 		d.note(d.now(), event.Rehearsal{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
 	if call.Gate == event.GateEvents {
-		return a // the same events are noted where Flagger records them
+		d.events.note(payload)
+		return a
 	}
 	d.note(d.now(), event.Gate{
-		Canary: canary, Name: call.Gate, Hook: r.PathValue("hook"), URL: public, Phase: phase,
+		Canary: canary, Name: call.Gate, Hook: r.PathValue("hook"), URL: public, Phase: string(payload.Phase),
 		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
 	})
 	return a

@@ -56,6 +56,7 @@ func (d *Desk) Handler() http.Handler {
 func (d *Desk) GateHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+client.PathHooks+"{canary}/{hook}/{gate...}", d.hook)
+	mux.HandleFunc("POST "+client.PathEvents, d.events.serve)
 	mux.HandleFunc("POST "+client.PathAlerts+"{provider}", d.alert)
 	mux.HandleFunc("POST "+client.PathAlerts+"{provider}/{rest...}", d.alert) // Discord's notifier appends a path
 	for _, method := range []string{"GET ", "POST "} {

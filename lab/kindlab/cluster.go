@@ -4,8 +4,8 @@
 //
 // # Where facts come from
 //
-// Watches of the API server tell of Canaries, HTTPRoutes, Deployments and Flagger's Events; the desk, a pod of the flight, tells of
-// traffic, queries, gates and alerts. All clocks are one machine's, but what they tell arrives late and out of order: so facts are
+// Watches of the API server tell of Canaries, HTTPRoutes and Deployments; the desk, a pod of the flight, tells of traffic, queries,
+// gates, alerts and what Flagger says. All clocks are one machine's, but what they tell arrives late and out of order: so facts are
 // held back for a moment and sorted (see order).
 //
 // # Faults of the lab

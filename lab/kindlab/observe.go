@@ -9,8 +9,6 @@ import (
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"coalmine/lab/desk/client"
 	"coalmine/lab/event"
@@ -39,19 +37,12 @@ type observer struct {
 	routes    map[string]string
 	workloads map[string]event.Workload
 	cookies   stage.Cookies
-	counts    map[types.UID]happened
-}
-
-// happened is what is known of a Kubernetes Event: how often it came, and what it said last.
-type happened struct {
-	count   int32
-	message string
 }
 
 func newObserver(release string, note func(time.Time, string, event.Fact)) *observer {
 	return &observer{
 		release: release, note: note,
-		statuses: map[string]event.Canary{}, routes: map[string]string{}, workloads: map[string]event.Workload{}, counts: map[types.UID]happened{},
+		statuses: map[string]event.Canary{}, routes: map[string]string{}, workloads: map[string]event.Workload{},
 	}
 }
 
@@ -143,39 +134,6 @@ func (o *observer) deploymentGone(d *appsv1.Deployment, at time.Time) {
 	o.note(at, sourceDriver, event.Deleted{ObjectKind: "Deployment", Namespace: d.Namespace, Name: d.Name})
 }
 
-// combined begins the message of an Event by which client-go stands for similar ones (client-go, tools/record/events_cache.go).
-const combined = "(combined from similar events): "
-
-// event notes what Flagger recorded on a canary. client-go counts an Event up where it is recorded again, and lets ones that are
-// similar share one, whose message changes.
-func (o *observer) event(e *corev1.Event, at time.Time) {
-	if e.Source.Component != "flagger" || e.InvolvedObject.Kind != flaggerv1.CanaryKind {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	before := o.counts[e.UID]
-	o.counts[e.UID] = happened{max(e.Count, 1), e.Message}
-	times := max(e.Count, 1) - before.count
-	if before.message != e.Message {
-		times = min(times, 1) // what the others said is not known
-	}
-	fact := event.Flagger{
-		Canary: e.InvolvedObject.Name, Type: e.Type, Message: client.Public(strings.TrimPrefix(e.Message, combined)),
-	}
-	for range times {
-		o.note(stamped(e.LastTimestamp.Time, at), of(fact.Canary), fact)
-	}
-}
-
-// stamped is when something happened that has a time in whole seconds and arrived later: as late as both allow.
-func stamped(second, arrived time.Time) time.Time {
-	if end := second.Add(time.Second - time.Microsecond); !second.IsZero() && arrived.After(end) {
-		return end
-	}
-	return arrived
-}
-
 // deskFact notes what the desk saw. Traffic and totals stand where the sim's do.
 func (o *observer) deskFact(f client.Fact) error {
 	fact, err := event.DecodeFact(f.Kind, f.Data)
@@ -188,6 +146,8 @@ func (o *observer) deskFact(f client.Fact) error {
 
 func deskSource(f event.Fact) string {
 	switch f := f.(type) {
+	case event.Flagger:
+		return of(f.Canary)
 	case event.Query:
 		return of(f.Asker)
 	case event.Gate:

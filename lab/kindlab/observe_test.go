@@ -16,7 +16,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"coalmine/lab/desk/client"
@@ -165,47 +164,12 @@ func TestWatches(t *testing.T) {
 	}
 }
 
-// Flagger's Events are told once for each time that they were recorded.
-func TestFlaggersEvents(t *testing.T) {
-	n := &notes{}
-	o := newObserver("backend", n.note)
-	second := time.Unix(1000, 0)
-	see := func(uid, message string, count int32, arrived time.Duration) {
-		o.event(&corev1.Event{
-			ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid)}, Source: corev1.EventSource{Component: "flagger"}, Type: corev1.EventTypeWarning,
-			InvolvedObject: corev1.ObjectReference{Kind: "Canary", Name: "shop"}, Message: message, Count: count,
-			LastTimestamp: metav1.NewTime(second),
-		}, second.Add(arrived))
-	}
-	see("1", "Halt", 1, 300*time.Millisecond)
-	see("1", "Halt", 1, 400*time.Millisecond) // listed anew
-	see("1", "Halt", 3, 500*time.Millisecond) // two of them at once
-	see("2", "No values found at http://gate.coalmine/prometheus/shop.develop", 1, 8*time.Second)
-	see("2", combined+"Advance", 12, 600*time.Millisecond)
-	o.event(&corev1.Event{Source: corev1.EventSource{Component: "kubelet"}, Message: "Started"}, second)
-	var got []string
-	for i, f := range n.all() {
-		_, data, _ := strings.Cut(f, "{")
-		got = append(got, fmt.Sprint(n.times[i].Sub(second), " ", data))
-	}
-	want := []string{
-		`300ms "canary":"shop","type":"Warning","message":"Halt"}`,
-		`500ms "canary":"shop","type":"Warning","message":"Halt"}`,
-		`500ms "canary":"shop","type":"Warning","message":"Halt"}`,
-		`999.999ms "canary":"shop","type":"Warning","message":"No values found at http://prometheus.linkerd-viz:9090"}`,
-		`600ms "canary":"shop","type":"Warning","message":"Advance"}`,
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("facts\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
-
 // The desk's facts stand where the sim's do, at the times of the desk.
 func TestDesksFacts(t *testing.T) {
 	n := &notes{}
 	o := newObserver("backend", n.note)
 	for i, f := range []event.Fact{
-		event.Query{Asker: "shop", PromQL: "up"}, event.Gate{Canary: "shop"}, event.Alert{Canary: "shop"}, event.Rehearsal{Canary: "shop"},
+		event.Query{Asker: "shop", PromQL: "up"}, event.Flagger{Canary: "shop"}, event.Gate{Canary: "shop"}, event.Alert{Canary: "shop"}, event.Rehearsal{Canary: "shop"},
 		event.Traffic{}, event.TrafficTotals{},
 	} {
 		data, err := event.EncodeFact(f)
@@ -223,11 +187,11 @@ func TestDesksFacts(t *testing.T) {
 			t.Errorf("%s at %v", f, n.times[i])
 		}
 	}
-	want := []string{"a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop", "b/driver", "c/run"}
+	want := []string{"a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop", "b/driver", "c/run"}
 	if !slices.Equal(sources, want) {
 		t.Errorf("sources %q", sources)
 	}
-	if err := o.deskFact(client.Fact{N: 7, Kind: "newer", Data: []byte("{}")}); err == nil || !strings.Contains(err.Error(), "fact 7 of the desk") {
+	if err := o.deskFact(client.Fact{N: 8, Kind: "newer", Data: []byte("{}")}); err == nil || !strings.Contains(err.Error(), "fact 8 of the desk") {
 		t.Error(err)
 	}
 }

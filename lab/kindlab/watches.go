@@ -7,7 +7,6 @@ import (
 
 	flaggerinformers "github.com/fluxcd/flagger/pkg/client/informers/externalversions"
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
@@ -42,7 +41,6 @@ func (c clients) watchObjects(ctx context.Context, o *observer, h *health, chang
 		{flagger.Flagger().V1beta1().Canaries().Informer(), seeing(changed, o.canary, o.canaryGone)},
 		{flagger.Gatewayapi().V1beta1().HTTPRoutes().Informer(), seeing(changed, o.route, o.routeGone)},
 		{kube.Apps().V1().Deployments().Informer(), seeing(changed, o.deployment, o.deploymentGone)},
-		{kube.Core().V1().Events().Informer(), seeing(changed, o.event, func(*corev1.Event, time.Time) {})},
 		{all.Core().V1().Pods().Informer(), seeing(changed, h.pod, h.podGone)},
 		{all.Core().V1().Nodes().Informer(), seeing(changed, h.node, h.nodeGone)},
 	} {

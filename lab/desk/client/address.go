@@ -14,6 +14,8 @@ const (
 	PathHooks = "/hooks/"
 	// PathAlerts is followed by the provider's name.
 	PathAlerts = "/alerts/"
+	// PathEvents takes what Flagger records on canaries that have no event webhook of their own.
+	PathEvents = "/flagger/events"
 	// PathPrometheus is followed by /NAME.NAMESPACE for a canary's own metrics server.
 	PathPrometheus = "/prometheus"
 )
@@ -36,6 +38,9 @@ func GateURL(gate, canary, hook string) string {
 func AlertURL(provider string) string {
 	return "http://" + Host + PathAlerts + url.PathEscape(provider)
 }
+
+// EventsURL is what Flagger is told as its event webhook (flagger, -event-webhook).
+const EventsURL = "http://" + Host + PathEvents
 
 // PrometheusURL is the desk's recording Prometheus: for a canary (NAME.NAMESPACE) by itself, or with "" for metric templates, whose
 // queries say who asks.
