@@ -23,9 +23,6 @@ func newBundleCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
-// hinter is an error that knows what to do about it.
-type hinter interface{ Hint() string }
-
 // bundleError gives an error of a bundle its exit code, and its hint its line: wrong input is the user's, the rest the lab's.
 func bundleError(err error) error {
 	var (
@@ -50,15 +47,6 @@ func bundleError(err error) error {
 	}
 	return err
 }
-
-// labError is an error of the lab with what to do about it.
-type labError struct {
-	err  error
-	hint string
-}
-
-func (e *labError) Error() string { return e.err.Error() + "\n" + e.hint }
-func (e *labError) Unwrap() error { return e.err }
 
 // meshFlag is the mesh that a cluster is brought up with.
 func checkMesh(mesh string) error {

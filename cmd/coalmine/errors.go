@@ -35,6 +35,18 @@ func invalid(hint, format string, args ...any) error {
 	return &invalidError{fmt.Errorf(format, args...), hint}
 }
 
+// hinter is an error that knows what to do about it.
+type hinter interface{ Hint() string }
+
+// labError is an error of the lab with what to do about it.
+type labError struct {
+	err  error
+	hint string
+}
+
+func (e *labError) Error() string { return e.err.Error() + "\n" + e.hint }
+func (e *labError) Unwrap() error { return e.err }
+
 // usage marks an error of the command line.
 func usage(cmd *cobra.Command, err error) error {
 	var value *pflag.InvalidValueError

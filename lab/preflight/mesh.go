@@ -26,7 +26,7 @@ func (l *Lab) certificate(ctx context.Context, key string) (*x509.Certificate, e
 	}
 	block, _ := pem.Decode(secret.Data[key])
 	if block == nil {
-		return nil, fmt.Errorf("Secret %s/%s has no certificate under %s", place.Mesh, place.TrustSecret, key)
+		return nil, fmt.Errorf("no certificate under %s in Secret %s/%s", key, place.Mesh, place.TrustSecret)
 	}
 	return x509.ParseCertificate(block.Bytes)
 }

@@ -145,7 +145,7 @@ func (e *NotReady) Hint() string {
 	for _, o := range e.Obstacles {
 		switch {
 		case o.pull():
-			return fmt.Sprintf("node %s can neither pull image %s nor has it: make a bundle on a connected machine (coalmine bundle create FILE) "+
+			return fmt.Sprintf("node %s can neither pull image %s nor has it: make a bundle on a connected machine (coalmine bundle create -o FILE) "+
 				"and bring the lab up with it (coalmine up --bundle FILE)", o.Node, o.Image)
 		case o.Reason == "Unschedulable":
 			return "the node has too little memory or processor left: give Docker more, or stop what else runs there"

@@ -35,7 +35,7 @@ func (e offline) Unwrap() error { return e.error }
 
 // Hint says what to do.
 func (e offline) Hint() string {
-	return "without network, make a bundle on a connected machine (coalmine bundle create FILE) and bring the lab up with it: coalmine up --bundle FILE"
+	return "without network, make a bundle on a connected machine (coalmine bundle create -o FILE) and bring the lab up with it: coalmine up --bundle FILE"
 }
 
 // Fetch downloads a chart and returns its archive (.tgz). Its SHA-256 is the one that its repository's index gives and, where there is
