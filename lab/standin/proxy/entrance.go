@@ -77,12 +77,12 @@ func (e *entrance) accept(ctx context.Context, l net.Listener, take taker) {
 	}
 }
 
-// take finds out where a connection was on its way to. One that was not redirected, or came to the proxy's own ports, is closed: it
-// would go around in a circle.
+// take finds out where a connection was on its way to. One that was not redirected, or came to the proxy's own entrances, is closed: it
+// would go around in a circle. The port of the metrics leads to no entrance; those who ask other pods for theirs come through here.
 func (e *entrance) take(ctx context.Context, conn net.Conn, take taker) {
 	dst, err := e.proxy.cfg.OriginalDestination(conn)
 	switch dst.Port() {
-	case 0, place.OutboundPort, place.InboundPort, place.AdminPort:
+	case 0, place.OutboundPort, place.InboundPort:
 		err = errors.Join(err, errors.New("it was not redirected"))
 	}
 	if err != nil {
