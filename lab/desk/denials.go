@@ -11,7 +11,7 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// watchDenials finds out whom a 403 of a proxy's own is of. The answer does not say it, neither Linkerd's nor the stand-in's, and a user
+// watchDenials finds out whom a 403 of a proxy's own is of. The stand-in's answer says it, Linkerd's does not, and a user
 // kept out by the new version's policy is harmed by it. Where the policies in force let just one of the workloads deny a client, it
 // is that one.
 func (d *Desk) watchDenials(ctx context.Context) error {

@@ -70,7 +70,7 @@ func rules() []rule {
 		{pkg: "lab/standin/wire", imports: []string{"lab/mesh"}},
 		{pkg: "lab/standin/ports"},
 		{pkg: "lab/standin/intercept", imports: []string{"lab/standin/ports"}},
-		{pkg: "lab/standin/proxy", imports: []string{"lab/mesh", "lab/standin/ports", "lab/standin/wire", "lab/kindlab/place", "loadgen/chance"}},
+		{pkg: "lab/standin/proxy", imports: []string{"lab/mesh", "lab/standin/ports", "lab/standin/wire", "lab/kindlab/place", "loadgen/chance", "loadgen/mark"}},
 		{pkg: "lab/standin/control", kubernetes: true, imports: []string{"lab/mesh", "lab/mesh/objects", "lab/guardrail", "lab/standin/wire",
 			"lab/kindlab/place"}},
 		{pkg: "lab/desk/client", imports: []string{"lab/event"}},

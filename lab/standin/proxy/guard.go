@@ -9,9 +9,11 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"coalmine/lab/mesh"
+	"coalmine/loadgen/mark"
 )
 
 // clientHeader tells the service who asks. It is Linkerd's; what clients send in it is taken away.
@@ -145,7 +147,7 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	verdict := v.policies.Probe(*v.self, int(c.dst.Port()), c.client, r.Method, r.URL.EscapedPath())
 	in, begun := g.arrived(c, verdict)
 	if !verdict.Allowed {
-		return synthetic(r, http.StatusForbidden, "client is not authorized: "+verdict.Reason), nil
+		return signed(synthetic(r, http.StatusForbidden, "client is not authorized: "+verdict.Reason), v.self.Labels), nil
 	}
 	response, err := g.app.RoundTrip(g.toService(r, c))
 	answered := g.now()
@@ -158,6 +160,26 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	// The answer is the proxy's own, and not among those of the service that it counts.
 	return synthetic(r, refusal(err), "the service does not answer: "+err.Error()), nil
+}
+
+// Labels of a demo service's pods. Flagger gives those of a primary the app NAME-primary.
+const (
+	appLabel      = "app"
+	versionLabel  = "version"
+	primarySuffix = "-primary"
+)
+
+// signed lets an answer of the proxy's own say whose pod gave it, as the service's answers do: whoever counts what users got then knows which
+// workload turned them away. Linkerd's proxy does not say it.
+func signed(r *http.Response, pod map[string]string) *http.Response {
+	workload, version := pod[appLabel], pod[versionLabel]
+	if workload == "" || version == "" {
+		return r
+	}
+	service := strings.TrimSuffix(workload, primarySuffix)
+	r.Header[mark.ServedHeader] = []string{service + "=" + version}
+	r.Header[mark.WorkloadHeader] = []string{service + "=" + workload}
+	return r
 }
 
 // refusal is the status for a service that does not answer (linkerd2-proxy, linkerd/app/inbound/src/http/router.rs, ClientRescue).

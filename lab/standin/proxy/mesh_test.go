@@ -225,6 +225,7 @@ func TestIdentitiesAndPolicies(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	s.primary.ProbePaths = map[int][]string{8080: {"/healthz"}}
+	s.primary.Labels["version"] = "v1"
 	s.tell(s.primary)
 	s.change(policies)
 	stranger := s.add("stranger-0", "stranger", true)
@@ -253,6 +254,9 @@ func TestIdentitiesAndPolicies(t *testing.T) {
 		if c.status == 403 && !strings.Contains(c.got.header.Get("L5d-Proxy-Error"), "not authorized") {
 			t.Errorf("%s: %q", name, c.got.header)
 		}
+	}
+	if h := ask(t, s.http, "GET", "/", "").header; h.Get("Coalmine-Served") != "primary=v1" || h.Get("Coalmine-Workload") != "primary=primary" {
+		t.Errorf("who turned the client away? %q", h)
 	}
 }
 
