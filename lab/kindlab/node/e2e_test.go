@@ -31,6 +31,9 @@ func offline(t *testing.T) string {
 	if dir == "" {
 		t.Skip("COALMINE_OFFLINE names no folder with kind.yaml and images/")
 	}
+	// The other tests' docker command stands before the real one on the path.
+	_, path, _ := strings.Cut(os.Getenv("PATH"), string(os.PathListSeparator))
+	t.Setenv("PATH", path)
 	return dir
 }
 
@@ -60,7 +63,7 @@ func TestCluster(t *testing.T) {
 	if err := clientcmd.WriteToFile(*theirs, kubeconfig); err != nil {
 		t.Fatal(err)
 	}
-	c := node.New("h-up-e2e")
+	c := node.New("coalmine-e2e-node")
 	t.Cleanup(func() { _, _ = c.Delete(context.WithoutCancel(t.Context())) })
 
 	ensure(t, c, dir)
@@ -97,7 +100,7 @@ func TestCluster(t *testing.T) {
 func TestHalfMadeCluster(t *testing.T) {
 	dir := offline(t)
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "config"))
-	c := node.New("h-up-half")
+	c := node.New("coalmine-e2e-unfinished")
 	t.Cleanup(func() { _, _ = c.Delete(context.WithoutCancel(t.Context())) })
 	ctx, stop := context.WithCancel(t.Context())
 	config, err := os.ReadFile(filepath.Join(dir, "kind.yaml"))
