@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,7 +117,7 @@ func hintOf(err error) string {
 // up brings a cluster up, and takes it down again if that fails and nobody wants to see it.
 func (env *Env) up(ctx context.Context, f upFlags) error {
 	began := env.Now()
-	source, err := env.sourceOf(ctx, f.bundle)
+	source, err := env.sourceOf(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -143,13 +144,35 @@ func (env *Env) up(ctx context.Context, f upFlags) error {
 }
 
 // sourceOf is the bundle, or the network without one.
-func (env *Env) sourceOf(ctx context.Context, file string) (bundle.Source, error) {
-	if file == "" {
-		pins, err := manifests.Versions()
+func (env *Env) sourceOf(ctx context.Context, f upFlags) (bundle.Source, error) {
+	pins, err := manifests.Versions()
+	if err != nil || f.bundle == "" {
 		return bundle.Online{Pins: pins}, err
 	}
-	source, err := bundle.OpenSource(ctx, env.path(file))
-	return source, bundleError(err)
+	b, err := bundle.Open(ctx, env.path(f.bundle))
+	if err != nil {
+		return nil, bundleError(err)
+	}
+	if err := suits(b, bundle.NeedsOf(pins, f.mesh), f.mesh); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// suits refuses a bundle without the charts and CRDs that a mesh needs, before anything is begun. Images that it lacks may be had from
+// their registries.
+func suits(b *bundle.Bundle, needs bundle.Needs, mesh string) error {
+	var lacks []string
+	for _, n := range needs.Missing(&b.Manifest) {
+		if n.Kind == bundle.KindChart || n.Kind == bundle.KindCRDs {
+			lacks = append(lacks, n.String())
+		}
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	return invalid("coalmine bundle create --mesh "+mesh+" makes one that has it all, where there is network; "+
+		"coalmine bundle list says for which mesh one is complete", "%s is not made for mesh %s: it lacks %s", b, mesh, strings.Join(lacks, ", "))
 }
 
 // bringUp goes through the steps. Its time does not include what comes before or after them.

@@ -50,15 +50,6 @@ func Open(ctx context.Context, path string) (*Bundle, error) {
 	return b, nil
 }
 
-// OpenSource is Open for those who take any source.
-func OpenSource(ctx context.Context, path string) (Source, error) {
-	b, err := Open(ctx, path)
-	if err != nil {
-		return nil, err // and no nil *Bundle in an interface
-	}
-	return b, nil
-}
-
 func openFile(ctx context.Context, f *os.File) (*Bundle, error) {
 	info, err := f.Stat()
 	if err != nil {
