@@ -50,10 +50,12 @@ func withTestVersions(s *scenarios.Service) {
 		versions[name] = v
 	}
 	fails := app.Fault{Name: "fails", Share: 0.5, Effect: app.Effect{Status: 500}}
+	later := fails
+	later.When.Uptime = time.Minute
 	plain := versions[good].Behaviour
 	for name, change := range map[string]func(*app.Behaviour){
 		bad:  func(b *app.Behaviour) { b.Faults = []app.Fault{fails} },
-		late: func(b *app.Behaviour) { fails.When.Uptime = time.Minute; b.Faults = []app.Fault{fails} },
+		late: func(b *app.Behaviour) { b.Faults = []app.Fault{later} },
 		slow: func(b *app.Behaviour) { b.StartUp = time.Hour },
 	} {
 		b := plain
