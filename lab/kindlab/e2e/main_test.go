@@ -56,6 +56,8 @@ type place struct {
 	program
 	// volumes of Docker that the cluster uses.
 	volumes []string
+	// network tells whether kind's network was there before: then it is somebody else's, and stays.
+	network bool
 }
 
 type placeKey struct{}
@@ -74,12 +76,22 @@ func prepare(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 		return ctx, err
 	}
 	p := &place{program: program{binary: binary, bundle: bundle, home: home}}
+	if p.network, err = networkThere(ctx); err != nil {
+		return ctx, err
+	}
 	for key, value := range p.variables() { // the tests look at the cluster in this process, too
 		if err := os.Setenv(key, value); err != nil {
 			return ctx, err
 		}
 	}
-	return context.WithValue(ctx, placeKey{}, p), nil
+	found, err := kindNetwork(ctx)
+	p.network = found != ""
+	return context.WithValue(ctx, placeKey{}, p), err
+}
+
+// kindNetwork is the id of the network that all kind clusters share, "" when there is none.
+func kindNetwork(ctx context.Context) (string, error) {
+	return docker(ctx, "network", "ls", "-q", "--filter", "name=^kind$")
 }
 
 func bringUp(ctx context.Context, c *envconf.Config) (context.Context, error) {
@@ -121,13 +133,19 @@ func (p *place) nothingLeft(ctx context.Context, cluster string, volumes []strin
 	}
 	others, err := docker(ctx, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster")
 	errs = append(errs, err)
-	if networks, err := docker(ctx, "network", "ls", "-q", "--filter", "name=^kind$"); err != nil || networks != "" && others == "" {
+	if there, err := networkThere(ctx); err != nil || there && !p.network && others == "" {
 		errs = append(errs, fmt.Errorf("no cluster is left, and Docker's network kind is: %v", err))
 	}
 	if data, err := os.ReadFile(p.kubeconfig()); err == nil && strings.Contains(string(data), "kind-"+cluster) {
 		errs = append(errs, fmt.Errorf("%s still names kind-%s", p.kubeconfig(), cluster))
 	}
 	return errors.Join(append(errs, p.filesLeft(cluster))...)
+}
+
+// networkThere tells whether Docker has kind's network, which stays if another has made it.
+func networkThere(ctx context.Context) (bool, error) {
+	out, err := docker(ctx, "network", "ls", "-q", "--filter", "name=^kind$")
+	return out != "", err
 }
 
 // filesLeft looks for files about a cluster in the program's home and in the system's temporary folder.
