@@ -84,14 +84,7 @@ func prepare(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 			return ctx, err
 		}
 	}
-	found, err := kindNetwork(ctx)
-	p.network = found != ""
-	return context.WithValue(ctx, placeKey{}, p), err
-}
-
-// kindNetwork is the id of the network that all kind clusters share, "" when there is none.
-func kindNetwork(ctx context.Context) (string, error) {
-	return docker(ctx, "network", "ls", "-q", "--filter", "name=^kind$")
+	return context.WithValue(ctx, placeKey{}, p), nil
 }
 
 func bringUp(ctx context.Context, c *envconf.Config) (context.Context, error) {
