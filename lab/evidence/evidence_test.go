@@ -60,7 +60,8 @@ func TestChecksOfOneTemplate(t *testing.T) {
 	}{
 		{"ratio", 0, event.Query{Metric: "success", Min: &low}},
 		{"ratio", 1, event.Query{Metric: "errors", Max: &high}},
-		{"ratio", 2, event.Query{Metric: "ratio"}},
+		{"ratio", 2, event.Query{Metric: "success", Min: &low}}, // the next round
+		{"own", 1, event.Query{Metric: "own", Max: &seven}},
 		{"own", 0, event.Query{Metric: "own", Max: &seven}},
 		{"", 0, event.Query{}},
 	} {

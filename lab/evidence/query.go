@@ -46,21 +46,23 @@ func ReadQuery(query, path string) Asked {
 func Bare(canary, namespace string) string { return strings.TrimSuffix(canary, "."+namespace) }
 
 // CheckOf finds the check of a canary that asks a metric template, or whose own query has a name; nil where none does. Where several
-// checks ask one template, Flagger asks them in their order, and before tells how many were asked already in this round.
+// checks ask one template, Flagger asks them in their order, and before tells how many were asked already in this round. Rounds that come
+// so close upon each other that they were taken for one begin again with the first.
 func CheckOf(c *flaggerv1.Canary, metric string, before int) *flaggerv1.CanaryMetric {
 	if c == nil || c.GetAnalysis() == nil || metric == "" {
 		return nil
 	}
+	var asking []*flaggerv1.CanaryMetric
 	for i := range c.GetAnalysis().Metrics {
 		m := &c.GetAnalysis().Metrics[i]
 		if m.TemplateRef != nil && m.TemplateRef.Name == metric || m.Query != "" && m.Name == metric {
-			if before == 0 {
-				return m
-			}
-			before--
+			asking = append(asking, m)
 		}
 	}
-	return nil
+	if len(asking) == 0 {
+		return nil
+	}
+	return asking[before%len(asking)]
 }
 
 // Fact is the query as the check that asked it means it; nil for a check that is not known. The answer is the caller's to fill in.
