@@ -5,8 +5,8 @@ import (
 	"coalmine/scenarios"
 )
 
-// Environment tells validation what the guardrails of a scenario may refer to; one canary must watch the released service.
-func Environment(s *scenarios.Scenario) guardrail.Environment {
+// EnvironmentOf tells validation what the guardrails of a scenario may refer to; one canary must watch the released service.
+func EnvironmentOf(s *scenarios.Scenario) guardrail.Environment {
 	env := guardrail.Environment{Namespace: scenarios.Namespace, ReleaseTarget: s.Release.Service, Ports: map[string]int{}, TargetPorts: map[string]int{}}
 	for _, svc := range s.Services {
 		env.Targets = append(env.Targets, svc.Name)

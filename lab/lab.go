@@ -17,7 +17,7 @@ type Cluster interface {
 	Describe() Description
 	// Session makes a fresh world for a flight, calls story in it and takes the world down again. Facts that the world
 	// observes go to the recorder. In virtual time, time passes only while the story waits. A session's error is the lab's fault, never the guardrails'.
-	Session(ctx context.Context, f Flight, rec *event.Recorder, story func(context.Context, World) error) error
+	Session(ctx context.Context, f RunSpec, rec *event.Recorder, story func(context.Context, World) error) error
 }
 
 // Description names a cluster's parts.
@@ -26,8 +26,8 @@ type Description struct {
 	Versions      map[string]string
 }
 
-// Flight is what a run is asked to play.
-type Flight struct {
+// RunSpec is what a run is asked to play.
+type RunSpec struct {
 	Scenario *scenarios.Scenario
 	// Guardrails is nil for a run without any: the release goes straight to everyone.
 	Guardrails *guardrail.Set

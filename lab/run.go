@@ -12,21 +12,21 @@ import (
 // primary's pods for it; what is not there after five minutes waits for something that will not come.
 const InitLimit = 5 * time.Minute
 
-// storySource names the story as a source of facts: it sorts before those of a cluster.
-const storySource = ""
+// runSource names the story as a source of facts: it sorts before those of a cluster.
+const runSource = ""
 
-// Run plays one flight on a cluster and hands every event to sink, in order and from one goroutine at a time.
+// Play plays one flight on a cluster and hands every event to sink, in order and from one goroutine at a time.
 //
 // The log is closed by a RunEnded whatever happens, unless the process dies. Guardrails that never get ready are an outcome
 // and no error. The error is the context's when the user stopped the run, and the lab's fault otherwise.
-func Run(ctx context.Context, c Cluster, f Flight, sink func(event.Event)) error {
-	t := &teller{flight: f, rec: event.NewRecorder(sink), outcome: event.OutcomeCompleted}
-	t.note(0, started(c.Describe(), f))
-	err := c.Session(ctx, f, t.rec, t.tell)
-	return t.end(ctx, err)
+func Play(ctx context.Context, c Cluster, f RunSpec, sink func(event.Event)) error {
+	t := &runner{spec: f, rec: event.NewRecorder(sink), outcome: event.OutcomeCompleted}
+	t.record(0, started(c.Describe(), f))
+	err := c.Session(ctx, f, t.rec, t.play)
+	return t.finish(ctx, err)
 }
 
-func started(d Description, f Flight) event.RunStarted {
+func started(d Description, f RunSpec) event.RunStarted {
 	s := f.Scenario
 	var baseline string
 	if svc := s.Released(); svc != nil {
@@ -47,9 +47,9 @@ func started(d Description, f Flight) event.RunStarted {
 	}
 }
 
-// teller tells the story of one run.
-type teller struct {
-	flight  Flight
+// runner tells the story of one run.
+type runner struct {
+	spec    RunSpec
 	rec     *event.Recorder
 	outcome string
 	reason  string
@@ -57,7 +57,7 @@ type teller struct {
 	at time.Duration
 }
 
-func (t *teller) tell(ctx context.Context, w World) error {
+func (t *runner) play(ctx context.Context, w World) error {
 	defer func() { t.at = w.Now() }()
 	ready, err := t.prepare(ctx, w)
 	if err != nil || !ready {
@@ -76,9 +76,9 @@ func (t *teller) tell(ctx context.Context, w World) error {
 }
 
 // prepare applies the guardrails and tells whether they came to watch over the service.
-func (t *teller) prepare(ctx context.Context, w World) (bool, error) {
-	t.stage(w, event.StagePrepare, "")
-	if t.flight.Guardrails == nil {
+func (t *runner) prepare(ctx context.Context, w World) (bool, error) {
+	t.enterStage(w, event.StagePrepare, "")
+	if t.spec.Guardrails == nil {
 		return true, nil
 	}
 	if err := w.ApplyGuardrails(ctx); err != nil {
@@ -102,12 +102,12 @@ func notReady(phase string) string {
 	return fmt.Sprintf("the canary was in phase %s, not %s, after %v", phase, event.PhaseInitialized, InitLimit)
 }
 
-func (t *teller) baseline(ctx context.Context, w World) error {
-	t.stage(w, event.StageBaseline, "")
+func (t *runner) baseline(ctx context.Context, w World) error {
+	t.enterStage(w, event.StageBaseline, "")
 	if err := w.StartTraffic(ctx); err != nil {
 		return fmt.Errorf("start the traffic: %w", err)
 	}
-	if _, err := w.Wait(ctx, w.Now()+t.flight.Scenario.Timing.Baseline, nil); err != nil {
+	if _, err := w.Wait(ctx, w.Now()+t.spec.Scenario.Timing.Baseline, nil); err != nil {
 		return fmt.Errorf("wait for the end of the baseline: %w", err)
 	}
 	return nil
@@ -115,13 +115,13 @@ func (t *teller) baseline(ctx context.Context, w World) error {
 
 // rollout releases the version and lasts to the horizon, so that the harm of different guardrails is counted over equal
 // times.
-func (t *teller) rollout(ctx context.Context, w World) error {
-	t.stage(w, event.StageRollout, "")
-	horizon := w.Now() + t.flight.Scenario.Timing.Horizon
+func (t *runner) rollout(ctx context.Context, w World) error {
+	t.enterStage(w, event.StageRollout, "")
+	horizon := w.Now() + t.spec.Scenario.Timing.Horizon
 	if err := w.Release(ctx); err != nil {
-		return fmt.Errorf("release %s %s: %w", t.flight.Scenario.Release.Service, t.flight.Version, err)
+		return fmt.Errorf("release %s %s: %w", t.spec.Scenario.Release.Service, t.spec.Version, err)
 	}
-	if t.flight.Guardrails != nil {
+	if t.spec.Guardrails != nil {
 		decided, err := w.Wait(ctx, horizon, func() bool { return terminal(w.Phase()) })
 		if err != nil {
 			return fmt.Errorf("wait for the rollout's end: %w", err)
@@ -129,7 +129,7 @@ func (t *teller) rollout(ctx context.Context, w World) error {
 		if !decided {
 			return nil
 		}
-		t.stage(w, event.StageSettle, "the canary is in phase "+w.Phase())
+		t.enterStage(w, event.StageSettle, "the canary is in phase "+w.Phase())
 	}
 	if _, err := w.Wait(ctx, horizon, nil); err != nil {
 		return fmt.Errorf("wait for the horizon: %w", err)
@@ -139,26 +139,26 @@ func (t *teller) rollout(ctx context.Context, w World) error {
 
 func terminal(phase string) bool { return phase == event.PhaseSucceeded || phase == event.PhaseFailed }
 
-func (t *teller) stage(w World, name, reason string) {
-	t.note(w.Now(), event.Stage{Name: name, Reason: reason})
+func (t *runner) enterStage(w World, name, reason string) {
+	t.record(w.Now(), event.Stage{Name: name, Reason: reason})
 }
 
-// note lets everything that happened before stand before the fact, though it may be of the same instant.
-func (t *teller) note(at time.Duration, f event.Fact) {
+// record lets everything that happened before stand before the fact, though it may be of the same instant.
+func (t *runner) record(at time.Duration, f event.Fact) {
 	t.rec.Flush()
-	t.rec.Note(at, storySource, f)
+	t.rec.Record(at, runSource, f)
 	t.rec.Flush()
 }
 
-func (t *teller) end(ctx context.Context, err error) error {
+func (t *runner) finish(ctx context.Context, err error) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		t.outcome, t.reason = event.OutcomeInterrupted, "the run was stopped"
 		err = context.Cause(ctx)
 	case err != nil:
 		t.outcome, t.reason = event.OutcomeLabFault, err.Error()
-		err = fmt.Errorf("%s %s with seed %d: %w", t.flight.Scenario.Name, t.flight.Version, t.flight.Seed, err)
+		err = fmt.Errorf("%s %s with seed %d: %w", t.spec.Scenario.Name, t.spec.Version, t.spec.Seed, err)
 	}
-	t.note(t.at, event.RunEnded{Outcome: t.outcome, Reason: t.reason})
+	t.record(t.at, event.RunEnded{Outcome: t.outcome, Reason: t.reason})
 	return err
 }

@@ -34,7 +34,7 @@ func (s script) Describe() Description {
 	return Description{Cluster: "script", Mesh: "none", Versions: map[string]string{"script": "1"}}
 }
 
-func (s script) Session(ctx context.Context, _ Flight, rec *event.Recorder, story func(context.Context, World) error) error {
+func (s script) Session(ctx context.Context, _ RunSpec, rec *event.Recorder, story func(context.Context, World) error) error {
 	return story(ctx, &scriptWorld{script: s, rec: rec})
 }
 
@@ -88,7 +88,7 @@ func (w *scriptWorld) step(ctx context.Context, name string) error {
 		return errors.New("the script broke")
 	}
 	if name != "wait" {
-		w.rec.Note(w.now, "script", event.Deleted{Name: name})
+		w.rec.Record(w.now, "script", event.Deleted{Name: name})
 	}
 	return nil
 }
@@ -98,14 +98,14 @@ func (w *scriptWorld) StartTraffic(ctx context.Context) error    { return w.step
 func (w *scriptWorld) Release(ctx context.Context) error         { return w.step(ctx, "release") }
 func (w *scriptWorld) StopTraffic(ctx context.Context) error     { return w.step(ctx, "stop") }
 
-func flight(guarded bool) Flight {
+func flight(guarded bool) RunSpec {
 	s := &scenarios.Scenario{
 		Name:     "scripted",
 		Services: []scenarios.Service{{Name: "backend", Baseline: "v1"}},
 		Release:  scenarios.Release{Service: "backend", Faulty: "v2", Healthy: "v3"},
 		Timing:   scenarios.Timing{Baseline: time.Minute, Horizon: 10 * time.Minute},
 	}
-	f := Flight{Scenario: s, Version: "v2", Seed: 7}
+	f := RunSpec{Scenario: s, Version: "v2", Seed: 7}
 	if guarded {
 		f.Guardrails = &guardrail.Set{}
 	}
@@ -161,7 +161,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var events []event.Event
-			err := Run(t.Context(), test.cluster, flight(test.guarded), func(e event.Event) { events = append(events, e) })
+			err := Play(t.Context(), test.cluster, flight(test.guarded), func(e event.Event) { events = append(events, e) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,7 +174,7 @@ func TestRun(t *testing.T) {
 
 func TestRunStartedNamesTheFlight(t *testing.T) {
 	var first event.Fact
-	err := Run(t.Context(), script{}, flight(false), func(e event.Event) {
+	err := Play(t.Context(), script{}, flight(false), func(e event.Event) {
 		if e.Seq == 1 {
 			first = e.Fact
 		}
@@ -224,7 +224,7 @@ func lastOf(t *testing.T, s script, want error) event.RunEnded {
 	defer stop()
 	s.stop = stop
 	var last event.Fact
-	err := Run(ctx, s, flight(true), func(e event.Event) { last = e.Fact })
+	err := Play(ctx, s, flight(true), func(e event.Event) { last = e.Fact })
 	if (err == nil) != (want == nil) || err != nil && !strings.Contains(err.Error(), want.Error()) {
 		t.Fatalf("the run returned %v, want %v", err, want)
 	}
@@ -268,8 +268,8 @@ func (s *shelf) open(i int) (Log, error) {
 	return s.logs[len(s.logs)-1], nil
 }
 
-func seeds(n uint64) []Flight {
-	var fs []Flight
+func seeds(n uint64) []RunSpec {
+	var fs []RunSpec
 	for seed := uint64(1); seed <= n; seed++ {
 		f := flight(false)
 		f.Seed = seed
@@ -281,7 +281,7 @@ func seeds(n uint64) []Flight {
 func TestTrialPlaysEveryFlightOnce(t *testing.T) {
 	for _, workers := range []int{0, 1, 3, 50} {
 		s := &shelf{}
-		if err := Trial(t.Context(), Here{script{}}, seeds(20), workers, s.open); err != nil {
+		if err := PlayAll(t.Context(), InProcess{script{}}, seeds(20), workers, s.open); err != nil {
 			t.Fatal(err)
 		}
 		var played []uint64
@@ -303,7 +303,7 @@ func TestTrialPlaysEveryFlightOnce(t *testing.T) {
 
 func TestTrialStopsAfterAFault(t *testing.T) {
 	s := &shelf{refuse: 3}
-	err := Trial(t.Context(), Here{script{}}, seeds(20), 1, s.open)
+	err := PlayAll(t.Context(), InProcess{script{}}, seeds(20), 1, s.open)
 	if err == nil || !strings.Contains(err.Error(), "the disk is full") {
 		t.Errorf("the trial returned %v", err)
 	}
@@ -315,7 +315,7 @@ func TestTrialStopsAfterAFault(t *testing.T) {
 func TestTrialInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	s := &shelf{}
-	err := Trial(ctx, Here{script{cancel: "release", stop: stop}}, seeds(20), 2, s.open)
+	err := PlayAll(ctx, InProcess{script{cancel: "release", stop: stop}}, seeds(20), 2, s.open)
 	if !errors.Is(err, context.Canceled) || strings.Count(err.Error(), "\n") != 0 {
 		t.Errorf("the trial returned %q, want one context.Canceled", err)
 	}

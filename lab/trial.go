@@ -16,24 +16,24 @@ type Log interface {
 
 // Player plays one flight and hands every event to sink, in order and from one goroutine at a time.
 type Player interface {
-	Play(ctx context.Context, f Flight, sink func(event.Event)) error
+	Play(ctx context.Context, f RunSpec, sink func(event.Event)) error
 }
 
-// Here is the player that plays in this process.
-type Here struct{ Cluster }
+// InProcess is the player that plays in this process.
+type InProcess struct{ Cluster }
 
 // Play implements [Player] by [Run].
-func (h Here) Play(ctx context.Context, f Flight, sink func(event.Event)) error {
-	return Run(ctx, h.Cluster, f, sink)
+func (h InProcess) Play(ctx context.Context, f RunSpec, sink func(event.Event)) error {
+	return Play(ctx, h.Cluster, f, sink)
 }
 
-// Trial plays flights in their order, up to workers of them at the same time. Before a flight begins, open is
+// PlayAll plays flights in their order, up to workers of them at the same time. Before a flight begins, open is
 // asked for its log by the flight's index; it is called from several goroutines.
 //
 // After an error no further flight begins, those under way are played to their end, and all errors are returned. When the
 // context ends, those under way are closed as interrupted and the context's cause is returned.
-func Trial(ctx context.Context, player Player, flights []Flight, workers int, open func(int) (Log, error)) error {
-	p := &pool{player: player, open: open, flights: flights}
+func PlayAll(ctx context.Context, player Player, flights []RunSpec, workers int, open func(int) (Log, error)) error {
+	p := &pool{player: player, open: open, specs: flights}
 	var working sync.WaitGroup
 	for range min(max(workers, 1), len(flights)) {
 		working.Go(func() { p.work(ctx) })
@@ -50,7 +50,7 @@ type pool struct {
 	player Player
 	open   func(int) (Log, error)
 
-	flights []Flight
+	specs []RunSpec
 
 	mu   sync.Mutex
 	next int // index of the flight that begins next
@@ -63,14 +63,14 @@ func (p *pool) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		p.keep(ctx, p.play(ctx, i))
+		p.addError(ctx, p.play(ctx, i))
 	}
 }
 
 func (p *pool) take(ctx context.Context) (int, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.next == len(p.flights) || len(p.errs) > 0 || ctx.Err() != nil {
+	if p.next == len(p.specs) || len(p.errs) > 0 || ctx.Err() != nil {
 		return 0, false
 	}
 	p.next++
@@ -82,12 +82,12 @@ func (p *pool) play(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	err = p.player.Play(ctx, p.flights[i], log.Write)
+	err = p.player.Play(ctx, p.specs[i], log.Write)
 	return errors.Join(err, log.Close())
 }
 
-// keep collects errors, but not the many echoes of one interruption.
-func (p *pool) keep(ctx context.Context, err error) {
+// addError collects errors, but not the many echoes of one interruption.
+func (p *pool) addError(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return
 	}

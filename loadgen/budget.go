@@ -11,9 +11,9 @@ const (
 	maxRatio   = 1000
 )
 
-// ring is the state of a [Budget]: what was sent in the last TTL, in fixed slots. As in Finagle a request leaves the window with
+// budgetWindow is the state of a [Budget]: what was sent in the last TTL, in fixed slots. As in Finagle a request leaves the window with
 // its slot, between 0.9 and 1 times the TTL after it came.
-type ring struct {
+type budgetWindow struct {
 	ratio, reserve float64
 	slots          [10]tokens
 	// current is the slot that ends at end.
@@ -24,40 +24,40 @@ type ring struct {
 }
 
 // tokens counts first attempts and retries.
-type tokens struct{ first, again uint64 }
+type tokens struct{ first, retries uint64 }
 
-func newRing(b Budget, shards int) *ring {
+func newBudgetWindow(b Budget, shards int) *budgetWindow {
 	ttl := b.TTL
 	if ttl == 0 {
 		ttl = defaultTTL
 	}
-	r := &ring{ratio: b.Ratio, reserve: b.PerSecond * ttl.Seconds() / float64(shards)}
+	r := &budgetWindow{ratio: b.Ratio, reserve: b.PerSecond * ttl.Seconds() / float64(shards)}
 	r.width = ttl / time.Duration(len(r.slots))
 	r.end = r.width
 	return r
 }
 
 // deposit counts a request.
-func (r *ring) deposit(now time.Duration) {
-	r.turn(now)
+func (r *budgetWindow) deposit(now time.Duration) {
+	r.expire(now)
 	r.slots[r.current].first++
 	r.sum.first++
 }
 
 // withdraw counts a retry, unless there were too many: retries stay within ratio times the requests of the window and the reserve,
 // which is PerSecond times TTL.
-func (r *ring) withdraw(now time.Duration) bool {
-	r.turn(now)
-	if float64(r.sum.again+1) > float64(r.ratio*float64(r.sum.first))+r.reserve {
+func (r *budgetWindow) withdraw(now time.Duration) bool {
+	r.expire(now)
+	if float64(r.sum.retries+1) > float64(r.ratio*float64(r.sum.first))+r.reserve {
 		return false
 	}
-	r.slots[r.current].again++
-	r.sum.again++
+	r.slots[r.current].retries++
+	r.sum.retries++
 	return true
 }
 
-// turn empties the slots that have left the window.
-func (r *ring) turn(now time.Duration) {
+// expire empties the slots that have left the window.
+func (r *budgetWindow) expire(now time.Duration) {
 	if now < r.end {
 		return
 	}
@@ -67,7 +67,7 @@ func (r *ring) turn(now time.Duration) {
 		r.current = (r.current + 1) % len(r.slots)
 		old := &r.slots[r.current]
 		r.sum.first -= old.first
-		r.sum.again -= old.again
+		r.sum.retries -= old.retries
 		*old = tokens{}
 	}
 }

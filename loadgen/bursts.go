@@ -27,16 +27,16 @@ func (b *Bursts) peak() float64 {
 // share is the part of time that is burst.
 func (b *Bursts) share() float64 { return b.Burst.Seconds() / (b.Calm + b.Burst).Seconds() }
 
-// modulator makes paths of the two states, all of them the same. The zero value is always calm.
-type modulator struct {
+// burstModel makes paths of the two states, all of them the same. The zero value is always calm.
+type burstModel struct {
 	bursts *Bursts
 	draws  chance.Stream
 	past   chance.Stream
 }
 
-// modulation walks over a path of states. Times are seconds since the begin of traffic.
-type modulation struct {
-	*modulator
+// burstPath walks over a path of states. Times are seconds since the begin of traffic.
+type burstPath struct {
+	*burstModel
 	bursting bool
 	factor   float64
 	// until is when the state ends.
@@ -44,19 +44,19 @@ type modulation struct {
 	change uint64
 }
 
-// begin returns the path at time 0, in a state as likely as it is in the long run. What remains of it is as long as a whole
+// start returns the path at time 0, in a state as likely as it is in the long run. What remains of it is as long as a whole
 // sojourn, for the exponential distribution has no memory.
-func (m *modulator) begin() modulation {
+func (m *burstModel) start() burstPath {
 	if m.bursts == nil {
-		return modulation{factor: 1, until: forever}
+		return burstPath{factor: 1, until: forever}
 	}
-	w := modulation{modulator: m, bursting: m.draws.Unit(0) >= m.bursts.share()}
-	w.turn()
+	w := burstPath{burstModel: m, bursting: m.draws.Unit(0) >= m.bursts.share()}
+	w.flip()
 	return w
 }
 
-// turn changes the state.
-func (w *modulation) turn() {
+// flip changes the state.
+func (w *burstPath) flip() {
 	w.change++
 	w.bursting = !w.bursting
 	mean := w.bursts.Calm
@@ -73,20 +73,20 @@ const maxHistory = 1 << 16
 // history is the path before time 0, backwards. A chain of two states looks the same in both directions (Kelly: Reversibility
 // and Stochastic Networks, 1979, chapter 1), so it is made like the path that follows.
 type history struct {
-	path modulation
+	path burstPath
 	// ends are the ages at which states end, seen backwards.
 	ends []float64
 	// first is the state at time 0.
 	first bool
 }
 
-func (m *modulator) history() *history {
+func (m *burstModel) history() *history {
 	if m.bursts == nil {
 		return nil
 	}
-	now := m.begin()
-	h := &history{first: now.bursting, path: modulation{modulator: &modulator{bursts: m.bursts, draws: m.past}, bursting: !now.bursting}}
-	h.path.turn()
+	now := m.start()
+	h := &history{first: now.bursting, path: burstPath{burstModel: &burstModel{bursts: m.bursts, draws: m.past}, bursting: !now.bursting}}
+	h.path.flip()
 	h.ends = append(h.ends, h.path.until)
 	return h
 }
@@ -98,7 +98,7 @@ func (h *history) bursting(age time.Duration, word uint64) bool {
 		if len(h.ends) == maxHistory {
 			return chance.Unit(word) < h.path.bursts.share()
 		}
-		h.path.turn()
+		h.path.flip()
 		h.ends = append(h.ends, h.path.until)
 	}
 	changes, _ := slices.BinarySearchFunc(h.ends, age.Seconds(), func(end, at float64) int {

@@ -28,7 +28,7 @@ func (c Curve) segments() []segment {
 		slope := (c.Ramp.To - c.Ramp.From) / over
 		return []segment{{0, over, c.Ramp.From, slope}, {over, forever, c.Ramp.To, 0}}
 	case len(c.Steps) > 0:
-		return stairs(c.Steps)
+		return stepSegments(c.Steps)
 	case c.Spike != nil:
 		s := c.Spike
 		begin, end := s.At.Seconds(), s.At.Seconds()+s.For.Seconds() // their sum may be no duration
@@ -40,8 +40,8 @@ func (c Curve) segments() []segment {
 	}
 }
 
-// stairs makes segments of steps. Before the first step the rate is 0.
-func stairs(steps []Step) []segment {
+// stepSegments makes segments of steps. Before the first step the rate is 0.
+func stepSegments(steps []Step) []segment {
 	list := []segment{{to: forever}}
 	for _, s := range steps {
 		at := s.At.Seconds()
@@ -129,9 +129,9 @@ func (g segment) area(d float64) float64 {
 	return float64(d * (g.rate + float64(g.slope*d/2)))
 }
 
-// reach is the inverse of area, seen from a time within the segment: the time at which another `work` expected arrivals
+// inverseArea is the inverse of area, seen from a time within the segment: the time at which another `work` expected arrivals
 // have passed since `from`. Where the segment does not hold so many, ok is false and left is what remains of work.
-func (g segment) reach(from, work float64) (at, left float64, ok bool) {
+func (g segment) inverseArea(from, work float64) (at, left float64, ok bool) {
 	rate := g.rate + float64(g.slope*(from-g.from))
 	rest := segment{from: from, to: g.to, rate: rate, slope: g.slope}
 	if rate == 0 && g.slope == 0 {

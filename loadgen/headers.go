@@ -8,24 +8,24 @@ import (
 	"coalmine/loadgen/chance"
 )
 
-// userMark stands for the user's number in the value of a header or cookie.
-const userMark = "{user}"
+// userPlaceholder stands for the user's number in the value of a header or cookie.
+const userPlaceholder = "{user}"
 
 // PerUser tells whether headers or cookies of a cohort differ between its users.
 func (p *Plan) PerUser(cohort uint16) bool { return p.workload.Cohorts[cohort].perUser() }
 
 func (c Cohort) perUser() bool {
-	marked := func(x Pair) bool { return strings.Contains(x.Value, userMark) }
+	marked := func(x Pair) bool { return strings.Contains(x.Value, userPlaceholder) }
 	return c.ShuffleCookies && len(c.Cookies) > 1 || slices.ContainsFunc(c.Headers, marked) ||
 		slices.ContainsFunc(c.Cookies, marked)
 }
 
-// keepSteadyHeaders computes the headers of cohorts whose users all send the same.
-func (p *Plan) keepSteadyHeaders() {
-	p.steady = make([][]Pair, len(p.workload.Cohorts))
+// computeFixedHeaders computes the headers of cohorts whose users all send the same.
+func (p *Plan) computeFixedHeaders() {
+	p.fixedHeaders = make([][]Pair, len(p.workload.Cohorts))
 	for i, c := range p.workload.Cohorts {
 		if !c.perUser() {
-			p.steady[i] = p.headers(c, 0)
+			p.fixedHeaders[i] = p.headers(c, 0)
 		}
 	}
 }
@@ -36,13 +36,13 @@ func (p *Plan) Headers(cohort uint16, user uint32) []Pair {
 	if c := p.workload.Cohorts[cohort]; c.perUser() {
 		return p.headers(c, user)
 	}
-	return p.steady[cohort]
+	return p.fixedHeaders[cohort]
 }
 
 func (p *Plan) headers(c Cohort, user uint32) []Pair {
 	list := make([]Pair, 0, len(c.Headers)+1)
 	for _, h := range c.Headers {
-		list = append(list, h.of(user))
+		list = append(list, h.expand(user))
 	}
 	if len(c.Cookies) > 0 {
 		list = append(list, Pair{cookieHeader, p.cookieLine(c, user)})
@@ -50,10 +50,10 @@ func (p *Plan) headers(c Cohort, user uint32) []Pair {
 	return list
 }
 
-// of replaces the user mark.
-func (x Pair) of(user uint32) Pair {
-	if strings.Contains(x.Value, userMark) {
-		x.Value = strings.ReplaceAll(x.Value, userMark, strconv.FormatUint(uint64(user), 10))
+// expand replaces the user mark.
+func (x Pair) expand(user uint32) Pair {
+	if strings.Contains(x.Value, userPlaceholder) {
+		x.Value = strings.ReplaceAll(x.Value, userPlaceholder, strconv.FormatUint(uint64(user), 10))
 	}
 	return x
 }
@@ -68,7 +68,7 @@ func (p *Plan) cookieLine(c Cohort, user uint32) string {
 		if i > 0 {
 			line.WriteString("; ")
 		}
-		x := c.Cookies[at].of(user)
+		x := c.Cookies[at].expand(user)
 		line.WriteString(x.Name + "=" + x.Value)
 	}
 	return line.String()
@@ -81,7 +81,7 @@ func (p *Plan) cookieOrder(c Cohort, user uint32) []int {
 		order[i] = i
 	}
 	for i := len(order) - 1; c.ShuffleCookies && i > 0; i-- {
-		j := chance.Below(p.order.Bits(uint64(user)*maxPairs+uint64(i)), uint64(i)+1)
+		j := chance.Below(p.cookieShuffle.Bits(uint64(user)*maxPairs+uint64(i)), uint64(i)+1)
 		order[i], order[j] = order[j], order[i]
 	}
 	return order
@@ -101,7 +101,7 @@ func (p *Plan) Header(cohort uint16, user uint32, name string) string {
 func (p *Plan) Cookie(cohort uint16, user uint32, name string) string {
 	for _, c := range p.workload.Cohorts[cohort].Cookies {
 		if c.Name == name {
-			return c.of(user).Value
+			return c.expand(user).Value
 		}
 	}
 	return ""

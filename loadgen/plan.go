@@ -19,30 +19,30 @@ type Plan struct {
 	seed     uint64
 	duration time.Duration
 	segments []segment
-	bursts   modulator
-	// alone is the share of the requests outside of sessions, and cohorts deals them.
-	alone   float64
-	cohorts alias
+	bursts   burstModel
+	// singleShare is the share of the requests outside of sessions, and cohorts deals them.
+	singleShare float64
+	cohorts     alias
 	// By cohort: mixes, of those outside of sessions; users; stocks, nil without items.
-	mixes  []mix
-	users  []userRange
-	stocks []*stock
-	// marked routes have an item in their path. itemised and sequential are set where any cohort has items, or takes them in
+	mixes       []mix
+	users       []userRange
+	itemPickers []*itemPicker
+	// hasItem routes have an item in their path. itemised and sequential are set where any cohort has items, or takes them in
 	// sequence.
-	marked               []bool
-	itemised, sequential bool
-	// visitors are the cohorts with sessions.
-	visitors []*visitor
+	hasItem               []bool
+	usesItems, sequential bool
+	// sessionCohorts are the cohorts with sessions.
+	sessionCohorts []*sessionCohort
 	// log is what is replayed; nil for a plan of draws.
-	log *replayed
+	log *replayLog
 	// only has the cohorts whose arrivals are played; nil for all.
 	only []bool
-	// steady holds the headers of cohorts whose users all send the same.
-	steady [][]Pair
+	// fixedHeaders holds the headers of cohorts whose users all send the same.
+	fixedHeaders [][]Pair
 
 	// Streams of draws, read by candidate number (gaps, thin), by number among the requests outside of sessions (cohort, route,
 	// user, item), by sequence number (busters) or by user (order).
-	gaps, thin, cohort, route, user, item, order, busters chance.Stream
+	gaps, thin, cohort, route, user, item, cookieShuffle, cacheBusters chance.Stream
 }
 
 // mix is a cohort's choice among routes.
@@ -57,7 +57,7 @@ func (m *mix) draw(word uint64) uint16 { return m.routes[m.table.draw(word)] }
 // userRange is a contiguous range of user numbers. A fresh one gives each arrival, or session, a user of its own.
 type userRange struct {
 	first, count uint32
-	fresh        bool
+	perArrival   bool
 }
 
 // NewPlan returns the plan of a workload: a pure function of workload, seed and duration. A longer duration extends the
@@ -74,24 +74,24 @@ func NewPlan(w Workload, seed uint64, d time.Duration) (*Plan, error) {
 		workload: w.withDefaults(), seed: seed, duration: d, segments: w.Rate.segments(), users: w.userRanges(),
 		gaps: chance.New(seed, "loadgen.gaps"), thin: chance.New(seed, "loadgen.thin"),
 		cohort: chance.New(seed, "loadgen.cohort"), route: chance.New(seed, "loadgen.route"),
-		user: chance.New(seed, "loadgen.user"), order: chance.New(seed, "loadgen.cookies"),
-		item: chance.New(seed, "loadgen.item"), busters: chance.New(seed, "loadgen.busters"),
-		bursts: modulator{w.Bursts, chance.New(seed, "loadgen.bursts"), chance.New(seed, "loadgen.bursts.past")},
+		user: chance.New(seed, "loadgen.user"), cookieShuffle: chance.New(seed, "loadgen.cookies"),
+		item: chance.New(seed, "loadgen.item"), cacheBusters: chance.New(seed, "loadgen.busters"),
+		bursts: burstModel{w.Bursts, chance.New(seed, "loadgen.bursts"), chance.New(seed, "loadgen.bursts.past")},
 	}
 	if w.Replay != nil {
 		if err := p.replay(); err != nil {
 			return nil, err
 		}
 	} else {
-		p.keepCohorts()
-		p.keepRoutes()
+		p.compileCohorts()
+		p.compileRoutes()
 	}
-	p.keepSteadyHeaders()
+	p.computeFixedHeaders()
 	return p, nil
 }
 
-// keepCohorts compiles what the cohorts ask for.
-func (p *Plan) keepCohorts() {
+// compileCohorts compiles what the cohorts ask for.
+func (p *Plan) compileCohorts() {
 	shares, w, numbers := make([]float64, len(p.workload.Cohorts)), &p.workload, map[string]int{}
 	for i, r := range w.Routes {
 		numbers[r.Name] = i
@@ -100,28 +100,28 @@ func (p *Plan) keepCohorts() {
 	for i, c := range w.Cohorts {
 		switch {
 		case c.Session != nil && c.Share > 0:
-			p.visitors = append(p.visitors, newVisitor(w, i, numbers, p.seed))
+			p.sessionCohorts = append(p.sessionCohorts, newSessionCohort(w, i, numbers, p.seed))
 		case c.Session == nil:
 			shares[i] = c.Share
-			p.alone += c.Share
+			p.singleShare += c.Share
 			p.mixes[i] = c.mix(numbers)
 		}
-		p.stocks = append(p.stocks, newStock(c.Items))
-		p.itemised = p.itemised || c.Items != nil
+		p.itemPickers = append(p.itemPickers, newItemPicker(c.Items))
+		p.usesItems = p.usesItems || c.Items != nil
 		p.sequential = p.sequential || c.Items != nil && c.Items.Sequential
 	}
-	if len(p.visitors) == 0 {
-		p.alone = 1 // but for rounding it is
+	if len(p.sessionCohorts) == 0 {
+		p.singleShare = 1 // but for rounding it is
 	}
-	if p.alone > 0 {
+	if p.singleShare > 0 {
 		p.cohorts = newAlias(shares)
 	}
 }
 
-// keepRoutes finds the paths with items.
-func (p *Plan) keepRoutes() {
+// compileRoutes finds the paths with items.
+func (p *Plan) compileRoutes() {
 	for _, r := range p.workload.Routes {
-		p.marked = append(p.marked, strings.Contains(r.Path, itemMark))
+		p.hasItem = append(p.hasItem, strings.Contains(r.Path, itemPlaceholder))
 	}
 }
 
@@ -171,7 +171,7 @@ func (w Workload) userRanges() []userRange {
 	for i, c := range w.Cohorts {
 		if c.Users == 0 {
 			span := (math.MaxUint32 - next) / fresh
-			ranges[i] = userRange{first: uint32(next), count: uint32(span), fresh: true}
+			ranges[i] = userRange{first: uint32(next), count: uint32(span), perArrival: true}
 			next, fresh = next+span, fresh-1
 		}
 	}
@@ -234,10 +234,10 @@ func (p *Plan) Digest() string {
 		line = binary.LittleEndian.AppendUint32(line, a.User)
 		line = binary.LittleEndian.AppendUint16(line, a.Cohort)
 		line = binary.LittleEndian.AppendUint16(line, a.Route)
-		if len(p.visitors) > 0 {
+		if len(p.sessionCohorts) > 0 {
 			line = binary.LittleEndian.AppendUint32(line, a.Session)
 		}
-		if p.itemised || p.log != nil {
+		if p.usesItems || p.log != nil {
 			line = binary.LittleEndian.AppendUint32(line, a.Item)
 		}
 		if p.log != nil {

@@ -9,19 +9,19 @@ import (
 // process is a Poisson process whose rate is a part of the curve's, point by point.
 type process struct {
 	plan *Plan
-	// per is how much of the curve's work passes for a point of expected work 1: the inverse of the part.
-	per        float64
+	// invShare is how much of the curve's work passes for a point of expected work 1: the inverse of the part.
+	invShare   float64
 	gaps, thin chance.Stream
 	// now is the time of the last candidate in seconds, in segment number segment.
 	now     float64
 	segment int
-	state   modulation
+	state   burstPath
 	// candidate numbers the points before thinning.
 	candidate uint64
 }
 
 func (p *Plan) process(part float64, gaps, thin chance.Stream) process {
-	return process{plan: p, per: 1 / part, gaps: gaps, thin: thin, state: p.bursts.begin()}
+	return process{plan: p, invShare: 1 / part, gaps: gaps, thin: thin, state: p.bursts.start()}
 }
 
 // next returns the time of the next point; false at the end of the plan.
@@ -31,7 +31,7 @@ func (c *process) next() (at time.Duration, ok bool) {
 		if at >= c.plan.duration {
 			return 0, false
 		}
-		if share := c.plan.workload.Rate.accept(c.now); share < 1 && !c.thin.Hits(c.candidate-1, share) {
+		if share := c.plan.workload.Rate.accept(c.now); share < 1 && !c.thin.Bernoulli(c.candidate-1, share) {
 			continue
 		}
 		return at, true
@@ -43,14 +43,14 @@ func (c *process) next() (at time.Duration, ok bool) {
 // Çinlar: Introduction to Stochastic Processes, 1975, chapter 4.7). It returns false when there is none within the plan.
 func (c *process) step() bool {
 	p := c.plan
-	work, end := chance.Exponential(c.gaps.Bits(c.candidate))*c.per, p.duration.Seconds()
+	work, end := chance.Exponential(c.gaps.Bits(c.candidate))*c.invShare, p.duration.Seconds()
 	c.candidate++
 	for ok := false; ; {
 		stretch := p.segments[c.segment]
 		stretch.to = min(stretch.to, c.state.until)
 		stretch.rate *= c.state.factor
 		stretch.slope *= c.state.factor
-		c.now, work, ok = stretch.reach(c.now, work)
+		c.now, work, ok = stretch.inverseArea(c.now, work)
 		if ok && c.now < end {
 			return true
 		}
@@ -60,7 +60,7 @@ func (c *process) step() bool {
 		}
 		switch {
 		case c.now >= c.state.until:
-			c.state.turn()
+			c.state.flip()
 		case c.segment == len(p.segments)-1:
 			return false
 		default:

@@ -12,8 +12,8 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// replayed is a log as arrivals. Arrival and line number Seq belong together.
-type replayed struct {
+// replayLog is a log as arrivals. Arrival and line number Seq belong together.
+type replayLog struct {
 	arrivals []Arrival
 	lines    []*accesslog.Line
 }
@@ -31,7 +31,7 @@ func (p *Plan) replay() error {
 		}
 		return fmt.Errorf("replay: the log %q has no requests; nothing can be played", log.Log)
 	}
-	r := &replayed{lines: inOrder(log.Lines)}
+	r := &replayLog{lines: inOrder(log.Lines)}
 	for _, l := range r.lines {
 		if !strings.HasPrefix(l.Target, "/") || !isToken(l.Method) {
 			return fmt.Errorf("replay: line %d of the log %q asks for %.60q by %.20q, which is no path or no method; leave the line out",
@@ -148,8 +148,8 @@ func (m matcher) has(l *accesslog.Line) bool {
 		(m.path == nil || m.path.MatchString(path)) && (m.referer == nil || m.referer.MatchString(l.Referer))
 }
 
-// caller tells users of a log apart.
-type caller struct {
+// clientKey tells users of a log apart.
+type clientKey struct {
 	cohort                  uint16
 	client, user, userAgent string
 }
@@ -157,10 +157,10 @@ type caller struct {
 // findUsers numbers users in the order in which they appear, those of one cohort after those of the one before.
 func (p *Plan) findUsers() {
 	p.users = make([]userRange, len(p.workload.Cohorts))
-	callers := map[caller]uint32{}
+	callers := map[clientKey]uint32{}
 	for i := range p.log.arrivals {
 		a, l := &p.log.arrivals[i], p.log.lines[i]
-		who := caller{a.Cohort, l.Client, l.User, l.UserAgent}
+		who := clientKey{a.Cohort, l.Client, l.User, l.UserAgent}
 		number, known := callers[who]
 		if !known {
 			number = p.users[a.Cohort].count
@@ -189,7 +189,7 @@ func (p *Plan) line(a Arrival) *accesslog.Line {
 }
 
 // count is the number of arrivals before a time.
-func (r *replayed) count(end time.Duration) int {
+func (r *replayLog) count(end time.Duration) int {
 	n, _ := slices.BinarySearchFunc(r.arrivals, end, func(a Arrival, end time.Duration) int { return cmp.Compare(a.At, end) })
 	return n
 }

@@ -27,8 +27,8 @@ func (p *Plan) Target(a Arrival) string {
 		return l.Target
 	}
 	path, buster := p.workload.Routes[a.Route].Path, p.workload.Cohorts[a.Cohort].CacheBuster
-	if p.marked[a.Route] {
-		path = strings.ReplaceAll(path, itemMark, strconv.FormatUint(uint64(a.Item), 10))
+	if p.hasItem[a.Route] {
+		path = strings.ReplaceAll(path, itemPlaceholder, strconv.FormatUint(uint64(a.Item), 10))
 	}
 	if buster == "" {
 		return path
@@ -38,5 +38,5 @@ func (p *Plan) Target(a Arrival) string {
 		separator = "&"
 	}
 	// The words of a stream differ from each other, because its function of the counter is one-to-one.
-	return path + separator + buster + "=" + strconv.FormatUint(p.busters.Bits(a.Seq), 16)
+	return path + separator + buster + "=" + strconv.FormatUint(p.cacheBusters.Bits(a.Seq), 16)
 }

@@ -11,20 +11,22 @@ import "coalmine/loadgen/chance"
 // the mean λ·(length-1)·E(T), and k is geometric. What is left of a session is as long as a whole one, for the geometric
 // distribution has no memory. In bursts there are more starts: sessions are drawn at the rate of a burst, and those that began in
 // calm times are thinned.
-func (s *visits) resume(i int, before *history) {
-	v := s.plan.visitors[i]
-	expected := v.underWay(s.plan.workload.Rate.At(0) * s.plan.workload.Bursts.peak())
+func (s *activeSessions) resume(i int, before *history) {
+	v := s.plan.sessionCohorts[i]
+	expected := v.active(s.plan.workload.Rate.At(0) * s.plan.workload.Bursts.peak())
 	sum := 0.0
 	for n := uint64(0); ; n++ {
 		if sum += chance.Exponential(v.count.Bits(n)); sum >= expected {
 			return
 		}
-		s.pick(i, chance.Stream(v.past.Bits(n)), before)
+		s.drawOngoing(i, chance.Stream(v.past.Bits(n)), before)
 	}
 }
 
-// underWay is the mean number of sessions that are between two of their requests, at a rate of requests of the whole workload.
-func (v *visitor) underWay(rate float64) float64 { return rate * v.part * v.thoughts * v.pause.mean() }
+// active is the mean number of sessions that are between two of their requests, at a rate of requests of the whole workload.
+func (v *sessionCohort) active(rate float64) float64 {
+	return rate * v.perRequest * v.meanThinks * v.think.mean()
+}
 
 // Words of the past of a session, and of each step of it.
 const (
@@ -36,24 +38,24 @@ const (
 	wordsOfPast
 )
 
-// pick draws a session that is under way, and adds it unless that turns out to be over.
-func (s *visits) pick(i int, past chance.Stream, before *history) {
-	v := s.plan.visitors[i]
-	age, whole, ok := v.pause.ongoing(past.Bits(longWord), past.Bits(partWord))
+// drawOngoing draws a session that is under way, and adds it unless that turns out to be over.
+func (s *activeSessions) drawOngoing(i int, past chance.Stream, before *history) {
+	v := s.plan.sessionCohorts[i]
+	age, whole, ok := v.think.ongoing(past.Bits(longWord), past.Bits(partWord))
 	rest := whole - age
 	page := v.start.draw(past.Bits(wordsOfPast))
 	for k := range v.length(past.Bits(doneWord)) { // the last round is the think time that is under way
 		step := wordsOfPast + 1 + 2*uint64(k)
 		page = v.follow(page, past.Bits(step))
 		if before != nil && k > 0 {
-			age += v.pause.draw(past.Bits(step + 1))
+			age += v.think.draw(past.Bits(step + 1))
 		}
 	}
 	if before != nil && !before.bursting(age, past.Bits(oldWord)) {
 		ok = ok && chance.Unit(past.Bits(thinWord))*s.plan.workload.Bursts.Factor < 1
 	}
 	if ok {
-		draws := chance.Stream(v.session.Bits(s.begun[i]))
-		s.add(i, rest, visit{draws: draws, left: v.length(draws.Bits(lengthWord)), page: page, visitor: uint16(i)})
+		draws := chance.Stream(v.session.Bits(s.started[i]))
+		s.add(i, rest, activeSession{draws: draws, remaining: v.length(draws.Bits(lengthWord)), page: page, cohort: uint16(i)})
 	}
 }

@@ -20,7 +20,7 @@ type policy struct {
 	jitter    float64
 	// on has a bit for each status.
 	on     [statuses / 64]uint64
-	budget *ring // nil for no bound
+	budget *budgetWindow // nil for no bound
 }
 
 // statuses is over every HTTP status.
@@ -29,8 +29,8 @@ const statuses = 640
 // maxAttempts bounds the attempts of a policy.
 const maxAttempts = 10
 
-// retries tells whether any cohort has a policy.
-func (p *Plan) retries() bool {
+// hasRetries tells whether any cohort has a policy.
+func (p *Plan) hasRetries() bool {
 	return slices.ContainsFunc(p.workload.Cohorts, func(c Cohort) bool { return c.Retry != nil })
 }
 
@@ -60,22 +60,22 @@ func newPolicy(c *Retry, shards int) *policy {
 		p.on[status/64] |= 1 << (status % 64)
 	}
 	if c.Budget != nil {
-		p.budget = newRing(*c.Budget, shards)
+		p.budget = newBudgetWindow(*c.Budget, shards)
 	}
 	return p
 }
 
-// First notes that an arrival was sent for the first time, at a time since the begin of traffic: it adds to the budget.
-func (r *Retries) First(a Arrival, at time.Duration) {
+// RecordFirst notes that an arrival was sent for the first time, at a time since the begin of traffic: it adds to the budget.
+func (r *Retries) RecordFirst(a Arrival, at time.Duration) {
 	if p := r.policies[a.Cohort]; p != nil && p.budget != nil {
 		p.budget.deposit(at)
 	}
 }
 
-// Again decides whether an attempt (from 0) that ended at a time with a status (0: no answer) is made again, and when. The
+// ShouldRetry decides whether an attempt (from 0) that ended at a time with a status (0: no answer) is made again, and when. The
 // wait's jitter is a function of seed, Seq and attempt. A true answer is spent from the budget. Times of calls should not fall,
 // but for a little: what is late counts as now.
-func (r *Retries) Again(a Arrival, attempt int, status uint16, ended time.Duration) (at time.Duration, again bool) {
+func (r *Retries) ShouldRetry(a Arrival, attempt int, status uint16, ended time.Duration) (at time.Duration, again bool) {
 	p := r.policies[a.Cohort]
 	if p == nil || status >= statuses || p.on[status/64]&(1<<(status%64)) == 0 || attempt+1 >= p.attempts {
 		return 0, false

@@ -22,7 +22,7 @@ func TestWaitsAreACappedExponential(t *testing.T) {
 	r := loadgen.NewRetries(newPlan(t, stubborn(policy), 1, time.Second))
 	var waits []time.Duration
 	for attempt := range 7 {
-		if at, again := r.Again(loadgen.Arrival{}, attempt, 503, time.Minute); again {
+		if at, again := r.ShouldRetry(loadgen.Arrival{}, attempt, 503, time.Minute); again {
 			waits = append(waits, (at-time.Minute)/time.Millisecond)
 		}
 	}
@@ -40,8 +40,8 @@ func TestJitterIsUniformOverItsShare(t *testing.T) {
 		var below int
 		for seq := range uint64(n) {
 			a := loadgen.Arrival{Seq: seq}
-			at, _ := r.Again(a, 0, 0, 0)
-			if same, _ := again.Again(a, 0, 0, 0); same != at {
+			at, _ := r.ShouldRetry(a, 0, 0, 0)
+			if same, _ := again.ShouldRetry(a, 0, 0, 0); same != at {
 				t.Fatalf("wait %v, then %v", at, same)
 			}
 			if least := base - time.Duration(share*float64(base)); at < least || at > base {
@@ -64,11 +64,11 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		policy.On = c.on
 		r := loadgen.NewRetries(newPlan(t, stubborn(policy), 1, time.Second))
 		for status := range uint16(1000) {
-			if _, again := r.Again(loadgen.Arrival{}, 0, status, 0); again != slices.Contains(c.again, status) {
+			if _, again := r.ShouldRetry(loadgen.Arrival{}, 0, status, 0); again != slices.Contains(c.again, status) {
 				t.Errorf("%s: status %d tried again: %t", name, status, again)
 			}
 		}
-		if _, again := r.Again(loadgen.Arrival{Cohort: 1}, 0, 503, 0); again {
+		if _, again := r.ShouldRetry(loadgen.Arrival{Cohort: 1}, 0, 503, 0); again {
 			t.Error("a cohort without policy tries again")
 		}
 	}
@@ -100,11 +100,11 @@ func TestBudgetBoundsRetries(t *testing.T) {
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			now += time.Duration(rapid.Int64Range(0, int64(b.TTL)/3).Draw(t, "gap"))
 			if rapid.Bool().Draw(t, "first") {
-				r.First(loadgen.Arrival{}, now)
+				r.RecordFirst(loadgen.Arrival{}, now)
 				sent = append(sent, now)
 				continue
 			}
-			_, ok := r.Again(loadgen.Arrival{}, 0, 503, now)
+			_, ok := r.ShouldRetry(loadgen.Arrival{}, 0, 503, now)
 			reserve := b.PerSecond * b.TTL.Seconds()
 			if most := b.Ratio*within(sent, b.TTL) + reserve; ok && within(again, b.TTL*9/10)+1 > most+1e-9 {
 				t.Fatalf("a retry over the budget of %g", most)
@@ -125,7 +125,7 @@ func TestShardsDivideTheReserve(t *testing.T) {
 	for count, want := range map[int]int{0: 40, 1: 40, 4: 10} {
 		r, n := loadgen.NewShardRetries(p, loadgen.Shard{Index: 1, Count: count}), 0
 		for range 100 {
-			if _, ok := r.Again(loadgen.Arrival{}, 0, 503, 0); ok {
+			if _, ok := r.ShouldRetry(loadgen.Arrival{}, 0, 503, 0); ok {
 				n++
 			}
 		}
@@ -143,8 +143,8 @@ func BenchmarkRetries(b *testing.B) {
 			r := loadgen.NewRetries(p)
 			for i := 0; b.Loop(); i++ {
 				a, now := loadgen.Arrival{Seq: uint64(i), Cohort: cohort}, time.Duration(i)*time.Millisecond
-				r.First(a, now)
-				r.Again(a, 0, 503, now)
+				r.RecordFirst(a, now)
+				r.ShouldRetry(a, 0, 503, now)
 			}
 		})
 	}

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// itemMark stands for the number of an item in the path of a route.
-const itemMark = "{item}"
+// itemPlaceholder stands for the number of an item in the path of a route.
+const itemPlaceholder = "{item}"
 
 // Router tells which route a request to one service is for. It is compiled, for servers that ask for each request, and may be
 // used by several goroutines at once.
 type Router struct {
-	exact  map[string][]option // by path
-	items  shelf
-	prefix shelf
+	exact  map[string][]routeCandidate // by path
+	items  prefixIndex
+	prefix prefixIndex
 }
 
-// option is a route that a path may be for.
-type option struct {
+// routeCandidate is a route that a path may be for.
+type routeCandidate struct {
 	route  int
 	method string
 	// rank is how far the route's service is from the one that is asked: 0 the same, 1 the default one, 2 another.
@@ -30,20 +30,20 @@ type option struct {
 // noRank is worse than every rank.
 const noRank = 3
 
-// shelf holds options by what their path begins with.
-type shelf struct {
+// prefixIndex holds options by what their path begins with.
+type prefixIndex struct {
 	lengths []int // of the beginnings, longest first
-	options map[string][]option
+	options map[string][]routeCandidate
 }
 
 // Router compiles the routes for a service. Routes of that service go before those without one, and these before those of other
 // services, to which a request may be passed on; an empty service prefers none.
 func (w *Workload) Router(service string) *Router {
-	r := &Router{exact: map[string][]option{}, items: newShelf(), prefix: newShelf()}
+	r := &Router{exact: map[string][]routeCandidate{}, items: newShelf(), prefix: newShelf()}
 	for i, route := range w.Routes {
-		o := option{route: i, method: cmp.Or(route.Method, defaultMethod), rank: rankOf(route.Service, service)}
+		o := routeCandidate{route: i, method: cmp.Or(route.Method, defaultMethod), rank: rankOf(route.Service, service)}
 		path, _, _ := strings.Cut(route.Path, "?")
-		if begin, tail, ok := strings.Cut(path, itemMark); ok {
+		if begin, tail, ok := strings.Cut(path, itemPlaceholder); ok {
 			o.tail = tail
 			r.items.add(begin, o)
 		} else if begin, ok := strings.CutSuffix(path, "*"); ok {
@@ -52,9 +52,9 @@ func (w *Workload) Router(service string) *Router {
 			r.exact[path] = append(r.exact[path], o)
 		}
 	}
-	order(r.exact)
-	r.items.close()
-	r.prefix.close()
+	sortCandidates(r.exact)
+	r.items.sort()
+	r.prefix.sort()
 	return r
 }
 
@@ -69,27 +69,27 @@ func rankOf(have, asked string) int {
 	return 2
 }
 
-// order puts the best option first. Routes that differ in nothing stay in the workload's order.
-func order(options map[string][]option) {
+// sortCandidates puts the best option first. Routes that differ in nothing stay in the workload's order.
+func sortCandidates(options map[string][]routeCandidate) {
 	for _, list := range options {
-		slices.SortStableFunc(list, func(a, b option) int {
+		slices.SortStableFunc(list, func(a, b routeCandidate) int {
 			return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(len(b.tail), len(a.tail)))
 		})
 	}
 }
 
-func newShelf() shelf { return shelf{options: map[string][]option{}} }
+func newShelf() prefixIndex { return prefixIndex{options: map[string][]routeCandidate{}} }
 
-func (s *shelf) add(begin string, o option) {
+func (s *prefixIndex) add(begin string, o routeCandidate) {
 	if s.options[begin] == nil && !slices.Contains(s.lengths, len(begin)) {
 		s.lengths = append(s.lengths, len(begin))
 	}
 	s.options[begin] = append(s.options[begin], o)
 }
 
-func (s *shelf) close() {
+func (s *prefixIndex) sort() {
 	slices.SortFunc(s.lengths, func(a, b int) int { return b - a })
-	order(s.options)
+	sortCandidates(s.options)
 }
 
 // Route returns the index of the route for a method and a path; false for none. Exact paths go before those with an item, and
@@ -99,15 +99,15 @@ func (r *Router) Route(method, path string) (route int, ok bool) {
 	if i := strings.IndexByte(path, '?'); i >= 0 {
 		path = path[:i]
 	}
-	best := option{rank: noRank}
+	best := routeCandidate{rank: noRank}
 	method = cmp.Or(method, defaultMethod)
-	best.beat(r.exact[path], method, func(*option) bool { return true })
+	best.better(r.exact[path], method, func(*routeCandidate) bool { return true })
 	for _, n := range r.items.lengths {
 		if best.rank == 0 {
 			break
 		}
 		if n <= len(path) {
-			best.beat(r.items.options[path[:n]], method, func(o *option) bool { return o.isItem(path[n:]) })
+			best.better(r.items.options[path[:n]], method, func(o *routeCandidate) bool { return o.isItem(path[n:]) })
 		}
 	}
 	for _, n := range r.prefix.lengths {
@@ -115,7 +115,7 @@ func (r *Router) Route(method, path string) (route int, ok bool) {
 			break
 		}
 		if n <= len(path) {
-			best.beat(r.prefix.options[path[:n]], method, func(*option) bool { return true })
+			best.better(r.prefix.options[path[:n]], method, func(*routeCandidate) bool { return true })
 		}
 	}
 	if best.rank == noRank && method == "HEAD" {
@@ -124,8 +124,8 @@ func (r *Router) Route(method, path string) (route int, ok bool) {
 	return best.route, best.rank < noRank
 }
 
-// beat takes the first of an ordered list that fits, if it is better.
-func (o *option) beat(list []option, method string, fits func(*option) bool) {
+// better takes the first of an ordered list that fits, if it is better.
+func (o *routeCandidate) better(list []routeCandidate, method string, fits func(*routeCandidate) bool) {
 	for i := range list {
 		if other := &list[i]; other.method == method && other.rank < o.rank && fits(other) {
 			*o = *other
@@ -135,7 +135,7 @@ func (o *option) beat(list []option, method string, fits func(*option) bool) {
 }
 
 // isItem tells whether the rest of a path is an item and the option's tail.
-func (o *option) isItem(rest string) bool {
+func (o *routeCandidate) isItem(rest string) bool {
 	item, ok := strings.CutSuffix(rest, o.tail)
 	return ok && item != "" && strings.IndexByte(item, '/') < 0
 }

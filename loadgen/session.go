@@ -2,15 +2,15 @@ package loadgen
 
 import "coalmine/loadgen/chance"
 
-// visitor is a cohort with sessions, ready for use. All draws of a session come from a stream of its own, so that sessions do not
+// sessionCohort is a cohort with sessions, ready for use. All draws of a session come from a stream of its own, so that sessions do not
 // depend on what happens around them.
-type visitor struct {
+type sessionCohort struct {
 	cohort uint16
-	// part is the number of sessions for each request of the curve.
-	part float64
-	// stay makes lengths of exponential draws. thoughts is the mean number of think times.
-	stay, thoughts float64
-	pause          pause
+	// perRequest is the number of sessions for each request of the curve.
+	perRequest float64
+	// lengths makes lengths of exponential draws. thoughts is the mean number of think times.
+	lengths, meanThinks float64
+	think               thinkDist
 	// start weighs first pages, next those that follow a page; nil begins anew.
 	start *mix
 	next  []*mix
@@ -19,18 +19,18 @@ type visitor struct {
 	gaps, thin, session, count, past chance.Stream
 }
 
-// newVisitor compiles the session of a cohort. The streams have the cohort's name, so that its sessions stay the same when
+// newSessionCohort compiles the session of a cohort. The streams have the cohort's name, so that its sessions stay the same when
 // others come and go.
-func newVisitor(w *Workload, cohort int, numbers map[string]int, seed uint64) *visitor {
+func newSessionCohort(w *Workload, cohort int, numbers map[string]int, seed uint64) *sessionCohort {
 	c := &w.Cohorts[cohort]
 	s := c.Session
 	stream := func(of string) chance.Stream { return chance.New(seed, "loadgen.session."+of+"/"+c.Name) }
-	v := &visitor{
-		cohort: uint16(cohort), part: c.Share / s.Length, thoughts: s.Length - 1, pause: s.Think.pause(), next: make([]*mix, len(w.Routes)),
+	v := &sessionCohort{
+		cohort: uint16(cohort), perRequest: c.Share / s.Length, meanThinks: s.Length - 1, think: s.Think.compile(), next: make([]*mix, len(w.Routes)),
 		gaps: stream("gaps"), thin: stream("thin"), session: stream("draws"), count: stream("count"), past: stream("past"),
 	}
 	if s.Length > 1 {
-		v.stay = -1 / chance.Log(1-1/s.Length)
+		v.lengths = -1 / chance.Log(1-1/s.Length)
 	}
 	start := newMix(numbers, s.Start)
 	v.start = &start
@@ -43,10 +43,12 @@ func newVisitor(w *Workload, cohort int, numbers map[string]int, seed uint64) *v
 
 // length makes the number of requests of a session, or of those that are left to one under way: it is geometric, which is an
 // exponential draw rounded up. A draw comes of 52 bits, so it is under 37 and a length at most 37 times its mean, plus one.
-func (v *visitor) length(word uint64) uint32 { return 1 + uint32(chance.Exponential(word)*v.stay) }
+func (v *sessionCohort) length(word uint64) uint32 {
+	return 1 + uint32(chance.Exponential(word)*v.lengths)
+}
 
 // follow makes the page after a page.
-func (v *visitor) follow(page uint16, word uint64) uint16 {
+func (v *sessionCohort) follow(page uint16, word uint64) uint16 {
 	m := v.start
 	if next := v.next[page]; next != nil {
 		m = next

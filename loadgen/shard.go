@@ -44,11 +44,11 @@ func (p *Plan) Only(cohort func(c *Cohort) bool) *Plan {
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", max(s.Index, 1), max(s.Count, 1)) }
 
 // Has tells whether a user's requests are the shard's.
-func (s Shard) Has(user uint32) bool { return s.has(shards(), user) }
+func (s Shard) Has(user uint32) bool { return s.contains(newShardStream(), user) }
 
-// shards is the stream that deals users to shards. It is the same for all plans, so that a user stays with a shard.
-func shards() chance.Stream { return chance.New(0, "loadgen.shard") }
+// newShardStream is the stream that deals users to shards. It is the same for all plans, so that a user stays with a shard.
+func newShardStream() chance.Stream { return chance.New(0, "loadgen.shard") }
 
-func (s Shard) has(deal chance.Stream, user uint32) bool {
+func (s Shard) contains(deal chance.Stream, user uint32) bool {
 	return s.Count <= 1 || chance.Below(deal.Bits(uint64(user)), uint64(s.Count)) == uint64(s.Index-1)
 }

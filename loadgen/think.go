@@ -9,8 +9,8 @@ import (
 // maxThink is the longest think time: that of [chance.Lognormal].
 const maxThink = 24 * time.Hour
 
-// pause is a distribution of think times.
-type pause interface {
+// thinkDist is a distribution of think times.
+type thinkDist interface {
 	// draw makes a think time of a word.
 	draw(word uint64) time.Duration
 	// mean is the expected think time in seconds, or more.
@@ -20,58 +20,58 @@ type pause interface {
 	ongoing(long, part uint64) (passed, whole time.Duration, ok bool)
 }
 
-// pause compiles a distribution that is valid.
-func (t Think) pause() pause {
+// compile compiles a distribution that is valid.
+func (t Think) compile() thinkDist {
 	switch {
 	case t.Lognormal != nil:
-		l := lognormalPause{Lognormal: chance.NewLognormal(t.Lognormal.P50, t.Lognormal.P99), median: float64(t.Lognormal.P50)}
+		l := lognormalDist{Lognormal: chance.NewLognormal(t.Lognormal.P50, t.Lognormal.P99), median: float64(t.Lognormal.P50)}
 		if t.Lognormal.P99 > t.Lognormal.P50 {
 			l.sigma = chance.Log(float64(t.Lognormal.P99)/l.median) / chance.Z99
 		}
 		return l
 	case t.Pareto != nil:
-		return newParetoPause(*t.Pareto)
+		return newParetoDist(*t.Pareto)
 	}
-	return constantPause(t.Constant)
+	return constantDist(t.Constant)
 }
 
-// constantPause is one time.
-type constantPause time.Duration
+// constantDist is one time.
+type constantDist time.Duration
 
-func (c constantPause) draw(uint64) time.Duration { return time.Duration(c) }
-func (c constantPause) mean() float64             { return time.Duration(c).Seconds() }
+func (c constantDist) draw(uint64) time.Duration { return time.Duration(c) }
+func (c constantDist) mean() float64             { return time.Duration(c).Seconds() }
 
-func (c constantPause) ongoing(_, part uint64) (passed, whole time.Duration, ok bool) {
+func (c constantDist) ongoing(_, part uint64) (passed, whole time.Duration, ok bool) {
 	return time.Duration(chance.Unit(part) * float64(c)), time.Duration(c), true
 }
 
-// lognormalPause is cut at maxThink, of which mean takes no notice.
-type lognormalPause struct {
+// lognormalDist is cut at maxThink, of which mean takes no notice.
+type lognormalDist struct {
 	chance.Lognormal
 	median, sigma float64
 }
 
-func (l lognormalPause) draw(word uint64) time.Duration { return l.Draw(word) }
+func (l lognormalDist) draw(word uint64) time.Duration { return l.Draw(word) }
 
-func (l lognormalPause) mean() float64 {
+func (l lognormalDist) mean() float64 {
 	return l.median / float64(time.Second) * chance.Exp(float64(l.sigma*l.sigma/2))
 }
 
 // ongoing draws a time with a probability in proportion to its length, which is lognormal too, with μ + σ² for μ (Patil, Rao:
 // Weighted distributions and size-biased sampling, Biometrics 34, 1978), and an instant in it. Where that is after the cut the
 // time was over.
-func (l lognormalPause) ongoing(long, part uint64) (passed, whole time.Duration, ok bool) {
+func (l lognormalDist) ongoing(long, part uint64) (passed, whole time.Duration, ok bool) {
 	shift := float64(l.sigma * (l.sigma + chance.Normal(long)))
 	length := l.median * chance.Exp(shift)
 	at := chance.Unit(part) * length
 	return time.Duration(min(at, float64(maxThink))), time.Duration(min(length, float64(maxThink))), at < float64(maxThink)
 }
 
-// paretoPause is cut at longest. Times are in ns.
-type paretoPause struct{ shortest, alpha, longest, average float64 }
+// paretoDist is cut at longest. Times are in ns.
+type paretoDist struct{ shortest, alpha, longest, average float64 }
 
-func newParetoPause(t ParetoThink) paretoPause {
-	p := paretoPause{shortest: float64(t.Min), alpha: t.Alpha, longest: float64(t.Max)}
+func newParetoDist(t ParetoThink) paretoDist {
+	p := paretoDist{shortest: float64(t.Min), alpha: t.Alpha, longest: float64(t.Max)}
 	tail := (1 - power(p.shortest/p.longest, p.alpha-1)) / (p.alpha - 1)
 	p.average = p.shortest * (1 + tail)
 	return p
@@ -80,19 +80,19 @@ func newParetoPause(t ParetoThink) paretoPause {
 // power is x^y for a positive, normal x.
 func power(x, y float64) float64 { return chance.Exp(float64(y * chance.Log(x))) }
 
-func (p paretoPause) draw(word uint64) time.Duration { return p.over(p.shortest, word) }
+func (p paretoDist) draw(word uint64) time.Duration { return p.over(p.shortest, word) }
 
 // over makes a time of those that are longer than another.
-func (p paretoPause) over(least float64, word uint64) time.Duration {
+func (p paretoDist) over(least float64, word uint64) time.Duration {
 	length := least * chance.Exp(chance.Exponential(word)/p.alpha)
 	return time.Duration(min(length, p.longest))
 }
 
-func (p paretoPause) mean() float64 { return p.average / float64(time.Second) }
+func (p paretoDist) mean() float64 { return p.average / float64(time.Second) }
 
 // ongoing inverts the distribution of the time that has passed, whose density is 1-F over the mean (Cox: Renewal Theory, 1962,
 // chapter 5), and draws the whole from those that are longer.
-func (p paretoPause) ongoing(long, part uint64) (passed, whole time.Duration, ok bool) {
+func (p paretoDist) ongoing(long, part uint64) (passed, whole time.Duration, ok bool) {
 	at := chance.Unit(part) * p.average
 	if at > p.shortest {
 		rest := 1 - float64((at/p.shortest-1)*(p.alpha-1))

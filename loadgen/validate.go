@@ -57,7 +57,7 @@ func (w Workload) Validate() error {
 		w.checkShares(&f)
 		w.checkItems(&f)
 		if len(f) == 0 {
-			w.checkUnderWay(&f)
+			w.checkActiveSessions(&f)
 		}
 	}
 	return errors.Join(f...)
@@ -113,7 +113,7 @@ func checkRoutes(f *findings, routes []Route, replay bool) {
 // checkPath wants a request target in origin form (RFC 9112, section 3.2.1), in which {item} and a star at the end may stand.
 func checkPath(f *findings, path, text string, replay bool) {
 	before, _, _ := strings.Cut(text, "?")
-	plain := strings.ReplaceAll(text, itemMark, "")
+	plain := strings.ReplaceAll(text, itemPlaceholder, "")
 	star := strings.HasSuffix(before, "*")
 	switch strange := strings.IndexFunc(plain, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`#{}`, r) }); {
 	case !strings.HasPrefix(text, "/"):
@@ -122,9 +122,9 @@ func checkPath(f *findings, path, text string, replay bool) {
 		f.add(path, "%q has a brace; {item} is the only mark that a path can have, and other braces are written %%7B and %%7D", text)
 	case strange >= 0:
 		f.add(path, "%q has %q, which a request cannot ask for; write it as %%%02X", text, plain[strange], plain[strange])
-	case strings.Count(before, itemMark) > 1:
+	case strings.Count(before, itemPlaceholder) > 1:
 		f.add(path, "%q has {item} more than once before its query", text)
-	case star && strings.Contains(before, itemMark):
+	case star && strings.Contains(before, itemPlaceholder):
 		f.add(path, "%q has {item} and ends in *; take one of them", text)
 	case star && !replay:
 		f.add(path, "%q ends in *, which stands for what a log has; without replay, write out a path", text)

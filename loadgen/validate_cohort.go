@@ -124,7 +124,7 @@ func (c *Cohort) checkItems(f *findings, path string, routes map[string]Route) {
 	}
 	names := c.asks()
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if names[name] && strings.Contains(routes[name].Path, itemMark) {
+		if names[name] && strings.Contains(routes[name].Path, itemPlaceholder) {
 			f.add(path, "is missing: the path of route %q has {item}; say how many items there are", name)
 			return
 		}

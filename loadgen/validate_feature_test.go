@@ -168,8 +168,8 @@ func FuzzWorkload(f *testing.F) {
 				t.Fatalf("after %v: %+v; users from %d, %d of them; %s", last, a, first, count, p.Target(a))
 			}
 			last = a.At
-			retries.First(a, a.At)
-			if at, again := retries.Again(a, 0, 503, a.At); again && at < a.At {
+			retries.RecordFirst(a, a.At)
+			if at, again := retries.ShouldRetry(a, 0, 503, a.At); again && at < a.At {
 				t.Fatalf("a retry at %v after %v", at, a.At)
 			}
 		}

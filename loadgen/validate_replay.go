@@ -61,7 +61,7 @@ func (c *Cohort) checkReplayed(f *findings, path string) {
 	if c.Match != nil {
 		_, err := c.Match.compile()
 		for _, e := range err {
-			f.add(path+".match."+e.part, "%v; write a regular expression as in Go (RE2)", e.err)
+			f.add(path+".match."+e.field, "%v; write a regular expression as in Go (RE2)", e.err)
 		}
 	}
 }
@@ -71,8 +71,8 @@ type matcher struct{ userAgent, user, path, referer *regexp.Regexp }
 
 // partError is what is wrong with a part of a LogMatch.
 type partError struct {
-	part string
-	err  error
+	field string
+	err   error
 }
 
 // compile returns the parts that have no error.

@@ -10,9 +10,9 @@ import (
 // Bounds of sessions. Those that are under way are in memory, some 60 B each, and a plan begins with drawing the steps that they
 // have made.
 const (
-	maxLength   = 1000
-	maxUnderWay = 1 << 20
-	maxSteps    = 1 << 24
+	maxLength         = 1000
+	maxActiveSessions = 1 << 20
+	maxSteps          = 1 << 24
 )
 
 func (s *Session) check(f *findings, path string, routes map[string]Route) {
@@ -83,8 +83,8 @@ func checkThink(f *findings, path string, d, least time.Duration) {
 	}
 }
 
-// checkUnderWay bounds the sessions that are under way at once, of a workload that is valid.
-func (w Workload) checkUnderWay(f *findings) {
+// checkActiveSessions bounds the sessions that are under way at once, of a workload that is valid.
+func (w Workload) checkActiveSessions(f *findings) {
 	sessions, steps := 0.0, 0.0
 	for i := range w.Cohorts {
 		c := &w.Cohorts[i]
@@ -92,13 +92,13 @@ func (w Workload) checkUnderWay(f *findings) {
 			continue
 		}
 		starts := w.Rate.peak() * w.Bursts.peak() * c.Share / c.Session.Length
-		here := float64(starts * (c.Session.Length - 1) * c.Session.Think.pause().mean())
+		here := float64(starts * (c.Session.Length - 1) * c.Session.Think.compile().mean())
 		sessions += here
 		steps += float64(here * c.Session.Length)
-		if !(sessions <= maxUnderWay) || !(steps <= maxSteps) {
+		if !(sessions <= maxActiveSessions) || !(steps <= maxSteps) {
 			f.add(fmt.Sprintf("cohorts[%d].session", i), "some %.0f sessions would be under way at once, of %g requests each; there may be %d of them, "+
 				"with %d requests together: lower the rate, the share, the length or the think time",
-				here, c.Session.Length, maxUnderWay, maxSteps)
+				here, c.Session.Length, maxActiveSessions, maxSteps)
 			return
 		}
 	}

@@ -68,7 +68,7 @@ const endless = time.Duration(math.MaxInt64)
 // case.
 func (v Virtual) Play(ctx context.Context, p *Plan, serve func(a Arrival, attempt int, at time.Duration) Answer) (*Tally, error) {
 	run := &play{Virtual: v, tally: newTally(p, max(v.Versions, len(v.Names), 1)), serve: serve}
-	if p.retries() {
+	if p.hasRetries() {
 		run.retries = NewShardRetries(p, v.Shard)
 	}
 	seen := 0
@@ -85,7 +85,7 @@ func (v Virtual) Play(ctx context.Context, p *Plan, serve func(a Arrival, attemp
 		}
 		run.tally.requests++
 		if run.retries != nil {
-			run.retries.First(a, a.At)
+			run.retries.RecordFirst(a, a.At)
 		}
 		if err := run.send(run.place(a)); err != nil {
 			return run.tally, err
@@ -166,7 +166,7 @@ func (r *play) answered(due appointment) {
 	var next time.Duration
 	c.Final = true
 	if r.retries != nil {
-		at, again := r.retries.Again(c.Arrival, int(c.Attempt), c.Answer.Status, due.at)
+		at, again := r.retries.ShouldRetry(c.Arrival, int(c.Attempt), c.Answer.Status, due.at)
 		next, c.Final = at, !again || at < due.at // a time beyond the last one has none after it
 	}
 	r.inFlight--

@@ -41,13 +41,13 @@ func plainly(p *loadgen.Plan, serve func(loadgen.Arrival, int, time.Duration) lo
 		c := first.c
 		if first.kind != answer {
 			if first.kind == arrival {
-				r.First(c.Arrival, first.at)
+				r.RecordFirst(c.Arrival, first.at)
 			}
 			c.Answer = serve(c.Arrival, int(c.Attempt), c.Sent)
 			list = append(list, happening{c.At(), answer, c})
 			continue
 		}
-		at, again := r.Again(c.Arrival, int(c.Attempt), c.Answer.Status, first.at)
+		at, again := r.ShouldRetry(c.Arrival, int(c.Attempt), c.Answer.Status, first.at)
 		c.Final = !again
 		done = append(done, c)
 		if again {

@@ -27,21 +27,21 @@ func TestEverythingIsPinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []string{place.Linkerd, place.Standin} {
+	for _, m := range []string{place.Linkerd, place.TestMesh} {
 		for _, image := range pins.Images(m) {
 			if _, tag, ok := strings.Cut(image[strings.LastIndex(image, "/"):], ":"); !ok || tag == "latest" {
 				t.Errorf("mesh %s: image %s has no version", m, image)
 			}
 		}
 	}
-	if n := len(pins.Images(place.Standin)); n != 2 {
+	if n := len(pins.Images(place.TestMesh)); n != 2 {
 		t.Errorf("the stand-in's mesh takes %d foreign images, want Prometheus's and Flagger's", n)
 	}
 }
 
 // TestFilesAgreeWithPlace fills in every file for both meshes, and looks for what package place names.
 func TestFilesAgreeWithPlace(t *testing.T) {
-	for _, m := range []string{place.Linkerd, place.Standin} {
+	for _, m := range []string{place.Linkerd, place.TestMesh} {
 		p := manifests.Params{Mesh: m, Image: place.Image + ":x", Roots: "roots: \"\n", IssuerCert: "cert\n", IssuerKey: "key\n"}
 		for _, folder := range []string{"cluster", "flagger", "linkerd", "prometheus", "standin"} {
 			text, err := manifests.Folder(folder, p)
@@ -64,13 +64,13 @@ func TestFilesAgreeWithPlace(t *testing.T) {
 	for _, d := range documents(t, "cluster/namespaces.yaml") {
 		names = append(names, d["metadata"].(map[string]any)["name"].(string))
 	}
-	if want := []string{place.Lab, place.Mesh, place.Viz, place.Flagger}; !slices.Equal(names, want) {
+	if want := []string{place.LabNamespace, place.MeshNamespace, place.VizNamespace, place.FlaggerNamespace}; !slices.Equal(names, want) {
 		t.Errorf("namespaces %v, want %v", names, want)
 	}
 	for _, d := range documents(t, "prometheus/standin.yaml") {
 		meta := d["metadata"].(map[string]any)
-		if ns, ok := meta["namespace"]; ok && ns != place.Viz {
-			t.Errorf("%s %s is in namespace %s, want %s", d["kind"], meta["name"], ns, place.Viz)
+		if ns, ok := meta["namespace"]; ok && ns != place.VizNamespace {
+			t.Errorf("%s %s is in namespace %s, want %s", d["kind"], meta["name"], ns, place.VizNamespace)
 		}
 		if d["kind"] != "Service" {
 			continue
@@ -122,7 +122,7 @@ func TestVizScrapesTheSame(t *testing.T) {
 
 // TestOnlyLinkerdLetsFlaggerInByPolicy looks at the value: without Linkerd's CRDs its policies cannot be applied.
 func TestOnlyLinkerdLetsFlaggerInByPolicy(t *testing.T) {
-	for m, want := range map[string]bool{place.Linkerd: true, place.Standin: false} {
+	for m, want := range map[string]bool{place.Linkerd: true, place.TestMesh: false} {
 		values, err := manifests.Values(manifests.Flagger, manifests.Params{Mesh: m})
 		if err != nil {
 			t.Fatal(err)
@@ -135,7 +135,7 @@ func TestOnlyLinkerdLetsFlaggerInByPolicy(t *testing.T) {
 
 func documents(t *testing.T, name string) []map[string]any {
 	t.Helper()
-	text, err := manifests.Render(name, manifests.Params{Mesh: place.Standin})
+	text, err := manifests.Render(name, manifests.Params{Mesh: place.TestMesh})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ type job struct {
 
 func jobs(t *testing.T) map[string]job {
 	t.Helper()
-	text, err := manifests.Render("prometheus/config.yaml", manifests.Params{Mesh: place.Standin})
+	text, err := manifests.Render("prometheus/config.yaml", manifests.Params{Mesh: place.TestMesh})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func (j job) scraped(p pod, series map[string]string) (map[string]string, bool) 
 
 // standinLabels are those that an injector gives to a pod of a Deployment.
 func standinLabels(deployment string) map[string]string {
-	return map[string]string{place.WorkloadLabel: place.Mesh, place.ProxyDeploymentLabel: deployment}
+	return map[string]string{place.WorkloadLabel: place.MeshNamespace, place.ProxyDeploymentLabel: deployment}
 }
 
 func asMap(ls []mesh.Label) map[string]string {
@@ -248,7 +248,7 @@ func asMap(ls []mesh.Label) map[string]string {
 func TestSeriesOfServicesAreLabelledAsInTheSim(t *testing.T) {
 	template := map[string]string{"app": "backend-primary", "version": "v1", "pod-template-hash": "5d8f7", "example.com/tier": "core"}
 	p := pod{
-		namespace: place.Develop, name: "backend-primary-5d8f7-x2x9z", replicaSet: "backend-primary-5d8f7", phase: "Running",
+		namespace: place.DevelopNamespace, name: "backend-primary-5d8f7-x2x9z", replicaSet: "backend-primary-5d8f7", phase: "Running",
 		labels: standinLabels("backend-primary"), container: "backend", portName: "http-metrics", port: place.MetricsPort,
 	}
 	maps.Copy(p.labels, template)
@@ -267,7 +267,7 @@ func TestSeriesOfServicesAreLabelledAsInTheSim(t *testing.T) {
 func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
 	template := map[string]string{"app": "backend", "version": "v1", "pod-template-hash": "5d8f7", "namespace": "lies", "job": "lies", "pod": "lies"}
 	p := pod{
-		namespace: place.Develop, name: "backend-5d8f7-x2x9z", replicaSet: "backend-5d8f7", phase: "Pending",
+		namespace: place.DevelopNamespace, name: "backend-5d8f7-x2x9z", replicaSet: "backend-5d8f7", phase: "Pending",
 		labels: standinLabels("backend"), container: place.ProxyContainer, portName: "", port: place.AdminPort,
 	}
 	maps.Copy(p.labels, template)
@@ -279,7 +279,7 @@ func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
 	want := asMap(mesh.PodLabels("linkerd-proxy", p.namespace, p.name, "backend", template))
 	maps.Copy(want, series)
 	want["le"] = "100"
-	want["control_plane_ns"] = place.Mesh // Linkerd's has it too; the sim's pods have no such label
+	want["control_plane_ns"] = place.MeshNamespace // Linkerd's has it too; the sim's pods have no such label
 	if !maps.Equal(got, want) {
 		t.Errorf("\ngot  %v\nwant %v", got, want)
 	}
@@ -287,7 +287,7 @@ func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
 
 func TestFlaggersSeriesAreLabelledAsInTheSim(t *testing.T) {
 	p := pod{
-		namespace: place.Flagger, name: "flagger-1-a", replicaSet: "flagger-1", phase: "Running",
+		namespace: place.FlaggerNamespace, name: "flagger-1-a", replicaSet: "flagger-1", phase: "Running",
 		labels: map[string]string{"app.kubernetes.io/name": "flagger"}, container: "flagger", portName: "http", port: 8080,
 	}
 	series := map[string]string{"__name__": "flagger_canary_weight", "name": "backend", "namespace": "develop", "workload": "backend"}
@@ -300,7 +300,7 @@ func TestFlaggersSeriesAreLabelledAsInTheSim(t *testing.T) {
 }
 
 func TestOtherPortsAndDeadPodsAreNotScraped(t *testing.T) {
-	alive := pod{namespace: place.Develop, name: "a-1-b", replicaSet: "a-1", phase: "Running", labels: standinLabels("a")}
+	alive := pod{namespace: place.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", labels: standinLabels("a")}
 	targets := map[string]func(*pod){
 		"users' port":        func(p *pod) { p.container, p.portName, p.port = "a", "http", 8080 },
 		"proxy's other port": func(p *pod) { p.container, p.port = place.ProxyContainer, place.InboundPort },
@@ -325,7 +325,7 @@ func TestOtherPortsAndDeadPodsAreNotScraped(t *testing.T) {
 
 func TestBoundsAreWrittenAsInTheSim(t *testing.T) {
 	p := pod{
-		namespace: place.Develop, name: "a-1-b", replicaSet: "a-1", phase: "Running", container: "a", portName: "http-metrics", port: place.MetricsPort,
+		namespace: place.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", container: "a", portName: "http-metrics", port: place.MetricsPort,
 	}
 	for scraped, want := range map[string]string{"0.005": "0.005", "1.0": "1", "10.0": "10", "50000.0": "50000", "2.5": "2.5", "+Inf": "+Inf"} {
 		got, _ := jobs(t)["apps"].scraped(p, map[string]string{"__name__": "x_bucket", "le": scraped})

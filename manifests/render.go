@@ -17,8 +17,8 @@ import (
 
 // Meshes, as in package place.
 const (
-	Linkerd = "linkerd"
-	Standin = "standin"
+	Linkerd  = "linkerd"
+	TestMesh = "standin"
 )
 
 // Params are what files are filled in with.
@@ -31,8 +31,8 @@ type Params struct {
 	Roots, IssuerCert, IssuerKey string
 }
 
-// view is what a template sees: the parameters, and the versions.
-type view struct {
+// templateData is what a template sees: the parameters, and the versions.
+type templateData struct {
 	Params
 	Pins Pins
 }
@@ -43,7 +43,7 @@ func Render(name string, p Params) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := render(name, view{p, pins}, 0)
+	text, err := render(name, templateData{p, pins}, 0)
 	return []byte(text), err
 }
 
@@ -66,7 +66,7 @@ func Folder(name string, p Params) ([]byte, error) {
 
 // Values are those that a chart is to be rendered with.
 func Values(chart string, p Params) (map[string]any, error) {
-	name := path.Join(folder(chart), chart+".values.yaml")
+	name := path.Join(chartFolder(chart), chart+".values.yaml")
 	text, err := Render(name, p)
 	if err != nil {
 		return nil, err
@@ -78,21 +78,21 @@ func Values(chart string, p Params) (map[string]any, error) {
 	return values, nil
 }
 
-// folder of the files about a chart.
-func folder(chart string) string {
+// chartFolder of the files about a chart.
+func chartFolder(chart string) string {
 	folder, _, _ := strings.Cut(chart, "-")
 	return folder
 }
 
-// deepest bounds how files include one another.
-const deepest = 8
+// maxDepth bounds how files include one another.
+const maxDepth = 8
 
-func render(name string, v view, depth int) (string, error) {
+func render(name string, v templateData, depth int) (string, error) {
 	text, err := files.ReadFile(name)
 	if err != nil {
 		return "", fmt.Errorf("manifests: %w", err)
 	}
-	if depth > deepest {
+	if depth > maxDepth {
 		return "", fmt.Errorf("manifests: %s: files include one another without end", name)
 	}
 	functions := template.FuncMap{

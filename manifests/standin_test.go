@@ -30,7 +30,7 @@ import (
 // standin are the stand-in's objects as the API server would read them, by kind and name. Fields that it does not know are errors.
 func standin(t *testing.T) map[string]any {
 	t.Helper()
-	text, err := manifests.Folder("standin", manifests.Params{Mesh: place.Standin, Image: "coalmine.dev/coalmine:x", Roots: "roots\n"})
+	text, err := manifests.Folder("standin", manifests.Params{Mesh: place.TestMesh, Image: "coalmine.dev/coalmine:x", Roots: "roots\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func standin(t *testing.T) map[string]any {
 func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
 	objects := standin(t)
 	service := objects["Service "+place.ControlService].(*corev1.Service)
-	if service.Namespace != place.Mesh || service.Spec.Ports[0].Port != place.ControlPort {
+	if service.Namespace != place.MeshNamespace || service.Spec.Ports[0].Port != place.ControlPort {
 		t.Errorf("Service %s/%s:%d", service.Namespace, service.Name, service.Spec.Ports[0].Port)
 	}
 	deployment := objects["Deployment "+place.ControlService].(*appsv1.Deployment)
@@ -76,14 +76,14 @@ func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
 		t.Errorf("image %q, environment %v", c.Image, c.Env)
 	}
 	webhook := objects["MutatingWebhookConfiguration coalmine-standin-injector"].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
-	if to := webhook.ClientConfig.Service; to.Name != place.ControlService || to.Namespace != place.Mesh || *to.Path != wire.PathInject || *to.Port != place.ControlPort {
+	if to := webhook.ClientConfig.Service; to.Name != place.ControlService || to.Namespace != place.MeshNamespace || *to.Path != wire.PathInject || *to.Port != place.ControlPort {
 		t.Errorf("the webhook leads to %+v", to)
 	}
 	if got := string(webhook.ClientConfig.CABundle); got != "roots\n" {
 		t.Errorf("caBundle %q, want the roots", got)
 	}
 	out := webhook.NamespaceSelector.MatchExpressions[0].Values
-	if *webhook.FailurePolicy != admissionv1.Fail || !slices.Contains(out, place.Mesh) || !slices.Contains(out, metav1.NamespaceSystem) {
+	if *webhook.FailurePolicy != admissionv1.Fail || !slices.Contains(out, place.MeshNamespace) || !slices.Contains(out, metav1.NamespaceSystem) {
 		t.Errorf("failure policy %s, namespaces left out %v: the cluster could not come up", *webhook.FailurePolicy, out)
 	}
 }

@@ -30,7 +30,7 @@ func TestVersionsAreReadStrictly(t *testing.T) {
 }
 
 func TestFilesDoNotIncludeOneAnotherWithoutEnd(t *testing.T) {
-	if _, err := render("cluster/namespaces.yaml", view{}, deepest+1); err == nil {
+	if _, err := render("cluster/namespaces.yaml", templateData{}, maxDepth+1); err == nil {
 		t.Error("no bound")
 	}
 }

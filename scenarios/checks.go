@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-func (c *check) text(at field, s string) {
+func (c *validator) text(at fieldPath, s string) {
 	if strings.TrimSpace(s) == "" {
 		c.add(at, "is empty: write a text")
 	}
 }
 
 // label asks for a DNS label (RFC 1123): the name becomes a Kubernetes object's.
-func (c *check) label(at field, s string) {
+func (c *validator) label(at fieldPath, s string) {
 	if !IsLabel(s) {
 		c.add(at, "%q is no name for a Kubernetes object: write a-z, 0-9 and -, at most 63, beginning with a letter", s)
 	}
@@ -28,25 +28,25 @@ func IsLabel(s string) bool {
 	})
 }
 
-func (c *check) port(at field, n int) {
+func (c *validator) port(at fieldPath, n int) {
 	if n < 1 || n > 65535 {
 		c.add(at, "is %d: write a port from 1 to 65535", n)
 	}
 }
 
-func (c *check) replicas(at field, n int) {
+func (c *validator) replicas(at fieldPath, n int) {
 	if n < 1 || n > maxReplicas {
 		c.add(at, "is %d: write 1 to %d", n, maxReplicas)
 	}
 }
 
-func (c *check) knownAll(at field, what string, names, known []string) {
+func (c *validator) knownAll(at fieldPath, what string, names, known []string) {
 	for i, name := range names {
-		c.known(at.at(i), what, name, known)
+		c.known(at.child(i), what, name, known)
 	}
 }
 
-func (c *check) known(at field, what, name string, known []string) {
+func (c *validator) known(at fieldPath, what, name string, known []string) {
 	if slices.Contains(known, name) {
 		return
 	}
@@ -58,7 +58,7 @@ func (c *check) known(at field, what, name string, known []string) {
 }
 
 // calls checks that services call services, and never in a circle.
-func (c *check) calls() {
+func (c *validator) calls() {
 	callees := map[string][]string{}
 	for i, svc := range c.scenario.Services {
 		for _, version := range keys(svc.Versions) {
@@ -68,7 +68,7 @@ func (c *check) calls() {
 				if callee == "" {
 					continue
 				}
-				at := field{"services", i, "versions", version, "behaviour", "routes", route, "calls"}
+				at := fieldPath{"services", i, "versions", version, "behaviour", "routes", route, "calls"}
 				c.known(at, "service", callee, c.serviceNames())
 				callees[svc.Name] = append(callees[svc.Name], callee)
 				if reaches(callees, callee, svc.Name) {

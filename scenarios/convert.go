@@ -74,10 +74,10 @@ func workloadFromV1alpha1(w *v1alpha1.Workload) *Workload {
 	return &Workload{Name: w.Metadata.Name, Summary: w.Spec.Summary, Traffic: w.Spec.Workload, Objectives: w.Spec.Objectives}
 }
 
-// inV1alpha1 says where a field of the internal form stands in the wire form.
-func inV1alpha1(f field) field {
+// wirePath says where a field of the internal form stands in the wire form.
+func wirePath(f fieldPath) fieldPath {
 	if f[0] == "name" {
-		return field{"metadata"}.at(f...)
+		return fieldPath{"metadata"}.child(f...)
 	}
-	return field{"spec"}.at(f...)
+	return fieldPath{"spec"}.child(f...)
 }

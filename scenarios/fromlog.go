@@ -31,7 +31,7 @@ func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
 		return nil, Problems{{File: name, Message: err.Error()}}
 	}
 	w := &Workload{
-		Name:    labelOf(filepath.Base(name)),
+		Name:    nameFromFile(filepath.Base(name)),
 		Summary: fmt.Sprintf("Replays %s, a log of the %s format.", filepath.Base(name), log.Format),
 		Traffic: loadgen.Workload{
 			Routes: routesOf(log.Lines), Cohorts: cohortsOf(log.Lines),
@@ -41,7 +41,7 @@ func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
 	}
 	var problems Problems
 	for _, p := range w.problems() {
-		problems = append(problems, Problem{File: name, Field: p.at.String(), Message: p.message})
+		problems = append(problems, Problem{File: name, Field: p.path.String(), Message: p.message})
 	}
 	if len(problems) > 0 {
 		return nil, problems
@@ -49,8 +49,8 @@ func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
 	return w, nil
 }
 
-// labelOf makes a name out of a file's.
-func labelOf(file string) string {
+// nameFromFile makes a name out of a file's.
+func nameFromFile(file string) string {
 	stem, _, _ := strings.Cut(strings.ToLower(file), ".")
 	if stem = regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(stem, "-"); IsLabel(stem) {
 		return stem
@@ -67,7 +67,7 @@ type logRoute struct{ method, path string }
 // routesOf returns the most frequent kinds of requests.
 func routesOf(lines []accesslog.Line) []loadgen.Route {
 	counts := map[logRoute]int{}
-	fold := newFolder()
+	fold := newPathTemplater()
 	for i := range lines {
 		path, _, _ := strings.Cut(lines[i].Target, "?")
 		if path, ok := fold.path(path); ok {
@@ -96,15 +96,15 @@ func (r logRoute) route() loadgen.Route {
 	return loadgen.Route{Name: r.method + " " + r.path, Method: r.method, Path: r.path}
 }
 
-// folder turns paths with identifiers in them into those of routes.
-type folder struct{ identifier *regexp.Regexp }
+// pathTemplater turns paths with identifiers in them into those of routes.
+type pathTemplater struct{ identifier *regexp.Regexp }
 
-func newFolder() folder {
-	return folder{regexp.MustCompile(`^(?:[0-9]+|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,64}))$`)}
+func newPathTemplater() pathTemplater {
+	return pathTemplater{regexp.MustCompile(`^(?:[0-9]+|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,64}))$`)}
 }
 
 // path returns the path of the route; false for one that a route cannot have.
-func (f folder) path(path string) (string, bool) {
+func (f pathTemplater) path(path string) (string, bool) {
 	if strings.HasSuffix(path, "*") || strings.ContainsFunc(path, func(r rune) bool { return r > '~' || strings.ContainsRune("#{}", r) }) {
 		return "", false
 	}

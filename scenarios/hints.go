@@ -68,7 +68,7 @@ func SplitBriefing(text string) Briefing {
 				continue
 			}
 		case heading && level == 3 && in:
-			b.Hints = append(b.Hints, Hint{Title: plainTitle(title)})
+			b.Hints = append(b.Hints, Hint{Title: withoutNumber(title)})
 			continue
 		}
 		switch n := len(b.Hints); {
@@ -91,8 +91,8 @@ func headingOf(line string) (level int, title string) {
 	return len(line) - len(title), strings.TrimSpace(title)
 }
 
-// plainTitle takes the number off a heading: "2. What to change" and "Level 2" are the second one anyway.
-func plainTitle(title string) string {
+// withoutNumber takes the number off a heading: "2. What to change" and "Level 2" are the second one anyway.
+func withoutNumber(title string) string {
 	if level, ok := strings.CutPrefix(title, "Level "); ok && strings.Trim(level, "0123456789") == "" {
 		return ""
 	}

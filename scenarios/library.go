@@ -2,22 +2,14 @@ package scenarios
 
 import (
 	"cmp"
-	"embed"
 	"fmt"
 	"io/fs"
 	"slices"
 )
 
-//go:generate go run ./schemagen .. .
-//go:embed */*.yaml */*.md */*/*.yaml
-var library embed.FS
-
-// Library returns the scenarios that come with the binary: one folder for each, named as the scenario.
-func Library() fs.FS { return library }
-
 // Open returns the folder of a scenario of a library. A name that is not there is an error that is [fs.ErrNotExist].
 func Open(fsys fs.FS, name string) (*Folder, error) {
-	if !IsLabel(name) || !holdsScenario(fsys, name) {
+	if !IsLabel(name) || !hasScenario(fsys, name) {
 		return nil, fmt.Errorf("there is no scenario %q in the library: %w", name, fs.ErrNotExist)
 	}
 	return &Folder{fsys: fsys, dir: name}, nil
@@ -51,14 +43,14 @@ func Names(fsys fs.FS) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && holdsScenario(fsys, e.Name()) {
+		if e.IsDir() && hasScenario(fsys, e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
 	return names, nil
 }
 
-func holdsScenario(fsys fs.FS, dir string) bool {
+func hasScenario(fsys fs.FS, dir string) bool {
 	_, err := fs.Stat(fsys, dir+"/"+FileScenario)
 	return err == nil
 }

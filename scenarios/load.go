@@ -22,7 +22,7 @@ func Load(fsys fs.FS, dir string) (*Scenario, error) {
 		return s, err
 	}
 	if err := s.loadLog(fsys, dir); err != nil {
-		at := inV1alpha1(field{"traffic", "replay", "log"})
+		at := wirePath(fieldPath{"traffic", "replay", "log"})
 		return nil, Problems{{File: name, Line: d.Line(at...), Field: at.String(), Message: err.Error()}}
 	}
 	return s, nil
@@ -38,28 +38,28 @@ func Parse(name string, data []byte) (*Scenario, error) {
 func parse(name string, data []byte) (*Scenario, *v1alpha1.Document, error) {
 	d, err := v1alpha1.Decode(data)
 	if err != nil {
-		return nil, nil, undecodable(name, err)
+		return nil, nil, decodeProblems(name, err)
 	}
 	s := fromV1alpha1(&d.Scenario)
 	s.Source = data
-	if problems := located(name, problemsOf(s), d.Places); len(problems) > 0 {
+	if problems := locate(name, validate(s), d.Positions); len(problems) > 0 {
 		return nil, nil, problems
 	}
 	return s, d, nil
 }
 
-// located says where in a file things are wrong.
-func located(name string, all []found, places v1alpha1.Places) Problems {
+// locate says where in a file things are wrong.
+func locate(name string, all []finding, places v1alpha1.Positions) Problems {
 	var problems Problems
 	for _, f := range all {
-		at := inV1alpha1(f.at)
+		at := wirePath(f.path)
 		problems = append(problems, Problem{File: name, Line: places.Line(at...), Field: at.String(), Message: f.message})
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
 	return problems
 }
 
-func undecodable(name string, err error) error {
+func decodeProblems(name string, err error) error {
 	var findings v1alpha1.Findings
 	if !errors.As(err, &findings) {
 		return Problems{{File: name, Message: err.Error()}}

@@ -27,7 +27,7 @@ func (s *Scenario) loadLog(fsys fs.FS, dir string) error {
 	}
 	data, err := readFile(fsys, path.Join(dir, name), maxLog)
 	if err != nil {
-		return unreadable(s.Traffic.Replay.Log, err)
+		return readLogError(s.Traffic.Replay.Log, err)
 	}
 	s.Log = data
 	return s.ReadLog()
@@ -63,8 +63,8 @@ func (s *Scenario) LogName() string {
 	return path.Clean(s.Traffic.Replay.Log)
 }
 
-// unreadable says of a log why it cannot be read, without what the system tried with which file.
-func unreadable(name string, err error) error {
+// readLogError says of a log why it cannot be read, without what the system tried with which file.
+func readLogError(name string, err error) error {
 	var wrong *fs.PathError
 	if errors.As(err, &wrong) {
 		err = wrong.Err

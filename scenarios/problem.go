@@ -46,12 +46,12 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// field is where a value stands: keys and indices.
-type field []any
+// fieldPath is where a value stands: keys and indices.
+type fieldPath []any
 
-func (f field) at(parts ...any) field { return append(f[:len(f):len(f)], parts...) }
+func (f fieldPath) child(parts ...any) fieldPath { return append(f[:len(f):len(f)], parts...) }
 
-func (f field) String() string {
+func (f fieldPath) String() string {
 	var b strings.Builder
 	for _, part := range f {
 		switch part := part.(type) {
@@ -68,8 +68,8 @@ func (f field) String() string {
 }
 
 // parseField reads what [field.String] writes, as loadgen and app write it too.
-func parseField(s string) field {
-	var f field
+func parseField(s string) fieldPath {
+	var f fieldPath
 	for _, part := range strings.Split(s, ".") {
 		key, rest, _ := strings.Cut(part, "[")
 		if key != "" {

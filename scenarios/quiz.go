@@ -69,7 +69,7 @@ type quizReader struct {
 	problems Problems
 }
 
-func (r *quizReader) add(line int, at field, format string, args ...any) {
+func (r *quizReader) add(line int, at fieldPath, format string, args ...any) {
 	r.problems = append(r.problems, Problem{File: r.file, Line: line, Field: at.String(), Message: fmt.Sprintf(format, args...)})
 }
 
@@ -79,10 +79,10 @@ func (r *quizReader) quiz(data []byte) *Quiz {
 		return nil
 	}
 	q := &Quiz{}
-	list := r.object(root, nil, "questions")["questions"]
-	nodes := r.list(list, root.Line, field{"questions"})
+	list := r.mapping(root, nil, "questions")["questions"]
+	nodes := r.list(list, root.Line, fieldPath{"questions"})
 	for i, n := range nodes {
-		q.Questions = append(q.Questions, r.question(n, field{"questions", i}))
+		q.Questions = append(q.Questions, r.question(n, fieldPath{"questions", i}))
 	}
 	return q
 }
@@ -95,7 +95,7 @@ func (r *quizReader) document(data []byte) *yaml.Node {
 		r.add(1, nil, "the file is empty: write questions, or remove it")
 		return nil
 	} else if err != nil {
-		r.add(undecoded(err))
+		r.add(splitYAMLError(err))
 		return nil
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
@@ -105,8 +105,8 @@ func (r *quizReader) document(data []byte) *yaml.Node {
 	return doc.Content[0]
 }
 
-// undecoded takes the parser's error apart, which tells the line by text alone.
-func undecoded(err error) (line int, at field, format string, message any) {
+// splitYAMLError takes the parser's error apart, which tells the line by text alone.
+func splitYAMLError(err error) (line int, at fieldPath, format string, message any) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if n, _ := fmt.Sscanf(text, "line %d:", &line); n == 1 {
 		_, text, _ = strings.Cut(text, ": ")
@@ -114,8 +114,8 @@ func undecoded(err error) (line int, at field, format string, message any) {
 	return line, nil, "%s", text
 }
 
-// object returns the values of a mapping by key. Other keys than the named ones, and keys that come twice, are problems.
-func (r *quizReader) object(n *yaml.Node, at field, keys ...string) map[string]*yaml.Node {
+// mapping returns the values of a mapping by key. Other keys than the named ones, and keys that come twice, are problems.
+func (r *quizReader) mapping(n *yaml.Node, at fieldPath, keys ...string) map[string]*yaml.Node {
 	values := map[string]*yaml.Node{}
 	if n.Kind != yaml.MappingNode {
 		r.add(n.Line, at, "is no mapping: write %s", strings.Join(keys, ", "))
@@ -127,7 +127,7 @@ func (r *quizReader) object(n *yaml.Node, at field, keys ...string) map[string]*
 		case !slices.Contains(keys, key.Value):
 			r.add(key.Line, at, "there is no field %q: write one of %s", key.Value, strings.Join(keys, ", "))
 		case values[key.Value] != nil:
-			r.add(key.Line, at.at(key.Value), "stands here twice")
+			r.add(key.Line, at.child(key.Value), "stands here twice")
 		default:
 			values[key.Value] = n.Content[i+1]
 		}
@@ -136,7 +136,7 @@ func (r *quizReader) object(n *yaml.Node, at field, keys ...string) map[string]*
 }
 
 // list returns the elements of a list that is not empty; line is where it should stand.
-func (r *quizReader) list(n *yaml.Node, line int, at field) []*yaml.Node {
+func (r *quizReader) list(n *yaml.Node, line int, at fieldPath) []*yaml.Node {
 	switch {
 	case n == nil:
 		r.add(line, at, "is missing: write a list")
@@ -149,7 +149,7 @@ func (r *quizReader) list(n *yaml.Node, line int, at field) []*yaml.Node {
 }
 
 // text returns a text that is not empty; line is where it should stand.
-func (r *quizReader) text(n *yaml.Node, line int, at field) string {
+func (r *quizReader) text(n *yaml.Node, line int, at fieldPath) string {
 	switch {
 	case n == nil:
 		r.add(line, at, "is missing: write a text")
@@ -163,34 +163,34 @@ func (r *quizReader) text(n *yaml.Node, line int, at field) string {
 	return strings.TrimSpace(n.Value)
 }
 
-func (r *quizReader) question(n *yaml.Node, at field) Question {
-	values := r.object(n, at, "question", "options", "answer", "why")
-	text := func(key string) string { return r.text(values[key], n.Line, at.at(key)) }
+func (r *quizReader) question(n *yaml.Node, at fieldPath) Question {
+	values := r.mapping(n, at, "question", "options", "answer", "why")
+	text := func(key string) string { return r.text(values[key], n.Line, at.child(key)) }
 	q := Question{Question: text("question"), Answer: text("answer"), Why: text("why")}
-	options := r.list(values["options"], n.Line, at.at("options"))
+	options := r.list(values["options"], n.Line, at.child("options"))
 	for i, option := range options {
-		q.Options = append(q.Options, r.text(option, n.Line, at.at("options", i)))
+		q.Options = append(q.Options, r.text(option, n.Line, at.child("options", i)))
 	}
 	if len(options) > 0 {
-		r.choice(q, values, at)
+		r.checkOptions(q, values, at)
 	}
 	return q
 }
 
-// choice checks that there are options to choose from, and that the answer is one of them.
-func (r *quizReader) choice(q Question, values map[string]*yaml.Node, at field) {
+// checkOptions checks that there are options to choose from, and that the answer is one of them.
+func (r *quizReader) checkOptions(q Question, values map[string]*yaml.Node, at fieldPath) {
 	n := len(q.Options)
 	if n < minOptions || n > maxOptions {
-		r.add(values["options"].Line, at.at("options"), "are %d: write %d to %d", n, minOptions, maxOptions)
+		r.add(values["options"].Line, at.child("options"), "are %d: write %d to %d", n, minOptions, maxOptions)
 		return
 	}
 	for i, option := range q.Options {
 		if slices.Contains(q.Options[:i], option) {
-			r.add(values["options"].Content[i].Line, at.at("options", i), "is the same as another option")
+			r.add(values["options"].Content[i].Line, at.child("options", i), "is the same as another option")
 		}
 	}
 	names := len(q.Answer) == 1 && q.Answer[0] >= 'A' && int(q.Answer[0]-'A') < n
 	if q.Answer != "" && !names {
-		r.add(values["answer"].Line, at.at("answer"), "is %q: write a letter from A to %s", q.Answer, Letter(n-1))
+		r.add(values["answer"].Line, at.child("answer"), "is %q: write a letter from A to %s", q.Answer, Letter(n-1))
 	}
 }

@@ -173,7 +173,7 @@ func (s *Scenario) clientCalls(client, service string) bool {
 			continue
 		}
 		for _, r := range s.Traffic.Routes {
-			if cmp.Or(r.Service, s.Services[0].Name) == service && s.asks(&cohort, r.Name) {
+			if cmp.Or(r.Service, s.Services[0].Name) == service && s.mayRequest(&cohort, r.Name) {
 				return true
 			}
 		}
@@ -184,8 +184,8 @@ func (s *Scenario) clientCalls(client, service string) bool {
 	return false
 }
 
-// asks tells whether a cohort may ask for a route. What a log asks for is not looked up.
-func (s *Scenario) asks(c *loadgen.Cohort, route string) bool {
+// mayRequest tells whether a cohort may ask for a route. What a log asks for is not looked up.
+func (s *Scenario) mayRequest(c *loadgen.Cohort, route string) bool {
 	if s.Traffic.Replay != nil || c.Mix[route] > 0 || c.Zipf != nil && slices.Contains(c.Zipf.Routes, route) {
 		return true
 	}

@@ -31,43 +31,43 @@ const routeOther = "other"
 // preconditions that a rubric may ask for.
 var preconditions = [...]string{"mtls", "policy", "rehearsal"}
 
-// check collects what is wrong with a scenario.
-type check struct {
+// validator collects what is wrong with a scenario.
+type validator struct {
 	scenario *Scenario
-	found    []found
+	findings []finding
 }
 
-type found struct {
-	at      field
+type finding struct {
+	path    fieldPath
 	message string
 }
 
-func (c *check) add(at field, format string, args ...any) {
-	c.found = append(c.found, found{at, fmt.Sprintf(format, args...)})
+func (c *validator) add(at fieldPath, format string, args ...any) {
+	c.findings = append(c.findings, finding{at, fmt.Sprintf(format, args...)})
 }
 
-// addAll takes the findings of another package's Validate: joined errors, each beginning with the path of its field.
-func (c *check) addAll(at field, err error) {
+// addJoined takes the findings of another package's Validate: joined errors, each beginning with the path of its field.
+func (c *validator) addJoined(at fieldPath, err error) {
 	if err == nil {
 		return
 	}
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
 		for _, e := range joined.Unwrap() {
-			c.addAll(at, e)
+			c.addJoined(at, e)
 		}
 		return
 	}
 	if below, message, found := strings.Cut(err.Error(), ": "); found {
-		c.add(at.at(parseField(below)...), "%s", message)
+		c.add(at.child(parseField(below)...), "%s", message)
 		return
 	}
 	c.add(at, "%v", err)
 }
 
-// problemsOf checks everything that can be known without playing the scenario.
-func problemsOf(s *Scenario) []found {
-	c := &check{scenario: s}
+// validate checks everything that can be known without playing the scenario.
+func validate(s *Scenario) []finding {
+	c := &validator{scenario: s}
 	c.identity()
 	c.services()
 	c.calls()
@@ -75,185 +75,185 @@ func problemsOf(s *Scenario) []found {
 	c.release()
 	c.traffic()
 	c.objectives()
-	c.documents(field{"environment"}, s.Environment)
+	c.documents(fieldPath{"environment"}, s.Environment)
 	c.timing()
 	c.rubric()
-	return c.found
+	return c.findings
 }
 
-func (c *check) identity() {
+func (c *validator) identity() {
 	s := c.scenario
-	c.label(field{"name"}, s.Name)
-	c.text(field{"title"}, s.Title)
-	c.text(field{"summary"}, s.Summary)
-	c.text(field{"topic"}, s.Topic)
+	c.label(fieldPath{"name"}, s.Name)
+	c.text(fieldPath{"title"}, s.Title)
+	c.text(fieldPath{"summary"}, s.Summary)
+	c.text(fieldPath{"topic"}, s.Topic)
 	if s.Level < 1 || s.Level > maxLevel {
-		c.add(field{"level"}, "is %d: write 1 (first lesson) to %d", s.Level, maxLevel)
+		c.add(fieldPath{"level"}, "is %d: write 1 (first lesson) to %d", s.Level, maxLevel)
 	}
 }
 
-func (c *check) services() {
+func (c *validator) services() {
 	s := c.scenario
 	if n := len(s.Services); n < 1 || n > maxServices {
-		c.add(field{"services"}, "there are %d services: write 1 to %d", n, maxServices)
+		c.add(fieldPath{"services"}, "there are %d services: write 1 to %d", n, maxServices)
 	}
 	for i, svc := range s.Services {
-		at := field{"services", i}
-		c.label(at.at("name"), svc.Name)
+		at := fieldPath{"services", i}
+		c.label(at.child("name"), svc.Name)
 		if s.Service(svc.Name) != &s.Services[i] {
-			c.add(at.at("name"), "%q is taken by an earlier service: names are unique", svc.Name)
+			c.add(at.child("name"), "%q is taken by an earlier service: names are unique", svc.Name)
 		}
-		c.port(at.at("port"), svc.Port)
-		c.port(at.at("targetPort"), svc.TargetPort)
-		c.replicas(at.at("replicas"), svc.Replicas)
-		c.known(at.at("baseline"), "version", svc.Baseline, keys(svc.Versions))
-		c.versions(at.at("versions"), svc)
+		c.port(at.child("port"), svc.Port)
+		c.port(at.child("targetPort"), svc.TargetPort)
+		c.replicas(at.child("replicas"), svc.Replicas)
+		c.known(at.child("baseline"), "version", svc.Baseline, keys(svc.Versions))
+		c.versions(at.child("versions"), svc)
 	}
 }
 
-func (c *check) versions(at field, svc Service) {
+func (c *validator) versions(at fieldPath, svc Service) {
 	if len(svc.Versions) == 0 {
 		c.add(at, "there is no version: write at least the baseline")
 	}
 	routes := c.routes()
 	cohorts := c.cohorts()
 	for _, name := range keys(svc.Versions) {
-		v, at := svc.Versions[name], at.at(name)
+		v, at := svc.Versions[name], at.child(name)
 		c.label(at, name)
-		c.addAll(at.at("behaviour"), v.Behaviour.Validate())
-		c.documents(at.at("manifests"), v.Manifests)
+		c.addJoined(at.child("behaviour"), v.Behaviour.Validate())
+		c.documents(at.child("manifests"), v.Manifests)
 		for _, route := range keys(v.Behaviour.Routes) {
 			if route != "" {
-				c.known(at.at("behaviour", "routes", route), "route", route, routes)
+				c.known(at.child("behaviour", "routes", route), "route", route, routes)
 			}
 		}
 		for i, f := range v.Behaviour.Faults {
-			at := at.at("behaviour", "faults", i, "when")
-			c.knownAll(at.at("routes"), "route", f.When.Routes, routes)
-			c.knownAll(at.at("cohorts"), "cohort", f.When.Cohorts, cohorts)
+			at := at.child("behaviour", "faults", i, "when")
+			c.knownAll(at.child("routes"), "route", f.When.Routes, routes)
+			c.knownAll(at.child("cohorts"), "cohort", f.When.Cohorts, cohorts)
 		}
 	}
 }
 
-func (c *check) clients() {
+func (c *validator) clients() {
 	s := c.scenario
 	if n := len(s.Clients); n < 1 || n > maxClients {
-		c.add(field{"clients"}, "there are %d clients: write 1 to %d, someone has to send the traffic", n, maxClients)
+		c.add(fieldPath{"clients"}, "there are %d clients: write 1 to %d, someone has to send the traffic", n, maxClients)
 	}
 	seen := map[string]bool{}
 	for i, client := range s.Clients {
-		at := field{"clients", i}
-		c.label(at.at("name"), client.Name)
+		at := fieldPath{"clients", i}
+		c.label(at.child("name"), client.Name)
 		if seen[client.Name] || s.Service(client.Name) != nil {
-			c.add(at.at("name"), "%q is taken by a service or an earlier client: names are unique", client.Name)
+			c.add(at.child("name"), "%q is taken by a service or an earlier client: names are unique", client.Name)
 		}
 		seen[client.Name] = true
-		c.replicas(at.at("replicas"), client.Replicas)
+		c.replicas(at.child("replicas"), client.Replicas)
 	}
 }
 
-func (c *check) release() {
+func (c *validator) release() {
 	r := c.scenario.Release
-	c.known(field{"release", "service"}, "service", r.Service, c.serviceNames())
+	c.known(fieldPath{"release", "service"}, "service", r.Service, c.serviceNames())
 	svc := c.scenario.Released()
 	if svc == nil {
 		return
 	}
 	for _, v := range []struct{ role, name string }{{RoleFaulty, r.Faulty}, {RoleHealthy, r.Healthy}} {
-		at := field{"release", v.role}
+		at := fieldPath{"release", v.role}
 		c.known(at, "version", v.name, keys(svc.Versions))
 		if v.name == svc.Baseline {
 			c.add(at, "%q runs already before the release: write another version", v.name)
 		}
 	}
 	if r.Faulty == r.Healthy {
-		c.add(field{"release", "healthy"}, "%q is the faulty version too: write another version", r.Healthy)
+		c.add(fieldPath{"release", "healthy"}, "%q is the faulty version too: write another version", r.Healthy)
 	}
 }
 
-func (c *check) traffic() {
+func (c *validator) traffic() {
 	w := c.scenario.Traffic
-	c.addAll(field{"traffic"}, w.Validate())
+	c.addJoined(fieldPath{"traffic"}, w.Validate())
 	var clients []string
 	for _, client := range c.scenario.Clients {
 		clients = append(clients, client.Name)
 	}
 	for i, r := range w.Routes {
 		if r.Service != "" {
-			c.known(field{"traffic", "routes", i, "service"}, "service", r.Service, c.serviceNames())
+			c.known(fieldPath{"traffic", "routes", i, "service"}, "service", r.Service, c.serviceNames())
 		}
 	}
 	for i, cohort := range w.Cohorts {
 		if cohort.Client != "" {
-			c.known(field{"traffic", "cohorts", i, "client"}, "client", cohort.Client, clients)
+			c.known(fieldPath{"traffic", "cohorts", i, "client"}, "client", cohort.Client, clients)
 		}
 	}
 }
 
-func (c *check) objectives() {
+func (c *validator) objectives() {
 	if len(c.scenario.Objectives) == 0 {
-		c.add(field{"objectives"}, "there is no objective: without one no answer counts as bad")
+		c.add(fieldPath{"objectives"}, "there is no objective: without one no answer counts as bad")
 	}
 	c.eachObjective()
 }
 
-func (c *check) eachObjective() {
+func (c *validator) eachObjective() {
 	os := c.scenario.Objectives
 	for i, o := range os {
-		at := field{"objectives", i}
+		at := fieldPath{"objectives", i}
 		if o.Route != "" && !(o.Route == routeOther && c.scenario.Traffic.Replay != nil) {
-			c.known(at.at("route"), "route", o.Route, c.routes())
+			c.known(at.child("route"), "route", o.Route, c.routes())
 		}
 		if slices.ContainsFunc(os[:i], func(earlier slo.Objective) bool { return earlier.Route == o.Route }) {
-			c.add(at.at("route"), "route %q has an earlier objective: write one for each route", o.Route)
+			c.add(at.child("route"), "route %q has an earlier objective: write one for each route", o.Route)
 		}
 		if !(o.Success > 0 && o.Success <= 100) {
-			c.add(at.at("success"), "is %v: write a share in percent, over 0 and up to 100", o.Success)
+			c.add(at.child("success"), "is %v: write a share in percent, over 0 and up to 100", o.Success)
 		}
 		if o.Latency < 0 {
-			c.add(at.at("latency"), "is %v: write a time over 0, or leave it out", o.Latency)
+			c.add(at.child("latency"), "is %v: write a time over 0, or leave it out", o.Latency)
 		}
 	}
 }
 
-func (c *check) timing() {
+func (c *validator) timing() {
 	t := c.scenario.Timing
 	if t.Baseline <= 0 || t.Baseline > maxBaseline {
-		c.add(field{"timing", "baseline"}, "is %v: write a time over 0 and up to %v", t.Baseline, maxBaseline)
+		c.add(fieldPath{"timing", "baseline"}, "is %v: write a time over 0 and up to %v", t.Baseline, maxBaseline)
 	}
 	if t.Horizon <= 0 || t.Horizon > maxHorizon {
-		c.add(field{"timing", "horizon"}, "is %v: write a time over 0 and up to %v", t.Horizon, maxHorizon)
+		c.add(fieldPath{"timing", "horizon"}, "is %v: write a time over 0 and up to %v", t.Horizon, maxHorizon)
 	}
 }
 
-func (c *check) rubric() {
+func (c *validator) rubric() {
 	r := c.scenario.Rubric
 	if len(r.Items) == 0 {
-		c.add(field{"rubric", "items"}, "there is no item: write what the score counts")
+		c.add(fieldPath{"rubric", "items"}, "there is no item: write what the score counts")
 	}
 	seen := map[string]bool{}
 	for i, item := range r.Items {
-		at := field{"rubric", "items", i}
-		c.text(at.at("id"), item.ID)
+		at := fieldPath{"rubric", "items", i}
+		c.text(at.child("id"), item.ID)
 		if seen[item.ID] {
-			c.add(at.at("id"), "%q is taken by an earlier item: IDs are unique", item.ID)
+			c.add(at.child("id"), "%q is taken by an earlier item: IDs are unique", item.ID)
 		}
 		seen[item.ID] = true
 		if item.Points <= 0 {
-			c.add(at.at("points"), "is %d: write a number over 0", item.Points)
+			c.add(at.child("points"), "is %d: write a number over 0", item.Points)
 		}
 	}
 	if !(r.MaxHarm >= 0 && r.MaxHarm <= 1) {
-		c.add(field{"rubric", "maxHarm"}, "is %v: write a share from 0 to 1", r.MaxHarm)
+		c.add(fieldPath{"rubric", "maxHarm"}, "is %v: write a share from 0 to 1", r.MaxHarm)
 	}
 	if r.MinCanaryRequests < 0 {
-		c.add(field{"rubric", "minCanaryRequests"}, "is %d: write 0 or more", r.MinCanaryRequests)
+		c.add(fieldPath{"rubric", "minCanaryRequests"}, "is %d: write 0 or more", r.MinCanaryRequests)
 	}
-	c.knownAll(field{"rubric", "preconditions"}, "precondition", r.Preconditions, preconditions[:])
+	c.knownAll(fieldPath{"rubric", "preconditions"}, "precondition", r.Preconditions, preconditions[:])
 }
 
 // documents checks that a text holds Kubernetes manifests, as far as that can be seen without knowing the kinds.
-func (c *check) documents(at field, text string) {
+func (c *validator) documents(at fieldPath, text string) {
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
 	for i := 1; ; i++ {
 		var head struct {
@@ -274,7 +274,7 @@ func (c *check) documents(at field, text string) {
 	}
 }
 
-func (c *check) routes() []string {
+func (c *validator) routes() []string {
 	var names []string
 	for _, r := range c.scenario.Traffic.Routes {
 		names = append(names, r.Name)
@@ -282,7 +282,7 @@ func (c *check) routes() []string {
 	return names
 }
 
-func (c *check) cohorts() []string {
+func (c *validator) cohorts() []string {
 	var names []string
 	for _, cohort := range c.scenario.Traffic.Cohorts {
 		names = append(names, cohort.Name)
@@ -290,7 +290,7 @@ func (c *check) cohorts() []string {
 	return names
 }
 
-func (c *check) serviceNames() []string {
+func (c *validator) serviceNames() []string {
 	var names []string
 	for _, s := range c.scenario.Services {
 		names = append(names, s.Name)

@@ -89,22 +89,22 @@ func ParseWorkload(name string, data []byte) (*Workload, error) {
 func parseWorkload(name string, data []byte) (*Workload, *v1alpha1.WorkloadDocument, error) {
 	d, err := v1alpha1.DecodeWorkload(data)
 	if err != nil {
-		return nil, nil, undecodable(name, err)
+		return nil, nil, decodeProblems(name, err)
 	}
 	w := workloadFromV1alpha1(&d.Workload)
-	if problems := located(name, w.problems(), d.Places); len(problems) > 0 {
+	if problems := locate(name, w.problems(), d.Positions); len(problems) > 0 {
 		return nil, nil, problems
 	}
 	return w, d, nil
 }
 
 // problems checks everything that can be known without playing the workload.
-func (w *Workload) problems() []found {
-	c := &check{scenario: &Scenario{Traffic: w.Traffic, Objectives: w.Objectives}}
-	c.label(field{"name"}, w.Name)
-	c.addAll(field{}, w.Traffic.Validate())
+func (w *Workload) problems() []finding {
+	c := &validator{scenario: &Scenario{Traffic: w.Traffic, Objectives: w.Objectives}}
+	c.label(fieldPath{"name"}, w.Name)
+	c.addJoined(fieldPath{}, w.Traffic.Validate())
 	c.eachObjective()
-	return c.found
+	return c.findings
 }
 
 // opener opens a file by its path relative to the workload's.
@@ -121,7 +121,7 @@ func loadWorkload(name string, open opener) (*Workload, error) {
 		return w, err
 	}
 	if err := w.loadLog(open); err != nil {
-		at := inV1alpha1(field{"replay", "log"})
+		at := wirePath(fieldPath{"replay", "log"})
 		return nil, Problems{{File: name, Line: d.Line(at...), Field: at.String(), Message: err.Error()}}
 	}
 	return w, nil
@@ -146,7 +146,7 @@ func (w *Workload) loadLog(open opener) error {
 	r := w.Traffic.Replay
 	f, err := open(r.Log)
 	if err != nil {
-		return unreadable(r.Log, err)
+		return readLogError(r.Log, err)
 	}
 	defer f.Close()
 	log, err := accesslog.Read(f, r.Format)

@@ -27,7 +27,7 @@ import (
 func BenchmarkLive(b *testing.B) {
 	for name, size := range map[string][2]int{"80x24": {80, 24}, "200x60": {200, 60}} {
 		b.Run(name, func(b *testing.B) {
-			t := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.PartFaulty}}}
+			t := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
 			feed := watch.NewFeed(t)
 			w := NewWindow(deck.New(t, deck.Options{}), theme.New(true, colorprofile.TrueColor), screen.Follow(feed))
 			p := tea.NewProgram(w, tea.WithInput(nil), tea.WithOutput(io.Discard), tea.WithWindowSize(size[0], size[1]), tea.WithContext(context.Background()))
@@ -61,7 +61,7 @@ func live(n int) []event.Event {
 	v, least := 99.5, 99.0
 	for i := 0; len(s.Events()) < n; i++ {
 		s.Traffic(1).Canary(event.PhaseProgressing, 5+i%40, i%4).Gate(event.GateVolume, i%3 > 0)
-		s.Note(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v, Min: &least})
+		s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v, Min: &least})
 	}
 	events := s.Events()
 	start := events[0].Fact.(event.RunStarted)
@@ -89,7 +89,7 @@ func BenchmarkView(b *testing.B) {
 	b.ReportAllocs()
 	begin := used(b)
 	for b.Loop() {
-		w.drawn = ""
+		w.rendered = ""
 		if w.View().Content == "" {
 			b.Fatal("nothing was drawn")
 		}

@@ -10,13 +10,13 @@ import (
 
 // help is the screen that explains the keys of the one below it.
 type help struct {
-	of     string
-	groups []screen.Group
+	screenName string
+	groups     []screen.Group
 }
 
 func newHelp(s screen.Screen) *help {
 	own := screen.Group{Title: "Everywhere", Keys: windowKeys()}
-	return &help{of: s.Name(), groups: append(s.Keys(), own)}
+	return &help{screenName: s.Name(), groups: append(s.Keys(), own)}
 }
 
 // Name implements [screen.Screen].
@@ -40,7 +40,7 @@ func (*help) Update(msg tea.Msg) tea.Cmd {
 // Draw implements [screen.Screen]. Groups stand in columns, one under another as long as there is room.
 func (h *help) Draw(a canvas.Area) {
 	a.Fill(0, 0, a.Width(), theme.Bar, ' ')
-	a.Text(1, 0, theme.Bar|theme.Bold, "Keys: "+h.of)
+	a.Text(1, 0, theme.Bar|theme.Bold, "Keys: "+h.screenName)
 	a.Right(a.Width()-1, 0, theme.Bar, "any key: back")
 	_, body := a.Top(2)
 	column, height := body.Width()/2, 0
@@ -51,8 +51,8 @@ func (h *help) Draw(a canvas.Area) {
 		}
 		left.Text(1, height, theme.Bold, g.Title)
 		for i, k := range g.Keys {
-			left.Text(1, height+1+i, theme.Accent, canvas.Cut(k.Help().Key, 13))
-			left.Text(15, height+1+i, theme.Plain, canvas.Cut(k.Help().Desc, left.Width()-15))
+			left.Text(1, height+1+i, theme.Accent, canvas.Truncate(k.Help().Key, 13))
+			left.Text(15, height+1+i, theme.Plain, canvas.Truncate(k.Help().Desc, left.Width()-15))
 		}
 		height += len(g.Keys) + 2
 	}

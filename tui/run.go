@@ -28,15 +28,15 @@ var ErrInterrupted = errors.New("interrupted")
 // whatever happens.
 func Run(ctx context.Context, t Terminal, first screen.Screen, cmds ...tea.Cmd) error {
 	look := theme.New(true, colorprofile.TrueColor)
-	look.ASCII = !unicodeIn(t.Env)
+	look.ASCII = !supportsUnicode(t.Env)
 	opts := []tea.ProgramOption{
 		tea.WithContext(ctx), tea.WithInput(t.In), tea.WithOutput(t.Out), tea.WithEnvironment(t.Env),
 		tea.WithoutSignalHandler(), // the context ends on signals
 	}
-	if variable(t.Env, "NO_COLOR") != "" { // whatever its value, see no-color.org
+	if lookupEnv(t.Env, "NO_COLOR") != "" { // whatever its value, see no-color.org
 		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))
 		look = theme.New(true, colorprofile.ASCII)
-		look.ASCII = !unicodeIn(t.Env)
+		look.ASCII = !supportsUnicode(t.Env)
 	}
 	_, err := tea.NewProgram(NewWindow(first, look, cmds...), opts...).Run()
 	switch {
@@ -48,21 +48,21 @@ func Run(ctx context.Context, t Terminal, first screen.Screen, cmds ...tea.Cmd) 
 	return err
 }
 
-// unicodeIn tells whether the environment's character set is UTF-8, by the first of the variables that is set (POSIX, locale).
+// supportsUnicode tells whether the environment's character set is UTF-8, by the first of the variables that is set (POSIX, locale).
 // The console of Linux has UTF-8, but no dots to draw charts with.
-func unicodeIn(env []string) bool {
-	if variable(env, "TERM") == "linux" {
+func supportsUnicode(env []string) bool {
+	if lookupEnv(env, "TERM") == "linux" {
 		return false
 	}
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := strings.ToLower(variable(env, name)); v != "" {
+		if v := strings.ToLower(lookupEnv(env, name)); v != "" {
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
 		}
 	}
 	return true // nothing is said: nearly every terminal can
 }
 
-func variable(env []string, name string) string {
+func lookupEnv(env []string, name string) string {
 	for i := len(env) - 1; i >= 0; i-- {
 		if value, ok := strings.CutPrefix(env[i], name+"="); ok {
 			return value

@@ -13,63 +13,63 @@ import (
 	"coalmine/tui/watch"
 )
 
-// breath is the least time between two batches of news. A trial that is played as fast as it goes would otherwise be drawn
+// batchInterval is the least time between two batches of news. A trial that is played as fast as it goes would otherwise be drawn
 // as often as it can.
-const breath = 200 * time.Millisecond
+const batchInterval = 200 * time.Millisecond
 
 // Window is the one tea model of the program: a stack of screens, of which the top one is shown.
 type Window struct {
 	stack         []screen.Screen
 	width, height int
 	theme         *theme.Theme
-	begin         []tea.Cmd
+	initCmds      []tea.Cmd
 
-	// drawn is the view of the present state; "" when it must be drawn anew.
-	drawn string
+	// rendered is the view of the present state; "" when it must be drawn anew.
+	rendered string
 }
 
 // NewWindow returns a window with one screen, and what is begun with it.
 func NewWindow(first screen.Screen, t *theme.Theme, cmds ...tea.Cmd) *Window {
-	return &Window{stack: []screen.Screen{first}, theme: t, begin: cmds}
+	return &Window{stack: []screen.Screen{first}, theme: t, initCmds: cmds}
 }
 
 // Init implements [tea.Model].
 func (w *Window) Init() tea.Cmd {
-	return tea.Batch(append(w.begin, tea.RequestBackgroundColor, w.top().Init())...)
+	return tea.Batch(append(w.initCmds, tea.RequestBackgroundColor, w.top().Init())...)
 }
 
 func (w *Window) top() screen.Screen { return w.stack[len(w.stack)-1] }
 
 // Update implements [tea.Model].
 func (w *Window) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	w.drawn = ""
+	w.rendered = ""
 	if len(w.stack) == 0 {
 		return w, tea.Quit
 	}
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		w.width, w.height = msg.Width, msg.Height
-		return w, w.tell(msg)
+		return w, w.broadcast(msg)
 	case tea.ColorProfileMsg:
-		w.look(w.theme.Dark, msg.Profile)
+		w.setTheme(w.theme.Dark, msg.Profile)
 		return w, nil
 	case tea.BackgroundColorMsg:
-		w.look(msg.IsDark(), w.theme.Profile)
+		w.setTheme(msg.IsDark(), w.theme.Profile)
 		return w, nil
 	case tea.KeyPressMsg:
 		return w, w.key(msg)
 	case tea.MouseMsg, tea.PasteMsg:
-		if w.small() {
+		if w.tooSmall() {
 			return w, nil
 		}
 		return w, w.top().Update(msg)
 	case watch.Batch:
-		return w, w.news(msg)
+		return w, w.applyBatch(msg)
 	}
 	return w, w.navigate(msg)
 }
 
-func (w *Window) look(dark bool, p colorprofile.Profile) {
+func (w *Window) setTheme(dark bool, p colorprofile.Profile) {
 	t := theme.New(dark, p)
 	t.ASCII = w.theme.ASCII
 	w.theme = t
@@ -86,16 +86,16 @@ func (w *Window) key(msg tea.KeyPressMsg) tea.Cmd {
 		return tea.Suspend
 	case k == "q" && !letters:
 		return w.navigate(screen.Closed{})
-	case w.small():
+	case w.tooSmall():
 		return nil
-	case k == "?" && !letters && !w.helping():
+	case k == "?" && !letters && !w.helpOpen():
 		return w.open(newHelp(w.top()))
 	}
 	return w.top().Update(msg)
 }
 
-// tell hands a message to all screens.
-func (w *Window) tell(msg tea.Msg) tea.Cmd {
+// broadcast hands a message to all screens.
+func (w *Window) broadcast(msg tea.Msg) tea.Cmd {
 	var cmds []tea.Cmd
 	for _, s := range w.stack {
 		cmds = append(cmds, s.Update(msg))
@@ -103,13 +103,13 @@ func (w *Window) tell(msg tea.Msg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-func (w *Window) news(b watch.Batch) tea.Cmd {
+func (w *Window) applyBatch(b watch.Batch) tea.Cmd {
 	b.Apply()
-	cmd := w.tell(b)
+	cmd := w.broadcast(b)
 	if b.Last {
 		return cmd
 	}
-	next := tea.Tick(breath, func(time.Time) tea.Msg { return b.Feed.Next() })
+	next := tea.Tick(batchInterval, func(time.Time) tea.Msg { return b.Feed.Next() })
 	return tea.Batch(cmd, next)
 }
 
@@ -125,45 +125,45 @@ func (w *Window) navigate(msg tea.Msg) tea.Cmd {
 		if len(w.stack) == 0 {
 			return tea.Quit
 		}
-		return tea.Batch(cover(w.top(), false), w.then(msg.Then))
+		return tea.Batch(notifyCovered(w.top(), false), w.deliver(msg.Then))
 	}
-	return w.tell(msg)
+	return w.broadcast(msg)
 }
 
-func (w *Window) then(msg tea.Msg) tea.Cmd {
+func (w *Window) deliver(msg tea.Msg) tea.Cmd {
 	if msg == nil {
 		return nil
 	}
-	return w.tell(msg)
+	return w.broadcast(msg)
 }
 
 func (w *Window) open(s screen.Screen) tea.Cmd {
-	below := cover(w.top(), true)
+	below := notifyCovered(w.top(), true)
 	w.stack = append(w.stack, s)
 	return tea.Batch(below, s.Init())
 }
 
-func cover(s screen.Screen, is bool) tea.Cmd {
+func notifyCovered(s screen.Screen, is bool) tea.Cmd {
 	if c, ok := s.(screen.Covered); ok {
 		return c.Covered(is)
 	}
 	return nil
 }
 
-func (w *Window) helping() bool {
+func (w *Window) helpOpen() bool {
 	_, is := w.top().(*help)
 	return is
 }
 
-// small tells whether the terminal has too little room.
-func (w *Window) small() bool { return w.width < screen.MinWidth || w.height < screen.MinHeight }
+// tooSmall tells whether the terminal has too little room.
+func (w *Window) tooSmall() bool { return w.width < screen.MinWidth || w.height < screen.MinHeight }
 
 // View implements [tea.Model].
 func (w *Window) View() tea.View {
-	if w.drawn == "" && w.width > 0 && w.height > 0 {
-		w.drawn = w.Picture().String(w.theme)
+	if w.rendered == "" && w.width > 0 && w.height > 0 {
+		w.rendered = w.Render().String(w.theme)
 	}
-	v := tea.NewView(w.drawn)
+	v := tea.NewView(w.rendered)
 	v.AltScreen = true
 	v.MouseMode = tea.MouseModeCellMotion
 	v.WindowTitle = "coalmine"
@@ -173,20 +173,20 @@ func (w *Window) View() tea.View {
 	return v
 }
 
-// Picture draws the window.
-func (w *Window) Picture() *canvas.Canvas {
+// Render draws the window.
+func (w *Window) Render() *canvas.Canvas {
 	c := canvas.New(w.width, w.height)
 	c.ASCII = w.theme.ASCII
 	switch {
-	case w.small():
-		tooSmall(c.All(), w.width, w.height)
+	case w.tooSmall():
+		drawTooSmall(c.All(), w.width, w.height)
 	case len(w.stack) > 0:
 		w.top().Draw(c.All())
 	}
 	return c
 }
 
-func tooSmall(a canvas.Area, width, height int) {
+func drawTooSmall(a canvas.Area, width, height int) {
 	lines := []string{
 		fmt.Sprintf("coalmine needs %d×%d", screen.MinWidth, screen.MinHeight),
 		fmt.Sprintf("this terminal has %d×%d", width, height),

@@ -273,7 +273,7 @@ func TestTheEnvironment(t *testing.T) {
 		"": true, "LANG=en_GB.UTF-8": true, "LANG=C": false, "LC_ALL=C LANG=en_GB.UTF-8": false, "LC_CTYPE=de_DE.utf8 LANG=C": true,
 		"TERM=linux LANG=en_GB.UTF-8": false, "LC_ALL= LANG=en_GB.UTF-8": true,
 	} {
-		if got := unicodeIn(strings.Fields(env)); got != want {
+		if got := supportsUnicode(strings.Fields(env)); got != want {
 			t.Errorf("%s: Unicode %v, want %v", env, got, want)
 		}
 	}

@@ -125,7 +125,7 @@ func (env *Env) fillInFlag(flag *pflag.Flag) error {
 	}
 	for _, value := range split(text) {
 		if err := flag.Value.Set(value); err != nil {
-			return fmt.Errorf("%s is %q: write %s", variable, text, wanted(flag.Value.Type()))
+			return fmt.Errorf("%s is %q: write %s", variable, text, valueHelp(flag.Value.Type()))
 		}
 	}
 	return nil

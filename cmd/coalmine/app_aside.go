@@ -55,7 +55,7 @@ func (a *aside) play(ctx context.Context) {
 }
 
 func (a *aside) show(ctx context.Context) {
-	server := &http.Server{Handler: a.server.Operations(), ReadHeaderTimeout: metricsTimeout}
+	server := &http.Server{Handler: a.server.OpsHandler(), ReadHeaderTimeout: metricsTimeout}
 	stop := context.AfterFunc(ctx, func() { server.Close() }) //nolint:errcheck // nothing is lost with a scrape
 	defer stop()
 	if err := server.Serve(a.metrics); !errors.Is(err, http.ErrServerClosed) {
@@ -94,7 +94,7 @@ func (a *aside) ask(ctx context.Context, transport http.RoundTripper) error {
 	ctx, cancel := context.WithTimeout(ctx, weightTimeout)
 	defer cancel()
 	// Each time a new caller: another desk than before is as good.
-	w, err := (&client.Desk{Base: a.desk, Transport: transport}).Weight(ctx, a.service, a.version)
+	w, err := (&client.Agent{Base: a.desk, Transport: transport}).Weight(ctx, a.service, a.version)
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func (s *troupe) awaitCallers(callee *act) {
 func (s *troupe) tellReady(ctx context.Context, w io.Writer) {
 	until := s.clock.Now()
 	for _, a := range s.acts {
-		if at := s.clock.Now().Add(a.server.StartsIn()); at.After(until) {
+		if at := s.clock.Now().Add(a.server.ReadyIn()); at.After(until) {
 			until = at
 		}
 	}

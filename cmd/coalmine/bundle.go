@@ -50,8 +50,8 @@ func bundleError(err error) error {
 
 // meshFlag is the mesh that a cluster is brought up with.
 func checkMesh(mesh string) error {
-	if mesh != place.Linkerd && mesh != place.Standin {
-		return invalid("write "+place.Linkerd+" or "+place.Standin, "there is no mesh %q", mesh)
+	if mesh != place.Linkerd && mesh != place.TestMesh {
+		return invalid("write "+place.Linkerd+" or "+place.TestMesh, "there is no mesh %q", mesh)
 	}
 	return nil
 }

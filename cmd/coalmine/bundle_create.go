@@ -36,7 +36,7 @@ func newBundleCreateCommand(env *Env) *cobra.Command {
 			"--from it comes from a folder and from the local Docker, and nothing from the network. A bundle that would miss something " +
 			"is not made, unless --partial is given.\n\n" +
 			"Images are taken as tars of `docker save`. A node image that Docker has by its tag is taken from there. Coalmine's own image is made " +
-			"of the running binary if that is a static Linux one; " + image.Variable + " names another one.",
+			"of the running binary if that is a static Linux one; " + image.BinaryEnv + " names another one.",
 		Example: `coalmine bundle create -o class.bundle
 coalmine bundle create -o class.bundle --mesh standin --from ~/images
 coalmine bundle create -o class.bundle --node-image my/node:v1.35.4 --image flagger.tar`,
@@ -77,7 +77,7 @@ func (f *bundleFlags) check() error {
 
 func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 	out := env.path(f.out)
-	if err := mayWrite(ctx, out); err != nil {
+	if err := checkWritable(ctx, out); err != nil {
 		return err
 	}
 	pins, err := manifests.Versions()
@@ -85,7 +85,7 @@ func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 		return err
 	}
 	began := env.Now()
-	contents, err := env.bundleOrder(f, pins).Collect(ctx)
+	contents, err := env.bundleSpec(f, pins).Collect(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,14 +101,14 @@ func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Out, "Wrote %s: %s in %.0f s, %s.\n", f.out, bytesText(info.Size()), env.Now().Sub(began).Seconds(), completeFor(m.Meshes))
+	fmt.Fprintf(env.Out, "Wrote %s: %s in %.0f s, %s.\n", f.out, formatBytes(info.Size()), env.Now().Sub(began).Seconds(), completeFor(m.Meshes))
 	return nil
 }
 
-// bundleOrder is what the flags ask for. Paths are the user's.
-func (env *Env) bundleOrder(f bundleFlags, pins manifests.Pins) bundle.Order {
+// bundleSpec is what the flags ask for. Paths are the user's.
+func (env *Env) bundleSpec(f bundleFlags, pins manifests.Pins) bundle.Spec {
 	say := func(format string, args ...any) { fmt.Fprintf(env.Err, format+"\n", args...) }
-	o := bundle.Order{
+	o := bundle.Spec{
 		Pins: pins, Mesh: f.mesh, Arch: f.arch, Node: f.node, Partial: f.partial, Say: say,
 		Images: env.paths(f.images), Charts: env.paths(f.charts), CRDs: env.paths(f.crds),
 		Pull: bundle.Registries{Arch: f.arch}.Archive, Fetcher: bundle.Online{Pins: pins},
@@ -125,7 +125,7 @@ func (env *Env) bundleOrder(f bundleFlags, pins manifests.Pins) bundle.Order {
 // ownImage is coalmine's own image, or nil where none can be made of this binary: that leaves no bundle incomplete, because most
 // machines make their own.
 func (env *Env) ownImage(ctx context.Context, arch string) (*bundle.Archive, error) {
-	binary, err := image.OwnFor(ctx, arch)
+	binary, err := image.OwnBinaryFor(ctx, arch)
 	if errors.Is(err, image.ErrUnfit) {
 		fmt.Fprintf(env.Err, "left out coalmine's own image, which machines with a static Linux binary make themselves: %v\n", err)
 		return nil, nil
@@ -148,8 +148,8 @@ func (env *Env) paths(names []string) []string {
 	return paths
 }
 
-// mayWrite lets a bundle be replaced by another one, and nothing else by a bundle.
-func mayWrite(ctx context.Context, path string) error {
+// checkWritable lets a bundle be replaced by another one, and nothing else by a bundle.
+func checkWritable(ctx context.Context, path string) error {
 	if dir := filepath.Dir(path); !isDir(dir) {
 		return invalid("make the folder first, or give another name", "%s is no folder", dir)
 	}
@@ -190,8 +190,8 @@ func completeFor(meshes []string) string {
 	return "complete for mesh " + strings.Join(meshes, " and ")
 }
 
-// bytesText writes a size in the units of file managers.
-func bytesText(n int64) string {
+// formatBytes writes a size in the units of file managers.
+func formatBytes(n int64) string {
 	switch {
 	case n >= 1e6:
 		return fmt.Sprintf("%.0f MB", float64(n)/1e6)

@@ -72,7 +72,7 @@ func (env *Env) lookInto(ctx context.Context, name string, verify bool) (*bundle
 		return nil, err
 	}
 	l := &bundleListing{File: name, SHA256: b.Digest(), Verified: verify, Manifest: &b.Manifest}
-	for _, mesh := range []string{place.Linkerd, place.Standin} {
+	for _, mesh := range []string{place.Linkerd, place.TestMesh} {
 		missing := bundle.NeedsOf(pins, mesh).Missing(&b.Manifest)
 		l.Meshes = append(l.Meshes, meshListing{mesh, len(missing) == 0, missing})
 	}
@@ -85,7 +85,7 @@ func (l *bundleListing) write(w io.Writer) {
 	m := l.Manifest
 	fmt.Fprintf(w, "%s: for %s, made by coalmine %s, sha256 %.12s\n\n", l.File, m.Arch, m.CreatedBy, l.SHA256)
 	for _, row := range bundleRows(m) {
-		fmt.Fprintf(w, "%-14s %-50s %8s\n", row.kind, row.name, bytesText(row.file.Size))
+		fmt.Fprintf(w, "%-14s %-50s %8s\n", row.kind, row.name, formatBytes(row.file.Size))
 	}
 	fmt.Fprintln(w)
 	for _, mesh := range l.Meshes {

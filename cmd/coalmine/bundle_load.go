@@ -69,7 +69,7 @@ func (env *Env) loadNode(ctx context.Context, n bundle.Node) error {
 		fmt.Fprintf(env.Out, "Docker has %s already.\n", n.Ref)
 		return nil
 	}
-	fmt.Fprintf(env.Err, "loading %s, %s\n", n.Ref, bytesText(n.Archive.Size))
+	fmt.Fprintf(env.Err, "loading %s, %s\n", n.Ref, formatBytes(n.Archive.Size))
 	if err := (bundle.Docker{}).Load(ctx, *n.Archive); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (env *Env) loadImages(ctx context.Context, cluster *node.Cluster, archives 
 			fmt.Fprintf(env.Out, "The nodes have %s already.\n", names)
 			continue
 		}
-		fmt.Fprintf(env.Err, "loading %s, %s\n", names, bytesText(a.Size))
+		fmt.Fprintf(env.Err, "loading %s, %s\n", names, formatBytes(a.Size))
 		if err := cluster.Load(ctx, a); err != nil {
 			return err
 		}

@@ -36,15 +36,15 @@ coalmine check --name classroom --json`,
 
 func (env *Env) preflight(ctx context.Context, name string, asJSON bool) error {
 	lab := &preflight.Lab{
-		Cluster: name, Engine: preflight.Docker{}, Connect: preflight.Connect, Prometheus: preflight.OverTunnel, Now: env.Now,
+		Cluster: name, Engine: preflight.Docker{}, Connect: preflight.Connect, Prometheus: preflight.OverPortForward, Now: env.Now,
 	}
 	defer lab.Close()
-	if own, err := image.Own(ctx); err == nil {
+	if own, err := image.OwnBinary(ctx); err == nil {
 		_, lab.Image, _ = strings.Cut(own.Ref(), ":")
 	}
 	tell := func(preflight.Result) {}
 	if !asJSON {
-		tell = checklist(env.Out)
+		tell = checkPrinter(env.Out)
 	}
 	results := preflight.Run(ctx, preflight.Checks(), lab, tell)
 	if asJSON {
@@ -52,7 +52,7 @@ func (env *Env) preflight(ctx context.Context, name string, asJSON bool) error {
 			return err
 		}
 	} else {
-		fmt.Fprintln(env.Out, "\n"+checksWords(results))
+		fmt.Fprintln(env.Out, "\n"+checksSummary(results))
 	}
 	if preflight.Worst(results) == preflight.Failed {
 		return outcome(score.ExitLabFailed)
@@ -60,8 +60,8 @@ func (env *Env) preflight(ctx context.Context, name string, asJSON bool) error {
 	return nil
 }
 
-// checklist writes results as they come, under their groups.
-func checklist(w io.Writer) func(preflight.Result) {
+// checkPrinter writes results as they come, under their groups.
+func checkPrinter(w io.Writer) func(preflight.Result) {
 	group := ""
 	signs := map[preflight.Level]string{preflight.OK: "√", preflight.Warning: "‼", preflight.Failed: "×", preflight.Skipped: "-"}
 	return func(r preflight.Result) {
@@ -83,8 +83,8 @@ func checklist(w io.Writer) func(preflight.Result) {
 	}
 }
 
-// checksWords sums results up.
-func checksWords(results []preflight.Result) string {
+// checksSummary sums results up.
+func checksSummary(results []preflight.Result) string {
 	n := map[preflight.Level]int{}
 	for _, r := range results {
 		n[r.Level]++

@@ -58,8 +58,8 @@ func newCard(t *watch.Trial) screen.Screen {
 	}})
 }
 
-// show shows a screen until the user leaves it, be it by ctrl+c.
-func (env *Env) show(ctx context.Context, s screen.Screen, cmds ...tea.Cmd) error {
+// showScreen shows a screen until the user leaves it, be it by ctrl+c.
+func (env *Env) showScreen(ctx context.Context, s screen.Screen, cmds ...tea.Cmd) error {
 	err := tui.Run(ctx, tui.Terminal{In: env.In, Out: env.Out, Env: os.Environ()}, s, cmds...)
 	if errors.Is(err, tui.ErrInterrupted) {
 		return nil
@@ -68,72 +68,72 @@ func (env *Env) show(ctx context.Context, s screen.Screen, cmds ...tea.Cmd) erro
 }
 
 // playOnDeck plays a trial while it is watched. Whoever leaves before the last run has ended interrupts it.
-func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *record.Recorder) error {
-	shown := watched(src, t)
+func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *record.Writer) error {
+	shown := newLiveTrial(src, t)
 	feed := watch.NewFeed(shown)
 	playing, stop := context.WithCancel(ctx)
 	defer stop()
 	played := make(chan error, 1)
-	go func() { played <- env.playTo(playing, src, t, rec, feed) }()
-	err := env.show(ctx, newDeck(shown, shown.First()), screen.Follow(feed))
+	go func() { played <- env.playToFeed(playing, src, t, rec, feed) }()
+	err := env.showScreen(ctx, newDeck(shown, shown.DefaultRun()), screen.Follow(feed))
 	stop()
 	return cmp.Or(<-played, err)
 }
 
-// watched is a trial that is about to be played.
-func watched(src *source, t *trial) *watch.Trial {
+// newLiveTrial is a trial that is about to be played.
+func newLiveTrial(src *source, t *trial) *watch.Trial {
 	w := &watch.Trial{Scenario: src.scenario.Name, Title: src.scenario.Title, Guardrails: t.manifest.Options.Guardrails}
 	for _, r := range t.runs {
-		w.Runs = append(w.Runs, &watch.Run{Name: r.Name(), Part: score.Part(r.Role), Seed: r.Seed, Version: r.Version})
+		w.Runs = append(w.Runs, &watch.Run{Name: r.Name(), Part: score.Role(r.Role), Seed: r.Seed, Version: r.Version})
 	}
 	return w
 }
 
-// playTo plays a trial into its folder and into a feed, which it closes with the card.
-func (env *Env) playTo(ctx context.Context, src *source, t *trial, rec *record.Recorder, feed *watch.Feed) error {
+// playToFeed plays a trial into its folder and into a feed, which it closes with the card.
+func (env *Env) playToFeed(ctx context.Context, src *source, t *trial, rec *record.Writer, feed *watch.Feed) error {
 	results := make([]score.RunResult, len(t.runs))
-	err := lab.Trial(ctx, env.Player, t.flights, env.Workers, func(i int) (lab.Log, error) {
+	err := lab.PlayAll(ctx, env.Player, t.specs, env.Workers, func(i int) (lab.Log, error) {
 		log, err := rec.Log(t.runs[i])
 		if err != nil {
 			return nil, err
 		}
 		feed.Begin(i)
-		results[i] = score.RunResult{Name: t.runs[i].Name(), Part: score.Part(t.runs[i].Role), Timeline: new(timeline.Timeline)}
-		return &shownLog{Log: log, timeline: results[i].Timeline, feed: feed, run: i}, nil
+		results[i] = score.RunResult{Name: t.runs[i].Name(), Role: score.Role(t.runs[i].Role), Timeline: new(timeline.Timeline)}
+		return &feedLog{Log: log, timeline: results[i].Timeline, feed: feed, run: i}, nil
 	})
 	if err != nil {
 		feed.Close(nil, err.Error())
 		return err
 	}
 	for i := range results {
-		results[i].Part = partOf(t.runs[i], results[i].Timeline)
+		results[i].Role = roleOf(t.runs[i], results[i].Timeline)
 	}
 	c := score.Trial(src.scenario, results)
 	feed.Close(&c, "")
 	return nil
 }
 
-// shownLog is a run's log that the deck shows too.
-type shownLog struct {
+// feedLog is a run's log that the deck shows too.
+type feedLog struct {
 	lab.Log
 	timeline *timeline.Timeline
 	feed     *watch.Feed
 	run      int
 }
 
-func (l *shownLog) Write(e event.Event) {
+func (l *feedLog) Write(e event.Event) {
 	l.Log.Write(e)
 	l.timeline.Fold(e)
 	l.feed.Event(l.run, e)
 }
 
-func (l *shownLog) Close() error {
+func (l *feedLog) Close() error {
 	l.feed.End(l.run, "")
 	return l.Log.Close()
 }
 
-// tell writes runs as lines of text.
-func (env *Env) tell(w io.Writer, t *watch.Trial, keep func(*watch.Run) bool) error {
+// printRuns writes runs as lines of text.
+func (env *Env) printRuns(w io.Writer, t *watch.Trial, keep func(*watch.Run) bool) error {
 	for i, r := range t.Runs {
 		if !keep(r) {
 			continue
@@ -168,20 +168,20 @@ func (env *Env) writeCast(f watchFlags, t *watch.Trial, run int) error {
 		return invalid("name a file that can be written", "%w", err)
 	}
 	w, h := f.columnsAndLines()
-	film := tui.Film{Trial: t, Run: run, Width: w, Height: h, Theme: theme.New(true, colorprofile.TrueColor)}
+	film := tui.Asciicast{Trial: t, Run: run, Width: w, Height: h, Theme: theme.New(true, colorprofile.TrueColor)}
 	return errors.Join(film.Write(file), file.Close())
 }
 
-// playShown plays a trial: on the deck where there is a terminal and nothing else is wanted.
-func (env *Env) playShown(ctx context.Context, src *source, t *trial, rec *record.Recorder, f runFlags) error {
+// playTrial plays a trial: on the deck where there is a terminal and nothing else is wanted.
+func (env *Env) playTrial(ctx context.Context, src *source, t *trial, rec *record.Writer, f runFlags) error {
 	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
 		return env.playOnDeck(ctx, src, t, rec)
 	}
 	return env.play(ctx, t, rec)
 }
 
-// tellRuns writes what was asked for beside the score: the learner's runs in lines, and a recording of the screen.
-func (env *Env) tellRuns(dir string, f runFlags) error {
+// writeRunViews writes what was asked for beside the score: the learner's runs in lines, and a recording of the screen.
+func (env *Env) writeRunViews(dir string, f runFlags) error {
 	if !f.plain && f.cast == "" {
 		return nil
 	}
@@ -190,8 +190,8 @@ func (env *Env) tellRuns(dir string, f runFlags) error {
 		return err
 	}
 	if f.plain && !f.asJSON {
-		if err := env.tell(env.Out, t, func(r *watch.Run) bool {
-			return r.Part == score.PartFaulty || r.Part == score.PartHealthy || r.Part == partOther
+		if err := env.printRuns(env.Out, t, func(r *watch.Run) bool {
+			return r.Part == score.RoleFaulty || r.Part == score.RoleHealthy || r.Part == roleOther
 		}); err != nil {
 			return err
 		}
@@ -199,5 +199,5 @@ func (env *Env) tellRuns(dir string, f runFlags) error {
 	if f.cast == "" {
 		return nil
 	}
-	return env.writeCast(f.watchFlags, t, t.First())
+	return env.writeCast(f.watchFlags, t, t.DefaultRun())
 }

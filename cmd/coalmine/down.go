@@ -42,7 +42,7 @@ func (env *Env) down(ctx context.Context, name string) error {
 	defer unlock()
 	removed, err := c.Delete(ctx)
 	writeRemoved(env.Out, removed)
-	if err == nil && removed.Nothing() {
+	if err == nil && removed.Empty() {
 		fmt.Fprintf(env.Out, "there is nothing of a cluster %s\n", name)
 	}
 	return clusterError(err)

@@ -51,13 +51,13 @@ func (e *labError) Unwrap() error { return e.err }
 func usage(cmd *cobra.Command, err error) error {
 	var value *pflag.InvalidValueError
 	if errors.As(err, &value) {
-		err = fmt.Errorf("--%s is %q: write %s", value.GetFlag().Name, value.GetValue(), wanted(value.GetFlag().Value.Type()))
+		err = fmt.Errorf("--%s is %q: write %s", value.GetFlag().Name, value.GetValue(), valueHelp(value.GetFlag().Value.Type()))
 	}
 	return &invalidError{err, fmt.Sprintf("see %s --help", cmd.CommandPath())}
 }
 
-// wanted names the values that a flag of a type takes.
-func wanted(kind string) string {
+// valueHelp names the values that a flag of a type takes.
+func valueHelp(kind string) string {
 	switch kind {
 	case "duration":
 		return "a time as 90s or 5m"
@@ -74,8 +74,8 @@ type outcome int
 
 func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
 
-// ended is the error for an exit code: none for 0.
-func ended(code int) error {
+// exitWith is the error for an exit code: none for 0.
+func exitWith(code int) error {
 	if code == score.ExitPassed {
 		return nil
 	}

@@ -46,7 +46,7 @@ func (env *Env) writeHelp(w io.Writer, cmd *cobra.Command) {
 		about = cmd.Short + "."
 	}
 	for paragraph := range strings.SplitSeq(about, "\n") {
-		fmt.Fprintln(w, strings.Join(fold(paragraph, width), "\n"))
+		fmt.Fprintln(w, strings.Join(wrapText(paragraph, width), "\n"))
 	}
 	env.helpSection(w, "Usage", usageLine(cmd))
 	env.helpSection(w, "Examples", cmd.Example)
@@ -92,7 +92,7 @@ func verbs(cmd *cobra.Command, width int) string {
 			continue
 		}
 		use := c.Use
-		for _, words := range fold(c.Short, width-2-column) {
+		for _, words := range wrapText(c.Short, width-2-column) {
 			lines = append(lines, fmt.Sprintf("%-*s%s", column, use, words))
 			use = ""
 		}
@@ -103,8 +103,8 @@ func verbs(cmd *cobra.Command, width int) string {
 	return strings.Join(lines, "\n")
 }
 
-// fold breaks a text between words into lines of at most a width.
-func fold(text string, width int) []string {
+// wrapText breaks a text between words into lines of at most a width.
+func wrapText(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {

@@ -27,7 +27,7 @@ func (env *Env) home(ctx context.Context) error {
 	playing, stop := context.WithCancel(ctx)
 	defer stop()
 	p := newHomePlayer(&quiet)
-	err := env.show(ctx, home.New(playing, host.Host{
+	err := env.showScreen(ctx, home.New(playing, host.Backend{
 		Player: p, Linter: homeLinter{&quiet}, Editor: homeEditor{&quiet}, Library: homeLibrary{&quiet}, Progress: homeProgress{&quiet},
 	}))
 	stop()
@@ -86,7 +86,7 @@ func (l homeLibrary) Workspace(name string) (host.Workspace, error) {
 	case !info.IsDir():
 		return w, fmt.Errorf("%s is there and is no folder: move it away, or run coalmine in another folder", dir)
 	}
-	w.There = true
+	w.Exists = true
 	w.Files, err = manifestsIn(l.env.path(dir))
 	return w, err
 }
@@ -94,7 +94,7 @@ func (l homeLibrary) Workspace(name string) (host.Workspace, error) {
 // Start implements [host.Library].
 func (l homeLibrary) Start(name string) (host.Workspace, error) {
 	w, err := l.Workspace(name)
-	if err != nil || w.There {
+	if err != nil || w.Exists {
 		return w, err
 	}
 	src, err := l.env.openScenario(name)
@@ -112,8 +112,8 @@ func (l homeLibrary) Start(name string) (host.Workspace, error) {
 	return l.Workspace(name)
 }
 
-// mostListed bounds the files that are listed; more of them are no guardrails by package guardrail either.
-const mostListed = 100
+// maxListed bounds the files that are listed; more of them are no guardrails by package guardrail either.
+const maxListed = 100
 
 // manifestsIn lists what is a manifest by its name, as package guardrail reads them.
 func manifestsIn(dir string) ([]string, error) {
@@ -127,7 +127,7 @@ func manifestsIn(dir string) ([]string, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case e.IsDir() || len(names) >= mostListed:
+		case e.IsDir() || len(names) >= maxListed:
 			return nil
 		}
 		if slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(path))) {
@@ -152,18 +152,18 @@ func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]host.Find
 		return nil, err
 	}
 	defer src.Close()
-	set, err := guardrail.Load(ctx, l.env.path(dir), lab.Environment(src.scenario))
+	set, err := guardrail.Load(ctx, l.env.path(dir), lab.EnvironmentOf(src.scenario))
 	var wrong guardrail.Errors
 	switch {
 	case errors.As(err, &wrong):
-		return found(wrong, true), nil
+		return toFindings(wrong, true), nil
 	case err != nil:
 		return nil, err
 	}
-	return found(set.Warnings, false), nil
+	return toFindings(set.Warnings, false), nil
 }
 
-func found(all []guardrail.Finding, wrong bool) []host.Finding {
+func toFindings(all []guardrail.Finding, wrong bool) []host.Finding {
 	var list []host.Finding
 	for _, f := range all {
 		text := strings.TrimPrefix(f.String(), f.Position.String()+": ")
@@ -185,8 +185,8 @@ func (p homeProgress) Load() (map[string]logbook.Entry, string) {
 	return all, words(err)
 }
 
-// Played implements [host.Progress].
-func (p homeProgress) Played(scenario string, c *score.Card) (logbook.Entry, string) {
+// RecordTrial implements [host.Progress].
+func (p homeProgress) RecordTrial(scenario string, c *score.Card) (logbook.Entry, string) {
 	if !counts(c) {
 		all, note := p.Load()
 		return all[scenario], note
@@ -194,14 +194,14 @@ func (p homeProgress) Played(scenario string, c *score.Card) (logbook.Entry, str
 	return p.change(scenario, scored(c))
 }
 
-// Hinted implements [host.Progress].
-func (p homeProgress) Hinted(scenario string, hints int) (logbook.Entry, string) {
+// RecordHints implements [host.Progress].
+func (p homeProgress) RecordHints(scenario string, hints int) (logbook.Entry, string) {
 	return p.change(scenario, tookHints(hints))
 }
 
-// Asked implements [host.Progress].
-func (p homeProgress) Asked(scenario string, right, of int) (logbook.Entry, string) {
-	return p.change(scenario, func(e *logbook.Entry) { e.Asked(right, of) })
+// RecordQuiz implements [host.Progress].
+func (p homeProgress) RecordQuiz(scenario string, right, of int) (logbook.Entry, string) {
+	return p.change(scenario, func(e *logbook.Entry) { e.AddQuiz(right, of) })
 }
 
 func (p homeProgress) change(scenario string, change func(*logbook.Entry)) (logbook.Entry, string) {
@@ -211,7 +211,7 @@ func (p homeProgress) change(scenario string, change func(*logbook.Entry)) (logb
 		change(&e)
 		return e, err.Error()
 	}
-	e, err := b.Change(scenario, change)
+	e, err := b.Update(scenario, change)
 	return e, words(err)
 }
 

@@ -25,11 +25,11 @@ func (e homeEditor) Edit(path string, line int) (*exec.Cmd, error) {
 		if _, err := exec.LookPath(strings.Trim(first, `"'`)); err != nil && !strings.ContainsAny(command, `"'$\`) {
 			return nil, fmt.Errorf("%s is %q, and there is no program %s: set it to your editor, or edit %s elsewhere and press r", name, command, first, path)
 		}
-		return shelled(command, at(first, path, line)), nil
+		return shellCommand(command, openArgs(first, path, line)), nil
 	}
 	for _, name := range editors() {
 		if program, err := exec.LookPath(name); err == nil {
-			return exec.Command(program, at(name, path, line)...), nil
+			return exec.Command(program, openArgs(name, path, line)...), nil
 		}
 	}
 	return nil, fmt.Errorf("no editor was found: set EDITOR, or edit %s elsewhere and press r", path)
@@ -43,8 +43,8 @@ func editors() []string {
 	return []string{"nano", "micro", "hx", "nvim", "vim", "vi", "emacs"}
 }
 
-// shelled runs a command line with further arguments.
-func shelled(command string, args []string) *exec.Cmd {
+// shellCommand runs a command line with further arguments.
+func shellCommand(command string, args []string) *exec.Cmd {
 	if runtime.GOOS == "windows" {
 		all := append(strings.Fields(command), args...)
 		return exec.Command(all[0], all[1:]...)
@@ -52,8 +52,8 @@ func shelled(command string, args []string) *exec.Cmd {
 	return exec.Command("sh", append([]string{"-c", command + ` "$@"`, command}, args...)...)
 }
 
-// at are the arguments that open a file at a line, for editors that are known to take one.
-func at(editor, path string, line int) []string {
+// openArgs are the arguments that open a file at a line, for editors that are known to take one.
+func openArgs(editor, path string, line int) []string {
 	name := strings.TrimSuffix(filepath.Base(editor), ".exe")
 	switch {
 	case line <= 1:

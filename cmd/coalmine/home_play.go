@@ -14,8 +14,8 @@ import (
 
 // homePlayer implements [host.Player]: each trial is recorded in a run folder, as by run.
 type homePlayer struct {
-	env    *Env
-	memory memory
+	env   *Env
+	cache runCache
 
 	playing sync.WaitGroup
 	mu      sync.Mutex
@@ -33,7 +33,7 @@ func (p *homePlayer) wait() string {
 }
 
 // Play implements [host.Player].
-func (p *homePlayer) Play(ctx context.Context, q host.Request) (*host.Playing, error) {
+func (p *homePlayer) Play(ctx context.Context, q host.PlayRequest) (*host.RunningTrial, error) {
 	src, err := p.env.openScenario(q.Scenario)
 	if err != nil {
 		return nil, err
@@ -52,72 +52,72 @@ func (p *homePlayer) Play(ctx context.Context, q host.Request) (*host.Playing, e
 	p.mu.Lock()
 	p.last = dir
 	p.mu.Unlock()
-	shown := watched(src, t)
+	shown := newLiveTrial(src, t)
 	feed := watch.NewFeed(shown)
 	env := *p.env
-	env.Player = p.memory.player(env.Player, t)
+	env.Player = p.cache.player(env.Player, t)
 	p.playing.Go(func() {
 		defer src.Close()
 		defer rec.Close()
-		if env.playTo(ctx, src, t, rec, feed) == nil {
+		if env.playToFeed(ctx, src, t, rec, feed) == nil {
 			env.keepReports(dir, rec)
 		}
 	})
-	return &host.Playing{Trial: shown, Feed: feed, Guardrails: t.guardrails, Folder: dir}, nil
+	return &host.RunningTrial{Trial: shown, Feed: feed, Guardrails: t.guardrails, Folder: dir}, nil
 }
 
 // keepReports writes what run writes into a run folder. The score is on the screen already: that a report cannot be written
 // changes nothing of it, and report makes them again.
-func (env *Env) keepReports(dir string, rec *record.Recorder) {
+func (env *Env) keepReports(dir string, rec *record.Writer) {
 	if r, err := env.readResult(dir); err == nil {
 		_ = env.keepCard(rec, r)
 	}
 }
 
-// memory keeps the runs that a learner's guardrails are compared with: those without any, and those of the scenario's own. The
+// runCache keeps the runs that a learner's guardrails are compared with: those without any, and those of the scenario's own. The
 // same seed gives the same events, so they are played once in a session, and the verdict on the next change comes twice as soon.
-type memory struct {
+type runCache struct {
 	mu       sync.Mutex
 	scenario string
 	runs     map[record.Run][]event.Event
 }
 
 // player plays a trial's flights, of which it remembers some.
-func (m *memory) player(to lab.Player, t *trial) lab.Player {
+func (m *runCache) player(to lab.Player, t *trial) lab.Player {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.scenario != t.manifest.Scenario {
 		m.scenario, m.runs = t.manifest.Scenario, map[record.Run][]event.Event{}
 	}
-	p := &remembering{Player: to, memory: m, scenario: m.scenario}
+	p := &cachingPlayer{Player: to, cache: m, scenario: m.scenario}
 	for i, r := range t.runs {
-		if part := score.Part(r.Role); part == score.PartUnguarded || part == score.PartReference {
-			p.known = append(p.known, known{t.flights[i], r})
+		if part := score.Role(r.Role); part == score.RoleUnguarded || part == score.RoleReference {
+			p.cacheable = append(p.cacheable, cacheableRun{t.specs[i], r})
 		}
 	}
 	return p
 }
 
-type known struct {
-	flight lab.Flight
+type cacheableRun struct {
+	flight lab.RunSpec
 	run    record.Run
 }
 
-// remembering is a player with a memory.
-type remembering struct {
+// cachingPlayer is a player with a memory.
+type cachingPlayer struct {
 	lab.Player
-	memory   *memory
-	scenario string
-	known    []known
+	cache     *runCache
+	scenario  string
+	cacheable []cacheableRun
 }
 
 // Play implements [lab.Player].
-func (p *remembering) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+func (p *cachingPlayer) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
 	run, ok := p.find(f)
 	if !ok {
 		return p.Player.Play(ctx, f, sink)
 	}
-	if events := p.recall(run); events != nil {
+	if events := p.lookup(run); events != nil {
 		for _, e := range events {
 			sink(e)
 		}
@@ -129,13 +129,13 @@ func (p *remembering) Play(ctx context.Context, f lab.Flight, sink func(event.Ev
 		sink(e)
 	})
 	if err == nil {
-		p.keep(run, events)
+		p.store(run, events)
 	}
 	return err
 }
 
-func (p *remembering) find(f lab.Flight) (record.Run, bool) {
-	for _, k := range p.known {
+func (p *cachingPlayer) find(f lab.RunSpec) (record.Run, bool) {
+	for _, k := range p.cacheable {
 		if k.flight.Seed == f.Seed && k.flight.Version == f.Version && k.flight.Guardrails == f.Guardrails {
 			return k.run, true
 		}
@@ -143,26 +143,26 @@ func (p *remembering) find(f lab.Flight) (record.Run, bool) {
 	return record.Run{}, false
 }
 
-func (p *remembering) recall(run record.Run) []event.Event {
-	p.memory.mu.Lock()
-	defer p.memory.mu.Unlock()
-	if p.memory.scenario != p.scenario {
+func (p *cachingPlayer) lookup(run record.Run) []event.Event {
+	p.cache.mu.Lock()
+	defer p.cache.mu.Unlock()
+	if p.cache.scenario != p.scenario {
 		return nil
 	}
-	return p.memory.runs[run]
+	return p.cache.runs[run]
 }
 
-// keep remembers a run that came to its end.
-func (p *remembering) keep(run record.Run, events []event.Event) {
+// store remembers a run that came to its end.
+func (p *cachingPlayer) store(run record.Run, events []event.Event) {
 	if len(events) == 0 {
 		return
 	}
 	if end, ok := events[len(events)-1].Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeCompleted {
 		return
 	}
-	p.memory.mu.Lock()
-	defer p.memory.mu.Unlock()
-	if p.memory.scenario == p.scenario {
-		p.memory.runs[run] = events
+	p.cache.mu.Lock()
+	defer p.cache.mu.Unlock()
+	if p.cache.scenario == p.scenario {
+		p.cache.runs[run] = events
 	}
 }

@@ -73,11 +73,11 @@ func TestWorkspacesAreMadeOnceAndNeverWrittenOver(t *testing.T) {
 	th := newTheatre(t, &stage{})
 	l := homeLibrary{th.Env}
 	w, err := l.Workspace("full-rollout")
-	if err != nil || w.There || w.Dir != "full-rollout" {
+	if err != nil || w.Exists || w.Dir != "full-rollout" {
 		t.Fatalf("%+v, %v", w, err)
 	}
 	w, err = l.Start("full-rollout")
-	if err != nil || !w.There || !slices.Equal(w.Files, []string{"canary.yaml", "metrics.yaml"}) {
+	if err != nil || !w.Exists || !slices.Equal(w.Files, []string{"canary.yaml", "metrics.yaml"}) {
 		t.Fatalf("%+v, %v", w, err)
 	}
 	mine := filepath.Join(th.Dir, "full-rollout", "canary.yaml")
@@ -117,13 +117,13 @@ type counting struct {
 	played atomic.Int32
 }
 
-func (c *counting) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+func (c *counting) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
 	c.played.Add(1)
 	return c.Player.Play(ctx, f, sink)
 }
 
 // finish takes everything that comes over a feed.
-func finish(p *host.Playing) *watch.Trial {
+func finish(p *host.RunningTrial) *watch.Trial {
 	for {
 		b := p.Feed.Next()
 		if b.Apply(); b.Last {
@@ -140,7 +140,7 @@ func TestWhatIsComparedWithIsPlayedOnce(t *testing.T) {
 	if _, err := (homeLibrary{th.Env}).Start("full-rollout"); err != nil {
 		t.Fatal(err)
 	}
-	q := host.Request{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 2}
+	q := host.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 2}
 	var trials []*watch.Trial
 	for i, want := range []int32{8, 12} { // of each seed: faulty, healthy, unguarded, reference
 		playing, err := p.Play(t.Context(), q)
@@ -190,7 +190,7 @@ func TestWhatIsInvalidIsNotPlayed(t *testing.T) {
 	if err != nil || len(all) == 0 || !all[0].Error || all[0].File != "canary.yaml" {
 		t.Errorf("the linter says %+v, %v", all, err)
 	}
-	if _, err := newHomePlayer(th.Env).Play(t.Context(), host.Request{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}); err == nil {
+	if _, err := newHomePlayer(th.Env).Play(t.Context(), host.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}); err == nil {
 		t.Error("it was played")
 	}
 	if _, err := os.Stat(filepath.Join(th.Dir, "runs")); err == nil {
@@ -206,7 +206,7 @@ func TestWhoeverLeavesInterruptsTheTrial(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	q := host.Request{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}
+	q := host.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}
 	playing, err := p.Play(ctx, q)
 	if err == nil {
 		if tr := finish(playing); tr.Card != nil || tr.Problem == "" {
@@ -226,11 +226,11 @@ func TestWhoeverLeavesInterruptsTheTrial(t *testing.T) {
 func TestProgressWithoutAFolderIsToldAndNoFailure(t *testing.T) {
 	th := newTheatre(t, &stage{}) // its environment has neither HOME nor XDG_STATE_HOME
 	p := homeProgress{th.Env}
-	if e, note := p.Hinted("full-rollout", 2); e.Hints != 2 || !strings.Contains(note, "set XDG_STATE_HOME or HOME") {
+	if e, note := p.RecordHints("full-rollout", 2); e.Hints != 2 || !strings.Contains(note, "set XDG_STATE_HOME or HOME") {
 		t.Errorf("%+v, %q", e, note)
 	}
 	th.Getenv = func(k string) string { return map[string]string{"XDG_STATE_HOME": filepath.Join(th.Dir, "state")}[k] }
-	if e, note := p.Asked("full-rollout", 2, 3); e.QuizOf != 3 || note != "" {
+	if e, note := p.RecordQuiz("full-rollout", 2, 3); e.QuizOf != 3 || note != "" {
 		t.Errorf("%+v, %q", e, note)
 	}
 	if all, note := p.Load(); note != "" || all["full-rollout"] == (logbook.Entry{}) {

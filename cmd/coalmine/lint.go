@@ -46,7 +46,7 @@ func (env *Env) lint(ctx context.Context, dir, scenario string) error {
 		return err
 	}
 	for _, f := range set.Warnings {
-		fmt.Fprintln(env.Out, findingLine("warning", placed(dir, f)))
+		fmt.Fprintln(env.Out, findingLine("warning", prefixFile(dir, f)))
 	}
 	fmt.Fprintf(env.Err, "%s, %s\n", counted(len(set.Objects), "object"), counted(len(set.Warnings), "warning"))
 	return nil
@@ -70,7 +70,7 @@ func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set
 		return nil, err
 	}
 	set, err := guardrail.Load(ctx, env.path(dir), any)
-	return set, located(env.path(dir), err)
+	return set, prefixFindings(env.path(dir), err)
 }
 
 // anyEnvironment has the services of every scenario of the library.

@@ -14,30 +14,30 @@ import (
 // accounts take every attempt of a load: exact counts and histograms for the result, aggregates of a second for the events,
 // and metrics for a Prometheus that looks on. They are for one goroutine; metrics may be scraped meanwhile.
 type accounts struct {
-	ledger  *ledger.Ledger
-	account *attempts.Account
-	exposer *expose.Exposer // nil where nobody looks
+	ledger  *ledger.Results
+	account *attempts.Attempts
+	exposer *expose.Exporter // nil where nobody looks
 	events  *event.Recorder
 	// answered counts attempts with an answer.
 	answered int
 }
 
-func newAccounts(job *loadJob, events *event.Recorder, exposer *expose.Exposer) *accounts {
-	slow := func(route string) time.Duration { return slo.Latency(job.expected, route) }
+func newAccounts(job *loadJob, events *event.Recorder, exposer *expose.Exporter) *accounts {
+	slow := func(route string) time.Duration { return slo.LatencyObjective(job.expected, route) }
 	a := &accounts{
 		ledger:  ledger.New(ledger.Config{Plan: job.plan, Shard: job.shard, Workload: job.name, Slow: slow}),
 		exposer: exposer, events: events,
 	}
-	a.account = attempts.New(attempts.Config{
-		Plan: job.plan, Slow: slow, Service: job.released(),
-		Note: func(t event.Traffic) { a.events.Note(time.Duration(t.To), "traffic", t) },
+	a.account = attempts.NewAttempts(attempts.AttemptsConfig{
+		Plan: job.plan, LatencyObjective: slow, Service: job.released(),
+		Emit: func(t event.Traffic) { a.events.Record(time.Duration(t.To), "traffic", t) },
 	})
 	return a
 }
 
 // add counts one attempt.
 func (a *accounts) add(o *loadgen.Outcome) {
-	a.account.Touch(o)
+	a.account.MarkHit(o)
 	a.ledger.Add(o)
 	if a.exposer != nil {
 		a.exposer.Add(o)
@@ -50,5 +50,5 @@ func (a *accounts) add(o *loadgen.Outcome) {
 
 // close ends the last second and notes the totals.
 func (a *accounts) close(at time.Duration, planned int) {
-	a.events.Note(at, "traffic", a.account.End(at, planned))
+	a.events.Record(at, "traffic", a.account.End(at, planned))
 }

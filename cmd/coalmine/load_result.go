@@ -22,12 +22,12 @@ const exitObjective = 6
 
 // loadResult is what a load, or several merged ones, came to.
 type loadResult struct {
-	ledger   *ledger.Ledger
+	ledger   *ledger.Results
 	expected []slo.Objective
 	verdicts []objective.Verdict
 }
 
-func newLoadResult(l *ledger.Ledger, expected []slo.Objective, demanded []objective.Objective) *loadResult {
+func newLoadResult(l *ledger.Results, expected []slo.Objective, demanded []objective.Objective) *loadResult {
 	r := &loadResult{ledger: l, expected: expected}
 	for _, o := range demanded {
 		r.verdicts = append(r.verdicts, o.Judge(l))
@@ -63,7 +63,7 @@ func (env *Env) finishLoad(job *loadJob, f loadFlags, all *accounts, r attack.Re
 	case r.Attempts > 0 && all.answered == 0:
 		return fmt.Errorf("nobody answered one of %d requests: the table says why; is the target still up?", r.Attempts)
 	}
-	return ended(result.exit())
+	return exitWith(result.exit())
 }
 
 // loadJSON is a result as --json prints it.

@@ -23,7 +23,7 @@ type outputs struct {
 	encode   vegeta.Encoder
 	document *output
 	hdr      *output
-	exposer  *expose.Exposer
+	exposer  *expose.Exporter
 	server   *http.Server
 	// failed is the first error of a write.
 	failed error
@@ -41,14 +41,14 @@ func (env *Env) sendLoad(ctx context.Context, job *loadJob, f loadFlags, send ex
 		listeners = append(listeners, out.log.Write)
 	}
 	events := event.NewRecorder(listeners...)
-	events.Note(0, "load", job.started(f, env.Version))
+	events.Record(0, "load", job.started(f, env.Version))
 	all := newAccounts(job, events, out.exposer)
 	report, sendErr := send(ctx, sink{done: all.add, raw: out.raw()})
 	all.close(report.Elapsed, report.Arrivals)
-	events.Note(report.Elapsed, "load", loadEnded(sendErr))
+	events.Record(report.Elapsed, "load", loadEnded(sendErr))
 	events.Flush()
 	show.close()
-	all.ledger.Run = ledger.Run{Begin: report.Begin, Elapsed: report.Elapsed, Unsent: int64(report.Unsent)}
+	all.ledger.Run = ledger.Run{Start: report.Start, Elapsed: report.Elapsed, Unsent: int64(report.Unsent)}
 	if err := errors.Join(out.keep(all), out.close()); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (j *loadJob) simulated(f loadFlags) (executor, error) {
 	return func(ctx context.Context, to sink) (attack.Report, error) {
 		r, err := sim.Load{
 			Scenario: s, Plan: j.plan, Shard: j.shard, Versions: versions,
-			Done: func(o *loadgen.Outcome) { to.done(o) },
+			OnAttempt: func(o *loadgen.Outcome) { to.done(o) },
 		}.Run(ctx)
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("virtual load: %w", err)

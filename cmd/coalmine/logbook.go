@@ -9,8 +9,8 @@ import (
 )
 
 // book is the learner's logbook.
-func (env *Env) book() (*logbook.Book, error) {
-	dir, err := logbook.Dir(env.Getenv)
+func (env *Env) book() (*logbook.Store, error) {
+	dir, err := logbook.DefaultDir(env.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func (env *Env) book() (*logbook.Book, error) {
 func (env *Env) note(scenario string, change func(*logbook.Entry)) {
 	b, err := env.book()
 	if err == nil {
-		_, err = b.Change(scenario, change)
+		_, err = b.Update(scenario, change)
 	}
 	if err != nil {
 		fmt.Fprintln(env.Err, err)
@@ -58,6 +58,6 @@ func tookHints(hints int) func(*logbook.Entry) {
 // scored takes a card into an entry. Hints that were taken before it cost points.
 func scored(c *score.Card) func(*logbook.Entry) {
 	return func(e *logbook.Entry) {
-		e.Scored(c.Exit == score.ExitPassed, c.Points, c.MaxPoints, scenarios.HintCost(e.Hints, c.MaxPoints))
+		e.AddTrial(c.Exit == score.ExitPassed, c.Points, c.MaxPoints, scenarios.HintCost(e.Hints, c.MaxPoints))
 	}
 }

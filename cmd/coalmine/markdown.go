@@ -53,7 +53,7 @@ func (f *folder) end() {
 	if f.paragraph == "" {
 		return
 	}
-	for _, words := range fold(f.paragraph, f.width-len(f.sign)) {
+	for _, words := range wrapText(f.paragraph, f.width-len(f.sign)) {
 		f.lines = append(f.lines, f.sign+words)
 		f.sign = strings.Repeat(" ", len(f.sign))
 	}

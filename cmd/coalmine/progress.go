@@ -14,8 +14,8 @@ import (
 // redrawEvery bounds how often the line on a terminal is drawn.
 const redrawEvery = 100 * time.Millisecond
 
-// progress tells on stderr how far a trial is: one line that changes on a terminal, a line for each finished run elsewhere.
-type progress struct {
+// progressLine tells on stderr how far a trial is: one line that changes on a terminal, a line for each finished run elsewhere.
+type progressLine struct {
 	w        io.Writer
 	terminal bool
 	width    int
@@ -27,19 +27,19 @@ type progress struct {
 	drawn time.Time
 }
 
-func newProgress(env *Env, total int) *progress {
-	return &progress{w: env.Err, terminal: env.ErrTerminal, width: env.Width, now: env.Now, total: total}
+func newProgressLine(env *Env, total int) *progressLine {
+	return &progressLine{w: env.Err, terminal: env.ErrTerminal, width: env.Width, now: env.Now, total: total}
 }
 
 // follow returns a log that writes to another one and tells how the run goes.
-func (p *progress) follow(run record.Run, to lab.Log) lab.Log {
-	return &followed{Log: to, progress: p, run: run}
+func (p *progressLine) follow(run record.Run, to lab.Log) lab.Log {
+	return &progressLog{Log: to, progress: p, run: run}
 }
 
-// followed is a run's log under the progress' eyes.
-type followed struct {
+// progressLog is a run's log under the progress' eyes.
+type progressLog struct {
 	lab.Log
-	progress *progress
+	progress *progressLine
 	run      record.Run
 
 	at      time.Duration
@@ -48,7 +48,7 @@ type followed struct {
 	outcome string
 }
 
-func (f *followed) Write(e event.Event) {
+func (f *progressLog) Write(e event.Event) {
 	f.Log.Write(e)
 	f.at = e.At
 	switch fact := e.Fact.(type) {
@@ -60,12 +60,12 @@ func (f *followed) Write(e event.Event) {
 	f.progress.show(f)
 }
 
-func (f *followed) Close() error {
+func (f *progressLog) Close() error {
 	f.progress.finish(f)
 	return f.Log.Close()
 }
 
-func (p *progress) show(f *followed) {
+func (p *progressLine) show(f *progressLog) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.terminal || p.now().Sub(p.drawn) < redrawEvery {
@@ -79,7 +79,7 @@ func (p *progress) show(f *followed) {
 	fmt.Fprint(p.w, "\r\x1b[K"+clip(line, p.width))
 }
 
-func (p *progress) finish(f *followed) {
+func (p *progressLine) finish(f *progressLog) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done++
@@ -94,7 +94,7 @@ func (p *progress) finish(f *followed) {
 }
 
 // close takes the changing line away.
-func (p *progress) close() {
+func (p *progressLine) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.terminal {

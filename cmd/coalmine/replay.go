@@ -48,19 +48,19 @@ func (env *Env) replay(ctx context.Context, dir string, f replayFlags) error {
 	if err != nil {
 		return err
 	}
-	first := t.First()
+	first := t.DefaultRun()
 	if f.run != "" {
-		if first = t.Find(f.run); first < 0 {
-			return invalid("write one of "+strings.Join(t.Names(), ", "), "%s has no run %q", dir, f.run)
+		if first = t.RunIndex(f.run); first < 0 {
+			return invalid("write one of "+strings.Join(t.RunNames(), ", "), "%s has no run %q", dir, f.run)
 		}
 	}
 	switch {
 	case f.cast != "":
 		return env.writeCast(f.watchFlags, t, first)
 	case f.plain || !env.onTerminal():
-		return env.tell(env.Out, t, func(r *watch.Run) bool { return f.run == "" || r.Name == f.run })
+		return env.printRuns(env.Out, t, func(r *watch.Run) bool { return f.run == "" || r.Name == f.run })
 	}
-	return env.show(ctx, newDeck(t, first))
+	return env.showScreen(ctx, newDeck(t, first))
 }
 
 // openTrial reads a run folder for the screens.
@@ -77,18 +77,18 @@ func (env *Env) openTrial(dir string) (*watch.Trial, error) {
 	t := &watch.Trial{Scenario: s.Name, Title: s.Title, Guardrails: folder.Manifest.Options.Guardrails, Done: true}
 	var results []score.RunResult
 	for _, run := range folder.Manifest.Runs {
-		r := &watch.Run{Name: run.Name(), Part: score.Part(run.Role), Seed: run.Seed, Version: run.Version, Status: watch.Whole}
+		r := &watch.Run{Name: run.Name(), Part: score.Role(run.Role), Seed: run.Seed, Version: run.Version, Status: watch.Complete}
 		t.Runs = append(t.Runs, r)
 		events, err := folder.Events(run)
 		if err != nil {
-			r.Status, r.Problem = watch.Broken, err.Error()
+			r.Status, r.Problem = watch.Failed, err.Error()
 			if errors.Is(err, fs.ErrNotExist) {
 				r.Problem = r.Name + " was not played"
 			}
 		}
 		if len(events) > 0 {
-			r.Rec = recording.Of(events)
-			results = append(results, score.RunResult{Name: r.Name, Part: partOf(run, r.Rec.Timeline()), Timeline: r.Rec.Timeline()})
+			r.Rec = recording.FromEvents(events)
+			results = append(results, score.RunResult{Name: r.Name, Role: roleOf(run, r.Rec.Timeline()), Timeline: r.Rec.Timeline()})
 		}
 	}
 	if len(results) == 0 {

@@ -71,7 +71,7 @@ func (env *Env) report(dir string, format report.Format, output string) error {
 		if err := report.Write(env.Out, format, r.Trial, options); err != nil {
 			return err
 		}
-		return ended(r.exit)
+		return exitWith(r.exit)
 	}
 	var b bytes.Buffer
 	if err := report.Write(&b, format, r.Trial, report.Options{}); err != nil {
@@ -81,7 +81,7 @@ func (env *Env) report(dir string, format report.Format, output string) error {
 		return invalid("name a file that can be written with -o", "write the report: %w", err)
 	}
 	fmt.Fprintf(env.Err, "Wrote %s\n", output)
-	return ended(r.exit)
+	return exitWith(r.exit)
 }
 
 // replaceFile writes a file as a whole: a reader sees the old one or the new one.

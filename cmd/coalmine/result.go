@@ -101,7 +101,7 @@ func (env *Env) readRuns(folder *record.Folder) (recorded, error) {
 			r.notes = append(r.notes, fmt.Sprintf("%v; what stands before it counts", err))
 		}
 		t := timeline.Build(events)
-		r.results = append(r.results, score.RunResult{Name: run.Name(), Part: partOf(run, t), Timeline: t})
+		r.results = append(r.results, score.RunResult{Name: run.Name(), Role: roleOf(run, t), Timeline: t})
 	}
 	r.whole = len(missing) == 0
 	if !r.whole {
@@ -128,23 +128,23 @@ func missingWords(runs []string) string {
 	return fmt.Sprintf("%s was not played%s", runs[0], inconclusive)
 }
 
-// partOf is the run's part in the score. A version that is neither faulty nor healthy by the scenario is taken for what its
+// roleOf is the run's part in the score. A version that is neither faulty nor healthy by the scenario is taken for what its
 // users felt.
-func partOf(run record.Run, t *timeline.Timeline) score.Part {
-	part := score.Part(run.Role)
-	if part != partOther {
+func roleOf(run record.Run, t *timeline.Timeline) score.Role {
+	part := score.Role(run.Role)
+	if part != roleOther {
 		return part
 	}
 	if score.Faulty(t) {
-		return score.PartFaulty
+		return score.RoleFaulty
 	}
-	return score.PartHealthy
+	return score.RoleHealthy
 }
 
 // alone tells whether the guardrails met one version only, so that runs are judged one by one.
 func alone(results []score.RunResult) bool {
 	for _, r := range results {
-		if r.Part != results[0].Part {
+		if r.Role != results[0].Role {
 			return false
 		}
 	}
@@ -172,7 +172,7 @@ func (env *Env) writeResult(r *result, asJSON bool) error {
 }
 
 // keepCard writes the card and the reports that are handed in into the run folder, the same on every machine.
-func (env *Env) keepCard(rec *record.Recorder, r *result) error {
+func (env *Env) keepCard(rec *record.Writer, r *result) error {
 	files := map[report.Format][]byte{}
 	for _, f := range []report.Format{report.FormatJSON, report.FormatText, report.FormatHTML, report.FormatPostmortem} {
 		var b bytes.Buffer

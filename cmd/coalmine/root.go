@@ -49,8 +49,8 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newBundleCommand(env),
 		newVersionCommand(env),
 		newWorkerCommand(env),
-		newStandinCommand(env),
-		newDeskCommand(env),
+		newTestMeshCommand(env),
+		newAgentCommand(env),
 		newTrafficCommand(env),
 	)
 	return root

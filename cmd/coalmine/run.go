@@ -108,7 +108,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if env, err = env.on(ctx, f.clusterFlags, t.learners()); err != nil {
+	if env, err = env.onCluster(ctx, f.clusterFlags, t.learners()); err != nil {
 		return err
 	}
 	t.manifest.Versions = env.Cluster.Describe().Versions
@@ -117,7 +117,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	defer rec.Close()
-	if err := env.playShown(ctx, src, t, rec, f); err != nil {
+	if err := env.playTrial(ctx, src, t, rec, f); err != nil {
 		return fmt.Errorf("%w; coalmine report %s scores what was recorded", err, quoted(dir))
 	}
 	r, err := env.readResult(dir)
@@ -128,20 +128,20 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	env.noteTrial(src, t, r)
-	if err := env.tellRuns(dir, f); err != nil {
+	if err := env.writeRunViews(dir, f); err != nil {
 		return err
 	}
 	if err := env.writeResult(r, f.asJSON); err != nil {
 		return err
 	}
 	fmt.Fprintf(env.Err, "Recorded in %s\n", dir)
-	return ended(r.exit)
+	return exitWith(r.exit)
 }
 
-func (env *Env) play(ctx context.Context, t *trial, rec *record.Recorder) error {
-	p := newProgress(env, len(t.flights))
+func (env *Env) play(ctx context.Context, t *trial, rec *record.Writer) error {
+	p := newProgressLine(env, len(t.specs))
 	defer p.close()
-	return lab.Trial(ctx, env.Player, t.flights, env.Workers, func(i int) (lab.Log, error) {
+	return lab.PlayAll(ctx, env.Player, t.specs, env.Workers, func(i int) (lab.Log, error) {
 		log, err := rec.Log(t.runs[i])
 		if err != nil {
 			return nil, err
@@ -151,7 +151,7 @@ func (env *Env) play(ctx context.Context, t *trial, rec *record.Recorder) error 
 }
 
 // createRunFolder makes the folder that was asked for, or the first free one of runs/SCENARIO-N.
-func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *record.Recorder, error) {
+func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *record.Writer, error) {
 	scenario, err := scenarioFiles(src)
 	if err != nil {
 		return "", nil, err

@@ -42,8 +42,8 @@ func (f clusterFlags) check() error {
 	return nil
 }
 
-// on is the environment whose runs are played where the flags say. A real cluster plays one run at a time, in this process.
-func (env *Env) on(ctx context.Context, f clusterFlags, learners *guardrail.Set) (*Env, error) {
+// onCluster is the environment whose runs are played where the flags say. A real cluster plays one run at a time, in this process.
+func (env *Env) onCluster(ctx context.Context, f clusterFlags, learners *guardrail.Set) (*Env, error) {
 	if f.cluster == sim.Name {
 		return env, nil
 	}
@@ -52,21 +52,21 @@ func (env *Env) on(ctx context.Context, f clusterFlags, learners *guardrail.Set)
 		return nil, err
 	}
 	real := *env
-	real.Cluster, real.Player, real.Workers = c, lab.Here{Cluster: c}, 1
+	real.Cluster, real.Player, real.Workers = c, lab.InProcess{Cluster: c}, 1
 	if f.compare == sim.Name {
-		real.Player = split{learners: learners, theirs: real.Player, others: env.Player}
+		real.Player = comparePlayer{learners: learners, theirs: real.Player, others: env.Player}
 	}
 	return &real, nil
 }
 
-// split plays the learner's guardrails in one place, and what they are compared with in another.
-type split struct {
+// comparePlayer plays the learner's guardrails in one place, and what they are compared with in another.
+type comparePlayer struct {
 	learners       *guardrail.Set
 	theirs, others lab.Player
 }
 
 // Play implements [lab.Player].
-func (s split) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+func (s comparePlayer) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
 	if f.Guardrails == s.learners {
 		return s.theirs.Play(ctx, f, sink)
 	}

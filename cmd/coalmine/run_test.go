@@ -34,13 +34,13 @@ func (*stage) Describe() lab.Description {
 	return lab.Description{Cluster: "stage", Mesh: "none", Versions: map[string]string{"stage": "1"}}
 }
 
-func (s *stage) Session(ctx context.Context, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error) error {
+func (s *stage) Session(ctx context.Context, f lab.RunSpec, rec *event.Recorder, story func(context.Context, lab.World) error) error {
 	return story(ctx, &stageWorld{stage: s, flight: f, rec: rec})
 }
 
 type stageWorld struct {
 	*stage
-	flight   lab.Flight
+	flight   lab.RunSpec
 	rec      *event.Recorder
 	now      time.Duration
 	released time.Duration
@@ -81,7 +81,7 @@ func (w *stageWorld) pass() {
 	if w.phase == "Failed" {
 		cell.Workload, cell.Version = "backend-primary", "v1"
 	}
-	w.rec.Note(w.now, "traffic", event.Traffic{From: event.Seconds(w.now - time.Second), To: event.Seconds(w.now), Cells: []event.Cell{cell}})
+	w.rec.Record(w.now, "traffic", event.Traffic{From: event.Seconds(w.now - time.Second), To: event.Seconds(w.now), Cells: []event.Cell{cell}})
 }
 
 func (w *stageWorld) decide(back bool) {
@@ -96,7 +96,7 @@ func (w *stageWorld) decide(back bool) {
 
 func (w *stageWorld) canary(phase string, weight, failed int) {
 	w.phase = phase
-	w.rec.Note(w.now, "canary", event.Canary{Name: "backend", Namespace: "develop", Phase: phase, Weight: weight, FailedChecks: failed, Threshold: 2})
+	w.rec.Record(w.now, "canary", event.Canary{Name: "backend", Namespace: "develop", Phase: phase, Weight: weight, FailedChecks: failed, Threshold: 2})
 }
 
 func (w *stageWorld) ApplyGuardrails(context.Context) error {
@@ -116,7 +116,7 @@ func (w *stageWorld) Release(context.Context) error {
 		}
 	}
 	w.released = w.now
-	w.rec.Note(w.now, "story", event.Released{Service: "backend", Version: w.flight.Version})
+	w.rec.Record(w.now, "story", event.Released{Service: "backend", Version: w.flight.Version})
 	if w.flight.Guardrails != nil {
 		w.canary("Progressing", 50, 0)
 	}
@@ -124,7 +124,7 @@ func (w *stageWorld) Release(context.Context) error {
 }
 
 func (w *stageWorld) StopTraffic(context.Context) error {
-	w.rec.Note(w.now, "traffic", event.TrafficTotals{Planned: 1, Answered: 1})
+	w.rec.Record(w.now, "traffic", event.TrafficTotals{Planned: 1, Answered: 1})
 	return nil
 }
 
@@ -138,7 +138,7 @@ func newTheatre(t *testing.T, s *stage) *theatre {
 	th := &theatre{}
 	th.Env = &Env{
 		In: strings.NewReader(""), Out: &th.out, Err: &th.err, Width: defaultWidth, Dir: t.TempDir(), Workers: 1, Version: "test",
-		Now: time.Now, Getenv: func(string) string { return "" }, Cluster: s, Player: lab.Here{Cluster: s},
+		Now: time.Now, Getenv: func(string) string { return "" }, Cluster: s, Player: lab.InProcess{Cluster: s},
 	}
 	return th
 }
@@ -319,7 +319,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	var w bytes.Buffer
 	now := time.Unix(0, 0)
 	env := &Env{Err: &w, ErrTerminal: true, Width: 44, Now: func() time.Time { return now }}
-	p := newProgress(env, 4)
+	p := newProgressLine(env, 4)
 	log := p.follow(record.Run{Role: "faulty", Seed: 1}, nowhere{})
 	log.Write(event.Event{At: 65 * time.Second, Fact: event.Canary{Phase: "Progressing", Weight: 25}})
 	log.Write(event.Event{At: 66 * time.Second, Fact: event.Stage{}}) // too soon to be drawn

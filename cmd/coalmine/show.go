@@ -46,7 +46,7 @@ coalmine show ./my-scenario --json`,
 				return err
 			}
 			if asJSON {
-				return writeJSON(env.Out, shownOf(src.scenario, questions))
+				return writeJSON(env.Out, newScenarioJSON(src.scenario, questions))
 			}
 			if err := writeScenario(env.Out, src, questions, hints, env.lineWidth()); err != nil {
 				return err

@@ -66,11 +66,11 @@ func invalidRubric(name string, s *scenarios.Scenario) error {
 func (env *Env) loadGuardrails(ctx context.Context, name string, src *source) (*guardrail.Set, string, error) {
 	path := env.path(name)
 	if info, err := os.Stat(path); err == nil {
-		set, err := guardrail.Load(ctx, path, lab.Environment(src.scenario))
+		set, err := guardrail.Load(ctx, path, lab.EnvironmentOf(src.scenario))
 		if !info.IsDir() {
 			path = filepath.Dir(path)
 		}
-		return set, "", located(path, err)
+		return set, "", prefixFindings(path, err)
 	}
 	files, err := src.Files(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -81,25 +81,25 @@ func (env *Env) loadGuardrails(ctx context.Context, name string, src *source) (*
 	if err != nil {
 		return nil, "", err
 	}
-	set, err := guardrail.Parse(files, lab.Environment(src.scenario))
-	return set, name, located(src.scenario.Name+"/"+name, err)
+	set, err := guardrail.Parse(files, lab.EnvironmentOf(src.scenario))
+	return set, name, prefixFindings(src.scenario.Name+"/"+name, err)
 }
 
-// located puts the folder before the files of findings, so that editors find them.
-func located(dir string, err error) error {
+// prefixFindings puts the folder before the files of findings, so that editors find them.
+func prefixFindings(dir string, err error) error {
 	var findings guardrail.Errors
 	if !errors.As(err, &findings) {
 		return err
 	}
 	all := make(guardrail.Errors, len(findings))
 	for i, f := range findings {
-		all[i] = placed(dir, f)
+		all[i] = prefixFile(dir, f)
 	}
 	return all
 }
 
-// placed puts the folder before the file of one finding.
-func placed(dir string, f guardrail.Finding) guardrail.Finding {
+// prefixFile puts the folder before the file of one finding.
+func prefixFile(dir string, f guardrail.Finding) guardrail.Finding {
 	if f.File == guardrail.WholeSet {
 		f.File = dir
 		return f

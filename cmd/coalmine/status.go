@@ -18,8 +18,8 @@ import (
 	"coalmine/lab/score"
 )
 
-// statusLimit bounds how long status waits for a cluster that does not answer.
-const statusLimit = 5 * time.Second
+// statusTimeout bounds how long status waits for a cluster that does not answer.
+const statusTimeout = 5 * time.Second
 
 func newStatusCommand(env *Env) *cobra.Command {
 	var name string
@@ -79,14 +79,14 @@ type podStatus struct {
 }
 
 func (env *Env) status(ctx context.Context, name string, asJSON bool) error {
-	ctx, cancel := context.WithTimeout(ctx, statusLimit)
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	c := node.New(name)
 	// Measuring takes a moment, in which the rest is asked.
 	var usage node.Usage
 	var measuring sync.WaitGroup
 	measuring.Go(func() { usage, _ = c.Usage(ctx) }) // a stopped node has none
-	report, err := ground.Look(ctx, c, env.Now())
+	report, err := ground.Inspect(ctx, c, env.Now())
 	measuring.Wait()
 	if err != nil {
 		return clusterError(err)
@@ -105,8 +105,8 @@ func (env *Env) status(ctx context.Context, name string, asJSON bool) error {
 
 func statusOf(name string, r ground.Report, u node.Usage) clusterStatus {
 	s := clusterStatus{
-		Cluster: name, State: r.State, Up: r.Up(), Mesh: r.Found[ground.KeyMesh], Image: r.Found[ground.KeyImage],
-		Source: r.Found[ground.KeyBundle], Versions: r.Versions, NotReady: []podStatus{}, MemoryBytes: u.Memory, CPUCores: u.CPU,
+		Cluster: name, State: r.State, Up: r.Up(), Mesh: r.Recorded[ground.KeyMesh], Image: r.Recorded[ground.KeyImage],
+		Source: r.Recorded[ground.KeyBundle], Versions: r.Versions, NotReady: []podStatus{}, MemoryBytes: u.Memory, CPUCores: u.CPU,
 	}
 	if r.Err != nil {
 		s.Error = r.Err.Error()
@@ -132,7 +132,7 @@ func (s clusterStatus) write(w io.Writer, now time.Time) {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(w, "%-13s %s\n", what, fmt.Sprintf(format, args...))
 	}
-	line("cluster", "%s, %s", s.Cluster, s.words())
+	line("cluster", "%s, %s", s.Cluster, s.summary())
 	if s.State == node.Absent || s.State == node.Foreign {
 		return
 	}
@@ -146,10 +146,10 @@ func (s clusterStatus) write(w io.Writer, now time.Time) {
 		line("from", "%s", s.Source)
 	}
 	if len(s.Versions) > 0 {
-		line("versions", "%s", versionWords(s.Versions))
+		line("versions", "%s", versionLine(s.Versions))
 	}
 	if len(s.Steps) > 0 {
-		line("steps", "%s", stepWords(s.Steps))
+		line("steps", "%s", stepSummary(s.Steps))
 	}
 	if s.IssuerEnds != nil {
 		line("certificates", "issuer ends in %s, anchor in %s", inDays(s.IssuerEnds.Sub(now)), inDays(s.AnchorEnds.Sub(now)))
@@ -162,8 +162,8 @@ func (s clusterStatus) write(w io.Writer, now time.Time) {
 	}
 }
 
-// words say how the cluster is, and what to do unless it is up.
-func (s clusterStatus) words() string {
+// summary say how the cluster is, and what to do unless it is up.
+func (s clusterStatus) summary() string {
 	again := "coalmine up --name " + s.Cluster
 	switch {
 	case s.Up:
@@ -172,13 +172,13 @@ func (s clusterStatus) words() string {
 		return "is not there; bring it up by: " + again
 	case s.State == node.Foreign:
 		return "was not made by coalmine"
-	case s.State == node.Half, s.State == node.Stopped:
+	case s.State == node.Incomplete, s.State == node.Stopped:
 		return string(s.State) + "; go on by: " + again
 	}
 	return "not up; go on by: " + again
 }
 
-func versionWords(versions map[string]string) string {
+func versionLine(versions map[string]string) string {
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(versions)) {
 		words = append(words, name+" "+versions[name])
@@ -186,10 +186,10 @@ func versionWords(versions map[string]string) string {
 	return strings.Join(words, ", ")
 }
 
-// stepWords count the steps, and name the first that is missing.
-func stepWords(steps []stepStatus) string {
+// stepSummary count the steps, and name the first that is missing.
+func stepSummary(steps []stepStatus) string {
 	for i, p := range steps {
-		if p.State != bringup.Kept {
+		if p.State != bringup.AlreadyDone {
 			words := fmt.Sprintf("%d of %d done, %s is next", i, len(steps), p.Name)
 			if p.Error != "" {
 				words += ": " + p.Error

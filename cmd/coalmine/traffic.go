@@ -23,11 +23,11 @@ import (
 
 // trafficFlags are the options of traffic.
 type trafficFlags struct {
-	client, shard    string
-	scenario, flight string
-	seed             uint64
-	desk, proxy      string
-	targets          []string
+	client, pod    string
+	scenario, spec string
+	seed           uint64
+	agent, proxy   string
+	targets        []string
 }
 
 // completionIndex is the variable in which an Indexed Job tells a pod which one it is, from 0 (Kubernetes documentation, Indexed Job).
@@ -52,11 +52,11 @@ func newTrafficCommand(env *Env) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.client, "client", "", "send the requests of client workload `NAME`")
-	flags.StringVar(&f.shard, "shard", "", "be shard `I/N` (default by "+completionIndex+" and the flight)")
+	flags.StringVar(&f.pod, "shard", "", "be shard `I/N` (default by "+completionIndex+" and the flight)")
 	flags.StringVar(&f.scenario, "scenario", place.ScenarioDir, "`FOLDER` of the scenario")
-	flags.StringVar(&f.flight, "flight", place.ScenarioDir+"/"+client.FlightFile, "`FILE` with the flight")
+	flags.StringVar(&f.spec, "flight", place.ScenarioDir+"/"+client.RunSpecFile, "`FILE` with the flight")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed `N` of the plan, without a flight")
-	flags.StringVar(&f.desk, "desk", fmt.Sprintf("http://%s.%s:%d", place.DeskService, place.Lab, place.DeskPort), "`URL` of the desk")
+	flags.StringVar(&f.agent, "desk", fmt.Sprintf("http://%s.%s:%d", place.AgentService, place.LabNamespace, place.AgentPort), "`URL` of the desk")
 	flags.StringVar(&f.proxy, "proxy", fmt.Sprintf("http://127.0.0.1:%d/ready", place.AdminPort),
 		"wait until `URL` of the pod's proxy answers 200; "+noProxy+" for a pod without one")
 	flags.StringArrayVar(&f.targets, "target", nil, "a service that is elsewhere, as `NAME=URL`, repeatable")
@@ -69,13 +69,13 @@ func (env *Env) traffic(ctx context.Context, f trafficFlags, seeded bool) error 
 	if err != nil {
 		return err
 	}
-	flight := client.Flight{Seed: f.seed}
+	flight := client.RunSpec{Seed: f.seed}
 	if !seeded {
-		if flight, err = env.readFlight(f.flight); err != nil {
+		if flight, err = env.readRunSpec(f.spec); err != nil {
 			return err
 		}
 	}
-	who, err := env.whichShard(f, flight)
+	who, err := env.trafficPodOf(f, flight)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (env *Env) traffic(ctx context.Context, f trafficFlags, seeded bool) error 
 		return err
 	}
 	c := shard.Config{
-		Scenario: s, Seed: flight.Seed, Who: who, Targets: targets, Log: slog.New(slog.NewTextHandler(env.Err, nil)),
-		Desk: &client.Desk{Base: f.desk, Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
+		Scenario: s, Seed: flight.Seed, Pod: who, Targets: targets, Log: slog.New(slog.NewTextHandler(env.Err, nil)),
+		Agent: &client.Agent{Base: f.agent, Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
 	}
 	if f.proxy != noProxy && meshedClient(s, f.client) {
 		c.Proxy = f.proxy
@@ -93,21 +93,21 @@ func (env *Env) traffic(ctx context.Context, f trafficFlags, seeded bool) error 
 	return shard.Run(ctx, c)
 }
 
-// whichShard tells the pods of a Job apart.
-func (env *Env) whichShard(f trafficFlags, flight client.Flight) (client.Shard, error) {
-	text := f.shard
+// trafficPodOf tells the pods of a Job apart.
+func (env *Env) trafficPodOf(f trafficFlags, flight client.RunSpec) (client.TrafficPod, error) {
+	text := f.pod
 	if text == "" {
 		index, err := strconv.Atoi(env.Getenv(completionIndex))
 		if err != nil {
-			return client.Shard{}, invalid("give --shard I/N, or run as a pod of an Indexed Job", "which shard is it? %s is %q", completionIndex, env.Getenv(completionIndex))
+			return client.TrafficPod{}, invalid("give --shard I/N, or run as a pod of an Indexed Job", "which shard is it? %s is %q", completionIndex, env.Getenv(completionIndex))
 		}
-		text = fmt.Sprintf("%d/%d", index+1, cmp.Or(flight.Shards[f.client], 1))
+		text = fmt.Sprintf("%d/%d", index+1, cmp.Or(flight.TrafficPods[f.client], 1))
 	}
 	part, err := loadgen.ParseShard(text)
 	if err != nil {
-		return client.Shard{}, invalid("", "--%w", err)
+		return client.TrafficPod{}, invalid("", "--%w", err)
 	}
-	return client.Shard{Client: f.client, Index: part.Index, Count: part.Count, Process: rand.Text()}, nil
+	return client.TrafficPod{Client: f.client, Index: part.Index, Count: part.Count, Process: rand.Text()}, nil
 }
 
 func meshedClient(s *scenarios.Scenario, name string) bool {

@@ -18,12 +18,12 @@ import (
 	"coalmine/scenarios"
 )
 
-// partOther is a version that is neither the faulty nor the healthy one.
-const partOther score.Part = "other"
+// roleOther is a version that is neither the faulty nor the healthy one.
+const roleOther score.Role = "other"
 
 // trial is everything that will be played; runs[i] names flights[i].
 type trial struct {
-	flights    []lab.Flight
+	specs      []lab.RunSpec
 	runs       []record.Run
 	manifest   record.Manifest
 	guardrails map[string][]byte
@@ -55,7 +55,7 @@ func (env *Env) newTrial(ctx context.Context, src *source, f runFlags) (*trial, 
 // addSeed adds the runs of one seed: those of one version, or all that a score needs.
 func (t *trial) addSeed(src *source, set *guardrail.Set, f runFlags, seed uint64) error {
 	s := src.scenario
-	flight := lab.Flight{Scenario: s, Guardrails: set, Seed: seed, ApproveAfter: f.approveAfter()}
+	flight := lab.RunSpec{Scenario: s, Guardrails: set, Seed: seed, ApproveAfter: f.approveAfter()}
 	if f.version != "" {
 		versions := s.Released().Versions
 		if _, ok := versions[f.version]; !ok {
@@ -64,30 +64,30 @@ func (t *trial) addSeed(src *source, set *guardrail.Set, f runFlags, seed uint64
 		if f.version == s.Released().Baseline {
 			return invalid("name the faulty version "+s.Release.Faulty+" or the healthy one "+s.Release.Healthy, "%s runs version %s already: there is nothing to release", s.Release.Service, f.version)
 		}
-		part := score.Part(s.Role(f.version))
+		part := score.Role(s.Role(f.version))
 		if part == "" {
-			part = partOther
+			part = roleOther
 		}
 		t.add(part, flight, f.version, set)
 		return nil
 	}
-	t.add(score.PartFaulty, flight, s.Release.Faulty, set)
-	t.add(score.PartHealthy, flight, s.Release.Healthy, set)
-	t.add(score.PartUnguarded, flight, s.Release.Faulty, nil)
+	t.add(score.RoleFaulty, flight, s.Release.Faulty, set)
+	t.add(score.RoleHealthy, flight, s.Release.Healthy, set)
+	t.add(score.RoleUnguarded, flight, s.Release.Faulty, nil)
 	best, err := referenceOf(src)
 	if err != nil || best == nil {
 		return err
 	}
-	t.add(score.PartReference, flight, s.Release.Faulty, best)
+	t.add(score.RoleReference, flight, s.Release.Faulty, best)
 	return nil
 }
 
 // learners are the guardrails that the trial is about: those of its first flight.
-func (t *trial) learners() *guardrail.Set { return t.flights[0].Guardrails }
+func (t *trial) learners() *guardrail.Set { return t.specs[0].Guardrails }
 
-func (t *trial) add(part score.Part, f lab.Flight, version string, set *guardrail.Set) {
+func (t *trial) add(part score.Role, f lab.RunSpec, version string, set *guardrail.Set) {
 	f.Version, f.Guardrails = version, set
-	t.flights = append(t.flights, f)
+	t.specs = append(t.specs, f)
 	t.runs = append(t.runs, record.Run{Role: string(part), Seed: f.Seed, Version: version})
 }
 
@@ -100,8 +100,8 @@ func referenceOf(src *source) (*guardrail.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := guardrail.Parse(files, lab.Environment(src.scenario))
-	return set, located(src.scenario.Name+"/"+scenarios.Solution, err)
+	set, err := guardrail.Parse(files, lab.EnvironmentOf(src.scenario))
+	return set, prefixFindings(src.scenario.Name+"/"+scenarios.Solution, err)
 }
 
 // freeFolder is the first of runs/NAME-1, runs/NAME-2, … that is not there yet.

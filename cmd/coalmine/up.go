@@ -95,7 +95,7 @@ func clusterError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &mesh), errors.As(err, &problem) && problem.Kind == node.NotOurs:
+	case errors.As(err, &mesh), errors.As(err, &problem) && problem.Kind == node.NotManaged:
 		return &invalidError{err, hintOf(err)}
 	case errors.As(err, &told):
 		return err
@@ -134,7 +134,7 @@ func (env *Env) up(ctx context.Context, f upFlags) error {
 	}
 	if err := env.bringUp(ctx, c, source, f); err != nil {
 		if before == node.Absent && !f.keep && ctx.Err() == nil {
-			err = env.giveUp(ctx, c, err)
+			err = env.removeHalf(ctx, c, err)
 		}
 		return clusterError(err)
 	}
@@ -153,15 +153,15 @@ func (env *Env) sourceOf(ctx context.Context, f upFlags) (bundle.Source, error) 
 	if err != nil {
 		return nil, bundleError(err)
 	}
-	if err := suits(b, bundle.NeedsOf(pins, f.mesh), f.mesh); err != nil {
+	if err := checkBundle(b, bundle.NeedsOf(pins, f.mesh), f.mesh); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
 
-// suits refuses a bundle without the charts and CRDs that a mesh needs, before anything is begun. Images that it lacks may be had from
+// checkBundle refuses a bundle without the charts and CRDs that a mesh needs, before anything is begun. Images that it lacks may be had from
 // their registries.
-func suits(b *bundle.Bundle, needs bundle.Needs, mesh string) error {
+func checkBundle(b *bundle.Bundle, needs bundle.Needs, mesh string) error {
 	var lacks []string
 	for _, n := range needs.Missing(&b.Manifest) {
 		if n.Kind == bundle.KindChart || n.Kind == bundle.KindCRDs {
@@ -196,13 +196,13 @@ func (env *Env) bringUp(ctx context.Context, c *node.Cluster, source bundle.Sour
 	return &labError{err, "what was made is kept: coalmine up goes on from there, coalmine down removes it"}
 }
 
-// giveUp removes what a failed bring-up has made. The failure is what is returned, whatever becomes of that.
-func (env *Env) giveUp(ctx context.Context, c *node.Cluster, failure error) error {
+// removeHalf removes what a failed bring-up has made. The failure is what is returned, whatever becomes of that.
+func (env *Env) removeHalf(ctx context.Context, c *node.Cluster, failure error) error {
 	removed, err := c.Delete(ctx)
 	if err != nil {
 		return errors.Join(failure, fmt.Errorf("and it could not be removed: %w", err))
 	}
-	if !removed.Nothing() {
+	if !removed.Empty() {
 		fmt.Fprintf(env.Err, "removed the cluster again; --keep-on-failure would keep it\n")
 	}
 	return failure

@@ -29,25 +29,25 @@ func newUpView(env *Env, steps []bringup.Step) *upView {
 func (v *upView) report(p bringup.Progress) {
 	switch {
 	case p.State != bringup.Running:
-		v.wipe()
+		v.clearLine()
 		fmt.Fprintf(v.w, "%-*s  %-7s  %6s  %s\n", v.names, p.Step.Name, p.State, seconds(p.Took), p.Step.Title)
 	case v.terminal:
 		what := p.Note
 		if what == "" {
 			what = p.Step.Title
 		}
-		v.wipe()
+		v.clearLine()
 		fmt.Fprint(v.w, clip(fmt.Sprintf("%-*s  %-7s  %6s  %s", v.names, p.Step.Name, "…", "", what), v.width))
 	}
 }
 
-// wipe takes the changing line away.
-func (v *upView) wipe() {
+// clearLine takes the changing line away.
+func (v *upView) clearLine() {
 	if v.terminal {
 		fmt.Fprint(v.w, "\r\x1b[K")
 	}
 }
 
-func (v *upView) close() { v.wipe() }
+func (v *upView) close() { v.clearLine() }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

@@ -30,7 +30,7 @@ func newWorkerCommand(env *Env) *cobra.Command {
 func newPlayer(env *Env) lab.Player {
 	path, err := os.Executable()
 	if err != nil {
-		return lab.Here{Cluster: env.Cluster}
+		return lab.InProcess{Cluster: env.Cluster}
 	}
 	return worker.Player{Path: path, Args: []string{"coalmine", workerVerb}}
 }

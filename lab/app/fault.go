@@ -8,24 +8,24 @@ import (
 
 // fault is a fault made ready: shares of 0 are replaced by the 1 that they stand for.
 type fault struct {
-	name         string
-	when         When
-	share        float64
-	users        float64
-	effect       Effect
-	add          chance.Lognormal
-	chosen       chance.Stream // by request: is it hit
-	chosenUser   chance.Stream // by user: is the user affected
-	addedLatency chance.Stream // by request
+	name          string
+	when          When
+	share         float64
+	users         float64
+	effect        Effect
+	add           chance.Lognormal
+	hitStream     chance.Stream // by request: is it hit
+	userStream    chance.Stream // by user: is the user affected
+	latencyStream chance.Stream // by request
 }
 
 // newFault gives the fault streams of its own, by name, so that adding or moving one fault leaves the others as they were.
 func newFault(f Fault, seed uint64) fault {
 	c := fault{
-		name: f.Name, when: f.When, share: orAll(f.Share), users: orAll(f.When.Users), effect: f.Effect,
-		chosen:       chance.New(seed, "app.fault.share/"+f.Name),
-		chosenUser:   chance.New(seed, "app.fault.users/"+f.Name),
-		addedLatency: chance.New(seed, "app.fault.latency/"+f.Name),
+		name: f.Name, when: f.When, share: shareOrOne(f.Share), users: shareOrOne(f.When.Users), effect: f.Effect,
+		hitStream:     chance.New(seed, "app.fault.share/"+f.Name),
+		userStream:    chance.New(seed, "app.fault.users/"+f.Name),
+		latencyStream: chance.New(seed, "app.fault.latency/"+f.Name),
 	}
 	if f.Effect.MultiplyLatency == 0 {
 		c.effect.MultiplyLatency = 1
@@ -36,7 +36,7 @@ func newFault(f Fault, seed uint64) fault {
 	return c
 }
 
-func orAll(share float64) float64 {
+func shareOrOne(share float64) float64 {
 	if share == 0 {
 		return 1
 	}
@@ -48,11 +48,11 @@ func (f *fault) hits(r Request, s State, n uint64) bool {
 	if s.InWork < f.when.Load || s.Uptime < f.when.Uptime || s.Weight < f.when.Weight {
 		return false
 	}
-	return f.chosenUser.Hits(uint64(r.User), f.users) && f.chosen.Hits(n, f.share)
+	return f.userStream.Bernoulli(uint64(r.User), f.users) && f.hitStream.Bernoulli(n, f.share)
 }
 
-// strike changes the work and returns the service's own time as it is then.
-func (f *fault) strike(w *Work, own time.Duration, n uint64) time.Duration {
+// apply changes the work and returns the service's own time as it is then.
+func (f *fault) apply(w *Work, own time.Duration, n uint64) time.Duration {
 	e := &f.effect
 	w.Hit = true
 	if e.Status != 0 {
@@ -64,10 +64,10 @@ func (f *fault) strike(w *Work, own time.Duration, n uint64) time.Duration {
 	w.Hold += e.Hold
 	w.Grow += e.GrowMemory
 	if e.MultiplyLatency != 1 {
-		own = multiply(own, e.MultiplyLatency)
+		own = scaleCapped(own, e.MultiplyLatency)
 	}
 	if e.AddLatency != nil {
-		own = min(own+f.add.Draw(f.addedLatency.Bits(n)), longest)
+		own = min(own+f.add.Draw(f.latencyStream.Bits(n)), maxServiceTime)
 	}
 	return own
 }

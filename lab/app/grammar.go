@@ -21,22 +21,22 @@ A backslash before , ; + or : makes it a part of the text.`
 // is valid but for its name, which may be missing, and for the names of routes and cohorts, which are not known here. The error
 // names the part that is wrong.
 func ParseFault(text string) (Fault, error) {
-	routes, parts, ok := cut(text, ':')
+	routes, parts, ok := cutUnescaped(text, ':')
 	if !ok {
 		return Fault{}, fmt.Errorf("fault %q has no colon: write ROUTES:PART,PART... as checkout:status=500,share=0.1", text)
 	}
 	f := Fault{}
 	if routes != "" && routes != "*" {
-		f.When.Routes = names(routes)
+		f.When.Routes = splitNames(routes)
 	}
 	seen := map[string]bool{}
-	for _, part := range split(parts, ',') {
+	for _, part := range splitUnescaped(parts, ',') {
 		key, value, _ := strings.Cut(part, "=")
-		read := partsOfFaults()[key]
+		read := faultParts()[key]
 		switch {
 		case read == nil:
 			return Fault{}, fmt.Errorf("fault %q: there is no part %q: write some of %s", text, key,
-				strings.Join(slices.Sorted(maps.Keys(partsOfFaults())), ", "))
+				strings.Join(slices.Sorted(maps.Keys(faultParts())), ", "))
 		case seen[key]:
 			return Fault{}, fmt.Errorf("fault %q: %s is there twice", text, key)
 		}
@@ -66,7 +66,7 @@ func (f Fault) validate() error {
 // SplitFaults parts a list of faults at its semicolons.
 func SplitFaults(list string) []string {
 	var faults []string
-	for _, text := range split(list, ';') {
+	for _, text := range splitUnescaped(list, ';') {
 		if text = strings.TrimSpace(text); text != "" {
 			faults = append(faults, text)
 		}
@@ -74,11 +74,11 @@ func SplitFaults(list string) []string {
 	return faults
 }
 
-// partsOfFaults reads the parts of a fault by their keys.
-func partsOfFaults() map[string]func(f *Fault, value string) error {
+// faultParts reads the parts of a fault by their keys.
+func faultParts() map[string]func(f *Fault, value string) error {
 	return map[string]func(*Fault, string) error{
-		"name":   func(f *Fault, v string) error { f.Name = plain(v); return filled(v) },
-		"status": func(f *Fault, v string) error { return read(&f.Effect.Status, v, strconv.Atoi, "a status as 500") },
+		"name":   func(f *Fault, v string) error { f.Name = unescape(v); return nonEmpty(v) },
+		"status": func(f *Fault, v string) error { return parseInto(&f.Effect.Status, v, strconv.Atoi, "a status as 500") },
 		"wrong": func(f *Fault, v string) error {
 			f.Effect.WrongBody = true
 			if v != "" {
@@ -86,27 +86,35 @@ func partsOfFaults() map[string]func(f *Fault, value string) error {
 			}
 			return nil
 		},
-		"delay":  func(f *Fault, v string) error { return f.Effect.readDelay(v) },
-		"slower": func(f *Fault, v string) error { return read(&f.Effect.MultiplyLatency, v, over0, "a factor as 2.5") },
-		"memory": func(f *Fault, v string) error { return read(&f.Effect.GrowMemory, v, over0, "MiB as 5") },
-		"hold":   func(f *Fault, v string) error { return read(&f.Effect.Hold, v, time.ParseDuration, "a time as 2s") },
-		"share":  func(f *Fault, v string) error { return read(&f.Share, v, over0, "a share over 0 and up to 1, as 0.1") },
-		"users": func(f *Fault, v string) error {
-			return read(&f.When.Users, v, over0, "a share over 0 and up to 1, as 0.25")
+		"delay": func(f *Fault, v string) error { return f.Effect.readDelay(v) },
+		"slower": func(f *Fault, v string) error {
+			return parseInto(&f.Effect.MultiplyLatency, v, parsePositive, "a factor as 2.5")
 		},
-		"cohort": func(f *Fault, v string) error { f.When.Cohorts = names(v); return filled(v) },
+		"memory": func(f *Fault, v string) error { return parseInto(&f.Effect.GrowMemory, v, parsePositive, "MiB as 5") },
+		"hold": func(f *Fault, v string) error {
+			return parseInto(&f.Effect.Hold, v, time.ParseDuration, "a time as 2s")
+		},
+		"share": func(f *Fault, v string) error {
+			return parseInto(&f.Share, v, parsePositive, "a share over 0 and up to 1, as 0.1")
+		},
+		"users": func(f *Fault, v string) error {
+			return parseInto(&f.When.Users, v, parsePositive, "a share over 0 and up to 1, as 0.25")
+		},
+		"cohort": func(f *Fault, v string) error { f.When.Cohorts = splitNames(v); return nonEmpty(v) },
 		"cookie": func(f *Fault, v string) error { return readMatch(&f.When.Cookie, v) },
 		"header": func(f *Fault, v string) error { return readMatch(&f.When.Header, v) },
 		"load": func(f *Fault, v string) error {
-			return read(&f.When.Load, v, strconv.Atoi, "a number of requests as 4")
+			return parseInto(&f.When.Load, v, strconv.Atoi, "a number of requests as 4")
 		},
-		"uptime": func(f *Fault, v string) error { return read(&f.When.Uptime, v, time.ParseDuration, "a time as 1m") },
-		"weight": func(f *Fault, v string) error { return read(&f.When.Weight, v, over0, "percent as 50") },
+		"uptime": func(f *Fault, v string) error {
+			return parseInto(&f.When.Uptime, v, time.ParseDuration, "a time as 1m")
+		},
+		"weight": func(f *Fault, v string) error { return parseInto(&f.When.Weight, v, parsePositive, "percent as 50") },
 	}
 }
 
-// read reads a value; wanted says how it is written.
-func read[T any](to *T, value string, parse func(string) (T, error), wanted string) error {
+// parseInto reads a value; wanted says how it is written.
+func parseInto[T any](to *T, value string, parse func(string) (T, error), wanted string) error {
 	x, err := parse(value)
 	if err != nil {
 		return fmt.Errorf("write %s", wanted)
@@ -115,8 +123,8 @@ func read[T any](to *T, value string, parse func(string) (T, error), wanted stri
 	return nil
 }
 
-// over0 reads a number over 0: in a behaviour 0 stands for a default, which nobody who writes it means.
-func over0(s string) (float64, error) {
+// parsePositive reads a number over 0: in a behaviour 0 stands for a default, which nobody who writes it means.
+func parsePositive(s string) (float64, error) {
 	x, err := strconv.ParseFloat(s, 64)
 	if err == nil && !(x > 0) {
 		err = strconv.ErrRange
@@ -124,7 +132,7 @@ func over0(s string) (float64, error) {
 	return x, err
 }
 
-func filled(value string) error {
+func nonEmpty(value string) error {
 	if value == "" {
 		return errors.New("is empty")
 	}
@@ -141,7 +149,7 @@ func (e *Effect) readDelay(value string) error {
 		to   *time.Duration
 		text string
 	}{{&l.P50, low}, {&l.P99, high}} {
-		if err := read(x.to, x.text, time.ParseDuration, "a time as 200ms, or median..p99 as 200ms..1s"); err != nil {
+		if err := parseInto(x.to, x.text, time.ParseDuration, "a time as 200ms, or median..p99 as 200ms..1s"); err != nil {
 			return err
 		}
 	}
@@ -162,25 +170,25 @@ func readMatch(to **NameMatch, value string) error {
 	return nil
 }
 
-// names parts a list at its plus signs.
-func names(list string) []string {
-	parts := split(list, '+')
+// splitNames parts a list at its plus signs.
+func splitNames(list string) []string {
+	parts := splitUnescaped(list, '+')
 	for i := range parts {
-		parts[i] = plain(parts[i])
+		parts[i] = unescape(parts[i])
 	}
 	return parts
 }
 
-// plain takes the backslashes away that make separators a part of a text.
-func plain(text string) string {
+// unescape takes the backslashes away that make separators a part of a text.
+func unescape(text string) string {
 	return strings.NewReplacer(`\,`, ",", `\;`, ";", `\+`, "+", `\:`, ":").Replace(text)
 }
 
-// split parts a text at a separator that has no backslash before it.
-func split(text string, separator byte) []string {
+// splitUnescaped parts a text at a separator that has no backslash before it.
+func splitUnescaped(text string, separator byte) []string {
 	var parts []string
 	for {
-		part, rest, ok := cut(text, separator)
+		part, rest, ok := cutUnescaped(text, separator)
 		parts = append(parts, part)
 		if !ok {
 			return parts
@@ -189,7 +197,7 @@ func split(text string, separator byte) []string {
 	}
 }
 
-func cut(text string, separator byte) (before, after string, ok bool) {
+func cutUnescaped(text string, separator byte) (before, after string, ok bool) {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '\\':

@@ -19,11 +19,11 @@ type Model struct {
 	// candidates has, for cohort·len(routes)+route, the faults that can hit, bit i for fault i. What a header or cookie
 	// decides is in it already, but for cohorts whose users differ.
 	candidates []uint64
-	// personal, by cohort, has the faults that a header or cookie decides user by user; matches remembers how.
-	personal []uint64
-	matches  *matches
-	// open is candidates before any header or cookie decides, with a last row for requests of no cohort: see [Model.BeginSent].
-	open []uint64
+	// perUser, by cohort, has the faults that a header or cookie decides user by user; matches remembers how.
+	perUser []uint64
+	matches *matchCache
+	// byRoute is candidates before any header or cookie decides, with a last row for requests of no cohort: see [Model.BeginSent].
+	byRoute []uint64
 
 	own, store, failure chance.Stream
 }
@@ -36,8 +36,8 @@ type route struct {
 	size       int
 }
 
-// longest is the most time that a service takes for itself, however its faults multiply.
-const longest = 24 * time.Hour
+// maxServiceTime is the most time that a service takes for itself, however its faults multiply.
+const maxServiceTime = 24 * time.Hour
 
 // Compile makes a model of a valid behaviour. Errors are those of [Behaviour.Validate], and names that the vocabulary
 // does not have. Models with the same seed draw alike: give every service a seed of its own, and the versions of a service the
@@ -81,7 +81,7 @@ func (m *Model) Behaviour() Behaviour { return m.behaviour }
 // multiplied, then added to. Of several statuses the last counts; held time and lost memory add up. With a call to make,
 // half of the own time and the datastore's come before it. A route that the behaviour does not have is answered 404 at once.
 func (m *Model) Begin(r Request, s State) (w Work) {
-	m.begin(&w, r, s, m.suspects(r))
+	m.begin(&w, r, s, m.candidateFaults(r))
 	return w
 }
 
@@ -91,15 +91,15 @@ func (m *Model) begin(w *Work, r Request, s State, set uint64) {
 		w.Status, w.Size = 404, DefaultSize
 		return
 	}
-	rt, n := m.routes[r.Route], r.counter()
+	rt, n := m.routes[r.Route], r.streamIndex()
 	w.Status, w.Calls, w.Size = 200, rt.calls, rt.size
-	if rt.errorRate > 0 && m.failure.Hits(n, rt.errorRate) {
+	if rt.errorRate > 0 && m.failure.Bernoulli(n, rt.errorRate) {
 		w.Status = 500
 	}
-	own := m.behaviour.WarmUp.stretch(rt.own.Draw(m.own.Bits(n)), s.Uptime)
+	own := m.behaviour.WarmUp.scale(rt.own.Draw(m.own.Bits(n)), s.Uptime)
 	for ; set != 0; set &= set - 1 {
 		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(r, s, n) {
-			own = f.strike(w, own, n)
+			own = f.apply(w, own, n)
 		}
 	}
 	w.Before = own + rt.store.Draw(m.store.Bits(n))
@@ -110,27 +110,27 @@ func (m *Model) begin(w *Work, r Request, s State, set uint64) {
 }
 
 // Hit names the faults that touch a request, in their order; nil for none. It is the truth, to be recomputed from a plan.
-func (m *Model) Hit(r Request, s State) []string { return m.hit(r, s, m.suspects(r)) }
+func (m *Model) Hit(r Request, s State) []string { return m.hit(r, s, m.candidateFaults(r)) }
 
 func (m *Model) hit(r Request, s State, set uint64) []string {
 	var names []string
 	for ; set != 0; set &= set - 1 {
-		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(r, s, r.counter()) {
+		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(r, s, r.streamIndex()) {
 			names = append(names, f.name)
 		}
 	}
 	return names
 }
 
-// suspects has the faults that can hit a request, as far as routes, cohorts, headers and cookies decide.
-func (m *Model) suspects(r Request) uint64 {
+// candidateFaults has the faults that can hit a request, as far as routes, cohorts, headers and cookies decide.
+func (m *Model) candidateFaults(r Request) uint64 {
 	at := int(r.Cohort)*len(m.routes) + int(r.Route)
 	if int(r.Route) >= len(m.routes) || at >= len(m.candidates) {
 		return 0
 	}
 	set := m.candidates[at]
-	if ask := set & m.personal[r.Cohort]; ask != 0 {
-		set &^= ask &^ m.matches.of(r.Cohort, r.User)
+	if ask := set & m.perUser[r.Cohort]; ask != 0 {
+		set &^= ask &^ m.matches.lookup(r.Cohort, r.User)
 	}
 	return set
 }
@@ -139,24 +139,24 @@ func (m *Model) suspects(r Request) uint64 {
 func (m *Model) match(v Vocabulary) {
 	m.matches = newMatches(m.faults, v)
 	m.candidates = make([]uint64, len(v.Cohorts)*len(v.Routes))
-	m.personal = make([]uint64, len(v.Cohorts))
-	m.open = m.whereFaultsAre(v)
+	m.perUser = make([]uint64, len(v.Cohorts))
+	m.byRoute = m.faultsByCohortAndRoute(v)
 	for c := range v.Cohorts {
-		matched := m.matches.asks
+		matched := m.matches.conditional
 		if matched != 0 && (v.PerUser == nil || v.PerUser(uint16(c))) {
-			m.personal[c] = matched
+			m.perUser[c] = matched
 		} else {
 			matched = m.matches.compute(uint16(c), 0)
 		}
 		row := m.candidates[c*len(v.Routes):][:len(v.Routes)]
 		for r := range row {
-			row[r] = m.open[c*len(v.Routes)+r] &^ (m.matches.asks &^ matched)
+			row[r] = m.byRoute[c*len(v.Routes)+r] &^ (m.matches.conditional &^ matched)
 		}
 	}
 }
 
-// whereFaultsAre has the faults of each cohort and route, and in a last row those of requests of no cohort.
-func (m *Model) whereFaultsAre(v Vocabulary) []uint64 {
+// faultsByCohortAndRoute has the faults of each cohort and route, and in a last row those of requests of no cohort.
+func (m *Model) faultsByCohortAndRoute(v Vocabulary) []uint64 {
 	open := make([]uint64, (len(v.Cohorts)+1)*len(v.Routes))
 	for at := range open {
 		c, r := at/len(v.Routes), at%len(v.Routes)
@@ -174,19 +174,19 @@ func (m *Model) whereFaultsAre(v Vocabulary) []uint64 {
 // oneOf tells whether a list has a name; an empty list has all.
 func oneOf(list []string, name string) bool { return len(list) == 0 || slices.Contains(list, name) }
 
-// counter is the place of a request's draws in their streams: attempts are far apart from each other.
-func (r Request) counter() uint64 { return r.Seq ^ uint64(r.Attempt)<<56 }
+// streamIndex is the place of a request's draws in their streams: attempts are far apart from each other.
+func (r Request) streamIndex() uint64 { return r.Seq ^ uint64(r.Attempt)<<56 }
 
-// stretch multiplies a duration: by Factor for a pod that is ready just now, falling linearly to 1 at the end of For.
-func (u WarmUp) stretch(d, uptime time.Duration) time.Duration {
+// scale multiplies a duration: by Factor for a pod that is ready just now, falling linearly to 1 at the end of For.
+func (u WarmUp) scale(d, uptime time.Duration) time.Duration {
 	if uptime >= u.For {
 		return d
 	}
 	cold := 1 - float64(max(uptime, 0))/float64(u.For)
-	return multiply(d, 1+float64((u.Factor-1)*cold))
+	return scaleCapped(d, 1+float64((u.Factor-1)*cold))
 }
 
-// multiply stays within longest.
-func multiply(d time.Duration, factor float64) time.Duration {
-	return time.Duration(min(float64(d)*factor, float64(longest)))
+// scaleCapped stays within longest.
+func scaleCapped(d time.Duration, factor float64) time.Duration {
+	return time.Duration(min(float64(d)*factor, float64(maxServiceTime)))
 }

@@ -38,7 +38,7 @@ type Pod struct {
 	readyAt  time.Duration
 	weight   float64
 	decide   func(Job, State) Work
-	desk     desk
+	slots    slotTable
 	queue    queue
 	memory   float64
 	peak     int
@@ -57,9 +57,9 @@ func NewPod(m *Model, readyAt time.Duration) *Pod {
 // SetWeight sets the share of the service's traffic that the pod's version gets, in percent.
 func (p *Pod) SetWeight(percent float64) { p.weight = percent }
 
-// DecideBy lets a function decide what is done with a job, in the place of the pod's model: for requests that bring more to
+// SetDecider lets a function decide what is done with a job, in the place of the pod's model: for requests that bring more to
 // decide by than a plan knows. It is called with what [Model.Begin] would be, when work on the job begins.
-func (p *Pod) DecideBy(decide func(Job, State) Work) { p.decide = decide }
+func (p *Pod) SetDecider(decide func(Job, State) Work) { p.decide = decide }
 
 // Offer brings a job. Start is filled in when the admission is Started.
 func (p *Pod) Offer(now time.Duration, j Job) (Start, Admission) {
@@ -80,7 +80,7 @@ func (p *Pod) Offer(now time.Duration, j Job) (Start, Admission) {
 // stays busy: call Release that much later. Otherwise the first waiting job starts in its place, and is returned. A stale
 // slot changes nothing. Ask Killed afterwards.
 func (p *Pod) Done(now time.Duration, s Slot) (next Start, ok bool) {
-	w, ok := p.desk.finish(s)
+	w, ok := p.slots.finish(s)
 	if !ok {
 		return Start{}, false
 	}
@@ -94,7 +94,7 @@ func (p *Pod) Done(now time.Duration, s Slot) (next Start, ok bool) {
 // Release frees a slot that was held after its answer. The first waiting job starts in its place, and is returned. A stale
 // slot changes nothing.
 func (p *Pod) Release(now time.Duration, s Slot) (next Start, ok bool) {
-	if !p.desk.release(s) {
+	if !p.slots.release(s) {
 		return Start{}, false
 	}
 	return p.next(now)
@@ -109,10 +109,10 @@ func (p *Pod) next(now time.Duration) (Start, bool) {
 }
 
 func (p *Pod) start(now time.Duration, j Job) Start {
-	s := p.desk.take(j)
+	s := p.slots.acquire(j)
 	p.peak = max(p.peak, p.InWork()+p.Waiting())
-	w := p.work(j, State{Uptime: now - p.readyAt, InWork: p.desk.working, Weight: p.weight})
-	p.desk.note(s, w)
+	w := p.work(j, State{Uptime: now - p.readyAt, InWork: p.slots.working, Weight: p.weight})
+	p.slots.setWork(s, w)
 	return Start{Job: j, Slot: s, Work: w}
 }
 
@@ -125,12 +125,12 @@ func (p *Pod) work(j Job, s State) Work {
 
 func (p *Pod) hasSlot() bool {
 	most := p.model.behaviour.Capacity.Concurrency
-	return most == 0 || p.desk.working+p.desk.held < most
+	return most == 0 || p.slots.working+p.slots.held < most
 }
 
 // Valid tells whether the job in a slot is still to be answered: not after Done, and not after Abort or Restart. An event
 // loop drops the answers of slots that are not valid.
-func (p *Pod) Valid(s Slot) bool { return p.desk.at(s, working) != nil }
+func (p *Pod) Valid(s Slot) bool { return p.slots.at(s, slotWorking) != nil }
 
 // Killed tells whether the pod ran out of memory or was killed: call Abort, then Restart.
 func (p *Pod) Killed() bool { return p.killed }
@@ -141,7 +141,7 @@ func (p *Pod) Kill() { p.killed = true }
 // Abort hands over every job that is in work, in the order of slots, and then every one that waits, in their order: they
 // end without an answer. All slots go stale, held ones too.
 func (p *Pod) Abort(each func(Job)) {
-	p.desk.clear(each)
+	p.slots.clear(each)
 	for p.queue.len() > 0 {
 		each(p.queue.pop())
 	}
@@ -158,10 +158,10 @@ func (p *Pod) Restart(readyAt time.Duration) {
 func (p *Pod) Ready(now time.Duration) bool { return !p.killed && now >= p.readyAt }
 
 // InWork counts jobs in work: started and not done.
-func (p *Pod) InWork() int { return p.desk.working }
+func (p *Pod) InWork() int { return p.slots.working }
 
 // Held counts slots that are kept busy after an answer.
-func (p *Pod) Held() int { return p.desk.held }
+func (p *Pod) Held() int { return p.slots.held }
 
 // Waiting counts jobs in the queue.
 func (p *Pod) Waiting() int { return p.queue.len() }

@@ -49,8 +49,8 @@ func (f *findings) amount(path string, x float64) {
 
 // time wants a duration that is not negative.
 func (f *findings) time(path string, d time.Duration) {
-	if d < 0 || d > longest {
-		f.add(path, "%v is not within 0s and %v", d, longest)
+	if d < 0 || d > maxServiceTime {
+		f.add(path, "%v is not within 0s and %v", d, maxServiceTime)
 	}
 }
 

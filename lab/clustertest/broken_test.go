@@ -22,7 +22,7 @@ type broken struct {
 	change func([]event.Event) []event.Event
 }
 
-func (b broken) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+func (b broken) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
 	events, err := clustertest.Play(ctx, b.Player, f, nil)
 	for _, e := range b.change(events) {
 		sink(e)
@@ -37,7 +37,7 @@ type once struct {
 	logs map[string][]event.Event
 }
 
-func (o *once) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+func (o *once) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.logs[f.Scenario.Name] == nil {
@@ -144,7 +144,7 @@ func toCanary(c *event.Cell, version string) {
 }
 
 const (
-	promote, abort, match, straight = clustertest.FlightPromote, clustertest.FlightAbort, clustertest.FlightMatch, clustertest.FlightStraight
+	promote, abort, match, straight = clustertest.RunPromote, clustertest.RunAbort, clustertest.RunMatch, clustertest.RunStraight
 )
 
 // frameMutations break the log as such.
@@ -313,8 +313,8 @@ func rolloutMutations() []mutation {
 		{"approval comes at once", promote, "gates", without(func(g event.Gate) bool { return g.Hook == "confirm-rollout" && !g.Passed })},
 		{"a no is told as a yes", promote, "gates", with(func(_ time.Duration, g *event.Gate) bool { g.Passed = true; return true })},
 		{"the canary does not wait", promote, "gates", without(func(c event.Canary) bool { return c.Phase == event.PhaseWaiting })},
-		{"probes of the rehearsal are lost", promote, "rehearsal", with(func(_ time.Duration, r *event.Rehearsal) bool { r.Back--; return true })},
-		{"the rehearsal is not told", promote, "rehearsal", without(every[event.Rehearsal])},
+		{"probes of the rehearsal are lost", promote, "rehearsal", with(func(_ time.Duration, r *event.RollbackDrill) bool { r.Back--; return true })},
+		{"the rehearsal is not told", promote, "rehearsal", without(every[event.RollbackDrill])},
 		{"the rehearsal takes users along", promote, "rehearsal", cells(func(at time.Duration, c *event.Cell) {
 			if at > 69*time.Second && at < 71*time.Second {
 				toCanary(c, "v3")
@@ -333,11 +333,11 @@ func mutations() []mutation {
 
 func TestEachCheckCanFail(t *testing.T) {
 	cluster := sim.Cluster{Version: "test"}
-	well := &once{Player: lab.Here{Cluster: cluster}, logs: map[string][]event.Event{}}
+	well := &once{Player: lab.InProcess{Cluster: cluster}, logs: map[string][]event.Event{}}
 	for _, m := range mutations() {
 		t.Run(m.name+"/"+m.flight, func(t *testing.T) {
 			check := checkNamed(t, m.check)
-			f, err := clustertest.Flight(m.flight, 1)
+			f, err := clustertest.Spec(m.flight, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -346,7 +346,7 @@ func TestEachCheckCanFail(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				found := check.Judge(clustertest.NewLog(f, cluster.Describe(), clustertest.Virtual(), events))
+				found := check.Run(clustertest.NewLog(f, cluster.Describe(), clustertest.Virtual(), events))
 				if (len(found) > 0) != (name == "broken") {
 					t.Errorf("check %s of the %s cluster found %q", m.check, name, found)
 				}
@@ -368,10 +368,10 @@ func checkNamed(t *testing.T, name string) clustertest.Check {
 
 func TestEachCheckIsSeenToFail(t *testing.T) {
 	for _, c := range clustertest.Checks() {
-		if !slices.ContainsFunc(mutations(), func(m mutation) bool { return m.check == c.Name && slices.Contains(c.Flights, m.flight) }) {
+		if !slices.ContainsFunc(mutations(), func(m mutation) bool { return m.check == c.Name && slices.Contains(c.Runs, m.flight) }) {
 			t.Errorf("no mutation shows that check %s can fail", c.Name)
 		}
-		if c.Contract == "" || len(c.Flights) == 0 {
+		if c.Contract == "" || len(c.Runs) == 0 {
 			t.Errorf("check %s has no contract or no flights", c.Name)
 		}
 	}
@@ -382,20 +382,20 @@ func TestOtherSeedsPass(t *testing.T) {
 	cluster := sim.Cluster{Version: "test"}
 	for seed := uint64(2); seed <= 12; seed++ {
 		for _, name := range clustertest.Names() {
-			f, err := clustertest.Flight(name, seed)
+			f, err := clustertest.Spec(name, seed)
 			if err != nil {
 				t.Fatal(err)
 			}
-			events, err := clustertest.Play(t.Context(), lab.Here{Cluster: cluster}, f, nil)
+			events, err := clustertest.Play(t.Context(), lab.InProcess{Cluster: cluster}, f, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			log := clustertest.NewLog(f, cluster.Describe(), clustertest.Virtual(), events)
 			for _, c := range clustertest.Checks() {
-				if !slices.Contains(c.Flights, name) {
+				if !slices.Contains(c.Runs, name) {
 					continue
 				}
-				for _, found := range c.Judge(log) {
+				for _, found := range c.Run(log) {
 					t.Errorf("seed %d, flight %s, check %s: %s", seed, name, c.Name, found)
 				}
 			}
@@ -405,12 +405,12 @@ func TestOtherSeedsPass(t *testing.T) {
 
 func TestShortFlightComesToItsVerdict(t *testing.T) {
 	for version, want := range map[string]string{"v2": "rolled-back", "v3": "promoted"} {
-		f, err := clustertest.Flight(clustertest.FlightShort, 1)
+		f, err := clustertest.Spec(clustertest.RunShort, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.Version = version
-		events, err := clustertest.Play(t.Context(), lab.Here{Cluster: sim.Cluster{}}, f, nil)
+		events, err := clustertest.Play(t.Context(), lab.InProcess{Cluster: sim.Cluster{}}, f, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 
 // This file checks the frame of a log: what any reader relies on before it looks at a number.
 
-func judgeOrder(l *Log, found *Findings) {
+func checkOrder(l *Log, found *Findings) {
 	n := len(l.Events)
 	if n < 2 {
 		found.Addf("the log has %d events", n)
@@ -33,14 +33,14 @@ func judgeOrder(l *Log, found *Findings) {
 	}
 }
 
-func judgeDescription(l *Log, found *Findings) {
-	s := l.Flight.Scenario
+func checkDescription(l *Log, found *Findings) {
+	s := l.Spec.Scenario
 	want := event.RunStarted{
-		Format: event.Format, Scenario: s.Name, Service: s.Release.Service, Version: l.Flight.Version, Baseline: l.released().Baseline,
-		Role: s.Role(l.Flight.Version), Seed: l.Flight.Seed, Cluster: l.Cluster.Cluster, Mesh: l.Cluster.Mesh,
-		Guarded: l.Flight.Guardrails != nil, Versions: l.Cluster.Versions,
+		Format: event.Format, Scenario: s.Name, Service: s.Release.Service, Version: l.Spec.Version, Baseline: l.released().Baseline,
+		Role: s.Role(l.Spec.Version), Seed: l.Spec.Seed, Cluster: l.Cluster.Cluster, Mesh: l.Cluster.Mesh,
+		Guarded: l.Spec.Guardrails != nil, Versions: l.Cluster.Versions,
 	}
-	if diff := cmp.Diff(want, l.Line.Run); diff != "" {
+	if diff := cmp.Diff(want, l.Timeline.Run); diff != "" {
 		found.Addf("run.started differs (-want +got):\n%s", diff)
 	}
 	if l.Cluster.Cluster == "" || l.Cluster.Mesh == "" {
@@ -53,30 +53,30 @@ func judgeDescription(l *Log, found *Findings) {
 	}
 }
 
-func judgeStages(l *Log, found *Findings) {
+func checkStages(l *Log, found *Findings) {
 	want := []string{event.StagePrepare, event.StageBaseline, event.StageRollout}
-	if l.Flight.Guardrails != nil {
+	if l.Spec.Guardrails != nil {
 		want = append(want, event.StageSettle)
 	}
 	var got []string
-	for _, s := range l.Line.Stages {
+	for _, s := range l.Timeline.Stages {
 		got = append(got, s.Name)
 	}
 	if !slices.Equal(got, want) {
 		found.Addf("stages %v, want %v", got, want)
 		return
 	}
-	baseline, rollout := l.Line.Stages[1].At, l.Line.Stages[2].At
-	l.lasts(found, "the baseline", rollout-baseline, l.Flight.Scenario.Timing.Baseline)
-	l.lasts(found, "the rollout", l.end()-rollout, l.Flight.Scenario.Timing.Horizon)
+	baseline, rollout := l.Timeline.Stages[1].At, l.Timeline.Stages[2].At
+	l.checkDuration(found, "the baseline", rollout-baseline, l.Spec.Scenario.Timing.Baseline)
+	l.checkDuration(found, "the rollout", l.end()-rollout, l.Spec.Scenario.Timing.Horizon)
 	releases := 0
 	for at, r := range facts[event.Released](l) {
 		releases++
-		if at < rollout || at > rollout+l.Allow.Slack.Duration {
+		if at < rollout || at > rollout+l.Tolerance.Slack.Duration {
 			found.Addf("released at %v, the stage began at %v", at, rollout)
 		}
-		if r.Service != l.service() || r.Version != l.Flight.Version {
-			found.Addf("released %+v, want %s of %s", r, l.Flight.Version, l.service())
+		if r.Service != l.service() || r.Version != l.Spec.Version {
+			found.Addf("released %+v, want %s of %s", r, l.Spec.Version, l.service())
 		}
 	}
 	if releases != 1 {
@@ -84,26 +84,26 @@ func judgeStages(l *Log, found *Findings) {
 	}
 }
 
-// lasts checks how long a stage took.
-func (l *Log) lasts(found *Findings, what string, took, want time.Duration) {
-	if took < want || took > want+l.Allow.Slack.Duration {
-		found.Addf("%s lasted %v, want %v (%v)", what, took, want, l.Allow.Slack)
+// checkDuration checks how long a stage took.
+func (l *Log) checkDuration(found *Findings, what string, took, want time.Duration) {
+	if took < want || took > want+l.Tolerance.Slack.Duration {
+		found.Addf("%s lasted %v, want %v (%v)", what, took, want, l.Tolerance.Slack)
 	}
 }
 
-func judgeSeconds(l *Log, found *Findings) {
+func checkSeconds(l *Log, found *Findings) {
 	baseline, ok := l.stage(event.StageBaseline)
-	if !ok || !l.Line.TotalsAt.Seen() {
+	if !ok || !l.Timeline.TotalsAt.Happened() {
 		found.Addf("there is no baseline, or there are no totals")
 		return
 	}
 	n, end, idle := 0, time.Duration(0), time.Duration(0)
 	for at, s := range facts[event.Traffic](l) {
 		from, to := time.Duration(s.From), time.Duration(s.To)
-		boot := from <= l.Allow.Boot.Duration && l.Flight.Guardrails == nil
+		boot := from <= l.Tolerance.Boot.Duration && l.Spec.Guardrails == nil
 		switch {
-		case n == 0 && (from < baseline-time.Second || from > baseline+l.Allow.Slack.Duration):
-			found.Addf("the first second begins at %v, the traffic at %v (%v)", from, baseline, l.Allow.Slack)
+		case n == 0 && (from < baseline-time.Second || from > baseline+l.Tolerance.Slack.Duration):
+			found.Addf("the first second begins at %v, the traffic at %v (%v)", from, baseline, l.Tolerance.Slack)
 		case n > 0 && from > end && !boot:
 			idle += from - end
 		case n > 0 && from < end:
@@ -112,28 +112,28 @@ func judgeSeconds(l *Log, found *Findings) {
 		if to <= from || to-from > 1100*time.Millisecond && !boot {
 			found.Addf("a second goes from %v to %v", from, to)
 		}
-		if late := at - to; late < -time.Millisecond || late > l.Allow.Lag.Duration+time.Millisecond {
-			found.Addf("the second to %v came at %v (%v)", to, at, l.Allow.Lag)
+		if late := at - to; late < -time.Millisecond || late > l.Tolerance.Lag.Duration+time.Millisecond {
+			found.Addf("the second to %v came at %v (%v)", to, at, l.Tolerance.Lag)
 		}
-		if l.Line.TotalsAt.Seen() && at > l.Line.TotalsAt.At {
+		if l.Timeline.TotalsAt.Happened() && at > l.Timeline.TotalsAt.At {
 			found.Addf("the second to %v came after the totals", to)
 		}
 		n, end = n+1, to
 	}
-	if idle > l.Allow.Idle.Duration {
-		found.Addf("%v of the traffic are in no second (%v)", idle, l.Allow.Idle)
+	if idle > l.Tolerance.Idle.Duration {
+		found.Addf("%v of the traffic are in no second (%v)", idle, l.Tolerance.Idle)
 	}
-	if end < l.Line.TotalsAt.At-l.Allow.Slack.Duration-time.Second {
-		found.Addf("the last second ends at %v, the traffic at %v (%v)", end, l.Line.TotalsAt.At, l.Allow.Slack)
+	if end < l.Timeline.TotalsAt.At-l.Tolerance.Slack.Duration-time.Second {
+		found.Addf("the last second ends at %v, the traffic at %v (%v)", end, l.Timeline.TotalsAt.At, l.Tolerance.Slack)
 	}
 }
 
-func judgeCells(l *Log, found *Findings) {
+func checkCells(l *Log, found *Findings) {
 	routes, cohorts := map[string]bool{}, map[string]bool{}
-	for _, r := range l.Flight.Scenario.Traffic.Routes {
+	for _, r := range l.Spec.Scenario.Traffic.Routes {
 		routes[r.Name] = true
 	}
-	for _, c := range l.Flight.Scenario.Traffic.Cohorts {
+	for _, c := range l.Spec.Scenario.Traffic.Cohorts {
 		cohorts[c.Name] = true
 	}
 	for c := range l.cells(0, l.end()) {
@@ -157,18 +157,18 @@ func judgeCells(l *Log, found *Findings) {
 	}
 }
 
-func judgeTotals(l *Log, found *Findings) {
+func checkTotals(l *Log, found *Findings) {
 	baseline, ok := l.stage(event.StageBaseline)
-	totals := l.Line.Totals
+	totals := l.Timeline.Totals
 	if !ok || totals == nil {
 		found.Addf("there is no baseline, or there are no totals")
 		return
 	}
-	rate := l.Flight.Scenario.Traffic.Rate.Constant
-	mean := rate * (l.Line.TotalsAt.At - baseline).Seconds()
-	slack := rate * l.Allow.Slack.Seconds()
+	rate := l.Spec.Scenario.Traffic.Rate.Constant
+	mean := rate * (l.Timeline.TotalsAt.At - baseline).Seconds()
+	slack := rate * l.Tolerance.Slack.Seconds()
 	if n := float64(totals.Planned); n > mean+poissonBound(mean) || n < mean-poissonBound(mean)-slack {
-		found.Addf("%d arrivals were planned, %.0f are expected (%v)", totals.Planned, mean, l.Allow.Slack)
+		found.Addf("%d arrivals were planned, %.0f are expected (%v)", totals.Planned, mean, l.Tolerance.Slack)
 	}
 	n, harm := 0, 0
 	for c := range l.cells(0, l.end()) {
@@ -177,15 +177,15 @@ func judgeTotals(l *Log, found *Findings) {
 	if n != totals.Answered {
 		found.Addf("the seconds have %d requests, %d were answered", n, totals.Answered)
 	}
-	if open := totals.Planned - totals.Answered; open != totals.Open || open < 0 || float64(open) > rate+l.Allow.Noise.Of*mean {
+	if open := totals.Planned - totals.Answered; open != totals.Open || open < 0 || float64(open) > rate+l.Tolerance.Noise.Of*mean {
 		found.Addf("%d planned, %d answered, %d open", totals.Planned, totals.Answered, totals.Open)
 	}
-	l.judgeUsers(totals, harm, found)
+	l.checkUsers(totals, harm, found)
 }
 
-func (l *Log) judgeUsers(totals *event.TrafficTotals, harm int, found *Findings) {
+func (l *Log) checkUsers(totals *event.TrafficTotals, harm int, found *Findings) {
 	hurt := 0
-	for _, c := range l.Flight.Scenario.Traffic.Cohorts {
+	for _, c := range l.Spec.Scenario.Traffic.Cohorts {
 		users := totals.Users[c.Name]
 		if users < 1 || users > c.Users || totals.Hurt[c.Name] > users {
 			found.Addf("cohort %s: %d users, %d of them hurt, of %d that there are", c.Name, users, totals.Hurt[c.Name], c.Users)

@@ -48,7 +48,7 @@ func (l *Log) stage(name string) (time.Duration, bool) {
 	return at, ok
 }
 
-func (l *Log) end() time.Duration { return l.Line.Last.At }
+func (l *Log) end() time.Duration { return l.Timeline.Last.At }
 
 // phase is when the released service's canary was first seen in a phase.
 func (l *Log) phase(name string) (time.Duration, bool) {
@@ -56,9 +56,9 @@ func (l *Log) phase(name string) (time.Duration, bool) {
 	return at, ok
 }
 
-func (l *Log) service() string              { return l.Flight.Scenario.Release.Service }
+func (l *Log) service() string              { return l.Spec.Scenario.Release.Service }
 func (l *Log) primary() string              { return l.service() + "-primary" }
-func (l *Log) released() *scenarios.Service { return l.Flight.Scenario.Released() }
+func (l *Log) released() *scenarios.Service { return l.Spec.Scenario.Released() }
 
 // cells yields the cells of the seconds that lie within a span.
 func (l *Log) cells(from, to time.Duration) iter.Seq[event.Cell] {
@@ -87,21 +87,21 @@ func count(cells iter.Seq[event.Cell], has func(event.Cell) bool) int {
 	return n
 }
 
-// force is a span in which the routes of the released service did not change, without what its begin and end blur.
-type force struct {
+// routeSpan is a span in which the routes of the released service did not change, without what its begin and end blur.
+type routeSpan struct {
 	timeline.RouteChange
 	from, to time.Duration
 }
 
-// inForce are the routes of the released service and when each was in force, up to the decision.
-func (l *Log) inForce() []force {
-	var list []force
-	for i, r := range l.Line.Routes {
+// routeSpans are the routes of the released service and when each was in force, up to the decision.
+func (l *Log) routeSpans() []routeSpan {
+	var list []routeSpan
+	for i, r := range l.Timeline.Routes {
 		next := l.end()
-		if i+1 < len(l.Line.Routes) {
-			next = l.Line.Routes[i+1].At
+		if i+1 < len(l.Timeline.Routes) {
+			next = l.Timeline.Routes[i+1].At
 		}
-		f := force{r, r.At + l.Allow.Settle.Duration, next - l.Allow.Ahead.Duration}
+		f := routeSpan{r, r.At + l.Tolerance.Settle.Duration, next - l.Tolerance.Ahead.Duration}
 		if f.to > f.from {
 			list = append(list, f)
 		}
@@ -109,5 +109,5 @@ func (l *Log) inForce() []force {
 	return list
 }
 
-// policed tells requests that the mesh turned away, which no workload is known to have answered.
-func policed(c event.Cell) bool { return c.Denied > 0 }
+// deniedByMesh tells requests that the mesh turned away, which no workload is known to have answered.
+func deniedByMesh(c event.Cell) bool { return c.Denied > 0 }

@@ -37,10 +37,10 @@ func successors(phase string) []string {
 
 // analysis is that of the released service's Canary.
 func (l *Log) analysis() *flaggerv1.CanaryAnalysis {
-	return l.Flight.Guardrails.CanaryFor(l.service()).GetAnalysis()
+	return l.Spec.Guardrails.CanaryFor(l.service()).GetAnalysis()
 }
 
-func judgePhases(l *Log, found *Findings) {
+func checkPhases(l *Log, found *Findings) {
 	a := l.analysis()
 	var before event.Canary
 	for at, c := range facts[event.Canary](l) {
@@ -63,7 +63,7 @@ func judgePhases(l *Log, found *Findings) {
 		before = c
 	}
 	want := event.PhaseSucceeded
-	if l.Flight.Version == l.Flight.Scenario.Release.Faulty {
+	if l.Spec.Version == l.Spec.Scenario.Release.Faulty {
 		want = event.PhaseFailed
 	}
 	if before.Phase != want || before.Weight != 0 {
@@ -81,47 +81,47 @@ func next(steps []int, weight int) int {
 	return -1
 }
 
-func judgeAbort(l *Log, found *Findings) {
+func checkAbort(l *Log, found *Findings) {
 	failed, ok := l.phase(event.PhaseFailed)
-	if !ok || !l.Line.Abort.Seen() || !l.Line.FirstBad.Seen() || !l.Line.Detected.Seen() {
-		found.Addf("no rollback, nobody hurt, or nothing noticed: phase Failed seen %v, timeline %+v %+v %+v", ok, l.Line.Abort,
-			l.Line.FirstBad, l.Line.Detected)
+	if !ok || !l.Timeline.Abort.Happened() || !l.Timeline.FirstBad.Happened() || !l.Timeline.Detected.Happened() {
+		found.Addf("no rollback, nobody hurt, or nothing noticed: phase Failed seen %v, timeline %+v %+v %+v", ok, l.Timeline.Abort,
+			l.Timeline.FirstBad, l.Timeline.Detected)
 		return
 	}
 	a := l.analysis()
-	interval := l.Flight.Guardrails.CanaryFor(l.service()).GetAnalysisInterval()
-	if mttd := l.Line.Detected.Since(l.Line.FirstBad); mttd > 2*interval+l.Allow.Follow.Duration {
-		found.Addf("it took %v from the first harm to the first failed check, with one each %v (%v)", mttd, interval, l.Allow.Follow)
+	interval := l.Spec.Guardrails.CanaryFor(l.service()).GetAnalysisInterval()
+	if mttd := l.Timeline.Detected.Since(l.Timeline.FirstBad); mttd > 2*interval+l.Tolerance.Follow.Duration {
+		found.Addf("it took %v from the first harm to the first failed check, with one each %v (%v)", mttd, interval, l.Tolerance.Follow)
 	}
 	reached, _, ok := first(l, func(c event.Canary) bool { return c.FailedChecks == a.Threshold })
-	if took := l.Line.Abort.At - reached; !ok || took < interval-l.Allow.Follow.Duration || took > interval+l.Allow.Follow.Duration {
-		found.Addf("the threshold was reached at %v, the route led back at %v: want one interval of %v later (%v)", reached, l.Line.Abort.At,
-			interval, l.Allow.Follow)
+	if took := l.Timeline.Abort.At - reached; !ok || took < interval-l.Tolerance.Follow.Duration || took > interval+l.Tolerance.Follow.Duration {
+		found.Addf("the threshold was reached at %v, the route led back at %v: want one interval of %v later (%v)", reached, l.Timeline.Abort.At,
+			interval, l.Tolerance.Follow)
 	}
-	if late := failed - l.Line.Abort.At; late > l.Allow.Slack.Duration {
-		found.Addf("phase Failed came %v after the route led back (%v)", late, l.Allow.Slack)
+	if late := failed - l.Timeline.Abort.At; late > l.Tolerance.Slack.Duration {
+		found.Addf("phase Failed came %v after the route led back (%v)", late, l.Tolerance.Slack)
 	}
-	if want := a.StepWeights[0]; l.Line.WeightAtAbort != want {
-		found.Addf("rolled back from weight %d, want %d", l.Line.WeightAtAbort, want)
+	if want := a.StepWeights[0]; l.Timeline.WeightAtAbort != want {
+		found.Addf("rolled back from weight %d, want %d", l.Timeline.WeightAtAbort, want)
 	}
-	l.only(found, "after the rollback", max(failed, l.Line.Abort.At)+l.Allow.Settle.Duration, l.end(), l.primary(), l.released().Baseline)
+	l.checkServedBy(found, "after the rollback", max(failed, l.Timeline.Abort.At)+l.Tolerance.Settle.Duration, l.end(), l.primary(), l.released().Baseline)
 	if _, w, ok := last(l, l.end(), func(w event.Workload) bool { return w.Name == l.service() }); !ok || w.Desired != 0 {
 		found.Addf("the canary ends as %+v, want no pods", w)
 	}
 }
 
-func judgePromote(l *Log, found *Findings) {
+func checkPromote(l *Log, found *Findings) {
 	at, ok := l.phase(event.PhaseSucceeded)
 	if !ok {
 		found.Addf("the canary was never promoted")
 		return
 	}
 	n := l.released().Replicas
-	l.has(found, l.primary(), at, event.Workload{Name: l.primary(), Version: l.Flight.Version, Desired: n, Updated: n, Ready: n})
-	l.only(found, "after the promotion", at+l.Allow.Settle.Duration, l.end(), l.primary(), l.Flight.Version)
+	l.checkWorkload(found, l.primary(), at, event.Workload{Name: l.primary(), Version: l.Spec.Version, Desired: n, Updated: n, Ready: n})
+	l.checkServedBy(found, "after the promotion", at+l.Tolerance.Settle.Duration, l.end(), l.primary(), l.Spec.Version)
 }
 
-func judgeUpdate(l *Log, found *Findings) {
+func checkUpdate(l *Log, found *Findings) {
 	for _, e := range l.Events {
 		switch e.Fact.(type) {
 		case event.Canary, event.Route, event.Query, event.Gate, event.Flagger:
@@ -129,18 +129,18 @@ func judgeUpdate(l *Log, found *Findings) {
 		}
 	}
 	n := l.released().Replicas
-	want := event.Workload{Name: l.service(), Version: l.Flight.Version, Desired: n, Updated: n, Ready: n}
+	want := event.Workload{Name: l.service(), Version: l.Spec.Version, Desired: n, Updated: n, Ready: n}
 	at, _, ok := last(l, l.end(), func(w event.Workload) bool { return w == want })
 	if !ok {
 		found.Addf("the Deployment never was %+v", want)
 		return
 	}
-	l.only(found, "after the update", at+l.Allow.Settle.Duration, l.end(), l.service(), l.Flight.Version)
-	from := l.Line.Released.At
+	l.checkServedBy(found, "after the update", at+l.Tolerance.Settle.Duration, l.end(), l.service(), l.Spec.Version)
+	from := l.Timeline.Released.At
 	all := count(l.cells(from, at), func(event.Cell) bool { return true })
 	lost := count(l.cells(from, at), func(c event.Cell) bool { return c.Workload == "" })
-	if float64(lost) > l.Allow.Noise.Of*float64(all) {
-		found.Addf("%d of %d requests reached no pod during the update (%v)", lost, all, l.Allow.Noise)
+	if float64(lost) > l.Tolerance.Noise.Of*float64(all) {
+		found.Addf("%d of %d requests reached no pod during the update (%v)", lost, all, l.Tolerance.Noise)
 	}
 	for at, w := range facts[event.Workload](l) {
 		if w.Name == l.service() && at > from && at < from+time.Minute && w.Ready < w.Desired-1 {
@@ -149,15 +149,15 @@ func judgeUpdate(l *Log, found *Findings) {
 	}
 }
 
-func judgeTruth(l *Log, found *Findings) {
-	faults := behaviour(l.released(), l.Flight.Version).Faults
+func checkTruth(l *Log, found *Findings) {
+	faults := behaviour(l.released(), l.Spec.Version).Faults
 	hits, harm := 0, 0
 	for c := range l.cells(0, l.end()) {
-		if policed(c) {
+		if deniedByMesh(c) {
 			continue
 		}
 		hits, harm = hits+c.Hit, harm+c.Harm
-		if c.Hit > 0 && (len(faults) == 0 || c.Version != l.Flight.Version || !slices.Contains(faults[0].When.Routes, c.Route)) {
+		if c.Hit > 0 && (len(faults) == 0 || c.Version != l.Spec.Version || !slices.Contains(faults[0].When.Routes, c.Route)) {
 			found.Addf("%d requests are hit where the fault is not: %+v", c.Hit, c)
 		}
 	}
@@ -167,34 +167,34 @@ func judgeTruth(l *Log, found *Findings) {
 	if harm != hits { // the fault's answer is 500
 		found.Addf("%d requests are hit and %d harmed, want the same", hits, harm)
 	}
-	var t trials
+	var t draws
 	t.add(count(l.cells(0, l.end()), func(c event.Cell) bool {
-		return c.Version == l.Flight.Version && slices.Contains(faults[0].When.Routes, c.Route) && !policed(c)
+		return c.Version == l.Spec.Version && slices.Contains(faults[0].When.Routes, c.Route) && !deniedByMesh(c)
 	}), hits, faults[0].Share)
-	if t.n < enough {
+	if t.n < minRequests {
 		found.Addf("the faulty version answered only %d requests of its fault's routes", t.n)
 	}
-	if t.off(l.Allow.Noise) {
+	if t.exceeds(l.Tolerance.Noise) {
 		found.Addf("%d of %d requests are hit, want a share of %v, more than %.0f off", t.hits, t.n, faults[0].Share, t.bound())
 	}
 }
 
-func judgeTurnedAway(l *Log, found *Findings) {
-	var t trials
-	for _, f := range l.inForce() {
+func checkDeniedHits(l *Log, found *Findings) {
+	var t draws
+	for _, f := range l.routeSpans() {
 		n, hits := 0, 0
 		for c := range l.cells(f.from, f.to) {
-			if c.Cohort == metered && policed(c) {
+			if c.Cohort == meteredCohort && deniedByMesh(c) {
 				n, hits = n+c.Denied, hits+c.Hit
 			}
 		}
 		t.add(n, hits, float64(f.Share)/100)
 	}
-	if t.n < enough || t.variance == 0 {
-		found.Addf("only %d requests of cohort %s were turned away, none of them while the canary had a weight", t.n, metered)
+	if t.n < minRequests || t.variance == 0 {
+		found.Addf("only %d requests of cohort %s were turned away, none of them while the canary had a weight", t.n, meteredCohort)
 	}
-	if t.off(l.Allow.Stray) {
+	if t.exceeds(l.Tolerance.Stray) {
 		found.Addf("%d of %d requests of cohort %s that were turned away are hit, %.0f are expected by the routes, more than %.0f off", t.hits, t.n,
-			metered, t.expected, t.bound())
+			meteredCohort, t.expected, t.bound())
 	}
 }

@@ -10,13 +10,13 @@ import (
 
 // This file checks who is sent where.
 
-func judgeRoutes(l *Log, found *Findings) {
-	for _, r := range l.Line.Routes {
-		if r.Share > 0 && !slices.ContainsFunc(l.Line.Steps, func(s step) bool { return s.Weight == r.Share && l.near(s.At, r.At) }) {
-			found.Addf("the route of %v gives the canary %d %%, no status says so (%v)", r.At, r.Share, l.Allow.Follow)
+func checkRoutes(l *Log, found *Findings) {
+	for _, r := range l.Timeline.Routes {
+		if r.Share > 0 && !slices.ContainsFunc(l.Timeline.Steps, func(s step) bool { return s.Weight == r.Share && l.near(s.At, r.At) }) {
+			found.Addf("the route of %v gives the canary %d %%, no status says so (%v)", r.At, r.Share, l.Tolerance.Follow)
 		}
 	}
-	if n := len(l.Line.Routes); n == 0 || l.Line.Routes[n-1].Share != 0 {
+	if n := len(l.Timeline.Routes); n == 0 || l.Timeline.Routes[n-1].Share != 0 {
 		found.Addf("of %d routes the last one does not send everybody to the primary", n)
 	}
 	for at, c := range facts[event.Canary](l) {
@@ -24,8 +24,8 @@ func judgeRoutes(l *Log, found *Findings) {
 			continue
 		}
 		share := -1
-		for _, r := range l.Line.Routes {
-			if r.At <= at+l.Allow.Follow.Duration {
+		for _, r := range l.Timeline.Routes {
+			if r.At <= at+l.Tolerance.Follow.Duration {
 				share = r.Share
 			}
 			if share == c.Weight {
@@ -33,39 +33,39 @@ func judgeRoutes(l *Log, found *Findings) {
 			}
 		}
 		if share != c.Weight {
-			found.Addf("the status of %v has weight %d, the route gives %d %% (%v)", at, c.Weight, share, l.Allow.Follow)
+			found.Addf("the status of %v has weight %d, the route gives %d %% (%v)", at, c.Weight, share, l.Tolerance.Follow)
 		}
 	}
 }
 
 // near tells whether two facts may be about one change.
-func (l *Log) near(a, b time.Duration) bool { return (a - b).Abs() <= l.Allow.Follow.Duration }
+func (l *Log) near(a, b time.Duration) bool { return (a - b).Abs() <= l.Tolerance.Follow.Duration }
 
-func (l *Log) canary(c event.Cell) bool { return c.Workload == l.service() && !policed(c) }
-func (l *Log) served(c event.Cell) bool { return c.Workload != "" && !policed(c) }
+func (l *Log) canary(c event.Cell) bool { return c.Workload == l.service() && !deniedByMesh(c) }
+func (l *Log) served(c event.Cell) bool { return c.Workload != "" && !deniedByMesh(c) }
 
-func judgeWeights(l *Log, found *Findings) {
-	var all trials
-	for _, f := range l.inForce() {
-		if f.At < l.Line.Released.At {
-			f.from = max(f.from, l.Line.Released.At)
+func checkWeights(l *Log, found *Findings) {
+	var all draws
+	for _, f := range l.routeSpans() {
+		if f.At < l.Timeline.Released.At {
+			f.from = max(f.from, l.Timeline.Released.At)
 		}
 		n, hits := count(l.cells(f.from, f.to), l.served), count(l.cells(f.from, f.to), l.canary)
 		p := float64(f.Share) / 100
-		var one trials
+		var one draws
 		one.add(n, hits, p)
-		if one.off(l.Allow.Stray) {
+		if one.exceeds(l.Tolerance.Stray) {
 			found.Addf("from %v to %v the route gives the canary %d %%, it got %d of %d requests, more than %.0f off (%v)", f.from, f.to,
-				f.Share, hits, n, one.bound(), l.Allow.Stray)
+				f.Share, hits, n, one.bound(), l.Tolerance.Stray)
 		}
 		if f.Share > 0 {
 			all.add(n, hits, p)
 		}
 	}
-	if all.n < enough {
+	if all.n < minRequests {
 		found.Addf("only %d requests were answered while the canary had a weight", all.n)
 	}
-	if all.off(l.Allow.Stray) {
+	if all.exceeds(l.Tolerance.Stray) {
 		found.Addf("over all steps the canary got %d of %d requests, %.0f are expected, more than %.0f off", all.hits, all.n, all.expected, all.bound())
 	}
 }
@@ -76,40 +76,40 @@ const (
 	cookieCohorts = "insiders"
 )
 
-func judgeHeader(l *Log, found *Findings) { l.matched(found, headerCohort) }
+func checkHeader(l *Log, found *Findings) { l.checkMatched(found, headerCohort) }
 
-func judgeCookie(l *Log, found *Findings) {
-	for _, c := range l.Flight.Scenario.Traffic.Cohorts {
+func checkCookie(l *Log, found *Findings) {
+	for _, c := range l.Spec.Scenario.Traffic.Cohorts {
 		if strings.HasPrefix(c.Name, cookieCohorts) {
-			l.matched(found, c.Name)
+			l.checkMatched(found, c.Name)
 		}
 	}
 }
 
-// enoughOfCohort is the least number of requests of a cohort that says something about it.
-const enoughOfCohort = 50
+// minCohortRequests is the least number of requests of a cohort that says something about it.
+const minCohortRequests = 50
 
-// matched checks that a cohort is sent to the canary as long as the experiment is on.
-func (l *Log) matched(found *Findings, cohort string) {
+// checkMatched checks that a cohort is sent to the canary as long as the experiment is on.
+func (l *Log) checkMatched(found *Findings, cohort string) {
 	n, canary := 0, 0
-	for _, f := range l.inForce() {
+	for _, f := range l.routeSpans() {
 		if !f.Matched || f.MatchShare != 100 {
 			continue
 		}
 		n += count(l.cells(f.from, f.to), func(c event.Cell) bool { return c.Cohort == cohort })
 		canary += count(l.cells(f.from, f.to), func(c event.Cell) bool { return c.Cohort == cohort && l.canary(c) })
 	}
-	if n < enoughOfCohort {
+	if n < minCohortRequests {
 		found.Addf("cohort %s sent only %d requests during the experiment", cohort, n)
 	}
-	if float64(n-canary) > l.Allow.Stray.Of*float64(n) {
-		found.Addf("%d of %d requests of cohort %s did not reach the canary (%v)", n-canary, n, cohort, l.Allow.Stray)
+	if float64(n-canary) > l.Tolerance.Stray.Of*float64(n) {
+		found.Addf("%d of %d requests of cohort %s did not reach the canary (%v)", n-canary, n, cohort, l.Tolerance.Stray)
 	}
 }
 
-func judgeOutsiders(l *Log, found *Findings) {
+func checkOutsiders(l *Log, found *Findings) {
 	n, canary := 0, 0
-	for c := range l.cells(l.Line.Released.At, l.end()) {
+	for c := range l.cells(l.Timeline.Released.At, l.end()) {
 		if c.Cohort == headerCohort || strings.HasPrefix(c.Cohort, cookieCohorts) {
 			continue
 		}
@@ -118,17 +118,17 @@ func judgeOutsiders(l *Log, found *Findings) {
 			canary += c.N
 		}
 	}
-	if n < enough {
+	if n < minRequests {
 		found.Addf("only %d requests were none of the experiment's", n)
 	}
 	if canary > 0 {
 		found.Addf("%d of %d requests from outside of the experiment reached the canary", canary, n)
 	}
-	for _, f := range l.inForce() {
+	for _, f := range l.routeSpans() {
 		if f.Matched {
 			continue
 		}
-		if hits := count(l.cells(max(f.from, l.Line.Released.At), f.to), l.canary); hits > 0 {
+		if hits := count(l.cells(max(f.from, l.Timeline.Released.At), f.to), l.canary); hits > 0 {
 			found.Addf("from %v to %v no route led to the canary, which answered %d requests", f.from, f.to, hits)
 		}
 	}

@@ -37,30 +37,30 @@ func Run(t *testing.T, c lab.Cluster, o Options) {
 	t.Helper()
 	logs := map[string]*Log{}
 	for _, name := range Names() {
-		t.Run("flight/"+name, func(t *testing.T) { logs[name] = fly(t, c, name, o) })
+		t.Run("flight/"+name, func(t *testing.T) { logs[name] = playRun(t, c, name, o) })
 	}
 	for _, check := range Checks() {
 		t.Run(check.Name, func(t *testing.T) {
-			for _, name := range check.Flights {
-				t.Run(name, func(t *testing.T) { put(t, check, logs[name]) })
+			for _, name := range check.Runs {
+				t.Run(name, func(t *testing.T) { runCheck(t, check, logs[name]) })
 			}
 		})
 	}
 }
 
-func fly(t *testing.T, c lab.Cluster, name string, o Options) *Log {
-	f, err := Flight(name, max(o.Seed, 1))
+func playRun(t *testing.T, c lab.Cluster, name string, o Options) *Log {
+	f, err := Spec(name, max(o.Seed, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	player := o.Player
 	if player == nil {
-		player = lab.Here{Cluster: c}
+		player = lab.InProcess{Cluster: c}
 	}
 	begin := time.Now()
-	events, err := Play(t.Context(), player, f, tell(t, begin))
+	events, err := Play(t.Context(), player, f, logProgress(t, begin))
 	if o.Logs != "" {
-		keep(t, filepath.Join(o.Logs, name+".jsonl"), events)
+		writeLog(t, filepath.Join(o.Logs, name+".jsonl"), events)
 	}
 	if err != nil {
 		t.Fatalf("the flight was not played: %v", err)
@@ -70,7 +70,7 @@ func fly(t *testing.T, c lab.Cluster, name string, o Options) *Log {
 }
 
 // Play plays a flight and returns its events, also those up to an error. Also is handed each of them as it comes.
-func Play(ctx context.Context, player lab.Player, f lab.Flight, also func(event.Event)) ([]event.Event, error) {
+func Play(ctx context.Context, player lab.Player, f lab.RunSpec, also func(event.Event)) ([]event.Event, error) {
 	var events []event.Event
 	err := player.Play(ctx, f, func(e event.Event) {
 		events = append(events, e)
@@ -81,8 +81,8 @@ func Play(ctx context.Context, player lab.Player, f lab.Flight, also func(event.
 	return events, err
 }
 
-// tell logs what a person who waits for minutes wants to know.
-func tell(t *testing.T, begin time.Time) func(event.Event) {
+// logProgress logs what a person who waits for minutes wants to know.
+func logProgress(t *testing.T, begin time.Time) func(event.Event) {
 	phase := ""
 	return func(e event.Event) {
 		switch f := e.Fact.(type) {
@@ -97,7 +97,7 @@ func tell(t *testing.T, begin time.Time) func(event.Event) {
 	}
 }
 
-func keep(t *testing.T, name string, events []event.Event) {
+func writeLog(t *testing.T, name string, events []event.Event) {
 	var b bytes.Buffer
 	w := event.NewWriter(&b)
 	for _, e := range events {
@@ -112,11 +112,11 @@ func keep(t *testing.T, name string, events []event.Event) {
 	}
 }
 
-func put(t *testing.T, c Check, l *Log) {
+func runCheck(t *testing.T, c Check, l *Log) {
 	if l == nil {
 		t.Skip("the flight was not played")
 	}
-	for _, finding := range c.Judge(l) {
+	for _, finding := range c.Run(l) {
 		t.Error(finding)
 	}
 	if t.Failed() {
@@ -126,18 +126,18 @@ func put(t *testing.T, c Check, l *Log) {
 
 // Log is the recorded flight that checks look at.
 type Log struct {
-	Flight lab.Flight
+	Spec lab.RunSpec
 	// Cluster is what the cluster says of itself.
-	Cluster lab.Description
-	Allow   Tolerance
-	Events  []event.Event
-	// Line is the timeline of the events.
-	Line *timeline.Timeline
+	Cluster   lab.Description
+	Tolerance Tolerance
+	Events    []event.Event
+	// Timeline is the timeline of the events.
+	Timeline *timeline.Timeline
 }
 
 // NewLog makes the log of a flight's events.
-func NewLog(f lab.Flight, d lab.Description, allow Tolerance, events []event.Event) *Log {
-	return &Log{Flight: f, Cluster: d, Allow: allow, Events: events, Line: timeline.Build(events)}
+func NewLog(f lab.RunSpec, d lab.Description, allow Tolerance, events []event.Event) *Log {
+	return &Log{Spec: f, Cluster: d, Tolerance: allow, Events: events, Timeline: timeline.Build(events)}
 }
 
 // Check is one promise of clusters.
@@ -146,16 +146,16 @@ type Check struct {
 	Name string
 	// Contract says what is promised.
 	Contract string
-	// Flights are those whose logs it is put to.
-	Flights []string
+	// Runs are those whose logs it is put to.
+	Runs []string
 
-	judge func(*Log, *Findings)
+	run func(*Log, *Findings)
 }
 
-// Judge returns what is wrong with a log, nothing where the promise is kept.
-func (c Check) Judge(l *Log) []string {
+// Run returns what is wrong with a log, nothing where the promise is kept.
+func (c Check) Run(l *Log) []string {
 	f := &Findings{}
-	c.judge(l, f)
+	c.run(l, f)
 	return f.list
 }
 

@@ -85,8 +85,8 @@ func ready(p *corev1.Pod) bool {
 	})
 }
 
-// primary is the Deployment that Flagger makes of a service's own.
-func primary(service string) string { return service + "-primary" }
+// primaryOf is the Deployment that Flagger makes of a service's own.
+func primaryOf(service string) string { return service + "-primary" }
 
 // pods returns the ready pods of a service: the canary's, which are those of its own Deployment, and the primary's.
 func (c *cluster) pods(ctx context.Context, service string) (canaries, primaries []corev1.Pod, err error) {
@@ -101,15 +101,15 @@ func (c *cluster) pods(ctx context.Context, service string) (canaries, primaries
 		switch deploymentOf(&p) {
 		case service:
 			canaries = append(canaries, p)
-		case primary(service):
+		case primaryOf(service):
 			primaries = append(primaries, p)
 		}
 	}
 	return canaries, primaries, nil
 }
 
-// workload is what policies know of a pod.
-func workload(p *corev1.Pod) mesh.Workload {
+// workloadOf is what policies know of a pod.
+func workloadOf(p *corev1.Pod) mesh.Workload {
 	w := mesh.Workload{
 		Namespace: p.Namespace, Labels: p.Labels, DefaultPolicy: p.Annotations[mesh.DefaultPolicyAnnotation], PortNames: map[string]int{},
 	}
@@ -123,8 +123,8 @@ func workload(p *corev1.Pod) mesh.Workload {
 	return w
 }
 
-// kinds are Linkerd's policies, by resource.
-func kinds() map[schema.GroupVersionResource]func() runtime.Object {
+// policyKinds are Linkerd's policies, by resource.
+func policyKinds() map[schema.GroupVersionResource]func() runtime.Object {
 	resource := func(version, name string) schema.GroupVersionResource {
 		v, _ := schema.ParseGroupVersion(version) // a constant
 		return v.WithResource(name)
@@ -140,7 +140,7 @@ func kinds() map[schema.GroupVersionResource]func() runtime.Object {
 // policies are those in force. Of a kind that the cluster does not know there are none.
 func (c *cluster) policies(ctx context.Context) (mesh.Policies, error) {
 	var all []runtime.Object
-	for resource, empty := range kinds() {
+	for resource, empty := range policyKinds() {
 		list, err := c.Dynamic.Resource(resource).Namespace(scenarios.Namespace).List(ctx, metav1.ListOptions{})
 		if apierrors.IsNotFound(err) {
 			continue
@@ -171,8 +171,8 @@ func (c *cluster) routes(ctx context.Context) ([]mesh.Route, error) {
 // drillRoute is the name of the route that a drill makes for a moment.
 func drillRoute(service string) string { return service + place.DrillSuffix }
 
-// addDrill sends requests with a header to the canary.
-func (c *cluster) addDrill(ctx context.Context, service, header, value string) error {
+// addDrillRoute sends requests with a header to the canary.
+func (c *cluster) addDrillRoute(ctx context.Context, service, header, value string) error {
 	port := v1beta1.PortNumber(c.scenario.Service(service).Port)
 	group, kind := v1beta1.Group(""), v1beta1.Kind("Service")
 	exact := v1beta1.HeaderMatchExact
@@ -205,8 +205,8 @@ func (c *cluster) addDrill(ctx context.Context, service, header, value string) e
 	return nil
 }
 
-// removeDrill takes the drill's route away. None is as good.
-func (c *cluster) removeDrill(ctx context.Context, service string) error {
+// removeDrillRoute takes the drill's route away. None is as good.
+func (c *cluster) removeDrillRoute(ctx context.Context, service string) error {
 	err := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenarios.Namespace).Delete(ctx, drillRoute(service), metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -214,9 +214,9 @@ func (c *cluster) removeDrill(ctx context.Context, service string) error {
 	return err
 }
 
-// routed tells whether a route of somebody else's attaches to a service. Without one a drill's route would be the only one, and
+// checkRouted tells whether a route of somebody else's attaches to a service. Without one a drill's route would be the only one, and
 // whoever does not match it is answered 404.
-func (c *cluster) routed(ctx context.Context, service string) error {
+func (c *cluster) checkRouted(ctx context.Context, service string) error {
 	list, err := c.routes(ctx)
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func (c *cluster) routed(ctx context.Context, service string) error {
 	if err != nil {
 		return err
 	}
-	if !table.Attached(scenarios.Namespace, service, c.scenario.Service(service).Port) {
+	if !table.HasRoutes(scenarios.Namespace, service, c.scenario.Service(service).Port) {
 		return errors.New("no HTTPRoute leads to " + service + ": has Flagger set its canary up?")
 	}
 	return nil

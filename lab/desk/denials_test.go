@@ -31,17 +31,17 @@ func TestDenialsAreTheirDeniers(t *testing.T) {
 			addRoute(t, clients, route)
 			create(t, clients, "v1beta3", "servers", `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
 				"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":[`+c.apps+`]}]},"port":"http","accessPolicy":"deny"}}`)
-			flight := client.Flight{Shards: map[string]int{"edge": 1}}
-			d := open(t, desk.Config{Scenario: s, Flight: flight, Clients: clients})
+			flight := client.RunSpec{TrafficPods: map[string]int{"edge": 1}}
+			d := open(t, desk.Config{Scenario: s, Spec: flight, Clients: clients})
 			denier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 			defer denier.Close()
 			u := parse(t, denier.URL)
-			crew := d.send(t.Context(), s, 1, flight.Shards, map[string]*url.URL{"frontend": u, "backend": u}, func() http.RoundTripper { return http.DefaultTransport })
+			crew := d.send(t.Context(), s, 1, flight.TrafficPods, map[string]*url.URL{"frontend": u, "backend": u}, func() http.RoundTripper { return http.DefaultTransport })
 			start := d.begin()
 			if err := d.WatchDenials(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			desk := &client.Desk{Base: d.url}
+			desk := &client.Agent{Base: d.url}
 			if _, err := desk.Stop(t.Context(), client.Stop{At: start.Begin + int64(time.Second)}); err != nil {
 				t.Fatal(err)
 			}

@@ -16,18 +16,18 @@ import (
 // (flagger, pkg/controller/events.go), and records a Kubernetes Event too: but of these client-go drops what comes after the first 25
 // on an object (client-go, tools/record/events_cache.go), and a rollout has more.
 type events struct {
-	desk *Desk
-	mu   sync.Mutex
+	agent *Agent
+	mu    sync.Mutex
 	// last is the newest event of each canary, which comes once for each of its webhooks.
-	last map[string]happening
+	last map[string]seenEvent
 }
 
-type happening struct {
+type seenEvent struct {
 	fact event.Flagger
 	at   time.Time
 }
 
-func newEvents(d *Desk) *events { return &events{desk: d, last: map[string]happening{}} }
+func newEvents(d *Agent) *events { return &events{agent: d, last: map[string]seenEvent{}} }
 
 // serve is Flagger's event webhook.
 func (e *events) serve(w http.ResponseWriter, r *http.Request) {
@@ -36,15 +36,15 @@ func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this takes Flagger's events", http.StatusBadRequest)
 		return
 	}
-	e.note(payload)
+	e.record(payload)
 }
 
-// sameEvent is how far apart one event may arrive from several webhooks. Flagger says the same again after an interval at the earliest.
-const sameEvent = 5 * time.Second
+// dedupWindow is how far apart one event may arrive from several webhooks. Flagger says the same again after an interval at the earliest.
+const dedupWindow = 5 * time.Second
 
-// note notes an event at the time that Flagger says, in milliseconds.
-func (e *events) note(p flaggerv1.CanaryWebhookPayload) {
-	at := e.desk.now()
+// record notes an event at the time that Flagger says, in milliseconds.
+func (e *events) record(p flaggerv1.CanaryWebhookPayload) {
+	at := e.agent.now()
 	if ms, err := strconv.ParseInt(p.Metadata["timestamp"], 10, 64); err == nil {
 		at = time.UnixMilli(ms)
 	}
@@ -54,10 +54,10 @@ func (e *events) note(p flaggerv1.CanaryWebhookPayload) {
 	fact := event.Flagger{Canary: p.Name, Type: p.Metadata["eventType"], Message: client.Public(p.Metadata["eventMessage"])}
 	e.mu.Lock()
 	last := e.last[p.Name]
-	again := last.fact == fact && at.Sub(last.at).Abs() < sameEvent
-	e.last[p.Name] = happening{fact, at}
+	again := last.fact == fact && at.Sub(last.at).Abs() < dedupWindow
+	e.last[p.Name] = seenEvent{fact, at}
 	e.mu.Unlock()
 	if !again {
-		e.desk.note(at, fact)
+		e.agent.record(at, fact)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // What Flagger records is told once for each time, however many webhooks carry it.
 func TestFlaggersEvents(t *testing.T) {
-	d := open(t, desk.Config{Scenario: shop(t), Flight: guarded()})
+	d := open(t, desk.Config{Scenario: shop(t), Spec: guarded()})
 	begin := time.UnixMilli(1_700_000_000_123)
 	said := func(path, message string, after time.Duration) {
 		t.Helper()

@@ -22,8 +22,8 @@ type facts struct {
 
 func newFacts() *facts { return &facts{more: make(chan struct{})} }
 
-// note keeps a fact. One that cannot be written is a defect of the desk's own.
-func (f *facts) note(at time.Time, fact event.Fact) error {
+// append keeps a fact. One that cannot be written is a defect of the desk's own.
+func (f *facts) append(at time.Time, fact event.Fact) error {
 	data, err := event.EncodeFact(fact)
 	if err != nil {
 		return fmt.Errorf("note %s: %w", fact.Kind(), err)
@@ -40,14 +40,14 @@ func (f *facts) note(at time.Time, fact event.Fact) error {
 	return nil
 }
 
-// behind returns the lines behind a number of them, and what is closed when there are more.
-func (f *facts) behind(n int) ([][]byte, <-chan struct{}) {
+// after returns the lines behind a number of them, and what is closed when there are more.
+func (f *facts) after(n int) ([][]byte, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.lines[min(n, len(f.lines)):], f.more
 }
 
-func (f *facts) number() int {
+func (f *facts) len() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.lines)
@@ -66,23 +66,23 @@ func (f *facts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("after") == "" {
 		after, err = 0, nil
 	}
-	if err != nil || after < 0 || after > f.number() {
-		http.Error(w, fmt.Sprintf("after is the number of a fact, from 0 to %d", f.number()), http.StatusBadRequest)
+	if err != nil || after < 0 || after > f.len() {
+		http.Error(w, fmt.Sprintf("after is the number of a fact, from 0 to %d", f.len()), http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	quiet := time.NewTicker(keepAlive)
 	defer quiet.Stop()
 	for {
-		lines, more := f.behind(after)
+		lines, more := f.after(after)
 		after += len(lines)
-		if send(w, lines) != nil {
+		if writeLines(w, lines) != nil {
 			return
 		}
 		select {
 		case <-more:
 		case <-quiet.C:
-			if send(w, [][]byte{[]byte("\n")}) != nil {
+			if writeLines(w, [][]byte{[]byte("\n")}) != nil {
 				return
 			}
 		case <-r.Context().Done():
@@ -91,8 +91,8 @@ func (f *facts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send writes lines and lets them go.
-func send(w http.ResponseWriter, lines [][]byte) error {
+// writeLines writes lines and lets them go.
+func writeLines(w http.ResponseWriter, lines [][]byte) error {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where there are no deadlines, nothing is slow
 	for _, line := range lines {

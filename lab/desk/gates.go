@@ -26,8 +26,8 @@ const (
 // maxMessage bounds what Flagger posts.
 const maxMessage = 1 << 20
 
-// hook serves the gates to one webhook of a canary.
-func (d *Desk) hook(w http.ResponseWriter, r *http.Request) {
+// handleWebhook serves the gates to one webhook of a canary.
+func (d *Agent) handleWebhook(w http.ResponseWriter, r *http.Request) {
 	payload, err := readPayload(r)
 	if err != nil {
 		http.Error(w, "gates take what Flagger's webhooks send", http.StatusBadRequest)
@@ -48,7 +48,7 @@ func readPayload(r *http.Request) (flaggerv1.CanaryWebhookPayload, error) {
 }
 
 // askGate answers one call and notes it.
-func (d *Desk) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload) gate.Answer {
+func (d *Agent) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload) gate.Answer {
 	canary := r.PathValue("canary")
 	public := "http://" + client.Host + "/" + strings.TrimPrefix(r.URL.EscapedPath(), hookPath(r))
 	if r.URL.RawQuery != "" {
@@ -58,15 +58,15 @@ func (d *Desk) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload) 
 	if err != nil {
 		return gate.Answer{Reason: err.Error()}
 	}
-	a := d.answer(r, canary, call)
+	a := d.evaluate(r, canary, call)
 	if a.Drill != nil {
-		d.note(d.now(), event.Rehearsal{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
+		d.record(d.now(), event.RollbackDrill{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
 	if call.Gate == event.GateEvents {
-		d.events.note(payload)
+		d.events.record(payload)
 		return a
 	}
-	d.note(d.now(), event.Gate{
+	d.record(d.now(), event.Gate{
 		Canary: canary, Name: call.Gate, Hook: r.PathValue("hook"), URL: public, Phase: string(payload.Phase),
 		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
 	})
@@ -78,16 +78,16 @@ func hookPath(r *http.Request) string {
 	return client.PathHooks + r.PathValue("canary") + "/" + r.PathValue("hook") + "/"
 }
 
-// answer asks a gate about the service of a canary. One call has the cluster to itself, so that two drills do not meet.
-func (d *Desk) answer(r *http.Request, canary string, call guardrail.GateCall) gate.Answer {
+// evaluate asks a gate about the service of a canary. One call has the cluster to itself, so that two drills do not meet.
+func (d *Agent) evaluate(r *http.Request, canary string, call guardrail.GateCall) gate.Answer {
 	c := d.canary(canary)
 	if c == nil {
 		return gate.Answer{Reason: "canary " + canary + " is not among the guardrails: gates answer theirs only"}
 	}
-	d.asking.Lock()
-	defer d.asking.Unlock()
-	s := &state{Desk: d, ctx: r.Context()}
-	a := gate.Ask(s, c.Spec.TargetRef.Name, call)
+	d.gateMu.Lock()
+	defer d.gateMu.Unlock()
+	s := &state{Agent: d, ctx: r.Context()}
+	a := gate.Evaluate(s, c.Spec.TargetRef.Name, call)
 	if s.err != nil && r.Context().Err() == nil {
 		d.fault("gate " + call.Gate + " could not look at the cluster: " + s.err.Error())
 	}
@@ -98,23 +98,23 @@ func (d *Desk) answer(r *http.Request, canary string, call guardrail.GateCall) g
 }
 
 // canary is a canary as the learner wrote it; nil where there is none of the name.
-func (d *Desk) canary(name string) *flaggerv1.Canary {
+func (d *Agent) canary(name string) *flaggerv1.Canary {
 	var targets []string
 	for _, s := range d.scenario.Services {
 		targets = append(targets, s.Name)
 	}
-	return evidence.CanaryNamed(d.guardrails, targets, name)
+	return evidence.FindCanary(d.guardrails, targets, name)
 }
 
-// alert takes one message in any of the forms that Flagger's notifiers post. Nobody is paged: alerts are evidence here.
-func (d *Desk) alert(w http.ResponseWriter, r *http.Request) {
+// handleAlert takes one message in any of the forms that Flagger's notifiers post. Nobody is paged: alerts are evidence here.
+func (d *Agent) handleAlert(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxMessage))
 	if err != nil {
 		http.Error(w, "the alert did not come", http.StatusBadRequest)
 		return
 	}
-	canary, severity, message := evidence.ReadAlert(body)
-	d.note(d.now(), event.Alert{
-		Canary: d.bare(canary), Provider: r.PathValue("provider"), Severity: severity, Message: client.Public(message),
+	canary, severity, message := evidence.ParseAlert(body)
+	d.record(d.now(), event.Alert{
+		Canary: d.canaryName(canary), Provider: r.PathValue("provider"), Severity: severity, Message: client.Public(message),
 	})
 }

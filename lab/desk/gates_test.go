@@ -55,8 +55,8 @@ spec:
 `
 
 // guarded is a flight under the guardrails above.
-func guarded() client.Flight {
-	return client.Flight{Guardrails: map[string]string{"canary.yaml": guardrails}, Version: "v2", Seed: 1, ApproveAfter: time.Hour}
+func guarded() client.RunSpec {
+	return client.RunSpec{Guardrails: map[string]string{"canary.yaml": guardrails}, Version: "v2", Seed: 1, ApproveAfter: time.Hour}
 }
 
 // pod is a ready pod of a Deployment, at an address.
@@ -159,7 +159,7 @@ func TestGatesOfTheLiveCluster(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "# TYPE request_total counter\n"+proxy) }))
 			defer server.Close()
 			addRoute(t, clients, route)
-			d := open(t, desk.Config{Scenario: shop(t), Flight: guarded(), Clients: clients})
+			d := open(t, desk.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
 			d.ProxiesAt(portOf(t, server.URL))
 			status, reason := d.gate(c.path)
 			if status != c.status || !strings.Contains(reason, c.reason) {
@@ -207,7 +207,7 @@ func TestPolicyGate(t *testing.T) {
 	addRoute(t, clients, route)
 	create(t, clients, "v1beta3", "servers", `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
 		"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["backend","backend-primary"]}]},"port":"http","accessPolicy":"deny"}}`)
-	d := open(t, desk.Config{Scenario: shop(t), Flight: guarded(), Clients: clients})
+	d := open(t, desk.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
 	if status, reason := d.gate("policy"); status != 412 || !strings.Contains(reason, "canary pod canary-1 denies frontend") {
 		t.Errorf("%d %s", status, reason)
 	}
@@ -250,22 +250,22 @@ func town(t testing.TB, c desk.Clients) *url.URL {
 func TestRollbackDrill(t *testing.T) {
 	s := shop(t)
 	flight := guarded()
-	flight.Shards = map[string]int{"edge": 2, "lounge": 1}
+	flight.TrafficPods = map[string]int{"edge": 2, "lounge": 1}
 	for name, c := range map[string]struct {
 		clients map[string]int
 		routed  bool
 		status  int
-		want    event.Rehearsal
+		want    event.RollbackDrill
 	}{
-		"passes": {flight.Shards, true, 200, event.Rehearsal{Passed: true, Forward: 20, Back: 20}},
-		"without a route of Flagger's it would lead users astray": {flight.Shards, false, 412, event.Rehearsal{}},
+		"passes": {flight.TrafficPods, true, 200, event.RollbackDrill{Passed: true, Forward: 20, Back: 20}},
+		"without a route of Flagger's it would lead users astray": {flight.TrafficPods, false, 412, event.RollbackDrill{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clients, route := rollout(0)
 			if c.routed {
 				addRoute(t, clients, route)
 			}
-			d := open(t, desk.Config{Scenario: s, Flight: flight, Clients: clients})
+			d := open(t, desk.Config{Scenario: s, Spec: flight, Clients: clients})
 			ctx, cancel := context.WithCancel(t.Context())
 			address := town(t, clients)
 			crew := d.send(ctx, s, 1, c.clients, map[string]*url.URL{"frontend": address, "backend": address}, func() http.RoundTripper { return http.DefaultTransport })
@@ -300,7 +300,7 @@ func TestWeights(t *testing.T) {
 		defer clock.Unlock()
 		return clock.Time
 	}})
-	c := &client.Desk{Base: d.url}
+	c := &client.Agent{Base: d.url}
 	check := func(want map[string]float64) {
 		t.Helper()
 		for version, percent := range want {

@@ -9,8 +9,8 @@ import (
 	"coalmine/lab/event"
 )
 
-// merge adds up the seconds of shards. Users are of one shard each, so every sum is exact.
-type merge struct {
+// merger adds up the seconds of shards. Users are of one shard each, so every sum is exact.
+type merger struct {
 	seconds map[time.Duration]*second // by begin
 	// hurt counts users so far, by shard, up to the last second that was handed out.
 	hurt []int
@@ -25,12 +25,12 @@ type second struct {
 
 type cellKey struct{ cohort, route, workload, version string }
 
-func newMerge(shards int) *merge {
-	return &merge{seconds: map[time.Duration]*second{}, hurt: make([]int, shards)}
+func newMerger(shards int) *merger {
+	return &merger{seconds: map[time.Duration]*second{}, hurt: make([]int, shards)}
 }
 
 // add takes a second of a shard.
-func (m *merge) add(shard int, t event.Traffic) {
+func (m *merger) add(shard int, t event.Traffic) {
 	from := time.Duration(t.From)
 	s := m.seconds[from]
 	if s == nil {
@@ -80,21 +80,21 @@ func addLatency(a, b []event.BucketCount) []event.BucketCount {
 	return list
 }
 
-// take hands out the seconds that have begun a second or more before a time, in their order.
-func (m *merge) take(through time.Duration) []event.Traffic {
+// pop hands out the seconds that have begun a second or more before a time, in their order.
+func (m *merger) pop(through time.Duration) []event.Traffic {
 	var list []event.Traffic
 	for _, from := range slices.Sorted(maps.Keys(m.seconds)) {
 		if from+time.Second > through {
 			break
 		}
-		list = append(list, m.whole(m.seconds[from]))
+		list = append(list, m.sum(m.seconds[from]))
 		delete(m.seconds, from)
 	}
 	return list
 }
 
-// whole is a second that every shard has told.
-func (m *merge) whole(s *second) event.Traffic {
+// sum is a second that every shard has told.
+func (m *merger) sum(s *second) event.Traffic {
 	t := event.Traffic{From: event.Seconds(s.from), To: event.Seconds(s.to)}
 	for shard, n := range s.hurt {
 		m.hurt[shard] = n

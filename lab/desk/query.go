@@ -22,17 +22,17 @@ import (
 
 // queries stands between Flagger and Prometheus, and notes what is asked and answered.
 type queries struct {
-	desk   *Desk
+	agent  *Agent
 	base   string
 	client *http.Client
 
 	mu    sync.Mutex
-	asked map[string]round // by canary and metric
+	ticks map[string]tick // by canary and metric
 }
 
-// round counts the queries of one tick of Flagger's.
-type round struct {
-	begun time.Time
+// tick counts the queries of one tick of Flagger's.
+type tick struct {
+	start time.Time
 	n     int
 }
 
@@ -54,11 +54,11 @@ func (q *queries) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path := strings.TrimPrefix(r.URL.Path, client.PathPrometheus)
-	asked := evidence.ReadQuery(text, path)
-	at := q.desk.now()
-	status, body, err := q.ask(r, asked.PromQL)
+	asked := evidence.ParseQuery(text, path)
+	at := q.agent.now()
+	status, body, err := q.query(r, asked.PromQL)
 	if asked.PromQL != evidence.OnlineQuery && r.Context().Err() == nil {
-		q.note(at, asked, body, err)
+		q.record(at, asked, body, err)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
@@ -69,8 +69,8 @@ func (q *queries) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // Flagger that has gone needs no answer
 }
 
-// ask asks Prometheus the query with the request's other parameters.
-func (q *queries) ask(r *http.Request, promQL string) (int, []byte, error) {
+// query asks Prometheus the query with the request's other parameters.
+func (q *queries) query(r *http.Request, promQL string) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
 	values := url.Values{"query": {promQL}}
@@ -96,25 +96,25 @@ func (q *queries) ask(r *http.Request, promQL string) (int, []byte, error) {
 	return resp.StatusCode, body, nil
 }
 
-// note notes a query and its answer. A Prometheus that does not answer is the lab's fault: no guardrail could see anything by it.
-func (q *queries) note(at time.Time, asked evidence.Asked, body []byte, err error) {
-	name := q.desk.bare(asked.Canary)
-	canary := q.desk.canary(name)
-	fact := asked.Fact(name, evidence.CheckOf(canary, asked.Metric, q.repeated(at, asked, canary)))
+// record notes a query and its answer. A Prometheus that does not answer is the lab's fault: no guardrail could see anything by it.
+func (q *queries) record(at time.Time, asked evidence.Query, body []byte, err error) {
+	name := q.agent.canaryName(asked.Canary)
+	canary := q.agent.canary(name)
+	fact := asked.Fact(name, evidence.FindCheck(canary, asked.Metric, q.repeated(at, asked, canary)))
 	if err == nil {
 		fact.Value, err = readAnswer(body)
 	} else {
-		q.desk.fault(err.Error())
+		q.agent.fault(err.Error())
 	}
 	if err != nil {
 		fact.Error = err.Error()
 	}
-	q.desk.note(q.desk.now(), fact)
+	q.agent.record(q.agent.now(), fact)
 }
 
 // repeated counts how often a canary asked for a metric before in this tick: Flagger asks for all metrics of a tick one after another,
 // and ticks are an analysis interval apart.
-func (q *queries) repeated(at time.Time, asked evidence.Asked, canary *flaggerv1.Canary) int {
+func (q *queries) repeated(at time.Time, asked evidence.Query, canary *flaggerv1.Canary) int {
 	const leastInterval = 10 * time.Second // Flagger's own
 	interval := leastInterval
 	if canary != nil && canary.GetAnalysis() != nil {
@@ -123,12 +123,12 @@ func (q *queries) repeated(at time.Time, asked evidence.Asked, canary *flaggerv1
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	key := asked.Canary + " " + asked.Metric
-	r, ok := q.asked[key]
-	if !ok || at.Sub(r.begun) > interval/2 {
-		r = round{begun: at}
+	r, ok := q.ticks[key]
+	if !ok || at.Sub(r.start) > interval/2 {
+		r = tick{start: at}
 	}
 	r.n++
-	q.asked[key] = r
+	q.ticks[key] = r
 	return r.n - 1
 }
 

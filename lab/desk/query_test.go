@@ -34,7 +34,7 @@ func (s *stand) get(path, query string) (int, string) {
 }
 
 func marked(query, metric string) string {
-	return strings.NewReplacer("{{ name }}", "checkout-watch", "{{ namespace }}", "develop").Replace(evidence.Mark(query, metric))
+	return strings.NewReplacer("{{ name }}", "checkout-watch", "{{ namespace }}", "develop").Replace(evidence.TagQuery(query, metric))
 }
 
 func vector(values ...string) string {
@@ -59,7 +59,7 @@ func TestQueriesAreNoted(t *testing.T) {
 	defer prometheus.Close()
 	var now atomic.Int64
 	now.Store(time.Unix(1000, 0).UnixNano())
-	d := open(t, desk.Config{Scenario: shop(t), Flight: guarded(), Prometheus: prometheus.URL, Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	d := open(t, desk.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL, Now: func() time.Time { return time.Unix(0, now.Load()) }})
 	var want []event.Fact
 	for _, c := range []struct {
 		path, query string
@@ -112,7 +112,7 @@ func TestQueriesAreNoted(t *testing.T) {
 func TestPrometheusThatIsGone(t *testing.T) {
 	prometheus := httptest.NewServer(http.NotFoundHandler())
 	prometheus.Close()
-	d := open(t, desk.Config{Scenario: shop(t), Flight: guarded(), Prometheus: prometheus.URL})
+	d := open(t, desk.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL})
 	if status, body := d.get("", marked("sum(x)", "ratio")); status != http.StatusBadGateway {
 		t.Errorf("%d %s", status, body)
 	}
@@ -128,7 +128,7 @@ func TestPrometheusThatIsGone(t *testing.T) {
 func TestPrometheusIsBehindADoor(t *testing.T) {
 	prometheus := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
 	defer prometheus.Close()
-	d := open(t, desk.Config{Scenario: shop(t), Flight: guarded(), Prometheus: prometheus.URL})
+	d := open(t, desk.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL})
 	for _, path := range []string{"/prometheus/api/v1/series", "/prometheus/-/quit", "/prometheus/api/v1/query", "/prometheus/a/b/api/v1/query"} {
 		resp, err := http.Post(d.gates+path, "text/plain", nil)
 		if err != nil {

@@ -19,12 +19,12 @@ import (
 // state lets gates look at the cluster for the time of one call. It implements [gate.State]. What cannot be read is kept as an error:
 // an answer that rests on it is none.
 type state struct {
-	*Desk
+	*Agent
 	ctx context.Context
 	err error
 	// policies are read when first asked for; known are the pods that were told of.
 	policies *mesh.Policies
-	known    map[string]corev1.Pod
+	pods     map[string]corev1.Pod
 }
 
 func (s *state) failed(err error) bool {
@@ -40,14 +40,14 @@ func (s *state) Pods(service string) []gate.Pod {
 	if s.failed(err) {
 		return nil
 	}
-	s.known = map[string]corev1.Pod{}
+	s.pods = map[string]corev1.Pod{}
 	var list []gate.Pod
 	for i, p := range append(canaries, primaries...) {
 		pod := gate.Pod{Name: p.Name, Canary: i < len(canaries), Meshed: meshed(&p)}
 		if pod.Meshed {
 			pod.Identity = mesh.Identity(cmp.Or(p.Spec.ServiceAccountName, "default"), p.Namespace)
 		}
-		s.known[p.Name] = p
+		s.pods[p.Name] = p
 		list = append(list, pod)
 	}
 	return list
@@ -66,7 +66,7 @@ func (s *state) Peers(service string) []gate.Peer {
 			continue
 		}
 		identities, err := s.proxies.clients(s.ctx, p.Status.PodIP, s.scenario.Service(service).TargetPort)
-		if err != nil && !s.isThere(service, p.Name) {
+		if err != nil && !s.podExists(service, p.Name) {
 			continue // it went away meanwhile
 		}
 		if s.failed(err) {
@@ -79,8 +79,8 @@ func (s *state) Peers(service string) []gate.Peer {
 	return peers
 }
 
-// isThere tells whether a canary's pod still takes requests.
-func (s *state) isThere(service, pod string) bool {
+// podExists tells whether a canary's pod still takes requests.
+func (s *state) podExists(service, pod string) bool {
 	canaries, _, err := s.cluster.pods(s.ctx, service)
 	return err != nil || slices.ContainsFunc(canaries, func(p corev1.Pod) bool { return p.Name == pod })
 }
@@ -119,7 +119,7 @@ func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string) {
 		}
 		s.policies = &p
 	}
-	p, ok := s.known[pod.Name]
+	p, ok := s.pods[pod.Name]
 	if !ok {
 		return false, "the pod is not there any more"
 	}
@@ -130,7 +130,7 @@ func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string) {
 	if s.failed(err) {
 		return false, err.Error()
 	}
-	v := s.policies.Decide(workload(&p), s.portOf(&p), mesh.Client{Identity: c.Identity, Addr: addr})
+	v := s.policies.Decide(workloadOf(&p), s.portOf(&p), mesh.Client{Identity: c.Identity, Addr: addr})
 	return v.Allowed, v.Reason
 }
 
@@ -138,7 +138,7 @@ func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string) {
 func (s *state) portOf(p *corev1.Pod) int {
 	name := deploymentOf(p)
 	for i := range s.scenario.Services {
-		if svc := &s.scenario.Services[i]; name == svc.Name || name == primary(svc.Name) {
+		if svc := &s.scenario.Services[i]; name == svc.Name || name == primaryOf(svc.Name) {
 			return svc.TargetPort
 		}
 	}
@@ -147,24 +147,24 @@ func (s *state) portOf(p *corev1.Pod) int {
 
 // How long a route may take to reach the proxies, and the pause between two looks.
 const (
-	propagation = 4 * time.Second
-	drillPause  = 50 * time.Millisecond
-	// cleaning is what taking the drill's route away may take when its caller has gone.
-	cleaning = 10 * time.Second
+	propagationTimeout = 4 * time.Second
+	drillPause         = 50 * time.Millisecond
+	// cleanupTimeout is what taking the drill's route away may take when its caller has gone.
+	cleanupTimeout = 10 * time.Second
 )
 
-// Rehearse implements [gate.State]: a route of the drill's own sends marked probes to the canary; then it is taken away, and they must
+// RollbackDrill implements [gate.State]: a route of the drill's own sends marked probes to the canary; then it is taken away, and they must
 // reach the primary. Probes are sent by the traffic pods, with the identities and by the ways of users' requests.
-func (s *state) Rehearse(service string, probes int) gate.Drill {
+func (s *state) RollbackDrill(service string, probes int) gate.Drill {
 	d := gate.Drill{Probes: probes}
-	ways, err := s.ways(service, probes)
+	ways, err := s.callPaths(service, probes)
 	if err == nil {
-		err = s.cluster.routed(s.ctx, service)
+		err = s.cluster.checkRouted(s.ctx, service)
 	}
 	if err == nil {
 		err = s.forward(&d, service, ways)
 	}
-	if errGone := s.clean(service); err == nil {
+	if errGone := s.cleanUp(service); err == nil {
 		err = errGone
 	}
 	if err == nil {
@@ -177,39 +177,39 @@ func (s *state) Rehearse(service string, probes int) gate.Drill {
 }
 
 // forward sends probes to the canary.
-func (s *state) forward(d *gate.Drill, service string, ways []client.Way) error {
-	if err := s.cluster.addDrill(s.ctx, service, drillHeader, drillForward); err != nil {
+func (s *state) forward(d *gate.Drill, service string, ways []client.CallPath) error {
+	if err := s.cluster.addDrillRoute(s.ctx, service, drillHeader, drillForward); err != nil {
 		return err
 	}
 	if err := s.until(service, service, ways); err != nil {
 		return err
 	}
-	reached, denied := s.traffic.probe(s.ctx, service, ways)
+	reached, denied := s.traffic.runProbes(s.ctx, service, ways)
 	d.Forward, d.Denied = reached[service], denied
 	return nil
 }
 
 // back sends the same probes when the route has gone.
-func (s *state) back(d *gate.Drill, service string, ways []client.Way) error {
-	if err := s.until(service, primary(service), ways); err != nil {
+func (s *state) back(d *gate.Drill, service string, ways []client.CallPath) error {
+	if err := s.until(service, primaryOf(service), ways); err != nil {
 		return err
 	}
-	reached, denied := s.traffic.probe(s.ctx, service, ways)
-	d.Back, d.Denied = reached[primary(service)], cmp.Or(d.Denied, denied)
+	reached, denied := s.traffic.runProbes(s.ctx, service, ways)
+	d.Back, d.Denied = reached[primaryOf(service)], cmp.Or(d.Denied, denied)
 	return nil
 }
 
 // until waits for the proxies to know of a change: until one probe on each way reaches a workload. Where it does not in good time the
 // drill goes on, and tells how many do.
-func (s *state) until(service, workload string, ways []client.Way) error {
+func (s *state) until(service, workload string, ways []client.CallPath) error {
 	one := slices.Clone(ways)
 	for i := range one {
 		one[i].Probes = 1
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, propagation)
+	ctx, cancel := context.WithTimeout(s.ctx, propagationTimeout)
 	defer cancel()
 	for {
-		reached, _ := s.traffic.probe(ctx, service, one)
+		reached, _ := s.traffic.runProbes(ctx, service, one)
 		if reached[workload] == len(one) {
 			return nil
 		}
@@ -224,18 +224,18 @@ func (s *state) until(service, workload string, ways []client.Way) error {
 	}
 }
 
-// clean takes the drill's route away, even when the caller has gone.
-func (s *state) clean(service string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), cleaning)
+// cleanUp takes the drill's route away, even when the caller has gone.
+func (s *state) cleanUp(service string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), cleanupTimeout)
 	defer cancel()
-	return s.cluster.removeDrill(ctx, service)
+	return s.cluster.removeDrillRoute(ctx, service)
 }
 
-// ways are how clients reach a service: by themselves, or through a service that calls it. Probes are dealt evenly to them.
-func (s *state) ways(service string, probes int) ([]client.Way, error) {
-	var ways []client.Way
+// callPaths are how clients reach a service: by themselves, or through a service that calls it. Probes are dealt evenly to them.
+func (s *state) callPaths(service string, probes int) ([]client.CallPath, error) {
+	var ways []client.CallPath
 	for _, caller := range s.scenario.Callers(service) {
-		if w, ok := wayOf(s.scenario, caller, service); ok {
+		if w, ok := callPathOf(s.scenario, caller, service); ok {
 			ways = append(ways, w)
 		}
 	}
@@ -249,20 +249,20 @@ func (s *state) ways(service string, probes int) ([]client.Way, error) {
 	return ways, nil
 }
 
-// wayOf is how a caller's requests come to a service. The requests of a calling service begin at one of its clients.
-func wayOf(s *scenarios.Scenario, caller, service string) (client.Way, bool) {
+// callPathOf is how a caller's requests come to a service. The requests of a calling service begin at one of its clients.
+func callPathOf(s *scenarios.Scenario, caller, service string) (client.CallPath, bool) {
 	isClient := func(name string) bool {
 		return slices.ContainsFunc(s.Clients, func(c scenarios.Client) bool { return c.Name == name })
 	}
 	if isClient(caller) {
-		return client.Way{Client: caller, First: service}, true
+		return client.CallPath{Client: caller, First: service}, true
 	}
 	for _, name := range s.Callers(caller) {
 		if isClient(name) {
-			return client.Way{Client: name, First: caller}, true
+			return client.CallPath{Client: name, First: caller}, true
 		}
 	}
-	return client.Way{}, false
+	return client.CallPath{}, false
 }
 
 // Canary implements [gate.State].
@@ -275,6 +275,6 @@ func (s *state) Canary(service, cohort string, window time.Duration) gate.Count 
 // Approved implements [gate.State].
 func (s *state) Approved() bool {
 	at, ok := s.traffic.released()
-	after := s.flight.ApproveAfter
+	after := s.spec.ApproveAfter
 	return ok && after >= 0 && !s.now().Before(at.Add(after))
 }

@@ -16,85 +16,85 @@ import (
 
 // traffic is what the desk knows of the traffic pods: who is there, what they are to do, and what they have told.
 type traffic struct {
-	now  func() time.Time
-	note func(at time.Time, f event.Fact)
+	now    func() time.Time
+	record func(at time.Time, f event.Fact)
 
-	mu     sync.Mutex
-	shards []*shard
-	orders client.Orders
+	mu       sync.Mutex
+	pods     []*trafficPod
+	commands client.Commands
 	// changed is closed when orders change, ended when every shard has ended or one never will.
 	changed, ended chan struct{}
-	merge          *merge
-	recent         recent
+	merge          *merger
+	recent         recentTraffic
 	fault          string
 	closed         bool
-	drill          *probing
+	drill          *probeRound
 }
 
-// shard is one of the traffic pods.
-type shard struct {
-	client.Shard
+// trafficPod is one of the traffic pods.
+type trafficPod struct {
+	client.TrafficPod
 	number int // in the list
-	// asking counts its calls for orders that wait.
-	asking int
-	heard  time.Time
-	// told is when it reported last. report is the number of the last one, through the time up to which it has told.
-	told    time.Time
-	report  int
-	through time.Duration
-	totals  *event.TrafficTotals
+	// waiting counts its calls for orders that wait.
+	waiting   int
+	lastHeard time.Time
+	// lastReport is when it reported last. report is the number of the last one, through the time up to which it has told.
+	lastReport   time.Time
+	reportNumber int
+	through      time.Duration
+	totals       *event.TrafficTotals
 }
 
-func (s *shard) String() string { return fmt.Sprintf("%s %d/%d", s.Client, s.Index, s.Count) }
+func (s *trafficPod) String() string { return fmt.Sprintf("%s %d/%d", s.Client, s.Index, s.Count) }
 
 // A shard that waits asks for orders anew at once; one that sends reports each second.
 const (
-	absence = 5 * time.Second
-	silence = 15 * time.Second
+	absentAfter = 5 * time.Second
+	silentAfter = 15 * time.Second
 )
 
 func newTraffic(counts map[string]int, now func() time.Time, note func(time.Time, event.Fact)) *traffic {
-	t := &traffic{now: now, note: note, changed: make(chan struct{}), ended: make(chan struct{})}
-	t.orders.Generation = 1
+	t := &traffic{now: now, record: note, changed: make(chan struct{}), ended: make(chan struct{})}
+	t.commands.Generation = 1
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		for i := range counts[name] {
-			t.shards = append(t.shards, &shard{Shard: client.Shard{Client: name, Index: i + 1, Count: counts[name]}, number: len(t.shards)})
+			t.pods = append(t.pods, &trafficPod{TrafficPod: client.TrafficPod{Client: name, Index: i + 1, Count: counts[name]}, number: len(t.pods)})
 		}
 	}
-	t.merge = newMerge(len(t.shards))
+	t.merge = newMerger(len(t.pods))
 	return t
 }
 
-// refusal is why a shard or the story is not served, with the HTTP status that says so.
-type refusal struct {
+// httpError is why a shard or the story is not served, with the HTTP status that says so.
+type httpError struct {
 	status int
 	text   string
 }
 
-func (e *refusal) Error() string { return e.text }
+func (e *httpError) Error() string { return e.text }
 
-func refuse(status int, format string, args ...any) error {
-	return &refusal{status, fmt.Sprintf(format, args...)}
+func httpErrorf(status int, format string, args ...any) error {
+	return &httpError{status, fmt.Sprintf(format, args...)}
 }
 
 // find returns the shard that calls. The lock is held.
-func (t *traffic) find(who client.Shard) (*shard, error) {
-	at := slices.IndexFunc(t.shards, func(s *shard) bool {
+func (t *traffic) find(who client.TrafficPod) (*trafficPod, error) {
+	at := slices.IndexFunc(t.pods, func(s *trafficPod) bool {
 		return s.Client == who.Client && s.Index == who.Index && s.Count == who.Count
 	})
 	if at < 0 {
-		return nil, refuse(410, "the flight has no shard %s %d/%d", who.Client, who.Index, who.Count)
+		return nil, httpErrorf(410, "the flight has no shard %s %d/%d", who.Client, who.Index, who.Count)
 	}
-	s := t.shards[at]
+	s := t.pods[at]
 	switch {
 	case s.Process == who.Process:
-	case t.orders.Start == nil:
-		s.Process, s.asking = who.Process, 0
+	case t.commands.Start == nil:
+		s.Process, s.waiting = who.Process, 0
 	default:
 		t.fail(fmt.Sprintf("traffic pod %v was started anew, and what it had counted is lost", s))
-		return nil, refuse(410, "shard %v has begun in another process", s)
+		return nil, httpErrorf(410, "shard %v has begun in another process", s)
 	}
-	s.heard = t.now()
+	s.lastHeard = t.now()
 	return s, nil
 }
 
@@ -106,23 +106,23 @@ func (t *traffic) fail(fault string) {
 	}
 }
 
-// order changes the orders. The lock is held.
-func (t *traffic) order(change func(*client.Orders)) {
-	change(&t.orders)
-	t.orders.Generation++
+// change changes the orders. The lock is held.
+func (t *traffic) change(change func(*client.Commands)) {
+	change(&t.commands)
+	t.commands.Generation++
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
 
-// await returns orders that are newer than those of a generation, or the same when the context or the time has ended.
-func (t *traffic) await(ctx context.Context, who client.Shard, after int, limit time.Duration) (client.Orders, error) {
+// waitCommands returns orders that are newer than those of a generation, or the same when the context or the time has ended.
+func (t *traffic) waitCommands(ctx context.Context, who client.TrafficPod, after int, limit time.Duration) (client.Commands, error) {
 	t.mu.Lock()
 	s, err := t.find(who)
-	if err != nil || t.orders.Generation != after {
+	if err != nil || t.commands.Generation != after {
 		defer t.mu.Unlock()
-		return t.orders, err
+		return t.commands, err
 	}
-	s.asking++
+	s.waiting++
 	changed := t.changed
 	t.mu.Unlock()
 	timer := time.NewTimer(limit)
@@ -135,17 +135,17 @@ func (t *traffic) await(ctx context.Context, who client.Shard, after int, limit 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.Process == who.Process {
-		s.asking--
-		s.heard = t.now()
+		s.waiting--
+		s.lastHeard = t.now()
 	}
-	return t.orders, nil
+	return t.commands, nil
 }
 
 // missing are the shards that are not there. The lock is held.
 func (t *traffic) missing() []string {
 	var list []string
-	for _, s := range t.shards {
-		if t.orders.Start == nil && s.asking == 0 && (s.heard.IsZero() || t.now().Sub(s.heard) > absence) {
+	for _, s := range t.pods {
+		if t.commands.Start == nil && s.waiting == 0 && (s.lastHeard.IsZero() || t.now().Sub(s.lastHeard) > absentAfter) {
 			list = append(list, s.String())
 		}
 	}
@@ -156,33 +156,33 @@ func (t *traffic) missing() []string {
 func (t *traffic) start(s client.Start) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if have := t.orders.Start; have != nil {
+	if have := t.commands.Start; have != nil {
 		if *have != s {
-			return refuse(409, "the traffic has begun already")
+			return httpErrorf(409, "the traffic has begun already")
 		}
 		return nil
 	}
 	if missing := t.missing(); len(missing) > 0 {
-		return refuse(409, "traffic pods are missing: %s", strings.Join(missing, ", "))
+		return httpErrorf(409, "traffic pods are missing: %s", strings.Join(missing, ", "))
 	}
 	if s.Begin < s.Zero {
-		return refuse(400, "the traffic begins before the run")
+		return httpErrorf(400, "the traffic begins before the run")
 	}
-	t.order(func(o *client.Orders) { o.Start = &s })
-	for _, x := range t.shards { // who is late to say something counts from here
-		x.told = time.Unix(0, max(s.Begin, t.now().UnixNano()))
+	t.change(func(o *client.Commands) { o.Start = &s })
+	for _, x := range t.pods { // who is late to say something counts from here
+		x.lastReport = time.Unix(0, max(s.Begin, t.now().UnixNano()))
 		x.through = time.Duration(s.Begin - s.Zero)
 	}
-	t.finish()
+	t.flush()
 	return nil
 }
 
 // release tells the shards of the release.
-func (t *traffic) release(r client.Released) {
+func (t *traffic) release(r client.Release) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.orders.Released == nil {
-		t.order(func(o *client.Orders) { o.Released = &r })
+	if t.commands.Release == nil {
+		t.change(func(o *client.Commands) { o.Release = &r })
 	}
 }
 
@@ -190,19 +190,19 @@ func (t *traffic) release(r client.Released) {
 func (t *traffic) released() (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.orders.Released == nil {
+	if t.commands.Release == nil {
 		return time.Time{}, false
 	}
-	return time.Unix(0, t.orders.Released.At), true
+	return time.Unix(0, t.commands.Release.At), true
 }
 
 // stop ends the traffic and waits for the shards' totals, or until it is known that they will not come.
 func (t *traffic) stop(ctx context.Context, s client.Stop) error {
 	t.mu.Lock()
-	if t.orders.Stop == nil {
-		t.order(func(o *client.Orders) { o.Stop = &s })
+	if t.commands.Stop == nil {
+		t.change(func(o *client.Commands) { o.Stop = &s })
 	}
-	begun := t.orders.Start != nil
+	begun := t.commands.Start != nil
 	t.mu.Unlock()
 	if !begun {
 		return nil
@@ -219,70 +219,72 @@ func (t *traffic) stop(ctx context.Context, s client.Stop) error {
 func (t *traffic) report(r client.Report) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s, err := t.find(r.Shard)
+	s, err := t.find(r.TrafficPod)
 	switch {
 	case err != nil:
 		return err
-	case t.orders.Start == nil:
-		return refuse(409, "the traffic has not begun")
-	case r.Number <= s.report:
+	case t.commands.Start == nil:
+		return httpErrorf(409, "the traffic has not begun")
+	case r.Number <= s.reportNumber:
 		return nil // it came before, and its answer was lost
-	case r.Number != s.report+1:
-		t.fail(fmt.Sprintf("traffic pod %v told report %d where %d was due", s, r.Number, s.report+1))
-		return refuse(409, "report %d is due, not %d", s.report+1, r.Number)
+	case r.Number != s.reportNumber+1:
+		t.fail(fmt.Sprintf("traffic pod %v told report %d where %d was due", s, r.Number, s.reportNumber+1))
+		return httpErrorf(409, "report %d is due, not %d", s.reportNumber+1, r.Number)
 	case s.totals != nil:
-		return refuse(409, "shard %v has ended", s)
+		return httpErrorf(409, "shard %v has ended", s)
 	}
-	s.told = t.now()
-	s.report, s.through = r.Number, max(s.through, r.Through)
+	s.lastReport = t.now()
+	s.reportNumber, s.through = r.Number, max(s.through, r.Through)
 	if r.Fault != "" {
 		t.fail(fmt.Sprintf("traffic pod %v: %s", s, r.Fault))
 		return nil
 	}
 	for _, second := range r.Seconds {
 		t.merge.add(s.number, second)
-		t.recent.add(t.now(), t.wall(time.Duration(second.To)), second.Cells)
+		t.recent.add(t.now(), t.clock(time.Duration(second.To)), second.Cells)
 	}
 	s.totals = r.Totals
-	t.finish()
+	t.flush()
 	return nil
 }
 
-// wall is a time since the run's start by the clock. The lock is held, and traffic has begun.
-func (t *traffic) wall(at time.Duration) time.Time { return time.Unix(0, t.orders.Start.Zero).Add(at) }
+// clock is a time since the run's start by the clock. The lock is held, and traffic has begun.
+func (t *traffic) clock(at time.Duration) time.Time {
+	return time.Unix(0, t.commands.Start.Zero).Add(at)
+}
 
-// finish notes what every shard has told. The lock is held.
-func (t *traffic) finish() {
+// flush notes what every shard has told. The lock is held.
+func (t *traffic) flush() {
 	const never = time.Duration(1<<63 - 1)
 	through, open := never, 0
-	for _, s := range t.shards {
+	for _, s := range t.pods {
 		if s.totals == nil {
 			through = min(through, s.through)
 			open++
 		}
 	}
-	for _, second := range t.merge.take(through) {
-		t.note(t.wall(time.Duration(second.To)), second)
+	for _, second := range t.merge.pop(through) {
+		t.record(t.clock(time.Duration(second.To)), second)
 	}
-	if open == 0 && t.fault == "" && !t.closed && t.orders.Start != nil {
+	if open == 0 && t.fault == "" && !t.closed && t.commands.Start != nil {
 		t.closed = true
-		t.note(t.closing(), t.totals())
+		t.record(t.endTime(), t.totals())
 		close(t.ended)
 	}
 }
 
-// closing is when the last shard's account ends.
-func (t *traffic) closing() time.Time {
-	if t.orders.Stop != nil {
-		return time.Unix(0, t.orders.Stop.At)
+// endTime is when the last shard's account ends.
+func (t *traffic) endTime() time.Time {
+	if t.commands.Stop != nil {
+		return time.Unix(0, t.commands.Stop.At)
 	}
-	last := slices.MaxFunc(append([]*shard{{}}, t.shards...), func(a, b *shard) int { return cmp.Compare(a.through, b.through) })
-	return t.wall(last.through)
+	last := slices.MaxFunc(append([]*trafficPod{{}}, t.pods...), func(a, b *trafficPod) int { return cmp.Compare(a.through, b.through) })
+	return t.clock(last.through)
 }
 
 func (t *traffic) totals() event.TrafficTotals {
 	sum := event.TrafficTotals{}
-	for _, s := range t.shards {
+	for _, s := range t.pods {
 		addTotals(&sum, *s.totals)
 	}
 	return sum
@@ -292,11 +294,11 @@ func (t *traffic) totals() event.TrafficTotals {
 func (t *traffic) watch() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.orders.Start == nil || t.closed {
+	if t.commands.Start == nil || t.closed {
 		return
 	}
-	for _, s := range t.shards {
-		if quiet := t.now().Sub(s.told); s.totals == nil && quiet > silence {
+	for _, s := range t.pods {
+		if quiet := t.now().Sub(s.lastReport); s.totals == nil && quiet > silentAfter {
 			t.fail(fmt.Sprintf("traffic pod %v has said nothing for %v", s, quiet.Round(time.Second)))
 		}
 	}
@@ -307,11 +309,11 @@ func (t *traffic) status() client.Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := client.Status{Missing: t.missing(), Fault: t.fault}
-	for _, s := range t.shards {
+	for _, s := range t.pods {
 		if s.totals != nil {
 			st.Done++
 		}
 	}
-	st.Ready = len(t.shards) - len(st.Missing) - st.Done
+	st.Ready = len(t.pods) - len(st.Missing) - st.Done
 	return st
 }

@@ -28,15 +28,15 @@ func newField(counts map[string]int) *field {
 	return f
 }
 
-func who(name string, index, count int) client.Shard {
-	return client.Shard{Client: name, Index: index, Count: count, Process: name + "-process"}
+func who(name string, index, count int) client.TrafficPod {
+	return client.TrafficPod{Client: name, Index: index, Count: count, Process: name + "-process"}
 }
 
 // come lets shards say that they are there.
-func (f *field) come(t *testing.T, shards ...client.Shard) {
+func (f *field) come(t *testing.T, shards ...client.TrafficPod) {
 	t.Helper()
 	for _, s := range shards {
-		if _, err := f.await(t.Context(), s, 0, 0); err != nil {
+		if _, err := f.waitCommands(t.Context(), s, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,7 @@ func (f *field) begun(t *testing.T) client.Start {
 }
 
 func status(err error) int {
-	var r *refusal
+	var r *httpError
 	if errors.As(err, &r) {
 		return r.status
 	}
@@ -69,7 +69,7 @@ func TestStartWantsAllShards(t *testing.T) {
 		t.Error(err)
 	}
 	f.come(t, two)
-	f.clock = f.clock.Add(absence + time.Second)
+	f.clock = f.clock.Add(absentAfter + time.Second)
 	if err := f.start(s); status(err) != 409 || !strings.Contains(err.Error(), "edge 1/2, edge 2/2") {
 		t.Errorf("both have gone: %v", err)
 	}
@@ -82,7 +82,7 @@ func TestStartWantsAllShards(t *testing.T) {
 	if err := f.start(client.Start{Zero: 1, Begin: 3}); status(err) != 409 {
 		t.Error(err)
 	}
-	if _, err := f.await(t.Context(), who("edge", 1, 3), 0, 0); status(err) != 410 {
+	if _, err := f.waitCommands(t.Context(), who("edge", 1, 3), 0, 0); status(err) != 410 {
 		t.Errorf("a shard of another number of them: %v", err)
 	}
 }
@@ -94,7 +94,7 @@ func TestShardStartedAnew(t *testing.T) {
 	fresh.Process = "another"
 	f.come(t, old, fresh)
 	f.begun(t)
-	if err := f.report(client.Report{Shard: old, Number: 1}); status(err) != 410 {
+	if err := f.report(client.Report{TrafficPod: old, Number: 1}); status(err) != 410 {
 		t.Errorf("the process that was replaced: %v", err)
 	}
 	if fault := f.traffic.status().Fault; !strings.Contains(fault, "edge 1/1 was started anew") {
@@ -110,7 +110,7 @@ func TestSilentShard(t *testing.T) {
 	f.begun(t)
 	f.clock = f.clock.Add(15 * time.Second)
 	f.watch()
-	if err := f.report(client.Report{Shard: lounge, Number: 1}); err != nil {
+	if err := f.report(client.Report{TrafficPod: lounge, Number: 1}); err != nil {
 		t.Error(err)
 	}
 	f.come(t, edge) // it asks what to do, and tells nothing
@@ -132,11 +132,11 @@ func TestReportsAreNumbered(t *testing.T) {
 	f := newField(map[string]int{"edge": 1})
 	edge := who("edge", 1, 1)
 	f.come(t, edge)
-	if err := f.report(client.Report{Shard: edge, Number: 1}); status(err) != 409 {
+	if err := f.report(client.Report{TrafficPod: edge, Number: 1}); status(err) != 409 {
 		t.Errorf("before the start: %v", err)
 	}
 	f.begun(t)
-	r := client.Report{Shard: edge, Number: 1, Through: 2 * time.Second, Seconds: []event.Traffic{{
+	r := client.Report{TrafficPod: edge, Number: 1, Through: 2 * time.Second, Seconds: []event.Traffic{{
 		From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", N: 3}},
 	}}}
 	for range 3 {
@@ -158,9 +158,9 @@ func TestOrdersComeAtOnce(t *testing.T) {
 	f := newField(map[string]int{"edge": 1})
 	edge := who("edge", 1, 1)
 	f.come(t, edge)
-	got := make(chan client.Orders)
+	got := make(chan client.Commands)
 	go func() {
-		o, err := f.await(context.Background(), edge, 1, time.Hour)
+		o, err := f.waitCommands(context.Background(), edge, 1, time.Hour)
 		if err != nil {
 			t.Error(err)
 		}
@@ -170,9 +170,9 @@ func TestOrdersComeAtOnce(t *testing.T) {
 	if o := <-got; o.Start == nil || *o.Start != s || o.Generation != 2 {
 		t.Errorf("%+v", o)
 	}
-	f.release(client.Released{At: 5})
-	f.release(client.Released{At: 6})
-	if o, err := f.await(t.Context(), edge, 2, time.Hour); err != nil || o.Released.At != 5 {
+	f.release(client.Release{At: 5})
+	f.release(client.Release{At: 6})
+	if o, err := f.waitCommands(t.Context(), edge, 2, time.Hour); err != nil || o.Release.At != 5 {
 		t.Errorf("%+v, %v", o, err)
 	}
 }
@@ -191,7 +191,7 @@ func TestMergeBySecond(tt *testing.T) {
 			so := 0
 			for k := range seconds {
 				from := time.Duration(k+1) * time.Second
-				r := client.Report{Shard: s, Number: k + 1, Through: from + time.Second}
+				r := client.Report{TrafficPod: s, Number: k + 1, Through: from + time.Second}
 				if count := rapid.IntRange(0, 3).Draw(t, "answers"); count > 0 {
 					so += rapid.IntRange(0, count).Draw(t, "hurt")
 					r.Seconds = []event.Traffic{{From: event.Seconds(from), To: event.Seconds(from + time.Second), HurtSoFar: so,

@@ -30,14 +30,14 @@ type weights struct {
 
 type versionKey struct{ service, version string }
 
-// fresh is how old an answer may be.
-const fresh = 900 * time.Millisecond
+// weightMaxAge is how old an answer may be.
+const weightMaxAge = 900 * time.Millisecond
 
-// of is the share of a version in percent: 0 where none of its pods is ready, or no route leads to them.
-func (w *weights) of(ctx context.Context, service, version string) (float64, error) {
+// percent is the share of a version in percent: 0 where none of its pods is ready, or no route leads to them.
+func (w *weights) percent(ctx context.Context, service, version string) (float64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.now().Sub(w.read) >= fresh {
+	if w.now().Sub(w.read) >= weightMaxAge {
 		w.shares, w.err = w.cluster.shares(ctx)
 		w.read = w.now()
 	}
@@ -61,7 +61,7 @@ func (c *cluster) shares(ctx context.Context) (map[versionKey]float64, error) {
 	}
 	shares := map[versionKey]float64{}
 	for _, s := range c.scenario.Services {
-		rule := general(table, &s)
+		rule := defaultRule(table, &s)
 		available := func(i int) bool { return len(ends[rule.Backends[i].Service]) > 0 }
 		for i, b := range rule.Backends {
 			part := rule.Share(i, available)
@@ -73,8 +73,8 @@ func (c *cluster) shares(ctx context.Context) (map[versionKey]float64, error) {
 	return shares, nil
 }
 
-// general is the rule for those who match no other: one without conditions, or the service's own endpoints.
-func general(table *mesh.Table, s *scenarios.Service) *mesh.CompiledRule {
+// defaultRule is the rule for those who match no other: one without conditions, or the service's own endpoints.
+func defaultRule(table *mesh.Table, s *scenarios.Service) *mesh.CompiledRule {
 	rules := slices.DeleteFunc(table.Rules(scenarios.Namespace, s.Name, s.Port), func(r *mesh.CompiledRule) bool {
 		return r.Route.Name == drillRoute(s.Name) || len(r.Backends) == 0
 	})

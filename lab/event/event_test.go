@@ -33,7 +33,7 @@ func everyFact() []event.Fact {
 		event.Query{Asker: "backend", Metric: "m", PromQL: "up", Value: &v},
 		event.Query{PromQL: "up{", Error: "parse"},
 		event.Gate{Canary: "backend", Name: "mtls", URL: "http://gate.coalmine/mtls", Phase: "Progressing", Passed: true, Status: 200, Reason: "ok"},
-		event.Rehearsal{Canary: "backend", Passed: true, Reason: "r", Forward: 20, Back: 20, Probes: 20},
+		event.RollbackDrill{Canary: "backend", Passed: true, Reason: "r", Forward: 20, Back: 20, Probes: 20},
 		event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", Workload: "canary", Version: "v2", N: 3, Bad: 1, Harm: 1, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}, HurtSoFar: 2},
 		event.TrafficTotals{Planned: 10, Answered: 9, Open: 1, Users: map[string]int{"c": 4}, Hurt: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"canary": 1}}},
 		event.RunEnded{Outcome: event.OutcomeCompleted, Reason: "r"},
@@ -46,7 +46,7 @@ func logOf(facts ...event.Fact) (string, []event.Event) {
 	var events []event.Event
 	rec := event.NewRecorder(w.Write, func(e event.Event) { events = append(events, e) })
 	for i, f := range facts {
-		rec.Note(time.Duration(i)*1234567*time.Microsecond, "x", f)
+		rec.Record(time.Duration(i)*1234567*time.Microsecond, "x", f)
 	}
 	rec.Flush()
 	if err := w.Close(); err != nil {
@@ -121,12 +121,12 @@ func TestOrderWithinAnInstant(t *testing.T) {
 		for s, n := range perSource {
 			wg.Go(func() {
 				for i := range n {
-					rec.Note(time.Second, s, event.Stage{Name: s + string(rune('A'+i))})
+					rec.Record(time.Second, s, event.Stage{Name: s + string(rune('A'+i))})
 				}
 			})
 		}
 		wg.Wait()
-		rec.Note(2*time.Second, "z", event.Stage{Name: "z"})
+		rec.Record(2*time.Second, "z", event.Stage{Name: "z"})
 		rec.Flush()
 		if !slices.IsSorted(got) || len(got) != len(want)+1 {
 			t.Fatalf("order %v", got)

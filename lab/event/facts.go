@@ -17,7 +17,7 @@ const (
 	KindRoute         Kind = "route"
 	KindQuery         Kind = "metric.query"
 	KindGate          Kind = "gate"
-	KindRehearsal     Kind = "rehearsal"
+	KindRollbackDrill Kind = "rehearsal"
 	KindTraffic       Kind = "traffic"
 	KindTrafficTotals Kind = "traffic.totals"
 )
@@ -196,8 +196,8 @@ type Gate struct {
 	Reason string `json:"reason"`
 }
 
-// Rehearsal is a drill of the rollback path with marked probe requests.
-type Rehearsal struct {
+// RollbackDrill is a drill of the rollback path with marked probe requests.
+type RollbackDrill struct {
 	Canary string `json:"canary"`
 	Passed bool   `json:"passed"`
 	Reason string `json:"reason"`
@@ -279,6 +279,6 @@ func (Alert) Kind() Kind         { return KindAlert }
 func (Route) Kind() Kind         { return KindRoute }
 func (Query) Kind() Kind         { return KindQuery }
 func (Gate) Kind() Kind          { return KindGate }
-func (Rehearsal) Kind() Kind     { return KindRehearsal }
+func (RollbackDrill) Kind() Kind { return KindRollbackDrill }
 func (Traffic) Kind() Kind       { return KindTraffic }
 func (TrafficTotals) Kind() Kind { return KindTrafficTotals }

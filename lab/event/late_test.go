@@ -9,9 +9,9 @@ import (
 func TestLateFactAfterAFlush(t *testing.T) {
 	var times []time.Duration
 	r := NewRecorder(func(e Event) { times = append(times, e.At) })
-	r.Note(2*time.Second, "a", Stage{})
+	r.Record(2*time.Second, "a", Stage{})
 	r.Flush()
-	r.Note(time.Second, "b", Stage{})
+	r.Record(time.Second, "b", Stage{})
 	r.Flush()
 	if len(times) != 2 || times[0] != 2*time.Second || times[1] != 2*time.Second {
 		t.Errorf("the times are %v, want 2s twice", times)

@@ -21,11 +21,11 @@ type Recorder struct {
 	mu      sync.Mutex
 	seq     int
 	last    time.Duration // of the newest fact
-	pending []noted
+	pending []pendingFact
 	to      []func(Event)
 }
 
-type noted struct {
+type pendingFact struct {
 	at     time.Duration
 	source string
 	fact   Fact
@@ -34,9 +34,9 @@ type noted struct {
 // NewRecorder returns a recorder that hands each event, in order, to all of the functions.
 func NewRecorder(to ...func(Event)) *Recorder { return &Recorder{to: to} }
 
-// Note records a fact of a source at a time since the run's start. Times must not go backwards: a fact that comes late is
+// Record records a fact of a source at a time since the run's start. Times must not go backwards: a fact that comes late is
 // recorded at the time of the newest one.
-func (r *Recorder) Note(at time.Duration, source string, f Fact) {
+func (r *Recorder) Record(at time.Duration, source string, f Fact) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at = at.Round(time.Microsecond)
@@ -45,7 +45,7 @@ func (r *Recorder) Note(at time.Duration, source string, f Fact) {
 		r.last = at
 	}
 	at = r.last
-	r.pending = append(r.pending, noted{at, source, f})
+	r.pending = append(r.pending, pendingFact{at, source, f})
 }
 
 // Flush hands on what waits. Call it at the end, or where nothing more can happen at the current instant.
@@ -56,7 +56,7 @@ func (r *Recorder) Flush() {
 }
 
 func (r *Recorder) flush() {
-	slices.SortStableFunc(r.pending, func(a, b noted) int { return cmp.Compare(a.source, b.source) })
+	slices.SortStableFunc(r.pending, func(a, b pendingFact) int { return cmp.Compare(a.source, b.source) })
 	for _, n := range r.pending {
 		r.seq++
 		e := Event{Seq: r.seq, At: n.at, Fact: n.fact}
@@ -76,8 +76,8 @@ type Writer struct {
 	flushed time.Time
 }
 
-// holdBack is how long written events may wait for others.
-const holdBack = time.Second
+// flushInterval is how long written events may wait for others.
+const flushInterval = time.Second
 
 // NewWriter returns a writer of JSON lines to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, 64<<10)} }
@@ -92,7 +92,7 @@ func (w *Writer) Write(e Event) {
 		w.buf = append(b, '\n')
 		_, err = w.w.Write(w.buf)
 	}
-	if now := time.Now(); err == nil && now.Sub(w.flushed) >= holdBack {
+	if now := time.Now(); err == nil && now.Sub(w.flushed) >= flushInterval {
 		w.flushed, err = now, w.w.Flush()
 	}
 	w.err = err
@@ -121,7 +121,7 @@ func Scan(r io.Reader, each func(Event)) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
 	var last Event
-	var q quick
+	var q trafficReader
 	line := 1
 	for ; s.Scan(); line++ {
 		if len(bytes.TrimSpace(s.Bytes())) == 0 {
@@ -141,7 +141,7 @@ func Scan(r io.Reader, each func(Event)) error {
 }
 
 // readEvent reads the event that follows another one, or the first one after the zero Event.
-func readEvent(q *quick, line []byte, before Event) (Event, error) {
+func readEvent(q *trafficReader, line []byte, before Event) (Event, error) {
 	e, ok := q.read(line)
 	if !ok {
 		e = Event{}

@@ -104,8 +104,8 @@ func decodeFact(k Kind, data []byte) (Fact, error) {
 		return decode[Query](data)
 	case KindGate:
 		return decode[Gate](data)
-	case KindRehearsal:
-		return decode[Rehearsal](data)
+	case KindRollbackDrill:
+		return decode[RollbackDrill](data)
 	case KindTraffic:
 		return decode[Traffic](data)
 	case KindTrafficTotals:

@@ -10,10 +10,10 @@ import (
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 )
 
-// ReadAlert finds workload (NAME.NAMESPACE), severity and text in the payloads of Slack, Rocket and Discord (attachments), Microsoft
+// ParseAlert finds workload (NAME.NAMESPACE), severity and text in the payloads of Slack, Rocket and Discord (attachments), Microsoft
 // Teams (sections) and Google Chat (cards), as Flagger's notifiers post them (flagger, pkg/notifier). Severities are lost but for
 // "error" in the first two and altogether in the last. A body of another form is the text itself.
-func ReadAlert(body []byte) (canary, severity, message string) {
+func ParseAlert(body []byte) (canary, severity, message string) {
 	var p struct {
 		Attachments []struct {
 			Color  string `json:"color"`

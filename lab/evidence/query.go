@@ -13,28 +13,28 @@ import (
 // rollout.
 const OnlineQuery = "vector(1)"
 
-// mark begins the comment that tells a query's asker; Flagger fills in the canary's name with the rest of the query.
-const mark = "# coalmine "
+// queryTag begins the comment that tells a query's asker; Flagger fills in the canary's name with the rest of the query.
+const queryTag = "# coalmine "
 
-// Mark lets a query of a template, or of a check with this name, tell who asks it.
-func Mark(query, metric string) string {
-	return strings.TrimRight(query, " \t\r\n") + "\n" + mark + "{{ name }}.{{ namespace }} " + metric
+// TagQuery lets a query of a template, or of a check with this name, tell who asks it.
+func TagQuery(query, metric string) string {
+	return strings.TrimRight(query, " \t\r\n") + "\n" + queryTag + "{{ name }}.{{ namespace }} " + metric
 }
 
-// Asked is a query as it arrived.
-type Asked struct {
+// Query is a query as it arrived.
+type Query struct {
 	PromQL string
 	// Canary is NAME.NAMESPACE, "" where nobody knows. Metric is what the query was marked with, "" for one of Flagger's own.
 	Canary, Metric string
 }
 
-// ReadQuery takes a query apart that came to a path: NAME.NAMESPACE/api/v1/query for one of Flagger's own, which go to the address
+// ParseQuery takes a query apart that came to a path: NAME.NAMESPACE/api/v1/query for one of Flagger's own, which go to the address
 // that the canary has as its metrics server.
-func ReadQuery(query, path string) Asked {
-	a := Asked{PromQL: query}
-	if i := strings.LastIndex(query, mark); i >= 0 {
+func ParseQuery(query, path string) Query {
+	a := Query{PromQL: query}
+	if i := strings.LastIndex(query, queryTag); i >= 0 {
 		a.PromQL = strings.TrimSpace(query[:i])
-		a.Canary, a.Metric, _ = strings.Cut(query[i+len(mark):], " ")
+		a.Canary, a.Metric, _ = strings.Cut(query[i+len(queryTag):], " ")
 	}
 	if a.Canary == "" {
 		a.Canary = strings.Trim(strings.TrimSuffix(path, "/api/v1/query"), "/")
@@ -42,13 +42,13 @@ func ReadQuery(query, path string) Asked {
 	return a
 }
 
-// Bare is a canary's name without its namespace.
-func Bare(canary, namespace string) string { return strings.TrimSuffix(canary, "."+namespace) }
+// TrimNamespace is a canary's name without its namespace.
+func TrimNamespace(canary, namespace string) string { return strings.TrimSuffix(canary, "."+namespace) }
 
-// CheckOf finds the check of a canary that asks a metric template, or whose own query has a name; nil where none does. Where several
+// FindCheck finds the check of a canary that asks a metric template, or whose own query has a name; nil where none does. Where several
 // checks ask one template, Flagger asks them in their order, and before tells how many were asked already in this round. Rounds that come
 // so close upon each other that they were taken for one begin again with the first.
-func CheckOf(c *flaggerv1.Canary, metric string, before int) *flaggerv1.CanaryMetric {
+func FindCheck(c *flaggerv1.Canary, metric string, before int) *flaggerv1.CanaryMetric {
 	if c == nil || c.GetAnalysis() == nil || metric == "" {
 		return nil
 	}
@@ -66,7 +66,7 @@ func CheckOf(c *flaggerv1.Canary, metric string, before int) *flaggerv1.CanaryMe
 }
 
 // Fact is the query as the check that asked it means it; nil for a check that is not known. The answer is the caller's to fill in.
-func (a Asked) Fact(asker string, check *flaggerv1.CanaryMetric) event.Query {
+func (a Query) Fact(asker string, check *flaggerv1.CanaryMetric) event.Query {
 	q := event.Query{Asker: asker, Metric: a.Metric, PromQL: a.PromQL}
 	if check == nil {
 		return q
@@ -80,8 +80,8 @@ func (a Asked) Fact(asker string, check *flaggerv1.CanaryMetric) event.Query {
 	return q
 }
 
-// CanaryNamed is a canary of a set as the learner wrote it; nil where there is none of the name for one of the targets.
-func CanaryNamed(set *guardrail.Set, targets []string, name string) *flaggerv1.Canary {
+// FindCanary is a canary of a set as the learner wrote it; nil where there is none of the name for one of the targets.
+func FindCanary(set *guardrail.Set, targets []string, name string) *flaggerv1.Canary {
 	if set == nil {
 		return nil
 	}

@@ -75,8 +75,8 @@ type State interface {
 	Clients(service string) []Client
 	// Admits tells whether a pod's proxy lets a client in, and if not why.
 	Admits(pod Pod, c Client) (bool, string)
-	// Rehearse sends probes to the canary by a rule of their own, and after taking it away to the primary.
-	Rehearse(service string, probes int) Drill
+	// RollbackDrill sends probes to the canary by a rule of their own, and after taking it away to the primary.
+	RollbackDrill(service string, probes int) Drill
 	// Canary counts what the canary answered within the window before now, of one cohort or ("") of all. Failed counts
 	// answers from 400 on and missing ones: what an operator can see, not what the fault truly did.
 	Canary(service, cohort string, window time.Duration) Count
@@ -84,22 +84,22 @@ type State interface {
 	Approved() bool
 }
 
-// window is how far the gates about traffic look back. It is the shortest span over which Prometheus' rate() has enough
+// lookback is how far the gates about traffic look back. It is the shortest span over which Prometheus' rate() has enough
 // points at a scrape interval of 10 s, so a gate and a metric of the usual 30 s to 1 m see about the same.
-const window = time.Minute
+const lookback = time.Minute
 
 // drillProbes each way: if one probe in five went astray, 20 would all arrive with a chance of 1 %.
 const drillProbes = 20
 
-// Ask answers a call about a service.
-func Ask(s State, service string, call guardrail.GateCall) Answer {
+// Evaluate answers a call about a service.
+func Evaluate(s State, service string, call guardrail.GateCall) Answer {
 	switch call.Gate {
 	case event.GateMTLS:
 		return mtls(s, service)
 	case event.GatePolicy:
 		return policy(s, service)
 	case event.GateRollbackDrill:
-		return drill(s, service)
+		return rollbackDrill(s, service)
 	case event.GateVolume:
 		return volume(s, service, call)
 	case event.GateCohort:
@@ -179,9 +179,9 @@ func role(p Pod) string {
 	return "primary"
 }
 
-// drill rehearses the rollback.
-func drill(s State, service string) Answer {
-	d := s.Rehearse(service, drillProbes)
+// rollbackDrill rehearses the rollback.
+func rollbackDrill(s State, service string) Answer {
+	d := s.RollbackDrill(service, drillProbes)
 	a := Answer{Drill: &d}
 	switch {
 	case d.Forward < d.Probes:
@@ -199,17 +199,17 @@ func drill(s State, service string) Answer {
 }
 
 func volume(s State, service string, call guardrail.GateCall) Answer {
-	n := s.Canary(service, "", window).Requests
+	n := s.Canary(service, "", lookback).Requests
 	if n < call.Min {
-		return no("the canary answered %d requests in the last %v, fewer than %d: too few to judge it by", n, window, call.Min)
+		return no("the canary answered %d requests in the last %v, fewer than %d: too few to judge it by", n, lookback, call.Min)
 	}
-	return yes("the canary answered %d requests in the last %v", n, window)
+	return yes("the canary answered %d requests in the last %v", n, lookback)
 }
 
 func cohort(s State, service string, call guardrail.GateCall) Answer {
-	c := s.Canary(service, call.Cohort, window)
+	c := s.Canary(service, call.Cohort, lookback)
 	if c.Requests < max(call.Min, 1) {
-		return no("the canary answered %d requests of cohort %s in the last %v, fewer than %d: inconclusive", c.Requests, call.Cohort, window, max(call.Min, 1))
+		return no("the canary answered %d requests of cohort %s in the last %v, fewer than %d: inconclusive", c.Requests, call.Cohort, lookback, max(call.Min, 1))
 	}
 	share := 100 * float64(c.Failed) / float64(c.Requests)
 	if share > call.MaxError {

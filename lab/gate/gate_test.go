@@ -29,7 +29,7 @@ func (s state) Admits(p gate.Pod, c gate.Client) (bool, string) {
 	why, denied := s.denied[p.Name+" "+c.Name]
 	return !denied, why
 }
-func (s state) Rehearse(_ string, probes int) gate.Drill {
+func (s state) RollbackDrill(_ string, probes int) gate.Drill {
 	d := s.drill
 	d.Probes = probes
 	return d
@@ -84,7 +84,7 @@ func TestGates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := gate.Ask(c.state, "backend", call)
+			a := gate.Evaluate(c.state, "backend", call)
 			if a.Passed != c.passed || !strings.Contains(a.Reason, c.reason) {
 				t.Errorf("passed %v, %q; want %v, %q", a.Passed, a.Reason, c.passed, c.reason)
 			}

@@ -56,7 +56,7 @@ func (c *checker) checkAlertAddress(d *document, field, raw string) {
 		return
 	}
 	host := strings.ToLower(u.Hostname())
-	_, literal := parseAddress(host)
+	_, literal := parseIP(host)
 	if literal || host == "localhost" || strings.HasSuffix(host, ".localhost") || host == GateHost || IsLabPrometheus(u.Scheme+"://"+u.Host) {
 		reason := hostReason(host)
 		if !literal && !strings.Contains(host, "localhost") {

@@ -11,8 +11,8 @@ import (
 	istio "github.com/fluxcd/flagger/pkg/apis/istio/common/v1alpha1"
 )
 
-// intervalForm is the pattern that Flagger's CRD has for intervals and timeouts. Source: artifacts/flagger/crd.yaml.
-var intervalForm = regexp.MustCompile(`^[0-9]+(m|s)`)
+// intervalPattern is the pattern that Flagger's CRD has for intervals and timeouts. Source: artifacts/flagger/crd.yaml.
+var intervalPattern = regexp.MustCompile(`^[0-9]+(m|s)`)
 
 // checkAnalysis checks spec.analysis.
 func (c *checker) checkAnalysis(d *document, v *flaggerv1.Canary) {
@@ -45,7 +45,7 @@ func (c *checker) checkInterval(d *document, a *flaggerv1.CanaryAnalysis) {
 		c.fail(d, path, "is missing", "say how often Flagger checks, as in 10s")
 		return
 	}
-	interval, ok := c.duration(d, path, a.Interval)
+	interval, ok := c.parseDuration(d, path, a.Interval)
 	switch {
 	case !ok:
 	case interval < MinAnalysisInterval:
@@ -55,10 +55,10 @@ func (c *checker) checkInterval(d *document, a *flaggerv1.CanaryAnalysis) {
 	}
 }
 
-// duration reads an interval as both the CRD and Flagger do.
-func (c *checker) duration(d *document, path, text string) (time.Duration, bool) {
+// parseDuration reads an interval as both the CRD and Flagger do.
+func (c *checker) parseDuration(d *document, path, text string) (time.Duration, bool) {
 	v, err := time.ParseDuration(text)
-	if err != nil || !intervalForm.MatchString(text) {
+	if err != nil || !intervalPattern.MatchString(text) {
 		c.fail(d, path, clip(text)+" is no interval that Flagger takes", "write whole minutes or seconds, as in 1m or 30s")
 		return 0, false
 	}
@@ -83,18 +83,18 @@ func (c *checker) checkProgress(d *document, a *flaggerv1.CanaryAnalysis) {
 	case len(a.Match) > 0 && ways[0] != "iterations":
 		c.fail(d, path+".match", "is ignored without iterations: users would be split by weight", "write iterations instead of "+ways[0])
 	case ways[0] == "iterations":
-		c.between(d, path+".iterations", a.Iterations, 1, 1000)
+		c.checkRange(d, path+".iterations", a.Iterations, 1, 1000)
 	case ways[0] == "stepWeight":
 		c.checkStepWeight(d, a)
 	default:
 		c.checkStepWeights(d, a.StepWeights)
 	}
 	if a.StepWeightPromotion != 0 {
-		c.between(d, path+".stepWeightPromotion", a.StepWeightPromotion, 1, 100)
+		c.checkRange(d, path+".stepWeightPromotion", a.StepWeightPromotion, 1, 100)
 	}
 }
 
-func (c *checker) between(d *document, path string, value, low, high int) bool {
+func (c *checker) checkRange(d *document, path string, value, low, high int) bool {
 	if value >= low && value <= high {
 		return true
 	}
@@ -103,9 +103,9 @@ func (c *checker) between(d *document, path string, value, low, high int) bool {
 }
 
 func (c *checker) checkStepWeight(d *document, a *flaggerv1.CanaryAnalysis) {
-	ok := c.between(d, "spec.analysis.stepWeight", a.StepWeight, 1, 100)
+	ok := c.checkRange(d, "spec.analysis.stepWeight", a.StepWeight, 1, 100)
 	if a.MaxWeight != 0 {
-		ok = c.between(d, "spec.analysis.maxWeight", a.MaxWeight, 1, 100) && ok
+		ok = c.checkRange(d, "spec.analysis.maxWeight", a.MaxWeight, 1, 100) && ok
 	}
 	if ok && a.MaxWeight != 0 && a.MaxWeight < a.StepWeight {
 		c.fail(d, "spec.analysis.maxWeight", fmt.Sprintf("%d is less than stepWeight, %d", a.MaxWeight, a.StepWeight), "raise it")
@@ -120,7 +120,7 @@ func (c *checker) checkStepWeights(d *document, weights []int) {
 	}
 	last := 0
 	for i, w := range weights {
-		if !c.between(d, indexPath(path, i), w, 1, 100) {
+		if !c.checkRange(d, indexPath(path, i), w, 1, 100) {
 			return
 		}
 		if w <= last {
@@ -135,7 +135,7 @@ func (c *checker) checkStepWeights(d *document, weights []int) {
 // Source: flagger pkg/router/gateway_api_v1beta1.go, mapRouteMatches.
 func (c *checker) checkMatches(d *document, a *flaggerv1.CanaryAnalysis) {
 	const path = "spec.analysis.match"
-	if !c.few(d, path, len(a.Match)) {
+	if !c.checkLength(d, path, len(a.Match)) {
 		return
 	}
 	for i, m := range a.Match {
@@ -169,20 +169,20 @@ func (c *checker) checkStringMatch(d *document, path string, m istio.StringMatch
 	}
 }
 
-// labelForm is what a metric, alert or webhook may be called. The CRD takes anything; names end up in events, in metric labels
+// entryNamePattern is what a metric, alert or webhook may be called. The CRD takes anything; names end up in events, in metric labels
 // and behind the lab's mark on a query, which is a template: braces and line breaks could forge these.
-var labelForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9 _./:()%,-]{0,98}[A-Za-z0-9)%])?$`)
+var entryNamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9 _./:()%,-]{0,98}[A-Za-z0-9)%])?$`)
 
-func (c *checker) checkLabel(d *document, path, name string) {
+func (c *checker) checkEntryName(d *document, path, name string) {
 	if name == "" {
 		c.fail(d, path, "is missing", "name it")
-	} else if !labelForm.MatchString(name) {
+	} else if !entryNamePattern.MatchString(name) {
 		c.fail(d, path, clip(name)+" is not a name", "use up to 100 letters, digits, spaces and -_./:()%,")
 	}
 }
 
-// few bounds the length of a list.
-func (c *checker) few(d *document, path string, n int) bool {
+// checkLength bounds the length of a list.
+func (c *checker) checkLength(d *document, path string, n int) bool {
 	if n <= MaxItems {
 		return true
 	}
@@ -192,12 +192,12 @@ func (c *checker) few(d *document, path string, n int) bool {
 
 func (c *checker) checkAlerts(d *document, a *flaggerv1.CanaryAnalysis) {
 	const path = "spec.analysis.alerts"
-	if !c.few(d, path, len(a.Alerts)) {
+	if !c.checkLength(d, path, len(a.Alerts)) {
 		return
 	}
 	for i, alert := range a.Alerts {
 		at := indexPath(path, i)
-		c.checkLabel(d, at+".name", alert.Name)
+		c.checkEntryName(d, at+".name", alert.Name)
 		switch alert.Severity {
 		case "", flaggerv1.SeverityInfo, flaggerv1.SeverityWarn, flaggerv1.SeverityError:
 		default:
@@ -213,14 +213,14 @@ func (c *checker) checkAlerts(d *document, a *flaggerv1.CanaryAnalysis) {
 func (c *checker) checkMetrics(d *document, v *flaggerv1.Canary) {
 	const path = "spec.analysis.metrics"
 	metrics := v.Spec.Analysis.Metrics
-	if !c.few(d, path, len(metrics)) {
+	if !c.checkLength(d, path, len(metrics)) {
 		return
 	}
 	for i, m := range metrics {
 		at := indexPath(path, i)
-		c.checkLabel(d, at+".name", m.Name)
+		c.checkEntryName(d, at+".name", m.Name)
 		if m.Interval != "" {
-			if _, ok := c.duration(d, at+".interval", m.Interval); !ok {
+			if _, ok := c.parseDuration(d, at+".interval", m.Interval); !ok {
 				continue // no query can be made with it
 			}
 		}
@@ -240,11 +240,11 @@ func (c *checker) checkMetricSource(d *document, at string, v *flaggerv1.Canary,
 			return
 		}
 		if t := c.find(d, at+".templateRef.name", flaggerv1.MetricTemplateKind, m.TemplateRef.Name); t != nil {
-			c.checkUse(d, at, t, v, m)
+			c.checkTemplateUse(d, at, t, v, m)
 		}
 	case m.Query != "":
-		if _, p := renderQuery(m.Query, model(v, m)); p != nil {
-			c.fail(d, at+".query", p.what, p.todo)
+		if _, p := renderQuery(m.Query, templateModel(v, m)); p != nil {
+			c.fail(d, at+".query", p.message, p.hint)
 		}
 	case !isBuiltin(m.Name):
 		c.fail(d, at, "metric "+clip(m.Name)+" has no query", "add a templateRef; built in are only request-success-rate and request-duration")

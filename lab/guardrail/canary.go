@@ -27,11 +27,11 @@ func (s *Set) CanaryFor(target string) *flaggerv1.Canary {
 // checkCanary checks everything about a Canary.
 func (c *checker) checkCanary(d *document, v *flaggerv1.Canary) {
 	if c.checkTarget(d, "spec.targetRef", v.Spec.TargetRef.APIVersion, v.Spec.TargetRef.Kind, v.Spec.TargetRef.Name) {
-		c.checkOnlyCanary(d, v)
+		c.checkDuplicateTarget(d, v)
 		c.checkService(d, v)
 	}
 	c.checkProvider(d, v)
-	c.checkUnusable(d, v)
+	c.checkUnsupported(d, v)
 	c.checkAutoscalerRef(d, v.Spec.AutoscalerRef)
 	if n := v.Spec.ProgressDeadlineSeconds; n != nil && (*n < 1 || *n > 3600) {
 		c.fail(d, "spec.progressDeadlineSeconds", strconv.Itoa(int(*n))+" is not between 1 and 3600", "leave it out for 600")
@@ -47,8 +47,8 @@ func (c *checker) checkCanary(d *document, v *flaggerv1.Canary) {
 	c.checkAnalysis(d, v)
 }
 
-// checkOnlyCanary refuses two Canaries that would fight over one target.
-func (c *checker) checkOnlyCanary(d *document, v *flaggerv1.Canary) {
+// checkDuplicateTarget refuses two Canaries that would fight over one target.
+func (c *checker) checkDuplicateTarget(d *document, v *flaggerv1.Canary) {
 	for _, other := range c.docs {
 		if other == d {
 			return
@@ -78,8 +78,8 @@ func (c *checker) checkProvider(d *document, v *flaggerv1.Canary) {
 	}
 }
 
-// checkUnusable refuses parts of the spec that are for other meshes, or that the lab does not imitate.
-func (c *checker) checkUnusable(d *document, v *flaggerv1.Canary) {
+// checkUnsupported refuses parts of the spec that are for other meshes, or that the lab does not imitate.
+func (c *checker) checkUnsupported(d *document, v *flaggerv1.Canary) {
 	for _, f := range []struct {
 		set   bool
 		field string

@@ -19,12 +19,12 @@ import (
 type checker struct {
 	env      Environment
 	docs     []*document
-	byKey    map[key]*document
+	byKey    map[objectKey]*document
 	findings []Finding
 }
 
-// key names an object within the one namespace.
-type key struct{ kind, name string }
+// objectKey names an object within the one namespace.
+type objectKey struct{ kind, name string }
 
 func (c *checker) fail(d *document, field, what, todo string) {
 	c.findings = append(c.findings, d.finding(field, what, todo))
@@ -32,7 +32,7 @@ func (c *checker) fail(d *document, field, what, todo string) {
 
 // check runs every validation.
 func (c *checker) check() {
-	c.byKey = make(map[key]*document, len(c.docs))
+	c.byKey = make(map[objectKey]*document, len(c.docs))
 	for _, d := range c.docs {
 		c.checkMeta(d)
 		c.register(d)
@@ -45,7 +45,7 @@ func (c *checker) check() {
 
 // register indexes the document and refuses a second one of the same name.
 func (c *checker) register(d *document) {
-	k := key{d.object.Kind, d.object.Name}
+	k := objectKey{d.object.Kind, d.object.Name}
 	first, twice := c.byKey[k]
 	if !twice {
 		c.byKey[k] = d
@@ -137,15 +137,15 @@ func (c *checker) checkNamespace(d *document, field, namespace string) bool {
 
 // find looks a referred object up.
 func (c *checker) find(d *document, field, kind, name string) *document {
-	found := c.byKey[key{kind, name}]
+	found := c.byKey[objectKey{kind, name}]
 	if found == nil {
-		c.fail(d, field, fmt.Sprintf("there is no %s %s among the guardrails", kind, clip(name)), c.known(kind))
+		c.fail(d, field, fmt.Sprintf("there is no %s %s among the guardrails", kind, clip(name)), c.available(kind))
 	}
 	return found
 }
 
-// known lists what there is of a kind.
-func (c *checker) known(kind string) string {
+// available lists what there is of a kind.
+func (c *checker) available(kind string) string {
 	var names []string
 	for k := range c.byKey {
 		if k.kind == kind {

@@ -9,20 +9,20 @@ import (
 
 // nodeJSON writes an inspected tree as JSON. Timestamps stay the text that they were, as kubectl's YAML reader leaves them.
 func nodeJSON(n *yaml.Node) ([]byte, error) {
-	v, err := plain(n)
+	v, err := jsonValue(n)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(v)
 }
 
-// plain turns a tree into maps, slices and scalars. Depth and number of nodes were bounded by inspect.
-func plain(n *yaml.Node) (any, error) {
+// jsonValue turns a tree into maps, slices and scalars. Depth and number of nodes were bounded by inspect.
+func jsonValue(n *yaml.Node) (any, error) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		m := make(map[string]any, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			v, err := plain(n.Content[i+1])
+			v, err := jsonValue(n.Content[i+1])
 			if err != nil {
 				return nil, err
 			}
@@ -32,7 +32,7 @@ func plain(n *yaml.Node) (any, error) {
 	case yaml.SequenceNode:
 		s := make([]any, len(n.Content))
 		for i, item := range n.Content {
-			v, err := plain(item)
+			v, err := jsonValue(item)
 			if err != nil {
 				return nil, err
 			}
@@ -40,12 +40,12 @@ func plain(n *yaml.Node) (any, error) {
 		}
 		return s, nil
 	case yaml.ScalarNode:
-		return plainScalar(n)
+		return jsonScalar(n)
 	}
 	return nil, fmt.Errorf("line %d: a YAML node of kind %d has no JSON form", n.Line, n.Kind)
 }
 
-func plainScalar(n *yaml.Node) (any, error) {
+func jsonScalar(n *yaml.Node) (any, error) {
 	switch n.ShortTag() {
 	case "!!str", "!!timestamp":
 		return n.Value, nil

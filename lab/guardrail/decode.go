@@ -21,7 +21,7 @@ func decode(file string, root *yaml.Node) (*document, []Finding) {
 		return nil, findings
 	}
 	d.kind = k
-	value := k.make()
+	value := k.newObject()
 	c := &fieldChecker{file: file, hints: fieldHints(k.name)}
 	c.check(reflect.TypeOf(value).Elem(), root, "")
 	if len(c.findings) > 0 {
@@ -30,18 +30,18 @@ func decode(file string, root *yaml.Node) (*document, []Finding) {
 	if findings := d.unmarshal(value); len(findings) > 0 {
 		return nil, findings
 	}
-	if findings := d.forbidden(); len(findings) > 0 {
+	if findings := d.forbiddenFields(); len(findings) > 0 {
 		return nil, findings
 	}
-	normalise(value)
+	setDefaults(value)
 	d.meta = value.(metav1.Object)
-	d.object = Object{Kind: k.name, Namespace: d.meta.GetNamespace(), Name: d.meta.GetName(), Source: d.at(""), Value: value}
+	d.object = Object{Kind: k.name, Namespace: d.meta.GetNamespace(), Name: d.meta.GetName(), Source: d.position(""), Value: value}
 	return d, nil
 }
 
 // finding is one at a field of the document.
 func (d *document) finding(field, what, todo string) Finding {
-	return Finding{Position: d.at(field), Field: field, Message: what, Hint: todo}
+	return Finding{Position: d.position(field), Field: field, Message: what, Hint: todo}
 }
 
 func (d *document) identify() (kind, []Finding) {
@@ -82,9 +82,9 @@ func (d *document) unmarshal(value runtime.Object) []Finding {
 	return findings
 }
 
-// forbidden finds fields that belong to controllers and the API server. A status, above all, would tell Flagger that the
+// forbiddenFields finds fields that belong to controllers and the API server. A status, above all, would tell Flagger that the
 // canary has already succeeded.
-func (d *document) forbidden() []Finding {
+func (d *document) forbiddenFields() []Finding {
 	var findings []Finding
 	if _, status := child(d.root, "status"); status != nil && !isNull(status) && len(status.Content) > 0 {
 		findings = append(findings, d.finding("status", "is written by controllers", "take it out"))
@@ -105,8 +105,8 @@ func (d *document) forbidden() []Finding {
 	return findings
 }
 
-// normalise does what an API server would: one version per kind, and the defaults that controllers rely on.
-func normalise(value runtime.Object) {
+// setDefaults does what an API server would: one version per kind, and the defaults that controllers rely on.
+func setDefaults(value runtime.Object) {
 	switch v := value.(type) {
 	case *corev1.Secret:
 		if len(v.StringData) > 0 && v.Data == nil {

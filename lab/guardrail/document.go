@@ -18,9 +18,9 @@ type document struct {
 	meta   metav1.Object
 }
 
-// at is where a field stands: the line of its key, or that of the nearest field around it which is written down.
+// position is where a field stands: the line of its key, or that of the nearest field around it which is written down.
 // A path is written as in errors: spec.analysis.metrics[1].name, metadata.annotations[coalmine.dev/owner].
-func (d *document) at(path string) Position {
+func (d *document) position(path string) Position {
 	node, line := d.root, d.root.Line
 	for _, step := range splitPath(path) {
 		key, value := child(node, step)

@@ -23,8 +23,8 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted puts findings in order of file, line and field, and drops repetitions.
-func sorted(findings []Finding) []Finding {
+// sortFindings puts findings in order of file, line and field, and drops repetitions.
+func sortFindings(findings []Finding) []Finding {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), strings.Compare(a.Field, b.Field),
 			strings.Compare(a.Message, b.Message))
@@ -40,7 +40,7 @@ func asError(findings []Finding) error {
 	if len(findings) == 0 {
 		return nil
 	}
-	findings = sorted(findings)
+	findings = sortFindings(findings)
 	if rest := len(findings) - maxErrors; rest > 0 {
 		findings = append(findings[:maxErrors:maxErrors], Finding{
 			Position: Position{File: WholeSet},

@@ -83,10 +83,10 @@ func (c *fieldChecker) failUnknown(key *yaml.Node, path string, fields map[strin
 		c.fail(key, path, "is not modelled in the lab", hint)
 		return
 	}
-	c.fail(key, path, "unknown field", advice(key.Value, fields))
+	c.fail(key, path, "unknown field", unknownFieldHint(key.Value, fields))
 }
 
-func advice(key string, fields map[string]reflect.Type) string {
+func unknownFieldHint(key string, fields map[string]reflect.Type) string {
 	if s := closest(key, fields); s != "" {
 		return "did you mean " + s + "?"
 	}

@@ -116,7 +116,7 @@ func parseParameters(gate string, allowed []string, rawQuery string) (GateCall, 
 		if len(values[name]) > 1 {
 			return GateCall{}, &GateError{"parameter " + name + " is there twice", "keep one of them"}
 		}
-		if err := call.set(name, values.Get(name)); err != nil {
+		if err := call.setParameter(name, values.Get(name)); err != nil {
 			return GateCall{}, err
 		}
 	}
@@ -135,8 +135,8 @@ func parameterHint(allowed []string) string {
 	return "it takes " + strings.ReplaceAll(strings.Join(allowed, ", "), "!", "")
 }
 
-// set reads one parameter.
-func (g *GateCall) set(name, value string) error {
+// setParameter reads one parameter.
+func (g *GateCall) setParameter(name, value string) error {
 	switch name {
 	case "min":
 		n, err := strconv.Atoi(value)

@@ -22,7 +22,7 @@ func IsLabPrometheus(address string) bool {
 
 // hostReason says what kind of place a host is, as the reason why it is not called.
 func hostReason(host string) string {
-	if addr, ok := parseAddress(host); ok {
+	if addr, ok := parseIP(host); ok {
 		return addressReason(addr)
 	}
 	h := strings.TrimSuffix(strings.ToLower(host), ".")
@@ -54,9 +54,9 @@ func addressReason(a netip.Addr) string {
 	return "it is an address on the public network, which the lab never calls"
 }
 
-// parseAddress reads an IP address in every form that some resolver accepts: dotted, IPv6, and the forms of C's inet_aton
+// parseIP reads an IP address in every form that some resolver accepts: dotted, IPv6, and the forms of C's inet_aton
 // with one to four parts in decimal, octal or hexadecimal (2130706433, 0x7f.1, 0177.0.0.1).
-func parseAddress(host string) (netip.Addr, bool) {
+func parseIP(host string) (netip.Addr, bool) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a, true
 	}

@@ -15,8 +15,8 @@ import (
 type kind struct {
 	name string
 	// versions are the API versions that are read; the first is the one to which objects are normalised.
-	versions []string
-	make     func() runtime.Object
+	versions  []string
+	newObject func() runtime.Object
 }
 
 // kinds lists them in the order in which objects are applied: what is referred to comes before what refers to it.

@@ -41,9 +41,9 @@ const (
 	MaxQueryRange = time.Hour
 	// MaxSubquerySteps is how many times a subquery may evaluate its inner expression, nested subqueries multiplied.
 	MaxSubquerySteps = 360
-	// MaxQueryReads is how many samples one answer may read of one series, over all selectors: ranges, times the steps of
+	// MaxQuerySamples is how many samples one answer may read of one series, over all selectors: ranges, times the steps of
 	// subqueries around them. Two thousand series, which is what a busy lab has, are then read in a few seconds.
-	MaxQueryReads = 7200
+	MaxQuerySamples = 7200
 	// SampleInterval is the time between two samples of a series, Prometheus' scrape interval in the lab.
 	SampleInterval = 10 * time.Second
 	// DefaultSubqueryStep is the step of a subquery that names none: Prometheus' default evaluation interval.

@@ -13,26 +13,26 @@ type Rule struct {
 	Why, Source string
 
 	// One of these looks at each object of its kind; query at each use of a query by a metric.
-	canary func(*subject, *flaggerv1.Canary)
-	query  func(*subject, queryUse)
-	object func(*subject)
+	canary func(*lintTarget, *flaggerv1.Canary)
+	query  func(*lintTarget, queryUse)
+	object func(*lintTarget)
 }
 
-// subject is one document that a rule looks at.
-type subject struct {
-	checker *checker
-	rule    Rule
-	doc     *document
-	found   *[]Finding
+// lintTarget is one document that a rule looks at.
+type lintTarget struct {
+	checker  *checker
+	rule     Rule
+	doc      *document
+	findings *[]Finding
 }
 
 // warn adds a warning at a field of the subject.
-func (s *subject) warn(field, what, todo string) { s.warnAt(s.doc, field, what, todo) }
+func (s *lintTarget) warn(field, what, todo string) { s.warnAt(s.doc, field, what, todo) }
 
-func (s *subject) warnAt(d *document, field, what, todo string) {
+func (s *lintTarget) warnAt(d *document, field, what, todo string) {
 	f := d.finding(field, what, todo)
 	f.Rule = s.rule.Name
-	*s.found = append(*s.found, f)
+	*s.findings = append(*s.findings, f)
 }
 
 // queryUse is a query as one metric of a Canary asks it.
@@ -42,9 +42,9 @@ type queryUse struct {
 	field string
 	expr  parser.Expr
 	// metric and at are the use in the Canary, canary the Canary.
-	metric flaggerv1.CanaryMetric
-	at     string
-	canary *flaggerv1.Canary
+	metric     flaggerv1.CanaryMetric
+	metricPath string
+	canary     *flaggerv1.Canary
 }
 
 // Rules lists the linter's checks.
@@ -57,7 +57,7 @@ func lint(c *checker) []Finding {
 	var found []Finding
 	for _, rule := range Rules() {
 		for _, d := range c.docs {
-			s := &subject{checker: c, rule: rule, doc: d, found: &found}
+			s := &lintTarget{checker: c, rule: rule, doc: d, findings: &found}
 			if rule.object != nil {
 				rule.object(s)
 			}
@@ -72,24 +72,24 @@ func lint(c *checker) []Finding {
 			}
 		}
 	}
-	return sorted(found)
+	return sortFindings(found)
 }
 
 // queryUses are the queries that a Canary asks.
 func queryUses(c *checker, d *document, v *flaggerv1.Canary) []queryUse {
 	var uses []queryUse
 	for i, m := range v.Spec.Analysis.Metrics {
-		use := queryUse{doc: d, metric: m, at: indexPath("spec.analysis.metrics", i), canary: v}
+		use := queryUse{doc: d, metric: m, metricPath: indexPath("spec.analysis.metrics", i), canary: v}
 		query := m.Query
-		use.field = use.at + ".query"
+		use.field = use.metricPath + ".query"
 		if m.TemplateRef != nil {
-			use.doc, use.field = c.byKey[key{flaggerv1.MetricTemplateKind, m.TemplateRef.Name}], "spec.query"
+			use.doc, use.field = c.byKey[objectKey{flaggerv1.MetricTemplateKind, m.TemplateRef.Name}], "spec.query"
 			query = use.doc.object.Value.(*flaggerv1.MetricTemplate).Spec.Query
 		}
 		if query == "" {
 			continue
 		}
-		text, problem := renderQuery(query, model(v, m))
+		text, problem := renderQuery(query, templateModel(v, m))
 		expr, err := parsePromQL(text)
 		if problem == nil && err == nil {
 			use.expr = expr

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxJump is the largest step of weight, in points, that still says something before most users are affected.
-	maxJump = 50
+	// maxWeightJump is the largest step of weight, in points, that still says something before most users are affected.
+	maxWeightJump = 50
 	// maxExposure is how long a broken canary may keep its weight before the linter says so.
 	maxExposure = 5 * time.Minute
 )
@@ -23,34 +23,34 @@ func canaryRules() []Rule {
 	const scheduler = "flagger pkg/controller/scheduler.go"
 	return []Rule{
 		{Name: "skip-analysis", Why: "The release goes to everyone without a check.", Source: scheduler + ", shouldSkipAnalysis", canary: lintSkip},
-		{Name: "suspended", Why: "Flagger does nothing for a suspended Canary.", Source: scheduler + ", advanceCanary", canary: lintSuspend},
-		{Name: "nothing-can-fail", Why: "Without metrics, gates and rollback webhooks every release passes.", Source: scheduler + ", runAnalysis", canary: lintToothless},
+		{Name: "suspended", Why: "Flagger does nothing for a suspended Canary.", Source: scheduler + ", advanceCanary", canary: lintSuspended},
+		{Name: "nothing-can-fail", Why: "Without metrics, gates and rollback webhooks every release passes.", Source: scheduler + ", runAnalysis", canary: lintNothingCanFail},
 		{Name: "builtin-metrics", Why: "Under gatewayapi the built-in metrics query http_request_duration_seconds, which Linkerd does not emit: no values, so every check fails.",
-			Source: "flagger pkg/metrics/observers/http.go", canary: lintBuiltin},
+			Source: "flagger pkg/metrics/observers/http.go", canary: lintBuiltinMetrics},
 		{Name: "no-threshold", Why: "Without a range Flagger compares with threshold, which is 0; with an empty range every value passes.",
-			Source: "flagger pkg/controller/scheduler_metrics.go, runMetricChecks", canary: lintThresholdRange},
+			Source: "flagger pkg/controller/scheduler_metrics.go, runMetricChecks", canary: lintNoThreshold},
 		{Name: "one-strike", Why: "One failed check rolls back: at low volume a single bad request aborts a healthy release.",
 			Source: "flagger pkg/apis/flagger/v1beta1/canary.go, GetAnalysisThreshold", canary: lintOneStrike},
 		{Name: "slow-rollback", Why: "A failed check holds the weight; users stay on a broken canary until the threshold is reached.",
-			Source: scheduler + ", advanceCanary", canary: lintExposure},
+			Source: scheduler + ", advanceCanary", canary: lintSlowRollback},
 		{Name: "weight-jump", Why: "A large step takes most users along before the step before it says anything about it.",
-			Source: "Google SRE Workbook, ch. 16, Canarying Releases", canary: lintJump},
+			Source: "Google SRE Workbook, ch. 16, Canarying Releases", canary: lintWeightJump},
 		{Name: "waiting-gate", Why: "A gate that waits has no limit: users stay on the canary until somebody answers. Failed checks still roll back meanwhile, since Flagger 1.43.0 looks at them before it asks a gate; what no check sees does not.",
-			Source: scheduler + ", advanceCanary (runAnalysis comes before runConfirmTrafficIncreaseHooks and runConfirmPromotionHooks)", canary: lintWaiting},
+			Source: scheduler + ", advanceCanary (runAnalysis comes before runConfirmTrafficIncreaseHooks and runConfirmPromotionHooks)", canary: lintWaitingGate},
 		{Name: "rollback-on-yes", Why: "A webhook of type rollback rolls back when it is answered with 200, a gate's yes.",
-			Source: "flagger pkg/controller/scheduler_hooks.go, runRollbackHooks", canary: lintRollbackGate},
-		{Name: "unsent-alert", Why: "An alert without severity matches none, so it is never sent.", Source: "flagger pkg/controller/events.go, alert", canary: lintSeverity},
-		{Name: "ignored-field", Why: "Fields for Istio and App Mesh do nothing under the Gateway API.", Source: "flagger pkg/router/gateway_api_v1beta1.go", canary: lintIgnored},
+			Source: "flagger pkg/controller/scheduler_hooks.go, runRollbackHooks", canary: lintRollbackOnYes},
+		{Name: "unsent-alert", Why: "An alert without severity matches none, so it is never sent.", Source: "flagger pkg/controller/events.go, alert", canary: lintUnsentAlert},
+		{Name: "ignored-field", Why: "Fields for Istio and App Mesh do nothing under the Gateway API.", Source: "flagger pkg/router/gateway_api_v1beta1.go", canary: lintIgnoredField},
 		{Name: "cookie-match", Why: "A header regex must match the whole value, and browsers send cookies in any order and number.",
-			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4", canary: lintCookies},
+			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4", canary: lintCookieMatch},
 		{Name: "target-port", Why: "Flagger's Services lead to targetPort, or to port where it is missing; where no pod listens there, nobody gets an answer.",
 			Source: "flagger pkg/router/kubernetes_default.go, reconcileService", canary: lintTargetPort},
 		{Name: "unowned-experiment", Why: "An A/B test without owner, start, end and hypothesis is never ended.",
-			Source: "Kohavi, Tang, Xu: Trustworthy Online Controlled Experiments, 2020", canary: lintExperiment},
+			Source: "Kohavi, Tang, Xu: Trustworthy Online Controlled Experiments, 2020", canary: lintUnownedExperiment},
 	}
 }
 
-func lintTargetPort(s *subject, v *flaggerv1.Canary) {
+func lintTargetPort(s *lintTarget, v *flaggerv1.Canary) {
 	want, known := s.checker.env.TargetPorts[v.Spec.TargetRef.Name]
 	to := v.Spec.Service.TargetPort
 	if !known || to.Type == intstr.String {
@@ -65,19 +65,19 @@ func lintTargetPort(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-func lintSkip(s *subject, v *flaggerv1.Canary) {
+func lintSkip(s *lintTarget, v *flaggerv1.Canary) {
 	if v.Spec.SkipAnalysis {
 		s.warn("spec.skipAnalysis", "the release goes to everyone without a check", "take it out unless that is the point")
 	}
 }
 
-func lintSuspend(s *subject, v *flaggerv1.Canary) {
+func lintSuspended(s *lintTarget, v *flaggerv1.Canary) {
 	if v.Spec.Suspend {
 		s.warn("spec.suspend", "Flagger ignores a suspended Canary", "take it out")
 	}
 }
 
-func lintToothless(s *subject, v *flaggerv1.Canary) {
+func lintNothingCanFail(s *lintTarget, v *flaggerv1.Canary) {
 	a := v.Spec.Analysis
 	judges := slices.ContainsFunc(a.Webhooks, func(w flaggerv1.CanaryWebhook) bool { return w.Type != flaggerv1.PostRolloutHook })
 	if len(a.Metrics) == 0 && !judges && !v.Spec.SkipAnalysis {
@@ -87,7 +87,7 @@ func lintToothless(s *subject, v *flaggerv1.Canary) {
 
 func isBuiltin(name string) bool { return name == "request-success-rate" || name == "request-duration" }
 
-func lintBuiltin(s *subject, v *flaggerv1.Canary) {
+func lintBuiltinMetrics(s *lintTarget, v *flaggerv1.Canary) {
 	for i, m := range v.Spec.Analysis.Metrics {
 		if !isBuiltin(m.Name) {
 			continue
@@ -100,7 +100,7 @@ func lintBuiltin(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-func lintThresholdRange(s *subject, v *flaggerv1.Canary) {
+func lintNoThreshold(s *lintTarget, v *flaggerv1.Canary) {
 	for i, m := range v.Spec.Analysis.Metrics {
 		at := indexPath("spec.analysis.metrics", i)
 		switch r := m.ThresholdRange; {
@@ -112,13 +112,13 @@ func lintThresholdRange(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-func lintOneStrike(s *subject, v *flaggerv1.Canary) {
+func lintOneStrike(s *lintTarget, v *flaggerv1.Canary) {
 	if v.Spec.Analysis.Threshold <= 1 && len(v.Spec.Analysis.Metrics) > 0 {
 		s.warn("spec.analysis.threshold", "the first failed check rolls back", "write 2 or more, so that chance alone does not")
 	}
 }
 
-func lintExposure(s *subject, v *flaggerv1.Canary) {
+func lintSlowRollback(s *lintTarget, v *flaggerv1.Canary) {
 	exposure := time.Duration(v.GetAnalysisThreshold()) * v.GetAnalysisInterval()
 	if exposure > maxExposure {
 		s.warn("spec.analysis.threshold", fmt.Sprintf("a broken canary keeps its weight for %s (%d checks, %s apart)",
@@ -126,8 +126,8 @@ func lintExposure(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-// weights are the weights that the canary goes through, promotion (everyone) last.
-func weights(a *flaggerv1.CanaryAnalysis) []int {
+// weightSteps are the weights that the canary goes through, promotion (everyone) last.
+func weightSteps(a *flaggerv1.CanaryAnalysis) []int {
 	if a.StepWeight > 0 {
 		var w []int
 		highest := a.MaxWeight
@@ -147,15 +147,15 @@ func weights(a *flaggerv1.CanaryAnalysis) []int {
 	return append(slices.Clone(a.StepWeights), 100)
 }
 
-func lintJump(s *subject, v *flaggerv1.Canary) {
+func lintWeightJump(s *lintTarget, v *flaggerv1.Canary) {
 	field := "spec.analysis.stepWeights"
 	if v.Spec.Analysis.StepWeight > 0 {
 		field = "spec.analysis.stepWeight"
 	}
 	last := 0
-	steps := weights(v.Spec.Analysis)
+	steps := weightSteps(v.Spec.Analysis)
 	for i, w := range steps {
-		if w-last > maxJump {
+		if w-last > maxWeightJump {
 			what := fmt.Sprintf("the weight jumps from %d to %d", last, w)
 			if i == len(steps)-1 {
 				what = fmt.Sprintf("promotion takes the release from %d %% of users to all", last)
@@ -167,7 +167,7 @@ func lintJump(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-func lintWaiting(s *subject, v *flaggerv1.Canary) {
+func lintWaitingGate(s *lintTarget, v *flaggerv1.Canary) {
 	hooks := v.Spec.Analysis.Webhooks
 	if slices.ContainsFunc(hooks, func(w flaggerv1.CanaryWebhook) bool { return w.Type == flaggerv1.RollbackHook }) {
 		return
@@ -180,7 +180,7 @@ func lintWaiting(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-func lintRollbackGate(s *subject, v *flaggerv1.Canary) {
+func lintRollbackOnYes(s *lintTarget, v *flaggerv1.Canary) {
 	for i, w := range v.Spec.Analysis.Webhooks {
 		call, err := ParseGate(w.URL)
 		if w.Type == flaggerv1.RollbackHook && err == nil && call.Gate != event.GateApprove {
@@ -189,7 +189,7 @@ func lintRollbackGate(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-func lintSeverity(s *subject, v *flaggerv1.Canary) {
+func lintUnsentAlert(s *lintTarget, v *flaggerv1.Canary) {
 	for i, a := range v.Spec.Analysis.Alerts {
 		if a.Severity == "" {
 			s.warn(indexPath("spec.analysis.alerts", i), "alert "+clip(a.Name)+" has no severity and is never sent", "write severity: info, warn or error")
@@ -197,7 +197,7 @@ func lintSeverity(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-func lintIgnored(s *subject, v *flaggerv1.Canary) {
+func lintIgnoredField(s *lintTarget, v *flaggerv1.Canary) {
 	for _, field := range []string{"gateways", "trafficPolicy", "retries", "corsPolicy", "meshName", "backends", "timeout"} {
 		if path := "spec.service." + field; s.doc.has(path) {
 			s.warn(path, "is ignored under provider "+MeshProvider, "take it out, or use the Service annotations of Linkerd under spec.service.apex")
@@ -205,7 +205,7 @@ func lintIgnored(s *subject, v *flaggerv1.Canary) {
 	}
 }
 
-func lintExperiment(s *subject, v *flaggerv1.Canary) {
+func lintUnownedExperiment(s *lintTarget, v *flaggerv1.Canary) {
 	if len(v.Spec.Analysis.Match) == 0 {
 		return
 	}

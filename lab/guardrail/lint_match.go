@@ -11,8 +11,8 @@ import (
 // cookiePair finds the cookie that a regex is after.
 var cookiePair = regexp.MustCompile(`([A-Za-z0-9_-]+)=([A-Za-z0-9_-]+)`)
 
-// lintCookies tries the conditions on the cookie header with headers that browsers send.
-func lintCookies(s *subject, v *flaggerv1.Canary) {
+// lintCookieMatch tries the conditions on the cookie header with headers that browsers send.
+func lintCookieMatch(s *lintTarget, v *flaggerv1.Canary) {
 	for i, m := range v.Spec.Analysis.Match {
 		for name, cond := range m.Headers {
 			if !strings.EqualFold(name, "cookie") {

@@ -11,14 +11,14 @@ import (
 func objectRules() []Rule {
 	return []Rule{
 		{Name: "server-misses-primary", Why: "Flagger relabels the primary's pods app: X-primary, so a Server that selects app: X covers the canary only.",
-			Source: "flagger pkg/canary/deployment_controller.go, getSelectorLabel", object: lintServer},
+			Source: "flagger pkg/canary/deployment_controller.go, getSelectorLabel", object: lintServerMissesPrimary},
 		{Name: "unused", Why: "What no Canary refers to checks and tells nothing.", Source: "flagger pkg/controller/scheduler_metrics.go", object: lintUnused},
 		{Name: "dangling-policy", Why: "A policy whose target or authentication does not exist admits nobody, or protects nothing.",
-			Source: "linkerd.io, authorization policy reference", object: lintDangling},
+			Source: "linkerd.io, authorization policy reference", object: lintDanglingPolicy},
 	}
 }
 
-func lintServer(s *subject) {
+func lintServerMissesPrimary(s *lintTarget) {
 	server, ok := s.doc.object.Value.(*Server)
 	if !ok {
 		return
@@ -39,7 +39,7 @@ func selects(server *Server, app string) bool {
 }
 
 // hasCanary tells whether the target has a Canary here, or is the one that is released (and so must have one).
-func (s *subject) hasCanary(target string) bool {
+func (s *lintTarget) hasCanary(target string) bool {
 	return target == s.checker.env.ReleaseTarget || slices.ContainsFunc(s.checker.docs, func(d *document) bool {
 		v, ok := d.object.Value.(*flaggerv1.Canary)
 		return ok && v.Spec.TargetRef.Name == target
@@ -47,14 +47,14 @@ func (s *subject) hasCanary(target string) bool {
 }
 
 // coveredElsewhere tells whether another Server selects the pods.
-func (s *subject) coveredElsewhere(app string) bool {
+func (s *lintTarget) coveredElsewhere(app string) bool {
 	return slices.ContainsFunc(s.checker.docs, func(d *document) bool {
 		other, ok := d.object.Value.(*Server)
 		return ok && selects(other, app)
 	})
 }
 
-func lintUnused(s *subject) {
+func lintUnused(s *lintTarget) {
 	name, used := s.doc.object.Name, false
 	for _, d := range s.checker.docs {
 		v, ok := d.object.Value.(*flaggerv1.Canary)
@@ -74,9 +74,9 @@ func lintUnused(s *subject) {
 	}
 }
 
-// lintDangling looks for references to kinds of which there are some, but not the one that is meant. Where there is none the
+// lintDanglingPolicy looks for references to kinds of which there are some, but not the one that is meant. Where there is none the
 // scenario may bring it.
-func lintDangling(s *subject) {
+func lintDanglingPolicy(s *lintTarget) {
 	p, ok := s.doc.object.Value.(*AuthorizationPolicy)
 	if !ok {
 		return
@@ -85,15 +85,15 @@ func lintDangling(s *subject) {
 		s.dangling("spec.targetRef.name", "Server", p.Spec.TargetRef.Name)
 	}
 	for i, ref := range p.Spec.RequiredAuthenticationRefs {
-		if coreGroup(ref.Group) == LinkerdGroup {
+		if canonicalGroup(ref.Group) == LinkerdGroup {
 			s.dangling(indexPath("spec.requiredAuthenticationRefs", i)+".name", ref.Kind, ref.Name)
 		}
 	}
 }
 
-func (s *subject) dangling(field, kind, name string) {
+func (s *lintTarget) dangling(field, kind, name string) {
 	some := slices.ContainsFunc(s.checker.docs, func(d *document) bool { return d.object.Kind == kind })
-	if some && s.checker.byKey[key{kind, name}] == nil {
-		s.warn(field, "there is no "+kind+" "+clip(name)+" among the guardrails", s.checker.known(kind))
+	if some && s.checker.byKey[objectKey{kind, name}] == nil {
+		s.warn(field, "there is no "+kind+" "+clip(name)+" among the guardrails", s.checker.available(kind))
 	}
 }

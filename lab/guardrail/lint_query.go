@@ -25,40 +25,40 @@ func queryRules() []Rule {
 	return []Rule{
 		{Name: "fails-open", Why: "`or vector(…)` answers for a canary without traffic, so a check of nothing passes.",
 			Source: "github.com/fluxcd/flagger/issues/732", query: lintFailsOpen},
-		{Name: "short-window", Why: "rate() needs two points and loses one to a late scrape: a short range gives no value at times.", Source: rates, query: lintWindow},
+		{Name: "short-window", Why: "rate() needs two points and loses one to a late scrape: a short range gives no value at times.", Source: rates, query: lintShortWindow},
 		{Name: "stale-window", Why: "A range much longer than the interval still shows the weights before: the canary advances before its metric can.",
-			Source: "Google SRE Workbook, ch. 16, Canarying Releases", query: lintStale},
+			Source: "Google SRE Workbook, ch. 16, Canarying Releases", query: lintStaleWindow},
 		{Name: "matches-primary", Why: "A regex that matches X-primary too averages the canary with the version that is well.",
-			Source: "prometheus.io/docs: regex matches are fully anchored", query: lintPrimary},
-		{Name: "several-series", Why: "Of several series Flagger takes the last, whichever that is.", Source: "flagger pkg/metrics/providers/prometheus.go, RunQuery", query: lintSeries},
-		{Name: "no-series", Why: "A query without a selector gives the same answer whatever happens.", Source: "PromQL", query: lintConstant},
+			Source: "prometheus.io/docs: regex matches are fully anchored", query: lintMatchesPrimary},
+		{Name: "several-series", Why: "Of several series Flagger takes the last, whichever that is.", Source: "flagger pkg/metrics/providers/prometheus.go, RunQuery", query: lintSeveralSeries},
+		{Name: "no-series", Why: "A query without a selector gives the same answer whatever happens.", Source: "PromQL", query: lintNoSeries},
 		{Name: "quantile-name", Why: "A metric that is named for one quantile and measures another misleads whoever reads the alert.",
-			Source: "the built-in request-duration is p99, flagger pkg/metrics/observers/http.go", query: lintQuantile},
+			Source: "the built-in request-duration is p99, flagger pkg/metrics/observers/http.go", query: lintQuantileName},
 	}
 }
 
-func lintFailsOpen(s *subject, u queryUse) {
+func lintFailsOpen(s *lintTarget, u queryUse) {
 	parser.Inspect(u.expr, func(n parser.Node, _ []parser.Node) error {
 		or, ok := n.(*parser.BinaryExpr)
-		if ok && or.Op == parser.LOR && (isVector(or.LHS) || isVector(or.RHS)) {
+		if ok && or.Op == parser.LOR && (isVectorCall(or.LHS) || isVectorCall(or.RHS)) {
 			s.warnAt(u.doc, u.field, "`or vector(…)` makes the check pass when the canary has no traffic", "take it out: Flagger fails closed on no values")
 		}
 		return nil
 	})
 }
 
-// isVector tells whether an expression is vector(…), perhaps in parentheses.
-func isVector(e parser.Expr) bool {
+// isVectorCall tells whether an expression is vector(…), perhaps in parentheses.
+func isVectorCall(e parser.Expr) bool {
 	switch e := e.(type) {
 	case *parser.ParenExpr:
-		return isVector(e.Expr)
+		return isVectorCall(e.Expr)
 	case *parser.Call:
 		return e.Func.Name == "vector"
 	}
 	return false
 }
 
-func lintWindow(s *subject, u queryUse) {
+func lintShortWindow(s *lintTarget, u queryUse) {
 	if d, ok := shortestRange(u.expr); ok && d < minWindow {
 		s.warnAt(u.doc, u.field, fmt.Sprintf("a range of %s holds at most %d scrapes of %s", promDuration(d), int(d/scrapeInterval), promDuration(scrapeInterval)),
 			"use 30s or more, better 1m (the metric's interval)")
@@ -76,15 +76,15 @@ func shortestRange(e parser.Expr) (time.Duration, bool) {
 	return shortest, found
 }
 
-func lintStale(s *subject, u queryUse) {
+func lintStaleWindow(s *lintTarget, u queryUse) {
 	interval := u.canary.GetAnalysisInterval()
-	if d, ok := shortestRange(u.expr); ok && d > 3*interval && len(weights(u.canary.Spec.Analysis)) > 0 {
-		s.warn(u.at, fmt.Sprintf("its range of %s is more than 3 analysis intervals of %s: checks look mostly at the weights before", promDuration(d), promDuration(interval)),
+	if d, ok := shortestRange(u.expr); ok && d > 3*interval && len(weightSteps(u.canary.Spec.Analysis)) > 0 {
+		s.warn(u.metricPath, fmt.Sprintf("its range of %s is more than 3 analysis intervals of %s: checks look mostly at the weights before", promDuration(d), promDuration(interval)),
 			"shorten the metric's interval or lengthen the analysis interval")
 	}
 }
 
-func lintPrimary(s *subject, u queryUse) {
+func lintMatchesPrimary(s *lintTarget, u queryUse) {
 	target := u.canary.Spec.TargetRef.Name
 	parser.Inspect(u.expr, func(n parser.Node, _ []parser.Node) error {
 		v, ok := n.(*parser.VectorSelector)
@@ -114,24 +114,24 @@ func matchesBoth(m *labels.Matcher, target string) bool {
 	return m.Matches(target+suffix) && m.Matches(target+"-primary"+suffix)
 }
 
-func lintSeries(s *subject, u queryUse) {
-	if manySeries(u.expr) {
+func lintSeveralSeries(s *lintTarget, u queryUse) {
+	if mayReturnSeveral(u.expr) {
 		s.warnAt(u.doc, u.field, "the query can give several series, of which Flagger takes the last", "aggregate, as in sum(…)")
 	}
 }
 
-// manySeries tells whether an expression surely keeps the labels of what it selects. Where it is not plain it says no.
-func manySeries(e parser.Expr) bool {
+// mayReturnSeveral tells whether an expression surely keeps the labels of what it selects. Where it is not plain it says no.
+func mayReturnSeveral(e parser.Expr) bool {
 	switch e := e.(type) {
 	case *parser.VectorSelector:
 		return true
 	case *parser.ParenExpr:
-		return manySeries(e.Expr)
+		return mayReturnSeveral(e.Expr)
 	case *parser.AggregateExpr:
 		return len(e.Grouping) > 0 || e.Without || e.Op == parser.TOPK || e.Op == parser.BOTTOMK
 	case *parser.BinaryExpr:
 		left, right := e.LHS.Type() == parser.ValueTypeScalar, e.RHS.Type() == parser.ValueTypeScalar
-		return left && manySeries(e.RHS) || right && manySeries(e.LHS) || manySeries(e.LHS) && manySeries(e.RHS)
+		return left && mayReturnSeveral(e.RHS) || right && mayReturnSeveral(e.LHS) || mayReturnSeveral(e.LHS) && mayReturnSeveral(e.RHS)
 	case *parser.Call:
 		return callKeepsSeries(e)
 	}
@@ -150,7 +150,7 @@ func callKeepsSeries(c *parser.Call) bool {
 	return false
 }
 
-func lintConstant(s *subject, u queryUse) {
+func lintNoSeries(s *lintTarget, u queryUse) {
 	selects := false
 	parser.Inspect(u.expr, func(n parser.Node, _ []parser.Node) error {
 		_, ok := n.(*parser.VectorSelector)
@@ -175,7 +175,7 @@ func namedQuantile(name string) (float64, bool) {
 	return q, err == nil
 }
 
-func lintQuantile(s *subject, u queryUse) {
+func lintQuantileName(s *lintTarget, u queryUse) {
 	named, ok := namedQuantile(u.metric.Name)
 	if !ok {
 		return
@@ -186,7 +186,7 @@ func lintQuantile(s *subject, u queryUse) {
 			return nil
 		}
 		if q, ok := c.Args[0].(*parser.NumberLiteral); ok && math.Abs(q.Val-named) > 1e-9 {
-			s.warn(u.at+".name", fmt.Sprintf("%s is named for quantile %v and measures %v", clip(u.metric.Name), named, q.Val), "rename it or correct the query")
+			s.warn(u.metricPath+".name", fmt.Sprintf("%s is named for quantile %v and measures %v", clip(u.metric.Name), named, q.Val), "rename it or correct the query")
 		}
 		return nil
 	})

@@ -80,23 +80,23 @@ func (w *walker) fail(name, what, todo string) {
 
 // result gives the lab's own error, or else what is wrong with the guardrails.
 func (w *walker) result(err error) error {
-	if err != nil && !errors.Is(err, errSpent) {
+	if err != nil && !errors.Is(err, errLimit) {
 		return err
 	}
 	return asError(w.findings)
 }
 
 func (w *walker) walk(ctx context.Context) error {
-	return w.result(w.folder(ctx, ".", 0))
+	return w.result(w.walkFolder(ctx, ".", 0))
 }
 
-// folder reads one folder in batches, so that a huge one costs no more than the limit.
-func (w *walker) folder(ctx context.Context, name string, depth int) error {
+// walkFolder reads one folder in batches, so that a huge one costs no more than the limit.
+func (w *walker) walkFolder(ctx context.Context, name string, depth int) error {
 	if depth > MaxFolderDepth {
 		w.fail(name, fmt.Sprintf("folders nest deeper than %d", MaxFolderDepth), "move the manifests up")
 		return nil
 	}
-	entries, err := w.list(name)
+	entries, err := w.readDir(name)
 	if err != nil {
 		return err
 	}
@@ -105,14 +105,14 @@ func (w *walker) folder(ctx context.Context, name string, depth int) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("reading the guardrails: %w", err)
 		}
-		if err := w.entry(ctx, path.Join(name, e.Name()), e, depth); err != nil {
+		if err := w.visit(ctx, path.Join(name, e.Name()), e, depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *walker) list(name string) ([]fs.DirEntry, error) {
+func (w *walker) readDir(name string) ([]fs.DirEntry, error) {
 	f, err := w.root.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("opening folder %s: %w", name, err)
@@ -125,22 +125,22 @@ func (w *walker) list(name string) ([]fs.DirEntry, error) {
 	w.entries += len(entries)
 	if w.entries > MaxEntries {
 		w.fail(name, fmt.Sprintf("more than %d files and folders", MaxEntries), "give the folder of one exercise's guardrails")
-		return nil, errSpent
+		return nil, errLimit
 	}
 	return entries, nil
 }
 
-func (w *walker) entry(ctx context.Context, name string, e fs.DirEntry, depth int) error {
+func (w *walker) visit(ctx context.Context, name string, e fs.DirEntry, depth int) error {
 	switch {
 	case strings.HasPrefix(e.Name(), "."):
 		return nil
 	case e.IsDir():
-		return w.folder(ctx, name, depth+1)
+		return w.walkFolder(ctx, name, depth+1)
 	case !isManifest(name):
 		return nil
 	case len(w.files) >= MaxFiles:
 		w.fail(name, fmt.Sprintf("more than %d manifests", MaxFiles), "give the folder of one exercise's guardrails")
-		return errSpent
+		return errLimit
 	}
 	return w.read(name)
 }
@@ -149,7 +149,7 @@ func (w *walker) entry(ctx context.Context, name string, e fs.DirEntry, depth in
 func (w *walker) read(name string) error {
 	info, err := w.root.Stat(name)
 	switch {
-	case err != nil && isEscape(w.root, name):
+	case err != nil && isSymlink(w.root, name):
 		w.fail(name, "the link leads out of the folder, or nowhere", "put the file itself there")
 		return nil
 	case err != nil:
@@ -161,18 +161,18 @@ func (w *walker) read(name string) error {
 		w.fail(name, fmt.Sprintf("the file is larger than %d bytes", MaxFileSize), "split it, or take out what is no manifest")
 		return nil
 	}
-	return w.take(name)
+	return w.readFile(name)
 }
 
-// isEscape tells whether the name is a link: one that cannot be followed leads out of the root or to nothing.
-func isEscape(root *os.Root, name string) bool {
+// isSymlink tells whether the name is a link: one that cannot be followed leads out of the root or to nothing.
+func isSymlink(root *os.Root, name string) bool {
 	info, err := root.Lstat(name)
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// take reads the file. It is opened without blocking and looked at again once open: the file that was checked may have been
+// readFile reads the file. It is opened without blocking and looked at again once open: the file that was checked may have been
 // replaced by a pipe or have grown.
-func (w *walker) take(name string) error {
+func (w *walker) readFile(name string) error {
 	f, err := w.root.OpenFile(name, os.O_RDONLY|openNonBlocking, 0)
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", name, err)
@@ -189,7 +189,7 @@ func (w *walker) take(name string) error {
 	w.total += len(data)
 	if w.total > MaxTotalSize {
 		w.fail(name, fmt.Sprintf("the manifests are larger than %d bytes together", MaxTotalSize), "give the folder of one exercise's guardrails")
-		return errSpent
+		return errLimit
 	}
 	w.files[name] = data
 	return nil

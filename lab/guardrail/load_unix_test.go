@@ -60,7 +60,7 @@ func TestLoadDoesNotWaitForPipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.root.Close()
-	if err := w.take("pipe.yaml"); err != nil || len(w.findings) != 1 || len(w.files) != 0 {
+	if err := w.readFile("pipe.yaml"); err != nil || len(w.findings) != 1 || len(w.files) != 0 {
 		t.Errorf("got %v, %v", w.findings, err)
 	}
 }

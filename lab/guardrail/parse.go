@@ -25,7 +25,7 @@ func Parse(files map[string][]byte, env Environment) (*Set, error) {
 // read decodes all files. References are checked only if every document could be decoded: what is missing might stand in
 // one that could not.
 func (c *checker) read(files map[string][]byte) {
-	if finding, ok := exceeded(files); ok {
+	if finding, ok := checkTotals(files); ok {
 		c.findings = append(c.findings, finding)
 		return
 	}
@@ -47,8 +47,8 @@ func (c *checker) read(files map[string][]byte) {
 	}
 }
 
-// exceeded checks the limits of all files together.
-func exceeded(files map[string][]byte) (Finding, bool) {
+// checkTotals checks the limits of all files together.
+func checkTotals(files map[string][]byte) (Finding, bool) {
 	total := 0
 	for _, data := range files {
 		total += len(data)

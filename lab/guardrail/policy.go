@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// identityForm is the CRD's pattern of a mesh identity.
+// identityPattern is the CRD's pattern of a mesh identity.
 // Source: linkerd2 charts/linkerd-crds/templates/policy/meshtls-authentication.yaml.
-var identityForm = regexp.MustCompile(`^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+var identityPattern = regexp.MustCompile(`^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 
 func proxyProtocols() []string {
 	return []string{"unknown", "HTTP/1", "HTTP/2", "gRPC", "opaque", "TLS"}
@@ -53,7 +53,7 @@ func (c *checker) checkServer(d *document, s *Server) {
 
 func (c *checker) checkAuthorizationPolicy(d *document, p *AuthorizationPolicy) {
 	t := p.Spec.TargetRef
-	switch kind := coreGroup(t.Group) + "/" + t.Kind; kind {
+	switch kind := canonicalGroup(t.Group) + "/" + t.Kind; kind {
 	case LinkerdGroup + "/Server", "gateway.networking.k8s.io/HTTPRoute":
 		if t.Name == "" {
 			c.fail(d, "spec.targetRef.name", "is missing", "name the "+t.Kind)
@@ -69,7 +69,7 @@ func (c *checker) checkAuthorizationPolicy(d *document, p *AuthorizationPolicy) 
 	if !d.has(path) {
 		c.fail(d, path, "is missing", "name the authentications that a client needs")
 	}
-	if !c.few(d, path, len(p.Spec.RequiredAuthenticationRefs)) {
+	if !c.checkLength(d, path, len(p.Spec.RequiredAuthenticationRefs)) {
 		return
 	}
 	for i, ref := range p.Spec.RequiredAuthenticationRefs {
@@ -77,8 +77,8 @@ func (c *checker) checkAuthorizationPolicy(d *document, p *AuthorizationPolicy) 
 	}
 }
 
-// coreGroup writes the two spellings of the core group as one.
-func coreGroup(g string) string {
+// canonicalGroup writes the two spellings of the core group as one.
+func canonicalGroup(g string) string {
 	if g == "core" {
 		return ""
 	}
@@ -89,7 +89,7 @@ func (c *checker) checkAuthenticationRef(d *document, path string, ref Authentic
 	if !c.checkNamespace(d, path+".namespace", ref.Namespace) {
 		return
 	}
-	switch kind := coreGroup(ref.Group) + "/" + ref.Kind; kind {
+	switch kind := canonicalGroup(ref.Group) + "/" + ref.Kind; kind {
 	case LinkerdGroup + "/MeshTLSAuthentication", LinkerdGroup + "/NetworkAuthentication", "/ServiceAccount":
 		if ref.Name == "" {
 			c.fail(d, path+".name", "is missing", "name the "+ref.Kind)
@@ -104,11 +104,11 @@ func (c *checker) checkMeshTLS(d *document, a *MeshTLSAuthentication) {
 	if ids == refs {
 		c.fail(d, "spec", "must have either identities or identityRefs", "keep one of them")
 	}
-	if !c.few(d, "spec.identities", len(a.Spec.Identities)) || !c.few(d, "spec.identityRefs", len(a.Spec.IdentityRefs)) {
+	if !c.checkLength(d, "spec.identities", len(a.Spec.Identities)) || !c.checkLength(d, "spec.identityRefs", len(a.Spec.IdentityRefs)) {
 		return
 	}
 	for i, id := range a.Spec.Identities {
-		if len(id) > 253 || !identityForm.MatchString(id) {
+		if len(id) > 253 || !identityPattern.MatchString(id) {
 			c.fail(d, indexPath("spec.identities", i), clip(id)+" is no mesh identity",
 				"write *, or SERVICEACCOUNT."+c.env.Namespace+".serviceaccount.identity.linkerd.cluster.local")
 		}
@@ -123,7 +123,7 @@ func (c *checker) checkIdentityRef(d *document, path string, ref AuthenticationR
 	if !c.checkNamespace(d, path+".namespace", ref.Namespace) {
 		return
 	}
-	kind := coreGroup(ref.Group) + "/" + ref.Kind
+	kind := canonicalGroup(ref.Group) + "/" + ref.Kind
 	switch {
 	case kind == "/Namespace" && ref.Name != "" && ref.Name != c.env.Namespace:
 		c.fail(d, path+".name", "refers to namespace "+clip(ref.Name), "guardrails are confined to "+c.env.Namespace)
@@ -137,7 +137,7 @@ func (c *checker) checkNetworks(d *document, a *NetworkAuthentication) {
 	if len(a.Spec.Networks) == 0 {
 		c.fail(d, path, "is missing", "write a list of networks, each with a cidr")
 	}
-	if !c.few(d, path, len(a.Spec.Networks)) {
+	if !c.checkLength(d, path, len(a.Spec.Networks)) {
 		return
 	}
 	for i, n := range a.Spec.Networks {
@@ -151,7 +151,7 @@ func (c *checker) checkNetworks(d *document, a *NetworkAuthentication) {
 				c.fail(d, indexPath(at+".except", j), clip(except)+" is neither a network nor an address", "write it as in 10.1.0.0/16")
 			}
 		}
-		c.few(d, at+".except", len(n.Except))
+		c.checkLength(d, at+".except", len(n.Except))
 	}
 }
 
@@ -163,7 +163,7 @@ func (c *checker) checkRoute(d *document, r *gatewayv1beta1.HTTPRoute) {
 	if len(r.Spec.ParentRefs) == 0 {
 		c.fail(d, "spec.parentRefs", "is missing", "name the Service or the Server that the route hangs on")
 	}
-	if !c.few(d, "spec.parentRefs", len(r.Spec.ParentRefs)) || !c.few(d, "spec.rules", len(r.Spec.Rules)) {
+	if !c.checkLength(d, "spec.parentRefs", len(r.Spec.ParentRefs)) || !c.checkLength(d, "spec.rules", len(r.Spec.Rules)) {
 		return
 	}
 	for i, ref := range r.Spec.ParentRefs {
@@ -180,7 +180,7 @@ func (c *checker) checkParentRef(d *document, path string, ref gatewayv1beta1.Pa
 	}
 	g, k := "gateway.networking.k8s.io", "Gateway"
 	if ref.Group != nil {
-		g = coreGroup(string(*ref.Group))
+		g = canonicalGroup(string(*ref.Group))
 	}
 	if ref.Kind != nil {
 		k = string(*ref.Kind)
@@ -203,12 +203,12 @@ func (c *checker) checkServiceName(d *document, path, name string) {
 }
 
 func (c *checker) checkRule(d *document, path string, rule gatewayv1beta1.HTTPRouteRule) {
-	if !c.few(d, path+".matches", len(rule.Matches)) || !c.few(d, path+".backendRefs", len(rule.BackendRefs)) {
+	if !c.checkLength(d, path+".matches", len(rule.Matches)) || !c.checkLength(d, path+".backendRefs", len(rule.BackendRefs)) {
 		return
 	}
 	for i, m := range rule.Matches {
 		at := indexPath(path+".matches", i)
-		if !c.few(d, at+".headers", len(m.Headers)) {
+		if !c.checkLength(d, at+".headers", len(m.Headers)) {
 			return
 		}
 		if m.Path != nil && m.Path.Type != nil && *m.Path.Type == gatewayv1beta1.PathMatchRegularExpression && m.Path.Value != nil {

@@ -21,19 +21,19 @@ func parsePromQL(query string) (expr parser.Expr, err error) {
 }
 
 // checkPromQL checks that a query parses, that Flagger can read its result, and that it is cheap enough.
-func checkPromQL(query string) *problem {
+func checkPromQL(query string) *queryProblem {
 	expr, err := parsePromQL(query)
 	if err != nil {
-		return &problem{what: "the query is not PromQL: " + clip(err.Error()), todo: "correct it; it reads " + clip(query)}
+		return &queryProblem{message: "the query is not PromQL: " + clip(err.Error()), hint: "correct it; it reads " + clip(query)}
 	}
 	switch expr.Type() {
 	case parser.ValueTypeVector:
 	case parser.ValueTypeMatrix:
-		return &problem{what: "the query gives a range of values, Flagger reads one", todo: "wrap it in rate() or another function over time"}
+		return &queryProblem{message: "the query gives a range of values, Flagger reads one", hint: "wrap it in rate() or another function over time"}
 	case parser.ValueTypeScalar:
-		return &problem{what: "the query gives a scalar, Flagger reads a vector", todo: "wrap it in vector()"}
+		return &queryProblem{message: "the query gives a scalar, Flagger reads a vector", hint: "wrap it in vector()"}
 	default:
-		return &problem{what: "the query gives a " + string(expr.Type()) + ", Flagger reads a vector", todo: "ask for series"}
+		return &queryProblem{message: "the query gives a " + string(expr.Type()) + ", Flagger reads a vector", hint: "ask for series"}
 	}
 	cost := &queryCost{}
 	cost.visit(expr, 1)
@@ -43,13 +43,13 @@ func checkPromQL(query string) *problem {
 // queryCost walks a query and finds what would make it expensive.
 type queryCost struct {
 	selectors int
-	reads     int64 // samples of one series
-	problem   *problem
+	samples   int64 // samples of one series
+	problem   *queryProblem
 }
 
-func (q *queryCost) refuse(what, todo string) {
+func (q *queryCost) reject(what, todo string) {
 	if q.problem == nil {
-		q.problem = &problem{what: what, todo: todo}
+		q.problem = &queryProblem{message: what, hint: todo}
 	}
 }
 
@@ -57,29 +57,29 @@ func (q *queryCost) refuse(what, todo string) {
 func (q *queryCost) visit(n parser.Node, steps int64) {
 	switch n := n.(type) {
 	case *parser.VectorSelector:
-		q.selector(n)
-		q.read(steps)
+		q.checkSelector(n)
+		q.addSamples(steps)
 	case *parser.MatrixSelector:
-		q.window("range", n.Range)
+		q.checkDuration("range", n.Range)
 		steps *= int64(min(n.Range, MaxQueryRange)/SampleInterval) + 1
 	case *parser.SubqueryExpr:
-		steps = q.subquery(n, steps)
+		steps = q.enterSubquery(n, steps)
 	}
 	for c := range parser.ChildrenIter(n) {
 		q.visit(c, steps)
 	}
 }
 
-func (q *queryCost) read(samples int64) {
-	q.reads += samples
-	if q.reads > MaxQueryReads {
-		q.refuse(fmt.Sprintf("one answer reads more than %d samples of a series", MaxQueryReads), "shorten ranges, lengthen the steps of subqueries, or split the query")
+func (q *queryCost) addSamples(samples int64) {
+	q.samples += samples
+	if q.samples > MaxQuerySamples {
+		q.reject(fmt.Sprintf("one answer reads more than %d samples of a series", MaxQuerySamples), "shorten ranges, lengthen the steps of subqueries, or split the query")
 	}
 }
 
-func (q *queryCost) window(name string, d time.Duration) {
+func (q *queryCost) checkDuration(name string, d time.Duration) {
 	if d.Abs() > MaxQueryRange {
-		q.refuse(fmt.Sprintf("the query has %s %s; the limit is %s", name, promDuration(d), promDuration(MaxQueryRange)), "shorten it; no run lasts longer")
+		q.reject(fmt.Sprintf("the query has %s %s; the limit is %s", name, promDuration(d), promDuration(MaxQueryRange)), "shorten it; no run lasts longer")
 	}
 }
 
@@ -96,12 +96,12 @@ func promDuration(d time.Duration) string {
 	return d.String()
 }
 
-// subquery returns how often the expression inside is evaluated.
-func (q *queryCost) subquery(n *parser.SubqueryExpr, steps int64) int64 {
-	q.window("subquery range", n.Range)
-	q.window("offset", n.OriginalOffset)
+// enterSubquery returns how often the expression inside is evaluated.
+func (q *queryCost) enterSubquery(n *parser.SubqueryExpr, steps int64) int64 {
+	q.checkDuration("subquery range", n.Range)
+	q.checkDuration("offset", n.OriginalOffset)
 	if n.Timestamp != nil || n.StartOrEnd != 0 {
-		q.refuse("the query has an @ modifier", "take it out; a check is about now")
+		q.reject("the query has an @ modifier", "take it out; a check is about now")
 	}
 	step := n.Step
 	if step <= 0 {
@@ -109,30 +109,30 @@ func (q *queryCost) subquery(n *parser.SubqueryExpr, steps int64) int64 {
 	}
 	steps *= int64(n.Range/step) + 1
 	if steps > MaxSubquerySteps {
-		q.refuse(fmt.Sprintf("the query's subqueries take more than %d steps", MaxSubquerySteps), "lengthen the step or shorten the range")
+		q.reject(fmt.Sprintf("the query's subqueries take more than %d steps", MaxSubquerySteps), "lengthen the step or shorten the range")
 		return MaxSubquerySteps
 	}
 	return steps
 }
 
-func (q *queryCost) selector(v *parser.VectorSelector) {
+func (q *queryCost) checkSelector(v *parser.VectorSelector) {
 	q.selectors++
 	if q.selectors > MaxQuerySelectors {
-		q.refuse(fmt.Sprintf("the query has more than %d selectors", MaxQuerySelectors), "split it into several metrics")
+		q.reject(fmt.Sprintf("the query has more than %d selectors", MaxQuerySelectors), "split it into several metrics")
 	}
-	q.window("offset", v.OriginalOffset)
+	q.checkDuration("offset", v.OriginalOffset)
 	if v.Timestamp != nil || v.StartOrEnd != 0 {
-		q.refuse("the query has an @ modifier", "take it out; a check is about now")
+		q.reject("the query has an @ modifier", "take it out; a check is about now")
 	}
 	named := false
 	for _, m := range v.LabelMatchers {
 		if m.Type != labels.MatchEqual && m.Type != labels.MatchNotEqual && len(m.Value) > MaxRegexLength {
-			q.refuse(fmt.Sprintf("the regex for label %s is longer than %d bytes", clip(m.Name), MaxRegexLength), "shorten it")
+			q.reject(fmt.Sprintf("the regex for label %s is longer than %d bytes", clip(m.Name), MaxRegexLength), "shorten it")
 		}
 		named = named || namesMetric(m)
 	}
 	if !named {
-		q.refuse("selector "+clip(v.String())+" names no metric: it could read every series", "name the metric")
+		q.reject("selector "+clip(v.String())+" names no metric: it could read every series", "name the metric")
 	}
 }
 

@@ -10,11 +10,11 @@ import (
 	"github.com/fluxcd/flagger/pkg/metrics/observers"
 )
 
-// problem is what is wrong with a query, and what to do.
-type problem struct {
-	what, todo string
-	// inUse marks a problem of the metric that uses a template, not of the template.
-	inUse bool
+// queryProblem is what is wrong with a query, and what to do.
+type queryProblem struct {
+	message, hint string
+	// inMetric marks a problem of the metric that uses a template, not of the template.
+	inMetric bool
 }
 
 // checkMetricTemplate checks everything but the query; that depends on the Canary that uses it.
@@ -48,11 +48,11 @@ func (c *checker) checkMetricTemplate(d *document, v *flaggerv1.MetricTemplate) 
 		c.fail(d, "spec.query", "is missing", "write a PromQL query")
 		return
 	}
-	c.checkUnused(d, v)
+	c.checkUnusedTemplate(d, v)
 }
 
-// checkUnused checks the query of a template that no Canary uses, as far as that goes without its variables.
-func (c *checker) checkUnused(d *document, v *flaggerv1.MetricTemplate) {
+// checkUnusedTemplate checks the query of a template that no Canary uses, as far as that goes without its variables.
+func (c *checker) checkUnusedTemplate(d *document, v *flaggerv1.MetricTemplate) {
 	for _, other := range c.docs {
 		canary, ok := other.object.Value.(*flaggerv1.Canary)
 		if !ok || canary.Spec.Analysis == nil {
@@ -67,18 +67,18 @@ func (c *checker) checkUnused(d *document, v *flaggerv1.MetricTemplate) {
 	example := flaggerv1.MetricTemplateModel{Name: "app", Namespace: c.env.Namespace, Target: "app", Service: "app",
 		Ingress: "app", Route: "app", Interval: "1m"}
 	if p := checkTemplate(v.Spec.Query, example); p != nil {
-		c.fail(d, "spec.query", p.what, p.todo)
+		c.fail(d, "spec.query", p.message, p.hint)
 		return
 	}
-	if _, p := renderQuery(v.Spec.Query, example); p != nil && !p.inUse {
-		c.fail(d, "spec.query", p.what, p.todo)
+	if _, p := renderQuery(v.Spec.Query, example); p != nil && !p.inMetric {
+		c.fail(d, "spec.query", p.message, p.hint)
 	}
 }
 
 var intervalUse = regexp.MustCompile(`\{\{[^}]*\binterval\b`)
 
-// checkUse checks the query of a template as one metric of a Canary makes it.
-func (c *checker) checkUse(d *document, at string, t *document, v *flaggerv1.Canary, m flaggerv1.CanaryMetric) {
+// checkTemplateUse checks the query of a template as one metric of a Canary makes it.
+func (c *checker) checkTemplateUse(d *document, at string, t *document, v *flaggerv1.Canary, m flaggerv1.CanaryMetric) {
 	query := t.object.Value.(*flaggerv1.MetricTemplate).Spec.Query
 	if strings.TrimSpace(query) == "" {
 		return // said of the template
@@ -87,19 +87,19 @@ func (c *checker) checkUse(d *document, at string, t *document, v *flaggerv1.Can
 		c.fail(d, at+".interval", "is missing, and template "+clip(t.object.Name)+" uses it: the range would be empty", "write interval: 1m")
 		return
 	}
-	_, p := renderQuery(query, model(v, m))
+	_, p := renderQuery(query, templateModel(v, m))
 	switch {
 	case p == nil:
-	case p.inUse:
-		c.fail(d, at, p.what, p.todo)
+	case p.inMetric:
+		c.fail(d, at, p.message, p.hint)
 	default:
-		c.fail(t, "spec.query", p.what, p.todo)
+		c.fail(t, "spec.query", p.message, p.hint)
 	}
 }
 
-// model is what Flagger renders a metric's query with. Source: flagger pkg/controller/scheduler_metrics.go, toMetricModel;
+// templateModel is what Flagger renders a metric's query with. Source: flagger pkg/controller/scheduler_metrics.go, toMetricModel;
 // the default interval holds for inline queries only.
-func model(v *flaggerv1.Canary, m flaggerv1.CanaryMetric) flaggerv1.MetricTemplateModel {
+func templateModel(v *flaggerv1.Canary, m flaggerv1.CanaryMetric) flaggerv1.MetricTemplateModel {
 	target := v.Spec.TargetRef.Name
 	service := target
 	if v.Spec.Service.Name != "" {
@@ -116,16 +116,16 @@ func model(v *flaggerv1.Canary, m flaggerv1.CanaryMetric) flaggerv1.MetricTempla
 var whitespace = regexp.MustCompile(`\s+`)
 
 // renderQuery makes the PromQL text that Flagger would send, and checks it.
-func renderQuery(query string, m flaggerv1.MetricTemplateModel) (string, *problem) {
+func renderQuery(query string, m flaggerv1.MetricTemplateModel) (string, *queryProblem) {
 	if len(query) > MaxQueryLength {
-		return "", &problem{what: fmt.Sprintf("the query is longer than %d bytes", MaxQueryLength), todo: "shorten it"}
+		return "", &queryProblem{message: fmt.Sprintf("the query is longer than %d bytes", MaxQueryLength), hint: "shorten it"}
 	}
 	if p := checkTemplate(query, m); p != nil {
 		return "", p
 	}
 	for name, value := range m.Variables {
 		if len(value) > MaxRegexLength {
-			return "", &problem{what: "variable " + clip(name) + " is too long", todo: "shorten it", inUse: true}
+			return "", &queryProblem{message: "variable " + clip(name) + " is too long", hint: "shorten it", inMetric: true}
 		}
 	}
 	rendered, err := observers.RenderQuery(query, m)
@@ -133,23 +133,23 @@ func renderQuery(query string, m flaggerv1.MetricTemplateModel) (string, *proble
 		return "", renderProblem(err)
 	}
 	if len(rendered) > MaxQueryLength {
-		return "", &problem{what: fmt.Sprintf("the query is longer than %d bytes once rendered", MaxQueryLength), todo: "shorten it or its variables"}
+		return "", &queryProblem{message: fmt.Sprintf("the query is longer than %d bytes once rendered", MaxQueryLength), hint: "shorten it or its variables"}
 	}
-	return collapsed(rendered)
+	return normalizeQuery(rendered)
 }
 
-// collapsed replaces whitespace as Flagger does before it sends a query: a comment then swallows all that follows.
+// normalizeQuery replaces whitespace as Flagger does before it sends a query: a comment then swallows all that follows.
 // Source: flagger pkg/metrics/providers/prometheus.go, trimQuery.
-func collapsed(rendered string) (string, *problem) {
-	if swallows(rendered) {
-		return "", &problem{what: "the query has a comment: Flagger joins its lines, so the # swallows the rest", todo: "take the comment out"}
+func normalizeQuery(rendered string) (string, *queryProblem) {
+	if commentHidesRest(rendered) {
+		return "", &queryProblem{message: "the query has a comment: Flagger joins its lines, so the # swallows the rest", hint: "take the comment out"}
 	}
 	text := strings.TrimSpace(whitespace.ReplaceAllString(rendered, " "))
 	return text, checkPromQL(text)
 }
 
-// swallows tells whether a comment of the query is followed by a line that says something.
-func swallows(query string) bool {
+// commentHidesRest tells whether a comment of the query is followed by a line that says something.
+func commentHidesRest(query string) bool {
 	var quote byte
 	for i := 0; i < len(query); i++ {
 		switch c := query[i]; {
@@ -169,18 +169,18 @@ func swallows(query string) bool {
 	return false
 }
 
-func renderProblem(err error) *problem {
+func renderProblem(err error) *queryProblem {
 	text := err.Error()
 	if i := strings.Index(text, "map has no entry for key "); i >= 0 {
-		return &problem{what: "the query uses variable " + clip(text[i+len("map has no entry for key "):]) + ", which the metric does not set",
-			todo: "add it under templateVariables", inUse: true}
+		return &queryProblem{message: "the query uses variable " + clip(text[i+len("map has no entry for key "):]) + ", which the metric does not set",
+			hint: "add it under templateVariables", inMetric: true}
 	}
-	return &problem{what: "the template cannot be rendered: " + clip(text), todo: "use {{ target }}, {{ namespace }}, {{ interval }} or {{ variables.NAME }}"}
+	return &queryProblem{message: "the template cannot be rendered: " + clip(text), hint: "use {{ target }}, {{ namespace }}, {{ interval }} or {{ variables.NAME }}"}
 }
 
 // checkTemplate accepts templates that insert and choose, and refuses what repeats or formats: a few lines of those render
 // to gigabytes.
-func checkTemplate(query string, m flaggerv1.MetricTemplateModel) *problem {
+func checkTemplate(query string, m flaggerv1.MetricTemplateModel) *queryProblem {
 	funcs := make(map[string]any)
 	for name, f := range m.TemplateFunctions() {
 		funcs[name] = f
@@ -193,11 +193,11 @@ func checkTemplate(query string, m flaggerv1.MetricTemplateModel) *problem {
 		return templateProblem(err)
 	}
 	if len(trees) > 1 {
-		return &problem{what: "the template defines other templates", todo: "write the query out"}
+		return &queryProblem{message: "the template defines other templates", hint: "write the query out"}
 	}
 	for _, t := range trees {
-		if name := refusedNode(t.Root); name != "" {
-			return &problem{what: "{{ " + name + " }} is not accepted in a query", todo: "insert values only: {{ target }}, {{ interval }}, {{ variables.NAME }}"}
+		if name := rejectedNode(t.Root); name != "" {
+			return &queryProblem{message: "{{ " + name + " }} is not accepted in a query", hint: "insert values only: {{ target }}, {{ interval }}, {{ variables.NAME }}"}
 		}
 	}
 	return nil
@@ -210,31 +210,31 @@ func templateFunctions() []string {
 
 var undefinedFunction = regexp.MustCompile(`function "([^"]*)" not defined`)
 
-func templateProblem(err error) *problem {
+func templateProblem(err error) *queryProblem {
 	if m := undefinedFunction.FindStringSubmatch(err.Error()); m != nil {
-		return &problem{what: "the template knows no " + clip(m[1]),
-			todo: "use name, namespace, target, service, ingress, route, interval or variables.NAME"}
+		return &queryProblem{message: "the template knows no " + clip(m[1]),
+			hint: "use name, namespace, target, service, ingress, route, interval or variables.NAME"}
 	}
 	_, what, _ := strings.Cut(strings.TrimPrefix(err.Error(), "template: query:"), ":")
-	return &problem{what: "the template does not parse: " + clip(strings.TrimSpace(what)), todo: "check the braces"}
+	return &queryProblem{message: "the template does not parse: " + clip(strings.TrimSpace(what)), hint: "check the braces"}
 }
 
-// refusedNode is the name of the first construct that is not accepted, "" for none.
-func refusedNode(n parse.Node) string {
+// rejectedNode is the name of the first construct that is not accepted, "" for none.
+func rejectedNode(n parse.Node) string {
 	switch n := n.(type) {
 	case *parse.ListNode:
 		if n == nil {
 			return ""
 		}
 		for _, c := range n.Nodes {
-			if name := refusedNode(c); name != "" {
+			if name := rejectedNode(c); name != "" {
 				return name
 			}
 		}
 	case *parse.IfNode:
-		return firstOf(refusedNode(n.List), refusedNode(n.ElseList))
+		return firstOf(rejectedNode(n.List), rejectedNode(n.ElseList))
 	case *parse.WithNode:
-		return firstOf(refusedNode(n.List), refusedNode(n.ElseList))
+		return firstOf(rejectedNode(n.List), rejectedNode(n.ElseList))
 	case *parse.TextNode, *parse.ActionNode, *parse.CommentNode:
 	case *parse.RangeNode:
 		return "range"

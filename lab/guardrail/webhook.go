@@ -13,13 +13,13 @@ import (
 // checkWebhooks checks the calls that Flagger makes during a release.
 func (c *checker) checkWebhooks(d *document, a *flaggerv1.CanaryAnalysis) {
 	const path = "spec.analysis.webhooks"
-	if !c.few(d, path, len(a.Webhooks)) {
+	if !c.checkLength(d, path, len(a.Webhooks)) {
 		return
 	}
 	names := make(map[string]int, len(a.Webhooks))
 	for i, w := range a.Webhooks {
 		at := indexPath(path, i)
-		c.checkLabel(d, at+".name", w.Name)
+		c.checkEntryName(d, at+".name", w.Name)
 		if first, twice := names[w.Name]; twice && w.Name != "" {
 			c.fail(d, at+".name", clip(w.Name)+" is also the name of "+indexPath("webhooks", first), "give each its own, or events cannot be told apart")
 		} else {
@@ -61,11 +61,11 @@ func (c *checker) checkWebhookCall(d *document, at string, w flaggerv1.CanaryWeb
 	if w.DisableTLS {
 		c.fail(d, at+".disableTLS", "is refused: such a call would go past the lab's network", "take it out; gates speak plain http")
 	}
-	c.between(d, at+".retries", w.Retries, 0, MaxWebhookRetries)
+	c.checkRange(d, at+".retries", w.Retries, 0, MaxWebhookRetries)
 	if w.Timeout == "" {
 		return
 	}
-	timeout, ok := c.duration(d, at+".timeout", w.Timeout)
+	timeout, ok := c.parseDuration(d, at+".timeout", w.Timeout)
 	if ok && (timeout <= 0 || timeout > MaxWebhookTimeout) {
 		c.fail(d, at+".timeout", fmt.Sprintf("%s is not between 1s and %s", clip(w.Timeout), strconv.Itoa(int(MaxWebhookTimeout.Seconds()))+"s"), "correct it")
 	}

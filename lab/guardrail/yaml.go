@@ -27,8 +27,8 @@ type yamlFile struct {
 	findings []Finding
 }
 
-// errSpent stops the reading of a file whose limits are used up.
-var errSpent = errors.New("limit reached")
+// errLimit stops the reading of a file whose limits are used up.
+var errLimit = errors.New("limit reached")
 
 func (f *yamlFile) fail(line int, what, todo string) {
 	f.findings = append(f.findings, Finding{Position: Position{File: f.name, Line: line}, Message: what, Hint: todo})
@@ -43,7 +43,7 @@ func parseYAML(name string, data []byte, b *budget) ([]*yaml.Node, []Finding) {
 	var trees []*yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
-		tree, err := next(dec)
+		tree, err := decodeNext(dec)
 		if errors.Is(err, io.EOF) {
 			return trees, f.findings
 		}
@@ -106,9 +106,9 @@ func flowDepth(data []byte) int {
 	return deepest
 }
 
-// next reads a document. The parser reports errors of syntax by panics that it catches itself; one that it lets through
+// decodeNext reads a document. The parser reports errors of syntax by panics that it catches itself; one that it lets through
 // must not end a class's grading run.
-func next(dec *yaml.Decoder) (n *yaml.Node, err error) {
+func decodeNext(dec *yaml.Decoder) (n *yaml.Node, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the YAML parser gave up: %v", p)
@@ -121,8 +121,8 @@ func next(dec *yaml.Decoder) (n *yaml.Node, err error) {
 
 var yamlErrorLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
 
-// splitSyntax takes the parser's error apart. Its line is where the innermost open block begins, not where it breaks.
-func splitSyntax(err error) (line int, what string) {
+// parseSyntaxError takes the parser's error apart. Its line is where the innermost open block begins, not where it breaks.
+func parseSyntaxError(err error) (line int, what string) {
 	if m := yamlErrorLine.FindStringSubmatch(err.Error()); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		return line, m[2]
@@ -131,8 +131,8 @@ func splitSyntax(err error) (line int, what string) {
 }
 
 func (f *yamlFile) failSyntax(data []byte, err error) {
-	begin, what := splitSyntax(err)
-	line := brokenLine(data, what)
+	begin, what := parseSyntaxError(err)
+	line := syntaxErrorLine(data, what)
 	message := "not YAML: " + clip(what)
 	if begin > 0 && begin < line {
 		message += fmt.Sprintf(" (in the block that begins in line %d)", begin)
@@ -140,13 +140,13 @@ func (f *yamlFile) failSyntax(data []byte, err error) {
 	f.fail(max(line, begin), message, "check indentation, quotes and colons around this line")
 }
 
-// maxSearched bounds the size of a file in which the broken line is searched for: that parses it a dozen times.
-const maxSearched = 64 << 10
+// maxSearchSize bounds the size of a file in which the broken line is searched for: that parses it a dozen times.
+const maxSearchSize = 64 << 10
 
-// brokenLine finds the line that breaks the syntax: the last of the shortest beginning of the file that has the error. 0 if it
+// syntaxErrorLine finds the line that breaks the syntax: the last of the shortest beginning of the file that has the error. 0 if it
 // is not searched for.
-func brokenLine(data []byte, what string) int {
-	if len(data) > maxSearched {
+func syntaxErrorLine(data []byte, what string) int {
+	if len(data) > maxSearchSize {
 		return 0
 	}
 	lines := bytes.SplitAfter(data, []byte("\n"))
@@ -158,11 +158,11 @@ func brokenLine(data []byte, what string) int {
 	i := sort.Search(len(ends), func(i int) bool {
 		dec := yaml.NewDecoder(bytes.NewReader(data[:ends[i]]))
 		for {
-			_, err := next(dec)
+			_, err := decodeNext(dec)
 			if err == nil {
 				continue
 			}
-			_, problem := splitSyntax(err)
+			_, problem := parseSyntaxError(err)
 			return problem == what
 		}
 	})
@@ -174,7 +174,7 @@ func (f *yamlFile) accept(doc *yaml.Node) (bool, error) {
 	f.budget.documents--
 	if f.budget.documents < 0 {
 		f.fail(doc.Line, fmt.Sprintf("more than %d documents", MaxDocuments), "keep to the guardrails of one exercise")
-		return false, errSpent
+		return false, errLimit
 	}
 	if len(doc.Content) == 0 {
 		return false, nil
@@ -198,11 +198,11 @@ func (f *yamlFile) inspect(n *yaml.Node, depth int) error {
 	f.budget.nodes--
 	if f.budget.nodes < 0 {
 		f.fail(n.Line, fmt.Sprintf("more than %d YAML nodes in all", MaxNodes), "keep to the guardrails of one exercise")
-		return errSpent
+		return errLimit
 	}
 	if depth > MaxYAMLDepth {
 		f.fail(n.Line, fmt.Sprintf("nested deeper than %d levels", MaxYAMLDepth), "no manifest is that deep; check the indentation")
-		return errSpent
+		return errLimit
 	}
 	switch n.Kind {
 	case yaml.AliasNode:

@@ -27,50 +27,50 @@ import (
 
 // How long the parts of a fresh world may take. All of them take some twenty seconds where images are in the nodes.
 const (
-	goneLimit  = 3 * time.Minute
-	readyLimit = 3 * time.Minute
-	lookEvery  = 500 * time.Millisecond
+	deleteTimeout = 3 * time.Minute
+	readyTimeout  = 3 * time.Minute
+	pollInterval  = 500 * time.Millisecond
 )
 
-// build makes a fresh world for a flight: whatever an earlier one has left goes, and services, desk and traffic pods come up. It
+// prepare makes a fresh world for a flight: whatever an earlier one has left goes, and services, desk and traffic pods come up. It
 // returns what it applied of the scenario's own manifests.
-func (c *Cluster) build(ctx context.Context, f lab.Flight, desk *client.Desk) ([]event.Applied, error) {
-	if err := c.clear(ctx); err != nil {
+func (c *Cluster) prepare(ctx context.Context, f lab.RunSpec, desk *client.Agent) ([]event.Applied, error) {
+	if err := c.cleanUp(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.wipe(ctx); err != nil {
+	if err := c.deleteNamespace(ctx); err != nil {
 		return nil, err
 	}
-	applied, err := c.buildServices(ctx, f)
+	applied, err := c.createServices(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.buildDesk(ctx, f); err != nil {
+	if err := c.createAgent(ctx, f); err != nil {
 		return nil, err
 	}
 	for _, w := range f.Scenario.Clients {
-		if err := c.clients.apply(ctx, c.traffic(f.Scenario, w)...); err != nil {
+		if err := c.clients.apply(ctx, c.trafficObjects(f.Scenario, w)...); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.awaitServices(ctx, f.Scenario); err != nil {
+	if err := c.waitForServices(ctx, f.Scenario); err != nil {
 		return nil, err
 	}
-	return applied, c.awaitShards(ctx, desk)
+	return applied, c.waitForTrafficPods(ctx, desk)
 }
 
-// clear takes away what an earlier flight has left, but for the namespace of its services.
-func (c *Cluster) clear(ctx context.Context) error {
+// cleanUp takes away what an earlier flight has left, but for the namespace of its services.
+func (c *Cluster) cleanUp(ctx context.Context) error {
 	background, now := metav1.DeletePropagationBackground, int64(0)
-	parts := metav1.ListOptions{LabelSelector: labelPart}
-	jobs := c.clients.kube.BatchV1().Jobs(place.Develop).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, parts)
-	pods := c.clients.kube.CoreV1().Pods(place.Lab).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, parts)
+	parts := metav1.ListOptions{LabelSelector: labelComponent}
+	jobs := c.clients.kube.BatchV1().Jobs(place.DevelopNamespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, parts)
+	pods := c.clients.kube.CoreV1().Pods(place.LabNamespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, parts)
 	core := c.clients.kube.CoreV1()
 	errs := []error{jobs, pods}
-	for _, name := range []string{place.DeskService, place.GateService} {
-		errs = append(errs, core.Services(place.Lab).Delete(ctx, name, metav1.DeleteOptions{}))
+	for _, name := range []string{place.AgentService, place.GateService} {
+		errs = append(errs, core.Services(place.LabNamespace).Delete(ctx, name, metav1.DeleteOptions{}))
 	}
-	errs = append(errs, core.ConfigMaps(place.Lab).Delete(ctx, deskName, metav1.DeleteOptions{}))
+	errs = append(errs, core.ConfigMaps(place.LabNamespace).Delete(ctx, agentName, metav1.DeleteOptions{}))
 	for i, err := range errs {
 		if apierrors.IsNotFound(err) {
 			errs[i] = nil
@@ -79,8 +79,8 @@ func (c *Cluster) clear(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("clear the last flight away: %w", err)
 	}
-	return c.await(ctx, goneLimit, "the last flight's desk to go", func(ctx context.Context) (string, error) {
-		left, err := core.Pods(place.Lab).List(ctx, parts)
+	return c.waitFor(ctx, deleteTimeout, "the last flight's desk to go", func(ctx context.Context) (string, error) {
+		left, err := core.Pods(place.LabNamespace).List(ctx, parts)
 		if err != nil || len(left.Items) == 0 {
 			return "", err
 		}
@@ -88,40 +88,40 @@ func (c *Cluster) clear(ctx context.Context) error {
 	})
 }
 
-// wipe deletes the namespace of the services, and waits until it is gone.
-func (c *Cluster) wipe(ctx context.Context) error {
+// deleteNamespace deletes the namespace of the services, and waits until it is gone.
+func (c *Cluster) deleteNamespace(ctx context.Context) error {
 	namespaces, now := c.clients.kube.CoreV1().Namespaces(), int64(0)
-	err := namespaces.Delete(ctx, place.Develop, metav1.DeleteOptions{})
+	err := namespaces.Delete(ctx, place.DevelopNamespace, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil && !apierrors.IsConflict(err) { // it is going already
-		return fmt.Errorf("delete namespace %s: %w", place.Develop, err)
+		return fmt.Errorf("delete namespace %s: %w", place.DevelopNamespace, err)
 	}
 	// Nobody is served by the pods any more: they need not drain.
-	err = c.clients.kube.CoreV1().Pods(place.Develop).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
+	err = c.clients.kube.CoreV1().Pods(place.DevelopNamespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
 	if err != nil {
-		return fmt.Errorf("delete the pods of namespace %s: %w", place.Develop, err)
+		return fmt.Errorf("delete the pods of namespace %s: %w", place.DevelopNamespace, err)
 	}
-	if err := c.unfinish(ctx); err != nil {
+	if err := c.removeFinalizers(ctx); err != nil {
 		return err
 	}
-	return c.await(ctx, goneLimit, "namespace "+place.Develop+" to go", func(ctx context.Context) (string, error) {
-		ns, err := namespaces.Get(ctx, place.Develop, metav1.GetOptions{})
+	return c.waitFor(ctx, deleteTimeout, "namespace "+place.DevelopNamespace+" to go", func(ctx context.Context) (string, error) {
+		ns, err := namespaces.Get(ctx, place.DevelopNamespace, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return "", nil
 		}
 		if err != nil {
 			return "", err
 		}
-		return whyStays(ns), nil
+		return whyTerminating(ns), nil
 	})
 }
 
-// unfinish takes the finalizers of canaries away: by them Flagger would first bring back what it found (spec.revertOnDeletion), which
+// removeFinalizers takes the finalizers of canaries away: by them Flagger would first bring back what it found (spec.revertOnDeletion), which
 // is going too.
-func (c *Cluster) unfinish(ctx context.Context) error {
-	canaries := c.clients.flagger.FlaggerV1beta1().Canaries(place.Develop)
+func (c *Cluster) removeFinalizers(ctx context.Context) error {
+	canaries := c.clients.flagger.FlaggerV1beta1().Canaries(place.DevelopNamespace)
 	list, err := canaries.List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("list the canaries: %w", err)
@@ -138,8 +138,8 @@ func (c *Cluster) unfinish(ctx context.Context) error {
 	return nil
 }
 
-// whyStays finds what Kubernetes says of a namespace that does not go.
-func whyStays(ns *corev1.Namespace) string {
+// whyTerminating finds what Kubernetes says of a namespace that does not go.
+func whyTerminating(ns *corev1.Namespace) string {
 	var why []string
 	for _, c := range ns.Status.Conditions {
 		if c.Status == corev1.ConditionTrue && c.Message != "" {
@@ -152,35 +152,35 @@ func whyStays(ns *corev1.Namespace) string {
 	return strings.Join(why, "; ")
 }
 
-// buildServices creates what the platform runs before any guardrail.
-func (c *Cluster) buildServices(ctx context.Context, f lab.Flight) ([]event.Applied, error) {
-	config, err := c.config(f, place.Develop, place.ScenarioConfigMap)
+// createServices creates what the platform runs before any guardrail.
+func (c *Cluster) createServices(ctx context.Context, f lab.RunSpec) ([]event.Applied, error) {
+	config, err := c.configMap(f, place.DevelopNamespace, place.ScenarioConfigMap)
 	if err != nil {
 		return nil, err
 	}
-	all := stageOf(f.Scenario, c.image).Objects()
+	all := workloadsOf(f.Scenario, c.image).Objects()
 	all = append(all[:1:1], append([]runtime.Object{config}, all[1:]...)...) // in the namespace, and there before its readers
 	if err := c.clients.apply(ctx, all...); err != nil {
 		return nil, err
 	}
-	set, err := stage.Manifests(f.Scenario, "environment.yaml", f.Scenario.Environment)
+	set, err := stage.ParseManifests(f.Scenario, "environment.yaml", f.Scenario.Environment)
 	if err != nil || set == nil {
 		return nil, err
 	}
 	return c.applySet(ctx, set, event.OwnerScenario)
 }
 
-func (c *Cluster) buildDesk(ctx context.Context, f lab.Flight) error {
-	config, err := c.config(f, place.Lab, deskName)
+func (c *Cluster) createAgent(ctx context.Context, f lab.RunSpec) error {
+	config, err := c.configMap(f, place.LabNamespace, agentName)
 	if err != nil {
 		return err
 	}
-	all := append([]runtime.Object{config}, c.deskAccess()...)
-	if err := c.clients.apply(ctx, append(all, c.desk(f.Scenario)...)...); err != nil {
+	all := append([]runtime.Object{config}, c.agentRBAC()...)
+	if err := c.clients.apply(ctx, append(all, c.agentObjects(f.Scenario)...)...); err != nil {
 		return err
 	}
-	return c.await(ctx, readyLimit, "the desk to be ready", func(ctx context.Context) (string, error) {
-		p, err := c.clients.kube.CoreV1().Pods(place.Lab).Get(ctx, deskName, metav1.GetOptions{})
+	return c.waitFor(ctx, readyTimeout, "the desk to be ready", func(ctx context.Context) (string, error) {
+		p, err := c.clients.kube.CoreV1().Pods(place.LabNamespace).Get(ctx, agentName, metav1.GetOptions{})
 		switch {
 		case err != nil:
 			return "", err
@@ -198,14 +198,14 @@ func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string
 	var applied []event.Applied
 	for _, o := range set.Objects {
 		object := o.Value.DeepCopyObject()
-		stage.Localize(object, hosts{})
+		stage.RewriteEndpoints(object, hosts{})
 		if ns, ok := object.(*corev1.Namespace); ok {
 			keepInjected(ns)
 		}
 		if err := c.clients.apply(ctx, object); err != nil {
 			return applied, fmt.Errorf("%s: %w", o.Source, err)
 		}
-		applied = append(applied, stage.Applied(o, owner))
+		applied = append(applied, stage.AppliedFact(o, owner))
 	}
 	return applied, nil
 }
@@ -227,7 +227,7 @@ type hosts struct{}
 // Prometheus implements [stage.Hosts].
 func (hosts) Prometheus(canary string) string {
 	if canary != "" {
-		canary += "." + place.Develop
+		canary += "." + place.DevelopNamespace
 	}
 	return client.PrometheusURL(canary)
 }
@@ -240,11 +240,11 @@ func (hosts) Gate(canary string, _ int, hook flaggerv1.CanaryWebhook) string {
 	return client.GateURL(hook.URL, canary, string(hook.Type))
 }
 
-// awaitServices waits until every Deployment has its pods.
-func (c *Cluster) awaitServices(ctx context.Context, s *scenarios.Scenario) error {
-	return c.await(ctx, readyLimit, "the services to be ready", func(ctx context.Context) (string, error) {
+// waitForServices waits until every Deployment has its pods.
+func (c *Cluster) waitForServices(ctx context.Context, s *scenarios.Scenario) error {
+	return c.waitFor(ctx, readyTimeout, "the services to be ready", func(ctx context.Context) (string, error) {
 		for _, svc := range s.Services {
-			d, err := c.clients.kube.AppsV1().Deployments(place.Develop).Get(ctx, svc.Name, metav1.GetOptions{})
+			d, err := c.clients.kube.AppsV1().Deployments(place.DevelopNamespace).Get(ctx, svc.Name, metav1.GetOptions{})
 			if err != nil {
 				return "", err
 			}
@@ -256,9 +256,9 @@ func (c *Cluster) awaitServices(ctx context.Context, s *scenarios.Scenario) erro
 	})
 }
 
-// awaitShards waits until every traffic pod has reported at the desk.
-func (c *Cluster) awaitShards(ctx context.Context, desk *client.Desk) error {
-	return c.await(ctx, readyLimit, "the traffic pods to be ready", func(ctx context.Context) (string, error) {
+// waitForTrafficPods waits until every traffic pod has reported at the desk.
+func (c *Cluster) waitForTrafficPods(ctx context.Context, desk *client.Agent) error {
+	return c.waitFor(ctx, readyTimeout, "the traffic pods to be ready", func(ctx context.Context) (string, error) {
 		status, err := desk.Status(ctx)
 		var refused *client.StatusError
 		switch {
@@ -269,20 +269,20 @@ func (c *Cluster) awaitShards(ctx context.Context, desk *client.Desk) error {
 		case status.Fault != "":
 			return "", errors.New(status.Fault)
 		case len(status.Missing) > 0:
-			return fmt.Sprintf("%s is missing; %s", strings.Join(status.Missing, ", "), c.whyUnready(ctx, labelPart+"="+partTraffic)), nil
+			return fmt.Sprintf("%s is missing; %s", strings.Join(status.Missing, ", "), c.whyUnready(ctx, labelComponent+"="+componentTraffic)), nil
 		}
 		return "", nil
 	})
 }
 
-// await asks again until nothing is left to wait for; what it was is in the error when that takes too long. An API server that is
+// waitFor asks again until nothing is left to wait for; what it was is in the error when that takes too long. An API server that is
 // away for a moment is borne.
-func (c *Cluster) await(ctx context.Context, limit time.Duration, what string, left func(context.Context) (string, error)) error {
+func (c *Cluster) waitFor(ctx context.Context, limit time.Duration, what string, left func(context.Context) (string, error)) error {
 	var last string
 	began := time.Now()
-	err := wait.PollUntilContextTimeout(ctx, lookEvery, limit, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, limit, true, func(ctx context.Context) (bool, error) {
 		why, err := left(ctx)
-		if err != nil && passing(err) {
+		if err != nil && transient(err) {
 			why, err = err.Error(), nil
 		}
 		if err == nil && ctx.Err() == nil {
@@ -303,7 +303,7 @@ func (c *Cluster) await(ctx context.Context, limit time.Duration, what string, l
 
 // whyUnready finds the reason of one of the pods that are not ready.
 func (c *Cluster) whyUnready(ctx context.Context, selector string) string {
-	list, err := c.clients.kube.CoreV1().Pods(place.Develop).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	list, err := c.clients.kube.CoreV1().Pods(place.DevelopNamespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return err.Error()
 	}
@@ -313,7 +313,7 @@ func (c *Cluster) whyUnready(ctx context.Context, selector string) string {
 		}
 	}
 	if len(list.Items) == 0 {
-		return "it has no pod yet: kubectl describe in namespace " + place.Develop + " says why"
+		return "it has no pod yet: kubectl describe in namespace " + place.DevelopNamespace + " says why"
 	}
 	return "all pods are ready"
 }
@@ -325,7 +325,7 @@ func whyWaits(p *corev1.Pod) string {
 			return strings.TrimSuffix(fmt.Sprintf("container %s of pod %s waits: %s: %s", s.Name, p.Name, w.Reason, w.Message), ": ")
 		}
 		if t := s.LastTerminationState.Terminated; t != nil && t.ExitCode != 0 {
-			return fmt.Sprintf("container %s of pod %s: %s", s.Name, p.Name, ended(t))
+			return fmt.Sprintf("container %s of pod %s: %s", s.Name, p.Name, exitReason(t))
 		}
 	}
 	if s := condition(p, corev1.PodScheduled); s != nil && s.Status == corev1.ConditionFalse {

@@ -25,8 +25,8 @@ type clients struct {
 	kube    kubernetes.Interface
 	flagger flaggerclient.Interface
 	applier applier
-	// deskAt is the desk's address behind the API server, transport what reaches it.
-	deskAt    string
+	// agentURL is the desk's address behind the API server, transport what reaches it.
+	agentURL  string
 	transport http.RoundTripper
 }
 
@@ -37,13 +37,13 @@ type applier interface {
 
 // Limits on what is asked of the API server: a fresh world is some fifty objects at once.
 const (
-	askedPerSecond = 50
-	askedAtOnce    = 100
+	clientQPS   = 50
+	clientBurst = 100
 )
 
 func newClients(config *rest.Config) (c clients, err error) {
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst = askedPerSecond, askedAtOnce
+	config.QPS, config.Burst = clientQPS, clientBurst
 	config.WarningHandler = rest.NoWarnings{} // they are about API versions, which are pinned
 	if c.kube, err = kubernetes.NewForConfig(config); err != nil {
 		return c, err
@@ -61,19 +61,21 @@ func newClients(config *rest.Config) (c clients, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.deskAt = strings.TrimSuffix(server.String(), "/") +
-		fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%d/proxy", place.Lab, place.DeskService, place.DeskPort)
+	c.agentURL = strings.TrimSuffix(server.String(), "/") +
+		fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%d/proxy", place.LabNamespace, place.AgentService, place.AgentPort)
 	return c, nil
 }
 
-// desk calls the desk of one flight: each has a process of its own.
-func (c clients) desk() *client.Desk { return &client.Desk{Base: c.deskAt, Transport: c.transport} }
+// agent calls the desk of one flight: each has a process of its own.
+func (c clients) agent() *client.Agent {
+	return &client.Agent{Base: c.agentURL, Transport: c.transport}
+}
 
 // apply brings objects of any kind to what is written, in their order.
 func (c clients) apply(ctx context.Context, objects ...runtime.Object) error {
 	var all []*unstructured.Unstructured
 	for _, o := range objects {
-		u, err := plain(o)
+		u, err := toUnstructured(o)
 		if err != nil {
 			return err
 		}
@@ -82,8 +84,8 @@ func (c clients) apply(ctx context.Context, objects ...runtime.Object) error {
 	return c.applier.Apply(ctx, all)
 }
 
-// plain is an object as it is sent: with its kind, and without what the server alone writes.
-func plain(o runtime.Object) (*unstructured.Unstructured, error) {
+// toUnstructured is an object as it is sent: with its kind, and without what the server alone writes.
+func toUnstructured(o runtime.Object) (*unstructured.Unstructured, error) {
 	data, err := json.Marshal(o)
 	if err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ const (
 )
 
 func (c *Cluster) readState(ctx context.Context) error {
-	state, err := c.clients.kube.CoreV1().ConfigMaps(place.Lab).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
+	state, err := c.clients.kube.CoreV1().ConfigMaps(place.LabNamespace).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return errors.New("nothing of coalmine's is in it")
@@ -120,9 +120,9 @@ func (c *Cluster) readVersions(ctx context.Context, own string) error {
 	}
 	c.versions = map[string]string{"coalmine": own, "kubernetes": strings.TrimPrefix(server.GitVersion, "v")}
 	parts := []struct{ name, namespace, deployment string }{
-		{"flagger", place.Flagger, "flagger"},
-		{"prometheus", place.Viz, "prometheus"},
-		{"linkerd", place.Mesh, "linkerd-destination"},
+		{"flagger", place.FlaggerNamespace, "flagger"},
+		{"prometheus", place.VizNamespace, "prometheus"},
+		{"linkerd", place.MeshNamespace, "linkerd-destination"},
 	}
 	for _, p := range parts {
 		if p.name == "linkerd" && c.mesh != place.Linkerd {
@@ -154,27 +154,27 @@ func (c *Cluster) Describe() lab.Description {
 	return lab.Description{Cluster: Name, Mesh: c.mesh, Versions: c.versions}
 }
 
-// takeDown is how long a session's end may take, whatever has become of the run.
-const takeDown = 45 * time.Second
+// teardownTimeout is how long a session's end may take, whatever has become of the run.
+const teardownTimeout = 45 * time.Second
 
 // Session implements [lab.Cluster]. The namespace of the services stays behind for whoever wants to look, until the next session.
-func (c *Cluster) Session(ctx context.Context, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error) error {
-	held, err := c.hold(ctx)
+func (c *Cluster) Session(ctx context.Context, f lab.RunSpec, rec *event.Recorder, story func(context.Context, lab.World) error) error {
+	held, err := c.acquireLease(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeDown)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
 		defer cancel()
-		_ = c.clear(end) // the story is told; the next session clears what is left
+		_ = c.cleanUp(end) // the story is told; the next session clears what is left
 		held.release(end)
 	}()
-	desk := c.clients.desk()
-	applied, err := c.build(ctx, f, desk)
+	desk := c.clients.agent()
+	applied, err := c.prepare(ctx, f, desk)
 	if err != nil {
 		return fmt.Errorf("prepare the cluster: %w", err)
 	}
-	w, err := c.open(ctx, f, rec, desk, held)
+	w, err := c.openWorld(ctx, f, rec, desk, held)
 	if err != nil {
 		return fmt.Errorf("prepare the cluster: %w", err)
 	}

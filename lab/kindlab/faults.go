@@ -17,7 +17,7 @@ type role string
 
 const (
 	roleNone       role = ""
-	roleDesk       role = "the desk"
+	roleAgent      role = "the desk"
 	roleTraffic    role = "a traffic pod"
 	roleService    role = "a pod of a service"
 	rolePrometheus role = "Prometheus"
@@ -27,40 +27,40 @@ const (
 
 func roleOf(p *corev1.Pod) role {
 	switch p.Namespace {
-	case place.Lab:
-		if p.Labels[labelPart] == partDesk {
-			return roleDesk
+	case place.LabNamespace:
+		if p.Labels[labelComponent] == componentAgent {
+			return roleAgent
 		}
-	case place.Develop:
+	case place.DevelopNamespace:
 		switch {
-		case p.Labels[labelPart] == partTraffic:
+		case p.Labels[labelComponent] == componentTraffic:
 			return roleTraffic
 		case p.Labels["app"] != "":
 			return roleService
 		}
-	case place.Viz:
+	case place.VizNamespace:
 		if p.Labels["component"] == "prometheus" {
 			return rolePrometheus
 		}
-	case place.Flagger:
+	case place.FlaggerNamespace:
 		if p.Labels["app.kubernetes.io/name"] == "flagger" {
 			return roleFlagger
 		}
-	case place.Mesh:
+	case place.MeshNamespace:
 		return roleControl
 	}
 	return roleNone
 }
 
-// judges tells roles on which the verdict depends: without Prometheus and Flagger, guardrails see and do nothing. Once the rollout is
+// affectsVerdict tells roles on which the verdict depends: without Prometheus and Flagger, guardrails see and do nothing. Once the rollout is
 // decided, and in runs without guardrails, what becomes of them changes nothing.
-func (r role) judges() bool { return r == rolePrometheus || r == roleFlagger }
+func (r role) affectsVerdict() bool { return r == rolePrometheus || r == roleFlagger }
 
-// once tells roles of pods that keep in their memory what the run needs: they must not go away, nor be started anew.
-func (r role) once() bool { return r == roleDesk || r == roleTraffic || r.judges() }
+// stateful tells roles of pods that keep in their memory what the run needs: they must not go away, nor be started anew.
+func (r role) stateful() bool { return r == roleAgent || r == roleTraffic || r.affectsVerdict() }
 
-// controlLimit is how long the control plane may be away: its proxies go on by what they know, but routes and new pods wait for it.
-const controlLimit = 30 * time.Second
+// controlPlaneTimeout is how long the control plane may be away: its proxies go on by what they know, but routes and new pods wait for it.
+const controlPlaneTimeout = 30 * time.Second
 
 // health watches over what the run stands on. The first fault stays: it may be called from several goroutines.
 type health struct {
@@ -72,25 +72,25 @@ type health struct {
 	known map[types.UID]*corev1.Pod
 	// watching is set once the world stands: what pods went through before is no matter.
 	watching bool
-	// away has pods of the control plane that are not ready, and since when; nodes has those that were ready.
-	away  map[types.UID]time.Time
-	nodes map[string]bool
-	first error
+	// notReady has pods of the control plane that are not ready, and since when; nodes has those that were ready.
+	notReady   map[types.UID]time.Time
+	nodes      map[string]bool
+	firstFault error
 }
 
 func newHealth(s *scenarios.Scenario, decided func() bool) *health {
-	return &health{scenario: s, decided: decided, known: map[types.UID]*corev1.Pod{}, away: map[types.UID]time.Time{}, nodes: map[string]bool{}}
+	return &health{scenario: s, decided: decided, known: map[types.UID]*corev1.Pod{}, notReady: map[types.UID]time.Time{}, nodes: map[string]bool{}}
 }
 
-// begin takes the pods as they are for well.
-func (h *health) begin() {
+// start takes the pods as they are for well.
+func (h *health) start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.watching = true
 }
 
-// end lets nothing more count.
-func (h *health) end() {
+// stop lets nothing more count.
+func (h *health) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.watching = false
@@ -107,7 +107,7 @@ func (h *health) pod(p *corev1.Pod, at time.Time) {
 	before := h.known[p.UID]
 	h.known[p.UID] = p
 	if r == roleControl {
-		h.noteAway(p, at)
+		h.trackReady(p, at)
 	}
 	if before == nil {
 		before = &corev1.Pod{}
@@ -119,17 +119,17 @@ func (h *health) podGone(p *corev1.Pod, _ time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.known, p.UID)
-	delete(h.away, p.UID)
-	if r := roleOf(p); r.once() && p.Status.Phase != corev1.PodSucceeded {
+	delete(h.notReady, p.UID)
+	if r := roleOf(p); r.stateful() && p.Status.Phase != corev1.PodSucceeded {
 		h.fail(r, fmt.Sprintf("pod %s was deleted", p.Name))
 	}
 }
 
-func (h *health) noteAway(p *corev1.Pod, at time.Time) {
+func (h *health) trackReady(p *corev1.Pod, at time.Time) {
 	if ready(p) || p.Status.Phase == corev1.PodSucceeded {
-		delete(h.away, p.UID)
-	} else if _, ok := h.away[p.UID]; !ok {
-		h.away[p.UID] = at
+		delete(h.notReady, p.UID)
+	} else if _, ok := h.notReady[p.UID]; !ok {
+		h.notReady[p.UID] = at
 	}
 }
 
@@ -157,26 +157,26 @@ func (h *health) nodeGone(n *corev1.Node, _ time.Time) {
 
 // fail keeps the first fault that counts.
 func (h *health) fail(r role, what string) {
-	if what == "" || !h.watching || h.first != nil || r.judges() && h.decided() {
+	if what == "" || !h.watching || h.firstFault != nil || r.affectsVerdict() && h.decided() {
 		return
 	}
 	if r == roleNone {
-		h.first = fmt.Errorf("%s", what)
+		h.firstFault = fmt.Errorf("%s", what)
 		return
 	}
-	h.first = fmt.Errorf("%s failed: %s", r, what)
+	h.firstFault = fmt.Errorf("%s failed: %s", r, what)
 }
 
 // fault says what went wrong up to a time; nil as long as all is well.
 func (h *health) fault(now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for uid, since := range h.away {
-		if now.Sub(since) > controlLimit {
-			h.fail(roleControl, fmt.Sprintf("pod %s has not been ready for over %v", h.known[uid].Name, controlLimit))
+	for uid, since := range h.notReady {
+		if now.Sub(since) > controlPlaneTimeout {
+			h.fail(roleControl, fmt.Sprintf("pod %s has not been ready for over %v", h.known[uid].Name, controlPlaneTimeout))
 		}
 	}
-	return h.first
+	return h.firstFault
 }
 
 // faultOf says what is wrong with a pod that was not wrong before, "" for nothing. What a scenario does to its own services is no
@@ -189,7 +189,7 @@ func (h *health) faultOf(r role, before, p *corev1.Pod) string {
 		return fmt.Sprintf("pod %s has failed: %s", p.Name, whyFailed(p))
 	}
 	if p.DeletionTimestamp != nil {
-		if r.once() && before.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded {
+		if r.stateful() && before.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded {
 			return fmt.Sprintf("pod %s is being deleted", p.Name)
 		}
 		return "" // services and the control plane are replaced in their own time
@@ -197,7 +197,7 @@ func (h *health) faultOf(r role, before, p *corev1.Pod) string {
 	if what := h.restarted(r, before, p); what != "" {
 		return what
 	}
-	if r.judges() && ready(before) && !ready(p) {
+	if r.affectsVerdict() && ready(before) && !ready(p) {
 		return fmt.Sprintf("pod %s is not ready any more", p.Name)
 	}
 	return ""
@@ -210,12 +210,12 @@ func (h *health) restarted(r role, before, p *corev1.Pod) string {
 		counts[s.Name] = s.RestartCount
 	}
 	for _, s := range statuses(p) {
-		if s.RestartCount <= counts[s.Name] || r == roleControl || h.incident(r, p, s) {
+		if s.RestartCount <= counts[s.Name] || r == roleControl || h.modelledOOM(r, p, s) {
 			continue
 		}
 		why := "it was started anew"
 		if t := s.LastTerminationState.Terminated; t != nil {
-			why = ended(t)
+			why = exitReason(t)
 		}
 		return fmt.Sprintf("container %s of pod %s: %s", s.Name, p.Name, why)
 	}
@@ -225,9 +225,9 @@ func (h *health) restarted(r role, before, p *corev1.Pod) string {
 // exitKilled is how a service ends that has run out of its modelled memory.
 const exitKilled = 137
 
-// incident tells whether a container ended by what the scenario lets its version do: run out of memory. A container that the kernel
+// modelledOOM tells whether a container ended by what the scenario lets its version do: run out of memory. A container that the kernel
 // killed is another matter: the pods have no limits, so it was the machine's memory that ran out.
-func (h *health) incident(r role, p *corev1.Pod, s corev1.ContainerStatus) bool {
+func (h *health) modelledOOM(r role, p *corev1.Pod, s corev1.ContainerStatus) bool {
 	if r != roleService || len(p.Spec.Containers) == 0 || s.Name != p.Spec.Containers[0].Name {
 		return false
 	}
@@ -254,7 +254,7 @@ func statuses(p *corev1.Pod) []corev1.ContainerStatus {
 	return all
 }
 
-func ended(t *corev1.ContainerStateTerminated) string {
+func exitReason(t *corev1.ContainerStateTerminated) string {
 	text := fmt.Sprintf("it ended with code %d", t.ExitCode)
 	if t.Reason != "" {
 		text += " (" + t.Reason + ")"
@@ -269,7 +269,7 @@ func ended(t *corev1.ContainerStateTerminated) string {
 func whyFailed(p *corev1.Pod) string {
 	for _, s := range statuses(p) {
 		if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
-			return fmt.Sprintf("container %s: %s", s.Name, ended(t))
+			return fmt.Sprintf("container %s: %s", s.Name, exitReason(t))
 		}
 	}
 	if p.Status.Reason != "" {

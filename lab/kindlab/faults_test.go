@@ -18,7 +18,7 @@ import (
 func podOf(r role) *corev1.Pod {
 	always := corev1.ContainerRestartPolicyAlways
 	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "p", UID: types.UID(r), Namespace: place.Develop, Labels: map[string]string{"app": "backend"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "p", UID: types.UID(r), Namespace: place.DevelopNamespace, Labels: map[string]string{"app": "backend"}},
 		Spec: corev1.PodSpec{
 			InitContainers: []corev1.Container{{Name: "init"}, {Name: "sidecar", RestartPolicy: &always}},
 			Containers:     []corev1.Container{{Name: "backend", Env: []corev1.EnvVar{{Name: versionVariable, Value: "leaky"}}}},
@@ -31,16 +31,16 @@ func podOf(r role) *corev1.Pod {
 		},
 	}
 	switch r {
-	case roleDesk:
-		p.Namespace, p.Labels = place.Lab, map[string]string{labelPart: partDesk}
+	case roleAgent:
+		p.Namespace, p.Labels = place.LabNamespace, map[string]string{labelComponent: componentAgent}
 	case roleTraffic:
-		p.Labels[labelPart] = partTraffic
+		p.Labels[labelComponent] = componentTraffic
 	case rolePrometheus:
-		p.Namespace, p.Labels = place.Viz, map[string]string{"component": "prometheus"}
+		p.Namespace, p.Labels = place.VizNamespace, map[string]string{"component": "prometheus"}
 	case roleFlagger:
-		p.Namespace, p.Labels = place.Flagger, map[string]string{"app.kubernetes.io/name": "flagger"}
+		p.Namespace, p.Labels = place.FlaggerNamespace, map[string]string{"app.kubernetes.io/name": "flagger"}
 	case roleControl:
-		p.Namespace = place.Mesh
+		p.Namespace = place.MeshNamespace
 	case roleNone:
 		p.Namespace = "kube-system"
 	}
@@ -101,10 +101,10 @@ func TestFaultsOfPods(t *testing.T) {
 		decided bool
 		want    string // "" for no fault
 	}{
-		"the desk restarts":                   {role: roleDesk, become: restart("backend", 2, "Error"), want: "the desk failed: container backend of pod p: it ended with code 2 (Error)"},
-		"the desk fails":                      {role: roleDesk, become: failed, want: "pod p has failed: container backend: it ended with code 1 (Error): no such file"},
-		"the desk goes":                       {role: roleDesk, gone: true, want: "the desk failed: pod p was deleted"},
-		"the desk's proxy restarts":           {role: roleDesk, become: restart("sidecar", 1, "Error"), want: "container sidecar of pod p"},
+		"the desk restarts":                   {role: roleAgent, become: restart("backend", 2, "Error"), want: "the desk failed: container backend of pod p: it ended with code 2 (Error)"},
+		"the desk fails":                      {role: roleAgent, become: failed, want: "pod p has failed: container backend: it ended with code 1 (Error): no such file"},
+		"the desk goes":                       {role: roleAgent, gone: true, want: "the desk failed: pod p was deleted"},
+		"the desk's proxy restarts":           {role: roleAgent, become: restart("sidecar", 1, "Error"), want: "container sidecar of pod p"},
 		"a traffic pod fails":                 {role: roleTraffic, become: failed, want: "a traffic pod failed: pod p has failed"},
 		"a traffic pod is evicted":            {role: roleTraffic, become: evicted, want: "pod p is being evicted: by the eviction API"},
 		"a traffic pod is deleted":            {role: roleTraffic, become: deleting, want: "pod p is being deleted"},
@@ -127,7 +127,7 @@ func TestFaultsOfPods(t *testing.T) {
 		"Prometheus goes after the decision":  {role: rolePrometheus, gone: true, decided: true},
 		"Flagger restarts":                    {role: roleFlagger, become: restart("backend", 1, "Error"), want: "Flagger failed"},
 		"Flagger restarts after the decision": {role: roleFlagger, become: restart("backend", 1, "Error"), decided: true},
-		"the desk goes after the decision":    {role: roleDesk, gone: true, decided: true, want: "the desk failed"},
+		"the desk goes after the decision":    {role: roleAgent, gone: true, decided: true, want: "the desk failed"},
 		"the control plane restarts":          {role: roleControl, become: restart("backend", 1, "Error")},
 		"a pod of nobody's fails":             {role: roleNone, become: failed},
 	} {
@@ -136,7 +136,7 @@ func TestFaultsOfPods(t *testing.T) {
 			at := time.Unix(100, 0)
 			p.Status.ContainerStatuses[0].RestartCount = 3 // before the run
 			h.pod(p.DeepCopy(), at)
-			h.begin()
+			h.start()
 			h.pod(p.DeepCopy(), at)
 			if err := h.fault(at); err != nil {
 				t.Fatalf("a pod that is well: %v", err)
@@ -152,7 +152,7 @@ func TestFaultsOfPods(t *testing.T) {
 			if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("fault %v, want %q", err, c.want)
 			}
-			h.end()
+			h.stop()
 			if again := h.fault(at.Add(time.Hour)); (again != nil) != (err != nil) {
 				t.Errorf("after the end: %v", again)
 			}
@@ -163,7 +163,7 @@ func TestFaultsOfPods(t *testing.T) {
 // A pod that came to the world during the run has no life before it.
 func TestFaultsOfNewPods(t *testing.T) {
 	h, p := healthOf(false), podOf(roleService)
-	h.begin()
+	h.start()
 	restart("backend", 1, "Error")(p)
 	h.pod(p, time.Unix(0, 0))
 	if h.fault(time.Unix(0, 0)) == nil {
@@ -174,19 +174,19 @@ func TestFaultsOfNewPods(t *testing.T) {
 func TestFaultsOfTheControlPlane(t *testing.T) {
 	h, p := healthOf(false), podOf(roleControl)
 	begin := time.Unix(100, 0)
-	h.begin()
+	h.start()
 	unready(p)
 	h.pod(p.DeepCopy(), begin)
 	h.pod(p.DeepCopy(), begin.Add(20*time.Second))
-	if err := h.fault(begin.Add(controlLimit)); err != nil {
+	if err := h.fault(begin.Add(controlPlaneTimeout)); err != nil {
 		t.Error(err)
 	}
-	h.pod(podOf(roleControl), begin.Add(controlLimit))
+	h.pod(podOf(roleControl), begin.Add(controlPlaneTimeout))
 	if err := h.fault(begin.Add(time.Hour)); err != nil {
 		t.Errorf("it came back in time: %v", err)
 	}
 	h.pod(p, begin.Add(time.Hour))
-	err := h.fault(begin.Add(time.Hour + controlLimit + time.Second))
+	err := h.fault(begin.Add(time.Hour + controlPlaneTimeout + time.Second))
 	if err == nil || !strings.Contains(err.Error(), "the mesh's control plane failed: pod p has not been ready for over 30s") {
 		t.Error(err)
 	}
@@ -200,7 +200,7 @@ func TestFaultsOfNodes(t *testing.T) {
 	}
 	at := time.Unix(0, 0)
 	h := healthOf(true)
-	h.begin()
+	h.start()
 	h.node(node("a", corev1.ConditionTrue), at)
 	h.node(node("b", corev1.ConditionFalse), at) // it never was
 	h.node(node("a", corev1.ConditionTrue), at)

@@ -20,9 +20,9 @@ import (
 const leaseName = "flight"
 
 const (
-	// leaseFor is how long a session that died keeps others out. It is longer than the API server may be out of reach.
-	leaseFor   = 90 * time.Second
-	leaseEvery = 5 * time.Second
+	// leaseDuration is how long a session that died keeps others out. It is longer than the API server may be out of reach.
+	leaseDuration      = 90 * time.Second
+	leaseRenewInterval = 5 * time.Second
 	// unreachableAfter is how long the API server may be out of reach.
 	unreachableAfter = 60 * time.Second
 )
@@ -46,35 +46,35 @@ type lease struct {
 	now      func() time.Time
 
 	mu sync.Mutex
-	// heard is when the API server answered last; lost is set when another one took the cluster over.
-	heard time.Time
-	// longest is the longest time for which it was not heard of.
-	longest time.Duration
-	lost    error
-	why     error // of the last attempt
+	// lastRenewed is when the API server answered last; lost is set when another one took the cluster over.
+	lastRenewed time.Time
+	// longestGap is the longest time for which it was not heard of.
+	longestGap time.Duration
+	lost       error
+	lastErr    error // of the last attempt
 
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-// hold takes the cluster for a session, or says who has it.
-func (c *Cluster) hold(ctx context.Context) (*lease, error) {
+// acquireLease takes the cluster for a session, or says who has it.
+func (c *Cluster) acquireLease(ctx context.Context) (*lease, error) {
 	host, _ := os.Hostname() // only for people
 	l := &lease{
-		client: c.clients.kube.CoordinationV1().Leases(place.Lab), now: time.Now, duration: leaseFor,
+		client: c.clients.kube.CoordinationV1().Leases(place.LabNamespace), now: time.Now, duration: leaseDuration,
 		holder: fmt.Sprintf("process %d on %s, %s", os.Getpid(), host, uuid.NewUUID()),
 	}
-	if err := l.take(ctx, c.name); err != nil {
+	if err := l.acquire(ctx, c.name); err != nil {
 		return nil, err
 	}
 	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop, l.done = stop, make(chan struct{})
-	go l.keep(beat)
+	go l.renewLoop(beat)
 	return l, nil
 }
 
-// take creates the Lease, or takes it over from one that does not renew it.
-func (l *lease) take(ctx context.Context, cluster string) error {
+// acquire creates the Lease, or takes it over from one that does not renew it.
+func (l *lease) acquire(ctx context.Context, cluster string) error {
 	now := l.now()
 	have, err := l.client.Get(ctx, leaseName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -91,7 +91,7 @@ func (l *lease) take(ctx context.Context, cluster string) error {
 	if err != nil {
 		return fmt.Errorf("take the cluster: %w", err)
 	}
-	l.heard = now
+	l.lastRenewed = now
 	return nil
 }
 
@@ -105,15 +105,15 @@ func heldUntil(l *coordinationv1.Lease) time.Time {
 
 func (l *lease) object(o *coordinationv1.Lease, now time.Time) *coordinationv1.Lease {
 	seconds, at := int32(l.duration/time.Second), metav1.NewMicroTime(now)
-	o.Name, o.Namespace, o.Labels = leaseName, place.Lab, map[string]string{place.LabelManagedBy: place.FieldManager}
+	o.Name, o.Namespace, o.Labels = leaseName, place.LabNamespace, map[string]string{place.LabelManagedBy: place.FieldManager}
 	o.Spec = coordinationv1.LeaseSpec{HolderIdentity: &l.holder, LeaseDurationSeconds: &seconds, AcquireTime: &at, RenewTime: &at}
 	return o
 }
 
-// keep renews the Lease until the context ends.
-func (l *lease) keep(ctx context.Context) {
+// renewLoop renews the Lease until the context ends.
+func (l *lease) renewLoop(ctx context.Context) {
 	defer close(l.done)
-	every := time.NewTicker(leaseEvery)
+	every := time.NewTicker(leaseRenewInterval)
 	defer every.Stop()
 	for {
 		select {
@@ -126,7 +126,7 @@ func (l *lease) keep(ctx context.Context) {
 }
 
 func (l *lease) renew(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, leaseEvery)
+	ctx, cancel := context.WithTimeout(ctx, leaseRenewInterval)
 	defer cancel()
 	have, err := l.client.Get(ctx, leaseName, metav1.GetOptions{})
 	taken := apierrors.IsNotFound(err) || err == nil && (have.Spec.HolderIdentity == nil || *have.Spec.HolderIdentity != l.holder)
@@ -138,13 +138,13 @@ func (l *lease) renew(ctx context.Context) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.why = err
+	l.lastErr = err
 	if err == nil {
 		now := l.now()
-		l.longest, l.heard = max(l.longest, now.Sub(l.heard)), now
+		l.longestGap, l.lastRenewed = max(l.longestGap, now.Sub(l.lastRenewed)), now
 	}
 	if taken {
-		l.lost = fmt.Errorf("the cluster was taken over by another run, or its Lease %s/%s was deleted", place.Lab, leaseName)
+		l.lost = fmt.Errorf("the cluster was taken over by another run, or its Lease %s/%s was deleted", place.LabNamespace, leaseName)
 	}
 }
 
@@ -152,23 +152,23 @@ func (l *lease) renew(ctx context.Context) {
 func (l *lease) fault() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if silent := l.now().Sub(l.heard); l.lost == nil && silent > unreachableAfter {
-		return fmt.Errorf("the API server has been out of reach for %v: %w", silent.Round(time.Second), l.why)
+	if silent := l.now().Sub(l.lastRenewed); l.lost == nil && silent > unreachableAfter {
+		return fmt.Errorf("the API server has been out of reach for %v: %w", silent.Round(time.Second), l.lastErr)
 	}
 	return l.lost
 }
 
-// noticeable is from when on the API server counts as having been away: some beats come late where the machine is busy.
-const noticeable = 3 * leaseEvery
+// noticeableGap is from when on the API server counts as having been away: some beats come late where the machine is busy.
+const noticeableGap = 3 * leaseRenewInterval
 
-// absence is for how long the API server was away at most, 0 where it was not.
-func (l *lease) absence() time.Duration {
+// longestOutage is for how long the API server was away at most, 0 where it was not.
+func (l *lease) longestOutage() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.longest < noticeable {
+	if l.longestGap < noticeableGap {
 		return 0
 	}
-	return l.longest
+	return l.longestGap
 }
 
 // release gives the cluster back.

@@ -23,7 +23,7 @@ type leases struct {
 
 func (l *leases) of(holder string) *lease {
 	return &lease{
-		client: l.kube.CoordinationV1().Leases(place.Lab), holder: holder, duration: leaseFor, now: func() time.Time { return l.now },
+		client: l.kube.CoordinationV1().Leases(place.LabNamespace), holder: holder, duration: leaseDuration, now: func() time.Time { return l.now },
 		stop: func() {}, done: func() chan struct{} { c := make(chan struct{}); close(c); return c }(),
 	}
 }
@@ -32,21 +32,21 @@ func TestLeaseKeepsOthersOut(t *testing.T) {
 	ctx, l := context.Background(), &leases{kube: fake.NewClientset(), now: time.Unix(10_000, 0)}
 	first, second := l.of("first"), l.of("second")
 	var busy *BusyError
-	if err := first.take(ctx, "lab"); err != nil {
+	if err := first.acquire(ctx, "lab"); err != nil {
 		t.Fatal(err)
 	}
-	l.now = l.now.Add(leaseFor - time.Second)
-	if err := second.take(ctx, "lab"); !errors.As(err, &busy) || busy.Holder != "first" || !busy.Until.Equal(l.now.Add(time.Second)) {
+	l.now = l.now.Add(leaseDuration - time.Second)
+	if err := second.acquire(ctx, "lab"); !errors.As(err, &busy) || busy.Holder != "first" || !busy.Until.Equal(l.now.Add(time.Second)) {
 		t.Errorf("a second run: %v", err)
 	}
 	first.renew(ctx)
-	l.now = l.now.Add(leaseFor - time.Second)
-	if err := second.take(ctx, "lab"); !errors.As(err, &busy) {
+	l.now = l.now.Add(leaseDuration - time.Second)
+	if err := second.acquire(ctx, "lab"); !errors.As(err, &busy) {
 		t.Errorf("after a renewal: %v", err)
 	}
 	second.release(ctx) // what is not its own stays
 	first.release(ctx)
-	if err := second.take(ctx, "lab"); err != nil {
+	if err := second.acquire(ctx, "lab"); err != nil {
 		t.Errorf("after the first has ended: %v", err)
 	}
 }
@@ -55,11 +55,11 @@ func TestLeaseKeepsOthersOut(t *testing.T) {
 func TestLeaseExpires(t *testing.T) {
 	ctx, l := context.Background(), &leases{kube: fake.NewClientset(), now: time.Unix(10_000, 0)}
 	first, second := l.of("first"), l.of("second")
-	if err := first.take(ctx, "lab"); err != nil {
+	if err := first.acquire(ctx, "lab"); err != nil {
 		t.Fatal(err)
 	}
-	l.now = l.now.Add(leaseFor)
-	if err := second.take(ctx, "lab"); err != nil {
+	l.now = l.now.Add(leaseDuration)
+	if err := second.acquire(ctx, "lab"); err != nil {
 		t.Errorf("an expired lease: %v", err)
 	}
 	first.renew(ctx)
@@ -74,7 +74,7 @@ func TestLeaseExpires(t *testing.T) {
 func TestLeaseTellsWhenTheServerIsAway(t *testing.T) {
 	ctx, l := context.Background(), &leases{kube: fake.NewClientset(), now: time.Unix(10_000, 0)}
 	first := l.of("first")
-	if err := first.take(ctx, "lab"); err != nil {
+	if err := first.acquire(ctx, "lab"); err != nil {
 		t.Fatal(err)
 	}
 	away := true
@@ -89,12 +89,12 @@ func TestLeaseTellsWhenTheServerIsAway(t *testing.T) {
 	if err := renew(unreachableAfter); err != nil {
 		t.Errorf("away for a minute: %v", err)
 	}
-	if n := first.absence(); n != 0 {
+	if n := first.longestOutage(); n != 0 {
 		t.Errorf("absent for %v before it has come back", n)
 	}
 	away = false
-	if err := renew(time.Second); err != nil || first.absence() != unreachableAfter+time.Second {
-		t.Errorf("back again after %v: %v", first.absence(), err)
+	if err := renew(time.Second); err != nil || first.longestOutage() != unreachableAfter+time.Second {
+		t.Errorf("back again after %v: %v", first.longestOutage(), err)
 	}
 	away = true
 	if err := renew(unreachableAfter + time.Second); err == nil || !strings.Contains(err.Error(), "out of reach for 1m1s: it starts") {

@@ -36,7 +36,7 @@ type observer struct {
 	statuses  map[string]event.Canary
 	routes    map[string]string
 	workloads map[string]event.Workload
-	cookies   stage.Cookies
+	cookies   stage.AffinityCookies
 }
 
 func newObserver(release string, note func(time.Time, string, event.Fact)) *observer {
@@ -53,12 +53,12 @@ func (o *observer) Phase() string {
 	return o.phase
 }
 
-// of is the source of what is about a canary.
-func of(canary string) string { return sourceFlagger + canary + "." + scenarios.Namespace }
+// canarySource is the source of what is about a canary.
+func canarySource(canary string) string { return sourceFlagger + canary + "." + scenarios.Namespace }
 
 // canary notes a canary's status when it differs from the one noted last.
 func (o *observer) canary(c *flaggerv1.Canary, at time.Time) {
-	status := stage.Status(c)
+	status := stage.CanaryFact(c)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	same := o.statuses[c.Name] == status
@@ -66,9 +66,9 @@ func (o *observer) canary(c *flaggerv1.Canary, at time.Time) {
 	if status.Target == o.release {
 		o.phase = status.Phase
 	}
-	o.cookies.Learn(c)
+	o.cookies.Add(c)
 	if !same && status.Phase != "" {
-		o.note(at, of(c.Name), status)
+		o.note(at, canarySource(c.Name), status)
 	}
 }
 
@@ -79,7 +79,7 @@ func (o *observer) canaryGone(c *flaggerv1.Canary, at time.Time) {
 	if c.Spec.TargetRef.Name == o.release {
 		o.phase = ""
 	}
-	o.note(at, of(c.Name), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: c.Namespace, Name: c.Name})
+	o.note(at, canarySource(c.Name), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: c.Namespace, Name: c.Name})
 }
 
 // route notes how clients' proxies route, when it differs from what was noted last. Routes by which the desk tries something out
@@ -90,7 +90,7 @@ func (o *observer) route(r *gatewayv1beta1.HTTPRoute, at time.Time) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	fact := stage.Route(objects.Route(r), o.cookies)
+	fact := stage.RouteFact(objects.Route(r), o.cookies)
 	if words := fmt.Sprint(fact); o.routes[r.Name] != words {
 		o.routes[r.Name] = words
 		o.note(at, sourceDriver, fact)
@@ -134,28 +134,28 @@ func (o *observer) deploymentGone(d *appsv1.Deployment, at time.Time) {
 	o.note(at, sourceDriver, event.Deleted{ObjectKind: "Deployment", Namespace: d.Namespace, Name: d.Name})
 }
 
-// deskFact notes what the desk saw. Traffic and totals stand where the sim's do.
-func (o *observer) deskFact(f client.Fact) error {
+// agentFact notes what the desk saw. Traffic and totals stand where the sim's do.
+func (o *observer) agentFact(f client.Fact) error {
 	fact, err := event.DecodeFact(f.Kind, f.Data)
 	if err != nil {
 		return fmt.Errorf("fact %d of the desk: %w", f.N, err)
 	}
-	o.note(time.Unix(0, f.At), deskSource(fact), fact)
+	o.note(time.Unix(0, f.At), agentSource(fact), fact)
 	return nil
 }
 
-func deskSource(f event.Fact) string {
+func agentSource(f event.Fact) string {
 	switch f := f.(type) {
 	case event.Flagger:
-		return of(f.Canary)
+		return canarySource(f.Canary)
 	case event.Query:
-		return of(f.Asker)
+		return canarySource(f.Asker)
 	case event.Gate:
-		return of(f.Canary)
-	case event.Rehearsal:
-		return of(f.Canary)
+		return canarySource(f.Canary)
+	case event.RollbackDrill:
+		return canarySource(f.Canary)
 	case event.Alert:
-		return of(f.Canary)
+		return canarySource(f.Canary)
 	case event.TrafficTotals:
 		return sourceRun
 	}

@@ -48,7 +48,7 @@ func (n *notes) all() []string {
 
 func canaryObject(phase string, weight int) *flaggerv1.Canary {
 	return &flaggerv1.Canary{
-		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: place.Develop},
+		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: place.DevelopNamespace},
 		Spec: flaggerv1.CanarySpec{
 			TargetRef: flaggerv1.LocalObjectReference{Name: "backend"}, Analysis: &flaggerv1.CanaryAnalysis{Threshold: 5},
 		},
@@ -60,7 +60,7 @@ func routeObject(name, cookie string) *gatewayv1beta1.HTTPRoute {
 	kind, regex := gatewayv1beta1.Kind("Service"), gatewayv1beta1.HeaderMatchRegularExpression
 	weight := int32(100)
 	return &gatewayv1beta1.HTTPRoute{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: place.Develop},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: place.DevelopNamespace},
 		Spec: gatewayv1beta1.HTTPRouteSpec{
 			CommonRouteSpec: gatewayv1beta1.CommonRouteSpec{ParentRefs: []gatewayv1beta1.ParentReference{{Kind: &kind, Name: "backend"}}},
 			Rules: []gatewayv1beta1.HTTPRouteRule{{
@@ -75,7 +75,7 @@ func routeObject(name, cookie string) *gatewayv1beta1.HTTPRoute {
 
 func deploymentObject(desired, ready int32) *appsv1.Deployment {
 	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: place.Develop, Generation: 2},
+		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: place.DevelopNamespace, Generation: 2},
 		Spec: appsv1.DeploymentSpec{Replicas: &desired, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 			Containers: []corev1.Container{{Env: []corev1.EnvVar{{Name: versionVariable, Value: "v2"}}}},
 		}}},
@@ -89,8 +89,8 @@ func TestWatches(t *testing.T) {
 	kube, flagger, n := fake.NewClientset(), flaggerfake.NewSimpleClientset(), &notes{}
 	changed := make(chan struct{}, 100)
 	o := newObserver("backend", n.note)
-	canaries, routes := flagger.FlaggerV1beta1().Canaries(place.Develop), flagger.GatewayapiV1beta1().HTTPRoutes(place.Develop)
-	deployments := kube.AppsV1().Deployments(place.Develop)
+	canaries, routes := flagger.FlaggerV1beta1().Canaries(place.DevelopNamespace), flagger.GatewayapiV1beta1().HTTPRoutes(place.DevelopNamespace)
+	deployments := kube.AppsV1().Deployments(place.DevelopNamespace)
 	if _, err := deployments.Create(ctx, deploymentObject(2, 2), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -169,14 +169,14 @@ func TestDesksFacts(t *testing.T) {
 	n := &notes{}
 	o := newObserver("backend", n.note)
 	for i, f := range []event.Fact{
-		event.Query{Asker: "shop", PromQL: "up"}, event.Flagger{Canary: "shop"}, event.Gate{Canary: "shop"}, event.Alert{Canary: "shop"}, event.Rehearsal{Canary: "shop"},
+		event.Query{Asker: "shop", PromQL: "up"}, event.Flagger{Canary: "shop"}, event.Gate{Canary: "shop"}, event.Alert{Canary: "shop"}, event.RollbackDrill{Canary: "shop"},
 		event.Traffic{}, event.TrafficTotals{},
 	} {
 		data, err := event.EncodeFact(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.deskFact(client.Fact{N: i + 1, At: int64(i), Kind: f.Kind(), Data: data}); err != nil {
+		if err := o.agentFact(client.Fact{N: i + 1, At: int64(i), Kind: f.Kind(), Data: data}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -191,7 +191,7 @@ func TestDesksFacts(t *testing.T) {
 	if !slices.Equal(sources, want) {
 		t.Errorf("sources %q", sources)
 	}
-	if err := o.deskFact(client.Fact{N: 8, Kind: "newer", Data: []byte("{}")}); err == nil || !strings.Contains(err.Error(), "fact 8 of the desk") {
+	if err := o.agentFact(client.Fact{N: 8, Kind: "newer", Data: []byte("{}")}); err == nil || !strings.Contains(err.Error(), "fact 8 of the desk") {
 		t.Error(err)
 	}
 }

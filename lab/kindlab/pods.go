@@ -24,15 +24,15 @@ const (
 	probePeriod = 1
 )
 
-// stageOf has the objects of a scenario as they are here: every pod runs coalmine's own image, as the service and version that its
+// workloadsOf has the objects of a scenario as they are here: every pod runs coalmine's own image, as the service and version that its
 // environment says.
-func stageOf(s *scenarios.Scenario, image string) stage.Stage {
-	return stage.Stage{Scenario: s, Fit: func(t *corev1.PodTemplateSpec, svc *scenarios.Service, version string) {
-		fit(t, svc, version, image, scenarioVolume(s, place.ScenarioConfigMap))
+func workloadsOf(s *scenarios.Scenario, image string) stage.Builder {
+	return stage.Builder{Scenario: s, Mutate: func(t *corev1.PodTemplateSpec, svc *scenarios.Service, version string) {
+		mutatePodTemplate(t, svc, version, image, scenarioVolume(s, place.ScenarioConfigMap))
 	}}
 }
 
-func fit(t *corev1.PodTemplateSpec, s *scenarios.Service, version, image string, scenario corev1.Volume) {
+func mutatePodTemplate(t *corev1.PodTemplateSpec, s *scenarios.Service, version, image string, scenario corev1.Volume) {
 	if t.Annotations == nil {
 		t.Annotations = map[string]string{}
 	}
@@ -46,21 +46,21 @@ func fit(t *corev1.PodTemplateSpec, s *scenarios.Service, version, image string,
 		{Name: stage.PortName, ContainerPort: int32(s.TargetPort), Protocol: corev1.ProtocolTCP},
 		{Name: "http-metrics", ContainerPort: place.MetricsPort, Protocol: corev1.ProtocolTCP},
 	}
-	app.Env = environment(s, version)
+	app.Env = containerEnv(s, version)
 	app.VolumeMounts = []corev1.VolumeMount{scenarioMount()}
 	// Probes go past the proxy: on the port of the users, whose share of a canary's requests is small, they would count as good answers.
 	app.ReadinessProbe = probe("/readyz", place.MetricsPort, probePeriod, 2)
 	// A service that is busy is slow, and no reason to kill it: only one that is stuck for long is.
 	app.LivenessProbe = probe("/healthz", place.MetricsPort, 10*probePeriod, 6)
-	app.Resources = small("10m")
-	app.SecurityContext = confined()
+	app.Resources = cpuRequest("10m")
+	app.SecurityContext = restrictedSecurityContext()
 }
 
 // versionVariable says in a pod's environment which version it is.
 const versionVariable = "COALMINE_VERSION"
 
-func environment(s *scenarios.Service, version string) []corev1.EnvVar {
-	desk := fmt.Sprintf("http://%s.%s:%d", place.DeskService, place.Lab, place.DeskPort)
+func containerEnv(s *scenarios.Service, version string) []corev1.EnvVar {
+	desk := fmt.Sprintf("http://%s.%s:%d", place.AgentService, place.LabNamespace, place.AgentPort)
 	return []corev1.EnvVar{
 		{Name: "COALMINE_SCENARIO", Value: place.ScenarioDir},
 		{Name: "COALMINE_SERVICE", Value: s.Name},
@@ -97,13 +97,13 @@ func probe(path string, port int, period, failures int32) *corev1.Probe {
 	}
 }
 
-func small(cpu string) corev1.ResourceRequirements {
+func cpuRequest(cpu string) corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse("32Mi"),
 	}}
 }
 
-func confined() *corev1.SecurityContext {
+func restrictedSecurityContext() *corev1.SecurityContext {
 	no, yes := false, true
 	return &corev1.SecurityContext{
 		AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,

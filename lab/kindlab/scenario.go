@@ -13,8 +13,8 @@ import (
 	"coalmine/scenarios"
 )
 
-// scenarioName is the volume with the scenario's folder.
-const scenarioName = "scenario"
+// scenarioVolumeName is the volume with the scenario's folder.
+const scenarioVolumeName = "scenario"
 
 // Keys of a ConfigMap with a scenario. The log may have a path, which a key cannot be.
 const (
@@ -22,12 +22,12 @@ const (
 	keyLog      = "access-log"
 )
 
-// mostLog is what a ConfigMap has room for beside the scenario: Kubernetes bounds it to 1 MiB (documentation, concepts/configuration/
+// maxLog is what a ConfigMap has room for beside the scenario: Kubernetes bounds it to 1 MiB (documentation, concepts/configuration/
 // configmap).
-const mostLog = 900 << 10
+const maxLog = 900 << 10
 
-// scenarioMap is a ConfigMap with the files of a scenario.
-func scenarioMap(s *scenarios.Scenario, namespace, name string) (*corev1.ConfigMap, error) {
+// scenarioConfigMap is a ConfigMap with the files of a scenario.
+func scenarioConfigMap(s *scenarios.Scenario, namespace, name string) (*corev1.ConfigMap, error) {
 	if len(s.Source) == 0 {
 		return nil, errors.New("the scenario was not read from a file, and its services could not read it")
 	}
@@ -43,20 +43,20 @@ func scenarioMap(s *scenarios.Scenario, namespace, name string) (*corev1.ConfigM
 	if s.LogName() == "" {
 		return m, nil
 	}
-	log, err := packed(s.Log)
+	log, err := gzipped(s.Log)
 	if err != nil {
 		return nil, err
 	}
-	if len(log) > mostLog {
+	if len(log) > maxLog {
 		return nil, fmt.Errorf("the access log %s has %d KiB packed, and a ConfigMap has room for %d: play it in the sim, or shorten it",
-			s.LogName(), len(log)>>10, mostLog>>10)
+			s.LogName(), len(log)>>10, maxLog>>10)
 	}
 	m.BinaryData = map[string][]byte{keyLog: log}
 	return m, nil
 }
 
-// packed is a log packed by gzip, which its reader knows by its first bytes.
-func packed(log []byte) ([]byte, error) {
+// gzipped is a log packed by gzip, which its reader knows by its first bytes.
+func gzipped(log []byte) ([]byte, error) {
 	if bytes.HasPrefix(log, []byte{0x1f, 0x8b}) {
 		return log, nil
 	}
@@ -77,11 +77,11 @@ func scenarioVolume(s *scenarios.Scenario, configMap string, others ...string) c
 	for _, key := range others {
 		items = append(items, corev1.KeyToPath{Key: key, Path: key})
 	}
-	return corev1.Volume{Name: scenarioName, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+	return corev1.Volume{Name: scenarioVolumeName, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 		LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, DefaultMode: &mode, Items: items,
 	}}}
 }
 
 func scenarioMount() corev1.VolumeMount {
-	return corev1.VolumeMount{Name: scenarioName, MountPath: place.ScenarioDir, ReadOnly: true}
+	return corev1.VolumeMount{Name: scenarioVolumeName, MountPath: place.ScenarioDir, ReadOnly: true}
 }

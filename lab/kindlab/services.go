@@ -30,14 +30,14 @@ func DefaultServices(image string) ([]*unstructured.Unstructured, error) {
 // Services are the objects of a scenario's services with coalmine's image, in the order in which they can be created: the namespace
 // first. A session makes them for its flight; a bring-up does while no flight is played.
 func Services(s *scenarios.Scenario, image string) ([]*unstructured.Unstructured, error) {
-	config, err := scenarioMap(s, place.Develop, place.ScenarioConfigMap)
+	config, err := scenarioConfigMap(s, place.DevelopNamespace, place.ScenarioConfigMap)
 	if err != nil {
 		return nil, err
 	}
 	var all []*unstructured.Unstructured
 	// The scenario is there before its readers.
-	for _, o := range slices.Insert(stageOf(s, image).Objects(), 1, runtime.Object(config)) {
-		u, err := plain(o)
+	for _, o := range slices.Insert(workloadsOf(s, image).Objects(), 1, runtime.Object(config)) {
+		u, err := toUnstructured(o)
 		if err != nil {
 			return nil, err
 		}

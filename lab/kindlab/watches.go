@@ -14,8 +14,8 @@ import (
 	"coalmine/lab/kindlab/place"
 )
 
-// syncLimit is how long the first lists of all watches may take.
-const syncLimit = time.Minute
+// syncTimeout is how long the first lists of all watches may take.
+const syncTimeout = time.Minute
 
 // watches follow objects of the API server. They list and watch anew where they break off, for as long as it takes: how long the
 // server may be out of reach is the lease's business.
@@ -27,8 +27,8 @@ type watches struct {
 // watchObjects lets an observer and the lab's health see every change. What is there already is seen before it returns. Changed is
 // called after each.
 func (c clients) watchObjects(ctx context.Context, o *observer, h *health, changed func()) (*watches, error) {
-	kube := informers.NewSharedInformerFactoryWithOptions(c.kube, 0, informers.WithNamespace(place.Develop))
-	flagger := flaggerinformers.NewSharedInformerFactoryWithOptions(c.flagger, 0, flaggerinformers.WithNamespace(place.Develop))
+	kube := informers.NewSharedInformerFactoryWithOptions(c.kube, 0, informers.WithNamespace(place.DevelopNamespace))
+	flagger := flaggerinformers.NewSharedInformerFactoryWithOptions(c.flagger, 0, flaggerinformers.WithNamespace(place.DevelopNamespace))
 	all := informers.NewSharedInformerFactory(c.kube, 0)
 	// The watches outlive the context, for the end of a run is still observed.
 	ctx, stop := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), logr.Discard()))
@@ -38,11 +38,11 @@ func (c clients) watchObjects(ctx context.Context, o *observer, h *health, chang
 		informer cache.SharedIndexInformer
 		handler  cache.ResourceEventHandler
 	}{
-		{flagger.Flagger().V1beta1().Canaries().Informer(), seeing(changed, o.canary, o.canaryGone)},
-		{flagger.Gatewayapi().V1beta1().HTTPRoutes().Informer(), seeing(changed, o.route, o.routeGone)},
-		{kube.Apps().V1().Deployments().Informer(), seeing(changed, o.deployment, o.deploymentGone)},
-		{all.Core().V1().Pods().Informer(), seeing(changed, h.pod, h.podGone)},
-		{all.Core().V1().Nodes().Informer(), seeing(changed, h.node, h.nodeGone)},
+		{flagger.Flagger().V1beta1().Canaries().Informer(), eventHandler(changed, o.canary, o.canaryGone)},
+		{flagger.Gatewayapi().V1beta1().HTTPRoutes().Informer(), eventHandler(changed, o.route, o.routeGone)},
+		{kube.Apps().V1().Deployments().Informer(), eventHandler(changed, o.deployment, o.deploymentGone)},
+		{all.Core().V1().Pods().Informer(), eventHandler(changed, h.pod, h.podGone)},
+		{all.Core().V1().Nodes().Informer(), eventHandler(changed, h.node, h.nodeGone)},
 	} {
 		registered, err := x.informer.AddEventHandler(x.handler)
 		if err != nil {
@@ -57,11 +57,11 @@ func (c clients) watchObjects(ctx context.Context, o *observer, h *health, chang
 			x.informer.RunWithContext(ctx)
 		}()
 	}
-	limit, cancel := context.WithTimeout(ctx, syncLimit)
+	limit, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	if !cache.WaitForCacheSync(limit.Done(), synced...) {
 		w.close()
-		return nil, fmt.Errorf("the watches of the API server have not begun within %v", syncLimit)
+		return nil, fmt.Errorf("the watches of the API server have not begun within %v", syncTimeout)
 	}
 	return w, nil
 }
@@ -73,22 +73,22 @@ func (w *watches) close() {
 	}
 }
 
-// seeing calls see for every object that comes or changes, and gone for those that went, with the time at which it was heard of.
-func seeing[T any](changed func(), see, gone func(T, time.Time)) cache.ResourceEventHandler {
+// eventHandler calls see for every object that comes or changes, and gone for those that went, with the time at which it was heard of.
+func eventHandler[T any](changed func(), see, gone func(T, time.Time)) cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { call(see, o); changed() },
-		UpdateFunc: func(_, o any) { call(see, o); changed() },
+		AddFunc:    func(o any) { callTyped(see, o); changed() },
+		UpdateFunc: func(_, o any) { callTyped(see, o); changed() },
 		DeleteFunc: func(o any) {
 			if late, ok := o.(cache.DeletedFinalStateUnknown); ok {
 				o = late.Obj // it went while the watch was broken
 			}
-			call(gone, o)
+			callTyped(gone, o)
 			changed()
 		},
 	}
 }
 
-func call[T any](f func(T, time.Time), o any) {
+func callTyped[T any](f func(T, time.Time), o any) {
 	if v, ok := o.(T); ok {
 		f(v, time.Now())
 	}

@@ -23,30 +23,30 @@ import (
 // world is a cluster prepared for one flight. It implements [lab.World].
 type world struct {
 	cluster *Cluster
-	flight  lab.Flight
-	desk    *client.Desk
+	spec    lab.RunSpec
+	agent   *client.Agent
 	lease   *lease
-	zero    time.Time // the run's start
-	order   order
+	start   time.Time // the run's start
+	buffer  reorderBuffer
 	*observer
 	health  *health
 	watches *watches
 	// changed has room for one: something was observed.
 	changed chan struct{}
-	// counted is closed when the traffic's totals have come.
-	counted  chan struct{}
-	onCount  sync.Once
-	stop     context.CancelFunc
-	readers  sync.WaitGroup
-	deskMu   sync.Mutex
-	deskLost error
+	// totalsSeen is closed when the traffic's totals have come.
+	totalsSeen chan struct{}
+	totalsOnce sync.Once
+	stop       context.CancelFunc
+	readers    sync.WaitGroup
+	agentMu    sync.Mutex
+	agentErr   error
 }
 
-// open begins to observe. From here on, time is the run's.
-func (c *Cluster) open(ctx context.Context, f lab.Flight, rec *event.Recorder, desk *client.Desk, l *lease) (*world, error) {
+// openWorld begins to observe. From here on, time is the run's.
+func (c *Cluster) openWorld(ctx context.Context, f lab.RunSpec, rec *event.Recorder, desk *client.Agent, l *lease) (*world, error) {
 	w := &world{
-		cluster: c, flight: f, desk: desk, lease: l, zero: time.Now(), order: order{rec: rec},
-		changed: make(chan struct{}, 1), counted: make(chan struct{}),
+		cluster: c, spec: f, agent: desk, lease: l, start: time.Now(), buffer: reorderBuffer{rec: rec},
+		changed: make(chan struct{}, 1), totalsSeen: make(chan struct{}),
 	}
 	w.observer = newObserver(f.Scenario.Release.Service, w.note)
 	w.health = newHealth(f.Scenario, w.decided)
@@ -54,27 +54,27 @@ func (c *Cluster) open(ctx context.Context, f lab.Flight, rec *event.Recorder, d
 	if w.watches, err = c.clients.watchObjects(ctx, w.observer, w.health, w.wake); err != nil {
 		return nil, err
 	}
-	w.health.begin()
+	w.health.start()
 	read, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop = stop
-	w.readers.Go(func() { w.lose(client.Follow(read, desk.Facts, w.hear)) })
-	w.readers.Go(func() { w.ask(read) })
+	w.readers.Go(func() { w.agentFailed(client.Follow(read, desk.Facts, w.handleFact)) })
+	w.readers.Go(func() { w.pollAgent(read) })
 	return w, nil
 }
 
 // close ends the observation. What has not come by then is no part of the run.
 func (w *world) close() {
-	w.health.end()
+	w.health.stop()
 	w.stop()
 	w.watches.close()
 	w.readers.Wait()
-	w.order.close(w.elapsed())
+	w.buffer.close(w.elapsed())
 }
 
-func (w *world) elapsed() time.Duration { return time.Since(w.zero) }
+func (w *world) elapsed() time.Duration { return time.Since(w.start) }
 
 func (w *world) note(at time.Time, source string, f event.Fact) {
-	w.order.note(at.Sub(w.zero), source, f)
+	w.buffer.add(at.Sub(w.start), source, f)
 }
 
 func (w *world) wake() {
@@ -86,30 +86,30 @@ func (w *world) wake() {
 
 // decided tells whether Prometheus and Flagger can change nothing any more.
 func (w *world) decided() bool {
-	if w.flight.Guardrails == nil {
+	if w.spec.Guardrails == nil {
 		return true
 	}
 	phase := w.observer.Phase()
 	return phase == event.PhaseSucceeded || phase == event.PhaseFailed
 }
 
-// hear takes a fact of the desk.
-func (w *world) hear(f client.Fact) error {
-	if err := w.deskFact(f); err != nil {
+// handleFact takes a fact of the desk.
+func (w *world) handleFact(f client.Fact) error {
+	if err := w.agentFact(f); err != nil {
 		return err
 	}
 	if f.Kind == event.KindTrafficTotals {
-		w.onCount.Do(func() { close(w.counted) })
+		w.totalsOnce.Do(func() { close(w.totalsSeen) })
 	}
 	w.wake()
 	return nil
 }
 
-// askEvery is how often the desk is asked whether its account is whole.
-const askEvery = 3 * time.Second
+// agentPollInterval is how often the desk is asked whether its account is whole.
+const agentPollInterval = 3 * time.Second
 
-func (w *world) ask(ctx context.Context) {
-	every := time.NewTicker(askEvery)
+func (w *world) pollAgent(ctx context.Context) {
+	every := time.NewTicker(agentPollInterval)
 	defer every.Stop()
 	for {
 		select {
@@ -117,36 +117,36 @@ func (w *world) ask(ctx context.Context) {
 			return
 		case <-every.C:
 		}
-		asked, cancel := context.WithTimeout(ctx, askEvery)
-		status, err := w.desk.Status(asked)
+		asked, cancel := context.WithTimeout(ctx, agentPollInterval)
+		status, err := w.agent.Status(asked)
 		cancel()
 		switch {
 		case errors.Is(err, client.ErrRestarted):
-			w.lose(err)
+			w.agentFailed(err)
 		case err == nil && status.Fault != "":
-			w.lose(errors.New(status.Fault))
+			w.agentFailed(errors.New(status.Fault))
 		}
 	}
 }
 
-// lose keeps the first reason why the desk's account is not whole.
-func (w *world) lose(err error) {
+// agentFailed keeps the first reason why the desk's account is not whole.
+func (w *world) agentFailed(err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	w.deskMu.Lock()
-	defer w.deskMu.Unlock()
-	if w.deskLost == nil {
-		w.deskLost = err
+	w.agentMu.Lock()
+	defer w.agentMu.Unlock()
+	if w.agentErr == nil {
+		w.agentErr = err
 		w.wake()
 	}
 }
 
 // fault is the lab's, nil as long as all is well.
 func (w *world) fault() error {
-	w.deskMu.Lock()
-	lost := w.deskLost
-	w.deskMu.Unlock()
+	w.agentMu.Lock()
+	lost := w.agentErr
+	w.agentMu.Unlock()
 	if err := w.health.fault(time.Now()); err != nil {
 		return err // what a pod says of itself says more than that the desk misses it
 	}
@@ -159,18 +159,18 @@ func (w *world) fault() error {
 // Now implements [lab.World]. What is known to have happened before is recorded first.
 func (w *world) Now() time.Duration {
 	now := w.elapsed()
-	w.order.drain(now)
+	w.buffer.drain(now)
 	return now
 }
 
-// lookAgain is how often a condition is looked at where nothing changes.
-const lookAgain = time.Second
+// recheckInterval is how often a condition is looked at where nothing changes.
+const recheckInterval = time.Second
 
 // Wait implements [lab.World].
 func (w *world) Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error) {
 	for {
 		now := w.elapsed()
-		w.order.drain(now - holdBack)
+		w.buffer.drain(now - reorderDelay)
 		if err := errors.Join(ctx.Err(), w.fault()); err != nil {
 			return false, err
 		}
@@ -180,7 +180,7 @@ func (w *world) Wait(ctx context.Context, until time.Duration, condition func() 
 		if now >= until {
 			return false, nil
 		}
-		pause := time.NewTimer(min(lookAgain, until-now))
+		pause := time.NewTimer(min(recheckInterval, until-now))
 		select {
 		case <-ctx.Done():
 		case <-w.changed:
@@ -192,7 +192,7 @@ func (w *world) Wait(ctx context.Context, until time.Duration, condition func() 
 
 // ApplyGuardrails implements [lab.World].
 func (w *world) ApplyGuardrails(ctx context.Context) error {
-	applied, err := w.cluster.applySet(ctx, w.flight.Guardrails, event.OwnerLearner)
+	applied, err := w.cluster.applySet(ctx, w.spec.Guardrails, event.OwnerLearner)
 	w.noteApplied(applied)
 	return err
 }
@@ -209,24 +209,24 @@ const trafficLead = 3 * time.Second
 // StartTraffic implements [lab.World]. It returns when the traffic begins, so that a baseline has its whole time.
 func (w *world) StartTraffic(ctx context.Context) error {
 	begin := time.Now().Add(trafficLead)
-	err := w.tell(ctx, func(ctx context.Context) error {
-		return w.desk.Start(ctx, client.Start{Zero: w.zero.UnixNano(), Begin: begin.UnixNano()})
+	err := w.retry(ctx, func(ctx context.Context) error {
+		return w.agent.Start(ctx, client.Start{Zero: w.start.UnixNano(), Begin: begin.UnixNano()})
 	})
 	if err != nil {
 		return err
 	}
-	_, err = w.Wait(ctx, begin.Sub(w.zero), nil)
+	_, err = w.Wait(ctx, begin.Sub(w.start), nil)
 	return err
 }
 
 // Release implements [lab.World].
 func (w *world) Release(ctx context.Context) error {
-	s := w.flight.Scenario.Released()
-	v, ok := s.Versions[w.flight.Version]
+	s := w.spec.Scenario.Released()
+	v, ok := s.Versions[w.spec.Version]
 	if !ok {
-		return fmt.Errorf("service %s has no version %s", s.Name, w.flight.Version)
+		return fmt.Errorf("service %s has no version %s", s.Name, w.spec.Version)
 	}
-	set, err := stage.Manifests(w.flight.Scenario, w.flight.Version+".yaml", v.Manifests)
+	set, err := stage.ParseManifests(w.spec.Scenario, w.spec.Version+".yaml", v.Manifests)
 	if err != nil {
 		return err
 	}
@@ -241,41 +241,41 @@ func (w *world) Release(ctx context.Context) error {
 		return err
 	}
 	at := time.Now()
-	w.note(at, sourceRun, event.Released{Service: s.Name, Version: w.flight.Version})
-	return w.tell(ctx, func(ctx context.Context) error { return w.desk.Released(ctx, client.Released{At: at.UnixNano()}) })
+	w.note(at, sourceRun, event.Released{Service: s.Name, Version: w.spec.Version})
+	return w.retry(ctx, func(ctx context.Context) error { return w.agent.Release(ctx, client.Release{At: at.UnixNano()}) })
 }
 
 // setVersion updates the Deployment, which others write to at the same time.
 func (w *world) setVersion(ctx context.Context, service string) error {
-	deployments := w.cluster.clients.kube.AppsV1().Deployments(place.Develop)
-	return w.tell(ctx, func(ctx context.Context) error {
+	deployments := w.cluster.clients.kube.AppsV1().Deployments(place.DevelopNamespace)
+	return w.retry(ctx, func(ctx context.Context) error {
 		return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 			d, err := deployments.Get(ctx, service, metav1.GetOptions{})
 			if err != nil {
 				return err
 			}
-			stageOf(w.flight.Scenario, w.cluster.image).SetVersion(d, w.flight.Scenario.Service(service), w.flight.Version)
+			workloadsOf(w.spec.Scenario, w.cluster.image).SetVersion(d, w.spec.Scenario.Service(service), w.spec.Version)
 			_, err = deployments.Update(ctx, d, metav1.UpdateOptions{FieldManager: place.FieldManager})
 			return err
 		})
 	})
 }
 
-// tell calls the cluster until it answers, as long as the lab has no fault: the API server may be away for a while.
-func (w *world) tell(ctx context.Context, f func(context.Context) error) error {
+// retry calls the cluster until it answers, as long as the lab has no fault: the API server may be away for a while.
+func (w *world) retry(ctx context.Context, f func(context.Context) error) error {
 	for {
 		err := f(ctx)
-		if err == nil || !passing(err) {
+		if err == nil || !transient(err) {
 			return err
 		}
-		if _, fault := w.Wait(ctx, w.elapsed()+lookAgain, nil); fault != nil {
+		if _, fault := w.Wait(ctx, w.elapsed()+recheckInterval, nil); fault != nil {
 			return fmt.Errorf("%w (last: %w)", fault, err)
 		}
 	}
 }
 
-// passing tells errors of an API server that is away, or has just come back, from what it means.
-func passing(err error) bool {
+// transient tells errors of an API server that is away, or has just come back, from what it means.
+func transient(err error) bool {
 	var refused *client.StatusError
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -291,15 +291,15 @@ func passing(err error) bool {
 
 // Limits of the traffic's end.
 const (
-	totalsLimit = 20 * time.Second
-	jobsLimit   = 30 * time.Second
+	totalsTimeout = 20 * time.Second
+	jobsTimeout   = 30 * time.Second
 )
 
 // StopTraffic implements [lab.World]. It accounts for every traffic pod: what none of them tells, nobody knows.
 func (w *world) StopTraffic(ctx context.Context) error {
 	at := time.Now()
-	err := w.tell(ctx, func(ctx context.Context) error {
-		status, err := w.desk.Stop(ctx, client.Stop{At: at.UnixNano()})
+	err := w.retry(ctx, func(ctx context.Context) error {
+		status, err := w.agent.Stop(ctx, client.Stop{At: at.UnixNano()})
 		if err == nil && status.Fault != "" {
 			err = errors.New(status.Fault)
 		}
@@ -308,9 +308,9 @@ func (w *world) StopTraffic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	came, err := w.Wait(ctx, w.elapsed()+totalsLimit, func() bool {
+	came, err := w.Wait(ctx, w.elapsed()+totalsTimeout, func() bool {
 		select {
-		case <-w.counted:
+		case <-w.totalsSeen:
 			return true
 		default:
 			return false
@@ -320,9 +320,9 @@ func (w *world) StopTraffic(ctx context.Context) error {
 		return err
 	}
 	if !came {
-		return fmt.Errorf("the traffic's totals have not come from the desk within %v", totalsLimit)
+		return fmt.Errorf("the traffic's totals have not come from the desk within %v", totalsTimeout)
 	}
-	if err := w.awaitJobs(ctx); err != nil {
+	if err := w.waitForJobs(ctx); err != nil {
 		return err
 	}
 	return w.undecided()
@@ -331,7 +331,7 @@ func (w *world) StopTraffic(ctx context.Context) error {
 // undecided says why a rollout whose end has not come cannot be judged: without the API server Flagger can neither promote nor roll
 // back, and what it came too late for is not the guardrails' fault.
 func (w *world) undecided() error {
-	away := w.lease.absence()
+	away := w.lease.longestOutage()
 	if away == 0 || w.decided() {
 		return nil
 	}
@@ -339,12 +339,12 @@ func (w *world) undecided() error {
 		w.Phase(), away.Round(time.Second))
 }
 
-// awaitJobs waits until all traffic pods have ended as they should.
-func (w *world) awaitJobs(ctx context.Context) error {
-	jobs := w.cluster.clients.kube.BatchV1().Jobs(place.Develop)
-	return w.cluster.await(ctx, jobsLimit, "the traffic pods to end", func(ctx context.Context) (string, error) {
-		for _, c := range w.flight.Scenario.Clients {
-			j, err := jobs.Get(ctx, trafficName(c.Name), metav1.GetOptions{})
+// waitForJobs waits until all traffic pods have ended as they should.
+func (w *world) waitForJobs(ctx context.Context) error {
+	jobs := w.cluster.clients.kube.BatchV1().Jobs(place.DevelopNamespace)
+	return w.cluster.waitFor(ctx, jobsTimeout, "the traffic pods to end", func(ctx context.Context) (string, error) {
+		for _, c := range w.spec.Scenario.Clients {
+			j, err := jobs.Get(ctx, trafficJobName(c.Name), metav1.GetOptions{})
 			if err != nil {
 				return "", err
 			}

@@ -24,17 +24,17 @@ func worldOf(t *testing.T) (*world, *[]event.Event) {
 	l := &leases{kube: fake.NewClientset(), now: time.Now()}
 	held := l.of("this run")
 	held.now = time.Now
-	if err := held.take(context.Background(), "lab"); err != nil {
+	if err := held.acquire(context.Background(), "lab"); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{
-		flight: lab.Flight{Scenario: &scenarios.Scenario{Release: scenarios.Release{Service: "backend"}}, Guardrails: &guardrail.Set{}},
-		lease:  held, zero: time.Now(), changed: make(chan struct{}, 1), counted: make(chan struct{}),
-		order: order{rec: event.NewRecorder(func(e event.Event) { events = append(events, e) })},
+		spec:  lab.RunSpec{Scenario: &scenarios.Scenario{Release: scenarios.Release{Service: "backend"}}, Guardrails: &guardrail.Set{}},
+		lease: held, start: time.Now(), changed: make(chan struct{}, 1), totalsSeen: make(chan struct{}),
+		buffer: reorderBuffer{rec: event.NewRecorder(func(e event.Event) { events = append(events, e) })},
 	}
 	w.observer = newObserver("backend", w.note)
-	w.health = newHealth(w.flight.Scenario, w.decided)
-	w.health.begin()
+	w.health = newHealth(w.spec.Scenario, w.decided)
+	w.health.start()
 	return w, &events
 }
 
@@ -44,7 +44,7 @@ func TestWaitRecordsAndLooks(t *testing.T) {
 		w, events := worldOf(t)
 		time.AfterFunc(2500*time.Millisecond, func() {
 			w.canary(canaryObject("Progressing", 5), time.Now())
-			w.note(w.zero.Add(time.Second), sourceDriver, event.Traffic{}) // it comes late, and in time
+			w.note(w.start.Add(time.Second), sourceDriver, event.Traffic{}) // it comes late, and in time
 			w.wake()
 		})
 		held, err := w.Wait(t.Context(), time.Hour, func() bool { return w.Phase() == event.PhaseProgressing })
@@ -69,12 +69,12 @@ func TestWaitTellsFaults(t *testing.T) {
 		happen func(*world)
 		want   string
 	}{
-		"the desk starts anew": {func(w *world) { w.lose(client.ErrRestarted) }, "the traffic's account is not whole: the desk was started anew"},
+		"the desk starts anew": {func(w *world) { w.agentFailed(client.ErrRestarted) }, "the traffic's account is not whole: the desk was started anew"},
 		"a pod fails": {func(w *world) {
 			p := podOf(roleTraffic)
 			failed(p)
 			w.health.pod(p, time.Now())
-			w.lose(errors.New("shard 1/1 of client edge fell silent"))
+			w.agentFailed(errors.New("shard 1/1 of client edge fell silent"))
 		}, "a traffic pod failed"},
 		"Prometheus goes": {func(w *world) {
 			w.health.podGone(podOf(rolePrometheus), time.Now())
@@ -83,7 +83,7 @@ func TestWaitTellsFaults(t *testing.T) {
 		"nobody hears from the API server": {func(w *world) {
 			w.lease.mu.Lock()
 			defer w.lease.mu.Unlock()
-			w.lease.heard, w.lease.why = time.Now().Add(-2*unreachableAfter), errors.New("connection refused")
+			w.lease.lastRenewed, w.lease.lastErr = time.Now().Add(-2*unreachableAfter), errors.New("connection refused")
 		}, "the API server has been out of reach"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestWaitTellsFaults(t *testing.T) {
 				w, _ := worldOf(t)
 				time.AfterFunc(5*time.Second, func() { c.happen(w) })
 				_, err := w.Wait(t.Context(), time.Hour, func() bool { return w.elapsed() > time.Minute })
-				if err == nil || !strings.Contains(err.Error(), c.want) || w.elapsed() > 5*time.Second+lookAgain {
+				if err == nil || !strings.Contains(err.Error(), c.want) || w.elapsed() > 5*time.Second+recheckInterval {
 					t.Errorf("%v after %v", err, w.elapsed())
 				}
 			})
@@ -109,7 +109,7 @@ func TestDecided(t *testing.T) {
 		}
 	}
 	w.canary(canaryObject(event.PhaseInitialized, 0), time.Now())
-	if w.flight.Guardrails = nil; !w.decided() {
+	if w.spec.Guardrails = nil; !w.decided() {
 		t.Error("a run without guardrails waits for a decision")
 	}
 }
@@ -121,7 +121,7 @@ func TestUndecided(t *testing.T) {
 	if err := w.undecided(); err != nil {
 		t.Error(err)
 	}
-	w.lease.longest = 20 * time.Second
+	w.lease.longestGap = 20 * time.Second
 	if err := w.undecided(); err == nil || !strings.Contains(err.Error(), "(phase Finalising), and the API server was out of reach for 20s") {
 		t.Error(err)
 	}
@@ -147,7 +147,7 @@ func TestTellBearsAnAbsentServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := worldOf(t)
 		calls := 0
-		err := w.tell(t.Context(), func(context.Context) error {
+		err := w.retry(t.Context(), func(context.Context) error {
 			if calls++; calls < 5 {
 				return &client.StatusError{Status: 503, Body: "no endpoints"}
 			}
@@ -157,11 +157,11 @@ func TestTellBearsAnAbsentServer(t *testing.T) {
 			t.Errorf("%v after %d calls", err, calls)
 		}
 		refused := &client.StatusError{Status: 409, Body: "shard 2/2 is missing"}
-		if err := w.tell(t.Context(), func(context.Context) error { return refused }); !errors.Is(err, refused) {
+		if err := w.retry(t.Context(), func(context.Context) error { return refused }); !errors.Is(err, refused) {
 			t.Errorf("a refusal: %v", err)
 		}
-		time.AfterFunc(10*time.Second, func() { w.lose(client.ErrRestarted) })
-		err = w.tell(t.Context(), func(context.Context) error { return &client.StatusError{Status: 502} })
+		time.AfterFunc(10*time.Second, func() { w.agentFailed(client.ErrRestarted) })
+		err = w.retry(t.Context(), func(context.Context) error { return &client.StatusError{Status: 502} })
 		if !errors.Is(err, client.ErrRestarted) {
 			t.Errorf("a fault meanwhile: %v", err)
 		}

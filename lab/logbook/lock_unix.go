@@ -11,7 +11,7 @@ import (
 )
 
 // lock waits until no other program changes the logbook. The lock ends with the process, whatever becomes of it.
-func (b *Book) lock() (unlock func(), err error) {
+func (b *Store) lock() (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(b.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("keep progress: %w", err)

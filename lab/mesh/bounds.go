@@ -4,8 +4,8 @@ package mesh
 type bounds struct {
 	// latency of response_latency_ms, in milliseconds (linkerd2-proxy, linkerd/metrics/src/latency.rs).
 	latency []float64
-	// short tells the bucket in latency of each whole number of milliseconds: most answers are quicker than its end.
-	short [1001]uint8
+	// millisBucket tells the bucket in latency of each whole number of milliseconds: most answers are quicker than its end.
+	millisBucket [1001]uint8
 	// request of outbound_http_route_request_duration_seconds, response of
 	// outbound_http_route_backend_response_duration_seconds (linkerd2-proxy,
 	// linkerd/app/outbound/src/http/logical/policy/route/metrics.rs).
@@ -23,19 +23,19 @@ func newBounds() bounds {
 		app:      []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
 	}
 	bucket := 0
-	for ms := range b.short {
+	for ms := range b.millisBucket {
 		for float64(ms) > b.latency[bucket] {
 			bucket++
 		}
-		b.short[ms] = uint8(bucket)
+		b.millisBucket[ms] = uint8(bucket)
 	}
 	return b
 }
 
 // observeLatency counts whole milliseconds in a histogram with the bounds of latency.
 func (b *bounds) observeLatency(h Histogram, ms int64) {
-	if ms >= 0 && ms < int64(len(b.short)) {
-		h.observe(int(b.short[ms]), float64(ms))
+	if ms >= 0 && ms < int64(len(b.millisBucket)) {
+		h.observe(int(b.millisBucket[ms]), float64(ms))
 		return
 	}
 	h.Observe(float64(ms))

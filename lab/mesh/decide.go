@@ -50,7 +50,7 @@ func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
 	if server == nil {
 		name := cmp.Or(w.DefaultPolicy, p.Default, AllUnauthenticated)
 		v := Verdict{Server: defaultRef(name), Route: defaultRef("default"), Port: port}
-		return p.fallBack(v, name, c, "the default policy of the pod is "+name)
+		return p.applyDefault(v, name, c, "the default policy of the pod is "+name)
 	}
 	v := Verdict{Server: Ref{policyGroup, "server", server.Name}, Route: defaultRef("default"), Port: port}
 	for _, a := range p.authorizations(server) {
@@ -59,7 +59,7 @@ func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
 			return v
 		}
 	}
-	return p.fallBack(v, cmp.Or(server.AccessPolicy, Deny), c, "no AuthorizationPolicy for Server "+server.Name+" admits the client")
+	return p.applyDefault(v, cmp.Or(server.AccessPolicy, Deny), c, "no AuthorizationPolicy for Server "+server.Name+" admits the client")
 }
 
 // Probe is the verdict on an HTTP request to a path of the pod: that of [Policies.Decide], except for the probe paths, which
@@ -109,8 +109,8 @@ func (p *Policies) authorizations(s *Server) []*AuthorizationPolicy {
 	return found
 }
 
-// fallBack applies a default or access policy.
-func (p *Policies) fallBack(v Verdict, policy string, c Client, reason string) Verdict {
+// applyDefault applies a default or access policy.
+func (p *Policies) applyDefault(v Verdict, policy string, c Client, reason string) Verdict {
 	inside := slices.ContainsFunc(p.clusterNetworks(), func(n netip.Prefix) bool { return n.Contains(c.Addr) })
 	switch policy {
 	case AllUnauthenticated, Audit:
@@ -148,7 +148,7 @@ func (p *Policies) admits(a *AuthorizationPolicy, c Client) (bool, error) {
 		case "MeshTLSAuthentication":
 			m := find(p.MeshTLS, func(m *MeshTLSAuthentication) bool { return m.Namespace == namespace && m.Name == r.Name })
 			if m == nil {
-				return false, missing(r, namespace)
+				return false, notFound(r, namespace)
 			}
 			identities++
 			ok = m.admits(c.Identity) && ok
@@ -158,7 +158,7 @@ func (p *Policies) admits(a *AuthorizationPolicy, c Client) (bool, error) {
 		case "NetworkAuthentication":
 			n := find(p.Networks, func(n *NetworkAuthentication) bool { return n.Namespace == namespace && n.Name == r.Name })
 			if n == nil {
-				return false, missing(r, namespace)
+				return false, notFound(r, namespace)
 			}
 			networks++
 			ok = slices.ContainsFunc(n.Networks, func(n Network) bool { return n.contains(c.Addr) }) && ok
@@ -172,7 +172,7 @@ func (p *Policies) admits(a *AuthorizationPolicy, c Client) (bool, error) {
 	return ok, nil
 }
 
-func missing(r AuthenticationRef, namespace string) error {
+func notFound(r AuthenticationRef, namespace string) error {
 	return fmt.Errorf("%s %s/%s does not exist", r.Kind, namespace, r.Name)
 }
 

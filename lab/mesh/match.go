@@ -78,9 +78,9 @@ func compileRegex(what, expr string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// whole tells whether the leftmost match is the whole value. As in the proxy, the first alternative that matches decides:
+// matchesWhole tells whether the leftmost match is the whole value. As in the proxy, the first alternative that matches decides:
 // "a|ab" does not match the value "ab" (linkerd2-proxy, linkerd/http/route/src/http/match/header.rs).
-func whole(re *regexp.Regexp, value string) bool {
+func matchesWhole(re *regexp.Regexp, value string) bool {
 	at := re.FindStringIndex(value)
 	return at != nil && at[0] == 0 && at[1] == len(value)
 }
@@ -102,7 +102,7 @@ func (c *matcher) matchPath(path string) (int, bool) {
 	case PathExact:
 		return len(path), path == c.Path.Value
 	case PathRegex:
-		return len(path), whole(c.path, path)
+		return len(path), matchesWhole(c.path, path)
 	case PathPrefix:
 		prefix := strings.TrimRight(c.Path.Value, "/")
 		if prefix == "" {
@@ -152,7 +152,7 @@ func matchValue(re *regexp.Regexp, want, got string) bool {
 	if re == nil {
 		return want == got
 	}
-	return whole(re, got)
+	return matchesWhole(re, got)
 }
 
 // matchHost compares hostnames without regard to case. The length of the longest that matches is returned.

@@ -181,8 +181,8 @@ func TestAttachment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !table.Attached("develop", "shop", 80) || table.Attached("develop", "shop", 81) || table.Attached("other", "shop", 80) ||
-		table.Attached("develop", "shop-canary", 80) {
+	if !table.HasRoutes("develop", "shop", 80) || table.HasRoutes("develop", "shop", 81) || table.HasRoutes("other", "shop", 80) ||
+		table.HasRoutes("develop", "shop-canary", 80) {
 		t.Error("a route attaches to the wrong Services or ports")
 	}
 }
@@ -190,7 +190,7 @@ func TestAttachment(t *testing.T) {
 func TestBrokenRegexLeavesOtherRoutes(t *testing.T) {
 	broken := onShop(mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{pattern("a", "(")}}}})
 	table, err := mesh.Compile([]mesh.Route{broken, {Name: "ok", Parents: []mesh.Parent{{Service: "b"}}, Rules: []mesh.Rule{{}}}})
-	if err == nil || table.Attached("develop", "shop", 80) || !table.Attached("", "b", 1) {
+	if err == nil || table.HasRoutes("develop", "shop", 80) || !table.HasRoutes("", "b", 1) {
 		t.Errorf("error %v", err)
 	}
 }

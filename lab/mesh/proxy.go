@@ -66,11 +66,11 @@ func (r Ref) labels(scope string) []Label {
 	return []Label{{scope + "_group", r.Group}, {scope + "_kind", r.Kind}, {scope + "_name", r.Name}}
 }
 
-// stream is what both directions count for one target: requests, responses by status, latencies by status.
-type stream struct {
+// targetStats is what both directions count for one target: requests, responses by status, latencies by status.
+type targetStats struct {
 	proxy    *Proxy
 	labels   []Label
-	used     *time.Duration
+	lastUsed *time.Duration
 	requests Counter
 	statuses []response
 }
@@ -81,29 +81,29 @@ type response struct {
 	latency Histogram
 }
 
-func (p *Proxy) stream(labels []Label) stream {
+func (p *Proxy) newTargetStats(labels []Label) targetStats {
 	used := new(time.Duration)
 	m := p.reg.intern(p.owner, used, nil, "request_total", labels)
 	// Two peers with one label set share their series, and so the time of last use.
-	return stream{proxy: p, labels: labels, used: m.used, requests: Counter{m}}
+	return targetStats{proxy: p, labels: labels, lastUsed: m.lastUsed, requests: Counter{m}}
 }
 
 // request counts a request that begins.
-func (s *stream) request(now time.Duration) {
-	*s.used = now
+func (s *targetStats) request(now time.Duration) {
+	*s.lastUsed = now
 	s.requests.Inc()
 }
 
 // response counts its answer.
-func (s *stream) response(now time.Duration, status int, latency time.Duration) {
-	*s.used = now
+func (s *targetStats) response(now time.Duration, status int, latency time.Duration) {
+	*s.lastUsed = now
 	r := s.status(status)
 	r.total.Inc()
 	// The proxy counts whole milliseconds (linkerd2-proxy, linkerd/metrics/src/latency.rs).
 	s.proxy.reg.bounds.observeLatency(r.latency, latency.Milliseconds())
 }
 
-func (s *stream) status(code int) *response {
+func (s *targetStats) status(code int) *response {
 	for i := range s.statuses {
 		if s.statuses[i].status == code {
 			return &s.statuses[i]
@@ -114,8 +114,8 @@ func (s *stream) status(code int) *response {
 	withClass := slices.Concat(withCode, []Label{{"classification", Classify(code)}})
 	s.statuses = append(s.statuses, response{
 		status:  code,
-		total:   Counter{reg.intern(owner, s.used, nil, "response_total", withClass)},
-		latency: Histogram{reg.intern(owner, s.used, reg.bounds.latency, "response_latency_ms", withCode)},
+		total:   Counter{reg.intern(owner, s.lastUsed, nil, "response_total", withClass)},
+		latency: Histogram{reg.intern(owner, s.lastUsed, reg.bounds.latency, "response_latency_ms", withCode)},
 	})
 	return &s.statuses[len(s.statuses)-1]
 }
@@ -131,7 +131,7 @@ func Classify(status int) string {
 
 // Inbound counts what one kind of client asks of the pod.
 type Inbound struct {
-	stream
+	targetStats
 	allow, deny Counter
 }
 
@@ -150,7 +150,7 @@ func (p *Proxy) Inbound(target netip.AddrPort, c Client, v Verdict) *Inbound {
 		return in
 	}
 	in.allow = p.reg.Counter(p.owner, "inbound_http_authz_allow_total", p.labels(addr, server, route, authz, tls)...)
-	in.stream = p.stream(p.labels([]Label{{"direction", "inbound"}}, addr, tls, server, route, authz))
+	in.targetStats = p.newTargetStats(p.labels([]Label{{"direction", "inbound"}}, addr, tls, server, route, authz))
 	return in
 }
 
@@ -184,7 +184,7 @@ type Destination struct {
 }
 
 // Outbound counts what the pod asks of one other pod through one Service.
-type Outbound struct{ stream }
+type Outbound struct{ targetStats }
 
 // Outbound returns the counters for a destination.
 func (p *Proxy) Outbound(d Destination) *Outbound {
@@ -200,7 +200,7 @@ func (p *Proxy) Outbound(d Destination) *Outbound {
 		dst = append(dst, Label{"dst_control_plane_ns", "linkerd"})
 	}
 	head := []Label{{"direction", "outbound"}, {"authority", authority(d)}}
-	return &Outbound{p.stream(p.labels(head, targetAddr(d.Addr), tls, dst))}
+	return &Outbound{p.newTargetStats(p.labels(head, targetAddr(d.Addr), tls, dst))}
 }
 
 // authority is the Service's, without the default port (linkerd2-proxy, linkerd/addr/src/lib.rs, as_http_authority).

@@ -19,17 +19,17 @@ type Label struct{ Name, Value string }
 //
 // Each series belongs to an owner, a number that stands for one scraped process: see [Registry.Remove].
 type Registry struct {
-	list   []*metric
-	byKey  map[string]*metric
-	gone   map[int]bool // owners
-	nextID int
+	list    []*metric
+	byKey   map[string]*metric
+	removed map[int]bool // owners
+	nextID  int
 	// bounds of all histograms are shared, so that they stay in the processor's cache.
 	bounds bounds
 }
 
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry {
-	return &Registry{byKey: map[string]*metric{}, gone: map[int]bool{}, bounds: newBounds()}
+	return &Registry{byKey: map[string]*metric{}, removed: map[int]bool{}, bounds: newBounds()}
 }
 
 // metric is a counter, a gauge, or a histogram. What recording touches comes first, to lie in one line of the cache.
@@ -40,8 +40,8 @@ type metric struct {
 	// counts of a histogram's buckets, the last for +Inf.
 	counts []float64
 	bounds []float64
-	// used is when the target that the metric belongs to was last recorded; nil for metrics that are kept.
-	used *time.Duration
+	// lastUsed is when the target that the metric belongs to was last recorded; nil for metrics that are kept.
+	lastUsed *time.Duration
 
 	owner   int
 	key     string
@@ -100,15 +100,15 @@ func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name
 	if m := r.byKey[key]; m != nil {
 		return m
 	}
-	m := &metric{owner: owner, key: key, used: used, bounds: bounds, firstID: r.nextID}
+	m := &metric{owner: owner, key: key, lastUsed: used, bounds: bounds, firstID: r.nextID}
 	if bounds == nil {
-		m.labels = [][]Label{named(name, labels)}
+		m.labels = [][]Label{withName(name, labels)}
 	} else {
 		m.counts = make([]float64, len(bounds)+1)
 		m.labels = histogramLabels(name, bounds, labels)
 	}
 	r.nextID += len(m.labels)
-	if !r.gone[owner] {
+	if !r.removed[owner] {
 		r.byKey[key] = m
 		r.list = append(r.list, m)
 	}
@@ -130,7 +130,7 @@ func seriesKey(owner int, name string, labels []Label) string {
 	return b.String()
 }
 
-func named(name string, labels []Label, more ...Label) []Label {
+func withName(name string, labels []Label, more ...Label) []Label {
 	return slices.Concat([]Label{{"__name__", name}}, labels, more)
 }
 
@@ -139,19 +139,19 @@ func histogramLabels(name string, bounds []float64, labels []Label) [][]Label {
 	var all [][]Label
 	for _, b := range bounds {
 		le := strconv.FormatFloat(b, 'f', -1, 64)
-		all = append(all, named(name+"_bucket", labels, Label{"le", le}))
+		all = append(all, withName(name+"_bucket", labels, Label{"le", le}))
 	}
 	return append(all,
-		named(name+"_bucket", labels, Label{"le", "+Inf"}),
-		named(name+"_count", labels),
-		named(name+"_sum", labels))
+		withName(name+"_bucket", labels, Label{"le", "+Inf"}),
+		withName(name+"_count", labels),
+		withName(name+"_sum", labels))
 }
 
 // Collect hands every series to a function, in an order that depends on the order of recording only. An id stands for one
 // series for the life of the registry. The labels must not be changed.
 func (r *Registry) Collect(now time.Duration, each func(id int, labels []Label, value float64)) {
 	for _, m := range r.list {
-		if m.recorded && m.used != nil && now-*m.used > RetainIdle {
+		if m.recorded && m.lastUsed != nil && now-*m.lastUsed > RetainIdle {
 			m.reset()
 		}
 		if m.recorded {
@@ -183,7 +183,7 @@ func (m *metric) collect(each func(id int, labels []Label, value float64)) {
 
 // Remove forgets the series of an owner for good: its process is gone. What its handles still record is lost.
 func (r *Registry) Remove(owner int) {
-	r.gone[owner] = true
+	r.removed[owner] = true
 	r.list = slices.DeleteFunc(r.list, func(m *metric) bool {
 		if m.owner == owner {
 			delete(r.byKey, m.key)

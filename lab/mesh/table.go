@@ -10,13 +10,13 @@ import (
 
 // Table holds routes by the Services that they attach to.
 type Table struct {
-	sets map[serviceName][]*attached
+	routes map[serviceName][]*attachedRoute
 }
 
 type serviceName struct{ namespace, name string }
 
-// attached is a route with its compiled rules, in the order of creation and name.
-type attached struct {
+// attachedRoute is a route with its compiled rules, in the order of creation and name.
+type attachedRoute struct {
 	route *Route
 	port  int
 	rules []*CompiledRule
@@ -37,7 +37,7 @@ type CompiledRule struct {
 // Compile makes a table. A rule with a regular expression that does not compile is an error that names its place; the other
 // routes are in the table all the same.
 func Compile(routes []Route) (*Table, error) {
-	t := &Table{sets: map[serviceName][]*attached{}}
+	t := &Table{routes: map[serviceName][]*attachedRoute{}}
 	var errs []error
 	for i := range routes {
 		route := &routes[i]
@@ -48,18 +48,18 @@ func Compile(routes []Route) (*Table, error) {
 		}
 		for _, p := range route.Parents {
 			name := serviceName{p.Namespace, p.Service}
-			t.sets[name] = append(t.sets[name], &attached{route, p.Port, rules})
+			t.routes[name] = append(t.routes[name], &attachedRoute{route, p.Port, rules})
 		}
 	}
-	for _, set := range t.sets {
-		slices.SortStableFunc(set, older)
+	for _, set := range t.routes {
+		slices.SortStableFunc(set, compareRoutes)
 	}
 	return t, errors.Join(errs...)
 }
 
-// older is the order of routes (linkerd2, policy-controller/grpc/src/outbound.rs, timestamp_then_name): a route without a
+// compareRoutes is the order of routes (linkerd2, policy-controller/grpc/src/outbound.rs, timestamp_then_name): a route without a
 // creation time comes last.
-func older(a, b *attached) int {
+func compareRoutes(a, b *attachedRoute) int {
 	if az, bz := a.route.Created.IsZero(), b.route.Created.IsZero(); az != bz {
 		if bz {
 			return -1
@@ -86,13 +86,13 @@ func compileRules(route *Route) ([]*CompiledRule, error) {
 	return rules, nil
 }
 
-// Attached tells whether any route attaches to a port of a Service. Without one, clients' proxies balance over the Service's
+// HasRoutes tells whether any route attaches to a port of a Service. Without one, clients' proxies balance over the Service's
 // own endpoints; with one, a request that no rule matches is answered 404 (linkerd2-proxy, NoRoute).
-func (t *Table) Attached(namespace, service string, port int) bool {
-	return slices.ContainsFunc(t.sets[serviceName{namespace, service}], func(a *attached) bool { return a.on(port) })
+func (t *Table) HasRoutes(namespace, service string, port int) bool {
+	return slices.ContainsFunc(t.routes[serviceName{namespace, service}], func(a *attachedRoute) bool { return a.appliesTo(port) })
 }
 
-func (a *attached) on(port int) bool { return a.port == 0 || a.port == port }
+func (a *attachedRoute) appliesTo(port int) bool { return a.port == 0 || a.port == port }
 
 // PerRequest tells whether the rule of a request to a Service depends on more than its method, host and path.
 func (t *Table) PerRequest(namespace, service string, port int) bool {
@@ -107,8 +107,8 @@ func (t *Table) PerRequest(namespace, service string, port int) bool {
 // Rules returns the rules that hold for a port of a Service, in the order of routes and rules.
 func (t *Table) Rules(namespace, service string, port int) []*CompiledRule {
 	var rules []*CompiledRule
-	for _, a := range t.sets[serviceName{namespace, service}] {
-		if a.on(port) {
+	for _, a := range t.routes[serviceName{namespace, service}] {
+		if a.appliesTo(port) {
 			rules = append(rules, a.rules...)
 		}
 	}
@@ -120,9 +120,9 @@ func (t *Table) Rules(namespace, service string, port int) []*CompiledRule {
 func (t *Table) Match(namespace, service string, port int, r *Request) *CompiledRule {
 	var best *CompiledRule
 	var high score
-	for _, a := range t.sets[serviceName{namespace, service}] {
+	for _, a := range t.routes[serviceName{namespace, service}] {
 		exact, length, ok := matchHost(a.route.Hostnames, r.Host)
-		if !ok || !a.on(port) {
+		if !ok || !a.appliesTo(port) {
 			continue
 		}
 		for _, rule := range a.rules {

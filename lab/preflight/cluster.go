@@ -23,9 +23,9 @@ import (
 func dockerAnswers(ctx context.Context, l *Lab) Finding {
 	answer, err := l.Engine.Ping(ctx)
 	if err != nil {
-		return bad("%v", err).withHint(hintOf(err))
+		return fail("%v", err).withHint(hintOf(err))
 	}
-	return fine("version %s", answer)
+	return pass("version %s", answer)
 }
 
 // hintOf is an error's own hint, "" where it has none.
@@ -41,39 +41,39 @@ func memory(ctx context.Context, l *Lab) Finding {
 	n, err := l.Engine.Memory(ctx)
 	switch {
 	case err != nil:
-		return bad("%v", err).withHint(hintOf(err))
+		return fail("%v", err).withHint(hintOf(err))
 	case n < node.MinMemory:
-		return bad("%.1f GiB, less than %d", float64(n)/(1<<30), node.MinMemory>>30)
+		return fail("%.1f GiB, less than %d", float64(n)/(1<<30), node.MinMemory>>30)
 	}
-	return fine("%.1f GiB", float64(n)/(1<<30))
+	return pass("%.1f GiB", float64(n)/(1<<30))
 }
 
 func clusterRuns(ctx context.Context, l *Lab) Finding {
 	state, err := l.Engine.State(ctx, l.Cluster)
 	switch {
 	case err != nil:
-		return bad("%v", err).withHint(hintOf(err))
+		return fail("%v", err).withHint(hintOf(err))
 	case state == node.Absent:
-		return bad("there is no cluster %s", l.Cluster)
+		return fail("there is no cluster %s", l.Cluster)
 	case state == node.Foreign:
-		return bad("coalmine has not made the cluster %s", l.Cluster).withHint("choose another name with --name")
+		return fail("coalmine has not made the cluster %s", l.Cluster).withHint("choose another name with --name")
 	case state != node.Running:
-		return bad("the cluster %s is %s", l.Cluster, state)
+		return fail("the cluster %s is %s", l.Cluster, state)
 	}
-	return fine("%s", l.Cluster)
+	return pass("%s", l.Cluster)
 }
 
 func apiAnswers(ctx context.Context, l *Lab) Finding {
 	if l.kube == nil {
 		if err := l.connect(ctx); err != nil {
-			return bad("%v", err)
+			return fail("%v", err)
 		}
 	}
 	body, err := l.kube.Discovery().ServerVersion()
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
-	return fine("Kubernetes %s", body.GitVersion)
+	return pass("Kubernetes %s", body.GitVersion)
 }
 
 func (l *Lab) connect(ctx context.Context) error {
@@ -82,7 +82,7 @@ func (l *Lab) connect(ctx context.Context) error {
 		return err
 	}
 	config = rest.CopyConfig(config)
-	config.Timeout = patience
+	config.Timeout = checkTimeout
 	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
@@ -98,22 +98,22 @@ func (l *Lab) connect(ctx context.Context) error {
 func nodesReady(ctx context.Context, l *Lab) Finding {
 	list, err := l.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	for _, n := range list.Items {
 		ready := slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
 			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 		})
 		if !ready {
-			return bad("node %s is not ready", n.Name)
+			return fail("node %s is not ready", n.Name)
 		}
 		for _, c := range n.Status.Conditions {
 			if c.Type != corev1.NodeReady && c.Status == corev1.ConditionTrue {
-				return bad("node %s has %s: %s", n.Name, c.Type, c.Message)
+				return fail("node %s has %s: %s", n.Name, c.Type, c.Message)
 			}
 		}
 	}
-	return fine("%d", len(list.Items))
+	return pass("%d", len(list.Items))
 }
 
 // Keys of the state that a bring-up leaves.
@@ -123,33 +123,33 @@ const (
 )
 
 func broughtUp(ctx context.Context, l *Lab) Finding {
-	state, err := l.kube.CoreV1().ConfigMaps(place.Lab).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
+	state, err := l.kube.CoreV1().ConfigMaps(place.LabNamespace).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return bad("the cluster was not made by coalmine up, or that did not come far")
+		return fail("the cluster was not made by coalmine up, or that did not come far")
 	}
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	if l.mesh = state.Data[stateMesh]; l.mesh == "" {
-		return bad("the state in ConfigMap %s/%s names no mesh", place.Lab, place.StateConfigMap)
+		return fail("the state in ConfigMap %s/%s names no mesh", place.LabNamespace, place.StateConfigMap)
 	}
-	return fine("mesh %s", l.mesh)
+	return pass("mesh %s", l.mesh)
 }
 
 func image(ctx context.Context, l *Lab) Finding {
-	state, err := l.kube.CoreV1().ConfigMaps(place.Lab).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
+	state, err := l.kube.CoreV1().ConfigMaps(place.LabNamespace).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	ref := state.Data[stateImage]
 	_, tag, _ := strings.Cut(ref, ":")
 	switch {
 	case ref == "":
-		return bad("no image was loaded")
+		return fail("no image was loaded")
 	case l.Image != "" && l.Image != tag:
 		return warn("the lab runs %s, this is %s", tag, l.Image)
 	}
-	return fine("%s", ref)
+	return pass("%s", ref)
 }
 
 var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
@@ -160,23 +160,23 @@ var gatewayVersions = [2]string{"v1.2.1", "v1.5.1"}
 func gatewayAPI(ctx context.Context, l *Lab) Finding {
 	crd, err := l.objects.Resource(crds).Get(ctx, "httproutes.gateway.networking.k8s.io", metav1.GetOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	text := crd.GetAnnotations()["gateway.networking.k8s.io/bundle-version"]
 	v, err := version.ParseGeneric(text)
 	if err != nil || v.LessThan(version.MustParseGeneric(gatewayVersions[0])) || version.MustParseGeneric(gatewayVersions[1]).LessThan(v) {
 		return warn("version %q; Linkerd 2.20 is made for %s to %s", text, gatewayVersions[0], gatewayVersions[1])
 	}
-	return fine("version %s", text)
+	return pass("version %s", text)
 }
 
 func podsReady(ctx context.Context, l *Lab) Finding {
 	n := 0
 	var waiting []string
-	for _, namespace := range []string{place.Lab, place.Mesh, place.Viz, place.Flagger, place.Develop} {
+	for _, namespace := range []string{place.LabNamespace, place.MeshNamespace, place.VizNamespace, place.FlaggerNamespace, place.DevelopNamespace} {
 		list, err := l.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return bad("%v", err)
+			return fail("%v", err)
 		}
 		for i := range list.Items {
 			n++
@@ -186,9 +186,9 @@ func podsReady(ctx context.Context, l *Lab) Finding {
 		}
 	}
 	if len(waiting) > 0 {
-		return bad("not ready: %s", shortened(waiting))
+		return fail("not ready: %s", joinShort(waiting))
 	}
-	return fine("%d", n)
+	return pass("%d", n)
 }
 
 func podReady(p *corev1.Pod) bool {
@@ -210,7 +210,7 @@ func waitsFor(p *corev1.Pod) string {
 // maxNamed bounds how many things a finding names.
 const maxNamed = 4
 
-func shortened(names []string) string {
+func joinShort(names []string) string {
 	if more := len(names) - maxNamed; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
 	}

@@ -13,35 +13,35 @@ import (
 )
 
 func flaggerReady(ctx context.Context, l *Lab) Finding {
-	f := l.deploymentsReady(ctx, place.Flagger)
+	f := l.deploymentsReady(ctx, place.FlaggerNamespace)
 	if f.Level != OK {
 		return f
 	}
-	list, err := l.kube.AppsV1().Deployments(place.Flagger).List(ctx, metav1.ListOptions{})
+	list, err := l.kube.AppsV1().Deployments(place.FlaggerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
-	return fine("%s", list.Items[0].Spec.Template.Spec.Containers[0].Image)
+	return pass("%s", list.Items[0].Spec.Template.Spec.Containers[0].Image)
 }
 
 // flaggerProvider looks at how Flagger is told to route: see the facts on providers in docs/kind.md.
 func flaggerProvider(ctx context.Context, l *Lab) Finding {
-	list, err := l.kube.AppsV1().Deployments(place.Flagger).List(ctx, metav1.ListOptions{})
+	list, err := l.kube.AppsV1().Deployments(place.FlaggerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	for _, d := range list.Items {
 		c := d.Spec.Template.Spec.Containers[0]
 		for _, arg := range append(c.Args, c.Command...) {
 			if provider, ok := strings.CutPrefix(arg, "-mesh-provider="); ok {
 				if provider != "gatewayapi:v1beta1" {
-					return bad("it is %s", provider)
+					return fail("it is %s", provider)
 				}
-				return fine("%s", provider)
+				return pass("%s", provider)
 			}
 		}
 	}
-	return bad("no provider is set")
+	return fail("no provider is set")
 }
 
 // stuckAfter is how long a canary may be on its way without a change before it is called stuck: longer than any interval of
@@ -49,9 +49,9 @@ func flaggerProvider(ctx context.Context, l *Lab) Finding {
 const stuckAfter = 15 * time.Minute
 
 func canaries(ctx context.Context, l *Lab) Finding {
-	list, err := l.objects.Resource(canaryResource).Namespace(place.Develop).List(ctx, metav1.ListOptions{})
+	list, err := l.objects.Resource(canaryResource).Namespace(place.DevelopNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	var stuck []string
 	for _, c := range list.Items {
@@ -71,9 +71,9 @@ func canaries(ctx context.Context, l *Lab) Finding {
 		}
 	}
 	if len(stuck) > 0 {
-		return warn("%s", shortened(stuck))
+		return warn("%s", joinShort(stuck))
 	}
-	return fine("%d", len(list.Items))
+	return pass("%d", len(list.Items))
 }
 
 func phaseOr(phase string) string {

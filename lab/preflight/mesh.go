@@ -20,13 +20,13 @@ import (
 
 // certificate reads the first certificate under a key of the trust Secret.
 func (l *Lab) certificate(ctx context.Context, key string) (*x509.Certificate, error) {
-	secret, err := l.kube.CoreV1().Secrets(place.Mesh).Get(ctx, place.TrustSecret, metav1.GetOptions{})
+	secret, err := l.kube.CoreV1().Secrets(place.MeshNamespace).Get(ctx, place.TrustSecret, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
 	block, _ := pem.Decode(secret.Data[key])
 	if block == nil {
-		return nil, fmt.Errorf("no certificate under %s in Secret %s/%s", key, place.Mesh, place.TrustSecret)
+		return nil, fmt.Errorf("no certificate under %s in Secret %s/%s", key, place.MeshNamespace, place.TrustSecret)
 	}
 	return x509.ParseCertificate(block.Bytes)
 }
@@ -34,25 +34,25 @@ func (l *Lab) certificate(ctx context.Context, key string) (*x509.Certificate, e
 func trustAnchor(ctx context.Context, l *Lab) Finding {
 	anchor, err := l.certificate(ctx, place.TrustRoots)
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
-	return l.lasts(anchor)
+	return l.checkValidity(anchor)
 }
 
-// lasts tells how long a certificate is good for.
-func (l *Lab) lasts(c *x509.Certificate) Finding {
+// checkValidity tells how long a certificate is good for.
+func (l *Lab) checkValidity(c *x509.Certificate) Finding {
 	now := l.Now()
 	left := c.NotAfter.Sub(now)
 	words := fmt.Sprintf("%s, %d days old, ends %s", c.Subject.CommonName, days(now.Sub(c.NotBefore)), c.NotAfter.Format(time.DateOnly))
 	switch {
 	case now.Before(c.NotBefore):
-		return bad("%s: not valid before %s: a clock is wrong", words, c.NotBefore.Format(time.DateTime))
+		return fail("%s: not valid before %s: a clock is wrong", words, c.NotBefore.Format(time.DateTime))
 	case left <= 0:
-		return bad("%s: expired; pods that run look well, new ones and new connections fail", words)
-	case left < renewIssuer:
+		return fail("%s: expired; pods that run look well, new ones and new connections fail", words)
+	case left < renewBefore:
 		return warn("%s: in %d days", words, days(left))
 	}
-	return fine("%s", words)
+	return pass("%s", words)
 }
 
 func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
@@ -60,25 +60,25 @@ func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 func issuer(ctx context.Context, l *Lab) Finding {
 	anchor, err := l.certificate(ctx, place.TrustRoots)
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	c, err := l.certificate(ctx, place.IssuerCert)
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	if err := c.CheckSignatureFrom(anchor); err != nil {
-		return bad("%s was not signed by %s: %v", c.Subject.CommonName, anchor.Subject.CommonName, err)
+		return fail("%s was not signed by %s: %v", c.Subject.CommonName, anchor.Subject.CommonName, err)
 	}
-	return l.lasts(c)
+	return l.checkValidity(c)
 }
 
 // renewedAt is the share of a certificate's life after which proxies renew it; what is older was not renewed.
 const leafLife, renewedAt = 24 * time.Hour, 0.7
 
 func workloadCertificates(ctx context.Context, l *Lab) Finding {
-	samples, err := l.prometheus.Query(ctx, `min by (namespace, pod) (identity_cert_expiration_timestamp_seconds{namespace="`+place.Develop+`"})`)
+	samples, err := l.prometheus.Query(ctx, `min by (namespace, pod) (identity_cert_expiration_timestamp_seconds{namespace="`+place.DevelopNamespace+`"})`)
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	if len(samples) == 0 {
 		return warn("no proxy tells when its certificate ends")
@@ -89,22 +89,24 @@ func workloadCertificates(ctx context.Context, l *Lab) Finding {
 	late := time.Duration((1 - renewedAt) * float64(leafLife))
 	switch {
 	case left <= 0:
-		return bad("%s", words)
+		return fail("%s", words)
 	case left < late-time.Hour:
 		return warn("%s: it ought to have been renewed", words)
 	}
-	return fine("%s", words)
+	return pass("%s", words)
 }
 
-func controlPlane(ctx context.Context, l *Lab) Finding { return l.deploymentsReady(ctx, place.Mesh) }
+func controlPlane(ctx context.Context, l *Lab) Finding {
+	return l.deploymentsReady(ctx, place.MeshNamespace)
+}
 
 func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 	list, err := l.kube.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	if len(list.Items) == 0 {
-		return bad("no Deployment in namespace %s", namespace)
+		return fail("no Deployment in namespace %s", namespace)
 	}
 	var names, waiting []string
 	for _, d := range list.Items {
@@ -114,9 +116,9 @@ func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 		}
 	}
 	if len(waiting) > 0 {
-		return bad("%s", shortened(waiting))
+		return fail("%s", joinShort(waiting))
 	}
-	return fine("%s", strings.Join(names, ", "))
+	return pass("%s", strings.Join(names, ", "))
 }
 
 // tag is the version of a Deployment's first container.
@@ -139,21 +141,21 @@ func valueOr[T any](p *T, otherwise T) T {
 func injector(ctx context.Context, l *Lab) Finding {
 	list, err := l.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	for _, c := range list.Items {
 		for _, w := range c.Webhooks {
 			s := w.ClientConfig.Service
-			if s == nil || s.Namespace != place.Mesh {
+			if s == nil || s.Namespace != place.MeshNamespace {
 				continue
 			}
 			if err := bundleValid(w.ClientConfig.CABundle, l.Now()); err != nil {
-				return bad("%s: %v", c.Name, err)
+				return fail("%s: %v", c.Name, err)
 			}
-			return fine("%s", c.Name)
+			return pass("%s", c.Name)
 		}
 	}
-	return bad("no webhook leads to namespace %s: new pods get no proxy", place.Mesh)
+	return fail("no webhook leads to namespace %s: new pods get no proxy", place.MeshNamespace)
 }
 
 func bundleValid(bundle []byte, now time.Time) error {
@@ -179,9 +181,9 @@ func bundleValid(bundle []byte, now time.Time) error {
 var proxies = [...]string{"linkerd-proxy", place.ProxyContainer}
 
 func injection(ctx context.Context, l *Lab) Finding {
-	list, err := l.kube.CoreV1().Pods(place.Develop).List(ctx, metav1.ListOptions{})
+	list, err := l.kube.CoreV1().Pods(place.DevelopNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	var meshed int
 	var without []string
@@ -196,11 +198,11 @@ func injection(ctx context.Context, l *Lab) Finding {
 	}
 	switch {
 	case len(without) > 0:
-		return bad("without a proxy: %s", shortened(without))
+		return fail("without a proxy: %s", joinShort(without))
 	case meshed == 0:
-		return warn("no pod in namespace %s", place.Develop)
+		return warn("no pod in namespace %s", place.DevelopNamespace)
 	}
-	return fine("%d pods", meshed)
+	return pass("%d pods", meshed)
 }
 
 func isMeshed(p *corev1.Pod) bool {
@@ -214,9 +216,9 @@ func isMeshed(p *corev1.Pod) bool {
 
 // mtls leaves kubelet's probes out: they come from outside of the mesh, and policy lets them.
 func mtls(ctx context.Context, l *Lab) Finding {
-	samples, err := l.prometheus.Query(ctx, `sum by (tls) (increase(request_total{namespace="`+place.Develop+`",direction="inbound",route_name!="probe"}[10m]))`)
+	samples, err := l.prometheus.Query(ctx, `sum by (tls) (increase(request_total{namespace="`+place.DevelopNamespace+`",direction="inbound",route_name!="probe"}[10m]))`)
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	var all, secured float64
 	for _, s := range samples {
@@ -231,5 +233,5 @@ func mtls(ctx context.Context, l *Lab) Finding {
 	case secured < all:
 		return warn("%.1f %% of %.0f requests in the last ten minutes", 100*secured/all, all)
 	}
-	return fine("all of %.0f requests in the last ten minutes", all)
+	return pass("all of %.0f requests in the last ten minutes", all)
 }

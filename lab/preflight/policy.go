@@ -32,22 +32,22 @@ func policyCRDs(ctx context.Context, l *Lab) Finding {
 		case apierrors.IsNotFound(err):
 			missing = append(missing, resource)
 		case err != nil:
-			return bad("%v", err)
+			return fail("%v", err)
 		}
 	}
 	if len(missing) > 0 {
-		return bad("missing: %s", strings.Join(missing, ", "))
+		return fail("missing: %s", strings.Join(missing, ", "))
 	}
-	return fine("%d kinds", len(policyResources))
+	return pass("%d kinds", len(policyResources))
 }
 
-// listed returns the objects of a policy resource in the namespace of the demo services.
-func (l *Lab) listed(ctx context.Context, resource string) ([]unstructured.Unstructured, error) {
+// list returns the objects of a policy resource in the namespace of the demo services.
+func (l *Lab) list(ctx context.Context, resource string) ([]unstructured.Unstructured, error) {
 	var err error
 	for _, v := range policyResources[resource] {
 		var list *unstructured.UnstructuredList
 		gvr := schema.GroupVersionResource{Group: policyGroup, Version: v, Resource: resource}
-		if list, err = l.objects.Resource(gvr).Namespace(place.Develop).List(ctx, metav1.ListOptions{}); err == nil {
+		if list, err = l.objects.Resource(gvr).Namespace(place.DevelopNamespace).List(ctx, metav1.ListOptions{}); err == nil {
 			return list.Items, nil
 		}
 	}
@@ -57,37 +57,37 @@ func (l *Lab) listed(ctx context.Context, resource string) ([]unstructured.Unstr
 // referable are the kinds that an AuthorizationPolicy may ask for, and where they are found.
 var referable = map[string]string{"MeshTLSAuthentication": "meshtlsauthentications", "NetworkAuthentication": "networkauthentications"}
 
-// policiesHold finds AuthorizationPolicies that Linkerd takes no notice of (linkerd2, policy-controller/k8s/index/src/inbound/index.rs):
+// policiesEnforced finds AuthorizationPolicies that Linkerd takes no notice of (linkerd2, policy-controller/k8s/index/src/inbound/index.rs):
 // a policy with one reference to nothing is ignored as a whole.
-func policiesHold(ctx context.Context, l *Lab) Finding {
-	policies, err := l.listed(ctx, "authorizationpolicies")
+func policiesEnforced(ctx context.Context, l *Lab) Finding {
+	policies, err := l.list(ctx, "authorizationpolicies")
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	there, err := l.authentications(ctx)
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	var broken []string
 	for _, p := range policies {
 		refs, _, _ := unstructured.NestedSlice(p.Object, "spec", "requiredAuthenticationRefs")
 		for _, r := range refs {
 			kind, name, namespace := reference(r, p.GetNamespace())
-			if _, ok := referable[kind]; ok && namespace == place.Develop && !there[kind+"/"+name] {
+			if _, ok := referable[kind]; ok && namespace == place.DevelopNamespace && !there[kind+"/"+name] {
 				broken = append(broken, fmt.Sprintf("%s asks for %s %s, which is not there", p.GetName(), kind, name))
 			}
 		}
 	}
 	if len(broken) > 0 {
-		return bad("%s", shortened(broken))
+		return fail("%s", joinShort(broken))
 	}
-	return fine("%d", len(policies))
+	return pass("%d", len(policies))
 }
 
 func (l *Lab) authentications(ctx context.Context) (map[string]bool, error) {
 	there := map[string]bool{}
 	for kind, resource := range referable {
-		items, err := l.listed(ctx, resource)
+		items, err := l.list(ctx, resource)
 		if err != nil {
 			return nil, err
 		}
@@ -113,13 +113,13 @@ func reference(r any, own string) (kind, name, namespace string) {
 
 // serversPrimary finds Servers that would guard the canary and leave the primary open, or the other way round.
 func serversPrimary(ctx context.Context, l *Lab) Finding {
-	servers, err := l.listed(ctx, "servers")
+	servers, err := l.list(ctx, "servers")
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	targets, err := l.canaryTargets(ctx)
 	if err != nil {
-		return bad("%v", err)
+		return fail("%v", err)
 	}
 	covered := map[string]bool{}
 	for _, s := range servers {
@@ -136,15 +136,15 @@ func serversPrimary(ctx context.Context, l *Lab) Finding {
 		}
 	}
 	if len(half) > 0 {
-		return warn("%s", shortened(half))
+		return warn("%s", joinShort(half))
 	}
-	return fine("%d Servers", len(servers))
+	return pass("%d Servers", len(servers))
 }
 
 var canaryResource = schema.GroupVersionResource{Group: "flagger.app", Version: "v1beta1", Resource: "canaries"}
 
 func (l *Lab) canaryTargets(ctx context.Context) ([]string, error) {
-	list, err := l.objects.Resource(canaryResource).Namespace(place.Develop).List(ctx, metav1.ListOptions{})
+	list, err := l.objects.Resource(canaryResource).Namespace(place.DevelopNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ type Finding struct {
 	Hint string
 }
 
-func fine(format string, args ...any) Finding {
+func pass(format string, args ...any) Finding {
 	return Finding{Level: OK, Detail: fmt.Sprintf(format, args...)}
 }
 
@@ -38,7 +38,7 @@ func warn(format string, args ...any) Finding {
 	return Finding{Level: Warning, Detail: fmt.Sprintf(format, args...)}
 }
 
-func bad(format string, args ...any) Finding {
+func fail(format string, args ...any) Finding {
 	return Finding{Level: Failed, Detail: fmt.Sprintf(format, args...)}
 }
 
@@ -59,7 +59,7 @@ type Check struct {
 	Needs []string
 	// Meshes that the check is for; none is for all.
 	Meshes []string
-	Look   func(context.Context, *Lab) Finding
+	Run    func(context.Context, *Lab) Finding
 }
 
 // Result is a check with what it found.
@@ -73,8 +73,8 @@ type Result struct {
 	Took   time.Duration `json:"-"`
 }
 
-// patience bounds one check.
-const patience = 15 * time.Second
+// checkTimeout bounds one check.
+const checkTimeout = 15 * time.Second
 
 // Run goes through checks in their order and tells each result as it comes.
 func Run(ctx context.Context, checks []Check, lab *Lab, tell func(Result)) []Result {
@@ -100,10 +100,10 @@ func look(ctx context.Context, c Check, lab *Lab, stands map[string]bool) Result
 			return r
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	begin := time.Now()
-	f := c.Look(ctx, lab)
+	f := c.Run(ctx, lab)
 	r.Took = time.Since(begin)
 	r.Level, r.Detail = f.Level, f.Detail
 	if f.Level != OK {

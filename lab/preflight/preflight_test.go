@@ -71,17 +71,17 @@ func wellFixture(t *testing.T) *fixture {
 	f := &fixture{
 		engine:  &engine{memory: 8 << 30, state: node.Running},
 		image:   "abc",
-		state:   map[string]string{"mesh": place.Standin, "image": place.Image + ":abc"},
+		state:   map[string]string{"mesh": place.TestMesh, "image": place.Image + ":abc"},
 		secret:  map[string][]byte{place.TrustRoots: roots, place.IssuerCert: cert},
 		answers: wellAnswers(),
 	}
 	f.objects = []runtime.Object{
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}, Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}},
-		deployment(place.Mesh, "standin-control", 1),
-		deployment(place.Flagger, "flagger", 1, "-mesh-provider=gatewayapi:v1beta1"),
+		deployment(place.MeshNamespace, "standin-control", 1),
+		deployment(place.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1beta1"),
 		pod("backend-1", place.ProxyContainer),
 		&admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "injector"}, Webhooks: []admissionv1.MutatingWebhook{{
-			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: place.Mesh}, CABundle: roots},
+			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: place.MeshNamespace}, CABundle: roots},
 		}}},
 	}
 	f.loose = documents(t, wellObjects)
@@ -146,7 +146,7 @@ func deployment(namespace, name string, available int32, args ...string) *appsv1
 }
 
 func pod(name string, containers ...string) *corev1.Pod {
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: place.Develop},
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: place.DevelopNamespace},
 		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}}
 	for _, c := range containers {
 		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: c})
@@ -185,8 +185,8 @@ func chain(t *testing.T, from, anchorEnds, issuerEnds time.Time) (roots, issuer 
 
 func (f *fixture) lab() *Lab {
 	typed := append([]runtime.Object{
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: place.StateConfigMap, Namespace: place.Lab}, Data: f.state},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: place.TrustSecret, Namespace: place.Mesh}, Data: f.secret},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: place.StateConfigMap, Namespace: place.LabNamespace}, Data: f.state},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: place.TrustSecret, Namespace: place.MeshNamespace}, Data: f.secret},
 	}, f.objects...)
 	kinds := map[schema.GroupVersionResource]string{crds: "CustomResourceDefinitionList", canaryResource: "CanaryList"}
 	for resource, kind := range map[string]string{"servers": "ServerList", "authorizationpolicies": "AuthorizationPolicyList",
@@ -260,7 +260,7 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		}},
 		{"workload-certificates", Failed, "backend-1", set("identity_cert", float64(noon.Unix()-1), map[string]string{"pod": "backend-1"})},
 		{"workload-certificates", Warning, "renewed", set("identity_cert", float64(noon.Add(5*time.Hour).Unix()), nil)},
-		{"control-plane", Failed, "0 of 1", replace(1, deployment(place.Mesh, "standin-control", 0))},
+		{"control-plane", Failed, "0 of 1", replace(1, deployment(place.MeshNamespace, "standin-control", 0))},
 		{"injector", Failed, "no CA bundle", func(f *fixture) {
 			f.objects[4].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0].ClientConfig.CABundle = nil
 		}},
@@ -272,8 +272,8 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		{"servers-primary", Warning, "backend: the canary only", func(f *fixture) {
 			f.loose = append(f.loose, documents(t, `{apiVersion: policy.linkerd.io/v1beta3, kind: Server, metadata: {name: backend, namespace: develop}, spec: {podSelector: {matchLabels: {app: backend}}}}`)...)
 		}},
-		{"flagger-ready", Failed, "0 of 1", replace(2, deployment(place.Flagger, "flagger", 0))},
-		{"flagger-provider", Failed, "gatewayapi:v1", replace(2, deployment(place.Flagger, "flagger", 1, "-mesh-provider=gatewayapi:v1"))},
+		{"flagger-ready", Failed, "0 of 1", replace(2, deployment(place.FlaggerNamespace, "flagger", 0))},
+		{"flagger-provider", Failed, "gatewayapi:v1", replace(2, deployment(place.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1"))},
 		{"canaries", Warning, "backend is Progressing", func(f *fixture) {
 			c := f.loose[7].(*unstructured.Unstructured)
 			_ = unstructured.SetNestedField(c.Object, "Progressing", "status", "phase")

@@ -40,9 +40,9 @@ func Connect(ctx context.Context, cluster string) (*rest.Config, error) {
 	return node.New(cluster).RESTConfig(ctx)
 }
 
-// OverTunnel reaches the lab's Prometheus by a port-forward.
-func OverTunnel(ctx context.Context, c *rest.Config) (Prometheus, func(), error) {
-	t, err := tunnel.Open(ctx, c, place.Viz, place.PrometheusService, place.PrometheusPort)
+// OverPortForward reaches the lab's Prometheus by a port-forward.
+func OverPortForward(ctx context.Context, c *rest.Config) (Prometheus, func(), error) {
+	t, err := tunnel.Open(ctx, c, place.VizNamespace, place.PrometheusService, place.PrometheusPort)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,14 +51,14 @@ func OverTunnel(ctx context.Context, c *rest.Config) (Prometheus, func(), error)
 		t.Close()
 		return nil, nil, err
 	}
-	return queries{promv1.NewAPI(client)}, func() { t.Close() }, nil
+	return promQueries{promv1.NewAPI(client)}, func() { t.Close() }, nil
 }
 
-// queries are asked of a Prometheus by its HTTP interface.
-type queries struct{ api promv1.API }
+// promQueries are asked of a Prometheus by its HTTP interface.
+type promQueries struct{ api promv1.API }
 
 // Query implements [Prometheus].
-func (q queries) Query(ctx context.Context, promQL string) ([]Sample, error) {
+func (q promQueries) Query(ctx context.Context, promQL string) ([]Sample, error) {
 	value, _, _, err := q.api.Query(ctx, promQL, time.Time{})
 	if err != nil {
 		return nil, err

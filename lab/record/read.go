@@ -30,17 +30,17 @@ type Folder struct {
 func Open(dir string) (*Folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the run folder %s: %w", dir, cause(err))
+		return nil, fmt.Errorf("open the run folder %s: %w", dir, withoutPath(err))
 	}
 	f := &Folder{root: root}
 	if err := f.readManifest(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is no run folder that can be read: %s: %w", dir, fileManifest, cause(err)), root.Close())
+		return nil, errors.Join(fmt.Errorf("%s is no run folder that can be read: %s: %w", dir, fileManifest, withoutPath(err)), root.Close())
 	}
 	return f, nil
 }
 
-// cause leaves out what the system tried with which file: errors here name the file themselves.
-func cause(err error) error {
+// withoutPath leaves out what the system tried with which file: errors here name the file themselves.
+func withoutPath(err error) error {
 	var wrong *fs.PathError
 	if errors.As(err, &wrong) {
 		return wrong.Err
@@ -66,7 +66,7 @@ func (f *Folder) readManifest() error {
 	if err := d.Decode(&f.Manifest); err != nil {
 		return err
 	}
-	return f.Manifest.check()
+	return f.Manifest.validate()
 }
 
 // Scenario is the folder of the scenario, for its loader.
@@ -77,14 +77,14 @@ func (f *Folder) Guardrails() (fs.FS, error) { return fs.Sub(f.root.FS(), dirGua
 
 // Limits of the manifests that are read back.
 const (
-	maxManifests  = 200
-	maxManifestsB = 8 << 20
+	maxManifests     = 200
+	maxManifestBytes = 8 << 20
 )
 
 // Manifests returns the guardrails by path. A folder without any, as of an older trial or an edited one, has none.
 func (f *Folder) Manifests() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	left := int64(maxManifestsB)
+	left := int64(maxManifestBytes)
 	err := fs.WalkDir(f.root.FS(), dirGuardrails, func(name string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && name == dirGuardrails {
 			return fs.SkipAll
@@ -127,30 +127,30 @@ var ErrCutOff = errors.New("the log is cut off")
 // Events reads the log of a run. A run that never began is an error that is [fs.ErrNotExist]. Of a log that is damaged, the
 // events before the damage are returned together with an error; it is [ErrCutOff] when nothing but the end is missing.
 func (f *Folder) Events(r Run) ([]event.Event, error) {
-	file, err := f.open(r.file(), maxLog)
+	file, err := f.open(r.eventsPath(), maxLog)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	whole, cut, err := wholeLines(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.file(), err)
+		return nil, fmt.Errorf("%s: %w", r.eventsPath(), err)
 	}
 	events, err := event.Read(io.NewSectionReader(file, 0, whole))
 	if err == nil && cut {
 		err = fmt.Errorf("%w after line %d", ErrCutOff, len(events))
 	}
 	if len(events) == 0 && err != nil && !cut {
-		return nil, fmt.Errorf("%s: %w", r.file(), err)
+		return nil, fmt.Errorf("%s: %w", r.eventsPath(), err)
 	}
 	if len(events) == 0 {
-		return nil, fmt.Errorf("%s: no event was recorded: %w", r.file(), cmp.Or(err, fs.ErrNotExist))
+		return nil, fmt.Errorf("%s: no event was recorded: %w", r.eventsPath(), cmp.Or(err, fs.ErrNotExist))
 	}
-	if wrong := f.belongs(r, events); wrong != nil {
+	if wrong := f.checkRun(r, events); wrong != nil {
 		return nil, wrong
 	}
 	if err != nil {
-		return events, fmt.Errorf("%s: %w", r.file(), err)
+		return events, fmt.Errorf("%s: %w", r.eventsPath(), err)
 	}
 	return events, nil
 }
@@ -177,11 +177,11 @@ func wholeLines(file *os.File) (end int64, cut bool, err error) {
 	return end, end < info.Size(), nil
 }
 
-// belongs checks that a log is of the run whose folder it stands in.
-func (f *Folder) belongs(r Run, events []event.Event) error {
+// checkRun checks that a log is of the run whose folder it stands in.
+func (f *Folder) checkRun(r Run, events []event.Event) error {
 	started, _ := events[0].Fact.(event.RunStarted) // event.Read accepts no other opening
 	if started.Scenario != f.Manifest.Scenario || started.Seed != r.Seed || started.Version != r.Version {
-		return fmt.Errorf("%s: the log is of %s %s with seed %d, not of %s %s with seed %d: files were moved or edited", r.file(),
+		return fmt.Errorf("%s: the log is of %s %s with seed %d, not of %s %s with seed %d: files were moved or edited", r.eventsPath(),
 			started.Scenario, started.Version, started.Seed, f.Manifest.Scenario, r.Version, r.Seed)
 	}
 	return nil

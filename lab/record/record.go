@@ -70,13 +70,13 @@ type Run struct {
 // Name of the run's folder.
 func (r Run) Name() string { return fmt.Sprintf("%s-seed%d", r.Role, r.Seed) }
 
-func (r Run) file() string { return path.Join(dirRuns, r.Name(), fileEvents) }
+func (r Run) eventsPath() string { return path.Join(dirRuns, r.Name(), fileEvents) }
 
 // maxRuns bounds a trial.
 const maxRuns = 1000
 
-// check finds what would make the manifest unusable.
-func (m Manifest) check() error {
+// validate finds what would make the manifest unusable.
+func (m Manifest) validate() error {
 	if m.Format < 1 || m.Format > Format {
 		return fmt.Errorf("format is %d, this coalmine reads up to %d: use a newer one", m.Format, Format)
 	}
@@ -97,11 +97,11 @@ func (m Manifest) check() error {
 	return nil
 }
 
-// tree is files by path, with slashes, relative to the folder they are kept in.
-type tree map[string][]byte
+// fileTree is files by path, with slashes, relative to the folder they are kept in.
+type fileTree map[string][]byte
 
 // names returns the paths in an order that does not depend on the map.
-func (t tree) names() []string {
+func (t fileTree) names() []string {
 	return slices.SortedFunc(maps.Keys(t), func(a, b string) int {
 		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), cmp.Compare(a, b))
 	})

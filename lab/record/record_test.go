@@ -163,7 +163,7 @@ func TestLogIsWrittenOnce(t *testing.T) {
 // TestCutOffLogIsReadUpToTheCut cuts a log at every byte, as a killed process may.
 func TestCutOffLogIsReadUpToTheCut(t *testing.T) {
 	dir := record(t)
-	name := filepath.Join(dir, faulty7.file())
+	name := filepath.Join(dir, faulty7.eventsPath())
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestCutOffLogIsReadUpToTheCut(t *testing.T) {
 // A second of traffic can be longer than what is looked at in one go for the last whole line.
 func TestCutOffInALongLine(t *testing.T) {
 	dir := record(t)
-	name := filepath.Join(dir, faulty7.file())
+	name := filepath.Join(dir, faulty7.eventsPath())
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -237,17 +237,17 @@ func TestHostileFolders(t *testing.T) {
 		"a role that is a path":     {replace("run.json", `"role": "faulty"`, `"role": "../../x"`), "no word of a-z"},
 		"a manifest that is a link": {link("run.json"), "escapes"},
 		"another seed":              {replace("run.json", `"seed": 7`, `"seed": 8`), "no such file"},
-		"a log of another seed":     {replace(faulty7.file(), `"seed":7`, `"seed":8`), "files were moved or edited"},
-		"a log of another scenario": {replace(faulty7.file(), `"scenario":"s"`, `"scenario":"t"`), "files were moved or edited"},
-		"a log that is a link":      {link(faulty7.file()), "escapes"},
+		"a log of another seed":     {replace(faulty7.eventsPath(), `"seed":7`, `"seed":8`), "files were moved or edited"},
+		"a log of another scenario": {replace(faulty7.eventsPath(), `"scenario":"s"`, `"scenario":"t"`), "files were moved or edited"},
+		"a log that is a link":      {link(faulty7.eventsPath()), "escapes"},
 		"an empty log": {func(t *testing.T, dir string) {
-			if err := os.Truncate(filepath.Join(dir, faulty7.file()), 0); err != nil {
+			if err := os.Truncate(filepath.Join(dir, faulty7.eventsPath()), 0); err != nil {
 				t.Fatal(err)
 			}
 		}, "no event was recorded"},
-		"a damaged line": {replace(faulty7.file(), `"seq":2`, `"seq":4`), "line 2: sequence number 4"},
+		"a damaged line": {replace(faulty7.eventsPath(), `"seq":2`, `"seq":4`), "line 2: sequence number 4"},
 		"a log without end": {func(t *testing.T, dir string) {
-			if err := os.Truncate(filepath.Join(dir, faulty7.file()), maxLog+1); err != nil {
+			if err := os.Truncate(filepath.Join(dir, faulty7.eventsPath()), maxLog+1); err != nil {
 				t.Fatal(err)
 			}
 		}, "is over 1024 MiB"},

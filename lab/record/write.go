@@ -12,16 +12,16 @@ import (
 	"coalmine/lab/event"
 )
 
-// Recorder writes one run folder. Its logs may be written from several goroutines, one for each log.
-type Recorder struct {
+// Writer writes one run folder. Its logs may be written from several goroutines, one for each log.
+type Writer struct {
 	root *os.Root
 }
 
 // Create makes a run folder and writes down what will be played. A folder that is there already must be empty, so that no
 // earlier trial is overwritten. Close it after use.
-func Create(dir string, m Manifest, scenario, guardrails map[string][]byte) (*Recorder, error) {
+func Create(dir string, m Manifest, scenario, guardrails map[string][]byte) (*Writer, error) {
 	m.Format = Format
-	if err := m.check(); err != nil {
+	if err := m.validate(); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -31,14 +31,14 @@ func Create(dir string, m Manifest, scenario, guardrails map[string][]byte) (*Re
 	if err != nil {
 		return nil, fmt.Errorf("make the run folder: %w", err)
 	}
-	r := &Recorder{root: root}
-	if err := r.begin(m, scenario, guardrails); err != nil {
+	r := &Writer{root: root}
+	if err := r.writeInputs(m, scenario, guardrails); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the run folder: %w", err), root.Close())
 	}
 	return r, nil
 }
 
-func (r *Recorder) begin(m Manifest, scenario, guardrails tree) error {
+func (r *Writer) writeInputs(m Manifest, scenario, guardrails fileTree) error {
 	entries, err := fs.ReadDir(r.root.FS(), ".")
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (r *Recorder) begin(m Manifest, scenario, guardrails tree) error {
 	return r.write(fileManifest, append(data, '\n'))
 }
 
-func (r *Recorder) writeTree(dir string, files tree) error {
+func (r *Writer) writeTree(dir string, files fileTree) error {
 	for _, name := range files.names() {
 		if !fs.ValidPath(name) {
 			return fmt.Errorf("%q is no path within a folder", name)
@@ -76,7 +76,7 @@ func (r *Recorder) writeTree(dir string, files tree) error {
 }
 
 // write replaces a file as a whole: a reader sees the old one or the new one.
-func (r *Recorder) write(name string, data []byte) error {
+func (r *Writer) write(name string, data []byte) error {
 	temporary := name + ".tmp"
 	if err := r.root.WriteFile(temporary, data, 0o644); err != nil {
 		return err
@@ -85,11 +85,11 @@ func (r *Recorder) write(name string, data []byte) error {
 }
 
 // Log begins the log of a run.
-func (r *Recorder) Log(run Run) (*Log, error) {
-	if err := r.root.MkdirAll(path.Dir(run.file()), 0o755); err != nil {
+func (r *Writer) Log(run Run) (*Log, error) {
+	if err := r.root.MkdirAll(path.Dir(run.eventsPath()), 0o755); err != nil {
 		return nil, fmt.Errorf("record %s: %w", run.Name(), err)
 	}
-	f, err := r.root.OpenFile(run.file(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := r.root.OpenFile(run.eventsPath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", run.Name(), err)
 	}
@@ -97,7 +97,7 @@ func (r *Recorder) Log(run Run) (*Log, error) {
 }
 
 // Card writes the score as JSON and as text, replacing an earlier one.
-func (r *Recorder) Card(asJSON, asText []byte) error {
+func (r *Writer) Card(asJSON, asText []byte) error {
 	if err := r.write(fileCardJSON, asJSON); err != nil {
 		return fmt.Errorf("write the card: %w", err)
 	}
@@ -108,7 +108,7 @@ func (r *Recorder) Card(asJSON, asText []byte) error {
 }
 
 // Reports writes the page and the draft of a postmortem that are made of the score, replacing earlier ones.
-func (r *Recorder) Reports(page, postmortem []byte) error {
+func (r *Writer) Reports(page, postmortem []byte) error {
 	if err := r.write(fileReport, page); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
@@ -119,7 +119,7 @@ func (r *Recorder) Reports(page, postmortem []byte) error {
 }
 
 // Close frees the folder.
-func (r *Recorder) Close() error { return r.root.Close() }
+func (r *Writer) Close() error { return r.root.Close() }
 
 // Log is the log of one run.
 type Log struct {

@@ -10,7 +10,7 @@ import (
 )
 
 func (p *page) head(c score.Card) {
-	sign, t := dossier.Sign(c.Exit)
+	sign, t := dossier.Symbol(c.Exit)
 	points := ""
 	if c.MaxPoints > 0 {
 		points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
@@ -19,7 +19,7 @@ func (p *page) head(c score.Card) {
 	p.line()
 	p.spread(" "+p.in(bold, title), length(title)+1, points, bold)
 	p.line(" ", p.in(faint, strings.Repeat("─", p.width-2)))
-	p.line(" ", p.in(toneOf(t), sign+" "+strings.ToUpper(c.Outcome)), "  ", p.in(faint, cut(c.Scenario, 30)))
+	p.line(" ", p.in(styleOf(t), sign+" "+strings.ToUpper(c.Outcome)), "  ", p.in(faint, cut(c.Scenario, 30)))
 	p.wrapped(3, plain, c.Reason)
 }
 
@@ -31,37 +31,37 @@ func (p *page) harm(c score.Card) {
 	h := c.Harm
 	seeds := 0
 	for _, r := range c.Runs {
-		if r.Role == string(score.PartFaulty) {
+		if r.Role == string(score.RoleFaulty) {
 			seeds++
 		}
 	}
 	p.section("Harm to users", "requests that the fault made bad, "+words.Plural(seeds, "faulty run"))
 	scale := max(1, h.Learner)
-	if h.None != nil {
-		scale = max(scale, *h.None)
+	if h.Unguarded != nil {
+		scale = max(scale, *h.Unguarded)
 	}
-	p.harmBar("no guardrail", h.None, scale, h.None, bad)
-	p.harmBar("yours", &h.Learner, scale, h.None, harmTone(h))
-	p.harmBar("reference", h.Best, scale, h.None, blue)
-	p.harmBar("ideal alarm", h.Bound, scale, h.None, faint)
-	if h.Best != nil {
+	p.harmBar("no guardrail", h.Unguarded, scale, h.Unguarded, bad)
+	p.harmBar("yours", &h.Learner, scale, h.Unguarded, harmStyle(h))
+	p.harmBar("reference", h.Reference, scale, h.Unguarded, blue)
+	p.harmBar("ideal alarm", h.Bound, scale, h.Unguarded, faint)
+	if h.Reference != nil {
 		p.line("   ", p.in(faint, "reference: the scenario's own solution, skill 1.00; no guardrail has 0.00"))
 	}
 	if h.Bound != nil {
 		p.line("   ", p.in(faint, "ideal alarm: your steps, undone 20 s after the requests alone gave it away"))
 	}
-	p.wrapped(3, plain, dossier.Spared(c))
-	p.wrapped(3, plain, dossier.Hurt(c))
+	p.wrapped(3, plain, dossier.AvoidedText(c))
+	p.wrapped(3, plain, dossier.UsersHurtText(c))
 }
 
-func harmTone(h score.Harm) tone {
+func harmStyle(h score.Harm) style {
 	if h.Avoided != nil && *h.Avoided >= 0.5 {
 		return good
 	}
 	return warn
 }
 
-func (p *page) harmBar(name string, n *int, scale int, none *int, t tone) {
+func (p *page) harmBar(name string, n *int, scale int, none *int, t style) {
 	if n == nil {
 		return
 	}
@@ -82,26 +82,26 @@ func (p *page) runs(c score.Card) {
 	p.section("Runs", "MTTD and MTTR from the first bad request")
 	p.line(p.in(faint, "    seed  release  verdict         first bad     MTTD     MTTR  weight     harm"))
 	for _, r := range c.Runs {
-		sign, t := dossier.Sign(r.Verdict.Exit())
+		sign, t := dossier.Symbol(r.Verdict.Exit())
 		weight := ""
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(toneOf(t), sign+" "+left(dossier.VerdictWords(r.Verdict), 13)),
+		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(styleOf(t), sign+" "+left(dossier.VerdictText(r.Verdict), 13)),
 			right(words.At(r.FirstBad), 10), right(words.After(r.MTTD), 9), right(words.After(r.MTTR), 9), right(weight, 8), right(words.Number(r.Harm), 9))
 	}
 }
 
 // cohorts shows who was hurt: an average hides it.
 func (p *page) cohorts(c score.Card) {
-	cs := dossier.Harmed(c)
+	cs := dossier.HarmedCohorts(c)
 	if len(cs) == 0 {
 		return
 	}
 	p.section("Who was hurt", "")
 	p.line(p.in(faint, "   cohort             requests      harm  no guardrail  got through  users hurt"))
 	for _, h := range cs {
-		none, through, users := dossier.CohortWords(h)
+		none, through, users := dossier.CohortText(h)
 		p.line("   ", left(h.Cohort, 16), right(words.Number(h.Requests), 11), right(words.Number(h.Harm), 10), right(none, 14),
 			right(through, 13), right(users, 12))
 	}
@@ -114,18 +114,18 @@ func (p *page) items(c score.Card) {
 	}
 	p.section("Points", "")
 	for _, i := range c.Items {
-		sign, t := dossier.ItemSign(i)
+		sign, t := dossier.ItemSymbol(i)
 		points := fmt.Sprintf("%3d/%-3d", i.Points, i.Max)
-		p.line("   ", p.in(toneOf(t), sign), " ", p.in(bold, points), " ", cut(i.Title, p.width-15))
-		p.because(13, i.Reason, refs(i.Events))
+		p.line("   ", p.in(styleOf(t), sign), " ", p.in(bold, points), " ", cut(i.Title, p.width-15))
+		p.reason(13, i.Reason, refs(i.Events))
 		if i.Hint != "" {
 			p.hint(13, i.Hint)
 		}
 	}
 }
 
-// because writes a reason and the events it rests on, in one line where they fit.
-func (p *page) because(indent int, reason, events string) {
+// reason writes a reason and the events it rests on, in one line where they fit.
+func (p *page) reason(indent int, reason, events string) {
 	lines := wrap(reason, p.width-indent-1)
 	for i, l := range lines {
 		if i == len(lines)-1 && events != "" && length(l)+2+length(words.Clean(events)) < p.width-indent {
@@ -147,8 +147,8 @@ func (p *page) hint(indent int, text string) {
 	}
 }
 
-// mostRefs bounds the runs named under an item; the JSON card has all of them.
-const mostRefs = 2
+// maxRefs bounds the runs named under an item; the JSON card has all of them.
+const maxRefs = 2
 
 // refs writes event references run by run: events faulty-1 #12 #31, faulty-2 #11 …
 func refs(events []score.EventRef) string {
@@ -157,7 +157,7 @@ func refs(events []score.EventRef) string {
 	last := ""
 	for _, e := range events {
 		if e.Run != last {
-			if runs++; runs > mostRefs {
+			if runs++; runs > maxRefs {
 				b.WriteString(" …")
 				break
 			}

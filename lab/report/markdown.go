@@ -23,8 +23,8 @@ func Markdown(w io.Writer, t *dossier.Trial) error {
 		d.harm()
 	}
 	d.runs()
-	if r, ok := t.Telling(); ok {
-		d.story(r)
+	if r, ok := t.Highlight(); ok {
+		d.narrative(r)
 		d.segments(r)
 	}
 	d.scorecard()
@@ -64,7 +64,7 @@ func sentence(s string) string {
 func (d *markdownPage) points() {
 	var rows [][]string
 	for _, i := range d.trial.Card.Items {
-		sign, _ := dossier.ItemSign(i)
+		sign, _ := dossier.ItemSymbol(i)
 		rows = append(rows, []string{sign, fmt.Sprintf("%d/%d", i.Points, i.Max), markdown.Text(i.Title), markdown.Text(i.Reason)})
 	}
 	d.Table([]string{"", ">Points", "What was asked", "What was seen"}, rows)
@@ -99,24 +99,24 @@ func (d *markdownPage) harm() {
 			return
 		}
 		share := ""
-		if c.Harm.None != nil && *c.Harm.None > 0 {
-			share = words.Percent(float64(*n) / float64(*c.Harm.None))
+		if c.Harm.Unguarded != nil && *c.Harm.Unguarded > 0 {
+			share = words.Percent(float64(*n) / float64(*c.Harm.Unguarded))
 		}
 		rows = append(rows, []string{name, words.Number(*n), share})
 	}
-	add("no guardrail", c.Harm.None)
+	add("no guardrail", c.Harm.Unguarded)
 	add("yours", &c.Harm.Learner)
-	add("reference", c.Harm.Best)
+	add("reference", c.Harm.Reference)
 	add("ideal alarm", c.Harm.Bound)
 	d.Table([]string{"Guardrails", ">Requests that the fault made bad", ">Of no guardrail"}, rows)
-	d.Paragraph(markdown.Text(sentence(dossier.HarmWords(c))))
+	d.Paragraph(markdown.Text(sentence(dossier.HarmText(c))))
 	d.cohorts()
 }
 
 func (d *markdownPage) cohorts() {
 	var rows [][]string
-	for _, h := range dossier.Harmed(d.trial.Card) {
-		none, through, users := dossier.CohortWords(h)
+	for _, h := range dossier.HarmedCohorts(d.trial.Card) {
+		none, through, users := dossier.CohortText(h)
 		rows = append(rows, []string{markdown.Text(h.Cohort), words.Number(h.Requests), words.Number(h.Harm), none, through, users})
 	}
 	d.Table([]string{"Cohort", ">Requests", ">Harm", ">No guardrail", ">Got through", ">Users hurt"}, rows)
@@ -126,19 +126,19 @@ func (d *markdownPage) runs() {
 	d.Heading(3, "Runs")
 	var rows [][]string
 	for _, r := range d.trial.Card.Runs {
-		sign, _ := dossier.Sign(r.Verdict.Exit())
+		sign, _ := dossier.Symbol(r.Verdict.Exit())
 		weight := words.None
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + dossier.VerdictWords(r.Verdict), words.At(r.FirstBad), words.After(r.MTTD),
+		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + dossier.VerdictText(r.Verdict), words.At(r.FirstBad), words.After(r.MTTD),
 			words.After(r.MTTR), weight, words.Number(r.Harm)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad", ">MTTD", ">MTTR", ">Weight at rollback", ">Harm"}, rows)
 }
 
-// story tells one run, folded: a pull request is read from its top.
-func (d *markdownPage) story(r dossier.Run) {
+// narrative tells one run, folded: a pull request is read from its top.
+func (d *markdownPage) narrative(r dossier.Run) {
 	d.Heading(3, "What happened in "+markdown.Text(r.Row.Run))
 	var rows [][]string
 	for _, e := range story.Of(r.Timeline) {
@@ -155,7 +155,7 @@ func (d *markdownPage) story(r dossier.Run) {
 
 // sinceRelease is a moment relative to the release, [words.None] without one.
 func sinceRelease(t *timeline.Timeline, at time.Duration) string {
-	if !t.Released.Seen() {
+	if !t.Released.Happened() {
 		return words.None
 	}
 	return words.Since(at - t.Released.At)
@@ -169,17 +169,17 @@ func (d *markdownPage) segments(r dossier.Run) {
 	}
 	d.Heading(3, "Good answers while the canary was judged")
 	rows := [][]string{segmentRow("everyone", "all", average)}
-	for _, s := range segments[:min(len(segments), mostSegments)] {
+	for _, s := range segments[:min(len(segments), maxSegments)] {
 		rows = append(rows, segmentRow(s.Cohort, s.Route, s))
 	}
 	d.Table([]string{"Cohort", "Route", ">Requests on the canary", ">Canary", ">Primary"}, rows)
 }
 
-// mostSegments is how many cohorts on routes are shown, the worst first.
-const mostSegments = 8
+// maxSegments is how many cohorts on routes are shown, the worst first.
+const maxSegments = 8
 
 func segmentRow(cohort, route string, s dossier.Segment) []string {
-	return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), dossier.GoodWords(s.Canary), dossier.GoodWords(s.Primary)}
+	return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), dossier.SuccessText(s.Canary), dossier.SuccessText(s.Primary)}
 }
 
 func (d *markdownPage) scorecard() {

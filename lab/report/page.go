@@ -33,13 +33,13 @@ func (p *page) section(title, remark string) {
 }
 
 // spread writes a left part of n columns and a right part at the right edge.
-func (p *page) spread(left string, n int, right string, t tone) {
+func (p *page) spread(left string, n int, right string, t style) {
 	right = cut(right, max(0, p.width-n-3))
 	p.line(left, strings.Repeat(" ", max(1, p.width-n-length(right)-1)), p.in(t, right))
 }
 
 // wrapped writes text in lines that are indented by the given columns.
-func (p *page) wrapped(indent int, t tone, text string) {
+func (p *page) wrapped(indent int, t style, text string) {
 	for _, l := range wrap(text, p.width-indent-1) {
 		p.line(strings.Repeat(" ", indent), p.in(t, l))
 	}

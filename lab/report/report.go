@@ -86,7 +86,7 @@ func Write(w io.Writer, f Format, t *dossier.Trial, o Options) error {
 func Text(w io.Writer, c score.Card, o Options) error {
 	p := o.page()
 	p.head(c)
-	p.picture(c)
+	p.chart(c)
 	p.harm(c)
 	p.runs(c)
 	p.cohorts(c)

@@ -61,14 +61,14 @@ func runs(faulty ...*script.Script) []score.RunResult {
 	var all []score.RunResult
 	for i, f := range faulty {
 		seed := uint64(i + 1)
-		all = append(all, result(score.PartFaulty, f), result(score.PartUnguarded, script.Unguarded(seed)),
-			result(score.PartHealthy, script.Delivered("healthy", seed)))
+		all = append(all, result(score.RoleFaulty, f), result(score.RoleUnguarded, script.Unguarded(seed)),
+			result(score.RoleHealthy, script.Promoted("healthy", seed)))
 	}
 	return all
 }
 
-func result(p score.Part, s *script.Script) score.RunResult {
-	return score.RunResult{Part: p, Timeline: timeline.Build(s.Events())}
+func result(p score.Role, s *script.Script) score.RunResult {
+	return score.RunResult{Role: p, Timeline: timeline.Build(s.Events())}
 }
 
 func text(t *testing.T, c score.Card, o report.Options) string {
@@ -83,8 +83,8 @@ func text(t *testing.T, c score.Card, o report.Options) string {
 func TestCards(t *testing.T) {
 	broken := script.Ready("faulty", 1, true).Release().Traffic(5).End(event.OutcomeLabFault)
 	cards := map[string]score.Card{
-		"passed.txt":       score.Trial(scenario(), append(runs(script.Caught(1), script.Caught(2)), result(score.PartReference, script.Caught(1)), result(score.PartReference, script.Caught(2)))),
-		"missed.txt":       score.Trial(scenario(), runs(script.Caught(1), script.Delivered("faulty", 2), script.Caught(3))),
+		"passed.txt":       score.Trial(scenario(), append(runs(script.RolledBack(1), script.RolledBack(2)), result(score.RoleReference, script.RolledBack(1)), result(score.RoleReference, script.RolledBack(2)))),
+		"missed.txt":       score.Trial(scenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2), script.RolledBack(3))),
 		"lab-failed.txt":   score.Trial(scenario(), runs(broken)),
 		"inconclusive.txt": score.Trial(scenario(), nil),
 	}
@@ -95,14 +95,14 @@ func TestCards(t *testing.T) {
 
 func TestStoryOfARun(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.Run(&b, timeline.Build(script.Caught(7).Events()), report.Options{}); err != nil {
+	if err := report.Run(&b, timeline.Build(script.RolledBack(7).Events()), report.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "run.txt", b.String())
 }
 
 func TestNoLineIsTooWide(t *testing.T) {
-	card := score.Trial(scenario(), runs(script.Caught(1), script.Delivered("faulty", 2)))
+	card := score.Trial(scenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
 	for _, width := range []int{0, 40, 80, 100, 200} {
 		for line := range strings.Lines(text(t, card, report.Options{Width: width})) {
 			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > min(100, max(80, width)) {
@@ -113,7 +113,7 @@ func TestNoLineIsTooWide(t *testing.T) {
 }
 
 func TestColourChangesNothingElse(t *testing.T) {
-	card := score.Trial(scenario(), runs(script.Caught(1), script.Delivered("faulty", 2)))
+	card := score.Trial(scenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
 	coloured := text(t, card, report.Options{Color: true})
 	if !strings.Contains(coloured, "\x1b[") {
 		t.Fatal("no colour")
@@ -146,7 +146,7 @@ func TestTextOfOthersCannotSteerTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := script.Ready("faulty", 1, true)
-		s.Note(event.Alert{Message: evil, Provider: evil}).Note(event.Deleted{ObjectKind: evil, Name: evil}).Gate(evil, false)
+		s.Add(event.Alert{Message: evil, Provider: evil}).Add(event.Deleted{ObjectKind: evil, Name: evil}).Gate(evil, false)
 		if err := report.Run(&b, timeline.Build(s.Events()), report.Options{}); err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestTextOfOthersCannotSteerTheTerminal(t *testing.T) {
 }
 
 func TestJSONComesBack(t *testing.T) {
-	card := score.Trial(scenario(), runs(script.Caught(1)))
+	card := score.Trial(scenario(), runs(script.RolledBack(1)))
 	var b bytes.Buffer
 	if err := report.JSON(&b, card); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func (p *page) decisions(t *timeline.Timeline) {
 			if i > 0 {
 				head = strings.Repeat(" ", length(head))
 			}
-			p.line(p.in(faint, head), p.in(toneOf(e.Tone), l))
+			p.line(p.in(faint, head), p.in(styleOf(e.Severity), l))
 		}
 		for _, q := range e.Quotes {
 			p.wrapped(17, faint, "Flagger: “"+q+"”")
@@ -42,16 +42,16 @@ func (p *page) decisions(t *timeline.Timeline) {
 	}
 }
 
-// toneOf is how a terminal shows a tone of the story.
-func toneOf(t story.Tone) tone {
+// styleOf is how a terminal shows a tone of the story.
+func styleOf(t story.Severity) style {
 	switch t {
-	case story.Strong:
+	case story.Milestone:
 		return bold
-	case story.Faint:
+	case story.Detail:
 		return faint
 	case story.Good:
 		return good
-	case story.Warn:
+	case story.Warning:
 		return warn
 	case story.Bad:
 		return bad
@@ -68,21 +68,21 @@ func (p *page) runSummary(t *timeline.Timeline) {
 	p.section("What users got", "")
 	p.line(p.in(faint, "   cohort                 requests       bad      harm   on the canary"))
 	for _, name := range t.Cohorts() {
-		s := t.Sum(timeline.Of(name))
-		canary := t.Sum(timeline.And(timeline.Of(name), t.OnCanary()))
+		s := t.Sum(timeline.InCohort(name))
+		canary := t.Sum(timeline.AllOf(timeline.InCohort(name), t.OnCanary()))
 		p.line("   ", left(name, 20), right(words.Number(s.N), 11), right(words.Number(s.Bad), 10), right(words.Number(s.Harm), 10), right(words.Number(canary.N), 16))
 	}
 	p.line("   ", left("all", 20), right(words.Number(all.N), 11), right(words.Number(all.Bad), 10), right(words.Number(all.Harm), 10),
 		right(words.Number(t.Sum(t.OnCanary()).N), 16))
-	p.wrapped(3, plain, runWords(t))
+	p.wrapped(3, plain, runText(t))
 }
 
-func runWords(t *timeline.Timeline) string {
+func runText(t *timeline.Timeline) string {
 	var parts []string
-	if t.FirstBad.Seen() && t.Detected.Seen() {
+	if t.FirstBad.Happened() && t.Detected.Happened() {
 		parts = append(parts, "noticed "+words.Span(t.Detected.Since(t.FirstBad))+" after the first bad request")
 	}
-	if t.FirstBad.Seen() && t.Abort.Seen() {
+	if t.FirstBad.Happened() && t.Abort.Happened() {
 		parts = append(parts, "over after "+words.Span(t.LastBad.Since(t.FirstBad)))
 	}
 	if t.CanaryRequests > 0 {

@@ -3,20 +3,20 @@ package report
 // paint colours text with plain ANSI codes, or leaves it as it is.
 type paint bool
 
-// tone is the meaning that a colour carries. Every tone is also told by a sign or a word, so that nothing is lost without.
-type tone string
+// style is the meaning that a colour carries. Every tone is also told by a sign or a word, so that nothing is lost without.
+type style string
 
 const (
-	plain tone = ""
-	bold  tone = "1"
-	faint tone = "2"
-	good  tone = "32"
-	warn  tone = "33"
-	bad   tone = "31"
-	blue  tone = "36"
+	plain style = ""
+	bold  style = "1"
+	faint style = "2"
+	good  style = "32"
+	warn  style = "33"
+	bad   style = "31"
+	blue  style = "36"
 )
 
-func (p paint) in(t tone, s string) string {
+func (p paint) in(t style, s string) string {
 	if !bool(p) || t == plain || s == "" {
 		return s
 	}

@@ -52,31 +52,31 @@ type Rate struct {
 // Harm sums users' excess bad requests over the faulty seeds.
 type Harm struct {
 	Learner int `json:"learner"`
-	// None is the harm of the same seeds without guardrail, Best with the reference guardrails, Bound what an ideal alarm
+	// Unguarded is the harm of the same seeds without guardrail, Best with the reference guardrails, Bound what an ideal alarm
 	// would still have let through.
-	None  *int `json:"none,omitempty"`
-	Best  *int `json:"best,omitempty"`
-	Bound *int `json:"bound,omitempty"`
+	Unguarded *int `json:"none,omitempty"`
+	Reference *int `json:"best,omitempty"`
+	Bound     *int `json:"bound,omitempty"`
 	// Avoided is the mean share of harm avoided per seed; Low and High its 95 % interval (Student's t), from two seeds on.
 	Avoided *float64 `json:"avoided,omitempty"`
 	Low     *float64 `json:"avoided_low,omitempty"`
 	High    *float64 `json:"avoided_high,omitempty"`
 	// UsersHurt counts distinct users, of UsersHurtNone without guardrail.
-	UsersHurt     int          `json:"users_hurt"`
-	UsersHurtNone *int         `json:"users_hurt_none,omitempty"`
-	Cohorts       []CohortHarm `json:"cohorts,omitempty"`
+	UsersHurt          int          `json:"users_hurt"`
+	UsersHurtUnguarded *int         `json:"users_hurt_none,omitempty"`
+	Cohorts            []CohortHarm `json:"cohorts,omitempty"`
 }
 
 // CohortHarm is one cohort's part, over the faulty seeds.
 type CohortHarm struct {
-	Cohort   string `json:"cohort"`
-	Requests int    `json:"requests"`
-	Harm     int    `json:"harm"`
-	None     *int   `json:"none,omitempty"`
-	// Left is Harm / None: the share of the harm that the guardrails let through.
-	Left  *float64 `json:"left,omitempty"`
-	Users int      `json:"users,omitempty"`
-	Hurt  int      `json:"hurt,omitempty"`
+	Cohort    string `json:"cohort"`
+	Requests  int    `json:"requests"`
+	Harm      int    `json:"harm"`
+	Unguarded *int   `json:"none,omitempty"`
+	// HarmRatio is Harm / None: the share of the harm that the guardrails let through.
+	HarmRatio *float64 `json:"left,omitempty"`
+	Users     int      `json:"users,omitempty"`
+	Hurt      int      `json:"hurt,omitempty"`
 }
 
 // Row is one run of the learner's guardrails.
@@ -103,10 +103,10 @@ type Row struct {
 	// Weight of the canary in percent at the abort; absent without one.
 	Weight *int `json:"weight_at_abort,omitempty"`
 	Harm   int  `json:"harm"`
-	// None, Best and Bound are this seed's harm without guardrail, with the reference, and of an ideal alarm.
-	None  *int `json:"harm_none,omitempty"`
-	Best  *int `json:"harm_best,omitempty"`
-	Bound *int `json:"harm_bound,omitempty"`
+	// Unguarded, Best and Bound are this seed's harm without guardrail, with the reference, and of an ideal alarm.
+	Unguarded *int `json:"harm_none,omitempty"`
+	Reference *int `json:"harm_best,omitempty"`
+	Bound     *int `json:"harm_bound,omitempty"`
 
 	UsersHurt      int        `json:"users_hurt"`
 	CanaryRequests int        `json:"canary_requests"`

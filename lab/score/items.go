@@ -14,18 +14,18 @@ import (
 
 // finding is what one run says about an item. The note of the run with the greatest weight is quoted, failed runs first.
 type finding struct {
-	ok     bool
-	weight float64
-	note   string
-	marks  []timeline.Mark
+	ok      bool
+	weight  float64
+	note    string
+	moments []timeline.Moment
 }
 
-// nothing is the reason of an item for which no run was played.
-const nothing = "no run to judge"
+// noRuns is the reason of an item for which no run was played.
+const noRuns = "no run to judge"
 
-// each asks every run and sums up.
-func each(runs []*run, ask func(*run) finding) grade {
-	g := grade{of: len(runs), reason: nothing}
+// gradeRuns asks every run and sums up.
+func gradeRuns(runs []*run, ask func(*run) finding) grade {
+	g := grade{of: len(runs), reason: noRuns}
 	var worst finding
 	var name string
 	for _, r := range runs {
@@ -33,7 +33,7 @@ func each(runs []*run, ask func(*run) finding) grade {
 		if f.ok {
 			g.passed++
 		}
-		g.events = append(g.events, r.refs(f.marks...)...)
+		g.events = append(g.events, r.eventRefs(f.moments...)...)
 		if name == "" || !f.ok && worst.ok || f.ok == worst.ok && f.weight > worst.weight {
 			worst, name = f, r.Name
 		}
@@ -48,14 +48,14 @@ func each(runs []*run, ask func(*run) finding) grade {
 }
 
 func (t *trial) gradeCaught(scenarios.RubricItem) grade {
-	return each(t.faulty, func(r *run) finding {
-		return finding{ok: r.Verdict == Caught, note: r.Reason, marks: r.Marks}
+	return gradeRuns(t.faulty, func(r *run) finding {
+		return finding{ok: r.Verdict == Caught, note: r.Reason, moments: r.Moments}
 	})
 }
 
 func (t *trial) gradeDelivered(scenarios.RubricItem) grade {
-	return each(t.healthy, func(r *run) finding {
-		return finding{ok: r.Verdict == Promoted, note: r.Reason, marks: r.Marks}
+	return gradeRuns(t.healthy, func(r *run) finding {
+		return finding{ok: r.Verdict == Promoted, note: r.Reason, moments: r.Moments}
 	})
 }
 
@@ -64,133 +64,133 @@ func (t *trial) gradeHarm(i scenarios.RubricItem) grade {
 	if limit == 0 {
 		limit = t.rubric.MaxHarm
 	}
-	return each(t.faulty, func(r *run) finding {
-		left := r.left()
-		if left == nil || !r.told() {
+	return gradeRuns(t.faulty, func(r *run) finding {
+		left := r.harmRatio()
+		if left == nil || !r.complete() {
 			return finding{weight: 2, note: "not measured: there is no run without guardrail to compare with"}
 		}
 		return finding{
 			ok: *left <= limit, weight: *left,
-			note:  fmt.Sprintf("%s of the harm got through (%s allowed)", percent(*left), percent(limit)),
-			marks: []timeline.Mark{r.Timeline.FirstBad, r.Timeline.LastBad},
+			note:    fmt.Sprintf("%s of the harm got through (%s allowed)", percent(*left), percent(limit)),
+			moments: []timeline.Moment{r.Timeline.FirstBad, r.Timeline.LastBad},
 		}
 	})
 }
 
 func (t *trial) gradeDetection(i scenarios.RubricItem) grade {
 	limit := time.Duration(i.Limit * float64(time.Second))
-	return each(t.faulty, func(r *run) finding {
+	return gradeRuns(t.faulty, func(r *run) finding {
 		tl := r.Timeline
-		marks := []timeline.Mark{tl.FirstBad, tl.Detected}
+		marks := []timeline.Moment{tl.FirstBad, tl.Detected}
 		took := tl.Detected.Since(tl.FirstBad)
 		switch {
 		case r.Verdict != Caught:
-			return finding{weight: 1e9, note: "not caught: " + r.Reason, marks: marks}
-		case !tl.FirstBad.Seen():
-			return finding{ok: true, note: "stopped before any user was hurt", marks: marks}
+			return finding{weight: 1e9, note: "not caught: " + r.Reason, moments: marks}
+		case !tl.FirstBad.Happened():
+			return finding{ok: true, note: "stopped before any user was hurt", moments: marks}
 		}
 		return finding{
-			ok: took <= limit, weight: took.Seconds(), marks: marks,
+			ok: took <= limit, weight: took.Seconds(), moments: marks,
 			note: fmt.Sprintf("noticed %.0f s after the first bad request (%.0f s allowed)", took.Seconds(), i.Limit),
 		}
 	})
 }
 
 func (t *trial) gradeWeight(i scenarios.RubricItem) grade {
-	return each(t.faulty, func(r *run) finding {
-		marks := []timeline.Mark{r.Timeline.Abort}
+	return gradeRuns(t.faulty, func(r *run) finding {
+		marks := []timeline.Moment{r.Timeline.Abort}
 		w := r.Timeline.WeightAtAbort
 		if r.Verdict != Caught {
-			return finding{weight: 1e9, note: "not caught: " + r.Reason, marks: marks}
+			return finding{weight: 1e9, note: "not caught: " + r.Reason, moments: marks}
 		}
 		return finding{
-			ok: float64(w) <= i.Limit, weight: float64(w), marks: marks,
+			ok: float64(w) <= i.Limit, weight: float64(w), moments: marks,
 			note: fmt.Sprintf("rolled back at %d %% of the traffic (%g %% allowed)", w, i.Limit),
 		}
 	})
 }
 
 // preconditions are the proofs that a rubric can ask for, by name.
-func preconditions() map[string]func(*timeline.Timeline) timeline.Mark {
-	return map[string]func(*timeline.Timeline) timeline.Mark{
-		"mtls": func(t *timeline.Timeline) timeline.Mark {
-			return proof(t, t.Preconditions.MTLS, event.GateMTLS)
+func preconditions() map[string]func(*timeline.Timeline) timeline.Moment {
+	return map[string]func(*timeline.Timeline) timeline.Moment{
+		"mtls": func(t *timeline.Timeline) timeline.Moment {
+			return provedAt(t, t.Preconditions.MTLS, event.GateMTLS)
 		},
-		"policy": func(t *timeline.Timeline) timeline.Mark {
-			return proof(t, t.Preconditions.Policy, event.GatePolicy)
+		"policy": func(t *timeline.Timeline) timeline.Moment {
+			return provedAt(t, t.Preconditions.Policy, event.GatePolicy)
 		},
-		"rehearsal": func(t *timeline.Timeline) timeline.Mark {
-			return proof(t, t.Preconditions.Rehearsed, event.GateRollbackDrill)
+		"rehearsal": func(t *timeline.Timeline) timeline.Moment {
+			return provedAt(t, t.Preconditions.RollbackDrill, event.GateRollbackDrill)
 		},
 	}
 }
 
-// proof is where a gate passed before canary traffic. A gate that said no and kept all traffic off the canary has done
+// provedAt is where a gate passed before canary traffic. A gate that said no and kept all traffic off the canary has done
 // its work too.
-func proof(t *timeline.Timeline, passed timeline.Mark, gate string) timeline.Mark {
-	if passed.Seen() || t.FirstCanary.Seen() {
+func provedAt(t *timeline.Timeline, passed timeline.Moment, gate string) timeline.Moment {
+	if passed.Happened() || t.FirstCanary.Happened() {
 		return passed
 	}
 	for _, e := range t.Facts {
 		if g, ok := e.Fact.(event.Gate); ok && g.Name == gate && !g.Passed {
-			return timeline.Mark{At: e.At, Seq: e.Seq}
+			return timeline.Moment{At: e.At, Seq: e.Seq}
 		}
 	}
-	return timeline.Mark{}
+	return timeline.Moment{}
 }
 
 func (t *trial) gradePreconditions(scenarios.RubricItem) grade {
-	return each(t.learner(), func(r *run) finding {
-		return t.proved(r, t.rubric.Preconditions...)
+	return gradeRuns(t.learner(), func(r *run) finding {
+		return t.checkProofs(r, t.rubric.Preconditions...)
 	})
 }
 
-func (t *trial) gradeRehearsed(scenarios.RubricItem) grade { return t.gradeProof("rehearsal") }
-func (t *trial) gradeMTLS(scenarios.RubricItem) grade      { return t.gradeProof("mtls") }
-func (t *trial) gradePolicy(scenarios.RubricItem) grade    { return t.gradeProof("policy") }
+func (t *trial) gradeDrill(scenarios.RubricItem) grade  { return t.gradeProof("rehearsal") }
+func (t *trial) gradeMTLS(scenarios.RubricItem) grade   { return t.gradeProof("mtls") }
+func (t *trial) gradePolicy(scenarios.RubricItem) grade { return t.gradeProof("policy") }
 
 func (t *trial) gradeProof(name string) grade {
-	return each(t.learner(), func(r *run) finding { return t.proved(r, name) })
+	return gradeRuns(t.learner(), func(r *run) finding { return t.checkProofs(r, name) })
 }
 
-// proofIn is where a run proved a precondition. Flagger asks its webhooks in order and stops at the first no, so a gate that
+// provedIn is where a run proved a precondition. Flagger asks its webhooks in order and stops at the first no, so a gate that
 // comes after one that refused the version is not asked in that run: then it is enough that the same guardrails got to it in
 // another run.
-func (t *trial) proofIn(r *run, name string) timeline.Mark {
+func (t *trial) provedIn(r *run, name string) timeline.Moment {
 	of, ok := preconditions()[name]
 	if !ok {
-		return timeline.Mark{}
+		return timeline.Moment{}
 	}
 	m := of(r.Timeline)
-	if m.Seen() || r.Timeline.FirstCanary.Seen() || !r.Timeline.Refusal.Seen() {
+	if m.Happened() || r.Timeline.FirstCanary.Happened() || !r.Timeline.Refusal.Happened() {
 		return m
 	}
 	for _, other := range t.learner() {
-		if of(other.Timeline).Seen() {
+		if of(other.Timeline).Happened() {
 			return r.Timeline.Refusal
 		}
 	}
-	return timeline.Mark{}
+	return timeline.Moment{}
 }
 
-func (t *trial) proved(r *run, names ...string) finding {
+func (t *trial) checkProofs(r *run, names ...string) finding {
 	var missing []string
-	var marks []timeline.Mark
+	var marks []timeline.Moment
 	for _, name := range names {
-		m := t.proofIn(r, name)
-		if !m.Seen() {
+		m := t.provedIn(r, name)
+		if !m.Happened() {
 			missing = append(missing, name)
 		}
 		marks = append(marks, m)
 	}
 	if len(missing) == 0 {
-		return finding{ok: true, note: strings.Join(names, ", ") + " checked before canary traffic", marks: marks}
+		return finding{ok: true, note: strings.Join(names, ", ") + " checked before canary traffic", moments: marks}
 	}
 	note := strings.Join(missing, ", ") + " not checked before canary traffic"
-	if slices.Contains(missing, "policy") && r.Timeline.Preconditions.Authorization.Seen() {
+	if slices.Contains(missing, "policy") && r.Timeline.Preconditions.Authorization.Happened() {
 		note += " (policy objects are applied, but no gate tried them)"
 	}
-	return finding{weight: float64(len(missing)), note: note, marks: marks}
+	return finding{weight: float64(len(missing)), note: note, moments: marks}
 }
 
 // preconditions lists what was proved in every run of the learner's.
@@ -204,10 +204,10 @@ func (t *trial) preconditions() []Precondition {
 }
 
 func (t *trial) gradeExperiment(scenarios.RubricItem) grade {
-	return each(t.learner(), func(r *run) finding {
+	return gradeRuns(t.learner(), func(r *run) finding {
 		e := r.Timeline.Experiment
-		f := finding{marks: []timeline.Mark{e.Mark}}
-		f.note = boundedness(e)
+		f := finding{moments: []timeline.Moment{e.Moment}}
+		f.note = missingBounds(e)
 		if f.ok = f.note == ""; f.ok {
 			f.note = fmt.Sprintf("owned by %s, from %s to %s", e.Owner, e.Start, e.End)
 		}
@@ -215,8 +215,8 @@ func (t *trial) gradeExperiment(scenarios.RubricItem) grade {
 	})
 }
 
-// boundedness says what an experiment lacks, "" for nothing.
-func boundedness(e timeline.Experiment) string {
+// missingBounds says what an experiment lacks, "" for nothing.
+func missingBounds(e timeline.Experiment) string {
 	facts := []struct{ name, value string }{
 		{event.AnnotationOwner, e.Owner}, {event.AnnotationStart, e.Start}, {event.AnnotationEnd, e.End},
 		{event.AnnotationHypothesis, e.Hypothesis},
@@ -230,8 +230,8 @@ func boundedness(e timeline.Experiment) string {
 	if len(missing) > 0 {
 		return "the Canary has no annotation " + strings.Join(missing, ", ")
 	}
-	start, ok1 := moment(e.Start)
-	end, ok2 := moment(e.End)
+	start, ok1 := parseDate(e.Start)
+	end, ok2 := parseDate(e.End)
 	switch {
 	case !ok1 || !ok2:
 		return "start and end must be dates or RFC 3339 times, as in 2026-03-01 or 2026-03-01T09:00:00Z"
@@ -241,7 +241,7 @@ func boundedness(e timeline.Experiment) string {
 	return ""
 }
 
-func moment(s string) (time.Time, bool) {
+func parseDate(s string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
 			return t, true
@@ -251,41 +251,41 @@ func moment(s string) (time.Time, bool) {
 }
 
 func (t *trial) gradeCohorts(i scenarios.RubricItem) grade {
-	if len(t.told()) == 0 {
-		return grade{reason: nothing}
+	if len(t.completeFaulty()) == 0 {
+		return grade{reason: noRuns}
 	}
 	g := grade{of: 1, passed: 1, reason: "no cohort is hurt even without guardrail"}
 	worst := -1.0
-	for _, c := range t.cohorts(t.told()) {
+	for _, c := range t.cohorts(t.completeFaulty()) {
 		switch {
-		case c.None == nil:
+		case c.Unguarded == nil:
 			return grade{of: 1, reason: "not measured: there is no run without guardrail to compare with"}
-		case c.Left != nil && *c.Left > worst:
-			worst = *c.Left
+		case c.HarmRatio != nil && *c.HarmRatio > worst:
+			worst = *c.HarmRatio
 			g.reason = fmt.Sprintf("%s got %s of its harm without guardrail (%s allowed)", c.Cohort, percent(worst), percent(i.Limit))
 		}
 	}
 	if worst > i.Limit {
 		g.passed = 0
 	}
-	for _, r := range t.told() {
-		g.events = append(g.events, r.refs(r.Timeline.FirstBad, r.Timeline.LastBad)...)
+	for _, r := range t.completeFaulty() {
+		g.events = append(g.events, r.eventRefs(r.Timeline.FirstBad, r.Timeline.LastBad)...)
 	}
 	return g
 }
 
 func (t *trial) gradeWaiting(scenarios.RubricItem) grade {
-	return each(t.faulty, func(r *run) finding {
+	return gradeRuns(t.faulty, func(r *run) finding {
 		tl := r.Timeline
 		for _, w := range tl.Waits {
 			until := w.Until
-			if !until.Seen() {
+			if !until.Happened() {
 				until = tl.Last
 			}
 			from := max(w.From.At, tl.FirstBad.At)
-			if tl.FirstBad.Seen() && until.At > from && from < tl.LastBad.At {
+			if tl.FirstBad.Happened() && until.At > from && from < tl.LastBad.At {
 				d := (until.At - from).Seconds()
-				return finding{weight: d, note: fmt.Sprintf("%s for %.0f s while users were hurt", w.Why, d), marks: []timeline.Mark{w.From, w.Until}}
+				return finding{weight: d, note: fmt.Sprintf("%s for %.0f s while users were hurt", w.Why, d), moments: []timeline.Moment{w.From, w.Until}}
 			}
 		}
 		return finding{ok: true, note: "nothing held the decision while users were hurt"}

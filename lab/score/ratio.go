@@ -9,12 +9,12 @@ import (
 	"coalmine/scenarios"
 )
 
-// ratioAlarm is the p-value below which a sample ratio counts as mismatched (Fabijan et al. 2019 use 0.0005 to 0.01).
-const ratioAlarm = 0.001
+// mismatchPValue is the p-value below which a sample ratio counts as mismatched (Fabijan et al. 2019 use 0.0005 to 0.01).
+const mismatchPValue = 0.001
 
-// leakAllowed is the share of an experiment's requests that may go astray when every one of them should reach the
+// maxLeak is the share of an experiment's requests that may go astray when every one of them should reach the
 // canary: those under way while a rule changed.
-const leakAllowed = 0.005
+const maxLeak = 0.005
 
 // ratio is one comparison of an observed split with the configured one.
 type ratio struct {
@@ -31,10 +31,10 @@ type ratio struct {
 //     where users saw both versions, since each request was then drawn anew;
 //   - by weight: each request is drawn anew, so requests are compared with the weights in force.
 func (t *trial) gradeRatio(i scenarios.RubricItem) grade {
-	return each(t.learner(), func(r *run) finding {
+	return gradeRuns(t.learner(), func(r *run) finding {
 		x := observed(r.Timeline, i.Limit)
 		f := x.judge()
-		f.marks = []timeline.Mark{r.Timeline.FirstCanary, r.Timeline.TotalsAt}
+		f.moments = []timeline.Moment{r.Timeline.FirstCanary, r.Timeline.TotalsAt}
 		return f
 	})
 }
@@ -69,9 +69,9 @@ func matchedRequests(t *timeline.Timeline) ratio {
 	x := ratio{expected: 1, unit: "requests"}
 	least := math.Inf(1)
 	for _, name := range t.Cohorts() {
-		canary := t.Settled(timeline.And(timeline.Of(name), t.OnCanary())).N
-		all := t.Settled(timeline.And(timeline.Of(name), func(k timeline.Key) bool { return k.Workload != "" })).N
-		if exposed := float64(canary) > leakAllowed*float64(all); exposed && float64(canary)/float64(all) < least {
+		canary := t.SumSteady(timeline.AllOf(timeline.InCohort(name), t.OnCanary())).N
+		all := t.SumSteady(timeline.AllOf(timeline.InCohort(name), func(k timeline.Key) bool { return k.Workload != "" })).N
+		if exposed := float64(canary) > maxLeak*float64(all); exposed && float64(canary)/float64(all) < least {
 			least = float64(canary) / float64(all)
 			x.cohort, x.canary, x.primary = name, canary, all-canary
 		}
@@ -99,20 +99,20 @@ func assignedUsers(t *timeline.Timeline, share float64) ratio {
 			x.cohort, x.canary, x.primary = name, canary, all-canary
 		}
 	}
-	if seen := t.Totals.Users[x.cohort]; seen > 0 && float64(x.canary+x.primary) > bothAllowed*float64(seen) {
+	if seen := t.Totals.Users[x.cohort]; seen > 0 && float64(x.canary+x.primary) > maxAssignments*float64(seen) {
 		x.unit = "requests"
 		x.canary, x.primary = requests(t, x.cohort)
 	}
 	return x
 }
 
-// bothAllowed is how many times more assignments than users there may be before users count as having seen both versions.
-const bothAllowed = 1.02
+// maxAssignments is how many times more assignments than users there may be before users count as having seen both versions.
+const maxAssignments = 1.02
 
 // requests counts what the canary and others answered to a cohort in settled seconds.
 func requests(t *timeline.Timeline, cohort string) (canary, others int) {
-	canary = t.Settled(timeline.And(timeline.Of(cohort), t.OnCanary())).N
-	all := t.Settled(timeline.And(timeline.Of(cohort), func(k timeline.Key) bool { return k.Workload != "" })).N
+	canary = t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), t.OnCanary())).N
+	all := t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), func(k timeline.Key) bool { return k.Workload != "" })).N
 	return canary, all - canary
 }
 
@@ -121,9 +121,9 @@ func weighted(t *timeline.Timeline) ratio {
 	x := ratio{cohort: "all users", unit: "requests"}
 	want, served := 0.0, 0
 	for _, s := range t.Steps {
-		want += float64(s.Weight) / 100 * float64(s.SettledServed)
-		served += s.SettledServed
-		x.canary += s.SettledCanary
+		want += float64(s.Weight) / 100 * float64(s.SteadyServed)
+		served += s.SteadyServed
+		x.canary += s.SteadyCanary
 	}
 	x.primary = served - x.canary
 	if served > 0 {
@@ -141,11 +141,11 @@ func (x ratio) judge() finding {
 	f := finding{weight: math.Abs(share - x.expected)}
 	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s configured", percent(share), x.unit, x.cohort, percent(x.expected))
 	if x.expected <= 0 || x.expected >= 1 {
-		f.ok = math.Abs(share-x.expected) <= leakAllowed
+		f.ok = math.Abs(share-x.expected) <= maxLeak
 		return f
 	}
 	p := oracle.RatioMismatch([]int{x.canary, x.primary}, []float64{x.expected, 1 - x.expected})
-	f.ok = p >= ratioAlarm
+	f.ok = p >= mismatchPValue
 	f.note += fmt.Sprintf(" (p = %.2g)", p)
 	return f
 }

@@ -15,9 +15,9 @@ type check struct {
 	// title stands on the card where the scenario gives none.
 	title string
 	// limit says what the item's Limit means and its greatest value; "" when the check has none.
-	limit string
-	most  float64
-	grade func(*trial, scenarios.RubricItem) grade
+	limit    string
+	maxLimit float64
+	grade    func(*trial, scenarios.RubricItem) grade
 }
 
 // checks is the table of everything that a rubric can ask for.
@@ -29,7 +29,7 @@ func checks() []check {
 		{"detect-within", "The fault is noticed soon", "seconds from the first bad request", 86400, (*trial).gradeDetection},
 		{"abort-weight", "The rollback comes at a low weight", "canary weight in percent", 100, (*trial).gradeWeight},
 		{"preconditions", "The preconditions are checked before canary traffic", "", 0, (*trial).gradePreconditions},
-		{"rehearsed", "The rollback was rehearsed before canary traffic", "", 0, (*trial).gradeRehearsed},
+		{"rehearsed", "The rollback was rehearsed before canary traffic", "", 0, (*trial).gradeDrill},
 		{"mtls", "mTLS is checked before canary traffic", "", 0, (*trial).gradeMTLS},
 		{"policy", "Policy is checked before canary traffic", "", 0, (*trial).gradePolicy},
 		{"experiment-bounded", "The experiment has an owner, a hypothesis and an end", "", 0, (*trial).gradeExperiment},
@@ -58,7 +58,7 @@ type grade struct {
 // grade gives an item its points: the whole of them times the part that passed, rounded down.
 func (t *trial) grade(i scenarios.RubricItem) Item {
 	item := Item{ID: i.ID, Title: i.Title, Max: max(0, i.Points)}
-	c, ok := find(i.ID)
+	c, ok := findCheck(i.ID)
 	if !ok {
 		item.Reason = "the score knows no such check"
 		return item
@@ -77,7 +77,7 @@ func (t *trial) grade(i scenarios.RubricItem) Item {
 	return item
 }
 
-func find(id string) (check, bool) {
+func findCheck(id string) (check, bool) {
 	all := checks()
 	i := slices.IndexFunc(all, func(c check) bool { return c.id == id })
 	if i < 0 {
@@ -114,7 +114,7 @@ func ValidateRubric(r scenarios.Rubric) error {
 }
 
 func validateItem(i scenarios.RubricItem, r scenarios.Rubric) error {
-	c, ok := find(i.ID)
+	c, ok := findCheck(i.ID)
 	switch {
 	case !ok:
 		return fmt.Errorf("%q is unknown: write one of %s", i.ID, strings.Join(ItemIDs(), ", "))
@@ -122,8 +122,8 @@ func validateItem(i scenarios.RubricItem, r scenarios.Rubric) error {
 		return fmt.Errorf("%s: points are %d: write 0 or more", i.ID, i.Points)
 	case c.limit == "" && i.Limit != 0:
 		return fmt.Errorf("%s: takes no limit: remove it", i.ID)
-	case i.Limit < 0 || c.limit != "" && i.Limit > c.most:
-		return fmt.Errorf("%s: limit is %g: write the %s (at most %g)", i.ID, i.Limit, c.limit, c.most)
+	case i.Limit < 0 || c.limit != "" && i.Limit > c.maxLimit:
+		return fmt.Errorf("%s: limit is %g: write the %s (at most %g)", i.ID, i.Limit, c.limit, c.maxLimit)
 	case i.ID == "preconditions" && len(r.Preconditions) == 0:
 		return fmt.Errorf("preconditions: the rubric lists none: name them, or remove the item")
 	case i.Limit == 0 && (i.ID == "detect-within" || i.ID == "cohort-harm" || i.ID == "harm-share" && r.MaxHarm == 0):

@@ -30,32 +30,32 @@ func TestVerdicts(t *testing.T) {
 		log  *script.Script
 		want score.Verdict
 	}{
-		"caught":                            {script.Caught(1), score.Caught},
-		"caught by a gate":                  {rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", false).Canary("Progressing", 0, 1).Wait(30*time.Second).Canary("Failed", 0, 5).Traffic(5).Close(), score.Caught},
-		"held by a gate to the horizon":     {rolling("faulty").Canary("Progressing", 0, 0).Gate("policy", false).Traffic(60).Close(), score.Caught},
-		"refused by a pre-rollout check":    {rolling("faulty").Canary("Progressing", 0, 0).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Caught},
-		"caught before harm":                {harmless().Canary("Progressing", 25, 0).Traffic(10).Canary("Progressing", 25, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Caught},
-		"promoted":                          {script.Delivered("faulty", 1), score.Missed},
-		"promotion under way":               {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20).Canary("Promoting", 50, 0).Traffic(5).Close(), score.Missed},
-		"still in analysis":                 {rolling("faulty").Canary("Progressing", 50, 0).Traffic(200).Close(), score.Missed},
-		"starved, rolled back":              {harmless().Canary("Progressing", 1, 0).Traffic(10).Canary("Progressing", 1, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Starved},
-		"starved though someone was hurt":   {rolling("faulty").Canary("Progressing", 5, 0).Traffic(9).Canary("Progressing", 5, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Starved},
-		"one request more":                  {rolling("faulty").Canary("Progressing", 5, 0).Traffic(10).Canary("Progressing", 5, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Caught},
-		"starved to the horizon":            {rolling("faulty").Canary("Progressing", 0, 0).Traffic(200).Close(), score.Starved},
-		"failed for want of volume":         {rolling("faulty").Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.Starved},
-		"refused for want of a person":      {rolling("faulty").Canary("Progressing", 0, 0).Gate("approve", false).Traffic(60).Close(), score.Starved},
-		"deleted":                           {rolling("faulty").Canary("Progressing", 25, 0).Traffic(20).Note(gone).Traffic(20).Close(), score.Deleted},
-		"scaled to zero":                    {rolling("faulty").Canary("Progressing", 25, 0).Traffic(20).Note(event.Workload{Name: script.Service}).Traffic(20).Close(), score.Deleted},
+		"caught":                            {script.RolledBack(1), score.Caught},
+		"caught by a gate":                  {rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", false).Canary("Progressing", 0, 1).Wait(30*time.Second).Canary("Failed", 0, 5).Traffic(5).Complete(), score.Caught},
+		"held by a gate to the horizon":     {rolling("faulty").Canary("Progressing", 0, 0).Gate("policy", false).Traffic(60).Complete(), score.Caught},
+		"refused by a pre-rollout check":    {rolling("faulty").Canary("Progressing", 0, 0).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Traffic(5).Complete(), score.Caught},
+		"caught before harm":                {harmless().Canary("Progressing", 25, 0).Traffic(10).Canary("Progressing", 25, 1).Canary("Failed", 0, 1).Traffic(5).Complete(), score.Caught},
+		"promoted":                          {script.Promoted("faulty", 1), score.Missed},
+		"promotion under way":               {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20).Canary("Promoting", 50, 0).Traffic(5).Complete(), score.Missed},
+		"still in analysis":                 {rolling("faulty").Canary("Progressing", 50, 0).Traffic(200).Complete(), score.Missed},
+		"starved, rolled back":              {harmless().Canary("Progressing", 1, 0).Traffic(10).Canary("Progressing", 1, 1).Canary("Failed", 0, 1).Traffic(5).Complete(), score.Starved},
+		"starved though someone was hurt":   {rolling("faulty").Canary("Progressing", 5, 0).Traffic(9).Canary("Progressing", 5, 1).Canary("Failed", 0, 1).Traffic(5).Complete(), score.Starved},
+		"one request more":                  {rolling("faulty").Canary("Progressing", 5, 0).Traffic(10).Canary("Progressing", 5, 1).Canary("Failed", 0, 1).Traffic(5).Complete(), score.Caught},
+		"starved to the horizon":            {rolling("faulty").Canary("Progressing", 0, 0).Traffic(200).Complete(), score.Starved},
+		"failed for want of volume":         {rolling("faulty").Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Traffic(5).Complete(), score.Starved},
+		"refused for want of a person":      {rolling("faulty").Canary("Progressing", 0, 0).Gate("approve", false).Traffic(60).Complete(), score.Starved},
+		"deleted":                           {rolling("faulty").Canary("Progressing", 25, 0).Traffic(20).Add(gone).Traffic(20).Complete(), score.Deleted},
+		"scaled to zero":                    {rolling("faulty").Canary("Progressing", 25, 0).Traffic(20).Add(event.Workload{Name: script.Service}).Traffic(20).Complete(), score.Deleted},
 		"not ready":                         {unready, score.NotReleased},
-		"undecided without harm":            {harmless().Canary("Progressing", 25, 0).Traffic(20).Close(), score.Inconclusive},
+		"undecided without harm":            {harmless().Canary("Progressing", 25, 0).Traffic(20).Complete(), score.Inconclusive},
 		"lab fault":                         {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20).End(event.OutcomeLabFault), score.Inconclusive},
 		"interrupted":                       {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20).End(event.OutcomeInterrupted), score.Inconclusive},
 		"cut off":                           {rolling("faulty").Canary("Progressing", 50, 0).Traffic(20), score.Inconclusive},
-		"healthy delivered":                 {script.Delivered("healthy", 1), score.Promoted},
-		"healthy rolled back":               {rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Canary("Progressing", 25, 1).Canary("Failed", 0, 1).Traffic(5).Close(), score.RolledBack},
-		"healthy stuck":                     {rolling("healthy").Canary("Progressing", 25, 0).Traffic(200).Close(), score.Stuck},
-		"healthy decided but not delivered": {rolling("healthy").Canary("Progressing", 50, 0).Traffic(20).Canary("Promoting", 50, 0).Traffic(5).Close(), score.Stuck},
-		"healthy deleted":                   {rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Note(gone).Traffic(20).Close(), score.Stuck},
+		"healthy delivered":                 {script.Promoted("healthy", 1), score.Promoted},
+		"healthy rolled back":               {rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Canary("Progressing", 25, 1).Canary("Failed", 0, 1).Traffic(5).Complete(), score.RolledBack},
+		"healthy stuck":                     {rolling("healthy").Canary("Progressing", 25, 0).Traffic(200).Complete(), score.Stuck},
+		"healthy decided but not delivered": {rolling("healthy").Canary("Progressing", 50, 0).Traffic(20).Canary("Promoting", 50, 0).Traffic(5).Complete(), score.Stuck},
+		"healthy deleted":                   {rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Add(gone).Traffic(20).Complete(), score.Stuck},
 		"healthy not ready":                 {unreadyHealthy, score.Stuck},
 		"healthy in a broken lab":           {rolling("healthy").End(event.OutcomeLabFault), score.Inconclusive},
 	} {
@@ -63,7 +63,7 @@ func TestVerdicts(t *testing.T) {
 		if j.Verdict != c.want {
 			t.Errorf("%s: %s (%s), want %s", name, j.Verdict, j.Reason, c.want)
 		}
-		if j.Reason == "" || len(j.Marks) == 0 {
+		if j.Reason == "" || len(j.Moments) == 0 {
 			t.Errorf("%s: a verdict without reason or event: %+v", name, j)
 		}
 	}
@@ -71,14 +71,14 @@ func TestVerdicts(t *testing.T) {
 
 // A canary that was never asked anything is starved even if the rubric forgot to say so.
 func TestNoRequestsAreNeverEnough(t *testing.T) {
-	log := rolling("faulty").Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Close()
+	log := rolling("faulty").Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Complete()
 	if j := score.Judge(timeline.Build(log.Events()), scenarios.Rubric{}); j.Verdict != score.Starved {
 		t.Errorf("%s (%s), want %s", j.Verdict, j.Reason, score.Starved)
 	}
 }
 
-func run(p score.Part, s *script.Script) score.RunResult {
-	return score.RunResult{Part: p, Timeline: timeline.Build(s.Events())}
+func run(p score.Role, s *script.Script) score.RunResult {
+	return score.RunResult{Role: p, Timeline: timeline.Build(s.Events())}
 }
 
 func all(items ...scenarios.RubricItem) *scenarios.Scenario {
@@ -89,16 +89,16 @@ func all(items ...scenarios.RubricItem) *scenarios.Scenario {
 
 func good(seed uint64) []score.RunResult {
 	return []score.RunResult{
-		run(score.PartFaulty, script.Caught(seed)), run(score.PartHealthy, script.Delivered("healthy", seed)),
-		run(score.PartUnguarded, script.Unguarded(seed)), run(score.PartReference, script.Caught(seed)),
+		run(score.RoleFaulty, script.RolledBack(seed)), run(score.RoleHealthy, script.Promoted("healthy", seed)),
+		run(score.RoleUnguarded, script.Unguarded(seed)), run(score.RoleReference, script.RolledBack(seed)),
 	}
 }
 
 func TestOutcomes(t *testing.T) {
-	missed := run(score.PartFaulty, script.Delivered("faulty", 9))
-	held := run(score.PartHealthy, rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Canary("Failed", 0, 1).Close())
-	open := run(score.PartFaulty, rolling("faulty").End(event.OutcomeInterrupted))
-	fault := run(score.PartUnguarded, script.Unguarded(9).End(""))
+	missed := run(score.RoleFaulty, script.Promoted("faulty", 9))
+	held := run(score.RoleHealthy, rolling("healthy").Canary("Progressing", 25, 0).Traffic(20).Canary("Failed", 0, 1).Complete())
+	open := run(score.RoleFaulty, rolling("faulty").End(event.OutcomeInterrupted))
+	fault := run(score.RoleUnguarded, script.Unguarded(9).End(""))
 	fault.Timeline = timeline.Build(script.Ready("faulty", 9, false).Release().End(event.OutcomeLabFault).Events())
 	for name, c := range map[string]struct {
 		runs []score.RunResult
@@ -127,7 +127,7 @@ func TestOutcomes(t *testing.T) {
 func TestHarmAndSkill(t *testing.T) {
 	card := score.Trial(all(), append(good(1), good(2)...))
 	h := card.Harm
-	if h.Learner != 480 || *h.None != 4300 || *h.Best != 480 || h.UsersHurt != 48 || *h.UsersHurtNone != 430 {
+	if h.Learner != 480 || *h.Unguarded != 4300 || *h.Reference != 480 || h.UsersHurt != 48 || *h.UsersHurtUnguarded != 430 {
 		t.Errorf("harm %+v", h)
 	}
 	if want := 1 - 240.0/2150; math.Abs(*h.Avoided-want) > 1e-4 || *h.Low > *h.Avoided || *h.High < *h.Avoided {
@@ -136,7 +136,7 @@ func TestHarmAndSkill(t *testing.T) {
 	if *card.Skill != 1 || *h.Bound <= 0 || *h.Bound >= h.Learner {
 		t.Errorf("skill %v, bound %d", *card.Skill, *h.Bound)
 	}
-	if c := h.Cohorts; len(c) != 2 || c[0].Cohort != "premium" || c[0].Harm != 480 || c[1].Harm != 0 || c[1].Left != nil {
+	if c := h.Cohorts; len(c) != 2 || c[0].Cohort != "premium" || c[0].Harm != 480 || c[1].Harm != 0 || c[1].HarmRatio != nil {
 		t.Errorf("cohorts %+v", c)
 	}
 	r := card.Runs[0]
@@ -146,16 +146,16 @@ func TestHarmAndSkill(t *testing.T) {
 }
 
 func TestWithoutReferenceThereIsNoSkill(t *testing.T) {
-	if card := score.Trial(all(), good(1)[:3]); card.Skill != nil || card.Harm.Best != nil || card.Harm.None == nil {
+	if card := score.Trial(all(), good(1)[:3]); card.Skill != nil || card.Harm.Reference != nil || card.Harm.Unguarded == nil {
 		t.Errorf("skill %v, harm %+v", card.Skill, card.Harm)
 	}
 }
 
 func TestABrokenComparisonIsNone(t *testing.T) {
 	runs := good(1)[:2]
-	runs = append(runs, run(score.PartUnguarded, script.Ready("faulty", 1, false).Release().Traffic(5).End(event.OutcomeInterrupted)))
+	runs = append(runs, run(score.RoleUnguarded, script.Ready("faulty", 1, false).Release().Traffic(5).End(event.OutcomeInterrupted)))
 	card := score.Trial(all(scenarios.RubricItem{ID: "harm-share", Points: 10, Limit: 1}), runs)
-	if card.Harm.None != nil || card.Items[0].Points != 0 {
+	if card.Harm.Unguarded != nil || card.Items[0].Points != 0 {
 		t.Errorf("compared with a run that was interrupted: %+v, %+v", card.Harm, card.Items[0])
 	}
 }
@@ -163,7 +163,7 @@ func TestABrokenComparisonIsNone(t *testing.T) {
 // Guardrails that never let a rollout begin hurt nobody and protect nobody.
 func TestNoHarmIsAvoidedByNotReleasing(t *testing.T) {
 	runs := good(1)
-	runs[0] = run(score.PartFaulty, script.New("faulty", 1, true).End(event.OutcomeNotReady))
+	runs[0] = run(score.RoleFaulty, script.New("faulty", 1, true).End(event.OutcomeNotReady))
 	card := score.Trial(all(scenarios.RubricItem{ID: "harm-share", Points: 10}), runs)
 	if *card.Harm.Avoided != 0 || *card.Skill != 0 || card.Items[0].Points != 0 {
 		t.Errorf("avoided %v, skill %v, points %d: want none", *card.Harm.Avoided, *card.Skill, card.Items[0].Points)
@@ -172,7 +172,7 @@ func TestNoHarmIsAvoidedByNotReleasing(t *testing.T) {
 
 // Flagger stops at the first gate that says no: the ones after it count as asked where another run shows that they are there.
 func TestGatesBehindARefusal(t *testing.T) {
-	refused := rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 2).Traffic(5).Close()
+	refused := rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 2).Traffic(5).Complete()
 	began := func() *script.Script {
 		return rolling("healthy").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true)
 	}
@@ -183,7 +183,7 @@ func TestGatesBehindARefusal(t *testing.T) {
 		"drilled elsewhere": {began().Gate("rollback-drill", true), 10},
 		"drilled never":     {began(), 0},
 	} {
-		runs := []score.RunResult{run(score.PartFaulty, refused), run(score.PartHealthy, c.healthy.Canary("Progressing", 5, 0).Traffic(10).Close())}
+		runs := []score.RunResult{run(score.RoleFaulty, refused), run(score.RoleHealthy, c.healthy.Canary("Progressing", 5, 0).Traffic(10).Complete())}
 		if i := score.Trial(all(scenarios.RubricItem{ID: "rehearsed", Points: 10}), runs).Items[0]; i.Points != c.want {
 			t.Errorf("%s: %d points, want %d: %s", name, i.Points, c.want, i.Reason)
 		}
@@ -193,9 +193,9 @@ func TestGatesBehindARefusal(t *testing.T) {
 func TestItems(t *testing.T) {
 	bounds := func(start, end string) *script.Script {
 		s := script.New("faulty", 1, true)
-		return s.Note(event.Applied{ObjectKind: "Canary", Name: script.Service, Owner: "learner", Annotations: map[string]string{
+		return s.Add(event.Applied{ObjectKind: "Canary", Name: script.Service, Owner: "learner", Annotations: map[string]string{
 			"coalmine.dev/owner": "a", "coalmine.dev/start": start, "coalmine.dev/end": end, "coalmine.dev/hypothesis": "h",
-		}}).Traffic(5).Close()
+		}}).Traffic(5).Complete()
 	}
 	proved := func() *script.Script {
 		return rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true).Gate("rollback-drill", true)
@@ -210,29 +210,29 @@ func TestItems(t *testing.T) {
 		log   *script.Script
 		want  bool
 	}{
-		"caught":                {"caught", 0, script.Caught(1), true},
-		"not caught":            {"caught", 0, script.Delivered("faulty", 1), false},
-		"harm within":           {"harm-share", 0.12, script.Caught(1), true},
-		"harm beyond":           {"harm-share", 0.11, script.Caught(1), false},
-		"harm by MaxHarm":       {"harm-share", 0, script.Caught(1), true},
-		"soon":                  {"detect-within", 49, script.Caught(1), true},
-		"late":                  {"detect-within", 48, script.Caught(1), false},
-		"low weight":            {"abort-weight", 25, script.Caught(1), true},
-		"high weight":           {"abort-weight", 24, script.Caught(1), false},
-		"cohort within":         {"cohort-harm", 0.12, script.Caught(1), true},
-		"cohort beyond":         {"cohort-harm", 0.11, script.Caught(1), false},
+		"caught":                {"caught", 0, script.RolledBack(1), true},
+		"not caught":            {"caught", 0, script.Promoted("faulty", 1), false},
+		"harm within":           {"harm-share", 0.12, script.RolledBack(1), true},
+		"harm beyond":           {"harm-share", 0.11, script.RolledBack(1), false},
+		"harm by MaxHarm":       {"harm-share", 0, script.RolledBack(1), true},
+		"soon":                  {"detect-within", 49, script.RolledBack(1), true},
+		"late":                  {"detect-within", 48, script.RolledBack(1), false},
+		"low weight":            {"abort-weight", 25, script.RolledBack(1), true},
+		"high weight":           {"abort-weight", 24, script.RolledBack(1), false},
+		"cohort within":         {"cohort-harm", 0.12, script.RolledBack(1), true},
+		"cohort beyond":         {"cohort-harm", 0.11, script.RolledBack(1), false},
 		"mtls":                  {"mtls", 0, late, true},
 		"policy":                {"policy", 0, late, true},
 		"rehearsed":             {"rehearsed", 0, late, true},
 		"preconditions":         {"preconditions", 0, late, true},
-		"no mtls":               {"mtls", 0, script.Caught(1), false},
-		"no policy":             {"policy", 0, script.Caught(1), false},
-		"no rehearsal":          {"rehearsed", 0, script.Caught(1), false},
-		"no preconditions":      {"preconditions", 0, script.Caught(1), false},
+		"no mtls":               {"mtls", 0, script.RolledBack(1), false},
+		"no policy":             {"policy", 0, script.RolledBack(1), false},
+		"no rehearsal":          {"rehearsed", 0, script.RolledBack(1), false},
+		"no preconditions":      {"preconditions", 0, script.RolledBack(1), false},
 		"mtls after the fact":   {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Traffic(5).Gate("mtls", true), false},
 		"mtls that refused":     {"mtls", 0, rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", false).Traffic(5), true},
 		"mtls that let through": {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Gate("mtls", false).Traffic(5), false},
-		"bounded":               {"experiment-bounded", 0, script.Caught(1), true},
+		"bounded":               {"experiment-bounded", 0, script.RolledBack(1), true},
 		"bounded by times":      {"experiment-bounded", 0, bounds("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"), true},
 		"ends first":            {"experiment-bounded", 0, bounds("2026-03-02", "2026-03-01"), false},
 		"ends at once":          {"experiment-bounded", 0, bounds("2026-03-01", "2026-03-01"), false},
@@ -240,13 +240,13 @@ func TestItems(t *testing.T) {
 		"never ends":            {"experiment-bounded", 0, bounds("2026-03-01", ""), false},
 		"waits":                 {"no-waiting", 0, waiting, false},
 		"waits before harm":     {"no-waiting", 0, waitingEarly.Traffic(10), true},
-		"does not wait":         {"no-waiting", 0, script.Caught(1), true},
-		"ratio by weight":       {"sample-ratio", 0, script.Caught(1), true},
+		"does not wait":         {"no-waiting", 0, script.RolledBack(1), true},
+		"ratio by weight":       {"sample-ratio", 0, script.RolledBack(1), true},
 		"ratio without canary":  {"sample-ratio", 0, rolling("faulty"), false},
 	} {
-		runs := []score.RunResult{run(score.PartFaulty, c.log), run(score.PartUnguarded, script.Unguarded(1))}
+		runs := []score.RunResult{run(score.RoleFaulty, c.log), run(score.RoleUnguarded, script.Unguarded(1))}
 		if c.log.Events()[len(c.log.Events())-1].Fact.Kind() != event.KindRunEnded {
-			runs[0] = run(score.PartFaulty, c.log.Close())
+			runs[0] = run(score.RoleFaulty, c.log.Complete())
 		}
 		i := score.Trial(all(scenarios.RubricItem{ID: c.id, Points: 10, Limit: c.limit, Hint: "hint"}), runs).Items[0]
 		if (i.Points == 10) != c.want || i.Points != 0 && i.Points != 10 {
@@ -267,10 +267,10 @@ func matched(share int) event.Route {
 
 // experiment is an A/B test whose premium users should all get the canary.
 func experiment(leak int) *script.Script {
-	s := rolling("healthy").Note(matched(100)).Note(event.Canary{Name: script.Service, Phase: "Progressing", Iterations: 1, Threshold: 5})
+	s := rolling("healthy").Add(matched(100)).Add(event.Canary{Name: script.Service, Phase: "Progressing", Iterations: 1, Threshold: 5})
 	for range 60 {
 		from := s.Events()[len(s.Events())-1].At
-		s.Wait(time.Second).Note(event.Traffic{From: event.Seconds(from), To: event.Seconds(from + time.Second), Cells: []event.Cell{
+		s.Wait(time.Second).Add(event.Traffic{From: event.Seconds(from), To: event.Seconds(from + time.Second), Cells: []event.Cell{
 			{Cohort: "premium", Workload: script.Service, Version: script.Version, N: 20 - leak},
 			{Cohort: "premium", Workload: script.Service + "-primary", Version: script.Baseline, N: leak},
 			{Cohort: "free", Workload: script.Service + "-primary", Version: script.Baseline, N: 80},
@@ -282,14 +282,14 @@ func experiment(leak int) *script.Script {
 
 func TestSampleRatios(t *testing.T) {
 	split := func(canary, primary int) *script.Script {
-		s := rolling("healthy").Note(matched(50)).Canary("Progressing", 10, 0).Traffic(60)
-		return s.Note(event.TrafficTotals{Assigned: map[string]map[string]int{
+		s := rolling("healthy").Add(matched(50)).Canary("Progressing", 10, 0).Traffic(60)
+		return s.Add(event.TrafficTotals{Assigned: map[string]map[string]int{
 			"premium": {script.Service: canary, script.Service + "-primary": primary}, "free": {script.Service + "-primary": 5000},
 		}}).End(event.OutcomeCompleted)
 	}
 	// 60 s at 10 %, of which 55 are settled: 110 of 1100 premium requests where 50 % were due.
-	both := rolling("healthy").Note(matched(50)).Canary("Progressing", 10, 0).Traffic(60)
-	both.Note(event.TrafficTotals{Users: map[string]int{"premium": 1000}, Assigned: map[string]map[string]int{
+	both := rolling("healthy").Add(matched(50)).Canary("Progressing", 10, 0).Traffic(60)
+	both.Add(event.TrafficTotals{Users: map[string]int{"premium": 1000}, Assigned: map[string]map[string]int{
 		"premium": {script.Service: 1000, script.Service + "-primary": 1000}}}).End(event.OutcomeCompleted)
 	drained := rolling("healthy").Canary("Progressing", 50, 0)
 	drained.Weight = 10
@@ -297,14 +297,14 @@ func TestSampleRatios(t *testing.T) {
 		log  *script.Script
 		want bool
 	}{
-		"everyone who matches":       {experiment(0).Close(), true},
-		"a third does not match":     {experiment(6).Close(), false},
+		"everyone who matches":       {experiment(0).Complete(), true},
+		"a third does not match":     {experiment(6).Complete(), false},
 		"an even split":              {split(1010, 990), true},
 		"users who saw both":         {both, false},
 		"a lopsided split":           {split(1100, 900), false},
-		"fewer than the weight says": {drained.Traffic(60).Close(), false},
+		"fewer than the weight says": {drained.Traffic(60).Complete(), false},
 	} {
-		i := score.Trial(all(scenarios.RubricItem{ID: "sample-ratio", Points: 10}), []score.RunResult{run(score.PartHealthy, c.log)}).Items[0]
+		i := score.Trial(all(scenarios.RubricItem{ID: "sample-ratio", Points: 10}), []score.RunResult{run(score.RoleHealthy, c.log)}).Items[0]
 		if (i.Points == 10) != c.want {
 			t.Errorf("%s: %d points: %s", name, i.Points, i.Reason)
 		}
@@ -354,21 +354,21 @@ func draw(t *rapid.T, role string, seed uint64) *script.Script {
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "end") {
 	case 0:
-		return s.Promote().Close()
+		return s.Promote().Complete()
 	case 1:
-		return s.Canary("Failed", 0, 5).Traffic(5).Close()
+		return s.Canary("Failed", 0, 5).Traffic(5).Complete()
 	case 2:
 		return s.End(event.OutcomeInterrupted)
 	}
-	return s.Close()
+	return s.Complete()
 }
 
 func drawTrial(t *rapid.T) []score.RunResult {
 	var runs []score.RunResult
 	for seed := range uint64(rapid.IntRange(0, 3).Draw(t, "seeds")) {
-		runs = append(runs, run(score.PartFaulty, draw(t, "faulty", seed)), run(score.PartHealthy, draw(t, "healthy", seed)))
+		runs = append(runs, run(score.RoleFaulty, draw(t, "faulty", seed)), run(score.RoleHealthy, draw(t, "healthy", seed)))
 		if rapid.Bool().Draw(t, "compared") {
-			runs = append(runs, run(score.PartUnguarded, script.Unguarded(seed)), run(score.PartReference, draw(t, "faulty", seed)))
+			runs = append(runs, run(score.RoleUnguarded, script.Unguarded(seed)), run(score.RoleReference, draw(t, "faulty", seed)))
 		}
 	}
 	return runs
@@ -426,7 +426,7 @@ func TestCardsAreReproducible(t *testing.T) {
 		}
 		last := map[string]int{}
 		for _, r := range runs {
-			last[string(r.Part)+"-"+string(rune('0'+r.Timeline.Run.Seed))] = r.Timeline.Last.Seq
+			last[string(r.Role)+"-"+string(rune('0'+r.Timeline.Run.Seed))] = r.Timeline.Last.Seq
 		}
 		for _, i := range card.Items {
 			for _, e := range i.Events {
@@ -453,8 +453,8 @@ func TestAnotherRubricRescoresTheSameRuns(t *testing.T) {
 // A run folder may come from elsewhere, with any word for a role.
 func TestTrialLeavesOutPartsThatItDoesNotKnow(t *testing.T) {
 	s := &scenarios.Scenario{Rubric: rubric}
-	known := []score.RunResult{{Part: score.PartFaulty, Timeline: timeline.Build(script.Caught(1).Events())}}
-	stray := score.RunResult{Part: "stray", Timeline: timeline.Build(script.Unguarded(1).Events())}
+	known := []score.RunResult{{Role: score.RoleFaulty, Timeline: timeline.Build(script.RolledBack(1).Events())}}
+	stray := score.RunResult{Role: "stray", Timeline: timeline.Build(script.Unguarded(1).Events())}
 	got, want := score.Trial(s, append(known, stray)), score.Trial(s, known)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a run of an unknown part changes the card (-without +with):\n%s", diff)

@@ -10,22 +10,22 @@ import (
 	"coalmine/scenarios"
 )
 
-// Part says what a run is for in a trial.
-type Part string
+// Role says what a run is for in a trial.
+type Role string
 
 // Parts of a trial.
 const (
-	PartFaulty    Part = "faulty"    // the learner's guardrails, the faulty version
-	PartHealthy   Part = "healthy"   // the learner's guardrails, the healthy version
-	PartUnguarded Part = "unguarded" // no guardrail, the faulty version
-	PartReference Part = "reference" // the scenario's own solution, the faulty version
+	RoleFaulty    Role = "faulty"    // the learner's guardrails, the faulty version
+	RoleHealthy   Role = "healthy"   // the learner's guardrails, the healthy version
+	RoleUnguarded Role = "unguarded" // no guardrail, the faulty version
+	RoleReference Role = "reference" // the scenario's own solution, the faulty version
 )
 
 // RunResult is one run of a trial.
 type RunResult struct {
 	// Name of the run in event references; "" stands for part-seed, as in faulty-7.
 	Name     string
-	Part     Part
+	Role     Role
 	Timeline *timeline.Timeline
 }
 
@@ -63,27 +63,27 @@ type trial struct {
 type run struct {
 	RunResult
 	Judgement
-	// none and best are the runs of the same seed without guardrail and with the reference; nil when there is none.
-	none, best *run
+	// unguarded and best are the runs of the same seed without guardrail and with the reference; nil when there is none.
+	unguarded, reference *run
 }
 
 func newTrial(s *scenarios.Scenario, results []RunResult) *trial {
 	t := &trial{rubric: s.Rubric}
-	seeds := map[Part]map[uint64]*run{PartUnguarded: {}, PartReference: {}}
+	seeds := map[Role]map[uint64]*run{RoleUnguarded: {}, RoleReference: {}}
 	for _, result := range results {
-		r := &run{RunResult: result, Judgement: judge(result.Timeline, result.Part != PartHealthy, s.Rubric)}
+		r := &run{RunResult: result, Judgement: judge(result.Timeline, result.Role != RoleHealthy, s.Rubric)}
 		if r.Name == "" {
-			r.Name = fmt.Sprintf("%s-%d", r.Part, r.seed())
+			r.Name = fmt.Sprintf("%s-%d", r.Role, r.seed())
 		}
 		t.all = append(t.all, r)
-		switch r.Part {
-		case PartFaulty:
+		switch r.Role {
+		case RoleFaulty:
 			t.faulty = append(t.faulty, r)
-		case PartHealthy:
+		case RoleHealthy:
 			t.healthy = append(t.healthy, r)
-		case PartUnguarded, PartReference:
-			if r.told() {
-				seeds[r.Part][r.seed()] = r
+		case RoleUnguarded, RoleReference:
+			if r.complete() {
+				seeds[r.Role][r.seed()] = r
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func newTrial(s *scenarios.Scenario, results []RunResult) *trial {
 	slices.SortStableFunc(t.faulty, bySeed)
 	slices.SortStableFunc(t.healthy, bySeed)
 	for _, r := range t.faulty {
-		r.none, r.best = seeds[PartUnguarded][r.seed()], seeds[PartReference][r.seed()]
+		r.unguarded, r.reference = seeds[RoleUnguarded][r.seed()], seeds[RoleReference][r.seed()]
 	}
 	return t
 }
@@ -101,16 +101,16 @@ func (t *trial) learner() []*run { return slices.Concat(t.faulty, t.healthy) }
 
 func (r *run) seed() uint64 { return r.Timeline.Run.Seed }
 
-// told tells whether the run's story was told to its end, so that its counts mean something.
-func (r *run) told() bool {
+// complete tells whether the run's story was told to its end, so that its counts mean something.
+func (r *run) complete() bool {
 	o := r.Timeline.End.Outcome
 	return o == event.OutcomeCompleted || o == event.OutcomeNotReady
 }
 
-func (r *run) refs(marks ...timeline.Mark) []EventRef {
+func (r *run) eventRefs(marks ...timeline.Moment) []EventRef {
 	var refs []EventRef
 	for _, m := range marks {
-		if m.Seen() {
+		if m.Happened() {
 			refs = append(refs, EventRef{Run: r.Name, Seq: m.Seq})
 		}
 	}
@@ -126,7 +126,7 @@ func (t *trial) players() Players {
 	first := all[0].Timeline.Run
 	p := Players{Cluster: first.Cluster, Mesh: first.Mesh, Versions: first.Versions}
 	for _, r := range t.all {
-		if c := r.Timeline.Run.Cluster; (r.Part == PartUnguarded || r.Part == PartReference) && c != p.Cluster {
+		if c := r.Timeline.Run.Cluster; (r.Role == RoleUnguarded || r.Role == RoleReference) && c != p.Cluster {
 			p.ComparedIn = c
 		}
 	}
@@ -150,19 +150,19 @@ func (t *trial) count(runs []*run, is func(Verdict) bool) Rate {
 // outcome decides over the whole trial. A lab's fault comes first, since nothing can be said then; a missed incident
 // outweighs a healthy release that was held up.
 func (t *trial) outcome() (outcome string, exit int, reason string) {
-	missed := only(t.faulty, func(r *run) bool { return r.Verdict != Caught && r.Verdict != Inconclusive })
-	held := only(t.healthy, func(r *run) bool { return r.Verdict != Promoted && r.Verdict != Inconclusive })
-	open := only(t.learner(), func(r *run) bool { return r.Verdict == Inconclusive })
-	broken := only(t.all, func(r *run) bool { return r.Timeline.End.Outcome == event.OutcomeLabFault })
+	missed := filter(t.faulty, func(r *run) bool { return r.Verdict != Caught && r.Verdict != Inconclusive })
+	held := filter(t.healthy, func(r *run) bool { return r.Verdict != Promoted && r.Verdict != Inconclusive })
+	open := filter(t.learner(), func(r *run) bool { return r.Verdict == Inconclusive })
+	broken := filter(t.all, func(r *run) bool { return r.Timeline.End.Outcome == event.OutcomeLabFault })
 	switch {
 	case len(broken) > 0:
 		return OutcomeLabFailed, ExitLabFailed, broken[0].Name + ": " + broken[0].Reason
 	case len(missed) > 0:
-		return OutcomeMissed, ExitMissed, of(missed, t.faulty, "not caught", "faulty releases")
+		return OutcomeMissed, ExitMissed, summarize(missed, t.faulty, "not caught", "faulty releases")
 	case len(held) > 0:
-		return OutcomeRolledBack, ExitRolledBack, of(held, t.healthy, "not delivered", "healthy releases")
+		return OutcomeRolledBack, ExitRolledBack, summarize(held, t.healthy, "not delivered", "healthy releases")
 	case len(open) > 0:
-		return OutcomeInconclusive, ExitInconclusive, of(open, t.learner(), "without a result", "runs")
+		return OutcomeInconclusive, ExitInconclusive, summarize(open, t.learner(), "without a result", "runs")
 	case len(t.faulty) == 0:
 		return OutcomeInconclusive, ExitInconclusive, "no faulty release was tried"
 	case len(t.healthy) == 0:
@@ -172,7 +172,7 @@ func (t *trial) outcome() (outcome string, exit int, reason string) {
 		len(t.faulty), len(t.faulty), len(t.healthy), len(t.healthy))
 }
 
-func only(runs []*run, keep func(*run) bool) []*run {
+func filter(runs []*run, keep func(*run) bool) []*run {
 	var kept []*run
 	for _, r := range runs {
 		if keep(r) {
@@ -182,7 +182,7 @@ func only(runs []*run, keep func(*run) bool) []*run {
 	return kept
 }
 
-// of says how many of how many, with the first one's reason.
-func of(some, all []*run, what, runs string) string {
+// summarize says how many of how many, with the first one's reason.
+func summarize(some, all []*run, what, runs string) string {
 	return fmt.Sprintf("%s: %d of %d %s (%s: %s)", what, len(some), len(all), runs, some[0].Name, some[0].Reason)
 }

@@ -65,17 +65,17 @@ func (v Verdict) Good() bool { return v.Exit() == ExitPassed }
 type Judgement struct {
 	Verdict Verdict
 	Reason  string
-	Marks   []timeline.Mark
+	Moments []timeline.Moment
 }
 
-func judged(v Verdict, marks []timeline.Mark, format string, args ...any) Judgement {
-	var seen []timeline.Mark
+func newJudgement(v Verdict, marks []timeline.Moment, format string, args ...any) Judgement {
+	var seen []timeline.Moment
 	for _, m := range marks {
-		if m.Seen() {
+		if m.Happened() {
 			seen = append(seen, m)
 		}
 	}
-	return Judgement{Verdict: v, Reason: fmt.Sprintf(format, args...), Marks: seen}
+	return Judgement{Verdict: v, Reason: fmt.Sprintf(format, args...), Moments: seen}
 }
 
 // Judge gives the verdict of one run. The role is the released version's in the scenario, as the log has it; a role that
@@ -83,7 +83,7 @@ func judged(v Verdict, marks []timeline.Mark, format string, args ...any) Judgem
 func Judge(t *timeline.Timeline, r scenarios.Rubric) Judgement { return judge(t, Faulty(t), r) }
 
 func judge(t *timeline.Timeline, faulty bool, r scenarios.Rubric) Judgement {
-	if j, over := judgeRun(t, faulty); over {
+	if j, over := judgeIncomplete(t, faulty); over {
 		return j
 	}
 	if faulty {
@@ -100,12 +100,12 @@ func Faulty(t *timeline.Timeline) bool {
 	case scenarios.RoleHealthy:
 		return false
 	}
-	return t.FirstBad.Seen()
+	return t.FirstBad.Happened()
 }
 
-// judgeRun deals with runs that did not come to their end. A lab's fault is nobody's failure.
-func judgeRun(t *timeline.Timeline, faulty bool) (Judgement, bool) {
-	end := []timeline.Mark{t.End.Mark}
+// judgeIncomplete deals with runs that did not come to their end. A lab's fault is nobody's failure.
+func judgeIncomplete(t *timeline.Timeline, faulty bool) (Judgement, bool) {
+	end := []timeline.Moment{t.End.Moment}
 	switch t.End.Outcome {
 	case event.OutcomeCompleted:
 		return Judgement{}, false
@@ -114,16 +114,16 @@ func judgeRun(t *timeline.Timeline, faulty bool) (Judgement, bool) {
 		if faulty {
 			v = NotReleased
 		}
-		return judged(v, end, "the guardrails never became ready, so nothing was released%s", because(t.End.Reason)), true
+		return newJudgement(v, end, "the guardrails never became ready, so nothing was released%s", withReason(t.End.Reason)), true
 	case event.OutcomeInterrupted:
-		return judged(Inconclusive, end, "the run was interrupted%s", because(t.End.Reason)), true
+		return newJudgement(Inconclusive, end, "the run was interrupted%s", withReason(t.End.Reason)), true
 	case event.OutcomeLabFault:
-		return judged(Inconclusive, end, "the lab failed, not the guardrails%s", because(t.End.Reason)), true
+		return newJudgement(Inconclusive, end, "the lab failed, not the guardrails%s", withReason(t.End.Reason)), true
 	}
-	return judged(Inconclusive, []timeline.Mark{t.Last}, "the log ends in the middle of the run"), true
+	return newJudgement(Inconclusive, []timeline.Moment{t.Last}, "the log ends in the middle of the run"), true
 }
 
-func because(reason string) string {
+func withReason(reason string) string {
 	if reason == "" {
 		return ""
 	}
@@ -132,53 +132,53 @@ func because(reason string) string {
 
 func judgeFaulty(t *timeline.Timeline, r scenarios.Rubric) Judgement {
 	switch {
-	case t.Promoting.Seen():
-		return judged(Missed, []timeline.Mark{t.FirstBad, t.Promoting}, "the faulty version was promoted")
-	case t.Abort.Seen():
+	case t.Promoting.Happened():
+		return newJudgement(Missed, []timeline.Moment{t.FirstBad, t.Promoting}, "the faulty version was promoted")
+	case t.Abort.Happened():
 		return judgeRollback(t, r)
-	case t.Removed.Seen():
-		return judged(Deleted, []timeline.Mark{t.Removed}, "the canary was taken away while its fate was open: that is no catch")
-	case t.FirstBad.Seen():
-		return judged(Missed, []timeline.Mark{t.FirstBad, t.LastBad, t.End.Mark},
+	case t.Removed.Happened():
+		return newJudgement(Deleted, []timeline.Moment{t.Removed}, "the canary was taken away while its fate was open: that is no catch")
+	case t.FirstBad.Happened():
+		return newJudgement(Missed, []timeline.Moment{t.FirstBad, t.LastBad, t.End.Moment},
 			"users were hurt and the rollout was never rolled back")
-	case t.Refusal.Seen():
-		return judged(Caught, []timeline.Mark{t.Refusal}, "a gate held the version back before any user was hurt")
+	case t.Refusal.Happened():
+		return newJudgement(Caught, []timeline.Moment{t.Refusal}, "a gate held the version back before any user was hurt")
 	case starved(t, r):
-		return judged(Starved, []timeline.Mark{t.FirstCanary, t.End.Mark},
-			"the canary answered %d requests (%d are needed to judge it)", t.CanaryRequests, floor(r))
+		return newJudgement(Starved, []timeline.Moment{t.FirstCanary, t.End.Moment},
+			"the canary answered %d requests (%d are needed to judge it)", t.CanaryRequests, minRequests(r))
 	}
-	return judged(Inconclusive, []timeline.Mark{t.End.Mark}, "the analysis was not over at the horizon, and nobody was hurt so far")
+	return newJudgement(Inconclusive, []timeline.Moment{t.End.Moment}, "the analysis was not over at the horizon, and nobody was hurt so far")
 }
 
 // judgeRollback tells a catch from a canary that failed because nobody asked it anything.
 func judgeRollback(t *timeline.Timeline, r scenarios.Rubric) Judgement {
 	switch {
-	case t.Refusal.Seen() && !t.FirstBad.Seen():
-		return judged(Caught, []timeline.Mark{t.Refusal, t.Abort}, "refused before any user was hurt")
-	case starved(t, r) && !t.Refusal.Seen():
-		return judged(Starved, []timeline.Mark{t.FirstCanary, t.Abort},
+	case t.Refusal.Happened() && !t.FirstBad.Happened():
+		return newJudgement(Caught, []timeline.Moment{t.Refusal, t.Abort}, "refused before any user was hurt")
+	case starved(t, r) && !t.Refusal.Happened():
+		return newJudgement(Starved, []timeline.Moment{t.FirstCanary, t.Abort},
 			"rolled back after %d canary requests (%d are needed to judge it): starving the canary is no catch",
-			t.CanaryRequests, floor(r))
-	case !t.FirstBad.Seen():
-		return judged(Caught, []timeline.Mark{t.Detected, t.Abort}, "rolled back before any user was hurt")
+			t.CanaryRequests, minRequests(r))
+	case !t.FirstBad.Happened():
+		return newJudgement(Caught, []timeline.Moment{t.Detected, t.Abort}, "rolled back before any user was hurt")
 	}
-	return judged(Caught, []timeline.Mark{t.FirstBad, t.Detected, t.Abort}, "rolled back at %d %% of the traffic", t.WeightAtAbort)
+	return newJudgement(Caught, []timeline.Moment{t.FirstBad, t.Detected, t.Abort}, "rolled back at %d %% of the traffic", t.WeightAtAbort)
 }
 
-// floor is the least number of requests a canary must answer; a canary without any is starved under every rubric.
-func floor(r scenarios.Rubric) int { return max(1, r.MinCanaryRequests) }
+// minRequests is the least number of requests a canary must answer; a canary without any is starved under every rubric.
+func minRequests(r scenarios.Rubric) int { return max(1, r.MinCanaryRequests) }
 
-func starved(t *timeline.Timeline, r scenarios.Rubric) bool { return t.CanaryRequests < floor(r) }
+func starved(t *timeline.Timeline, r scenarios.Rubric) bool { return t.CanaryRequests < minRequests(r) }
 
 func judgeHealthy(t *timeline.Timeline) Judgement {
 	switch {
-	case t.Promoted.Seen():
-		return judged(Promoted, []timeline.Mark{t.Promoted}, "the healthy version was delivered")
-	case t.Abort.Seen():
-		return judged(RolledBack, []timeline.Mark{t.Detected, t.Abort}, "the healthy version was rolled back")
-	case t.Removed.Seen():
-		return judged(Stuck, []timeline.Mark{t.Removed}, "the canary was taken away, so the healthy version was not delivered")
+	case t.Promoted.Happened():
+		return newJudgement(Promoted, []timeline.Moment{t.Promoted}, "the healthy version was delivered")
+	case t.Abort.Happened():
+		return newJudgement(RolledBack, []timeline.Moment{t.Detected, t.Abort}, "the healthy version was rolled back")
+	case t.Removed.Happened():
+		return newJudgement(Stuck, []timeline.Moment{t.Removed}, "the canary was taken away, so the healthy version was not delivered")
 	}
-	m := cmp.Or(t.Promoting, t.End.Mark)
-	return judged(Stuck, []timeline.Mark{m}, "the healthy version was not delivered by the horizon")
+	m := cmp.Or(t.Promoting, t.End.Moment)
+	return newJudgement(Stuck, []timeline.Moment{m}, "the healthy version was not delivered by the horizon")
 }

@@ -16,9 +16,9 @@ import (
 )
 
 // Models are the compiled behaviours of the services of a scenario, by service and version.
-type Models map[key]*app.Model
+type Models map[modelKey]*app.Model
 
-type key struct{ service, version string }
+type modelKey struct{ service, version string }
 
 // Compile makes the models of every version of every service, for the seed and the words of a plan of the scenario's traffic.
 // Errors name the service and the version.
@@ -30,7 +30,7 @@ func Compile(s *scenarios.Scenario, plan *loadgen.Plan) (Models, error) {
 			if err != nil {
 				return nil, fmt.Errorf("service %s, version %s: %w", svc.Name, name, err)
 			}
-			all[key{svc.Name, name}] = m
+			all[modelKey{svc.Name, name}] = m
 		}
 	}
 	return all, nil
@@ -43,7 +43,7 @@ func Compiler(b app.Behaviour, words app.Vocabulary, service string) func(run ui
 }
 
 // Of is the model of a version of a service, nil where the scenario has no such.
-func (m Models) Of(service, version string) *app.Model { return m[key{service, version}] }
+func (m Models) Of(service, version string) *app.Model { return m[modelKey{service, version}] }
 
 // Seed is what a service draws by in a run. Versions of one service draw alike, so that they differ by what they do; services
 // draw apart.

@@ -25,14 +25,14 @@ func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) 
 		if err := w.apply(ctx, o); err != nil {
 			return fmt.Errorf("%s: %s %s: %w", o.Source, o.Kind, o.Name, err)
 		}
-		w.note(sourceRun, stage.Applied(o, owner))
+		w.record(sourceRun, stage.AppliedFact(o, owner))
 	}
 	return nil
 }
 
 // applyManifests decodes and creates manifests of the scenario's.
 func (w *world) applyManifests(ctx context.Context, name, manifests string) error {
-	set, err := stage.Manifests(w.flight.Scenario, name, manifests)
+	set, err := stage.ParseManifests(w.spec.Scenario, name, manifests)
 	if err != nil || set == nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (w *world) apply(ctx context.Context, o guardrail.Object) error {
 	create, update, ns := metav1.CreateOptions{}, metav1.UpdateOptions{}, scenarios.Namespace
 	var err error
 	object := o.Value.DeepCopyObject()
-	stage.Localize(object, localHosts{w})
+	stage.RewriteEndpoints(object, endpoints{w})
 	switch v := object.(type) {
 	case *flaggerv1.Canary:
 		_, err = w.flaggerClient.FlaggerV1beta1().Canaries(ns).Create(ctx, v, create)
@@ -79,11 +79,11 @@ func (w *world) apply(ctx context.Context, o guardrail.Object) error {
 	return err
 }
 
-// localHosts lets the learner's objects point to this run.
-type localHosts struct{ w *world }
+// endpoints lets the learner's objects point to this run.
+type endpoints struct{ w *world }
 
 // Prometheus implements [stage.Hosts].
-func (h localHosts) Prometheus(canary string) string {
+func (h endpoints) Prometheus(canary string) string {
 	if canary == "" {
 		return "http://" + h.w.hosts.prometheus
 	}
@@ -91,13 +91,13 @@ func (h localHosts) Prometheus(canary string) string {
 }
 
 // Alerts implements [stage.Hosts].
-func (h localHosts) Alerts(provider string) string {
+func (h endpoints) Alerts(provider string) string {
 	return "http://" + h.w.hosts.alerts + "/" + provider
 }
 
 // Gate implements [stage.Hosts]: each webhook has a host of its own.
-func (h localHosts) Gate(canary string, n int, hook flaggerv1.CanaryWebhook) string {
+func (h endpoints) Gate(canary string, n int, hook flaggerv1.CanaryWebhook) string {
 	host := h.w.hosts.gate(canary, n)
-	h.w.remove = append(h.w.remove, h.w.net.Handle(host, h.w.gates(canary, hook.Type)))
+	h.w.cleanups = append(h.w.cleanups, h.w.net.RegisterHandler(host, h.w.gates(canary, hook.Type)))
 	return strings.Replace(hook.URL, "//"+guardrail.GateHost, "//"+host, 1)
 }

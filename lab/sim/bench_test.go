@@ -25,7 +25,7 @@ func usage(t testing.TB) (cpu time.Duration, peakMB float64) {
 }
 
 // tenMinutes is a flight of ten virtual minutes at a rate in requests/s, two hops each, from Flagger's start to the horizon.
-func tenMinutes(t testing.TB, rate float64) lab.Flight {
+func tenMinutes(t testing.TB, rate float64) lab.RunSpec {
 	f := flight(t, "full-rollout", "solution", "v3", 1)
 	s := *f.Scenario
 	s.Traffic.Rate = loadgen.Curve{Constant: rate}
@@ -55,7 +55,7 @@ func BenchmarkRollout(b *testing.B) {
 func BenchmarkThousandRollouts(b *testing.B) {
 	const runs = 1000
 	f := tenMinutes(b, 20)
-	flights := make([]lab.Flight, runs)
+	flights := make([]lab.RunSpec, runs)
 	for i := range flights {
 		flights[i] = f
 		flights[i].Seed = uint64(i)
@@ -64,7 +64,7 @@ func BenchmarkThousandRollouts(b *testing.B) {
 	goroutines, heap := remains()
 	before, _ := usage(b)
 	for b.Loop() {
-		err := lab.Trial(context.Background(), lab.Here{Cluster: sim.Cluster{}}, flights, runtime.GOMAXPROCS(0),
+		err := lab.PlayAll(context.Background(), lab.InProcess{Cluster: sim.Cluster{}}, flights, runtime.GOMAXPROCS(0),
 			func(int) (lab.Log, error) { return noLog{}, nil })
 		if err != nil {
 			b.Fatal(err)

@@ -19,8 +19,8 @@ const (
 	window = time.Second
 	// propagation is how long a change in the API server takes to reach the proxies and the Deployment controller.
 	propagation = 100 * time.Millisecond
-	// grid keeps the driver off the instants of others: see the package comment.
-	grid = 37_311 * time.Microsecond
+	// driverOffset keeps the driver off the instants of others: see the package comment.
+	driverOffset = 37_311 * time.Microsecond
 	// restartBackoff is Kubernetes' first back-off after a container was killed (documentation, pod lifecycle).
 	restartBackoff = 10 * time.Second
 )
@@ -28,13 +28,13 @@ const (
 // drive moves the world until stop is closed. It wakes at the end of each window, when a pod becomes ready, and a little
 // after somebody has changed something in the API server.
 func (w *world) drive() {
-	second := elapsed().Truncate(window) + window + grid
+	second := elapsed().Truncate(window) + window + driverOffset
 	for {
 		next := second
-		if due, ok := w.pods.Due(); ok {
+		if due, ok := w.pods.NextReady(); ok {
 			next = min(next, max(due, elapsed()))
 		}
-		if next%storyStep == storyPhase {
+		if next%runnerStep == runnerOffset {
 			next++ // a pod may become ready at any nanosecond, and only one of driver and story may settle at a time
 		}
 		if !w.sleep(next) {
@@ -58,16 +58,16 @@ func (w *world) sleep(until time.Duration) bool {
 	case <-w.stop:
 		return false
 	case <-t.C:
-	case <-w.changed:
-		time.Sleep(min(propagation+grid, max(until-elapsed(), 0)))
+	case <-w.wake:
+		time.Sleep(min(propagation+driverOffset, max(until-elapsed(), 0)))
 	}
 	return true
 }
 
 // step brings the world to the present; at the end of a window also its counts.
 func (w *world) step(windowEnds bool) error {
-	bubble.Settle()
-	w.touch()
+	bubble.WaitIdle()
+	w.publishTime()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := elapsed()
@@ -92,13 +92,13 @@ func (w *world) step(windowEnds bool) error {
 
 // syncPods lets Deployments act, and tells the data plane and the log what became of their pods.
 func (w *world) syncPods(now time.Duration) error {
-	for _, name := range w.plane.Killed() {
+	for _, name := range w.plane.OOMKilled() {
 		if w.pods.Restart(name, now, restartBackoff) {
 			w.setReady(name, false, now)
 			w.dirty.deployments.Store(true)
 		}
 	}
-	due, waiting := w.pods.Due()
+	due, waiting := w.pods.NextReady()
 	if !w.dirty.deployments.Swap(false) && !(waiting && now >= due) {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (w *world) syncPods(now time.Duration) error {
 	for _, c := range changes {
 		w.podChanged(c, now)
 	}
-	return w.noteWorkloads(changes)
+	return w.recordWorkloads(changes)
 }
 
 func (w *world) podChanged(c kube.Change, now time.Duration) {
@@ -124,8 +124,8 @@ func (w *world) podChanged(c kube.Change, now time.Duration) {
 	}
 }
 
-// noteWorkloads notes the state of the Deployments whose pods changed.
-func (w *world) noteWorkloads(changes []kube.Change) error {
+// recordWorkloads notes the state of the Deployments whose pods changed.
+func (w *world) recordWorkloads(changes []kube.Change) error {
 	noted := map[string]bool{}
 	for _, c := range changes {
 		name := c.Pod.Deployment
@@ -139,7 +139,7 @@ func (w *world) noteWorkloads(changes []kube.Change) error {
 		}
 		_, version, _ := imageOf(&d.Spec.Template)
 		n := w.pods.Count(d)
-		w.note(sourceDriver, event.Workload{Name: name, Version: version, Desired: n.Desired, Updated: n.Updated, Ready: n.Ready})
+		w.record(sourceDriver, event.Workload{Name: name, Version: version, Desired: n.Desired, Updated: n.Updated, Ready: n.Ready})
 	}
 	return nil
 }
@@ -163,7 +163,7 @@ func (w *world) syncConfig() error {
 		if err := w.plane.SetRoutes(routes); err != nil {
 			return fmt.Errorf("routes: %w", err)
 		}
-		w.noteRoutes(routes)
+		w.recordRoutes(routes)
 	}
 	if w.dirty.policies.Swap(false) {
 		policies, err := planePolicies(w.policies)
@@ -177,17 +177,17 @@ func (w *world) syncConfig() error {
 
 // flushTraffic notes the requests that were answered since the last time.
 func (w *world) flushTraffic(now time.Duration) {
-	if w.counted {
+	if w.totalsNoted {
 		return // what is answered after the totals is counted as open in them
 	}
-	from := w.flushed
-	w.flushed = now
+	from := w.flushedUntil
+	w.flushedUntil = now
 	if cells := w.plane.Cells(); len(cells) > 0 {
-		w.note(sourceDriver, event.Traffic{From: event.Seconds(from), To: event.Seconds(now), Cells: cells, HurtSoFar: w.plane.Hurt()})
+		w.record(sourceDriver, event.Traffic{From: event.Seconds(from), To: event.Seconds(now), Cells: cells, HurtSoFar: w.plane.HarmedUsers()})
 	}
 }
 
 // scrape takes a sample of everything that has metrics.
 func (w *world) scrape() error {
-	return w.db.Scrape(time.Now(), w.collect, prom.Registry(w.flagger.Registry(), prom.Label{Name: "job", Value: "flagger"}))
+	return w.db.Scrape(time.Now(), w.collect, prom.RegistrySource(w.flagger.Registry(), prom.Label{Name: "job", Value: "flagger"}))
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // feature is a flight of the healthy version under guardrails of testdata/features.txtar.
-func feature(t *testing.T, names ...string) lab.Flight {
+func feature(t *testing.T, names ...string) lab.RunSpec {
 	t.Helper()
 	archive, err := txtar.ParseFile("testdata/features.txtar")
 	if err != nil {
@@ -33,14 +33,14 @@ func feature(t *testing.T, names ...string) lab.Flight {
 			files[file.Name] = file.Data
 		}
 	}
-	if f.Guardrails, err = guardrail.Parse(files, lab.Environment(f.Scenario)); err != nil {
+	if f.Guardrails, err = guardrail.Parse(files, lab.EnvironmentOf(f.Scenario)); err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
 // releaseFrontend turns a flight into one of the frontend, the service that users' own proxies send to.
-func releaseFrontend(f *lab.Flight) {
+func releaseFrontend(f *lab.RunSpec) {
 	s := *f.Scenario
 	s.Services = slices.Clone(s.Services)
 	front := s.Service("frontend")
@@ -93,7 +93,7 @@ func TestEveryHook(t *testing.T) {
 			t.Errorf("no webhook of type %s was called", hook)
 		}
 	}
-	if r := of[event.Rehearsal](events); len(r) == 0 || !r[0].Passed || r[0].Forward != r[0].Probes {
+	if r := of[event.RollbackDrill](events); len(r) == 0 || !r[0].Passed || r[0].Forward != r[0].Probes {
 		t.Errorf("rehearsals %+v", r)
 	}
 	for _, provider := range []string{"slack", "discord", "rocket", "msteams"} {

@@ -49,12 +49,12 @@ func (w *world) askGate(r *http.Request, canary, hook, phase string) gate.Answer
 	a := w.answer(canary, call)
 	source := sourceFlagger + canary + "." + scenarios.Namespace
 	if a.Drill != nil {
-		w.note(source, event.Rehearsal{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
+		w.record(source, event.RollbackDrill{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
 	if call.Gate == event.GateEvents {
 		return a // the same events are noted where Flagger records them
 	}
-	w.note(source, event.Gate{
+	w.record(source, event.Gate{
 		Canary: canary, Name: call.Gate, Hook: hook, URL: public.String(), Phase: phase,
 		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
 	})
@@ -63,13 +63,13 @@ func (w *world) askGate(r *http.Request, canary, hook, phase string) gate.Answer
 
 // answer asks a gate about the service of a canary while nothing else moves the data plane.
 func (w *world) answer(canary string, call guardrail.GateCall) gate.Answer {
-	c := w.canaryNamed(canary)
+	c := w.findCanary(canary)
 	if c == nil {
 		return gate.Answer{Reason: "canary " + canary + " is not among the guardrails: gates answer theirs only"}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return gate.Ask(gateState{w}, c.Spec.TargetRef.Name, call)
+	return gate.Evaluate(gateState{w}, c.Spec.TargetRef.Name, call)
 }
 
 // gateState lets gates look at the world. The world's lock is held.
@@ -78,7 +78,7 @@ type gateState struct{ w *world }
 // Pods implements [gate.State].
 func (g gateState) Pods(service string) []gate.Pod {
 	var canary, primary []gate.Pod
-	for _, p := range g.w.known {
+	for _, p := range g.w.podStates {
 		pod := gate.Pod{Name: p.Name, Canary: p.Deployment == service, Meshed: p.Meshed, Identity: p.identity()}
 		switch {
 		case p.Service != service || !p.ready:
@@ -94,7 +94,7 @@ func (g gateState) Pods(service string) []gate.Pod {
 // Peers implements [gate.State].
 func (g gateState) Peers(service string) []gate.Peer {
 	var peers []gate.Peer
-	for _, c := range g.w.plane.Callers(service, time.Duration(g.w.now.Load())) {
+	for _, c := range g.w.plane.Callers(service, time.Duration(g.w.published.Load())) {
 		peers = append(peers, gate.Peer{Pod: c.Pod, Identity: c.Identity})
 	}
 	return peers
@@ -103,7 +103,7 @@ func (g gateState) Peers(service string) []gate.Peer {
 // Clients implements [gate.State]: those of the scenario that send requests to the service, and the services that call it.
 func (g gateState) Clients(service string) []gate.Client {
 	var clients []gate.Client
-	for _, name := range g.w.flight.Scenario.Callers(service) {
+	for _, name := range g.w.spec.Scenario.Callers(service) {
 		clients = append(clients, gate.Client{Name: name})
 	}
 	return clients
@@ -121,10 +121,10 @@ func (g gateState) Admits(p gate.Pod, c gate.Client) (bool, string) {
 // drillHeader marks the probes of a drill.
 const drillHeader = "x-coalmine-drill"
 
-// Rehearse implements [gate.State].
-func (g gateState) Rehearse(service string, probes int) gate.Drill {
+// RollbackDrill implements [gate.State].
+func (g gateState) RollbackDrill(service string, probes int) gate.Drill {
 	d := gate.Drill{Probes: probes}
-	callers := g.w.flight.Scenario.Callers(service)
+	callers := g.w.spec.Scenario.Callers(service)
 	if len(callers) == 0 {
 		d.Denied = "nobody calls " + service
 		return d
@@ -145,7 +145,7 @@ func (g gateState) Rehearse(service string, probes int) gate.Drill {
 // probe sends one probe of a drill and counts 1 when it was answered where it should be.
 func (g gateState) probe(d *gate.Drill, client, service string, number int, extra *mesh.Rule, workload string) int {
 	r, err := g.w.plane.Probe(dataplane.ProbeRequest{
-		Client: client, Service: service, Path: "/", Number: uint64(number), Extra: extra,
+		Client: client, Service: service, Path: "/", Seq: uint64(number), ExtraRule: extra,
 		Headers: []mesh.Header{{Name: drillHeader, Value: "forward"}},
 	})
 	switch {
@@ -173,6 +173,6 @@ func (g gateState) Canary(service, cohort string, window time.Duration) gate.Cou
 
 // Approved implements [gate.State].
 func (g gateState) Approved() bool {
-	after, released := g.w.flight.ApproveAfter, time.Duration(g.w.released.Load())
-	return after >= 0 && released > 0 && time.Duration(g.w.now.Load()) >= released+after
+	after, released := g.w.spec.ApproveAfter, time.Duration(g.w.released.Load())
+	return after >= 0 && released > 0 && time.Duration(g.w.published.Load()) >= released+after
 }

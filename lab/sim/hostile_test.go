@@ -17,7 +17,7 @@ import (
 
 // costly is a flight under as many checks and webhooks as are allowed, each tick of the shortest interval, each check an
 // expensive query that passes.
-func costly(t *testing.T, query string) lab.Flight {
+func costly(t *testing.T, query string) lab.RunSpec {
 	t.Helper()
 	f := under(t, good, "", "interval: 10s\nthreshold: 1\nstepWeights: [50]"+check("vector(1)"))
 	s := *f.Scenario
@@ -35,7 +35,7 @@ func costly(t *testing.T, query string) lab.Flight {
 	}
 	files := map[string][]byte{"canary.yaml": fmt.Appendf(nil, shortCanary, "  progressDeadlineSeconds: 600", indent(a.String(), 4))}
 	var err error
-	if f.Guardrails, err = guardrail.Parse(files, lab.Environment(&s)); err != nil {
+	if f.Guardrails, err = guardrail.Parse(files, lab.EnvironmentOf(&s)); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -47,9 +47,9 @@ func TestCostlyGuardrailsEndTheRun(t *testing.T) {
 	f := costly(t, "sum(rate(response_latency_ms_bucket[1h]))")
 	before, _ := usage(t)
 	var last event.Event
-	err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { last = e })
+	err := lab.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { last = e })
 	after, peak := usage(t)
-	if !errors.Is(err, prom.ErrSpent) {
+	if !errors.Is(err, prom.ErrQueryBudget) {
 		t.Errorf("error %v, want ErrSpent", err)
 	}
 	if end, ok := last.Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeLabFault || !strings.Contains(end.Reason, "million samples") {

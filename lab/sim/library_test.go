@@ -68,10 +68,10 @@ func TestLibrary(t *testing.T) {
 			s := flight(t, x.scenario, "", "", 0).Scenario
 			n := librarySeeds(x.variant)
 			if len(unguarded[x.scenario]) < n {
-				unguarded[x.scenario] = results(t, score.PartUnguarded, x.scenario, "", s.Release.Faulty, n)
+				unguarded[x.scenario] = results(t, score.RoleUnguarded, x.scenario, "", s.Release.Faulty, n)
 			}
-			faulty := results(t, score.PartFaulty, x.scenario, x.variant, s.Release.Faulty, n)
-			healthy := results(t, score.PartHealthy, x.scenario, x.variant, s.Release.Healthy, n)
+			faulty := results(t, score.RoleFaulty, x.scenario, x.variant, s.Release.Faulty, n)
+			healthy := results(t, score.RoleHealthy, x.scenario, x.variant, s.Release.Healthy, n)
 			points := map[int]int{}
 			for i := range n {
 				card := score.Trial(s, []score.RunResult{faulty[i], healthy[i], unguarded[x.scenario][i]})
@@ -86,17 +86,17 @@ func TestLibrary(t *testing.T) {
 }
 
 // results plays one version under one variant of guardrails on seeds 1 to n.
-func results(t *testing.T, part score.Part, scenario, variant, version string, n int) []score.RunResult {
+func results(t *testing.T, part score.Role, scenario, variant, version string, n int) []score.RunResult {
 	t.Helper()
 	f := flight(t, scenario, variant, version, 0)
-	flights := make([]lab.Flight, n)
+	flights := make([]lab.RunSpec, n)
 	for i := range flights {
 		flights[i] = f
 		flights[i].Seed = uint64(i) + 1
 	}
 	runs := make([]score.RunResult, n)
-	err := lab.Trial(context.Background(), lab.Here{Cluster: sim.Cluster{Version: "test"}}, flights, runtime.GOMAXPROCS(0), func(i int) (lab.Log, error) {
-		runs[i] = score.RunResult{Part: part, Timeline: new(timeline.Timeline)}
+	err := lab.PlayAll(context.Background(), lab.InProcess{Cluster: sim.Cluster{Version: "test"}}, flights, runtime.GOMAXPROCS(0), func(i int) (lab.Log, error) {
+		runs[i] = score.RunResult{Role: part, Timeline: new(timeline.Timeline)}
 		return timelineLog{runs[i].Timeline}, nil
 	})
 	if err != nil {

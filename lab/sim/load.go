@@ -32,9 +32,9 @@ type Load struct {
 	Replicas int
 	// Uptime is how long the pods have been ready when traffic begins.
 	Uptime time.Duration
-	// Done is told of each attempt, in the order of their ends; the value is used again. Its version is that of the released
+	// OnAttempt is told of each attempt, in the order of their ends; the value is used again. Its version is that of the released
 	// service, "" for an attempt that did not reach it.
-	Done func(*loadgen.Outcome)
+	OnAttempt func(*loadgen.Outcome)
 }
 
 // LoadReport says what was played.
@@ -58,7 +58,7 @@ func (l Load) Run(ctx context.Context) (LoadReport, error) {
 		return LoadReport{}, err
 	}
 	run.plane.StartTraffic(0)
-	for !run.plane.Over() {
+	for !run.plane.Finished() {
 		if ctx.Err() != nil {
 			return run.report(), context.Cause(ctx)
 		}
@@ -67,16 +67,16 @@ func (l Load) Run(ctx context.Context) (LoadReport, error) {
 	return run.report(), nil
 }
 
-// load is a load that is played.
-type load struct {
+// loadRun is a load that is played.
+type loadRun struct {
 	plane *dataplane.Plane
 	pods  map[string]dataplane.Pod
-	// killed pods come back at a time.
-	killed map[string]time.Duration
+	// restartAt pods come back at a time.
+	restartAt map[string]time.Duration
 }
 
 // open brings services and pods up.
-func (l Load) open() (*load, error) {
+func (l Load) open() (*loadRun, error) {
 	if l.Scenario == nil || l.Plan == nil {
 		return nil, errors.New("a load in the sim needs a scenario and a plan")
 	}
@@ -88,12 +88,12 @@ func (l Load) open() (*load, error) {
 		return nil, err
 	}
 	cfg := planeConfig(l.Scenario, l.Plan, bubble.Epoch)
-	cfg.Shard, cfg.Done = l.Shard, l.Done
+	cfg.Shard, cfg.OnAttempt = l.Shard, l.OnAttempt
 	plane, err := dataplane.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	run := &load{plane: plane, pods: map[string]dataplane.Pod{}, killed: map[string]time.Duration{}}
+	run := &loadRun{plane: plane, pods: map[string]dataplane.Pod{}, restartAt: map[string]time.Duration{}}
 	var list []dataplane.Service
 	for i := range l.Scenario.Services {
 		s := &l.Scenario.Services[i]
@@ -139,27 +139,27 @@ func (l Load) pod(s *scenarios.Service, n int, addr netip.Addr) dataplane.Pod {
 	}
 	return dataplane.Pod{
 		Name: fmt.Sprintf("%s-%d", s.Name, n), Namespace: scenarios.Namespace, Deployment: s.Name,
-		Labels: map[string]string{"app": s.Name}, ServiceAccount: stage.Account(s, version),
+		Labels: map[string]string{"app": s.Name}, ServiceAccount: stage.ServiceAccountName(s, version),
 		Service: s.Name, Version: version, Workload: s.Name, Addr: addr, Port: s.TargetPort, Meshed: true,
 	}
 }
 
 // step plays a little more. A pod that ran out of memory starts up anew, at once: nobody else restarts it.
-func (r *load) step() {
+func (r *loadRun) step() {
 	now := r.plane.Now() + loadStep
 	r.plane.Advance(now)
-	for _, name := range r.plane.Killed() {
-		r.killed[name] = now + r.pods[name].Model.Behaviour().StartUp
+	for _, name := range r.plane.OOMKilled() {
+		r.restartAt[name] = now + r.pods[name].Model.Behaviour().StartUp
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.killed)) {
-		if now >= r.killed[name] {
-			delete(r.killed, name)
+	for _, name := range slices.Sorted(maps.Keys(r.restartAt)) {
+		if now >= r.restartAt[name] {
+			delete(r.restartAt, name)
 			r.plane.SetReady(name, now)
 		}
 	}
 }
 
-func (r *load) report() LoadReport {
+func (r *loadRun) report() LoadReport {
 	t := r.plane.Totals()
 	return LoadReport{Arrivals: t.Planned, Attempts: t.Planned + t.Retries, Open: t.Open, Elapsed: r.plane.Now()}
 }

@@ -32,7 +32,7 @@ func planOf(t testing.TB, s *scenarios.Scenario, seed uint64, d time.Duration) *
 func loaded(t testing.TB, l sim.Load) (sim.LoadReport, []loadgen.Outcome) {
 	t.Helper()
 	var told []loadgen.Outcome
-	l.Done = func(o *loadgen.Outcome) { told = append(told, *o) }
+	l.OnAttempt = func(o *loadgen.Outcome) { told = append(told, *o) }
 	report, err := l.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestLoadStops(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	enough := errors.New("enough")
 	told := 0
-	report, err := sim.Load{Scenario: s, Plan: planOf(t, s, 3, time.Hour), Done: func(*loadgen.Outcome) {
+	report, err := sim.Load{Scenario: s, Plan: planOf(t, s, 3, time.Hour), OnAttempt: func(*loadgen.Outcome) {
 		if told++; told == 1000 {
 			cancel(enough)
 		}
@@ -235,7 +235,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		l := sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}, Done: func(*loadgen.Outcome) { n++ }}
+		l := sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}, OnAttempt: func(*loadgen.Outcome) { n++ }}
 		if _, err := l.Run(context.Background()); err != nil {
 			b.Fatal(err)
 		}

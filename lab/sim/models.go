@@ -18,7 +18,7 @@ import (
 type models struct{ services.Models }
 
 // newPlane makes the data plane of a flight, and the models that its pods run.
-func newPlane(f lab.Flight) (*dataplane.Plane, models, error) {
+func newPlane(f lab.RunSpec) (*dataplane.Plane, models, error) {
 	s := f.Scenario
 	plan, err := loadgen.NewPlan(s.Traffic, f.Seed, s.Timing.Baseline+s.Timing.Horizon)
 	if err != nil {
@@ -37,7 +37,7 @@ func planeConfig(s *scenarios.Scenario, plan *loadgen.Plan, start time.Time) dat
 	cfg := dataplane.Config{
 		Plan: plan, Seed: plan.Seed(), Namespace: scenarios.Namespace,
 		Service: s.Release.Service, Baseline: s.Released().Baseline, DefaultService: s.Services[0].Name,
-		Objective: func(route string) time.Duration { return slo.Latency(s.Objectives, route) },
+		Objective: func(route string) time.Duration { return slo.LatencyObjective(s.Objectives, route) },
 		Start:     start,
 	}
 	for _, c := range s.Clients {

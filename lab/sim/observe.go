@@ -27,68 +27,68 @@ const (
 
 // Event implements [flagger.Observer].
 func (w *world) Event(canary, eventType, message string) {
-	w.note(sourceFlagger+canary, event.Flagger{Canary: bare(canary), Type: eventType, Message: w.hosts.public(message)})
+	w.record(sourceFlagger+canary, event.Flagger{Canary: canaryName(canary), Type: eventType, Message: w.hosts.canonical(message)})
 }
 
 // Alert implements [flagger.Observer].
 func (w *world) Alert(canary, severity, message string) {
-	w.note(sourceFlagger+canary, event.Alert{Canary: bare(canary), Severity: severity, Message: w.hosts.public(message)})
+	w.record(sourceFlagger+canary, event.Alert{Canary: canaryName(canary), Severity: severity, Message: w.hosts.canonical(message)})
 }
 
-// bare is a canary's name without the namespace, which is the same for all.
-func bare(canary string) string { return evidence.Bare(canary, scenarios.Namespace) }
+// canaryName is a canary's name without the namespace, which is the same for all.
+func canaryName(canary string) string { return evidence.TrimNamespace(canary, scenarios.Namespace) }
 
-// asked notes a query of Flagger's.
-func (w *world) asked(r *http.Request, a prom.Answer) {
-	asked := evidence.ReadQuery(a.PromQL, r.URL.Path)
+// recordQuery notes a query of Flagger's.
+func (w *world) recordQuery(r *http.Request, a prom.QueryResult) {
+	asked := evidence.ParseQuery(a.PromQL, r.URL.Path)
 	if asked.PromQL == evidence.OnlineQuery {
 		return
 	}
-	name := bare(asked.Canary)
-	q := asked.Fact(name, evidence.CheckOf(w.canaryNamed(name), asked.Metric, w.repeated(asked.Canary, asked.Metric)))
+	name := canaryName(asked.Canary)
+	q := asked.Fact(name, evidence.FindCheck(w.findCanary(name), asked.Metric, w.priorQueries(asked.Canary, asked.Metric)))
 	q.Value = a.Value
 	if a.Err != nil {
 		q.Error = a.Err.Error()
 	}
-	if errors.Is(a.Err, prom.ErrSpent) {
+	if errors.Is(a.Err, prom.ErrQueryBudget) {
 		w.fail(a.Err)
 	}
-	w.note(sourceFlagger+asked.Canary, q)
+	w.record(sourceFlagger+asked.Canary, q)
 }
 
-// repeated counts how often a canary asked for a metric before at this instant: Flagger asks for all of a tick at once.
-func (w *world) repeated(canary, metric string) int {
+// priorQueries counts how often a canary asked for a metric before at this instant: Flagger asks for all of a tick at once.
+func (w *world) priorQueries(canary, metric string) int {
 	w.statusMu.Lock()
 	defer w.statusMu.Unlock()
-	if now := w.now.Load(); now != w.askedAt {
-		w.askedAt, w.askedFor = now, map[string]int{}
+	if now := w.published.Load(); now != w.queriesAt {
+		w.queriesAt, w.queryCounts = now, map[string]int{}
 	}
 	key := canary + " " + metric
-	w.askedFor[key]++
-	return w.askedFor[key] - 1
+	w.queryCounts[key]++
+	return w.queryCounts[key] - 1
 }
 
-// canaryNamed is a canary as the learner wrote it; nil where there is none of the name.
-func (w *world) canaryNamed(name string) *flaggerv1.Canary {
+// findCanary is a canary as the learner wrote it; nil where there is none of the name.
+func (w *world) findCanary(name string) *flaggerv1.Canary {
 	var targets []string
-	for _, s := range w.flight.Scenario.Services {
+	for _, s := range w.spec.Scenario.Services {
 		targets = append(targets, s.Name)
 	}
-	return evidence.CanaryNamed(w.flight.Guardrails, targets, name)
+	return evidence.FindCanary(w.spec.Guardrails, targets, name)
 }
 
-// alerts collects what Flagger posts to alert providers.
-type alerts struct{ w *world }
+// alertSink collects what Flagger posts to alert providers.
+type alertSink struct{ w *world }
 
 // RoundTrip takes one message in any of the forms that Flagger's notifiers post (flagger, pkg/notifier).
-func (a alerts) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a alertSink) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
 		return nil, err
 	}
-	canary, severity, message := evidence.ReadAlert(body)
+	canary, severity, message := evidence.ParseAlert(body)
 	provider, _, _ := strings.Cut(strings.Trim(r.URL.Path, "/"), "/") // Discord's notifier appends a path
-	a.w.note(sourceFlagger+canary, event.Alert{Canary: bare(canary), Provider: provider, Severity: severity, Message: a.w.hosts.public(message)})
+	a.w.record(sourceFlagger+canary, event.Alert{Canary: canaryName(canary), Provider: provider, Severity: severity, Message: a.w.hosts.canonical(message)})
 	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
@@ -97,40 +97,40 @@ func (a alerts) RoundTrip(r *http.Request) (*http.Response, error) {
 // Reactors run in the goroutine of the caller, before the change is stored.
 func (w *world) watchObjects() {
 	w.flaggerClient.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
-		w.touch()
+		w.publishTime()
 		switch a.GetResource().Resource {
 		case "canaries":
 			w.canaryChanged(a)
 		case "httproutes":
-			w.mark(a, &w.dirty.routes)
+			w.markDirty(a, &w.dirty.routes)
 		}
 		return false, nil, nil
 	})
 	w.kube.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
-		w.touch()
+		w.publishTime()
 		switch a.GetResource().Resource {
 		case "deployments":
-			w.mark(a, &w.dirty.deployments)
+			w.markDirty(a, &w.dirty.deployments)
 		case "services":
-			w.mark(a, &w.dirty.services)
+			w.markDirty(a, &w.dirty.services)
 		}
 		return false, nil, nil
 	})
 }
 
-// mark notes that an action changes what the driver looks at, and calls it.
-func (w *world) mark(a clienttesting.Action, dirty *atomic.Bool) {
-	if !changes(a) {
+// markDirty notes that an action changes what the driver looks at, and calls it.
+func (w *world) markDirty(a clienttesting.Action, dirty *atomic.Bool) {
+	if !isWrite(a) {
 		return
 	}
 	dirty.Store(true)
 	select {
-	case w.changed <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default: // it was called already
 	}
 }
 
-func changes(a clienttesting.Action) bool {
+func isWrite(a clienttesting.Action) bool {
 	switch a.GetVerb() {
 	case "create", "update", "patch", "delete":
 		return true
@@ -143,25 +143,25 @@ func (w *world) canaryChanged(a clienttesting.Action) {
 	switch a.GetVerb() {
 	case "delete":
 		name := a.(clienttesting.DeleteAction).GetName()
-		w.note(sourceFlagger+name+"."+a.GetNamespace(), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: a.GetNamespace(), Name: name})
+		w.record(sourceFlagger+name+"."+a.GetNamespace(), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: a.GetNamespace(), Name: name})
 	case "create", "update": // the actions of both have the same methods
 		if c, ok := a.(clienttesting.UpdateAction).GetObject().(*flaggerv1.Canary); ok {
-			w.noteStatus(c)
+			w.recordStatus(c)
 		}
 	}
 }
 
-func (w *world) noteStatus(c *flaggerv1.Canary) {
-	status := stage.Status(c)
+func (w *world) recordStatus(c *flaggerv1.Canary) {
+	status := stage.CanaryFact(c)
 	w.statusMu.Lock()
 	same := w.statuses[c.Name] == status
 	w.statuses[c.Name] = status
-	if c.Spec.TargetRef.Name == w.flight.Scenario.Release.Service {
+	if c.Spec.TargetRef.Name == w.spec.Scenario.Release.Service {
 		w.phase = status.Phase
 	}
-	w.cookies.Learn(c)
+	w.cookies.Add(c)
 	w.statusMu.Unlock()
 	if !same && status.Phase != "" {
-		w.note(sourceFlagger+c.Name+"."+scenarios.Namespace, status)
+		w.record(sourceFlagger+c.Name+"."+scenarios.Namespace, status)
 	}
 }

@@ -22,13 +22,13 @@ const injectAnnotation = "linkerd.io/inject"
 // addPod tells the data plane of a new pod of a demo service.
 func (w *world) addPod(p kube.Pod) {
 	service, version, _ := imageOf(p.Template)
-	w.addresses++
+	w.podCount++
 	pod := dataplane.Pod{
 		Name: p.Name, Namespace: scenarios.Namespace, Deployment: p.Deployment,
 		Labels: p.Template.Labels, Annotations: w.podAnnotations(p.Template),
 		ServiceAccount: p.Template.Spec.ServiceAccountName,
 		Service:        service, Version: version, Workload: p.Deployment,
-		Addr:   netip.AddrFrom4([4]byte{10, 42, byte(w.addresses >> 8), byte(w.addresses)}),
+		Addr:   netip.AddrFrom4([4]byte{10, 42, byte(w.podCount >> 8), byte(w.podCount)}),
 		Ports:  map[string]int{},
 		Model:  w.models.Of(service, version),
 		Meshed: p.Template.Annotations[injectAnnotation] != "disabled",
@@ -39,18 +39,18 @@ func (w *world) addPod(p kube.Pod) {
 			pod.Ports[port.Name] = pod.Port
 		}
 	}
-	w.known = append(w.known, &knownPod{Pod: pod})
+	w.podStates = append(w.podStates, &podState{Pod: pod})
 	w.plane.AddPod(pod)
 }
 
-// knownPod is a pod of a demo service that is there, for gates.
-type knownPod struct {
+// podState is a pod of a demo service that is there, for gates.
+type podState struct {
 	dataplane.Pod
 	ready bool
 }
 
 // identity is the pod's in the mesh, "" without a proxy.
-func (p *knownPod) identity() string {
+func (p *podState) identity() string {
 	if !p.Meshed {
 		return ""
 	}
@@ -59,7 +59,7 @@ func (p *knownPod) identity() string {
 
 // setReady says whether a pod takes requests.
 func (w *world) setReady(name string, ready bool, now time.Duration) {
-	for _, p := range w.known {
+	for _, p := range w.podStates {
 		if p.Name == name {
 			p.ready = ready
 		}
@@ -72,7 +72,7 @@ func (w *world) setReady(name string, ready bool, now time.Duration) {
 }
 
 func (w *world) removePod(name string) {
-	w.known = slices.DeleteFunc(w.known, func(p *knownPod) bool { return p.Name == name })
+	w.podStates = slices.DeleteFunc(w.podStates, func(p *podState) bool { return p.Name == name })
 	w.plane.RemovePod(name)
 }
 
@@ -101,16 +101,16 @@ func (w *world) collect(s *prom.Scrape) {
 	})
 }
 
-// noteRoutes notes how clients route now, for each route that changed.
-func (w *world) noteRoutes(routes []mesh.Route) {
+// recordRoutes notes how clients route now, for each route that changed.
+func (w *world) recordRoutes(routes []mesh.Route) {
 	w.statusMu.Lock()
 	cookies := w.cookies
 	w.statusMu.Unlock()
 	for _, r := range routes {
-		fact := stage.Route(r, cookies)
-		if words := fmt.Sprint(fact); w.routeNoted[r.Name] != words {
-			w.routeNoted[r.Name] = words
-			w.note(sourceDriver, fact)
+		fact := stage.RouteFact(r, cookies)
+		if words := fmt.Sprint(fact); w.lastRoutes[r.Name] != words {
+			w.lastRoutes[r.Name] = words
+			w.record(sourceDriver, fact)
 		}
 	}
 }

@@ -42,31 +42,31 @@ const (
 	Mesh = "linkerd-model"
 )
 
-// stuckAfter is how long, in real time, virtual time may stand still before the session is given up. A tick takes less than a
+// defaultStallTimeout is how long, in real time, virtual time may stand still before the session is given up. A tick takes less than a
 // millisecond; only a query that slipped past the limits can take seconds.
-const stuckAfter = 60 * time.Second
+const defaultStallTimeout = 60 * time.Second
 
 // clock is the virtual time as the outside sees it.
 type clock struct {
-	now atomic.Int64 // since the run's start
+	published atomic.Int64 // since the run's start
 	// abandoned is set when the session was given up: what it still does, should it come free, is no part of the run any more.
 	abandoned atomic.Bool
 }
 
-// ErrStuck says that virtual time stood still.
-var ErrStuck = errors.New("virtual time stands still: something in the run is busy or waits for the real world")
+// ErrStalled says that virtual time stood still.
+var ErrStalled = errors.New("virtual time stands still: something in the run is busy or waits for the real world")
 
 // Cluster is the sim. The zero value is ready for use.
 type Cluster struct {
 	// Version of coalmine, for the log.
 	Version string
-	// Patience is how long, in real time, virtual time may stand still; 0 stands for a minute. Whoever holds the sink of a run
+	// StallTimeout is how long, in real time, virtual time may stand still; 0 stands for a minute. Whoever holds the sink of a run
 	// back, to show it slowly, must let go of it more often than that.
-	Patience time.Duration
+	StallTimeout time.Duration
 }
 
-// runs numbers the sessions of the process: each serves its hosts under names of its own.
-var runs atomic.Int64
+// sessionCount numbers the sessions of the process: each serves its hosts under names of its own.
+var sessionCount atomic.Int64
 
 // Describe implements [lab.Cluster].
 func (c Cluster) Describe() lab.Description {
@@ -85,7 +85,7 @@ const (
 )
 
 // Session implements [lab.Cluster].
-func (c Cluster) Session(ctx context.Context, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error) error {
+func (c Cluster) Session(ctx context.Context, f lab.RunSpec, rec *event.Recorder, story func(context.Context, lab.World) error) error {
 	net, err := network.Install()
 	if err != nil {
 		return err
@@ -95,23 +95,23 @@ func (c Cluster) Session(ctx context.Context, f lab.Flight, rec *event.Recorder,
 	go func() {
 		done <- bubble.Run(func() error { return session(ctx, net, f, rec, story, clock) })
 	}()
-	return watch(done, clock, cmp.Or(c.Patience, stuckAfter))
+	return waitSession(done, clock, cmp.Or(c.StallTimeout, defaultStallTimeout))
 }
 
-// watch waits for the session, and gives it up when virtual time stands still. What is stuck cannot be ended: it stays behind
+// waitSession waits for the session, and gives it up when virtual time stands still. What is stuck cannot be ended: it stays behind
 // until the process ends, and is not listened to any more.
-func watch(done <-chan error, c *clock, patience time.Duration) error {
-	last, t := c.now.Load(), time.NewTicker(patience)
+func waitSession(done <-chan error, c *clock, patience time.Duration) error {
+	last, t := c.published.Load(), time.NewTicker(patience)
 	defer t.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err
 		case <-t.C:
-			now := c.now.Load()
+			now := c.published.Load()
 			if now == last {
 				c.abandoned.Store(true)
-				return fmt.Errorf("%w (at %v, for %v)", ErrStuck, time.Duration(now), patience)
+				return fmt.Errorf("%w (at %v, for %v)", ErrStalled, time.Duration(now), patience)
 			}
 			last = now
 		}
@@ -119,7 +119,7 @@ func watch(done <-chan error, c *clock, patience time.Duration) error {
 }
 
 // session plays one flight; it runs in the bubble.
-func session(ctx context.Context, net *network.Network, f lab.Flight, rec *event.Recorder, story func(context.Context, lab.World) error, c *clock) (err error) {
+func session(ctx context.Context, net *network.Network, f lab.RunSpec, rec *event.Recorder, story func(context.Context, lab.World) error, c *clock) (err error) {
 	w, err := newWorld(net, f, rec, c)
 	if err != nil {
 		return err

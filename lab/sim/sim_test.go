@@ -14,19 +14,19 @@ import (
 	"coalmine/lab/sim"
 )
 
-func flight(t testing.TB, name, variant, version string, seed uint64) lab.Flight {
+func flight(t testing.TB, name, variant, version string, seed uint64) lab.RunSpec {
 	t.Helper()
-	return labtest.Flight(t, name, variant, version, seed)
+	return labtest.RunSpec(t, name, variant, version, seed)
 }
 
-func play(t testing.TB, f lab.Flight) ([]event.Event, string) {
+func play(t testing.TB, f lab.RunSpec) ([]event.Event, string) {
 	t.Helper()
 	var events []event.Event
-	err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { events = append(events, e) })
+	err := lab.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { events = append(events, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return events, labtest.Log(t, events)
+	return events, labtest.LogText(t, events)
 }
 
 func phases(events []event.Event) []string {

@@ -26,7 +26,7 @@ func browsing(t testing.TB) loadgen.Workload {
 }
 
 // lively is a flight with such traffic.
-func lively(t *testing.T, version string) lab.Flight {
+func lively(t *testing.T, version string) lab.RunSpec {
 	t.Helper()
 	f := flight(t, "hidden-segment", scenarios.Solution, version, 1)
 	s := *f.Scenario
@@ -91,7 +91,7 @@ func TestCellsAreThePlan(t *testing.T) {
 }
 
 // storm is a flight in which a quarter of the requests fail once the canary has half of them, with users that try four times.
-func storm(t *testing.T, budget *loadgen.Budget) lab.Flight {
+func storm(t *testing.T, budget *loadgen.Budget) lab.RunSpec {
 	f := held(t, bad)
 	s := *f.Scenario
 	s.Traffic.Cohorts = slices.Clone(s.Traffic.Cohorts)

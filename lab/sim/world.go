@@ -27,10 +27,10 @@ import (
 
 // world is one session's cluster. It implements [lab.World].
 type world struct {
-	flight lab.Flight
-	rec    *event.Recorder
-	net    *network.Network
-	hosts  hosts
+	spec  lab.RunSpec
+	rec   *event.Recorder
+	net   *network.Network
+	hosts hostnames
 	// clock has the time since the run's start as last seen inside the bubble, for callers outside of it. Each access to an API
 	// server refreshes it, and time stands still while the outside is asked, so it is exact there.
 	*clock
@@ -47,35 +47,35 @@ type world struct {
 	models models
 
 	// The driver's own.
-	flushed    time.Duration // end of the last traffic aggregate
-	counted    bool          // the totals are noted; guarded by mu
-	addresses  int           // given to pods so far
-	known      []*knownPod   // guarded by mu
-	routeNoted map[string]string
+	flushedUntil time.Duration // end of the last traffic aggregate
+	totalsNoted  bool          // the totals are noted; guarded by mu
+	podCount     int           // given to pods so far
+	podStates    []*podState   // guarded by mu
+	lastRoutes   map[string]string
 
 	// policies are the Linkerd policies in force, defaultPolicy the namespace's; written by the story, read at other instants.
 	policies      []guardrail.Object
 	defaultPolicy string
 	dirty         struct{ deployments, services, routes, policies atomic.Bool }
 
-	statusMu sync.Mutex
-	askedAt  int64          // the instant of askedFor
-	askedFor map[string]int // queries by canary and metric
-	statuses map[string]event.Canary
-	phase    string
-	cookies  stage.Cookies
+	statusMu    sync.Mutex
+	queriesAt   int64          // the instant of askedFor
+	queryCounts map[string]int // queries by canary and metric
+	statuses    map[string]event.Canary
+	phase       string
+	cookies     stage.AffinityCookies
 
 	released atomic.Int64 // when the version was released; 0 before
 	closing  atomic.Bool
 	stop     chan struct{} // made in the bubble, as changed is
-	changed  chan struct{} // has room for one: something in the API server changed
+	wake     chan struct{} // has room for one: something in the API server changed
 	driver   sync.WaitGroup
-	failed   error // of the driver or a query; written through fail, read after the driver ended or through failure
-	failedMu sync.Mutex
-	remove   []func()
+	err      error // of the driver or a query; written through fail, read after the driver ended or through failure
+	errMu    sync.Mutex
+	cleanups []func()
 }
 
-func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, c *clock) (*world, error) {
+func newWorld(net *network.Network, f lab.RunSpec, rec *event.Recorder, c *clock) (*world, error) {
 	db, err := prom.Open(time.Now())
 	if err != nil {
 		return nil, err
@@ -85,9 +85,9 @@ func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, c *clock)
 		return nil, errors.Join(err, db.Close())
 	}
 	w := &world{
-		flight: f, rec: rec, net: net, hosts: hostsOf(runs.Add(1)), clock: c, db: db, plane: plane, models: models,
+		spec: f, rec: rec, net: net, hosts: newHostnames(sessionCount.Add(1)), clock: c, db: db, plane: plane, models: models,
 		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(), // NewClientset would parse an OpenAPI schema on each call
-		statuses: map[string]event.Canary{}, routeNoted: map[string]string{}, stop: make(chan struct{}), changed: make(chan struct{}, 1),
+		statuses: map[string]event.Canary{}, lastRoutes: map[string]string{}, stop: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	w.pods = kube.New(w.kube, scenarios.Namespace, f.Seed, models.startUp)
 	return w, nil
@@ -97,9 +97,9 @@ func newWorld(net *network.Network, f lab.Flight, rec *event.Recorder, c *clock)
 func (w *world) open() error {
 	ctx := context.Background() // the story's context belongs to the real world: waiting for it would stop virtual time
 	w.watchObjects()
-	w.remove = append(w.remove,
-		w.net.Answer(w.hosts.prometheus, w.db.RoundTripper(time.Now, w.asked)),
-		w.net.Answer(w.hosts.alerts, alerts{w}),
+	w.cleanups = append(w.cleanups,
+		w.net.RegisterTransport(w.hosts.prometheus, w.db.RoundTripper(time.Now, w.recordQuery)),
+		w.net.RegisterTransport(w.hosts.alerts, alertSink{w}),
 	)
 	if err := w.createServices(ctx); err != nil {
 		return err
@@ -110,15 +110,15 @@ func (w *world) open() error {
 	}
 	w.flagger = f
 	// How often client-go looked before its caches were filled depends on the machine; what is applied next happens after that.
-	w.touch()
+	w.publishTime()
 	w.driver.Go(w.drive)
-	return w.applyManifests(ctx, "environment.yaml", w.flight.Scenario.Environment)
+	return w.applyManifests(ctx, "environment.yaml", w.spec.Scenario.Environment)
 }
 
 // close takes the world down. Flagger stops working on a canary only when it is deleted.
 func (w *world) close() error {
 	ctx := context.Background()
-	bubble.Settle()
+	bubble.WaitIdle()
 	w.closing.Store(true)
 	var errs []error
 	if w.flagger != nil {
@@ -132,41 +132,41 @@ func (w *world) close() error {
 	}
 	close(w.stop)
 	w.driver.Wait()
-	for _, remove := range w.remove {
+	for _, remove := range w.cleanups {
 		remove()
 	}
-	return errors.Join(append(errs, w.failed, w.db.Close())...)
+	return errors.Join(append(errs, w.err, w.db.Close())...)
 }
 
 // elapsed is the time since the run's start. It must be called in the bubble.
 func elapsed() time.Duration { return time.Since(bubble.Epoch) }
 
-// touch lets the outside see the time.
-func (w *world) touch() { w.now.Store(int64(elapsed())) }
+// publishTime lets the outside see the time.
+func (w *world) publishTime() { w.published.Store(int64(elapsed())) }
 
-// note records a fact at the current time, inside or outside of the bubble.
+// record records a fact at the current time, inside or outside of the bubble.
 // What happens while the world is taken down, or after it was given up, is no part of the run.
-func (w *world) note(source string, f event.Fact) {
+func (w *world) record(source string, f event.Fact) {
 	if !w.closing.Load() && !w.abandoned.Load() {
-		w.rec.Note(time.Duration(w.now.Load()), source, f)
+		w.rec.Record(time.Duration(w.published.Load()), source, f)
 	}
 }
 
 // Now implements [lab.World].
-func (w *world) Now() time.Duration { w.touch(); return elapsed() }
+func (w *world) Now() time.Duration { w.publishTime(); return elapsed() }
 
 // The story looks at the world between the driver's instants and Flagger's (see the package comment): each second for a
 // condition, and often enough for an interruption otherwise.
 const (
-	storyStep  = time.Second
-	storyPhase = 71_713 * time.Microsecond
-	storyNap   = 5 * time.Second
+	runnerStep     = time.Second
+	runnerOffset   = 71_713 * time.Microsecond
+	runnerMaxSleep = 5 * time.Second
 )
 
 // Wait implements [lab.World].
 func (w *world) Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error) {
 	for {
-		bubble.Settle()
+		bubble.WaitIdle()
 		if condition != nil && condition() {
 			return true, nil
 		}
@@ -177,12 +177,12 @@ func (w *world) Wait(ctx context.Context, until time.Duration, condition func() 
 		if now >= until {
 			return false, nil
 		}
-		next := now.Truncate(storyStep) + storyPhase + storyStep
+		next := now.Truncate(runnerStep) + runnerOffset + runnerStep
 		if condition == nil {
-			next = max(next, min(now+storyNap, until))
+			next = max(next, min(now+runnerMaxSleep, until))
 		}
 		time.Sleep(next - now)
-		w.touch()
+		w.publishTime()
 	}
 }
 
@@ -195,20 +195,20 @@ func (w *world) Phase() string {
 
 // ApplyGuardrails implements [lab.World].
 func (w *world) ApplyGuardrails(context.Context) error {
-	w.touch()
-	return w.applySet(context.Background(), w.flight.Guardrails, event.OwnerLearner)
+	w.publishTime()
+	return w.applySet(context.Background(), w.spec.Guardrails, event.OwnerLearner)
 }
 
 // Release implements [lab.World].
 func (w *world) Release(context.Context) error {
 	ctx := context.Background()
-	w.touch()
-	s := w.flight.Scenario.Service(w.flight.Scenario.Release.Service)
-	v, ok := s.Versions[w.flight.Version]
+	w.publishTime()
+	s := w.spec.Scenario.Service(w.spec.Scenario.Release.Service)
+	v, ok := s.Versions[w.spec.Version]
 	if !ok {
-		return fmt.Errorf("service %s has no version %s", s.Name, w.flight.Version)
+		return fmt.Errorf("service %s has no version %s", s.Name, w.spec.Version)
 	}
-	if err := w.applyManifests(ctx, w.flight.Version+".yaml", v.Manifests); err != nil {
+	if err := w.applyManifests(ctx, w.spec.Version+".yaml", v.Manifests); err != nil {
 		return err
 	}
 	deployments := w.kube.AppsV1().Deployments(scenarios.Namespace)
@@ -217,7 +217,7 @@ func (w *world) Release(context.Context) error {
 		return err
 	}
 	d = d.DeepCopy()
-	stageOf(w.flight.Scenario).SetVersion(d, s, w.flight.Version)
+	workloadsOf(w.spec.Scenario).SetVersion(d, s, w.spec.Version)
 	if _, err := deployments.Update(ctx, d, metav1.UpdateOptions{}); err != nil {
 		return err
 	}
@@ -225,13 +225,13 @@ func (w *world) Release(context.Context) error {
 	w.mu.Lock()
 	w.plane.MarkRollout()
 	w.mu.Unlock()
-	w.note(sourceRun, event.Released{Service: s.Name, Version: w.flight.Version})
+	w.record(sourceRun, event.Released{Service: s.Name, Version: w.spec.Version})
 	return nil
 }
 
 // StartTraffic implements [lab.World].
 func (w *world) StartTraffic(context.Context) error {
-	w.touch()
+	w.publishTime()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.plane.Advance(elapsed())
@@ -241,32 +241,32 @@ func (w *world) StartTraffic(context.Context) error {
 
 // StopTraffic implements [lab.World].
 func (w *world) StopTraffic(context.Context) error {
-	w.touch()
+	w.publishTime()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.plane.Advance(elapsed())
 	w.plane.StopTraffic()
 	w.flushTraffic(elapsed())
-	w.note(sourceRun, w.plane.Totals())
-	w.counted = true
+	w.record(sourceRun, w.plane.Totals())
+	w.totalsNoted = true
 	return nil
 }
 
 // fail ends the run with an error, unless it has one.
 func (w *world) fail(err error) {
-	w.failedMu.Lock()
-	defer w.failedMu.Unlock()
-	if w.failed == nil {
-		w.failed = err
+	w.errMu.Lock()
+	defer w.errMu.Unlock()
+	if w.err == nil {
+		w.err = err
 	}
 }
 
 // failure is the driver's error or that of the watch, nil as long as all is well.
 func (w *world) failure() error {
 	if w.abandoned.Load() {
-		return ErrStuck
+		return ErrStalled
 	}
-	w.failedMu.Lock()
-	defer w.failedMu.Unlock()
-	return w.failed
+	w.errMu.Lock()
+	defer w.errMu.Unlock()
+	return w.err
 }

@@ -13,8 +13,8 @@ type Objective struct {
 	Latency time.Duration `yaml:"latency,omitempty" json:"latency,omitempty"`
 }
 
-// Latency returns the latency objective of a route, 0 for none.
-func Latency(objectives []Objective, route string) time.Duration {
+// LatencyObjective returns the latency objective of a route, 0 for none.
+func LatencyObjective(objectives []Objective, route string) time.Duration {
 	var fallback time.Duration
 	for _, o := range objectives {
 		switch o.Route {

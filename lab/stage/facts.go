@@ -15,13 +15,13 @@ import (
 	"coalmine/scenarios"
 )
 
-// Manifests reads YAML documents of a scenario's own: its environment, or what comes with a version. The name stands in errors.
+// ParseManifests reads YAML documents of a scenario's own: its environment, or what comes with a version. The name stands in errors.
 // There is nothing to apply (nil) where there are none.
-func Manifests(s *scenarios.Scenario, name, manifests string) (*guardrail.Set, error) {
+func ParseManifests(s *scenarios.Scenario, name, manifests string) (*guardrail.Set, error) {
 	if strings.TrimSpace(manifests) == "" {
 		return nil, nil
 	}
-	env := lab.Environment(s)
+	env := lab.EnvironmentOf(s)
 	env.ReleaseTarget = "" // the platform brings no canary
 	set, err := guardrail.Parse(map[string][]byte{name: []byte(manifests)}, env)
 	if err != nil {
@@ -30,8 +30,8 @@ func Manifests(s *scenarios.Scenario, name, manifests string) (*guardrail.Set, e
 	return set, nil
 }
 
-// Applied tells that an object of an owner's was created.
-func Applied(o guardrail.Object, owner string) event.Applied {
+// AppliedFact tells that an object of an owner's was created.
+func AppliedFact(o guardrail.Object, owner string) event.Applied {
 	fact := event.Applied{ObjectKind: o.Kind, Namespace: o.Namespace, Name: o.Name, Owner: owner}
 	if owner == event.OwnerLearner {
 		fact.Source = o.Source.String()
@@ -42,8 +42,8 @@ func Applied(o guardrail.Object, owner string) event.Applied {
 	return fact
 }
 
-// Status tells the status of a Canary. Its phase is "" before Flagger has seen it.
-func Status(c *flaggerv1.Canary) event.Canary {
+// CanaryFact tells the status of a Canary. Its phase is "" before Flagger has seen it.
+func CanaryFact(c *flaggerv1.Canary) event.Canary {
 	return event.Canary{
 		Name: c.Name, Namespace: scenarios.Namespace, Target: c.Spec.TargetRef.Name, Phase: string(c.Status.Phase),
 		Weight: c.Status.CanaryWeight, Iterations: c.Status.Iterations, FailedChecks: c.Status.FailedChecks,
@@ -51,11 +51,11 @@ func Status(c *flaggerv1.Canary) event.Canary {
 	}
 }
 
-// Cookies are those that Flagger drew for session affinity, as NAME=VALUE. Their values differ in every run and mean nothing.
-type Cookies []string
+// AffinityCookies are those that Flagger drew for session affinity, as NAME=VALUE. Their values differ in every run and mean nothing.
+type AffinityCookies []string
 
-// Learn takes the cookies that stand in a Canary's status.
-func (c *Cookies) Learn(canary *flaggerv1.Canary) {
+// Add takes the cookies that stand in a Canary's status.
+func (c *AffinityCookies) Add(canary *flaggerv1.Canary) {
 	for _, cookie := range []string{canary.Status.SessionAffinityCookie, canary.Status.PrimarySessionAffinityCookie} {
 		if cookie != "" && !slices.Contains(*c, cookie) {
 			*c = append(*c, cookie)
@@ -63,8 +63,8 @@ func (c *Cookies) Learn(canary *flaggerv1.Canary) {
 	}
 }
 
-// Hide writes NAME-value where a drawn value stands in a text.
-func (c Cookies) Hide(text string) string {
+// Mask writes NAME-value where a drawn value stands in a text.
+func (c AffinityCookies) Mask(text string) string {
 	for _, cookie := range c {
 		name, drawn, _ := strings.Cut(cookie, "=")
 		if drawn != "" {
@@ -74,11 +74,11 @@ func (c Cookies) Hide(text string) string {
 	return text
 }
 
-// Route tells how clients' proxies route, without the values of cookies.
-func Route(r mesh.Route, cookies Cookies) event.Route {
+// RouteFact tells how clients' proxies route, without the values of cookies.
+func RouteFact(r mesh.Route, cookies AffinityCookies) event.Route {
 	fact := event.Route{Name: r.Name}
 	for _, rule := range r.Rules {
-		noted := event.RouteRule{Match: cookies.Hide(rule.String())}
+		noted := event.RouteRule{Match: cookies.Mask(rule.String())}
 		for _, b := range rule.Backends {
 			noted.Backends = append(noted.Backends, event.RouteBackend{Service: b.Service, Weight: b.Weight})
 		}

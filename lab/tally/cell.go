@@ -19,8 +19,8 @@ type cell struct {
 	low, high                                                        int // of the buckets that are not empty
 }
 
-// count adds a request and tells whether it was bad.
-func (c *cell) count(status int, wrong, slow bool) bool {
+// add adds a request and tells whether it was bad.
+func (c *cell) add(status int, wrong, slow bool) bool {
 	c.n++
 	bad := wrong || slow
 	switch {
@@ -46,14 +46,14 @@ func (c *cell) count(status int, wrong, slow bool) bool {
 	return bad
 }
 
-func (c *cell) wait(latency time.Duration) {
+func (c *cell) addLatency(latency time.Duration) {
 	b := min(event.LatencyBucket(latency), buckets-1)
 	c.latency[b]++
 	c.low, c.high = min(c.low, b), max(c.high, b)
 }
 
 // Cells returns what was counted since the last call, by cohort, route, workload and version.
-func (t *Tally) Cells() []event.Cell {
+func (t *Stats) Cells() []event.Cell {
 	list := make([]event.Cell, 0, len(t.filled))
 	for _, at := range t.filled {
 		list = append(list, t.export(at))
@@ -67,9 +67,9 @@ func (t *Tally) Cells() []event.Cell {
 	return list
 }
 
-func (t *Tally) export(at int) event.Cell {
+func (t *Stats) export(at int) event.Cell {
 	routes, cohorts := len(t.routes), len(t.cohorts)
-	c, by := t.cells[at], &t.served[at/(routes*cohorts)]
+	c, by := t.cells[at], &t.workloads[at/(routes*cohorts)]
 	return event.Cell{
 		Cohort: t.cohorts[at/routes%cohorts], Route: t.routes[at%routes], Workload: by.workload, Version: by.version,
 		N: c.n, Retried: c.retried, Errors: c.errors, Denied: c.denied, Limited: c.limited,

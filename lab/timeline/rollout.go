@@ -9,7 +9,7 @@ import (
 
 // Change is one change of the released service's Canary, with the status before it.
 type Change struct {
-	Mark
+	Moment
 	Before, After event.Canary
 }
 
@@ -19,26 +19,26 @@ func (c Change) Failed() bool { return c.After.FailedChecks > c.Before.FailedChe
 // Advanced tells whether the canary got more traffic, or passed an iteration, or went on to promotion.
 func (c Change) Advanced() bool {
 	return c.After.Weight > c.Before.Weight || c.After.Iterations > c.Before.Iterations ||
-		(c.After.Phase != c.Before.Phase && promoted(c.After.Phase))
+		(c.After.Phase != c.Before.Phase && isPromotion(c.After.Phase))
 }
 
 // Step is one exposure of the released version, in force until the next.
 type Step struct {
-	Mark
+	Moment
 	// Weight is the canary's share of the traffic in percent. It is 0 for an experiment that routes by match, whose
 	// Matched is set, and after a rollback.
 	Weight  int
 	Matched bool
 	// Canary and Served count requests that the canary, and the whole released service, answered in the step.
 	Canary, Served int
-	// SettledCanary and SettledServed leave out the seconds right after the step began, whose requests may have been
+	// SteadyCanary and SettledServed leave out the seconds right after the step began, whose requests may have been
 	// routed before it.
-	SettledCanary, SettledServed int
+	SteadyCanary, SteadyServed int
 }
 
 // RouteChange is one change of the released service's routing.
 type RouteChange struct {
-	Mark
+	Moment
 	event.Route
 	// Share is the canary's part of the rule for everyone, in percent.
 	Share int
@@ -47,44 +47,44 @@ type RouteChange struct {
 	MatchShare int
 }
 
-func promoted(phase string) bool {
+func isPromotion(phase string) bool {
 	return phase == event.PhasePromoting || phase == event.PhaseFinalising || phase == event.PhaseSucceeded
 }
 
 // foldRollout follows the release and the objects that carry it.
-func (t *Timeline) foldRollout(f event.Fact, at Mark) {
+func (t *Timeline) foldRollout(f event.Fact, at Moment) {
 	switch f := f.(type) {
 	case event.Released:
-		if f.Service == t.Run.Service && !t.Released.Seen() {
-			t.release(at)
+		if f.Service == t.Run.Service && !t.Released.Happened() {
+			t.foldRelease(at)
 		}
 	case event.Canary:
-		if t.ours(f) {
+		if t.isReleasedCanary(f) {
 			t.foldCanary(f, at)
 		}
 	case event.Route:
 		t.foldRoute(f, at)
 	case event.Workload:
-		if f.Name == t.Run.Service && f.Desired == 0 && t.onTrial() && t.exposed() {
-			t.remove(at)
+		if f.Name == t.Run.Service && f.Desired == 0 && t.undecided() && t.hadTraffic() {
+			t.foldRemoval(at)
 		}
 	case event.Deleted:
 		if f.ObjectKind == "Canary" && f.Name == t.Canary || f.ObjectKind == "Deployment" && f.Name == t.Run.Service {
-			t.remove(at)
+			t.foldRemoval(at)
 		}
 	}
 }
 
-func (t *Timeline) release(at Mark) {
+func (t *Timeline) foldRelease(at Moment) {
 	t.Released = at
 	if !t.Run.Guarded {
-		t.Steps = append(t.Steps, Step{Mark: at, Weight: 100})
+		t.Steps = append(t.Steps, Step{Moment: at, Weight: 100})
 	}
 }
 
-// ours tells whether a Canary is the released service's: by its target where the log says so, else by its name, and else
+// isReleasedCanary tells whether a Canary is the released service's: by its target where the log says so, else by its name, and else
 // because it was the first.
-func (t *Timeline) ours(c event.Canary) bool {
+func (t *Timeline) isReleasedCanary(c event.Canary) bool {
 	switch {
 	case c.Target != "":
 		return c.Target == t.Run.Service
@@ -94,19 +94,19 @@ func (t *Timeline) ours(c event.Canary) bool {
 	return c.Name == t.Canary
 }
 
-func (t *Timeline) foldCanary(c event.Canary, at Mark) {
+func (t *Timeline) foldCanary(c event.Canary, at Moment) {
 	if c.Name != t.Canary {
 		t.Canary, t.canary = c.Name, event.Canary{}
 	}
-	change := Change{Mark: at, Before: t.canary, After: c}
+	change := Change{Moment: at, Before: t.canary, After: c}
 	t.Changes = append(t.Changes, change)
 	t.canary = c
-	if !t.Released.Seen() {
+	if !t.Released.Happened() {
 		return
 	}
 	if change.Advanced() {
 		t.pending = gateHold{}
-		t.resume()
+		t.undoAbort()
 	}
 	t.foldChecks(change)
 	t.foldPhase(change)
@@ -119,13 +119,13 @@ func (t *Timeline) foldChecks(c Change) {
 	if !c.Failed() || c.After.Phase == event.PhaseFailed {
 		return
 	}
-	t.signal(c.Mark)
+	t.addSignal(c.Moment)
 	gate := t.pending
-	if gate.refuses() || !gate.Seen() && c.After.Weight == 0 && c.After.Iterations == 0 {
-		t.refuse(c.Mark)
+	if gate.refusesVersion() || !gate.Happened() && c.After.Weight == 0 && c.After.Iterations == 0 {
+		t.setRefusal(c.Moment)
 	}
 	if c.After.Threshold > 0 && c.After.FailedChecks > c.After.Threshold {
-		t.wait(c.Mark, "failed checks beyond the threshold: something holds the rollback")
+		t.startWait(c.Moment, "failed checks beyond the threshold: something holds the rollback")
 	}
 }
 
@@ -135,21 +135,21 @@ func (t *Timeline) foldPhase(c Change) {
 	}
 	switch c.After.Phase {
 	case event.PhaseFailed:
-		t.abort(c.Mark)
-		t.final = true
+		t.foldAbort(c.Moment)
+		t.failed = true
 	case event.PhasePromoting:
-		t.promote(c.Mark)
+		t.foldPromotion(c.Moment)
 	case event.PhaseFinalising, event.PhaseSucceeded:
-		t.promote(c.Mark)
-		if !t.Promoted.Seen() {
-			t.Promoted = c.Mark
-			t.Steps = append(t.Steps, Step{Mark: c.Mark, Weight: 100})
+		t.foldPromotion(c.Moment)
+		if !t.Promoted.Happened() {
+			t.Promoted = c.Moment
+			t.Steps = append(t.Steps, Step{Moment: c.Moment, Weight: 100})
 		}
 	case event.PhaseWaiting, event.PhaseWaitingPromotion:
-		t.wait(c.Mark, "phase "+c.After.Phase)
+		t.startWait(c.Moment, "phase "+c.After.Phase)
 	}
 	if c.Before.Phase == event.PhaseWaiting || c.Before.Phase == event.PhaseWaitingPromotion {
-		t.endWait(c.Mark)
+		t.endWait(c.Moment)
 	}
 }
 
@@ -164,58 +164,58 @@ func (t *Timeline) foldStep(c Change) {
 		last = t.Steps[n-1]
 	}
 	if c.After.Weight != last.Weight || matched != last.Matched {
-		t.Steps = append(t.Steps, Step{Mark: c.Mark, Weight: c.After.Weight, Matched: matched})
+		t.Steps = append(t.Steps, Step{Moment: c.Moment, Weight: c.After.Weight, Matched: matched})
 	}
 }
 
-// abort notes the rollback. The route goes back first and phase Failed follows: the earlier of the two is what users felt.
-func (t *Timeline) abort(at Mark) {
-	if t.Abort.Seen() {
+// foldAbort notes the rollback. The route goes back first and phase Failed follows: the earlier of the two is what users felt.
+func (t *Timeline) foldAbort(at Moment) {
+	if t.Abort.Happened() {
 		return
 	}
-	t.WeightAtAbort = t.exposure()
+	t.WeightAtAbort = t.canaryWeight()
 	t.Abort = at
 	if t.Removed.At >= at.At {
-		t.Removed = Mark{} // Flagger itself scales the canary to zero in a rollback
+		t.Removed = Moment{} // Flagger itself scales the canary to zero in a rollback
 	}
-	t.Steps = append(t.Steps, Step{Mark: at})
-	t.detect()
+	t.Steps = append(t.Steps, Step{Moment: at})
+	t.updateDetected()
 	t.endWait(at)
 }
 
-// resume takes back a rollback that was read from the route alone when the canary goes on: Flagger routes back to the
+// undoAbort takes back a rollback that was read from the route alone when the canary goes on: Flagger routes back to the
 // primary as well when it promotes, and when it starts the analysis of a newer revision.
-func (t *Timeline) resume() {
-	if t.Abort.Seen() && !t.final {
-		t.Abort, t.WeightAtAbort = Mark{}, 0
+func (t *Timeline) undoAbort() {
+	if t.Abort.Happened() && !t.failed {
+		t.Abort, t.WeightAtAbort = Moment{}, 0
 	}
 }
 
-// promote notes the decision.
-func (t *Timeline) promote(at Mark) {
-	if t.Promoting.Seen() {
+// foldPromotion notes the decision.
+func (t *Timeline) foldPromotion(at Moment) {
+	if t.Promoting.Happened() {
 		return
 	}
 	t.Promoting = at
 	t.endWait(at)
 }
 
-func (t *Timeline) remove(at Mark) {
-	if t.onTrial() && !t.Removed.Seen() && !t.TotalsAt.Seen() {
+func (t *Timeline) foldRemoval(at Moment) {
+	if t.undecided() && !t.Removed.Happened() && !t.TotalsAt.Happened() {
 		t.Removed = at
 	}
 }
 
-// onTrial tells whether the version was released and its fate is open.
-func (t *Timeline) onTrial() bool {
-	return t.Released.Seen() && !t.Abort.Seen() && !t.Promoting.Seen()
+// undecided tells whether the version was released and its fate is open.
+func (t *Timeline) undecided() bool {
+	return t.Released.Happened() && !t.Abort.Happened() && !t.Promoting.Happened()
 }
 
-// exposed tells whether the canary ever had traffic.
-func (t *Timeline) exposed() bool { return len(t.Steps) > 0 }
+// hadTraffic tells whether the canary ever had traffic.
+func (t *Timeline) hadTraffic() bool { return len(t.Steps) > 0 }
 
-// exposure is the canary's share in percent: the weight, or what it really got where routing is by match.
-func (t *Timeline) exposure() int {
+// canaryWeight is the canary's share in percent: the weight, or what it really got where routing is by match.
+func (t *Timeline) canaryWeight() int {
 	for i := len(t.Steps) - 1; i >= 0; i-- {
 		switch s := t.Steps[i]; {
 		case s.Weight > 0:
@@ -227,7 +227,7 @@ func (t *Timeline) exposure() int {
 	return 0
 }
 
-func (t *Timeline) foldRoute(r event.Route, at Mark) {
+func (t *Timeline) foldRoute(r event.Route, at Moment) {
 	change, ok := t.readRoute(r, at)
 	if !ok {
 		return
@@ -238,15 +238,15 @@ func (t *Timeline) foldRoute(r event.Route, at Mark) {
 	}
 	t.Routes = append(t.Routes, change)
 	back := change.Share == 0 && !change.Matched
-	if had && back && t.onTrial() && t.canary.Phase == event.PhaseProgressing {
-		t.abort(at)
+	if had && back && t.undecided() && t.canary.Phase == event.PhaseProgressing {
+		t.foldAbort(at)
 	}
 }
 
 // readRoute tells what a route gives the released service's canary; not ok when it is another service's. Backends are
 // named as Flagger names its Services: the target's name with -canary and -primary.
-func (t *Timeline) readRoute(r event.Route, at Mark) (RouteChange, bool) {
-	c := RouteChange{Mark: at, Route: r}
+func (t *Timeline) readRoute(r event.Route, at Moment) (RouteChange, bool) {
+	c := RouteChange{Moment: at, Route: r}
 	ours := false
 	for _, rule := range r.Rules {
 		canary, total := 0, 0
@@ -270,8 +270,8 @@ func (t *Timeline) readRoute(r event.Route, at Mark) (RouteChange, bool) {
 	return c, ours
 }
 
-// settleTime is left out after each step: requests that were routed before it are answered by then.
-const settleTime = 5 * time.Second
+// transitionTime is left out after each step: requests that were routed before it are answered by then.
+const transitionTime = 5 * time.Second
 
 // stepAt is the step in force at a time, nil before the first.
 func (t *Timeline) stepAt(at time.Duration) *Step {

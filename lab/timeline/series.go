@@ -34,10 +34,10 @@ func (t *Timeline) SeriesFrom(after time.Duration, keep func(Key) bool) []Point 
 }
 
 // Seconds are the seconds of traffic in log order, each with its event. What is yielded must not be changed.
-func (t *Timeline) Seconds() iter.Seq2[Mark, event.Traffic] {
-	return func(yield func(Mark, event.Traffic) bool) {
+func (t *Timeline) Seconds() iter.Seq2[Moment, event.Traffic] {
+	return func(yield func(Moment, event.Traffic) bool) {
 		for i := range t.seconds {
-			if !yield(t.seconds[i].Mark, t.seconds[i].Traffic) {
+			if !yield(t.seconds[i].Moment, t.seconds[i].Traffic) {
 				return
 			}
 		}

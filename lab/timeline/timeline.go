@@ -12,20 +12,20 @@ import (
 	"coalmine/lab/event"
 )
 
-// Mark is a moment of the run and the event it rests on. The zero Mark is a moment that never came.
-type Mark struct {
+// Moment is a moment of the run and the event it rests on. The zero Mark is a moment that never came.
+type Moment struct {
 	// At is the time since the run's start.
 	At time.Duration
 	// Seq numbers the event; 0 when the moment never came.
 	Seq int
 }
 
-// Seen tells whether the moment came.
-func (m Mark) Seen() bool { return m.Seq > 0 }
+// Happened tells whether the moment came.
+func (m Moment) Happened() bool { return m.Seq > 0 }
 
 // Since is the time from an earlier mark to this one, never negative; 0 when one of the two never came.
-func (m Mark) Since(earlier Mark) time.Duration {
-	if !m.Seen() || !earlier.Seen() {
+func (m Moment) Since(earlier Moment) time.Duration {
+	if !m.Happened() || !earlier.Happened() {
 		return 0
 	}
 	return max(0, m.At-earlier.At)
@@ -33,13 +33,13 @@ func (m Mark) Since(earlier Mark) time.Duration {
 
 // Stage is a part of the run and when it began.
 type Stage struct {
-	Mark
+	Moment
 	event.Stage
 }
 
 // End says how the run as such ended. Its Outcome is "" while the run is on, or when its log was cut off.
 type End struct {
-	Mark
+	Moment
 	event.RunEnded
 }
 
@@ -51,10 +51,10 @@ type Timeline struct {
 	// Facts are all events but the seconds of traffic, in log order.
 	Facts []event.Event
 	// Last is the newest event of any kind.
-	Last Mark
+	Last Moment
 
 	// Released is when the new version was given to its Deployment.
-	Released Mark
+	Released Moment
 	// Canary names the Canary object of the released service, "" as long as none was seen.
 	Canary string
 	// Changes are the changes of that Canary's status.
@@ -65,21 +65,21 @@ type Timeline struct {
 	Routes []RouteChange
 
 	// FirstBad and LastBad end the first and the last second in which the fault hurt a user.
-	FirstBad, LastBad Mark
+	FirstBad, LastBad Moment
 	// Detected is the first sign after FirstBad that a guardrail noticed: a failed check, a gate that held the canary
 	// back, or the rollback itself. Without any harm it is the first sign at all.
-	Detected Mark
+	Detected Moment
 	// Abort is the rollback: phase Failed, or the route back to the primary alone before it.
-	Abort Mark
+	Abort Moment
 	// Promoting is the decision to promote; Promoted is when all traffic was on the promoted primary.
-	Promoting, Promoted Mark
+	Promoting, Promoted Moment
 	// Removed is when the Canary object or the canary's pods were taken away while its fate was open.
-	Removed Mark
+	Removed Moment
 	// Refusal is the first gate or pre-rollout check that refused the version for what it is: mtls, policy, a failed
 	// drill. Gates that only ask for traffic or for a person are none.
-	Refusal Mark
+	Refusal Moment
 	// FirstCanary ends the first second in which the canary served a request.
-	FirstCanary Mark
+	FirstCanary Moment
 	// WeightAtAbort is the share of traffic that the canary had when it was rolled back, in percent.
 	WeightAtAbort int
 	// Waits are spans in which a gate for people held the rollout.
@@ -89,18 +89,18 @@ type Timeline struct {
 	Experiment    Experiment
 	// Totals closes the traffic; nil until then.
 	Totals   *event.TrafficTotals
-	TotalsAt Mark
+	TotalsAt Moment
 
 	// CanaryRequests and ServiceRequests count what the released version's canary, and the whole released service,
 	// answered while the canary's fate was open.
 	CanaryRequests, ServiceRequests int
 
 	canary  event.Canary // latest status
-	final   bool         // phase Failed was seen
+	failed  bool         // phase Failed was seen
 	pending gateHold
-	signals []Mark
+	signals []Moment
 	counts  map[Key]Counts // the whole run
-	settled map[Key]Counts // seconds well inside one step
+	steady  map[Key]Counts // seconds well inside one step
 	seconds []second
 }
 
@@ -115,12 +115,12 @@ func Build(events []event.Event) *Timeline {
 
 // Fold takes the next event of the log. What comes after the run's end is the lab putting its things away, and is ignored.
 func (t *Timeline) Fold(e event.Event) {
-	if t.End.Seen() {
+	if t.End.Happened() {
 		return
 	}
-	at := Mark{At: e.At, Seq: e.Seq}
+	at := Moment{At: e.At, Seq: e.Seq}
 	t.Last = at
-	t.settleGate(at)
+	t.resolveGate(at)
 	if f, ok := e.Fact.(event.Traffic); ok {
 		t.foldTraffic(f, at)
 		return
@@ -132,14 +132,14 @@ func (t *Timeline) Fold(e event.Event) {
 }
 
 // foldRun keeps the frame of the run.
-func (t *Timeline) foldRun(f event.Fact, at Mark) {
+func (t *Timeline) foldRun(f event.Fact, at Moment) {
 	switch f := f.(type) {
 	case event.RunStarted:
 		t.Run = f
 	case event.Stage:
-		t.Stages = append(t.Stages, Stage{Mark: at, Stage: f})
+		t.Stages = append(t.Stages, Stage{Moment: at, Stage: f})
 	case event.RunEnded:
-		t.End = End{Mark: at, RunEnded: f}
+		t.End = End{Moment: at, RunEnded: f}
 	case event.TrafficTotals:
 		t.Totals, t.TotalsAt = &f, at
 	}
@@ -157,4 +157,6 @@ func (t *Timeline) StageAt(at time.Duration) string {
 }
 
 // Decided tells whether the canary's fate was settled, one way or the other.
-func (t *Timeline) Decided() bool { return t.Abort.Seen() || t.Promoting.Seen() || t.Removed.Seen() }
+func (t *Timeline) Decided() bool {
+	return t.Abort.Happened() || t.Promoting.Happened() || t.Removed.Happened()
+}

@@ -15,22 +15,22 @@ import (
 
 func build(s *script.Script) *timeline.Timeline { return timeline.Build(s.Events()) }
 
-func wantAt(t *testing.T, what string, m timeline.Mark, at time.Duration) {
+func wantAt(t *testing.T, what string, m timeline.Moment, at time.Duration) {
 	t.Helper()
-	if !m.Seen() || m.At != at {
+	if !m.Happened() || m.At != at {
 		t.Errorf("%s = %v, want it seen at %v", what, m, at)
 	}
 }
 
-func wantNever(t *testing.T, what string, m timeline.Mark) {
+func wantNever(t *testing.T, what string, m timeline.Moment) {
 	t.Helper()
-	if m.Seen() {
+	if m.Happened() {
 		t.Errorf("%s = %v, want it never seen", what, m)
 	}
 }
 
 func TestACaughtFault(t *testing.T) {
-	tl := build(script.Caught(7))
+	tl := build(script.RolledBack(7))
 	wantAt(t, "released", tl.Released, 70*time.Second)
 	wantAt(t, "first bad", tl.FirstBad, 86*time.Second) // weight 5 from 85 s
 	wantAt(t, "detected", tl.Detected, 135*time.Second) // first failed check
@@ -49,21 +49,21 @@ func TestACaughtFault(t *testing.T) {
 	if tl.CanaryRequests != 30*5+70*25 {
 		t.Errorf("canary requests %d, want 1900", tl.CanaryRequests)
 	}
-	if e := tl.Experiment; e.Owner != "payments" || e.End != "2026-03-08" || !e.Seen() {
+	if e := tl.Experiment; e.Owner != "payments" || e.End != "2026-03-08" || !e.Happened() {
 		t.Errorf("experiment %+v", e)
 	}
 }
 
 func TestTheEventsThatMarksRestOn(t *testing.T) {
-	s := script.Caught(7)
+	s := script.RolledBack(7)
 	tl := build(s)
 	for _, c := range []struct {
-		mark timeline.Mark
+		mark timeline.Moment
 		kind event.Kind
 	}{
 		{tl.Released, event.KindReleased}, {tl.FirstBad, event.KindTraffic}, {tl.LastBad, event.KindTraffic},
 		{tl.Detected, event.KindCanary}, {tl.Abort, event.KindCanary}, {tl.FirstCanary, event.KindTraffic},
-		{tl.TotalsAt, event.KindTrafficTotals}, {tl.End.Mark, event.KindRunEnded}, {tl.Experiment.Mark, event.KindApplied},
+		{tl.TotalsAt, event.KindTrafficTotals}, {tl.End.Moment, event.KindRunEnded}, {tl.Experiment.Moment, event.KindApplied},
 	} {
 		if got := s.Events()[c.mark.Seq-1].Fact.Kind(); got != c.kind {
 			t.Errorf("mark %v rests on %s, want %s", c.mark, got, c.kind)
@@ -72,7 +72,7 @@ func TestTheEventsThatMarksRestOn(t *testing.T) {
 }
 
 func TestAPromotion(t *testing.T) {
-	tl := build(script.Delivered("healthy", 1))
+	tl := build(script.Promoted("healthy", 1))
 	wantAt(t, "promoting", tl.Promoting, 175*time.Second)
 	wantAt(t, "promoted", tl.Promoted, 185*time.Second)
 	wantNever(t, "abort", tl.Abort)
@@ -115,30 +115,30 @@ func route(weight int) event.Route {
 }
 
 func TestTheRouteBackIsTheRollback(t *testing.T) {
-	s := script.Ready("faulty", 1, true).Release().Note(route(0)).Canary("Progressing", 5, 0).Note(route(5)).Traffic(20)
-	s.Note(route(0))
+	s := script.Ready("faulty", 1, true).Release().Add(route(0)).Canary("Progressing", 5, 0).Add(route(5)).Traffic(20)
+	s.Add(route(0))
 	s.Wait(2*time.Second).Canary("Failed", 0, 1).Traffic(5)
 	wantAt(t, "abort", build(s).Abort, 90*time.Second)
 }
 
 func TestTheRouteBackOfAPromotionIsNone(t *testing.T) {
-	s := script.Ready("healthy", 1, true).Release().Canary("Progressing", 50, 0).Note(route(50)).Traffic(20)
-	s.Note(route(0)).Canary("Promoting", 50, 0).Traffic(5).Canary("Finalising", 0, 0)
+	s := script.Ready("healthy", 1, true).Release().Canary("Progressing", 50, 0).Add(route(50)).Traffic(20)
+	s.Add(route(0)).Canary("Promoting", 50, 0).Traffic(5).Canary("Finalising", 0, 0)
 	tl := build(s)
 	wantNever(t, "abort", tl.Abort)
 	wantAt(t, "promoted", tl.Promoted, 95*time.Second)
 }
 
 func TestARestartedAnalysisIsNoRollback(t *testing.T) {
-	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Note(route(5)).Traffic(20)
-	s.Note(route(0)).Canary("Progressing", 0, 0).Traffic(10).Canary("Progressing", 5, 0).Note(route(5)).Traffic(10)
+	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Add(route(5)).Traffic(20)
+	s.Add(route(0)).Canary("Progressing", 0, 0).Traffic(10).Canary("Progressing", 5, 0).Add(route(5)).Traffic(10)
 	wantNever(t, "abort", build(s).Abort)
 }
 
 func TestAnotherServicesRouteAndCanaryAreNotOurs(t *testing.T) {
 	other := event.Canary{Name: "frontend", Target: "frontend", Phase: "Failed"}
-	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Note(other).Traffic(5)
-	s.Note(event.Route{Name: "frontend", Rules: []event.RouteRule{{Backends: []event.RouteBackend{{Service: "frontend-primary", Weight: 100}}}}})
+	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Add(other).Traffic(5)
+	s.Add(event.Route{Name: "frontend", Rules: []event.RouteRule{{Backends: []event.RouteBackend{{Service: "frontend-primary", Weight: 100}}}}})
 	tl := build(s)
 	wantNever(t, "abort", tl.Abort)
 	if len(tl.Routes) != 0 {
@@ -150,7 +150,7 @@ func TestAnotherServicesRouteAndCanaryAreNotOurs(t *testing.T) {
 func TestARollbackWebhookAsksTheOtherWayRound(t *testing.T) {
 	hook := func(passed bool) *timeline.Timeline {
 		s := script.Ready("healthy", 1, true).Release().Canary("Progressing", 0, 0)
-		s.Note(event.Gate{Canary: script.Service, Name: event.GatePolicy, Hook: event.HookRollback, Passed: passed})
+		s.Add(event.Gate{Canary: script.Service, Name: event.GatePolicy, Hook: event.HookRollback, Passed: passed})
 		return build(s.Wait(10*time.Second).Traffic(1).Canary("Failed", 0, 0))
 	}
 	no := hook(false)
@@ -160,7 +160,7 @@ func TestARollbackWebhookAsksTheOtherWayRound(t *testing.T) {
 	}
 	yes := hook(true)
 	wantNever(t, "policy precondition", yes.Preconditions.Policy)
-	if !yes.Detected.Seen() || yes.Detected.At >= yes.Abort.At {
+	if !yes.Detected.Happened() || yes.Detected.At >= yes.Abort.At {
 		t.Errorf("detected %v: a yes is the sign, before the abort %v", yes.Detected, yes.Abort)
 	}
 }
@@ -188,10 +188,10 @@ func TestAFailedPreRolloutCheckIsARefusal(t *testing.T) {
 
 func TestPreconditionsMustComeBeforeCanaryTraffic(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0).Gate("mtls", true)
-	s.Note(event.Rehearsal{Canary: script.Service, Passed: true}).Canary("Progressing", 5, 0).Traffic(5).Gate("policy", true)
+	s.Add(event.RollbackDrill{Canary: script.Service, Passed: true}).Canary("Progressing", 5, 0).Traffic(5).Gate("policy", true)
 	p := build(s).Preconditions
 	wantAt(t, "mtls", p.MTLS, 70*time.Second)
-	wantAt(t, "rehearsal", p.Rehearsed, 70*time.Second)
+	wantAt(t, "rehearsal", p.RollbackDrill, 70*time.Second)
 	wantNever(t, "policy", p.Policy)
 }
 
@@ -202,13 +202,13 @@ func TestTakingTheCanaryAway(t *testing.T) {
 		"pods":       event.Workload{Name: script.Service, Version: script.Version},
 	}
 	for name, f := range gone {
-		s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).Note(f).Traffic(10)
+		s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).Add(f).Traffic(10)
 		wantAt(t, name+" removed", build(s).Removed, 80*time.Second)
-		s = script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).Note(f).Canary("Failed", 0, 1)
+		s = script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).Add(f).Canary("Failed", 0, 1)
 		if name == "pods" {
 			wantNever(t, "pods removed in a rollback", build(s).Removed)
 		}
-		s = script.Caught(1).Note(f)
+		s = script.RolledBack(1).Add(f)
 		wantNever(t, name+" removed after the end", build(s).Removed)
 	}
 }
@@ -228,21 +228,21 @@ func TestFailedChecksBeyondTheThresholdAreAWait(t *testing.T) {
 	if w := build(s).Waits; len(w) != 0 {
 		t.Errorf("waits %+v at the threshold, want none", w)
 	}
-	if w := build(s.Canary("Progressing", 5, 6).Traffic(10)).Waits; len(w) != 1 || w[0].Until.Seen() {
+	if w := build(s.Canary("Progressing", 5, 6).Traffic(10)).Waits; len(w) != 1 || w[0].Until.Happened() {
 		t.Errorf("waits %+v beyond the threshold, want one that lasts", w)
 	}
 }
 
 // Flagger keeps a canary at no pods until a release; a Deployment that has not left that state was not taken away.
 func TestACanaryThatHadNoTrafficYetIsNotScaledAway(t *testing.T) {
-	s := script.Ready("faulty", 1, true).Release().Note(event.Workload{Name: script.Service, Version: script.Version})
+	s := script.Ready("faulty", 1, true).Release().Add(event.Workload{Name: script.Service, Version: script.Version})
 	wantNever(t, "removed", build(s).Removed)
 }
 
 func TestWhatComesAfterTheEndIsNotTheRun(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).End(event.OutcomeCompleted)
 	n := build(s).Sum(nil).N
-	s.Note(event.Deleted{ObjectKind: "Canary", Name: script.Service}).Canary("Failed", 0, 1).Traffic(10)
+	s.Add(event.Deleted{ObjectKind: "Canary", Name: script.Service}).Canary("Failed", 0, 1).Traffic(10)
 	tl := build(s)
 	wantNever(t, "removed", tl.Removed)
 	wantNever(t, "abort", tl.Abort)
@@ -254,14 +254,14 @@ func TestWhatComesAfterTheEndIsNotTheRun(t *testing.T) {
 func TestTheSecondsAfterAStepAreNotSettled(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 50, 0).Traffic(20).Canary("Progressing", 60, 0).Traffic(3)
 	st := build(s).Steps
-	if len(st) != 2 || st[0].Served != 2000 || st[0].SettledServed != 1500 || st[0].SettledCanary != 750 || st[1].SettledServed != 0 || st[1].Canary != 180 {
+	if len(st) != 2 || st[0].Served != 2000 || st[0].SteadyServed != 1500 || st[0].SteadyCanary != 750 || st[1].SteadyServed != 0 || st[1].Canary != 180 {
 		t.Errorf("steps %+v", st)
 	}
 }
 
 func TestThePromotedPrimaryIsNoCanary(t *testing.T) {
-	tl := build(script.Delivered("healthy", 1))
-	n := tl.Sum(timeline.By(script.Service+"-primary", script.Version)).N
+	tl := build(script.Promoted("healthy", 1))
+	n := tl.Sum(timeline.ServedBy(script.Service+"-primary", script.Version)).N
 	if n == 0 || tl.CanaryRequests != 30*(5+25+50) {
 		t.Errorf("promoted primary %d, canary %d requests, want some and 2400", n, tl.CanaryRequests)
 	}
@@ -272,7 +272,7 @@ func TestThePromotedPrimaryIsNoCanary(t *testing.T) {
 
 func TestRoutingByMatchHasTheShareItReallyGot(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release()
-	s.Note(event.Canary{Name: script.Service, Phase: "Progressing", Iterations: 1, MaxIterations: 10, Threshold: 5})
+	s.Add(event.Canary{Name: script.Service, Phase: "Progressing", Iterations: 1, MaxIterations: 10, Threshold: 5})
 	s.Weight = 20
 	s.Traffic(10).Canary("Failed", 0, 1)
 	tl := build(s)
@@ -282,8 +282,8 @@ func TestRoutingByMatchHasTheShareItReallyGot(t *testing.T) {
 }
 
 func TestSeriesAddUpToTheSums(t *testing.T) {
-	tl := build(script.Caught(3))
-	for _, keep := range []func(timeline.Key) bool{nil, timeline.Of("premium"), tl.OnCanary(), timeline.By(script.Service+"-primary", "")} {
+	tl := build(script.RolledBack(3))
+	for _, keep := range []func(timeline.Key) bool{nil, timeline.InCohort("premium"), tl.OnCanary(), timeline.ServedBy(script.Service+"-primary", "")} {
 		var n, harm int
 		for _, p := range tl.Series(keep) {
 			n, harm = n+p.N, harm+p.Harm
@@ -310,12 +310,12 @@ func randomLog(t *rapid.T) []event.Event {
 		case 4:
 			s.Gate(rapid.SampledFrom([]string{"mtls", "policy", "approve", "volume"}).Draw(t, "gate"), rapid.Bool().Draw(t, "passed"))
 		case 5:
-			s.Note(route(rapid.IntRange(0, 100).Draw(t, "share")))
+			s.Add(route(rapid.IntRange(0, 100).Draw(t, "share")))
 		case 6:
-			s.Note(event.Workload{Name: script.Service, Desired: rapid.IntRange(0, 2).Draw(t, "pods")})
+			s.Add(event.Workload{Name: script.Service, Desired: rapid.IntRange(0, 2).Draw(t, "pods")})
 		}
 	}
-	return s.Close().Events()
+	return s.Complete().Events()
 }
 
 func TestHarmIsConserved(t *testing.T) {
@@ -332,7 +332,7 @@ func TestHarmIsConserved(t *testing.T) {
 		}
 		var cohorts timeline.Counts
 		for _, name := range tl.Cohorts() {
-			s := tl.Sum(timeline.Of(name))
+			s := tl.Sum(timeline.InCohort(name))
 			cohorts.N, cohorts.Harm, cohorts.Bad = cohorts.N+s.N, cohorts.Harm+s.Harm, cohorts.Bad+s.Bad
 		}
 		all := tl.Sum(nil)
@@ -372,13 +372,13 @@ func TestATimelineDoesNotDependOnHowEventsCome(t *testing.T) {
 func TestMarksAreInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tl := timeline.Build(randomLog(t))
-		if tl.FirstBad.Seen() != tl.LastBad.Seen() || tl.LastBad.At < tl.FirstBad.At {
+		if tl.FirstBad.Happened() != tl.LastBad.Happened() || tl.LastBad.At < tl.FirstBad.At {
 			t.Fatalf("first bad %v, last bad %v", tl.FirstBad, tl.LastBad)
 		}
-		if tl.Abort.Seen() && !tl.Detected.Seen() {
+		if tl.Abort.Happened() && !tl.Detected.Happened() {
 			t.Fatalf("rolled back at %v, never noticed", tl.Abort)
 		}
-		if tl.Promoted.Seen() && !tl.Promoting.Seen() {
+		if tl.Promoted.Happened() && !tl.Promoting.Happened() {
 			t.Fatalf("promoted at %v, never decided", tl.Promoted)
 		}
 	})
@@ -386,7 +386,7 @@ func TestMarksAreInOrder(t *testing.T) {
 
 // A canary whose every answer made clients try again has served all the same: it is not starved.
 func TestWhatClientsMadeAgainWasServed(t *testing.T) {
-	events := script.Caught(7).Events()
+	events := script.RolledBack(7).Events()
 	for i, e := range events {
 		traffic, ok := e.Fact.(event.Traffic)
 		if !ok {
@@ -402,7 +402,7 @@ func TestWhatClientsMadeAgainWasServed(t *testing.T) {
 		events[i].Fact = traffic
 	}
 	tl := timeline.Build(events)
-	if tl.CanaryRequests != 30*5+70*25 || !tl.FirstCanary.Seen() {
+	if tl.CanaryRequests != 30*5+70*25 || !tl.FirstCanary.Happened() {
 		t.Errorf("canary requests %d, first %v; want 1900, seen", tl.CanaryRequests, tl.FirstCanary)
 	}
 }

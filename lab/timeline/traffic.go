@@ -36,13 +36,13 @@ func CountsOf(c event.Cell) Counts {
 func KeyOf(c event.Cell) Key { return Key{c.Cohort, c.Route, c.Workload, c.Version} }
 
 type second struct {
-	Mark
+	Moment
 	event.Traffic
 }
 
-func (t *Timeline) foldTraffic(f event.Traffic, at Mark) {
+func (t *Timeline) foldTraffic(f event.Traffic, at Moment) {
 	if t.counts == nil {
-		t.counts, t.settled = map[Key]Counts{}, map[Key]Counts{}
+		t.counts, t.steady = map[Key]Counts{}, map[Key]Counts{}
 	}
 	t.seconds = append(t.seconds, second{at, f})
 	from := time.Duration(f.From)
@@ -52,21 +52,21 @@ func (t *Timeline) foldTraffic(f event.Traffic, at Mark) {
 		harm += c.Harm
 		t.counts[KeyOf(c)] = t.counts[KeyOf(c)].Plus(CountsOf(c))
 		if t.underAnalysis(from) {
-			t.foldCell(c, step, from, Mark{At: time.Duration(f.To), Seq: at.Seq})
+			t.foldCell(c, step, from, Moment{At: time.Duration(f.To), Seq: at.Seq})
 		}
 	}
 	if harm > 0 {
-		t.hurt(Mark{At: time.Duration(f.To), Seq: at.Seq})
+		t.foldHarm(Moment{At: time.Duration(f.To), Seq: at.Seq})
 	}
 }
 
 // underAnalysis tells whether a second that began at a time lies between release and decision.
 func (t *Timeline) underAnalysis(from time.Duration) bool {
-	if !t.Released.Seen() {
+	if !t.Released.Happened() {
 		return false
 	}
-	for _, end := range []Mark{t.Abort, t.Promoting, t.Removed} {
-		if end.Seen() && from >= end.At {
+	for _, end := range []Moment{t.Abort, t.Promoting, t.Removed} {
+		if end.Happened() && from >= end.At {
 			return false
 		}
 	}
@@ -75,7 +75,7 @@ func (t *Timeline) underAnalysis(from time.Duration) bool {
 
 // foldCell counts a cell of the analysis. The canary is the release's own Deployment once it runs the new version; the
 // primary carries the old one until promotion. What clients made again counts too: the workload has answered it.
-func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Mark) {
+func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Moment) {
 	answered := c.N + c.Retried
 	if c.Workload == "" || answered == 0 {
 		return
@@ -83,7 +83,7 @@ func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Mar
 	canary := 0
 	if t.onCanary(KeyOf(c)) {
 		canary = answered
-		if !t.FirstCanary.Seen() {
+		if !t.FirstCanary.Happened() {
 			t.FirstCanary = at
 		}
 	}
@@ -94,10 +94,10 @@ func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Mar
 	}
 	step.Canary += canary
 	step.Served += answered
-	if from >= step.At+settleTime {
-		step.SettledCanary += canary
-		step.SettledServed += answered
-		t.settled[KeyOf(c)] = t.settled[KeyOf(c)].Plus(CountsOf(c))
+	if from >= step.At+transitionTime {
+		step.SteadyCanary += canary
+		step.SteadyServed += answered
+		t.steady[KeyOf(c)] = t.steady[KeyOf(c)].Plus(CountsOf(c))
 	}
 }
 
@@ -108,11 +108,11 @@ func IsCanary(run event.RunStarted, k Key) bool {
 	return k.Workload == run.Service && k.Version == run.Version
 }
 
-func (t *Timeline) hurt(at Mark) {
-	if !t.FirstBad.Seen() {
+func (t *Timeline) foldHarm(at Moment) {
+	if !t.FirstBad.Happened() {
 		t.FirstBad = at
-		t.Detected = Mark{} // signs before the first harm were about something else, unless no other comes
-		t.detect()
+		t.Detected = Moment{} // signs before the first harm were about something else, unless no other comes
+		t.updateDetected()
 	}
 	t.LastBad = at
 }
@@ -128,8 +128,8 @@ func (t *Timeline) ActualShare() float64 {
 // Sum adds up the whole run's counts of the keys that are kept; nil keeps all.
 func (t *Timeline) Sum(keep func(Key) bool) Counts { return sum(t.counts, keep) }
 
-// Settled adds up the counts of the seconds that lie well inside one step of the analysis.
-func (t *Timeline) Settled(keep func(Key) bool) Counts { return sum(t.settled, keep) }
+// SumSteady adds up the counts of the seconds that lie well inside one step of the analysis.
+func (t *Timeline) SumSteady(keep func(Key) bool) Counts { return sum(t.steady, keep) }
 
 func sum(m map[Key]Counts, keep func(Key) bool) Counts {
 	var s Counts
@@ -146,15 +146,15 @@ func (t *Timeline) Keys() []Key { return slices.SortedFunc(maps.Keys(t.counts), 
 
 // Cohorts lists the cohorts that were seen, sorted.
 func (t *Timeline) Cohorts() []string {
-	return t.names(func(k Key) string { return k.Cohort })
+	return t.distinct(func(k Key) string { return k.Cohort })
 }
 
 // RouteNames lists the routes that were asked for, sorted.
 func (t *Timeline) RouteNames() []string {
-	return t.names(func(k Key) string { return k.Route })
+	return t.distinct(func(k Key) string { return k.Route })
 }
 
-func (t *Timeline) names(of func(Key) string) []string {
+func (t *Timeline) distinct(of func(Key) string) []string {
 	set := map[string]bool{}
 	for k := range t.counts {
 		set[of(k)] = true
@@ -165,16 +165,16 @@ func (t *Timeline) names(of func(Key) string) []string {
 // OnCanary keeps what the released version's canary served.
 func (t *Timeline) OnCanary() func(Key) bool { return t.onCanary }
 
-// Of keeps one cohort.
-func Of(cohort string) func(Key) bool { return func(k Key) bool { return k.Cohort == cohort } }
+// InCohort keeps one cohort.
+func InCohort(cohort string) func(Key) bool { return func(k Key) bool { return k.Cohort == cohort } }
 
-// By keeps what one workload served; with version "" any version of it.
-func By(workload, version string) func(Key) bool {
+// ServedBy keeps what one workload served; with version "" any version of it.
+func ServedBy(workload, version string) func(Key) bool {
 	return func(k Key) bool { return k.Workload == workload && (version == "" || k.Version == version) }
 }
 
-// And keeps what all of the functions keep.
-func And(fs ...func(Key) bool) func(Key) bool {
+// AllOf keeps what all of the functions keep.
+func AllOf(fs ...func(Key) bool) func(Key) bool {
 	return func(k Key) bool {
 		for _, f := range fs {
 			if f != nil && !f(k) {

@@ -8,11 +8,11 @@ import (
 
 // Limits of a worker process. A run takes about half a second of processor time and 100 MB.
 const (
-	cpuSeconds  = 120
-	dataBytes   = 1 << 30   // beyond it the kernel refuses memory
-	heapBytes   = 512 << 20 // towards it the garbage collector works harder
-	openFiles   = 256
-	writtenFile = 256 << 20
+	cpuSeconds = 120
+	dataBytes  = 1 << 30   // beyond it the kernel refuses memory
+	heapBytes  = 512 << 20 // towards it the garbage collector works harder
+	openFiles  = 256
+	fileBytes  = 256 << 20
 )
 
 // limitProcess limits what this process may take.
@@ -26,7 +26,7 @@ func limitProcess() error {
 		{"processor time", syscall.RLIMIT_CPU, cpuSeconds},
 		{"memory", syscall.RLIMIT_DATA, dataBytes},
 		{"open files", syscall.RLIMIT_NOFILE, openFiles},
-		{"size of files", syscall.RLIMIT_FSIZE, writtenFile},
+		{"size of files", syscall.RLIMIT_FSIZE, fileBytes},
 		{"core dumps", syscall.RLIMIT_CORE, 0},
 	} {
 		var now syscall.Rlimit

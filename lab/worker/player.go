@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	// patience is how long one run may take in real time. Runs take a second; a loaded machine gets a hundred times that.
-	patience = 3 * time.Minute
-	// grace is how long an interrupted worker may take to close its log.
-	grace = 10 * time.Second
-	// maxComplaint bounds what is kept of a worker's standard error.
-	maxComplaint = 8 << 10
+	// defaultTimeout is how long one run may take in real time. Runs take a second; a loaded machine gets a hundred times that.
+	defaultTimeout = 3 * time.Minute
+	// stopGrace is how long an interrupted worker may take to close its log.
+	stopGrace = 10 * time.Second
+	// maxStderr bounds what is kept of a worker's standard error.
+	maxStderr = 8 << 10
 )
 
 // Player plays each flight in a worker process.
@@ -31,21 +31,21 @@ type Player struct {
 	// Path is the worker's program, Args its arguments from the program's name on.
 	Path string
 	Args []string
-	// Patience is how long one run may take in real time; 0 stands for three minutes.
-	Patience time.Duration
+	// Timeout is how long one run may take in real time; 0 stands for three minutes.
+	Timeout time.Duration
 }
 
 // Play plays one flight and hands each event to sink. A worker that dies leaves a log that says so: it is closed as the lab's
 // fault.
-func (p Player) Play(ctx context.Context, f lab.Flight, sink func(event.Event)) error {
+func (p Player) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
 	input, err := json.Marshal(newJob(f))
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	limit := cmp.Or(p.Patience, patience)
+	limit := cmp.Or(p.Timeout, defaultTimeout)
 	deadline, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the run took longer than %v of real time", limit))
 	defer cancel()
-	var complaint beginning
+	var complaint headBuffer
 	cmd := p.command(deadline, input, &complaint)
 	cmd.Cancel = func() error {
 		if ctx.Err() != nil {
@@ -80,7 +80,7 @@ func (p Player) command(ctx context.Context, input []byte, complaint io.Writer) 
 	cmd.Env = []string{"TMPDIR=" + os.TempDir()}
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Stderr = complaint
-	cmd.WaitDelay = grace
+	cmd.WaitDelay = stopGrace
 	return cmd
 }
 
@@ -111,14 +111,14 @@ func closeLog(last event.Event, why error, sink func(event.Event)) {
 	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: reason}})
 }
 
-// beginning keeps the first maxComplaint bytes of what is written to it: a Go program says first why it dies.
-type beginning struct{ b bytes.Buffer }
+// headBuffer keeps the first maxComplaint bytes of what is written to it: a Go program says first why it dies.
+type headBuffer struct{ b bytes.Buffer }
 
-func (t *beginning) Write(p []byte) (int, error) {
-	if room := maxComplaint - t.b.Len(); room > 0 {
+func (t *headBuffer) Write(p []byte) (int, error) {
+	if room := maxStderr - t.b.Len(); room > 0 {
 		t.b.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
 }
 
-func (t *beginning) String() string { return strings.TrimSpace(t.b.String()) }
+func (t *headBuffer) String() string { return strings.TrimSpace(t.b.String()) }

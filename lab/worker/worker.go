@@ -34,7 +34,7 @@ type job struct {
 	ApproveAfter time.Duration
 }
 
-func newJob(f lab.Flight) job {
+func newJob(f lab.RunSpec) job {
 	j := job{Scenario: f.Scenario, Version: f.Version, Seed: f.Seed, ApproveAfter: f.ApproveAfter}
 	if f.Guardrails != nil {
 		j.Guarded, j.Guardrails = true, f.Guardrails.Files
@@ -42,9 +42,9 @@ func newJob(f lab.Flight) job {
 	return j
 }
 
-// flight checks the guardrails again, and reads the log that traffic replays: a worker trusts nobody.
-func (j job) flight() (lab.Flight, error) {
-	f := lab.Flight{Scenario: j.Scenario, Version: j.Version, Seed: j.Seed, ApproveAfter: j.ApproveAfter}
+// runSpec checks the guardrails again, and reads the log that traffic replays: a worker trusts nobody.
+func (j job) runSpec() (lab.RunSpec, error) {
+	f := lab.RunSpec{Scenario: j.Scenario, Version: j.Version, Seed: j.Seed, ApproveAfter: j.ApproveAfter}
 	if j.Scenario == nil {
 		return f, errors.New("the job has no scenario")
 	}
@@ -54,7 +54,7 @@ func (j job) flight() (lab.Flight, error) {
 	if !j.Guarded {
 		return f, nil
 	}
-	set, err := guardrail.Parse(j.Guardrails, lab.Environment(j.Scenario))
+	set, err := guardrail.Parse(j.Guardrails, lab.EnvironmentOf(j.Scenario))
 	f.Guardrails = set
 	return f, err
 }
@@ -72,11 +72,11 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, c lab.Cluster) erro
 	if err := d.Decode(&j); err != nil {
 		return fmt.Errorf("worker: the job is not readable: %w", err)
 	}
-	f, err := j.flight()
+	f, err := j.runSpec()
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
 	w := event.NewWriter(out)
-	err = lab.Run(ctx, c, f, w.Write)
+	err = lab.Play(ctx, c, f, w.Write)
 	return errors.Join(err, w.Close())
 }

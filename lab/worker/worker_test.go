@@ -83,7 +83,7 @@ type hungry struct{}
 
 func (hungry) Describe() lab.Description { return lab.Description{} }
 
-func (hungry) Session(context.Context, lab.Flight, *event.Recorder, func(context.Context, lab.World) error) error {
+func (hungry) Session(context.Context, lab.RunSpec, *event.Recorder, func(context.Context, lab.World) error) error {
 	var all [][]byte
 	for {
 		b := make([]byte, 64<<20)
@@ -104,22 +104,22 @@ func player(t *testing.T, name string) worker.Player {
 	return worker.Player{Path: path, Args: []string{name}}
 }
 
-func flight(t *testing.T, version string) lab.Flight {
+func flight(t *testing.T, version string) lab.RunSpec {
 	t.Helper()
-	return labtest.Flight(t, "full-rollout", scenarios.Solution, version, 5)
+	return labtest.RunSpec(t, "full-rollout", scenarios.Solution, version, 5)
 }
 
 // A flight must come out of a worker as it comes out of this process: nothing of it may be lost on the way.
 func TestWorkerPlaysTheSameRun(t *testing.T) {
 	f := flight(t, "v2")
 	var here, there []event.Event
-	if err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := lab.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { there = append(there, e) }); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(labtest.Log(t, here), labtest.Log(t, there)); diff != "" {
+	if diff := cmp.Diff(labtest.LogText(t, here), labtest.LogText(t, there)); diff != "" {
 		t.Errorf("the worker's run differs: %.2000s", diff)
 	}
 }
@@ -130,19 +130,19 @@ func TestWorkerPlaysTheSameTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := labtest.Flight(t, "hidden-segment", scenarios.Solution, "v2", 5)
+	f := labtest.RunSpec(t, "hidden-segment", scenarios.Solution, "v2", 5)
 	s := *f.Scenario
 	s.Traffic = w.Traffic
 	s.Traffic.Bursts = &loadgen.Bursts{Factor: 3, Calm: 20 * time.Second, Burst: 10 * time.Second}
 	f.Scenario = &s
 	var here, there []event.Event
-	if err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := lab.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { there = append(there, e) }); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(labtest.Log(t, here), labtest.Log(t, there)); diff != "" {
+	if diff := cmp.Diff(labtest.LogText(t, here), labtest.LogText(t, there)); diff != "" {
 		t.Errorf("the worker's run differs: %.2000s", diff)
 	}
 	retries := 0
@@ -184,10 +184,10 @@ func TestWorkerReplaysTheSameLog(t *testing.T) {
 	if n := totals(func(e event.Event) { there = append(there, e) }); n != 10 {
 		t.Errorf("the worker had answers to %d requests, want the log's 10", n)
 	}
-	if err := lab.Run(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := lab.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(labtest.Log(t, here), labtest.Log(t, there)); diff != "" {
+	if diff := cmp.Diff(labtest.LogText(t, here), labtest.LogText(t, there)); diff != "" {
 		t.Errorf("the worker's run differs: %.2000s", diff)
 	}
 	s.Log = nil
@@ -258,7 +258,7 @@ func TestInterruptEndsTheWorker(t *testing.T) {
 
 func TestPatienceEnds(t *testing.T) {
 	p := player(t, obedient) // it would call the run interrupted, if it were asked
-	p.Patience = 300 * time.Millisecond
+	p.Timeout = 300 * time.Millisecond
 	var last event.Event
 	err := p.Play(context.Background(), flight(t, "v2"), func(e event.Event) { last = e })
 	if err == nil || !strings.Contains(err.Error(), "took longer than 300ms") {

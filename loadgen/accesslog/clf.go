@@ -8,23 +8,23 @@ import (
 
 // parseCLF reads a line of the common or the combined format, as the Apache HTTP server and nginx write it. Those of Traefik
 // and of Linkerd's proxy, which writes no size, are read too, and lines with the server's name before the client's.
-func parseCLF(text []byte, combined bool, f *fields) fault {
+func parseCLF(text []byte, combined bool, f *fields) lineError {
 	before, rest, ok := bytes.Cut(text, []byte(" ["))
 	if !ok {
-		return faultCLF
+		return errCLF
 	}
 	at, rest, ok := bytes.Cut(rest, []byte(`] "`))
 	if !ok {
-		return faultCLF
+		return errCLF
 	}
 	request, rest, ok := quoted(rest)
 	if !ok {
-		return faultCLF
+		return errCLF
 	}
 	status, rest := word(rest)
 	size, rest := word(rest)
 	if status == nil {
-		return faultCLF
+		return errCLF
 	}
 	f.identity(before)
 	f.set(fieldTime, at)
@@ -36,11 +36,11 @@ func parseCLF(text []byte, combined bool, f *fields) fault {
 	}
 	referer, rest, ok := afterSpace(rest)
 	if !ok {
-		return faultCombined
+		return errCombined
 	}
 	agent, _, ok := afterSpace(rest)
 	if !ok {
-		return faultCombined
+		return errCombined
 	}
 	f.set(fieldReferer, referer)
 	f.set(fieldAgent, agent)

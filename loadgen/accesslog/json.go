@@ -33,12 +33,12 @@ func jsonNames() [fieldCount][]string {
 	}
 }
 
-// meaning of a name: whose it is, and how many others of the same field go before it.
-type meaning struct{ field, rank int }
+// jsonField of a name: whose it is, and how many others of the same field go before it.
+type jsonField struct{ field, rank int }
 
 // jsonParser reads JSON lines.
 type jsonParser struct {
-	names map[string]meaning
+	names map[string]jsonField
 	// Of the line that is being read:
 	text []byte
 	at   int
@@ -48,10 +48,10 @@ type jsonParser struct {
 }
 
 func newJSONParser() jsonParser {
-	p := jsonParser{names: map[string]meaning{}}
+	p := jsonParser{names: map[string]jsonField{}}
 	for field, names := range jsonNames() {
 		for rank, name := range names {
-			p.names[name] = meaning{field, rank}
+			p.names[name] = jsonField{field, rank}
 		}
 	}
 	return p
@@ -59,9 +59,9 @@ func newJSONParser() jsonParser {
 
 // parse reads a line. Objects are walked by hand, after the standard library has found them well-formed: of the many fields of
 // a line few matter.
-func (p *jsonParser) parse(text []byte, f *fields) fault {
+func (p *jsonParser) parse(text []byte, f *fields) lineError {
 	if text[0] != '{' || !json.Valid(text) {
-		return faultJSON
+		return errJSON
 	}
 	p.text, p.at, p.path, p.f = text, 0, p.path[:0], f
 	for i := range p.rank {
@@ -70,9 +70,9 @@ func (p *jsonParser) parse(text []byte, f *fields) fault {
 	p.object()
 	switch {
 	case f[fieldTime] == nil:
-		return faultNoTime
+		return errNoTime
 	case f[fieldRequest] == nil && (f[fieldMethod] == nil || f[fieldTarget] == nil):
-		return faultNoPath
+		return errNoPath
 	}
 	return ""
 }

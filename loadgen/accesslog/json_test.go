@@ -29,10 +29,10 @@ func FuzzJSONFields(f *testing.F) {
 		var got, want fields
 		p := newJSONParser()
 		why := p.parse(text, &got)
-		if valid := json.Valid(text) && text[0] == '{'; valid != (why != faultJSON) {
+		if valid := json.Valid(text) && text[0] == '{'; valid != (why != errJSON) {
 			t.Fatalf("valid is %v and the fault %q", valid, why)
 		}
-		if why == faultJSON {
+		if why == errJSON {
 			return
 		}
 		r := reference{names: p.names, f: &want}
@@ -45,7 +45,7 @@ func FuzzJSONFields(f *testing.F) {
 
 // reference walks an object with the standard library.
 type reference struct {
-	names map[string]meaning
+	names map[string]jsonField
 	rank  [fieldCount]int
 	f     *fields
 }

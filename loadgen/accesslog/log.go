@@ -41,8 +41,8 @@ func (l *Log) sort() {
 
 // keptBroken is how many broken lines are kept, and clipped how many bytes of one.
 const (
-	keptBroken = 5
-	clipped    = 120
+	maxBrokenKept = 5
+	maxBrokenText = 120
 )
 
 // Broken counts the lines of a log that could not be read.
@@ -62,20 +62,20 @@ type BrokenLine struct {
 }
 
 // add counts a broken line.
-func (b *Broken) add(number int, why fault, text []byte) {
+func (b *Broken) add(number int, why lineError, text []byte) {
 	b.Count++
-	if len(b.First) < keptBroken {
+	if len(b.First) < maxBrokenKept {
 		b.First = append(b.First, BrokenLine{Number: number, Reason: string(why), Text: clip(text)})
 	}
 }
 
 // clip keeps the beginning of a text, without half a character at its end.
 func clip(text []byte) string {
-	if len(text) <= clipped {
+	if len(text) <= maxBrokenText {
 		return string(text)
 	}
-	end := clipped
-	for end > clipped-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+	end := maxBrokenText
+	for end > maxBrokenText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
 		end--
 	}
 	return string(text[:end]) + "…"
@@ -106,27 +106,27 @@ func (b Broken) String() string {
 	return s.String()
 }
 
-// fault says why a line cannot be read.
-type fault string
+// lineError says why a line cannot be read.
+type lineError string
 
-func (f fault) Error() string { return string(f) }
+func (f lineError) Error() string { return string(f) }
 
 // Faults of lines.
 const (
-	faultLong     fault = "is over 64 KiB long"
-	faultTime     fault = "has no time that can be read"
-	faultYear     fault = "has a time that is not of 1990 to 2200"
-	faultRequest  fault = "has no request"
-	faultHTTP     fault = "its request is not HTTP"
-	faultPath     fault = "its request asks for no path"
-	faultTarget   fault = "its path has a space or a control character"
-	faultEscape   fault = "its path has a % that no two hexadecimal digits follow"
-	faultStatus   fault = "its status is no number of three digits"
-	faultBytes    fault = "its size is no number"
-	faultCLF      fault = "is not of the common log format"
-	faultCombined fault = "ends before referer and user agent"
-	faultJSON     fault = "is no JSON object"
-	faultNoTime   fault = "has no time: it stands in none of the fields that are known for it"
-	faultNoPath   fault = "has no method or no path: they stand in none of the fields that are known for them"
-	faultUnknown  fault = "is of no known format"
+	errLong     lineError = "is over 64 KiB long"
+	errTime     lineError = "has no time that can be read"
+	errYear     lineError = "has a time that is not of 1990 to 2200"
+	errRequest  lineError = "has no request"
+	errHTTP     lineError = "its request is not HTTP"
+	errPath     lineError = "its request asks for no path"
+	errTarget   lineError = "its path has a space or a control character"
+	errEscape   lineError = "its path has a % that no two hexadecimal digits follow"
+	errStatus   lineError = "its status is no number of three digits"
+	errBytes    lineError = "its size is no number"
+	errCLF      lineError = "is not of the common log format"
+	errCombined lineError = "ends before referer and user agent"
+	errJSON     lineError = "is no JSON object"
+	errNoTime   lineError = "has no time: it stands in none of the fields that are known for it"
+	errNoPath   lineError = "has no method or no path: they stand in none of the fields that are known for them"
+	errUnknown  lineError = "is of no known format"
 )

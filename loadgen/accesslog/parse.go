@@ -44,9 +44,9 @@ func newParser(format string) *parser {
 }
 
 // parse reads a line. It returns why it cannot, "" when it can.
-func (p *parser) parse(text []byte, long bool, l *Line) fault {
+func (p *parser) parse(text []byte, long bool, l *Line) lineError {
 	if long {
-		return faultLong
+		return errLong
 	}
 	if p.format != "" {
 		return p.parseAs(p.format, text, l)
@@ -58,14 +58,14 @@ func (p *parser) parse(text []byte, long bool, l *Line) fault {
 		return ""
 	}
 	// What is neither may be a line of any text.
-	if why := p.try(FormatCommon, text, l); why != faultCLF {
+	if why := p.try(FormatCommon, text, l); why != errCLF {
 		return why
 	}
-	return faultUnknown
+	return errUnknown
 }
 
 // try takes the format for the log's if the line is of it.
-func (p *parser) try(format string, text []byte, l *Line) fault {
+func (p *parser) try(format string, text []byte, l *Line) lineError {
 	why := p.parseAs(format, text, l)
 	if why == "" {
 		p.format = format
@@ -73,9 +73,9 @@ func (p *parser) try(format string, text []byte, l *Line) fault {
 	return why
 }
 
-func (p *parser) parseAs(format string, text []byte, l *Line) fault {
+func (p *parser) parseAs(format string, text []byte, l *Line) lineError {
 	p.fields = fields{}
-	var why fault
+	var why lineError
 	switch format {
 	case FormatJSON:
 		why = p.json.parse(text, &p.fields)
@@ -89,7 +89,7 @@ func (p *parser) parseAs(format string, text []byte, l *Line) fault {
 }
 
 // fill makes a line of its fields.
-func (p *parser) fill(l *Line) (why fault) {
+func (p *parser) fill(l *Line) (why lineError) {
 	f := &p.fields
 	if l.At, why = parseTime(f[fieldTime]); why != "" {
 		return why
@@ -115,25 +115,25 @@ func (p *parser) fill(l *Line) (why fault) {
 }
 
 // parseStatus reads a status of three digits; one that is missing is 0.
-func parseStatus(text []byte) (int, fault) {
+func parseStatus(text []byte) (int, lineError) {
 	if text == nil {
 		return 0, ""
 	}
 	n, ok := digits(text)
 	if !ok || len(text) != 3 {
-		return 0, faultStatus
+		return 0, errStatus
 	}
 	return int(n), ""
 }
 
 // parseSize reads a number of bytes; one that is missing is 0.
-func parseSize(text []byte) (int64, fault) {
+func parseSize(text []byte) (int64, lineError) {
 	if text == nil {
 		return 0, ""
 	}
 	n, ok := digits(text)
 	if !ok {
-		return 0, faultBytes
+		return 0, errBytes
 	}
 	return n, ""
 }

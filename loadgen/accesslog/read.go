@@ -19,8 +19,8 @@ const (
 	MaxBytes = 1 << 30
 	// maxLine is how long a line may be; a longer one is broken.
 	maxLine = 64 << 10
-	// looked is how many bytes tell whether a log is text.
-	looked = 4 << 10
+	// sniffLen is how many bytes tell whether a log is text.
+	sniffLen = 4 << 10
 )
 
 // Reader reads logs. Its zero value finds out the format and has the limits of the package.
@@ -48,7 +48,7 @@ func (r Reader) Read(in io.Reader) (Log, error) {
 	if r.MaxBytes == 0 {
 		r.MaxBytes = MaxBytes
 	}
-	text, binary, err := unpacked(bufio.NewReader(in))
+	text, binary, err := decompress(bufio.NewReader(in))
 	if err != nil {
 		return Log{}, err
 	}
@@ -103,7 +103,7 @@ func readLine(in *bufio.Reader) (text []byte, length int64, long bool, err error
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		return text, length, false, err
 	}
-	text = bytes.Clone(text[:2*clipped]) // what follows takes the buffer
+	text = bytes.Clone(text[:2*maxBrokenText]) // what follows takes the buffer
 	for errors.Is(err, bufio.ErrBufferFull) {
 		var rest []byte
 		rest, err = in.ReadSlice('\n')
@@ -112,9 +112,9 @@ func readLine(in *bufio.Reader) (text []byte, length int64, long bool, err error
 	return text, length, true, err
 }
 
-// unpacked returns the text of a log and tells whether it begins as no text does.
-func unpacked(in *bufio.Reader) (text io.Reader, binary bool, err error) {
-	begin, err := in.Peek(looked)
+// decompress returns the text of a log and tells whether it begins as no text does.
+func decompress(in *bufio.Reader) (text io.Reader, binary bool, err error) {
+	begin, err := in.Peek(sniffLen)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, false, fmt.Errorf("the log cannot be read: %w", err)
 	}
@@ -124,11 +124,11 @@ func unpacked(in *bufio.Reader) (text io.Reader, binary bool, err error) {
 			return nil, false, fmt.Errorf("the log cannot be unpacked: %w", err)
 		}
 		in = bufio.NewReader(packed)
-		if begin, err = in.Peek(looked); err != nil && !errors.Is(err, io.EOF) {
+		if begin, err = in.Peek(sniffLen); err != nil && !errors.Is(err, io.EOF) {
 			return nil, false, fmt.Errorf("the log cannot be unpacked: %w", err)
 		}
 	}
-	if name := packer(begin); name != "" {
+	if name := compressorOf(begin); name != "" {
 		return nil, false, fmt.Errorf("the log is packed by %s: unpack it, or pack it by gzip", name)
 	}
 	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(begin, mark) {
@@ -138,8 +138,8 @@ func unpacked(in *bufio.Reader) (text io.Reader, binary bool, err error) {
 	return in, bytes.IndexByte(begin, 0) >= 0, nil
 }
 
-// packer names the program that packed what begins like this; "" for none that is known.
-func packer(begin []byte) string {
+// compressorOf names the program that packed what begins like this; "" for none that is known.
+func compressorOf(begin []byte) string {
 	for _, p := range [...]struct{ magic, name string }{
 		{"\x28\xb5\x2f\xfd", "zstd"}, {"\xfd7zXZ\x00", "xz"}, {"BZh", "bzip2"}, {"PK\x03\x04", "zip"}, {"\x1f\x8b", "gzip twice"},
 	} {

@@ -3,14 +3,14 @@ package accesslog
 import "bytes"
 
 // splitRequest takes a request line apart: method, target and protocol, which HTTP/0.9 has not.
-func (f *fields) splitRequest() fault {
+func (f *fields) splitRequest() lineError {
 	line := f[fieldRequest]
 	if line == nil {
-		return faultRequest
+		return errRequest
 	}
 	method, rest, ok := bytes.Cut(line, []byte{' '})
 	if !ok || !isMethod(method) {
-		return faultHTTP
+		return errHTTP
 	}
 	target := rest
 	if i := bytes.LastIndexByte(rest, ' '); i >= 0 && bytes.HasPrefix(rest[i+1:], []byte("HTTP/")) {
@@ -33,13 +33,13 @@ func isMethod(text []byte) bool {
 
 // target returns path and query, of which [net/url.ParseRequestURI] can make a URL. Of an absolute target, as proxies are
 // sent it, scheme and host are left out.
-func (f *fields) target() ([]byte, fault) {
+func (f *fields) target() ([]byte, lineError) {
 	if !isMethod(f[fieldMethod]) {
-		return nil, faultHTTP
+		return nil, errHTTP
 	}
 	target := withoutHost(f[fieldTarget])
 	if len(target) == 0 || target[0] != '/' {
-		return nil, faultPath
+		return nil, errPath
 	}
 	if query := bytes.TrimPrefix(f[fieldQuery], []byte{'?'}); len(query) > 0 && bytes.IndexByte(target, '?') < 0 {
 		target = bytes.Join([][]byte{target, query}, []byte{'?'})
@@ -48,11 +48,11 @@ func (f *fields) target() ([]byte, fault) {
 	for i, c := range target {
 		switch {
 		case c <= ' ' || c == 0x7f:
-			return nil, faultTarget
+			return nil, errTarget
 		case c == '?':
 			path = false
 		case c == '%' && path && !(i+2 < len(target) && isHex(target[i+1]) && isHex(target[i+2])):
-			return nil, faultEscape
+			return nil, errEscape
 		}
 	}
 	return target, ""

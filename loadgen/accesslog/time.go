@@ -11,9 +11,9 @@ const firstYear, lastYear = 1990, 2200
 
 // parseTime reads the times that servers write: 02/Jan/2006:15:04:05 -0700, RFC 3339 and what comes close to it, and numbers
 // since 1970. Times without a zone are taken for UTC.
-func parseTime(text []byte) (time.Time, fault) {
+func parseTime(text []byte) (time.Time, lineError) {
 	if text == nil {
-		return time.Time{}, faultTime
+		return time.Time{}, errTime
 	}
 	t, ok := parseCLFTime(text)
 	if !ok {
@@ -24,9 +24,9 @@ func parseTime(text []byte) (time.Time, fault) {
 	}
 	switch {
 	case !ok:
-		return time.Time{}, faultTime
+		return time.Time{}, errTime
 	case t.Year() < firstYear || t.Year() > lastYear:
-		return time.Time{}, faultYear
+		return time.Time{}, errYear
 	}
 	return t, ""
 }

@@ -32,9 +32,9 @@ type Attack struct {
 	Shard loadgen.Shard
 	// Targets are the base URLs by route index: http or https, host, and a path that goes before the routes'.
 	Targets []*url.URL
-	// Begin is when traffic begins, for several attacks that begin together; the zero time is as soon as connections stand. If it is
+	// Start is when traffic begins, for several attacks that begin together; the zero time is as soon as connections stand. If it is
 	// over by then, the attack is broken off with [ErrLate].
-	Begin time.Time
+	Start time.Time
 	// Workers is the largest number of requests in flight; further ones wait, which counts as latency. 0 is as many as the plan
 	// sends in a second at its peak, from 16 to 4,096.
 	Workers int
@@ -69,8 +69,8 @@ type Attack struct {
 
 // Report says how an attack went.
 type Report struct {
-	// Begin is the begin of traffic.
-	Begin time.Time
+	// Start is the begin of traffic.
+	Start time.Time
 	// Elapsed is until the last end.
 	Elapsed time.Duration
 	// Arrivals were sent, in Attempts. Unsent ones were not, because the attack was stopped; they are counted up to 20 million.
@@ -102,13 +102,13 @@ func (a Attack) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	defer r.close()
-	r.dialer.stockUp(ctx, a.Targets, r.warm())
+	r.dialer.prewarm(ctx, a.Targets, r.prewarmCount())
 	if ctx.Err() != nil {
-		return Report{Begin: time.Now(), Unsent: r.schedule.unsent()}, context.Cause(ctx)
+		return Report{Start: time.Now(), Unsent: r.schedule.unsent()}, context.Cause(ctx)
 	}
-	begin, err := r.await(ctx)
+	begin, err := r.waitForStart(ctx)
 	if err != nil {
-		return Report{Begin: begin, Unsent: r.schedule.unsent()}, err
+		return Report{Start: begin, Unsent: r.schedule.unsent()}, err
 	}
 	return r.play(ctx, begin)
 }

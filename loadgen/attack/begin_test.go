@@ -21,8 +21,8 @@ func TestBegin(t *testing.T) {
 	})
 	p := newPlan(t, shop(20), length)
 	begin := time.Now().Add(100 * time.Millisecond)
-	outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Begin: time.Unix(0, begin.UnixNano())})
-	if off := report.Begin.Sub(begin).Abs(); off > time.Millisecond {
+	outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Start: time.Unix(0, begin.UnixNano())})
+	if off := report.Start.Sub(begin).Abs(); off > time.Millisecond {
 		t.Errorf("traffic began %v from when it should have", off)
 	}
 	if len(outcomes) != len(arrivals(p, loadgen.Shard{})) {
@@ -39,13 +39,13 @@ func TestBeginThatIsOver(t *testing.T) {
 	leakFree(t)
 	base := serve(t, echo)
 	p := newPlan(t, shop(20), length)
-	_, report, err := playUntil(t.Context(), attack.Attack{Plan: p, Targets: at(t, p, base), Begin: time.Now().Add(-time.Second)})
+	_, report, err := playUntil(t.Context(), attack.Attack{Plan: p, Targets: at(t, p, base), Start: time.Now().Add(-time.Second)})
 	if !errors.Is(err, attack.ErrLate) || report.Unsent != len(arrivals(p, loadgen.Shard{})) {
 		t.Errorf("%v, %+v", err, report)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, stop)
-	_, _, err = playUntil(ctx, attack.Attack{Plan: p, Targets: at(t, p, base), Begin: time.Now().Add(time.Hour)})
+	_, _, err = playUntil(ctx, attack.Attack{Plan: p, Targets: at(t, p, base), Start: time.Now().Add(time.Hour)})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}

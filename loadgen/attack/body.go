@@ -8,20 +8,20 @@ import (
 
 // body reads an answer's body for a flight: it counts it, no faster than the cohort's bandwidth, and lands the flight at its end.
 type body struct {
-	carrier *carrier
-	flight  *flight
-	ctx     context.Context
-	from    io.ReadCloser
-	begin   time.Time
+	roundTripper *roundTripper
+	request      *inflight
+	ctx          context.Context
+	from         io.ReadCloser
+	begin        time.Time
 	// rate is in bytes per second, 0 for no bound.
 	rate int
 	read int64
-	// over is set at the end or an error.
-	over bool
+	// ended is set at the end or an error.
+	ended bool
 }
 
-func (b *body) open(c *carrier, f *flight, ctx context.Context, from io.ReadCloser) {
-	b.carrier, b.flight, b.ctx, b.from = c, f, ctx, from
+func (b *body) open(c *roundTripper, f *inflight, ctx context.Context, from io.ReadCloser) {
+	b.roundTripper, b.request, b.ctx, b.from = c, f, ctx, from
 	if b.rate > 0 {
 		b.begin = time.Now()
 	}
@@ -39,13 +39,13 @@ func (b *body) Read(p []byte) (int, error) {
 			err = late
 		}
 	}
-	b.over = err != nil
+	b.ended = err != nil
 	switch err {
 	case nil:
 	case io.EOF:
-		b.carrier.flights.land(b.flight, nil)
+		b.roundTripper.inflights.complete(b.request, nil)
 	default:
-		b.carrier.lost(b.flight, err)
+		b.roundTripper.fail(b.request, err)
 	}
 	return n, err
 }
@@ -53,13 +53,13 @@ func (b *body) Read(p []byte) (int, error) {
 // throttle waits until what was read may have come.
 func (b *body) throttle() error {
 	due := time.Duration(float64(b.read) / float64(b.rate) * float64(time.Second))
-	return b.carrier.clock.SleepUntil(b.ctx, b.begin.Add(due))
+	return b.roundTripper.clock.SleepUntil(b.ctx, b.begin.Add(due))
 }
 
 // Close reads what is left, for the flight lands at the end. There is nothing left but where http.Client finds fault with a
 // redirect that it is not to follow.
 func (b *body) Close() error {
-	if !b.over {
+	if !b.ended {
 		_, _ = io.Copy(io.Discard, b)
 	}
 	return b.from.Close()

@@ -14,8 +14,8 @@ type dialer struct {
 	net     net.Dialer
 	tls     *tls.Config
 	observe func(net.Conn) net.Conn
-	// lead is told of writes.
-	lead *lead
+	// offset is told of writes.
+	offset *dispatchOffset
 
 	// ctx ends dials under way, which net/http goes on with for the next request even if nobody waits for them any more.
 	ctx    context.Context
@@ -25,19 +25,19 @@ type dialer struct {
 	mu     sync.Mutex
 	closed bool
 	open   map[*conn]struct{}
-	stock  map[place][]net.Conn
+	idle   map[endpoint][]net.Conn
 }
 
-// place is where connections lead.
-type place struct {
+// endpoint is where connections lead.
+type endpoint struct {
 	secure bool
 	addr   string
 }
 
 func newDialer(timeout time.Duration, config *tls.Config, http2 bool) *dialer {
-	d := &dialer{net: net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}, tls: clientConfig(config, http2), lead: &lead{}}
+	d := &dialer{net: net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}, tls: clientConfig(config, http2), offset: &dispatchOffset{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
-	d.open, d.stock = make(map[*conn]struct{}), make(map[place][]net.Conn)
+	d.open, d.idle = make(map[*conn]struct{}), make(map[endpoint][]net.Conn)
 	return d
 }
 
@@ -55,17 +55,17 @@ func clientConfig(c *tls.Config, http2 bool) *tls.Config {
 
 // dial is for http.Transport.DialContext.
 func (d *dialer) dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	return d.get(ctx, place{false, addr})
+	return d.get(ctx, endpoint{false, addr})
 }
 
 // dialTLS is for http.Transport.DialTLSContext.
 func (d *dialer) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
-	return d.get(ctx, place{true, addr})
+	return d.get(ctx, endpoint{true, addr})
 }
 
 // get takes a connection out of stock, or opens one.
-func (d *dialer) get(ctx context.Context, to place) (net.Conn, error) {
-	for c := d.pick(to); c != nil; c = d.pick(to) {
+func (d *dialer) get(ctx context.Context, to endpoint) (net.Conn, error) {
+	for c := d.takeIdle(to); c != nil; c = d.takeIdle(to) {
 		if !stale(c) {
 			return c, nil
 		}
@@ -74,21 +74,21 @@ func (d *dialer) get(ctx context.Context, to place) (net.Conn, error) {
 	return d.connect(ctx, to)
 }
 
-func (d *dialer) pick(to place) net.Conn {
+func (d *dialer) takeIdle(to endpoint) net.Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	list := d.stock[to]
+	list := d.idle[to]
 	if len(list) == 0 {
 		return nil
 	}
 	c := list[len(list)-1]
-	d.stock[to] = list[:len(list)-1]
+	d.idle[to] = list[:len(list)-1]
 	return c
 }
 
 // connect opens a connection, for a secure place with a handshake.
-func (d *dialer) connect(ctx context.Context, to place) (net.Conn, error) {
-	if !d.enter() {
+func (d *dialer) connect(ctx context.Context, to endpoint) (net.Conn, error) {
+	if !d.beginDial() {
 		return nil, errStopped
 	}
 	defer d.dials.Done()
@@ -99,11 +99,11 @@ func (d *dialer) connect(ctx context.Context, to place) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := d.own(plain)
+	c := d.track(plain)
 	if !to.secure {
 		return c, nil
 	}
-	secure, err := shake(ctx, c, to.addr, d.tls)
+	secure, err := handshake(ctx, c, to.addr, d.tls)
 	if err != nil {
 		c.Close()
 		return nil, err
@@ -111,8 +111,8 @@ func (d *dialer) connect(ctx context.Context, to place) (net.Conn, error) {
 	return secure, nil
 }
 
-// shake does the handshake on a new connection. Errors are a [handshakeError].
-func shake(ctx context.Context, c net.Conn, addr string, config *tls.Config) (*tls.Conn, error) {
+// handshake does the handshake on a new connection. Errors are a [handshakeError].
+func handshake(ctx context.Context, c net.Conn, addr string, config *tls.Config) (*tls.Conn, error) {
 	if config.ServerName == "" {
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {
@@ -128,8 +128,8 @@ func shake(ctx context.Context, c net.Conn, addr string, config *tls.Config) (*t
 	return secure, nil
 }
 
-// enter counts a dial, unless the dialer is closed.
-func (d *dialer) enter() bool {
+// beginDial counts a dial, unless the dialer is closed.
+func (d *dialer) beginDial() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -145,7 +145,7 @@ type conn struct {
 	dialer *dialer
 }
 
-func (d *dialer) own(c net.Conn) *conn {
+func (d *dialer) track(c net.Conn) *conn {
 	if d.observe != nil {
 		c = d.observe(c)
 	}
@@ -157,7 +157,7 @@ func (d *dialer) own(c net.Conn) *conn {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	c.dialer.lead.written()
+	c.dialer.offset.written()
 	return c.Conn.Write(p)
 }
 
@@ -168,60 +168,60 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// stockUp opens n connections, shared evenly by the hosts. Those that fail will fail again when they are needed, so that errors do
+// prewarm opens n connections, shared evenly by the hosts. Those that fail will fail again when they are needed, so that errors do
 // not matter here; a host that has one gets no more.
-func (d *dialer) stockUp(ctx context.Context, targets []*url.URL, n int) {
-	ctx, cancel := context.WithTimeout(ctx, stockTime)
+func (d *dialer) prewarm(ctx context.Context, targets []*url.URL, n int) {
+	ctx, cancel := context.WithTimeout(ctx, prewarmTimeout)
 	defer cancel()
-	hosts := places(targets)
+	hosts := endpoints(targets)
 	var all sync.WaitGroup
 	for i, to := range hosts {
 		share := n / len(hosts)
 		if i < n%len(hosts) {
 			share++
 		}
-		all.Go(func() { d.stockPlace(ctx, to, share) })
+		all.Go(func() { d.prewarmEndpoint(ctx, to, share) })
 	}
 	all.Wait()
 }
 
-// stockTime bounds the time before the first request.
-const stockTime = 2 * time.Second
+// prewarmTimeout bounds the time before the first request.
+const prewarmTimeout = 2 * time.Second
 
-// stockers is how many connections are opened at a time to one host: few enough not to look like an attack of another kind.
-const stockers = 8
+// prewarmParallel is how many connections are opened at a time to one host: few enough not to look like an attack of another kind.
+const prewarmParallel = 8
 
-func (d *dialer) stockPlace(ctx context.Context, to place, n int) {
+func (d *dialer) prewarmEndpoint(ctx context.Context, to endpoint, n int) {
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	var all sync.WaitGroup
-	for i := range min(stockers, n) {
+	for i := range min(prewarmParallel, n) {
 		all.Go(func() {
-			for j := i; j < n && ctx.Err() == nil; j += stockers {
+			for j := i; j < n && ctx.Err() == nil; j += prewarmParallel {
 				c, err := d.connect(ctx, to)
 				if err != nil {
 					giveUp()
 					return
 				}
-				d.put(to, c)
+				d.putIdle(to, c)
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (d *dialer) put(to place, c net.Conn) {
+func (d *dialer) putIdle(to endpoint, c net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stock[to] = append(d.stock[to], c)
+	d.idle[to] = append(d.idle[to], c)
 }
 
-// places lists where targets lead, each once.
-func places(targets []*url.URL) []place {
-	var list []place
-	seen := make(map[place]bool)
+// endpoints lists where targets lead, each once.
+func endpoints(targets []*url.URL) []endpoint {
+	var list []endpoint
+	seen := make(map[endpoint]bool)
 	for _, u := range targets {
-		if to := placeOf(u); !seen[to] {
+		if to := endpointOf(u); !seen[to] {
 			seen[to] = true
 			list = append(list, to)
 		}
@@ -229,13 +229,13 @@ func places(targets []*url.URL) []place {
 	return list
 }
 
-// placeOf is the key that net/http dials by.
-func placeOf(u *url.URL) place {
+// endpointOf is the key that net/http dials by.
+func endpointOf(u *url.URL) endpoint {
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return place{u.Scheme == "https", net.JoinHostPort(u.Hostname(), port)}
+	return endpoint{u.Scheme == "https", net.JoinHostPort(u.Hostname(), port)}
 }
 
 // close ends dials under way and closes every connection.

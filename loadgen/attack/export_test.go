@@ -26,7 +26,7 @@ func RunStocked(ctx context.Context, a Attack, stocked func()) (Report, error) {
 		return Report{}, err
 	}
 	defer r.close()
-	r.dialer.stockUp(ctx, a.Targets, r.warm())
+	r.dialer.prewarm(ctx, a.Targets, r.prewarmCount())
 	stocked()
 	return r.play(ctx, time.Time{})
 }

@@ -97,7 +97,7 @@ func (o *generatorOrder) ours() (figures, error) {
 	before := cpu()
 	report, err := a.Run(context.Background())
 	f.CPU = cpu() - before
-	begin := monotonic() - int64(time.Since(report.Begin))
+	begin := monotonic() - int64(time.Since(report.Start))
 	for c := p.Arrivals(); o.Rate > 0; {
 		next, ok := c.Next()
 		if !ok {

@@ -44,8 +44,8 @@ type cookie struct {
 
 func newJar() *jar { return &jar{now: time.Now, limit: maxJarUsers, young: make(map[uint32][]cookie)} }
 
-// of returns a user's cookies. They are never changed, only replaced.
-func (j *jar) of(user uint32) []cookie {
+// get returns a user's cookies. They are never changed, only replaced.
+func (j *jar) get(user uint32) []cookie {
 	list, ok := j.young[user]
 	if !ok {
 		if list, ok = j.old[user]; ok {
@@ -62,13 +62,13 @@ func (j *jar) put(user uint32, list []cookie) {
 	j.young[user] = list
 }
 
-// send merges a user's cookies with those that the plan has put on a request.
-func (j *jar) send(user uint32, req *http.Request) {
+// apply merges a user's cookies with those that the plan has put on a request.
+func (j *jar) apply(user uint32, req *http.Request) {
 	if !j.used.Load() {
 		return
 	}
 	j.mu.Lock()
-	list := j.of(user)
+	list := j.get(user)
 	j.mu.Unlock()
 	if len(list) == 0 {
 		return
@@ -77,21 +77,21 @@ func (j *jar) send(user uint32, req *http.Request) {
 	if h := req.Header[cookieHeader]; len(h) > 0 {
 		planned = h[0]
 	}
-	if line := merge(planned, list, req, j.now()); line != "" {
+	if line := mergeCookies(planned, list, req, j.now()); line != "" {
 		req.Header[cookieHeader] = []string{line}
 	} else {
 		delete(req.Header, cookieHeader)
 	}
 }
 
-// merge puts the cookies that go with a request in the place of the planned ones of the same name, the others after them.
-func merge(planned string, list []cookie, req *http.Request, now time.Time) string {
+// mergeCookies puts the cookies that go with a request in the place of the planned ones of the same name, the others after them.
+func mergeCookies(planned string, list []cookie, req *http.Request, now time.Time) string {
 	var line []string
 	used := make([]bool, len(list))
 	for one := range strings.SplitSeq(planned, ";") {
 		one = strings.TrimSpace(one)
 		name, _, _ := strings.Cut(one, "=")
-		at := slices.IndexFunc(list, func(c cookie) bool { return c.name == name && c.fits(req) })
+		at := slices.IndexFunc(list, func(c cookie) bool { return c.name == name && c.matches(req) })
 		if at >= 0 {
 			used[at] = true
 			one = list[at].text(now)
@@ -101,7 +101,7 @@ func merge(planned string, list []cookie, req *http.Request, now time.Time) stri
 		}
 	}
 	for i, c := range list {
-		if used[i] || !c.fits(req) {
+		if used[i] || !c.matches(req) {
 			continue
 		}
 		if one := c.text(now); one != "" {
@@ -119,11 +119,11 @@ func (c *cookie) text(now time.Time) string {
 	return c.name + "=" + c.value
 }
 
-// fits tells whether a cookie goes with a request (RFC 6265, section 5.4). Ports do not matter. As for browsers, this machine itself
+// matches tells whether a cookie goes with a request (RFC 6265, section 5.4). Ports do not matter. As for browsers, this machine itself
 // is a secure place.
-func (c *cookie) fits(req *http.Request) bool {
+func (c *cookie) matches(req *http.Request) bool {
 	host := hostOf(req)
-	if host != c.domain && (c.hostOnly || !within(host, c.domain)) || c.secure && req.URL.Scheme != "https" && !isLocal(host) {
+	if host != c.domain && (c.hostOnly || !domainMatches(host, c.domain)) || c.secure && req.URL.Scheme != "https" && !isLocal(host) {
 		return false
 	}
 	path := req.URL.Path
@@ -134,8 +134,8 @@ func (c *cookie) fits(req *http.Request) bool {
 	return ok && (rest == "" || strings.HasSuffix(c.path, "/") || rest[0] == '/')
 }
 
-// within tells whether a host is a domain or in it.
-func within(host, domain string) bool {
+// domainMatches tells whether a host is a domain or in it.
+func domainMatches(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
@@ -148,14 +148,14 @@ func hostOf(req *http.Request) string {
 	return strings.ToLower(u.Hostname())
 }
 
-// keep stores what an answer sets.
-func (j *jar) keep(user uint32, req *http.Request, resp *http.Response) {
+// store stores what an answer sets.
+func (j *jar) store(user uint32, req *http.Request, resp *http.Response) {
 	if len(resp.Header["Set-Cookie"]) == 0 {
 		return
 	}
 	var news []cookie
 	for _, c := range resp.Cookies() {
-		if k, ok := j.read(c, req); ok {
+		if k, ok := j.parse(c, req); ok {
 			news = append(news, k)
 		}
 	}
@@ -165,23 +165,23 @@ func (j *jar) keep(user uint32, req *http.Request, resp *http.Response) {
 	j.used.Store(true)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	list := slices.Clone(j.of(user))
+	list := slices.Clone(j.get(user))
 	for _, c := range news {
 		list = c.addTo(list, j.now())
 	}
 	j.put(user, list)
 }
 
-// read takes what a client keeps of a cookie (RFC 6265, section 5.3); false for one that it does not take. There is no list of
+// parse takes what a client keeps of a cookie (RFC 6265, section 5.3); false for one that it does not take. There is no list of
 // public suffixes here: of domains only those without a dot are refused.
-func (j *jar) read(c *http.Cookie, req *http.Request) (cookie, bool) {
+func (j *jar) parse(c *http.Cookie, req *http.Request) (cookie, bool) {
 	host := hostOf(req)
 	k := cookie{name: c.Name, value: c.Value, domain: host, hostOnly: true, path: c.Path, secure: c.Secure, expires: c.Expires}
 	if c.Quoted {
 		k.value = `"` + c.Value + `"`
 	}
 	if domain := strings.ToLower(strings.TrimPrefix(c.Domain, ".")); domain != "" && !isAddress(host) && strings.Contains(domain, ".") {
-		if !within(host, domain) {
+		if !domainMatches(host, domain) {
 			return k, false
 		}
 		k.domain, k.hostOnly = domain, false
@@ -189,7 +189,7 @@ func (j *jar) read(c *http.Cookie, req *http.Request) (cookie, bool) {
 		return k, false
 	}
 	if !strings.HasPrefix(k.path, "/") {
-		k.path = directory(req.URL.Path)
+		k.path = defaultPath(req.URL.Path)
 	}
 	switch {
 	case c.MaxAge > 0:
@@ -206,11 +206,11 @@ func isAddress(host string) bool {
 }
 
 func isLocal(host string) bool {
-	return within(host, "localhost") || net.ParseIP(host).IsLoopback()
+	return domainMatches(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// directory is the default path (RFC 6265, section 5.1.4).
-func directory(path string) string {
+// defaultPath is the default path (RFC 6265, section 5.1.4).
+func defaultPath(path string) string {
 	if at := strings.LastIndexByte(path, '/'); at > 0 && path[0] == '/' {
 		return path[:at]
 	}

@@ -22,8 +22,8 @@ func visit(j *jar, user uint32, to, planned string, set ...string) string {
 	if planned != "" {
 		req.Header[cookieHeader] = []string{planned}
 	}
-	j.send(user, req)
-	j.keep(user, req, &http.Response{Header: http.Header{"Set-Cookie": set}})
+	j.apply(user, req)
+	j.store(user, req, &http.Response{Header: http.Header{"Set-Cookie": set}})
 	return strings.Join(req.Header[cookieHeader], "|")
 }
 
@@ -172,7 +172,7 @@ func BenchmarkJar(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				j.send(user, req)
+				j.apply(user, req)
 			}
 		})
 	}

@@ -7,11 +7,11 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// raw makes vegeta's result of a flight that has ended. It is a new one each time, which may be kept.
-func (r *run) raw(f *flight) *vegeta.Result {
+// vegetaResult makes vegeta's result of a flight that has ended. It is a new one each time, which may be kept.
+func (r *run) vegetaResult(f *inflight) *vegeta.Result {
 	res := &vegeta.Result{
-		Attack: r.Plan.Cohorts()[f.arrival.Cohort].Name, Seq: f.ticket, Code: f.status,
-		Timestamp: r.report.Begin.Add(f.at), Latency: f.ended - f.at,
+		Attack: r.Plan.Cohorts()[f.arrival.Cohort].Name, Seq: f.vegetaSeq, Code: f.status,
+		Timestamp: r.report.Start.Add(f.at), Latency: f.ended - f.at,
 		BytesIn: uint64(f.body.read), Method: f.method, URL: f.url, Headers: f.header,
 	}
 	if f.err == nil {

@@ -41,7 +41,7 @@ func TestRawResultsAreVegetas(t *testing.T) {
 				want := stockResult(method, base)
 				for i, r := range got {
 					o := outcomes[i]
-					if !r.Timestamp.Equal(report.Begin.Add(o.Arrival.At)) || r.Latency != o.Latency || int64(r.BytesIn) != o.BytesIn {
+					if !r.Timestamp.Equal(report.Start.Add(o.Arrival.At)) || r.Latency != o.Latency || int64(r.BytesIn) != o.BytesIn {
 						t.Errorf("%+v of %+v", r, o)
 					}
 					if r.Attack != "all" || strings.Contains(r.URL, "#") {

@@ -22,14 +22,14 @@ const reachTimeout = 10 * time.Second
 // error names every target that cannot, what is wrong, and what to do. A nil configuration is Go's default.
 func Reach(ctx context.Context, targets []*url.URL, config *tls.Config) error {
 	errs := make([]error, len(targets))
-	seen := make(map[place]bool)
+	seen := make(map[endpoint]bool)
 	var all sync.WaitGroup
 	for i, u := range targets {
 		if err := checkTarget(u); err != nil {
 			errs[i] = fmt.Errorf("target %w", err)
 			continue
 		}
-		if to := placeOf(u); !seen[to] {
+		if to := endpointOf(u); !seen[to] {
 			seen[to] = true
 			all.Go(func() { errs[i] = reach(ctx, u, to, config) })
 		}
@@ -38,7 +38,7 @@ func Reach(ctx context.Context, targets []*url.URL, config *tls.Config) error {
 	return errors.Join(errs...)
 }
 
-func reach(ctx context.Context, u *url.URL, to place, config *tls.Config) error {
+func reach(ctx context.Context, u *url.URL, to endpoint, config *tls.Config) error {
 	d := newDialer(reachTimeout, config, false)
 	defer d.close()
 	_, err := d.connect(ctx, to)
@@ -48,11 +48,11 @@ func reach(ctx context.Context, u *url.URL, to place, config *tls.Config) error 
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	return fmt.Errorf("target %s://%s: %s: %w", u.Scheme, u.Host, advice(err, to), err)
+	return fmt.Errorf("target %s://%s: %s: %w", u.Scheme, u.Host, hint(err, to), err)
 }
 
-// advice says in plain words what an error means and what to do.
-func advice(err error, to place) string {
+// hint says in plain words what an error means and what to do.
+func hint(err error, to endpoint) string {
 	host, port, _ := net.SplitHostPort(to.addr)
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError

@@ -15,18 +15,18 @@ import (
 // run is an attack under way.
 type run struct {
 	Attack
-	timer    *pace.Timer
-	clock    *pace.Clock
-	dialer   *dialer
-	carrier  *carrier
-	requests *requests
-	schedule *schedule
-	flights  *flights
+	timer        *pace.Timer
+	clock        *pace.Clock
+	dialer       *dialer
+	roundTripper *roundTripper
+	requests     *requests
+	schedule     *schedule
+	inflights    *inflightSet
 
-	report  Report
-	lag     loadgen.Histogram
-	outcome loadgen.Outcome
-	landed  []*flight
+	report    Report
+	lag       loadgen.Histogram
+	outcome   loadgen.Outcome
+	completed []*inflight
 }
 
 func newRun(a Attack) (*run, error) {
@@ -43,11 +43,11 @@ func newRun(a Attack) (*run, error) {
 	}
 	r.dialer = newDialer(a.Timeout, a.TLS, a.HTTP2)
 	r.dialer.observe = a.observe
-	r.flights = newFlights(a.Workers, a.Timeout)
-	r.dialer.lead, r.flights.lead = r.schedule.lead, r.schedule.lead
-	r.carrier = &carrier{
-		next: r.transport(), plan: a.Plan, flights: r.flights, jar: newJar(), clock: r.clock,
-		tickets: a.Raw != nil, service: a.Service, versionHeader: http.CanonicalHeaderKey(a.VersionHeader),
+	r.inflights = newInflightSet(a.Workers, a.Timeout)
+	r.dialer.offset, r.inflights.offset = r.schedule.offset, r.schedule.offset
+	r.roundTripper = &roundTripper{
+		next: r.transport(), plan: a.Plan, inflights: r.inflights, jar: newJar(), clock: r.clock,
+		keepSeq: a.Raw != nil, service: a.Service, versionHeader: http.CanonicalHeaderKey(a.VersionHeader),
 	}
 	return r, nil
 }
@@ -77,25 +77,25 @@ func (r *run) transport() *http.Transport {
 	}
 }
 
-// warm is how many connections to open before the first request. Those of HTTP/2 carry many requests, and those to a proxy are
+// prewarmCount is how many connections to open before the first request. Those of HTTP/2 carry many requests, and those to a proxy are
 // not the target's.
-func (r *run) warm() int {
+func (r *run) prewarmCount() int {
 	switch {
 	case r.Proxy != nil:
 		return 0
 	case r.HTTP2:
-		return min(r.Connections, len(places(r.Targets)))
+		return min(r.Connections, len(endpoints(r.Targets)))
 	}
 	return r.Connections
 }
 
-// await returns the begin of traffic when it has come, the zero time for as soon as may be.
-func (r *run) await(ctx context.Context) (time.Time, error) {
-	if r.Begin.IsZero() {
-		return r.Begin, nil
+// waitForStart returns the begin of traffic when it has come, the zero time for as soon as may be.
+func (r *run) waitForStart(ctx context.Context) (time.Time, error) {
+	if r.Start.IsZero() {
+		return r.Start, nil
 	}
 	now := time.Now()
-	begin := now.Add(r.Begin.Sub(now)) // with the monotonic clock, which a time from elsewhere lacks
+	begin := now.Add(r.Start.Sub(now)) // with the monotonic clock, which a time from elsewhere lacks
 	if begin.Before(now) {
 		return now, fmt.Errorf("%w, by %v", ErrLate, now.Sub(begin))
 	}
@@ -111,7 +111,7 @@ func (r *run) await(ctx context.Context) (time.Time, error) {
 // play runs vegeta's attack and tells of its results.
 func (r *run) play(ctx context.Context, begin time.Time) (Report, error) {
 	client := http.Client{
-		Transport:     r.carrier,
+		Transport:     r.roundTripper,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	attacker := vegeta.NewAttacker(vegeta.Client(&client), vegeta.MaxBody(0),
@@ -125,10 +125,10 @@ func (r *run) play(ctx context.Context, begin time.Time) (Report, error) {
 		defer close(stopped)
 		r.schedule.stop()
 		attacker.Stop()
-		r.flights.abortAfter(max(r.Grace, 0))
+		r.inflights.abortAfter(max(r.Grace, 0))
 	})
 	for range attacker.Attack(r.target, r.schedule, 0, "") {
-		r.tell()
+		r.deliver()
 	}
 	err := error(nil)
 	if !unwatch() {
@@ -137,13 +137,13 @@ func (r *run) play(ctx context.Context, begin time.Time) (Report, error) {
 	}
 	r.finish()
 	if err == nil {
-		err = r.schedule.broken
+		err = r.schedule.timerErr
 	}
 	return r.report, err
 }
 
 func (r *run) start(begin time.Time) {
-	r.report.Begin, r.schedule.begin, r.flights.begin, r.schedule.lead.begin = begin, begin, begin, begin
+	r.report.Start, r.schedule.begin, r.inflights.begin, r.schedule.offset.begin = begin, begin, begin, begin
 }
 
 // target is a vegeta.Targeter. It has no target only after a stop.
@@ -152,26 +152,26 @@ func (r *run) target(t *vegeta.Target) error {
 	if !ok {
 		return errStopped
 	}
-	r.requests.fill(t, r.flights.board(it))
+	r.requests.fill(t, r.inflights.acquire(it))
 	return nil
 }
 
-// tell tells of the attempts that have ended.
-func (r *run) tell() {
-	r.landed = r.flights.arrived(r.landed)
-	for i, f := range r.landed {
+// deliver tells of the attempts that have ended.
+func (r *run) deliver() {
+	r.completed = r.inflights.takeCompleted(r.completed)
+	for i, f := range r.completed {
 		r.settle(f)
-		r.landed[i] = nil
+		r.completed[i] = nil
 	}
 }
 
-func (r *run) settle(f *flight) {
+func (r *run) settle(f *inflight) {
 	f.outcome(&r.outcome)
 	r.outcome.Final = !r.schedule.end(f.item, f.status, f.ended)
 	r.lag.Add(f.sent - f.at)
 	r.count(f.attempt, f.ended)
 	if r.Raw != nil {
-		r.Raw(r.raw(f))
+		r.Raw(r.vegetaResult(f))
 	}
 	r.Done(&r.outcome)
 }
@@ -186,10 +186,10 @@ func (r *run) count(attempt int, end time.Duration) {
 
 // finish ends what a stop left over, and fills in the report.
 func (r *run) finish() {
-	r.flights.close()
-	r.tell()
-	now := time.Since(r.report.Begin)
-	for _, it := range r.schedule.givenUp() {
+	r.inflights.close()
+	r.deliver()
+	now := time.Since(r.report.Start)
+	for _, it := range r.schedule.takeAbandoned() {
 		r.outcome = loadgen.Outcome{
 			Arrival: it.arrival, Attempt: it.attempt, Final: true, Intended: it.at, Sent: now, Latency: now - it.arrival.At,
 			Failure: loadgen.FailureStopped,
@@ -197,13 +197,13 @@ func (r *run) finish() {
 		r.count(it.attempt, now)
 		r.Done(&r.outcome)
 	}
-	r.report.Unsent, r.report.Peak = r.schedule.unsent(), r.flights.peak
+	r.report.Unsent, r.report.Peak = r.schedule.unsent(), r.inflights.peak
 	r.report.Lag = Lag{r.lag.Quantile(0.5), r.lag.Quantile(0.9), r.lag.Quantile(0.99), r.lag.Max()}
 }
 
 // close gives back what newRun made.
 func (r *run) close() {
-	r.carrier.next.(*http.Transport).CloseIdleConnections()
+	r.roundTripper.next.(*http.Transport).CloseIdleConnections()
 	r.dialer.close()
 	if r.clock != nil {
 		r.clock.Close()

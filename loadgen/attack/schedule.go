@@ -24,34 +24,34 @@ type schedule struct {
 	curve loadgen.Curve
 	timer *pace.Timer
 	begin time.Time
-	// lead is how much earlier than due items get their tick.
-	lead *lead
+	// offset is how much earlier than due items get their tick.
+	offset *dispatchOffset
 
 	mu      sync.Mutex
 	cursor  *loadgen.Cursor
 	retries *loadgen.Retries
-	// again holds the retries that are not due, ready the items that have a tick.
-	again items
-	ready []item
-	// open counts the items from their tick until their end was told.
-	open    int
-	stopped bool
-	broken  error
+	// retryQueue holds the retries that are not due, ready the items that have a tick.
+	retryQueue items
+	ready      []item
+	// undelivered counts the items from their tick until their end was told.
+	undelivered int
+	stopped     bool
+	timerErr    error
 }
 
 func newSchedule(p *loadgen.Plan, s loadgen.Shard, t *pace.Timer) *schedule {
-	return &schedule{curve: p.Workload().Rate, timer: t, lead: &lead{}, cursor: p.Share(s), retries: loadgen.NewShardRetries(p, s)}
+	return &schedule{curve: p.Workload().Rate, timer: t, offset: &dispatchOffset{}, cursor: p.Share(s), retries: loadgen.NewShardRetries(p, s)}
 }
 
 // Pace blocks until something is due, and stops the attack when nothing can come any more.
 func (s *schedule) Pace(time.Duration, uint64) (time.Duration, bool) {
 	for {
-		until, promised, over := s.promise()
+		until, promised, over := s.release()
 		if promised || over {
 			return 0, over
 		}
 		if err := s.timer.Wait(context.Background(), until); err != nil {
-			s.breakOff(err)
+			s.abort(err)
 		}
 	}
 }
@@ -59,8 +59,8 @@ func (s *schedule) Pace(time.Duration, uint64) (time.Duration, bool) {
 // Rate is the plan's.
 func (s *schedule) Rate(elapsed time.Duration) float64 { return s.curve.At(elapsed) }
 
-// promise makes the first item ready if it is due. If it is not, it says when it will be.
-func (s *schedule) promise() (until time.Time, promised, over bool) {
+// release makes the first item ready if it is due. If it is not, it says when it will be.
+func (s *schedule) release() (until time.Time, promised, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
@@ -68,25 +68,25 @@ func (s *schedule) promise() (until time.Time, promised, over bool) {
 	}
 	at, any := s.first()
 	switch {
-	case !any && s.open == 0:
+	case !any && s.undelivered == 0:
 		return until, false, true
 	case !any:
 		// An answer may yet ask for a retry; its end hastens the timer.
 		return time.Now().Add(time.Hour), false, false
 	}
-	if at -= s.lead.get(); at > time.Since(s.begin) {
+	if at -= s.offset.get(); at > time.Since(s.begin) {
 		return s.begin.Add(at), false, false
 	}
 	s.ready = append(s.ready, s.pop())
-	s.open++
+	s.undelivered++
 	return until, true, false
 }
 
 // first is when the first item is due, false for none.
 func (s *schedule) first() (at time.Duration, any bool) {
 	a, any := s.cursor.Peek()
-	if len(s.again) > 0 && (!any || s.again[0].at < a.At) {
-		return s.again[0].at, true
+	if len(s.retryQueue) > 0 && (!any || s.retryQueue[0].at < a.At) {
+		return s.retryQueue[0].at, true
 	}
 	return a.At, any
 }
@@ -94,8 +94,8 @@ func (s *schedule) first() (at time.Duration, any bool) {
 // pop removes the first item; there is one.
 func (s *schedule) pop() item {
 	a, any := s.cursor.Peek()
-	if len(s.again) > 0 && (!any || s.again[0].at < a.At) {
-		return heap.Pop(&s.again).(item)
+	if len(s.retryQueue) > 0 && (!any || s.retryQueue[0].at < a.At) {
+		return heap.Pop(&s.retryQueue).(item)
 	}
 	s.cursor.Next()
 	return item{arrival: a, at: a.At}
@@ -111,7 +111,7 @@ func (s *schedule) take() (item, bool) {
 	it := s.ready[0]
 	s.ready = s.ready[:copy(s.ready, s.ready[1:])]
 	if it.attempt == 0 {
-		s.retries.First(it.arrival, time.Since(s.begin))
+		s.retries.RecordFirst(it.arrival, time.Since(s.begin))
 	}
 	return it, true
 }
@@ -120,18 +120,18 @@ func (s *schedule) take() (item, bool) {
 func (s *schedule) end(it item, status uint16, at time.Duration) (again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open--
+	s.undelivered--
 	if s.stopped {
 		return false
 	}
 	next := item{arrival: it.arrival, attempt: it.attempt + 1}
-	if next.at, again = s.retries.Again(it.arrival, it.attempt, status, at); again {
-		heap.Push(&s.again, next)
-		s.timer.Hasten(s.begin.Add(s.again[0].at - s.lead.get()))
+	if next.at, again = s.retries.ShouldRetry(it.arrival, it.attempt, status, at); again {
+		heap.Push(&s.retryQueue, next)
+		s.timer.WakeAt(s.begin.Add(s.retryQueue[0].at - s.offset.get()))
 		return true
 	}
-	if _, any := s.first(); !any && s.open == 0 {
-		s.timer.Hasten(time.Time{})
+	if _, any := s.first(); !any && s.undelivered == 0 {
+		s.timer.WakeAt(time.Time{})
 	}
 	return false
 }
@@ -141,27 +141,27 @@ func (s *schedule) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
-	s.timer.Hasten(time.Time{})
+	s.timer.WakeAt(time.Time{})
 }
 
-// breakOff is a stop for an error of the timer.
-func (s *schedule) breakOff(err error) {
+// abort is a stop for an error of the timer.
+func (s *schedule) abort(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopped, s.broken = true, err
+	s.stopped, s.timerErr = true, err
 }
 
-// givenUp returns the retries that a stop left over, and forgets them.
-func (s *schedule) givenUp() []item {
+// takeAbandoned returns the retries that a stop left over, and forgets them.
+func (s *schedule) takeAbandoned() []item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left := []item(s.again)
+	left := []item(s.retryQueue)
 	for _, it := range s.ready {
 		if it.attempt > 0 {
 			left = append(left, it)
 		}
 	}
-	s.again = nil
+	s.retryQueue = nil
 	return left
 }
 

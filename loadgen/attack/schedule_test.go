@@ -26,7 +26,7 @@ func TestScheduleHandsOutWhatIsDue(t *testing.T) {
 		cursor, waiting, open := plan.Arrivals(), []item(nil), []item(nil)
 		attempts := make(map[uint64]int)
 		for {
-			_, promised, over := s.promise()
+			_, promised, over := s.release()
 			if over {
 				break
 			}
@@ -91,19 +91,19 @@ func TestStopKeepsWhatWasPromised(t *testing.T) {
 	plan := persistent(t)
 	s := newSchedule(plan, loadgen.Shard{}, timer)
 	s.begin = time.Now().Add(-time.Hour)
-	s.promise()
+	s.release()
 	one, _ := s.take()
-	s.promise()
+	s.release()
 	two, _ := s.take()
-	s.promise()
+	s.release()
 	s.take()
 	if !s.end(one, 503, one.at-time.Hour) || !s.end(two, 503, two.at+time.Hour) {
 		t.Fatal("no second attempts")
 	}
-	s.promise() // the retry of the first, which is the first item of all
-	s.promise() // an arrival
+	s.release() // the retry of the first, which is the first item of all
+	s.release() // an arrival
 	s.stop()
-	if _, promised, over := s.promise(); promised || !over {
+	if _, promised, over := s.release(); promised || !over {
 		t.Error("there are ticks after the stop")
 	}
 	if _, ok := s.take(); ok {
@@ -112,7 +112,7 @@ func TestStopKeepsWhatWasPromised(t *testing.T) {
 	if s.end(item{arrival: two.arrival}, 503, two.at) {
 		t.Error("there will be an attempt after the stop")
 	}
-	if left := s.givenUp(); len(left) != 2 || left[0].arrival != two.arrival || left[1].arrival != one.arrival || left[1].attempt != 1 {
+	if left := s.takeAbandoned(); len(left) != 2 || left[0].arrival != two.arrival || left[1].arrival != one.arrival || left[1].attempt != 1 {
 		t.Errorf("retries left over: %+v", left)
 	}
 	total := 0
@@ -135,15 +135,15 @@ func TestItemsGetTheirTickBeforeTheirTime(t *testing.T) {
 	s := newSchedule(persistent(t), loadgen.Shard{}, timer)
 	s.begin = time.Now().Add(time.Hour)
 	first := s.begin.Add(3794166) // of this seed
-	if until, promised, _ := s.promise(); promised || !until.Equal(first) {
+	if until, promised, _ := s.release(); promised || !until.Equal(first) {
 		t.Errorf("promised %t, due at %v, not %v", promised, until, first)
 	}
-	s.lead.now.Store(int64(time.Minute))
-	if until, promised, _ := s.promise(); promised || !until.Equal(first.Add(-time.Minute)) {
+	s.offset.now.Store(int64(time.Minute))
+	if until, promised, _ := s.release(); promised || !until.Equal(first.Add(-time.Minute)) {
 		t.Errorf("promised %t, due at %v, not a minute before %v", promised, until, first)
 	}
-	s.lead.now.Store(int64(2 * time.Hour))
-	if _, promised, _ := s.promise(); !promised {
+	s.offset.now.Store(int64(2 * time.Hour))
+	if _, promised, _ := s.release(); !promised {
 		t.Error("there was no tick within the lead")
 	}
 }

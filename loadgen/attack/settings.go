@@ -17,8 +17,8 @@ const (
 
 	minWorkers, maxWorkers = 16, 4096
 	maxConnections         = 256
-	// warmth is the time whose arrivals have connections before they come: what is in flight when answers take that long.
-	warmth = 50 * time.Millisecond
+	// prewarmWindow is the time whose arrivals have connections before they come: what is in flight when answers take that long.
+	prewarmWindow = 50 * time.Millisecond
 )
 
 func (a Attack) validate() error {
@@ -61,10 +61,10 @@ func checkTarget(u *url.URL) error {
 func (a Attack) withDefaults() Attack {
 	rate := peakRate(a.Plan) / float64(max(a.Shard.Count, 1))
 	if a.Workers == 0 {
-		a.Workers = between(minWorkers, rate, maxWorkers)
+		a.Workers = clamp(minWorkers, rate, maxWorkers)
 	}
 	if a.Connections == 0 {
-		a.Connections = between(1, rate*warmth.Seconds(), maxConnections)
+		a.Connections = clamp(1, rate*prewarmWindow.Seconds(), maxConnections)
 	}
 	a.Connections = min(max(a.Connections, 0), a.Workers)
 	if a.Timeout == 0 {
@@ -79,8 +79,8 @@ func (a Attack) withDefaults() Attack {
 	return a
 }
 
-// between rounds up and cuts.
-func between(low int, x float64, high int) int {
+// clamp rounds up and cuts.
+func clamp(low int, x float64, high int) int {
 	return int(max(float64(low), min(math.Ceil(x), float64(high))))
 }
 

@@ -30,7 +30,7 @@ func TestWrongSettings(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "attack: ") {
 			t.Errorf("error %v, without %q", err, want)
 		}
-		if !report.Begin.IsZero() {
+		if !report.Start.IsZero() {
 			t.Errorf("%s: the attack has begun", want)
 		}
 	}

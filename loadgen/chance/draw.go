@@ -9,10 +9,10 @@ import (
 const Z99 = 2.3263478740408408
 
 // Exponential makes a draw of the exponential distribution with mean 1 of a word, by inversion: -ln U.
-func Exponential(word uint64) float64 { return -Log(Open(word)) }
+func Exponential(word uint64) float64 { return -Log(UnitOpen(word)) }
 
 // Normal makes a draw of the standard normal distribution of a word, by inversion.
-func Normal(word uint64) float64 { return Quantile(Open(word)) }
+func Normal(word uint64) float64 { return Quantile(UnitOpen(word)) }
 
 // Lognormal is the distribution of exp(N(μ, σ²)) · 1 ns.
 type Lognormal struct{ median, sigma float64 }

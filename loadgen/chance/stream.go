@@ -10,8 +10,8 @@ import "math/bits"
 // Stream is an endless table of random 64-bit words, read by index.
 type Stream uint64
 
-// golden is 2^64 divided by the golden ratio, odd: the increment of SplitMix64.
-const golden = 0x9e3779b97f4a7c15
+// goldenGamma is 2^64 divided by the golden ratio, odd: the increment of SplitMix64.
+const goldenGamma = 0x9e3779b97f4a7c15
 
 // New returns the stream of a seed for a purpose. Streams of different purposes are independent for all practical use.
 func New(seed uint64, purpose string) Stream {
@@ -20,18 +20,18 @@ func New(seed uint64, purpose string) Stream {
 	for i := range len(purpose) {
 		h = (h ^ uint64(purpose[i])) * prime
 	}
-	return Stream(mix(mix(seed+golden) ^ mix(h)))
+	return Stream(mix(mix(seed+goldenGamma) ^ mix(h)))
 }
 
 // Bits returns word n. It is SplitMix64 with random access (Steele, Lea, Flood: Fast splittable pseudorandom number
 // generators, OOPSLA 2014).
-func (s Stream) Bits(n uint64) uint64 { return mix(uint64(s) + (n+1)*golden) }
+func (s Stream) Bits(n uint64) uint64 { return mix(uint64(s) + (n+1)*goldenGamma) }
 
 // Unit returns draw n, uniform in [0, 1).
 func (s Stream) Unit(n uint64) float64 { return Unit(s.Bits(n)) }
 
-// Hits tells whether draw n falls under a share: never for 0, always for 1.
-func (s Stream) Hits(n uint64, share float64) bool { return Unit(s.Bits(n)) < share }
+// Bernoulli tells whether draw n falls under a share: never for 0, always for 1.
+func (s Stream) Bernoulli(n uint64, share float64) bool { return Unit(s.Bits(n)) < share }
 
 // mix is David Stafford's mix 13 of MurmurHash3's finaliser, as SplitMix64 uses it.
 func mix(z uint64) uint64 {
@@ -43,8 +43,8 @@ func mix(z uint64) uint64 {
 // Unit makes a number in [0, 1) of a word's upper 53 bits.
 func Unit(word uint64) float64 { return float64(word>>11) * 0x1p-53 }
 
-// Open makes a number in (0, 1), both ends excluded, of a word's upper 52 bits.
-func Open(word uint64) float64 { return float64(word>>12)*0x1p-52 + 0x1p-53 }
+// UnitOpen makes a number in (0, 1), both ends excluded, of a word's upper 52 bits.
+func UnitOpen(word uint64) float64 { return float64(word>>12)*0x1p-52 + 0x1p-53 }
 
 // Below makes a number in [0, n) of a word. Its bias is under n/2^64.
 func Below(word, n uint64) uint64 {

@@ -24,7 +24,7 @@ func lateBounds() []float64 {
 	return []float64{10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 5e-3, 25e-3, 100e-3, 1}
 }
 
-func (e *Exposer) register(plan *loadgen.Plan) {
+func (e *Exporter) register(plan *loadgen.Plan) {
 	names := []string{"cohort", "route", "version"}
 	e.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "coalmine_load_requests_total",
 		Help: "Requests that ended, by the class of the last answer (none for no answer)."}, append(names, "code"))

@@ -50,7 +50,7 @@ func (c *Cell) add(o *loadgen.Outcome, slow time.Duration) {
 		c.Refused++
 	}
 	if o.Status == 0 {
-		c.Failures[word(o.Failure)]++
+		c.Failures[knownFailure(o.Failure)]++
 	}
 	if o.Wrong {
 		c.Wrong++
@@ -59,10 +59,10 @@ func (c *Cell) add(o *loadgen.Outcome, slow time.Duration) {
 		c.Slow++
 		bad = true
 	}
-	c.truth(o.Hit, bad)
+	c.addFaultTruth(o.Hit, bad)
 }
 
-func (c *Cell) truth(hit, bad bool) {
+func (c *Cell) addFaultTruth(hit, bad bool) {
 	if bad {
 		c.Bad++
 	}
@@ -74,8 +74,8 @@ func (c *Cell) truth(hit, bad bool) {
 	}
 }
 
-// word keeps the reasons to those that are known.
-func word(failure string) string {
+// knownFailure keeps the reasons to those that are known.
+func knownFailure(failure string) string {
 	switch failure {
 	case loadgen.FailureRefused, loadgen.FailureReset, loadgen.FailureTimeout, loadgen.FailureTLS, loadgen.FailureName:
 		return failure
@@ -102,16 +102,16 @@ func (c *Cell) counts() []*int64 {
 func (c *Cell) merge(o *Cell) {
 	add := o.counts()
 	for i, n := range c.counts() {
-		*n = plus(*n, *add[i])
+		*n = addSaturated(*n, *add[i])
 	}
 	for why, n := range o.Failures {
-		c.Failures[why] = plus(c.Failures[why], n)
+		c.Failures[why] = addSaturated(c.Failures[why], n)
 	}
 	c.Latency.merge(&o.Latency)
 }
 
-// plus adds counts and stays at the largest where the sum is none.
-func plus(a, b int64) int64 {
+// addSaturated adds counts and stays at the largest where the sum is none.
+func addSaturated(a, b int64) int64 {
 	if b > math.MaxInt64-a {
 		return math.MaxInt64
 	}

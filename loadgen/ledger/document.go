@@ -110,7 +110,7 @@ func (s *seconds) UnmarshalJSON(data []byte) error {
 
 // WriteDocument writes the ledger as JSON, for [ReadDocument]. Equal ledgers have equal bytes. It computes the plan's digest if
 // nobody did.
-func (l *Ledger) WriteDocument(w io.Writer) error {
+func (l *Results) WriteDocument(w io.Writer) error {
 	d, err := l.document()
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
@@ -124,7 +124,7 @@ func (l *Ledger) WriteDocument(w io.Writer) error {
 	return nil
 }
 
-func (l *Ledger) document() (*document, error) {
+func (l *Results) document() (*document, error) {
 	o := &l.origin
 	d := &document{
 		Format: Format, Workload: o.workload, Elapsed: seconds(l.Elapsed()), Unsent: l.Run.Unsent, Stopped: l.Stopped,
@@ -134,8 +134,8 @@ func (l *Ledger) document() (*document, error) {
 	for _, r := range o.routes {
 		d.Plan.Routes = append(d.Plan.Routes, wireRoute{r.Name, r.Path, seconds(r.Slow)})
 	}
-	if !l.Run.Begin.IsZero() {
-		begin := l.Run.Begin.UTC().Round(0)
+	if !l.Run.Start.IsZero() {
+		begin := l.Run.Start.UTC().Round(0)
 		d.Begin = &begin
 	}
 	var err error

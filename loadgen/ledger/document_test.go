@@ -18,7 +18,7 @@ import (
 	"coalmine/loadgen/label"
 )
 
-func bytesOf(t rapid.TB, l *Ledger) []byte {
+func bytesOf(t rapid.TB, l *Results) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := l.WriteDocument(&b); err != nil {
@@ -27,13 +27,13 @@ func bytesOf(t rapid.TB, l *Ledger) []byte {
 	return b.Bytes()
 }
 
-func reread(t rapid.TB, l *Ledger) *Ledger {
+func reread(t rapid.TB, l *Results) *Results {
 	t.Helper()
 	d, err := ReadDocument("a.json", bytes.NewReader(bytesOf(t, l)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.Ledger
+	return d.Results
 }
 
 // drawn is a random outcome of the shop.
@@ -64,19 +64,19 @@ func TestShardsMergeToOneRun(t *testing.T) {
 		p := shop(t)
 		begin := time.Date(2026, 8, 1, 12, 0, 0, 123456789, time.UTC)
 		one := New(Config{Plan: p, Workload: "shop", Slow: slow})
-		one.Run = Run{Begin: begin, Elapsed: 10 * time.Second, Unsent: int64(n)}
+		one.Run = Run{Start: begin, Elapsed: 10 * time.Second, Unsent: int64(n)}
 		var parts []Document
 		for i := range n {
 			l := New(Config{Plan: p, Shard: loadgen.Shard{Index: i + 1, Count: n}, Workload: "shop", Slow: slow})
-			l.Run = Run{Begin: begin.Add(time.Duration(i) * time.Second), Elapsed: time.Duration(10-i) * time.Second, Unsent: 1}
+			l.Run = Run{Start: begin.Add(time.Duration(i) * time.Second), Elapsed: time.Duration(10-i) * time.Second, Unsent: 1}
 			parts = append(parts, Document{fmt.Sprintf("%d.json", i+1), l})
 		}
 		for i := range outcomes {
 			one.Add(&outcomes[i])
-			parts[rapid.IntRange(0, n-1).Draw(t, "shard")].Ledger.Add(&outcomes[i])
+			parts[rapid.IntRange(0, n-1).Draw(t, "shard")].Results.Add(&outcomes[i])
 		}
 		for i, d := range parts {
-			parts[i].Ledger = reread(t, d.Ledger)
+			parts[i].Results = reread(t, d.Results)
 		}
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 1))
 		for len(parts) > 1 {
@@ -88,16 +88,16 @@ func TestShardsMergeToOneRun(t *testing.T) {
 			}
 			parts = append([]Document{{"merged.json", reread(t, merged)}}, parts[group:]...)
 		}
-		one.origin.shards = parts[0].Ledger.origin.shards
-		if diff := cmp.Diff(string(bytesOf(t, one)), string(bytesOf(t, parts[0].Ledger))); diff != "" {
+		one.origin.shards = parts[0].Results.origin.shards
+		if diff := cmp.Diff(string(bytesOf(t, one)), string(bytesOf(t, parts[0].Results))); diff != "" {
 			t.Fatalf("-one run +merged:\n%s", diff)
 		}
 	})
 }
 
-func sample(t rapid.TB, s loadgen.Shard) *Ledger {
+func sample(t rapid.TB, s loadgen.Shard) *Results {
 	l := newShop(t, s)
-	l.Run = Run{Begin: time.Date(2026, 8, 1, 14, 0, 0, 5e8, time.FixedZone("", 7200)), Elapsed: 10*time.Second + 1, Unsent: 3}
+	l.Run = Run{Start: time.Date(2026, 8, 1, 14, 0, 0, 5e8, time.FixedZone("", 7200)), Elapsed: 10*time.Second + 1, Unsent: 3}
 	list := traffic(500)
 	for i := range list {
 		l.Add(&list[i])
@@ -116,7 +116,7 @@ func TestDocumentComesBack(t *testing.T) {
 		t.Errorf("shards %v of %d", have, of)
 	}
 	if back.Workload() != "shop" || back.Seed() != 7 || back.Duration() != 10*time.Second || back.Digest() != l.Digest() ||
-		back.Elapsed() != l.Elapsed() || back.Stopped != 1 || back.Run.Unsent != 3 || !back.Run.Begin.Equal(l.Run.Begin) {
+		back.Elapsed() != l.Elapsed() || back.Stopped != 1 || back.Run.Unsent != 3 || !back.Run.Start.Equal(l.Run.Start) {
 		t.Errorf("head %+v, run %+v", back.origin, back.Run)
 	}
 	if diff := cmp.Diff(l.Routes(), back.Routes()); diff != "" {
@@ -127,7 +127,7 @@ func TestDocumentComesBack(t *testing.T) {
 		t.Fatalf("%d cells, want %d", len(got), len(want))
 	}
 	for i := range want {
-		if !want[i].same(got[i]) || want[i].Cohort != got[i].Cohort || want[i].Route != got[i].Route || want[i].Version != got[i].Version {
+		if !want[i].equal(got[i]) || want[i].Cohort != got[i].Cohort || want[i].Route != got[i].Route || want[i].Version != got[i].Version {
 			t.Errorf("cell %d is %+v, want %+v", i, got[i], want[i])
 		}
 	}
@@ -344,7 +344,7 @@ func TestMergeRefuses(t *testing.T) {
 
 func TestMergeRefusesNumbersThatNoRunHas(t *testing.T) {
 	a, b := sample(t, loadgen.Shard{Index: 1, Count: 2}), sample(t, loadgen.Shard{Index: 2, Count: 2})
-	a.at(0, 0, "v1").Bytes, b.at(0, 0, "v1").Bytes = maxCount/2, 1<<63-1
+	a.cellOf(0, 0, "v1").Bytes, b.cellOf(0, 0, "v1").Bytes = maxCount/2, 1<<63-1
 	_, err := Merge([]Document{{"a", reread(t, a)}, {"b", b}}, false)
 	if want := "the documents add up to counts over 2^53, which no run has"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -365,7 +365,7 @@ func TestMergeOfAPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if have, of := l.Shards(); !slices.Equal(have, []int{2}) || of != 3 || l.Sum(nil).Requests != d.Ledger.Sum(nil).Requests {
+	if have, of := l.Shards(); !slices.Equal(have, []int{2}) || of != 3 || l.Sum(nil).Requests != d.Results.Sum(nil).Requests {
 		t.Errorf("shards %v of %d, %d requests", have, of, l.Sum(nil).Requests)
 	}
 }
@@ -385,8 +385,8 @@ func FuzzReadDocument(f *testing.F) {
 		if err != nil {
 			return
 		}
-		once := bytesOf(t, d.Ledger)
-		if diff := cmp.Diff(string(once), string(bytesOf(t, reread(t, d.Ledger)))); diff != "" {
+		once := bytesOf(t, d.Results)
+		if diff := cmp.Diff(string(once), string(bytesOf(t, reread(t, d.Results)))); diff != "" {
 			t.Errorf("-first +second writing:\n%s", diff)
 		}
 	})
@@ -416,7 +416,7 @@ func FuzzHistogram(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back.TotalCount() != h.TotalCount() || back.Max() != h.Max() || h.Max() > top(highest) {
+		if back.TotalCount() != h.TotalCount() || back.Max() != h.Max() || h.Max() > bucketHigh(highest) {
 			t.Errorf("%d times up to %d come back as %d up to %d", h.TotalCount(), h.Max(), back.TotalCount(), back.Max())
 		}
 	})
@@ -441,10 +441,10 @@ func TestLogComesBack(t *testing.T) {
 			t.Fatalf("histogram %v, error %v", h, err)
 		}
 		tags = append(tags, h.Tag())
-		if h.TotalCount() != c.Requests || h.Max() != top(c.Latency.largest) && h.Max() < c.Latency.largest {
+		if h.TotalCount() != c.Requests || h.Max() != bucketHigh(c.Latency.largest) && h.Max() < c.Latency.largest {
 			t.Errorf("%s: %d times up to %d, want %d up to %d", h.Tag(), h.TotalCount(), h.Max(), c.Requests, c.Latency.largest)
 		}
-		if h.StartTimeMs() != l.Run.Begin.UnixMilli() || h.EndTimeMs() != l.Run.Begin.Add(10*time.Second).UnixMilli() {
+		if h.StartTimeMs() != l.Run.Start.UnixMilli() || h.EndTimeMs() != l.Run.Start.Add(10*time.Second).UnixMilli() {
 			t.Errorf("%s: from %d to %d", h.Tag(), h.StartTimeMs(), h.EndTimeMs())
 		}
 	}

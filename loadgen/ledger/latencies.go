@@ -49,8 +49,8 @@ func (l *Latencies) add(d time.Duration) {
 
 func (l *Latencies) merge(o *Latencies) {
 	l.HDR.Merge(o.HDR)
-	l.Clamped = plus(l.Clamped, o.Clamped)
-	l.sum = plus(l.sum, o.sum)
+	l.Clamped = addSaturated(l.Clamped, o.Clamped)
+	l.sum = addSaturated(l.sum, o.sum)
 	l.largest = max(l.largest, o.largest)
 }
 
@@ -106,15 +106,15 @@ type Bucket struct {
 func (l *Latencies) Buckets() iter.Seq[Bucket] {
 	return func(yield func(Bucket) bool) {
 		for low, count := range l.HDR.ForEachBucket {
-			if !yield(Bucket{micros(low), micros(min(top(low), l.largest)), count}) {
+			if !yield(Bucket{micros(low), micros(min(bucketHigh(low), l.largest)), count}) {
 				return
 			}
 		}
 	}
 }
 
-// top is the largest value of the bucket that begins at low, in µs.
-func top(low int64) int64 {
+// bucketHigh is the largest value of the bucket that begins at low, in µs.
+func bucketHigh(low int64) int64 {
 	shift := max(bits.Len64(uint64(low))-bits.Len64(linear-1), 0)
 	return low + 1<<shift - 1
 }

@@ -13,9 +13,9 @@ import (
 // HdrHistogram/HdrHistogram; hdrhistogram-go, hdr-histogram-js and others read it too): one interval without a tag for the whole
 // load, which is what tools show that are not asked for a tag, then one for each cell, tagged cohort/route/version. Values are
 // in µs, so HistogramLogProcessor prints milliseconds with -outputValueUnitRatio 1000; the maximum beside a histogram is in ms.
-func (l *Ledger) WriteLog(w io.Writer) error {
+func (l *Results) WriteLog(w io.Writer) error {
 	b := bufio.NewWriter(w)
-	begin := l.Run.Begin
+	begin := l.Run.Start
 	if begin.IsZero() {
 		begin = time.Unix(0, 0)
 	}
@@ -40,7 +40,7 @@ func (l *Ledger) WriteLog(w io.Writer) error {
 	return nil
 }
 
-func (l *Ledger) writeInterval(b *bufio.Writer, tag string, c *Cell) error {
+func (l *Results) writeInterval(b *bufio.Writer, tag string, c *Cell) error {
 	if c.Requests == 0 {
 		return nil
 	}

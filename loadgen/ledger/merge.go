@@ -10,7 +10,7 @@ import (
 // Merge adds the accounts of parts of one plan. The order does not matter, and what was merged can be merged again. Elapsed is
 // that of the longest part, for parts are to run side by side. Errors name the documents: they are of another workload, plan or
 // seed, they have a shard in common, or, unless incomplete, shards are missing.
-func Merge(documents []Document, incomplete bool) (*Ledger, error) {
+func Merge(documents []Document, incomplete bool) (*Results, error) {
 	if len(documents) == 0 {
 		return nil, errors.New("nothing to merge: name the documents of all shards")
 	}
@@ -20,15 +20,15 @@ func Merge(documents []Document, incomplete bool) (*Ledger, error) {
 		if err := mergeable(first, d); err != nil {
 			return nil, err
 		}
-		for _, i := range d.Ledger.origin.shards.have {
+		for _, i := range d.Results.origin.shards.have {
 			if other, twice := owner[i]; twice {
-				return nil, fmt.Errorf("%s and %s: both have shard %d/%d", other, d.Name, i, d.Ledger.origin.shards.of)
+				return nil, fmt.Errorf("%s and %s: both have shard %d/%d", other, d.Name, i, d.Results.origin.shards.of)
 			}
 			owner[i] = d.Name
 		}
 	}
-	o := first.Ledger.origin
-	o.digest, o.plan = first.Ledger.Digest(), nil
+	o := first.Results.origin
+	o.digest, o.plan = first.Results.Digest(), nil
 	o.shards.have = nil
 	for i := range owner {
 		o.shards.have = append(o.shards.have, i)
@@ -38,9 +38,9 @@ func Merge(documents []Document, incomplete bool) (*Ledger, error) {
 		return nil, fmt.Errorf("%s missing among %d documents: merge all of them, or say that it is incomplete",
 			missing(o.shards), len(documents))
 	}
-	sum := newLedger(o)
+	sum := newResults(o)
 	for _, d := range documents {
-		if err := sum.merge(d.Ledger); err != nil {
+		if err := sum.merge(d.Results); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.Name, err)
 		}
 	}
@@ -52,7 +52,7 @@ func Merge(documents []Document, incomplete bool) (*Ledger, error) {
 
 // mergeable tells what two documents do not have in common.
 func mergeable(a, b Document) error {
-	x, y := &a.Ledger.origin, &b.Ledger.origin
+	x, y := &a.Results.origin, &b.Results.origin
 	differ := func(what string, of, other any) error {
 		return fmt.Errorf("%s and %s: are of different %s (%v and %v)", a.Name, b.Name, what, of, other)
 	}
@@ -67,7 +67,7 @@ func mergeable(a, b Document) error {
 		return differ("numbers of shards", x.shards.of, y.shards.of)
 	case !slices.Equal(x.cohorts, y.cohorts) || !slices.Equal(x.routes, y.routes):
 		return fmt.Errorf("%s and %s: have other cohorts, routes or limits of slowness", a.Name, b.Name)
-	case a.Ledger.Digest() != b.Ledger.Digest():
+	case a.Results.Digest() != b.Results.Digest():
 		return differ("plans", short(x.digest), short(y.digest))
 	}
 	return nil
@@ -96,13 +96,13 @@ func missing(s shardSet) string {
 }
 
 // merge adds the counts of another ledger of the same origin.
-func (l *Ledger) merge(o *Ledger) error {
-	if b := o.Run.Begin; !b.IsZero() && (l.Run.Begin.IsZero() || b.Before(l.Run.Begin)) {
-		l.Run.Begin = b
+func (l *Results) merge(o *Results) error {
+	if b := o.Run.Start; !b.IsZero() && (l.Run.Start.IsZero() || b.Before(l.Run.Start)) {
+		l.Run.Start = b
 	}
 	l.Run.Elapsed = max(l.Run.Elapsed, o.Elapsed())
-	l.Run.Unsent = plus(l.Run.Unsent, o.Run.Unsent)
-	l.Stopped = plus(l.Stopped, o.Stopped)
+	l.Run.Unsent = addSaturated(l.Run.Unsent, o.Run.Unsent)
+	l.Stopped = addSaturated(l.Stopped, o.Stopped)
 	l.Lag.merge(&o.Lag)
 	for _, k := range o.keys() {
 		c := l.cells[k]

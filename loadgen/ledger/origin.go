@@ -63,27 +63,27 @@ func (o *origin) route(i int) string {
 }
 
 // Workload names what the plan was made from.
-func (l *Ledger) Workload() string { return l.origin.workload }
+func (l *Results) Workload() string { return l.origin.workload }
 
 // Seed is that of the plan.
-func (l *Ledger) Seed() uint64 { return l.origin.seed }
+func (l *Results) Seed() uint64 { return l.origin.seed }
 
 // Duration is that of the plan: how long requests were to be sent.
-func (l *Ledger) Duration() time.Duration { return l.origin.duration }
+func (l *Results) Duration() time.Duration { return l.origin.duration }
 
 // Shards tells which parts of the plan were counted, ascending, and of how many.
-func (l *Ledger) Shards() (have []int, of int) {
+func (l *Results) Shards() (have []int, of int) {
 	return slices.Clone(l.origin.shards.have), l.origin.shards.of
 }
 
 // Cohorts are the names of the workload's cohorts, in its order. They must not be changed.
-func (l *Ledger) Cohorts() []string { return l.origin.cohorts }
+func (l *Results) Cohorts() []string { return l.origin.cohorts }
 
 // Routes are the workload's routes, in its order. They must not be changed.
-func (l *Ledger) Routes() []Route { return l.origin.routes }
+func (l *Results) Routes() []Route { return l.origin.routes }
 
 // Digest is that of the plan. The first call may take a walk over the plan.
-func (l *Ledger) Digest() string {
+func (l *Results) Digest() string {
 	if o := &l.origin; o.digest == "" && o.plan != nil {
 		o.digest = o.plan.Digest()
 	}

@@ -24,8 +24,8 @@ const (
 
 // Document is a ledger that was read, with the name of its file for messages.
 type Document struct {
-	Name   string
-	Ledger *Ledger
+	Name    string
+	Results *Results
 }
 
 // ReadDocument reads what [Ledger.WriteDocument] wrote. The name stands in errors, which say what is wrong where: the document
@@ -45,7 +45,7 @@ func ReadDocument(name string, r io.Reader) (Document, error) {
 	return Document{name, l}, nil
 }
 
-func parseDocument(data []byte) (*Ledger, error) {
+func parseDocument(data []byte) (*Results, error) {
 	var head struct {
 		Format int `json:"format"`
 	}
@@ -66,20 +66,20 @@ func parseDocument(data []byte) (*Ledger, error) {
 	if len(strict) > 0 {
 		return nil, strict[0]
 	}
-	return d.ledger()
+	return d.results()
 }
 
-// ledger makes the ledger of a document and checks that it can be one.
-func (d *document) ledger() (*Ledger, error) {
+// results makes the ledger of a document and checks that it can be one.
+func (d *document) results() (*Results, error) {
 	o, err := d.origin()
 	if err != nil {
 		return nil, err
 	}
-	l := newLedger(o)
+	l := newResults(o)
 	l.Run = Run{Elapsed: time.Duration(d.Elapsed), Unsent: d.Unsent}
 	l.Stopped = d.Stopped
 	if d.Begin != nil {
-		l.Run.Begin = d.Begin.UTC()
+		l.Run.Start = d.Begin.UTC()
 	}
 	if err := within(bound{"unsent", d.Unsent, maxCount}, bound{"stopped", d.Stopped, maxCount}); err != nil {
 		return nil, err
@@ -98,13 +98,13 @@ func (d *document) ledger() (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("totals.%w", err)
 	}
-	if !totals.same(sum) {
+	if !totals.equal(sum) {
 		return nil, errors.New("totals: are not the sum of the cells")
 	}
 	return l, nil
 }
 
-func (d *document) readCells(l *Ledger) error {
+func (d *document) readCells(l *Results) error {
 	if len(d.Cells) > maxCells+1 {
 		return fmt.Errorf("cells: has %d entries, at most %d", len(d.Cells), maxCells+1)
 	}
@@ -184,7 +184,7 @@ func (o *origin) key(c wireCell) (key, error) {
 	} else if c.Route != label.Other {
 		return k, fmt.Errorf("route: %.70q is not in plan.routes", c.Route)
 	}
-	if !label.Plain(c.Version) {
+	if !label.Valid(c.Version) {
 		return k, fmt.Errorf("version: %.70q is too long or has characters that do not print", c.Version)
 	}
 	return k, nil

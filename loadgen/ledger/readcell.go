@@ -24,7 +24,7 @@ func (w wireCell) read() (*Cell, error) {
 		return nil, err
 	}
 	for _, why := range slices.Sorted(maps.Keys(w.Failures)) {
-		if word(why) != why {
+		if knownFailure(why) != why {
 			return nil, fmt.Errorf("failures: %.30q is no word for a failure", why)
 		}
 		if err := within(bound{"failures." + why, w.Failures[why], c.Failed - c.NoAnswer()}); err != nil {
@@ -65,18 +65,18 @@ func (c *Cell) check() error {
 	return nil
 }
 
-// same tells whether all counts are alike.
-func (c *Cell) same(o *Cell) bool {
+// equal tells whether all counts are alike.
+func (c *Cell) equal(o *Cell) bool {
 	counts := o.counts()
 	for i, n := range c.counts() {
 		if *n != *counts[i] {
 			return false
 		}
 	}
-	return maps.Equal(c.Failures, o.Failures) && c.Latency.same(&o.Latency)
+	return maps.Equal(c.Failures, o.Failures) && c.Latency.equal(&o.Latency)
 }
 
-func (l *Latencies) same(o *Latencies) bool {
+func (l *Latencies) equal(o *Latencies) bool {
 	a, errA := l.HDR.EncodeV2()
 	b, errB := o.HDR.EncodeV2()
 	return l.Clamped == o.Clamped && l.sum == o.sum && l.largest == o.largest && errors.Join(errA, errB) == nil && bytes.Equal(a, b)
@@ -95,14 +95,14 @@ func (w wireTimes) read() (Latencies, error) {
 	}
 	low, high, last := 0.0, 0.0, int64(0)
 	for value, n := range hdr.ForEachBucket {
-		low, high, last = low+float64(value)*float64(n), high+float64(top(value))*float64(n), value
+		low, high, last = low+float64(value)*float64(n), high+float64(bucketHigh(value))*float64(n), value
 	}
 	// Sums of floats are a little off.
 	const slack = 1e-9
 	if sum := float64(l.sum); sum < low*(1-slack) || sum > high*(1+slack) {
 		return Latencies{}, fmt.Errorf("sum_us: %d is not within %.0f and %.0f, as hdr has it", l.sum, low, high)
 	}
-	if l.largest < last || l.Count() > 0 && l.largest > top(last) || l.Count() == 0 && l.largest > 0 {
+	if l.largest < last || l.Count() > 0 && l.largest > bucketHigh(last) || l.Count() == 0 && l.largest > 0 {
 		return Latencies{}, fmt.Errorf("max_us: %d is not in the last bucket of hdr, from %d", l.largest, last)
 	}
 	return l, nil

@@ -59,8 +59,8 @@ const confidence = 0.95
 // quantile q, 1/(1−q) or 1/q, as p99 of fewer than 100 is but the slowest of them; for a limit of a share s, 1/s or 1/(1−s), as
 // fewer than 100 cannot have 1 % of errors. With fewer, a condition that holds is met, and one that does not is violated only if
 // the exact 95 % interval of the share in question (Clopper-Pearson) excludes the limit; else it is inconclusive.
-func (o Objective) Judge(l *ledger.Ledger) Verdict {
-	cell := l.Sum(o.selector.picks)
+func (o Objective) Judge(l *ledger.Results) Verdict {
+	cell := l.Sum(o.selector.matches)
 	v := Verdict{Objective: o.text, State: Met, Requests: cell.Requests}
 	for _, c := range o.conditions {
 		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(l) + " ended"}
@@ -75,13 +75,13 @@ func (o Objective) Judge(l *ledger.Ledger) Verdict {
 	return v
 }
 
-func (s *selector) picks(c *ledger.Cell) bool {
+func (s *selector) matches(c *ledger.Cell) bool {
 	return (s.cohort == nil || *s.cohort == c.Cohort) && (s.version == nil || *s.version == c.Version) &&
 		(s.route == nil || slices.Contains(s.routes, c.Route))
 }
 
 // words names what is selected, for an error; with a version that does not exist come those that do.
-func (s *selector) words(l *ledger.Ledger) string {
+func (s *selector) words(l *ledger.Results) string {
 	text := ""
 	if s.cohort != nil {
 		text += " of cohort " + *s.cohort
@@ -140,10 +140,10 @@ func (c condition) judgeQuantile(cell *ledger.Cell) Judged {
 	value, n := cell.Latency.Quantile(c.metric.quantile), cell.Requests
 	j := c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(n), figure.Time(value)))
 	over := cell.Latency.Over(c.lastWithin())
-	if j.State == Violated && !c.op.upward() {
+	if j.State == Violated && !c.op.isLowerBound() {
 		j.Sentence += fmt.Sprintf(": %s of them took longer", figure.Percent(float64(over)/float64(n)))
 	}
-	return c.few(j, over, n, 1-c.metric.quantile, c.metric.name)
+	return c.checkSampleSize(j, over, n, 1-c.metric.quantile, c.metric.name)
 }
 
 // lastWithin is the longest time that is not over the limit, for the operator's sense of over.
@@ -172,7 +172,7 @@ func (c condition) judgeShare(cell *ledger.Cell) Judged {
 	if i.Low < c.limit && c.limit < i.High {
 		j.Sentence += ", which is within the interval: another run may say otherwise"
 	}
-	return c.few(j, k, n, c.limit, "a share of "+c.value)
+	return c.checkSampleSize(j, k, n, c.limit, "a share of "+c.value)
 }
 
 func (c condition) judgeRate(cell *ledger.Cell, elapsed time.Duration) Judged {
@@ -183,9 +183,9 @@ func (c condition) judgeRate(cell *ledger.Cell, elapsed time.Duration) Judged {
 	return c.measured(value, 1, fmt.Sprintf("rate is %s per second (%s in %s)", figure.Rate(value), requests(cell.Requests), figure.Time(elapsed)))
 }
 
-// few makes a violation inconclusive where k of n requests, too few to measure a share such as the limit, do not prove it.
-func (c condition) few(j Judged, k, n int64, limit float64, what string) Judged {
-	need := enough(limit)
+// checkSampleSize makes a violation inconclusive where k of n requests, too few to measure a share such as the limit, do not prove it.
+func (c condition) checkSampleSize(j Judged, k, n int64, limit float64, what string) Judged {
+	need := minRequests(limit)
 	if j.State != Violated || n >= need {
 		return j
 	}
@@ -197,8 +197,8 @@ func (c condition) few(j Judged, k, n int64, limit float64, what string) Judged 
 	return j
 }
 
-// enough is the number of requests of which one is not more than the share.
-func enough(limit float64) int64 {
+// minRequests is the number of requests of which one is not more than the share.
+func minRequests(limit float64) int64 {
 	least := min(limit, 1-limit)
 	if least <= 0 {
 		return 1

@@ -79,8 +79,8 @@ func (o op) words() string {
 	return "at least"
 }
 
-// upward tells whether larger values hold.
-func (o op) upward() bool { return o == greater || o == greaterEqual }
+// isLowerBound tells whether larger values hold.
+func (o op) isLowerBound() bool { return o == greater || o == greaterEqual }
 
 // kind is what a metric measures.
 type kind int

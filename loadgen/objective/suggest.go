@@ -32,7 +32,7 @@ func suggest(word string, words []string) string {
 	}
 	for _, w := range words {
 		// One slip in every three characters is near.
-		d := slips(word, strings.ToLower(w))
+		d := editDistance(word, strings.ToLower(w))
 		if near := d <= (len(word)+2)/3 && d < len(word); best == "" && near || best != "" && d < distance {
 			best, distance = w, d
 		}
@@ -52,8 +52,8 @@ func contains(words []string, word string) bool {
 	return false
 }
 
-// slips is the number of characters to insert, delete or replace to get from one word to another (Levenshtein 1966).
-func slips(a, b string) int {
+// editDistance is the number of characters to insert, delete or replace to get from one word to another (Levenshtein 1966).
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -20,8 +20,8 @@ type Clock struct {
 // sleeper is a goroutine that sleeps.
 type sleeper struct {
 	until time.Time
-	// place is its index in the heap, -1 when it was woken or has left.
-	place int
+	// index is its index in the heap, -1 when it was woken or has left.
+	index int
 	// wake has room for the one word that the clock says.
 	wake chan struct{}
 }
@@ -60,13 +60,13 @@ func (c *Clock) SleepUntil(ctx context.Context, until time.Time) error {
 		return nil
 	}
 	s := &sleeper{until: until, wake: make(chan struct{}, 1)}
-	if err := c.enter(s); err != nil {
+	if err := c.add(s); err != nil {
 		return err
 	}
 	select {
 	case <-s.wake:
 	case <-ctx.Done():
-		c.leave(s)
+		c.remove(s)
 		return context.Cause(ctx)
 	}
 	if time.Now().Before(until) {
@@ -75,27 +75,27 @@ func (c *Clock) SleepUntil(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// enter puts a sleeper on the heap. Only one that is due before all others makes the timer move.
-func (c *Clock) enter(s *sleeper) error {
+// add puts a sleeper on the heap. Only one that is due before all others makes the timer move.
+func (c *Clock) add(s *sleeper) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return ErrClosed
 	}
 	heap.Push(&c.sleepers, s)
-	first := s.place == 0
+	first := s.index == 0
 	c.mu.Unlock()
 	if first {
-		c.timer.Hasten(s.until)
+		c.timer.WakeAt(s.until)
 	}
 	return nil
 }
 
-func (c *Clock) leave(s *sleeper) {
+func (c *Clock) remove(s *sleeper) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.place >= 0 {
-		heap.Remove(&c.sleepers, s.place)
+	if s.index >= 0 {
+		heap.Remove(&c.sleepers, s.index)
 	}
 }
 
@@ -155,12 +155,12 @@ func (h sleepers) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
 
 func (h sleepers) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+	h[i].index, h[j].index = i, j
 }
 
 func (h *sleepers) Push(x any) {
 	s := x.(*sleeper)
-	s.place = len(*h)
+	s.index = len(*h)
 	*h = append(*h, s)
 }
 
@@ -169,6 +169,6 @@ func (h *sleepers) Pop() any {
 	s := old[len(old)-1]
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
-	s.place = -1
+	s.index = -1
 	return s
 }

@@ -54,12 +54,12 @@ func TestClockWakesWhoIsDue(t *testing.T) {
 		var all []*sleeper
 		for _, ms := range rapid.SliceOfN(rapid.IntRange(0, 50), 1, 40).Draw(r, "due") {
 			all = append(all, &sleeper{until: begin.Add(time.Duration(ms) * time.Millisecond), wake: make(chan struct{}, 1)})
-			if err := c.enter(all[len(all)-1]); err != nil {
+			if err := c.add(all[len(all)-1]); err != nil {
 				r.Fatal(err)
 			}
 		}
 		for _, at := range rapid.SliceOfN(rapid.IntRange(0, len(all)-1), 0, 5).Draw(r, "leave") {
-			c.leave(all[at])
+			c.remove(all[at])
 			all[at].until = time.Time{}
 		}
 		now := begin.Add(time.Duration(rapid.IntRange(0, 50).Draw(r, "now")) * time.Millisecond)

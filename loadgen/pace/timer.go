@@ -27,11 +27,11 @@ type Timer struct {
 	ctx     context.Context
 	until   time.Time
 	waiting bool
-	// early is set by a hastening that found nobody waiting.
-	early   bool
-	earlier time.Time
-	closed  bool
-	broken  error
+	// wakePending is set by a hastening that found nobody waiting.
+	wakePending bool
+	pendingWake time.Time
+	closed      bool
+	armErr      error
 }
 
 // device is what wakes a waiter.
@@ -86,10 +86,10 @@ func (t *Timer) begin(ctx context.Context, until time.Time) (time.Time, error) {
 	if t.closed {
 		return until, ErrClosed
 	}
-	if t.early && t.earlier.Before(until) {
-		until = t.earlier
+	if t.wakePending && t.pendingWake.Before(until) {
+		until = t.pendingWake
 	}
-	t.ctx, t.until, t.waiting, t.early = ctx, until, true, false
+	t.ctx, t.until, t.waiting, t.wakePending = ctx, until, true, false
 	return until, nil
 }
 
@@ -115,7 +115,7 @@ func (t *Timer) sleep(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	return t.broken
+	return t.armErr
 }
 
 // ready tells whether the wait is over, and sets the alarm if not. The device has forgotten earlier alarms when it asks, so
@@ -127,21 +127,21 @@ func (t *Timer) ready() bool {
 	if left <= 0 || t.ctx.Err() != nil || t.closed {
 		return true
 	}
-	t.broken = t.device.arm(left)
-	return t.broken != nil
+	t.armErr = t.device.arm(left)
+	return t.armErr != nil
 }
 
-// Hasten lets the wait under way, or else the next one, return at a time if that is earlier than its own. With the zero time it
+// WakeAt lets the wait under way, or else the next one, return at a time if that is earlier than its own. With the zero time it
 // returns at once.
-func (t *Timer) Hasten(until time.Time) {
+func (t *Timer) WakeAt(until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case !t.waiting && (!t.early || until.Before(t.earlier)):
-		t.early, t.earlier = true, until
+	case !t.waiting && (!t.wakePending || until.Before(t.pendingWake)):
+		t.wakePending, t.pendingWake = true, until
 	case t.waiting && until.Before(t.until):
 		t.until = until
-		t.alarm(time.Until(until))
+		t.arm(time.Until(until))
 	}
 }
 
@@ -150,13 +150,13 @@ func (t *Timer) poke() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.waiting {
-		t.alarm(0)
+		t.arm(0)
 	}
 }
 
-// alarm sets the alarm of a waiter that may be parked. It cannot fail but for a timer that is being closed, whose waiter is woken
+// arm sets the alarm of a waiter that may be parked. It cannot fail but for a timer that is being closed, whose waiter is woken
 // by that.
-func (t *Timer) alarm(d time.Duration) { _ = t.device.arm(max(d, 1)) }
+func (t *Timer) arm(d time.Duration) { _ = t.device.arm(max(d, 1)) }
 
 // Close ends a wait under way and frees the descriptor. The second time it returns [ErrClosed].
 func (t *Timer) Close() error {

@@ -43,7 +43,7 @@ func TestWaitIsNeverShort(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			until := time.Now().Add(time.Duration(rapid.IntRange(-1000, 300_000).Draw(r, "ns")))
 			if rapid.Bool().Draw(r, "hastened") {
-				timer.Hasten(until) // to what it is anyway
+				timer.WakeAt(until) // to what it is anyway
 			}
 			if err := timer.Wait(ctx, until); err != nil {
 				r.Fatal(err)
@@ -58,12 +58,12 @@ func TestWaitIsNeverShort(t *testing.T) {
 func TestHasten(t *testing.T) {
 	devices(t, func(t *testing.T, make func() *Timer) {
 		timer := make()
-		timer.Hasten(time.Time{}) // before the wait
+		timer.WakeAt(time.Time{}) // before the wait
 		if err := timer.Wait(t.Context(), far()); err != nil {
 			t.Fatal(err)
 		}
 		soon := time.Now().Add(2 * time.Millisecond)
-		go timer.Hasten(soon) // before or during the wait
+		go timer.WakeAt(soon) // before or during the wait
 		if err := timer.Wait(t.Context(), far()); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestHasten(t *testing.T) {
 			t.Errorf("%v before the time that the wait was hastened to", early)
 		}
 		next := time.Now().Add(time.Millisecond)
-		timer.Hasten(next.Add(time.Hour)) // later than the wait's own
+		timer.WakeAt(next.Add(time.Hour)) // later than the wait's own
 		if err := timer.Wait(t.Context(), next); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestHastenIsNotLost(t *testing.T) {
 		calls := newChan()
 		go func() {
 			for range calls {
-				timer.Hasten(time.Time{})
+				timer.WakeAt(time.Time{})
 			}
 		}()
 		for range rounds {
@@ -133,7 +133,7 @@ func TestCloseEndsAWait(t *testing.T) {
 			if err := timer.Wait(t.Context(), far()); err != ErrClosed {
 				t.Fatalf("error %v", err)
 			}
-			timer.Hasten(time.Time{})
+			timer.WakeAt(time.Time{})
 			if err := timer.Wait(t.Context(), far()); err != ErrClosed {
 				t.Fatalf("error %v of a wait after the end", err)
 			}

@@ -44,12 +44,12 @@ func (c comments) read(dir string) error {
 		if err != nil {
 			return err
 		}
-		c.file(file)
+		c.addFile(file)
 	}
 	return nil
 }
 
-func (c comments) file(file *ast.File) {
+func (c comments) addFile(file *ast.File) {
 	for _, decl := range file.Decls {
 		types, ok := decl.(*ast.GenDecl)
 		if !ok || types.Tok != token.TYPE {
@@ -58,13 +58,13 @@ func (c comments) file(file *ast.File) {
 		for _, spec := range types.Specs {
 			spec := spec.(*ast.TypeSpec)
 			if s, ok := spec.Type.(*ast.StructType); ok {
-				c.structure(file.Name.Name, spec.Name.Name, types.Doc, s)
+				c.addStruct(file.Name.Name, spec.Name.Name, types.Doc, s)
 			}
 		}
 	}
 }
 
-func (c comments) structure(pkg, name string, doc *ast.CommentGroup, s *ast.StructType) {
+func (c comments) addStruct(pkg, name string, doc *ast.CommentGroup, s *ast.StructType) {
 	c[[3]string{pkg, name, ""}] = oneLine(doc.Text())
 	for _, field := range s.Fields.List {
 		text := field.Doc.Text()

@@ -12,19 +12,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Places knows on which line each field of a document stands.
-type Places struct{ root *yaml.Node }
+// Positions knows on which line each field of a document stands.
+type Positions struct{ root *yaml.Node }
 
 // Document is a decoded scenario.
 type Document struct {
 	Scenario
-	Places
+	Positions
 }
 
 // WorkloadDocument is a decoded workload.
 type WorkloadDocument struct {
 	Workload
-	Places
+	Positions
 }
 
 // Finding is one thing that is wrong with a document. Line is 0 where it is not known.
@@ -49,50 +49,50 @@ func (fs Findings) Error() string {
 // of type [Findings].
 func Decode(data []byte) (*Document, error) {
 	var d Document
-	places, err := decode(data, &d.Scenario, form{
-		kind: Kind, schema: "scenarios/schema.json", empty: "write a scenario, or copy one of the library's",
-		others: map[string]string{KindWorkload: "it has no services and no release; play it with coalmine load, or put its spec under spec.traffic of a scenario"},
+	places, err := decode(data, &d.Scenario, documentKind{
+		kind: Kind, schema: "scenarios/schema.json", emptyHint: "write a scenario, or copy one of the library's",
+		otherKinds: map[string]string{KindWorkload: "it has no services and no release; play it with coalmine load, or put its spec under spec.traffic of a scenario"},
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.Places = places
+	d.Positions = places
 	return &d, nil
 }
 
 // DecodeWorkload reads a workload as strictly as [Decode] reads a scenario.
 func DecodeWorkload(data []byte) (*WorkloadDocument, error) {
 	var d WorkloadDocument
-	places, err := decode(data, &d.Workload, form{
-		kind: KindWorkload, schema: "scenarios/workload.schema.json", empty: "write a workload, or copy one of those that come with coalmine",
-		others: map[string]string{Kind: "name its folder to play its traffic, or write kind: Workload and put what stands under spec.traffic right under spec"},
+	places, err := decode(data, &d.Workload, documentKind{
+		kind: KindWorkload, schema: "scenarios/workload.schema.json", emptyHint: "write a workload, or copy one of those that come with coalmine",
+		otherKinds: map[string]string{Kind: "name its folder to play its traffic, or write kind: Workload and put what stands under spec.traffic right under spec"},
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.Places = places
+	d.Positions = places
 	return &d, nil
 }
 
-// form is what the errors of a kind of document say.
-type form struct {
+// documentKind is what the errors of a kind of document say.
+type documentKind struct {
 	// kind is the one that is wanted, schema its published schema.
 	kind, schema string
-	// empty says what to do about an empty file, others what to do about other kinds.
-	empty  string
-	others map[string]string
+	// emptyHint says what to do about an empty file, others what to do about other kinds.
+	emptyHint  string
+	otherKinds map[string]string
 }
 
 // decode looks at the kind first: of a document of another kind, every field would be unknown.
-func decode(data []byte, into any, f form) (Places, error) {
-	p := Places{root: new(yaml.Node)}
+func decode(data []byte, into any, f documentKind) (Positions, error) {
+	p := Positions{root: new(yaml.Node)}
 	if err := yaml.Unmarshal(data, p.root); err != nil {
 		return p, f.findings(err)
 	}
 	if p.root.IsZero() {
-		return p, Findings{{1, "the file is empty: " + f.empty}}
+		return p, Findings{{1, "the file is empty: " + f.emptyHint}}
 	}
-	if err := f.check(p); err != nil {
+	if err := f.checkHead(p); err != nil {
 		return p, err
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -107,8 +107,8 @@ func decode(data []byte, into any, f form) (Places, error) {
 	return p, nil
 }
 
-// check wants the version and the kind.
-func (f form) check(p Places) error {
+// checkHead wants the version and the kind.
+func (f documentKind) checkHead(p Positions) error {
 	var head struct {
 		APIVersion string `yaml:"apiVersion"`
 		Kind       string `yaml:"kind"`
@@ -119,7 +119,7 @@ func (f form) check(p Places) error {
 	if head.APIVersion == APIVersion && head.Kind == f.kind {
 		return nil
 	}
-	hint, known := f.others[head.Kind]
+	hint, known := f.otherKinds[head.Kind]
 	if !known || head.APIVersion != APIVersion {
 		hint = fmt.Sprintf("write apiVersion: %s and kind: %s", APIVersion, f.kind)
 	}
@@ -127,7 +127,7 @@ func (f form) check(p Places) error {
 }
 
 // findings takes the decoder's errors apart. The library tells line and field by text alone.
-func (f form) findings(err error) error {
+func (f documentKind) findings(err error) error {
 	texts := []string{err.Error()}
 	var wrong *yaml.TypeError
 	if errors.As(err, &wrong) {
@@ -145,7 +145,7 @@ func (f form) findings(err error) error {
 }
 
 // Line returns the line of the field at a path of keys and indices, or of the nearest part of the path that is there.
-func (p Places) Line(path ...any) int {
+func (p Positions) Line(path ...any) int {
 	n := p.root
 	if n.Kind == yaml.DocumentNode {
 		n = n.Content[0]

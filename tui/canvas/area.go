@@ -65,16 +65,16 @@ func (a Area) Text(x, y int, s theme.Style, text string) int {
 func (a Area) Rune(x, y int, s theme.Style, r rune) int {
 	w := RuneWidth(r)
 	if w == 0 {
-		if x > 0 && x <= a.w && y >= 0 && y < a.h && r > 0xa0 && a.at(x-1, y).r != 0 && len(a.at(x-1, y).more) < 16 {
-			a.at(x-1, y).more += string(r)
+		if x > 0 && x <= a.w && y >= 0 && y < a.h && r > 0xa0 && a.at(x-1, y).r != 0 && len(a.at(x-1, y).combining) < 16 {
+			a.at(x-1, y).combining += string(r)
 		}
 		return x
 	}
 	if y < 0 || y >= a.h || x < 0 || x+w > a.w {
 		return x + w
 	}
-	a.free(x, y)
-	a.free(x+w-1, y)
+	a.clearWide(x, y)
+	a.clearWide(x+w-1, y)
 	*a.at(x, y) = cell{r: r, style: s}
 	if w == 2 {
 		*a.at(x+1, y) = cell{r: 0, style: s}
@@ -82,12 +82,12 @@ func (a Area) Rune(x, y int, s theme.Style, r rune) int {
 	return x + w
 }
 
-// free takes away a wide rune that a cell is half of.
-func (a Area) free(x, y int) {
+// clearWide takes away a wide rune that a cell is half of.
+func (a Area) clearWide(x, y int) {
 	i := (a.y+y)*a.on.width + a.x + x
 	row := (a.y + y) * a.on.width
 	if a.on.cells[i].r == 0 && i > row {
-		a.on.cells[i-1].r, a.on.cells[i-1].more = ' ', ""
+		a.on.cells[i-1].r, a.on.cells[i-1].combining = ' ', ""
 	}
 	if i+1 < row+a.on.width && a.on.cells[i+1].r == 0 {
 		a.on.cells[i+1].r = ' '
@@ -108,8 +108,8 @@ func (a Area) Fill(x, y, n int, s theme.Style, r rune) {
 	}
 }
 
-// Tint gives a part of a line another style and leaves its runes.
-func (a Area) Tint(x, y, n int, s theme.Style) {
+// Restyle gives a part of a line another style and leaves its runes.
+func (a Area) Restyle(x, y, n int, s theme.Style) {
 	if y < 0 || y >= a.h {
 		return
 	}

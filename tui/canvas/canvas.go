@@ -16,8 +16,8 @@ import (
 type cell struct {
 	r     rune
 	style theme.Style
-	// more are the runes of no width that follow r.
-	more string
+	// combining are the runes of no width that follow r.
+	combining string
 }
 
 // Canvas is a grid of cells.
@@ -66,14 +66,14 @@ func (c *Canvas) line(b []byte, t *theme.Theme, cells []cell) []byte {
 			b = t.Append(b, style)
 		}
 		if t.ASCII && d.r >= utf8.RuneSelf {
-			b = append(b, ascii(d.r))
+			b = append(b, asciiFallback(d.r))
 			if i+1 < len(cells) && cells[i+1].r == 0 {
 				b = append(b, ' ') // a wide rune's second column
 			}
 			continue
 		}
 		b = utf8.AppendRune(b, d.r)
-		b = append(b, d.more...)
+		b = append(b, d.combining...)
 	}
 	if style != theme.Plain {
 		b = t.Append(b, theme.Plain)
@@ -114,8 +114,8 @@ func RuneWidth(r rune) int {
 	return ansi.StringWidthWc(string(r))
 }
 
-// Cut shortens a text to n columns; what is cut off is told by an ellipsis.
-func Cut(s string, n int) string {
+// Truncate shortens a text to n columns; what is cut off is told by an ellipsis.
+func Truncate(s string, n int) string {
 	if len(s) <= n && isASCII(s) || Width(s) <= n {
 		return s
 	}
@@ -142,8 +142,8 @@ func isASCII(s string) bool {
 	return true
 }
 
-// ascii is the sign that stands for a rune on terminals without Unicode: one column each.
-func ascii(r rune) byte {
+// asciiFallback is the sign that stands for a rune on terminals without Unicode: one column each.
+func asciiFallback(r rune) byte {
 	// Signs, each followed by what stands for it.
 	const signs = "─-━-═=╌-┄-┈.│|┃|║|┊|╎|╷|╵|╴-╶-┌+┐+└+┘+├+┤+┬+┴+┼+╭+╮+╰+╯+·.•*….–-—-−-‘'’'“\"”\"×x≤<≥>≈~→>←<↑^↓v" +
 		"‖=▲^△^▼v▽v◆#◇o■#□o●o○o◐%★*☆*✓+✗x▶>▸>◀<◂<⏸=░.▒:▓#█#▏|▎|▍|▌|▋|▊|▉|▐|▁_▂_▃_▄=▅=▆#▇#°o±+µu"

@@ -31,7 +31,7 @@ func TestNothingIsDrawnOutside(t *testing.T) {
 			case 2:
 				a.Fill(x, y, place.Draw(t, "n"), s, rapid.SampledFrom([]rune{' ', '█', '漢', '─'}).Draw(t, "rune"))
 			case 3:
-				a.Tint(x, y, place.Draw(t, "n"), s)
+				a.Restyle(x, y, place.Draw(t, "n"), s)
 			default:
 				a.Clear(s)
 			}
@@ -109,7 +109,7 @@ func TestCut(t *testing.T) {
 	}{
 		{"short", 5, "short"}, {"longer", 5, "long…"}, {"漢字漢字", 5, "漢字…"}, {"漢字漢字", 4, "漢…"}, {"any", 1, "…"}, {"any", 0, ""}, {"any", -3, ""}, {"", 0, ""},
 	} {
-		if got := canvas.Cut(c.text, c.n); got != c.want {
+		if got := canvas.Truncate(c.text, c.n); got != c.want {
 			t.Errorf("%q cut to %d is %q, want %q", c.text, c.n, got, c.want)
 		}
 	}

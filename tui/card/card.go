@@ -38,16 +38,16 @@ type Options struct {
 type Card struct {
 	trial *watch.Trial
 	opts  Options
-	// at is the selected target, event the one of its events that Enter leads to.
-	at, event int
-	better    bool // what the reference saw is shown
-	why       why
-	reference []fact
+	// selected is the selected target, event the one of its events that Enter leads to.
+	selected, event int
+	showReference   bool // what the reference saw is shown
+	explanation     explanation
+	reference       []fact
 }
 
 // New returns the card of a trial that has one.
 func New(t *watch.Trial, o Options) *Card {
-	return &Card{trial: t, opts: o, why: whyOf(t), reference: better(t)}
+	return &Card{trial: t, opts: o, explanation: explain(t), reference: referenceFacts(t)}
 }
 
 // Trial is what the card is about.
@@ -112,8 +112,8 @@ func (c *Card) Update(msg tea.Msg) tea.Cmd {
 }
 
 func (c *Card) key(k string) tea.Cmd {
-	if c.better {
-		c.better = k != "b" && k != "esc" && k != "enter"
+	if c.showReference {
+		c.showReference = k != "b" && k != "esc" && k != "enter"
 		return nil
 	}
 	switch k {
@@ -122,7 +122,7 @@ func (c *Card) key(k string) tea.Cmd {
 	case "down", "j":
 		c.choose(1)
 	case "home", "g":
-		c.at, c.event = 0, 0
+		c.selected, c.event = 0, 0
 	case "end", "G":
 		c.choose(len(c.targets()))
 	case "left", "h":
@@ -130,7 +130,7 @@ func (c *Card) key(k string) tea.Cmd {
 	case "right", "l":
 		c.event++
 	case "b":
-		c.better = true
+		c.showReference = true
 	case "esc", "c":
 		return screen.Close
 	case "enter":
@@ -145,21 +145,21 @@ func (c *Card) key(k string) tea.Cmd {
 }
 
 func (c *Card) choose(by int) {
-	c.at = max(0, min(len(c.targets())-1, c.at+by))
+	c.selected = max(0, min(len(c.targets())-1, c.selected+by))
 	c.event = 0
 }
 
 // Item is the selected item of the rubric, not ok when something else is selected.
 func (c *Card) Item() (item score.Item, ok bool) {
-	if all := c.targets(); c.at < len(all) && all[c.at].item != nil {
-		return *all[c.at].item, true
+	if all := c.targets(); c.selected < len(all) && all[c.selected].item != nil {
+		return *all[c.selected].item, true
 	}
 	return item, false
 }
 
 func (c *Card) events() []score.EventRef {
-	if all := c.targets(); c.at < len(all) {
-		return all[c.at].events
+	if all := c.targets(); c.selected < len(all) {
+		return all[c.selected].events
 	}
 	return nil
 }
@@ -187,30 +187,30 @@ func (c *Card) Draw(a canvas.Area) {
 	pane.Bar(head, card.Title, points)
 	c.footer(foot)
 	p := &page{width: body.Width()}
-	c.write(p)
-	if c.better {
+	c.layout(p)
+	if c.showReference {
 		p.draw(body, -1)
 		return
 	}
-	p.draw(body, c.at)
+	p.draw(body, c.selected)
 }
 
 func (c *Card) footer(a canvas.Area) {
-	if c.better {
-		pane.Footer(a, pane.Key{Key: "b", Does: "back to the points"}, pane.Key{Key: "esc", Does: "back"})
+	if c.showReference {
+		pane.Footer(a, pane.Key{Key: "b", Action: "back to the points"}, pane.Key{Key: "esc", Action: "back"})
 		return
 	}
-	keys := []pane.Key{{Key: "↑ ↓", Does: "choose"}, {Key: "enter", Does: "moment"}}
+	keys := []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "enter", Action: "moment"}}
 	for _, k := range c.opts.Actions {
-		keys = append(keys, pane.Key{Key: k.Key.Help().Key, Does: k.Key.Help().Desc})
+		keys = append(keys, pane.Key{Key: k.Key.Help().Key, Action: k.Key.Help().Desc})
 	}
-	pane.Footer(a, append(keys, pane.Key{Key: "b", Does: "a better one"}, pane.Key{Key: "esc", Does: "back"})...)
+	pane.Footer(a, append(keys, pane.Key{Key: "b", Action: "a better one"}, pane.Key{Key: "esc", Action: "back"})...)
 }
 
-// write lays the card out from top to bottom.
-func (c *Card) write(p *page) {
+// layout lays the card out from top to bottom.
+func (c *Card) layout(p *page) {
 	card := c.trial.Card
-	sign, tone := outcome(card.Exit)
+	sign, tone := outcomeStyle(card.Exit)
 	p.add(func(a canvas.Area, y int) {
 		x := a.Text(1, y, tone|theme.Bold, sign+" "+strings.ToUpper(card.Outcome))
 		a.Text(x+2, y, theme.Muted, card.Scenario)
@@ -219,18 +219,18 @@ func (c *Card) write(p *page) {
 	if c.opts.Remark != nil {
 		p.wrapped(3, theme.Muted, c.opts.Remark())
 	}
-	if c.better { // a page of its own, whatever is selected
+	if c.showReference { // a page of its own, whatever is selected
 		p.writeFacts("What a better guardrail saw", "the scenario's own, in the same traffic", c.reference)
 		return
 	}
-	p.writeFacts(c.why.title, c.why.run, c.why.facts)
+	p.writeFacts(c.explanation.title, c.explanation.run, c.explanation.facts)
 	c.writeItems(p)
 	c.writeHarm(p)
 	c.writeRuns(p)
 }
 
-// outcome is the sign and the tone of a card's exit code.
-func outcome(exit int) (string, theme.Style) {
+// outcomeStyle is the sign and the tone of a card's exit code.
+func outcomeStyle(exit int) (string, theme.Style) {
 	switch exit {
 	case score.ExitPassed:
 		return "✓", theme.Good

@@ -21,7 +21,7 @@ type line struct {
 func (p *page) add(draw func(a canvas.Area, y int)) { p.lines = append(p.lines, line{draw, -1}) }
 
 func (p *page) text(x int, s theme.Style, text string) {
-	p.add(func(a canvas.Area, y int) { a.Text(x, y, s, canvas.Cut(text, a.Width()-x)) })
+	p.add(func(a canvas.Area, y int) { a.Text(x, y, s, canvas.Truncate(text, a.Width()-x)) })
 }
 
 func (p *page) wrapped(x int, s theme.Style, text string) {
@@ -30,8 +30,8 @@ func (p *page) wrapped(x int, s theme.Style, text string) {
 	}
 }
 
-// sign puts a sign before a line that is there already.
-func (p *page) sign(i, x int, s theme.Style, sign string) {
+// setSymbol puts a sign before a line that is there already.
+func (p *page) setSymbol(i, x int, s theme.Style, sign string) {
 	if i >= len(p.lines) {
 		return
 	}
@@ -46,12 +46,12 @@ func (p *page) section(title, remark string) {
 	p.add(func(canvas.Area, int) {})
 	p.add(func(a canvas.Area, y int) {
 		a.Text(1, y, theme.Bold, title)
-		a.Right(a.Width()-1, y, theme.Muted, canvas.Cut(remark, a.Width()-canvas.Width(title)-4))
+		a.Right(a.Width()-1, y, theme.Muted, canvas.Truncate(remark, a.Width()-canvas.Width(title)-4))
 	})
 }
 
-// own says that the lines from one on belong to a target.
-func (p *page) own(from, target int) {
+// setTarget says that the lines from one on belong to a target.
+func (p *page) setTarget(from, target int) {
 	for i := from; i < len(p.lines); i++ {
 		p.lines[i].target = target
 	}

@@ -22,8 +22,8 @@ func (c *Card) writeItems(p *page) {
 	p.section("Points", "")
 	for i := range c.trial.Card.Items {
 		from := len(p.lines)
-		c.writeItem(p, &c.trial.Card.Items[i], i == c.at)
-		p.own(from, i)
+		c.writeItem(p, &c.trial.Card.Items[i], i == c.selected)
+		p.setTarget(from, i)
 	}
 }
 
@@ -42,7 +42,7 @@ func (c *Card) writeItem(p *page, item *score.Item, selected bool) {
 		if selected {
 			look = theme.Bold
 		}
-		a.Text(13, y, look, canvas.Cut(item.Title, a.Width()-14))
+		a.Text(13, y, look, canvas.Truncate(item.Title, a.Width()-14))
 	})
 	if !selected {
 		return
@@ -79,7 +79,7 @@ func (c *Card) writeEvents(p *page) {
 }
 
 func (c *Card) runOf(e score.EventRef) *watch.Run {
-	if i := c.trial.Find(e.Run); i >= 0 && c.trial.Runs[i].Rec != nil {
+	if i := c.trial.RunIndex(e.Run); i >= 0 && c.trial.Runs[i].Rec != nil {
 		return c.trial.Runs[i]
 	}
 	return nil
@@ -93,8 +93,8 @@ func (c *Card) writeHarm(p *page) {
 	}
 	p.section("Harm to users", "requests that the fault made bad, over all seeds")
 	scale := max(1, h.Learner)
-	if h.None != nil {
-		scale = max(scale, *h.None)
+	if h.Unguarded != nil {
+		scale = max(scale, *h.Unguarded)
 	}
 	bar := func(name string, n *int, tone theme.Style) {
 		if n == nil {
@@ -104,8 +104,8 @@ func (c *Card) writeHarm(p *page) {
 			a.Text(3, y, theme.Plain, name)
 			chart.Bar(a, 17, y, a.Width()-17-20, float64(*n)/float64(scale), tone)
 			a.Right(a.Width()-10, y, theme.Plain, pane.Number(*n))
-			if h.None != nil && *h.None > 0 {
-				a.Right(a.Width()-2, y, theme.Muted, pane.Percent(float64(*n)/float64(*h.None)))
+			if h.Unguarded != nil && *h.Unguarded > 0 {
+				a.Right(a.Width()-2, y, theme.Muted, pane.Percent(float64(*n)/float64(*h.Unguarded)))
 			}
 		})
 	}
@@ -113,16 +113,16 @@ func (c *Card) writeHarm(p *page) {
 	if h.Avoided != nil && *h.Avoided >= 0.5 {
 		tone = theme.Good
 	}
-	bar("no guardrail", h.None, theme.Bad)
+	bar("no guardrail", h.Unguarded, theme.Bad)
 	bar("yours", &h.Learner, tone)
-	bar("reference", h.Best, theme.Info)
+	bar("reference", h.Reference, theme.Info)
 	bar("ideal alarm", h.Bound, theme.Muted)
 	p.wrapped(3, theme.Muted, harmWords(c.trial.Card))
 }
 
 func harmWords(c *score.Card) string {
 	words := "users hurt " + pane.Number(c.Harm.UsersHurt)
-	if n := c.Harm.UsersHurtNone; n != nil {
+	if n := c.Harm.UsersHurtUnguarded; n != nil {
 		words += fmt.Sprintf(" of %s without guardrail", pane.Number(*n))
 	}
 	if c.Harm.Avoided != nil {
@@ -147,7 +147,7 @@ func (c *Card) writeRuns(p *page) {
 		sign, tone := verdict(r.Verdict)
 		p.add(func(a canvas.Area, y int) {
 			a.Right(8, y, theme.Plain, fmt.Sprint(r.Seed))
-			a.Text(10, y, theme.Plain, canvas.Cut(r.Role, 8))
+			a.Text(10, y, theme.Plain, canvas.Truncate(r.Role, 8))
 			a.Text(19, y, tone, sign+" "+strings.ReplaceAll(string(r.Verdict), "-", " "))
 			a.Right(44, y, theme.Plain, clock(r.FirstBad))
 			a.Right(53, y, theme.Plain, span(r.MTTD))
@@ -160,11 +160,11 @@ func (c *Card) writeRuns(p *page) {
 			a.Right(78, y, theme.Plain, pane.Number(r.Harm))
 		})
 		target := len(c.trial.Card.Items) + i
-		if target == c.at {
+		if target == c.selected {
 			p.wrapped(10, theme.Muted, r.Reason)
 			c.writeEvents(p)
 		}
-		p.own(from, target)
+		p.setTarget(from, target)
 	}
 }
 

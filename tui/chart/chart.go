@@ -33,9 +33,9 @@ type Threshold struct {
 
 // Mark is a moment, drawn as a thin upright line, or as a sign at the foot of the chart where it has one.
 type Mark struct {
-	At    time.Duration
-	Style theme.Style
-	Sign  rune
+	At     time.Duration
+	Style  theme.Style
+	Symbol rune
 }
 
 // Chart is a picture of lines over one stretch of time.
@@ -60,7 +60,7 @@ func (c Chart) Draw(a canvas.Area) {
 		return
 	}
 	g := grid{Chart: c, area: plot, w: plot.Width(), h: plot.Height()}
-	g.low, g.high, g.unit = c.scale()
+	g.low, g.high, g.step = c.scale()
 	g.axis(labels)
 	for _, m := range c.Marks {
 		g.mark(m)
@@ -97,15 +97,15 @@ func (c Chart) scale() (low, high, unit float64) {
 	if c.Low >= 0 {
 		low = max(0, low)
 	}
-	low, high, unit = nice(low, high)
+	low, high, unit = niceRange(low, high)
 	if c.Ceiling > 0 {
 		high = min(high, c.Ceiling)
 	}
 	return low, max(high, low+unit/2), unit
 }
 
-// nice widens a range to round numbers, and tells the unit between them.
-func nice(low, high float64) (from, to, unit float64) {
+// niceRange widens a range to round numbers, and tells the unit between them.
+func niceRange(low, high float64) (from, to, unit float64) {
 	span := high - low
 	if span <= 0 {
 		return low, low + 1, 1
@@ -126,7 +126,7 @@ type grid struct {
 	area      canvas.Area
 	w, h      int
 	low, high float64
-	unit      float64
+	step      float64
 	dots      []dots
 }
 
@@ -146,7 +146,7 @@ func (g *grid) axis(a canvas.Area) {
 		put(g.h-1, g.low)
 	}
 	if g.h >= 7 {
-		mid := math.Round((g.low+g.high)/2/g.unit) * g.unit
+		mid := math.Round((g.low+g.high)/2/g.step) * g.step
 		put(g.row(mid), mid)
 	}
 	for y := range g.h {
@@ -172,8 +172,8 @@ func (g *grid) mark(m Mark) {
 	x, ok := g.column(m.At)
 	switch {
 	case !ok:
-	case m.Sign != 0:
-		g.area.Rune(x, g.h-1, m.Style, m.Sign)
+	case m.Symbol != 0:
+		g.area.Rune(x, g.h-1, m.Style, m.Symbol)
 	default:
 		for y := range g.h {
 			g.area.Rune(x, y, m.Style, '╎')

@@ -49,7 +49,7 @@ func TestAChart(t *testing.T) {
 			{Points: steps(gap, gap, gap, gap, 100, 99, 98, 96, 96, gap, 97, 98), Style: theme.Canary},
 		},
 		Thresholds: []chart.Threshold{{Value: 99, Label: "success ≥ 99", Style: theme.Warn}},
-		Marks:      []chart.Mark{{At: 15 * time.Second, Style: theme.Bad}, {At: 18 * time.Second, Sign: '◆'}, {At: time.Minute}},
+		Marks:      []chart.Mark{{At: 15 * time.Second, Style: theme.Bad}, {At: 18 * time.Second, Symbol: '◆'}, {At: time.Minute}},
 	}
 	same(t, "dots", draw(c, 46, 8, false), `
   100│⠁⠁⠁⠁⠁⠁⠁⠁⠉⠉⡇⠁⠁⠁⠁⠁⠁⠁⠁⠁⠁⠁⠁⠁      ╎

@@ -13,8 +13,8 @@ import (
 	"coalmine/tui/theme"
 )
 
-// kind is one of the charts that the deck can draw.
-type kind struct {
+// chartKind is one of the charts that the deck can draw.
+type chartKind struct {
 	name  string
 	value func(series.Point) float64
 	// unit selects the guardrails' metrics whose bounds belong into the chart.
@@ -25,13 +25,13 @@ type kind struct {
 	label              func(float64) string
 }
 
-func charts() []kind {
+func charts() []chartKind {
 	number := func(v float64) string { return pane.Number(int(math.Round(v))) }
-	return []kind{
+	return []chartKind{
 		{name: "good answers, %", value: func(p series.Point) float64 { return 100 * p.Good() }, unit: series.Success, low: 98, high: 100, ceiling: 100, label: short},
 		{name: "p99, ms", value: p99, unit: series.Latency, high: 10, label: number},
 		{name: "requests/s", value: rate, unit: series.Other, high: 1, label: number},
-		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 { return float64(p.Sofar) }, unit: series.Other, high: 10, label: number},
+		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 { return float64(p.HarmSoFar) }, unit: series.Other, high: 10, label: number},
 	}
 }
 
@@ -57,7 +57,7 @@ const axis = 7
 // window is the stretch of time that charts show: from shortly before the release to a round while after the present, so that
 // the present fills them and they stand still most of the time.
 func window(f *frame) (from, to time.Duration) {
-	if r := f.state.Released; r.Seen() {
+	if r := f.state.Released; r.Happened() {
 		from = max(0, r.At-time.Minute).Truncate(10 * time.Second)
 	}
 	for _, minutes := range []time.Duration{2, 3, 4, 6, 8, 11, 15, 20, 30, 45, 60} {
@@ -65,14 +65,14 @@ func window(f *frame) (from, to time.Duration) {
 			break
 		}
 	}
-	if to < f.at || f.rec.Whole() {
+	if to < f.at || f.rec.Complete() {
 		to = min(max(to, f.at), f.end)
 	}
 	return from, max(to, from+time.Second)
 }
 
 // drawChart draws one chart with its header.
-func (d *Deck) drawChart(a canvas.Area, f *frame, k kind) {
+func (d *Deck) drawChart(a canvas.Area, f *frame, k chartKind) {
 	body := pane.Header(a, k.name+" · "+d.selection(), d.legend(f, k))
 	from, to := window(f)
 	c := chart.Chart{From: from, To: to, Low: k.low, High: k.high, Ceiling: k.ceiling, Label: k.label, Axis: axis}
@@ -102,10 +102,10 @@ func marks(f *frame) []chart.Mark {
 		if m.At > f.at {
 			break
 		}
-		sign, tone := pane.MarkSign(m.Kind)
+		sign, tone := pane.MarkerSymbol(m.Kind)
 		mark := chart.Mark{At: m.At, Style: tone}
-		if m.Kind == series.MarkStep || m.Kind == series.MarkFailed || m.Kind == series.MarkNoticed {
-			mark.Sign = sign
+		if m.Kind == series.MarkerStep || m.Kind == series.MarkerFailedCheck || m.Kind == series.MarkerDetected {
+			mark.Symbol = sign
 		}
 		all = append(all, mark)
 	}
@@ -113,7 +113,7 @@ func marks(f *frame) []chart.Mark {
 }
 
 // harmLines are the harm of this run and that of the one without guardrail.
-func (d *Deck) harmLines(f *frame, k kind, sel series.Selection, dots int, from, to time.Duration) []chart.Line {
+func (d *Deck) harmLines(f *frame, k chartKind, sel series.Selection, dots int, from, to time.Duration) []chart.Line {
 	own := chart.Line{Points: points(f.rec, sel, f.at, from, to, dots, k.value), Style: theme.Bad}
 	o := f.unguarded
 	if o == nil {
@@ -140,7 +140,7 @@ func (d *Deck) selection() string {
 	return who
 }
 
-func (d *Deck) legend(f *frame, k kind) string {
+func (d *Deck) legend(f *frame, k chartKind) string {
 	from, to := window(f)
 	span := pane.Clock(from) + " to " + pane.Clock(to)
 	switch {
@@ -153,7 +153,7 @@ func (d *Deck) legend(f *frame, k kind) string {
 }
 
 // thresholds are the bounds that guardrails have asked for so far.
-func thresholds(f *frame, k kind) []chart.Threshold {
+func thresholds(f *frame, k chartKind) []chart.Threshold {
 	var all []chart.Threshold
 	add := func(v *float64, sign, name string) {
 		if v != nil {
@@ -161,7 +161,7 @@ func thresholds(f *frame, k kind) []chart.Threshold {
 		}
 	}
 	for _, l := range f.rec.Lines() {
-		if len(l.Answers) == 0 || l.Answers[0].At > f.at {
+		if len(l.Samples) == 0 || l.Samples[0].At > f.at {
 			continue
 		}
 		switch {

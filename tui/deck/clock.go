@@ -7,20 +7,20 @@ import (
 )
 
 // speeds are the steps of the speed control; the last one leads to the end at once.
-func speeds() []int { return []int{1, 2, 5, 10, 20, 50, 100, atOnce} }
+func speeds() []int { return []int{1, 2, 5, 10, 20, 50, 100, maxSpeed} }
 
-// atOnce is the speed beyond all others.
-const atOnce = 0
+// maxSpeed is the speed beyond all others.
+const maxSpeed = 0
 
 const (
-	// pace is how long a run should take to watch, decisions apart.
-	pace = 25 * time.Second
-	// glance is how long the clock stands still at a decision, at speeds at which one would miss it.
-	glance = 800 * time.Millisecond
-	// glancing is the least of these speeds.
-	glancing = 10
-	// longest is the most that one tick of the clock lasts: after a suspension time goes on where it was.
-	longest = 250 * time.Millisecond
+	// targetLength is how long a run should take to watch, decisions apart.
+	targetLength = 25 * time.Second
+	// momentHold is how long the clock stands still at a decision, at speeds at which one would miss it.
+	momentHold = 800 * time.Millisecond
+	// minHoldSpeed is the least of these speeds.
+	minHoldSpeed = 10
+	// maxTick is the most that one tick of the clock lasts: after a suspension time goes on where it was.
+	maxTick = 250 * time.Millisecond
 )
 
 // clock is where in the run the deck is, and how fast it moves on.
@@ -34,8 +34,8 @@ type clock struct {
 	live bool
 }
 
-// pass lets real time pass. It stops shortly at each of the stops, which are in order, and for good at the end.
-func (c *clock) pass(dt, end time.Duration, stops []time.Duration) {
+// advance lets real time pass. It stops shortly at each of the stops, which are in order, and for good at the end.
+func (c *clock) advance(dt, end time.Duration, stops []time.Duration) {
 	if c.live {
 		c.at = end
 		return
@@ -43,19 +43,19 @@ func (c *clock) pass(dt, end time.Duration, stops []time.Duration) {
 	if !c.playing {
 		return
 	}
-	dt = min(dt, longest)
+	dt = min(dt, maxTick)
 	if c.hold > 0 {
 		c.hold -= dt
 		return
 	}
-	if c.speed == atOnce {
+	if c.speed == maxSpeed {
 		c.at = end
 		return
 	}
 	to := min(c.at+dt*time.Duration(c.speed), max(c.at, end))
-	if c.speed >= glancing {
+	if c.speed >= minHoldSpeed {
 		if i, _ := slices.BinarySearch(stops, c.at+1); i < len(stops) && stops[i] <= to {
-			to, c.hold = stops[i], glance
+			to, c.hold = stops[i], momentHold
 		}
 	}
 	c.at = to
@@ -76,25 +76,25 @@ func (c *clock) shift(by int) {
 	c.speed, c.hold = all[min(len(all)-1, max(0, i+by))], 0
 }
 
-// suited is the speed at which a stretch of time is watched in about [pace].
-func suited(d time.Duration) int {
+// fittingSpeed is the speed at which a stretch of time is watched in about [pace].
+func fittingSpeed(d time.Duration) int {
 	fastest := 1
 	for _, s := range speeds() {
-		if s != atOnce {
+		if s != maxSpeed {
 			fastest = s
 		}
-		if d <= pace*time.Duration(fastest)*6/5 {
+		if d <= targetLength*time.Duration(fastest)*6/5 {
 			break
 		}
 	}
 	return fastest
 }
 
-func (c *clock) words() string {
+func (c *clock) label() string {
 	switch {
 	case c.live:
 		return "live"
-	case c.speed == atOnce:
+	case c.speed == maxSpeed:
 		return "max"
 	}
 	return fmt.Sprintf("×%d", c.speed)

@@ -21,19 +21,19 @@ func TestTheClock(t *testing.T) {
 		c := clock{speed: rapid.SampledFrom(speeds()).Draw(t, "speed"), playing: true}
 		for range 30_000 {
 			before := c.at
-			c.pass(beat, end, stops)
+			c.advance(tickInterval, end, stops)
 			if c.at < before || c.at > end {
 				t.Fatalf("from %v to %v of %v", before, c.at, end)
 			}
 			for _, s := range stops {
-				if c.speed >= glancing && before < s && s < c.at {
+				if c.speed >= minHoldSpeed && before < s && s < c.at {
 					t.Fatalf("from %v to %v it passed by %v", before, c.at, s)
 				}
 			}
 			if c.at == end {
 				break
 			}
-			if c.speed < glancing && c.speed != atOnce {
+			if c.speed < minHoldSpeed && c.speed != maxSpeed {
 				c.faster()
 			}
 		}
@@ -49,7 +49,7 @@ func TestTheClockStandsAtDecisions(t *testing.T) {
 	var at []time.Duration
 	for range 40 {
 		before := c.at
-		c.pass(beat, time.Minute, stops)
+		c.advance(tickInterval, time.Minute, stops)
 		if c.at != before {
 			at = append(at, c.at)
 		}
@@ -58,33 +58,33 @@ func TestTheClockStandsAtDecisions(t *testing.T) {
 	if len(at) < 8 || at[0] != 5*time.Second || at[1] != stops[0] || at[2] != stops[1] || !slices.Contains(at, stops[2]) {
 		t.Fatalf("it came by %v, want all of %v among it", at, stops)
 	}
-	c = clock{speed: atOnce, playing: true}
-	if c.pass(beat, time.Minute, stops); c.at != time.Minute {
+	c = clock{speed: maxSpeed, playing: true}
+	if c.advance(tickInterval, time.Minute, stops); c.at != time.Minute {
 		t.Errorf("at once leads to %v", c.at)
 	}
 	c = clock{speed: 1, playing: true}
-	c.pass(time.Hour, time.Minute, stops) // the program was suspended
-	if c.at != longest {
+	c.advance(time.Hour, time.Minute, stops) // the program was suspended
+	if c.at != maxTick {
 		t.Errorf("after a suspension it is at %v", c.at)
 	}
 }
 
 func TestSpeeds(t *testing.T) {
 	c := clock{speed: 1}
-	for _, want := range []int{1, 2, 5, 10, 20, 50, 100, atOnce, atOnce} {
+	for _, want := range []int{1, 2, 5, 10, 20, 50, 100, maxSpeed, maxSpeed} {
 		if c.speed != want {
 			t.Fatalf("speed %d, want %d", c.speed, want)
 		}
-		if want != 1 || c.words() == "×1" {
+		if want != 1 || c.label() == "×1" {
 			c.faster()
 		}
 	}
 	c.slower()
-	if c.speed != 100 || c.words() != "×100" {
-		t.Errorf("slower than max is %s", c.words())
+	if c.speed != 100 || c.label() != "×100" {
+		t.Errorf("slower than max is %s", c.label())
 	}
 	for d, want := range map[time.Duration]int{0: 1, 20 * time.Second: 1, 2 * time.Minute: 5, 13 * time.Minute: 50, 48 * time.Minute: 100, 30 * time.Hour: 100} {
-		if got := suited(d); got != want {
+		if got := fittingSpeed(d); got != want {
 			t.Errorf("%v is watched at ×%d, want ×%d", d, got, want)
 		}
 	}

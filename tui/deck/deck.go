@@ -16,8 +16,8 @@ import (
 	"coalmine/tui/watch"
 )
 
-// beat is how often a deck that plays moves on. A tenth of a second costs little and looks like motion.
-const beat = 100 * time.Millisecond
+// tickInterval is how often a deck that plays moves on. A tenth of a second costs little and looks like motion.
+const tickInterval = 100 * time.Millisecond
 
 // Options are how a deck begins.
 type Options struct {
@@ -36,11 +36,11 @@ type Deck struct {
 	keys  keys
 	run   int
 	clock clock
-	// begun is set once the clock was put near the release; touched once the user chose a speed or a time.
-	begun, touched bool
-	covered        bool
-	beating        int       // the number of the ticks that count; others are of an earlier chain
-	last           time.Time // of the last tick
+	// positioned is set once the clock was put near the release; touched once the user chose a speed or a time.
+	positioned, userSet bool
+	covered             bool
+	generation          int       // the number of the ticks that count; others are of an earlier chain
+	last                time.Time // of the last tick
 
 	cohort, route string // "" for all
 	chart         int    // index of charts
@@ -61,9 +61,9 @@ type Jump struct {
 
 // tick is a beat of the deck's clock.
 type tick struct {
-	of   *Deck
-	beat int
-	at   time.Time
+	deck       *Deck
+	generation int
+	at         time.Time
 }
 
 // Name implements [screen.Screen].
@@ -71,23 +71,23 @@ func (d *Deck) Name() string { return d.trial.Scenario }
 
 // Init implements [screen.Screen].
 func (d *Deck) Init() tea.Cmd {
-	d.begin()
-	return d.start()
+	d.position()
+	return d.startTicks()
 }
 
 // Covered implements [screen.Covered]: a deck that is not seen stands still.
 func (d *Deck) Covered(is bool) tea.Cmd {
 	d.covered = is
 	if is {
-		d.beating++
+		d.generation++
 		return nil
 	}
-	return d.start()
+	return d.startTicks()
 }
 
-// start begins a new chain of ticks where the clock moves.
-func (d *Deck) start() tea.Cmd {
-	d.beating++
+// startTicks begins a new chain of ticks where the clock moves.
+func (d *Deck) startTicks() tea.Cmd {
+	d.generation++
 	d.last = time.Time{}
 	return d.next()
 }
@@ -96,8 +96,8 @@ func (d *Deck) next() tea.Cmd {
 	if !d.moving() {
 		return nil
 	}
-	n := d.beating
-	return tea.Tick(beat, func(at time.Time) tea.Msg { return tick{d, n, at} })
+	n := d.generation
+	return tea.Tick(tickInterval, func(at time.Time) tea.Msg { return tick{d, n, at} })
 }
 
 // moving tells whether the clock goes on by itself. One that follows the newest event moves with the news.
@@ -106,7 +106,7 @@ func (d *Deck) moving() bool {
 		return false
 	}
 	r := d.rec()
-	return r == nil || !r.Whole() && !d.trial.Done || d.clock.at < r.End()
+	return r == nil || !r.Complete() && !d.trial.Done || d.clock.at < r.End()
 }
 
 // rec is the recording that is shown, nil before its first event.
@@ -124,26 +124,26 @@ func (d *Deck) end() time.Duration {
 	return 0
 }
 
-// lead is how long before the release a deck begins.
-const lead = 15 * time.Second
+// leadIn is how long before the release a deck begins.
+const leadIn = 15 * time.Second
 
-// begin puts the clock shortly before the release, once that is known: nothing happens to users before it.
-func (d *Deck) begin() {
+// position puts the clock shortly before the release, once that is known: nothing happens to users before it.
+func (d *Deck) position() {
 	r := d.rec()
-	if d.begun || r == nil {
+	if d.positioned || r == nil {
 		return
 	}
 	if d.clock.live = r.Live(); d.clock.live {
-		d.begun = true
+		d.positioned = true
 		return
 	}
-	if r.Whole() && !d.touched {
-		d.clock.speed = suited(r.End() - r.Timeline().Released.At)
+	if r.Complete() && !d.userSet {
+		d.clock.speed = fittingSpeed(r.End() - r.Timeline().Released.At)
 	}
-	if released := r.Timeline().Released; released.Seen() || r.Whole() || d.trial.Done {
-		d.begun = true
-		if released.Seen() && !d.touched {
-			d.clock.at = max(0, released.At-lead)
+	if released := r.Timeline().Released; released.Happened() || r.Complete() || d.trial.Done {
+		d.positioned = true
+		if released.Happened() && !d.userSet {
+			d.clock.at = max(0, released.At-leadIn)
 		}
 	}
 }
@@ -154,9 +154,9 @@ func (d *Deck) Update(msg tea.Msg) tea.Cmd {
 	case tea.WindowSizeMsg:
 		d.width, d.height = msg.Width, msg.Height
 	case tick:
-		return d.beatOn(msg)
+		return d.onTick(msg)
 	case watch.Batch:
-		return d.grown(msg)
+		return d.onBatch(msg)
 	case Jump:
 		return d.jump(msg)
 	case tea.KeyPressMsg:
@@ -171,30 +171,30 @@ func (d *Deck) Update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-func (d *Deck) beatOn(t tick) tea.Cmd {
-	if t.of != d || t.beat != d.beating {
+func (d *Deck) onTick(t tick) tea.Cmd {
+	if t.deck != d || t.generation != d.generation {
 		return nil
 	}
-	dt := beat
+	dt := tickInterval
 	if !d.last.IsZero() {
 		dt = t.at.Sub(d.last)
 	}
 	d.last = t.at
-	d.Pass(dt)
+	d.Advance(dt)
 	return d.next()
 }
 
-// Pass lets real time pass on the deck, and tells what it came by of what one must not miss.
-func (d *Deck) Pass(dt time.Duration) (passed []string) {
-	d.begin()
-	if !d.begun {
+// Advance lets real time pass on the deck, and tells what it came by of what one must not miss.
+func (d *Deck) Advance(dt time.Duration) (passed []string) {
+	d.position()
+	if !d.positioned {
 		return nil
 	}
 	before := d.clock.at
-	d.clock.pass(dt, d.end(), d.stops())
+	d.clock.advance(dt, d.end(), d.keyMoments())
 	if r := d.rec(); r != nil {
-		for _, e := range r.Story() {
-			if worth(e) && e.At > before && e.At <= d.clock.at {
+		for _, e := range r.Narrative() {
+			if isKeyMoment(e) && e.At > before && e.At <= d.clock.at {
 				passed = append(passed, e.Text)
 			}
 		}
@@ -202,34 +202,34 @@ func (d *Deck) Pass(dt time.Duration) (passed []string) {
 	return passed
 }
 
-// Over tells whether the run that is shown was played to its end.
-func (d *Deck) Over() bool {
+// AtEnd tells whether the run that is shown was played to its end.
+func (d *Deck) AtEnd() bool {
 	r := d.rec()
-	return r != nil && (r.Whole() || d.trial.Done) && d.clock.at >= r.End()
+	return r != nil && (r.Complete() || d.trial.Done) && d.clock.at >= r.End()
 }
 
-// grown takes news of the trial.
-func (d *Deck) grown(b watch.Batch) tea.Cmd {
+// onBatch takes news of the trial.
+func (d *Deck) onBatch(b watch.Batch) tea.Cmd {
 	if b.Trial != d.trial {
 		return nil
 	}
-	before := d.begun
-	d.begin()
+	before := d.positioned
+	d.position()
 	if d.clock.live {
 		d.clock.at = d.end()
 	}
-	if r := d.rec(); r != nil && r.Whole() && !d.touched {
-		d.clock.speed = suited(r.End() - r.Timeline().Released.At)
+	if r := d.rec(); r != nil && r.Complete() && !d.userSet {
+		d.clock.speed = fittingSpeed(r.End() - r.Timeline().Released.At)
 	}
-	if d.begun && !before {
-		return d.start()
+	if d.positioned && !before {
+		return d.startTicks()
 	}
 	return nil
 }
 
 // jump shows an event of a run, with the clock stopped.
 func (d *Deck) jump(j Jump) tea.Cmd {
-	i := d.trial.Find(j.To.Run)
+	i := d.trial.RunIndex(j.To.Run)
 	if j.Trial != d.trial || i < 0 || d.trial.Runs[i].Rec == nil {
 		return nil
 	}
@@ -237,7 +237,7 @@ func (d *Deck) jump(j Jump) tea.Cmd {
 	if !ok {
 		return nil
 	}
-	d.run, d.begun, d.touched = i, true, true
+	d.run, d.positioned, d.userSet = i, true, true
 	d.clock.playing = false
 	d.clock.seek(at, d.end())
 	return nil
@@ -249,21 +249,21 @@ func (d *Deck) key(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, k.pause):
 		return d.pause()
 	case key.Matches(msg, k.faster):
-		d.touched = true
+		d.userSet = true
 		d.clock.faster()
 	case key.Matches(msg, k.slower):
-		d.touched = true
+		d.userSet = true
 		d.clock.slower()
 	case key.Matches(msg, k.markers):
 		return screen.Open(newMoments(d))
 	case key.Matches(msg, k.card):
 		return d.card()
 	case key.Matches(msg, k.run):
-		return d.turn(1)
+		return d.switchRun(1)
 	case key.Matches(msg, k.runBack):
-		return d.turn(-1)
+		return d.switchRun(-1)
 	default:
-		return d.look(msg)
+		return d.viewKey(msg)
 	}
 	return nil
 }
@@ -275,12 +275,12 @@ func (d *Deck) pause() tea.Cmd {
 		d.clock.live, d.clock.playing = false, false
 		return nil
 	}
-	if d.Over() {
-		d.clock.at = max(0, d.rec().Timeline().Released.At-lead)
+	if d.AtEnd() {
+		d.clock.at = max(0, d.rec().Timeline().Released.At-leadIn)
 		d.clock.playing = false
 	}
 	d.clock.playing = !d.clock.playing
-	return d.start()
+	return d.startTicks()
 }
 
 func (d *Deck) card() tea.Cmd {
@@ -290,35 +290,35 @@ func (d *Deck) card() tea.Cmd {
 	return screen.Open(d.opts.Card(d.trial))
 }
 
-// look changes what is shown, or the time.
-func (d *Deck) look(msg tea.KeyPressMsg) tea.Cmd {
+// viewKey changes what is shown, or the time.
+func (d *Deck) viewKey(msg tea.KeyPressMsg) tea.Cmd {
 	k := d.keys
 	switch {
 	case key.Matches(msg, k.tab):
 		d.tab = int(msg.String()[0] - '1')
 	case key.Matches(msg, k.cohort):
-		d.cohort = following(d.cohorts(), d.cohort)
+		d.cohort = nextIn(d.cohorts(), d.cohort)
 	case key.Matches(msg, k.route):
-		d.route = following(d.routes(), d.route)
+		d.route = nextIn(d.routes(), d.route)
 	case key.Matches(msg, k.chart):
 		d.chart = (d.chart + 1) % len(charts())
 	default:
-		return d.scrub(msg)
+		return d.timeKey(msg)
 	}
 	return nil
 }
 
-// scrub moves the clock.
-func (d *Deck) scrub(msg tea.KeyPressMsg) tea.Cmd {
+// timeKey moves the clock.
+func (d *Deck) timeKey(msg tea.KeyPressMsg) tea.Cmd {
 	k, to := d.keys, d.clock.at
 	switch {
 	case key.Matches(msg, k.back):
 		to -= time.Second
-	case key.Matches(msg, k.forth):
+	case key.Matches(msg, k.forward):
 		to += time.Second
-	case key.Matches(msg, k.farBack):
+	case key.Matches(msg, k.back10):
 		to -= 10 * time.Second
-	case key.Matches(msg, k.farForth):
+	case key.Matches(msg, k.forward10):
 		to += 10 * time.Second
 	case key.Matches(msg, k.home):
 		to = 0
@@ -334,7 +334,7 @@ func (d *Deck) scrub(msg tea.KeyPressMsg) tea.Cmd {
 	cmd := d.seek(to)
 	if key.Matches(msg, k.end) && d.growing() {
 		d.clock.live = true // the end is where the newest event is
-		cmd = d.start()
+		cmd = d.startTicks()
 	}
 	return cmd
 }
@@ -342,18 +342,18 @@ func (d *Deck) scrub(msg tea.KeyPressMsg) tea.Cmd {
 // growing tells whether more events of the run are to come.
 func (d *Deck) growing() bool {
 	r := d.rec()
-	return r != nil && !r.Whole() && !d.trial.Done
+	return r != nil && !r.Complete() && !d.trial.Done
 }
 
 func (d *Deck) seek(to time.Duration) tea.Cmd {
-	d.begun, d.touched = true, true
+	d.positioned, d.userSet = true, true
 	d.clock.seek(to, d.end())
-	return d.start()
+	return d.startTicks()
 }
 
 // step goes to the next decision or the one before, and stops there.
 func (d *Deck) step(by int) tea.Cmd {
-	stops := d.stops()
+	stops := d.keyMoments()
 	to := d.end()
 	if by < 0 {
 		to = 0
@@ -371,8 +371,8 @@ func (d *Deck) step(by int) tea.Cmd {
 	return d.seek(to)
 }
 
-// turn goes to another run of the trial, at the same time since its release.
-func (d *Deck) turn(by int) tea.Cmd {
+// switchRun goes to another run of the trial, at the same time since its release.
+func (d *Deck) switchRun(by int) tea.Cmd {
 	n := len(d.trial.Runs)
 	if n < 2 {
 		return nil
@@ -392,7 +392,7 @@ func (d *Deck) turn(by int) tea.Cmd {
 		at := d.rec().Timeline().Released.At + since
 		d.clock.at, d.clock.hold = min(max(0, at), d.end()), 0
 	}
-	return d.start()
+	return d.startTicks()
 }
 
 func (d *Deck) mouse(m tea.Mouse) tea.Cmd {
@@ -405,8 +405,8 @@ func (d *Deck) mouse(m tea.Mouse) tea.Cmd {
 	return nil
 }
 
-// following is the one after another in a list that begins with all of them, "".
-func following(all []string, one string) string {
+// nextIn is the one after another in a list that begins with all of them, "".
+func nextIn(all []string, one string) string {
 	for i, s := range all {
 		if s == one {
 			return all[(i+1)%len(all)]

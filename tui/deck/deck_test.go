@@ -121,13 +121,13 @@ func TestMoments(t *testing.T) {
 // TestWhatIsWrongWithALog: what is whole is shown, with the line where it ends.
 func TestWhatIsWrongWithALog(t *testing.T) {
 	tr := watchtest.Caught()
-	tr.Runs[0].Rec = recording.Of(script.Caught(1).Events()[:150])
-	tr.Runs[0].Status, tr.Runs[0].Problem = watch.Broken, "runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing or were moved"
+	tr.Runs[0].Rec = recording.FromEvents(script.RolledBack(1).Events()[:150])
+	tr.Runs[0].Status, tr.Runs[0].Problem = watch.Failed, "runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing or were moved"
 	golden(t, "broken.txt", picture(at(tr, 0, time.Hour), 80, 24))
 }
 
 func TestBeforeAnyEvent(t *testing.T) {
-	d := New(&watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.PartFaulty}}}, Options{})
+	d := New(&watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}, Options{})
 	d.Init()
 	if got := picture(d, 80, 24); !strings.Contains(got, "waiting for the first event") {
 		t.Errorf("it shows\n%s", got)
@@ -135,7 +135,7 @@ func TestBeforeAnyEvent(t *testing.T) {
 	for _, k := range []string{"space", "n", "p", "tab", "m", "u", "w", "v", "home", "end", "left", "c", "3", "+", "-"} {
 		press(d, k)
 	}
-	d.Pass(time.Second)
+	d.Advance(time.Second)
 	empty := New(&watch.Trial{Scenario: "s", Done: true, Problem: "the disk is full"}, Options{})
 	press(empty, "space", "n", "tab", "end")
 	if got := picture(empty, 80, 24); !strings.Contains(got, "the disk is full") {
@@ -198,8 +198,8 @@ func TestJump(t *testing.T) {
 	d.clock.playing = true
 	ref := tr.Card.Items[0].Events[0]
 	d.Update(Jump{Trial: tr, To: ref})
-	want, _ := tr.Runs[tr.Find(ref.Run)].Rec.Time(ref.Seq)
-	if d.run != tr.Find(ref.Run) || d.clock.at != want || d.clock.playing {
+	want, _ := tr.Runs[tr.RunIndex(ref.Run)].Rec.Time(ref.Seq)
+	if d.run != tr.RunIndex(ref.Run) || d.clock.at != want || d.clock.playing {
 		t.Errorf("run %d at %v, want %s at %v, paused", d.run, d.clock.at, ref.Run, want)
 	}
 	for _, nowhere := range []Jump{{tr, score.EventRef{Run: "none", Seq: 1}}, {tr, score.EventRef{Run: ref.Run, Seq: 1e6}}, {watchtest.Caught(), ref}} {
@@ -217,13 +217,13 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 	for w := 10; w <= 50; w += 10 {
 		s.Canary(event.PhaseProgressing, w, 0).Traffic(60)
 	}
-	s.Canary(event.PhaseFailed, 0, 0).Traffic(6 * 60).Close() // 12 minutes after the release
-	d := New(watchtest.New(map[score.Part]*script.Script{score.PartFaulty: s}), Options{})
+	s.Canary(event.PhaseFailed, 0, 0).Traffic(6 * 60).Complete() // 12 minutes after the release
+	d := New(watchtest.New(map[score.Role]*script.Script{score.RoleFaulty: s}), Options{})
 	d.Init()
 	var took time.Duration
 	var passed []string
-	for ; !d.Over() && took < time.Hour; took += beat {
-		passed = append(passed, d.Pass(beat)...)
+	for ; !d.AtEnd() && took < time.Hour; took += tickInterval {
+		passed = append(passed, d.Advance(tickInterval)...)
 	}
 	if took < 18*time.Second || took > 32*time.Second {
 		t.Errorf("it took %v", took)
@@ -243,8 +243,8 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 // TestAGrowingRun: a deck follows what comes, begins before the release once that is known, and waits where nothing more has
 // come.
 func TestAGrowingRun(t *testing.T) {
-	events := script.Caught(1).Events()
-	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.PartFaulty}}}
+	events := script.RolledBack(1).Events()
+	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
 	feed := watch.NewFeed(tr)
 	d := New(tr, Options{})
 	d.Init()
@@ -257,44 +257,44 @@ func TestAGrowingRun(t *testing.T) {
 		d.Update(b)
 	}
 	news(0, 30)
-	d.Pass(time.Second)
-	if d.begun || d.clock.at != 0 {
+	d.Advance(time.Second)
+	if d.positioned || d.clock.at != 0 {
 		t.Errorf("before the release the clock is at %v", d.clock.at)
 	}
 	news(30, 80)
-	if !d.begun || d.clock.at != 55*time.Second {
+	if !d.positioned || d.clock.at != 55*time.Second {
 		t.Errorf("the clock begins at %v, want 15 s before the release", d.clock.at)
 	}
 	for range 100 {
-		d.Pass(beat)
+		d.Advance(tickInterval)
 	}
-	if d.clock.at != events[79].At || d.Over() || !d.moving() {
+	if d.clock.at != events[79].At || d.AtEnd() || !d.moving() {
 		t.Errorf("the clock is at %v of %v", d.clock.at, events[79].At)
 	}
 	press(d, "end")
 	news(80, 120)
-	d.Pass(beat)
-	if d.clock.at != events[119].At || d.clock.words() != "live" {
-		t.Errorf("at the end of what was there the clock is at %v (%s), want it to follow", d.clock.at, d.clock.words())
+	d.Advance(tickInterval)
+	if d.clock.at != events[119].At || d.clock.label() != "live" {
+		t.Errorf("at the end of what was there the clock is at %v (%s), want it to follow", d.clock.at, d.clock.label())
 	}
 	press(d, "left")
 	news(120, len(events))
 	for range 1000 {
-		d.Pass(beat)
+		d.Advance(tickInterval)
 	}
-	if !d.Over() {
+	if !d.AtEnd() {
 		t.Errorf("the clock is at %v of %v", d.clock.at, d.end())
 	}
 }
 
 // TestRealTimeIsFollowed: a run on a real cluster is shown as it goes, until somebody looks back.
 func TestRealTimeIsFollowed(t *testing.T) {
-	events := script.Caught(1).Events()
+	events := script.RolledBack(1).Events()
 	start := events[0].Fact.(event.RunStarted)
 	start.Cluster = "kind"
 	events[0].Fact = start
 	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{
-		{Name: "faulty-seed1", Part: score.PartFaulty}, {Name: "healthy-seed1", Part: score.PartHealthy, Rec: recording.Of(script.Delivered("healthy", 1).Events())},
+		{Name: "faulty-seed1", Part: score.RoleFaulty}, {Name: "healthy-seed1", Part: score.RoleHealthy, Rec: recording.FromEvents(script.Promoted("healthy", 1).Events())},
 	}}
 	feed := watch.NewFeed(tr)
 	d := New(tr, Options{})
@@ -307,8 +307,8 @@ func TestRealTimeIsFollowed(t *testing.T) {
 		b := feed.Next()
 		b.Apply()
 		d.Update(b)
-		if d.clock.at != want || d.clock.words() != words {
-			t.Errorf("after %d events it is at %v (%s), want %v (%s)", to, d.clock.at, d.clock.words(), want, words)
+		if d.clock.at != want || d.clock.label() != words {
+			t.Errorf("after %d events it is at %v (%s), want %v (%s)", to, d.clock.at, d.clock.label(), want, words)
 		}
 	}
 	at("live", events[99].At, 0, 100)

@@ -14,8 +14,8 @@ import (
 // tabs are what the body of the deck can show.
 func tabs() []string { return []string{"overview", "traffic", "charts", "checks", "words"} }
 
-// recent is how much of the past the matrix adds up.
-const recent = 10 * time.Second
+// recentSpan is how much of the past the matrix adds up.
+const recentSpan = 10 * time.Second
 
 // Draw implements [screen.Screen].
 func (d *Deck) Draw(a canvas.Area) {
@@ -41,22 +41,22 @@ func (d *Deck) bar(a canvas.Area, f *frame) {
 	if f != nil {
 		left += fmt.Sprintf(" · %s (%d of %d)", f.run.Title(), d.run+1, len(d.trial.Runs))
 	}
-	pane.Bar(a, left, d.motion(f))
+	pane.Bar(a, left, d.playState(f))
 }
 
-// motion tells how time moves.
-func (d *Deck) motion(f *frame) string {
+// playState tells how time moves.
+func (d *Deck) playState(f *frame) string {
 	switch {
 	case f == nil:
 		return ""
-	case d.Over():
+	case d.AtEnd():
 		return "■ over" + d.verdict(f)
 	case d.clock.live:
 		return "● live"
 	case !d.clock.playing:
-		return "‖ paused " + d.clock.words()
+		return "‖ paused " + d.clock.label()
 	}
-	return "▶ " + d.clock.words()
+	return "▶ " + d.clock.label()
 }
 
 // verdict is what the card says of the run.
@@ -113,7 +113,7 @@ func (d *Deck) problem(a canvas.Area, f *frame) canvas.Area {
 func (d *Deck) top(a canvas.Area, f *frame) {
 	left, right := a.Left(a.Width() * 55 / 100)
 	pane.Rollout(pane.Header(left, "Rollout", ""), f.state)
-	pane.Harm(pane.Header(right, "Harm", ""), f.state, f.none)
+	pane.Harm(pane.Header(right, "Harm", ""), f.state, f.comparison)
 }
 
 func (d *Deck) body(a canvas.Area, f *frame) {
@@ -122,13 +122,13 @@ func (d *Deck) body(a canvas.Area, f *frame) {
 	switch d.tab {
 	case 1:
 		_, below := rest.Top(d.traffic(rest, f, true) + 1)
-		pane.Cohorts(pane.Header(below, "Who was hurt", "requests so far"), f.state, f.none)
+		pane.Cohorts(pane.Header(below, "Who was hurt", "requests so far"), f.state, f.comparison)
 	case 2:
 		d.charts(rest, f, charts())
 	case 3:
 		pane.Checks(rest.Pad(1), f.state)
 	case 4:
-		pane.Words(rest.Pad(1), f.story, f.at, true)
+		pane.Narrative(rest.Pad(1), f.narrative, f.at, true)
 	default:
 		d.overview(rest, f)
 	}
@@ -150,13 +150,13 @@ func (d *Deck) tabLine(a canvas.Area) {
 // traffic draws the matrix, and returns how many lines it took.
 func (d *Deck) traffic(a canvas.Area, f *frame, routes bool) int {
 	keys := f.rec.Timeline().Keys()
-	rows := pane.Rows(f.rec.Recent(f.at, recent), keys, f.state.Run.Baseline, f.state.Run.Version, routes)
+	rows := pane.Rows(f.rec.Recent(f.at, recentSpan), keys, f.state.Run.Baseline, f.state.Run.Version, routes)
 	pane.Traffic(a.Pad(1), rows, f.state.Run.Baseline, f.state.Run.Version)
 	return min(a.Height(), len(rows)+1)
 }
 
 // charts stacks charts of equal height.
-func (d *Deck) charts(a canvas.Area, f *frame, all []kind) {
+func (d *Deck) charts(a canvas.Area, f *frame, all []chartKind) {
 	n := max(1, min(len(all), a.Height()/5))
 	for i := range n {
 		part := a.Sub(0, i*a.Height()/n, a.Width(), (i+1)*a.Height()/n-i*a.Height()/n)
@@ -168,57 +168,57 @@ func (d *Deck) charts(a canvas.Area, f *frame, all []kind) {
 func (d *Deck) overview(a canvas.Area, f *frame) {
 	switch {
 	case a.Width() >= 160 && a.Height() >= 30:
-		d.three(a, f)
+		d.layoutLarge(a, f)
 	case a.Width() >= 110 && a.Height() >= 22:
-		d.two(a, f)
+		d.layoutMedium(a, f)
 	default:
-		d.one(a, f)
+		d.layoutSmall(a, f)
 	}
 }
 
-// one stacks the matrix, a chart and the newest words.
-func (d *Deck) one(a canvas.Area, f *frame) {
+// layoutSmall stacks the matrix, a chart and the newest words.
+func (d *Deck) layoutSmall(a canvas.Area, f *frame) {
 	used := d.traffic(a.Sub(0, 0, a.Width(), min(6, a.Height()-8)), f, false)
 	_, a = a.Top(used)
 	graph, below := a.Bottom(max(4, a.Height()*2/5))
 	d.drawChart(graph, f, charts()[d.chart])
-	pane.Lines(pane.Header(below, "What happened", ""), spoken(f.story, true), f.at)
+	pane.NarrativeLines(pane.Header(below, "What happened", ""), visibleEntries(f.narrative, true), f.at)
 }
 
-// two has traffic and charts on the left, checks and words on the right.
-func (d *Deck) two(a canvas.Area, f *frame) {
+// layoutMedium has traffic and charts on the left, checks and words on the right.
+func (d *Deck) layoutMedium(a canvas.Area, f *frame) {
 	left, right := a.Left(a.Width() * 58 / 100)
 	used := d.traffic(left.Sub(0, 0, left.Width(), left.Height()/3), f, left.Height() > 40)
 	_, left = left.Top(used)
 	d.charts(left, f, charts()[:max(1, min(3, left.Height()/8))])
 	checks, words := right.Top(max(5, min(right.Height()/3, len(f.state.Checks)+len(f.state.Gates)*2+3)))
 	pane.Checks(pane.Header(checks, "Checks and gates", ""), f.state)
-	pane.Words(pane.Header(words, "What happened", ""), spoken(f.story, false), f.at, true)
+	pane.Narrative(pane.Header(words, "What happened", ""), visibleEntries(f.narrative, false), f.at, true)
 }
 
-// three has traffic and checks, charts, and words.
-func (d *Deck) three(a canvas.Area, f *frame) {
+// layoutLarge has traffic and checks, charts, and words.
+func (d *Deck) layoutLarge(a canvas.Area, f *frame) {
 	left, rest := a.Left(a.Width() * 36 / 100)
 	mid, right := rest.Left(rest.Width() * 58 / 100)
 	used := d.traffic(left.Sub(0, 0, left.Width(), left.Height()*3/5), f, true)
 	_, left = left.Top(used + 1)
 	checks, left := left.Top(len(f.state.Checks) + 2*len(f.state.Gates) + 4)
 	pane.Checks(pane.Header(checks, "Checks and gates", ""), f.state)
-	pane.Cohorts(pane.Header(left, "Who was hurt", "requests so far"), f.state, f.none)
+	pane.Cohorts(pane.Header(left, "Who was hurt", "requests so far"), f.state, f.comparison)
 	d.charts(mid, f, charts())
-	pane.Words(pane.Header(right, "What happened", ""), spoken(f.story, false), f.at, true)
+	pane.Narrative(pane.Header(right, "What happened", ""), visibleEntries(f.narrative, false), f.at, true)
 }
 
 func (d *Deck) footer(a canvas.Area, f *frame) {
-	if f != nil && d.Over() && d.trial.Card != nil && d.opts.Card != nil {
-		pane.Footer(a, pane.Key{Key: "enter", Does: "the card"}, pane.Key{Key: "tab", Does: "next run"}, pane.Key{Key: "p", Does: "back a decision"},
-			pane.Key{Key: "space", Does: "again"})
+	if f != nil && d.AtEnd() && d.trial.Card != nil && d.opts.Card != nil {
+		pane.Footer(a, pane.Key{Key: "enter", Action: "the card"}, pane.Key{Key: "tab", Action: "next run"}, pane.Key{Key: "p", Action: "back a decision"},
+			pane.Key{Key: "space", Action: "again"})
 		return
 	}
-	all := []pane.Key{{Key: "space", Does: "pause"}}
+	all := []pane.Key{{Key: "space", Action: "pause"}}
 	if d.trial.Card != nil && d.opts.Card != nil { // where it all leads to
-		all = append(all, pane.Key{Key: "c", Does: "card"})
+		all = append(all, pane.Key{Key: "c", Action: "card"})
 	}
-	pane.Footer(a, append(all, pane.Key{Key: "n p", Does: "step"}, pane.Key{Key: "← →", Does: "time"}, pane.Key{Key: "+ -", Does: "speed"},
-		pane.Key{Key: "u", Does: "users"}, pane.Key{Key: "tab", Does: "run"}, pane.Key{Key: "v w", Does: "chart, route"}, pane.Key{Key: "m", Does: "moments"})...)
+	pane.Footer(a, append(all, pane.Key{Key: "n p", Action: "step"}, pane.Key{Key: "← →", Action: "time"}, pane.Key{Key: "+ -", Action: "speed"},
+		pane.Key{Key: "u", Action: "users"}, pane.Key{Key: "tab", Action: "run"}, pane.Key{Key: "v w", Action: "chart, route"}, pane.Key{Key: "m", Action: "moments"})...)
 }

@@ -15,13 +15,13 @@ import (
 
 // frame is everything that one picture of the deck is made of.
 type frame struct {
-	run     *watch.Run
-	rec     *recording.Recording
-	at, end time.Duration
-	state   recording.State
-	story   []story.Entry // so far
-	markers []series.Marker
-	none    *pane.Comparison
+	run        *watch.Run
+	rec        *recording.Recording
+	at, end    time.Duration
+	state      recording.State
+	narrative  []story.Entry // so far
+	markers    []series.Marker
+	comparison *pane.Comparison
 	// unguarded is the run of the same seed without guardrail, nil when there is none to compare with.
 	unguarded *recording.Recording
 }
@@ -34,8 +34,8 @@ func (d *Deck) frame() *frame {
 	}
 	f := &frame{run: d.trial.Runs[d.run], rec: rec, at: d.clock.at, end: rec.End()}
 	f.state = rec.At(f.at)
-	all := rec.Story()
-	f.story = all[:sort.Search(len(all), func(i int) bool { return all[i].Seq > f.state.Last.Seq })]
+	all := rec.Narrative()
+	f.narrative = all[:sort.Search(len(all), func(i int) bool { return all[i].Seq > f.state.Last.Seq })]
 	f.markers = rec.Markers()
 	f.compare(d.trial)
 	return f
@@ -43,47 +43,47 @@ func (d *Deck) frame() *frame {
 
 // compare finds the run of the same seed without guardrail, and where it was at the same time since its release.
 func (f *frame) compare(t *watch.Trial) {
-	if f.run.Part != score.PartFaulty && f.run.Part != score.PartReference {
+	if f.run.Part != score.RoleFaulty && f.run.Part != score.RoleReference {
 		return
 	}
-	o := t.Counterpart(f.run, score.PartUnguarded)
-	if o == nil || o.Rec == nil || !o.Rec.Whole() {
+	o := t.Counterpart(f.run, score.RoleUnguarded)
+	if o == nil || o.Rec == nil || !o.Rec.Complete() {
 		return
 	}
 	f.unguarded = o.Rec
-	f.none = &pane.Comparison{End: o.Rec.At(o.Rec.End())}
-	if released := f.rec.Timeline().Released; released.Seen() {
-		f.none.Now = o.Rec.At(f.at - released.At + o.Rec.Timeline().Released.At)
+	f.comparison = &pane.Comparison{End: o.Rec.At(o.Rec.End())}
+	if released := f.rec.Timeline().Released; released.Happened() {
+		f.comparison.Now = o.Rec.At(f.at - released.At + o.Rec.Timeline().Released.At)
 	}
 }
 
-// stops are the times of what one must not miss, in order.
-func (d *Deck) stops() []time.Duration {
+// keyMoments are the times of what one must not miss, in order.
+func (d *Deck) keyMoments() []time.Duration {
 	r := d.rec()
 	if r == nil {
 		return nil
 	}
 	var at []time.Duration
-	for _, e := range r.Story() {
-		if worth(e) {
+	for _, e := range r.Narrative() {
+		if isKeyMoment(e) {
 			at = append(at, e.At)
 		}
 	}
 	return slices.Compact(at)
 }
 
-// worth tells whether an entry is worth a stop.
-func worth(e story.Entry) bool {
-	return e.Kind.Decision() || e.Kind == story.Release || e.Kind == story.Harm || e.Kind == story.Notice || e.Kind == story.Drill
+// isKeyMoment tells whether an entry is worth a stop.
+func isKeyMoment(e story.Entry) bool {
+	return e.Kind.Decision() || e.Kind == story.Release || e.Kind == story.Harm || e.Kind == story.Detection || e.Kind == story.Drill
 }
 
-// spoken leaves out of a story what only those who look closely want to know, and where there is little room, all but what
+// visibleEntries leaves out of a story what only those who look closely want to know, and where there is little room, all but what
 // was decided and whom it hurt.
-func spoken(all []story.Entry, little bool) []story.Entry {
+func visibleEntries(all []story.Entry, little bool) []story.Entry {
 	kept := make([]story.Entry, 0, len(all))
 	for _, e := range all {
-		frame := (e.Kind == story.Frame || e.Kind == story.Status) && e.Tone == story.Faint
-		if !frame && (!little || worth(e) || e.Kind == story.Gate || e.Kind == story.Frame) {
+		frame := (e.Kind == story.Lifecycle || e.Kind == story.Status) && e.Severity == story.Detail
+		if !frame && (!little || isKeyMoment(e) || e.Kind == story.Gate || e.Kind == story.Lifecycle) {
 			kept = append(kept, e)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // keys are what the deck listens to.
 type keys struct {
 	pause, faster, slower                   key.Binding
-	back, forth, farBack, farForth          key.Binding
+	back, forward, back10, forward10        key.Binding
 	home, end, next, previous, markers      key.Binding
 	run, runBack, cohort, route, chart, tab key.Binding
 	card                                    key.Binding
@@ -19,8 +19,8 @@ func newKeys() keys {
 	k := screen.Key
 	return keys{
 		pause: k("space", "pause, go on", "space"), faster: k("+", "faster", "+", "=", ">"), slower: k("-", "slower", "-", "_", "<"),
-		back: k("←", "1 s back", "left", "h"), forth: k("→", "1 s on", "right", "l"),
-		farBack: k("shift+←", "10 s back", "shift+left", "H", ","), farForth: k("shift+→", "10 s on", "shift+right", "L", "."),
+		back: k("←", "1 s back", "left", "h"), forward: k("→", "1 s on", "right", "l"),
+		back10: k("shift+←", "10 s back", "shift+left", "H", ","), forward10: k("shift+→", "10 s on", "shift+right", "L", "."),
 		home: k("home", "to the begin", "home", "g"), end: k("end", "to the end", "end", "G"),
 		next: k("n ]", "next decision", "n", "]"), previous: k("p [", "decision before", "p", "["),
 		markers: k("m", "list of moments", "m"),
@@ -34,7 +34,7 @@ func newKeys() keys {
 func (d *Deck) Keys() []screen.Group {
 	k := d.keys
 	return []screen.Group{
-		{Title: "Time", Keys: []key.Binding{k.pause, k.faster, k.slower, k.next, k.previous, k.markers, k.back, k.forth, k.farBack, k.farForth, k.home, k.end}},
+		{Title: "Time", Keys: []key.Binding{k.pause, k.faster, k.slower, k.next, k.previous, k.markers, k.back, k.forward, k.back10, k.forward10, k.home, k.end}},
 		{Title: "What is shown", Keys: []key.Binding{k.tab, k.cohort, k.route, k.chart}},
 		{Title: "The trial", Keys: []key.Binding{k.run, k.runBack, k.card}},
 	}

@@ -22,8 +22,8 @@ type moments struct {
 func newMoments(d *Deck) *moments {
 	m := &moments{deck: d}
 	if r := d.rec(); r != nil {
-		for _, e := range r.Story() {
-			if worth(e) || e.Kind == story.Gate || e.Kind == story.Alert {
+		for _, e := range r.Narrative() {
+			if isKeyMoment(e) || e.Kind == story.Gate || e.Kind == story.Alert {
 				m.entries = append(m.entries, e)
 			}
 		}
@@ -74,7 +74,7 @@ func (m *moments) Draw(a canvas.Area) {
 	pane.Bar(a, "Moments of "+m.deck.trial.Runs[m.deck.run].Title(), "")
 	rest, foot := a.Bottom(1)
 	_, body := rest.Top(2)
-	pane.Footer(foot, pane.Key{Key: "↑ ↓", Does: "choose"}, pane.Key{Key: "enter", Does: "go there"}, pane.Key{Key: "esc", Does: "back"})
+	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "go there"}, pane.Key{Key: "esc", Action: "back"})
 	if len(m.entries) == 0 {
 		body.Text(2, 0, theme.Muted, "nothing happened yet")
 		return
@@ -82,14 +82,14 @@ func (m *moments) Draw(a canvas.Area) {
 	first := max(0, min(m.at-body.Height()/2, len(m.entries)-body.Height()))
 	for y := range min(body.Height(), len(m.entries)-first) {
 		e := m.entries[first+y]
-		tone := pane.Tone(e.Tone)
+		tone := pane.SeverityStyle(e.Severity)
 		if first+y == m.at {
 			body.Fill(0, y, body.Width(), theme.Row, ' ')
 			tone = theme.Row | theme.Bold
 			body.Rune(0, y, tone, '▸')
 		}
 		body.Text(2, y, tone, pane.Clock(e.At))
-		body.Rune(10, y, tone, pane.Sign(e))
-		body.Text(12, y, tone, canvas.Cut(e.Text, body.Width()-13))
+		body.Rune(10, y, tone, pane.Symbol(e))
+		body.Text(12, y, tone, canvas.Truncate(e.Text, body.Width()-13))
 	}
 }

@@ -23,27 +23,27 @@ import (
 
 // Home is the screen.
 type Home struct {
-	ctx  context.Context
-	host host.Host
+	ctx     context.Context
+	backend host.Backend
 
 	all     []*scenarios.Scenario
 	entries map[string]logbook.Entry
-	read    bool
+	loaded  bool
 	// note is what went wrong, told once.
 	note string
 
-	// chosen is the name of the scenario under the cursor.
-	chosen string
-	filter string
-	typing bool
+	// selected is the name of the scenario under the cursor.
+	selected string
+	filter   string
+	typing   bool
 }
 
 // New returns the list of a library's scenarios. The context ends what is played from it.
-func New(ctx context.Context, h host.Host) *Home { return &Home{ctx: ctx, host: h} }
+func New(ctx context.Context, h host.Backend) *Home { return &Home{ctx: ctx, backend: h} }
 
-// listed is what the list is made of.
-type listed struct {
-	of      *Home
+// libraryMsg is what the list is made of.
+type libraryMsg struct {
+	home    *Home
 	all     []*scenarios.Scenario
 	entries map[string]logbook.Entry
 	note    string
@@ -56,9 +56,9 @@ func (*Home) Name() string { return "scenarios" }
 // Init implements [screen.Screen].
 func (h *Home) Init() tea.Cmd {
 	return func() tea.Msg {
-		m := listed{of: h}
-		if m.all, m.err = h.host.Library.Scenarios(); m.err == nil {
-			m.entries, m.note = h.host.Progress.Load()
+		m := libraryMsg{home: h}
+		if m.all, m.err = h.backend.Library.Scenarios(); m.err == nil {
+			m.entries, m.note = h.backend.Progress.Load()
 		}
 		return m
 	}
@@ -78,9 +78,9 @@ func (h *Home) Typing() bool { return h.typing }
 // Update implements [screen.Screen].
 func (h *Home) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
-	case listed:
-		if msg.of == h {
-			h.take(msg)
+	case libraryMsg:
+		if msg.home == h {
+			h.load(msg)
 		}
 	case lesson.Changed:
 		if h.entries != nil {
@@ -88,12 +88,12 @@ func (h *Home) Update(msg tea.Msg) tea.Cmd {
 		}
 	case tea.KeyPressMsg:
 		if h.typing {
-			return h.write(msg)
+			return h.filterKey(msg)
 		}
 		return h.key(msg.String())
 	case tea.PasteMsg:
 		if h.typing {
-			h.narrow(h.filter + msg.Content)
+			h.setFilter(h.filter + msg.Content)
 		}
 	case tea.MouseWheelMsg:
 		if msg.Button == tea.MouseWheelUp {
@@ -105,8 +105,8 @@ func (h *Home) Update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-func (h *Home) take(m listed) {
-	h.read, h.note, h.entries = true, m.note, m.entries
+func (h *Home) load(m libraryMsg) {
+	h.loaded, h.note, h.entries = true, m.note, m.entries
 	if h.entries == nil {
 		h.entries = map[string]logbook.Entry{}
 	}
@@ -117,7 +117,7 @@ func (h *Home) take(m listed) {
 	slices.SortStableFunc(h.all, func(a, b *scenarios.Scenario) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Name, b.Name))
 	})
-	h.chosen = h.suggested()
+	h.selected = h.suggested()
 }
 
 // suggested is the easiest scenario that is not solved yet.
@@ -135,18 +135,18 @@ func (h *Home) suggested() string {
 	return best
 }
 
-// fresh tells whether nothing was done yet.
-func (h *Home) fresh() bool {
+// isNew tells whether nothing was done yet.
+func (h *Home) isNew() bool {
 	for _, e := range h.entries {
-		if e.Begun() {
+		if e.Started() {
 			return false
 		}
 	}
-	return h.read
+	return h.loaded
 }
 
-// shown are the scenarios that the filter leaves: those that have all of its words somewhere.
-func (h *Home) shown() []*scenarios.Scenario {
+// visible are the scenarios that the filter leaves: those that have all of its words somewhere.
+func (h *Home) visible() []*scenarios.Scenario {
 	words := strings.Fields(strings.ToLower(h.filter))
 	var kept []*scenarios.Scenario
 	for _, s := range h.all {
@@ -158,50 +158,50 @@ func (h *Home) shown() []*scenarios.Scenario {
 	return kept
 }
 
-func (h *Home) at(shown []*scenarios.Scenario) int {
-	return slices.IndexFunc(shown, func(s *scenarios.Scenario) bool { return s.Name == h.chosen })
+func (h *Home) selectedIndex(shown []*scenarios.Scenario) int {
+	return slices.IndexFunc(shown, func(s *scenarios.Scenario) bool { return s.Name == h.selected })
 }
 
 func (h *Home) move(by int) {
-	shown := h.shown()
+	shown := h.visible()
 	if len(shown) > 0 {
-		h.chosen = shown[max(0, min(len(shown)-1, h.at(shown)+by))].Name
+		h.selected = shown[max(0, min(len(shown)-1, h.selectedIndex(shown)+by))].Name
 	}
 }
 
-func (h *Home) narrow(filter string) {
-	h.filter = canvas.Cut(strings.Map(func(r rune) rune {
+func (h *Home) setFilter(filter string) {
+	h.filter = canvas.Truncate(strings.Map(func(r rune) rune {
 		if r < ' ' {
 			return ' '
 		}
 		return r
 	}, filter), 60)
-	if shown := h.shown(); len(shown) > 0 && h.at(shown) < 0 {
-		h.chosen = shown[0].Name
+	if shown := h.visible(); len(shown) > 0 && h.selectedIndex(shown) < 0 {
+		h.selected = shown[0].Name
 	}
 }
 
-// write takes a key while the filter is typed.
-func (h *Home) write(msg tea.KeyPressMsg) tea.Cmd {
+// filterKey takes a key while the filter is typed.
+func (h *Home) filterKey(msg tea.KeyPressMsg) tea.Cmd {
 	switch k := msg.String(); k {
 	case "esc":
 		h.typing = false
-		h.narrow("")
+		h.setFilter("")
 	case "enter":
 		h.typing = false
-		if len(h.shown()) == 1 {
+		if len(h.visible()) == 1 {
 			return h.open()
 		}
 	case "up", "down":
 		return h.key(k)
 	case "backspace":
 		if r := []rune(h.filter); len(r) > 0 {
-			h.narrow(string(r[:len(r)-1]))
+			h.setFilter(string(r[:len(r)-1]))
 		}
 	case "ctrl+u":
-		h.narrow("")
+		h.setFilter("")
 	default:
-		h.narrow(h.filter + msg.Text)
+		h.setFilter(h.filter + msg.Text)
 	}
 	return nil
 }
@@ -219,7 +219,7 @@ func (h *Home) key(k string) tea.Cmd {
 	case "/":
 		h.typing = true
 	case "esc":
-		h.narrow("")
+		h.setFilter("")
 	case "enter", "space", "right", "l":
 		return h.open()
 	}
@@ -228,28 +228,28 @@ func (h *Home) key(k string) tea.Cmd {
 
 // open leads into the chosen scenario.
 func (h *Home) open() tea.Cmd {
-	shown := h.shown()
-	i := h.at(shown)
+	shown := h.visible()
+	i := h.selectedIndex(shown)
 	if i < 0 {
 		return nil
 	}
 	h.note = ""
 	s := shown[i]
-	return screen.Open(lesson.NewPage(lesson.New(h.ctx, h.host, s, h.entries[s.Name])))
+	return screen.Open(lesson.NewPage(lesson.New(h.ctx, h.backend, s, h.entries[s.Name])))
 }
 
 // Draw implements [screen.Screen].
 func (h *Home) Draw(a canvas.Area) {
 	head, rest := a.Top(1)
 	rest, foot := rest.Bottom(1)
-	shown := h.shown()
+	shown := h.visible()
 	pane.Bar(head, "coalmine · a flight simulator for progressive delivery", h.progress())
 	if h.typing {
-		pane.Footer(foot, pane.Key{Key: "enter", Does: "take it"}, pane.Key{Key: "esc", Does: "show all"})
+		pane.Footer(foot, pane.Key{Key: "enter", Action: "take it"}, pane.Key{Key: "esc", Action: "show all"})
 	} else {
-		keys := []pane.Key{{Key: "↑ ↓", Does: "choose"}, {Key: "enter", Does: "open"}, {Key: "/", Does: "find"}}
+		keys := []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "enter", Action: "open"}, {Key: "/", Action: "find"}}
 		if h.filter != "" {
-			keys = append(keys, pane.Key{Key: "esc", Does: "show all"})
+			keys = append(keys, pane.Key{Key: "esc", Action: "show all"})
 		}
 		pane.Footer(foot, keys...)
 	}
@@ -269,7 +269,7 @@ func (h *Home) progress() string {
 			solved++
 		}
 	}
-	if !h.read {
+	if !h.loaded {
 		return ""
 	}
 	return fmt.Sprintf("%d of %d solved", solved, len(h.all))
@@ -287,9 +287,9 @@ func (h *Home) drawLine(a canvas.Area) canvas.Area {
 		look = theme.Accent
 	case h.note != "":
 		words, look = h.note, theme.Warn
-	case !h.read:
+	case !h.loaded:
 		words, look = "reading the scenarios …", theme.Muted
-	case h.fresh():
+	case h.isNew():
 		words, look = "New here? Choose a scenario with ↑ ↓ and press enter. ? tells every key, at any time.", theme.Accent
 	default:
 		return a
@@ -305,7 +305,7 @@ func (h *Home) drawLine(a canvas.Area) canvas.Area {
 
 // drawList draws the scenarios below their topics, the chosen one always among them.
 func (h *Home) drawList(a canvas.Area, shown []*scenarios.Scenario) {
-	if h.read && len(shown) == 0 {
+	if h.loaded && len(shown) == 0 {
 		a.Text(2, 1, theme.Muted, "no scenario has these words; esc shows all")
 		return
 	}
@@ -320,7 +320,7 @@ func (h *Home) drawList(a canvas.Area, shown []*scenarios.Scenario) {
 			topic = s.Topic
 			lines = append(lines, line{}, line{topic: topic})
 		}
-		if s.Name == h.chosen {
+		if s.Name == h.selected {
 			at = len(lines)
 		}
 		lines = append(lines, line{of: s})
@@ -349,16 +349,16 @@ func (h *Home) drawScenario(a canvas.Area, y int, s *scenarios.Scenario) {
 	switch {
 	case e.Solved:
 		sign, tone = "✓", theme.Good
-	case e.Begun():
+	case e.Started():
 		sign, tone = "◐", theme.Warn
 	}
-	if s.Name == h.chosen {
+	if s.Name == h.selected {
 		a.Fill(1, y, a.Width()-2, theme.Row, ' ')
 		a.Text(1, y, theme.Row|theme.Bold, "▸")
 		look, muted, tone = theme.Row|theme.Bold, theme.Row, theme.Row|theme.Bold
 	}
 	a.Text(3, y, tone, sign)
-	a.Text(5, y, look, canvas.Cut(s.Name, 20))
+	a.Text(5, y, look, canvas.Truncate(s.Name, 20))
 	a.Text(26, y, muted, fmt.Sprintf("level %d", s.Level))
 	end := a.Width() - 2
 	if e.Trials > 0 {
@@ -366,12 +366,12 @@ func (h *Home) drawScenario(a canvas.Area, y int, s *scenarios.Scenario) {
 		a.Right(end, y, tone, words)
 		end -= canvas.Width(words) + 2
 	}
-	a.Text(35, y, look, canvas.Cut(s.Title, end-35))
+	a.Text(35, y, look, canvas.Truncate(s.Title, end-35))
 }
 
 // drawAbout tells more of the chosen scenario.
 func (h *Home) drawAbout(a canvas.Area, shown []*scenarios.Scenario) {
-	i := h.at(shown)
+	i := h.selectedIndex(shown)
 	if i < 0 {
 		return
 	}
@@ -383,8 +383,8 @@ func (h *Home) drawAbout(a canvas.Area, shown []*scenarios.Scenario) {
 		body.Text(0, y, theme.Plain, l)
 		y++
 	}
-	if e := h.entries[s.Name]; e.Begun() {
-		body.Text(0, y, theme.Muted, canvas.Cut(reached(e), body.Width()))
+	if e := h.entries[s.Name]; e.Started() {
+		body.Text(0, y, theme.Muted, canvas.Truncate(progressText(e), body.Width()))
 		y++
 	}
 	for i, teaches := range s.Teaches {
@@ -401,8 +401,8 @@ func (h *Home) drawAbout(a canvas.Area, shown []*scenarios.Scenario) {
 	}
 }
 
-// reached says what the logbook has on a scenario.
-func reached(e logbook.Entry) string {
+// progressText says what the logbook has on a scenario.
+func progressText(e logbook.Entry) string {
 	var words []string
 	if e.Trials > 0 {
 		best := fmt.Sprintf("best %d of %d", e.Points, e.Of)

@@ -15,15 +15,15 @@ import (
 	"coalmine/tui/theme"
 )
 
-func open(t testing.TB, h *hosttest.Host, width, height int) *hosttest.Stage {
+func open(t testing.TB, h *hosttest.Backend, width, height int) *hosttest.Driver {
 	w := tui.NewWindow(New(t.Context(), h.Interfaces()), theme.New(true, colorprofile.TrueColor))
-	s := hosttest.NewStage(t, w, width, height)
-	s.Until("of 4 solved")
+	s := hosttest.NewDriver(t, w, width, height)
+	s.WaitFor("of 4 solved")
 	return s
 }
 
 // experienced is the host of a learner who has done something.
-func experienced() *hosttest.Host {
+func experienced() *hosttest.Backend {
 	h := hosttest.New()
 	h.Entries["silent"] = logbook.Entry{Solved: true, Points: 95, Of: 100, Cost: 5, Trials: 4, Hints: 1, QuizRight: 3, QuizOf: 5, Last: time.Unix(0, 0)}
 	h.Entries["segment"] = logbook.Entry{Points: 30, Of: 100, Trials: 1}
@@ -31,24 +31,24 @@ func experienced() *hosttest.Host {
 }
 
 func TestViews(t *testing.T) {
-	hosttest.Golden(t, "fresh-80x24.txt", open(t, hosttest.New(), 80, 24).Picture())
+	hosttest.Golden(t, "fresh-80x24.txt", open(t, hosttest.New(), 80, 24).View())
 	s := open(t, experienced(), 80, 24)
 	s.Press("end")
-	hosttest.Golden(t, "progress-80x24.txt", s.Picture())
+	hosttest.Golden(t, "progress-80x24.txt", s.View())
 	s = open(t, experienced(), 120, 40)
 	s.Press("end", "up")
-	hosttest.Golden(t, "progress-120x40.txt", s.Picture())
+	hosttest.Golden(t, "progress-120x40.txt", s.View())
 	s.Press("/", "s", "i", "l")
-	hosttest.Golden(t, "filter-120x40.txt", s.Picture())
+	hosttest.Golden(t, "filter-120x40.txt", s.View())
 }
 
 func TestTheEasiestUnsolvedComesFirst(t *testing.T) {
 	h := experienced()
-	if got := open(t, h, 80, 24).Picture(); !strings.Contains(got, "▸   first-steps") {
+	if got := open(t, h, 80, 24).View(); !strings.Contains(got, "▸   first-steps") {
 		t.Errorf("first-steps is not chosen:\n%s", got)
 	}
 	h.Entries["first-steps"] = logbook.Entry{Solved: true}
-	if got := open(t, h, 80, 24).Picture(); !strings.Contains(got, "▸ ◐ segment") {
+	if got := open(t, h, 80, 24).View(); !strings.Contains(got, "▸ ◐ segment") {
 		t.Errorf("segment is not chosen:\n%s", got)
 	}
 }
@@ -57,22 +57,22 @@ func TestFind(t *testing.T) {
 	s := open(t, hosttest.New(), 80, 24)
 	s.Press("/", "q", "?", "ctrl+u") // letters, as long as one types
 	s.Press(strings.Split("average segm", "")...)
-	s.Until("/average segm")
-	got := s.Picture()
+	s.WaitFor("/average segm")
+	got := s.View()
 	if strings.Contains(got, "silent") || !strings.Contains(got, "▸   segment") {
 		t.Errorf("the list is\n%s", got)
 	}
 	s.Press("enter")
-	s.Until("Your task") // the only one is opened
+	s.WaitFor("Your task") // the only one is opened
 	s.Press("q")
-	s.Until("esc show all")
+	s.WaitFor("esc show all")
 	s.Press("esc")
-	s.Until("first-steps")
+	s.WaitFor("first-steps")
 	s.Press("/", "x", "x")
-	s.Until("no scenario has these words")
+	s.WaitFor("no scenario has these words")
 	s.Press("enter", "enter")
 	s.Press("/", "backspace", "backspace", "backspace")
-	s.Until("first-steps")
+	s.WaitFor("first-steps")
 }
 
 func TestProgressIsThereAfterALesson(t *testing.T) {
@@ -80,29 +80,29 @@ func TestProgressIsThereAfterALesson(t *testing.T) {
 	h.Caught = true
 	s := open(t, h, 80, 24)
 	s.Press("/", "s", "e", "g", "m", "enter")
-	s.Until("Enter makes")
+	s.WaitFor("Enter makes")
 	s.Press("enter")
-	s.Until("Rollout")
-	s.While(func() bool { e, _ := h.Load(); return !e["segment"].Solved }, "the score")
+	s.WaitFor("Rollout")
+	s.WaitWhile(func() bool { e, _ := h.Load(); return !e["segment"].Solved }, "the score")
 	s.Press("q")
-	s.Until("✓ solved, best 100 of 100")
+	s.WaitFor("✓ solved, best 100 of 100")
 	s.Press("q")
-	s.Until("1 of 4 solved")
-	s.Until("▸ ✓ segment")
+	s.WaitFor("1 of 4 solved")
+	s.WaitFor("▸ ✓ segment")
 	s.Press("q")
-	s.While(func() bool { return !s.Quit }, "the end")
+	s.WaitWhile(func() bool { return !s.Quit }, "the end")
 }
 
 func TestWhatCouldNotBeReadIsSaidOnce(t *testing.T) {
 	h := hosttest.New()
 	h.Note = "progress.json: no logbook; it was put aside as progress.json.aside-1, and progress begins anew"
 	s := open(t, h, 80, 24)
-	s.Until("put aside as")
+	s.WaitFor("put aside as")
 	s.Press("enter")
-	s.Until("Enter makes")
+	s.WaitFor("Enter makes")
 	s.Press("q")
-	s.Until("of 4 solved")
-	if got := s.Picture(); strings.Contains(got, "put aside") {
+	s.WaitFor("of 4 solved")
+	if got := s.View(); strings.Contains(got, "put aside") {
 		t.Errorf("it is said again:\n%s", got)
 	}
 }
@@ -111,17 +111,17 @@ func TestAnyKeys(t *testing.T) {
 	keys := strings.Fields("up down left right enter esc home end pgup pgdown space / x s e ? q backspace ctrl+u j k g G é")
 	rapid.Check(t, func(r *rapid.T) {
 		width, height := rapid.IntRange(1, 140).Draw(r, "width"), rapid.IntRange(1, 50).Draw(r, "height")
-		s := hosttest.NewStage(t, tui.NewWindow(New(t.Context(), experienced().Interfaces()), theme.None()), width, height)
+		s := hosttest.NewDriver(t, tui.NewWindow(New(t.Context(), experienced().Interfaces()), theme.None()), width, height)
 		for range rapid.IntRange(1, 40).Draw(r, "keys") {
 			if rapid.IntRange(0, 9).Draw(r, "resize") == 0 {
 				width, height = rapid.IntRange(1, 140).Draw(r, "width"), rapid.IntRange(1, 50).Draw(r, "height")
-				s.Tell(tea.WindowSizeMsg{Width: width, Height: height})
+				s.Send(tea.WindowSizeMsg{Width: width, Height: height})
 			}
 			s.Press(rapid.SampledFrom(keys).Draw(r, "key"))
-			if s.Take(); s.Quit {
+			if s.Drain(); s.Quit {
 				return
 			}
-			hosttest.Fits(r, s.Picture(), width, height)
+			hosttest.AssertFits(r, s.View(), width, height)
 		}
 	})
 }

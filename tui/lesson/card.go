@@ -12,14 +12,14 @@ import (
 	"coalmine/tui/watch"
 )
 
-// onCard is how many screens lie on the briefing while the card is read: the deck, and the card itself.
-const onCard = 2
+// screensAtCard is how many screens lie on the briefing while the card is read: the deck, and the card itself.
+const screensAtCard = 2
 
 // newCard is the card of a lesson's trial: it leads on to the files, to the next run and to the hints.
-func (l *Lesson) newCard(t *watch.Trial) screen.Screen {
+func (l *Exercise) newCard(t *watch.Trial) screen.Screen {
 	actions := []card.Action{
 		{Key: screen.Key("e", "edit", "e"), Do: l.editLost},
-		{Key: screen.Key("r", "run again", "r"), Do: func(*card.Card) tea.Cmd { return l.play(onCard, false) }},
+		{Key: screen.Key("r", "run again", "r"), Do: func(*card.Card) tea.Cmd { return l.play(screensAtCard, false) }},
 		{Key: screen.Key("h", "hints", "h"), Do: func(*card.Card) tea.Cmd { return screen.Open(newHints(l)) }},
 	}
 	if l.quiz != nil && t.Card.Exit == score.ExitPassed {
@@ -36,36 +36,36 @@ func (l *Lesson) newCard(t *watch.Trial) screen.Screen {
 }
 
 // editLost shows the files, with the one chosen that the selected item of the rubric is about.
-func (l *Lesson) editLost(c *card.Card) tea.Cmd {
-	file := l.firstFile()
+func (l *Exercise) editLost(c *card.Card) tea.Cmd {
+	file := l.suggestedFile()
 	if item, ok := c.Item(); ok && item.Points < item.Max {
-		file = l.pointed(&item)
+		file = l.fileForItem(&item)
 	}
-	return screen.Open(newBench(l, onCard+1, file))
+	return screen.Open(newEditor(l, screensAtCard+1, file))
 }
 
 // points writes what was reached, and what the hints took of it.
-func (l *Lesson) points(c *score.Card) string {
-	if l.cost == 0 {
+func (l *Exercise) points(c *score.Card) string {
+	if l.hintCost == 0 {
 		return fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
 	}
-	return fmt.Sprintf("%d of %d − %d for hints = %d", c.Points, c.MaxPoints, l.cost, net(c, l.cost))
+	return fmt.Sprintf("%d of %d − %d for hints = %d", c.Points, c.MaxPoints, l.hintCost, netPoints(c, l.hintCost))
 }
 
 // remark tells what is worth knowing beside the verdict.
-func (l *Lesson) remark() string {
+func (l *Exercise) remark() string {
 	switch {
 	case l.busy != "":
 		return l.busy + " …"
-	case l.note != "":
-		return l.note
-	case l.scored == nil:
+	case l.notice != "":
+		return l.notice
+	case l.lastTrial == nil:
 		return ""
 	}
-	c := &l.scored.Card
+	c := &l.lastTrial.Card
 	words := ""
-	if now := net(c, l.cost); l.before >= 0 && now != l.before {
-		words = fmt.Sprintf("%d points before, %d now. ", l.before, now)
+	if now := netPoints(c, l.hintCost); l.previousPoints >= 0 && now != l.previousPoints {
+		words = fmt.Sprintf("%d points before, %d now. ", l.previousPoints, now)
 	}
 	switch c.Exit {
 	case score.ExitPassed:

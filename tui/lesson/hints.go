@@ -16,15 +16,15 @@ import (
 
 // hints are shown one after another. Looking at those that were taken is free.
 type hints struct {
-	lesson *Lesson
-	text   text
-	shown  int // how many the text has
+	exercise *Exercise
+	text     text
+	shown    int // how many the text has
 }
 
-func newHints(l *Lesson) *hints {
-	h := &hints{lesson: l, shown: -1}
+func newHints(l *Exercise) *hints {
+	h := &hints{exercise: l, shown: -1}
 	h.text.size(l.width, l.height)
-	h.write()
+	h.layout()
 	return h
 }
 
@@ -42,10 +42,10 @@ func (*hints) Keys() []screen.Group {
 }
 
 // taken is how many the learner has.
-func (h *hints) taken() int { return min(h.lesson.entry.Hints, len(h.lesson.briefing.Hints)) }
+func (h *hints) taken() int { return min(h.exercise.entry.Hints, len(h.exercise.briefing.Hints)) }
 
-// of are the points that the scenario has to give.
-func (l *Lesson) of() int {
+// maxPoints are the points that the scenario has to give.
+func (l *Exercise) maxPoints() int {
 	sum := 0
 	for _, i := range l.scenario.Rubric.Items {
 		sum += max(0, i.Points)
@@ -53,20 +53,20 @@ func (l *Lesson) of() int {
 	return sum
 }
 
-// next is what the next hint costs.
-func (h *hints) next() int {
-	of, n := h.lesson.of(), h.taken()
+// nextCost is what the next hint costs.
+func (h *hints) nextCost() int {
+	of, n := h.exercise.maxPoints(), h.taken()
 	return scenarios.HintCost(n+1, of) - scenarios.HintCost(n, of)
 }
 
-// write lays the hints out that were taken.
-func (h *hints) write() {
+// layout lays the hints out that were taken.
+func (h *hints) layout() {
 	n := h.taken()
 	if n == h.shown {
 		return
 	}
 	var b strings.Builder
-	for i, hint := range h.lesson.briefing.Hints[:n] {
+	for i, hint := range h.exercise.briefing.Hints[:n] {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n", hint.Heading(i+1), hint.Text)
 	}
 	if n == 0 {
@@ -88,13 +88,13 @@ func (h *hints) Update(msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		return h.key(msg.String())
 	case Changed:
-		h.write()
+		h.layout()
 	}
 	return nil
 }
 
 func (h *hints) key(k string) tea.Cmd {
-	l := h.lesson
+	l := h.exercise
 	switch k {
 	case "esc", "h":
 		return screen.Close
@@ -105,7 +105,7 @@ func (h *hints) key(k string) tea.Cmd {
 		}
 		name := l.scenario.Name
 		return func() tea.Msg {
-			e, note := l.host.Progress.Hinted(name, n)
+			e, note := l.backend.Progress.RecordHints(name, n)
 			return Changed{name, e, note}
 		}
 	}
@@ -115,44 +115,44 @@ func (h *hints) key(k string) tea.Cmd {
 
 // Draw implements [screen.Screen].
 func (h *hints) Draw(a canvas.Area) {
-	l := h.lesson
+	l := h.exercise
 	head, rest := a.Top(1)
 	rest, foot := rest.Bottom(1)
 	rest, state := rest.Bottom(2)
 	taken := fmt.Sprintf("%d of %d taken", h.taken(), len(l.briefing.Hints))
-	if cost := scenarios.HintCost(h.taken(), l.of()); cost > 0 {
+	if cost := scenarios.HintCost(h.taken(), l.maxPoints()); cost > 0 {
 		taken += fmt.Sprintf(", −%d points", cost)
 	}
 	pane.Bar(head, "Hints on "+l.scenario.Name, taken)
 	_, body := rest.Top(1)
 	h.text.draw(body.Pad(margin))
 	state.Fill(0, 0, state.Width(), theme.Muted, '─')
-	words, keys := h.offer(), []pane.Key{{Key: "↑ ↓", Does: "read"}, {Key: "esc", Does: "back"}}
+	words, keys := h.nextHintText(), []pane.Key{{Key: "↑ ↓", Action: "read"}, {Key: "esc", Action: "back"}}
 	if h.taken() < len(l.briefing.Hints) {
-		keys = append([]pane.Key{{Key: "enter", Does: "take the next one"}}, keys...)
+		keys = append([]pane.Key{{Key: "enter", Action: "take the next one"}}, keys...)
 	}
-	state.Text(margin, 1, theme.Accent, canvas.Cut(words, state.Width()-2*margin))
+	state.Text(margin, 1, theme.Accent, canvas.Truncate(words, state.Width()-2*margin))
 	pane.Footer(foot, keys...)
 }
 
-// offer says what comes next and what it costs.
-func (h *hints) offer() string {
-	l := h.lesson
+// nextHintText says what comes next and what it costs.
+func (h *hints) nextHintText() string {
+	l := h.exercise
 	switch n := h.taken(); {
-	case l.note != "":
-		return oneLine(l.note)
+	case l.notice != "":
+		return oneLine(l.notice)
 	case len(l.briefing.Hints) == 0:
 		return "This scenario has no hints."
 	case n == len(l.briefing.Hints):
 		return "These are all hints."
-	case l.entry.Solved && l.scored != nil && l.scored.Card.Exit == score.ExitPassed:
-		return fmt.Sprintf("Enter shows %s. Your best score stays as it is.", quotedHint(l.briefing.Hints[n], n+1))
+	case l.entry.Solved && l.lastTrial != nil && l.lastTrial.Card.Exit == score.ExitPassed:
+		return fmt.Sprintf("Enter shows %s. Your best score stays as it is.", hintName(l.briefing.Hints[n], n+1))
 	default:
-		return fmt.Sprintf("Enter shows %s. It takes %s off your next trials.", quotedHint(l.briefing.Hints[n], n+1), plural(h.next(), "point"))
+		return fmt.Sprintf("Enter shows %s. It takes %s off your next trials.", hintName(l.briefing.Hints[n], n+1), plural(h.nextCost(), "point"))
 	}
 }
 
-func quotedHint(h scenarios.Hint, number int) string {
+func hintName(h scenarios.Hint, number int) string {
 	if h.Title == "" {
 		return fmt.Sprintf("hint %d", number)
 	}

@@ -15,12 +15,12 @@ import (
 
 // Page is the briefing of a scenario, from which everything else of the lesson is opened.
 type Page struct {
-	lesson *Lesson
-	text   text
+	exercise *Exercise
+	text     text
 }
 
 // NewPage returns the briefing of a lesson.
-func NewPage(l *Lesson) *Page { return &Page{lesson: l} }
+func NewPage(l *Exercise) *Page { return &Page{exercise: l} }
 
 // margin is how far texts are from the screen's edges; pageFrame is the lines around the briefing.
 const (
@@ -29,10 +29,10 @@ const (
 )
 
 // Name implements [screen.Screen].
-func (p *Page) Name() string { return p.lesson.scenario.Name }
+func (p *Page) Name() string { return p.exercise.scenario.Name }
 
 // Init implements [screen.Screen].
-func (p *Page) Init() tea.Cmd { return tea.Batch(p.lesson.open, tea.RequestWindowSize) }
+func (p *Page) Init() tea.Cmd { return tea.Batch(p.exercise.open, tea.RequestWindowSize) }
 
 // Keys implements [screen.Screen].
 func (p *Page) Keys() []screen.Group {
@@ -40,7 +40,7 @@ func (p *Page) Keys() []screen.Group {
 		screen.Key("enter", "make the folder, then play it", "enter"), screen.Key("↑ ↓", "scroll"), screen.Key("space", "next page"),
 		screen.Key("e", "your files, and the editor", "e"), screen.Key("h", "hints, for points", "h"),
 	}
-	if p.lesson.quiz != nil {
+	if p.exercise.quiz != nil {
 		keys = append(keys, screen.Key("z", "the quiz", "z"))
 	}
 	return []screen.Group{{Title: "The briefing", Keys: append(keys, screen.Key("esc", "back to the list", "esc"))}}
@@ -50,9 +50,9 @@ func (p *Page) Keys() []screen.Group {
 func (p *Page) Covered(is bool) tea.Cmd {
 	switch {
 	case is:
-		p.lesson.opening = false
-	case !p.lesson.opening:
-		p.lesson.stop()
+		p.exercise.opening = false
+	case !p.exercise.opening:
+		p.exercise.stop()
 	}
 	return nil
 }
@@ -61,8 +61,8 @@ func (p *Page) Covered(is bool) tea.Cmd {
 func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		p.lesson.width, p.lesson.height = msg.Width-2*margin, msg.Height-pageFrame
-		p.text.size(p.lesson.width, p.lesson.height)
+		p.exercise.width, p.exercise.height = msg.Width-2*margin, msg.Height-pageFrame
+		p.text.size(p.exercise.width, p.exercise.height)
 		return nil
 	case tea.KeyPressMsg:
 		return p.key(msg.String())
@@ -74,15 +74,15 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 		}
 		return nil
 	}
-	cmd := p.lesson.take(msg)
-	if _, ok := msg.(opened); ok && p.lesson.read {
-		p.text.set(p.lesson.words())
+	cmd := p.exercise.handle(msg)
+	if _, ok := msg.(opened); ok && p.exercise.loaded {
+		p.text.set(p.exercise.briefingText())
 	}
 	return cmd
 }
 
-// words is the briefing, or what is known of a scenario without one.
-func (l *Lesson) words() string {
+// briefingText is the briefing, or what is known of a scenario without one.
+func (l *Exercise) briefingText() string {
 	if l.briefing.Text != "" {
 		return l.briefing.Text
 	}
@@ -90,17 +90,17 @@ func (l *Lesson) words() string {
 }
 
 func (p *Page) key(k string) tea.Cmd {
-	l := p.lesson
+	l := p.exercise
 	switch k {
 	case "enter":
-		if l.read {
+		if l.loaded {
 			return l.play(0, false)
 		}
 	case "e":
-		if l.space.There {
-			return screen.Open(newBench(l, 1, l.firstFile()))
+		if l.workspace.Exists {
+			return screen.Open(newEditor(l, 1, l.suggestedFile()))
 		}
-		l.note = "you have no files yet: enter makes them"
+		l.notice = "you have no files yet: enter makes them"
 	case "h":
 		return screen.Open(newHints(l))
 	case "z":
@@ -118,40 +118,40 @@ func (p *Page) key(k string) tea.Cmd {
 
 // Draw implements [screen.Screen].
 func (p *Page) Draw(a canvas.Area) {
-	l := p.lesson
+	l := p.exercise
 	head, rest := a.Top(1)
 	rest, foot := rest.Bottom(1)
 	rest, state := rest.Bottom(2)
-	pane.Bar(head, l.scenario.Name+" · "+level(l.scenario.Level), standing(l.entry))
+	pane.Bar(head, l.scenario.Name+" · "+level(l.scenario.Level), progressText(l.entry))
 	_, body := rest.Top(1)
 	p.text.draw(body.Pad(margin))
 	l.drawState(state)
 	does := "start"
-	if l.space.There {
+	if l.workspace.Exists {
 		does = "play your files"
 	}
-	keys := []pane.Key{{Key: "enter", Does: does}, {Key: "↑ ↓", Does: "read"}, {Key: "e", Does: "files"}, {Key: "h", Does: "hints"}}
+	keys := []pane.Key{{Key: "enter", Action: does}, {Key: "↑ ↓", Action: "read"}, {Key: "e", Action: "files"}, {Key: "h", Action: "hints"}}
 	if l.quiz != nil {
-		keys = append(keys, pane.Key{Key: "z", Does: "quiz"})
+		keys = append(keys, pane.Key{Key: "z", Action: "quiz"})
 	}
-	pane.Footer(foot, append(keys, pane.Key{Key: "esc", Does: "back"})...)
+	pane.Footer(foot, append(keys, pane.Key{Key: "esc", Action: "back"})...)
 }
 
 // drawState tells where the learner's files are, or what went wrong.
-func (l *Lesson) drawState(a canvas.Area) {
+func (l *Exercise) drawState(a canvas.Area) {
 	a.Fill(0, 0, a.Width(), theme.Muted, '─')
-	words, look := fmt.Sprintf("Enter makes the folder %s/ with a first draft, and plays it.", l.space.Dir), theme.Accent
+	words, look := fmt.Sprintf("Enter makes the folder %s/ with a first draft, and plays it.", l.workspace.Dir), theme.Accent
 	switch {
 	case l.busy != "":
 		words, look = l.busy+" …", theme.Muted
-	case l.note != "":
-		words, look = l.note, theme.Warn
-	case !l.read:
+	case l.notice != "":
+		words, look = l.notice, theme.Warn
+	case !l.loaded:
 		words, look = "reading …", theme.Muted
-	case l.space.There:
-		words, look = fmt.Sprintf("Your guardrails: %s/  %s", l.space.Dir, strings.Join(l.space.Files, ", ")), theme.Plain
+	case l.workspace.Exists:
+		words, look = fmt.Sprintf("Your guardrails: %s/  %s", l.workspace.Dir, strings.Join(l.workspace.Files, ", ")), theme.Plain
 	}
-	a.Text(margin, 1, look, canvas.Cut(oneLine(words), a.Width()-2*margin))
+	a.Text(margin, 1, look, canvas.Truncate(oneLine(words), a.Width()-2*margin))
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -15,14 +15,14 @@ import (
 
 // quiz asks one question after another, and explains each answer.
 type quiz struct {
-	lesson *Lesson
-	at     int
+	exercise *Exercise
+	at       int
 	// chosen is the option under the cursor; given is the answer, -1 before it.
-	chosen, given int
-	right         int
+	chosen, answered int
+	right            int
 }
 
-func newQuiz(l *Lesson) *quiz { return &quiz{lesson: l, given: -1} }
+func newQuiz(l *Exercise) *quiz { return &quiz{exercise: l, answered: -1} }
 
 // Name implements [screen.Screen].
 func (*quiz) Name() string { return "quiz" }
@@ -38,7 +38,7 @@ func (*quiz) Keys() []screen.Group {
 	}}}
 }
 
-func (q *quiz) questions() []scenarios.Question { return q.lesson.quiz.Questions }
+func (q *quiz) questions() []scenarios.Question { return q.exercise.quiz.Questions }
 
 func (q *quiz) over() bool { return q.at >= len(q.questions()) }
 
@@ -53,7 +53,7 @@ func (q *quiz) Update(msg tea.Msg) tea.Cmd {
 		return screen.Close
 	case q.over():
 		return nil
-	case q.given >= 0:
+	case q.answered >= 0:
 		if name == "enter" || name == "space" {
 			return q.next()
 		}
@@ -80,8 +80,8 @@ func (q *quiz) answer(k string) {
 		}
 		q.chosen = i
 	}
-	q.given = q.chosen
-	if q.correct(q.given) {
+	q.answered = q.chosen
+	if q.correct(q.answered) {
 		q.right++
 	}
 }
@@ -91,13 +91,13 @@ func (q *quiz) correct(option int) bool {
 }
 
 func (q *quiz) next() tea.Cmd {
-	q.at, q.given, q.chosen = q.at+1, -1, 0
+	q.at, q.answered, q.chosen = q.at+1, -1, 0
 	if !q.over() {
 		return nil
 	}
-	l, right, of := q.lesson, q.right, len(q.questions())
+	l, right, of := q.exercise, q.right, len(q.questions())
 	return func() tea.Msg {
-		e, note := l.host.Progress.Asked(l.scenario.Name, right, of)
+		e, note := l.backend.Progress.RecordQuiz(l.scenario.Name, right, of)
 		return Changed{l.scenario.Name, e, note}
 	}
 }
@@ -108,26 +108,26 @@ func (q *quiz) Draw(a canvas.Area) {
 	body, foot := rest.Bottom(1)
 	_, body = body.Top(1)
 	body = body.Pad(margin)
-	body = body.Sub(0, 0, min(body.Width(), widest), body.Height())
+	body = body.Sub(0, 0, min(body.Width(), maxTextWidth), body.Height())
 	if q.over() {
-		pane.Bar(head, "Quiz: "+q.lesson.scenario.Name, "")
+		pane.Bar(head, "Quiz: "+q.exercise.scenario.Name, "")
 		body.Text(0, 0, theme.Bold, fmt.Sprintf("%d of %d right", q.right, len(q.questions())))
-		if s := standing(q.lesson.entry); s != "" {
+		if s := progressText(q.exercise.entry); s != "" {
 			body.Text(0, 2, theme.Muted, s)
 		}
-		pane.Footer(foot, pane.Key{Key: "enter", Does: "back to the briefing"})
+		pane.Footer(foot, pane.Key{Key: "enter", Action: "back to the briefing"})
 		return
 	}
-	pane.Bar(head, "Quiz: "+q.lesson.scenario.Name, fmt.Sprintf("question %d of %d", q.at+1, len(q.questions())))
-	q.ask(body)
-	if q.given < 0 {
-		pane.Footer(foot, pane.Key{Key: "↑ ↓", Does: "choose"}, pane.Key{Key: "enter", Does: "answer"}, pane.Key{Key: "esc", Does: "back"})
+	pane.Bar(head, "Quiz: "+q.exercise.scenario.Name, fmt.Sprintf("question %d of %d", q.at+1, len(q.questions())))
+	q.drawQuestion(body)
+	if q.answered < 0 {
+		pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "answer"}, pane.Key{Key: "esc", Action: "back"})
 	} else {
-		pane.Footer(foot, pane.Key{Key: "enter", Does: "go on"}, pane.Key{Key: "esc", Does: "back"})
+		pane.Footer(foot, pane.Key{Key: "enter", Action: "go on"}, pane.Key{Key: "esc", Action: "back"})
 	}
 }
 
-func (q *quiz) ask(a canvas.Area) {
+func (q *quiz) drawQuestion(a canvas.Area) {
 	question := q.questions()[q.at]
 	y := 0
 	for _, l := range pane.Wrap(question.Question, a.Width()) {
@@ -143,12 +143,12 @@ func (q *quiz) ask(a canvas.Area) {
 			y++
 		}
 	}
-	if q.given < 0 {
+	if q.answered < 0 {
 		return
 	}
 	y++
 	words, look := "✗ The answer is "+question.Answer+".", theme.Bad
-	if q.correct(q.given) {
+	if q.correct(q.answered) {
 		words, look = "✓ Right.", theme.Good
 	}
 	a.Text(0, y, look|theme.Bold, words)
@@ -160,13 +160,13 @@ func (q *quiz) ask(a canvas.Area) {
 // option is the sign and the look of an option.
 func (q *quiz) option(i int) (string, theme.Style) {
 	switch {
-	case q.given < 0 && i == q.chosen:
+	case q.answered < 0 && i == q.chosen:
 		return "▸", theme.Accent | theme.Bold
-	case q.given < 0:
+	case q.answered < 0:
 		return " ", theme.Plain
 	case q.correct(i):
 		return "✓", theme.Good
-	case i == q.given:
+	case i == q.answered:
 		return "✗", theme.Bad
 	}
 	return " ", theme.Muted

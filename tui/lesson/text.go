@@ -15,12 +15,12 @@ type text struct {
 	lines         []markdown.Line
 }
 
-// widest keeps lines short enough to read.
-const widest = 100
+// maxTextWidth keeps lines short enough to read.
+const maxTextWidth = 100
 
 // size lays the text out for an area.
 func (t *text) size(width, height int) {
-	width = min(width, widest)
+	width = min(width, maxTextWidth)
 	if width != t.width || t.lines == nil {
 		t.lines = markdown.Render(t.source, width)
 	}

@@ -18,9 +18,9 @@ import (
 type screenKey = key.Binding
 
 // wait shows the runs of a trial while they are played, with the verdict of each as soon as it is known, and becomes the card.
-type wait struct{ lesson *Lesson }
+type wait struct{ exercise *Exercise }
 
-func newWait(l *Lesson) *wait { return &wait{l} }
+func newWait(l *Exercise) *wait { return &wait{l} }
 
 // Name implements [screen.Screen].
 func (*wait) Name() string { return "playing" }
@@ -48,11 +48,11 @@ func (w *wait) Update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-func (w *wait) trial() *watch.Trial { return w.lesson.playing.Trial }
+func (w *wait) trial() *watch.Trial { return w.exercise.playing.Trial }
 
 func (w *wait) over() tea.Cmd {
 	if t := w.trial(); t.Card != nil {
-		return screen.Replace(w.lesson.newCard(t))
+		return screen.Replace(w.exercise.newCard(t))
 	}
 	return nil
 }
@@ -62,25 +62,25 @@ func (w *wait) Draw(a canvas.Area) {
 	t := w.trial()
 	head, rest := a.Top(1)
 	body, foot := rest.Bottom(1)
-	pane.Bar(head, "Playing "+t.Scenario+" again", w.lesson.playing.Folder)
-	pane.Footer(foot, pane.Key{Key: "esc", Does: "watch the runs"})
+	pane.Bar(head, "Playing "+t.Scenario+" again", w.exercise.playing.Folder)
+	pane.Footer(foot, pane.Key{Key: "esc", Action: "watch the runs"})
 	y := 1
 	body.Text(margin, y, theme.Muted, "release   seed   verdict")
 	for _, r := range t.Runs {
-		if r.Part != score.PartFaulty && r.Part != score.PartHealthy {
+		if r.Part != score.RoleFaulty && r.Part != score.RoleHealthy {
 			continue
 		}
 		y++
 		words, look := w.verdict(r)
 		body.Text(margin, y, theme.Plain, string(r.Part))
 		body.Right(margin+14, y, theme.Plain, fmt.Sprint(r.Seed))
-		body.Text(margin+17, y, look, canvas.Cut(words, body.Width()-margin-18))
+		body.Text(margin+17, y, look, canvas.Truncate(words, body.Width()-margin-18))
 	}
 	done, others := 0, 0
 	for _, r := range t.Runs {
-		if r.Part == score.PartUnguarded || r.Part == score.PartReference {
+		if r.Part == score.RoleUnguarded || r.Part == score.RoleReference {
 			others++
-			if r.Status == watch.Whole {
+			if r.Status == watch.Complete {
 				done++
 			}
 		}
@@ -96,9 +96,9 @@ func (w *wait) Draw(a canvas.Area) {
 // verdict of one run, as far as it goes.
 func (w *wait) verdict(r *watch.Run) (string, theme.Style) {
 	switch r.Status {
-	case watch.Waiting:
+	case watch.Pending:
 		return "·", theme.Muted
-	case watch.Broken:
+	case watch.Failed:
 		return "✗ " + r.Problem, theme.Bad
 	case watch.Playing:
 		words := "playing"
@@ -110,7 +110,7 @@ func (w *wait) verdict(r *watch.Run) (string, theme.Style) {
 	if r.Rec == nil {
 		return "✗ nothing was recorded", theme.Bad
 	}
-	j := score.Judge(r.Rec.Timeline(), w.lesson.scenario.Rubric)
+	j := score.Judge(r.Rec.Timeline(), w.exercise.scenario.Rubric)
 	words := strings.ReplaceAll(string(j.Verdict), "-", " ")
 	if j.Verdict.Good() {
 		return "✓ " + words, theme.Good

@@ -15,34 +15,34 @@ import (
 func Checks(a canvas.Area, s recording.State) {
 	y := 0
 	if len(s.Checks) == 0 {
-		a.Text(0, y, theme.Muted, canvas.Cut(noChecks(s), a.Width()))
+		a.Text(0, y, theme.Muted, canvas.Truncate(noChecksText(s), a.Width()))
 		y++
 	}
 	for _, c := range s.Checks {
-		y = check(a, y, c)
+		y = drawCheck(a, y, c)
 	}
 	for _, g := range s.Gates {
-		y = gate(a, y, g)
+		y = drawGate(a, y, g)
 	}
 	for _, p := range []struct {
 		name string
-		mark timeline.Mark
+		mark timeline.Moment
 	}{{"Server (Linkerd) applied", s.Server}, {"authorization policy applied", s.Policy}} {
-		if p.mark.Seen() {
-			y = sign(a, y, '✓', theme.Good, p.name, p.mark.At)
+		if p.mark.Happened() {
+			y = drawSymbolLine(a, y, '✓', theme.Good, p.name, p.mark.At)
 		}
 	}
 }
 
-func noChecks(s recording.State) string {
+func noChecksText(s recording.State) string {
 	if !s.Run.Guarded {
 		return "no guardrail asks anything"
 	}
 	return "Flagger has asked nothing yet"
 }
 
-// check draws one metric: its name, its value and the bound.
-func check(a canvas.Area, y int, c recording.Check) int {
+// drawCheck draws one metric: its name, its value and the bound.
+func drawCheck(a canvas.Area, y int, c recording.Check) int {
 	r, tone := '✓', theme.Good
 	if c.Failed() {
 		r, tone = '✗', theme.Bad
@@ -50,7 +50,7 @@ func check(a canvas.Area, y int, c recording.Check) int {
 	a.Rune(0, y, tone|theme.Bold, r)
 	value := Value(c.Query)
 	a.Right(a.Width(), y, tone, value)
-	a.Text(2, y, theme.Plain, canvas.Cut(c.Metric, a.Width()-3-canvas.Width(value)))
+	a.Text(2, y, theme.Plain, canvas.Truncate(c.Metric, a.Width()-3-canvas.Width(value)))
 	return y + 1
 }
 
@@ -76,33 +76,33 @@ func Value(q event.Query) string {
 	return v
 }
 
-func gate(a canvas.Area, y int, g recording.Gate) int {
+func drawGate(a canvas.Area, y int, g recording.Gate) int {
 	name := "gate " + g.Name
-	if d := g.Rehearsal; d != nil {
+	if d := g.Drill; d != nil {
 		name += fmt.Sprintf(" (%d of %d came back)", d.Back, d.Probes)
 	}
-	if !g.Seen() {
-		return sign(a, y, '○', theme.Muted, name, -1)
+	if !g.Happened() {
+		return drawSymbolLine(a, y, '○', theme.Muted, name, -1)
 	}
 	if g.Passed {
-		return sign(a, y, '✓', theme.Good, name, g.At)
+		return drawSymbolLine(a, y, '✓', theme.Good, name, g.At)
 	}
-	y = sign(a, y, '✗', theme.Warn, name+" said no", g.At)
+	y = drawSymbolLine(a, y, '✗', theme.Warn, name+" said no", g.At)
 	if g.Reason != "" {
-		a.Text(2, y, theme.Muted, canvas.Cut(g.Reason, a.Width()-2))
+		a.Text(2, y, theme.Muted, canvas.Truncate(g.Reason, a.Width()-2))
 		y++
 	}
 	return y
 }
 
-// sign draws a line with a sign, a name and a time; a negative time is none.
-func sign(a canvas.Area, y int, r rune, s theme.Style, name string, at time.Duration) int {
+// drawSymbolLine draws a line with a sign, a name and a time; a negative time is none.
+func drawSymbolLine(a canvas.Area, y int, r rune, s theme.Style, name string, at time.Duration) int {
 	a.Rune(0, y, s|theme.Bold, r)
 	room := a.Width() - 2
 	if at >= 0 {
 		a.Right(a.Width(), y, theme.Muted, Clock(at))
 		room -= 6
 	}
-	a.Text(2, y, theme.Plain, canvas.Cut(name, room))
+	a.Text(2, y, theme.Plain, canvas.Truncate(name, room))
 	return y + 1
 }

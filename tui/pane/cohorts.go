@@ -36,7 +36,7 @@ func Cohorts(a canvas.Area, s recording.State, none *Comparison) {
 	}
 	for i, name := range names {
 		y := 2 * i
-		a.Text(0, y, theme.Plain, canvas.Cut(name, 14))
+		a.Text(0, y, theme.Plain, canvas.Truncate(name, 14))
 		row(a, y, s.HarmBy[name], scale, theme.Bad)
 		if none != nil {
 			a.Text(2, y+1, theme.Muted, "no guardrail")

@@ -16,7 +16,7 @@ type Comparison struct {
 
 // Harm draws how many users were hurt so far, and how many would have been without guardrail. Four lines tell all of it.
 func Harm(a canvas.Area, s recording.State, none *Comparison) {
-	n, what := hurt(s)
+	n, what := harmCount(s)
 	tone := theme.Good
 	if n > 0 {
 		tone = theme.Bad
@@ -24,14 +24,14 @@ func Harm(a canvas.Area, s recording.State, none *Comparison) {
 	x := a.Text(0, 0, tone|theme.Bold, Number(n))
 	x = a.Text(x+1, 0, theme.Bold, what)
 	if s.Harm > 0 && n != s.Harm {
-		a.Text(x, 0, theme.Muted, canvas.Cut(fmt.Sprintf(", %s requests", Number(s.Harm)), a.Width()-x))
+		a.Text(x, 0, theme.Muted, canvas.Truncate(fmt.Sprintf(", %s requests", Number(s.Harm)), a.Width()-x))
 	}
 	if none == nil || !s.Run.Guarded {
-		lines(a, 1, theme.Muted, harmWords(s))
+		drawLines(a, 1, theme.Muted, harmTimes(s))
 		return
 	}
-	now, _ := hurtLike(none.Now, s)
-	end, _ := hurtLike(none.End, s)
+	now, _ := harmCountLike(none.Now, s)
+	end, _ := harmCountLike(none.End, s)
 	scale := float64(max(1, n, end))
 	bar := func(y int, name string, n int, s theme.Style) {
 		a.Text(0, y, theme.Muted, name)
@@ -40,11 +40,11 @@ func Harm(a canvas.Area, s recording.State, none *Comparison) {
 	}
 	bar(1, "so far", n, tone)
 	bar(2, "no guardrail", now, theme.Warn)
-	a.Text(0, 3, theme.Muted, canvas.Cut(fmt.Sprintf("%s in the end with no guardrail", Number(end)), a.Width()))
+	a.Text(0, 3, theme.Muted, canvas.Truncate(fmt.Sprintf("%s in the end with no guardrail", Number(end)), a.Width()))
 }
 
-// hurt is the number of users hurt where the log tells it so far, else of requests.
-func hurt(s recording.State) (int, string) {
+// harmCount is the number of users hurt where the log tells it so far, else of requests.
+func harmCount(s recording.State) (int, string) {
 	switch {
 	case s.Hurt > 0 || s.Harm == 0:
 		return s.Hurt, "users hurt"
@@ -61,31 +61,31 @@ func hurt(s recording.State) (int, string) {
 	return s.Harm, "requests made bad"
 }
 
-// hurtLike counts in the same unit as another state.
-func hurtLike(s, like recording.State) (int, string) {
+// harmCountLike counts in the same unit as another state.
+func harmCountLike(s, like recording.State) (int, string) {
 	if like.Hurt == 0 && like.Harm > 0 && like.Totals == nil {
 		return s.Harm, "requests"
 	}
-	return hurt(s)
+	return harmCount(s)
 }
 
-func harmWords(s recording.State) []string {
+func harmTimes(s recording.State) []string {
 	if s.Harm == 0 {
 		return []string{"the fault has hurt nobody so far"}
 	}
 	return []string{"since " + Clock(s.FirstHarm.At), "last at " + Clock(s.LastHarm.At)}
 }
 
-// lines writes texts one under another.
-func lines(a canvas.Area, y int, s theme.Style, texts []string) {
+// drawLines writes texts one under another.
+func drawLines(a canvas.Area, y int, s theme.Style, texts []string) {
 	for i, t := range texts {
-		a.Text(0, y+i, s, canvas.Cut(t, a.Width()))
+		a.Text(0, y+i, s, canvas.Truncate(t, a.Width()))
 	}
 }
 
-// HarmWords tells the harm so far in a few words.
-func HarmWords(s recording.State) string {
-	n, what := hurt(s)
+// HarmText tells the harm so far in a few words.
+func HarmText(s recording.State) string {
+	n, what := harmCount(s)
 	if n == s.Harm {
 		return Number(n) + " " + what
 	}

@@ -22,12 +22,12 @@ func Header(a canvas.Area, title, remark string) canvas.Area {
 func Bar(a canvas.Area, left, right string) {
 	a.Fill(0, 0, a.Width(), theme.Bar, ' ')
 	room := a.Width() - canvas.Width(right) - 4
-	a.Text(1, 0, theme.Bar|theme.Bold, canvas.Cut(left, room))
+	a.Text(1, 0, theme.Bar|theme.Bold, canvas.Truncate(left, room))
 	a.Right(a.Width()-1, 0, theme.Bar, right)
 }
 
 // Key is a key with what it does, for the line at the bottom of a screen.
-type Key struct{ Key, Does string }
+type Key struct{ Key, Action string }
 
 // Footer draws as many keys as fit, and at the right end those that every screen has.
 func Footer(a canvas.Area, keys ...Key) {
@@ -45,18 +45,18 @@ func Footer(a canvas.Area, keys ...Key) {
 	}
 }
 
-func (k Key) width() int { return canvas.Width(k.Key) + 1 + canvas.Width(k.Does) }
+func (k Key) width() int { return canvas.Width(k.Key) + 1 + canvas.Width(k.Action) }
 
 func (k Key) draw(a canvas.Area, x int) int {
 	x = a.Text(x, 0, theme.Accent|theme.Bold, k.Key)
-	return a.Text(x+1, 0, theme.Muted, k.Does)
+	return a.Text(x+1, 0, theme.Muted, k.Action)
 }
 
 // Wrap breaks a text between words into lines of at most so many columns.
 func Wrap(text string, width int) []string {
 	var lines []string
 	line, used := "", 0
-	for _, word := range words(text) {
+	for _, word := range splitWords(text) {
 		w := canvas.Width(word)
 		for w > width && width > 1 { // longer than a line: break it
 			if used > 0 {
@@ -82,8 +82,8 @@ func Wrap(text string, width int) []string {
 	return lines
 }
 
-// words splits at spaces, but keeps numbers with their units: 12 480, 25 %, 49 s.
-func words(text string) []string {
+// splitWords splits at spaces, but keeps numbers with their units: 12 480, 25 %, 49 s.
+func splitWords(text string) []string {
 	r := []rune(text)
 	var all []string
 	from := 0

@@ -89,8 +89,8 @@ func TestNumbers(t *testing.T) {
 // guarded is a state of a released rollout.
 func guarded(c event.Canary) recording.State {
 	return recording.State{
-		Run: event.RunStarted{Service: "checkout", Version: "v2", Baseline: "v1", Guarded: true}, Released: timeline.Mark{Seq: 1},
-		Canary: c, CanaryMark: timeline.Mark{Seq: 2}, Canaries: recording.Pods{Desired: 2, Ready: 2},
+		Run: event.RunStarted{Service: "checkout", Version: "v2", Baseline: "v1", Guarded: true}, Released: timeline.Moment{Seq: 1},
+		Canary: c, CanaryMark: timeline.Moment{Seq: 2}, Canaries: recording.Pods{Desired: 2, Ready: 2},
 	}
 }
 
@@ -98,7 +98,7 @@ func TestPhasesInWords(t *testing.T) {
 	starting := guarded(event.Canary{Phase: event.PhaseProgressing})
 	starting.Canaries.Ready = 1
 	waiting := guarded(event.Canary{Phase: event.PhaseInitialized})
-	waiting.Released = timeline.Mark{}
+	waiting.Released = timeline.Moment{}
 	alone := guarded(event.Canary{})
 	alone.Run.Guarded = false
 	for want, s := range map[string]recording.State{
@@ -141,9 +141,9 @@ func TestFailedChecksAsBoxes(t *testing.T) {
 func TestStepsKeepTheNewest(t *testing.T) {
 	s := guarded(event.Canary{Phase: event.PhaseFailed})
 	for w := 10; w <= 90; w += 10 {
-		s.Track = append(s.Track, recording.Exposure{Weight: w, Phase: event.PhaseProgressing}, recording.Exposure{Weight: w, Phase: event.PhaseProgressing})
+		s.Exposures = append(s.Exposures, recording.Exposure{Weight: w, Phase: event.PhaseProgressing}, recording.Exposure{Weight: w, Phase: event.PhaseProgressing})
 	}
-	s.Track = append(s.Track, recording.Exposure{Phase: event.PhaseFailed})
+	s.Exposures = append(s.Exposures, recording.Exposure{Phase: event.PhaseFailed})
 	got := strings.Split(drawn(44, 4, func(a canvas.Area) { Rollout(a, s) }), "\n")
 	if want := "steps … 70 % → 80 % → 90 % → back to 0 %"; got[len(got)-1] != want {
 		t.Errorf("%q, want %q", got[len(got)-1], want)
@@ -171,7 +171,7 @@ func TestTheTimeLineAndTheMouse(t *testing.T) {
 		now := time.Duration(rapid.Int64Range(0, int64(end)).Draw(t, "now"))
 		picture := []rune(strings.Split(drawn(w, 2, func(a canvas.Area) {
 			a.Text(0, 0, 0, "x") // keeps the first line
-			TimeLine(a, []series.Marker{{Mark: timeline.Mark{At: now, Seq: 1}, Kind: series.MarkHarm}}, now, end)
+			TimeLine(a, []series.Marker{{Moment: timeline.Moment{At: now, Seq: 1}, Kind: series.MarkerHarm}}, now, end)
 		}), "\n")[1])
 		x := 0
 		for i, r := range picture {

@@ -13,36 +13,36 @@ import (
 // Rollout draws how far the new version has come: the phase in words, the share of the traffic, the steps, and the failed
 // checks against the threshold. Four lines tell all of it.
 func Rollout(a canvas.Area, s recording.State) {
-	words, tone := phase(s)
-	a.Text(0, 0, tone|theme.Bold, canvas.Cut(words, a.Width()))
+	words, tone := phaseText(s)
+	a.Text(0, 0, tone|theme.Bold, canvas.Truncate(words, a.Width()))
 	exposure(a, 1, s)
 	failures(a, 2, s)
 	steps(a, 3, s)
 }
 
-// phase tells what the rollout is doing.
-func phase(s recording.State) (string, theme.Style) {
+// phaseText tells what the rollout is doing.
+func phaseText(s recording.State) (string, theme.Style) {
 	v := s.Run.Version
 	switch {
 	case s.Run.Service == "":
 		return "no event yet", theme.Muted
-	case !s.Run.Guarded && s.Released.Seen():
+	case !s.Run.Guarded && s.Released.Happened():
 		return v + " went to everyone at once", theme.Warn
 	case !s.Run.Guarded:
 		return "no guardrail; " + v + " is not released yet", theme.Muted
-	case !s.CanaryMark.Seen():
+	case !s.CanaryMark.Happened():
 		return "no canary yet", theme.Muted
 	}
 	switch s.Canary.Phase {
 	case event.PhaseInitializing:
 		return "Flagger sets up the primary", theme.Muted
 	case event.PhaseInitialized:
-		if s.Released.Seen() {
+		if s.Released.Happened() {
 			return v + " is released; Flagger has not noticed yet", theme.Muted
 		}
 		return "ready: everyone is on " + s.Run.Baseline, theme.Muted
 	case event.PhaseProgressing:
-		return progressing(s)
+		return progressingText(s)
 	case event.PhaseWaiting, event.PhaseWaitingPromotion:
 		return "waits for a gate before it goes on", theme.Warn
 	case event.PhasePromoting:
@@ -57,7 +57,7 @@ func phase(s recording.State) (string, theme.Style) {
 	return s.Canary.Phase, theme.Plain
 }
 
-func progressing(s recording.State) (string, theme.Style) {
+func progressingText(s recording.State) (string, theme.Style) {
 	switch v := s.Run.Version; {
 	case s.Canary.MaxIterations > 0 && s.Canary.Iterations > 0:
 		return fmt.Sprintf("analysing %s: iteration %d of %d", v, s.Canary.Iterations, s.Canary.MaxIterations), theme.Canary
@@ -74,7 +74,7 @@ func progressing(s recording.State) (string, theme.Style) {
 func exposure(a canvas.Area, y int, s recording.State) {
 	share := s.Canary.Weight
 	switch {
-	case !s.Run.Guarded && s.Released.Seen(), s.Canary.Phase == event.PhaseSucceeded && s.Released.Seen(), s.Canary.Phase == event.PhaseFinalising:
+	case !s.Run.Guarded && s.Released.Happened(), s.Canary.Phase == event.PhaseSucceeded && s.Released.Happened(), s.Canary.Phase == event.PhaseFinalising:
 		share = 100
 	case s.Canary.Phase == event.PhaseFailed:
 		share = 0
@@ -87,15 +87,15 @@ func exposure(a canvas.Area, y int, s recording.State) {
 	a.Right(x+9, y, theme.Bold, label)
 	chart.Bar(a, x+9, y, a.Width()-x-9, float64(share)/100, theme.Canary)
 	if share == 0 && s.Match != "" {
-		a.Text(x+9, y, theme.Canary, canvas.Cut(s.Match, a.Width()-x-9))
+		a.Text(x+9, y, theme.Canary, canvas.Truncate(s.Match, a.Width()-x-9))
 	}
 }
 
 // failures draws a box for each check that may fail before Flagger rolls back.
 func failures(a canvas.Area, y int, s recording.State) {
 	c, words := s.Canary, " roll it back"
-	if c.Phase == event.PhaseFailed && s.Undone > 0 {
-		c.FailedChecks, words = s.Undone, " rolled it back"
+	if c.Phase == event.PhaseFailed && s.FailedAtRollback > 0 {
+		c.FailedChecks, words = s.FailedAtRollback, " rolled it back"
 	}
 	switch {
 	case !s.Run.Guarded:
@@ -122,15 +122,15 @@ func failures(a canvas.Area, y int, s recording.State) {
 		tone = theme.Warn | theme.Bold
 	}
 	x = a.Text(x, y, tone, fmt.Sprintf("%d of %d", c.FailedChecks, c.Threshold))
-	a.Text(x, y, theme.Muted, canvas.Cut(words, a.Width()-x))
+	a.Text(x, y, theme.Muted, canvas.Truncate(words, a.Width()-x))
 }
 
 // steps draws the exposures so far, the newest at the right end where they do not all fit.
 func steps(a canvas.Area, y int, s recording.State) {
 	var marks []string
 	last := ""
-	for _, e := range s.Track {
-		word := stepWord(e)
+	for _, e := range s.Exposures {
+		word := stepText(e)
 		if word != "" && word != last {
 			marks, last = append(marks, word), word
 		}
@@ -162,7 +162,7 @@ func steps(a canvas.Area, y int, s recording.State) {
 	}
 }
 
-func stepWord(e recording.Exposure) string {
+func stepText(e recording.Exposure) string {
 	switch {
 	case e.Phase == event.PhaseFailed:
 		return "back to 0 %"

@@ -9,39 +9,39 @@ import (
 	"coalmine/tui/theme"
 )
 
-// MarkSign is the sign and the tone of a marker.
-func MarkSign(k series.MarkerKind) (rune, theme.Style) {
+// MarkerSymbol is the sign and the tone of a marker.
+func MarkerSymbol(k series.MarkerKind) (rune, theme.Style) {
 	switch k {
-	case series.MarkRelease:
+	case series.MarkerRelease:
 		return '●', theme.Accent
-	case series.MarkStep:
+	case series.MarkerStep:
 		return '↑', theme.Canary
-	case series.MarkFailed:
+	case series.MarkerFailedCheck:
 		return '■', theme.Warn
-	case series.MarkRefused:
+	case series.MarkerRefused:
 		return '✗', theme.Warn
-	case series.MarkHarm:
+	case series.MarkerHarm:
 		return '▲', theme.Bad
-	case series.MarkNoticed:
+	case series.MarkerDetected:
 		return '◆', theme.Good
-	case series.MarkRollback:
+	case series.MarkerRollback:
 		return '↓', theme.Good
-	case series.MarkRemoved:
+	case series.MarkerRemoved:
 		return '✗', theme.Bad
-	case series.MarkPromoting, series.MarkPromoted:
+	case series.MarkerPromoting, series.MarkerPromoted:
 		return '★', theme.Info
 	}
 	return '·', theme.Muted
 }
 
-// rank says which of several marks in one column is shown.
-func rank(k series.MarkerKind) int {
+// markerRank says which of several marks in one column is shown.
+func markerRank(k series.MarkerKind) int {
 	switch k {
-	case series.MarkHarm, series.MarkRollback, series.MarkPromoted:
+	case series.MarkerHarm, series.MarkerRollback, series.MarkerPromoted:
 		return 3
-	case series.MarkNoticed, series.MarkRelease, series.MarkRemoved, series.MarkRefused:
+	case series.MarkerDetected, series.MarkerRelease, series.MarkerRemoved, series.MarkerRefused:
 		return 2
-	case series.MarkFailed:
+	case series.MarkerFailedCheck:
 		return 1
 	}
 	return 0
@@ -63,11 +63,11 @@ func TimeLine(a canvas.Area, markers []series.Marker, now, end time.Duration) {
 	best := map[int]int{}
 	for _, m := range markers {
 		x := chart.Column(m.At, 0, end, w)
-		if r, ok := best[x]; ok && r >= rank(m.Kind) {
+		if r, ok := best[x]; ok && r >= markerRank(m.Kind) {
 			continue
 		}
-		best[x] = rank(m.Kind)
-		sign, tone := MarkSign(m.Kind)
+		best[x] = markerRank(m.Kind)
+		sign, tone := MarkerSymbol(m.Kind)
 		if m.At > now {
 			tone = theme.Muted
 		}

@@ -16,7 +16,7 @@ type Row struct {
 	// Indent is set for a route below its cohort.
 	Indent bool
 	// Old and New are the versions' answers; Nobody what never reached the service.
-	Old, New, Nobody recording.Sum
+	Old, New, Unserved recording.Sum
 }
 
 // Rows sums up recent traffic by cohort, and by route below each cohort where routes is set. The first row is all of it.
@@ -25,7 +25,7 @@ func Rows(r recording.Recent, keys []timeline.Key, baseline, version string, rou
 		by := func(v string) recording.Sum {
 			return r.Sum(func(k timeline.Key) bool { return k.Version == v && (v != "" || k.Workload == "") && keep(k) })
 		}
-		return Row{Name: name, Indent: indent, Old: by(baseline), New: by(version), Nobody: by("")}
+		return Row{Name: name, Indent: indent, Old: by(baseline), New: by(version), Unserved: by("")}
 	}
 	byCohort := map[string]map[string]bool{}
 	for _, k := range keys {
@@ -36,7 +36,7 @@ func Rows(r recording.Recent, keys []timeline.Key, baseline, version string, rou
 	}
 	rows := []Row{row("everyone", false, func(timeline.Key) bool { return true })}
 	for _, cohort := range slices.Sorted(maps.Keys(byCohort)) {
-		rows = append(rows, row(cohort, false, timeline.Of(cohort)))
+		rows = append(rows, row(cohort, false, timeline.InCohort(cohort)))
 		if !routes {
 			continue
 		}
@@ -63,11 +63,11 @@ func Traffic(a canvas.Area, rows []Row, baseline, version string) {
 	for i, v := range []string{baseline + " old", version + " new"} {
 		tone := []theme.Style{theme.Primary, theme.Canary}[i]
 		x := name + i*(sideWidth+1)
-		a.Right(x+rateWidth, 0, tone|theme.Bold, canvas.Cut(v, rateWidth))
+		a.Right(x+rateWidth, 0, tone|theme.Bold, canvas.Truncate(v, rateWidth))
 		a.Right(x+rateWidth+badWidth, 0, theme.Muted, "bad")
 		a.Right(x+sideWidth, 0, theme.Muted, "p99")
 	}
-	a.Text(0, 0, theme.Muted, canvas.Cut("req/s", name))
+	a.Text(0, 0, theme.Muted, canvas.Truncate("req/s", name))
 	for i, r := range rows {
 		y := i + 1
 		if y >= a.Height() {
@@ -77,37 +77,37 @@ func Traffic(a canvas.Area, rows []Row, baseline, version string) {
 		if r.Indent {
 			x, tone = 2, theme.Muted
 		}
-		a.Text(x, y, tone, canvas.Cut(r.Name, name-x))
-		sums(a, name, y, r.Old, r.Old)
-		sums(a, name+sideWidth+1, y, r.New, r.Old)
+		a.Text(x, y, tone, canvas.Truncate(r.Name, name-x))
+		drawSums(a, name, y, r.Old, r.Old)
+		drawSums(a, name+sideWidth+1, y, r.New, r.Old)
 	}
 }
 
-// sums draws one version's part of a row. Its p99 is marked where it is far above the other version's.
-func sums(a canvas.Area, x, y int, s, other recording.Sum) {
+// drawSums draws one version's part of a row. Its p99 is marked where it is far above the other version's.
+func drawSums(a canvas.Area, x, y int, s, other recording.Sum) {
 	if s.N == 0 {
 		a.Right(x+rateWidth, y, theme.Muted, "–")
 		return
 	}
 	a.Right(x+rateWidth, y, theme.Plain, Rate(s.Rate()))
 	bad := float64(s.Bad) / float64(s.N)
-	text, heat := Percent(bad), badness(bad)
+	text, heat := Percent(bad), badHeat(bad)
 	if heat != theme.Plain {
 		text = "!" + text
 	}
 	a.Right(x+rateWidth+badWidth, y, heat, " "+text)
 	lag, slow := Latency(s.P99), theme.Plain
-	if min(s.N, other.N) >= enough && s.P99 >= 2*other.P99 {
-		slow, lag = lagging(s, other), "!"+lag
+	if min(s.N, other.N) >= minP99Requests && s.P99 >= 2*other.P99 {
+		slow, lag = latencyHeat(s, other), "!"+lag
 	}
 	a.Right(x+sideWidth, y, slow, " "+lag)
 }
 
-// enough requests for a p99 to be more than the luck of one of them.
-const enough = 200
+// minP99Requests requests for a p99 to be more than the luck of one of them.
+const minP99Requests = 200
 
-// badness shades a share of bad requests.
-func badness(share float64) theme.Style {
+// badHeat shades a share of bad requests.
+func badHeat(share float64) theme.Style {
 	switch {
 	case share >= 0.10:
 		return theme.Heat3 | theme.Bold
@@ -119,8 +119,8 @@ func badness(share float64) theme.Style {
 	return theme.Plain
 }
 
-// lagging shades a p99 by how much longer it is than the other version's.
-func lagging(s, other recording.Sum) theme.Style {
+// latencyHeat shades a p99 by how much longer it is than the other version's.
+func latencyHeat(s, other recording.Sum) theme.Style {
 	switch r := float64(s.P99) / float64(max(1, other.P99)); {
 	case r >= 5:
 		return theme.Heat3 | theme.Bold

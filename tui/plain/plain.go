@@ -18,61 +18,61 @@ import (
 
 // Run tells one run of a trial.
 func Run(w io.Writer, t *watch.Trial, number int) error {
-	out := &teller{w: bufio.NewWriter(w), trial: t, run: t.Runs[number]}
-	out.head(number)
+	out := &writer{w: bufio.NewWriter(w), trial: t, run: t.Runs[number]}
+	out.header(number)
 	if out.run.Rec != nil {
-		out.story()
+		out.narrative()
 		out.end()
 	}
 	return out.w.Flush()
 }
 
-// teller writes the lines of one run.
-type teller struct {
+// writer writes the lines of one run.
+type writer struct {
 	w     *bufio.Writer
 	trial *watch.Trial
 	run   *watch.Run
 }
 
-func (o *teller) say(format string, args ...any) { fmt.Fprintf(o.w, format+"\n", args...) }
+func (o *writer) printf(format string, args ...any) { fmt.Fprintf(o.w, format+"\n", args...) }
 
-func (o *teller) head(number int) {
+func (o *writer) header(number int) {
 	r := o.run
-	o.say("Run %d of %d: %s", number+1, len(o.trial.Runs), r.Title())
+	o.printf("Run %d of %d: %s", number+1, len(o.trial.Runs), r.Title())
 	if r.Rec != nil {
 		if s := r.Rec.Timeline().Run; s.Service != "" {
 			guard := "with guardrails"
 			if !s.Guarded {
 				guard = "without guardrails"
 			}
-			o.say("%s %s over %s, %s, on cluster %s, lasting %s", s.Service, s.Version, s.Baseline, guard, s.Cluster, pane.Span(r.Rec.End()))
+			o.printf("%s %s over %s, %s, on cluster %s, lasting %s", s.Service, s.Version, s.Baseline, guard, s.Cluster, pane.Span(r.Rec.End()))
 		}
 	}
 	if r.Problem != "" {
-		o.say("problem: %s", r.Problem)
+		o.printf("problem: %s", r.Problem)
 	}
 }
 
-// story tells entry after entry; with decisions and harm, what users got at that moment.
-func (o *teller) story() {
-	for _, e := range o.run.Rec.Story() {
-		o.say("%s %s", pane.Clock(e.At), e.Text)
+// narrative tells entry after entry; with decisions and harm, what users got at that moment.
+func (o *writer) narrative() {
+	for _, e := range o.run.Rec.Narrative() {
+		o.printf("%s %s", pane.Clock(e.At), e.Text)
 		for _, q := range e.Quotes {
-			o.say("      Flagger: %s", q)
+			o.printf("      Flagger: %s", q)
 		}
 		if e.Kind.Decision() || e.Kind == story.Harm {
-			o.moment(e.At)
+			o.traffic(e.At)
 		}
 	}
 }
 
-// recent is how much of the past the traffic of a moment is taken from.
-const recent = 10 * time.Second
+// recentSpan is how much of the past the traffic of a moment is taken from.
+const recentSpan = 10 * time.Second
 
-func (o *teller) moment(at time.Duration) {
+func (o *writer) traffic(at time.Duration) {
 	rec := o.run.Rec
 	s := rec.At(at)
-	for _, row := range pane.Rows(rec.Recent(at, recent), rec.Timeline().Keys(), s.Run.Baseline, s.Run.Version, false) {
+	for _, row := range pane.Rows(rec.Recent(at, recentSpan), rec.Timeline().Keys(), s.Run.Baseline, s.Run.Version, false) {
 		var parts []string
 		for _, side := range []struct {
 			version string
@@ -84,35 +84,35 @@ func (o *teller) moment(at time.Duration) {
 			}
 		}
 		if len(parts) > 0 {
-			o.say("      %s: %s", row.Name, strings.Join(parts, "; "))
+			o.printf("      %s: %s", row.Name, strings.Join(parts, "; "))
 		}
 	}
 	if s.Harm > 0 {
-		o.say("      harm so far: %s", o.harm(s, at))
+		o.printf("      harm so far: %s", o.harm(s, at))
 	}
 }
 
-func (o *teller) harm(s recording.State, at time.Duration) string {
-	words := pane.HarmWords(s)
-	none := o.trial.Counterpart(o.run, score.PartUnguarded)
+func (o *writer) harm(s recording.State, at time.Duration) string {
+	words := pane.HarmText(s)
+	none := o.trial.Counterpart(o.run, score.RoleUnguarded)
 	if none == nil || none == o.run || none.Rec == nil {
 		return words
 	}
 	since := at - o.run.Rec.Timeline().Released.At
-	return words + "; without guardrail " + pane.HarmWords(none.Rec.At(none.Rec.Timeline().Released.At+since))
+	return words + "; without guardrail " + pane.HarmText(none.Rec.At(none.Rec.Timeline().Released.At+since))
 }
 
 // end tells the verdict.
-func (o *teller) end() {
+func (o *writer) end() {
 	if s := o.run.Rec.At(o.run.Rec.End()); s.Harm > 0 {
-		o.say("in the end: %s", o.harm(s, o.run.Rec.End()))
+		o.printf("in the end: %s", o.harm(s, o.run.Rec.End()))
 	}
 	if o.trial.Card == nil {
 		return
 	}
 	for _, r := range o.trial.Card.Runs {
 		if r.Run == o.run.Name {
-			o.say("verdict: %s: %s", strings.ReplaceAll(string(r.Verdict), "-", " "), r.Reason)
+			o.printf("verdict: %s: %s", strings.ReplaceAll(string(r.Verdict), "-", " "), r.Reason)
 		}
 	}
 }

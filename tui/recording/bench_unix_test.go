@@ -20,10 +20,10 @@ func long(n int) []event.Event {
 	for i := 0; len(s.Events()) < n; i++ {
 		s.Canary(event.PhaseProgressing, 5+i%40, i%4)
 		for range 6 {
-			s.Note(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v, Min: &least})
+			s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v, Min: &least})
 		}
 		s.Gate(event.GateVolume, i%3 > 0)
-		s.Note(event.Flagger{Canary: script.Service, Type: "Normal", Message: "Advance checkout.develop canary weight"})
+		s.Add(event.Flagger{Canary: script.Service, Type: "Normal", Message: "Advance checkout.develop canary weight"})
 		s.Traffic(30)
 	}
 	return s.Events()[:n]
@@ -47,8 +47,8 @@ func BenchmarkOpen(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r := recording.Of(events)
-		if len(r.Story()) == 0 || len(r.Markers()) == 0 || len(r.Lines()) == 0 {
+		r := recording.FromEvents(events)
+		if len(r.Narrative()) == 0 || len(r.Markers()) == 0 || len(r.Lines()) == 0 {
 			b.Fatal("nothing was told")
 		}
 	}
@@ -66,7 +66,7 @@ func used(b *testing.B) time.Duration {
 }
 
 func BenchmarkSeek(b *testing.B) {
-	r := recording.Of(long(100_000))
+	r := recording.FromEvents(long(100_000))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		at := r.End() * time.Duration(i*7919%1000) / 1000

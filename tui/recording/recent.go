@@ -32,10 +32,10 @@ type Recent struct {
 
 // Recent returns the seconds of traffic that ended within a span before a time.
 func (r *Recording) Recent(at, span time.Duration) Recent {
-	end := sort.Search(len(r.seconds), func(i int) bool { return r.events[r.seconds[i]].At > at })
+	end := sort.Search(len(r.trafficEvents), func(i int) bool { return r.events[r.trafficEvents[i]].At > at })
 	var recent Recent
 	for i := end - 1; i >= 0; i-- {
-		f := r.events[r.seconds[i]].Fact.(event.Traffic) // seconds holds no other
+		f := r.events[r.trafficEvents[i]].Fact.(event.Traffic) // seconds holds no other
 		if time.Duration(f.From) < at-span-time.Second/2 {
 			break
 		}

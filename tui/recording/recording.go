@@ -15,46 +15,46 @@ import (
 	"coalmine/lab/timeline/story"
 )
 
-// every is how many events lie between two states that are kept.
-const every = 256
+// snapshotInterval is how many events lie between two states that are kept.
+const snapshotInterval = 256
 
 // Recording is the events of one run, as far as they have come.
 type Recording struct {
-	events []event.Event
-	kept   []State // kept[i] is the state after i·every events
-	now    State   // after all events
-	tl     *timeline.Timeline
-	series *series.Series
-	told   *told
-	points map[stretch][]series.Point
-	// seconds are the indices of the events that are seconds of traffic.
-	seconds []int
+	events      []event.Event
+	snapshots   []State // kept[i] is the state after i·every events
+	now         State   // after all events
+	tl          *timeline.Timeline
+	series      *series.Series
+	derived     *derived
+	pointsCache map[pointsKey][]series.Point
+	// trafficEvents are the indices of the events that are seconds of traffic.
+	trafficEvents []int
 }
 
-// told is what is made of all events at once, when it is asked for.
-type told struct {
-	story   []story.Entry
-	markers []series.Marker
-	lines   []series.Line
+// derived is what is made of all events at once, when it is asked for.
+type derived struct {
+	narrative []story.Entry
+	markers   []series.Marker
+	lines     []series.Line
 }
 
-// stretch names what was asked of the series.
-type stretch struct {
+// pointsKey names what was asked of the series.
+type pointsKey struct {
 	series.Selection
 	from, to time.Duration
 	n        int
 }
 
-// mostStretches bounds how many answers of the series are remembered: a deck shows a few lines at a time.
-const mostStretches = 64
+// maxCachedPoints bounds how many answers of the series are remembered: a deck shows a few lines at a time.
+const maxCachedPoints = 64
 
 // New returns a recording without events.
 func New() *Recording {
-	return &Recording{kept: []State{{}}, tl: new(timeline.Timeline), series: series.New()}
+	return &Recording{snapshots: []State{{}}, tl: new(timeline.Timeline), series: series.New()}
 }
 
-// Of returns the recording of whole events.
-func Of(events []event.Event) *Recording {
+// FromEvents returns the recording of whole events.
+func FromEvents(events []event.Event) *Recording {
 	r := New()
 	r.Append(events...)
 	return r
@@ -71,36 +71,36 @@ func (r *Recording) Append(events ...event.Event) {
 func (r *Recording) append(e event.Event) {
 	_, traffic := e.Fact.(event.Traffic)
 	if traffic {
-		r.seconds = append(r.seconds, len(r.events))
+		r.trafficEvents = append(r.trafficEvents, len(r.events))
 	}
 	r.events = append(r.events, e)
 	if r.now.End == nil {
 		r.fold(e, traffic)
 	}
-	if len(r.events)%every == 0 {
-		r.kept = append(r.kept, r.now.clone())
+	if len(r.events)%snapshotInterval == 0 {
+		r.snapshots = append(r.snapshots, r.now.clone())
 	}
 }
 
 // fold takes an event into everything that is made of them. What was told is forgotten only where it may have changed: a
 // second of traffic mostly changes no words, and other facts no numbers.
 func (r *Recording) fold(e event.Event, traffic bool) {
-	before := signs(r.tl)
+	before := trafficMarks(r.tl)
 	r.now.Fold(e)
 	r.tl.Fold(e)
 	r.series.Fold(e)
 	if traffic {
-		clear(r.points)
+		clear(r.pointsCache)
 	}
-	if !traffic || signs(r.tl) != before {
-		r.told = nil
+	if !traffic || trafficMarks(r.tl) != before {
+		r.derived = nil
 	}
 }
 
-// signs are the moments of a timeline that traffic can bring.
-func signs(t *timeline.Timeline) [5]timeline.Mark {
-	all := [...]timeline.Mark{t.FirstBad, t.FirstCanary, t.Detected, t.Refusal, {}}
-	if t.Abort.Seen() { // until then it is not told who was hurt last
+// trafficMarks are the moments of a timeline that traffic can bring.
+func trafficMarks(t *timeline.Timeline) [5]timeline.Moment {
+	all := [...]timeline.Moment{t.FirstBad, t.FirstCanary, t.Detected, t.Refusal, {}}
+	if t.Abort.Happened() { // until then it is not told who was hurt last
 		all[4] = t.LastBad
 	}
 	return all
@@ -118,38 +118,38 @@ func (r *Recording) Series() *series.Series { return r.series }
 // Points is [series.Series.Points]. Answers are remembered until more events come, for charts ask the same of each picture; they
 // must not be changed.
 func (r *Recording) Points(sel series.Selection, from, to time.Duration, n int) []series.Point {
-	asked := stretch{sel, from, to, n}
-	if p, ok := r.points[asked]; ok {
+	asked := pointsKey{sel, from, to, n}
+	if p, ok := r.pointsCache[asked]; ok {
 		return p
 	}
-	if r.points == nil || len(r.points) >= mostStretches {
-		r.points = map[stretch][]series.Point{}
+	if r.pointsCache == nil || len(r.pointsCache) >= maxCachedPoints {
+		r.pointsCache = map[pointsKey][]series.Point{}
 	}
-	r.points[asked] = r.series.Points(sel, from, to, n)
-	return r.points[asked]
+	r.pointsCache[asked] = r.series.Points(sel, from, to, n)
+	return r.pointsCache[asked]
 }
 
-// Story tells what happened so far; a state's story is the part of it up to the state's last event.
-func (r *Recording) Story() []story.Entry { return r.tell().story }
+// Narrative tells what happened so far; a state's story is the part of it up to the state's last event.
+func (r *Recording) Narrative() []story.Entry { return r.derive().narrative }
 
 // Markers are the moments worth a mark so far.
-func (r *Recording) Markers() []series.Marker { return r.tell().markers }
+func (r *Recording) Markers() []series.Marker { return r.derive().markers }
 
 // Lines are the metrics that Flagger asked for so far, with their bounds.
-func (r *Recording) Lines() []series.Line { return r.tell().lines }
+func (r *Recording) Lines() []series.Line { return r.derive().lines }
 
-func (r *Recording) tell() *told {
-	if r.told == nil {
-		r.told = &told{story.Of(r.tl), series.Markers(r.tl), series.Lines(r.tl)}
+func (r *Recording) derive() *derived {
+	if r.derived == nil {
+		r.derived = &derived{story.Of(r.tl), series.Markers(r.tl), series.Lines(r.tl)}
 	}
-	return r.told
+	return r.derived
 }
 
 // End is the time of the newest event.
 func (r *Recording) End() time.Duration { return r.now.Last.At }
 
-// Whole tells whether the run's log is closed.
-func (r *Recording) Whole() bool { return r.now.End != nil }
+// Complete tells whether the run's log is closed.
+func (r *Recording) Complete() bool { return r.now.End != nil }
 
 // Count is how many events have happened up to a time, that instant included.
 func (r *Recording) Count(at time.Duration) int {
@@ -165,8 +165,8 @@ func (r *Recording) After(n int) State {
 		return r.now.clone()
 	}
 	n = max(0, n)
-	s := r.kept[n/every].clone()
-	for _, e := range r.events[n/every*every : n] {
+	s := r.snapshots[n/snapshotInterval].clone()
+	for _, e := range r.events[n/snapshotInterval*snapshotInterval : n] {
 		s.Fold(e)
 	}
 	return s
@@ -182,7 +182,7 @@ func (r *Recording) Time(seq int) (at time.Duration, ok bool) {
 }
 
 // Live tells whether the run goes on in real time at this moment.
-func (r *Recording) Live() bool { return r.now.Run.Cluster == "kind" && !r.Whole() }
+func (r *Recording) Live() bool { return r.now.Run.Cluster == "kind" && !r.Complete() }
 
 // Cohorts and Routes are those that were seen so far, sorted.
 func (r *Recording) Cohorts() []string { return r.tl.Cohorts() }

@@ -36,7 +36,7 @@ func logs() *rapid.Generator[[]event.Event] {
 			step(t, s)
 		}
 		if rapid.Bool().Draw(t, "closed") {
-			s.Close().Traffic(3)
+			s.Complete().Traffic(3)
 		}
 		return s.Events()
 	})
@@ -52,18 +52,18 @@ func step(t *rapid.T, s *script.Script) {
 	case 1:
 		s.Gate(rapid.SampledFrom([]string{event.GateMTLS, event.GateRollbackDrill, event.GateVolume}).Draw(t, "gate"), n%2 == 0)
 	case 2:
-		s.Note(event.Query{Asker: name, Metric: fmt.Sprint("m", n), PromQL: "up", Value: &v, Min: &least})
+		s.Add(event.Query{Asker: name, Metric: fmt.Sprint("m", n), PromQL: "up", Value: &v, Min: &least})
 	case 3:
-		s.Note(event.Workload{Name: name, Version: "v2", Desired: 2, Ready: n})
+		s.Add(event.Workload{Name: name, Version: "v2", Desired: 2, Ready: n})
 	case 4:
-		s.Note(event.Rehearsal{Canary: name, Passed: n > 2, Forward: n, Back: n, Probes: 5})
+		s.Add(event.RollbackDrill{Canary: name, Passed: n > 2, Forward: n, Back: n, Probes: 5})
 	case 5:
-		s.Note(event.Route{Name: name, Rules: []event.RouteRule{
+		s.Add(event.Route{Name: name, Rules: []event.RouteRule{
 			{Match: "header beta: yes", Backends: []event.RouteBackend{{Service: name + "-canary", Weight: n}}},
 			{Backends: []event.RouteBackend{{Service: name + "-primary", Weight: 10}, {Service: name + "-canary", Weight: n}}},
 		}})
 	case 6:
-		s.Note(event.Applied{ObjectKind: rapid.SampledFrom([]string{"Server", "AuthorizationPolicy", "Canary"}).Draw(t, "kind"), Name: name, Owner: event.OwnerLearner})
+		s.Add(event.Applied{ObjectKind: rapid.SampledFrom([]string{"Server", "AuthorizationPolicy", "Canary"}).Draw(t, "kind"), Name: name, Owner: event.OwnerLearner})
 	default:
 		s.Traffic(rapid.IntRange(1, 60).Draw(t, "seconds"))
 	}
@@ -94,7 +94,7 @@ func TestSeekingIsFolding(t *testing.T) {
 // checkTold holds what a recording tells against what all its events tell at once.
 func checkTold(t *rapid.T, r *recording.Recording, so []event.Event) {
 	tl := timeline.Build(so)
-	if diff := cmp.Diff(story.Of(tl), r.Story(), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(story.Of(tl), r.Narrative(), cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("the story of %d events (-built +kept):\n%s", len(so), diff)
 	}
 	if diff := cmp.Diff(series.Markers(tl), r.Markers(), cmpopts.EquateEmpty()); diff != "" {
@@ -131,7 +131,7 @@ func TestStatesStayAsTheyWere(t *testing.T) {
 }
 
 func TestWhatAStateTells(t *testing.T) {
-	r := recording.Of(script.Caught(7).Events())
+	r := recording.FromEvents(script.RolledBack(7).Events())
 	for at, want := range map[int]func(recording.State) string{
 		75: func(s recording.State) string { // released, not noticed yet
 			return say(s.Stage == event.StageRollout && s.Released.At == 70*time.Second && s.Harm == 0 && s.Canary.Phase == event.PhaseInitialized)
@@ -140,7 +140,7 @@ func TestWhatAStateTells(t *testing.T) {
 			return say(s.Canary.Weight == 5 && s.Harm == 15 && s.HarmBy["premium"] == 15 && s.Hurt == 1 && s.FirstHarm.At == 86*time.Second)
 		},
 		140: func(s recording.State) string { // the first failed check
-			return say(s.Canary.FailedChecks == 1 && len(s.Checks) == 1 && s.Checks[0].Failed() && len(s.Track) == 4)
+			return say(s.Canary.FailedChecks == 1 && len(s.Checks) == 1 && s.Checks[0].Failed() && len(s.Exposures) == 4)
 		},
 		400: func(s recording.State) string {
 			return say(s.End != nil && s.Totals != nil && s.Harm == 240 && s.Canary.Phase == event.PhaseFailed && s.LastHarm.At == 185*time.Second)
@@ -160,7 +160,7 @@ func say(ok bool) string {
 }
 
 func TestRecentTraffic(t *testing.T) {
-	r := recording.Of(script.Caught(7).Events())
+	r := recording.FromEvents(script.RolledBack(7).Events())
 	at := 130 * time.Second // 25 % since 115 s
 	recent := r.Recent(at, 10*time.Second)
 	canary := recent.Sum(r.Timeline().OnCanary())
@@ -173,8 +173,8 @@ func TestRecentTraffic(t *testing.T) {
 }
 
 func TestTimesOfEvents(t *testing.T) {
-	s := script.Caught(7)
-	r := recording.Of(s.Events())
+	s := script.RolledBack(7)
+	r := recording.FromEvents(s.Events())
 	for _, e := range s.Events() {
 		if at, ok := r.Time(e.Seq); !ok || at != e.At {
 			t.Fatalf("event %d at %v, %v", e.Seq, at, ok)

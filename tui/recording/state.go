@@ -12,19 +12,19 @@ import (
 // State is a run up to some moment, as far as views need it. It is a fold of events, small enough to be kept often.
 type State struct {
 	// Last is the newest event that was folded.
-	Last timeline.Mark
+	Last timeline.Moment
 	Run  event.RunStarted
 	// Stage is the part of the run, "" before the first.
 	Stage    string
-	Released timeline.Mark
+	Released timeline.Moment
 
 	// Canary is the latest status of the released service's Canary, with Mark its change; not seen before the first.
 	Canary     event.Canary
-	CanaryMark timeline.Mark
-	// Undone is how many checks had failed before the rollback; Flagger counts anew with it.
-	Undone int
-	// Track is the exposure of the released version, in the order in which it changed.
-	Track []Exposure
+	CanaryMark timeline.Moment
+	// FailedAtRollback is how many checks had failed before the rollback; Flagger counts anew with it.
+	FailedAtRollback int
+	// Exposures is the exposure of the released version, in the order in which it changed.
+	Exposures []Exposure
 	// Share is the canary's part of the routes in force, in percent; Match tells a rule that sends some users there.
 	Share int
 	Match string
@@ -35,12 +35,12 @@ type State struct {
 	Gates  []Gate
 	Checks []Check
 	// Server and Policy are the learner's objects of these kinds.
-	Server, Policy timeline.Mark
+	Server, Policy timeline.Moment
 
 	// Requests, Bad and Harm count what users got so far; HarmBy is Harm by cohort.
 	Requests, Bad, Harm int
 	HarmBy              map[string]int
-	FirstHarm, LastHarm timeline.Mark
+	FirstHarm, LastHarm timeline.Moment
 	// Hurt counts distinct users that were hurt so far, where the log tells it.
 	Hurt int
 
@@ -51,7 +51,7 @@ type State struct {
 
 // Exposure is a share of the traffic from a moment on.
 type Exposure struct {
-	timeline.Mark
+	timeline.Moment
 	Weight, Iterations int
 	Phase              string
 }
@@ -64,17 +64,17 @@ type Pods struct {
 
 // Gate is the latest answer of a gate.
 type Gate struct {
-	timeline.Mark
+	timeline.Moment
 	event.Gate
 	// Asked counts the calls so far.
 	Asked int
-	// Rehearsal is the latest drill, for the gate that rehearses rollbacks.
-	Rehearsal *event.Rehearsal
+	// Drill is the latest drill, for the gate that rehearses rollbacks.
+	Drill *event.RollbackDrill
 }
 
 // Check is the latest answer of a metric that Flagger asked for.
 type Check struct {
-	timeline.Mark
+	timeline.Moment
 	event.Query
 }
 
@@ -93,7 +93,7 @@ func (c Check) Failed() bool {
 func (s *State) clone() State {
 	c := *s
 	c.Gates, c.Checks, c.HarmBy = slices.Clone(s.Gates), slices.Clone(s.Checks), maps.Clone(s.HarmBy)
-	c.Track = slices.Clip(s.Track) // it only ever grows: a copy that grows too must move away
+	c.Exposures = slices.Clip(s.Exposures) // it only ever grows: a copy that grows too must move away
 	return c
 }
 
@@ -102,7 +102,7 @@ func (s *State) Fold(e event.Event) {
 	if s.End != nil {
 		return
 	}
-	at := timeline.Mark{At: e.At, Seq: e.Seq}
+	at := timeline.Moment{At: e.At, Seq: e.Seq}
 	s.Last = at
 	switch f := e.Fact.(type) {
 	case event.Traffic:
@@ -113,24 +113,24 @@ func (s *State) Fold(e event.Event) {
 		s.query(f, at)
 	case event.Gate:
 		s.gate(f, at)
-	case event.Rehearsal:
-		s.rehearse(f)
+	case event.RollbackDrill:
+		s.drill(f)
 	default:
-		s.frame(e.Fact, at)
+		s.lifecycle(e.Fact, at)
 	}
 }
 
-func (s *State) frame(f event.Fact, at timeline.Mark) {
+func (s *State) lifecycle(f event.Fact, at timeline.Moment) {
 	switch f := f.(type) {
 	case event.RunStarted:
 		s.Run = f
 	case event.Stage:
 		s.Stage = f.Name
 	case event.Released:
-		if f.Service == s.Run.Service && !s.Released.Seen() {
+		if f.Service == s.Run.Service && !s.Released.Happened() {
 			s.Released = at
 			if !s.Run.Guarded {
-				s.Track = append(s.Track, Exposure{Mark: at, Weight: 100})
+				s.Exposures = append(s.Exposures, Exposure{Moment: at, Weight: 100})
 			}
 		}
 	case event.Applied:
@@ -146,7 +146,7 @@ func (s *State) frame(f event.Fact, at timeline.Mark) {
 	}
 }
 
-func (s *State) applied(f event.Applied, at timeline.Mark) {
+func (s *State) applied(f event.Applied, at timeline.Moment) {
 	if f.Owner != event.OwnerLearner {
 		return
 	}
@@ -197,29 +197,29 @@ func (s *State) route(f event.Route) {
 
 // canary follows the Canary of the released service: by its target where the log says so, else by its name, and else the
 // first one.
-func (s *State) canary(f event.Canary, at timeline.Mark) {
+func (s *State) canary(f event.Canary, at timeline.Moment) {
 	switch {
 	case f.Target != "":
 		if f.Target != s.Run.Service {
 			return
 		}
-	case s.CanaryMark.Seen() && f.Name != s.Run.Service && f.Name != s.Canary.Name:
+	case s.CanaryMark.Happened() && f.Name != s.Run.Service && f.Name != s.Canary.Name:
 		return
 	}
 	if f.Phase == event.PhaseFailed && s.Canary.Phase != event.PhaseFailed {
-		s.Undone = max(f.FailedChecks, s.Canary.FailedChecks)
+		s.FailedAtRollback = max(f.FailedChecks, s.Canary.FailedChecks)
 	}
 	s.Canary, s.CanaryMark = f, at
-	n := len(s.Track)
+	n := len(s.Exposures)
 	if n > 0 {
-		if l := s.Track[n-1]; l.Weight == f.Weight && l.Iterations == f.Iterations && l.Phase == f.Phase {
+		if l := s.Exposures[n-1]; l.Weight == f.Weight && l.Iterations == f.Iterations && l.Phase == f.Phase {
 			return
 		}
 	}
-	s.Track = append(s.Track, Exposure{at, f.Weight, f.Iterations, f.Phase})
+	s.Exposures = append(s.Exposures, Exposure{at, f.Weight, f.Iterations, f.Phase})
 }
 
-func (s *State) query(f event.Query, at timeline.Mark) {
+func (s *State) query(f event.Query, at timeline.Moment) {
 	if f.Metric == "" {
 		return
 	}
@@ -231,27 +231,27 @@ func (s *State) query(f event.Query, at timeline.Mark) {
 	s.Checks[i] = Check{at, f}
 }
 
-func (s *State) gate(f event.Gate, at timeline.Mark) {
+func (s *State) gate(f event.Gate, at timeline.Moment) {
 	i := slices.IndexFunc(s.Gates, func(g Gate) bool { return g.Name == f.Name && g.Hook == f.Hook })
 	if i < 0 {
 		i = len(s.Gates)
 		s.Gates = append(s.Gates, Gate{})
 	}
-	s.Gates[i].Mark, s.Gates[i].Gate = at, f
+	s.Gates[i].Moment, s.Gates[i].Gate = at, f
 	s.Gates[i].Asked++
 }
 
-// rehearse keeps a drill with its gate. It may be noted before the gate's answer.
-func (s *State) rehearse(f event.Rehearsal) {
+// drill keeps a drill with its gate. It may be noted before the gate's answer.
+func (s *State) drill(f event.RollbackDrill) {
 	i := slices.IndexFunc(s.Gates, func(g Gate) bool { return g.Name == event.GateRollbackDrill })
 	if i < 0 {
 		i = len(s.Gates)
 		s.Gates = append(s.Gates, Gate{Gate: event.Gate{Canary: f.Canary, Name: event.GateRollbackDrill}})
 	}
-	s.Gates[i].Rehearsal = &f
+	s.Gates[i].Drill = &f
 }
 
-func (s *State) traffic(f event.Traffic, at timeline.Mark) {
+func (s *State) traffic(f event.Traffic, at timeline.Moment) {
 	harm := 0
 	for i := range f.Cells {
 		c := &f.Cells[i]
@@ -271,8 +271,8 @@ func (s *State) traffic(f event.Traffic, at timeline.Mark) {
 		return
 	}
 	s.Harm += harm
-	s.LastHarm = timeline.Mark{At: time.Duration(f.To), Seq: at.Seq}
-	if !s.FirstHarm.Seen() {
+	s.LastHarm = timeline.Moment{At: time.Duration(f.To), Seq: at.Seq}
+	if !s.FirstHarm.Happened() {
 		s.FirstHarm = s.LastHarm
 	}
 }

@@ -10,21 +10,21 @@ import (
 // Feed carries what is being played to the screens. Those who play write to it from any goroutine and never wait; the screens
 // take everything that is there at once.
 type Feed struct {
-	trial  *Trial
-	mu     sync.Mutex
-	queue  []news
-	open   map[int]int // the place in the queue where a run's events gather
-	ready  chan struct{}
-	closed bool
+	trial   *Trial
+	mu      sync.Mutex
+	queue   []update
+	pending map[int]int // the place in the queue where a run's events gather
+	ready   chan struct{}
+	closed  bool
 }
 
 // NewFeed returns an empty feed into a trial. From now on only those who take its batches may touch the trial.
 func NewFeed(t *Trial) *Feed {
-	return &Feed{trial: t, ready: make(chan struct{}, 1), open: map[int]int{}}
+	return &Feed{trial: t, ready: make(chan struct{}, 1), pending: map[int]int{}}
 }
 
 // Begin says that a run is being played.
-func (f *Feed) Begin(run int) { f.put(news{run: run, status: Playing}) }
+func (f *Feed) Begin(run int) { f.enqueue(update{run: run, status: Playing}) }
 
 // Event adds an event to a run.
 func (f *Feed) Event(run int, e event.Event) {
@@ -33,32 +33,32 @@ func (f *Feed) Event(run int, e event.Event) {
 	if f.closed {
 		return
 	}
-	if at, ok := f.open[run]; ok {
+	if at, ok := f.pending[run]; ok {
 		f.queue[at].events = append(f.queue[at].events, e)
 		return
 	}
-	f.open[run] = len(f.queue)
-	f.append(news{run: run, events: []event.Event{e}})
+	f.pending[run] = len(f.queue)
+	f.append(update{run: run, events: []event.Event{e}})
 }
 
 // End says that a run's log has ended; problem is "" when it is whole.
 func (f *Feed) End(run int, problem string) {
-	status := Whole
+	status := Complete
 	if problem != "" {
-		status = Broken
+		status = Failed
 	}
-	f.put(news{run: run, status: status, problem: problem})
+	f.enqueue(update{run: run, status: status, problem: problem})
 }
 
 // Close says that nothing more will come. The card is nil when there is none, and then the problem says why.
 func (f *Feed) Close(card *score.Card, problem string) {
-	f.put(news{card: card, problem: problem, done: true})
+	f.enqueue(update{card: card, problem: problem, done: true})
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
 }
 
-func (f *Feed) put(n news) {
+func (f *Feed) enqueue(n update) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -67,7 +67,7 @@ func (f *Feed) put(n news) {
 	f.append(n)
 }
 
-func (f *Feed) append(n news) {
+func (f *Feed) append(n update) {
 	f.queue = append(f.queue, n)
 	select {
 	case f.ready <- struct{}{}:
@@ -80,13 +80,13 @@ type Batch struct {
 	Feed  *Feed
 	Trial *Trial
 	// Last is set when nothing more will come.
-	Last bool
-	news []news
+	Last    bool
+	updates []update
 }
 
 // Apply adds the news to the trial.
 func (b Batch) Apply() {
-	for _, n := range b.news {
+	for _, n := range b.updates {
 		n.apply(b.Trial)
 	}
 }
@@ -96,11 +96,11 @@ func (f *Feed) Next() Batch {
 	<-f.ready
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b := Batch{Feed: f, Trial: f.trial, news: f.queue}
+	b := Batch{Feed: f, Trial: f.trial, updates: f.queue}
 	f.queue = nil
-	clear(f.open)
-	if n := len(b.news); n > 0 {
-		b.Last = b.news[n-1].done
+	clear(f.pending)
+	if n := len(b.updates); n > 0 {
+		b.Last = b.updates[n-1].done
 	}
 	return b
 }

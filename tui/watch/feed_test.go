@@ -17,7 +17,7 @@ import (
 // TestNothingIsLost plays runs from goroutines of their own, while another one takes batches as they come.
 func TestNothingIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		logs := map[int][]event.Event{0: script.Caught(1).Events()[:90], 1: script.Delivered("healthy", 1).Events()[:30], 2: script.Unguarded(1).Events()[:rapid.IntRange(0, 9).Draw(t, "cut")]}
+		logs := map[int][]event.Event{0: script.RolledBack(1).Events()[:90], 1: script.Promoted("healthy", 1).Events()[:30], 2: script.Unguarded(1).Events()[:rapid.IntRange(0, 9).Draw(t, "cut")]}
 		tr := &watch.Trial{Runs: []*watch.Run{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
 		f := watch.NewFeed(tr)
 		var playing sync.WaitGroup
@@ -61,7 +61,7 @@ func TestNothingIsLost(t *testing.T) {
 		if !tr.Done || tr.Card == nil || tr.Card.Points != 7 || tr.Problem != "" {
 			t.Fatalf("the trial ended as %+v", tr)
 		}
-		if tr.Runs[0].Status != watch.Whole || tr.Runs[2].Status != watch.Broken || tr.Runs[2].Problem != "cut off" {
+		if tr.Runs[0].Status != watch.Complete || tr.Runs[2].Status != watch.Failed || tr.Runs[2].Problem != "cut off" {
 			t.Fatalf("the runs ended as %+v and %+v", tr.Runs[0], tr.Runs[2])
 		}
 	})
@@ -69,22 +69,22 @@ func TestNothingIsLost(t *testing.T) {
 
 func TestTrial(t *testing.T) {
 	tr := &watch.Trial{Runs: []*watch.Run{
-		{Name: "healthy-seed1", Part: score.PartHealthy, Seed: 1}, {Name: "faulty-seed1", Part: score.PartFaulty, Seed: 1},
-		{Name: "unguarded-seed2", Part: score.PartUnguarded, Seed: 2}, {Name: "unguarded-seed1", Part: score.PartUnguarded, Seed: 1, Rec: recording.New()},
+		{Name: "healthy-seed1", Part: score.RoleHealthy, Seed: 1}, {Name: "faulty-seed1", Part: score.RoleFaulty, Seed: 1},
+		{Name: "unguarded-seed2", Part: score.RoleUnguarded, Seed: 2}, {Name: "unguarded-seed1", Part: score.RoleUnguarded, Seed: 1, Rec: recording.New()},
 	}}
-	if got := tr.First(); got != 1 {
+	if got := tr.DefaultRun(); got != 1 {
 		t.Errorf("the first run is %d", got)
 	}
-	if got := tr.Counterpart(tr.Runs[1], score.PartUnguarded); got != tr.Runs[3] {
+	if got := tr.Counterpart(tr.Runs[1], score.RoleUnguarded); got != tr.Runs[3] {
 		t.Errorf("the counterpart is %v", got)
 	}
-	if got := tr.Counterpart(tr.Runs[1], score.PartReference); got != nil {
+	if got := tr.Counterpart(tr.Runs[1], score.RoleReference); got != nil {
 		t.Errorf("there is a reference: %v", got)
 	}
-	if got := tr.Find("none"); got != -1 {
+	if got := tr.RunIndex("none"); got != -1 {
 		t.Errorf("a run that is not there has number %d", got)
 	}
-	if got := (&watch.Trial{}).First(); got != 0 {
+	if got := (&watch.Trial{}).DefaultRun(); got != 0 {
 		t.Errorf("the first run of none is %d", got)
 	}
 }

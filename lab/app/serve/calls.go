@@ -44,8 +44,8 @@ func newCalls(to map[string]*url.URL) calls {
 	}}
 }
 
-// reply is what another service answered.
-type reply struct {
+// upstreamResponse is what another service answered.
+type upstreamResponse struct {
 	status int
 	// served, workloads and faults are lists as in the headers, of the whole chain behind.
 	served, workloads, faults string
@@ -55,24 +55,24 @@ type reply struct {
 var errNoUpstream = errors.New("its address is not known")
 
 // call asks a service for what the visit asks for, with all that its client sent. The error says why there is no answer.
-func (c *calls) call(v *visit, service, route, marked string) (reply, error) {
+func (c *calls) call(v *activeRequest, service, route, marked string) (upstreamResponse, error) {
 	base := c.to[service]
 	if base == nil {
-		return reply{}, errNoUpstream
+		return upstreamResponse{}, errNoUpstream
 	}
 	if v.depth+1 >= maxDepth {
-		return reply{}, errors.New("the chain of calls is too long: do the addresses lead in a circle?")
+		return upstreamResponse{}, errors.New("the chain of calls is too long: do the addresses lead in a circle?")
 	}
-	r, err := c.transport.RoundTrip(callRequest(v, base, route, marked))
+	r, err := c.transport.RoundTrip(newCallRequest(v, base, route, marked))
 	if err != nil {
-		return reply{}, err
+		return upstreamResponse{}, err
 	}
 	defer r.Body.Close() // what could fail was read before
 	if _, err := io.Copy(io.Discard, io.LimitReader(r.Body, app.MaxSize)); err != nil {
-		return reply{}, err
+		return upstreamResponse{}, err
 	}
 	hit, wrong := mark.Truth(r.Header)
-	p := reply{
+	p := upstreamResponse{
 		status: r.StatusCode, served: strings.Join(r.Header[mark.ServedHeader], ", "),
 		workloads: strings.Join(r.Header[mark.WorkloadHeader], ", "), wrong: wrong,
 	}
@@ -82,13 +82,13 @@ func (c *calls) call(v *visit, service, route, marked string) (reply, error) {
 	return p, nil
 }
 
-func callRequest(v *visit, base *url.URL, route, marked string) *http.Request {
+func newCallRequest(v *activeRequest, base *url.URL, route, marked string) *http.Request {
 	asked, prefix := v.request.URL, strings.TrimSuffix(base.EscapedPath(), "/")
 	u := &url.URL{
 		Scheme: base.Scheme, Host: base.Host, RawQuery: asked.RawQuery,
 		Path: strings.TrimSuffix(base.Path, "/") + asked.Path, RawPath: prefix + asked.EscapedPath(),
 	}
-	h := passedOn(v.request.Header)
+	h := forwardedHeaders(v.request.Header)
 	h[mark.RequestHeader] = []string{marked}
 	h[routeHeader] = []string{route}
 	h[depthHeader] = []string{strconv.Itoa(v.depth + 1)}
@@ -96,9 +96,9 @@ func callRequest(v *visit, base *url.URL, route, marked string) *http.Request {
 	return r.WithContext(v.ctx)
 }
 
-// passedOn has the headers that a call takes along: all but those of the connection (RFC 9110, 7.6.1), of the body, and of the
+// forwardedHeaders has the headers that a call takes along: all but those of the connection (RFC 9110, 7.6.1), of the body, and of the
 // mesh's own, which its proxies set.
-func passedOn(from http.Header) http.Header {
+func forwardedHeaders(from http.Header) http.Header {
 	h := make(http.Header, len(from)+4)
 	for name, values := range from {
 		switch name {
@@ -121,8 +121,8 @@ func passedOn(from http.Header) http.Header {
 	return h
 }
 
-// depthOf is how many calls led to a request.
-func depthOf(r *http.Request) int {
+// callDepth is how many calls led to a request.
+func callDepth(r *http.Request) int {
 	n, err := strconv.Atoi(r.Header.Get(depthHeader))
 	if err != nil || n < 0 {
 		return 0
@@ -130,8 +130,8 @@ func depthOf(r *http.Request) int {
 	return min(n, maxDepth)
 }
 
-// reason says why a call failed.
-func reason(err error) string {
+// callFailure says why a call failed.
+func callFailure(err error) string {
 	var op *net.OpError
 	switch {
 	case errors.As(err, &op) && op.Op == "dial":

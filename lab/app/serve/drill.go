@@ -11,34 +11,34 @@ import (
 	"coalmine/loadgen/mark"
 )
 
-// drill answers a probe of a drill: who would serve is all that it asks. One for another service is handed on, as a call of this
+// serveDrill answers a probe of a drill: who would serve is all that it asks. One for another service is handed on, as a call of this
 // service's own.
-func (s *Server) drill(a *answer, r *http.Request) {
-	if left := s.pod.startsIn(); left > 0 || s.stopping.Load() {
-		a.refuse(http.StatusServiceUnavailable, "the service is not ready")
+func (s *Server) serveDrill(a *response, r *http.Request) {
+	if left := s.pod.readyIn(); left > 0 || s.stopping.Load() {
+		a.writeError(http.StatusServiceUnavailable, "the service is not ready")
 		return
 	}
 	if to := r.Header.Get(mark.DrillToHeader); to != "" && to != s.cfg.Service {
-		s.handOn(a, r, to)
+		s.forwardDrill(a, r, to)
 		return
 	}
-	s.confirm(a, http.StatusOK, s.paper.served)
+	s.writeDrill(a, http.StatusOK, s.template.served)
 }
 
-func (s *Server) confirm(a *answer, status int, served string) {
-	b := []byte(s.paper.opening + "}\n")
+func (s *Server) writeDrill(a *response, status int, served string) {
+	b := []byte(s.template.prefix + "}\n")
 	a.write(status, served, b, len(b))
 }
 
-// handOn asks another service, and answers what it answers.
-func (s *Server) handOn(a *answer, r *http.Request, to string) {
+// forwardDrill asks another service, and answers what it answers.
+func (s *Server) forwardDrill(a *response, r *http.Request, to string) {
 	base := s.calls.to[to]
-	if base == nil || depthOf(r)+1 >= maxDepth {
-		a.refuse(http.StatusBadGateway, "this service does not call "+to)
+	if base == nil || callDepth(r)+1 >= maxDepth {
+		a.writeError(http.StatusBadGateway, "this service does not call "+to)
 		return
 	}
 	h := http.Header{
-		depthHeader:        {strconv.Itoa(depthOf(r) + 1)},
+		depthHeader:        {strconv.Itoa(callDepth(r) + 1)},
 		mark.DrillHeader:   {r.Header.Get(mark.DrillHeader)},
 		mark.DrillToHeader: {to},
 		"User-Agent":       {""},
@@ -47,17 +47,17 @@ func (s *Server) handOn(a *answer, r *http.Request, to string) {
 	req := &http.Request{Method: http.MethodGet, URL: u, Host: base.Host, Header: h}
 	resp, err := s.calls.transport.RoundTrip(req.WithContext(r.Context()))
 	if err != nil {
-		a.refuse(http.StatusBadGateway, to+" does not answer: "+reason(err))
+		a.writeError(http.StatusBadGateway, to+" does not answer: "+callFailure(err))
 		return
 	}
 	defer resp.Body.Close() // it says nothing
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, app.MaxSize))
-	a.behind = strings.Join(resp.Header[mark.WorkloadHeader], ", ")
-	s.confirm(a, resp.StatusCode, s.paper.served+joined(resp.Header[mark.ServedHeader]))
+	a.upstreamWorkloads = strings.Join(resp.Header[mark.WorkloadHeader], ", ")
+	s.writeDrill(a, resp.StatusCode, s.template.served+continueList(resp.Header[mark.ServedHeader]))
 }
 
-// joined is a list of header lines as it goes on another one.
-func joined(lines []string) string {
+// continueList is a list of header lines as it goes on another one.
+func continueList(lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}

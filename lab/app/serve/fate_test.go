@@ -97,7 +97,7 @@ func (v *village) offline(models services.Models, name string, r app.Request) tr
 }
 
 // send sends an arrival of a plan as a generator does.
-func (v *village) send(t testing.TB, p *loadgen.Plan, a loadgen.Arrival, attempt int) answer {
+func (v *village) send(t testing.TB, p *loadgen.Plan, a loadgen.Arrival, attempt int) response {
 	t.Helper()
 	r, err := http.NewRequest(p.Method(a), v.front.url+p.Target(a), nil)
 	if err != nil {
@@ -120,7 +120,7 @@ func (v *village) send(t testing.TB, p *loadgen.Plan, a loadgen.Arrival, attempt
 	if _, err := io.Copy(body, resp.Body); err != nil {
 		t.Fatal(err)
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, body: body.String()}
+	return response{status: resp.StatusCode, header: resp.Header, body: body.String()}
 }
 
 // TestAnswersAreThePlansTruth compares what every scenario's faulty version answers with what the models say offline.

@@ -117,7 +117,7 @@ func TestStatusesWithoutABody(t *testing.T) {
 
 func TestRequestBodiesAreBounded(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
-	post := func(body io.Reader) answer { return x.askWith(context.Background(), "POST", "/pay", body) }
+	post := func(body io.Reader) response { return x.askWith(context.Background(), "POST", "/pay", body) }
 	if a := post(strings.NewReader(strings.Repeat("x", 1<<20))); a.status != 200 {
 		t.Errorf("a body of a mebibyte: %d %v", a.status, a.err)
 	}

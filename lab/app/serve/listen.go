@@ -29,9 +29,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
-		ConnContext: withConnection, ConnState: s.conns.note, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnContext: withConnection, ConnState: s.conns.onState, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	server.RegisterOnShutdown(s.conns.closeFresh)
+	server.RegisterOnShutdown(s.conns.closeUnused)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	var err error
@@ -62,7 +62,7 @@ func (s *Server) drain(server *http.Server) {
 		_ = clock.SleepUntil(patience, clock.Now().Add(s.cfg.Drain)) // as above
 	})
 	if err := server.Shutdown(patience); err != nil {
-		s.log.Warn("requests were broken off: they took longer than a stop waits", "requests", s.inside.number())
+		s.log.Warn("requests were broken off: they took longer than a stop waits", "requests", s.inFlight.count())
 	}
 	end()
 	waiting.Wait()
@@ -71,8 +71,8 @@ func (s *Server) drain(server *http.Server) {
 // Close ends what the service still waits for; requests come to nothing from now on. It is for servers whose handler is used by
 // itself: Serve calls it.
 func (s *Server) Close() {
-	s.inside.close()
-	s.pod.end()
+	s.inFlight.close()
+	s.pod.stop()
 	s.calls.transport.CloseIdleConnections()
 }
 
@@ -95,11 +95,11 @@ type conns struct {
 	mu sync.Mutex
 	// open tells of each whether no request has come on it yet.
 	open    map[net.Conn]bool
-	doomed  []net.Conn
+	marked  []net.Conn
 	closing bool
 }
 
-func (c *conns) note(conn net.Conn, state http.ConnState) {
+func (c *conns) onState(conn net.Conn, state http.ConnState) {
 	if state == http.StateIdle {
 		return
 	}
@@ -121,8 +121,8 @@ func (c *conns) note(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// closeFresh closes those on which no request has come: a stop would wait five seconds for one (net/http, Server.Shutdown).
-func (c *conns) closeFresh() {
+// closeUnused closes those on which no request has come: a stop would wait five seconds for one (net/http, Server.Shutdown).
+func (c *conns) closeUnused() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closing = true
@@ -133,67 +133,67 @@ func (c *conns) closeFresh() {
 	}
 }
 
-// doom chooses those that are open now; who connects later meets the next life.
-func (c *conns) doom() {
+// markOpen chooses those that are open now; who connects later meets the next life.
+func (c *conns) markOpen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.doomed = slices.AppendSeq(c.doomed, maps.Keys(c.open))
+	c.marked = slices.AppendSeq(c.marked, maps.Keys(c.open))
 }
 
-// bury closes the chosen ones, but for one.
-func (c *conns) bury(but connection) {
+// closeMarked closes the chosen ones, but for one.
+func (c *conns) closeMarked(but connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, conn := range c.doomed {
+	for _, conn := range c.marked {
 		if conn != but {
 			_ = conn.Close() // it is gone either way
 		}
 	}
-	c.doomed = nil
+	c.marked = nil
 }
 
-// gate counts the requests inside, and closes.
-type gate struct {
+// inFlightGroup counts the requests inside, and closes.
+type inFlightGroup struct {
 	mu     sync.Mutex
-	in     int
+	n      int
 	closed bool
 	empty  chan struct{}
 }
 
-func (g *gate) enter() bool {
+func (g *inFlightGroup) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
 		return false
 	}
-	g.in++
+	g.n++
 	return true
 }
 
-func (g *gate) leave() {
+func (g *inFlightGroup) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.in--
-	if g.closed && g.in == 0 {
+	g.n--
+	if g.closed && g.n == 0 {
 		close(g.empty)
 	}
 }
 
-func (g *gate) number() int {
+func (g *inFlightGroup) count() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.in
+	return g.n
 }
 
 // close lets nobody in and waits until nobody is inside.
-func (g *gate) close() {
+func (g *inFlightGroup) close() {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
 		return
 	}
 	g.closed, g.empty = true, make(chan struct{})
-	if g.in == 0 {
+	if g.n == 0 {
 		close(g.empty)
 	}
 	g.mu.Unlock()

@@ -14,24 +14,24 @@ const maxModels = 8
 type models struct {
 	compile func(seed uint64) (*app.Model, error)
 
-	mu   sync.Mutex
-	kept []seeded // the last one first
+	mu     sync.Mutex
+	cached []cachedModel // the last one first
 }
 
-type seeded struct {
+type cachedModel struct {
 	seed  uint64
 	model *app.Model
 }
 
-// of returns the model of a seed.
-func (m *models) of(seed uint64) (*app.Model, error) {
+// get returns the model of a seed.
+func (m *models) get(seed uint64) (*app.Model, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := 0
-	for at < len(m.kept) && m.kept[at].seed != seed {
+	for at < len(m.cached) && m.cached[at].seed != seed {
 		at++
 	}
-	if at == len(m.kept) {
+	if at == len(m.cached) {
 		model, err := m.compile(seed)
 		if err != nil {
 			return nil, err
@@ -39,14 +39,14 @@ func (m *models) of(seed uint64) (*app.Model, error) {
 		if model == nil {
 			return nil, errors.New("there is no model")
 		}
-		if len(m.kept) < maxModels {
-			m.kept = append(m.kept, seeded{})
+		if len(m.cached) < maxModels {
+			m.cached = append(m.cached, cachedModel{})
 		}
-		at = len(m.kept) - 1
-		m.kept[at] = seeded{seed, model}
+		at = len(m.cached) - 1
+		m.cached[at] = cachedModel{seed, model}
 	}
-	found := m.kept[at]
-	copy(m.kept[1:at+1], m.kept[:at])
-	m.kept[0] = found
+	found := m.cached[at]
+	copy(m.cached[1:at+1], m.cached[:at])
+	m.cached[0] = found
 	return found.model, nil
 }

@@ -16,18 +16,18 @@ type pod struct {
 	startUp time.Duration
 	faults  []string // names, in the behaviour's order
 	gauges  podGauges
-	// died is called when the service has run out of memory, with the pod locked.
-	died func()
+	// onKill is called when the service has run out of memory, with the pod locked.
+	onKill func()
 
-	mu      sync.Mutex
-	app     *app.Pod
-	readyAt time.Duration
-	tag     uint64
-	visits  map[uint64]*visit // working or waiting, by tag
+	mu       sync.Mutex
+	app      *app.Pod
+	readyAt  time.Duration
+	tag      uint64
+	requests map[uint64]*activeRequest // working or waiting, by tag
 	// busy counts, by fault, the slots that a request which it touched is or was on.
 	busy map[string]int
-	// life counts deaths, so that what began in an earlier life is told apart.
-	life int
+	// restarts counts deaths, so that what began in an earlier life is told apart.
+	restarts int
 
 	holding sync.WaitGroup
 	ctx     context.Context // of the waits of slots that are held
@@ -42,21 +42,21 @@ func newPod(m *app.Model, c Clock, weight float64) *pod {
 	b := m.Behaviour()
 	p := &pod{
 		clock: c, epoch: c.Now(), startUp: b.StartUp, readyAt: b.StartUp, app: app.NewPod(m, b.StartUp),
-		gauges: newPodGauges(), visits: map[uint64]*visit{}, busy: map[string]int{},
+		gauges: newPodGauges(), requests: map[uint64]*activeRequest{}, busy: map[string]int{},
 	}
 	for _, f := range b.Faults {
 		p.faults = append(p.faults, f.Name)
 	}
 	p.ctx, p.close = context.WithCancel(context.Background())
 	p.app.SetWeight(weight)
-	p.app.DecideBy(func(j app.Job, s app.State) app.Work { return p.visits[j.Tag].decide(s) })
+	p.app.SetDecider(func(j app.Job, s app.State) app.Work { return p.requests[j.Tag].decide(s) })
 	return p
 }
 
 func (p *pod) now() time.Duration { return p.clock.Now().Sub(p.epoch) }
 
-// startsIn is the time to readiness, 0 for a pod that is ready.
-func (p *pod) startsIn() time.Duration {
+// readyIn is the time to readiness, 0 for a pod that is ready.
+func (p *pod) readyIn() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return max(p.readyAt-p.now(), 0)
@@ -68,38 +68,38 @@ func (p *pod) setWeight(percent float64) {
 	p.app.SetWeight(percent)
 }
 
-// lives counts the lives before this one.
-func (p *pod) lives() int {
+// restartCount counts the lives before this one.
+func (p *pod) restartCount() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.life
+	return p.restarts
 }
 
-// enter brings a visit. One that is started has its work; one that is queued is told by its turn when it has.
-func (p *pod) enter(v *visit) app.Admission {
+// offer brings a visit. One that is started has its work; one that is queued is told by its turn when it has.
+func (p *pod) offer(v *activeRequest) app.Admission {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tag++
-	v.tag, v.life = p.tag, p.life
-	p.visits[v.tag] = v
-	start, admission := p.app.Offer(p.now(), app.Job{Request: v.job, Tag: v.tag})
+	v.tag, v.podRestarts = p.tag, p.restarts
+	p.requests[v.tag] = v
+	start, admission := p.app.Offer(p.now(), app.Job{Request: v.req, Tag: v.tag})
 	switch admission {
 	case app.Started:
 		p.start(v, start)
 	case app.Queued:
-		v.stage, v.turn = waiting, make(chan struct{})
-		v.faults = p.crowding()
+		v.state, v.started = stateQueued, make(chan struct{})
+		v.faults = p.busyFaults()
 	case app.Rejected:
-		v.faults = p.crowding()
-		delete(p.visits, v.tag)
+		v.faults = p.busyFaults()
+		delete(p.requests, v.tag)
 	default:
-		delete(p.visits, v.tag)
+		delete(p.requests, v.tag)
 	}
 	return admission
 }
 
-// crowding names the faults whose requests keep slots busy: whoever has to wait then was touched by them.
-func (p *pod) crowding() []string {
+// busyFaults names the faults whose requests keep slots busy: whoever has to wait then was touched by them.
+func (p *pod) busyFaults() []string {
 	var names []string
 	for _, name := range p.faults {
 		if p.busy[name] > 0 {
@@ -110,44 +110,44 @@ func (p *pod) crowding() []string {
 }
 
 // start is when a slot is the visit's.
-func (p *pod) start(v *visit, s app.Start) {
-	v.slot, v.work, v.stage, v.since = s.Slot, s.Work, working, p.clock.Now()
-	for _, name := range v.touched {
+func (p *pod) start(v *activeRequest, s app.Start) {
+	v.slot, v.work, v.state, v.since = s.Slot, s.Work, stateWorking, p.clock.Now()
+	for _, name := range v.ownFaults {
 		p.busy[name]++
 	}
 }
 
-// leave ends a visit, wherever it is; a second time does nothing. It tells whether the service ran out of memory by it.
-func (p *pod) leave(v *visit) (killed bool) {
+// finish ends a visit, wherever it is; a second time does nothing. It tells whether the service ran out of memory by it.
+func (p *pod) finish(v *activeRequest) (killed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch v.stage {
-	case waiting:
-		v.stage = gone // its place in the queue comes up all the same
+	switch v.state {
+	case stateQueued:
+		v.state = stateAbandoned // its place in the queue comes up all the same
 		return false
-	case working:
+	case stateWorking:
 	default:
 		return false
 	}
-	v.stage = outside
-	delete(p.visits, v.tag)
+	v.state = stateDone
+	delete(p.requests, v.tag)
 	next, ok := p.app.Done(p.now(), v.slot)
 	if v.work.Hold > 0 {
 		p.hold(v)
 	} else {
-		p.free(v)
+		p.releaseFaults(v)
 	}
 	p.startNext(next, ok)
 	if !p.app.Killed() {
 		return false
 	}
-	p.die()
+	p.restart()
 	return true
 }
 
-// free ends what a visit's faults keep busy.
-func (p *pod) free(v *visit) {
-	for _, name := range v.touched {
+// releaseFaults ends what a visit's faults keep busy.
+func (p *pod) releaseFaults(v *activeRequest) {
+	for _, name := range v.ownFaults {
 		p.busy[name]--
 	}
 }
@@ -155,19 +155,19 @@ func (p *pod) free(v *visit) {
 // startNext gives a slot to who waited for it. Who has left meanwhile gives it on.
 func (p *pod) startNext(next app.Start, ok bool) {
 	for ok {
-		v := p.visits[next.Job.Tag]
-		if v.stage != gone {
+		v := p.requests[next.Job.Tag]
+		if v.state != stateAbandoned {
 			p.start(v, next)
-			close(v.turn)
+			close(v.started)
 			return
 		}
-		delete(p.visits, v.tag)
+		delete(p.requests, v.tag)
 		next, ok = p.app.Done(p.now(), next.Slot)
 	}
 }
 
 // hold keeps the slot of a visit busy after its answer.
-func (p *pod) hold(v *visit) {
+func (p *pod) hold(v *activeRequest) {
 	until := p.clock.Now().Add(v.work.Hold)
 	p.holding.Go(func() {
 		if p.clock.SleepUntil(p.ctx, until) != nil {
@@ -175,31 +175,31 @@ func (p *pod) hold(v *visit) {
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if v.life == p.life {
+		if v.podRestarts == p.restarts {
 			next, ok := p.app.Release(p.now(), v.slot)
-			p.free(v)
+			p.releaseFaults(v)
 			p.startNext(next, ok)
 		}
 	})
 }
 
-// die ends everything that is in the pod, and begins a new life.
-func (p *pod) die() {
-	p.life++
+// restart ends everything that is in the pod, and begins a new life.
+func (p *pod) restart() {
+	p.restarts++
 	clear(p.busy)
 	p.app.Abort(func(j app.Job) {
-		v := p.visits[j.Tag]
-		delete(p.visits, j.Tag)
-		v.stage = outside
+		v := p.requests[j.Tag]
+		delete(p.requests, j.Tag)
+		v.state = stateDone
 		v.cancel(errLost)
 	})
 	p.readyAt = p.now() + p.startUp
 	p.app.Restart(p.readyAt)
-	p.died()
+	p.onKill()
 }
 
-// end waits for those who hold slots to give up.
-func (p *pod) end() {
+// stop waits for those who hold slots to give up.
+func (p *pod) stop() {
 	p.close()
 	p.holding.Wait()
 }

@@ -128,7 +128,7 @@ func TestHeldSlotsComeBack(t *testing.T) {
 	fourth := x.later(context.Background(), "GET", "/")
 	x.awaitMetric(t, "coalmine_app_waiting", "1")
 	clock.advance(time.Second)
-	for _, later := range []<-chan answer{third, fourth} {
+	for _, later := range []<-chan response{third, fourth} {
 		if a := <-later; a.status != 200 || a.header.Get(mark.FaultHeader) != "" {
 			t.Errorf("after the leak: %d, %v", a.status, a.header)
 		}
@@ -151,7 +151,7 @@ func TestHeldSlotsEndWithALife(t *testing.T) {
 	}
 	clock := newHandClock(t)
 	x := start(t, config(t, "shop", b, clock))
-	ask := func(method, path string, sleeping int) answer {
+	ask := func(method, path string, sleeping int) response {
 		a := x.later(context.Background(), method, path)
 		clock.await(sleeping)
 		clock.advance(time.Second)
@@ -195,7 +195,7 @@ func leaking(t *testing.T, change func(*serve.Config)) (*service, *handClock) {
 }
 
 // exhaust pays until the memory is gone while another request is under way, and returns what the two got.
-func exhaust(x *service, clock *handClock) (last, other answer) {
+func exhaust(x *service, clock *handClock) (last, other response) {
 	for range 2 {
 		a := x.later(context.Background(), "POST", "/pay")
 		clock.await(1)
@@ -277,7 +277,7 @@ func TestStateDecides(t *testing.T) {
 		c := config(t, "shop", b, clock)
 		c.Weight = weight
 		x := start(t, c)
-		ask := func(working int) (done <-chan answer) {
+		ask := func(working int) (done <-chan response) {
 			done = x.later(context.Background(), "GET", "/")
 			clock.await(working)
 			return done

@@ -31,8 +31,8 @@ func (e *StatusError) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("the desk answered %d %s", e.Status, e.Body))
 }
 
-// Desk is a desk that is called over HTTP. It may be used by several goroutines, and must not be copied.
-type Desk struct {
+// Agent is a desk that is called over HTTP. It may be used by several goroutines, and must not be copied.
+type Agent struct {
 	// Base is the desk's address without a path behind it: http://desk.coalmine:8080, or what the API server proxies to that,
 	// https://HOST/api/v1/namespaces/coalmine/services/desk:8080/proxy.
 	Base string
@@ -44,31 +44,31 @@ type Desk struct {
 }
 
 // Start tells the shards when to begin. While a shard is missing it is a [*StatusError] with status 409, whose body says which.
-func (d *Desk) Start(ctx context.Context, s Start) error {
+func (d *Agent) Start(ctx context.Context, s Start) error {
 	return d.call(ctx, http.MethodPost, PathStart, s, nil)
 }
 
 // Stop ends the traffic, and returns when every shard has told its totals or one never will: then the status has a fault.
-func (d *Desk) Stop(ctx context.Context, s Stop) (Status, error) {
+func (d *Agent) Stop(ctx context.Context, s Stop) (Status, error) {
 	var status Status
 	err := d.call(ctx, http.MethodPost, PathStop, s, &status)
 	return status, err
 }
 
-// Released tells of the release.
-func (d *Desk) Released(ctx context.Context, r Released) error {
+// Release tells of the release.
+func (d *Agent) Release(ctx context.Context, r Release) error {
 	return d.call(ctx, http.MethodPost, PathReleased, r, nil)
 }
 
 // Status asks how the flight goes.
-func (d *Desk) Status(ctx context.Context) (Status, error) {
+func (d *Agent) Status(ctx context.Context) (Status, error) {
 	var status Status
 	err := d.call(ctx, http.MethodGet, PathStatus, nil, &status)
 	return status, err
 }
 
 // Weight asks for the share that a version of a service gets.
-func (d *Desk) Weight(ctx context.Context, service, version string) (Weight, error) {
+func (d *Agent) Weight(ctx context.Context, service, version string) (Weight, error) {
 	var w Weight
 	path := PathWeight + "?" + url.Values{"service": {service}, "version": {version}}.Encode()
 	err := d.call(ctx, http.MethodGet, path, nil, &w)
@@ -76,7 +76,7 @@ func (d *Desk) Weight(ctx context.Context, service, version string) (Weight, err
 }
 
 // Facts opens the stream of facts behind fact number after. Its lines are for [Follow].
-func (d *Desk) Facts(ctx context.Context, after int) (io.ReadCloser, error) {
+func (d *Agent) Facts(ctx context.Context, after int) (io.ReadCloser, error) {
 	resp, err := d.send(ctx, http.MethodGet, PathFacts+"?after="+strconv.Itoa(after), nil)
 	if err != nil {
 		return nil, err
@@ -84,29 +84,29 @@ func (d *Desk) Facts(ctx context.Context, after int) (io.ReadCloser, error) {
 	return resp.Body, nil
 }
 
-// Orders asks what a shard has to do, and tells the desk that it is there. The answer comes when there are orders newer than those
+// Commands asks what a shard has to do, and tells the desk that it is there. The answer comes when there are orders newer than those
 // of the generation, or unchanged after a while.
-func (d *Desk) Orders(ctx context.Context, s Shard, after int) (Orders, error) {
-	var o Orders
-	err := d.call(ctx, http.MethodPost, PathOrders+"?after="+strconv.Itoa(after), s, &o)
+func (d *Agent) Commands(ctx context.Context, s TrafficPod, after int) (Commands, error) {
+	var o Commands
+	err := d.call(ctx, http.MethodPost, PathCommands+"?after="+strconv.Itoa(after), s, &o)
 	return o, err
 }
 
-// Post hands a shard's report in. A report may be posted again where it is not known whether it came.
-func (d *Desk) Post(ctx context.Context, r Report) error {
+// Report hands a shard's report in. A report may be posted again where it is not known whether it came.
+func (d *Agent) Report(ctx context.Context, r Report) error {
 	return d.call(ctx, http.MethodPost, PathReport, r, nil)
 }
 
-// Drilled hands in what became of a drill's probes.
-func (d *Desk) Drilled(ctx context.Context, r Drilled) error {
-	return d.call(ctx, http.MethodPost, PathDrilled, r, nil)
+// ReportDrill hands in what became of a drill's probes.
+func (d *Agent) ReportDrill(ctx context.Context, r DrillResult) error {
+	return d.call(ctx, http.MethodPost, PathDrillResult, r, nil)
 }
 
 // maxAnswer bounds an answer; all are short.
 const maxAnswer = 1 << 20
 
 // call sends a value and reads another one, each nil for none.
-func (d *Desk) call(ctx context.Context, method, path string, in, out any) error {
+func (d *Agent) call(ctx context.Context, method, path string, in, out any) error {
 	resp, err := d.send(ctx, method, path, in)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (d *Desk) call(ctx context.Context, method, path string, in, out any) error
 }
 
 // send returns an answer with status 200 of the same desk as before; everything else is an error.
-func (d *Desk) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+func (d *Agent) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader = http.NoBody
 	if in != nil {
 		data, err := json.Marshal(in)
@@ -150,22 +150,22 @@ func (d *Desk) send(ctx context.Context, method, path string, in any) (*http.Res
 	return resp, nil
 }
 
-// mostText is how much of a refusal's text is kept.
-const mostText = 2 << 10
+// maxErrorText is how much of a refusal's text is kept.
+const maxErrorText = 2 << 10
 
-func (d *Desk) check(resp *http.Response) error {
-	if err := d.sameAs(resp.Header.Get(InstanceHeader)); err != nil {
+func (d *Agent) check(resp *http.Response) error {
+	if err := d.checkInstance(resp.Header.Get(InstanceHeader)); err != nil {
 		return err
 	}
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, mostText)) // the status says enough
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorText)) // the status says enough
 	return &StatusError{resp.StatusCode, strings.TrimSpace(string(text))}
 }
 
-// sameAs remembers the desk's process at its first answer. An answer without a name is of who stands before the desk.
-func (d *Desk) sameAs(instance string) error {
+// checkInstance remembers the desk's process at its first answer. An answer without a name is of who stands before the desk.
+func (d *Agent) checkInstance(instance string) error {
 	if instance == "" {
 		return nil
 	}

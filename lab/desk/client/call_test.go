@@ -19,7 +19,7 @@ func TestDeskTellsWhoAnswers(t *testing.T) {
 		_, _ = w.Write([]byte(`{"Facts": 7}`))
 	}))
 	defer server.Close()
-	desk := &client.Desk{Base: server.URL + "/"}
+	desk := &client.Agent{Base: server.URL + "/"}
 	ask := func() error {
 		got, err := desk.Status(t.Context())
 		if err == nil && got.Facts != 7 {

@@ -9,22 +9,22 @@ import (
 	"coalmine/lab/event"
 )
 
-// Flight is what the desk is started for. It is mounted into its pod as a file (FlightFile), beside the scenario.
-type Flight struct {
+// RunSpec is what the desk is started for. It is mounted into its pod as a file (FlightFile), beside the scenario.
+type RunSpec struct {
 	// Guardrails are the learner's files by name; nil for a run without any.
 	Guardrails map[string]string `json:"guardrails,omitempty"`
 	Version    string            `json:"version"`
 	Seed       uint64            `json:"seed"`
 	// ApproveAfter is that of lab.Flight.
 	ApproveAfter time.Duration `json:"approveAfter"`
-	// Shards is the number of traffic pods, by client workload.
-	Shards map[string]int `json:"shards"`
+	// TrafficPods is the number of traffic pods, by client workload.
+	TrafficPods map[string]int `json:"shards"`
 	// Mesh is place.Linkerd or place.Standin.
 	Mesh string `json:"mesh"`
 }
 
-// FlightFile is the name of the file with the [Flight], in JSON.
-const FlightFile = "flight.json"
+// RunSpecFile is the name of the file with the [Flight], in JSON.
+const RunSpecFile = "flight.json"
 
 // Paths of the desk on its own port. Times on the wire are Unix nanoseconds: all of a lab's clocks are one machine's.
 const (
@@ -65,8 +65,8 @@ type Start struct {
 	Begin int64 `json:"begin"`
 }
 
-// Released tells of a release.
-type Released struct {
+// Release tells of a release.
+type Release struct {
 	At int64 `json:"at"`
 }
 

@@ -8,17 +8,17 @@ import (
 
 // Paths of the desk that traffic pods ask.
 const (
-	// PathOrders takes POST of a [Shard] and answers [Orders]: at once with ?after=0, and else when there are others than those of
+	// PathCommands takes POST of a [Shard] and answers [Orders]: at once with ?after=0, and else when there are others than those of
 	// that generation, or after half a minute.
-	PathOrders = "/v1/traffic/orders"
+	PathCommands = "/v1/traffic/orders"
 	// PathReport takes POST of a [Report].
 	PathReport = "/v1/traffic/report"
-	// PathDrilled takes POST of a [Drilled].
-	PathDrilled = "/v1/traffic/drilled"
+	// PathDrillResult takes POST of a [Drilled].
+	PathDrillResult = "/v1/traffic/drilled"
 )
 
-// Shard is a traffic pod: one of several that send the requests of a client workload.
-type Shard struct {
+// TrafficPod is a traffic pod: one of several that send the requests of a client workload.
+type TrafficPod struct {
 	// Client is the scenario's client workload; Index counts from 1 to Count.
 	Client string `json:"client"`
 	Index  int    `json:"index"`
@@ -27,22 +27,22 @@ type Shard struct {
 	Process string `json:"process"`
 }
 
-// Orders are what shards have to do. A part that is nil was not ordered yet; what was ordered stays.
-type Orders struct {
+// Commands are what shards have to do. A part that is nil was not ordered yet; what was ordered stays.
+type Commands struct {
 	// Generation counts the changes from 1.
-	Generation int       `json:"generation"`
-	Start      *Start    `json:"start,omitempty"`
-	Released   *Released `json:"released,omitempty"`
-	Stop       *Stop     `json:"stop,omitempty"`
-	// Denying is who keeps the requests of a client out of the released service, by client, where it can only be one: the proxy that
+	Generation int      `json:"generation"`
+	Start      *Start   `json:"start,omitempty"`
+	Release    *Release `json:"released,omitempty"`
+	Stop       *Stop    `json:"stop,omitempty"`
+	// DeniedBy is who keeps the requests of a client out of the released service, by client, where it can only be one: the proxy that
 	// answers 403 does not say whose it is.
-	Denying map[string]Served `json:"denying,omitempty"`
+	DeniedBy map[string]WorkloadVersion `json:"denying,omitempty"`
 	// Drill is the one that is asked for last. A shard plays it unless it has done so.
 	Drill *Drill `json:"drill,omitempty"`
 }
 
-// Served is a workload of the released service and the version that it runs.
-type Served struct {
+// WorkloadVersion is a workload of the released service and the version that it runs.
+type WorkloadVersion struct {
 	Workload string `json:"workload"`
 	Version  string `json:"version"`
 }
@@ -53,22 +53,22 @@ type Drill struct {
 	ID int `json:"id"`
 	// Service is the released service, which every probe is for.
 	Service string `json:"service"`
-	// Ways have their probes; each is one shard's.
-	Ways []Way `json:"ways"`
+	// Paths have their probes; each is one shard's.
+	Paths []CallPath `json:"ways"`
 }
 
-// Way is how probes reach the released service: from a client's first shard to the service itself, or to another one that hands them
+// CallPath is how probes reach the released service: from a client's first shard to the service itself, or to another one that hands them
 // on to it as its own calls.
-type Way struct {
+type CallPath struct {
 	Client string `json:"client"`
 	// First is the service that the client asks.
 	First  string `json:"first"`
 	Probes int    `json:"probes"`
 }
 
-// Drilled tells what became of a shard's probes.
-type Drilled struct {
-	Shard
+// DrillResult tells what became of a shard's probes.
+type DrillResult struct {
+	TrafficPod
 	ID int `json:"id"`
 	// Reached counts the probes by the workload of the released service that answered them; Denied says why others were not.
 	Reached map[string]int `json:"reached"`
@@ -78,7 +78,7 @@ type Drilled struct {
 // Report tells of a shard's seconds. Reports of a shard come in the order of their numbers, from 1 without gaps; one that came
 // before is not counted again.
 type Report struct {
-	Shard
+	TrafficPod
 	Number int `json:"number"`
 	// Seconds are those that have ended since the last report and in which somebody was answered.
 	Seconds []event.Traffic `json:"seconds,omitempty"`

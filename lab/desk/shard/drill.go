@@ -15,20 +15,20 @@ import (
 // probeTimeout is less than a webhook has.
 const probeTimeout = 3 * time.Second
 
-// drills sends the probes of rehearsed rollbacks until the context ends. They are a client's first shard's.
-func (s *shard) drills(ctx context.Context, f *feed) {
+// runDrills sends the probes of rehearsed rollbacks until the context ends. They are a client's first shard's.
+func (s *trafficPod) runDrills(ctx context.Context, f *commandWatcher) {
 	transport := &http.Transport{DisableKeepAlives: true} // each probe is routed by what holds now
 	probes := &http.Client{Timeout: probeTimeout, Transport: transport}
-	for last := 0; s.Who.Index == 1; {
-		o, err := f.await(ctx, func(o client.Orders) bool { return o.Drill != nil && o.Drill.ID > last })
+	for last := 0; s.Pod.Index == 1; {
+		o, err := f.wait(ctx, func(o client.Commands) bool { return o.Drill != nil && o.Drill.ID > last })
 		if err != nil {
 			return
 		}
 		last = o.Drill.ID
-		r := client.Drilled{Shard: s.Who, ID: last, Reached: map[string]int{}}
+		r := client.DrillResult{TrafficPod: s.Pod, ID: last, Reached: map[string]int{}}
 		mine := false
-		for _, w := range o.Drill.Ways {
-			if w.Client == s.Who.Client {
+		for _, w := range o.Drill.Paths {
+			if w.Client == s.Pod.Client {
 				mine = true
 				s.probe(ctx, probes, o.Drill.Service, w, &r)
 			}
@@ -36,7 +36,7 @@ func (s *shard) drills(ctx context.Context, f *feed) {
 		if !mine {
 			continue
 		}
-		err = retry(ctx, callLimit, func(ctx context.Context) error { return s.Desk.Drilled(ctx, r) })
+		err = retry(ctx, callTimeout, func(ctx context.Context) error { return s.Agent.ReportDrill(ctx, r) })
 		if err != nil {
 			s.Log.Warn("a drill could not be told", "error", err)
 		}
@@ -44,7 +44,7 @@ func (s *shard) drills(ctx context.Context, f *feed) {
 }
 
 // probe sends the probes of one way.
-func (s *shard) probe(ctx context.Context, c *http.Client, service string, w client.Way, r *client.Drilled) {
+func (s *trafficPod) probe(ctx context.Context, c *http.Client, service string, w client.CallPath, r *client.DrillResult) {
 	base := s.Targets[w.First]
 	if base == nil {
 		base = &url.URL{}

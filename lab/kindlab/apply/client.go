@@ -54,8 +54,8 @@ func newClient(dyn dynamic.Interface, mapper meta.ResettableRESTMapper) *Client 
 	return &Client{dynamic: dyn, mapper: mapper, now: time.Now, wait: sleep}
 }
 
-// quiet keeps client-go from writing to the terminal what it returns as errors too.
-func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
+// silenceLogs keeps client-go from writing to the terminal what it returns as errors too.
+func silenceLogs(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
@@ -72,8 +72,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 // webhooks last. It may be repeated. Fields that others have set to something else are an error, which names them; see [Conflict].
 // Objects are labelled as coalmine's; those given stay as they are.
 func (c *Client) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
-	ctx = quiet(ctx)
-	for _, rank := range ranked(objects) {
+	ctx = silenceLogs(ctx)
+	for _, rank := range groupByRank(objects) {
 		var crds []Ref
 		for _, o := range rank {
 			if err := c.retry(ctx, func() error { return c.applyOne(ctx, o) }); err != nil {
@@ -91,7 +91,7 @@ func (c *Client) Apply(ctx context.Context, objects []*unstructured.Unstructured
 }
 
 func (c *Client) applyOne(ctx context.Context, o *unstructured.Unstructured) error {
-	body, err := ours(o).MarshalJSON()
+	body, err := prepare(o).MarshalJSON()
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (c *Client) applyOne(ctx context.Context, o *unstructured.Unstructured) err
 	}
 	err = apply(false)
 	if conflict := conflictOf(err); conflict != nil {
-		if conflict.withOurselves() {
+		if conflict.onlyOurs() {
 			return apply(true)
 		}
 		return conflict
@@ -113,8 +113,8 @@ func (c *Client) applyOne(ctx context.Context, o *unstructured.Unstructured) err
 	return err
 }
 
-// ours is an object as it is sent: labelled, and without what only a cluster may say of it.
-func ours(o *unstructured.Unstructured) *unstructured.Unstructured {
+// prepare is an object as it is sent: labelled, and without what only a cluster may say of it.
+func prepare(o *unstructured.Unstructured) *unstructured.Unstructured {
 	o = o.DeepCopy()
 	labels := o.GetLabels()
 	if labels == nil {
@@ -154,7 +154,7 @@ func (c *Client) resource(r Ref, version string) (dynamic.ResourceInterface, err
 
 // Get returns an object as it is now; the error is Kubernetes's NotFound if there is none, or no such kind.
 func (c *Client) Get(ctx context.Context, r Ref) (*unstructured.Unstructured, error) {
-	ctx = quiet(ctx)
+	ctx = silenceLogs(ctx)
 	var got *unstructured.Unstructured
 	err := c.retry(ctx, func() error {
 		resource, err := c.resource(r, "")
@@ -176,8 +176,8 @@ func (c *Client) Get(ctx context.Context, r Ref) (*unstructured.Unstructured, er
 // Delete removes objects, last ones first, and waits until they are gone with all that belongs to them. Those that are not there
 // are no error.
 func (c *Client) Delete(ctx context.Context, objects []*unstructured.Unstructured) error {
-	ctx = quiet(ctx)
-	ranks := ranked(objects)
+	ctx = silenceLogs(ctx)
+	ranks := groupByRank(objects)
 	for i := len(ranks) - 1; i >= 0; i-- {
 		for j := len(ranks[i]) - 1; j >= 0; j-- {
 			r := RefOf(ranks[i][j])
@@ -209,7 +209,7 @@ func (c *Client) delete(ctx context.Context, r Ref) error {
 		return err
 	}
 	return c.watch(ctx, resource, metav1.ListOptions{FieldSelector: byName(r.Name)}, func(all []unstructured.Unstructured) (bool, error) {
-		return named(all, r.Name) == nil, nil
+		return findByName(all, r.Name) == nil, nil
 	})
 }
 

@@ -25,7 +25,7 @@ type state struct {
 
 type service struct{ namespace, name string }
 
-func waiting(format string, args ...any) state { return state{text: fmt.Sprintf(format, args...)} }
+func notReady(format string, args ...any) state { return state{text: fmt.Sprintf(format, args...)} }
 
 // condition tells how far an object is. An error says that it has failed for good.
 type condition func(*unstructured.Unstructured) (state, error)
@@ -70,13 +70,13 @@ func deployment(d *appsv1.Deployment) (state, error) {
 	s := d.Status
 	switch {
 	case s.ObservedGeneration < d.Generation:
-		return waiting("its controller has not seen it yet"), nil
+		return notReady("its controller has not seen it yet"), nil
 	case s.UpdatedReplicas < want:
-		return waiting("%d of %d replicas are of its present template", s.UpdatedReplicas, want), nil
+		return notReady("%d of %d replicas are of its present template", s.UpdatedReplicas, want), nil
 	case s.AvailableReplicas < want:
-		return waiting("%d of %d replicas are available", s.AvailableReplicas, want), nil
+		return notReady("%d of %d replicas are available", s.AvailableReplicas, want), nil
 	case s.Replicas > s.UpdatedReplicas:
-		return waiting("%d replicas of an earlier template are still there", s.Replicas-s.UpdatedReplicas), nil
+		return notReady("%d replicas of an earlier template are still there", s.Replicas-s.UpdatedReplicas), nil
 	}
 	return state{ready: true}, nil
 }
@@ -85,9 +85,9 @@ func daemonSet(d *appsv1.DaemonSet) (state, error) {
 	s := d.Status
 	switch {
 	case s.ObservedGeneration < d.Generation:
-		return waiting("its controller has not seen it yet"), nil
+		return notReady("its controller has not seen it yet"), nil
 	case s.UpdatedNumberScheduled < s.DesiredNumberScheduled, s.NumberAvailable < s.DesiredNumberScheduled:
-		return waiting("%d of %d pods are available", min(s.UpdatedNumberScheduled, s.NumberAvailable), s.DesiredNumberScheduled), nil
+		return notReady("%d of %d pods are available", min(s.UpdatedNumberScheduled, s.NumberAvailable), s.DesiredNumberScheduled), nil
 	}
 	return state{ready: true}, nil
 }
@@ -100,9 +100,9 @@ func statefulSet(d *appsv1.StatefulSet) (state, error) {
 	s := d.Status
 	switch {
 	case s.ObservedGeneration < d.Generation:
-		return waiting("its controller has not seen it yet"), nil
+		return notReady("its controller has not seen it yet"), nil
 	case s.UpdatedReplicas < want, s.ReadyReplicas < want:
-		return waiting("%d of %d replicas are ready", min(s.UpdatedReplicas, s.ReadyReplicas), want), nil
+		return notReady("%d of %d replicas are ready", min(s.UpdatedReplicas, s.ReadyReplicas), want), nil
 	}
 	return state{ready: true}, nil
 }
@@ -117,7 +117,7 @@ func job(j *batchv1.Job) (state, error) {
 			return state{}, fmt.Errorf("has failed: %s", strings.Join([]string{c.Reason, c.Message}, ": "))
 		}
 	}
-	return waiting("%d pods have succeeded, %d have failed", j.Status.Succeeded, j.Status.Failed), nil
+	return notReady("%d pods have succeeded, %d have failed", j.Status.Succeeded, j.Status.Failed), nil
 }
 
 // hasCondition wants a condition of the status to be true.
@@ -137,9 +137,9 @@ func hasCondition(kind string) condition {
 			if c["status"] == "True" {
 				return state{ready: true}, nil
 			}
-			return waiting("is not %s: %v", kind, c["message"]), nil
+			return notReady("is not %s: %v", kind, c["message"]), nil
 		}
-		return waiting("is not %s yet", kind), nil
+		return notReady("is not %s yet", kind), nil
 	}
 }
 
@@ -164,8 +164,8 @@ func webhooks(o *unstructured.Unstructured) (state, error) {
 	return s, nil
 }
 
-// someEndpoint tells whether any of the EndpointSlices has an endpoint that is ready.
-func someEndpoint(all []unstructured.Unstructured) (bool, error) {
+// hasReadyEndpoint tells whether any of the EndpointSlices has an endpoint that is ready.
+func hasReadyEndpoint(all []unstructured.Unstructured) (bool, error) {
 	for _, o := range all {
 		var s discoveryv1.EndpointSlice
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &s); err != nil {

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// lastLook bounds how long a reason is looked for after the time is up.
-	lastLook = 5 * time.Second
-	// pullPatience is how long a pod may fail to pull an image: registries and networks have their moments.
-	pullPatience = time.Minute
+	// explainTimeout bounds how long a reason is looked for after the time is up.
+	explainTimeout = 5 * time.Second
+	// pullGrace is how long a pod may fail to pull an image: registries and networks have their moments.
+	pullGrace = time.Minute
 )
 
 // Obstacle is what keeps a pod from being ready.
@@ -31,8 +31,8 @@ type Obstacle struct {
 	Container, Image string
 	// Reason is Kubernetes's word: ImagePullBackOff, CrashLoopBackOff, Unschedulable. Message says more.
 	Reason, Message string
-	// lasting obstacles do not go away by waiting.
-	lasting bool
+	// permanent obstacles do not go away by waiting.
+	permanent bool
 }
 
 func (o Obstacle) String() string {
@@ -64,14 +64,14 @@ func obstacles(pods []unstructured.Unstructured, now time.Time) []Obstacle {
 	for _, o := range pods {
 		var p corev1.Pod
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &p); err == nil && p.DeletionTimestamp == nil {
-			all = append(all, ofPod(&p, now)...)
+			all = append(all, podObstacles(&p, now)...)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Obstacle) int { return cmp.Compare(a.Pod, b.Pod) })
 	return all
 }
 
-func ofPod(p *corev1.Pod, now time.Time) []Obstacle {
+func podObstacles(p *corev1.Pod, now time.Time) []Obstacle {
 	var all []Obstacle
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
@@ -79,26 +79,26 @@ func ofPod(p *corev1.Pod, now time.Time) []Obstacle {
 		}
 	}
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if o, ok := ofContainer(p, s, now); ok {
+		if o, ok := containerObstacle(p, s, now); ok {
 			all = append(all, o)
 		}
 	}
 	return all
 }
 
-func ofContainer(p *corev1.Pod, s corev1.ContainerStatus, now time.Time) (Obstacle, bool) {
+func containerObstacle(p *corev1.Pod, s corev1.ContainerStatus, now time.Time) (Obstacle, bool) {
 	o := Obstacle{Pod: p.Name, Node: p.Spec.NodeName, Container: s.Name, Image: s.Image}
 	switch {
 	case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && s.State.Waiting.Reason != "PodInitializing":
 		o.Reason, o.Message = s.State.Waiting.Reason, s.State.Waiting.Message
 		if t := s.LastTerminationState.Terminated; t != nil {
-			o.Message = ended(t)
+			o.Message = exitReason(t)
 		}
 		age := now.Sub(p.CreationTimestamp.Time)
-		o.lasting = o.pull() && (age >= pullPatience || o.Reason == "ErrImageNeverPull" || o.Reason == "InvalidImageName")
+		o.permanent = o.pull() && (age >= pullGrace || o.Reason == "ErrImageNeverPull" || o.Reason == "InvalidImageName")
 		return o, true
 	case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
-		o.Reason, o.Message = s.State.Terminated.Reason, ended(s.State.Terminated)
+		o.Reason, o.Message = s.State.Terminated.Reason, exitReason(s.State.Terminated)
 		return o, true
 	case s.State.Running != nil && !s.Ready && s.RestartCount > 0:
 		o.Reason, o.Message = "NotReady", fmt.Sprintf("started again %d times", s.RestartCount)
@@ -110,7 +110,7 @@ func ofContainer(p *corev1.Pod, s corev1.ContainerStatus, now time.Time) (Obstac
 	return o, false
 }
 
-func ended(t *corev1.ContainerStateTerminated) string {
+func exitReason(t *corev1.ContainerStateTerminated) string {
 	return strings.TrimSuffix(fmt.Sprintf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, strings.TrimSpace(t.Message)), ": ")
 }
 

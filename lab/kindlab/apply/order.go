@@ -61,8 +61,8 @@ func rank(r Ref) int {
 	return 2
 }
 
-// ranked parts objects by their rank, each part in the order given.
-func ranked(objects []*unstructured.Unstructured) [][]*unstructured.Unstructured {
+// groupByRank parts objects by their rank, each part in the order given.
+func groupByRank(objects []*unstructured.Unstructured) [][]*unstructured.Unstructured {
 	parts := make([][]*unstructured.Unstructured, 4)
 	for _, o := range objects {
 		n := rank(RefOf(o))

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Awaited names those of the objects that [Client.Ready] can wait for.
-func Awaited(objects []*unstructured.Unstructured) []Ref {
+// Waitable names those of the objects that [Client.Ready] can wait for.
+func Waitable(objects []*unstructured.Unstructured) []Ref {
 	var refs []Ref
 	for _, o := range objects {
 		if r := RefOf(o); conditionOf(r) != nil {
@@ -26,14 +26,14 @@ func Awaited(objects []*unstructured.Unstructured) []Ref {
 // are served, webhooks have somebody who answers. It ends early when one cannot become so: an image that cannot be had, a failed Job.
 // The error is then, as at the context's end, of type [NotReady] and says what stands in the way.
 func (c *Client) Ready(ctx context.Context, refs ...Ref) error {
-	inner, cancel := context.WithCancel(quiet(ctx))
+	inner, cancel := context.WithCancel(silenceLogs(ctx))
 	defer cancel()
 	errs := make([]error, len(refs))
 	var wg sync.WaitGroup
 	for i, r := range refs {
 		wg.Go(func() {
 			errs[i] = c.ready(inner, r)
-			if hopeless(errs[i]) {
+			if isPermanent(errs[i]) {
 				cancel() // the others need not be waited for
 			}
 		})
@@ -45,8 +45,8 @@ func (c *Client) Ready(ctx context.Context, refs ...Ref) error {
 	return errors.Join(errs...)
 }
 
-// hopeless tells an error from one that merely says that time was up.
-func hopeless(err error) bool {
+// isPermanent tells an error from one that merely says that time was up.
+func isPermanent(err error) bool {
 	return err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
@@ -64,7 +64,7 @@ func (c *Client) ready(ctx context.Context, r Ref) error {
 	var watched sync.Once
 	err := c.watchOne(ctx, r, func(o *unstructured.Unstructured) (bool, error) {
 		if o == nil {
-			state = waiting("is not there")
+			state = notReady("is not there")
 			return false, nil
 		}
 		var err error
@@ -83,7 +83,7 @@ func (c *Client) ready(ctx context.Context, r Ref) error {
 		return false, nil
 	})
 	if err == nil && len(state.webhooks) > 0 {
-		return c.answered(ctx, r, state.webhooks)
+		return c.waitForEndpoints(ctx, r, state.webhooks)
 	}
 	return c.explain(ctx, r, state, err)
 }
@@ -94,21 +94,21 @@ func (c *Client) watchOne(ctx context.Context, r Ref, see func(*unstructured.Uns
 		return err
 	}
 	return c.watch(ctx, resource, metav1.ListOptions{FieldSelector: byName(r.Name)}, func(all []unstructured.Unstructured) (bool, error) {
-		return see(named(all, r.Name))
+		return see(findByName(all, r.Name))
 	})
 }
 
 // watchPods looks for pods that cannot start. It returns nothing when it cannot look: whoever waits finds out for himself.
-func (c *Client) watchPods(ctx context.Context, namespace, selector string) stuck {
+func (c *Client) watchPods(ctx context.Context, namespace, selector string) stuckPods {
 	pods, err := c.resourceOnceServed(ctx, podsOf(namespace))
 	if err != nil {
 		return nil
 	}
-	var found stuck
+	var found stuckPods
 	err = c.watch(ctx, pods, metav1.ListOptions{LabelSelector: selector}, func(all []unstructured.Unstructured) (bool, error) {
 		found = nil
 		for _, o := range obstacles(all, c.now()) {
-			if o.lasting {
+			if o.permanent {
 				found = append(found, o)
 			}
 		}
@@ -120,20 +120,20 @@ func (c *Client) watchPods(ctx context.Context, namespace, selector string) stuc
 	return found
 }
 
-// stuck are pods that will not start by themselves.
-type stuck []Obstacle
+// stuckPods are pods that will not start by themselves.
+type stuckPods []Obstacle
 
-func (s stuck) Error() string { return fmt.Sprintf("%d obstacles", len(s)) }
+func (s stuckPods) Error() string { return fmt.Sprintf("%d obstacles", len(s)) }
 
-// answered waits until Services of webhooks have an endpoint that is ready.
-func (c *Client) answered(ctx context.Context, r Ref, services []service) error {
+// waitForEndpoints waits until Services of webhooks have an endpoint that is ready.
+func (c *Client) waitForEndpoints(ctx context.Context, r Ref, services []service) error {
 	for _, s := range services {
 		slices, err := c.resourceOnceServed(ctx, Ref{Group: "discovery.k8s.io", Kind: "EndpointSlice", Namespace: s.namespace, Name: s.name})
 		if err == nil {
-			err = c.watch(ctx, slices, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=" + s.name}, someEndpoint)
+			err = c.watch(ctx, slices, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=" + s.name}, hasReadyEndpoint)
 		}
 		if err != nil {
-			return c.explain(ctx, r, waiting("nobody answers for Service %s/%s", s.namespace, s.name), err)
+			return c.explain(ctx, r, notReady("nobody answers for Service %s/%s", s.namespace, s.name), err)
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (c *Client) explain(ctx context.Context, r Ref, s state, err error) error {
 		return nil
 	}
 	e := &NotReady{Ref: r, State: s.text, cause: err}
-	var found stuck
+	var found stuckPods
 	switch {
 	case errors.As(context.Cause(ctx), &found):
 		e.Obstacles, e.cause = found, errStuck
@@ -160,7 +160,7 @@ var errStuck = errors.New("it will not become ready by itself")
 
 // obstaclesNow asks once more, after the end of the context.
 func (c *Client) obstaclesNow(ctx context.Context, r Ref) []Obstacle {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainTimeout)
 	defer cancel()
 	resource, err := c.resource(r, "")
 	if err != nil {

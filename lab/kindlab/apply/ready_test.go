@@ -118,7 +118,7 @@ func TestImageThatCannotBeHadEndsTheWaiting(t *testing.T) {
 	s.put(podPath, podWith(t, pull))
 	s.watched = func() { // the kubelet tries again, later
 		at.mu.Lock()
-		at.at = start.Add(pullPatience)
+		at.at = start.Add(pullGrace)
 		at.mu.Unlock()
 		s.put(podPath, podWith(t, pull))
 	}
@@ -127,7 +127,7 @@ func TestImageThatCannotBeHadEndsTheWaiting(t *testing.T) {
 	if !errors.As(err, &found) || len(found.Obstacles) != 1 {
 		t.Fatalf("error %v", err)
 	}
-	want := Obstacle{Pod: "d-1", Node: "node-1", Container: "proxy", Image: "cr.l5d.io/linkerd/proxy:edge", Reason: "ImagePullBackOff", Message: "no such host", lasting: true}
+	want := Obstacle{Pod: "d-1", Node: "node-1", Container: "proxy", Image: "cr.l5d.io/linkerd/proxy:edge", Reason: "ImagePullBackOff", Message: "no such host", permanent: true}
 	if found.Obstacles[0] != want {
 		t.Errorf("obstacle %+v", found.Obstacles[0])
 	}
@@ -257,7 +257,7 @@ func TestConditions(t *testing.T) {
 		"Job at work":        {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nstatus: {succeeded: 1}", "1 pods have succeeded"},
 	} {
 		o := objects(t, x.object)
-		if refs := Awaited(o); len(refs) != 1 {
+		if refs := Waitable(o); len(refs) != 1 {
 			t.Errorf("%s: awaited %v", name, refs)
 			continue
 		}
@@ -266,7 +266,7 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %q", name, got, err, x.want)
 		}
 	}
-	if refs := Awaited(objects(t, config)); len(refs) != 0 {
+	if refs := Waitable(objects(t, config)); len(refs) != 0 {
 		t.Errorf("awaited %v: a ConfigMap is ready as it is", refs)
 	}
 }

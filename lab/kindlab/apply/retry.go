@@ -20,14 +20,14 @@ import (
 
 // How long something is tried again.
 const (
-	// patience is for an API server that is away or starts anew, and for webhooks whose pods do.
-	patience = time.Minute
-	// settlePatience is for a kind that is not there, as its CRD is established before discovery tells of it, and for rights that are
+	// retryTimeout is for an API server that is away or starts anew, and for webhooks whose pods do.
+	retryTimeout = time.Minute
+	// discoveryTimeout is for a kind that is not there, as its CRD is established before discovery tells of it, and for rights that are
 	// denied, as an API server that has just started does not know the roles yet.
-	settlePatience = 15 * time.Second
+	discoveryTimeout = 15 * time.Second
 
-	firstPause = 100 * time.Millisecond
-	lastPause  = 3 * time.Second
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 3 * time.Second
 )
 
 // retry calls f again while its errors may pass by themselves. An API server that was away denies rights when it is back, so each sort
@@ -36,9 +36,9 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 	began := c.now()
 	var sort time.Duration
 	var since time.Time
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	for pause := minBackoff; ; pause = min(2*pause, maxBackoff) {
 		err := f()
-		bound := bears(err)
+		bound := retryFor(err)
 		if bound == 0 {
 			return err
 		}
@@ -46,7 +46,7 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 		if bound != sort {
 			sort, since = bound, now
 		}
-		if tried := now.Sub(began); now.Sub(since) >= bound || tried >= 2*patience {
+		if tried := now.Sub(began); now.Sub(since) >= bound || tried >= 2*retryTimeout {
 			return fmt.Errorf("%w (tried for %v)", err, tried.Round(time.Second))
 		}
 		if stop := c.wait(ctx, pause); stop != nil {
@@ -55,15 +55,15 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 	}
 }
 
-// bears tells for how long an error is borne, 0 for not at all.
-func bears(err error) time.Duration {
+// retryFor tells for how long an error is borne, 0 for not at all.
+func retryFor(err error) time.Duration {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return 0
 	case transient(err):
-		return patience
+		return retryTimeout
 	case meta.IsNoMatchError(err), isUnservedKind(err), isDenied(err):
-		return settlePatience
+		return discoveryTimeout
 	}
 	return 0
 }
@@ -117,9 +117,9 @@ func (c *Conflict) Hint() string {
 	return "undo that change by the tool that made it, or delete the object and bring the lab up again: coalmine sets up its own cluster only as a whole"
 }
 
-// withOurselves tells whether coalmine alone is in its way: what it created by other means than apply is noted as another manager's of
+// onlyOurs tells whether coalmine alone is in its way: what it created by other means than apply is noted as another manager's of
 // the same name.
-func (c *Conflict) withOurselves() bool {
+func (c *Conflict) onlyOurs() bool {
 	for _, f := range c.Fields {
 		if f.Manager != place.FieldManager {
 			return false

@@ -13,11 +13,11 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// seen is called with all objects as they are, at first and after each change. It ends the watch by true or by an error.
-type seen func([]unstructured.Unstructured) (bool, error)
+// visitFunc is called with all objects as they are, at first and after each change. It ends the watch by true or by an error.
+type visitFunc func([]unstructured.Unstructured) (bool, error)
 
 // watch follows objects until seen is content. Watches that break are begun anew, for as long as retry bears it.
-func (c *Client) watch(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions, see seen) error {
+func (c *Client) watch(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions, see visitFunc) error {
 	for {
 		var list *unstructured.UnstructuredList
 		err := c.retry(ctx, func() (err error) {
@@ -37,7 +37,7 @@ func (c *Client) watch(ctx context.Context, resource dynamic.ResourceInterface, 
 }
 
 // follow goes on from a list until the watch breaks, which is no error.
-func (c *Client) follow(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions, from *unstructured.UnstructuredList, see seen) (bool, error) {
+func (c *Client) follow(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions, from *unstructured.UnstructuredList, see visitFunc) (bool, error) {
 	o.ResourceVersion = from.GetResourceVersion()
 	w, err := resource.Watch(ctx, o)
 	if err != nil {
@@ -59,7 +59,7 @@ func (c *Client) follow(ctx context.Context, resource dynamic.ResourceInterface,
 			if e.Type == watch.Error {
 				return false, c.pause(ctx, apierrors.FromObject(e.Object))
 			}
-			note(current, e)
+			applyEvent(current, e)
 			if done, err := see(slices.Collect(maps.Values(current))); done || err != nil {
 				return done, err
 			}
@@ -67,7 +67,7 @@ func (c *Client) follow(ctx context.Context, resource dynamic.ResourceInterface,
 	}
 }
 
-func note(current map[string]unstructured.Unstructured, e watch.Event) {
+func applyEvent(current map[string]unstructured.Unstructured, e watch.Event) {
 	o, ok := e.Object.(*unstructured.Unstructured)
 	switch {
 	case !ok:
@@ -80,17 +80,17 @@ func note(current map[string]unstructured.Unstructured, e watch.Event) {
 
 // pause waits a little after a watch broke, unless it broke for good. One that has expired is nothing to speak of.
 func (c *Client) pause(ctx context.Context, err error) error {
-	if err != nil && bears(err) == 0 && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
+	if err != nil && retryFor(err) == 0 && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
 		return err
 	}
-	return c.wait(ctx, firstPause)
+	return c.wait(ctx, minBackoff)
 }
 
 // byName is the field selector of one object.
 func byName(name string) string { return fields.OneTermEqualSelector("metadata.name", name).String() }
 
-// named finds an object.
-func named(all []unstructured.Unstructured, name string) *unstructured.Unstructured {
+// findByName finds an object.
+func findByName(all []unstructured.Unstructured, name string) *unstructured.Unstructured {
 	i := slices.IndexFunc(all, func(o unstructured.Unstructured) bool { return o.GetName() == name })
 	if i < 0 {
 		return nil

@@ -36,7 +36,7 @@ func (e *Error) Hint() string {
 // as a step says nothing from several.
 func Run(ctx context.Context, steps []Step, report func(Progress)) error {
 	for i, s := range steps {
-		r := &runner{progress: Progress{Step: s, Index: i}, began: time.Now(), report: report}
+		r := &stepRunner{progress: Progress{Step: s, Index: i}, began: time.Now(), report: report}
 		if err := r.run(ctx); err != nil {
 			return &Error{Step: s, Err: err}
 		}
@@ -44,33 +44,33 @@ func Run(ctx context.Context, steps []Step, report func(Progress)) error {
 	return nil
 }
 
-// runner takes one step.
-type runner struct {
+// stepRunner takes one step.
+type stepRunner struct {
 	progress Progress
 	began    time.Time
 	report   func(Progress)
 }
 
-func (r *runner) run(ctx context.Context) error {
-	r.tell(Running, nil)
-	kept, err := r.progress.Step.take(ctx, r.say)
+func (r *stepRunner) run(ctx context.Context) error {
+	r.emit(Running, nil)
+	kept, err := r.progress.Step.run(ctx, r.setNote)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		err = cutOff(ctx, err)
-		r.tell(Stopped, err)
+		err = cancelCause(ctx, err)
+		r.emit(Stopped, err)
 	case err != nil:
-		r.tell(Failed, err)
+		r.emit(Failed, err)
 	case kept:
-		r.tell(Kept, nil)
+		r.emit(AlreadyDone, nil)
 	default:
-		r.tell(Done, nil)
+		r.emit(Done, nil)
 	}
 	return err
 }
 
-// cutOff says why a step ended with its context. What the step says of being interrupted depends on where it was, and tells nobody
+// cancelCause says why a step ended with its context. What the step says of being interrupted depends on where it was, and tells nobody
 // anything; what it was waiting for when the time was up does.
-func cutOff(ctx context.Context, err error) error {
+func cancelCause(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	switch {
 	case !errors.Is(cause, context.DeadlineExceeded):
@@ -81,8 +81,8 @@ func cutOff(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", cause, err)
 }
 
-// take does what is left of a step and tells whether that was nothing.
-func (s Step) take(ctx context.Context, say func(string, ...any)) (kept bool, err error) {
+// run does what is left of a step and tells whether that was nothing.
+func (s Step) run(ctx context.Context, say func(string, ...any)) (kept bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -99,20 +99,20 @@ func (s Step) done(ctx context.Context) (bool, error) {
 	return s.Done(ctx)
 }
 
-func (r *runner) say(format string, args ...any) {
+func (r *stepRunner) setNote(format string, args ...any) {
 	r.progress.Note = fmt.Sprintf(format, args...)
-	r.tell(Running, nil)
+	r.emit(Running, nil)
 }
 
-func (r *runner) tell(state State, err error) {
+func (r *stepRunner) emit(state State, err error) {
 	p := r.progress
 	p.State, p.Err, p.Took = state, err, time.Since(r.began)
 	r.report(p)
 }
 
-// Look asks every step whether it is done, and changes nothing: Kept is done, Waiting is not, Failed cannot tell and says why.
+// Inspect asks every step whether it is done, and changes nothing: Kept is done, Waiting is not, Failed cannot tell and says why.
 // Once a step is not done, those behind it are Waiting unasked: what they stand on is missing.
-func Look(ctx context.Context, steps []Step) []Progress {
+func Inspect(ctx context.Context, steps []Step) []Progress {
 	all := make([]Progress, len(steps))
 	missing := false
 	for i, s := range steps {
@@ -127,9 +127,9 @@ func Look(ctx context.Context, steps []Step) []Progress {
 		case err != nil:
 			all[i].State = Failed
 		case done:
-			all[i].State = Kept
+			all[i].State = AlreadyDone
 		}
-		missing = all[i].State != Kept
+		missing = all[i].State != AlreadyDone
 	}
 	return all
 }

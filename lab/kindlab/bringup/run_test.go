@@ -246,13 +246,13 @@ func TestLookChangesNothing(t *testing.T) {
 		return true, nil
 	}
 	var states []bringup.State
-	for i, p := range bringup.Look(t.Context(), steps) {
+	for i, p := range bringup.Inspect(t.Context(), steps) {
 		if p.Index != i || p.Step.Name != steps[i].Name {
 			t.Errorf("progress %d is of step %d, %s", i, p.Index, p.Step.Name)
 		}
 		states = append(states, p.State)
 	}
-	if want := []bringup.State{bringup.Kept, bringup.Waiting, bringup.Waiting}; !slices.Equal(states, want) {
+	if want := []bringup.State{bringup.AlreadyDone, bringup.Waiting, bringup.Waiting}; !slices.Equal(states, want) {
 		t.Errorf("states %v, want %v", states, want)
 	}
 	if len(w.did) != 0 {
@@ -264,7 +264,7 @@ func TestLookTellsWhatCannotBeTold(t *testing.T) {
 	steps := (&world{}).steps("cluster")
 	unreachable := errors.New("the API server does not answer")
 	steps[0].Done = func(context.Context) (bool, error) { return false, unreachable }
-	got := bringup.Look(t.Context(), steps)
+	got := bringup.Inspect(t.Context(), steps)
 	if got[0].State != bringup.Failed || !errors.Is(got[0].Err, unreachable) {
 		t.Errorf("looked %v, %v", got[0].State, got[0].Err)
 	}

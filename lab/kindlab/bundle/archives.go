@@ -71,7 +71,7 @@ func (r Registries) Archive(ctx context.Context, ref string) (Archive, error) {
 	}
 	tag, err := name.NewTag(full)
 	if err != nil {
-		return Archive{}, hint("give the tag beside the digest: NAME:TAG@sha256:…", "image %s has no tag: archives know images by their tags", ref)
+		return Archive{}, inputError("give the tag beside the digest: NAME:TAG@sha256:…", "image %s has no tag: archives know images by their tags", ref)
 	}
 	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: r.Arch})}
@@ -90,14 +90,14 @@ type Docker struct{}
 
 // Has tells whether there is an image of that name.
 func (d Docker) Has(ctx context.Context, ref string) (bool, error) {
-	out, err := d.run(ctx, nil, "image", "ls", "--quiet", familiar(ref))
+	out, err := d.run(ctx, nil, "image", "ls", "--quiet", familiarName(ref))
 	return len(bytes.TrimSpace(out)) > 0, err
 }
 
 // Save is an archive of an image that the daemon has.
 func (d Docker) Save(ref string) Archive {
-	return Archive{Refs: []string{inFull(ref)}, open: func(ctx context.Context) (io.ReadCloser, error) {
-		return start(exec.CommandContext(ctx, "docker", "save", familiar(ref)))
+	return Archive{Refs: []string{mustFullRef(ref)}, open: func(ctx context.Context) (io.ReadCloser, error) {
+		return startCommand(exec.CommandContext(ctx, "docker", "save", familiarName(ref)))
 	}}
 }
 
@@ -120,13 +120,13 @@ func (d Docker) run(ctx context.Context, in io.Reader, args ...string) ([]byte, 
 	var out, complaint bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &complaint
 	if err := cmd.Run(); err != nil {
-		return nil, failed(ctx, cmd, err, &complaint)
+		return nil, commandError(ctx, cmd, err, &complaint)
 	}
 	return out.Bytes(), nil
 }
 
-// failed says why a command failed, in its own words if it said something.
-func failed(ctx context.Context, cmd *exec.Cmd, err error, complaint *bytes.Buffer) error {
+// commandError says why a command failed, in its own words if it said something.
+func commandError(ctx context.Context, cmd *exec.Cmd, err error, complaint *bytes.Buffer) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -136,55 +136,55 @@ func failed(ctx context.Context, cmd *exec.Cmd, err error, complaint *bytes.Buff
 	return &DockerError{strings.Join(cmd.Args[:2], " "), err}
 }
 
-// familiar is an image's name as Docker lists it: those of Docker Hub without its host.
-func familiar(ref string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(inFull(ref), "docker.io/"), "library/")
+// familiarName is an image's name as Docker lists it: those of Docker Hub without its host.
+func familiarName(ref string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(mustFullRef(ref), "docker.io/"), "library/")
 }
 
-// output is what a command writes.
-type output struct {
-	cmd       *exec.Cmd
-	pipe      io.ReadCloser
-	complaint bytes.Buffer
-	// ended is why there is nothing more to read.
-	ended error
+// commandOutput is what a command writes.
+type commandOutput struct {
+	cmd    *exec.Cmd
+	pipe   io.ReadCloser
+	stderr bytes.Buffer
+	// err is why there is nothing more to read.
+	err error
 }
 
-func start(cmd *exec.Cmd) (io.ReadCloser, error) {
-	o := &output{cmd: cmd}
-	cmd.Stderr = &o.complaint
+func startCommand(cmd *exec.Cmd) (io.ReadCloser, error) {
+	o := &commandOutput{cmd: cmd}
+	cmd.Stderr = &o.stderr
 	pipe, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
-		return nil, failed(context.Background(), cmd, err, &o.complaint)
+		return nil, commandError(context.Background(), cmd, err, &o.stderr)
 	}
 	o.pipe = pipe
 	return o, nil
 }
 
 // Read ends with the command's own failure rather than with an early end.
-func (o *output) Read(p []byte) (int, error) {
-	if o.ended != nil {
-		return 0, o.ended
+func (o *commandOutput) Read(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
 	}
 	n, err := o.pipe.Read(p)
 	if err == io.EOF {
 		if failure := o.cmd.Wait(); failure != nil {
-			err = failed(context.Background(), o.cmd, failure, &o.complaint)
+			err = commandError(context.Background(), o.cmd, failure, &o.stderr)
 		}
 	}
-	o.ended = err
+	o.err = err
 	return n, err
 }
 
 // Close ends the command if it hasn't come to its end.
-func (o *output) Close() error {
-	if o.ended != nil {
+func (o *commandOutput) Close() error {
+	if o.err != nil {
 		return nil
 	}
-	o.ended = os.ErrClosed
+	o.err = os.ErrClosed
 	o.pipe.Close()
 	_ = o.cmd.Process.Kill() // it may have ended by itself, and nobody wants what else it would say
 	_ = o.cmd.Wait()

@@ -52,7 +52,7 @@ func (b *Bundle) Chart(ctx context.Context, name string) ([]byte, error) {
 	if i < 0 {
 		return nil, b.missing("chart", name)
 	}
-	return b.small(ctx, b.Manifest.Charts[i].File)
+	return b.readSmall(ctx, b.Manifest.Charts[i].File)
 }
 
 // CRDs are YAML documents by their name.
@@ -61,7 +61,7 @@ func (b *Bundle) CRDs(ctx context.Context, name string) ([]byte, error) {
 	if i < 0 {
 		return nil, b.missing("CRDs", name)
 	}
-	return b.small(ctx, b.Manifest.CRDs[i].File)
+	return b.readSmall(ctx, b.Manifest.CRDs[i].File)
 }
 
 func (b *Bundle) missing(kind, name string) error {

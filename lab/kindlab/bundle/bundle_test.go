@@ -182,7 +182,7 @@ func TestEveryByteCounts(t *testing.T) {
 		if err == nil {
 			// Padding and parts of headers have no meaning.
 			for _, f := range b.Manifest.Files() {
-				if lo := int(b.at[f.Path]); at >= lo && at < lo+int(f.Size) {
+				if lo := int(b.offsets[f.Path]); at >= lo && at < lo+int(f.Size) {
 					t.Fatalf("byte %d of %s changed unnoticed", at-lo, f.Path)
 				}
 			}
@@ -203,7 +203,7 @@ func TestBrokenArchiveIsSaidAtItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := b.Manifest.Images[0].File
-	data[b.at[f.Path]+f.Size-1] ^= 1 // in the checksum of zstd's frame
+	data[b.offsets[f.Path]+f.Size-1] ^= 1 // in the checksum of zstd's frame
 	r, err := b.archive(b.Manifest.Images[0]).Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -411,7 +411,7 @@ func readAny(t *testing.T, data []byte) {
 		return
 	}
 	for _, f := range b.Manifest.Files() {
-		if at := b.at[f.Path]; at < 0 || f.Size < 0 || at+f.Size > int64(len(data)) || !filepath.IsLocal(f.Path) {
+		if at := b.offsets[f.Path]; at < 0 || f.Size < 0 || at+f.Size > int64(len(data)) || !filepath.IsLocal(f.Path) {
 			t.Errorf("%s: %d bytes at %d of %d", f.Path, f.Size, at, len(data))
 		}
 	}

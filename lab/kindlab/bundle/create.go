@@ -211,7 +211,7 @@ func squeeze(ctx context.Context, w io.Writer, r io.Reader, refs []string, f *Fi
 		return err
 	}
 	for _, ref := range refs {
-		if !slices.Contains(have, inFull(ref)) {
+		if !slices.Contains(have, mustFullRef(ref)) {
 			return fmt.Errorf("the archive has %s", strings.Join(have, ", "))
 		}
 	}

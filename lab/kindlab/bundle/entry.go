@@ -13,9 +13,9 @@ import (
 // maxWindow bounds the decoder's memory, in bytes: what the encoder uses at its usual levels.
 const maxWindow = 8 << 20
 
-// stored reads the bytes of a file as they are in the bundle, and ends with an error if they are not those of the manifest.
-func (b *Bundle) stored(ctx context.Context, f File) io.Reader {
-	return &storedReader{ctx: ctx, r: io.NewSectionReader(b.file, b.at[f.Path], f.Size), file: f, sum: sha256.New()}
+// openStored reads the bytes of a file as they are in the bundle, and ends with an error if they are not those of the manifest.
+func (b *Bundle) openStored(ctx context.Context, f File) io.Reader {
+	return &storedReader{ctx: ctx, r: io.NewSectionReader(b.file, b.offsets[f.Path], f.Size), file: f, sum: sha256.New()}
 }
 
 type storedReader struct {
@@ -32,34 +32,34 @@ func (s *storedReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.sum.Write(p[:n])
 	if err == io.EOF && fmt.Sprintf("%x", s.sum.Sum(nil)) != s.file.SHA256 {
-		err = hint(hintBroken, "%s: the checksum is wrong: the bundle is broken", s.file.Path)
+		err = inputError(hintBroken, "%s: the checksum is wrong: the bundle is broken", s.file.Path)
 	}
 	return n, err
 }
 
-// small reads a file that is not compressed.
-func (b *Bundle) small(ctx context.Context, f File) ([]byte, error) {
-	return io.ReadAll(b.stored(ctx, f))
+// readSmall reads a file that is not compressed.
+func (b *Bundle) readSmall(ctx context.Context, f File) ([]byte, error) {
+	return io.ReadAll(b.openStored(ctx, f))
 }
 
 // open reads a compressed file.
 func (b *Bundle) open(ctx context.Context, f File) (io.ReadCloser, error) {
-	d, err := zstd.NewReader(b.stored(ctx, f), zstd.WithDecoderMaxWindow(maxWindow))
+	d, err := zstd.NewReader(b.openStored(ctx, f), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
-	return &unpacked{decoder: d, file: f}, nil
+	return &decompressor{decoder: d, file: f}, nil
 }
 
-// unpacked reads what was compressed, and no more of it than the manifest says.
-type unpacked struct {
+// decompressor reads what was compressed, and no more of it than the manifest says.
+type decompressor struct {
 	decoder *zstd.Decoder
 	file    File
 	n       int64
 	err     error
 }
 
-func (u *unpacked) Read(p []byte) (int, error) {
+func (u *decompressor) Read(p []byte) (int, error) {
 	if u.err != nil {
 		return 0, u.err
 	}
@@ -67,9 +67,9 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	u.n += int64(n)
 	switch {
 	case u.n > u.file.Unpacked:
-		n, err = 0, hint(hintBroken, "%s: more than its %d bytes come out of it", u.file.Path, u.file.Unpacked)
+		n, err = 0, inputError(hintBroken, "%s: more than its %d bytes come out of it", u.file.Path, u.file.Unpacked)
 	case err == io.EOF && u.n < u.file.Unpacked:
-		err = hint(hintBroken, "%s: %d bytes come out of it, and not %d", u.file.Path, u.n, u.file.Unpacked)
+		err = inputError(hintBroken, "%s: %d bytes come out of it, and not %d", u.file.Path, u.n, u.file.Unpacked)
 	case err != nil && err != io.EOF:
 		err = fmt.Errorf("%s: %w", u.file.Path, err)
 	}
@@ -78,7 +78,7 @@ func (u *unpacked) Read(p []byte) (int, error) {
 }
 
 // Close reads what is left: the checksum is known at the end only.
-func (u *unpacked) Close() error {
+func (u *decompressor) Close() error {
 	defer u.decoder.Close()
 	if _, err := io.Copy(io.Discard, readerOnly{u}); err != nil {
 		return err

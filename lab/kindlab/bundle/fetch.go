@@ -23,7 +23,7 @@ func (e *FetchError) Hint() string {
 
 // node finds the node image: among the archives, in Docker, in its registry.
 func (c *collection) node(ctx context.Context) error {
-	ref := c.Order.Node
+	ref := c.Spec.Node
 	if ref == "" {
 		ref = c.needs.Node
 	}
@@ -35,7 +35,7 @@ func (c *collection) node(ctx context.Context) error {
 	if i := slices.IndexFunc(c.Contents.Images, func(a Archive) bool { return slices.Contains(a.Refs, full) }); i >= 0 {
 		a := c.Contents.Images[i]
 		if len(a.Refs) > 1 {
-			return hint("give the node image as an archive of its own", "the archive of node image %s has other images: %s", full, strings.Join(a.Refs, ", "))
+			return inputError("give the node image as an archive of its own", "the archive of node image %s has other images: %s", full, strings.Join(a.Refs, ", "))
 		}
 		c.Contents.Images = slices.Delete(c.Contents.Images, i, i+1)
 		c.Contents.Node.Archive = &a
@@ -44,7 +44,7 @@ func (c *collection) node(ctx context.Context) error {
 	need := Need{Kind: KindNode, Name: full}
 	a, err := c.nodeImage(ctx, ref)
 	switch {
-	case err != nil && c.leftOut(ctx, need, err):
+	case err != nil && c.skip(ctx, need, err):
 		return nil
 	case err != nil:
 		return &FetchError{need, err}
@@ -59,7 +59,7 @@ func (c *collection) nodeImage(ctx context.Context, ref string) (Archive, error)
 	if withoutDigest(ref) == ref {
 		has, err := c.Docker.Has(ctx, ref)
 		if has {
-			c.Order.Say("node image %s from Docker", ref)
+			c.Spec.Say("node image %s from Docker", ref)
 			return c.Docker.Save(ref), nil
 		}
 		if c.Folder != "" && err != nil {
@@ -67,10 +67,10 @@ func (c *collection) nodeImage(ctx context.Context, ref string) (Archive, error)
 		}
 	}
 	if c.Folder != "" {
-		return Archive{}, hint("load it into Docker, name one that is there by --node-image, or give its archive by --image",
+		return Archive{}, inputError("load it into Docker, name one that is there by --node-image, or give its archive by --image",
 			"node image %s: %w in Docker", ref, ErrMissing)
 	}
-	c.Order.Say("node image %s from its registry", ref)
+	c.Spec.Say("node image %s from its registry", ref)
 	return c.Pull(ctx, ref)
 }
 
@@ -79,12 +79,12 @@ func (c *collection) fetch(ctx context.Context) error {
 	if c.Folder != "" {
 		return nil
 	}
-	for _, need := range c.needs.Missing(c.table()) {
+	for _, need := range c.needs.Missing(c.manifest()) {
 		if need.Kind == KindNode {
 			continue // left out before
 		}
-		c.Order.Say("%s from the network", need)
-		if err := c.fetchOne(ctx, need); err != nil && !c.leftOut(ctx, need, err) {
+		c.Spec.Say("%s from the network", need)
+		if err := c.fetchOne(ctx, need); err != nil && !c.skip(ctx, need, err) {
 			return &FetchError{need, err}
 		}
 	}
@@ -119,12 +119,12 @@ func (c *collection) fetchOne(ctx context.Context, need Need) error {
 	return nil
 }
 
-// leftOut tells whether to go on without it: in a partial bundle, and where nothing is fetched, as all that is missing is told at
+// skip tells whether to go on without it: in a partial bundle, and where nothing is fetched, as all that is missing is told at
 // once in the end.
-func (c *collection) leftOut(ctx context.Context, need Need, err error) bool {
+func (c *collection) skip(ctx context.Context, need Need, err error) bool {
 	if !c.Partial && c.Folder == "" || ctx.Err() != nil {
 		return false
 	}
-	c.Order.Say("left out %s: %v", need, err)
+	c.Spec.Say("left out %s: %v", need, err)
 	return true
 }

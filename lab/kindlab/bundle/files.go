@@ -117,17 +117,17 @@ func loadCRDs(path string) (CRDs, error) {
 			break
 		}
 		if err != nil {
-			return CRDs{}, hint(hintCRDs, "%s: no CRDs: %w", path, err)
+			return CRDs{}, inputError(hintCRDs, "%s: no CRDs: %w", path, err)
 		}
 		if object.Kind == "" {
 			n-- // an empty document
 		} else if object.Kind != "CustomResourceDefinition" {
-			return CRDs{}, hint(hintCRDs, "%s: has a %s", path, object.Kind)
+			return CRDs{}, inputError(hintCRDs, "%s: has a %s", path, object.Kind)
 		}
 	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	if n == 0 || !isPlain(name) {
-		return CRDs{}, hint(hintCRDs, "%s: no CRDs in it", path)
+		return CRDs{}, inputError(hintCRDs, "%s: no CRDs in it", path)
 	}
 	return CRDs{name, data}, nil
 }
@@ -147,14 +147,14 @@ func loadConfig(path string) (config []byte, image string, err error) {
 		} `yaml:"nodes"`
 	}
 	if err := yaml.Unmarshal(config, &cluster); err != nil {
-		return nil, "", hint(hintConfig, "%s: no configuration of a kind cluster: %w", path, err)
+		return nil, "", inputError(hintConfig, "%s: no configuration of a kind cluster: %w", path, err)
 	}
 	if cluster.Kind != "Cluster" {
-		return nil, "", hint(hintConfig, "%s: no configuration of a kind cluster", path)
+		return nil, "", inputError(hintConfig, "%s: no configuration of a kind cluster", path)
 	}
 	for _, n := range cluster.Nodes {
 		if image != "" && n.Image != image {
-			return nil, "", hint("name one image for all nodes, or none and give --node-image", "%s: names several node images", path)
+			return nil, "", inputError("name one image for all nodes, or none and give --node-image", "%s: names several node images", path)
 		}
 		image = n.Image
 	}

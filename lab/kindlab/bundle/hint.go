@@ -8,8 +8,8 @@ type InputError struct {
 	hint string
 }
 
-// hint is an InputError with what to do about it.
-func hint(todo, format string, args ...any) error {
+// inputError is an InputError with what to do about it.
+func inputError(todo, format string, args ...any) error {
 	return &InputError{fmt.Errorf(format, args...), todo}
 }
 

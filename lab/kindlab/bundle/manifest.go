@@ -112,7 +112,7 @@ func decode(data []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%s: %w", manifestName, err)
 	}
 	if version.Format != Format {
-		return nil, hint("use the coalmine that made it, or make a new one with `coalmine bundle create`",
+		return nil, inputError("use the coalmine that made it, or make a new one with `coalmine bundle create`",
 			"%s: the bundle has format %d, and this coalmine reads format %d", manifestName, version.Format, Format)
 	}
 	m := &Manifest{}
@@ -133,7 +133,7 @@ func (m *Manifest) check() error {
 	if len(files) > maxFiles {
 		return fmt.Errorf("%d files are more than %d", len(files), maxFiles)
 	}
-	seen := &unique{seen: map[string]bool{}}
+	seen := &uniqueNames{seen: map[string]bool{}}
 	for _, f := range files {
 		if err := f.check(); err != nil {
 			return err
@@ -158,7 +158,7 @@ func (m *Manifest) check() error {
 	return seen.err
 }
 
-func (m *Manifest) checkImages(seen *unique) error {
+func (m *Manifest) checkImages(seen *uniqueNames) error {
 	all := slices.Clone(m.Images)
 	if m.Own != nil {
 		all = append(all, *m.Own)
@@ -186,13 +186,13 @@ func (m *Manifest) checkImages(seen *unique) error {
 	return seen.err
 }
 
-// unique finds what is there twice.
-type unique struct {
+// uniqueNames finds what is there twice.
+type uniqueNames struct {
 	seen map[string]bool
 	err  error
 }
 
-func (u *unique) add(kind, name string) {
+func (u *uniqueNames) add(kind, name string) {
 	if u.seen[kind+name] && u.err == nil {
 		u.err = fmt.Errorf("%s %q is there twice", kind, name)
 	}

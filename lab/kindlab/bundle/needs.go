@@ -61,12 +61,12 @@ func (n Needs) Missing(m *Manifest) []Need {
 	images := map[string]bool{}
 	for _, i := range m.Images {
 		for _, ref := range i.Refs {
-			images[inFull(ref)] = true
+			images[mustFullRef(ref)] = true
 		}
 	}
 	for _, ref := range n.Images {
-		if !images[inFull(ref)] {
-			missing = append(missing, Need{Kind: KindImage, Name: inFull(ref)})
+		if !images[mustFullRef(ref)] {
+			missing = append(missing, Need{Kind: KindImage, Name: mustFullRef(ref)})
 		}
 	}
 	for _, c := range n.Charts {
@@ -95,8 +95,8 @@ func (n Needs) OtherVersions(m *Manifest) []string {
 	return others
 }
 
-// inFull is fullRef for names that were checked before.
-func inFull(ref string) string {
+// mustFullRef is fullRef for names that were checked before.
+func mustFullRef(ref string) string {
 	full, err := fullRef(ref)
 	if err != nil {
 		return ref

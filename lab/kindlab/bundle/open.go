@@ -30,8 +30,8 @@ type Bundle struct {
 	file     io.ReaderAt
 	closer   io.Closer
 	config   []byte
-	// at is where the bytes of each file begin.
-	at map[string]int64
+	// offsets is where the bytes of each file begin.
+	offsets map[string]int64
 }
 
 // Open reads the table of contents and kind's configuration, and checks that the file has room for all of it, and has nothing else in it. The contents
@@ -56,26 +56,26 @@ func openFile(ctx context.Context, f *os.File) (*Bundle, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, hint("give the file that `coalmine bundle create` wrote", "it is no file")
+		return nil, inputError("give the file that `coalmine bundle create` wrote", "it is no file")
 	}
 	return read(ctx, f, info.Size())
 }
 
 // read reads the table of contents of a bundle of a size in bytes, and finds where its files are.
 func read(ctx context.Context, r io.ReaderAt, size int64) (*Bundle, error) {
-	x := &index{section: io.NewSectionReader(r, 0, size), size: size}
+	x := &tarIndex{section: io.NewSectionReader(r, 0, size), size: size}
 	x.tar = tar.NewReader(x.section)
-	data, err := x.whole(manifestName, maxManifest)
+	data, err := x.readFile(manifestName, maxManifest)
 	if err != nil {
 		return nil, &InputError{fmt.Errorf("this is no bundle: %w", err), "make one with `coalmine bundle create`"}
 	}
-	sum, err := x.whole(sumName, 200)
+	sum, err := x.readFile(sumName, 200)
 	if err != nil {
 		return nil, &InputError{err, hintBroken}
 	}
 	digest := fmt.Sprintf("%x", sha256.Sum256(data))
 	if string(sum) != digest+"  "+manifestName+"\n" {
-		return nil, hint(hintBroken, "%s is not the one that the bundle was made with", manifestName)
+		return nil, inputError(hintBroken, "%s is not the one that the bundle was made with", manifestName)
 	}
 	m, err := decode(data)
 	if err != nil {
@@ -85,15 +85,15 @@ func read(ctx context.Context, r io.ReaderAt, size int64) (*Bundle, error) {
 	if err != nil {
 		return nil, &InputError{err, hintBroken}
 	}
-	b := &Bundle{Manifest: *m, digest: digest, file: r, at: at}
+	b := &Bundle{Manifest: *m, digest: digest, file: r, offsets: at}
 	if n := m.Node; n != nil && n.Config != nil {
-		b.config, err = b.small(ctx, *n.Config)
+		b.config, err = b.readSmall(ctx, *n.Config)
 	}
 	return b, err
 }
 
-// index goes from header to header of a tar.
-type index struct {
+// tarIndex goes from header to header of a tar.
+type tarIndex struct {
 	section *io.SectionReader
 	tar     *tar.Reader
 	size    int64
@@ -101,7 +101,7 @@ type index struct {
 
 // next wants a plain file of that name, and tells its size and where it begins. Nothing of the extensions of tar is taken: with
 // those, a file's size and place can be something else than what its header says.
-func (x *index) next(name string) (size, at int64, err error) {
+func (x *tarIndex) next(name string) (size, at int64, err error) {
 	h, err := x.tar.Next()
 	switch {
 	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
@@ -122,8 +122,8 @@ func (x *index) next(name string) (size, at int64, err error) {
 	return h.Size, at, nil
 }
 
-// whole reads a file of at most so many bytes.
-func (x *index) whole(name string, limit int64) ([]byte, error) {
+// readFile reads a file of at most so many bytes.
+func (x *tarIndex) readFile(name string, limit int64) ([]byte, error) {
 	size, _, err := x.next(name)
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (x *index) whole(name string, limit int64) ([]byte, error) {
 }
 
 // files finds the files that the manifest lists, in its order, and nothing after them.
-func (x *index) files(files []File) (map[string]int64, error) {
+func (x *tarIndex) files(files []File) (map[string]int64, error) {
 	found := map[string]int64{}
 	for _, f := range files {
 		size, at, err := x.next(f.Path)
@@ -175,7 +175,7 @@ func (b *Bundle) Close() error {
 func (b *Bundle) Verify(ctx context.Context, fits func(File)) error {
 	var errs []error
 	for _, f := range b.Manifest.Files() {
-		r := b.stored(ctx, f)
+		r := b.openStored(ctx, f)
 		_, err := io.Copy(io.Discard, r)
 		if err := context.Cause(ctx); err != nil {
 			return err

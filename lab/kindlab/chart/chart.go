@@ -81,7 +81,7 @@ func render(c *helmchart.Chart, r Release) ([]*unstructured.Unstructured, error)
 }
 
 func objectsOf(c *helmchart.Chart, r Release) ([]*unstructured.Unstructured, error) {
-	files, capabilities, err := fill(c, r)
+	files, capabilities, err := renderTemplates(c, r)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +114,8 @@ func objectsOf(c *helmchart.Chart, r Release) ([]*unstructured.Unstructured, err
 	return all, nil
 }
 
-// fill executes the chart's templates. What it returns is by file.
-func fill(c *helmchart.Chart, r Release) (map[string]string, *chartutil.Capabilities, error) {
+// renderTemplates executes the chart's templates. What it returns is by file.
+func renderTemplates(c *helmchart.Chart, r Release) (map[string]string, *chartutil.Capabilities, error) {
 	capabilities, err := r.capabilities()
 	if err != nil {
 		return nil, nil, err

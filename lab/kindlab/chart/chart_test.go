@@ -188,7 +188,7 @@ func flagger(t *testing.T, mesh string) []*unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	folder := os.DirFS(filepath.Join(strings.TrimSpace(string(out)), "charts", "flagger"))
-	r := chart.Release{Name: "flagger", Namespace: place.Flagger, Kubernetes: kubernetes, Values: values, Patches: patches}
+	r := chart.Release{Name: "flagger", Namespace: place.FlaggerNamespace, Kubernetes: kubernetes, Values: values, Patches: patches}
 	objects, err := chart.RenderFolder(folder, r)
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func flagger(t *testing.T, mesh string) []*unstructured.Unstructured {
 }
 
 func TestFlaggersChart(t *testing.T) {
-	for mesh, policies := range map[string]int{place.Linkerd: 1, place.Standin: 0} {
+	for mesh, policies := range map[string]int{place.Linkerd: 1, place.TestMesh: 0} {
 		objects := flagger(t, mesh)
 		kinds := map[string]int{}
 		for _, o := range objects {
@@ -222,7 +222,7 @@ func checkFlagger(t *testing.T, mesh string, o *unstructured.Unstructured) {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, &d, true); err != nil {
 		t.Fatal(err)
 	}
-	if d.Namespace != place.Flagger || d.Name != "flagger" {
+	if d.Namespace != place.FlaggerNamespace || d.Name != "flagger" {
 		t.Errorf("Deployment %s/%s", d.Namespace, d.Name)
 	}
 	c := d.Spec.Template.Spec.Containers[0]
@@ -241,7 +241,7 @@ func checkFlagger(t *testing.T, mesh string, o *unstructured.Unstructured) {
 	if c.LivenessProbe.HTTPGet == nil || c.ReadinessProbe.HTTPGet == nil || c.LivenessProbe.Exec != nil {
 		t.Errorf("probes %v, %v: want those of the kubelet", c.LivenessProbe, c.ReadinessProbe)
 	}
-	want := map[string]string{place.Linkerd: "enabled", place.Standin: "disabled"}[mesh]
+	want := map[string]string{place.Linkerd: "enabled", place.TestMesh: "disabled"}[mesh]
 	if got := d.Spec.Template.Annotations[place.InjectAnnotation]; got != want {
 		t.Errorf("mesh %s: injection is %q, want %q", mesh, got, want)
 	}

@@ -22,19 +22,19 @@ import (
 
 // Bounds of what is fetched, in bytes. Linkerd's index has a few megabytes, the largest chart 0.1, the archive of Gateway API 5.
 const (
-	mostIndex   = 64 << 20
-	mostChart   = 8 << 20
-	mostArchive = 32 << 20
+	maxIndex   = 64 << 20
+	maxChart   = 8 << 20
+	maxArchive = 32 << 20
 )
 
-// offline is an error of somebody who may have no network.
-type offline struct{ error }
+// networkError is an error of somebody who may have no network.
+type networkError struct{ error }
 
 // Unwrap returns the cause.
-func (e offline) Unwrap() error { return e.error }
+func (e networkError) Unwrap() error { return e.error }
 
 // Hint says what to do.
-func (e offline) Hint() string {
+func (e networkError) Hint() string {
 	return "without network, make a bundle on a connected machine (coalmine bundle create -o FILE) and bring the lab up with it: coalmine up --bundle FILE"
 }
 
@@ -49,7 +49,7 @@ func Fetch(ctx context.Context, client *http.Client, c manifests.Chart) ([]byte,
 }
 
 func fetchChart(ctx context.Context, client *http.Client, c manifests.Chart) ([]byte, error) {
-	index, err := get(ctx, client, strings.TrimSuffix(c.Repo, "/")+"/index.yaml", mostIndex)
+	index, err := get(ctx, client, strings.TrimSuffix(c.Repo, "/")+"/index.yaml", maxIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -61,37 +61,37 @@ func fetchChart(ctx context.Context, client *http.Client, c manifests.Chart) ([]
 	if err != nil {
 		return nil, err
 	}
-	archive, err := get(ctx, client, where, mostChart)
+	archive, err := get(ctx, client, where, maxChart)
 	if err != nil {
 		return nil, err
 	}
-	return archive, sum(archive, where, e.Digest, c.SHA256)
+	return archive, checkSHA256(archive, where, e.Digest, c.SHA256)
 }
 
-// entry is a version of a chart in a repository's index (Helm, "The chart repository guide").
-type entry struct {
+// indexEntry is a version of a chart in a repository's index (Helm, "The chart repository guide").
+type indexEntry struct {
 	Version string   `json:"version"`
 	Digest  string   `json:"digest"`
 	URLs    []string `json:"urls"`
 }
 
-func find(index []byte, c manifests.Chart) (entry, error) {
+func find(index []byte, c manifests.Chart) (indexEntry, error) {
 	var i struct {
-		Entries map[string][]entry `json:"entries"`
+		Entries map[string][]indexEntry `json:"entries"`
 	}
 	if err := yaml.Unmarshal(index, &i); err != nil {
-		return entry{}, fmt.Errorf("%s/index.yaml: %w", c.Repo, err)
+		return indexEntry{}, fmt.Errorf("%s/index.yaml: %w", c.Repo, err)
 	}
 	for _, e := range i.Entries[c.Name] {
 		if e.Version == c.Version {
 			return e, nil
 		}
 	}
-	return entry{}, fmt.Errorf("%s/index.yaml has no such chart; it has %d versions of that name", c.Repo, len(i.Entries[c.Name]))
+	return indexEntry{}, fmt.Errorf("%s/index.yaml has no such chart; it has %d versions of that name", c.Repo, len(i.Entries[c.Name]))
 }
 
 // url of the archive. An index may give it relative to itself.
-func (e entry) url(repo string) (string, error) {
+func (e indexEntry) url(repo string) (string, error) {
 	if len(e.URLs) == 0 {
 		return "", errors.New("the repository's index gives no URL for it")
 	}
@@ -108,9 +108,9 @@ func (e entry) url(repo string) (string, error) {
 
 // FetchGatewayAPI downloads Gateway API's CRDs, as one stream of YAML documents.
 func FetchGatewayAPI(ctx context.Context, client *http.Client, g manifests.GatewayAPI) ([]byte, error) {
-	archive, err := get(ctx, client, g.URL, mostArchive)
+	archive, err := get(ctx, client, g.URL, maxArchive)
 	if err == nil {
-		err = sum(archive, g.URL, g.SHA256)
+		err = checkSHA256(archive, g.URL, g.SHA256)
 	}
 	var crds []byte
 	if err == nil {
@@ -141,7 +141,7 @@ func unzip(archive []byte, folder string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		text, err := read(r, mostArchive)
+		text, err := read(r, maxArchive)
 		if err := errors.Join(err, r.Close()); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -158,15 +158,15 @@ func get(ctx context.Context, client *http.Client, where string, most int64) ([]
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, offline{err}
+		return nil, networkError{err}
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is written
 	if resp.StatusCode != http.StatusOK {
-		return nil, offline{fmt.Errorf("GET %s: %s", where, resp.Status)}
+		return nil, networkError{fmt.Errorf("GET %s: %s", where, resp.Status)}
 	}
 	body, err := read(resp.Body, most)
 	if err != nil {
-		return nil, offline{fmt.Errorf("GET %s: %w", where, err)}
+		return nil, networkError{fmt.Errorf("GET %s: %w", where, err)}
 	}
 	return body, nil
 }
@@ -179,8 +179,8 @@ func read(r io.Reader, most int64) ([]byte, error) {
 	return body, err
 }
 
-// sum compares a SHA-256 with all that are known of it, and wants one at least.
-func sum(body []byte, where string, want ...string) error {
+// checkSHA256 compares a SHA-256 with all that are known of it, and wants one at least.
+func checkSHA256(body []byte, where string, want ...string) error {
 	h := sha256.Sum256(body)
 	got := hex.EncodeToString(h[:])
 	known := slices.DeleteFunc(want, func(w string) bool { return w == "" })

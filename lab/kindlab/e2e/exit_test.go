@@ -57,7 +57,7 @@ const underWay = 30 * time.Second
 // evictWhenRunning evicts one pod of a Job once it has been running for a while. Only traffic has Jobs.
 func evictWhenRunning(ctx context.Context, client kubernetes.Interface) error {
 	return wait.PollUntilContextTimeout(ctx, time.Second, 5*time.Minute, true, func(ctx context.Context) (bool, error) {
-		list, err := client.CoreV1().Pods(labplace.Develop).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name"})
+		list, err := client.CoreV1().Pods(labplace.DevelopNamespace).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name"})
 		if err != nil {
 			return false, err
 		}
@@ -67,19 +67,19 @@ func evictWhenRunning(ctx context.Context, client kubernetes.Interface) error {
 		if i < 0 {
 			return false, nil
 		}
-		return true, client.PolicyV1().Evictions(labplace.Develop).Evict(ctx, &policyv1.Eviction{
-			ObjectMeta: metav1.ObjectMeta{Name: list.Items[i].Name, Namespace: labplace.Develop},
+		return true, client.PolicyV1().Evictions(labplace.DevelopNamespace).Evict(ctx, &policyv1.Eviction{
+			ObjectMeta: metav1.ObjectMeta{Name: list.Items[i].Name, Namespace: labplace.DevelopNamespace},
 		})
 	})
 }
 
 // folders writes flight short down as a user would have it.
 func folders(t *testing.T) (scenario, guardrails string) {
-	files, err := clustertest.Files(clustertest.FlightShort)
+	files, err := clustertest.Files(clustertest.RunShort)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scenario = filepath.Join(t.TempDir(), clustertest.FlightShort)
+	scenario = filepath.Join(t.TempDir(), clustertest.RunShort)
 	guardrails = t.TempDir()
 	for file, data := range files {
 		dir := guardrails

@@ -72,13 +72,13 @@ func disturbed(ctx context.Context, t *testing.T, c *envconf.Config, b blow) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flight, err := clustertest.Flight(clustertest.FlightShort, 1)
+	flight, err := clustertest.Spec(clustertest.RunShort, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fallen := make(chan error, 1)
 	struck := false
-	events, runErr := clustertest.Play(ctx, lab.Here{Cluster: cluster(ctx, t)}, flight, func(e event.Event) {
+	events, runErr := clustertest.Play(ctx, lab.InProcess{Cluster: cluster(ctx, t)}, flight, func(e event.Event) {
 		if struck || !b.when(e) {
 			return
 		}
@@ -143,7 +143,7 @@ func stopAPIServer(ctx context.Context, _ kubernetes.Interface) error {
 }
 
 func killPrometheus(ctx context.Context, client kubernetes.Interface) error {
-	pods := client.CoreV1().Pods(labplace.Viz)
+	pods := client.CoreV1().Pods(labplace.VizNamespace)
 	list, err := pods.List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func killPrometheus(ctx context.Context, client kubernetes.Interface) error {
 		killed++
 	}
 	if killed == 0 {
-		return fmt.Errorf("there is no pod of Prometheus among %d in %s", len(list.Items), labplace.Viz)
+		return fmt.Errorf("there is no pod of Prometheus among %d in %s", len(list.Items), labplace.VizNamespace)
 	}
 	return nil
 }

@@ -24,11 +24,11 @@ type ownImage struct {
 	archive node.Archive
 }
 
-// findOwn makes coalmine's image of the running binary. Where that cannot be one, the source's is taken.
-func findOwn(ctx context.Context, source bundle.Source) (ownImage, error) {
-	binary, err := image.Own(ctx)
+// findOwnImage makes coalmine's image of the running binary. Where that cannot be one, the source's is taken.
+func findOwnImage(ctx context.Context, source bundle.Source) (ownImage, error) {
+	binary, err := image.OwnBinary(ctx)
 	if err == nil {
-		return ownImage{binary.Ref(), built{binary}}, nil
+		return ownImage{binary.Ref(), lazyArchive{binary}}, nil
 	}
 	if a := source.Own(); a != nil && errors.Is(err, image.ErrUnfit) && len(a.Refs) > 0 {
 		return ownImage{a.Refs[0], a}, nil
@@ -36,11 +36,11 @@ func findOwn(ctx context.Context, source bundle.Source) (ownImage, error) {
 	return ownImage{}, err
 }
 
-// built is the archive of an image that is built while it is read.
-type built struct{ binary image.Binary }
+// lazyArchive is the archive of an image that is built while it is read.
+type lazyArchive struct{ binary image.Binary }
 
 // Open begins to build.
-func (b built) Open(context.Context) (io.ReadCloser, error) {
+func (b lazyArchive) Open(context.Context) (io.ReadCloser, error) {
 	r, w := io.Pipe()
 	go func() {
 		_, err := image.Build(w, b.binary)
@@ -50,14 +50,14 @@ func (b built) Open(context.Context) (io.ReadCloser, error) {
 }
 
 // archives are all that the plan needs in the nodes. A source may have those of the other mesh, too.
-func (g *Ground) archives() ([]imageArchive, error) {
+func (g *Installer) archives() ([]imageArchive, error) {
 	own, err := g.own()
 	if err != nil {
 		return nil, err
 	}
 	other := place.Linkerd
 	if g.Mesh == other {
-		other = place.Standin
+		other = place.TestMesh
 	}
 	needed, idle := g.pins.Images(g.Mesh), g.pins.Images(other)
 	all := []imageArchive{{[]string{own.ref}, own.archive}}

@@ -24,9 +24,9 @@ type Report struct {
 	// State of the containers. The rest is empty unless they run.
 	State node.State
 	// Err is why Kubernetes could not be asked though the containers run.
-	Err   error
-	Found State
-	Steps []bringup.Progress
+	Err      error
+	Recorded State
+	Steps    []bringup.Progress
 	// Versions by the name of a part: kubernetes, flagger, prometheus, linkerd, coalmine.
 	Versions map[string]string
 	// NotReady are pods of all namespaces, the demo services' too.
@@ -41,14 +41,14 @@ type Pod struct{ Namespace, Name, Reason string }
 // Up tells whether every step was taken and all pods that are the lab's own are ready. Those of the demo services come and go with
 // runs.
 func (r Report) Up() bool {
-	return r.State == node.Running && r.Err == nil && r.Found.Up() &&
-		!slices.ContainsFunc(r.Steps, func(p bringup.Progress) bool { return p.State != bringup.Kept }) &&
-		!slices.ContainsFunc(r.NotReady, func(p Pod) bool { return p.Namespace != place.Develop })
+	return r.State == node.Running && r.Err == nil && r.Recorded.Up() &&
+		!slices.ContainsFunc(r.Steps, func(p bringup.Progress) bool { return p.State != bringup.AlreadyDone }) &&
+		!slices.ContainsFunc(r.NotReady, func(p Pod) bool { return p.Namespace != place.DevelopNamespace })
 }
 
-// Look looks at a lab. The error is Docker's; that Kubernetes does not answer stands in the report.
-func Look(ctx context.Context, c *node.Cluster, now time.Time) (Report, error) {
-	r := Report{Found: State{}, Versions: map[string]string{}}
+// Inspect looks at a lab. The error is Docker's; that Kubernetes does not answer stands in the report.
+func Inspect(ctx context.Context, c *node.Cluster, now time.Time) (Report, error) {
+	r := Report{Recorded: State{}, Versions: map[string]string{}}
 	// Both ask Docker several times, and what it answers first does not matter to the second.
 	var config *rest.Config
 	var configErr error
@@ -67,20 +67,20 @@ func Look(ctx context.Context, c *node.Cluster, now time.Time) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Err = r.ask(ctx, kube, now)
+	r.Err = r.collect(ctx, kube, now)
 	return r, nil
 }
 
-func (r *Report) ask(ctx context.Context, kube kubernetes.Interface, now time.Time) (err error) {
+func (r *Report) collect(ctx context.Context, kube kubernetes.Interface, now time.Time) (err error) {
 	version, err := kube.Discovery().ServerVersion()
 	if err != nil {
 		return err
 	}
 	r.Versions["kubernetes"] = version.GitVersion
-	if r.Found, err = ReadState(ctx, kube); err != nil {
+	if r.Recorded, err = ReadState(ctx, kube); err != nil {
 		return err
 	}
-	chain, err := ReadTrust(ctx, kube)
+	chain, err := ReadCerts(ctx, kube)
 	if err != nil {
 		return err
 	}
@@ -88,23 +88,23 @@ func (r *Report) ask(ctx context.Context, kube kubernetes.Interface, now time.Ti
 	if trustErr == nil {
 		r.Anchor, r.Issuer = now.Add(left.Anchor), now.Add(left.Issuer)
 	}
-	r.Steps = bringup.Look(ctx, recorded(r.Found, trustErr))
+	r.Steps = bringup.Inspect(ctx, recordedSteps(r.Recorded, trustErr))
 	pods, err := kube.CoreV1().Pods("").List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
-	r.see(pods.Items)
+	r.addPods(pods.Items)
 	return nil
 }
 
-// recorded are the steps as far as they can be looked at without what they are made of: by their records.
-func recorded(found State, trust error) []bringup.Step {
+// recordedSteps are the steps as far as they can be looked at without what they are made of: by their records.
+func recordedSteps(found State, trust error) []bringup.Step {
 	mesh := found[KeyMesh]
-	steps := (&Ground{Plan: Plan{Cluster: node.New(""), Mesh: mesh}}).Steps()
+	steps := (&Installer{Plan: Plan{Cluster: node.New(""), Mesh: mesh}}).Steps()
 	for i, s := range steps {
 		steps[i].Do = nil
 		steps[i].Done = func(context.Context) (bool, error) {
-			if s.Name == stepTrust && found.Step(stepCluster) != "" {
+			if s.Name == stepCerts && found.Step(stepCluster) != "" {
 				return trust == nil, trust
 			}
 			return found.Step(s.Name) != "", nil
@@ -113,11 +113,11 @@ func recorded(found State, trust error) []bringup.Step {
 	return steps
 }
 
-// see finds versions and what is not ready.
-func (r *Report) see(pods []corev1.Pod) {
+// addPods finds versions and what is not ready.
+func (r *Report) addPods(pods []corev1.Pod) {
 	for i := range pods {
 		p := &pods[i]
-		if name, tag := partOf(p); name != "" {
+		if name, tag := componentOf(p); name != "" {
 			r.Versions[name] = tag
 		}
 		if p.Status.Phase != corev1.PodSucceeded && !isReady(p) {
@@ -125,17 +125,17 @@ func (r *Report) see(pods []corev1.Pod) {
 		}
 	}
 	slices.SortFunc(r.NotReady, func(a, b Pod) int { return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)) })
-	if ref := r.Found[KeyImage]; ref != "" {
+	if ref := r.Recorded[KeyImage]; ref != "" {
 		r.Versions["coalmine"] = tagOf(ref)
 	}
 }
 
-// partOf tells which part of the lab a pod is, and its version.
-func partOf(p *corev1.Pod) (name, version string) {
+// componentOf tells which part of the lab a pod is, and its version.
+func componentOf(p *corev1.Pod) (name, version string) {
 	parts := []struct{ name, namespace, image string }{
-		{manifests.Flagger, place.Flagger, "/flagger:"},
-		{"prometheus", place.Viz, "/prometheus:"},
-		{"linkerd", place.Mesh, "/linkerd/controller:"},
+		{manifests.Flagger, place.FlaggerNamespace, "/flagger:"},
+		{"prometheus", place.VizNamespace, "/prometheus:"},
+		{"linkerd", place.MeshNamespace, "/linkerd/controller:"},
 	}
 	for _, x := range parts {
 		for _, c := range p.Spec.Containers {

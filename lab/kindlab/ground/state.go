@@ -29,7 +29,7 @@ type State map[string]string
 
 // ReadState asks the cluster. A cluster without one has an empty state.
 func ReadState(ctx context.Context, kube kubernetes.Interface) (State, error) {
-	m, err := kube.CoreV1().ConfigMaps(place.Lab).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
+	m, err := kube.CoreV1().ConfigMaps(place.LabNamespace).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return State{}, nil
 	}
@@ -48,21 +48,21 @@ func (s State) Up() bool { return s[KeyImage] != "" && s.Step(stepReady) != "" }
 // record changes keys of the state; a value of "" removes one. Nobody else writes it, but a bring-up that was cut off may still be
 // doing so.
 func record(ctx context.Context, kube kubernetes.Interface, change State) error {
-	maps := kube.CoreV1().ConfigMaps(place.Lab)
+	maps := kube.CoreV1().ConfigMaps(place.LabNamespace)
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		m, err := maps.Get(ctx, place.StateConfigMap, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			m = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-				Name: place.StateConfigMap, Namespace: place.Lab, Labels: map[string]string{place.LabelManagedBy: place.FieldManager},
+				Name: place.StateConfigMap, Namespace: place.LabNamespace, Labels: map[string]string{place.LabelManagedBy: place.FieldManager},
 			}}
-			m.Data = changed(nil, change)
+			m.Data = merge(nil, change)
 			_, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: place.FieldManager})
 			return err
 		}
 		if err != nil {
 			return err
 		}
-		m.Data = changed(m.Data, change)
+		m.Data = merge(m.Data, change)
 		_, err = maps.Update(ctx, m, metav1.UpdateOptions{FieldManager: place.FieldManager})
 		return err
 	})
@@ -72,7 +72,7 @@ func record(ctx context.Context, kube kubernetes.Interface, change State) error 
 	return nil
 }
 
-func changed(data map[string]string, change State) map[string]string {
+func merge(data map[string]string, change State) map[string]string {
 	data = maps.Clone(data)
 	if data == nil {
 		data = map[string]string{}

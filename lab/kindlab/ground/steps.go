@@ -23,13 +23,13 @@ import (
 const (
 	stepCluster  = "cluster"
 	stepImages   = "images"
-	stepTrust    = "trust"
+	stepCerts    = "trust"
 	stepServices = "app"
 	stepReady    = "ready"
 )
 
 // clusterStep makes the cluster, its namespaces, and the state in it.
-func (g *Ground) clusterStep() bringup.Step {
+func (g *Installer) clusterStep() bringup.Step {
 	return bringup.Step{
 		Name: stepCluster, Title: "the kind cluster " + g.Cluster.Name(),
 		Hint: "docker ps -a and docker logs " + g.Cluster.Name() + "-control-plane show how far it came; run coalmine up again to go on, or coalmine down first to begin anew",
@@ -64,13 +64,13 @@ func (g *Ground) clusterStep() bringup.Step {
 			if err := g.sameMesh(state); err != nil {
 				return err
 			}
-			return g.found(ctx)
+			return g.createNamespaces(ctx)
 		},
 	}
 }
 
-// found makes the namespaces and begins the state.
-func (g *Ground) found(ctx context.Context) error {
+// createNamespaces makes the namespaces and begins the state.
+func (g *Installer) createNamespaces(ctx context.Context) error {
 	text, err := manifests.Folder("cluster", manifests.Params{Mesh: g.Mesh})
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (g *Ground) found(ctx context.Context) error {
 	return record(ctx, g.conn.kube, State{KeyMesh: g.Mesh, keyStep + stepCluster: g.conn.version})
 }
 
-func (g *Ground) state(ctx context.Context) (State, error) {
+func (g *Installer) state(ctx context.Context) (State, error) {
 	c, err := g.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (e *OtherMeshError) Hint() string {
 		e.Has, e.Want, e.Cluster)
 }
 
-func (g *Ground) sameMesh(s State) error {
+func (g *Installer) sameMesh(s State) error {
 	if has := s[KeyMesh]; has != "" && has != g.Mesh {
 		return &OtherMeshError{g.Cluster.Name(), has, g.Mesh}
 	}
@@ -114,7 +114,7 @@ func (g *Ground) sameMesh(s State) error {
 }
 
 // imagesStep puts images into the nodes.
-func (g *Ground) imagesStep() bringup.Step {
+func (g *Installer) imagesStep() bringup.Step {
 	return bringup.Step{
 		Name: stepImages, Title: "images in the node",
 		Hint: "docker system df shows whether Docker's disk is full; coalmine up goes on with the images that are missing",
@@ -139,7 +139,7 @@ func (g *Ground) imagesStep() bringup.Step {
 }
 
 // missingImages are the archives that have an image which the nodes have not.
-func (g *Ground) missingImages(ctx context.Context) ([]imageArchive, error) {
+func (g *Installer) missingImages(ctx context.Context) ([]imageArchive, error) {
 	wanted, err := g.archives()
 	if err != nil {
 		return nil, err
@@ -160,17 +160,17 @@ func (g *Ground) missingImages(ctx context.Context) ([]imageArchive, error) {
 // renewBefore is how long a trust chain must still be good for, to be kept. A lab lasts for hours.
 const renewBefore = 7 * 24 * time.Hour
 
-// trustStep makes the trust chain, once.
-func (g *Ground) trustStep() bringup.Step {
+// certsStep makes the trust chain, once.
+func (g *Installer) certsStep() bringup.Step {
 	return bringup.Step{
-		Name: stepTrust, Title: "trust anchor and issuer",
-		Hint: "kubectl -n " + place.Mesh + " get secret " + place.TrustSecret + " has them; when it is broken, delete it and run coalmine up again",
+		Name: stepCerts, Title: "trust anchor and issuer",
+		Hint: "kubectl -n " + place.MeshNamespace + " get secret " + place.TrustSecret + " has them; when it is broken, delete it and run coalmine up again",
 		Done: func(ctx context.Context) (bool, error) {
 			c, err := g.connect(ctx)
 			if err != nil {
 				return false, err
 			}
-			kept, err := ReadTrust(ctx, c.kube)
+			kept, err := ReadCerts(ctx, c.kube)
 			if err != nil {
 				return false, err
 			}
@@ -190,9 +190,9 @@ func (g *Ground) trustStep() bringup.Step {
 	}
 }
 
-// ReadTrust asks the cluster for its trust chain, which is empty if there is none.
-func ReadTrust(ctx context.Context, kube kubernetes.Interface) (trust.Chain, error) {
-	s, err := kube.CoreV1().Secrets(place.Mesh).Get(ctx, place.TrustSecret, metav1.GetOptions{})
+// ReadCerts asks the cluster for its trust chain, which is empty if there is none.
+func ReadCerts(ctx context.Context, kube kubernetes.Interface) (trust.Chain, error) {
+	s, err := kube.CoreV1().Secrets(place.MeshNamespace).Get(ctx, place.TrustSecret, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return trust.Chain{}, nil
 	}
@@ -205,7 +205,7 @@ func ReadTrust(ctx context.Context, kube kubernetes.Interface) (trust.Chain, err
 func secretOf(c trust.Chain) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-		"metadata": map[string]any{"name": place.TrustSecret, "namespace": place.Mesh},
+		"metadata": map[string]any{"name": place.TrustSecret, "namespace": place.MeshNamespace},
 		"stringData": map[string]any{
 			place.TrustRoots: string(c.Roots), place.IssuerCert: string(c.IssuerCert), place.IssuerKey: string(c.IssuerKey),
 		},
@@ -214,8 +214,8 @@ func secretOf(c trust.Chain) *unstructured.Unstructured {
 
 // servicesStep lets the demo services run. Runs replace them, and Flagger and learners change them, so they are looked at no further
 // than that they were once applied as they should be; to apply others, their namespace is made anew.
-func (g *Ground) servicesStep() bringup.Step {
-	var m made
+func (g *Installer) servicesStep() bringup.Step {
+	var m rendered
 	return bringup.Step{
 		Name: stepServices, Title: "demo services", Hint: hintPods,
 		Done: func(ctx context.Context) (bool, error) {
@@ -229,7 +229,7 @@ func (g *Ground) servicesStep() bringup.Step {
 			if m.objects, err = g.Services(own.ref); err != nil {
 				return false, err
 			}
-			m.from = []any{m.objects}
+			m.inputs = []any{m.objects}
 			return g.recorded(ctx, stepServices, m)
 		},
 		Do: func(ctx context.Context, say func(string, ...any)) error {
@@ -248,8 +248,8 @@ func (g *Ground) servicesStep() bringup.Step {
 	}
 }
 
-func (g *Ground) clearDevelop(ctx context.Context) error {
-	m, err := develop().make(ctx, g)
+func (g *Installer) clearDevelop(ctx context.Context) error {
+	m, err := develop().render(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -260,12 +260,12 @@ func (g *Ground) clearDevelop(ctx context.Context) error {
 }
 
 // readyStep looks at everything once more, and says that the lab is up.
-func (g *Ground) readyStep() bringup.Step {
+func (g *Installer) readyStep() bringup.Step {
 	return bringup.Step{
 		Name: stepReady, Title: "everything ready", Hint: hintPods,
 		Do: func(ctx context.Context, say func(string, ...any)) error {
-			say("looking at %d workloads and webhooks", len(g.awaited))
-			if err := g.conn.apply.Ready(ctx, g.awaited...); err != nil {
+			say("looking at %d workloads and webhooks", len(g.waitFor))
+			if err := g.conn.apply.Ready(ctx, g.waitFor...); err != nil {
 				return err
 			}
 			own, err := g.own()

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Variable is the environment variable that names another binary for the image than the running one.
-const Variable = "COALMINE_BINARY"
+// BinaryEnv is the environment variable that names another binary for the image than the running one.
+const BinaryEnv = "COALMINE_BINARY"
 
 // program is coalmine's path in the build information of its binaries.
 const program = "coalmine/cmd/coalmine"
@@ -31,25 +31,25 @@ type Binary struct {
 // ErrUnfit is why a binary can't become an image: it is no static Linux binary of the nodes' architecture, or not coalmine.
 var ErrUnfit = errors.New("no image can be made of this binary")
 
-// unfit is an [ErrUnfit] with what to do about it.
-type unfit struct{ path, why, hint string }
+// unfitError is an [ErrUnfit] with what to do about it.
+type unfitError struct{ path, why, hint string }
 
-func (e *unfit) Error() string { return fmt.Sprintf("%s: %v: %s", e.path, ErrUnfit, e.why) }
-func (e *unfit) Unwrap() error { return ErrUnfit }
+func (e *unfitError) Error() string { return fmt.Sprintf("%s: %v: %s", e.path, ErrUnfit, e.why) }
+func (e *unfitError) Unwrap() error { return ErrUnfit }
 
 // Hint says what to do.
-func (e *unfit) Hint() string { return e.hint }
+func (e *unfitError) Hint() string { return e.hint }
 
 // hintStatic says how to come by a fit binary.
-const hintStatic = "`make build` makes a static binary (CGO_ENABLED=0); " + Variable + " can name one that is already there"
+const hintStatic = "`make build` makes a static binary (CGO_ENABLED=0); " + BinaryEnv + " can name one that is already there"
 
-// Own is the running binary, or the one that [Variable] names. Nodes have the architecture of this machine. The error is
+// OwnBinary is the running binary, or the one that [Variable] names. Nodes have the architecture of this machine. The error is
 // ErrUnfit where the image has to come from a bundle instead: on systems other than Linux, for example.
-func Own(ctx context.Context) (Binary, error) { return OwnFor(ctx, runtime.GOARCH) }
+func OwnBinary(ctx context.Context) (Binary, error) { return OwnBinaryFor(ctx, runtime.GOARCH) }
 
-// OwnFor is Own for nodes of another architecture.
-func OwnFor(ctx context.Context, arch string) (Binary, error) {
-	path := os.Getenv(Variable)
+// OwnBinaryFor is Own for nodes of another architecture.
+func OwnBinaryFor(ctx context.Context, arch string) (Binary, error) {
+	path := os.Getenv(BinaryEnv)
 	if path == "" {
 		var err error
 		if path, err = os.Executable(); err != nil {
@@ -66,13 +66,13 @@ func File(ctx context.Context, path, arch string) (Binary, error) {
 		return Binary{}, fmt.Errorf("read the binary for the image: %w", err)
 	}
 	defer f.Close()
-	if err := fit(f, path, arch); err != nil {
+	if err := checkExecutable(f, path, arch); err != nil {
 		return Binary{}, err
 	}
 	if err := isCoalmine(f, path); err != nil {
 		return Binary{}, err
 	}
-	digest, size, err := sum(ctx, func(w io.Writer) error {
+	digest, size, err := hashOf(ctx, func(w io.Writer) error {
 		_, err := io.Copy(w, f)
 		return err
 	})
@@ -87,21 +87,21 @@ func machines() map[string]elf.Machine {
 	return map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "riscv64": elf.EM_RISCV}
 }
 
-// fit checks that a file is a static Linux executable for an architecture: what an image without a base can run.
-func fit(r io.ReaderAt, path, arch string) error {
+// checkExecutable checks that a file is a static Linux executable for an architecture: what an image without a base can run.
+func checkExecutable(r io.ReaderAt, path, arch string) error {
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return &unfit{path, "it is no Linux binary", "take a bundle with coalmine's image in it (`coalmine bundle create` on a Linux machine), or name a Linux binary by " + Variable}
+		return &unfitError{path, "it is no Linux binary", "take a bundle with coalmine's image in it (`coalmine bundle create` on a Linux machine), or name a Linux binary by " + BinaryEnv}
 	}
 	if want, ok := machines()[arch]; !ok || f.Machine != want {
-		return &unfit{path, fmt.Sprintf("it is for %s and the nodes are %s", machine(f.Machine), arch), "name a binary for linux/" + arch + " by " + Variable}
+		return &unfitError{path, fmt.Sprintf("it is for %s and the nodes are %s", machine(f.Machine), arch), "name a binary for linux/" + arch + " by " + BinaryEnv}
 	}
 	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN || f.OSABI != elf.ELFOSABI_NONE && f.OSABI != elf.ELFOSABI_LINUX {
-		return &unfit{path, "it is no Linux executable", hintStatic}
+		return &unfitError{path, "it is no Linux executable", hintStatic}
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
-			return &unfit{path, "it is linked dynamically, and the image has no libraries", hintStatic}
+			return &unfitError{path, "it is linked dynamically, and the image has no libraries", hintStatic}
 		}
 	}
 	return nil
@@ -122,11 +122,11 @@ func isCoalmine(r io.ReaderAt, path string) error {
 	info, err := buildinfo.Read(r)
 	switch {
 	case err != nil:
-		return &unfit{path, "it is no Go binary", hintStatic}
+		return &unfitError{path, "it is no Go binary", hintStatic}
 	case strings.HasSuffix(info.Path, ".test"):
-		return &unfit{path, "it is a test binary", hintStatic}
+		return &unfitError{path, "it is a test binary", hintStatic}
 	case info.Path != program:
-		return &unfit{path, "it is " + info.Path + " and not " + program, hintStatic}
+		return &unfitError{path, "it is " + info.Path + " and not " + program, hintStatic}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func TestFit(t *testing.T) {
 		{"empty", nil, "amd64", "no Linux binary"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := fit(bytes.NewReader(test.data), "coalmine", test.arch)
+			err := checkExecutable(bytes.NewReader(test.data), "coalmine", test.arch)
 			if test.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -88,13 +88,13 @@ func TestStrangersAreNoCoalmine(t *testing.T) {
 }
 
 func TestOwnTakesTheNamedBinary(t *testing.T) {
-	t.Setenv(Variable, filepath.Join(t.TempDir(), "nowhere"))
-	if _, err := Own(context.Background()); !errors.Is(err, os.ErrNotExist) {
+	t.Setenv(BinaryEnv, filepath.Join(t.TempDir(), "nowhere"))
+	if _, err := OwnBinary(context.Background()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the error is %v", err)
 	}
-	t.Setenv(Variable, "")
+	t.Setenv(BinaryEnv, "")
 	// The running binary is a test's.
-	if _, err := Own(context.Background()); !errors.Is(err, ErrUnfit) {
+	if _, err := OwnBinary(context.Background()); !errors.Is(err, ErrUnfit) {
 		t.Errorf("on %s: %v", runtime.GOOS, err)
 	}
 }

@@ -24,8 +24,8 @@ import (
 // Path is where the binary is in the image, and the image's entrypoint.
 const Path = "/coalmine"
 
-// nobody is the customary user without rights.
-const nobody = 65534
+// nobodyUID is the customary user without rights.
+const nobodyUID = 65534
 
 // tagLength is how many hexadecimal digits of the binary's SHA-256 are the image's tag.
 const tagLength = 16
@@ -40,7 +40,7 @@ func Build(w io.Writer, b Binary) (ref string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("name the image of %s: %w", b.Path, err)
 	}
-	img, err := of(b)
+	img, err := newImage(b)
 	if err != nil {
 		return "", err
 	}
@@ -50,8 +50,8 @@ func Build(w io.Writer, b Binary) (ref string, err error) {
 	return b.Ref(), nil
 }
 
-// of puts the image together. Users are left to the pods.
-func of(b Binary) (v1.Image, error) {
+// newImage puts the image together. Users are left to the pods.
+func newImage(b Binary) (v1.Image, error) {
 	l, err := newLayer(b)
 	if err != nil {
 		return nil, err
@@ -80,8 +80,8 @@ func writeLayer(w io.Writer, b Binary) error {
 	}{
 		{name: "etc/", kind: tar.TypeDir, mode: 0o755},
 		{name: "etc/passwd", kind: tar.TypeReg, mode: 0o644, text: fmt.Sprintf(
-			"root:x:0:0:root:/:/sbin/nologin\nproxy:x:%[1]d:%[1]d:proxy:/:/sbin/nologin\nnobody:x:%[2]d:%[2]d:nobody:/:/sbin/nologin\n", place.ProxyUser, nobody)},
-		{name: "etc/group", kind: tar.TypeReg, mode: 0o644, text: fmt.Sprintf("root:x:0:\nproxy:x:%d:\nnobody:x:%d:\n", place.ProxyUser, nobody)},
+			"root:x:0:0:root:/:/sbin/nologin\nproxy:x:%[1]d:%[1]d:proxy:/:/sbin/nologin\nnobody:x:%[2]d:%[2]d:nobody:/:/sbin/nologin\n", place.ProxyUser, nobodyUID)},
+		{name: "etc/group", kind: tar.TypeReg, mode: 0o644, text: fmt.Sprintf("root:x:0:\nproxy:x:%d:\nnobody:x:%d:\n", place.ProxyUser, nobodyUID)},
 		{name: "tmp/", kind: tar.TypeDir, mode: 0o1777},
 	} {
 		if err := writeFile(t, tar.Header{Name: f.name, Typeflag: f.kind, Mode: f.mode, Size: int64(len(f.text))}, bytes.NewBufferString(f.text)); err != nil {
@@ -108,24 +108,24 @@ func writeFile(t *tar.Writer, h tar.Header, r io.Reader) error {
 	return err
 }
 
-// sum reads everything and tells its SHA-256 and its size.
-func sum(ctx context.Context, write func(io.Writer) error) (v1.Hash, int64, error) {
+// hashOf reads everything and tells its SHA-256 and its size.
+func hashOf(ctx context.Context, write func(io.Writer) error) (v1.Hash, int64, error) {
 	h := sha256.New()
-	n := &counter{w: h, ctx: ctx}
+	n := &countingWriter{w: h, ctx: ctx}
 	if err := write(n); err != nil {
 		return v1.Hash{}, 0, err
 	}
 	return v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", h.Sum(nil))}, n.n, nil
 }
 
-// counter counts what is written, until its context ends.
-type counter struct {
+// countingWriter counts what is written, until its context ends.
+type countingWriter struct {
 	w   io.Writer
 	ctx context.Context
 	n   int64
 }
 
-func (c *counter) Write(p []byte) (int, error) {
+func (c *countingWriter) Write(p []byte) (int, error) {
 	if err := c.ctx.Err(); err != nil {
 		return 0, err
 	}

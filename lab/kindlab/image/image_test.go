@@ -22,7 +22,7 @@ func binaryOf(t *testing.T, content string) Binary {
 	if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	digest, size, err := sum(context.Background(), func(w io.Writer) error {
+	digest, size, err := hashOf(context.Background(), func(w io.Writer) error {
 		_, err := io.WriteString(w, content)
 		return err
 	})

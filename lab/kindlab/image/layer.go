@@ -17,7 +17,7 @@ type layer struct {
 }
 
 func newLayer(b Binary) (*layer, error) {
-	digest, size, err := sum(context.Background(), func(w io.Writer) error { return writeLayer(w, b) })
+	digest, size, err := hashOf(context.Background(), func(w io.Writer) error { return writeLayer(w, b) })
 	if err != nil {
 		return nil, fmt.Errorf("make an image layer of %s: %w", b.Path, err)
 	}
@@ -33,7 +33,7 @@ func (l *layer) Compressed() (io.ReadCloser, error)  { return l.Uncompressed() }
 func (l *layer) Uncompressed() (_ io.ReadCloser, _ error) {
 	r, w := io.Pipe()
 	go func() {
-		digest, _, err := sum(context.Background(), func(sums io.Writer) error { return writeLayer(io.MultiWriter(w, sums), l.binary) })
+		digest, _, err := hashOf(context.Background(), func(sums io.Writer) error { return writeLayer(io.MultiWriter(w, sums), l.binary) })
 		if err == nil && digest != l.digest {
 			err = fmt.Errorf("%s has changed while it was read: repeat when it stays as it is", l.binary.Path)
 		}

@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// comeUp bounds how long Kubernetes may take to answer and its nodes to be ready. On two cores it takes about 20 s.
-	comeUp = 3 * time.Minute
-	// afterStop is how long an ended context waits for kind, which cannot be stopped, to finish the docker command at work. The
+	// readyTimeout bounds how long Kubernetes may take to answer and its nodes to be ready. On two cores it takes about 20 s.
+	readyTimeout = 3 * time.Minute
+	// kindStopGrace is how long an ended context waits for kind, which cannot be stopped, to finish the docker command at work. The
 	// container is there after it or never, so that a removal which follows finds it.
-	afterStop = 5 * time.Second
+	kindStopGrace = 5 * time.Second
 	// network is the one of all kind clusters.
 	network = "kind"
 )
@@ -54,8 +54,8 @@ func (c *Cluster) Ensure(ctx context.Context, img Image, say func(format string,
 	}
 	switch state {
 	case Foreign:
-		return c.foreign()
-	case Half:
+		return c.foreignError()
+	case Incomplete:
 		say("removing a half made cluster")
 		if err := c.removeContainers(ctx); err != nil {
 			return err
@@ -75,7 +75,7 @@ func (c *Cluster) Ensure(ctx context.Context, img Image, say func(format string,
 	if err := c.waitReady(ctx); err != nil {
 		return err
 	}
-	if err := c.complete(ctx); err != nil {
+	if err := c.markComplete(ctx); err != nil {
 		return err
 	}
 	return c.addContext(ctx)
@@ -85,7 +85,7 @@ func (c *Cluster) Ensure(ctx context.Context, img Image, say func(format string,
 func (c *Cluster) Ready(ctx context.Context) (bool, error) {
 	state, err := c.State(ctx)
 	if state == Foreign {
-		return false, c.foreign()
+		return false, c.foreignError()
 	}
 	if err != nil || state != Running {
 		return false, err
@@ -101,17 +101,17 @@ func (c *Cluster) create(ctx context.Context, img Image, say func(string, ...any
 	if err != nil {
 		return err
 	}
-	if err := engine.Enough(); err != nil {
+	if err := engine.CheckMemory(); err != nil {
 		return err
 	}
 	if err := ensureImage(ctx, img, say); err != nil {
 		return err
 	}
-	ours, err := ownNetwork(ctx)
+	ours, err := ownsNetwork(ctx)
 	if err != nil {
 		return err
 	}
-	config, err := configure(img.Config, engine, ours)
+	config, err := completeConfig(img.Config, engine, ours)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func ensureImage(ctx context.Context, img Image, say func(string, ...any)) error
 	}
 	say("loading the node image %s into Docker", img.Ref)
 	return loadInto(ctx, img.Archive, func(r io.Reader) error {
-		_, err := dockerFrom(ctx, r, "load", "--quiet")
+		_, err := dockerInput(ctx, r, "load", "--quiet")
 		return err
 	})
 }
@@ -159,25 +159,25 @@ func loadInto(ctx context.Context, a Archive, load func(io.Reader) error) error 
 	return err
 }
 
-// ownNetwork tells whether the network of kind's clusters is coalmine's to remove: when a cluster of coalmine's makes it now, or has
+// ownsNetwork tells whether the network of kind's clusters is coalmine's to remove: when a cluster of coalmine's makes it now, or has
 // made it.
-func ownNetwork(ctx context.Context) (bool, error) {
+func ownsNetwork(ctx context.Context) (bool, error) {
 	out, err := docker(ctx, "network", "ls", "--quiet", "--filter", "name=^"+network+"$")
 	if err != nil || out == "" {
 		return err == nil, err
 	}
 	all, err := containers(ctx, "network="+network)
-	return slices.ContainsFunc(all, func(n container) bool { return n.has(markNetwork) }), err
+	return slices.ContainsFunc(all, func(n container) bool { return n.hasMarker(markerNetwork) }), err
 }
 
-// unsynced lets etcd answer before its log is on the disk: a machine that loses its power may lose the lab with it, which is made anew
+// etcdPatch lets etcd answer before its log is on the disk: a machine that loses its power may lose the lab with it, which is made anew
 // in two minutes, and on slow disks all else is three times as fast. A node that is stopped and started loses nothing. The form of the
 // arguments is that of kubeadm.k8s.io/v1beta3, which kind v0.33 writes (sigs.k8s.io/kind, pkg/cluster/internal/kubeadm/config.go).
-const unsynced = "kind: ClusterConfiguration\netcd:\n  local:\n    extraArgs:\n      unsafe-no-fsync: \"true\"\n"
+const etcdPatch = "kind: ClusterConfiguration\netcd:\n  local:\n    extraArgs:\n      unsafe-no-fsync: \"true\"\n"
 
-// configure completes kind's configuration: the marks, an etcd that does not wait for the disk, and what the kubelet needs on cgroup v1,
+// completeConfig completes kind's configuration: the marks, an etcd that does not wait for the disk, and what the kubelet needs on cgroup v1,
 // which Kubernetes refuses since 1.35 unless told otherwise (KEP-5573).
-func configure(raw []byte, engine Engine, ownNetwork bool) (*v1alpha4.Cluster, error) {
+func completeConfig(raw []byte, engine Engine, ownNetwork bool) (*v1alpha4.Cluster, error) {
 	config := &v1alpha4.Cluster{}
 	d := yaml.NewDecoder(bytes.NewReader(raw))
 	d.KnownFields(true)
@@ -185,14 +185,14 @@ func configure(raw []byte, engine Engine, ownNetwork bool) (*v1alpha4.Cluster, e
 		return nil, fmt.Errorf("read kind's configuration: %w", err)
 	}
 	v1alpha4.SetDefaultsCluster(config)
-	marks := []v1alpha4.Mount{{HostPath: markSource, ContainerPath: markMade, Readonly: true}}
+	marks := []v1alpha4.Mount{{HostPath: markerSource, ContainerPath: markerCreated, Readonly: true}}
 	if ownNetwork {
-		marks = append(marks, v1alpha4.Mount{HostPath: markSource, ContainerPath: markNetwork, Readonly: true})
+		marks = append(marks, v1alpha4.Mount{HostPath: markerSource, ContainerPath: markerNetwork, Readonly: true})
 	}
 	for i := range config.Nodes {
 		config.Nodes[i].ExtraMounts = append(config.Nodes[i].ExtraMounts, marks...)
 	}
-	config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, unsynced)
+	config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, etcdPatch)
 	if engine.CgroupVersion == "1" {
 		config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, "kind: KubeletConfiguration\nfailCgroupV1: false\n")
 	}
@@ -222,12 +222,12 @@ func (c *Cluster) kindCreate(ctx context.Context, ref string, config *v1alpha4.C
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return explain(err)
+		return classify(err)
 	case <-ctx.Done():
 	}
 	select {
 	case <-done:
-	case <-time.After(afterStop):
+	case <-time.After(kindStopGrace):
 	}
 	return context.Cause(ctx)
 }
@@ -248,7 +248,7 @@ func (c *Cluster) start(ctx context.Context) error {
 // waitReady waits until Kubernetes answers and every node is ready.
 func (c *Cluster) waitReady(ctx context.Context) error {
 	var why error
-	err := wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, comeUp, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, readyTimeout, true, func(ctx context.Context) (bool, error) {
 		ready, err := c.nodesReady(ctx)
 		why = err
 		return ready && err == nil, nil
@@ -261,7 +261,7 @@ func (c *Cluster) waitReady(ctx context.Context) error {
 	case why == nil:
 		why = fmt.Errorf("its nodes are not ready")
 	}
-	return &Problem{NotReady, fmt.Errorf("cluster %s has not come up within %v: %w", c.name, comeUp, why), fmt.Sprintf(
+	return &Problem{NotReady, fmt.Errorf("cluster %s has not come up within %v: %w", c.name, readyTimeout, why), fmt.Sprintf(
 		"docker logs %s-control-plane says how far it came; coalmine down --name %s, then up, begins anew", c.name, c.name)}
 }
 
@@ -278,17 +278,17 @@ func (c *Cluster) nodesReady(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return len(list.Items) > 0 && !slices.ContainsFunc(list.Items, unready), nil
+	return len(list.Items) > 0 && !slices.ContainsFunc(list.Items, notReady), nil
 }
 
-func unready(n corev1.Node) bool {
+func notReady(n corev1.Node) bool {
 	return !slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})
 }
 
-// complete marks the cluster as made.
-func (c *Cluster) complete(ctx context.Context) error {
+// markComplete marks the cluster as made.
+func (c *Cluster) markComplete(ctx context.Context) error {
 	all, err := c.containers(ctx)
 	if err != nil {
 		return err
@@ -297,6 +297,6 @@ func (c *Cluster) complete(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("cluster %s has lost its control plane", c.name)
 	}
-	_, err = docker(ctx, "exec", first.Name, "touch", markComplete)
+	_, err = docker(ctx, "exec", first.Name, "touch", completeFile)
 	return err
 }

@@ -12,8 +12,8 @@ type Removed struct {
 	Context    string   // in the user's kubeconfig; "" when there was none
 }
 
-// Nothing tells whether nothing was there.
-func (r Removed) Nothing() bool { return len(r.Containers) == 0 && !r.Network && r.Context == "" }
+// Empty tells whether nothing was there.
+func (r Removed) Empty() bool { return len(r.Containers) == 0 && !r.Network && r.Context == "" }
 
 // Delete removes what Ensure has made, whole or half: the containers with their volumes, the context in the user's kubeconfig, and
 // kind's network if coalmine has made it and no container of anyone's is left on it, running or not. Images that Docker has pulled
@@ -29,10 +29,10 @@ func (c *Cluster) Delete(ctx context.Context) (Removed, error) {
 		return r, err
 	}
 	if state == Foreign {
-		return r, c.foreign()
+		return r, c.foreignError()
 	}
 	// The network is looked at first: its mark goes with the containers.
-	ownNetwork := state != Absent && hasMark(all, markNetwork)
+	ownNetwork := state != Absent && hasMarker(all, markerNetwork)
 	for _, n := range all {
 		r.Containers = append(r.Containers, n.Name)
 	}
@@ -48,9 +48,9 @@ func (c *Cluster) Delete(ctx context.Context) (Removed, error) {
 	return r, errors.Join(err, contextErr)
 }
 
-func hasMark(all []container, mark string) bool {
+func hasMarker(all []container, mark string) bool {
 	for _, n := range all {
-		if n.has(mark) {
+		if n.hasMarker(mark) {
 			return true
 		}
 	}

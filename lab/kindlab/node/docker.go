@@ -44,28 +44,28 @@ func Docker(ctx context.Context) (Engine, error) {
 	// Some versions of the command end well without a daemon, and say in the answer that there is none.
 	if len(info.ServerErrors) > 0 {
 		text := strings.Join(info.ServerErrors, "; ")
-		return Engine{}, problem(strings.ToLower(text), errors.New(text))
+		return Engine{}, newProblem(strings.ToLower(text), errors.New(text))
 	}
 	return Engine{info.ServerVersion, info.CgroupVersion, info.MemTotal, info.NCPU}, nil
 }
 
-// Enough tells whether the engine has the memory for a lab.
-func (e Engine) Enough() error {
+// CheckMemory tells whether the engine has the memory for a lab.
+func (e Engine) CheckMemory() error {
 	if e.Memory >= MinMemory {
 		return nil
 	}
 	const giga = 1 << 30
-	return &Problem{LittleMemory, fmt.Errorf("Docker has %.1f GiB of memory, and a lab needs %.1f", float64(e.Memory)/giga, float64(MinMemory)/giga),
+	return &Problem{LowMemory, fmt.Errorf("Docker has %.1f GiB of memory, and a lab needs %.1f", float64(e.Memory)/giga, float64(MinMemory)/giga),
 		"give Docker's machine more memory (Docker Desktop: Settings, Resources), or use another machine"}
 }
 
 // docker runs one command and returns what it printed.
 func docker(ctx context.Context, args ...string) (string, error) {
-	return dockerFrom(ctx, nil, args...)
+	return dockerInput(ctx, nil, args...)
 }
 
-// dockerFrom does so with an input.
-func dockerFrom(ctx context.Context, in io.Reader, args ...string) (string, error) {
+// dockerInput does so with an input.
+func dockerInput(ctx context.Context, in io.Reader, args ...string) (string, error) {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &errs
@@ -76,15 +76,15 @@ func dockerFrom(ctx context.Context, in io.Reader, args ...string) (string, erro
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	}
-	return "", explain(&kindexec.RunError{Command: cmd.Args, Output: errs.Bytes(), Inner: err})
+	return "", classify(&kindexec.RunError{Command: cmd.Args, Output: errs.Bytes(), Inner: err})
 }
 
-// bound is a node whose commands end with a context: kind's helpers take none.
-type bound struct {
+// ctxNode is a node whose commands end with a context: kind's helpers take none.
+type ctxNode struct {
 	nodes.Node
 	ctx context.Context
 }
 
-func (b bound) Command(command string, args ...string) kindexec.Cmd {
+func (b ctxNode) Command(command string, args ...string) kindexec.Cmd {
 	return b.CommandContext(b.ctx, command, args...)
 }

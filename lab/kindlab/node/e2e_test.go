@@ -91,7 +91,7 @@ func TestCluster(t *testing.T) {
 	if err != nil || len(removed.Containers) != 1 || removed.Context != c.Context() {
 		t.Errorf("removed %+v, %v", removed, err)
 	}
-	if removed, err = c.Delete(t.Context()); err != nil || !removed.Nothing() {
+	if removed, err = c.Delete(t.Context()); err != nil || !removed.Empty() {
 		t.Errorf("removed %+v again, %v", removed, err)
 	}
 }
@@ -115,8 +115,8 @@ func TestHalfMadeCluster(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("a creation that was cut off ended with %v", err)
 	}
-	if s, err := c.State(t.Context()); err != nil || s != node.Half {
-		t.Fatalf("state %q, %v; want %q", s, err, node.Half)
+	if s, err := c.State(t.Context()); err != nil || s != node.Incomplete {
+		t.Fatalf("state %q, %v; want %q", s, err, node.Incomplete)
 	}
 	ensure(t, c, dir)
 	pods(t, c)

@@ -22,7 +22,7 @@ func (c *Cluster) Missing(ctx context.Context, refs []string) ([]string, error) 
 		var out bytes.Buffer
 		// Not every node image has crictl.
 		if err := n.Command("ctr", "--namespace=k8s.io", "images", "list", "--quiet").SetStdout(&out).Run(); err != nil {
-			return nil, stopped(ctx, explain(err))
+			return nil, contextCause(ctx, classify(err))
 		}
 		for ref := range strings.FieldsSeq(out.String()) {
 			count[ref]++
@@ -46,14 +46,14 @@ func (c *Cluster) Load(ctx context.Context, a Archive) error {
 	for _, n := range all {
 		err := loadInto(ctx, a, func(r io.Reader) error { return nodeutils.LoadImageArchive(n, r) })
 		if err != nil {
-			return stopped(ctx, fmt.Errorf("load images into %s: %w", n, explain(err)))
+			return contextCause(ctx, fmt.Errorf("load images into %s: %w", n, classify(err)))
 		}
 	}
 	return nil
 }
 
-// stopped prefers the context's cause, if it has ended, to what became of it.
-func stopped(ctx context.Context, err error) error {
+// contextCause prefers the context's cause, if it has ended, to what became of it.
+func contextCause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

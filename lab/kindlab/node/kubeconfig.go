@@ -89,7 +89,7 @@ func (c *Cluster) addContext(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.modify(ctx, func(theirs *api.Config) {
+	return c.modifyKubeconfig(ctx, func(theirs *api.Config) {
 		theirs.Clusters[c.Context()] = ours.Clusters[c.Context()]
 		theirs.AuthInfos[c.Context()] = ours.AuthInfos[c.Context()]
 		theirs.Contexts[c.Context()] = ours.Contexts[c.Context()]
@@ -102,7 +102,7 @@ func (c *Cluster) addContext(ctx context.Context) error {
 func (c *Cluster) hasContext() (bool, error) {
 	config, err := clientcmd.NewDefaultPathOptions().GetStartingConfig()
 	if err != nil {
-		return false, badKubeconfig(err)
+		return false, kubeconfigError(err)
 	}
 	return config.Contexts[c.Context()] != nil && config.Clusters[c.Context()] != nil && config.AuthInfos[c.Context()] != nil, nil
 }
@@ -114,9 +114,9 @@ func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
 	for _, file := range clientcmd.NewDefaultPathOptions().GetLoadingPrecedence() {
 		config, err := clientcmd.LoadFromFile(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return false, badKubeconfig(err)
+			return false, kubeconfigError(err)
 		}
-		if err == nil && c.isIn(config) {
+		if err == nil && c.inConfig(config) {
 			had = append(had, file)
 		}
 	}
@@ -124,7 +124,7 @@ func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
 	if len(had) == 0 {
 		return false, nil
 	}
-	err := c.modify(ctx, func(theirs *api.Config) {
+	err := c.modifyKubeconfig(ctx, func(theirs *api.Config) {
 		delete(theirs.Clusters, c.Context())
 		delete(theirs.AuthInfos, c.Context())
 		delete(theirs.Contexts, c.Context())
@@ -137,14 +137,14 @@ func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
 	}
 	for _, file := range had {
 		if err := removeEmpty(file); err != nil {
-			return true, badKubeconfig(err)
+			return true, kubeconfigError(err)
 		}
 	}
 	return true, nil
 }
 
-// isIn tells whether a kubeconfig has anything of the cluster.
-func (c *Cluster) isIn(config *api.Config) bool {
+// inConfig tells whether a kubeconfig has anything of the cluster.
+func (c *Cluster) inConfig(config *api.Config) bool {
 	return config.Clusters[c.Context()] != nil || config.AuthInfos[c.Context()] != nil || config.Contexts[c.Context()] != nil ||
 		config.CurrentContext == c.Context()
 }
@@ -165,9 +165,9 @@ func removeEmpty(file string) error {
 	return nil
 }
 
-// modify changes the user's kubeconfig as kubectl does: KUBECONFIG says which files, they are locked while they are written, and
+// modifyKubeconfig changes the user's kubeconfig as kubectl does: KUBECONFIG says which files, they are locked while they are written, and
 // what is not changed stays. Another program may hold the lock for a moment.
-func (c *Cluster) modify(ctx context.Context, change func(*api.Config)) error {
+func (c *Cluster) modifyKubeconfig(ctx context.Context, change func(*api.Config)) error {
 	files := clientcmd.NewDefaultPathOptions()
 	var err error
 	for _, pause := range []time.Duration{0, 10 * time.Millisecond, 100 * time.Millisecond, time.Second} {
@@ -185,10 +185,10 @@ func (c *Cluster) modify(ctx context.Context, change func(*api.Config)) error {
 			return nil
 		}
 	}
-	return badKubeconfig(err)
+	return kubeconfigError(err)
 }
 
-func badKubeconfig(err error) error {
+func kubeconfigError(err error) error {
 	return &Problem{Kubeconfig, fmt.Errorf("the kubeconfig of this user: %w", err),
 		"repair the file (kubectl config view shows what is wrong; a FILE.lock that is left over is to be removed), or set KUBECONFIG to another one"}
 }

@@ -20,19 +20,19 @@ func (l logger) Warnf(string, ...any)  {}
 func (l logger) Error(string)          {}
 func (l logger) Errorf(string, ...any) {}
 
-func (l logger) V(level log.Level) log.InfoLogger { return info{l, level == 0} }
+func (l logger) V(level log.Level) log.InfoLogger { return infoLogger{l, level == 0} }
 
-// info is one level of the logger; kind's steps are on level 0.
-type info struct {
+// infoLogger is one level of the logger; kind's steps are on level 0.
+type infoLogger struct {
 	logger
 	enabled bool
 }
 
-func (i info) Enabled() bool               { return i.enabled }
-func (i info) Infof(f string, args ...any) { i.Info(fmt.Sprintf(f, args...)) }
+func (i infoLogger) Enabled() bool               { return i.enabled }
+func (i infoLogger) Infof(f string, args ...any) { i.Info(fmt.Sprintf(f, args...)) }
 
 // Info tells that a step begins: " • Starting control-plane 🕹️  ...". That it has ended shows by the next.
-func (i info) Info(message string) {
+func (i infoLogger) Info(message string) {
 	step, begins := strings.CutPrefix(message, " • ")
 	if !i.enabled || !begins || i.ctx.Err() != nil {
 		return

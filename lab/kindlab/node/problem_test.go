@@ -30,8 +30,8 @@ func TestDockerProblems(t *testing.T) {
 		want       node.Kind
 	}{
 		{"no rights, 20.10", "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: " +
-			`Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.24/info": dial unix /var/run/docker.sock: connect: permission denied`, node.NoRights},
-		{"no rights, 29", "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock", node.NoRights},
+			`Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.24/info": dial unix /var/run/docker.sock: connect: permission denied`, node.NoPermission},
+		{"no rights, 29", "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock", node.NoPermission},
 		{"no daemon, 20.10", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?", node.NoDaemon},
 		{"no daemon, 29", "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the " +
 			"daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory", node.NoDaemon},
@@ -66,7 +66,7 @@ func TestDaemonThatIsMissedInTheAnswer(t *testing.T) {
 
 func TestLittleMemory(t *testing.T) {
 	w := newWorld(t, world{Info: `{"CgroupVersion":"2","MemTotal":2147483648}`})
-	p := wantProblem(t, node.New("lab").Ensure(t.Context(), node.Image{}, t.Logf), node.LittleMemory)
+	p := wantProblem(t, node.New("lab").Ensure(t.Context(), node.Image{}, t.Logf), node.LowMemory)
 	if want := "Docker has 2.0 GiB of memory, and a lab needs 3.0"; p.Error() != want {
 		t.Errorf("error %q, want %q", p, want)
 	}
@@ -82,9 +82,9 @@ func TestProblemsOfCreation(t *testing.T) {
 		want node.Kind
 	}{
 		{"docker: Error response from daemon: driver failed programming external connectivity on endpoint lab-control-plane: " +
-			"Bind for 127.0.0.1:6443 failed: port is already allocated.", node.PortTaken},
+			"Bind for 127.0.0.1:6443 failed: port is already allocated.", node.PortInUse},
 		{"docker: Error response from daemon: failed to set up container networking: listen tcp4 127.0.0.1:6443: bind: address already in use",
-			node.PortTaken},
+			node.PortInUse},
 		{"docker: Error response from daemon: mkdir /var/lib/docker/overlay2/x: no space left on device.", node.NoSpace},
 	} {
 		t.Run(string(c.want), func(t *testing.T) {

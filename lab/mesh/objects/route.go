@@ -20,11 +20,11 @@ func Routes(list []v1beta1.HTTPRoute) []mesh.Route {
 func Route(r *v1beta1.HTTPRoute) mesh.Route {
 	route := mesh.Route{Name: r.Name, Namespace: r.Namespace, Created: r.CreationTimestamp.Time}
 	for _, p := range r.Spec.ParentRefs {
-		if value(p.Kind, "Gateway") != "Service" {
+		if deref(p.Kind, "Gateway") != "Service" {
 			continue
 		}
 		route.Parents = append(route.Parents, mesh.Parent{
-			Service: string(p.Name), Namespace: string(value(p.Namespace, v1beta1.Namespace(r.Namespace))), Port: int(value(p.Port, 0)),
+			Service: string(p.Name), Namespace: string(deref(p.Namespace, v1beta1.Namespace(r.Namespace))), Port: int(deref(p.Port, 0)),
 		})
 	}
 	for _, h := range r.Spec.Hostnames {
@@ -44,8 +44,8 @@ func routeRule(r v1beta1.HTTPRouteRule, namespace string) mesh.Rule {
 	}
 	for _, b := range r.BackendRefs {
 		backend := mesh.Backend{
-			Service: string(b.Name), Namespace: string(value(b.Namespace, v1beta1.Namespace(namespace))),
-			Port: int(value(b.Port, 0)), Weight: int(value(b.Weight, 1)),
+			Service: string(b.Name), Namespace: string(deref(b.Namespace, v1beta1.Namespace(namespace))),
+			Port: int(deref(b.Port, 0)), Weight: int(deref(b.Weight, 1)),
 		}
 		backend.RequestHeaders, backend.ResponseHeaders = headerFilters(b.Filters)
 		rule.Backends = append(rule.Backends, backend)
@@ -54,16 +54,16 @@ func routeRule(r v1beta1.HTTPRouteRule, namespace string) mesh.Rule {
 }
 
 func routeMatch(m v1beta1.HTTPRouteMatch) mesh.Match {
-	match := mesh.Match{Method: string(value(m.Method, ""))}
+	match := mesh.Match{Method: string(deref(m.Method, ""))}
 	if p := m.Path; p != nil {
-		match.Path = mesh.PathMatch{Kind: pathKind(value(p.Type, v1beta1.PathMatchPathPrefix)), Value: value(p.Value, "/")}
+		match.Path = mesh.PathMatch{Kind: pathKind(deref(p.Type, v1beta1.PathMatchPathPrefix)), Value: deref(p.Value, "/")}
 	}
 	for _, h := range m.Headers {
-		regex := value(h.Type, v1beta1.HeaderMatchExact) == v1beta1.HeaderMatchRegularExpression
+		regex := deref(h.Type, v1beta1.HeaderMatchExact) == v1beta1.HeaderMatchRegularExpression
 		match.Headers = append(match.Headers, mesh.ValueMatch{Name: string(h.Name), Value: h.Value, Regex: regex})
 	}
 	for _, q := range m.QueryParams {
-		regex := value(q.Type, v1beta1.QueryParamMatchExact) == v1beta1.QueryParamMatchRegularExpression
+		regex := deref(q.Type, v1beta1.QueryParamMatchExact) == v1beta1.QueryParamMatchRegularExpression
 		match.Query = append(match.Query, mesh.ValueMatch{Name: string(q.Name), Value: q.Value, Regex: regex})
 	}
 	return match

@@ -17,8 +17,8 @@ type Impact struct {
 	timeline.Counts
 	// Users were seen in the whole run, Hurt of them had at least one harmed request.
 	Users, Hurt int
-	// None is the harm of the same seed without guardrail; nil where it was not played.
-	None *int
+	// Unguarded is the harm of the same seed without guardrail; nil where it was not played.
+	Unguarded *int
 	// Allowed is how many bad requests the objectives allow for the requests there were, 0 without objectives.
 	Allowed float64
 }
@@ -53,16 +53,16 @@ func (t *Trial) impact(r Run, counts map[timeline.Key]timeline.Counts, cohort st
 	}
 	i.Allowed = t.allowed(counts, keep)
 	if totals := r.Timeline.Totals; totals != nil {
-		i.Users, i.Hurt = summed(totals.Users, keep), summed(totals.Hurt, keep)
+		i.Users, i.Hurt = sumCohorts(totals.Users, keep), sumCohorts(totals.Hurt, keep)
 	}
-	if r.None != nil {
-		n := r.None.Sum(func(k timeline.Key) bool { return keep(k.Cohort) }).Harm
-		i.None = &n
+	if r.Unguarded != nil {
+		n := r.Unguarded.Sum(func(k timeline.Key) bool { return keep(k.Cohort) }).Harm
+		i.Unguarded = &n
 	}
 	return i
 }
 
-func summed(m map[string]int, keep func(string) bool) int {
+func sumCohorts(m map[string]int, keep func(string) bool) int {
 	n := 0
 	for name, x := range m {
 		if keep(name) {
@@ -110,9 +110,9 @@ func (t *Trial) success(route string) (percent float64, ok bool) {
 }
 
 // countsSince adds up the seconds that ended after a moment; a moment that never came leaves none.
-func countsSince(t *timeline.Timeline, since timeline.Mark) map[timeline.Key]timeline.Counts {
+func countsSince(t *timeline.Timeline, since timeline.Moment) map[timeline.Key]timeline.Counts {
 	counts := map[timeline.Key]timeline.Counts{}
-	if !since.Seen() {
+	if !since.Happened() {
 		return counts
 	}
 	for _, f := range t.Seconds() {
@@ -133,8 +133,8 @@ type Segment struct {
 	Canary, Primary timeline.Counts
 }
 
-// Good is a share of good answers, 0 to 1; not ok without requests.
-func Good(c timeline.Counts) (share float64, ok bool) {
+// SuccessRate is a share of good answers, 0 to 1; not ok without requests.
+func SuccessRate(c timeline.Counts) (share float64, ok bool) {
 	if c.N == 0 {
 		return 0, false
 	}
@@ -143,8 +143,8 @@ func Good(c timeline.Counts) (share float64, ok bool) {
 
 // excess is how much worse the canary was than the primary, as a share.
 func (s Segment) excess() float64 {
-	canary, _ := Good(s.Canary)
-	primary, ok := Good(s.Primary)
+	canary, _ := SuccessRate(s.Canary)
+	primary, ok := SuccessRate(s.Primary)
 	if !ok {
 		primary = 1
 	}
@@ -164,7 +164,7 @@ func Segments(r Run) (average Segment, segments []Segment) {
 		if index[at] == nil {
 			index[at] = &Segment{Cohort: k.Cohort, Route: k.Route}
 		}
-		c := t.Settled(func(l timeline.Key) bool { return l == k })
+		c := t.SumSteady(func(l timeline.Key) bool { return l == k })
 		if timeline.IsCanary(t.Run, k) {
 			index[at].Canary, average.Canary = index[at].Canary.Plus(c), average.Canary.Plus(c)
 		} else {
@@ -182,8 +182,8 @@ func Segments(r Run) (average Segment, segments []Segment) {
 	return average, segments
 }
 
-// Stretch is one exposure of the released version, until the next.
-type Stretch struct {
+// StepStats is one exposure of the released version, until the next.
+type StepStats struct {
 	timeline.Step
 	Until           time.Duration
 	Canary, Primary timeline.Counts
@@ -193,16 +193,16 @@ type Stretch struct {
 	Failed int
 }
 
-// Stretches cuts the run at each step of the exposure.
-func Stretches(r Run) []Stretch {
+// AllStepStats cuts the run at each step of the exposure.
+func AllStepStats(r Run) []StepStats {
 	t := r.Timeline
-	var all []Stretch
+	var all []StepStats
 	for i, s := range t.Steps {
 		until := t.Last.At
 		if i+1 < len(t.Steps) {
 			until = t.Steps[i+1].At
 		}
-		x := Stretch{Step: s, Until: until}
+		x := StepStats{Step: s, Until: until}
 		x.measure(t)
 		for _, c := range t.Changes {
 			if c.Failed() && c.At > s.At && c.At <= until {
@@ -214,7 +214,7 @@ func Stretches(r Run) []Stretch {
 	return all
 }
 
-func (x *Stretch) measure(t *timeline.Timeline) {
+func (x *StepStats) measure(t *timeline.Timeline) {
 	var canary, primary [][]event.BucketCount
 	for _, f := range t.Seconds() {
 		if from := time.Duration(f.From); from < x.At || from >= x.Until {
@@ -233,9 +233,9 @@ func (x *Stretch) measure(t *timeline.Timeline) {
 	x.CanaryP99, x.PrimaryP99 = event.Quantile(0.99, canary...), event.Quantile(0.99, primary...)
 }
 
-// GoodWords writes a share of good answers.
-func GoodWords(c timeline.Counts) string {
-	if share, ok := Good(c); ok {
+// SuccessText writes a share of good answers.
+func SuccessText(c timeline.Counts) string {
+	if share, ok := SuccessRate(c); ok {
 		return words.Success(share)
 	}
 	return words.None

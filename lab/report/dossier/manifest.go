@@ -15,9 +15,9 @@ import (
 // Limits of what is read of a manifest. What is recorded was checked when it was played, but a folder may have been edited
 // since. They are those of package guardrail, which stands above the reports.
 const (
-	mostBytes = 256 << 10
-	mostDepth = 64
-	mostLines = 4000
+	maxBytes = 256 << 10
+	maxDepth = 64
+	maxLines = 4000
 )
 
 // object is one YAML document of the guardrails.
@@ -27,7 +27,7 @@ type object struct {
 
 // objects parses a manifest as far as it is YAML. What is broken is an error; the objects before it are given.
 func objects(data []byte) (all []object, err error) {
-	if len(data) > mostBytes || !utf8.Valid(data) || nesting(data) > mostDepth {
+	if len(data) > maxBytes || !utf8.Valid(data) || nesting(data) > maxDepth {
 		return nil, errors.New("not read: too large, too deep or no text")
 	}
 	defer func() {

@@ -25,11 +25,11 @@ const Inconclusive = "inconclusive"
 
 // Scorecard gives the course's five measures over all runs of the learner's guardrails.
 func (t *Trial) Scorecard() []Measure {
-	return []Measure{t.mttd(), t.mttr(), t.signal(), t.blast(), t.respected()}
+	return []Measure{t.mttd(), t.mttr(), t.signalQuality(), t.blastRadius(), t.respected()}
 }
 
 // conclusive are the learner's runs of a part that say something.
-func (t *Trial) conclusive(part score.Part) []Run {
+func (t *Trial) conclusive(part score.Role) []Run {
 	return slices.DeleteFunc(t.Learner(), func(r Run) bool {
 		return r.Row.Role != string(part) || r.Row.Verdict == score.Inconclusive
 	})
@@ -52,7 +52,7 @@ func (t *Trial) mttr() Measure {
 // mean is over the runs that have the time; runs in which nobody was hurt have none and count as nothing to detect.
 func (t *Trial) mean(m Measure, what string, of func(Run) *event.Seconds) Measure {
 	sum, n, hurt := time.Duration(0), 0, 0
-	runs := t.conclusive(score.PartFaulty)
+	runs := t.conclusive(score.RoleFaulty)
 	for _, r := range runs {
 		if r.Row.FirstBad != nil {
 			hurt++
@@ -76,7 +76,7 @@ func (t *Trial) mean(m Measure, what string, of func(Run) *event.Seconds) Measur
 	return m
 }
 
-func (t *Trial) signal() Measure {
+func (t *Trial) signalQuality() Measure {
 	m := Measure{
 		Name:    "Signal quality",
 		Meaning: "1 (worst) to 5 (best): 1 + 4 · share of faulty releases caught · share of healthy releases let through, rounded",
@@ -94,16 +94,16 @@ func (t *Trial) signal() Measure {
 	return m
 }
 
-func (t *Trial) blast() Measure {
+func (t *Trial) blastRadius() Measure {
 	m := Measure{
 		Name:    "Blast radius",
 		Meaning: "users with at least one request that the fault made bad / users seen, over the faulty releases",
 	}
 	users, hurt := 0, 0
-	for _, r := range t.conclusive(score.PartFaulty) {
+	for _, r := range t.conclusive(score.RoleFaulty) {
 		if totals := r.Timeline.Totals; totals != nil {
-			users += summed(totals.Users, all)
-			hurt += summed(totals.Hurt, all)
+			users += sumCohorts(totals.Users, all)
+			hurt += sumCohorts(totals.Hurt, all)
 		}
 	}
 	if users == 0 {
@@ -112,7 +112,7 @@ func (t *Trial) blast() Measure {
 	}
 	m.Value = words.Percent(float64(hurt) / float64(users))
 	m.Detail = fmt.Sprintf("%s of %s users hurt", words.Number(hurt), words.Number(users))
-	if none := t.Card.Harm.UsersHurtNone; none != nil {
+	if none := t.Card.Harm.UsersHurtUnguarded; none != nil {
 		m.Detail += fmt.Sprintf("; %s without guardrail", words.Number(*none))
 	}
 	return m
@@ -126,7 +126,7 @@ func (t *Trial) respected() Measure {
 		Meaning: "yes when in every run the canary was judged by its guardrails: never deleted, starved or held past its threshold of " +
 			"failed checks, and what the scenario asks for was proved before canary traffic",
 	}
-	runs := append(t.conclusive(score.PartFaulty), t.conclusive(score.PartHealthy)...)
+	runs := append(t.conclusive(score.RoleFaulty), t.conclusive(score.RoleHealthy)...)
 	if len(runs) == 0 {
 		m.Value, m.Detail = Inconclusive, "no run was played to its end"
 		return m
@@ -151,7 +151,7 @@ func (t *Trial) respected() Measure {
 // breach says how a run got around its guardrails, "" when it did not.
 func (t *Trial) breach(r Run) string {
 	switch {
-	case r.Row.Verdict == score.Deleted || r.Timeline.Removed.Seen():
+	case r.Row.Verdict == score.Deleted || r.Timeline.Removed.Happened():
 		return "the canary was taken away"
 	case r.Row.Verdict == score.Starved:
 		return "the canary was starved"

@@ -10,35 +10,35 @@ import (
 	"coalmine/lab/timeline/story"
 )
 
-// Sign of an exit code, and the tone it has.
-func Sign(exit int) (string, story.Tone) {
+// Symbol of an exit code, and the tone it has.
+func Symbol(exit int) (string, story.Severity) {
 	switch exit {
 	case score.ExitPassed:
 		return "✓", story.Good
 	case score.ExitInconclusive, score.ExitLabFailed:
-		return "?", story.Warn
+		return "?", story.Warning
 	}
 	return "✗", story.Bad
 }
 
-// ItemSign tells items that were won, lost, and won in part.
-func ItemSign(i score.Item) (string, story.Tone) {
+// ItemSymbol tells items that were won, lost, and won in part.
+func ItemSymbol(i score.Item) (string, story.Severity) {
 	switch {
 	case i.Points >= i.Max:
 		return "✓", story.Good
 	case i.Points > 0:
-		return "◐", story.Warn
+		return "◐", story.Warning
 	}
 	return "✗", story.Bad
 }
 
-// VerdictWords writes a verdict for people.
-func VerdictWords(v score.Verdict) string { return strings.ReplaceAll(string(v), "-", " ") }
+// VerdictText writes a verdict for people.
+func VerdictText(v score.Verdict) string { return strings.ReplaceAll(string(v), "-", " ") }
 
 // Verdict is what a trial came to, in a word and a sentence.
 type Verdict struct {
 	Sign          string
-	Tone          story.Tone
+	Tone          story.Severity
 	Words, Reason string
 }
 
@@ -49,27 +49,27 @@ func (t *Trial) Verdict() Verdict {
 	exit := c.Exit
 	if t.Single != nil && len(c.Runs) == 1 {
 		r := c.Runs[0]
-		v.Words, v.Reason, exit = VerdictWords(r.Verdict), r.Reason, r.Verdict.Exit()
+		v.Words, v.Reason, exit = VerdictText(r.Verdict), r.Reason, r.Verdict.Exit()
 	}
-	v.Sign, v.Tone = Sign(exit)
+	v.Sign, v.Tone = Symbol(exit)
 	return v
 }
 
-// Harmed are the cohorts that were hurt, or would have been without guardrail.
-func Harmed(c score.Card) []score.CohortHarm {
+// HarmedCohorts are the cohorts that were hurt, or would have been without guardrail.
+func HarmedCohorts(c score.Card) []score.CohortHarm {
 	return slices.DeleteFunc(slices.Clone(c.Harm.Cohorts), func(h score.CohortHarm) bool {
-		return h.Harm == 0 && (h.None == nil || *h.None == 0)
+		return h.Harm == 0 && (h.Unguarded == nil || *h.Unguarded == 0)
 	})
 }
 
-// CohortWords writes a cohort's part: harm without guardrail, the share that got through, users hurt.
-func CohortWords(h score.CohortHarm) (none, through, users string) {
+// CohortText writes a cohort's part: harm without guardrail, the share that got through, users hurt.
+func CohortText(h score.CohortHarm) (none, through, users string) {
 	none, through, users = words.None, words.None, words.None
-	if h.None != nil {
-		none = words.Number(*h.None)
+	if h.Unguarded != nil {
+		none = words.Number(*h.Unguarded)
 	}
-	if h.Left != nil {
-		through = words.Percent(*h.Left)
+	if h.HarmRatio != nil {
+		through = words.Percent(*h.HarmRatio)
 	}
 	if h.Users > 0 {
 		users = words.Number(h.Hurt)
@@ -77,8 +77,8 @@ func CohortWords(h score.CohortHarm) (none, through, users string) {
 	return none, through, users
 }
 
-// Spared says how much harm the guardrails kept away.
-func Spared(c score.Card) string {
+// AvoidedText says how much harm the guardrails kept away.
+func AvoidedText(c score.Card) string {
 	h := c.Harm
 	if h.Avoided == nil {
 		return ""
@@ -93,12 +93,12 @@ func Spared(c score.Card) string {
 	return s
 }
 
-// Hurt counts people and false alarms.
-func Hurt(c score.Card) string {
+// UsersHurtText counts people and false alarms.
+func UsersHurtText(c score.Card) string {
 	h := c.Harm
 	s := "users hurt " + words.Number(h.UsersHurt)
-	if h.UsersHurtNone != nil {
-		s += fmt.Sprintf(" of %s without guardrail", words.Number(*h.UsersHurtNone))
+	if h.UsersHurtUnguarded != nil {
+		s += fmt.Sprintf(" of %s without guardrail", words.Number(*h.UsersHurtUnguarded))
 	}
 	if c.Healthy.Of > 0 {
 		s += fmt.Sprintf(" · healthy releases held up %d of %d (95 %% interval %s to %s)",
@@ -107,10 +107,10 @@ func Hurt(c score.Card) string {
 	return s
 }
 
-// HarmWords is both in one line.
-func HarmWords(c score.Card) string {
-	if s := Spared(c); s != "" {
-		return s + " · " + Hurt(c)
+// HarmText is both in one line.
+func HarmText(c score.Card) string {
+	if s := AvoidedText(c); s != "" {
+		return s + " · " + UsersHurtText(c)
 	}
-	return Hurt(c)
+	return UsersHurtText(c)
 }

@@ -10,21 +10,21 @@ import (
 	"coalmine/lab/timeline/story"
 )
 
-func (m *marker) markWebhooks(o object) {
+func (m *annotator) annotateWebhooks(o object) {
 	for _, f := range o.items("spec", "analysis", "webhooks") {
 		item := object{f.value}
 		address := item.text("url")
 		gate := gateOf(address)
-		w, ok := m.watch(true, gate, address)
+		w, ok := m.check(true, gate, address)
 		switch {
 		case ok:
-			tone := m.tone(w)
+			tone := m.severity(w)
 			if tone == story.Bad && w.Failed == 0 {
-				tone = story.Plain // a gate that asks something else is not blind
+				tone = story.Info // a gate that asks something else is not blind
 			}
 			m.note(f, tone, w.First.Seq, "%s", w.Text(m.run.Timeline))
 		case gate != "" && gate != event.GateEvents:
-			m.note(f, story.Warn, 0, "never asked in this run")
+			m.note(f, story.Warning, 0, "never asked in this run")
 		}
 	}
 }
@@ -38,44 +38,44 @@ func gateOf(address string) string {
 	return path.Base(u.Path)
 }
 
-// markLost points at where an item of the rubric that was lost wants something written down.
-func (m *marker) markLost(o object) {
+// annotateLostPoints points at where an item of the rubric that was lost wants something written down.
+func (m *annotator) annotateLostPoints(o object) {
 	for _, i := range m.trial.Card.Items {
 		if i.Points >= i.Max {
 			continue
 		}
 		switch i.ID {
 		case "mtls":
-			m.markGate(o, i, event.GateMTLS)
+			m.annotateGate(o, i, event.GateMTLS)
 		case "policy":
-			m.markGate(o, i, event.GatePolicy)
+			m.annotateGate(o, i, event.GatePolicy)
 		case "rehearsed":
-			m.markGate(o, i, event.GateRollbackDrill)
+			m.annotateGate(o, i, event.GateRollbackDrill)
 		case "preconditions":
 			for _, p := range m.trial.Card.Preconditions {
-				gate, ok := gates()[p.Name]
+				gate, ok := gatesByPrecondition()[p.Name]
 				if ok && !p.Seen && slices.Contains(m.trial.Scenario.Rubric.Preconditions, p.Name) {
-					m.markGate(o, i, gate)
+					m.annotateGate(o, i, gate)
 				}
 			}
 		case "experiment-bounded":
-			m.note(o.nearest("metadata", "annotations").head(), story.Warn, 0, "%s: %s", i.Title, i.Reason)
+			m.note(o.nearest("metadata", "annotations").head(), story.Warning, 0, "%s: %s", i.Title, i.Reason)
 		}
 	}
 }
 
-// gates by the precondition that they prove.
-func gates() map[string]string {
+// gatesByPrecondition by the precondition that they prove.
+func gatesByPrecondition() map[string]string {
 	return map[string]string{"mtls": event.GateMTLS, "policy": event.GatePolicy, "rehearsal": event.GateRollbackDrill}
 }
 
-// markGate notes where a gate is asked too late, or where it could be asked.
-func (m *marker) markGate(o object, i score.Item, gate string) {
+// annotateGate notes where a gate is asked too late, or where it could be asked.
+func (m *annotator) annotateGate(o object, i score.Item, gate string) {
 	for _, f := range o.items("spec", "analysis", "webhooks") {
 		if gateOf((object{f.value}).text("url")) == gate {
-			m.note(f, story.Warn, 0, "%s: %s", i.Title, i.Reason)
+			m.note(f, story.Warning, 0, "%s: %s", i.Title, i.Reason)
 			return
 		}
 	}
-	m.note(o.nearest("spec", "analysis", "webhooks").head(), story.Warn, 0, "no webhook asks the gate %s: %s", gate, i.Reason)
+	m.note(o.nearest("spec", "analysis", "webhooks").head(), story.Warning, 0, "no webhook asks the gate %s: %s", gate, i.Reason)
 }

@@ -14,13 +14,13 @@ import (
 
 // How fine the charts are: so many points at most, and what a share looks back over, as the windows of metrics do.
 const (
-	mostPoints  = 120
+	maxPoints   = 120
 	shareWindow = 30 * time.Second
 	segmentBack = time.Minute
 )
 
-// pictures draws the run that says most.
-type pictures struct {
+// chartSet draws the run that says most.
+type chartSet struct {
 	run    dossier.Run
 	series *series.Series
 	lines  []series.Line
@@ -31,10 +31,10 @@ type pictures struct {
 // charts are the pictures of a run; none without a release.
 func charts(r dossier.Run) []chart {
 	t := r.Timeline
-	if !t.Released.Seen() || t.Last.At <= t.Released.At {
+	if !t.Released.Happened() || t.Last.At <= t.Released.At {
 		return nil
 	}
-	p := pictures{run: r, series: series.Of(t), lines: series.Lines(t), axis: window(t), zero: t.Released.At}
+	p := chartSet{run: r, series: series.Of(t), lines: series.Lines(t), axis: window(t), zero: t.Released.At}
 	all := []chart{p.exposure(), p.shares(shown{id: "good", title: "Good answers to all users", of: "all users", over: shareWindow, least: 20})}
 	if s, ok := worst(r); ok {
 		all = append(all, p.shares(shown{id: "segment", title: fmt.Sprintf("Good answers to cohort %s on route %s", s.Cohort, s.Route),
@@ -46,7 +46,7 @@ func charts(r dossier.Run) []chart {
 // worst is the segment that suffered most, where users were hurt and it is not all there is.
 func worst(r dossier.Run) (dossier.Segment, bool) {
 	_, segments := dossier.Segments(r)
-	if len(segments) < 2 || !r.Timeline.FirstBad.Seen() {
+	if len(segments) < 2 || !r.Timeline.FirstBad.Happened() {
 		return dossier.Segment{}, false
 	}
 	return segments[0], true
@@ -66,14 +66,14 @@ func window(t *timeline.Timeline) axis {
 	return axis{max(0, t.Released.At-length/15), to}
 }
 
-func (p *pictures) base(id, title, desc string, height int) chart {
+func (p *chartSet) base(id, title, desc string, height int) chart {
 	c := chart{ID: id, Title: title, Desc: words.Clean(desc), Height: height, Times: p.axis.times(p.zero), Marks: p.marks()}
 	c.Title = words.Clean(title)
 	return c
 }
 
 // marks are the moments that every chart of the run shows. Steps have names of their own.
-func (p *pictures) marks() []mark {
+func (p *chartSet) marks() []mark {
 	var marks []mark
 	for _, m := range series.Markers(p.run.Timeline) {
 		sign, class, ok := signOf(m.Kind)
@@ -88,26 +88,26 @@ func (p *pictures) marks() []mark {
 
 func signOf(k series.MarkerKind) (sign, class string, ok bool) {
 	switch k {
-	case series.MarkHarm:
+	case series.MarkerHarm:
 		return "▲", "bad", true
-	case series.MarkNoticed:
+	case series.MarkerDetected:
 		return "◆", "warn", true
-	case series.MarkFailed, series.MarkRefused:
+	case series.MarkerFailedCheck, series.MarkerRefused:
 		return "✗", "warn", true
-	case series.MarkRollback:
+	case series.MarkerRollback:
 		return "■", "good", true
-	case series.MarkRemoved:
+	case series.MarkerRemoved:
 		return "□", "warn", true
-	case series.MarkPromoted:
+	case series.MarkerPromoted:
 		return "★", "plain", true
-	case series.MarkPromoting:
+	case series.MarkerPromoting:
 		return "☆", "plain", true
 	}
 	return "", "", false
 }
 
 // exposure is the released version's share of the traffic: the steps as a track, and what the canary really answered.
-func (p *pictures) exposure() chart {
+func (p *chartSet) exposure() chart {
 	t := p.run.Timeline
 	c := p.base("exposure", "How much of the traffic the new version had", "", 150)
 	s := scale{0, 100, c.Height}
@@ -155,13 +155,13 @@ func spaced(all []label) []label {
 	return kept
 }
 
-func (p *pictures) points(s series.Selection) []series.Point {
-	n := int(min(mostPoints, (p.axis.to-p.axis.from)/(2*time.Second)))
+func (p *chartSet) points(s series.Selection) []series.Point {
+	n := int(min(maxPoints, (p.axis.to-p.axis.from)/(2*time.Second)))
 	return p.series.Points(s, p.axis.from, p.axis.to, max(1, n))
 }
 
 // ratio is what part of one selection's requests another one answered, in percent.
-func (p *pictures) ratio(part, whole series.Selection) []value {
+func (p *chartSet) ratio(part, whole series.Selection) []value {
 	a, b := p.points(part), p.points(whole)
 	var values []value
 	for i := range a {
@@ -175,7 +175,7 @@ func (p *pictures) ratio(part, whole series.Selection) []value {
 }
 
 // harm counts harmed requests from the release on, against the same seed without guardrail and under the reference.
-func (p *pictures) harm() chart {
+func (p *chartSet) harm() chart {
 	t := p.run.Timeline
 	whole := axis{p.zero, t.Last.At}
 	c := chart{ID: "harm", Title: "Requests that the fault made bad so far", Height: 170, Times: whole.times(p.zero)}
@@ -189,11 +189,11 @@ func (p *pictures) harm() chart {
 	for _, x := range []struct {
 		class, name string
 		t           *timeline.Timeline
-	}{{"none", "no guardrail", p.run.None}, {"best", "reference", p.run.Best}, {"canary", "yours", t}} {
-		if x.t == nil || !x.t.Released.Seen() {
+	}{{"none", "no guardrail", p.run.Unguarded}, {"best", "reference", p.run.Reference}, {"canary", "yours", t}} {
+		if x.t == nil || !x.t.Released.Happened() {
 			continue
 		}
-		values := sofar(x.t, whole)
+		values := harmSoFar(x.t, whole)
 		last := values[len(values)-1].v
 		high = max(high, last)
 		all = append(all, counted{x.class, x.name, values})
@@ -206,7 +206,7 @@ func (p *pictures) harm() chart {
 		c.Paths = append(c.Paths, line(x.class, x.values, whole, s))
 	}
 	for _, m := range series.Markers(t) {
-		if sign, class, ok := signOf(m.Kind); ok && m.Kind != series.MarkFailed && whole.within(m.At) {
+		if sign, class, ok := signOf(m.Kind); ok && m.Kind != series.MarkerFailedCheck && whole.within(m.At) {
 			c.Marks = append(c.Marks, mark{X: whole.percent(m.At), Sign: sign, Class: class, Title: words.Clean(m.Label + " at " + words.Clock(m.At)), Anchor: "middle"})
 		}
 	}
@@ -215,12 +215,12 @@ func (p *pictures) harm() chart {
 	return c
 }
 
-// sofar moves a run's count to this run's release.
-func sofar(t *timeline.Timeline, whole axis) []value {
+// harmSoFar moves a run's count to this run's release.
+func harmSoFar(t *timeline.Timeline, whole axis) []value {
 	values := []value{{whole.from, 0}}
-	for _, x := range series.Of(t).Points(series.Selection{}, t.Released.At, t.Last.At, mostPoints) {
+	for _, x := range series.Of(t).Points(series.Selection{}, t.Released.At, t.Last.At, maxPoints) {
 		at := min(x.To-t.Released.At+whole.from, whole.to)
-		values = append(values, value{at, float64(x.Sofar)})
+		values = append(values, value{at, float64(x.HarmSoFar)})
 	}
 	return values
 }

@@ -30,7 +30,7 @@ func Write(w io.Writer, t *dossier.Trial) error {
 		return err
 	}
 	tmpl, err := template.New("page.tmpl").Funcs(template.FuncMap{
-		"tone": toneClass, "glue": glue, "code": code,
+		"tone": severityClass, "glue": glue, "code": code,
 		"above":  func(y number) number { return y - 4 },
 		"below":  func(height int) int { return height + 4 },
 		"bottom": func(height int) int { return height + 20 },
@@ -56,17 +56,17 @@ func code(s string) string {
 	}, s)
 }
 
-func toneClass(t story.Tone) string {
+func severityClass(t story.Severity) string {
 	switch t {
 	case story.Good:
 		return "good"
-	case story.Warn:
+	case story.Warning:
 		return "warn"
 	case story.Bad:
 		return "bad"
-	case story.Strong:
+	case story.Milestone:
 		return "strong"
-	case story.Faint:
+	case story.Detail:
 		return "faint"
 	}
 	return "plain"
@@ -103,7 +103,7 @@ type pair struct{ Name, Value string }
 type run struct {
 	ID, Name  string
 	Sign      string
-	Tone      story.Tone
+	Tone      story.Severity
 	Words     string
 	Reason    string
 	Charts    []chart
@@ -119,7 +119,7 @@ type moment struct {
 
 type watch struct {
 	Sign string
-	Tone story.Tone
+	Tone story.Severity
 	Name string
 	Text string
 	Link string
@@ -128,7 +128,7 @@ type watch struct {
 type entry struct {
 	ID, Since, At string
 	Seq           int
-	Tone          story.Tone
+	Tone          story.Severity
 	Text          string
 	Quotes        []string
 }
@@ -142,7 +142,7 @@ type bar struct {
 type item struct {
 	score.Item
 	Sign string
-	Tone story.Tone
+	Tone story.Severity
 	Refs []link
 	More int
 }
@@ -151,7 +151,7 @@ type link struct{ Text, Href string }
 
 type row struct {
 	Name, Sign, Words, FirstBad, MTTD, MTTR, Weight, Harm, Users string
-	Tone                                                         story.Tone
+	Tone                                                         story.Severity
 	Link                                                         string
 }
 
@@ -195,17 +195,17 @@ func (p *page) describe(t *dossier.Trial) {
 	p.Played = append(p.Played, pair{"seeds", strings.Join(seeds, ", ")})
 }
 
-// mostStories is how many runs are told event by event. The rest stands in the table, and in the log.
-const mostStories = 12
+// maxNarratives is how many runs are told event by event. The rest stands in the table, and in the log.
+const maxNarratives = 12
 
 // addRuns tells the runs, and returns by name of a run where on the page its events are.
 func (p *page) addRuns(t *dossier.Trial) map[string]anchors {
-	telling, told := t.Telling()
+	telling, told := t.Highlight()
 	ids := map[string]anchors{}
 	runs := t.Learner()
 	if told {
 		r := newRun(telling, 0)
-		r.picture(telling)
+		r.addCharts(telling)
 		p.Run = &r
 		ids[telling.Row.Run] = anchorsOf(r, telling)
 	}
@@ -214,7 +214,7 @@ func (p *page) addRuns(t *dossier.Trial) map[string]anchors {
 		if r.Row.Run == telling.Row.Run {
 			continue
 		}
-		if len(p.Others) == mostStories-1 {
+		if len(p.Others) == maxNarratives-1 {
 			left++
 			continue
 		}
@@ -232,8 +232,8 @@ func (p *page) addRuns(t *dossier.Trial) map[string]anchors {
 }
 
 func tableRow(r dossier.Run, ids map[string]anchors) row {
-	sign, tone := dossier.Sign(r.Row.Verdict.Exit())
-	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: dossier.VerdictWords(r.Row.Verdict), FirstBad: words.At(r.Row.FirstBad),
+	sign, tone := dossier.Symbol(r.Row.Verdict.Exit())
+	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: dossier.VerdictText(r.Row.Verdict), FirstBad: words.At(r.Row.FirstBad),
 		MTTD: words.After(r.Row.MTTD), MTTR: words.After(r.Row.MTTR), Weight: words.None, Harm: words.Number(r.Row.Harm),
 		Users: words.Number(r.Row.UsersHurt)}
 	if w := r.Row.Weight; w != nil {
@@ -247,11 +247,11 @@ func tableRow(r dossier.Run, ids map[string]anchors) row {
 
 // newRun tells a run's story. The number makes the ids of the page: names of runs may be anything.
 func newRun(r dossier.Run, n int) run {
-	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Words: dossier.VerdictWords(r.Row.Verdict), Reason: r.Row.Reason}
-	x.Sign, x.Tone = dossier.Sign(r.Row.Verdict.Exit())
+	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Words: dossier.VerdictText(r.Row.Verdict), Reason: r.Row.Reason}
+	x.Sign, x.Tone = dossier.Symbol(r.Row.Verdict.Exit())
 	used := map[int]bool{}
 	for _, e := range story.Of(r.Timeline) {
-		y := entry{At: words.Clock(e.At), Seq: e.Seq, Tone: e.Tone, Text: e.Text, Quotes: e.Quotes, Since: since(r.Timeline, e.At)}
+		y := entry{At: words.Clock(e.At), Seq: e.Seq, Tone: e.Severity, Text: e.Text, Quotes: e.Quotes, Since: since(r.Timeline, e.At)}
 		if !used[e.Seq] {
 			y.ID = fmt.Sprintf("%s-e%d", x.ID, e.Seq)
 			used[e.Seq] = true
@@ -262,7 +262,7 @@ func newRun(r dossier.Run, n int) run {
 }
 
 func since(t *timeline.Timeline, at time.Duration) string {
-	if !t.Released.Seen() {
+	if !t.Released.Happened() {
 		return words.None
 	}
 	return words.Since(at - t.Released.At)

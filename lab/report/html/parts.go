@@ -14,8 +14,8 @@ import (
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
-// picture adds what only the run that says most has.
-func (x *run) picture(r dossier.Run) {
+// addCharts adds what only the run that says most has.
+func (x *run) addCharts(r dossier.Run) {
 	a := anchorsOf(*x, r)
 	x.Charts = charts(r)
 	for _, m := range series.Markers(r.Timeline) {
@@ -24,47 +24,47 @@ func (x *run) picture(r dossier.Run) {
 			continue
 		}
 		href, _ := a.href(m.Seq)
-		x.Legend = append(x.Legend, moment{sign, class, words.Clock(m.At) + " (" + since(r.Timeline, m.At) + ")", momentWords(m, r), href})
+		x.Legend = append(x.Legend, moment{sign, class, words.Clock(m.At) + " (" + since(r.Timeline, m.At) + ")", momentText(m, r), href})
 	}
-	for _, s := range dossier.Stretches(r) {
-		x.Stretches = append(x.Stretches, stretch(s, r))
+	for _, s := range dossier.AllStepStats(r) {
+		x.Stretches = append(x.Stretches, stepRow(s, r))
 	}
-	for _, w := range dossier.Watches(r) {
-		x.Watches = append(x.Watches, watched(w, r, a))
+	for _, w := range dossier.Checks(r) {
+		x.Watches = append(x.Watches, checkRows(w, r, a))
 	}
 }
 
-func momentWords(m series.Marker, r dossier.Run) string {
+func momentText(m series.Marker, r dossier.Run) string {
 	t := r.Timeline
 	switch m.Kind {
-	case series.MarkHarm:
+	case series.MarkerHarm:
 		return "first user hurt"
-	case series.MarkNoticed:
+	case series.MarkerDetected:
 		return "noticed, " + words.Span(t.Detected.Since(t.FirstBad)) + " after the first user was hurt"
-	case series.MarkFailed:
+	case series.MarkerFailedCheck:
 		return "failed " + m.Label
-	case series.MarkRefused:
+	case series.MarkerRefused:
 		return "refused by a gate"
-	case series.MarkRollback:
+	case series.MarkerRollback:
 		return fmt.Sprintf("rolled back with %d %% of the traffic", t.WeightAtAbort)
-	case series.MarkRemoved:
+	case series.MarkerRemoved:
 		return "the canary was taken away"
-	case series.MarkPromoting:
+	case series.MarkerPromoting:
 		return "decided to promote"
-	case series.MarkPromoted:
+	case series.MarkerPromoted:
 		return "promoted to everyone"
 	}
 	return m.Label
 }
 
-func stretch(s dossier.Stretch, r dossier.Run) []string {
+func stepRow(s dossier.StepStats, r dossier.Run) []string {
 	weight := fmt.Sprintf("%d %%", s.Weight)
 	switch t := r.Timeline; {
 	case s.Matched:
 		weight = "by match"
-	case s.Mark == t.Promoted:
+	case s.Moment == t.Promoted:
 		weight = "promoted"
-	case s.Mark == t.Abort:
+	case s.Moment == t.Abort:
 		weight = "rolled back"
 	}
 	p99 := func(c int, d string) string {
@@ -73,13 +73,13 @@ func stretch(s dossier.Stretch, r dossier.Run) []string {
 		}
 		return d
 	}
-	return []string{weight, since(r.Timeline, s.At), words.Span(s.Until - s.At), words.Number(s.Canary.N), dossier.GoodWords(s.Canary),
-		dossier.GoodWords(s.Primary), p99(s.Canary.N, words.Wait(s.CanaryP99)), p99(s.Primary.N, words.Wait(s.PrimaryP99)),
+	return []string{weight, since(r.Timeline, s.At), words.Span(s.Until - s.At), words.Number(s.Canary.N), dossier.SuccessText(s.Canary),
+		dossier.SuccessText(s.Primary), p99(s.Canary.N, words.Wait(s.CanaryP99)), p99(s.Primary.N, words.Wait(s.PrimaryP99)),
 		words.Number(s.Canary.Harm + s.Primary.Harm), fmt.Sprint(s.Failed)}
 }
 
-func watched(w dossier.Watch, r dossier.Run, a anchors) watch {
-	x := watch{Name: w.Name, Text: w.Text(r.Timeline), Sign: "·", Tone: story.Plain}
+func checkRows(w dossier.Check, r dossier.Run, a anchors) watch {
+	x := watch{Name: w.Name, Text: w.Text(r.Timeline), Sign: "·", Tone: story.Info}
 	if w.Gate {
 		x.Name = "gate " + w.Name
 	}
@@ -93,7 +93,7 @@ func watched(w dossier.Watch, r dossier.Run, a anchors) watch {
 	case w.Blind() && !w.Gate:
 		x.Sign, x.Tone = "○", story.Bad
 		if r.Row.Verdict.Good() {
-			x.Tone = story.Plain
+			x.Tone = story.Info
 		}
 	}
 	return x
@@ -102,19 +102,19 @@ func watched(w dossier.Watch, r dossier.Run, a anchors) watch {
 // addHarm compares what users got with what they would have got.
 func (p *page) addHarm(t *dossier.Trial) {
 	c := t.Card
-	for _, h := range dossier.Harmed(c) {
-		none, through, users := dossier.CohortWords(h)
+	for _, h := range dossier.HarmedCohorts(c) {
+		none, through, users := dossier.CohortText(h)
 		p.Cohorts = append(p.Cohorts, []string{h.Cohort, words.Number(h.Requests), words.Number(h.Harm), none, through, users})
 	}
-	if r, ok := t.Telling(); ok {
+	if r, ok := t.Highlight(); ok {
 		p.addSegments(r)
 	}
 	if c.Faulty.Of == 0 && c.Harm.Learner == 0 {
 		return
 	}
 	most := max(1, c.Harm.Learner)
-	if c.Harm.None != nil {
-		most = max(most, *c.Harm.None)
+	if c.Harm.Unguarded != nil {
+		most = max(most, *c.Harm.Unguarded)
 	}
 	add := func(name, class string, n *int) {
 		if n == nil {
@@ -124,20 +124,20 @@ func (p *page) addHarm(t *dossier.Trial) {
 		if *n > 0 {
 			b.Width = max(b.Width, 0.5) // what was there can be seen
 		}
-		if none := c.Harm.None; none != nil && *none > 0 && none != n {
+		if none := c.Harm.Unguarded; none != nil && *none > 0 && none != n {
 			b.Share = words.Percent(float64(*n) / float64(*none))
 		}
 		p.Harm = append(p.Harm, b)
 	}
-	add("no guardrail", "none", c.Harm.None)
+	add("no guardrail", "none", c.Harm.Unguarded)
 	add("yours", "canary", &c.Harm.Learner)
-	add("reference", "best", c.Harm.Best)
+	add("reference", "best", c.Harm.Reference)
 	add("ideal alarm", "bound", c.Harm.Bound)
-	p.HarmWords = dossier.HarmWords(c)
+	p.HarmWords = dossier.HarmText(c)
 }
 
-// mostSegments is how many cohorts on routes are shown, the worst first.
-const mostSegments = 10
+// maxSegments is how many cohorts on routes are shown, the worst first.
+const maxSegments = 10
 
 func (p *page) addSegments(r dossier.Run) {
 	average, segments := dossier.Segments(r)
@@ -145,16 +145,16 @@ func (p *page) addSegments(r dossier.Run) {
 		return
 	}
 	add := func(cohort, route string, s dossier.Segment) {
-		p.Segments = append(p.Segments, []string{cohort, route, words.Number(s.Canary.N), dossier.GoodWords(s.Canary), dossier.GoodWords(s.Primary)})
+		p.Segments = append(p.Segments, []string{cohort, route, words.Number(s.Canary.N), dossier.SuccessText(s.Canary), dossier.SuccessText(s.Primary)})
 	}
 	add("everyone", "all routes", average)
-	for _, s := range segments[:min(len(segments), mostSegments)] {
+	for _, s := range segments[:min(len(segments), maxSegments)] {
 		add(s.Cohort, s.Route, s)
 	}
 }
 
-// mostLinks is how many moments an item links to.
-const mostLinks = 6
+// maxLinks is how many moments an item links to.
+const maxLinks = 6
 
 func (p *page) addItems(t *dossier.Trial, ids map[string]anchors) {
 	if p.Single {
@@ -162,10 +162,10 @@ func (p *page) addItems(t *dossier.Trial, ids map[string]anchors) {
 	}
 	for _, i := range t.Card.Items {
 		x := item{Item: i}
-		x.Sign, x.Tone = dossier.ItemSign(i)
+		x.Sign, x.Tone = dossier.ItemSymbol(i)
 		for _, e := range i.Events {
 			a, ok := ids[e.Run]
-			if !ok || len(x.Refs) == mostLinks {
+			if !ok || len(x.Refs) == maxLinks {
 				x.More++
 				continue
 			}
@@ -196,7 +196,7 @@ type codeLine struct {
 }
 
 type lineNote struct {
-	Tone  story.Tone
+	Tone  story.Severity
 	Sign  string
 	Lines string
 	Text  string
@@ -220,8 +220,8 @@ func manifests(t *dossier.Trial) []file {
 
 func (x *file) annotate(n dossier.Note) {
 	for i := n.From; i <= n.To; i++ {
-		if l := &x.Lines[i-1]; l.Class == "" || severity(n.Tone) > severity(toneNamed(l.Class)) {
-			l.Class = toneClass(n.Tone)
+		if l := &x.Lines[i-1]; l.Class == "" || severity(n.Severity) > severity(severityNamed(l.Class)) {
+			l.Class = severityClass(n.Severity)
 		}
 	}
 	lines := fmt.Sprintf("line %d", n.From)
@@ -229,14 +229,14 @@ func (x *file) annotate(n dossier.Note) {
 		lines = fmt.Sprintf("lines %d to %d", n.From, n.To)
 	}
 	last := &x.Lines[n.To-1]
-	last.Notes = append(last.Notes, lineNote{n.Tone, noteSign(n.Tone), lines, n.Text})
+	last.Notes = append(last.Notes, lineNote{n.Severity, noteSign(n.Severity), lines, n.Text})
 }
 
-func severity(t story.Tone) int {
+func severity(t story.Severity) int {
 	switch t {
 	case story.Bad:
 		return 3
-	case story.Warn:
+	case story.Warning:
 		return 2
 	case story.Good:
 		return 1
@@ -244,20 +244,20 @@ func severity(t story.Tone) int {
 	return 0
 }
 
-func toneNamed(class string) story.Tone {
-	for _, t := range []story.Tone{story.Good, story.Warn, story.Bad} {
-		if toneClass(t) == class {
+func severityNamed(class string) story.Severity {
+	for _, t := range []story.Severity{story.Good, story.Warning, story.Bad} {
+		if severityClass(t) == class {
 			return t
 		}
 	}
-	return story.Plain
+	return story.Info
 }
 
-func noteSign(t story.Tone) string {
+func noteSign(t story.Severity) string {
 	switch t {
 	case story.Good:
 		return "◆"
-	case story.Warn:
+	case story.Warning:
 		return "!"
 	case story.Bad:
 		return "✗"

@@ -21,7 +21,7 @@ type shown struct {
 
 // back is the share of good answers of one side in percent, looking back over a time. Where the side rests altogether, or there
 // were too few requests to say anything, is a gap.
-func (p *pictures) back(x shown, side series.Side) []value {
+func (p *chartSet) back(x shown, side series.Side) []value {
 	x.selection.Side = side
 	points, busy := p.points(x.selection), p.points(series.Selection{Side: side})
 	var values []value
@@ -41,7 +41,7 @@ func (p *pictures) back(x shown, side series.Side) []value {
 }
 
 // shares compares good answers of the canary with the primary's.
-func (p *pictures) shares(x shown) chart {
+func (p *chartSet) shares(x shown) chart {
 	c := p.base(x.id, x.title, "", 180)
 	onCanary, onPrimary := p.back(x, series.Canary), p.back(x, series.Primary)
 	low := lowest(onCanary, onPrimary)
@@ -50,7 +50,7 @@ func (p *pictures) shares(x shown) chart {
 		if l.Min != nil {
 			low = min(low, *l.Min)
 		}
-		for _, a := range l.Answers {
+		for _, a := range l.Samples {
 			if a.Value != nil {
 				low = min(low, *a.Value)
 			}
@@ -68,7 +68,7 @@ func (p *pictures) shares(x shown) chart {
 
 // asked are the metrics of a unit that draw a line for a selection. A query that names cohorts or routes is about them; one
 // that names none is about everyone.
-func (p *pictures) asked(u series.Unit, s series.Selection) []series.Line {
+func (p *chartSet) asked(u series.Unit, s series.Selection) []series.Line {
 	t := p.run.Timeline
 	var all []series.Line
 	for _, l := range p.lines {
@@ -90,7 +90,7 @@ func (p *pictures) asked(u series.Unit, s series.Selection) []series.Line {
 }
 
 // addAsked draws bounds and answers of metrics.
-func (p *pictures) addAsked(c *chart, lines []series.Line, s scale) {
+func (p *chartSet) addAsked(c *chart, lines []series.Line, s scale) {
 	for _, l := range lines {
 		if l.Min != nil {
 			c.addBound(s.y(*l.Min), 12, words.Clean(fmt.Sprintf("%s at least %g", l.Metric, *l.Min)))
@@ -98,7 +98,7 @@ func (p *pictures) addAsked(c *chart, lines []series.Line, s scale) {
 		if l.Max != nil {
 			c.addBound(s.y(*l.Max), -4, words.Clean(fmt.Sprintf("%s at most %g", l.Metric, *l.Max)))
 		}
-		for _, a := range l.Answers {
+		for _, a := range l.Samples {
 			if a.Value != nil && p.axis.within(a.At) {
 				c.Dots = append(c.Dots, dot{p.axis.percent(a.At), s.y(*a.Value), !a.Passed,
 					words.Clean(fmt.Sprintf("%s answered %.6g at %s", l.Metric, *a.Value, words.Clock(a.At)))})
@@ -157,13 +157,13 @@ func extremes(name string, values []value) string {
 }
 
 // latency compares the slowest hundredth of the canary's users with the primary's.
-func (p *pictures) latency() chart {
+func (p *chartSet) latency() chart {
 	c := p.base("latency", "What the slowest hundredth of users waited (p99)", "", 180)
 	n := int(max(1, (p.axis.to-p.axis.from)/(10*time.Second)))
 	high := 0.0
 	var paths [2][]value
 	for i, side := range []series.Side{series.Primary, series.Canary} {
-		for _, x := range p.series.Points(series.Selection{Side: side}, p.axis.from, p.axis.to, min(n, mostPoints)) {
+		for _, x := range p.series.Points(series.Selection{Side: side}, p.axis.from, p.axis.to, min(n, maxPoints)) {
 			v := math.NaN()
 			if x.N > 0 {
 				v = float64(x.P99) / float64(time.Millisecond)
@@ -177,7 +177,7 @@ func (p *pictures) latency() chart {
 		if l.Max != nil {
 			high = max(high, *l.Max)
 		}
-		for _, a := range l.Answers {
+		for _, a := range l.Samples {
 			if a.Value != nil {
 				high = max(high, *a.Value)
 			}

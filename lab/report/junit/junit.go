@@ -119,7 +119,7 @@ func (s *suite) add(c testcase) {
 func (s *suite) run(card score.Card, r score.Row) {
 	c := testcase{Name: words.Clean(r.Run), Class: words.Clean(card.Scenario) + ".runs", Time: seconds(time.Duration(r.End))}
 	s.time += time.Duration(r.End)
-	p := &problem{Message: dossier.VerdictWords(r.Verdict) + ": " + words.Clean(r.Reason), Type: string(r.Verdict)}
+	p := &problem{Message: dossier.VerdictText(r.Verdict) + ": " + words.Clean(r.Reason), Type: string(r.Verdict)}
 	switch {
 	case r.Verdict.Good():
 		c.Out = p.Message
@@ -146,7 +146,7 @@ func (s *suite) item(scenario string, i score.Item, played bool) {
 		c.Skipped = p
 	case i.Points < i.Max:
 		for n, e := range i.Events {
-			if n == mostRefs {
+			if n == maxRefs {
 				p.Text += " …"
 				break
 			}
@@ -160,5 +160,5 @@ func (s *suite) item(scenario string, i score.Item, played bool) {
 	s.add(c)
 }
 
-// mostRefs is how many events a failure names.
-const mostRefs = 10
+// maxRefs is how many events a failure names.
+const maxRefs = 10

@@ -24,16 +24,16 @@ func (d *draft) judged() {
 		}
 	}
 	t := d.run.Timeline
-	if t.Abort.Seen() && d.run.Faulty() && t.FirstBad.Seen() {
+	if t.Abort.Happened() && d.run.Faulty() && t.FirstBad.Happened() {
 		worked = append(worked, fmt.Sprintf("The rollback ended the harm %s after the decision", words.Span(max(0, t.LastBad.At-t.Abort.At))))
 	}
-	if t.Promoting.Seen() && d.run.Faulty() {
+	if t.Promoting.Happened() && d.run.Faulty() {
 		failed = append(failed, "The version was promoted while it hurt users")
 	}
 	d.Heading(2, "What worked")
-	d.List(orNothing(worked)...)
+	d.List(orNone(worked)...)
 	d.Heading(2, "What did not work")
-	d.List(orNothing(failed)...)
+	d.List(orNone(failed)...)
 }
 
 // factors are facts that had a part in it. What caused what is for the team to say.
@@ -46,37 +46,37 @@ func (d *draft) factors() {
 	if f, ok := d.exposure(); ok {
 		facts = append(facts, f)
 	}
-	if average, segments := dossier.Segments(d.run); len(segments) > 0 && t.FirstBad.Seen() {
+	if average, segments := dossier.Segments(d.run); len(segments) > 0 && t.FirstBad.Happened() {
 		s := segments[0]
 		facts = append(facts, fmt.Sprintf("The worst segment was cohort %s on route %s with %s good answers on the canary, while all of the canary's answers were %s good; it was %s of the canary's requests",
-			markdown.Text(s.Cohort), markdown.Text(s.Route), dossier.GoodWords(s.Canary), dossier.GoodWords(average.Canary),
+			markdown.Text(s.Cohort), markdown.Text(s.Route), dossier.SuccessText(s.Canary), dossier.SuccessText(average.Canary),
 			words.Percent(float64(s.Canary.N)/float64(max(1, average.Canary.N)))))
 	}
-	for _, w := range dossier.Watches(d.run) {
+	for _, w := range dossier.Checks(d.run) {
 		if w.Blind() && !w.Gate || !d.run.Faulty() && w.Failed > 0 {
 			facts = append(facts, markdown.Strong(markdown.Text(w.Name))+" "+markdown.Text(w.Text(t)))
 		}
 	}
 	for _, w := range t.Waits {
 		until := "the end of the run"
-		if w.Until.Seen() {
+		if w.Until.Happened() {
 			until = words.Clock(w.Until.At)
 		}
 		facts = append(facts, markdown.Text(fmt.Sprintf("From %s to %s: %s", words.Clock(w.From.At), until, w.Why)))
 	}
 	d.Heading(2, "Contributing factors")
 	d.Paragraph("Facts of the run, in no order of weight.")
-	d.List(append(facts, "Cause, and why it was not found before the release: "+toFill)...)
+	d.List(append(facts, "Cause, and why it was not found before the release: "+placeholder)...)
 }
 
 // exposure says how much of the traffic the version had while users were hurt.
 func (d *draft) exposure() (string, bool) {
 	t := d.run.Timeline
-	if !t.FirstBad.Seen() {
+	if !t.FirstBad.Happened() {
 		return "", false
 	}
 	var at []string
-	stretches := dossier.Stretches(d.run)
+	stretches := dossier.AllStepStats(d.run)
 	for i := 0; i < len(stretches); i++ {
 		x := stretches[i]
 		for i+1 < len(stretches) && stretches[i+1].Weight == x.Weight && stretches[i+1].Matched == x.Matched {
@@ -94,7 +94,7 @@ func (d *draft) actions() {
 	d.Heading(2, "Actions")
 	var rows [][]string
 	for _, kind := range []string{"detect sooner", "limit the harm", "prevent"} {
-		rows = append(rows, []string{kind, toFill, toFill, toFill})
+		rows = append(rows, []string{kind, placeholder, placeholder, placeholder})
 	}
 	d.Table([]string{"To", "Action", "Owner", "Due"}, rows)
 	var hints []string
@@ -116,7 +116,7 @@ func (d *draft) scorecard() {
 	for _, m := range d.trial.Scorecard() {
 		rows = append(rows, []string{m.Name, markdown.Strong(markdown.Text(m.Value)), markdown.Text(m.Detail), markdown.Text(m.Meaning)})
 	}
-	rows = append(rows, []string{"Follow-up action", toFill, "owner: " + toFill + ", due: " + toFill, "what is done next, by whom and until when"})
+	rows = append(rows, []string{"Follow-up action", placeholder, "owner: " + placeholder + ", due: " + placeholder, "what is done next, by whom and until when"})
 	d.Table([]string{"Measure", "Value", "Rests on", "Meaning"}, rows)
 }
 
@@ -132,14 +132,14 @@ func (d *draft) others() {
 		if r.Row.Run == d.run.Row.Run {
 			continue
 		}
-		rows = append(rows, []string{markdown.Text(r.Row.Run), dossier.VerdictWords(r.Row.Verdict), sinceFirst(r.Timeline), words.After(r.Row.MTTD),
+		rows = append(rows, []string{markdown.Text(r.Row.Run), dossier.VerdictText(r.Row.Verdict), sinceFirst(r.Timeline), words.After(r.Row.MTTD),
 			words.After(r.Row.MTTR), words.Number(r.Row.Harm), words.Number(r.Row.UsersHurt)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad after release", ">MTTD", ">MTTR", ">Harmed", ">Users hurt"}, rows)
 }
 
 func sinceFirst(t *timeline.Timeline) string {
-	if !t.FirstBad.Seen() || !t.Released.Seen() {
+	if !t.FirstBad.Happened() || !t.Released.Happened() {
 		return words.None
 	}
 	return words.Since(t.FirstBad.At - t.Released.At)

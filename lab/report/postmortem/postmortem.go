@@ -14,19 +14,19 @@ import (
 	"coalmine/lab/timeline/story"
 )
 
-// toFill marks what only people can say.
-const toFill = "_to fill_"
+// placeholder marks what only people can say.
+const placeholder = "_to fill_"
 
 // Write writes the draft for the run that says most.
 func Write(w io.Writer, t *dossier.Trial) error {
 	d := draft{trial: t}
 	d.Heading(1, "Postmortem: "+markdown.Text(t.Card.Title))
 	d.Paragraph("Drafted from recorded events. Times are those of the run and, in brackets, since the release. " +
-		"What stands as " + toFill + " is for the team.")
+		"What stands as " + placeholder + " is for the team.")
 	for _, n := range t.Notes {
 		d.Paragraph("> Note: " + markdown.Text(n))
 	}
-	r, ok := t.Telling()
+	r, ok := t.Highlight()
 	if !ok {
 		d.Paragraph("No run was recorded, so there is nothing to tell.")
 		return d.Flush(w)
@@ -70,12 +70,12 @@ func (d *draft) metadata() {
 		{"Guardrails", guardrails},
 		{"Run", fmt.Sprintf("%s, one of %s", d.run.Row.Run, words.Plural(len(d.trial.Card.Runs), "run"))},
 		{"Cluster", fmt.Sprintf("%s, mesh %s", s.Cluster, s.Mesh)},
-		{"Outcome", dossier.VerdictWords(d.run.Row.Verdict) + ": " + d.run.Row.Reason},
+		{"Outcome", dossier.VerdictText(d.run.Row.Verdict) + ": " + d.run.Row.Reason},
 	} {
 		rows = append(rows, []string{m[0], markdown.Text(m[1])})
 	}
 	for _, people := range []string{"Date", "Authors", "Severity", "Status"} {
-		rows = append(rows, []string{people, toFill})
+		rows = append(rows, []string{people, placeholder})
 	}
 	d.Table([]string{"", ""}, rows)
 }
@@ -83,7 +83,7 @@ func (d *draft) metadata() {
 // when is a moment of the run, and since the release.
 func (d *draft) when(at time.Duration) string {
 	t := d.run.Timeline
-	if !t.Released.Seen() {
+	if !t.Released.Happened() {
 		return words.Clock(at)
 	}
 	return words.Clock(at) + " (" + words.Since(at-t.Released.At) + ")"
@@ -93,32 +93,32 @@ func (d *draft) summary() {
 	t, row := d.run.Timeline, d.run.Row
 	var s []string
 	say := func(format string, args ...any) { s = append(s, markdown.Text(fmt.Sprintf(format, args...))) }
-	if t.Released.Seen() {
+	if t.Released.Happened() {
 		say("%s %s was released over %s at %s.", t.Run.Service, t.Run.Version, t.Run.Baseline, words.Clock(t.Released.At))
 	} else {
 		say("%s %s was never released.", t.Run.Service, t.Run.Version)
 	}
-	if t.FirstBad.Seen() {
+	if t.FirstBad.Happened() {
 		say("The first user was hurt at %s.", d.when(t.FirstBad.At))
 	} else {
 		say("No user was hurt by a fault of the version.")
 	}
 	switch {
-	case t.Detected.Seen() && t.FirstBad.Seen():
+	case t.Detected.Happened() && t.FirstBad.Happened():
 		say("A guardrail noticed %s later.", words.Span(t.Detected.Since(t.FirstBad)))
-	case t.FirstBad.Seen():
+	case t.FirstBad.Happened():
 		say("No guardrail noticed.")
 	}
 	switch {
-	case t.Abort.Seen():
+	case t.Abort.Happened():
 		say("The version was rolled back at %s with %d %% of the traffic.", d.when(t.Abort.At), t.WeightAtAbort)
-	case t.Promoted.Seen():
+	case t.Promoted.Happened():
 		say("The version was promoted to everyone at %s.", d.when(t.Promoted.At))
 	}
-	if t.FirstBad.Seen() {
+	if t.FirstBad.Happened() {
 		hurt := fmt.Sprintf("%s of %s went wrong because of it", words.Plural(row.Harm, "request"), words.Plural(row.UsersHurt, "user"))
-		if row.None != nil {
-			hurt += fmt.Sprintf("; without guardrail it would have been %s", words.Number(*row.None))
+		if row.Unguarded != nil {
+			hurt += fmt.Sprintf("; without guardrail it would have been %s", words.Number(*row.Unguarded))
 		}
 		say("%s.", hurt)
 	}
@@ -129,7 +129,7 @@ func (d *draft) summary() {
 func (d *draft) impact() {
 	t := d.run.Timeline
 	d.Heading(2, "Impact")
-	if t.FirstBad.Seen() {
+	if t.FirstBad.Happened() {
 		d.Paragraph(fmt.Sprintf("Users were hurt from %s to %s: %s.", d.when(t.FirstBad.At), d.when(t.LastBad.At),
 			words.Span(t.LastBad.Since(t.FirstBad))))
 	}
@@ -146,8 +146,8 @@ func (d *draft) impact() {
 		if share, ok := i.Spent(); ok {
 			spent = words.Percent(share)
 		}
-		if i.None != nil {
-			none = words.Number(*i.None)
+		if i.Unguarded != nil {
+			none = words.Number(*i.Unguarded)
 		}
 		rows = append(rows, []string{name, words.Number(i.N), words.Number(i.Bad), words.Number(i.Harm), users, spent, none})
 	}
@@ -170,7 +170,7 @@ func (d *draft) timeline() {
 			text += "<br>Flagger: “" + markdown.Text(q) + "”"
 		}
 		since := words.None
-		if m := d.run.Timeline.Released; m.Seen() {
+		if m := d.run.Timeline.Released; m.Happened() {
 			since = words.Since(e.At - m.At)
 		}
 		rows = append(rows, []string{since, words.Clock(e.At), fmt.Sprint(e.Seq), text})
@@ -180,7 +180,7 @@ func (d *draft) timeline() {
 
 func (d *draft) detection() {
 	var noticed, quiet []string
-	for _, w := range dossier.Watches(d.run) {
+	for _, w := range dossier.Checks(d.run) {
 		what := "metric "
 		if w.Gate {
 			what = "gate "
@@ -194,21 +194,21 @@ func (d *draft) detection() {
 	}
 	d.Heading(2, "Detection")
 	d.Heading(3, "What noticed")
-	d.List(orNothing(noticed)...)
+	d.List(orNone(noticed)...)
 	d.Heading(3, "What did not")
-	d.List(orNothing(quiet)...)
+	d.List(orNone(quiet)...)
 	d.segments()
 }
 
-func orNothing(lines []string) []string {
+func orNone(lines []string) []string {
 	if len(lines) == 0 {
 		return []string{"nothing"}
 	}
 	return lines
 }
 
-// mostSegments is how many cohorts on routes are shown, the worst first.
-const mostSegments = 8
+// maxSegments is how many cohorts on routes are shown, the worst first.
+const maxSegments = 8
 
 func (d *draft) segments() {
 	average, segments := dossier.Segments(d.run)
@@ -217,10 +217,10 @@ func (d *draft) segments() {
 	}
 	d.Heading(3, "Good answers while the canary was judged")
 	row := func(cohort, route string, s dossier.Segment) []string {
-		return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), dossier.GoodWords(s.Canary), dossier.GoodWords(s.Primary)}
+		return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), dossier.SuccessText(s.Canary), dossier.SuccessText(s.Primary)}
 	}
 	rows := [][]string{row("everyone", "all", average)}
-	for _, s := range segments[:min(len(segments), mostSegments)] {
+	for _, s := range segments[:min(len(segments), maxSegments)] {
 		rows = append(rows, row(s.Cohort, s.Route, s))
 	}
 	d.Table([]string{"Cohort", "Route", ">Requests on the canary", ">Canary", ">Primary"}, rows)

@@ -100,7 +100,7 @@ func Guardrails() map[string][]byte {
 
 // looked notes what Flagger asks in a tick, and the gate before it.
 func looked(s *script.Script, good, premium, waited float64) {
-	s.Note(event.Gate{Canary: script.Service, Name: event.GateVolume, Hook: "rollout", URL: "http://gate.coalmine/volume?min=100",
+	s.Add(event.Gate{Canary: script.Service, Name: event.GateVolume, Hook: "rollout", URL: "http://gate.coalmine/volume?min=100",
 		Phase: event.PhaseProgressing, Passed: true, Status: 200, Reason: "150 requests"})
 	ask(s, "success", "sum(good) / sum(all) * 100", good, 99, 0)
 	if good >= 99 && premium > 0 {
@@ -119,7 +119,7 @@ func ask(s *script.Script, metric, promQL string, v, least, most float64) {
 	if most > 0 {
 		q.Max = &most
 	}
-	s.Note(q)
+	s.Add(q)
 }
 
 // Overlooked is a run whose canary is promoted since its checks see the average only.
@@ -129,7 +129,7 @@ func Overlooked(role string, seed uint64) *script.Script {
 		s.Canary(event.PhaseProgressing, w, 0).Traffic(30)
 		looked(s, []float64{100, 99.31, 99.126}[i], 0, 108.5)
 	}
-	return s.Promote().Traffic(60).Close()
+	return s.Promote().Traffic(60).Complete()
 }
 
 // Noticed is a run whose canary is rolled back by the check of the premium customers.
@@ -140,12 +140,12 @@ func Noticed(seed uint64) *script.Script {
 	s.Canary(event.PhaseProgressing, 25, 0).Traffic(20)
 	for n := 1; n <= 5; n++ {
 		looked(s, 99.2, 62.5, 0)
-		s.Note(event.Flagger{Canary: script.Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 62.50 < 99"})
+		s.Add(event.Flagger{Canary: script.Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 62.50 < 99"})
 		s.Canary(event.PhaseProgressing, 25, n).Traffic(10)
 	}
-	s.Note(event.Flagger{Canary: script.Service, Type: "Warning", Message: "Rolling back checkout.develop failed checks threshold reached 5"})
-	s.Note(event.Alert{Canary: script.Service, Severity: "error", Message: "Failed checks threshold reached 5"})
-	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Close()
+	s.Add(event.Flagger{Canary: script.Service, Type: "Warning", Message: "Rolling back checkout.develop failed checks threshold reached 5"})
+	s.Add(event.Alert{Canary: script.Service, Severity: "error", Message: "Failed checks threshold reached 5"})
+	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
 }
 
 // Alarmed is a healthy run that is rolled back by a check that is too strict.
@@ -156,13 +156,13 @@ func Alarmed(seed uint64) *script.Script {
 		looked(s, 98.5, 0, 0)
 		s.Canary(event.PhaseProgressing, 5, n).Traffic(10)
 	}
-	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Close()
+	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
 }
 
 // Result is a run of a part.
-func Result(p score.Part, s *script.Script) score.RunResult {
+func Result(p score.Role, s *script.Script) score.RunResult {
 	t := timeline.Build(s.Events())
-	return score.RunResult{Name: fmt.Sprintf("%s-seed%d", p, t.Run.Seed), Part: p, Timeline: t}
+	return score.RunResult{Name: fmt.Sprintf("%s-seed%d", p, t.Run.Seed), Role: p, Timeline: t}
 }
 
 // Trial is a trial of runs, with the guardrails.
@@ -182,20 +182,20 @@ func Caught() *dossier.Trial { return trial(Noticed) }
 func trial(faulty func(uint64) *script.Script) *dossier.Trial {
 	var runs []score.RunResult
 	for seed := uint64(1); seed <= 2; seed++ {
-		runs = append(runs, Result(score.PartFaulty, faulty(seed)), Result(score.PartHealthy, Overlooked("healthy", seed)),
-			Result(score.PartUnguarded, script.Unguarded(seed)), Result(score.PartReference, Noticed(seed)))
+		runs = append(runs, Result(score.RoleFaulty, faulty(seed)), Result(score.RoleHealthy, Overlooked("healthy", seed)),
+			Result(score.RoleUnguarded, script.Unguarded(seed)), Result(score.RoleReference, Noticed(seed)))
 	}
 	return Trial(runs...)
 }
 
 // FalseAlarm is a trial whose healthy release was rolled back.
 func FalseAlarm() *dossier.Trial {
-	return Trial(Result(score.PartFaulty, Noticed(1)), Result(score.PartUnguarded, script.Unguarded(1)), Result(score.PartHealthy, Alarmed(1)))
+	return Trial(Result(score.RoleFaulty, Noticed(1)), Result(score.RoleUnguarded, script.Unguarded(1)), Result(score.RoleHealthy, Alarmed(1)))
 }
 
 // Single is one run of one version.
 func Single() *dossier.Trial {
-	t := Trial(Result(score.PartFaulty, Overlooked("faulty", 1)))
+	t := Trial(Result(score.RoleFaulty, Overlooked("faulty", 1)))
 	t.Single = t.Runs[0].Timeline
 	return t
 }
@@ -203,7 +203,7 @@ func Single() *dossier.Trial {
 // Cut is a trial whose only log ends before anything was decided.
 func Cut() *dossier.Trial {
 	s := script.Ready("faulty", 1, true).Release().Traffic(15).Canary(event.PhaseProgressing, 5, 0).Traffic(10)
-	t := Trial(Result(score.PartFaulty, s))
+	t := Trial(Result(score.RoleFaulty, s))
 	t.Notes = []string{"runs/faulty-seed1/events.jsonl: the log is cut off after line 97; what stands before it counts"}
 	return t
 }
@@ -214,19 +214,19 @@ func Hostile(text string) *dossier.Trial {
 	start := event.RunStarted{Format: event.Format, Scenario: text, Service: script.Service, Version: script.Version, Baseline: text,
 		Role: "faulty", Seed: 1, Cluster: text, Mesh: text, Guarded: true, Versions: map[string]string{text: text}}
 	s.Events()[0].Fact = start
-	s.Stage(text).Note(event.Applied{ObjectKind: text, Name: text, Owner: event.OwnerLearner, Source: text})
+	s.Stage(text).Add(event.Applied{ObjectKind: text, Name: text, Owner: event.OwnerLearner, Source: text})
 	s.Canary(event.PhaseInitialized, 0, 0).Traffic(10).Release().Canary(event.PhaseProgressing, 5, 0).Traffic(20)
-	s.Note(event.Gate{Canary: script.Service, Name: text, URL: "http://gate.coalmine/" + text, Reason: text})
+	s.Add(event.Gate{Canary: script.Service, Name: text, URL: "http://gate.coalmine/" + text, Reason: text})
 	ask(s, text, "good / all{cohort=\""+text+"\"} * 100", 98, 99, 0)
-	s.Note(event.Query{Asker: script.Service, Metric: text + "2", PromQL: text, Error: text})
-	s.Note(event.Flagger{Canary: script.Service, Type: "Warning", Message: text})
-	s.Canary(event.PhaseProgressing, 5, 1).Note(event.Alert{Message: text, Provider: text, Severity: text})
-	s.Note(event.Deleted{ObjectKind: text, Name: text}).Note(event.Rehearsal{Reason: text})
-	s.Note(event.Traffic{From: event.Seconds(31 * time.Second), To: event.Seconds(32 * time.Second), Cells: []event.Cell{
+	s.Add(event.Query{Asker: script.Service, Metric: text + "2", PromQL: text, Error: text})
+	s.Add(event.Flagger{Canary: script.Service, Type: "Warning", Message: text})
+	s.Canary(event.PhaseProgressing, 5, 1).Add(event.Alert{Message: text, Provider: text, Severity: text})
+	s.Add(event.Deleted{ObjectKind: text, Name: text}).Add(event.RollbackDrill{Reason: text})
+	s.Add(event.Traffic{From: event.Seconds(31 * time.Second), To: event.Seconds(32 * time.Second), Cells: []event.Cell{
 		{Cohort: text, Route: text, Workload: script.Service, Version: script.Version, N: 10, Errors: 10, Bad: 10, Hit: 10, Harm: 10},
 		{Cohort: text, Route: text, Workload: text, Version: text, N: 5},
 	}})
-	s.Note(event.TrafficTotals{Users: map[string]int{text: 9}, Hurt: map[string]int{text: 3}}).Note(event.RunEnded{Outcome: event.OutcomeCompleted, Reason: text})
+	s.Add(event.TrafficTotals{Users: map[string]int{text: 9}, Hurt: map[string]int{text: 3}}).Add(event.RunEnded{Outcome: event.OutcomeCompleted, Reason: text})
 
 	sc := Scenario()
 	sc.Name, sc.Title = text, text
@@ -236,7 +236,7 @@ func Hostile(text string) *dossier.Trial {
 	for i := range sc.Rubric.Items {
 		sc.Rubric.Items[i].Title, sc.Rubric.Items[i].Hint = text, text
 	}
-	runs := []score.RunResult{{Name: text, Part: score.PartFaulty, Timeline: timeline.Build(s.Events())}, Result(score.PartHealthy, Overlooked("healthy", 1))}
+	runs := []score.RunResult{{Name: text, Role: score.RoleFaulty, Timeline: timeline.Build(s.Events())}, Result(score.RoleHealthy, Overlooked("healthy", 1))}
 	t := &dossier.Trial{Scenario: sc, Card: score.Trial(sc, runs), Runs: runs, Variant: text, Notes: []string{text}}
 	t.Guardrails = map[string][]byte{text + ".yaml": []byte(canary + "# " + text), "b.yaml": []byte("# " + text + "\n# " + text), "c.yaml": []byte(metrics)}
 	for i := range t.Card.Items {

@@ -11,8 +11,8 @@ type Segment struct {
 	P0, P1 float64
 }
 
-// Slot is one second of the faulty version's requests.
-type Slot struct {
+// Second is one second of the faulty version's requests.
+type Second struct {
 	// From and To bound the second, as times since the run's start.
 	From, To time.Duration
 	// Bad and Good count requests per segment.
@@ -30,8 +30,8 @@ type Lag struct {
 // DefaultLag is 10 s for the scrape, and 10 s for the interval: the least that Flagger accepts.
 func DefaultLag() Lag { return Lag{Scrape: 10 * time.Second, Interval: 10 * time.Second} }
 
-// Verdict of the ideal alarm.
-type Verdict struct {
+// IdealAlarm of the ideal alarm.
+type IdealAlarm struct {
 	// Alarm is when the evidence was enough; Stop when the harm could have ended. Both are 0 when it never was.
 	Alarm, Stop time.Duration
 	// Harm let through until Stop, or all of it.
@@ -41,8 +41,8 @@ type Verdict struct {
 // Bound is the information bound: the harm that an alarm lets through which knows the fault and the segments it touches,
 // sums up the log-likelihood ratios of all segments (Wald's SPRT, upper boundary only), and acts after the least lag.
 // Slots must be in the order of time. No guardrail that saw the same requests can do better at the same error rates.
-func Bound(slots []Slot, segments []Segment, e Errors, lag Lag) Verdict {
-	var v Verdict
+func Bound(slots []Second, segments []Segment, e ErrorRates, lag Lag) IdealAlarm {
+	var v IdealAlarm
 	sum := 0.0
 	for _, s := range slots {
 		if v.Alarm > 0 && s.From >= v.Stop {
@@ -71,6 +71,6 @@ func (g Segment) evidence(bad, good int) float64 {
 	return LLR(bad, good, p1, p0)
 }
 
-// Rate estimates a bad-request rate from counts; half a bad request is added so that none seen does not mean impossible
+// EstimateRate estimates a bad-request rate from counts; half a bad request is added so that none seen does not mean impossible
 // (Jeffreys' prior).
-func Rate(bad, n int) float64 { return (float64(bad) + 0.5) / (float64(n) + 1) }
+func EstimateRate(bad, n int) float64 { return (float64(bad) + 0.5) / (float64(n) + 1) }

@@ -2,8 +2,8 @@ package oracle
 
 import "math"
 
-// Normal is the quantile of the standard normal distribution, for 0 < p < 1.
-func Normal(p float64) float64 { return -math.Sqrt2 * math.Erfcinv(2*p) }
+// NormalQuantile is the quantile of the standard normal distribution, for 0 < p < 1.
+func NormalQuantile(p float64) float64 { return -math.Sqrt2 * math.Erfcinv(2*p) }
 
 // Interval is a confidence interval.
 type Interval struct{ Low, High float64 }
@@ -13,7 +13,7 @@ func Wilson(successes, trials int, confidence float64) Interval {
 	if trials == 0 {
 		return Interval{0, 1}
 	}
-	n, z := float64(trials), Normal(1-(1-confidence)/2)
+	n, z := float64(trials), NormalQuantile(1-(1-confidence)/2)
 	p := float64(successes) / n
 	centre := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
@@ -27,30 +27,30 @@ func Wilson(successes, trials int, confidence float64) Interval {
 	return i
 }
 
-// exactTrials is the number of trials from which the exact interval and Wilson's differ by less than a millionth, while the
+// maxExactTrials is the number of trials from which the exact interval and Wilson's differ by less than a millionth, while the
 // former takes ever longer.
-const exactTrials = 1_000_000
+const maxExactTrials = 1_000_000
 
 // ClopperPearson is the exact interval of a share at the given confidence (Clopper and Pearson 1934): the shares at which so
 // few successes, or so many, would not be rarer than half of what the confidence leaves. It holds its confidence for any share
 // and number of trials, which Wilson's does on average only. Without trials it is the whole of 0 to 1.
 func ClopperPearson(successes, trials int, confidence float64) Interval {
-	if trials == 0 || trials >= exactTrials {
+	if trials == 0 || trials >= maxExactTrials {
 		return Wilson(successes, trials, confidence)
 	}
 	k, n, tail := float64(successes), float64(trials), (1-confidence)/2
 	i := Interval{0, 1}
 	if successes > 0 {
-		i.Low = share(func(p float64) bool { return beta(p, k, n-k+1) < tail })
+		i.Low = bisectShare(func(p float64) bool { return incompleteBeta(p, k, n-k+1) < tail })
 	}
 	if successes < trials {
-		i.High = share(func(p float64) bool { return beta(p, k+1, n-k) < 1-tail })
+		i.High = bisectShare(func(p float64) bool { return incompleteBeta(p, k+1, n-k) < 1-tail })
 	}
 	return i
 }
 
-// share is the share up to which a condition holds, by bisection.
-func share(holds func(p float64) bool) float64 {
+// bisectShare is the share up to which a condition holds, by bisection.
+func bisectShare(holds func(p float64) bool) float64 {
 	low, high := 0.0, 1.0
 	for range 60 {
 		if mid := (low + high) / 2; holds(mid) {
@@ -76,16 +76,16 @@ func ChiSquare(x float64, df int) float64 {
 }
 
 const (
-	tiny  = 1e-300
-	exact = 1e-15
-	turns = 10_000
+	tiny          = 1e-300
+	epsilon       = 1e-15
+	maxIterations = 10_000
 )
 
 // gammaSeries is P(a,x) by its power series (Abramowitz and Stegun 6.5.29), good for x < a+1.
 func gammaSeries(a, x float64) float64 {
 	part := 1 / a
 	sum := part
-	for n := 1.0; n < turns && part > sum*exact; n++ {
+	for n := 1.0; n < maxIterations && part > sum*epsilon; n++ {
 		part *= x / (a + n)
 		sum += part
 	}
@@ -97,13 +97,13 @@ func gammaFraction(a, x float64) float64 {
 	b := x + 1 - a
 	c, d := 1/tiny, 1/b
 	f := d
-	for n := 1.0; n < turns; n++ {
+	for n := 1.0; n < maxIterations; n++ {
 		an := -n * (n - a)
 		b += 2
 		d = 1 / nonzero(an*d+b)
 		c = nonzero(b + an/c)
 		f *= c * d
-		if math.Abs(c*d-1) < exact {
+		if math.Abs(c*d-1) < epsilon {
 			break
 		}
 	}
@@ -140,11 +140,11 @@ func RatioMismatch(observed []int, shares []float64) float64 {
 	return ChiSquare(x, len(observed)-1)
 }
 
-// Student is the quantile of Student's t distribution with df degrees of freedom, for 0.5 ≤ p < 1, by bisection of its
+// StudentQuantile is the quantile of Student's t distribution with df degrees of freedom, for 0.5 ≤ p < 1, by bisection of its
 // distribution function 1 − I(df/(df+t²); df/2, 1/2)/2 (Abramowitz and Stegun 26.7.1).
-func Student(p float64, df int) float64 {
+func StudentQuantile(p float64, df int) float64 {
 	n := float64(df)
-	tail := func(t float64) float64 { return beta(n/(n+t*t), n/2, 0.5) / 2 }
+	tail := func(t float64) float64 { return incompleteBeta(n/(n+t*t), n/2, 0.5) / 2 }
 	low, high := 0.0, 1.0
 	for tail(high) > 1-p {
 		high *= 2
@@ -160,13 +160,13 @@ func Student(p float64, df int) float64 {
 	return (low + high) / 2
 }
 
-// beta is the regularised incomplete beta function I(x; a, b) (Abramowitz and Stegun 26.5.8 and 6.6.3).
-func beta(x, a, b float64) float64 {
+// incompleteBeta is the regularised incomplete beta function I(x; a, b) (Abramowitz and Stegun 26.5.8 and 6.6.3).
+func incompleteBeta(x, a, b float64) float64 {
 	if x <= 0 || x >= 1 {
 		return min(1, max(0, x))
 	}
 	if x > (a+1)/(a+b+2) {
-		return 1 - beta(1-x, b, a)
+		return 1 - incompleteBeta(1-x, b, a)
 	}
 	la, _ := math.Lgamma(a)
 	lb, _ := math.Lgamma(b)
@@ -178,7 +178,7 @@ func beta(x, a, b float64) float64 {
 func betaFraction(x, a, b float64) float64 {
 	c, d := 1.0, 1/nonzero(1-(a+b)*x/(a+1))
 	f := d
-	for m := 1.0; m < turns; m++ {
+	for m := 1.0; m < maxIterations; m++ {
 		even := m * (b - m) * x / ((a + 2*m - 1) * (a + 2*m))
 		d = 1 / nonzero(1+even*d)
 		c = nonzero(1 + even/c)
@@ -187,7 +187,7 @@ func betaFraction(x, a, b float64) float64 {
 		d = 1 / nonzero(1+odd*d)
 		c = nonzero(1 + odd/c)
 		f *= c * d
-		if math.Abs(c*d-1) < exact {
+		if math.Abs(c*d-1) < epsilon {
 			break
 		}
 	}
@@ -207,7 +207,7 @@ func MeanInterval(samples []float64, confidence float64) (mean float64, i Interv
 	for _, s := range samples {
 		squares += (s - mean) * (s - mean)
 	}
-	half := Student(1-(1-confidence)/2, len(samples)-1) * math.Sqrt(squares/(n-1)/n)
+	half := StudentQuantile(1-(1-confidence)/2, len(samples)-1) * math.Sqrt(squares/(n-1)/n)
 	return mean, Interval{mean - half, mean + half}, true
 }
 
@@ -215,7 +215,7 @@ func MeanInterval(samples []float64, confidence float64) (mean float64, i Interv
 // looks at a healthy version (Armitage, McPherson and Rowe 1969). The density of the running sum is carried from look to
 // look on a grid.
 func Peeking(level float64, looks int) float64 {
-	z := Normal(1 - level/2)
+	z := NormalQuantile(1 - level/2)
 	g := newGrid(z * math.Sqrt(float64(looks)))
 	for k := 1; k <= looks; k++ {
 		g.step(z * math.Sqrt(float64(k)))

@@ -81,8 +81,8 @@ func (p Policy) checkFails(bad, mean float64) float64 {
 // SegmentNeed is about how many requests of all users a sequential test needs, A/KL, to see a fault that raises the rate
 // of a cohort of the given share from p0 to p1: over all users together, and per segment with k segments (Bonferroni:
 // α/k each). The first grows as 1/share², the second as 1/share.
-func (e Errors) SegmentNeed(share, p1, p0 float64, k int) (aggregate, segmented float64) {
+func (e ErrorRates) SegmentNeed(share, p1, p0 float64, k int) (aggregate, segmented float64) {
 	aggregate = e.Upper() / KL(p0+share*(p1-p0), p0)
-	each := Errors{Alpha: e.Alpha / float64(k), Beta: e.Beta}
+	each := ErrorRates{Alpha: e.Alpha / float64(k), Beta: e.Beta}
 	return aggregate, each.Upper() / KL(p1, p0) / share
 }

@@ -53,7 +53,7 @@ func TestPolicyAgainstSimulation(t *testing.T) {
 
 func TestSegments(t *testing.T) {
 	for share, want := range map[float64][2]float64{0.1: {4264, 1190}, 0.05: {15360, 2379}} {
-		all, each := Default().SegmentNeed(share, 0.05, 0.005, 5)
+		all, each := DefaultErrorRates().SegmentNeed(share, 0.05, 0.005, 5)
 		near(t, "aggregate", all, want[0], 1)
 		near(t, "segmented", each, want[1], 1)
 	}

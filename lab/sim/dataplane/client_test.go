@@ -19,7 +19,7 @@ func outcomes(t *testing.T, change func(*loadgen.Workload), prepare func(*shop))
 	t.Helper()
 	told := map[uint64]loadgen.Outcome{}
 	s := open(t, func(w *loadgen.Workload, c *dataplane.Config) {
-		c.Done = func(o *loadgen.Outcome) { told[o.Arrival.Seq] = *o }
+		c.OnAttempt = func(o *loadgen.Outcome) { told[o.Arrival.Seq] = *o }
 		if change != nil {
 			change(w)
 		}
@@ -28,8 +28,8 @@ func outcomes(t *testing.T, change func(*loadgen.Workload), prepare func(*shop))
 	s.Advance(20 * time.Second)
 	s.StopTraffic()
 	s.Advance(2 * time.Minute)
-	if !s.Over() || len(told) == 0 {
-		t.Fatalf("%d requests, over: %v", len(told), s.Over())
+	if !s.Finished() || len(told) == 0 {
+		t.Fatalf("%d requests, over: %v", len(told), s.Finished())
 	}
 	return s, told
 }

@@ -31,8 +31,8 @@ type Config struct {
 	Start time.Time
 	// Shard is the part of the plan that is played; the zero value is all of it.
 	Shard loadgen.Shard
-	// Done, when set, is told of each attempt at a user's request, in the order of their ends. The value is used again.
-	Done func(*loadgen.Outcome)
+	// OnAttempt, when set, is told of each attempt at a user's request, in the order of their ends. The value is used again.
+	OnAttempt func(*loadgen.Outcome)
 }
 
 // Client is a workload that sends users' requests.
@@ -85,19 +85,19 @@ func New(c Config) (*Plane, error) {
 		c.DefaultService = c.Service
 	}
 	p := &Plane{
-		cfg:      c,
-		workload: c.Plan.Workload(),
-		registry: mesh.NewRegistry(),
-		arrival:  never,
-		byName:   map[string]*pod{},
-		services: map[serviceKey]*service{},
-		table:    &mesh.Table{},
-		jars:     map[uint32][]cookie{},
-		routing:  chance.New(c.Seed, "dataplane/route"),
-		choosing: chance.New(c.Seed, "dataplane/endpoint"),
-		clients:  chance.New(c.Seed, "dataplane/client"),
+		cfg:         c,
+		workload:    c.Plan.Workload(),
+		registry:    mesh.NewRegistry(),
+		nextArrival: never,
+		podsByName:  map[string]*pod{},
+		services:    map[serviceKey]*service{},
+		table:       &mesh.Table{},
+		jars:        map[uint32][]cookie{},
+		routing:     chance.New(c.Seed, "dataplane/route"),
+		choosing:    chance.New(c.Seed, "dataplane/endpoint"),
+		clients:     chance.New(c.Seed, "dataplane/client"),
 	}
-	p.newTally()
+	p.newStats()
 	p.newRoutes()
 	return p, p.newCohorts()
 }
@@ -114,7 +114,7 @@ func (p *Plane) newRoutes() {
 			method = "GET"
 		}
 		path, query := splitPath(r.Path)
-		p.asks = append(p.asks, ask{method: method, path: path, query: query, service: p.service(p.cfg.Namespace, name)})
+		p.templates = append(p.templates, requestTemplate{method: method, path: path, query: query, service: p.service(p.cfg.Namespace, name)})
 	}
 }
 

@@ -12,10 +12,10 @@ import (
 // cookie is what a Set-Cookie header sets.
 type cookie struct {
 	name, value string
-	// life is Max-Age; 0 lasts for the run, a negative one takes the cookie away (RFC 6265, section 5.2.2).
-	life time.Duration
-	// until is when the cookie in a jar ends; 0 is never.
-	until time.Duration
+	// maxAge is Max-Age; 0 lasts for the run, a negative one takes the cookie away (RFC 6265, section 5.2.2).
+	maxAge time.Duration
+	// expires is when the cookie in a jar ends; 0 is never.
+	expires time.Duration
 }
 
 // setCookies returns the cookies that a response filter sets.
@@ -28,14 +28,14 @@ func setCookies(f mesh.HeaderFilter) []cookie {
 		pair, attributes, _ := strings.Cut(h.Value, ";")
 		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
 		if ok {
-			list = append(list, cookie{name: name, value: value, life: maxAge(attributes)})
+			list = append(list, cookie{name: name, value: value, maxAge: maxAge(attributes)})
 		}
 	}
 	return list
 }
 
-// longestAge keeps what Max-Age says within a duration; it outlasts every run.
-const longestAge = 365 * 24 * time.Hour
+// maxCookieAge keeps what Max-Age says within a duration; it outlasts every run.
+const maxCookieAge = 365 * 24 * time.Hour
 
 // maxAge is the life that a cookie's attributes give it, as in [cookie].
 func maxAge(attributes string) time.Duration {
@@ -46,25 +46,25 @@ func maxAge(attributes string) time.Duration {
 			if seconds <= 0 {
 				return -1
 			}
-			return time.Duration(min(seconds, int(longestAge/time.Second))) * time.Second
+			return time.Duration(min(seconds, int(maxCookieAge/time.Second))) * time.Second
 		}
 	}
 	return 0
 }
 
-// keep puts the cookies of an answer into the user's jar.
-func (p *Plane) keep(user uint32, set []cookie) {
+// storeCookies puts the cookies of an answer into the user's jar.
+func (p *Plane) storeCookies(user uint32, set []cookie) {
 	jar := p.jars[user]
 	changed := false
 	for _, c := range set {
 		at := slices.IndexFunc(jar, func(have cookie) bool { return have.name == c.name })
-		if c.life > 0 {
-			c.until = p.now + c.life
+		if c.maxAge > 0 {
+			c.expires = p.now + c.maxAge
 		}
 		switch {
-		case c.life < 0 && at >= 0:
+		case c.maxAge < 0 && at >= 0:
 			jar, changed = slices.Delete(jar, at, at+1), true
-		case c.life < 0:
+		case c.maxAge < 0:
 		case at < 0:
 			jar, changed = append(jar, c), true
 		default:
@@ -74,7 +74,7 @@ func (p *Plane) keep(user uint32, set []cookie) {
 	}
 	p.jars[user] = jar
 	if changed {
-		p.forget(user)
+		p.forgetMatches(user)
 	}
 }
 
@@ -84,20 +84,20 @@ func (p *Plane) hasCookies(user uint32) bool {
 	if !ok {
 		return false
 	}
-	ended := func(c cookie) bool { return c.until > 0 && c.until <= p.now }
+	ended := func(c cookie) bool { return c.expires > 0 && c.expires <= p.now }
 	if slices.ContainsFunc(jar, ended) {
 		jar = slices.DeleteFunc(jar, ended)
 		p.jars[user] = jar
-		p.forget(user)
+		p.forgetMatches(user)
 	}
 	return len(jar) > 0
 }
 
-// forget drops what is known of a user's matches.
-func (p *Plane) forget(user uint32) {
-	for _, s := range p.inOrder {
+// forgetMatches drops what is known of a user's matches.
+func (p *Plane) forgetMatches(user uint32) {
+	for _, s := range p.serviceList {
 		for route := range p.workload.Routes {
-			delete(s.matched.byUser, uint64(user)<<16|uint64(route))
+			delete(s.cache.byUser, uint64(user)<<16|uint64(route))
 		}
 	}
 }

@@ -16,8 +16,8 @@ func TestMaxAge(t *testing.T) {
 		" Max-Age=0":              -1,
 		" Max-Age=-3":             -1,
 		" Max-Age=soon":           0,
-		" Max-Age=" + maxInt():    longestAge,
-		" Max-Age=9999999999":     longestAge,
+		" Max-Age=" + maxInt():    maxCookieAge,
+		" Max-Age=9999999999":     maxCookieAge,
 		" Max-Age=5; Max-Age=7":   5 * time.Second,
 		" Something=9; Max-Age=1": time.Second,
 	} {

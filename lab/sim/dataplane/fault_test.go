@@ -47,9 +47,9 @@ func TestPodKilledByItsMemory(t *testing.T) {
 	var killed []string
 	for at := time.Second; at < 20*time.Second && len(killed) == 0; at += time.Second {
 		s.Advance(at)
-		killed = s.Killed()
+		killed = s.OOMKilled()
 	}
-	if !slices.Equal(killed, []string{"backend-0"}) || s.Killed() != nil {
+	if !slices.Equal(killed, []string{"backend-0"}) || s.OOMKilled() != nil {
 		t.Fatalf("killed %v", killed)
 	}
 	if s.series("__name__", "app_http_requests_total", "pod", "backend-0") != 0 {

@@ -11,9 +11,9 @@ import (
 	"coalmine/loadgen"
 )
 
-// matches remembers which rule of a Service a request takes, since regular expressions are slow. What it remembers holds for
+// matchCache remembers which rule of a Service a request takes, since regular expressions are slow. What it remembers holds for
 // as long as the conditions of the rules stay the same; weights may change.
-type matches struct {
+type matchCache struct {
 	// conditions are those of all rules, in words.
 	conditions string
 	perRequest bool
@@ -27,29 +27,29 @@ type matches struct {
 
 const noRule = -1
 
-// maxRemembered bounds how many users' rules are remembered, for there may be a new user with each request.
-const maxRemembered = 1 << 18
+// maxCachedUsers bounds how many users' rules are remembered, for there may be a new user with each request.
+const maxCachedUsers = 1 << 18
 
-func (m *matches) renew(p *Plane, s *service) {
-	conditions := conditionsOf(s)
+func (m *matchCache) reset(p *Plane, s *service) {
+	conditions := describeConditions(s)
 	if conditions == m.conditions && m.byRoute != nil {
 		return
 	}
 	routes := len(p.workload.Routes)
-	*m = matches{
+	*m = matchCache{
 		conditions: conditions,
 		perRequest: p.table.PerRequest(s.namespace, s.name, s.port),
-		perTarget:  s.looksAtTarget(),
+		perTarget:  s.matchesTarget(),
 		byRoute:    make([]int16, routes),
 		byCohort:   make([]int16, routes*len(p.workload.Cohorts)),
 		byUser:     map[uint64]int16{},
 	}
 }
 
-// conditionsOf tells all that decides which rule is taken.
-func conditionsOf(s *service) string {
+// describeConditions tells all that decides which rule is taken.
+func describeConditions(s *service) string {
 	var b strings.Builder
-	b.WriteString(strconv.FormatBool(s.attached))
+	b.WriteString(strconv.FormatBool(s.hasRoutes))
 	for _, r := range s.rules {
 		if route := r.compiled.Route; route != nil {
 			b.WriteString("|" + route.Namespace + "/" + route.Name + " " + route.Created.UTC().Format(time.RFC3339Nano))
@@ -64,8 +64,8 @@ func conditionsOf(s *service) string {
 	return b.String()
 }
 
-// looksAtTarget tells whether a condition of a rule looks at method, path or query. The prefix / is none.
-func (s *service) looksAtTarget() bool {
+// matchesTarget tells whether a condition of a rule looks at method, path or query. The prefix / is none.
+func (s *service) matchesTarget() bool {
 	return slices.ContainsFunc(s.rules, func(r *rule) bool {
 		return slices.ContainsFunc(r.compiled.Matches, func(m mesh.Match) bool {
 			anyPath := m.Path.Kind == mesh.PathAny || m.Path.Kind == mesh.PathPrefix && strings.Trim(m.Path.Value, "/") == ""
@@ -76,8 +76,8 @@ func (s *service) looksAtTarget() bool {
 
 // rule returns the rule for a hop, nil when none matches.
 func (p *Plane) rule(h *hop) *rule {
-	s := h.asked
-	if !s.attached {
+	s := h.service
+	if !s.hasRoutes {
 		return s.rules[0]
 	}
 	n := p.ruleNumber(s, h)
@@ -88,7 +88,7 @@ func (p *Plane) rule(h *hop) *rule {
 }
 
 func (p *Plane) ruleNumber(s *service, h *hop) int16 {
-	r, m := h.request, &s.matched
+	r, m := h.request, &s.cache
 	var known *int16
 	c := &p.cohorts[r.Cohort]
 	switch {
@@ -103,7 +103,7 @@ func (p *Plane) ruleNumber(s *service, h *hop) int16 {
 		key := uint64(r.User)<<16 | uint64(r.Route)
 		n, ok := m.byUser[key]
 		if !ok {
-			if len(m.byUser) >= maxRemembered {
+			if len(m.byUser) >= maxCachedUsers {
 				clear(m.byUser) // most of these users will not come back
 			}
 			n = p.match(s, h)
@@ -119,17 +119,17 @@ func (p *Plane) ruleNumber(s *service, h *hop) int16 {
 
 // match asks the table.
 func (p *Plane) match(s *service, h *hop) int16 {
-	ask := p.asked(h)
+	ask := p.requestFor(h)
 	return s.match(p.table, &mesh.Request{
 		Method: ask.method, Host: s.name + "." + s.namespace, Path: ask.path, Query: ask.query,
 		Headers: p.headers(h.request.Cohort, h.request.User),
 	})
 }
 
-// asked is what a request asks for.
-func (p *Plane) asked(h *hop) ask {
+// requestFor is what a request asks for.
+func (p *Plane) requestFor(h *hop) requestTemplate {
 	r := &h.request
-	a := p.asks[r.Route]
+	a := p.templates[r.Route]
 	if p.cohorts[r.Cohort].varied[r.Route] {
 		planned := loadgen.Arrival{Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Item: h.item}
 		a.path, a.query = splitPath(p.cfg.Plan.Target(planned))

@@ -15,17 +15,17 @@ import (
 // Plane is the data plane of one run. Its methods must not be called at the same time. What a method changes holds from the
 // time of the last [Plane.Advance] on.
 type Plane struct {
-	cfg      Config
-	workload loadgen.Workload
-	asks     []ask
-	cohorts  []cohort
+	cfg       Config
+	workload  loadgen.Workload
+	templates []requestTemplate
+	cohorts   []cohort
 
-	now     time.Duration
-	agenda  agenda
-	cursor  *loadgen.Cursor
-	arrival time.Duration // of the plan's next request; never without one
-	begin   time.Duration // of traffic
-	retries *loadgen.Retries
+	now          time.Duration
+	events       eventQueue
+	cursor       *loadgen.Cursor
+	nextArrival  time.Duration // of the plan's next request; never without one
+	trafficStart time.Duration // of traffic
+	retries      *loadgen.Retries
 
 	hops []*hop
 	free []*hop
@@ -33,43 +33,43 @@ type Plane struct {
 	// parked hops wait for a backend.
 	parked []parkedHop
 
-	pods     []*pod // by id; nil after removal
-	byName   map[string]*pod
-	killed   []string
-	services map[serviceKey]*service
-	// inOrder holds the services in the order in which they became known.
-	inOrder  []*service
-	table    *mesh.Table
-	policies mesh.Policies
-	// ruled rises with each change of policies, so that verdicts are decided anew; generation with each change of endpoints.
-	ruled, generation int
+	pods       []*pod // by id; nil after removal
+	podsByName map[string]*pod
+	oomKilled  []string
+	services   map[serviceKey]*service
+	// serviceList holds the services in the order in which they became known.
+	serviceList []*service
+	table       *mesh.Table
+	policies    mesh.Policies
+	// policyGeneration rises with each change of policies, so that verdicts are decided anew; generation with each change of endpoints.
+	policyGeneration, endpointGeneration int
 
 	jars     map[uint32][]cookie
 	registry *mesh.Registry
-	tally    *tally.Tally
+	stats    *tally.Stats
 	outcome  loadgen.Outcome // handed out last
 	window   window
 
 	routing, choosing, clients chance.Stream
 }
 
-// ask is what the requests of one route ask for.
-type ask struct {
+// requestTemplate is what the requests of one route ask for.
+type requestTemplate struct {
 	method, path, query string
 	service             *service
 }
 
 type heldSlot struct {
-	pod  *pod
-	slot app.Slot
-	life int
-	hit  bool
-	used bool
+	pod      *pod
+	slot     app.Slot
+	restarts int
+	hit      bool
+	used     bool
 }
 
 type parkedHop struct {
-	hop  *hop
-	life uint32
+	hop *hop
+	gen uint32
 }
 
 // Now is the time up to which the plane has played.
@@ -79,15 +79,15 @@ func (p *Plane) Now() time.Duration { return p.now }
 func (p *Plane) StartTraffic(at time.Duration) {
 	p.cursor = p.cfg.Plan.Share(p.cfg.Shard)
 	p.retries = loadgen.NewShardRetries(p.cfg.Plan, p.cfg.Shard)
-	p.begin = max(at, p.now)
+	p.trafficStart = max(at, p.now)
 	p.lookAhead()
 }
 
 // StopTraffic ends the plan: nothing arrives any more, what is under way is played on, with the retries that belong to it.
-func (p *Plane) StopTraffic() { p.cursor, p.arrival = nil, never }
+func (p *Plane) StopTraffic() { p.cursor, p.nextArrival = nil, never }
 
-// Over tells whether nothing will arrive any more and everybody has been answered.
-func (p *Plane) Over() bool { return p.arrival == never && p.tally.Open() == 0 }
+// Finished tells whether nothing will arrive any more and everybody has been answered.
+func (p *Plane) Finished() bool { return p.nextArrival == never && p.stats.Open() == 0 }
 
 // never is later than every event.
 const never = time.Duration(math.MaxInt64)
@@ -96,13 +96,13 @@ const never = time.Duration(math.MaxInt64)
 // arrivals of one instant the events come first.
 func (p *Plane) Advance(to time.Duration) {
 	for {
-		due, open := p.agenda.next()
+		due, open := p.events.next()
 		switch {
-		case open && due <= to && due <= p.arrival:
+		case open && due <= to && due <= p.nextArrival:
 			p.now = max(p.now, due)
-			p.happen(p.agenda.take())
-		case p.arrival <= to:
-			p.now = max(p.now, p.arrival)
+			p.dispatch(p.events.take())
+		case p.nextArrival <= to:
+			p.now = max(p.now, p.nextArrival)
 			arrival, _ := p.cursor.Next()
 			p.lookAhead()
 			p.arrive(arrival)
@@ -115,35 +115,35 @@ func (p *Plane) Advance(to time.Duration) {
 
 // lookAhead keeps the time of the next arrival at hand.
 func (p *Plane) lookAhead() {
-	p.arrival = never
+	p.nextArrival = never
 	if a, more := p.cursor.Peek(); more {
-		p.arrival = p.begin + a.At
+		p.nextArrival = p.trafficStart + a.At
 	}
 }
 
-func (p *Plane) happen(e timed) {
-	if e.kind == slotFree {
+func (p *Plane) dispatch(e timedEvent) {
+	if e.kind == slotReleased {
 		p.release(&p.held[e.id])
 		return
 	}
 	h := p.hops[e.id]
-	if h.life != e.life {
+	if h.gen != e.gen {
 		return
 	}
 	switch e.kind {
-	case callNext:
-		p.callNext(h)
+	case callDownstream:
+		p.callDownstream(h)
 	case workDone:
 		p.workDone(h)
 	case received:
-		p.received(h)
-	case sendAgain:
-		p.sendAgain(h)
-	case giveUp:
-		if !h.waiting {
+		p.clientReceived(h)
+	case resend:
+		p.resend(h)
+	case failfastTimeout:
+		if !h.parked {
 			return
 		}
-		h.from.proxy(h.asked).failfast = true
+		h.from.proxy(h.service).failfast = true
 		p.refuse(h, 504, mesh.ErrorFailFast)
 	}
 }

@@ -343,7 +343,7 @@ func TestProbes(t *testing.T) {
 		Matches:  []mesh.Match{{Headers: []mesh.ValueMatch{{Name: "x-drill", Value: "1"}}}},
 		Backends: split(100),
 	}
-	drill := dataplane.ProbeRequest{Client: "web", Service: "backend", Path: "/", Extra: extra}
+	drill := dataplane.ProbeRequest{Client: "web", Service: "backend", Path: "/", ExtraRule: extra}
 	if got := probe(drill); got.Workload != "primary" {
 		t.Errorf("a drill's rule holds for others: %+v", got)
 	}

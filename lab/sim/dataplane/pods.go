@@ -15,20 +15,20 @@ const certificateLife = 24 * time.Hour
 // pod is a pod with a service, or one that only sends.
 type pod struct {
 	Pod
-	id    int
-	ready bool
-	dead  bool // removed
+	id      int
+	ready   bool
+	removed bool // removed
 	// down is set from a crash to the next readiness; life counts crashes.
-	down bool
-	life int
+	down     bool
+	restarts int
 	// server is the part that works on requests; nil for clients and before the first readiness.
 	server *app.Pod
-	// faulty counts slots that a request is or was on that an injected fault hit.
-	faulty int
+	// faultySlots counts slots that a request is or was on that an injected fault hit.
+	faultySlots int
 	// released is set for pods of the released service, changed for those of a version other than the baseline.
 	released, changed bool
-	// served is the tally's number of the pod's workload and version, Nobody for pods of other services.
-	served int
+	// servedBy is the tally's number of the pod's workload and version, Nobody for pods of other services.
+	servedBy int
 
 	policy    mesh.Workload
 	recorder  *mesh.Proxy
@@ -49,7 +49,7 @@ func (d *pod) appOwner() int   { return 2*d.id + 1 }
 
 // AddPod makes a pod known. It takes requests once it is ready and a Service selects it.
 func (p *Plane) AddPod(c Pod) {
-	if p.byName[c.Name] == nil {
+	if p.podsByName[c.Name] == nil {
 		p.addPod(c, c.Model != nil)
 	}
 }
@@ -67,7 +67,7 @@ func (p *Plane) addPod(c Pod, serves bool) *pod {
 		}
 	}
 	if d.released {
-		d.served = p.tally.Serves(c.Workload, c.Version)
+		d.servedBy = p.stats.WorkloadID(c.Workload, c.Version)
 	}
 	if c.Meshed {
 		labels := mesh.PodLabels("linkerd-proxy", c.Namespace, c.Name, c.Deployment, c.Labels)
@@ -75,13 +75,13 @@ func (p *Plane) addPod(c Pod, serves bool) *pod {
 		d.recorder.CertificateExpires(p.cfg.Start.Add(p.now + certificateLife))
 	}
 	p.pods = append(p.pods, d)
-	p.byName[c.Name] = d
+	p.podsByName[c.Name] = d
 	return d
 }
 
 // SetReady lets a pod take requests; its uptime counts from at. A pod that was killed begins a new life.
 func (p *Plane) SetReady(name string, at time.Duration) {
-	d := p.byName[name]
+	d := p.podsByName[name]
 	if d == nil || d.Model == nil || d.ready {
 		return
 	}
@@ -97,7 +97,7 @@ func (p *Plane) SetReady(name string, at time.Duration) {
 
 // SetUnready takes a pod out of the Services' endpoints; what it works on goes on.
 func (p *Plane) SetUnready(name string) {
-	if d := p.byName[name]; d != nil && d.ready {
+	if d := p.podsByName[name]; d != nil && d.ready {
 		d.ready = false
 		p.endpointsChanged()
 	}
@@ -106,50 +106,50 @@ func (p *Plane) SetUnready(name string) {
 // RemovePod takes a pod away. It gets no new requests and is not scraped any more; what it works on or has queued is still
 // answered, as within the grace period of a shutdown.
 func (p *Plane) RemovePod(name string) {
-	d := p.byName[name]
+	d := p.podsByName[name]
 	if d == nil {
 		return
 	}
-	delete(p.byName, name)
-	d.ready, d.dead = false, true
+	delete(p.podsByName, name)
+	d.ready, d.removed = false, true
 	p.registry.Remove(d.proxyOwner())
 	p.registry.Remove(d.appOwner())
 	p.endpointsChanged()
 }
 
-// Killed returns the names of the pods that ran out of memory since the last call. They are not ready until
+// OOMKilled returns the names of the pods that ran out of memory since the last call. They are not ready until
 // [Plane.SetReady]; what they worked on was answered 502.
-func (p *Plane) Killed() []string {
-	names := p.killed
-	p.killed = nil
+func (p *Plane) OOMKilled() []string {
+	names := p.oomKilled
+	p.oomKilled = nil
 	return names
 }
 
 // crash ends the life of a pod's process. Only faults let memory grow, so whoever was in the pod was hit.
 func (p *Plane) crash(d *pod) {
 	d.ready, d.down = false, true
-	d.life++
-	d.faulty = 0
-	if !d.dead {
-		p.killed = append(p.killed, d.Name)
+	d.restarts++
+	d.faultySlots = 0
+	if !d.removed {
+		p.oomKilled = append(p.oomKilled, d.Name)
 	}
 	p.registry.Reset(d.appOwner())
 	p.endpointsChanged()
 	var lost []*hop
 	d.server.Abort(func(j app.Job) {
-		if h := p.hops[uint32(j.Tag)]; h.life == uint32(j.Tag>>32) {
+		if h := p.hops[uint32(j.Tag)]; h.gen == uint32(j.Tag>>32) {
 			lost = append(lost, h)
 		}
 	})
 	for _, h := range lost {
-		h.hit, h.inside = true, false
-		p.answered(h, 502)
+		h.faultHit, h.inPod = true, false
+		p.returnResponse(h, 502)
 	}
 }
 
 // endpointsChanged works out anew which pods stand behind which Service, and sends on what waited for one.
 func (p *Plane) endpointsChanged() {
-	for _, s := range p.inOrder {
+	for _, s := range p.serviceList {
 		s.endpoints = s.endpoints[:0:0]
 		s.keys = nil
 	}
@@ -159,35 +159,35 @@ func (p *Plane) endpointsChanged() {
 		if !d.ready || d.Model == nil {
 			continue
 		}
-		for _, s := range p.inOrder {
+		for _, s := range p.serviceList {
 			if s.exists && s.selects(d) {
 				s.endpoints = append(s.endpoints, d)
 				s.keys = append(s.keys, d.id)
 			}
 		}
 	}
-	p.generation++
-	p.shareWeights()
+	p.endpointGeneration++
+	p.updateTrafficShares()
 	p.unpark()
 }
 
-// shareWeights tells each pod which share of its service's traffic its version gets.
-func (p *Plane) shareWeights() {
+// updateTrafficShares tells each pod which share of its service's traffic its version gets.
+func (p *Plane) updateTrafficShares() {
 	shares := map[[2]string]float64{}
-	for _, s := range p.inOrder {
-		p.share(s, shares)
+	for _, s := range p.serviceList {
+		p.addShares(s, shares)
 	}
 	for _, d := range p.pods {
-		if d.server != nil && !d.dead {
+		if d.server != nil && !d.removed {
 			d.server.SetWeight(100 * shares[[2]string{d.Service, d.Version}])
 		}
 	}
 }
 
-// share adds what versions get of the traffic to a Service that has the name of their demo service. Where rules look at
+// addShares adds what versions get of the traffic to a Service that has the name of their demo service. Where rules look at
 // headers, the share is that of the least specific rule: of those who match no other.
-func (p *Plane) share(s *service, shares map[[2]string]float64) {
-	r := s.general()
+func (p *Plane) addShares(s *service, shares map[[2]string]float64) {
+	r := s.defaultRule()
 	for i := range r.backends {
 		b := r.backends[i].service
 		part := r.compiled.Share(i, r.available)

@@ -16,10 +16,10 @@ type ProbeRequest struct {
 	Service, Pod string
 	Method, Path string
 	Headers      []mesh.Header
-	// Number tells probes of one kind apart, so that they are drawn apart.
-	Number uint64
-	// Extra is a rule that holds for this request only, before all others; for a drill.
-	Extra *mesh.Rule
+	// Seq tells probes of one kind apart, so that they are drawn apart.
+	Seq uint64
+	// ExtraRule is a rule that holds for this request only, before all others; for a drill.
+	ExtraRule *mesh.Rule
 }
 
 // ProbeResult is how far a probe came.
@@ -34,16 +34,16 @@ type ProbeResult struct {
 
 // Probe routes a request and asks the policy, at the present time. An unknown client, Service or pod is an error.
 func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
-	from, err := p.prober(r.Client)
+	from, err := p.probeClient(r.Client)
 	if err != nil {
 		return ProbeResult{}, err
 	}
 	if r.Pod != "" {
-		d := p.byName[r.Pod]
+		d := p.podsByName[r.Pod]
 		if d == nil || d.Model == nil {
 			return ProbeResult{}, fmt.Errorf("dataplane: there is no pod %q to probe", r.Pod)
 		}
-		return p.reach(from, d, r), nil
+		return p.probePod(from, d, r), nil
 	}
 	s := p.services[serviceKey{p.cfg.Namespace, r.Service}]
 	if s == nil || !s.exists {
@@ -59,17 +59,17 @@ func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
 	if len(to.endpoints) == 0 {
 		return ProbeResult{Status: 504}, nil
 	}
-	at := chance.Below(chance.New(p.cfg.Seed, "dataplane/probe/endpoint").Bits(r.Number), uint64(len(to.endpoints)))
-	return p.reach(from, to.endpoints[at], r), nil
+	at := chance.Below(chance.New(p.cfg.Seed, "dataplane/probe/endpoint").Bits(r.Seq), uint64(len(to.endpoints)))
+	return p.probePod(from, to.endpoints[at], r), nil
 }
 
-// prober returns the first pod of a client or demo service.
-func (p *Plane) prober(name string) (*pod, error) {
+// probeClient returns the first pod of a client or demo service.
+func (p *Plane) probeClient(name string) (*pod, error) {
 	if name == "" {
 		return &pod{Pod: Pod{Addr: netip.AddrFrom4([4]byte{10, 43, 255, 1})}}, nil
 	}
 	for _, d := range p.pods {
-		if !d.dead && (d.Model == nil && d.Deployment == name || d.Model != nil && d.Service == name) {
+		if !d.removed && (d.Model == nil && d.Deployment == name || d.Model != nil && d.Service == name) {
 			return d, nil
 		}
 	}
@@ -82,7 +82,7 @@ func (p *Plane) probeRoute(s *service, r ProbeRequest) (*service, int) {
 	if rule == nil {
 		return nil, 404
 	}
-	i := rule.compiled.Pick(chance.New(p.cfg.Seed, "dataplane/probe/route").Bits(r.Number), rule.available)
+	i := rule.compiled.Pick(chance.New(p.cfg.Seed, "dataplane/probe/route").Bits(r.Seq), rule.available)
 	switch {
 	case i < 0:
 		return nil, 504
@@ -95,10 +95,10 @@ func (p *Plane) probeRoute(s *service, r ProbeRequest) (*service, int) {
 func (p *Plane) probeRule(s *service, r ProbeRequest) *rule {
 	request := &mesh.Request{Method: r.Method, Host: s.name + "." + s.namespace, Headers: r.Headers}
 	request.Path, request.Query = splitPath(r.Path)
-	if r.Extra != nil && p.extraMatches(s, r.Extra, request) {
-		return p.newRule(s, 0, &mesh.CompiledRule{Rule: *r.Extra})
+	if r.ExtraRule != nil && p.extraMatches(s, r.ExtraRule, request) {
+		return p.newRule(s, 0, &mesh.CompiledRule{Rule: *r.ExtraRule})
 	}
-	if !s.attached {
+	if !s.hasRoutes {
 		return s.rules[0]
 	}
 	if n := s.match(p.table, request); n != noRule {
@@ -116,8 +116,8 @@ func (p *Plane) extraMatches(s *service, extra *mesh.Rule, r *mesh.Request) bool
 	return err == nil && table.Match(s.namespace, s.name, s.port, r) != nil
 }
 
-// reach asks the pod's policy.
-func (p *Plane) reach(from, to *pod, r ProbeRequest) ProbeResult {
+// probePod asks the pod's policy.
+func (p *Plane) probePod(from, to *pod, r ProbeRequest) ProbeResult {
 	result := ProbeResult{Status: 200, Pod: to.Name, Workload: to.Workload, Version: to.Version}
 	if to.Meshed {
 		method := r.Method

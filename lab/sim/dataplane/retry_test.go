@@ -37,7 +37,7 @@ func attempts(t *testing.T, retry *loadgen.Retry) (*shop, event.Cell, map[uint64
 		for i := range w.Cohorts {
 			w.Cohorts[i].Retry = retry
 		}
-		c.Done = func(o *loadgen.Outcome) {
+		c.OnAttempt = func(o *loadgen.Outcome) {
 			if o.Done() < last {
 				t.Errorf("an attempt that ended at %v comes after one that ended at %v", o.Done(), last)
 			}
@@ -53,7 +53,7 @@ func attempts(t *testing.T, retry *loadgen.Retry) (*shop, event.Cell, map[uint64
 	s.Advance(27 * time.Second)
 	s.StopTraffic()
 	s.Advance(time.Minute)
-	if !s.Over() {
+	if !s.Finished() {
 		t.Error("the traffic is not over")
 	}
 	return s, sum(s.Cells()), told
@@ -179,12 +179,12 @@ func TestPendingRetriesAreOpen(t *testing.T) {
 	s.StopTraffic()
 	s.Advance(20 * time.Second)
 	cells, totals := sum(s.Cells()), s.Totals()
-	if totals.Open != cells.Retried || totals.Open == 0 || totals.Answered != cells.N || totals.Retries != 0 || s.Over() {
+	if totals.Open != cells.Retried || totals.Open == 0 || totals.Answered != cells.N || totals.Retries != 0 || s.Finished() {
 		t.Errorf("%+v, cells %+v", totals, cells)
 	}
 	s.Advance(80 * time.Second)
 	after, totals := sum(s.Cells()), s.Totals()
-	if after.N != cells.Retried || totals.Open != 0 || totals.Retries != cells.Retried || !s.Over() || after.Slow != after.N {
+	if after.N != cells.Retried || totals.Open != 0 || totals.Retries != cells.Retried || !s.Finished() || after.Slow != after.N {
 		t.Errorf("%+v, cells %+v", totals, after)
 	}
 }
@@ -196,7 +196,7 @@ func TestAttemptsWaitEachForThemselves(t *testing.T) {
 		for i := range w.Cohorts {
 			w.Cohorts[i].Retry = &loadgen.Retry{Attempts: 3, Base: time.Second, Max: time.Second}
 		}
-		c.Done = func(o *loadgen.Outcome) { told = append(told, *o) }
+		c.OnAttempt = func(o *loadgen.Outcome) { told = append(told, *o) }
 	})
 	down := app.Fault{Name: "down", Effect: app.Effect{Status: 503}}
 	pods := []string{"frontend-0", "frontend-1"}

@@ -22,9 +22,9 @@ type service struct {
 
 	// rules are what clients' proxies follow; there is always one. 404 is answered when none matches.
 	rules []*rule
-	// attached is set when HTTPRoutes attach to the Service.
-	attached bool
-	matched  matches
+	// hasRoutes is set when HTTPRoutes attach to the Service.
+	hasRoutes bool
+	cache     matchCache
 }
 
 // rule is a rule of a route, or the default to the Service's own endpoints.
@@ -58,8 +58,8 @@ func (s *service) servicePort() mesh.ServicePort {
 	return mesh.ServicePort{Namespace: s.namespace, Name: s.name, Port: s.port}
 }
 
-// open tells whether a request to the Service could reach a backend.
-func (s *service) open() bool {
+// reachable tells whether a request to the Service could reach a backend.
+func (s *service) reachable() bool {
 	for _, r := range s.rules {
 		for i, b := range r.compiled.Backends {
 			if b.Weight > 0 && r.available(i) {
@@ -70,8 +70,8 @@ func (s *service) open() bool {
 	return false
 }
 
-// general returns the rule for requests that match nothing in particular.
-func (s *service) general() *rule {
+// defaultRule returns the rule for requests that match nothing in particular.
+func (s *service) defaultRule() *rule {
 	for _, r := range slices.Backward(s.rules) {
 		if r.compiled.String() == "" {
 			return r
@@ -86,16 +86,16 @@ func (p *Plane) service(namespace, name string) *service {
 	if s := p.services[key]; s != nil {
 		return s
 	}
-	s := &service{namespace: namespace, name: name, number: len(p.inOrder)}
+	s := &service{namespace: namespace, name: name, number: len(p.serviceList)}
 	p.services[key] = s
-	p.inOrder = append(p.inOrder, s)
+	p.serviceList = append(p.serviceList, s)
 	p.attach(s)
 	return s
 }
 
 // SetServices replaces all Services.
 func (p *Plane) SetServices(list []Service) {
-	for _, s := range p.inOrder {
+	for _, s := range p.serviceList {
 		s.exists = false
 	}
 	for _, c := range list {
@@ -117,29 +117,29 @@ func (p *Plane) SetRoutes(routes []mesh.Route) error {
 // SetPolicies replaces all inbound policies.
 func (p *Plane) SetPolicies(policies mesh.Policies) {
 	p.policies = policies
-	p.ruled++
+	p.policyGeneration++
 }
 
 func (p *Plane) attachAll() {
-	for i := 0; i < len(p.inOrder); i++ { // grows while rules name new Services
-		p.attach(p.inOrder[i])
+	for i := 0; i < len(p.serviceList); i++ { // grows while rules name new Services
+		p.attach(p.serviceList[i])
 	}
 	p.endpointsChanged()
 }
 
 // attach gives a Service the rules of the table.
 func (p *Plane) attach(s *service) {
-	s.attached = p.table.Attached(s.namespace, s.name, s.port)
+	s.hasRoutes = p.table.HasRoutes(s.namespace, s.name, s.port)
 	compiled := p.table.Rules(s.namespace, s.name, s.port)
-	if !s.attached {
+	if !s.hasRoutes {
 		compiled = []*mesh.CompiledRule{{}}
 	}
 	s.rules = nil
 	for i, c := range compiled {
 		s.rules = append(s.rules, p.newRule(s, i, c))
 	}
-	s.matched.renew(p, s)
-	p.generation++
+	s.cache.reset(p, s)
+	p.endpointGeneration++
 }
 
 func (p *Plane) newRule(s *service, number int, c *mesh.CompiledRule) *rule {

@@ -11,8 +11,8 @@ import (
 type proxy struct {
 	// failfast is set once a request has waited in vain, until a backend is available.
 	failfast bool
-	// known are the counters of the newest rules: requests under way still have those of before.
-	known []*routeStats
+	// recent are the counters of the newest rules: requests under way still have those of before.
+	recent []*routeStats
 }
 
 type routeStats struct {
@@ -31,14 +31,14 @@ func (d *pod) proxy(s *service) *proxy {
 	return d.proxies[s.number]
 }
 
-// maxKnown is how many rules' counters a proxy keeps at hand for one Service.
-const maxKnown = 16
+// maxRecentRules is how many rules' counters a proxy keeps at hand for one Service.
+const maxRecentRules = 16
 
 // stats returns the counters of a rule. The registry gives new handles the series of old ones.
 func (x *proxy) stats(from *pod, asked *service, r *rule) *routeStats {
-	for i := len(x.known) - 1; i >= 0; i-- {
-		if x.known[i].rule == r {
-			return x.known[i]
+	for i := len(x.recent) - 1; i >= 0; i-- {
+		if x.recent[i].rule == r {
+			return x.recent[i]
 		}
 	}
 	parent := asked.servicePort()
@@ -47,10 +47,10 @@ func (x *proxy) stats(from *pod, asked *service, r *rule) *routeStats {
 		to := mesh.ServicePort{Namespace: b.service.namespace, Name: b.service.name, Port: b.port}
 		s.backends = append(s.backends, from.recorder.Backend(parent, r.compiled.Route, to))
 	}
-	if len(x.known) == maxKnown {
-		x.known = append(x.known[:0], x.known[1:]...)
+	if len(x.recent) == maxRecentRules {
+		x.recent = append(x.recent[:0], x.recent[1:]...)
 	}
-	x.known = append(x.known, s)
+	x.recent = append(x.recent, s)
 	return s
 }
 
@@ -65,10 +65,10 @@ type upstream struct {
 
 // edge is a client pod and a server pod.
 type edge struct {
-	server *pod
-	out    *mesh.Outbound // nil for a client without proxy
-	in     *inbound
-	ruled  int
+	server           *pod
+	out              *mesh.Outbound // nil for a client without proxy
+	in               *inbound
+	policyGeneration int
 }
 
 // inbound is what a server's proxy knows of one kind of client.
@@ -95,7 +95,7 @@ func (u *upstream) edge(from, to *pod) *edge {
 		u.edges = append(u.edges, nil)
 	}
 	if u.edges[to.id] == nil {
-		e := &edge{server: to, ruled: -1}
+		e := &edge{server: to, policyGeneration: -1}
 		if from.Meshed {
 			e.out = from.recorder.Outbound(u.destination(to))
 		}
@@ -114,9 +114,9 @@ func (u *upstream) destination(to *pod) mesh.Destination {
 
 // decide returns what the server's proxy thinks of the client, by the policies in force.
 func (e *edge) decide(p *Plane, from *pod) *inbound {
-	if e.ruled != p.ruled {
+	if e.policyGeneration != p.policyGeneration {
 		e.in = p.inbound(e.server, from.client())
-		e.ruled = p.ruled
+		e.policyGeneration = p.policyGeneration
 	}
 	return e.in
 }
@@ -137,8 +137,8 @@ func (p *Plane) inbound(d *pod, c mesh.Client) *inbound {
 	return in
 }
 
-// Allows tells whether the client gets in.
-func (in *inbound) Allows() bool { return in.verdict.Allowed }
+// allows tells whether the client gets in.
+func (in *inbound) allows() bool { return in.verdict.Allowed }
 
 func (in *inbound) allowed(now time.Duration) {
 	in.lastAllowed = now

@@ -26,8 +26,8 @@ type cohort struct {
 	bandwidth int
 }
 
-// itemMark stands for the number of an item in a route's path: see [loadgen.Route].
-const itemMark = "{item}"
+// itemPlaceholder stands for the number of an item in a route's path: see [loadgen.Route].
+const itemPlaceholder = "{item}"
 
 func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
 	c := &p.workload.Cohorts[number]
@@ -35,21 +35,21 @@ func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
 		pods: pods, perUser: p.cfg.Plan.PerUser(number), keepsCookies: !c.IgnoreSetCookie, retries: c.Retry != nil, bandwidth: c.Bandwidth,
 	}
 	for _, r := range p.workload.Routes {
-		made.varied = append(made.varied, p.workload.Replay != nil || c.CacheBuster != "" || strings.Contains(r.Path, itemMark))
+		made.varied = append(made.varied, p.workload.Replay != nil || c.CacheBuster != "" || strings.Contains(r.Path, itemPlaceholder))
 	}
 	return made
 }
 
-// newTally makes the accounts of what users get.
-func (p *Plane) newTally() {
-	c := tally.Config{Objective: p.cfg.Objective}
+// newStats makes the accounts of what users get.
+func (p *Plane) newStats() {
+	c := tally.Config{LatencyObjective: p.cfg.Objective}
 	for _, r := range p.workload.Routes {
 		c.Routes = append(c.Routes, r.Name)
 	}
 	for _, x := range p.workload.Cohorts {
 		c.Cohorts = append(c.Cohorts, x.Name)
 	}
-	p.tally = tally.New(c)
+	p.stats = tally.New(c)
 }
 
 // arrive sends a user's request. A user's attempts at it go through one client pod.
@@ -59,21 +59,21 @@ func (p *Plane) arrive(a loadgen.Arrival) {
 	if len(c.pods) > 1 {
 		from = c.pods[chance.Below(p.clients.Bits(a.Seq), uint64(len(c.pods)))]
 	}
-	h := p.hop()
+	h := p.newHop()
 	h.request = app.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route}
-	h.begun, h.session, h.item = p.now, a.Session, a.Item
-	h.from, h.asked = from, p.asks[a.Route].service
-	p.tally.Sent(a.Cohort, a.User, 0)
+	h.firstSent, h.session, h.item = p.now, a.Session, a.Item
+	h.from, h.service = from, p.templates[a.Route].service
+	p.stats.AddRequest(a.Cohort, a.User, 0)
 	if c.retries {
-		p.retries.First(a, p.now-p.begin)
+		p.retries.RecordFirst(a, p.now-p.trafficStart)
 	}
 	p.send(h)
 }
 
-// planned is the arrival of a user's request.
-func (p *Plane) planned(h *hop) loadgen.Arrival {
+// arrivalOf is the arrival of a user's request.
+func (p *Plane) arrivalOf(h *hop) loadgen.Arrival {
 	r := &h.request
-	return loadgen.Arrival{At: h.begun - p.begin, Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Session: h.session, Item: h.item}
+	return loadgen.Arrival{At: h.firstSent - p.trafficStart, Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Session: h.session, Item: h.item}
 }
 
 // reply brings the answer to a user's request to the client. A slow one reads it for a while; the proxies hold it meanwhile,
@@ -81,80 +81,80 @@ func (p *Plane) planned(h *hop) loadgen.Arrival {
 func (p *Plane) reply(h *hop, status int) {
 	h.status = status
 	if rate := p.cohorts[h.request.Cohort].bandwidth; rate > 0 {
-		p.agenda.add(p.now+reading(h.size(), rate), received, h.id, h.life)
+		p.events.add(p.now+readTime(h.size(), rate), received, h.id, h.gen)
 		return
 	}
-	p.received(h)
+	p.clientReceived(h)
 }
 
 // size is that of the answer's body, in bytes: what the service's work comes to, or a short answer of whoever refused it.
 func (h *hop) size() int { return cmp.Or(h.work.Size, app.DefaultSize) }
 
-// reading is how long a body takes at a rate in bytes per second.
-func reading(size, rate int) time.Duration {
+// readTime is how long a body takes at a rate in bytes per second.
+func readTime(size, rate int) time.Duration {
 	whole, rest := time.Duration(size/rate), time.Duration(size%rate)
 	return whole*time.Second + rest*time.Second/time.Duration(rate)
 }
 
-// received is when a user's client has the answer to an attempt: it tries again, or the user has it too.
-func (p *Plane) received(h *hop) {
+// clientReceived is when a user's client has the answer to an attempt: it tries again, or the user has it too.
+func (p *Plane) clientReceived(h *hop) {
 	r := &h.request
 	var at time.Duration
 	again := false
 	if p.cohorts[r.Cohort].retries {
-		at, again = p.retries.Again(p.planned(h), int(r.Attempt), uint16(h.status), p.now-p.begin)
+		at, again = p.retries.ShouldRetry(p.arrivalOf(h), int(r.Attempt), uint16(h.status), p.now-p.trafficStart)
 	}
-	bad := p.tally.Answer(&tally.Answer{
-		Latency: p.now - h.begun, User: r.User, Cohort: r.Cohort, Route: r.Route, Served: h.served,
-		Status: h.status, Wrong: h.wrong, Hit: h.hit || h.struck, Retried: again,
+	bad := p.stats.AddResponse(&tally.Response{
+		Latency: p.now - h.firstSent, User: r.User, Cohort: r.Cohort, Route: r.Route, WorkloadID: h.servedBy,
+		Status: h.status, Wrong: h.wrong, Hit: h.faultHit || h.priorFaultHit, Retried: again,
 	})
-	if p.cfg.Done != nil {
-		p.tell(h, !again)
+	if p.cfg.OnAttempt != nil {
+		p.reportAttempt(h, !again)
 	}
 	if again {
-		p.plan(h, p.begin+at)
+		p.scheduleRetry(h, p.trafficStart+at)
 		return
 	}
-	p.window.count(p.now, h.served*len(p.cohorts)+int(r.Cohort), p.tally.Kinds(), h.status, bad)
-	p.drop(h)
+	p.window.count(p.now, h.servedBy*len(p.cohorts)+int(r.Cohort), p.stats.CellKinds(), h.status, bad)
+	p.recycle(h)
 }
 
-// plan schedules the next attempt at a user's request, in the place of the one that failed.
-func (p *Plane) plan(h *hop, at time.Duration) {
+// scheduleRetry schedules the next attempt at a user's request, in the place of the one that failed.
+func (p *Plane) scheduleRetry(h *hop, at time.Duration) {
 	next := hop{
-		id: h.id, life: h.life + 1, request: h.request, begun: h.begun, session: h.session, item: h.item,
-		from: h.from, asked: h.asked, struck: h.struck || h.hit,
+		id: h.id, gen: h.gen + 1, request: h.request, firstSent: h.firstSent, session: h.session, item: h.item,
+		from: h.from, service: h.service, priorFaultHit: h.priorFaultHit || h.faultHit,
 	}
 	next.request.Attempt++
 	*h = next
-	p.agenda.add(at, sendAgain, h.id, h.life)
+	p.events.add(at, resend, h.id, h.gen)
 }
 
-func (p *Plane) sendAgain(h *hop) {
+func (p *Plane) resend(h *hop) {
 	h.sent = p.now
-	p.tally.Sent(h.request.Cohort, h.request.User, int(h.request.Attempt))
+	p.stats.AddRequest(h.request.Cohort, h.request.User, int(h.request.Attempt))
 	p.send(h)
 }
 
-// tell hands an attempt out.
-func (p *Plane) tell(h *hop, final bool) {
-	_, version := p.tally.Served(h.served)
+// reportAttempt hands an attempt out.
+func (p *Plane) reportAttempt(h *hop, final bool) {
+	_, version := p.stats.Workload(h.servedBy)
 	p.outcome = loadgen.Outcome{
-		Arrival: p.planned(h), Attempt: int(h.request.Attempt), Final: final,
-		Intended: h.sent - p.begin, Sent: h.sent - p.begin, Latency: p.now - h.begun,
-		Status: uint16(h.status), Version: version, Hit: h.hit, Wrong: h.wrong, BytesIn: int64(h.size()),
+		Arrival: p.arrivalOf(h), Attempt: int(h.request.Attempt), Final: final,
+		Intended: h.sent - p.trafficStart, Sent: h.sent - p.trafficStart, Latency: p.now - h.firstSent,
+		Status: uint16(h.status), Version: version, Hit: h.faultHit, Wrong: h.wrong, BytesIn: int64(h.size()),
 	}
-	p.cfg.Done(&p.outcome)
+	p.cfg.OnAttempt(&p.outcome)
 }
 
 // Cells returns the requests that were answered since the last call, by cohort, route, workload and version.
-func (p *Plane) Cells() []event.Cell { return p.tally.Cells() }
+func (p *Plane) Cells() []event.Cell { return p.stats.Cells() }
 
-// Hurt counts the distinct users who had a harmed request so far.
-func (p *Plane) Hurt() int { return p.tally.Hurt() }
+// HarmedUsers counts the distinct users who had a harmed request so far.
+func (p *Plane) HarmedUsers() int { return p.stats.Hurt() }
 
 // MarkRollout says that the new version was released: from now on it counts which workload serves whom.
-func (p *Plane) MarkRollout() { p.tally.MarkRollout() }
+func (p *Plane) MarkRollout() { p.stats.MarkRollout() }
 
 // Totals counts over the whole run.
-func (p *Plane) Totals() event.TrafficTotals { return p.tally.Totals() }
+func (p *Plane) Totals() event.TrafficTotals { return p.stats.Totals() }

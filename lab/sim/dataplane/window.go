@@ -75,7 +75,7 @@ func (p *Plane) Recent(d time.Duration) []Recent {
 
 func (p *Plane) addRecent(list []Recent, kind int, c count) []Recent {
 	cohort := p.workload.Cohorts[kind%len(p.cohorts)].Name
-	workload, version := p.tally.Served(kind / len(p.cohorts))
+	workload, version := p.stats.Workload(kind / len(p.cohorts))
 	at := slices.IndexFunc(list, func(r Recent) bool { return r.Cohort == cohort && r.Workload == workload && r.Version == version })
 	if at < 0 {
 		at = len(list)
@@ -104,13 +104,13 @@ type Caller struct {
 func (p *Plane) Callers(workload string, d time.Duration) []Caller {
 	var list []Caller
 	for _, pod := range p.pods {
-		if !pod.released || pod.dead || pod.Workload != workload {
+		if !pod.released || pod.removed || pod.Workload != workload {
 			continue
 		}
 		for _, in := range pod.inbound {
 			c := Caller{
 				Pod: pod.Name, TLS: "no_identity", Identity: in.client.Identity,
-				Allowed: in.Allows(), Reason: in.verdict.Reason, Last: max(in.lastAllowed, in.lastDenied),
+				Allowed: in.allows(), Reason: in.verdict.Reason, Last: max(in.lastAllowed, in.lastDenied),
 			}
 			if c.Identity != "" {
 				c.TLS = "true"

@@ -35,13 +35,13 @@ import (
 const (
 	// Version of the module in go.mod.
 	Version = "1.43.0"
-	// window is how often the controller looks for new and removed canaries (flagger, cmd/flagger/main.go: control-loop-interval).
-	window = 10 * time.Second
-	// resync of the informers (flagger, cmd/flagger/main.go).
-	resync = 30 * time.Second
-	// startInstant after the bubble's begin: waiting for the informers may take one poll of 100 ms more or less.
-	startInstant = time.Second
-	workers      = 2
+	// controlLoopInterval is how often the controller looks for new and removed canaries (flagger, cmd/flagger/main.go: control-loop-interval).
+	controlLoopInterval = 10 * time.Second
+	// resyncPeriod of the informers (flagger, cmd/flagger/main.go).
+	resyncPeriod = 30 * time.Second
+	// startDelay after the bubble's begin: waiting for the informers may take one poll of 100 ms more or less.
+	startDelay = time.Second
+	workers    = 2
 )
 
 // Observer is told what Flagger says. Its methods are called from Flagger's goroutines, for one canary from one at a time.
@@ -73,8 +73,8 @@ func Start(clients Clients, metricsServer string, obs Observer) (*Controller, er
 	prepareProcess()
 	f := &Controller{clients: clients, stop: make(chan struct{})}
 	inf := f.informers()
-	time.Sleep(time.Until(bubble.Epoch.Add(startInstant)))
-	bubble.Settle()
+	time.Sleep(time.Until(bubble.Epoch.Add(startDelay)))
+	bubble.WaitIdle()
 
 	observer, err := observers.NewFactory(metricsServer)
 	if err != nil {
@@ -88,11 +88,11 @@ func Start(clients Clients, metricsServer string, obs Observer) (*Controller, er
 	canaries := canary.NewFactory(clients.Kube, clients.Flagger, nil, tracker, selectorLabels(), []string{""}, log)
 	routers := router.NewFactory(nil, clients.Kube, clients.Flagger, nil, "nginx.ingress.kubernetes.io", "", log, clients.Flagger, true)
 	c, registry := construct(func() *controller.Controller {
-		return controller.NewController(mortalClient{clients.Kube}, nil, clients.Flagger, inf, window, log, alerter{obs},
+		return controller.NewController(interceptingClient{clients.Kube}, nil, clients.Flagger, inf, controlLoopInterval, log, alerter{obs},
 			canaries, routers, observer, guardrail.MeshProvider, Version, "", "", true, nil)
 	})
 	f.registry = registry
-	replaceRecorder(c, recorder{obs})
+	replaceEventRecorder(c, recorder{obs})
 	logging.Store(false)
 	f.done.Go(func() { f.runErr = c.Run(workers, f.stop) })
 	return f, nil
@@ -103,7 +103,7 @@ func selectorLabels() []string { return []string{"app", "name", "app.kubernetes.
 
 // informers starts the informers and waits until they have read everything.
 func (f *Controller) informers() controller.Informers {
-	factory := informers.NewSharedInformerFactory(f.clients.Flagger, resync)
+	factory := informers.NewSharedInformerFactory(f.clients.Flagger, resyncPeriod)
 	v1beta1 := factory.Flagger().V1beta1()
 	inf := controller.Informers{CanaryInformer: v1beta1.Canaries(), MetricInformer: v1beta1.MetricTemplates(), AlertInformer: v1beta1.AlertProviders()}
 	for _, i := range []cache.SharedIndexInformer{inf.CanaryInformer.Informer(), inf.MetricInformer.Informer(), inf.AlertInformer.Informer()} {
@@ -119,20 +119,20 @@ func (f *Controller) Registry() prometheus.Gatherer { return f.registry }
 // Stop ends Flagger and waits until all its goroutines have ended. The canaries must have been deleted before: only then does
 // Flagger stop their jobs, within two of its windows, which Stop lets pass.
 func (f *Controller) Stop(context.Context) error {
-	time.Sleep(2*window + time.Second)
-	bubble.Settle()
+	time.Sleep(2*controlLoopInterval + time.Second)
+	bubble.WaitIdle()
 	close(f.stop)
 	f.done.Wait()
 	return f.runErr
 }
 
-// constructing serialises the constructor, which registers its metrics on prometheus.DefaultRegisterer and adds its types to
+// constructMu serialises the constructor, which registers its metrics on prometheus.DefaultRegisterer and adds its types to
 // client-go's global scheme.
-var constructing sync.Mutex
+var constructMu sync.Mutex
 
 func construct(mk func() *controller.Controller) (*controller.Controller, *prometheus.Registry) {
-	constructing.Lock()
-	defer constructing.Unlock()
+	constructMu.Lock()
+	defer constructMu.Unlock()
 	registry := prometheus.NewRegistry()
 	before := prometheus.DefaultRegisterer
 	prometheus.DefaultRegisterer = registry
@@ -140,15 +140,15 @@ func construct(mk func() *controller.Controller) (*controller.Controller, *prome
 	return mk(), registry
 }
 
-// replaceRecorder ends the event broadcaster that the constructor started and lets the controller record on ours. Ours is
+// replaceEventRecorder ends the event broadcaster that the constructor started and lets the controller record on ours. Ours is
 // called in Flagger's own goroutine and drops nothing, while client-go's drops events of an object after a burst of 25
 // (client-go, tools/record/events_cache.go).
-func replaceRecorder(c *controller.Controller, ours record.EventRecorder) {
+func replaceEventRecorder(c *controller.Controller, ours record.EventRecorder) {
 	field := reflect.ValueOf(c).Elem().FieldByName("eventRecorder")
 	field = reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem() // unexported: reflect alone may not set it
 	broadcaster := field.Interface().(record.EventRecorder)
 	field.Set(reflect.ValueOf(ours))
-	endBroadcaster(broadcaster)
+	stopBroadcaster(broadcaster)
 }
 
 // alerter hands Flagger's global alerts to the observer.

@@ -118,7 +118,7 @@ func rollout(host string, errorRate float64) ([]string, error) {
 		pods := kube.New(kubes, ns, 1, func(*corev1.PodTemplateSpec) time.Duration { return 3 * time.Second })
 		for range 599 {
 			time.Sleep(time.Second + 7*time.Microsecond) // off Flagger's grid
-			bubble.Settle()
+			bubble.WaitIdle()
 			if _, err := pods.Reconcile(ctx, time.Since(bubble.Epoch)); err != nil {
 				return err
 			}
@@ -147,7 +147,7 @@ func serve(t *testing.T, host string, p prometheus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(n.Answer(host, p))
+	t.Cleanup(n.RegisterTransport(host, p))
 }
 
 func contains(lines []string, part string) bool {

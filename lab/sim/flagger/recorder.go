@@ -51,20 +51,20 @@ func (r recorder) AnnotatedEventf(object k8sruntime.Object, _ map[string]string,
 	r.Event(object, eventType, reason, fmt.Sprintf(format, args...))
 }
 
-// poison is the reason of the event that ends the goroutines that handle it.
-const poison = "coalmine-end"
+// stopSentinel is the reason of the event that ends the goroutines that handle it.
+const stopSentinel = "coalmine-end"
 
-// endBroadcaster ends the two watchers of the broadcaster behind a recorder and then the broadcaster. Shutting down the
+// stopBroadcaster ends the two watchers of the broadcaster behind a recorder and then the broadcaster. Shutting down the
 // broadcaster alone would leave both watchers spinning on a closed channel (client-go, tools/record/event.go); they end when
 // what they call ends their goroutine, which the log core and the mortal client below do on the poison event.
-func endBroadcaster(r record.EventRecorder) {
+func stopBroadcaster(r record.EventRecorder) {
 	// With its type set the object need not be looked up in the global scheme, which another run may be writing.
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Name: poison, Namespace: "default"},
+		ObjectMeta: metav1.ObjectMeta{Name: stopSentinel, Namespace: "default"},
 	}
-	r.Event(pod, corev1.EventTypeNormal, poison, poison)
-	bubble.Settle()
+	r.Event(pod, corev1.EventTypeNormal, stopSentinel, stopSentinel)
+	bubble.WaitIdle()
 	if b, ok := r.(interface{ Shutdown() }); ok {
 		b.Shutdown()
 	}
@@ -80,34 +80,36 @@ func (logCore) Sync() error                                { return nil }
 func (logCore) Write(zapcore.Entry, []zapcore.Field) error { runtime.Goexit(); return nil }
 
 func (c logCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if e.LoggerName == "event-broadcaster" && strings.Contains(e.Message, "reason: '"+poison+"'") {
+	if e.LoggerName == "event-broadcaster" && strings.Contains(e.Message, "reason: '"+stopSentinel+"'") {
 		return ce.AddCore(e, c)
 	}
 	return ce
 }
 
-// mortalClient is a clientset whose event sink ends the goroutine that brings it the poison event.
-type mortalClient struct{ kubernetes.Interface }
+// interceptingClient is a clientset whose event sink ends the goroutine that brings it the poison event.
+type interceptingClient struct{ kubernetes.Interface }
 
-func (c mortalClient) CoreV1() typedcorev1.CoreV1Interface { return mortalCore{c.Interface.CoreV1()} }
-
-type mortalCore struct{ typedcorev1.CoreV1Interface }
-
-func (c mortalCore) Events(namespace string) typedcorev1.EventInterface {
-	return mortalEvents{c.CoreV1Interface.Events(namespace)}
+func (c interceptingClient) CoreV1() typedcorev1.CoreV1Interface {
+	return interceptingCore{c.Interface.CoreV1()}
 }
 
-type mortalEvents struct{ typedcorev1.EventInterface }
+type interceptingCore struct{ typedcorev1.CoreV1Interface }
 
-func (e mortalEvents) CreateWithEventNamespaceWithContext(ctx context.Context, ev *corev1.Event) (*corev1.Event, error) {
-	if ev.Reason == poison {
+func (c interceptingCore) Events(namespace string) typedcorev1.EventInterface {
+	return interceptingEvents{c.CoreV1Interface.Events(namespace)}
+}
+
+type interceptingEvents struct{ typedcorev1.EventInterface }
+
+func (e interceptingEvents) CreateWithEventNamespaceWithContext(ctx context.Context, ev *corev1.Event) (*corev1.Event, error) {
+	if ev.Reason == stopSentinel {
 		runtime.Goexit()
 	}
 	return e.EventInterface.CreateWithEventNamespaceWithContext(ctx, ev)
 }
 
-func (e mortalEvents) CreateWithEventNamespace(ev *corev1.Event) (*corev1.Event, error) {
-	if ev.Reason == poison {
+func (e interceptingEvents) CreateWithEventNamespace(ev *corev1.Event) (*corev1.Event, error) {
+	if ev.Reason == stopSentinel {
 		runtime.Goexit()
 	}
 	return e.EventInterface.CreateWithEventNamespace(ev)

@@ -52,12 +52,12 @@ type Change struct {
 
 // Controller brings the pods of all Deployments of a namespace to what their specs ask for.
 type Controller struct {
-	client    kubernetes.Interface
-	namespace string
-	seed      uint64
-	startUp   func(*corev1.PodTemplateSpec) time.Duration
-	workloads map[string]*workload
-	made      uint64
+	client      kubernetes.Interface
+	namespace   string
+	seed        uint64
+	startupTime func(*corev1.PodTemplateSpec) time.Duration
+	workloads   map[string]*workload
+	podsCreated uint64
 }
 
 // workload is a Deployment as the controller remembers it.
@@ -65,16 +65,16 @@ type workload struct {
 	template string // JSON of the pod template of the newest revision
 	revision int
 	pods     []*Pod
-	// progressed is when the rollout last came forward, for the progress deadline.
-	progressed time.Duration
-	status     string // JSON of the last written status
-	conditions map[appsv1.DeploymentConditionType]appsv1.DeploymentCondition
+	// lastProgress is when the rollout last came forward, for the progress deadline.
+	lastProgress time.Duration
+	status       string // JSON of the last written status
+	conditions   map[appsv1.DeploymentConditionType]appsv1.DeploymentCondition
 }
 
 // New returns a controller. startUp tells how long a pod of a template takes from creation to readiness; each pod takes up to
 // a fifth longer, by seed.
 func New(client kubernetes.Interface, namespace string, seed uint64, startUp func(*corev1.PodTemplateSpec) time.Duration) *Controller {
-	return &Controller{client: client, namespace: namespace, seed: seed, startUp: startUp, workloads: map[string]*workload{}}
+	return &Controller{client: client, namespace: namespace, seed: seed, startupTime: startUp, workloads: map[string]*workload{}}
 }
 
 // Reconcile brings the pods up to now and writes the Deployments' statuses. It returns what changed, in a fixed order.
@@ -97,15 +97,15 @@ func (c *Controller) Reconcile(ctx context.Context, now time.Duration) ([]Change
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.workloads)) {
 		if !seen[name] {
-			changes = append(changes, removed(c.workloads[name].pods)...)
+			changes = append(changes, removeAll(c.workloads[name].pods)...)
 			delete(c.workloads, name)
 		}
 	}
 	return changes, nil
 }
 
-// Due tells the next time at which a pod becomes ready by itself; ok is false when none will.
-func (c *Controller) Due() (at time.Duration, ok bool) {
+// NextReady tells the next time at which a pod becomes ready by itself; ok is false when none will.
+func (c *Controller) NextReady() (at time.Duration, ok bool) {
 	for _, w := range c.workloads {
 		for _, p := range w.pods {
 			if !p.Ready && (!ok || p.ReadyAt < at) {
@@ -121,7 +121,7 @@ func (c *Controller) Restart(name string, now, backoff time.Duration) bool {
 	for _, w := range c.workloads {
 		for _, p := range w.pods {
 			if p.Name == name {
-				p.Ready, p.ReadyAt = false, now+backoff+c.startTime(p.Template)
+				p.Ready, p.ReadyAt = false, now+backoff+c.jitteredStartup(p.Template)
 				return true
 			}
 		}
@@ -132,7 +132,7 @@ func (c *Controller) Restart(name string, now, backoff time.Duration) bool {
 func (c *Controller) reconcile(ctx context.Context, d *appsv1.Deployment, now time.Duration) ([]Change, error) {
 	w := c.workloads[d.Name]
 	if w == nil {
-		w = &workload{progressed: now}
+		w = &workload{lastProgress: now}
 		c.workloads[d.Name] = w
 	}
 	template, err := json.Marshal(d.Spec.Template)
@@ -140,18 +140,18 @@ func (c *Controller) reconcile(ctx context.Context, d *appsv1.Deployment, now ti
 		return nil, fmt.Errorf("deployment %s: %w", d.Name, err)
 	}
 	if w.template != string(template) {
-		w.template, w.progressed = string(template), now
+		w.template, w.lastProgress = string(template), now
 		w.revision++
 	}
-	changes := becomeReady(w, now)
+	changes := markReady(w, now)
 	changes = append(changes, c.replace(d, w, now)...)
 	if len(changes) > 0 {
-		w.progressed = now
+		w.lastProgress = now
 	}
 	return changes, c.writeStatus(ctx, d, w, now)
 }
 
-func becomeReady(w *workload, now time.Duration) []Change {
+func markReady(w *workload, now time.Duration) []Change {
 	var changes []Change
 	for _, p := range w.pods {
 		if !p.Ready && now >= p.ReadyAt {
@@ -165,7 +165,7 @@ func becomeReady(w *workload, now time.Duration) []Change {
 // replace adds and removes pods as far as the rollout strategy allows now.
 func (c *Controller) replace(d *appsv1.Deployment, w *workload, now time.Duration) []Change {
 	want := replicas(d)
-	surge, unavailable := budget(d, want)
+	surge, unavailable := rolloutLimits(d, want)
 	var changes []Change
 	drop := func(p *Pod) {
 		w.pods = slices.DeleteFunc(w.pods, func(x *Pod) bool { return x == p })
@@ -173,11 +173,11 @@ func (c *Controller) replace(d *appsv1.Deployment, w *workload, now time.Duratio
 	}
 	// Too many pods of the newest revision: the replicas were lowered. Unready ones go first, then the youngest.
 	for fresh := newest(w); len(fresh) > want; fresh = newest(w) {
-		drop(victim(fresh))
+		drop(nextToRemove(fresh))
 	}
 	// Old pods go as long as enough pods are available without them; unready ones at once.
 	for old := outdated(w); len(old) > 0; old = outdated(w) {
-		p := victim(old)
+		p := nextToRemove(old)
 		if p.Ready && available(w)-1 < want-unavailable {
 			break
 		}
@@ -192,8 +192,8 @@ func (c *Controller) replace(d *appsv1.Deployment, w *workload, now time.Duratio
 	return changes
 }
 
-// budget is the strategy's maxSurge (rounded up) and maxUnavailable (rounded down); both default to 25 %.
-func budget(d *appsv1.Deployment, want int) (surge, unavailable int) {
+// rolloutLimits is the strategy's maxSurge (rounded up) and maxUnavailable (rounded down); both default to 25 %.
+func rolloutLimits(d *appsv1.Deployment, want int) (surge, unavailable int) {
 	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
 		return 0, want
 	}
@@ -213,22 +213,22 @@ func budget(d *appsv1.Deployment, want int) (surge, unavailable int) {
 }
 
 func (c *Controller) newPod(d *appsv1.Deployment, w *workload, now time.Duration) *Pod {
-	c.made++
+	c.podsCreated++
 	template := d.Spec.Template.DeepCopy()
 	return &Pod{
-		Name:       fmt.Sprintf("%s-%d-%s", d.Name, w.revision, suffix(c.seed, d.Name, c.made)),
+		Name:       fmt.Sprintf("%s-%d-%s", d.Name, w.revision, suffix(c.seed, d.Name, c.podsCreated)),
 		Deployment: d.Name,
 		Template:   template,
 		Created:    now,
-		ReadyAt:    now + c.startTime(template),
+		ReadyAt:    now + c.jitteredStartup(template),
 		revision:   w.revision,
 	}
 }
 
-// startTime is the template's start-up time and up to a fifth more, by seed.
-func (c *Controller) startTime(t *corev1.PodTemplateSpec) time.Duration {
-	base := c.startUp(t)
-	return base + time.Duration(float64(base)*0.2*float64(hash(c.seed, "start", c.made)%1000)/1000)
+// jitteredStartup is the template's start-up time and up to a fifth more, by seed.
+func (c *Controller) jitteredStartup(t *corev1.PodTemplateSpec) time.Duration {
+	base := c.startupTime(t)
+	return base + time.Duration(float64(base)*0.2*float64(hash(c.seed, "start", c.podsCreated)%1000)/1000)
 }
 
 // suffix makes a pod name's last part from the letters that Kubernetes uses for it (apimachinery, pkg/util/rand).
@@ -249,7 +249,7 @@ func hash(seed uint64, text string, n uint64) uint64 {
 	return h.Sum64()
 }
 
-func removed(pods []*Pod) []Change {
+func removeAll(pods []*Pod) []Change {
 	var changes []Change
 	for _, p := range pods {
 		changes = append(changes, Change{PodRemoved, *p})

@@ -116,7 +116,7 @@ func TestPodsBecomeReadyAfterStartUp(t *testing.T) {
 	if s.ReadyReplicas != 3 || s.UpdatedReplicas != 3 || s.UnavailableReplicas != 0 || reason(s, appsv1.DeploymentProgressing) != "NewReplicaSetAvailable" {
 		t.Errorf("status %+v", s)
 	}
-	if _, waiting := r.c.Due(); waiting {
+	if _, waiting := r.c.NextReady(); waiting {
 		t.Error("a pod is due although all are ready")
 	}
 }

@@ -50,8 +50,8 @@ func filter(w *workload, keep func(*Pod) bool) []*Pod {
 	return ps
 }
 
-// victim picks the pod that goes first: an unready one, else the youngest (a ReplicaSet ranks pods that way).
-func victim(ps []*Pod) *Pod {
+// nextToRemove picks the pod that goes first: an unready one, else the youngest (a ReplicaSet ranks pods that way).
+func nextToRemove(ps []*Pod) *Pod {
 	return slices.MinFunc(ps, func(a, b *Pod) int {
 		if a.Ready != b.Ready {
 			if b.Ready {
@@ -98,7 +98,7 @@ func (c *Controller) writeStatus(ctx context.Context, d *appsv1.Deployment, w *w
 	}
 	w.status = string(b)
 	for i := range status.Conditions {
-		status.Conditions[i].LastUpdateTime = w.since(status.Conditions[i])
+		status.Conditions[i].LastUpdateTime = w.lastUpdateTime(status.Conditions[i])
 	}
 	update := d.DeepCopy()
 	update.Status = status
@@ -108,8 +108,8 @@ func (c *Controller) writeStatus(ctx context.Context, d *appsv1.Deployment, w *w
 	return nil
 }
 
-// since is when a condition became what it is: Flagger counts its progress deadline from there.
-func (w *workload) since(c appsv1.DeploymentCondition) metav1.Time {
+// lastUpdateTime is when a condition became what it is: Flagger counts its progress deadline from there.
+func (w *workload) lastUpdateTime(c appsv1.DeploymentCondition) metav1.Time {
 	if w.conditions == nil {
 		w.conditions = map[appsv1.DeploymentConditionType]appsv1.DeploymentCondition{}
 	}
@@ -131,7 +131,7 @@ func progressing(d *appsv1.Deployment, w *workload, now time.Duration, complete 
 	switch {
 	case complete:
 		cond.Reason = "NewReplicaSetAvailable"
-	case now-w.progressed > deadline:
+	case now-w.lastProgress > deadline:
 		cond.Status, cond.Reason = corev1.ConditionFalse, "ProgressDeadlineExceeded"
 	}
 	return cond

@@ -26,14 +26,14 @@ import (
 	"time"
 )
 
-// ErrNoWay is the error of every connection to something outside the lab.
-var ErrNoWay = errors.New("the lab has no network: only its own hosts can be reached")
+// ErrBlocked is the error of every connection to something outside the lab.
+var ErrBlocked = errors.New("the lab has no network: only its own hosts can be reached")
 
 // Network maps host names to what answers there.
 type Network struct {
-	mu    sync.RWMutex
-	trips map[string]http.RoundTripper
-	calls map[string]http.Handler
+	mu         sync.RWMutex
+	transports map[string]http.RoundTripper
+	handlers   map[string]http.Handler
 }
 
 // installed is the one network of the process; see the package comment for why there is one.
@@ -51,8 +51,8 @@ func Install() (*Network, error) {
 }
 
 func install() (*Network, error) {
-	n := &Network{trips: map[string]http.RoundTripper{}, calls: map[string]http.Handler{}}
-	proxy, err := n.serveProxy()
+	n := &Network{transports: map[string]http.RoundTripper{}, handlers: map[string]http.Handler{}}
+	proxy, err := n.startProxy()
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +67,11 @@ func install() (*Network, error) {
 			return nil, fmt.Errorf("network: %w", err)
 		}
 	}
-	return n, proxyInForce(proxy)
+	return n, checkProxySettings(proxy)
 }
 
-// proxyInForce makes sure that the process reads our settings: net/http reads them once, and somebody may have been earlier.
-func proxyInForce(want *url.URL) error {
+// checkProxySettings makes sure that the process reads our settings: net/http reads them once, and somebody may have been earlier.
+func checkProxySettings(want *url.URL) error {
 	for _, target := range []string{"http://gate.coalmine/", "https://gate.coalmine/"} {
 		r, err := http.NewRequest(http.MethodGet, target, nil)
 		if err != nil {
@@ -88,7 +88,7 @@ func proxyInForce(want *url.URL) error {
 // insecureSkipVerify) lose the schemes and fail closed at the dialer.
 func (n *Network) transport() *http.Transport {
 	refuse := func(_ context.Context, network, address string) (net.Conn, error) {
-		return nil, fmt.Errorf("%s %s: %w", network, address, ErrNoWay)
+		return nil, fmt.Errorf("%s %s: %w", network, address, ErrBlocked)
 	}
 	t := &http.Transport{
 		DialContext:    refuse,
@@ -96,65 +96,65 @@ func (n *Network) transport() *http.Transport {
 		TLSNextProto:   map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}
 	for _, scheme := range []string{"http", "https"} {
-		t.RegisterProtocol(scheme, tripper(n.roundTrip))
+		t.RegisterProtocol(scheme, roundTripperFunc(n.roundTrip))
 	}
 	return t
 }
 
-type tripper func(*http.Request) (*http.Response, error)
+type roundTripperFunc func(*http.Request) (*http.Response, error)
 
-func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func (n *Network) roundTrip(r *http.Request) (*http.Response, error) {
 	n.mu.RLock()
-	t := n.trips[r.URL.Hostname()]
+	t := n.transports[r.URL.Hostname()]
 	n.mu.RUnlock()
 	if t == nil {
-		return nil, fmt.Errorf("%s: %w", r.URL.Host, ErrNoWay)
+		return nil, fmt.Errorf("%s: %w", r.URL.Host, ErrBlocked)
 	}
 	return t.RoundTrip(r)
 }
 
-// serveProxy starts the proxy on a loopback port. It lives as long as the process.
-func (n *Network) serveProxy() (*url.URL, error) {
+// startProxy starts the proxy on a loopback port. It lives as long as the process.
+func (n *Network) startProxy() (*url.URL, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("network: the lab needs a loopback port for its webhooks: %w", err)
 	}
-	s := &http.Server{Handler: http.HandlerFunc(n.proxy), ReadHeaderTimeout: 10 * time.Second}
+	s := &http.Server{Handler: http.HandlerFunc(n.serveProxy), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.Serve(l) }() // ends with the process
 	return &url.URL{Scheme: "http", Host: l.Addr().String()}, nil
 }
 
-// proxy answers for the lab's hosts and refuses the rest. An idle connection would keep the bubble that opened it from ever
+// serveProxy answers for the lab's hosts and refuses the rest. An idle connection would keep the bubble that opened it from ever
 // idling, so each is closed after its answer.
-func (n *Network) proxy(w http.ResponseWriter, r *http.Request) {
+func (n *Network) serveProxy(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	host := strings.ToLower(r.URL.Hostname())
 	n.mu.RLock()
-	h := n.calls[host]
+	h := n.handlers[host]
 	n.mu.RUnlock()
 	if h == nil || r.Method == http.MethodConnect {
-		http.Error(w, fmt.Sprintf("%s: %v", r.Host, ErrNoWay), http.StatusForbidden)
+		http.Error(w, fmt.Sprintf("%s: %v", r.Host, ErrBlocked), http.StatusForbidden)
 		return
 	}
 	r.Body = io.NopCloser(io.LimitReader(r.Body, 1<<20))
 	h.ServeHTTP(w, r)
 }
 
-// Answer serves a host in memory, for clients that use the default transport, until the returned function is called.
-func (n *Network) Answer(host string, t http.RoundTripper) (remove func()) {
+// RegisterTransport serves a host in memory, for clients that use the default transport, until the returned function is called.
+func (n *Network) RegisterTransport(host string, t http.RoundTripper) (remove func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.trips[host] = t
-	return func() { n.mu.Lock(); delete(n.trips, host); n.mu.Unlock() }
+	n.transports[host] = t
+	return func() { n.mu.Lock(); delete(n.transports, host); n.mu.Unlock() }
 }
 
-// Handle serves a host through the proxy, for clients that honour HTTP_PROXY, until the returned function is called. The
+// RegisterHandler serves a host through the proxy, for clients that honour HTTP_PROXY, until the returned function is called. The
 // handler runs outside of any bubble: it must not ask for the time.
-func (n *Network) Handle(host string, h http.Handler) (remove func()) {
+func (n *Network) RegisterHandler(host string, h http.Handler) (remove func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.calls[host] = h
-	return func() { n.mu.Lock(); delete(n.calls, host); n.mu.Unlock() }
+	n.handlers[host] = h
+	return func() { n.mu.Lock(); delete(n.handlers, host); n.mu.Unlock() }
 }

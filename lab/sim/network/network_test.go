@@ -41,7 +41,7 @@ func get(t *testing.T, c *http.Client, url string) (int, string, error) {
 
 func TestDefaultTransportServesKnownHostsOnly(t *testing.T) {
 	n := install(t)
-	remove := n.Answer("prometheus-1.coalmine", answer("ok"))
+	remove := n.RegisterTransport("prometheus-1.coalmine", answer("ok"))
 	for _, scheme := range []string{"http", "https"} {
 		if _, body, err := get(t, http.DefaultClient, scheme+"://prometheus-1.coalmine:9090/x"); err != nil || body != "ok" {
 			t.Errorf("%s: %q, %v", scheme, body, err)
@@ -51,7 +51,7 @@ func TestDefaultTransportServesKnownHostsOnly(t *testing.T) {
 	real := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the real server was reached") }))
 	defer real.Close()
 	for _, url := range []string{"http://prometheus-1.coalmine/", real.URL, "http://169.254.169.254/", "https://example.com/"} {
-		if _, _, err := get(t, http.DefaultClient, url); !errors.Is(err, network.ErrNoWay) {
+		if _, _, err := get(t, http.DefaultClient, url); !errors.Is(err, network.ErrBlocked) {
 			t.Errorf("%s: %v, want ErrNoWay", url, err)
 		}
 	}
@@ -64,7 +64,7 @@ func TestCloneFailsClosed(t *testing.T) {
 	defer real.Close()
 	clone := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	for _, url := range []string{real.URL, "http://prometheus-1.coalmine/", "https://example.com/"} {
-		if _, _, err := get(t, clone, url); !errors.Is(err, network.ErrNoWay) {
+		if _, _, err := get(t, clone, url); !errors.Is(err, network.ErrBlocked) {
 			t.Errorf("%s: %v, want ErrNoWay", url, err)
 		}
 	}
@@ -73,7 +73,7 @@ func TestCloneFailsClosed(t *testing.T) {
 // Flagger's webhooks use go-cleanhttp's transport.
 func TestProxyServesKnownHostsOnly(t *testing.T) {
 	n := install(t)
-	remove := n.Handle("gate-1.coalmine", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	remove := n.RegisterHandler("gate-1.coalmine", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.URL.Path)
 	}))
 	client := cleanhttp.DefaultPooledClient()
@@ -105,7 +105,7 @@ func TestProxyServesKnownHostsOnly(t *testing.T) {
 func TestProxyBoundsBodies(t *testing.T) {
 	n := install(t)
 	got := make(chan int64, 1)
-	defer n.Handle("gate-2.coalmine", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	defer n.RegisterHandler("gate-2.coalmine", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		read, _ := io.Copy(io.Discard, r.Body)
 		got <- read
 	}))()

@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/prometheus/promql"
 )
 
-// Answer is one query that was asked over HTTP, and what came of it.
-type Answer struct {
+// QueryResult is one query that was asked over HTTP, and what came of it.
+type QueryResult struct {
 	PromQL string
 	// Value is the last sample's, nil when there is none or it is not a number: what Flagger takes of an answer with several
 	// (flagger, pkg/metrics/providers/prometheus.go).
@@ -24,14 +24,14 @@ type Answer struct {
 
 // RoundTripper answers the instant-query endpoint of Prometheus's HTTP API (/api/v1/query) at the clock's time, and
 // tells observe what was asked and answered.
-func (db *DB) RoundTripper(now func() time.Time, observe func(*http.Request, Answer)) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+func (db *DB) RoundTripper(now func() time.Time, observe func(*http.Request, QueryResult)) http.RoundTripper {
+	return roundTripperFunc(func(r *http.Request) (*http.Response, error) {
 		if !strings.HasSuffix(r.URL.Path, "/api/v1/query") {
 			return response(r, http.StatusNotFound, `{"status":"error","error":"only /api/v1/query is served"}`), nil
 		}
 		q := r.URL.Query().Get("query")
 		v, err := db.Query(r.Context(), q, now())
-		a := Answer{PromQL: q, Err: err}
+		a := QueryResult{PromQL: q, Err: err}
 		if n := len(v); n > 0 && !math.IsNaN(v[n-1].F) {
 			a.Value = &v[n-1].F
 		}
@@ -40,16 +40,16 @@ func (db *DB) RoundTripper(now func() time.Time, observe func(*http.Request, Ans
 			body, _ := json.Marshal(map[string]string{"status": "error", "errorType": "execution", "error": err.Error()})
 			return response(r, http.StatusUnprocessableEntity, string(body)), nil
 		}
-		return response(r, http.StatusOK, encode(v)), nil
+		return response(r, http.StatusOK, encodeVector(v)), nil
 	})
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
+type roundTripperFunc func(*http.Request) (*http.Response, error)
 
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// encode writes a vector as Prometheus's HTTP API does.
-func encode(v promql.Vector) string {
+// encodeVector writes a vector as Prometheus's HTTP API does.
+func encodeVector(v promql.Vector) string {
 	type sample struct {
 		Metric map[string]string `json:"metric"`
 		Value  [2]any            `json:"value"`

@@ -29,31 +29,31 @@ const (
 	// maxSamples bounds what one query may hold in memory; Prometheus's own default is 50 million. A lab has a few thousand
 	// series, so a sane query stays far below.
 	maxSamples = 5_000_000
-	// MaxRead bounds what all queries of a run may read, in samples. Five checks of one service read some hundred thousand in
+	// QueryBudget bounds what all queries of a run may read, in samples. Five checks of one service read some hundred thousand in
 	// a run; 30 checks of a whole histogram every ten seconds read ten million, in five seconds of processor time. Reading is
 	// dearest where each series gives one sample: about 2.4 µs each, so that the bound lies below a minute.
-	MaxRead = 20_000_000
+	QueryBudget = 20_000_000
 	// lookback is Prometheus's default: how long the last sample of a series that is not marked stale counts as current.
 	lookback = 5 * time.Minute
 	// chunkRange keeps the whole run in the head; no block is ever cut.
 	chunkRange = 48 * time.Hour
-	// stripes of the series hash map; the default of 16384 costs megabytes for each run.
-	stripes = 64
+	// stripeSize of the series hash map; the default of 16384 costs megabytes for each run.
+	stripeSize = 64
 )
 
 // DB is one Prometheus. Its methods may be called from several goroutines, [DB.Scrape] from one at a time.
 type DB struct {
-	head   *tsdb.Head
-	engine *promql.Engine
-	dir    string
-	series []*tracked          // by the caller's number
-	named  map[string]*tracked // of registries, by name and labels
-	round  int
-	read   atomic.Int64 // samples that all queries have read
+	head           *tsdb.Head
+	engine         *promql.Engine
+	dir            string
+	series         []*scrapedSeries          // by the caller's number
+	registrySeries map[string]*scrapedSeries // of registries, by name and labels
+	round          int
+	samplesRead    atomic.Int64 // samples that all queries have read
 }
 
-// tracked is a series that was seen in a scrape.
-type tracked struct {
+// scrapedSeries is a series that was seen in a scrape.
+type scrapedSeries struct {
 	ref   storage.SeriesRef
 	lset  labels.Labels
 	round int
@@ -75,7 +75,7 @@ func Open(begin time.Time) (*DB, error) {
 	o := tsdb.DefaultHeadOptions()
 	o.ChunkDirRoot = dir
 	o.ChunkRange = chunkRange.Milliseconds()
-	o.StripeSize = stripes
+	o.StripeSize = stripeSize
 	o.IsolationDisabled = true // one writer that never writes while somebody reads
 	head, err := tsdb.NewHead(nil, nil, nil, nil, o, nil)
 	if err == nil {
@@ -93,7 +93,7 @@ func Open(begin time.Time) (*DB, error) {
 		EnableNegativeOffset: true,
 		Parser:               parser.NewParser(parser.Options{}),
 	})
-	return &DB{head: head, engine: engine, dir: dir, named: map[string]*tracked{}}, nil
+	return &DB{head: head, engine: engine, dir: dir, registrySeries: map[string]*scrapedSeries{}}, nil
 }
 
 // Close frees everything.
@@ -120,13 +120,13 @@ func (s *Scrape) Add(number int, value float64, labels func() []Label) {
 	}
 	t := s.db.series[number]
 	if t == nil {
-		t = &tracked{lset: toLabels(labels())}
+		t = &scrapedSeries{lset: toLabels(labels())}
 		s.db.series[number] = t
 	}
 	s.append(t, value)
 }
 
-func (s *Scrape) append(t *tracked, value float64) {
+func (s *Scrape) append(t *scrapedSeries, value float64) {
 	t.round = s.db.round
 	ref, err := s.app.Append(t.ref, t.lset, s.at, value)
 	t.ref = ref
@@ -152,7 +152,7 @@ func (db *DB) Scrape(at time.Time, sources ...Source) error {
 
 func (s *Scrape) markStale() {
 	stale := math.Float64frombits(value.StaleNaN)
-	mark := func(t *tracked) {
+	mark := func(t *scrapedSeries) {
 		if t != nil && t.round == s.db.round-1 {
 			s.append(t, stale)
 			t.round = 0
@@ -161,7 +161,7 @@ func (s *Scrape) markStale() {
 	for _, t := range s.db.series {
 		mark(t)
 	}
-	for _, t := range s.db.named {
+	for _, t := range s.db.registrySeries {
 		mark(t)
 	}
 }
@@ -177,14 +177,14 @@ func toLabels(ls []Label) labels.Labels {
 	return b.Labels()
 }
 
-// ErrSpent says that the queries of a run have read more than [MaxRead] samples.
-var ErrSpent = fmt.Errorf("the queries of this run have read more than %d million samples, which is as much as a run may cost: ask for fewer series, shorter ranges or fewer metrics, or check less often", MaxRead/1_000_000)
+// ErrQueryBudget says that the queries of a run have read more than [MaxRead] samples.
+var ErrQueryBudget = fmt.Errorf("the queries of this run have read more than %d million samples, which is as much as a run may cost: ask for fewer series, shorter ranges or fewer metrics, or check less often", QueryBudget/1_000_000)
 
 // Query evaluates an instant query. The result is a vector or a scalar, as a vector. After [MaxRead] samples it is always
 // [ErrSpent]: samples are counted, not seconds, so that a run ends at the same query on any machine.
 func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (promql.Vector, error) {
-	if db.read.Load() > MaxRead {
-		return nil, ErrSpent
+	if db.samplesRead.Load() > QueryBudget {
+		return nil, ErrQueryBudget
 	}
 	queryable := storage.QueryableFunc(func(mint, maxt int64) (storage.Querier, error) {
 		return tsdb.NewBlockQuerier(tsdb.NewRangeHead(db.head, mint, maxt), mint, maxt)
@@ -195,7 +195,7 @@ func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (promql.Ve
 	}
 	defer q.Close()
 	res := q.Exec(ctx)
-	db.read.Add(q.Stats().Samples.TotalSamples)
+	db.samplesRead.Add(q.Stats().Samples.TotalSamples)
 	if res.Err != nil {
 		return nil, res.Err
 	}
@@ -208,8 +208,8 @@ func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (promql.Ve
 	return nil, fmt.Errorf("the query returns a %s; a check needs a scalar or an instant vector", res.Value.Type())
 }
 
-// Registry is a source of the counters and gauges of a client_golang registry, with labels added to each.
-func Registry(g prometheus.Gatherer, added ...Label) Source {
+// RegistrySource is a source of the counters and gauges of a client_golang registry, with labels added to each.
+func RegistrySource(g prometheus.Gatherer, added ...Label) Source {
 	return func(s *Scrape) {
 		families, err := g.Gather()
 		if err != nil {
@@ -218,7 +218,7 @@ func Registry(g prometheus.Gatherer, added ...Label) Source {
 		}
 		for _, f := range families {
 			for _, m := range f.Metric {
-				if v, ok := single(m); ok {
+				if v, ok := scalarValue(m); ok {
 					s.addNamed(f.GetName(), m, added, v)
 				}
 			}
@@ -228,15 +228,15 @@ func Registry(g prometheus.Gatherer, added ...Label) Source {
 
 func (s *Scrape) addNamed(name string, m *dto.Metric, added []Label, value float64) {
 	key := name + labelKey(m)
-	t := s.db.named[key]
+	t := s.db.registrySeries[key]
 	if t == nil {
-		t = &tracked{lset: toLabels(metricLabels(name, m, added))}
-		s.db.named[key] = t
+		t = &scrapedSeries{lset: toLabels(metricLabels(name, m, added))}
+		s.db.registrySeries[key] = t
 	}
 	s.append(t, value)
 }
 
-func single(m *dto.Metric) (float64, bool) {
+func scalarValue(m *dto.Metric) (float64, bool) {
 	switch {
 	case m.Counter != nil:
 		return m.Counter.GetValue(), true

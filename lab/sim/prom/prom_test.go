@@ -118,7 +118,7 @@ func TestRegistrySource(t *testing.T) {
 	reg.MustRegister(g)
 	g.WithLabelValues("backend").Set(25)
 	g.WithLabelValues("backend-primary").Set(75)
-	if err := db.Scrape(begin, prom.Registry(reg, prom.Label{Name: "job", Value: "flagger"})); err != nil {
+	if err := db.Scrape(begin, prom.RegistrySource(reg, prom.Label{Name: "job", Value: "flagger"})); err != nil {
 		t.Fatal(err)
 	}
 	if got := value(t, db, `flagger_canary_weight{workload="backend",job="flagger"}`, begin); got != 25 {
@@ -135,9 +135,9 @@ func TestHTTP(t *testing.T) {
 	if err := db.Scrape(begin, counter("a", &n), counter("b", &m, prom.Label{Name: "pod", Value: "b"})); err != nil {
 		t.Fatal(err)
 	}
-	var seen []prom.Answer
+	var seen []prom.QueryResult
 	rt := db.RoundTripper(func() time.Time { return begin },
-		func(_ *http.Request, a prom.Answer) { seen = append(seen, a) })
+		func(_ *http.Request, a prom.QueryResult) { seen = append(seen, a) })
 	get := func(path string) *http.Response {
 		r, err := rt.RoundTrip(httptest.NewRequest(http.MethodGet, path, nil))
 		if err != nil {

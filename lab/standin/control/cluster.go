@@ -39,11 +39,11 @@ type cluster struct {
 	policies    []policyLister
 
 	factories []factory
-	watched   []watched
+	watched   []watchedKind
 }
 
 type policyLister struct {
-	custom
+	resourceKind
 	list cache.GenericLister
 }
 
@@ -53,8 +53,8 @@ type factory interface {
 	Shutdown()
 }
 
-// watched is a kind of objects that must have been listed before anything is told to proxies.
-type watched struct {
+// watchedKind is a kind of objects that must have been listed before anything is told to proxies.
+type watchedKind struct {
 	name   string
 	synced cache.InformerSynced
 }
@@ -68,7 +68,7 @@ func newCluster(core kubernetes.Interface, custom dynamic.Interface, secret cach
 			}))
 	}
 	all := informers.NewSharedInformerFactoryWithOptions(core, 0, informers.WithTransform(trim))
-	trust := only(place.TrustSecret, place.Mesh)
+	trust := only(place.TrustSecret, place.MeshNamespace)
 	roots := only(place.TrustRootsConfigMap, metav1.NamespaceAll)
 	customs := dynamicinformer.NewDynamicSharedInformerFactory(custom, 0)
 
@@ -104,7 +104,7 @@ func (c *cluster) watch(name string, informer cache.SharedIndexInformer, handler
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", name, err)
 	}
-	c.watched = append(c.watched, watched{name, registration.HasSynced})
+	c.watched = append(c.watched, watchedKind{name, registration.HasSynced})
 	return nil
 }
 
@@ -174,7 +174,7 @@ func (c *cluster) snapshot() (s wire.Snapshot, ignored []error, err error) {
 	if err != nil {
 		return s, nil, err
 	}
-	for _, o := range within(in, services) {
+	for _, o := range inNamespaces(in, services) {
 		if service, ok := describeService(o); ok {
 			s.Services = append(s.Services, service)
 		}
@@ -183,7 +183,7 @@ func (c *cluster) snapshot() (s wire.Snapshot, ignored []error, err error) {
 	if err != nil {
 		return s, nil, err
 	}
-	for _, o := range within(in, pods) {
+	for _, o := range inNamespaces(in, pods) {
 		if pod, ok := describePod(o, c.deployment(o)); ok {
 			s.Pods = append(s.Pods, pod)
 		}
@@ -197,8 +197,8 @@ func (c *cluster) snapshot() (s wire.Snapshot, ignored []error, err error) {
 	return s, append(routeErrs, policyErrs...), err
 }
 
-// within are the objects of some namespaces, by namespace and name.
-func within[T metav1.Object](namespaces map[string]bool, list []T) []T {
+// inNamespaces are the objects of some namespaces, by namespace and name.
+func inNamespaces[T metav1.Object](namespaces map[string]bool, list []T) []T {
 	var found []T
 	for _, o := range list {
 		if namespaces[o.GetNamespace()] {
@@ -238,7 +238,7 @@ func unstructureds(namespaces map[string]bool, lister cache.GenericLister) ([]*u
 			found = append(found, u)
 		}
 	}
-	return within(namespaces, found), nil
+	return inNamespaces(namespaces, found), nil
 }
 
 func (c *cluster) listRoutes(in map[string]bool) ([]mesh.Route, []error, error) {
@@ -273,7 +273,7 @@ func (c *cluster) listPolicies(in map[string]bool) (mesh.Policies, []error, erro
 			return mesh.Policies{}, nil, err
 		}
 		for _, u := range list {
-			value, err := readPolicy(p.custom, u)
+			value, err := readPolicy(p.resourceKind, u)
 			if err != nil {
 				ignored = append(ignored, err)
 				continue

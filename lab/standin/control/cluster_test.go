@@ -212,7 +212,7 @@ func TestTrustRootsAreKept(t *testing.T) {
 		}
 		roots("after somebody deleted them", first)
 		second.ResourceVersion = "2"
-		if _, err := w.core.CoreV1().Secrets(place.Mesh).Update(t.Context(), second, metav1.UpdateOptions{}); err != nil {
+		if _, err := w.core.CoreV1().Secrets(place.MeshNamespace).Update(t.Context(), second, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		roots("after a new anchor", second)
@@ -299,18 +299,18 @@ func TestNothingIsToldBeforeEverythingIsListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, meshedNamespace("develop"), runningPod("backend-1", "10.244.0.5"), trustSecret(t, bubbleEnd()))
 		var listed atomic.Bool
-		w.control.cluster.watched = append(w.control.cluster.watched, watched{"slowpokes", listed.Load})
+		w.control.cluster.watched = append(w.control.cluster.watched, watchedKind{"slowpokes", listed.Load})
 		w.run()
 		w.settle()
 		if answer := w.do(http.MethodGet, wire.PathConfig, nil, goodToken); answer.Code != http.StatusServiceUnavailable {
 			t.Errorf("without slowpokes: %d %s, want 503", answer.Code, answer.Body)
 		}
-		if why := w.control.unready(); !strings.Contains(why, "slowpokes") || strings.Contains(why, "pods") {
+		if why := w.control.notReady(); !strings.Contains(why, "slowpokes") || strings.Contains(why, "pods") {
 			t.Errorf("unready because %q", why)
 		}
 		listed.Store(true)
-		if s := w.snapshot(); len(s.Pods) != 1 || w.control.unready() != "" {
-			t.Errorf("pods %+v, unready because %q", s.Pods, w.control.unready())
+		if s := w.snapshot(); len(s.Pods) != 1 || w.control.notReady() != "" {
+			t.Errorf("pods %+v, unready because %q", s.Pods, w.control.notReady())
 		}
 	})
 }

@@ -31,8 +31,8 @@ const (
 	coalesce = 30 * time.Millisecond
 	// retryAfter is how long something that failed waits to be done again.
 	retryAfter = time.Second
-	// drain is how long requests under way may take when the control plane stops.
-	drain = 10 * time.Second
+	// drainTimeout is how long requests under way may take when the control plane stops.
+	drainTimeout = 10 * time.Second
 )
 
 // Config is what a control plane is made of.
@@ -50,23 +50,23 @@ type Config struct {
 
 // Control is a control plane.
 type Control struct {
-	cfg     Config
-	trust   *trust
-	cluster *cluster
-	keeper  *keeper
-	feed    *feed
-	metrics *metrics
-	gather  prometheus.Gatherer
-	// news and roots ring when there is something to tell to proxies, and when trust roots may be missing somewhere.
-	news, roots bell
+	cfg         Config
+	trust       *trustStore
+	cluster     *cluster
+	rootsWriter *rootsWriter
+	stream      *watchStream
+	metrics     *metrics
+	gather      prometheus.Gatherer
+	// configChanged and roots ring when there is something to tell to proxies, and when trust roots may be missing somewhere.
+	configChanged, rootsChanged notifier
 	// ignored is what was last said of objects that cannot be read.
 	ignored string
 }
 
-// bell rings once for any number of strokes until it is heard.
-type bell chan struct{}
+// notifier rings once for any number of strokes until it is heard.
+type notifier chan struct{}
 
-func (b bell) ring() {
+func (b notifier) notify() {
 	select {
 	case b <- struct{}{}:
 	default:
@@ -80,19 +80,19 @@ func New(cfg Config) (*Control, error) {
 	}
 	reg := prometheus.NewRegistry()
 	c := &Control{
-		cfg: cfg, feed: newFeed(cfg.Now()), metrics: newMetrics(reg), gather: reg,
-		news: make(bell, 1), roots: make(bell, 1),
+		cfg: cfg, stream: newWatchStream(cfg.Now()), metrics: newMetrics(reg), gather: reg,
+		configChanged: make(notifier, 1), rootsChanged: make(notifier, 1),
 	}
-	c.trust = &trust{log: cfg.Log, now: cfg.Now, changed: c.roots.ring}
+	c.trust = &trustStore{log: cfg.Log, now: cfg.Now, changed: c.rootsChanged.notify}
 	var err error
 	c.cluster, err = newCluster(cfg.Kubernetes, cfg.Dynamic, c.trust.handler(), func() {
-		c.news.ring()
-		c.roots.ring()
+		c.configChanged.notify()
+		c.rootsChanged.notify()
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.keeper = &keeper{client: cfg.Kubernetes, cluster: c.cluster, trust: c.trust, log: cfg.Log}
+	c.rootsWriter = &rootsWriter{client: cfg.Kubernetes, cluster: c.cluster, trust: c.trust, log: cfg.Log}
 	return c, nil
 }
 
@@ -109,7 +109,7 @@ func (c *Control) Run(ctx context.Context) error {
 	go func() { ends <- admin.Serve(c.cfg.Admin) }()
 	go func() { ends <- secure.ServeTLS(c.cfg.Secure, "", "") }()
 
-	stopped := c.follow(ctx)
+	stopped := c.startLoops(ctx)
 	var err error
 	select {
 	case <-ctx.Done():
@@ -122,22 +122,22 @@ func (c *Control) Run(ctx context.Context) error {
 	return errors.Join(err, shutdown(secure), shutdown(admin))
 }
 
-// follow watches the cluster until the context ends. What it returns waits for that and answers proxies that still wait for news.
-func (c *Control) follow(ctx context.Context) (stopped func()) {
+// startLoops watches the cluster until the context ends. What it returns waits for that and answers proxies that still wait for news.
+func (c *Control) startLoops(ctx context.Context) (stopped func()) {
 	c.cluster.start(ctx)
 	var loops sync.WaitGroup
-	loops.Go(func() { c.tell(ctx) })
-	loops.Go(func() { c.keepRoots(ctx) })
+	loops.Go(func() { c.publishLoop(ctx) })
+	loops.Go(func() { c.rootsLoop(ctx) })
 	return func() {
 		loops.Wait()
-		c.feed.end()
+		c.stream.end()
 		c.cluster.stop()
 	}
 }
 
 // shutdown lets a server finish what it has begun.
 func shutdown(s *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	return s.Shutdown(ctx)
 }
@@ -145,8 +145,8 @@ func shutdown(s *http.Server) error {
 func (c *Control) handler() http.Handler {
 	reviewer := newReviewer(c.cfg.Kubernetes, c.cfg.Now)
 	mux := http.NewServeMux()
-	mux.Handle("POST "+wire.PathIdentity, &identity{trust: c.trust, reviewer: reviewer, metrics: c.metrics, log: c.cfg.Log, now: c.cfg.Now})
-	mux.Handle("GET "+wire.PathConfig, &config{feed: c.feed, reviewer: reviewer, metrics: c.metrics, log: c.cfg.Log})
+	mux.Handle("POST "+wire.PathIdentity, &identityHandler{trust: c.trust, reviewer: reviewer, metrics: c.metrics, log: c.cfg.Log, now: c.cfg.Now})
+	mux.Handle("GET "+wire.PathConfig, &configHandler{stream: c.stream, reviewer: reviewer, metrics: c.metrics, log: c.cfg.Log})
 	mux.Handle("POST "+wire.PathInject, &injector{client: c.cfg.Kubernetes, image: c.cfg.Image, metrics: c.metrics, log: c.cfg.Log})
 	return mux
 }
@@ -156,7 +156,7 @@ func (c *Control) admin() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(c.gather, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if why := c.unready(); why != "" {
+		if why := c.notReady(); why != "" {
 			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
@@ -165,8 +165,8 @@ func (c *Control) admin() http.Handler {
 	return mux
 }
 
-// unready says what the control plane still waits for, "" when it can serve.
-func (c *Control) unready() string {
+// notReady says what the control plane still waits for, "" when it can serve.
+func (c *Control) notReady() string {
 	if names := c.cluster.missing(); len(names) > 0 {
 		return "not listed yet: " + strings.Join(names, ", ") + " (are their definitions installed, and may the control plane read them?)"
 	}
@@ -176,26 +176,26 @@ func (c *Control) unready() string {
 	return ""
 }
 
-// tell makes a snapshot after changes, once everything has been listed: proxies must never take a half view for the whole.
-func (c *Control) tell(ctx context.Context) {
+// publishLoop makes a snapshot after changes, once everything has been listed: proxies must never take a half view for the whole.
+func (c *Control) publishLoop(ctx context.Context) {
 	for len(c.cluster.missing()) > 0 {
-		if !wait(ctx, coalesce) {
+		if !sleep(ctx, coalesce) {
 			return
 		}
 	}
-	c.news.ring()
+	c.configChanged.notify()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.news:
+		case <-c.configChanged:
 		}
-		if !wait(ctx, coalesce) {
+		if !sleep(ctx, coalesce) {
 			return
 		}
 		if err := c.publish(); err != nil {
 			c.cfg.Log.Error("cannot make a snapshot", "error", err)
-			time.AfterFunc(retryAfter, c.news.ring)
+			time.AfterFunc(retryAfter, c.configChanged.notify)
 		}
 	}
 }
@@ -205,8 +205,8 @@ func (c *Control) publish() error {
 	if err != nil {
 		return err
 	}
-	c.note(ignored)
-	generation, fresh, err := c.feed.publish(s)
+	c.logIgnored(ignored)
+	generation, fresh, err := c.stream.publish(s)
 	if err != nil || !fresh {
 		return err
 	}
@@ -215,8 +215,8 @@ func (c *Control) publish() error {
 	return nil
 }
 
-// note says which objects cannot be read, each time that changes.
-func (c *Control) note(ignored []error) {
+// logIgnored says which objects cannot be read, each time that changes.
+func (c *Control) logIgnored(ignored []error) {
 	c.metrics.ignored.Set(float64(len(ignored)))
 	text := ""
 	if err := errors.Join(ignored...); err != nil {
@@ -228,29 +228,29 @@ func (c *Control) note(ignored []error) {
 	c.ignored = text
 }
 
-// keepRoots writes trust roots where they are missing, once namespaces and pods have been listed.
-func (c *Control) keepRoots(ctx context.Context) {
+// rootsLoop writes trust roots where they are missing, once namespaces and pods have been listed.
+func (c *Control) rootsLoop(ctx context.Context) {
 	for len(c.cluster.missing()) > 0 {
-		if !wait(ctx, coalesce) {
+		if !sleep(ctx, coalesce) {
 			return
 		}
 	}
-	c.roots.ring()
+	c.rootsChanged.notify()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.roots:
+		case <-c.rootsChanged:
 		}
-		if err := c.keeper.keep(ctx); err != nil && ctx.Err() == nil {
+		if err := c.rootsWriter.reconcile(ctx); err != nil && ctx.Err() == nil {
 			c.cfg.Log.Error("cannot keep the trust roots", "error", err)
-			time.AfterFunc(retryAfter, c.roots.ring)
+			time.AfterFunc(retryAfter, c.rootsChanged.notify)
 		}
 	}
 }
 
-// wait tells whether the time has passed, rather than the context ended.
-func wait(ctx context.Context, d time.Duration) bool {
+// sleep tells whether the time has passed, rather than the context ended.
+func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -89,7 +89,7 @@ func (w *world) answerReviews(answer func(*authenticationv1.TokenReview)) {
 // run follows the fake cluster until the test ends.
 func (w *world) run() {
 	ctx, cancel := context.WithCancel(w.t.Context())
-	stopped := w.control.follow(ctx)
+	stopped := w.control.startLoops(ctx)
 	w.t.Cleanup(func() {
 		cancel()
 		stopped()
@@ -162,7 +162,7 @@ func trustSecret(t *testing.T, until time.Time) *corev1.Secret {
 func secretOf(t *testing.T, anchor, issuer *authority) *corev1.Secret {
 	t.Helper()
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: place.TrustSecret, Namespace: place.Mesh, ResourceVersion: "1"},
+		ObjectMeta: metav1.ObjectMeta{Name: place.TrustSecret, Namespace: place.MeshNamespace, ResourceVersion: "1"},
 		Data:       map[string][]byte{place.TrustRoots: anchor.certPEM(), place.IssuerCert: issuer.certPEM(), place.IssuerKey: issuer.keyPEM(t)},
 	}
 }
@@ -291,9 +291,9 @@ func TestUnreadyUntilThereIsAnIssuer(t *testing.T) {
 	}
 	w.run()
 	for len(w.control.cluster.missing()) > 0 && t.Context().Err() == nil {
-		_ = w.control.unready()
+		_ = w.control.notReady()
 	}
-	if why := w.control.unready(); !strings.Contains(why, place.TrustSecret) {
+	if why := w.control.notReady(); !strings.Contains(why, place.TrustSecret) {
 		t.Errorf("without an issuer it says %q", why)
 	}
 }

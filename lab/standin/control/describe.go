@@ -70,8 +70,8 @@ func defaultPolicy(p *corev1.Pod) string {
 	return ""
 }
 
-// served are the containers that serve while a pod runs, without the mesh's own.
-func served(p *corev1.Pod) []corev1.Container {
+// runningContainers are the containers that serve while a pod runs, without the mesh's own.
+func runningContainers(p *corev1.Pod) []corev1.Container {
 	var list []corev1.Container
 	for _, c := range p.Spec.InitContainers {
 		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
@@ -83,7 +83,7 @@ func served(p *corev1.Pod) []corev1.Container {
 
 func portNames(p *corev1.Pod) map[string]int {
 	names := map[string]int{}
-	for _, c := range served(p) {
+	for _, c := range runningContainers(p) {
 		for _, port := range c.Ports {
 			if port.Name != "" {
 				names[port.Name] = int(port.ContainerPort)
@@ -96,7 +96,7 @@ func portNames(p *corev1.Pod) map[string]int {
 // probePaths are the paths by port that the kubelet asks for.
 func probePaths(p *corev1.Pod) map[int][]string {
 	paths := map[int][]string{}
-	for _, c := range served(p) {
+	for _, c := range runningContainers(p) {
 		for _, probe := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
 			if probe == nil || probe.HTTPGet == nil {
 				continue

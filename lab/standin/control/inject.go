@@ -31,12 +31,12 @@ type injector struct {
 
 // What comes of a pod that is looked at, as it stands in the log and in the metrics.
 const (
-	injected    = "injected"
-	notAsked    = "not asked for"
-	disabled    = "disabled by the pod"
-	hostNetwork = "on the host's network"
-	already     = "has a proxy"
-	failed      = "failed"
+	injected        = "injected"
+	notAsked        = "not asked for"
+	disabled        = "disabled by the pod"
+	hostNetwork     = "on the host's network"
+	alreadyInjected = "has a proxy"
+	failed          = "failed"
 )
 
 func (i *injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,7 @@ func (i *injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit decides about one pod. A pod that should have got its proxy and cannot is refused: its owner tries again.
 func (i *injector) admit(ctx context.Context, request *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
-	result, patch, err := i.look(ctx, request)
+	result, patch, err := i.mutate(ctx, request)
 	if err != nil {
 		i.log.Error("cannot inject", "namespace", request.Namespace, "pod", request.Name, "error", err)
 		i.metrics.admitted.WithLabelValues(failed).Inc()
@@ -70,7 +70,7 @@ func (i *injector) admit(ctx context.Context, request *admissionv1.AdmissionRequ
 	return response
 }
 
-func (i *injector) look(ctx context.Context, request *admissionv1.AdmissionRequest) (result string, patch []byte, err error) {
+func (i *injector) mutate(ctx context.Context, request *admissionv1.AdmissionRequest) (result string, patch []byte, err error) {
 	if request.Kind.Group != "" || request.Kind.Kind != "Pod" || request.Operation != admissionv1.Create {
 		return notAsked, nil, nil
 	}
@@ -107,7 +107,7 @@ func decide(pod *corev1.Pod, namespace *corev1.Namespace) string {
 	const enabled, off = "enabled", "disabled"
 	asked := pod.Annotations[place.InjectAnnotation]
 	switch {
-	case namespace.Name == place.Mesh || namespace.Name == metav1.NamespaceSystem:
+	case namespace.Name == place.MeshNamespace || namespace.Name == metav1.NamespaceSystem:
 		return notAsked // the mesh cannot stand on itself
 	case asked == off:
 		return disabled
@@ -116,7 +116,7 @@ func decide(pod *corev1.Pod, namespace *corev1.Namespace) string {
 	case pod.Spec.HostNetwork:
 		return hostNetwork
 	case hasContainer(pod, place.ProxyContainer) || hasContainer(pod, place.InitContainer):
-		return already
+		return alreadyInjected
 	}
 	return injected
 }

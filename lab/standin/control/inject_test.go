@@ -135,7 +135,7 @@ func TestPodOfADeploymentGetsItsProxy(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		"app": "backend-primary", place.WorkloadLabel: place.Mesh, place.ProxyDeploymentLabel: "backend-primary", "linkerd.io/workload-ns": "develop",
+		"app": "backend-primary", place.WorkloadLabel: place.MeshNamespace, place.ProxyDeploymentLabel: "backend-primary", "linkerd.io/workload-ns": "develop",
 	} {
 		if pod.Labels[key] != want {
 			t.Errorf("label %s is %q, want %q", key, pod.Labels[key], want)
@@ -273,7 +273,7 @@ func TestWhoGetsAProxy(t *testing.T) {
 		"pod asks against the namespace":  {ns: "disabled", pod: "enabled", want: true},
 		"a word that is none of the two":  {ns: "enabled", pod: "yes", want: true},
 		"on the host's network":           {ns: "enabled", host: true},
-		"in the control plane's own":      {namespace: place.Mesh, ns: "enabled", pod: "enabled"},
+		"in the control plane's own":      {namespace: place.MeshNamespace, ns: "enabled", pod: "enabled"},
 		"among the cluster's own":         {namespace: "kube-system", ns: "enabled"},
 		"a word that asks for everything": {ns: "true"},
 	} {

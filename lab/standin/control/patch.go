@@ -37,7 +37,7 @@ const (
 
 // controlAddress is where proxies find the control plane.
 func controlAddress() string {
-	return "https://" + place.ControlService + "." + place.Mesh + ".svc:" + strconv.Itoa(place.ControlPort)
+	return "https://" + place.ControlService + "." + place.MeshNamespace + ".svc:" + strconv.Itoa(place.ControlPort)
 }
 
 // injection is the patch that gives a pod its proxy: first a container that redirects connections, then the proxy as a native
@@ -79,7 +79,7 @@ func inherited(pod *corev1.Pod, namespace *corev1.Namespace) map[string]string {
 
 // workloadLabels are those by which Prometheus and viz tell proxies apart. A name that is too long for a label has none.
 func workloadLabels(namespace, kind, workload string) map[string]string {
-	labels := map[string]string{place.WorkloadLabel: place.Mesh, workloadNamespaceLabel: namespace}
+	labels := map[string]string{place.WorkloadLabel: place.MeshNamespace, workloadNamespaceLabel: namespace}
 	if workload != "" && len(validation.IsValidLabelValue(workload)) == 0 {
 		labels[workloadPrefix+strings.ToLower(kind)] = workload
 	}

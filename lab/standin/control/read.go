@@ -15,8 +15,8 @@ import (
 	"coalmine/lab/guardrail"
 )
 
-// custom is a kind of custom resource that the proxies obey.
-type custom struct {
+// resourceKind is a kind of custom resource that the proxies obey.
+type resourceKind struct {
 	resource schema.GroupVersionResource
 	// make returns an empty object of the kind, nil for HTTPRoutes.
 	make func() runtime.Object
@@ -29,12 +29,12 @@ func routeResource() schema.GroupVersionResource {
 }
 
 // policies are the kinds of Linkerd's policies.
-func policies() []custom {
+func policies() []resourceKind {
 	policy := func(version, resource string) schema.GroupVersionResource {
 		v, _ := schema.ParseGroupVersion(version) // a constant
 		return v.WithResource(resource)
 	}
-	return []custom{
+	return []resourceKind{
 		{policy(guardrail.ServerVersion, "servers"), func() runtime.Object { return new(guardrail.Server) }},
 		{policy(guardrail.AuthorizationVersion, "authorizationpolicies"), func() runtime.Object { return new(guardrail.AuthorizationPolicy) }},
 		{policy(guardrail.AuthorizationVersion, "meshtlsauthentications"), func() runtime.Object { return new(guardrail.MeshTLSAuthentication) }},
@@ -43,7 +43,7 @@ func policies() []custom {
 }
 
 // readPolicy decodes a policy strictly: a field that is not understood could be the one that closes a door.
-func readPolicy(c custom, u *unstructured.Unstructured) (runtime.Object, error) {
+func readPolicy(c resourceKind, u *unstructured.Unstructured) (runtime.Object, error) {
 	data, err := json.Marshal(u.Object)
 	if err != nil {
 		return nil, unreadable(u, err)

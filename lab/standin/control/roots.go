@@ -14,16 +14,16 @@ import (
 	"coalmine/lab/kindlab/place"
 )
 
-// keeper keeps the trust roots in every meshed namespace, where pods mount them.
-type keeper struct {
+// rootsWriter keeps the trust roots in every meshed namespace, where pods mount them.
+type rootsWriter struct {
 	client  kubernetes.Interface
 	cluster *cluster
-	trust   *trust
+	trust   *trustStore
 	log     *slog.Logger
 }
 
-// keep writes the ConfigMap where it is missing or says something else. Its error names all namespaces where that failed.
-func (k *keeper) keep(ctx context.Context) error {
+// reconcile writes the ConfigMap where it is missing or says something else. Its error names all namespaces where that failed.
+func (k *rootsWriter) reconcile(ctx context.Context) error {
 	issuer, err := k.trust.current()
 	if err != nil {
 		return err
@@ -34,14 +34,14 @@ func (k *keeper) keep(ctx context.Context) error {
 	}
 	var errs []error
 	for name := range meshed {
-		if err := k.keepIn(ctx, name, string(issuer.roots)); err != nil {
+		if err := k.reconcileIn(ctx, name, string(issuer.roots)); err != nil {
 			errs = append(errs, fmt.Errorf("ConfigMap %s/%s: %w", name, place.TrustRootsConfigMap, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (k *keeper) keepIn(ctx context.Context, namespace, roots string) error {
+func (k *rootsWriter) reconcileIn(ctx context.Context, namespace, roots string) error {
 	ns, err := k.cluster.namespaces.Get(namespace)
 	if err != nil || ns.Status.Phase == corev1.NamespaceTerminating {
 		return nil // gone, or about to go: nothing can be created there

@@ -16,9 +16,9 @@ import (
 // renewAt is the part of its life after which a certificate is made anew, as proxies do with theirs.
 const renewAt = 0.7
 
-// trust holds the issuer as the Secret has it, and the server's own certificate. A Secret that cannot be read leaves the issuer
+// trustStore holds the issuer as the Secret has it, and the server's own certificate. A Secret that cannot be read leaves the issuer
 // before it in place.
-type trust struct {
+type trustStore struct {
 	log *slog.Logger
 	now func() time.Time
 	// changed is called after each change.
@@ -27,14 +27,14 @@ type trust struct {
 	mu     sync.Mutex
 	issuer *issuer
 	server *tls.Certificate
-	// by is the issuer of server.
-	by *issuer
+	// serverIssuer is the issuer of server.
+	serverIssuer *issuer
 }
 
 // errNoIssuer says that no issuer could be read yet.
-var errNoIssuer = errors.New("there is no issuer yet: Secret " + place.Mesh + "/" + place.TrustSecret + " is missing or unreadable")
+var errNoIssuer = errors.New("there is no issuer yet: Secret " + place.MeshNamespace + "/" + place.TrustSecret + " is missing or unreadable")
 
-func (t *trust) current() (*issuer, error) {
+func (t *trustStore) current() (*issuer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.issuer == nil {
@@ -44,7 +44,7 @@ func (t *trust) current() (*issuer, error) {
 }
 
 // set reads the Secret.
-func (t *trust) set(s *corev1.Secret) {
+func (t *trustStore) set(s *corev1.Secret) {
 	i, err := newIssuer(s)
 	if err != nil {
 		t.log.Error("cannot read the issuer", "error", err)
@@ -58,9 +58,9 @@ func (t *trust) set(s *corev1.Secret) {
 }
 
 // handler follows the Secret.
-func (t *trust) handler() cache.ResourceEventHandler {
+func (t *trustStore) handler() cache.ResourceEventHandler {
 	read := func(o any) {
-		if s, ok := o.(*corev1.Secret); ok && s.Name == place.TrustSecret && s.Namespace == place.Mesh {
+		if s, ok := o.(*corev1.Secret); ok && s.Name == place.TrustSecret && s.Namespace == place.MeshNamespace {
 			t.set(s)
 		}
 	}
@@ -72,13 +72,13 @@ func (t *trust) handler() cache.ResourceEventHandler {
 }
 
 // certificate is the server's own, for [tls.Config.GetCertificate]. It is made anew with each issuer and before it ends.
-func (t *trust) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (t *trustStore) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.issuer == nil {
 		return nil, errNoIssuer
 	}
-	if t.server != nil && t.by == t.issuer && t.now().Before(renewal(t.server)) {
+	if t.server != nil && t.serverIssuer == t.issuer && t.now().Before(renewal(t.server)) {
 		return t.server, nil
 	}
 	c, err := t.issuer.serve(t.now(), serverNames()...)
@@ -86,13 +86,13 @@ func (t *trust) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		t.log.Error("cannot make the server's certificate", "error", err)
 		return nil, err
 	}
-	t.server, t.by = c, t.issuer
+	t.server, t.serverIssuer = c, t.issuer
 	return c, nil
 }
 
 // serverNames are the names by which pods and the API server ask for the control plane.
 func serverNames() []string {
-	name := place.ControlService + "." + place.Mesh
+	name := place.ControlService + "." + place.MeshNamespace
 	return []string{name + ".svc", name + ".svc.cluster.local", name, place.ControlService}
 }
 

@@ -29,8 +29,8 @@ type Rules struct {
 	SkipOutbound, SkipInbound ports.Set
 }
 
-// neverInbound are the ports of the pod that are left alone.
-func (r Rules) neverInbound() ports.Set {
+// skippedInbound are the ports of the pod that are left alone.
+func (r Rules) skippedInbound() ports.Set {
 	own := ports.Set{{First: policyPort, Last: policyPort}, {First: r.Admin, Last: r.Admin}}
 	return append(own, r.SkipInbound...)
 }

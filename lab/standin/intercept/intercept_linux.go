@@ -55,19 +55,19 @@ func add(conn *nftables.Conn, table *nftables.Table, name string, hook *nftables
 
 func (r Rules) output() [][]expr.Any {
 	rules := [][]expr.Any{
-		leave(meta(expr.MetaKeySKUID, binaryutil.NativeEndian.PutUint32(r.User))),
-		leave(meta(expr.MetaKeyOIFNAME, interfaceName("lo"))),
+		accept(meta(expr.MetaKeySKUID, binaryutil.NativeEndian.PutUint32(r.User))),
+		accept(meta(expr.MetaKeyOIFNAME, interfaceName("lo"))),
 	}
 	for _, p := range r.SkipOutbound {
-		rules = append(rules, leave(tcpTo(p)))
+		rules = append(rules, accept(tcpTo(p)))
 	}
 	return append(rules, redirect(r.Outbound))
 }
 
 func (r Rules) prerouting() [][]expr.Any {
-	rules := [][]expr.Any{leave(meta(expr.MetaKeyIIFNAME, interfaceName("lo")))}
-	for _, p := range r.neverInbound() {
-		rules = append(rules, leave(tcpTo(p)))
+	rules := [][]expr.Any{accept(meta(expr.MetaKeyIIFNAME, interfaceName("lo")))}
+	for _, p := range r.skippedInbound() {
+		rules = append(rules, accept(tcpTo(p)))
 	}
 	return append(rules, redirect(r.Inbound))
 }
@@ -98,7 +98,7 @@ func tcpTo(p ports.Range) []expr.Any {
 	)
 }
 
-func leave(when []expr.Any) []expr.Any {
+func accept(when []expr.Any) []expr.Any {
 	return append(when, &expr.Verdict{Kind: expr.VerdictAccept})
 }
 

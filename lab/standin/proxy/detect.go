@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// speech is what the client of a connection speaks.
-type speech uint8
+// protocol is what the client of a connection speaks.
+type protocol uint8
 
 const (
-	undecided speech = iota
+	undecided protocol = iota
 	// opaque is anything: HTTP/2 with it.
 	opaque
 	http1
-	// hello begins TLS.
-	hello
+	// tlsHello begins TLS.
+	tlsHello
 )
 
 // maxFirstLine is how much of a request's first line is waited for. A longer one is left to the server, which refuses it.
@@ -37,8 +37,8 @@ func opaquePort(port uint16) bool {
 
 // detect reads until it is clear what a client speaks. A client that keeps silent for the given time, or ends, is opaque. The
 // connection returned begins with what was read. An error is that of a broken connection, or of the context.
-func detect(ctx context.Context, conn net.Conn, within time.Duration) (speech, net.Conn, error) {
-	release, err := hurry(ctx, conn, within)
+func detect(ctx context.Context, conn net.Conn, within time.Duration) (protocol, net.Conn, error) {
+	release, err := withReadDeadline(ctx, conn, within)
 	if err != nil {
 		return opaque, conn, err
 	}
@@ -47,14 +47,14 @@ func detect(ctx context.Context, conn net.Conn, within time.Duration) (speech, n
 	for {
 		n, err := conn.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if s := recognise(buf); s != undecided {
-			return s, &rewound{Conn: conn, head: buf}, nil
+		if s := sniff(buf); s != undecided {
+			return s, &prefixedConn{Conn: conn, prefix: buf}, nil
 		}
 		switch {
 		case ctx.Err() != nil:
 			return opaque, conn, ctx.Err()
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF):
-			return opaque, &rewound{Conn: conn, head: buf}, nil
+			return opaque, &prefixedConn{Conn: conn, prefix: buf}, nil
 		case err != nil:
 			return opaque, conn, err
 		}
@@ -64,8 +64,8 @@ func detect(ctx context.Context, conn net.Conn, within time.Duration) (speech, n
 	}
 }
 
-// hurry bounds reading by a time and by the context, until it is released.
-func hurry(ctx context.Context, conn net.Conn, within time.Duration) (release func(), err error) {
+// withReadDeadline bounds reading by a time and by the context, until it is released.
+func withReadDeadline(ctx context.Context, conn net.Conn, within time.Duration) (release func(), err error) {
 	if err := conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return nil, err
 	}
@@ -82,16 +82,16 @@ func hurry(ctx context.Context, conn net.Conn, within time.Duration) (release fu
 	}, nil
 }
 
-// recognise tells what begins with these bytes (linkerd2-proxy, linkerd/http/detect). HTTP/1 is a method, a target and a version.
-func recognise(b []byte) speech {
+// sniff tells what begins with these bytes (linkerd2-proxy, linkerd/http/detect). HTTP/1 is a method, a target and a version.
+func sniff(b []byte) protocol {
 	if len(b) == 0 {
 		return undecided
 	}
 	if b[0] == 0x16 { // a TLS handshake record
-		return hello
+		return tlsHello
 	}
 	method, rest, spaced := bytes.Cut(b, []byte{' '})
-	if len(method) == 0 || len(method) > 32 || !letters(method) || string(method) == "PRI" {
+	if len(method) == 0 || len(method) > 32 || !isMethod(method) || string(method) == "PRI" {
 		return opaque
 	}
 	if !spaced {
@@ -111,61 +111,61 @@ func recognise(b []byte) speech {
 	return opaque
 }
 
-// letters tells whether all are such as methods are made of.
-func letters(b []byte) bool {
+// isMethod tells whether all are such as methods are made of.
+func isMethod(b []byte) bool {
 	return !bytes.ContainsFunc(b, func(r rune) bool { return r != '-' && r != '_' && (r|0x20 < 'a' || r|0x20 > 'z') })
 }
 
 // serverName reads a TLS client's first message and returns the name that it asks for, "" for none. The connection returned begins
 // with what was read.
 func serverName(ctx context.Context, conn net.Conn, within time.Duration) (string, net.Conn, error) {
-	release, err := hurry(ctx, conn, within)
+	release, err := withReadDeadline(ctx, conn, within)
 	if err != nil {
 		return "", conn, err
 	}
 	defer release()
 	name := ""
-	listening := &eavesdropper{Conn: conn}
+	listening := &recordingConn{Conn: conn}
 	heard := errors.New("heard enough")
 	// The handshake always fails: at the latest once the name is known.
 	_ = tls.Server(listening, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 		name = h.ServerName
 		return nil, heard
 	}}).Handshake()
-	return name, &rewound{Conn: conn, head: listening.read.Bytes()}, ctx.Err()
+	return name, &prefixedConn{Conn: conn, prefix: listening.read.Bytes()}, ctx.Err()
 }
 
-// eavesdropper keeps what is read and says nothing.
-type eavesdropper struct {
+// recordingConn keeps what is read and says nothing.
+type recordingConn struct {
 	net.Conn
 	read bytes.Buffer
 }
 
-func (e *eavesdropper) Read(b []byte) (int, error) {
+func (e *recordingConn) Read(b []byte) (int, error) {
 	n, err := e.Conn.Read(b)
 	e.read.Write(b[:n])
 	return n, err
 }
 
-func (e *eavesdropper) Write(b []byte) (int, error) { return len(b), nil }
+func (e *recordingConn) Write(b []byte) (int, error) { return len(b), nil }
 
-// rewound is a connection that gives again what was read from it.
-type rewound struct {
+// prefixedConn is a connection that gives again what was read from it.
+type prefixedConn struct {
 	net.Conn
-	head []byte
+	prefix []byte
 }
 
-func (r *rewound) Read(b []byte) (int, error) {
-	if len(r.head) > 0 {
-		n := copy(b, r.head)
-		r.head = r.head[n:]
+func (r *prefixedConn) Read(b []byte) (int, error) {
+	if len(r.prefix) > 0 {
+		n := copy(b, r.prefix)
+		r.prefix = r.prefix[n:]
 		return n, nil
 	}
 	return r.Conn.Read(b)
 }
 
 // CloseWrite ends one direction, where the connection can.
-func (r *rewound) CloseWrite() error {
+func (r *prefixedConn) CloseWrite() error {
 	if c, ok := r.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
@@ -173,7 +173,7 @@ func (r *rewound) CloseWrite() error {
 }
 
 // SetLinger is as in package net, where the connection has it.
-func (r *rewound) SetLinger(sec int) error {
+func (r *prefixedConn) SetLinger(sec int) error {
 	if c, ok := r.Conn.(interface{ SetLinger(int) error }); ok {
 		return c.SetLinger(sec)
 	}

@@ -19,19 +19,19 @@ import (
 
 // Times and sizes of asking the control plane.
 const (
-	askTimeout = 10 * time.Second
+	callTimeout = 10 * time.Second
 	// pollTimeout is somewhat longer than the control plane lets a poll wait.
-	pollTimeout = 45 * time.Second
-	maxAnswer   = 64 << 20
-	pauseMin    = 200 * time.Millisecond
-	pauseMax    = 5 * time.Second
+	pollTimeout    = 45 * time.Second
+	maxAnswer      = 64 << 20
+	pollBackoffMin = 200 * time.Millisecond
+	pollBackoffMax = 5 * time.Second
 )
 
 // backoff is a pause that doubles, with jitter so that proxies do not come back all at once.
 type backoff struct{ last time.Duration }
 
 func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, pauseMin), pauseMax)
+	b.last = min(max(2*b.last, pollBackoffMin), pollBackoffMax)
 	return b.last/2 + rand.N(b.last)
 }
 
@@ -64,7 +64,7 @@ func (p *Proxy) poll(ctx context.Context, succeeded func()) error {
 		}
 		succeeded()
 		if next != nil {
-			p.take(next)
+			p.applySnapshot(next)
 		}
 	}
 }
@@ -74,20 +74,20 @@ func (p *Proxy) pollOnce(ctx context.Context, client *http.Client) (*wire.Snapsh
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	at := p.cfg.Control.JoinPath(wire.PathConfig)
-	if v := p.current(); v.known {
+	if v := p.current(); v.loaded {
 		at.RawQuery = url.Values{"after": {strconv.FormatUint(v.generation, 10)}}.Encode()
 	}
 	var s wire.Snapshot
-	got, err := p.ask(ctx, client, http.MethodGet, at, nil, &s)
+	got, err := p.call(ctx, client, http.MethodGet, at, nil, &s)
 	if err != nil || !got {
 		return nil, err
 	}
 	return &s, nil
 }
 
-// take makes a view of a snapshot.
-func (p *Proxy) take(s *wire.Snapshot) {
-	v, err := newView(s, p.cfg.Namespace, p.cfg.Pod, p.current().self)
+// applySnapshot makes a view of a snapshot.
+func (p *Proxy) applySnapshot(s *wire.Snapshot) {
+	v, err := newState(s, p.cfg.Namespace, p.cfg.Pod, p.current().self)
 	if err != nil {
 		p.log.Warn("routes are left out", "error", err)
 	}
@@ -105,8 +105,8 @@ func (p *Proxy) controlClient() (*http.Client, error) {
 	}}, nil
 }
 
-// ask sends a request with the token of the service account and decodes the answer. It has got nothing when there is no content.
-func (p *Proxy) ask(ctx context.Context, client *http.Client, method string, at *url.URL, body io.Reader, into any) (got bool, err error) {
+// call sends a request with the token of the service account and decodes the answer. It has got nothing when there is no content.
+func (p *Proxy) call(ctx context.Context, client *http.Client, method string, at *url.URL, body io.Reader, into any) (got bool, err error) {
 	token, err := os.ReadFile(p.cfg.TokenFile)
 	if err != nil {
 		return false, fmt.Errorf("token of the service account: %w", err)

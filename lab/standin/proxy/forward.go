@@ -69,23 +69,23 @@ func printable(text string) string {
 	}, text)
 }
 
-// atEnd calls a function once when the body of an answer has been read or given up. The connection of an upgrade stays as it is, and
+// onBodyEnd calls a function once when the body of an answer has been read or given up. The connection of an upgrade stays as it is, and
 // its answer has ended at once.
-func atEnd(r *http.Response, then func()) {
+func onBodyEnd(r *http.Response, then func()) {
 	if r.StatusCode == http.StatusSwitchingProtocols {
 		then()
 		return
 	}
-	r.Body = &watched{ReadCloser: r.Body, then: then}
+	r.Body = &notifyingBody{ReadCloser: r.Body, then: then}
 }
 
-type watched struct {
+type notifyingBody struct {
 	io.ReadCloser
 	once sync.Once
 	then func()
 }
 
-func (w *watched) Read(b []byte) (int, error) {
+func (w *notifyingBody) Read(b []byte) (int, error) {
 	n, err := w.ReadCloser.Read(b)
 	if err != nil {
 		w.once.Do(w.then)
@@ -93,7 +93,7 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (w *watched) Close() error {
+func (w *notifyingBody) Close() error {
 	w.once.Do(w.then)
 	return w.ReadCloser.Close()
 }
@@ -106,12 +106,12 @@ func filter(h http.Header, f mesh.HeaderFilter) http.Header {
 	}
 	h = h.Clone()
 	for _, a := range f.Add {
-		if allowed(a) {
+		if validHeader(a) {
 			h.Add(a.Name, a.Value)
 		}
 	}
 	for _, s := range f.Set {
-		if allowed(s) {
+		if validHeader(s) {
 			h.Set(s.Name, s.Value)
 		}
 	}
@@ -123,7 +123,7 @@ func filter(h http.Header, f mesh.HeaderFilter) http.Header {
 	return h
 }
 
-func allowed(h mesh.Header) bool {
+func validHeader(h mesh.Header) bool {
 	return !framing(h.Name) && httpguts.ValidHeaderFieldName(h.Name) && httpguts.ValidHeaderFieldValue(h.Value)
 }
 

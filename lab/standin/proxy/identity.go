@@ -127,10 +127,10 @@ func (p *Proxy) certify(ctx context.Context, csr []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var answer wire.CertifyResponse
-	if _, err := p.ask(ctx, client, http.MethodPost, p.cfg.Control.JoinPath(wire.PathIdentity), bytes.NewReader(body), &answer); err != nil {
+	if _, err := p.call(ctx, client, http.MethodPost, p.cfg.Control.JoinPath(wire.PathIdentity), bytes.NewReader(body), &answer); err != nil {
 		return nil, err
 	}
 	return []byte(answer.Chain), nil

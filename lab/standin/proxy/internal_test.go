@@ -16,13 +16,13 @@ import (
 )
 
 func TestRecognise(t *testing.T) {
-	for text, want := range map[string]speech{
+	for text, want := range map[string]protocol{
 		"": undecided, "G": undecided, "GET": undecided, "GET ": undecided, "GET / HTTP/1.1": undecided, "GET / HTTP/1.1\r\n": http1,
 		"GET / HTTP/1.0\n": http1, "M-SEARCH * HTTP/1.1\r\n": http1, "GET / HTTP/2.0\r\n": opaque, "GET /\r\n": opaque,
-		"PRI * HTTP/2.0\r\n": opaque, "\x16\x03": hello, " ": opaque, "\r\n": opaque, "GET" + strings.Repeat("T", 40): opaque,
+		"PRI * HTTP/2.0\r\n": opaque, "\x16\x03": tlsHello, " ": opaque, "\r\n": opaque, "GET" + strings.Repeat("T", 40): opaque,
 		"GET /" + strings.Repeat("a", maxFirstLine): http1, "SSH-2.0": opaque,
 	} {
-		if got := recognise([]byte(text)); got != want {
+		if got := sniff([]byte(text)); got != want {
 			t.Errorf("%.40q is %d, want %d", text, got, want)
 		}
 	}
@@ -55,7 +55,7 @@ func FuzzDetect(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if what == hello {
+		if what == tlsHello {
 			if _, conn, err = serverName(context.Background(), conn, time.Minute); err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +66,7 @@ func FuzzDetect(f *testing.F) {
 		}
 		want := opaque
 		for n := range len(text) + 1 {
-			if s := recognise(text[:n]); s != undecided {
+			if s := sniff(text[:n]); s != undecided {
 				want = s
 				break
 			}

@@ -62,7 +62,7 @@ func (p *Proxy) admin() http.Handler {
 	})
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("live\n")) })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if lacks := p.lacks(); lacks != "" {
+		if lacks := p.notReady(); lacks != "" {
 			http.Error(w, lacks, http.StatusServiceUnavailable)
 			return
 		}
@@ -77,12 +77,12 @@ func (p *Proxy) metrics() []byte {
 	return p.meter.text(nil, p.now())
 }
 
-// lacks says what the proxy waits for before it is ready, "" for nothing.
-func (p *Proxy) lacks() string {
+// notReady says what the proxy waits for before it is ready, "" for nothing.
+func (p *Proxy) notReady() string {
 	switch {
 	case p.credentials.Load() == nil:
 		return "no certificate yet: is the control plane there?"
-	case !p.current().known:
+	case !p.current().loaded:
 		return "no configuration yet: is the control plane there?"
 	}
 	return ""

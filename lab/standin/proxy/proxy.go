@@ -64,15 +64,15 @@ const (
 	connectTimeout = time.Second
 	// Handshakes take processor time, of which a small machine may be short.
 	handshakeTimeout = 5 * time.Second
-	backoffMin       = 100 * time.Millisecond
-	backoffMax       = 500 * time.Millisecond
+	dialBackoffMin   = 100 * time.Millisecond
+	dialBackoffMax   = 500 * time.Millisecond
 	maxHeader        = 256 << 10
 	headerTimeout    = 30 * time.Second
 	idleConnections  = 1024
 	// The side that sends gives up kept connections well before the side that takes them, so that a request seldom meets one that is
 	// just being closed.
-	idleSender = 20 * time.Second
-	idleTaker  = 5 * time.Minute
+	idleClient = 20 * time.Second
+	idleServer = 5 * time.Minute
 )
 
 func (c Config) withDefaults() Config {
@@ -117,19 +117,19 @@ type Proxy struct {
 
 	// mu guards the decisions and counters of package mesh and what hangs on them, and is never held over I/O.
 	mu       sync.Mutex
-	began    time.Time
+	start    time.Time
 	meter    meter
 	upstream map[mesh.ServicePort]*upstream
-	asked    map[mesh.ServicePort]*asked
-	view     *view
+	stats    map[mesh.ServicePort]*targetStats
+	state    *clusterState
 	// changed is closed when the view changes.
 	changed chan struct{}
 
-	routing, choosing chance.Stream
-	draws             atomic.Uint64
+	backendRNG, endpointRNG chance.Stream
+	draws                   atomic.Uint64
 
-	outbound, inbound *entrance
-	guard             *guard
+	outbound, inbound *listener
+	authz             *authz
 }
 
 // New makes a proxy. An error says what the configuration lacks.
@@ -139,19 +139,19 @@ func New(cfg Config) (*Proxy, error) {
 	}
 	cfg = cfg.withDefaults()
 	p := &Proxy{
-		cfg: cfg, log: cfg.Log, identity: mesh.Identity(cfg.ServiceAccount, cfg.Namespace), began: time.Now(),
-		meter: newMeter(), upstream: map[mesh.ServicePort]*upstream{}, asked: map[mesh.ServicePort]*asked{},
-		view: emptyView(), changed: make(chan struct{}),
-		routing: chance.New(cfg.Seed, "standin/routing"), choosing: chance.New(cfg.Seed, "standin/choosing"),
+		cfg: cfg, log: cfg.Log, identity: mesh.Identity(cfg.ServiceAccount, cfg.Namespace), start: time.Now(),
+		meter: newMeter(), upstream: map[mesh.ServicePort]*upstream{}, stats: map[mesh.ServicePort]*targetStats{},
+		state: emptyState(), changed: make(chan struct{}),
+		backendRNG: chance.New(cfg.Seed, "standin/routing"), endpointRNG: chance.New(cfg.Seed, "standin/choosing"),
 	}
-	p.guard = newGuard(p)
-	p.outbound = p.newEntrance(newForwarder(&router{p}, p.quiet()), 0)
-	p.inbound = p.newEntrance(newForwarder(p.guard, p.quiet()), idleTaker)
+	p.authz = newAuthz(p)
+	p.outbound = p.newListener(newForwarder(&router{p}, p.quiet()), 0)
+	p.inbound = p.newListener(newForwarder(p.authz, p.quiet()), idleServer)
 	return p, nil
 }
 
 // now is the proxy's own time, as package mesh wants it.
-func (p *Proxy) now() time.Duration { return time.Since(p.began) }
+func (p *Proxy) now() time.Duration { return time.Since(p.start) }
 
 // Run serves until the context ends, then finishes what is under way. An error says why it could not listen.
 func (p *Proxy) Run(ctx context.Context) error {
@@ -169,9 +169,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 	var accepting sync.WaitGroup
 	for _, l := range listeners.outbound {
-		accepting.Go(func() { p.outbound.accept(ctx, l, p.takeOutbound) })
+		accepting.Go(func() { p.outbound.accept(ctx, l, p.handleOutbound) })
 	}
-	accepting.Go(func() { p.inbound.accept(ctx, listeners.inbound, p.takeInbound) })
+	accepting.Go(func() { p.inbound.accept(ctx, listeners.inbound, p.handleInbound) })
 	p.log.Info("the proxy takes connections", "identity", p.identity)
 
 	<-ctx.Done()
@@ -180,7 +180,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	p.drain(ctx)
 	stop()
 	_ = admin.Close()
-	p.forget()
+	p.closeIdle()
 	background.Wait()
 	return nil
 }
@@ -190,26 +190,26 @@ func (p *Proxy) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Drain)
 	defer cancel()
 	var draining sync.WaitGroup
-	for _, e := range []*entrance{p.inbound, p.outbound} {
+	for _, e := range []*listener{p.inbound, p.outbound} {
 		draining.Go(func() { e.close(limited) })
 	}
 	draining.Wait()
 }
 
-type listeners struct {
+type sockets struct {
 	outbound       []net.Listener
 	inbound, admin net.Listener
 }
 
-func (l listeners) close() {
+func (l sockets) close() {
 	for _, o := range l.outbound {
 		_ = o.Close()
 	}
 	_ = l.inbound.Close()
 }
 
-func (p *Proxy) listen(ctx context.Context) (listeners, error) {
-	var all listeners
+func (p *Proxy) listen(ctx context.Context) (sockets, error) {
+	var all sockets
 	open := func(host string, port int) (net.Listener, error) {
 		l, err := p.cfg.Listen(ctx, "tcp", net.JoinHostPort(host, fmt.Sprint(port)))
 		if err != nil {
@@ -242,7 +242,7 @@ func (p *Proxy) listen(ctx context.Context) (listeners, error) {
 // quiet is the log of what net/http has to say about broken connections.
 func (p *Proxy) quiet() *log.Logger { return slog.NewLogLogger(p.log.Handler(), slog.LevelDebug) }
 
-func (p *Proxy) forget() {
+func (p *Proxy) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, u := range p.upstream {
@@ -250,7 +250,7 @@ func (p *Proxy) forget() {
 			e.transport.CloseIdleConnections()
 		}
 	}
-	p.guard.app.CloseIdleConnections()
+	p.authz.app.CloseIdleConnections()
 }
 
 // sleep waits, and tells whether the context still holds.

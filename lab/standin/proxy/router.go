@@ -19,15 +19,15 @@ import (
 // router sends a client's requests to the pods of Services, by the routes in force.
 type router struct{ *Proxy }
 
-// takeOutbound goes on with a connection of the pod.
-func (p *Proxy) takeOutbound(ctx context.Context, conn net.Conn, dst netip.AddrPort) {
+// handleOutbound goes on with a connection of the pod.
+func (p *Proxy) handleOutbound(ctx context.Context, conn net.Conn, dst netip.AddrPort) {
 	v := p.current()
 	if identity := v.identityAt(dst); identity != "" && dst.Addr() != p.cfg.IP {
-		p.passOn(ctx, conn, dst, identity)
+		p.forwardRaw(ctx, conn, dst, identity)
 		return
 	}
 	if v.targets[dst] == nil || opaquePort(dst.Port()) {
-		p.passOn(ctx, conn, dst, "")
+		p.forwardRaw(ctx, conn, dst, "")
 		return
 	}
 	what, conn, err := detect(ctx, conn, p.cfg.Detect)
@@ -35,14 +35,14 @@ func (p *Proxy) takeOutbound(ctx context.Context, conn net.Conn, dst netip.AddrP
 	case err != nil:
 		_ = conn.Close()
 	case what == http1:
-		p.outbound.serve(&passage{Conn: conn, dst: dst})
+		p.outbound.serve(&redirectedConn{Conn: conn, dst: dst})
 	default:
-		p.passOn(ctx, conn, dst, "")
+		p.forwardRaw(ctx, conn, dst, "")
 	}
 }
 
-// passOn copies a connection to its destination as it is.
-func (p *Proxy) passOn(ctx context.Context, conn net.Conn, dst netip.AddrPort, identity string) {
+// forwardRaw copies a connection to its destination as it is.
+func (p *Proxy) forwardRaw(ctx context.Context, conn net.Conn, dst netip.AddrPort, identity string) {
 	to, err := p.connect(ctx, dst, identity)
 	if err != nil {
 		p.log.Debug("cannot pass a connection on", "to", dst, "error", err)
@@ -52,18 +52,18 @@ func (p *Proxy) passOn(ctx context.Context, conn net.Conn, dst netip.AddrPort, i
 	tunnel(conn, to)
 }
 
-func (p *Proxy) current() *view {
+func (p *Proxy) current() *clusterState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.view
+	return p.state
 }
 
-// journey is one request on its way through the router.
-type journey struct {
+// outboundRequest is one request on its way through the router.
+type outboundRequest struct {
 	request *http.Request
-	// asks is made when routes look at the request.
-	asks  *mesh.Request
-	begun time.Duration
+	// meshRequest is made when routes look at the request.
+	meshRequest *mesh.Request
+	start       time.Duration
 	// deadline is when waiting for a backend ends.
 	deadline time.Duration
 	// failed is the last attempt that could not connect.
@@ -85,7 +85,7 @@ func (f *failure) Unwrap() error { return f.err }
 // choice is what was decided about a journey.
 type choice struct {
 	target  *target
-	asked   *asked
+	stats   *targetStats
 	rule    *rule
 	backend *backend
 	index   int
@@ -96,17 +96,17 @@ type choice struct {
 	status int
 	reason string
 	// wait for changed, or until then, before choosing again.
-	wait    bool
-	changed <-chan struct{}
-	until   time.Duration
-	taken   time.Duration
+	wait     bool
+	changed  <-chan struct{}
+	until    time.Duration
+	pickedAt time.Duration
 }
 
 // RoundTrip answers a request by a pod of the Service that the client has connected to, or by itself. An error means that the client
 // has gone.
 func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
 	now := r.now()
-	j := &journey{request: request, begun: now, deadline: now + r.cfg.Failfast}
+	j := &outboundRequest{request: request, start: now, deadline: now + r.cfg.Failfast}
 	if request.Body != nil {
 		// An attempt that could not connect must not close what another has to send.
 		request.Body = io.NopCloser(request.Body)
@@ -131,104 +131,104 @@ func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 // choose decides where a request goes now.
-func (r *router) choose(j *journey) choice {
+func (r *router) choose(j *outboundRequest) choice {
 	for {
 		v := r.current()
-		t := v.targets[through(j.request.Context()).dst]
+		t := v.targets[connOf(j.request.Context()).dst]
 		if t == nil {
 			return choice{status: http.StatusBadGateway, reason: "the Service is gone"}
 		}
-		rule := v.match(t, func() *mesh.Request { return j.asked(t) })
+		rule := v.match(t, func() *mesh.Request { return j.toMesh(t) })
 		if rule == nil {
 			return choice{status: http.StatusNotFound, reason: "no route matches"}
 		}
-		if c, ok := r.draw(j, v, t, rule); ok {
+		if c, ok := r.pick(j, v, t, rule); ok {
 			return c
 		}
 	}
 }
 
-// asked returns the request as routes look at it.
-func (j *journey) asked(t *target) *mesh.Request {
-	if j.asks != nil && (j.asks.Headers != nil || !t.perRequest) {
-		return j.asks
+// toMesh returns the request as routes look at it.
+func (j *outboundRequest) toMesh(t *target) *mesh.Request {
+	if j.meshRequest != nil && (j.meshRequest.Headers != nil || !t.perRequest) {
+		return j.meshRequest
 	}
 	q := j.request
 	host, _, err := net.SplitHostPort(q.Host)
 	if err != nil {
 		host = q.Host
 	}
-	j.asks = &mesh.Request{Method: q.Method, Host: host, Path: q.URL.EscapedPath(), Query: q.URL.RawQuery}
+	j.meshRequest = &mesh.Request{Method: q.Method, Host: host, Path: q.URL.EscapedPath(), Query: q.URL.RawQuery}
 	if t.perRequest {
-		j.asks.Headers = make([]mesh.Header, 0, len(q.Header))
+		j.meshRequest.Headers = make([]mesh.Header, 0, len(q.Header))
 		for name, values := range q.Header {
 			for _, value := range values {
-				j.asks.Headers = append(j.asks.Headers, mesh.Header{Name: name, Value: value})
+				j.meshRequest.Headers = append(j.meshRequest.Headers, mesh.Header{Name: name, Value: value})
 			}
 		}
 	}
-	return j.asks
+	return j.meshRequest
 }
 
-// draw picks backend and endpoint, as the sim does. It is not ok when the view has changed since the rule was found.
-func (r *router) draw(j *journey, v *view, t *target, rule *rule) (choice, bool) {
+// pick picks backend and endpoint, as the sim does. It is not ok when the view has changed since the rule was found.
+func (r *router) pick(j *outboundRequest, v *clusterState, t *target, rule *rule) (choice, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.view != v {
+	if r.state != v {
 		return choice{}, false
 	}
 	now, n := r.now(), r.draws.Add(1)
-	c := choice{target: t, asked: r.askedOf(t.ServicePort), rule: rule, taken: now}
-	c.index = rule.Pick(r.routing.Bits(n), func(i int) bool { return r.usable(rule.backends[i], now) })
+	c := choice{target: t, stats: r.statsOf(t.ServicePort), rule: rule, pickedAt: now}
+	c.index = rule.Pick(r.backendRNG.Bits(n), func(i int) bool { return r.usable(rule.backends[i], now) })
 	if c.index < 0 {
-		return r.park(j, c, now), true
+		return r.queue(j, c, now), true
 	}
 	c.backend = rule.backends[c.index]
 	if !c.backend.exists {
 		return r.refuse(j, c, http.StatusInternalServerError, "", "the backend "+c.backend.Name+" does not exist"), true
 	}
-	u := r.ready(c.backend, now)
-	c.load = u.balancer.Pick(now, r.choosing.Bits(n))
+	u := r.upstreamFor(c.backend, now)
+	c.load = u.balancer.Pick(now, r.endpointRNG.Bits(n))
 	c.endpoint = u.endpoints[c.load.Key]
 	c.load.Begin()
 	return c, true
 }
 
-// park is what becomes of a request for which no backend is available: it waits, but not when others have waited in vain.
-func (r *router) park(j *journey, c choice, now time.Duration) choice {
+// queue is what becomes of a request for which no backend is available: it waits, but not when others have waited in vain.
+func (r *router) queue(j *outboundRequest, c choice, now time.Duration) choice {
 	if j.failed != nil && j.failed.endpoint.Identity == "" {
 		// Linkerd waits for meshed pods, to which it keeps connections; to others it connects when a request comes.
 		return r.fail(j, now)
 	}
-	if c.asked.failfast || now >= j.deadline {
-		c.asked.failfast = true
+	if c.stats.failfast || now >= j.deadline {
+		c.stats.failfast = true
 		return r.refuse(j, c, http.StatusGatewayTimeout, mesh.ErrorFailFast, "no backend is available")
 	}
-	c.wait, c.changed, c.until = true, r.changed, r.rested(c.rule, now, j.deadline)
+	c.wait, c.changed, c.until = true, r.changed, r.nextRetry(c.rule, now, j.deadline)
 	return c
 }
 
 // fail answers a request whose last endpoint could not be connected to (linkerd2-proxy, linkerd/app/outbound/src/http/endpoint.rs,
 // ClientRescue).
-func (r *router) fail(j *journey, now time.Duration) choice {
+func (r *router) fail(j *outboundRequest, now time.Duration) choice {
 	c, status := j.failed.choice, http.StatusBadGateway
 	if errors.Is(j.failed, context.DeadlineExceeded) || errors.Is(j.failed, os.ErrDeadlineExceeded) {
 		status = http.StatusGatewayTimeout
 	}
 	c.endpoint.out.Request(now)
-	c.endpoint.out.Response(now, status, now-c.taken)
+	c.endpoint.out.Response(now, status, now-c.pickedAt)
 	return r.refuse(j, c, status, "", j.failed.Error())
 }
 
 // refuse is an answer of this proxy, for want of a backend.
-func (r *router) refuse(j *journey, c choice, status int, label, reason string) choice {
-	waited := r.now() - j.begun
+func (r *router) refuse(j *outboundRequest, c choice, status int, label, reason string) choice {
+	waited := r.now() - j.start
 	if c.backend != nil {
-		b := r.backendStats(c.asked, c.target, c.rule, c.backend)
+		b := r.backendStats(c.stats, c.target, c.rule, c.backend)
 		b.Request()
 		b.Response(status, waited)
 	}
-	r.route(c.asked, c.target, c.rule).Response(status, label, waited)
+	r.route(c.stats, c.target, c.rule).Response(status, label, waited)
 	c.status, c.reason = status, reason
 	return c
 }
@@ -247,13 +247,13 @@ func (r *router) wait(ctx context.Context, c choice) error {
 }
 
 // send sends a request to the endpoint that was chosen.
-func (r *router) send(j *journey, c choice) (*http.Response, error) {
+func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 	sent := false
 	out := j.request.WithContext(httptrace.WithClientTrace(j.request.Context(), &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) {
 			if !sent { // and not when a kept connection turned out to be closed, and another was taken
 				sent = true
-				r.began(c)
+				r.countRequest(c)
 			}
 		},
 	}))
@@ -265,7 +265,7 @@ func (r *router) send(j *journey, c choice) (*http.Response, error) {
 	out.Header = filter(filter(out.Header, c.rule.RequestHeaders), to.RequestHeaders)
 	response, err := c.endpoint.transport.RoundTrip(out)
 	answered := r.now()
-	r.settle(c, answered)
+	r.recordLatency(c, answered)
 	switch {
 	case err == nil:
 		response.Header = filter(filter(response.Header, to.ResponseHeaders), c.rule.ResponseHeaders)
@@ -276,26 +276,26 @@ func (r *router) send(j *journey, c choice) (*http.Response, error) {
 	default:
 		response = synthetic(j.request, http.StatusBadGateway, fmt.Sprintf("%s (%s): %v", c.endpoint.Addr, c.endpoint.Pod, err))
 	}
-	atEnd(response, func() { r.ended(j, c, response.StatusCode, answered) })
+	onBodyEnd(response, func() { r.countResponse(j, c, response.StatusCode, answered) })
 	return response, nil
 }
 
-// began counts a request that is sent.
-func (r *router) began(c choice) {
+// countRequest counts a request that is sent.
+func (r *router) countRequest(c choice) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c.endpoint.failures = 0
-	c.asked.failfast = false
+	c.stats.failfast = false
 	c.endpoint.out.Request(r.now())
-	r.backendStats(c.asked, c.target, c.rule, c.backend).Request()
+	r.backendStats(c.stats, c.target, c.rule, c.backend).Request()
 }
 
-// settle tells the balancer how long the endpoint took. A request that ends without an answer counts with the time it took, as in
+// recordLatency tells the balancer how long the endpoint took. A request that ends without an answer counts with the time it took, as in
 // Linkerd's (tower, tower/src/load/peak_ewma.rs).
-func (r *router) settle(c choice, now time.Duration) {
+func (r *router) recordLatency(c choice, now time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.load.End(now, now-c.taken)
+	c.load.End(now, now-c.pickedAt)
 }
 
 // unreachable leaves an endpoint out for a while.
@@ -304,17 +304,17 @@ func (r *router) unreachable(c choice, err error) *failure {
 	r.log.Debug("cannot connect to an endpoint", "error", f)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rest(c.backend, c.endpoint, r.now())
+	r.backOff(c.backend, c.endpoint, r.now())
 	return f
 }
 
-// ended counts an answer. The endpoint's latency is the time until it began, that of the route until it ended (linkerd2-proxy,
+// countResponse counts an answer. The endpoint's latency is the time until it began, that of the route until it ended (linkerd2-proxy,
 // linkerd/http/metrics/src/requests/service.rs and linkerd/http/prom/src/record_response).
-func (r *router) ended(j *journey, c choice, status int, answered time.Duration) {
+func (r *router) countResponse(j *outboundRequest, c choice, status int, answered time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	c.endpoint.out.Response(now, status, answered-c.taken)
-	r.backendStats(c.asked, c.target, c.rule, c.backend).Response(status, now-c.taken)
-	r.route(c.asked, c.target, c.rule).Response(status, "", now-j.begun)
+	c.endpoint.out.Response(now, status, answered-c.pickedAt)
+	r.backendStats(c.stats, c.target, c.rule, c.backend).Response(status, now-c.pickedAt)
+	r.route(c.stats, c.target, c.rule).Response(status, "", now-j.start)
 }

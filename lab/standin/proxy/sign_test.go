@@ -18,7 +18,7 @@ func TestDenialsAreSigned(t *testing.T) {
 		{map[string]string{"app": "backend"}, "", ""},
 		{nil, "", ""},
 	} {
-		h := signed(synthetic(&http.Request{}, http.StatusForbidden, "no"), c.labels).Header
+		h := withWorkloadHeaders(synthetic(&http.Request{}, http.StatusForbidden, "no"), c.labels).Header
 		if v, w := mark.Version(h, "backend"), mark.Workload(h, "backend"); v != c.version || w != c.workload {
 			t.Errorf("%v: version %q of workload %q", c.labels, v, w)
 		}

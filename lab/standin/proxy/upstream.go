@@ -19,8 +19,8 @@ type upstream struct {
 	// endpoints by their key for the balancer.
 	endpoints map[int]*endpoint
 	nextKey   int
-	// resting counts endpoints that could not be connected to and are left out for a while.
-	resting int
+	// backedOff counts endpoints that could not be connected to and are left out for a while.
+	backedOff int
 }
 
 // endpoint is a pod of an upstream.
@@ -30,11 +30,11 @@ type endpoint struct {
 	transport *http.Transport
 	// failures in a row to connect; it is left out until rests has passed.
 	failures int
-	rests    time.Duration
+	retryAt  time.Duration
 }
 
-// asked is what the proxy keeps for a Service's port that its clients ask.
-type asked struct {
+// targetStats is what the proxy keeps for a Service's port that its clients ask.
+type targetStats struct {
 	// failfast is set once a request has waited in vain, until a backend is available.
 	failfast bool
 	routes   map[routeName]*mesh.RouteStats
@@ -49,10 +49,10 @@ type backendName struct {
 }
 
 // apply makes a view the one in force.
-func (p *Proxy) apply(v *view) {
+func (p *Proxy) apply(v *clusterState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.view = v
+	p.state = v
 	now := p.now()
 	for at, u := range p.upstream {
 		if b := v.backends[at]; b != nil {
@@ -64,8 +64,8 @@ func (p *Proxy) apply(v *view) {
 	}
 	usable := func(b *backend) bool { return p.usable(b, now) }
 	for _, t := range v.targets {
-		if a := p.asked[t.ServicePort]; a != nil && a.failfast {
-			a.failfast = !t.open(usable)
+		if a := p.stats[t.ServicePort]; a != nil && a.failfast {
+			a.failfast = !t.available(usable)
 		}
 	}
 	p.wake()
@@ -106,23 +106,23 @@ func (p *Proxy) renew(u *upstream, b *backend, now time.Duration) {
 func (u *upstream) balance(now time.Duration) {
 	keys := make([]int, 0, len(u.endpoints))
 	for key := range u.nextKey {
-		if e := u.endpoints[key]; e != nil && e.rests <= now {
+		if e := u.endpoints[key]; e != nil && e.retryAt <= now {
 			keys = append(keys, key)
 		}
 	}
-	u.resting = len(u.endpoints) - len(keys)
+	u.backedOff = len(u.endpoints) - len(keys)
 	u.balancer.Set(now, keys)
 }
 
-// ready returns a backend's upstream as it is now, with those endpoints that have rested.
-func (p *Proxy) ready(b *backend, now time.Duration) *upstream {
+// upstreamFor returns a backend's upstream as it is now, with those endpoints that have rested.
+func (p *Proxy) upstreamFor(b *backend, now time.Duration) *upstream {
 	u := p.upstream[b.ServicePort]
 	if u == nil {
 		u = &upstream{}
 		p.renew(u, b, now)
 		p.upstream[b.ServicePort] = u
 	}
-	if u.resting > 0 {
+	if u.backedOff > 0 {
 		u.balance(now)
 	}
 	return u
@@ -130,29 +130,29 @@ func (p *Proxy) ready(b *backend, now time.Duration) *upstream {
 
 // usable tells whether a backend takes part in the draw. One whose Service does not exist does: its share is answered with 500.
 func (p *Proxy) usable(b *backend, now time.Duration) bool {
-	return !b.exists || p.ready(b, now).balancer.Len() > 0
+	return !b.exists || p.upstreamFor(b, now).balancer.Len() > 0
 }
 
-// rest leaves out an endpoint that could not be connected to, for a time that doubles.
-func (p *Proxy) rest(b *backend, e *endpoint, now time.Duration) {
-	pause := min(backoffMin<<min(e.failures, 8), backoffMax)
+// backOff leaves out an endpoint that could not be connected to, for a time that doubles.
+func (p *Proxy) backOff(b *backend, e *endpoint, now time.Duration) {
+	pause := min(dialBackoffMin<<min(e.failures, 8), dialBackoffMax)
 	e.failures++
-	e.rests = now + pause
+	e.retryAt = now + pause
 	if u := p.upstream[b.ServicePort]; u != nil {
 		u.balance(now)
 	}
 }
 
-// rested returns when the next of a rule's endpoints has rested, or the given time if that is sooner.
-func (p *Proxy) rested(r *rule, now, next time.Duration) time.Duration {
+// nextRetry returns when the next of a rule's endpoints has rested, or the given time if that is sooner.
+func (p *Proxy) nextRetry(r *rule, now, next time.Duration) time.Duration {
 	for _, b := range r.backends {
 		u := p.upstream[b.ServicePort]
-		if u == nil || u.resting == 0 {
+		if u == nil || u.backedOff == 0 {
 			continue
 		}
 		for _, e := range u.endpoints {
-			if e.rests > now {
-				next = min(next, e.rests)
+			if e.retryAt > now {
+				next = min(next, e.retryAt)
 			}
 		}
 	}
@@ -171,7 +171,7 @@ func (p *Proxy) newEndpoint(d mesh.Destination) *endpoint {
 func newTransport(dial func(ctx context.Context, address string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
 		DialContext:         func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, address) },
-		MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleSender, DisableCompression: true,
+		MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleClient, DisableCompression: true,
 		MaxResponseHeaderBytes: maxHeader, ExpectContinueTimeout: connectTimeout,
 	}
 }
@@ -202,7 +202,7 @@ func (p *Proxy) connect(ctx context.Context, to netip.AddrPort, identity string)
 }
 
 // route returns the counters of a route of an asked Service.
-func (p *Proxy) route(a *asked, t *target, r *rule) *mesh.RouteStats {
+func (p *Proxy) route(a *targetStats, t *target, r *rule) *mesh.RouteStats {
 	name := nameOf(r)
 	if a.routes[name] == nil {
 		a.routes[name] = p.meter.proxy.Route(t.ServicePort, r.Route)
@@ -210,7 +210,7 @@ func (p *Proxy) route(a *asked, t *target, r *rule) *mesh.RouteStats {
 	return a.routes[name]
 }
 
-func (p *Proxy) backendStats(a *asked, t *target, r *rule, b *backend) *mesh.BackendStats {
+func (p *Proxy) backendStats(a *targetStats, t *target, r *rule, b *backend) *mesh.BackendStats {
 	name := backendName{nameOf(r), b.ServicePort}
 	if a.backends[name] == nil {
 		a.backends[name] = p.meter.proxy.Backend(t.ServicePort, r.Route, b.ServicePort)
@@ -225,11 +225,11 @@ func nameOf(r *rule) routeName {
 	return routeName{r.Route.Namespace, r.Route.Name}
 }
 
-func (p *Proxy) askedOf(s mesh.ServicePort) *asked {
-	a := p.asked[s]
+func (p *Proxy) statsOf(s mesh.ServicePort) *targetStats {
+	a := p.stats[s]
 	if a == nil {
-		a = &asked{routes: map[routeName]*mesh.RouteStats{}, backends: map[backendName]*mesh.BackendStats{}}
-		p.asked[s] = a
+		a = &targetStats{routes: map[routeName]*mesh.RouteStats{}, backends: map[backendName]*mesh.BackendStats{}}
+		p.stats[s] = a
 	}
 	return a
 }

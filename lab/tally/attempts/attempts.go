@@ -10,35 +10,35 @@ import (
 	"coalmine/loadgen"
 )
 
-// Config says what is counted.
-type Config struct {
+// AttemptsConfig says what is counted.
+type AttemptsConfig struct {
 	Plan *loadgen.Plan
-	// Slow is the latency beyond which an answer is slow, by route; 0 is none.
-	Slow func(route string) time.Duration
+	// LatencyObjective is the latency beyond which an answer is slow, by route; 0 is none.
+	LatencyObjective func(route string) time.Duration
 	// Service is the released one. Its name is the workload where an answer tells a version and no workload.
 	Service string
-	// Begin is when traffic begins, as a time since the run's start.
-	Begin time.Duration
-	// Note is told of each second in which somebody was answered, when it has ended.
-	Note func(event.Traffic)
+	// Start is when traffic begins, as a time since the run's start.
+	Start time.Duration
+	// Emit is told of each second in which somebody was answered, when it has ended.
+	Emit func(event.Traffic)
 }
 
-// Account takes every attempt. It is for one goroutine.
-type Account struct {
-	cfg     Config
-	tally   *tally.Tally
-	seconds *tally.Seconds
-	// served are the numbers of those who answered.
-	served map[served]int
+// Attempts takes every attempt. It is for one goroutine.
+type Attempts struct {
+	cfg     AttemptsConfig
+	stats   *tally.Stats
+	seconds *tally.PerSecond
+	// workloadIDs are the numbers of those who answered.
+	workloadIDs map[workloadVersion]int
 	// hit remembers the arrivals whose first attempts were touched by a fault until their last attempt is in.
 	hit map[uint64]bool
 }
 
-type served struct{ workload, version string }
+type workloadVersion struct{ workload, version string }
 
-// New returns an account of nothing.
-func New(c Config) *Account {
-	config := tally.Config{Objective: c.Slow}
+// NewAttempts returns an account of nothing.
+func NewAttempts(c AttemptsConfig) *Attempts {
+	config := tally.Config{LatencyObjective: c.LatencyObjective}
 	for _, x := range c.Plan.Cohorts() {
 		config.Cohorts = append(config.Cohorts, x.Name)
 	}
@@ -46,14 +46,14 @@ func New(c Config) *Account {
 		config.Routes = append(config.Routes, r.Name)
 	}
 	t := tally.New(config)
-	return &Account{
-		cfg: c, tally: t, seconds: tally.NewSeconds(t, c.Begin, c.Note), served: map[served]int{}, hit: map[uint64]bool{},
+	return &Attempts{
+		cfg: c, stats: t, seconds: tally.NewPerSecond(t, c.Start, c.Emit), workloadIDs: map[workloadVersion]int{}, hit: map[uint64]bool{},
 	}
 }
 
-// Touch sets an attempt's Hit where a fault touched it or one before it, which is what a user's request has suffered. Every attempt
+// MarkHit sets an attempt's Hit where a fault touched it or one before it, which is what a user's request has suffered. Every attempt
 // is told once, before it is added.
-func (a *Account) Touch(o *loadgen.Outcome) {
+func (a *Attempts) MarkHit(o *loadgen.Outcome) {
 	hit := o.Hit || a.hit[o.Arrival.Seq]
 	switch {
 	case !o.Final && o.Hit:
@@ -65,39 +65,41 @@ func (a *Account) Touch(o *loadgen.Outcome) {
 }
 
 // Add counts an attempt, in the order of their ends.
-func (a *Account) Add(o *loadgen.Outcome) {
-	a.seconds.Add(a.cfg.Begin+o.Done(), &tally.Answer{
+func (a *Attempts) Add(o *loadgen.Outcome) {
+	a.seconds.Add(a.cfg.Start+o.Done(), &tally.Response{
 		Latency: o.Latency, User: o.Arrival.User, Cohort: o.Arrival.Cohort, Route: o.Arrival.Route,
-		Served: a.servedBy(o), Status: int(o.Status), Wrong: o.Wrong, Hit: o.Hit, Retried: !o.Final,
+		WorkloadID: a.workloadID(o), Status: int(o.Status), Wrong: o.Wrong, Hit: o.Hit, Retried: !o.Final,
 	}, o.Attempt)
 }
 
-// Leave counts an attempt that was sent and whose answer comes to nothing, for the traffic ended before: it stays open.
-func (a *Account) Leave(o *loadgen.Outcome) {
-	a.tally.Sent(o.Arrival.Cohort, o.Arrival.User, o.Attempt)
+// AddUnanswered counts an attempt that was sent and whose answer comes to nothing, for the traffic ended before: it stays open.
+func (a *Attempts) AddUnanswered(o *loadgen.Outcome) {
+	a.stats.AddRequest(o.Arrival.Cohort, o.Arrival.User, o.Attempt)
 }
 
-// servedBy is the number of the workload that answered.
-func (a *Account) servedBy(o *loadgen.Outcome) int {
-	by := served{o.Workload, o.Version}
+// workloadID is the number of the workload that answered.
+func (a *Attempts) workloadID(o *loadgen.Outcome) int {
+	by := workloadVersion{o.Workload, o.Version}
 	if by.workload == "" && by.version != "" {
 		by.workload = a.cfg.Service
 	}
-	n, ok := a.served[by]
+	n, ok := a.workloadIDs[by]
 	if !ok {
 		if by.workload != "" {
-			n = a.tally.Serves(by.workload, by.version)
+			n = a.stats.WorkloadID(by.workload, by.version)
 		}
-		a.served[by] = n
+		a.workloadIDs[by] = n
 	}
 	return n
 }
 
-// Until closes the seconds that have ended by a time since the run's start.
-func (a *Account) Until(at time.Duration) { a.seconds.Until(at) }
+// Advance closes the seconds that have ended by a time since the run's start.
+func (a *Attempts) Advance(at time.Duration) { a.seconds.Advance(at) }
 
 // MarkRollout says that the new version was released: from now on it counts which workload serves whom.
-func (a *Account) MarkRollout() { a.tally.MarkRollout() }
+func (a *Attempts) MarkRollout() { a.stats.MarkRollout() }
 
 // End closes the last second at a time since the run's start, and returns the totals of so many arrivals that were sent.
-func (a *Account) End(at time.Duration, sent int) event.TrafficTotals { return a.seconds.End(at, sent) }
+func (a *Attempts) End(at time.Duration, sent int) event.TrafficTotals {
+	return a.seconds.End(at, sent)
+}

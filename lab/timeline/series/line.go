@@ -26,12 +26,12 @@ type Line struct {
 	Unit   Unit
 	// Min and Max bound the values that pass, in the unit, as they were when Flagger last asked.
 	Min, Max *float64
-	Answers  []Answer
+	Samples  []Sample
 }
 
-// Answer is one answer to Flagger.
-type Answer struct {
-	timeline.Mark
+// Sample is one answer to Flagger.
+type Sample struct {
+	timeline.Moment
 	// Value is in the line's unit; nil without an answer.
 	Value  *float64
 	Passed bool
@@ -53,12 +53,12 @@ func Lines(t *timeline.Timeline) []Line {
 			index[q.Metric] = i
 			lines = append(lines, Line{Metric: q.Metric})
 		}
-		lines[i].take(timeline.Mark{At: e.At, Seq: e.Seq}, q)
+		lines[i].add(timeline.Moment{At: e.At, Seq: e.Seq}, q)
 	}
 	return lines
 }
 
-func (l *Line) take(at timeline.Mark, q event.Query) {
+func (l *Line) add(at timeline.Moment, q event.Query) {
 	unit, factor := unitOf(q)
 	l.Unit, l.PromQL = unit, q.PromQL
 	v := scaled(q.Value, factor)
@@ -66,7 +66,7 @@ func (l *Line) take(at timeline.Mark, q event.Query) {
 		factor = 1 // Flagger takes its bounds for milliseconds, whatever the query gives
 	}
 	l.Min, l.Max = scaled(q.Min, factor), scaled(q.Max, factor)
-	l.Answers = append(l.Answers, Answer{at, v, v != nil && q.Error == "" && !(l.Min != nil && *v < *l.Min) && !(l.Max != nil && *v > *l.Max)})
+	l.Samples = append(l.Samples, Sample{at, v, v != nil && q.Error == "" && !(l.Min != nil && *v < *l.Min) && !(l.Max != nil && *v > *l.Max)})
 }
 
 // Flagger's built-in checks.

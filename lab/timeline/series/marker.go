@@ -12,21 +12,21 @@ type MarkerKind int
 
 // Kinds of markers.
 const (
-	MarkRelease   MarkerKind = iota // the version was given to its Deployment
-	MarkStep                        // the canary got another share of the traffic
-	MarkFailed                      // a check failed
-	MarkRefused                     // a gate refused the version before it had traffic
-	MarkHarm                        // the first user was hurt
-	MarkNoticed                     // the first sign after it that a guardrail noticed
-	MarkRollback                    // all traffic back to the primary
-	MarkRemoved                     // the canary was taken away
-	MarkPromoting                   // the decision to promote
-	MarkPromoted                    // everyone is on the new version
+	MarkerRelease     MarkerKind = iota // the version was given to its Deployment
+	MarkerStep                          // the canary got another share of the traffic
+	MarkerFailedCheck                   // a check failed
+	MarkerRefused                       // a gate refused the version before it had traffic
+	MarkerHarm                          // the first user was hurt
+	MarkerDetected                      // the first sign after it that a guardrail noticed
+	MarkerRollback                      // all traffic back to the primary
+	MarkerRemoved                       // the canary was taken away
+	MarkerPromoting                     // the decision to promote
+	MarkerPromoted                      // everyone is on the new version
 )
 
 // Marker is a moment worth a mark in a chart, with a label of a word or two.
 type Marker struct {
-	timeline.Mark
+	timeline.Moment
 	Kind  MarkerKind
 	Label string
 }
@@ -34,35 +34,35 @@ type Marker struct {
 // Markers lists the moments of a run in log order.
 func Markers(t *timeline.Timeline) []Marker {
 	var all []Marker
-	add := func(m timeline.Mark, k MarkerKind, format string, args ...any) {
-		if m.Seen() {
+	add := func(m timeline.Moment, k MarkerKind, format string, args ...any) {
+		if m.Happened() {
 			all = append(all, Marker{m, k, fmt.Sprintf(format, args...)})
 		}
 	}
-	add(t.Released, MarkRelease, "released")
+	add(t.Released, MarkerRelease, "released")
 	for _, s := range t.Steps {
 		switch {
-		case s.Mark == t.Abort || s.Mark == t.Promoted: // have their own
+		case s.Moment == t.Abort || s.Moment == t.Promoted: // have their own
 		case s.Matched:
-			add(s.Mark, MarkStep, "by match")
+			add(s.Moment, MarkerStep, "by match")
 		default:
-			add(s.Mark, MarkStep, "%d %%", s.Weight)
+			add(s.Moment, MarkerStep, "%d %%", s.Weight)
 		}
 	}
 	for _, c := range t.Changes {
-		if c.Failed() && t.Released.Seen() && c.Seq > t.Released.Seq {
-			add(c.Mark, MarkFailed, "check %d/%d", c.After.FailedChecks, c.After.Threshold)
+		if c.Failed() && t.Released.Happened() && c.Seq > t.Released.Seq {
+			add(c.Moment, MarkerFailedCheck, "check %d/%d", c.After.FailedChecks, c.After.Threshold)
 		}
 	}
-	add(t.Refusal, MarkRefused, "refused")
-	add(t.FirstBad, MarkHarm, "first harm")
-	if t.FirstBad.Seen() {
-		add(t.Detected, MarkNoticed, "noticed")
+	add(t.Refusal, MarkerRefused, "refused")
+	add(t.FirstBad, MarkerHarm, "first harm")
+	if t.FirstBad.Happened() {
+		add(t.Detected, MarkerDetected, "noticed")
 	}
-	add(t.Abort, MarkRollback, "rolled back")
-	add(t.Removed, MarkRemoved, "taken away")
-	add(t.Promoting, MarkPromoting, "promoting")
-	add(t.Promoted, MarkPromoted, "promoted")
+	add(t.Abort, MarkerRollback, "rolled back")
+	add(t.Removed, MarkerRemoved, "taken away")
+	add(t.Promoting, MarkerPromoting, "promoting")
+	add(t.Promoted, MarkerPromoted, "promoted")
 	slices.SortStableFunc(all, func(a, b Marker) int { return a.Seq - b.Seq })
 	return all
 }

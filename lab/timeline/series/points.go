@@ -18,8 +18,8 @@ type Point struct {
 	// P50 and P99 are what half and all but the slowest hundredth of users waited at most, as their buckets tell; 0 without
 	// requests.
 	P50, P99 time.Duration
-	// Sofar counts the selection's harmed requests from the run's start to the end of the stretch.
-	Sofar int
+	// HarmSoFar counts the selection's harmed requests from the run's start to the end of the stretch.
+	HarmSoFar int
 }
 
 // Rate is requests per second.
@@ -58,7 +58,7 @@ func (s *Series) Points(sel Selection, from, to time.Duration, n int) []Point {
 		points[i].From = (first + time.Duration(i)) * step
 		points[i].To = points[i].From + step
 	}
-	s.fill(points, s.kept(sel), to)
+	s.fill(points, s.selected(sel), to)
 	return points
 }
 
@@ -71,8 +71,8 @@ func (s *Series) step(from, to time.Duration, n int) time.Duration {
 	return step
 }
 
-// kept tells by id which keys are selected.
-func (s *Series) kept(sel Selection) []bool {
+// selected tells by id which keys are selected.
+func (s *Series) selected(sel Selection) []bool {
 	keep := make([]bool, len(s.order))
 	for id, k := range s.order {
 		canary := timeline.IsCanary(s.run, k)
@@ -100,7 +100,7 @@ func (s *Series) fill(points []Point, keep []bool, to time.Duration) {
 			waited = b.latency(waited, keep)
 		}
 		sofar += p.Harm
-		p.Sofar = sofar
+		p.HarmSoFar = sofar
 		p.P50, p.P99 = event.Quantile(0.5, waited...), event.Quantile(0.99, waited...)
 	}
 }

@@ -43,8 +43,8 @@ type Selection struct {
 
 // Width of the first buckets, and how many there may be before pairs of them become one. Seconds of traffic fill them.
 const (
-	firstWidth  = time.Second
-	mostBuckets = 2048
+	minBucketWidth = time.Second
+	maxBuckets     = 2048
 )
 
 // Series is the traffic of one run so far.
@@ -54,7 +54,7 @@ type Series struct {
 	buckets []bucket // bucket i begins at i·width
 	keys    map[timeline.Key]int
 	order   []timeline.Key // by id
-	latest  []int          // ids by place in the last second
+	lastIDs []int          // ids by place in the last second
 }
 
 // bucket is the traffic of the seconds that began in it.
@@ -75,7 +75,7 @@ type cell struct {
 }
 
 // New returns a series for the events of one run.
-func New() *Series { return &Series{width: firstWidth, keys: map[timeline.Key]int{}} }
+func New() *Series { return &Series{width: minBucketWidth, keys: map[timeline.Key]int{}} }
 
 // Of takes the traffic of a timeline. It does not follow what is folded into the timeline later.
 func Of(t *timeline.Timeline) *Series {
@@ -108,8 +108,8 @@ func (s *Series) End() time.Duration {
 
 func (s *Series) fold(seq int, f event.Traffic) {
 	i := int(time.Duration(f.From) / s.width)
-	for i >= mostBuckets {
-		s.halve()
+	for i >= maxBuckets {
+		s.mergePairs()
 		i = int(time.Duration(f.From) / s.width)
 	}
 	for len(s.buckets) <= i {
@@ -126,25 +126,25 @@ func (s *Series) fold(seq int, f event.Traffic) {
 // id numbers the keys. Cells come in the same order each second, so the last second's key at the same place is tried first.
 func (s *Series) id(place int, c *event.Cell) int {
 	k := timeline.KeyOf(*c)
-	if place < len(s.latest) && s.order[s.latest[place]] == k {
-		return s.latest[place]
+	if place < len(s.lastIDs) && s.order[s.lastIDs[place]] == k {
+		return s.lastIDs[place]
 	}
 	id, ok := s.keys[k]
 	if !ok {
 		id = len(s.order)
 		s.keys[k], s.order = id, append(s.order, k)
 	}
-	for len(s.latest) <= place {
-		s.latest = append(s.latest, id)
+	for len(s.lastIDs) <= place {
+		s.lastIDs = append(s.lastIDs, id)
 	}
-	s.latest[place] = id
+	s.lastIDs[place] = id
 	return id
 }
 
-// halve makes one bucket of two.
-func (s *Series) halve() {
+// mergePairs makes one bucket of two.
+func (s *Series) mergePairs() {
 	s.width *= 2
-	half := make([]bucket, 0, mostBuckets)
+	half := make([]bucket, 0, maxBuckets)
 	for i, b := range s.buckets {
 		if i%2 == 0 {
 			half = append(half, b)
@@ -167,14 +167,14 @@ func (b *bucket) add(c cell) {
 	}
 	to := &b.cells[i]
 	to.Counts = to.Plus(c.Counts)
-	to.absorb(to.shared)
-	to.absorb(c.shared)
-	to.absorb(c.own)
+	to.merge(to.shared)
+	to.merge(c.shared)
+	to.merge(c.own)
 	to.shared = nil
 }
 
-// absorb adds a histogram to the cell's own.
-func (c *cell) absorb(h []event.BucketCount) {
+// merge adds a histogram to the cell's own.
+func (c *cell) merge(h []event.BucketCount) {
 	for _, l := range h {
 		for len(c.own) <= l.Bucket {
 			c.own = append(c.own, event.BucketCount{Bucket: len(c.own)})

@@ -108,8 +108,8 @@ func TestNothingIsLostOrCountedTwice(t *testing.T) {
 			var sum timeline.Counts
 			for i, p := range points {
 				sum = sum.Plus(p.Counts)
-				if p.Sofar != sum.Harm {
-					t.Fatalf("%+v: point %d has had %d harmed so far, the points before it had %d", sel, i, p.Sofar, sum.Harm)
+				if p.HarmSoFar != sum.Harm {
+					t.Fatalf("%+v: point %d has had %d harmed so far, the points before it had %d", sel, i, p.HarmSoFar, sum.Harm)
 				}
 				if (p.N == 0) != (p.P99 == 0) || p.P50 > p.P99 {
 					t.Fatalf("%+v: %d requests waited %v, the slowest %v", sel, p.N, p.P50, p.P99)
@@ -154,14 +154,14 @@ func TestAWindow(t *testing.T) {
 				}
 			}
 		}
-		if s.End() < time.Hour/2 && last.Sofar != until.Harm {
-			t.Fatalf("%d were harmed until %v, want %d", last.Sofar, to, until.Harm)
+		if s.End() < time.Hour/2 && last.HarmSoFar != until.Harm {
+			t.Fatalf("%d were harmed until %v, want %d", last.HarmSoFar, to, until.Harm)
 		}
 	})
 }
 
 func TestCanaryAgainstPrimary(t *testing.T) {
-	s := series.Of(timeline.Build(script.Caught(1).Events()))
+	s := series.Of(timeline.Build(script.RolledBack(1).Events()))
 	at := func(sel series.Selection, at time.Duration) series.Point {
 		return s.Points(sel, at, at+10*time.Second, 1)[0]
 	}
@@ -175,8 +175,8 @@ func TestCanaryAgainstPrimary(t *testing.T) {
 	if p := at(series.Selection{Side: series.Canary}, 10*time.Second); p.N != 0 || !math.IsNaN(p.Good()) {
 		t.Errorf("before the release the canary had %d requests, %v good", p.N, p.Good())
 	}
-	if p := at(series.Selection{}, 230*time.Second); p.Sofar != 240 || p.Harm != 0 {
-		t.Errorf("at the end %d users were harmed, %d just now, want 240 and 0", p.Sofar, p.Harm)
+	if p := at(series.Selection{}, 230*time.Second); p.HarmSoFar != 240 || p.Harm != 0 {
+		t.Errorf("at the end %d users were harmed, %d just now, want 240 and 0", p.HarmSoFar, p.Harm)
 	}
 }
 
@@ -185,7 +185,7 @@ func ref(v float64) *float64 { return &v }
 func TestLines(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release()
 	ask := func(metric, promQL string, v, least, most *float64) {
-		s.Note(event.Query{Asker: script.Service, Metric: metric, PromQL: promQL, Value: v, Min: least, Max: most})
+		s.Add(event.Query{Asker: script.Service, Metric: metric, PromQL: promQL, Value: v, Min: least, Max: most})
 	}
 	ask("success", "sum(good) / sum(all) * 100", ref(98), ref(99), nil)
 	ask("errors", "sum(bad) / sum(all)", ref(0.02), nil, ref(0.01))
@@ -196,7 +196,7 @@ func TestLines(t *testing.T) {
 	ask("success", "sum(good) / sum(all) * 100", nil, ref(99.5), nil)
 	ask("", "sum(good) / sum(all) * 100", ref(97), nil, nil)
 	ask("", "histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket[1m])) by (le))", ref(0.6), nil, ref(500))
-	s.Note(event.Query{Asker: "other", Metric: "success", Value: ref(1)})
+	s.Add(event.Query{Asker: "other", Metric: "success", Value: ref(1)})
 	var got []string
 	for _, l := range series.Lines(timeline.Build(s.Events())) {
 		text := fmt.Sprint(l.Metric, " ", l.Unit)
@@ -207,7 +207,7 @@ func TestLines(t *testing.T) {
 				text += " -"
 			}
 		}
-		for _, a := range l.Answers {
+		for _, a := range l.Samples {
 			if a.Value == nil {
 				text += fmt.Sprint(" none ", a.Passed)
 				continue
@@ -241,11 +241,11 @@ func TestMarkers(t *testing.T) {
 	}
 	want := []string{"70 released", "85 5 %", "86 first harm", "115 25 %", "135 check 1/5", "135 noticed", "145 check 2/5", "155 check 3/5",
 		"165 check 4/5", "175 check 5/5", "185 rolled back"}
-	if diff := cmp.Diff(want, marks(script.Caught(1))); diff != "" {
+	if diff := cmp.Diff(want, marks(script.RolledBack(1))); diff != "" {
 		t.Errorf("the markers of a caught fault differ (-want +got):\n%s", diff)
 	}
 	want = []string{"70 released", "85 5 %", "115 25 %", "145 50 %", "175 promoting", "185 promoted"}
-	if diff := cmp.Diff(want, marks(script.Delivered("healthy", 1))); diff != "" {
+	if diff := cmp.Diff(want, marks(script.Promoted("healthy", 1))); diff != "" {
 		t.Errorf("the markers of a promotion differ (-want +got):\n%s", diff)
 	}
 }

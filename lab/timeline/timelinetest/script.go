@@ -40,7 +40,7 @@ func New(role string, seed uint64, guarded bool) *Script {
 	if role == "faulty" {
 		s.Fault = 0.5
 	}
-	return s.Note(event.RunStarted{
+	return s.Add(event.RunStarted{
 		Format: event.Format, Scenario: "segment", Service: Service, Version: Version, Baseline: Baseline, Role: role,
 		Seed: seed, Cluster: "sim", Mesh: "linkerd-model", Guarded: guarded,
 		Versions: map[string]string{"flagger": "v1.43.0", "prometheus": "v3.13.5"},
@@ -50,18 +50,18 @@ func New(role string, seed uint64, guarded bool) *Script {
 // Events returns the log so far.
 func (s *Script) Events() []event.Event { return s.events }
 
-// Note writes a fact at the present time.
-func (s *Script) Note(f event.Fact) *Script {
+// Add writes a fact at the present time.
+func (s *Script) Add(f event.Fact) *Script {
 	s.events = append(s.events, event.Event{Seq: len(s.events) + 1, At: s.now, Fact: f})
 	return s
 }
 
 // Stage writes the begin of a stage.
-func (s *Script) Stage(name string) *Script { return s.Note(event.Stage{Name: name}) }
+func (s *Script) Stage(name string) *Script { return s.Add(event.Stage{Name: name}) }
 
 // Release gives the version to the Deployment; without guardrails everyone gets it.
 func (s *Script) Release() *Script {
-	s.Stage(event.StageRollout).Note(event.Released{Service: Service, Version: Version})
+	s.Stage(event.StageRollout).Add(event.Released{Service: Service, Version: Version})
 	if !s.guarded {
 		s.primary = Version
 	}
@@ -71,7 +71,7 @@ func (s *Script) Release() *Script {
 // Canary writes a status and routes accordingly.
 func (s *Script) Canary(phase string, weight, failed int) *Script {
 	s.Weight = weight
-	return s.Note(event.Canary{Name: Service, Target: Service, Phase: phase, Weight: weight, FailedChecks: failed, Threshold: 5})
+	return s.Add(event.Canary{Name: Service, Target: Service, Phase: phase, Weight: weight, FailedChecks: failed, Threshold: 5})
 }
 
 // Gate writes a gate's answer.
@@ -80,7 +80,7 @@ func (s *Script) Gate(name string, passed bool) *Script {
 	if !passed {
 		status = 403
 	}
-	return s.Note(event.Gate{Canary: Service, Name: name, URL: "http://gate.coalmine/" + name, Phase: event.PhaseProgressing,
+	return s.Add(event.Gate{Canary: Service, Name: name, URL: "http://gate.coalmine/" + name, Phase: event.PhaseProgressing,
 		Passed: passed, Status: status, Reason: "made up"})
 }
 
@@ -93,7 +93,7 @@ func (s *Script) Promote() *Script {
 }
 
 // End closes the log.
-func (s *Script) End(outcome string) *Script { return s.Note(event.RunEnded{Outcome: outcome}) }
+func (s *Script) End(outcome string) *Script { return s.Add(event.RunEnded{Outcome: outcome}) }
 
 // Traffic lets so many seconds pass, with requests.
 func (s *Script) Traffic(seconds int) *Script {
@@ -104,7 +104,7 @@ func (s *Script) Traffic(seconds int) *Script {
 		for _, c := range cells {
 			s.harm += c.Harm
 		}
-		s.Note(event.Traffic{From: event.Seconds(from), To: event.Seconds(s.now), Cells: cells, HurtSoFar: s.harm / 10})
+		s.Add(event.Traffic{From: event.Seconds(from), To: event.Seconds(s.now), Cells: cells, HurtSoFar: s.harm / 10})
 	}
 	return s
 }
@@ -146,39 +146,39 @@ func (s *Script) cell(cohort, workload, version string, n int, fault float64) ev
 
 func portion(n int, share float64) int { return int(math.Round(float64(n) * share)) }
 
-// Caught is a run whose canary goes through weights 5 and 25 and fails there.
-func Caught(seed uint64) *Script {
+// RolledBack is a run whose canary goes through weights 5 and 25 and fails there.
+func RolledBack(seed uint64) *Script {
 	s := Ready("faulty", seed, true).Release().Traffic(15)
 	s.Canary(event.PhaseProgressing, 5, 0).Traffic(30).Canary(event.PhaseProgressing, 25, 0).Traffic(20)
 	for n := 1; n <= 5; n++ {
 		v, least := 74.2, 99.0
-		s.Note(event.Query{Asker: Service, Metric: "premium-success", PromQL: "good / all * 100", Value: &v, Min: &least})
+		s.Add(event.Query{Asker: Service, Metric: "premium-success", PromQL: "good / all * 100", Value: &v, Min: &least})
 		s.Canary(event.PhaseProgressing, 25, n)
-		s.Note(event.Flagger{Canary: Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 74.20 < 99"})
+		s.Add(event.Flagger{Canary: Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 74.20 < 99"})
 		s.Traffic(10)
 	}
-	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Close()
+	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
 }
 
-// Delivered is a run whose canary goes through its weights and is promoted.
-func Delivered(role string, seed uint64) *Script {
+// Promoted is a run whose canary goes through its weights and is promoted.
+func Promoted(role string, seed uint64) *Script {
 	s := Ready(role, seed, true).Release().Traffic(15)
 	for _, w := range []int{5, 25, 50} {
 		s.Canary(event.PhaseProgressing, w, 0).Traffic(30)
 	}
-	return s.Promote().Traffic(60).Close()
+	return s.Promote().Traffic(60).Complete()
 }
 
 // Unguarded is a run without guardrails.
 func Unguarded(seed uint64) *Script {
-	return Ready("faulty", seed, false).Release().Traffic(215).Close()
+	return Ready("faulty", seed, false).Release().Traffic(215).Complete()
 }
 
 // Ready is a run up to its release, with a minute of traffic.
 func Ready(role string, seed uint64, guarded bool) *Script {
 	s := New(role, seed, guarded).Stage(event.StagePrepare)
 	if guarded {
-		s.Note(event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: Service, Owner: event.OwnerLearner, Source: "canary.yaml:1",
+		s.Add(event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: Service, Owner: event.OwnerLearner, Source: "canary.yaml:1",
 			Annotations: map[string]string{
 				event.AnnotationOwner: "payments", event.AnnotationStart: "2026-03-01", event.AnnotationEnd: "2026-03-08",
 				event.AnnotationHypothesis: "v2 pays faster",
@@ -189,8 +189,8 @@ func Ready(role string, seed uint64, guarded bool) *Script {
 	return s.Stage(event.StageBaseline).Traffic(60)
 }
 
-// Close writes the totals and the end of a completed run. Users are one for ten requests.
-func (s *Script) Close() *Script {
+// Complete writes the totals and the end of a completed run. Users are one for ten requests.
+func (s *Script) Complete() *Script {
 	t := event.TrafficTotals{Users: map[string]int{}, Hurt: map[string]int{}}
 	for _, e := range s.events {
 		if f, ok := e.Fact.(event.Traffic); ok {
@@ -206,5 +206,5 @@ func (s *Script) Close() *Script {
 		t.Users[c] /= 10
 		t.Hurt[c] /= 10
 	}
-	return s.Note(t).End(event.OutcomeCompleted)
+	return s.Add(t).End(event.OutcomeCompleted)
 }

@@ -10,16 +10,16 @@ import (
 	"coalmine/loadgen/figure"
 )
 
-// tone is the meaning that a colour carries. Every tone is told by a sign or a word too.
-type tone string
+// style is the meaning that a colour carries. Every tone is told by a sign or a word too.
+type style string
 
 const (
-	plain tone = ""
-	bold  tone = "1"
-	faint tone = "2"
-	warn  tone = "33"
-	bad   tone = "31"
-	blue  tone = "36"
+	plain style = ""
+	bold  style = "1"
+	faint style = "2"
+	warn  style = "33"
+	bad   style = "31"
+	blue  style = "36"
 )
 
 // page collects the lines of a view.
@@ -34,7 +34,7 @@ func (p *page) flush(w io.Writer) error {
 	return err
 }
 
-func (p *page) in(t tone, s string) string {
+func (p *page) styled(t style, s string) string {
 	if !p.color || t == plain || s == "" {
 		return s
 	}
@@ -43,15 +43,15 @@ func (p *page) in(t tone, s string) string {
 
 // line writes parts one after the other, without trailing blanks.
 func (p *page) line(parts ...string) {
-	p.b.WriteString(strings.TrimRight(strings.ReplaceAll(strings.Join(parts, ""), stuck, " "), " "))
+	p.b.WriteString(strings.TrimRight(strings.ReplaceAll(strings.Join(parts, ""), noBreak, " "), " "))
 	p.b.WriteByte('\n')
 }
 
 // spread writes text at the left edge and a faint remark at the right one.
-func (p *page) spread(t tone, text, remark string) {
+func (p *page) spread(t style, text, remark string) {
 	text = cut(text, p.width-2)
 	remark = cut(remark, max(0, p.width-length(text)-4))
-	p.line(" ", p.in(t, text), strings.Repeat(" ", max(1, p.width-2-length(text)-length(remark))), p.in(faint, remark))
+	p.line(" ", p.styled(t, text), strings.Repeat(" ", max(1, p.width-2-length(text)-length(remark))), p.styled(faint, remark))
 }
 
 func (p *page) section(title, remark string) {
@@ -60,11 +60,11 @@ func (p *page) section(title, remark string) {
 }
 
 // wrapped writes text in lines with an indent.
-func (p *page) wrapped(indent int, t tone, text string) {
+func (p *page) wrapped(indent int, t style, text string) {
 	line := ""
 	flush := func() {
 		if line != "" {
-			p.line(strings.Repeat(" ", indent), p.in(t, line))
+			p.line(strings.Repeat(" ", indent), p.styled(t, line))
 		}
 		line = ""
 	}
@@ -81,8 +81,8 @@ func (p *page) wrapped(indent int, t tone, text string) {
 	flush()
 }
 
-// stuck stands for a blank at which a line does not break, until it is written.
-const stuck = "\u00a0"
+// noBreak stands for a blank at which a line does not break, until it is written.
+const noBreak = "\u00a0"
 
 // clean makes names of others safe for a terminal: no control characters, no line breaks.
 func clean(s string) string {
@@ -90,7 +90,7 @@ func clean(s string) string {
 		if r == '\n' || r == '\t' {
 			return ' '
 		}
-		if string(r) != stuck && (r == utf8.RuneError || !unicode.IsPrint(r)) {
+		if string(r) != noBreak && (r == utf8.RuneError || !unicode.IsPrint(r)) {
 			return -1
 		}
 		return r
@@ -119,13 +119,13 @@ func left(s string, n int) string {
 
 func right(s string, n int) string { return strings.Repeat(" ", max(0, n-length(s))) + s }
 
-// stick keeps a figure and its unit in one line.
-func stick(figure string) string { return strings.ReplaceAll(figure, " ", stuck) }
+// keepTogether keeps a figure and its unit in one line.
+func keepTogether(figure string) string { return strings.ReplaceAll(figure, " ", noBreak) }
 
-func number(n int64) string                  { return stick(figure.Number(n)) }
-func count(n int64, one, many string) string { return stick(figure.Count(n, one, many)) }
-func percent(share float64) string           { return stick(figure.Percent(share)) }
-func span(d time.Duration) string            { return stick(figure.Time(d)) }
+func number(n int64) string                  { return keepTogether(figure.Number(n)) }
+func count(n int64, one, many string) string { return keepTogether(figure.Count(n, one, many)) }
+func percent(share float64) string           { return keepTogether(figure.Percent(share)) }
+func span(d time.Duration) string            { return keepTogether(figure.Time(d)) }
 
 // bar draws a share of n columns in eighths. A share above nothing is always visible.
 func bar(share float64, n int) string {

@@ -26,7 +26,7 @@ type column struct {
 	text  func(*ledger.Cell) string
 }
 
-func columns(l *ledger.Ledger, all *ledger.Cell) []column {
+func columns(l *ledger.Results, all *ledger.Cell) []column {
 	quantile := func(q float64) func(*ledger.Cell) string {
 		return func(c *ledger.Cell) string { return wait(c, c.Latency.Quantile(q)) }
 	}
@@ -60,14 +60,14 @@ func badShare(c *ledger.Cell) string {
 }
 
 // table lists the cells, and under each that has bad requests what they were.
-func (p *page) table(l *ledger.Ledger, all *ledger.Cell, objectives []Objective) {
+func (p *page) table(l *ledger.Results, all *ledger.Cell, objectives []Objective) {
 	p.section("Answers", "ms from the intended time to the end of the answer")
 	rows, hidden := rows(l, objectives)
 	t := newLayout(p.width, cells(rows), all, columns(l, all))
-	p.line(p.in(faint, t.head()))
+	p.line(p.styled(faint, t.head()))
 	for _, r := range rows {
 		sign, tone := r.sign()
-		p.line(" ", p.in(tone, left(sign, 3)), " ", t.names(r.cell), p.in(r.tone(), t.numbers(r.cell)))
+		p.line(" ", p.styled(tone, left(sign, 3)), " ", t.names(r.cell), p.styled(r.style(), t.numbers(r.cell)))
 		if r.cell.Bad+r.cell.Refused > 0 {
 			p.wrapped(7, faint, r.why())
 		}
@@ -79,7 +79,7 @@ func (p *page) table(l *ledger.Ledger, all *ledger.Cell, objectives []Objective)
 }
 
 // rows are the cells in the ledger's order, at most maxRows: of more, those with the worst marks.
-func rows(l *ledger.Ledger, objectives []Objective) (list []row, hidden int) {
+func rows(l *ledger.Results, objectives []Objective) (list []row, hidden int) {
 	type place struct{ cohort, route string }
 	all := map[place]int64{}
 	for c := range l.Cells() {
@@ -96,7 +96,7 @@ func rows(l *ledger.Ledger, objectives []Objective) (list []row, hidden int) {
 		return list, 0
 	}
 	ranked := slices.Clone(list)
-	slices.SortStableFunc(ranked, func(a, b row) int { return int(b.mark - a.mark) })
+	slices.SortStableFunc(ranked, func(a, b row) int { return int(b.rating - a.rating) })
 	kept := map[*ledger.Cell]bool{}
 	for _, r := range ranked[:maxRows] {
 		kept[r.cell] = true
@@ -120,8 +120,8 @@ func (p *page) more(hidden int) {
 	}
 }
 
-func (r row) sign() (string, tone) {
-	switch r.mark {
+func (r row) sign() (string, style) {
+	switch r.rating {
 	case violated:
 		return "BAD", bad
 	case unclear:
@@ -130,7 +130,7 @@ func (r row) sign() (string, tone) {
 	return "", plain
 }
 
-func (r row) tone() tone {
+func (r row) style() style {
 	_, t := r.sign()
 	return t
 }
@@ -138,13 +138,13 @@ func (r row) tone() tone {
 // why says what was bad in a cell, and for a marked one what it was held against.
 func (r row) why() string {
 	text := reasons(r.cell)
-	if r.mark == unmarked {
+	if r.rating == unrated {
 		return text
 	}
 	if r.of != r.cell.Requests {
 		text += fmt.Sprintf("; %s of %s on the route", percent(share(r.cell.Bad, r.of)), count(r.of, "request", "requests"))
 	}
-	return text + fmt.Sprintf("; %s allowed, 95%s%%%sinterval %s to %s", percent(r.allowed), stuck, stuck, percent(r.Low), percent(r.High))
+	return text + fmt.Sprintf("; %s allowed, 95%s%%%sinterval %s to %s", percent(r.allowed), noBreak, noBreak, percent(r.Low), percent(r.High))
 }
 
 // layout is how wide the columns are.
@@ -235,7 +235,7 @@ func version(c *ledger.Cell) string {
 }
 
 // footnote says what the words and marks of the table mean.
-func footnote(l *ledger.Ledger, rows []row, objectives []Objective) string {
+func footnote(l *ledger.Results, rows []row, objectives []Objective) string {
 	text := "Bad is 5xx, no answer, 403, 429, wrong content"
 	var limits []string
 	for _, r := range l.Routes() {
@@ -253,7 +253,7 @@ func footnote(l *ledger.Ledger, rows []row, objectives []Objective) string {
 	if len(objectives) == 0 {
 		return text
 	}
-	text += " BAD: the share of bad requests is over what the route's objective allows, and so is the whole of its exact 95" + stuck +
+	text += " BAD: the share of bad requests is over what the route's objective allows, and so is the whole of its exact 95" + noBreak +
 		"% interval (Clopper-Pearson). ?: it is over as measured, but among so few requests that may be chance."
 	if slices.ContainsFunc(rows, func(r row) bool { return r.cell.Version == "" && r.of != r.cell.Requests }) {
 		text += " A row without version is judged among all requests of its cohort and route, for only failures end there."

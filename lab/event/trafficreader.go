@@ -1,0 +1,222 @@
+package event
+
+import (
+	"math"
+	"time"
+)
+
+// Seconds of traffic are nearly all of a log, and package json takes a hundred times as long to read one as its bytes take to
+// look at. So what [Writer] wrote is read by hand, in the very order in which it is written. Whatever looks different in the
+// least is left to package json, which decides whether it is an event and says what is wrong with it.
+
+// trafficReader reads lines of traffic.
+type trafficReader struct {
+	b  []byte
+	at int
+	ok bool
+	// names holds the texts that were seen: a log repeats the same few in every second.
+	names map[string]string
+	// cells and counts are what the events' own slices are cut from.
+	cells  []Cell
+	counts []BucketCount
+}
+
+const (
+	maxNames   = 1 << 14 // more are not remembered
+	cellBlock  = 256
+	countBlock = 4096
+)
+
+// read reads a line of traffic; not ok when package json must.
+func (q *trafficReader) read(line []byte) (e Event, ok bool) {
+	q.b, q.at, q.ok = line, 0, true
+	q.expect(`{"seq":`)
+	e.Seq = q.integer()
+	q.expect(`,"at":`)
+	e.At = q.seconds()
+	q.expect(`,"kind":"traffic","data":{"from":`)
+	if !q.ok {
+		return e, false
+	}
+	var t Traffic
+	t.From = Seconds(q.seconds())
+	q.expect(`,"to":`)
+	t.To = Seconds(q.seconds())
+	q.expect(`,"cells":[`)
+	t.Cells = q.cellList()
+	if q.accept(`,"hurt_so_far":`) {
+		t.HurtSoFar = q.positiveInteger()
+	}
+	q.expect("}}")
+	if !q.ok || q.at != len(q.b) {
+		return e, false
+	}
+	e.Fact = t
+	return e, true
+}
+
+// expect skips a text that must come next.
+func (q *trafficReader) expect(s string) {
+	if !q.accept(s) {
+		q.ok = false
+	}
+}
+
+// accept skips a text if it comes next.
+func (q *trafficReader) accept(s string) bool {
+	if len(q.b)-q.at < len(s) || string(q.b[q.at:q.at+len(s)]) != s {
+		return false
+	}
+	q.at += len(s)
+	return true
+}
+
+// integer reads an integer as the writer writes it: no sign, no leading zero.
+func (q *trafficReader) integer() int {
+	begin, n := q.at, 0
+	for ; q.at < len(q.b) && q.b[q.at]-'0' <= 9; q.at++ {
+		if n > math.MaxInt32 {
+			q.ok = false
+			return 0
+		}
+		n = n*10 + int(q.b[q.at]-'0')
+	}
+	if digits := q.at - begin; digits == 0 || digits > 1 && q.b[begin] == '0' {
+		q.ok = false
+	}
+	return n
+}
+
+// positiveInteger reads a number that the writer leaves out when it is 0.
+func (q *trafficReader) positiveInteger() int {
+	n := q.integer()
+	if n == 0 {
+		q.ok = false
+	}
+	return n
+}
+
+// seconds reads decimal seconds with at most six decimals, the last of which is not 0.
+func (q *trafficReader) seconds() time.Duration {
+	d := time.Duration(q.integer()) * time.Second
+	if !q.accept(".") {
+		return d
+	}
+	begin, unit := q.at, 100*time.Millisecond
+	for ; q.at < len(q.b) && q.b[q.at]-'0' <= 9; q.at++ {
+		d += time.Duration(q.b[q.at]-'0') * unit
+		unit /= 10
+	}
+	if digits := q.at - begin; digits == 0 || digits > 6 || q.b[q.at-1] == '0' {
+		q.ok = false
+	}
+	return d
+}
+
+// text reads a string of plain ASCII.
+func (q *trafficReader) text() string {
+	q.expect(`"`)
+	begin := q.at
+	for ; q.at < len(q.b); q.at++ {
+		switch c := q.b[q.at]; {
+		case c == '"':
+			s := q.intern(q.b[begin:q.at])
+			q.at++
+			return s
+		case c < ' ' || c >= 0x7f || c == '\\':
+			q.ok = false
+			return ""
+		}
+	}
+	q.ok = false
+	return ""
+}
+
+func (q *trafficReader) intern(b []byte) string {
+	if s, ok := q.names[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if q.names == nil {
+		q.names = map[string]string{}
+	}
+	if len(q.names) < maxNames {
+		q.names[s] = s
+	}
+	return s
+}
+
+// cellList reads the cells up to the end of their list.
+func (q *trafficReader) cellList() []Cell {
+	if q.accept("]") {
+		return []Cell{}
+	}
+	begin := len(q.cells)
+	for q.ok {
+		if len(q.cells) == cap(q.cells) { // move on to a new block with what this list has so far
+			q.cells = append(make([]Cell, 0, max(cellBlock, 2*(len(q.cells)-begin))), q.cells[begin:]...)
+			begin = 0
+		}
+		q.cells = append(q.cells, Cell{})
+		q.cell(&q.cells[len(q.cells)-1])
+		if q.accept("]") {
+			break
+		}
+		q.expect(",")
+	}
+	return q.cells[begin:len(q.cells):len(q.cells)]
+}
+
+func (q *trafficReader) cell(c *Cell) {
+	q.expect(`{"cohort":`)
+	c.Cohort = q.text()
+	q.expect(`,"route":`)
+	c.Route = q.text()
+	if q.accept(`,"workload":`) {
+		c.Workload = q.text()
+	}
+	if q.accept(`,"version":`) {
+		c.Version = q.text()
+	}
+	q.expect(`,"n":`)
+	c.N = q.integer()
+	for _, p := range [...]struct {
+		key string
+		n   *int
+	}{
+		{`,"retried":`, &c.Retried}, {`,"errors":`, &c.Errors}, {`,"denied":`, &c.Denied}, {`,"limited":`, &c.Limited},
+		{`,"slow":`, &c.Slow}, {`,"wrong":`, &c.Wrong}, {`,"bad":`, &c.Bad}, {`,"hit":`, &c.Hit}, {`,"harm":`, &c.Harm},
+	} {
+		if q.ok && q.accept(p.key) {
+			*p.n = q.positiveInteger()
+		}
+	}
+	if q.accept(`,"lat":[`) {
+		c.Latency = q.latency()
+	}
+	q.expect("}")
+}
+
+func (q *trafficReader) latency() []BucketCount {
+	begin := len(q.counts)
+	for q.ok {
+		if len(q.counts) == cap(q.counts) {
+			q.counts = append(make([]BucketCount, 0, max(countBlock, 2*(len(q.counts)-begin))), q.counts[begin:]...)
+			begin = 0
+		}
+		q.expect("[")
+		bucket := q.integer()
+		q.expect(",")
+		count := q.integer()
+		q.expect("]")
+		if bucket >= latencyBuckets {
+			q.ok = false
+		}
+		q.counts = append(q.counts, BucketCount{bucket, count})
+		if q.accept("]") {
+			break
+		}
+		q.expect(",")
+	}
+	return q.counts[begin:len(q.counts):len(q.counts)]
+}

@@ -1,0 +1,274 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+
+	"coalmine/manifests"
+)
+
+// pushed is a registry with an image for two processors, and the digest of the one for arm64.
+func pushed(t *testing.T) (ref string, arm v1.Hash) {
+	t.Helper()
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(s.Close)
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref = u.Host + "/team/app:v1"
+	index := v1.ImageIndex(empty.Index)
+	for _, arch := range []string{"amd64", "arm64"} {
+		img, err := random.Image(1000, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if arch == "arm64" {
+			if arm, err = img.ConfigName(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
+	}
+	tag, err := name.NewTag(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.WriteIndex(tag, index); err != nil {
+		t.Fatal(err)
+	}
+	return ref, arm
+}
+
+func TestImagesFromARegistry(t *testing.T) {
+	ref, arm := pushed(t)
+	r := Registries{Arch: "arm64"}
+	a, err := r.Archive(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := create2(t, a)
+	img, err := tarball.Image(func() (io.ReadCloser, error) { return b.Images()[0].Open(t.Context()) }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Image(img); err != nil {
+		t.Error(err)
+	}
+	if got, err := img.ConfigName(); got != arm || err != nil {
+		t.Errorf("the image is %v, want that for arm64, %v; %v", got, arm, err)
+	}
+	if got := b.Manifest.Images[0].Refs; !slices.Equal(got, []string{ref}) {
+		t.Errorf("its names are %v", got)
+	}
+	if _, err := r.Archive(t.Context(), strings.Replace(ref, "app", "nowhere", 1)); err == nil {
+		t.Error("an image that is not there was found")
+	}
+	var input *InputError
+	if _, err := r.Archive(t.Context(), "a/b@sha256:"+strings.Repeat("0", 64)); !errors.As(err, &input) {
+		t.Errorf("without a tag: %v", err)
+	}
+}
+
+// create2 makes a bundle of images and opens it.
+func create2(t *testing.T, images ...Archive) *Bundle {
+	t.Helper()
+	b, err := Open(t.Context(), file(t, create(t, Contents{Images: images, Spool: t.TempDir(), Say: t.Logf})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// network is a Fetcher and a registry that has everything but what is named.
+type network struct {
+	t       *testing.T
+	without string
+	asked   []string
+}
+
+var errUnreachable = errors.New("unreachable")
+
+func (n *network) ask(what string) error {
+	n.asked = append(n.asked, what)
+	if what == n.without {
+		return errUnreachable
+	}
+	return nil
+}
+
+func (n *network) pull(_ context.Context, ref string) (Archive, error) {
+	return archiveOf(n.t, mustFullRef(ref)), n.ask(ref)
+}
+
+func (n *network) Chart(_ context.Context, name string) ([]byte, error) {
+	return chartOf(n.t, name), n.ask(name)
+}
+
+func (n *network) CRDs(_ context.Context, name string) ([]byte, error) {
+	return []byte("CRDs"), n.ask(name)
+}
+
+// chartOf is a package of a chart with that name.
+func chartOf(t *testing.T, name string) []byte {
+	t.Helper()
+	c, err := loadChart(chartFolder(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Data
+}
+
+func chartFolder(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	text := fmt.Sprintf("apiVersion: v2\nname: %s\nversion: 1.2.3\n", name)
+	if err := os.WriteFile(filepath.Join(dir, "Chart.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func order(t *testing.T, mesh string, n *network) Spec {
+	t.Helper()
+	pins, err := manifests.Versions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Spec{Pins: pins, Mesh: mesh, Arch: "amd64", Pull: n.pull, Fetcher: n, Say: t.Logf}
+}
+
+func TestNetworkGivesAllThatAMeshNeeds(t *testing.T) {
+	n := &network{t: t}
+	o := order(t, "linkerd", n)
+	c, err := o.Collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(c.Meshes, []string{"linkerd", "standin"}) {
+		t.Errorf("it is complete for %v", c.Meshes)
+	}
+	// The node image is asked for by its digest; the archive knows it by its tag.
+	if n.asked[0] != o.Pins.Node.Image || !strings.Contains(n.asked[0], "@sha256:") || strings.Contains(c.Node.Archive.Refs[0], "@") {
+		t.Errorf("%s was pulled, and is %s", n.asked[0], c.Node.Archive.Refs)
+	}
+	if want := 1 + len(o.Pins.Images("linkerd")) + 4 + 1; len(n.asked) != want {
+		t.Errorf("%d things were asked for, want %d: %v", len(n.asked), want, n.asked)
+	}
+}
+
+func TestWhatIsGivenIsNotFetched(t *testing.T) {
+	n := &network{t: t}
+	o := order(t, "standin", n)
+	o.Charts = []string{chartFolder(t, "flagger")}
+	image := o.Pins.Images("standin")[0]
+	path := filepath.Join(t.TempDir(), "image.tar")
+	if err := os.WriteFile(path, dockerArchive(t, image), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Images = []string{path}
+	c, err := o.Collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(n.asked, "flagger") || slices.Contains(n.asked, image) {
+		t.Errorf("%v were asked for", n.asked)
+	}
+	notes := NeedsOf(o.Pins, "standin").OtherVersions((&collection{Contents: c}).manifest())
+	if len(notes) != 1 || !strings.Contains(notes[0], "chart flagger is 1.2.3") {
+		t.Errorf("of the chart's version is said %q", notes)
+	}
+	o.Images = []string{path, path}
+	var input *InputError
+	if _, err := o.Collect(t.Context()); !errors.As(err, &input) {
+		t.Errorf("an image given twice: %v", err)
+	}
+}
+
+func TestNetworkFails(t *testing.T) {
+	pins, err := manifests.Versions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, without := range []string{pins.Node.Image, pins.Images("standin")[0], "flagger", GatewayAPI} {
+		n := &network{t: t, without: without}
+		o := order(t, "standin", n)
+		var failed *FetchError
+		if _, err := o.Collect(t.Context()); !errors.As(err, &failed) || !errors.Is(err, errUnreachable) {
+			t.Errorf("without %s: %v", without, err)
+		}
+		o.Partial = true
+		c, err := o.Collect(t.Context())
+		if err != nil || len(c.Meshes) != 0 {
+			t.Errorf("a partial bundle without %s is complete for %v, %v", without, c.Meshes, err)
+		}
+		if missing := NeedsOf(pins, "standin").Missing((&collection{Contents: c}).manifest()); len(missing) != 1 {
+			t.Errorf("without %s, %v are missing", without, missing)
+		}
+	}
+}
+
+func TestChartsArePackedAlike(t *testing.T) {
+	if !bytes.Equal(chartOf(t, "flagger"), chartOf(t, "flagger")) {
+		t.Error("two packages of the same chart differ")
+	}
+}
+
+func TestNamesInFull(t *testing.T) {
+	for ref, want := range map[string]string{
+		"prom/prometheus:v3":                 "docker.io/prom/prometheus:v3",
+		"index.docker.io/prom/prometheus:v3": "docker.io/prom/prometheus:v3",
+		"busybox":                            "docker.io/library/busybox:latest",
+		"localhost:5000/a/b:c":               "localhost:5000/a/b:c",
+		"ghcr.io/a/b:c@sha256:" + fmt.Sprintf("%064d", 0): "ghcr.io/a/b:c",
+		"ghcr.io/a/b@sha256:" + fmt.Sprintf("%064d", 0):   "ghcr.io/a/b@sha256:" + fmt.Sprintf("%064d", 0),
+	} {
+		if got, err := fullRef(ref); got != want || err != nil {
+			t.Errorf("%s is %s in full, %v", ref, got, err)
+		}
+	}
+	for _, ref := range []string{"", "-rm", "a b", "A/B:c", "a:b:c", "a/b:$(x)"} {
+		if got, err := fullRef(ref); err == nil {
+			t.Errorf("%q is %s", ref, got)
+		}
+	}
+}
+
+func TestForeignArchives(t *testing.T) {
+	ok := `[{"RepoTags":["a/b:c"]}]`
+	for want, data := range map[string][]byte{
+		"has no manifest.json":       tarOf(t, tarFile{"oci-layout", "{}"}),
+		"two of manifest.json":       tarOf(t, tarFile{"manifest.json", ok}, tarFile{"manifest.json", ok}),
+		"its images have no names":   tarOf(t, tarFile{"manifest.json", `[{"RepoTags":null}]`}),
+		"manifest.json: ":            tarOf(t, tarFile{"manifest.json", "text"}),
+		"is no name of an image":     tarOf(t, tarFile{"manifest.json", `[{"RepoTags":["$(x)"]}]`}),
+		"is over 4194304 bytes":      tarOf(t, tarFile{"manifest.json", strings.Repeat(" ", maxIndex+1)}),
+		"no docker archive: unexpec": tarOf(t, tarFile{"manifest.json", ok}, tarFile{"l", strings.Repeat("x", 9000)})[:4000],
+	} {
+		if refs, err := archiveRefs(bytes.NewReader(data)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, %v; want %q", refs, err, want)
+		}
+	}
+}

@@ -1,0 +1,33 @@
+package dataplane
+
+import "time"
+
+// hold schedules the end of a slot that is kept busy.
+func (p *Plane) hold(s heldSlot, d time.Duration) {
+	at := -1
+	for i := range p.held {
+		if !p.held[i].used {
+			at = i
+			break
+		}
+	}
+	if at < 0 {
+		p.held = append(p.held, heldSlot{})
+		at = len(p.held) - 1
+	}
+	p.held[at] = s
+	p.events.add(p.now+d, slotReleased, int32(at), 0)
+}
+
+func (p *Plane) release(s *heldSlot) {
+	was := *s
+	s.used = false
+	if was.restarts != was.pod.restarts {
+		return // the slot went with the pod's life
+	}
+	next, ok := was.pod.server.Release(p.now, was.slot)
+	if was.hit {
+		was.pod.faultySlots--
+	}
+	p.startNext(next, ok)
+}

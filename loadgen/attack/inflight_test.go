@@ -1,0 +1,60 @@
+package attack
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// TestEveryFlightHasItsTime lets flights take off while others are over their time and have not landed.
+func TestEveryFlightHasItsTime(t *testing.T) {
+	fs := newInflightSet(3, time.Millisecond)
+	fs.begin = time.Now()
+	var all []*inflight
+	for range 3 {
+		f := fs.acquire(item{})
+		all = append(all, f)
+		ctx := fs.markSent(f)
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+			t.Fatal("a flight is in the air for ever")
+		}
+		if err := context.Cause(ctx); err != errTimeout {
+			t.Fatalf("ended for %v", err)
+		}
+	}
+	for _, f := range all {
+		fs.complete(f, errTimeout)
+		fs.complete(f, nil) // does not count
+	}
+	fs.close()
+	if list := fs.takeCompleted(nil); len(list) != 3 || list[0] != all[0] || list[0].err != errTimeout || fs.peak != 3 || fs.inFlight != 0 {
+		t.Errorf("%d flights landed; peak %d, %d in the air", len(list), fs.peak, fs.inFlight)
+	}
+}
+
+// TestFlightsThatNeverDepart are of targets that no request was made of.
+func TestFlightsThatNeverDepart(t *testing.T) {
+	fs := newInflightSet(3, time.Hour)
+	fs.begin = time.Now()
+	f := fs.acquire(item{})
+	fs.markSent(fs.acquire(item{}))
+	fs.close()
+	list := fs.takeCompleted(nil)
+	if len(list) != 2 || list[0] != f && list[1] != f || f.err == nil || fs.inFlight != 0 {
+		t.Errorf("%d flights landed, %d in the air", len(list), fs.inFlight)
+	}
+}
+
+// TestNothingDepartsAfterAnAbort, nor stays in the air.
+func TestNothingDepartsAfterAnAbort(t *testing.T) {
+	fs := newInflightSet(3, time.Hour)
+	fs.begin = time.Now()
+	before := fs.markSent(fs.acquire(item{}))
+	fs.abort()
+	after := fs.markSent(fs.acquire(item{}))
+	if context.Cause(before) != errStopped || context.Cause(after) != errStopped {
+		t.Errorf("causes %v and %v", context.Cause(before), context.Cause(after))
+	}
+}

@@ -1,0 +1,15 @@
+// Package scenarios is the library of scenarios as data: one folder for each, named as the scenario, and the JSON schemas of
+// the files in them. Package lab/scenario loads it.
+package scenarios
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:generate go run ../lab/scenario/schemagen .. .
+//go:embed */*.yaml */*.md */*/*.yaml
+var library embed.FS
+
+// Library returns the scenarios that come with the binary: one folder for each, named as the scenario.
+func Library() fs.FS { return library }

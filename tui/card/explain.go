@@ -1,0 +1,181 @@
+package card
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/words"
+	"coalmine/lab/score"
+	"coalmine/lab/timeline"
+	"coalmine/tui/pane"
+	"coalmine/tui/theme"
+	"coalmine/tui/watch"
+)
+
+// fact is a paragraph of what the runs show.
+type fact struct {
+	style  theme.Style
+	symbol string
+	text   string
+}
+
+// explanation is what the run that says most shows: who was hurt, and what looked at it meanwhile.
+type explanation struct {
+	title, run string
+	facts      []fact
+}
+
+// explain looks a trial through. It is made once for a card: nothing of it changes any more.
+func explain(t *watch.Trial) explanation {
+	if t.Card == nil {
+		return explanation{}
+	}
+	row, ok := dossier.Highlight(t.Card.Runs)
+	r, whole := modelRun(t, row)
+	if !ok || !whole || row.Verdict == score.Inconclusive {
+		return explanation{}
+	}
+	w := explanation{run: row.Run}
+	switch {
+	case r.Faulty() && row.Verdict.Good():
+		w.title = "What noticed it"
+		w.facts = noticed(r)
+	case r.Faulty():
+		w.title = "Why it was missed"
+		w.facts = append(worstSegment(r), blindSpots(r)...)
+	case row.Verdict.Good():
+		return explanation{}
+	default:
+		w.title = "Why the healthy release was held up"
+		w.facts = alarms(r)
+	}
+	return w
+}
+
+// modelRun finds a row's run, with those of its seed that it is compared with.
+func modelRun(t *watch.Trial, row score.Row) (dossier.Run, bool) {
+	r := dossier.Run{Row: row}
+	i := t.RunIndex(row.Run)
+	if i < 0 || t.Runs[i].Rec == nil {
+		return r, false
+	}
+	r.Timeline = t.Runs[i].Rec.Timeline()
+	for part, to := range map[score.Role]**timeline.Timeline{score.RoleUnguarded: &r.Unguarded, score.RoleReference: &r.Reference} {
+		if o := t.Counterpart(t.Runs[i], part); o != nil && o.Rec != nil {
+			*to = o.Rec.Timeline()
+		}
+	}
+	return r, true
+}
+
+// worstSegment tells of those who fared worst, when they fared worse than the average tells.
+func worstSegment(r dossier.Run) []fact {
+	average, all := dossier.Segments(r)
+	if len(all) == 0 || !r.Timeline.FirstBad.Happened() {
+		return nil
+	}
+	s := all[0]
+	bad := func(c timeline.Counts) string { return words.Percent(float64(c.Bad) / float64(max(1, c.N))) }
+	text := fmt.Sprintf("%s on %s: the canary answered %s of their %s badly", s.Cohort, s.Route, bad(s.Canary), words.Plural(s.Canary.N, "request"))
+	if s.Primary.N > 0 {
+		text += ", the primary " + bad(s.Primary)
+	}
+	text += "."
+	if s.Canary.N < average.Canary.N {
+		text += fmt.Sprintf(" They are %s of its requests, and all of those together were %s good.",
+			words.Percent(float64(s.Canary.N)/float64(average.Canary.N)), dossier.SuccessText(average.Canary))
+	}
+	return []fact{{theme.Bad, "▲", text}}
+}
+
+// blindSpots tells what was asked while users were hurt. Metrics come first; gates that ask for something else say little.
+func blindSpots(r dossier.Run) []fact {
+	var facts []fact
+	for _, w := range dossier.Checks(r) {
+		switch {
+		case w.Noticed():
+			facts = append(facts, fact{theme.Good, "✓", w.Name + " " + w.Text(r.Timeline)})
+		case w.Blind() && !w.Gate:
+			facts = append(facts, fact{theme.Warn, "○", w.Name + " " + w.Text(r.Timeline)})
+		}
+	}
+	if len(facts) == 0 && r.Timeline.FirstBad.Happened() {
+		facts = append(facts, fact{theme.Warn, "○", "nothing looked at the canary while users were hurt"})
+	}
+	return facts
+}
+
+func noticed(r dossier.Run) []fact {
+	var facts []fact
+	for _, w := range dossier.Checks(r) {
+		if w.Noticed() {
+			facts = append(facts, fact{theme.Good, "✓", w.Name + " " + w.Text(r.Timeline)})
+		}
+	}
+	return facts
+}
+
+func alarms(r dossier.Run) []fact {
+	var facts []fact
+	for _, w := range dossier.Checks(r) {
+		if w.Failed > 0 {
+			facts = append(facts, fact{theme.Bad, "✗", w.Name + " " + w.Text(r.Timeline)})
+		}
+	}
+	return facts
+}
+
+// referenceFacts tells what the scenario's own guardrails noticed in the same traffic, and at what harm; and what an ideal alarm would.
+func referenceFacts(t *watch.Trial) []fact {
+	if t.Card == nil {
+		return nil
+	}
+	var facts []fact
+	for _, r := range t.Runs {
+		if r.Part == score.RoleReference && r.Rec != nil && r.Rec.Complete() {
+			facts = append(facts, referenceRunFacts(t, r)...)
+		}
+	}
+	if len(facts) == 0 {
+		facts = append(facts, fact{theme.Muted, "·", "no reference was played"})
+	}
+	if b := t.Card.Harm.Bound; b != nil {
+		facts = append(facts, fact{theme.Muted, "·", fmt.Sprintf("An ideal alarm, that knows every request, would have let %s bad requests through, over all seeds.", pane.Number(*b))})
+	}
+	return facts
+}
+
+// referenceRunFacts tells what noticed the fault first in one run of the scenario's own guardrails.
+func referenceRunFacts(t *watch.Trial, r *watch.Run) []fact {
+	tl := r.Rec.Timeline()
+	if !tl.Detected.Happened() {
+		return []fact{{theme.Warn, "○", fmt.Sprintf("seed %d: the reference did not notice it either", r.Seed)}}
+	}
+	by := slices.DeleteFunc(dossier.Checks(dossier.Run{Timeline: tl}), func(w dossier.Check) bool { return !w.Noticed() })
+	slices.SortStableFunc(by, func(a, b dossier.Check) int { return cmp.Compare(a.First.At, b.First.At) })
+	name := "the reference"
+	if len(by) > 0 {
+		name = by[0].Name
+	}
+	text := fmt.Sprintf("seed %d: %s noticed it %s after the first user was hurt, at %s; %s in the end", r.Seed, name,
+		words.Span(tl.Detected.Since(tl.FirstBad)), words.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"), pane.Number(r.Rec.At(r.Rec.End()).Harm))
+	if o := t.Counterpart(r, score.RoleFaulty); o != nil && o.Rec != nil {
+		text += fmt.Sprintf(", %s with yours", pane.Number(o.Rec.At(o.Rec.End()).Harm))
+	}
+	return []fact{{theme.Good, "✓", text + "."}}
+}
+
+// writeFacts lays facts out below a title.
+func (p *page) writeFacts(title, remark string, facts []fact) {
+	if len(facts) == 0 {
+		return
+	}
+	p.section(title, remark)
+	for _, f := range facts {
+		from := len(p.lines)
+		p.wrapped(5, theme.Plain, f.text)
+		p.setSymbol(from, 3, f.style, f.symbol)
+	}
+}

@@ -1,0 +1,113 @@
+package pane
+
+import (
+	"time"
+
+	"coalmine/lab/timeline/story"
+	"coalmine/tui/canvas"
+	"coalmine/tui/theme"
+)
+
+// SeverityStyle is the look of a tone of the story.
+func SeverityStyle(t story.Severity) theme.Style {
+	switch t {
+	case story.Milestone:
+		return theme.Bold
+	case story.Detail:
+		return theme.Muted
+	case story.Good:
+		return theme.Good
+	case story.Warning:
+		return theme.Warn
+	case story.Bad:
+		return theme.Bad
+	}
+	return theme.Plain
+}
+
+// Symbol is a sign for an entry of the story, so that its tone is told without colours too.
+func Symbol(e story.Entry) rune {
+	switch e.Kind {
+	case story.Release:
+		return '●'
+	case story.Advance:
+		return '↑'
+	case story.Hold:
+		return '■'
+	case story.Rollback:
+		return '↓'
+	case story.Promotion:
+		return '★'
+	case story.Wait:
+		return '○'
+	case story.Harm:
+		return '▲'
+	case story.Detection:
+		return '◆'
+	}
+	switch e.Severity {
+	case story.Good:
+		return '✓'
+	case story.Warning, story.Bad:
+		return '✗'
+	}
+	return '·'
+}
+
+// entryIndent is the width of the times and signs before the words.
+const entryIndent = 8
+
+// NarrativeLines draws the newest entries of a story, one to a line, the last at the bottom.
+func NarrativeLines(a canvas.Area, entries []story.Entry, now time.Duration) {
+	entries = entries[max(0, len(entries)-a.Height()):]
+	for y, e := range entries {
+		drawEntryHead(a, y, e, now)
+		a.Text(entryIndent, y, entryStyle(e, now), canvas.Truncate(e.Text, a.Width()-entryIndent))
+	}
+}
+
+// Narrative draws the newest entries of a story in full, with Flagger's own words where quotes is set, the last at the bottom.
+func Narrative(a canvas.Area, entries []story.Entry, now time.Duration, quotes bool) {
+	var blocks [][]string
+	said := map[int]int{} // lines of quotes by entry
+	first, height := len(entries), 0
+	for first > 0 && height < a.Height() {
+		first--
+		e := entries[first]
+		block := Wrap(e.Text, a.Width()-entryIndent)
+		for _, q := range e.Quotes {
+			if quotes {
+				more := Wrap("Flagger: “"+q+"”", a.Width()-entryIndent)
+				block, said[first] = append(block, more...), said[first]+len(more)
+			}
+		}
+		blocks = append(blocks, block)
+		height += len(block)
+	}
+	y := min(0, a.Height()-height)
+	for i := first; i < len(entries); i++ {
+		block := blocks[len(entries)-1-i]
+		drawEntryHead(a, y, entries[i], now)
+		for j, l := range block {
+			look := entryStyle(entries[i], now)
+			if j >= len(block)-said[i] {
+				look = theme.Muted
+			}
+			a.Text(entryIndent, y+j, look, l)
+		}
+		y += len(block)
+	}
+}
+
+func drawEntryHead(a canvas.Area, y int, e story.Entry, now time.Duration) {
+	a.Text(0, y, theme.Muted, Clock(e.At))
+	a.Rune(entryIndent-2, y, entryStyle(e, now), Symbol(e))
+}
+
+// entryStyle is the look of an entry; those of the present moment stand out.
+func entryStyle(e story.Entry, now time.Duration) theme.Style {
+	if now-e.At < 3*time.Second {
+		return SeverityStyle(e.Severity) | theme.Bold
+	}
+	return SeverityStyle(e.Severity)
+}
