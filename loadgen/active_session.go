@@ -3,7 +3,7 @@ package loadgen
 import (
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // activeSessions are the sessions of a plan that are under way, as a cursor moves on. Storage is used again.
@@ -22,7 +22,7 @@ type activeSessions struct {
 
 // activeSession is a session under way.
 type activeSession struct {
-	draws chance.Stream
+	draws rng.Stream
 	// step counts its requests so far, as of the begin of traffic; left those to come.
 	step, remaining uint32
 	// number is 0 before the first request.
@@ -60,7 +60,7 @@ func (s *activeSessions) add(i int, at time.Duration, v activeSession) {
 		return
 	}
 	if u := s.plan.users[s.plan.sessionCohorts[i].cohort]; !u.perArrival {
-		v.user = u.first + uint32(chance.Below(v.draws.Bits(userWord), uint64(u.count)))
+		v.user = u.first + uint32(rng.Below(v.draws.Bits(userWord), uint64(u.count)))
 	}
 	place := uint32(len(s.slots))
 	if n := len(s.free); n > 0 {
@@ -79,7 +79,7 @@ func (s *activeSessions) start(i int) {
 		return
 	}
 	v := s.plan.sessionCohorts[i]
-	draws := chance.Stream(v.session.Bits(s.started[i]))
+	draws := rng.Stream(v.session.Bits(s.started[i]))
 	s.add(i, at, activeSession{
 		draws: draws, remaining: v.length(draws.Bits(lengthWord)), page: v.start.draw(draws.Bits(pageWord)), cohort: uint16(i), latest: true,
 	})

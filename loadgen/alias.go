@@ -1,6 +1,6 @@
 package loadgen
 
-import "coalmine/loadgen/chance"
+import "coalmine/loadgen/rng"
 
 // alias draws from a discrete distribution in constant time (Walker 1977, in Vose's construction, IEEE Transactions on
 // Software Engineering 17, 1991).
@@ -46,8 +46,8 @@ func classify(i int, keep float64, small, large []int) (s, l []int) {
 // draw makes an index of a word: its upper bits choose a column, the rest of the product the part of the column.
 func (a *alias) draw(word uint64) uint32 {
 	n := uint64(len(a.prob))
-	i := chance.Below(word, n)
-	if chance.Unit(word*n) < a.prob[i] {
+	i := rng.Below(word, n)
+	if rng.Unit(word*n) < a.prob[i] {
 		return uint32(i)
 	}
 	return a.alias[i]

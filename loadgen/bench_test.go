@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"coalmine/loadgen"
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // cpuTime is the time that this process spent on the processor.
@@ -32,8 +32,8 @@ func benchPlan(b *testing.B, n float64) *loadgen.Plan {
 // reports requests per second of processor time, garbage collection included.
 func BenchmarkVirtualExecutor(b *testing.B) {
 	const perPlay = 1_000_000
-	plan, latency := benchPlan(b, perPlay), chance.NewLognormal(20*time.Millisecond, 200*time.Millisecond)
-	draws, picks := chance.New(1, "latency"), chance.New(1, "version")
+	plan, latency := benchPlan(b, perPlay), rng.NewLognormal(20*time.Millisecond, 200*time.Millisecond)
+	draws, picks := rng.New(1, "latency"), rng.New(1, "version")
 	serve := func(a loadgen.Arrival, _ int, _ time.Duration) loadgen.Answer {
 		r := loadgen.Answer{Latency: latency.Draw(draws.Bits(a.Seq)), Status: 200}
 		if pick := picks.Unit(a.Seq); pick < 0.1 {

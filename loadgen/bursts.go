@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // mean is the factor by which bursts raise the rate in the long run.
@@ -30,8 +30,8 @@ func (b *Bursts) share() float64 { return b.Burst.Seconds() / (b.Calm + b.Burst)
 // burstModel makes paths of the two states, all of them the same. The zero value is always calm.
 type burstModel struct {
 	bursts *Bursts
-	draws  chance.Stream
-	past   chance.Stream
+	draws  rng.Stream
+	past   rng.Stream
 }
 
 // burstPath walks over a path of states. Times are seconds since the begin of traffic.
@@ -64,7 +64,7 @@ func (w *burstPath) flip() {
 	if w.bursting {
 		mean, w.factor = w.bursts.Burst, w.bursts.Factor
 	}
-	w.until += float64(chance.Exponential(w.draws.Bits(w.change)) * mean.Seconds())
+	w.until += float64(rng.Exponential(w.draws.Bits(w.change)) * mean.Seconds())
 }
 
 // maxHistory bounds the memory of a history, and the time to make it.
@@ -96,7 +96,7 @@ func (m *burstModel) history() *history {
 func (h *history) bursting(age time.Duration, word uint64) bool {
 	for h.path.until <= age.Seconds() {
 		if len(h.ends) == maxHistory {
-			return chance.Unit(word) < h.path.bursts.share()
+			return rng.Unit(word) < h.path.bursts.share()
 		}
 		h.path.flip()
 		h.ends = append(h.ends, h.path.until)

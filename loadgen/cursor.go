@@ -3,7 +3,7 @@ package loadgen
 import (
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // Cursor walks over a plan. It allocates nothing per arrival, but for sessions when more of them are under way than ever before,
@@ -12,7 +12,7 @@ type Cursor struct {
 	plan *Plan
 	// shard is what the cursor stops at, by the stream that deals users to shards.
 	shard       Shard
-	shardStream chance.Stream
+	shardStream rng.Stream
 	// singles are the requests outside of sessions, of which there were lone; the next one is at single unless there is none.
 	singles     process
 	singleCount uint64
@@ -119,7 +119,7 @@ func (p *Plan) arrival(a *Arrival, n uint64, at time.Duration) {
 	if u.perArrival {
 		a.User += uint32(n % uint64(u.count))
 	} else {
-		a.User += uint32(chance.Below(p.user.Bits(n), uint64(u.count)))
+		a.User += uint32(rng.Below(p.user.Bits(n), uint64(u.count)))
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // segment is a stretch of time in which the rate is linear. Times are seconds since the begin of traffic.
@@ -63,7 +63,7 @@ func (c Curve) accept(t float64) float64 {
 
 // at returns the rate at a time in seconds.
 func (d *Diurnal) at(t float64) float64 {
-	wave := float64(d.Amplitude * chance.Sin(t/d.Period.Seconds()+d.Phase))
+	wave := float64(d.Amplitude * rng.Sin(t/d.Period.Seconds()+d.Phase))
 	return max(d.Mean+wave, 0)
 }
 
@@ -103,7 +103,7 @@ func (c Curve) Integral(t time.Duration) float64 {
 	if d := c.Diurnal; d != nil {
 		period := d.Period.Seconds()
 		// The sine's integral over turns is (cos a - cos b)/2π; a cosine is a sine a quarter turn on.
-		wave := chance.Sin(d.Phase+0.25) - chance.Sin(end/period+d.Phase+0.25)
+		wave := rng.Sin(d.Phase+0.25) - rng.Sin(end/period+d.Phase+0.25)
 		return float64(d.Mean*end) + d.Amplitude*period*wave/(2*math.Pi)
 	}
 	sum := 0.0

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // userPlaceholder stands for the user's number in the value of a header or cookie.
@@ -81,7 +81,7 @@ func (p *Plan) cookieOrder(c Cohort, user uint32) []int {
 		order[i] = i
 	}
 	for i := len(order) - 1; c.ShuffleCookies && i > 0; i-- {
-		j := chance.Below(p.cookieShuffle.Bits(uint64(user)*maxPairs+uint64(i)), uint64(i)+1)
+		j := rng.Below(p.cookieShuffle.Bits(uint64(user)*maxPairs+uint64(i)), uint64(i)+1)
 		order[i], order[j] = order[j], order[i]
 	}
 	return order

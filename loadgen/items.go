@@ -1,6 +1,6 @@
 package loadgen
 
-import "coalmine/loadgen/chance"
+import "coalmine/loadgen/rng"
 
 // maxItems bounds the items of a cohort, maxTables those of all cohorts for which a table of popularities is kept, of 12 B each.
 const (
@@ -33,7 +33,7 @@ func (s *itemPicker) draw(word uint64) uint32 {
 	if s.ranks != nil {
 		return s.ofRank(uint64(s.ranks.draw(word)))
 	}
-	return s.ofRank(chance.Below(word, s.count))
+	return s.ofRank(rng.Below(word, s.count))
 }
 
 // ofRank is the item of a rank from 0.

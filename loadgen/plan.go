@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // Plan is the list of arrivals of a workload. It is not stored: a [Cursor] computes it arrival by arrival. A plan may be
@@ -42,7 +42,7 @@ type Plan struct {
 
 	// Streams of draws, read by candidate number (gaps, thin), by number among the requests outside of sessions (cohort, route,
 	// user, item), by sequence number (busters) or by user (order).
-	gaps, thin, cohort, route, user, item, cookieShuffle, cacheBusters chance.Stream
+	gaps, thin, cohort, route, user, item, cookieShuffle, cacheBusters rng.Stream
 }
 
 // mix is a cohort's choice among routes.
@@ -72,11 +72,11 @@ func NewPlan(w Workload, seed uint64, d time.Duration) (*Plan, error) {
 	}
 	p := &Plan{
 		workload: w.withDefaults(), seed: seed, duration: d, segments: w.Rate.segments(), users: w.userRanges(),
-		gaps: chance.New(seed, "loadgen.gaps"), thin: chance.New(seed, "loadgen.thin"),
-		cohort: chance.New(seed, "loadgen.cohort"), route: chance.New(seed, "loadgen.route"),
-		user: chance.New(seed, "loadgen.user"), cookieShuffle: chance.New(seed, "loadgen.cookies"),
-		item: chance.New(seed, "loadgen.item"), cacheBusters: chance.New(seed, "loadgen.busters"),
-		bursts: burstModel{w.Bursts, chance.New(seed, "loadgen.bursts"), chance.New(seed, "loadgen.bursts.past")},
+		gaps: rng.New(seed, "loadgen.gaps"), thin: rng.New(seed, "loadgen.thin"),
+		cohort: rng.New(seed, "loadgen.cohort"), route: rng.New(seed, "loadgen.route"),
+		user: rng.New(seed, "loadgen.user"), cookieShuffle: rng.New(seed, "loadgen.cookies"),
+		item: rng.New(seed, "loadgen.item"), cacheBusters: rng.New(seed, "loadgen.busters"),
+		bursts: burstModel{w.Bursts, rng.New(seed, "loadgen.bursts"), rng.New(seed, "loadgen.bursts.past")},
 	}
 	if w.Replay != nil {
 		if err := p.replay(); err != nil {

@@ -3,7 +3,7 @@ package loadgen
 import (
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // process is a Poisson process whose rate is a part of the curve's, point by point.
@@ -11,7 +11,7 @@ type process struct {
 	plan *Plan
 	// invShare is how much of the curve's work passes for a point of expected work 1: the inverse of the part.
 	invShare   float64
-	gaps, thin chance.Stream
+	gaps, thin rng.Stream
 	// now is the time of the last candidate in seconds, in segment number segment.
 	now     float64
 	segment int
@@ -20,7 +20,7 @@ type process struct {
 	candidate uint64
 }
 
-func (p *Plan) process(part float64, gaps, thin chance.Stream) process {
+func (p *Plan) process(part float64, gaps, thin rng.Stream) process {
 	return process{plan: p, invShare: 1 / part, gaps: gaps, thin: thin, state: p.bursts.start()}
 }
 
@@ -43,7 +43,7 @@ func (c *process) next() (at time.Duration, ok bool) {
 // Çinlar: Introduction to Stochastic Processes, 1975, chapter 4.7). It returns false when there is none within the plan.
 func (c *process) step() bool {
 	p := c.plan
-	work, end := chance.Exponential(c.gaps.Bits(c.candidate))*c.invShare, p.duration.Seconds()
+	work, end := rng.Exponential(c.gaps.Bits(c.candidate))*c.invShare, p.duration.Seconds()
 	c.candidate++
 	for ok := false; ; {
 		stretch := p.segments[c.segment]

@@ -1,6 +1,6 @@
 package loadgen
 
-import "coalmine/loadgen/chance"
+import "coalmine/loadgen/rng"
 
 // resume adds the sessions of a visitor that are under way when traffic begins, as if the rate had been that of the begin for
 // all time before: so sessions make requests at their full rate from the first instant. They are drawn as they are in the long
@@ -16,10 +16,10 @@ func (s *activeSessions) resume(i int, before *history) {
 	expected := v.active(s.plan.workload.Rate.At(0) * s.plan.workload.Bursts.peak())
 	sum := 0.0
 	for n := uint64(0); ; n++ {
-		if sum += chance.Exponential(v.count.Bits(n)); sum >= expected {
+		if sum += rng.Exponential(v.count.Bits(n)); sum >= expected {
 			return
 		}
-		s.drawOngoing(i, chance.Stream(v.past.Bits(n)), before)
+		s.drawOngoing(i, rng.Stream(v.past.Bits(n)), before)
 	}
 }
 
@@ -39,7 +39,7 @@ const (
 )
 
 // drawOngoing draws a session that is under way, and adds it unless that turns out to be over.
-func (s *activeSessions) drawOngoing(i int, past chance.Stream, before *history) {
+func (s *activeSessions) drawOngoing(i int, past rng.Stream, before *history) {
 	v := s.plan.sessionCohorts[i]
 	age, whole, ok := v.think.ongoing(past.Bits(longWord), past.Bits(partWord))
 	rest := whole - age
@@ -52,10 +52,10 @@ func (s *activeSessions) drawOngoing(i int, past chance.Stream, before *history)
 		}
 	}
 	if before != nil && !before.bursting(age, past.Bits(oldWord)) {
-		ok = ok && chance.Unit(past.Bits(thinWord))*s.plan.workload.Bursts.Factor < 1
+		ok = ok && rng.Unit(past.Bits(thinWord))*s.plan.workload.Bursts.Factor < 1
 	}
 	if ok {
-		draws := chance.Stream(v.session.Bits(s.started[i]))
+		draws := rng.Stream(v.session.Bits(s.started[i]))
 		s.add(i, rest, activeSession{draws: draws, remaining: v.length(draws.Bits(lengthWord)), page: page, cohort: uint16(i)})
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"slices"
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // Retries follows the retry policies of the cohorts of a plan through one run. It is for one goroutine.
 type Retries struct {
-	jitter   chance.Stream
+	jitter   rng.Stream
 	policies []*policy // by cohort; nil for none
 }
 
@@ -40,7 +40,7 @@ func NewRetries(p *Plan) *Retries { return NewShardRetries(p, Shard{}) }
 // NewShardRetries is [NewRetries] for the executor of one shard. Shards do not see each other's requests, so each has its part of
 // the PerSecond of a budget.
 func NewShardRetries(p *Plan, s Shard) *Retries {
-	r := &Retries{jitter: chance.New(p.seed, "loadgen.retries")}
+	r := &Retries{jitter: rng.New(p.seed, "loadgen.retries")}
 	for i := range p.workload.Cohorts {
 		r.policies = append(r.policies, newPolicy(p.workload.Cohorts[i].Retry, max(s.Count, 1)))
 	}
@@ -93,5 +93,5 @@ func (p *policy) wait(attempt int, word uint64) time.Duration {
 		full = p.base << attempt
 	}
 	random := float64(full) * p.jitter
-	return full - time.Duration(random) + time.Duration(random*chance.Unit(word))
+	return full - time.Duration(random) + time.Duration(random*rng.Unit(word))
 }

@@ -1,6 +1,6 @@
 package loadgen
 
-import "coalmine/loadgen/chance"
+import "coalmine/loadgen/rng"
 
 // sessionCohort is a cohort with sessions, ready for use. All draws of a session come from a stream of its own, so that sessions do not
 // depend on what happens around them.
@@ -16,7 +16,7 @@ type sessionCohort struct {
 	next  []*mix
 	// Streams: of the process of starts (gaps, thin), of each session by its number within the cohort, and of what sessions had
 	// behind them when traffic began (count, past).
-	gaps, thin, session, count, past chance.Stream
+	gaps, thin, session, count, past rng.Stream
 }
 
 // newSessionCohort compiles the session of a cohort. The streams have the cohort's name, so that its sessions stay the same when
@@ -24,13 +24,13 @@ type sessionCohort struct {
 func newSessionCohort(w *Workload, cohort int, numbers map[string]int, seed uint64) *sessionCohort {
 	c := &w.Cohorts[cohort]
 	s := c.Session
-	stream := func(of string) chance.Stream { return chance.New(seed, "loadgen.session."+of+"/"+c.Name) }
+	stream := func(of string) rng.Stream { return rng.New(seed, "loadgen.session."+of+"/"+c.Name) }
 	v := &sessionCohort{
 		cohort: uint16(cohort), perRequest: c.Share / s.Length, meanThinks: s.Length - 1, think: s.Think.compile(), next: make([]*mix, len(w.Routes)),
 		gaps: stream("gaps"), thin: stream("thin"), session: stream("draws"), count: stream("count"), past: stream("past"),
 	}
 	if s.Length > 1 {
-		v.lengths = -1 / chance.Log(1-1/s.Length)
+		v.lengths = -1 / rng.Log(1-1/s.Length)
 	}
 	start := newMix(numbers, s.Start)
 	v.start = &start
@@ -44,7 +44,7 @@ func newSessionCohort(w *Workload, cohort int, numbers map[string]int, seed uint
 // length makes the number of requests of a session, or of those that are left to one under way: it is geometric, which is an
 // exponential draw rounded up. A draw comes of 52 bits, so it is under 37 and a length at most 37 times its mean, plus one.
 func (v *sessionCohort) length(word uint64) uint32 {
-	return 1 + uint32(chance.Exponential(word)*v.lengths)
+	return 1 + uint32(rng.Exponential(word)*v.lengths)
 }
 
 // follow makes the page after a page.
@@ -73,6 +73,6 @@ const (
 )
 
 // word returns a word of a step of a session.
-func word(draws chance.Stream, step uint32, which uint64) uint64 {
+func word(draws rng.Stream, step uint32, which uint64) uint64 {
 	return draws.Bits(wordsOfStep + uint64(step)*wordsPerStep + which)
 }

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // Shard is one of Count parts of a plan, numbered from 1. The zero value is all of it. Users are not divided: one shard has all
@@ -47,8 +47,8 @@ func (s Shard) String() string { return fmt.Sprintf("%d/%d", max(s.Index, 1), ma
 func (s Shard) Has(user uint32) bool { return s.contains(newShardStream(), user) }
 
 // newShardStream is the stream that deals users to shards. It is the same for all plans, so that a user stays with a shard.
-func newShardStream() chance.Stream { return chance.New(0, "loadgen.shard") }
+func newShardStream() rng.Stream { return rng.New(0, "loadgen.shard") }
 
-func (s Shard) contains(deal chance.Stream, user uint32) bool {
-	return s.Count <= 1 || chance.Below(deal.Bits(uint64(user)), uint64(s.Count)) == uint64(s.Index-1)
+func (s Shard) contains(deal rng.Stream, user uint32) bool {
+	return s.Count <= 1 || rng.Below(deal.Bits(uint64(user)), uint64(s.Count)) == uint64(s.Index-1)
 }

@@ -3,7 +3,7 @@ package loadgen
 import (
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // maxThink is the longest think time: that of [chance.Lognormal].
@@ -24,9 +24,9 @@ type thinkDist interface {
 func (t Think) compile() thinkDist {
 	switch {
 	case t.Lognormal != nil:
-		l := lognormalDist{Lognormal: chance.NewLognormal(t.Lognormal.P50, t.Lognormal.P99), median: float64(t.Lognormal.P50)}
+		l := lognormalDist{Lognormal: rng.NewLognormal(t.Lognormal.P50, t.Lognormal.P99), median: float64(t.Lognormal.P50)}
 		if t.Lognormal.P99 > t.Lognormal.P50 {
-			l.sigma = chance.Log(float64(t.Lognormal.P99)/l.median) / chance.Z99
+			l.sigma = rng.Log(float64(t.Lognormal.P99)/l.median) / rng.Z99
 		}
 		return l
 	case t.Pareto != nil:
@@ -42,28 +42,28 @@ func (c constantDist) draw(uint64) time.Duration { return time.Duration(c) }
 func (c constantDist) mean() float64             { return time.Duration(c).Seconds() }
 
 func (c constantDist) ongoing(_, part uint64) (passed, whole time.Duration, ok bool) {
-	return time.Duration(chance.Unit(part) * float64(c)), time.Duration(c), true
+	return time.Duration(rng.Unit(part) * float64(c)), time.Duration(c), true
 }
 
 // lognormalDist is cut at maxThink, of which mean takes no notice.
 type lognormalDist struct {
-	chance.Lognormal
+	rng.Lognormal
 	median, sigma float64
 }
 
 func (l lognormalDist) draw(word uint64) time.Duration { return l.Draw(word) }
 
 func (l lognormalDist) mean() float64 {
-	return l.median / float64(time.Second) * chance.Exp(float64(l.sigma*l.sigma/2))
+	return l.median / float64(time.Second) * rng.Exp(float64(l.sigma*l.sigma/2))
 }
 
 // ongoing draws a time with a probability in proportion to its length, which is lognormal too, with μ + σ² for μ (Patil, Rao:
 // Weighted distributions and size-biased sampling, Biometrics 34, 1978), and an instant in it. Where that is after the cut the
 // time was over.
 func (l lognormalDist) ongoing(long, part uint64) (passed, whole time.Duration, ok bool) {
-	shift := float64(l.sigma * (l.sigma + chance.Normal(long)))
-	length := l.median * chance.Exp(shift)
-	at := chance.Unit(part) * length
+	shift := float64(l.sigma * (l.sigma + rng.Normal(long)))
+	length := l.median * rng.Exp(shift)
+	at := rng.Unit(part) * length
 	return time.Duration(min(at, float64(maxThink))), time.Duration(min(length, float64(maxThink))), at < float64(maxThink)
 }
 
@@ -78,13 +78,13 @@ func newParetoDist(t ParetoThink) paretoDist {
 }
 
 // power is x^y for a positive, normal x.
-func power(x, y float64) float64 { return chance.Exp(float64(y * chance.Log(x))) }
+func power(x, y float64) float64 { return rng.Exp(float64(y * rng.Log(x))) }
 
 func (p paretoDist) draw(word uint64) time.Duration { return p.over(p.shortest, word) }
 
 // over makes a time of those that are longer than another.
 func (p paretoDist) over(least float64, word uint64) time.Duration {
-	length := least * chance.Exp(chance.Exponential(word)/p.alpha)
+	length := least * rng.Exp(rng.Exponential(word)/p.alpha)
 	return time.Duration(min(length, p.longest))
 }
 
@@ -93,7 +93,7 @@ func (p paretoDist) mean() float64 { return p.average / float64(time.Second) }
 // ongoing inverts the distribution of the time that has passed, whose density is 1-F over the mean (Cox: Renewal Theory, 1962,
 // chapter 5), and draws the whole from those that are longer.
 func (p paretoDist) ongoing(long, part uint64) (passed, whole time.Duration, ok bool) {
-	at := chance.Unit(part) * p.average
+	at := rng.Unit(part) * p.average
 	if at > p.shortest {
 		rest := 1 - float64((at/p.shortest-1)*(p.alpha-1))
 		at = p.shortest * power(max(rest, 1e-300), -1/(p.alpha-1))

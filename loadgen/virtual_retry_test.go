@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/loadgen"
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // happening is an event of the plain simulation: an answer, a retry to send or an arrival, in the order of one instant.
@@ -68,10 +68,10 @@ func TestRetriesAreSentInOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		draws := chance.New(rapid.Uint64().Draw(t, "answers"), "answers")
+		draws := rng.New(rapid.Uint64().Draw(t, "answers"), "answers")
 		serve := func(a loadgen.Arrival, attempt int, at time.Duration) loadgen.Answer {
 			word := draws.Bits(a.Seq*16 + uint64(attempt))
-			due := (at + time.Duration(chance.Below(word, 3e8))).Truncate(grid)
+			due := (at + time.Duration(rng.Below(word, 3e8))).Truncate(grid)
 			return loadgen.Answer{Latency: max(due-at, 0), Status: []uint16{0, 200, 503}[word%3], Wrong: word%7 == 0}
 		}
 		var got []loadgen.Completion

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/loadgen"
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // TestCompletionsComeInOrder plays random latencies and checks order, accounts and peak against a plain sort.
@@ -24,12 +24,12 @@ func TestCompletionsComeInOrder(t *testing.T) {
 		}
 		// A coarse grid makes many answers fall on one instant.
 		grid := time.Duration(rapid.Int64Range(1, int64(time.Second)).Draw(t, "grid"))
-		draws := chance.New(rapid.Uint64().Draw(t, "answers"), "answers")
+		draws := rng.New(rapid.Uint64().Draw(t, "answers"), "answers")
 		var got, want []loadgen.Completion
 		v := loadgen.Virtual{Versions: 3, Done: func(c loadgen.Completion) { got = append(got, c) }}
 		tally, err := v.Play(context.Background(), p, func(a loadgen.Arrival, _ int, _ time.Duration) loadgen.Answer {
 			word := draws.Bits(a.Seq)
-			due := (a.At + time.Duration(chance.Below(word, 1e9))).Truncate(grid) + grid
+			due := (a.At + time.Duration(rng.Below(word, 1e9))).Truncate(grid) + grid
 			b := loadgen.Answer{Latency: due - a.At, Status: uint16(word % 600), Version: uint16(word % 3), Hit: word%5 == 0}
 			want = append(want, loadgen.Completion{Arrival: a, Answer: b, Sent: a.At, Final: true})
 			return b

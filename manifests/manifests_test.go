@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 	"go.yaml.in/yaml/v3"
 
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/names"
 	"coalmine/lab/mesh"
 	"coalmine/manifests"
 )
@@ -27,22 +27,22 @@ func TestEverythingIsPinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []string{place.Linkerd, place.TestMesh} {
+	for _, m := range []string{names.Linkerd, names.TestMesh} {
 		for _, image := range pins.Images(m) {
 			if _, tag, ok := strings.Cut(image[strings.LastIndex(image, "/"):], ":"); !ok || tag == "latest" {
 				t.Errorf("mesh %s: image %s has no version", m, image)
 			}
 		}
 	}
-	if n := len(pins.Images(place.TestMesh)); n != 2 {
+	if n := len(pins.Images(names.TestMesh)); n != 2 {
 		t.Errorf("the stand-in's mesh takes %d foreign images, want Prometheus's and Flagger's", n)
 	}
 }
 
 // TestFilesAgreeWithPlace fills in every file for both meshes, and looks for what package place names.
 func TestFilesAgreeWithPlace(t *testing.T) {
-	for _, m := range []string{place.Linkerd, place.TestMesh} {
-		p := manifests.Params{Mesh: m, Image: place.Image + ":x", Roots: "roots: \"\n", IssuerCert: "cert\n", IssuerKey: "key\n"}
+	for _, m := range []string{names.Linkerd, names.TestMesh} {
+		p := manifests.Params{Mesh: m, Image: names.Image + ":x", Roots: "roots: \"\n", IssuerCert: "cert\n", IssuerKey: "key\n"}
 		for _, folder := range []string{"cluster", "flagger", "linkerd", "prometheus", "standin"} {
 			text, err := manifests.Folder(folder, p)
 			if err != nil {
@@ -60,31 +60,31 @@ func TestFilesAgreeWithPlace(t *testing.T) {
 			t.Errorf("trust anchors %q, want %q", got, p.Roots)
 		}
 	}
-	var names []string
+	var nameList []string
 	for _, d := range documents(t, "cluster/namespaces.yaml") {
-		names = append(names, d["metadata"].(map[string]any)["name"].(string))
+		nameList = append(nameList, d["metadata"].(map[string]any)["name"].(string))
 	}
-	if want := []string{place.LabNamespace, place.MeshNamespace, place.VizNamespace, place.FlaggerNamespace}; !slices.Equal(names, want) {
-		t.Errorf("namespaces %v, want %v", names, want)
+	if want := []string{names.LabNamespace, names.MeshNamespace, names.VizNamespace, names.FlaggerNamespace}; !slices.Equal(nameList, want) {
+		t.Errorf("namespaces %v, want %v", nameList, want)
 	}
 	for _, d := range documents(t, "prometheus/standin.yaml") {
 		meta := d["metadata"].(map[string]any)
-		if ns, ok := meta["namespace"]; ok && ns != place.VizNamespace {
-			t.Errorf("%s %s is in namespace %s, want %s", d["kind"], meta["name"], ns, place.VizNamespace)
+		if ns, ok := meta["namespace"]; ok && ns != names.VizNamespace {
+			t.Errorf("%s %s is in namespace %s, want %s", d["kind"], meta["name"], ns, names.VizNamespace)
 		}
 		if d["kind"] != "Service" {
 			continue
 		}
 		port := d["spec"].(map[string]any)["ports"].([]any)[0].(map[string]any)["port"]
-		if meta["name"] != place.PrometheusService || port != place.PrometheusPort {
-			t.Errorf("Service %s:%v, want %s:%d", meta["name"], port, place.PrometheusService, place.PrometheusPort)
+		if meta["name"] != names.PrometheusService || port != names.PrometheusPort {
+			t.Errorf("Service %s:%v, want %s:%d", meta["name"], port, names.PrometheusService, names.PrometheusPort)
 		}
 	}
 }
 
 // TestVizScrapesTheSame looks at what Linkerd's own Prometheus is given beside its jobs.
 func TestVizScrapesTheSame(t *testing.T) {
-	values, err := manifests.Values(manifests.LinkerdViz, manifests.Params{Mesh: place.Linkerd})
+	values, err := manifests.Values(manifests.LinkerdViz, manifests.Params{Mesh: names.Linkerd})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestVizScrapesTheSame(t *testing.T) {
 
 // TestOnlyLinkerdLetsFlaggerInByPolicy looks at the value: without Linkerd's CRDs its policies cannot be applied.
 func TestOnlyLinkerdLetsFlaggerInByPolicy(t *testing.T) {
-	for m, want := range map[string]bool{place.Linkerd: true, place.TestMesh: false} {
+	for m, want := range map[string]bool{names.Linkerd: true, names.TestMesh: false} {
 		values, err := manifests.Values(manifests.Flagger, manifests.Params{Mesh: m})
 		if err != nil {
 			t.Fatal(err)
@@ -135,7 +135,7 @@ func TestOnlyLinkerdLetsFlaggerInByPolicy(t *testing.T) {
 
 func documents(t *testing.T, name string) []map[string]any {
 	t.Helper()
-	text, err := manifests.Render(name, manifests.Params{Mesh: place.TestMesh})
+	text, err := manifests.Render(name, manifests.Params{Mesh: names.TestMesh})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ type job struct {
 
 func jobs(t *testing.T) map[string]job {
 	t.Helper()
-	text, err := manifests.Render("prometheus/config.yaml", manifests.Params{Mesh: place.TestMesh})
+	text, err := manifests.Render("prometheus/config.yaml", manifests.Params{Mesh: names.TestMesh})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func (j job) scraped(p pod, series map[string]string) (map[string]string, bool) 
 
 // standinLabels are those that an injector gives to a pod of a Deployment.
 func standinLabels(deployment string) map[string]string {
-	return map[string]string{place.WorkloadLabel: place.MeshNamespace, place.ProxyDeploymentLabel: deployment}
+	return map[string]string{names.WorkloadLabel: names.MeshNamespace, names.ProxyDeploymentLabel: deployment}
 }
 
 func asMap(ls []mesh.Label) map[string]string {
@@ -248,8 +248,8 @@ func asMap(ls []mesh.Label) map[string]string {
 func TestSeriesOfServicesAreLabelledAsInTheSim(t *testing.T) {
 	template := map[string]string{"app": "backend-primary", "version": "v1", "pod-template-hash": "5d8f7", "example.com/tier": "core"}
 	p := pod{
-		namespace: place.DevelopNamespace, name: "backend-primary-5d8f7-x2x9z", replicaSet: "backend-primary-5d8f7", phase: "Running",
-		labels: standinLabels("backend-primary"), container: "backend", portName: "http-metrics", port: place.MetricsPort,
+		namespace: names.DevelopNamespace, name: "backend-primary-5d8f7-x2x9z", replicaSet: "backend-primary-5d8f7", phase: "Running",
+		labels: standinLabels("backend-primary"), container: "backend", portName: "http-metrics", port: names.MetricsPort,
 	}
 	maps.Copy(p.labels, template)
 	series := map[string]string{"__name__": "app_http_requests_total", "route": "/", "cohort": "all", "version": "v2", "status": "200"}
@@ -267,8 +267,8 @@ func TestSeriesOfServicesAreLabelledAsInTheSim(t *testing.T) {
 func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
 	template := map[string]string{"app": "backend", "version": "v1", "pod-template-hash": "5d8f7", "namespace": "lies", "job": "lies", "pod": "lies"}
 	p := pod{
-		namespace: place.DevelopNamespace, name: "backend-5d8f7-x2x9z", replicaSet: "backend-5d8f7", phase: "Pending",
-		labels: standinLabels("backend"), container: place.ProxyContainer, portName: "", port: place.AdminPort,
+		namespace: names.DevelopNamespace, name: "backend-5d8f7-x2x9z", replicaSet: "backend-5d8f7", phase: "Pending",
+		labels: standinLabels("backend"), container: names.ProxyContainer, portName: "", port: names.AdminPort,
 	}
 	maps.Copy(p.labels, template)
 	series := map[string]string{"__name__": "response_latency_ms_bucket", "direction": "inbound", "tls": "true", "le": "100.0"}
@@ -279,7 +279,7 @@ func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
 	want := asMap(mesh.PodLabels("linkerd-proxy", p.namespace, p.name, "backend", template))
 	maps.Copy(want, series)
 	want["le"] = "100"
-	want["control_plane_ns"] = place.MeshNamespace // Linkerd's has it too; the sim's pods have no such label
+	want["control_plane_ns"] = names.MeshNamespace // Linkerd's has it too; the sim's pods have no such label
 	if !maps.Equal(got, want) {
 		t.Errorf("\ngot  %v\nwant %v", got, want)
 	}
@@ -287,7 +287,7 @@ func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
 
 func TestFlaggersSeriesAreLabelledAsInTheSim(t *testing.T) {
 	p := pod{
-		namespace: place.FlaggerNamespace, name: "flagger-1-a", replicaSet: "flagger-1", phase: "Running",
+		namespace: names.FlaggerNamespace, name: "flagger-1-a", replicaSet: "flagger-1", phase: "Running",
 		labels: map[string]string{"app.kubernetes.io/name": "flagger"}, container: "flagger", portName: "http", port: 8080,
 	}
 	series := map[string]string{"__name__": "flagger_canary_weight", "name": "backend", "namespace": "develop", "workload": "backend"}
@@ -300,14 +300,14 @@ func TestFlaggersSeriesAreLabelledAsInTheSim(t *testing.T) {
 }
 
 func TestOtherPortsAndDeadPodsAreNotScraped(t *testing.T) {
-	alive := pod{namespace: place.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", labels: standinLabels("a")}
+	alive := pod{namespace: names.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", labels: standinLabels("a")}
 	targets := map[string]func(*pod){
 		"users' port":        func(p *pod) { p.container, p.portName, p.port = "a", "http", 8080 },
-		"proxy's other port": func(p *pod) { p.container, p.port = place.ProxyContainer, place.InboundPort },
+		"proxy's other port": func(p *pod) { p.container, p.port = names.ProxyContainer, names.InboundPort },
 		"ended service": func(p *pod) {
-			p.container, p.portName, p.port, p.phase = "a", "http-metrics", place.MetricsPort, "Succeeded"
+			p.container, p.portName, p.port, p.phase = "a", "http-metrics", names.MetricsPort, "Succeeded"
 		},
-		"ended proxy": func(p *pod) { p.container, p.port, p.phase = place.ProxyContainer, place.AdminPort, "Failed" },
+		"ended proxy": func(p *pod) { p.container, p.port, p.phase = names.ProxyContainer, names.AdminPort, "Failed" },
 	}
 	for name, change := range targets {
 		p := alive
@@ -325,7 +325,7 @@ func TestOtherPortsAndDeadPodsAreNotScraped(t *testing.T) {
 
 func TestBoundsAreWrittenAsInTheSim(t *testing.T) {
 	p := pod{
-		namespace: place.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", container: "a", portName: "http-metrics", port: place.MetricsPort,
+		namespace: names.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", container: "a", portName: "http-metrics", port: names.MetricsPort,
 	}
 	for scraped, want := range map[string]string{"0.005": "0.005", "1.0": "1", "10.0": "10", "50000.0": "50000", "2.5": "2.5", "+Inf": "+Inf"} {
 		got, _ := jobs(t)["apps"].scraped(p, map[string]string{"__name__": "x_bucket", "le": scraped})

@@ -21,16 +21,16 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/validate"
 	sigsyaml "sigs.k8s.io/yaml"
 
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/kindlab/place"
-	"coalmine/lab/standin/wire"
 	"coalmine/manifests"
 )
 
 // standin are the stand-in's objects as the API server would read them, by kind and name. Fields that it does not know are errors.
 func standin(t *testing.T) map[string]any {
 	t.Helper()
-	text, err := manifests.Folder("standin", manifests.Params{Mesh: place.TestMesh, Image: "coalmine.dev/coalmine:x", Roots: "roots\n"})
+	text, err := manifests.Folder("standin", manifests.Params{Mesh: names.TestMesh, Image: "coalmine.dev/coalmine:x", Roots: "roots\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +60,11 @@ func standin(t *testing.T) map[string]any {
 
 func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
 	objects := standin(t)
-	service := objects["Service "+place.ControlService].(*corev1.Service)
-	if service.Namespace != place.MeshNamespace || service.Spec.Ports[0].Port != place.ControlPort {
+	service := objects["Service "+names.ControlService].(*corev1.Service)
+	if service.Namespace != names.MeshNamespace || service.Spec.Ports[0].Port != names.ControlPort {
 		t.Errorf("Service %s/%s:%d", service.Namespace, service.Name, service.Spec.Ports[0].Port)
 	}
-	deployment := objects["Deployment "+place.ControlService].(*appsv1.Deployment)
+	deployment := objects["Deployment "+names.ControlService].(*appsv1.Deployment)
 	pod := deployment.Spec.Template
 	for k, v := range service.Spec.Selector {
 		if pod.Labels[k] != v || deployment.Spec.Selector.MatchLabels[k] != v {
@@ -76,14 +76,14 @@ func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
 		t.Errorf("image %q, environment %v", c.Image, c.Env)
 	}
 	webhook := objects["MutatingWebhookConfiguration coalmine-standin-injector"].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
-	if to := webhook.ClientConfig.Service; to.Name != place.ControlService || to.Namespace != place.MeshNamespace || *to.Path != wire.PathInject || *to.Port != place.ControlPort {
+	if to := webhook.ClientConfig.Service; to.Name != names.ControlService || to.Namespace != names.MeshNamespace || *to.Path != wire.PathInject || *to.Port != names.ControlPort {
 		t.Errorf("the webhook leads to %+v", to)
 	}
 	if got := string(webhook.ClientConfig.CABundle); got != "roots\n" {
 		t.Errorf("caBundle %q, want the roots", got)
 	}
 	out := webhook.NamespaceSelector.MatchExpressions[0].Values
-	if *webhook.FailurePolicy != admissionv1.Fail || !slices.Contains(out, place.MeshNamespace) || !slices.Contains(out, metav1.NamespaceSystem) {
+	if *webhook.FailurePolicy != admissionv1.Fail || !slices.Contains(out, names.MeshNamespace) || !slices.Contains(out, metav1.NamespaceSystem) {
 		t.Errorf("failure policy %s, namespaces left out %v: the cluster could not come up", *webhook.FailurePolicy, out)
 	}
 }
@@ -91,7 +91,7 @@ func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
 // TestStandinMayReadTheTrustSecretOnly looks at every rule that is about secrets.
 func TestStandinMayReadTheTrustSecretOnly(t *testing.T) {
 	objects := standin(t)
-	rules := slices.Concat(objects["ClusterRole coalmine-standin-control"].(*rbacv1.ClusterRole).Rules, objects["Role "+place.ControlService].(*rbacv1.Role).Rules)
+	rules := slices.Concat(objects["ClusterRole coalmine-standin-control"].(*rbacv1.ClusterRole).Rules, objects["Role "+names.ControlService].(*rbacv1.Role).Rules)
 	var secrets, maps []string
 	for _, r := range rules {
 		if slices.Contains(r.Resources, "secrets") {
@@ -104,7 +104,7 @@ func TestStandinMayReadTheTrustSecretOnly(t *testing.T) {
 			t.Errorf("rule %+v allows too much", r)
 		}
 	}
-	if !slices.Equal(secrets, []string{place.TrustSecret}) || !slices.Equal(maps, []string{place.TrustRootsConfigMap}) {
+	if !slices.Equal(secrets, []string{names.TrustSecret}) || !slices.Equal(maps, []string{names.TrustRootsConfigMap}) {
 		t.Errorf("secrets %v, ConfigMaps %v", secrets, maps)
 	}
 }

@@ -11,5 +11,17 @@ import (
 //go:embed */*.yaml */*.md */*/*.yaml
 var library embed.FS
 
+//go:embed workloads
+var workloads embed.FS
+
 // Library returns the scenarios that come with the binary: one folder for each, named as the scenario.
 func Library() fs.FS { return library }
+
+// Workloads returns the workloads that come with the binary: files named NAME.yaml.
+func Workloads() fs.FS {
+	sub, err := fs.Sub(workloads, "workloads")
+	if err != nil {
+		panic(err) // the path is valid
+	}
+	return sub
+}

@@ -4,18 +4,18 @@ import (
 	"io"
 	"time"
 
+	"coalmine/tui/asciicast"
 	"coalmine/tui/canvas"
 	"coalmine/tui/card"
-	"coalmine/tui/cast"
 	"coalmine/tui/deck"
+	"coalmine/tui/liverun"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
 )
 
 // Asciicast is a cast of a trial: one run on the deck from shortly before the release to its end, then the card.
 type Asciicast struct {
-	Trial *watch.Trial
+	Trial *liverun.Trial
 	// Run is the index of the run.
 	Run           int
 	Width, Height int
@@ -33,7 +33,7 @@ const (
 
 // Write writes the film.
 func (f Asciicast) Write(w io.Writer) error {
-	c := cast.NewWriter(w, cast.Header{Width: f.Width, Height: f.Height, Title: "coalmine: " + f.Trial.Scenario})
+	c := asciicast.NewWriter(w, asciicast.Header{Width: f.Width, Height: f.Height, Title: "coalmine: " + f.Trial.Scenario})
 	d := deck.New(f.Trial, deck.Options{Run: f.Run})
 	d.Init()
 	var at time.Duration

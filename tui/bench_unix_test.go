@@ -13,13 +13,13 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"coalmine/lab/event"
-	"coalmine/lab/score"
-	script "coalmine/lab/timeline/timelinetest"
+	"coalmine/lab/verdict/score"
+	script "coalmine/lab/verdict/timelinetest"
 	"coalmine/tui/deck"
+	"coalmine/tui/liverun"
+	"coalmine/tui/liveruntest"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
-	"coalmine/tui/watchtest"
 )
 
 // BenchmarkLive shows a run on a real cluster as it goes on: fifty events a second in real time, through the whole program up
@@ -27,8 +27,8 @@ import (
 func BenchmarkLive(b *testing.B) {
 	for name, size := range map[string][2]int{"80x24": {80, 24}, "200x60": {200, 60}} {
 		b.Run(name, func(b *testing.B) {
-			t := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
-			feed := watch.NewFeed(t)
+			t := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
+			feed := liverun.NewFeed(t)
 			w := NewWindow(deck.New(t, deck.Options{}), theme.New(true, colorprofile.TrueColor), screen.Follow(feed))
 			p := tea.NewProgram(w, tea.WithInput(nil), tea.WithOutput(io.Discard), tea.WithWindowSize(size[0], size[1]), tea.WithContext(context.Background()))
 			done := make(chan error, 1)
@@ -82,7 +82,7 @@ func used(b *testing.B) time.Duration {
 
 // BenchmarkView draws the deck as a window shows it.
 func BenchmarkView(b *testing.B) {
-	d := deck.New(watchtest.Caught(), deck.Options{Paused: true})
+	d := deck.New(liveruntest.Caught(), deck.Options{Paused: true})
 	w := NewWindow(d, theme.New(true, colorprofile.TrueColor))
 	d.Init()
 	w.Update(tea.WindowSizeMsg{Width: 200, Height: 60})

@@ -8,9 +8,9 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"coalmine/tui/canvas"
+	"coalmine/tui/liverun"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
 )
 
 // batchInterval is the least time between two batches of news. A trial that is played as fast as it goes would otherwise be drawn
@@ -63,7 +63,7 @@ func (w *Window) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			return w, nil
 		}
 		return w, w.top().Update(msg)
-	case watch.Batch:
+	case liverun.Batch:
 		return w, w.applyBatch(msg)
 	}
 	return w, w.navigate(msg)
@@ -103,7 +103,7 @@ func (w *Window) broadcast(msg tea.Msg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-func (w *Window) applyBatch(b watch.Batch) tea.Cmd {
+func (w *Window) applyBatch(b liverun.Batch) tea.Cmd {
 	b.Apply()
 	cmd := w.broadcast(b)
 	if b.Last {

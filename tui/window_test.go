@@ -12,18 +12,18 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"pgregory.net/rapid"
 
-	"coalmine/lab/score"
+	"coalmine/lab/verdict/score"
 	"coalmine/tui/card"
 	"coalmine/tui/deck"
+	"coalmine/tui/liverun"
+	"coalmine/tui/liveruntest"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
-	"coalmine/tui/watchtest"
 )
 
 // newDeck is a deck with its card, as the program makes it.
-func newDeck(t *watch.Trial) screen.Screen {
-	return deck.New(t, deck.Options{Card: func(t *watch.Trial) screen.Screen {
+func newDeck(t *liverun.Trial) screen.Screen {
+	return deck.New(t, deck.Options{Card: func(t *liverun.Trial) screen.Screen {
 		return card.New(t, card.Options{Jump: func(e score.EventRef) tea.Cmd { return screen.CloseWith(deck.Jump{Trial: t, To: e}) }})
 	}})
 }
@@ -117,7 +117,7 @@ func messages() *rapid.Generator[tea.Msg] {
 // TestAnyKeysAtAnySize presses keys, moves the mouse and resizes the terminal at random: nothing panics, and the picture is
 // exactly as large as the terminal.
 func TestAnyKeysAtAnySize(t *testing.T) {
-	trials := []*watch.Trial{watchtest.Caught(), watchtest.Missed(), {Scenario: "empty", Runs: []*watch.Run{{Name: "faulty-seed1"}}}}
+	trials := []*liverun.Trial{liveruntest.Caught(), liveruntest.Missed(), {Scenario: "empty", Runs: []*liverun.Run{{Name: "faulty-seed1"}}}}
 	rapid.Check(t, func(rt *rapid.T) {
 		tr := rapid.SampledFrom(trials).Draw(rt, "trial")
 		all := rapid.SliceOfN(messages(), 1, 40).Draw(rt, "messages")
@@ -159,7 +159,7 @@ func (s *stage) misshapen() string {
 
 func TestTheWayThroughTheScreens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(newDeck(watchtest.Missed()), 80, 24)
+		s := newStage(newDeck(liveruntest.Missed()), 80, 24)
 		s.shows(t, "Rollout")
 		s.keys("?")
 		s.shows(t, "next decision")
@@ -183,7 +183,7 @@ func TestTheWayThroughTheScreens(t *testing.T) {
 
 func TestATerminalThatIsTooSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(newDeck(watchtest.Caught()), 79, 24)
+		s := newStage(newDeck(liveruntest.Caught()), 79, 24)
 		s.shows(t, "coalmine needs 80×24")
 		s.shows(t, "this terminal has 79×24")
 		before := s.stack[0].(*deck.Deck).Now()
@@ -203,7 +203,7 @@ func TestATerminalThatIsTooSmall(t *testing.T) {
 
 func TestInterrupt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(newDeck(watchtest.Caught()), 80, 24)
+		s := newStage(newDeck(liveruntest.Caught()), 80, 24)
 		s.keys("c", "?", "ctrl+c")
 		if !s.ended {
 			t.Error("ctrl+c does not end the program from any screen")
@@ -227,7 +227,7 @@ func (p *typist) Update(msg tea.Msg) tea.Cmd {
 
 func TestLettersGoToWhoTakesText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &typist{Screen: newDeck(watchtest.Caught())}
+		p := &typist{Screen: newDeck(liveruntest.Caught())}
 		s := newStage(p, 80, 24)
 		s.keys("q", "?", "x")
 		if p.text != "q?x" || s.ended {
@@ -239,7 +239,7 @@ func TestLettersGoToWhoTakesText(t *testing.T) {
 // TestTheDeckStandsStillUnderAnotherScreen: what is not seen must not pass by.
 func TestTheDeckStandsStillUnderAnotherScreen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(newDeck(watchtest.Caught()), 80, 24)
+		s := newStage(newDeck(liveruntest.Caught()), 80, 24)
 		s.keys("?")
 		before := s.stack[0].(*deck.Deck).Now()
 		time.Sleep(time.Minute)
@@ -257,7 +257,7 @@ func TestTheDeckStandsStillUnderAnotherScreen(t *testing.T) {
 // TestScreensBelowHearOfEverything: a terminal that was resized under the help is known to the deck below it.
 func TestScreensBelowHearOfEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(newDeck(watchtest.Caught()), 80, 24)
+		s := newStage(newDeck(liveruntest.Caught()), 80, 24)
 		s.keys("space", "?")
 		s.send(tea.WindowSizeMsg{Width: 120, Height: 40})
 		s.keys("?")

@@ -14,10 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/desk"
-	"coalmine/lab/desk/client"
-	"coalmine/lab/kindlab/place"
-	"coalmine/scenarios"
+	"coalmine/lab/cluster/agent"
+	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/scenario"
 )
 
 // agentFlags are the options of desk.
@@ -37,12 +37,12 @@ func newAgentCommand(env *Env) *cobra.Command {
 		RunE:   func(cmd *cobra.Command, _ []string) error { return env.runAgent(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.scenario, "scenario", place.ScenarioDir, "`FOLDER` of the scenario")
-	flags.StringVar(&f.spec, "flight", place.ScenarioDir+"/"+client.RunSpecFile, "`FILE` with the flight")
-	flags.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", place.AgentPort), "`ADDRESS` of the desk's own interface")
+	flags.StringVar(&f.scenario, "scenario", names.ScenarioDir, "`FOLDER` of the scenario")
+	flags.StringVar(&f.spec, "flight", names.ScenarioDir+"/"+client.RunSpecFile, "`FILE` with the flight")
+	flags.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", names.AgentPort), "`ADDRESS` of the desk's own interface")
 	flags.StringVar(&f.gates, "gates", ":8081", "`ADDRESS` of what Flagger calls")
 	flags.StringVar(&f.prometheus, "prometheus",
-		fmt.Sprintf("http://%s.%s:%d", place.PrometheusService, place.VizNamespace, place.PrometheusPort), "`URL` of Prometheus")
+		fmt.Sprintf("http://%s.%s:%d", names.PrometheusService, names.VizNamespace, names.PrometheusPort), "`URL` of Prometheus")
 	return cmd
 }
 
@@ -56,11 +56,11 @@ func (env *Env) runAgent(ctx context.Context, f agentFlags) error {
 	if err != nil {
 		return err
 	}
-	clients, err := desk.InCluster()
+	clients, err := agent.InCluster()
 	if err != nil {
 		return err
 	}
-	d, err := desk.New(desk.Config{
+	d, err := agent.New(agent.Config{
 		Scenario: s, Spec: flight, Clients: clients, Prometheus: f.prometheus, Log: slog.New(slog.NewTextHandler(env.Err, nil)),
 	})
 	if err != nil {
@@ -116,7 +116,7 @@ func (env *Env) readRunSpec(path string) (client.RunSpec, error) {
 }
 
 // readScenario reads a folder with a scenario.
-func (env *Env) readScenario(dir string) (*scenarios.Scenario, error) {
+func (env *Env) readScenario(dir string) (*scenario.Scenario, error) {
 	src, err := env.openScenario(dir)
 	if err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"coalmine/lab/app"
-	"coalmine/lab/app/serve"
+	"coalmine/lab/service"
+	"coalmine/lab/service/server"
 )
 
 // appFlags are the options of app.
@@ -52,7 +52,7 @@ func newAppCommand(env *Env) *cobra.Command {
 			"seed. Each service has /metrics, /healthz and /readyz beside the scenario's routes.\n\n" +
 			"What is not given by flags is read from the environment, for containers: COALMINE_SCENARIO, COALMINE_VERSION and so on for " +
 			"each flag, with COALMINE_FAULTS parted by semicolons and COALMINE_UPSTREAMS by commas.\n\n" +
-			"A FAULT is " + app.FaultGrammar,
+			"A FAULT is " + service.FaultGrammar,
 		Example: `coalmine app
 coalmine app hidden-segment --version v2-faulty
 coalmine app full-rollout --fault 'report:status=503,share=0.2' --fault '*:delay=50ms'
@@ -115,7 +115,7 @@ func (env *Env) fillInFlag(flag *pflag.Flag) error {
 	split := func(text string) []string { return []string{text} }
 	switch flag.Name {
 	case "fault":
-		variable, split = variable+"S", app.SplitFaults
+		variable, split = variable+"S", service.SplitFaults
 	case "upstream":
 		variable, split = variable+"S", func(text string) []string { return strings.Split(text, ",") }
 	}
@@ -158,7 +158,7 @@ func (env *Env) app(ctx context.Context, f appFlags) error {
 	if err != nil {
 		return err
 	}
-	clock, err := serve.NewClock()
+	clock, err := server.NewClock()
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (env *Env) app(ctx context.Context, f appFlags) error {
 	}
 	s.announce(env.Out)
 	err = s.play(ctx, env.Err)
-	if errors.Is(err, serve.ErrKilled) {
+	if errors.Is(err, server.ErrKilled) {
 		return outcome(exitKilled)
 	}
 	return err

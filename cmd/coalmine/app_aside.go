@@ -10,14 +10,14 @@ import (
 	"sync"
 	"time"
 
-	"coalmine/lab/app/serve"
-	"coalmine/lab/desk/client"
+	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/service/server"
 )
 
 // aside is what a service in a cluster does beside answering its users: it shows its metrics where the mesh does not look, and asks
 // for the share of the traffic that it gets. It is of the service that version and faults are for.
 type aside struct {
-	server           *serve.Server
+	server           *server.Server
 	service, version string
 	log              *slog.Logger
 	// metrics is nil, and desk "", for a service that does not.

@@ -8,14 +8,14 @@ import (
 	"strconv"
 	"strings"
 
-	"coalmine/lab/app"
+	"coalmine/lab/scenario"
+	"coalmine/lab/service"
 	"coalmine/loadgen"
-	"coalmine/scenarios"
 )
 
 // cast is which services of a scenario run here, and where the others are.
 type cast struct {
-	scenario *scenarios.Scenario
+	scenario *scenario.Scenario
 	// plan has the words of the traffic; its arrivals are of no interest here.
 	plan      *loadgen.Plan
 	parts     []part
@@ -24,9 +24,9 @@ type cast struct {
 
 // part is a service that runs here.
 type part struct {
-	service   *scenarios.Service
+	service   *scenario.Service
 	version   string
-	behaviour app.Behaviour
+	behaviour service.Behaviour
 	// chosen is set for the service that version, faults and weight are for.
 	chosen bool
 }
@@ -34,7 +34,7 @@ type part struct {
 const roleBaseline = "baseline"
 
 // newCast finds out what the flags mean in a scenario.
-func newCast(s *scenarios.Scenario, f appFlags) (*cast, error) {
+func newCast(s *scenario.Scenario, f appFlags) (*cast, error) {
 	plan, err := loadgen.NewPlan(s.Traffic, f.seed, 0)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func newCast(s *scenarios.Scenario, f appFlags) (*cast, error) {
 }
 
 // choose gives the target its version and faults, and every part its behaviour.
-func (c *cast) choose(target *scenarios.Service, f appFlags) error {
+func (c *cast) choose(target *scenario.Service, f appFlags) error {
 	if c.elsewhere[target.Name] != nil && (f.version != "" || len(f.faults) > 0) {
 		return invalid("leave --version and --fault out, or the --upstream of "+target.Name,
 			"--version and --fault are for %s, which does not run here", target.Name)
@@ -88,7 +88,7 @@ func (c *cast) choose(target *scenarios.Service, f appFlags) error {
 	return nil
 }
 
-func (c *cast) service(flag, name string) (*scenarios.Service, error) {
+func (c *cast) service(flag, name string) (*scenario.Service, error) {
 	if svc := c.scenario.Service(name); svc != nil {
 		return svc, nil
 	}
@@ -120,16 +120,16 @@ func (c *cast) addUpstream(text, running string) error {
 }
 
 // rolesOf names the versions of a service that have a role in the scenario.
-func rolesOf(s *scenarios.Scenario, svc *scenarios.Service) map[string]string {
+func rolesOf(s *scenario.Scenario, svc *scenario.Service) map[string]string {
 	roles := map[string]string{roleBaseline: svc.Baseline}
 	if svc.Name == s.Release.Service {
-		roles[scenarios.RoleFaulty], roles[scenarios.RoleHealthy] = s.Release.Faulty, s.Release.Healthy
+		roles[scenario.RoleFaulty], roles[scenario.RoleHealthy] = s.Release.Faulty, s.Release.Healthy
 	}
 	return roles
 }
 
 // findVersion reads a version's name, its role, or both as v2-faulty, which must be of one version.
-func findVersion(s *scenarios.Scenario, svc *scenarios.Service, text string) (string, error) {
+func findVersion(s *scenario.Scenario, svc *scenario.Service, text string) (string, error) {
 	roles := rolesOf(s, svc)
 	if text == "" {
 		return svc.Baseline, nil
@@ -155,7 +155,7 @@ func findVersion(s *scenarios.Scenario, svc *scenarios.Service, text string) (st
 }
 
 // versionList has the versions of a service with their roles.
-func versionList(s *scenarios.Scenario, svc *scenarios.Service) []string {
+func versionList(s *scenario.Scenario, svc *scenario.Service) []string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
 		list = append(list, withRole(s, svc, name))
@@ -164,7 +164,7 @@ func versionList(s *scenarios.Scenario, svc *scenarios.Service) []string {
 }
 
 // withRole is a version and what it is in the scenario.
-func withRole(s *scenarios.Scenario, svc *scenarios.Service, version string) string {
+func withRole(s *scenario.Scenario, svc *scenario.Service, version string) string {
 	for role, name := range rolesOf(s, svc) {
 		if name == version {
 			return version + " (" + role + ")"
@@ -174,13 +174,13 @@ func withRole(s *scenarios.Scenario, svc *scenarios.Service, version string) str
 }
 
 // addFaults reads faults and adds them to others. One without a name gets one of its own.
-func (c *cast) addFaults(have []app.Fault, texts []string) ([]app.Fault, error) {
+func (c *cast) addFaults(have []service.Fault, texts []string) ([]service.Fault, error) {
 	all := slices.Clone(have)
 	named := func(name string) bool {
-		return slices.ContainsFunc(all, func(f app.Fault) bool { return f.Name == name })
+		return slices.ContainsFunc(all, func(f service.Fault) bool { return f.Name == name })
 	}
 	for _, text := range texts {
-		f, err := app.ParseFault(text)
+		f, err := service.ParseFault(text)
 		if err != nil {
 			return nil, invalid("", "%w", err)
 		}
@@ -197,14 +197,14 @@ func (c *cast) addFaults(have []app.Fault, texts []string) ([]app.Fault, error) 
 		}
 		all = append(all, f)
 	}
-	if err := (app.Behaviour{Routes: map[string]app.RouteBehaviour{"": {}}, Faults: all}).Validate(); err != nil {
+	if err := (service.Behaviour{Routes: map[string]service.RouteBehaviour{"": {}}, Faults: all}).Validate(); err != nil {
 		return nil, invalid("", "the faults together: %w", err)
 	}
 	return all, nil
 }
 
 // knows looks for the routes and cohorts of a fault in the traffic.
-func (c *cast) knows(text string, w app.When) error {
+func (c *cast) knows(text string, w service.When) error {
 	var routes, cohorts []string
 	for _, r := range c.plan.Routes() {
 		routes = append(routes, r.Name)

@@ -13,15 +13,15 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"coalmine/lab/app/serve"
-	"coalmine/lab/services"
-	"coalmine/scenarios"
+	"coalmine/lab/scenario"
+	"coalmine/lab/scenario/services"
+	"coalmine/lab/service/server"
 )
 
 // troupe is the services of a cast, listening.
 type troupe struct {
-	scenario *scenarios.Scenario
-	clock    serve.Clock
+	scenario *scenario.Scenario
+	clock    server.Clock
 	acts     []*act
 	aside    aside
 }
@@ -31,12 +31,12 @@ type act struct {
 	part
 	listener net.Listener
 	address  *url.URL
-	server   *serve.Server
+	server   *server.Server
 	done     chan struct{} // closed when it has stopped
 }
 
 // newTroupe lets every part listen, and then begin to start up: where all of them are is known by then.
-func (env *Env) newTroupe(c *cast, clock serve.Clock, f appFlags) (*troupe, error) {
+func (env *Env) newTroupe(c *cast, clock server.Clock, f appFlags) (*troupe, error) {
 	s := &troupe{scenario: c.scenario, clock: clock}
 	addresses := maps.Clone(c.elsewhere)
 	for i, p := range c.parts {
@@ -57,7 +57,7 @@ func (env *Env) newTroupe(c *cast, clock serve.Clock, f appFlags) (*troupe, erro
 		config := a.config(c, clock, f)
 		config.Upstreams, config.Log = addresses, log
 		var err error
-		if a.server, err = serve.New(config); err != nil {
+		if a.server, err = server.New(config); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 		if a.chosen {
@@ -70,9 +70,9 @@ func (env *Env) newTroupe(c *cast, clock serve.Clock, f appFlags) (*troupe, erro
 	return s, nil
 }
 
-func (a *act) config(c *cast, clock serve.Clock, f appFlags) serve.Config {
+func (a *act) config(c *cast, clock server.Clock, f appFlags) server.Config {
 	w := c.plan.Workload()
-	config := serve.Config{
+	config := server.Config{
 		Service: a.service.Name, Version: a.version, Workload: &w, Seed: f.seed, Clock: clock,
 		Model:      services.Compiler(a.behaviour, services.Vocabulary(c.plan), a.service.Name),
 		ExitOnKill: f.onKill == onKillExit, Linger: f.linger, Drain: f.drain,

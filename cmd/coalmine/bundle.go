@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab/bundle"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/kind/bundle"
+	"coalmine/lab/cluster/names"
 )
 
 func newBundleCommand(env *Env) *cobra.Command {
@@ -50,8 +50,8 @@ func bundleError(err error) error {
 
 // meshFlag is the mesh that a cluster is brought up with.
 func checkMesh(mesh string) error {
-	if mesh != place.Linkerd && mesh != place.TestMesh {
-		return invalid("write "+place.Linkerd+" or "+place.TestMesh, "there is no mesh %q", mesh)
+	if mesh != names.Linkerd && mesh != names.TestMesh {
+		return invalid("write "+names.Linkerd+" or "+names.TestMesh, "there is no mesh %q", mesh)
 	}
 	return nil
 }

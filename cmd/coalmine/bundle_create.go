@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"coalmine/lab/kindlab/bundle"
-	"coalmine/lab/kindlab/image"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/kind/bundle"
+	"coalmine/lab/cluster/kind/image"
+	"coalmine/lab/cluster/names"
 	"coalmine/manifests"
 )
 
@@ -54,7 +54,7 @@ coalmine bundle create -o class.bundle --node-image my/node:v1.35.4 --image flag
 
 func (f *bundleFlags) register(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.out, "output", "o", "", "write the bundle to `FILE`")
-	flags.StringVar(&f.mesh, "mesh", place.Linkerd, "`MESH` that clusters of the bundle can have: linkerd or standin")
+	flags.StringVar(&f.mesh, "mesh", names.Linkerd, "`MESH` that clusters of the bundle can have: linkerd or standin")
 	flags.StringVar(&f.arch, "arch", runtime.GOARCH, "`ARCH` of the nodes: amd64 or arm64")
 	flags.StringVar(&f.node, "node-image", "", "`REF` of the node image (default what --kind-config names, or kind's own)")
 	flags.StringArrayVar(&f.images, "image", nil, "take images from the archive `FILE`, repeatable")

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab/bundle"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/kind/bundle"
+	"coalmine/lab/cluster/names"
 	"coalmine/manifests"
 )
 
@@ -72,11 +72,11 @@ func (env *Env) lookInto(ctx context.Context, name string, verify bool) (*bundle
 		return nil, err
 	}
 	l := &bundleListing{File: name, SHA256: b.Digest(), Verified: verify, Manifest: &b.Manifest}
-	for _, mesh := range []string{place.Linkerd, place.TestMesh} {
+	for _, mesh := range []string{names.Linkerd, names.TestMesh} {
 		missing := bundle.NeedsOf(pins, mesh).Missing(&b.Manifest)
 		l.Meshes = append(l.Meshes, meshListing{mesh, len(missing) == 0, missing})
 	}
-	l.Notes = bundle.NeedsOf(pins, place.Linkerd).OtherVersions(&b.Manifest)
+	l.Notes = bundle.NeedsOf(pins, names.Linkerd).OtherVersions(&b.Manifest)
 	return l, nil
 }
 

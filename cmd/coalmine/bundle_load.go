@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab/bundle"
-	"coalmine/lab/kindlab/node"
+	"coalmine/lab/cluster/kind/bundle"
+	"coalmine/lab/cluster/kind/kindcluster"
 )
 
 func newBundleLoadCommand(env *Env) *cobra.Command {
@@ -23,7 +23,7 @@ func newBundleLoadCommand(env *Env) *cobra.Command {
 coalmine bundle load class.bundle --name coalmine`,
 		Args: exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if why := node.ValidName(name); cmd.Flags().Changed("name") && why != "" {
+			if why := kindcluster.ValidName(name); cmd.Flags().Changed("name") && why != "" {
 				return usage(cmd, fmt.Errorf("--name is %q: %s", name, why))
 			}
 			return bundleError(env.bundleLoad(cmd.Context(), args[0], name))
@@ -53,7 +53,7 @@ func (env *Env) bundleLoad(ctx context.Context, file, cluster string) error {
 	if own := s.Own(); own != nil {
 		archives = append(archives, *own)
 	}
-	return env.loadImages(ctx, node.New(cluster), archives)
+	return env.loadImages(ctx, kindcluster.New(cluster), archives)
 }
 
 func (env *Env) loadNode(ctx context.Context, n bundle.Node) error {
@@ -78,12 +78,12 @@ func (env *Env) loadNode(ctx context.Context, n bundle.Node) error {
 }
 
 // loadImages loads what not every node has.
-func (env *Env) loadImages(ctx context.Context, cluster *node.Cluster, archives []bundle.Archive) error {
+func (env *Env) loadImages(ctx context.Context, cluster *kindcluster.Cluster, archives []bundle.Archive) error {
 	state, err := cluster.State(ctx)
 	if err != nil {
 		return err
 	}
-	if state != node.Running && state != node.Foreign {
+	if state != kindcluster.Running && state != kindcluster.Foreign {
 		return invalid("bring it up first: coalmine up --name "+cluster.Name(), "cluster %s is %s", cluster.Name(), state)
 	}
 	for _, a := range archives {

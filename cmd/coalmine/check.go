@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab/image"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/kind/image"
+	"coalmine/lab/cluster/names"
 	"coalmine/lab/preflight"
-	"coalmine/lab/score"
+	"coalmine/lab/verdict/score"
 )
 
 func newCheckCommand(env *Env) *cobra.Command {
@@ -29,7 +29,7 @@ coalmine check --name classroom --json`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.preflight(cmd.Context(), name, asJSON) },
 	}
-	cmd.Flags().StringVar(&name, "name", place.DefaultCluster, "`NAME` of the kind cluster")
+	cmd.Flags().StringVar(&name, "name", names.DefaultCluster, "`NAME` of the kind cluster")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

@@ -13,18 +13,18 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"coalmine/lab"
 	"coalmine/lab/event"
-	"coalmine/lab/record"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline"
+	"coalmine/lab/run"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
 	"coalmine/tui"
 	"coalmine/tui/card"
 	"coalmine/tui/deck"
+	"coalmine/tui/liverun"
 	"coalmine/tui/plain"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
 )
 
 // watchFlags say how a trial is shown.
@@ -47,12 +47,12 @@ func (env *Env) onTerminal() bool {
 }
 
 // newDeck is the deck of a trial, with its card behind it.
-func newDeck(t *watch.Trial, run int) *deck.Deck {
+func newDeck(t *liverun.Trial, run int) *deck.Deck {
 	return deck.New(t, deck.Options{Run: run, Card: newCard})
 }
 
 // newCard is the card of a trial, from which one jumps back to its deck.
-func newCard(t *watch.Trial) screen.Screen {
+func newCard(t *liverun.Trial) screen.Screen {
 	return card.New(t, card.Options{Jump: func(e score.EventRef) tea.Cmd {
 		return screen.CloseWith(deck.Jump{Trial: t, To: e})
 	}})
@@ -68,9 +68,9 @@ func (env *Env) showScreen(ctx context.Context, s screen.Screen, cmds ...tea.Cmd
 }
 
 // playOnDeck plays a trial while it is watched. Whoever leaves before the last run has ended interrupts it.
-func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *record.Writer) error {
+func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *folder.Writer) error {
 	shown := newLiveTrial(src, t)
-	feed := watch.NewFeed(shown)
+	feed := liverun.NewFeed(shown)
 	playing, stop := context.WithCancel(ctx)
 	defer stop()
 	played := make(chan error, 1)
@@ -81,18 +81,18 @@ func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *reco
 }
 
 // newLiveTrial is a trial that is about to be played.
-func newLiveTrial(src *source, t *trial) *watch.Trial {
-	w := &watch.Trial{Scenario: src.scenario.Name, Title: src.scenario.Title, Guardrails: t.manifest.Options.Guardrails}
+func newLiveTrial(src *source, t *trial) *liverun.Trial {
+	w := &liverun.Trial{Scenario: src.scenario.Name, Title: src.scenario.Title, Guardrails: t.manifest.Options.Guardrails}
 	for _, r := range t.runs {
-		w.Runs = append(w.Runs, &watch.Run{Name: r.Name(), Part: score.Role(r.Role), Seed: r.Seed, Version: r.Version})
+		w.Runs = append(w.Runs, &liverun.Run{Name: r.Name(), Part: score.Role(r.Role), Seed: r.Seed, Version: r.Version})
 	}
 	return w
 }
 
 // playToFeed plays a trial into its folder and into a feed, which it closes with the card.
-func (env *Env) playToFeed(ctx context.Context, src *source, t *trial, rec *record.Writer, feed *watch.Feed) error {
+func (env *Env) playToFeed(ctx context.Context, src *source, t *trial, rec *folder.Writer, feed *liverun.Feed) error {
 	results := make([]score.RunResult, len(t.runs))
-	err := lab.PlayAll(ctx, env.Player, t.specs, env.Workers, func(i int) (lab.Log, error) {
+	err := run.PlayAll(ctx, env.Player, t.specs, env.Workers, func(i int) (run.Log, error) {
 		log, err := rec.Log(t.runs[i])
 		if err != nil {
 			return nil, err
@@ -115,9 +115,9 @@ func (env *Env) playToFeed(ctx context.Context, src *source, t *trial, rec *reco
 
 // feedLog is a run's log that the deck shows too.
 type feedLog struct {
-	lab.Log
+	run.Log
 	timeline *timeline.Timeline
-	feed     *watch.Feed
+	feed     *liverun.Feed
 	run      int
 }
 
@@ -133,7 +133,7 @@ func (l *feedLog) Close() error {
 }
 
 // printRuns writes runs as lines of text.
-func (env *Env) printRuns(w io.Writer, t *watch.Trial, keep func(*watch.Run) bool) error {
+func (env *Env) printRuns(w io.Writer, t *liverun.Trial, keep func(*liverun.Run) bool) error {
 	for i, r := range t.Runs {
 		if !keep(r) {
 			continue
@@ -162,7 +162,7 @@ func (f watchFlags) columnsAndLines() (w, h int) {
 }
 
 // writeCast writes a recording of the deck.
-func (env *Env) writeCast(f watchFlags, t *watch.Trial, run int) error {
+func (env *Env) writeCast(f watchFlags, t *liverun.Trial, run int) error {
 	file, err := os.Create(env.path(f.cast))
 	if err != nil {
 		return invalid("name a file that can be written", "%w", err)
@@ -173,7 +173,7 @@ func (env *Env) writeCast(f watchFlags, t *watch.Trial, run int) error {
 }
 
 // playTrial plays a trial: on the deck where there is a terminal and nothing else is wanted.
-func (env *Env) playTrial(ctx context.Context, src *source, t *trial, rec *record.Writer, f runFlags) error {
+func (env *Env) playTrial(ctx context.Context, src *source, t *trial, rec *folder.Writer, f runFlags) error {
 	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
 		return env.playOnDeck(ctx, src, t, rec)
 	}
@@ -190,7 +190,7 @@ func (env *Env) writeRunViews(dir string, f runFlags) error {
 		return err
 	}
 	if f.plain && !f.asJSON {
-		if err := env.printRuns(env.Out, t, func(r *watch.Run) bool {
+		if err := env.printRuns(env.Out, t, func(r *liverun.Run) bool {
 			return r.Part == score.RoleFaulty || r.Part == score.RoleHealthy || r.Part == roleOther
 		}); err != nil {
 			return err

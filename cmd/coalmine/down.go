@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab/node"
+	"coalmine/lab/cluster/kind/kindcluster"
 )
 
 func newDownCommand(env *Env) *cobra.Command {
@@ -34,7 +34,7 @@ coalmine down --name second`,
 }
 
 func (env *Env) down(ctx context.Context, name string) error {
-	c := node.New(name)
+	c := kindcluster.New(name)
 	unlock, err := c.Lock()
 	if err != nil {
 		return clusterError(err)
@@ -48,7 +48,7 @@ func (env *Env) down(ctx context.Context, name string) error {
 	return clusterError(err)
 }
 
-func writeRemoved(w io.Writer, r node.Removed) {
+func writeRemoved(w io.Writer, r kindcluster.Removed) {
 	for _, c := range r.Containers {
 		fmt.Fprintln(w, "removed container", c)
 	}

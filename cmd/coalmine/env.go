@@ -10,8 +10,9 @@ import (
 
 	"golang.org/x/term"
 
-	"coalmine/lab"
-	"coalmine/lab/sim"
+	"coalmine/lab/cluster"
+	"coalmine/lab/cluster/sim"
+	"coalmine/lab/run"
 )
 
 // Env is everything that commands take from the process around them.
@@ -30,8 +31,8 @@ type Env struct {
 	// Version of this binary.
 	Version string
 	// Cluster is where runs are played, Player plays them there.
-	Cluster lab.Cluster
-	Player  lab.Player
+	Cluster cluster.Cluster
+	Player  run.Player
 }
 
 // defaultWidth is for streams that are no terminals.

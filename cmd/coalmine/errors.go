@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"coalmine/lab/guardrail"
-	"coalmine/lab/score"
-	"coalmine/scenarios"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
 )
 
 // invalidError is an error of the user's input or usage.
@@ -88,7 +88,7 @@ func exitCode(err error) int {
 		said     outcome
 		input    *invalidError
 		manifest guardrail.Errors
-		scenario scenarios.Problems
+		scenario scenario.Problems
 	)
 	switch {
 	case err == nil:

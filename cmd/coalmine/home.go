@@ -11,13 +11,13 @@ import (
 	"slices"
 	"strings"
 
-	"coalmine/lab"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/logbook"
-	"coalmine/lab/score"
+	"coalmine/lab/progress"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
+	"coalmine/tui/backend"
 	"coalmine/tui/home"
-	"coalmine/tui/host"
 )
 
 // home shows the scenarios of the library, and everything that is done with them, until the user leaves.
@@ -27,7 +27,7 @@ func (env *Env) home(ctx context.Context) error {
 	playing, stop := context.WithCancel(ctx)
 	defer stop()
 	p := newHomePlayer(&quiet)
-	err := env.showScreen(ctx, home.New(playing, host.Backend{
+	err := env.showScreen(ctx, home.New(playing, backend.Backend{
 		Player: p, Linter: homeLinter{&quiet}, Editor: homeEditor{&quiet}, Library: homeLibrary{&quiet}, Progress: homeProgress{&quiet},
 	}))
 	stop()
@@ -44,22 +44,22 @@ func (env *Env) home(ctx context.Context) error {
 type homeLibrary struct{ env *Env }
 
 // Scenarios implements [host.Library].
-func (l homeLibrary) Scenarios() ([]*scenarios.Scenario, error) {
-	return scenarios.List(scenarios.Library())
+func (l homeLibrary) Scenarios() ([]*scenario.Scenario, error) {
+	return scenario.List(scenarios.Library())
 }
 
 // Briefing implements [host.Library].
-func (l homeLibrary) Briefing(name string) (scenarios.Briefing, error) {
-	f, err := scenarios.Open(scenarios.Library(), name)
+func (l homeLibrary) Briefing(name string) (scenario.Briefing, error) {
+	f, err := scenario.Open(scenarios.Library(), name)
 	if err != nil {
-		return scenarios.Briefing{}, err
+		return scenario.Briefing{}, err
 	}
 	return f.Briefing()
 }
 
 // Quiz implements [host.Library].
-func (l homeLibrary) Quiz(name string) (*scenarios.Quiz, error) {
-	f, err := scenarios.Open(scenarios.Library(), name)
+func (l homeLibrary) Quiz(name string) (*scenario.Quiz, error) {
+	f, err := scenario.Open(scenarios.Library(), name)
 	if err != nil {
 		return nil, err
 	}
@@ -71,12 +71,12 @@ func (l homeLibrary) Quiz(name string) (*scenarios.Quiz, error) {
 }
 
 // Workspace implements [host.Library]: the folder is the scenario's name, as for start.
-func (l homeLibrary) Workspace(name string) (host.Workspace, error) {
+func (l homeLibrary) Workspace(name string) (backend.Workspace, error) {
 	dir := name
-	if _, err := os.Stat(filepath.Join(l.env.path(dir), scenarios.FileScenario)); err == nil {
+	if _, err := os.Stat(filepath.Join(l.env.path(dir), scenario.FileScenario)); err == nil {
 		dir += "-guardrails" // the program runs in a library's own folder
 	}
-	w := host.Workspace{Dir: dir}
+	w := backend.Workspace{Dir: dir}
 	info, err := os.Stat(l.env.path(dir))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -92,7 +92,7 @@ func (l homeLibrary) Workspace(name string) (host.Workspace, error) {
 }
 
 // Start implements [host.Library].
-func (l homeLibrary) Start(name string) (host.Workspace, error) {
+func (l homeLibrary) Start(name string) (backend.Workspace, error) {
 	w, err := l.Workspace(name)
 	if err != nil || w.Exists {
 		return w, err
@@ -146,13 +146,13 @@ func manifestsIn(dir string) ([]string, error) {
 type homeLinter struct{ env *Env }
 
 // Lint implements [host.Linter].
-func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]host.Finding, error) {
+func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]backend.Finding, error) {
 	src, err := l.env.openScenario(scenario)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	set, err := guardrail.Load(ctx, l.env.path(dir), lab.EnvironmentOf(src.scenario))
+	set, err := guardrail.Load(ctx, l.env.path(dir), guardrail.EnvironmentOf(src.scenario))
 	var wrong guardrail.Errors
 	switch {
 	case errors.As(err, &wrong):
@@ -163,11 +163,11 @@ func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]host.Find
 	return toFindings(set.Warnings, false), nil
 }
 
-func toFindings(all []guardrail.Finding, wrong bool) []host.Finding {
-	var list []host.Finding
+func toFindings(all []guardrail.Finding, wrong bool) []backend.Finding {
+	var list []backend.Finding
 	for _, f := range all {
 		text := strings.TrimPrefix(f.String(), f.Position.String()+": ")
-		list = append(list, host.Finding{File: f.File, Line: f.Line, Error: wrong, Message: text})
+		list = append(list, backend.Finding{File: f.File, Line: f.Line, Error: wrong, Message: text})
 	}
 	return list
 }
@@ -176,7 +176,7 @@ func toFindings(all []guardrail.Finding, wrong bool) []host.Finding {
 type homeProgress struct{ env *Env }
 
 // Load implements [host.Progress].
-func (p homeProgress) Load() (map[string]logbook.Entry, string) {
+func (p homeProgress) Load() (map[string]progress.Entry, string) {
 	b, err := p.env.book()
 	if err != nil {
 		return nil, err.Error()
@@ -186,7 +186,7 @@ func (p homeProgress) Load() (map[string]logbook.Entry, string) {
 }
 
 // RecordTrial implements [host.Progress].
-func (p homeProgress) RecordTrial(scenario string, c *score.Card) (logbook.Entry, string) {
+func (p homeProgress) RecordTrial(scenario string, c *score.Card) (progress.Entry, string) {
 	if !counts(c) {
 		all, note := p.Load()
 		return all[scenario], note
@@ -195,19 +195,19 @@ func (p homeProgress) RecordTrial(scenario string, c *score.Card) (logbook.Entry
 }
 
 // RecordHints implements [host.Progress].
-func (p homeProgress) RecordHints(scenario string, hints int) (logbook.Entry, string) {
+func (p homeProgress) RecordHints(scenario string, hints int) (progress.Entry, string) {
 	return p.change(scenario, tookHints(hints))
 }
 
 // RecordQuiz implements [host.Progress].
-func (p homeProgress) RecordQuiz(scenario string, right, of int) (logbook.Entry, string) {
-	return p.change(scenario, func(e *logbook.Entry) { e.AddQuiz(right, of) })
+func (p homeProgress) RecordQuiz(scenario string, right, of int) (progress.Entry, string) {
+	return p.change(scenario, func(e *progress.Entry) { e.AddQuiz(right, of) })
 }
 
-func (p homeProgress) change(scenario string, change func(*logbook.Entry)) (logbook.Entry, string) {
+func (p homeProgress) change(scenario string, change func(*progress.Entry)) (progress.Entry, string) {
 	b, err := p.env.book()
 	if err != nil {
-		var e logbook.Entry
+		var e progress.Entry
 		change(&e)
 		return e, err.Error()
 	}

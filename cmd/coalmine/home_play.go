@@ -4,12 +4,13 @@ import (
 	"context"
 	"sync"
 
-	"coalmine/lab"
+	"coalmine/lab/cluster"
 	"coalmine/lab/event"
-	"coalmine/lab/record"
-	"coalmine/lab/score"
-	"coalmine/tui/host"
-	"coalmine/tui/watch"
+	"coalmine/lab/run"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/verdict/score"
+	"coalmine/tui/backend"
+	"coalmine/tui/liverun"
 )
 
 // homePlayer implements [host.Player]: each trial is recorded in a run folder, as by run.
@@ -33,7 +34,7 @@ func (p *homePlayer) wait() string {
 }
 
 // Play implements [host.Player].
-func (p *homePlayer) Play(ctx context.Context, q host.PlayRequest) (*host.RunningTrial, error) {
+func (p *homePlayer) Play(ctx context.Context, q backend.PlayRequest) (*backend.RunningTrial, error) {
 	src, err := p.env.openScenario(q.Scenario)
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (p *homePlayer) Play(ctx context.Context, q host.PlayRequest) (*host.Runnin
 	p.last = dir
 	p.mu.Unlock()
 	shown := newLiveTrial(src, t)
-	feed := watch.NewFeed(shown)
+	feed := liverun.NewFeed(shown)
 	env := *p.env
 	env.Player = p.cache.player(env.Player, t)
 	p.playing.Go(func() {
@@ -63,12 +64,12 @@ func (p *homePlayer) Play(ctx context.Context, q host.PlayRequest) (*host.Runnin
 			env.keepReports(dir, rec)
 		}
 	})
-	return &host.RunningTrial{Trial: shown, Feed: feed, Guardrails: t.guardrails, Folder: dir}, nil
+	return &backend.RunningTrial{Trial: shown, Feed: feed, Guardrails: t.guardrails, Folder: dir}, nil
 }
 
 // keepReports writes what run writes into a run folder. The score is on the screen already: that a report cannot be written
 // changes nothing of it, and report makes them again.
-func (env *Env) keepReports(dir string, rec *record.Writer) {
+func (env *Env) keepReports(dir string, rec *folder.Writer) {
 	if r, err := env.readResult(dir); err == nil {
 		_ = env.keepCard(rec, r)
 	}
@@ -79,15 +80,15 @@ func (env *Env) keepReports(dir string, rec *record.Writer) {
 type runCache struct {
 	mu       sync.Mutex
 	scenario string
-	runs     map[record.Run][]event.Event
+	runs     map[folder.Run][]event.Event
 }
 
 // player plays a trial's flights, of which it remembers some.
-func (m *runCache) player(to lab.Player, t *trial) lab.Player {
+func (m *runCache) player(to run.Player, t *trial) run.Player {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.scenario != t.manifest.Scenario {
-		m.scenario, m.runs = t.manifest.Scenario, map[record.Run][]event.Event{}
+		m.scenario, m.runs = t.manifest.Scenario, map[folder.Run][]event.Event{}
 	}
 	p := &cachingPlayer{Player: to, cache: m, scenario: m.scenario}
 	for i, r := range t.runs {
@@ -99,20 +100,20 @@ func (m *runCache) player(to lab.Player, t *trial) lab.Player {
 }
 
 type cacheableRun struct {
-	flight lab.RunSpec
-	run    record.Run
+	flight cluster.RunSpec
+	run    folder.Run
 }
 
 // cachingPlayer is a player with a memory.
 type cachingPlayer struct {
-	lab.Player
+	run.Player
 	cache     *runCache
 	scenario  string
 	cacheable []cacheableRun
 }
 
 // Play implements [lab.Player].
-func (p *cachingPlayer) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
+func (p *cachingPlayer) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Event)) error {
 	run, ok := p.find(f)
 	if !ok {
 		return p.Player.Play(ctx, f, sink)
@@ -134,16 +135,16 @@ func (p *cachingPlayer) Play(ctx context.Context, f lab.RunSpec, sink func(event
 	return err
 }
 
-func (p *cachingPlayer) find(f lab.RunSpec) (record.Run, bool) {
+func (p *cachingPlayer) find(f cluster.RunSpec) (folder.Run, bool) {
 	for _, k := range p.cacheable {
 		if k.flight.Seed == f.Seed && k.flight.Version == f.Version && k.flight.Guardrails == f.Guardrails {
 			return k.run, true
 		}
 	}
-	return record.Run{}, false
+	return folder.Run{}, false
 }
 
-func (p *cachingPlayer) lookup(run record.Run) []event.Event {
+func (p *cachingPlayer) lookup(run folder.Run) []event.Event {
 	p.cache.mu.Lock()
 	defer p.cache.mu.Unlock()
 	if p.cache.scenario != p.scenario {
@@ -153,7 +154,7 @@ func (p *cachingPlayer) lookup(run record.Run) []event.Event {
 }
 
 // store remembers a run that came to its end.
-func (p *cachingPlayer) store(run record.Run, events []event.Event) {
+func (p *cachingPlayer) store(run folder.Run, events []event.Event) {
 	if len(events) == 0 {
 		return
 	}

@@ -11,12 +11,13 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"coalmine/lab"
+	"coalmine/lab/cluster"
 	"coalmine/lab/event"
-	"coalmine/lab/logbook"
-	"coalmine/scenarios"
-	"coalmine/tui/host"
-	"coalmine/tui/watch"
+	"coalmine/lab/progress"
+	"coalmine/lab/run"
+	"coalmine/lab/scenario"
+	"coalmine/tui/backend"
+	"coalmine/tui/liverun"
 )
 
 func TestTheEditorIsTheOneOfTheEnvironment(t *testing.T) {
@@ -103,7 +104,7 @@ func TestWorkspacesAreMadeOnceAndNeverWrittenOver(t *testing.T) {
 	if _, err := l.Start("mtls-first"); err == nil || !strings.Contains(err.Error(), "move it away") {
 		t.Errorf("a file in the way: %v", err)
 	}
-	if err := writeFolder(filepath.Join(th.Dir, "hidden-segment"), map[string][]byte{scenarios.FileScenario: nil}); err != nil {
+	if err := writeFolder(filepath.Join(th.Dir, "hidden-segment"), map[string][]byte{scenario.FileScenario: nil}); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := l.Start("hidden-segment"); err != nil || w.Dir != "hidden-segment-guardrails" {
@@ -113,17 +114,17 @@ func TestWorkspacesAreMadeOnceAndNeverWrittenOver(t *testing.T) {
 
 // counting counts what is really played.
 type counting struct {
-	lab.Player
+	run.Player
 	played atomic.Int32
 }
 
-func (c *counting) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
+func (c *counting) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Event)) error {
 	c.played.Add(1)
 	return c.Player.Play(ctx, f, sink)
 }
 
 // finish takes everything that comes over a feed.
-func finish(p *host.RunningTrial) *watch.Trial {
+func finish(p *backend.RunningTrial) *liverun.Trial {
 	for {
 		b := p.Feed.Next()
 		if b.Apply(); b.Last {
@@ -140,8 +141,8 @@ func TestWhatIsComparedWithIsPlayedOnce(t *testing.T) {
 	if _, err := (homeLibrary{th.Env}).Start("full-rollout"); err != nil {
 		t.Fatal(err)
 	}
-	q := host.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 2}
-	var trials []*watch.Trial
+	q := backend.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 2}
+	var trials []*liverun.Trial
 	for i, want := range []int32{8, 12} { // of each seed: faulty, healthy, unguarded, reference
 		playing, err := p.Play(t.Context(), q)
 		if err != nil {
@@ -190,7 +191,7 @@ func TestWhatIsInvalidIsNotPlayed(t *testing.T) {
 	if err != nil || len(all) == 0 || !all[0].Error || all[0].File != "canary.yaml" {
 		t.Errorf("the linter says %+v, %v", all, err)
 	}
-	if _, err := newHomePlayer(th.Env).Play(t.Context(), host.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}); err == nil {
+	if _, err := newHomePlayer(th.Env).Play(t.Context(), backend.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}); err == nil {
 		t.Error("it was played")
 	}
 	if _, err := os.Stat(filepath.Join(th.Dir, "runs")); err == nil {
@@ -206,7 +207,7 @@ func TestWhoeverLeavesInterruptsTheTrial(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	q := host.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}
+	q := backend.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}
 	playing, err := p.Play(ctx, q)
 	if err == nil {
 		if tr := finish(playing); tr.Card != nil || tr.Problem == "" {
@@ -233,7 +234,7 @@ func TestProgressWithoutAFolderIsToldAndNoFailure(t *testing.T) {
 	if e, note := p.RecordQuiz("full-rollout", 2, 3); e.QuizOf != 3 || note != "" {
 		t.Errorf("%+v, %q", e, note)
 	}
-	if all, note := p.Load(); note != "" || all["full-rollout"] == (logbook.Entry{}) {
+	if all, note := p.Load(); note != "" || all["full-rollout"] == (progress.Entry{}) {
 		t.Errorf("%v, %q", all, note)
 	}
 }

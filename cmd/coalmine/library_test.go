@@ -3,12 +3,13 @@ package main
 import (
 	"testing"
 
+	"coalmine/lab/scenario"
 	"coalmine/scenarios"
 )
 
 // TestLibraryIsReady opens every scenario as the verbs do, rubric included, and checks every variant of guardrails.
 func TestLibraryIsReady(t *testing.T) {
-	names, err := scenarios.Names(scenarios.Library())
+	names, err := scenario.Names(scenarios.Library())
 	if err != nil {
 		t.Fatal(err)
 	}

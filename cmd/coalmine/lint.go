@@ -11,7 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/guardrail"
-	"coalmine/lab/score"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
 )
 
@@ -75,8 +76,8 @@ func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set
 
 // anyEnvironment has the services of every scenario of the library.
 func anyEnvironment() (guardrail.Environment, error) {
-	e := guardrail.Environment{Namespace: scenarios.Namespace}
-	all, err := scenarios.List(scenarios.Library())
+	e := guardrail.Environment{Namespace: scenario.Namespace}
+	all, err := scenario.List(scenarios.Library())
 	for _, s := range all {
 		for _, svc := range s.Services {
 			if !slices.Contains(e.Targets, svc.Name) {

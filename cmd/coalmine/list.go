@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/scenario"
 	"coalmine/scenarios"
 )
 
@@ -16,7 +17,7 @@ func newListCommand(env *Env) *cobra.Command {
 		Short: "List the scenarios of the library by topic",
 		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			all, err := scenarios.List(scenarios.Library())
+			all, err := scenario.List(scenarios.Library())
 			if err != nil {
 				return err
 			}
@@ -40,7 +41,7 @@ type listing struct {
 	Level   int    `json:"level"`
 }
 
-func listed(all []*scenarios.Scenario) []listing {
+func listed(all []*scenario.Scenario) []listing {
 	list := []listing{}
 	for _, s := range all {
 		list = append(list, listing{s.Name, s.Title, s.Summary, s.Topic, s.Level})
@@ -49,7 +50,7 @@ func listed(all []*scenarios.Scenario) []listing {
 }
 
 // writeList groups the scenarios, which are ordered by topic.
-func writeList(w io.Writer, all []*scenarios.Scenario, width int) {
+func writeList(w io.Writer, all []*scenario.Scenario, width int) {
 	names := len("scenario")
 	for _, s := range all {
 		names = max(names, len(s.Name))

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"coalmine/lab/verdict/objective"
 	"coalmine/loadgen"
-	"coalmine/loadgen/objective"
 )
 
 // Bounds of a load from the command line. A rate over the bound is a typing error more often than a wish.

@@ -3,32 +3,32 @@ package main
 import (
 	"time"
 
+	"coalmine/lab/cluster/trafficstats"
 	"coalmine/lab/event"
-	"coalmine/lab/slo"
-	"coalmine/lab/tally/attempts"
+	"coalmine/lab/service"
 	"coalmine/loadgen"
-	"coalmine/loadgen/expose"
-	"coalmine/loadgen/ledger"
+	"coalmine/loadgen/promexport"
+	"coalmine/loadgen/results"
 )
 
 // accounts take every attempt of a load: exact counts and histograms for the result, aggregates of a second for the events,
 // and metrics for a Prometheus that looks on. They are for one goroutine; metrics may be scraped meanwhile.
 type accounts struct {
-	ledger  *ledger.Results
-	account *attempts.Attempts
-	exposer *expose.Exporter // nil where nobody looks
+	ledger  *results.Results
+	account *trafficstats.Attempts
+	exposer *promexport.Exporter // nil where nobody looks
 	events  *event.Recorder
 	// answered counts attempts with an answer.
 	answered int
 }
 
-func newAccounts(job *loadJob, events *event.Recorder, exposer *expose.Exporter) *accounts {
-	slow := func(route string) time.Duration { return slo.LatencyObjective(job.expected, route) }
+func newAccounts(job *loadJob, events *event.Recorder, exposer *promexport.Exporter) *accounts {
+	slow := func(route string) time.Duration { return service.LatencyObjective(job.expected, route) }
 	a := &accounts{
-		ledger:  ledger.New(ledger.Config{Plan: job.plan, Shard: job.shard, Workload: job.name, Slow: slow}),
+		ledger:  results.New(results.Config{Plan: job.plan, Shard: job.shard, Workload: job.name, Slow: slow}),
 		exposer: exposer, events: events,
 	}
-	a.account = attempts.NewAttempts(attempts.AttemptsConfig{
+	a.account = trafficstats.NewAttempts(trafficstats.AttemptsConfig{
 		Plan: job.plan, LatencyObjective: slow, Service: job.released(),
 		Emit: func(t event.Traffic) { a.events.Record(time.Duration(t.To), "traffic", t) },
 	})

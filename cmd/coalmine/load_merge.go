@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/loadgen/ledger"
+	"coalmine/loadgen/results"
 )
 
 func newLoadMergeCommand(env *Env) *cobra.Command {
@@ -29,7 +29,7 @@ coalmine load merge one.json two.json`,
 }
 
 func (env *Env) mergeLoads(names []string, incomplete, asJSON bool) error {
-	var documents []ledger.Document
+	var documents []results.Document
 	for _, name := range names {
 		d, err := env.readAccounts(name)
 		if err != nil {
@@ -37,20 +37,20 @@ func (env *Env) mergeLoads(names []string, incomplete, asJSON bool) error {
 		}
 		documents = append(documents, d)
 	}
-	merged, err := ledger.Merge(documents, incomplete)
+	merged, err := results.Merge(documents, incomplete)
 	if err != nil {
 		return invalid("", "%w", err)
 	}
 	return env.writeLoadResult(newLoadResult(merged, nil, nil), asJSON)
 }
 
-func (env *Env) readAccounts(name string) (ledger.Document, error) {
+func (env *Env) readAccounts(name string) (results.Document, error) {
 	f, err := os.Open(env.path(name))
 	if err != nil {
-		return ledger.Document{}, invalid("name files that coalmine load --save has written", "%w", err)
+		return results.Document{}, invalid("name files that coalmine load --save has written", "%w", err)
 	}
 	defer f.Close()
-	d, err := ledger.ReadDocument(name, f)
+	d, err := results.ReadDocument(name, f)
 	if err != nil {
 		return d, invalid("name files that coalmine load --save has written", "%w", err)
 	}

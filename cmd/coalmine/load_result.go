@@ -9,12 +9,12 @@ import (
 	"io"
 	"strings"
 
-	"coalmine/lab/score"
-	"coalmine/lab/slo"
+	"coalmine/lab/report/load"
+	"coalmine/lab/service"
+	"coalmine/lab/verdict/objective"
+	"coalmine/lab/verdict/score"
 	"coalmine/loadgen/attack"
-	"coalmine/loadgen/ledger"
-	"coalmine/loadgen/ledger/view"
-	"coalmine/loadgen/objective"
+	"coalmine/loadgen/results"
 )
 
 // exitObjective is for answers that violate an objective of the command line.
@@ -22,12 +22,12 @@ const exitObjective = 6
 
 // loadResult is what a load, or several merged ones, came to.
 type loadResult struct {
-	ledger   *ledger.Results
-	expected []slo.Objective
+	ledger   *results.Results
+	expected []service.Objective
 	verdicts []objective.Verdict
 }
 
-func newLoadResult(l *ledger.Results, expected []slo.Objective, demanded []objective.Objective) *loadResult {
+func newLoadResult(l *results.Results, expected []service.Objective, demanded []objective.Objective) *loadResult {
 	r := &loadResult{ledger: l, expected: expected}
 	for _, o := range demanded {
 		r.verdicts = append(r.verdicts, o.Judge(l))
@@ -77,11 +77,11 @@ func (env *Env) writeLoadResult(r *loadResult, asJSON bool) error {
 	if asJSON {
 		return r.writeJSON(env.Out)
 	}
-	o := view.Options{Width: env.Width, Color: env.color()}
+	o := loadreport.Options{Width: env.Width, Color: env.color()}
 	for _, e := range r.expected {
-		o.Objectives = append(o.Objectives, view.Objective{Route: e.Route, Success: e.Success})
+		o.Objectives = append(o.Objectives, loadreport.Objective{Route: e.Route, Success: e.Success})
 	}
-	if err := view.Text(env.Out, r.ledger, o); err != nil {
+	if err := loadreport.Text(env.Out, r.ledger, o); err != nil {
 		return err
 	}
 	return r.writeVerdicts(env.Out)

@@ -11,8 +11,8 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"coalmine/lab/event"
-	"coalmine/loadgen/expose"
-	"coalmine/loadgen/ledger"
+	"coalmine/loadgen/promexport"
+	"coalmine/loadgen/results"
 )
 
 // outputs are the files and the server that a load feeds while it runs.
@@ -23,7 +23,7 @@ type outputs struct {
 	encode   vegeta.Encoder
 	document *output
 	hdr      *output
-	exposer  *expose.Exporter
+	exposer  *promexport.Exporter
 	server   *http.Server
 	// failed is the first error of a write.
 	failed error
@@ -48,7 +48,7 @@ func (env *Env) sendLoad(ctx context.Context, job *loadJob, f loadFlags, send ex
 	events.Record(report.Elapsed, "load", loadEnded(sendErr))
 	events.Flush()
 	show.close()
-	all.ledger.Run = ledger.Run{Start: report.Start, Elapsed: report.Elapsed, Unsent: int64(report.Unsent)}
+	all.ledger.Run = results.Run{Start: report.Start, Elapsed: report.Elapsed, Unsent: int64(report.Unsent)}
 	if err := errors.Join(out.keep(all), out.close()); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (env *Env) serveMetrics(ctx context.Context, job *loadJob, out *outputs, ad
 	if err != nil {
 		return invalid("write HOST:PORT of this machine, as 127.0.0.1:9464", "--metrics: %w", err)
 	}
-	out.exposer = expose.New(job.plan)
+	out.exposer = promexport.New(job.plan)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", out.exposer.Handler())
 	out.server = &http.Server{Handler: mux, ReadHeaderTimeout: metricsTimeout}

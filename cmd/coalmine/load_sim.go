@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"coalmine/lab/sim"
+	"coalmine/lab/cluster/sim"
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
 )

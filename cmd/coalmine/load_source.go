@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/slo"
+	"coalmine/lab/scenario"
+	"coalmine/lab/service"
 	"coalmine/loadgen"
 	"coalmine/loadgen/accesslog"
-	"coalmine/scenarios"
 )
 
 // loadSource is what is to be sent: the traffic of a scenario, a workload, or an access log.
@@ -22,9 +22,9 @@ type loadSource struct {
 	name     string
 	workload loadgen.Workload
 	// expected is what users may expect of the routes; it decides which answers are slow and which rows are marked.
-	expected []slo.Objective
+	expected []service.Objective
 	// scenario is nil for traffic that comes without services.
-	scenario *scenarios.Scenario
+	scenario *scenario.Scenario
 	broken   accesslog.Broken
 	duration time.Duration
 }
@@ -65,20 +65,20 @@ func (env *Env) findLoad(name string, f loadPlanFlags) (*loadSource, error) {
 	}
 	path := env.path(name)
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		if filepath.Base(path) == scenarios.FileScenario {
+		if filepath.Base(path) == scenario.FileScenario {
 			return env.scenarioLoad(filepath.Dir(path))
 		}
-		w, err := scenarios.OpenWorkload(path)
+		w, err := scenario.OpenWorkload(path)
 		return workloadSource(w, err)
 	}
-	w, err := scenarios.NamedWorkload(name)
+	w, err := scenario.NamedWorkload(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return workloadSource(w, err)
 	}
 	s, err := env.scenarioLoad(name)
 	var input *invalidError
 	if errors.As(err, &input) {
-		input.hint += "\nthe workloads are " + strings.Join(scenarios.WorkloadNames(), ", ") + "; a path may also lead to a workload file"
+		input.hint += "\nthe workloads are " + strings.Join(scenario.WorkloadNames(), ", ") + "; a path may also lead to a workload file"
 	}
 	return s, err
 }
@@ -92,7 +92,7 @@ func (env *Env) scenarioLoad(name string) (*loadSource, error) {
 	return &loadSource{name: s.Name, workload: s.Traffic, expected: s.Objectives, scenario: s, broken: s.Broken}, src.Close()
 }
 
-func workloadSource(w *scenarios.Workload, err error) (*loadSource, error) {
+func workloadSource(w *scenario.Workload, err error) (*loadSource, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func workloadSource(w *scenarios.Workload, err error) (*loadSource, error) {
 
 // replayed takes the requests from a log: by a workload's routes and cohorts where one is named, else by those that the log has.
 func (env *Env) replayed(name string, f loadPlanFlags) (*loadSource, error) {
-	bare, err := workloadSource(scenarios.WorkloadFromLog(env.path(f.replay), f.format, f.speed))
+	bare, err := workloadSource(scenario.WorkloadFromLog(env.path(f.replay), f.format, f.speed))
 	if err != nil {
 		return nil, invalid("name an access log in the common, combined or JSON format", "--replay: %w", err)
 	}

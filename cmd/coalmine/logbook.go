@@ -3,23 +3,23 @@ package main
 import (
 	"fmt"
 
-	"coalmine/lab/logbook"
-	"coalmine/lab/score"
-	"coalmine/scenarios"
+	"coalmine/lab/progress"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
 )
 
 // book is the learner's logbook.
-func (env *Env) book() (*logbook.Store, error) {
-	dir, err := logbook.DefaultDir(env.Getenv)
+func (env *Env) book() (*progress.Store, error) {
+	dir, err := progress.DefaultDir(env.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	return logbook.Open(dir, env.Now), nil
+	return progress.Open(dir, env.Now), nil
 }
 
 // note changes a scenario's entry in the logbook. That it cannot be kept is told, and no reason to fail: what was asked for is
 // done already.
-func (env *Env) note(scenario string, change func(*logbook.Entry)) {
+func (env *Env) note(scenario string, change func(*progress.Entry)) {
 	b, err := env.book()
 	if err == nil {
 		_, err = b.Update(scenario, change)
@@ -51,13 +51,13 @@ func counts(c *score.Card) bool {
 	return c.Exit != score.ExitLabFailed && c.Exit != score.ExitInconclusive
 }
 
-func tookHints(hints int) func(*logbook.Entry) {
-	return func(e *logbook.Entry) { e.Hints = max(e.Hints, min(hints, scenarios.HintLevels)) }
+func tookHints(hints int) func(*progress.Entry) {
+	return func(e *progress.Entry) { e.Hints = max(e.Hints, min(hints, scenario.HintLevels)) }
 }
 
 // scored takes a card into an entry. Hints that were taken before it cost points.
-func scored(c *score.Card) func(*logbook.Entry) {
-	return func(e *logbook.Entry) {
-		e.AddTrial(c.Exit == score.ExitPassed, c.Points, c.MaxPoints, scenarios.HintCost(e.Hints, c.MaxPoints))
+func scored(c *score.Card) func(*progress.Entry) {
+	return func(e *progress.Entry) {
+		e.AddTrial(c.Exit == score.ExitPassed, c.Points, c.MaxPoints, scenario.HintCost(e.Hints, c.MaxPoints))
 	}
 }

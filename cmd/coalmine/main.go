@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-func main() { os.Exit(run(context.Background(), newEnv(), os.Args[1:])) }
+func main() { os.Exit(execute(context.Background(), newEnv(), os.Args[1:])) }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, env *Env, args []string) int {
+func execute(ctx context.Context, env *Env, args []string) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// After the first signal the default is back, so that a second one ends a run that does not stop.

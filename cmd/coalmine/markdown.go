@@ -11,7 +11,7 @@ func foldMarkdown(text string, width int) string {
 	if width <= 0 {
 		return text
 	}
-	f := folder{width: width, item: regexp.MustCompile(`^ *(?:[-*]|[0-9]+\.) +`)}
+	f := wrapper{width: width, item: regexp.MustCompile(`^ *(?:[-*]|[0-9]+\.) +`)}
 	for line := range strings.SplitSeq(text, "\n") {
 		f.take(line)
 	}
@@ -20,7 +20,7 @@ func foldMarkdown(text string, width int) string {
 }
 
 // folder gathers a paragraph until it ends.
-type folder struct {
+type wrapper struct {
 	width int
 	// item is what a list item begins with; its text hangs behind it.
 	item  *regexp.Regexp
@@ -30,7 +30,7 @@ type folder struct {
 	sign, paragraph string
 }
 
-func (f *folder) take(line string) {
+func (f *wrapper) take(line string) {
 	trimmed := strings.TrimSpace(line)
 	fence := strings.HasPrefix(trimmed, "```")
 	switch sign := f.item.FindString(line); {
@@ -49,7 +49,7 @@ func (f *folder) take(line string) {
 }
 
 // end writes the paragraph that was gathered.
-func (f *folder) end() {
+func (f *wrapper) end() {
 	if f.paragraph == "" {
 		return
 	}

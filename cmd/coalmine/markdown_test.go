@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"coalmine/lab/scenario"
 	"coalmine/scenarios"
 )
 
@@ -26,16 +27,16 @@ func TestFoldMarkdown(t *testing.T) {
 
 // TestBriefingsKeepTheirWords folds every briefing of the library: no word may be lost or move.
 func TestBriefingsKeepTheirWords(t *testing.T) {
-	names, err := scenarios.Names(scenarios.Library())
+	names, err := scenario.Names(scenarios.Library())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		folder, err := scenarios.Open(scenarios.Library(), name)
+		folder, err := scenario.Open(scenarios.Library(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := folder.Text(scenarios.FileBriefing)
+		text, err := folder.Text(scenario.FileBriefing)
 		if err != nil {
 			t.Fatal(err)
 		}

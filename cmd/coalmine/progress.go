@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"coalmine/lab"
 	"coalmine/lab/event"
-	"coalmine/lab/record"
+	"coalmine/lab/run"
+	"coalmine/lab/run/folder"
 )
 
 // redrawEvery bounds how often the line on a terminal is drawn.
@@ -32,15 +32,15 @@ func newProgressLine(env *Env, total int) *progressLine {
 }
 
 // follow returns a log that writes to another one and tells how the run goes.
-func (p *progressLine) follow(run record.Run, to lab.Log) lab.Log {
+func (p *progressLine) follow(run folder.Run, to run.Log) run.Log {
 	return &progressLog{Log: to, progress: p, run: run}
 }
 
 // progressLog is a run's log under the progress' eyes.
 type progressLog struct {
-	lab.Log
+	run.Log
 	progress *progressLine
-	run      record.Run
+	run      folder.Run
 
 	at      time.Duration
 	phase   string

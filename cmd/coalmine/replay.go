@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/record"
-	"coalmine/lab/score"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/verdict/score"
+	"coalmine/tui/liverun"
 	"coalmine/tui/recording"
-	"coalmine/tui/watch"
 )
 
 type replayFlags struct {
@@ -58,14 +58,14 @@ func (env *Env) replay(ctx context.Context, dir string, f replayFlags) error {
 	case f.cast != "":
 		return env.writeCast(f.watchFlags, t, first)
 	case f.plain || !env.onTerminal():
-		return env.printRuns(env.Out, t, func(r *watch.Run) bool { return f.run == "" || r.Name == f.run })
+		return env.printRuns(env.Out, t, func(r *liverun.Run) bool { return f.run == "" || r.Name == f.run })
 	}
 	return env.showScreen(ctx, newDeck(t, first))
 }
 
 // openTrial reads a run folder for the screens.
-func (env *Env) openTrial(dir string) (*watch.Trial, error) {
-	folder, err := record.Open(dir)
+func (env *Env) openTrial(dir string) (*liverun.Trial, error) {
+	folder, err := folder.Open(dir)
 	if err != nil {
 		return nil, invalid("name a folder that coalmine run has made", "%w", err)
 	}
@@ -74,14 +74,14 @@ func (env *Env) openTrial(dir string) (*watch.Trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &watch.Trial{Scenario: s.Name, Title: s.Title, Guardrails: folder.Manifest.Options.Guardrails, Done: true}
+	t := &liverun.Trial{Scenario: s.Name, Title: s.Title, Guardrails: folder.Manifest.Options.Guardrails, Done: true}
 	var results []score.RunResult
 	for _, run := range folder.Manifest.Runs {
-		r := &watch.Run{Name: run.Name(), Part: score.Role(run.Role), Seed: run.Seed, Version: run.Version, Status: watch.Complete}
+		r := &liverun.Run{Name: run.Name(), Part: score.Role(run.Role), Seed: run.Seed, Version: run.Version, Status: liverun.Complete}
 		t.Runs = append(t.Runs, r)
 		events, err := folder.Events(run)
 		if err != nil {
-			r.Status, r.Problem = watch.Failed, err.Error()
+			r.Status, r.Problem = liverun.Failed, err.Error()
 			if errors.Is(err, fs.ErrNotExist) {
 				r.Problem = r.Name + " was not played"
 			}

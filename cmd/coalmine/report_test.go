@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"coalmine/lab/report"
-	"coalmine/lab/score"
+	"coalmine/lab/verdict/score"
 )
 
 // played is a theatre with a run folder named result.

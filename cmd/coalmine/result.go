@@ -8,23 +8,23 @@ import (
 	"strings"
 
 	"coalmine/lab/event"
-	"coalmine/lab/record"
 	"coalmine/lab/report"
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline"
-	"coalmine/scenarios"
+	"coalmine/lab/report/model"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
 )
 
 // result is what a run folder comes to. It is made of recorded events alone, by run and by report alike.
 type result struct {
-	*dossier.Trial
+	*model.Trial
 	exit int
 }
 
 // readResult scores the events of a run folder.
 func (env *Env) readResult(dir string) (*result, error) {
-	folder, err := record.Open(dir)
+	folder, err := folder.Open(dir)
 	if err != nil {
 		return nil, invalid("name a folder that coalmine run has made", "%w", err)
 	}
@@ -41,7 +41,7 @@ func (env *Env) readResult(dir string) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &result{Trial: &dossier.Trial{Scenario: s, Card: score.Trial(s, recorded.results), Runs: recorded.results,
+	r := &result{Trial: &model.Trial{Scenario: s, Card: score.Trial(s, recorded.results), Runs: recorded.results,
 		Guardrails: guardrails, Variant: folder.Manifest.Options.Guardrails, Notes: recorded.notes}}
 	if !recorded.whole && r.Card.Exit == score.ExitPassed {
 		r.Card.Outcome, r.Card.Exit = score.OutcomeInconclusive, score.ExitInconclusive
@@ -60,12 +60,12 @@ func (env *Env) readResult(dir string) (*result, error) {
 	return r, nil
 }
 
-func recordedScenario(folder *record.Folder) (*scenarios.Scenario, error) {
+func recordedScenario(folder *folder.Folder) (*scenario.Scenario, error) {
 	fsys, err := folder.Scenario()
 	if err != nil {
 		return nil, err
 	}
-	s, err := scenarios.Load(fsys, ".")
+	s, err := scenario.Load(fsys, ".")
 	if err != nil {
 		return nil, invalid("", "the recorded scenario: %w", err)
 	}
@@ -86,13 +86,13 @@ type recorded struct {
 
 // readRuns builds the timelines of all runs that were recorded. Of a log that was cut off or edited, what stands before the
 // damage counts.
-func (env *Env) readRuns(folder *record.Folder) (recorded, error) {
+func (env *Env) readRuns(dir *folder.Folder) (recorded, error) {
 	var r recorded
 	var missing []string
-	for _, run := range folder.Manifest.Runs {
-		events, err := folder.Events(run)
+	for _, run := range dir.Manifest.Runs {
+		events, err := dir.Events(run)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, record.ErrCutOff) && len(events) == 0:
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, folder.ErrCutOff) && len(events) == 0:
 			missing = append(missing, run.Name())
 			continue
 		case err != nil && len(events) == 0:
@@ -130,7 +130,7 @@ func missingWords(runs []string) string {
 
 // roleOf is the run's part in the score. A version that is neither faulty nor healthy by the scenario is taken for what its
 // users felt.
-func roleOf(run record.Run, t *timeline.Timeline) score.Role {
+func roleOf(run folder.Run, t *timeline.Timeline) score.Role {
 	part := score.Role(run.Role)
 	if part != roleOther {
 		return part
@@ -152,7 +152,7 @@ func alone(results []score.RunResult) bool {
 }
 
 // worst is the highest exit code of runs that stand alone, where a lab's fault outweighs everything.
-func worst(results []score.RunResult, rubric scenarios.Rubric) int {
+func worst(results []score.RunResult, rubric scenario.Rubric) int {
 	code := score.ExitPassed
 	for _, r := range results {
 		if r.Timeline.End.Outcome == event.OutcomeLabFault {
@@ -172,7 +172,7 @@ func (env *Env) writeResult(r *result, asJSON bool) error {
 }
 
 // keepCard writes the card and the reports that are handed in into the run folder, the same on every machine.
-func (env *Env) keepCard(rec *record.Writer, r *result) error {
+func (env *Env) keepCard(rec *folder.Writer, r *result) error {
 	files := map[report.Format][]byte{}
 	for _, f := range []report.Format{report.FormatJSON, report.FormatText, report.FormatHTML, report.FormatPostmortem} {
 		var b bytes.Buffer

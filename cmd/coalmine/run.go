@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab"
-	"coalmine/lab/kindlab"
-	"coalmine/lab/record"
-	"coalmine/scenarios"
+	"coalmine/lab/cluster/kind"
+	"coalmine/lab/run"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/scenario"
 )
 
 // runFlags are the options of run.
@@ -50,7 +50,7 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 		Args: exactly("SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.approves = cmd.Flags().Changed("approve")
-			if f.cluster == kindlab.Name && !cmd.Flags().Changed("trials") {
+			if f.cluster == kind.Name && !cmd.Flags().Changed("trials") {
 				f.trials = 1
 			}
 			if err := f.check(); err != nil {
@@ -138,10 +138,10 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	return exitWith(r.exit)
 }
 
-func (env *Env) play(ctx context.Context, t *trial, rec *record.Writer) error {
+func (env *Env) play(ctx context.Context, t *trial, rec *folder.Writer) error {
 	p := newProgressLine(env, len(t.specs))
 	defer p.close()
-	return lab.PlayAll(ctx, env.Player, t.specs, env.Workers, func(i int) (lab.Log, error) {
+	return run.PlayAll(ctx, env.Player, t.specs, env.Workers, func(i int) (run.Log, error) {
 		log, err := rec.Log(t.runs[i])
 		if err != nil {
 			return nil, err
@@ -151,7 +151,7 @@ func (env *Env) play(ctx context.Context, t *trial, rec *record.Writer) error {
 }
 
 // createRunFolder makes the folder that was asked for, or the first free one of runs/SCENARIO-N.
-func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *record.Writer, error) {
+func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *folder.Writer, error) {
 	scenario, err := scenarioFiles(src)
 	if err != nil {
 		return "", nil, err
@@ -162,7 +162,7 @@ func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *rec
 			return "", nil, err
 		}
 	}
-	rec, err := record.Create(dir, t.manifest, scenario, t.guardrails)
+	rec, err := folder.Create(dir, t.manifest, scenario, t.guardrails)
 	if err != nil {
 		return "", nil, invalid("name a new folder that can be written with -o", "%w", err)
 	}
@@ -172,13 +172,13 @@ func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *rec
 // scenarioFiles are the parts of a scenario that its score and its story need.
 func scenarioFiles(src *source) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	data, err := src.Text(scenarios.FileScenario)
+	data, err := src.Text(scenario.FileScenario)
 	if err != nil {
 		return nil, err
 	}
-	files[scenarios.FileScenario] = data
-	if data, err = src.Text(scenarios.FileBriefing); err == nil {
-		files[scenarios.FileBriefing] = data
+	files[scenario.FileScenario] = data
+	if data, err = src.Text(scenario.FileBriefing); err == nil {
+		files[scenario.FileBriefing] = data
 	}
 	if log := src.scenario.LogName(); log != "" {
 		files[log] = src.scenario.Log

@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"coalmine/lab"
+	"coalmine/lab/cluster"
+	"coalmine/lab/cluster/kind"
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/sim"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/kindlab"
-	"coalmine/lab/kindlab/place"
-	"coalmine/lab/sim"
+	"coalmine/lab/run"
 )
 
 // maxTrafficPods bounds how many pods the traffic of one client is spread over: a lab's cluster is one machine.
@@ -25,17 +26,17 @@ type clusterFlags struct {
 
 func (f *clusterFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cluster, "cluster", sim.Name, "play in `WHERE`: sim, or kind, the cluster that coalmine up made, in real time")
-	flags.StringVar(&f.name, "name", place.DefaultCluster, "`NAME` of the kind cluster")
+	flags.StringVar(&f.name, "name", names.DefaultCluster, "`NAME` of the kind cluster")
 	flags.IntVar(&f.trafficPods, "traffic-pods", 1, "with --cluster kind: send the traffic of each client from `N` pods")
 	flags.StringVar(&f.compare, "compare", sim.Name, "with --cluster kind: play the runs to compare with in `WHERE`: sim or kind")
 }
 
 func (f clusterFlags) check() error {
 	switch {
-	case f.cluster != sim.Name && f.cluster != kindlab.Name:
-		return fmt.Errorf("--cluster is %q: write %s or %s", f.cluster, sim.Name, kindlab.Name)
-	case f.compare != sim.Name && f.compare != kindlab.Name:
-		return fmt.Errorf("--compare is %q: write %s or %s", f.compare, sim.Name, kindlab.Name)
+	case f.cluster != sim.Name && f.cluster != kind.Name:
+		return fmt.Errorf("--cluster is %q: write %s or %s", f.cluster, sim.Name, kind.Name)
+	case f.compare != sim.Name && f.compare != kind.Name:
+		return fmt.Errorf("--compare is %q: write %s or %s", f.compare, sim.Name, kind.Name)
 	case f.trafficPods < 1 || f.trafficPods > maxTrafficPods:
 		return fmt.Errorf("--traffic-pods is %d: write 1 to %d", f.trafficPods, maxTrafficPods)
 	}
@@ -47,12 +48,12 @@ func (env *Env) onCluster(ctx context.Context, f clusterFlags, learners *guardra
 	if f.cluster == sim.Name {
 		return env, nil
 	}
-	c, err := kindlab.New(ctx, kindlab.Options{Name: f.name, TrafficPods: f.trafficPods, Version: env.Version})
+	c, err := kind.New(ctx, kind.Options{Name: f.name, TrafficPods: f.trafficPods, Version: env.Version})
 	if err != nil {
 		return nil, err
 	}
 	real := *env
-	real.Cluster, real.Player, real.Workers = c, lab.InProcess{Cluster: c}, 1
+	real.Cluster, real.Player, real.Workers = c, run.InProcess{Cluster: c}, 1
 	if f.compare == sim.Name {
 		real.Player = comparePlayer{learners: learners, theirs: real.Player, others: env.Player}
 	}
@@ -62,11 +63,11 @@ func (env *Env) onCluster(ctx context.Context, f clusterFlags, learners *guardra
 // comparePlayer plays the learner's guardrails in one place, and what they are compared with in another.
 type comparePlayer struct {
 	learners       *guardrail.Set
-	theirs, others lab.Player
+	theirs, others run.Player
 }
 
 // Play implements [lab.Player].
-func (s comparePlayer) Play(ctx context.Context, f lab.RunSpec, sink func(event.Event)) error {
+func (s comparePlayer) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Event)) error {
 	if f.Guardrails == s.learners {
 		return s.theirs.Play(ctx, f, sink)
 	}

@@ -13,10 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"coalmine/lab"
+	"coalmine/lab/cluster"
 	"coalmine/lab/event"
-	"coalmine/lab/record"
-	"coalmine/lab/score"
+	"coalmine/lab/run"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/verdict/score"
 )
 
 // stage is a cluster on which the faulty version hurts users from the release on, until the guardrails (if there are any)
@@ -30,17 +31,17 @@ type stage struct {
 	seen   int
 }
 
-func (*stage) Describe() lab.Description {
-	return lab.Description{Cluster: "stage", Mesh: "none", Versions: map[string]string{"stage": "1"}}
+func (*stage) Describe() cluster.Description {
+	return cluster.Description{Cluster: "stage", Mesh: "none", Versions: map[string]string{"stage": "1"}}
 }
 
-func (s *stage) Session(ctx context.Context, f lab.RunSpec, rec *event.Recorder, story func(context.Context, lab.World) error) error {
+func (s *stage) Session(ctx context.Context, f cluster.RunSpec, rec *event.Recorder, story func(context.Context, cluster.World) error) error {
 	return story(ctx, &stageWorld{stage: s, flight: f, rec: rec})
 }
 
 type stageWorld struct {
 	*stage
-	flight   lab.RunSpec
+	flight   cluster.RunSpec
 	rec      *event.Recorder
 	now      time.Duration
 	released time.Duration
@@ -138,7 +139,7 @@ func newTheatre(t *testing.T, s *stage) *theatre {
 	th := &theatre{}
 	th.Env = &Env{
 		In: strings.NewReader(""), Out: &th.out, Err: &th.err, Width: defaultWidth, Dir: t.TempDir(), Workers: 1, Version: "test",
-		Now: time.Now, Getenv: func(string) string { return "" }, Cluster: s, Player: lab.InProcess{Cluster: s},
+		Now: time.Now, Getenv: func(string) string { return "" }, Cluster: s, Player: run.InProcess{Cluster: s},
 	}
 	return th
 }
@@ -146,7 +147,7 @@ func newTheatre(t *testing.T, s *stage) *theatre {
 func (th *theatre) run(ctx context.Context, args ...string) int {
 	th.out.Reset()
 	th.err.Reset()
-	return run(ctx, th.Env, args)
+	return execute(ctx, th.Env, args)
 }
 
 func TestRunExitCodes(t *testing.T) {
@@ -185,26 +186,26 @@ func TestRunPlaysEveryPart(t *testing.T) {
 	if code := th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--seed", "5", "--trials", "2", "-o", "result", "--approve", "90s"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, &th.err)
 	}
-	folder, err := record.Open(filepath.Join(th.Dir, "result"))
+	dir, err := folder.Open(filepath.Join(th.Dir, "result"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer folder.Close()
-	want := record.Manifest{
-		Format: record.Format, Scenario: "full-rollout", Versions: map[string]string{"stage": "1"},
-		Options: record.Options{Guardrails: "naive", Approve: "1m30s"},
-		Runs: []record.Run{
+	defer dir.Close()
+	want := folder.Manifest{
+		Format: folder.Format, Scenario: "full-rollout", Versions: map[string]string{"stage": "1"},
+		Options: folder.Options{Guardrails: "naive", Approve: "1m30s"},
+		Runs: []folder.Run{
 			{Role: "faulty", Seed: 5, Version: "v2"}, {Role: "healthy", Seed: 5, Version: "v3"},
 			{Role: "unguarded", Seed: 5, Version: "v2"}, {Role: "reference", Seed: 5, Version: "v2"},
 			{Role: "faulty", Seed: 6, Version: "v2"}, {Role: "healthy", Seed: 6, Version: "v3"},
 			{Role: "unguarded", Seed: 6, Version: "v2"}, {Role: "reference", Seed: 6, Version: "v2"},
 		},
 	}
-	if diff := cmp.Diff(want, folder.Manifest); diff != "" {
+	if diff := cmp.Diff(want, dir.Manifest); diff != "" {
 		t.Errorf("the manifest differs (-want +got):\n%s", diff)
 	}
-	for _, r := range folder.Manifest.Runs {
-		events, err := folder.Events(r)
+	for _, r := range dir.Manifest.Runs {
+		events, err := dir.Events(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -320,7 +321,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	now := time.Unix(0, 0)
 	env := &Env{Err: &w, ErrTerminal: true, Width: 44, Now: func() time.Time { return now }}
 	p := newProgressLine(env, 4)
-	log := p.follow(record.Run{Role: "faulty", Seed: 1}, nowhere{})
+	log := p.follow(folder.Run{Role: "faulty", Seed: 1}, nowhere{})
 	log.Write(event.Event{At: 65 * time.Second, Fact: event.Canary{Phase: "Progressing", Weight: 25}})
 	log.Write(event.Event{At: 66 * time.Second, Fact: event.Stage{}}) // too soon to be drawn
 	now = now.Add(redrawEvery)

@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/scenario"
 	"coalmine/loadgen"
-	"coalmine/scenarios"
 )
 
 func newShowCommand(env *Env) *cobra.Command {
@@ -84,7 +84,7 @@ func writeScenario(w io.Writer, src *source, questions, hints, width int) error 
 	}
 	writeHints(w, src, briefing.Hints, hints, width)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer, *scenarios.Scenario){showServices, showTraffic, showObjectives, showRubric} {
+	for _, section := range []func(io.Writer, *scenario.Scenario){showServices, showTraffic, showObjectives, showRubric} {
 		section(t, src.scenario)
 	}
 	if err := t.Flush(); err != nil {
@@ -104,7 +104,7 @@ func writeScenario(w io.Writer, src *source, questions, hints, width int) error 
 }
 
 // writeHints shows the first hints, and tells what the next one costs.
-func writeHints(w io.Writer, src *source, all []scenarios.Hint, hints, width int) {
+func writeHints(w io.Writer, src *source, all []scenario.Hint, hints, width int) {
 	if len(all) == 0 {
 		return
 	}
@@ -116,12 +116,12 @@ func writeHints(w io.Writer, src *source, all []scenarios.Hint, hints, width int
 		return
 	}
 	of := pointsOf(src.scenario)
-	next := scenarios.HintCost(hints+1, of) - scenarios.HintCost(hints, of)
+	next := scenario.HintCost(hints+1, of) - scenario.HintCost(hints, of)
 	fmt.Fprintf(w, "%s more: --hints %d shows the next one, for %s.\n", counted(len(all)-hints, "hint"), hints+1, counted(next, "point"))
 }
 
 // pointsOf are the points that a scenario has to give.
-func pointsOf(s *scenarios.Scenario) int {
+func pointsOf(s *scenario.Scenario) int {
 	sum := 0
 	for _, i := range s.Rubric.Items {
 		sum += max(0, i.Points)
@@ -129,7 +129,7 @@ func pointsOf(s *scenarios.Scenario) int {
 	return sum
 }
 
-func showServices(w io.Writer, s *scenarios.Scenario) {
+func showServices(w io.Writer, s *scenario.Scenario) {
 	fmt.Fprintf(w, "\n## Services\n\n")
 	for _, svc := range s.Services {
 		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, counted(svc.Replicas, "pod"), svc.Baseline)
@@ -145,7 +145,7 @@ func showServices(w io.Writer, s *scenarios.Scenario) {
 	fmt.Fprintf(w, "Traffic runs %v before the release and %v after it.\n", short(s.Timing.Baseline), short(s.Timing.Horizon))
 }
 
-func showTraffic(w io.Writer, s *scenarios.Scenario) {
+func showTraffic(w io.Writer, s *scenario.Scenario) {
 	if r := s.Traffic.Replay; r != nil {
 		fmt.Fprintf(w, "\n## Traffic\n\n%s of the access log %s, over %v\n", counted(len(r.Lines), "request"), s.LogName(), short(r.Length()))
 		for _, c := range s.Traffic.Cohorts {
@@ -185,7 +185,7 @@ func mixText(mix map[string]float64) string {
 	return strings.Join(names, ", ")
 }
 
-func showObjectives(w io.Writer, s *scenarios.Scenario) {
+func showObjectives(w io.Writer, s *scenario.Scenario) {
 	fmt.Fprintf(w, "\n## Objectives\n\n")
 	for _, o := range s.Objectives {
 		route := o.Route
@@ -200,7 +200,7 @@ func showObjectives(w io.Writer, s *scenarios.Scenario) {
 	}
 }
 
-func showRubric(w io.Writer, s *scenarios.Scenario) {
+func showRubric(w io.Writer, s *scenario.Scenario) {
 	fmt.Fprintf(w, "\n## What counts\n\n")
 	for _, i := range s.Rubric.Items {
 		title := i.Title

@@ -4,19 +4,19 @@ import (
 	"maps"
 	"slices"
 
-	"coalmine/lab/slo"
+	"coalmine/lab/scenario"
+	"coalmine/lab/service"
 	"coalmine/loadgen"
-	"coalmine/scenarios"
 )
 
 // scenarioJSON is a scenario as show prints it in JSON. How versions behave stays out: that is the riddle.
 type scenarioJSON struct {
 	listing
-	Teaches    []string         `json:"teaches,omitempty"`
-	Services   []serviceJSON    `json:"services"`
-	Release    releaseJSON      `json:"release"`
-	Traffic    loadgen.Workload `json:"traffic"`
-	Objectives []slo.Objective  `json:"objectives"`
+	Teaches    []string            `json:"teaches,omitempty"`
+	Services   []serviceJSON       `json:"services"`
+	Release    releaseJSON         `json:"release"`
+	Traffic    loadgen.Workload    `json:"traffic"`
+	Objectives []service.Objective `json:"objectives"`
 	// BaselineSeconds and HorizonSeconds are the times before and after the release.
 	BaselineSeconds float64          `json:"baseline_seconds"`
 	HorizonSeconds  float64          `json:"horizon_seconds"`
@@ -53,9 +53,9 @@ type rubricItemJSON struct {
 	Limit  float64 `json:"limit,omitempty"`
 }
 
-func newScenarioJSON(s *scenarios.Scenario, questions int) scenarioJSON {
+func newScenarioJSON(s *scenario.Scenario, questions int) scenarioJSON {
 	out := scenarioJSON{
-		listing:         listed([]*scenarios.Scenario{s})[0],
+		listing:         listed([]*scenario.Scenario{s})[0],
 		Teaches:         s.Teaches,
 		Release:         releaseJSON(s.Release),
 		Traffic:         s.Traffic,

@@ -9,21 +9,21 @@ import (
 	"path/filepath"
 	"strings"
 
-	"coalmine/lab"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/score"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
 )
 
 // source is a scenario and the folder it was read from.
 type source struct {
-	*scenarios.Folder
-	scenario *scenarios.Scenario
+	*scenario.Folder
+	scenario *scenario.Scenario
 }
 
 // openScenario finds a scenario by its name in the library, or by the path of its folder. Close it after use.
 func (env *Env) openScenario(name string) (*source, error) {
-	folder, err := scenarios.Open(scenarios.Library(), name)
+	folder, err := scenario.Open(scenarios.Library(), name)
 	if errors.Is(err, fs.ErrNotExist) {
 		folder, err = env.openFolder(name)
 	}
@@ -40,23 +40,23 @@ func (env *Env) openScenario(name string) (*source, error) {
 	return &source{folder, s}, nil
 }
 
-func (env *Env) openFolder(name string) (*scenarios.Folder, error) {
+func (env *Env) openFolder(name string) (*scenario.Folder, error) {
 	dir := env.path(name)
-	if _, err := os.Stat(filepath.Join(dir, scenarios.FileScenario)); err != nil {
-		names, _ := scenarios.Names(scenarios.Library()) // an embedded folder can be listed
-		return nil, invalid("the library has "+strings.Join(names, ", ")+"; a path must lead to a folder with "+scenarios.FileScenario,
+	if _, err := os.Stat(filepath.Join(dir, scenario.FileScenario)); err != nil {
+		names, _ := scenario.Names(scenarios.Library()) // an embedded folder can be listed
+		return nil, invalid("the library has "+strings.Join(names, ", ")+"; a path must lead to a folder with "+scenario.FileScenario,
 			"there is no scenario %q", name)
 	}
-	folder, err := scenarios.OpenFolder(dir)
+	folder, err := scenario.OpenFolder(dir)
 	if err != nil {
 		return nil, invalid("", "%w", err)
 	}
 	return folder, nil
 }
 
-func invalidRubric(name string, s *scenarios.Scenario) error {
+func invalidRubric(name string, s *scenario.Scenario) error {
 	if err := score.ValidateRubric(s.Rubric); err != nil {
-		return invalid("", "%s: %w", filepath.Join(name, scenarios.FileScenario), err)
+		return invalid("", "%s: %w", filepath.Join(name, scenario.FileScenario), err)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func invalidRubric(name string, s *scenarios.Scenario) error {
 func (env *Env) loadGuardrails(ctx context.Context, name string, src *source) (*guardrail.Set, string, error) {
 	path := env.path(name)
 	if info, err := os.Stat(path); err == nil {
-		set, err := guardrail.Load(ctx, path, lab.EnvironmentOf(src.scenario))
+		set, err := guardrail.Load(ctx, path, guardrail.EnvironmentOf(src.scenario))
 		if !info.IsDir() {
 			path = filepath.Dir(path)
 		}
@@ -81,7 +81,7 @@ func (env *Env) loadGuardrails(ctx context.Context, name string, src *source) (*
 	if err != nil {
 		return nil, "", err
 	}
-	set, err := guardrail.Parse(files, lab.EnvironmentOf(src.scenario))
+	set, err := guardrail.Parse(files, guardrail.EnvironmentOf(src.scenario))
 	return set, name, prefixFindings(src.scenario.Name+"/"+name, err)
 }
 

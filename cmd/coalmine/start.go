@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/scenarios"
+	"coalmine/lab/scenario"
 )
 
 // taskFile is the task's text in a workspace; it is no manifest.
@@ -49,9 +49,9 @@ coalmine start full-rollout /tmp/guardrails`,
 
 // workspace returns the files of a new workspace by path.
 func workspace(src *source, name, dir string) (map[string][]byte, error) {
-	files, err := src.Files(scenarios.Starter)
+	files, err := src.Files(scenario.Starter)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, invalid("add a folder "+scenarios.Starter+"/ to it", "scenario %s has no manifests to begin with", name)
+		return nil, invalid("add a folder "+scenario.Starter+"/ to it", "scenario %s has no manifests to begin with", name)
 	}
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func workspace(src *source, name, dir string) (map[string][]byte, error) {
 	return files, nil
 }
 
-func taskText(s *scenarios.Scenario, name, dir string, briefing scenarios.Briefing) string {
+func taskText(s *scenario.Scenario, name, dir string, briefing scenario.Briefing) string {
 	if briefing.Text == "" {
 		briefing.Text = fmt.Sprintf("# %s\n\n%s", s.Title, s.Summary)
 	}

@@ -12,10 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab/bringup"
-	"coalmine/lab/kindlab/ground"
-	"coalmine/lab/kindlab/node"
-	"coalmine/lab/score"
+	"coalmine/lab/cluster/kind/install"
+	"coalmine/lab/cluster/kind/kindcluster"
+	"coalmine/lab/cluster/kind/steps"
+	"coalmine/lab/verdict/score"
 )
 
 // statusTimeout bounds how long status waits for a cluster that does not answer.
@@ -47,9 +47,9 @@ coalmine status --name second --json`,
 
 // clusterStatus is what status prints, as JSON. Times are RFC 3339; sizes are bytes.
 type clusterStatus struct {
-	Cluster string     `json:"cluster"`
-	State   node.State `json:"state"`
-	Up      bool       `json:"up"`
+	Cluster string            `json:"cluster"`
+	State   kindcluster.State `json:"state"`
+	Up      bool              `json:"up"`
 	// Error is why Kubernetes could not be asked.
 	Error    string            `json:"error,omitempty"`
 	Mesh     string            `json:"mesh,omitempty"`
@@ -67,9 +67,9 @@ type clusterStatus struct {
 }
 
 type stepStatus struct {
-	Name  string        `json:"name"`
-	State bringup.State `json:"state"`
-	Error string        `json:"error,omitempty"`
+	Name  string      `json:"name"`
+	State steps.State `json:"state"`
+	Error string      `json:"error,omitempty"`
 }
 
 type podStatus struct {
@@ -81,12 +81,12 @@ type podStatus struct {
 func (env *Env) status(ctx context.Context, name string, asJSON bool) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	c := node.New(name)
+	c := kindcluster.New(name)
 	// Measuring takes a moment, in which the rest is asked.
-	var usage node.Usage
+	var usage kindcluster.Usage
 	var measuring sync.WaitGroup
 	measuring.Go(func() { usage, _ = c.Usage(ctx) }) // a stopped node has none
-	report, err := ground.Inspect(ctx, c, env.Now())
+	report, err := install.Inspect(ctx, c, env.Now())
 	measuring.Wait()
 	if err != nil {
 		return clusterError(err)
@@ -103,10 +103,10 @@ func (env *Env) status(ctx context.Context, name string, asJSON bool) error {
 	return err
 }
 
-func statusOf(name string, r ground.Report, u node.Usage) clusterStatus {
+func statusOf(name string, r install.Report, u kindcluster.Usage) clusterStatus {
 	s := clusterStatus{
-		Cluster: name, State: r.State, Up: r.Up(), Mesh: r.Recorded[ground.KeyMesh], Image: r.Recorded[ground.KeyImage],
-		Source: r.Recorded[ground.KeyBundle], Versions: r.Versions, NotReady: []podStatus{}, MemoryBytes: u.Memory, CPUCores: u.CPU,
+		Cluster: name, State: r.State, Up: r.Up(), Mesh: r.Recorded[install.KeyMesh], Image: r.Recorded[install.KeyImage],
+		Source: r.Recorded[install.KeyBundle], Versions: r.Versions, NotReady: []podStatus{}, MemoryBytes: u.Memory, CPUCores: u.CPU,
 	}
 	if r.Err != nil {
 		s.Error = r.Err.Error()
@@ -133,7 +133,7 @@ func (s clusterStatus) write(w io.Writer, now time.Time) {
 		fmt.Fprintf(w, "%-13s %s\n", what, fmt.Sprintf(format, args...))
 	}
 	line("cluster", "%s, %s", s.Cluster, s.summary())
-	if s.State == node.Absent || s.State == node.Foreign {
+	if s.State == kindcluster.Absent || s.State == kindcluster.Foreign {
 		return
 	}
 	if s.Error != "" {
@@ -168,11 +168,11 @@ func (s clusterStatus) summary() string {
 	switch {
 	case s.Up:
 		return "up"
-	case s.State == node.Absent:
+	case s.State == kindcluster.Absent:
 		return "is not there; bring it up by: " + again
-	case s.State == node.Foreign:
+	case s.State == kindcluster.Foreign:
 		return "was not made by coalmine"
-	case s.State == node.Incomplete, s.State == node.Stopped:
+	case s.State == kindcluster.Incomplete, s.State == kindcluster.Stopped:
 		return string(s.State) + "; go on by: " + again
 	}
 	return "not up; go on by: " + again
@@ -187,17 +187,17 @@ func versionLine(versions map[string]string) string {
 }
 
 // stepSummary count the steps, and name the first that is missing.
-func stepSummary(steps []stepStatus) string {
-	for i, p := range steps {
-		if p.State != bringup.AlreadyDone {
-			words := fmt.Sprintf("%d of %d done, %s is next", i, len(steps), p.Name)
+func stepSummary(list []stepStatus) string {
+	for i, p := range list {
+		if p.State != steps.AlreadyDone {
+			words := fmt.Sprintf("%d of %d done, %s is next", i, len(list), p.Name)
 			if p.Error != "" {
 				words += ": " + p.Error
 			}
 			return words
 		}
 	}
-	return fmt.Sprintf("all %d done", len(steps))
+	return fmt.Sprintf("all %d done", len(list))
 }
 
 func inDays(d time.Duration) string { return counted(int(d.Hours()/24), "day") }

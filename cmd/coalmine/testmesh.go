@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab/place"
-	"coalmine/lab/standin/intercept"
-	"coalmine/lab/standin/ports"
-	"coalmine/lab/standin/proxy"
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/intercept"
+	"coalmine/lab/cluster/testmesh/ports"
+	"coalmine/lab/cluster/testmesh/proxy"
 )
 
 // newTestMeshCommand has the parts of the stand-in mesh, which run in pods. They are told everything by the environment.
@@ -34,7 +34,7 @@ func newTestMeshInitCommand(env *Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			r := intercept.Rules{
-				User: place.ProxyUser, Outbound: place.OutboundPort, Inbound: place.InboundPort, Admin: place.AdminPort,
+				User: names.ProxyUser, Outbound: names.OutboundPort, Inbound: names.InboundPort, Admin: names.AdminPort,
 			}
 			var err error
 			if r.SkipInbound, err = env.ports("COALMINE_SKIP_INBOUND"); err != nil {
@@ -90,7 +90,7 @@ func (env *Env) proxyConfig() (proxy.Config, error) {
 	return proxy.Config{
 		Pod: env.Getenv("COALMINE_POD_NAME"), Namespace: env.Getenv("COALMINE_POD_NAMESPACE"), IP: ip,
 		ServiceAccount: env.Getenv("COALMINE_SERVICE_ACCOUNT"), Control: control,
-		TokenFile: place.TokenFile, RootsFile: place.TrustRootsFile,
+		TokenFile: names.TokenFile, RootsFile: names.TrustRootsFile,
 		OriginalDestination: func(c net.Conn) (netip.AddrPort, error) {
 			tcp, ok := c.(*net.TCPConn)
 			if !ok {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab/place"
-	"coalmine/lab/standin/control"
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/control"
 )
 
 // controlFlags are the options of standin control.
@@ -31,7 +31,7 @@ func newTestMeshControlCommand(env *Env) *cobra.Command {
 			return env.runTestMeshControl(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().StringVar(&f.listen, "listen", ":"+strconv.Itoa(place.ControlPort), "`ADDRESS` for proxies and the API server (https)")
+	cmd.Flags().StringVar(&f.listen, "listen", ":"+strconv.Itoa(names.ControlPort), "`ADDRESS` for proxies and the API server (https)")
 	cmd.Flags().StringVar(&f.admin, "admin", ":9990", "`ADDRESS` of /ready, /live and /metrics")
 	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "tell of every snapshot and of every pod that is left alone")
 	return cmd

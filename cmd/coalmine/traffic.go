@@ -14,11 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/desk/client"
-	"coalmine/lab/desk/shard"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/agent/trafficpod"
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/scenario"
 	"coalmine/loadgen"
-	"coalmine/scenarios"
 )
 
 // trafficFlags are the options of traffic.
@@ -53,11 +53,11 @@ func newTrafficCommand(env *Env) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.client, "client", "", "send the requests of client workload `NAME`")
 	flags.StringVar(&f.pod, "shard", "", "be shard `I/N` (default by "+completionIndex+" and the flight)")
-	flags.StringVar(&f.scenario, "scenario", place.ScenarioDir, "`FOLDER` of the scenario")
-	flags.StringVar(&f.spec, "flight", place.ScenarioDir+"/"+client.RunSpecFile, "`FILE` with the flight")
+	flags.StringVar(&f.scenario, "scenario", names.ScenarioDir, "`FOLDER` of the scenario")
+	flags.StringVar(&f.spec, "flight", names.ScenarioDir+"/"+client.RunSpecFile, "`FILE` with the flight")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed `N` of the plan, without a flight")
-	flags.StringVar(&f.agent, "desk", fmt.Sprintf("http://%s.%s:%d", place.AgentService, place.LabNamespace, place.AgentPort), "`URL` of the desk")
-	flags.StringVar(&f.proxy, "proxy", fmt.Sprintf("http://127.0.0.1:%d/ready", place.AdminPort),
+	flags.StringVar(&f.agent, "desk", fmt.Sprintf("http://%s.%s:%d", names.AgentService, names.LabNamespace, names.AgentPort), "`URL` of the desk")
+	flags.StringVar(&f.proxy, "proxy", fmt.Sprintf("http://127.0.0.1:%d/ready", names.AdminPort),
 		"wait until `URL` of the pod's proxy answers 200; "+noProxy+" for a pod without one")
 	flags.StringArrayVar(&f.targets, "target", nil, "a service that is elsewhere, as `NAME=URL`, repeatable")
 	return cmd
@@ -83,14 +83,14 @@ func (env *Env) traffic(ctx context.Context, f trafficFlags, seeded bool) error 
 	if err != nil {
 		return err
 	}
-	c := shard.Config{
+	c := trafficpod.Config{
 		Scenario: s, Seed: flight.Seed, Pod: who, Targets: targets, Log: slog.New(slog.NewTextHandler(env.Err, nil)),
 		Agent: &client.Agent{Base: f.agent, Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
 	}
 	if f.proxy != noProxy && meshedClient(s, f.client) {
 		c.Proxy = f.proxy
 	}
-	return shard.Run(ctx, c)
+	return trafficpod.Run(ctx, c)
 }
 
 // trafficPodOf tells the pods of a Job apart.
@@ -110,7 +110,7 @@ func (env *Env) trafficPodOf(f trafficFlags, flight client.RunSpec) (client.Traf
 	return client.TrafficPod{Client: f.client, Index: part.Index, Count: part.Count, Process: rand.Text()}, nil
 }
 
-func meshedClient(s *scenarios.Scenario, name string) bool {
+func meshedClient(s *scenario.Scenario, name string) bool {
 	for _, c := range s.Clients {
 		if c.Name == name {
 			return !c.Unmeshed
@@ -120,10 +120,10 @@ func meshedClient(s *scenarios.Scenario, name string) bool {
 }
 
 // serviceURLs are where the services of a scenario are, in the cluster unless it is said.
-func serviceURLs(s *scenarios.Scenario, elsewhere []string) (map[string]*url.URL, error) {
+func serviceURLs(s *scenario.Scenario, elsewhere []string) (map[string]*url.URL, error) {
 	targets := map[string]*url.URL{}
 	for _, svc := range s.Services {
-		targets[svc.Name] = &url.URL{Scheme: "http", Host: fmt.Sprintf("%s.%s.svc:%d", svc.Name, scenarios.Namespace, svc.Port)}
+		targets[svc.Name] = &url.URL{Scheme: "http", Host: fmt.Sprintf("%s.%s.svc:%d", svc.Name, scenario.Namespace, svc.Port)}
 	}
 	for _, text := range elsewhere {
 		name, u, err := namedURL(text)

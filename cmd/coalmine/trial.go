@@ -11,11 +11,11 @@ import (
 	"slices"
 	"strings"
 
-	"coalmine/lab"
+	"coalmine/lab/cluster"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/record"
-	"coalmine/lab/score"
-	"coalmine/scenarios"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
 )
 
 // roleOther is a version that is neither the faulty nor the healthy one.
@@ -23,9 +23,9 @@ const roleOther score.Role = "other"
 
 // trial is everything that will be played; runs[i] names flights[i].
 type trial struct {
-	specs      []lab.RunSpec
-	runs       []record.Run
-	manifest   record.Manifest
+	specs      []cluster.RunSpec
+	runs       []folder.Run
+	manifest   folder.Manifest
 	guardrails map[string][]byte
 }
 
@@ -40,10 +40,10 @@ func (env *Env) newTrial(ctx context.Context, src *source, f runFlags) (*trial, 
 			return nil, err
 		}
 	}
-	t.manifest = record.Manifest{
+	t.manifest = folder.Manifest{
 		Scenario: src.scenario.Name,
 		Versions: env.Cluster.Describe().Versions,
-		Options:  record.Options{Guardrails: variant},
+		Options:  folder.Options{Guardrails: variant},
 		Runs:     t.runs,
 	}
 	if f.approves {
@@ -55,7 +55,7 @@ func (env *Env) newTrial(ctx context.Context, src *source, f runFlags) (*trial, 
 // addSeed adds the runs of one seed: those of one version, or all that a score needs.
 func (t *trial) addSeed(src *source, set *guardrail.Set, f runFlags, seed uint64) error {
 	s := src.scenario
-	flight := lab.RunSpec{Scenario: s, Guardrails: set, Seed: seed, ApproveAfter: f.approveAfter()}
+	flight := cluster.RunSpec{Scenario: s, Guardrails: set, Seed: seed, ApproveAfter: f.approveAfter()}
 	if f.version != "" {
 		versions := s.Released().Versions
 		if _, ok := versions[f.version]; !ok {
@@ -85,23 +85,23 @@ func (t *trial) addSeed(src *source, set *guardrail.Set, f runFlags, seed uint64
 // learners are the guardrails that the trial is about: those of its first flight.
 func (t *trial) learners() *guardrail.Set { return t.specs[0].Guardrails }
 
-func (t *trial) add(part score.Role, f lab.RunSpec, version string, set *guardrail.Set) {
+func (t *trial) add(part score.Role, f cluster.RunSpec, version string, set *guardrail.Set) {
 	f.Version, f.Guardrails = version, set
 	t.specs = append(t.specs, f)
-	t.runs = append(t.runs, record.Run{Role: string(part), Seed: f.Seed, Version: version})
+	t.runs = append(t.runs, folder.Run{Role: string(part), Seed: f.Seed, Version: version})
 }
 
 // referenceOf loads the scenario's own solution, nil when it has none.
 func referenceOf(src *source) (*guardrail.Set, error) {
-	files, err := src.Files(scenarios.Solution)
+	files, err := src.Files(scenario.Solution)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	set, err := guardrail.Parse(files, lab.EnvironmentOf(src.scenario))
-	return set, prefixFindings(src.scenario.Name+"/"+scenarios.Solution, err)
+	set, err := guardrail.Parse(files, guardrail.EnvironmentOf(src.scenario))
+	return set, prefixFindings(src.scenario.Name+"/"+scenario.Solution, err)
 }
 
 // freeFolder is the first of runs/NAME-1, runs/NAME-2, … that is not there yet.

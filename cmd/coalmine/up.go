@@ -10,12 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/kindlab"
-	"coalmine/lab/kindlab/bringup"
-	"coalmine/lab/kindlab/bundle"
-	"coalmine/lab/kindlab/ground"
-	"coalmine/lab/kindlab/node"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/kind"
+	"coalmine/lab/cluster/kind/bundle"
+	"coalmine/lab/cluster/kind/install"
+	"coalmine/lab/cluster/kind/kindcluster"
+	"coalmine/lab/cluster/kind/steps"
+	"coalmine/lab/cluster/names"
 	"coalmine/manifests"
 )
 
@@ -53,7 +53,7 @@ coalmine up --name second --timeout 30m`,
 			return env.up(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().StringVar(&f.mesh, "mesh", place.Linkerd, "`MESH` of the cluster: linkerd, or standin, which needs nothing but coalmine")
+	cmd.Flags().StringVar(&f.mesh, "mesh", names.Linkerd, "`MESH` of the cluster: linkerd, or standin, which needs nothing but coalmine")
 	clusterFlag(cmd, &f.name)
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "take everything from the bundle `FILE` instead of the network")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultUp, "give up after this `TIME`")
@@ -63,7 +63,7 @@ coalmine up --name second --timeout 30m`,
 
 // clusterFlag names the kind cluster.
 func clusterFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "name", place.DefaultCluster, "`NAME` of the kind cluster")
+	cmd.Flags().StringVar(name, "name", names.DefaultCluster, "`NAME` of the kind cluster")
 }
 
 func (f *upFlags) check() error {
@@ -77,8 +77,8 @@ func (f *upFlags) check() error {
 }
 
 func checkCluster(name string) error {
-	if why := node.ValidName(name); why != "" {
-		return invalid("the name is that of Docker containers and hosts, as "+place.DefaultCluster, "--name is %q: %s", name, why)
+	if why := kindcluster.ValidName(name); why != "" {
+		return invalid("the name is that of Docker containers and hosts, as "+names.DefaultCluster, "--name is %q: %s", name, why)
 	}
 	return nil
 }
@@ -88,14 +88,14 @@ func checkCluster(name string) error {
 func clusterError(err error) error {
 	var (
 		help    hinter
-		problem *node.Problem
-		mesh    *ground.OtherMeshError
+		problem *kindcluster.Problem
+		mesh    *install.OtherMeshError
 		told    *labError
 	)
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &mesh), errors.As(err, &problem) && problem.Kind == node.NotManaged:
+	case errors.As(err, &mesh), errors.As(err, &problem) && problem.Kind == kindcluster.NotManaged:
 		return &invalidError{err, hintOf(err)}
 	case errors.As(err, &told):
 		return err
@@ -122,7 +122,7 @@ func (env *Env) up(ctx context.Context, f upFlags) error {
 		return err
 	}
 	defer source.Close()
-	c := node.New(f.name)
+	c := kindcluster.New(f.name)
 	unlock, err := c.Lock()
 	if err != nil {
 		return clusterError(err)
@@ -133,7 +133,7 @@ func (env *Env) up(ctx context.Context, f upFlags) error {
 		return clusterError(err)
 	}
 	if err := env.bringUp(ctx, c, source, f); err != nil {
-		if before == node.Absent && !f.keep && ctx.Err() == nil {
+		if before == kindcluster.Absent && !f.keep && ctx.Err() == nil {
 			err = env.removeHalf(ctx, c, err)
 		}
 		return clusterError(err)
@@ -176,17 +176,17 @@ func checkBundle(b *bundle.Bundle, needs bundle.Needs, mesh string) error {
 }
 
 // bringUp goes through the steps. Its time does not include what comes before or after them.
-func (env *Env) bringUp(ctx context.Context, c *node.Cluster, source bundle.Source, f upFlags) error {
+func (env *Env) bringUp(ctx context.Context, c *kindcluster.Cluster, source bundle.Source, f upFlags) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	g, err := ground.New(ctx, ground.Plan{Cluster: c, Mesh: f.mesh, Source: source, Services: kindlab.DefaultServices, Now: env.Now})
+	g, err := install.New(ctx, install.Plan{Cluster: c, Mesh: f.mesh, Source: source, Services: kind.DefaultServices, Now: env.Now})
 	if err != nil {
 		return err
 	}
-	steps := g.Steps()
-	view := newUpView(env, steps)
+	list := g.Steps()
+	view := newUpView(env, list)
 	defer view.close()
-	err = bringup.Run(ctx, steps, view.report)
+	err = steps.Run(ctx, list, view.report)
 	switch {
 	case err == nil || ctx.Err() == nil:
 		return err
@@ -197,7 +197,7 @@ func (env *Env) bringUp(ctx context.Context, c *node.Cluster, source bundle.Sour
 }
 
 // removeHalf removes what a failed bring-up has made. The failure is what is returned, whatever becomes of that.
-func (env *Env) removeHalf(ctx context.Context, c *node.Cluster, failure error) error {
+func (env *Env) removeHalf(ctx context.Context, c *kindcluster.Cluster, failure error) error {
 	removed, err := c.Delete(ctx)
 	if err != nil {
 		return errors.Join(failure, fmt.Errorf("and it could not be removed: %w", err))

@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"coalmine/lab/kindlab/bringup"
+	"coalmine/lab/cluster/kind/steps"
 )
 
 // upView tells on stderr how a bring-up goes: a line for each step that has ended, and on a terminal one that changes for the step
@@ -18,7 +18,7 @@ type upView struct {
 	names int
 }
 
-func newUpView(env *Env, steps []bringup.Step) *upView {
+func newUpView(env *Env, steps []steps.Step) *upView {
 	v := &upView{w: env.Err, terminal: env.ErrTerminal, width: env.Width}
 	for _, s := range steps {
 		v.names = max(v.names, len(s.Name))
@@ -26,9 +26,9 @@ func newUpView(env *Env, steps []bringup.Step) *upView {
 	return v
 }
 
-func (v *upView) report(p bringup.Progress) {
+func (v *upView) report(p steps.Progress) {
 	switch {
-	case p.State != bringup.Running:
+	case p.State != steps.Running:
 		v.clearLine()
 		fmt.Fprintf(v.w, "%-*s  %-7s  %6s  %s\n", v.names, p.Step.Name, p.State, seconds(p.Took), p.Step.Title)
 	case v.terminal:

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab"
-	"coalmine/lab/worker"
+	"coalmine/lab/run"
+	"coalmine/lab/run/worker"
 )
 
 // workerVerb is how the program calls itself to play one run; see package worker.
@@ -27,10 +27,10 @@ func newWorkerCommand(env *Env) *cobra.Command {
 }
 
 // newPlayer plays each run in a process of its own, or in this one where the program cannot find itself.
-func newPlayer(env *Env) lab.Player {
+func newPlayer(env *Env) run.Player {
 	path, err := os.Executable()
 	if err != nil {
-		return lab.InProcess{Cluster: env.Cluster}
+		return run.InProcess{Cluster: env.Cluster}
 	}
 	return worker.Player{Path: path, Args: []string{"coalmine", workerVerb}}
 }

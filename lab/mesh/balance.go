@@ -3,7 +3,7 @@ package mesh
 import (
 	"time"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // Load estimation of a default installation (linkerd2, policy-controller/grpc/src/outbound.rs, default_balancer_config).
@@ -61,7 +61,7 @@ func decay(elapsed time.Duration) float64 {
 	const perDecay, third = 1 / float64(LoadDecay), 1.0 / 3
 	x := float64(elapsed) * perDecay
 	if x > 1.0/128 {
-		return chance.Exp(-x)
+		return rng.Exp(-x)
 	}
 	return 1 - float64(x*(1-float64(float64(x*0.5)*(1-float64(float64(x*third)*(1-float64(x*0.25)))))))
 }
@@ -120,4 +120,4 @@ func (b *Balancer) Pick(now time.Duration, random uint64) *Endpoint {
 }
 
 // below maps a random word to [0, n) by its high bits.
-func below(random uint64, n int) int { return int(chance.Below(random, uint64(n))) }
+func below(random uint64, n int) int { return int(rng.Below(random, uint64(n))) }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"coalmine/lab/mesh"
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 func TestCostFollowsPeakEWMA(t *testing.T) {
@@ -49,7 +49,7 @@ func TestDecayIsSmooth(t *testing.T) {
 func play(first, second time.Duration) float64 {
 	var b mesh.Balancer
 	b.Set(0, []int{0, 1})
-	words := chance.New(1, "balance")
+	words := rng.New(1, "balance")
 	type open struct {
 		e    *mesh.Endpoint
 		ends time.Duration

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/lab/mesh"
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 func path(kind mesh.PathKind, value string) mesh.Match {
@@ -221,7 +221,7 @@ func all(int) bool { return true }
 
 func TestPickFollowsWeights(t *testing.T) {
 	const n = 100_000
-	stream := chance.New(3, "pick")
+	stream := rng.New(3, "pick")
 	for _, weights := range [][]int{{95, 5}, {50, 50}, {1, 1, 8}, {0, 7, 3}} {
 		var got [3]int
 		total := 0

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"coalmine/lab/kindlab/node"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/kind/kindcluster"
+	"coalmine/lab/cluster/names"
 )
 
 // Groups of checks, in their order.
@@ -46,7 +46,7 @@ func clusterChecks() []Check {
 		{Group: groupDocker, Name: "docker-answers", Title: "Docker answers",
 			Hint: "start Docker, and let this user talk to it (docker info must work)", Run: dockerAnswers},
 		{Group: groupDocker, Name: "memory", Title: "Docker has memory for a lab", Needs: []string{"docker-answers"},
-			Hint: fmt.Sprintf("give Docker %d GiB or more", node.MinMemory>>30), Run: memory},
+			Hint: fmt.Sprintf("give Docker %d GiB or more", kindcluster.MinMemory>>30), Run: memory},
 		{Group: groupCluster, Name: "cluster-runs", Title: "the cluster's containers run", Needs: []string{"docker-answers"},
 			Hint: "coalmine up makes the cluster, and starts one that was stopped", Run: clusterRuns},
 		{Group: groupCluster, Name: "api-answers", Title: "the API server answers", Needs: []string{"cluster-runs"},
@@ -68,7 +68,7 @@ func clusterChecks() []Check {
 func prometheusChecks() []Check {
 	return []Check{
 		{Group: groupPrometheus, Name: "prometheus-answers", Title: "Prometheus answers", Needs: []string{meshNeeded},
-			Hint: "kubectl --namespace " + place.VizNamespace + " get pods says what it waits for", Run: prometheusAnswers},
+			Hint: "kubectl --namespace " + names.VizNamespace + " get pods says what it waits for", Run: prometheusAnswers},
 		{Group: groupPrometheus, Name: "proxies-scraped", Title: "the proxies' metrics are collected", Needs: []string{queriesNeeded},
 			Hint: "look at the targets of job linkerd-proxy in Prometheus", Run: proxiesScraped},
 		{Group: groupPrometheus, Name: "linkerd-series", Title: "Prometheus has Linkerd's series", Needs: []string{queriesNeeded},
@@ -88,11 +88,11 @@ func meshChecks() []Check {
 		{Group: groupTrust, Name: "workload-certificates", Title: "no proxy's certificate is near its end", Needs: []string{queriesNeeded},
 			Hint: "restart the pods; if that does not help, look at the identity service's log", Run: workloadCertificates},
 		{Group: groupMesh, Name: "control-plane", Title: "the control plane is ready", Needs: []string{meshNeeded},
-			Hint: "kubectl --namespace " + place.MeshNamespace + " get pods says what it waits for", Run: controlPlane},
+			Hint: "kubectl --namespace " + names.MeshNamespace + " get pods says what it waits for", Run: controlPlane},
 		{Group: groupMesh, Name: "injector", Title: "the injector's webhook is there and trusted", Needs: []string{meshNeeded},
 			Hint: "coalmine up installs it", Run: injector},
 		{Group: groupMesh, Name: "injection", Title: "pods of the demo services have their proxy", Needs: []string{meshNeeded},
-			Hint: "annotate the namespace with " + place.InjectAnnotation + "=enabled and restart the pods", Run: injection},
+			Hint: "annotate the namespace with " + names.InjectAnnotation + "=enabled and restart the pods", Run: injection},
 		{Group: groupMesh, Name: "mtls", Title: "requests between the demo services go over mTLS", Needs: []string{queriesNeeded},
 			Hint: "look which clients have no proxy: their requests have no identity", Run: mtls},
 	}
@@ -108,10 +108,10 @@ func deliveryChecks() []Check {
 		{Group: groupPolicy, Name: "servers-primary", Title: "Servers cover the primary as well as the canary", Needs: []string{"policy-crds"},
 			Hint: "Flagger gives the primary's pods the label NAME-primary: select both", Run: serversPrimary},
 		{Group: groupFlagger, Name: "flagger-ready", Title: "Flagger is ready", Needs: []string{apiNeeded},
-			Hint: "kubectl --namespace " + place.FlaggerNamespace + " describe pods says what it waits for", Run: flaggerReady},
+			Hint: "kubectl --namespace " + names.FlaggerNamespace + " describe pods says what it waits for", Run: flaggerReady},
 		{Group: groupFlagger, Name: "flagger-provider", Title: "Flagger drives Gateway API in the version that works with Linkerd", Needs: []string{"flagger-ready"},
 			Hint: "set meshProvider to gatewayapi:v1beta1: v1 waits for a status that Linkerd never writes", Run: flaggerProvider},
 		{Group: groupFlagger, Name: "canaries", Title: "no canary is stuck", Needs: []string{"flagger-ready"},
-			Hint: "kubectl --namespace " + place.DevelopNamespace + " describe canary tells Flagger's events", Run: canaries},
+			Hint: "kubectl --namespace " + names.DevelopNamespace + " describe canary tells Flagger's events", Run: canaries},
 	}
 }

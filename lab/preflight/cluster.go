@@ -16,8 +16,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"coalmine/lab/kindlab/node"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/kind/kindcluster"
+	"coalmine/lab/cluster/names"
 )
 
 func dockerAnswers(ctx context.Context, l *Lab) Finding {
@@ -42,8 +42,8 @@ func memory(ctx context.Context, l *Lab) Finding {
 	switch {
 	case err != nil:
 		return fail("%v", err).withHint(hintOf(err))
-	case n < node.MinMemory:
-		return fail("%.1f GiB, less than %d", float64(n)/(1<<30), node.MinMemory>>30)
+	case n < kindcluster.MinMemory:
+		return fail("%.1f GiB, less than %d", float64(n)/(1<<30), kindcluster.MinMemory>>30)
 	}
 	return pass("%.1f GiB", float64(n)/(1<<30))
 }
@@ -53,11 +53,11 @@ func clusterRuns(ctx context.Context, l *Lab) Finding {
 	switch {
 	case err != nil:
 		return fail("%v", err).withHint(hintOf(err))
-	case state == node.Absent:
+	case state == kindcluster.Absent:
 		return fail("there is no cluster %s", l.Cluster)
-	case state == node.Foreign:
+	case state == kindcluster.Foreign:
 		return fail("coalmine has not made the cluster %s", l.Cluster).withHint("choose another name with --name")
-	case state != node.Running:
+	case state != kindcluster.Running:
 		return fail("the cluster %s is %s", l.Cluster, state)
 	}
 	return pass("%s", l.Cluster)
@@ -123,7 +123,7 @@ const (
 )
 
 func broughtUp(ctx context.Context, l *Lab) Finding {
-	state, err := l.kube.CoreV1().ConfigMaps(place.LabNamespace).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
+	state, err := l.kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return fail("the cluster was not made by coalmine up, or that did not come far")
 	}
@@ -131,13 +131,13 @@ func broughtUp(ctx context.Context, l *Lab) Finding {
 		return fail("%v", err)
 	}
 	if l.mesh = state.Data[stateMesh]; l.mesh == "" {
-		return fail("the state in ConfigMap %s/%s names no mesh", place.LabNamespace, place.StateConfigMap)
+		return fail("the state in ConfigMap %s/%s names no mesh", names.LabNamespace, names.StateConfigMap)
 	}
 	return pass("mesh %s", l.mesh)
 }
 
 func image(ctx context.Context, l *Lab) Finding {
-	state, err := l.kube.CoreV1().ConfigMaps(place.LabNamespace).Get(ctx, place.StateConfigMap, metav1.GetOptions{})
+	state, err := l.kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap, metav1.GetOptions{})
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -173,7 +173,7 @@ func gatewayAPI(ctx context.Context, l *Lab) Finding {
 func podsReady(ctx context.Context, l *Lab) Finding {
 	n := 0
 	var waiting []string
-	for _, namespace := range []string{place.LabNamespace, place.MeshNamespace, place.VizNamespace, place.FlaggerNamespace, place.DevelopNamespace} {
+	for _, namespace := range []string{names.LabNamespace, names.MeshNamespace, names.VizNamespace, names.FlaggerNamespace, names.DevelopNamespace} {
 		list, err := l.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return fail("%v", err)

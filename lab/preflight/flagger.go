@@ -9,15 +9,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/names"
 )
 
 func flaggerReady(ctx context.Context, l *Lab) Finding {
-	f := l.deploymentsReady(ctx, place.FlaggerNamespace)
+	f := l.deploymentsReady(ctx, names.FlaggerNamespace)
 	if f.Level != OK {
 		return f
 	}
-	list, err := l.kube.AppsV1().Deployments(place.FlaggerNamespace).List(ctx, metav1.ListOptions{})
+	list, err := l.kube.AppsV1().Deployments(names.FlaggerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -26,7 +26,7 @@ func flaggerReady(ctx context.Context, l *Lab) Finding {
 
 // flaggerProvider looks at how Flagger is told to route: see the facts on providers in docs/kind.md.
 func flaggerProvider(ctx context.Context, l *Lab) Finding {
-	list, err := l.kube.AppsV1().Deployments(place.FlaggerNamespace).List(ctx, metav1.ListOptions{})
+	list, err := l.kube.AppsV1().Deployments(names.FlaggerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -49,7 +49,7 @@ func flaggerProvider(ctx context.Context, l *Lab) Finding {
 const stuckAfter = 15 * time.Minute
 
 func canaries(ctx context.Context, l *Lab) Finding {
-	list, err := l.objects.Resource(canaryResource).Namespace(place.DevelopNamespace).List(ctx, metav1.ListOptions{})
+	list, err := l.objects.Resource(canaryResource).Namespace(names.DevelopNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fail("%v", err)
 	}

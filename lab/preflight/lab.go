@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"coalmine/lab/kindlab/node"
+	"coalmine/lab/cluster/kind/kindcluster"
 )
 
 // Engine is the container engine, as far as checks ask for it.
@@ -18,7 +18,7 @@ type Engine interface {
 	// Memory is what the engine's machine has, in bytes.
 	Memory(ctx context.Context) (int64, error)
 	// State is that of a cluster's containers.
-	State(ctx context.Context, cluster string) (node.State, error)
+	State(ctx context.Context, cluster string) (kindcluster.State, error)
 }
 
 // Prometheus answers instant queries.

@@ -15,24 +15,24 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/names"
 )
 
 // certificate reads the first certificate under a key of the trust Secret.
 func (l *Lab) certificate(ctx context.Context, key string) (*x509.Certificate, error) {
-	secret, err := l.kube.CoreV1().Secrets(place.MeshNamespace).Get(ctx, place.TrustSecret, metav1.GetOptions{})
+	secret, err := l.kube.CoreV1().Secrets(names.MeshNamespace).Get(ctx, names.TrustSecret, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
 	block, _ := pem.Decode(secret.Data[key])
 	if block == nil {
-		return nil, fmt.Errorf("no certificate under %s in Secret %s/%s", key, place.MeshNamespace, place.TrustSecret)
+		return nil, fmt.Errorf("no certificate under %s in Secret %s/%s", key, names.MeshNamespace, names.TrustSecret)
 	}
 	return x509.ParseCertificate(block.Bytes)
 }
 
 func trustAnchor(ctx context.Context, l *Lab) Finding {
-	anchor, err := l.certificate(ctx, place.TrustRoots)
+	anchor, err := l.certificate(ctx, names.TrustRoots)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -58,11 +58,11 @@ func (l *Lab) checkValidity(c *x509.Certificate) Finding {
 func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 
 func issuer(ctx context.Context, l *Lab) Finding {
-	anchor, err := l.certificate(ctx, place.TrustRoots)
+	anchor, err := l.certificate(ctx, names.TrustRoots)
 	if err != nil {
 		return fail("%v", err)
 	}
-	c, err := l.certificate(ctx, place.IssuerCert)
+	c, err := l.certificate(ctx, names.IssuerCert)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -76,7 +76,7 @@ func issuer(ctx context.Context, l *Lab) Finding {
 const leafLife, renewedAt = 24 * time.Hour, 0.7
 
 func workloadCertificates(ctx context.Context, l *Lab) Finding {
-	samples, err := l.prometheus.Query(ctx, `min by (namespace, pod) (identity_cert_expiration_timestamp_seconds{namespace="`+place.DevelopNamespace+`"})`)
+	samples, err := l.prometheus.Query(ctx, `min by (namespace, pod) (identity_cert_expiration_timestamp_seconds{namespace="`+names.DevelopNamespace+`"})`)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -97,7 +97,7 @@ func workloadCertificates(ctx context.Context, l *Lab) Finding {
 }
 
 func controlPlane(ctx context.Context, l *Lab) Finding {
-	return l.deploymentsReady(ctx, place.MeshNamespace)
+	return l.deploymentsReady(ctx, names.MeshNamespace)
 }
 
 func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
@@ -146,7 +146,7 @@ func injector(ctx context.Context, l *Lab) Finding {
 	for _, c := range list.Items {
 		for _, w := range c.Webhooks {
 			s := w.ClientConfig.Service
-			if s == nil || s.Namespace != place.MeshNamespace {
+			if s == nil || s.Namespace != names.MeshNamespace {
 				continue
 			}
 			if err := bundleValid(w.ClientConfig.CABundle, l.Now()); err != nil {
@@ -155,7 +155,7 @@ func injector(ctx context.Context, l *Lab) Finding {
 			return pass("%s", c.Name)
 		}
 	}
-	return fail("no webhook leads to namespace %s: new pods get no proxy", place.MeshNamespace)
+	return fail("no webhook leads to namespace %s: new pods get no proxy", names.MeshNamespace)
 }
 
 func bundleValid(bundle []byte, now time.Time) error {
@@ -178,10 +178,10 @@ func bundleValid(bundle []byte, now time.Time) error {
 }
 
 // proxies are the containers' names by which pods are known to be meshed.
-var proxies = [...]string{"linkerd-proxy", place.ProxyContainer}
+var proxies = [...]string{"linkerd-proxy", names.ProxyContainer}
 
 func injection(ctx context.Context, l *Lab) Finding {
-	list, err := l.kube.CoreV1().Pods(place.DevelopNamespace).List(ctx, metav1.ListOptions{})
+	list, err := l.kube.CoreV1().Pods(names.DevelopNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -192,7 +192,7 @@ func injection(ctx context.Context, l *Lab) Finding {
 		switch {
 		case isMeshed(p):
 			meshed++
-		case p.Annotations[place.InjectAnnotation] != "disabled":
+		case p.Annotations[names.InjectAnnotation] != "disabled":
 			without = append(without, p.Name)
 		}
 	}
@@ -200,7 +200,7 @@ func injection(ctx context.Context, l *Lab) Finding {
 	case len(without) > 0:
 		return fail("without a proxy: %s", joinShort(without))
 	case meshed == 0:
-		return warn("no pod in namespace %s", place.DevelopNamespace)
+		return warn("no pod in namespace %s", names.DevelopNamespace)
 	}
 	return pass("%d pods", meshed)
 }
@@ -216,7 +216,7 @@ func isMeshed(p *corev1.Pod) bool {
 
 // mtls leaves kubelet's probes out: they come from outside of the mesh, and policy lets them.
 func mtls(ctx context.Context, l *Lab) Finding {
-	samples, err := l.prometheus.Query(ctx, `sum by (tls) (increase(request_total{namespace="`+place.DevelopNamespace+`",direction="inbound",route_name!="probe"}[10m]))`)
+	samples, err := l.prometheus.Query(ctx, `sum by (tls) (increase(request_total{namespace="`+names.DevelopNamespace+`",direction="inbound",route_name!="probe"}[10m]))`)
 	if err != nil {
 		return fail("%v", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/names"
 )
 
 // policyGroup is that of Linkerd's policy resources; versions are those that the cluster's mesh serves.
@@ -47,7 +47,7 @@ func (l *Lab) list(ctx context.Context, resource string) ([]unstructured.Unstruc
 	for _, v := range policyResources[resource] {
 		var list *unstructured.UnstructuredList
 		gvr := schema.GroupVersionResource{Group: policyGroup, Version: v, Resource: resource}
-		if list, err = l.objects.Resource(gvr).Namespace(place.DevelopNamespace).List(ctx, metav1.ListOptions{}); err == nil {
+		if list, err = l.objects.Resource(gvr).Namespace(names.DevelopNamespace).List(ctx, metav1.ListOptions{}); err == nil {
 			return list.Items, nil
 		}
 	}
@@ -73,7 +73,7 @@ func policiesEnforced(ctx context.Context, l *Lab) Finding {
 		refs, _, _ := unstructured.NestedSlice(p.Object, "spec", "requiredAuthenticationRefs")
 		for _, r := range refs {
 			kind, name, namespace := reference(r, p.GetNamespace())
-			if _, ok := referable[kind]; ok && namespace == place.DevelopNamespace && !there[kind+"/"+name] {
+			if _, ok := referable[kind]; ok && namespace == names.DevelopNamespace && !there[kind+"/"+name] {
 				broken = append(broken, fmt.Sprintf("%s asks for %s %s, which is not there", p.GetName(), kind, name))
 			}
 		}
@@ -144,7 +144,7 @@ func serversPrimary(ctx context.Context, l *Lab) Finding {
 var canaryResource = schema.GroupVersionResource{Group: "flagger.app", Version: "v1beta1", Resource: "canaries"}
 
 func (l *Lab) canaryTargets(ctx context.Context) ([]string, error) {
-	list, err := l.objects.Resource(canaryResource).Namespace(place.DevelopNamespace).List(ctx, metav1.ListOptions{})
+	list, err := l.objects.Resource(canaryResource).Namespace(names.DevelopNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}

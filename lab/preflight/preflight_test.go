@@ -26,8 +26,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
-	"coalmine/lab/kindlab/node"
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/kind/kindcluster"
+	"coalmine/lab/cluster/names"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -36,12 +36,12 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type engine struct {
 	err    error
 	memory int64
-	state  node.State
+	state  kindcluster.State
 }
 
-func (e *engine) Ping(context.Context) (string, error)              { return "20.10", e.err }
-func (e *engine) Memory(context.Context) (int64, error)             { return e.memory, nil }
-func (e *engine) State(context.Context, string) (node.State, error) { return e.state, nil }
+func (e *engine) Ping(context.Context) (string, error)                     { return "20.10", e.err }
+func (e *engine) Memory(context.Context) (int64, error)                    { return e.memory, nil }
+func (e *engine) State(context.Context, string) (kindcluster.State, error) { return e.state, nil }
 
 // answers is a Prometheus that knows answers by a part of the query.
 type answers map[string][]Sample
@@ -69,19 +69,19 @@ type fixture struct {
 func wellFixture(t *testing.T) *fixture {
 	roots, cert := chain(t, noon.Add(-time.Hour), noon.AddDate(10, 0, 0), noon.AddDate(1, 0, 0))
 	f := &fixture{
-		engine:  &engine{memory: 8 << 30, state: node.Running},
+		engine:  &engine{memory: 8 << 30, state: kindcluster.Running},
 		image:   "abc",
-		state:   map[string]string{"mesh": place.TestMesh, "image": place.Image + ":abc"},
-		secret:  map[string][]byte{place.TrustRoots: roots, place.IssuerCert: cert},
+		state:   map[string]string{"mesh": names.TestMesh, "image": names.Image + ":abc"},
+		secret:  map[string][]byte{names.TrustRoots: roots, names.IssuerCert: cert},
 		answers: wellAnswers(),
 	}
 	f.objects = []runtime.Object{
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}, Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}},
-		deployment(place.MeshNamespace, "standin-control", 1),
-		deployment(place.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1beta1"),
-		pod("backend-1", place.ProxyContainer),
+		deployment(names.MeshNamespace, "standin-control", 1),
+		deployment(names.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1beta1"),
+		pod("backend-1", names.ProxyContainer),
 		&admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "injector"}, Webhooks: []admissionv1.MutatingWebhook{{
-			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: place.MeshNamespace}, CABundle: roots},
+			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: names.MeshNamespace}, CABundle: roots},
 		}}},
 	}
 	f.loose = documents(t, wellObjects)
@@ -146,7 +146,7 @@ func deployment(namespace, name string, available int32, args ...string) *appsv1
 }
 
 func pod(name string, containers ...string) *corev1.Pod {
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: place.DevelopNamespace},
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: names.DevelopNamespace},
 		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}}
 	for _, c := range containers {
 		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: c})
@@ -185,8 +185,8 @@ func chain(t *testing.T, from, anchorEnds, issuerEnds time.Time) (roots, issuer 
 
 func (f *fixture) lab() *Lab {
 	typed := append([]runtime.Object{
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: place.StateConfigMap, Namespace: place.LabNamespace}, Data: f.state},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: place.TrustSecret, Namespace: place.MeshNamespace}, Data: f.secret},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: names.StateConfigMap, Namespace: names.LabNamespace}, Data: f.state},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: names.TrustSecret, Namespace: names.MeshNamespace}, Data: f.secret},
 	}, f.objects...)
 	kinds := map[schema.GroupVersionResource]string{crds: "CustomResourceDefinitionList", canaryResource: "CanaryList"}
 	for resource, kind := range map[string]string{"servers": "ServerList", "authorizationpolicies": "AuthorizationPolicyList",
@@ -225,7 +225,7 @@ func TestAllIsWell(t *testing.T) {
 // depend on it stay well.
 func TestEachCheckFindsItsFault(t *testing.T) {
 	expire := func(f *fixture, anchor, issuer time.Time) {
-		f.secret[place.TrustRoots], f.secret[place.IssuerCert] = chain(t, noon.AddDate(-1, 0, 0), anchor, issuer)
+		f.secret[names.TrustRoots], f.secret[names.IssuerCert] = chain(t, noon.AddDate(-1, 0, 0), anchor, issuer)
 	}
 	set := func(query string, v float64, labels map[string]string) func(*fixture) {
 		return func(f *fixture) { f.answers[query] = []Sample{{labels, v}} }
@@ -240,9 +240,9 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 	}{
 		{"docker-answers", Failed, "no rights", func(f *fixture) { f.engine.err = errors.New("no rights") }},
 		{"memory", Failed, "2.0 GiB", func(f *fixture) { f.engine.memory = 2 << 30 }},
-		{"cluster-runs", Failed, "no cluster test", func(f *fixture) { f.engine.state = node.Absent }},
-		{"cluster-runs", Failed, "stopped", func(f *fixture) { f.engine.state = node.Stopped }},
-		{"cluster-runs", Failed, "has not made", func(f *fixture) { f.engine.state = node.Foreign }},
+		{"cluster-runs", Failed, "no cluster test", func(f *fixture) { f.engine.state = kindcluster.Absent }},
+		{"cluster-runs", Failed, "stopped", func(f *fixture) { f.engine.state = kindcluster.Stopped }},
+		{"cluster-runs", Failed, "has not made", func(f *fixture) { f.engine.state = kindcluster.Foreign }},
 		{"nodes-ready", Failed, "not ready", replace(0, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}})},
 		{"brought-up", Failed, "names no mesh", func(f *fixture) { f.state = nil }},
 		{"image", Warning, "this is other", func(f *fixture) { f.image = "other" }},
@@ -256,11 +256,11 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		{"trust-anchor", Failed, "expired", func(f *fixture) { expire(f, noon.Add(-time.Hour), noon.AddDate(1, 0, 0)) }},
 		{"issuer", Failed, "expired", func(f *fixture) { expire(f, noon.AddDate(9, 0, 0), noon.Add(-time.Hour)) }},
 		{"issuer", Failed, "not signed", func(f *fixture) {
-			_, f.secret[place.IssuerCert] = chain(t, noon, noon.AddDate(9, 0, 0), noon.AddDate(1, 0, 0))
+			_, f.secret[names.IssuerCert] = chain(t, noon, noon.AddDate(9, 0, 0), noon.AddDate(1, 0, 0))
 		}},
 		{"workload-certificates", Failed, "backend-1", set("identity_cert", float64(noon.Unix()-1), map[string]string{"pod": "backend-1"})},
 		{"workload-certificates", Warning, "renewed", set("identity_cert", float64(noon.Add(5*time.Hour).Unix()), nil)},
-		{"control-plane", Failed, "0 of 1", replace(1, deployment(place.MeshNamespace, "standin-control", 0))},
+		{"control-plane", Failed, "0 of 1", replace(1, deployment(names.MeshNamespace, "standin-control", 0))},
 		{"injector", Failed, "no CA bundle", func(f *fixture) {
 			f.objects[4].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0].ClientConfig.CABundle = nil
 		}},
@@ -272,8 +272,8 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		{"servers-primary", Warning, "backend: the canary only", func(f *fixture) {
 			f.loose = append(f.loose, documents(t, `{apiVersion: policy.linkerd.io/v1beta3, kind: Server, metadata: {name: backend, namespace: develop}, spec: {podSelector: {matchLabels: {app: backend}}}}`)...)
 		}},
-		{"flagger-ready", Failed, "0 of 1", replace(2, deployment(place.FlaggerNamespace, "flagger", 0))},
-		{"flagger-provider", Failed, "gatewayapi:v1", replace(2, deployment(place.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1"))},
+		{"flagger-ready", Failed, "0 of 1", replace(2, deployment(names.FlaggerNamespace, "flagger", 0))},
+		{"flagger-provider", Failed, "gatewayapi:v1", replace(2, deployment(names.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1"))},
 		{"canaries", Warning, "backend is Progressing", func(f *fixture) {
 			c := f.loose[7].(*unstructured.Unstructured)
 			_ = unstructured.SetNestedField(c.Object, "Progressing", "status", "phase")

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"coalmine/lab/kindlab/place"
+	"coalmine/lab/cluster/names"
 )
 
 func prometheusAnswers(ctx context.Context, l *Lab) Finding {
@@ -27,7 +27,7 @@ func prometheusAnswers(ctx context.Context, l *Lab) Finding {
 }
 
 func proxiesScraped(ctx context.Context, l *Lab) Finding {
-	samples, err := l.prometheus.Query(ctx, `up{job="linkerd-proxy",namespace="`+place.DevelopNamespace+`"}`)
+	samples, err := l.prometheus.Query(ctx, `up{job="linkerd-proxy",namespace="`+names.DevelopNamespace+`"}`)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -39,7 +39,7 @@ func proxiesScraped(ctx context.Context, l *Lab) Finding {
 	}
 	switch {
 	case len(samples) == 0:
-		return fail("job linkerd-proxy has no target in namespace %s", place.DevelopNamespace)
+		return fail("job linkerd-proxy has no target in namespace %s", names.DevelopNamespace)
 	case down > 0:
 		return warn("%d of %d targets do not answer", down, len(samples))
 	}
@@ -51,12 +51,12 @@ var guardrailSeries = [...]string{"request_total", "response_total", "response_l
 
 func linkerdSeries(ctx context.Context, l *Lab) Finding {
 	for _, name := range guardrailSeries {
-		f := l.hasSeries(ctx, fmt.Sprintf(`%s{namespace=%q}`, name, place.DevelopNamespace), name)
+		f := l.hasSeries(ctx, fmt.Sprintf(`%s{namespace=%q}`, name, names.DevelopNamespace), name)
 		if f.Level != OK {
 			return f
 		}
 	}
-	return l.freshSeries(ctx, fmt.Sprintf(`request_total{namespace=%q}`, place.DevelopNamespace))
+	return l.freshSeries(ctx, fmt.Sprintf(`request_total{namespace=%q}`, names.DevelopNamespace))
 }
 
 func (l *Lab) hasSeries(ctx context.Context, selector, name string) Finding {
@@ -86,5 +86,5 @@ func (l *Lab) freshSeries(ctx context.Context, selector string) Finding {
 }
 
 func appSeries(ctx context.Context, l *Lab) Finding {
-	return l.hasSeries(ctx, fmt.Sprintf(`app_http_requests_total{namespace=%q}`, place.DevelopNamespace), "app_http_requests_total")
+	return l.hasSeries(ctx, fmt.Sprintf(`app_http_requests_total{namespace=%q}`, names.DevelopNamespace), "app_http_requests_total")
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/prometheus/common/model"
 	"k8s.io/client-go/rest"
 
-	"coalmine/lab/kindlab/node"
-	"coalmine/lab/kindlab/place"
-	"coalmine/lab/kindlab/tunnel"
+	"coalmine/lab/cluster/kind/kindcluster"
+	"coalmine/lab/cluster/kind/portforward"
+	"coalmine/lab/cluster/names"
 )
 
 // Docker is the real [Engine].
@@ -20,29 +20,29 @@ type Docker struct{}
 
 // Ping implements [Engine].
 func (Docker) Ping(ctx context.Context) (string, error) {
-	e, err := node.Docker(ctx)
+	e, err := kindcluster.Docker(ctx)
 	return e.Version, err
 }
 
 // Memory implements [Engine].
 func (Docker) Memory(ctx context.Context) (int64, error) {
-	e, err := node.Docker(ctx)
+	e, err := kindcluster.Docker(ctx)
 	return e.Memory, err
 }
 
 // State implements [Engine].
-func (Docker) State(ctx context.Context, cluster string) (node.State, error) {
-	return node.New(cluster).State(ctx)
+func (Docker) State(ctx context.Context, cluster string) (kindcluster.State, error) {
+	return kindcluster.New(cluster).State(ctx)
 }
 
 // Connect is how to speak to a kind cluster.
 func Connect(ctx context.Context, cluster string) (*rest.Config, error) {
-	return node.New(cluster).RESTConfig(ctx)
+	return kindcluster.New(cluster).RESTConfig(ctx)
 }
 
 // OverPortForward reaches the lab's Prometheus by a port-forward.
 func OverPortForward(ctx context.Context, c *rest.Config) (Prometheus, func(), error) {
-	t, err := tunnel.Open(ctx, c, place.VizNamespace, place.PrometheusService, place.PrometheusPort)
+	t, err := portforward.Open(ctx, c, names.VizNamespace, names.PrometheusService, names.PrometheusPort)
 	if err != nil {
 		return nil, nil, err
 	}

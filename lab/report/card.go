@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"strings"
 
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/report/words"
-	"coalmine/lab/score"
+	"coalmine/lab/format"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/score"
 )
 
 func (p *page) head(c score.Card) {
-	sign, t := dossier.Symbol(c.Exit)
+	sign, t := model.Symbol(c.Exit)
 	points := ""
 	if c.MaxPoints > 0 {
 		points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
@@ -35,7 +35,7 @@ func (p *page) harm(c score.Card) {
 			seeds++
 		}
 	}
-	p.section("Harm to users", "requests that the fault made bad, "+words.Plural(seeds, "faulty run"))
+	p.section("Harm to users", "requests that the fault made bad, "+format.Plural(seeds, "faulty run"))
 	scale := max(1, h.Learner)
 	if h.Unguarded != nil {
 		scale = max(scale, *h.Unguarded)
@@ -50,8 +50,8 @@ func (p *page) harm(c score.Card) {
 	if h.Bound != nil {
 		p.line("   ", p.in(faint, "ideal alarm: your steps, undone 20 s after the requests alone gave it away"))
 	}
-	p.wrapped(3, plain, dossier.AvoidedText(c))
-	p.wrapped(3, plain, dossier.UsersHurtText(c))
+	p.wrapped(3, plain, model.AvoidedText(c))
+	p.wrapped(3, plain, model.UsersHurtText(c))
 }
 
 func harmStyle(h score.Harm) style {
@@ -69,9 +69,9 @@ func (p *page) harmBar(name string, n *int, scale int, none *int, t style) {
 	b := bar(float64(*n)/float64(scale), room)
 	share := ""
 	if none != nil && none != n && *none > 0 {
-		share = words.Percent(float64(*n) / float64(*none))
+		share = format.Percent(float64(*n) / float64(*none))
 	}
-	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(words.Number(*n), 10), right(share, 8))
+	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(format.Number(*n), 10), right(share, 8))
 }
 
 // runs is the table of seeds.
@@ -82,27 +82,27 @@ func (p *page) runs(c score.Card) {
 	p.section("Runs", "MTTD and MTTR from the first bad request")
 	p.line(p.in(faint, "    seed  release  verdict         first bad     MTTD     MTTR  weight     harm"))
 	for _, r := range c.Runs {
-		sign, t := dossier.Symbol(r.Verdict.Exit())
+		sign, t := model.Symbol(r.Verdict.Exit())
 		weight := ""
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(styleOf(t), sign+" "+left(dossier.VerdictText(r.Verdict), 13)),
-			right(words.At(r.FirstBad), 10), right(words.After(r.MTTD), 9), right(words.After(r.MTTR), 9), right(weight, 8), right(words.Number(r.Harm), 9))
+		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(styleOf(t), sign+" "+left(model.VerdictText(r.Verdict), 13)),
+			right(format.At(r.FirstBad), 10), right(format.After(r.MTTD), 9), right(format.After(r.MTTR), 9), right(weight, 8), right(format.Number(r.Harm), 9))
 	}
 }
 
 // cohorts shows who was hurt: an average hides it.
 func (p *page) cohorts(c score.Card) {
-	cs := dossier.HarmedCohorts(c)
+	cs := model.HarmedCohorts(c)
 	if len(cs) == 0 {
 		return
 	}
 	p.section("Who was hurt", "")
 	p.line(p.in(faint, "   cohort             requests      harm  no guardrail  got through  users hurt"))
 	for _, h := range cs {
-		none, through, users := dossier.CohortText(h)
-		p.line("   ", left(h.Cohort, 16), right(words.Number(h.Requests), 11), right(words.Number(h.Harm), 10), right(none, 14),
+		none, through, users := model.CohortText(h)
+		p.line("   ", left(h.Cohort, 16), right(format.Number(h.Requests), 11), right(format.Number(h.Harm), 10), right(none, 14),
 			right(through, 13), right(users, 12))
 	}
 }
@@ -114,7 +114,7 @@ func (p *page) items(c score.Card) {
 	}
 	p.section("Points", "")
 	for _, i := range c.Items {
-		sign, t := dossier.ItemSymbol(i)
+		sign, t := model.ItemSymbol(i)
 		points := fmt.Sprintf("%3d/%-3d", i.Points, i.Max)
 		p.line("   ", p.in(styleOf(t), sign), " ", p.in(bold, points), " ", cut(i.Title, p.width-15))
 		p.reason(13, i.Reason, refs(i.Events))
@@ -128,8 +128,8 @@ func (p *page) items(c score.Card) {
 func (p *page) reason(indent int, reason, events string) {
 	lines := wrap(reason, p.width-indent-1)
 	for i, l := range lines {
-		if i == len(lines)-1 && events != "" && length(l)+2+length(words.Clean(events)) < p.width-indent {
-			p.line(strings.Repeat(" ", indent), l, "  ", p.in(faint, words.Clean(events)))
+		if i == len(lines)-1 && events != "" && length(l)+2+length(format.Clean(events)) < p.width-indent {
+			p.line(strings.Repeat(" ", indent), l, "  ", p.in(faint, format.Clean(events)))
 			return
 		}
 		p.line(strings.Repeat(" ", indent), l)
@@ -181,5 +181,5 @@ func (p *page) foot(s score.Players) {
 		return
 	}
 	p.line()
-	p.wrapped(1, faint, dossier.Provenance(s))
+	p.wrapped(1, faint, model.Provenance(s))
 }

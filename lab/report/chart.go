@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/report/words"
-	"coalmine/lab/score"
+	"coalmine/lab/format"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/score"
 )
 
 // chartRows is the height of the picture; each row tells eight heights.
@@ -16,11 +16,11 @@ const chartRows = 4
 
 // chart draws one run: how much of the traffic the released version had over time, and when what happened.
 func (p *page) chart(c score.Card) {
-	r, ok := dossier.Highlight(c.Runs)
+	r, ok := model.Highlight(c.Runs)
 	if !ok || len(r.Track) == 0 {
 		return
 	}
-	sign, t := dossier.Symbol(r.Verdict.Exit())
+	sign, t := model.Symbol(r.Verdict.Exit())
 	p.section("What happened", fmt.Sprintf("%s, seed %d", r.Run, r.Seed))
 	g := newChart(r, p.width-11)
 	p.line("         ", p.in(faint, g.labels()))
@@ -31,7 +31,7 @@ func (p *page) chart(c score.Card) {
 	p.line(p.in(faint, "        └"+g.axis()))
 	p.line("         ", g.markers(p.paint))
 	p.legend(r)
-	p.line("   ", p.in(styleOf(t), sign+" "+dossier.VerdictText(r.Verdict)), ": ", cut(r.Reason, p.width-length(dossier.VerdictText(r.Verdict))-8))
+	p.line("   ", p.in(styleOf(t), sign+" "+model.VerdictText(r.Verdict)), ": ", cut(r.Reason, p.width-length(model.VerdictText(r.Verdict))-8))
 }
 
 func chartLabel(row int) string {
@@ -75,7 +75,7 @@ func newChart(r score.Row, columns int) chart {
 
 // axis is the line under the chart, with its first and last time.
 func (g chart) axis() string {
-	from, to := words.Clock(g.from), words.Clock(g.to)
+	from, to := format.Clock(g.from), format.Clock(g.to)
 	return from + strings.Repeat("─", max(0, g.columns-length(from)-length(to))) + to
 }
 
@@ -159,7 +159,7 @@ type moment struct {
 func moments(r score.Row) []moment {
 	noticed, over := "noticed", "rolled back"
 	if r.MTTD != nil {
-		noticed += fmt.Sprintf(" (+%s)", words.Span(time.Duration(*r.MTTD)))
+		noticed += fmt.Sprintf(" (+%s)", format.Span(time.Duration(*r.MTTD)))
 	}
 	if r.Weight != nil {
 		over += fmt.Sprintf(" at %d %%", *r.Weight)
@@ -198,7 +198,7 @@ func (p *page) legend(r score.Row) {
 		if m.at == nil {
 			continue
 		}
-		text := fmt.Sprintf(" %s %s", words.At(m.at), m.text)
+		text := fmt.Sprintf(" %s %s", format.At(m.at), m.text)
 		if used > 0 && used+length(text)+4 > p.width-4 {
 			p.line("   ", line)
 			line, used = "", 0

@@ -5,11 +5,11 @@ import (
 	"testing"
 
 	"coalmine/lab/report"
-	"coalmine/lab/report/dossier"
+	"coalmine/lab/report/model"
 	"coalmine/lab/report/reporttest"
 )
 
-func written(t *testing.T, f report.Format, d *dossier.Trial) string {
+func written(t *testing.T, f report.Format, d *model.Trial) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := report.Write(&b, f, d, report.Options{}); err != nil {
@@ -33,7 +33,7 @@ func extension(f report.Format) string {
 
 func TestFormats(t *testing.T) {
 	for name, c := range map[string]struct {
-		trial   *dossier.Trial
+		trial   *model.Trial
 		formats []report.Format
 	}{
 		"trial-missed":      {reporttest.Missed(), report.Formats()},
@@ -64,7 +64,7 @@ func TestTheSameTrialGivesTheSameBytes(t *testing.T) {
 }
 
 func TestEveryFormatTakesEveryTrial(t *testing.T) {
-	trials := map[string]*dossier.Trial{"false alarm": reporttest.FalseAlarm(), "single": reporttest.Single(), "cut": reporttest.Cut(),
+	trials := map[string]*model.Trial{"false alarm": reporttest.FalseAlarm(), "single": reporttest.Single(), "cut": reporttest.Cut(),
 		"empty": reporttest.Trial(), "hostile": reporttest.Hostile("<script>alert(1)</script>")}
 	for name, d := range trials {
 		for _, f := range report.Formats() {

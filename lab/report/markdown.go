@@ -6,16 +6,16 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/report/dossier"
+	"coalmine/lab/format"
 	"coalmine/lab/report/markdown"
-	"coalmine/lab/report/words"
-	"coalmine/lab/timeline"
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/timeline"
 )
 
 // Markdown writes a trial as it fits a pull request: the verdict, why each point was given or lost, the figures, and the
 // story of the run that says most.
-func Markdown(w io.Writer, t *dossier.Trial) error {
+func Markdown(w io.Writer, t *model.Trial) error {
 	d := markdownPage{trial: t}
 	d.head()
 	if t.Single == nil {
@@ -34,7 +34,7 @@ func Markdown(w io.Writer, t *dossier.Trial) error {
 
 type markdownPage struct {
 	markdown.Page
-	trial *dossier.Trial
+	trial *model.Trial
 }
 
 func (d *markdownPage) head() {
@@ -64,7 +64,7 @@ func sentence(s string) string {
 func (d *markdownPage) points() {
 	var rows [][]string
 	for _, i := range d.trial.Card.Items {
-		sign, _ := dossier.ItemSymbol(i)
+		sign, _ := model.ItemSymbol(i)
 		rows = append(rows, []string{sign, fmt.Sprintf("%d/%d", i.Points, i.Max), markdown.Text(i.Title), markdown.Text(i.Reason)})
 	}
 	d.Table([]string{"", ">Points", "What was asked", "What was seen"}, rows)
@@ -100,24 +100,24 @@ func (d *markdownPage) harm() {
 		}
 		share := ""
 		if c.Harm.Unguarded != nil && *c.Harm.Unguarded > 0 {
-			share = words.Percent(float64(*n) / float64(*c.Harm.Unguarded))
+			share = format.Percent(float64(*n) / float64(*c.Harm.Unguarded))
 		}
-		rows = append(rows, []string{name, words.Number(*n), share})
+		rows = append(rows, []string{name, format.Number(*n), share})
 	}
 	add("no guardrail", c.Harm.Unguarded)
 	add("yours", &c.Harm.Learner)
 	add("reference", c.Harm.Reference)
 	add("ideal alarm", c.Harm.Bound)
 	d.Table([]string{"Guardrails", ">Requests that the fault made bad", ">Of no guardrail"}, rows)
-	d.Paragraph(markdown.Text(sentence(dossier.HarmText(c))))
+	d.Paragraph(markdown.Text(sentence(model.HarmText(c))))
 	d.cohorts()
 }
 
 func (d *markdownPage) cohorts() {
 	var rows [][]string
-	for _, h := range dossier.HarmedCohorts(d.trial.Card) {
-		none, through, users := dossier.CohortText(h)
-		rows = append(rows, []string{markdown.Text(h.Cohort), words.Number(h.Requests), words.Number(h.Harm), none, through, users})
+	for _, h := range model.HarmedCohorts(d.trial.Card) {
+		none, through, users := model.CohortText(h)
+		rows = append(rows, []string{markdown.Text(h.Cohort), format.Number(h.Requests), format.Number(h.Harm), none, through, users})
 	}
 	d.Table([]string{"Cohort", ">Requests", ">Harm", ">No guardrail", ">Got through", ">Users hurt"}, rows)
 }
@@ -126,29 +126,29 @@ func (d *markdownPage) runs() {
 	d.Heading(3, "Runs")
 	var rows [][]string
 	for _, r := range d.trial.Card.Runs {
-		sign, _ := dossier.Symbol(r.Verdict.Exit())
-		weight := words.None
+		sign, _ := model.Symbol(r.Verdict.Exit())
+		weight := format.None
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + dossier.VerdictText(r.Verdict), words.At(r.FirstBad), words.After(r.MTTD),
-			words.After(r.MTTR), weight, words.Number(r.Harm)})
+		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + model.VerdictText(r.Verdict), format.At(r.FirstBad), format.After(r.MTTD),
+			format.After(r.MTTR), weight, format.Number(r.Harm)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad", ">MTTD", ">MTTR", ">Weight at rollback", ">Harm"}, rows)
 }
 
 // narrative tells one run, folded: a pull request is read from its top.
-func (d *markdownPage) narrative(r dossier.Run) {
+func (d *markdownPage) narrative(r model.Run) {
 	d.Heading(3, "What happened in "+markdown.Text(r.Row.Run))
 	var rows [][]string
-	for _, e := range story.Of(r.Timeline) {
+	for _, e := range narrative.Of(r.Timeline) {
 		text := markdown.Text(e.Text)
 		for _, q := range e.Quotes {
 			text += "<br>Flagger: “" + markdown.Text(q) + "”"
 		}
-		rows = append(rows, []string{words.Clock(e.At), sinceRelease(r.Timeline, e.At), fmt.Sprint(e.Seq), text})
+		rows = append(rows, []string{format.Clock(e.At), sinceRelease(r.Timeline, e.At), fmt.Sprint(e.Seq), text})
 	}
-	d.Paragraph("<details><summary>" + words.Plural(len(rows), "moment") + ": time of the run, time since the release, event, in words</summary>")
+	d.Paragraph("<details><summary>" + format.Plural(len(rows), "moment") + ": time of the run, time since the release, event, in words</summary>")
 	d.Table([]string{">Time", ">Release", ">Event", "In words"}, rows)
 	d.Paragraph("</details>")
 }
@@ -156,14 +156,14 @@ func (d *markdownPage) narrative(r dossier.Run) {
 // sinceRelease is a moment relative to the release, [words.None] without one.
 func sinceRelease(t *timeline.Timeline, at time.Duration) string {
 	if !t.Released.Happened() {
-		return words.None
+		return format.None
 	}
-	return words.Since(at - t.Released.At)
+	return format.Since(at - t.Released.At)
 }
 
 // segments shows what the canary's average hid.
-func (d *markdownPage) segments(r dossier.Run) {
-	average, segments := dossier.Segments(r)
+func (d *markdownPage) segments(r model.Run) {
+	average, segments := model.Segments(r)
 	if len(segments) == 0 {
 		return
 	}
@@ -178,8 +178,8 @@ func (d *markdownPage) segments(r dossier.Run) {
 // maxSegments is how many cohorts on routes are shown, the worst first.
 const maxSegments = 8
 
-func segmentRow(cohort, route string, s dossier.Segment) []string {
-	return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), dossier.SuccessText(s.Canary), dossier.SuccessText(s.Primary)}
+func segmentRow(cohort, route string, s model.Segment) []string {
+	return []string{markdown.Text(cohort), markdown.Text(route), format.Number(s.Canary.N), model.SuccessText(s.Canary), model.SuccessText(s.Primary)}
 }
 
 func (d *markdownPage) scorecard() {
@@ -193,6 +193,6 @@ func (d *markdownPage) scorecard() {
 
 func (d *markdownPage) foot() {
 	if s := d.trial.Card.Players; s.Cluster != "" {
-		d.Paragraph(markdown.Text(dossier.Provenance(s)))
+		d.Paragraph(markdown.Text(model.Provenance(s)))
 	}
 }

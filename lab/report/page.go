@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"coalmine/lab/report/words"
+	"coalmine/lab/format"
 )
 
 // page collects the lines of a report.
@@ -50,7 +50,7 @@ func length(s string) int { return utf8.RuneCountInString(s) }
 
 // cut shortens cleaned text to n columns.
 func cut(s string, n int) string {
-	s = words.Clean(s)
+	s = format.Clean(s)
 	if length(s) <= n {
 		return s
 	}
@@ -63,7 +63,7 @@ func cut(s string, n int) string {
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.FieldsFunc(words.Glue(words.Clean(text)), func(r rune) bool { return r == ' ' }) {
+	for _, word := range strings.FieldsFunc(format.Glue(format.Clean(text)), func(r rune) bool { return r == ' ' }) {
 		for length(word) > width { // longer than a line: break it
 			if line != "" {
 				lines, line = append(lines, line), ""
@@ -84,7 +84,7 @@ func wrap(text string, width int) []string {
 		lines = append(lines, line)
 	}
 	for i := range lines {
-		lines[i] = words.Unglue(lines[i])
+		lines[i] = format.Unglue(lines[i])
 	}
 	return lines
 }

@@ -11,12 +11,12 @@ import (
 	"io"
 	"strings"
 
-	"coalmine/lab/report/dossier"
 	"coalmine/lab/report/html"
 	"coalmine/lab/report/junit"
+	"coalmine/lab/report/model"
 	"coalmine/lab/report/postmortem"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
 )
 
 // Options of a text report.
@@ -63,7 +63,7 @@ func ParseFormat(name string) (Format, error) {
 
 // Write writes a trial in a format; the options are for text. Text and JSON say nothing of what is missing from the recording:
 // their caller does.
-func Write(w io.Writer, f Format, t *dossier.Trial, o Options) error {
+func Write(w io.Writer, f Format, t *model.Trial, o Options) error {
 	switch f {
 	case FormatJSON:
 		return JSON(w, t.Card)

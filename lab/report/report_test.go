@@ -15,10 +15,10 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/report"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline"
-	script "coalmine/lab/timeline/timelinetest"
-	"coalmine/scenarios"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
+	script "coalmine/lab/verdict/timelinetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -40,12 +40,12 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func scenario() *scenarios.Scenario {
-	return &scenarios.Scenario{
+func testScenario() *scenario.Scenario {
+	return &scenario.Scenario{
 		Name: "segment", Title: "The checkout that fails for premium customers only",
-		Rubric: scenarios.Rubric{
+		Rubric: scenario.Rubric{
 			MaxHarm: 0.15, MinCanaryRequests: 50, Preconditions: []string{"mtls"},
-			Items: []scenarios.RubricItem{
+			Items: []scenario.RubricItem{
 				{ID: "caught", Points: 30, Hint: "Add a metric for the premium cohort: the average hides a fifth of the users."},
 				{ID: "healthy-promoted", Points: 20, Hint: "Raise the threshold, or ask for more requests before judging."},
 				{ID: "harm-share", Title: "At most 15 % of the harm gets through", Points: 20, Hint: "Shorter intervals cost nothing while the weight is low."},
@@ -83,10 +83,10 @@ func text(t *testing.T, c score.Card, o report.Options) string {
 func TestCards(t *testing.T) {
 	broken := script.Ready("faulty", 1, true).Release().Traffic(5).End(event.OutcomeLabFault)
 	cards := map[string]score.Card{
-		"passed.txt":       score.Trial(scenario(), append(runs(script.RolledBack(1), script.RolledBack(2)), result(score.RoleReference, script.RolledBack(1)), result(score.RoleReference, script.RolledBack(2)))),
-		"missed.txt":       score.Trial(scenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2), script.RolledBack(3))),
-		"lab-failed.txt":   score.Trial(scenario(), runs(broken)),
-		"inconclusive.txt": score.Trial(scenario(), nil),
+		"passed.txt":       score.Trial(testScenario(), append(runs(script.RolledBack(1), script.RolledBack(2)), result(score.RoleReference, script.RolledBack(1)), result(score.RoleReference, script.RolledBack(2)))),
+		"missed.txt":       score.Trial(testScenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2), script.RolledBack(3))),
+		"lab-failed.txt":   score.Trial(testScenario(), runs(broken)),
+		"inconclusive.txt": score.Trial(testScenario(), nil),
 	}
 	for name, card := range cards {
 		t.Run(name, func(t *testing.T) { golden(t, name, text(t, card, report.Options{})) })
@@ -102,7 +102,7 @@ func TestStoryOfARun(t *testing.T) {
 }
 
 func TestNoLineIsTooWide(t *testing.T) {
-	card := score.Trial(scenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
+	card := score.Trial(testScenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
 	for _, width := range []int{0, 40, 80, 100, 200} {
 		for line := range strings.Lines(text(t, card, report.Options{Width: width})) {
 			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > min(100, max(80, width)) {
@@ -113,7 +113,7 @@ func TestNoLineIsTooWide(t *testing.T) {
 }
 
 func TestColourChangesNothingElse(t *testing.T) {
-	card := score.Trial(scenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
+	card := score.Trial(testScenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
 	coloured := text(t, card, report.Options{Color: true})
 	if !strings.Contains(coloured, "\x1b[") {
 		t.Fatal("no colour")
@@ -157,7 +157,7 @@ func TestTextOfOthersCannotSteerTheTerminal(t *testing.T) {
 }
 
 func TestJSONComesBack(t *testing.T) {
-	card := score.Trial(scenario(), runs(script.RolledBack(1)))
+	card := score.Trial(testScenario(), runs(script.RolledBack(1)))
 	var b bytes.Buffer
 	if err := report.JSON(&b, card); err != nil {
 		t.Fatal(err)

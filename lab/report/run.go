@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"coalmine/lab/report/words"
-	"coalmine/lab/timeline"
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/format"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/timeline"
 )
 
 func (p *page) runHead(t *timeline.Timeline) {
@@ -23,13 +23,13 @@ func (p *page) runHead(t *timeline.Timeline) {
 	p.line()
 	p.spread(" "+p.in(bold, title), length(title)+1, fmt.Sprintf("seed %d", r.Seed), faint)
 	p.line(" ", p.in(faint, strings.Repeat("─", p.width-2)))
-	p.line(" ", p.in(faint, fmt.Sprintf("%s on cluster %s, mesh %s", guard, words.Clean(r.Cluster), words.Clean(r.Mesh))))
+	p.line(" ", p.in(faint, fmt.Sprintf("%s on cluster %s, mesh %s", guard, format.Clean(r.Cluster), format.Clean(r.Mesh))))
 }
 
 func (p *page) decisions(t *timeline.Timeline) {
 	p.section("What happened", "time · event · in words")
-	for _, e := range story.Of(t) {
-		head := fmt.Sprintf(" %6s %6s  ", words.Clock(e.At), fmt.Sprintf("#%d", e.Seq))
+	for _, e := range narrative.Of(t) {
+		head := fmt.Sprintf(" %6s %6s  ", format.Clock(e.At), fmt.Sprintf("#%d", e.Seq))
 		for i, l := range wrap(e.Text, p.width-length(head)-1) {
 			if i > 0 {
 				head = strings.Repeat(" ", length(head))
@@ -43,17 +43,17 @@ func (p *page) decisions(t *timeline.Timeline) {
 }
 
 // styleOf is how a terminal shows a tone of the story.
-func styleOf(t story.Severity) style {
+func styleOf(t narrative.Severity) style {
 	switch t {
-	case story.Milestone:
+	case narrative.Milestone:
 		return bold
-	case story.Detail:
+	case narrative.Detail:
 		return faint
-	case story.Good:
+	case narrative.Good:
 		return good
-	case story.Warning:
+	case narrative.Warning:
 		return warn
-	case story.Bad:
+	case narrative.Bad:
 		return bad
 	}
 	return plain
@@ -70,23 +70,23 @@ func (p *page) runSummary(t *timeline.Timeline) {
 	for _, name := range t.Cohorts() {
 		s := t.Sum(timeline.InCohort(name))
 		canary := t.Sum(timeline.AllOf(timeline.InCohort(name), t.OnCanary()))
-		p.line("   ", left(name, 20), right(words.Number(s.N), 11), right(words.Number(s.Bad), 10), right(words.Number(s.Harm), 10), right(words.Number(canary.N), 16))
+		p.line("   ", left(name, 20), right(format.Number(s.N), 11), right(format.Number(s.Bad), 10), right(format.Number(s.Harm), 10), right(format.Number(canary.N), 16))
 	}
-	p.line("   ", left("all", 20), right(words.Number(all.N), 11), right(words.Number(all.Bad), 10), right(words.Number(all.Harm), 10),
-		right(words.Number(t.Sum(t.OnCanary()).N), 16))
+	p.line("   ", left("all", 20), right(format.Number(all.N), 11), right(format.Number(all.Bad), 10), right(format.Number(all.Harm), 10),
+		right(format.Number(t.Sum(t.OnCanary()).N), 16))
 	p.wrapped(3, plain, runText(t))
 }
 
 func runText(t *timeline.Timeline) string {
 	var parts []string
 	if t.FirstBad.Happened() && t.Detected.Happened() {
-		parts = append(parts, "noticed "+words.Span(t.Detected.Since(t.FirstBad))+" after the first bad request")
+		parts = append(parts, "noticed "+format.Span(t.Detected.Since(t.FirstBad))+" after the first bad request")
 	}
 	if t.FirstBad.Happened() && t.Abort.Happened() {
-		parts = append(parts, "over after "+words.Span(t.LastBad.Since(t.FirstBad)))
+		parts = append(parts, "over after "+format.Span(t.LastBad.Since(t.FirstBad)))
 	}
 	if t.CanaryRequests > 0 {
-		parts = append(parts, fmt.Sprintf("the canary answered %s of the service's requests during the analysis", words.Percent(t.ActualShare())))
+		parts = append(parts, fmt.Sprintf("the canary answered %s of the service's requests during the analysis", format.Percent(t.ActualShare())))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -14,7 +14,7 @@ import (
 
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
-	"coalmine/loadgen/mark"
+	"coalmine/loadgen/traceheader"
 )
 
 // fate is how a service that both executors can ask answers an arrival.
@@ -32,16 +32,16 @@ func fate(seq uint64) (status int, version string, hit bool) {
 
 // echo answers by the request's place in the plan.
 func echo(w http.ResponseWriter, r *http.Request) {
-	m, ok := mark.Parse(r.Header.Get(mark.RequestHeader))
+	m, ok := traceheader.Parse(r.Header.Get(traceheader.RequestHeader))
 	if !ok {
 		http.Error(w, "no mark", http.StatusBadRequest)
 		return
 	}
 	status, version, hit := fate(m.Seq)
-	w.Header().Set(mark.ServedHeader, "frontend=v9, backend="+version)
+	w.Header().Set(traceheader.ServedHeader, "frontend=v9, backend="+version)
 	if hit {
-		w.Header().Set(mark.FaultHeader, "backend/broken")
-		w.Header().Set(mark.WrongHeader, "1")
+		w.Header().Set(traceheader.FaultHeader, "backend/broken")
+		w.Header().Set(traceheader.WrongHeader, "1")
 	}
 	w.WriteHeader(status)
 	fmt.Fprint(w, strings.Repeat("x", int(m.Seq%50)))
@@ -137,7 +137,7 @@ func TestRequestsAreThePlans(t *testing.T) {
 	}
 	for i, a := range all {
 		got := w.list[i]
-		want := mark.Request{Seq: a.Seq, User: a.User, Cohort: p.Cohorts()[a.Cohort].Name, Seed: p.Seed()}
+		want := traceheader.Request{Seq: a.Seq, User: a.User, Cohort: p.Cohorts()[a.Cohort].Name, Seed: p.Seed()}
 		if got.mark != want || got.method != p.Method(a) || got.uri != "/shop"+p.Target(a) {
 			t.Errorf("arrival %+v was %+v", a, got)
 		}
@@ -358,7 +358,7 @@ func TestVersions(t *testing.T) {
 		"none":            {other: "v7", want: ""},
 	} {
 		base := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			w.Header()[mark.ServedHeader] = []string{test.served}
+			w.Header()[traceheader.ServedHeader] = []string{test.served}
 			w.Header().Set("X-Version", test.other)
 		})
 		p := newPlan(t, one(400, "GET"), 10*time.Millisecond)

@@ -9,14 +9,14 @@ import (
 
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
-	"coalmine/loadgen/mark"
+	"coalmine/loadgen/traceheader"
 )
 
 // Attacks that are told when to begin count from that time, which a clock's reading alone says.
 func TestBegin(t *testing.T) {
 	leakFree(t)
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(mark.WorkloadHeader, "shop=shop-primary")
+		w.Header().Set(traceheader.WorkloadHeader, "shop=shop-primary")
 		echo(w, r)
 	})
 	p := newPlan(t, shop(20), length)

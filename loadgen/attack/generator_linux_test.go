@@ -19,9 +19,9 @@ import (
 
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
-	"coalmine/loadgen/expose"
-	"coalmine/loadgen/ledger"
-	"coalmine/loadgen/pace"
+	"coalmine/loadgen/pacer"
+	"coalmine/loadgen/promexport"
+	"coalmine/loadgen/results"
 )
 
 // Who generates.
@@ -85,7 +85,7 @@ func (o *generatorOrder) ours() (figures, error) {
 		return f, err
 	}
 	log := newStamps(o, "Coalmine-Request: seq=")
-	book, metrics := ledger.New(ledger.Config{Plan: p}), expose.New(p)
+	book, metrics := results.New(results.Config{Plan: p}), promexport.New(p)
 	a := attack.Attack{Plan: p, Targets: []*url.URL{u}, Workers: o.Workers, Done: func(out *loadgen.Outcome) {
 		book.Add(out)
 		metrics.Add(out)
@@ -149,22 +149,22 @@ func (o *generatorOrder) stock() (figures, error) {
 }
 
 // pacer asks another one until all requests are sent.
-type pacer struct {
+type testPacer struct {
 	vegeta.Pacer
 	hits  uint64
 	times []time.Duration // none for as fast as can be
 	began time.Time
-	timer *pace.Timer
+	timer *pacer.Timer
 	// waits tells to wait here, precisely, instead of letting vegeta wait.
 	waits bool
 }
 
-func (o *generatorOrder) pacer() (*pacer, error) {
-	timer, err := pace.NewTimer()
+func (o *generatorOrder) pacer() (*testPacer, error) {
+	timer, err := pacer.NewTimer()
 	if err != nil {
 		return nil, err
 	}
-	p := &pacer{timer: timer, hits: uint64(o.Requests), waits: o.Who == precise}
+	p := &testPacer{timer: timer, hits: uint64(o.Requests), waits: o.Who == precise}
 	if o.Who == even {
 		p.Pacer = vegeta.ConstantPacer{Freq: int(o.Rate), Per: time.Second}
 	}
@@ -179,7 +179,7 @@ func (o *generatorOrder) pacer() (*pacer, error) {
 }
 
 // Pace notes when the attack began.
-func (p *pacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
+func (p *testPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	if p.began.IsZero() {
 		p.began = time.Now().Add(-elapsed)
 	}
@@ -194,7 +194,7 @@ func (p *pacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	return p.times[hits] - elapsed, false
 }
 
-func (p *pacer) Rate(time.Duration) float64 { return 0 }
+func (p *testPacer) Rate(time.Duration) float64 { return 0 }
 
 // stamps notes when requests are written, by the number in one of their headers.
 type stamps struct {

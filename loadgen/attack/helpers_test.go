@@ -15,7 +15,7 @@ import (
 
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
-	"coalmine/loadgen/mark"
+	"coalmine/loadgen/traceheader"
 )
 
 // shop is a workload with sticky users, users by cookie, and bots, of n requests in a quarter of a second.
@@ -121,7 +121,7 @@ func arrivals(p *loadgen.Plan, s loadgen.Shard) []loadgen.Arrival {
 
 // seen is what a server saw of a request.
 type seen struct {
-	mark                       mark.Request
+	mark                       traceheader.Request
 	method, uri, agent, cookie string
 	header                     http.Header
 }
@@ -133,7 +133,7 @@ type witness struct {
 }
 
 func (w *witness) see(r *http.Request) seen {
-	m, _ := mark.Parse(r.Header.Get(mark.RequestHeader))
+	m, _ := traceheader.Parse(r.Header.Get(traceheader.RequestHeader))
 	s := seen{m, r.Method, r.RequestURI, r.UserAgent(), r.Header.Get("Cookie"), r.Header}
 	w.mu.Lock()
 	defer w.mu.Unlock()

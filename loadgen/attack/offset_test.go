@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"coalmine/loadgen/chance"
+	"coalmine/loadgen/rng"
 )
 
 // TestLeadLearns has writes that come some time after they were handed out, which varies; a quarter of them are to be early.
@@ -16,7 +16,7 @@ func TestLeadLearns(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		least := time.Duration(rapid.IntRange(0, 120).Draw(r, "least")) * time.Microsecond
 		spread := time.Duration(rapid.IntRange(2, 60).Draw(r, "spread")) * time.Microsecond
-		draws := chance.New(rapid.Uint64().Draw(r, "seed"), "lateness")
+		draws := rng.New(rapid.Uint64().Draw(r, "seed"), "lateness")
 		var l dispatchOffset
 		early := 0
 		const learning, counting = 500, 4000

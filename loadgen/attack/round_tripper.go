@@ -6,8 +6,8 @@ import (
 	"strconv"
 
 	"coalmine/loadgen"
-	"coalmine/loadgen/mark"
-	"coalmine/loadgen/pace"
+	"coalmine/loadgen/pacer"
+	"coalmine/loadgen/traceheader"
 )
 
 // Headers that vegeta and net/http know.
@@ -24,7 +24,7 @@ type roundTripper struct {
 	inflights *inflightSet
 	jar       *jar
 	// clock is nil when no cohort has a bandwidth.
-	clock *pace.Clock
+	clock *pacer.Clock
 	// keepSeq are read for raw results.
 	keepSeq       bool
 	service       string
@@ -75,7 +75,7 @@ func (c *roundTripper) prepare(req *http.Request, f *inflight) {
 		f.vegetaSeq, _ = strconv.ParseUint(req.Header.Get(vegetaSeqHeader), 10, 64)
 	}
 	delete(req.Header, vegetaSeqHeader)
-	req.Header[mark.RequestHeader] = []string{mark.Request{
+	req.Header[traceheader.RequestHeader] = []string{traceheader.Request{
 		Seq: a.Seq, Attempt: f.attempt, User: a.User, Cohort: c.plan.Cohorts()[a.Cohort].Name, Seed: c.plan.Seed(),
 	}.String()}
 	c.jar.apply(a.User, req)
@@ -88,12 +88,12 @@ func (c *roundTripper) readHeaders(f *inflight, req *http.Request, resp *http.Re
 		c.jar.store(f.arrival.User, req, resp)
 	}
 	f.status, f.reason = uint16(resp.StatusCode), resp.Status
-	f.version = mark.Version(resp.Header, c.service)
+	f.version = traceheader.Version(resp.Header, c.service)
 	if f.version == "" && c.versionHeader != "" {
 		f.version = resp.Header.Get(c.versionHeader)
 	}
-	f.workload = mark.Workload(resp.Header, c.service)
-	f.hit, f.wrong = mark.Truth(resp.Header)
+	f.workload = traceheader.Workload(resp.Header, c.service)
+	f.hit, f.wrong = traceheader.Truth(resp.Header)
 	if c.keepSeq {
 		f.header = resp.Header
 	}

@@ -9,14 +9,14 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"coalmine/loadgen"
-	"coalmine/loadgen/pace"
+	"coalmine/loadgen/pacer"
 )
 
 // run is an attack under way.
 type run struct {
 	Attack
-	timer        *pace.Timer
-	clock        *pace.Clock
+	timer        *pacer.Timer
+	clock        *pacer.Clock
 	dialer       *dialer
 	roundTripper *roundTripper
 	requests     *requests
@@ -30,13 +30,13 @@ type run struct {
 }
 
 func newRun(a Attack) (*run, error) {
-	timer, err := pace.NewTimer()
+	timer, err := pacer.NewTimer()
 	if err != nil {
 		return nil, err
 	}
 	r := &run{Attack: a, timer: timer, requests: newRequests(a.Plan, a.Targets), schedule: newSchedule(a.Plan, a.Shard, timer)}
 	if throttles(a.Plan) {
-		if r.clock, err = pace.NewClock(); err != nil {
+		if r.clock, err = pacer.NewClock(); err != nil {
 			r.timer.Close()
 			return nil, err
 		}

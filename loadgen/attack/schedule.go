@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"coalmine/loadgen"
-	"coalmine/loadgen/pace"
+	"coalmine/loadgen/pacer"
 )
 
 // item is an attempt that is to be sent.
@@ -22,7 +22,7 @@ type item struct {
 // whose ticks stands for an item that is due, which the worker that gets the tick then takes.
 type schedule struct {
 	curve loadgen.Curve
-	timer *pace.Timer
+	timer *pacer.Timer
 	begin time.Time
 	// offset is how much earlier than due items get their tick.
 	offset *dispatchOffset
@@ -39,7 +39,7 @@ type schedule struct {
 	timerErr    error
 }
 
-func newSchedule(p *loadgen.Plan, s loadgen.Shard, t *pace.Timer) *schedule {
+func newSchedule(p *loadgen.Plan, s loadgen.Shard, t *pacer.Timer) *schedule {
 	return &schedule{curve: p.Workload().Rate, timer: t, offset: &dispatchOffset{}, cursor: p.Share(s), retries: loadgen.NewShardRetries(p, s)}
 }
 

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/loadgen"
-	"coalmine/loadgen/pace"
+	"coalmine/loadgen/pacer"
 )
 
 // TestScheduleHandsOutWhatIsDue plays a schedule whose items all are due, and ends attempts in any order: each tick has the first
@@ -16,7 +16,7 @@ import (
 func TestScheduleHandsOutWhatIsDue(t *testing.T) {
 	plan := persistent(t)
 	rapid.Check(t, func(r *rapid.T) {
-		timer, err := pace.NewTimer()
+		timer, err := pacer.NewTimer()
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func persistent(t *testing.T) *loadgen.Plan {
 
 // TestStopKeepsWhatWasPromised stops a schedule between ticks and their workers.
 func TestStopKeepsWhatWasPromised(t *testing.T) {
-	timer, err := pace.NewTimer()
+	timer, err := pacer.NewTimer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestStopKeepsWhatWasPromised(t *testing.T) {
 }
 
 func TestItemsGetTheirTickBeforeTheirTime(t *testing.T) {
-	timer, err := pace.NewTimer()
+	timer, err := pacer.NewTimer()
 	if err != nil {
 		t.Fatal(err)
 	}

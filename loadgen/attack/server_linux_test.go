@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"coalmine/loadgen/pace"
+	"coalmine/loadgen/pacer"
 )
 
 // serverOrder is a server that answers 13 bytes, after some time or at once, and may stall.
@@ -29,7 +29,7 @@ type served struct {
 
 // run tells its address, serves until its input ends, and then tells what it saw.
 func (o *serverOrder) run() error {
-	clock, err := pace.NewClock()
+	clock, err := pacer.NewClock()
 	if err != nil {
 		return err
 	}

@@ -9,12 +9,12 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"coalmine/lab/score"
+	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
+	"coalmine/tui/liverun"
 	"coalmine/tui/pane"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
 )
 
 // Action is a key that another part of the program adds to the card, such as editing the guardrails or playing again.
@@ -36,7 +36,7 @@ type Options struct {
 
 // Card is the screen.
 type Card struct {
-	trial *watch.Trial
+	trial *liverun.Trial
 	opts  Options
 	// selected is the selected target, event the one of its events that Enter leads to.
 	selected, event int
@@ -46,12 +46,12 @@ type Card struct {
 }
 
 // New returns the card of a trial that has one.
-func New(t *watch.Trial, o Options) *Card {
+func New(t *liverun.Trial, o Options) *Card {
 	return &Card{trial: t, opts: o, explanation: explain(t), reference: referenceFacts(t)}
 }
 
 // Trial is what the card is about.
-func (c *Card) Trial() *watch.Trial { return c.trial }
+func (c *Card) Trial() *liverun.Trial { return c.trial }
 
 // Name implements [screen.Screen].
 func (*Card) Name() string { return "card" }

@@ -11,11 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"coalmine/lab/score"
+	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
+	"coalmine/tui/liverun"
+	"coalmine/tui/liveruntest"
 	"coalmine/tui/screen"
-	"coalmine/tui/watch"
-	"coalmine/tui/watchtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -60,7 +60,7 @@ func press(c *Card, keys ...string) tea.Cmd {
 }
 
 func TestViews(t *testing.T) {
-	for name, tr := range map[string]*watch.Trial{"passed": watchtest.Caught(), "missed": watchtest.Missed()} {
+	for name, tr := range map[string]*liverun.Trial{"passed": liveruntest.Caught(), "missed": liveruntest.Missed()} {
 		c := New(tr, Options{})
 		golden(t, name+"-80x24.txt", picture(c, 80, 24))
 		press(c, "down", "down", "b")
@@ -71,7 +71,7 @@ func TestViews(t *testing.T) {
 }
 
 func TestEnterLeadsToTheEvent(t *testing.T) {
-	tr := watchtest.Missed()
+	tr := liveruntest.Missed()
 	var asked []score.EventRef
 	c := New(tr, Options{Jump: func(e score.EventRef) tea.Cmd {
 		asked = append(asked, e)
@@ -99,7 +99,7 @@ func TestEnterLeadsToTheEvent(t *testing.T) {
 
 func TestOthersAddKeysAndLines(t *testing.T) {
 	done := 0
-	c := New(watchtest.Missed(), Options{
+	c := New(liveruntest.Missed(), Options{
 		Actions: []Action{{Key: screen.Key("e", "edit", "e"), Do: func(*Card) tea.Cmd { done++; return nil }}},
 		Below:   func(i score.Item) []string { return []string{"hint: " + i.Hint} },
 	})
@@ -113,7 +113,7 @@ func TestOthersAddKeysAndLines(t *testing.T) {
 }
 
 func TestAnyKeysAtAnySize(t *testing.T) {
-	trials := []*watch.Trial{watchtest.Caught(), watchtest.Missed(), {Card: &score.Card{}}}
+	trials := []*liverun.Trial{liveruntest.Caught(), liveruntest.Missed(), {Card: &score.Card{}}}
 	names := []string{"up", "down", "left", "right", "home", "end", "enter", "b", "j", "k", "x"}
 	rapid.Check(t, func(t *rapid.T) {
 		c := New(rapid.SampledFrom(trials).Draw(t, "trial"), Options{})

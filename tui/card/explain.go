@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"slices"
 
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/report/words"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline"
+	"coalmine/lab/format"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
+	"coalmine/tui/liverun"
 	"coalmine/tui/pane"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
 )
 
 // fact is a paragraph of what the runs show.
@@ -28,11 +28,11 @@ type explanation struct {
 }
 
 // explain looks a trial through. It is made once for a card: nothing of it changes any more.
-func explain(t *watch.Trial) explanation {
+func explain(t *liverun.Trial) explanation {
 	if t.Card == nil {
 		return explanation{}
 	}
-	row, ok := dossier.Highlight(t.Card.Runs)
+	row, ok := model.Highlight(t.Card.Runs)
 	r, whole := modelRun(t, row)
 	if !ok || !whole || row.Verdict == score.Inconclusive {
 		return explanation{}
@@ -55,8 +55,8 @@ func explain(t *watch.Trial) explanation {
 }
 
 // modelRun finds a row's run, with those of its seed that it is compared with.
-func modelRun(t *watch.Trial, row score.Row) (dossier.Run, bool) {
-	r := dossier.Run{Row: row}
+func modelRun(t *liverun.Trial, row score.Row) (model.Run, bool) {
+	r := model.Run{Row: row}
 	i := t.RunIndex(row.Run)
 	if i < 0 || t.Runs[i].Rec == nil {
 		return r, false
@@ -71,29 +71,29 @@ func modelRun(t *watch.Trial, row score.Row) (dossier.Run, bool) {
 }
 
 // worstSegment tells of those who fared worst, when they fared worse than the average tells.
-func worstSegment(r dossier.Run) []fact {
-	average, all := dossier.Segments(r)
+func worstSegment(r model.Run) []fact {
+	average, all := model.Segments(r)
 	if len(all) == 0 || !r.Timeline.FirstBad.Happened() {
 		return nil
 	}
 	s := all[0]
-	bad := func(c timeline.Counts) string { return words.Percent(float64(c.Bad) / float64(max(1, c.N))) }
-	text := fmt.Sprintf("%s on %s: the canary answered %s of their %s badly", s.Cohort, s.Route, bad(s.Canary), words.Plural(s.Canary.N, "request"))
+	bad := func(c timeline.Counts) string { return format.Percent(float64(c.Bad) / float64(max(1, c.N))) }
+	text := fmt.Sprintf("%s on %s: the canary answered %s of their %s badly", s.Cohort, s.Route, bad(s.Canary), format.Plural(s.Canary.N, "request"))
 	if s.Primary.N > 0 {
 		text += ", the primary " + bad(s.Primary)
 	}
 	text += "."
 	if s.Canary.N < average.Canary.N {
 		text += fmt.Sprintf(" They are %s of its requests, and all of those together were %s good.",
-			words.Percent(float64(s.Canary.N)/float64(average.Canary.N)), dossier.SuccessText(average.Canary))
+			format.Percent(float64(s.Canary.N)/float64(average.Canary.N)), model.SuccessText(average.Canary))
 	}
 	return []fact{{theme.Bad, "▲", text}}
 }
 
 // blindSpots tells what was asked while users were hurt. Metrics come first; gates that ask for something else say little.
-func blindSpots(r dossier.Run) []fact {
+func blindSpots(r model.Run) []fact {
 	var facts []fact
-	for _, w := range dossier.Checks(r) {
+	for _, w := range model.Checks(r) {
 		switch {
 		case w.Noticed():
 			facts = append(facts, fact{theme.Good, "✓", w.Name + " " + w.Text(r.Timeline)})
@@ -107,9 +107,9 @@ func blindSpots(r dossier.Run) []fact {
 	return facts
 }
 
-func noticed(r dossier.Run) []fact {
+func noticed(r model.Run) []fact {
 	var facts []fact
-	for _, w := range dossier.Checks(r) {
+	for _, w := range model.Checks(r) {
 		if w.Noticed() {
 			facts = append(facts, fact{theme.Good, "✓", w.Name + " " + w.Text(r.Timeline)})
 		}
@@ -117,9 +117,9 @@ func noticed(r dossier.Run) []fact {
 	return facts
 }
 
-func alarms(r dossier.Run) []fact {
+func alarms(r model.Run) []fact {
 	var facts []fact
-	for _, w := range dossier.Checks(r) {
+	for _, w := range model.Checks(r) {
 		if w.Failed > 0 {
 			facts = append(facts, fact{theme.Bad, "✗", w.Name + " " + w.Text(r.Timeline)})
 		}
@@ -128,7 +128,7 @@ func alarms(r dossier.Run) []fact {
 }
 
 // referenceFacts tells what the scenario's own guardrails noticed in the same traffic, and at what harm; and what an ideal alarm would.
-func referenceFacts(t *watch.Trial) []fact {
+func referenceFacts(t *liverun.Trial) []fact {
 	if t.Card == nil {
 		return nil
 	}
@@ -148,19 +148,19 @@ func referenceFacts(t *watch.Trial) []fact {
 }
 
 // referenceRunFacts tells what noticed the fault first in one run of the scenario's own guardrails.
-func referenceRunFacts(t *watch.Trial, r *watch.Run) []fact {
+func referenceRunFacts(t *liverun.Trial, r *liverun.Run) []fact {
 	tl := r.Rec.Timeline()
 	if !tl.Detected.Happened() {
 		return []fact{{theme.Warn, "○", fmt.Sprintf("seed %d: the reference did not notice it either", r.Seed)}}
 	}
-	by := slices.DeleteFunc(dossier.Checks(dossier.Run{Timeline: tl}), func(w dossier.Check) bool { return !w.Noticed() })
-	slices.SortStableFunc(by, func(a, b dossier.Check) int { return cmp.Compare(a.First.At, b.First.At) })
+	by := slices.DeleteFunc(model.Checks(model.Run{Timeline: tl}), func(w model.Check) bool { return !w.Noticed() })
+	slices.SortStableFunc(by, func(a, b model.Check) int { return cmp.Compare(a.First.At, b.First.At) })
 	name := "the reference"
 	if len(by) > 0 {
 		name = by[0].Name
 	}
 	text := fmt.Sprintf("seed %d: %s noticed it %s after the first user was hurt, at %s; %s in the end", r.Seed, name,
-		words.Span(tl.Detected.Since(tl.FirstBad)), words.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"), pane.Number(r.Rec.At(r.Rec.End()).Harm))
+		format.Span(tl.Detected.Since(tl.FirstBad)), format.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"), pane.Number(r.Rec.At(r.Rec.End()).Harm))
 	if o := t.Counterpart(r, score.RoleFaulty); o != nil && o.Rec != nil {
 		text += fmt.Sprintf(", %s with yours", pane.Number(o.Rec.At(o.Rec.End()).Harm))
 	}

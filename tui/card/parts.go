@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	"coalmine/lab/score"
+	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
+	"coalmine/tui/liverun"
 	"coalmine/tui/pane"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
 )
 
 // writeItems explains every point; the selected item in full.
@@ -78,7 +78,7 @@ func (c *Card) writeEvents(p *page) {
 	p.text(13, theme.Accent, words)
 }
 
-func (c *Card) runOf(e score.EventRef) *watch.Run {
+func (c *Card) runOf(e score.EventRef) *liverun.Run {
 	if i := c.trial.RunIndex(e.Run); i >= 0 && c.trial.Runs[i].Rec != nil {
 		return c.trial.Runs[i]
 	}

@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"coalmine/lab/timeline/series"
+	"coalmine/lab/verdict/series"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
 	"coalmine/tui/pane"

@@ -10,10 +10,10 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"coalmine/lab/score"
+	"coalmine/lab/verdict/score"
+	"coalmine/tui/liverun"
 	"coalmine/tui/recording"
 	"coalmine/tui/screen"
-	"coalmine/tui/watch"
 )
 
 // tickInterval is how often a deck that plays moves on. A tenth of a second costs little and looks like motion.
@@ -24,14 +24,14 @@ type Options struct {
 	// Run is the index of the run to show first.
 	Run int
 	// Card makes the screen for the trial's points; nil for none.
-	Card func(*watch.Trial) screen.Screen
+	Card func(*liverun.Trial) screen.Screen
 	// Paused begins without playing.
 	Paused bool
 }
 
 // Deck is the screen.
 type Deck struct {
-	trial *watch.Trial
+	trial *liverun.Trial
 	opts  Options
 	keys  keys
 	run   int
@@ -49,13 +49,13 @@ type Deck struct {
 }
 
 // New returns a deck on a trial.
-func New(t *watch.Trial, o Options) *Deck {
+func New(t *liverun.Trial, o Options) *Deck {
 	return &Deck{trial: t, opts: o, keys: newKeys(), run: o.Run, clock: clock{speed: 20, playing: !o.Paused}}
 }
 
 // Jump asks every deck on a trial to show the moment of an event.
 type Jump struct {
-	Trial *watch.Trial
+	Trial *liverun.Trial
 	To    score.EventRef
 }
 
@@ -155,7 +155,7 @@ func (d *Deck) Update(msg tea.Msg) tea.Cmd {
 		d.width, d.height = msg.Width, msg.Height
 	case tick:
 		return d.onTick(msg)
-	case watch.Batch:
+	case liverun.Batch:
 		return d.onBatch(msg)
 	case Jump:
 		return d.jump(msg)
@@ -209,7 +209,7 @@ func (d *Deck) AtEnd() bool {
 }
 
 // onBatch takes news of the trial.
-func (d *Deck) onBatch(b watch.Batch) tea.Cmd {
+func (d *Deck) onBatch(b liverun.Batch) tea.Cmd {
 	if b.Trial != d.trial {
 		return nil
 	}

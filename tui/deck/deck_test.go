@@ -13,14 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"coalmine/lab/event"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline/series"
-	script "coalmine/lab/timeline/timelinetest"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/series"
+	script "coalmine/lab/verdict/timelinetest"
 	"coalmine/tui/canvas"
+	"coalmine/tui/liverun"
+	"coalmine/tui/liveruntest"
 	"coalmine/tui/recording"
 	"coalmine/tui/theme"
-	"coalmine/tui/watch"
-	"coalmine/tui/watchtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -50,7 +50,7 @@ func picture(d interface{ Draw(canvas.Area) }, w, h int) string {
 }
 
 // at is a paused deck of a trial at a time.
-func at(t *watch.Trial, run int, when time.Duration) *Deck {
+func at(t *liverun.Trial, run int, when time.Duration) *Deck {
 	d := New(t, Options{Run: run, Paused: true})
 	d.Init()
 	d.seek(when)
@@ -78,7 +78,7 @@ func keyOf(name string) tea.KeyPressMsg {
 
 // TestViews holds what the deck shows at the moments that matter.
 func TestViews(t *testing.T) {
-	caught, missed := watchtest.Caught(), watchtest.Missed()
+	caught, missed := liveruntest.Caught(), liveruntest.Missed()
 	held := 142 * time.Second
 	for name, d := range map[string]*Deck{
 		"before":   at(caught, 0, 72*time.Second),
@@ -103,12 +103,12 @@ func TestViews(t *testing.T) {
 func TestViewInASCII(t *testing.T) {
 	c := canvas.New(80, 24)
 	c.ASCII = true
-	at(watchtest.Caught(), 0, 142*time.Second).Draw(c.All())
+	at(liveruntest.Caught(), 0, 142*time.Second).Draw(c.All())
 	golden(t, "ascii.txt", c.String(theme.None().InASCII())+"\n")
 }
 
 func TestMoments(t *testing.T) {
-	d := at(watchtest.Caught(), 0, 142*time.Second)
+	d := at(liveruntest.Caught(), 0, 142*time.Second)
 	m := newMoments(d)
 	golden(t, "moments.txt", picture(m, 80, 24))
 	m.Update(keyOf("up"))
@@ -120,14 +120,14 @@ func TestMoments(t *testing.T) {
 
 // TestWhatIsWrongWithALog: what is whole is shown, with the line where it ends.
 func TestWhatIsWrongWithALog(t *testing.T) {
-	tr := watchtest.Caught()
+	tr := liveruntest.Caught()
 	tr.Runs[0].Rec = recording.FromEvents(script.RolledBack(1).Events()[:150])
-	tr.Runs[0].Status, tr.Runs[0].Problem = watch.Failed, "runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing or were moved"
+	tr.Runs[0].Status, tr.Runs[0].Problem = liverun.Failed, "runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing or were moved"
 	golden(t, "broken.txt", picture(at(tr, 0, time.Hour), 80, 24))
 }
 
 func TestBeforeAnyEvent(t *testing.T) {
-	d := New(&watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}, Options{})
+	d := New(&liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}, Options{})
 	d.Init()
 	if got := picture(d, 80, 24); !strings.Contains(got, "waiting for the first event") {
 		t.Errorf("it shows\n%s", got)
@@ -136,7 +136,7 @@ func TestBeforeAnyEvent(t *testing.T) {
 		press(d, k)
 	}
 	d.Advance(time.Second)
-	empty := New(&watch.Trial{Scenario: "s", Done: true, Problem: "the disk is full"}, Options{})
+	empty := New(&liverun.Trial{Scenario: "s", Done: true, Problem: "the disk is full"}, Options{})
 	press(empty, "space", "n", "tab", "end")
 	if got := picture(empty, 80, 24); !strings.Contains(got, "the disk is full") {
 		t.Errorf("it shows\n%s", got)
@@ -144,7 +144,7 @@ func TestBeforeAnyEvent(t *testing.T) {
 }
 
 func TestStepping(t *testing.T) {
-	d := at(watchtest.Caught(), 0, 0)
+	d := at(liveruntest.Caught(), 0, 0)
 	var seen []string
 	for range 20 {
 		before := d.clock.at
@@ -177,7 +177,7 @@ func TestStepping(t *testing.T) {
 }
 
 func TestRunsAreComparedAtTheSameTimeSinceTheRelease(t *testing.T) {
-	d := at(watchtest.Caught(), 0, 100*time.Second) // released at 70 s
+	d := at(liveruntest.Caught(), 0, 100*time.Second) // released at 70 s
 	press(d, "tab", "tab")
 	if d.run != 2 || d.clock.at != 90*time.Second { // released at 60 s: nothing had to be set up
 		t.Errorf("run %d at %v, want the unguarded one at 90 s", d.run, d.clock.at)
@@ -193,7 +193,7 @@ func TestRunsAreComparedAtTheSameTimeSinceTheRelease(t *testing.T) {
 }
 
 func TestJump(t *testing.T) {
-	tr := watchtest.Caught()
+	tr := liveruntest.Caught()
 	d := at(tr, 1, 0)
 	d.clock.playing = true
 	ref := tr.Card.Items[0].Events[0]
@@ -202,7 +202,7 @@ func TestJump(t *testing.T) {
 	if d.run != tr.RunIndex(ref.Run) || d.clock.at != want || d.clock.playing {
 		t.Errorf("run %d at %v, want %s at %v, paused", d.run, d.clock.at, ref.Run, want)
 	}
-	for _, nowhere := range []Jump{{tr, score.EventRef{Run: "none", Seq: 1}}, {tr, score.EventRef{Run: ref.Run, Seq: 1e6}}, {watchtest.Caught(), ref}} {
+	for _, nowhere := range []Jump{{tr, score.EventRef{Run: "none", Seq: 1}}, {tr, score.EventRef{Run: ref.Run, Seq: 1e6}}, {liveruntest.Caught(), ref}} {
 		d.seek(33 * time.Second)
 		d.Update(nowhere)
 		if d.clock.at != 33*time.Second {
@@ -218,7 +218,7 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 		s.Canary(event.PhaseProgressing, w, 0).Traffic(60)
 	}
 	s.Canary(event.PhaseFailed, 0, 0).Traffic(6 * 60).Complete() // 12 minutes after the release
-	d := New(watchtest.New(map[score.Role]*script.Script{score.RoleFaulty: s}), Options{})
+	d := New(liveruntest.New(map[score.Role]*script.Script{score.RoleFaulty: s}), Options{})
 	d.Init()
 	var took time.Duration
 	var passed []string
@@ -244,8 +244,8 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 // come.
 func TestAGrowingRun(t *testing.T) {
 	events := script.RolledBack(1).Events()
-	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
-	feed := watch.NewFeed(tr)
+	tr := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
+	feed := liverun.NewFeed(tr)
 	d := New(tr, Options{})
 	d.Init()
 	news := func(from, to int) {
@@ -293,10 +293,10 @@ func TestRealTimeIsFollowed(t *testing.T) {
 	start := events[0].Fact.(event.RunStarted)
 	start.Cluster = "kind"
 	events[0].Fact = start
-	tr := &watch.Trial{Scenario: "s", Runs: []*watch.Run{
+	tr := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{
 		{Name: "faulty-seed1", Part: score.RoleFaulty}, {Name: "healthy-seed1", Part: score.RoleHealthy, Rec: recording.FromEvents(script.Promoted("healthy", 1).Events())},
 	}}
-	feed := watch.NewFeed(tr)
+	feed := liverun.NewFeed(tr)
 	d := New(tr, Options{})
 	d.Init()
 	at := func(words string, want time.Duration, from, to int) {
@@ -328,7 +328,7 @@ func TestRealTimeIsFollowed(t *testing.T) {
 
 // TestTheStretchThatIsNotOver: a rate is of the time that has passed, not of the whole stretch.
 func TestTheStretchThatIsNotOver(t *testing.T) {
-	r := watchtest.Caught().Runs[2].Rec // a hundred requests a second on one side
+	r := liveruntest.Caught().Runs[2].Rec // a hundred requests a second on one side
 	for _, at := range []time.Duration{100 * time.Second, 101 * time.Second, 109 * time.Second} {
 		all := points(r, series.Selection{}, at, 0, 200*time.Second, 20, rate)
 		for _, p := range all {
@@ -343,7 +343,7 @@ func TestTheStretchThatIsNotOver(t *testing.T) {
 }
 
 func TestTheMouse(t *testing.T) {
-	d := at(watchtest.Caught(), 0, 0)
+	d := at(liveruntest.Caught(), 0, 0)
 	d.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 	d.Update(tea.MouseClickMsg{X: 7 + 65, Y: 22, Button: tea.MouseLeft})
 	if d.clock.at != d.end() {
@@ -361,7 +361,7 @@ func TestTheMouse(t *testing.T) {
 }
 
 func BenchmarkDraw(b *testing.B) {
-	d := at(watchtest.Caught(), 0, 142*time.Second)
+	d := at(liveruntest.Caught(), 0, 142*time.Second)
 	c := canvas.New(200, 60)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -5,21 +5,21 @@ import (
 	"sort"
 	"time"
 
-	"coalmine/lab/score"
-	"coalmine/lab/timeline/series"
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/series"
+	"coalmine/tui/liverun"
 	"coalmine/tui/pane"
 	"coalmine/tui/recording"
-	"coalmine/tui/watch"
 )
 
 // frame is everything that one picture of the deck is made of.
 type frame struct {
-	run        *watch.Run
+	run        *liverun.Run
 	rec        *recording.Recording
 	at, end    time.Duration
 	state      recording.State
-	narrative  []story.Entry // so far
+	narrative  []narrative.Entry // so far
 	markers    []series.Marker
 	comparison *pane.Comparison
 	// unguarded is the run of the same seed without guardrail, nil when there is none to compare with.
@@ -42,7 +42,7 @@ func (d *Deck) frame() *frame {
 }
 
 // compare finds the run of the same seed without guardrail, and where it was at the same time since its release.
-func (f *frame) compare(t *watch.Trial) {
+func (f *frame) compare(t *liverun.Trial) {
 	if f.run.Part != score.RoleFaulty && f.run.Part != score.RoleReference {
 		return
 	}
@@ -73,17 +73,17 @@ func (d *Deck) keyMoments() []time.Duration {
 }
 
 // isKeyMoment tells whether an entry is worth a stop.
-func isKeyMoment(e story.Entry) bool {
-	return e.Kind.Decision() || e.Kind == story.Release || e.Kind == story.Harm || e.Kind == story.Detection || e.Kind == story.Drill
+func isKeyMoment(e narrative.Entry) bool {
+	return e.Kind.Decision() || e.Kind == narrative.Release || e.Kind == narrative.Harm || e.Kind == narrative.Detection || e.Kind == narrative.Drill
 }
 
 // visibleEntries leaves out of a story what only those who look closely want to know, and where there is little room, all but what
 // was decided and whom it hurt.
-func visibleEntries(all []story.Entry, little bool) []story.Entry {
-	kept := make([]story.Entry, 0, len(all))
+func visibleEntries(all []narrative.Entry, little bool) []narrative.Entry {
+	kept := make([]narrative.Entry, 0, len(all))
 	for _, e := range all {
-		frame := (e.Kind == story.Lifecycle || e.Kind == story.Status) && e.Severity == story.Detail
-		if !frame && (!little || isKeyMoment(e) || e.Kind == story.Gate || e.Kind == story.Lifecycle) {
+		frame := (e.Kind == narrative.Lifecycle || e.Kind == narrative.Status) && e.Severity == narrative.Detail
+		if !frame && (!little || isKeyMoment(e) || e.Kind == narrative.Gate || e.Kind == narrative.Lifecycle) {
 			kept = append(kept, e)
 		}
 	}

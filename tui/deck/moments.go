@@ -5,7 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/verdict/narrative"
 	"coalmine/tui/canvas"
 	"coalmine/tui/pane"
 	"coalmine/tui/screen"
@@ -15,7 +15,7 @@ import (
 // moments is the list of moments to jump to.
 type moments struct {
 	deck    *Deck
-	entries []story.Entry
+	entries []narrative.Entry
 	at      int
 }
 
@@ -23,7 +23,7 @@ func newMoments(d *Deck) *moments {
 	m := &moments{deck: d}
 	if r := d.rec(); r != nil {
 		for _, e := range r.Narrative() {
-			if isKeyMoment(e) || e.Kind == story.Gate || e.Kind == story.Alert {
+			if isKeyMoment(e) || e.Kind == narrative.Gate || e.Kind == narrative.Alert {
 				m.entries = append(m.entries, e)
 			}
 		}

@@ -11,11 +11,11 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"coalmine/lab/logbook"
-	"coalmine/scenarios"
+	"coalmine/lab/progress"
+	"coalmine/lab/scenario"
+	"coalmine/tui/backend"
 	"coalmine/tui/canvas"
-	"coalmine/tui/host"
-	"coalmine/tui/lesson"
+	"coalmine/tui/exercise"
 	"coalmine/tui/pane"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
@@ -24,10 +24,10 @@ import (
 // Home is the screen.
 type Home struct {
 	ctx     context.Context
-	backend host.Backend
+	backend backend.Backend
 
-	all     []*scenarios.Scenario
-	entries map[string]logbook.Entry
+	all     []*scenario.Scenario
+	entries map[string]progress.Entry
 	loaded  bool
 	// note is what went wrong, told once.
 	note string
@@ -39,13 +39,13 @@ type Home struct {
 }
 
 // New returns the list of a library's scenarios. The context ends what is played from it.
-func New(ctx context.Context, h host.Backend) *Home { return &Home{ctx: ctx, backend: h} }
+func New(ctx context.Context, h backend.Backend) *Home { return &Home{ctx: ctx, backend: h} }
 
 // libraryMsg is what the list is made of.
 type libraryMsg struct {
 	home    *Home
-	all     []*scenarios.Scenario
-	entries map[string]logbook.Entry
+	all     []*scenario.Scenario
+	entries map[string]progress.Entry
 	note    string
 	err     error
 }
@@ -82,7 +82,7 @@ func (h *Home) Update(msg tea.Msg) tea.Cmd {
 		if msg.home == h {
 			h.load(msg)
 		}
-	case lesson.Changed:
+	case exercise.Changed:
 		if h.entries != nil {
 			h.entries[msg.Scenario] = msg.Entry
 		}
@@ -108,13 +108,13 @@ func (h *Home) Update(msg tea.Msg) tea.Cmd {
 func (h *Home) load(m libraryMsg) {
 	h.loaded, h.note, h.entries = true, m.note, m.entries
 	if h.entries == nil {
-		h.entries = map[string]logbook.Entry{}
+		h.entries = map[string]progress.Entry{}
 	}
 	if m.err != nil {
 		h.note = m.err.Error()
 	}
 	h.all = slices.Clone(m.all)
-	slices.SortStableFunc(h.all, func(a, b *scenarios.Scenario) int {
+	slices.SortStableFunc(h.all, func(a, b *scenario.Scenario) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Name, b.Name))
 	})
 	h.selected = h.suggested()
@@ -146,9 +146,9 @@ func (h *Home) isNew() bool {
 }
 
 // visible are the scenarios that the filter leaves: those that have all of its words somewhere.
-func (h *Home) visible() []*scenarios.Scenario {
+func (h *Home) visible() []*scenario.Scenario {
 	words := strings.Fields(strings.ToLower(h.filter))
-	var kept []*scenarios.Scenario
+	var kept []*scenario.Scenario
 	for _, s := range h.all {
 		text := strings.ToLower(strings.Join(append([]string{s.Name, s.Title, s.Summary, s.Topic, fmt.Sprint("level ", s.Level)}, s.Teaches...), " "))
 		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
@@ -158,8 +158,8 @@ func (h *Home) visible() []*scenarios.Scenario {
 	return kept
 }
 
-func (h *Home) selectedIndex(shown []*scenarios.Scenario) int {
-	return slices.IndexFunc(shown, func(s *scenarios.Scenario) bool { return s.Name == h.selected })
+func (h *Home) selectedIndex(shown []*scenario.Scenario) int {
+	return slices.IndexFunc(shown, func(s *scenario.Scenario) bool { return s.Name == h.selected })
 }
 
 func (h *Home) move(by int) {
@@ -235,7 +235,7 @@ func (h *Home) open() tea.Cmd {
 	}
 	h.note = ""
 	s := shown[i]
-	return screen.Open(lesson.NewPage(lesson.New(h.ctx, h.backend, s, h.entries[s.Name])))
+	return screen.Open(exercise.NewPage(exercise.New(h.ctx, h.backend, s, h.entries[s.Name])))
 }
 
 // Draw implements [screen.Screen].
@@ -304,14 +304,14 @@ func (h *Home) drawLine(a canvas.Area) canvas.Area {
 }
 
 // drawList draws the scenarios below their topics, the chosen one always among them.
-func (h *Home) drawList(a canvas.Area, shown []*scenarios.Scenario) {
+func (h *Home) drawList(a canvas.Area, shown []*scenario.Scenario) {
 	if h.loaded && len(shown) == 0 {
 		a.Text(2, 1, theme.Muted, "no scenario has these words; esc shows all")
 		return
 	}
 	type line struct {
 		topic string
-		of    *scenarios.Scenario
+		of    *scenario.Scenario
 	}
 	var lines []line
 	topic, at := "", 0
@@ -342,7 +342,7 @@ func (h *Home) drawList(a canvas.Area, shown []*scenarios.Scenario) {
 	}
 }
 
-func (h *Home) drawScenario(a canvas.Area, y int, s *scenarios.Scenario) {
+func (h *Home) drawScenario(a canvas.Area, y int, s *scenario.Scenario) {
 	e := h.entries[s.Name]
 	look, muted := theme.Plain, theme.Muted
 	sign, tone := " ", theme.Plain
@@ -370,7 +370,7 @@ func (h *Home) drawScenario(a canvas.Area, y int, s *scenarios.Scenario) {
 }
 
 // drawAbout tells more of the chosen scenario.
-func (h *Home) drawAbout(a canvas.Area, shown []*scenarios.Scenario) {
+func (h *Home) drawAbout(a canvas.Area, shown []*scenario.Scenario) {
 	i := h.selectedIndex(shown)
 	if i < 0 {
 		return
@@ -402,7 +402,7 @@ func (h *Home) drawAbout(a canvas.Area, shown []*scenarios.Scenario) {
 }
 
 // progressText says what the logbook has on a scenario.
-func progressText(e logbook.Entry) string {
+func progressText(e progress.Entry) string {
 	var words []string
 	if e.Trials > 0 {
 		best := fmt.Sprintf("best %d of %d", e.Points, e.Of)

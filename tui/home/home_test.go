@@ -9,37 +9,37 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"pgregory.net/rapid"
 
-	"coalmine/lab/logbook"
+	"coalmine/lab/progress"
 	"coalmine/tui"
-	"coalmine/tui/hosttest"
+	"coalmine/tui/backendtest"
 	"coalmine/tui/theme"
 )
 
-func open(t testing.TB, h *hosttest.Backend, width, height int) *hosttest.Driver {
+func open(t testing.TB, h *backendtest.Backend, width, height int) *backendtest.Driver {
 	w := tui.NewWindow(New(t.Context(), h.Interfaces()), theme.New(true, colorprofile.TrueColor))
-	s := hosttest.NewDriver(t, w, width, height)
+	s := backendtest.NewDriver(t, w, width, height)
 	s.WaitFor("of 4 solved")
 	return s
 }
 
 // experienced is the host of a learner who has done something.
-func experienced() *hosttest.Backend {
-	h := hosttest.New()
-	h.Entries["silent"] = logbook.Entry{Solved: true, Points: 95, Of: 100, Cost: 5, Trials: 4, Hints: 1, QuizRight: 3, QuizOf: 5, Last: time.Unix(0, 0)}
-	h.Entries["segment"] = logbook.Entry{Points: 30, Of: 100, Trials: 1}
+func experienced() *backendtest.Backend {
+	h := backendtest.New()
+	h.Entries["silent"] = progress.Entry{Solved: true, Points: 95, Of: 100, Cost: 5, Trials: 4, Hints: 1, QuizRight: 3, QuizOf: 5, Last: time.Unix(0, 0)}
+	h.Entries["segment"] = progress.Entry{Points: 30, Of: 100, Trials: 1}
 	return h
 }
 
 func TestViews(t *testing.T) {
-	hosttest.Golden(t, "fresh-80x24.txt", open(t, hosttest.New(), 80, 24).View())
+	backendtest.Golden(t, "fresh-80x24.txt", open(t, backendtest.New(), 80, 24).View())
 	s := open(t, experienced(), 80, 24)
 	s.Press("end")
-	hosttest.Golden(t, "progress-80x24.txt", s.View())
+	backendtest.Golden(t, "progress-80x24.txt", s.View())
 	s = open(t, experienced(), 120, 40)
 	s.Press("end", "up")
-	hosttest.Golden(t, "progress-120x40.txt", s.View())
+	backendtest.Golden(t, "progress-120x40.txt", s.View())
 	s.Press("/", "s", "i", "l")
-	hosttest.Golden(t, "filter-120x40.txt", s.View())
+	backendtest.Golden(t, "filter-120x40.txt", s.View())
 }
 
 func TestTheEasiestUnsolvedComesFirst(t *testing.T) {
@@ -47,14 +47,14 @@ func TestTheEasiestUnsolvedComesFirst(t *testing.T) {
 	if got := open(t, h, 80, 24).View(); !strings.Contains(got, "▸   first-steps") {
 		t.Errorf("first-steps is not chosen:\n%s", got)
 	}
-	h.Entries["first-steps"] = logbook.Entry{Solved: true}
+	h.Entries["first-steps"] = progress.Entry{Solved: true}
 	if got := open(t, h, 80, 24).View(); !strings.Contains(got, "▸ ◐ segment") {
 		t.Errorf("segment is not chosen:\n%s", got)
 	}
 }
 
 func TestFind(t *testing.T) {
-	s := open(t, hosttest.New(), 80, 24)
+	s := open(t, backendtest.New(), 80, 24)
 	s.Press("/", "q", "?", "ctrl+u") // letters, as long as one types
 	s.Press(strings.Split("average segm", "")...)
 	s.WaitFor("/average segm")
@@ -76,7 +76,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestProgressIsThereAfterALesson(t *testing.T) {
-	h := hosttest.New()
+	h := backendtest.New()
 	h.Caught = true
 	s := open(t, h, 80, 24)
 	s.Press("/", "s", "e", "g", "m", "enter")
@@ -94,7 +94,7 @@ func TestProgressIsThereAfterALesson(t *testing.T) {
 }
 
 func TestWhatCouldNotBeReadIsSaidOnce(t *testing.T) {
-	h := hosttest.New()
+	h := backendtest.New()
 	h.Note = "progress.json: no logbook; it was put aside as progress.json.aside-1, and progress begins anew"
 	s := open(t, h, 80, 24)
 	s.WaitFor("put aside as")
@@ -111,7 +111,7 @@ func TestAnyKeys(t *testing.T) {
 	keys := strings.Fields("up down left right enter esc home end pgup pgdown space / x s e ? q backspace ctrl+u j k g G é")
 	rapid.Check(t, func(r *rapid.T) {
 		width, height := rapid.IntRange(1, 140).Draw(r, "width"), rapid.IntRange(1, 50).Draw(r, "height")
-		s := hosttest.NewDriver(t, tui.NewWindow(New(t.Context(), experienced().Interfaces()), theme.None()), width, height)
+		s := backendtest.NewDriver(t, tui.NewWindow(New(t.Context(), experienced().Interfaces()), theme.None()), width, height)
 		for range rapid.IntRange(1, 40).Draw(r, "keys") {
 			if rapid.IntRange(0, 9).Draw(r, "resize") == 0 {
 				width, height = rapid.IntRange(1, 140).Draw(r, "width"), rapid.IntRange(1, 50).Draw(r, "height")
@@ -121,7 +121,7 @@ func TestAnyKeys(t *testing.T) {
 			if s.Drain(); s.Quit {
 				return
 			}
-			hosttest.AssertFits(r, s.View(), width, height)
+			backendtest.AssertFits(r, s.View(), width, height)
 		}
 	})
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	"coalmine/lab/timeline"
+	"coalmine/lab/verdict/timeline"
 	"coalmine/tui/canvas"
 	"coalmine/tui/recording"
 	"coalmine/tui/theme"

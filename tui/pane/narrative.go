@@ -3,52 +3,52 @@ package pane
 import (
 	"time"
 
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/verdict/narrative"
 	"coalmine/tui/canvas"
 	"coalmine/tui/theme"
 )
 
 // SeverityStyle is the look of a tone of the story.
-func SeverityStyle(t story.Severity) theme.Style {
+func SeverityStyle(t narrative.Severity) theme.Style {
 	switch t {
-	case story.Milestone:
+	case narrative.Milestone:
 		return theme.Bold
-	case story.Detail:
+	case narrative.Detail:
 		return theme.Muted
-	case story.Good:
+	case narrative.Good:
 		return theme.Good
-	case story.Warning:
+	case narrative.Warning:
 		return theme.Warn
-	case story.Bad:
+	case narrative.Bad:
 		return theme.Bad
 	}
 	return theme.Plain
 }
 
 // Symbol is a sign for an entry of the story, so that its tone is told without colours too.
-func Symbol(e story.Entry) rune {
+func Symbol(e narrative.Entry) rune {
 	switch e.Kind {
-	case story.Release:
+	case narrative.Release:
 		return '●'
-	case story.Advance:
+	case narrative.Advance:
 		return '↑'
-	case story.Hold:
+	case narrative.Hold:
 		return '■'
-	case story.Rollback:
+	case narrative.Rollback:
 		return '↓'
-	case story.Promotion:
+	case narrative.Promotion:
 		return '★'
-	case story.Wait:
+	case narrative.Wait:
 		return '○'
-	case story.Harm:
+	case narrative.Harm:
 		return '▲'
-	case story.Detection:
+	case narrative.Detection:
 		return '◆'
 	}
 	switch e.Severity {
-	case story.Good:
+	case narrative.Good:
 		return '✓'
-	case story.Warning, story.Bad:
+	case narrative.Warning, narrative.Bad:
 		return '✗'
 	}
 	return '·'
@@ -58,7 +58,7 @@ func Symbol(e story.Entry) rune {
 const entryIndent = 8
 
 // NarrativeLines draws the newest entries of a story, one to a line, the last at the bottom.
-func NarrativeLines(a canvas.Area, entries []story.Entry, now time.Duration) {
+func NarrativeLines(a canvas.Area, entries []narrative.Entry, now time.Duration) {
 	entries = entries[max(0, len(entries)-a.Height()):]
 	for y, e := range entries {
 		drawEntryHead(a, y, e, now)
@@ -67,7 +67,7 @@ func NarrativeLines(a canvas.Area, entries []story.Entry, now time.Duration) {
 }
 
 // Narrative draws the newest entries of a story in full, with Flagger's own words where quotes is set, the last at the bottom.
-func Narrative(a canvas.Area, entries []story.Entry, now time.Duration, quotes bool) {
+func Narrative(a canvas.Area, entries []narrative.Entry, now time.Duration, quotes bool) {
 	var blocks [][]string
 	said := map[int]int{} // lines of quotes by entry
 	first, height := len(entries), 0
@@ -99,13 +99,13 @@ func Narrative(a canvas.Area, entries []story.Entry, now time.Duration, quotes b
 	}
 }
 
-func drawEntryHead(a canvas.Area, y int, e story.Entry, now time.Duration) {
+func drawEntryHead(a canvas.Area, y int, e narrative.Entry, now time.Duration) {
 	a.Text(0, y, theme.Muted, Clock(e.At))
 	a.Rune(entryIndent-2, y, entryStyle(e, now), Symbol(e))
 }
 
 // entryStyle is the look of an entry; those of the present moment stand out.
-func entryStyle(e story.Entry, now time.Duration) theme.Style {
+func entryStyle(e narrative.Entry, now time.Duration) theme.Style {
 	if now-e.At < 3*time.Second {
 		return SeverityStyle(e.Severity) | theme.Bold
 	}

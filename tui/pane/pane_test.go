@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/lab/event"
-	"coalmine/lab/timeline"
-	"coalmine/lab/timeline/series"
+	"coalmine/lab/verdict/series"
+	"coalmine/lab/verdict/timeline"
 	"coalmine/tui/canvas"
 	"coalmine/tui/recording"
 )

@@ -3,7 +3,7 @@ package pane
 import (
 	"time"
 
-	"coalmine/lab/timeline/series"
+	"coalmine/lab/verdict/series"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
 	"coalmine/tui/theme"

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"coalmine/lab/timeline"
+	"coalmine/lab/verdict/timeline"
 	"coalmine/tui/canvas"
 	"coalmine/tui/recording"
 	"coalmine/tui/theme"

@@ -9,15 +9,15 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/score"
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/score"
+	"coalmine/tui/liverun"
 	"coalmine/tui/pane"
 	"coalmine/tui/recording"
-	"coalmine/tui/watch"
 )
 
 // Run tells one run of a trial.
-func Run(w io.Writer, t *watch.Trial, number int) error {
+func Run(w io.Writer, t *liverun.Trial, number int) error {
 	out := &writer{w: bufio.NewWriter(w), trial: t, run: t.Runs[number]}
 	out.header(number)
 	if out.run.Rec != nil {
@@ -30,8 +30,8 @@ func Run(w io.Writer, t *watch.Trial, number int) error {
 // writer writes the lines of one run.
 type writer struct {
 	w     *bufio.Writer
-	trial *watch.Trial
-	run   *watch.Run
+	trial *liverun.Trial
+	run   *liverun.Run
 }
 
 func (o *writer) printf(format string, args ...any) { fmt.Fprintf(o.w, format+"\n", args...) }
@@ -60,7 +60,7 @@ func (o *writer) narrative() {
 		for _, q := range e.Quotes {
 			o.printf("      Flagger: %s", q)
 		}
-		if e.Kind.Decision() || e.Kind == story.Harm {
+		if e.Kind.Decision() || e.Kind == narrative.Harm {
 			o.traffic(e.At)
 		}
 	}

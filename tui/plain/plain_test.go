@@ -8,14 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"coalmine/tui/liveruntest"
 	"coalmine/tui/plain"
-	"coalmine/tui/watchtest"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
 
 func TestRun(t *testing.T) {
-	tr := watchtest.Caught()
+	tr := liveruntest.Caught()
 	var b bytes.Buffer
 	for i := range tr.Runs {
 		if err := plain.Run(&b, tr, i); err != nil {

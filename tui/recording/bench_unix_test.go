@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	script "coalmine/lab/timeline/timelinetest"
+	script "coalmine/lab/verdict/timelinetest"
 	"coalmine/tui/recording"
 )
 

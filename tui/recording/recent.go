@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	"coalmine/lab/timeline"
+	"coalmine/lab/verdict/timeline"
 )
 
 // Sum is the traffic of a few seconds.

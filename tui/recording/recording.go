@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	"coalmine/lab/timeline"
-	"coalmine/lab/timeline/series"
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/series"
+	"coalmine/lab/verdict/timeline"
 )
 
 // snapshotInterval is how many events lie between two states that are kept.
@@ -33,7 +33,7 @@ type Recording struct {
 
 // derived is what is made of all events at once, when it is asked for.
 type derived struct {
-	narrative []story.Entry
+	narrative []narrative.Entry
 	markers   []series.Marker
 	lines     []series.Line
 }
@@ -130,7 +130,7 @@ func (r *Recording) Points(sel series.Selection, from, to time.Duration, n int) 
 }
 
 // Narrative tells what happened so far; a state's story is the part of it up to the state's last event.
-func (r *Recording) Narrative() []story.Entry { return r.derive().narrative }
+func (r *Recording) Narrative() []narrative.Entry { return r.derive().narrative }
 
 // Markers are the moments worth a mark so far.
 func (r *Recording) Markers() []series.Marker { return r.derive().markers }
@@ -140,7 +140,7 @@ func (r *Recording) Lines() []series.Line { return r.derive().lines }
 
 func (r *Recording) derive() *derived {
 	if r.derived == nil {
-		r.derived = &derived{story.Of(r.tl), series.Markers(r.tl), series.Lines(r.tl)}
+		r.derived = &derived{narrative.Of(r.tl), series.Markers(r.tl), series.Lines(r.tl)}
 	}
 	return r.derived
 }

@@ -10,10 +10,10 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/lab/event"
-	"coalmine/lab/timeline"
-	"coalmine/lab/timeline/series"
-	"coalmine/lab/timeline/story"
-	script "coalmine/lab/timeline/timelinetest"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/series"
+	"coalmine/lab/verdict/timeline"
+	script "coalmine/lab/verdict/timelinetest"
 	"coalmine/tui/recording"
 )
 
@@ -94,7 +94,7 @@ func TestSeekingIsFolding(t *testing.T) {
 // checkTold holds what a recording tells against what all its events tell at once.
 func checkTold(t *rapid.T, r *recording.Recording, so []event.Event) {
 	tl := timeline.Build(so)
-	if diff := cmp.Diff(story.Of(tl), r.Narrative(), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(narrative.Of(tl), r.Narrative(), cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("the story of %d events (-built +kept):\n%s", len(so), diff)
 	}
 	if diff := cmp.Diff(series.Markers(tl), r.Markers(), cmpopts.EquateEmpty()); diff != "" {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	"coalmine/lab/timeline"
+	"coalmine/lab/verdict/timeline"
 )
 
 // State is a run up to some moment, as far as views need it. It is a fold of events, small enough to be kept often.

@@ -13,7 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"coalmine/tui/canvas"
-	"coalmine/tui/watch"
+	"coalmine/tui/liverun"
 )
 
 // MinWidth and MinHeight are the least size that screens are drawn at.
@@ -79,4 +79,4 @@ func Replace(s Screen) tea.Cmd { return func() tea.Msg { return Replaced{s} } }
 
 // Follow takes the next news of a trial. A screen that begins a trial asks for it once; the window then adds the news to the
 // trial, tells all screens of the [watch.Batch], and follows on until the last.
-func Follow(f *watch.Feed) tea.Cmd { return func() tea.Msg { return f.Next() } }
+func Follow(f *liverun.Feed) tea.Cmd { return func() tea.Msg { return f.Next() } }

@@ -140,13 +140,13 @@ func TestNevers(t *testing.T) {
 // TestRulesFindViolations keeps the rules from allowing what they are there to forbid.
 func TestRulesFindViolations(t *testing.T) {
 	for _, test := range []struct{ pkg, imported string }{
-		{"lab/event", "coalmine/lab"},
-		{"lab/report", "coalmine/lab"},
-		{"tui", "coalmine/lab/sim"},
-		{"scenarios", "k8s.io/api/core/v1"},
-		{"lab", "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"},
-		{"lab/sim", "coalmine/lab/score"},
-		{"loadgen", "coalmine/scenarios"},
+		{"lab/event", "coalmine/lab/run"},
+		{"lab/report", "coalmine/lab/cluster"},
+		{"tui", "coalmine/lab/cluster/sim"},
+		{"lab/scenario", "k8s.io/api/core/v1"},
+		{"lab/run", "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"},
+		{"lab/cluster/sim", "coalmine/lab/verdict/score"},
+		{"loadgen", "coalmine/lab/scenario"},
 	} {
 		if r, ok := ruleFor(test.pkg); !ok || r.check(test.imported) == "" {
 			t.Errorf("%s may import %s", test.pkg, test.imported)

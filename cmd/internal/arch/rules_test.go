@@ -12,109 +12,115 @@ type rule struct {
 	kubernetes bool
 }
 
-// rules are read from the bottom of the stack to its top: what stands higher may import what stands lower.
+// rules are read from the bottom of the stack to its top: what is higher may import what is lower.
 func rules() []rule {
 	return []rule{
 		// Leaves.
-		{pkg: "loadgen/chance"},
+		{pkg: "loadgen/rng"},
+		{pkg: "loadgen/heap"},
 		{pkg: "loadgen/accesslog"},
-		{pkg: "loadgen/mark"},
-		{pkg: "loadgen/label"},
+		{pkg: "loadgen/traceheader"},
+		{pkg: "loadgen/cardinality"},
 		{pkg: "loadgen/figure"},
-		{pkg: "loadgen/pace"},
+		{pkg: "loadgen/pacer", imports: []string{"loadgen/heap"}},
 		{pkg: "lab/event"},
-		{pkg: "lab/slo"},
-		{pkg: "lab/score/oracle"},
-		{pkg: "lab/logbook"},
+		{pkg: "lab/format", imports: []string{"lab/event"}},
+		{pkg: "lab/yamlpos"},
+		{pkg: "lab/progress"},
+		{pkg: "lab/verdict/stats"},
+		{pkg: "lab/cluster/names"},
 		{pkg: "manifests"},
-		{pkg: "lab/kindlab/place"},
+		{pkg: "scenarios"},
 		{pkg: "cmd/internal/arch"},
 
-		// The learner's manifests, in the words of the log.
-		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/event"}},
+		// Traffic: a plan, its execution against real servers, and the results.
+		{pkg: "loadgen", imports: []string{"loadgen/rng", "loadgen/heap", "loadgen/accesslog"}},
+		{pkg: "loadgen/attack", imports: []string{"loadgen", "loadgen/heap", "loadgen/traceheader", "loadgen/pacer"}},
+		{pkg: "loadgen/results", imports: []string{"loadgen", "loadgen/cardinality"}},
+		{pkg: "loadgen/promexport", imports: []string{"loadgen", "loadgen/cardinality"}},
 
-		// Models of users, services and the mesh.
-		{pkg: "loadgen", imports: []string{"loadgen/chance", "loadgen/accesslog"}},
-		{pkg: "lab/app", imports: []string{"loadgen/chance"}},
-		{pkg: "lab/mesh", imports: []string{"loadgen/chance", "lab/event"}},
-		{pkg: "lab/mesh/objects", kubernetes: true, imports: []string{"lab/mesh", "lab/guardrail"}},
+		// Services, scenarios and the mesh.
+		{pkg: "lab/service", imports: []string{"loadgen/rng"}},
+		{pkg: "lab/service/server", imports: []string{"lab/service", "loadgen", "loadgen/rng", "loadgen/traceheader", "loadgen/pacer"}},
+		{pkg: "lab/scenario/v1alpha1", imports: []string{"lab/service", "lab/yamlpos", "loadgen"}},
+		{pkg: "lab/scenario/schemagen", imports: []string{"lab/scenario/v1alpha1"}},
+		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
+		{pkg: "lab/scenario", imports: []string{"lab/scenario/v1alpha1", "lab/service", "lab/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
+		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/event", "lab/scenario", "lab/yamlpos"}},
+		{pkg: "lab/guardrail/lint", kubernetes: true, imports: []string{"lab/event", "lab/guardrail", "lab/scenario"}},
+		{pkg: "lab/mesh", imports: []string{"loadgen/rng", "lab/event"}},
+		{pkg: "lab/mesh/k8s", kubernetes: true, imports: []string{"lab/mesh", "lab/guardrail"}},
 
-		// A plan against real servers, and what is made of the answers.
-		{pkg: "loadgen/attack", imports: []string{"loadgen", "loadgen/mark", "loadgen/pace"}},
-		{pkg: "loadgen/ledger", imports: []string{"loadgen", "loadgen/label"}},
-		{pkg: "loadgen/ledger/view", imports: []string{"loadgen/ledger", "loadgen/figure", "lab/score/oracle"}},
-		{pkg: "loadgen/objective", imports: []string{"loadgen", "loadgen/ledger", "loadgen/figure", "lab/score/oracle"}},
-		{pkg: "loadgen/expose", imports: []string{"loadgen", "loadgen/label"}},
-		{pkg: "lab/tally", imports: []string{"lab/event"}},
-		{pkg: "lab/tally/attempts", imports: []string{"lab/event", "lab/tally", "loadgen"}},
-		{pkg: "lab/app/serve", imports: []string{"lab/app", "loadgen", "loadgen/chance", "loadgen/mark", "loadgen/pace"}},
+		// What a cluster is, and the two that exist.
+		{pkg: "lab/cluster", imports: []string{"lab/event", "lab/guardrail", "lab/scenario"}},
+		{pkg: "lab/cluster/gate", imports: []string{"lab/event", "lab/guardrail"}},
+		{pkg: "lab/cluster/trafficstats", imports: []string{"lab/event", "loadgen"}},
+		{pkg: "lab/cluster/workloads", kubernetes: true, imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/mesh", "lab/scenario"}},
+		{pkg: "lab/cluster/sim", kubernetes: true, imports: []string{"lab/cluster", "lab/cluster/sim/*", "lab/service", "lab/event",
+			"lab/cluster/workloads", "lab/cluster/gate", "lab/guardrail", "lab/mesh", "lab/mesh/k8s", "lab/scenario/services",
+			"lab/cluster/trafficstats", "loadgen", "lab/scenario", "loadgen/rng"}},
+		{pkg: "lab/cluster/sim/*", kubernetes: true, imports: []string{"lab/cluster/sim/*", "lab/service", "lab/event", "lab/cluster/gate",
+			"lab/guardrail", "lab/mesh", "lab/cluster/trafficstats", "loadgen", "loadgen/heap", "loadgen/rng"}},
+		{pkg: "lab/cluster/agent/client", imports: []string{"lab/event"}},
+		{pkg: "lab/cluster/agent/trafficpod", imports: []string{"lab/cluster/agent/client", "lab/event", "lab/service",
+			"lab/cluster/trafficstats", "loadgen", "loadgen/*", "lab/scenario"}},
+		{pkg: "lab/cluster/agent", kubernetes: true, imports: []string{"lab/cluster", "lab/cluster/agent/client", "lab/event", "lab/cluster/workloads",
+			"lab/cluster/gate", "lab/guardrail", "lab/cluster/names", "lab/mesh", "lab/mesh/k8s", "loadgen/traceheader", "lab/scenario"}},
+		{pkg: "lab/cluster/kind/e2e"}, // tests only, which may import everything
+		{pkg: "lab/cluster/kind/*", kubernetes: true, imports: []string{"lab/cluster/kind/*", "lab/cluster/names", "lab/event", "manifests"}},
+		{pkg: "lab/cluster/kind", kubernetes: true, imports: []string{"lab/cluster", "lab/cluster/kind/*", "lab/cluster/names",
+			"lab/cluster/agent/client", "lab/event", "lab/guardrail", "lab/mesh", "lab/mesh/k8s", "lab/cluster/workloads", "lab/scenario", "scenarios", "manifests"}},
+		{pkg: "lab/cluster/conformance", kubernetes: true, imports: []string{"lab/cluster", "lab/run", "lab/service", "lab/event", "lab/guardrail",
+			"lab/verdict/timeline", "lab/scenario"}},
+		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/cluster/kind/*", "lab/cluster/names", "lab/event", "lab/mesh", "manifests"}},
 
-		// Scenarios are data over the models.
-		{pkg: "scenarios/v1alpha1", imports: []string{"lab/app", "lab/slo", "loadgen"}},
-		{pkg: "scenarios/schemagen", imports: []string{"scenarios/v1alpha1"}},
-		{pkg: "scenarios", imports: []string{"scenarios/v1alpha1", "lab/app", "lab/slo", "loadgen", "loadgen/accesslog"}},
+		// The test mesh stands in for Linkerd in the e2e suite.
+		{pkg: "lab/cluster/testmesh/wire", imports: []string{"lab/mesh"}},
+		{pkg: "lab/cluster/testmesh/ports"},
+		{pkg: "lab/cluster/testmesh/intercept", imports: []string{"lab/cluster/testmesh/ports"}},
+		{pkg: "lab/cluster/testmesh/proxy", imports: []string{"lab/mesh", "lab/cluster/testmesh/ports", "lab/cluster/testmesh/wire",
+			"lab/cluster/names", "loadgen/rng", "loadgen/traceheader"}},
+		{pkg: "lab/cluster/testmesh/control", kubernetes: true, imports: []string{"lab/mesh", "lab/mesh/k8s", "lab/guardrail",
+			"lab/cluster/testmesh/wire", "lab/cluster/names"}},
 
-		{pkg: "lab/services", imports: []string{"lab/app", "loadgen", "loadgen/chance", "scenarios"}},
-
-		// The story of a run, and the clusters that play it.
-		{pkg: "lab", imports: []string{"lab/event", "lab/guardrail", "scenarios"}},
-		{pkg: "lab/gate", imports: []string{"lab/event", "lab/guardrail"}},
-		{pkg: "lab/evidence", kubernetes: true, imports: []string{"lab/event", "lab/guardrail"}},
-		{pkg: "lab/stage", kubernetes: true, imports: []string{"lab", "lab/event", "lab/evidence", "lab/guardrail", "lab/mesh", "scenarios"}},
-		{pkg: "lab/sim", kubernetes: true, imports: []string{"lab", "lab/sim/*", "lab/app", "lab/event", "lab/evidence", "lab/gate", "lab/guardrail",
-			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/stage", "lab/tally", "loadgen", "scenarios", "loadgen/chance"}},
-		{pkg: "lab/sim/*", kubernetes: true, imports: []string{"lab/sim/*", "lab/app", "lab/event", "lab/gate", "lab/guardrail",
-			"lab/mesh", "lab/slo", "lab/tally", "loadgen", "loadgen/chance"}},
-
-		// A real cluster: the stand-in mesh and the desk run inside of it, kindlab outside.
-		{pkg: "lab/standin/wire", imports: []string{"lab/mesh"}},
-		{pkg: "lab/standin/ports"},
-		{pkg: "lab/standin/intercept", imports: []string{"lab/standin/ports"}},
-		{pkg: "lab/standin/proxy", imports: []string{"lab/mesh", "lab/standin/ports", "lab/standin/wire", "lab/kindlab/place", "loadgen/chance", "loadgen/mark"}},
-		{pkg: "lab/standin/control", kubernetes: true, imports: []string{"lab/mesh", "lab/mesh/objects", "lab/guardrail", "lab/standin/wire",
-			"lab/kindlab/place"}},
-		{pkg: "lab/desk/client", imports: []string{"lab/event"}},
-		{pkg: "lab/desk/*", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/evidence", "lab/gate", "lab/guardrail", "lab/kindlab/place",
-			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "lab/tally/*", "loadgen", "loadgen/*", "scenarios"}},
-		{pkg: "lab/desk", kubernetes: true, imports: []string{"lab", "lab/desk/*", "lab/event", "lab/evidence", "lab/gate", "lab/guardrail", "lab/kindlab/place",
-			"lab/mesh", "lab/mesh/objects", "lab/services", "lab/slo", "lab/tally", "loadgen", "loadgen/*", "scenarios"}},
-		{pkg: "lab/kindlab", kubernetes: true, imports: []string{"lab", "lab/kindlab/*", "lab/desk/client", "lab/event", "lab/guardrail",
-			"lab/mesh", "lab/mesh/objects", "lab/slo", "lab/stage", "scenarios", "manifests"}},
-		{pkg: "lab/kindlab/e2e"}, // tests only, which may know everything
-		{pkg: "lab/kindlab/*", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "manifests"}},
-		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/kindlab/*", "lab/event", "lab/mesh", "manifests"}},
-		{pkg: "lab/worker", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
-		{pkg: "lab/labtest", imports: []string{"lab", "lab/event", "lab/guardrail", "scenarios"}},
-		{pkg: "lab/clustertest", kubernetes: true, imports: []string{"lab", "lab/app", "lab/event", "lab/guardrail", "lab/timeline", "scenarios"}},
+		// Runs and their folders.
+		{pkg: "lab/run/folder", imports: []string{"lab/event"}},
+		{pkg: "lab/run/worker", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
+		{pkg: "lab/run/runtest", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario", "scenarios"}},
+		{pkg: "lab/run", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
-		{pkg: "lab/record", imports: []string{"lab/event"}},
-		{pkg: "lab/timeline", imports: []string{"lab/event"}},
-		{pkg: "lab/timeline/*", imports: []string{"lab/timeline", "lab/event"}},
-		{pkg: "lab/score", imports: []string{"lab/score/oracle", "lab/timeline", "lab/event", "scenarios"}},
+		{pkg: "lab/verdict/objective", imports: []string{"loadgen", "loadgen/results", "loadgen/figure", "lab/format", "lab/verdict/stats"}},
+		{pkg: "lab/verdict/score", imports: []string{"lab/verdict/stats", "lab/verdict/timeline", "lab/event", "lab/format", "lab/scenario"}},
+		{pkg: "lab/verdict/*", imports: []string{"lab/verdict/timeline", "lab/event", "lab/format"}},
 
 		// Views.
-		{pkg: "lab/report", imports: []string{"lab/report/*", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
-		{pkg: "lab/report/*", imports: []string{"lab/report/*", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
-		{pkg: "lab/quiz", imports: []string{"scenarios"}},
-		{pkg: "lab/grade", imports: []string{"lab/record", "lab/score", "lab/timeline", "lab/event", "scenarios"}},
-		{pkg: "tui", imports: []string{"tui/*", "lab/report", "lab/score", "lab/timeline", "lab/timeline/*", "lab/event", "scenarios"}},
-		{pkg: "tui/*", imports: []string{"tui/*", "lab/logbook", "lab/report/dossier", "lab/report/words", "lab/score", "lab/timeline",
-			"lab/timeline/*", "lab/event", "scenarios"}},
+		{pkg: "lab/report/load", imports: []string{"loadgen/results", "loadgen/figure", "lab/format", "lab/verdict/stats"}},
+		{pkg: "lab/report", imports: views("lab/report/*")},
+		{pkg: "lab/report/*", imports: views("lab/report/*")},
+		{pkg: "tui", imports: views("tui/*", "lab/report")},
+		{pkg: "tui/*", imports: views("tui/*", "lab/progress", "lab/report/model")},
 
 		// The command ties everything together.
-		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*"}},
+		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*", "*/*/*/*"}},
 	}
+}
+
+// views returns what every view may import, and more.
+func views(more ...string) []string {
+	return append([]string{"lab/verdict/score", "lab/verdict/timeline", "lab/verdict/series", "lab/verdict/narrative", "lab/verdict/timelinetest",
+		"lab/event", "lab/format", "lab/scenario", "lab/yamlpos"}, more...)
 }
 
 // nevers are packages that must not reach others over any number of imports.
 func nevers() []struct{ pkg, never string } {
 	return []struct{ pkg, never string }{
-		{"tui", "lab"},
-		{"lab/report", "lab"},
-		{"lab/score", "lab"},
-		{"lab/timeline", "scenarios"},
-		{"scenarios", "lab/guardrail"}, // and with it Kubernetes
+		{"tui", "lab/cluster"},
+		{"lab/report", "lab/cluster"},
+		{"lab/verdict/score", "lab/cluster"},
+		{"lab/verdict/timeline", "lab/scenario"},
+		{"lab/scenario", "lab/guardrail"}, // and with it Kubernetes
+		{"loadgen", "lab/event"},
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/report/words"
+	"coalmine/lab/format"
 )
 
 // chart is one picture, as the template draws it: lines in a box of 1000 × Height that is stretched to the page's width, and
@@ -95,7 +95,7 @@ func (a axis) times(zero time.Duration) []tick {
 	}
 	var ticks []tick
 	for i := time.Duration(math.Ceil(float64(a.from-zero) / float64(step))); zero+i*step <= a.to; i++ {
-		t := tick{X: a.percent(zero + i*step), Label: words.Since(i * step), Minor: i%2 != 0}
+		t := tick{X: a.percent(zero + i*step), Label: format.Since(i * step), Minor: i%2 != 0}
 		if i == 0 {
 			t.Label = "release"
 		}

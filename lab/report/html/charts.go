@@ -6,10 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/report/words"
-	"coalmine/lab/timeline"
-	"coalmine/lab/timeline/series"
+	"coalmine/lab/format"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/series"
+	"coalmine/lab/verdict/timeline"
 )
 
 // How fine the charts are: so many points at most, and what a share looks back over, as the windows of metrics do.
@@ -21,7 +21,7 @@ const (
 
 // chartSet draws the run that says most.
 type chartSet struct {
-	run    dossier.Run
+	run    model.Run
 	series *series.Series
 	lines  []series.Line
 	axis   axis
@@ -29,7 +29,7 @@ type chartSet struct {
 }
 
 // charts are the pictures of a run; none without a release.
-func charts(r dossier.Run) []chart {
+func charts(r model.Run) []chart {
 	t := r.Timeline
 	if !t.Released.Happened() || t.Last.At <= t.Released.At {
 		return nil
@@ -44,10 +44,10 @@ func charts(r dossier.Run) []chart {
 }
 
 // worst is the segment that suffered most, where users were hurt and it is not all there is.
-func worst(r dossier.Run) (dossier.Segment, bool) {
-	_, segments := dossier.Segments(r)
+func worst(r model.Run) (model.Segment, bool) {
+	_, segments := model.Segments(r)
 	if len(segments) < 2 || !r.Timeline.FirstBad.Happened() {
-		return dossier.Segment{}, false
+		return model.Segment{}, false
 	}
 	return segments[0], true
 }
@@ -67,8 +67,8 @@ func window(t *timeline.Timeline) axis {
 }
 
 func (p *chartSet) base(id, title, desc string, height int) chart {
-	c := chart{ID: id, Title: title, Desc: words.Clean(desc), Height: height, Times: p.axis.times(p.zero), Marks: p.marks()}
-	c.Title = words.Clean(title)
+	c := chart{ID: id, Title: title, Desc: format.Clean(desc), Height: height, Times: p.axis.times(p.zero), Marks: p.marks()}
+	c.Title = format.Clean(title)
 	return c
 }
 
@@ -78,8 +78,8 @@ func (p *chartSet) marks() []mark {
 	for _, m := range series.Markers(p.run.Timeline) {
 		sign, class, ok := signOf(m.Kind)
 		if ok && p.axis.within(m.At) {
-			title := fmt.Sprintf("%s at %s", m.Label, words.Clock(m.At))
-			marks = append(marks, mark{X: p.axis.percent(m.At), Sign: sign, Class: class, Title: words.Clean(title), Anchor: "middle"})
+			title := fmt.Sprintf("%s at %s", m.Label, format.Clock(m.At))
+			marks = append(marks, mark{X: p.axis.percent(m.At), Sign: sign, Class: class, Title: format.Clean(title), Anchor: "middle"})
 		}
 	}
 	levels(marks)
@@ -121,7 +121,7 @@ func (p *chartSet) exposure() chart {
 		}
 		steps = append(steps, value{x.At, w})
 		name := fmt.Sprintf("%.0f %%", w)
-		told = append(told, name+" at "+words.Clock(x.At))
+		told = append(told, name+" at "+format.Clock(x.At))
 		repeated := len(steps) > 1 && steps[len(steps)-2].v == w
 		if at := p.axis.percent(x.At); p.axis.within(x.At) && w > 0 && !repeated {
 			c.Labels = append(c.Labels, label{X: at, Y: max(s.y(w)-5, 31), Text: name, Anchor: anchor(at)})
@@ -197,17 +197,17 @@ func (p *chartSet) harm() chart {
 		last := values[len(values)-1].v
 		high = max(high, last)
 		all = append(all, counted{x.class, x.name, values})
-		told = append(told, fmt.Sprintf("%s %s", x.name, words.Number(int(last))))
-		c.Legend = append(c.Legend, key{x.class, fmt.Sprintf("%s: %s", x.name, words.Number(int(last)))})
+		told = append(told, fmt.Sprintf("%s %s", x.name, format.Number(int(last))))
+		c.Legend = append(c.Legend, key{x.class, fmt.Sprintf("%s: %s", x.name, format.Number(int(last)))})
 	}
 	s := scale{0, high, c.Height}
-	c.Grid = s.grid(round(0, high), func(v float64) string { return words.Number(int(v)) })
+	c.Grid = s.grid(round(0, high), func(v float64) string { return format.Number(int(v)) })
 	for _, x := range all {
 		c.Paths = append(c.Paths, line(x.class, x.values, whole, s))
 	}
 	for _, m := range series.Markers(t) {
 		if sign, class, ok := signOf(m.Kind); ok && m.Kind != series.MarkerFailedCheck && whole.within(m.At) {
-			c.Marks = append(c.Marks, mark{X: whole.percent(m.At), Sign: sign, Class: class, Title: words.Clean(m.Label + " at " + words.Clock(m.At)), Anchor: "middle"})
+			c.Marks = append(c.Marks, mark{X: whole.percent(m.At), Sign: sign, Class: class, Title: format.Clean(m.Label + " at " + format.Clock(m.At)), Anchor: "middle"})
 		}
 	}
 	levels(c.Marks)

@@ -15,12 +15,12 @@ import (
 	xhtml "golang.org/x/net/html"
 	"pgregory.net/rapid"
 
-	"coalmine/lab/report/dossier"
 	"coalmine/lab/report/html"
+	"coalmine/lab/report/model"
 	"coalmine/lab/report/reporttest"
 )
 
-func page(t testing.TB, d *dossier.Trial) []byte {
+func page(t testing.TB, d *model.Trial) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := html.Write(&b, d); err != nil {
@@ -64,8 +64,8 @@ func text(n *xhtml.Node) string {
 	return b.String()
 }
 
-func trials() map[string]*dossier.Trial {
-	return map[string]*dossier.Trial{
+func trials() map[string]*model.Trial {
+	return map[string]*model.Trial{
 		"missed": reporttest.Missed(), "caught": reporttest.Caught(), "false alarm": reporttest.FalseAlarm(), "single": reporttest.Single(),
 		"cut": reporttest.Cut(), "empty": reporttest.Trial(), "hostile": reporttest.Hostile(`"><script>alert(1)</script><img src=x onerror=alert(2)>`),
 	}
@@ -109,7 +109,7 @@ func checkInert(t interface{ Fatalf(string, ...any) }, all []*xhtml.Node) {
 // TestTextOfOthersStaysText: whatever somebody else wrote makes no element, no attribute, no link and no rule of style, and
 // turns no text around.
 func TestTextOfOthersStaysText(t *testing.T) {
-	shape := func(t testing.TB, d *dossier.Trial) string {
+	shape := func(t testing.TB, d *model.Trial) string {
 		var b strings.Builder
 		for _, n := range elements(t, page(t, d)) {
 			b.WriteString(n.Data)

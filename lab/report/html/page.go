@@ -13,18 +13,18 @@ import (
 	"time"
 	"unicode"
 
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/report/words"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline"
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/format"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
 )
 
 //go:embed page.tmpl style.css
 var files embed.FS
 
 // Write writes the page.
-func Write(w io.Writer, t *dossier.Trial) error {
+func Write(w io.Writer, t *model.Trial) error {
 	style, err := files.ReadFile("style.css")
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func Write(w io.Writer, t *dossier.Trial) error {
 }
 
 // glue makes one line of others' text, in which numbers stay with their units.
-func glue(s string) string { return words.Glue(words.Clean(s)) }
+func glue(s string) string { return format.Glue(format.Clean(s)) }
 
 // code shows a line of a manifest as it is, but for what would not show itself or would turn the text around it.
 func code(s string) string {
@@ -56,17 +56,17 @@ func code(s string) string {
 	}, s)
 }
 
-func severityClass(t story.Severity) string {
+func severityClass(t narrative.Severity) string {
 	switch t {
-	case story.Good:
+	case narrative.Good:
 		return "good"
-	case story.Warning:
+	case narrative.Warning:
 		return "warn"
-	case story.Bad:
+	case narrative.Bad:
 		return "bad"
-	case story.Milestone:
+	case narrative.Milestone:
 		return "strong"
-	case story.Detail:
+	case narrative.Detail:
 		return "faint"
 	}
 	return "plain"
@@ -76,7 +76,7 @@ func severityClass(t story.Severity) string {
 type page struct {
 	Style   template.CSS
 	Title   string
-	Verdict dossier.Verdict
+	Verdict model.Verdict
 	Points  string
 	Meta    []pair
 	Notes   []string
@@ -92,7 +92,7 @@ type page struct {
 	Others    []run
 	LeftOut   string // runs whose story is not told
 	Runs      []row
-	Scorecard []dossier.Measure
+	Scorecard []model.Measure
 	Played    []pair
 	Real      string
 }
@@ -103,7 +103,7 @@ type pair struct{ Name, Value string }
 type run struct {
 	ID, Name  string
 	Sign      string
-	Tone      story.Severity
+	Tone      narrative.Severity
 	Words     string
 	Reason    string
 	Charts    []chart
@@ -119,7 +119,7 @@ type moment struct {
 
 type watch struct {
 	Sign string
-	Tone story.Severity
+	Tone narrative.Severity
 	Name string
 	Text string
 	Link string
@@ -128,7 +128,7 @@ type watch struct {
 type entry struct {
 	ID, Since, At string
 	Seq           int
-	Tone          story.Severity
+	Tone          narrative.Severity
 	Text          string
 	Quotes        []string
 }
@@ -142,7 +142,7 @@ type bar struct {
 type item struct {
 	score.Item
 	Sign string
-	Tone story.Severity
+	Tone narrative.Severity
 	Refs []link
 	More int
 }
@@ -151,14 +151,14 @@ type link struct{ Text, Href string }
 
 type row struct {
 	Name, Sign, Words, FirstBad, MTTD, MTTR, Weight, Harm, Users string
-	Tone                                                         story.Severity
+	Tone                                                         narrative.Severity
 	Link                                                         string
 }
 
 // newPage puts the page together.
-func newPage(t *dossier.Trial) *page {
+func newPage(t *model.Trial) *page {
 	p := &page{Title: t.Card.Title, Verdict: t.Verdict(), Notes: t.Notes, Single: t.Single != nil, Files: manifests(t),
-		Scorecard: t.Scorecard(), Real: dossier.Provenance(t.Card.Players)}
+		Scorecard: t.Scorecard(), Real: model.Provenance(t.Card.Players)}
 	if c := t.Card; c.MaxPoints > 0 && !p.Single {
 		p.Points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
 	}
@@ -170,7 +170,7 @@ func newPage(t *dossier.Trial) *page {
 }
 
 // describe says what was played, and by whom.
-func (p *page) describe(t *dossier.Trial) {
+func (p *page) describe(t *model.Trial) {
 	p.Meta = append(p.Meta, pair{"scenario", t.Card.Scenario})
 	if s := t.Scenario.Released(); s != nil {
 		p.Meta = append(p.Meta, pair{"release", fmt.Sprintf("%s, over %s", t.Scenario.Release.Service, s.Baseline)})
@@ -178,7 +178,7 @@ func (p *page) describe(t *dossier.Trial) {
 	if t.Variant != "" {
 		p.Meta = append(p.Meta, pair{"guardrails", "the scenario's own, " + t.Variant})
 	}
-	p.Meta = append(p.Meta, pair{"played", words.Plural(len(t.Runs), "run")})
+	p.Meta = append(p.Meta, pair{"played", format.Plural(len(t.Runs), "run")})
 	s := t.Card.Players
 	p.Played = append(p.Played, pair{"cluster", s.Cluster}, pair{"mesh", s.Mesh})
 	for _, name := range sortedKeys(s.Versions) {
@@ -199,7 +199,7 @@ func (p *page) describe(t *dossier.Trial) {
 const maxNarratives = 12
 
 // addRuns tells the runs, and returns by name of a run where on the page its events are.
-func (p *page) addRuns(t *dossier.Trial) map[string]anchors {
+func (p *page) addRuns(t *model.Trial) map[string]anchors {
 	telling, told := t.Highlight()
 	ids := map[string]anchors{}
 	runs := t.Learner()
@@ -223,7 +223,7 @@ func (p *page) addRuns(t *dossier.Trial) map[string]anchors {
 		ids[r.Row.Run] = anchorsOf(x, r)
 	}
 	if left > 0 {
-		p.LeftOut = words.Plural(left, "more run") + " stand in the table and in their logs"
+		p.LeftOut = format.Plural(left, "more run") + " stand in the table and in their logs"
 	}
 	for _, r := range runs {
 		p.Runs = append(p.Runs, tableRow(r, ids))
@@ -231,11 +231,11 @@ func (p *page) addRuns(t *dossier.Trial) map[string]anchors {
 	return ids
 }
 
-func tableRow(r dossier.Run, ids map[string]anchors) row {
-	sign, tone := dossier.Symbol(r.Row.Verdict.Exit())
-	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: dossier.VerdictText(r.Row.Verdict), FirstBad: words.At(r.Row.FirstBad),
-		MTTD: words.After(r.Row.MTTD), MTTR: words.After(r.Row.MTTR), Weight: words.None, Harm: words.Number(r.Row.Harm),
-		Users: words.Number(r.Row.UsersHurt)}
+func tableRow(r model.Run, ids map[string]anchors) row {
+	sign, tone := model.Symbol(r.Row.Verdict.Exit())
+	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: model.VerdictText(r.Row.Verdict), FirstBad: format.At(r.Row.FirstBad),
+		MTTD: format.After(r.Row.MTTD), MTTR: format.After(r.Row.MTTR), Weight: format.None, Harm: format.Number(r.Row.Harm),
+		Users: format.Number(r.Row.UsersHurt)}
 	if w := r.Row.Weight; w != nil {
 		x.Weight = fmt.Sprintf("%d %%", *w)
 	}
@@ -246,12 +246,12 @@ func tableRow(r dossier.Run, ids map[string]anchors) row {
 }
 
 // newRun tells a run's story. The number makes the ids of the page: names of runs may be anything.
-func newRun(r dossier.Run, n int) run {
-	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Words: dossier.VerdictText(r.Row.Verdict), Reason: r.Row.Reason}
-	x.Sign, x.Tone = dossier.Symbol(r.Row.Verdict.Exit())
+func newRun(r model.Run, n int) run {
+	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Words: model.VerdictText(r.Row.Verdict), Reason: r.Row.Reason}
+	x.Sign, x.Tone = model.Symbol(r.Row.Verdict.Exit())
 	used := map[int]bool{}
-	for _, e := range story.Of(r.Timeline) {
-		y := entry{At: words.Clock(e.At), Seq: e.Seq, Tone: e.Severity, Text: e.Text, Quotes: e.Quotes, Since: since(r.Timeline, e.At)}
+	for _, e := range narrative.Of(r.Timeline) {
+		y := entry{At: format.Clock(e.At), Seq: e.Seq, Tone: e.Severity, Text: e.Text, Quotes: e.Quotes, Since: since(r.Timeline, e.At)}
 		if !used[e.Seq] {
 			y.ID = fmt.Sprintf("%s-e%d", x.ID, e.Seq)
 			used[e.Seq] = true
@@ -263,9 +263,9 @@ func newRun(r dossier.Run, n int) run {
 
 func since(t *timeline.Timeline, at time.Duration) string {
 	if !t.Released.Happened() {
-		return words.None
+		return format.None
 	}
-	return words.Since(at - t.Released.At)
+	return format.Since(at - t.Released.At)
 }
 
 // anchors are the places of a run's events on the page.
@@ -275,7 +275,7 @@ type anchors struct {
 	at  map[int]string
 }
 
-func anchorsOf(x run, r dossier.Run) anchors {
+func anchorsOf(x run, r model.Run) anchors {
 	a := anchors{run: x.ID, at: map[int]string{}}
 	for _, e := range x.Story {
 		if e.ID != "" {

@@ -5,17 +5,17 @@ import (
 	"maps"
 	"slices"
 
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/report/words"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline/series"
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/format"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/series"
 )
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
 // addCharts adds what only the run that says most has.
-func (x *run) addCharts(r dossier.Run) {
+func (x *run) addCharts(r model.Run) {
 	a := anchorsOf(*x, r)
 	x.Charts = charts(r)
 	for _, m := range series.Markers(r.Timeline) {
@@ -24,23 +24,23 @@ func (x *run) addCharts(r dossier.Run) {
 			continue
 		}
 		href, _ := a.href(m.Seq)
-		x.Legend = append(x.Legend, moment{sign, class, words.Clock(m.At) + " (" + since(r.Timeline, m.At) + ")", momentText(m, r), href})
+		x.Legend = append(x.Legend, moment{sign, class, format.Clock(m.At) + " (" + since(r.Timeline, m.At) + ")", momentText(m, r), href})
 	}
-	for _, s := range dossier.AllStepStats(r) {
+	for _, s := range model.AllStepStats(r) {
 		x.Stretches = append(x.Stretches, stepRow(s, r))
 	}
-	for _, w := range dossier.Checks(r) {
+	for _, w := range model.Checks(r) {
 		x.Watches = append(x.Watches, checkRows(w, r, a))
 	}
 }
 
-func momentText(m series.Marker, r dossier.Run) string {
+func momentText(m series.Marker, r model.Run) string {
 	t := r.Timeline
 	switch m.Kind {
 	case series.MarkerHarm:
 		return "first user hurt"
 	case series.MarkerDetected:
-		return "noticed, " + words.Span(t.Detected.Since(t.FirstBad)) + " after the first user was hurt"
+		return "noticed, " + format.Span(t.Detected.Since(t.FirstBad)) + " after the first user was hurt"
 	case series.MarkerFailedCheck:
 		return "failed " + m.Label
 	case series.MarkerRefused:
@@ -57,7 +57,7 @@ func momentText(m series.Marker, r dossier.Run) string {
 	return m.Label
 }
 
-func stepRow(s dossier.StepStats, r dossier.Run) []string {
+func stepRow(s model.StepStats, r model.Run) []string {
 	weight := fmt.Sprintf("%d %%", s.Weight)
 	switch t := r.Timeline; {
 	case s.Matched:
@@ -69,42 +69,42 @@ func stepRow(s dossier.StepStats, r dossier.Run) []string {
 	}
 	p99 := func(c int, d string) string {
 		if c == 0 {
-			return words.None
+			return format.None
 		}
 		return d
 	}
-	return []string{weight, since(r.Timeline, s.At), words.Span(s.Until - s.At), words.Number(s.Canary.N), dossier.SuccessText(s.Canary),
-		dossier.SuccessText(s.Primary), p99(s.Canary.N, words.Wait(s.CanaryP99)), p99(s.Primary.N, words.Wait(s.PrimaryP99)),
-		words.Number(s.Canary.Harm + s.Primary.Harm), fmt.Sprint(s.Failed)}
+	return []string{weight, since(r.Timeline, s.At), format.Span(s.Until - s.At), format.Number(s.Canary.N), model.SuccessText(s.Canary),
+		model.SuccessText(s.Primary), p99(s.Canary.N, format.Wait(s.CanaryP99)), p99(s.Primary.N, format.Wait(s.PrimaryP99)),
+		format.Number(s.Canary.Harm + s.Primary.Harm), fmt.Sprint(s.Failed)}
 }
 
-func checkRows(w dossier.Check, r dossier.Run, a anchors) watch {
-	x := watch{Name: w.Name, Text: w.Text(r.Timeline), Sign: "·", Tone: story.Info}
+func checkRows(w model.Check, r model.Run, a anchors) watch {
+	x := watch{Name: w.Name, Text: w.Text(r.Timeline), Sign: "·", Tone: narrative.Info}
 	if w.Gate {
 		x.Name = "gate " + w.Name
 	}
 	switch {
 	case w.Noticed():
-		x.Sign, x.Tone = "◆", story.Good
+		x.Sign, x.Tone = "◆", narrative.Good
 		x.Link, _ = a.href(w.First.Seq)
 		if !r.Faulty() {
-			x.Tone = story.Bad
+			x.Tone = narrative.Bad
 		}
 	case w.Blind() && !w.Gate:
-		x.Sign, x.Tone = "○", story.Bad
+		x.Sign, x.Tone = "○", narrative.Bad
 		if r.Row.Verdict.Good() {
-			x.Tone = story.Info
+			x.Tone = narrative.Info
 		}
 	}
 	return x
 }
 
 // addHarm compares what users got with what they would have got.
-func (p *page) addHarm(t *dossier.Trial) {
+func (p *page) addHarm(t *model.Trial) {
 	c := t.Card
-	for _, h := range dossier.HarmedCohorts(c) {
-		none, through, users := dossier.CohortText(h)
-		p.Cohorts = append(p.Cohorts, []string{h.Cohort, words.Number(h.Requests), words.Number(h.Harm), none, through, users})
+	for _, h := range model.HarmedCohorts(c) {
+		none, through, users := model.CohortText(h)
+		p.Cohorts = append(p.Cohorts, []string{h.Cohort, format.Number(h.Requests), format.Number(h.Harm), none, through, users})
 	}
 	if r, ok := t.Highlight(); ok {
 		p.addSegments(r)
@@ -120,12 +120,12 @@ func (p *page) addHarm(t *dossier.Trial) {
 		if n == nil {
 			return
 		}
-		b := bar{Name: name, Class: class, Count: words.Number(*n), Width: number(100 * float64(*n) / float64(most))}
+		b := bar{Name: name, Class: class, Count: format.Number(*n), Width: number(100 * float64(*n) / float64(most))}
 		if *n > 0 {
 			b.Width = max(b.Width, 0.5) // what was there can be seen
 		}
 		if none := c.Harm.Unguarded; none != nil && *none > 0 && none != n {
-			b.Share = words.Percent(float64(*n) / float64(*none))
+			b.Share = format.Percent(float64(*n) / float64(*none))
 		}
 		p.Harm = append(p.Harm, b)
 	}
@@ -133,19 +133,19 @@ func (p *page) addHarm(t *dossier.Trial) {
 	add("yours", "canary", &c.Harm.Learner)
 	add("reference", "best", c.Harm.Reference)
 	add("ideal alarm", "bound", c.Harm.Bound)
-	p.HarmWords = dossier.HarmText(c)
+	p.HarmWords = model.HarmText(c)
 }
 
 // maxSegments is how many cohorts on routes are shown, the worst first.
 const maxSegments = 10
 
-func (p *page) addSegments(r dossier.Run) {
-	average, segments := dossier.Segments(r)
+func (p *page) addSegments(r model.Run) {
+	average, segments := model.Segments(r)
 	if len(segments) == 0 {
 		return
 	}
-	add := func(cohort, route string, s dossier.Segment) {
-		p.Segments = append(p.Segments, []string{cohort, route, words.Number(s.Canary.N), dossier.SuccessText(s.Canary), dossier.SuccessText(s.Primary)})
+	add := func(cohort, route string, s model.Segment) {
+		p.Segments = append(p.Segments, []string{cohort, route, format.Number(s.Canary.N), model.SuccessText(s.Canary), model.SuccessText(s.Primary)})
 	}
 	add("everyone", "all routes", average)
 	for _, s := range segments[:min(len(segments), maxSegments)] {
@@ -156,13 +156,13 @@ func (p *page) addSegments(r dossier.Run) {
 // maxLinks is how many moments an item links to.
 const maxLinks = 6
 
-func (p *page) addItems(t *dossier.Trial, ids map[string]anchors) {
+func (p *page) addItems(t *model.Trial, ids map[string]anchors) {
 	if p.Single {
 		return
 	}
 	for _, i := range t.Card.Items {
 		x := item{Item: i}
-		x.Sign, x.Tone = dossier.ItemSymbol(i)
+		x.Sign, x.Tone = model.ItemSymbol(i)
 		for _, e := range i.Events {
 			a, ok := ids[e.Run]
 			if !ok || len(x.Refs) == maxLinks {
@@ -196,17 +196,17 @@ type codeLine struct {
 }
 
 type lineNote struct {
-	Tone  story.Severity
+	Tone  narrative.Severity
 	Sign  string
 	Lines string
 	Text  string
 }
 
 // manifests are the guardrails with the lines that mattered.
-func manifests(t *dossier.Trial) []file {
+func manifests(t *model.Trial) []file {
 	var all []file
 	for n, f := range t.Files() {
-		x := file{ID: fmt.Sprintf("f%d", n+1), Name: words.Clean(f.Name), Broken: f.Broken, Notes: len(f.Notes)}
+		x := file{ID: fmt.Sprintf("f%d", n+1), Name: format.Clean(f.Name), Broken: f.Broken, Notes: len(f.Notes)}
 		for i, text := range f.Lines {
 			x.Lines = append(x.Lines, codeLine{ID: fmt.Sprintf("%s-l%d", x.ID, i+1), No: i + 1, Text: text})
 		}
@@ -218,7 +218,7 @@ func manifests(t *dossier.Trial) []file {
 	return all
 }
 
-func (x *file) annotate(n dossier.Note) {
+func (x *file) annotate(n model.Note) {
 	for i := n.From; i <= n.To; i++ {
 		if l := &x.Lines[i-1]; l.Class == "" || severity(n.Severity) > severity(severityNamed(l.Class)) {
 			l.Class = severityClass(n.Severity)
@@ -232,34 +232,34 @@ func (x *file) annotate(n dossier.Note) {
 	last.Notes = append(last.Notes, lineNote{n.Severity, noteSign(n.Severity), lines, n.Text})
 }
 
-func severity(t story.Severity) int {
+func severity(t narrative.Severity) int {
 	switch t {
-	case story.Bad:
+	case narrative.Bad:
 		return 3
-	case story.Warning:
+	case narrative.Warning:
 		return 2
-	case story.Good:
+	case narrative.Good:
 		return 1
 	}
 	return 0
 }
 
-func severityNamed(class string) story.Severity {
-	for _, t := range []story.Severity{story.Good, story.Warning, story.Bad} {
+func severityNamed(class string) narrative.Severity {
+	for _, t := range []narrative.Severity{narrative.Good, narrative.Warning, narrative.Bad} {
 		if severityClass(t) == class {
 			return t
 		}
 	}
-	return story.Info
+	return narrative.Info
 }
 
-func noteSign(t story.Severity) string {
+func noteSign(t narrative.Severity) string {
 	switch t {
-	case story.Good:
+	case narrative.Good:
 		return "◆"
-	case story.Warning:
+	case narrative.Warning:
 		return "!"
-	case story.Bad:
+	case narrative.Bad:
 		return "✗"
 	}
 	return "·"

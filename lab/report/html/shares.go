@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/report/words"
-	"coalmine/lab/timeline/series"
+	"coalmine/lab/format"
+	"coalmine/lab/verdict/series"
 )
 
 // shown is what a chart of shares is about.
@@ -61,7 +61,7 @@ func (p *chartSet) shares(x shown) chart {
 	c.Paths = []path{line("primary", onPrimary, p.axis, sc), line("canary", onCanary, p.axis, sc)}
 	c.Legend = []key{{"canary", "canary"}, {"primary", "primary"}}
 	p.addAsked(&c, bounds, sc)
-	c.Desc = words.Clean(fmt.Sprintf("Share of good answers for %s, over the last %s. %s %s", x.of, words.Span(x.over),
+	c.Desc = format.Clean(fmt.Sprintf("Share of good answers for %s, over the last %s. %s %s", x.of, format.Span(x.over),
 		extremes("canary", onCanary), extremes("primary", onPrimary)))
 	return c
 }
@@ -93,15 +93,15 @@ func (p *chartSet) asked(u series.Unit, s series.Selection) []series.Line {
 func (p *chartSet) addAsked(c *chart, lines []series.Line, s scale) {
 	for _, l := range lines {
 		if l.Min != nil {
-			c.addBound(s.y(*l.Min), 12, words.Clean(fmt.Sprintf("%s at least %g", l.Metric, *l.Min)))
+			c.addBound(s.y(*l.Min), 12, format.Clean(fmt.Sprintf("%s at least %g", l.Metric, *l.Min)))
 		}
 		if l.Max != nil {
-			c.addBound(s.y(*l.Max), -4, words.Clean(fmt.Sprintf("%s at most %g", l.Metric, *l.Max)))
+			c.addBound(s.y(*l.Max), -4, format.Clean(fmt.Sprintf("%s at most %g", l.Metric, *l.Max)))
 		}
 		for _, a := range l.Samples {
 			if a.Value != nil && p.axis.within(a.At) {
 				c.Dots = append(c.Dots, dot{p.axis.percent(a.At), s.y(*a.Value), !a.Passed,
-					words.Clean(fmt.Sprintf("%s answered %.6g at %s", l.Metric, *a.Value, words.Clock(a.At)))})
+					format.Clean(fmt.Sprintf("%s answered %.6g at %s", l.Metric, *a.Value, format.Clock(a.At)))})
 			}
 		}
 	}
@@ -153,7 +153,7 @@ func extremes(name string, values []value) string {
 	if math.IsInf(low, 1) {
 		return fmt.Sprintf("The %s answered nothing.", name)
 	}
-	return fmt.Sprintf("The %s's lowest was %.4g %% at %s.", name, low, words.Clock(at))
+	return fmt.Sprintf("The %s's lowest was %.4g %% at %s.", name, low, format.Clock(at))
 }
 
 // latency compares the slowest hundredth of the canary's users with the primary's.
@@ -196,7 +196,7 @@ func milliseconds(v float64) string {
 	if v == 0 {
 		return "0 ms"
 	}
-	return words.Wait(time.Duration(v * float64(time.Millisecond)))
+	return format.Wait(time.Duration(v * float64(time.Millisecond)))
 }
 
 func highest(name string, values []value) string {
@@ -206,5 +206,5 @@ func highest(name string, values []value) string {
 			high, at = v.v, v.at
 		}
 	}
-	return fmt.Sprintf("The %s's highest was %s at %s.", name, milliseconds(high), words.Clock(at))
+	return fmt.Sprintf("The %s's highest was %s at %s.", name, milliseconds(high), format.Clock(at))
 }

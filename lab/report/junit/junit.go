@@ -14,9 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/report/words"
-	"coalmine/lab/score"
+	"coalmine/lab/format"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/score"
 )
 
 type suites struct {
@@ -63,14 +63,14 @@ type problem struct {
 }
 
 // Write writes the trial.
-func Write(w io.Writer, t *dossier.Trial) error {
+func Write(w io.Writer, t *model.Trial) error {
 	s := suite{Name: "coalmine " + t.Card.Scenario}
 	s.property("scenario", t.Card.Scenario)
 	s.property("outcome", t.Verdict().Words)
 	if t.Single == nil {
 		s.property("points", fmt.Sprintf("%d of %d", t.Card.Points, t.Card.MaxPoints))
 	}
-	s.property("provenance", dossier.Provenance(t.Card.Players))
+	s.property("provenance", model.Provenance(t.Card.Players))
 	for _, r := range t.Card.Runs {
 		s.run(t.Card, r)
 	}
@@ -80,7 +80,7 @@ func Write(w io.Writer, t *dossier.Trial) error {
 		}
 	}
 	for _, n := range t.Notes {
-		s.Out += words.Clean(n) + "\n"
+		s.Out += format.Clean(n) + "\n"
 	}
 	s.Time = seconds(s.time)
 	all := suites{Name: "coalmine", Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Suites: []suite{s}}
@@ -97,7 +97,7 @@ func Write(w io.Writer, t *dossier.Trial) error {
 }
 
 func (s *suite) property(name, value string) {
-	s.Properties = append(s.Properties, property{name, words.Clean(value)})
+	s.Properties = append(s.Properties, property{name, format.Clean(value)})
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
@@ -117,9 +117,9 @@ func (s *suite) add(c testcase) {
 
 // run passes when the guardrails did what they are for. One that says nothing about them is skipped, or an error of the lab's.
 func (s *suite) run(card score.Card, r score.Row) {
-	c := testcase{Name: words.Clean(r.Run), Class: words.Clean(card.Scenario) + ".runs", Time: seconds(time.Duration(r.End))}
+	c := testcase{Name: format.Clean(r.Run), Class: format.Clean(card.Scenario) + ".runs", Time: seconds(time.Duration(r.End))}
 	s.time += time.Duration(r.End)
-	p := &problem{Message: dossier.VerdictText(r.Verdict) + ": " + words.Clean(r.Reason), Type: string(r.Verdict)}
+	p := &problem{Message: model.VerdictText(r.Verdict) + ": " + format.Clean(r.Reason), Type: string(r.Verdict)}
 	switch {
 	case r.Verdict.Good():
 		c.Out = p.Message
@@ -129,8 +129,8 @@ func (s *suite) run(card score.Card, r score.Row) {
 		p.Type = ""
 		c.Skipped = p
 	default:
-		p.Text = fmt.Sprintf("first bad %s, noticed after %s, over after %s, harm %s", words.At(r.FirstBad), words.After(r.MTTD),
-			words.After(r.MTTR), words.Number(r.Harm))
+		p.Text = fmt.Sprintf("first bad %s, noticed after %s, over after %s, harm %s", format.At(r.FirstBad), format.After(r.MTTD),
+			format.After(r.MTTR), format.Number(r.Harm))
 		c.Failure = p
 	}
 	s.add(c)
@@ -138,8 +138,8 @@ func (s *suite) run(card score.Card, r score.Row) {
 
 // item passes with all of its points.
 func (s *suite) item(scenario string, i score.Item, played bool) {
-	c := testcase{Name: words.Clean(i.ID) + ": " + words.Clean(i.Title), Class: words.Clean(scenario) + ".rubric", Time: seconds(0)}
-	p := &problem{Message: fmt.Sprintf("%d of %d points: %s", i.Points, i.Max, words.Clean(i.Reason)), Type: "points"}
+	c := testcase{Name: format.Clean(i.ID) + ": " + format.Clean(i.Title), Class: format.Clean(scenario) + ".rubric", Time: seconds(0)}
+	p := &problem{Message: fmt.Sprintf("%d of %d points: %s", i.Points, i.Max, format.Clean(i.Reason)), Type: "points"}
 	switch {
 	case !played:
 		p.Type = ""
@@ -150,7 +150,7 @@ func (s *suite) item(scenario string, i score.Item, played bool) {
 				p.Text += " …"
 				break
 			}
-			p.Text += fmt.Sprintf(" %s event %d", words.Clean(e.Run), e.Seq)
+			p.Text += fmt.Sprintf(" %s event %d", format.Clean(e.Run), e.Seq)
 		}
 		p.Text = strings.TrimSpace(p.Text)
 		c.Failure = p

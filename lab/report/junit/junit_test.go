@@ -12,12 +12,12 @@ import (
 
 	"pgregory.net/rapid"
 
-	"coalmine/lab/report/dossier"
 	"coalmine/lab/report/junit"
+	"coalmine/lab/report/model"
 	"coalmine/lab/report/reporttest"
 )
 
-func written(t testing.TB, d *dossier.Trial) []byte {
+func written(t testing.TB, d *model.Trial) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := junit.Write(&b, d); err != nil {
@@ -126,7 +126,7 @@ func (c *counted) hold(name string) {
 
 func TestItIsAsBuildServersReadIt(t *testing.T) {
 	for name, c := range map[string]struct {
-		trial *dossier.Trial
+		trial *model.Trial
 		want  counted
 	}{
 		"missed":      {reporttest.Missed(), counted{tests: 4 + 6, failures: 2 + 5}},

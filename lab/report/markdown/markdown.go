@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"coalmine/lab/report/words"
+	"coalmine/lab/format"
 )
 
 // Page collects the lines of a document.
@@ -77,7 +77,7 @@ const special = "\\`*_{}[]<>#|~$&!"
 
 // Text makes one line of plain text of others' text.
 func Text(s string) string {
-	s = words.Clean(s)
+	s = format.Clean(s)
 	var b strings.Builder
 	for i, r := range s {
 		switch {

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 
-	"coalmine/lab/report/dossier"
+	"coalmine/lab/format"
 	"coalmine/lab/report/markdown"
-	"coalmine/lab/report/words"
-	"coalmine/lab/timeline"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/timeline"
 )
 
 // judged says what worked and what did not, by the points of the scenario and by what the run shows.
@@ -25,7 +25,7 @@ func (d *draft) judged() {
 	}
 	t := d.run.Timeline
 	if t.Abort.Happened() && d.run.Faulty() && t.FirstBad.Happened() {
-		worked = append(worked, fmt.Sprintf("The rollback ended the harm %s after the decision", words.Span(max(0, t.LastBad.At-t.Abort.At))))
+		worked = append(worked, fmt.Sprintf("The rollback ended the harm %s after the decision", format.Span(max(0, t.LastBad.At-t.Abort.At))))
 	}
 	if t.Promoting.Happened() && d.run.Faulty() {
 		failed = append(failed, "The version was promoted while it hurt users")
@@ -46,13 +46,13 @@ func (d *draft) factors() {
 	if f, ok := d.exposure(); ok {
 		facts = append(facts, f)
 	}
-	if average, segments := dossier.Segments(d.run); len(segments) > 0 && t.FirstBad.Happened() {
+	if average, segments := model.Segments(d.run); len(segments) > 0 && t.FirstBad.Happened() {
 		s := segments[0]
 		facts = append(facts, fmt.Sprintf("The worst segment was cohort %s on route %s with %s good answers on the canary, while all of the canary's answers were %s good; it was %s of the canary's requests",
-			markdown.Text(s.Cohort), markdown.Text(s.Route), dossier.SuccessText(s.Canary), dossier.SuccessText(average.Canary),
-			words.Percent(float64(s.Canary.N)/float64(max(1, average.Canary.N)))))
+			markdown.Text(s.Cohort), markdown.Text(s.Route), model.SuccessText(s.Canary), model.SuccessText(average.Canary),
+			format.Percent(float64(s.Canary.N)/float64(max(1, average.Canary.N)))))
 	}
-	for _, w := range dossier.Checks(d.run) {
+	for _, w := range model.Checks(d.run) {
 		if w.Blind() && !w.Gate || !d.run.Faulty() && w.Failed > 0 {
 			facts = append(facts, markdown.Strong(markdown.Text(w.Name))+" "+markdown.Text(w.Text(t)))
 		}
@@ -60,9 +60,9 @@ func (d *draft) factors() {
 	for _, w := range t.Waits {
 		until := "the end of the run"
 		if w.Until.Happened() {
-			until = words.Clock(w.Until.At)
+			until = format.Clock(w.Until.At)
 		}
-		facts = append(facts, markdown.Text(fmt.Sprintf("From %s to %s: %s", words.Clock(w.From.At), until, w.Why)))
+		facts = append(facts, markdown.Text(fmt.Sprintf("From %s to %s: %s", format.Clock(w.From.At), until, w.Why)))
 	}
 	d.Heading(2, "Contributing factors")
 	d.Paragraph("Facts of the run, in no order of weight.")
@@ -76,7 +76,7 @@ func (d *draft) exposure() (string, bool) {
 		return "", false
 	}
 	var at []string
-	stretches := dossier.AllStepStats(d.run)
+	stretches := model.AllStepStats(d.run)
 	for i := 0; i < len(stretches); i++ {
 		x := stretches[i]
 		for i+1 < len(stretches) && stretches[i+1].Weight == x.Weight && stretches[i+1].Matched == x.Matched {
@@ -84,7 +84,7 @@ func (d *draft) exposure() (string, bool) {
 			x.Until = stretches[i].Until // promotion at full weight is no step for users
 		}
 		if x.Weight > 0 && x.Until > t.FirstBad.At && x.At < t.LastBad.At {
-			at = append(at, fmt.Sprintf("%d %% for %s", x.Weight, words.Span(min(x.Until, t.LastBad.At)-max(x.At, t.FirstBad.At))))
+			at = append(at, fmt.Sprintf("%d %% for %s", x.Weight, format.Span(min(x.Until, t.LastBad.At)-max(x.At, t.FirstBad.At))))
 		}
 	}
 	return "While users were hurt the version had " + strings.Join(at, ", then ") + " of the traffic", len(at) > 0
@@ -132,15 +132,15 @@ func (d *draft) others() {
 		if r.Row.Run == d.run.Row.Run {
 			continue
 		}
-		rows = append(rows, []string{markdown.Text(r.Row.Run), dossier.VerdictText(r.Row.Verdict), sinceFirst(r.Timeline), words.After(r.Row.MTTD),
-			words.After(r.Row.MTTR), words.Number(r.Row.Harm), words.Number(r.Row.UsersHurt)})
+		rows = append(rows, []string{markdown.Text(r.Row.Run), model.VerdictText(r.Row.Verdict), sinceFirst(r.Timeline), format.After(r.Row.MTTD),
+			format.After(r.Row.MTTR), format.Number(r.Row.Harm), format.Number(r.Row.UsersHurt)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad after release", ">MTTD", ">MTTR", ">Harmed", ">Users hurt"}, rows)
 }
 
 func sinceFirst(t *timeline.Timeline) string {
 	if !t.FirstBad.Happened() || !t.Released.Happened() {
-		return words.None
+		return format.None
 	}
-	return words.Since(t.FirstBad.At - t.Released.At)
+	return format.Since(t.FirstBad.At - t.Released.At)
 }

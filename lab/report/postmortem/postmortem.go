@@ -8,17 +8,17 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/report/dossier"
+	"coalmine/lab/format"
 	"coalmine/lab/report/markdown"
-	"coalmine/lab/report/words"
-	"coalmine/lab/timeline/story"
+	"coalmine/lab/report/model"
+	"coalmine/lab/verdict/narrative"
 )
 
 // placeholder marks what only people can say.
 const placeholder = "_to fill_"
 
 // Write writes the draft for the run that says most.
-func Write(w io.Writer, t *dossier.Trial) error {
+func Write(w io.Writer, t *model.Trial) error {
 	d := draft{trial: t}
 	d.Heading(1, "Postmortem: "+markdown.Text(t.Card.Title))
 	d.Paragraph("Drafted from recorded events. Times are those of the run and, in brackets, since the release. " +
@@ -43,14 +43,14 @@ func Write(w io.Writer, t *dossier.Trial) error {
 	d.scorecard()
 	d.others()
 	d.Heading(2, "What is real and what is modelled")
-	d.Paragraph(markdown.Text(dossier.Provenance(t.Card.Players)))
+	d.Paragraph(markdown.Text(model.Provenance(t.Card.Players)))
 	return d.Flush(w)
 }
 
 type draft struct {
 	markdown.Page
-	trial *dossier.Trial
-	run   dossier.Run
+	trial *model.Trial
+	run   model.Run
 }
 
 func (d *draft) metadata() {
@@ -68,9 +68,9 @@ func (d *draft) metadata() {
 		{"Scenario", s.Scenario},
 		{"Release", fmt.Sprintf("%s %s over %s", s.Service, s.Version, s.Baseline)},
 		{"Guardrails", guardrails},
-		{"Run", fmt.Sprintf("%s, one of %s", d.run.Row.Run, words.Plural(len(d.trial.Card.Runs), "run"))},
+		{"Run", fmt.Sprintf("%s, one of %s", d.run.Row.Run, format.Plural(len(d.trial.Card.Runs), "run"))},
 		{"Cluster", fmt.Sprintf("%s, mesh %s", s.Cluster, s.Mesh)},
-		{"Outcome", dossier.VerdictText(d.run.Row.Verdict) + ": " + d.run.Row.Reason},
+		{"Outcome", model.VerdictText(d.run.Row.Verdict) + ": " + d.run.Row.Reason},
 	} {
 		rows = append(rows, []string{m[0], markdown.Text(m[1])})
 	}
@@ -84,9 +84,9 @@ func (d *draft) metadata() {
 func (d *draft) when(at time.Duration) string {
 	t := d.run.Timeline
 	if !t.Released.Happened() {
-		return words.Clock(at)
+		return format.Clock(at)
 	}
-	return words.Clock(at) + " (" + words.Since(at-t.Released.At) + ")"
+	return format.Clock(at) + " (" + format.Since(at-t.Released.At) + ")"
 }
 
 func (d *draft) summary() {
@@ -94,7 +94,7 @@ func (d *draft) summary() {
 	var s []string
 	say := func(format string, args ...any) { s = append(s, markdown.Text(fmt.Sprintf(format, args...))) }
 	if t.Released.Happened() {
-		say("%s %s was released over %s at %s.", t.Run.Service, t.Run.Version, t.Run.Baseline, words.Clock(t.Released.At))
+		say("%s %s was released over %s at %s.", t.Run.Service, t.Run.Version, t.Run.Baseline, format.Clock(t.Released.At))
 	} else {
 		say("%s %s was never released.", t.Run.Service, t.Run.Version)
 	}
@@ -105,7 +105,7 @@ func (d *draft) summary() {
 	}
 	switch {
 	case t.Detected.Happened() && t.FirstBad.Happened():
-		say("A guardrail noticed %s later.", words.Span(t.Detected.Since(t.FirstBad)))
+		say("A guardrail noticed %s later.", format.Span(t.Detected.Since(t.FirstBad)))
 	case t.FirstBad.Happened():
 		say("No guardrail noticed.")
 	}
@@ -116,9 +116,9 @@ func (d *draft) summary() {
 		say("The version was promoted to everyone at %s.", d.when(t.Promoted.At))
 	}
 	if t.FirstBad.Happened() {
-		hurt := fmt.Sprintf("%s of %s went wrong because of it", words.Plural(row.Harm, "request"), words.Plural(row.UsersHurt, "user"))
+		hurt := fmt.Sprintf("%s of %s went wrong because of it", format.Plural(row.Harm, "request"), format.Plural(row.UsersHurt, "user"))
 		if row.Unguarded != nil {
-			hurt += fmt.Sprintf("; without guardrail it would have been %s", words.Number(*row.Unguarded))
+			hurt += fmt.Sprintf("; without guardrail it would have been %s", format.Number(*row.Unguarded))
 		}
 		say("%s.", hurt)
 	}
@@ -131,7 +131,7 @@ func (d *draft) impact() {
 	d.Heading(2, "Impact")
 	if t.FirstBad.Happened() {
 		d.Paragraph(fmt.Sprintf("Users were hurt from %s to %s: %s.", d.when(t.FirstBad.At), d.when(t.LastBad.At),
-			words.Span(t.LastBad.Since(t.FirstBad))))
+			format.Span(t.LastBad.Since(t.FirstBad))))
 	}
 	var rows [][]string
 	for _, i := range d.trial.Impacts(d.run) {
@@ -139,17 +139,17 @@ func (d *draft) impact() {
 		if i.Cohort != "" {
 			name = markdown.Text(i.Cohort)
 		}
-		users, spent, none := words.None, words.None, words.None
+		users, spent, none := format.None, format.None, format.None
 		if i.Users > 0 {
-			users = words.Number(i.Hurt) + " of " + words.Number(i.Users)
+			users = format.Number(i.Hurt) + " of " + format.Number(i.Users)
 		}
 		if share, ok := i.Spent(); ok {
-			spent = words.Percent(share)
+			spent = format.Percent(share)
 		}
 		if i.Unguarded != nil {
-			none = words.Number(*i.Unguarded)
+			none = format.Number(*i.Unguarded)
 		}
-		rows = append(rows, []string{name, words.Number(i.N), words.Number(i.Bad), words.Number(i.Harm), users, spent, none})
+		rows = append(rows, []string{name, format.Number(i.N), format.Number(i.Bad), format.Number(i.Harm), users, spent, none})
 	}
 	d.Table([]string{"Cohort", ">Requests", ">Bad", ">Harmed", ">Users hurt", ">Error budget spent", ">Harmed without guardrail"}, rows)
 	d.Paragraph("Counted from the release to the end of the run. Bad is what users would call bad, whatever made it so; harmed is " +
@@ -164,23 +164,23 @@ func (d *draft) impact() {
 func (d *draft) timeline() {
 	d.Heading(2, "Timeline")
 	var rows [][]string
-	for _, e := range story.Of(d.run.Timeline) {
+	for _, e := range narrative.Of(d.run.Timeline) {
 		text := markdown.Text(e.Text)
 		for _, q := range e.Quotes {
 			text += "<br>Flagger: “" + markdown.Text(q) + "”"
 		}
-		since := words.None
+		since := format.None
 		if m := d.run.Timeline.Released; m.Happened() {
-			since = words.Since(e.At - m.At)
+			since = format.Since(e.At - m.At)
 		}
-		rows = append(rows, []string{since, words.Clock(e.At), fmt.Sprint(e.Seq), text})
+		rows = append(rows, []string{since, format.Clock(e.At), fmt.Sprint(e.Seq), text})
 	}
 	d.Table([]string{">Since release", ">Run", ">Event", "What happened"}, rows)
 }
 
 func (d *draft) detection() {
 	var noticed, quiet []string
-	for _, w := range dossier.Checks(d.run) {
+	for _, w := range model.Checks(d.run) {
 		what := "metric "
 		if w.Gate {
 			what = "gate "
@@ -211,13 +211,13 @@ func orNone(lines []string) []string {
 const maxSegments = 8
 
 func (d *draft) segments() {
-	average, segments := dossier.Segments(d.run)
+	average, segments := model.Segments(d.run)
 	if len(segments) == 0 {
 		return
 	}
 	d.Heading(3, "Good answers while the canary was judged")
-	row := func(cohort, route string, s dossier.Segment) []string {
-		return []string{markdown.Text(cohort), markdown.Text(route), words.Number(s.Canary.N), dossier.SuccessText(s.Canary), dossier.SuccessText(s.Primary)}
+	row := func(cohort, route string, s model.Segment) []string {
+		return []string{markdown.Text(cohort), markdown.Text(route), format.Number(s.Canary.N), model.SuccessText(s.Canary), model.SuccessText(s.Primary)}
 	}
 	rows := [][]string{row("everyone", "all", average)}
 	for _, s := range segments[:min(len(segments), maxSegments)] {

@@ -7,26 +7,26 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	"coalmine/lab/report/dossier"
-	"coalmine/lab/score"
-	"coalmine/lab/timeline"
-	script "coalmine/lab/timeline/timelinetest"
-	"coalmine/scenarios"
+	"coalmine/lab/report/model"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
+	script "coalmine/lab/verdict/timelinetest"
 )
 
 // Scenario is the one that all trials are of.
-func Scenario() *scenarios.Scenario {
-	s := &scenarios.Scenario{
+func Scenario() *scenario.Scenario {
+	s := &scenario.Scenario{
 		Name:  "segment",
 		Title: "Checkout fails for premium customers only",
-		Services: []scenarios.Service{{Name: script.Service, Baseline: script.Baseline, Versions: map[string]scenarios.Version{
+		Services: []scenario.Service{{Name: script.Service, Baseline: script.Baseline, Versions: map[string]scenario.Version{
 			script.Baseline: {Notes: "Pays."},
 			script.Version:  {Notes: "Pays faster, but not for premium customers."},
 		}}},
-		Release: scenarios.Release{Service: script.Service, Faulty: script.Version, Healthy: "v3"},
-		Rubric: scenarios.Rubric{
+		Release: scenario.Release{Service: script.Service, Faulty: script.Version, Healthy: "v3"},
+		Rubric: scenario.Rubric{
 			MaxHarm: 0.15, MinCanaryRequests: 50, Preconditions: []string{"mtls"},
-			Items: []scenarios.RubricItem{
+			Items: []scenario.RubricItem{
 				{ID: "caught", Points: 30, Hint: "Add a metric for the premium cohort: the average hides a fifth of the users."},
 				{ID: "healthy-promoted", Points: 20, Hint: "Raise the threshold, or ask for more requests before judging."},
 				{ID: "harm-share", Title: "At most 15 % of the harm gets through", Points: 20, Hint: "Shorter intervals cost nothing while the weight is low."},
@@ -166,20 +166,20 @@ func Result(p score.Role, s *script.Script) score.RunResult {
 }
 
 // Trial is a trial of runs, with the guardrails.
-func Trial(runs ...score.RunResult) *dossier.Trial {
+func Trial(runs ...score.RunResult) *model.Trial {
 	s := Scenario()
-	return &dossier.Trial{Scenario: s, Card: score.Trial(s, runs), Runs: runs, Guardrails: Guardrails()}
+	return &model.Trial{Scenario: s, Card: score.Trial(s, runs), Runs: runs, Guardrails: Guardrails()}
 }
 
 // Missed is a trial of two seeds whose incident was missed.
-func Missed() *dossier.Trial {
+func Missed() *model.Trial {
 	return trial(func(seed uint64) *script.Script { return Overlooked("faulty", seed) })
 }
 
 // Caught is a trial of two seeds whose incident was caught.
-func Caught() *dossier.Trial { return trial(Noticed) }
+func Caught() *model.Trial { return trial(Noticed) }
 
-func trial(faulty func(uint64) *script.Script) *dossier.Trial {
+func trial(faulty func(uint64) *script.Script) *model.Trial {
 	var runs []score.RunResult
 	for seed := uint64(1); seed <= 2; seed++ {
 		runs = append(runs, Result(score.RoleFaulty, faulty(seed)), Result(score.RoleHealthy, Overlooked("healthy", seed)),
@@ -189,19 +189,19 @@ func trial(faulty func(uint64) *script.Script) *dossier.Trial {
 }
 
 // FalseAlarm is a trial whose healthy release was rolled back.
-func FalseAlarm() *dossier.Trial {
+func FalseAlarm() *model.Trial {
 	return Trial(Result(score.RoleFaulty, Noticed(1)), Result(score.RoleUnguarded, script.Unguarded(1)), Result(score.RoleHealthy, Alarmed(1)))
 }
 
 // Single is one run of one version.
-func Single() *dossier.Trial {
+func Single() *model.Trial {
 	t := Trial(Result(score.RoleFaulty, Overlooked("faulty", 1)))
 	t.Single = t.Runs[0].Timeline
 	return t
 }
 
 // Cut is a trial whose only log ends before anything was decided.
-func Cut() *dossier.Trial {
+func Cut() *model.Trial {
 	s := script.Ready("faulty", 1, true).Release().Traffic(15).Canary(event.PhaseProgressing, 5, 0).Traffic(10)
 	t := Trial(Result(score.RoleFaulty, s))
 	t.Notes = []string{"runs/faulty-seed1/events.jsonl: the log is cut off after line 97; what stands before it counts"}
@@ -209,7 +209,7 @@ func Cut() *dossier.Trial {
 }
 
 // Hostile is a trial in which everything that somebody else may have written is the given text.
-func Hostile(text string) *dossier.Trial {
+func Hostile(text string) *model.Trial {
 	s := script.New("faulty", 1, true)
 	start := event.RunStarted{Format: event.Format, Scenario: text, Service: script.Service, Version: script.Version, Baseline: text,
 		Role: "faulty", Seed: 1, Cluster: text, Mesh: text, Guarded: true, Versions: map[string]string{text: text}}
@@ -237,7 +237,7 @@ func Hostile(text string) *dossier.Trial {
 		sc.Rubric.Items[i].Title, sc.Rubric.Items[i].Hint = text, text
 	}
 	runs := []score.RunResult{{Name: text, Role: score.RoleFaulty, Timeline: timeline.Build(s.Events())}, Result(score.RoleHealthy, Overlooked("healthy", 1))}
-	t := &dossier.Trial{Scenario: sc, Card: score.Trial(sc, runs), Runs: runs, Variant: text, Notes: []string{text}}
+	t := &model.Trial{Scenario: sc, Card: score.Trial(sc, runs), Runs: runs, Variant: text, Notes: []string{text}}
 	t.Guardrails = map[string][]byte{text + ".yaml": []byte(canary + "# " + text), "b.yaml": []byte("# " + text + "\n# " + text), "c.yaml": []byte(metrics)}
 	for i := range t.Card.Items {
 		t.Card.Items[i].Reason = text

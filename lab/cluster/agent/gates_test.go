@@ -1,0 +1,321 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"coalmine/lab/cluster/agent"
+	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/event"
+	"coalmine/lab/mesh"
+	"coalmine/loadgen/traceheader"
+)
+
+const guardrails = `apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {name: checkout-watch, namespace: develop}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: backend}
+  service:
+    port: 80
+    targetPort: 8080
+    gatewayRefs: [{group: core, kind: Service, name: backend, namespace: develop, port: 80}]
+  analysis:
+    interval: 10s
+    threshold: 2
+    stepWeights: [10, 50]
+    metrics:
+      - {name: success, interval: 30s, templateRef: {name: ratio}, thresholdRange: {min: 99}}
+      - {name: errors, interval: 30s, templateRef: {name: ratio}, thresholdRange: {max: 1}}
+    webhooks:
+      - {name: mtls, type: pre-rollout, url: "http://gate.coalmine/mtls", timeout: 30s}
+---
+apiVersion: flagger.app/v1beta1
+kind: MetricTemplate
+metadata: {name: ratio, namespace: develop}
+spec:
+  provider: {type: prometheus, address: "http://prometheus.linkerd-viz:9090"}
+  query: |
+    sum(rate(response_total{namespace="{{ namespace }}",deployment=~"{{ target }}"}[{{ interval }}]))
+`
+
+// guarded is a flight under the guardrails above.
+func guarded() client.RunSpec {
+	return client.RunSpec{Guardrails: map[string]string{"canary.yaml": guardrails}, Version: "v2", Seed: 1, ApproveAfter: time.Hour}
+}
+
+// pod is a ready pod of a Deployment, at an address.
+func pod(name, deployment, version, ip string, proxy bool) *corev1.Pod {
+	controller := true
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: "develop", Labels: map[string]string{"app": deployment, "version": version, "pod-template-hash": "abc"},
+			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: deployment + "-abc", Controller: &controller}},
+		},
+		Spec: corev1.PodSpec{
+			ServiceAccountName: "backend",
+			Containers:         []corev1.Container{{Name: "backend", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}}},
+		},
+		Status: corev1.PodStatus{PodIP: ip, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+	}
+	if proxy {
+		p.Spec.InitContainers = []corev1.Container{{Name: "standin-proxy"}}
+	}
+	return p
+}
+
+func service(name, app string) *corev1.Service {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "develop"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": app}}}
+}
+
+// rollout is what Flagger has in the cluster while it shifts traffic.
+func rollout(weight int32) (agent.Clients, *v1beta1.HTTPRoute) {
+	c := fakes(
+		pod("canary-1", "backend", "v2", "127.0.0.1", true), pod("primary-1", "backend-primary", "v1", "127.0.0.1", true),
+		service("backend", "backend-primary"), service("backend-canary", "backend"), service("backend-primary", "backend-primary"),
+	)
+	kind, rest := v1beta1.Kind("Service"), 100-weight
+	backend := func(name string, w int32) v1beta1.HTTPBackendRef {
+		return v1beta1.HTTPBackendRef{BackendRef: v1beta1.BackendRef{
+			BackendObjectReference: v1beta1.BackendObjectReference{Name: v1beta1.ObjectName(name)}, Weight: &w,
+		}}
+	}
+	return c, &v1beta1.HTTPRoute{
+		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: "develop"},
+		Spec: v1beta1.HTTPRouteSpec{
+			CommonRouteSpec: v1beta1.CommonRouteSpec{ParentRefs: []v1beta1.ParentReference{{Kind: &kind, Name: "backend"}}},
+			Rules:           []v1beta1.HTTPRouteRule{{BackendRefs: []v1beta1.HTTPBackendRef{backend("backend-primary", rest), backend("backend-canary", weight)}}},
+		},
+	}
+}
+
+// create makes an object of Linkerd's.
+func create(t testing.TB, c agent.Clients, version, resource, manifest string) {
+	t.Helper()
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON([]byte(manifest)); err != nil {
+		t.Fatal(err)
+	}
+	r := schema.GroupVersionResource{Group: "policy.linkerd.io", Version: version, Resource: resource}
+	if _, err := c.Dynamic.Resource(r).Namespace("develop").Create(t.Context(), u, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *stand) gate(path string) (int, string) {
+	return post(s.t, s.gates+"/hooks/checkout-watch/pre-rollout/"+path, `{"name":"checkout-watch","namespace":"develop","phase":"Progressing"}`)
+}
+
+func TestGatesOfTheLiveCluster(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(c agent.Clients, proxy *string)
+		path   string
+		status int
+		reason string
+	}{
+		"mutual TLS": {path: "mtls", status: 200, reason: "clients so far: 1, all with mutual TLS"},
+		"a stranger called": {path: "mtls", status: 412, reason: "a client called pod canary-1 without mutual TLS", change: func(_ agent.Clients, proxy *string) {
+			*proxy += "\n" + `request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",no_tls_reason="no_tls_from_remote"} 3`
+		}},
+		"the kubelet, the scrape and others' ports are no callers": {path: "mtls", status: 200, reason: "clients so far: 1", change: func(_ agent.Clients, proxy *string) {
+			*proxy += "\n" + strings.Join([]string{
+				`request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",authz_name="probe",route_name="probe"} 3`,
+				`request_total{direction="inbound",target_addr="10.1.2.3:4191",tls="no_identity"} 3`,
+				`request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",srv_name="x"} 0`,
+				`request_total{direction="outbound",target_addr="10.1.2.3:8080",tls="no_identity"} 3`,
+			}, "\n")
+		}},
+		"no proxy": {path: "mtls", status: 412, reason: "pod canary-1 has no proxy", change: func(c agent.Clients, _ *string) {
+			_ = c.Kube.CoreV1().Pods("develop").Delete(context.Background(), "canary-1", metav1.DeleteOptions{})
+			_, _ = c.Kube.CoreV1().Pods("develop").Create(context.Background(), pod("canary-1", "backend", "v2", "127.0.0.1", false), metav1.CreateOptions{})
+		}},
+		"no policy":    {path: "policy", status: 412, reason: "lets anybody in"},
+		"not enough":   {path: "volume?min=5", status: 412, reason: "the canary answered 0 requests"},
+		"not approved": {path: "approve", status: 412, reason: "nobody has approved yet"},
+		"no such gate": {path: "nothing", status: 412, reason: "there is no gate"},
+		"an event":     {path: "events", status: 200, reason: "taken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := `request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="true",client_id="frontend.develop.serviceaccount.identity.linkerd.cluster.local"} 9`
+			clients, route := rollout(10)
+			if c.change != nil {
+				c.change(clients, &proxy)
+			}
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "# TYPE request_total counter\n"+proxy) }))
+			defer server.Close()
+			addRoute(t, clients, route)
+			d := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
+			d.ProxiesAt(portOf(t, server.URL))
+			status, reason := d.gate(c.path)
+			if status != c.status || !strings.Contains(reason, c.reason) {
+				t.Fatalf("%d %s", status, reason)
+			}
+			if fault := d.Status().Fault; fault != "" {
+				t.Error(fault)
+			}
+			var want []event.Fact
+			if c.path != "events" && c.path != "nothing" {
+				gate, _, _ := strings.Cut(c.path, "?")
+				want = append(want, event.Gate{Canary: "checkout-watch", Name: gate, Hook: "pre-rollout", URL: "http://gate.coalmine/" + c.path,
+					Phase: "Progressing", Passed: status == 200, Status: status, Reason: reason})
+			}
+			if diff := cmp.Diff(want, d.facts()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func portOf(t testing.TB, address string) int {
+	t.Helper()
+	var port int
+	_, text, err := net.SplitHostPort(parse(t, address).Host)
+	if err == nil {
+		_, err = fmt.Sscan(text, &port)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func addRoute(t testing.TB, c agent.Clients, r *v1beta1.HTTPRoute) {
+	t.Helper()
+	if _, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").Create(t.Context(), r, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The gate policy decides by the objects that are in the cluster.
+func TestPolicyGate(t *testing.T) {
+	clients, route := rollout(10)
+	addRoute(t, clients, route)
+	create(t, clients, "v1beta3", "servers", `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
+		"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["backend","backend-primary"]}]},"port":"http","accessPolicy":"deny"}}`)
+	d := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
+	if status, reason := d.gate("policy"); status != 412 || !strings.Contains(reason, "canary pod canary-1 denies frontend") {
+		t.Errorf("%d %s", status, reason)
+	}
+	create(t, clients, "v1alpha1", "meshtlsauthentications", `{"apiVersion":"policy.linkerd.io/v1alpha1","kind":"MeshTLSAuthentication",
+		"metadata":{"name":"frontend","namespace":"develop"},"spec":{"identities":["`+mesh.Identity("frontend", "develop")+`"]}}`)
+	create(t, clients, "v1alpha1", "authorizationpolicies", `{"apiVersion":"policy.linkerd.io/v1alpha1","kind":"AuthorizationPolicy",
+		"metadata":{"name":"frontend","namespace":"develop"},"spec":{"targetRef":{"group":"policy.linkerd.io","kind":"Server","name":"backend"},
+		"requiredAuthenticationRefs":[{"group":"policy.linkerd.io","kind":"MeshTLSAuthentication","name":"frontend"}]}}`)
+	if status, reason := d.gate("policy"); status != 200 || !strings.Contains(reason, "2 pods let in 1 clients and no stranger") {
+		t.Errorf("%d %s", status, reason)
+	}
+}
+
+// town routes what clients send as the mesh does: by the drill's route while it is there, and else to the primary.
+func town(t testing.TB, c agent.Clients) *url.URL {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		routes, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").List(r.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Error(err)
+		}
+		to := "backend-primary"
+		for _, x := range routes.Items {
+			for _, rule := range x.Spec.Rules {
+				if len(rule.Matches) > 0 && r.Header.Get(string(rule.Matches[0].Headers[0].Name)) == rule.Matches[0].Headers[0].Value &&
+					rule.BackendRefs[0].Name == "backend-canary" {
+					to = "backend"
+				}
+			}
+		}
+		if r.Header.Get(traceheader.DrillToHeader) == "backend" {
+			w.Header().Set(traceheader.WorkloadHeader, "backend="+to)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return parse(t, server.URL)
+}
+
+// A drill's probes go the ways of users' requests, and its route is gone whatever comes of it.
+func TestRollbackDrill(t *testing.T) {
+	s := shop(t)
+	flight := guarded()
+	flight.TrafficPods = map[string]int{"edge": 2, "lounge": 1}
+	for name, c := range map[string]struct {
+		clients map[string]int
+		routed  bool
+		status  int
+		want    event.RollbackDrill
+	}{
+		"passes": {flight.TrafficPods, true, 200, event.RollbackDrill{Passed: true, Forward: 20, Back: 20}},
+		"without a route of Flagger's it would lead users astray": {flight.TrafficPods, false, 412, event.RollbackDrill{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clients, route := rollout(0)
+			if c.routed {
+				addRoute(t, clients, route)
+			}
+			d := open(t, agent.Config{Scenario: s, Spec: flight, Clients: clients})
+			ctx, cancel := context.WithCancel(t.Context())
+			address := town(t, clients)
+			crew := d.send(ctx, s, 1, c.clients, map[string]*url.URL{"frontend": address, "backend": address}, func() http.RoundTripper { return http.DefaultTransport })
+			status, reason := d.gate("rollback-drill")
+			cancel()
+			crew.Wait()
+			if status != c.status {
+				t.Errorf("%d %s", status, reason)
+			}
+			c.want.Canary, c.want.Probes, c.want.Reason = "checkout-watch", 20, reason
+			if diff := cmp.Diff(event.Fact(c.want), d.facts()[0]); diff != "" {
+				t.Error(diff)
+			}
+			routes, err := clients.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").List(t.Context(), metav1.ListOptions{})
+			if err != nil || len(routes.Items) > 1 {
+				t.Errorf("%d routes are left, %v", len(routes.Items), err)
+			}
+		})
+	}
+}
+
+func TestWeights(t *testing.T) {
+	clients, route := rollout(10)
+	addRoute(t, clients, route)
+	var clock struct {
+		sync.Mutex
+		time.Time
+	}
+	clock.Time = time.Unix(1000, 0)
+	d := open(t, agent.Config{Scenario: shop(t), Clients: clients, Now: func() time.Time {
+		clock.Lock()
+		defer clock.Unlock()
+		return clock.Time
+	}})
+	c := &client.Agent{Base: d.url}
+	check := func(want map[string]float64) {
+		t.Helper()
+		for version, percent := range want {
+			if w, err := c.Weight(t.Context(), "backend", version); err != nil || w.Percent != percent {
+				t.Errorf("%s: %v, %v", version, w, err)
+			}
+		}
+	}
+	check(map[string]float64{"v1": 90, "v2": 10, "v9": 0})
+	// A canary that is not ready leaves its share to the primary.
+	if err := clients.Kube.CoreV1().Pods("develop").Delete(t.Context(), "canary-1", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	clock.Lock()
+	clock.Time = clock.Add(time.Second)
+	clock.Unlock()
+	check(map[string]float64{"v1": 100, "v2": 0})
+}

@@ -1,0 +1,109 @@
+package trafficpod
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/trafficstats"
+	"coalmine/lab/event"
+	"coalmine/loadgen"
+)
+
+// recorder counts what comes of the shard's requests.
+type recorder struct {
+	client, baseline string
+	// begin is that of traffic, since the run's start, whose time on the clock is zero.
+	begin time.Duration
+	zero  int64
+
+	mu    sync.Mutex
+	stats *trafficstats.Attempts
+	// pending are the seconds that nobody was told of.
+	pending []event.Traffic
+	// released and stopped are times since the run's start; -1 before it is known.
+	released, stopped time.Duration
+	// denying is who keeps requests out, where that is known.
+	denying client.WorkloadVersion
+}
+
+func newRecorder(plan *loadgen.Plan, s client.Start, from, service, baseline string, slow func(string) time.Duration) *recorder {
+	a := &recorder{client: from, baseline: baseline, begin: time.Duration(s.Begin - s.Zero), zero: s.Zero, released: -1, stopped: -1}
+	a.stats = trafficstats.NewAttempts(trafficstats.AttemptsConfig{
+		Plan: plan, LatencyObjective: slow, Service: service, Start: a.begin,
+		Emit: func(t event.Traffic) { a.pending = append(a.pending, t) },
+	})
+	return a
+}
+
+// follow learns what the desk knows, until the context ends.
+func (a *recorder) follow(ctx context.Context, f *commandWatcher) {
+	for last := 0; ; {
+		o, err := f.wait(ctx, func(o client.Commands) bool { return o.Generation > last })
+		if err != nil {
+			return
+		}
+		last = o.Generation
+		a.apply(o)
+	}
+}
+
+func (a *recorder) apply(o client.Commands) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if o.Release != nil {
+		a.released = time.Duration(o.Release.At - a.zero)
+	}
+	if o.Stop != nil {
+		a.stopped = time.Duration(o.Stop.At - a.zero)
+	}
+	a.denying = o.DeniedBy[a.client]
+}
+
+// add takes an attempt that has ended.
+func (a *recorder) add(o *loadgen.Outcome) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := a.begin + o.Done()
+	if o.Failure == loadgen.FailureStopped || a.stopped >= 0 && at > a.stopped {
+		a.stats.AddUnanswered(o) // nobody had the answer when the traffic ended
+		return
+	}
+	if a.released >= 0 && at >= a.released {
+		a.stats.MarkRollout()
+	}
+	if o.Status == http.StatusForbidden && o.Version == "" {
+		o.Workload, o.Version = a.denying.Workload, a.denying.Version
+	}
+	if o.Status == http.StatusForbidden && o.Version != "" && o.Version != a.baseline {
+		o.Hit = true // what keeps the users of another version out came with it, as in the sim
+	}
+	a.stats.MarkHit(o)
+	a.stats.Add(o)
+}
+
+// closeUntil closes the seconds that have ended by a time since the run's start, and returns those that nobody was told of.
+func (a *recorder) closeUntil(at time.Duration) (seconds []event.Traffic, through time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped >= 0 {
+		at = min(at, a.stopped)
+	}
+	at = max(at, a.begin)
+	through = a.begin + (at - a.begin).Truncate(time.Second)
+	a.stats.Advance(through)
+	seconds, a.pending = a.pending, nil
+	return seconds, through
+}
+
+// close closes the account at a time since the run's start.
+func (a *recorder) close(at time.Duration, sent int) ([]event.Traffic, event.TrafficTotals) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	totals := a.stats.End(at, sent)
+	seconds := a.pending
+	a.pending = nil
+	return seconds, totals
+}

@@ -1,0 +1,237 @@
+package conformance
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/lab/event"
+)
+
+// This file checks what guardrails see and say.
+
+// metricRange are those of the value that a check of flight abort has at the end, and why.
+type metricRange struct {
+	metric   string
+	min, max float64
+	why      string
+}
+
+// metricRanges are wide enough for scrapes each 10 s and for probes, which real proxies count as well.
+func metricRanges() []metricRange {
+	return []metricRange{
+		{"inbound-tls", 90, 100, "only the client with an identity is let in; the rest are probes"},
+		{"failures", 15, 35, "half of the requests are reports, and half of these fail"},
+		{"latency", 8, 80, "the model's median is 20 ms, in buckets of 10 to 20 and 20 to 30"},
+		{"allowed", 50, 5000, "some 20 requests a second over half a minute"},
+		{"denied", 50, 5000, "5 requests a second from the begin on"},
+		{"denied-clients", 50, 5000, "the same requests, as their client's proxy counts them"},
+		{"certificate", 6, 24.1, "certificates are for 24 hours and renewed at 70 % of them"},
+		{"app-failures", 35, 65, "half of the reports fail"},
+		{"flagger-weight", 50, 50, "the canary is held at its first step"},
+		{"flagger-status", 0, 0, "the canary progresses"},
+		{"route-share", 30, 70, "the canary is held at half of the traffic"},
+		{"route-failures", 20, 5000, "5 requests a second over half a minute"},
+		{"success-rate", 65, 85, "half of the requests are reports, and half of these fail"},
+	}
+}
+
+func checkMetrics(l *Log, found *Findings) {
+	for _, b := range metricRanges() {
+		_, q, ok := last(l, l.end(), func(q event.Query) bool { return q.Metric == b.metric && q.Value != nil })
+		switch {
+		case !ok:
+			found.Addf("metric %s never had a value", b.metric)
+		case *q.Value < b.min || *q.Value > b.max:
+			found.Addf("metric %s is %v at the end, want %v to %v: %s", b.metric, *q.Value, b.min, b.max, b.why)
+		}
+	}
+}
+
+func checkQueries(l *Log, found *Findings) {
+	failing, asked := 0, map[string]bool{}
+	for at, q := range facts[event.Query](l) {
+		asked[q.Metric] = true
+		if q.Asker != l.service() || q.PromQL == "" || strings.Contains(q.PromQL, "{{") || strings.Contains(q.PromQL, "#") || q.Error != "" {
+			found.Addf("the query of %v is %+v", at, q)
+		}
+		if q.Value == nil || q.Min != nil && *q.Value < *q.Min || q.Max != nil && *q.Value > *q.Max {
+			failing++
+		}
+		for _, m := range l.analysis().Metrics {
+			if m.Name == q.Metric && !(equal(m.ThresholdRange.Min, q.Min) && equal(m.ThresholdRange.Max, q.Max)) {
+				found.Addf("the query of %v for %s does not have the bounds of its check", at, q.Metric)
+			}
+		}
+	}
+	for _, m := range l.analysis().Metrics {
+		if !asked[m.Name] {
+			found.Addf("no query for %s", m.Name)
+		}
+	}
+	most := 0
+	for _, c := range facts[event.Canary](l) {
+		most = max(most, c.FailedChecks)
+	}
+	if failing != most {
+		found.Addf("%d queries failed their checks, Flagger counted %d failed checks", failing, most)
+	}
+}
+
+func equal(a, b *float64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+
+// turnedAway are the cohorts without the right identity in flight abort; that of metered has a counter of its own.
+const meteredCohort = "app"
+
+func deniedCohorts(l *Log) []string {
+	if l.Spec.Scenario.Name == RunAbort {
+		return []string{meteredCohort, "strangers"}
+	}
+	return nil
+}
+
+func checkPolicy(l *Log, found *Findings) {
+	away := deniedCohorts(l)
+	n, denied := map[string]int{}, map[string]int{}
+	for c := range l.cells(0, l.end()) {
+		n[c.Cohort] += c.N
+		denied[c.Cohort] += c.Denied
+	}
+	for cohort := range n {
+		switch out := slices.Contains(away, cohort); {
+		case !out && denied[cohort] > 0:
+			found.Addf("%d of %d requests of cohort %s were denied", denied[cohort], n[cohort], cohort)
+		case out && (n[cohort] < minCohortRequests || float64(n[cohort]-denied[cohort]) > l.Tolerance.Noise.Of*float64(n[cohort])):
+			found.Addf("%d of %d requests of cohort %s were denied, want all (%v)", denied[cohort], n[cohort], cohort, l.Tolerance.Noise)
+		}
+	}
+	if _, _, ok := first(l, func(w event.Workload) bool {
+		return w.Name == l.service() && w.Version == l.Spec.Version && w.Ready == l.released().Replicas
+	}); !ok {
+		found.Addf("the canary's pods were never ready: their probes do not pass")
+	}
+	if len(away) > 0 {
+		l.checkDenyCounter(found)
+	}
+}
+
+// maxScrapeAge is how old what Prometheus says may be: two scrapes, since the newest may just be missed.
+const maxScrapeAge = 20 * time.Second
+
+// checkDenyCounter compares the pods' counter of denied requests with what the users got.
+func (l *Log) checkDenyCounter(found *Findings) {
+	at, q, ok := last(l, l.end(), func(q event.Query) bool { return q.Metric == "denied" && q.Value != nil })
+	if !ok {
+		found.Addf("the counter of denied requests was never there")
+		return
+	}
+	upTo := func(to time.Duration) float64 {
+		return float64(count(l.cells(0, to), func(c event.Cell) bool { return c.Cohort == meteredCohort }))
+	}
+	low, high := upTo(at-maxScrapeAge-time.Second), upTo(at+2*time.Second)
+	if *q.Value < low*(1-l.Tolerance.Noise.Of) || *q.Value > high*(1+l.Tolerance.Noise.Of) {
+		found.Addf("at %v the counter says %v denied requests, users had %.0f to %.0f", at, *q.Value, low, high)
+	}
+}
+
+// gateCall is one webhook of flight promote and the answers that it gets.
+type gateCall struct {
+	gate, hook string
+	// first and last answers of the gate.
+	first, last bool
+}
+
+func gateCalls() []gateCall {
+	return []gateCall{
+		{event.GateApprove, "confirm-rollout", false, true},
+		{event.GateMTLS, "pre-rollout", true, true},
+		{event.GatePolicy, "pre-rollout", true, true},
+		{event.GateRollbackDrill, "pre-rollout", true, true},
+		{event.GateVolume, "rollout", true, true},
+		{event.GateCohort, "rollout", true, true},
+		{event.GateApprove, "confirm-traffic-increase", true, true},
+		{event.GateMTLS, "confirm-promotion", true, true},
+		{event.GateVolume, event.HookRollback, false, false},
+		{event.GateVolume, "post-rollout", true, true},
+	}
+}
+
+func checkGates(l *Log, found *Findings) {
+	for at, g := range facts[event.Gate](l) {
+		if g.Reason == "" || g.Passed != (g.Status == 200) || g.Canary != l.service() || !strings.HasPrefix(g.URL, "http://gate.coalmine/"+g.Name) ||
+			g.Phase == "" {
+			found.Addf("the answer of %v is %+v", at, g)
+		}
+		if g.Name == event.GateApprove && g.Hook == "confirm-rollout" && g.Passed != (at >= l.Timeline.Released.At+l.Spec.ApproveAfter) &&
+			!l.near(at, l.Timeline.Released.At+l.Spec.ApproveAfter) {
+			found.Addf("at %v the gate approve said %v, approval was %v after the release of %v", at, g.Passed, l.Spec.ApproveAfter, l.Timeline.Released.At)
+		}
+	}
+	for _, c := range gateCalls() {
+		of := func(g event.Gate) bool { return g.Name == c.gate && g.Hook == c.hook }
+		_, a, ok := first(l, of)
+		_, b, _ := last(l, l.end(), of)
+		switch {
+		case !ok:
+			found.Addf("gate %s was never asked by hook %s", c.gate, c.hook)
+		case a.Passed != c.first || b.Passed != c.last:
+			found.Addf("gate %s answered hook %s %v (%s) first and %v (%s) last, want %v and %v", c.gate, c.hook, a.Passed, a.Reason,
+				b.Passed, b.Reason, c.first, c.last)
+		}
+	}
+	if _, ok := l.phase(event.PhaseWaiting); !ok {
+		found.Addf("the canary never waited for approval")
+	}
+}
+
+func checkDrill(l *Log, found *Findings) {
+	at, r, ok := first(l, anything[event.RollbackDrill])
+	if !ok {
+		found.Addf("there was no rehearsal")
+		return
+	}
+	if !r.Passed || r.Probes < 10 || r.Forward != r.Probes || r.Back != r.Probes || r.Reason == "" || r.Canary != l.service() {
+		found.Addf("the rehearsal is %+v", r)
+	}
+	exposed := l.end()
+	if len(l.Timeline.Steps) > 0 {
+		exposed = l.Timeline.Steps[0].At
+	}
+	if at > exposed+l.Tolerance.Follow.Duration {
+		found.Addf("the rehearsal was at %v, the first traffic at %v", at, exposed)
+	}
+	if n := count(l.cells(l.Timeline.Released.At, exposed-l.Tolerance.Ahead.Duration), l.canary); n > 0 {
+		found.Addf("the canary answered %d requests of users before its first step", n)
+	}
+}
+
+// expectedMessages is what Flagger tells at the end of a rollout, as alert and as event (flagger, pkg/controller/scheduler.go).
+type expectedMessages struct{ alert, severity, event, kind string }
+
+func expectedEnd(l *Log) expectedMessages {
+	if l.Spec.Version == l.Spec.Scenario.Release.Faulty {
+		return expectedMessages{"Failed checks threshold reached", "error", "Canary failed! Scaling down", "Warning"}
+	}
+	return expectedMessages{"Canary analysis completed successfully", "info", "Promotion completed! Scaling down", "Normal"}
+}
+
+func checkAlerts(l *Log, found *Findings) {
+	want := expectedEnd(l)
+	if _, _, ok := first(l, func(a event.Alert) bool {
+		return a.Provider == "pager" && a.Canary == l.service() && a.Severity == want.severity && strings.Contains(a.Message, want.alert)
+	}); !ok {
+		found.Addf("there is no alert %q of severity %s to pager", want.alert, want.severity)
+	}
+}
+
+func checkFlagger(l *Log, found *Findings) {
+	want := expectedEnd(l)
+	for _, s := range []expectedMessages{{event: "New revision detected! Scaling up", kind: "Normal"}, {event: "Starting canary analysis", kind: "Normal"},
+		{event: "Advance", kind: "Normal"}, want} {
+		if _, _, ok := first(l, func(f event.Flagger) bool {
+			return f.Canary == l.service() && f.Type == s.kind && strings.Contains(f.Message, s.event)
+		}); !ok {
+			found.Addf("Flagger's %s event %q is not there", s.kind, s.event)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+// Package conformance is what every [lab.Cluster] promises, as tests: one suite of checks, run against the sim and against real
+// clusters. A few short flights are played once, and all checks look at their logs.
+//
+// The package knows scenarios, guardrails, the story and its events. It knows no cluster: where virtual and real time differ
+// honestly is said by a [Tolerance].
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"coalmine/lab/cluster"
+	"coalmine/lab/event"
+	"coalmine/lab/run"
+	"coalmine/lab/verdict/timeline"
+)
+
+// Options say how the suite is run.
+type Options struct {
+	// Tolerance is [Virtual] or [Real].
+	Tolerance Tolerance
+	// Player plays the flights; nil plays them in this process.
+	Player run.Player
+	// Logs is the folder that gets a log of each flight, as NAME.jsonl; "" for none.
+	Logs string
+	// Seed of all flights; 0 stands for 1.
+	Seed uint64
+}
+
+// Run plays the flights of the suite on a cluster and puts its checks to their logs, as subtests named CHECK/FLIGHT. Where a flight
+// cannot be played, its own subtest fails, and the checks of it are skipped.
+func Run(t *testing.T, c cluster.Cluster, o Options) {
+	t.Helper()
+	logs := map[string]*Log{}
+	for _, name := range Names() {
+		t.Run("flight/"+name, func(t *testing.T) { logs[name] = playRun(t, c, name, o) })
+	}
+	for _, check := range Checks() {
+		t.Run(check.Name, func(t *testing.T) {
+			for _, name := range check.Runs {
+				t.Run(name, func(t *testing.T) { runCheck(t, check, logs[name]) })
+			}
+		})
+	}
+}
+
+func playRun(t *testing.T, c cluster.Cluster, name string, o Options) *Log {
+	f, err := Spec(name, max(o.Seed, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	player := o.Player
+	if player == nil {
+		player = run.InProcess{Cluster: c}
+	}
+	begin := time.Now()
+	events, err := Play(t.Context(), player, f, logProgress(t, begin))
+	if o.Logs != "" {
+		writeLog(t, filepath.Join(o.Logs, name+".jsonl"), events)
+	}
+	if err != nil {
+		t.Fatalf("the flight was not played: %v", err)
+	}
+	t.Logf("%d events in %v", len(events), time.Since(begin).Round(time.Second))
+	return NewLog(f, c.Describe(), o.Tolerance, events)
+}
+
+// Play plays a flight and returns its events, also those up to an error. Also is handed each of them as it comes.
+func Play(ctx context.Context, player run.Player, f cluster.RunSpec, also func(event.Event)) ([]event.Event, error) {
+	var events []event.Event
+	err := player.Play(ctx, f, func(e event.Event) {
+		events = append(events, e)
+		if also != nil {
+			also(e)
+		}
+	})
+	return events, err
+}
+
+// logProgress logs what a person who waits for minutes wants to know.
+func logProgress(t *testing.T, begin time.Time) func(event.Event) {
+	phase := ""
+	return func(e event.Event) {
+		switch f := e.Fact.(type) {
+		case event.Stage:
+			t.Logf("%5.0f s  stage %s", time.Since(begin).Seconds(), f.Name)
+		case event.Canary:
+			if f.Phase != phase {
+				phase = f.Phase
+				t.Logf("%5.0f s  phase %s", time.Since(begin).Seconds(), phase)
+			}
+		}
+	}
+}
+
+func writeLog(t *testing.T, name string, events []event.Event) {
+	var b bytes.Buffer
+	w := event.NewWriter(&b)
+	for _, e := range events {
+		w.Write(e)
+	}
+	err := w.Close()
+	if err == nil {
+		err = os.WriteFile(name, b.Bytes(), 0o644)
+	}
+	if err != nil {
+		t.Errorf("keep the log: %v", err)
+	}
+}
+
+func runCheck(t *testing.T, c Check, l *Log) {
+	if l == nil {
+		t.Skip("the flight was not played")
+	}
+	for _, finding := range c.Run(l) {
+		t.Error(finding)
+	}
+	if t.Failed() {
+		t.Logf("the contract: %s", c.Contract)
+	}
+}
+
+// Log is the recorded flight that checks look at.
+type Log struct {
+	Spec cluster.RunSpec
+	// Cluster is what the cluster says of itself.
+	Cluster   cluster.Description
+	Tolerance Tolerance
+	Events    []event.Event
+	// Timeline is the timeline of the events.
+	Timeline *timeline.Timeline
+}
+
+// NewLog makes the log of a flight's events.
+func NewLog(f cluster.RunSpec, d cluster.Description, allow Tolerance, events []event.Event) *Log {
+	return &Log{Spec: f, Cluster: d, Tolerance: allow, Events: events, Timeline: timeline.Build(events)}
+}
+
+// Check is one promise of clusters.
+type Check struct {
+	// Name is that of the subtest.
+	Name string
+	// Contract says what is promised.
+	Contract string
+	// Runs are those whose logs it is put to.
+	Runs []string
+
+	run func(*Log, *Findings)
+}
+
+// Run returns what is wrong with a log, nothing where the promise is kept.
+func (c Check) Run(l *Log) []string {
+	f := &Findings{}
+	c.run(l, f)
+	return f.list
+}
+
+// maxFindings is how many a check tells: the first ones say what is wrong.
+const maxFindings = 8
+
+// Findings are what a check finds wrong.
+type Findings struct {
+	list []string
+	left int
+}
+
+// Addf adds a finding.
+func (f *Findings) Addf(format string, args ...any) {
+	if len(f.list) == maxFindings {
+		f.left++
+		return
+	}
+	f.list = append(f.list, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,335 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+
+	"coalmine/lab/cluster"
+	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/workloads"
+	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/scenario"
+)
+
+// How long the parts of a fresh world may take. All of them take some twenty seconds where images are in the nodes.
+const (
+	deleteTimeout = 3 * time.Minute
+	readyTimeout  = 3 * time.Minute
+	pollInterval  = 500 * time.Millisecond
+)
+
+// prepare makes a fresh world for a flight: whatever an earlier one has left goes, and services, desk and traffic pods come up. It
+// returns what it applied of the scenario's own manifests.
+func (c *Cluster) prepare(ctx context.Context, f cluster.RunSpec, desk *client.Agent) ([]event.Applied, error) {
+	if err := c.cleanUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.deleteNamespace(ctx); err != nil {
+		return nil, err
+	}
+	applied, err := c.createServices(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.createAgent(ctx, f); err != nil {
+		return nil, err
+	}
+	for _, w := range f.Scenario.Clients {
+		if err := c.clients.apply(ctx, c.trafficObjects(f.Scenario, w)...); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.waitForServices(ctx, f.Scenario); err != nil {
+		return nil, err
+	}
+	return applied, c.waitForTrafficPods(ctx, desk)
+}
+
+// cleanUp takes away what an earlier flight has left, but for the namespace of its services.
+func (c *Cluster) cleanUp(ctx context.Context) error {
+	background, now := metav1.DeletePropagationBackground, int64(0)
+	parts := metav1.ListOptions{LabelSelector: labelComponent}
+	jobs := c.clients.kube.BatchV1().Jobs(names.DevelopNamespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, parts)
+	pods := c.clients.kube.CoreV1().Pods(names.LabNamespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, parts)
+	core := c.clients.kube.CoreV1()
+	errs := []error{jobs, pods}
+	for _, name := range []string{names.AgentService, names.GateService} {
+		errs = append(errs, core.Services(names.LabNamespace).Delete(ctx, name, metav1.DeleteOptions{}))
+	}
+	errs = append(errs, core.ConfigMaps(names.LabNamespace).Delete(ctx, agentName, metav1.DeleteOptions{}))
+	for i, err := range errs {
+		if apierrors.IsNotFound(err) {
+			errs[i] = nil
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("clear the last flight away: %w", err)
+	}
+	return c.waitFor(ctx, deleteTimeout, "the last flight's desk to go", func(ctx context.Context) (string, error) {
+		left, err := core.Pods(names.LabNamespace).List(ctx, parts)
+		if err != nil || len(left.Items) == 0 {
+			return "", err
+		}
+		return "pod " + left.Items[0].Name + " is still there", nil
+	})
+}
+
+// deleteNamespace deletes the namespace of the services, and waits until it is gone.
+func (c *Cluster) deleteNamespace(ctx context.Context) error {
+	namespaces, now := c.clients.kube.CoreV1().Namespaces(), int64(0)
+	err := namespaces.Delete(ctx, names.DevelopNamespace, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil && !apierrors.IsConflict(err) { // it is going already
+		return fmt.Errorf("delete namespace %s: %w", names.DevelopNamespace, err)
+	}
+	// Nobody is served by the pods any more: they need not drain.
+	err = c.clients.kube.CoreV1().Pods(names.DevelopNamespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("delete the pods of namespace %s: %w", names.DevelopNamespace, err)
+	}
+	if err := c.removeFinalizers(ctx); err != nil {
+		return err
+	}
+	return c.waitFor(ctx, deleteTimeout, "namespace "+names.DevelopNamespace+" to go", func(ctx context.Context) (string, error) {
+		ns, err := namespaces.Get(ctx, names.DevelopNamespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		return whyTerminating(ns), nil
+	})
+}
+
+// removeFinalizers takes the finalizers of canaries away: by them Flagger would first bring back what it found (spec.revertOnDeletion), which
+// is going too.
+func (c *Cluster) removeFinalizers(ctx context.Context) error {
+	canaries := c.clients.flagger.FlaggerV1beta1().Canaries(names.DevelopNamespace)
+	list, err := canaries.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list the canaries: %w", err)
+	}
+	for _, canary := range list.Items {
+		if len(canary.Finalizers) == 0 {
+			continue
+		}
+		_, err := canaries.Patch(ctx, canary.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("canary %s: %w", canary.Name, err)
+		}
+	}
+	return nil
+}
+
+// whyTerminating finds what Kubernetes says of a namespace that does not go.
+func whyTerminating(ns *corev1.Namespace) string {
+	var why []string
+	for _, c := range ns.Status.Conditions {
+		if c.Status == corev1.ConditionTrue && c.Message != "" {
+			why = append(why, c.Message)
+		}
+	}
+	if len(why) == 0 {
+		return "its objects are being deleted"
+	}
+	return strings.Join(why, "; ")
+}
+
+// createServices creates what the platform runs before any guardrail.
+func (c *Cluster) createServices(ctx context.Context, f cluster.RunSpec) ([]event.Applied, error) {
+	config, err := c.configMap(f, names.DevelopNamespace, names.ScenarioConfigMap)
+	if err != nil {
+		return nil, err
+	}
+	all := workloadsOf(f.Scenario, c.image).Objects()
+	all = append(all[:1:1], append([]runtime.Object{config}, all[1:]...)...) // in the namespace, and there before its readers
+	if err := c.clients.apply(ctx, all...); err != nil {
+		return nil, err
+	}
+	set, err := workloads.ParseManifests(f.Scenario, "environment.yaml", f.Scenario.Environment)
+	if err != nil || set == nil {
+		return nil, err
+	}
+	return c.applySet(ctx, set, event.OwnerScenario)
+}
+
+func (c *Cluster) createAgent(ctx context.Context, f cluster.RunSpec) error {
+	config, err := c.configMap(f, names.LabNamespace, agentName)
+	if err != nil {
+		return err
+	}
+	all := append([]runtime.Object{config}, c.agentRBAC()...)
+	if err := c.clients.apply(ctx, append(all, c.agentObjects(f.Scenario)...)...); err != nil {
+		return err
+	}
+	return c.waitFor(ctx, readyTimeout, "the desk to be ready", func(ctx context.Context) (string, error) {
+		p, err := c.clients.kube.CoreV1().Pods(names.LabNamespace).Get(ctx, agentName, metav1.GetOptions{})
+		switch {
+		case err != nil:
+			return "", err
+		case p.Status.Phase == corev1.PodFailed:
+			return "", fmt.Errorf("its pod has failed: %s", whyFailed(p))
+		case ready(p):
+			return "", nil
+		}
+		return whyWaits(p), nil
+	})
+}
+
+// applySet creates the objects of a set, in its order, turned to the hosts of this cluster. On an error it returns those that were.
+func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string) ([]event.Applied, error) {
+	var applied []event.Applied
+	for _, o := range set.Objects {
+		object := o.Value.DeepCopyObject()
+		workloads.RewriteEndpoints(object, hosts{})
+		if ns, ok := object.(*corev1.Namespace); ok {
+			keepInjected(ns)
+		}
+		if err := c.clients.apply(ctx, object); err != nil {
+			return applied, fmt.Errorf("%s: %w", o.Source, err)
+		}
+		applied = append(applied, workloads.AppliedFact(o, owner))
+	}
+	return applied, nil
+}
+
+// keepInjected leaves the mesh in a namespace that its manifest says nothing of it.
+func keepInjected(ns *corev1.Namespace) {
+	if _, ok := ns.Annotations[names.InjectAnnotation]; ok {
+		return
+	}
+	if ns.Annotations == nil {
+		ns.Annotations = map[string]string{}
+	}
+	ns.Annotations[names.InjectAnnotation] = "enabled"
+}
+
+// hosts lets the learner's objects point to the desk.
+type hosts struct{}
+
+// Prometheus implements [stage.Hosts].
+func (hosts) Prometheus(canary string) string {
+	if canary != "" {
+		canary += "." + names.DevelopNamespace
+	}
+	return client.PrometheusURL(canary)
+}
+
+// Alerts implements [stage.Hosts].
+func (hosts) Alerts(provider string) string { return client.AlertURL(provider) }
+
+// Gate implements [stage.Hosts].
+func (hosts) Gate(canary string, _ int, hook flaggerv1.CanaryWebhook) string {
+	return client.GateURL(hook.URL, canary, string(hook.Type))
+}
+
+// waitForServices waits until every Deployment has its pods.
+func (c *Cluster) waitForServices(ctx context.Context, s *scenario.Scenario) error {
+	return c.waitFor(ctx, readyTimeout, "the services to be ready", func(ctx context.Context) (string, error) {
+		for _, svc := range s.Services {
+			d, err := c.clients.kube.AppsV1().Deployments(names.DevelopNamespace).Get(ctx, svc.Name, metav1.GetOptions{})
+			if err != nil {
+				return "", err
+			}
+			if int(d.Status.ReadyReplicas) < svc.Replicas {
+				return fmt.Sprintf("%s has %d of %d pods; %s", svc.Name, d.Status.ReadyReplicas, svc.Replicas, c.whyUnready(ctx, "app="+svc.Name)), nil
+			}
+		}
+		return "", nil
+	})
+}
+
+// waitForTrafficPods waits until every traffic pod has reported at the desk.
+func (c *Cluster) waitForTrafficPods(ctx context.Context, desk *client.Agent) error {
+	return c.waitFor(ctx, readyTimeout, "the traffic pods to be ready", func(ctx context.Context) (string, error) {
+		status, err := desk.Status(ctx)
+		var refused *client.StatusError
+		switch {
+		case errors.As(err, &refused) && refused.Status >= 500: // its Service leads nowhere yet
+			return refused.Error(), nil
+		case err != nil:
+			return "", err
+		case status.Fault != "":
+			return "", errors.New(status.Fault)
+		case len(status.Missing) > 0:
+			return fmt.Sprintf("%s is missing; %s", strings.Join(status.Missing, ", "), c.whyUnready(ctx, labelComponent+"="+componentTraffic)), nil
+		}
+		return "", nil
+	})
+}
+
+// waitFor asks again until nothing is left to wait for; what it was is in the error when that takes too long. An API server that is
+// away for a moment is borne.
+func (c *Cluster) waitFor(ctx context.Context, limit time.Duration, what string, left func(context.Context) (string, error)) error {
+	var last string
+	began := time.Now()
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, limit, true, func(ctx context.Context) (bool, error) {
+		why, err := left(ctx)
+		if err != nil && transient(err) {
+			why, err = err.Error(), nil
+		}
+		if err == nil && ctx.Err() == nil {
+			last = why
+		}
+		return why == "" && err == nil, err
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case wait.Interrupted(err):
+		return fmt.Errorf("waited %v for %s: %s", time.Since(began).Round(time.Second), what, last)
+	}
+	return fmt.Errorf("wait for %s: %w", what, err)
+}
+
+// whyUnready finds the reason of one of the pods that are not ready.
+func (c *Cluster) whyUnready(ctx context.Context, selector string) string {
+	list, err := c.clients.kube.CoreV1().Pods(names.DevelopNamespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return err.Error()
+	}
+	for i := range list.Items {
+		if p := &list.Items[i]; !ready(p) && p.Status.Phase != corev1.PodSucceeded {
+			return whyWaits(p)
+		}
+	}
+	if len(list.Items) == 0 {
+		return "it has no pod yet: kubectl describe in namespace " + names.DevelopNamespace + " says why"
+	}
+	return "all pods are ready"
+}
+
+// whyWaits finds what a pod waits for.
+func whyWaits(p *corev1.Pod) string {
+	for _, s := range append(append([]corev1.ContainerStatus{}, p.Status.InitContainerStatuses...), p.Status.ContainerStatuses...) {
+		if w := s.State.Waiting; w != nil && w.Reason != "PodInitializing" && w.Reason != "ContainerCreating" {
+			return strings.TrimSuffix(fmt.Sprintf("container %s of pod %s waits: %s: %s", s.Name, p.Name, w.Reason, w.Message), ": ")
+		}
+		if t := s.LastTerminationState.Terminated; t != nil && t.ExitCode != 0 {
+			return fmt.Sprintf("container %s of pod %s: %s", s.Name, p.Name, exitReason(t))
+		}
+	}
+	if s := condition(p, corev1.PodScheduled); s != nil && s.Status == corev1.ConditionFalse {
+		return fmt.Sprintf("pod %s finds no node: %s", p.Name, s.Message)
+	}
+	return fmt.Sprintf("pod %s is in phase %s", p.Name, p.Status.Phase)
+}

@@ -1,0 +1,247 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"coalmine/lab/cluster/names"
+	"coalmine/manifests"
+)
+
+// Spec says what to make a bundle of.
+type Spec struct {
+	Pins manifests.Pins
+	Mesh string
+	// Arch is the processor of the nodes, in Go's words.
+	Arch string
+
+	// Node is the node image; "" is the one that kind's configuration names, or the pinned one.
+	Node string
+	// Config is the file of kind's configuration.
+	Config string
+	// Images are files of docker archives, Charts are folders or packages, CRDs are YAML files. They go before what would be fetched.
+	Images, Charts, CRDs []string
+	// Folder has images/*.tar, charts/*, crds/*.yaml and kind.yaml. With a folder nothing is fetched.
+	Folder string
+	// Partial takes what there is, even if the mesh needs more.
+	Partial bool
+
+	Docker  Docker
+	Pull    func(ctx context.Context, ref string) (Archive, error)
+	Fetcher Fetcher
+	// Say tells what goes on.
+	Say func(format string, args ...any)
+}
+
+// Fetcher fetches what is no image, at the pinned versions.
+type Fetcher interface {
+	// Chart is a packaged chart by its name.
+	Chart(ctx context.Context, name string) ([]byte, error)
+	// CRDs are YAML documents by their name.
+	CRDs(ctx context.Context, name string) ([]byte, error)
+}
+
+// Collect finds all that was ordered: what is given by name, then the folder's, then the network's. It says what it takes from where.
+// The error is an [*IncompleteError] if the mesh would need more.
+func (o Spec) Collect(ctx context.Context) (Contents, error) {
+	c := &collection{Spec: o, needs: NeedsOf(o.Pins, o.Mesh), Contents: Contents{Arch: o.Arch, Say: o.Say}}
+	for _, step := range []func(context.Context) error{c.addNamed, c.addFolder, c.node, c.fetch} {
+		if err := step(ctx); err != nil {
+			return Contents{}, err
+		}
+	}
+	if missing := c.needs.Missing(c.manifest()); len(missing) > 0 && !o.Partial {
+		return Contents{}, &IncompleteError{Mesh: o.Mesh, Missing: missing}
+	}
+	c.Meshes = Complete(o.Pins, c.manifest())
+	return c.Contents, nil
+}
+
+// Complete are the meshes for which nothing is missing.
+func Complete(pins manifests.Pins, m *Manifest) []string {
+	meshes := []string{}
+	for _, mesh := range []string{names.Linkerd, names.TestMesh} {
+		if len(NeedsOf(pins, mesh).Missing(m)) == 0 {
+			meshes = append(meshes, mesh)
+		}
+	}
+	return meshes
+}
+
+// IncompleteError says what a mesh would need and the bundle would not have.
+type IncompleteError struct {
+	Mesh    string
+	Missing []Need
+}
+
+func (e *IncompleteError) Error() string {
+	var lines strings.Builder
+	for _, need := range e.Missing {
+		fmt.Fprintf(&lines, "\n  %s", need)
+	}
+	return fmt.Sprintf("the bundle is not complete for mesh %s: it would miss%s", e.Mesh, &lines)
+}
+
+// collection is what has been found so far.
+type collection struct {
+	Spec
+	Contents
+	needs Needs
+}
+
+// manifest is the manifest that the contents would have, without files.
+func (c *collection) manifest() *Manifest {
+	m := &Manifest{}
+	if c.Contents.Node.Archive != nil {
+		m.Node = &NodeFiles{Ref: c.Contents.Node.Ref, Archive: &File{}}
+	}
+	for _, a := range c.Contents.Images {
+		m.Images = append(m.Images, ImageFile{Refs: a.Refs})
+	}
+	for _, chart := range c.Contents.Charts {
+		m.Charts = append(m.Charts, ChartFile{Name: chart.Name, Version: chart.Version})
+	}
+	for _, crds := range c.Contents.CRDs {
+		m.CRDs = append(m.CRDs, CRDFile{Name: crds.Name})
+	}
+	return m
+}
+
+// addNamed takes what was named, which is wanted whether or not the mesh needs it.
+func (c *collection) addNamed(context.Context) error {
+	for _, path := range c.Spec.Images {
+		if err := c.addImages(path, true); err != nil {
+			return err
+		}
+	}
+	for _, path := range c.Spec.Charts {
+		if err := c.addChart(path, true); err != nil {
+			return err
+		}
+	}
+	for _, path := range c.Spec.CRDs {
+		if err := c.addCRDs(path, true); err != nil {
+			return err
+		}
+	}
+	if c.Config != "" {
+		return c.addConfig(c.Config)
+	}
+	return nil
+}
+
+// addFolder takes from the folder what the mesh needs and was not named.
+func (c *collection) addFolder(context.Context) error {
+	if c.Folder == "" {
+		return nil
+	}
+	info, err := os.Stat(c.Folder)
+	if err != nil {
+		return fmt.Errorf("open the folder: %w", err)
+	}
+	if !info.IsDir() {
+		return inputError("give a folder with images/*.tar, charts/*, crds/*.yaml and kind.yaml", "%s is no folder", c.Folder)
+	}
+	for _, part := range []struct {
+		pattern string
+		add     func(path string, named bool) error
+	}{{"images/*.tar", c.addImages}, {"charts/*", c.addChart}, {"crds/*.yaml", c.addCRDs}} {
+		paths, err := filepath.Glob(filepath.Join(escapeGlob(c.Folder), filepath.FromSlash(part.pattern)))
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if err := part.add(path, false); err != nil {
+				return err
+			}
+		}
+	}
+	config := filepath.Join(c.Folder, "kind.yaml")
+	if _, err := os.Stat(config); c.Config != "" || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return c.addConfig(config)
+}
+
+// escapeGlob keeps a folder's own name out of a pattern.
+func escapeGlob(dir string) string {
+	if os.PathSeparator == '\\' {
+		return dir // where a backslash escapes nothing
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
+// addImages adds an archive. One that wasn't named is left out if the mesh doesn't need any of it.
+func (c *collection) addImages(path string, named bool) error {
+	a, err := ArchiveFile(path)
+	if err != nil {
+		return err
+	}
+	if !named && !slices.ContainsFunc(a.Refs, c.needsImage) {
+		c.Spec.Say("left out %s: mesh %s does not need it, or it was given", strings.Join(a.Refs, ", "), c.Mesh)
+		return nil
+	}
+	for _, have := range c.Contents.Images {
+		for _, ref := range a.Refs {
+			if slices.Contains(have.Refs, ref) {
+				return inputError("give each image once", "%s: image %s is in another archive too", path, ref)
+			}
+		}
+	}
+	c.Contents.Images = append(c.Contents.Images, a)
+	return nil
+}
+
+// needsImage tells images that the mesh needs and that aren't there yet.
+func (c *collection) needsImage(ref string) bool {
+	return slices.Contains(c.needs.Missing(c.manifest()), Need{Kind: KindImage, Name: ref})
+}
+
+func (c *collection) addChart(path string, named bool) error {
+	chart, err := loadChart(path)
+	if err != nil {
+		return err
+	}
+	have := slices.ContainsFunc(c.Contents.Charts, func(have Chart) bool { return have.Name == chart.Name })
+	if have && named {
+		return inputError("give each chart once", "%s: chart %s is given twice", path, chart.Name)
+	}
+	if have || !named && !slices.ContainsFunc(c.needs.Charts, func(need manifests.Chart) bool { return need.Name == chart.Name }) {
+		return nil
+	}
+	c.Contents.Charts = append(c.Contents.Charts, chart)
+	return nil
+}
+
+func (c *collection) addCRDs(path string, named bool) error {
+	crds, err := loadCRDs(path)
+	if err != nil {
+		return err
+	}
+	have := slices.ContainsFunc(c.Contents.CRDs, func(have CRDs) bool { return have.Name == crds.Name })
+	if have && named {
+		return inputError("give files of different names: CRDs are known by them", "%s: CRDs %s are given twice", path, crds.Name)
+	}
+	if have || !named && !slices.Contains(c.needs.CRDs, crds.Name) {
+		return nil
+	}
+	c.Contents.CRDs = append(c.Contents.CRDs, crds)
+	return nil
+}
+
+func (c *collection) addConfig(path string) error {
+	config, image, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	c.Contents.Node.Config = config
+	if c.Spec.Node == "" {
+		c.Spec.Node = image
+	}
+	return nil
+}

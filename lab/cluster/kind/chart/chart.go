@@ -1,0 +1,167 @@
+// Package chart turns Helm charts into objects, with Helm as a library: what `helm template` does, without releases, without a cluster
+// and without the helm command. It fetches charts too.
+//
+// The objects are applied by others, so nothing runs a chart's hooks: a chart with hooks that an installation would run is refused
+// until its values turn them off, rather than installed by half.
+package chart
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	helmchart "helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/releaseutil"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"coalmine/lab/cluster/kind/apply"
+)
+
+// Release is what a chart is rendered as.
+type Release struct {
+	// Name and Namespace as in `helm install NAME --namespace NAMESPACE`.
+	Name, Namespace string
+	// Values go over the chart's own.
+	Values map[string]any
+	// Kubernetes is the cluster's version: "v1.35.4". A chart for others is refused.
+	Kubernetes string
+	// APIVersions are those that the cluster has beside Kubernetes's own: "policy.linkerd.io/v1beta3".
+	APIVersions []string
+	// Patches are applied to what comes out: see [Patch]. Each must find its object.
+	Patches []Patch
+}
+
+// Render returns the objects of a packaged chart (.tgz): the CRDs of its folder crds first, then the others in Helm's order of
+// installation.
+func Render(archive []byte, r Release) ([]*unstructured.Unstructured, error) {
+	c, err := loader.LoadArchive(bytes.NewReader(archive))
+	if err != nil {
+		return nil, fmt.Errorf("chart %s: read the archive: %w", r.Name, err)
+	}
+	return render(c, r)
+}
+
+// RenderFolder does so for a chart that is a folder.
+func RenderFolder(folder fs.FS, r Release) ([]*unstructured.Unstructured, error) {
+	var files []*loader.BufferedFile
+	err := fs.WalkDir(folder, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(folder, name)
+		files = append(files, &loader.BufferedFile{Name: name, Data: data})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("chart %s: %w", r.Name, err)
+	}
+	c, err := loader.LoadFiles(files)
+	if err != nil {
+		return nil, fmt.Errorf("chart %s: %w", r.Name, err)
+	}
+	return render(c, r)
+}
+
+func render(c *helmchart.Chart, r Release) ([]*unstructured.Unstructured, error) {
+	objects, err := objectsOf(c, r)
+	if err == nil {
+		err = patch(objects, r.Patches)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("chart %s %s: %w", c.Name(), c.Metadata.Version, err)
+	}
+	return objects, nil
+}
+
+func objectsOf(c *helmchart.Chart, r Release) ([]*unstructured.Unstructured, error) {
+	files, capabilities, err := renderTemplates(c, r)
+	if err != nil {
+		return nil, err
+	}
+	hooks, manifests, err := releaseutil.SortManifests(files, capabilities.APIVersions, releaseutil.InstallOrder)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseHooks(hooks); err != nil {
+		return nil, err
+	}
+	var all []*unstructured.Unstructured
+	add := func(file string, text []byte) error {
+		objects, err := apply.Decode(text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		all = append(all, objects...)
+		return nil
+	}
+	for _, crd := range c.CRDObjects() {
+		if err := add(crd.Filename, crd.File.Data); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range manifests {
+		if err := add(m.Name, []byte(m.Content)); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// renderTemplates executes the chart's templates. What it returns is by file.
+func renderTemplates(c *helmchart.Chart, r Release) (map[string]string, *chartutil.Capabilities, error) {
+	capabilities, err := r.capabilities()
+	if err != nil {
+		return nil, nil, err
+	}
+	if want := c.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, capabilities.KubeVersion.Version) {
+		return nil, nil, fmt.Errorf("is for Kubernetes %s, and the cluster is %s", want, capabilities.KubeVersion.Version)
+	}
+	if err := chartutil.ProcessDependencies(c, r.Values); err != nil {
+		return nil, nil, err
+	}
+	options := chartutil.ReleaseOptions{Name: r.Name, Namespace: r.Namespace, Revision: 1, IsInstall: true}
+	values, err := chartutil.ToRenderValues(c, r.Values, options, capabilities)
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := engine.Render(c, values)
+	if err != nil {
+		return nil, nil, err
+	}
+	for name := range files {
+		if strings.HasSuffix(name, "NOTES.txt") {
+			delete(files, name)
+		}
+	}
+	return files, capabilities, nil
+}
+
+func (r Release) capabilities() (*chartutil.Capabilities, error) {
+	version, err := chartutil.ParseKubeVersion(r.Kubernetes)
+	if err != nil {
+		return nil, fmt.Errorf("version of Kubernetes %q: %w", r.Kubernetes, err)
+	}
+	c := chartutil.DefaultCapabilities.Copy()
+	c.KubeVersion = *version
+	c.APIVersions = slices.Concat(c.APIVersions, chartutil.VersionSet(r.APIVersions))
+	return c, nil
+}
+
+// refuseHooks lets pass what only `helm test` runs, and what runs when a release is deleted, rolled back or upgraded: none of that is
+// ever done here.
+func refuseHooks(hooks []*release.Hook) error {
+	var errs []error
+	for _, h := range hooks {
+		if slices.Contains(h.Events, release.HookPreInstall) || slices.Contains(h.Events, release.HookPostInstall) {
+			errs = append(errs, fmt.Errorf("%s: %s %s is a hook of the installation, which nobody would run: turn it off by a value", h.Path, h.Kind, h.Name))
+		}
+	}
+	return errors.Join(errs...)
+}

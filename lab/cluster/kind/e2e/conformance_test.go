@@ -1,0 +1,45 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"sigs.k8s.io/e2e-framework/pkg/envconf"
+	"sigs.k8s.io/e2e-framework/pkg/features"
+
+	"coalmine/lab/cluster/conformance"
+	"coalmine/lab/cluster/kind"
+)
+
+// cluster is the one that was brought up, as runs use it.
+func cluster(ctx context.Context, t *testing.T) *kind.Cluster {
+	t.Helper()
+	c, err := kind.New(ctx, kind.Options{Name: name, TrafficPods: 2, Version: "e2e"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestConformance(t *testing.T) {
+	f := features.New("the real cluster").Assess("keeps the promises of a cluster", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+		conformance.Run(t, cluster(ctx, t), conformance.Options{Tolerance: conformance.Real(), Logs: logs(t)})
+		return ctx
+	})
+	environment.Test(t, f.Feature())
+}
+
+// logs is the folder for logs of flights.
+func logs(t *testing.T) string {
+	dir := os.Getenv(logsVariable)
+	if dir == "" {
+		return t.TempDir()
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

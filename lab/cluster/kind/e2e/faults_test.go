@@ -1,0 +1,170 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/e2e-framework/pkg/envconf"
+	"sigs.k8s.io/e2e-framework/pkg/features"
+
+	"coalmine/lab/cluster/conformance"
+	labplace "coalmine/lab/cluster/names"
+	"coalmine/lab/event"
+	"coalmine/lab/run"
+)
+
+// blow is what happens to the cluster during a run, and what may be said of the run then. One more is in exit_test.go.
+type blow struct {
+	name string
+	// when says, by the newest event, that it is time; fall returns when it is over.
+	when func(event.Event) bool
+	fall func(context.Context, kubernetes.Interface) error
+	// may are the verdicts that are right (see clustertest.Verdict). The version that is played is healthy: rolled-back never is.
+	may []string
+}
+
+const promoted = "promoted"
+
+// blows are in the order of how much they leave to mend.
+func blows() []blow {
+	return []blow{
+		{"the API server is unreachable for 20 s", weight(20), stopAPIServer, []string{promoted, event.OutcomeLabFault}},
+		{"Prometheus is killed", weight(20), killPrometheus, []string{promoted, event.OutcomeLabFault}},
+		{"the node is restarted", weight(20), restartNode, []string{event.OutcomeLabFault}},
+	}
+}
+
+// weight is when the canary gets a weight.
+func weight(percent int) func(event.Event) bool {
+	return func(e event.Event) bool {
+		c, ok := e.Fact.(event.Canary)
+		return ok && c.Weight >= percent
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for _, b := range blows() {
+		f := features.New(b.name).Assess("ends with the right verdict or as a fault of the lab", func(ctx context.Context, t *testing.T, c *envconf.Config) context.Context {
+			disturbed(ctx, t, c, b)
+			return ctx
+		}).Teardown(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			if err := at(ctx).up(ctx, name); err != nil {
+				t.Errorf("the cluster was not mended: %v", err)
+			}
+			return ctx
+		})
+		environment.Test(t, f.Feature())
+	}
+}
+
+// disturbed plays a healthy version, lets the blow fall, and looks at what the log says.
+func disturbed(ctx context.Context, t *testing.T, c *envconf.Config, b blow) {
+	client, err := kubernetes.NewForConfig(c.Client().RESTConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	flight, err := conformance.Spec(conformance.RunShort, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fallen := make(chan error, 1)
+	struck := false
+	events, runErr := conformance.Play(ctx, run.InProcess{Cluster: cluster(ctx, t)}, flight, func(e event.Event) {
+		if struck || !b.when(e) {
+			return
+		}
+		struck = true
+		t.Logf("at %v %s", e.At, b.name)
+		go func() { fallen <- b.fall(context.WithoutCancel(ctx), client) }()
+	})
+	if !struck {
+		t.Fatalf("the run was over before anything happened: %s, %v", conformance.Verdict(events), runErr)
+	}
+	if err := <-fallen; err != nil {
+		t.Fatalf("nothing happened: %v", err)
+	}
+	verdict := conformance.Verdict(events)
+	t.Logf("%s after %v: %v", verdict, events[len(events)-1].At, runErr)
+	if !slices.Contains(b.may, verdict) {
+		t.Errorf("the run ended as %q, want one of %q (%v)", verdict, b.may, runErr)
+	}
+	if (runErr != nil) != (verdict == event.OutcomeLabFault) {
+		t.Errorf("the run ended as %q with the error %v", verdict, runErr)
+	}
+	readable(t, events)
+}
+
+// readable checks that a log can be written and read to its end, and that nothing in it is lost.
+func readable(t *testing.T, events []event.Event) {
+	var b bytes.Buffer
+	w := event.NewWriter(&b)
+	for _, e := range events {
+		w.Write(e)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	read, err := event.Read(&b)
+	if err != nil || len(read) != len(events) {
+		t.Errorf("%d of %d events can be read: %v", len(read), len(events), err)
+	}
+	for i, e := range read {
+		if e.Seq != i+1 {
+			t.Errorf("event %d has number %d", i+1, e.Seq)
+		}
+	}
+	if _, ok := read[len(read)-1].Fact.(event.RunEnded); !ok {
+		t.Errorf("the log ends with %s", read[len(read)-1].Fact.Kind())
+	}
+}
+
+// stopAPIServer stops the API server's process, by its id in the node. It answers nobody and keeps its connections, as a machine
+// does that is out of reach; the kubelet would restart it only after 80 s.
+func stopAPIServer(ctx context.Context, _ kubernetes.Interface) error {
+	pid, err := docker(ctx, "exec", nodeOf(name), "pidof", "-s", "kube-apiserver")
+	if err != nil {
+		return err
+	}
+	if _, err := docker(ctx, "exec", nodeOf(name), "kill", "-STOP", pid); err != nil {
+		return err
+	}
+	<-time.After(20 * time.Second)
+	_, err = docker(ctx, "exec", nodeOf(name), "kill", "-CONT", pid)
+	return err
+}
+
+func killPrometheus(ctx context.Context, client kubernetes.Interface) error {
+	pods := client.CoreV1().Pods(labplace.VizNamespace)
+	list, err := pods.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	now, killed := int64(0), 0
+	for _, p := range list.Items {
+		if !strings.HasPrefix(p.Name, labplace.PrometheusService) {
+			continue
+		}
+		if err := pods.Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
+			return err
+		}
+		killed++
+	}
+	if killed == 0 {
+		return fmt.Errorf("there is no pod of Prometheus among %d in %s", len(list.Items), labplace.VizNamespace)
+	}
+	return nil
+}
+
+func restartNode(ctx context.Context, _ kubernetes.Interface) error {
+	_, err := docker(ctx, "restart", nodeOf(name))
+	return err
+}

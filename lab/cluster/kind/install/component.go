@@ -1,0 +1,270 @@
+package install
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"coalmine/lab/cluster/kind/apply"
+	"coalmine/lab/cluster/kind/bundle"
+	"coalmine/lab/cluster/kind/chart"
+	"coalmine/lab/cluster/kind/steps"
+	"coalmine/lab/cluster/names"
+	"coalmine/manifests"
+)
+
+// component is a step that applies objects and waits until they work.
+type component struct {
+	name, title, hint string
+	render            func(context.Context, *Installer) (rendered, error)
+}
+
+// rendered is what a part comes to.
+type rendered struct {
+	objects []*unstructured.Unstructured
+	// inputs is everything that the objects were made of. They are not compared themselves: some charts draw keys anew each time.
+	inputs []any
+}
+
+// digest tells what was made of one thing from what was made of another.
+func (m rendered) digest() (string, error) { return digest(m.inputs...) }
+
+func digest(from ...any) (string, error) {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// quickTimeout is how long workloads that should be ready have to prove it, before the step is taken again.
+const quickTimeout = 2 * time.Second
+
+// componentStep makes a step of a part.
+func (g *Installer) componentStep(p component) steps.Step {
+	var m rendered // found out by Done, used by Do
+	return steps.Step{
+		Name: p.name, Title: p.title, Hint: p.hint,
+		Done: func(ctx context.Context) (bool, error) {
+			var err error
+			if m, err = p.render(ctx, g); err != nil {
+				return false, err
+			}
+			g.waitFor = append(g.waitFor, apply.Waitable(m.objects)...)
+			return g.upToDate(ctx, p.name, m)
+		},
+		Do: func(ctx context.Context, say func(string, ...any)) error { return g.apply(ctx, p.name, m, say) },
+	}
+}
+
+// upToDate tells whether a part was made of the same, is all there, and works.
+func (g *Installer) upToDate(ctx context.Context, name string, m rendered) (bool, error) {
+	same, err := g.recorded(ctx, name, m)
+	if err != nil || !same {
+		return false, err
+	}
+	for _, o := range m.objects {
+		_, err := g.conn.apply.Get(ctx, apply.RefOf(o))
+		switch {
+		case apierrors.IsNotFound(err):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	quick, cancel := context.WithTimeout(ctx, quickTimeout)
+	defer cancel()
+	return g.conn.apply.Ready(quick, apply.Waitable(m.objects)...) == nil, ctx.Err()
+}
+
+// recorded tells whether a step was taken with the same.
+func (g *Installer) recorded(ctx context.Context, name string, m rendered) (bool, error) {
+	c, err := g.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	state, err := ReadState(ctx, c.kube)
+	if err != nil {
+		return false, err
+	}
+	d, err := m.digest()
+	return err == nil && state.Step(name) == d, err
+}
+
+// apply makes a part and records it.
+func (g *Installer) apply(ctx context.Context, name string, m rendered, say func(string, ...any)) error {
+	d, err := m.digest()
+	if err != nil {
+		return err
+	}
+	// From here on the lab is not what was recorded of it, until the last step says that it is again.
+	if err := record(ctx, g.conn.kube, State{keyStep + name: "", KeyImage: "", keyStep + stepReady: ""}); err != nil {
+		return err
+	}
+	say("applying %d objects", len(m.objects))
+	if err := g.conn.apply.Apply(ctx, m.objects); err != nil {
+		return err
+	}
+	if awaited := apply.Waitable(m.objects); len(awaited) > 0 {
+		say("waiting for %s", refList(awaited))
+		if err := g.conn.apply.Ready(ctx, awaited...); err != nil {
+			return err
+		}
+	}
+	return record(ctx, g.conn.kube, State{keyStep + name: d})
+}
+
+// refList name what is waited for, as far as a line has room.
+func refList(refs []apply.Ref) string {
+	const most = 2
+	text := ""
+	for i, r := range refs {
+		switch {
+		case i == most:
+			return text + " and others"
+		case i > 0:
+			text += ", "
+		}
+		text += r.String()
+	}
+	return text
+}
+
+// manifestFiles are manifests of our own.
+func manifestFiles(names ...string) func(context.Context, *Installer) (rendered, error) {
+	return func(_ context.Context, g *Installer) (m rendered, err error) {
+		p, err := g.params()
+		if err != nil {
+			return m, err
+		}
+		for _, name := range names {
+			text, err := manifests.Render(name, p)
+			if err != nil {
+				return m, err
+			}
+			objects, err := apply.Decode(text)
+			if err != nil {
+				return m, err
+			}
+			m.objects = append(m.objects, objects...)
+			m.inputs = append(m.inputs, string(text))
+		}
+		return m, nil
+	}
+}
+
+// fromChart is a chart from the source, in a namespace, followed by manifests of our own.
+func fromChart(name, namespace string, more ...string) func(context.Context, *Installer) (rendered, error) {
+	return func(ctx context.Context, g *Installer) (rendered, error) {
+		m, err := g.render(ctx, name, namespace)
+		if err != nil || len(more) == 0 {
+			return m, err
+		}
+		own, err := manifestFiles(more...)(ctx, g)
+		return rendered{append(m.objects, own.objects...), append(m.inputs, own.inputs...)}, err
+	}
+}
+
+func (g *Installer) render(ctx context.Context, name, namespace string) (m rendered, err error) {
+	c, err := g.connect(ctx)
+	if err != nil {
+		return m, err
+	}
+	archive, err := g.Source.Chart(ctx, name)
+	if err != nil {
+		return m, err
+	}
+	p, err := g.params()
+	if err != nil {
+		return m, err
+	}
+	values, err := manifests.Values(name, p)
+	if err != nil {
+		return m, err
+	}
+	patches, err := patchesOf(name, p)
+	if err != nil {
+		return m, err
+	}
+	if err := c.readAPIs(); err != nil {
+		return m, err
+	}
+	m.inputs = []any{archive, values, patches, c.version}
+	m.objects, err = chart.Render(archive, chart.Release{
+		Name: name, Namespace: namespace, Values: values, Kubernetes: c.version, APIVersions: c.apis, Patches: patches,
+	})
+	return m, err
+}
+
+// patchesOf a chart: only Flagger's has some.
+func patchesOf(name string, p manifests.Params) ([]chart.Patch, error) {
+	if name != manifests.Flagger {
+		return nil, nil
+	}
+	text, err := manifests.Render("flagger/patches.yaml", p)
+	if err != nil {
+		return nil, err
+	}
+	return chart.Patches(text)
+}
+
+// The parts.
+
+func gatewayAPI() component {
+	return component{
+		name: "gateway-api", title: "Gateway API's CRDs",
+		hint: "the CRDs come from the bundle or the Go module proxy; those of another version that somebody else has applied are in the way",
+		render: func(ctx context.Context, g *Installer) (rendered, error) {
+			text, err := g.Source.CRDs(ctx, bundle.GatewayAPI)
+			if err != nil {
+				return rendered{}, err
+			}
+			objects, err := apply.Decode(text)
+			return rendered{objects, []any{string(text)}}, err
+		},
+	}
+}
+
+// hintPods is for what does not get ready, when nothing better is known.
+const hintPods = "kubectl get pods -A shows what does not run, kubectl describe pod says why; then run coalmine up again, which goes on from here"
+
+func (g *Installer) meshComponents() []component {
+	if g.Mesh == names.Linkerd {
+		return []component{
+			{"linkerd-crds", "Linkerd's CRDs", hintPods, fromChart(manifests.LinkerdCRDs, names.MeshNamespace)},
+			{"linkerd-control-plane", "Linkerd's control plane", hintPods, fromChart(manifests.LinkerdControlPlane, names.MeshNamespace)},
+			{"linkerd-viz", "Linkerd's viz extension with Prometheus", hintPods, fromChart(manifests.LinkerdViz, names.VizNamespace, "linkerd/policy.yaml")},
+		}
+	}
+	return []component{
+		{"policy-crds", "CRDs of the mesh's policies", hintPods, manifestFiles("standin/crds.yaml")},
+		{"standin-control-plane", "the stand-in mesh's control plane", hintPods,
+			manifestFiles("standin/rbac.yaml", "standin/control.yaml", "standin/injector.yaml")},
+		{"prometheus", "Prometheus", hintPods, manifestFiles("prometheus/standin.yaml")},
+	}
+}
+
+func flagger() component {
+	return component{manifests.Flagger, "Flagger", hintPods, fromChart(manifests.Flagger, names.FlaggerNamespace)}
+}
+
+// develop is the namespace of the demo services.
+func develop() component {
+	return component{names.DevelopNamespace, "namespace " + names.DevelopNamespace, hintPods, func(context.Context, *Installer) (rendered, error) {
+		namespace := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Namespace",
+			"metadata": map[string]any{"name": names.DevelopNamespace, "annotations": map[string]any{names.InjectAnnotation: "enabled"}},
+		}}
+		return rendered{[]*unstructured.Unstructured{namespace}, []any{namespace}}, nil
+	}}
+}
+
+// errNoServices says that a plan is incomplete.
+var errNoServices = errors.New("the plan names no demo services")

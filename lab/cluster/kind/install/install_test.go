@@ -1,0 +1,237 @@
+package install
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"coalmine/lab/cluster/kind/bundle"
+	"coalmine/lab/cluster/kind/certs"
+	"coalmine/lab/cluster/kind/kindcluster"
+	"coalmine/lab/cluster/kind/steps"
+	"coalmine/lab/cluster/names"
+	"coalmine/manifests"
+)
+
+func stepNames(steps []steps.Step) []string {
+	var all []string
+	for _, s := range steps {
+		all = append(all, s.Name)
+	}
+	return all
+}
+
+// TestStepsStandOnThoseBefore has the order in which things can come up. Names are kept in clusters: they stay the same.
+func TestStepsStandOnThoseBefore(t *testing.T) {
+	for mesh, middle := range map[string][]string{
+		names.Linkerd:  {"linkerd-crds", "linkerd-control-plane", "linkerd-viz"},
+		names.TestMesh: {"policy-crds", "standin-control-plane", "prometheus"},
+	} {
+		g, err := New(t.Context(), Plan{Cluster: kindcluster.New("lab"), Mesh: mesh, Source: bundle.Online{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := slices.Concat([]string{"cluster", "images", "gateway-api", "trust"}, middle, []string{"flagger", "develop", "app", "ready"})
+		steps := g.Steps()
+		if got := stepNames(steps); !slices.Equal(got, want) {
+			t.Errorf("steps with %s are %v, want %v", mesh, got, want)
+		}
+		for _, s := range steps {
+			if s.Title == "" || s.Hint == "" || s.Do == nil {
+				t.Errorf("step %s lacks a title, a hint or what to do", s.Name)
+			}
+		}
+	}
+}
+
+func TestUnknownMesh(t *testing.T) {
+	if _, err := New(t.Context(), Plan{Mesh: "istio"}); err == nil {
+		t.Error("a plan with mesh istio")
+	}
+}
+
+// planned is a plan under way whose own image is at hand.
+func planned(mesh, image string) *Installer {
+	pins, _ := manifests.Versions()
+	return &Installer{
+		Plan:  Plan{Cluster: kindcluster.New("lab"), Mesh: mesh, Source: bundle.Online{}},
+		pins:  pins,
+		own:   func() (ownImage, error) { return ownImage{ref: image}, nil },
+		chain: certs.Chain{Roots: []byte("roots"), IssuerCert: []byte("cert"), IssuerKey: []byte("key")},
+	}
+}
+
+// TestWhatChangesIsDoneAgain compares what parts are made of: another binary is another image, and whatever has no part in it stays.
+func TestWhatChangesIsDoneAgain(t *testing.T) {
+	digests := func(g *Installer) map[string]string {
+		all := map[string]string{}
+		for _, p := range append(g.meshComponents(), develop()) {
+			m, err := p.render(t.Context(), g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(m.objects) == 0 {
+				t.Errorf("part %s has no objects", p.name)
+			}
+			if all[p.name], err = m.digest(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return all
+	}
+	first, same := digests(planned(names.TestMesh, "coalmine:1")), digests(planned(names.TestMesh, "coalmine:1"))
+	another := digests(planned(names.TestMesh, "coalmine:2"))
+	renewed := planned(names.TestMesh, "coalmine:1")
+	renewed.chain.Roots = []byte("other roots")
+	retrusted := digests(renewed)
+	for name, d := range first {
+		control := name == "standin-control-plane"
+		if same[name] != d {
+			t.Errorf("%s is another though nothing has changed", name)
+		}
+		if (another[name] != d) != control || (retrusted[name] != d) != control {
+			t.Errorf("%s: with another image it is another: %v; with another trust chain: %v", name, another[name] != d, retrusted[name] != d)
+		}
+	}
+}
+
+func TestStateIsRecorded(t *testing.T) {
+	kube := fake.NewClientset()
+	empty, err := ReadState(t.Context(), kube)
+	if err != nil || len(empty) != 0 || empty.Up() {
+		t.Errorf("state %v, %v of a cluster without one", empty, err)
+	}
+	for _, change := range []State{
+		{KeyMesh: names.TestMesh, keyStep + stepCluster: "v1"},
+		{KeyImage: "coalmine:1", keyStep + stepReady: "now"},
+	} {
+		if err := record(t.Context(), kube, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up, err := ReadState(t.Context(), kube)
+	if err != nil || !up.Up() || up[KeyMesh] != names.TestMesh || up.Step(stepCluster) != "v1" {
+		t.Errorf("state %v, %v", up, err)
+	}
+	if err := record(t.Context(), kube, State{KeyImage: ""}); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := ReadState(t.Context(), kube); err != nil || changed.Up() || changed[KeyMesh] != names.TestMesh {
+		t.Errorf("state %v, %v after a step began to change the lab", changed, err)
+	}
+}
+
+func TestMeshStays(t *testing.T) {
+	g := planned(names.TestMesh, "coalmine:1")
+	for has, fits := range map[string]bool{"": true, names.TestMesh: true, names.Linkerd: false} {
+		if err := g.sameMesh(State{KeyMesh: has}); (err == nil) != fits {
+			t.Errorf("a cluster with mesh %q for a plan with %s: %v", has, g.Mesh, err)
+		}
+	}
+}
+
+// chained has a trust chain in its Secret.
+func chained(t *testing.T, kube *fake.Clientset, now time.Time) {
+	t.Helper()
+	c, err := certs.New(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: names.TrustSecret, Namespace: names.MeshNamespace}, Data: map[string][]byte{
+		names.TrustRoots: c.Roots, names.IssuerCert: c.IssuerCert, names.IssuerKey: c.IssuerKey,
+	}}
+	if _, err := kube.CoreV1().Secrets(names.MeshNamespace).Create(t.Context(), s, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func pod(t *testing.T, kube *fake.Clientset, namespace, name, image string, ready bool) {
+	t.Helper()
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: image}}},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+	if ready {
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	} else {
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			Name: "main", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+		}}
+	}
+	if _, err := kube.CoreV1().Pods(namespace).Create(t.Context(), p, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recordAll records every step of a lab that came up.
+func recordAll(t *testing.T, kube *fake.Clientset) {
+	t.Helper()
+	state := State{KeyMesh: names.TestMesh, KeyImage: "coalmine.dev/coalmine:abc"}
+	for _, s := range planned(names.TestMesh, "").Steps() {
+		state[keyStep+s.Name] = "done"
+	}
+	if err := record(t.Context(), kube, state); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReport(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range []struct {
+		name  string
+		spoil func(context.Context, *fake.Clientset)
+		at    time.Time
+		up    bool
+	}{
+		{"up", func(context.Context, *fake.Clientset) {}, now, true},
+		{"a demo service restarts", func(_ context.Context, k *fake.Clientset) { pod(t, k, names.DevelopNamespace, "backend", "x:1", false) }, now, true},
+		{"Prometheus crashes", func(_ context.Context, k *fake.Clientset) {
+			pod(t, k, names.VizNamespace, "p2", "x/prometheus:v3", false)
+		}, now, false},
+		{"the issuer has ended", func(context.Context, *fake.Clientset) {}, now.Add(2 * certs.IssuerLife), false},
+		{"a bring-up is under way", func(ctx context.Context, k *fake.Clientset) {
+			if err := record(ctx, k, State{KeyImage: "", keyStep + stepReady: ""}); err != nil {
+				t.Fatal(err)
+			}
+		}, now, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			kube := fake.NewClientset()
+			recordAll(t, kube)
+			chained(t, kube, now)
+			pod(t, kube, names.FlaggerNamespace, "flagger", "ghcr.io/fluxcd/flagger:1.43.0", true)
+			c.spoil(t.Context(), kube)
+			r := Report{State: kindcluster.Running, Versions: map[string]string{}}
+			if r.Err = r.collect(t.Context(), kube, c.at); r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			if r.Up() != c.up {
+				t.Errorf("up %v, want %v: %+v", r.Up(), c.up, r)
+			}
+			if r.Versions["flagger"] != "1.43.0" {
+				t.Errorf("versions %v", r.Versions)
+			}
+		})
+	}
+}
+
+func TestReportNamesWhatIsNotReady(t *testing.T) {
+	kube := fake.NewClientset()
+	pod(t, kube, names.VizNamespace, "prometheus-1", "docker.io/prom/prometheus:v3.11.0@sha256:0", false)
+	r := Report{State: kindcluster.Running, Versions: map[string]string{}}
+	if err := r.collect(t.Context(), kube, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []Pod{{names.VizNamespace, "prometheus-1", "main CrashLoopBackOff"}}; !slices.Equal(r.NotReady, want) {
+		t.Errorf("not ready %v, want %v", r.NotReady, want)
+	}
+	if r.Versions["prometheus"] != "v3.11.0" || r.Up() || r.Steps[0].State != steps.Waiting {
+		t.Errorf("report %+v", r)
+	}
+}

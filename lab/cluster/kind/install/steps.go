@@ -1,0 +1,280 @@
+package install
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes"
+
+	"coalmine/lab/cluster/kind/apply"
+	"coalmine/lab/cluster/kind/certs"
+	"coalmine/lab/cluster/kind/kindcluster"
+	"coalmine/lab/cluster/kind/steps"
+	"coalmine/lab/cluster/names"
+	"coalmine/manifests"
+)
+
+// Names of the steps that are no parts.
+const (
+	stepCluster  = "cluster"
+	stepImages   = "images"
+	stepCerts    = "trust"
+	stepServices = "app"
+	stepReady    = "ready"
+)
+
+// clusterStep makes the cluster, its namespaces, and the state in it.
+func (g *Installer) clusterStep() steps.Step {
+	return steps.Step{
+		Name: stepCluster, Title: "the kind cluster " + g.Cluster.Name(),
+		Hint: "docker ps -a and docker logs " + g.Cluster.Name() + "-control-plane show how far it came; run coalmine up again to go on, or coalmine down first to begin anew",
+		Done: func(ctx context.Context) (bool, error) {
+			ready, err := g.Cluster.Ready(ctx)
+			if err != nil {
+				return false, err
+			}
+			// Nothing is begun that is bound to end without an image.
+			if _, err := g.own(); err != nil || !ready {
+				return false, err
+			}
+			state, err := g.state(ctx)
+			if err != nil {
+				return false, err
+			}
+			return state.Step(stepCluster) != "", g.sameMesh(state)
+		},
+		Do: func(ctx context.Context, say func(string, ...any)) error {
+			n := g.Source.Node()
+			img := kindcluster.Image{Ref: n.Ref, Config: n.Config}
+			if n.Archive != nil {
+				img.Archive = n.Archive
+			}
+			if err := g.Cluster.Ensure(ctx, img, say); err != nil {
+				return err
+			}
+			state, err := g.state(ctx)
+			if err != nil {
+				return err
+			}
+			if err := g.sameMesh(state); err != nil {
+				return err
+			}
+			return g.createNamespaces(ctx)
+		},
+	}
+}
+
+// createNamespaces makes the namespaces and begins the state.
+func (g *Installer) createNamespaces(ctx context.Context) error {
+	text, err := manifests.Folder("cluster", manifests.Params{Mesh: g.Mesh})
+	if err != nil {
+		return err
+	}
+	objects, err := apply.Decode(text)
+	if err != nil {
+		return err
+	}
+	if err := g.conn.apply.Apply(ctx, objects); err != nil {
+		return err
+	}
+	return record(ctx, g.conn.kube, State{KeyMesh: g.Mesh, keyStep + stepCluster: g.conn.version})
+}
+
+func (g *Installer) state(ctx context.Context) (State, error) {
+	c, err := g.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ReadState(ctx, c.kube)
+}
+
+// OtherMeshError says that a cluster has another mesh than the plan.
+type OtherMeshError struct{ Cluster, Has, Want string }
+
+func (e *OtherMeshError) Error() string {
+	return fmt.Sprintf("cluster %s came up with mesh %s, and a cluster stays with its mesh", e.Cluster, e.Has)
+}
+
+// Hint says what to do.
+func (e *OtherMeshError) Hint() string {
+	return fmt.Sprintf("write --mesh %s, or give the lab with mesh %s another --name, or end this one first: coalmine down --name %s",
+		e.Has, e.Want, e.Cluster)
+}
+
+func (g *Installer) sameMesh(s State) error {
+	if has := s[KeyMesh]; has != "" && has != g.Mesh {
+		return &OtherMeshError{g.Cluster.Name(), has, g.Mesh}
+	}
+	return nil
+}
+
+// imagesStep puts images into the nodes.
+func (g *Installer) imagesStep() steps.Step {
+	return steps.Step{
+		Name: stepImages, Title: "images in the node",
+		Hint: "docker system df shows whether Docker's disk is full; coalmine up goes on with the images that are missing",
+		Done: func(ctx context.Context) (bool, error) {
+			left, err := g.missingImages(ctx)
+			return len(left) == 0, err
+		},
+		Do: func(ctx context.Context, say func(string, ...any)) error {
+			left, err := g.missingImages(ctx)
+			if err != nil {
+				return err
+			}
+			for _, i := range left {
+				say("loading %s", i.refs[0])
+				if err := g.Cluster.Load(ctx, i.archive); err != nil {
+					return err
+				}
+			}
+			return record(ctx, g.conn.kube, State{keyStep + stepImages: fmt.Sprintf("%d loaded", len(left))})
+		},
+	}
+}
+
+// missingImages are the archives that have an image which the nodes have not.
+func (g *Installer) missingImages(ctx context.Context) ([]imageArchive, error) {
+	wanted, err := g.archives()
+	if err != nil {
+		return nil, err
+	}
+	var refs []string
+	for _, w := range wanted {
+		refs = append(refs, w.refs...)
+	}
+	missing, err := g.Cluster.Missing(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(wanted, func(w imageArchive) bool {
+		return !slices.ContainsFunc(w.refs, func(ref string) bool { return slices.Contains(missing, ref) })
+	}), nil
+}
+
+// renewBefore is how long a trust chain must still be good for, to be kept. A lab lasts for hours.
+const renewBefore = 7 * 24 * time.Hour
+
+// certsStep makes the trust chain, once.
+func (g *Installer) certsStep() steps.Step {
+	return steps.Step{
+		Name: stepCerts, Title: "trust anchor and issuer",
+		Hint: "kubectl -n " + names.MeshNamespace + " get secret " + names.TrustSecret + " has them; when it is broken, delete it and run coalmine up again",
+		Done: func(ctx context.Context) (bool, error) {
+			c, err := g.connect(ctx)
+			if err != nil {
+				return false, err
+			}
+			kept, err := ReadCerts(ctx, c.kube)
+			if err != nil {
+				return false, err
+			}
+			left, err := kept.Check(g.Now())
+			if err != nil || left.Issuer < renewBefore {
+				return false, nil // it is made anew
+			}
+			g.chain = kept
+			return true, nil
+		},
+		Do: func(ctx context.Context, _ func(string, ...any)) (err error) {
+			if g.chain, err = certs.New(g.Now()); err != nil {
+				return err
+			}
+			return g.conn.apply.Apply(ctx, []*unstructured.Unstructured{secretOf(g.chain)})
+		},
+	}
+}
+
+// ReadCerts asks the cluster for its trust chain, which is empty if there is none.
+func ReadCerts(ctx context.Context, kube kubernetes.Interface) (certs.Chain, error) {
+	s, err := kube.CoreV1().Secrets(names.MeshNamespace).Get(ctx, names.TrustSecret, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return certs.Chain{}, nil
+	}
+	if err != nil {
+		return certs.Chain{}, fmt.Errorf("read the trust chain: %w", err)
+	}
+	return certs.Chain{Roots: s.Data[names.TrustRoots], IssuerCert: s.Data[names.IssuerCert], IssuerKey: s.Data[names.IssuerKey]}, nil
+}
+
+func secretOf(c certs.Chain) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+		"metadata": map[string]any{"name": names.TrustSecret, "namespace": names.MeshNamespace},
+		"stringData": map[string]any{
+			names.TrustRoots: string(c.Roots), names.IssuerCert: string(c.IssuerCert), names.IssuerKey: string(c.IssuerKey),
+		},
+	}}
+}
+
+// servicesStep lets the demo services run. Runs replace them, and Flagger and learners change them, so they are looked at no further
+// than that they were once applied as they should be; to apply others, their namespace is made anew.
+func (g *Installer) servicesStep() steps.Step {
+	var m rendered
+	return steps.Step{
+		Name: stepServices, Title: "demo services", Hint: hintPods,
+		Done: func(ctx context.Context) (bool, error) {
+			if g.Services == nil {
+				return false, errNoServices
+			}
+			own, err := g.own()
+			if err != nil {
+				return false, err
+			}
+			if m.objects, err = g.Services(own.ref); err != nil {
+				return false, err
+			}
+			m.inputs = []any{m.objects}
+			return g.recorded(ctx, stepServices, m)
+		},
+		Do: func(ctx context.Context, say func(string, ...any)) error {
+			state, err := g.state(ctx)
+			if err != nil {
+				return err
+			}
+			if state.Step(stepServices) != "" {
+				say("removing the services of before")
+				if err := g.clearDevelop(ctx); err != nil {
+					return err
+				}
+			}
+			return g.apply(ctx, stepServices, m, say)
+		},
+	}
+}
+
+func (g *Installer) clearDevelop(ctx context.Context) error {
+	m, err := develop().render(ctx, g)
+	if err != nil {
+		return err
+	}
+	if err := g.conn.apply.Delete(ctx, m.objects); err != nil {
+		return err
+	}
+	return g.conn.apply.Apply(ctx, m.objects)
+}
+
+// readyStep looks at everything once more, and says that the lab is up.
+func (g *Installer) readyStep() steps.Step {
+	return steps.Step{
+		Name: stepReady, Title: "everything ready", Hint: hintPods,
+		Do: func(ctx context.Context, say func(string, ...any)) error {
+			say("looking at %d workloads and webhooks", len(g.waitFor))
+			if err := g.conn.apply.Ready(ctx, g.waitFor...); err != nil {
+				return err
+			}
+			own, err := g.own()
+			if err != nil {
+				return err
+			}
+			return record(ctx, g.conn.kube, State{
+				KeyImage: own.ref, KeyBundle: g.Source.String(), keyStep + stepReady: g.Now().UTC().Format(time.RFC3339),
+			})
+		},
+	}
+}

@@ -1,0 +1,50 @@
+package kindcluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"sigs.k8s.io/kind/pkg/log"
+)
+
+// logger hands on what kind tells of its steps. After the context's end it is silent: whoever listened has gone.
+type logger struct {
+	ctx context.Context
+	say func(format string, args ...any)
+}
+
+func (l logger) Warn(string)           {}
+func (l logger) Warnf(string, ...any)  {}
+func (l logger) Error(string)          {}
+func (l logger) Errorf(string, ...any) {}
+
+func (l logger) V(level log.Level) log.InfoLogger { return infoLogger{l, level == 0} }
+
+// infoLogger is one level of the logger; kind's steps are on level 0.
+type infoLogger struct {
+	logger
+	enabled bool
+}
+
+func (i infoLogger) Enabled() bool               { return i.enabled }
+func (i infoLogger) Infof(f string, args ...any) { i.Info(fmt.Sprintf(f, args...)) }
+
+// Info tells that a step begins: " • Starting control-plane 🕹️  ...". That it has ended shows by the next.
+func (i infoLogger) Info(message string) {
+	step, begins := strings.CutPrefix(message, " • ")
+	if !i.enabled || !begins || i.ctx.Err() != nil {
+		return
+	}
+	plain := strings.Map(func(r rune) rune {
+		if r > unicode.MaxLatin1 {
+			return -1
+		}
+		return r
+	}, strings.TrimRight(step, ". \n"))
+	plain = strings.TrimSpace(plain)
+	if plain != "" {
+		i.say("%s", strings.ToLower(plain[:1])+plain[1:])
+	}
+}

@@ -1,0 +1,258 @@
+package kind
+
+import (
+	"bytes"
+	"encoding/json"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"coalmine/lab/cluster"
+	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/workloads"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/scenario"
+	"coalmine/loadgen"
+	"coalmine/scenarios"
+)
+
+const testImage = "coalmine.dev/coalmine:test"
+
+// library calls f for every scenario of the library.
+func library(t *testing.T, f func(*testing.T, *scenario.Folder, *scenario.Scenario)) {
+	names, err := scenario.Names(scenarios.Library())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			folder, err := scenario.Open(scenarios.Library(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := folder.Load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(t, folder, s)
+		})
+	}
+}
+
+// Flagger takes a changed template for a release: giving a Deployment the version that it has must change nothing, and another version
+// must change its environment and label alone where the scenario says no more.
+func TestReleasesChangeTheVersionAlone(t *testing.T) {
+	library(t, func(t *testing.T, _ *scenario.Folder, s *scenario.Scenario) {
+		for _, o := range workloadsOf(s, testImage).Objects() {
+			d, ok := o.(*appsv1.Deployment)
+			if !ok {
+				continue
+			}
+			svc, again := s.Service(d.Name), d.DeepCopy()
+			workloadsOf(s, testImage).SetVersion(again, svc, svc.Baseline)
+			if !reflect.DeepEqual(d, again) {
+				t.Errorf("%s at %s changes by the release of what runs", d.Name, svc.Baseline)
+			}
+			for version := range svc.Versions {
+				released := d.DeepCopy()
+				workloadsOf(s, testImage).SetVersion(released, svc, version)
+				if got := versionOf(&released.Spec.Template); got != version {
+					t.Errorf("%s runs %q after the release of %s", d.Name, got, version)
+				}
+				if version != svc.Baseline && reflect.DeepEqual(d.Spec.Template, released.Spec.Template) {
+					t.Errorf("the release of %s %s changes nothing", d.Name, version)
+				}
+			}
+		}
+	})
+}
+
+// Whatever the library's guardrails say is sent as an object of a known kind, turned to the desk.
+func TestGuardrailsAreSentWhole(t *testing.T) {
+	library(t, func(t *testing.T, folder *scenario.Folder, s *scenario.Scenario) {
+		variants, err := folder.Variants()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, variant := range variants {
+			files, err := folder.Files(variant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := guardrail.Parse(files, guardrail.EnvironmentOf(s))
+			if err != nil {
+				continue // some are wrong on purpose
+			}
+			for _, o := range set.Objects {
+				checkSent(t, variant, o)
+			}
+		}
+	})
+}
+
+func checkSent(t *testing.T, variant string, o guardrail.Object) {
+	object := o.Value.DeepCopyObject()
+	workloads.RewriteEndpoints(object, hosts{})
+	u, err := toUnstructured(object)
+	if err != nil {
+		t.Errorf("%s: %s %s: %v", variant, o.Kind, o.Name, err)
+		return
+	}
+	if u.GetKind() != o.Kind || u.GetName() != o.Name || u.GetAPIVersion() == "" {
+		t.Errorf("%s: %s %s is sent as %s %s of %s", variant, o.Kind, o.Name, u.GetKind(), u.GetName(), u.GetAPIVersion())
+	}
+	if u.Object["status"] != nil || u.Object["metadata"].(map[string]any)["creationTimestamp"] != nil {
+		t.Errorf("%s: %s %s is sent with what the server writes", variant, o.Kind, o.Name)
+	}
+	text, err := json.Marshal(u.Object["spec"])
+	if err != nil {
+		t.Error(err)
+	}
+	for _, address := range []string{"prometheus.linkerd-viz", "hooks.slack.com"} {
+		if bytes.Contains(text, []byte(address)) {
+			t.Errorf("%s: %s %s still leads to %s", variant, o.Kind, o.Name, address)
+		}
+	}
+	if o.Kind == "Canary" {
+		want := "http://gate.coalmine/prometheus/" + o.Name + ".develop"
+		if got, _, _ := unstructured.NestedString(u.Object, "spec", "metricsServer"); got != want {
+			t.Errorf("%s: the metrics server of canary %s is %s, want %s", variant, o.Name, got, want)
+		}
+	}
+}
+
+// replay is a scenario that replays a log in a folder below its own.
+func replay(t *testing.T, log []byte) *scenario.Scenario {
+	t.Helper()
+	folder, err := scenario.Open(scenarios.Library(), "full-rollout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := folder.Text(scenario.FileScenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := scenario.Load(fstest.MapFS{"s/scenario.yaml": {Data: text}}, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log != nil {
+		w := s.Traffic
+		w.Replay = &loadgen.Replay{Log: "logs/shop.log"}
+		s.Traffic, s.Log = w, log
+	}
+	return s
+}
+
+// What a pod finds in its folder is what the scenario was read from.
+func TestScenarioTravels(t *testing.T) {
+	s := replay(t, []byte("a line\n"))
+	m, err := scenarioConfigMap(s, "ns", "name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := map[string]bool{}
+	for _, item := range scenarioVolume(s, "name").ConfigMap.Items {
+		_, text := m.Data[item.Key]
+		_, binary := m.BinaryData[item.Key]
+		if !text && !binary {
+			t.Errorf("the ConfigMap has no key %s", item.Key)
+		}
+		folder[path.Clean(item.Path)] = true
+	}
+	if !folder["scenario.yaml"] || !folder["logs/shop.log"] {
+		t.Errorf("files %v", folder)
+	}
+	if again, err := scenario.Parse("s", []byte(m.Data[keyScenario])); err != nil || again.Name != s.Name {
+		t.Errorf("the scenario that travelled: %v", err)
+	}
+	large := make([]byte, 4<<20)
+	for i, x := 0, uint32(1); i < len(large); i++ {
+		x = x*1664525 + 1013904223
+		large[i] = byte(x >> 24)
+	}
+	if _, err := scenarioConfigMap(replay(t, large), "ns", "name"); err == nil || !strings.Contains(err.Error(), "a ConfigMap has room for 900") {
+		t.Errorf("a log that is too large: %v", err)
+	}
+	if _, err := scenarioConfigMap(&scenario.Scenario{}, "ns", "name"); err == nil {
+		t.Error("a scenario without a text is sent")
+	}
+}
+
+// The desk is told of as many traffic pods as the Jobs have, and each runs in the mesh unless its client does not.
+func TestTrafficPods(t *testing.T) {
+	s := replay(t, nil)
+	s.Clients = append(s.Clients, scenario.Client{Name: "old-gateway", Unmeshed: true, ServiceAccount: "legacy"})
+	c := &Cluster{trafficPods: 3, image: testImage, mesh: names.TestMesh}
+	flight := c.runSpecOf(cluster.RunSpec{Scenario: s, Version: "v2", Seed: 9, Guardrails: &guardrail.Set{Files: map[string][]byte{"a.yaml": []byte("x")}}})
+	for _, w := range s.Clients {
+		job := c.trafficObjects(s, w)[1].(*batchv1.Job)
+		if n := flight.TrafficPods[w.Name]; n != 3 || *job.Spec.Completions != 3 || *job.Spec.Parallelism != 3 {
+			t.Errorf("client %s has %d shards at the desk", w.Name, n)
+		}
+		pod := job.Spec.Template
+		if disabled := pod.Annotations[names.InjectAnnotation] == "disabled"; disabled != w.Unmeshed {
+			t.Errorf("client %s: unmeshed %v", w.Name, disabled)
+		}
+		if !slices.Equal(pod.Spec.Containers[0].Args, []string{"traffic", "--client", w.Name}) || pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
+			t.Errorf("client %s: %v", w.Name, pod.Spec)
+		}
+		if w.Unmeshed && pod.Spec.ServiceAccountName != "legacy" {
+			t.Errorf("account %s", pod.Spec.ServiceAccountName)
+		}
+	}
+	if flight.Guardrails["a.yaml"] != "x" || flight.Seed != 9 || flight.Mesh != names.TestMesh {
+		t.Errorf("flight %+v", flight)
+	}
+	if plain := c.runSpecOf(cluster.RunSpec{Scenario: s}); plain.Guardrails != nil {
+		t.Error("a run without guardrails has some")
+	}
+	m, err := c.configMap(cluster.RunSpec{Scenario: s, Seed: 9}, names.LabNamespace, agentName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read client.RunSpec
+	if err := json.Unmarshal([]byte(m.Data[client.RunSpecFile]), &read); err != nil || read.Seed != 9 {
+		t.Errorf("%+v, %v", read, err)
+	}
+}
+
+func TestJobsAreAccountedFor(t *testing.T) {
+	two := int32(2)
+	for want, status := range map[string]batchv1.JobStatus{
+		"":                      {Succeeded: 2},
+		"1 of the 2 pods":       {Succeeded: 1},
+		"1 of the pods of Job ": {Succeeded: 1, Failed: 1},
+	} {
+		why, err := unfinished(&batchv1.Job{Spec: batchv1.JobSpec{Completions: &two}, Status: status})
+		if err != nil {
+			why = err.Error()
+		}
+		if (why == "") != (want == "") || !strings.HasPrefix(why, want) || (err != nil) != (status.Failed > 0) {
+			t.Errorf("%+v: %q, %v", status, why, err)
+		}
+	}
+}
+
+// Kept as it is where the learner says so, the mesh stays in a namespace whose manifest says nothing of it.
+func TestNamespaceStaysMeshed(t *testing.T) {
+	for said, want := range map[string]string{"": "enabled", "disabled": "disabled"} {
+		ns := &corev1.Namespace{}
+		if said != "" {
+			ns.Annotations = map[string]string{names.InjectAnnotation: said}
+		}
+		keepInjected(ns)
+		if got := ns.Annotations[names.InjectAnnotation]; got != want {
+			t.Errorf("said %q, got %q", said, got)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package kind
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/scenario"
+	"coalmine/scenarios"
+)
+
+// defaultScenario is the one whose services stand in a cluster while no flight is played.
+const defaultScenario = "full-rollout"
+
+// DefaultServices are the services that stand in a cluster while no flight is played.
+func DefaultServices(image string) ([]*unstructured.Unstructured, error) {
+	folder, err := scenario.Open(scenarios.Library(), defaultScenario)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	s, err := folder.Load()
+	if err != nil {
+		return nil, err
+	}
+	return Services(s, image)
+}
+
+// Services are the objects of a scenario's services with coalmine's image, in the order in which they can be created: the namespace
+// first. A session makes them for its flight; a bring-up does while no flight is played.
+func Services(s *scenario.Scenario, image string) ([]*unstructured.Unstructured, error) {
+	config, err := scenarioConfigMap(s, names.DevelopNamespace, names.ScenarioConfigMap)
+	if err != nil {
+		return nil, err
+	}
+	var all []*unstructured.Unstructured
+	// The scenario is there before its readers.
+	for _, o := range slices.Insert(workloadsOf(s, image).Objects(), 1, runtime.Object(config)) {
+		u, err := toUnstructured(o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}

@@ -1,0 +1,95 @@
+package sim_test
+
+import (
+	"context"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"coalmine/lab/cluster"
+	"coalmine/lab/cluster/sim"
+	"coalmine/lab/event"
+	"coalmine/lab/run"
+	"coalmine/lab/scenario"
+	"coalmine/loadgen"
+)
+
+// usage is what the process has used so far.
+func usage(t testing.TB) (cpu time.Duration, peakMB float64) {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), float64(u.Maxrss) / 1024 // Linux counts in KiB
+}
+
+// tenMinutes is a flight of ten virtual minutes at a rate in requests/s, two hops each, from Flagger's start to the horizon.
+func tenMinutes(t testing.TB, rate float64) cluster.RunSpec {
+	f := flight(t, "full-rollout", "solution", "v3", 1)
+	s := *f.Scenario
+	s.Traffic.Rate = loadgen.Curve{Constant: rate}
+	s.Timing = scenario.Timing{Baseline: time.Minute, Horizon: 8 * time.Minute}
+	f.Scenario = &s
+	return f
+}
+
+// BenchmarkRollout plays ten virtual minutes at 200 requests/s with the real Flagger and PromQL and states the processor time
+// of one and the peak memory of the process. It has one processor, as a worker has (see package worker).
+func BenchmarkRollout(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	f := tenMinutes(b, 200)
+	play(b, f) // what is made once for the process
+	before, _ := usage(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		play(b, f)
+	}
+	after, peak := usage(b)
+	b.ReportMetric((after-before).Seconds()/float64(b.N), "cpu-s/op")
+	b.ReportMetric(peak, "peak-MB")
+}
+
+// BenchmarkThousandRollouts plays 1,000 rollouts in this process, and tells how many goroutines and how much heap are left of
+// them. Run it with -benchtime 1x.
+func BenchmarkThousandRollouts(b *testing.B) {
+	const runs = 1000
+	f := tenMinutes(b, 20)
+	flights := make([]cluster.RunSpec, runs)
+	for i := range flights {
+		flights[i] = f
+		flights[i].Seed = uint64(i)
+	}
+	play(b, f)
+	goroutines, heap := remains()
+	before, _ := usage(b)
+	for b.Loop() {
+		err := run.PlayAll(context.Background(), run.InProcess{Cluster: sim.Cluster{}}, flights, runtime.GOMAXPROCS(0),
+			func(int) (run.Log, error) { return noLog{}, nil })
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	after, _ := usage(b)
+	goroutinesAfter, heapAfter := remains()
+	b.ReportMetric((after-before).Seconds()/float64(b.N*runs), "cpu-s/rollout")
+	b.ReportMetric(float64(goroutinesAfter-goroutines), "goroutines-left")
+	b.ReportMetric(float64(heapAfter-heap)/(1<<20), "heap-MB-left")
+}
+
+// remains counts goroutines and the heap's living bytes.
+func remains() (goroutines int, heap int64) {
+	var m runtime.MemStats
+	for range 3 { // finalizers free what a first collection only finds
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return runtime.NumGoroutine(), int64(m.HeapAlloc)
+}
+
+// noLog forgets a run.
+type noLog struct{}
+
+func (noLog) Write(event.Event) {}
+func (noLog) Close() error      { return nil }

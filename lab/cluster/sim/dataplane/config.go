@@ -1,0 +1,152 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"coalmine/lab/mesh"
+	"coalmine/lab/service"
+	"coalmine/loadgen"
+	"coalmine/loadgen/rng"
+)
+
+// Config is what a plane is made for.
+type Config struct {
+	// Plan is the traffic; its workload names routes, cohorts and the Services that they are sent to.
+	Plan *loadgen.Plan
+	// Clients send it; a cohort without a client of its own takes the first.
+	Clients []Client
+	Seed    uint64
+	// Objective is the latency from which on an answer counts as slow, by route; 0 or a nil function is none.
+	Objective func(route string) time.Duration
+	// Service is the demo service that is released, Baseline the version that it had before.
+	Service, Baseline string
+	// Namespace of all Services.
+	Namespace string
+	// DefaultService is where routes without a Service go; "" is Service.
+	DefaultService string
+	// Start is the wall time at time 0, for the times of certificates.
+	Start time.Time
+	// Shard is the part of the plan that is played; the zero value is all of it.
+	Shard loadgen.Shard
+	// OnAttempt, when set, is told of each attempt at a user's request, in the order of their ends. The value is used again.
+	OnAttempt func(*loadgen.Outcome)
+}
+
+// Client is a workload that sends users' requests.
+type Client struct {
+	Name           string
+	Namespace      string
+	ServiceAccount string
+	// Replicas is the number of its pods; 0 stands for 1.
+	Replicas int
+	// Unmeshed clients have no proxy: no route and no identity.
+	Unmeshed bool
+}
+
+// Pod is a pod of a demo service.
+type Pod struct {
+	Name, Namespace string
+	// Deployment owns the pod, as in the label deployment.
+	Deployment          string
+	Labels, Annotations map[string]string
+	ServiceAccount      string
+	// Service is the demo service that runs in the pod (and the label job of its own metrics), Version the version of it.
+	Service, Version string
+	// Workload is what cells call the pod's Deployment: see [event.Cell].
+	Workload string
+	Addr     netip.Addr
+	// Port is the container's, Ports its named ports.
+	Port  int
+	Ports map[string]int
+	// ProbePaths of the port are open to probes, whatever the policy.
+	ProbePaths []string
+	Model      *service.Model
+	Meshed     bool
+}
+
+// Service is a Kubernetes Service.
+type Service struct {
+	Name, Namespace string
+	Selector        map[string]string
+	Port            int
+	// TargetPort is the pods'; 0 stands for the one that they listen on. On another nobody answers: 502.
+	TargetPort int
+}
+
+// New returns a plane at time 0, without pods and Services.
+func New(c Config) (*Plane, error) {
+	if c.Plan == nil || len(c.Clients) == 0 {
+		return nil, errors.New("dataplane: a plan and at least one client are needed")
+	}
+	if c.DefaultService == "" {
+		c.DefaultService = c.Service
+	}
+	p := &Plane{
+		cfg:         c,
+		workload:    c.Plan.Workload(),
+		registry:    mesh.NewRegistry(),
+		nextArrival: never,
+		podsByName:  map[string]*pod{},
+		services:    map[serviceKey]*meshService{},
+		table:       &mesh.Table{},
+		jars:        map[uint32][]cookie{},
+		routing:     rng.New(c.Seed, "dataplane/route"),
+		choosing:    rng.New(c.Seed, "dataplane/endpoint"),
+		clients:     rng.New(c.Seed, "dataplane/client"),
+	}
+	p.newStats()
+	p.newRoutes()
+	return p, p.newCohorts()
+}
+
+// newRoutes resolves the workload's routes.
+func (p *Plane) newRoutes() {
+	for _, r := range p.workload.Routes {
+		name := r.Service
+		if name == "" {
+			name = p.cfg.DefaultService
+		}
+		method := r.Method
+		if method == "" {
+			method = "GET"
+		}
+		path, query := splitPath(r.Path)
+		p.templates = append(p.templates, requestTemplate{method: method, path: path, query: query, service: p.service(p.cfg.Namespace, name)})
+	}
+}
+
+// newCohorts makes the client pods and gives each cohort its client.
+func (p *Plane) newCohorts() error {
+	pods := map[string][]*pod{}
+	for i, c := range p.cfg.Clients {
+		for j := range max(c.Replicas, 1) {
+			addr := netip.AddrFrom4([4]byte{10, 43, byte(i), byte(j + 1)})
+			pods[c.Name] = append(pods[c.Name], p.addPod(clientPod(c, j, addr), false))
+		}
+	}
+	for i, c := range p.workload.Cohorts {
+		name := c.Client
+		if name == "" {
+			name = p.cfg.Clients[0].Name
+		}
+		if pods[name] == nil {
+			return fmt.Errorf("dataplane: cohort %q has client %q, which is not among the clients", c.Name, name)
+		}
+		p.cohorts = append(p.cohorts, p.newCohort(uint16(i), pods[name]))
+	}
+	return nil
+}
+
+func clientPod(c Client, n int, addr netip.Addr) Pod {
+	account := c.ServiceAccount
+	if account == "" {
+		account = c.Name
+	}
+	return Pod{
+		Name: fmt.Sprintf("%s-%d", c.Name, n), Namespace: c.Namespace, Deployment: c.Name, ServiceAccount: account,
+		Labels: map[string]string{"app": c.Name}, Addr: addr, Meshed: !c.Unmeshed,
+	}
+}

@@ -1,0 +1,290 @@
+package dataplane
+
+import (
+	"time"
+
+	"coalmine/lab/mesh"
+	"coalmine/lab/service"
+	"coalmine/loadgen/rng"
+)
+
+// maxDepth bounds chains of calls, so that services that call each other in a circle come to an end: the hop beyond it is
+// answered 502.
+const maxDepth = 8
+
+// hop is one request from one pod to a Service, from the moment at which the client's proxy takes it to its answer. Hops are
+// used again; life tells the uses apart.
+type hop struct {
+	id  int32
+	gen uint32
+
+	request service.Request
+	depth   int
+	// from sends, asked is the Service that it asks. parent is the hop whose work asks, nil for a user's request.
+	from      *pod
+	service   *meshService
+	parent    *hop
+	parentGen uint32
+
+	// firstSent is when the user sent the request for the first time, sent when the client's proxy took this attempt, taken when the
+	// endpoint was chosen.
+	firstSent, sent, dispatched time.Duration
+	// session and item are the arrival's.
+	session, item uint32
+	// port is the one of the server that the Service names; 0 is the one that it listens on.
+	port     int
+	rule     *rule
+	backend  int
+	endpoint *mesh.Endpoint
+	edge     *edge
+	// in counts for the server's proxy; nil where that has none or did not let the request in.
+	in *inbound
+
+	// server works on the request in a slot.
+	server *pod
+	slot   service.Slot
+	work   service.Work
+	// inPod is set while the server's process has the request.
+	inPod bool
+	// parked is set while no backend is available, timed once the wait has an end.
+	parked, failfastSet bool
+
+	// result of the other service, if one was called; 0 for none.
+	calleeStatus int
+	wrong        bool
+	faultHit     bool
+	// priorFaultHit is set when a fault hit an attempt before this one.
+	priorFaultHit bool
+	// servedBy is the workload of the released service that the request reached, here or further on.
+	servedBy int
+	// status of the answer, once there is one, of a user's request.
+	status int
+}
+
+// newHop returns a fresh hop that begins now.
+func (p *Plane) newHop() *hop {
+	if n := len(p.free); n > 0 {
+		h := p.free[n-1]
+		p.free = p.free[:n-1]
+		*h = hop{id: h.id, gen: h.gen, sent: p.now}
+		return h
+	}
+	h := &hop{id: int32(len(p.hops)), sent: p.now}
+	p.hops = append(p.hops, h)
+	return h
+}
+
+// tag names the hop in the pod that works on it.
+func (h *hop) tag() uint64 { return uint64(h.gen)<<32 | uint64(uint32(h.id)) }
+
+// random is a random word of the hop. Attempts at one request draw far apart from each other.
+func (h *hop) random(s rng.Stream) uint64 {
+	return s.Bits((h.request.Seq*(maxDepth+1) + uint64(h.depth)) ^ uint64(h.request.Attempt)<<56)
+}
+
+// send lets the client's side choose a pod.
+func (p *Plane) send(h *hop) {
+	h.parked = false
+	if h.depth >= maxDepth {
+		p.finish(h, 502)
+		return
+	}
+	if !h.from.Meshed {
+		p.sendDirect(h)
+		return
+	}
+	h.rule = p.rule(h)
+	if h.rule == nil {
+		p.finish(h, 404)
+		return
+	}
+	h.backend = h.rule.compiled.Pick(h.random(p.routing), h.rule.available)
+	if h.backend < 0 {
+		p.park(h)
+		return
+	}
+	to := h.rule.backends[h.backend].service
+	if !to.exists {
+		p.refuse(h, 500, "")
+		return
+	}
+	h.port = to.targetPort
+	up := h.from.upstream(to)
+	if up.generation != p.endpointGeneration {
+		up.balancer.Set(p.now, to.keys)
+		up.generation = p.endpointGeneration
+	}
+	h.endpoint = up.balancer.Pick(p.now, h.random(p.choosing))
+	p.deliver(h, up.edge(h.from, p.pods[h.endpoint.Key]))
+}
+
+// sendDirect is the way of a client without proxy: any endpoint of the Service itself, which kube-proxy chooses.
+func (p *Plane) sendDirect(h *hop) {
+	n := len(h.service.endpoints)
+	if n == 0 {
+		p.finish(h, 503) // no connection
+		return
+	}
+	h.port = h.service.targetPort
+	to := h.service.endpoints[rng.Below(h.random(p.choosing), uint64(n))]
+	p.deliver(h, h.from.upstream(h.service).edge(h.from, to))
+}
+
+// deliver brings the request to a pod: to its proxy's policy, then to its process.
+func (p *Plane) deliver(h *hop, e *edge) {
+	h.edge, h.server, h.dispatched = e, e.server, p.now
+	if h.endpoint != nil {
+		h.endpoint.Begin()
+		e.out.Request(p.now)
+		h.from.proxy(h.service).stats(h.from, h.service, h.rule).backends[h.backend].Request()
+	}
+	d := h.server
+	h.servedBy = d.servedBy
+	if d.Meshed {
+		in := e.decide(p, h.from)
+		if !in.allows() {
+			in.denied(p.now)
+			h.faultHit = d.changed
+			p.returnResponse(h, 403)
+			return
+		}
+		in.allowed(p.now)
+		h.in = in
+	}
+	if h.port != 0 && h.port != d.Port {
+		h.in = nil // the proxy makes up this answer outside of what it counts as responses
+		p.returnResponse(h, 502)
+		return
+	}
+	p.offer(h)
+}
+
+func (p *Plane) offer(h *hop) {
+	d := h.server
+	start, admission := d.server.Offer(p.now, service.Job{Request: h.request, Tag: h.tag()})
+	switch admission {
+	case service.Started:
+		p.startWork(h, start)
+	case service.Queued:
+		h.inPod = true
+		h.faultHit = d.faultySlots > 0
+	case service.Rejected:
+		h.faultHit = d.faultySlots > 0
+		h.inPod = true
+		p.returnResponse(h, 503)
+	default:
+		p.returnResponse(h, 502)
+	}
+}
+
+// startWork is when a slot is the hop's.
+func (p *Plane) startWork(h *hop, s service.Start) {
+	h.slot, h.work, h.inPod = s.Slot, s.Work, true
+	if s.Work.Hit {
+		h.faultHit = true
+		h.server.faultySlots++
+	}
+	if s.Work.Calls != "" {
+		p.events.add(p.now+s.Work.Before, callDownstream, h.id, h.gen)
+		return
+	}
+	p.events.add(p.now+s.Work.Before+s.Work.After, workDone, h.id, h.gen)
+}
+
+// callDownstream asks the other service on behalf of a hop. The pod's proxy routes the call by its own view of the routes.
+func (p *Plane) callDownstream(h *hop) {
+	c := p.newHop()
+	c.request, c.item, c.depth = h.request, h.item, h.depth+1
+	c.from, c.service = h.server, p.calledService(h.server, h.work.Calls)
+	c.parent, c.parentGen = h, h.gen
+	p.send(c)
+}
+
+// calledService returns the Service that a pod's process asks for by name, which is nearly always the one it asked for before.
+func (p *Plane) calledService(from *pod, name string) *meshService {
+	if s := from.lastCalled; s != nil && s.name == name {
+		return s
+	}
+	from.lastCalled = p.service(p.cfg.Namespace, name)
+	return from.lastCalled
+}
+
+// workDone answers a hop and gives its slot to the next.
+func (p *Plane) workDone(h *hop) {
+	d, slot, hold, hit := h.server, h.slot, h.work.Hold, h.work.Hit
+	status := h.work.Status
+	h.wrong = h.wrong || h.work.Wrong
+	switch {
+	case h.calleeStatus == 403 || h.calleeStatus == 429:
+		status = h.calleeStatus
+	case h.calleeStatus >= 400:
+		status = 502
+	}
+	p.returnResponse(h, status)
+	next, ok := d.server.Done(p.now, slot)
+	if hold > 0 {
+		p.hold(heldSlot{d, slot, d.restarts, hit, true}, hold)
+	} else if hit {
+		d.faultySlots--
+	}
+	p.startNext(next, ok)
+	if d.server.Killed() && !d.down {
+		p.crash(d)
+	}
+}
+
+func (p *Plane) startNext(next service.Start, ok bool) {
+	if ok {
+		p.startWork(p.hops[uint32(next.Job.Tag)], next)
+	}
+}
+
+// returnResponse carries the answer of a pod, or of its proxy, back through both proxies. A retry of the client's proxy, which is not
+// modelled, would send the hop again here.
+func (p *Plane) returnResponse(h *hop, status int) {
+	d, latency := h.server, p.now-h.dispatched
+	if h.inPod {
+		p.appStats(d, h.request).Response(status, latency)
+	}
+	if h.in != nil {
+		h.in.Response(p.now, status, latency)
+	}
+	if h.endpoint != nil {
+		h.endpoint.End(p.now, latency)
+		h.edge.out.Response(p.now, status, latency)
+		stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
+		stats.backends[h.backend].Response(status, latency)
+		stats.route.Response(status, "", p.now-h.sent)
+	}
+	if h.parent == nil && h.rule != nil && p.cohorts[h.request.Cohort].keepsCookies {
+		if set := h.rule.backends[h.backend].cookies; len(set) > 0 {
+			p.storeCookies(h.request.User, set)
+		}
+	}
+	p.finish(h, status)
+}
+
+// finish gives the answer to whoever asked.
+func (p *Plane) finish(h *hop, status int) {
+	parent := h.parent
+	if parent == nil {
+		p.reply(h, status)
+		return
+	}
+	if parent.gen == h.parentGen { // or the asking pod was killed
+		parent.calleeStatus = status
+		parent.faultHit = parent.faultHit || h.faultHit
+		parent.wrong = parent.wrong || h.wrong
+		if parent.servedBy == 0 {
+			parent.servedBy = h.servedBy
+		}
+		p.events.add(p.now+parent.work.After, workDone, parent.id, parent.gen)
+	}
+	p.recycle(h)
+}
+
+// recycle ends the life of a hop.
+func (p *Plane) recycle(h *hop) {
+	h.gen++
+	p.free = append(p.free, h)
+}

@@ -1,0 +1,159 @@
+package dataplane
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"coalmine/lab/mesh"
+	"coalmine/loadgen"
+)
+
+// matchCache remembers which rule of a Service a request takes, since regular expressions are slow. What it remembers holds for
+// as long as the conditions of the rules stay the same; weights may change.
+type matchCache struct {
+	// conditions are those of all rules, in words.
+	conditions string
+	perRequest bool
+	// perTarget is set when conditions look at method, path or query, so that requests of one route may differ.
+	perTarget bool
+	// byRoute, byCohort and byUser hold rule numbers + 1; a request that no rule matches has noRule.
+	byRoute  []int16
+	byCohort []int16
+	byUser   map[uint64]int16
+}
+
+const noRule = -1
+
+// maxCachedUsers bounds how many users' rules are remembered, for there may be a new user with each request.
+const maxCachedUsers = 1 << 18
+
+func (m *matchCache) reset(p *Plane, s *meshService) {
+	conditions := describeConditions(s)
+	if conditions == m.conditions && m.byRoute != nil {
+		return
+	}
+	routes := len(p.workload.Routes)
+	*m = matchCache{
+		conditions: conditions,
+		perRequest: p.table.PerRequest(s.namespace, s.name, s.port),
+		perTarget:  s.matchesTarget(),
+		byRoute:    make([]int16, routes),
+		byCohort:   make([]int16, routes*len(p.workload.Cohorts)),
+		byUser:     map[uint64]int16{},
+	}
+}
+
+// describeConditions tells all that decides which rule is taken.
+func describeConditions(s *meshService) string {
+	var b strings.Builder
+	b.WriteString(strconv.FormatBool(s.hasRoutes))
+	for _, r := range s.rules {
+		if route := r.compiled.Route; route != nil {
+			b.WriteString("|" + route.Namespace + "/" + route.Name + " " + route.Created.UTC().Format(time.RFC3339Nano))
+			for _, h := range route.Hostnames {
+				b.WriteString(" " + strconv.Quote(h))
+			}
+		}
+		for _, m := range r.compiled.Matches {
+			b.WriteString(";" + strconv.Quote(m.String()))
+		}
+	}
+	return b.String()
+}
+
+// matchesTarget tells whether a condition of a rule looks at method, path or query. The prefix / is none.
+func (s *meshService) matchesTarget() bool {
+	return slices.ContainsFunc(s.rules, func(r *rule) bool {
+		return slices.ContainsFunc(r.compiled.Matches, func(m mesh.Match) bool {
+			anyPath := m.Path.Kind == mesh.PathAny || m.Path.Kind == mesh.PathPrefix && strings.Trim(m.Path.Value, "/") == ""
+			return m.Method != "" || !anyPath || len(m.Query) > 0
+		})
+	})
+}
+
+// rule returns the rule for a hop, nil when none matches.
+func (p *Plane) rule(h *hop) *rule {
+	s := h.service
+	if !s.hasRoutes {
+		return s.rules[0]
+	}
+	n := p.ruleNumber(s, h)
+	if n == noRule {
+		return nil
+	}
+	return s.rules[n-1]
+}
+
+func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
+	r, m := h.request, &s.cache
+	var known *int16
+	c := &p.cohorts[r.Cohort]
+	switch {
+	case m.perTarget && c.varied[r.Route]:
+		p.hasCookies(r.User) // which takes out those that have ended
+		return p.match(s, h)
+	case !m.perRequest:
+		known = &m.byRoute[r.Route]
+	case !p.hasCookies(r.User) && !c.perUser:
+		known = &m.byCohort[int(r.Cohort)*len(m.byRoute)+int(r.Route)]
+	default:
+		key := uint64(r.User)<<16 | uint64(r.Route)
+		n, ok := m.byUser[key]
+		if !ok {
+			if len(m.byUser) >= maxCachedUsers {
+				clear(m.byUser) // most of these users will not come back
+			}
+			n = p.match(s, h)
+			m.byUser[key] = n
+		}
+		return n
+	}
+	if *known == 0 {
+		*known = p.match(s, h)
+	}
+	return *known
+}
+
+// match asks the table.
+func (p *Plane) match(s *meshService, h *hop) int16 {
+	ask := p.requestFor(h)
+	return s.match(p.table, &mesh.Request{
+		Method: ask.method, Host: s.name + "." + s.namespace, Path: ask.path, Query: ask.query,
+		Headers: p.headers(h.request.Cohort, h.request.User),
+	})
+}
+
+// requestFor is what a request asks for.
+func (p *Plane) requestFor(h *hop) requestTemplate {
+	r := &h.request
+	a := p.templates[r.Route]
+	if p.cohorts[r.Cohort].varied[r.Route] {
+		planned := loadgen.Arrival{Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Item: h.item}
+		a.path, a.query = splitPath(p.cfg.Plan.Target(planned))
+		a.method = cmp.Or(p.cfg.Plan.Method(planned), a.method)
+	}
+	return a
+}
+
+func (s *meshService) match(t *mesh.Table, r *mesh.Request) int16 {
+	found := t.Match(s.namespace, s.name, s.port, r)
+	if found == nil {
+		return noRule
+	}
+	i := slices.IndexFunc(s.rules, func(r *rule) bool {
+		return r.compiled.Route == found.Route && r.compiled.Index == found.Index
+	})
+	return int16(i + 1)
+}
+
+// headers returns what a user sends: the plan's headers, with the jar's cookies in the Cookie header.
+func (p *Plane) headers(cohort uint16, user uint32) []mesh.Header {
+	var list []mesh.Header
+	for _, h := range p.cfg.Plan.Headers(cohort, user) {
+		list = append(list, mesh.Header{Name: h.Name, Value: h.Value})
+	}
+	return withCookies(list, p.jars[user])
+}

@@ -1,0 +1,137 @@
+package dataplane
+
+import (
+	"fmt"
+	"net/netip"
+
+	"coalmine/lab/mesh"
+	"coalmine/loadgen/rng"
+)
+
+// ProbeRequest is a marked request of a gate. It is no user traffic: it is counted nowhere and takes no pod's time.
+type ProbeRequest struct {
+	// Client is one of the plane's clients, or a demo service; "" is a client without identity, outside of the mesh.
+	Client string
+	// Service is asked, by the routes in force; or Pod by its name, past all routes.
+	Service, Pod string
+	Method, Path string
+	Headers      []mesh.Header
+	// Seq tells probes of one kind apart, so that they are drawn apart.
+	Seq uint64
+	// ExtraRule is a rule that holds for this request only, before all others; for a drill.
+	ExtraRule *mesh.Rule
+}
+
+// ProbeResult is how far a probe came.
+type ProbeResult struct {
+	// Status is 200 when the pod's process would have got the request.
+	Status int
+	// Pod reached, with its workload and version; "" for none.
+	Pod, Workload, Version string
+	// Verdict of the pod's proxy; the zero value when there is none.
+	Verdict mesh.Verdict
+}
+
+// Probe routes a request and asks the policy, at the present time. An unknown client, Service or pod is an error.
+func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
+	from, err := p.probeClient(r.Client)
+	if err != nil {
+		return ProbeResult{}, err
+	}
+	if r.Pod != "" {
+		d := p.podsByName[r.Pod]
+		if d == nil || d.Model == nil {
+			return ProbeResult{}, fmt.Errorf("dataplane: there is no pod %q to probe", r.Pod)
+		}
+		return p.probePod(from, d, r), nil
+	}
+	s := p.services[serviceKey{p.cfg.Namespace, r.Service}]
+	if s == nil || !s.exists {
+		return ProbeResult{}, fmt.Errorf("dataplane: there is no Service %q to probe", r.Service)
+	}
+	to, status := s, 0
+	if from.Meshed {
+		to, status = p.probeRoute(s, r)
+	}
+	if status != 0 {
+		return ProbeResult{Status: status}, nil
+	}
+	if len(to.endpoints) == 0 {
+		return ProbeResult{Status: 504}, nil
+	}
+	at := rng.Below(rng.New(p.cfg.Seed, "dataplane/probe/endpoint").Bits(r.Seq), uint64(len(to.endpoints)))
+	return p.probePod(from, to.endpoints[at], r), nil
+}
+
+// probeClient returns the first pod of a client or demo service.
+func (p *Plane) probeClient(name string) (*pod, error) {
+	if name == "" {
+		return &pod{Pod: Pod{Addr: netip.AddrFrom4([4]byte{10, 43, 255, 1})}}, nil
+	}
+	for _, d := range p.pods {
+		if !d.removed && (d.Model == nil && d.Deployment == name || d.Model != nil && d.Service == name) {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("dataplane: there is no client %q to probe from", name)
+}
+
+// probeRoute returns the Service that the routes choose, or the status that the client's proxy answers.
+func (p *Plane) probeRoute(s *meshService, r ProbeRequest) (*meshService, int) {
+	rule := p.probeRule(s, r)
+	if rule == nil {
+		return nil, 404
+	}
+	i := rule.compiled.Pick(rng.New(p.cfg.Seed, "dataplane/probe/route").Bits(r.Seq), rule.available)
+	switch {
+	case i < 0:
+		return nil, 504
+	case !rule.backends[i].service.exists:
+		return nil, 500
+	}
+	return rule.backends[i].service, 0
+}
+
+func (p *Plane) probeRule(s *meshService, r ProbeRequest) *rule {
+	request := &mesh.Request{Method: r.Method, Host: s.name + "." + s.namespace, Headers: r.Headers}
+	request.Path, request.Query = splitPath(r.Path)
+	if r.ExtraRule != nil && p.extraMatches(s, r.ExtraRule, request) {
+		return p.newRule(s, 0, &mesh.CompiledRule{Rule: *r.ExtraRule})
+	}
+	if !s.hasRoutes {
+		return s.rules[0]
+	}
+	if n := s.match(p.table, request); n != noRule {
+		return s.rules[n-1]
+	}
+	return nil
+}
+
+// extraMatches asks a table that has nothing but the rule. A rule that does not compile matches nothing.
+func (p *Plane) extraMatches(s *meshService, extra *mesh.Rule, r *mesh.Request) bool {
+	table, err := mesh.Compile([]mesh.Route{{
+		Name: "probe", Namespace: s.namespace, Rules: []mesh.Rule{*extra},
+		Parents: []mesh.Parent{{Service: s.name, Namespace: s.namespace}},
+	}})
+	return err == nil && table.Match(s.namespace, s.name, s.port, r) != nil
+}
+
+// probePod asks the pod's policy.
+func (p *Plane) probePod(from, to *pod, r ProbeRequest) ProbeResult {
+	result := ProbeResult{Status: 200, Pod: to.Name, Workload: to.Workload, Version: to.Version}
+	if to.Meshed {
+		method := r.Method
+		if method == "" {
+			method = "GET"
+		}
+		path, _ := splitPath(r.Path)
+		result.Verdict = p.policies.Probe(to.policy, to.Port, from.client(), method, path)
+		if !result.Verdict.Allowed {
+			result.Status = 403
+		}
+	}
+	if result.Status == 200 && !to.ready {
+		result.Status = 503
+	}
+	return result
+}

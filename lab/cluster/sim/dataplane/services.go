@@ -1,0 +1,173 @@
+package dataplane
+
+import (
+	"slices"
+	"strings"
+
+	"coalmine/lab/mesh"
+)
+
+type serviceKey struct{ namespace, name string }
+
+// service is a Service that exists, or that something refers to.
+type meshService struct {
+	namespace, name  string
+	number           int
+	exists           bool
+	selector         map[string]string
+	port, targetPort int
+	// endpoints are the ready pods by name, keys their numbers.
+	endpoints []*pod
+	keys      []int
+
+	// rules are what clients' proxies follow; there is always one. 404 is answered when none matches.
+	rules []*rule
+	// hasRoutes is set when HTTPRoutes attach to the Service.
+	hasRoutes bool
+	cache     matchCache
+}
+
+// rule is a rule of a route, or the default to the Service's own endpoints.
+type rule struct {
+	number   int
+	compiled *mesh.CompiledRule
+	backends []backend
+	// available tells whether a backend can take requests; kept so that asking allocates nothing.
+	available func(i int) bool
+}
+
+type backend struct {
+	service *meshService
+	port    int
+	cookies []cookie
+}
+
+func (s *meshService) selects(d *pod) bool {
+	if d.Namespace != s.namespace || len(s.selector) == 0 {
+		return false
+	}
+	for k, v := range s.selector {
+		if got, ok := d.Labels[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *meshService) servicePort() mesh.ServicePort {
+	return mesh.ServicePort{Namespace: s.namespace, Name: s.name, Port: s.port}
+}
+
+// reachable tells whether a request to the Service could reach a backend.
+func (s *meshService) reachable() bool {
+	for _, r := range s.rules {
+		for i, b := range r.compiled.Backends {
+			if b.Weight > 0 && r.available(i) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// defaultRule returns the rule for requests that match nothing in particular.
+func (s *meshService) defaultRule() *rule {
+	for _, r := range slices.Backward(s.rules) {
+		if r.compiled.String() == "" {
+			return r
+		}
+	}
+	return s.rules[len(s.rules)-1]
+}
+
+// service returns the Service of a name, which may not exist.
+func (p *Plane) service(namespace, name string) *meshService {
+	key := serviceKey{namespace, name}
+	if s := p.services[key]; s != nil {
+		return s
+	}
+	s := &meshService{namespace: namespace, name: name, number: len(p.serviceList)}
+	p.services[key] = s
+	p.serviceList = append(p.serviceList, s)
+	p.attach(s)
+	return s
+}
+
+// SetServices replaces all Services.
+func (p *Plane) SetServices(list []Service) {
+	for _, s := range p.serviceList {
+		s.exists = false
+	}
+	for _, c := range list {
+		s := p.service(c.Namespace, c.Name)
+		s.exists, s.selector, s.port, s.targetPort = true, c.Selector, c.Port, c.TargetPort
+	}
+	p.attachAll()
+}
+
+// SetRoutes replaces all routes. The error names rules whose regular expressions do not compile; the routes that have them
+// are left out.
+func (p *Plane) SetRoutes(routes []mesh.Route) error {
+	table, err := mesh.Compile(routes)
+	p.table = table
+	p.attachAll()
+	return err
+}
+
+// SetPolicies replaces all inbound policies.
+func (p *Plane) SetPolicies(policies mesh.Policies) {
+	p.policies = policies
+	p.policyGeneration++
+}
+
+func (p *Plane) attachAll() {
+	for i := 0; i < len(p.serviceList); i++ { // grows while rules name new Services
+		p.attach(p.serviceList[i])
+	}
+	p.endpointsChanged()
+}
+
+// attach gives a Service the rules of the table.
+func (p *Plane) attach(s *meshService) {
+	s.hasRoutes = p.table.HasRoutes(s.namespace, s.name, s.port)
+	compiled := p.table.Rules(s.namespace, s.name, s.port)
+	if !s.hasRoutes {
+		compiled = []*mesh.CompiledRule{{}}
+	}
+	s.rules = nil
+	for i, c := range compiled {
+		s.rules = append(s.rules, p.newRule(s, i, c))
+	}
+	s.cache.reset(p, s)
+	p.endpointGeneration++
+}
+
+func (p *Plane) newRule(s *meshService, number int, c *mesh.CompiledRule) *rule {
+	if len(c.Backends) == 0 {
+		own := *c
+		own.Backends = []mesh.Backend{{Service: s.name, Namespace: s.namespace, Port: s.port, Weight: 1}}
+		c = &own
+	}
+	r := &rule{number: number, compiled: c}
+	for _, b := range c.Backends {
+		namespace := b.Namespace
+		if namespace == "" {
+			namespace = s.namespace
+		}
+		r.backends = append(r.backends, backend{
+			service: p.service(namespace, b.Service), port: b.Port,
+			cookies: slices.Concat(setCookies(c.ResponseHeaders), setCookies(b.ResponseHeaders)),
+		})
+	}
+	r.available = func(i int) bool {
+		s := r.backends[i].service
+		return !s.exists || len(s.endpoints) > 0
+	}
+	return r
+}
+
+// splitPath parts a path from its query.
+func splitPath(path string) (string, string) {
+	before, query, _ := strings.Cut(path, "?")
+	return before, query
+}

@@ -1,0 +1,167 @@
+package dataplane
+
+import (
+	"time"
+
+	"coalmine/lab/mesh"
+	"coalmine/lab/service"
+)
+
+// proxy is a pod's view of a Service that it asks.
+type proxy struct {
+	// failfast is set once a request has waited in vain, until a backend is available.
+	failfast bool
+	// recent are the counters of the newest rules: requests under way still have those of before.
+	recent []*routeStats
+}
+
+type routeStats struct {
+	rule     *rule
+	route    *mesh.RouteStats
+	backends []*mesh.BackendStats
+}
+
+func (d *pod) proxy(s *meshService) *proxy {
+	for len(d.proxies) <= s.number {
+		d.proxies = append(d.proxies, nil)
+	}
+	if d.proxies[s.number] == nil {
+		d.proxies[s.number] = &proxy{}
+	}
+	return d.proxies[s.number]
+}
+
+// maxRecentRules is how many rules' counters a proxy keeps at hand for one Service.
+const maxRecentRules = 16
+
+// stats returns the counters of a rule. The registry gives new handles the series of old ones.
+func (x *proxy) stats(from *pod, asked *meshService, r *rule) *routeStats {
+	for i := len(x.recent) - 1; i >= 0; i-- {
+		if x.recent[i].rule == r {
+			return x.recent[i]
+		}
+	}
+	parent := asked.servicePort()
+	s := &routeStats{rule: r, route: from.recorder.Route(parent, r.compiled.Route)}
+	for _, b := range r.backends {
+		to := mesh.ServicePort{Namespace: b.service.namespace, Name: b.service.name, Port: b.port}
+		s.backends = append(s.backends, from.recorder.Backend(parent, r.compiled.Route, to))
+	}
+	if len(x.recent) == maxRecentRules {
+		x.recent = append(x.recent[:0], x.recent[1:]...)
+	}
+	x.recent = append(x.recent, s)
+	return s
+}
+
+// upstream is a pod's view of a Service that it sends to, its own or a route's backend.
+type upstream struct {
+	service *meshService
+	// balancer has the endpoints of a generation.
+	balancer   mesh.Balancer
+	generation int
+	edges      []*edge // by number of the server
+}
+
+// edge is a client pod and a server pod.
+type edge struct {
+	server           *pod
+	out              *mesh.Outbound // nil for a client without proxy
+	in               *inbound
+	policyGeneration int
+}
+
+// inbound is what a server's proxy knows of one kind of client.
+type inbound struct {
+	*mesh.Inbound
+	client  mesh.Client
+	verdict mesh.Verdict
+	// first and last request of each outcome, for the gates; last is -1 before the first.
+	lastAllowed, lastDenied time.Duration
+}
+
+func (d *pod) upstream(s *meshService) *upstream {
+	for len(d.upstreams) <= s.number {
+		d.upstreams = append(d.upstreams, nil)
+	}
+	if d.upstreams[s.number] == nil {
+		d.upstreams[s.number] = &upstream{service: s, generation: -1}
+	}
+	return d.upstreams[s.number]
+}
+
+func (u *upstream) edge(from, to *pod) *edge {
+	for len(u.edges) <= to.id {
+		u.edges = append(u.edges, nil)
+	}
+	if u.edges[to.id] == nil {
+		e := &edge{server: to, policyGeneration: -1}
+		if from.Meshed {
+			e.out = from.recorder.Outbound(u.destination(to))
+		}
+		u.edges[to.id] = e
+	}
+	return u.edges[to.id]
+}
+
+func (u *upstream) destination(to *pod) mesh.Destination {
+	return mesh.Destination{
+		Addr: to.target(to.Port), Identity: to.client().Identity,
+		Service: u.service.name, Namespace: u.service.namespace, Port: u.service.port,
+		Pod: to.Name, Deployment: to.Deployment, ServiceAccount: to.ServiceAccount, TemplateHash: to.Labels["pod-template-hash"],
+	}
+}
+
+// decide returns what the server's proxy thinks of the client, by the policies in force.
+func (e *edge) decide(p *Plane, from *pod) *inbound {
+	if e.policyGeneration != p.policyGeneration {
+		e.in = p.inbound(e.server, from.client())
+		e.policyGeneration = p.policyGeneration
+	}
+	return e.in
+}
+
+// inbound returns what a server's proxy knows of a client. It is kept for each client and verdict.
+func (p *Plane) inbound(d *pod, c mesh.Client) *inbound {
+	v := p.policies.Decide(d.policy, d.Port, c)
+	for _, in := range d.inbound {
+		if in.client == c && in.verdict == v {
+			return in
+		}
+	}
+	in := &inbound{
+		Inbound: d.recorder.Inbound(d.target(d.Port), c, v), client: c, verdict: v,
+		lastAllowed: -1, lastDenied: -1,
+	}
+	d.inbound = append(d.inbound, in)
+	return in
+}
+
+// allows tells whether the client gets in.
+func (in *inbound) allows() bool { return in.verdict.Allowed }
+
+func (in *inbound) allowed(now time.Duration) {
+	in.lastAllowed = now
+	in.Request(now)
+}
+
+func (in *inbound) denied(now time.Duration) {
+	in.lastDenied = now
+	in.Denied()
+}
+
+// appStats returns the counters of the process itself.
+func (p *Plane) appStats(d *pod, r service.Request) *mesh.AppStats {
+	at := int(r.Cohort)*len(p.workload.Routes) + int(r.Route)
+	if d.stats[at] == nil {
+		route, cohort := p.workload.Routes[r.Route].Name, p.workload.Cohorts[r.Cohort].Name
+		d.stats[at] = p.registry.App(d.appOwner(), d.appLabels, route, cohort, d.Version)
+	}
+	return d.stats[at]
+}
+
+// Collect hands over every series that a scrape would find now: those of the proxies and those of the demo services. An id
+// stands for one series for the whole run. Labels begin with __name__ and must not be changed.
+func (p *Plane) Collect(each func(id int, labels []mesh.Label, value float64)) {
+	p.registry.Collect(p.now, each)
+}

@@ -1,0 +1,160 @@
+package dataplane
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"coalmine/lab/cluster/trafficstats"
+	"coalmine/lab/event"
+	"coalmine/lab/service"
+	"coalmine/loadgen"
+	"coalmine/loadgen/rng"
+)
+
+// cohort is what the plane has to know of a kind of user.
+type cohort struct {
+	// pods send its requests.
+	pods []*pod
+	// perUser is set where users send headers of their own.
+	perUser bool
+	// varied, by route, tells where requests differ in what they ask for.
+	varied       []bool
+	keepsCookies bool
+	retries      bool
+	// bandwidth bounds how fast an answer is read, in bytes per second; 0 is no bound.
+	bandwidth int
+}
+
+// itemPlaceholder stands for the number of an item in a route's path: see [loadgen.Route].
+const itemPlaceholder = "{item}"
+
+func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
+	c := &p.workload.Cohorts[number]
+	made := cohort{
+		pods: pods, perUser: p.cfg.Plan.PerUser(number), keepsCookies: !c.IgnoreSetCookie, retries: c.Retry != nil, bandwidth: c.Bandwidth,
+	}
+	for _, r := range p.workload.Routes {
+		made.varied = append(made.varied, p.workload.Replay != nil || c.CacheBuster != "" || strings.Contains(r.Path, itemPlaceholder))
+	}
+	return made
+}
+
+// newStats makes the accounts of what users get.
+func (p *Plane) newStats() {
+	c := trafficstats.Config{LatencyObjective: p.cfg.Objective}
+	for _, r := range p.workload.Routes {
+		c.Routes = append(c.Routes, r.Name)
+	}
+	for _, x := range p.workload.Cohorts {
+		c.Cohorts = append(c.Cohorts, x.Name)
+	}
+	p.stats = trafficstats.New(c)
+}
+
+// arrive sends a user's request. A user's attempts at it go through one client pod.
+func (p *Plane) arrive(a loadgen.Arrival) {
+	c := &p.cohorts[a.Cohort]
+	from := c.pods[0]
+	if len(c.pods) > 1 {
+		from = c.pods[rng.Below(p.clients.Bits(a.Seq), uint64(len(c.pods)))]
+	}
+	h := p.newHop()
+	h.request = service.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route}
+	h.firstSent, h.session, h.item = p.now, a.Session, a.Item
+	h.from, h.service = from, p.templates[a.Route].service
+	p.stats.AddRequest(a.Cohort, a.User, 0)
+	if c.retries {
+		p.retries.RecordFirst(a, p.now-p.trafficStart)
+	}
+	p.send(h)
+}
+
+// arrivalOf is the arrival of a user's request.
+func (p *Plane) arrivalOf(h *hop) loadgen.Arrival {
+	r := &h.request
+	return loadgen.Arrival{At: h.firstSent - p.trafficStart, Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Session: h.session, Item: h.item}
+}
+
+// reply brings the answer to a user's request to the client. A slow one reads it for a while; the proxies hold it meanwhile,
+// so that the server's pod is free and no metric of the mesh knows of it.
+func (p *Plane) reply(h *hop, status int) {
+	h.status = status
+	if rate := p.cohorts[h.request.Cohort].bandwidth; rate > 0 {
+		p.events.add(p.now+readTime(h.size(), rate), received, h.id, h.gen)
+		return
+	}
+	p.clientReceived(h)
+}
+
+// size is that of the answer's body, in bytes: what the service's work comes to, or a short answer of whoever refused it.
+func (h *hop) size() int { return cmp.Or(h.work.Size, service.DefaultSize) }
+
+// readTime is how long a body takes at a rate in bytes per second.
+func readTime(size, rate int) time.Duration {
+	whole, rest := time.Duration(size/rate), time.Duration(size%rate)
+	return whole*time.Second + rest*time.Second/time.Duration(rate)
+}
+
+// clientReceived is when a user's client has the answer to an attempt: it tries again, or the user has it too.
+func (p *Plane) clientReceived(h *hop) {
+	r := &h.request
+	var at time.Duration
+	again := false
+	if p.cohorts[r.Cohort].retries {
+		at, again = p.retries.ShouldRetry(p.arrivalOf(h), int(r.Attempt), uint16(h.status), p.now-p.trafficStart)
+	}
+	bad := p.stats.AddResponse(&trafficstats.Response{
+		Latency: p.now - h.firstSent, User: r.User, Cohort: r.Cohort, Route: r.Route, WorkloadID: h.servedBy,
+		Status: h.status, Wrong: h.wrong, Hit: h.faultHit || h.priorFaultHit, Retried: again,
+	})
+	if p.cfg.OnAttempt != nil {
+		p.reportAttempt(h, !again)
+	}
+	if again {
+		p.scheduleRetry(h, p.trafficStart+at)
+		return
+	}
+	p.window.count(p.now, h.servedBy*len(p.cohorts)+int(r.Cohort), p.stats.CellKinds(), h.status, bad)
+	p.recycle(h)
+}
+
+// scheduleRetry schedules the next attempt at a user's request, in the place of the one that failed.
+func (p *Plane) scheduleRetry(h *hop, at time.Duration) {
+	next := hop{
+		id: h.id, gen: h.gen + 1, request: h.request, firstSent: h.firstSent, session: h.session, item: h.item,
+		from: h.from, service: h.service, priorFaultHit: h.priorFaultHit || h.faultHit,
+	}
+	next.request.Attempt++
+	*h = next
+	p.events.add(at, resend, h.id, h.gen)
+}
+
+func (p *Plane) resend(h *hop) {
+	h.sent = p.now
+	p.stats.AddRequest(h.request.Cohort, h.request.User, int(h.request.Attempt))
+	p.send(h)
+}
+
+// reportAttempt hands an attempt out.
+func (p *Plane) reportAttempt(h *hop, final bool) {
+	_, version := p.stats.Workload(h.servedBy)
+	p.outcome = loadgen.Outcome{
+		Arrival: p.arrivalOf(h), Attempt: int(h.request.Attempt), Final: final,
+		Intended: h.sent - p.trafficStart, Sent: h.sent - p.trafficStart, Latency: p.now - h.firstSent,
+		Status: uint16(h.status), Version: version, Hit: h.faultHit, Wrong: h.wrong, BytesIn: int64(h.size()),
+	}
+	p.cfg.OnAttempt(&p.outcome)
+}
+
+// Cells returns the requests that were answered since the last call, by cohort, route, workload and version.
+func (p *Plane) Cells() []event.Cell { return p.stats.Cells() }
+
+// HarmedUsers counts the distinct users who had a harmed request so far.
+func (p *Plane) HarmedUsers() int { return p.stats.Hurt() }
+
+// MarkRollout says that the new version was released: from now on it counts which workload serves whom.
+func (p *Plane) MarkRollout() { p.stats.MarkRollout() }
+
+// Totals counts over the whole run.
+func (p *Plane) Totals() event.TrafficTotals { return p.stats.Totals() }

@@ -1,0 +1,55 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"coalmine/lab/cluster"
+	"coalmine/lab/cluster/sim/dataplane"
+	"coalmine/lab/scenario"
+	"coalmine/lab/scenario/services"
+	"coalmine/lab/service"
+	"coalmine/loadgen"
+)
+
+// models are those that the pods run.
+type models struct{ services.Models }
+
+// newPlane makes the data plane of a flight, and the models that its pods run.
+func newPlane(f cluster.RunSpec) (*dataplane.Plane, models, error) {
+	s := f.Scenario
+	plan, err := loadgen.NewPlan(s.Traffic, f.Seed, s.Timing.Baseline+s.Timing.Horizon)
+	if err != nil {
+		return nil, models{}, fmt.Errorf("traffic: %w", err)
+	}
+	ms, err := services.Compile(s, plan)
+	if err != nil {
+		return nil, models{}, err
+	}
+	plane, err := dataplane.New(planeConfig(s, plan, time.Now()))
+	return plane, models{ms}, err
+}
+
+// planeConfig is the data plane of a scenario's services and clients, for a plan that begins at a wall time.
+func planeConfig(s *scenario.Scenario, plan *loadgen.Plan, start time.Time) dataplane.Config {
+	cfg := dataplane.Config{
+		Plan: plan, Seed: plan.Seed(), Namespace: scenario.Namespace,
+		Service: s.Release.Service, Baseline: s.Released().Baseline, DefaultService: s.Services[0].Name,
+		Objective: func(route string) time.Duration { return service.LatencyObjective(s.Objectives, route) },
+		Start:     start,
+	}
+	for _, c := range s.Clients {
+		cfg.Clients = append(cfg.Clients, dataplane.Client{
+			Name: c.Name, Namespace: scenario.Namespace, ServiceAccount: c.ServiceAccount, Replicas: c.Replicas, Unmeshed: c.Unmeshed,
+		})
+	}
+	return cfg
+}
+
+// startUp is the time from a pod's creation to its readiness.
+func (m models) startUp(t *corev1.PodTemplateSpec) time.Duration {
+	service, version, _ := imageOf(t)
+	return m.StartUp(service, version)
+}

@@ -1,0 +1,202 @@
+package control
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/mesh"
+)
+
+// operation is one of a JSON patch (RFC 6902). A patch says what is added and nothing else, so fields of a pod that this client does
+// not know stay as they are.
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+// Names of the volumes that the proxy reads.
+const (
+	tokenVolume = "standin-token"
+	rootsVolume = "standin-trust-roots"
+)
+
+// workloadNamespaceLabel is Linkerd's; its labels for the workload's name are this prefix and the kind (linkerd2, pkg/k8s/labels.go).
+const (
+	workloadNamespaceLabel = "linkerd.io/workload-ns"
+	workloadPrefix         = "linkerd.io/proxy-"
+)
+
+// controlAddress is where proxies find the control plane.
+func controlAddress() string {
+	return "https://" + names.ControlService + "." + names.MeshNamespace + ".svc:" + strconv.Itoa(names.ControlPort)
+}
+
+// injection is the patch that gives a pod its proxy: first a container that redirects connections, then the proxy as a native
+// sidecar, both before the pod's own init containers, so that those have the mesh, too, and Jobs come to an end.
+func injection(pod *corev1.Pod, namespace *corev1.Namespace, kind, workload, image string) []operation {
+	annotations := inherited(pod, namespace)
+	setting := func(key string) string {
+		if value, ok := pod.Annotations[key]; ok {
+			return value
+		}
+		return annotations[key]
+	}
+	var patch []operation
+	patch = append(patch, addToMap("/metadata/annotations", pod.Annotations, annotations)...)
+	patch = append(patch, addToMap("/metadata/labels", pod.Labels, workloadLabels(namespace.Name, kind, workload))...)
+	patch = append(patch, addToList("/spec/volumes", len(pod.Spec.Volumes), volumes()...)...)
+	containers := []corev1.Container{
+		initContainer(image, setting(names.SkipInboundPorts), setting(names.SkipOutboundPorts)),
+		proxyContainer(image),
+	}
+	if len(pod.Spec.InitContainers) == 0 {
+		return append(patch, operation{"add", "/spec/initContainers", containers})
+	}
+	return append(patch, operation{"add", "/spec/initContainers/0", containers[0]}, operation{"add", "/spec/initContainers/1", containers[1]})
+}
+
+// inherited are the annotations of the namespace that hold for its pods and that the pod does not set itself. They are written on the
+// pod, as Linkerd does: what holds for a pod is fixed when it is created.
+func inherited(pod *corev1.Pod, namespace *corev1.Namespace) map[string]string {
+	found := map[string]string{}
+	for _, key := range []string{mesh.DefaultPolicyAnnotation, names.SkipInboundPorts, names.SkipOutboundPorts} {
+		_, own := pod.Annotations[key]
+		if value, ok := namespace.Annotations[key]; ok && !own {
+			found[key] = value
+		}
+	}
+	return found
+}
+
+// workloadLabels are those by which Prometheus and viz tell proxies apart. A name that is too long for a label has none.
+func workloadLabels(namespace, kind, workload string) map[string]string {
+	labels := map[string]string{names.WorkloadLabel: names.MeshNamespace, workloadNamespaceLabel: namespace}
+	if workload != "" && len(validation.IsValidLabelValue(workload)) == 0 {
+		labels[workloadPrefix+strings.ToLower(kind)] = workload
+	}
+	return labels
+}
+
+// addToMap adds entries one by one, or the map itself where there is none.
+func addToMap(path string, have, entries map[string]string) []operation {
+	if len(entries) == 0 {
+		return nil
+	}
+	if len(have) == 0 {
+		return []operation{{"add", path, entries}}
+	}
+	var ops []operation
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		ops = append(ops, operation{"add", path + "/" + escapePointer(key), entries[key]})
+	}
+	return ops
+}
+
+// addToList adds items at the end, or the list itself where there is none.
+func addToList[T any](path string, have int, items ...T) []operation {
+	if have == 0 {
+		return []operation{{"add", path, items}}
+	}
+	var ops []operation
+	for _, item := range items {
+		ops = append(ops, operation{"add", path + "/-", item})
+	}
+	return ops
+}
+
+// escapePointer writes a key as an element of a JSON pointer (RFC 6901).
+func escapePointer(key string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+}
+
+func volumes() []corev1.Volume {
+	return []corev1.Volume{
+		{Name: tokenVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{
+			ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+				Audience: names.TokenAudience, ExpirationSeconds: new(int64(86400)), Path: file(names.TokenFile),
+			},
+		}}}}},
+		{Name: rootsVolume, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: names.TrustRootsConfigMap},
+			Items:                []corev1.KeyToPath{{Key: names.TrustRoots, Path: file(names.TrustRootsFile)}},
+		}}},
+	}
+}
+
+// folder and file take a path apart by the last slash.
+func folder(path string) string { return path[:strings.LastIndex(path, "/")] }
+func file(path string) string   { return path[strings.LastIndex(path, "/")+1:] }
+
+// initContainer redirects the pod's connections. That needs root and one capability, whatever the pod says of its own containers.
+func initContainer(image, skipInbound, skipOutbound string) corev1.Container {
+	return corev1.Container{
+		Name: names.InitContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
+		Args: []string{"standin", "init"},
+		Env: []corev1.EnvVar{
+			{Name: "COALMINE_SKIP_INBOUND", Value: skipInbound},
+			{Name: "COALMINE_SKIP_OUTBOUND", Value: skipOutbound},
+		},
+		Resources: requests("10m", "16Mi"),
+		SecurityContext: &corev1.SecurityContext{
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
+			RunAsUser:    new(int64(0)), RunAsGroup: new(int64(0)), RunAsNonRoot: new(false),
+			AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
+		},
+	}
+}
+
+// proxyContainer is a native sidecar: an init container that goes on. The startup probe holds the pod's other containers back until
+// the proxy has a certificate and a snapshot. There is no liveness probe: a proxy that is slow under load must not be killed for it.
+func proxyContainer(image string) corev1.Container {
+	return corev1.Container{
+		Name: names.ProxyContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
+		Args:          []string{"standin", "proxy"},
+		RestartPolicy: new(corev1.ContainerRestartPolicyAlways),
+		Env: []corev1.EnvVar{
+			field("COALMINE_POD_NAME", "metadata.name"),
+			field("COALMINE_POD_NAMESPACE", "metadata.namespace"),
+			field("COALMINE_POD_IP", "status.podIP"),
+			field("COALMINE_SERVICE_ACCOUNT", "spec.serviceAccountName"),
+			{Name: "COALMINE_CONTROL", Value: controlAddress()},
+		},
+		Ports: []corev1.ContainerPort{
+			{Name: "linkerd-proxy", ContainerPort: names.InboundPort, Protocol: corev1.ProtocolTCP},
+			{Name: "linkerd-admin", ContainerPort: names.AdminPort, Protocol: corev1.ProtocolTCP},
+		},
+		Resources: requests("10m", "32Mi"),
+		StartupProbe: &corev1.Probe{
+			ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromInt32(names.AdminPort)}},
+			PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 120,
+		},
+		SecurityContext: &corev1.SecurityContext{
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			RunAsUser:    new(int64(names.ProxyUser)), RunAsGroup: new(int64(names.ProxyUser)), RunAsNonRoot: new(true),
+			AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: tokenVolume, MountPath: folder(names.TokenFile), ReadOnly: true},
+			{Name: rootsVolume, MountPath: folder(names.TrustRootsFile), ReadOnly: true},
+		},
+	}
+}
+
+// field is a variable that has a field of the pod.
+func field(name, path string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
+}
+
+func requests(cpu, memory string) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory),
+	}}
+}

@@ -1,0 +1,136 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"coalmine/lab/cluster/testmesh/wire"
+)
+
+// Times and sizes of asking the control plane.
+const (
+	callTimeout = 10 * time.Second
+	// pollTimeout is somewhat longer than the control plane lets a poll wait.
+	pollTimeout    = 45 * time.Second
+	maxAnswer      = 64 << 20
+	pollBackoffMin = 200 * time.Millisecond
+	pollBackoffMax = 5 * time.Second
+)
+
+// backoff is a pause that doubles, with jitter so that proxies do not come back all at once.
+type backoff struct{ last time.Duration }
+
+func (b *backoff) next() time.Duration {
+	b.last = min(max(2*b.last, pollBackoffMin), pollBackoffMax)
+	return b.last/2 + rand.N(b.last)
+}
+
+// followConfig keeps the view up to date. While the control plane is away, the last view holds.
+func (p *Proxy) followConfig(ctx context.Context) {
+	var pause backoff
+	for ctx.Err() == nil {
+		err := p.poll(ctx, func() { pause = backoff{} })
+		if ctx.Err() != nil {
+			return
+		}
+		p.log.Warn("the control plane does not tell about the cluster: the last that is known holds", "error", err)
+		if !sleep(ctx, pause.next()) {
+			return
+		}
+	}
+}
+
+// poll asks for newer snapshots until that fails. Each time, the trust anchors are read anew.
+func (p *Proxy) poll(ctx context.Context, succeeded func()) error {
+	client, err := p.controlClient()
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	for {
+		next, err := p.pollOnce(ctx, client)
+		if err != nil {
+			return err
+		}
+		succeeded()
+		if next != nil {
+			p.applySnapshot(next)
+		}
+	}
+}
+
+// pollOnce returns a newer snapshot than that in force, nil for none.
+func (p *Proxy) pollOnce(ctx context.Context, client *http.Client) (*wire.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	at := p.cfg.Control.JoinPath(wire.PathConfig)
+	if v := p.current(); v.loaded {
+		at.RawQuery = url.Values{"after": {strconv.FormatUint(v.generation, 10)}}.Encode()
+	}
+	var s wire.Snapshot
+	got, err := p.call(ctx, client, http.MethodGet, at, nil, &s)
+	if err != nil || !got {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// applySnapshot makes a view of a snapshot.
+func (p *Proxy) applySnapshot(s *wire.Snapshot) {
+	v, err := newState(s, p.cfg.Namespace, p.cfg.Pod, p.current().self)
+	if err != nil {
+		p.log.Warn("routes are left out", "error", err)
+	}
+	p.apply(v)
+}
+
+// controlClient trusts the trust anchors, and nobody else.
+func (p *Proxy) controlClient() (*http.Client, error) {
+	roots, err := p.roots()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: &http.Transport{
+		DialContext: p.cfg.Dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}, DisableCompression: true,
+	}}, nil
+}
+
+// call sends a request with the token of the service account and decodes the answer. It has got nothing when there is no content.
+func (p *Proxy) call(ctx context.Context, client *http.Client, method string, at *url.URL, body io.Reader, into any) (got bool, err error) {
+	token, err := os.ReadFile(p.cfg.TokenFile)
+	if err != nil {
+		return false, fmt.Errorf("token of the service account: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, at.String(), body)
+	if err != nil {
+		return false, err
+	}
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	answer, err := client.Do(r)
+	if err != nil {
+		return false, err
+	}
+	defer answer.Body.Close() // what matters was read
+	switch answer.StatusCode {
+	case http.StatusNoContent:
+		return false, nil
+	case http.StatusOK:
+	default:
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+		return false, fmt.Errorf("%s %s: %s: %s", method, at.Path, answer.Status, printable(strings.TrimSpace(string(text))))
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(into); err != nil {
+		return false, fmt.Errorf("%s %s: %w", method, at.Path, err)
+	}
+	return true, nil
+}

@@ -1,0 +1,526 @@
+package proxy_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"coalmine/lab/cluster/testmesh/proxy"
+	"coalmine/lab/cluster/testmesh/wire"
+	"coalmine/lab/mesh"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// town is a mesh in one process: pods with proxies, a control plane, and a network between them that redirects as nftables would.
+type town struct {
+	t      testing.TB
+	anchor authority
+	// dir has the files that proxies read.
+	dir     string
+	control *httptest.Server
+	link    net.Listener
+	linking sync.Mutex
+
+	mu       sync.Mutex
+	snapshot wire.Snapshot
+	changed  chan struct{}
+	pods     map[netip.Addr]*pod
+	// life of certificates.
+	life time.Duration
+	// certified counts certificates, away makes the control plane answer nothing.
+	certified int
+	away      bool
+	tune      func(*proxy.Config)
+	// followed are the generations that proxies have taken up, by the name of their pod.
+	followed map[string]uint64
+}
+
+// pod is one of the town's.
+type pod struct {
+	wire.Pod
+	town *town
+	// outbound, inbound and admin take what is redirected to the proxy, by port.
+	doors map[int]*mailbox
+	// services are real addresses by port of the pod.
+	services map[int]string
+	down     bool
+	stop     func()
+}
+
+func newTown(t testing.TB) *town {
+	t.Helper()
+	link, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &town{t: t, link: link, dir: t.TempDir(), changed: make(chan struct{}), pods: map[netip.Addr]*pod{}, followed: map[string]uint64{}, life: 24 * time.Hour, anchor: newAuthority(t)}
+	w.write("ca.crt", w.anchor.pem)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+wire.PathIdentity, w.certify)
+	mux.HandleFunc("GET "+wire.PathConfig, w.config)
+	w.control = httptest.NewUnstartedServer(mux)
+	key := newKey(t)
+	w.control.TLS = &tls.Config{Certificates: []tls.Certificate{{
+		PrivateKey: key, Certificate: [][]byte{w.anchor.sign(t, &key.PublicKey, time.Hour, "control.test")},
+	}}}
+	w.control.StartTLS()
+	t.Cleanup(func() {
+		w.control.Close()
+		link.Close()
+	})
+	return w
+}
+
+func (w *town) write(name string, text []byte) {
+	if err := os.WriteFile(filepath.Join(w.dir, name), text, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// change changes what the control plane tells.
+func (w *town) change(f func(*wire.Snapshot)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(&w.snapshot)
+	w.snapshot.Generation++
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+func (w *town) config(out http.ResponseWriter, r *http.Request) {
+	after, _ := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+	name, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer the token of ")
+	w.mu.Lock()
+	w.followed[name] = after
+	w.mu.Unlock()
+	for {
+		w.mu.Lock()
+		body, err := json.Marshal(w.snapshot)
+		generation, changed, away := w.snapshot.Generation, w.changed, w.away
+		w.mu.Unlock()
+		switch {
+		case err != nil || away || !ok:
+			http.Error(out, "not now", http.StatusServiceUnavailable)
+			return
+		case generation > after:
+			_, _ = out.Write(body)
+			return
+		}
+		select {
+		case <-changed:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (w *town) certify(out http.ResponseWriter, r *http.Request) {
+	var ask wire.CertifyRequest
+	w.mu.Lock()
+	w.certified++
+	life, away := w.life, w.away
+	w.mu.Unlock()
+	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil || away {
+		http.Error(out, "not now", http.StatusServiceUnavailable)
+		return
+	}
+	block, _ := pem.Decode([]byte(ask.CSR))
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil || csr.CheckSignature() != nil {
+		http.Error(out, "no request", http.StatusBadRequest)
+		return
+	}
+	leaf := w.anchor.sign(w.t, csr.PublicKey.(*ecdsa.PublicKey), life, csr.DNSNames...)
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf})
+	_ = json.NewEncoder(out).Encode(wire.CertifyResponse{Chain: string(chain)})
+}
+
+// service adds a Service whose port 80 goes to 8080 of the pods of an app.
+func (w *town) service(name, app string) netip.Addr {
+	var ip netip.Addr
+	w.change(func(s *wire.Snapshot) {
+		ip = netip.AddrFrom4([4]byte{10, 96, 0, byte(len(s.Services) + 1)})
+		s.Services = append(s.Services, wire.Service{
+			Name: name, Namespace: "develop", ClusterIP: ip, Selector: map[string]string{"app": app}, Ports: []wire.Port{{Port: 80, Target: 8080}},
+		})
+	})
+	return ip
+}
+
+// add makes a pod, with a proxy when it is meshed.
+func (w *town) add(name, app string, meshed bool) *pod {
+	w.t.Helper()
+	w.mu.Lock()
+	n := len(w.pods) + 2
+	w.mu.Unlock()
+	d := &pod{town: w, doors: map[int]*mailbox{}, services: map[int]string{}, Pod: wire.Pod{
+		Name: name, Namespace: "develop", IP: netip.AddrFrom4([4]byte{10, 244, 0, byte(n)}), ServiceAccount: app, Deployment: app,
+		Labels: map[string]string{"app": app, "pod-template-hash": "hash" + app}, Ready: true, Meshed: meshed,
+	}}
+	w.mu.Lock()
+	w.pods[d.IP] = d
+	w.mu.Unlock()
+	if meshed {
+		d.start()
+	}
+	w.tell(d)
+	return d
+}
+
+// tell puts a pod into the snapshot, or changes it there.
+func (w *town) tell(d *pod) {
+	w.change(func(s *wire.Snapshot) {
+		list := make([]wire.Pod, 0, len(s.Pods)+1)
+		for _, p := range s.Pods {
+			if p.Name != d.Name {
+				list = append(list, p)
+			}
+		}
+		s.Pods = append(list, d.Pod)
+	})
+}
+
+// remove takes a pod out of the snapshot; what runs of it goes on.
+func (w *town) remove(d *pod) {
+	w.change(func(s *wire.Snapshot) {
+		var list []wire.Pod
+		for _, p := range s.Pods {
+			if p.Name != d.Name {
+				list = append(list, p)
+			}
+		}
+		s.Pods = list
+	})
+}
+
+// start runs the pod's proxy until the test ends or stop is called.
+func (d *pod) start() {
+	d.town.write("token-"+d.Name, []byte("the token of "+d.Name+"\n"))
+	control, _ := url.Parse("https://control.test:8443")
+	cfg := proxy.Config{
+		Pod: d.Name, Namespace: d.Namespace, ServiceAccount: d.ServiceAccount, IP: d.IP, Control: control, Seed: 7,
+		TokenFile: filepath.Join(d.town.dir, "token-"+d.Name), RootsFile: filepath.Join(d.town.dir, "ca.crt"),
+		Listen: d.listen, Dial: d.dial,
+		OriginalDestination: func(c net.Conn) (netip.AddrPort, error) {
+			if w, ok := c.(*wired); ok && w.dst.IsValid() {
+				return w.dst, nil
+			}
+			return netip.AddrPort{}, errors.New("not redirected")
+		},
+	}
+	if d.town.tune != nil {
+		d.town.tune(&cfg)
+	}
+	p, err := proxy.New(cfg)
+	if err != nil {
+		d.town.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	for _, port := range []int{4140, 4143, 4191} {
+		d.doors[port] = newMailbox()
+	}
+	go func() { ended <- p.Run(ctx) }()
+	var once sync.Once
+	d.stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				d.town.t.Error(err)
+			}
+		})
+	}
+	d.town.t.Cleanup(d.stop)
+}
+
+// ready waits until the pod's proxy says that it is, and knows the newest snapshot.
+func (d *pod) ready() {
+	d.town.t.Helper()
+	d.eventually("ready", func() bool {
+		r, err := d.admin("/ready")
+		return err == nil && r == "ready\n"
+	})
+	d.follow()
+}
+
+// follow waits until the pod's proxy knows the newest snapshot: it asks for one after that.
+func (d *pod) follow() {
+	d.town.t.Helper()
+	d.eventually("following", func() bool {
+		d.town.mu.Lock()
+		defer d.town.mu.Unlock()
+		return d.town.followed[d.Name] >= d.town.snapshot.Generation
+	})
+}
+
+// eventually waits for something that other goroutines bring about.
+func (d *pod) eventually(what string, is func() bool) {
+	d.town.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !is() {
+		if time.Now().After(deadline) {
+			d.town.t.Fatalf("%s: %s did not come about", d.Name, what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (d *pod) admin(path string) (string, error) {
+	conn, err := d.town.wire(d.doors[4191], netip.AddrPort{}, d.IP)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n", path)
+	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return "", err
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	return string(body), err
+}
+
+// serve runs a service on a port of the pod.
+func (d *pod) serve(port int, h http.HandlerFunc) *pod {
+	s := httptest.NewServer(h)
+	d.town.t.Cleanup(s.Close)
+	d.town.mu.Lock()
+	defer d.town.mu.Unlock()
+	d.services[port] = s.Listener.Addr().String()
+	return d
+}
+
+// greet runs a service on port 8080 that answers with the pod's name.
+func (d *pod) greet() *pod {
+	return d.serve(8080, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Pod", d.Name)
+		w.Header().Set("Client", r.Header.Get("L5d-Client-Id"))
+		fmt.Fprintf(w, "%s %s %s", d.Name, r.URL, body)
+	})
+}
+
+func (d *pod) listen(_ context.Context, _, address string) (net.Listener, error) {
+	host, port, _ := net.SplitHostPort(address)
+	n, _ := strconv.Atoi(port)
+	if host == "::1" {
+		return nil, errors.New("no IPv6 here")
+	}
+	return d.doors[n], nil
+}
+
+// dial is how the pod's proxy connects.
+func (d *pod) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	host, portText, _ := net.SplitHostPort(address)
+	port, _ := strconv.Atoi(portText)
+	switch host {
+	case "control.test":
+		return (&net.Dialer{}).DialContext(ctx, "tcp", d.town.control.Listener.Addr().String())
+	case "127.0.0.1":
+		return d.reach(port)
+	}
+	return d.town.dial(d.IP, netip.MustParseAddrPort(address))
+}
+
+// reach connects to a service of the pod.
+func (d *pod) reach(port int) (net.Conn, error) {
+	d.town.mu.Lock()
+	at := d.services[port]
+	d.town.mu.Unlock()
+	if at == "" {
+		return nil, syscall.ECONNREFUSED
+	}
+	return net.Dial("tcp", at)
+}
+
+// dial connects to a pod from an address. Pods with proxies redirect.
+func (w *town) dial(from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	w.mu.Lock()
+	d := w.pods[to.Addr()]
+	refused := d == nil || d.down
+	w.mu.Unlock()
+	switch {
+	case refused:
+		return nil, syscall.ECONNREFUSED
+	case d.Meshed && d.SkipInbound != strconv.Itoa(int(to.Port())) && from != d.IP:
+		return w.wire(d.doors[4143], to, from)
+	}
+	return d.reach(int(to.Port()))
+}
+
+// out connects from a process in the pod: to its own proxy.
+func (d *pod) out(to netip.AddrPort) (net.Conn, error) { return d.town.wire(d.doors[4140], to, d.IP) }
+
+// wire brings a connection to a listener. Both ends are TCP's.
+func (w *town) wire(to *mailbox, dst netip.AddrPort, from netip.Addr) (net.Conn, error) {
+	w.linking.Lock()
+	defer w.linking.Unlock()
+	near, err := net.Dial("tcp", w.link.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	far, err := w.link.Accept()
+	if err != nil {
+		near.Close()
+		return nil, err
+	}
+	select {
+	case to.conns <- &wired{far.(*net.TCPConn), dst, from}:
+		return near, nil
+	case <-to.closed:
+		near.Close()
+		far.Close()
+		return nil, syscall.ECONNREFUSED
+	}
+}
+
+// wired is the end of a redirected connection.
+type wired struct {
+	*net.TCPConn
+	dst  netip.AddrPort
+	from netip.Addr
+}
+
+func (w *wired) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(w.from, 40000))
+}
+
+type mailbox struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newMailbox() *mailbox { return &mailbox{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (m *mailbox) Accept() (net.Conn, error) {
+	select {
+	case c := <-m.conns:
+		return c, nil
+	case <-m.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (m *mailbox) Close() error   { m.once.Do(func() { close(m.closed) }); return nil }
+func (m *mailbox) Addr() net.Addr { return &net.TCPAddr{} }
+
+// client is a process in the pod that asks over HTTP. Whatever host it asks, it connects to the given address.
+func (d *pod) client(to netip.Addr) *http.Client {
+	t := &http.Transport{MaxIdleConnsPerHost: 100, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return d.out(netip.AddrPortFrom(to, 80))
+	}}
+	d.town.t.Cleanup(t.CloseIdleConnections)
+	return &http.Client{Transport: t}
+}
+
+// got is an answer.
+type got struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// ask sends a request. Headers are pairs.
+func ask(t testing.TB, c *http.Client, method, target, body string, headers ...string) got {
+	t.Helper()
+	r, err := http.NewRequest(method, "http://backend.develop"+target, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	answer, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got{answer.StatusCode, answer.Header, string(text)}
+}
+
+// authority signs certificates.
+type authority struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	pem  []byte
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func newAuthority(t testing.TB) authority {
+	key := newKey(t)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authority{key, cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+}
+
+func (a authority) sign(t testing.TB, key *ecdsa.PublicKey, life time.Duration, names ...string) []byte {
+	now := time.Now()
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), NotBefore: now.Add(-time.Second), NotAfter: now.Add(life), DNSNames: names,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, a.cert, key, a.key)
+	if err != nil {
+		t.Error(err)
+	}
+	return der
+}
+
+// route makes a route of the Service backend.
+func route(rules ...mesh.Rule) func(*wire.Snapshot) {
+	return func(s *wire.Snapshot) {
+		s.Routes = []mesh.Route{{Name: "backend", Namespace: "develop", Parents: []mesh.Parent{{Service: "backend", Namespace: "develop"}}, Rules: rules}}
+	}
+}
+
+func to(service string, weight int) mesh.Backend {
+	return mesh.Backend{Service: service, Namespace: "develop", Port: 80, Weight: weight}
+}

@@ -1,0 +1,266 @@
+// Package proxy is the stand-in's sidecar: a transparent proxy for HTTP/1.1 with mTLS between pods. Which backend and pod a request
+// goes to, whether it is let in, and what is counted, package mesh decides, as in the sim; this package moves the bytes.
+//
+// Outbound connections are recognised by where they were on their way to: a Service's port whose client speaks HTTP/1 is routed; a
+// meshed pod's address gets mTLS around whatever is spoken; everything else goes through as it is. Inbound connections are mTLS for
+// this pod's identity, other TLS, HTTP/1 or anything; policy is asked for each request, or once for a connection that is no HTTP/1.
+//
+// It knows no Kubernetes client: the control plane tells it about the cluster (package wire). What it does not do that Linkerd's proxy
+// does stands in docs/kind.md.
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"coalmine/lab/cluster/names"
+	"coalmine/lab/mesh"
+	"coalmine/loadgen/rng"
+)
+
+// Config is what a proxy is told when it starts.
+type Config struct {
+	// Pod, Namespace, IP and ServiceAccount are those of its own pod.
+	Pod, Namespace, ServiceAccount string
+	IP                             netip.Addr
+	// Control is the control plane's https address. TokenFile has the token of the service account, RootsFile the trust anchors (PEM).
+	Control              *url.URL
+	TokenFile, RootsFile string
+	// OriginalDestination tells where a redirected connection was on its way to.
+	OriginalDestination func(net.Conn) (netip.AddrPort, error)
+	Log                 *slog.Logger
+
+	// The rest has defaults, which are Linkerd's where it has them.
+
+	// Listen and Dial make connections (package net).
+	Listen func(ctx context.Context, network, address string) (net.Listener, error)
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	// Detect is how long a client may take to show what it speaks (10 s). After it, the connection is passed on as it is.
+	Detect time.Duration
+	// Failfast is how long a request waits for a backend (3 s).
+	Failfast time.Duration
+	// Drain is the time for what is under way once the proxy is told to stop (30 s).
+	Drain time.Duration
+	// Seed of the draws of backends and endpoints; 0 is a random one.
+	Seed uint64
+}
+
+// Times and sizes (linkerd2-proxy, linkerd/app/src/env.rs, where it has them).
+const (
+	detectTimeout  = 10 * time.Second
+	drainTimeout   = 30 * time.Second
+	connectTimeout = time.Second
+	// Handshakes take processor time, of which a small machine may be short.
+	handshakeTimeout = 5 * time.Second
+	dialBackoffMin   = 100 * time.Millisecond
+	dialBackoffMax   = 500 * time.Millisecond
+	maxHeader        = 256 << 10
+	headerTimeout    = 30 * time.Second
+	idleConnections  = 1024
+	// The side that sends gives up kept connections well before the side that takes them, so that a request seldom meets one that is
+	// just being closed.
+	idleClient = 20 * time.Second
+	idleServer = 5 * time.Minute
+)
+
+func (c Config) withDefaults() Config {
+	if c.Listen == nil {
+		c.Listen = (&net.ListenConfig{}).Listen
+	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{}).DialContext
+	}
+	c.Detect = cmp.Or(c.Detect, detectTimeout)
+	c.Failfast = cmp.Or(c.Failfast, mesh.FailfastAfter)
+	c.Drain = cmp.Or(c.Drain, drainTimeout)
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64()
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Pod == "" || c.Namespace == "" || c.ServiceAccount == "":
+		return errors.New("proxy: the names of pod, namespace and service account are needed")
+	case !c.IP.IsValid():
+		return errors.New("proxy: the address of the pod is needed")
+	case c.Control == nil || c.Control.Scheme != "https":
+		return errors.New("proxy: the https address of the control plane is needed")
+	case c.OriginalDestination == nil:
+		return errors.New("proxy: nobody tells where connections were on their way to")
+	}
+	return nil
+}
+
+// Proxy is one pod's proxy.
+type Proxy struct {
+	cfg         Config
+	log         *slog.Logger // as in cfg
+	identity    string
+	credentials atomic.Pointer[credentials]
+
+	// mu guards the decisions and counters of package mesh and what hangs on them, and is never held over I/O.
+	mu       sync.Mutex
+	start    time.Time
+	meter    meter
+	upstream map[mesh.ServicePort]*upstream
+	stats    map[mesh.ServicePort]*targetStats
+	state    *clusterState
+	// changed is closed when the view changes.
+	changed chan struct{}
+
+	backendRNG, endpointRNG rng.Stream
+	draws                   atomic.Uint64
+
+	outbound, inbound *listener
+	authz             *authz
+}
+
+// New makes a proxy. An error says what the configuration lacks.
+func New(cfg Config) (*Proxy, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	p := &Proxy{
+		cfg: cfg, log: cfg.Log, identity: mesh.Identity(cfg.ServiceAccount, cfg.Namespace), start: time.Now(),
+		meter: newMeter(), upstream: map[mesh.ServicePort]*upstream{}, stats: map[mesh.ServicePort]*targetStats{},
+		state: emptyState(), changed: make(chan struct{}),
+		backendRNG: rng.New(cfg.Seed, "standin/routing"), endpointRNG: rng.New(cfg.Seed, "standin/choosing"),
+	}
+	p.authz = newAuthz(p)
+	p.outbound = p.newListener(newForwarder(&router{p}, p.quiet()), 0)
+	p.inbound = p.newListener(newForwarder(p.authz, p.quiet()), idleServer)
+	return p, nil
+}
+
+// now is the proxy's own time, as package mesh wants it.
+func (p *Proxy) now() time.Duration { return time.Since(p.start) }
+
+// Run serves until the context ends, then finishes what is under way. An error says why it could not listen.
+func (p *Proxy) Run(ctx context.Context) error {
+	listeners, err := p.listen(ctx)
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var background sync.WaitGroup
+	background.Go(func() { p.keepIdentity(serving) })
+	background.Go(func() { p.followConfig(serving) })
+	admin := &http.Server{Handler: p.admin(), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ErrorLog: p.quiet()}
+	background.Go(func() { _ = admin.Serve(listeners.admin) }) // ends by Close
+
+	var accepting sync.WaitGroup
+	for _, l := range listeners.outbound {
+		accepting.Go(func() { p.outbound.accept(ctx, l, p.handleOutbound) })
+	}
+	accepting.Go(func() { p.inbound.accept(ctx, listeners.inbound, p.handleInbound) })
+	p.log.Info("the proxy takes connections", "identity", p.identity)
+
+	<-ctx.Done()
+	listeners.close()
+	accepting.Wait()
+	p.drain(ctx)
+	stop()
+	_ = admin.Close()
+	p.closeIdle()
+	background.Wait()
+	return nil
+}
+
+// drain lets requests and tunnels under way come to their end.
+func (p *Proxy) drain(ctx context.Context) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Drain)
+	defer cancel()
+	var draining sync.WaitGroup
+	for _, e := range []*listener{p.inbound, p.outbound} {
+		draining.Go(func() { e.close(limited) })
+	}
+	draining.Wait()
+}
+
+type sockets struct {
+	outbound       []net.Listener
+	inbound, admin net.Listener
+}
+
+func (l sockets) close() {
+	for _, o := range l.outbound {
+		_ = o.Close()
+	}
+	_ = l.inbound.Close()
+}
+
+func (p *Proxy) listen(ctx context.Context) (sockets, error) {
+	var all sockets
+	open := func(host string, port int) (net.Listener, error) {
+		l, err := p.cfg.Listen(ctx, "tcp", net.JoinHostPort(host, fmt.Sprint(port)))
+		if err != nil {
+			return nil, fmt.Errorf("the proxy cannot listen on port %d: %w: does another process of the pod use it?", port, err)
+		}
+		return l, nil
+	}
+	out, err := open("127.0.0.1", names.OutboundPort)
+	if err != nil {
+		return all, err
+	}
+	all.outbound = []net.Listener{out}
+	// Pods without IPv6 have no such loopback address, and send nothing by it.
+	if out6, err := open("::1", names.OutboundPort); err == nil {
+		all.outbound = append(all.outbound, out6)
+	}
+	if all.inbound, err = open("", names.InboundPort); err == nil {
+		all.admin, err = open("", names.AdminPort)
+	}
+	if err != nil {
+		for _, l := range append(all.outbound, all.inbound, all.admin) {
+			if l != nil {
+				_ = l.Close()
+			}
+		}
+	}
+	return all, err
+}
+
+// quiet is the log of what net/http has to say about broken connections.
+func (p *Proxy) quiet() *log.Logger { return slog.NewLogLogger(p.log.Handler(), slog.LevelDebug) }
+
+func (p *Proxy) closeIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, u := range p.upstream {
+		for _, e := range u.endpoints {
+			e.transport.CloseIdleConnections()
+		}
+	}
+	p.authz.app.CloseIdleConnections()
+}
+
+// sleep waits, and tells whether the context still holds.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,114 @@
+// Package workloads has what a scenario's play needs in Kubernetes before any guardrail: the objects of the demo services, and what a
+// release changes in them. It turns the learner's objects to the hosts of a cluster, and says in the words of the log what became of
+// objects. Clusters share it, so that the same scenario and guardrails mean the same in each. It talks to no API server, and does not
+// know what plays the run.
+package workloads
+
+import (
+	"cmp"
+	"maps"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"coalmine/lab/scenario"
+)
+
+// PortName is what the demo services call their port.
+const PortName = "http"
+
+// LabelVersion of a pod is its version, beside the label app with its service.
+const LabelVersion = "version"
+
+// injectAnnotation lets Linkerd, or what stands in for it, give pods a proxy.
+const injectAnnotation = "linkerd.io/inject"
+
+// Builder is the objects of a scenario as one kind of cluster has them.
+type Builder struct {
+	Scenario *scenario.Scenario
+	// Mutate completes the pods of a service at a version by what this kind of cluster needs to run them: their image at least. The first
+	// container is the service. What it sets must depend on nothing but service and version, for a release of the version that runs
+	// must change nothing.
+	Mutate func(t *corev1.PodTemplateSpec, s *scenario.Service, version string)
+}
+
+// Objects are those that the platform runs, in the order in which they can be created: the namespace, and for each service its
+// account, configuration, Deployment at the baseline version, and Service.
+func (s Builder) Objects() []runtime.Object {
+	objects := []runtime.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: scenario.Namespace, Annotations: map[string]string{injectAnnotation: "enabled"},
+	}}}
+	for i := range s.Scenario.Services {
+		objects = append(objects, s.service(&s.Scenario.Services[i])...)
+	}
+	return objects
+}
+
+func (s Builder) service(svc *scenario.Service) []runtime.Object {
+	return []runtime.Object{
+		&corev1.ServiceAccount{ObjectMeta: objectMeta(ServiceAccountName(svc, svc.Baseline))},
+		&corev1.ConfigMap{ObjectMeta: objectMeta(svc.Name + "-config"), Data: map[string]string{"log-level": "info"}},
+		&corev1.Secret{ObjectMeta: objectMeta(svc.Name + "-credentials"), Data: map[string][]byte{"token": []byte("demo")}},
+		s.deployment(svc),
+		&corev1.Service{ObjectMeta: objectMeta(svc.Name), Spec: corev1.ServiceSpec{
+			Type:     corev1.ServiceTypeClusterIP,
+			Selector: map[string]string{"app": svc.Name},
+			Ports: []corev1.ServicePort{{
+				Name: PortName, Protocol: corev1.ProtocolTCP, Port: int32(svc.Port), TargetPort: intstr.FromInt32(int32(svc.TargetPort)),
+			}},
+		}},
+	}
+}
+
+func objectMeta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: scenario.Namespace}
+}
+
+// deployment is a service's Deployment at its baseline version. It refers to a ConfigMap and a Secret, which Flagger tracks.
+func (s Builder) deployment(svc *scenario.Service) *appsv1.Deployment {
+	replicas := int32(svc.Replicas)
+	d := &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: objectMeta(svc.Name),
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas,
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": svc.Name}},
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{
+				Name:  svc.Name,
+				Ports: []corev1.ContainerPort{{Name: PortName, ContainerPort: int32(svc.TargetPort)}},
+				EnvFrom: []corev1.EnvFromSource{
+					{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: svc.Name + "-config"}}},
+					{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: svc.Name + "-credentials"}}},
+				},
+			}}}},
+		},
+	}
+	s.SetVersion(d, svc, svc.Baseline)
+	return d
+}
+
+// SetVersion gives a Deployment's pod template everything that a version says about its pods.
+func (s Builder) SetVersion(d *appsv1.Deployment, svc *scenario.Service, version string) {
+	v, t := svc.Versions[version], &d.Spec.Template
+	t.Labels = map[string]string{"app": svc.Name, LabelVersion: version}
+	maps.Copy(t.Labels, svc.Labels)
+	maps.Copy(t.Labels, v.Labels)
+	// No annotations are no map, as after a way through JSON: Flagger's hash of the template tells an empty map from none, and
+	// would take a release of the version that runs for a new one (flagger, pkg/canary/spec.go, ComputeHash).
+	t.Annotations = nil
+	if len(svc.Annotations)+len(v.Annotations) > 0 {
+		t.Annotations = map[string]string{}
+		maps.Copy(t.Annotations, svc.Annotations)
+		maps.Copy(t.Annotations, v.Annotations)
+	}
+	t.Spec.ServiceAccountName = ServiceAccountName(svc, version)
+	s.Mutate(t, svc, version)
+}
+
+// ServiceAccountName is the service account of a service's pods at a version.
+func ServiceAccountName(s *scenario.Service, version string) string {
+	return cmp.Or(s.Versions[version].ServiceAccount, s.ServiceAccount, s.Name)
+}

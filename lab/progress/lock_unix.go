@@ -1,0 +1,30 @@
+//go:build unix && !solaris && !aix
+
+package progress
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock waits until no other program changes the logbook. The lock ends with the process, whatever becomes of it.
+func (b *Store) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(b.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("keep progress: %w", err)
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("keep progress: lock %s: %w", f.Name(), err)
+	}
+	return func() { f.Close() }, nil
+}

@@ -1,0 +1,135 @@
+package loadreport
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/loadgen/results"
+)
+
+// maxBars is how many bars are enough.
+const maxBars = 18
+
+// steps of a decade of the histogram, coarser where the times spread over more decades.
+func steps() [][]int { return [][]int{{10, 15, 20, 30, 50, 70}, {10, 20, 50}, {10}} }
+
+// bin is a bar: so many times that are over the bound before, and at most To.
+type bin struct {
+	to    time.Duration
+	count int64
+	names []string // of the quantiles that fall into it
+}
+
+// bins counts times between bounds that grow by the same factor, about. Empty ones at the ends are left out.
+func bins(l *results.Latencies, steps []int) []bin {
+	var list []bin
+	for unit := 100 * time.Nanosecond; unit <= time.Hour; unit *= 10 {
+		for _, s := range steps {
+			list = append(list, bin{to: unit * time.Duration(s)})
+		}
+	}
+	find := func(d time.Duration) int {
+		i, _ := slices.BinarySearchFunc(list, d, func(b bin, d time.Duration) int { return int(b.to - d) })
+		return min(i, len(list)-1)
+	}
+	first, last := len(list), 0
+	for b := range l.Buckets() {
+		i := find(b.High)
+		list[i].count += b.Count
+		first, last = min(first, i), max(last, i)
+	}
+	for _, q := range []struct {
+		name string
+		q    float64
+	}{{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}} {
+		i := find(l.Quantile(q.q))
+		list[i].names = append(list[i].names, q.name)
+	}
+	return list[first : last+1]
+}
+
+// latency draws the distribution of all latencies.
+func (p *page) latency(l *results.Latencies) {
+	var list []bin
+	for _, s := range steps() {
+		if list = bins(l, s); len(list) <= maxBars {
+			break
+		}
+	}
+	p.section("Latency", fmt.Sprintf("all requests: mean %s, p99.9 %s, longest %s", span(l.Mean()), span(l.Quantile(0.999)), span(l.Max())))
+	most, sum := int64(0), int64(0)
+	for _, b := range list {
+		most = max(most, b.count)
+	}
+	room := p.width - 1 - 12 - 11 - 8 - 9 - 13
+	p.line(p.styled(faint, right("up to", 11)+"  "+strings.Repeat(" ", room)+right("requests", 11)+right("share", 8)+right("so far", 9)))
+	for _, b := range list {
+		sum += b.count
+		drawn := bar(share(b.count, most), room)
+		p.line(right(span(b.to), 11), "  ", p.styled(blue, drawn), strings.Repeat(" ", room-length(drawn)),
+			right(number(b.count), 11), right(percent(share(b.count, l.Count())), 8), right(percent(share(sum, l.Count())), 9),
+			p.styled(faint, "  "+strings.Join(b.names, " ")))
+	}
+	if l.Clamped > 0 {
+		p.wrapped(1, warn, count(l.Clamped, "time was", "times were")+" negative or over an hour, and counted as 0 or an hour.")
+	}
+}
+
+// faultTruth tells which answers the injected fault touched, and what came of it.
+func (p *page) faultTruth(l *results.Results, all *results.Cell) {
+	if all.Hit == 0 {
+		return
+	}
+	p.section("Fault truth", "as the services marked their answers")
+	p.wrapped(1, plain, fmt.Sprintf("The injected fault touched %s (%s), and made %s of them bad.",
+		count(all.Hit, "request", "requests"), percent(share(all.Hit, all.Requests)), number(all.Harm)))
+	hit := slices.DeleteFunc(slices.Collect(l.Cells()), func(c *results.Cell) bool { return c.Hit == 0 })
+	hidden := max(0, len(hit)-maxRows)
+	hit = hit[:len(hit)-hidden]
+	t := newLayout(p.width, hit, all, []column{
+		{"requests", false, func(c *results.Cell) string { return number(c.Requests) }},
+		{"hit", false, func(c *results.Cell) string { return number(c.Hit) }},
+		{"harmed", false, func(c *results.Cell) string { return number(c.Harm) }},
+	})
+	p.line(p.styled(faint, t.head()))
+	for _, c := range hit {
+		p.line("     ", t.names(c), t.numbers(c))
+	}
+	p.more(hidden)
+}
+
+// generator tells how well the plan was kept, what was tried again, and what was not sent.
+func (p *page) generator(l *results.Results, all *results.Cell) {
+	p.section("Generator", "")
+	if l.Lag.Count() > 0 {
+		p.wrapped(1, plain, fmt.Sprintf("Schedule error, by how much requests were sent late: p50 %s, p99 %s, at most %s.",
+			span(l.Lag.Quantile(0.5)), span(l.Lag.Quantile(0.99)), span(l.Lag.Max())))
+	}
+	if again := all.Attempts - all.Requests; again > 0 {
+		p.wrapped(1, plain, fmt.Sprintf("%s for %s: %s (%s)%s.", count(all.Attempts, "attempt", "attempts"),
+			count(all.Requests, "request", "requests"), count(again, "retry", "retries"), percent(share(again, all.Requests)), retries(l)))
+	}
+	if n := l.Run.Unsent; n > 0 {
+		p.wrapped(1, warn, count(n, "planned request was", "planned requests were")+" not sent, because the run was stopped.")
+	}
+	if n := l.Stopped; n > 0 {
+		p.wrapped(1, warn, count(n, "request was", "requests were")+" under way when the run was stopped, and counted nowhere.")
+	}
+}
+
+// retries says who tried again, where there are several cohorts.
+func retries(l *results.Results) string {
+	var parts []string
+	for _, cohort := range l.Cohorts() {
+		c := l.Sum(func(c *results.Cell) bool { return c.Cohort == cohort })
+		if again := c.Attempts - c.Requests; again > 0 && len(l.Cohorts()) > 1 && len(parts) < 5 {
+			parts = append(parts, fmt.Sprintf("%s %s", cohort, percent(share(again, c.Requests))))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; by cohort " + strings.Join(parts, ", ")
+}

@@ -1,0 +1,116 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"coalmine/lab/format"
+	"coalmine/lab/verdict/narrative"
+	"coalmine/lab/verdict/score"
+)
+
+// Symbol of an exit code, and the tone it has.
+func Symbol(exit int) (string, narrative.Severity) {
+	switch exit {
+	case score.ExitPassed:
+		return "✓", narrative.Good
+	case score.ExitInconclusive, score.ExitLabFailed:
+		return "?", narrative.Warning
+	}
+	return "✗", narrative.Bad
+}
+
+// ItemSymbol tells items that were won, lost, and won in part.
+func ItemSymbol(i score.Item) (string, narrative.Severity) {
+	switch {
+	case i.Points >= i.Max:
+		return "✓", narrative.Good
+	case i.Points > 0:
+		return "◐", narrative.Warning
+	}
+	return "✗", narrative.Bad
+}
+
+// VerdictText writes a verdict for people.
+func VerdictText(v score.Verdict) string { return strings.ReplaceAll(string(v), "-", " ") }
+
+// Verdict is what a trial came to, in a word and a sentence.
+type Verdict struct {
+	Sign          string
+	Tone          narrative.Severity
+	Words, Reason string
+}
+
+// Verdict of the trial: the run's own where there is only one.
+func (t *Trial) Verdict() Verdict {
+	c := t.Card
+	v := Verdict{Words: c.Outcome, Reason: c.Reason}
+	exit := c.Exit
+	if t.Single != nil && len(c.Runs) == 1 {
+		r := c.Runs[0]
+		v.Words, v.Reason, exit = VerdictText(r.Verdict), r.Reason, r.Verdict.Exit()
+	}
+	v.Sign, v.Tone = Symbol(exit)
+	return v
+}
+
+// HarmedCohorts are the cohorts that were hurt, or would have been without guardrail.
+func HarmedCohorts(c score.Card) []score.CohortHarm {
+	return slices.DeleteFunc(slices.Clone(c.Harm.Cohorts), func(h score.CohortHarm) bool {
+		return h.Harm == 0 && (h.Unguarded == nil || *h.Unguarded == 0)
+	})
+}
+
+// CohortText writes a cohort's part: harm without guardrail, the share that got through, users hurt.
+func CohortText(h score.CohortHarm) (none, through, users string) {
+	none, through, users = format.None, format.None, format.None
+	if h.Unguarded != nil {
+		none = format.Number(*h.Unguarded)
+	}
+	if h.HarmRatio != nil {
+		through = format.Percent(*h.HarmRatio)
+	}
+	if h.Users > 0 {
+		users = format.Number(h.Hurt)
+	}
+	return none, through, users
+}
+
+// AvoidedText says how much harm the guardrails kept away.
+func AvoidedText(c score.Card) string {
+	h := c.Harm
+	if h.Avoided == nil {
+		return ""
+	}
+	s := "harm avoided " + format.Percent(*h.Avoided)
+	if h.Low != nil && h.High != nil {
+		s += fmt.Sprintf(" (95 %% interval %s to %s)", format.Percent(*h.Low), format.Percent(*h.High))
+	}
+	if c.Skill != nil {
+		s += fmt.Sprintf(" · skill %.2f", *c.Skill)
+	}
+	return s
+}
+
+// UsersHurtText counts people and false alarms.
+func UsersHurtText(c score.Card) string {
+	h := c.Harm
+	s := "users hurt " + format.Number(h.UsersHurt)
+	if h.UsersHurtUnguarded != nil {
+		s += fmt.Sprintf(" of %s without guardrail", format.Number(*h.UsersHurtUnguarded))
+	}
+	if c.Healthy.Of > 0 {
+		s += fmt.Sprintf(" · healthy releases held up %d of %d (95 %% interval %s to %s)",
+			c.Healthy.Count, c.Healthy.Of, format.Percent(c.Healthy.Low), format.Percent(c.Healthy.High))
+	}
+	return s
+}
+
+// HarmText is both in one line.
+func HarmText(c score.Card) string {
+	if s := AvoidedText(c); s != "" {
+		return s + " · " + UsersHurtText(c)
+	}
+	return UsersHurtText(c)
+}

@@ -1,0 +1,53 @@
+// Package runtest makes flights and logs for the tests of clusters and players. It knows the library of scenarios, and no
+// cluster.
+package runtest
+
+import (
+	"bytes"
+	"testing"
+
+	"coalmine/lab/cluster"
+	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/scenario"
+	"coalmine/scenarios"
+)
+
+// RunSpec is a flight of a scenario of the library under a variant of its guardrails; variant "" is none.
+func RunSpec(t testing.TB, scn, variant, version string, seed uint64) cluster.RunSpec {
+	t.Helper()
+	folder, err := scenario.Open(scenarios.Library(), scn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := folder.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := cluster.RunSpec{Scenario: s, Version: version, Seed: seed, ApproveAfter: -1}
+	if variant == "" {
+		return f
+	}
+	files, err := folder.Files(variant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Guardrails, err = guardrail.Parse(files, guardrail.EnvironmentOf(s)); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// LogText is the events as they stand in a log.
+func LogText(t testing.TB, events []event.Event) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := event.NewWriter(&b)
+	for _, e := range events {
+		w.Write(e)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

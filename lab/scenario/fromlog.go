@@ -1,0 +1,167 @@
+package scenario
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"coalmine/loadgen"
+	"coalmine/loadgen/accesslog"
+)
+
+// WorkloadFromLog makes a workload of an access log alone, which it replays at a speed (0 stands for 1). Format is one of
+// [accesslog.Formats]; "" is found out.
+//
+// Its routes are the most frequent pairs of method and path. A number, a UUID or a long hexadecimal number in a path is an
+// {item}; a path with two of them is a route of all that begin like it. Its cohorts are bots, mobile and web, told by the user
+// agent, and they send the most frequent one of theirs.
+func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	log, err := accesslog.Read(f, format)
+	if err != nil {
+		return nil, Problems{{File: name, Message: err.Error()}}
+	}
+	w := &Workload{
+		Name:    nameFromFile(filepath.Base(name)),
+		Summary: fmt.Sprintf("Replays %s, a log of the %s format.", filepath.Base(name), log.Format),
+		Traffic: loadgen.Workload{
+			Routes: routesOf(log.Lines), Cohorts: cohortsOf(log.Lines),
+			Replay: &loadgen.Replay{Log: filepath.Base(name), Format: log.Format, Speed: speed, Lines: log.Lines},
+		},
+		Broken: log.Broken,
+	}
+	var problems Problems
+	for _, p := range w.problems() {
+		problems = append(problems, Problem{File: name, Field: p.path.String(), Message: p.message})
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return w, nil
+}
+
+// nameFromFile makes a name out of a file's.
+func nameFromFile(file string) string {
+	stem, _, _ := strings.Cut(strings.ToLower(file), ".")
+	if stem = regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(stem, "-"); IsLabel(stem) {
+		return stem
+	}
+	return "access-log"
+}
+
+// maxLogRoutes is how many routes a log gets; what is left is the plan's route other.
+const maxLogRoutes = 50
+
+// logRoute is a kind of request of a log.
+type logRoute struct{ method, path string }
+
+// routesOf returns the most frequent kinds of requests.
+func routesOf(lines []accesslog.Line) []loadgen.Route {
+	counts := map[logRoute]int{}
+	fold := newPathTemplater()
+	for i := range lines {
+		path, _, _ := strings.Cut(lines[i].Target, "?")
+		if path, ok := fold.path(path); ok {
+			method := lines[i].Method
+			if method == "HEAD" { // which the routes of GET answer too
+				method = "GET"
+			}
+			counts[logRoute{method, path}]++
+		}
+	}
+	frequent := slices.SortedFunc(maps.Keys(counts), func(a, b logRoute) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.path, b.path), cmp.Compare(a.method, b.method))
+	})
+	var routes []loadgen.Route
+	for _, r := range frequent[:min(len(frequent), maxLogRoutes)] {
+		routes = append(routes, r.route())
+	}
+	return routes
+}
+
+// route names GET routes by their path, which is what people call them by, and others with the method before it.
+func (r logRoute) route() loadgen.Route {
+	if r.method == "GET" {
+		return loadgen.Route{Name: r.path, Path: r.path}
+	}
+	return loadgen.Route{Name: r.method + " " + r.path, Method: r.method, Path: r.path}
+}
+
+// pathTemplater turns paths with identifiers in them into those of routes.
+type pathTemplater struct{ identifier *regexp.Regexp }
+
+func newPathTemplater() pathTemplater {
+	return pathTemplater{regexp.MustCompile(`^(?:[0-9]+|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,64}))$`)}
+}
+
+// path returns the path of the route; false for one that a route cannot have.
+func (f pathTemplater) path(path string) (string, bool) {
+	if strings.HasSuffix(path, "*") || strings.ContainsFunc(path, func(r rune) bool { return r > '~' || strings.ContainsRune("#{}", r) }) {
+		return "", false
+	}
+	segments := strings.Split(path, "/")
+	first := -1
+	for i, s := range segments {
+		switch {
+		case !f.identifier.MatchString(s):
+		case first < 0:
+			first = i
+		default:
+			return strings.Join(segments[:first], "/") + "/*", true
+		}
+	}
+	if first >= 0 {
+		segments[first] = "{item}"
+	}
+	return strings.Join(segments, "/"), true
+}
+
+// Cohorts of a log by user agent. Crawlers name themselves so; those of large search engines call themselves mobile too.
+const (
+	botAgents    = `(?i)bot|crawl|spider|slurp|archiver|monitor|probe|curl/|wget/|python|java/|okhttp|go-http-client|libwww|headless`
+	mobileAgents = `(?i)mobi|android|iphone|ipad`
+)
+
+// cohortsOf returns the cohorts that have lines.
+func cohortsOf(lines []accesslog.Line) []loadgen.Cohort {
+	agents := map[string]int{}
+	for i := range lines {
+		agents[lines[i].UserAgent]++
+	}
+	cohorts := []loadgen.Cohort{
+		{Name: "bots", Match: &loadgen.LogMatch{UserAgent: botAgents}, IgnoreSetCookie: true},
+		{Name: "mobile", Match: &loadgen.LogMatch{UserAgent: mobileAgents}},
+		{Name: "web"},
+	}
+	patterns := []*regexp.Regexp{regexp.MustCompile(botAgents), regexp.MustCompile(mobileAgents)}
+	favourites := make([]string, len(cohorts))
+	seen := make([]bool, len(cohorts))
+	for _, agent := range slices.Sorted(maps.Keys(agents)) {
+		i := slices.IndexFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(agent) })
+		if i < 0 {
+			i = len(patterns)
+		}
+		if !seen[i] || agents[agent] > agents[favourites[i]] {
+			seen[i], favourites[i] = true, agent
+		}
+	}
+	var present []loadgen.Cohort
+	for i, c := range cohorts {
+		if agent := favourites[i]; agent != "" && !strings.ContainsAny(agent, "\r\n\x00{}") {
+			c.Headers = []loadgen.Pair{{Name: "User-Agent", Value: agent}}
+		}
+		if seen[i] {
+			present = append(present, c)
+		}
+	}
+	return present
+}

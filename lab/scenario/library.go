@@ -1,0 +1,56 @@
+package scenario
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// Open returns the folder of a scenario of a library. A name that is not there is an error that is [fs.ErrNotExist].
+func Open(fsys fs.FS, name string) (*Folder, error) {
+	if !IsLabel(name) || !hasScenario(fsys, name) {
+		return nil, fmt.Errorf("there is no scenario %q in the library: %w", name, fs.ErrNotExist)
+	}
+	return &Folder{fsys: fsys, dir: name}, nil
+}
+
+// List loads every scenario of a library, ordered by topic, level and name.
+func List(fsys fs.FS) ([]*Scenario, error) {
+	names, err := Names(fsys)
+	if err != nil {
+		return nil, err
+	}
+	var all []*Scenario
+	for _, name := range names {
+		s, err := Load(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *Scenario) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Name, b.Name))
+	})
+	return all, nil
+}
+
+// Names lists the scenarios of a library without loading them, sorted.
+func Names(fsys fs.FS) ([]string, error) {
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && hasScenario(fsys, e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+func hasScenario(fsys fs.FS, dir string) bool {
+	_, err := fs.Stat(fsys, dir+"/"+FileScenario)
+	return err == nil
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/lab/scenario/v1alpha1"
+)
+
+// schema is the part of JSON Schema (draft 2020-12) that the wire types need. Fields are in the order in which they are
+// written.
+type schema struct {
+	Schema      string             `json:"$schema,omitempty"`
+	ID          string             `json:"$id,omitempty"`
+	Title       string             `json:"title,omitempty"`
+	Ref         string             `json:"$ref,omitempty"`
+	Description string             `json:"description,omitempty"`
+	Type        string             `json:"type,omitempty"`
+	Const       string             `json:"const,omitempty"`
+	Pattern     string             `json:"pattern,omitempty"`
+	Properties  map[string]*schema `json:"properties,omitempty"`
+	Required    []string           `json:"required,omitempty"`
+	// Additional is false for objects with known fields and a schema for maps.
+	Additional any                `json:"additionalProperties,omitempty"`
+	Items      *schema            `json:"items,omitempty"`
+	Defs       map[string]*schema `json:"$defs,omitempty"`
+}
+
+// durationPattern is what time.ParseDuration takes, without a sign.
+const durationPattern = `^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$`
+
+// document is a kind of file that has a schema.
+type document struct {
+	// file is the schema's own.
+	file, id, kind string
+	of             reflect.Type
+}
+
+func documents() []document {
+	return []document{
+		{"schema.json", "scenario.json", v1alpha1.Kind, reflect.TypeFor[v1alpha1.Scenario]()},
+		{"workload.schema.json", "workload.json", v1alpha1.KindWorkload, reflect.TypeFor[v1alpha1.Workload]()},
+	}
+}
+
+func (d document) schema(comments comments) *schema {
+	g := &generator{comments: comments, defs: map[string]*schema{}, types: map[string]reflect.Type{}}
+	top := g.object(d.of)
+	top.Schema = "https://json-schema.org/draft/2020-12/schema"
+	top.ID = "https://coalmine.dev/schemas/v1alpha1/" + d.id
+	top.Title = d.kind
+	top.Properties["apiVersion"].Const = v1alpha1.APIVersion
+	top.Properties["kind"].Const = d.kind
+	top.Defs = g.defs
+	return top
+}
+
+type generator struct {
+	comments comments
+	defs     map[string]*schema
+	types    map[string]reflect.Type
+}
+
+// of returns the schema of a type: structs stand under $defs and are referred to.
+func (g *generator) of(t reflect.Type) *schema {
+	if t == reflect.TypeFor[time.Duration]() {
+		return &schema{Type: "string", Pattern: durationPattern}
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return g.of(t.Elem())
+	case reflect.Struct:
+		g.define(t)
+		return &schema{Ref: "#/$defs/" + t.Name()}
+	case reflect.Slice:
+		return &schema{Type: "array", Items: g.of(t.Elem())}
+	case reflect.Map:
+		return &schema{Type: "object", Additional: g.of(t.Elem())}
+	case reflect.String:
+		return &schema{Type: "string"}
+	case reflect.Bool:
+		return &schema{Type: "boolean"}
+	case reflect.Int:
+		return &schema{Type: "integer"}
+	case reflect.Float64:
+		return &schema{Type: "number"}
+	}
+	panic("schemagen knows no schema for " + t.String())
+}
+
+// define puts a struct under $defs by its name alone, which therefore has to be unique.
+func (g *generator) define(t reflect.Type) {
+	switch g.types[t.Name()] {
+	case nil:
+		g.types[t.Name()] = t // before its fields, which may refer to it
+		g.defs[t.Name()] = g.object(t)
+	case t:
+	default:
+		panic("schemagen: two wire types are named " + t.Name())
+	}
+}
+
+func (g *generator) object(t reflect.Type) *schema {
+	s := &schema{Type: "object", Description: g.comments.of(t, ""), Properties: map[string]*schema{}, Additional: false}
+	g.addFields(s, t)
+	slices.Sort(s.Required)
+	return s
+}
+
+func (g *generator) addFields(s *schema, t reflect.Type) {
+	for field := range t.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		switch {
+		case name == "-": // not written down
+			continue
+		case options == "inline":
+			g.addFields(s, field.Type)
+			continue
+		}
+		property := g.of(field.Type)
+		property.Description = g.comments.of(t, field.Name)
+		s.Properties[name] = property
+		if !strings.Contains(options, "omitempty") {
+			s.Required = append(s.Required, name)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/scenario"
+	"coalmine/scenarios"
+)
+
+// folder of the published schemas.
+const folder = ".."
+
+func TestPublishedSchemasAreOfTheWireTypes(t *testing.T) {
+	files, err := render("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		got, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s is of older types; run go generate ./scenarios (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestSchemasDescribeTheirFields(t *testing.T) {
+	for file, begin := range map[string]func(*schema) (description, want string){
+		"schema.json": func(s *schema) (string, string) {
+			return s.Defs["Fault"].Properties["share"].Description, "Share of the matching requests"
+		},
+		"workload.schema.json": func(s *schema) (string, string) {
+			return s.Defs["WorkloadSpec"].Properties["rate"].Description, "Rate is the offered load over time"
+		},
+	} {
+		top := load(t, file)
+		if d, want := begin(top); !strings.HasPrefix(d, want) {
+			t.Errorf("%s: a description is %q, want it to begin with %q", file, d, want)
+		}
+		for name, def := range top.Defs {
+			if def.Description == "" {
+				t.Errorf("%s: %s has no description", file, name)
+			}
+		}
+	}
+}
+
+// TestLinksAreWritten keeps the brackets of Go's doc comments out of descriptions, and others in.
+func TestLinksAreWrittenOut(t *testing.T) {
+	if got := oneLine("See [Items], [Router.Route]\nand [0, 1]."); got != "See Items, Router.Route and [0, 1]." {
+		t.Errorf("the description is %q", got)
+	}
+}
+
+// TestLibraryFollowsTheSchema checks the library as an editor with the published schema would.
+func TestLibraryFollowsTheSchema(t *testing.T) {
+	top := load(t, "schema.json")
+	names, err := scenario.Names(scenarios.Library())
+	if err != nil || len(names) == 0 {
+		t.Fatalf("the library has %d scenarios, error %v", len(names), err)
+	}
+	for _, name := range names {
+		folder, err := scenario.Open(scenarios.Library(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := folder.Text(scenario.FileScenario)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, finding := range validate(t, top, data) {
+			t.Errorf("%s: %s", path.Join(name, scenario.FileScenario), finding)
+		}
+	}
+}
+
+// TestWorkloadsFollowTheSchema checks the workloads that come with the binary.
+func TestWorkloadsFollowTheSchema(t *testing.T) {
+	top := load(t, "workload.schema.json")
+	files, err := filepath.Glob("../../../scenarios/workloads/*.yaml")
+	if err != nil || len(files) != len(scenario.WorkloadNames()) {
+		t.Fatalf("there are %d files for %d workloads, error %v", len(files), len(scenario.WorkloadNames()), err)
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, finding := range validate(t, top, data) {
+			t.Errorf("%s: %s", name, finding)
+		}
+	}
+}
+
+// TestSchemaAndDecoderRefuseTheSame breaks a workload in its shape: what an editor marks is what coalmine refuses.
+func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
+	top := load(t, "workload.schema.json")
+	good, err := os.ReadFile("../../../scenarios/workloads/browse.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ old, new, schema, decoder string }{
+		{"rate: {constant: 50}", "rate: {constant: fifty}", "spec.rate.constant: is !!str, want number", "cannot unmarshal !!str `fifty` into float64"},
+		{"rate: {constant: 50}", "rate: {steady: 50}", "spec.rate.steady is unknown", "Curve has no field steady"},
+		{"  rate:", "  bounds: {}\n  rate:", "spec.bounds is unknown", "WorkloadSpec has no field bounds: see scenarios/workload.schema.json"},
+		{"  rate:", "  replay: {log: a, lines: []}\n  rate:", "spec.replay.lines is unknown", "Replay has no field lines"},
+		{"  rate:", "  services: []\n  rate:", "spec.services is unknown", "WorkloadSpec has no field services"},
+		{"catalogue: {item: 8, catalogue: 2}", "catalogue: {item: much}", "next.catalogue.item: is !!str, want number", "cannot unmarshal !!str `much` into float64"},
+		{"catalogue: {item: 8, catalogue: 2}", "catalogue: 8", "next.catalogue: is !!int, want object", "cannot unmarshal !!int `8` into map[string]float64"},
+		{"{p50: 5s, p99: 45s}", "{p50: 5 seconds, p99: 45s}", "\"5 seconds\" does not match", "cannot unmarshal !!str `5 seconds` into time.Duration"},
+		{"max: 2s", "max: 2s\n        on: [never]", "retry.on[0]: is !!str, want integer", "cannot unmarshal !!str `never` into int"},
+		{"ignoreSetCookie: true", "ignoreSetCookie: sometimes", "ignoreSetCookie: is !!str, want boolean", "cannot unmarshal !!str `sometimes` into bool"},
+		{"kind: Workload", "kind: Scenario", "kind: is Scenario, want Workload", "of kind \"Scenario\""},
+	} {
+		if !strings.Contains(string(good), test.old) {
+			t.Fatalf("%q is not in the workload", test.old)
+		}
+		data := []byte(strings.Replace(string(good), test.old, test.new, 1))
+		if found := validate(t, top, data); !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, test.schema) }) {
+			t.Errorf("%q: by the schema %q, want %q", test.new, found, test.schema)
+		}
+		if _, err := scenario.ParseWorkload("w.yaml", data); err == nil || !strings.Contains(err.Error(), test.decoder) {
+			t.Errorf("%q: by the decoder %v, want %q", test.new, err, test.decoder)
+		}
+	}
+}
+
+// TestSchemaRefuses keeps the checker of this test honest.
+func TestSchemaRefuses(t *testing.T) {
+	top := load(t, "schema.json")
+	for text, want := range map[string]string{
+		"kind: Scenario\nmetadata: {name: x}\nspec: {}":                    "apiVersion is missing",
+		"apiVersion: other\nkind: Scenario\nmetadata: {name: x}\nspec: {}": "apiVersion: is other",
+		"metadata: {name: 7}": "metadata.name: is !!int, want string",
+		"metadata: {nam: x}":  "metadata.nam is unknown",
+		"spec: {timing: {baseline: 2 minutes, horizon: 1m}}":                                 "spec.timing.baseline: \"2 minutes\" does not match",
+		"spec: {services: [{versions: {v1: {behaviour: {faults: [{when: {uptime: 1}}]}}}}]}": "spec.services[0].versions.v1.behaviour.faults[0].when.uptime: is !!int",
+		"spec: {traffic: {cohorts: [{mix: {home: lots}}]}}":                                  "spec.traffic.cohorts[0].mix.home: is !!str, want number",
+		"spec: {level: 1.5}":            "spec.level: is !!float, want integer",
+		"spec: {clients: {name: edge}}": "spec.clients: is !!map, want array",
+		"spec: {services: [{versions: {v1: {behaviour: {capacity: {concurrency: 1, queues: 3}}}}}]}": "behaviour.capacity.queues is unknown",
+	} {
+		found := validate(t, top, []byte(text))
+		if !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, want) }) {
+			t.Errorf("%q: no finding says %q: %q", text, want, found)
+		}
+	}
+}
+
+func load(t *testing.T, file string) *schema {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(folder, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var top schema
+	if err := json.Unmarshal(data, &top); err != nil {
+		t.Fatal(err)
+	}
+	return &top
+}
+
+func validate(t *testing.T, top *schema, data []byte) []string {
+	t.Helper()
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		t.Fatal(err)
+	}
+	v := &validator{defs: top.Defs}
+	v.check("", top, root.Content[0])
+	return v.found
+}
+
+// validator checks YAML against the part of JSON Schema that schemagen writes.
+type validator struct {
+	defs  map[string]*schema
+	found []string
+}
+
+func (v *validator) add(format string, args ...any) {
+	v.found = append(v.found, fmt.Sprintf(format, args...))
+}
+
+func (v *validator) check(at string, s *schema, n *yaml.Node) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if def, ok := strings.CutPrefix(s.Ref, "#/$defs/"); ok {
+		s = v.defs[def]
+	}
+	tags := map[string][]string{
+		"object": {"!!map"}, "array": {"!!seq"}, "string": {"!!str"}, "boolean": {"!!bool"}, "integer": {"!!int"}, "number": {"!!int", "!!float"},
+	}
+	switch {
+	case !slices.Contains(tags[s.Type], n.Tag):
+		v.add("%s: is %s, want %s", at, n.Tag, s.Type)
+	case s.Const != "" && n.Value != s.Const:
+		v.add("%s: is %s, want %s", at, n.Value, s.Const)
+	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(n.Value):
+		v.add("%s: %q does not match %s", at, n.Value, s.Pattern)
+	case s.Type == "object":
+		v.object(at, s, n)
+	case s.Type == "array":
+		for i, item := range n.Content {
+			v.check(fmt.Sprintf("%s[%d]", at, i), s.Items, item)
+		}
+	}
+}
+
+func (v *validator) object(at string, s *schema, n *yaml.Node) {
+	missing := slices.Clone(s.Required)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i].Value
+		below := strings.TrimPrefix(at+"."+key, ".")
+		missing = slices.DeleteFunc(missing, func(name string) bool { return name == key })
+		switch property, known := s.Properties[key]; {
+		case known:
+			v.check(below, property, n.Content[i+1])
+		case len(s.Properties) > 0:
+			v.add("%s is unknown", below)
+		default:
+			v.check(below, v.values(s), n.Content[i+1])
+		}
+	}
+	for _, name := range missing {
+		v.add("%s is missing", strings.TrimPrefix(at+"."+name, "."))
+	}
+}
+
+// values returns the schema of a map's values, which came out of JSON untyped.
+func (v *validator) values(s *schema) *schema {
+	data, err := json.Marshal(s.Additional)
+	if err != nil {
+		panic(err)
+	}
+	var values schema
+	if err := json.Unmarshal(data, &values); err != nil {
+		panic(err)
+	}
+	return &values
+}

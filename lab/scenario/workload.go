@@ -1,0 +1,151 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"coalmine/lab/scenario/v1alpha1"
+	"coalmine/lab/service"
+	"coalmine/loadgen"
+	"coalmine/loadgen/accesslog"
+	"coalmine/scenarios"
+)
+
+// Workload is traffic by itself: a file of kind Workload, or an access log.
+type Workload struct {
+	Name string
+	// Summary is one sentence; "" for none.
+	Summary string
+	Traffic loadgen.Workload
+	// Objectives say what users may expect of the routes; none is fine.
+	Objectives []service.Objective
+	// Broken counts the lines of the log that could not be read, where one is replayed.
+	Broken accesslog.Broken
+}
+
+// WorkloadNames lists the workloads that come with the binary, sorted.
+func WorkloadNames() []string {
+	entries, err := fs.ReadDir(scenarios.Workloads(), ".")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// NamedWorkload returns a workload that comes with the binary. A name that is not there is an error that is [fs.ErrNotExist].
+func NamedWorkload(name string) (*Workload, error) {
+	file := name + ".yaml"
+	if _, err := fs.Stat(scenarios.Workloads(), file); err != nil || !IsLabel(name) {
+		return nil, fmt.Errorf("there is no workload %q: write one of %s, or the path of a file: %w",
+			name, strings.Join(WorkloadNames(), ", "), fs.ErrNotExist)
+	}
+	fsys := scenarios.Workloads()
+	return loadWorkload(file, fsys.Open)
+}
+
+// OpenWorkload reads and checks a workload file, and the access log that it replays, whose path is relative to the file. The error
+// is of type [Problems] where the file or the log is at fault.
+func OpenWorkload(name string) (*Workload, error) {
+	w, err := loadWorkload(filepath.Base(name), func(file string) (fs.File, error) {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(name), file)
+		}
+		return os.Open(file)
+	})
+	var problems Problems
+	if errors.As(err, &problems) {
+		for i := range problems {
+			problems[i].File = name
+		}
+	}
+	return w, err
+}
+
+// ParseWorkload decodes and checks a workload; name is the file's, for errors. An access log that it replays is not read, without
+// which no plan can be made. The error is of type [Problems].
+func ParseWorkload(name string, data []byte) (*Workload, error) {
+	w, _, err := parseWorkload(name, data)
+	return w, err
+}
+
+func parseWorkload(name string, data []byte) (*Workload, *v1alpha1.WorkloadDocument, error) {
+	d, err := v1alpha1.DecodeWorkload(data)
+	if err != nil {
+		return nil, nil, decodeProblems(name, err)
+	}
+	w := workloadFromV1alpha1(&d.Workload)
+	if problems := locate(name, w.problems(), d.Positions); len(problems) > 0 {
+		return nil, nil, problems
+	}
+	return w, d, nil
+}
+
+// problems checks everything that can be known without playing the workload.
+func (w *Workload) problems() []finding {
+	c := &validator{scenario: &Scenario{Traffic: w.Traffic, Objectives: w.Objectives}}
+	c.label(fieldPath{"name"}, w.Name)
+	c.addJoined(fieldPath{}, w.Traffic.Validate())
+	c.eachObjective()
+	return c.findings
+}
+
+// opener opens a file by its path relative to the workload's.
+type opener func(name string) (fs.File, error)
+
+// loadWorkload reads a workload and its log.
+func loadWorkload(name string, open opener) (*Workload, error) {
+	data, err := open.read(name)
+	if err != nil {
+		return nil, err
+	}
+	w, d, err := parseWorkload(name, data)
+	if err != nil || w.Traffic.Replay == nil {
+		return w, err
+	}
+	if err := w.loadLog(open); err != nil {
+		at := wirePath(fieldPath{"replay", "log"})
+		return nil, Problems{{File: name, Line: d.Line(at...), Field: at.String(), Message: err.Error()}}
+	}
+	return w, nil
+}
+
+// read reads a file that is to be a workload.
+func (open opener) read(name string) ([]byte, error) {
+	f, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = Problems{{File: name, Message: fmt.Sprintf("is over %d KiB, which no workload is: an access log is named under spec.replay.log", maxFile>>10)}}
+	}
+	return data, err
+}
+
+// loadLog reads the log that a workload names.
+func (w *Workload) loadLog(open opener) error {
+	r := w.Traffic.Replay
+	f, err := open(r.Log)
+	if err != nil {
+		return readLogError(r.Log, err)
+	}
+	defer f.Close()
+	log, err := accesslog.Read(f, r.Format)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.Log, err)
+	}
+	w.Traffic.Replay, w.Broken = withLines(r, log), log.Broken
+	return nil
+}

@@ -1,0 +1,104 @@
+package service_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"coalmine/lab/service"
+	"coalmine/loadgen/rng"
+)
+
+// erlangB is the share of customers lost in M/G/c/c with an offered load in erlangs (Erlang 1917), by the usual recursion.
+func erlangB(servers int, load float64) float64 {
+	b := 1.0
+	for c := 1; c <= servers; c++ {
+		b = load * b / (float64(c) + load*b)
+	}
+	return b
+}
+
+// erlangC is the share of customers that wait in M/M/c.
+func erlangC(servers int, load float64) float64 {
+	b := erlangB(servers, load)
+	return b / (1 - load/float64(servers)*(1-b))
+}
+
+// near fails unless got is within a share of want.
+func near(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if math.Abs(got/want-1) > tolerance {
+		t.Errorf("%s: %.5g, want %.5g ± %.0f %%", what, got, want, tolerance*100)
+	}
+}
+
+func pod(t testing.TB, b service.Behaviour, c service.Capacity) *service.Pod {
+	t.Helper()
+	b.Capacity = c
+	return service.NewPod(compile(t, b), 0)
+}
+
+// TestWaitingAgreesWithErlangC serves with exponential times: M/M/4 at 70 % load. Waits are
+// correlated over some 50 arrivals, so that the standard error of their mean is 2 %.
+func TestWaitingAgreesWithErlangC(t *testing.T) {
+	const servers, n = 4, 400_000
+	load, svc := 2.8, 10*time.Millisecond
+	times := rng.New(5, "service")
+	l := loop{pod: pod(t, healthy(), service.Capacity{Concurrency: servers, Queue: 1 << 20}), service: func(seq uint64) time.Duration {
+		return time.Duration(rng.Exponential(times.Bits(seq)) * float64(svc))
+	}}
+	l.run(n, time.Duration(float64(svc)/load))
+	wait := erlangC(servers, load)
+	near(t, "share that waits", float64(l.queued)/n, wait, 0.03)
+	near(t, "mean wait", l.waited.Seconds()/n, wait*svc.Seconds()/(servers-load), 0.07)
+	if l.started != n || l.pod.InWork() != 0 || l.pod.Waiting() != 0 {
+		t.Errorf("%d of %d started, %d in work, %d waiting at the end", l.started, n, l.pod.InWork(), l.pod.Waiting())
+	}
+}
+
+// TestRejectionAgreesWithErlangB serves with the model's lognormal times: the loss does not depend on the distribution.
+func TestRejectionAgreesWithErlangB(t *testing.T) {
+	const servers, n = 10, 200_000
+	mean := lognormalMean(20*time.Millisecond, 200*time.Millisecond)
+	for _, load := range []float64{6, 10, 14} {
+		l := loop{pod: pod(t, healthy(), service.Capacity{Concurrency: servers})}
+		l.run(n, time.Duration(mean*1e9/load))
+		near(t, "share rejected", float64(l.rejected)/n, erlangB(servers, load), 0.05)
+		if l.pod.Peak() != servers {
+			t.Errorf("peak %d, want %d", l.pod.Peak(), servers)
+		}
+	}
+}
+
+// TestQueueAgreesWithPollaczekKhinchine serves with the model's lognormal times in one slot: M/G/1 at 60 % load.
+func TestQueueAgreesWithPollaczekKhinchine(t *testing.T) {
+	const load, n = 0.6, 400_000
+	p50, p99 := 20*time.Millisecond, 60*time.Millisecond
+	b := healthy()
+	b.Routes[""] = service.RouteBehaviour{Latency: service.Latency{P50: p50, P99: p99}}
+	l := loop{pod: pod(t, b, service.Capacity{Concurrency: 1, Queue: 1 << 20})}
+	mean, sigma := lognormalMean(p50, p99), math.Log(3)/rng.Z99
+	l.run(n, time.Duration(mean*1e9/load))
+	square := mean * mean * math.Exp(sigma*sigma)
+	near(t, "mean wait", l.waited.Seconds()/n, load/mean*square/(2*(1-load)), 0.05)
+}
+
+// lognormalMean is exp(μ + σ²/2), in seconds.
+func lognormalMean(p50, p99 time.Duration) float64 {
+	sigma := math.Log(float64(p99)/float64(p50)) / rng.Z99
+	return p50.Seconds() * math.Exp(sigma*sigma/2)
+}
+
+// TestHeldSlotsLessenCapacity leaks slots: work of 10 ms holds its slot for another 90 ms, so that the loss is that of a
+// load ten times as large.
+func TestHeldSlotsLessenCapacity(t *testing.T) {
+	const servers, n = 10, 100_000
+	b := withFaults(service.Fault{Name: "leak", Effect: service.Effect{Hold: 90 * time.Millisecond}})
+	b.Routes[""] = service.RouteBehaviour{Latency: service.Latency{P50: 10 * time.Millisecond, P99: 10 * time.Millisecond}}
+	l := loop{pod: pod(t, b, service.Capacity{Concurrency: servers})}
+	l.run(n, 10*time.Millisecond)
+	near(t, "share rejected", float64(l.rejected)/n, erlangB(servers, 10), 0.05)
+	if l.pod.Held() != 0 {
+		t.Errorf("%d slots held at the end", l.pod.Held())
+	}
+}

@@ -1,0 +1,302 @@
+package score
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/lab/event"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/timeline"
+)
+
+// finding is what one run says about an item. The note of the run with the greatest weight is quoted, failed runs first.
+type finding struct {
+	ok      bool
+	weight  float64
+	note    string
+	moments []timeline.Moment
+}
+
+// noRuns is the reason of an item for which no run was played.
+const noRuns = "no run to judge"
+
+// gradeRuns asks every run and sums up.
+func gradeRuns(runs []*run, ask func(*run) finding) grade {
+	g := grade{of: len(runs), reason: noRuns}
+	var worst finding
+	var name string
+	for _, r := range runs {
+		f := ask(r)
+		if f.ok {
+			g.passed++
+		}
+		g.events = append(g.events, r.eventRefs(f.moments...)...)
+		if name == "" || !f.ok && worst.ok || f.ok == worst.ok && f.weight > worst.weight {
+			worst, name = f, r.Name
+		}
+	}
+	switch {
+	case g.of == 1:
+		g.reason = worst.note
+	case g.of > 1:
+		g.reason = fmt.Sprintf("%d of %d runs; %s: %s", g.passed, g.of, name, worst.note)
+	}
+	return g
+}
+
+func (t *trial) gradeCaught(scenario.RubricItem) grade {
+	return gradeRuns(t.faulty, func(r *run) finding {
+		return finding{ok: r.Verdict == Caught, note: r.Reason, moments: r.Moments}
+	})
+}
+
+func (t *trial) gradeDelivered(scenario.RubricItem) grade {
+	return gradeRuns(t.healthy, func(r *run) finding {
+		return finding{ok: r.Verdict == Promoted, note: r.Reason, moments: r.Moments}
+	})
+}
+
+func (t *trial) gradeHarm(i scenario.RubricItem) grade {
+	limit := i.Limit
+	if limit == 0 {
+		limit = t.rubric.MaxHarm
+	}
+	return gradeRuns(t.faulty, func(r *run) finding {
+		left := r.harmRatio()
+		if left == nil || !r.complete() {
+			return finding{weight: 2, note: "not measured: there is no run without guardrail to compare with"}
+		}
+		return finding{
+			ok: *left <= limit, weight: *left,
+			note:    fmt.Sprintf("%s of the harm got through (%s allowed)", percent(*left), percent(limit)),
+			moments: []timeline.Moment{r.Timeline.FirstBad, r.Timeline.LastBad},
+		}
+	})
+}
+
+func (t *trial) gradeDetection(i scenario.RubricItem) grade {
+	limit := time.Duration(i.Limit * float64(time.Second))
+	return gradeRuns(t.faulty, func(r *run) finding {
+		tl := r.Timeline
+		marks := []timeline.Moment{tl.FirstBad, tl.Detected}
+		took := tl.Detected.Since(tl.FirstBad)
+		switch {
+		case r.Verdict != Caught:
+			return finding{weight: 1e9, note: "not caught: " + r.Reason, moments: marks}
+		case !tl.FirstBad.Happened():
+			return finding{ok: true, note: "stopped before any user was hurt", moments: marks}
+		}
+		return finding{
+			ok: took <= limit, weight: took.Seconds(), moments: marks,
+			note: fmt.Sprintf("noticed %.0f s after the first bad request (%.0f s allowed)", took.Seconds(), i.Limit),
+		}
+	})
+}
+
+func (t *trial) gradeWeight(i scenario.RubricItem) grade {
+	return gradeRuns(t.faulty, func(r *run) finding {
+		marks := []timeline.Moment{r.Timeline.Abort}
+		w := r.Timeline.WeightAtAbort
+		if r.Verdict != Caught {
+			return finding{weight: 1e9, note: "not caught: " + r.Reason, moments: marks}
+		}
+		return finding{
+			ok: float64(w) <= i.Limit, weight: float64(w), moments: marks,
+			note: fmt.Sprintf("rolled back at %d %% of the traffic (%g %% allowed)", w, i.Limit),
+		}
+	})
+}
+
+// preconditions are the proofs that a rubric can ask for, by name.
+func preconditions() map[string]func(*timeline.Timeline) timeline.Moment {
+	return map[string]func(*timeline.Timeline) timeline.Moment{
+		"mtls": func(t *timeline.Timeline) timeline.Moment {
+			return provedAt(t, t.Preconditions.MTLS, event.GateMTLS)
+		},
+		"policy": func(t *timeline.Timeline) timeline.Moment {
+			return provedAt(t, t.Preconditions.Policy, event.GatePolicy)
+		},
+		"rehearsal": func(t *timeline.Timeline) timeline.Moment {
+			return provedAt(t, t.Preconditions.RollbackDrill, event.GateRollbackDrill)
+		},
+	}
+}
+
+// provedAt is where a gate passed before canary traffic. A gate that said no and kept all traffic off the canary has done
+// its work too.
+func provedAt(t *timeline.Timeline, passed timeline.Moment, gate string) timeline.Moment {
+	if passed.Happened() || t.FirstCanary.Happened() {
+		return passed
+	}
+	for _, e := range t.Facts {
+		if g, ok := e.Fact.(event.Gate); ok && g.Name == gate && !g.Passed {
+			return timeline.Moment{At: e.At, Seq: e.Seq}
+		}
+	}
+	return timeline.Moment{}
+}
+
+func (t *trial) gradePreconditions(scenario.RubricItem) grade {
+	return gradeRuns(t.learner(), func(r *run) finding {
+		return t.checkProofs(r, t.rubric.Preconditions...)
+	})
+}
+
+func (t *trial) gradeDrill(scenario.RubricItem) grade  { return t.gradeProof("rehearsal") }
+func (t *trial) gradeMTLS(scenario.RubricItem) grade   { return t.gradeProof("mtls") }
+func (t *trial) gradePolicy(scenario.RubricItem) grade { return t.gradeProof("policy") }
+
+func (t *trial) gradeProof(name string) grade {
+	return gradeRuns(t.learner(), func(r *run) finding { return t.checkProofs(r, name) })
+}
+
+// provedIn is where a run proved a precondition. Flagger asks its webhooks in order and stops at the first no, so a gate that
+// comes after one that refused the version is not asked in that run: then it is enough that the same guardrails got to it in
+// another run.
+func (t *trial) provedIn(r *run, name string) timeline.Moment {
+	of, ok := preconditions()[name]
+	if !ok {
+		return timeline.Moment{}
+	}
+	m := of(r.Timeline)
+	if m.Happened() || r.Timeline.FirstCanary.Happened() || !r.Timeline.Refusal.Happened() {
+		return m
+	}
+	for _, other := range t.learner() {
+		if of(other.Timeline).Happened() {
+			return r.Timeline.Refusal
+		}
+	}
+	return timeline.Moment{}
+}
+
+func (t *trial) checkProofs(r *run, names ...string) finding {
+	var missing []string
+	var marks []timeline.Moment
+	for _, name := range names {
+		m := t.provedIn(r, name)
+		if !m.Happened() {
+			missing = append(missing, name)
+		}
+		marks = append(marks, m)
+	}
+	if len(missing) == 0 {
+		return finding{ok: true, note: strings.Join(names, ", ") + " checked before canary traffic", moments: marks}
+	}
+	note := strings.Join(missing, ", ") + " not checked before canary traffic"
+	if slices.Contains(missing, "policy") && r.Timeline.Preconditions.Authorization.Happened() {
+		note += " (policy objects are applied, but no gate tried them)"
+	}
+	return finding{weight: float64(len(missing)), note: note, moments: marks}
+}
+
+// preconditions lists what was proved in every run of the learner's.
+func (t *trial) preconditions() []Precondition {
+	var all []Precondition
+	for _, name := range slices.Sorted(maps.Keys(preconditions())) {
+		g := t.gradeProof(name)
+		all = append(all, Precondition{Name: name, Seen: g.of > 0 && g.passed == g.of, Events: g.events})
+	}
+	return all
+}
+
+func (t *trial) gradeExperiment(scenario.RubricItem) grade {
+	return gradeRuns(t.learner(), func(r *run) finding {
+		e := r.Timeline.Experiment
+		f := finding{moments: []timeline.Moment{e.Moment}}
+		f.note = missingBounds(e)
+		if f.ok = f.note == ""; f.ok {
+			f.note = fmt.Sprintf("owned by %s, from %s to %s", e.Owner, e.Start, e.End)
+		}
+		return f
+	})
+}
+
+// missingBounds says what an experiment lacks, "" for nothing.
+func missingBounds(e timeline.Experiment) string {
+	facts := []struct{ name, value string }{
+		{event.AnnotationOwner, e.Owner}, {event.AnnotationStart, e.Start}, {event.AnnotationEnd, e.End},
+		{event.AnnotationHypothesis, e.Hypothesis},
+	}
+	var missing []string
+	for _, f := range facts {
+		if strings.TrimSpace(f.value) == "" {
+			missing = append(missing, f.name)
+		}
+	}
+	if len(missing) > 0 {
+		return "the Canary has no annotation " + strings.Join(missing, ", ")
+	}
+	start, ok1 := parseDate(e.Start)
+	end, ok2 := parseDate(e.End)
+	switch {
+	case !ok1 || !ok2:
+		return "start and end must be dates or RFC 3339 times, as in 2026-03-01 or 2026-03-01T09:00:00Z"
+	case !end.After(start):
+		return fmt.Sprintf("the experiment ends (%s) before it starts (%s)", e.End, e.Start)
+	}
+	return ""
+}
+
+func parseDate(s string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+func (t *trial) gradeCohorts(i scenario.RubricItem) grade {
+	if len(t.completeFaulty()) == 0 {
+		return grade{reason: noRuns}
+	}
+	g := grade{of: 1, passed: 1, reason: "no cohort is hurt even without guardrail"}
+	worst := -1.0
+	for _, c := range t.cohorts(t.completeFaulty()) {
+		switch {
+		case c.Unguarded == nil:
+			return grade{of: 1, reason: "not measured: there is no run without guardrail to compare with"}
+		case c.HarmRatio != nil && *c.HarmRatio > worst:
+			worst = *c.HarmRatio
+			g.reason = fmt.Sprintf("%s got %s of its harm without guardrail (%s allowed)", c.Cohort, percent(worst), percent(i.Limit))
+		}
+	}
+	if worst > i.Limit {
+		g.passed = 0
+	}
+	for _, r := range t.completeFaulty() {
+		g.events = append(g.events, r.eventRefs(r.Timeline.FirstBad, r.Timeline.LastBad)...)
+	}
+	return g
+}
+
+func (t *trial) gradeWaiting(scenario.RubricItem) grade {
+	return gradeRuns(t.faulty, func(r *run) finding {
+		tl := r.Timeline
+		for _, w := range tl.Waits {
+			until := w.Until
+			if !until.Happened() {
+				until = tl.Last
+			}
+			from := max(w.From.At, tl.FirstBad.At)
+			if tl.FirstBad.Happened() && until.At > from && from < tl.LastBad.At {
+				d := (until.At - from).Seconds()
+				return finding{weight: d, note: fmt.Sprintf("%s for %.0f s while users were hurt", w.Why, d), moments: []timeline.Moment{w.From, w.Until}}
+			}
+		}
+		return finding{ok: true, note: "nothing held the decision while users were hurt"}
+	})
+}
+
+// percent writes a share for people, with a decimal only where it says something.
+func percent(share float64) string {
+	p := share * 100
+	if p != 0 && p < 10 {
+		return fmt.Sprintf("%.1f %%", p)
+	}
+	return fmt.Sprintf("%.0f %%", p)
+}

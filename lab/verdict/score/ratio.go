@@ -1,0 +1,151 @@
+package score
+
+import (
+	"fmt"
+	"math"
+
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/stats"
+	"coalmine/lab/verdict/timeline"
+)
+
+// mismatchPValue is the p-value below which a sample ratio counts as mismatched (Fabijan et al. 2019 use 0.0005 to 0.01).
+const mismatchPValue = 0.001
+
+// maxLeak is the share of an experiment's requests that may go astray when every one of them should reach the
+// canary: those under way while a rule changed.
+const maxLeak = 0.005
+
+// ratio is one comparison of an observed split with the configured one.
+type ratio struct {
+	cohort          string
+	canary, primary int
+	expected        float64 // the canary's share, 0 to 1
+	unit            string
+}
+
+// gradeRatio asks whether the canary got the part it should get. Which comparison is right depends on how the guardrails
+// route:
+//   - by match to the canary alone: nobody of an exposed cohort may get the primary, so single requests are evidence;
+//   - with a split that the rubric or a match sets: distinct users are compared (χ² over assignment units), or requests
+//     where users saw both versions, since each request was then drawn anew;
+//   - by weight: each request is drawn anew, so requests are compared with the weights in force.
+func (t *trial) gradeRatio(i scenario.RubricItem) grade {
+	return gradeRuns(t.learner(), func(r *run) finding {
+		x := observed(r.Timeline, i.Limit)
+		f := x.judge()
+		f.moments = []timeline.Moment{r.Timeline.FirstCanary, r.Timeline.TotalsAt}
+		return f
+	})
+}
+
+func observed(t *timeline.Timeline, configured float64) ratio {
+	share, matched := matchShare(t)
+	if configured > 0 {
+		share = configured
+	}
+	switch {
+	case matched && share >= 1:
+		return matchedRequests(t)
+	case matched || configured > 0:
+		return assignedUsers(t, share)
+	}
+	return weighted(t)
+}
+
+// matchShare is the canary's part, 0 to 1, in the rule with conditions that was last in force.
+func matchShare(t *timeline.Timeline) (share float64, matched bool) {
+	for _, c := range t.Routes {
+		if c.Matched && c.Seq >= t.Released.Seq {
+			share, matched = float64(c.MatchShare)/100, true
+		}
+	}
+	return share, matched
+}
+
+// matchedRequests takes the cohort with the smallest part on the canary of those that are exposed at all: where several
+// conditions let several cohorts in, each of them has to be in as a whole.
+func matchedRequests(t *timeline.Timeline) ratio {
+	x := ratio{expected: 1, unit: "requests"}
+	least := math.Inf(1)
+	for _, name := range t.Cohorts() {
+		canary := t.SumSteady(timeline.AllOf(timeline.InCohort(name), t.OnCanary())).N
+		all := t.SumSteady(timeline.AllOf(timeline.InCohort(name), func(k timeline.Key) bool { return k.Workload != "" })).N
+		if exposed := float64(canary) > maxLeak*float64(all); exposed && float64(canary)/float64(all) < least {
+			least = float64(canary) / float64(all)
+			x.cohort, x.canary, x.primary = name, canary, all-canary
+		}
+	}
+	return x
+}
+
+// assignedUsers takes the cohort with the greatest part of users on the canary for the exposed one.
+func assignedUsers(t *timeline.Timeline, share float64) ratio {
+	x := ratio{expected: share, unit: "users"}
+	if t.Totals == nil {
+		return x
+	}
+	most := -1.0
+	for _, name := range t.Cohorts() {
+		canary, all := 0, 0
+		for workload, users := range t.Totals.Assigned[name] {
+			all += users
+			if workload == t.Run.Service {
+				canary += users
+			}
+		}
+		if all > 0 && float64(canary)/float64(all) > most {
+			most = float64(canary) / float64(all)
+			x.cohort, x.canary, x.primary = name, canary, all-canary
+		}
+	}
+	if seen := t.Totals.Users[x.cohort]; seen > 0 && float64(x.canary+x.primary) > maxAssignments*float64(seen) {
+		x.unit = "requests"
+		x.canary, x.primary = requests(t, x.cohort)
+	}
+	return x
+}
+
+// maxAssignments is how many times more assignments than users there may be before users count as having seen both versions.
+const maxAssignments = 1.02
+
+// requests counts what the canary and others answered to a cohort in settled seconds.
+func requests(t *timeline.Timeline, cohort string) (canary, others int) {
+	canary = t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), t.OnCanary())).N
+	all := t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), func(k timeline.Key) bool { return k.Workload != "" })).N
+	return canary, all - canary
+}
+
+// weighted compares the requests of settled seconds with the weights in force.
+func weighted(t *timeline.Timeline) ratio {
+	x := ratio{cohort: "all users", unit: "requests"}
+	want, served := 0.0, 0
+	for _, s := range t.Steps {
+		want += float64(s.Weight) / 100 * float64(s.SteadyServed)
+		served += s.SteadyServed
+		x.canary += s.SteadyCanary
+	}
+	x.primary = served - x.canary
+	if served > 0 {
+		x.expected = want / float64(served)
+	}
+	return x
+}
+
+func (x ratio) judge() finding {
+	total := x.canary + x.primary
+	if total == 0 || x.canary == 0 {
+		return finding{weight: 1, note: "the canary got no traffic, so there is no ratio to compare"}
+	}
+	share := float64(x.canary) / float64(total)
+	f := finding{weight: math.Abs(share - x.expected)}
+	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s configured", percent(share), x.unit, x.cohort, percent(x.expected))
+	if x.expected <= 0 || x.expected >= 1 {
+		f.ok = math.Abs(share-x.expected) <= maxLeak
+		return f
+	}
+	p := stats.RatioMismatch([]int{x.canary, x.primary}, []float64{x.expected, 1 - x.expected})
+	f.ok = p >= mismatchPValue
+	f.note += fmt.Sprintf(" (p = %.2g)", p)
+	return f
+}

@@ -1,0 +1,112 @@
+package series
+
+import (
+	"strings"
+
+	"coalmine/lab/event"
+	"coalmine/lab/verdict/timeline"
+)
+
+// Unit is what a metric counts, as far as its query tells: a chart of the same unit can show its bounds.
+type Unit int
+
+// Units of metrics.
+const (
+	Other   Unit = iota
+	Success      // percent that went well, judged by a minimum
+	Failure      // percent that went wrong, judged by a maximum
+	Latency      // milliseconds
+)
+
+// Line is one metric that Flagger asked for the released service, with its bounds and all answers.
+type Line struct {
+	Metric string
+	// PromQL is the query as it was last asked.
+	PromQL string
+	Unit   Unit
+	// Min and Max bound the values that pass, in the unit, as they were when Flagger last asked.
+	Min, Max *float64
+	Samples  []Sample
+}
+
+// Sample is one answer to Flagger.
+type Sample struct {
+	timeline.Moment
+	// Value is in the line's unit; nil without an answer.
+	Value  *float64
+	Passed bool
+}
+
+// Lines are the metrics of the released service's canary, in the order in which Flagger first asked for them.
+func Lines(t *timeline.Timeline) []Line {
+	var lines []Line
+	index := map[string]int{}
+	for _, e := range t.Facts {
+		q, ok := e.Fact.(event.Query)
+		if !ok || q.Asker == "" || q.Asker != t.Canary {
+			continue
+		}
+		q.Metric = timeline.MetricName(q)
+		i, seen := index[q.Metric]
+		if !seen {
+			i = len(lines)
+			index[q.Metric] = i
+			lines = append(lines, Line{Metric: q.Metric})
+		}
+		lines[i].add(timeline.Moment{At: e.At, Seq: e.Seq}, q)
+	}
+	return lines
+}
+
+func (l *Line) add(at timeline.Moment, q event.Query) {
+	unit, factor := unitOf(q)
+	l.Unit, l.PromQL = unit, q.PromQL
+	v := scaled(q.Value, factor)
+	if q.Metric == builtinDuration {
+		factor = 1 // Flagger takes its bounds for milliseconds, whatever the query gives
+	}
+	l.Min, l.Max = scaled(q.Min, factor), scaled(q.Max, factor)
+	l.Samples = append(l.Samples, Sample{at, v, v != nil && q.Error == "" && !(l.Min != nil && *v < *l.Min) && !(l.Max != nil && *v > *l.Max)})
+}
+
+// Flagger's built-in checks.
+const (
+	builtinSuccess  = "request-success-rate"
+	builtinDuration = "request-duration"
+)
+
+func scaled(v *float64, factor float64) *float64 {
+	if v == nil {
+		return nil
+	}
+	x := *v * factor
+	return &x
+}
+
+// unitOf guesses what a query's numbers are, and by what to multiply them to get the unit's. Prometheus' and Linkerd's metrics
+// carry their unit in their names; a share is a quotient, in percent where it is multiplied by 100.
+func unitOf(q event.Query) (Unit, float64) {
+	text := strings.Join(strings.Fields(q.PromQL), " ")
+	switch {
+	case q.Metric == builtinSuccess:
+		return Success, 1
+	case strings.Contains(text, "histogram_quantile"):
+		if strings.Contains(text, "_seconds") && !strings.HasSuffix(text, "* 1000") {
+			return Latency, 1000
+		}
+		return Latency, 1
+	case !strings.Contains(text, "/") || q.Min == nil && q.Max == nil:
+		return Other, 1
+	}
+	factor := 1.0
+	if !strings.Contains(text, "* 100") && !strings.Contains(text, "100 *") {
+		if bound := q.Max; bound != nil && *bound > 1 || q.Min != nil && *q.Min > 1 {
+			return Other, 1 // a quotient, but no share
+		}
+		factor = 100
+	}
+	if q.Min != nil {
+		return Success, factor
+	}
+	return Failure, factor
+}

@@ -1,0 +1,56 @@
+package pacer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// timerfd is a timer with a descriptor. The poller is told of each of its alarms, for it watches for edges (epoll(7)), so that
+// the number of alarms need never be read from it: a wait costs one system call, to set the alarm, and what the poller needs.
+type timerfd struct {
+	file *os.File
+	raw  syscall.RawConn
+
+	mu   sync.Mutex
+	spec unix.ItimerSpec
+	err  error
+	set  func(fd uintptr)
+}
+
+func newDevice() (device, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("pace: make a timer: %w", os.NewSyscallError("timerfd_create", err))
+	}
+	file := os.NewFile(uintptr(fd), "timerfd")
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("pace: make a timer: %w", err), file.Close())
+	}
+	t := &timerfd{file: file, raw: raw}
+	t.set = func(fd uintptr) { t.err = unix.TimerfdSettime(int(fd), 0, &t.spec, nil) }
+	return t, nil
+}
+
+// park leaves the waiting to the poller, which forgets what it was told of the descriptor before it asks ready the first time.
+func (t *timerfd) park(ready func() bool) error {
+	return t.raw.Read(func(uintptr) bool { return ready() })
+}
+
+func (t *timerfd) arm(d time.Duration) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.spec.Value = unix.NsecToTimespec(int64(d))
+	if err := t.raw.Control(t.set); err != nil {
+		return err
+	}
+	return os.NewSyscallError("timerfd_settime", t.err)
+}
+
+func (t *timerfd) close() error { return t.file.Close() }

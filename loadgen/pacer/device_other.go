@@ -1,0 +1,5 @@
+//go:build !linux
+
+package pacer
+
+func newDevice() (device, error) { return newPortable(), nil }

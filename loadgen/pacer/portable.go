@@ -1,0 +1,38 @@
+package pacer
+
+import "time"
+
+// portable is a device of Go's own timers, for systems without timerfd: as precise as the poller's timeouts there, which is a
+// millisecond or better. It does not spin the rest away, for the processor's time is the load's.
+type portable struct {
+	timer  *time.Timer
+	closed chan struct{}
+}
+
+func newPortable() *portable {
+	p := &portable{timer: time.NewTimer(time.Hour), closed: make(chan struct{})}
+	p.timer.Stop()
+	return p
+}
+
+func (p *portable) park(ready func() bool) error {
+	for !ready() {
+		select {
+		case <-p.timer.C:
+		case <-p.closed:
+			return ErrClosed
+		}
+	}
+	return nil
+}
+
+func (p *portable) arm(d time.Duration) error {
+	p.timer.Reset(d)
+	return nil
+}
+
+func (p *portable) close() error {
+	p.timer.Stop()
+	close(p.closed)
+	return nil
+}

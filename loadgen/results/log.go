@@ -1,0 +1,77 @@
+package results
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// WriteLog writes the latency histograms as an HDR histogram log, version 1.3 (HistogramLogReader and HistogramLogProcessor in
+// HdrHistogram/HdrHistogram; hdrhistogram-go, hdr-histogram-js and others read it too): one interval without a tag for the whole
+// load, which is what tools show that are not asked for a tag, then one for each cell, tagged cohort/route/version. Values are
+// in µs, so HistogramLogProcessor prints milliseconds with -outputValueUnitRatio 1000; the maximum beside a histogram is in ms.
+func (l *Results) WriteLog(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	begin := l.Run.Start
+	if begin.IsZero() {
+		begin = time.Unix(0, 0)
+	}
+	since := float64(begin.UnixMilli()) / 1000
+	fmt.Fprintf(b, "#[coalmine load: %s, seed %d, shards %s; values in microseconds]\n",
+		escape(l.origin.workload), l.origin.seed, l.origin.shards)
+	fmt.Fprintf(b, "#[Histogram log format version 1.3]\n")
+	fmt.Fprintf(b, "#[StartTime: %.3f (seconds since epoch), %s]\n", since, begin.UTC().Format(time.UnixDate))
+	fmt.Fprintf(b, "#[BaseTime: %.3f (seconds since epoch)]\n", since)
+	fmt.Fprintf(b, "%s\n", `"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"`)
+	if err := l.writeInterval(b, "", l.Sum(nil)); err != nil {
+		return err
+	}
+	for c := range l.Cells() {
+		if err := l.writeInterval(b, "Tag="+c.tag()+",", c); err != nil {
+			return err
+		}
+	}
+	if err := b.Flush(); err != nil {
+		return fmt.Errorf("write the histogram log: %w", err)
+	}
+	return nil
+}
+
+func (l *Results) writeInterval(b *bufio.Writer, tag string, c *Cell) error {
+	if c.Requests == 0 {
+		return nil
+	}
+	hdr, err := c.Latency.HDR.EncodeV2()
+	if err != nil {
+		return fmt.Errorf("write the histogram log: %s%w", tag, err)
+	}
+	fmt.Fprintf(b, "%s0.000,%.3f,%.3f,%s\n", tag, l.Elapsed().Seconds(), float64(c.Latency.largest)/1000, hdr)
+	return nil
+}
+
+// tag names a cell in a log. A missing version is "none".
+func (c *Cell) tag() string {
+	version := c.Version
+	if version == "" {
+		version = "none"
+	}
+	return escape(c.Cohort) + "/" + escape(c.Route) + "/" + escape(version)
+}
+
+// escape writes what would end or divide a tag as %XX, like a URL. A tag of the format holds no comma, blank or line break.
+func escape(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == ',' || r == '/' || r == '%' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			for _, c := range []byte(string(r)) {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,154 @@
+package results
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// read makes a cell and checks that its counts can be those of requests.
+func (w wireCell) read() (*Cell, error) {
+	c := &Cell{Cohort: w.Cohort, Route: w.Route, Version: w.Version, Requests: w.Requests, Attempts: w.Attempts,
+		Failed: w.Failed, Denied: w.Denied, Limited: w.Limited, Refused: w.Refused, Slow: w.Slow, Wrong: w.Wrong,
+		Bad: w.Bad, Hit: w.Hit, Harm: w.Harm, Bytes: w.Bytes, Failures: map[string]int64{}}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	for _, why := range slices.Sorted(maps.Keys(w.Failures)) {
+		if knownFailure(why) != why {
+			return nil, fmt.Errorf("failures: %.30q is no word for a failure", why)
+		}
+		if err := within(bound{"failures." + why, w.Failures[why], c.Failed - c.NoAnswer()}); err != nil {
+			return nil, err
+		}
+		c.Failures[why] = w.Failures[why]
+	}
+	var err error
+	if c.Latency, err = w.Latency.read(); err != nil {
+		return nil, fmt.Errorf("latency.%w", err)
+	}
+	if n := c.Latency.Count(); n != c.Requests {
+		return nil, fmt.Errorf("latency.hdr: has %d times of %d requests", n, c.Requests)
+	}
+	return c, nil
+}
+
+func (c *Cell) check() error {
+	status := c.Failed
+	if err := within(
+		bound{"attempts", c.Attempts, maxCount}, bound{"requests", c.Requests, c.Attempts},
+		bound{"failed", c.Failed, c.Requests},
+		bound{"denied", c.Denied, c.Requests - c.Failed},
+		bound{"limited", c.Limited, c.Requests - c.Failed - c.Denied},
+		bound{"refused", c.Refused, c.Requests - c.Failed - c.Denied - c.Limited},
+		bound{"slow", c.Slow, c.Requests}, bound{"wrong", c.Wrong, c.Requests}, bound{"hit", c.Hit, c.Requests},
+		bound{"bad", c.Bad, c.Requests}, bound{"harm", c.Harm, min(c.Hit, c.Bad)}, bound{"bytes", c.Bytes, maxCount},
+	); err != nil {
+		return err
+	}
+	status += c.Denied + c.Limited
+	if least := max(status, c.Slow, c.Wrong); c.Bad < least || c.Bad-status > c.Slow+c.Wrong {
+		return fmt.Errorf("bad: %d contradicts the counts that it is made of", c.Bad)
+	}
+	if c.Harm < c.Hit+c.Bad-c.Requests {
+		return fmt.Errorf("harm: %d of %d hit and %d bad among %d requests is too few", c.Harm, c.Hit, c.Bad, c.Requests)
+	}
+	return nil
+}
+
+// equal tells whether all counts are alike.
+func (c *Cell) equal(o *Cell) bool {
+	counts := o.counts()
+	for i, n := range c.counts() {
+		if *n != *counts[i] {
+			return false
+		}
+	}
+	return maps.Equal(c.Failures, o.Failures) && c.Latency.equal(&o.Latency)
+}
+
+func (l *Latencies) equal(o *Latencies) bool {
+	a, errA := l.HDR.EncodeV2()
+	b, errB := o.HDR.EncodeV2()
+	return l.Clamped == o.Clamped && l.sum == o.sum && l.largest == o.largest && errors.Join(errA, errB) == nil && bytes.Equal(a, b)
+}
+
+// read makes latencies and checks that the sum and the largest can be those of the histogram.
+func (w wireTimes) read() (Latencies, error) {
+	hdr, err := decode(w.HDR)
+	if err != nil {
+		return Latencies{}, fmt.Errorf("hdr: %w", err)
+	}
+	l := Latencies{HDR: hdr, Clamped: w.Clamped, sum: w.SumUS, largest: w.MaxUS}
+	if err := within(bound{"hdr", l.Count(), maxCount}, bound{"clamped", l.Clamped, l.Count()}, bound{"sum_us", l.sum, maxCount},
+		bound{"max_us", l.largest, highest}); err != nil {
+		return Latencies{}, err
+	}
+	low, high, last := 0.0, 0.0, int64(0)
+	for value, n := range hdr.ForEachBucket {
+		low, high, last = low+float64(value)*float64(n), high+float64(bucketHigh(value))*float64(n), value
+	}
+	// Sums of floats are a little off.
+	const slack = 1e-9
+	if sum := float64(l.sum); sum < low*(1-slack) || sum > high*(1+slack) {
+		return Latencies{}, fmt.Errorf("sum_us: %d is not within %.0f and %.0f, as hdr has it", l.sum, low, high)
+	}
+	if l.largest < last || l.Count() > 0 && l.largest > bucketHigh(last) || l.Count() == 0 && l.largest > 0 {
+		return Latencies{}, fmt.Errorf("max_us: %d is not in the last bucket of hdr, from %d", l.largest, last)
+	}
+	return l, nil
+}
+
+// maxHDR is over what the counts of all buckets take: 9 bytes each, hardly compressed, in base64.
+const maxHDR = 400_000
+
+// decode reads a histogram of this package's geometry. The header is read first, so that what a hostile one claims costs nothing.
+func decode(text string) (*hdrhistogram.PackedHistogram, error) {
+	if len(text) > maxHDR {
+		return nil, fmt.Errorf("has %d bytes, at most %d", len(text), maxHDR)
+	}
+	if err := checkGeometry(text); err != nil {
+		return nil, err
+	}
+	return hdrhistogram.DecodePacked([]byte(text))
+}
+
+// Places in the header of the V2 encoding, which stands behind 8 bytes and is compressed
+// (AbstractHistogram.encodeIntoByteBuffer in HdrHistogram/HdrHistogram).
+const (
+	outerHeader = 8
+	innerHeader = 40
+	atDigits    = 12
+	atLowest    = 16
+	atHighest   = 24
+)
+
+func checkGeometry(text string) error {
+	raw := base64.NewDecoder(base64.StdEncoding, strings.NewReader(text))
+	if _, err := io.CopyN(io.Discard, raw, outerHeader); err != nil {
+		return fmt.Errorf("is no histogram in base64: %w", err)
+	}
+	z, err := zlib.NewReader(raw)
+	if err != nil {
+		return fmt.Errorf("is no compressed histogram: %w", err)
+	}
+	var h [innerHeader]byte
+	if _, err := io.ReadFull(z, h[:]); err != nil {
+		return fmt.Errorf("is no compressed histogram: %w", err)
+	}
+	d := int32(binary.BigEndian.Uint32(h[atDigits:]))
+	low, high := int64(binary.BigEndian.Uint64(h[atLowest:])), int64(binary.BigEndian.Uint64(h[atHighest:]))
+	if d != digits || low != lowest || high != highest {
+		return fmt.Errorf("is for %d to %d with %d digits, not for %d to %d µs with %d", low, high, d, lowest, highest, digits)
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+// Package traceheader is how a request carries its place in a plan over HTTP, and how an answer carries its truth back. It knows the
+// headers and nothing of who sends them.
+package traceheader
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Headers. Names are in canonical form.
+const (
+	// RequestHeader goes with each attempt: seq=17, attempt=1, user=42, cohort=premium, seed=1.
+	RequestHeader = "Coalmine-Request"
+	// ServedHeader lists who worked on the answer, first the one that was asked: frontend=v1, backend=v2.
+	ServedHeader = "Coalmine-Served"
+	// WorkloadHeader lists the workloads that they are of, in the same form, where they know it: frontend=frontend,
+	// backend=backend-primary.
+	WorkloadHeader = "Coalmine-Workload"
+	// DrillHeader marks the probes of a rehearsed rollback. They are no users' requests: services say who they are, and do no work.
+	DrillHeader = "X-Coalmine-Drill"
+	// DrillToHeader names the service that a probe is for. Another one that gets it hands it on as a call of its own.
+	DrillToHeader = "X-Coalmine-Drill-To"
+	// FaultHeader lists the injected faults that touched the request: backend/points-row-missing. It is missing for none.
+	FaultHeader = "Coalmine-Fault"
+	// WrongHeader is 1 where the content is wrong on purpose.
+	WrongHeader = "Coalmine-Wrong"
+)
+
+// Request is a request's place in its plan.
+type Request struct {
+	Seq     uint64
+	Attempt int
+	User    uint32
+	Cohort  string
+	Seed    uint64
+}
+
+// String is the value of [RequestHeader]. Cohort comes last, because its name may hold anything but control characters.
+func (r Request) String() string {
+	b := make([]byte, 0, 64+len(r.Cohort))
+	b = strconv.AppendUint(append(b, "seq="...), r.Seq, 10)
+	if r.Attempt > 0 {
+		b = strconv.AppendInt(append(b, ", attempt="...), int64(r.Attempt), 10)
+	}
+	b = strconv.AppendUint(append(b, ", user="...), uint64(r.User), 10)
+	b = strconv.AppendUint(append(b, ", seed="...), r.Seed, 10)
+	b = append(append(b, ", cohort="...), r.Cohort...)
+	return string(b)
+}
+
+// Parse reads the value of [RequestHeader]; false for a value that is none.
+func Parse(value string) (Request, bool) {
+	var r Request
+	head, cohort, ok := strings.Cut(value, ", cohort=")
+	if !ok {
+		return r, false
+	}
+	r.Cohort = cohort
+	seen := false
+	for part := range strings.SplitSeq(head, ", ") {
+		name, text, _ := strings.Cut(part, "=")
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return Request{}, false
+		}
+		switch name {
+		case "seq":
+			r.Seq, seen = n, true
+		case "attempt":
+			r.Attempt = int(min(n, 255))
+		case "user":
+			r.User = uint32(n)
+		case "seed":
+			r.Seed = n
+		}
+	}
+	return r, seen
+}
+
+// Version returns the version of a service among those that served; "" for a service that did not. An empty service stands for
+// the last one on the list.
+func Version(h http.Header, service string) string { return serviceEntry(h[ServedHeader], service) }
+
+// Workload returns the workload of a service among those that served, as [Version] does its version.
+func Workload(h http.Header, service string) string { return serviceEntry(h[WorkloadHeader], service) }
+
+func serviceEntry(list []string, service string) string {
+	for _, served := range list {
+		for one := range strings.SplitSeq(served, ", ") {
+			name, what, ok := strings.Cut(one, "=")
+			if ok && name == service {
+				return what
+			}
+		}
+	}
+	if service != "" {
+		return ""
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	last := list[len(list)-1]
+	return last[strings.LastIndexByte(last, '=')+1:]
+}
+
+// Truth tells whether an injected fault touched the request, and whether its content is wrong.
+func Truth(h http.Header) (hit, wrong bool) { return len(h[FaultHeader]) > 0, len(h[WrongHeader]) > 0 }

@@ -1,0 +1,239 @@
+package exercise
+
+import (
+	"fmt"
+	"slices"
+
+	tea "charm.land/bubbletea/v2"
+
+	"coalmine/lab/verdict/narrative"
+	"coalmine/tui/backend"
+	"coalmine/tui/canvas"
+	"coalmine/tui/pane"
+	"coalmine/tui/screen"
+	"coalmine/tui/theme"
+)
+
+// editor is the learner's files, what the linter says of them, and what the last trial showed of their lines.
+type editor struct {
+	exercise *Exercise
+	// above is how many screens lie on the briefing, this one included.
+	above int
+	file  string
+}
+
+func newEditor(l *Exercise, above int, file string) *editor { return &editor{l, above, file} }
+
+// Name implements [screen.Screen].
+func (*editor) Name() string { return "files" }
+
+// Init implements [screen.Screen].
+func (b *editor) Init() tea.Cmd { return b.exercise.check }
+
+// Keys implements [screen.Screen].
+func (*editor) Keys() []screen.Group {
+	return []screen.Group{{Title: "Your files", Keys: []screenKey{
+		screen.Key("↑ ↓", "choose a file"), screen.Key("e enter", "open it in your editor"), screen.Key("r", "run the files as they are"),
+		screen.Key("h", "hints, for points"), screen.Key("esc", "back"),
+	}}}
+}
+
+// Update implements [screen.Screen].
+func (b *editor) Update(msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	files := b.exercise.workspace.Files
+	at := slices.Index(files, b.file)
+	switch k.String() {
+	case "up", "k":
+		at--
+	case "down", "j":
+		at++
+	case "e", "enter":
+		if at >= 0 {
+			return b.exercise.edit(b.file, b.line())
+		}
+	case "r":
+		return b.exercise.play(b.above, true)
+	case "h":
+		return screen.Open(newHints(b.exercise))
+	case "esc":
+		return screen.Close
+	}
+	if len(files) > 0 {
+		b.file = files[max(0, min(len(files)-1, at))]
+	}
+	return nil
+}
+
+// line is where the editor begins: at the first error, else where something looked and saw nothing.
+func (b *editor) line() int {
+	for _, f := range b.exercise.findings {
+		if f.File == b.file && f.Error {
+			return f.Line
+		}
+	}
+	line, worst := 0, narrative.Good
+	for _, n := range b.exercise.notes(b.file) {
+		if n.Severity > worst {
+			line, worst = n.From, n.Severity
+		}
+	}
+	return line
+}
+
+// Draw implements [screen.Screen].
+func (b *editor) Draw(a canvas.Area) {
+	l := b.exercise
+	head, rest := a.Top(1)
+	body, foot := rest.Bottom(1)
+	pane.Bar(head, "Your guardrails: "+l.workspace.Dir+"/", b.status())
+	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "e", Action: "edit"}, pane.Key{Key: "r", Action: "run"},
+		pane.Key{Key: "h", Action: "hints"}, pane.Key{Key: "esc", Action: "back"})
+	y := 1
+	if words, look := b.notice(); words != "" {
+		for _, line := range pane.Wrap(words, body.Width()-2*margin) {
+			body.Text(margin, y, look, line)
+			y++
+		}
+		y++
+	}
+	for _, f := range l.workspace.Files {
+		look := theme.Plain
+		if f == b.file {
+			look = theme.Row | theme.Bold
+			body.Fill(0, y, body.Width(), look, ' ')
+			body.Text(margin-1, y, look, "▸")
+		}
+		body.Text(margin+1, y, look, canvas.Truncate(f, body.Width()/2))
+		body.Right(body.Width()-margin, y, look, b.fileSummary(f))
+		y++
+	}
+	_, below := body.Top(y + 1)
+	b.drawMessages(below)
+}
+
+// notice is what happened last.
+func (b *editor) notice() (string, theme.Style) {
+	l := b.exercise
+	switch {
+	case l.notice != "":
+		return l.notice, theme.Warn
+	case l.busy != "":
+		return l.busy + " …", theme.Muted
+	case l.edited && l.checked && errorCount(l.findings) == 0:
+		return "You have been to the editor, and the files can be played: r runs them.", theme.Good
+	case l.edited && l.checked:
+		return "You have been to the editor. The errors below must be mended before a run: e.", theme.Warn
+	}
+	return "", theme.Plain
+}
+
+// status says whether the files can be played.
+func (b *editor) status() string {
+	l := b.exercise
+	n := errorCount(l.findings)
+	switch {
+	case !l.checked:
+		return ""
+	case n > 0:
+		return "✗ " + plural(n, "error")
+	case len(l.findings) > 0:
+		return "✓ can be played, " + plural(len(l.findings), "warning")
+	}
+	return "✓ can be played"
+}
+
+// fileSummary counts what there is to say of a file.
+func (b *editor) fileSummary(file string) string {
+	errors, warnings := 0, 0
+	for _, f := range b.exercise.findings {
+		switch {
+		case f.File != file:
+		case f.Error:
+			errors++
+		default:
+			warnings++
+		}
+	}
+	switch {
+	case errors > 0:
+		return "✗ " + plural(errors, "error")
+	case warnings > 0:
+		return "! " + plural(warnings, "warning")
+	}
+	if n := len(b.exercise.notes(file)); n > 0 {
+		return plural(n, "note") + " of the last run"
+	}
+	return ""
+}
+
+// drawMessages tells what the linter found, and where nothing forbids a run, what the last trial showed of the chosen file.
+func (b *editor) drawMessages(a canvas.Area) {
+	y := 0
+	if len(b.exercise.findings) > 0 {
+		body := pane.Header(a, "What the check says", "")
+		for _, f := range b.exercise.findings {
+			y = drawMessage(body, y, findingPosition(f), findingMessage(f))
+		}
+		y += 2
+	}
+	notes := b.exercise.notes(b.file)
+	if len(notes) == 0 || errorCount(b.exercise.findings) > 0 {
+		return
+	}
+	_, rest := a.Top(y)
+	body := pane.Header(rest, "What the last run showed of "+b.file, b.run())
+	y = 0
+	for _, n := range notes {
+		y = drawMessage(body, y, fmt.Sprintf("line %d", n.From), message{pane.SeverityStyle(n.Severity), n.Text})
+	}
+}
+
+// run names the run that the notes are from.
+func (b *editor) run() string {
+	if b.exercise.lastTrial == nil {
+		return ""
+	}
+	r, _ := b.exercise.lastTrial.Highlight()
+	return r.Row.Run
+}
+
+func findingPosition(f backend.Finding) string {
+	if f.Line == 0 {
+		return f.File
+	}
+	return fmt.Sprintf("%s:%d", f.File, f.Line)
+}
+
+// message is a sentence on a place.
+type message struct {
+	style theme.Style
+	text  string
+}
+
+func findingMessage(f backend.Finding) message {
+	if f.Error {
+		return message{theme.Bad, "error: " + f.Message}
+	}
+	return message{theme.Warn, "warning: " + f.Message}
+}
+
+// drawMessage writes a place and what is said of it, and returns the line after it.
+func drawMessage(a canvas.Area, y int, where string, r message) int {
+	x := max(10, canvas.Width(where)+2)
+	if x > a.Width()/3 {
+		a.Text(0, y, theme.Accent, canvas.Truncate(where, a.Width()))
+		x = 4
+		y++
+	} else {
+		a.Text(0, y, theme.Accent, where)
+	}
+	for _, line := range pane.Wrap(r.text, a.Width()-x-1) {
+		a.Text(x, y, r.style, line)
+		y++
+	}
+	return y
+}

@@ -1,0 +1,160 @@
+package exercise
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
+	"coalmine/tui/canvas"
+	"coalmine/tui/pane"
+	"coalmine/tui/screen"
+	"coalmine/tui/theme"
+)
+
+// hints are shown one after another. Looking at those that were taken is free.
+type hints struct {
+	exercise *Exercise
+	text     text
+	shown    int // how many the text has
+}
+
+func newHints(l *Exercise) *hints {
+	h := &hints{exercise: l, shown: -1}
+	h.text.size(l.width, l.height)
+	h.layout()
+	return h
+}
+
+// Name implements [screen.Screen].
+func (*hints) Name() string { return "hints" }
+
+// Init implements [screen.Screen].
+func (*hints) Init() tea.Cmd { return nil }
+
+// Keys implements [screen.Screen].
+func (*hints) Keys() []screen.Group {
+	return []screen.Group{{Title: "Hints", Keys: []screenKey{
+		screen.Key("enter", "take the next hint, for points"), screen.Key("↑ ↓", "scroll"), screen.Key("esc", "back"),
+	}}}
+}
+
+// taken is how many the learner has.
+func (h *hints) taken() int { return min(h.exercise.entry.Hints, len(h.exercise.briefing.Hints)) }
+
+// maxPoints are the points that the scenario has to give.
+func (l *Exercise) maxPoints() int {
+	sum := 0
+	for _, i := range l.scenario.Rubric.Items {
+		sum += max(0, i.Points)
+	}
+	return sum
+}
+
+// nextCost is what the next hint costs.
+func (h *hints) nextCost() int {
+	of, n := h.exercise.maxPoints(), h.taken()
+	return scenario.HintCost(n+1, of) - scenario.HintCost(n, of)
+}
+
+// layout lays the hints out that were taken.
+func (h *hints) layout() {
+	n := h.taken()
+	if n == h.shown {
+		return
+	}
+	var b strings.Builder
+	for i, hint := range h.exercise.briefing.Hints[:n] {
+		fmt.Fprintf(&b, "## %s\n\n%s\n\n", hint.Heading(i+1), hint.Text)
+	}
+	if n == 0 {
+		b.WriteString("No hint was taken yet. What the card says below the items that were lost costs nothing.\n")
+	}
+	before := h.shown
+	h.shown = n
+	h.text.set(b.String())
+	if before >= 0 {
+		h.text.scroll(len(h.text.lines)) // the new one is the last
+	}
+}
+
+// Update implements [screen.Screen].
+func (h *hints) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		h.text.size(msg.Width-2*margin, msg.Height-pageFrame)
+	case tea.KeyPressMsg:
+		return h.key(msg.String())
+	case Changed:
+		h.layout()
+	}
+	return nil
+}
+
+func (h *hints) key(k string) tea.Cmd {
+	l := h.exercise
+	switch k {
+	case "esc", "h":
+		return screen.Close
+	case "enter":
+		n := h.taken() + 1
+		if n > len(l.briefing.Hints) {
+			return nil
+		}
+		name := l.scenario.Name
+		return func() tea.Msg {
+			e, note := l.backend.Progress.RecordHints(name, n)
+			return Changed{name, e, note}
+		}
+	}
+	h.text.key(k)
+	return nil
+}
+
+// Draw implements [screen.Screen].
+func (h *hints) Draw(a canvas.Area) {
+	l := h.exercise
+	head, rest := a.Top(1)
+	rest, foot := rest.Bottom(1)
+	rest, state := rest.Bottom(2)
+	taken := fmt.Sprintf("%d of %d taken", h.taken(), len(l.briefing.Hints))
+	if cost := scenario.HintCost(h.taken(), l.maxPoints()); cost > 0 {
+		taken += fmt.Sprintf(", −%d points", cost)
+	}
+	pane.Bar(head, "Hints on "+l.scenario.Name, taken)
+	_, body := rest.Top(1)
+	h.text.draw(body.Pad(margin))
+	state.Fill(0, 0, state.Width(), theme.Muted, '─')
+	words, keys := h.nextHintText(), []pane.Key{{Key: "↑ ↓", Action: "read"}, {Key: "esc", Action: "back"}}
+	if h.taken() < len(l.briefing.Hints) {
+		keys = append([]pane.Key{{Key: "enter", Action: "take the next one"}}, keys...)
+	}
+	state.Text(margin, 1, theme.Accent, canvas.Truncate(words, state.Width()-2*margin))
+	pane.Footer(foot, keys...)
+}
+
+// nextHintText says what comes next and what it costs.
+func (h *hints) nextHintText() string {
+	l := h.exercise
+	switch n := h.taken(); {
+	case l.notice != "":
+		return oneLine(l.notice)
+	case len(l.briefing.Hints) == 0:
+		return "This scenario has no hints."
+	case n == len(l.briefing.Hints):
+		return "These are all hints."
+	case l.entry.Solved && l.lastTrial != nil && l.lastTrial.Card.Exit == score.ExitPassed:
+		return fmt.Sprintf("Enter shows %s. Your best score stays as it is.", hintName(l.briefing.Hints[n], n+1))
+	default:
+		return fmt.Sprintf("Enter shows %s. It takes %s off your next trials.", hintName(l.briefing.Hints[n], n+1), plural(h.nextCost(), "point"))
+	}
+}
+
+func hintName(h scenario.Hint, number int) string {
+	if h.Title == "" {
+		return fmt.Sprintf("hint %d", number)
+	}
+	return fmt.Sprintf("hint %d, “%s”", number, h.Title)
+}

@@ -1,0 +1,159 @@
+package exercise
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"coalmine/tui/canvas"
+	"coalmine/tui/pane"
+	"coalmine/tui/screen"
+	"coalmine/tui/theme"
+)
+
+// Page is the briefing of a scenario, from which everything else of the lesson is opened.
+type Page struct {
+	exercise *Exercise
+	text     text
+}
+
+// NewPage returns the briefing of a lesson.
+func NewPage(l *Exercise) *Page { return &Page{exercise: l} }
+
+// margin is how far texts are from the screen's edges; pageFrame is the lines around the briefing.
+const (
+	margin    = 2
+	pageFrame = 5
+)
+
+// Name implements [screen.Screen].
+func (p *Page) Name() string { return p.exercise.scenario.Name }
+
+// Init implements [screen.Screen].
+func (p *Page) Init() tea.Cmd { return tea.Batch(p.exercise.open, tea.RequestWindowSize) }
+
+// Keys implements [screen.Screen].
+func (p *Page) Keys() []screen.Group {
+	keys := []key.Binding{
+		screen.Key("enter", "make the folder, then play it", "enter"), screen.Key("↑ ↓", "scroll"), screen.Key("space", "next page"),
+		screen.Key("e", "your files, and the editor", "e"), screen.Key("h", "hints, for points", "h"),
+	}
+	if p.exercise.quiz != nil {
+		keys = append(keys, screen.Key("z", "the quiz", "z"))
+	}
+	return []screen.Group{{Title: "The briefing", Keys: append(keys, screen.Key("esc", "back to the list", "esc"))}}
+}
+
+// Covered implements [screen.Covered]: who comes back to the briefing has left what was being played.
+func (p *Page) Covered(is bool) tea.Cmd {
+	switch {
+	case is:
+		p.exercise.opening = false
+	case !p.exercise.opening:
+		p.exercise.stop()
+	}
+	return nil
+}
+
+// Update implements [screen.Screen].
+func (p *Page) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		p.exercise.width, p.exercise.height = msg.Width-2*margin, msg.Height-pageFrame
+		p.text.size(p.exercise.width, p.exercise.height)
+		return nil
+	case tea.KeyPressMsg:
+		return p.key(msg.String())
+	case tea.MouseWheelMsg:
+		if msg.Button == tea.MouseWheelUp {
+			p.text.scroll(-3)
+		} else {
+			p.text.scroll(3)
+		}
+		return nil
+	}
+	cmd := p.exercise.handle(msg)
+	if _, ok := msg.(opened); ok && p.exercise.loaded {
+		p.text.set(p.exercise.briefingText())
+	}
+	return cmd
+}
+
+// briefingText is the briefing, or what is known of a scenario without one.
+func (l *Exercise) briefingText() string {
+	if l.briefing.Text != "" {
+		return l.briefing.Text
+	}
+	return fmt.Sprintf("# %s\n\n%s", l.scenario.Title, l.scenario.Summary)
+}
+
+func (p *Page) key(k string) tea.Cmd {
+	l := p.exercise
+	switch k {
+	case "enter":
+		if l.loaded {
+			return l.play(0, false)
+		}
+	case "e":
+		if l.workspace.Exists {
+			return screen.Open(newEditor(l, 1, l.suggestedFile()))
+		}
+		l.notice = "you have no files yet: enter makes them"
+	case "h":
+		return screen.Open(newHints(l))
+	case "z":
+		if l.quiz != nil {
+			return screen.Open(newQuiz(l))
+		}
+	case "esc":
+		l.stop()
+		return screen.Close
+	default:
+		p.text.key(k)
+	}
+	return nil
+}
+
+// Draw implements [screen.Screen].
+func (p *Page) Draw(a canvas.Area) {
+	l := p.exercise
+	head, rest := a.Top(1)
+	rest, foot := rest.Bottom(1)
+	rest, state := rest.Bottom(2)
+	pane.Bar(head, l.scenario.Name+" · "+level(l.scenario.Level), progressText(l.entry))
+	_, body := rest.Top(1)
+	p.text.draw(body.Pad(margin))
+	l.drawState(state)
+	does := "start"
+	if l.workspace.Exists {
+		does = "play your files"
+	}
+	keys := []pane.Key{{Key: "enter", Action: does}, {Key: "↑ ↓", Action: "read"}, {Key: "e", Action: "files"}, {Key: "h", Action: "hints"}}
+	if l.quiz != nil {
+		keys = append(keys, pane.Key{Key: "z", Action: "quiz"})
+	}
+	pane.Footer(foot, append(keys, pane.Key{Key: "esc", Action: "back"})...)
+}
+
+// drawState tells where the learner's files are, or what went wrong.
+func (l *Exercise) drawState(a canvas.Area) {
+	a.Fill(0, 0, a.Width(), theme.Muted, '─')
+	words, look := fmt.Sprintf("Enter makes the folder %s/ with a first draft, and plays it.", l.workspace.Dir), theme.Accent
+	switch {
+	case l.busy != "":
+		words, look = l.busy+" …", theme.Muted
+	case l.notice != "":
+		words, look = l.notice, theme.Warn
+	case !l.loaded:
+		words, look = "reading …", theme.Muted
+	case l.workspace.Exists:
+		words, look = fmt.Sprintf("Your guardrails: %s/  %s", l.workspace.Dir, strings.Join(l.workspace.Files, ", ")), theme.Plain
+	}
+	a.Text(margin, 1, look, canvas.Truncate(oneLine(words), a.Width()-2*margin))
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func level(n int) string { return fmt.Sprintf("level %d", n) }
