@@ -3,6 +3,7 @@ package loadgen
 import (
 	"time"
 
+	"coalmine/loadgen/heap"
 	"coalmine/loadgen/rng"
 )
 
@@ -12,8 +13,9 @@ type activeSessions struct {
 	// starts and begun are by visitor: when sessions start, and how many have.
 	starts  []process
 	started []uint64
-	// due holds the next request of each session that is under way and of the next one of each visitor.
-	due   agenda
+	// due holds the slots by the next request of each session that is under way and of the next one
+	// of each visitor.
+	due   heap.Heap[uint32]
 	slots []activeSession
 	free  []uint32
 	// number of the last session that made a request.
@@ -69,7 +71,7 @@ func (s *activeSessions) add(i int, at time.Duration, v activeSession) {
 	} else {
 		s.slots = append(s.slots, v)
 	}
-	s.due.push(appointment{at: at, seq: key(i, session), place: place})
+	s.due.Push(at, key(i, session), place)
 }
 
 // start makes the next session of a visitor, if there is one.
@@ -87,16 +89,16 @@ func (s *activeSessions) start(i int) {
 
 // due tells when the next request is; false for none.
 func (s *activeSessions) next() (at time.Duration, ok bool) {
-	if s.due.len() == 0 {
+	if s.due.Len() == 0 {
 		return 0, false
 	}
-	return s.due.first().at, true
+	return s.due.First().At, true
 }
 
 // take makes the next request and moves its session on. The item is left to the cursor, with a word for it.
 func (s *activeSessions) take(a *Arrival) (item uint64) {
-	due := *s.due.first()
-	v := &s.slots[due.place]
+	due := *s.due.First()
+	v := &s.slots[due.Value]
 	cohort := s.plan.sessionCohorts[v.cohort].cohort
 	if v.number == 0 {
 		s.number++
@@ -105,7 +107,7 @@ func (s *activeSessions) take(a *Arrival) (item uint64) {
 			v.user = u.first + (v.number-1)%u.count
 		}
 	}
-	*a = Arrival{At: due.at, User: v.user, Cohort: cohort, Route: v.page, Session: v.number}
+	*a = Arrival{At: due.At, User: v.user, Cohort: cohort, Route: v.page, Session: v.number}
 	item = word(v.draws, v.step, itemWord)
 	visitor, opens := int(v.cohort), v.latest
 	v.latest = false
@@ -117,18 +119,18 @@ func (s *activeSessions) take(a *Arrival) (item uint64) {
 }
 
 // advance plans the next request of the session that made the first request that is due, or ends the session.
-func (s *activeSessions) advance(v *activeSession, due appointment) {
+func (s *activeSessions) advance(v *activeSession, due heap.Item[uint32]) {
 	by := s.plan.sessionCohorts[v.cohort]
 	v.remaining--
 	if v.remaining > 0 {
-		due.at += by.think.draw(word(v.draws, v.step, thinkWord))
-		if due.at < s.plan.duration {
+		due.At += by.think.draw(word(v.draws, v.step, thinkWord))
+		if due.At < s.plan.duration {
 			v.page = by.follow(v.page, word(v.draws, v.step, followWord))
 			v.step++
-			s.due.sink(due)
+			s.due.ReplaceFirst(due)
 			return
 		}
 	}
-	s.due.pop()
-	s.free = append(s.free, due.place)
+	s.due.Pop()
+	s.free = append(s.free, due.Value)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"coalmine/loadgen/heap"
 )
 
 // Answer is what came back for an attempt at an arrival.
@@ -100,14 +102,14 @@ type play struct {
 	serve   func(Arrival, int, time.Duration) Answer
 	retries *Retries // nil where no cohort tries again
 	outcome Outcome
-	due     agenda
+	due     heap.Heap[uint32] // indices in open
 	// open holds the requests in flight, and those that wait for their next attempt, by place; free lists the places that are empty.
 	open     []Completion
 	free     []uint32
 	inFlight int
 }
 
-// toSend marks the appointment of an attempt that is to be sent. At one instant it comes after all answers.
+// toSend marks the sequence number of an attempt that is to be sent. At one instant it comes after all answers.
 const toSend = 1 << 63
 
 // place keeps a request until its last answer.
@@ -131,7 +133,7 @@ func (r *play) send(at uint32) error {
 	if err := r.check(c); err != nil {
 		return fmt.Errorf("answer to arrival %d at %v: %w", c.Arrival.Seq, c.Arrival.At, err)
 	}
-	r.due.push(appointment{at: c.At(), seq: c.Arrival.Seq, place: at})
+	r.due.Push(c.At(), c.Arrival.Seq, at)
 	r.inFlight++
 	r.tally.sent(r.inFlight)
 	return nil
@@ -149,11 +151,11 @@ func (r *play) check(c *Completion) error {
 
 // settle accounts for the answers due at or before now, and sends what is to be tried again by then.
 func (r *play) settle(now time.Duration) error {
-	for r.due.len() > 0 && r.due.first().at <= now {
-		next := r.due.pop()
-		if next.seq&toSend == 0 {
+	for r.due.Len() > 0 && r.due.First().At <= now {
+		next := r.due.Pop()
+		if next.Seq&toSend == 0 {
 			r.answered(next)
-		} else if err := r.send(next.place); err != nil {
+		} else if err := r.send(next.Value); err != nil {
 			return err
 		}
 	}
@@ -161,26 +163,26 @@ func (r *play) settle(now time.Duration) error {
 }
 
 // answered ends an attempt, and the request unless it is tried again.
-func (r *play) answered(due appointment) {
-	c := &r.open[due.place]
+func (r *play) answered(due heap.Item[uint32]) {
+	c := &r.open[due.Value]
 	var next time.Duration
 	c.Final = true
 	if r.retries != nil {
-		at, again := r.retries.ShouldRetry(c.Arrival, int(c.Attempt), c.Answer.Status, due.at)
-		next, c.Final = at, !again || at < due.at // a time beyond the last one has none after it
+		at, again := r.retries.ShouldRetry(c.Arrival, int(c.Attempt), c.Answer.Status, due.At)
+		next, c.Final = at, !again || at < due.At // a time beyond the last one has none after it
 	}
 	r.inFlight--
-	r.tally.account(c, due.at)
+	r.tally.account(c, due.At)
 	if r.Done != nil || r.Virtual.Outcome != nil {
 		r.tell(c)
 	}
 	if c.Final {
-		r.free = append(r.free, due.place)
+		r.free = append(r.free, due.Value)
 		return
 	}
 	c.Attempt++
 	c.Sent = next
-	r.due.push(appointment{at: next, seq: due.seq | toSend, place: due.place})
+	r.due.Push(next, due.Seq|toSend, due.Value)
 }
 
 // tell hands the completion on.

@@ -1,12 +1,12 @@
 package attack
 
 import (
-	"container/heap"
 	"context"
 	"sync"
 	"time"
 
 	"coalmine/loadgen"
+	"coalmine/loadgen/heap"
 	"coalmine/loadgen/pacer"
 )
 
@@ -31,7 +31,7 @@ type schedule struct {
 	cursor  *loadgen.Cursor
 	retries *loadgen.Retries
 	// retryQueue holds the retries that are not due, ready the items that have a tick.
-	retryQueue items
+	retryQueue heap.Heap[item]
 	ready      []item
 	// undelivered counts the items from their tick until their end was told.
 	undelivered int
@@ -85,8 +85,8 @@ func (s *schedule) release() (until time.Time, promised, over bool) {
 // first is when the first item is due, false for none.
 func (s *schedule) first() (at time.Duration, any bool) {
 	a, any := s.cursor.Peek()
-	if len(s.retryQueue) > 0 && (!any || s.retryQueue[0].at < a.At) {
-		return s.retryQueue[0].at, true
+	if s.retryQueue.Len() > 0 && (!any || s.retryQueue.First().At < a.At) {
+		return s.retryQueue.First().At, true
 	}
 	return a.At, any
 }
@@ -94,8 +94,8 @@ func (s *schedule) first() (at time.Duration, any bool) {
 // pop removes the first item; there is one.
 func (s *schedule) pop() item {
 	a, any := s.cursor.Peek()
-	if len(s.retryQueue) > 0 && (!any || s.retryQueue[0].at < a.At) {
-		return heap.Pop(&s.retryQueue).(item)
+	if s.retryQueue.Len() > 0 && (!any || s.retryQueue.First().At < a.At) {
+		return s.retryQueue.Pop().Value
 	}
 	s.cursor.Next()
 	return item{arrival: a, at: a.At}
@@ -126,8 +126,8 @@ func (s *schedule) end(it item, status uint16, at time.Duration) (again bool) {
 	}
 	next := item{arrival: it.arrival, attempt: it.attempt + 1}
 	if next.at, again = s.retries.ShouldRetry(it.arrival, it.attempt, status, at); again {
-		heap.Push(&s.retryQueue, next)
-		s.timer.WakeAt(s.begin.Add(s.retryQueue[0].at - s.offset.get()))
+		s.retryQueue.Push(next.at, next.arrival.Seq, next)
+		s.timer.WakeAt(s.begin.Add(s.retryQueue.First().At - s.offset.get()))
 		return true
 	}
 	if _, any := s.first(); !any && s.undelivered == 0 {
@@ -155,13 +155,15 @@ func (s *schedule) abort(err error) {
 func (s *schedule) takeAbandoned() []item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left := []item(s.retryQueue)
+	var left []item
+	for s.retryQueue.Len() > 0 {
+		left = append(left, s.retryQueue.Pop().Value)
+	}
 	for _, it := range s.ready {
 		if it.attempt > 0 {
 			left = append(left, it)
 		}
 	}
-	s.retryQueue = nil
 	return left
 }
 
@@ -185,24 +187,4 @@ func (s *schedule) unsent() int {
 		n++
 	}
 	return n
-}
-
-// items is a heap by time; Seq breaks ties.
-type items []item
-
-func (h items) Len() int { return len(h) }
-
-func (h items) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].arrival.Seq < h[j].arrival.Seq
-}
-
-func (h items) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-func (h *items) Push(x any) { *h = append(*h, x.(item)) }
-
-func (h *items) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return last
 }

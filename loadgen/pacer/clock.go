@@ -1,29 +1,25 @@
 package pacer
 
 import (
-	"container/heap"
 	"context"
 	"sync"
 	"time"
+
+	"coalmine/loadgen/heap"
 )
 
-// Clock lets any number of goroutines sleep on one [Timer]. Use [NewClock] to make one, and Close to end its goroutine.
+// Clock lets any number of goroutines sleep on one [Timer]. Use [NewClock] to make one, and Close to
+// end its goroutine.
 type Clock struct {
 	timer *Timer
+	start time.Time
 	done  chan struct{}
 
-	mu       sync.Mutex
-	sleepers sleepers
+	mu sync.Mutex
+	// sleepers are the channels of sleeping goroutines, by wake-up time since start. Each channel has
+	// room for the one value that the clock sends.
+	sleepers heap.Heap[chan struct{}]
 	closed   bool
-}
-
-// sleeper is a goroutine that sleeps.
-type sleeper struct {
-	until time.Time
-	// index is its index in the heap, -1 when it was woken or has left.
-	index int
-	// wake has room for the one word that the clock says.
-	wake chan struct{}
 }
 
 // forever is longer than the clock sleeps at a time.
@@ -39,7 +35,7 @@ func NewClock() (*Clock, error) {
 }
 
 func startClock(t *Timer) *Clock {
-	c := &Clock{timer: t, done: make(chan struct{})}
+	c := &Clock{timer: t, start: time.Now(), done: make(chan struct{})}
 	go c.run()
 	return c
 }
@@ -59,14 +55,14 @@ func (c *Clock) SleepUntil(ctx context.Context, until time.Time) error {
 		spin(until)
 		return nil
 	}
-	s := &sleeper{until: until, wake: make(chan struct{}, 1)}
-	if err := c.add(s); err != nil {
+	wake, err := c.add(until)
+	if err != nil {
 		return err
 	}
 	select {
-	case <-s.wake:
+	case <-wake:
 	case <-ctx.Done():
-		c.remove(s)
+		c.remove(wake)
 		return context.Cause(ctx)
 	}
 	if time.Now().Before(until) {
@@ -75,28 +71,28 @@ func (c *Clock) SleepUntil(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// add puts a sleeper on the heap. Only one that is due before all others makes the timer move.
-func (c *Clock) add(s *sleeper) error {
+// add adds a sleeper and returns its channel. Only a sleeper due before all others moves the timer.
+func (c *Clock) add(until time.Time) (wake chan struct{}, err error) {
+	wake = make(chan struct{}, 1)
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return ErrClosed
+		return nil, ErrClosed
 	}
-	heap.Push(&c.sleepers, s)
-	first := s.index == 0
+	c.sleepers.Push(until.Sub(c.start), 0, wake)
+	first := c.sleepers.First().Value == wake
 	c.mu.Unlock()
 	if first {
-		c.timer.WakeAt(s.until)
+		c.timer.WakeAt(until)
 	}
-	return nil
+	return wake, nil
 }
 
-func (c *Clock) remove(s *sleeper) {
+// remove removes a sleeper unless it was woken.
+func (c *Clock) remove(wake chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.index >= 0 {
-		heap.Remove(&c.sleepers, s.index)
-	}
+	c.sleepers.RemoveFunc(func(ch chan struct{}) bool { return ch == wake })
 }
 
 // run wakes who is due until the clock is closed.
@@ -111,28 +107,25 @@ func (c *Clock) run() {
 	}
 }
 
-// wakeDue wakes those who are due and returns when the next one is.
+// wakeDue wakes the sleepers that are due and returns when the next one is.
 func (c *Clock) wakeDue(now time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.sleepers) > 0 {
-		s := c.sleepers[0]
-		if s.until.After(now) {
-			return s.until
+	for c.sleepers.Len() > 0 {
+		if until := c.start.Add(c.sleepers.First().At); until.After(now) {
+			return until
 		}
-		heap.Pop(&c.sleepers)
-		s.wake <- struct{}{}
+		c.sleepers.Pop().Value <- struct{}{}
 	}
 	return now.Add(forever)
 }
 
-// wakeAll wakes everybody at the end; they see by their clocks that it is early.
+// wakeAll wakes all sleepers when the clock closes. Their own clocks tell them that it is early.
 func (c *Clock) wakeAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.sleepers) > 0 {
-		s := heap.Pop(&c.sleepers).(*sleeper)
-		s.wake <- struct{}{}
+	for c.sleepers.Len() > 0 {
+		c.sleepers.Pop().Value <- struct{}{}
 	}
 }
 
@@ -145,30 +138,4 @@ func (c *Clock) Close() error {
 	err := c.timer.Close()
 	<-c.done
 	return err
-}
-
-// sleepers is a heap by time.
-type sleepers []*sleeper
-
-func (h sleepers) Len() int           { return len(h) }
-func (h sleepers) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
-
-func (h sleepers) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *sleepers) Push(x any) {
-	s := x.(*sleeper)
-	s.index = len(*h)
-	*h = append(*h, s)
-}
-
-func (h *sleepers) Pop() any {
-	old := *h
-	s := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	s.index = -1
-	return s
 }

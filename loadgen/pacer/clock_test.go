@@ -45,21 +45,27 @@ func TestClockWakesEveryoneInTime(t *testing.T) {
 	})
 }
 
-// TestClockWakesWhoIsDue plays a clock by hand: who is due is woken, whoever came first, and the next time is that of the first
-// of the others.
+// TestClockWakesWhoIsDue drives a clock by hand: sleepers that are due are woken, in whatever order they
+// came, and the next wake-up is that of the first of the others.
 func TestClockWakesWhoIsDue(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		begin := time.Now()
-		c := &Clock{timer: &Timer{}}
-		var all []*sleeper
+		c := &Clock{timer: &Timer{}, start: begin}
+		type sleeper struct {
+			until time.Time
+			wake  chan struct{}
+		}
+		var all []sleeper
 		for _, ms := range rapid.SliceOfN(rapid.IntRange(0, 50), 1, 40).Draw(r, "due") {
-			all = append(all, &sleeper{until: begin.Add(time.Duration(ms) * time.Millisecond), wake: make(chan struct{}, 1)})
-			if err := c.add(all[len(all)-1]); err != nil {
+			until := begin.Add(time.Duration(ms) * time.Millisecond)
+			wake, err := c.add(until)
+			if err != nil {
 				r.Fatal(err)
 			}
+			all = append(all, sleeper{until, wake})
 		}
 		for _, at := range rapid.SliceOfN(rapid.IntRange(0, len(all)-1), 0, 5).Draw(r, "leave") {
-			c.remove(all[at])
+			c.remove(all[at].wake)
 			all[at].until = time.Time{}
 		}
 		now := begin.Add(time.Duration(rapid.IntRange(0, 50).Draw(r, "now")) * time.Millisecond)
@@ -94,7 +100,7 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		if err := c.Sleep(ctx, 0); err != reason {
 			t.Errorf("error %v of a sleep whose context is over", err)
 		}
-		if n := len(c.sleepers); n > 0 {
+		if n := c.sleepers.Len(); n > 0 {
 			t.Errorf("the clock still knows %d who have left", n)
 		}
 	})
@@ -105,7 +111,7 @@ func awaitSleepers(c *Clock, n int) {
 	asleep := func() int {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return len(c.sleepers)
+		return c.sleepers.Len()
 	}
 	for asleep() < n {
 		runtime.Gosched()

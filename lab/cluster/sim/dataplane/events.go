@@ -1,92 +1,57 @@
 package dataplane
 
-import "time"
+import (
+	"time"
+
+	"coalmine/loadgen/heap"
+)
 
 // eventKind is what an event does.
 type eventKind uint8
 
 const (
-	// callDownstream asks the other service, after the first part of the work.
+	// callDownstream calls the other service, after the first part of the work.
 	callDownstream eventKind = iota
-	// workDone ends the work of a hop.
+	// workDone ends the work on a hop.
 	workDone
-	// slotReleased ends the time for which a slot was held after its answer.
+	// slotReleased ends the time for which a slot was held after its response.
 	slotReleased
 	// failfastTimeout ends the wait for a backend.
 	failfastTimeout
-	// received is when a slow client has read the answer.
+	// received is when a slow client has read the response.
 	received
 	// resend is a client's next attempt.
 	resend
 )
 
-// timedEvent is an event in the heap. Events of one instant happen in the order in which they were scheduled.
+// timedEvent is what happens to a hop at some time.
 type timedEvent struct {
-	at  time.Duration
-	seq uint64
-	// id and life name a hop; an event of an earlier life is void. For slotFree, id names a held slot.
-	id   int32
-	gen  uint32
 	kind eventKind
+	// id and gen identify a hop; an event of an earlier generation is void. For slotReleased, id is
+	// the index of a held slot.
+	id  int32
+	gen uint32
 }
 
-func (a *timedEvent) before(b *timedEvent) bool { return a.at < b.at || a.at == b.at && a.seq < b.seq }
-
-// eventQueue is a heap of events, the earliest first. container/heap would allocate for each event.
+// eventQueue holds events, the earliest first. Simultaneous events happen in the order in which they
+// were scheduled.
 type eventQueue struct {
-	events []timedEvent
-	seq    uint64
+	heap heap.Heap[timedEvent]
+	seq  uint64
 }
 
-func (a *eventQueue) add(at time.Duration, k eventKind, id int32, life uint32) {
-	a.seq++
-	a.events = append(a.events, timedEvent{at: at, seq: a.seq, id: id, gen: life, kind: k})
-	h := a.events
-	i := len(h) - 1
-	e := h[i]
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !e.before(&h[parent]) {
-			break
-		}
-		h[i] = h[parent]
-		i = parent
-	}
-	h[i] = e
+func (q *eventQueue) add(at time.Duration, k eventKind, id int32, gen uint32) {
+	q.seq++
+	q.heap.Push(at, q.seq, timedEvent{kind: k, id: id, gen: gen})
 }
 
-// next returns the time of the earliest event.
-func (a *eventQueue) next() (time.Duration, bool) {
-	if len(a.events) == 0 {
+// next returns the time of the earliest event, and false if there is none.
+func (q *eventQueue) next() (time.Duration, bool) {
+	if q.heap.Len() == 0 {
 		return 0, false
 	}
-	return a.events[0].at, true
+	return q.heap.First().At, true
 }
 
 // take removes the earliest event.
-func (a *eventQueue) take() timedEvent {
-	h := a.events
-	first, last := h[0], h[len(h)-1]
-	h = h[:len(h)-1]
-	a.events = h
-	if len(h) == 0 {
-		return first
-	}
-	i := 0
-	for {
-		child := 2*i + 1
-		if child >= len(h) {
-			break
-		}
-		if right := child + 1; right < len(h) && h[right].before(&h[child]) {
-			child = right
-		}
-		if !h[child].before(&last) {
-			break
-		}
-		h[i] = h[child]
-		i = child
-	}
-	h[i] = last
-	return first
-}
+func (q *eventQueue) take() timedEvent { return q.heap.Pop().Value }
