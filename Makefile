@@ -2,9 +2,10 @@
 
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e lint portable bench race generate
+.PHONY: help build demo test e2e lint format tidy vet style deadcode portable bench race generate
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,13 +25,30 @@ test: ## Run all tests
 
 # One package after the other, so that their progress can be seen.
 e2e: ## Run the tests on a real cluster, about 40 minutes: see docs/kind.md
-	$(GO) test -tags e2e -vet=off -count=1 -p 1 -v -timeout 44m ./lab/kindlab/node ./lab/kindlab/e2e
+	$(GO) test -tags e2e -vet=off -count=1 -p 1 -v -timeout 44m ./lab/cluster/kind/kindcluster ./lab/cluster/kind/e2e
 
-lint: ## Check format, vet and staticcheck
+lint: format tidy vet style deadcode ## Check format, go.mod, vet, staticcheck, style and dead code
+
+format:
 	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './.*')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+
+tidy:
+	$(GO) mod tidy -diff
+
+vet:
 	$(GO) vet -tags e2e ./...
 	$(GO) run $(STATICCHECK) -tags e2e ./...
+
+style:
+	$(GO) test -vet=off -run 'Style|Shor|Whole|Imports|Documented|Glossary' ./cmd/internal/arch
+
+# Both sides are sorted lists of "package function". The allowed ones stand in a file, each with its reason behind a #.
+deadcode:
+	@mkdir -p bin
+	$(GO) run $(DEADCODE) -f '{{range .Funcs}}{{println $$.Path .Name}}{{end}}' ./cmd/... | sed '/^$$/d' | LC_ALL=C sort >bin/deadcode.found
+	@sed 's/ *#.*//; /^$$/d' cmd/internal/arch/deadcode.txt | LC_ALL=C sort | diff -u - bin/deadcode.found || \
+	{ echo "functions that no command reaches (+): delete them, or list them with a reason in cmd/internal/arch/deadcode.txt"; exit 1; }
 
 portable: ## Check that the load generator builds on other systems
 	GOOS=darwin $(GO) vet ./loadgen/...
@@ -39,7 +57,7 @@ portable: ## Check that the load generator builds on other systems
 # Benchmarks state processor time (cpu-s), which a loaded machine changes less than the time on the wall.
 bench: ## Run the benchmarks (two minutes)
 	$(GO) test -run '^$$' -bench . -skip Thousand -benchmem ./...
-	$(GO) test -run '^$$' -bench Thousand -benchtime 1x ./lab/sim
+	$(GO) test -run '^$$' -bench Thousand -benchtime 1x ./lab/cluster/sim
 
 race: ## Run all tests under the race detector, scenarios on two seeds only
 	$(GO) test -race -short ./...
