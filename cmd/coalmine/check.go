@@ -11,6 +11,7 @@ import (
 
 	"coalmine/lab/cluster/kind/image"
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/format"
 	"coalmine/lab/preflight"
 	"coalmine/lab/verdict/score"
 )
@@ -89,7 +90,7 @@ func checksSummary(results []preflight.Result) string {
 	for _, r := range results {
 		n[r.Level]++
 	}
-	words := fmt.Sprintf("%s: %d well", counted(len(results), "check"), n[preflight.OK])
+	words := fmt.Sprintf("%s: %d well", format.Plural(len(results), "check"), n[preflight.OK])
 	for _, l := range []struct {
 		level preflight.Level
 		words string

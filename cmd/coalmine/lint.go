@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/format"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
@@ -41,7 +42,7 @@ func (env *Env) lint(ctx context.Context, dir, scenario string) error {
 		for _, f := range findings {
 			fmt.Fprintln(env.Out, findingLine("error", f))
 		}
-		fmt.Fprintln(env.Err, counted(len(findings), "error"))
+		fmt.Fprintln(env.Err, format.Plural(len(findings), "error"))
 		return outcome(score.ExitInvalid)
 	case err != nil:
 		return err
@@ -49,7 +50,7 @@ func (env *Env) lint(ctx context.Context, dir, scenario string) error {
 	for _, f := range set.Warnings {
 		fmt.Fprintln(env.Out, findingLine("warning", prefixFile(dir, f)))
 	}
-	fmt.Fprintf(env.Err, "%s, %s\n", counted(len(set.Objects), "object"), counted(len(set.Warnings), "warning"))
+	fmt.Fprintf(env.Err, "%s, %s\n", format.Plural(len(set.Objects), "object"), format.Plural(len(set.Warnings), "warning"))
 	return nil
 }
 

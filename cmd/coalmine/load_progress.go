@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 )
 
 // loadProgress tells on a terminal's stderr how a load goes: one line, drawn anew with each second of traffic. It knows the
@@ -22,7 +23,7 @@ func newLoadProgress(env *Env, job *loadJob, virtual bool) *loadProgress {
 	p := &loadProgress{width: env.Width, total: job.plan.Duration()}
 	if env.ErrTerminal && !virtual {
 		p.w = env.Err
-		p.draw(fmt.Sprintf("00:00 of %s", clock(p.total)))
+		p.draw(fmt.Sprintf("00:00 of %s", format.Clock(p.total)))
 	}
 	return p
 }
@@ -37,9 +38,9 @@ func (p *loadProgress) event(e event.Event) {
 	for _, c := range t.Cells {
 		n, bad, latency = n+c.N, bad+c.Bad, append(latency, c.Latency)
 	}
-	parts := []string{fmt.Sprintf("%s of %s", clock(time.Duration(t.To)), clock(p.total)), fmt.Sprintf("%d answers/s", n)}
+	parts := []string{fmt.Sprintf("%s of %s", format.Clock(time.Duration(t.To)), format.Clock(p.total)), fmt.Sprintf("%d answers/s", n)}
 	if n > 0 {
-		parts = append(parts, fmt.Sprintf("%.1f %% bad", 100*float64(bad)/float64(n)), fmt.Sprintf("p99 %v", event.Quantile(0.99, latency...).Round(time.Millisecond)))
+		parts = append(parts, format.Percent(float64(bad)/float64(n))+" bad", "p99 "+format.Latency(event.Quantile(0.99, latency...)))
 	}
 	p.draw(strings.Join(parts, " · "))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
 )
@@ -72,7 +73,7 @@ func (p *progressLine) show(f *progressLog) {
 		return
 	}
 	p.drawn = p.now()
-	line := fmt.Sprintf("%d of %d runs · %s seed %d at %s", p.done, p.total, f.run.Role, f.run.Seed, clock(f.at))
+	line := fmt.Sprintf("%d of %d runs · %s seed %d at %s", p.done, p.total, f.run.Role, f.run.Seed, format.Clock(f.at))
 	if f.phase != "" {
 		line += fmt.Sprintf(" · %s, %d %%", f.phase, f.weight)
 	}
@@ -86,7 +87,7 @@ func (p *progressLine) finish(f *progressLog) {
 	if p.terminal {
 		return
 	}
-	line := fmt.Sprintf("%d of %d: %s seed %d %s at %s", p.done, p.total, f.run.Role, f.run.Seed, f.outcome, clock(f.at))
+	line := fmt.Sprintf("%d of %d: %s seed %d %s at %s", p.done, p.total, f.run.Role, f.run.Seed, f.outcome, format.Clock(f.at))
 	if f.phase != "" {
 		line += ", canary " + f.phase
 	}
@@ -100,10 +101,4 @@ func (p *progressLine) close() {
 	if p.terminal {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
-}
-
-// clock writes a time since the run's start as minutes and seconds.
-func clock(d time.Duration) string {
-	s := int(d.Seconds())
-	return fmt.Sprintf("%02d:%02d", s/60, s%60)
 }

@@ -10,10 +10,10 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/format"
 	"coalmine/lab/scenario"
 	"coalmine/loadgen"
 )
@@ -98,7 +98,7 @@ func writeScenario(w io.Writer, src *source, questions, hints, width int) error 
 		fmt.Fprintf(w, "\nGuardrails that come with it: %s\n", strings.Join(variants, ", "))
 	}
 	if questions > 0 {
-		fmt.Fprintf(w, "Its quiz has %s.\n", counted(questions, "question"))
+		fmt.Fprintf(w, "Its quiz has %s.\n", format.Plural(questions, "question"))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func writeHints(w io.Writer, src *source, all []scenario.Hint, hints, width int)
 	}
 	of := pointsOf(src.scenario)
 	next := scenario.HintCost(hints+1, of) - scenario.HintCost(hints, of)
-	fmt.Fprintf(w, "%s more: --hints %d shows the next one, for %s.\n", counted(len(all)-hints, "hint"), hints+1, counted(next, "point"))
+	fmt.Fprintf(w, "%s more: --hints %d shows the next one, for %s.\n", format.Plural(len(all)-hints, "hint"), hints+1, format.Plural(next, "point"))
 }
 
 // pointsOf are the points that a scenario has to give.
@@ -132,7 +132,7 @@ func pointsOf(s *scenario.Scenario) int {
 func showServices(w io.Writer, s *scenario.Scenario) {
 	fmt.Fprintf(w, "\n## Services\n\n")
 	for _, svc := range s.Services {
-		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, counted(svc.Replicas, "pod"), svc.Baseline)
+		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, format.Plural(svc.Replicas, "pod"), svc.Baseline)
 		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
 			fmt.Fprintf(w, "  %s", name)
 			if notes := svc.Versions[name].Notes; notes != "" {
@@ -142,12 +142,12 @@ func showServices(w io.Writer, s *scenario.Scenario) {
 		}
 	}
 	fmt.Fprintf(w, "\nReleased: %s, the faulty version %s and the healthy version %s.\n", s.Release.Service, s.Release.Faulty, s.Release.Healthy)
-	fmt.Fprintf(w, "Traffic runs %v before the release and %v after it.\n", short(s.Timing.Baseline), short(s.Timing.Horizon))
+	fmt.Fprintf(w, "Traffic runs %v before the release and %v after it.\n", format.Setting(s.Timing.Baseline), format.Setting(s.Timing.Horizon))
 }
 
 func showTraffic(w io.Writer, s *scenario.Scenario) {
 	if r := s.Traffic.Replay; r != nil {
-		fmt.Fprintf(w, "\n## Traffic\n\n%s of the access log %s, over %v\n", counted(len(r.Lines), "request"), s.LogName(), short(r.Length()))
+		fmt.Fprintf(w, "\n## Traffic\n\n%s of the access log %s, over %v\n", format.Plural(len(r.Lines), "request"), s.LogName(), format.Setting(r.Length()))
 		for _, c := range s.Traffic.Cohorts {
 			fmt.Fprintln(w, c.Name)
 		}
@@ -194,7 +194,7 @@ func showObjectives(w io.Writer, s *scenario.Scenario) {
 		}
 		fmt.Fprintf(w, "%s\t%g %% good", route, o.Success)
 		if o.Latency > 0 {
-			fmt.Fprintf(w, "\twithin %v", short(o.Latency))
+			fmt.Fprintf(w, "\twithin %v", format.Setting(o.Latency))
 		}
 		fmt.Fprintln(w)
 	}
@@ -212,23 +212,4 @@ func showRubric(w io.Writer, s *scenario.Scenario) {
 	if len(s.Rubric.Preconditions) > 0 {
 		fmt.Fprintf(w, "Before canary traffic: %s\n", strings.Join(s.Rubric.Preconditions, ", "))
 	}
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// short writes a duration without its zero parts: 2m, not 2m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

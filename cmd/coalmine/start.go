@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/format"
 	"coalmine/lab/scenario"
 )
 
@@ -71,7 +72,7 @@ func taskText(s *scenario.Scenario, name, dir string, briefing scenario.Briefing
 	name, dir = quoted(name), quoted(dir)
 	hints := ""
 	if n := len(briefing.Hints); n > 0 {
-		hints = fmt.Sprintf("\nThere are %s. Each costs points: coalmine show %s --hints 1\n", counted(n, "hint"), name)
+		hints = fmt.Sprintf("\nThere are %s. Each costs points: coalmine show %s --hints 1\n", format.Plural(n, "hint"), name)
 	}
 	return fmt.Sprintf(`%s
 %s

@@ -15,6 +15,7 @@ import (
 	"coalmine/lab/cluster/kind/install"
 	"coalmine/lab/cluster/kind/kindcluster"
 	"coalmine/lab/cluster/kind/steps"
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/score"
 )
 
@@ -200,4 +201,4 @@ func stepSummary(list []stepStatus) string {
 	return fmt.Sprintf("all %d done", len(list))
 }
 
-func inDays(d time.Duration) string { return counted(int(d.Hours()/24), "day") }
+func inDays(d time.Duration) string { return format.Plural(int(d.Hours()/24), "day") }

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/format"
 )
 
 // certificate reads the first certificate under a key of the trust Secret.
@@ -231,7 +232,7 @@ func mtls(ctx context.Context, l *Lab) Finding {
 	case all == 0:
 		return warn("no request in the last ten minutes: nothing to see it by")
 	case secured < all:
-		return warn("%.1f %% of %.0f requests in the last ten minutes", 100*secured/all, all)
+		return warn("%s of %.0f requests in the last ten minutes", format.Percent(secured/all), all)
 	}
 	return pass("all of %.0f requests in the last ten minutes", all)
 }

@@ -265,7 +265,7 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 			f.objects[4].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0].ClientConfig.CABundle = nil
 		}},
 		{"injection", Failed, "backend-1", replace(3, pod("backend-1"))},
-		{"mtls", Warning, "0.0 %", set("increase(request_total", 10, map[string]string{"tls": "no_identity"})},
+		{"mtls", Warning, "0 % of 10", set("increase(request_total", 10, map[string]string{"tls": "no_identity"})},
 		{"mtls", Warning, "nothing to see", empty("increase(request_total")},
 		{"policy-crds", Failed, "servers", func(f *fixture) { f.loose = append(f.loose[:1:1], f.loose[2:]...) }},
 		{"policies-hold", Failed, "callers asks for MeshTLSAuthentication callers", func(f *fixture) { f.loose = append(f.loose[:6:6], f.loose[7:]...) }},

@@ -80,15 +80,17 @@ func (p *page) runs(c score.Card) {
 		return
 	}
 	p.section("Runs", "MTTD and MTTR from the first bad request")
-	p.line(p.in(faint, "    seed  release  verdict         first bad     MTTD     MTTR  weight     harm"))
+	p.line(p.in(faint, "    seed  release verdict        first bad       MTTD       MTTR weight    harm"))
 	for _, r := range c.Runs {
 		sign, t := model.Symbol(r.Verdict.Exit())
 		weight := ""
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 9), p.in(styleOf(t), sign+" "+left(model.VerdictText(r.Verdict), 13)),
-			right(format.At(r.FirstBad), 10), right(format.After(r.MTTD), 9), right(format.After(r.MTTR), 9), right(weight, 8), right(format.Number(r.Harm), 9))
+		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 8),
+			p.in(styleOf(t), sign+" "+left(model.VerdictText(r.Verdict), 13)), right(format.OptionalClock(r.FirstBad), 9),
+			right(format.OptionalDuration(r.MTTD), 11), right(format.OptionalDuration(r.MTTR), 11), right(weight, 7),
+			right(format.Number(r.Harm), 8))
 	}
 }
 

@@ -159,7 +159,7 @@ type moment struct {
 func moments(r score.Row) []moment {
 	noticed, over := "noticed", "rolled back"
 	if r.MTTD != nil {
-		noticed += fmt.Sprintf(" (+%s)", format.Span(time.Duration(*r.MTTD)))
+		noticed += fmt.Sprintf(" (+%s)", format.Duration(time.Duration(*r.MTTD)))
 	}
 	if r.Weight != nil {
 		over += fmt.Sprintf(" at %d %%", *r.Weight)
@@ -198,7 +198,7 @@ func (p *page) legend(r score.Row) {
 		if m.at == nil {
 			continue
 		}
-		text := fmt.Sprintf(" %s %s", format.At(m.at), m.text)
+		text := fmt.Sprintf(" %s %s", format.OptionalClock(m.at), m.text)
 		if used > 0 && used+length(text)+4 > p.width-4 {
 			p.line("   ", line)
 			line, used = "", 0

@@ -127,12 +127,12 @@ func (d *markdownPage) runs() {
 	var rows [][]string
 	for _, r := range d.trial.Card.Runs {
 		sign, _ := model.Symbol(r.Verdict.Exit())
-		weight := format.None
+		weight := format.Missing
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + model.VerdictText(r.Verdict), format.At(r.FirstBad), format.After(r.MTTD),
-			format.After(r.MTTR), weight, format.Number(r.Harm)})
+		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + model.VerdictText(r.Verdict), format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
+			format.OptionalDuration(r.MTTR), weight, format.Number(r.Harm)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad", ">MTTD", ">MTTR", ">Weight at rollback", ">Harm"}, rows)
 }
@@ -156,9 +156,9 @@ func (d *markdownPage) narrative(r model.Run) {
 // sinceRelease is a moment relative to the release, [words.None] without one.
 func sinceRelease(t *timeline.Timeline, at time.Duration) string {
 	if !t.Released.Happened() {
-		return format.None
+		return format.Missing
 	}
-	return format.Since(at - t.Released.At)
+	return format.Offset(at - t.Released.At)
 }
 
 // segments shows what the canary's average hid.

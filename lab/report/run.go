@@ -80,10 +80,10 @@ func (p *page) runSummary(t *timeline.Timeline) {
 func runText(t *timeline.Timeline) string {
 	var parts []string
 	if t.FirstBad.Happened() && t.Detected.Happened() {
-		parts = append(parts, "noticed "+format.Span(t.Detected.Since(t.FirstBad))+" after the first bad request")
+		parts = append(parts, "noticed "+format.Duration(t.Detected.Since(t.FirstBad))+" after the first bad request")
 	}
 	if t.FirstBad.Happened() && t.Abort.Happened() {
-		parts = append(parts, "over after "+format.Span(t.LastBad.Since(t.FirstBad)))
+		parts = append(parts, "over after "+format.Duration(t.LastBad.Since(t.FirstBad)))
 	}
 	if t.CanaryRequests > 0 {
 		parts = append(parts, fmt.Sprintf("the canary answered %s of the service's requests during the analysis", format.Percent(t.ActualShare())))

@@ -10,7 +10,6 @@ import (
 	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
 	"coalmine/tui/liverun"
-	"coalmine/tui/pane"
 	"coalmine/tui/theme"
 )
 
@@ -142,7 +141,7 @@ func referenceFacts(t *liverun.Trial) []fact {
 		facts = append(facts, fact{theme.Muted, "·", "no reference was played"})
 	}
 	if b := t.Card.Harm.Bound; b != nil {
-		facts = append(facts, fact{theme.Muted, "·", fmt.Sprintf("An ideal alarm, that knows every request, would have let %s bad requests through, over all seeds.", pane.Number(*b))})
+		facts = append(facts, fact{theme.Muted, "·", fmt.Sprintf("An ideal alarm, that knows every request, would have let %s bad requests through, over all seeds.", format.Number(*b))})
 	}
 	return facts
 }
@@ -160,9 +159,9 @@ func referenceRunFacts(t *liverun.Trial, r *liverun.Run) []fact {
 		name = by[0].Name
 	}
 	text := fmt.Sprintf("seed %d: %s noticed it %s after the first user was hurt, at %s; %s in the end", r.Seed, name,
-		format.Span(tl.Detected.Since(tl.FirstBad)), format.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"), pane.Number(r.Rec.At(r.Rec.End()).Harm))
+		format.Duration(tl.Detected.Since(tl.FirstBad)), format.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"), format.Number(r.Rec.At(r.Rec.End()).Harm))
 	if o := t.Counterpart(r, score.RoleFaulty); o != nil && o.Rec != nil {
-		text += fmt.Sprintf(", %s with yours", pane.Number(o.Rec.At(o.Rec.End()).Harm))
+		text += fmt.Sprintf(", %s with yours", format.Number(o.Rec.At(o.Rec.End()).Harm))
 	}
 	return []fact{{theme.Good, "✓", text + "."}}
 }

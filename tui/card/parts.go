@@ -3,14 +3,12 @@ package card
 import (
 	"fmt"
 	"strings"
-	"time"
 
-	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
 	"coalmine/tui/liverun"
-	"coalmine/tui/pane"
 	"coalmine/tui/theme"
 )
 
@@ -69,7 +67,7 @@ func (c *Card) writeEvents(p *page) {
 	words := fmt.Sprintf("enter: event #%d of %s", events[at].Seq, events[at].Run)
 	if r := c.runOf(events[at]); r != nil {
 		if when, ok := r.Rec.Time(events[at].Seq); ok {
-			words += " at " + pane.Clock(when)
+			words += " at " + format.Clock(when)
 		}
 	}
 	if len(events) > 1 {
@@ -103,9 +101,9 @@ func (c *Card) writeHarm(p *page) {
 		p.add(func(a canvas.Area, y int) {
 			a.Text(3, y, theme.Plain, name)
 			chart.Bar(a, 17, y, a.Width()-17-20, float64(*n)/float64(scale), tone)
-			a.Right(a.Width()-10, y, theme.Plain, pane.Number(*n))
+			a.Right(a.Width()-10, y, theme.Plain, format.Number(*n))
 			if h.Unguarded != nil && *h.Unguarded > 0 {
-				a.Right(a.Width()-2, y, theme.Muted, pane.Percent(float64(*n)/float64(*h.Unguarded)))
+				a.Right(a.Width()-2, y, theme.Muted, format.Percent(float64(*n)/float64(*h.Unguarded)))
 			}
 		})
 	}
@@ -121,12 +119,12 @@ func (c *Card) writeHarm(p *page) {
 }
 
 func harmWords(c *score.Card) string {
-	words := "users hurt " + pane.Number(c.Harm.UsersHurt)
+	words := "users hurt " + format.Number(c.Harm.UsersHurt)
 	if n := c.Harm.UsersHurtUnguarded; n != nil {
-		words += fmt.Sprintf(" of %s without guardrail", pane.Number(*n))
+		words += fmt.Sprintf(" of %s without guardrail", format.Number(*n))
 	}
 	if c.Harm.Avoided != nil {
-		words += " · harm avoided " + pane.Percent(*c.Harm.Avoided)
+		words += " · harm avoided " + format.Percent(*c.Harm.Avoided)
 	}
 	if c.Skill != nil {
 		words += fmt.Sprintf(" · skill %.2f", *c.Skill)
@@ -141,7 +139,7 @@ func (c *Card) writeRuns(p *page) {
 		return
 	}
 	p.section("Runs", "MTTD and MTTR from the first bad request")
-	p.text(3, theme.Muted, " seed  release  verdict        first bad     MTTD     MTTR  weight    harm")
+	p.text(3, theme.Muted, " seed  release  verdict        first bad       MTTD       MTTR weight    harm")
 	for i := range rows {
 		r, from := &rows[i], len(p.lines)
 		sign, tone := verdict(r.Verdict)
@@ -149,15 +147,15 @@ func (c *Card) writeRuns(p *page) {
 			a.Right(8, y, theme.Plain, fmt.Sprint(r.Seed))
 			a.Text(10, y, theme.Plain, canvas.Truncate(r.Role, 8))
 			a.Text(19, y, tone, sign+" "+strings.ReplaceAll(string(r.Verdict), "-", " "))
-			a.Right(44, y, theme.Plain, clock(r.FirstBad))
-			a.Right(53, y, theme.Plain, span(r.MTTD))
-			a.Right(62, y, theme.Plain, span(r.MTTR))
+			a.Right(43, y, theme.Plain, format.OptionalClock(r.FirstBad))
+			a.Right(54, y, theme.Plain, format.OptionalDuration(r.MTTD))
+			a.Right(65, y, theme.Plain, format.OptionalDuration(r.MTTR))
 			weight := ""
 			if r.Weight != nil {
 				weight = fmt.Sprintf("%d %%", *r.Weight)
 			}
-			a.Right(70, y, theme.Plain, weight)
-			a.Right(78, y, theme.Plain, pane.Number(r.Harm))
+			a.Right(72, y, theme.Plain, weight)
+			a.Right(80, y, theme.Plain, format.Number(r.Harm))
 		})
 		target := len(c.trial.Card.Items) + i
 		if target == c.selected {
@@ -176,18 +174,4 @@ func verdict(v score.Verdict) (string, theme.Style) {
 		return "?", theme.Warn
 	}
 	return "✗", theme.Bad
-}
-
-func clock(s *event.Seconds) string {
-	if s == nil {
-		return "–"
-	}
-	return pane.Clock(time.Duration(*s))
-}
-
-func span(s *event.Seconds) string {
-	if s == nil {
-		return "–"
-	}
-	return fmt.Sprintf("%.0f s", time.Duration(*s).Seconds())
 }

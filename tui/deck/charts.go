@@ -1,10 +1,10 @@
 package deck
 
 import (
-	"fmt"
 	"math"
 	"time"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/series"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
@@ -26,9 +26,9 @@ type chartKind struct {
 }
 
 func charts() []chartKind {
-	number := func(v float64) string { return pane.Number(int(math.Round(v))) }
+	number := func(v float64) string { return format.Number(int(math.Round(v))) }
 	return []chartKind{
-		{name: "good answers, %", value: func(p series.Point) float64 { return 100 * p.Good() }, unit: series.Success, low: 98, high: 100, ceiling: 100, label: short},
+		{name: "good answers, %", value: func(p series.Point) float64 { return 100 * p.Good() }, unit: series.Success, low: 98, high: 100, ceiling: 100, label: format.Value},
 		{name: "p99, ms", value: p99, unit: series.Latency, high: 10, label: number},
 		{name: "requests/s", value: rate, unit: series.Other, high: 1, label: number},
 		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 { return float64(p.HarmSoFar) }, unit: series.Other, high: 10, label: number},
@@ -48,8 +48,6 @@ func rate(p series.Point) float64 {
 	}
 	return p.Rate()
 }
-
-func short(v float64) string { return fmt.Sprintf("%.4g", v) }
 
 // axis is the width of the charts' labels.
 const axis = 7
@@ -142,7 +140,7 @@ func (d *Deck) selection() string {
 
 func (d *Deck) legend(f *frame, k chartKind) string {
 	from, to := window(f)
-	span := pane.Clock(from) + " to " + pane.Clock(to)
+	span := format.Clock(from) + " to " + format.Clock(to)
 	switch {
 	case !k.harm:
 		return "── canary ·· primary · " + span
@@ -157,7 +155,7 @@ func thresholds(f *frame, k chartKind) []chart.Threshold {
 	var all []chart.Threshold
 	add := func(v *float64, sign, name string) {
 		if v != nil {
-			all = append(all, chart.Threshold{Value: *v, Label: name + " " + sign + " " + short(*v), Style: theme.Warn})
+			all = append(all, chart.Threshold{Value: *v, Label: name + " " + sign + " " + format.Value(*v), Style: theme.Warn})
 		}
 	}
 	for _, l := range f.rec.Lines() {

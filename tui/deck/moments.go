@@ -5,6 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/narrative"
 	"coalmine/tui/canvas"
 	"coalmine/tui/pane"
@@ -88,7 +89,7 @@ func (m *moments) Draw(a canvas.Area) {
 			tone = theme.Row | theme.Bold
 			body.Rune(0, y, tone, '▸')
 		}
-		body.Text(2, y, tone, pane.Clock(e.At))
+		body.Text(2, y, tone, format.Clock(e.At))
 		body.Rune(10, y, tone, pane.Symbol(e))
 		body.Text(12, y, tone, canvas.Truncate(e.Text, body.Width()-13))
 	}

@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/narrative"
 	"coalmine/tui/backend"
 	"coalmine/tui/canvas"
@@ -139,9 +140,9 @@ func (b *editor) status() string {
 	case !l.checked:
 		return ""
 	case n > 0:
-		return "✗ " + plural(n, "error")
+		return "✗ " + format.Plural(n, "error")
 	case len(l.findings) > 0:
-		return "✓ can be played, " + plural(len(l.findings), "warning")
+		return "✓ can be played, " + format.Plural(len(l.findings), "warning")
 	}
 	return "✓ can be played"
 }
@@ -160,12 +161,12 @@ func (b *editor) fileSummary(file string) string {
 	}
 	switch {
 	case errors > 0:
-		return "✗ " + plural(errors, "error")
+		return "✗ " + format.Plural(errors, "error")
 	case warnings > 0:
-		return "! " + plural(warnings, "warning")
+		return "! " + format.Plural(warnings, "warning")
 	}
 	if n := len(b.exercise.notes(file)); n > 0 {
-		return plural(n, "note") + " of the last run"
+		return format.Plural(n, "note") + " of the last run"
 	}
 	return ""
 }

@@ -13,6 +13,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"coalmine/lab/format"
 	"coalmine/lab/progress"
 	"coalmine/lab/report/model"
 	"coalmine/lab/scenario"
@@ -221,7 +222,7 @@ func (l *Exercise) onBegan(m began) tea.Cmd {
 	if m.playing == nil {
 		l.setError(m.err)
 		if n := errorCount(m.findings); n > 0 {
-			l.notice = fmt.Sprintf("not played: %s must be mended first", plural(n, "error"))
+			l.notice = fmt.Sprintf("not played: %s must be mended first", format.Plural(n, "error"))
 		}
 		if m.fromEditor || !l.workspace.Exists {
 			return nil
@@ -345,11 +346,4 @@ func (l *Exercise) notes(file string) []model.Note {
 		}
 	}
 	return nil
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

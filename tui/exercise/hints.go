@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"coalmine/lab/format"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
@@ -148,7 +149,7 @@ func (h *hints) nextHintText() string {
 	case l.entry.Solved && l.lastTrial != nil && l.lastTrial.Card.Exit == score.ExitPassed:
 		return fmt.Sprintf("Enter shows %s. Your best score stays as it is.", hintName(l.briefing.Hints[n], n+1))
 	default:
-		return fmt.Sprintf("Enter shows %s. It takes %s off your next trials.", hintName(l.briefing.Hints[n], n+1), plural(h.nextCost(), "point"))
+		return fmt.Sprintf("Enter shows %s. It takes %s off your next trials.", hintName(l.briefing.Hints[n], n+1), format.Plural(h.nextCost(), "point"))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
 	"coalmine/tui/liverun"
@@ -103,7 +104,7 @@ func (w *wait) verdict(r *liverun.Run) (string, theme.Style) {
 	case liverun.Playing:
 		words := "playing"
 		if r.Rec != nil {
-			words += ", " + pane.Clock(r.Rec.End())
+			words += ", " + format.Clock(r.Rec.End())
 		}
 		return words, theme.Muted
 	}

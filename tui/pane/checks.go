@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
+	"coalmine/lab/verdict/narrative"
 	"coalmine/lab/verdict/timeline"
 	"coalmine/tui/canvas"
 	"coalmine/tui/recording"
@@ -54,7 +56,7 @@ func drawCheck(a canvas.Area, y int, c recording.Check) int {
 	return y + 1
 }
 
-// Value writes the answer of a query with the bound that it is held against.
+// Value formats the result of a query next to its bound.
 func Value(q event.Query) string {
 	switch {
 	case q.Error != "":
@@ -62,18 +64,7 @@ func Value(q event.Query) string {
 	case q.Value == nil:
 		return "no values"
 	}
-	v := figure(*q.Value)
-	switch {
-	case q.Min != nil && *q.Value < *q.Min:
-		return v + " < " + figure(*q.Min)
-	case q.Max != nil && *q.Value > *q.Max:
-		return v + " > " + figure(*q.Max)
-	case q.Min != nil:
-		return v + " ≥ " + figure(*q.Min)
-	case q.Max != nil:
-		return v + " ≤ " + figure(*q.Max)
-	}
-	return v
+	return narrative.QueryValue(q)
 }
 
 func drawGate(a canvas.Area, y int, g recording.Gate) int {
@@ -100,7 +91,7 @@ func drawSymbolLine(a canvas.Area, y int, r rune, s theme.Style, name string, at
 	a.Rune(0, y, s|theme.Bold, r)
 	room := a.Width() - 2
 	if at >= 0 {
-		a.Right(a.Width(), y, theme.Muted, Clock(at))
+		a.Right(a.Width(), y, theme.Muted, format.Clock(at))
 		room -= 6
 	}
 	a.Text(2, y, theme.Plain, canvas.Truncate(name, room))

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"coalmine/lab/format"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
 	"coalmine/tui/recording"
@@ -46,6 +47,6 @@ func Cohorts(a canvas.Area, s recording.State, none *Comparison) {
 }
 
 func row(a canvas.Area, y, n, scale int, s theme.Style) {
-	a.Right(23, y, theme.Plain, Number(n))
+	a.Right(23, y, theme.Plain, format.Number(n))
 	chart.Bar(a, 24, y, a.Width()-24, float64(n)/float64(scale), s)
 }

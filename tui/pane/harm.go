@@ -3,6 +3,7 @@ package pane
 import (
 	"fmt"
 
+	"coalmine/lab/format"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
 	"coalmine/tui/recording"
@@ -21,10 +22,10 @@ func Harm(a canvas.Area, s recording.State, none *Comparison) {
 	if n > 0 {
 		tone = theme.Bad
 	}
-	x := a.Text(0, 0, tone|theme.Bold, Number(n))
+	x := a.Text(0, 0, tone|theme.Bold, format.Number(n))
 	x = a.Text(x+1, 0, theme.Bold, what)
 	if s.Harm > 0 && n != s.Harm {
-		a.Text(x, 0, theme.Muted, canvas.Truncate(fmt.Sprintf(", %s requests", Number(s.Harm)), a.Width()-x))
+		a.Text(x, 0, theme.Muted, canvas.Truncate(fmt.Sprintf(", %s requests", format.Number(s.Harm)), a.Width()-x))
 	}
 	if none == nil || !s.Run.Guarded {
 		drawLines(a, 1, theme.Muted, harmTimes(s))
@@ -35,12 +36,12 @@ func Harm(a canvas.Area, s recording.State, none *Comparison) {
 	scale := float64(max(1, n, end))
 	bar := func(y int, name string, n int, s theme.Style) {
 		a.Text(0, y, theme.Muted, name)
-		a.Right(20, y, theme.Plain, Number(n))
+		a.Right(20, y, theme.Plain, format.Number(n))
 		chart.Bar(a, 21, y, a.Width()-21, float64(n)/scale, s)
 	}
 	bar(1, "so far", n, tone)
 	bar(2, "no guardrail", now, theme.Warn)
-	a.Text(0, 3, theme.Muted, canvas.Truncate(fmt.Sprintf("%s in the end with no guardrail", Number(end)), a.Width()))
+	a.Text(0, 3, theme.Muted, canvas.Truncate(fmt.Sprintf("%s in the end with no guardrail", format.Number(end)), a.Width()))
 }
 
 // harmCount is the number of users hurt where the log tells it so far, else of requests.
@@ -73,7 +74,7 @@ func harmTimes(s recording.State) []string {
 	if s.Harm == 0 {
 		return []string{"the fault has hurt nobody so far"}
 	}
-	return []string{"since " + Clock(s.FirstHarm.At), "last at " + Clock(s.LastHarm.At)}
+	return []string{"since " + format.Clock(s.FirstHarm.At), "last at " + format.Clock(s.LastHarm.At)}
 }
 
 // drawLines writes texts one under another.
@@ -87,7 +88,7 @@ func drawLines(a canvas.Area, y int, s theme.Style, texts []string) {
 func HarmText(s recording.State) string {
 	n, what := harmCount(s)
 	if n == s.Harm {
-		return Number(n) + " " + what
+		return format.Number(n) + " " + what
 	}
-	return fmt.Sprintf("%s %s, %s requests", Number(n), what, Number(s.Harm))
+	return fmt.Sprintf("%s %s, %s requests", format.Number(n), what, format.Number(s.Harm))
 }

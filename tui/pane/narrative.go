@@ -3,6 +3,7 @@ package pane
 import (
 	"time"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/narrative"
 	"coalmine/tui/canvas"
 	"coalmine/tui/theme"
@@ -100,7 +101,7 @@ func Narrative(a canvas.Area, entries []narrative.Entry, now time.Duration, quot
 }
 
 func drawEntryHead(a canvas.Area, y int, e narrative.Entry, now time.Duration) {
-	a.Text(0, y, theme.Muted, Clock(e.At))
+	a.Text(0, y, theme.Muted, format.Clock(e.At))
 	a.Rune(entryIndent-2, y, entryStyle(e, now), Symbol(e))
 }
 

@@ -55,37 +55,6 @@ func TestWrapKeepsNumbersWithTheirUnits(t *testing.T) {
 	}
 }
 
-// TestPercentSaysNoMoreThanIsTrue: some is never 0 %, and not all is never 100 %.
-func TestPercentSaysNoMoreThanIsTrue(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(2, 1_000_000).Draw(t, "n")
-		k := rapid.IntRange(1, n-1).Draw(t, "k")
-		if got := Percent(float64(k) / float64(n)); got == "0 %" || got == "100 %" || got == "100.0 %" || got == "0.0 %" {
-			t.Fatalf("%d of %d are %s", k, n, got)
-		}
-	})
-	for share, want := range map[float64]string{0: "0 %", 1: "100 %", 0.5: "50 %", 0.0421: "4.2 %", 0.0005: "<0.1 %", 0.9996: "99.9 %", 0.0999: "10 %"} {
-		if got := Percent(share); got != want {
-			t.Errorf("%v is %s, want %s", share, got, want)
-		}
-	}
-}
-
-func TestNumbers(t *testing.T) {
-	for got, want := range map[string]string{
-		Number(0): "0", Number(999): "999", Number(1000): "1 000", Number(-1234567): "-1 234 567",
-		Latency(0): "–", Latency(400 * time.Microsecond): "0.4 ms", Latency(87 * time.Millisecond): "87 ms", Latency(1440 * time.Millisecond): "1.4 s",
-		Latency(999900 * time.Microsecond): "1.0 s", Latency(17 * time.Second): "17 s",
-		Rate(0): "–", Rate(0.24): "0.2", Rate(9.99): "10", Rate(1234): "1 234",
-		Clock(59*time.Minute + 59*time.Second): "59:59", Clock(time.Hour + 61*time.Second): "1:01:01", Span(119 * time.Second): "119 s", Span(250 * time.Second): "4 min 10 s",
-		figure(99.26384): "99.26", figure(17380.4): "17380", figure(0.0001): "0.0001", figure(1e9): "1e+09", figure(500): "500",
-	} {
-		if got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
 // guarded is a state of a released rollout.
 func guarded(c event.Canary) recording.State {
 	return recording.State{

@@ -3,6 +3,7 @@ package pane
 import (
 	"time"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/series"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
@@ -54,8 +55,8 @@ const TimeEdge = 7
 func TimeLine(a canvas.Area, markers []series.Marker, now, end time.Duration) {
 	line := a.Sub(TimeEdge, 0, a.Width()-2*TimeEdge, 2)
 	w := line.Width()
-	a.Text(1, 1, theme.Bold, Clock(now))
-	a.Right(a.Width()-1, 1, theme.Muted, Clock(end))
+	a.Text(1, 1, theme.Bold, format.Clock(now))
+	a.Right(a.Width()-1, 1, theme.Muted, format.Clock(end))
 	at := chart.Column(now, 0, end, w)
 	line.Fill(0, 1, w, theme.Muted, '─')
 	line.Fill(0, 1, at, theme.Accent, '━')

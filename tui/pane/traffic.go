@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/timeline"
 	"coalmine/tui/canvas"
 	"coalmine/tui/recording"
@@ -89,14 +90,14 @@ func drawSums(a canvas.Area, x, y int, s, other recording.Sum) {
 		a.Right(x+rateWidth, y, theme.Muted, "–")
 		return
 	}
-	a.Right(x+rateWidth, y, theme.Plain, Rate(s.Rate()))
+	a.Right(x+rateWidth, y, theme.Plain, format.Rate(s.Rate()))
 	bad := float64(s.Bad) / float64(s.N)
-	text, heat := Percent(bad), badHeat(bad)
+	text, heat := format.Percent(bad), badHeat(bad)
 	if heat != theme.Plain {
 		text = "!" + text
 	}
 	a.Right(x+rateWidth+badWidth, y, heat, " "+text)
-	lag, slow := Latency(s.P99), theme.Plain
+	lag, slow := format.Latency(s.P99), theme.Plain
 	if min(s.N, other.N) >= minP99Requests && s.P99 >= 2*other.P99 {
 		slow, lag = latencyHeat(s, other), "!"+lag
 	}

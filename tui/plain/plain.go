@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/narrative"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/liverun"
@@ -45,7 +46,7 @@ func (o *writer) header(number int) {
 			if !s.Guarded {
 				guard = "without guardrails"
 			}
-			o.printf("%s %s over %s, %s, on cluster %s, lasting %s", s.Service, s.Version, s.Baseline, guard, s.Cluster, pane.Span(r.Rec.End()))
+			o.printf("%s %s over %s, %s, on cluster %s, lasting %s", s.Service, s.Version, s.Baseline, guard, s.Cluster, format.Duration(r.Rec.End()))
 		}
 	}
 	if r.Problem != "" {
@@ -56,7 +57,7 @@ func (o *writer) header(number int) {
 // narrative tells entry after entry; with decisions and harm, what users got at that moment.
 func (o *writer) narrative() {
 	for _, e := range o.run.Rec.Narrative() {
-		o.printf("%s %s", pane.Clock(e.At), e.Text)
+		o.printf("%s %s", format.Clock(e.At), e.Text)
 		for _, q := range e.Quotes {
 			o.printf("      Flagger: %s", q)
 		}
@@ -79,8 +80,8 @@ func (o *writer) traffic(at time.Duration) {
 			recording.Sum
 		}{{s.Run.Baseline, row.Old}, {s.Run.Version, row.New}} {
 			if side.N > 0 {
-				parts = append(parts, fmt.Sprintf("%s requests/s on %s, %s bad, p99 %s", pane.Rate(side.Rate()), side.version,
-					pane.Percent(float64(side.Bad)/float64(side.N)), pane.Latency(side.P99)))
+				parts = append(parts, fmt.Sprintf("%s requests/s on %s, %s bad, p99 %s", format.Rate(side.Rate()), side.version,
+					format.Percent(float64(side.Bad)/float64(side.N)), format.Latency(side.P99)))
 			}
 		}
 		if len(parts) > 0 {

@@ -21,10 +21,9 @@ func rules() []rule {
 		{pkg: "loadgen/accesslog"},
 		{pkg: "loadgen/traceheader"},
 		{pkg: "loadgen/cardinality"},
-		{pkg: "loadgen/figure"},
 		{pkg: "loadgen/pacer", imports: []string{"loadgen/heap"}},
 		{pkg: "lab/event"},
-		{pkg: "lab/format", imports: []string{"lab/event"}},
+		{pkg: "lab/format"},
 		{pkg: "lab/yamlpos"},
 		{pkg: "lab/progress"},
 		{pkg: "lab/verdict/stats"},
@@ -72,7 +71,7 @@ func rules() []rule {
 			"lab/cluster/agent/client", "lab/event", "lab/guardrail", "lab/mesh", "lab/mesh/k8s", "lab/cluster/workloads", "lab/scenario", "scenarios", "manifests"}},
 		{pkg: "lab/cluster/conformance", kubernetes: true, imports: []string{"lab/cluster", "lab/run", "lab/service", "lab/event", "lab/guardrail",
 			"lab/verdict/timeline", "lab/scenario"}},
-		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/cluster/kind/*", "lab/cluster/names", "lab/event", "lab/mesh", "manifests"}},
+		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/cluster/kind/*", "lab/cluster/names", "lab/event", "lab/format", "lab/mesh", "manifests"}},
 
 		// The test mesh stands in for Linkerd in the e2e suite.
 		{pkg: "lab/cluster/testmesh/wire", imports: []string{"lab/mesh"}},
@@ -90,12 +89,12 @@ func rules() []rule {
 		{pkg: "lab/run", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
-		{pkg: "lab/verdict/objective", imports: []string{"loadgen", "loadgen/results", "loadgen/figure", "lab/format", "lab/verdict/stats"}},
+		{pkg: "lab/verdict/objective", imports: []string{"loadgen", "loadgen/results", "lab/format", "lab/verdict/stats"}},
 		{pkg: "lab/verdict/score", imports: []string{"lab/verdict/stats", "lab/verdict/timeline", "lab/event", "lab/format", "lab/scenario"}},
 		{pkg: "lab/verdict/*", imports: []string{"lab/verdict/timeline", "lab/event", "lab/format"}},
 
 		// Views.
-		{pkg: "lab/report/load", imports: []string{"loadgen/results", "loadgen/figure", "lab/format", "lab/verdict/stats"}},
+		{pkg: "lab/report/load", imports: []string{"loadgen/results", "lab/format", "lab/verdict/stats"}},
 		{pkg: "lab/report", imports: views("lab/report/*")},
 		{pkg: "lab/report/*", imports: views("lab/report/*")},
 		{pkg: "tui", imports: views("tui/*", "lab/report")},

@@ -95,7 +95,7 @@ func (a axis) times(zero time.Duration) []tick {
 	}
 	var ticks []tick
 	for i := time.Duration(math.Ceil(float64(a.from-zero) / float64(step))); zero+i*step <= a.to; i++ {
-		t := tick{X: a.percent(zero + i*step), Label: format.Since(i * step), Minor: i%2 != 0}
+		t := tick{X: a.percent(zero + i*step), Label: format.Offset(i * step), Minor: i%2 != 0}
 		if i == 0 {
 			t.Label = "release"
 		}

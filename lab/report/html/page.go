@@ -233,8 +233,8 @@ func (p *page) addRuns(t *model.Trial) map[string]anchors {
 
 func tableRow(r model.Run, ids map[string]anchors) row {
 	sign, tone := model.Symbol(r.Row.Verdict.Exit())
-	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: model.VerdictText(r.Row.Verdict), FirstBad: format.At(r.Row.FirstBad),
-		MTTD: format.After(r.Row.MTTD), MTTR: format.After(r.Row.MTTR), Weight: format.None, Harm: format.Number(r.Row.Harm),
+	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: model.VerdictText(r.Row.Verdict), FirstBad: format.OptionalClock(r.Row.FirstBad),
+		MTTD: format.OptionalDuration(r.Row.MTTD), MTTR: format.OptionalDuration(r.Row.MTTR), Weight: format.Missing, Harm: format.Number(r.Row.Harm),
 		Users: format.Number(r.Row.UsersHurt)}
 	if w := r.Row.Weight; w != nil {
 		x.Weight = fmt.Sprintf("%d %%", *w)
@@ -263,9 +263,9 @@ func newRun(r model.Run, n int) run {
 
 func since(t *timeline.Timeline, at time.Duration) string {
 	if !t.Released.Happened() {
-		return format.None
+		return format.Missing
 	}
-	return format.Since(at - t.Released.At)
+	return format.Offset(at - t.Released.At)
 }
 
 // anchors are the places of a run's events on the page.

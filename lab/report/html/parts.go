@@ -40,7 +40,7 @@ func momentText(m series.Marker, r model.Run) string {
 	case series.MarkerHarm:
 		return "first user hurt"
 	case series.MarkerDetected:
-		return "noticed, " + format.Span(t.Detected.Since(t.FirstBad)) + " after the first user was hurt"
+		return "noticed, " + format.Duration(t.Detected.Since(t.FirstBad)) + " after the first user was hurt"
 	case series.MarkerFailedCheck:
 		return "failed " + m.Label
 	case series.MarkerRefused:
@@ -69,12 +69,12 @@ func stepRow(s model.StepStats, r model.Run) []string {
 	}
 	p99 := func(c int, d string) string {
 		if c == 0 {
-			return format.None
+			return format.Missing
 		}
 		return d
 	}
-	return []string{weight, since(r.Timeline, s.At), format.Span(s.Until - s.At), format.Number(s.Canary.N), model.SuccessText(s.Canary),
-		model.SuccessText(s.Primary), p99(s.Canary.N, format.Wait(s.CanaryP99)), p99(s.Primary.N, format.Wait(s.PrimaryP99)),
+	return []string{weight, since(r.Timeline, s.At), format.Duration(s.Until - s.At), format.Number(s.Canary.N), model.SuccessText(s.Canary),
+		model.SuccessText(s.Primary), p99(s.Canary.N, format.Latency(s.CanaryP99)), p99(s.Primary.N, format.Latency(s.PrimaryP99)),
 		format.Number(s.Canary.Harm + s.Primary.Harm), fmt.Sprint(s.Failed)}
 }
 

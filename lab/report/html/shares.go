@@ -61,7 +61,7 @@ func (p *chartSet) shares(x shown) chart {
 	c.Paths = []path{line("primary", onPrimary, p.axis, sc), line("canary", onCanary, p.axis, sc)}
 	c.Legend = []key{{"canary", "canary"}, {"primary", "primary"}}
 	p.addAsked(&c, bounds, sc)
-	c.Desc = format.Clean(fmt.Sprintf("Share of good answers for %s, over the last %s. %s %s", x.of, format.Span(x.over),
+	c.Desc = format.Clean(fmt.Sprintf("Share of good answers for %s, over the last %s. %s %s", x.of, format.Duration(x.over),
 		extremes("canary", onCanary), extremes("primary", onPrimary)))
 	return c
 }
@@ -153,7 +153,7 @@ func extremes(name string, values []value) string {
 	if math.IsInf(low, 1) {
 		return fmt.Sprintf("The %s answered nothing.", name)
 	}
-	return fmt.Sprintf("The %s's lowest was %.4g %% at %s.", name, low, format.Clock(at))
+	return fmt.Sprintf("The %s's lowest was %s at %s.", name, format.Percent(low/100), format.Clock(at))
 }
 
 // latency compares the slowest hundredth of the canary's users with the primary's.
@@ -196,7 +196,7 @@ func milliseconds(v float64) string {
 	if v == 0 {
 		return "0 ms"
 	}
-	return format.Wait(time.Duration(v * float64(time.Millisecond)))
+	return format.Latency(time.Duration(v * float64(time.Millisecond)))
 }
 
 func highest(name string, values []value) string {

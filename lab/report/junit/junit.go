@@ -129,8 +129,8 @@ func (s *suite) run(card score.Card, r score.Row) {
 		p.Type = ""
 		c.Skipped = p
 	default:
-		p.Text = fmt.Sprintf("first bad %s, noticed after %s, over after %s, harm %s", format.At(r.FirstBad), format.After(r.MTTD),
-			format.After(r.MTTR), format.Number(r.Harm))
+		p.Text = fmt.Sprintf("first bad %s, noticed after %s, over after %s, harm %s", format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
+			format.OptionalDuration(r.MTTR), format.Number(r.Harm))
 		c.Failure = p
 	}
 	s.add(c)

@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"coalmine/loadgen/figure"
+	"coalmine/lab/format"
 )
 
 // style is the meaning that a colour carries. Every tone is told by a sign or a word too.
@@ -122,10 +122,10 @@ func right(s string, n int) string { return strings.Repeat(" ", max(0, n-length(
 // keepTogether keeps a figure and its unit in one line.
 func keepTogether(figure string) string { return strings.ReplaceAll(figure, " ", noBreak) }
 
-func number(n int64) string                  { return keepTogether(figure.Number(n)) }
-func count(n int64, one, many string) string { return keepTogether(figure.Count(n, one, many)) }
-func percent(share float64) string           { return keepTogether(figure.Percent(share)) }
-func span(d time.Duration) string            { return keepTogether(figure.Time(d)) }
+func number(n int64) string                  { return keepTogether(format.Number(n)) }
+func count(n int64, one, many string) string { return keepTogether(format.Count(n, one, many)) }
+func percent(share float64) string           { return keepTogether(format.Percent(share)) }
+func span(d time.Duration) string            { return keepTogether(format.Latency(d)) }
 
 // bar draws a share of n columns in eighths. A share above nothing is always visible.
 func bar(share float64, n int) string {

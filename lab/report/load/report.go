@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/stats"
-	"coalmine/loadgen/figure"
 	"coalmine/loadgen/results"
 )
 
@@ -82,7 +82,7 @@ func rate(l *results.Results, c *results.Cell) string {
 	if l.Elapsed() <= 0 {
 		return "–"
 	}
-	return figure.Rate(float64(c.Requests) / l.Elapsed().Seconds())
+	return format.Rate(float64(c.Requests) / l.Elapsed().Seconds())
 }
 
 func share(part, of int64) float64 {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/loadgen/figure"
+	"coalmine/lab/format"
 	"coalmine/loadgen/results"
 )
 
@@ -49,7 +49,7 @@ func wait(c *results.Cell, d time.Duration) string {
 	if c.Requests == 0 {
 		return "–"
 	}
-	return figure.Millis(d)
+	return format.Millis(d)
 }
 
 func badShare(c *results.Cell) string {

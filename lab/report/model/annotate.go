@@ -129,7 +129,7 @@ func (m *annotator) annotateInterval(o object) {
 	if f, ok := o.at("spec", "analysis", "interval"); ok && t.FirstBad.Happened() {
 		text := fmt.Sprintf("one look every %s: %s while users were hurt and the canary was on trial", f.value.Value, format.Plural(m.ticks(), "look"))
 		if t.Detected.Happened() {
-			text += fmt.Sprintf("; noticed after %s", format.Span(t.Detected.Since(t.FirstBad)))
+			text += fmt.Sprintf("; noticed after %s", format.Duration(t.Detected.Since(t.FirstBad)))
 		}
 		m.note(f, narrative.Info, 0, "%s", text)
 	}

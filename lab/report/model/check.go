@@ -210,7 +210,7 @@ func timesOf(n, of int) string {
 
 func firstFailure(t *timeline.Timeline, m timeline.Moment) string {
 	if t.FirstBad.Happened() {
-		return format.Span(m.Since(t.FirstBad)) + " after the first user was hurt"
+		return format.Duration(m.Since(t.FirstBad)) + " after the first user was hurt"
 	}
 	return "at " + format.Clock(m.At)
 }

@@ -236,9 +236,9 @@ func (x *StepStats) measure(t *timeline.Timeline) {
 // SuccessText writes a share of good answers.
 func SuccessText(c timeline.Counts) string {
 	if share, ok := SuccessRate(c); ok {
-		return format.Success(share)
+		return format.Percent(share)
 	}
-	return format.None
+	return format.Missing
 }
 
 // Objectives writes the scenario's objectives for people.
@@ -254,7 +254,7 @@ func (t *Trial) Objectives() []string {
 		}
 		s := fmt.Sprintf("%s: %g %% good answers", route, o.Success)
 		if o.Latency > 0 {
-			s += ", each within " + format.Wait(o.Latency)
+			s += ", each within " + format.Latency(o.Latency)
 		}
 		all = append(all, s)
 	}

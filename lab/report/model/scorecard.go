@@ -70,7 +70,7 @@ func (t *Trial) mean(m Measure, what string, of func(Run) *event.Seconds) Measur
 	case n == 0:
 		m.Value, m.Detail = "never", fmt.Sprintf("%s in 0 of %d faulty releases that hurt users", what, hurt)
 	default:
-		m.Value = format.Span((sum / time.Duration(n)).Round(time.Second))
+		m.Value = format.Duration((sum / time.Duration(n)).Round(time.Second))
 		m.Detail = fmt.Sprintf("%s in %d of %d faulty releases that hurt users", what, n, hurt)
 	}
 	return m

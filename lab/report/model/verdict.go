@@ -64,7 +64,7 @@ func HarmedCohorts(c score.Card) []score.CohortHarm {
 
 // CohortText writes a cohort's part: harm without guardrail, the share that got through, users hurt.
 func CohortText(h score.CohortHarm) (none, through, users string) {
-	none, through, users = format.None, format.None, format.None
+	none, through, users = format.Missing, format.Missing, format.Missing
 	if h.Unguarded != nil {
 		none = format.Number(*h.Unguarded)
 	}

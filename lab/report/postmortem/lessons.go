@@ -25,7 +25,7 @@ func (d *draft) judged() {
 	}
 	t := d.run.Timeline
 	if t.Abort.Happened() && d.run.Faulty() && t.FirstBad.Happened() {
-		worked = append(worked, fmt.Sprintf("The rollback ended the harm %s after the decision", format.Span(max(0, t.LastBad.At-t.Abort.At))))
+		worked = append(worked, fmt.Sprintf("The rollback ended the harm %s after the decision", format.Duration(max(0, t.LastBad.At-t.Abort.At))))
 	}
 	if t.Promoting.Happened() && d.run.Faulty() {
 		failed = append(failed, "The version was promoted while it hurt users")
@@ -84,7 +84,7 @@ func (d *draft) exposure() (string, bool) {
 			x.Until = stretches[i].Until // promotion at full weight is no step for users
 		}
 		if x.Weight > 0 && x.Until > t.FirstBad.At && x.At < t.LastBad.At {
-			at = append(at, fmt.Sprintf("%d %% for %s", x.Weight, format.Span(min(x.Until, t.LastBad.At)-max(x.At, t.FirstBad.At))))
+			at = append(at, fmt.Sprintf("%d %% for %s", x.Weight, format.Duration(min(x.Until, t.LastBad.At)-max(x.At, t.FirstBad.At))))
 		}
 	}
 	return "While users were hurt the version had " + strings.Join(at, ", then ") + " of the traffic", len(at) > 0
@@ -132,15 +132,15 @@ func (d *draft) others() {
 		if r.Row.Run == d.run.Row.Run {
 			continue
 		}
-		rows = append(rows, []string{markdown.Text(r.Row.Run), model.VerdictText(r.Row.Verdict), sinceFirst(r.Timeline), format.After(r.Row.MTTD),
-			format.After(r.Row.MTTR), format.Number(r.Row.Harm), format.Number(r.Row.UsersHurt)})
+		rows = append(rows, []string{markdown.Text(r.Row.Run), model.VerdictText(r.Row.Verdict), sinceFirst(r.Timeline), format.OptionalDuration(r.Row.MTTD),
+			format.OptionalDuration(r.Row.MTTR), format.Number(r.Row.Harm), format.Number(r.Row.UsersHurt)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad after release", ">MTTD", ">MTTR", ">Harmed", ">Users hurt"}, rows)
 }
 
 func sinceFirst(t *timeline.Timeline) string {
 	if !t.FirstBad.Happened() || !t.Released.Happened() {
-		return format.None
+		return format.Missing
 	}
-	return format.Since(t.FirstBad.At - t.Released.At)
+	return format.Offset(t.FirstBad.At - t.Released.At)
 }

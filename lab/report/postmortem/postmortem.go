@@ -86,7 +86,7 @@ func (d *draft) when(at time.Duration) string {
 	if !t.Released.Happened() {
 		return format.Clock(at)
 	}
-	return format.Clock(at) + " (" + format.Since(at-t.Released.At) + ")"
+	return format.Clock(at) + " (" + format.Offset(at-t.Released.At) + ")"
 }
 
 func (d *draft) summary() {
@@ -105,7 +105,7 @@ func (d *draft) summary() {
 	}
 	switch {
 	case t.Detected.Happened() && t.FirstBad.Happened():
-		say("A guardrail noticed %s later.", format.Span(t.Detected.Since(t.FirstBad)))
+		say("A guardrail noticed %s later.", format.Duration(t.Detected.Since(t.FirstBad)))
 	case t.FirstBad.Happened():
 		say("No guardrail noticed.")
 	}
@@ -131,7 +131,7 @@ func (d *draft) impact() {
 	d.Heading(2, "Impact")
 	if t.FirstBad.Happened() {
 		d.Paragraph(fmt.Sprintf("Users were hurt from %s to %s: %s.", d.when(t.FirstBad.At), d.when(t.LastBad.At),
-			format.Span(t.LastBad.Since(t.FirstBad))))
+			format.Duration(t.LastBad.Since(t.FirstBad))))
 	}
 	var rows [][]string
 	for _, i := range d.trial.Impacts(d.run) {
@@ -139,7 +139,7 @@ func (d *draft) impact() {
 		if i.Cohort != "" {
 			name = markdown.Text(i.Cohort)
 		}
-		users, spent, none := format.None, format.None, format.None
+		users, spent, none := format.Missing, format.Missing, format.Missing
 		if i.Users > 0 {
 			users = format.Number(i.Hurt) + " of " + format.Number(i.Users)
 		}
@@ -169,9 +169,9 @@ func (d *draft) timeline() {
 		for _, q := range e.Quotes {
 			text += "<br>Flagger: “" + markdown.Text(q) + "”"
 		}
-		since := format.None
+		since := format.Missing
 		if m := d.run.Timeline.Released; m.Happened() {
-			since = format.Since(e.At - m.At)
+			since = format.Offset(e.At - m.At)
 		}
 		rows = append(rows, []string{since, format.Clock(e.At), fmt.Sprint(e.Seq), text})
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/timeline"
 )
 
@@ -169,7 +170,7 @@ func (s *narrator) quotes(c timeline.Change, t tick) []string {
 	var qs []string
 	for _, f := range t.flagger {
 		if f.Type == "Warning" && f.Message != s.quoted {
-			qs = append(qs, clean(f.Message))
+			qs = append(qs, format.Clean(f.Message))
 			s.quoted = f.Message
 		}
 	}

@@ -7,11 +7,9 @@ package narrative
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/timeline"
 )
 
@@ -89,8 +87,8 @@ type narrator struct {
 	quoted  string          // Flagger's last words
 }
 
-func (s *narrator) add(m timeline.Moment, k Kind, t Severity, format string, args ...any) *Entry {
-	s.entries = append(s.entries, Entry{Moment: m, Kind: k, Severity: t, Text: clean(fmt.Sprintf(format, args...))})
+func (s *narrator) add(m timeline.Moment, k Kind, t Severity, text string, args ...any) *Entry {
+	s.entries = append(s.entries, Entry{Moment: m, Kind: k, Severity: t, Text: format.Clean(fmt.Sprintf(text, args...))})
 	return &s.entries[len(s.entries)-1]
 }
 
@@ -153,7 +151,7 @@ func (s *narrator) addHarm() {
 		s.add(t.LastBad, Harm, Info, "last user hurt by the fault")
 	}
 	if t.Detected.Happened() {
-		s.add(t.Detected, Detection, Good, "noticed: the first sign, %.0f s after the first user was hurt", t.Detected.Since(t.FirstBad).Seconds())
+		s.add(t.Detected, Detection, Good, "noticed: the first sign, %s after the first user was hurt", format.Duration(t.Detected.Since(t.FirstBad)))
 	}
 }
 
@@ -176,17 +174,4 @@ func withSource(source string) string {
 		return ""
 	}
 	return " (" + source + ")"
-}
-
-// clean takes out what could steer a terminal or turn the direction of text: control and format characters, line breaks.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r == utf8.RuneError || !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
 }

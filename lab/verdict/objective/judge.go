@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/stats"
-	"coalmine/loadgen/figure"
 	"coalmine/loadgen/results"
 )
 
@@ -119,10 +119,10 @@ func (c condition) judge(cell *results.Cell, elapsed time.Duration) Judged {
 	if c.metric.name == "max" {
 		value = cell.Latency.Max()
 	}
-	return c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(cell.Requests), figure.Time(value)))
+	return c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(cell.Requests), format.Latency(value)))
 }
 
-func requests(n int64) string { return figure.Count(n, "request", "requests") }
+func requests(n int64) string { return format.Count(n, "request", "requests") }
 
 // measured decides by a value alone. The value is reported in the given unit.
 func (c condition) measured(value, unit float64, text string) Judged {
@@ -138,10 +138,10 @@ func (c condition) measured(value, unit float64, text string) Judged {
 
 func (c condition) judgeQuantile(cell *results.Cell) Judged {
 	value, n := cell.Latency.Quantile(c.metric.quantile), cell.Requests
-	j := c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(n), figure.Time(value)))
+	j := c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(n), format.Latency(value)))
 	over := cell.Latency.Over(c.lastWithin())
 	if j.State == Violated && !c.op.isLowerBound() {
-		j.Sentence += fmt.Sprintf(": %s of them took longer", figure.Percent(float64(over)/float64(n)))
+		j.Sentence += fmt.Sprintf(": %s of them took longer", format.Percent(float64(over)/float64(n)))
 	}
 	return c.checkSampleSize(j, over, n, 1-c.metric.quantile, c.metric.name)
 }
@@ -167,8 +167,8 @@ func (c condition) judgeShare(cell *results.Cell) Judged {
 	}
 	i := stats.ClopperPearson(int(k), int(n), confidence)
 	value := float64(k) / float64(n)
-	j := c.measured(value, 1, fmt.Sprintf("%s%s of %s (95 %% interval %s to %s)", name, figure.Percent(value), requests(n),
-		figure.Percent(i.Low), figure.Percent(i.High)))
+	j := c.measured(value, 1, fmt.Sprintf("%s%s of %s (95 %% interval %s to %s)", name, format.Percent(value), requests(n),
+		format.Percent(i.Low), format.Percent(i.High)))
 	if i.Low < c.limit && c.limit < i.High {
 		j.Sentence += ", which is within the interval: another run may say otherwise"
 	}
@@ -180,7 +180,7 @@ func (c condition) judgeRate(cell *results.Cell, elapsed time.Duration) Judged {
 		return Judged{Condition: c.String(), State: Inconclusive, Sentence: "the load took no time, so it has no rate"}
 	}
 	value := float64(cell.Requests) / elapsed.Seconds()
-	return c.measured(value, 1, fmt.Sprintf("rate is %s per second (%s in %s)", figure.Rate(value), requests(cell.Requests), figure.Time(elapsed)))
+	return c.measured(value, 1, fmt.Sprintf("rate is %s per second (%s in %s)", format.Rate(value), requests(cell.Requests), format.Latency(elapsed)))
 }
 
 // checkSampleSize makes a violation inconclusive where k of n requests, too few to measure a share such as the limit, do not prove it.

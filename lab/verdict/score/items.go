@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/timeline"
 )
@@ -71,7 +72,7 @@ func (t *trial) gradeHarm(i scenario.RubricItem) grade {
 		}
 		return finding{
 			ok: *left <= limit, weight: *left,
-			note:    fmt.Sprintf("%s of the harm got through (%s allowed)", percent(*left), percent(limit)),
+			note:    fmt.Sprintf("%s of the harm got through (%s allowed)", format.Percent(*left), format.Percent(limit)),
 			moments: []timeline.Moment{r.Timeline.FirstBad, r.Timeline.LastBad},
 		}
 	})
@@ -91,7 +92,7 @@ func (t *trial) gradeDetection(i scenario.RubricItem) grade {
 		}
 		return finding{
 			ok: took <= limit, weight: took.Seconds(), moments: marks,
-			note: fmt.Sprintf("noticed %.0f s after the first bad request (%.0f s allowed)", took.Seconds(), i.Limit),
+			note: fmt.Sprintf("noticed %s after the first bad request (%s allowed)", format.Duration(took), format.Duration(limit)),
 		}
 	})
 }
@@ -262,7 +263,7 @@ func (t *trial) gradeCohorts(i scenario.RubricItem) grade {
 			return grade{of: 1, reason: "not measured: there is no run without guardrail to compare with"}
 		case c.HarmRatio != nil && *c.HarmRatio > worst:
 			worst = *c.HarmRatio
-			g.reason = fmt.Sprintf("%s got %s of its harm without guardrail (%s allowed)", c.Cohort, percent(worst), percent(i.Limit))
+			g.reason = fmt.Sprintf("%s got %s of its harm without guardrail (%s allowed)", c.Cohort, format.Percent(worst), format.Percent(i.Limit))
 		}
 	}
 	if worst > i.Limit {
@@ -284,19 +285,10 @@ func (t *trial) gradeWaiting(scenario.RubricItem) grade {
 			}
 			from := max(w.From.At, tl.FirstBad.At)
 			if tl.FirstBad.Happened() && until.At > from && from < tl.LastBad.At {
-				d := (until.At - from).Seconds()
-				return finding{weight: d, note: fmt.Sprintf("%s for %.0f s while users were hurt", w.Why, d), moments: []timeline.Moment{w.From, w.Until}}
+				held := until.At - from
+				return finding{weight: held.Seconds(), note: fmt.Sprintf("%s for %s while users were hurt", w.Why, format.Duration(held)), moments: []timeline.Moment{w.From, w.Until}}
 			}
 		}
 		return finding{ok: true, note: "nothing held the decision while users were hurt"}
 	})
-}
-
-// percent writes a share for people, with a decimal only where it says something.
-func percent(share float64) string {
-	p := share * 100
-	if p != 0 && p < 10 {
-		return fmt.Sprintf("%.1f %%", p)
-	}
-	return fmt.Sprintf("%.0f %%", p)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"coalmine/lab/format"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/stats"
 	"coalmine/lab/verdict/timeline"
@@ -139,7 +140,7 @@ func (x ratio) judge() finding {
 	}
 	share := float64(x.canary) / float64(total)
 	f := finding{weight: math.Abs(share - x.expected)}
-	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s configured", percent(share), x.unit, x.cohort, percent(x.expected))
+	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s configured", format.Percent(share), x.unit, x.cohort, format.Percent(x.expected))
 	if x.expected <= 0 || x.expected >= 1 {
 		f.ok = math.Abs(share-x.expected) <= maxLeak
 		return f
