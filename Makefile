@@ -5,10 +5,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e lint format tidy vet style deadcode portable bench race generate
+.PHONY: help build demo test test-long e2e lint format tidy vet style deadcode portable bench race generate
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build bin/coalmine, a static binary
 	CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o bin/coalmine ./cmd/coalmine
@@ -22,6 +22,9 @@ demo: build ## Play the first scenario twice: against naive guardrails, and agai
 # vetting is the linter's.
 test: ## Run all tests
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' ./...
+
+test-long: ## Check the outcome of every scenario on 20 seeds, a few minutes
+	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v -run '^TestLibrary$$' ./lab/cluster/sim -seeds 20
 
 # One package after the other, so that their progress can be seen.
 e2e: ## Run the tests on a real cluster, about 40 minutes: see docs/kind.md

@@ -204,7 +204,7 @@ func TestBuiltInMetricsHaveNoValues(t *testing.T) {
 }
 
 func TestTwoCanaries(t *testing.T) {
-	f := feature(t, "templates.yaml", "both.yaml")
+	f := quiet(feature(t, "templates.yaml", "both.yaml"))
 	events, log := play(t, f)
 	names := map[string]bool{}
 	for _, c := range of[event.Canary](events) {

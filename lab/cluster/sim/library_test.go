@@ -3,7 +3,9 @@ package sim_test
 import (
 	"context"
 	"flag"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,23 +13,44 @@ import (
 	"coalmine/lab/cluster/sim"
 	"coalmine/lab/event"
 	"coalmine/lab/run"
+	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
 )
 
-// librarySeeds is how many seeds a variant of a scenario's guardrails is tried on: the two that each scenario promises on
-// twenty, those that a briefing only mentions on five.
-func librarySeeds(variant string) int {
-	switch {
-	case testing.Short():
-		return 2
-	case variant == "naive" || variant == "solution":
-		return 20
+// Flags that make TestLibrary play more seeds, or fewer scenarios.
+var (
+	seedsFlag    = flag.Int("seeds", 0, "seeds per variant in TestLibrary (default $COALMINE_SEEDS, or 3; 2 with -short)")
+	scenarioFlag = flag.String("scenario", "", "play only scenarios whose name contains this text")
+)
+
+// maxMinorSeeds bounds the seeds of the variants that a briefing only mentions.
+const maxMinorSeeds = 5
+
+// librarySeeds returns how many seeds to play of a variant of a scenario's guardrails.
+func librarySeeds(t *testing.T, variant string) int {
+	t.Helper()
+	n := 3
+	if testing.Short() {
+		n = 2
 	}
-	return 5
+	if env := os.Getenv("COALMINE_SEEDS"); env != "" {
+		var err error
+		if n, err = strconv.Atoi(env); err != nil || n < 1 {
+			t.Fatalf("COALMINE_SEEDS=%s: not a number of seeds", env)
+		}
+	}
+	if *seedsFlag > 0 {
+		n = *seedsFlag
+	}
+	if variant != scenario.Solution && variant != "naive" {
+		n = min(n, maxMinorSeeds)
+	}
+	return n
 }
 
-// expectation says how a variant of a scenario's guardrails must fare on every seed, as the scenario's text explains it.
+// expectation is the outcome of a variant of a scenario's guardrails on every seed, as the scenario's
+// text explains it.
 type expectation struct {
 	scenario, variant string
 	outcome           string
@@ -55,19 +78,17 @@ func expectations() []expectation {
 	}
 }
 
-var only = flag.String("scenario", "", "try the scenarios that contain this text only")
-
-// TestLibrary plays each scenario's naive and good guardrails on many seeds. Each seed is judged as a trial of its own, so
-// that no seed's failure hides behind another's.
+// TestLibrary plays each scenario's variants of guardrails on several seeds. Each seed is judged as a
+// trial of its own, so that one seed's failure does not hide behind another's success.
 func TestLibrary(t *testing.T) {
-	unguarded := map[string][]score.RunResult{} // by scenario: what happens without guardrails is the same for all variants
+	unguarded := map[string][]score.RunResult{} // by scenario: the same for all variants
 	for _, x := range expectations() {
-		if !strings.Contains(x.scenario, *only) {
+		if !strings.Contains(x.scenario, *scenarioFlag) {
 			continue
 		}
 		t.Run(x.scenario+"/"+x.variant, func(t *testing.T) {
 			s := flight(t, x.scenario, "", "", 0).Scenario
-			n := librarySeeds(x.variant)
+			n := librarySeeds(t, x.variant)
 			if len(unguarded[x.scenario]) < n {
 				unguarded[x.scenario] = results(t, score.RoleUnguarded, x.scenario, "", s.Release.Faulty, n)
 			}
@@ -87,17 +108,18 @@ func TestLibrary(t *testing.T) {
 }
 
 // results plays one version under one variant of guardrails on seeds 1 to n.
-func results(t *testing.T, part score.Role, scenario, variant, version string, n int) []score.RunResult {
+func results(t *testing.T, role score.Role, name, variant, version string, n int) []score.RunResult {
 	t.Helper()
-	f := flight(t, scenario, variant, version, 0)
-	flights := make([]cluster.RunSpec, n)
-	for i := range flights {
-		flights[i] = f
-		flights[i].Seed = uint64(i) + 1
+	spec := flight(t, name, variant, version, 0)
+	specs := make([]cluster.RunSpec, n)
+	for i := range specs {
+		specs[i] = spec
+		specs[i].Seed = uint64(i) + 1
 	}
 	runs := make([]score.RunResult, n)
-	err := run.PlayAll(context.Background(), run.InProcess{Cluster: sim.Cluster{Version: "test"}}, flights, runtime.GOMAXPROCS(0), func(i int) (run.Log, error) {
-		runs[i] = score.RunResult{Role: part, Timeline: new(timeline.Timeline)}
+	player := run.InProcess{Cluster: sim.Cluster{Version: "test"}}
+	err := run.PlayAll(context.Background(), player, specs, runtime.GOMAXPROCS(0), func(i int) (run.Log, error) {
+		runs[i] = score.RunResult{Role: role, Timeline: new(timeline.Timeline)}
 		return timelineLog{runs[i].Timeline}, nil
 	})
 	if err != nil {
@@ -106,7 +128,7 @@ func results(t *testing.T, part score.Role, scenario, variant, version string, n
 	return runs
 }
 
-// timelineLog keeps a run's timeline only.
+// timelineLog keeps only the timeline of a run.
 type timelineLog struct{ *timeline.Timeline }
 
 func (l timelineLog) Write(e event.Event) { l.Fold(e) }

@@ -13,11 +13,20 @@ import (
 	"coalmine/lab/event"
 	"coalmine/lab/run"
 	"coalmine/lab/run/runtest"
+	"coalmine/loadgen"
 )
 
 func flight(t testing.TB, name, variant, version string, seed uint64) cluster.RunSpec {
 	t.Helper()
 	return runtest.RunSpec(t, name, variant, version, seed)
+}
+
+// quiet reduces the traffic of a run to 20 requests/s, for tests in which it does not matter.
+func quiet(spec cluster.RunSpec) cluster.RunSpec {
+	s := *spec.Scenario
+	s.Traffic.Rate = loadgen.Curve{Constant: 20}
+	spec.Scenario = &s
+	return spec
 }
 
 func play(t testing.TB, f cluster.RunSpec) ([]event.Event, string) {
@@ -71,7 +80,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 }
 
 func TestRunsSideBySideDoNotMeet(t *testing.T) {
-	f := flight(t, "full-rollout", "solution", "v2", 3)
+	f := quiet(flight(t, "full-rollout", "solution", "v2", 3))
 	_, want := play(t, f)
 	var wg sync.WaitGroup
 	for range 6 {
@@ -95,7 +104,7 @@ func difference(a, b string) string {
 }
 
 func TestNothingIsLeftBehind(t *testing.T) {
-	f := flight(t, "full-rollout", "solution", "v2", 1)
+	f := quiet(flight(t, "full-rollout", "solution", "v2", 1))
 	play(t, f) // what is made once for the process
 	before := runtime.NumGoroutine()
 	for range 5 {
