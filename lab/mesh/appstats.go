@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// AppStats counts what a demo service itself counts, for one route, cohort and version. These, unlike the proxy's, can tell
-// segments apart.
+// AppStats are the counters of a demo service itself, for one route, cohort and version. Unlike the
+// proxy's counters they tell cohorts apart.
 type AppStats struct {
 	reg      *Registry
 	owner    int
@@ -16,7 +16,8 @@ type AppStats struct {
 	statuses []routeStatus
 }
 
-// App returns the counters of a service's process. The labels added tell the pod and hold the label job.
+// App returns the counters of a service's process. The added labels identify the pod and include
+// the label job.
 func (r *Registry) App(owner int, added []Label, route, cohort, version string) *AppStats {
 	labels := slices.Concat([]Label{{"route", route}, {"cohort", cohort}, {"version", version}},
 		slices.DeleteFunc(slices.Clone(added), func(l Label) bool { return l.Name == "version" }))
@@ -26,7 +27,7 @@ func (r *Registry) App(owner int, added []Label, route, cohort, version string) 
 	}
 }
 
-// Response counts an answer.
+// Response counts a response.
 func (a *AppStats) Response(status int, latency time.Duration) {
 	a.duration.Observe(latency.Seconds())
 	for i := range a.statuses {

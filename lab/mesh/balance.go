@@ -6,20 +6,23 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// Load estimation of a default installation (linkerd2, policy-controller/grpc/src/outbound.rs, default_balancer_config).
+// Load estimation of a default installation (linkerd2, policy-controller/grpc/src/outbound.rs,
+// default_balancer_config).
 const (
 	DefaultRTT = 30 * time.Millisecond
 	LoadDecay  = 10 * time.Second
 )
 
-// FailfastAfter is how long a request waits for a backend before the proxy answers 504, and from then on at once
-// (linkerd2, policy-controller/grpc/src/outbound.rs, default_queue_config).
+// FailfastAfter is how long a request waits for a backend before the proxy answers 504; later
+// requests are answered 504 at once (linkerd2, policy-controller/grpc/src/outbound.rs,
+// default_queue_config).
 const FailfastAfter = 3 * time.Second
 
-// Endpoint is a pod as one client proxy's balancer sees it. Its load is the peak-sensitive moving average of round trip times
-// multiplied by the requests in flight (tower, tower/src/load/peak_ewma.rs).
+// Endpoint is a pod as seen by the balancer of one client proxy. Its load is the peak-sensitive
+// moving average of round-trip times multiplied by the requests in flight (tower,
+// tower/src/load/peak_ewma.rs).
 type Endpoint struct {
-	// Key is the caller's name for the pod.
+	// Key is the caller's identifier of the pod.
 	Key int
 
 	rtt     float64 // ns
@@ -27,19 +30,20 @@ type Endpoint struct {
 	pending int
 }
 
-// Begin counts a request that is sent to the endpoint.
+// Begin counts a request sent to the endpoint.
 func (e *Endpoint) Begin() { e.pending++ }
 
-// End counts its answer, which took rtt.
+// End counts a response after a round-trip time of rtt.
 func (e *Endpoint) End(now, rtt time.Duration) {
 	e.pending--
 	e.update(now, float64(rtt))
 }
 
-// Pending counts requests in flight.
+// Pending returns the number of requests in flight.
 func (e *Endpoint) Pending() int { return e.pending }
 
-// Cost estimates the work that waits at the endpoint, in nanoseconds. Asking lets the estimate decay towards 0, as in tower.
+// Cost estimates the work pending at the endpoint, in nanoseconds. As in tower, calling it lets the
+// estimate decay towards 0.
 func (e *Endpoint) Cost(now time.Duration) float64 {
 	e.update(now, 0)
 	return e.rtt * float64(e.pending+1)
@@ -55,8 +59,9 @@ func (e *Endpoint) update(now time.Duration, rtt float64) {
 	e.updated = now
 }
 
-// decay is e^(-elapsed/LoadDecay). Short times, which are most, take the first terms of the series: what is left out is
-// below 10⁻¹². The conversions forbid fused operations, whose bits differ between machines.
+// decay returns e^(-elapsed/LoadDecay). For short times, the common case, it sums the first terms
+// of the series; the error is below 10⁻¹². The conversions prevent fused operations, whose results
+// differ between architectures.
 func decay(elapsed time.Duration) float64 {
 	const perDecay, third = 1 / float64(LoadDecay), 1.0 / 3
 	x := float64(elapsed) * perDecay
@@ -66,13 +71,13 @@ func decay(elapsed time.Duration) float64 {
 	return 1 - float64(x*(1-float64(float64(x*0.5)*(1-float64(float64(x*third)*(1-float64(x*0.25)))))))
 }
 
-// Balancer spreads the requests of one client proxy over the ready endpoints of one Service: the power of two choices
-// (linkerd2-proxy, linkerd/pool/p2c/src/lib.rs).
+// Balancer spreads the requests of one client proxy over the ready endpoints of one Service by the
+// power of two choices (linkerd2-proxy, linkerd/pool/p2c/src/lib.rs).
 type Balancer struct {
 	endpoints []*Endpoint
 }
 
-// Set gives the balancer its endpoints. Those that it had keep their load.
+// Set replaces the endpoints. Endpoints that the balancer had before keep their load.
 func (b *Balancer) Set(now time.Duration, keys []int) {
 	next := make([]*Endpoint, 0, len(keys))
 	for _, k := range keys {
@@ -94,11 +99,11 @@ func (b *Balancer) find(key int) *Endpoint {
 	return nil
 }
 
-// Len counts endpoints.
+// Len returns the number of endpoints.
 func (b *Balancer) Len() int { return len(b.endpoints) }
 
-// Pick returns the cheaper of two endpoints that the random word draws, nil when there is none. A circuit breaker would leave
-// the endpoints that it tripped out of the draw.
+// Pick returns the cheaper of two endpoints chosen by random bits, or nil if there are none. A
+// circuit breaker would exclude tripped endpoints here.
 func (b *Balancer) Pick(now time.Duration, random uint64) *Endpoint {
 	switch n := len(b.endpoints); n {
 	case 0:
@@ -119,5 +124,5 @@ func (b *Balancer) Pick(now time.Duration, random uint64) *Endpoint {
 	}
 }
 
-// below maps a random word to [0, n) by its high bits.
+// below maps random bits to [0, n), using the high bits.
 func below(random uint64, n int) int { return int(rng.Below(random, uint64(n))) }

@@ -45,7 +45,7 @@ func TestDecayIsSmooth(t *testing.T) {
 	}
 }
 
-// play sends requests to two endpoints with fixed latencies and counts those of the first.
+// play sends requests to two endpoints with fixed latencies and returns the share of the first.
 func play(first, second time.Duration) float64 {
 	var b mesh.Balancer
 	b.Set(0, []int{0, 1})
@@ -95,6 +95,6 @@ func TestSlowPodGetsLess(t *testing.T) {
 func TestNoEndpoint(t *testing.T) {
 	var b mesh.Balancer
 	if b.Pick(0, 1) != nil {
-		t.Error("picked from nothing")
+		t.Error("Pick() of an empty balancer is not nil")
 	}
 }

@@ -1,16 +1,19 @@
 package mesh
 
-// bounds are the upper bounds of the histograms.
+// bounds are the upper bounds of histogram buckets.
 type bounds struct {
-	// latency of response_latency_ms, in milliseconds (linkerd2-proxy, linkerd/metrics/src/latency.rs).
+	// latency is for response_latency_ms, in milliseconds (linkerd2-proxy,
+	// linkerd/metrics/src/latency.rs).
 	latency []float64
-	// millisBucket tells the bucket in latency of each whole number of milliseconds: most answers are quicker than its end.
+	// millisBucket maps a whole number of milliseconds to its bucket in latency. It covers nearly
+	// all responses.
 	millisBucket [1001]uint8
-	// request of outbound_http_route_request_duration_seconds, response of
+	// request is for outbound_http_route_request_duration_seconds, response for
 	// outbound_http_route_backend_response_duration_seconds (linkerd2-proxy,
 	// linkerd/app/outbound/src/http/logical/policy/route/metrics.rs).
 	request, response []float64
-	// app is the default of client_golang (prometheus/client_golang, prometheus/histogram.go, DefBuckets).
+	// app is the default of client_golang (prometheus/client_golang, prometheus/histogram.go,
+	// DefBuckets).
 	app []float64
 }
 
@@ -32,7 +35,7 @@ func newBounds() bounds {
 	return b
 }
 
-// observeLatency counts whole milliseconds in a histogram with the bounds of latency.
+// observeLatency counts whole milliseconds in a histogram with the bounds latency.
 func (b *bounds) observeLatency(h Histogram, ms int64) {
 	if ms >= 0 && ms < int64(len(b.millisBucket)) {
 		h.observe(int(b.millisBucket[ms]), float64(ms))

@@ -9,19 +9,20 @@ import (
 	"strings"
 )
 
-// Workload is what policies know of a pod.
+// Workload is the part of a pod that policies look at.
 type Workload struct {
 	Namespace string
 	Labels    map[string]string
-	// DefaultPolicy is the pod's annotation, "" for none.
+	// DefaultPolicy is the value of the pod's annotation, or "".
 	DefaultPolicy string
-	// PortNames are the names of container ports.
+	// PortNames maps the names of container ports to their numbers.
 	PortNames map[string]int
-	// ProbePaths by port are those of the pod's HTTP probes, which GET may ask for without authorization.
+	// ProbePaths maps ports to the paths of the pod's HTTP probes, open to unauthorized GET
+	// requests.
 	ProbePaths map[int][]string
 }
 
-// Ref names what decided, as it stands in labels.
+// Ref identifies a resource in metric labels.
 type Ref struct{ Group, Kind, Name string }
 
 const policyGroup = "policy.linkerd.io"
@@ -31,20 +32,22 @@ func defaultRef(name string) Ref { return Ref{Kind: "default", Name: name} }
 // Verdict is a proxy's decision about a client and a port of its pod.
 type Verdict struct {
 	Allowed bool
-	// Server, Route and Authz are what stands in the labels srv_*, route_* and authz_*. Authz is empty when denied.
+	// Server, Route and Authz are the values of the labels srv_*, route_* and authz_*. Authz is
+	// empty if the client is denied.
 	Server, Route, Authz Ref
-	// Port is the one that was asked for (srv_port).
+	// Port is the requested port, the value of the label srv_port.
 	Port int
-	// Reason tells for people why a client was denied.
+	// Reason explains to people why the client is denied.
 	Reason string
 }
 
-// Decide tells whether a pod's proxy lets a client in (linkerd2, policy-controller/k8s/index/src/inbound/index.rs;
-// linkerd2-proxy, linkerd/app/inbound/src/policy.rs). A denied HTTP request is answered 403. Rate limits would be asked after
-// it, as the proxy does.
+// Decide returns the decision of a pod's proxy about a client (linkerd2,
+// policy-controller/k8s/index/src/inbound/index.rs; linkerd2-proxy,
+// linkerd/app/inbound/src/policy.rs). A denied HTTP request is answered 403. Rate limits would be
+// checked after it, as in the proxy.
 //
-// Linkerd keeps authorizations in a hash map, so which of several is named in authz_* is up to chance; here the first by
-// name is, and the access policy comes last.
+// Linkerd keeps authorizations in a hash map, so which of several appears in authz_* is random.
+// Here it is the first by name; the access policy comes last.
 func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
 	server := p.server(w, port)
 	if server == nil {
@@ -62,8 +65,9 @@ func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
 	return p.applyDefault(v, cmp.Or(server.AccessPolicy, Deny), c, "no AuthorizationPolicy for Server "+server.Name+" admits the client")
 }
 
-// Probe is the verdict on an HTTP request to a path of the pod: that of [Policies.Decide], except for the probe paths, which
-// the proxy opens to GET until an HTTPRoute attaches to the Server.
+// Probe returns the decision about an HTTP request to a path of the pod. It is that of
+// [Policies.Decide], except that probe paths are open to GET; in the proxy, until an HTTPRoute
+// attaches to the Server.
 func (p *Policies) Probe(w Workload, port int, c Client, method, path string) Verdict {
 	v := p.Decide(w, port, c)
 	if method == "GET" && slices.Contains(w.ProbePaths[port], path) {
@@ -72,7 +76,7 @@ func (p *Policies) Probe(w Workload, port int, c Client, method, path string) Ve
 	return v
 }
 
-// server returns the Server that selects a port of the pod, nil for none.
+// server returns the Server that selects a port of the pod, or nil.
 func (p *Policies) server(w Workload, port int) *Server {
 	var best *Server
 	for i := range p.Servers {
@@ -95,7 +99,7 @@ func (s *Server) selects(w Workload, port int) bool {
 	return s.Port == port
 }
 
-// authorizations returns the policies for a Server, by name.
+// authorizations returns the policies that target a Server, sorted by name.
 func (p *Policies) authorizations(s *Server) []*AuthorizationPolicy {
 	var found []*AuthorizationPolicy
 	for i := range p.Authorizations {
@@ -137,8 +141,8 @@ func (p *Policies) clusterNetworks() []netip.Prefix {
 	return DefaultClusterNetworks()
 }
 
-// admits tells whether a client passes all of a policy's authentications. The error says why Linkerd ignores the policy: a
-// reference to nothing, or two of one kind.
+// admits reports whether a client passes all authentications required by a policy. An error is the
+// reason why Linkerd ignores the policy: a dangling reference, or two authentications of one kind.
 func (p *Policies) admits(a *AuthorizationPolicy, c Client) (bool, error) {
 	var identities, networks int
 	ok := true
@@ -176,15 +180,15 @@ func notFound(r AuthenticationRef, namespace string) error {
 	return fmt.Errorf("%s %s/%s does not exist", r.Kind, namespace, r.Name)
 }
 
-// Ignored tells why Linkerd takes no notice of a policy, nil when it does.
+// Ignored returns why Linkerd ignores the policy, or nil if it enforces it.
 func (p *Policies) Ignored(a *AuthorizationPolicy) error {
 	_, err := p.admits(a, Client{})
 	return err
 }
 
-func find[T any](list []T, is func(*T) bool) *T {
+func find[T any](list []T, match func(*T) bool) *T {
 	for i := range list {
-		if is(&list[i]) {
+		if match(&list[i]) {
 			return &list[i]
 		}
 	}
@@ -209,8 +213,9 @@ func (m *MeshTLSAuthentication) admits(identity string) bool {
 	})
 }
 
-// matchIdentity compares an identity with "*", a suffix "*.…" or a whole identity (linkerd2,
-// policy-controller/core/src/identity_match.rs; linkerd2-proxy, linkerd/proxy/server-policy/src/authz.rs).
+// matchIdentity compares an identity with "*", a suffix "*.…" or a full identity (linkerd2,
+// policy-controller/core/src/identity_match.rs; linkerd2-proxy,
+// linkerd/proxy/server-policy/src/authz.rs).
 func matchIdentity(pattern, identity string) bool {
 	if pattern == "*" {
 		return true

@@ -1,12 +1,14 @@
-// Package mesh is a model of Linkerd's data plane: which backend a client's proxy sends a request to, which pod of it,
-// whether the pod's proxy lets it in, and what both proxies count.
+// Package mesh models Linkerd's data plane: to which backend and which of its pods a client's proxy
+// sends a request, whether the pod's proxy admits it, and what both proxies count.
 //
-// It is made of decisions and counters only. It knows no clock, no socket, no Kubernetes client and no plan of traffic: the
-// caller hands in time, random words and the state of the endpoints. So the sim can play it in virtual time, and an HTTP
-// proxy can stand on it. Nothing in it is safe for concurrent use.
+// The package consists of decisions and counters. It has no clock, no sockets and no Kubernetes
+// client: the caller passes the time, random bits and the state of the endpoints. The sim runs it
+// in virtual time; the test mesh runs it behind real HTTP proxies. Nothing in it is safe for
+// concurrent use.
 //
-// The model follows the sources of linkerd2-proxy (29637b6, August 2026) and of linkerd2's policy controller (b24cd40, August
-// 2026); each part names the file it follows. Not modelled: HTTPRoutes that attach to a Server (inbound routes), gRPC, TCP,
-// service profiles, retries, timeouts, circuit breaking, rate limits and request mirrors. Their place is told where they would
-// go: [Rule] for what a route asks for, [Balancer.Pick] for the breaker, [Policies.Decide] for rate limits.
+// The model follows the sources of linkerd2-proxy (29637b6, August 2026) and of linkerd2's policy
+// controller (b24cd40, August 2026); each part names its source file. Not modelled: HTTPRoutes that
+// attach to a Server (inbound routes), gRPC, TCP, service profiles, retries, timeouts, circuit
+// breaking, rate limits and request mirrors. Comments say where they would go: [Rule] for settings
+// of a route, [Balancer.Pick] for circuit breaking, [Policies.Decide] for rate limits.
 package mesh

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// score orders matches: the greater wins. The order is the proxy's own (linkerd2-proxy, linkerd/http/route/src/lib.rs and
-// http/match.rs), which differs from the Gateway API's text in two places: the length of the path that matched counts
-// whatever its kind, so an exact path and a prefix that is the whole path are equal; and headers count before the method.
+// score ranks matches; the greatest wins. The order is the proxy's (linkerd2-proxy,
+// linkerd/http/route/src/lib.rs and http/match.rs). It differs from the specification of the
+// Gateway API in two ways: the length of the matched path counts whatever the kind of match, so
+// that an exact path equals a prefix of the whole path; and headers rank before the method.
 type score struct {
 	hostExact            bool
 	host                 int
@@ -33,7 +34,7 @@ func (a score) beats(b score) bool {
 	return a.method && !b.method
 }
 
-// matcher is a match whose regular expressions are compiled. Values are nil for exact comparison.
+// matcher is a match with compiled regular expressions. A nil expression means exact comparison.
 type matcher struct {
 	Match
 	path    *regexp.Regexp
@@ -78,8 +79,9 @@ func compileRegex(what, expr string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// matchesWhole tells whether the leftmost match is the whole value. As in the proxy, the first alternative that matches decides:
-// "a|ab" does not match the value "ab" (linkerd2-proxy, linkerd/http/route/src/http/match/header.rs).
+// matchesWhole reports whether the leftmost match of re is the whole value. As in the proxy, the
+// first alternative that matches decides: "a|ab" does not match "ab" (linkerd2-proxy,
+// linkerd/http/route/src/http/match/header.rs).
 func matchesWhole(re *regexp.Regexp, value string) bool {
 	at := re.FindStringIndex(value)
 	return at != nil && at[0] == 0 && at[1] == len(value)
@@ -96,7 +98,7 @@ func (c *matcher) match(r *Request) (score, bool) {
 	return score{path: length, headers: len(c.Headers), query: len(c.Query), method: c.Method != ""}, true
 }
 
-// matchPath returns the length of what matched; a match without path counts as the prefix "/".
+// matchPath returns the length of the match. A match without a path counts as the prefix "/".
 func (c *matcher) matchPath(path string) (int, bool) {
 	switch c.Path.Kind {
 	case PathExact:
@@ -134,7 +136,7 @@ func (c *matcher) matchQuery(raw string) bool {
 	if len(c.Query) == 0 {
 		return true
 	}
-	// A malformed pair is skipped, the others count; so the error is of no use here.
+	// ParseQuery skips malformed pairs and returns the others, so its error does not matter.
 	values, _ := url.ParseQuery(raw)
 	for i, want := range c.Query {
 		found := false
@@ -155,7 +157,7 @@ func matchValue(re *regexp.Regexp, want, got string) bool {
 	return matchesWhole(re, got)
 }
 
-// matchHost compares hostnames without regard to case. The length of the longest that matches is returned.
+// matchHost compares hostnames, ignoring case, and returns the length of the longest that matches.
 func matchHost(hostnames []string, host string) (exact bool, length int, ok bool) {
 	if len(hostnames) == 0 {
 		return false, 0, true

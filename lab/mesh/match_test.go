@@ -28,7 +28,7 @@ func onShop(rules ...mesh.Rule) mesh.Route {
 	}
 }
 
-// first returns the index of the rule that a request takes, -1 for none.
+// first returns the index of the rule that a request takes, or -1 for none.
 func first(t *testing.T, r *mesh.Request, matches ...mesh.Match) int {
 	t.Helper()
 	var rules []mesh.Rule
@@ -88,7 +88,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// The traps are those of A/B tests by cookie that send nobody, or the wrong ones, to the canary.
+// Mistakes in A/B tests by cookie that send nobody, or the wrong users, to the canary.
 func TestRegexMatchesTheWholeValue(t *testing.T) {
 	for _, c := range []struct {
 		expr, value string
@@ -115,7 +115,7 @@ func TestRegexMatchesTheWholeValue(t *testing.T) {
 	}
 }
 
-func TestAnyHeaderOfTheNameMayMatch(t *testing.T) {
+func TestAnyHeaderOfANameMatches(t *testing.T) {
 	r := &mesh.Request{Path: "/", Headers: []mesh.Header{{Name: "X-A", Value: "1"}, {Name: "x-a", Value: "2"}}}
 	if first(t, r, mesh.Match{Headers: []mesh.ValueMatch{header("X-a", "2")}}) != 0 {
 		t.Error("the second of two headers of one name did not match")
@@ -187,7 +187,7 @@ func TestAttachment(t *testing.T) {
 	}
 }
 
-func TestBrokenRegexLeavesOtherRoutes(t *testing.T) {
+func TestInvalidRegexKeepsOtherRoutes(t *testing.T) {
 	broken := onShop(mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{pattern("a", "(")}}}})
 	table, err := mesh.Compile([]mesh.Route{broken, {Name: "ok", Parents: []mesh.Parent{{Service: "b"}}, Rules: []mesh.Rule{{}}}})
 	if err == nil || table.HasRoutes("develop", "shop", 80) || !table.HasRoutes("", "b", 1) {
@@ -195,17 +195,17 @@ func TestBrokenRegexLeavesOtherRoutes(t *testing.T) {
 	}
 }
 
-func TestWords(t *testing.T) {
+func TestRuleString(t *testing.T) {
 	m := mesh.Match{
 		Method: "GET", Path: mesh.PathMatch{Kind: mesh.PathPrefix, Value: "/a"},
 		Headers: []mesh.ValueMatch{header("x", "1"), pattern("Cookie", "c.*")}, Query: []mesh.ValueMatch{header("q", "2")},
 	}
 	r := mesh.Rule{Matches: []mesh.Match{m, path(mesh.PathExact, "/b")}}
 	if got, want := r.String(), "method GET, path under /a, header x: 1, header Cookie ~ c.*, query q: 2 or path /b"; got != want {
-		t.Errorf("%q, want %q", got, want)
+		t.Errorf("String() = %q, want %q", got, want)
 	}
 	if got := (mesh.Rule{Matches: []mesh.Match{m, path(mesh.PathPrefix, "/")}}).String(); got != "" {
-		t.Errorf("a rule that matches everything says %q", got)
+		t.Errorf("a rule that matches everything is %q, want \"\"", got)
 	}
 }
 
@@ -242,7 +242,7 @@ func TestPickFollowsWeights(t *testing.T) {
 	}
 }
 
-func TestUnavailableBackendGivesItsShareAway(t *testing.T) {
+func TestUnavailableBackendLeavesItsShare(t *testing.T) {
 	r := rule(30, 60, 10)
 	rapid.Check(t, func(t *rapid.T) {
 		up := rapid.SliceOfN(rapid.Bool(), 3, 3).Draw(t, "up")

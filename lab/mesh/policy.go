@@ -12,13 +12,15 @@ type Policies struct {
 	Authorizations []AuthorizationPolicy
 	MeshTLS        []MeshTLSAuthentication
 	Networks       []NetworkAuthentication
-	// Default holds for pods without an annotation; "" is [AllUnauthenticated], Linkerd's own.
+	// Default applies to pods without an annotation; "" means [AllUnauthenticated], Linkerd's
+	// default.
 	Default string
-	// ClusterNetworks are what the default policies with "cluster-" let in; nil is [DefaultClusterNetworks].
+	// ClusterNetworks are admitted by the "cluster-" policies; nil means [DefaultClusterNetworks].
 	ClusterNetworks []netip.Prefix
 }
 
-// Default inbound policies, as they stand in the annotation (linkerd2, policy-controller/k8s/index/src/defaults.rs).
+// Default inbound policies, the values of the annotation (linkerd2,
+// policy-controller/k8s/index/src/defaults.rs).
 const (
 	AllUnauthenticated     = "all-unauthenticated"
 	AllAuthenticated       = "all-authenticated"
@@ -28,10 +30,12 @@ const (
 	Audit                  = "audit"
 )
 
-// DefaultPolicyAnnotation on a pod names its default policy. The proxy learns it when the pod is created.
+// DefaultPolicyAnnotation on a pod sets its default policy. The proxy reads it when the pod is
+// created.
 const DefaultPolicyAnnotation = "config.linkerd.io/default-inbound-policy"
 
-// DefaultClusterNetworks are the private networks (linkerd2, charts/linkerd-control-plane/values.yaml, clusterNetworks).
+// DefaultClusterNetworks returns the private networks (linkerd2,
+// charts/linkerd-control-plane/values.yaml, clusterNetworks).
 func DefaultClusterNetworks() []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix("10.0.0.0/8"),
@@ -46,17 +50,18 @@ func DefaultClusterNetworks() []netip.Prefix {
 type Server struct {
 	Name      string
 	Namespace string
-	// Created decides between Servers that select the same port: the oldest holds, then the first by name.
+	// Created decides between Servers that select the same port: the oldest wins, then the first by
+	// name.
 	Created  time.Time
 	Selector Selector
-	// Port is a number, or 0 when PortName names a container port.
+	// Port is a number, or 0 if PortName is the name of a container port.
 	Port     int
 	PortName string
-	// AccessPolicy holds for clients that no authorization admits; "" is deny.
+	// AccessPolicy applies to clients without an authorization; "" means deny.
 	AccessPolicy string
 }
 
-// Selector selects pods by their labels. The zero value selects every pod.
+// Selector selects pods by labels. The zero value selects every pod.
 type Selector struct {
 	MatchLabels      map[string]string
 	MatchExpressions []Requirement
@@ -69,7 +74,7 @@ type Requirement struct {
 	Values   []string
 }
 
-// Matches tells whether the selector selects a pod with the labels.
+// Matches reports whether the selector selects a pod with these labels.
 func (s Selector) Matches(labels map[string]string) bool {
 	for k, want := range s.MatchLabels {
 		if got, ok := labels[k]; !ok || got != want {
@@ -99,22 +104,24 @@ func (r Requirement) matches(labels map[string]string) bool {
 	return false
 }
 
-// AuthorizationPolicy admits clients that pass all required authentications (policy.linkerd.io/v1alpha1).
+// AuthorizationPolicy admits clients that pass all required authentications
+// (policy.linkerd.io/v1alpha1).
 type AuthorizationPolicy struct {
 	Name      string
 	Namespace string
-	// TargetKind is Server or Namespace. A policy for an HTTPRoute adds nothing: inbound routes are not modelled.
+	// TargetKind is Server or Namespace. A policy that targets an HTTPRoute has no effect, since
+	// inbound routes are not modelled.
 	TargetKind string
 	TargetName string
-	// Required are ANDed. None admits everyone.
+	// Required must all pass. An empty list admits every client.
 	Required []AuthenticationRef
 }
 
-// AuthenticationRef names a MeshTLSAuthentication, a NetworkAuthentication or a ServiceAccount.
+// AuthenticationRef refers to a MeshTLSAuthentication, a NetworkAuthentication or a ServiceAccount.
 type AuthenticationRef struct {
 	Kind string
 	Name string
-	// Namespace is the policy's own when empty.
+	// Namespace defaults to that of the policy.
 	Namespace string
 }
 
@@ -122,17 +129,17 @@ type AuthenticationRef struct {
 type MeshTLSAuthentication struct {
 	Name      string
 	Namespace string
-	// Identities are whole identities, "*" for every authenticated client, or "*." and a suffix.
+	// Identities are full identities, "*" for every authenticated client, or "*." and a suffix.
 	Identities []string
-	// Refs are ServiceAccounts, or Namespaces whose every service account passes.
+	// Refs are ServiceAccounts, or Namespaces all of whose service accounts pass.
 	Refs []IdentityRef
 }
 
-// IdentityRef names a ServiceAccount or a Namespace.
+// IdentityRef refers to a ServiceAccount or a Namespace.
 type IdentityRef struct {
 	Kind string
 	Name string
-	// Namespace of a ServiceAccount is the authentication's own when empty.
+	// Namespace of a ServiceAccount defaults to that of the authentication.
 	Namespace string
 }
 
@@ -143,7 +150,7 @@ type NetworkAuthentication struct {
 	Networks  []Network
 }
 
-// Network is an address range with holes.
+// Network is an address range with exceptions.
 type Network struct {
 	CIDR   netip.Prefix
 	Except []netip.Prefix

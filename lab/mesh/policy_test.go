@@ -52,7 +52,7 @@ func TestDefaultPolicies(t *testing.T) {
 	}
 	cluster := &mesh.Policies{Default: mesh.Deny}
 	if cluster.Decide(podOf("shop", ""), 8080, web).Allowed || !cluster.Decide(podOf("shop", mesh.Audit), 8080, web).Allowed {
-		t.Error("the cluster's default holds for pods without annotation only")
+		t.Error("the cluster's default must apply to exactly the pods without an annotation")
 	}
 }
 
@@ -124,11 +124,11 @@ func TestVerdictLabels(t *testing.T) {
 		Authz: mesh.Ref{Group: "policy.linkerd.io", Kind: "authorizationpolicy", Name: "shop-clients"},
 	}
 	if v != want {
-		t.Errorf("%+v", v)
+		t.Errorf("verdict %+v", v)
 	}
 }
 
-// A Server for app: shop covers the canary only: Flagger's primary has app: shop-primary.
+// A Server for app: shop covers only the canary, since Flagger's primary has app: shop-primary.
 func TestServerCoversSelectedPortsOnly(t *testing.T) {
 	p := guarded(ref("MeshTLSAuthentication", "web"))
 	for _, c := range []struct {
@@ -142,7 +142,7 @@ func TestServerCoversSelectedPortsOnly(t *testing.T) {
 	}
 	p.Servers[0].Port, p.Servers[0].PortName = 0, "http"
 	if p.Decide(podOf("shop", ""), 8080, bare).Allowed || !p.Decide(podOf("shop", ""), 8081, bare).Allowed {
-		t.Error("a port by name selects another port")
+		t.Error("a named port selects another port")
 	}
 	elsewhere := podOf("shop", "")
 	elsewhere.Namespace = "other"
@@ -158,7 +158,7 @@ func TestServersOfOnePort(t *testing.T) {
 	p.Servers[0].Created = time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC)
 	p.Servers = append(p.Servers, older)
 	if got := p.Decide(podOf("shop", ""), 8080, web).Server.Name; got != "z" {
-		t.Errorf("Server %s holds, want the older", got)
+		t.Errorf("Server %s applies, want the older", got)
 	}
 }
 
@@ -171,11 +171,11 @@ func TestAccessPolicyAndNamespaceTarget(t *testing.T) {
 	p = guarded(ref("MeshTLSAuthentication", "web"))
 	p.Authorizations[0].TargetKind, p.Authorizations[0].TargetName = "Namespace", "develop"
 	if !p.Decide(podOf("shop", ""), 8080, web).Allowed {
-		t.Error("a policy for the namespace does not hold for its Server")
+		t.Error("a policy for the namespace does not apply to its Server")
 	}
 	p.Authorizations[0].TargetKind = "HTTPRoute"
 	if p.Decide(podOf("shop", ""), 8080, web).Allowed {
-		t.Error("a policy for a route holds for the whole Server")
+		t.Error("a policy for a route applies to the whole Server")
 	}
 }
 
@@ -186,7 +186,7 @@ func TestProbesPassEveryPolicy(t *testing.T) {
 		t.Errorf("probe: %+v", v)
 	}
 	if p.Probe(pod, 8080, bare, "POST", "/healthz").Allowed || p.Probe(pod, 8080, bare, "GET", "/other").Allowed {
-		t.Error("more than the probe passes")
+		t.Error("a request other than the probe passes")
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// PodLabels are the labels that the scrape of Linkerd's viz extension adds to a pod's series: namespace, pod, the workload,
-// and every label of the pod (linkerd2, viz/charts/linkerd-viz/templates/prometheus.yaml, job linkerd-proxy).
+// PodLabels returns the labels that the scrape configuration of Linkerd's viz extension adds to a
+// pod's series: namespace, pod, the workload, and every label of the pod (linkerd2,
+// viz/charts/linkerd-viz/templates/prometheus.yaml, job linkerd-proxy).
 func PodLabels(job, namespace, pod, deployment string, podLabels map[string]string) []Label {
 	added := []Label{{"job", job}, {"namespace", namespace}, {"pod", pod}, {"deployment", deployment}}
 	var rest []Label
@@ -24,7 +25,8 @@ func PodLabels(job, namespace, pod, deployment string, podLabels map[string]stri
 	return append(added, rest...)
 }
 
-// labelName replaces what Prometheus allows in no label name, as its service discovery does.
+// labelName replaces characters that are invalid in label names, as Prometheus' service discovery
+// does.
 func labelName(key string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
@@ -34,20 +36,22 @@ func labelName(key string) string {
 	}, key)
 }
 
-// Proxy records what one pod's proxy counts. Handles are made once for each peer and kept by the caller.
+// Proxy records the metrics of one pod's proxy. The caller makes and keeps one handle per peer.
 type Proxy struct {
 	reg   *Registry
 	owner int
 	added []Label
 }
 
-// Proxy returns the recorder of a pod's proxy. The labels are added to each series: see [PodLabels].
+// Proxy returns the recorder of a pod's proxy. The labels are added to each series; see
+// [PodLabels].
 func (r *Registry) Proxy(owner int, added []Label) *Proxy {
 	return &Proxy{reg: r, owner: owner, added: added}
 }
 
-// CertificateExpires sets the time at which the proxy's certificate ends. A leaf lives for 24 hours and is renewed at 70 % of
-// that (linkerd2, values identity.issuer.issuanceLifetime); a model of expiry would set it once and deny afterwards.
+// CertificateExpires sets the expiry time of the proxy's certificate. A leaf is valid for 24 hours
+// and renewed at 70 % of that (linkerd2, values identity.issuer.issuanceLifetime); a model of
+// expiry would set it once and deny afterwards.
 func (p *Proxy) CertificateExpires(at time.Time) {
 	p.reg.Counter(p.owner, "identity_cert_expiration_timestamp_seconds", p.added...).Set(float64(at.Unix()))
 }
@@ -66,7 +70,8 @@ func (r Ref) labels(scope string) []Label {
 	return []Label{{scope + "_group", r.Group}, {scope + "_kind", r.Kind}, {scope + "_name", r.Name}}
 }
 
-// targetStats is what both directions count for one target: requests, responses by status, latencies by status.
+// targetStats counts requests, responses by status and latencies by status for one target, in
+// either direction.
 type targetStats struct {
 	proxy    *Proxy
 	labels   []Label
@@ -84,22 +89,22 @@ type response struct {
 func (p *Proxy) newTargetStats(labels []Label) targetStats {
 	used := new(time.Duration)
 	m := p.reg.intern(p.owner, used, nil, "request_total", labels)
-	// Two peers with one label set share their series, and so the time of last use.
+	// Peers with equal labels share their series and so the time of last use.
 	return targetStats{proxy: p, labels: labels, lastUsed: m.lastUsed, requests: Counter{m}}
 }
 
-// request counts a request that begins.
+// request counts the start of a request.
 func (s *targetStats) request(now time.Duration) {
 	*s.lastUsed = now
 	s.requests.Inc()
 }
 
-// response counts its answer.
+// response counts a response.
 func (s *targetStats) response(now time.Duration, status int, latency time.Duration) {
 	*s.lastUsed = now
 	r := s.status(status)
 	r.total.Inc()
-	// The proxy counts whole milliseconds (linkerd2-proxy, linkerd/metrics/src/latency.rs).
+	// The proxy records whole milliseconds (linkerd2-proxy, linkerd/metrics/src/latency.rs).
 	s.proxy.reg.bounds.observeLatency(r.latency, latency.Milliseconds())
 }
 
@@ -120,7 +125,7 @@ func (s *targetStats) status(code int) *response {
 	return &s.statuses[len(s.statuses)-1]
 }
 
-// Classify tells the classification of an HTTP status: only 5xx are failures (linkerd2-proxy,
+// Classify returns the classification of an HTTP status; only 5xx are failures (linkerd2-proxy,
 // linkerd/proxy/client-policy/src/http.rs, StatusRanges).
 func Classify(status int) string {
 	if status >= 500 && status <= 599 {
@@ -129,13 +134,14 @@ func Classify(status int) string {
 	return "success"
 }
 
-// Inbound counts what one kind of client asks of the pod.
+// Inbound counts the requests of one kind of client to the pod.
 type Inbound struct {
 	targetStats
 	allow, deny Counter
 }
 
-// Inbound returns the counters for a client and the verdict about it. Clients with one identity share them.
+// Inbound returns the counters for a client and the verdict about it. Clients with the same
+// identity share them.
 func (p *Proxy) Inbound(target netip.AddrPort, c Client, v Verdict) *Inbound {
 	addr := targetAddr(target)
 	server := append(v.Server.labels("srv"), Label{"srv_port", strconv.Itoa(v.Port)})
@@ -154,36 +160,37 @@ func (p *Proxy) Inbound(target netip.AddrPort, c Client, v Verdict) *Inbound {
 	return in
 }
 
-// Denied counts a request that the verdict turns away. It is in no request_total and no response_total of the pod: policy
-// stands before them (linkerd2-proxy, linkerd/app/inbound/src/http/router.rs).
+// Denied counts a denied request. It is missing from the pod's request_total and response_total,
+// since the policy is checked before they count (linkerd2-proxy,
+// linkerd/app/inbound/src/http/router.rs).
 func (in *Inbound) Denied() { in.deny.Inc() }
 
-// Request counts a request that is let in.
+// Request counts an admitted request.
 func (in *Inbound) Request(now time.Duration) {
 	in.allow.Inc()
 	in.request(now)
 }
 
-// Response counts the answer of the pod.
+// Response counts a response of the pod.
 func (in *Inbound) Response(now time.Duration, status int, latency time.Duration) {
 	in.response(now, status, latency)
 }
 
-// Destination is a pod that a client's proxy sends to, as discovery tells it.
+// Destination is a pod that a client's proxy sends to, as described by service discovery.
 type Destination struct {
 	Addr netip.AddrPort
-	// Identity is the one that the client expects, "" for a pod without proxy.
+	// Identity is the one that the client expects, or "" for a pod without a proxy.
 	Identity string
-	// Service is the one whose endpoint the pod is; Port is the Service's.
+	// Service is the one that the pod is an endpoint of, Port is the Service's port.
 	Service, Namespace string
 	Port               int
 	Pod, Deployment    string
 	ServiceAccount     string
-	// TemplateHash is the label pod-template-hash of the pod.
+	// TemplateHash is the pod's label pod-template-hash.
 	TemplateHash string
 }
 
-// Outbound counts what the pod asks of one other pod through one Service.
+// Outbound counts the requests of the pod to one other pod through one Service.
 type Outbound struct{ targetStats }
 
 // Outbound returns the counters for a destination.
@@ -203,7 +210,8 @@ func (p *Proxy) Outbound(d Destination) *Outbound {
 	return &Outbound{p.newTargetStats(p.labels(head, targetAddr(d.Addr), tls, dst))}
 }
 
-// authority is the Service's, without the default port (linkerd2-proxy, linkerd/addr/src/lib.rs, as_http_authority).
+// authority returns the Service's authority, without the default port (linkerd2-proxy,
+// linkerd/addr/src/lib.rs, as_http_authority).
 func authority(d Destination) string {
 	name := fmt.Sprintf("%s.%s.svc.%s", d.Service, d.Namespace, TrustDomain)
 	if d.Port == 80 {
@@ -212,10 +220,11 @@ func authority(d Destination) string {
 	return name + ":" + strconv.Itoa(d.Port)
 }
 
-// Request counts a request that is sent.
+// Request counts a sent request.
 func (o *Outbound) Request(now time.Duration) { o.request(now) }
 
-// Response counts its answer. A 403 of the other side's policy is here, with classification success.
+// Response counts a response. A 403 by the other side's policy is counted here, with classification
+// success.
 func (o *Outbound) Response(now time.Duration, status int, latency time.Duration) {
 	o.response(now, status, latency)
 }

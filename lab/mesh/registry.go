@@ -7,23 +7,26 @@ import (
 	"time"
 )
 
-// RetainIdle is how long a proxy shows request_total and response_* of a target that gets no traffic
-// (linkerd2-proxy, linkerd/app/src/env.rs, DEFAULT_METRICS_RETAIN_IDLE). After that they begin anew at 0.
+// RetainIdle is how long a proxy exports request_total and response_* of a target without traffic
+// (linkerd2-proxy, linkerd/app/src/env.rs, DEFAULT_METRICS_RETAIN_IDLE). After that they restart at
+// 0.
 const RetainIdle = 10 * time.Minute
 
 // Label is a label of a series.
 type Label struct{ Name, Value string }
 
-// Registry holds the series of every pod. Labels are put together once, when a series is first asked for; recording is an
-// addition to a number. A series that was never recorded is not there for [Registry.Collect], as with the proxy.
+// Registry holds the series of all pods. Labels are built once, when a series is first requested;
+// recording only adds to a number. As with the proxy, [Registry.Collect] omits series that were
+// never recorded.
 //
-// Each series belongs to an owner, a number that stands for one scraped process: see [Registry.Remove].
+// Each series belongs to an owner, a number that identifies one scraped process; see
+// [Registry.Remove].
 type Registry struct {
 	list    []*metric
 	byKey   map[string]*metric
-	removed map[int]bool // owners
+	removed map[int]bool // by owner
 	nextID  int
-	// bounds of all histograms are shared, so that they stay in the processor's cache.
+	// bounds are shared by all histograms, to stay in the CPU cache.
 	bounds bounds
 }
 
@@ -32,15 +35,16 @@ func NewRegistry() *Registry {
 	return &Registry{byKey: map[string]*metric{}, removed: map[int]bool{}, bounds: newBounds()}
 }
 
-// metric is a counter, a gauge, or a histogram. What recording touches comes first, to lie in one line of the cache.
+// metric is a counter, a gauge or a histogram. The fields written by recording come first, to share
+// a cache line.
 type metric struct {
 	recorded bool
-	// value of a counter or gauge, or the sum of a histogram.
+	// value is that of a counter or gauge, or the sum of a histogram.
 	value float64
-	// counts of a histogram's buckets, the last for +Inf.
+	// counts are those of a histogram's buckets; the last one is +Inf.
 	counts []float64
 	bounds []float64
-	// lastUsed is when the target that the metric belongs to was last recorded; nil for metrics that are kept.
+	// lastUsed is when the metric's target was last recorded, or nil for metrics that are retained.
 	lastUsed *time.Duration
 
 	owner   int
@@ -49,25 +53,25 @@ type metric struct {
 	labels  [][]Label
 }
 
-// Counter is a series that counts, or a gauge.
+// Counter is the handle of a counter or gauge.
 type Counter struct{ m *metric }
 
-// Inc adds one.
+// Inc adds 1.
 func (c Counter) Inc() {
 	c.m.recorded = true
 	c.m.value++
 }
 
-// Set makes the series a gauge with this value.
+// Set sets the value of a gauge.
 func (c Counter) Set(v float64) {
 	c.m.recorded = true
 	c.m.value = v
 }
 
-// Histogram is the series of a histogram.
+// Histogram is the handle of a histogram.
 type Histogram struct{ m *metric }
 
-// Observe counts a value. A value equal to a bound belongs to the bucket that the bound ends.
+// Observe counts a value. Bucket bounds are inclusive.
 func (h Histogram) Observe(v float64) {
 	i := 0
 	for i < len(h.m.bounds) && v > h.m.bounds[i] {
@@ -76,20 +80,20 @@ func (h Histogram) Observe(v float64) {
 	h.observe(i, v)
 }
 
-// observe counts a value whose bucket is known.
+// observe counts a value in a known bucket.
 func (h Histogram) observe(bucket int, v float64) {
 	h.m.recorded = true
 	h.m.counts[bucket]++
 	h.m.value += v
 }
 
-// Counter returns the series of a name and labels, new or known. Labels with empty values are left out: to Prometheus they
-// are the same as absent.
+// Counter returns the counter with a name and labels, creating it if necessary. Labels with empty
+// values are dropped: to Prometheus they equal absent ones.
 func (r *Registry) Counter(owner int, name string, labels ...Label) Counter {
 	return Counter{r.intern(owner, nil, nil, name, labels)}
 }
 
-// Histogram returns the series of a histogram with the given upper bounds; the bucket +Inf is added.
+// Histogram returns the histogram with a name, labels and upper bounds; the bucket +Inf is added.
 func (r *Registry) Histogram(owner int, name string, bounds []float64, labels ...Label) Histogram {
 	return Histogram{r.intern(owner, nil, bounds, name, labels)}
 }
@@ -147,8 +151,8 @@ func histogramLabels(name string, bounds []float64, labels []Label) [][]Label {
 		withName(name+"_sum", labels))
 }
 
-// Collect hands every series to a function, in an order that depends on the order of recording only. An id stands for one
-// series for the life of the registry. The labels must not be changed.
+// Collect calls each for every series, in an order that depends only on the order of recording. An
+// id identifies one series for the life of the registry. The labels must not be changed.
 func (r *Registry) Collect(now time.Duration, each func(id int, labels []Label, value float64)) {
 	for _, m := range r.list {
 		if m.recorded && m.lastUsed != nil && now-*m.lastUsed > RetainIdle {
@@ -181,7 +185,8 @@ func (m *metric) collect(each func(id int, labels []Label, value float64)) {
 	each(m.firstID+last+1, m.labels[last+1], m.value)
 }
 
-// Remove forgets the series of an owner for good: its process is gone. What its handles still record is lost.
+// Remove deletes the series of an owner for good, when its process is gone. Recording by its
+// handles has no effect.
 func (r *Registry) Remove(owner int) {
 	r.removed[owner] = true
 	r.list = slices.DeleteFunc(r.list, func(m *metric) bool {
@@ -192,7 +197,7 @@ func (r *Registry) Remove(owner int) {
 	})
 }
 
-// Reset sets the series of an owner back to nothing: its process began anew. Handles stay good.
+// Reset sets the series of an owner to zero, when its process has restarted. Handles remain valid.
 func (r *Registry) Reset(owner int) {
 	for _, m := range r.list {
 		if m.owner == owner {

@@ -11,7 +11,7 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// scrape renders series as Prometheus does, sorted; only those whose name begins with prefix.
+// scrape renders series whose name begins with prefix as Prometheus does, sorted.
 func scrape(r *mesh.Registry, now time.Duration, prefix string) []string {
 	var lines []string
 	r.Collect(now, func(_ int, labels []mesh.Label, v float64) {
@@ -75,7 +75,7 @@ func TestInboundSeries(t *testing.T) {
 	}
 }
 
-func TestDeniedIsOutsideOfResponses(t *testing.T) {
+func TestDeniedRequestsAreNotResponses(t *testing.T) {
 	r := mesh.NewRegistry()
 	p := r.Proxy(1, nil)
 	p.Inbound(target, bare, verdict(false)).Denied()
@@ -133,28 +133,28 @@ func TestRouteSeries(t *testing.T) {
 	}
 }
 
-func TestIdleSeriesVanishAndBeginAnew(t *testing.T) {
+func TestIdleSeriesRestart(t *testing.T) {
 	r := mesh.NewRegistry()
 	in := r.Proxy(1, nil).Inbound(target, web, verdict(true))
 	in.Request(0)
 	in.Response(time.Second, 200, time.Millisecond)
 	late := time.Second + mesh.RetainIdle
 	if len(scrape(r, late, "response_total")) != 1 {
-		t.Error("gone too soon")
+		t.Error("removed too early")
 	}
 	if got := scrape(r, late+1, "re"); len(got) != 0 {
-		t.Errorf("idle series are still there: %v", got)
+		t.Errorf("idle series remain: %v", got)
 	}
 	if len(scrape(r, late+1, "inbound_http_authz_allow_total")) != 1 {
-		t.Error("policy counters are kept")
+		t.Error("idle policy counters were removed")
 	}
 	in.Request(late + 2)
 	if got := scrape(r, late+2, "request_total"); len(got) != 1 || !strings.HasSuffix(got[0], " 1") {
-		t.Errorf("did not begin anew: %v", got)
+		t.Errorf("did not restart: %v", got)
 	}
 }
 
-func TestOneSeriesForOneLabelSet(t *testing.T) {
+func TestEqualLabelsShareASeries(t *testing.T) {
 	r := mesh.NewRegistry()
 	p := r.Proxy(1, nil)
 	p.Inbound(target, web, verdict(true)).Request(0)
@@ -166,7 +166,7 @@ func TestOneSeriesForOneLabelSet(t *testing.T) {
 	}
 }
 
-func TestIdsAreStable(t *testing.T) {
+func TestIDsAreStable(t *testing.T) {
 	r := mesh.NewRegistry()
 	seen := map[int]string{}
 	check := func() {
@@ -204,7 +204,7 @@ func TestRemoveAndReset(t *testing.T) {
 	}
 	a.Response(200, 0)
 	r.Remove(2)
-	b.Response(503, 0) // a late answer of a pod that is gone
+	b.Response(503, 0) // a late response of a removed pod
 	want := []string{`app_http_requests_total{cohort="all",route="home",status="200",version="v1"} 1`}
 	if got := scrape(r, 0, "app_http_requests_total"); !slices.Equal(got, want) {
 		t.Errorf("after removal: %v", got)

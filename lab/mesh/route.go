@@ -2,14 +2,14 @@ package mesh
 
 import "time"
 
-// Route is an HTTPRoute that attaches to Services, in the parts that proxies look at.
+// Route is the part of an HTTPRoute attached to Services that proxies look at.
 type Route struct {
 	Name      string
 	Namespace string
 	// Created orders routes that match equally well: the oldest wins, then the first by name.
 	Created time.Time
 	Parents []Parent
-	// Hostnames restrict the route; none means every host. A leading "*." stands for any labels.
+	// Hostnames restrict the route; none means every host. A leading "*." matches any labels.
 	Hostnames []string
 	Rules     []Rule
 }
@@ -18,34 +18,35 @@ type Route struct {
 type Parent struct {
 	Service   string
 	Namespace string
-	// Port restricts the route to one port of the Service; 0 is every port.
+	// Port restricts the route to one port of the Service; 0 means every port.
 	Port int
 }
 
-// Rule sends requests that match to backends. Retries, timeouts and mirrors of a rule would stand here, beside its filters.
+// Rule sends matching requests to backends. Retries, timeouts and mirrors would be fields here.
 type Rule struct {
-	// Matches are alternatives. None matches everything.
+	// Matches are alternatives. An empty list matches everything.
 	Matches []Match
-	// Backends share the rule's requests by weight. None means the parent's own endpoints.
+	// Backends share the rule's requests by weight. An empty list means the parent's own endpoints.
 	Backends []Backend
 	// RequestHeaders and ResponseHeaders are the rule's filters.
 	RequestHeaders  HeaderFilter
 	ResponseHeaders HeaderFilter
 }
 
-// Backend is a Service that gets a share of a rule's requests.
+// Backend is a Service that receives a share of a rule's requests.
 type Backend struct {
 	Service   string
 	Namespace string
 	Port      int
-	// Weight against the sum of the rule's weights. A backend of weight 0 gets nothing.
+	// Weight is relative to the sum of the rule's weights. A backend of weight 0 receives nothing.
 	Weight int
-	// RequestHeaders and ResponseHeaders are the backend's own filters. Flagger's session affinity is a Set-Cookie here.
+	// RequestHeaders and ResponseHeaders are the backend's own filters. Flagger implements session
+	// affinity by a Set-Cookie header here.
 	RequestHeaders  HeaderFilter
 	ResponseHeaders HeaderFilter
 }
 
-// HeaderFilter changes headers: Set replaces, Add appends, Remove takes away.
+// HeaderFilter changes headers: Set replaces, Add appends, Remove deletes.
 type HeaderFilter struct {
 	Set    []Header
 	Add    []Header
@@ -55,12 +56,12 @@ type HeaderFilter struct {
 // Header is a header and its value.
 type Header struct{ Name, Value string }
 
-// Match is a set of conditions that all must hold.
+// Match is a set of conditions that must all hold.
 type Match struct {
 	Path PathMatch
-	// Method is upper case; "" is every method.
+	// Method is in upper case; "" matches every method.
 	Method string
-	// Headers are matched by names without regard to case; Query by exact names.
+	// Headers are matched by name, ignoring case; Query by exact name.
 	Headers []ValueMatch
 	Query   []ValueMatch
 }
@@ -70,10 +71,10 @@ type PathKind uint8
 
 // Kinds of path matches.
 const (
-	// PathAny matches every path, as a match without a path does.
+	// PathAny matches every path, like a match without a path.
 	PathAny PathKind = iota
 	PathExact
-	// PathPrefix compares whole elements: /foo matches /foo and /foo/bar, not /foobar.
+	// PathPrefix compares whole segments: /foo matches /foo and /foo/bar, but not /foobar.
 	PathPrefix
 	// PathRegex must match the whole path.
 	PathRegex
@@ -85,21 +86,22 @@ type PathMatch struct {
 	Value string
 }
 
-// ValueMatch is a condition on a header or query parameter. A regular expression must match the whole value.
+// ValueMatch is a condition on a header or query parameter. A regular expression must match the
+// whole value.
 type ValueMatch struct {
 	Name  string
 	Value string
 	Regex bool
 }
 
-// Request is what a client's proxy sees of a request.
+// Request is the part of a request that a client's proxy looks at.
 type Request struct {
 	Method string
-	// Host is the authority without port.
+	// Host is the authority without its port.
 	Host string
-	// Path without query.
+	// Path has no query.
 	Path string
-	// Query is raw, without question mark.
+	// Query is raw, without the question mark.
 	Query   string
 	Headers []Header
 }

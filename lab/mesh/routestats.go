@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Errors of the client's proxy, as they stand in the label error of the route metrics (linkerd2-proxy,
+// Errors of the client's proxy, the values of the label error of route metrics (linkerd2-proxy,
 // linkerd/app/outbound/src/http/logical/policy/route/metrics/labels.rs).
 const (
-	// ErrorFailFast stands for a 504 because no backend was available.
+	// ErrorFailFast is a 504 because no backend was available.
 	ErrorFailFast = "FAIL_FAST"
 )
 
@@ -26,7 +26,7 @@ func (s ServicePort) labels(scope string) []Label {
 	}
 }
 
-// routeLabels names an HTTPRoute, or the default route of a Service to which none attaches.
+// routeLabels identifies an HTTPRoute, or with nil the default route of a Service without any.
 func routeLabels(r *Route) []Label {
 	if r == nil {
 		return []Label{{"route_kind", "default"}, {"route_name", "http"}}
@@ -37,7 +37,7 @@ func routeLabels(r *Route) []Label {
 	}
 }
 
-// RouteStats counts what a client's proxy sends by one route of a Service.
+// RouteStats counts the requests of a client's proxy by one route of a Service.
 type RouteStats struct {
 	proxy    *Proxy
 	labels   []Label
@@ -51,7 +51,7 @@ type routeStatus struct {
 	total  Counter
 }
 
-// Route returns the counters for a Service and a route, nil for the default route.
+// Route returns the counters for a Service and a route; nil is the default route.
 func (p *Proxy) Route(parent ServicePort, r *Route) *RouteStats {
 	labels := p.labels(parent.labels("parent"), routeLabels(r))
 	return &RouteStats{
@@ -60,7 +60,8 @@ func (p *Proxy) Route(parent ServicePort, r *Route) *RouteStats {
 	}
 }
 
-// Response counts the answer to a request, whoever made it. An error of the proxy itself goes without a status.
+// Response counts the response to a request, whether from the backend or from the proxy. An error
+// of the proxy has no status.
 func (s *RouteStats) Response(status int, err string, latency time.Duration) {
 	s.duration.Observe(latency.Seconds())
 	count(s.proxy, &s.statuses, "outbound_http_route_request_statuses_total", s.labels, status, err)
@@ -90,7 +91,7 @@ func count(p *Proxy, known *[]routeStatus, name string, labels []Label, status i
 	*known = append(*known, s)
 }
 
-// BackendStats counts what a client's proxy sends to one backend of a route.
+// BackendStats counts the requests of a client's proxy to one backend of a route.
 type BackendStats struct {
 	proxy    *Proxy
 	labels   []Label
@@ -110,10 +111,10 @@ func (p *Proxy) Backend(parent ServicePort, r *Route, backend ServicePort) *Back
 	}
 }
 
-// Request counts a request that is given to the backend.
+// Request counts a request to the backend.
 func (s *BackendStats) Request() { s.requests.Inc() }
 
-// Response counts the backend's answer.
+// Response counts a response of the backend.
 func (s *BackendStats) Response(status int, latency time.Duration) {
 	s.duration.Observe(latency.Seconds())
 	count(s.proxy, &s.statuses, "outbound_http_route_backend_response_statuses_total", s.labels, status, "")

@@ -2,7 +2,7 @@ package mesh
 
 import "strings"
 
-// String tells the conditions in words, "" when there are none: what stands in an event for a person to read.
+// String returns the conditions in readable form, or "" if there are none. Events contain it.
 func (m Match) String() string {
 	var parts []string
 	if m.Method != "" {
@@ -20,7 +20,7 @@ func (m Match) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// String is "path /a", "path under /a" or "path ~ regex"; "" for any path.
+// String returns "path /a", "path under /a" or "path ~ regex", or "" for any path.
 func (p PathMatch) String() string {
 	switch p.Kind {
 	case PathExact:
@@ -35,7 +35,7 @@ func (p PathMatch) String() string {
 	return ""
 }
 
-// String is "name: value" or "name ~ regex".
+// String returns "name: value" or "name ~ regex".
 func (v ValueMatch) String() string {
 	if v.Regex {
 		return v.Name + " ~ " + v.Value
@@ -43,7 +43,7 @@ func (v ValueMatch) String() string {
 	return v.Name + ": " + v.Value
 }
 
-// String joins the alternatives of a rule by "or"; "" when one of them matches everything.
+// String joins the alternatives of a rule by "or". It is "" if one of them matches everything.
 func (r Rule) String() string {
 	var parts []string
 	for _, m := range r.Matches {

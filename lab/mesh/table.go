@@ -15,27 +15,28 @@ type Table struct {
 
 type serviceName struct{ namespace, name string }
 
-// attachedRoute is a route with its compiled rules, in the order of creation and name.
+// attachedRoute is a route with its compiled rules.
 type attachedRoute struct {
 	route *Route
 	port  int
 	rules []*CompiledRule
 }
 
-// CompiledRule is a rule ready to be matched and to be drawn from.
+// CompiledRule is a rule that can match requests and pick backends.
 type CompiledRule struct {
 	Rule
-	// Route is the rule's route, Index its place in it.
+	// Route is the rule's route, Index the rule's position in it.
 	Route *Route
 	Index int
 
 	matchers []matcher
-	// perRequest is set when conditions look at headers or query, so that two requests for one path may differ.
+	// perRequest is set if conditions depend on headers or query, so that requests for one path may
+	// differ.
 	perRequest bool
 }
 
-// Compile makes a table. A rule with a regular expression that does not compile is an error that names its place; the other
-// routes are in the table all the same.
+// Compile makes a table. The error names the rules whose regular expressions do not compile; their
+// routes are left out of the table.
 func Compile(routes []Route) (*Table, error) {
 	t := &Table{routes: map[serviceName][]*attachedRoute{}}
 	var errs []error
@@ -57,8 +58,8 @@ func Compile(routes []Route) (*Table, error) {
 	return t, errors.Join(errs...)
 }
 
-// compareRoutes is the order of routes (linkerd2, policy-controller/grpc/src/outbound.rs, timestamp_then_name): a route without a
-// creation time comes last.
+// compareRoutes orders routes by age and name (linkerd2, policy-controller/grpc/src/outbound.rs,
+// timestamp_then_name). Routes without a creation time come last.
 func compareRoutes(a, b *attachedRoute) int {
 	if az, bz := a.route.Created.IsZero(), b.route.Created.IsZero(); az != bz {
 		if bz {
@@ -86,15 +87,17 @@ func compileRules(route *Route) ([]*CompiledRule, error) {
 	return rules, nil
 }
 
-// HasRoutes tells whether any route attaches to a port of a Service. Without one, clients' proxies balance over the Service's
-// own endpoints; with one, a request that no rule matches is answered 404 (linkerd2-proxy, NoRoute).
+// HasRoutes reports whether any route attaches to a port of a Service. Without one, clients'
+// proxies balance over the Service's own endpoints; with one, a request that matches no rule is
+// answered 404 (linkerd2-proxy, NoRoute).
 func (t *Table) HasRoutes(namespace, service string, port int) bool {
 	return slices.ContainsFunc(t.routes[serviceName{namespace, service}], func(a *attachedRoute) bool { return a.appliesTo(port) })
 }
 
 func (a *attachedRoute) appliesTo(port int) bool { return a.port == 0 || a.port == port }
 
-// PerRequest tells whether the rule of a request to a Service depends on more than its method, host and path.
+// PerRequest reports whether the rule for a request to a Service depends on more than its method,
+// host and path.
 func (t *Table) PerRequest(namespace, service string, port int) bool {
 	for _, r := range t.Rules(namespace, service, port) {
 		if r.perRequest {
@@ -104,7 +107,7 @@ func (t *Table) PerRequest(namespace, service string, port int) bool {
 	return false
 }
 
-// Rules returns the rules that hold for a port of a Service, in the order of routes and rules.
+// Rules returns the rules for a port of a Service, ordered by route and rule.
 func (t *Table) Rules(namespace, service string, port int) []*CompiledRule {
 	var rules []*CompiledRule
 	for _, a := range t.routes[serviceName{namespace, service}] {
@@ -115,11 +118,12 @@ func (t *Table) Rules(namespace, service string, port int) []*CompiledRule {
 	return rules
 }
 
-// Match returns the best rule for a request to a port of a Service, nil when none matches. Of rules that match equally well,
-// that of the oldest route wins, then the first by name, then the first in the route.
+// Match returns the best rule for a request to a port of a Service, or nil if none matches. Of
+// equally good rules the one of the oldest route wins, then the first by name, then the first in
+// the route.
 func (t *Table) Match(namespace, service string, port int, r *Request) *CompiledRule {
 	var best *CompiledRule
-	var high score
+	var bestScore score
 	for _, a := range t.routes[serviceName{namespace, service}] {
 		exact, length, ok := matchHost(a.route.Hostnames, r.Host)
 		if !ok || !a.appliesTo(port) {
@@ -128,8 +132,8 @@ func (t *Table) Match(namespace, service string, port int, r *Request) *Compiled
 		for _, rule := range a.rules {
 			s, ok := rule.match(r)
 			s.hostExact, s.host = exact, length
-			if ok && (best == nil || s.beats(high)) {
-				best, high = rule, s
+			if ok && (best == nil || s.beats(bestScore)) {
+				best, bestScore = rule, s
 			}
 		}
 	}
@@ -141,21 +145,21 @@ func (c *CompiledRule) match(r *Request) (score, bool) {
 	if len(c.matchers) == 0 {
 		return score{path: 1}, true
 	}
-	var high score
+	var bestScore score
 	found := false
 	for i := range c.matchers {
 		s, ok := c.matchers[i].match(r)
-		if ok && (!found || s.beats(high)) {
-			high, found = s, true
+		if ok && (!found || s.beats(bestScore)) {
+			bestScore, found = s, true
 		}
 	}
-	return high, found
+	return bestScore, found
 }
 
-// Pick draws a backend by weight among those that are available, as linkerd2-proxy's RandomAvailable does
-// (linkerd/distribute/src/service/random.rs): a backend without ready endpoints gives its share to the others. It returns -1
-// when none is available. The random word decides; a backend whose Service does not exist counts as available (the proxy
-// answers its share with 500).
+// Pick chooses one of the available backends by weight and random bits, or returns -1 if none is
+// available. As in linkerd2-proxy's RandomAvailable, a backend without ready endpoints leaves its
+// share to the others (linkerd/distribute/src/service/random.rs). A backend whose Service does not
+// exist counts as available: the proxy answers its share with 500.
 func (c *CompiledRule) Pick(random uint64, available func(backend int) bool) int {
 	if len(c.Backends) == 1 && c.Backends[0].Weight > 0 && available(0) {
 		return 0
@@ -181,7 +185,7 @@ func (c *CompiledRule) Pick(random uint64, available func(backend int) bool) int
 	return -1
 }
 
-// Share returns the part of the rule's requests that a backend gets now, 0 to 1.
+// Share returns the share of the rule's requests that a backend receives now, from 0 to 1.
 func (c *CompiledRule) Share(backend int, available func(backend int) bool) float64 {
 	total := 0
 	for i, b := range c.Backends {

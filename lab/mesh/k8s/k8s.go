@@ -1,5 +1,6 @@
-// Package k8s says Kubernetes objects in the mesh's words: Services, HTTPRoutes and Linkerd's policies as package mesh takes
-// them. The sim and the real cluster both translate by it, so that a manifest means the same in both. It talks to no cluster.
+// Package k8s converts Kubernetes objects to mesh types: Services, HTTPRoutes and Linkerd's
+// policies. Both the sim and the real cluster use it, so that a manifest means the same in both. It
+// has no client.
 package k8s
 
 import (
@@ -7,7 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// TargetPort is where a Service's port leads to on its pods: a number, or the name of a container port and 0.
+// TargetPort returns the target port of a Service's port: a number, or 0 and the name of a
+// container port.
 func TargetPort(p corev1.ServicePort) (number int, name string) {
 	switch {
 	case p.TargetPort.Type == intstr.String:
@@ -18,10 +20,10 @@ func TargetPort(p corev1.ServicePort) (number int, name string) {
 	return int(p.TargetPort.IntVal), ""
 }
 
-// deref is what a pointer points to, or the field's default.
-func deref[T any](p *T, otherwise T) T {
+// deref returns *p, or the default if p is nil.
+func deref[T any](p *T, def T) T {
 	if p == nil {
-		return otherwise
+		return def
 	}
 	return *p
 }

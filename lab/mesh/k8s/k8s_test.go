@@ -33,7 +33,7 @@ func TestTargetPort(t *testing.T) {
 	}
 }
 
-func TestRouteTakesDefaultsOfTheAPI(t *testing.T) {
+func TestRouteDefaults(t *testing.T) {
 	created := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	route := Route(&v1beta1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: "develop", CreationTimestamp: metav1.NewTime(created)},
@@ -55,7 +55,7 @@ func TestRouteTakesDefaultsOfTheAPI(t *testing.T) {
 		t.Errorf("created %v, want %v", route.Created, created)
 	}
 	if want := (mesh.Parent{Service: "backend", Namespace: "develop", Port: 80}); len(route.Parents) != 1 || route.Parents[0] != want {
-		t.Errorf("parents %v, want the Service alone", route.Parents)
+		t.Errorf("parents %v, want only the Service", route.Parents)
 	}
 	rule := route.Rules[0]
 	if got := rule.String(); got != "header x-canary: always" {
@@ -66,7 +66,7 @@ func TestRouteTakesDefaultsOfTheAPI(t *testing.T) {
 	}
 }
 
-func TestPoliciesDecideAsTheirManifestsSay(t *testing.T) {
+func TestPoliciesFromManifests(t *testing.T) {
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: "develop"} }
 	p, err := Policies([]runtime.Object{
 		&guardrail.Server{ObjectMeta: meta("backend"), Spec: guardrail.ServerSpec{
@@ -93,7 +93,7 @@ func TestPoliciesDecideAsTheirManifestsSay(t *testing.T) {
 	}
 }
 
-func TestPoliciesLeaveOutWhatCannotBeRead(t *testing.T) {
+func TestPoliciesLeaveOutInvalidObjects(t *testing.T) {
 	networks := func(name string, n guardrail.Network) runtime.Object {
 		return &guardrail.NetworkAuthentication{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "develop"},
 			Spec: guardrail.NetworkAuthenticationSpec{Networks: []guardrail.Network{n}}}
@@ -110,6 +110,6 @@ func TestPoliciesLeaveOutWhatCannotBeRead(t *testing.T) {
 		}
 	}
 	if len(p.Networks) != 1 || p.Networks[0].Name != "fine" || p.Networks[0].Networks[0].Except[0].String() != "10.1.2.3/32" {
-		t.Errorf("got %+v, want the one that can be read", p.Networks)
+		t.Errorf("got %+v, want the valid one", p.Networks)
 	}
 }

@@ -12,8 +12,9 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// Policies translates Linkerd policies: the types of package guardrail. What cannot be translated is left out and told in the
-// error, beside which the rest holds. Servers have the creation times that the API server gave them.
+// Policies converts Linkerd policies, the types of package guardrail. Objects that cannot be
+// converted are left out and named in the error; the other policies are returned nevertheless.
+// Servers have the creation times set by the API server.
 func Policies(list []runtime.Object) (mesh.Policies, error) {
 	var p mesh.Policies
 	var errs []error
@@ -38,7 +39,7 @@ func addPolicy(p *mesh.Policies, o runtime.Object) error {
 		}
 		p.Networks = append(p.Networks, n)
 	default:
-		return fmt.Errorf("%T is no policy that the mesh enforces", o)
+		return fmt.Errorf("%T is not a policy that the mesh enforces", o)
 	}
 	return nil
 }
@@ -78,13 +79,13 @@ func meshTLS(v *guardrail.MeshTLSAuthentication) mesh.MeshTLSAuthentication {
 func networks(v *guardrail.NetworkAuthentication) (mesh.NetworkAuthentication, error) {
 	n := mesh.NetworkAuthentication{Name: v.Name, Namespace: v.Namespace}
 	for _, net := range v.Spec.Networks {
-		cidr, err := prefix(net.CIDR)
+		cidr, err := parsePrefix(net.CIDR)
 		if err != nil {
 			return n, err
 		}
 		network := mesh.Network{CIDR: cidr}
 		for _, e := range net.Except {
-			except, err := prefix(e)
+			except, err := parsePrefix(e)
 			if err != nil {
 				return n, err
 			}
@@ -95,8 +96,8 @@ func networks(v *guardrail.NetworkAuthentication) (mesh.NetworkAuthentication, e
 	return n, nil
 }
 
-// prefix reads a CIDR or a single address.
-func prefix(s string) (netip.Prefix, error) {
+// parsePrefix parses a CIDR or a single address.
+func parsePrefix(s string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}

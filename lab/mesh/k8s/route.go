@@ -6,8 +6,9 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// Routes translates HTTPRoutes in their order. A parent that is no Service is left out, as a Gateway's clients are outside of the
-// mesh. A route that the API server gave no creation time has none here: see [mesh.Route].
+// Routes converts HTTPRoutes, keeping their order. Parents other than Services are left out, since
+// a Gateway's clients are outside the mesh. A route without a creation time stays without one; see
+// [mesh.Route].
 func Routes(list []v1beta1.HTTPRoute) []mesh.Route {
 	var routes []mesh.Route
 	for i := range list {
@@ -16,7 +17,7 @@ func Routes(list []v1beta1.HTTPRoute) []mesh.Route {
 	return routes
 }
 
-// Route translates one HTTPRoute.
+// Route converts an HTTPRoute.
 func Route(r *v1beta1.HTTPRoute) mesh.Route {
 	route := mesh.Route{Name: r.Name, Namespace: r.Namespace, Created: r.CreationTimestamp.Time}
 	for _, p := range r.Spec.ParentRefs {
