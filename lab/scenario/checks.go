@@ -7,18 +7,18 @@ import (
 
 func (c *validator) text(at fieldPath, s string) {
 	if strings.TrimSpace(s) == "" {
-		c.add(at, "is empty: write a text")
+		c.add(at, "is empty: write some text")
 	}
 }
 
-// label asks for a DNS label (RFC 1123): the name becomes a Kubernetes object's.
+// label checks for a DNS label (RFC 1123), because the name becomes that of a Kubernetes object.
 func (c *validator) label(at fieldPath, s string) {
 	if !IsLabel(s) {
-		c.add(at, "%q is no name for a Kubernetes object: write a-z, 0-9 and -, at most 63, beginning with a letter", s)
+		c.add(at, "%q is not a valid Kubernetes name: write at most 63 of a-z, 0-9 and -, starting with a letter", s)
 	}
 }
 
-// IsLabel tells whether a name is a DNS label that begins with a letter.
+// IsLabel reports whether a name is a DNS label that starts with a letter.
 func IsLabel(s string) bool {
 	if s == "" || len(s) > 63 || s[0] < 'a' || s[0] > 'z' || s[len(s)-1] == '-' {
 		return false
@@ -57,7 +57,7 @@ func (c *validator) known(at fieldPath, what, name string, known []string) {
 	c.add(at, "there is no %s %q: write one of %s", what, name, strings.Join(known, ", "))
 }
 
-// calls checks that services call services, and never in a circle.
+// calls checks that calls lead to known services and form no cycle.
 func (c *validator) calls() {
 	callees := map[string][]string{}
 	for i, svc := range c.scenario.Services {
@@ -72,14 +72,14 @@ func (c *validator) calls() {
 				c.known(at, "service", callee, c.serviceNames())
 				callees[svc.Name] = append(callees[svc.Name], callee)
 				if reaches(callees, callee, svc.Name) {
-					c.add(at, "%s calls %s, which calls back: a call must not come round", svc.Name, callee)
+					c.add(at, "%s calls %s, which calls back: calls must not form a cycle", svc.Name, callee)
 				}
 			}
 		}
 	}
 }
 
-// reaches tells whether calls lead from one service to another.
+// reaches reports whether calls lead from one service to another.
 func reaches(callees map[string][]string, from, to string) bool {
 	seen := map[string]bool{from: true}
 	for open := []string{from}; len(open) > 0; {

@@ -2,7 +2,7 @@ package scenario
 
 import "coalmine/lab/scenario/v1alpha1"
 
-// fromV1alpha1 makes the internal form, with defaults filled in.
+// fromV1alpha1 converts a document to the internal form and fills in defaults.
 func fromV1alpha1(w *v1alpha1.Scenario) *Scenario {
 	s := &Scenario{
 		Name:        w.Metadata.Name,
@@ -69,12 +69,14 @@ func clientFromV1alpha1(w v1alpha1.Client) Client {
 	return c
 }
 
-// workloadFromV1alpha1 makes the internal form.
 func workloadFromV1alpha1(w *v1alpha1.Workload) *Workload {
-	return &Workload{Name: w.Metadata.Name, Summary: w.Spec.Summary, Traffic: w.Spec.Workload, Objectives: w.Spec.Objectives}
+	return &Workload{
+		Name: w.Metadata.Name, Summary: w.Spec.Summary, Traffic: w.Spec.Workload,
+		Objectives: w.Spec.Objectives,
+	}
 }
 
-// wirePath says where a field of the internal form stands in the wire form.
+// wirePath converts the path of a field in the internal form to its path in the file.
 func wirePath(f fieldPath) fieldPath {
 	if f[0] == "name" {
 		return fieldPath{"metadata"}.child(f...)

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Limits of what is read: a scenario from elsewhere must not fill the memory.
+// Limits of what is read: an untrusted scenario must not exhaust memory.
 const (
 	maxFile  = 1 << 20
 	maxFiles = 100
@@ -20,31 +20,31 @@ const (
 	maxDepth = 8
 )
 
-// Names of the files of a scenario's folder.
+// Names of files in a scenario's folder.
 const (
 	FileScenario = "scenario.yaml"
 	FileBriefing = "briefing.md"
 	FileQuiz     = "quiz.yaml"
 )
 
-// Variants of guardrails that have a meaning of their own.
+// Variants of guardrails with a special meaning.
 const (
-	// Starter is what a learner begins with.
+	// Starter is what a learner starts with.
 	Starter = "starter"
-	// Solution is the author's own answer, which a learner's is compared with.
+	// Solution is the author's solution, the reference for learners' guardrails.
 	Solution = "solution"
 )
 
-// Folder is where a scenario is kept: its description, the texts around it, and variants of guardrails in folders.
+// Folder is a scenario's folder: its description, texts, and variants of guardrails in subfolders.
 type Folder struct {
 	fsys fs.FS
 	dir  string
-	// root is open for a folder on disk.
+	// root is nil for a folder of a library.
 	root *os.Root
 }
 
-// OpenFolder opens a scenario's folder on disk. What it holds is bounded in size, and links cannot lead out of it.
-// Close it after use.
+// OpenFolder opens a scenario's folder on disk. What is read from it is limited in size, and links
+// cannot lead out of it. The caller must close it.
 func OpenFolder(dir string) (*Folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -53,7 +53,7 @@ func OpenFolder(dir string) (*Folder, error) {
 	return &Folder{fsys: root.FS(), dir: ".", root: root}, nil
 }
 
-// Close frees what [OpenFolder] took.
+// Close releases the resources of [OpenFolder].
 func (f *Folder) Close() error {
 	if f.root == nil {
 		return nil
@@ -61,10 +61,10 @@ func (f *Folder) Close() error {
 	return f.root.Close()
 }
 
-// OnDisk tells whether the scenario is no part of a library.
+// OnDisk reports whether the folder was opened by [OpenFolder] and is not part of a library.
 func (f *Folder) OnDisk() bool { return f.root != nil }
 
-// Load reads and checks the scenario.
+// Load reads and validates the scenario.
 func (f *Folder) Load() (*Scenario, error) {
 	s, err := Load(f.fsys, f.dir)
 	var problems Problems
@@ -76,12 +76,13 @@ func (f *Folder) Load() (*Scenario, error) {
 	return s, err
 }
 
-// Text returns one of the folder's own files, such as [FileBriefing]. A missing file is an error that is [fs.ErrNotExist].
+// Text returns a file of the folder, such as [FileBriefing]. If the file is missing, the error is
+// [fs.ErrNotExist].
 func (f *Folder) Text(name string) ([]byte, error) {
 	return readFile(f.fsys, path.Join(f.dir, name), maxFile)
 }
 
-// Variants lists the folders of guardrails, sorted by name.
+// Variants returns the names of the subfolders with guardrails, sorted.
 func (f *Folder) Variants() ([]string, error) {
 	entries, err := fs.ReadDir(f.fsys, f.dir)
 	if err != nil {
@@ -96,15 +97,15 @@ func (f *Folder) Variants() ([]string, error) {
 	return names, nil
 }
 
-// Files returns the manifests of a variant by path relative to its folder.
+// Files returns the manifests of a variant, by path relative to its subfolder.
 func (f *Folder) Files(variant string) (map[string][]byte, error) {
 	if !IsLabel(variant) {
-		return nil, fmt.Errorf("%q is no variant of guardrails: %w", variant, fs.ErrNotExist)
+		return nil, fmt.Errorf("%q is not a variant of guardrails: %w", variant, fs.ErrNotExist)
 	}
 	return readTree(f.fsys, path.Join(f.dir, variant))
 }
 
-// readTree reads every manifest below a folder.
+// readTree reads all manifests below a folder.
 func readTree(fsys fs.FS, dir string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	total := 0
@@ -135,26 +136,26 @@ func isManifest(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml"}, path.Ext(name))
 }
 
-// readFile reads a regular file of bounded size.
-func readFile(fsys fs.FS, name string, most int64) ([]byte, error) {
+// readFile reads a regular file of at most limit bytes.
+func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	info, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is no regular file", name)
+		return nil, fmt.Errorf("%s: is not a regular file", name)
 	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if int64(len(data)) > most {
-		return nil, fmt.Errorf("%s: is over %d KiB", name, most>>10)
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s: is over %d KiB", name, limit>>10)
 	}
 	return data, nil
 }

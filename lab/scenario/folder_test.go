@@ -58,7 +58,7 @@ func TestFolderOnDisk(t *testing.T) {
 	}
 }
 
-func TestFolderErrorsNameTheFileOnDisk(t *testing.T) {
+func TestFolderErrorsContainThePathOnDisk(t *testing.T) {
 	dir := scenarioDir(t)
 	write(t, filepath.Join(dir, FileScenario), []byte(strings.Replace(minimal, "level: 1", "level: 9", 1)))
 	_, err := open(t, dir).Load()
@@ -68,7 +68,7 @@ func TestFolderErrorsNameTheFileOnDisk(t *testing.T) {
 	}
 }
 
-func TestFolderRefusesWhatIsHostile(t *testing.T) {
+func TestFolderLimits(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret.yaml")
 	write(t, outside, []byte("kind: Secret"))
 	for name, test := range map[string]struct {
@@ -107,12 +107,12 @@ func TestFolderRefusesWhatIsHostile(t *testing.T) {
 	}
 }
 
-func TestFolderRefusesWhatIsNoFile(t *testing.T) {
+func TestFolderRefusesIrregularFiles(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, FileScenario), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, dir).Load(); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+	if _, err := open(t, dir).Load(); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 		t.Errorf("a folder as %s: error %v", FileScenario, err)
 	}
 }

@@ -14,12 +14,13 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// WorkloadFromLog makes a workload of an access log alone, which it replays at a speed (0 stands for 1). Format is one of
-// [accesslog.Formats]; "" is found out.
+// WorkloadFromLog derives a workload from an access log alone, which it replays at the given speed
+// (0 means 1). Format is one of [accesslog.Formats]; "" detects it.
 //
-// Its routes are the most frequent pairs of method and path. A number, a UUID or a long hexadecimal number in a path is an
-// {item}; a path with two of them is a route of all that begin like it. Its cohorts are bots, mobile and web, told by the user
-// agent, and they send the most frequent one of theirs.
+// Its routes are the most frequent pairs of method and path. A number, a UUID or a long hexadecimal
+// number in a path becomes {item}; a path with two of them becomes a prefix route. Its cohorts are
+// bots, mobile and web, distinguished by user agent; each sends the most frequent agent of its
+// lines.
 func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -32,7 +33,7 @@ func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
 	}
 	w := &Workload{
 		Name:    nameFromFile(filepath.Base(name)),
-		Summary: fmt.Sprintf("Replays %s, a log of the %s format.", filepath.Base(name), log.Format),
+		Summary: fmt.Sprintf("Replays %s, a log in %s format.", filepath.Base(name), log.Format),
 		Traffic: loadgen.Workload{
 			Routes: routesOf(log.Lines), Cohorts: cohortsOf(log.Lines),
 			Replay: &loadgen.Replay{Log: filepath.Base(name), Format: log.Format, Speed: speed, Lines: log.Lines},
@@ -40,8 +41,8 @@ func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
 		Broken: log.Broken,
 	}
 	var problems Problems
-	for _, p := range w.problems() {
-		problems = append(problems, Problem{File: name, Field: p.path.String(), Message: p.message})
+	for _, f := range w.problems() {
+		problems = append(problems, Problem{File: name, Field: f.path.String(), Message: f.message})
 	}
 	if len(problems) > 0 {
 		return nil, problems
@@ -49,7 +50,7 @@ func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
 	return w, nil
 }
 
-// nameFromFile makes a name out of a file's.
+// nameFromFile derives a workload's name from a file name.
 func nameFromFile(file string) string {
 	stem, _, _ := strings.Cut(strings.ToLower(file), ".")
 	if stem = regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(stem, "-"); IsLabel(stem) {
@@ -58,10 +59,10 @@ func nameFromFile(file string) string {
 	return "access-log"
 }
 
-// maxLogRoutes is how many routes a log gets; what is left is the plan's route other.
+// maxLogRoutes limits the routes of a log; other requests belong to the plan's route "other".
 const maxLogRoutes = 50
 
-// logRoute is a kind of request of a log.
+// logRoute is a kind of request in a log.
 type logRoute struct{ method, path string }
 
 // routesOf returns the most frequent kinds of requests.
@@ -72,7 +73,7 @@ func routesOf(lines []accesslog.Line) []loadgen.Route {
 		path, _, _ := strings.Cut(lines[i].Target, "?")
 		if path, ok := fold.path(path); ok {
 			method := lines[i].Method
-			if method == "HEAD" { // which the routes of GET answer too
+			if method == "HEAD" { // answered by the routes of GET
 				method = "GET"
 			}
 			counts[logRoute{method, path}]++
@@ -88,7 +89,7 @@ func routesOf(lines []accesslog.Line) []loadgen.Route {
 	return routes
 }
 
-// route names GET routes by their path, which is what people call them by, and others with the method before it.
+// route names GET routes by their path, and others by method and path.
 func (r logRoute) route() loadgen.Route {
 	if r.method == "GET" {
 		return loadgen.Route{Name: r.path, Path: r.path}
@@ -96,16 +97,18 @@ func (r logRoute) route() loadgen.Route {
 	return loadgen.Route{Name: r.method + " " + r.path, Method: r.method, Path: r.path}
 }
 
-// pathTemplater turns paths with identifiers in them into those of routes.
+// pathTemplater replaces identifiers in paths to obtain routes.
 type pathTemplater struct{ identifier *regexp.Regexp }
 
 func newPathTemplater() pathTemplater {
-	return pathTemplater{regexp.MustCompile(`^(?:[0-9]+|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,64}))$`)}
+	const uuid = `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+	return pathTemplater{regexp.MustCompile(`^(?:[0-9]+|(?i:` + uuid + `|[0-9a-f]{16,64}))$`)}
 }
 
-// path returns the path of the route; false for one that a route cannot have.
+// path returns the path of the route, or false if a route cannot have this path.
 func (f pathTemplater) path(path string) (string, bool) {
-	if strings.HasSuffix(path, "*") || strings.ContainsFunc(path, func(r rune) bool { return r > '~' || strings.ContainsRune("#{}", r) }) {
+	unusable := func(r rune) bool { return r > '~' || strings.ContainsRune("#{}", r) }
+	if strings.HasSuffix(path, "*") || strings.ContainsFunc(path, unusable) {
 		return "", false
 	}
 	segments := strings.Split(path, "/")
@@ -125,13 +128,15 @@ func (f pathTemplater) path(path string) (string, bool) {
 	return strings.Join(segments, "/"), true
 }
 
-// Cohorts of a log by user agent. Crawlers name themselves so; those of large search engines call themselves mobile too.
+// User agents of cohorts. Bots come first, because crawlers of large search engines also contain
+// "mobile".
 const (
-	botAgents    = `(?i)bot|crawl|spider|slurp|archiver|monitor|probe|curl/|wget/|python|java/|okhttp|go-http-client|libwww|headless`
+	botAgents = `(?i)bot|crawl|spider|slurp|archiver|monitor|probe|curl/|wget/|python|java/|okhttp|` +
+		`go-http-client|libwww|headless`
 	mobileAgents = `(?i)mobi|android|iphone|ipad`
 )
 
-// cohortsOf returns the cohorts that have lines.
+// cohortsOf returns the cohorts that have lines, each with its most frequent user agent.
 func cohortsOf(lines []accesslog.Line) []loadgen.Cohort {
 	agents := map[string]int{}
 	for i := range lines {
@@ -143,20 +148,20 @@ func cohortsOf(lines []accesslog.Line) []loadgen.Cohort {
 		{Name: "web"},
 	}
 	patterns := []*regexp.Regexp{regexp.MustCompile(botAgents), regexp.MustCompile(mobileAgents)}
-	favourites := make([]string, len(cohorts))
+	frequent := make([]string, len(cohorts))
 	seen := make([]bool, len(cohorts))
 	for _, agent := range slices.Sorted(maps.Keys(agents)) {
 		i := slices.IndexFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(agent) })
 		if i < 0 {
 			i = len(patterns)
 		}
-		if !seen[i] || agents[agent] > agents[favourites[i]] {
-			seen[i], favourites[i] = true, agent
+		if !seen[i] || agents[agent] > agents[frequent[i]] {
+			seen[i], frequent[i] = true, agent
 		}
 	}
 	var present []loadgen.Cohort
 	for i, c := range cohorts {
-		if agent := favourites[i]; agent != "" && !strings.ContainsAny(agent, "\r\n\x00{}") {
+		if agent := frequent[i]; agent != "" && !strings.ContainsAny(agent, "\r\n\x00{}") {
 			c.Headers = []loadgen.Pair{{Name: "User-Agent", Value: agent}}
 		}
 		if seen[i] {

@@ -9,18 +9,20 @@ import (
 
 // Hint is one level of a briefing's hints.
 type Hint struct {
-	// Title is what the heading says beside the number, as "Where to look", "" for nothing; Text is Markdown.
-	Title, Text string
+	// Title is the heading without its number, such as "Where to look", or "".
+	Title string
+	// Text is Markdown.
+	Text string
 }
 
-// Briefing is a scenario's text for learners. What gives the answer away is apart from the rest.
+// Briefing is a scenario's text for learners, with the hints separated from the rest.
 type Briefing struct {
-	// Text is Markdown without the hints; "" where the scenario has none.
+	// Text is Markdown without the hints, or "" if the scenario has no briefing.
 	Text  string
 	Hints []Hint
 }
 
-// Heading names the hint, the first one by 1.
+// Heading returns the hint's heading. Numbers start at 1.
 func (h Hint) Heading(number int) string {
 	if h.Title == "" {
 		return fmt.Sprintf("Hint %d", number)
@@ -28,17 +30,17 @@ func (h Hint) Heading(number int) string {
 	return fmt.Sprintf("Hint %d: %s", number, h.Title)
 }
 
-// HintLevels is how many levels cost points; further ones cost no more.
+// HintLevels is the number of hints that cost points; further ones are free.
 const HintLevels = 3
 
-// HintCost is what the first hints of a scenario cost together, of so many points: a twentieth for the first one, twice as much
-// for the second, three times as much for the third.
-func HintCost(hints, of int) int {
+// HintCost returns what the first hints of a scenario cost in total, out of the given points: a
+// twentieth for the first, two twentieths for the second, three for the third.
+func HintCost(hints, points int) int {
 	hints = min(max(0, hints), HintLevels)
-	return of * 5 * hints * (hints + 1) / 2 / 100
+	return points * 5 * hints * (hints + 1) / 2 / 100
 }
 
-// Briefing reads the folder's briefing. A folder without one has an empty briefing.
+// Briefing reads the folder's briefing. It is empty if the folder has none.
 func (f *Folder) Briefing() (Briefing, error) {
 	data, err := f.Text(FileBriefing)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,8 +52,8 @@ func (f *Folder) Briefing() (Briefing, error) {
 	return SplitBriefing(string(data)), nil
 }
 
-// SplitBriefing takes the hints out of a Markdown text: the section "## Hints", where each heading of the third level begins
-// one. What stands in the section before the first of them stays.
+// SplitBriefing separates the hints from a Markdown text: in the section "## Hints", each heading
+// of the third level starts one. Text in the section before the first hint stays in the briefing.
 func SplitBriefing(text string) Briefing {
 	var b Briefing
 	var rest []string
@@ -74,7 +76,7 @@ func SplitBriefing(text string) Briefing {
 		switch n := len(b.Hints); {
 		case in && n > 0:
 			b.Hints[n-1].Text += line + "\n"
-		case in && strings.TrimSpace(line) == "": // the heading is gone, and its space with it
+		case in && strings.TrimSpace(line) == "": // drop the space around the removed heading
 		default:
 			rest = append(rest, line)
 		}
@@ -91,7 +93,7 @@ func headingOf(line string) (level int, title string) {
 	return len(line) - len(title), strings.TrimSpace(title)
 }
 
-// withoutNumber takes the number off a heading: "2. What to change" and "Level 2" are the second one anyway.
+// withoutNumber removes the number from a heading such as "2. What to change" or "Level 2".
 func withoutNumber(title string) string {
 	if level, ok := strings.CutPrefix(title, "Level "); ok && strings.Trim(level, "0123456789") == "" {
 		return ""

@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// Open returns the folder of a scenario of a library. A name that is not there is an error that is [fs.ErrNotExist].
+// Open returns the folder of a scenario of a library. If there is none of that name, the error is
+// [fs.ErrNotExist].
 func Open(fsys fs.FS, name string) (*Folder, error) {
 	if !IsLabel(name) || !hasScenario(fsys, name) {
 		return nil, fmt.Errorf("there is no scenario %q in the library: %w", name, fs.ErrNotExist)
@@ -35,7 +36,7 @@ func List(fsys fs.FS) ([]*Scenario, error) {
 	return all, nil
 }
 
-// Names lists the scenarios of a library without loading them, sorted.
+// Names returns the names of a library's scenarios, sorted, without loading them.
 func Names(fsys fs.FS) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {

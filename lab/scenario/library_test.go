@@ -32,7 +32,7 @@ func TestLibraryLoads(t *testing.T) {
 				t.Errorf("metadata.name is %q in folder %q", s.Name, name)
 			}
 			if b, err := folder.Text(FileBriefing); err != nil || !strings.HasPrefix(string(b), "# ") {
-				t.Errorf("%s: error %v, begins with %.20q: want a Markdown title", FileBriefing, err, b)
+				t.Errorf("%s: error %v, starts with %.20q: want a Markdown title", FileBriefing, err, b)
 			}
 			variants, err := folder.Variants()
 			if err != nil {
@@ -47,7 +47,7 @@ func TestLibraryLoads(t *testing.T) {
 	}
 }
 
-func TestListIsOrdered(t *testing.T) {
+func TestListOrder(t *testing.T) {
 	entry := func(name, topic, level string) *fstest.MapFile {
 		text := strings.NewReplacer("name: minimal", "name: "+name, "topic: rollout", "topic: "+topic, "level: 1", "level: "+level).
 			Replace(minimal)

@@ -9,8 +9,8 @@ import (
 	"coalmine/lab/scenario/v1alpha1"
 )
 
-// Load reads and checks the scenario of a folder, and the access log that it replays. Its error is of type [Problems] where
-// the scenario is at fault.
+// Load reads and validates the scenario of a folder, and the access log that it replays. If the
+// scenario is invalid, the error is of type [Problems].
 func Load(fsys fs.FS, dir string) (*Scenario, error) {
 	name := path.Join(dir, FileScenario)
 	data, err := readFile(fsys, name, maxFile)
@@ -28,8 +28,9 @@ func Load(fsys fs.FS, dir string) (*Scenario, error) {
 	return s, nil
 }
 
-// Parse decodes and checks a scenario; name is the file's, for errors. An access log that it replays is not read, without which
-// no plan can be made of its traffic: see [Load]. The error is of type [Problems].
+// Parse decodes and validates a scenario; name is the name of the file, for errors. It does not
+// read an access log that the scenario replays, which is needed to plan its traffic: see [Load].
+// The error is of type [Problems].
 func Parse(name string, data []byte) (*Scenario, error) {
 	s, _, err := parse(name, data)
 	return s, err
@@ -48,12 +49,14 @@ func parse(name string, data []byte) (*Scenario, *v1alpha1.Document, error) {
 	return s, d, nil
 }
 
-// locate says where in a file things are wrong.
-func locate(name string, all []finding, places v1alpha1.Positions) Problems {
+// locate adds file and line to findings.
+func locate(name string, findings []finding, positions v1alpha1.Positions) Problems {
 	var problems Problems
-	for _, f := range all {
-		at := wirePath(f.path)
-		problems = append(problems, Problem{File: name, Line: places.Line(at...), Field: at.String(), Message: f.message})
+	for _, f := range findings {
+		path := wirePath(f.path)
+		problems = append(problems, Problem{
+			File: name, Line: positions.Line(path...), Field: path.String(), Message: f.message,
+		})
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
 	return problems

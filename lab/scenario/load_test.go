@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// minimal is the smallest scenario that is valid.
+// minimal is the smallest valid scenario.
 const minimal = `apiVersion: coalmine.dev/v1alpha1
 kind: Scenario
 metadata:
@@ -81,18 +81,18 @@ func TestParseFillsInDefaults(t *testing.T) {
 	}
 }
 
-// TestParseFindings breaks one line of the minimal scenario at a time. The text after the colon is what the error must say.
+// Each test breaks one line of the minimal scenario.
 func TestParseFindings(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
-		{"name: minimal", "name: Mini_mal", "scenario.yaml:4: metadata.name: \"Mini_mal\" is no name"},
+		{"name: minimal", "name: Mini_mal", "scenario.yaml:4: metadata.name: \"Mini_mal\" is not a valid Kubernetes name"},
 		{"title: A title", "title: ' '", "scenario.yaml:6: spec.title: is empty"},
 		{"level: 1", "level: 4", "scenario.yaml:9: spec.level: is 4"},
 		{"level: 1", "levle: 1", "scenario.yaml:9: Spec has no field levle"},
 		{"level: 1", "level: high", "scenario.yaml:9: cannot unmarshal"},
 		{"level: 1", "level: [", "scenario.yaml:"},
-		{"kind: Scenario", "kind: Canary", "scenario.yaml:1: the document is"},
-		{"kind: Scenario", "kind: Workload", "of kind \"Workload\": it has no services and no release; play it with coalmine load"},
-		{"apiVersion: coalmine.dev/v1alpha1", "apiVersion: coalmine.dev/v9", "scenario.yaml:1: the document is"},
+		{"kind: Scenario", "kind: Canary", "scenario.yaml:1: the document has apiVersion"},
+		{"kind: Scenario", "kind: Workload", "and kind \"Workload\": it has no services and no release; run it with coalmine load"},
+		{"apiVersion: coalmine.dev/v1alpha1", "apiVersion: coalmine.dev/v9", "scenario.yaml:1: the document has apiVersion"},
 		{"port: 80\n      targetPort: 8080", "port: 70000\n      targetPort: 8080", "scenario.yaml:20: spec.services[1].port: is 70000"},
 		{"replicas: 2", "replicas: 200", "scenario.yaml:22: spec.services[1].replicas: is 200"},
 		{"name: back\n", "name: front\n", "spec.services[1].name: \"front\" is taken"},
@@ -106,17 +106,17 @@ func TestParseFindings(t *testing.T) {
 		{"[{name: edge}]", "[{name: front}]", "spec.clients[0].name: \"front\" is taken"},
 		{"service: back,", "service: bakc,", "spec.release.service: there is no service \"bakc\""},
 		{"faulty: v2", "faulty: v7", "spec.release.faulty: there is no version \"v7\""},
-		{"faulty: v2", "faulty: v1", "spec.release.faulty: \"v1\" runs already"},
-		{"healthy: v3", "healthy: v2", "spec.release.healthy: \"v2\" is the faulty version too"},
+		{"faulty: v2", "faulty: v1", "spec.release.faulty: \"v1\" already runs"},
+		{"healthy: v3", "healthy: v2", "spec.release.healthy: \"v2\" is also the faulty version"},
 		{"path: /, service: front", "path: /, service: fronz", "spec.traffic.routes[0].service: there is no service \"fronz\""},
 		{"client: edge", "client: egde", "spec.traffic.cohorts[0].client: there is no client \"egde\": write one of edge"},
 		{"share: 1", "share: 0.7", "scenario.yaml:40: spec.traffic.cohorts: shares sum to 0.7"},
 		{"mix: {home: 1}", "mix: {hom: 1}", "spec.traffic.cohorts[0].mix: route \"hom\""},
 		{"path: /,", "path: x,", "scenario.yaml:39: spec.traffic.routes[0].path: "},
 		{"{route: home, success", "{route: hone, success", "spec.objectives[0].route: there is no route \"hone\""},
-		{"{route: home, success", "{success", "spec.objectives[1].route: route \"\" has an earlier objective"},
+		{"{route: home, success", "{success", "spec.objectives[1].route: route \"\" already has an objective"},
 		{"{success: 99}", "{success: 101}", "spec.objectives[1].success: is 101"},
-		{"kind: ConfigMap", "sort: ConfigMap", "spec.environment: document 1 has no apiVersion or no kind"},
+		{"kind: ConfigMap", "sort: ConfigMap", "spec.environment: document 1 lacks apiVersion or kind"},
 		{"kind: ConfigMap", "kind: [", "spec.environment: document 1: "},
 		{"baseline: 1m", "baseline: 2h", "spec.timing.baseline: is 2h0m0s"},
 		{"baseline: 1m", "baseline: 90", "scenario.yaml:"},
@@ -137,7 +137,7 @@ func TestParseFindings(t *testing.T) {
 			continue
 		}
 		if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.String(), test.want) }) {
-			t.Errorf("%q for %q: no problem says %q:\n%v", test.new, test.old, test.want, err)
+			t.Errorf("%q for %q: no problem contains %q:\n%v", test.new, test.old, test.want, err)
 		}
 	}
 }
@@ -171,7 +171,7 @@ func TestCallers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The cohort names no client, so the first one sends; front calls back.
+	// The cohort names no client, so the first client sends its requests; front calls back.
 	for service, want := range map[string][]string{"front": {"edge"}, "back": {"front"}, "nowhere": nil} {
 		if got := s.Callers(service); !slices.Equal(got, want) {
 			t.Errorf("callers of %s are %v, want %v", service, got, want)
@@ -179,7 +179,6 @@ func TestCallers(t *testing.T) {
 	}
 }
 
-// Whom users ask may follow from more than a mix.
 func TestCallersBySessionAndZipf(t *testing.T) {
 	for _, asks := range []string{
 		"zipf: {exponent: 1, routes: [home]}",
@@ -200,7 +199,7 @@ func TestCallersBySessionAndZipf(t *testing.T) {
 	}
 }
 
-// A finding below an alias has the line of what the alias stands for.
+// A finding below an alias has the line of the anchored node.
 func TestFindingBelowAnAlias(t *testing.T) {
 	text := strings.Replace(minimal, "        v3:\n          behaviour:\n            routes: {\"\": {latency: {p50: 5ms, p99: 10ms}}}",
 		"        v3:\n          behaviour: &broken\n            routes:\n              \"\": {latency: {p50: 5ms, p99: 1ms}}\n        v4:\n          behaviour: *broken", 1)

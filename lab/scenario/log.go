@@ -11,8 +11,8 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// Limits of the access log of a scenario: it travels to each worker that plays a run and is kept in each run folder. Packed by
-// gzip, half a million lines are some 8 MiB.
+// Limits of a scenario's access log: it is sent to each worker and kept in each run folder. Half a
+// million lines compressed by gzip are about 8 MiB.
 const (
 	maxLog      = 16 << 20
 	maxLogText  = 128 << 20
@@ -23,7 +23,8 @@ const (
 func (s *Scenario) loadLog(fsys fs.FS, dir string) error {
 	name := path.Clean(s.Traffic.Replay.Log)
 	if !fs.ValidPath(name) || name == "." {
-		return fmt.Errorf("%q is no path within the scenario's folder: put the log there, and write its path with slashes", s.Traffic.Replay.Log)
+		return fmt.Errorf("%q is not a path within the scenario's folder: put the log there, and write its path with slashes",
+			s.Traffic.Replay.Log)
 	}
 	data, err := readFile(fsys, path.Join(dir, name), maxLog)
 	if err != nil {
@@ -33,8 +34,8 @@ func (s *Scenario) loadLog(fsys fs.FS, dir string) error {
 	return s.ReadLog()
 }
 
-// ReadLog reads [Scenario.Log] into the traffic, as [Load] does: for a scenario that came without its folder. It does nothing
-// for a scenario that replays no log.
+// ReadLog parses [Scenario.Log] into the traffic, as [Load] does, for a scenario that was received
+// without its folder. It does nothing if the scenario does not replay a log.
 func (s *Scenario) ReadLog() error {
 	r := s.Traffic.Replay
 	if r == nil {
@@ -48,14 +49,15 @@ func (s *Scenario) ReadLog() error {
 	return nil
 }
 
-// withLines returns a copy that has the lines of a log.
+// withLines returns a copy of r with the lines of a log.
 func withLines(r *loadgen.Replay, log accesslog.Log) *loadgen.Replay {
 	c := *r
 	c.Lines = log.Lines
 	return &c
 }
 
-// LogName is the path of the access log that the traffic replays, within the scenario's folder; "" for none.
+// LogName returns the path of the access log that the traffic replays, within the scenario's
+// folder, or "" if there is none.
 func (s *Scenario) LogName() string {
 	if s.Traffic.Replay == nil {
 		return ""
@@ -63,11 +65,12 @@ func (s *Scenario) LogName() string {
 	return path.Clean(s.Traffic.Replay.Log)
 }
 
-// readLogError says of a log why it cannot be read, without what the system tried with which file.
+// readLogError describes why a log cannot be read, without the operation and path of the system's
+// error.
 func readLogError(name string, err error) error {
-	var wrong *fs.PathError
-	if errors.As(err, &wrong) {
-		err = wrong.Err
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no file %q: name an access log, relative to this file", name)

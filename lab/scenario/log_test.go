@@ -16,7 +16,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// replaying is the minimal scenario with a log for its traffic.
+// replaying is the minimal scenario with a replayed log as traffic.
 var replaying = strings.NewReplacer(
 	"    rate: {constant: 10}\n", "    replay: {log: logs/access.log}\n",
 	"{name: users, share: 1, users: 10, client: edge, mix: {home: 1}}", "{name: users, client: edge}",
@@ -50,7 +50,7 @@ func TestScenarioReplaysALog(t *testing.T) {
 	}
 }
 
-// Whoever has only the text can look at the scenario. It cannot be played.
+// A scenario can be parsed without its log, but not planned.
 func TestScenarioWithoutItsLog(t *testing.T) {
 	s, err := Parse("scenario.yaml", []byte(replaying))
 	if err != nil {
@@ -64,8 +64,8 @@ func TestScenarioWithoutItsLog(t *testing.T) {
 	}
 }
 
-// A scenario travels to the process that plays it as JSON.
-func TestLogTravels(t *testing.T) {
+// A scenario is sent as JSON to the process that plays it.
+func TestScenarioSurvivesJSON(t *testing.T) {
 	s, err := open(t, replayDir(t)).Load()
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestLogTravels(t *testing.T) {
 	}
 }
 
-func TestScenarioFindingsOfItsLog(t *testing.T) {
+func TestLogFindings(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "outside.log")
 	write(t, outside, []byte(accessLog))
 	name := func(log string) func(*testing.T, string) {
@@ -103,10 +103,10 @@ func TestScenarioFindingsOfItsLog(t *testing.T) {
 		want  string
 	}{
 		"a missing log":           {name("access.log"), at + `there is no file "access.log": name an access log, relative to this file`},
-		"a path out of it":        {name("../access.log"), at + `"../access.log" is no path within the scenario's folder: put the log there`},
-		"an absolute path":        {name(outside), at + `"` + outside + `" is no path within`},
-		"the folder itself":       {name("./"), at + `"./" is no path within`},
-		"a folder":                {name("logs"), at + "logs cannot be read: logs: is no regular file"},
+		"a path out of it":        {name("../access.log"), at + `"../access.log" is not a path within the scenario's folder: put the log there`},
+		"an absolute path":        {name(outside), at + `"` + outside + `" is not a path within`},
+		"the folder itself":       {name("./"), at + `"./" is not a path within`},
+		"a folder":                {name("logs"), at + "logs cannot be read: logs: is not a regular file"},
 		"another format":          {name("logs/access.log, format: json"), at + "logs/access.log: no line of the log can be read; line 1: is no JSON object"},
 		"no name":                 {name("''"), "scenario.yaml:38: spec.traffic.replay.log: is empty"},
 		"a log of nothing":        {content(nil), at + "logs/access.log: the log is empty"},
@@ -132,8 +132,8 @@ func TestScenarioFindingsOfItsLog(t *testing.T) {
 	}
 }
 
-// The log may be as large as the scenario's file may not.
-func TestLogsAreLargerThanScenarios(t *testing.T) {
+// A log may be larger than the limit of a scenario's file.
+func TestLogLimit(t *testing.T) {
 	dir := replayDir(t)
 	write(t, filepath.Join(dir, "logs", "access.log"), []byte(strings.Repeat(accessLog, 20_000)))
 	s, err := open(t, dir).Load()
@@ -141,6 +141,6 @@ func TestLogsAreLargerThanScenarios(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := open(t, dir).Text("logs/access.log"); err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("as a text it is read too: error %v", err)
+		t.Errorf("read as text: error %v", err)
 	}
 }

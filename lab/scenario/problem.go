@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong with a scenario.
+// Problem is one error in a scenario.
 type Problem struct {
-	// File and Line say where; Line is 0 when the file as a whole is meant.
+	// File and Line are the position; Line is 0 if the problem concerns the whole file.
 	File string
 	Line int
-	// Field is the path of the field, as in services[0].versions.v2.
+	// Field is the path of the field, such as services[0].versions.v2.
 	Field string
-	// Message says what is wrong and what to do.
+	// Message says what is wrong and how to fix it.
 	Message string
 }
 
-// String is "file:line: field: message", without the parts that are not known.
+// String returns "file:line: field: message", without the parts that are unknown.
 func (p Problem) String() string {
 	var b strings.Builder
 	if p.File != "" {
@@ -34,10 +34,10 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems is the error of a scenario that is not valid.
+// Problems is the error of an invalid scenario.
 type Problems []Problem
 
-// Error lists the problems, one on a line.
+// Error returns the problems, one per line.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i := range p {
@@ -46,7 +46,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// fieldPath is where a value stands: keys and indices.
+// fieldPath is the path of a value: keys (string) and indices (int).
 type fieldPath []any
 
 func (f fieldPath) child(parts ...any) fieldPath { return append(f[:len(f):len(f)], parts...) }
@@ -67,7 +67,7 @@ func (f fieldPath) String() string {
 	return b.String()
 }
 
-// parseField reads what [field.String] writes, as loadgen and app write it too.
+// parseField parses the format of [fieldPath.String], which errors of loadgen and service use too.
 func parseField(s string) fieldPath {
 	var f fieldPath
 	for _, part := range strings.Split(s, ".") {

@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Quiz is a scenario's questions for afterwards.
+// Quiz is the set of questions that a learner answers after a scenario.
 type Quiz struct {
 	Questions []Question
 }
@@ -21,25 +21,25 @@ type Quiz struct {
 // Question is one question with one right answer.
 type Question struct {
 	Question string
-	// Options are lettered from A on, in their order.
+	// Options are lettered from A in their order.
 	Options []string
 	// Answer is the letter of the right option.
 	Answer string
-	// Why tells why it is right and what is wrong with the others.
+	// Why explains why it is right and the others are wrong.
 	Why string
 }
 
-// Letter names an option by its index: A for 0.
+// Letter returns the letter of the option with an index: A for 0.
 func Letter(option int) string { return string(rune('A' + option)) }
 
-// Limits of a question's options: one is no choice, and letters are from A to Z.
+// Limits of a question's options: letters are A to Z.
 const (
 	minOptions = 2
 	maxOptions = 26
 )
 
-// Quiz reads and checks the folder's quiz. A missing file is an error that is [io/fs.ErrNotExist]; what is wrong with the
-// quiz is an error of type [Problems].
+// Quiz reads and validates the folder's quiz. If the file is missing, the error is
+// [io/fs.ErrNotExist]; if the quiz is invalid, it is of type [Problems].
 func (f *Folder) Quiz() (*Quiz, error) {
 	data, err := f.Text(FileQuiz)
 	if err != nil {
@@ -52,7 +52,8 @@ func (f *Folder) Quiz() (*Quiz, error) {
 	return ParseQuiz(name, data)
 }
 
-// ParseQuiz decodes and checks a quiz; name is the file's, for errors. Its error is of type [Problems].
+// ParseQuiz decodes and validates a quiz; name is the name of the file, for errors. The error is of
+// type [Problems].
 func ParseQuiz(name string, data []byte) (*Quiz, error) {
 	r := quizReader{file: name}
 	q := r.quiz(data)
@@ -63,14 +64,16 @@ func ParseQuiz(name string, data []byte) (*Quiz, error) {
 	return q, nil
 }
 
-// quizReader walks the nodes of a quiz, since they alone know their lines, and collects what is wrong.
+// quizReader reads a quiz from YAML nodes, which have line numbers, and collects problems.
 type quizReader struct {
 	file     string
 	problems Problems
 }
 
 func (r *quizReader) add(line int, at fieldPath, format string, args ...any) {
-	r.problems = append(r.problems, Problem{File: r.file, Line: line, Field: at.String(), Message: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, Problem{
+		File: r.file, Line: line, Field: at.String(), Message: fmt.Sprintf(format, args...),
+	})
 }
 
 func (r *quizReader) quiz(data []byte) *Quiz {
@@ -87,7 +90,7 @@ func (r *quizReader) quiz(data []byte) *Quiz {
 	return q
 }
 
-// document returns the top of the only document, nil if there is none.
+// document returns the root of the only document, or nil if there is none.
 func (r *quizReader) document(data []byte) *yaml.Node {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
@@ -99,13 +102,13 @@ func (r *quizReader) document(data []byte) *yaml.Node {
 		return nil
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		r.add(more.Line, nil, "a second document begins here: a file holds one quiz")
+		r.add(more.Line, nil, "a second document starts here: a file holds one quiz")
 		return nil
 	}
 	return doc.Content[0]
 }
 
-// splitYAMLError takes the parser's error apart, which tells the line by text alone.
+// splitYAMLError splits the parser's error, whose line number is only in its text.
 func splitYAMLError(err error) (line int, at fieldPath, format string, message any) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if n, _ := fmt.Sscanf(text, "line %d:", &line); n == 1 {
@@ -114,11 +117,11 @@ func splitYAMLError(err error) (line int, at fieldPath, format string, message a
 	return line, nil, "%s", text
 }
 
-// mapping returns the values of a mapping by key. Other keys than the named ones, and keys that come twice, are problems.
+// mapping returns the values of a mapping by key. Unknown and duplicate keys are problems.
 func (r *quizReader) mapping(n *yaml.Node, at fieldPath, keys ...string) map[string]*yaml.Node {
 	values := map[string]*yaml.Node{}
 	if n.Kind != yaml.MappingNode {
-		r.add(n.Line, at, "is no mapping: write %s", strings.Join(keys, ", "))
+		r.add(n.Line, at, "is not a mapping: write %s", strings.Join(keys, ", "))
 		return values
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -127,7 +130,7 @@ func (r *quizReader) mapping(n *yaml.Node, at fieldPath, keys ...string) map[str
 		case !slices.Contains(keys, key.Value):
 			r.add(key.Line, at, "there is no field %q: write one of %s", key.Value, strings.Join(keys, ", "))
 		case values[key.Value] != nil:
-			r.add(key.Line, at.child(key.Value), "stands here twice")
+			r.add(key.Line, at.child(key.Value), "is a duplicate key")
 		default:
 			values[key.Value] = n.Content[i+1]
 		}
@@ -135,30 +138,30 @@ func (r *quizReader) mapping(n *yaml.Node, at fieldPath, keys ...string) map[str
 	return values
 }
 
-// list returns the elements of a list that is not empty; line is where it should stand.
+// list returns the elements of a non-empty list; line is reported if the list is missing.
 func (r *quizReader) list(n *yaml.Node, line int, at fieldPath) []*yaml.Node {
 	switch {
 	case n == nil:
 		r.add(line, at, "is missing: write a list")
 		return nil
 	case n.Kind != yaml.SequenceNode || len(n.Content) == 0:
-		r.add(n.Line, at, "is no list of one element or more")
+		r.add(n.Line, at, "is not a list of one or more elements")
 		return nil
 	}
 	return n.Content
 }
 
-// text returns a text that is not empty; line is where it should stand.
+// text returns a non-empty string; line is reported if the string is missing.
 func (r *quizReader) text(n *yaml.Node, line int, at fieldPath) string {
 	switch {
 	case n == nil:
-		r.add(line, at, "is missing: write a text")
+		r.add(line, at, "is missing: write some text")
 		return ""
 	case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str":
-		r.add(n.Line, at, "is no text: put it in quotes")
+		r.add(n.Line, at, "is not a string: put it in quotes")
 		return ""
 	case strings.TrimSpace(n.Value) == "":
-		r.add(n.Line, at, "is empty: write a text")
+		r.add(n.Line, at, "is empty: write some text")
 	}
 	return strings.TrimSpace(n.Value)
 }
@@ -177,11 +180,11 @@ func (r *quizReader) question(n *yaml.Node, at fieldPath) Question {
 	return q
 }
 
-// checkOptions checks that there are options to choose from, and that the answer is one of them.
+// checkOptions checks the number of options, that they differ, and that the answer is one of them.
 func (r *quizReader) checkOptions(q Question, values map[string]*yaml.Node, at fieldPath) {
 	n := len(q.Options)
 	if n < minOptions || n > maxOptions {
-		r.add(values["options"].Line, at.child("options"), "are %d: write %d to %d", n, minOptions, maxOptions)
+		r.add(values["options"].Line, at.child("options"), "has %d elements: write %d to %d", n, minOptions, maxOptions)
 		return
 	}
 	for i, option := range q.Options {
@@ -189,8 +192,8 @@ func (r *quizReader) checkOptions(q Question, values map[string]*yaml.Node, at f
 			r.add(values["options"].Content[i].Line, at.child("options", i), "is the same as another option")
 		}
 	}
-	names := len(q.Answer) == 1 && q.Answer[0] >= 'A' && int(q.Answer[0]-'A') < n
-	if q.Answer != "" && !names {
+	valid := len(q.Answer) == 1 && q.Answer[0] >= 'A' && int(q.Answer[0]-'A') < n
+	if q.Answer != "" && !valid {
 		r.add(values["answer"].Line, at.child("answer"), "is %q: write a letter from A to %s", q.Answer, Letter(n-1))
 	}
 }

@@ -31,7 +31,7 @@ func TestParseQuiz(t *testing.T) {
 	}
 }
 
-// TestLibraryHasQuizzes also keeps the right answers from standing at one place, where one need not read them.
+// Every quiz has at least three questions, and the right answer is not always the same letter.
 func TestLibraryHasQuizzes(t *testing.T) {
 	names, err := Names(scenarios.Library())
 	if err != nil {
@@ -52,7 +52,8 @@ func TestLibraryHasQuizzes(t *testing.T) {
 			answers[q.Answer] = true
 		}
 		if len(quiz.Questions) < 3 || len(answers) < 2 {
-			t.Errorf("%s has %d questions and right answers at %d places, want 3 and 2 or more", name, len(quiz.Questions), len(answers))
+			t.Errorf("%s has %d questions and %d different answers, want at least 3 and 2",
+				name, len(quiz.Questions), len(answers))
 		}
 	}
 }
@@ -61,24 +62,24 @@ func TestQuizProblems(t *testing.T) {
 	for name, test := range map[string]struct{ old, new, want string }{
 		"an unknown field":        {"why: Because.", "wy: Because.", "quiz.yaml:7: questions[0]: there is no field \"wy\""},
 		"a missing field":         {"    why: Because.\n", "", "quiz.yaml:2: questions[0].why: is missing"},
-		"a field twice":           {"why: Because.", "answer: A", "quiz.yaml:7: questions[0].answer: stands here twice"},
+		"a field twice":           {"why: Because.", "answer: A", "quiz.yaml:7: questions[0].answer: is a duplicate key"},
 		"an answer out of reach":  {"answer: B", "answer: C", "quiz.yaml:6: questions[0].answer: is \"C\": write a letter from A to B"},
 		"an answer by its text":   {"answer: B", "answer: That.", "quiz.yaml:6: questions[0].answer: is \"That.\""},
 		"a small letter":          {"answer: B", "answer: b", "quiz.yaml:6: questions[0].answer: is \"b\""},
-		"a letter that is a bool": {"answer: B", "answer: true", "quiz.yaml:6: questions[0].answer: is no text"},
-		"one option":              {"      - That.\n", "", "quiz.yaml:4: questions[0].options: are 1: write 2 to 26"},
+		"a letter that is a bool": {"answer: B", "answer: true", "quiz.yaml:6: questions[0].answer: is not a string"},
+		"one option":              {"      - That.\n", "", "quiz.yaml:4: questions[0].options: has 1 elements: write 2 to 26"},
 		"the same option twice":   {"- That.", "- This.", "quiz.yaml:5: questions[0].options[1]: is the same"},
 		"an empty option":         {"- That.", "- ' '", "quiz.yaml:5: questions[0].options[1]: is empty"},
-		"an option that maps":     {"- That.", "- That: too", "quiz.yaml:5: questions[0].options[1]: is no text"},
+		"an option that maps":     {"- That.", "- That: too", "quiz.yaml:5: questions[0].options[1]: is not a string"},
 		"an empty question":       {"Which?", "''", "quiz.yaml:2: questions[0].question: is empty"},
-		"a number as a text":      {"Which?", "7", "quiz.yaml:2: questions[0].question: is no text"},
-		"options that are a text": {"    options:\n      - This.\n      - That.\n", "    options: This.\n", "quiz.yaml:3: questions[0].options: is no list"},
-		"a question that is none": {"  - question", "  - Which?\n  - question", "quiz.yaml:2: questions[0]: is no mapping"},
-		"no questions":            {smallQuiz, "questions: []", "quiz.yaml:1: questions: is no list of one element"},
+		"a number as a text":      {"Which?", "7", "quiz.yaml:2: questions[0].question: is not a string"},
+		"options that are a text": {"    options:\n      - This.\n      - That.\n", "    options: This.\n", "quiz.yaml:3: questions[0].options: is not a list"},
+		"a question that is none": {"  - question", "  - Which?\n  - question", "quiz.yaml:2: questions[0]: is not a mapping"},
+		"no questions":            {smallQuiz, "questions: []", "quiz.yaml:1: questions: is not a list of one or more elements"},
 		"another field":           {smallQuiz, "answers: []", "quiz.yaml:1: there is no field \"answers\""},
-		"a list":                  {smallQuiz, "- question: Which?", "quiz.yaml:1: is no mapping: write questions"},
+		"a list":                  {smallQuiz, "- question: Which?", "quiz.yaml:1: is not a mapping: write questions"},
 		"nothing":                 {smallQuiz, "", "quiz.yaml:1: the file is empty"},
-		"a second document":       {"Because.\n", "Because.\n---\n" + smallQuiz, "a second document begins here"},
+		"a second document":       {"Because.\n", "Because.\n---\n" + smallQuiz, "a second document starts here"},
 		"no YAML":                 {"questions:", "questions: [", "quiz.yaml:1: did not find"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,11 +100,11 @@ func TestQuizOfAFolder(t *testing.T) {
 	name := filepath.Join(dir, FileQuiz)
 	write(t, name, []byte(strings.Replace(smallQuiz, "answer: B", "answer: Z", 1)))
 	if _, err := open(t, dir).Quiz(); err == nil || !strings.HasPrefix(err.Error(), name+":6: ") {
-		t.Errorf("error is %v, want one that begins with %s:6:", err, name)
+		t.Errorf("error is %v, want prefix %s:6:", err, name)
 	}
 }
 
-// FuzzParseQuiz holds that a quiz is either refused or can be asked.
+// A quiz is either refused or complete.
 func FuzzParseQuiz(f *testing.F) {
 	f.Add([]byte(smallQuiz))
 	f.Add([]byte("questions: [&a {question: x, options: [*a, *a], answer: A, why: y}]"))
@@ -115,7 +116,7 @@ func FuzzParseQuiz(f *testing.F) {
 		}
 		for _, q := range quiz.Questions {
 			if q.Question == "" || q.Why == "" || len(q.Options) < 2 || int(q.Answer[0]-'A') >= len(q.Options) {
-				t.Fatalf("%q cannot be asked", q)
+				t.Fatalf("%q is incomplete", q)
 			}
 		}
 	})

@@ -1,7 +1,8 @@
-// Package scenario is the library of incidents, and the loader of their files.
+// Package scenario loads scenarios and workloads from their files and validates them.
 //
-// A scenario is data: services, versions and how they behave, traffic, release, objectives, rubric. The package knows how it
-// is written down, not how it is played.
+// A scenario is an incident as data: services, versions and their behaviour, traffic, release,
+// objectives, rubric. The library that comes with the binary is in package scenarios at the root of
+// the module.
 package scenario
 
 import (
@@ -14,33 +15,38 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// Namespace is where the services of every scenario live.
+// Namespace is the Kubernetes namespace of the services of every scenario.
 const Namespace = "develop"
 
-// Scenario is one incident, in the one internal form that every wire version is decoded into.
+// Scenario is one incident, in the internal form that every version of the file format is converted
+// to.
 type Scenario struct {
 	Name  string
 	Title string
-	// Summary is one sentence; Topic groups scenarios in a list; Level is 1 (first lesson) to 3.
+	// Summary is one sentence.
 	Summary string
-	Topic   string
-	Level   int
+	// Topic groups scenarios in a list.
+	Topic string
+	// Level is the difficulty, 1 (for beginners) to 3.
+	Level int
 	// Teaches lists what a learner takes away.
 	Teaches []string
 
 	Services []Service
 	Clients  []Client
 	Release  Release
-	// Traffic is the workload that users bring.
+	// Traffic is the workload that users generate.
 	Traffic    loadgen.Workload
 	Objectives []service.Objective
-	// Source is the text of the file that the scenario was read from, for those who read it elsewhere anew.
+	// Source is the text of the file that the scenario was read from.
 	Source []byte
-	// Log is the file of the access log that the traffic replays, as it is; nil for none, and for a log that nobody has read.
+	// Log is the contents of the access log that the traffic replays; nil if there is none or it
+	// has not been read.
 	Log []byte
-	// Broken counts the log's lines that could not be read.
+	// Broken counts the log's lines that could not be parsed.
 	Broken accesslog.Broken
-	// Environment holds manifests that the platform team put into the cluster (policies, config maps), as YAML documents.
+	// Environment holds manifests that the platform team has applied to the cluster (policies,
+	// config maps), as YAML documents.
 	Environment string
 	Timing      Timing
 	Rubric      Rubric
@@ -52,9 +58,9 @@ type Service struct {
 	// Port of the Service, TargetPort of the container.
 	Port, TargetPort int
 	Replicas         int
-	// ServiceAccount of the pods; default the service's name.
+	// ServiceAccount of the pods; default is the service's name.
 	ServiceAccount string
-	// Labels and Annotations of the pods, beside app: NAME.
+	// Labels and Annotations of the pods, in addition to app: NAME.
 	Labels, Annotations map[string]string
 	// Versions by name.
 	Versions map[string]Version
@@ -70,16 +76,18 @@ type Version struct {
 	// ServiceAccount, Labels and Annotations override the service's for the pods of this version.
 	ServiceAccount      string
 	Labels, Annotations map[string]string
-	// Manifests are applied together with the version, as YAML documents (a chart's policies, for example).
+	// Manifests are applied together with the version, as YAML documents (the policies of a chart,
+	// for example).
 	Manifests string
 }
 
-// Client is a workload outside the services that sends users' requests: its proxy does the routing.
+// Client is a workload outside the services that sends users' requests. Its proxy routes them.
 type Client struct {
 	Name           string
 	ServiceAccount string
 	Replicas       int
-	// Unmeshed clients have no proxy: they reach the Service's own endpoints and have no identity.
+	// Unmeshed clients have no proxy: they connect to the Service's own endpoints and have no
+	// identity.
 	Unmeshed bool
 }
 
@@ -92,30 +100,32 @@ type Release struct {
 
 // Timing of a run.
 type Timing struct {
-	// Baseline is how long traffic runs before the release, Horizon how long the run goes on after it, whatever happens.
-	Baseline, Horizon time.Duration
+	// Baseline is how long traffic runs before the release.
+	Baseline time.Duration
+	// Horizon is how long the run continues after the release, whatever happens.
+	Horizon time.Duration
 }
 
-// Rubric says what the score counts. Points are given by the items.
+// Rubric says how a run is scored. Its items give the points.
 type Rubric struct {
 	Items []RubricItem
-	// MaxHarm is the share of the harm without guardrail that still counts as a good catch, 0 to 1.
+	// MaxHarm is the largest share of the unguarded harm that counts as a good catch, 0 to 1.
 	MaxHarm float64
 	// MinCanaryRequests is the number of requests below which a canary counts as starved.
 	MinCanaryRequests int
-	// Preconditions that the scenario asks for: "mtls", "policy", "rehearsal".
+	// Preconditions that the guardrails have to check: "mtls", "policy", "rehearsal".
 	Preconditions []string
 }
 
 // RubricItem is one line of the score card.
 type RubricItem struct {
-	// ID names the check: see package score for those that exist.
+	// ID names the check; package score defines them.
 	ID     string
 	Title  string
 	Points int
-	// Limit is the check's parameter, where it has one (a share, a number of seconds).
+	// Limit is the check's parameter, if it has one (a share, or a number of seconds).
 	Limit float64
-	// Hint says what to change when the item is lost.
+	// Hint says what to change when the item fails.
 	Hint string
 }
 
@@ -125,7 +135,7 @@ const (
 	RoleHealthy = "healthy"
 )
 
-// Service returns the service of a name, nil when there is none.
+// Service returns the service with a name, or nil if there is none.
 func (s *Scenario) Service(name string) *Service {
 	for i := range s.Services {
 		if s.Services[i].Name == name {
@@ -135,10 +145,11 @@ func (s *Scenario) Service(name string) *Service {
 	return nil
 }
 
-// Released returns the service that the scenario releases, nil when the scenario is not valid.
+// Released returns the service that the scenario releases, or nil if the scenario is invalid.
 func (s *Scenario) Released() *Service { return s.Service(s.Release.Service) }
 
-// Role says what a version of the released service is in the scenario: [RoleFaulty], [RoleHealthy], or "" for another.
+// Role returns the role of a version of the released service: [RoleFaulty], [RoleHealthy], or ""
+// for any other version.
 func (s *Scenario) Role(version string) string {
 	switch version {
 	case s.Release.Faulty:
@@ -149,8 +160,8 @@ func (s *Scenario) Role(version string) string {
 	return ""
 }
 
-// Callers names who sends requests to a service: clients whose users' routes lead to it, and services that call it. They are
-// in the order of the scenario.
+// Callers returns the names of the clients and services that send requests to a service, in the
+// order of the scenario.
 func (s *Scenario) Callers(service string) []string {
 	var names []string
 	for _, c := range s.Clients {
@@ -176,14 +187,15 @@ func (s *Scenario) clientCalls(client, service string) bool {
 				return true
 			}
 		}
-		if s.Traffic.Replay != nil && service == s.Services[0].Name { // paths that are on no route
+		if s.Traffic.Replay != nil && service == s.Services[0].Name { // paths without a route
 			return true
 		}
 	}
 	return false
 }
 
-// mayRequest tells whether a cohort may ask for a route. What a log asks for is not looked up.
+// mayRequest reports whether a cohort can send requests to a route. For a replayed log, whose lines
+// are not checked, it is always true.
 func (s *Scenario) mayRequest(c *loadgen.Cohort, route string) bool {
 	if s.Traffic.Replay != nil || c.Mix[route] > 0 || c.Zipf != nil && slices.Contains(c.Zipf.Routes, route) {
 		return true

@@ -15,7 +15,7 @@ import (
 	"coalmine/lab/service"
 )
 
-// Bounds of a scenario. They are far above what a lesson needs and keep a run's cost within minutes.
+// Limits of a scenario. They are far above what an exercise needs and keep a run within minutes.
 const (
 	maxServices = 20
 	maxClients  = 20
@@ -25,13 +25,13 @@ const (
 	maxHorizon  = 4 * time.Hour
 )
 
-// routeOther is the route that a plan adds for paths of a log that are on no other.
+// routeOther is the route that a plan adds for paths of a log that have no other route.
 const routeOther = "other"
 
-// preconditions that a rubric may ask for.
+// preconditions that a rubric may require.
 var preconditions = [...]string{"mtls", "policy", "rehearsal"}
 
-// validator collects what is wrong with a scenario.
+// validator collects findings about a scenario.
 type validator struct {
 	scenario *Scenario
 	findings []finding
@@ -46,7 +46,8 @@ func (c *validator) add(at fieldPath, format string, args ...any) {
 	c.findings = append(c.findings, finding{at, fmt.Sprintf(format, args...)})
 }
 
-// addJoined takes the findings of another package's Validate: joined errors, each beginning with the path of its field.
+// addJoined adds the findings of another package's Validate: joined errors, each of which starts
+// with the path of its field.
 func (c *validator) addJoined(at fieldPath, err error) {
 	if err == nil {
 		return
@@ -65,7 +66,7 @@ func (c *validator) addJoined(at fieldPath, err error) {
 	c.add(at, "%v", err)
 }
 
-// validate checks everything that can be known without playing the scenario.
+// validate checks everything that can be checked without running the scenario.
 func validate(s *Scenario) []finding {
 	c := &validator{scenario: s}
 	c.identity()
@@ -88,7 +89,7 @@ func (c *validator) identity() {
 	c.text(fieldPath{"summary"}, s.Summary)
 	c.text(fieldPath{"topic"}, s.Topic)
 	if s.Level < 1 || s.Level > maxLevel {
-		c.add(fieldPath{"level"}, "is %d: write 1 (first lesson) to %d", s.Level, maxLevel)
+		c.add(fieldPath{"level"}, "is %d: write 1 (for beginners) to %d", s.Level, maxLevel)
 	}
 }
 
@@ -138,7 +139,7 @@ func (c *validator) versions(at fieldPath, svc Service) {
 func (c *validator) clients() {
 	s := c.scenario
 	if n := len(s.Clients); n < 1 || n > maxClients {
-		c.add(fieldPath{"clients"}, "there are %d clients: write 1 to %d, someone has to send the traffic", n, maxClients)
+		c.add(fieldPath{"clients"}, "there are %d clients: write 1 to %d, which send the traffic", n, maxClients)
 	}
 	seen := map[string]bool{}
 	for i, client := range s.Clients {
@@ -163,11 +164,11 @@ func (c *validator) release() {
 		at := fieldPath{"release", v.role}
 		c.known(at, "version", v.name, keys(svc.Versions))
 		if v.name == svc.Baseline {
-			c.add(at, "%q runs already before the release: write another version", v.name)
+			c.add(at, "%q already runs before the release: write another version", v.name)
 		}
 	}
 	if r.Faulty == r.Healthy {
-		c.add(fieldPath{"release", "healthy"}, "%q is the faulty version too: write another version", r.Healthy)
+		c.add(fieldPath{"release", "healthy"}, "%q is also the faulty version: write another version", r.Healthy)
 	}
 }
 
@@ -192,7 +193,7 @@ func (c *validator) traffic() {
 
 func (c *validator) objectives() {
 	if len(c.scenario.Objectives) == 0 {
-		c.add(fieldPath{"objectives"}, "there is no objective: without one no answer counts as bad")
+		c.add(fieldPath{"objectives"}, "there is no objective: without one, no answer counts as bad")
 	}
 	c.eachObjective()
 }
@@ -205,13 +206,13 @@ func (c *validator) eachObjective() {
 			c.known(at.child("route"), "route", o.Route, c.routes())
 		}
 		if slices.ContainsFunc(os[:i], func(earlier service.Objective) bool { return earlier.Route == o.Route }) {
-			c.add(at.child("route"), "route %q has an earlier objective: write one for each route", o.Route)
+			c.add(at.child("route"), "route %q already has an objective: write one for each route", o.Route)
 		}
 		if !(o.Success > 0 && o.Success <= 100) {
-			c.add(at.child("success"), "is %v: write a share in percent, over 0 and up to 100", o.Success)
+			c.add(at.child("success"), "is %v: write a percentage above 0 and up to 100", o.Success)
 		}
 		if o.Latency < 0 {
-			c.add(at.child("latency"), "is %v: write a time over 0, or leave it out", o.Latency)
+			c.add(at.child("latency"), "is %v: write a duration above 0, or omit the field", o.Latency)
 		}
 	}
 }
@@ -219,17 +220,17 @@ func (c *validator) eachObjective() {
 func (c *validator) timing() {
 	t := c.scenario.Timing
 	if t.Baseline <= 0 || t.Baseline > maxBaseline {
-		c.add(fieldPath{"timing", "baseline"}, "is %v: write a time over 0 and up to %v", t.Baseline, maxBaseline)
+		c.add(fieldPath{"timing", "baseline"}, "is %v: write a duration above 0 and up to %v", t.Baseline, maxBaseline)
 	}
 	if t.Horizon <= 0 || t.Horizon > maxHorizon {
-		c.add(fieldPath{"timing", "horizon"}, "is %v: write a time over 0 and up to %v", t.Horizon, maxHorizon)
+		c.add(fieldPath{"timing", "horizon"}, "is %v: write a duration above 0 and up to %v", t.Horizon, maxHorizon)
 	}
 }
 
 func (c *validator) rubric() {
 	r := c.scenario.Rubric
 	if len(r.Items) == 0 {
-		c.add(fieldPath{"rubric", "items"}, "there is no item: write what the score counts")
+		c.add(fieldPath{"rubric", "items"}, "there are no items: write at least one")
 	}
 	seen := map[string]bool{}
 	for i, item := range r.Items {
@@ -240,7 +241,7 @@ func (c *validator) rubric() {
 		}
 		seen[item.ID] = true
 		if item.Points <= 0 {
-			c.add(at.child("points"), "is %d: write a number over 0", item.Points)
+			c.add(at.child("points"), "is %d: write a number above 0", item.Points)
 		}
 	}
 	if !(r.MaxHarm >= 0 && r.MaxHarm <= 1) {
@@ -252,7 +253,7 @@ func (c *validator) rubric() {
 	c.knownAll(fieldPath{"rubric", "preconditions"}, "precondition", r.Preconditions, preconditions[:])
 }
 
-// documents checks that a text holds Kubernetes manifests, as far as that can be seen without knowing the kinds.
+// documents checks that a text holds Kubernetes manifests, of whatever kinds.
 func (c *validator) documents(at fieldPath, text string) {
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
 	for i := 1; ; i++ {
@@ -269,7 +270,7 @@ func (c *validator) documents(at fieldPath, text string) {
 			return
 		}
 		if head.APIVersion == "" || head.Kind == "" {
-			c.add(at, "document %d has no apiVersion or no kind: write a Kubernetes manifest", i)
+			c.add(at, "document %d lacks apiVersion or kind: write a Kubernetes manifest", i)
 		}
 	}
 }

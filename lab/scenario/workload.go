@@ -16,19 +16,19 @@ import (
 	"coalmine/scenarios"
 )
 
-// Workload is traffic by itself: a file of kind Workload, or an access log.
+// Workload is traffic without a scenario: a file of kind Workload, or an access log.
 type Workload struct {
 	Name string
-	// Summary is one sentence; "" for none.
+	// Summary is one sentence, or "".
 	Summary string
 	Traffic loadgen.Workload
-	// Objectives say what users may expect of the routes; none is fine.
+	// Objectives say what users may expect of the routes; they are optional.
 	Objectives []service.Objective
-	// Broken counts the lines of the log that could not be read, where one is replayed.
+	// Broken counts the lines of a replayed log that could not be parsed.
 	Broken accesslog.Broken
 }
 
-// WorkloadNames lists the workloads that come with the binary, sorted.
+// WorkloadNames returns the names of the workloads that come with the binary, sorted.
 func WorkloadNames() []string {
 	entries, err := fs.ReadDir(scenarios.Workloads(), ".")
 	if err != nil {
@@ -43,7 +43,8 @@ func WorkloadNames() []string {
 	return names
 }
 
-// NamedWorkload returns a workload that comes with the binary. A name that is not there is an error that is [fs.ErrNotExist].
+// NamedWorkload returns a workload that comes with the binary. If there is none of that name, the
+// error is [fs.ErrNotExist].
 func NamedWorkload(name string) (*Workload, error) {
 	file := name + ".yaml"
 	if _, err := fs.Stat(scenarios.Workloads(), file); err != nil || !IsLabel(name) {
@@ -54,8 +55,8 @@ func NamedWorkload(name string) (*Workload, error) {
 	return loadWorkload(file, fsys.Open)
 }
 
-// OpenWorkload reads and checks a workload file, and the access log that it replays, whose path is relative to the file. The error
-// is of type [Problems] where the file or the log is at fault.
+// OpenWorkload reads and validates a workload file, and the access log that it replays, whose path
+// is relative to the file. If the file or the log is invalid, the error is of type [Problems].
 func OpenWorkload(name string) (*Workload, error) {
 	w, err := loadWorkload(filepath.Base(name), func(file string) (fs.File, error) {
 		if !filepath.IsAbs(file) {
@@ -72,8 +73,9 @@ func OpenWorkload(name string) (*Workload, error) {
 	return w, err
 }
 
-// ParseWorkload decodes and checks a workload; name is the file's, for errors. An access log that it replays is not read, without
-// which no plan can be made. The error is of type [Problems].
+// ParseWorkload decodes and validates a workload; name is the name of the file, for errors. It does
+// not read an access log that the workload replays, which is needed for a plan. The error is of
+// type [Problems].
 func ParseWorkload(name string, data []byte) (*Workload, error) {
 	w, _, err := parseWorkload(name, data)
 	return w, err
@@ -91,7 +93,7 @@ func parseWorkload(name string, data []byte) (*Workload, *v1alpha1.WorkloadDocum
 	return w, d, nil
 }
 
-// problems checks everything that can be known without playing the workload.
+// problems checks everything that can be checked without running the workload.
 func (w *Workload) problems() []finding {
 	c := &validator{scenario: &Scenario{Traffic: w.Traffic, Objectives: w.Objectives}}
 	c.label(fieldPath{"name"}, w.Name)
@@ -100,7 +102,7 @@ func (w *Workload) problems() []finding {
 	return c.findings
 }
 
-// opener opens a file by its path relative to the workload's.
+// opener opens a file by its path relative to that of the workload.
 type opener func(name string) (fs.File, error)
 
 // loadWorkload reads a workload and its log.
@@ -120,7 +122,7 @@ func loadWorkload(name string, open opener) (*Workload, error) {
 	return w, nil
 }
 
-// read reads a file that is to be a workload.
+// read reads a workload file of limited size.
 func (open opener) read(name string) ([]byte, error) {
 	f, err := open(name)
 	if err != nil {
@@ -129,12 +131,13 @@ func (open opener) read(name string) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(data) > maxFile {
-		err = Problems{{File: name, Message: fmt.Sprintf("is over %d KiB, which no workload is: an access log is named under spec.replay.log", maxFile>>10)}}
+		err = Problems{{File: name, Message: fmt.Sprintf("is over %d KiB: a workload names its access log "+
+			"in spec.replay.log", maxFile>>10)}}
 	}
 	return data, err
 }
 
-// loadLog reads the log that a workload names.
+// loadLog reads the log that the workload replays.
 func (w *Workload) loadLog(open opener) error {
 	r := w.Traffic.Replay
 	f, err := open(r.Log)

@@ -18,7 +18,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// visits is the smallest workload that is valid.
+// visits is the smallest valid workload.
 const visits = `apiVersion: coalmine.dev/v1alpha1
 kind: Workload
 metadata: {name: visits}
@@ -32,7 +32,7 @@ spec:
   objectives: [{route: home, success: 99}]
 `
 
-// replayed is the smallest one that replays a log.
+// replayed is the smallest workload that replays a log.
 const replayed = `apiVersion: coalmine.dev/v1alpha1
 kind: Workload
 metadata: {name: replayed}
@@ -43,14 +43,14 @@ spec:
   objectives: [{route: other, success: 99}]
 `
 
-// accessLog has three good lines and a broken one.
+// accessLog has three valid lines and a broken one.
 const accessLog = `192.0.2.1 - - [07/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 5
 192.0.2.2 - - [07/Mar/2026:12:00:03 +0000] "GET /away HTTP/1.1" 200 5
 broken
 192.0.2.1 - - [07/Mar/2026:12:00:04 +0000] "GET / HTTP/1.1" 200 5
 `
 
-// workloadFile writes a workload and its log to a folder of its own.
+// workloadFile writes a workload and its log to a temporary folder.
 func workloadFile(t *testing.T, text, log string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "my.yaml")
@@ -61,7 +61,7 @@ func workloadFile(t *testing.T, text, log string) string {
 	return name
 }
 
-// planned plays a workload for five minutes and returns its requests by cohort and route.
+// planned plans a workload for five minutes and returns the number of requests by cohort and route.
 func planned(t *testing.T, w loadgen.Workload) map[string]int {
 	t.Helper()
 	p, err := loadgen.NewPlan(w, 7, 5*time.Minute)
@@ -76,7 +76,7 @@ func planned(t *testing.T, w loadgen.Workload) map[string]int {
 	return counts
 }
 
-func TestWorkloadsThatComeWithTheBinary(t *testing.T) {
+func TestLibraryWorkloads(t *testing.T) {
 	if want := []string{"browse", "flash-sale", "replay"}; !slices.Equal(WorkloadNames(), want) {
 		t.Errorf("the workloads are %v, want %v", WorkloadNames(), want)
 	}
@@ -86,7 +86,8 @@ func TestWorkloadsThatComeWithTheBinary(t *testing.T) {
 			t.Fatal(err)
 		}
 		if w.Name != name || w.Summary == "" || len(w.Objectives) == 0 {
-			t.Errorf("%s: the name is %q, the summary %q, and there are %d objectives", name, w.Name, w.Summary, len(w.Objectives))
+			t.Errorf("%s: the name is %q, the summary %q, and there are %d objectives",
+				name, w.Name, w.Summary, len(w.Objectives))
 		}
 		counts := planned(t, w.Traffic)
 		sum := 0
@@ -106,7 +107,7 @@ func TestWorkloadsThatComeWithTheBinary(t *testing.T) {
 	}
 }
 
-func TestWorkloadOfALogHasWhatTheLogHas(t *testing.T) {
+func TestReplayWorkload(t *testing.T) {
 	w, err := NamedWorkload("replay")
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +119,7 @@ func TestWorkloadOfALogHasWhatTheLogHas(t *testing.T) {
 	for what, n := range planned(t, w.Traffic) {
 		sum += n
 		if strings.HasSuffix(what, " other") != (what == "bots other") {
-			t.Errorf("%d requests are %s; only the monitor's are on no route", n, what)
+			t.Errorf("%d requests are %s; only the monitor's have no route", n, what)
 		}
 	}
 	if sum != 267 {
@@ -129,7 +130,7 @@ func TestWorkloadOfALogHasWhatTheLogHas(t *testing.T) {
 func TestUnknownWorkload(t *testing.T) {
 	for _, name := range []string{"", ".", "browse.yaml", "../library", "Browse", "rush"} {
 		if _, err := NamedWorkload(name); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "browse, flash-sale, replay") {
-			t.Errorf("%q: error %v, want fs.ErrNotExist and the names there are", name, err)
+			t.Errorf("%q: error %v, want fs.ErrNotExist and the known names", name, err)
 		}
 	}
 }
@@ -155,8 +156,8 @@ func TestOpenWorkload(t *testing.T) {
 	}
 }
 
-// A user's own log may stand anywhere: beside the workload, by an absolute path, or behind a link.
-func TestLogsOfAUsersOwnWorkload(t *testing.T) {
+// A user's log may be next to the workload, at an absolute path, or behind a link.
+func TestWorkloadLogPaths(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere.log.gz")
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -184,20 +185,20 @@ func TestLogsOfAUsersOwnWorkload(t *testing.T) {
 	}
 }
 
-// TestWorkloadFindings breaks one thing at a time. Each finding says where it is and what to do.
+// Each test breaks one thing. Each finding says where it is and how to fix it.
 func TestWorkloadFindings(t *testing.T) {
 	for _, test := range []struct{ text, old, new, want string }{
 		{visits, visits, "", "my.yaml:1: the file is empty: write a workload, or copy one"},
 		{visits, visits, "# nothing\n", "my.yaml:1: the file is empty"},
 		{visits, visits, "- a\n", "my.yaml:1: cannot unmarshal !!seq"},
-		{visits, visits, strings.ReplaceAll(minimal, "kind: Scenario", "kind: Scenario"), `my.yaml:1: the document is "coalmine.dev/v1alpha1" of kind "Scenario": name its folder to play its traffic, or write kind: Workload`},
-		{visits, "kind: Workload", "kind: Traffic", `of kind "Traffic": write apiVersion: coalmine.dev/v1alpha1 and kind: Workload`},
-		{visits, "/v1alpha1", "/v2", `my.yaml:1: the document is "coalmine.dev/v2" of kind "Workload": write apiVersion`},
-		{visits, "kind: Workload\n", "", `of kind "": write apiVersion`},
-		{visits, "success: 99}]\n", "success: 99}]\n---\nkind: Workload\n", "my.yaml:12: a second document begins here: a file holds one workload"},
+		{visits, visits, strings.ReplaceAll(minimal, "kind: Scenario", "kind: Scenario"), `my.yaml:1: the document has apiVersion "coalmine.dev/v1alpha1" and kind "Scenario": name its folder to run its traffic, or write kind: Workload`},
+		{visits, "kind: Workload", "kind: Traffic", `and kind "Traffic": write apiVersion: coalmine.dev/v1alpha1 and kind: Workload`},
+		{visits, "/v1alpha1", "/v2", `my.yaml:1: the document has apiVersion "coalmine.dev/v2" and kind "Workload": write apiVersion`},
+		{visits, "kind: Workload\n", "", `and kind "": write apiVersion`},
+		{visits, "success: 99}]\n", "success: 99}]\n---\nkind: Workload\n", "my.yaml:12: a second document starts here: a file holds one workload"},
 		{visits, "  rate:", "  rates:", "my.yaml:5: WorkloadSpec has no field rates: see scenarios/workload.schema.json"},
 		{visits, "share: 1", "shares: 1", "my.yaml:9: Cohort has no field shares"},
-		{visits, "name: visits", "name: My visits", `my.yaml:3: metadata.name: "My visits" is no name`},
+		{visits, "name: visits", "name: My visits", `my.yaml:3: metadata.name: "My visits" is not a valid Kubernetes name`},
 		{visits, "constant: 10", "constant: -1", "my.yaml:5: spec.rate.constant: -1 requests per second is not within"},
 		{visits, "constant: 10", "constant: 0", "spec.rate: has 0 shapes"},
 		{visits, "  rate: {constant: 10}\n", "", "my.yaml:4: spec.rate: has 0 shapes"},
@@ -230,23 +231,23 @@ func TestWorkloadFindings(t *testing.T) {
 			continue
 		}
 		if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.String(), test.want) }) {
-			t.Errorf("%q: no problem says %q:\n%v", test.new, test.want, err)
+			t.Errorf("%q: no problem contains %q:\n%v", test.new, test.want, err)
 		}
 		for _, p := range problems {
 			if p.File != name {
-				t.Errorf("%q: the problem is placed in %s, want %s", test.new, p.File, name)
+				t.Errorf("%q: the problem's file is %s, want %s", test.new, p.File, name)
 			}
 		}
 	}
 }
 
-func TestWorkloadThatIsNoWorkloadFile(t *testing.T) {
+func TestOpenWorkloadErrors(t *testing.T) {
 	if _, err := OpenWorkload(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: error %v", err)
 	}
 	name := workloadFile(t, strings.Repeat(accessLog, 10_000), "")
-	if _, err := OpenWorkload(name); err == nil || !strings.Contains(err.Error(), "is over 1024 KiB, which no workload is") {
-		t.Errorf("a large log in the place of a workload: error %v", err)
+	if _, err := OpenWorkload(name); err == nil || !strings.Contains(err.Error(), "is over 1024 KiB: a workload names its access log") {
+		t.Errorf("a log instead of a workload: error %v", err)
 	}
 	if _, err := ParseWorkload("my.yaml", []byte(replayed)); err != nil {
 		t.Errorf("without its log: error %v", err)
@@ -273,7 +274,7 @@ func lineOf(second int, method, target, agent string) string {
 	return fmt.Sprintf("192.0.2.%d - - [07/Mar/2026:12:00:%02d +0000] \"%s %s HTTP/1.1\" 200 5 \"-\" %q\n", second, second, method, target, agent)
 }
 
-func TestWorkloadFromALogAlone(t *testing.T) {
+func TestWorkloadFromLog(t *testing.T) {
 	const desk, phone, bot = "Mozilla/5.0 (X11)", "Mozilla/5.0 (Android) Mobile", "Mozilla/5.0 (Android) Mobile (compatible; somebot/2)"
 	var log strings.Builder
 	for i, line := range [][3]string{
@@ -316,7 +317,7 @@ func TestWorkloadFromALogAlone(t *testing.T) {
 	}
 }
 
-func TestWorkloadFromALogIsBounded(t *testing.T) {
+func TestWorkloadFromLogLimits(t *testing.T) {
 	var log strings.Builder
 	for i := range 60 {
 		for range 60 - i {
@@ -336,11 +337,11 @@ func TestWorkloadFromALogIsBounded(t *testing.T) {
 		t.Errorf("the cohorts of a log without user agents are %+v", w.Traffic.Cohorts)
 	}
 	if other := planned(t, w.Traffic)["web other"]; other != 10*11/2 {
-		t.Errorf("%d requests are on no route, want 55", other)
+		t.Errorf("%d requests have no route, want 55", other)
 	}
 }
 
-func TestWorkloadFromALogRefuses(t *testing.T) {
+func TestWorkloadFromLogErrors(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "good.log"), []byte(accessLog))
 	write(t, filepath.Join(dir, "bad.log"), []byte("broken\n"))

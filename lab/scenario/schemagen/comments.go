@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// comments holds what the source says about types and fields, by package, type and field.
+// comments holds the doc comments of types and fields, by package, type and field.
 type comments map[[3]string]string
 
-// of returns the comment of a field, or of the type itself for field "".
+// of returns the comment of a field, or of the type for field "".
 func (c comments) of(t reflect.Type, field string) string {
 	pkg := t.PkgPath()
 	return c[[3]string{pkg[strings.LastIndex(pkg, "/")+1:], t.Name(), field}]
 }
 
-// readComments parses the packages of the wire types below the module's root.
+// readComments reads the comments of the wire types' packages. Root is the folder of the module.
 func readComments(root string) (comments, error) {
 	c := comments{}
 	for _, dir := range []string{"lab/scenario/v1alpha1", "lab/service", "loadgen"} {
@@ -77,7 +77,7 @@ func (c comments) addStruct(pkg, name string, doc *ast.CommentGroup, s *ast.Stru
 	}
 }
 
-// oneLine leaves line breaks out, and the brackets of links to other names.
+// oneLine removes line breaks and the brackets of doc links.
 func oneLine(text string) string {
 	link := regexp.MustCompile(`\[([A-Z]\w*(?:\.\w+)*)\]`)
 	return link.ReplaceAllString(strings.Join(strings.Fields(text), " "), "$1")

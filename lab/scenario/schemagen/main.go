@@ -1,5 +1,6 @@
-// Command schemagen writes the JSON schemas of scenario and workload files from the Go types that they are decoded into, so
-// that the published schemas cannot drift from the decoder. Descriptions are the types' comments.
+// Command schemagen writes the JSON schemas of scenario and workload files from the Go types that
+// they are decoded into, so the published schemas match the decoder. Descriptions are the comments
+// of types and fields.
 package main
 
 import (
@@ -11,7 +12,7 @@ import (
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: schemagen ROOT FOLDER, where ROOT is the module's folder and FOLDER that of the schemas")
+		fmt.Fprintln(os.Stderr, "usage: schemagen ROOT FOLDER (ROOT: folder of the module, FOLDER: where to write the schemas)")
 		os.Exit(2)
 	}
 	if err := write(os.Args[1], os.Args[2]); err != nil {
@@ -20,7 +21,7 @@ func main() {
 	}
 }
 
-// write writes every schema anew.
+// write writes all schemas to a folder.
 func write(root, folder string) error {
 	files, err := render(root)
 	if err != nil {
@@ -34,7 +35,7 @@ func write(root, folder string) error {
 	return nil
 }
 
-// render returns the schemas by the names of their files.
+// render returns the schemas by file name.
 func render(root string) (map[string][]byte, error) {
 	comments, err := readComments(root)
 	if err != nil {

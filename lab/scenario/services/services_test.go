@@ -36,8 +36,8 @@ func compile(t *testing.T, s *scenario.Scenario, seed uint64) (services.Models, 
 	return models, plan
 }
 
-// TestVersionsDifferByWhatTheyDo lets a version with a fault and one without meet the same requests.
-func TestVersionsDifferByWhatTheyDo(t *testing.T) {
+// A faulty and a healthy version draw the same latencies for the same requests.
+func TestVersionsDifferOnlyInBehaviour(t *testing.T) {
 	models, plan := compile(t, testScenario(t, "hidden-segment"), 3)
 	hit := 0
 	for c := plan.Arrivals(); ; {
@@ -63,7 +63,7 @@ func TestVersionsDifferByWhatTheyDo(t *testing.T) {
 	}
 }
 
-func TestSeedsAreOfRunAndService(t *testing.T) {
+func TestSeedDependsOnRunAndService(t *testing.T) {
 	seen := map[uint64]bool{}
 	for run := range uint64(3) {
 		for _, name := range []string{"frontend", "backend"} {
@@ -73,7 +73,7 @@ func TestSeedsAreOfRunAndService(t *testing.T) {
 	if len(seen) != 6 {
 		t.Errorf("%d seeds of 3 runs and 2 services", len(seen))
 	}
-	// What the first recorded runs drew by: it must stay.
+	// Recorded runs depend on this seed: it must not change.
 	if got := services.Seed(1, "backend"); got != 0x18e53eb62be31645 {
 		t.Errorf("the backend's seed in run 1 is %#x", got)
 	}

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Positions knows on which line each field of a document stands.
+// Positions maps the fields of a document to their lines.
 type Positions struct{ root *yaml.Node }
 
 // Document is a decoded scenario.
@@ -27,7 +27,7 @@ type WorkloadDocument struct {
 	Positions
 }
 
-// Finding is one thing that is wrong with a document. Line is 0 where it is not known.
+// Finding is one problem with a document. Line is 0 if unknown.
 type Finding struct {
 	Line    int
 	Message string
@@ -36,7 +36,7 @@ type Finding struct {
 // Findings is the error of a document that cannot be decoded.
 type Findings []Finding
 
-// Error lists the findings, one on a line.
+// Error returns the findings, one per line.
 func (fs Findings) Error() string {
 	lines := make([]string, len(fs))
 	for i, f := range fs {
@@ -45,45 +45,54 @@ func (fs Findings) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Decode reads a scenario strictly: an unknown field, a second document or a value of the wrong type is an error. Its error is
-// of type [Findings].
+// Decode decodes a scenario strictly: an unknown field, a second document or a value of the wrong
+// type is an error of type [Findings].
 func Decode(data []byte) (*Document, error) {
 	var d Document
-	places, err := decode(data, &d.Scenario, documentKind{
-		kind: Kind, schema: "scenarios/schema.json", emptyHint: "write a scenario, or copy one of the library's",
-		otherKinds: map[string]string{KindWorkload: "it has no services and no release; play it with coalmine load, or put its spec under spec.traffic of a scenario"},
+	positions, err := decode(data, &d.Scenario, documentKind{
+		kind: Kind, schema: "scenarios/schema.json",
+		emptyHint: "write a scenario, or copy one from the library",
+		otherKinds: map[string]string{
+			KindWorkload: "it has no services and no release; run it with coalmine load, " +
+				"or put its spec under spec.traffic of a scenario",
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.Positions = places
+	d.Positions = positions
 	return &d, nil
 }
 
-// DecodeWorkload reads a workload as strictly as [Decode] reads a scenario.
+// DecodeWorkload decodes a workload as strictly as [Decode] does a scenario.
 func DecodeWorkload(data []byte) (*WorkloadDocument, error) {
 	var d WorkloadDocument
-	places, err := decode(data, &d.Workload, documentKind{
-		kind: KindWorkload, schema: "scenarios/workload.schema.json", emptyHint: "write a workload, or copy one of those that come with coalmine",
-		otherKinds: map[string]string{Kind: "name its folder to play its traffic, or write kind: Workload and put what stands under spec.traffic right under spec"},
+	positions, err := decode(data, &d.Workload, documentKind{
+		kind: KindWorkload, schema: "scenarios/workload.schema.json",
+		emptyHint: "write a workload, or copy one that comes with coalmine",
+		otherKinds: map[string]string{
+			Kind: "name its folder to run its traffic, or write kind: Workload " +
+				"and move the fields of spec.traffic to spec",
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.Positions = places
+	d.Positions = positions
 	return &d, nil
 }
 
-// documentKind is what the errors of a kind of document say.
+// documentKind describes a kind of document for decoding and error messages.
 type documentKind struct {
-	// kind is the one that is wanted, schema its published schema.
+	// kind is the expected kind, schema the path of its published schema.
 	kind, schema string
-	// emptyHint says what to do about an empty file, others what to do about other kinds.
-	emptyHint  string
+	// emptyHint says what to do about an empty file.
+	emptyHint string
+	// otherKinds says what to do about documents of other kinds.
 	otherKinds map[string]string
 }
 
-// decode looks at the kind first: of a document of another kind, every field would be unknown.
+// decode checks the kind first: in a document of another kind, every field would be unknown.
 func decode(data []byte, into any, f documentKind) (Positions, error) {
 	p := Positions{root: new(yaml.Node)}
 	if err := yaml.Unmarshal(data, p.root); err != nil {
@@ -102,12 +111,12 @@ func decode(data []byte, into any, f documentKind) (Positions, error) {
 	}
 	var more yaml.Node
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return p, Findings{{more.Line, "a second document begins here: a file holds one " + strings.ToLower(f.kind)}}
+		return p, Findings{{more.Line, "a second document starts here: a file holds one " + strings.ToLower(f.kind)}}
 	}
 	return p, nil
 }
 
-// checkHead wants the version and the kind.
+// checkHead checks apiVersion and kind.
 func (f documentKind) checkHead(p Positions) error {
 	var head struct {
 		APIVersion string `yaml:"apiVersion"`
@@ -123,10 +132,13 @@ func (f documentKind) checkHead(p Positions) error {
 	if !known || head.APIVersion != APIVersion {
 		hint = fmt.Sprintf("write apiVersion: %s and kind: %s", APIVersion, f.kind)
 	}
-	return Findings{{p.Line("apiVersion"), fmt.Sprintf("the document is %q of kind %q: %s", head.APIVersion, head.Kind, hint)}}
+	return Findings{{
+		p.Line("apiVersion"),
+		fmt.Sprintf("the document has apiVersion %q and kind %q: %s", head.APIVersion, head.Kind, hint),
+	}}
 }
 
-// findings takes the decoder's errors apart. The library tells line and field by text alone.
+// findings splits the decoder's errors, whose lines and fields are only in their text.
 func (f documentKind) findings(err error) error {
 	texts := []string{err.Error()}
 	var wrong *yaml.TypeError
@@ -138,13 +150,15 @@ func (f documentKind) findings(err error) error {
 	var all Findings
 	for _, text := range texts {
 		m := place.FindStringSubmatch(strings.ReplaceAll(text, "\n", " "))
-		line, _ := strconv.Atoi(m[1]) // "" is line 0: not known
-		all = append(all, Finding{line, unknown.ReplaceAllString(m[2], "$2 has no field $1: see "+f.schema+" for those it has")})
+		line, _ := strconv.Atoi(m[1]) // "" gives line 0: unknown
+		message := unknown.ReplaceAllString(m[2], "$2 has no field $1: see "+f.schema+" for its fields")
+		all = append(all, Finding{line, message})
 	}
 	return all
 }
 
-// Line returns the line of the field at a path of keys and indices, or of the nearest part of the path that is there.
+// Line returns the line of the field at a path of keys and indices, or of the longest part of the
+// path that exists.
 func (p Positions) Line(path ...any) int {
 	n := p.root
 	if n.Kind == yaml.DocumentNode {
@@ -161,7 +175,7 @@ func (p Positions) Line(path ...any) int {
 	return line
 }
 
-// child returns the node at a key or index, and the node whose line stands for it.
+// child returns the node at a key or index, and the node whose line is reported for it.
 func child(n *yaml.Node, at any) (key, value *yaml.Node) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias

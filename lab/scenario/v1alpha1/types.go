@@ -1,9 +1,10 @@
-// Package v1alpha1 is how a scenario or a workload is written down: the wire types of apiVersion coalmine.dev/v1alpha1 and
-// their strict decoding. It knows no meaning beyond the shape; package scenarios turns a document into a scenario or a workload
-// and checks it.
+// Package v1alpha1 defines the file format of scenarios and workloads: the wire types of apiVersion
+// coalmine.dev/v1alpha1 and their strict decoding. It checks the shape only; package scenario
+// converts a document to a scenario or a workload and validates it.
 //
-// A field whose yaml tag has no omitempty is required, in the published schemas too (see scenarios/schema.json and
-// scenarios/workload.schema.json).
+// A field whose yaml tag has no omitempty is required, also in the published schemas
+// (scenarios/schema.json and scenarios/workload.schema.json). Comments of types and fields are the
+// descriptions in those schemas.
 package v1alpha1
 
 import (
@@ -13,7 +14,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// APIVersion opens every document, and one of the kinds.
+// Every document starts with the APIVersion and one of the kinds.
 const (
 	APIVersion   = "coalmine.dev/v1alpha1"
 	Kind         = "Scenario"
@@ -32,18 +33,18 @@ type Scenario struct {
 
 // Metadata names a document.
 type Metadata struct {
-	// Name is a DNS label; a scenario's is the name of its folder.
+	// Name is a DNS label; a scenario's name is that of its folder.
 	Name string `yaml:"name"`
 }
 
-// Spec says what the incident consists of.
+// Spec describes the incident.
 type Spec struct {
 	Title string `yaml:"title"`
-	// Summary is one sentence for lists.
+	// Summary is one sentence, shown in lists.
 	Summary string `yaml:"summary"`
 	// Topic groups scenarios in lists.
 	Topic string `yaml:"topic"`
-	// Level is 1 (first lesson) to 3.
+	// Level is the difficulty, 1 (for beginners) to 3.
 	Level int `yaml:"level"`
 	// Teaches lists what a learner takes away.
 	Teaches []string `yaml:"teaches,omitempty"`
@@ -51,10 +52,11 @@ type Spec struct {
 	Services []Service `yaml:"services"`
 	Clients  []Client  `yaml:"clients"`
 	Release  Release   `yaml:"release"`
-	// Traffic is the workload that users bring.
+	// Traffic is the workload that users generate.
 	Traffic    loadgen.Workload    `yaml:"traffic"`
 	Objectives []service.Objective `yaml:"objectives"`
-	// Environment holds manifests that the platform team put into the cluster, as YAML documents.
+	// Environment holds manifests that the platform team has applied to the cluster, as YAML
+	// documents.
 	Environment string `yaml:"environment,omitempty"`
 	Timing      Timing `yaml:"timing"`
 	Rubric      Rubric `yaml:"rubric"`
@@ -66,13 +68,13 @@ type Service struct {
 	Name string `yaml:"name"`
 	// Port of the Service.
 	Port int `yaml:"port"`
-	// TargetPort of the container; default the port.
+	// TargetPort of the container; default is the port.
 	TargetPort int `yaml:"targetPort,omitempty"`
 	// Replicas of the Deployment.
 	Replicas int `yaml:"replicas"`
-	// ServiceAccount of the pods; default the service's name.
+	// ServiceAccount of the pods; default is the service's name.
 	ServiceAccount string `yaml:"serviceAccount,omitempty"`
-	// Labels of the pods, beside app.
+	// Labels of the pods, in addition to app.
 	Labels map[string]string `yaml:"labels,omitempty"`
 	// Annotations of the pods.
 	Annotations map[string]string `yaml:"annotations,omitempty"`
@@ -88,11 +90,11 @@ type Version struct {
 	Notes string `yaml:"notes,omitempty"`
 	// Behaviour is how this version works and fails.
 	Behaviour service.Behaviour `yaml:"behaviour"`
-	// ServiceAccount of the pods of this version; default the service's.
+	// ServiceAccount of the pods of this version; default is the service's.
 	ServiceAccount string `yaml:"serviceAccount,omitempty"`
-	// Labels of the pods of this version, over the service's.
+	// Labels of the pods of this version; they override the service's.
 	Labels map[string]string `yaml:"labels,omitempty"`
-	// Annotations of the pods of this version, over the service's.
+	// Annotations of the pods of this version; they override the service's.
 	Annotations map[string]string `yaml:"annotations,omitempty"`
 	// Manifests are applied together with the version, as YAML documents.
 	Manifests string `yaml:"manifests,omitempty"`
@@ -101,21 +103,22 @@ type Version struct {
 // Client is a workload that sends users' requests.
 type Client struct {
 	Name string `yaml:"name"`
-	// ServiceAccount of the pods; default the client's name.
+	// ServiceAccount of the pods; default is the client's name.
 	ServiceAccount string `yaml:"serviceAccount,omitempty"`
-	// Replicas of the client; default 1.
+	// Replicas of the client; default is 1.
 	Replicas int `yaml:"replicas,omitempty"`
-	// Unmeshed clients have no proxy: they reach the Service's own endpoints and have no identity.
+	// Unmeshed clients have no proxy: they connect to the Service's own endpoints and have no
+	// identity.
 	Unmeshed bool `yaml:"unmeshed,omitempty"`
 }
 
 // Release is the change that the scenario is about.
 type Release struct {
-	// Service is the one that is released.
+	// Service is the service that is released.
 	Service string `yaml:"service"`
-	// Faulty is the version that must not reach everyone.
+	// Faulty is the version that has to be stopped.
 	Faulty string `yaml:"faulty"`
-	// Healthy is the version that must.
+	// Healthy is the version that has to be promoted.
 	Healthy string `yaml:"healthy"`
 }
 
@@ -123,14 +126,14 @@ type Release struct {
 type Timing struct {
 	// Baseline is how long traffic runs before the release.
 	Baseline time.Duration `yaml:"baseline"`
-	// Horizon is how long the run goes on after the release.
+	// Horizon is how long the run continues after the release.
 	Horizon time.Duration `yaml:"horizon"`
 }
 
-// Rubric says what the score counts.
+// Rubric says how a run is scored.
 type Rubric struct {
 	Items []RubricItem `yaml:"items"`
-	// MaxHarm is the share of the harm without guardrail that still counts as a good catch, 0 to 1.
+	// MaxHarm is the largest share of the unguarded harm that counts as a good catch, 0 to 1.
 	MaxHarm float64 `yaml:"maxHarm"`
 	// MinCanaryRequests is the number of requests below which a canary counts as starved.
 	MinCanaryRequests int `yaml:"minCanaryRequests"`
@@ -142,12 +145,12 @@ type Rubric struct {
 type RubricItem struct {
 	// ID names the check.
 	ID string `yaml:"id"`
-	// Title stands on the card; default the check's own.
+	// Title is shown on the card; default is the check's own title.
 	Title string `yaml:"title,omitempty"`
-	// Points that the item gives.
+	// Points that the item is worth.
 	Points int `yaml:"points"`
-	// Limit is the check's parameter, where it has one.
+	// Limit is the check's parameter, if it has one.
 	Limit float64 `yaml:"limit,omitempty"`
-	// Hint says what to change when the item is lost.
+	// Hint says what to change when the item fails.
 	Hint string `yaml:"hint,omitempty"`
 }

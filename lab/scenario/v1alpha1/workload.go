@@ -5,7 +5,8 @@ import (
 	"coalmine/loadgen"
 )
 
-// Workload is traffic by itself: what a scenario has under traffic, to be played against any server.
+// Workload is traffic without a scenario: the contents of a scenario's traffic field, to be sent to
+// any server.
 type Workload struct {
 	// APIVersion is coalmine.dev/v1alpha1.
 	APIVersion string `yaml:"apiVersion"`
@@ -15,9 +16,9 @@ type Workload struct {
 	Spec     WorkloadSpec `yaml:"spec"`
 }
 
-// WorkloadSpec says who asks for what, and how often.
+// WorkloadSpec says who sends which requests, and how often.
 type WorkloadSpec struct {
-	// Summary is one sentence for lists.
+	// Summary is one sentence, shown in lists.
 	Summary string `yaml:"summary,omitempty"`
 
 	loadgen.Workload `yaml:",inline"`
