@@ -7,36 +7,39 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// activeSessions are the sessions of a plan that are under way, as a cursor moves on. Storage is used again.
+// activeSessions are the sessions in progress while a cursor moves through a plan. Slots are
+// reused.
 type activeSessions struct {
 	plan *Plan
-	// starts and begun are by visitor: when sessions start, and how many have.
+	// starts and started are indexed by session cohort: when its sessions start, and how many have.
 	starts  []process
 	started []uint64
-	// due holds the slots by the next request of each session that is under way and of the next one
-	// of each visitor.
+	// due holds the slots by the time of their next request: one for each active session and one for
+	// the next session of each cohort.
 	due   heap.Heap[uint32]
 	slots []activeSession
 	free  []uint32
-	// number of the last session that made a request.
+	// number is that of the last session that made a request.
 	number uint32
 }
 
-// activeSession is a session under way.
+// activeSession is a session in progress.
 type activeSession struct {
 	draws rng.Stream
-	// step counts its requests so far, as of the begin of traffic; left those to come.
+	// step counts the session's requests since the start of traffic; remaining counts those to
+	// come.
 	step, remaining uint32
 	// number is 0 before the first request.
 	number, user uint32
-	// page is the route of the request to come.
+	// page is the route of the next request.
 	page   uint16
 	cohort uint16
-	// latest is set for the last session of its visitor, after which the next one is to be made.
+	// latest is set for the most recent session of its cohort. Its first request creates the next
+	// one.
 	latest bool
 }
 
-// newSessions returns the sessions at the begin of traffic; nil for a plan without.
+// newSessions returns the sessions at the start of traffic, or nil for a plan without sessions.
 func (p *Plan) newSessions() *activeSessions {
 	if len(p.sessionCohorts) == 0 {
 		return nil
@@ -51,10 +54,10 @@ func (p *Plan) newSessions() *activeSessions {
 	return s
 }
 
-// key breaks ties: by visitor, then by the order of starts.
+// key breaks ties by cohort, then by the order in which sessions start.
 func key(visitor int, session uint64) uint64 { return uint64(visitor)<<48 | session }
 
-// add puts a session in place, with a user unless it gets a fresh one.
+// add stores a session, with a user unless its cohort has one user per session.
 func (s *activeSessions) add(i int, at time.Duration, v activeSession) {
 	session := s.started[i]
 	s.started[i]++
@@ -74,7 +77,7 @@ func (s *activeSessions) add(i int, at time.Duration, v activeSession) {
 	s.due.Push(at, key(i, session), place)
 }
 
-// start makes the next session of a visitor, if there is one.
+// start creates the next session of cohort i, if there is one.
 func (s *activeSessions) start(i int) {
 	at, ok := s.starts[i].next()
 	if !ok {
@@ -87,7 +90,7 @@ func (s *activeSessions) start(i int) {
 	})
 }
 
-// due tells when the next request is; false for none.
+// next returns the time of the next request, or false if there is none.
 func (s *activeSessions) next() (at time.Duration, ok bool) {
 	if s.due.Len() == 0 {
 		return 0, false
@@ -95,7 +98,8 @@ func (s *activeSessions) next() (at time.Duration, ok bool) {
 	return s.due.First().At, true
 }
 
-// take makes the next request and moves its session on. The item is left to the cursor, with a word for it.
+// take returns the next request in a and advances its session. The cursor draws the item from the
+// returned word.
 func (s *activeSessions) take(a *Arrival) (item uint64) {
 	due := *s.due.First()
 	v := &s.slots[due.Value]
@@ -118,7 +122,7 @@ func (s *activeSessions) take(a *Arrival) (item uint64) {
 	return item
 }
 
-// advance plans the next request of the session that made the first request that is due, or ends the session.
+// advance schedules the next request of the session that is due first, or ends that session.
 func (s *activeSessions) advance(v *activeSession, due heap.Item[uint32]) {
 	by := s.plan.sessionCohorts[v.cohort]
 	v.remaining--

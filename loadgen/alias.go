@@ -2,14 +2,14 @@ package loadgen
 
 import "coalmine/loadgen/rng"
 
-// alias draws from a discrete distribution in constant time (Walker 1977, in Vose's construction, IEEE Transactions on
-// Software Engineering 17, 1991).
+// alias draws from a discrete distribution in constant time (Walker 1977, in the construction of
+// Vose, IEEE Transactions on Software Engineering 17, 1991).
 type alias struct {
-	prob  []float64 // share of a column that stays with its own index
+	prob  []float64 // share of a column that keeps its own index
 	alias []uint32  // index of the rest of the column
 }
 
-// newAlias makes the table of weights, which are not negative and not all zero.
+// newAlias builds the table for weights, which must not be negative nor all zero.
 func newAlias(weights []float64) alias {
 	n, sum := len(weights), 0.0
 	for _, w := range weights {
@@ -28,14 +28,14 @@ func newAlias(weights []float64) alias {
 		a.prob[l] -= 1 - a.prob[s]
 		small, large = classify(l, a.prob[l], small, large)
 	}
-	// What is left is full but for rounding; an index of weight 0 never is the last.
+	// The remaining columns are full up to rounding. An index of weight 0 is never the last one.
 	for _, i := range append(small, large...) {
 		a.prob[i] = 1
 	}
 	return a
 }
 
-// classify puts an index with the columns that lack or that have more than their share.
+// classify appends index i to the columns with less or with more than their share.
 func classify(i int, keep float64, small, large []int) (s, l []int) {
 	if keep < 1 {
 		return append(small, i), large
@@ -43,7 +43,8 @@ func classify(i int, keep float64, small, large []int) (s, l []int) {
 	return small, append(large, i)
 }
 
-// draw makes an index of a word: its upper bits choose a column, the rest of the product the part of the column.
+// draw maps a random word to an index. The upper bits choose a column, the rest of the product the
+// part of the column.
 func (a *alias) draw(word uint64) uint32 {
 	n := uint64(len(a.prob))
 	i := rng.Below(word, n)

@@ -2,8 +2,9 @@ package loadgen
 
 import "time"
 
-// Defaults and bounds of a budget are those of Finagle (twitter/finagle, finagle-core, service/RetryBudget.scala), whose idea it
-// is, and which Linkerd's proxy has from there (linkerd2-proxy-api, destination.RetryBudget; tower-rs/tower, retry/budget).
+// Defaults and bounds of retry budgets are those of Finagle (twitter/finagle, finagle-core,
+// service/RetryBudget.scala), from which Linkerd's proxy took the idea (linkerd2-proxy-api,
+// destination.RetryBudget; tower-rs/tower, retry/budget).
 const (
 	defaultTTL = 10 * time.Second
 	minTTL     = time.Second
@@ -11,15 +12,16 @@ const (
 	maxRatio   = 1000
 )
 
-// budgetWindow is the state of a [Budget]: what was sent in the last TTL, in fixed slots. As in Finagle a request leaves the window with
-// its slot, between 0.9 and 1 times the TTL after it came.
+// budgetWindow is the state of a [Budget]: the requests of the last TTL in a fixed number of slots.
+// As in Finagle, a request leaves the window together with its slot, 0.9 to 1 times the TTL after
+// it arrived.
 type budgetWindow struct {
 	ratio, reserve float64
 	slots          [10]tokens
-	// current is the slot that ends at end.
+	// current is the index of the slot that ends at end.
 	current    int
 	width, end time.Duration
-	// sum of all slots.
+	// sum is the total of all slots.
 	sum tokens
 }
 
@@ -37,15 +39,15 @@ func newBudgetWindow(b Budget, shards int) *budgetWindow {
 	return r
 }
 
-// deposit counts a request.
+// deposit counts a first attempt.
 func (r *budgetWindow) deposit(now time.Duration) {
 	r.expire(now)
 	r.slots[r.current].first++
 	r.sum.first++
 }
 
-// withdraw counts a retry, unless there were too many: retries stay within ratio times the requests of the window and the reserve,
-// which is PerSecond times TTL.
+// withdraw counts a retry and reports whether the budget allows it. Retries stay within ratio times
+// the requests in the window plus the reserve, which is PerSecond times TTL.
 func (r *budgetWindow) withdraw(now time.Duration) bool {
 	r.expire(now)
 	if float64(r.sum.retries+1) > float64(r.ratio*float64(r.sum.first))+r.reserve {

@@ -7,7 +7,7 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// mean is the factor by which bursts raise the rate in the long run.
+// mean returns the factor by which bursts raise the rate in the long run.
 func (b *Bursts) mean() float64 {
 	if b == nil {
 		return 1
@@ -16,7 +16,7 @@ func (b *Bursts) mean() float64 {
 	return (calm + float64(b.Factor*burst)) / (calm + burst)
 }
 
-// peak is the factor in a burst.
+// peak returns the factor during a burst.
 func (b *Bursts) peak() float64 {
 	if b == nil {
 		return 1
@@ -24,28 +24,29 @@ func (b *Bursts) peak() float64 {
 	return b.Factor
 }
 
-// share is the part of time that is burst.
+// share returns the long-run share of time spent in bursts.
 func (b *Bursts) share() float64 { return b.Burst.Seconds() / (b.Calm + b.Burst).Seconds() }
 
-// burstModel makes paths of the two states, all of them the same. The zero value is always calm.
+// burstModel generates paths of the two states; all paths of one model are equal. The zero value is
+// always calm.
 type burstModel struct {
 	bursts *Bursts
 	draws  rng.Stream
 	past   rng.Stream
 }
 
-// burstPath walks over a path of states. Times are seconds since the begin of traffic.
+// burstPath walks along a path of states. Times are in seconds since the start of traffic.
 type burstPath struct {
 	*burstModel
 	bursting bool
 	factor   float64
-	// until is when the state ends.
+	// until is when the current state ends.
 	until  float64
 	change uint64
 }
 
-// start returns the path at time 0, in a state as likely as it is in the long run. What remains of it is as long as a whole
-// sojourn, for the exponential distribution has no memory.
+// start returns the path at time 0, in a state drawn from the stationary distribution. Its
+// remaining time is as long as a whole sojourn, because the exponential distribution is memoryless.
 func (m *burstModel) start() burstPath {
 	if m.bursts == nil {
 		return burstPath{factor: 1, until: forever}
@@ -67,11 +68,12 @@ func (w *burstPath) flip() {
 	w.until += float64(rng.Exponential(w.draws.Bits(w.change)) * mean.Seconds())
 }
 
-// maxHistory bounds the memory of a history, and the time to make it.
+// maxHistory bounds the memory of a history and the time to compute it.
 const maxHistory = 1 << 16
 
-// history is the path before time 0, backwards. A chain of two states looks the same in both directions (Kelly: Reversibility
-// and Stochastic Networks, 1979, chapter 1), so it is made like the path that follows.
+// history is the path before time 0, backwards. A chain of two states is reversible (Kelly:
+// Reversibility and Stochastic Networks, 1979, chapter 1), so it is generated like the path after
+// time 0.
 type history struct {
 	path burstPath
 	// ends are the ages at which states end, seen backwards.
@@ -91,8 +93,8 @@ func (m *burstModel) history() *history {
 	return h
 }
 
-// bursting tells the state at an age. Beyond maxHistory changes it is drawn of a word, so that what began then no longer shares
-// its state with others.
+// bursting reports whether the state at an age is a burst. Beyond maxHistory changes the state is
+// drawn from word, so that sessions that old no longer share their state.
 func (h *history) bursting(age time.Duration, word uint64) bool {
 	for h.path.until <= age.Seconds() {
 		if len(h.ends) == maxHistory {

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// CohortMatcher tells cohorts by what their requests look like. It is compiled, for servers that ask for each request, and may be
-// used by several goroutines at once.
+// CohortMatcher recognises a request's cohort by its headers and cookies. It is compiled once, for
+// servers that match every request, and is safe for concurrent use.
 type CohortMatcher struct{ cohorts []cohortTemplate }
 
-// cohortTemplate is what all requests of a cohort have.
+// cohortTemplate is what all requests of a cohort have in common.
 type cohortTemplate struct {
 	cohort           int
 	headers, cookies []template
-	// first and last user of the cohort.
+	// first and last are the cohort's range of users.
 	first, last uint64
 }
 
-// template is the value of a header or cookie, cut where the user's number stands.
+// template is the value of a header or cookie, split at the placeholder for the user's number.
 type template struct {
 	name  string
 	parts []string
-	// fixed is the length of the parts together.
+	// fixed is the total length of the parts.
 	fixed int
 }
 
@@ -33,7 +33,7 @@ func (w *Workload) CohortMatcher() *CohortMatcher {
 	for i, c := range w.Cohorts {
 		l := cohortTemplate{cohort: i, first: uint64(ranges[i].first), headers: templates(c.Headers), cookies: templates(c.Cookies)}
 		l.last = l.first + uint64(ranges[i].count) - 1
-		if w.Replay != nil { // the log knows how many users there are
+		if w.Replay != nil { // the number of users comes from the log
 			l.first, l.last = 0, maxUser
 		}
 		r.cohorts = append(r.cohorts, l)
@@ -53,9 +53,11 @@ func templates(pairs []Pair) []template {
 	return list
 }
 
-// Cohort returns the cohort that a request with headers and cookies looks like, and its user where the values tell it; false for
-// no cohort. All headers and cookies of the cohort must be there, with the values that its users send; of several such cohorts it
-// is the one with most of them, then the first. A header or cookie that is not there has the value "".
+// Cohort returns the cohort whose headers and cookies a request has, and the user where the values
+// contain one. It returns false if no cohort matches. A request matches a cohort if it has all of
+// the cohort's headers and cookies with the values that its users send. Of several such cohorts the
+// one with most headers and cookies wins, then the first. A missing header or cookie has the value
+// "".
 func (r *CohortMatcher) Cohort(header, cookie func(name string) string) (cohort int, user uint32, ok bool) {
 	for i := range r.cohorts {
 		l := &r.cohorts[i]
@@ -70,13 +72,13 @@ func (r *CohortMatcher) Cohort(header, cookie func(name string) string) (cohort 
 	return 0, 0, false
 }
 
-// maxUser is the largest number of a user, unknownUser beyond it.
+// maxUser is the largest user number; unknownUser lies beyond it.
 const (
 	maxUser     = uint64(1<<32 - 1)
 	unknownUser = maxUser + 1
 )
 
-// match tells whether all templates fit one user, and who that is.
+// match reports whether all templates match for the same user, and returns that user.
 func (l *cohortTemplate) match(list []template, value func(string) string, user *uint64) bool {
 	for i := range list {
 		if !list[i].match(value(list[i].name), user) {
@@ -86,13 +88,15 @@ func (l *cohortTemplate) match(list []template, value func(string) string, user 
 	return *user == unknownUser || *user >= l.first && *user <= l.last
 }
 
-// match compares a value with the template for a user, whom it learns where the template has the mark.
+// match compares value with the template for *user. If the template has placeholders and *user is
+// unknown, it sets *user.
 func (t *template) match(value string, user *uint64) bool {
 	marks := len(t.parts) - 1
 	if marks == 0 {
 		return value == t.parts[0]
 	}
-	// All marks stand for one number, so the length of the value is that of the number.
+	// All placeholders stand for the same number, so the length of the value determines that of the
+	// number.
 	digits := (len(value) - t.fixed) / marks
 	begin := len(t.parts[0])
 	if digits < 1 || digits*marks != len(value)-t.fixed {
@@ -116,8 +120,8 @@ func (t *template) match(value string, user *uint64) bool {
 	return true
 }
 
-// CohortOf returns the cohort that a request with headers and cookies looks like; false for none. See [Recogniser.Cohort], which
-// is for whoever asks more than once.
+// CohortOf returns the cohort whose headers and cookies a request has, or false for none. Callers
+// that match more than one request should use [CohortMatcher.Cohort].
 func (w *Workload) CohortOf(header, cookie func(name string) string) (cohort int, ok bool) {
 	cohort, _, ok = w.CohortMatcher().Cohort(header, cookie)
 	return cohort, ok

@@ -6,33 +6,36 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// Cursor walks over a plan. It allocates nothing per arrival, but for sessions when more of them are under way than ever before,
-// and is for one goroutine.
+// Cursor iterates over a plan. It does not allocate per arrival, except when more sessions are
+// active than ever before. It is not safe for concurrent use.
 type Cursor struct {
 	plan *Plan
-	// shard is what the cursor stops at, by the stream that deals users to shards.
+	// The cursor returns the arrivals of shard; shardStream assigns users to shards.
 	shard       Shard
 	shardStream rng.Stream
-	// singles are the requests outside of sessions, of which there were lone; the next one is at single unless there is none.
+	// singles are the requests outside of sessions. singleCount of them have been returned; the
+	// next one is at nextSingle if hasSingle is set.
 	singles     process
 	singleCount uint64
 	nextSingle  time.Duration
 	hasSingle   bool
-	// sessions are the sessions; nil for none.
+	// sessions is nil for a plan without sessions.
 	sessions *activeSessions
-	// taken counts the items of cohorts that take one after the other.
+	// taken counts the items that each cohort with sequential items has requested.
 	taken []uint64
 	seq   uint64
-	// next is the next arrival, unless ended.
+	// next is the next arrival, unless ended is set.
 	next  Arrival
 	ended bool
 }
 
-// Arrivals returns a cursor before the first arrival. Cursors of one plan are independent of each other.
+// Arrivals returns a cursor before the first arrival. Cursors of one plan are independent of each
+// other.
 func (p *Plan) Arrivals() *Cursor { return p.Share(Shard{}) }
 
-// Share returns a cursor over the arrivals of one shard. Their Seq is that of the whole plan. Walking over a share takes as long
-// as walking over the plan, because every arrival is computed to know its user.
+// Share returns a cursor over the arrivals of one shard. Their Seq is that of the whole plan.
+// Iterating over a shard takes as long as iterating over the plan, because a request's user is
+// known only once it has been computed.
 func (p *Plan) Share(s Shard) *Cursor {
 	c := &Cursor{plan: p, shard: s, shardStream: newShardStream(), sessions: p.newSessions()}
 	if p.singleShare > 0 {
@@ -46,10 +49,11 @@ func (p *Plan) Share(s Shard) *Cursor {
 	return c
 }
 
-// Peek returns what Next would, without moving on.
+// Peek returns what Next would return, without advancing.
 func (c *Cursor) Peek() (Arrival, bool) { return c.next, !c.ended }
 
-// Next returns the next arrival, false at the end of the plan. At never falls; Seq counts from 0, without gaps over all shards.
+// Next returns the next arrival, or false at the end of the plan. At never decreases; Seq counts
+// from 0, without gaps over all shards together.
 func (c *Cursor) Next() (Arrival, bool) {
 	a, ok := c.next, !c.ended
 	if ok {
@@ -58,7 +62,7 @@ func (c *Cursor) Next() (Arrival, bool) {
 	return a, ok
 }
 
-// advance computes the arrival ahead.
+// advance computes the next arrival.
 func (c *Cursor) advance() {
 	for c.compute() {
 		c.next.Seq = c.seq
@@ -70,12 +74,12 @@ func (c *Cursor) advance() {
 	c.next, c.ended = Arrival{}, true
 }
 
-// owns tells whether an arrival of the whole plan is the cursor's.
+// owns reports whether an arrival of the whole plan belongs to this cursor.
 func (c *Cursor) owns(a *Arrival) bool {
 	return (c.plan.only == nil || c.plan.only[a.Cohort]) && (c.shard.Count <= 1 || c.shard.contains(c.shardStream, a.User))
 }
 
-// compute makes the next arrival of the whole plan, but for its Seq: the first of those of all processes. At one instant a
+// compute sets c.next to the next arrival of the whole plan, without its Seq. At equal times a
 // request outside of sessions comes first.
 func (c *Cursor) compute() bool {
 	if c.plan.log != nil {
@@ -110,7 +114,8 @@ func (c *Cursor) nextFromLog() bool {
 	return true
 }
 
-// arrival fills in who asks for what, for request n outside of sessions. Every part is a function of seed and n.
+// arrival fills in user, cohort and route of request n outside of sessions. Each is a function of
+// seed and n.
 func (p *Plan) arrival(a *Arrival, n uint64, at time.Duration) {
 	cohort := p.cohorts.draw(p.cohort.Bits(n))
 	m, u := &p.mixes[cohort], &p.users[cohort]
@@ -123,7 +128,7 @@ func (p *Plan) arrival(a *Arrival, n uint64, at time.Duration) {
 	}
 }
 
-// drawItem draws the item of the arrival ahead, if its path has one.
+// drawItem draws the item of the next arrival, if its path has one.
 func (c *Cursor) drawItem(word uint64) {
 	s := c.plan.itemPickers[c.next.Cohort]
 	if s == nil || !c.plan.hasItem[c.next.Route] {

@@ -9,18 +9,19 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// segment is a stretch of time in which the rate is linear. Times are seconds since the begin of traffic.
+// segment is an interval in which the rate is linear. Times are in seconds since the start of
+// traffic.
 type segment struct {
 	from, to float64
-	// rate at from, and its change per second.
+	// rate is the rate at from, slope its change per second.
 	rate, slope float64
 }
 
 // forever ends the last segment, in seconds. It is finite because 0·∞ is not a number.
 const forever = 1e12
 
-// segments cuts a curve into linear stretches that cover all of time. A diurnal curve gives its upper bound, which is to be
-// thinned by [Curve.accept].
+// segments splits a curve into linear segments that cover all of time. For a diurnal curve they are
+// an upper bound, to be thinned by [Curve.accept].
 func (c Curve) segments() []segment {
 	switch {
 	case c.Ramp != nil:
@@ -31,7 +32,7 @@ func (c Curve) segments() []segment {
 		return stepSegments(c.Steps)
 	case c.Spike != nil:
 		s := c.Spike
-		begin, end := s.At.Seconds(), s.At.Seconds()+s.For.Seconds() // their sum may be no duration
+		begin, end := s.At.Seconds(), s.At.Seconds()+s.For.Seconds() // the sum may overflow a duration
 		return []segment{{0, begin, s.Base, 0}, {begin, end, s.Peak, 0}, {end, forever, s.Base, 0}}
 	case c.Diurnal != nil:
 		return []segment{{0, forever, c.Diurnal.Mean + math.Abs(c.Diurnal.Amplitude), 0}}
@@ -40,7 +41,7 @@ func (c Curve) segments() []segment {
 	}
 }
 
-// stepSegments makes segments of steps. Before the first step the rate is 0.
+// stepSegments returns the segments of a step curve. Before the first step the rate is 0.
 func stepSegments(steps []Step) []segment {
 	list := []segment{{to: forever}}
 	for _, s := range steps {
@@ -51,8 +52,9 @@ func stepSegments(steps []Step) []segment {
 	return list
 }
 
-// accept returns the share of candidates of the segments that are arrivals at a time in seconds: Lewis and Shedler's
-// thinning (Naval Research Logistics Quarterly 26, 1979). It is 1 for every curve but the diurnal.
+// accept returns the probability with which a candidate at t seconds is kept: the thinning of Lewis
+// and Shedler (Naval Research Logistics Quarterly 26, 1979). It is 1 for every curve except the
+// diurnal.
 func (c Curve) accept(t float64) float64 {
 	if c.Diurnal == nil {
 		return 1
@@ -61,14 +63,14 @@ func (c Curve) accept(t float64) float64 {
 	return d.at(t) / (d.Mean + math.Abs(d.Amplitude))
 }
 
-// at returns the rate at a time in seconds.
+// at returns the rate at t seconds.
 func (d *Diurnal) at(t float64) float64 {
 	wave := float64(d.Amplitude * rng.Sin(t/d.Period.Seconds()+d.Phase))
 	return max(d.Mean+wave, 0)
 }
 
-// At returns the rate at a time since the begin of traffic, in requests per second. Before the first of steps it is 0; a
-// spike holds its peak in [At, At+For).
+// At returns the rate at a time since the start of traffic, in requests per second. Before the
+// first step it is 0; a spike holds its peak in [At, At+For).
 func (c Curve) At(t time.Duration) float64 {
 	s := t.Seconds()
 	if c.Diurnal != nil {
@@ -82,7 +84,7 @@ func (c Curve) At(t time.Duration) float64 {
 	return 0
 }
 
-// peak is the largest rate at any time.
+// peak returns the maximum rate.
 func (c Curve) peak() float64 {
 	switch {
 	case c.Ramp != nil:
@@ -102,7 +104,8 @@ func (c Curve) Integral(t time.Duration) float64 {
 	end := t.Seconds()
 	if d := c.Diurnal; d != nil {
 		period := d.Period.Seconds()
-		// The sine's integral over turns is (cos a - cos b)/2π; a cosine is a sine a quarter turn on.
+		// The integral of the sine, in turns, is (cos a - cos b)/2π; a cosine is a sine a quarter
+		// turn later.
 		wave := rng.Sin(d.Phase+0.25) - rng.Sin(end/period+d.Phase+0.25)
 		return float64(d.Mean*end) + d.Amplitude*period*wave/(2*math.Pi)
 	}
@@ -121,7 +124,7 @@ func (c Curve) Mean(t time.Duration) float64 {
 	return c.Integral(t) / t.Seconds()
 }
 
-// area is the expected number of arrivals in the first d seconds of a segment.
+// area returns the expected number of arrivals in the first d seconds of a segment.
 func (g segment) area(d float64) float64 {
 	if d <= 0 {
 		return 0
@@ -129,8 +132,9 @@ func (g segment) area(d float64) float64 {
 	return float64(d * (g.rate + float64(g.slope*d/2)))
 }
 
-// inverseArea is the inverse of area, seen from a time within the segment: the time at which another `work` expected arrivals
-// have passed since `from`. Where the segment does not hold so many, ok is false and left is what remains of work.
+// inverseArea is the inverse of area, starting within the segment: it returns the time at which
+// `work` further arrivals are expected to have passed since `from`. If the segment holds fewer, ok
+// is false and left is the rest of work.
 func (g segment) inverseArea(from, work float64) (at, left float64, ok bool) {
 	rate := g.rate + float64(g.slope*(from-g.from))
 	rest := segment{from: from, to: g.to, rate: rate, slope: g.slope}
@@ -140,7 +144,7 @@ func (g segment) inverseArea(from, work float64) (at, left float64, ok bool) {
 	if whole := rest.area(g.to - from); whole <= work {
 		return g.to, work - whole, false
 	}
-	// rate·d + slope·d²/2 = work, in the form that does not cancel when the slope is small.
+	// rate·d + slope·d²/2 = work, solved without cancellation for small slopes.
 	root := math.Sqrt(max(float64(rate*rate)+float64(2*float64(g.slope*work)), 0))
 	return from + 2*work/(rate+root), 0, true
 }

@@ -11,7 +11,7 @@ import (
 // userPlaceholder stands for the user's number in the value of a header or cookie.
 const userPlaceholder = "{user}"
 
-// PerUser tells whether headers or cookies of a cohort differ between its users.
+// PerUser reports whether headers or cookies of a cohort differ between its users.
 func (p *Plan) PerUser(cohort uint16) bool { return p.workload.Cohorts[cohort].perUser() }
 
 func (c Cohort) perUser() bool {
@@ -30,8 +30,8 @@ func (p *Plan) computeFixedHeaders() {
 	}
 }
 
-// Headers returns what a user of a cohort sends with each request: the headers, then the cookies as one Cookie header.
-// It must not be changed.
+// Headers returns what a user of a cohort sends with each request: the headers, then the cookies as
+// one Cookie header. The caller must not change it.
 func (p *Plan) Headers(cohort uint16, user uint32) []Pair {
 	if c := p.workload.Cohorts[cohort]; c.perUser() {
 		return p.headers(c, user)
@@ -50,7 +50,7 @@ func (p *Plan) headers(c Cohort, user uint32) []Pair {
 	return list
 }
 
-// expand replaces the user mark.
+// expand replaces the placeholder by the user's number.
 func (x Pair) expand(user uint32) Pair {
 	if strings.Contains(x.Value, userPlaceholder) {
 		x.Value = strings.ReplaceAll(x.Value, userPlaceholder, strconv.FormatUint(uint64(user), 10))
@@ -61,7 +61,7 @@ func (x Pair) expand(user uint32) Pair {
 // cookieHeader carries all cookies of a request (RFC 6265, section 4.2).
 const cookieHeader = "Cookie"
 
-// cookieLine joins the cookies in the cohort's order, or in the user's.
+// cookieLine joins the cookies, in the order of the cohort or of the user.
 func (p *Plan) cookieLine(c Cohort, user uint32) string {
 	var line strings.Builder
 	for i, at := range p.cookieOrder(c, user) {
@@ -74,7 +74,7 @@ func (p *Plan) cookieLine(c Cohort, user uint32) string {
 	return line.String()
 }
 
-// cookieOrder is a Fisher-Yates shuffle with draws of the seed and the user.
+// cookieOrder returns a Fisher-Yates shuffle drawn from the seed and the user.
 func (p *Plan) cookieOrder(c Cohort, user uint32) []int {
 	order := make([]int, len(c.Cookies))
 	for i := range order {
@@ -87,7 +87,8 @@ func (p *Plan) cookieOrder(c Cohort, user uint32) []int {
 	return order
 }
 
-// Header returns the value of one header (Cookie included), "" for none. Case of names does not matter.
+// Header returns the value of one header, including Cookie, or "" if it is not set. Names are
+// case-insensitive.
 func (p *Plan) Header(cohort uint16, user uint32, name string) string {
 	for _, h := range p.Headers(cohort, user) {
 		if strings.EqualFold(h.Name, name) {
@@ -97,7 +98,7 @@ func (p *Plan) Header(cohort uint16, user uint32, name string) string {
 	return ""
 }
 
-// Cookie returns the value of one cookie, "" for none. Case of names matters.
+// Cookie returns the value of one cookie, or "" if it is not set. Names are case-sensitive.
 func (p *Plan) Cookie(cohort uint16, user uint32, name string) string {
 	for _, c := range p.workload.Cohorts[cohort].Cookies {
 		if c.Name == name {

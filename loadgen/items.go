@@ -2,16 +2,17 @@ package loadgen
 
 import "coalmine/loadgen/rng"
 
-// maxItems bounds the items of a cohort, maxTables those of all cohorts for which a table of popularities is kept, of 12 B each.
+// maxItems bounds the items of a cohort. maxTables bounds the items of all cohorts that need a
+// table of popularities, which takes 12 B per item.
 const (
 	maxItems  = 1_000_000
 	maxTables = 4_000_000
 )
 
-// itemPicker is a cohort's [Items], ready for use.
+// itemPicker draws from a cohort's [Items].
 type itemPicker struct {
 	count, offset uint64
-	// ranks has the weights of the ranks, nil for items that are alike.
+	// ranks has the weights of the ranks, or nil if all items are equally popular.
 	ranks      *alias
 	sequential bool
 }
@@ -28,7 +29,7 @@ func newItemPicker(c *Items) *itemPicker {
 	return s
 }
 
-// draw makes an item of a word.
+// draw maps a random word to an item.
 func (s *itemPicker) draw(word uint64) uint32 {
 	if s.ranks != nil {
 		return s.ofRank(uint64(s.ranks.draw(word)))
@@ -36,10 +37,10 @@ func (s *itemPicker) draw(word uint64) uint32 {
 	return s.ofRank(rng.Below(word, s.count))
 }
 
-// ofRank is the item of a rank from 0.
+// ofRank returns the item of a rank, counted from 0.
 func (s *itemPicker) ofRank(rank uint64) uint32 { return uint32((s.offset + rank) % s.count) }
 
-// zipfWeights are 1/k^exponent for k from 1 to n.
+// zipfWeights returns 1/k^exponent for k from 1 to n.
 func zipfWeights(n int, exponent float64) []float64 {
 	list := make([]float64, n)
 	for i := range list {

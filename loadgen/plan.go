@@ -12,57 +12,59 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// Plan is the list of arrivals of a workload. It is not stored: a [Cursor] computes it arrival by arrival. A plan may be
-// used by several goroutines at once.
+// Plan is the list of arrivals of a workload. The list is not stored: a [Cursor] computes it
+// arrival by arrival. A plan is safe for concurrent use.
 type Plan struct {
 	workload Workload
 	seed     uint64
 	duration time.Duration
 	segments []segment
 	bursts   burstModel
-	// singleShare is the share of the requests outside of sessions, and cohorts deals them.
+	// singleShare is the share of requests outside of sessions; cohorts draws their cohort.
 	singleShare float64
 	cohorts     alias
-	// By cohort: mixes, of those outside of sessions; users; stocks, nil without items.
+	// Indexed by cohort: the route mix of requests outside of sessions, the user range, and the
+	// item picker, which is nil for a cohort without items.
 	mixes       []mix
 	users       []userRange
 	itemPickers []*itemPicker
-	// hasItem routes have an item in their path. itemised and sequential are set where any cohort has items, or takes them in
-	// sequence.
+	// hasItem marks the routes with an item in their path. usesItems and sequential are set if any
+	// cohort has items, or takes them in sequence.
 	hasItem               []bool
 	usesItems, sequential bool
 	// sessionCohorts are the cohorts with sessions.
 	sessionCohorts []*sessionCohort
-	// log is what is replayed; nil for a plan of draws.
+	// log is the replayed log, or nil for a plan of random draws.
 	log *replayLog
-	// only has the cohorts whose arrivals are played; nil for all.
+	// only marks the cohorts whose arrivals are played; nil means all.
 	only []bool
 	// fixedHeaders holds the headers of cohorts whose users all send the same.
 	fixedHeaders [][]Pair
 
-	// Streams of draws, read by candidate number (gaps, thin), by number among the requests outside of sessions (cohort, route,
-	// user, item), by sequence number (busters) or by user (order).
+	// Random streams. gaps and thin are indexed by candidate number; cohort, route, user and item
+	// by number among the requests outside of sessions; cacheBusters by Seq; cookieShuffle by user.
 	gaps, thin, cohort, route, user, item, cookieShuffle, cacheBusters rng.Stream
 }
 
-// mix is a cohort's choice among routes.
+// mix is a cohort's distribution over routes.
 type mix struct {
 	table  alias
 	routes []uint16
 }
 
-// draw makes a route of a word.
+// draw maps a random word to a route.
 func (m *mix) draw(word uint64) uint16 { return m.routes[m.table.draw(word)] }
 
-// userRange is a contiguous range of user numbers. A fresh one gives each arrival, or session, a user of its own.
+// userRange is a contiguous range of user numbers. If perArrival is set, each arrival or session
+// gets a user of its own.
 type userRange struct {
 	first, count uint32
 	perArrival   bool
 }
 
-// NewPlan returns the plan of a workload: a pure function of workload, seed and duration. A longer duration extends the
-// plan of a shorter one. The error is that of [Workload.Validate], or says that the duration is out of range or that a log's
-// lines are missing or cannot be played.
+// NewPlan returns the plan of a workload: a pure function of workload, seed and duration. A longer
+// duration extends the plan of a shorter one. The error is that of [Workload.Validate], or says
+// that the duration is out of range, or that the lines of a log are missing or cannot be played.
 func NewPlan(w Workload, seed uint64, d time.Duration) (*Plan, error) {
 	if err := w.Validate(); err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func NewPlan(w Workload, seed uint64, d time.Duration) (*Plan, error) {
 	return p, nil
 }
 
-// compileCohorts compiles what the cohorts ask for.
+// compileCohorts compiles the cohorts' mixes, sessions and items.
 func (p *Plan) compileCohorts() {
 	shares, w, numbers := make([]float64, len(p.workload.Cohorts)), &p.workload, map[string]int{}
 	for i, r := range w.Routes {
@@ -111,7 +113,7 @@ func (p *Plan) compileCohorts() {
 		p.sequential = p.sequential || c.Items != nil && c.Items.Sequential
 	}
 	if len(p.sessionCohorts) == 0 {
-		p.singleShare = 1 // but for rounding it is
+		p.singleShare = 1 // up to rounding
 	}
 	if p.singleShare > 0 {
 		p.cohorts = newAlias(shares)
@@ -125,7 +127,7 @@ func (p *Plan) compileRoutes() {
 	}
 }
 
-// mix compiles the choice of a cohort without sessions.
+// mix compiles the mix of a cohort without sessions.
 func (c *Cohort) mix(numbers map[string]int) mix {
 	if c.Zipf == nil {
 		return newMix(numbers, c.Mix)
@@ -137,7 +139,8 @@ func (c *Cohort) mix(numbers map[string]int) mix {
 	return newMix(numbers, weights)
 }
 
-// newMix makes the table of the routes that have a weight, in the workload's order, for a map has none.
+// newMix builds a mix from weights by route name. It follows the order of the workload's routes,
+// because maps have none.
 func newMix(numbers map[string]int, weights map[string]float64) mix {
 	var m mix
 	for name, w := range weights {
@@ -156,7 +159,8 @@ func newMix(numbers map[string]int, weights map[string]float64) mix {
 	return m
 }
 
-// userRanges numbers users: cohorts with a fixed number first, in order; the others share the rest of the numbers evenly.
+// userRanges assigns user numbers: first to cohorts with a fixed number of users, in order; the
+// others share the remaining numbers evenly.
 func (w Workload) userRanges() []userRange {
 	ranges := make([]userRange, len(w.Cohorts))
 	next, fresh := uint64(0), uint64(0)
@@ -178,21 +182,23 @@ func (w Workload) userRanges() []userRange {
 	return ranges
 }
 
-// Workload returns what the plan was made from, with defaults filled in, and with the cohort and the route that a log may add
-// (see [Replay]). It must not be changed.
+// Workload returns what the plan was made from, with defaults filled in and with the cohort and
+// route that a log may add (see [Replay]). The caller must not change it.
 func (p *Plan) Workload() Workload { return p.workload }
 
-// Cohorts returns the workload's cohorts, in the order of [Arrival.Cohort]. They must not be changed.
+// Cohorts returns the workload's cohorts, indexed by [Arrival.Cohort]. The caller must not change
+// them.
 func (p *Plan) Cohorts() []Cohort { return p.workload.Cohorts }
 
-// Routes returns the workload's routes, in the order of [Arrival.Route]. They must not be changed.
+// Routes returns the workload's routes, indexed by [Arrival.Route]. The caller must not change
+// them.
 func (p *Plan) Routes() []Route { return p.workload.Routes }
 
-// Duration is the time in which arrivals fall: [0, Duration).
+// Duration returns the length of the plan. Arrivals are in [0, Duration).
 func (p *Plan) Duration() time.Duration { return p.duration }
 
-// Expected is the mean number of arrivals over all seeds. Where the rate changes, requests of sessions come later than it does,
-// because sessions go on; that is left out here.
+// Expected returns the mean number of arrivals over all seeds. It neglects that the requests of
+// sessions lag behind a changing rate.
 func (p *Plan) Expected() float64 {
 	if p.log != nil {
 		return float64(p.log.count(p.duration))
@@ -200,7 +206,7 @@ func (p *Plan) Expected() float64 {
 	return p.workload.Rate.Integral(p.duration) * p.workload.Bursts.mean()
 }
 
-// Mean is the mean rate, in requests per second, bursts included.
+// Mean returns the mean rate in requests per second, including bursts.
 func (p *Plan) Mean() float64 {
 	switch {
 	case p.duration > 0:
@@ -211,16 +217,16 @@ func (p *Plan) Mean() float64 {
 	return p.workload.Rate.At(0) * p.workload.Bursts.mean()
 }
 
-// Users returns the range of user numbers of a cohort. For a cohort without a fixed number of users it is the range
-// reserved for it, in which numbers repeat only after some billion arrivals: the n-th session of the plan, from 0, has user
-// first + n mod count, and so has the n-th request of those outside of sessions. Where a log is replayed, it has the users of the
-// log.
+// Users returns the range of user numbers of a cohort. For a cohort without a fixed number of users
+// it is the range reserved for it, in which numbers repeat only after some billion arrivals: the
+// n-th session of the plan, counted from 0, has user first + n mod count, and so has the n-th
+// request outside of sessions. For a replayed log it has the users of the log.
 func (p *Plan) Users(cohort int) (first, count uint32) {
 	return p.users[cohort].first, p.users[cohort].count
 }
 
-// Digest is a hash over every arrival of the plan: equal digests mean equal traffic. Sessions and items are in it where the plan
-// has them, and what the lines of a log ask for.
+// Digest returns a hash over every arrival of the plan; equal digests mean equal traffic. It
+// includes sessions and items if the plan has them, and what the lines of a log request.
 func (p *Plan) Digest() string {
 	h := sha256.New()
 	line := make([]byte, 0, 32)

@@ -231,3 +231,19 @@ func TestUserRangesDoNotOverlap(t *testing.T) {
 		}
 	}
 }
+
+func TestCursorDoesNotAllocatePerArrival(t *testing.T) {
+	for name, c := range shapes() {
+		cursor := newPlan(t, shop(c), 1, 10*time.Hour).Arrivals()
+		if n := testing.AllocsPerRun(1000, func() { cursor.Next() }); n != 0 {
+			t.Errorf("%s: %g allocations per arrival", name, n)
+		}
+	}
+}
+
+func one(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}

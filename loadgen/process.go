@@ -6,10 +6,11 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// process is a Poisson process whose rate is a part of the curve's, point by point.
+// process is a Poisson process whose rate is a constant share of the curve's rate.
 type process struct {
 	plan *Plan
-	// invShare is how much of the curve's work passes for a point of expected work 1: the inverse of the part.
+	// invShare is the expected number of arrivals of the curve per arrival of the process: the
+	// inverse of the share.
 	invShare   float64
 	gaps, thin rng.Stream
 	// now is the time of the last candidate in seconds, in segment number segment.
@@ -24,7 +25,7 @@ func (p *Plan) process(part float64, gaps, thin rng.Stream) process {
 	return process{plan: p, invShare: 1 / part, gaps: gaps, thin: thin, state: p.bursts.start()}
 }
 
-// next returns the time of the next point; false at the end of the plan.
+// next returns the time of the next arrival, or false at the end of the plan.
 func (c *process) next() (at time.Duration, ok bool) {
 	for c.step() {
 		at := time.Duration(c.now * float64(time.Second))
@@ -39,8 +40,9 @@ func (c *process) next() (at time.Duration, ok bool) {
 	return 0, false
 }
 
-// step moves to the next candidate: an exponential amount of expected points later (inversion of the cumulative rate;
-// Çinlar: Introduction to Stochastic Processes, 1975, chapter 4.7). It returns false when there is none within the plan.
+// step moves to the next candidate, which is an exponentially distributed number of expected
+// arrivals later (inversion of the cumulative rate; Çinlar: Introduction to Stochastic Processes,
+// 1975, chapter 4.7). It returns false if the plan ends before.
 func (c *process) step() bool {
 	p := c.plan
 	work, end := rng.Exponential(c.gaps.Bits(c.candidate))*c.invShare, p.duration.Seconds()
@@ -54,7 +56,7 @@ func (c *process) step() bool {
 		if ok && c.now < end {
 			return true
 		}
-		// Beyond the end a time in seconds may be no duration any more.
+		// Times after the end may overflow a duration.
 		if c.now >= end {
 			return false
 		}

@@ -12,30 +12,30 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// replayLog is a log as arrivals. Arrival and line number Seq belong together.
+// replayLog is a log as arrivals. Arrival Seq comes from lines[Seq].
 type replayLog struct {
 	arrivals []Arrival
 	lines    []*accesslog.Line
 }
 
-// errNoLog says that nobody read the log. That is the caller's to mend, not the author's of the workload.
-var errNoLog = errors.New("was not read: its lines are missing; read the file with accesslog and hand its lines to the workload")
+// errNoLog is an error of the caller, who has to read the log before making a plan.
+var errNoLog = errors.New("was not read; set Replay.Lines to its lines first")
 
-// replay turns the lines of the log into arrivals, and fills in the users of the cohorts. Where lines fit no cohort or no route it
-// adds one, after the others.
+// replay converts the lines of the log to arrivals and fills in the users of the cohorts. If lines
+// match no cohort or no route, it adds one at the end of the list.
 func (p *Plan) replay() error {
 	log := p.workload.Replay
 	if len(log.Lines) == 0 {
 		if log.Lines == nil {
 			return fmt.Errorf("replay: the log %q %w", log.Log, errNoLog)
 		}
-		return fmt.Errorf("replay: the log %q has no requests; nothing can be played", log.Log)
+		return fmt.Errorf("replay: the log %q has no requests to replay", log.Log)
 	}
 	r := &replayLog{lines: inOrder(log.Lines)}
 	for _, l := range r.lines {
 		if !strings.HasPrefix(l.Target, "/") || !isToken(l.Method) {
-			return fmt.Errorf("replay: line %d of the log %q asks for %.60q by %.20q, which is no path or no method; leave the line out",
-				l.Number, log.Log, l.Target, l.Method)
+			return fmt.Errorf("replay: line %d of the log %q has method %.20q and path %.60q, which are not valid; remove the line",
+				l.Number, log.Log, l.Method, l.Target)
 		}
 	}
 	r.arrivals = make([]Arrival, len(r.lines))
@@ -49,7 +49,7 @@ func (p *Plan) replay() error {
 	return nil
 }
 
-// inOrder sorts lines by time. Those of one time stay in the order of the log.
+// inOrder sorts lines by time. Lines with equal times keep their order.
 func inOrder(lines []accesslog.Line) []*accesslog.Line {
 	list := make([]*accesslog.Line, len(lines))
 	for i := range lines {
@@ -59,8 +59,9 @@ func inOrder(lines []accesslog.Line) []*accesslog.Line {
 	return list
 }
 
-// times returns when ordered lines come, since the first one. Most logs have times in whole seconds, which would make all
-// requests of a second come at once: the n lines of a second of such a log come 1/n s apart, the first at its begin.
+// times returns the times of sorted lines, relative to the first one. Most logs have times in whole
+// seconds, which would send all requests of a second at once; the n lines of a second of such a log
+// are spread 1/n s apart, starting at that second.
 func (r *Replay) times(lines []*accesslog.Line) []time.Duration {
 	whole := !slices.ContainsFunc(lines, func(l *accesslog.Line) bool { return l.At.Nanosecond() != 0 })
 	list := make([]time.Duration, len(lines))
@@ -77,7 +78,10 @@ func (r *Replay) times(lines []*accesslog.Line) []time.Duration {
 	return list
 }
 
-// scaled divides a time by the speed.
+// maxTime is the longest duration.
+const maxTime = time.Duration(math.MaxInt64)
+
+// scaled divides a duration by the speed.
 func (r *Replay) scaled(d time.Duration) time.Duration {
 	if r.Speed == 0 || r.Speed == 1 {
 		return d
@@ -85,11 +89,11 @@ func (r *Replay) scaled(d time.Duration) time.Duration {
 	if scaled := float64(d) / r.Speed; scaled < math.MaxInt64 {
 		return time.Duration(scaled)
 	}
-	return endless
+	return maxTime
 }
 
-// Length is how long the log takes to play, from its first line to a second after its last one, by its own time. It is 0 for a
-// log without lines.
+// Length returns how long the log takes to play: from its first line to one second after its last
+// one in the log's time, divided by the speed. It is 0 for a log without lines.
 func (r *Replay) Length() time.Duration {
 	if len(r.Lines) == 0 {
 		return 0
@@ -98,12 +102,12 @@ func (r *Replay) Length() time.Duration {
 	return r.scaled(since(lines[len(lines)-1], lines[0]) + time.Second)
 }
 
-// since is the time between two lines, or the longest that leaves room for a second.
+// since returns the time between two lines, limited so that a second can be added.
 func since(l, first *accesslog.Line) time.Duration {
-	return min(l.At.Sub(first.At), endless-time.Second)
+	return min(l.At.Sub(first.At), maxTime-time.Second)
 }
 
-// findRoutes gives each arrival the route of its path.
+// findRoutes sets the route of each arrival by its path.
 func (p *Plan) findRoutes() {
 	router := p.workload.Router("")
 	for i := range p.log.arrivals {
@@ -120,7 +124,7 @@ func (p *Plan) findRoutes() {
 	}
 }
 
-// findCohorts gives each arrival the first cohort that matches its line.
+// findCohorts sets the cohort of each arrival to the first one that matches its line.
 func (p *Plan) findCohorts() {
 	var matchers []matcher
 	for _, c := range p.workload.Cohorts {
@@ -135,26 +139,26 @@ func (p *Plan) findCohorts() {
 		if cohort < 0 {
 			cohort = len(matchers)
 			p.workload.Cohorts = append(p.workload.Cohorts, Cohort{Name: other})
-			matchers = append(matchers, matcher{}) // it has all that come after
+			matchers = append(matchers, matcher{}) // without match, the cohort takes all remaining lines
 		}
 		p.log.arrivals[i].Cohort = uint16(cohort)
 	}
 }
 
-// has tells whether all parts match somewhere in the line. The path is the one without its query.
+// has reports whether all parts match somewhere in the line. The path is matched without its query.
 func (m matcher) has(l *accesslog.Line) bool {
 	path, _, _ := strings.Cut(l.Target, "?")
 	return (m.userAgent == nil || m.userAgent.MatchString(l.UserAgent)) && (m.user == nil || m.user.MatchString(l.User)) &&
 		(m.path == nil || m.path.MatchString(path)) && (m.referer == nil || m.referer.MatchString(l.Referer))
 }
 
-// clientKey tells users of a log apart.
+// clientKey distinguishes the users of a log.
 type clientKey struct {
 	cohort                  uint16
 	client, user, userAgent string
 }
 
-// findUsers numbers users in the order in which they appear, those of one cohort after those of the one before.
+// findUsers numbers users in order of appearance, cohort by cohort.
 func (p *Plan) findUsers() {
 	p.users = make([]userRange, len(p.workload.Cohorts))
 	callers := map[clientKey]uint32{}
@@ -180,7 +184,7 @@ func (p *Plan) findUsers() {
 	}
 }
 
-// line returns the line of an arrival, nil where no log is replayed.
+// line returns the log line of an arrival, or nil if the plan replays no log.
 func (p *Plan) line(a Arrival) *accesslog.Line {
 	if p.log == nil || a.Seq >= uint64(len(p.log.lines)) {
 		return nil
@@ -188,7 +192,7 @@ func (p *Plan) line(a Arrival) *accesslog.Line {
 	return p.log.lines[a.Seq]
 }
 
-// count is the number of arrivals before a time.
+// count returns the number of arrivals before a time.
 func (r *replayLog) count(end time.Duration) int {
 	n, _ := slices.BinarySearchFunc(r.arrivals, end, func(a Arrival, end time.Duration) int { return cmp.Compare(a.At, end) })
 	return n

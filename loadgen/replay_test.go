@@ -114,7 +114,7 @@ func TestReplayIsRefusedWithoutLines(t *testing.T) {
 	}
 	bad := recorded(accesslog.Line{At: noon(0), Target: "*", Method: "OPTIONS"})
 	for want, w := range map[string]loadgen.Workload{
-		`log "access.log" was not read`: w, `line 1 of the log "access.log" asks for "*"`: bad,
+		`log "access.log" was not read`: w, `line 1 of the log "access.log" has method "OPTIONS" and path "*"`: bad,
 	} {
 		if _, err := loadgen.NewPlan(w, 1, time.Second); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error with %q, got %v", want, err)

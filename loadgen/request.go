@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// defaultMethod is that of a route without one.
+// defaultMethod is the method of a route without one.
 const defaultMethod = "GET"
 
-// Seed is what the plan was made from.
+// Seed returns the seed of the plan.
 func (p *Plan) Seed() uint64 { return p.seed }
 
-// Method is the HTTP method of an arrival: its route's, or that of the log.
+// Method returns the HTTP method of an arrival: that of its route, or of its log line.
 func (p *Plan) Method(a Arrival) string {
 	if l := p.line(a); l != nil {
 		return l.Method
@@ -19,9 +19,10 @@ func (p *Plan) Method(a Arrival) string {
 	return p.workload.Routes[a.Route].Method
 }
 
-// Target is what an arrival asks for: the path of its route and the query, in which {item} is the arrival's item, and the
-// cohort's cache buster has a value that no other arrival of the plan has. All attempts at an arrival have one target. Where a
-// log is replayed it is the target of the log; the bodies of its requests are lost, so that a POST has none.
+// Target returns the request target of an arrival: the path and query of its route, in which {item}
+// is replaced by the arrival's item and the cohort's cache buster has a value that no other arrival
+// of the plan has. All attempts at an arrival have the same target. For a replayed log it is the
+// target of the log line. Logs do not contain request bodies, so a replayed POST has none.
 func (p *Plan) Target(a Arrival) string {
 	if l := p.line(a); l != nil {
 		return l.Target
@@ -37,6 +38,6 @@ func (p *Plan) Target(a Arrival) string {
 	if strings.Contains(path, "?") {
 		separator = "&"
 	}
-	// The words of a stream differ from each other, because its function of the counter is one-to-one.
+	// The words of a stream are distinct, because they are a one-to-one function of the index.
 	return path + separator + buster + "=" + strconv.FormatUint(p.cacheBusters.Bits(a.Seq), 16)
 }

@@ -2,15 +2,16 @@ package loadgen
 
 import "coalmine/loadgen/rng"
 
-// resume adds the sessions of a visitor that are under way when traffic begins, as if the rate had been that of the begin for
-// all time before: so sessions make requests at their full rate from the first instant. They are drawn as they are in the long
-// run, which is exact and needs no run-up.
+// resume adds the sessions of cohort i that are active when traffic starts, as if the rate had
+// always been what it is at the start. So sessions make requests at their full rate from the first
+// instant. They are drawn from the stationary distribution, which is exact and needs no run-up.
 //
-// In the long run the number of sessions that are between their requests k and k+1, k from 0, is Poisson with the mean
-// λ·q^(k+1)·E(T), for λ starts per second, the chance q of another request and think times T. Over all k the sum is Poisson with
-// the mean λ·(length-1)·E(T), and k is geometric. What is left of a session is as long as a whole one, for the geometric
-// distribution has no memory. In bursts there are more starts: sessions are drawn at the rate of a burst, and those that began in
-// calm times are thinned.
+// In the long run the number of sessions between their requests k and k+1, counted from 0, is
+// Poisson with mean λ·q^(k+1)·E(T), for λ starts per second, probability q of another request and
+// think times T. Over all k the sum is Poisson with mean λ·(length-1)·E(T), and k is geometric. The
+// rest of a session is as long as a whole one, because the geometric distribution is memoryless.
+// During bursts more sessions start: sessions are drawn at the rate of a burst, and those that
+// started in calm times are thinned.
 func (s *activeSessions) resume(i int, before *history) {
 	v := s.plan.sessionCohorts[i]
 	expected := v.active(s.plan.workload.Rate.At(0) * s.plan.workload.Bursts.peak())
@@ -23,12 +24,13 @@ func (s *activeSessions) resume(i int, before *history) {
 	}
 }
 
-// active is the mean number of sessions that are between two of their requests, at a rate of requests of the whole workload.
+// active returns the mean number of sessions that are between two of their requests, for a given
+// request rate of the whole workload.
 func (v *sessionCohort) active(rate float64) float64 {
 	return rate * v.perRequest * v.meanThinks * v.think.mean()
 }
 
-// Words of the past of a session, and of each step of it.
+// Words of a session that started before time 0, and of each of its past steps.
 const (
 	doneWord = iota
 	longWord
@@ -38,13 +40,13 @@ const (
 	wordsOfPast
 )
 
-// drawOngoing draws a session that is under way, and adds it unless that turns out to be over.
+// drawOngoing draws a session that started before time 0 and adds it, unless it has already ended.
 func (s *activeSessions) drawOngoing(i int, past rng.Stream, before *history) {
 	v := s.plan.sessionCohorts[i]
 	age, whole, ok := v.think.ongoing(past.Bits(longWord), past.Bits(partWord))
 	rest := whole - age
 	page := v.start.draw(past.Bits(wordsOfPast))
-	for k := range v.length(past.Bits(doneWord)) { // the last round is the think time that is under way
+	for k := range v.length(past.Bits(doneWord)) { // the last round is the think time in progress
 		step := wordsOfPast + 1 + 2*uint64(k)
 		page = v.follow(page, past.Bits(step))
 		if before != nil && k > 0 {

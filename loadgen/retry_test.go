@@ -19,7 +19,7 @@ func stubborn(r loadgen.Retry) loadgen.Workload {
 
 func TestWaitsAreACappedExponential(t *testing.T) {
 	policy := loadgen.Retry{Attempts: 6, Base: 100 * time.Millisecond, Max: time.Second}
-	r := loadgen.NewRetries(newPlan(t, stubborn(policy), 1, time.Second))
+	r := loadgen.NewRetries(newPlan(t, stubborn(policy), 1, time.Second), loadgen.Shard{})
 	var waits []time.Duration
 	for attempt := range 7 {
 		if at, again := r.ShouldRetry(loadgen.Arrival{}, attempt, 503, time.Minute); again {
@@ -36,7 +36,7 @@ func TestJitterIsUniformOverItsShare(t *testing.T) {
 	for _, share := range []float64{0.5, 1} {
 		policy := loadgen.Retry{Attempts: 2, Base: base, Max: base, Jitter: share}
 		p := newPlan(t, stubborn(policy), 1, time.Second)
-		r, again := loadgen.NewRetries(p), loadgen.NewRetries(p)
+		r, again := loadgen.NewRetries(p, loadgen.Shard{}), loadgen.NewRetries(p, loadgen.Shard{})
 		var below int
 		for seq := range uint64(n) {
 			a := loadgen.Arrival{Seq: seq}
@@ -45,7 +45,7 @@ func TestJitterIsUniformOverItsShare(t *testing.T) {
 				t.Fatalf("wait %v, then %v", at, same)
 			}
 			if least := base - time.Duration(share*float64(base)); at < least || at > base {
-				t.Fatalf("wait of %v is not within %v and %v", at, least, base)
+				t.Fatalf("wait of %v is not between %v and %v", at, least, base)
 			}
 			if at < base-time.Duration(0.75*share*float64(base)) {
 				below++
@@ -62,7 +62,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		again []uint16
 	}{"default": {nil, []uint16{0, 502, 503, 504}}, "own": {[]int{429, 500}, []uint16{0, 429, 500}}} {
 		policy.On = c.on
-		r := loadgen.NewRetries(newPlan(t, stubborn(policy), 1, time.Second))
+		r := loadgen.NewRetries(newPlan(t, stubborn(policy), 1, time.Second), loadgen.Shard{})
 		for status := range uint16(1000) {
 			if _, again := r.ShouldRetry(loadgen.Arrival{}, 0, status, 0); again != slices.Contains(c.again, status) {
 				t.Errorf("%s: status %d tried again: %t", name, status, again)
@@ -86,7 +86,7 @@ func TestBudgetBoundsRetries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := loadgen.NewRetries(p)
+		r := loadgen.NewRetries(p, loadgen.Shard{})
 		var now time.Duration
 		var sent, again []time.Duration
 		within := func(list []time.Duration, d time.Duration) (n float64) {
@@ -123,7 +123,7 @@ func TestShardsDivideTheReserve(t *testing.T) {
 	budget := loadgen.Budget{PerSecond: 4, TTL: 10 * time.Second}
 	p := newPlan(t, stubborn(loadgen.Retry{Attempts: 2, Base: 1, Max: 1, Budget: &budget}), 1, time.Second)
 	for count, want := range map[int]int{0: 40, 1: 40, 4: 10} {
-		r, n := loadgen.NewShardRetries(p, loadgen.Shard{Index: 1, Count: count}), 0
+		r, n := loadgen.NewRetries(p, loadgen.Shard{Index: 1, Count: count}), 0
 		for range 100 {
 			if _, ok := r.ShouldRetry(loadgen.Arrival{}, 0, 503, 0); ok {
 				n++
@@ -140,7 +140,7 @@ func BenchmarkRetries(b *testing.B) {
 	p := newPlan(b, stubborn(policy), 1, time.Second)
 	for name, cohort := range map[string]uint16{"none": 1, "budget": 0} {
 		b.Run(name, func(b *testing.B) {
-			r := loadgen.NewRetries(p)
+			r := loadgen.NewRetries(p, loadgen.Shard{})
 			for i := 0; b.Loop(); i++ {
 				a, now := loadgen.Arrival{Seq: uint64(i), Cohort: cohort}, time.Duration(i)*time.Millisecond
 				r.RecordFirst(a, now)

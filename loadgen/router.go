@@ -9,35 +9,37 @@ import (
 // itemPlaceholder stands for the number of an item in the path of a route.
 const itemPlaceholder = "{item}"
 
-// Router tells which route a request to one service is for. It is compiled, for servers that ask for each request, and may be
-// used by several goroutines at once.
+// Router finds the route of a request to one service. It is compiled once, for servers that route
+// every request, and is safe for concurrent use.
 type Router struct {
 	exact  map[string][]routeCandidate // by path
 	items  prefixIndex
 	prefix prefixIndex
 }
 
-// routeCandidate is a route that a path may be for.
+// routeCandidate is a route that may match a path.
 type routeCandidate struct {
 	route  int
 	method string
-	// rank is how far the route's service is from the one that is asked: 0 the same, 1 the default one, 2 another.
+	// rank is 0 if the route belongs to the requested service, 1 if to the default service, 2 if to
+	// another.
 	rank int
-	// tail stands after the item.
+	// tail is what follows the item in the path.
 	tail string
 }
 
 // noRank is worse than every rank.
 const noRank = 3
 
-// prefixIndex holds options by what their path begins with.
+// prefixIndex holds candidates by a prefix of their path.
 type prefixIndex struct {
-	lengths []int // of the beginnings, longest first
+	lengths []int // of the prefixes, longest first
 	options map[string][]routeCandidate
 }
 
-// Router compiles the routes for a service. Routes of that service go before those without one, and these before those of other
-// services, to which a request may be passed on; an empty service prefers none.
+// Router compiles the routes for a service. Routes of that service win over those without a
+// service, and these over routes of other services, to which a request may be forwarded. An empty
+// service prefers none.
 func (w *Workload) Router(service string) *Router {
 	r := &Router{exact: map[string][]routeCandidate{}, items: newShelf(), prefix: newShelf()}
 	for i, route := range w.Routes {
@@ -58,7 +60,7 @@ func (w *Workload) Router(service string) *Router {
 	return r
 }
 
-// rankOf is [option.rank].
+// rankOf returns the [routeCandidate] rank of a route.
 func rankOf(have, asked string) int {
 	switch {
 	case asked == "" || have == asked:
@@ -69,7 +71,7 @@ func rankOf(have, asked string) int {
 	return 2
 }
 
-// sortCandidates puts the best option first. Routes that differ in nothing stay in the workload's order.
+// sortCandidates sorts by rank; equal candidates keep the workload's order.
 func sortCandidates(options map[string][]routeCandidate) {
 	for _, list := range options {
 		slices.SortStableFunc(list, func(a, b routeCandidate) int {
@@ -92,9 +94,10 @@ func (s *prefixIndex) sort() {
 	sortCandidates(s.options)
 }
 
-// Route returns the index of the route for a method and a path; false for none. Exact paths go before those with an item, and
-// those before prefixes; longer ones first. An item is any text without a slash. A query does not matter, HEAD is for the routes
-// of GET where it has none of its own, and an empty method is GET.
+// Route returns the index of the route for a method and a path, or false for none. Exact paths win
+// over those with an item, and those over prefixes; longer ones win over shorter ones. An item is
+// any text without a slash. The query is ignored. HEAD uses the routes of GET unless it has its
+// own, and an empty method means GET.
 func (r *Router) Route(method, path string) (route int, ok bool) {
 	if i := strings.IndexByte(path, '?'); i >= 0 {
 		path = path[:i]
@@ -124,7 +127,8 @@ func (r *Router) Route(method, path string) (route int, ok bool) {
 	return best.route, best.rank < noRank
 }
 
-// better takes the first of an ordered list that fits, if it is better.
+// better returns the first candidate of a sorted list that matches, if its rank is better than
+// best's.
 func (o *routeCandidate) better(list []routeCandidate, method string, fits func(*routeCandidate) bool) {
 	for i := range list {
 		if other := &list[i]; other.method == method && other.rank < o.rank && fits(other) {
@@ -134,14 +138,14 @@ func (o *routeCandidate) better(list []routeCandidate, method string, fits func(
 	}
 }
 
-// isItem tells whether the rest of a path is an item and the option's tail.
+// isItem reports whether the rest of a path is an item followed by the candidate's tail.
 func (o *routeCandidate) isItem(rest string) bool {
 	item, ok := strings.CutSuffix(rest, o.tail)
 	return ok && item != "" && strings.IndexByte(item, '/') < 0
 }
 
-// RouteOf returns the route that a request to a service is for; false for none. See [Router.Route], which is for whoever asks
-// more than once.
+// RouteOf returns the route of a request to a service, or false for none. Callers that route more
+// than one request should use [Router.Route].
 func (w *Workload) RouteOf(service, method, path string) (route int, ok bool) {
 	return w.Router(service).Route(method, path)
 }

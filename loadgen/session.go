@@ -2,25 +2,26 @@ package loadgen
 
 import "coalmine/loadgen/rng"
 
-// sessionCohort is a cohort with sessions, ready for use. All draws of a session come from a stream of its own, so that sessions do not
-// depend on what happens around them.
+// sessionCohort is the compiled form of a cohort with sessions. Each session draws from a stream of
+// its own, so it does not depend on other sessions.
 type sessionCohort struct {
 	cohort uint16
-	// perRequest is the number of sessions for each request of the curve.
+	// perRequest is the number of sessions per request of the curve.
 	perRequest float64
-	// lengths makes lengths of exponential draws. thoughts is the mean number of think times.
+	// lengths scales exponential draws to session lengths. meanThinks is the mean number of think
+	// times.
 	lengths, meanThinks float64
 	think               thinkDist
-	// start weighs first pages, next those that follow a page; nil begins anew.
+	// start weighs first pages; next weighs the pages that follow each page, nil meaning start.
 	start *mix
 	next  []*mix
-	// Streams: of the process of starts (gaps, thin), of each session by its number within the cohort, and of what sessions had
-	// behind them when traffic began (count, past).
+	// Random streams: gaps and thin for the process of starts, session for each session by its
+	// number within the cohort, count and past for the sessions that started before time 0.
 	gaps, thin, session, count, past rng.Stream
 }
 
-// newSessionCohort compiles the session of a cohort. The streams have the cohort's name, so that its sessions stay the same when
-// others come and go.
+// newSessionCohort compiles the session of a cohort. The streams are named after the cohort, so
+// that its sessions do not change when other cohorts are added or removed.
 func newSessionCohort(w *Workload, cohort int, numbers map[string]int, seed uint64) *sessionCohort {
 	c := &w.Cohorts[cohort]
 	s := c.Session
@@ -41,13 +42,14 @@ func newSessionCohort(w *Workload, cohort int, numbers map[string]int, seed uint
 	return v
 }
 
-// length makes the number of requests of a session, or of those that are left to one under way: it is geometric, which is an
-// exponential draw rounded up. A draw comes of 52 bits, so it is under 37 and a length at most 37 times its mean, plus one.
+// length returns the number of requests of a session, or the remaining number of an active one. It
+// is geometric: an exponential draw rounded up. The draw uses 52 bits and is therefore below 37, so
+// a length is at most 37 times its mean, plus one.
 func (v *sessionCohort) length(word uint64) uint32 {
 	return 1 + uint32(rng.Exponential(word)*v.lengths)
 }
 
-// follow makes the page after a page.
+// follow returns the page that follows a page.
 func (v *sessionCohort) follow(page uint16, word uint64) uint16 {
 	m := v.start
 	if next := v.next[page]; next != nil {
@@ -56,7 +58,7 @@ func (v *sessionCohort) follow(page uint16, word uint64) uint16 {
 	return m.draw(word)
 }
 
-// Words of a session's stream. Those from wordsOfStep on belong to steps.
+// Words of a session's stream. From wordsOfStep on they belong to steps.
 const (
 	lengthWord = iota
 	userWord
@@ -64,7 +66,7 @@ const (
 	wordsOfStep
 )
 
-// Words of a step, for the request and for the way to the next one.
+// Words of a step, for the request and for the choice of the next one.
 const (
 	itemWord = iota
 	thinkWord

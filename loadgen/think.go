@@ -6,21 +6,22 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// maxThink is the longest think time: that of [chance.Lognormal].
+// maxThink is the longest think time: that of [rng.Lognormal].
 const maxThink = 24 * time.Hour
 
 // thinkDist is a distribution of think times.
 type thinkDist interface {
-	// draw makes a think time of a word.
+	// draw maps a random word to a think time.
 	draw(word uint64) time.Duration
-	// mean is the expected think time in seconds, or more.
+	// mean returns the expected think time in seconds, or an upper bound.
 	mean() float64
-	// ongoing makes a think time that is under way at some instant, and how much of it has passed, of two words. It is false where
-	// it was over by then: of renewals with the mean time between them, as many are true as there are think times.
+	// ongoing draws, from two words, a think time in progress at a random instant and the part of
+	// it that has passed. It returns false if the think time has already ended: of renewals
+	// separated by the mean time, as many return true as there are think times.
 	ongoing(long, part uint64) (passed, whole time.Duration, ok bool)
 }
 
-// compile compiles a distribution that is valid.
+// compile returns the distribution of a valid Think.
 func (t Think) compile() thinkDist {
 	switch {
 	case t.Lognormal != nil:
@@ -35,7 +36,7 @@ func (t Think) compile() thinkDist {
 	return constantDist(t.Constant)
 }
 
-// constantDist is one time.
+// constantDist is a single think time.
 type constantDist time.Duration
 
 func (c constantDist) draw(uint64) time.Duration { return time.Duration(c) }
@@ -45,7 +46,7 @@ func (c constantDist) ongoing(_, part uint64) (passed, whole time.Duration, ok b
 	return time.Duration(rng.Unit(part) * float64(c)), time.Duration(c), true
 }
 
-// lognormalDist is cut at maxThink, of which mean takes no notice.
+// lognormalDist is cut at maxThink, which mean ignores.
 type lognormalDist struct {
 	rng.Lognormal
 	median, sigma float64
@@ -57,9 +58,9 @@ func (l lognormalDist) mean() float64 {
 	return l.median / float64(time.Second) * rng.Exp(float64(l.sigma*l.sigma/2))
 }
 
-// ongoing draws a time with a probability in proportion to its length, which is lognormal too, with μ + σ² for μ (Patil, Rao:
-// Weighted distributions and size-biased sampling, Biometrics 34, 1978), and an instant in it. Where that is after the cut the
-// time was over.
+// ongoing draws a time with a probability proportional to its length, which is lognormal too, with
+// μ + σ² for μ (Patil, Rao: Weighted distributions and size-biased sampling, Biometrics 34, 1978),
+// and an instant within it. It returns false if that instant lies after the cut.
 func (l lognormalDist) ongoing(long, part uint64) (passed, whole time.Duration, ok bool) {
 	shift := float64(l.sigma * (l.sigma + rng.Normal(long)))
 	length := l.median * rng.Exp(shift)
@@ -77,12 +78,12 @@ func newParetoDist(t ParetoThink) paretoDist {
 	return p
 }
 
-// power is x^y for a positive, normal x.
+// power returns x^y for a positive, normal x.
 func power(x, y float64) float64 { return rng.Exp(float64(y * rng.Log(x))) }
 
 func (p paretoDist) draw(word uint64) time.Duration { return p.over(p.shortest, word) }
 
-// over makes a time of those that are longer than another.
+// over draws from the times longer than another.
 func (p paretoDist) over(least float64, word uint64) time.Duration {
 	length := least * rng.Exp(rng.Exponential(word)/p.alpha)
 	return time.Duration(min(length, p.longest))
@@ -90,8 +91,8 @@ func (p paretoDist) over(least float64, word uint64) time.Duration {
 
 func (p paretoDist) mean() float64 { return p.average / float64(time.Second) }
 
-// ongoing inverts the distribution of the time that has passed, whose density is 1-F over the mean (Cox: Renewal Theory, 1962,
-// chapter 5), and draws the whole from those that are longer.
+// ongoing inverts the distribution of the time that has passed, whose density is 1-F divided by the
+// mean (Cox: Renewal Theory, 1962, chapter 5), and draws the whole time from those that are longer.
 func (p paretoDist) ongoing(long, part uint64) (passed, whole time.Duration, ok bool) {
 	at := rng.Unit(part) * p.average
 	if at > p.shortest {

@@ -11,7 +11,8 @@ import (
 	"unicode"
 )
 
-// Bounds of a workload. Numbers of users leave room for the cohorts that get a new user with each arrival.
+// Bounds of a workload. The bound on user numbers leaves room for cohorts with a new user per
+// arrival.
 const (
 	maxList     = 1000
 	maxPairs    = 64
@@ -19,18 +20,18 @@ const (
 	maxRate     = 1e7
 	maxExponent = 10
 	maxText     = 1000
-	maxDuration = time.Duration(1 << 62) // 146 years leave room for sums
+	maxDuration = time.Duration(1 << 62) // 146 years, so that sums do not overflow
 )
 
-// findings collects what is wrong, each with the path of its field.
+// findings collects validation errors, each with the path of its field.
 type findings []error
 
 func (f *findings) add(path, format string, args ...any) {
 	*f = append(*f, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
 }
 
-// Validate returns every finding, joined, each beginning with the path of its field; nil when a plan can be made. The lines of a
-// log need not be there yet.
+// Validate returns all validation errors, joined, each starting with the path of its field; nil
+// means that a plan can be made. The lines of a log need not have been read yet.
 func (w Workload) Validate() error {
 	var f findings
 	if w.Replay == nil {
@@ -63,21 +64,21 @@ func (w Workload) Validate() error {
 	return errors.Join(f...)
 }
 
-// checkDuration wants a duration that can be played.
+// checkDuration checks that a plan can have this duration.
 func (w Workload) checkDuration(d time.Duration) error {
 	if d < 0 {
-		return fmt.Errorf("duration: %v is negative; a plan lasts 0s or more", d)
+		return fmt.Errorf("duration: %v is negative; write 0s or more", d)
 	}
 	if d > maxDuration {
-		return fmt.Errorf("duration: %v is over %v, which is beyond all clocks", d, maxDuration)
+		return fmt.Errorf("duration: %v is too long; the maximum is %v", d, maxDuration)
 	}
 	if b := w.Bursts; b != nil && int(d/(b.Calm+b.Burst)) > maxBursts/len(w.Cohorts) {
-		return fmt.Errorf("duration: %v has more than %d bursts; make them longer, or the plan shorter", d, maxBursts/len(w.Cohorts))
+		return fmt.Errorf("duration: %v contains more than %d bursts; make the bursts longer or the plan shorter", d, maxBursts/len(w.Cohorts))
 	}
 	return nil
 }
 
-// withDefaults returns a copy in which what may be left out is filled in.
+// withDefaults returns a copy with defaults filled in.
 func (w Workload) withDefaults() Workload {
 	w.Routes, w.Cohorts = slices.Clone(w.Routes), slices.Clone(w.Cohorts)
 	for i := range w.Routes {
@@ -105,29 +106,30 @@ func checkRoutes(f *findings, routes []Route, replay bool) {
 		checkName(f, path, r.Name, seen)
 		checkPath(f, path+".path", r.Path, replay)
 		if r.Method != "" && !isToken(r.Method) {
-			f.add(path+".method", "%q is no HTTP method", r.Method)
+			f.add(path+".method", "%q is not an HTTP method", r.Method)
 		}
 	}
 }
 
-// checkPath wants a request target in origin form (RFC 9112, section 3.2.1), in which {item} and a star at the end may stand.
+// checkPath checks for a request target in origin form (RFC 9112, section 3.2.1), which may contain
+// {item} and end in a star.
 func checkPath(f *findings, path, text string, replay bool) {
 	before, _, _ := strings.Cut(text, "?")
 	plain := strings.ReplaceAll(text, itemPlaceholder, "")
 	star := strings.HasSuffix(before, "*")
 	switch strange := strings.IndexFunc(plain, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`#{}`, r) }); {
 	case !strings.HasPrefix(text, "/"):
-		f.add(path, "%q does not begin with /", text)
+		f.add(path, "%q does not start with /", text)
 	case strange >= 0 && strings.ContainsAny(plain[strange:strange+1], "{}"):
-		f.add(path, "%q has a brace; {item} is the only mark that a path can have, and other braces are written %%7B and %%7D", text)
+		f.add(path, "%q contains a brace; {item} is the only placeholder in a path, write other braces as %%7B and %%7D", text)
 	case strange >= 0:
-		f.add(path, "%q has %q, which a request cannot ask for; write it as %%%02X", text, plain[strange], plain[strange])
+		f.add(path, "%q contains %q, which is not allowed in a request target; write it as %%%02X", text, plain[strange], plain[strange])
 	case strings.Count(before, itemPlaceholder) > 1:
-		f.add(path, "%q has {item} more than once before its query", text)
+		f.add(path, "%q contains {item} more than once before the query", text)
 	case star && strings.Contains(before, itemPlaceholder):
-		f.add(path, "%q has {item} and ends in *; take one of them", text)
+		f.add(path, "%q contains {item} and ends in *; use only one of them", text)
 	case star && !replay:
-		f.add(path, "%q ends in *, which stands for what a log has; without replay, write out a path", text)
+		f.add(path, "%q ends in *, which only works with replay; write a full path", text)
 	}
 }
 
@@ -144,24 +146,24 @@ func checkCohorts(f *findings, cohorts []Cohort) {
 		}
 	}
 	if users > maxUsers {
-		f.add("cohorts", "more than %d users; leave users out for a new user with each arrival", maxUsers)
+		f.add("cohorts", "more than %d users in total; omit users to get a new user per request or session", maxUsers)
 	}
 }
 
-// checkName wants a name that was not there before.
+// checkName checks that a name is valid and not a duplicate.
 func checkName(f *findings, path, name string, seen map[string]bool) {
 	switch {
 	case name == "":
 		f.add(path+".name", "is empty")
 	case len(name) > maxText || strings.ContainsFunc(name, unicode.IsControl):
-		f.add(path+".name", "%.60q is too long or has a control character; it stands in headers and tables", name)
+		f.add(path+".name", "%.60q is too long or contains a control character", name)
 	case seen[name]:
-		f.add(path+".name", "%q is there twice", name)
+		f.add(path+".name", "%q is a duplicate", name)
 	}
 	seen[name] = true
 }
 
-// checkShares wants shares that are all of the traffic and no more.
+// checkShares checks that shares sum to 1.
 func (w Workload) checkShares(f *findings) {
 	if len(w.Cohorts) == 0 {
 		return
@@ -177,11 +179,11 @@ func (w Workload) checkShares(f *findings) {
 	case sum > 1+1e-6:
 		f.add("cohorts", "shares sum to %.6g, so cohorts overlap: %s; make them sum to 1", sum, list)
 	case !(math.Abs(sum-1) <= 1e-6):
-		f.add("cohorts", "shares sum to %.6g, so some requests are nobody's: %s; make them sum to 1", sum, list)
+		f.add("cohorts", "shares sum to %.6g, so some requests belong to no cohort: %s; make them sum to 1", sum, list)
 	}
 }
 
-// isToken follows RFC 9110, section 5.6.2.
+// isToken reports whether s is a token of RFC 9110, section 5.6.2.
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]

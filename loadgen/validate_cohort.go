@@ -7,40 +7,40 @@ import (
 	"strings"
 )
 
-// check looks at what a cohort has in plans of all kinds.
+// check validates the fields of a cohort that all kinds of plans use.
 func (c *Cohort) check(f *findings, path string) {
 	if c.Users < 0 || c.Users > maxUsers {
-		f.add(path+".users", "%d is not within 0 and %d", c.Users, maxUsers)
+		f.add(path+".users", "%d is not between 0 and %d", c.Users, maxUsers)
 	}
 	checkPairs(f, path+".headers", c.Headers, "\r\n\x00")
 	checkPairs(f, path+".cookies", c.Cookies, "\r\n\x00;")
 	for i, h := range c.Headers {
 		if strings.EqualFold(h.Name, cookieHeader) && len(c.Cookies) > 0 {
-			f.add(fmt.Sprintf("%s.headers[%d]", path, i), "a Cookie header beside cookies; put it among the cookies")
+			f.add(fmt.Sprintf("%s.headers[%d]", path, i), "is a Cookie header, but the cohort also has cookies; move it to cookies")
 		}
 	}
 	if c.CacheBuster != "" && !isUnreserved(c.CacheBuster) {
-		f.add(path+".cacheBuster", "%q is no name of a query parameter; use letters, digits and -._~", c.CacheBuster)
+		f.add(path+".cacheBuster", "%q is not a valid query parameter name; use letters, digits and -._~", c.CacheBuster)
 	}
 	if c.Bandwidth < 0 {
-		f.add(path+".bandwidth", "%d bytes per second is negative; leave it out for no bound", c.Bandwidth)
+		f.add(path+".bandwidth", "%d bytes per second is negative; omit it for no limit", c.Bandwidth)
 	}
 	if c.Retry != nil {
 		c.Retry.check(f, path+".retry")
 	}
 }
 
-// checkPlanned looks at what a cohort asks for, where no log says it.
+// checkPlanned validates what a cohort requests, for plans that replay no log.
 func (c *Cohort) checkPlanned(f *findings, path string, routes map[string]Route) {
 	if !(c.Share >= 0 && c.Share <= 1) {
-		f.add(path+".share", "%g is not within 0 and 1", c.Share)
+		f.add(path+".share", "%g is not between 0 and 1", c.Share)
 	}
 	if c.Match != nil {
-		f.add(path+".match", "is for the lines of a log; give replay, or leave it out")
+		f.add(path+".match", "only applies to a replayed log; add replay or remove match")
 	}
 	switch {
 	case c.Mix != nil && c.Zipf != nil, c.Mix != nil && c.Session != nil, c.Zipf != nil && c.Session != nil:
-		f.add(path, "has more than one of mix, zipf and session; take one")
+		f.add(path, "has more than one of mix, zipf and session; keep one")
 	case c.Zipf != nil:
 		c.Zipf.check(f, path+".zipf", routes)
 	case c.Session != nil:
@@ -51,7 +51,7 @@ func (c *Cohort) checkPlanned(f *findings, path string, routes map[string]Route)
 	c.checkItems(f, path+".items", routes)
 }
 
-// checkWeights wants routes that exist, with weights.
+// checkWeights checks that routes exist and weights are usable.
 func checkWeights(f *findings, path string, weights map[string]float64, routes map[string]Route, hint string) {
 	sum := 0.0
 	for _, name := range slices.Sorted(maps.Keys(weights)) {
@@ -60,7 +60,7 @@ func checkWeights(f *findings, path string, weights map[string]float64, routes m
 		}
 		weight := weights[name]
 		if !(weight >= 0 && weight <= maxRate) {
-			f.add(path, "weight %g of route %q is not within 0 and %g", weight, name, maxRate)
+			f.add(path, "weight %g of route %q is not between 0 and %g", weight, name, maxRate)
 		}
 		sum += weight
 	}
@@ -81,7 +81,7 @@ func (z *Zipf) check(f *findings, path string, routes map[string]Route) {
 			f.add(at, "route %q is not in routes", name)
 		}
 		if seen[name] {
-			f.add(at, "route %q has a rank already", name)
+			f.add(at, "route %q is a duplicate", name)
 		}
 		seen[name] = true
 	}
@@ -89,11 +89,11 @@ func (z *Zipf) check(f *findings, path string, routes map[string]Route) {
 
 func checkExponent(f *findings, path string, e float64) {
 	if !(e >= 0 && e <= maxExponent) {
-		f.add(path, "%g is not within 0 and %d", e, maxExponent)
+		f.add(path, "%g is not between 0 and %d", e, maxExponent)
 	}
 }
 
-// asks returns the names of the routes that a cohort can ask for.
+// asks returns the names of the routes that a cohort can request.
 func (c *Cohort) asks() map[string]bool {
 	names := map[string]bool{}
 	add := func(weights map[string]float64) {
@@ -116,7 +116,7 @@ func (c *Cohort) asks() map[string]bool {
 	return names
 }
 
-// checkItems wants items where the cohort asks for some.
+// checkItems checks that a cohort has items if it requests paths with {item}.
 func (c *Cohort) checkItems(f *findings, path string, routes map[string]Route) {
 	if c.Items != nil {
 		c.Items.check(f, path)
@@ -125,7 +125,7 @@ func (c *Cohort) checkItems(f *findings, path string, routes map[string]Route) {
 	names := c.asks()
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if names[name] && strings.Contains(routes[name].Path, itemPlaceholder) {
-			f.add(path, "is missing: the path of route %q has {item}; say how many items there are", name)
+			f.add(path, "is missing: the path of route %q contains {item}; set items.count", name)
 			return
 		}
 	}
@@ -133,18 +133,18 @@ func (c *Cohort) checkItems(f *findings, path string, routes map[string]Route) {
 
 func (i *Items) check(f *findings, path string) {
 	if i.Count < 1 || i.Count > maxItems {
-		f.add(path+".count", "%d is not within 1 and %d", i.Count, maxItems)
+		f.add(path+".count", "%d is not between 1 and %d", i.Count, maxItems)
 	}
 	checkExponent(f, path+".exponent", i.Exponent)
 	if i.Offset < 0 || i.Offset > maxUsers {
-		f.add(path+".offset", "%d is not within 0 and %d", i.Offset, maxUsers)
+		f.add(path+".offset", "%d is not between 0 and %d", i.Offset, maxUsers)
 	}
 	if i.Sequential && i.Exponent != 0 {
-		f.add(path+".exponent", "%g beside sequential; items that are taken in turn have no popularity", i.Exponent)
+		f.add(path+".exponent", "%g cannot be combined with sequential; items requested in sequence have no popularity", i.Exponent)
 	}
 }
 
-// checkItems bounds the memory of all tables.
+// checkItems bounds the memory of all popularity tables.
 func (w Workload) checkItems(f *findings) {
 	sum := 0
 	for i, c := range w.Cohorts {
@@ -152,7 +152,7 @@ func (w Workload) checkItems(f *findings) {
 			continue
 		}
 		if sum += c.Items.Count; sum > maxTables {
-			f.add(fmt.Sprintf("cohorts[%d].items", i), "more than %d items with popularities, over all cohorts", maxTables)
+			f.add(fmt.Sprintf("cohorts[%d].items", i), "more than %d items with an exponent, over all cohorts", maxTables)
 			return
 		}
 	}
@@ -160,14 +160,14 @@ func (w Workload) checkItems(f *findings) {
 
 func checkPairs(f *findings, path string, pairs []Pair, forbidden string) {
 	if len(pairs) > maxPairs {
-		f.add(path, "has %d entries; at most %d", len(pairs), maxPairs)
+		f.add(path, "has %d entries; the maximum is %d", len(pairs), maxPairs)
 	}
 	for i, x := range pairs {
 		if !isToken(x.Name) {
-			f.add(fmt.Sprintf("%s[%d].name", path, i), "%q is no HTTP token", x.Name)
+			f.add(fmt.Sprintf("%s[%d].name", path, i), "%q is not an HTTP token", x.Name)
 		}
 		if strings.ContainsAny(x.Value, forbidden) {
-			f.add(fmt.Sprintf("%s[%d].value", path, i), "%q has a character that ends it on the wire", x.Value)
+			f.add(fmt.Sprintf("%s[%d].value", path, i), "%q contains a character that is not allowed in a header", x.Value)
 		}
 	}
 }

@@ -9,10 +9,10 @@ import (
 func (c Curve) check(f *findings, path string) {
 	switch n := c.shapes(); {
 	case n == 0:
-		f.add(path, "has 0 shapes, or a constant of 0, which is no traffic; set exactly one of constant, ramp, steps, spike, diurnal")
+		f.add(path, "is empty or a constant of 0, which is no traffic; set exactly one of constant, ramp, steps, spike and diurnal")
 		return
 	case n > 1:
-		f.add(path, "has %d shapes; set exactly one of constant, ramp, steps, spike, diurnal", n)
+		f.add(path, "has %d shapes; set exactly one of constant, ramp, steps, spike and diurnal", n)
 		return
 	}
 	switch {
@@ -28,11 +28,11 @@ func (c Curve) check(f *findings, path string) {
 		checkRate(f, path+".constant", c.Constant)
 	}
 	if c.peak() == 0 {
-		f.add(path, "is 0 at all times, which is no traffic; let it rise over 0")
+		f.add(path, "is 0 at all times, which is no traffic; raise it above 0")
 	}
 }
 
-// shapes counts the fields that are set.
+// shapes returns the number of fields that are set.
 func (c Curve) shapes() int {
 	n := 0
 	for _, set := range []bool{c.Constant != 0, c.Ramp != nil, len(c.Steps) > 0, c.Spike != nil, c.Diurnal != nil} {
@@ -43,10 +43,10 @@ func (c Curve) shapes() int {
 	return n
 }
 
-// checkRate wants a number of requests per second that can be played.
+// checkRate checks a number of requests per second.
 func checkRate(f *findings, path string, rate float64) {
 	if !(rate >= 0 && rate <= maxRate) {
-		f.add(path, "%g requests per second is not within 0 and %g", rate, maxRate)
+		f.add(path, "%g requests per second is not between 0 and %g", rate, maxRate)
 	}
 }
 
@@ -60,7 +60,7 @@ func (r *Ramp) check(f *findings, path string) {
 
 func checkSteps(f *findings, path string, steps []Step) {
 	if len(steps) > maxList {
-		f.add(path, "has %d entries; at most %d", len(steps), maxList)
+		f.add(path, "has %d entries; the maximum is %d", len(steps), maxList)
 	}
 	for i, s := range steps {
 		checkRate(f, fmt.Sprintf("%s[%d].rate", path, i), s.Rate)
@@ -87,24 +87,25 @@ func (s *Spike) check(f *findings, path string) {
 func (d *Diurnal) check(f *findings, path string) {
 	checkRate(f, path+".mean", d.Mean)
 	if !(math.Abs(d.Amplitude) <= d.Mean) {
-		f.add(path+".amplitude", "%g is over the mean %g: the rate would fall below 0", d.Amplitude, d.Mean)
+		f.add(path+".amplitude", "%g is greater than the mean %g: the rate would fall below 0", d.Amplitude, d.Mean)
 	}
 	switch {
 	case d.Period <= 0:
 		f.add(path+".period", "%v is not positive", d.Period)
 	case d.Mean*d.Period.Seconds() > maxWave:
-		f.add(path+".period", "%v at a mean of %g is more than %g requests; make it shorter", d.Period, d.Mean, maxWave)
+		f.add(path+".period", "%v at a mean rate of %g is more than %g requests; make it shorter", d.Period, d.Mean, maxWave)
 	}
 	if !(math.Abs(d.Phase) <= 1) {
-		f.add(path+".phase", "%g is not within -1 and 1 turns", d.Phase)
+		f.add(path+".phase", "%g is not between -1 and 1 turns", d.Phase)
 	}
 }
 
-// maxWave bounds the requests of a period. Near the trough of a wave almost all candidates of the thinning are passed over: some
-// 2·(wave²/7)^(1/3) in a row, if the rate falls to 0.
+// maxWave bounds the number of requests per period. Near the trough of a wave thinning discards
+// almost all candidates: some 2·(wave²/7)^(1/3) in a row if the rate falls to 0.
 const maxWave = 1e10
 
-// Bounds of bursts: sojourns that make sense, and changes of state that the processes of a plan can go through together.
+// Bounds of bursts: reasonable sojourns, and few enough state changes for all processes of a plan
+// to go through.
 const (
 	minSojourn = time.Millisecond
 	maxSojourn = 24 * time.Hour
@@ -112,11 +113,11 @@ const (
 	maxBursts  = 10_000_000
 )
 
-// check wants bursts of a rate with a peak.
+// check validates bursts on top of a rate with the given peak.
 func (b *Bursts) check(f *findings, path string, peak float64) {
 	switch {
 	case !(b.Factor > 1 && b.Factor <= maxFactor):
-		f.add(path+".factor", "%g is not over 1 and up to %d", b.Factor, maxFactor)
+		f.add(path+".factor", "%g is not over 1 and at most %d", b.Factor, maxFactor)
 	case !(peak*b.Factor <= maxRate):
 		f.add(path+".factor", "%g times the peak rate of %g requests per second is over %g", b.Factor, peak, maxRate)
 	}
@@ -126,6 +127,6 @@ func (b *Bursts) check(f *findings, path string, peak float64) {
 
 func checkSojourn(f *findings, path string, d time.Duration) {
 	if d < minSojourn || d > maxSojourn {
-		f.add(path, "%v is not within %v and %v", d, minSojourn, maxSojourn)
+		f.add(path, "%v is not between %v and %v", d, minSojourn, maxSojourn)
 	}
 }

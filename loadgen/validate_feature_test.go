@@ -50,8 +50,8 @@ func TestValidateSessions(t *testing.T) {
 		`cohorts[0].session.next[x]: route "x"`:                session(func(s *loadgen.Session) { s.Next["x"] = s.Start }),
 		`cohorts[0].session.next[home]: route "x"`:             session(func(s *loadgen.Session) { s.Next["home"]["x"] = 1 }),
 		"cohorts[0].session.next[item]: no route has":          session(func(s *loadgen.Session) { s.Next["item"] = nil }),
-		`cohorts[0].session.next[reviews]: no session gets to`: session(func(s *loadgen.Session) { s.Next["reviews"] = s.Start }),
-		"cohorts[0].session: some 4147200 sessions would be":   think(loadgen.Think{Constant: 24 * time.Hour}),
+		`cohorts[0].session.next[reviews]: no session reaches`: session(func(s *loadgen.Session) { s.Next["reviews"] = s.Start }),
+		"cohorts[0].session: about 4147200 sessions":           think(loadgen.Think{Constant: 24 * time.Hour}),
 		"cohorts[4].items: more than": func(w *loadgen.Workload) {
 			for i := range 4 {
 				c := w.Cohorts[0]
@@ -59,13 +59,13 @@ func TestValidateSessions(t *testing.T) {
 				w.Cohorts = append(w.Cohorts[:1], append([]loadgen.Cohort{c}, w.Cohorts[1:]...)...)
 			}
 		},
-		"cohorts[0]: has more than one":       func(w *loadgen.Workload) { w.Cohorts[0].Mix = map[string]float64{"home": 1} },
-		"cohorts[0].items: is missing":        func(w *loadgen.Workload) { w.Cohorts[0].Items = nil },
-		"cohorts[0].items.count: 0":           func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 0 },
-		"cohorts[0].items.count: 2000000":     func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 2e6 },
-		"cohorts[0].items.offset: -1":         func(w *loadgen.Workload) { w.Cohorts[0].Items.Offset = -1 },
-		"cohorts[0].items.exponent: -1":       func(w *loadgen.Workload) { w.Cohorts[0].Items.Exponent = -1 },
-		"cohorts[3].items.exponent: 1 beside": func(w *loadgen.Workload) { w.Cohorts[3].Items.Exponent = 1 },
+		"cohorts[0]: has more than one":          func(w *loadgen.Workload) { w.Cohorts[0].Mix = map[string]float64{"home": 1} },
+		"cohorts[0].items: is missing":           func(w *loadgen.Workload) { w.Cohorts[0].Items = nil },
+		"cohorts[0].items.count: 0":              func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 0 },
+		"cohorts[0].items.count: 2000000":        func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 2e6 },
+		"cohorts[0].items.offset: -1":            func(w *loadgen.Workload) { w.Cohorts[0].Items.Offset = -1 },
+		"cohorts[0].items.exponent: -1":          func(w *loadgen.Workload) { w.Cohorts[0].Items.Exponent = -1 },
+		"cohorts[3].items.exponent: 1 cannot be": func(w *loadgen.Workload) { w.Cohorts[3].Items.Exponent = 1 },
 	})
 }
 
@@ -83,25 +83,25 @@ func TestValidateTheRest(t *testing.T) {
 		return func(w *loadgen.Workload) { f(w.Cohorts[0].Retry) }
 	}
 	expectFindings(t, whole, map[string]func(*loadgen.Workload){
-		"bursts.factor: 1 is":                                func(w *loadgen.Workload) { w.Bursts.Factor = 1 },
-		"bursts.factor: 1000 times":                          func(w *loadgen.Workload) { w.Bursts.Factor, w.Rate.Constant = 1000, 1e5 },
-		"bursts.calm: 0s":                                    func(w *loadgen.Workload) { w.Bursts.Calm = 0 },
-		"bursts.burst: 1µs":                                  func(w *loadgen.Workload) { w.Bursts.Burst = time.Microsecond },
-		"cohorts[1].zipf.exponent: 11":                       zipf(func(z *loadgen.Zipf) { z.Exponent = 11 }),
-		"cohorts[1].zipf.routes: has 0":                      zipf(func(z *loadgen.Zipf) { z.Routes = nil }),
-		`cohorts[1].zipf.routes[1]: route "x"`:               zipf(func(z *loadgen.Zipf) { z.Routes[1] = "x" }),
-		`cohorts[1].zipf.routes[1]: route "home" has a rank`: zipf(func(z *loadgen.Zipf) { z.Routes[1] = "home" }),
-		"cohorts[0].retry.attempts: 0":                       retry(func(r *loadgen.Retry) { r.Attempts = 0 }),
-		"cohorts[0].retry.attempts: 11":                      retry(func(r *loadgen.Retry) { r.Attempts = 11 }),
-		"cohorts[0].retry.base: 0s":                          retry(func(r *loadgen.Retry) { r.Base = 0 }),
-		"cohorts[0].retry.max: 1ms":                          retry(func(r *loadgen.Retry) { r.Max = time.Millisecond }),
-		"cohorts[0].retry.jitter: 1.5":                       retry(func(r *loadgen.Retry) { r.Jitter = 1.5 }),
-		"cohorts[0].retry.on[0]: 200":                        retry(func(r *loadgen.Retry) { r.On = []int{200} }),
-		"cohorts[0].retry.on[1]: 503":                        retry(func(r *loadgen.Retry) { r.On = []int{503, 503} }),
-		"cohorts[0].retry.budget.ratio: -1":                  retry(func(r *loadgen.Retry) { r.Budget.Ratio = -1 }),
-		"cohorts[0].retry.budget.perSecond:":                 retry(func(r *loadgen.Retry) { r.Budget.PerSecond = math.Inf(1) }),
-		"cohorts[0].retry.budget.ttl: 1ms":                   retry(func(r *loadgen.Retry) { r.Budget.TTL = time.Millisecond }),
-		"cohorts[0].retry.budget: allows no":                 retry(func(r *loadgen.Retry) { r.Budget.Ratio = 0 }),
+		"bursts.factor: 1 is":                              func(w *loadgen.Workload) { w.Bursts.Factor = 1 },
+		"bursts.factor: 1000 times":                        func(w *loadgen.Workload) { w.Bursts.Factor, w.Rate.Constant = 1000, 1e5 },
+		"bursts.calm: 0s":                                  func(w *loadgen.Workload) { w.Bursts.Calm = 0 },
+		"bursts.burst: 1µs":                                func(w *loadgen.Workload) { w.Bursts.Burst = time.Microsecond },
+		"cohorts[1].zipf.exponent: 11":                     zipf(func(z *loadgen.Zipf) { z.Exponent = 11 }),
+		"cohorts[1].zipf.routes: has 0":                    zipf(func(z *loadgen.Zipf) { z.Routes = nil }),
+		`cohorts[1].zipf.routes[1]: route "x"`:             zipf(func(z *loadgen.Zipf) { z.Routes[1] = "x" }),
+		`cohorts[1].zipf.routes[1]: route "home" is a dup`: zipf(func(z *loadgen.Zipf) { z.Routes[1] = "home" }),
+		"cohorts[0].retry.attempts: 0":                     retry(func(r *loadgen.Retry) { r.Attempts = 0 }),
+		"cohorts[0].retry.attempts: 11":                    retry(func(r *loadgen.Retry) { r.Attempts = 11 }),
+		"cohorts[0].retry.base: 0s":                        retry(func(r *loadgen.Retry) { r.Base = 0 }),
+		"cohorts[0].retry.max: 1ms":                        retry(func(r *loadgen.Retry) { r.Max = time.Millisecond }),
+		"cohorts[0].retry.jitter: 1.5":                     retry(func(r *loadgen.Retry) { r.Jitter = 1.5 }),
+		"cohorts[0].retry.on[0]: 200":                      retry(func(r *loadgen.Retry) { r.On = []int{200} }),
+		"cohorts[0].retry.on[1]: 503":                      retry(func(r *loadgen.Retry) { r.On = []int{503, 503} }),
+		"cohorts[0].retry.budget.ratio: -1":                retry(func(r *loadgen.Retry) { r.Budget.Ratio = -1 }),
+		"cohorts[0].retry.budget.perSecond:":               retry(func(r *loadgen.Retry) { r.Budget.PerSecond = math.Inf(1) }),
+		"cohorts[0].retry.budget.ttl: 1ms":                 retry(func(r *loadgen.Retry) { r.Budget.TTL = time.Millisecond }),
+		"cohorts[0].retry.budget: allows no":               retry(func(r *loadgen.Retry) { r.Budget.Ratio = 0 }),
 	})
 	if _, err := loadgen.NewPlan(whole(), 1, 1<<62); err == nil || !strings.Contains(err.Error(), "bursts") {
 		t.Errorf("a plan of 146 years with bursts: %v", err)
@@ -116,21 +116,21 @@ func TestValidateReplays(t *testing.T) {
 		return func(w *loadgen.Workload) { f(&w.Cohorts[0]) }
 	}
 	expectFindings(t, func() loadgen.Workload { return recorded() }, map[string]func(*loadgen.Workload){
-		"rate: is of no use":                func(w *loadgen.Workload) { w.Rate.Constant = 1 },
-		"bursts: are of no use":             func(w *loadgen.Workload) { w.Bursts = &loadgen.Bursts{} },
-		"replay.log: is empty":              func(w *loadgen.Workload) { w.Replay = &loadgen.Replay{} },
-		`replay.format: "xml"`:              func(w *loadgen.Workload) { w.Replay.Format = "xml" },
-		"replay.speed: -1":                  func(w *loadgen.Workload) { w.Replay.Speed = -1 },
-		"replay.speed: NaN":                 func(w *loadgen.Workload) { w.Replay.Speed = math.NaN() },
-		`routes[0].name: "other"`:           func(w *loadgen.Workload) { w.Routes[0].Name = "other" },
-		`routes[0].path: "/{item}/*"`:       func(w *loadgen.Workload) { w.Routes[0].Path = "/{item}/*" },
-		`cohorts[0].name: "other"`:          first(func(c *loadgen.Cohort) { c.Name = "other" }),
-		"cohorts[0].match.userAgent: missi": first(func(c *loadgen.Cohort) { c.Match.UserAgent = "(a" }),
-		"cohorts[0].match.path: is longer":  first(func(c *loadgen.Cohort) { c.Match.Path = strings.Repeat("a", 2000) }),
-		"cohorts[0].share: is of no use":    first(func(c *loadgen.Cohort) { c.Share = 1 }),
-		"cohorts[0].users: is of no use":    first(func(c *loadgen.Cohort) { c.Users = 1 }),
-		"cohorts[0].mix: is of no use":      first(func(c *loadgen.Cohort) { c.Mix = map[string]float64{} }),
-		"cohorts[0].cacheBuster: is of no":  first(func(c *loadgen.Cohort) { c.CacheBuster = "a" }),
+		"rate: cannot be combined":             func(w *loadgen.Workload) { w.Rate.Constant = 1 },
+		"bursts: cannot be combined":           func(w *loadgen.Workload) { w.Bursts = &loadgen.Bursts{} },
+		"replay.log: is empty":                 func(w *loadgen.Workload) { w.Replay = &loadgen.Replay{} },
+		`replay.format: "xml"`:                 func(w *loadgen.Workload) { w.Replay.Format = "xml" },
+		"replay.speed: -1":                     func(w *loadgen.Workload) { w.Replay.Speed = -1 },
+		"replay.speed: NaN":                    func(w *loadgen.Workload) { w.Replay.Speed = math.NaN() },
+		`routes[0].name: "other"`:              func(w *loadgen.Workload) { w.Routes[0].Name = "other" },
+		`routes[0].path: "/{item}/*"`:          func(w *loadgen.Workload) { w.Routes[0].Path = "/{item}/*" },
+		`cohorts[0].name: "other"`:             first(func(c *loadgen.Cohort) { c.Name = "other" }),
+		"cohorts[0].match.userAgent: missi":    first(func(c *loadgen.Cohort) { c.Match.UserAgent = "(a" }),
+		"cohorts[0].match.path: is longer":     first(func(c *loadgen.Cohort) { c.Match.Path = strings.Repeat("a", 2000) }),
+		"cohorts[0].share: cannot be combined": first(func(c *loadgen.Cohort) { c.Share = 1 }),
+		"cohorts[0].users: cannot be combined": first(func(c *loadgen.Cohort) { c.Users = 1 }),
+		"cohorts[0].mix: cannot be combined":   first(func(c *loadgen.Cohort) { c.Mix = map[string]float64{} }),
+		"cohorts[0].cacheBuster: cannot be":    first(func(c *loadgen.Cohort) { c.CacheBuster = "a" }),
 	})
 }
 
@@ -157,7 +157,7 @@ func FuzzWorkload(f *testing.F) {
 			return
 		}
 		last := time.Duration(0)
-		retries := loadgen.NewRetries(p)
+		retries := loadgen.NewRetries(p, loadgen.Shard{})
 		for c := p.Arrivals(); ; {
 			a, ok := c.Next()
 			if !ok || a.Seq > 1000 {

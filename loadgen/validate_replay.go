@@ -14,35 +14,35 @@ const (
 	maxSpeed = 1e6
 )
 
-// other is the name of the cohort and of the route that lines of a log get when nothing else fits.
+// other is the name of the cohort and route of log lines that match nothing else.
 const other = "other"
 
-// checkReplay looks at what a log says by itself.
+// checkReplay rejects what the log determines by itself.
 func (w Workload) checkReplay(f *findings) {
 	r := w.Replay
 	if w.Rate.shapes() > 0 {
-		f.add("rate", "is of no use beside replay: the log says when requests come; leave it out, and use replay.speed")
+		f.add("rate", "cannot be combined with replay: the log determines when requests are sent; remove it and use replay.speed")
 	}
 	if w.Bursts != nil {
-		f.add("bursts", "are of no use beside replay: the log says when requests come; leave them out")
+		f.add("bursts", "cannot be combined with replay: the log determines when requests are sent; remove them")
 	}
 	if r.Log == "" && r.Lines == nil {
-		f.add("replay.log", "is empty; name the file of an access log")
+		f.add("replay.log", "is empty; write the path of an access log")
 	}
 	if !slices.Contains([]string{"", "common", "combined", "json"}, r.Format) {
-		f.add("replay.format", "%q is none of common, combined and json; leave it out to find out", r.Format)
+		f.add("replay.format", "%q is not common, combined or json; omit it to detect the format", r.Format)
 	}
 	if !(r.Speed == 0 || r.Speed >= minSpeed && r.Speed <= maxSpeed) {
-		f.add("replay.speed", "%g is not within %g and %g; 2 plays the log twice as fast", r.Speed, minSpeed, maxSpeed)
+		f.add("replay.speed", "%g is not between %g and %g; 2 plays the log twice as fast", r.Speed, minSpeed, maxSpeed)
 	}
 	for i, route := range w.Routes {
 		if route.Name == other {
-			f.add(fmt.Sprintf("routes[%d].name", i), "%q is for lines of the log that no route fits; take another name", other)
+			f.add(fmt.Sprintf("routes[%d].name", i), "%q is reserved for log lines that match no route; use another name", other)
 		}
 	}
 }
 
-// checkReplayed refuses what a log says of a cohort by itself.
+// checkReplayed rejects what the log determines about a cohort.
 func (c *Cohort) checkReplayed(f *findings, path string) {
 	for _, x := range []struct {
 		name string
@@ -52,30 +52,30 @@ func (c *Cohort) checkReplayed(f *findings, path string) {
 		{"session", c.Session != nil}, {"items", c.Items != nil}, {"cacheBuster", c.CacheBuster != ""},
 	} {
 		if x.set {
-			f.add(path+"."+x.name, "is of no use beside replay: the log says who comes and what for; leave it out")
+			f.add(path+"."+x.name, "cannot be combined with replay: the log determines who requests what; remove it")
 		}
 	}
 	if c.Name == other && c.Match != nil {
-		f.add(path+".name", "%q is for lines of the log that no cohort matches; take another name, or no match", other)
+		f.add(path+".name", "%q is reserved for log lines that match no cohort; use another name, or remove match", other)
 	}
 	if c.Match != nil {
 		_, err := c.Match.compile()
 		for _, e := range err {
-			f.add(path+".match."+e.field, "%v; write a regular expression as in Go (RE2)", e.err)
+			f.add(path+".match."+e.field, "%v; write a regular expression in Go's syntax (RE2)", e.err)
 		}
 	}
 }
 
-// matcher is a [LogMatch], ready for use; nil parts match everything.
+// matcher is the compiled form of a [LogMatch]. Nil parts match everything.
 type matcher struct{ userAgent, user, path, referer *regexp.Regexp }
 
-// partError is what is wrong with a part of a LogMatch.
+// partError is an error in a field of a LogMatch.
 type partError struct {
 	field string
 	err   error
 }
 
-// compile returns the parts that have no error.
+// compile returns the parts that compile, and the errors of the others.
 func (m *LogMatch) compile() (c matcher, wrong []partError) {
 	for _, x := range []struct {
 		part, text string

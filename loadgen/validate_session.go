@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Bounds of sessions. Those that are under way are in memory, some 60 B each, and a plan begins with drawing the steps that they
-// have made.
+// Bounds of sessions. An active session takes some 60 B of memory, and creating a cursor draws the
+// past steps of those that are active at the start.
 const (
 	maxLength         = 1000
 	maxActiveSessions = 1 << 20
@@ -17,7 +17,7 @@ const (
 
 func (s *Session) check(f *findings, path string, routes map[string]Route) {
 	if !(s.Length >= 1 && s.Length <= maxLength) {
-		f.add(path+".length", "%g requests is not within 1 and %d", s.Length, maxLength)
+		f.add(path+".length", "%g requests is not between 1 and %d", s.Length, maxLength)
 	}
 	s.Think.check(f, path+".think")
 	checkWeights(f, path+".start", s.Start, routes, "give the first page")
@@ -31,12 +31,13 @@ func (s *Session) check(f *findings, path string, routes map[string]Route) {
 	reached := s.reached()
 	for _, page := range slices.Sorted(maps.Keys(s.Next)) {
 		if !reached[page] {
-			f.add(fmt.Sprintf("%s.next[%s]", path, page), "no session gets to page %q; lead to it from start or from another page, or leave it out", page)
+			f.add(fmt.Sprintf("%s.next[%s]", path, page), "no session reaches page %q; link to it from start or another page, or remove it", page)
 		}
 	}
 }
 
-// reached returns the pages that sessions can get to. A page that says what follows it but that nobody gets to is a mistake.
+// reached returns the pages that sessions can reach. A page in Next that no session reaches is
+// reported as a mistake.
 func (s *Session) reached() map[string]bool {
 	reached := map[string]bool{}
 	todo := []map[string]float64{s.Start}
@@ -70,7 +71,7 @@ func (t Think) check(f *findings, path string) {
 		checkThink(f, path+".pareto.min", t.Pareto.Min, 1)
 		checkThink(f, path+".pareto.max", t.Pareto.Max, t.Pareto.Min)
 		if a := t.Pareto.Alpha; !(a >= 1.01 && a <= 100) {
-			f.add(path+".pareto.alpha", "%g is not within 1.01 and 100; at 1 and below think times have no mean", a)
+			f.add(path+".pareto.alpha", "%g is not between 1.01 and 100; at 1 and below think times have no mean", a)
 		}
 	default:
 		checkThink(f, path+".constant", t.Constant, 1)
@@ -79,11 +80,11 @@ func (t Think) check(f *findings, path string) {
 
 func checkThink(f *findings, path string, d, least time.Duration) {
 	if d < least || d > maxThink {
-		f.add(path, "%v is not within %v and %v", d, max(least, 1), maxThink)
+		f.add(path, "%v is not between %v and %v", d, max(least, 1), maxThink)
 	}
 }
 
-// checkActiveSessions bounds the sessions that are under way at once, of a workload that is valid.
+// checkActiveSessions bounds the number of sessions that a valid workload has active at once.
 func (w Workload) checkActiveSessions(f *findings) {
 	sessions, steps := 0.0, 0.0
 	for i := range w.Cohorts {
@@ -96,8 +97,8 @@ func (w Workload) checkActiveSessions(f *findings) {
 		sessions += here
 		steps += float64(here * c.Session.Length)
 		if !(sessions <= maxActiveSessions) || !(steps <= maxSteps) {
-			f.add(fmt.Sprintf("cohorts[%d].session", i), "some %.0f sessions would be under way at once, of %g requests each; there may be %d of them, "+
-				"with %d requests together: lower the rate, the share, the length or the think time",
+			f.add(fmt.Sprintf("cohorts[%d].session", i), "about %.0f sessions of %g requests each would be active at once; the maximum is %d sessions "+
+				"with %d requests in total: lower the rate, the share, the length or the think time",
 				here, c.Session.Length, maxActiveSessions, maxSteps)
 			return
 		}

@@ -107,10 +107,10 @@ func TestLogFindings(t *testing.T) {
 		"an absolute path":        {name(outside), at + `"` + outside + `" is not a path within`},
 		"the folder itself":       {name("./"), at + `"./" is not a path within`},
 		"a folder":                {name("logs"), at + "logs cannot be read: logs: is not a regular file"},
-		"another format":          {name("logs/access.log, format: json"), at + "logs/access.log: no line of the log can be read; line 1: is no JSON object"},
+		"another format":          {name("logs/access.log, format: json"), at + "logs/access.log: no line of the log can be parsed; line 1: is not a JSON object"},
 		"no name":                 {name("''"), "scenario.yaml:38: spec.traffic.replay.log: is empty"},
 		"a log of nothing":        {content(nil), at + "logs/access.log: the log is empty"},
-		"a log of nothing good":   {content([]byte("hello\n")), at + "logs/access.log: no line of the log can be read; line 1: is of no known format"},
+		"a log of nothing good":   {content([]byte("hello\n")), at + "logs/access.log: no line of the log can be parsed; line 1: is not in a known format"},
 		"a log of too many lines": {content(bytes.Repeat([]byte("\n"), maxLogLines+1)), at + "logs/access.log: the log is longer than 500000 lines"},
 		"a log of too many bytes": {content(bytes.Repeat([]byte("#"), maxLog+1)), at + "logs/access.log cannot be read: logs/access.log: is over 16384 KiB"},
 		"a link out of it": {func(t *testing.T, dir string) {

@@ -199,10 +199,10 @@ func TestWorkloadFindings(t *testing.T) {
 		{visits, "  rate:", "  rates:", "my.yaml:5: WorkloadSpec has no field rates: see scenarios/workload.schema.json"},
 		{visits, "share: 1", "shares: 1", "my.yaml:9: Cohort has no field shares"},
 		{visits, "name: visits", "name: My visits", `my.yaml:3: metadata.name: "My visits" is not a valid Kubernetes name`},
-		{visits, "constant: 10", "constant: -1", "my.yaml:5: spec.rate.constant: -1 requests per second is not within"},
-		{visits, "constant: 10", "constant: 0", "spec.rate: has 0 shapes"},
-		{visits, "  rate: {constant: 10}\n", "", "my.yaml:4: spec.rate: has 0 shapes"},
-		{visits, "share: 1", "share: 1.5", "my.yaml:9: spec.cohorts[0].share: 1.5 is not within 0 and 1"},
+		{visits, "constant: 10", "constant: -1", "my.yaml:5: spec.rate.constant: -1 requests per second is not between"},
+		{visits, "constant: 10", "constant: 0", "spec.rate: is empty or"},
+		{visits, "  rate: {constant: 10}\n", "", "my.yaml:4: spec.rate: is empty or"},
+		{visits, "share: 1", "share: 1.5", "my.yaml:9: spec.cohorts[0].share: 1.5 is not between 0 and 1"},
 		{visits, "share: 1", "share: 0.5", "my.yaml:7: spec.cohorts: shares sum to 0.5"},
 		{visits, "mix: {home: 1}", "mix: {hom: 1}", `my.yaml:10: spec.cohorts[0].mix: route "hom" is not in routes`},
 		{visits, "mix: {home: 1}", "mix: {home: -1}", "my.yaml:10: spec.cohorts[0].mix: weight -1"},
@@ -212,12 +212,12 @@ func TestWorkloadFindings(t *testing.T) {
 		{visits, "route: home", "route: other", `spec.objectives[0].route: there is no route "other"`},
 		{visits, "success: 99", "success: 0", "my.yaml:11: spec.objectives[0].success: is 0"},
 		{replayed, "log: logs/access.log", "log: logs/acess.log", `my.yaml:5: spec.replay.log: there is no file "logs/acess.log": name an access log, relative to this file`},
-		{replayed, "log: logs/access.log", "log: logs", "my.yaml:5: spec.replay.log: logs: the log cannot be read: "},
-		{replayed, "log: logs/access.log", "log: my.yaml", "my.yaml:5: spec.replay.log: my.yaml: no line of the log can be read; line 1: is of no known format"},
-		{replayed, "log: logs/access.log", "log: logs/access.log, format: json", "my.yaml:5: spec.replay.log: logs/access.log: no line of the log can be read; line 1: is no JSON object"},
-		{replayed, "log: logs/access.log", "log: logs/access.log, format: clf", `my.yaml:5: spec.replay.format: "clf" is none of`},
-		{replayed, "speed: 2", "speed: -2", "my.yaml:5: spec.replay.speed: -2 is not within"},
-		{replayed, "{name: users}", "{name: users, share: 1}", "my.yaml:7: spec.cohorts[0].share: is of no use beside replay"},
+		{replayed, "log: logs/access.log", "log: logs", "my.yaml:5: spec.replay.log: logs: cannot read the log: "},
+		{replayed, "log: logs/access.log", "log: my.yaml", "my.yaml:5: spec.replay.log: my.yaml: no line of the log can be parsed; line 1: is not in a known format"},
+		{replayed, "log: logs/access.log", "log: logs/access.log, format: json", "my.yaml:5: spec.replay.log: logs/access.log: no line of the log can be parsed; line 1: is not a JSON object"},
+		{replayed, "log: logs/access.log", "log: logs/access.log, format: clf", `my.yaml:5: spec.replay.format: "clf" is not common`},
+		{replayed, "speed: 2", "speed: -2", "my.yaml:5: spec.replay.speed: -2 is not between"},
+		{replayed, "{name: users}", "{name: users, share: 1}", "my.yaml:7: spec.cohorts[0].share: cannot be combined with replay"},
 		{replayed, "{name: users}", `{name: users, match: {path: "("}}`, "my.yaml:7: spec.cohorts[0].match.path: missing closing )"},
 	} {
 		if !strings.Contains(test.text, test.old) {
@@ -350,11 +350,11 @@ func TestWorkloadFromLogErrors(t *testing.T) {
 		speed        float64
 		want         string
 	}{
-		{"bad.log", "", 1, "bad.log: no line of the log can be read; line 1: "},
-		{"good.log", "json", 1, "good.log: no line of the log can be read"},
-		{"good.log", "clf", 1, `good.log: there is no format "clf"`},
-		{"good.log", "", -1, "good.log: replay.speed: -1 is not within"},
-		{".", "", 1, "cannot be read"},
+		{"bad.log", "", 1, "bad.log: no line of the log can be parsed; line 1: "},
+		{"good.log", "json", 1, "good.log: no line of the log can be parsed"},
+		{"good.log", "clf", 1, `good.log: unknown log format "clf"`},
+		{"good.log", "", -1, "good.log: replay.speed: -1 is not between"},
+		{".", "", 1, "cannot read"},
 	} {
 		_, err := WorkloadFromLog(filepath.Join(dir, test.file), test.format, test.speed)
 		var problems Problems

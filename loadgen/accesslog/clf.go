@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// parseCLF reads a line of the common or the combined format, as the Apache HTTP server and nginx write it. Those of Traefik
-// and of Linkerd's proxy, which writes no size, are read too, and lines with the server's name before the client's.
+// parseCLF reads a line of the common or combined format, as written by the Apache HTTP server and
+// nginx. It also accepts the variants of Traefik and of Linkerd's proxy, which writes no size, and
+// lines with the server's name before the client's.
 func parseCLF(text []byte, combined bool, f *fields) lineError {
 	before, rest, ok := bytes.Cut(text, []byte(" ["))
 	if !ok {
@@ -47,17 +48,18 @@ func parseCLF(text []byte, combined bool, f *fields) lineError {
 	return ""
 }
 
-// identity takes what stands before the time apart: client, identity and user. Users' names may have spaces.
+// identity splits the text before the time into client, identity and user. User names may contain
+// spaces.
 func (f *fields) identity(text []byte) {
 	client, rest, _ := bytes.Cut(text, []byte{' '})
 	if second, after, ok := bytes.Cut(rest, []byte{' '}); ok && bytes.Contains(after, []byte{' '}) && isAddress(second) && !isAddress(client) {
-		client, rest = second, after // the first was the server's name
+		client, rest = second, after // the first field was the server's name
 	}
 	identity, user, _ := bytes.Cut(rest, []byte{' '})
 	f.set(fieldClient, client)
 	f.set(fieldUser, user)
 	if f[fieldUser] == nil {
-		f.set(fieldUser, identity) // where Linkerd's proxy writes who the client is
+		f.set(fieldUser, identity) // Linkerd's proxy writes the client's identity there
 	}
 }
 
@@ -66,12 +68,12 @@ func isAddress(text []byte) bool {
 	return err == nil
 }
 
-// word returns the text up to the next space, nil for none.
+// word returns the text up to the next space, or nil if there is none.
 func word(text []byte) (first, rest []byte) {
 	text = bytes.TrimLeft(text, " ")
 	end := bytes.IndexByte(text, ' ')
 	switch {
-	case len(text) == 0 || text[0] == '"': // a quoted field follows: this one is missing
+	case len(text) == 0 || text[0] == '"': // a quoted field follows, so this one is missing
 		return nil, text
 	case end < 0:
 		return text, nil
@@ -88,7 +90,8 @@ func afterSpace(text []byte) (value, rest []byte, ok bool) {
 	return quoted(text)
 }
 
-// quoted reads up to the closing quote. Quotes and control characters in it are escaped by a backslash.
+// quoted reads up to the closing quote. Quotes and control characters inside are escaped by a
+// backslash.
 func quoted(text []byte) (value, rest []byte, ok bool) {
 	escaped := false
 	for i := 0; i < len(text); i++ {
@@ -106,7 +109,8 @@ func quoted(text []byte) (value, rest []byte, ok bool) {
 	return nil, nil, false
 }
 
-// unescape undoes the escapes of the Apache HTTP server and of nginx: \xHH, \", \\ and those of C. Others stay as they are.
+// unescape decodes the escapes of the Apache HTTP server and of nginx: \xHH, \", \\ and those of C.
+// Others are kept as they are.
 func unescape(text []byte) []byte {
 	plain := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {

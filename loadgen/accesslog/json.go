@@ -2,12 +2,14 @@ package accesslog
 
 import "encoding/json"
 
-// jsonNames lists, for each field, the names that it has in the JSON logs of common servers, those that are taken first in
-// front. A name of a nested object's field is its path with points. Case does not matter, and - is as good as _.
+// jsonNames lists, for each field, its names in the JSON logs of common servers, in order of
+// preference. The name of a field in a nested object is its path, joined by dots. Names are
+// case-insensitive, and - equals _.
 //
-// Sources: nginx's variables (ngx_http_core_module), which logs usually name their fields by; Caddy's
-// modules/caddyhttp/marshalers.go; Traefik's pkg/middlewares/accesslog/logdata.go; Istio's default format for Envoy;
-// linkerd2-proxy's linkerd/http-access-log; the Elastic Common Schema; Google Cloud's HttpRequest; Cloudflare's HTTP requests.
+// Sources: nginx's variables (ngx_http_core_module), which logs usually name their fields by;
+// Caddy's modules/caddyhttp/marshalers.go; Traefik's pkg/middlewares/accesslog/logdata.go; Istio's
+// default format for Envoy; linkerd2-proxy's linkerd/http-access-log; the Elastic Common Schema;
+// Google Cloud's HttpRequest; Cloudflare's HTTP requests.
 func jsonNames() [fieldCount][]string {
 	return [fieldCount][]string{
 		fieldTime: {"startutc", "startlocal", "start_time", "edgestarttimestamp", "msec", "ts", "@timestamp", "timestamp", "time",
@@ -33,13 +35,13 @@ func jsonNames() [fieldCount][]string {
 	}
 }
 
-// jsonField of a name: whose it is, and how many others of the same field go before it.
+// jsonField is the field that a name stands for, and the rank of the name among those of the field.
 type jsonField struct{ field, rank int }
 
-// jsonParser reads JSON lines.
+// jsonParser parses JSON lines.
 type jsonParser struct {
 	names map[string]jsonField
-	// Of the line that is being read:
+	// State of the current line:
 	text []byte
 	at   int
 	path []byte
@@ -57,8 +59,8 @@ func newJSONParser() jsonParser {
 	return p
 }
 
-// parse reads a line. Objects are walked by hand, after the standard library has found them well-formed: of the many fields of
-// a line few matter.
+// parse parses a line. encoding/json validates it; the walk is done by hand, because only a few of
+// a line's many fields matter.
 func (p *jsonParser) parse(text []byte, f *fields) lineError {
 	if text[0] != '{' || !json.Valid(text) {
 		return errJSON
@@ -77,7 +79,7 @@ func (p *jsonParser) parse(text []byte, f *fields) lineError {
 	return ""
 }
 
-// object walks the object that begins here. The standard library bounds how deep objects stand in each other.
+// object walks the object at the current position. encoding/json bounds the nesting depth.
 func (p *jsonParser) object() {
 	p.at++ // {
 	for p.next() != '}' {
@@ -99,7 +101,8 @@ func (p *jsonParser) object() {
 	p.at++ // }
 }
 
-// value walks the value that begins here: of a list, what can be its first text.
+// value walks the value at the current position. Of a list it takes the first element if that is a
+// string.
 func (p *jsonParser) value() {
 	switch c := p.next(); {
 	case c == '{':
@@ -116,7 +119,7 @@ func (p *jsonParser) value() {
 	}
 }
 
-// take keeps the value at the path if no better one is there.
+// take keeps the value at the current path unless one with a better rank is known.
 func (p *jsonParser) take(value []byte) {
 	m, known := p.names[string(p.path)]
 	if !known || m.rank >= p.rank[m.field] || isMissing(value) {
@@ -125,7 +128,7 @@ func (p *jsonParser) take(value []byte) {
 	p.f[m.field], p.rank[m.field] = value, m.rank
 }
 
-// next goes over space and returns the byte that follows.
+// next skips white space and returns the following byte.
 func (p *jsonParser) next() byte {
 	for p.text[p.at] <= ' ' {
 		p.at++
@@ -133,7 +136,7 @@ func (p *jsonParser) next() byte {
 	return p.text[p.at]
 }
 
-// scalar reads a string, or a number as it is written; nil for true, false and null.
+// scalar reads a string, or a number as written. It returns nil for true, false and null.
 func (p *jsonParser) scalar() []byte {
 	begin := p.at
 	if p.text[begin] == '"' {
@@ -168,7 +171,7 @@ func (p *jsonParser) quoted() []byte {
 	return []byte(s)
 }
 
-// skip goes over the list that begins here.
+// skip skips the list at the current position.
 func (p *jsonParser) skip() {
 	for depth := 0; ; p.at++ {
 		switch p.text[p.at] {
@@ -189,7 +192,7 @@ func (p *jsonParser) skip() {
 	}
 }
 
-// appendName writes a name in the form of [jsonNames].
+// appendName appends a name in the form that [jsonNames] uses.
 func appendName(path, name []byte) []byte {
 	for _, c := range name {
 		switch {

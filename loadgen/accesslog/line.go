@@ -1,16 +1,16 @@
-// Package accesslog reads the access logs of web servers: the common and the combined format, and JSON lines. It knows
-// nothing of workloads.
+// Package accesslog reads the access logs of web servers: the common and the combined log format,
+// and JSON lines.
 package accesslog
 
 import "time"
 
 // Line is one request of a log.
 type Line struct {
-	// Number of the line in its file, from 1.
+	// Number is the line number in the file, from 1.
 	Number int
-	// At is when the request came.
+	// At is the time of the request.
 	At time.Time
-	// Client is the remote host, User the authenticated user; "" for none.
+	// Client is the remote host, User the authenticated user; "" if missing.
 	Client, User string
 	Method       string
 	// Target is the path with its query.

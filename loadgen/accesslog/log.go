@@ -8,30 +8,34 @@ import (
 	"unicode/utf8"
 )
 
-// Formats that can be read.
+// Supported formats.
 const (
-	// FormatCommon is the common log format: client, identity, user, [time], "request", status, bytes. What follows is left out.
+	// FormatCommon is the common log format: client, identity, user, [time], "request", status,
+	// bytes. Further fields are ignored.
 	FormatCommon = "common"
-	// FormatCombined is the common log format with "referer" and "user agent" after it. What follows is left out.
+	// FormatCombined is the common log format followed by "referer" and "user agent". Further
+	// fields are ignored.
 	FormatCombined = "combined"
-	// FormatJSON is one JSON object on each line, with the names that nginx, Caddy, Traefik, Envoy, Linkerd and others use.
+	// FormatJSON is one JSON object per line, with the field names that nginx, Caddy, Traefik,
+	// Envoy, Linkerd and others use.
 	FormatJSON = "json"
 )
 
-// Formats lists the formats that can be read.
+// Formats lists the supported formats.
 func Formats() []string { return []string{FormatCommon, FormatCombined, FormatJSON} }
 
-// Log is what a file holds.
+// Log is the content of a log file.
 type Log struct {
-	// Format is the one that was asked for, or found.
+	// Format is the requested or detected format.
 	Format string
-	// Lines that could be read, ordered by time; those of the same instant are in the order of the file.
+	// Lines are the valid lines, ordered by time. Lines with equal times keep the order of the
+	// file.
 	Lines []Line
-	// Broken counts those that could not.
+	// Broken counts the invalid lines.
 	Broken Broken
 }
 
-// sort brings the lines in the order of their times: servers write them when an answer ends.
+// sort orders the lines by time. Servers write a line when the response ends.
 func (l *Log) sort() {
 	byTime := func(a, b Line) int { return a.At.Compare(b.At) }
 	if !slices.IsSortedFunc(l.Lines, byTime) {
@@ -39,25 +43,25 @@ func (l *Log) sort() {
 	}
 }
 
-// keptBroken is how many broken lines are kept, and clipped how many bytes of one.
+// maxBrokenKept is how many broken lines are kept, maxBrokenText how many bytes of each.
 const (
 	maxBrokenKept = 5
 	maxBrokenText = 120
 )
 
-// Broken counts the lines of a log that could not be read.
+// Broken counts the lines of a log that could not be parsed.
 type Broken struct {
 	Count int
 	// First holds the first few of them.
 	First []BrokenLine
 }
 
-// BrokenLine is a line that could not be read.
+// BrokenLine is a line that could not be parsed.
 type BrokenLine struct {
-	// Number of the line in its file, from 1.
+	// Number is the line number in the file, from 1.
 	Number int
 	Reason string
-	// Text is the line's beginning, as it stands in the file.
+	// Text is the start of the line, as in the file.
 	Text string
 }
 
@@ -69,7 +73,7 @@ func (b *Broken) add(number int, why lineError, text []byte) {
 	}
 }
 
-// clip keeps the beginning of a text, without half a character at its end.
+// clip shortens a text without splitting a character.
 func clip(text []byte) string {
 	if len(text) <= maxBrokenText {
 		return string(text)
@@ -81,21 +85,22 @@ func clip(text []byte) string {
 	return string(text[:end]) + "…"
 }
 
-// String is "line 7: reason: "text"", fit for a terminal.
+// String returns `line 7: reason: "text"`, safe for a terminal.
 func (b BrokenLine) String() string {
 	return fmt.Sprintf("line %d: %s: %s", b.Number, b.Reason, strconv.Quote(b.Text))
 }
 
-// String lists the broken lines that were kept, one on a line, after their number; "" when there are none.
+// String returns the number of broken lines followed by those that were kept, one per line, or ""
+// if there are none.
 func (b Broken) String() string {
 	if b.Count == 0 {
 		return ""
 	}
 	var s strings.Builder
 	if b.Count == 1 {
-		s.WriteString("1 line of the log could not be read")
+		s.WriteString("1 line of the log could not be parsed")
 	} else {
-		fmt.Fprintf(&s, "%d lines of the log could not be read", b.Count)
+		fmt.Fprintf(&s, "%d lines of the log could not be parsed", b.Count)
 	}
 	for _, l := range b.First {
 		s.WriteString("\n" + l.String())
@@ -106,27 +111,27 @@ func (b Broken) String() string {
 	return s.String()
 }
 
-// lineError says why a line cannot be read.
+// lineError says why a line cannot be parsed.
 type lineError string
 
 func (f lineError) Error() string { return string(f) }
 
-// Faults of lines.
+// Reasons for which a line cannot be parsed.
 const (
 	errLong     lineError = "is over 64 KiB long"
-	errTime     lineError = "has no time that can be read"
-	errYear     lineError = "has a time that is not of 1990 to 2200"
+	errTime     lineError = "its time cannot be parsed"
+	errYear     lineError = "its year is not between 1990 and 2200"
 	errRequest  lineError = "has no request"
 	errHTTP     lineError = "its request is not HTTP"
-	errPath     lineError = "its request asks for no path"
-	errTarget   lineError = "its path has a space or a control character"
-	errEscape   lineError = "its path has a % that no two hexadecimal digits follow"
-	errStatus   lineError = "its status is no number of three digits"
-	errBytes    lineError = "its size is no number"
-	errCLF      lineError = "is not of the common log format"
+	errPath     lineError = "its request has no path"
+	errTarget   lineError = "its path contains a space or a control character"
+	errEscape   lineError = "its path contains a % that is not followed by two hexadecimal digits"
+	errStatus   lineError = "its status is not a three-digit number"
+	errBytes    lineError = "its size is not a number"
+	errCLF      lineError = "is not in the common log format"
 	errCombined lineError = "ends before referer and user agent"
-	errJSON     lineError = "is no JSON object"
-	errNoTime   lineError = "has no time: it stands in none of the fields that are known for it"
-	errNoPath   lineError = "has no method or no path: they stand in none of the fields that are known for them"
-	errUnknown  lineError = "is of no known format"
+	errJSON     lineError = "is not a JSON object"
+	errNoTime   lineError = "has no time in any of the known fields"
+	errNoPath   lineError = "has no method or no path in any of the known fields"
+	errUnknown  lineError = "is not in a known format"
 )

@@ -2,15 +2,15 @@ package accesslog
 
 import "bytes"
 
-// Fields of a line, as texts.
+// Indices of the fields of a line.
 const (
 	fieldTime = iota
 	fieldClient
 	fieldUser
-	fieldRequest // method, target and protocol in one
+	fieldRequest // method, target and protocol in one field
 	fieldMethod
 	fieldTarget
-	fieldQuery // where it stands apart from the target
+	fieldQuery // if separate from the target
 	fieldStatus
 	fieldBytes
 	fieldReferer
@@ -18,10 +18,11 @@ const (
 	fieldCount
 )
 
-// fields are what a format finds in a line; nil for what is missing. They live as long as the line's text.
+// fields holds the texts of a line's fields, nil if missing. They are valid as long as the text of
+// the line.
 type fields [fieldCount][]byte
 
-// set keeps a value, unless it stands for none.
+// set stores a value unless it means "missing".
 func (f *fields) set(field int, value []byte) {
 	if !isMissing(value) {
 		f[field] = value
@@ -30,9 +31,9 @@ func (f *fields) set(field int, value []byte) {
 
 func isMissing(value []byte) bool { return len(value) == 0 || len(value) == 1 && value[0] == '-' }
 
-// parser reads lines of one format, or finds out which it is.
+// parser parses lines of one format, which it can detect.
 type parser struct {
-	// format is "" until it is known.
+	// format is "" until it is detected.
 	format string
 	json   jsonParser
 	texts  interner
@@ -43,7 +44,7 @@ func newParser(format string) *parser {
 	return &parser{format: format, json: newJSONParser(), texts: interner{}}
 }
 
-// parse reads a line. It returns why it cannot, "" when it can.
+// parse parses a line. The error is "" if it succeeds.
 func (p *parser) parse(text []byte, long bool, l *Line) lineError {
 	if long {
 		return errLong
@@ -57,14 +58,14 @@ func (p *parser) parse(text []byte, long bool, l *Line) lineError {
 	if p.try(FormatCombined, text, l) == "" {
 		return ""
 	}
-	// What is neither may be a line of any text.
+	// A line that is not in one of these formats may be any text.
 	if why := p.try(FormatCommon, text, l); why != errCLF {
 		return why
 	}
 	return errUnknown
 }
 
-// try takes the format for the log's if the line is of it.
+// try parses a line in a format and keeps the format if that succeeds.
 func (p *parser) try(format string, text []byte, l *Line) lineError {
 	why := p.parseAs(format, text, l)
 	if why == "" {
@@ -88,13 +89,13 @@ func (p *parser) parseAs(format string, text []byte, l *Line) lineError {
 	return p.fill(l)
 }
 
-// fill makes a line of its fields.
+// fill converts the fields to a line.
 func (p *parser) fill(l *Line) (why lineError) {
 	f := &p.fields
 	if l.At, why = parseTime(f[fieldTime]); why != "" {
 		return why
 	}
-	// A request line is what the client sent; path and query by themselves may have been rewritten since.
+	// The request line is what the client sent; separate path and query may have been rewritten.
 	if why := f.splitRequest(); why != "" && (f[fieldMethod] == nil || f[fieldTarget] == nil) {
 		return why
 	}
@@ -114,7 +115,7 @@ func (p *parser) fill(l *Line) (why lineError) {
 	return ""
 }
 
-// parseStatus reads a status of three digits; one that is missing is 0.
+// parseStatus parses a status of three digits; a missing one is 0.
 func parseStatus(text []byte) (int, lineError) {
 	if text == nil {
 		return 0, ""
@@ -126,7 +127,7 @@ func parseStatus(text []byte) (int, lineError) {
 	return int(n), ""
 }
 
-// parseSize reads a number of bytes; one that is missing is 0.
+// parseSize parses a number of bytes; a missing one is 0.
 func parseSize(text []byte) (int64, lineError) {
 	if text == nil {
 		return 0, ""
@@ -138,7 +139,7 @@ func parseSize(text []byte) (int64, lineError) {
 	return n, ""
 }
 
-// digits reads a number of up to 18 digits, which cannot overflow.
+// digits parses a number of at most 18 digits, which cannot overflow.
 func digits(text []byte) (n int64, ok bool) {
 	if len(text) == 0 || len(text) > 18 {
 		return 0, false
@@ -152,8 +153,8 @@ func digits(text []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// host leaves the port out of an address and takes the first of a list, as X-Forwarded-For is one. A client that connects
-// anew is the same client.
+// host returns the first address of a list, as in X-Forwarded-For, without its port: a client is
+// the same on all its connections.
 func host(address []byte) []byte {
 	address, _, _ = bytes.Cut(address, []byte{','})
 	if rest, ok := bytes.CutPrefix(address, []byte{'['}); ok { // [::1]:80
@@ -167,10 +168,10 @@ func host(address []byte) []byte {
 	return address // no port, or IPv6
 }
 
-// maxTexts bounds the table of texts that were met; later ones are kept once for each line.
+// maxTexts bounds the table of interned texts; later ones are stored once per line.
 const maxTexts = 1 << 17
 
-// interner keeps each text once: clients, paths and user agents come again and again.
+// interner stores equal texts once: clients, paths and user agents repeat.
 type interner map[string]string
 
 func (in interner) text(b []byte) string {

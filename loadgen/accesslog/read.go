@@ -11,36 +11,38 @@ import (
 	"strings"
 )
 
-// Limits of what is read, where a [Reader] sets none.
+// Default limits of a [Reader].
 const (
-	// MaxLines is how many lines a log may have.
+	// MaxLines is the maximum number of lines.
 	MaxLines = 2_000_000
-	// MaxBytes is how long its text may be, unpacked.
+	// MaxBytes is the maximum size, uncompressed.
 	MaxBytes = 1 << 30
-	// maxLine is how long a line may be; a longer one is broken.
+	// maxLine is the maximum length of a line; a longer one is broken.
 	maxLine = 64 << 10
-	// sniffLen is how many bytes tell whether a log is text.
+	// sniffLen is how many bytes are checked for binary data.
 	sniffLen = 4 << 10
 )
 
-// Reader reads logs. Its zero value finds out the format and has the limits of the package.
+// Reader reads logs. The zero value detects the format and uses the default limits.
 type Reader struct {
-	// Format is one of [Formats]; "" is found out: that of the first line that is of any.
+	// Format is one of [Formats]; "" means the format of the first line that matches one.
 	Format string
-	// MaxLines and MaxBytes bound the log; 0 stands for the package's limits.
+	// MaxLines and MaxBytes limit the log; 0 means the package's default.
 	MaxLines int
 	MaxBytes int64
 }
 
-// Read reads a log of one of the [Formats]; "" is found out. The limits are those of the package.
+// Read reads a log in one of the [Formats], or detects the format if it is "". It applies the
+// default limits.
 func Read(in io.Reader, format string) (Log, error) { return Reader{Format: format}.Read(in) }
 
-// Read reads a log, packed by gzip or not. Lines that cannot be read are counted, not fatal; blank ones do not count. It is
-// an error if no line can be read, if there are too many, and if the input is no text. The log that is returned with an error
-// has the broken lines that were met.
+// Read reads a log, which may be compressed with gzip. Lines that cannot be parsed are counted;
+// blank lines are ignored. It returns an error if no line can be parsed, if the log exceeds the
+// limits, or if the input is not text. The log returned with an error has the broken lines read so
+// far.
 func (r Reader) Read(in io.Reader) (Log, error) {
 	if r.Format != "" && !slices.Contains(Formats(), r.Format) {
-		return Log{}, fmt.Errorf("there is no format %q: write %s, or leave it out", r.Format, strings.Join(Formats(), ", "))
+		return Log{}, fmt.Errorf("unknown log format %q: write %s, or omit it to detect the format", r.Format, strings.Join(Formats(), ", "))
 	}
 	if r.MaxLines == 0 {
 		r.MaxLines = MaxLines
@@ -60,9 +62,9 @@ func (r Reader) Read(in io.Reader) (Log, error) {
 	case len(log.Lines)+log.Broken.Count == 0:
 		return log, errors.New("the log is empty")
 	case len(log.Lines) == 0 && binary:
-		return log, errors.New("the log is no text: write it as UTF-8, packed by gzip or not")
+		return log, errors.New("the log is not text: convert it to UTF-8, optionally compressed with gzip")
 	case len(log.Lines) == 0:
-		return log, fmt.Errorf("no line of the log can be read; %s", log.Broken.First[0])
+		return log, fmt.Errorf("no line of the log can be parsed; %s", log.Broken.First[0])
 	}
 	log.sort()
 	return log, nil
@@ -78,10 +80,10 @@ func (r Reader) lines(in *bufio.Reader, log *Log) error {
 			return nil
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("the log cannot be read on from line %d: %w", number, err)
+			return fmt.Errorf("cannot read the log after line %d: %w", number, err)
 		}
 		if size += length; number > r.MaxLines || size > r.MaxBytes {
-			return fmt.Errorf("the log is longer than %d lines or %d MiB of text: take a part of it", r.MaxLines, r.MaxBytes>>20)
+			return fmt.Errorf("the log is longer than %d lines or %d MiB of text: use a part of it", r.MaxLines, r.MaxBytes>>20)
 		}
 		text = bytes.TrimSpace(text)
 		if len(text) == 0 {
@@ -96,14 +98,15 @@ func (r Reader) lines(in *bufio.Reader, log *Log) error {
 	}
 }
 
-// readLine returns the next line and its length, of one that is longer than the buffer only the beginning.
+// readLine returns the next line and its length. If the line is longer than the buffer, it returns
+// the start.
 func readLine(in *bufio.Reader) (text []byte, length int64, long bool, err error) {
 	text, err = in.ReadSlice('\n')
 	length = int64(len(text))
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		return text, length, false, err
 	}
-	text = bytes.Clone(text[:2*maxBrokenText]) // what follows takes the buffer
+	text = bytes.Clone(text[:2*maxBrokenText]) // the buffer is overwritten below
 	for errors.Is(err, bufio.ErrBufferFull) {
 		var rest []byte
 		rest, err = in.ReadSlice('\n')
@@ -112,24 +115,24 @@ func readLine(in *bufio.Reader) (text []byte, length int64, long bool, err error
 	return text, length, true, err
 }
 
-// decompress returns the text of a log and tells whether it begins as no text does.
+// decompress returns the text of a log, and reports whether its start looks like text.
 func decompress(in *bufio.Reader) (text io.Reader, binary bool, err error) {
 	begin, err := in.Peek(sniffLen)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, false, fmt.Errorf("the log cannot be read: %w", err)
+		return nil, false, fmt.Errorf("cannot read the log: %w", err)
 	}
 	if bytes.HasPrefix(begin, []byte("\x1f\x8b")) {
 		packed, err := gzip.NewReader(in)
 		if err != nil {
-			return nil, false, fmt.Errorf("the log cannot be unpacked: %w", err)
+			return nil, false, fmt.Errorf("cannot decompress the log: %w", err)
 		}
 		in = bufio.NewReader(packed)
 		if begin, err = in.Peek(sniffLen); err != nil && !errors.Is(err, io.EOF) {
-			return nil, false, fmt.Errorf("the log cannot be unpacked: %w", err)
+			return nil, false, fmt.Errorf("cannot decompress the log: %w", err)
 		}
 	}
 	if name := compressorOf(begin); name != "" {
-		return nil, false, fmt.Errorf("the log is packed by %s: unpack it, or pack it by gzip", name)
+		return nil, false, fmt.Errorf("the log is compressed with %s: decompress it or use gzip", name)
 	}
 	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(begin, mark) {
 		_, err = in.Discard(len(mark))
@@ -138,7 +141,8 @@ func decompress(in *bufio.Reader) (text io.Reader, binary bool, err error) {
 	return in, bytes.IndexByte(begin, 0) >= 0, nil
 }
 
-// compressorOf names the program that packed what begins like this; "" for none that is known.
+// compressorOf returns the name of the compression program whose files start like this, or "" if
+// unknown.
 func compressorOf(begin []byte) string {
 	for _, p := range [...]struct{ magic, name string }{
 		{"\x28\xb5\x2f\xfd", "zstd"}, {"\xfd7zXZ\x00", "xz"}, {"BZh", "bzip2"}, {"PK\x03\x04", "zip"}, {"\x1f\x8b", "gzip twice"},

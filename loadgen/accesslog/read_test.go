@@ -59,7 +59,7 @@ func TestBrokenLinesAreCountedAndNeverFatal(t *testing.T) {
 		}
 	}
 	said := log.Broken.String()
-	if !strings.HasPrefix(said, "10 lines of the log could not be read\nline 3: ") || !strings.HasSuffix(said, "\nand 5 more") {
+	if !strings.HasPrefix(said, "10 lines of the log could not be parsed\nline 3: ") || !strings.HasSuffix(said, "\nand 5 more") {
 		t.Errorf("broken lines are told as %q", said)
 	}
 	if strings.Contains(said, "\x1b") || len(said) > 2000 || !strings.Contains(said, "ä") {
@@ -135,21 +135,21 @@ func TestWhatIsNoLog(t *testing.T) {
 		"nothing":            {in: strings.NewReader(""), want: "the log is empty"},
 		"blank lines":        {in: strings.NewReader("\n \r\n\t\n"), want: "the log is empty"},
 		"packed nothing":     {in: bytes.NewReader(pack(t, "")), want: "the log is empty"},
-		"an unknown format":  {in: strings.NewReader(good), reader: accesslog.Reader{Format: "clf"}, want: `no format "clf": write common, combined, json`},
-		"only broken lines":  {in: strings.NewReader("a\nb\n"), want: `no line of the log can be read; line 1: is of no known format: "a"`},
-		"another format":     {in: strings.NewReader(good), reader: accesslog.Reader{Format: "json"}, want: "line 1: is no JSON object"},
-		"binary":             {in: strings.NewReader("\x7fELF\x02\x01\x01\x00\x00"), want: "the log is no text"},
-		"UTF-16":             {in: strings.NewReader("\xff\xfe1\x009\x002\x00"), want: "the log is no text"},
-		"zstd":               {in: strings.NewReader("\x28\xb5\x2f\xfd\x04"), want: "packed by zstd"},
-		"xz":                 {in: strings.NewReader("\xfd7zXZ\x00"), want: "packed by xz"},
-		"bzip2":              {in: strings.NewReader("BZh91AY"), want: "packed by bzip2"},
-		"zip":                {in: strings.NewReader("PK\x03\x04"), want: "packed by zip"},
-		"packed twice":       {in: bytes.NewReader(pack(t, string(packed))), want: "packed by gzip twice"},
-		"a broken packing":   {in: strings.NewReader("\x1f\x8b\x00\x00"), want: "cannot be unpacked"},
-		"a cut-off packing":  {in: bytes.NewReader(packed[:len(packed)/2]), want: "cannot be read on from line "},
-		"a read error":       {in: iotest.ErrReader(errors.New("the disk is gone")), want: "cannot be read: the disk is gone"},
-		"a later read error": {in: io.MultiReader(endless50(good), iotest.ErrReader(errors.New("gone"))), want: "cannot be read on from line "},
-		"too many lines":     {in: endless{good}, reader: accesslog.Reader{MaxLines: 1000}, want: "longer than 1000 lines or 1024 MiB of text: take a part"},
+		"an unknown format":  {in: strings.NewReader(good), reader: accesslog.Reader{Format: "clf"}, want: `unknown log format "clf": write common, combined, json`},
+		"only broken lines":  {in: strings.NewReader("a\nb\n"), want: `no line of the log can be parsed; line 1: is not in a known format: "a"`},
+		"another format":     {in: strings.NewReader(good), reader: accesslog.Reader{Format: "json"}, want: "line 1: is not a JSON object"},
+		"binary":             {in: strings.NewReader("\x7fELF\x02\x01\x01\x00\x00"), want: "the log is not text"},
+		"UTF-16":             {in: strings.NewReader("\xff\xfe1\x009\x002\x00"), want: "the log is not text"},
+		"zstd":               {in: strings.NewReader("\x28\xb5\x2f\xfd\x04"), want: "compressed with zstd"},
+		"xz":                 {in: strings.NewReader("\xfd7zXZ\x00"), want: "compressed with xz"},
+		"bzip2":              {in: strings.NewReader("BZh91AY"), want: "compressed with bzip2"},
+		"zip":                {in: strings.NewReader("PK\x03\x04"), want: "compressed with zip"},
+		"packed twice":       {in: bytes.NewReader(pack(t, string(packed))), want: "compressed with gzip twice"},
+		"a broken packing":   {in: strings.NewReader("\x1f\x8b\x00\x00"), want: "cannot decompress"},
+		"a cut-off packing":  {in: bytes.NewReader(packed[:len(packed)/2]), want: "cannot read the log after line "},
+		"a read error":       {in: iotest.ErrReader(errors.New("the disk is gone")), want: "cannot read the log: the disk is gone"},
+		"a later read error": {in: io.MultiReader(endless50(good), iotest.ErrReader(errors.New("gone"))), want: "cannot read the log after line "},
+		"too many lines":     {in: endless{good}, reader: accesslog.Reader{MaxLines: 1000}, want: "longer than 1000 lines or 1024 MiB of text: use a part"},
 		"too many blanks":    {in: endless{"\n"}, reader: accesslog.Reader{MaxLines: 1000}, want: "longer than 1000 lines"},
 		"too much text":      {in: endless{good}, reader: accesslog.Reader{MaxBytes: 1 << 20}, want: "or 1 MiB of text"},
 		"an endless line":    {in: endless{"x"}, reader: accesslog.Reader{MaxBytes: 1 << 20}, want: "or 1 MiB of text"},

@@ -2,7 +2,7 @@ package accesslog
 
 import "bytes"
 
-// splitRequest takes a request line apart: method, target and protocol, which HTTP/0.9 has not.
+// splitRequest splits a request line into method, target and protocol. HTTP/0.9 has no protocol.
 func (f *fields) splitRequest() lineError {
 	line := f[fieldRequest]
 	if line == nil {
@@ -20,8 +20,9 @@ func (f *fields) splitRequest() lineError {
 	return ""
 }
 
-// isMethod tells whether a text can be an HTTP method. All that are registered are capital letters and hyphens (RFC 9110,
-// section 16.1.1), while a TLS handshake on a plain port, for example, is neither.
+// isMethod reports whether text can be an HTTP method. All registered methods consist of capital
+// letters and hyphens (RFC 9110, section 16.1.1); a TLS handshake sent to a plain-text port, for
+// example, does not.
 func isMethod(text []byte) bool {
 	for _, c := range text {
 		if (c < 'A' || c > 'Z') && c != '-' && c != '_' {
@@ -31,8 +32,8 @@ func isMethod(text []byte) bool {
 	return len(text) > 0 && len(text) <= 32
 }
 
-// target returns path and query, of which [net/url.ParseRequestURI] can make a URL. Of an absolute target, as proxies are
-// sent it, scheme and host are left out.
+// target returns path and query in a form that [net/url.ParseRequestURI] accepts. It removes scheme
+// and host from an absolute target, which proxies receive.
 func (f *fields) target() ([]byte, lineError) {
 	if !isMethod(f[fieldMethod]) {
 		return nil, errHTTP
@@ -58,7 +59,7 @@ func (f *fields) target() ([]byte, lineError) {
 	return target, ""
 }
 
-// withoutHost leaves scheme and host out of an absolute target.
+// withoutHost removes scheme and host from an absolute target.
 func withoutHost(target []byte) []byte {
 	for _, scheme := range [...]string{"http://", "https://"} {
 		if len(target) < len(scheme) || !bytes.EqualFold(target[:len(scheme)], []byte(scheme)) {

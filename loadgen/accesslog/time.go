@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Years that a log can be of; a time out of them was read wrongly, and would make a replay of decades.
+// Accepted years. A time outside of them was parsed incorrectly and would make a replay of decades.
 const firstYear, lastYear = 1990, 2200
 
-// parseTime reads the times that servers write: 02/Jan/2006:15:04:05 -0700, RFC 3339 and what comes close to it, and numbers
-// since 1970. Times without a zone are taken for UTC.
+// parseTime parses the times that servers write: 02/Jan/2006:15:04:05 -0700, RFC 3339 and similar
+// layouts, and numbers since 1970. Times without a zone are in UTC.
 func parseTime(text []byte) (time.Time, lineError) {
 	if text == nil {
 		return time.Time{}, errTime
@@ -31,10 +31,11 @@ func parseTime(text []byte) (time.Time, lineError) {
 	return t, ""
 }
 
-// months as the common log format has them, each at three times its number.
+// months are the abbreviations of the common log format, month n at 3·n.
 const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
-// parseCLFTime reads 02/Jan/2006:15:04:05 -0700. It is most of the work for a line of text, so [time.Parse] does not do it.
+// parseCLFTime parses 02/Jan/2006:15:04:05 -0700. It takes most of the time for a line, and is much
+// faster than [time.Parse].
 func parseCLFTime(text []byte) (time.Time, bool) {
 	if len(text) != len("02/Jan/2006:15:04:05 -0700") ||
 		text[2] != '/' || text[6] != '/' || text[11] != ':' || text[14] != ':' || text[17] != ':' || text[20] != ' ' {
@@ -57,7 +58,7 @@ func parseCLFTime(text []byte) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	t := time.Date(year, time.Month(month/3+1), day, hour, minute, second, 0, time.UTC)
-	if day == 0 || t.Day() != day && second < 60 { // no 31st of April; a leap second may end the day
+	if day == 0 || t.Day() != day && second < 60 { // rejects April 31; a leap second may end the day
 		return time.Time{}, false
 	}
 	offset := time.Duration(east)*time.Hour + time.Duration(eastMinute)*time.Minute
@@ -67,8 +68,9 @@ func parseCLFTime(text []byte) (time.Time, bool) {
 	return t.Add(offset), true
 }
 
-// parseEpoch reads a number since 1970: of seconds, or of milli-, micro- or nanoseconds, which its size tells. 11 digits of
-// seconds reach to the year 5138, and 12 of milliseconds begin in 1973.
+// parseEpoch parses a number since 1970, in seconds, milliseconds, microseconds or nanoseconds
+// depending on its size. Seconds have 11 digits until the year 5138, and milliseconds have 12 from
+// 1973 on.
 func parseEpoch(text []byte) (time.Time, bool) {
 	if bytes.ContainsAny(text, "eE") {
 		seconds, err := strconv.ParseFloat(string(text), 64)
@@ -96,7 +98,8 @@ func parseEpoch(text []byte) (time.Time, bool) {
 	return time.Unix(int64(n)/perSecond, int64(n)%perSecond*unit+part).UTC(), ok
 }
 
-// fractionOf returns the part of a unit that the digits behind a point stand for, in nanoseconds.
+// fractionOf returns the fraction of a unit given by the digits after the decimal point, in
+// nanoseconds.
 func fractionOf(unit int64, fraction []byte) (int64, bool) {
 	if len(fraction) == 0 {
 		return 0, true
@@ -110,7 +113,7 @@ func fractionOf(unit int64, fraction []byte) (int64, bool) {
 	return n * unit / scale, ok
 }
 
-// layouts are those that come close to RFC 3339, as Caddy and others write them when they are told to.
+// layouts are similar to RFC 3339; Caddy and others write them if configured to.
 var layouts = [...]string{
 	time.RFC3339Nano,
 	"2006-01-02T15:04:05Z0700",
@@ -121,7 +124,8 @@ var layouts = [...]string{
 	"2006/01/02 15:04:05",
 }
 
-// parseLayouts reads dates written with hyphens or slashes; all layouts take fractions of a second. Envoy puts brackets around.
+// parseLayouts parses dates with hyphens or slashes; all layouts accept fractions of a second.
+// Envoy writes brackets around the time.
 func parseLayouts(text []byte) (time.Time, bool) {
 	text = bytes.TrimSuffix(bytes.TrimPrefix(text, []byte{'['}), []byte{']'})
 	if len(text) < len("2006-01-02") || len(text) > 64 {

@@ -17,7 +17,7 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// fate is how a service that both executors can ask answers an arrival.
+// fate decides how the test server answers the request of an arrival.
 func fate(seq uint64) (status int, version string, hit bool) {
 	switch {
 	case seq%13 == 0:
@@ -47,8 +47,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, strings.Repeat("x", int(m.Seq%50)))
 }
 
-// tallied is what both executors count.
-type tallied struct {
+// counts is what a test compares of the answers to one cohort, route and version.
+type counts struct {
 	cohort, route   uint16
 	version         string
 	requests        uint64
@@ -56,41 +56,35 @@ type tallied struct {
 	refused, wrongs uint64
 }
 
-func TestVirtualAndRealRunsCountTheSame(t *testing.T) {
+func TestOutcomesAreThoseOfThePlan(t *testing.T) {
 	leakFree(t)
 	p := newPlan(t, shop(400), length)
-	tally, err := loadgen.Virtual{Versions: 2}.Play(t.Context(), p, func(a loadgen.Arrival, _ int, _ time.Duration) loadgen.Answer {
+	var expected []loadgen.Outcome
+	for _, a := range arrivals(p, loadgen.Shard{}) {
 		status, version, hit := fate(a.Seq)
-		return loadgen.Answer{Status: uint16(status), Version: uint16(version[1] - '1'), Hit: hit}
-	})
-	if err != nil {
-		t.Fatal(err)
+		expected = append(expected, loadgen.Outcome{Arrival: a, Status: uint16(status), Version: version, Hit: hit, Wrong: hit})
 	}
-	var want []tallied
-	for c := range tally.Cells() {
-		want = append(want, tallied{uint16(c.Cohort), uint16(c.Route), fmt.Sprintf("v%d", c.Version+1), c.Requests, c.Failed, c.Hit,
-			c.Refused, c.Hit})
-	}
+	want := count(expected)
 	outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, serve(t, echo))})
-	if got := count(outcomes); !cmp.Equal(got, want, cmp.AllowUnexported(tallied{})) {
-		t.Errorf("real run against virtual run:\n%s", cmp.Diff(want, got, cmp.AllowUnexported(tallied{})))
+	if got := count(outcomes); !cmp.Equal(got, want, cmp.AllowUnexported(counts{})) {
+		t.Errorf("counts differ from the plan:\n%s", cmp.Diff(want, got, cmp.AllowUnexported(counts{})))
 	}
-	n := len(arrivals(p, loadgen.Shard{}))
+	n := len(expected)
 	if report.Arrivals != n || report.Attempts != n || report.Unsent != 0 {
 		t.Errorf("report %+v of %d arrivals", report, n)
 	}
 }
 
 // count orders by cohort, route and version.
-func count(outcomes []loadgen.Outcome) []tallied {
-	var list []tallied
+func count(outcomes []loadgen.Outcome) []counts {
+	var list []counts
 	for _, o := range outcomes {
-		key := func(c tallied) bool {
+		key := func(c counts) bool {
 			return c.cohort == o.Arrival.Cohort && c.route == o.Arrival.Route && c.version == o.Version
 		}
 		at := slices.IndexFunc(list, key)
 		if at < 0 {
-			at, list = len(list), append(list, tallied{cohort: o.Arrival.Cohort, route: o.Arrival.Route, version: o.Version})
+			at, list = len(list), append(list, counts{cohort: o.Arrival.Cohort, route: o.Arrival.Route, version: o.Version})
 		}
 		c := &list[at]
 		c.requests++
@@ -99,7 +93,7 @@ func count(outcomes []loadgen.Outcome) []tallied {
 		c.refused += number(o.Status >= 400 && o.Status < 500)
 		c.wrongs += number(o.Wrong)
 	}
-	slices.SortFunc(list, func(a, b tallied) int {
+	slices.SortFunc(list, func(a, b counts) int {
 		return strings.Compare(fmt.Sprint(a.cohort, a.route, a.version), fmt.Sprint(b.cohort, b.route, b.version))
 	})
 	return list

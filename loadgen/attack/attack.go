@@ -1,7 +1,8 @@
-// Package attack sends a plan to real servers, by vegeta's Attacker. The plan decides who asks for what and when; a Pacer that
-// waits precisely lets each request leave at its time, a Targeter says what it is, and a RoundTripper around net/http's makes it
-// the request of its user. What became of each attempt is told in order of the ends. The package keeps no accounts and knows
-// nothing of the services that answer, but for the headers of package mark.
+// Package attack sends a plan to real servers, using vegeta's Attacker. The plan decides who
+// requests what and when. A vegeta.Pacer with a precise timer releases each request at its time, a
+// vegeta.Targeter supplies the target, and an http.RoundTripper around net/http's adds what is
+// specific to the user. The outcomes of attempts are reported in the order in which they end. Of
+// the responding services the package knows only the headers of package traceheader.
 package attack
 
 import (
@@ -18,81 +19,91 @@ import (
 	"coalmine/loadgen"
 )
 
-// Attack is a plan, or a shard of it, against servers.
+// Attack sends a plan, or a shard of it, to servers.
 //
-// Latency is counted from when the plan wanted an arrival sent, whatever kept the request from leaving: so the number of workers
-// may be bounded without hiding what users would have waited (Tene: How NOT to measure latency, 2013). Requests are handed to
-// net/http up to 200 µs before their times, as much as it takes until they are written; those that are written a little early count
-// as sent in time.
+// Latency counts from the time at which the plan wanted an arrival sent, whatever kept the request
+// from being sent. So the number of workers can be limited without hiding how long users would have
+// waited (Tene: How NOT to measure latency, 2013). Requests are handed to net/http up to 200 µs
+// early, as long as it takes to write them; those that are written slightly early count as sent in
+// time.
 //
-// Requests are those of an ordinary keep-alive client. Redirects are not followed. As net/http does, a request that may be
-// repeated is sent again without notice if the kept connection that it went to turns out to be closed.
+// Requests are those of an ordinary keep-alive client. Redirects are not followed. As net/http
+// does, an idempotent request is silently resent if the kept-alive connection it used turns out to
+// be closed.
 type Attack struct {
 	Plan  *loadgen.Plan
 	Shard loadgen.Shard
-	// Targets are the base URLs by route index: http or https, host, and a path that goes before the routes'.
+	// Targets are the base URLs by route index: http or https, host, and a path that is prepended
+	// to the routes' paths.
 	Targets []*url.URL
-	// Start is when traffic begins, for several attacks that begin together; the zero time is as soon as connections stand. If it is
-	// over by then, the attack is broken off with [ErrLate].
+	// Start is when traffic starts, for several attacks that start together. The zero time starts
+	// as soon as connections are open. If it is in the past by then, Run fails with [ErrLate].
 	Start time.Time
-	// Workers is the largest number of requests in flight; further ones wait, which counts as latency. 0 is as many as the plan
-	// sends in a second at its peak, from 16 to 4,096.
+	// Workers is the maximum number of requests in flight. Further ones wait, which counts as
+	// latency. 0 is the number that the plan sends in a second at its peak, within 16 and 4,096.
 	Workers int
-	// Connections are opened, for https with the handshake, before the first request, shared evenly by the hosts. Servers see no
-	// request on those that are never needed. 0 is as many as the plan has arrivals in 50 ms at its peak, at most 256; a
-	// negative number is none.
+	// Connections is the number of connections to open before the first request, including TLS
+	// handshakes, shared evenly by the hosts. Servers see no request on those that are never
+	// needed. 0 is the number of arrivals in 50 ms at the plan's peak, at most 256; a negative
+	// number means none.
 	Connections int
-	// Timeout of one attempt, from its send to the end of the answer; 0 is 30 s.
+	// Timeout is the time limit of one attempt, from sending it to the end of the response. 0 is 30
+	// s.
 	Timeout time.Duration
-	// Grace is what requests under way get after a stop; 0 is 5 s, a negative time none.
+	// Grace is how long requests in flight may take after a stop. 0 is 5 s, negative means none.
 	Grace time.Duration
-	// TLS is for https; nil is Go's default.
+	// TLS configures https; nil is Go's default.
 	TLS *tls.Config
-	// HTTP2 is spoken with https servers that can.
+	// HTTP2 enables HTTP/2 with https servers that support it.
 	HTTP2 bool
-	// Proxy is as of http.Transport. Nil is none, whatever the environment says: load must not go astray.
+	// Proxy is that of http.Transport. Nil means no proxy, even if the environment names one: load
+	// must not reach a proxy by accident.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Service is the one whose version in the answers counts; "" is the last of the list.
+	// Service is the service whose version is recorded; "" is the last one that served.
 	Service string
-	// VersionHeader is another header of answers that tells the version, for servers that are not ours.
+	// VersionHeader is another response header with the version, for servers that do not send
+	// coalmine's headers.
 	VersionHeader string
-	// Done is told of each attempt, in order of their ends, from one goroutine. The value is reused. While it runs nobody else is
-	// told, and workers come to wait.
+	// Done is called with each outcome, in the order in which attempts end, from one goroutine. The
+	// value is reused. While Done runs no other outcome is reported, and workers may have to wait.
 	Done func(*loadgen.Outcome)
-	// Raw is told the same, before Done, as vegeta would have it but for three things: time and latency are from when the attempt
-	// was meant to be sent, the bytes of the answer are counted though they are not kept, and Attack is the cohort. Nil is for none.
+	// Raw is called before Done with the result in vegeta's form. Unlike vegeta's own, its time and
+	// latency count from the intended send time, BytesIn counts a body that is not kept, and Attack
+	// is the cohort. It may be nil.
 	Raw func(*vegeta.Result)
 
-	// observe is for tests that look at what is sent.
+	// observe lets tests see what is sent.
 	observe func(net.Conn) net.Conn
 }
 
-// Report says how an attack went.
+// Report summarises an attack.
 type Report struct {
-	// Start is the begin of traffic.
+	// Start is when traffic started.
 	Start time.Time
-	// Elapsed is until the last end.
+	// Elapsed is the time until the last attempt ended.
 	Elapsed time.Duration
-	// Arrivals were sent, in Attempts. Unsent ones were not, because the attack was stopped; they are counted up to 20 million.
+	// Arrivals were sent, in Attempts. Unsent arrivals were not sent because the attack was
+	// stopped; they are counted up to 20 million.
 	Arrivals, Attempts, Unsent int
 	// Peak is the largest number of requests in flight at once.
 	Peak int
-	// Lag is how much later than meant the attempts were written to their connections; those without one are taken to need as long
-	// as the others.
+	// Lag is how much later than intended attempts were written to their connections. Attempts
+	// without a connection are assumed to take as long as the others.
 	Lag Lag
 }
 
-// ErrLate says that the time at which traffic was to begin is over.
-var ErrLate = errors.New("the time at which traffic was to begin was over before the connections stood")
+// ErrLate says that the start time had passed before the connections were open.
+var ErrLate = errors.New("the start time had passed before the connections were open")
 
-// Lag has quantiles of the schedule's error. They are at most 3.2 % over the truth.
+// Lag holds quantiles of the schedule error. They are at most 3.2 % above the true values.
 type Lag struct{ P50, P90, P99, Max time.Duration }
 
-// Run plays the plan in real time, until all have their answer. If the context is cancelled, nothing more is sent, requests under
-// way get their grace, and the error is the context's cause; the report holds in any case. Arrivals that wait for another
-// attempt then end as [loadgen.FailureStopped]. When it returns, connections are closed.
+// Run plays the plan in real time until every request has ended. If ctx is cancelled, Run sends
+// nothing more, gives requests in flight their grace, and returns the context's cause; the report
+// is valid in any case. Arrivals that wait for a retry then end as [loadgen.FailureStopped]. When
+// Run returns, all connections are closed.
 //
-// Other errors say what is wrong with the attack, and come before the first request.
+// Other errors say what is wrong with the attack and are returned before the first request.
 func (a Attack) Run(ctx context.Context) (Report, error) {
 	if err := a.validate(); err != nil {
 		return Report{}, err

@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// body reads an answer's body for a flight: it counts it, no faster than the cohort's bandwidth, and lands the flight at its end.
+// body reads a response body. It counts bytes, reads no faster than the cohort's bandwidth, and
+// completes the request at the end.
 type body struct {
 	roundTripper *roundTripper
 	request      *inflight
 	ctx          context.Context
 	from         io.ReadCloser
 	begin        time.Time
-	// rate is in bytes per second, 0 for no bound.
+	// rate is in bytes per second, 0 for no limit.
 	rate int
 	read int64
-	// ended is set at the end or an error.
+	// ended is set at the end or after an error.
 	ended bool
 }
 
@@ -27,7 +28,7 @@ func (b *body) open(c *roundTripper, f *inflight, ctx context.Context, from io.R
 	}
 }
 
-// Read reads at most what the client takes in a fiftieth of a second.
+// Read reads at most what the bandwidth allows in 20 ms.
 func (b *body) Read(p []byte) (int, error) {
 	if b.rate > 0 && len(p) > 0 {
 		p = p[:min(len(p), max(b.rate/50, 1))]
@@ -50,14 +51,14 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// throttle waits until what was read may have come.
+// throttle waits until the bandwidth allows what was read.
 func (b *body) throttle() error {
 	due := time.Duration(float64(b.read) / float64(b.rate) * float64(time.Second))
 	return b.roundTripper.clock.SleepUntil(b.ctx, b.begin.Add(due))
 }
 
-// Close reads what is left, for the flight lands at the end. There is nothing left but where http.Client finds fault with a
-// redirect that it is not to follow.
+// Close reads the rest, because the request completes at the end of the body. There is a rest only
+// if http.Client rejects a redirect that it is not to follow.
 func (b *body) Close() error {
 	if !b.ended {
 		_, _ = io.Copy(io.Discard, b)

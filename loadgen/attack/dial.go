@@ -9,15 +9,17 @@ import (
 	"time"
 )
 
-// dialer opens connections for net/http, some of them before they are asked for, and closes all of them in the end.
+// dialer opens connections for net/http, some of them in advance, and closes all of them in the
+// end.
 type dialer struct {
 	net     net.Dialer
 	tls     *tls.Config
 	observe func(net.Conn) net.Conn
-	// offset is told of writes.
+	// offset learns from writes.
 	offset *dispatchOffset
 
-	// ctx ends dials under way, which net/http goes on with for the next request even if nobody waits for them any more.
+	// ctx cancels dials in progress. net/http continues a dial for later requests even if nothing
+	// waits for it any more.
 	ctx    context.Context
 	cancel context.CancelFunc
 	dials  sync.WaitGroup
@@ -28,7 +30,7 @@ type dialer struct {
 	idle   map[endpoint][]net.Conn
 }
 
-// endpoint is where connections lead.
+// endpoint is the peer of a connection.
 type endpoint struct {
 	secure bool
 	addr   string
@@ -41,7 +43,7 @@ func newDialer(timeout time.Duration, config *tls.Config, http2 bool) *dialer {
 	return d
 }
 
-// clientConfig names the protocols that are to be spoken.
+// clientConfig sets the protocols to negotiate.
 func clientConfig(c *tls.Config, http2 bool) *tls.Config {
 	if c = c.Clone(); c == nil {
 		c = &tls.Config{}
@@ -63,7 +65,7 @@ func (d *dialer) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) 
 	return d.get(ctx, endpoint{true, addr})
 }
 
-// get takes a connection out of stock, or opens one.
+// get returns an idle connection, or opens one.
 func (d *dialer) get(ctx context.Context, to endpoint) (net.Conn, error) {
 	for c := d.takeIdle(to); c != nil; c = d.takeIdle(to) {
 		if !stale(c) {
@@ -86,7 +88,7 @@ func (d *dialer) takeIdle(to endpoint) net.Conn {
 	return c
 }
 
-// connect opens a connection, for a secure place with a handshake.
+// connect opens a connection, with a TLS handshake if the endpoint is secure.
 func (d *dialer) connect(ctx context.Context, to endpoint) (net.Conn, error) {
 	if !d.beginDial() {
 		return nil, errStopped
@@ -111,7 +113,7 @@ func (d *dialer) connect(ctx context.Context, to endpoint) (net.Conn, error) {
 	return secure, nil
 }
 
-// handshake does the handshake on a new connection. Errors are a [handshakeError].
+// handshake performs the TLS handshake. Its errors are of type [handshakeError].
 func handshake(ctx context.Context, c net.Conn, addr string, config *tls.Config) (*tls.Conn, error) {
 	if config.ServerName == "" {
 		host, _, err := net.SplitHostPort(addr)
@@ -128,7 +130,7 @@ func handshake(ctx context.Context, c net.Conn, addr string, config *tls.Config)
 	return secure, nil
 }
 
-// beginDial counts a dial, unless the dialer is closed.
+// beginDial counts a dial in progress, unless the dialer is closed.
 func (d *dialer) beginDial() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -139,7 +141,7 @@ func (d *dialer) beginDial() bool {
 	return true
 }
 
-// conn leaves its dialer's account when it is closed.
+// conn removes itself from its dialer when it is closed.
 type conn struct {
 	net.Conn
 	dialer *dialer
@@ -168,8 +170,8 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// prewarm opens n connections, shared evenly by the hosts. Those that fail will fail again when they are needed, so that errors do
-// not matter here; a host that has one gets no more.
+// prewarm opens n connections, shared evenly by the hosts. It ignores errors, because they will
+// recur when the connection is needed, but stops dialling a host after its first error.
 func (d *dialer) prewarm(ctx context.Context, targets []*url.URL, n int) {
 	ctx, cancel := context.WithTimeout(ctx, prewarmTimeout)
 	defer cancel()
@@ -185,10 +187,11 @@ func (d *dialer) prewarm(ctx context.Context, targets []*url.URL, n int) {
 	all.Wait()
 }
 
-// prewarmTimeout bounds the time before the first request.
+// prewarmTimeout limits the time before the first request.
 const prewarmTimeout = 2 * time.Second
 
-// prewarmParallel is how many connections are opened at a time to one host: few enough not to look like an attack of another kind.
+// prewarmParallel is the number of concurrent dials to one host: few enough not to resemble a SYN
+// flood.
 const prewarmParallel = 8
 
 func (d *dialer) prewarmEndpoint(ctx context.Context, to endpoint, n int) {
@@ -216,7 +219,7 @@ func (d *dialer) putIdle(to endpoint, c net.Conn) {
 	d.idle[to] = append(d.idle[to], c)
 }
 
-// endpoints lists where targets lead, each once.
+// endpoints lists the endpoints of the targets, without duplicates.
 func endpoints(targets []*url.URL) []endpoint {
 	var list []endpoint
 	seen := make(map[endpoint]bool)
@@ -229,7 +232,7 @@ func endpoints(targets []*url.URL) []endpoint {
 	return list
 }
 
-// endpointOf is the key that net/http dials by.
+// endpointOf returns the endpoint that net/http dials for a target.
 func endpointOf(u *url.URL) endpoint {
 	port := u.Port()
 	if port == "" {
@@ -238,7 +241,7 @@ func endpointOf(u *url.URL) endpoint {
 	return endpoint{u.Scheme == "https", net.JoinHostPort(u.Hostname(), port)}
 }
 
-// close ends dials under way and closes every connection.
+// close cancels dials in progress and closes every connection.
 func (d *dialer) close() {
 	d.mu.Lock()
 	d.closed = true

@@ -10,10 +10,11 @@ import (
 	"coalmine/loadgen"
 )
 
-// errSwitched is for servers that answer 101, which nobody asked for.
+// errSwitched is for servers that respond with 101, which no request asks for.
 var errSwitched = errors.New("the server switched to another protocol")
 
-// failure returns the word for an error of net/http's, for which there was no answer or only half of one.
+// failure returns the Failure constant for an error of net/http, for which there was no response or
+// only part of one.
 func failure(err error) string {
 	var name *net.DNSError
 	var network net.Error
@@ -38,13 +39,15 @@ func failure(err error) string {
 
 func isRefused(err error) bool { return isOneOf(err, refusals) }
 
-// isReset tells errors of connections that broke, as these are: a reset, a write after it, or an end amid an answer or before it.
+// isReset reports whether err is that of a broken connection: a reset, a write after a reset, or an
+// end before or within the response.
 func isReset(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || isOneOf(err, resets) ||
 		isClosedIdle(err)
 }
 
-// isClosedIdle tells an error that net/http has no name for.
+// isClosedIdle reports whether err is net/http's error for a closed idle connection, which is not
+// exported.
 func isClosedIdle(err error) bool { return err.Error() == "http: server closed idle connection" }
 
 func isOneOf(err error, list []syscall.Errno) bool {
@@ -56,7 +59,7 @@ func isOneOf(err error, list []syscall.Errno) bool {
 	return false
 }
 
-// isTLS tells errors of a handshake, or of a record in the traffic after it. An alert is one of the other side.
+// isTLS reports whether err is that of a TLS handshake or record, or an alert of the peer.
 func isTLS(err error) bool {
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
@@ -66,13 +69,14 @@ func isTLS(err error) bool {
 		errors.As(err, &handshake) && !isReset(err) || isAlert(err)
 }
 
-// isAlert tells an alert, which crypto/tls makes an operational error "remote error" or "local error" of.
+// isAlert reports whether err is an alert. crypto/tls returns it as an operational error named
+// "remote error" or "local error".
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
 
-// handshakeError says that a connection was there and TLS was not.
+// handshakeError says that the connection was established but TLS was not.
 type handshakeError struct{ err error }
 
 func (e *handshakeError) Error() string { return "tls handshake: " + e.err.Error() }

@@ -44,7 +44,7 @@ func TestFailure(t *testing.T) {
 			t.Errorf("%v is %q, not %q", test.err, got, test.want)
 		}
 	}
-	if got := hint(unknown, endpoint{addr: "shop:80"}); !strings.Contains(got, "the name shop is not known") {
+	if got := hint(unknown, endpoint{addr: "shop:80"}); !strings.Contains(got, "the name shop does not resolve") {
 		t.Error(got)
 	}
 }

@@ -12,38 +12,39 @@ import (
 
 // Reasons for which requests are cancelled.
 var (
-	errTimeout = errors.New("no complete answer in time")
-	errStopped = errors.New("the attack was stopped")
+	errTimeout = errors.New("timed out before the response was complete")
+	errStopped = errors.New("attack stopped")
 )
 
-// inflight is an attempt from its tick to the telling of its end.
+// inflight is an attempt from its tick until its outcome has been delivered.
 type inflight struct {
 	item
 	slot   int
 	method string
-	// url ends where the fragment begins.
+	// url is the target without its fragment.
 	url       string
-	length    int64 // of the request's body
+	length    int64 // of the request body
 	vegetaSeq uint64
 	cancel    context.CancelCauseFunc
 	body      body
 
-	// Times are since the begin of traffic. Ended flights have all of what follows.
+	// Times are since the start of traffic. What follows is set once the request has ended.
 	sent, ended time.Duration
 	failure     string
 	err         error
 	status      uint16
-	reason      string // the status in the answer's own words
+	reason      string // the status with its text
 	version     string
 	workload    string
 	hit, wrong  bool
 	header      http.Header
-	// isEnded is guarded by the lock of flights, as are the neighbours in their ring.
+	// isEnded, prev and next are guarded by the mutex of inflightSet.
 	isEnded    bool
 	prev, next *inflight
 }
 
-// inflightSet are the attempts under way. Each has a slot from its tick on, and is in a ring by time of send while it has time left.
+// inflightSet holds the attempts in flight. Each has a slot from its tick on, and is in a ring
+// ordered by send time until it ends or times out.
 type inflightSet struct {
 	begin   time.Time
 	timeout time.Duration
@@ -52,16 +53,16 @@ type inflightSet struct {
 	mu    sync.Mutex
 	slots []*inflight
 	free  []int
-	// pending is a ring around itself of those who have time left. Unless it is empty, the alarm is set to when that of the first is over,
-	// or before.
+	// pending is the sentinel of the ring. Unless the ring is empty, alarm is set to the timeout of
+	// its first element, or earlier.
 	pending inflight
 	alarm   *time.Timer
-	// inFlight have departed and not landed.
+	// inFlight counts requests that were sent and have not ended; peak is its maximum.
 	inFlight, peak int
-	// ended wait to be told, in order; last is when the last one ended.
+	// ended are the requests to deliver, in order; last is when the last one ended.
 	ended []*inflight
 	last  time.Duration
-	// grace is set to when the time of all is over.
+	// grace fires when the grace period is over.
 	grace   *time.Timer
 	stopped bool
 }
@@ -75,7 +76,8 @@ func newInflightSet(workers int, timeout time.Duration) *inflightSet {
 	return f
 }
 
-// acquire gives an item a slot. A worker has one item at a time, and one more item may have ended and not been told of.
+// acquire assigns a slot to an item. There is one slot more than workers: each worker has one item,
+// and one more may have ended and not been delivered.
 func (fs *inflightSet) acquire(it item) *inflight {
 	f := &inflight{item: it}
 	fs.mu.Lock()
@@ -86,7 +88,7 @@ func (fs *inflightSet) acquire(it item) *inflight {
 	return f
 }
 
-// get returns the flight of a slot.
+// get returns the request in a slot.
 func (fs *inflightSet) get(slot int) *inflight {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -96,9 +98,9 @@ func (fs *inflightSet) get(slot int) *inflight {
 	return fs.slots[slot]
 }
 
-// markSent notes that a flight is sent now, and returns the context that ends it when its time is over.
+// markSent records that a request is sent now, and returns the context that ends at its timeout.
 func (fs *inflightSet) markSent(f *inflight) context.Context {
-	// A context without a parent holds nothing that would have to be given back.
+	// A context without a parent holds no resources, so it need not be cancelled.
 	ctx, cancel := context.WithCancelCause(context.Background())
 	f.cancel = cancel
 	fs.mu.Lock()
@@ -120,13 +122,13 @@ func (fs *inflightSet) markSent(f *inflight) context.Context {
 	return ctx
 }
 
-// link puts a flight at the end of a ring.
+// link appends a request to a ring.
 func (f *inflight) link(ring *inflight) {
 	f.prev, f.next = ring.prev, ring
 	f.prev.next, f.next.prev = f, f
 }
 
-// unlink takes a flight out of the ring that it is in, if it is in one.
+// unlink removes a request from its ring, if it is in one.
 func (f *inflight) unlink() {
 	if f.next != nil {
 		f.prev.next, f.next.prev = f.next, f.prev
@@ -134,7 +136,7 @@ func (f *inflight) unlink() {
 	}
 }
 
-// expire cancels the flights whose time is over, and sets the alarm for the next one.
+// expire cancels the requests that have timed out, and sets the alarm for the next one.
 func (fs *inflightSet) expire() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -149,14 +151,14 @@ func (fs *inflightSet) expire() {
 	}
 }
 
-// abortAfter cancels all flights in some time.
+// abortAfter cancels all requests after a delay.
 func (fs *inflightSet) abortAfter(grace time.Duration) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.grace = time.AfterFunc(grace, fs.abort)
 }
 
-// abort cancels all flights, those to come too.
+// abort cancels all requests, including future ones.
 func (fs *inflightSet) abort() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -168,14 +170,15 @@ func (fs *inflightSet) abort() {
 	}
 }
 
-// complete notes that a flight has ended now, with an error or without. Only the first time counts.
+// complete records that a request has ended now, with an error or nil. Only the first call has an
+// effect.
 func (fs *inflightSet) complete(f *inflight, err error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f.isEnded {
 		return
 	}
-	// A request that was early may have its answer before its time.
+	// A request sent early may get its response before its intended time.
 	fs.last = max(fs.last, f.sent, time.Since(fs.begin))
 	f.isEnded, f.err, f.ended = true, err, fs.last
 	f.unlink()
@@ -185,7 +188,8 @@ func (fs *inflightSet) complete(f *inflight, err error) {
 	fs.ended = append(fs.ended, f)
 }
 
-// takeCompleted removes the flights that have ended, in order of their ends, and frees their slots.
+// takeCompleted removes the requests that have ended, in the order of their ends, and frees their
+// slots.
 func (fs *inflightSet) takeCompleted(list []*inflight) []*inflight {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -199,11 +203,12 @@ func (fs *inflightSet) takeCompleted(list []*inflight) []*inflight {
 	return list
 }
 
-// close stops the timers and ends what has not: there is nothing, unless vegeta made no request of a target.
+// close stops the timers and completes the remaining requests. There are none, unless vegeta failed
+// to build a request.
 func (fs *inflightSet) close() {
 	for slot := range fs.slots {
 		if f := fs.get(slot); f != nil {
-			fs.complete(f, errors.New("no request was made"))
+			fs.complete(f, errors.New("vegeta made no request"))
 		}
 	}
 	fs.mu.Lock()
@@ -215,7 +220,7 @@ func (fs *inflightSet) close() {
 	}
 }
 
-// outcome fills in what became of a flight but whether it is final.
+// outcome fills in the outcome of a request, except for Final.
 func (f *inflight) outcome(o *loadgen.Outcome) {
 	*o = loadgen.Outcome{
 		Arrival: f.arrival, Attempt: f.attempt, Intended: f.at, Sent: f.sent, Latency: f.ended - f.arrival.At,

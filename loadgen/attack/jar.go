@@ -10,20 +10,22 @@ import (
 	"time"
 )
 
-// Bounds of what is kept of cookies: a generation of users, and for each no more than RFC 6265, section 6.1, asks for.
+// Limits of what is stored: users per generation, and cookies per user and bytes per cookie no more
+// than RFC 6265, section 6.1, asks for.
 const (
 	maxJarUsers    = 1 << 16
 	maxUserCookies = 50
 	maxCookieBytes = 4096
 )
 
-// jar keeps the cookies that servers set, user by user. A user begins with the plan's cookies, which go to every host; what a
-// server sets under the name of one of them takes its place there, and what a server takes away is gone.
+// jar stores the cookies that servers set, by user. A user starts with the plan's cookies, which
+// are sent to every host. A cookie that a server sets replaces the plan's cookie of the same name
+// on that server, and one that it deletes is removed.
 //
-// When there are many users, those to whom nothing was set or sent for long are forgotten: users move to the young generation
-// when they are needed, and when that is full the old one goes.
+// To bound the memory, users that have not been used for long are forgotten: a user moves to the
+// young generation when it is used, and when that is full the old generation is dropped.
 type jar struct {
-	// used is false until the first cookie is set, so that those who have none do not pay.
+	// used is false until the first cookie is set, so that plans without cookies cost nothing.
 	used atomic.Bool
 	now  func() time.Time
 
@@ -32,19 +34,20 @@ type jar struct {
 	young, old map[uint32][]cookie
 }
 
-// cookie is one that a server set.
+// cookie is a cookie set by a server.
 type cookie struct {
 	name, value string
-	// domain is the only host that it goes to, or all that end in it.
+	// domain is the host to which the cookie is sent, or the suffix of the hosts unless hostOnly.
 	domain, path     string
 	hostOnly, secure bool
-	// expires is zero for never. A cookie that is over still hides the plan's of its name.
+	// expires is zero for a session cookie. An expired cookie still hides the plan's cookie of its
+	// name.
 	expires time.Time
 }
 
 func newJar() *jar { return &jar{now: time.Now, limit: maxJarUsers, young: make(map[uint32][]cookie)} }
 
-// get returns a user's cookies. They are never changed, only replaced.
+// get returns a user's cookies. They are immutable.
 func (j *jar) get(user uint32) []cookie {
 	list, ok := j.young[user]
 	if !ok {
@@ -84,7 +87,8 @@ func (j *jar) apply(user uint32, req *http.Request) {
 	}
 }
 
-// mergeCookies puts the cookies that go with a request in the place of the planned ones of the same name, the others after them.
+// mergeCookies replaces planned cookies by those of the same name that match the request, and
+// appends the others.
 func mergeCookies(planned string, list []cookie, req *http.Request, now time.Time) string {
 	var line []string
 	used := make([]bool, len(list))
@@ -111,7 +115,7 @@ func mergeCookies(planned string, list []cookie, req *http.Request, now time.Tim
 	return strings.Join(line, "; ")
 }
 
-// text is how a cookie is sent, "" when it is over.
+// text returns the cookie as sent, or "" if it has expired.
 func (c *cookie) text(now time.Time) string {
 	if !c.expires.IsZero() && !now.Before(c.expires) {
 		return ""
@@ -119,8 +123,8 @@ func (c *cookie) text(now time.Time) string {
 	return c.name + "=" + c.value
 }
 
-// matches tells whether a cookie goes with a request (RFC 6265, section 5.4). Ports do not matter. As for browsers, this machine itself
-// is a secure place.
+// matches reports whether a cookie is sent with a request (RFC 6265, section 5.4). Ports are
+// ignored. As in browsers, the local host counts as secure.
 func (c *cookie) matches(req *http.Request) bool {
 	host := hostOf(req)
 	if host != c.domain && (c.hostOnly || !domainMatches(host, c.domain)) || c.secure && req.URL.Scheme != "https" && !isLocal(host) {
@@ -134,12 +138,12 @@ func (c *cookie) matches(req *http.Request) bool {
 	return ok && (rest == "" || strings.HasSuffix(c.path, "/") || rest[0] == '/')
 }
 
-// domainMatches tells whether a host is a domain or in it.
+// domainMatches reports whether host is domain or a subdomain of it.
 func domainMatches(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// hostOf is who a request is for, by its Host header if it has one.
+// hostOf returns the host of a request: its Host header, or that of its URL.
 func hostOf(req *http.Request) string {
 	u := *req.URL
 	if req.Host != "" {
@@ -148,7 +152,7 @@ func hostOf(req *http.Request) string {
 	return strings.ToLower(u.Hostname())
 }
 
-// store stores what an answer sets.
+// store stores the cookies that a response sets.
 func (j *jar) store(user uint32, req *http.Request, resp *http.Response) {
 	if len(resp.Header["Set-Cookie"]) == 0 {
 		return
@@ -172,8 +176,9 @@ func (j *jar) store(user uint32, req *http.Request, resp *http.Response) {
 	j.put(user, list)
 }
 
-// parse takes what a client keeps of a cookie (RFC 6265, section 5.3); false for one that it does not take. There is no list of
-// public suffixes here: of domains only those without a dot are refused.
+// parse converts a cookie as a client does (RFC 6265, section 5.3). It returns false if the cookie
+// is to be ignored. There is no public suffix list: of domains only those without a dot are
+// rejected.
 func (j *jar) parse(c *http.Cookie, req *http.Request) (cookie, bool) {
 	host := hostOf(req)
 	k := cookie{name: c.Name, value: c.Value, domain: host, hostOnly: true, path: c.Path, secure: c.Secure, expires: c.Expires}
@@ -200,7 +205,7 @@ func (j *jar) parse(c *http.Cookie, req *http.Request) (cookie, bool) {
 	return k, len(k.name)+len(k.value) <= maxCookieBytes
 }
 
-// isAddress tells IP addresses from names.
+// isAddress reports whether host is an IP address.
 func isAddress(host string) bool {
 	return strings.Contains(host, ":") || strings.Trim(host, "0123456789.") == ""
 }
@@ -209,7 +214,7 @@ func isLocal(host string) bool {
 	return domainMatches(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// defaultPath is the default path (RFC 6265, section 5.1.4).
+// defaultPath returns the default path of a cookie (RFC 6265, section 5.1.4).
 func defaultPath(path string) string {
 	if at := strings.LastIndexByte(path, '/'); at > 0 && path[0] == '/' {
 		return path[:at]
@@ -217,8 +222,9 @@ func defaultPath(path string) string {
 	return "/"
 }
 
-// addTo replaces the cookie of the same name, domain and path, or puts a new one before those of shorter paths. When there are too
-// many, those that are over go first, then the oldest of the shortest path.
+// addTo replaces the cookie of the same name, domain and path, or inserts a new one before those
+// with shorter paths. If there are too many, it removes expired ones first, then the oldest of the
+// shortest path.
 func (c cookie) addTo(list []cookie, now time.Time) []cookie {
 	at := slices.IndexFunc(list, func(o cookie) bool {
 		return o.name == c.name && o.path == c.path && o.domain == c.domain

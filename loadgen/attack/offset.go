@@ -5,34 +5,37 @@ import (
 	"time"
 )
 
-// dispatchOffset is how much before their times requests are handed out, so that they are written at them: timers wake late, by some tens of
-// microseconds on a virtual machine, and a request takes its way through vegeta and net/http. It is learnt from the writes
-// themselves, by a step against each error (Robbins, Monro: A stochastic approximation method, Annals of Mathematical Statistics
-// 22, 1951), steps back being the larger ones: of what times vary by, a quarter of the writes are early.
+// dispatchOffset is how long before their times requests are handed out so that they are written on
+// time: timers wake late, by tens of microseconds on a virtual machine, and a request has to pass
+// through vegeta and net/http. The offset is learned from the writes, by a step against each error
+// (Robbins, Monro: A stochastic approximation method, Annals of Mathematical Statistics 22, 1951).
+// Steps back are larger than steps forward, so about a quarter of the writes are early.
 type dispatchOffset struct {
 	begin time.Time
 	now   atomic.Int64
 	steps atomic.Int64
-	// pending is a nanosecond after the time of the request that left last, until a write is seen; 0 for none. It left at since.
+	// pending is 1 ns after the intended time of the last request dispatched, until a write is
+	// seen, and 0 if none is pending. It was dispatched at dispatchedAt.
 	pending, dispatchedAt atomic.Int64
-	// meanDelay is the mean time from leaving to being written.
+	// meanDelay is the mean time from dispatch to write.
 	meanDelay atomic.Int64
 }
 
 const (
 	maxOffset = 200 * time.Microsecond
-	// maxLateness is how late a request or a write may be to teach anything: later ones waited for a worker or a connection.
+	// maxLateness is the largest lateness to learn from: later requests waited for a worker or a
+	// connection.
 	maxLateness = time.Millisecond
-	// Steps forward come down from the first one to the last one, in some dozens of requests.
+	// Steps forward shrink from firstStep to lastStep over some dozens of requests.
 	firstStep, lastStep, halving = 4 * time.Microsecond, 100 * time.Nanosecond, 16
-	// back is how many steps forward one back is worth.
+	// back is the size of a step back in steps forward.
 	back = 3
 )
 
 func (l *dispatchOffset) get() time.Duration { return time.Duration(l.now.Load()) }
 
-// markDispatched notes that a request that is to be written at a time since the begin of traffic leaves now, and returns when it will be
-// written, which is not before its time.
+// markDispatched records that the request intended for at is dispatched now. It returns the
+// expected time of its write, which is not before at. Times are since the start of traffic.
 func (l *dispatchOffset) markDispatched(at, now time.Duration) time.Duration {
 	if now-at < maxLateness {
 		l.dispatchedAt.Store(int64(now))
@@ -41,7 +44,8 @@ func (l *dispatchOffset) markDispatched(at, now time.Duration) time.Duration {
 	return max(at, now+time.Duration(l.meanDelay.Load()))
 }
 
-// written learns from a write. If several requests left it is taken for that of the last one: the error is small.
+// written learns from a write. If several requests are pending, the write is attributed to the last
+// one; the error is small.
 func (l *dispatchOffset) written() {
 	if l.pending.Load() == 0 {
 		return
@@ -53,7 +57,7 @@ func (l *dispatchOffset) written() {
 	}
 }
 
-// updateMean takes the way of one request into the mean, which forgets slowly.
+// updateMean adds a delay to the exponentially weighted mean.
 func (l *dispatchOffset) updateMean(way time.Duration) {
 	if way <= maxLateness {
 		mean := l.meanDelay.Load()

@@ -7,7 +7,8 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// vegetaResult makes vegeta's result of a flight that has ended. It is a new one each time, which may be kept.
+// vegetaResult returns vegeta's result of a request that has ended. It is newly allocated and may
+// be kept.
 func (r *run) vegetaResult(f *inflight) *vegeta.Result {
 	res := &vegeta.Result{
 		Attack: r.Plan.Cohorts()[f.arrival.Cohort].Name, Seq: f.vegetaSeq, Code: f.status,
@@ -19,7 +20,7 @@ func (r *run) vegetaResult(f *inflight) *vegeta.Result {
 	}
 	switch {
 	case f.err != nil && f.reason == "":
-		// As http.Client says it.
+		// The text is that of http.Client.
 		op := f.method[:1] + strings.ToLower(f.method[1:])
 		res.Error = (&url.Error{Op: op, URL: f.url, Err: f.err}).Error()
 	case f.err != nil:

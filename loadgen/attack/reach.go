@@ -15,11 +15,12 @@ import (
 	"coalmine/loadgen"
 )
 
-// reachTimeout bounds the look at a target.
+// reachTimeout limits the check of a target.
 const reachTimeout = 10 * time.Second
 
-// Reach tells whether servers can be reached: each host is dialled once, for https with a handshake, and sees no request. The
-// error names every target that cannot, what is wrong, and what to do. A nil configuration is Go's default.
+// Reach checks that servers are reachable: it dials each host once, with a TLS handshake for https,
+// and sends no request. The error names every unreachable target, the problem, and what to do. A
+// nil configuration is Go's default.
 func Reach(ctx context.Context, targets []*url.URL, config *tls.Config) error {
 	errs := make([]error, len(targets))
 	seen := make(map[endpoint]bool)
@@ -51,32 +52,32 @@ func reach(ctx context.Context, u *url.URL, to endpoint, config *tls.Config) err
 	return fmt.Errorf("target %s://%s: %s: %w", u.Scheme, u.Host, hint(err, to), err)
 }
 
-// hint says in plain words what an error means and what to do.
+// hint explains an error and says what to do.
 func hint(err error, to endpoint) string {
 	host, port, _ := net.SplitHostPort(to.addr)
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "its certificate is of an authority that is not known here; give the authority's certificate with --ca, or take any with --insecure"
+		return "the server's certificate is signed by an unknown authority; pass the CA certificate with --ca, or accept any with --insecure"
 	case errors.As(err, new(x509.HostnameError)):
-		return "its certificate is not for " + host + "; use the name that it is for, or take any with --insecure"
+		return "the server's certificate is not valid for " + host + "; use a name it is valid for, or accept any with --insecure"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "its certificate is out of date or not valid yet; look at the clock, renew it, or take any with --insecure"
+		return "the server's certificate has expired or is not valid yet; check the clock, renew it, or accept any with --insecure"
 	case errors.As(err, &record):
-		return "what answers does not speak TLS; is http:// meant?"
+		return "the server does not speak TLS; use http:// instead of https://?"
 	}
 	switch failure(err) {
 	case loadgen.FailureRefused:
-		return "nobody listens on port " + port + "; does the service run, and is the port right?"
+		return "nothing listens on port " + port + "; check that the service is running and that the port is right"
 	case loadgen.FailureName:
-		return "the name " + strings.TrimSuffix(host, ".") + " is not known; is it spelt right, and can this machine resolve it?"
+		return "the name " + strings.TrimSuffix(host, ".") + " does not resolve; check the spelling and the DNS of this machine"
 	case loadgen.FailureTimeout:
-		return "no connection within " + reachTimeout.String() + "; is the address right, and does a firewall stand between?"
+		return "no connection within " + reachTimeout.String() + "; check the address and the firewalls in between"
 	case loadgen.FailureTLS:
-		return "the TLS handshake failed; can the server speak TLS 1.2 or later, and does it ask for a client's certificate?"
+		return "the TLS handshake failed; check whether the server supports TLS 1.2 and whether it requires a client certificate"
 	case loadgen.FailureReset:
-		return "the connection broke; does the service speak " + map[bool]string{true: "https", false: "http"}[to.secure] + " there?"
+		return "the connection was reset; check that the port speaks " + map[bool]string{true: "https", false: "http"}[to.secure]
 	}
-	return "cannot be reached"
+	return "is unreachable"
 }

@@ -32,14 +32,14 @@ func TestReach(t *testing.T) {
 		"plain":             {plain + "/shop", nil, nil},
 		"secure":            {s.URL, trust, nil},
 		"insecure":          {s.URL, &tls.Config{InsecureSkipVerify: true}, nil},
-		"refused":           {"http://127.0.0.1:1/x", nil, []string{"http://127.0.0.1:1", "nobody listens on port 1", "does the service run"}},
+		"refused":           {"http://127.0.0.1:1/x", nil, []string{"http://127.0.0.1:1", "nothing listens on port 1", "check that the service is running"}},
 		"unknown authority": {s.URL, nil, []string{s.URL, "--ca", "--insecure"}},
-		"wrong name":        {s.URL, other, []string{"certificate is not for", "--insecure"}},
+		"wrong name":        {s.URL, other, []string{"certificate is not valid for", "--insecure"}},
 		"no TLS":            {strings.Replace(plain, "http:", "https:", 1), nil, []string{"does not speak TLS", "http://"}},
-		"hangs up":          {strings.Replace(listen(t, end), "http:", "https:", 1), nil, []string{"the connection broke"}},
+		"hangs up":          {strings.Replace(listen(t, end), "http:", "https:", 1), nil, []string{"the connection was reset"}},
 		"no scheme":         {"localhost:80", nil, []string{"http:// or https://"}},
-		"no host":           {"http:///x", nil, []string{"names no host"}},
-		"query":             {"http://localhost?x=1", nil, []string{"leave them out"}},
+		"no host":           {"http:///x", nil, []string{"has no host"}},
+		"query":             {"http://localhost?x=1", nil, []string{"remove query"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u, err := url.Parse(test.target)

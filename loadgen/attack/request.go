@@ -11,12 +11,13 @@ import (
 	"coalmine/loadgen"
 )
 
-// requests makes vegeta's targets of arrivals.
+// requests converts arrivals to vegeta targets.
 type requests struct {
 	plan *loadgen.Plan
-	// bases by route index: scheme, host and path, without a slash at the end.
+	// bases are indexed by route: scheme, host and path, without a trailing slash.
 	bases []string
-	// fixedHeaders has the headers of cohorts whose users all send the same, without and with those of a body.
+	// fixedHeaders are the headers of cohorts whose users all send the same: without a body, and
+	// with one.
 	fixedHeaders [][2]http.Header
 }
 
@@ -35,8 +36,8 @@ func newRequests(p *loadgen.Plan, targets []*url.URL) *requests {
 	return r
 }
 
-// fill makes the target of a flight. Its fragment is the flight's slot, by which the request is known again; a client keeps
-// fragments to itself (RFC 9110, section 7.1).
+// fill sets the target of a request. The fragment of its URL is the slot, by which the round
+// tripper finds the request; clients do not send fragments (RFC 9110, section 7.1).
 func (r *requests) fill(t *vegeta.Target, f *inflight) {
 	a := f.arrival
 	base, target := r.bases[a.Route], cleanTarget(r.plan.Target(a))
@@ -54,7 +55,7 @@ func (r *requests) fill(t *vegeta.Target, f *inflight) {
 	t.Header = r.header(a, hasBody)
 }
 
-// header is only read by vegeta, which gives each request a copy.
+// The result is read-only: vegeta copies it for each request.
 func (r *requests) header(a loadgen.Arrival, hasBody bool) http.Header {
 	pair := r.fixedHeaders[a.Cohort]
 	switch {
@@ -77,20 +78,21 @@ func header(pairs []loadgen.Pair, hasBody bool) http.Header {
 	return h
 }
 
-// hasBody tells methods whose requests have a body.
+// hasBody reports whether requests with this method have a body.
 func hasBody(method string) bool {
 	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 
-// bodyContent is a small document that is the same each time the plan is played.
+// bodyContent returns a small document that is the same each time the plan is played.
 func bodyContent(a loadgen.Arrival) []byte {
 	b := strconv.AppendUint([]byte(`{"user":`), uint64(a.User), 10)
 	b = strconv.AppendUint(append(b, `,"item":`...), uint64(a.Item), 10)
 	return append(b, '}')
 }
 
-// cleanTarget makes a path with a query of a plan's target, so that no target leads to another host or fails to be a URL: logs hold what
-// clients sent, which may be anything. What is a path and a query stays as it is.
+// cleanTarget escapes a plan's target so that it is always a valid path and query of the base URL's
+// host: logs contain what clients sent, which may be anything. A valid target is returned
+// unchanged.
 func cleanTarget(target string) string {
 	ok := strings.HasPrefix(target, "/")
 	for i := 0; ok && i < len(target); i++ {
@@ -114,7 +116,8 @@ func cleanTarget(target string) string {
 	return b.String()
 }
 
-// isAllowedByte tells whether byte i of a target may stand in a path or query as it is (RFC 3986, sections 3.3 and 3.4).
+// isAllowedByte reports whether byte i of a target may appear unescaped in a path or query (RFC
+// 3986, sections 3.3 and 3.4).
 func isAllowedByte(target string, i int) bool {
 	switch c := target[i]; {
 	case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '/', 'A' <= c && c <= 'Z':

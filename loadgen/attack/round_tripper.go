@@ -10,28 +10,30 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// Headers that vegeta and net/http know.
+// Headers used by vegeta and net/http.
 const (
 	vegetaSeqHeader = "X-Vegeta-Seq"
 	cookieHeader    = "Cookie"
 )
 
-// roundTripper is a http.RoundTripper that makes of vegeta's requests those of the plan's users, hands them to net/http, and reads the
-// answers' headers. A flight lands when its answer was read to the end, or there is none.
+// roundTripper is an http.RoundTripper that adds the user's headers and cookies to vegeta's
+// requests, passes them to net/http, and reads the response headers. A request completes when its
+// response has been read to the end, or when it fails.
 type roundTripper struct {
 	next      http.RoundTripper
 	plan      *loadgen.Plan
 	inflights *inflightSet
 	jar       *jar
-	// clock is nil when no cohort has a bandwidth.
+	// clock is nil if no cohort has a bandwidth.
 	clock *pacer.Clock
-	// keepSeq are read for raw results.
+	// keepSeq is set if raw results need vegeta's sequence numbers.
 	keepSeq       bool
 	service       string
 	versionHeader string
 }
 
-// RoundTrip changes the request's headers, which a RoundTripper ought not to do: they are its own, made by vegeta for this call.
+// RoundTrip changes the request's headers, which a RoundTripper should not do. Here they belong to
+// this call alone, because vegeta copies them.
 func (c *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	f, err := c.lookup(req)
 	if err != nil {
@@ -54,21 +56,21 @@ func (c *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// lookup finds a request's flight, as [requests.fill] says.
+// lookup returns the request that [requests.fill] put into a slot.
 func (c *roundTripper) lookup(req *http.Request) (*inflight, error) {
 	slot, err := strconv.Atoi(req.URL.Fragment)
 	if err != nil {
-		return nil, fmt.Errorf("attack: a request without a slot: %w", err)
+		return nil, fmt.Errorf("attack: request without a slot: %w", err)
 	}
 	f := c.inflights.get(slot)
 	if f == nil {
-		return nil, fmt.Errorf("attack: a request for slot %d, which is empty", slot)
+		return nil, fmt.Errorf("attack: request for empty slot %d", slot)
 	}
 	req.URL.Fragment = ""
 	return f, nil
 }
 
-// prepare puts the headers on that are this request's alone.
+// prepare adds the headers that are specific to this request.
 func (c *roundTripper) prepare(req *http.Request, f *inflight) {
 	a := f.arrival
 	if c.keepSeq {
@@ -81,7 +83,7 @@ func (c *roundTripper) prepare(req *http.Request, f *inflight) {
 	c.jar.apply(a.User, req)
 }
 
-// readHeaders takes what counts from an answer's headers.
+// readHeaders records status, version and fault headers of a response.
 func (c *roundTripper) readHeaders(f *inflight, req *http.Request, resp *http.Response) {
 	cohort := &c.plan.Cohorts()[f.arrival.Cohort]
 	if !cohort.IgnoreSetCookie {
@@ -100,7 +102,7 @@ func (c *roundTripper) readHeaders(f *inflight, req *http.Request, resp *http.Re
 	f.body.rate = cohort.Bandwidth
 }
 
-// fail lands a flight without an answer, or with half of one, which is no better.
+// fail completes a request that has no response or only part of one.
 func (c *roundTripper) fail(f *inflight, err error) {
 	f.status, f.failure, f.header = 0, failure(err), nil
 	c.inflights.complete(f, err)

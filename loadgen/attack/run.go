@@ -12,7 +12,7 @@ import (
 	"coalmine/loadgen/pacer"
 )
 
-// run is an attack under way.
+// run is an attack in progress.
 type run struct {
 	Attack
 	timer        *pacer.Timer
@@ -24,7 +24,7 @@ type run struct {
 	inflights    *inflightSet
 
 	report    Report
-	lag       loadgen.Histogram
+	lag       histogram
 	outcome   loadgen.Outcome
 	completed []*inflight
 }
@@ -52,7 +52,7 @@ func newRun(a Attack) (*run, error) {
 	return r, nil
 }
 
-// throttles tells whether a cohort has a bandwidth.
+// throttles reports whether a cohort has a bandwidth.
 func throttles(p *loadgen.Plan) bool {
 	for _, c := range p.Cohorts() {
 		if c.Bandwidth > 0 {
@@ -62,11 +62,11 @@ func throttles(p *loadgen.Plan) bool {
 	return false
 }
 
-// maxHeaderBytes bounds the headers of an answer.
+// maxHeaderBytes limits the headers of a response.
 const maxHeaderBytes = 256 << 10
 
-// transport keeps every connection that a worker may need. Timeouts are those of the flights. Answers stay as they were sent, for
-// their bytes are counted.
+// transport keeps every connection that a worker may need. Timeouts are those of inflightSet.
+// Bodies are not decompressed, because their bytes are counted.
 func (r *run) transport() *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -77,8 +77,9 @@ func (r *run) transport() *http.Transport {
 	}
 }
 
-// prewarmCount is how many connections to open before the first request. Those of HTTP/2 carry many requests, and those to a proxy are
-// not the target's.
+// prewarmCount returns the number of connections to open before the first request: one per host for
+// HTTP/2, which multiplexes requests, and none if a proxy is used, because connections then lead to
+// the proxy.
 func (r *run) prewarmCount() int {
 	switch {
 	case r.Proxy != nil:
@@ -89,13 +90,13 @@ func (r *run) prewarmCount() int {
 	return r.Connections
 }
 
-// waitForStart returns the begin of traffic when it has come, the zero time for as soon as may be.
+// waitForStart blocks until Start. If Start is zero it returns the zero time at once.
 func (r *run) waitForStart(ctx context.Context) (time.Time, error) {
 	if r.Start.IsZero() {
 		return r.Start, nil
 	}
 	now := time.Now()
-	begin := now.Add(r.Start.Sub(now)) // with the monotonic clock, which a time from elsewhere lacks
+	begin := now.Add(r.Start.Sub(now)) // with a monotonic clock reading, which Start may lack
 	if begin.Before(now) {
 		return now, fmt.Errorf("%w, by %v", ErrLate, now.Sub(begin))
 	}
@@ -108,7 +109,7 @@ func (r *run) waitForStart(ctx context.Context) (time.Time, error) {
 	return begin, nil
 }
 
-// play runs vegeta's attack and tells of its results.
+// play runs vegeta's attack and delivers its results.
 func (r *run) play(ctx context.Context, begin time.Time) (Report, error) {
 	client := http.Client{
 		Transport:     r.roundTripper,
@@ -146,7 +147,7 @@ func (r *run) start(begin time.Time) {
 	r.report.Start, r.schedule.begin, r.inflights.begin, r.schedule.offset.begin = begin, begin, begin, begin
 }
 
-// target is a vegeta.Targeter. It has no target only after a stop.
+// target is a vegeta.Targeter. It fails only after a stop.
 func (r *run) target(t *vegeta.Target) error {
 	it, ok := r.schedule.take()
 	if !ok {
@@ -156,7 +157,7 @@ func (r *run) target(t *vegeta.Target) error {
 	return nil
 }
 
-// deliver tells of the attempts that have ended.
+// deliver reports the attempts that have ended.
 func (r *run) deliver() {
 	r.completed = r.inflights.takeCompleted(r.completed)
 	for i, f := range r.completed {
@@ -168,7 +169,7 @@ func (r *run) deliver() {
 func (r *run) settle(f *inflight) {
 	f.outcome(&r.outcome)
 	r.outcome.Final = !r.schedule.end(f.item, f.status, f.ended)
-	r.lag.Add(f.sent - f.at)
+	r.lag.add(f.sent - f.at)
 	r.count(f.attempt, f.ended)
 	if r.Raw != nil {
 		r.Raw(r.vegetaResult(f))
@@ -184,7 +185,7 @@ func (r *run) count(attempt int, end time.Duration) {
 	r.report.Elapsed = max(r.report.Elapsed, end)
 }
 
-// finish ends what a stop left over, and fills in the report.
+// finish reports the requests left by a stop and completes the report.
 func (r *run) finish() {
 	r.inflights.close()
 	r.deliver()
@@ -198,10 +199,10 @@ func (r *run) finish() {
 		r.Done(&r.outcome)
 	}
 	r.report.Unsent, r.report.Peak = r.schedule.unsent(), r.inflights.peak
-	r.report.Lag = Lag{r.lag.Quantile(0.5), r.lag.Quantile(0.9), r.lag.Quantile(0.99), r.lag.Max()}
+	r.report.Lag = Lag{r.lag.quantile(0.5), r.lag.quantile(0.9), r.lag.quantile(0.99), r.lag.largest()}
 }
 
-// close gives back what newRun made.
+// close releases what newRun opened.
 func (r *run) close() {
 	r.roundTripper.next.(*http.Transport).CloseIdleConnections()
 	r.dialer.close()

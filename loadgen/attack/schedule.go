@@ -10,40 +10,41 @@ import (
 	"coalmine/loadgen/pacer"
 )
 
-// item is an attempt that is to be sent.
+// item is an attempt to be sent.
 type item struct {
 	arrival loadgen.Arrival
 	attempt int
-	// at is when, since the begin of traffic.
+	// at is the intended send time since the start of traffic.
 	at time.Duration
 }
 
-// schedule is what is to be sent: the plan's arrivals, and the retries that their answers ask for. It is a vegeta.Pacer, each of
-// whose ticks stands for an item that is due, which the worker that gets the tick then takes.
+// schedule decides what to send next: the plan's arrivals, and the retries that outcomes cause. It
+// is a vegeta.Pacer. Each of its ticks stands for an item that is due, which the worker that
+// receives the tick then takes.
 type schedule struct {
 	curve loadgen.Curve
 	timer *pacer.Timer
 	begin time.Time
-	// offset is how much earlier than due items get their tick.
+	// offset is how much earlier than due items are released.
 	offset *dispatchOffset
 
 	mu      sync.Mutex
 	cursor  *loadgen.Cursor
 	retries *loadgen.Retries
-	// retryQueue holds the retries that are not due, ready the items that have a tick.
+	// retryQueue holds the retries that are not yet due, ready the items that have a tick.
 	retryQueue heap.Heap[item]
 	ready      []item
-	// undelivered counts the items from their tick until their end was told.
+	// undelivered counts the items from their tick until their outcome was delivered.
 	undelivered int
 	stopped     bool
 	timerErr    error
 }
 
 func newSchedule(p *loadgen.Plan, s loadgen.Shard, t *pacer.Timer) *schedule {
-	return &schedule{curve: p.Workload().Rate, timer: t, offset: &dispatchOffset{}, cursor: p.Share(s), retries: loadgen.NewShardRetries(p, s)}
+	return &schedule{curve: p.Workload().Rate, timer: t, offset: &dispatchOffset{}, cursor: p.Share(s), retries: loadgen.NewRetries(p, s)}
 }
 
-// Pace blocks until something is due, and stops the attack when nothing can come any more.
+// Pace blocks until something is due, and stops the attack when nothing can follow.
 func (s *schedule) Pace(time.Duration, uint64) (time.Duration, bool) {
 	for {
 		until, promised, over := s.release()
@@ -56,10 +57,10 @@ func (s *schedule) Pace(time.Duration, uint64) (time.Duration, bool) {
 	}
 }
 
-// Rate is the plan's.
+// Rate returns the rate of the plan.
 func (s *schedule) Rate(elapsed time.Duration) float64 { return s.curve.At(elapsed) }
 
-// release makes the first item ready if it is due. If it is not, it says when it will be.
+// release moves the first item to ready if it is due. Otherwise it returns when it will be.
 func (s *schedule) release() (until time.Time, promised, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +72,7 @@ func (s *schedule) release() (until time.Time, promised, over bool) {
 	case !any && s.undelivered == 0:
 		return until, false, true
 	case !any:
-		// An answer may yet ask for a retry; its end hastens the timer.
+		// An outcome may still cause a retry; end then wakes the timer.
 		return time.Now().Add(time.Hour), false, false
 	}
 	if at -= s.offset.get(); at > time.Since(s.begin) {
@@ -82,7 +83,7 @@ func (s *schedule) release() (until time.Time, promised, over bool) {
 	return until, true, false
 }
 
-// first is when the first item is due, false for none.
+// first returns when the first item is due, or false if there is none.
 func (s *schedule) first() (at time.Duration, any bool) {
 	a, any := s.cursor.Peek()
 	if s.retryQueue.Len() > 0 && (!any || s.retryQueue.First().At < a.At) {
@@ -91,7 +92,7 @@ func (s *schedule) first() (at time.Duration, any bool) {
 	return a.At, any
 }
 
-// pop removes the first item; there is one.
+// pop removes the first item, which must exist.
 func (s *schedule) pop() item {
 	a, any := s.cursor.Peek()
 	if s.retryQueue.Len() > 0 && (!any || s.retryQueue.First().At < a.At) {
@@ -101,7 +102,7 @@ func (s *schedule) pop() item {
 	return item{arrival: a, at: a.At}
 }
 
-// take hands out the item of a tick; false after a stop, which keeps it.
+// take returns the item of a tick, or false after a stop.
 func (s *schedule) take() (item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +117,7 @@ func (s *schedule) take() (item, bool) {
 	return it, true
 }
 
-// end notes that an attempt has ended with a status, and tells whether there will be another.
+// end records that an attempt has ended with a status, and reports whether it will be retried.
 func (s *schedule) end(it item, status uint16, at time.Duration) (again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +137,7 @@ func (s *schedule) end(it item, status uint16, at time.Duration) (again bool) {
 	return false
 }
 
-// stop lets nothing more be sent.
+// stop makes the schedule send nothing more.
 func (s *schedule) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,14 +145,14 @@ func (s *schedule) stop() {
 	s.timer.WakeAt(time.Time{})
 }
 
-// abort is a stop for an error of the timer.
+// abort stops because of an error of the timer.
 func (s *schedule) abort(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped, s.timerErr = true, err
 }
 
-// takeAbandoned returns the retries that a stop left over, and forgets them.
+// takeAbandoned removes and returns the retries that a stop left.
 func (s *schedule) takeAbandoned() []item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,10 +168,10 @@ func (s *schedule) takeAbandoned() []item {
 	return left
 }
 
-// maxUnsent bounds the time that counting takes: a second or two.
+// maxUnsent limits the time spent on counting to a second or two.
 const maxUnsent = 20_000_000
 
-// unsent counts the arrivals that a stop left over, walking over what is left of the plan.
+// unsent counts the arrivals that a stop left by iterating over the rest of the plan.
 func (s *schedule) unsent() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

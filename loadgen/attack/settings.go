@@ -17,17 +17,18 @@ const (
 
 	minWorkers, maxWorkers = 16, 4096
 	maxConnections         = 256
-	// prewarmWindow is the time whose arrivals have connections before they come: what is in flight when answers take that long.
+	// prewarmWindow is the time whose arrivals get a connection in advance: as many as are in
+	// flight if responses take that long.
 	prewarmWindow = 50 * time.Millisecond
 )
 
 func (a Attack) validate() error {
 	if a.Plan == nil {
-		return errors.New("attack: there is no plan")
+		return errors.New("attack: no plan")
 	}
 	routes := a.Plan.Routes()
 	if len(a.Targets) != len(routes) {
-		return fmt.Errorf("attack: %d targets for %d routes; give one for each", len(a.Targets), len(routes))
+		return fmt.Errorf("attack: %d targets for %d routes; set one per route", len(a.Targets), len(routes))
 	}
 	for i, u := range a.Targets {
 		if err := checkTarget(u); err != nil {
@@ -36,24 +37,24 @@ func (a Attack) validate() error {
 	}
 	switch {
 	case a.Workers < 0:
-		return fmt.Errorf("attack: %d workers; give 1 or more, or 0 for the default", a.Workers)
+		return fmt.Errorf("attack: %d workers; set 1 or more, or 0 for the default", a.Workers)
 	case a.Timeout < 0:
-		return fmt.Errorf("attack: timeout %v; give a time over 0s, or 0s for the default", a.Timeout)
+		return fmt.Errorf("attack: timeout %v; set a positive time, or 0s for the default", a.Timeout)
 	}
 	return nil
 }
 
-// checkTarget tells what is wrong with a base URL.
+// checkTarget returns what is wrong with a base URL.
 func checkTarget(u *url.URL) error {
 	switch {
 	case u == nil:
-		return errors.New("there is none")
+		return errors.New("is missing")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%q: give a URL that begins with http:// or https://", u.Redacted())
+		return fmt.Errorf("%q: write a URL that starts with http:// or https://", u.Redacted())
 	case u.Hostname() == "":
-		return fmt.Errorf("%q names no host; write http://host:port", u.Redacted())
+		return fmt.Errorf("%q has no host; write http://host:port", u.Redacted())
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return fmt.Errorf("%q: queries and fragments are the routes'; leave them out here", u.Redacted())
+		return fmt.Errorf("%q: remove query and fragment; they belong to the routes", u.Redacted())
 	}
 	return nil
 }
@@ -79,12 +80,13 @@ func (a Attack) withDefaults() Attack {
 	return a
 }
 
-// clamp rounds up and cuts.
+// clamp rounds x up and limits it to a range.
 func clamp(low int, x float64, high int) int {
 	return int(max(float64(low), min(math.Ceil(x), float64(high))))
 }
 
-// peakRate is the highest rate of a plan in requests per second, of a thousand instants and the mean; bursts count.
+// peakRate returns the highest rate of a plan in requests per second, bursts included, sampled at a
+// thousand times.
 func peakRate(p *loadgen.Plan) float64 {
 	if p.Duration() <= 0 {
 		return 0

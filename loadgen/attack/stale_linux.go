@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stale tells whether a connection that was not used yet has been closed by the other side, or said something on which no
-// request should follow. On a secure one there may be session tickets.
+// stale reports whether an unused connection has been closed by the peer, or has data after which
+// no request should follow. On a TLS connection the data may be session tickets.
 func stale(c net.Conn) bool {
 	secure, isSecure := c.(*tls.Conn)
 	if isSecure {

@@ -4,6 +4,6 @@ package attack
 
 import "net"
 
-// stale would tell whether a connection that was not used yet has been closed by the other side. Here it does not know: a request
-// on such a one is counted as a failure.
+// stale always returns false: on this system it cannot detect that the peer has closed an unused
+// connection. A request on such a connection counts as a failure.
 func stale(net.Conn) bool { return false }

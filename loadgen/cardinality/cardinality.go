@@ -1,5 +1,6 @@
-// Package cardinality bounds the names that servers give. A version comes in the header of an answer, and whoever answers may
-// write there what they like: what counts, draws or prints by version must not grow with it. The package knows names only.
+// Package cardinality bounds the number of distinct names that come from responses. A version is
+// read from a response header, which may contain anything; memory, output and metrics that are kept
+// by version must not grow with it.
 package cardinality
 
 import (
@@ -8,20 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of a [Set].
+// Limits of a [Set].
 const (
-	// MaxNames is the number of names that a set tells apart.
+	// MaxNames is the number of names that a set distinguishes.
 	MaxNames = 32
-	// IndexCount is the number of indices: those of the names, 0 for no name, and the last for all further names.
+	// IndexCount is the number of indices: one per name, 0 for no name, and the last one for all
+	// other names.
 	IndexCount = MaxNames + 2
-	// maxBytes is the longest name that is kept.
+	// maxBytes is the maximum length of a name.
 	maxBytes = 64
 )
 
-// Other stands for the names that a set has no room for, and for those that are not [Plain].
+// Other replaces the names for which a set has no room and those that are not [Valid].
 const Other = "other"
 
-// Valid tells whether a name can stand in a table, a file or a terminal as it is: at most 64 bytes, printable characters alone.
+// Valid reports whether a name is safe in a table, a file or a terminal: at most 64 bytes of
+// printable characters.
 func Valid(name string) bool {
 	if len(name) > maxBytes || !utf8.ValidString(name) {
 		return false
@@ -34,18 +37,20 @@ func Valid(name string) bool {
 	return true
 }
 
-// Set numbers names in the order in which they come. The zero value is ready. It is for one goroutine.
+// Set assigns indices to names in order of appearance. The zero value is ready to use. It is not
+// safe for concurrent use.
 type Set struct {
 	names []string
 	last  int
 }
 
-// Index returns the number of a name, below [Size]; 0 is that of "". Names that come late, over [Most], share the last one.
+// Index returns the index of a name, which is below [IndexCount]; it is 0 for "". Names beyond
+// [MaxNames] share the last index.
 func (s *Set) Index(name string) int {
 	if name == "" {
 		return 0
 	}
-	// Runs of one name are long: most traffic has few versions.
+	// The same name usually repeats: most traffic has few versions.
 	if s.last < len(s.names) && s.names[s.last] == name {
 		return s.last + 1
 	}
@@ -58,12 +63,12 @@ func (s *Set) Index(name string) int {
 	if len(s.names) == MaxNames || name == Other || !Valid(name) {
 		return IndexCount - 1
 	}
-	// A header's value may be a part of a larger text, which should not stay in memory for it.
+	// The name may be a substring of a larger header value, which must not stay in memory.
 	s.names = append(s.names, strings.Clone(name))
 	return len(s.names)
 }
 
-// Name returns the name of an index that [Set.Index] gave.
+// Name returns the name of an index returned by [Set.Index].
 func (s *Set) Name(index int) string {
 	switch {
 	case index == 0:

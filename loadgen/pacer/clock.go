@@ -8,8 +8,8 @@ import (
 	"coalmine/loadgen/heap"
 )
 
-// Clock lets any number of goroutines sleep on one [Timer]. Use [NewClock] to make one, and Close to
-// end its goroutine.
+// Clock lets any number of goroutines sleep on one [Timer]. NewClock creates a clock; Close ends
+// its goroutine.
 type Clock struct {
 	timer *Timer
 	start time.Time
@@ -22,7 +22,7 @@ type Clock struct {
 	closed   bool
 }
 
-// forever is longer than the clock sleeps at a time.
+// forever is longer than any sleep of the clock's goroutine.
 const forever = time.Hour
 
 // NewClock starts a clock. The error is that of [NewTimer].
@@ -40,13 +40,13 @@ func startClock(t *Timer) *Clock {
 	return c
 }
 
-// Sleep blocks for a duration, never for less, unless the context ends (the error is its cause) or the clock is closed
-// ([ErrClosed]).
+// Sleep blocks for at least d. It returns early if the context ends, with its cause, or if the
+// clock is closed, with [ErrClosed].
 func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	return c.SleepUntil(ctx, time.Now().Add(d))
 }
 
-// SleepUntil is Sleep for a given end.
+// SleepUntil is like Sleep, but takes the time at which to wake up.
 func (c *Clock) SleepUntil(ctx context.Context, until time.Time) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -71,7 +71,7 @@ func (c *Clock) SleepUntil(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// add adds a sleeper and returns its channel. Only a sleeper due before all others moves the timer.
+// add adds a sleeper and returns its channel. It resets the timer only for a sleeper that is due first.
 func (c *Clock) add(until time.Time) (wake chan struct{}, err error) {
 	wake = make(chan struct{}, 1)
 	c.mu.Lock()
@@ -95,7 +95,7 @@ func (c *Clock) remove(wake chan struct{}) {
 	c.sleepers.RemoveFunc(func(ch chan struct{}) bool { return ch == wake })
 }
 
-// run wakes who is due until the clock is closed.
+// run wakes the sleepers that are due until the clock is closed.
 func (c *Clock) run() {
 	defer close(c.done)
 	for {
@@ -120,7 +120,8 @@ func (c *Clock) wakeDue(now time.Time) time.Time {
 	return now.Add(forever)
 }
 
-// wakeAll wakes all sleepers when the clock closes. Their own clocks tell them that it is early.
+// wakeAll wakes all sleepers when the clock is closed. They find that it is too early and return
+// ErrClosed.
 func (c *Clock) wakeAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,8 +130,8 @@ func (c *Clock) wakeAll() {
 	}
 }
 
-// Close ends every sleep with [ErrClosed], waits for the clock's goroutine and frees the descriptor. The second time it
-// returns [ErrClosed].
+// Close ends every sleep with [ErrClosed], waits for the clock's goroutine and frees the
+// descriptor. A second call returns [ErrClosed].
 func (c *Clock) Close() error {
 	c.mu.Lock()
 	c.closed = true

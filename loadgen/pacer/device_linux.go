@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// timerfd is a timer with a descriptor. The poller is told of each of its alarms, for it watches for edges (epoll(7)), so that
-// the number of alarms need never be read from it: a wait costs one system call, to set the alarm, and what the poller needs.
+// timerfd is a timer with a file descriptor. The poller is edge-triggered (epoll(7)) and is
+// notified of each expiry, so the expiry count never has to be read: a wait costs one system call
+// to set the timer, plus those of the poller.
 type timerfd struct {
 	file *os.File
 	raw  syscall.RawConn
@@ -26,19 +27,20 @@ type timerfd struct {
 func newDevice() (device, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("pace: make a timer: %w", os.NewSyscallError("timerfd_create", err))
+		return nil, fmt.Errorf("pacer: create timer: %w", os.NewSyscallError("timerfd_create", err))
 	}
 	file := os.NewFile(uintptr(fd), "timerfd")
 	raw, err := file.SyscallConn()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("pace: make a timer: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("pacer: create timer: %w", err), file.Close())
 	}
 	t := &timerfd{file: file, raw: raw}
 	t.set = func(fd uintptr) { t.err = unix.TimerfdSettime(int(fd), 0, &t.spec, nil) }
 	return t, nil
 }
 
-// park leaves the waiting to the poller, which forgets what it was told of the descriptor before it asks ready the first time.
+// park leaves waiting to the poller, which discards earlier notifications of the descriptor before
+// it first calls ready.
 func (t *timerfd) park(ready func() bool) error {
 	return t.raw.Read(func(uintptr) bool { return ready() })
 }

@@ -2,8 +2,9 @@ package pacer
 
 import "time"
 
-// portable is a device of Go's own timers, for systems without timerfd: as precise as the poller's timeouts there, which is a
-// millisecond or better. It does not spin the rest away, for the processor's time is the load's.
+// portable is a device that uses Go's timers, for systems without timerfd. It is as precise as the
+// poller's timeouts there, a millisecond or better. It does not spin for the rest of the time,
+// because the load needs the CPU.
 type portable struct {
 	timer  *time.Timer
 	closed chan struct{}

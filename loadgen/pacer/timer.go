@@ -1,7 +1,7 @@
-// Package pacer waits precisely. Go's own timers end in a poll whose timeout is rounded up to a millisecond, which is too coarse
-// for requests that are to leave, or services that are to answer, at a given microsecond. On Linux waits here end with a timerfd
-// that the poller watches as it does a socket (timerfd_create(2)); elsewhere they are Go's timers, with what those can do. The
-// package knows nothing of what is waited for.
+// Package pacer waits precisely. Go's own timers end in a poll whose timeout is rounded up to a
+// millisecond, which is too coarse for requests to be sent, or services to respond, at a given
+// microsecond. On Linux this package uses a timerfd watched by the poller like a socket
+// (timerfd_create(2)); elsewhere it uses Go's timers with their precision.
 package pacer
 
 import (
@@ -12,39 +12,44 @@ import (
 	"time"
 )
 
-// Grain is the shortest wait that sleeps. A shorter one spins: a system call and what it takes to be woken need as long.
+// Grain is the shortest wait that sleeps. A shorter one spins, because a system call and the
+// wake-up take as long.
 const Grain = 5 * time.Microsecond
 
-// ErrClosed is what waits of a closed timer or clock end with.
-var ErrClosed = errors.New("pace: the timer is closed")
+// ErrClosed is returned by waits on a closed timer or clock.
+var ErrClosed = errors.New("pacer: timer is closed")
 
-// Timer is a timer for one waiter, which others may hurry. Use [NewTimer] to make one and Close to give its descriptor back.
+// Timer is a timer for one waiter, which others may wake earlier. NewTimer creates a timer; Close
+// frees its descriptor.
 type Timer struct {
 	device device
 
 	mu sync.Mutex
-	// ctx and until are those of the wait under way, if there is one.
+	// ctx and until belong to the current wait, if there is one.
 	ctx     context.Context
 	until   time.Time
 	waiting bool
-	// wakePending is set by a hastening that found nobody waiting.
+	// wakePending is set by a WakeAt that found no waiter.
 	wakePending bool
 	pendingWake time.Time
 	closed      bool
 	armErr      error
 }
 
-// device is what wakes a waiter.
+// device wakes a waiter.
 type device interface {
-	// park returns when ready holds. It asks before it blocks and after each alarm; each time ready sets the alarm anew.
+	// park returns once ready returns true. It calls ready before it blocks and after each expiry;
+	// each time ready arms the device again.
 	park(ready func() bool) error
-	// arm sets the alarm off after d, which is over 0, instead of when it was set to. It may be called by any goroutine.
+	// arm sets the timer to expire after d > 0, replacing the earlier setting. It may be called
+	// from any goroutine.
 	arm(d time.Duration) error
-	// close makes park return with an error. It is called once.
+	// close makes park return an error. It is called once.
 	close() error
 }
 
-// NewTimer makes a timer. The error is that of the operating system, as for too many open files.
+// NewTimer creates a timer. The error comes from the operating system, for example for too many
+// open files.
 func NewTimer() (*Timer, error) {
 	d, err := newDevice()
 	if err != nil {
@@ -53,9 +58,9 @@ func NewTimer() (*Timer, error) {
 	return &Timer{device: d}, nil
 }
 
-// Wait blocks until a time. It ends earlier for three reasons: somebody calls [Timer.Hasten], so that who does so has waiters
-// look at the clock; the context ends, whose cause is the error then; or the timer is closed ([ErrClosed]). Only one goroutine may
-// wait at a time.
+// Wait blocks until a time. It returns earlier, without an error, if [Timer.WakeAt] is called; with
+// the context's cause if the context ends; and with [ErrClosed] if the timer is closed. Only one
+// goroutine may wait at a time.
 func (t *Timer) Wait(ctx context.Context, until time.Time) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -72,14 +77,14 @@ func (t *Timer) Wait(ctx context.Context, until time.Time) error {
 	return t.sleep(ctx)
 }
 
-// spin waits without sleeping. Others that have something to do may do it.
+// spin waits without sleeping, but lets other goroutines run.
 func spin(until time.Time) {
 	for time.Now().Before(until) {
 		runtime.Gosched()
 	}
 }
 
-// begin takes account of a hastening before the wait, and lets later ones find it.
+// begin applies a WakeAt from before the wait, and lets later ones find the wait.
 func (t *Timer) begin(ctx context.Context, until time.Time) (time.Time, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -118,8 +123,8 @@ func (t *Timer) sleep(ctx context.Context) error {
 	return t.armErr
 }
 
-// ready tells whether the wait is over, and sets the alarm if not. The device has forgotten earlier alarms when it asks, so
-// that this one cannot be lost.
+// ready reports whether the wait is over, and arms the device if not. The device has discarded
+// earlier expiries when it calls ready, so none is lost.
 func (t *Timer) ready() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,8 +136,8 @@ func (t *Timer) ready() bool {
 	return t.armErr != nil
 }
 
-// WakeAt lets the wait under way, or else the next one, return at a time if that is earlier than its own. With the zero time it
-// returns at once.
+// WakeAt makes the current wait, or else the next one, return at until if that is earlier than its
+// own time. The zero time makes it return at once.
 func (t *Timer) WakeAt(until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -145,7 +150,7 @@ func (t *Timer) WakeAt(until time.Time) {
 	}
 }
 
-// poke makes the waiter look at its context.
+// poke makes the waiter check its context.
 func (t *Timer) poke() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,11 +159,11 @@ func (t *Timer) poke() {
 	}
 }
 
-// arm sets the alarm of a waiter that may be parked. It cannot fail but for a timer that is being closed, whose waiter is woken
-// by that.
+// arm sets the device for a waiter that may be parked. It can fail only for a timer that is being
+// closed, which wakes the waiter anyway.
 func (t *Timer) arm(d time.Duration) { _ = t.device.arm(max(d, 1)) }
 
-// Close ends a wait under way and frees the descriptor. The second time it returns [ErrClosed].
+// Close ends the current wait and frees the descriptor. A second call returns [ErrClosed].
 func (t *Timer) Close() error {
 	t.mu.Lock()
 	if t.closed {

@@ -1,7 +1,8 @@
-// Package promexport shows a load to Prometheus while it runs. It counts outcomes as they come and keeps nothing else; the exact
-// accounts are those of package ledger.
+// Package promexport exports a running load test to Prometheus. It counts outcomes as they arrive;
+// the exact results are those of package results.
 //
-// Metrics stand in a registry of their own. The number of series is bounded, whatever versions servers claim to have.
+// The metrics have their own registry. The number of series is bounded, whatever versions the
+// responses name.
 package promexport
 
 import (
@@ -18,14 +19,15 @@ import (
 )
 
 const (
-	// maxSeries bounds the combinations of cohort, route and version. What comes over it counts as [label.Other] in all three.
+	// maxSeries bounds the combinations of cohort, route and version. Further ones count as
+	// [cardinality.Other] in all three labels.
 	maxSeries = 1000
-	// maxScrapes is how many may be answered at once, scrapeTime how long one may take.
+	// maxScrapes is the maximum number of concurrent scrapes, scrapeTime the time limit of one.
 	maxScrapes = 4
 	scrapeTime = 10 * time.Second
 )
 
-// classes of answers, by the first digit of the status; 0 is no answer.
+// classes are the response classes by first digit of the status; 0 is no response.
 const classes = 6
 
 func className(class int) string {
@@ -35,7 +37,7 @@ func className(class int) string {
 	return strconv.Itoa(class) + "xx"
 }
 
-// Exporter counts outcomes. Add is for one goroutine; scrapes may come at any time.
+// Exporter counts outcomes. Add must be called from one goroutine; scrapes may happen at any time.
 type Exporter struct {
 	registry           *prometheus.Registry
 	requests, attempts *prometheus.CounterVec
@@ -44,20 +46,20 @@ type Exporter struct {
 
 	cohorts, routes []string
 	versions        cardinality.Set
-	// rows find series without a look at names: by cohort·routes + route, then by the index of the version.
+	// rows index series without comparing names: by cohort·routes + route, then by version index.
 	rows        []*[cardinality.IndexCount]*series
 	seriesCount int
 	other       *series
 }
 
-// series are those of one cohort, route and version. Counters are made when first needed.
+// series are the metrics of one cohort, route and version. Counters are created on first use.
 type series struct {
 	labels             [3]string
 	requests, attempts [classes]prometheus.Counter
 	latency            prometheus.Observer
 }
 
-// New returns an exposer for the load of a plan.
+// New returns an exporter for the load test of a plan.
 func New(plan *loadgen.Plan) *Exporter {
 	e := &Exporter{registry: prometheus.NewRegistry(), rows: make([]*[cardinality.IndexCount]*series, len(plan.Cohorts())*len(plan.Routes()))}
 	for _, c := range plan.Cohorts() {
@@ -70,13 +72,13 @@ func New(plan *loadgen.Plan) *Exporter {
 	return e
 }
 
-// labelValue makes a name fit for a label, which holds UTF-8 only.
+// labelValue makes a name valid as a label value, which must be UTF-8.
 func labelValue(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
 
-// Add counts what became of an attempt. It keeps nothing of the outcome.
+// Add counts the outcome of an attempt. It does not retain o.
 func (e *Exporter) Add(o *loadgen.Outcome) {
 	if o.Status == 0 && o.Failure == loadgen.FailureStopped {
-		return // as in package ledger: nobody knows what would have become of it
+		return // as in package results: its outcome is unknown
 	}
 	s := e.at(int(o.Arrival.Cohort), int(o.Arrival.Route), o.Version)
 	class := min(int(o.Status)/100, classes-1)
@@ -88,7 +90,7 @@ func (e *Exporter) Add(o *loadgen.Outcome) {
 	}
 }
 
-// at finds the series of an outcome, or makes them.
+// at returns the series of an outcome, creating it if needed.
 func (e *Exporter) at(cohort, route int, version string) *series {
 	place := cohort*len(e.routes) + route
 	row := e.rows[place]
@@ -125,7 +127,7 @@ func (e *Exporter) counter(at *prometheus.Counter, vec *prometheus.CounterVec, s
 	return *at
 }
 
-// Handler answers scrapes, as text or in protocol buffers, which alone carry native histograms.
+// Handler serves scrapes as text or protocol buffers; only the latter carry native histograms.
 func (e *Exporter) Handler() http.Handler {
 	return promhttp.HandlerFor(e.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes, Timeout: scrapeTime})
 }

@@ -7,31 +7,34 @@ import (
 	"coalmine/loadgen"
 )
 
-// Cell counts what one cohort got on one route from one version. Version is "" where the answer did not say, as where there was
-// none. Requests are logical: one that its client tried again counts where its last attempt ended.
+// Cell counts the requests of one cohort to one route served by one version. Version is "" if the
+// response did not tell, or if there was none. Requests are logical: a request that its client
+// retried counts where its last attempt ended.
 type Cell struct {
 	Cohort, Route, Version string
-	// Requests that ended here, and Attempts: the requests, and the attempts that ended here and were made again.
+	// Requests counts those that ended here. Attempts counts them and the attempts that ended here
+	// and were retried.
 	Requests, Attempts int64
-	// Failed had a 5xx or no answer, Denied 403, Limited 429, Refused another 4xx.
+	// Failed had a 5xx or no response, Denied a 403, Limited a 429, Refused another 4xx.
 	Failed, Denied, Limited, Refused int64
 	// Slow took longer than the route's limit; Wrong had wrong content on purpose.
 	Slow, Wrong int64
-	// Bad is what users would call bad: failed, denied, limited, slow or wrong. A request counts once.
+	// Bad is failed, denied, limited, slow or wrong. A request counts once.
 	Bad int64
-	// Hit were touched by the injected fault (ground truth); Harm are those of them that were bad.
+	// Hit were affected by the injected fault (ground truth); Harm are those of them that were bad.
 	Hit, Harm int64
-	// Failures counts the requests without an answer by the word for why, one of [loadgen]'s.
+	// Failures counts the requests without a response by reason, one of the Failure constants of
+	// [loadgen].
 	Failures map[string]int64
-	// Bytes are those of the answers' bodies, of all attempts.
+	// Bytes is the total size of the response bodies, over all attempts.
 	Bytes int64
-	// Latency is of requests, from the time at which they were intended to the end of the last answer.
+	// Latency is that of requests, from the intended start to the end of the last response.
 	Latency Latencies
 }
 
 func newCell() *Cell { return &Cell{Failures: map[string]int64{}, Latency: newLatencies()} }
 
-// add counts a request that ended. The words mean what those of a cell of lab/event do.
+// add counts a request that ended. The terms are those of a cell of lab/event.
 func (c *Cell) add(o *loadgen.Outcome, slow time.Duration) {
 	c.Requests++
 	c.Latency.add(o.Latency)
@@ -74,7 +77,7 @@ func (c *Cell) addFaultTruth(hit, bad bool) {
 	}
 }
 
-// knownFailure keeps the reasons to those that are known.
+// knownFailure maps unknown reasons to FailureOther.
 func knownFailure(failure string) string {
 	switch failure {
 	case loadgen.FailureRefused, loadgen.FailureReset, loadgen.FailureTimeout, loadgen.FailureTLS, loadgen.FailureName:
@@ -83,7 +86,7 @@ func knownFailure(failure string) string {
 	return loadgen.FailureOther
 }
 
-// NoAnswer counts the requests that had none; the other failed ones had a 5xx.
+// NoAnswer returns the number of requests without a response; the other failed ones had a 5xx.
 func (c *Cell) NoAnswer() int64 {
 	n := int64(0)
 	for _, count := range c.Failures {
@@ -92,7 +95,7 @@ func (c *Cell) NoAnswer() int64 {
 	return n
 }
 
-// counts are all counts of a cell that add up, in the order of the document.
+// counts returns pointers to all counts of a cell, in the order of the document.
 func (c *Cell) counts() []*int64 {
 	return []*int64{&c.Requests, &c.Attempts, &c.Failed, &c.Denied, &c.Limited, &c.Refused, &c.Slow, &c.Wrong, &c.Bad, &c.Hit,
 		&c.Harm, &c.Bytes}
@@ -110,7 +113,7 @@ func (c *Cell) merge(o *Cell) {
 	c.Latency.merge(&o.Latency)
 }
 
-// addSaturated adds counts and stays at the largest where the sum is none.
+// addSaturated returns the sum, or the largest integer if it overflows.
 func addSaturated(a, b int64) int64 {
 	if b > math.MaxInt64-a {
 		return math.MaxInt64

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Format is the version of the document that this package writes and reads.
+// Format is the version of the document that this package reads and writes.
 const Format = 1
 
-// document is a ledger in a file. Times are in seconds but where the name says µs.
+// document is the file format of Results. Times are in seconds unless the name says µs.
 type document struct {
 	Format   int        `json:"format"`
 	Workload string     `json:"workload"`
@@ -67,7 +67,8 @@ type wireCell struct {
 	Latency  wireTimes        `json:"latency"`
 }
 
-// wireTimes are latencies. Readers of this package take the histogram, the sum and the largest; the rest is for others.
+// wireTimes are latencies. This package reads back the histogram, the sum and the maximum; the
+// quantiles are for other tools.
 type wireTimes struct {
 	Seconds wireQuantiles `json:"seconds"`
 	Clamped int64         `json:"clamped"`
@@ -87,13 +88,14 @@ type wireQuantiles struct {
 	Max  seconds `json:"max"`
 }
 
-// seconds is a time that stands as decimal seconds, exact to the nanosecond.
+// seconds is a duration written as decimal seconds, exact to the nanosecond.
 type seconds time.Duration
 
-// maxSeconds keeps a time within what a float64 holds to the nanosecond: 2^53 ns are 104 days.
+// maxSeconds is the limit to which a float64 is exact to the nanosecond: 2^53 ns are 104 days.
 const maxSeconds = 8_640_000
 
-// MarshalJSON writes no exponent and no trailing zeros. What is out of range, as no load is, stands as the nearest that is not.
+// MarshalJSON writes no exponent and no trailing zeros. A value out of range is written as the
+// nearest one in range.
 func (s seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, min(max(float64(s)/1e9, 0), maxSeconds), 'f', -1, 64), nil
 }
@@ -108,18 +110,18 @@ func (s *seconds) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// WriteDocument writes the ledger as JSON, for [ReadDocument]. Equal ledgers have equal bytes. It computes the plan's digest if
-// nobody did.
+// WriteDocument writes the results as JSON, for [ReadDocument]. Equal results have equal bytes. It
+// computes the plan's digest if it is not known.
 func (l *Results) WriteDocument(w io.Writer) error {
 	d, err := l.document()
 	if err != nil {
-		return fmt.Errorf("accounts: %w", err)
+		return fmt.Errorf("results: %w", err)
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(d); err != nil {
-		return fmt.Errorf("write the accounts: %w", err)
+		return fmt.Errorf("write results: %w", err)
 	}
 	return nil
 }

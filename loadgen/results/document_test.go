@@ -210,34 +210,34 @@ func TestBadDocuments(t *testing.T) {
 		text func() string
 		want string
 	}{
-		"empty":           {func() string { return "" }, "is no document of coalmine load"},
+		"empty":           {func() string { return "" }, "is not a result file of coalmine load"},
 		"other JSON":      {func() string { return `{"seq": 1}` }, "has no format number"},
-		"list":            {func() string { return `[]` }, "is no document of coalmine load"},
-		"cut off":         {func() string { return good[:len(good)/2] }, "is no document of coalmine load"},
-		"two documents":   {func() string { return good + good }, "is no document of coalmine load"},
-		"newer format":    {swap(`"format": 1`, `"format": 2`), "has format 2, and this coalmine reads up to 1: use a newer one"},
+		"list":            {func() string { return `[]` }, "is not a result file of coalmine load"},
+		"cut off":         {func() string { return good[:len(good)/2] }, "is not a result file of coalmine load"},
+		"two documents":   {func() string { return good + good }, "is not a result file of coalmine load"},
+		"newer format":    {swap(`"format": 1`, `"format": 2`), "has format 2, but this version of coalmine reads only up to 1: use a newer version"},
 		"too large":       {func() string { return good + strings.Repeat(" ", maxDocument) }, "is over 64 MiB"},
 		"unknown field":   {swap(`"unsent"`, `"onsent"`), `unknown field "onsent"`},
 		"field twice":     {swap(`"unsent": 3`, `"unsent": 3, "unsent": 3`), `duplicate field "unsent"`},
 		"other case":      {swap(`"unsent"`, `"Unsent"`), `unknown field "Unsent"`},
-		"negative":        {swap(`"denied": 0`, `"denied": -1`), "totals.denied: -1 is not within 0 and"},
+		"negative":        {swap(`"denied": 0`, `"denied": -1`), "totals.denied: -1 is not between 0 and"},
 		"fraction":        {swap(`"denied": 0`, `"denied": 0.5`), "denied"},
-		"huge":            {swap(`"unsent": 3`, `"unsent": 9007199254740993`), "unsent: 9007199254740993 is not within 0 and 9007199254740992"},
+		"huge":            {swap(`"unsent": 3`, `"unsent": 9007199254740993`), "unsent: 9007199254740993 is not between 0 and 9007199254740992"},
 		"digest":          {swap(`"digest": "`, `"digest": "x`), "plan.digest: "},
-		"shard of none":   {swap(`"of": 1`, `"of": 0`), "shards.of: 0 is not within 1 and 65536"},
+		"shard of none":   {swap(`"of": 1`, `"of": 0`), "shards.of: 0 is not between 1 and 65536"},
 		"shard beyond":    {swap("\"have\": [\n      1\n    ]", `"have": [2]`), "shards.have: 2 after 0; want ascending numbers up to 1"},
 		"no shard":        {swap("\"have\": [\n      1\n    ]", `"have": []`), "shards.have: is empty"},
-		"cohort twice":    {swap(`"regular",`, `"premium",`), "plan.cohorts: a name is there twice"},
+		"cohort twice":    {swap(`"regular",`, `"premium",`), "plan.cohorts: a name is empty or a duplicate"},
 		"unknown cohort":  {swap(`"cohort": "regular"`, `"cohort": "nobody"`), `cells[0].cohort: "nobody" is not in plan.cohorts`},
 		"unknown route":   {swap(`"route": "search"`, `"route": "nowhere"`), `cells[0].route: "nowhere" is not in plan.routes`},
-		"odd version":     {swap(`"version": "v1"`, `"version": "v\u001b"`), `version: "v\x1b" is too long or has characters that do not print`},
-		"cell twice":      {swap(`"version": "v2-faulty"`, `"version": "v1"`), "are there twice"},
-		"bad word":        {swap(`"reset": `, `"boredom": `), `failures: "boredom" is no word for a failure`},
+		"odd version":     {swap(`"version": "v1"`, `"version": "v\u001b"`), `version: "v\x1b" is too long or contains unprintable characters`},
+		"cell twice":      {swap(`"version": "v2-faulty"`, `"version": "v1"`), "is a duplicate"},
+		"bad word":        {swap(`"reset": `, `"boredom": `), `failures: "boredom" is not a known reason`},
 		"totals":          {func() string { return changed(t, good, func(d *document) { d.Totals.Bytes++ }) }, "totals: are not the sum of the cells"},
-		"schedule error":  {func() string { return changed(t, good, func(d *document) { d.Lag = one }) }, "schedule_error.hdr: has 1 times of 500 attempts"},
-		"no base64":       {hdr("%%%"), "cells[0].latency.hdr: is no histogram in base64"},
-		"no histogram":    {hdr("aGVsbG8gd29ybGQgaGVsbG8="), "cells[0].latency.hdr: is no compressed histogram"},
-		"other geometry":  {hdr(string(wide)), "cells[0].latency.hdr: is for 1 to 4611686018427387904 with 5 digits"},
+		"schedule error":  {func() string { return changed(t, good, func(d *document) { d.Lag = one }) }, "schedule_error.hdr: has 1 times for 500 attempts"},
+		"no base64":       {hdr("%%%"), "cells[0].latency.hdr: is not a base64 histogram"},
+		"no histogram":    {hdr("aGVsbG8gd29ybGQgaGVsbG8="), "cells[0].latency.hdr: is not a compressed histogram"},
+		"other geometry":  {hdr(string(wide)), "cells[0].latency.hdr: covers 1 to 4611686018427387904 with 5 digits"},
 		"other histogram": {hdr(one.HDR), "cells[0].latency."},
 		"long histogram":  {hdr(strings.Repeat("A", maxHDR+1)), "cells[0].latency.hdr: has 400001 bytes"},
 		"odd time":        {swap(`"duration_seconds": 10`, `"duration_seconds": -10`), "is not a number of seconds"},
@@ -286,8 +286,8 @@ func TestContradictions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*wireCell){
-		"requests: 2 is not within 0 and 1":      func(c *wireCell) { c.Attempts = 1 },
-		"latency.hdr: has 2 times of 3 requests": func(c *wireCell) { c.Requests, c.Attempts = 3, 3 },
+		"requests: 2 is not between 0 and 1":      func(c *wireCell) { c.Attempts = 1 },
+		"latency.hdr: has 2 times for 3 requests": func(c *wireCell) { c.Requests, c.Attempts = 3, 3 },
 		"failed":                                 func(c *wireCell) { c.Failed = 3 },
 		"refused":                                func(c *wireCell) { c.Failed, c.Refused, c.Bad = 1, 2, 2 },
 		"bad: 0":                                 func(c *wireCell) { c.Bad, c.Harm = 0, 0 },
@@ -321,18 +321,18 @@ func TestMergeRefuses(t *testing.T) {
 		documents []Document
 		want      string
 	}{
-		"nothing":    {nil, "nothing to merge: name the documents of all shards"},
-		"missing":    {[]Document{part("a", 1, 3), part("b", 3, 3)}, "shard 2/3 is missing among 2 documents: merge all of them, or say that it is incomplete"},
-		"many":       {[]Document{part("a", 3, 9)}, "shards 1/9, 2/9, 4/9, 5/9, 6/9 and 3 more are missing among 1 documents: merge all of them, or say that it is incomplete"},
+		"nothing":    {nil, "nothing to merge: name the result files of all shards"},
+		"missing":    {[]Document{part("a", 1, 3), part("b", 3, 3)}, "shard 2/3 is missing: add them, or merge with --incomplete"},
+		"many":       {[]Document{part("a", 3, 9)}, "shards 1/9, 2/9, 4/9, 5/9, 6/9 and 3 more are missing: add them, or merge with --incomplete"},
 		"twice":      {[]Document{part("a", 1, 2), part("b", 1, 2)}, "a and b: both have shard 1/2"},
 		"one file":   {[]Document{part("a", 1, 2), part("a", 1, 2)}, "a and a: both have shard 1/2"},
-		"whole":      {[]Document{part("a", 1, 2), part("b", 1, 1)}, "a and b: are of different numbers of shards (2 and 1)"},
-		"workload":   {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.workload = "bar" })}, "a and b: are of different workloads (shop and bar)"},
-		"seed":       {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.seed = 8 })}, "a and b: are of different seeds (7 and 8)"},
-		"duration":   {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.duration = 1e9 })}, "a and b: are of different durations (10s and 1s)"},
-		"other plan": {[]Document{part("a", 1, 2, digest("a")), part("b", 2, 2, digest("b"))}, "a and b: are of different plans (aaaaaaaaaaaa and bbbbbbbbbbbb)"},
+		"whole":      {[]Document{part("a", 1, 2), part("b", 1, 1)}, "a and b: have different numbers of shards (2 and 1)"},
+		"workload":   {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.workload = "bar" })}, "a and b: have different workloads (shop and bar)"},
+		"seed":       {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.seed = 8 })}, "a and b: have different seeds (7 and 8)"},
+		"duration":   {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.duration = 1e9 })}, "a and b: have different durations (10s and 1s)"},
+		"other plan": {[]Document{part("a", 1, 2, digest("a")), part("b", 2, 2, digest("b"))}, "a and b: have different plans (aaaaaaaaaaaa and bbbbbbbbbbbb)"},
 		"limits": {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.routes[0].Slow = 1 })},
-			"a and b: have other cohorts, routes or limits of slowness"},
+			"a and b: have different cohorts, routes or latency limits"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := Merge(c.documents, false); err == nil || err.Error() != c.want {
@@ -346,7 +346,7 @@ func TestMergeRefusesNumbersThatNoRunHas(t *testing.T) {
 	a, b := sample(t, loadgen.Shard{Index: 1, Count: 2}), sample(t, loadgen.Shard{Index: 2, Count: 2})
 	a.cellOf(0, 0, "v1").Bytes, b.cellOf(0, 0, "v1").Bytes = maxCount/2, 1<<63-1
 	_, err := Merge([]Document{{"a", reread(t, a)}, {"b", b}}, false)
-	if want := "the documents add up to counts over 2^53, which no run has"; err == nil || err.Error() != want {
+	if want := "the sum of the counts exceeds 2^53"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

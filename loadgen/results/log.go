@@ -9,10 +9,12 @@ import (
 	"unicode"
 )
 
-// WriteLog writes the latency histograms as an HDR histogram log, version 1.3 (HistogramLogReader and HistogramLogProcessor in
-// HdrHistogram/HdrHistogram; hdrhistogram-go, hdr-histogram-js and others read it too): one interval without a tag for the whole
-// load, which is what tools show that are not asked for a tag, then one for each cell, tagged cohort/route/version. Values are
-// in µs, so HistogramLogProcessor prints milliseconds with -outputValueUnitRatio 1000; the maximum beside a histogram is in ms.
+// WriteLog writes the latency histograms as an HDR histogram log, version 1.3 (HistogramLogReader
+// and HistogramLogProcessor in HdrHistogram/HdrHistogram; hdrhistogram-go, hdr-histogram-js and
+// others read it too). It has one interval without a tag for the whole load, which tools show by
+// default, then one for each cell, tagged cohort/route/version. Values are in µs, so
+// HistogramLogProcessor prints milliseconds with -outputValueUnitRatio 1000; the maximum next to a
+// histogram is in ms.
 func (l *Results) WriteLog(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	begin := l.Run.Start
@@ -35,7 +37,7 @@ func (l *Results) WriteLog(w io.Writer) error {
 		}
 	}
 	if err := b.Flush(); err != nil {
-		return fmt.Errorf("write the histogram log: %w", err)
+		return fmt.Errorf("write histogram log: %w", err)
 	}
 	return nil
 }
@@ -46,13 +48,13 @@ func (l *Results) writeInterval(b *bufio.Writer, tag string, c *Cell) error {
 	}
 	hdr, err := c.Latency.HDR.EncodeV2()
 	if err != nil {
-		return fmt.Errorf("write the histogram log: %s%w", tag, err)
+		return fmt.Errorf("write histogram log: %s%w", tag, err)
 	}
 	fmt.Fprintf(b, "%s0.000,%.3f,%.3f,%s\n", tag, l.Elapsed().Seconds(), float64(c.Latency.largest)/1000, hdr)
 	return nil
 }
 
-// tag names a cell in a log. A missing version is "none".
+// tag names a cell in the log. A missing version is "none".
 func (c *Cell) tag() string {
 	version := c.Version
 	if version == "" {
@@ -61,7 +63,7 @@ func (c *Cell) tag() string {
 	return escape(c.Cohort) + "/" + escape(c.Route) + "/" + escape(version)
 }
 
-// escape writes what would end or divide a tag as %XX, like a URL. A tag of the format holds no comma, blank or line break.
+// escape percent-encodes what would end or split a tag: tags contain no comma, space or line break.
 func escape(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// Merge adds the accounts of parts of one plan. The order does not matter, and what was merged can be merged again. Elapsed is
-// that of the longest part, for parts are to run side by side. Errors name the documents: they are of another workload, plan or
-// seed, they have a shard in common, or, unless incomplete, shards are missing.
+// Merge adds the results of shards of one plan. The order does not matter, and merged results can
+// be merged again. Elapsed is that of the longest shard, because shards run concurrently. Errors
+// name the documents that have another workload, plan or seed, or a shard in common; unless
+// incomplete is set, missing shards are an error too.
 func Merge(documents []Document, incomplete bool) (*Results, error) {
 	if len(documents) == 0 {
-		return nil, errors.New("nothing to merge: name the documents of all shards")
+		return nil, errors.New("nothing to merge: name the result files of all shards")
 	}
 	first := documents[0]
 	owner := map[int]string{}
@@ -35,8 +36,7 @@ func Merge(documents []Document, incomplete bool) (*Results, error) {
 	}
 	slices.Sort(o.shards.have)
 	if !o.shards.complete() && !incomplete {
-		return nil, fmt.Errorf("%s missing among %d documents: merge all of them, or say that it is incomplete",
-			missing(o.shards), len(documents))
+		return nil, fmt.Errorf("%s missing: add them, or merge with --incomplete", missing(o.shards))
 	}
 	sum := newResults(o)
 	for _, d := range documents {
@@ -45,16 +45,16 @@ func Merge(documents []Document, incomplete bool) (*Results, error) {
 		}
 	}
 	if all := sum.Sum(nil); max(sum.Lag.sum, all.Latency.sum, all.Attempts, all.Bytes, sum.Stopped, sum.Run.Unsent) > maxCount {
-		return nil, errors.New("the documents add up to counts over 2^53, which no run has")
+		return nil, errors.New("the sum of the counts exceeds 2^53")
 	}
 	return sum, nil
 }
 
-// mergeable tells what two documents do not have in common.
+// mergeable returns the first difference that keeps two documents from being merged.
 func mergeable(a, b Document) error {
 	x, y := &a.Results.origin, &b.Results.origin
 	differ := func(what string, of, other any) error {
-		return fmt.Errorf("%s and %s: are of different %s (%v and %v)", a.Name, b.Name, what, of, other)
+		return fmt.Errorf("%s and %s: have different %s (%v and %v)", a.Name, b.Name, what, of, other)
 	}
 	switch {
 	case x.workload != y.workload:
@@ -66,17 +66,17 @@ func mergeable(a, b Document) error {
 	case x.shards.of != y.shards.of:
 		return differ("numbers of shards", x.shards.of, y.shards.of)
 	case !slices.Equal(x.cohorts, y.cohorts) || !slices.Equal(x.routes, y.routes):
-		return fmt.Errorf("%s and %s: have other cohorts, routes or limits of slowness", a.Name, b.Name)
+		return fmt.Errorf("%s and %s: have different cohorts, routes or latency limits", a.Name, b.Name)
 	case a.Results.Digest() != b.Results.Digest():
 		return differ("plans", short(x.digest), short(y.digest))
 	}
 	return nil
 }
 
-// short is enough of a digest to tell it from another.
+// short abbreviates a digest.
 func short(digest string) string { return digest[:min(len(digest), 12)] }
 
-// missing names the shards that are, the first of many.
+// missing lists the missing shards, at most a few of them.
 func missing(s shardSet) string {
 	const most = 5
 	var names []string
@@ -95,7 +95,7 @@ func missing(s shardSet) string {
 	return "shards " + strings.Join(names, ", ") + " are"
 }
 
-// merge adds the counts of another ledger of the same origin.
+// merge adds the counts of other results of the same plan.
 func (l *Results) merge(o *Results) error {
 	if b := o.Run.Start; !b.IsZero() && (l.Run.Start.IsZero() || b.Before(l.Run.Start)) {
 		l.Run.Start = b
@@ -107,7 +107,7 @@ func (l *Results) merge(o *Results) error {
 	for _, k := range o.keys() {
 		c := l.cells[k]
 		if c == nil && len(l.cells) > maxCells {
-			return fmt.Errorf("over %d combinations of cohort, route and version in all", maxCells)
+			return fmt.Errorf("more than %d combinations of cohort, route and version in total", maxCells)
 		}
 		if c == nil {
 			c = newCell()

@@ -12,11 +12,12 @@ import (
 // Route is a route of the workload.
 type Route struct {
 	Name, Path string
-	// Slow is the time over which an answer is slow; 0 is none.
+	// Slow is the time over which a response is slow; 0 means never.
 	Slow time.Duration
 }
 
-// origin is what a ledger is about. Ledgers of one origin, but for its shards, can be merged.
+// origin identifies the plan that was played. Results whose origins differ only in their shards can
+// be merged.
 type origin struct {
 	workload string
 	digest   string
@@ -25,17 +26,18 @@ type origin struct {
 	shards   shardSet
 	cohorts  []string
 	routes   []Route
-	// plan is where the digest comes from as long as it is not known; nil in a ledger that was read.
+	// plan computes the digest if it is not known; it is nil in results that were read from a
+	// document.
 	plan *loadgen.Plan
 }
 
-// shardSet are the parts of a plan that were counted, ascending, of so many.
+// shardSet is the set of shards that were counted, ascending, out of a total.
 type shardSet struct {
 	of   int
 	have []int
 }
 
-// String is all of n, or i/n for one, or so many of n.
+// String returns "all of n", or "i/n" for one shard, or "k of n".
 func (s shardSet) String() string {
 	switch {
 	case len(s.have) == 1:
@@ -62,27 +64,27 @@ func (o *origin) route(i int) string {
 	return cardinality.Other
 }
 
-// Workload names what the plan was made from.
+// Workload returns the name of what the plan was made from.
 func (l *Results) Workload() string { return l.origin.workload }
 
-// Seed is that of the plan.
+// Seed returns the seed of the plan.
 func (l *Results) Seed() uint64 { return l.origin.seed }
 
-// Duration is that of the plan: how long requests were to be sent.
+// Duration returns the duration of the plan.
 func (l *Results) Duration() time.Duration { return l.origin.duration }
 
-// Shards tells which parts of the plan were counted, ascending, and of how many.
+// Shards returns the shards that were counted, ascending, and their total number.
 func (l *Results) Shards() (have []int, of int) {
 	return slices.Clone(l.origin.shards.have), l.origin.shards.of
 }
 
-// Cohorts are the names of the workload's cohorts, in its order. They must not be changed.
+// Cohorts returns the names of the workload's cohorts, in order. The caller must not change them.
 func (l *Results) Cohorts() []string { return l.origin.cohorts }
 
-// Routes are the workload's routes, in its order. They must not be changed.
+// Routes returns the workload's routes, in order. The caller must not change them.
 func (l *Results) Routes() []Route { return l.origin.routes }
 
-// Digest is that of the plan. The first call may take a walk over the plan.
+// Digest returns the digest of the plan. The first call may have to iterate over the plan.
 func (l *Results) Digest() string {
 	if o := &l.origin; o.digest == "" && o.plan != nil {
 		o.digest = o.plan.Digest()

@@ -13,30 +13,32 @@ import (
 	"coalmine/loadgen/cardinality"
 )
 
-// Bounds of what is read. A ledger of a thousand cells with wide histograms takes some ten megabytes.
+// Limits of a document. Results of a thousand cells with wide histograms take about ten megabytes.
 const (
 	maxDocument = 64 << 20
 	maxShards   = 1 << 16
 	maxNames    = 1000 // of cohorts and routes, as in a workload
-	// maxCount is the largest number that JSON readers of other languages keep exactly. 2^53 µs are 285 years.
+	// maxCount is the largest integer that JSON parsers of other languages read exactly. 2^53 µs
+	// are 285 years.
 	maxCount = 1 << 53
 )
 
-// Document is a ledger that was read, with the name of its file for messages.
+// Document is a set of results with the name of its file.
 type Document struct {
 	Name    string
 	Results *Results
 }
 
-// ReadDocument reads what [Ledger.WriteDocument] wrote. The name stands in errors, which say what is wrong where: the document
-// is of another format, too large, cut off, or its numbers contradict each other.
+// ReadDocument reads what [Results.WriteDocument] wrote. Errors start with the name and say which
+// field is wrong: the document may have another format, be too large or truncated, or have numbers
+// that contradict each other.
 func ReadDocument(name string, r io.Reader) (Document, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err != nil {
 		return Document{}, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(data) > maxDocument {
-		return Document{}, fmt.Errorf("%s: is over %d MiB: it is no document of coalmine load", name, maxDocument>>20)
+		return Document{}, fmt.Errorf("%s: is over %d MiB: not a result file of coalmine load", name, maxDocument>>20)
 	}
 	l, err := parseDocument(data)
 	if err != nil {
@@ -50,13 +52,13 @@ func parseDocument(data []byte) (*Results, error) {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, fmt.Errorf("is no document of coalmine load: %w", err)
+		return nil, fmt.Errorf("is not a result file of coalmine load: %w", err)
 	}
 	switch {
 	case head.Format < 1:
-		return nil, errors.New("has no format number: it is no document of coalmine load")
+		return nil, errors.New("has no format number: not a result file of coalmine load")
 	case head.Format > Format:
-		return nil, fmt.Errorf("has format %d, and this coalmine reads up to %d: use a newer one", head.Format, Format)
+		return nil, fmt.Errorf("has format %d, but this version of coalmine reads only up to %d: use a newer version", head.Format, Format)
 	}
 	var d document
 	strict, err := kjson.UnmarshalStrict(data, &d)
@@ -69,7 +71,7 @@ func parseDocument(data []byte) (*Results, error) {
 	return d.results()
 }
 
-// results makes the ledger of a document and checks that it can be one.
+// results converts and validates a document.
 func (d *document) results() (*Results, error) {
 	o, err := d.origin()
 	if err != nil {
@@ -92,7 +94,7 @@ func (d *document) results() (*Results, error) {
 	}
 	sum := l.Sum(nil)
 	if l.Lag.Count() != sum.Attempts {
-		return nil, fmt.Errorf("schedule_error.hdr: has %d times of %d attempts", l.Lag.Count(), sum.Attempts)
+		return nil, fmt.Errorf("schedule_error.hdr: has %d times for %d attempts", l.Lag.Count(), sum.Attempts)
 	}
 	totals, err := d.Totals.read()
 	if err != nil {
@@ -106,7 +108,7 @@ func (d *document) results() (*Results, error) {
 
 func (d *document) readCells(l *Results) error {
 	if len(d.Cells) > maxCells+1 {
-		return fmt.Errorf("cells: has %d entries, at most %d", len(d.Cells), maxCells+1)
+		return fmt.Errorf("cells: has %d entries; the maximum is %d", len(d.Cells), maxCells+1)
 	}
 	for i, wire := range d.Cells {
 		k, err := l.origin.key(wire)
@@ -118,7 +120,7 @@ func (d *document) readCells(l *Results) error {
 			return fmt.Errorf("cells[%d].%w", i, err)
 		}
 		if l.cells[k] != nil {
-			return fmt.Errorf("cells[%d]: cohort %q, route %q, version %q are there twice", i, c.Cohort, c.Route, c.Version)
+			return fmt.Errorf("cells[%d]: cohort %q, route %q, version %q is a duplicate", i, c.Cohort, c.Route, c.Version)
 		}
 		l.cells[k] = c
 	}
@@ -136,7 +138,7 @@ func (d *document) origin() (origin, error) {
 
 func (o *origin) check() error {
 	if len(o.digest) != 64 {
-		return fmt.Errorf("plan.digest: %.70q is no SHA-256", o.digest)
+		return fmt.Errorf("plan.digest: %.70q is not a SHA-256", o.digest)
 	}
 	routes := make([]string, len(o.routes))
 	for i, r := range o.routes {
@@ -144,11 +146,11 @@ func (o *origin) check() error {
 	}
 	for what, names := range map[string][]string{"plan.cohorts": o.cohorts, "plan.routes": routes} {
 		if len(names) == 0 || len(names) > maxNames {
-			return fmt.Errorf("%s: has %d entries, 1 to %d are possible", what, len(names), maxNames)
+			return fmt.Errorf("%s: has %d entries; the range is 1 to %d", what, len(names), maxNames)
 		}
 		sorted := slices.Sorted(slices.Values(names))
 		if len(slices.Compact(sorted)) < len(names) || slices.Contains(names, "") {
-			return fmt.Errorf("%s: a name is there twice, or is empty", what)
+			return fmt.Errorf("%s: a name is empty or a duplicate", what)
 		}
 	}
 	return nil
@@ -156,7 +158,7 @@ func (o *origin) check() error {
 
 func (s shardSet) check() error {
 	if s.of < 1 || s.of > maxShards {
-		return fmt.Errorf("shards.of: %d is not within 1 and %d", s.of, maxShards)
+		return fmt.Errorf("shards.of: %d is not between 1 and %d", s.of, maxShards)
 	}
 	last := 0
 	for _, i := range s.have {
@@ -171,7 +173,7 @@ func (s shardSet) check() error {
 	return nil
 }
 
-// key finds the place of a cell's names.
+// key returns the indices of a cell's names.
 func (o *origin) key(c wireCell) (key, error) {
 	k := key{cohort: len(o.cohorts), route: len(o.routes), version: c.Version}
 	if i := slices.Index(o.cohorts, c.Cohort); i >= 0 {
@@ -185,12 +187,12 @@ func (o *origin) key(c wireCell) (key, error) {
 		return k, fmt.Errorf("route: %.70q is not in plan.routes", c.Route)
 	}
 	if !cardinality.Valid(c.Version) {
-		return k, fmt.Errorf("version: %.70q is too long or has characters that do not print", c.Version)
+		return k, fmt.Errorf("version: %.70q is too long or contains unprintable characters", c.Version)
 	}
 	return k, nil
 }
 
-// bound is a number of a document that is at least 0 and at most most.
+// bound is a number of a document and its maximum; the minimum is 0.
 type bound struct {
 	name    string
 	n, most int64
@@ -199,7 +201,7 @@ type bound struct {
 func within(bounds ...bound) error {
 	for _, b := range bounds {
 		if b.n < 0 || b.n > b.most {
-			return fmt.Errorf("%s: %d is not within 0 and %d", b.name, b.n, b.most)
+			return fmt.Errorf("%s: %d is not between 0 and %d", b.name, b.n, b.most)
 		}
 	}
 	return nil

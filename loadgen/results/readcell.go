@@ -15,7 +15,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// read makes a cell and checks that its counts can be those of requests.
+// read converts a cell and checks that its counts are consistent.
 func (w wireCell) read() (*Cell, error) {
 	c := &Cell{Cohort: w.Cohort, Route: w.Route, Version: w.Version, Requests: w.Requests, Attempts: w.Attempts,
 		Failed: w.Failed, Denied: w.Denied, Limited: w.Limited, Refused: w.Refused, Slow: w.Slow, Wrong: w.Wrong,
@@ -25,7 +25,7 @@ func (w wireCell) read() (*Cell, error) {
 	}
 	for _, why := range slices.Sorted(maps.Keys(w.Failures)) {
 		if knownFailure(why) != why {
-			return nil, fmt.Errorf("failures: %.30q is no word for a failure", why)
+			return nil, fmt.Errorf("failures: %.30q is not a known reason", why)
 		}
 		if err := within(bound{"failures." + why, w.Failures[why], c.Failed - c.NoAnswer()}); err != nil {
 			return nil, err
@@ -37,7 +37,7 @@ func (w wireCell) read() (*Cell, error) {
 		return nil, fmt.Errorf("latency.%w", err)
 	}
 	if n := c.Latency.Count(); n != c.Requests {
-		return nil, fmt.Errorf("latency.hdr: has %d times of %d requests", n, c.Requests)
+		return nil, fmt.Errorf("latency.hdr: has %d times for %d requests", n, c.Requests)
 	}
 	return c, nil
 }
@@ -57,7 +57,7 @@ func (c *Cell) check() error {
 	}
 	status += c.Denied + c.Limited
 	if least := max(status, c.Slow, c.Wrong); c.Bad < least || c.Bad-status > c.Slow+c.Wrong {
-		return fmt.Errorf("bad: %d contradicts the counts that it is made of", c.Bad)
+		return fmt.Errorf("bad: %d contradicts failed, denied, limited, slow and wrong", c.Bad)
 	}
 	if c.Harm < c.Hit+c.Bad-c.Requests {
 		return fmt.Errorf("harm: %d of %d hit and %d bad among %d requests is too few", c.Harm, c.Hit, c.Bad, c.Requests)
@@ -65,7 +65,7 @@ func (c *Cell) check() error {
 	return nil
 }
 
-// equal tells whether all counts are alike.
+// equal reports whether all counts are equal.
 func (c *Cell) equal(o *Cell) bool {
 	counts := o.counts()
 	for i, n := range c.counts() {
@@ -82,7 +82,7 @@ func (l *Latencies) equal(o *Latencies) bool {
 	return l.Clamped == o.Clamped && l.sum == o.sum && l.largest == o.largest && errors.Join(errA, errB) == nil && bytes.Equal(a, b)
 }
 
-// read makes latencies and checks that the sum and the largest can be those of the histogram.
+// read converts latencies and checks that sum and maximum are consistent with the histogram.
 func (w wireTimes) read() (Latencies, error) {
 	hdr, err := decode(w.HDR)
 	if err != nil {
@@ -97,24 +97,25 @@ func (w wireTimes) read() (Latencies, error) {
 	for value, n := range hdr.ForEachBucket {
 		low, high, last = low+float64(value)*float64(n), high+float64(bucketHigh(value))*float64(n), value
 	}
-	// Sums of floats are a little off.
+	// Sums of floats are inexact.
 	const slack = 1e-9
 	if sum := float64(l.sum); sum < low*(1-slack) || sum > high*(1+slack) {
-		return Latencies{}, fmt.Errorf("sum_us: %d is not within %.0f and %.0f, as hdr has it", l.sum, low, high)
+		return Latencies{}, fmt.Errorf("sum_us: %d is not between %.0f and %.0f, as hdr implies", l.sum, low, high)
 	}
 	if l.largest < last || l.Count() > 0 && l.largest > bucketHigh(last) || l.Count() == 0 && l.largest > 0 {
-		return Latencies{}, fmt.Errorf("max_us: %d is not in the last bucket of hdr, from %d", l.largest, last)
+		return Latencies{}, fmt.Errorf("max_us: %d is not in the last bucket of hdr, which starts at %d", l.largest, last)
 	}
 	return l, nil
 }
 
-// maxHDR is over what the counts of all buckets take: 9 bytes each, hardly compressed, in base64.
+// maxHDR exceeds the size of all buckets: 9 bytes each, barely compressed, in base64.
 const maxHDR = 400_000
 
-// decode reads a histogram of this package's geometry. The header is read first, so that what a hostile one claims costs nothing.
+// decode reads a histogram with this package's parameters. It checks the header first, so that a
+// malicious one cannot cause large allocations.
 func decode(text string) (*hdrhistogram.PackedHistogram, error) {
 	if len(text) > maxHDR {
-		return nil, fmt.Errorf("has %d bytes, at most %d", len(text), maxHDR)
+		return nil, fmt.Errorf("has %d bytes; the maximum is %d", len(text), maxHDR)
 	}
 	if err := checkGeometry(text); err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func decode(text string) (*hdrhistogram.PackedHistogram, error) {
 	return hdrhistogram.DecodePacked([]byte(text))
 }
 
-// Places in the header of the V2 encoding, which stands behind 8 bytes and is compressed
+// Offsets in the header of the V2 encoding, which is compressed and follows 8 bytes
 // (AbstractHistogram.encodeIntoByteBuffer in HdrHistogram/HdrHistogram).
 const (
 	outerHeader = 8
@@ -135,20 +136,20 @@ const (
 func checkGeometry(text string) error {
 	raw := base64.NewDecoder(base64.StdEncoding, strings.NewReader(text))
 	if _, err := io.CopyN(io.Discard, raw, outerHeader); err != nil {
-		return fmt.Errorf("is no histogram in base64: %w", err)
+		return fmt.Errorf("is not a base64 histogram: %w", err)
 	}
 	z, err := zlib.NewReader(raw)
 	if err != nil {
-		return fmt.Errorf("is no compressed histogram: %w", err)
+		return fmt.Errorf("is not a compressed histogram: %w", err)
 	}
 	var h [innerHeader]byte
 	if _, err := io.ReadFull(z, h[:]); err != nil {
-		return fmt.Errorf("is no compressed histogram: %w", err)
+		return fmt.Errorf("is not a compressed histogram: %w", err)
 	}
 	d := int32(binary.BigEndian.Uint32(h[atDigits:]))
 	low, high := int64(binary.BigEndian.Uint64(h[atLowest:])), int64(binary.BigEndian.Uint64(h[atHighest:]))
 	if d != digits || low != lowest || high != highest {
-		return fmt.Errorf("is for %d to %d with %d digits, not for %d to %d µs with %d", low, high, d, lowest, highest, digits)
+		return fmt.Errorf("covers %d to %d with %d digits instead of %d to %d µs with %d", low, high, d, lowest, highest, digits)
 	}
 	return nil
 }

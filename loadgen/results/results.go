@@ -1,8 +1,9 @@
-// Package results keeps the accounts of a load: how many requests of which cohort on which route which version answered, how
-// well, and how fast. Counts and histograms are exact, so that the accounts of n shards add up to those of one run.
+// Package results counts the outcomes of a load test by cohort, route and serving version, with
+// latency histograms. Counts and histograms are exact, so the results of n shards add up to those
+// of one run.
 //
-// The package counts outcomes and knows neither what made them nor what they are to be like: executors are elsewhere, and so
-// are objectives. It prints nothing; see its package view.
+// The package does not know who sends requests, and has no objectives; see packages attack,
+// lab/verdict/objective and lab/report/load.
 package results
 
 import (
@@ -19,54 +20,58 @@ import (
 type Config struct {
 	Plan  *loadgen.Plan
 	Shard loadgen.Shard
-	// Workload names what the plan was made from, for people.
+	// Workload is the display name of what the plan was made from.
 	Workload string
-	// Digest is that of the plan, if it is known already; "" computes it when a document is written, which takes a walk over the
-	// plan.
+	// Digest is the plan's digest if it is known. If it is "", writing a document computes it,
+	// which iterates over the plan.
 	Digest string
-	// Slow is the time over which an answer of a route is slow; 0, or a nil function, is none.
+	// Slow returns the time over which a response of a route is slow; 0, or a nil function, means
+	// never.
 	Slow func(route string) time.Duration
 }
 
-// Run is what the executor alone knows. It is set before a document is written; counts do not depend on it.
+// Run is what only the executor knows. It is set before a document is written; counts do not depend
+// on it.
 type Run struct {
-	// Start of traffic; zero in virtual time.
+	// Start is the start of traffic, zero in virtual time.
 	Start time.Time
-	// Elapsed is how long requests were sent and answered; 0 stands for the time of the last answer.
+	// Elapsed is how long the load test took; 0 means until the last response.
 	Elapsed time.Duration
-	// Unsent counts planned requests that were not sent, because the run was stopped.
+	// Unsent is the number of planned requests that were not sent because the run was stopped.
 	Unsent int64
 }
 
-// maxCells bounds the combinations of cohort, route and version that are told apart. What comes over it falls into one cell
-// that is named [label.Other] in all three.
+// maxCells bounds the combinations of cohort, route and version. Further ones are counted in one
+// cell named [cardinality.Other] in all three.
 const maxCells = 10_000
 
-// Results counts outcomes. It is for one goroutine.
+// Results counts outcomes. It is not safe for concurrent use.
 type Results struct {
 	Run Run
-	// Stopped counts requests that were under way, or waiting to be tried again, when the run was stopped: nobody knows what would
-	// have become of them, so they count nowhere else.
+	// Stopped counts the requests that were in flight, or waiting for a retry, when the run was
+	// stopped. Their outcome is unknown, so they are not counted elsewhere.
 	Stopped int64
-	// Lag is by how much attempts were sent later than intended: the schedule error of the generator, in µs.
+	// Lag is the schedule error of the generator: how much later than intended attempts were sent,
+	// in µs.
 	Lag Latencies
 
 	origin origin
-	// last is when the last answer was there.
+	// last is when the last response ended.
 	last  time.Duration
 	cells map[key]*Cell
-	// rows find cells without a look at names: by cohort·routes + route, then by the index of the version.
+	// rows index cells without comparing names: by cohort·routes + route, then by version index.
 	rows     []*[cardinality.IndexCount]*Cell
 	versions cardinality.Set
 }
 
-// key names a cell. Cohort and Route are places in the workload's lists; the place after the last is [label.Other].
+// key identifies a cell. cohort and route index the workload's lists; the index after the last one
+// stands for [cardinality.Other].
 type key struct {
 	cohort, route int
 	version       string
 }
 
-// New returns an empty ledger.
+// New returns empty results.
 func New(c Config) *Results {
 	o := origin{workload: c.Workload, digest: c.Digest, seed: c.Plan.Seed(), duration: c.Plan.Duration(), plan: c.Plan}
 	o.shards = shardSet{of: max(c.Shard.Count, 1), have: []int{max(c.Shard.Index, 1)}}
@@ -87,7 +92,7 @@ func newResults(o origin) *Results {
 	return &Results{origin: o, cells: map[key]*Cell{}, Lag: newLatencies()}
 }
 
-// Add counts what became of an attempt. It keeps nothing of the outcome.
+// Add counts the outcome of an attempt. It does not retain o.
 func (l *Results) Add(o *loadgen.Outcome) {
 	if o.Status == 0 && o.Failure == loadgen.FailureStopped {
 		l.Stopped++
@@ -103,7 +108,7 @@ func (l *Results) Add(o *loadgen.Outcome) {
 	}
 }
 
-// cellOf finds the cell of an outcome, or makes it.
+// cellOf returns the cell of an outcome, creating it if needed.
 func (l *Results) cellOf(cohort, route int, version string) *Cell {
 	if l.rows == nil {
 		l.rows = make([]*[cardinality.IndexCount]*Cell, len(l.origin.cohorts)*len(l.origin.routes))
@@ -121,7 +126,8 @@ func (l *Results) cellOf(cohort, route int, version string) *Cell {
 	return row[i]
 }
 
-// cell finds the cell of a key, or makes it; where there are too many it is the one for all others.
+// cell returns the cell of a key, creating it if needed. If there are too many, it returns the cell
+// for all others.
 func (l *Results) cell(k key) *Cell {
 	if c := l.cells[k]; c != nil {
 		return c
@@ -138,8 +144,8 @@ func (l *Results) cell(k key) *Cell {
 	return c
 }
 
-// Cells yields the cells with attempts, ordered by cohort and route, as the workload has them, and version. They must not be
-// changed.
+// Cells yields the cells with attempts, ordered by cohort and route as in the workload, then by
+// version. The caller must not change them.
 func (l *Results) Cells() iter.Seq[*Cell] {
 	return func(yield func(*Cell) bool) {
 		for _, k := range l.keys() {
@@ -150,7 +156,7 @@ func (l *Results) Cells() iter.Seq[*Cell] {
 	}
 }
 
-// keys are in order.
+// keys returns the keys in order.
 func (l *Results) keys() []key {
 	keys := make([]key, 0, len(l.cells))
 	for k := range l.cells {
@@ -168,7 +174,8 @@ func (l *Results) keys() []key {
 	return keys
 }
 
-// Sum adds the cells for which keep holds; a nil keep takes all. The sum has no Cohort, Route and Version.
+// Sum adds the cells that keep accepts; a nil keep accepts all. The sum has no Cohort, Route and
+// Version.
 func (l *Results) Sum(keep func(*Cell) bool) *Cell {
 	sum := newCell()
 	for c := range l.Cells() {
@@ -179,7 +186,7 @@ func (l *Results) Sum(keep func(*Cell) bool) *Cell {
 	return sum
 }
 
-// Elapsed is how long the run took.
+// Elapsed returns how long the load test took.
 func (l *Results) Elapsed() time.Duration {
 	if l.Run.Elapsed > 0 {
 		return l.Run.Elapsed

@@ -8,17 +8,17 @@ import (
 // Z99 is the 0.99-quantile of the standard normal distribution.
 const Z99 = 2.3263478740408408
 
-// Exponential makes a draw of the exponential distribution with mean 1 of a word, by inversion: -ln U.
+// Exponential maps a random word to the exponential distribution with mean 1, by inversion: -ln U.
 func Exponential(word uint64) float64 { return -Log(UnitOpen(word)) }
 
-// Normal makes a draw of the standard normal distribution of a word, by inversion.
+// Normal maps a random word to the standard normal distribution, by inversion.
 func Normal(word uint64) float64 { return Quantile(UnitOpen(word)) }
 
 // Lognormal is the distribution of exp(N(μ, σ²)) · 1 ns.
 type Lognormal struct{ median, sigma float64 }
 
-// NewLognormal returns the lognormal distribution with the given median and 0.99-quantile: its μ is ln p50 and its σ is
-// ln(p99/p50)/z(0.99). A p99 that is not over p50 gives a constant.
+// NewLognormal returns the lognormal distribution with the given median and 0.99-quantile: μ is ln
+// p50 and σ is ln(p99/p50)/z(0.99). If p99 is not greater than p50, it is a constant.
 func NewLognormal(p50, p99 time.Duration) Lognormal {
 	if p50 <= 0 || p99 <= p50 {
 		return Lognormal{median: float64(max(p50, 0))}
@@ -26,10 +26,10 @@ func NewLognormal(p50, p99 time.Duration) Lognormal {
 	return Lognormal{float64(p50), Log(float64(p99)/float64(p50)) / Z99}
 }
 
-// longest keeps a draw of a very wide distribution within a duration.
+// longest keeps draws from very wide distributions within a duration.
 const longest = 24 * time.Hour
 
-// Draw makes a draw of a word: p50 · exp(σ·z), at most 24 h.
+// Draw maps a random word to the distribution: p50 · exp(σ·z), at most 24 h.
 func (l Lognormal) Draw(word uint64) time.Duration {
 	if l.sigma == 0 {
 		return time.Duration(l.median)
@@ -41,9 +41,10 @@ func (l Lognormal) Draw(word uint64) time.Duration {
 	return time.Duration(d)
 }
 
-// Quantile returns the p-quantile of the standard normal distribution, 0 < p < 1, with a relative error under 1e-6
-// (Wichura: Algorithm AS 241, PPND7, Applied Statistics 37, 1988). PPND16 is exact to 1e-16 and takes twice the time; a
-// latency of a second is off by less than a microsecond with either.
+// Quantile returns the p-quantile of the standard normal distribution, 0 < p < 1, with a relative
+// error below 1e-6 (Wichura: Algorithm AS 241, PPND7, Applied Statistics 37, 1988). PPND16 is exact
+// to 1e-16 and takes twice as long; for a latency of a second either is off by less than a
+// microsecond.
 func Quantile(p float64) float64 {
 	q := p - 0.5
 	if math.Abs(q) <= 0.425 {
@@ -76,7 +77,7 @@ func shoulder(r float64) float64 {
 	return a / b
 }
 
-// tail is AS 241 for min(p, 1-p) under e^-25.
+// tail is AS 241 for min(p, 1-p) below e^-25.
 func tail(r float64) float64 {
 	r -= 5
 	a := madd(r, madd(r, madd(r, 0.017337203997, 0.42868294337), 3.0812263860), 6.6579051150)

@@ -1,5 +1,5 @@
-// Package traceheader is how a request carries its place in a plan over HTTP, and how an answer carries its truth back. It knows the
-// headers and nothing of who sends them.
+// Package traceheader defines the HTTP headers by which a request names its place in a plan, and a
+// response says who served it and which faults affected it.
 package traceheader
 
 import (
@@ -8,22 +8,26 @@ import (
 	"strings"
 )
 
-// Headers. Names are in canonical form.
+// Headers, in canonical form.
 const (
-	// RequestHeader goes with each attempt: seq=17, attempt=1, user=42, cohort=premium, seed=1.
+	// RequestHeader is sent with each attempt: seq=17, attempt=1, user=42, cohort=premium, seed=1.
 	RequestHeader = "Coalmine-Request"
-	// ServedHeader lists who worked on the answer, first the one that was asked: frontend=v1, backend=v2.
+	// ServedHeader lists the services that worked on the response and their versions, starting with
+	// the one that received the request: frontend=v1, backend=v2.
 	ServedHeader = "Coalmine-Served"
-	// WorkloadHeader lists the workloads that they are of, in the same form, where they know it: frontend=frontend,
+	// WorkloadHeader lists their workloads in the same form, if known: frontend=frontend,
 	// backend=backend-primary.
 	WorkloadHeader = "Coalmine-Workload"
-	// DrillHeader marks the probes of a rehearsed rollback. They are no users' requests: services say who they are, and do no work.
+	// DrillHeader marks the probes of a rollback drill. They are not user requests: services report
+	// their version and do no work.
 	DrillHeader = "X-Coalmine-Drill"
-	// DrillToHeader names the service that a probe is for. Another one that gets it hands it on as a call of its own.
+	// DrillToHeader names the service that a probe is for. A service that receives a probe for
+	// another one forwards it as a call of its own.
 	DrillToHeader = "X-Coalmine-Drill-To"
-	// FaultHeader lists the injected faults that touched the request: backend/points-row-missing. It is missing for none.
+	// FaultHeader lists the injected faults that affected the request: backend/points-row-missing.
+	// It is omitted if there are none.
 	FaultHeader = "Coalmine-Fault"
-	// WrongHeader is 1 where the content is wrong on purpose.
+	// WrongHeader is 1 if the content is wrong on purpose.
 	WrongHeader = "Coalmine-Wrong"
 )
 
@@ -36,7 +40,8 @@ type Request struct {
 	Seed    uint64
 }
 
-// String is the value of [RequestHeader]. Cohort comes last, because its name may hold anything but control characters.
+// String returns the value of [RequestHeader]. Cohort comes last, because its name may contain
+// anything but control characters.
 func (r Request) String() string {
 	b := make([]byte, 0, 64+len(r.Cohort))
 	b = strconv.AppendUint(append(b, "seq="...), r.Seq, 10)
@@ -49,7 +54,7 @@ func (r Request) String() string {
 	return string(b)
 }
 
-// Parse reads the value of [RequestHeader]; false for a value that is none.
+// Parse parses the value of [RequestHeader]. It returns false if the value is invalid.
 func Parse(value string) (Request, bool) {
 	var r Request
 	head, cohort, ok := strings.Cut(value, ", cohort=")
@@ -78,11 +83,11 @@ func Parse(value string) (Request, bool) {
 	return r, seen
 }
 
-// Version returns the version of a service among those that served; "" for a service that did not. An empty service stands for
-// the last one on the list.
+// Version returns the version of a service among those that served the request, or "" if it did
+// not. An empty service means the last one on the list.
 func Version(h http.Header, service string) string { return serviceEntry(h[ServedHeader], service) }
 
-// Workload returns the workload of a service among those that served, as [Version] does its version.
+// Workload returns the workload of a service among those that served the request, like [Version].
 func Workload(h http.Header, service string) string { return serviceEntry(h[WorkloadHeader], service) }
 
 func serviceEntry(list []string, service string) string {
@@ -104,5 +109,5 @@ func serviceEntry(list []string, service string) string {
 	return last[strings.LastIndexByte(last, '=')+1:]
 }
 
-// Truth tells whether an injected fault touched the request, and whether its content is wrong.
+// Truth reports whether an injected fault affected the request, and whether its content is wrong.
 func Truth(h http.Header) (hit, wrong bool) { return len(h[FaultHeader]) > 0, len(h[WrongHeader]) > 0 }

@@ -78,7 +78,7 @@ func (p *Plane) Now() time.Duration { return p.now }
 // StartTraffic begins the plan at a time, which must not be before [Plane.Now].
 func (p *Plane) StartTraffic(at time.Duration) {
 	p.cursor = p.cfg.Plan.Share(p.cfg.Shard)
-	p.retries = loadgen.NewShardRetries(p.cfg.Plan, p.cfg.Shard)
+	p.retries = loadgen.NewRetries(p.cfg.Plan, p.cfg.Shard)
 	p.trafficStart = max(at, p.now)
 	p.lookAhead()
 }
