@@ -15,14 +15,14 @@ func TestWrongSettings(t *testing.T) {
 	p := newPlan(t, one(10, "GET"), time.Second)
 	good := func() attack.Attack { return attack.Attack{Plan: p, Targets: at(t, p, "http://127.0.0.1:1")} }
 	for want, spoil := range map[string]func(a *attack.Attack){
-		"no plan":          func(a *attack.Attack) { a.Plan = nil },
-		"0 targets for 1 routes":    func(a *attack.Attack) { a.Targets = nil },
+		"no plan":                  func(a *attack.Attack) { a.Plan = nil },
+		"0 targets for 1 routes":   func(a *attack.Attack) { a.Targets = nil },
 		`route "home": is missing`: func(a *attack.Attack) { a.Targets = []*url.URL{nil} },
-		"http:// or https://":       func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "ftp", Host: "x"} },
-		"has no host":             func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "http", Host: ":80"} },
-		"remove query":     func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "http", Host: "x", Fragment: "y"} },
-		"-1 workers":                func(a *attack.Attack) { a.Workers = -1 },
-		"timeout -1s":               func(a *attack.Attack) { a.Timeout = -time.Second },
+		"http:// or https://":      func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "ftp", Host: "x"} },
+		"has no host":              func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "http", Host: ":80"} },
+		"remove query":             func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "http", Host: "x", Fragment: "y"} },
+		"-1 workers":               func(a *attack.Attack) { a.Workers = -1 },
+		"timeout -1s":              func(a *attack.Attack) { a.Timeout = -time.Second },
 	} {
 		a := good()
 		spoil(&a)

@@ -288,17 +288,17 @@ func TestContradictions(t *testing.T) {
 	for name, change := range map[string]func(*wireCell){
 		"requests: 2 is not between 0 and 1":      func(c *wireCell) { c.Attempts = 1 },
 		"latency.hdr: has 2 times for 3 requests": func(c *wireCell) { c.Requests, c.Attempts = 3, 3 },
-		"failed":                                 func(c *wireCell) { c.Failed = 3 },
-		"refused":                                func(c *wireCell) { c.Failed, c.Refused, c.Bad = 1, 2, 2 },
-		"bad: 0":                                 func(c *wireCell) { c.Bad, c.Harm = 0, 0 },
-		"bad: 2":                                 func(c *wireCell) { c.Bad = 2 },
-		"harm":                                   func(c *wireCell) { c.Harm = 2 },
-		"harm: 0":                                func(c *wireCell) { c.Harm, c.Hit, c.Bad, c.Slow = 0, 2, 1, 1 },
-		"attempts":                               func(c *wireCell) { c.Attempts = -1 },
-		"failures.reset":                         func(c *wireCell) { c.Failures = map[string]int64{"reset": 1} },
-		"latency.clamped":                        func(c *wireCell) { c.Latency.Clamped = 3 },
-		"latency.sum_us":                         func(c *wireCell) { c.Latency.SumUS += 1000 },
-		"latency.max_us":                         func(c *wireCell) { c.Latency.MaxUS += 1000 },
+		"failed":          func(c *wireCell) { c.Failed = 3 },
+		"refused":         func(c *wireCell) { c.Failed, c.Refused, c.Bad = 1, 2, 2 },
+		"bad: 0":          func(c *wireCell) { c.Bad, c.Harm = 0, 0 },
+		"bad: 2":          func(c *wireCell) { c.Bad = 2 },
+		"harm":            func(c *wireCell) { c.Harm = 2 },
+		"harm: 0":         func(c *wireCell) { c.Harm, c.Hit, c.Bad, c.Slow = 0, 2, 1, 1 },
+		"attempts":        func(c *wireCell) { c.Attempts = -1 },
+		"failures.reset":  func(c *wireCell) { c.Failures = map[string]int64{"reset": 1} },
+		"latency.clamped": func(c *wireCell) { c.Latency.Clamped = 3 },
+		"latency.sum_us":  func(c *wireCell) { c.Latency.SumUS += 1000 },
+		"latency.max_us":  func(c *wireCell) { c.Latency.MaxUS += 1000 },
 	} {
 		c := cell()
 		change(&c)
