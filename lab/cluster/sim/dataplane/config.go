@@ -12,26 +12,29 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// Config is what a plane is made for.
+// Config configures a plane.
 type Config struct {
-	// Plan is the traffic; its workload names routes, cohorts and the Services that they are sent to.
+	// Plan is the traffic. Its workload names the routes, the cohorts and the Services that they
+	// call.
 	Plan *loadgen.Plan
-	// Clients send it; a cohort without a client of its own takes the first.
+	// Clients send the traffic. A cohort without a client uses the first.
 	Clients []Client
 	Seed    uint64
-	// Objective is the latency from which on an answer counts as slow, by route; 0 or a nil function is none.
+	// Objective returns the latency from which a response on a route counts as slow, or 0 for none.
+	// It may be nil.
 	Objective func(route string) time.Duration
-	// Service is the demo service that is released, Baseline the version that it had before.
+	// Service is the demo service that is released, Baseline its version before the release.
 	Service, Baseline string
-	// Namespace of all Services.
+	// Namespace is that of all Services.
 	Namespace string
-	// DefaultService is where routes without a Service go; "" is Service.
+	// DefaultService receives routes without a Service; "" means Service.
 	DefaultService string
-	// Start is the wall time at time 0, for the times of certificates.
+	// Start is the wall time at time 0, for the expiry of certificates.
 	Start time.Time
-	// Shard is the part of the plan that is played; the zero value is all of it.
+	// Shard is the part of the plan to play; the zero value is all of it.
 	Shard loadgen.Shard
-	// OnAttempt, when set, is told of each attempt at a user's request, in the order of their ends. The value is used again.
+	// OnAttempt, if set, is called for each attempt at a user's request, in the order in which they
+	// end. The outcome is reused after the call.
 	OnAttempt func(*loadgen.Outcome)
 }
 
@@ -40,28 +43,29 @@ type Client struct {
 	Name           string
 	Namespace      string
 	ServiceAccount string
-	// Replicas is the number of its pods; 0 stands for 1.
+	// Replicas is the number of its pods; 0 means 1.
 	Replicas int
-	// Unmeshed clients have no proxy: no route and no identity.
+	// Unmeshed clients have no proxy: no routing and no identity.
 	Unmeshed bool
 }
 
 // Pod is a pod of a demo service.
 type Pod struct {
 	Name, Namespace string
-	// Deployment owns the pod, as in the label deployment.
+	// Deployment owns the pod; it is the value of the label deployment.
 	Deployment          string
 	Labels, Annotations map[string]string
 	ServiceAccount      string
-	// Service is the demo service that runs in the pod (and the label job of its own metrics), Version the version of it.
+	// Service is the demo service in the pod (and the label job of its own metrics), Version its
+	// version.
 	Service, Version string
-	// Workload is what cells call the pod's Deployment: see [event.Cell].
+	// Workload is the name of the pod's Deployment in cells; see [event.Cell].
 	Workload string
 	Addr     netip.Addr
-	// Port is the container's, Ports its named ports.
+	// Port is the container's port, Ports are its named ports.
 	Port  int
 	Ports map[string]int
-	// ProbePaths of the port are open to probes, whatever the policy.
+	// ProbePaths are paths of Port that are open to GET, whatever the policy.
 	ProbePaths []string
 	Model      *service.Model
 	Meshed     bool
@@ -72,7 +76,8 @@ type Service struct {
 	Name, Namespace string
 	Selector        map[string]string
 	Port            int
-	// TargetPort is the pods'; 0 stands for the one that they listen on. On another nobody answers: 502.
+	// TargetPort is the port of the pods; 0 is the one that they listen on. Requests to any other
+	// port are answered 502.
 	TargetPort int
 }
 
@@ -118,7 +123,7 @@ func (p *Plane) newRoutes() {
 	}
 }
 
-// newCohorts makes the client pods and gives each cohort its client.
+// newCohorts makes the client pods and assigns each cohort its client.
 func (p *Plane) newCohorts() error {
 	pods := map[string][]*pod{}
 	for i, c := range p.cfg.Clients {

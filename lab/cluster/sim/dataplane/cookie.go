@@ -9,16 +9,17 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// cookie is what a Set-Cookie header sets.
+// cookie is a cookie set by a Set-Cookie header.
 type cookie struct {
 	name, value string
-	// maxAge is Max-Age; 0 lasts for the run, a negative one takes the cookie away (RFC 6265, section 5.2.2).
+	// maxAge is the attribute Max-Age; 0 means until the end of the run, a negative one deletes the
+	// cookie (RFC 6265, section 5.2.2).
 	maxAge time.Duration
-	// expires is when the cookie in a jar ends; 0 is never.
+	// expires is when a stored cookie expires; 0 means never.
 	expires time.Duration
 }
 
-// setCookies returns the cookies that a response filter sets.
+// setCookies returns the cookies set by a response filter.
 func setCookies(f mesh.HeaderFilter) []cookie {
 	var list []cookie
 	for _, h := range slices.Concat(f.Set, f.Add) {
@@ -34,10 +35,10 @@ func setCookies(f mesh.HeaderFilter) []cookie {
 	return list
 }
 
-// maxCookieAge keeps what Max-Age says within a duration; it outlasts every run.
+// maxCookieAge bounds Max-Age so that it fits a duration. It outlasts every run.
 const maxCookieAge = 365 * 24 * time.Hour
 
-// maxAge is the life that a cookie's attributes give it, as in [cookie].
+// maxAge returns the value of [cookie].maxAge for a cookie's attributes.
 func maxAge(attributes string) time.Duration {
 	for a := range strings.SplitSeq(attributes, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(a), "=")
@@ -52,7 +53,7 @@ func maxAge(attributes string) time.Duration {
 	return 0
 }
 
-// storeCookies puts the cookies of an answer into the user's jar.
+// storeCookies puts the cookies of a response into the user's jar.
 func (p *Plane) storeCookies(user uint32, set []cookie) {
 	jar := p.jars[user]
 	changed := false
@@ -78,7 +79,7 @@ func (p *Plane) storeCookies(user uint32, set []cookie) {
 	}
 }
 
-// hasCookies tells whether a user has a cookie in the jar. Those that have ended are taken out first.
+// hasCookies reports whether a user's jar has a cookie, after deleting expired ones.
 func (p *Plane) hasCookies(user uint32) bool {
 	jar, ok := p.jars[user]
 	if !ok {
@@ -93,7 +94,7 @@ func (p *Plane) hasCookies(user uint32) bool {
 	return len(jar) > 0
 }
 
-// forgetMatches drops what is known of a user's matches.
+// forgetMatches deletes the cached matches of a user.
 func (p *Plane) forgetMatches(user uint32) {
 	for _, s := range p.serviceList {
 		for route := range p.workload.Routes {

@@ -33,8 +33,8 @@ type timedEvent struct {
 	gen uint32
 }
 
-// eventQueue holds events, the earliest first. Simultaneous events happen in the order in which they
-// were scheduled.
+// eventQueue holds events, the earliest first. Simultaneous events happen in the order in which
+// they were scheduled.
 type eventQueue struct {
 	heap heap.Heap[timedEvent]
 	seq  uint64

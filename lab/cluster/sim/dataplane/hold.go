@@ -2,7 +2,7 @@ package dataplane
 
 import "time"
 
-// hold schedules the end of a slot that is kept busy.
+// hold schedules the release of a slot that stays busy after its response.
 func (p *Plane) hold(s heldSlot, d time.Duration) {
 	at := -1
 	for i := range p.held {
@@ -23,7 +23,7 @@ func (p *Plane) release(s *heldSlot) {
 	was := *s
 	s.used = false
 	if was.restarts != was.pod.restarts {
-		return // the slot went with the pod's life
+		return // the slot ended with the crash
 	}
 	next, ok := was.pod.server.Release(p.now, was.slot)
 	if was.hit {

@@ -8,36 +8,37 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// maxDepth bounds chains of calls, so that services that call each other in a circle come to an end: the hop beyond it is
-// answered 502.
+// maxDepth bounds chains of calls, so that services that call each other in a cycle come to an end:
+// a deeper hop is answered 502.
 const maxDepth = 8
 
-// hop is one request from one pod to a Service, from the moment at which the client's proxy takes it to its answer. Hops are
-// used again; life tells the uses apart.
+// hop is one request from one pod to a Service, from when the client's proxy receives it to its
+// response. Hops are reused; gen counts the uses.
 type hop struct {
 	id  int32
 	gen uint32
 
 	request service.Request
 	depth   int
-	// from sends, asked is the Service that it asks. parent is the hop whose work asks, nil for a user's request.
+	// from is the sender, service the Service that it calls. parent is the hop that made this call,
+	// or nil for a user's request.
 	from      *pod
 	service   *meshService
 	parent    *hop
 	parentGen uint32
 
-	// firstSent is when the user sent the request for the first time, sent when the client's proxy took this attempt, taken when the
-	// endpoint was chosen.
+	// firstSent is when the user sent the request for the first time, sent when the client's proxy
+	// received this attempt, dispatched when the endpoint was chosen.
 	firstSent, sent, dispatched time.Duration
-	// session and item are the arrival's.
+	// session and item are those of the arrival.
 	session, item uint32
-	// port is the one of the server that the Service names; 0 is the one that it listens on.
+	// port is the target port of the Service; 0 is the one that the server listens on.
 	port     int
 	rule     *rule
 	backend  int
 	endpoint *mesh.Endpoint
 	edge     *edge
-	// in counts for the server's proxy; nil where that has none or did not let the request in.
+	// in counts for the server's proxy. It is nil without one, or if the request was not admitted.
 	in *inbound
 
 	// server works on the request in a slot.
@@ -46,22 +47,23 @@ type hop struct {
 	work   service.Work
 	// inPod is set while the server's process has the request.
 	inPod bool
-	// parked is set while no backend is available, timed once the wait has an end.
+	// parked is set while no backend is available, failfastSet once that wait has a timeout.
 	parked, failfastSet bool
 
-	// result of the other service, if one was called; 0 for none.
+	// calleeStatus is the status of the call to another service, or 0 without one.
 	calleeStatus int
 	wrong        bool
 	faultHit     bool
-	// priorFaultHit is set when a fault hit an attempt before this one.
+	// priorFaultHit is set if a fault hit an earlier attempt.
 	priorFaultHit bool
-	// servedBy is the workload of the released service that the request reached, here or further on.
+	// servedBy is the workload of the released service that the request reached, on this hop or a
+	// later one.
 	servedBy int
-	// status of the answer, once there is one, of a user's request.
+	// status is that of the response to a user's request, once there is one.
 	status int
 }
 
-// newHop returns a fresh hop that begins now.
+// newHop returns a zeroed hop that starts now.
 func (p *Plane) newHop() *hop {
 	if n := len(p.free); n > 0 {
 		h := p.free[n-1]
@@ -74,15 +76,15 @@ func (p *Plane) newHop() *hop {
 	return h
 }
 
-// tag names the hop in the pod that works on it.
+// tag identifies the hop to the pod that works on it.
 func (h *hop) tag() uint64 { return uint64(h.gen)<<32 | uint64(uint32(h.id)) }
 
-// random is a random word of the hop. Attempts at one request draw far apart from each other.
+// random returns random bits of the hop. Those of different attempts are independent.
 func (h *hop) random(s rng.Stream) uint64 {
 	return s.Bits((h.request.Seq*(maxDepth+1) + uint64(h.depth)) ^ uint64(h.request.Attempt)<<56)
 }
 
-// send lets the client's side choose a pod.
+// send picks a pod on the client's side.
 func (p *Plane) send(h *hop) {
 	h.parked = false
 	if h.depth >= maxDepth {
@@ -118,11 +120,12 @@ func (p *Plane) send(h *hop) {
 	p.deliver(h, up.edge(h.from, p.pods[h.endpoint.Key]))
 }
 
-// sendDirect is the way of a client without proxy: any endpoint of the Service itself, which kube-proxy chooses.
+// sendDirect sends a request without a client proxy: to any endpoint of the Service itself, as
+// kube-proxy does.
 func (p *Plane) sendDirect(h *hop) {
 	n := len(h.service.endpoints)
 	if n == 0 {
-		p.finish(h, 503) // no connection
+		p.finish(h, 503) // connection refused
 		return
 	}
 	h.port = h.service.targetPort
@@ -130,7 +133,7 @@ func (p *Plane) sendDirect(h *hop) {
 	p.deliver(h, h.from.upstream(h.service).edge(h.from, to))
 }
 
-// deliver brings the request to a pod: to its proxy's policy, then to its process.
+// deliver sends the request to a pod: to its proxy's policy, then to its process.
 func (p *Plane) deliver(h *hop, e *edge) {
 	h.edge, h.server, h.dispatched = e, e.server, p.now
 	if h.endpoint != nil {
@@ -152,7 +155,7 @@ func (p *Plane) deliver(h *hop, e *edge) {
 		h.in = in
 	}
 	if h.port != 0 && h.port != d.Port {
-		h.in = nil // the proxy makes up this answer outside of what it counts as responses
+		h.in = nil // the proxy's own error is not counted as a response
 		p.returnResponse(h, 502)
 		return
 	}
@@ -177,7 +180,7 @@ func (p *Plane) offer(h *hop) {
 	}
 }
 
-// startWork is when a slot is the hop's.
+// startWork is called when the hop gets a slot.
 func (p *Plane) startWork(h *hop, s service.Start) {
 	h.slot, h.work, h.inPod = s.Slot, s.Work, true
 	if s.Work.Hit {
@@ -191,7 +194,7 @@ func (p *Plane) startWork(h *hop, s service.Start) {
 	p.events.add(p.now+s.Work.Before+s.Work.After, workDone, h.id, h.gen)
 }
 
-// callDownstream asks the other service on behalf of a hop. The pod's proxy routes the call by its own view of the routes.
+// callDownstream calls another service on behalf of a hop. The pod's proxy routes the call.
 func (p *Plane) callDownstream(h *hop) {
 	c := p.newHop()
 	c.request, c.item, c.depth = h.request, h.item, h.depth+1
@@ -200,7 +203,8 @@ func (p *Plane) callDownstream(h *hop) {
 	p.send(c)
 }
 
-// calledService returns the Service that a pod's process asks for by name, which is nearly always the one it asked for before.
+// calledService returns the Service that a pod's process calls by name. It is nearly always the
+// same one as the last time.
 func (p *Plane) calledService(from *pod, name string) *meshService {
 	if s := from.lastCalled; s != nil && s.name == name {
 		return s
@@ -209,7 +213,7 @@ func (p *Plane) calledService(from *pod, name string) *meshService {
 	return from.lastCalled
 }
 
-// workDone answers a hop and gives its slot to the next.
+// workDone responds to a hop and passes its slot on.
 func (p *Plane) workDone(h *hop) {
 	d, slot, hold, hit := h.server, h.slot, h.work.Hold, h.work.Hit
 	status := h.work.Status
@@ -239,8 +243,8 @@ func (p *Plane) startNext(next service.Start, ok bool) {
 	}
 }
 
-// returnResponse carries the answer of a pod, or of its proxy, back through both proxies. A retry of the client's proxy, which is not
-// modelled, would send the hop again here.
+// returnResponse passes the response of a pod, or of its proxy, back through both proxies. A retry
+// by the client's proxy, which is not modelled, would send the hop again here.
 func (p *Plane) returnResponse(h *hop, status int) {
 	d, latency := h.server, p.now-h.dispatched
 	if h.inPod {
@@ -264,14 +268,14 @@ func (p *Plane) returnResponse(h *hop, status int) {
 	p.finish(h, status)
 }
 
-// finish gives the answer to whoever asked.
+// finish passes the response to the caller.
 func (p *Plane) finish(h *hop, status int) {
 	parent := h.parent
 	if parent == nil {
 		p.reply(h, status)
 		return
 	}
-	if parent.gen == h.parentGen { // or the asking pod was killed
+	if parent.gen == h.parentGen { // otherwise the calling pod was killed
 		parent.calleeStatus = status
 		parent.faultHit = parent.faultHit || h.faultHit
 		parent.wrong = parent.wrong || h.wrong
@@ -283,7 +287,7 @@ func (p *Plane) finish(h *hop, status int) {
 	p.recycle(h)
 }
 
-// recycle ends the life of a hop.
+// recycle makes a hop available for reuse.
 func (p *Plane) recycle(h *hop) {
 	h.gen++
 	p.free = append(p.free, h)

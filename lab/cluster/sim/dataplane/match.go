@@ -11,15 +11,16 @@ import (
 	"coalmine/loadgen"
 )
 
-// matchCache remembers which rule of a Service a request takes, since regular expressions are slow. What it remembers holds for
-// as long as the conditions of the rules stay the same; weights may change.
+// matchCache caches which rule of a Service a request matches, since regular expressions are slow.
+// The cache is valid as long as the conditions of the rules stay the same; weights may change.
 type matchCache struct {
-	// conditions are those of all rules, in words.
+	// conditions describes the conditions of all rules.
 	conditions string
 	perRequest bool
-	// perTarget is set when conditions look at method, path or query, so that requests of one route may differ.
+	// perTarget is set if conditions look at method, path or query, so that requests on one route
+	// may differ.
 	perTarget bool
-	// byRoute, byCohort and byUser hold rule numbers + 1; a request that no rule matches has noRule.
+	// byRoute, byCohort and byUser hold rule numbers + 1, or noRule if no rule matches.
 	byRoute  []int16
 	byCohort []int16
 	byUser   map[uint64]int16
@@ -27,7 +28,7 @@ type matchCache struct {
 
 const noRule = -1
 
-// maxCachedUsers bounds how many users' rules are remembered, for there may be a new user with each request.
+// maxCachedUsers bounds byUser, since every request may come from a new user.
 const maxCachedUsers = 1 << 18
 
 func (m *matchCache) reset(p *Plane, s *meshService) {
@@ -46,7 +47,7 @@ func (m *matchCache) reset(p *Plane, s *meshService) {
 	}
 }
 
-// describeConditions tells all that decides which rule is taken.
+// describeConditions returns a text that differs whenever requests may match other rules.
 func describeConditions(s *meshService) string {
 	var b strings.Builder
 	b.WriteString(strconv.FormatBool(s.hasRoutes))
@@ -64,7 +65,8 @@ func describeConditions(s *meshService) string {
 	return b.String()
 }
 
-// matchesTarget tells whether a condition of a rule looks at method, path or query. The prefix / is none.
+// matchesTarget reports whether a condition of a rule looks at method, path or query. The prefix /
+// does not count.
 func (s *meshService) matchesTarget() bool {
 	return slices.ContainsFunc(s.rules, func(r *rule) bool {
 		return slices.ContainsFunc(r.compiled.Matches, func(m mesh.Match) bool {
@@ -74,7 +76,7 @@ func (s *meshService) matchesTarget() bool {
 	})
 }
 
-// rule returns the rule for a hop, nil when none matches.
+// rule returns the rule for a hop, or nil if none matches.
 func (p *Plane) rule(h *hop) *rule {
 	s := h.service
 	if !s.hasRoutes {
@@ -93,7 +95,7 @@ func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
 	c := &p.cohorts[r.Cohort]
 	switch {
 	case m.perTarget && c.varied[r.Route]:
-		p.hasCookies(r.User) // which takes out those that have ended
+		p.hasCookies(r.User) // deletes expired ones
 		return p.match(s, h)
 	case !m.perRequest:
 		known = &m.byRoute[r.Route]
@@ -104,7 +106,7 @@ func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
 		n, ok := m.byUser[key]
 		if !ok {
 			if len(m.byUser) >= maxCachedUsers {
-				clear(m.byUser) // most of these users will not come back
+				clear(m.byUser) // most of these users will not return
 			}
 			n = p.match(s, h)
 			m.byUser[key] = n
@@ -117,7 +119,7 @@ func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
 	return *known
 }
 
-// match asks the table.
+// match evaluates the routing table.
 func (p *Plane) match(s *meshService, h *hop) int16 {
 	ask := p.requestFor(h)
 	return s.match(p.table, &mesh.Request{
@@ -126,7 +128,7 @@ func (p *Plane) match(s *meshService, h *hop) int16 {
 	})
 }
 
-// requestFor is what a request asks for.
+// requestFor returns method, path and query of a hop.
 func (p *Plane) requestFor(h *hop) requestTemplate {
 	r := &h.request
 	a := p.templates[r.Route]
@@ -149,7 +151,8 @@ func (s *meshService) match(t *mesh.Table, r *mesh.Request) int16 {
 	return int16(i + 1)
 }
 
-// headers returns what a user sends: the plan's headers, with the jar's cookies in the Cookie header.
+// headers returns the headers that a user sends: those of the plan, with the jar's cookies in the
+// Cookie header.
 func (p *Plane) headers(cohort uint16, user uint32) []mesh.Header {
 	var list []mesh.Header
 	for _, h := range p.cfg.Plan.Headers(cohort, user) {

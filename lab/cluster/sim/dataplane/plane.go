@@ -12,8 +12,8 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// Plane is the data plane of one run. Its methods must not be called at the same time. What a method changes holds from the
-// time of the last [Plane.Advance] on.
+// Plane is the data plane of one run. Its methods must not be called concurrently. Changes take
+// effect at the time of the last [Plane.Advance].
 type Plane struct {
 	cfg       Config
 	workload  loadgen.Workload
@@ -23,8 +23,8 @@ type Plane struct {
 	now          time.Duration
 	events       eventQueue
 	cursor       *loadgen.Cursor
-	nextArrival  time.Duration // of the plan's next request; never without one
-	trafficStart time.Duration // of traffic
+	nextArrival  time.Duration // of the plan; never if there is none
+	trafficStart time.Duration
 	retries      *loadgen.Retries
 
 	hops []*hop
@@ -33,7 +33,7 @@ type Plane struct {
 	// parked hops wait for a backend.
 	parked []parkedHop
 
-	pods       []*pod // by id; nil after removal
+	pods       []*pod // by id; never shrinks
 	podsByName map[string]*pod
 	oomKilled  []string
 	services   map[serviceKey]*meshService
@@ -41,19 +41,20 @@ type Plane struct {
 	serviceList []*meshService
 	table       *mesh.Table
 	policies    mesh.Policies
-	// policyGeneration rises with each change of policies, so that verdicts are decided anew; generation with each change of endpoints.
+	// policyGeneration changes with the policies, to invalidate verdicts; endpointGeneration
+	// changes with the endpoints.
 	policyGeneration, endpointGeneration int
 
 	jars     map[uint32][]cookie
 	registry *mesh.Registry
 	stats    *trafficstats.Stats
-	outcome  loadgen.Outcome // handed out last
+	outcome  loadgen.Outcome // reused for Config.OnAttempt
 	window   window
 
 	routing, choosing, clients rng.Stream
 }
 
-// requestTemplate is what the requests of one route ask for.
+// requestTemplate is what all requests on one route have in common.
 type requestTemplate struct {
 	method, path, query string
 	service             *meshService
@@ -72,10 +73,10 @@ type parkedHop struct {
 	gen uint32
 }
 
-// Now is the time up to which the plane has played.
+// Now returns the time up to which the plane has played.
 func (p *Plane) Now() time.Duration { return p.now }
 
-// StartTraffic begins the plan at a time, which must not be before [Plane.Now].
+// StartTraffic starts the plan at a time, which must not be before [Plane.Now].
 func (p *Plane) StartTraffic(at time.Duration) {
 	p.cursor = p.cfg.Plan.Share(p.cfg.Shard)
 	p.retries = loadgen.NewRetries(p.cfg.Plan, p.cfg.Shard)
@@ -83,17 +84,17 @@ func (p *Plane) StartTraffic(at time.Duration) {
 	p.lookAhead()
 }
 
-// StopTraffic ends the plan: nothing arrives any more, what is under way is played on, with the retries that belong to it.
+// StopTraffic stops arrivals. Requests in flight and their retries play on.
 func (p *Plane) StopTraffic() { p.cursor, p.nextArrival = nil, never }
 
-// Finished tells whether nothing will arrive any more and everybody has been answered.
+// Finished reports whether no request will arrive and none is in flight.
 func (p *Plane) Finished() bool { return p.nextArrival == never && p.stats.Open() == 0 }
 
 // never is later than every event.
 const never = time.Duration(math.MaxInt64)
 
-// Advance plays everything up to and including a time since the run's start. An earlier time does nothing. Of events and
-// arrivals of one instant the events come first.
+// Advance plays everything up to and including a time since the run's start. Earlier times have no
+// effect. Events precede simultaneous arrivals.
 func (p *Plane) Advance(to time.Duration) {
 	for {
 		due, open := p.events.next()
@@ -113,7 +114,7 @@ func (p *Plane) Advance(to time.Duration) {
 	}
 }
 
-// lookAhead keeps the time of the next arrival at hand.
+// lookAhead updates nextArrival.
 func (p *Plane) lookAhead() {
 	p.nextArrival = never
 	if a, more := p.cursor.Peek(); more {
@@ -148,7 +149,7 @@ func (p *Plane) dispatch(e timedEvent) {
 	}
 }
 
-// client is a pod as a client, as the server's proxy sees it.
+// client describes the pod to the proxies of servers that it calls.
 func (d *pod) client() mesh.Client {
 	c := mesh.Client{Addr: d.Addr}
 	if d.Meshed {
@@ -157,5 +158,5 @@ func (d *pod) client() mesh.Client {
 	return c
 }
 
-// target is the address of a pod's port.
+// target returns the address of a port of the pod.
 func (d *pod) target(port int) netip.AddrPort { return netip.AddrPortFrom(d.Addr, uint16(port)) }

@@ -9,25 +9,28 @@ import (
 	"coalmine/lab/service"
 )
 
-// certificateLife is that of a proxy's certificate (linkerd2, values identity.issuer.issuanceLifetime).
+// certificateLife is the lifetime of a proxy's certificate (linkerd2, values
+// identity.issuer.issuanceLifetime).
 const certificateLife = 24 * time.Hour
 
-// pod is a pod with a service, or one that only sends.
+// pod is a pod of a demo service, or one of a client.
 type pod struct {
 	Pod
 	id      int
 	ready   bool
-	removed bool // removed
-	// down is set from a crash to the next readiness; life counts crashes.
+	removed bool
+	// down is set from a crash until the pod is ready again; restarts counts crashes.
 	down     bool
 	restarts int
-	// server is the part that works on requests; nil for clients and before the first readiness.
+	// server works on requests. It is nil for clients and until the pod is first ready.
 	server *service.Pod
-	// faultySlots counts slots that a request is or was on that an injected fault hit.
+	// faultySlots counts the slots that are busy, or held, because of a request that an injected
+	// fault hit.
 	faultySlots int
-	// released is set for pods of the released service, changed for those of a version other than the baseline.
+	// released is set for pods of the released service, changed for those at another version than
+	// the baseline.
 	released, changed bool
-	// servedBy is the tally's number of the pod's workload and version, Nobody for pods of other services.
+	// servedBy identifies the pod's workload and version in stats; it is 0 for other services.
 	servedBy int
 
 	policy    mesh.Workload
@@ -36,18 +39,19 @@ type pod struct {
 	stats     []*mesh.AppStats // by cohort and route
 	inbound   []*inbound
 
-	// proxies are the pod's view of Services that it asks, upstreams of those that it sends to; by number of the Service.
+	// proxies are the pod's view of Services that it calls, upstreams of those that it sends to;
+	// indexed by the number of the Service.
 	proxies   []*proxy
 	upstreams []*upstream
-	// lastCalled is the Service that the pod's process asked last.
+	// lastCalled is the Service that the pod's process called last.
 	lastCalled *meshService
 }
 
-// Owners of series: a pod's proxy and its own process, each scraped for itself.
+// Owners of series: a pod's proxy and its own process are scraped separately.
 func (d *pod) proxyOwner() int { return 2 * d.id }
 func (d *pod) appOwner() int   { return 2*d.id + 1 }
 
-// AddPod makes a pod known. It takes requests once it is ready and a Service selects it.
+// AddPod adds a pod. It receives requests once it is ready and a Service selects it.
 func (p *Plane) AddPod(c Pod) {
 	if p.podsByName[c.Name] == nil {
 		p.addPod(c, c.Model != nil)
@@ -79,7 +83,7 @@ func (p *Plane) addPod(c Pod, serves bool) *pod {
 	return d
 }
 
-// SetReady lets a pod take requests; its uptime counts from at. A pod that was killed begins a new life.
+// SetReady makes a pod ready; its uptime counts from at. It restarts a pod that was killed.
 func (p *Plane) SetReady(name string, at time.Duration) {
 	d := p.podsByName[name]
 	if d == nil || d.Model == nil || d.ready {
@@ -95,7 +99,7 @@ func (p *Plane) SetReady(name string, at time.Duration) {
 	p.endpointsChanged()
 }
 
-// SetUnready takes a pod out of the Services' endpoints; what it works on goes on.
+// SetUnready removes a pod from the Services' endpoints. Requests in the pod go on.
 func (p *Plane) SetUnready(name string) {
 	if d := p.podsByName[name]; d != nil && d.ready {
 		d.ready = false
@@ -103,8 +107,8 @@ func (p *Plane) SetUnready(name string) {
 	}
 }
 
-// RemovePod takes a pod away. It gets no new requests and is not scraped any more; what it works on or has queued is still
-// answered, as within the grace period of a shutdown.
+// RemovePod removes a pod. It receives no new requests and is not scraped any more, but requests
+// that it works on or has queued are still answered, as within the grace period of a shutdown.
 func (p *Plane) RemovePod(name string) {
 	d := p.podsByName[name]
 	if d == nil {
@@ -117,15 +121,16 @@ func (p *Plane) RemovePod(name string) {
 	p.endpointsChanged()
 }
 
-// OOMKilled returns the names of the pods that ran out of memory since the last call. They are not ready until
-// [Plane.SetReady]; what they worked on was answered 502.
+// OOMKilled returns the names of the pods that ran out of memory since the last call. They are
+// unready until [Plane.SetReady]; their requests were answered 502.
 func (p *Plane) OOMKilled() []string {
 	names := p.oomKilled
 	p.oomKilled = nil
 	return names
 }
 
-// crash ends the life of a pod's process. Only faults let memory grow, so whoever was in the pod was hit.
+// crash ends a pod's process. Only faults make memory grow, so a fault hit every request in the
+// pod.
 func (p *Plane) crash(d *pod) {
 	d.ready, d.down = false, true
 	d.restarts++
@@ -147,7 +152,7 @@ func (p *Plane) crash(d *pod) {
 	}
 }
 
-// endpointsChanged works out anew which pods stand behind which Service, and sends on what waited for one.
+// endpointsChanged recomputes the endpoints of all Services and sends parked requests.
 func (p *Plane) endpointsChanged() {
 	for _, s := range p.serviceList {
 		s.endpoints = s.endpoints[:0:0]
@@ -171,7 +176,7 @@ func (p *Plane) endpointsChanged() {
 	p.unpark()
 }
 
-// updateTrafficShares tells each pod which share of its service's traffic its version gets.
+// updateTrafficShares sets for each pod its version's share of its service's traffic.
 func (p *Plane) updateTrafficShares() {
 	shares := map[[2]string]float64{}
 	for _, s := range p.serviceList {
@@ -184,8 +189,9 @@ func (p *Plane) updateTrafficShares() {
 	}
 }
 
-// addShares adds what versions get of the traffic to a Service that has the name of their demo service. Where rules look at
-// headers, the share is that of the least specific rule: of those who match no other.
+// addShares adds the shares of versions in the traffic to the Service named like their demo
+// service. If rules look at headers, the share is that of the least specific rule, which applies to
+// requests that match no other.
 func (p *Plane) addShares(s *meshService, shares map[[2]string]float64) {
 	r := s.defaultRule()
 	for i := range r.backends {

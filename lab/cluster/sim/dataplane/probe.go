@@ -8,31 +8,34 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// ProbeRequest is a marked request of a gate. It is no user traffic: it is counted nowhere and takes no pod's time.
+// ProbeRequest is a request made by a gate. It is not user traffic: it is not counted and occupies
+// no slot.
 type ProbeRequest struct {
-	// Client is one of the plane's clients, or a demo service; "" is a client without identity, outside of the mesh.
+	// Client is one of the plane's clients or a demo service; "" is a client without identity,
+	// outside the mesh.
 	Client string
-	// Service is asked, by the routes in force; or Pod by its name, past all routes.
+	// Service is called by the routes in force; or Pod is called by its name, bypassing all routes.
 	Service, Pod string
 	Method, Path string
 	Headers      []mesh.Header
-	// Seq tells probes of one kind apart, so that they are drawn apart.
+	// Seq distinguishes probes of one kind: each gets random bits of its own.
 	Seq uint64
-	// ExtraRule is a rule that holds for this request only, before all others; for a drill.
+	// ExtraRule precedes all other rules for this request only; rollback drills use it.
 	ExtraRule *mesh.Rule
 }
 
-// ProbeResult is how far a probe came.
+// ProbeResult is the result of a probe.
 type ProbeResult struct {
-	// Status is 200 when the pod's process would have got the request.
+	// Status is 200 if the request would have reached the pod's process.
 	Status int
-	// Pod reached, with its workload and version; "" for none.
+	// Pod is the pod reached, with its workload and version, or "".
 	Pod, Workload, Version string
-	// Verdict of the pod's proxy; the zero value when there is none.
+	// Verdict is that of the pod's proxy, or the zero value without one.
 	Verdict mesh.Verdict
 }
 
-// Probe routes a request and asks the policy, at the present time. An unknown client, Service or pod is an error.
+// Probe routes a request and checks the policy at the present time. An unknown client, Service or
+// pod is an error.
 func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
 	from, err := p.probeClient(r.Client)
 	if err != nil {
@@ -76,7 +79,8 @@ func (p *Plane) probeClient(name string) (*pod, error) {
 	return nil, fmt.Errorf("dataplane: there is no client %q to probe from", name)
 }
 
-// probeRoute returns the Service that the routes choose, or the status that the client's proxy answers.
+// probeRoute returns the Service chosen by the routes, or the status of the client proxy's
+// response.
 func (p *Plane) probeRoute(s *meshService, r ProbeRequest) (*meshService, int) {
 	rule := p.probeRule(s, r)
 	if rule == nil {
@@ -107,7 +111,8 @@ func (p *Plane) probeRule(s *meshService, r ProbeRequest) *rule {
 	return nil
 }
 
-// extraMatches asks a table that has nothing but the rule. A rule that does not compile matches nothing.
+// extraMatches reports whether a request matches a rule. A rule that does not compile matches
+// nothing.
 func (p *Plane) extraMatches(s *meshService, extra *mesh.Rule, r *mesh.Request) bool {
 	table, err := mesh.Compile([]mesh.Route{{
 		Name: "probe", Namespace: s.namespace, Rules: []mesh.Rule{*extra},
@@ -116,7 +121,7 @@ func (p *Plane) extraMatches(s *meshService, extra *mesh.Rule, r *mesh.Request) 
 	return err == nil && table.Match(s.namespace, s.name, s.port, r) != nil
 }
 
-// probePod asks the pod's policy.
+// probePod checks the pod's policy.
 func (p *Plane) probePod(from, to *pod, r ProbeRequest) ProbeResult {
 	result := ProbeResult{Status: 200, Pod: to.Name, Workload: to.Workload, Version: to.Version}
 	if to.Meshed {

@@ -9,30 +9,32 @@ import (
 
 type serviceKey struct{ namespace, name string }
 
-// service is a Service that exists, or that something refers to.
+// meshService is a Service that exists or that something refers to.
 type meshService struct {
 	namespace, name  string
 	number           int
 	exists           bool
 	selector         map[string]string
 	port, targetPort int
-	// endpoints are the ready pods by name, keys their numbers.
+	// endpoints are the ready pods, sorted by name; keys are their ids.
 	endpoints []*pod
 	keys      []int
 
-	// rules are what clients' proxies follow; there is always one. 404 is answered when none matches.
+	// rules are those that clients' proxies follow. There is always one; requests that match none
+	// are answered 404.
 	rules []*rule
-	// hasRoutes is set when HTTPRoutes attach to the Service.
+	// hasRoutes is set if HTTPRoutes attach to the Service.
 	hasRoutes bool
 	cache     matchCache
 }
 
-// rule is a rule of a route, or the default to the Service's own endpoints.
+// rule is a rule of a route, or the default rule to the Service's own endpoints.
 type rule struct {
 	number   int
 	compiled *mesh.CompiledRule
 	backends []backend
-	// available tells whether a backend can take requests; kept so that asking allocates nothing.
+	// available reports whether a backend can receive requests. It is a field to avoid an
+	// allocation per call.
 	available func(i int) bool
 }
 
@@ -58,7 +60,7 @@ func (s *meshService) servicePort() mesh.ServicePort {
 	return mesh.ServicePort{Namespace: s.namespace, Name: s.name, Port: s.port}
 }
 
-// reachable tells whether a request to the Service could reach a backend.
+// reachable reports whether a request to the Service can reach a backend.
 func (s *meshService) reachable() bool {
 	for _, r := range s.rules {
 		for i, b := range r.compiled.Backends {
@@ -70,7 +72,7 @@ func (s *meshService) reachable() bool {
 	return false
 }
 
-// defaultRule returns the rule for requests that match nothing in particular.
+// defaultRule returns the rule for requests that match no condition.
 func (s *meshService) defaultRule() *rule {
 	for _, r := range slices.Backward(s.rules) {
 		if r.compiled.String() == "" {
@@ -80,7 +82,7 @@ func (s *meshService) defaultRule() *rule {
 	return s.rules[len(s.rules)-1]
 }
 
-// service returns the Service of a name, which may not exist.
+// service returns the Service with a name. It may not exist.
 func (p *Plane) service(namespace, name string) *meshService {
 	key := serviceKey{namespace, name}
 	if s := p.services[key]; s != nil {
@@ -105,8 +107,8 @@ func (p *Plane) SetServices(list []Service) {
 	p.attachAll()
 }
 
-// SetRoutes replaces all routes. The error names rules whose regular expressions do not compile; the routes that have them
-// are left out.
+// SetRoutes replaces all routes. The error names rules whose regular expressions do not compile;
+// their routes are left out.
 func (p *Plane) SetRoutes(routes []mesh.Route) error {
 	table, err := mesh.Compile(routes)
 	p.table = table
@@ -121,13 +123,13 @@ func (p *Plane) SetPolicies(policies mesh.Policies) {
 }
 
 func (p *Plane) attachAll() {
-	for i := 0; i < len(p.serviceList); i++ { // grows while rules name new Services
+	for i := 0; i < len(p.serviceList); i++ { // grows when rules refer to new Services
 		p.attach(p.serviceList[i])
 	}
 	p.endpointsChanged()
 }
 
-// attach gives a Service the rules of the table.
+// attach updates the rules of a Service from the table.
 func (p *Plane) attach(s *meshService) {
 	s.hasRoutes = p.table.HasRoutes(s.namespace, s.name, s.port)
 	compiled := p.table.Rules(s.namespace, s.name, s.port)
@@ -166,7 +168,7 @@ func (p *Plane) newRule(s *meshService, number int, c *mesh.CompiledRule) *rule 
 	return r
 }
 
-// splitPath parts a path from its query.
+// splitPath splits the query from a path.
 func splitPath(path string) (string, string) {
 	before, query, _ := strings.Cut(path, "?")
 	return before, query

@@ -7,11 +7,11 @@ import (
 	"coalmine/lab/service"
 )
 
-// proxy is a pod's view of a Service that it asks.
+// proxy is a pod's view of a Service that it calls.
 type proxy struct {
-	// failfast is set once a request has waited in vain, until a backend is available.
+	// failfast is set from when a request waited for a backend in vain until one is available.
 	failfast bool
-	// recent are the counters of the newest rules: requests under way still have those of before.
+	// recent caches the counters of recent rules; requests in flight may still use older ones.
 	recent []*routeStats
 }
 
@@ -31,10 +31,10 @@ func (d *pod) proxy(s *meshService) *proxy {
 	return d.proxies[s.number]
 }
 
-// maxRecentRules is how many rules' counters a proxy keeps at hand for one Service.
+// maxRecentRules bounds the rules in a proxy's cache for one Service.
 const maxRecentRules = 16
 
-// stats returns the counters of a rule. The registry gives new handles the series of old ones.
+// stats returns the counters of a rule. New handles record to the same series as old ones.
 func (x *proxy) stats(from *pod, asked *meshService, r *rule) *routeStats {
 	for i := len(x.recent) - 1; i >= 0; i-- {
 		if x.recent[i].rule == r {
@@ -60,23 +60,24 @@ type upstream struct {
 	// balancer has the endpoints of a generation.
 	balancer   mesh.Balancer
 	generation int
-	edges      []*edge // by number of the server
+	edges      []*edge // by id of the server
 }
 
-// edge is a client pod and a server pod.
+// edge connects a client pod to a server pod.
 type edge struct {
 	server           *pod
-	out              *mesh.Outbound // nil for a client without proxy
+	out              *mesh.Outbound // nil for a client without a proxy
 	in               *inbound
 	policyGeneration int
 }
 
-// inbound is what a server's proxy knows of one kind of client.
+// inbound is a server proxy's view of one kind of client.
 type inbound struct {
 	*mesh.Inbound
 	client  mesh.Client
 	verdict mesh.Verdict
-	// first and last request of each outcome, for the gates; last is -1 before the first.
+	// lastAllowed and lastDenied are the times of the last admitted and the last denied request,
+	// for gates; -1 if there is none.
 	lastAllowed, lastDenied time.Duration
 }
 
@@ -112,7 +113,7 @@ func (u *upstream) destination(to *pod) mesh.Destination {
 	}
 }
 
-// decide returns what the server's proxy thinks of the client, by the policies in force.
+// decide returns the view of the client in the server's proxy, by the policies in force.
 func (e *edge) decide(p *Plane, from *pod) *inbound {
 	if e.policyGeneration != p.policyGeneration {
 		e.in = p.inbound(e.server, from.client())
@@ -121,7 +122,7 @@ func (e *edge) decide(p *Plane, from *pod) *inbound {
 	return e.in
 }
 
-// inbound returns what a server's proxy knows of a client. It is kept for each client and verdict.
+// inbound returns a server proxy's view of a client. There is one for each client and verdict.
 func (p *Plane) inbound(d *pod, c mesh.Client) *inbound {
 	v := p.policies.Decide(d.policy, d.Port, c)
 	for _, in := range d.inbound {
@@ -137,7 +138,7 @@ func (p *Plane) inbound(d *pod, c mesh.Client) *inbound {
 	return in
 }
 
-// allows tells whether the client gets in.
+// allows reports whether the client is admitted.
 func (in *inbound) allows() bool { return in.verdict.Allowed }
 
 func (in *inbound) allowed(now time.Duration) {
@@ -150,7 +151,7 @@ func (in *inbound) denied(now time.Duration) {
 	in.Denied()
 }
 
-// appStats returns the counters of the process itself.
+// appStats returns the counters of the pod's process.
 func (p *Plane) appStats(d *pod, r service.Request) *mesh.AppStats {
 	at := int(r.Cohort)*len(p.workload.Routes) + int(r.Route)
 	if d.stats[at] == nil {
@@ -160,8 +161,9 @@ func (p *Plane) appStats(d *pod, r service.Request) *mesh.AppStats {
 	return d.stats[at]
 }
 
-// Collect hands over every series that a scrape would find now: those of the proxies and those of the demo services. An id
-// stands for one series for the whole run. Labels begin with __name__ and must not be changed.
+// Collect calls each for every series that a scrape would find now: those of the proxies and those
+// of the demo services. An id identifies one series for the whole run. Labels start with __name__
+// and must not be changed.
 func (p *Plane) Collect(each func(id int, labels []mesh.Label, value float64)) {
 	p.registry.Collect(p.now, each)
 }

@@ -12,21 +12,21 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// cohort is what the plane has to know of a kind of user.
+// cohort is what the plane needs to know about a cohort of users.
 type cohort struct {
 	// pods send its requests.
 	pods []*pod
-	// perUser is set where users send headers of their own.
+	// perUser is set if users send headers of their own.
 	perUser bool
-	// varied, by route, tells where requests differ in what they ask for.
+	// varied is set for routes whose requests differ in method, path or query.
 	varied       []bool
 	keepsCookies bool
 	retries      bool
-	// bandwidth bounds how fast an answer is read, in bytes per second; 0 is no bound.
+	// bandwidth limits how fast a response is read, in bytes per second; 0 is no limit.
 	bandwidth int
 }
 
-// itemPlaceholder stands for the number of an item in a route's path: see [loadgen.Route].
+// itemPlaceholder stands for the number of an item in a route's path; see [loadgen.Route].
 const itemPlaceholder = "{item}"
 
 func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
@@ -40,7 +40,7 @@ func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
 	return made
 }
 
-// newStats makes the accounts of what users get.
+// newStats makes the counters of what users get.
 func (p *Plane) newStats() {
 	c := trafficstats.Config{LatencyObjective: p.cfg.Objective}
 	for _, r := range p.workload.Routes {
@@ -52,7 +52,7 @@ func (p *Plane) newStats() {
 	p.stats = trafficstats.New(c)
 }
 
-// arrive sends a user's request. A user's attempts at it go through one client pod.
+// arrive sends a user's request. All attempts at it use the same client pod.
 func (p *Plane) arrive(a loadgen.Arrival) {
 	c := &p.cohorts[a.Cohort]
 	from := c.pods[0]
@@ -70,14 +70,14 @@ func (p *Plane) arrive(a loadgen.Arrival) {
 	p.send(h)
 }
 
-// arrivalOf is the arrival of a user's request.
+// arrivalOf returns the arrival of a user's request.
 func (p *Plane) arrivalOf(h *hop) loadgen.Arrival {
 	r := &h.request
 	return loadgen.Arrival{At: h.firstSent - p.trafficStart, Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Session: h.session, Item: h.item}
 }
 
-// reply brings the answer to a user's request to the client. A slow one reads it for a while; the proxies hold it meanwhile,
-// so that the server's pod is free and no metric of the mesh knows of it.
+// reply sends the response to the client of a user's request. A slow client reads it for a while;
+// meanwhile the proxies buffer it, so that it occupies no pod and no metric of the mesh shows it.
 func (p *Plane) reply(h *hop, status int) {
 	h.status = status
 	if rate := p.cohorts[h.request.Cohort].bandwidth; rate > 0 {
@@ -87,16 +87,18 @@ func (p *Plane) reply(h *hop, status int) {
 	p.clientReceived(h)
 }
 
-// size is that of the answer's body, in bytes: what the service's work comes to, or a short answer of whoever refused it.
+// size returns the size of the response's body in bytes: that of the service's work, or that of an
+// error response.
 func (h *hop) size() int { return cmp.Or(h.work.Size, service.DefaultSize) }
 
-// readTime is how long a body takes at a rate in bytes per second.
+// readTime returns the time to read a body at a rate in bytes per second.
 func readTime(size, rate int) time.Duration {
 	whole, rest := time.Duration(size/rate), time.Duration(size%rate)
 	return whole*time.Second + rest*time.Second/time.Duration(rate)
 }
 
-// clientReceived is when a user's client has the answer to an attempt: it tries again, or the user has it too.
+// clientReceived is called when a client has the response to an attempt. It retries, or completes
+// the user's request.
 func (p *Plane) clientReceived(h *hop) {
 	r := &h.request
 	var at time.Duration
@@ -119,7 +121,7 @@ func (p *Plane) clientReceived(h *hop) {
 	p.recycle(h)
 }
 
-// scheduleRetry schedules the next attempt at a user's request, in the place of the one that failed.
+// scheduleRetry reuses the hop for the next attempt at a user's request.
 func (p *Plane) scheduleRetry(h *hop, at time.Duration) {
 	next := hop{
 		id: h.id, gen: h.gen + 1, request: h.request, firstSent: h.firstSent, session: h.session, item: h.item,
@@ -136,7 +138,7 @@ func (p *Plane) resend(h *hop) {
 	p.send(h)
 }
 
-// reportAttempt hands an attempt out.
+// reportAttempt calls OnAttempt.
 func (p *Plane) reportAttempt(h *hop, final bool) {
 	_, version := p.stats.Workload(h.servedBy)
 	p.outcome = loadgen.Outcome{
@@ -147,14 +149,15 @@ func (p *Plane) reportAttempt(h *hop, final bool) {
 	p.cfg.OnAttempt(&p.outcome)
 }
 
-// Cells returns the requests that were answered since the last call, by cohort, route, workload and version.
+// Cells returns the requests answered since the last call, by cohort, route, workload and version.
 func (p *Plane) Cells() []event.Cell { return p.stats.Cells() }
 
-// HarmedUsers counts the distinct users who had a harmed request so far.
+// HarmedUsers returns the number of distinct users with a harmed request so far.
 func (p *Plane) HarmedUsers() int { return p.stats.Hurt() }
 
-// MarkRollout says that the new version was released: from now on it counts which workload serves whom.
+// MarkRollout marks the release of the new version; from then on it is counted which workload
+// serves which users.
 func (p *Plane) MarkRollout() { p.stats.MarkRollout() }
 
-// Totals counts over the whole run.
+// Totals returns the counts of the whole run.
 func (p *Plane) Totals() event.TrafficTotals { return p.stats.Totals() }

@@ -2,21 +2,21 @@ package dataplane
 
 import "coalmine/lab/mesh"
 
-// park lets a hop wait for a backend, unless the proxy has already waited in vain.
+// park makes a hop wait for a backend, unless the proxy already fails fast.
 func (p *Plane) park(h *hop) {
 	if h.from.proxy(h.service).failfast {
 		p.refuse(h, 504, mesh.ErrorFailFast)
 		return
 	}
 	h.parked = true
-	if !h.failfastSet { // a second wait keeps the end of the first
+	if !h.failfastSet { // a second wait keeps the timeout of the first
 		h.failfastSet = true
 		p.events.add(p.now+mesh.FailfastAfter, failfastTimeout, h.id, h.gen)
 	}
 	p.parked = append(p.parked, parkedHop{h, h.gen})
 }
 
-// unpark sends on what waited, in its order, now that endpoints have changed.
+// unpark sends parked hops, in order, after endpoints have changed.
 func (p *Plane) unpark() {
 	for _, d := range p.pods {
 		for i, x := range d.proxies {
@@ -34,7 +34,7 @@ func (p *Plane) unpark() {
 	}
 }
 
-// refuse is an answer of the client's own proxy, for want of a backend.
+// refuse responds on behalf of the client's proxy when there is no backend.
 func (p *Plane) refuse(h *hop, status int, err string) {
 	stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
 	if h.backend >= 0 {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// windowSeconds is the longest window that can be looked back on.
+// windowSeconds is the length of the longest window.
 const windowSeconds = 600
 
-// window remembers the answers of the last seconds, for gates.
+// window counts the responses of the last seconds, for gates.
 type window struct {
 	seconds [windowSeconds]second
 }
 
-// second has the counts of one second, by kind: number of the workload · cohorts + cohort.
+// second has the counts of one second, indexed by workload × cohorts + cohort.
 type second struct {
 	number int64
 	counts []count
@@ -22,7 +22,7 @@ type second struct {
 
 type count struct{ n, failed, bad int32 }
 
-// count adds an answer of a kind, of which there can be kinds.
+// count adds a response at an index below kinds.
 func (w *window) count(now time.Duration, kind, kinds, status int, bad bool) {
 	number := int64(now / time.Second)
 	s := &w.seconds[number%windowSeconds]
@@ -43,15 +43,16 @@ func (w *window) count(now time.Duration, kind, kinds, status int, bad bool) {
 	}
 }
 
-// Recent is what users of one cohort got from one workload of the released service lately.
+// Recent counts what users of one cohort got recently from one workload of the released service.
 type Recent struct {
 	Cohort            string
 	Workload, Version string
-	// N counts requests, Failed those answered 4xx or 5xx, Bad those that users would call bad.
+	// N counts requests, Failed those answered 4xx or 5xx, Bad those that users consider bad.
 	N, Failed, Bad int
 }
 
-// Recent returns what was answered in the last d, in whole seconds and at most ten minutes, by workload, version and cohort.
+// Recent returns what was answered in the last d, in whole seconds and at most ten minutes, by
+// workload, version and cohort.
 func (p *Plane) Recent(d time.Duration) []Recent {
 	last := int64(p.now / time.Second)
 	first := max(last-int64(d/time.Second)+1, last-windowSeconds+1, 0)
@@ -86,21 +87,21 @@ func (p *Plane) addRecent(list []Recent, kind int, c count) []Recent {
 	return list
 }
 
-// Caller is a kind of client that asked a pod.
+// Caller is a kind of client that called a pod.
 type Caller struct {
 	Pod string
-	// TLS is "true" or "no_identity", as in the label tls; Identity is the client's.
+	// TLS is "true" or "no_identity", like the label tls; Identity is the client's.
 	TLS      string
 	Identity string
 	Allowed  bool
-	// Reason tells why a client was denied.
+	// Reason explains why a client was denied.
 	Reason string
 	// Last is the time of the last request.
 	Last time.Duration
 }
 
-// Callers returns who asked the meshed pods of a workload of the released service in the last d, as their proxies saw it, by
-// pod and identity.
+// Callers returns the clients that called the meshed pods of a workload of the released service in
+// the last d, as seen by the pods' proxies, sorted by pod and identity.
 func (p *Plane) Callers(workload string, d time.Duration) []Caller {
 	var list []Caller
 	for _, pod := range p.pods {
@@ -126,7 +127,7 @@ func (p *Plane) Callers(workload string, d time.Duration) []Caller {
 	return list
 }
 
-// addCaller takes clients of one identity and one fate together.
+// addCaller merges clients with the same identity and verdict.
 func addCaller(list []Caller, c Caller) []Caller {
 	for i := range list {
 		twin := list[i]
