@@ -7,8 +7,8 @@ import (
 	"coalmine/lab/service"
 )
 
-// BenchmarkPlane plays ten minutes of 200 requests per second over two services and five cohorts, with steps of the weight,
-// cells each second and a scrape each ten.
+// BenchmarkPlane plays ten minutes of 200 requests/s to two services by five cohorts, with weight
+// changes, cells every second and a scrape every ten.
 func BenchmarkPlane(b *testing.B) {
 	b.ReportAllocs()
 	requests := 0

@@ -14,12 +14,12 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// outcomes plays a shop and returns what was told of each request, which has one attempt.
+// outcomes plays a shop and returns the outcome of each request, all of which have one attempt.
 func outcomes(t *testing.T, change func(*loadgen.Workload), prepare func(*shop)) (*shop, map[uint64]loadgen.Outcome) {
 	t.Helper()
-	told := map[uint64]loadgen.Outcome{}
+	got := map[uint64]loadgen.Outcome{}
 	s := open(t, func(w *loadgen.Workload, c *dataplane.Config) {
-		c.OnAttempt = func(o *loadgen.Outcome) { told[o.Arrival.Seq] = *o }
+		c.OnAttempt = func(o *loadgen.Outcome) { got[o.Arrival.Seq] = *o }
 		if change != nil {
 			change(w)
 		}
@@ -28,13 +28,13 @@ func outcomes(t *testing.T, change func(*loadgen.Workload), prepare func(*shop))
 	s.Advance(20 * time.Second)
 	s.StopTraffic()
 	s.Advance(2 * time.Minute)
-	if !s.Finished() || len(told) == 0 {
-		t.Fatalf("%d requests, over: %v", len(told), s.Finished())
+	if !s.Finished() || len(got) == 0 {
+		t.Fatalf("%d requests, over: %v", len(got), s.Finished())
 	}
-	return s, told
+	return s, got
 }
 
-// A slow client waits for the last byte; nobody else notices.
+// A slow client waits for the last byte; nothing else changes.
 func TestSlowClients(t *testing.T) {
 	const cohort, rate = 2, 50_000
 	prepare := func(s *shop) {
@@ -66,7 +66,7 @@ func TestSlowClients(t *testing.T) {
 		seen[read]++
 	}
 	if len(held) != len(quick) || len(seen) != 3 {
-		t.Errorf("%d and %d requests, times to read %v", len(held), len(quick), seen)
+		t.Errorf("%d and %d requests, read times %v", len(held), len(quick), seen)
 	}
 	for _, name := range []string{"response_latency_ms_sum", "response_total", "outbound_http_route_request_duration_seconds_sum", "app_http_request_duration_seconds_sum"} {
 		if f, s := fast.series("__name__", name), slow.series("__name__", name); f != s || f == 0 {
@@ -79,7 +79,7 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// Clients that keep no cookies are thrown again with each request.
+// Clients without a cookie jar may reach another version with each request.
 func TestIgnoredCookies(t *testing.T) {
 	s := open(t, func(w *loadgen.Workload, c *dataplane.Config) {
 		c.DefaultService = "backend"
@@ -99,12 +99,12 @@ func TestIgnoredCookies(t *testing.T) {
 		return float64(sum(only(own, onCanary)).N) / float64(sum(own).N)
 	}
 	if insider, mobile := share("insider"), share("mobile"); insider > 0.25 || insider < 0.15 || mobile < 0.8 {
-		t.Errorf("the canary has %.2f of those who keep no cookies, %.2f of others", insider, mobile)
+		t.Errorf("the canary got %.2f of the requests without cookies, %.2f of the others", insider, mobile)
 	}
 }
 
-// TestRulesLookAtTheRealTarget lets rules look at what is different with each request.
-func TestRulesLookAtTheRealTarget(t *testing.T) {
+// TestRulesMatchActualTargets uses rules on parts of the target that differ between requests.
+func TestRulesMatchActualTargets(t *testing.T) {
 	const busted = 3
 	prepare := func(match mesh.Match) func(*shop) {
 		return func(s *shop) {
@@ -140,9 +140,9 @@ func TestRulesLookAtTheRealTarget(t *testing.T) {
 			func(method, _, _ string) bool { return method == "POST" },
 		},
 	} {
-		s, told := outcomes(t, change, prepare(c.match))
+		s, got := outcomes(t, change, prepare(c.match))
 		taken := 0
-		for _, o := range told {
+		for _, o := range got {
 			path, query, _ := strings.Cut(s.plan.Target(o.Arrival), "?")
 			takes := c.takes(s.plan.Method(o.Arrival), path, query)
 			if takes != (o.Version == "v2") {
@@ -152,13 +152,14 @@ func TestRulesLookAtTheRealTarget(t *testing.T) {
 				taken++
 			}
 		}
-		if taken == 0 || taken == len(told) {
-			t.Errorf("%s: the rule takes %d of %d requests", name, taken, len(told))
+		if taken == 0 || taken == len(got) {
+			t.Errorf("%s: the rule matched %d of %d requests", name, taken, len(got))
 		}
 	}
 }
 
-// replay makes a workload of a log in which every fifth request is a HEAD or POST, and paths are numbered.
+// replay turns a workload into the replay of a log in which every fifth request is a HEAD or POST,
+// and paths are numbered.
 func replay(w *loadgen.Workload) {
 	begin := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	var lines []accesslog.Line
@@ -182,7 +183,7 @@ func replay(w *loadgen.Workload) {
 	}
 }
 
-// TestReplayedTargets plays a log whose lines ask for what they ask for, by methods of their own.
+// TestReplayedTargets replays a log and checks that rules see the methods and targets of its lines.
 func TestReplayedTargets(t *testing.T) {
 	for name, c := range map[string]struct {
 		match mesh.Match
@@ -192,12 +193,12 @@ func TestReplayedTargets(t *testing.T) {
 		"query":  {mesh.Match{Query: []mesh.ValueMatch{{Name: "page", Value: "1"}}}, func(l accesslog.Line) bool { return strings.HasSuffix(l.Target, "page=1") }},
 		"method": {mesh.Match{Method: "HEAD"}, func(l accesslog.Line) bool { return l.Method == "HEAD" }},
 	} {
-		s, told := outcomes(t, replay, func(s *shop) {
+		s, got := outcomes(t, replay, func(s *shop) {
 			s.canary()
 			s.route(mesh.Rule{Matches: []mesh.Match{c.match}, Backends: split(100)}, mesh.Rule{Backends: split(0)})
 		})
 		taken := 0
-		for seq, o := range told {
+		for seq, o := range got {
 			l := s.plan.Workload().Replay.Lines[seq]
 			if c.takes(l) != (o.Version == "v2") {
 				t.Fatalf("%s: a %s of %s went to %s", name, l.Method, l.Target, o.Version)
@@ -206,8 +207,8 @@ func TestReplayedTargets(t *testing.T) {
 				taken++
 			}
 		}
-		if len(told) != 2000 || taken < 100 {
-			t.Errorf("%s: the rule takes %d of %d requests", name, taken, len(told))
+		if len(got) != 2000 || taken < 100 {
+			t.Errorf("%s: the rule matched %d of %d requests", name, taken, len(got))
 		}
 	}
 }

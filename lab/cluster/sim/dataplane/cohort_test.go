@@ -44,7 +44,8 @@ func TestUserByCookie(t *testing.T) {
 	}
 }
 
-// affinity are the rules that Flagger writes for session affinity, on the frontend: the inner hop hands no cookie back.
+// affinity returns the rules that Flagger writes for session affinity, on the frontend: responses
+// of inner hops set no cookies of users.
 func affinity(service string, canary int) []mesh.Rule {
 	to := []mesh.Backend{
 		{Service: service, Namespace: "develop", Port: 80, Weight: 100 - canary},
@@ -56,7 +57,7 @@ func affinity(service string, canary int) []mesh.Rule {
 	return []mesh.Rule{{Matches: []mesh.Match{stick}, Backends: []mesh.Backend{{Service: service + "-canary", Namespace: "develop", Weight: 100}}}, {Backends: to}}
 }
 
-func TestSessionAffinityPullsUsersOver(t *testing.T) {
+func TestSessionAffinityKeepsUsersOnTheCanary(t *testing.T) {
 	s := open(t, func(_ *loadgen.Workload, c *dataplane.Config) { c.Service = "frontend" })
 	list := append(services(), dataplane.Service{
 		Name: "frontend-canary", Namespace: "develop", Selector: map[string]string{"app": "frontend-canary"}, Port: 80, TargetPort: 8080,
@@ -80,20 +81,20 @@ func TestSessionAffinityPullsUsersOver(t *testing.T) {
 	}
 	for cohort, until := range map[string]time.Duration{"insider": time.Minute, "named": 8 * time.Minute} {
 		share(max(until, s.Now()), cohort)
-		// Every user has asked more than twenty times by now.
+		// Every user has sent more than twenty requests by now.
 		if late := share(s.Now()+10*time.Second, cohort); late < 0.8 {
 			t.Errorf("only %.2f of cohort %s stick to the canary", late, cohort)
 		}
 	}
 }
 
-func TestCookiesEnd(t *testing.T) {
-	t.Run("one path", func(t *testing.T) { cookiesEnd(t, mesh.PathMatch{}, "/") })
-	t.Run("many paths", func(t *testing.T) { cookiesEnd(t, mesh.PathMatch{Kind: mesh.PathRegex, Value: "/.*"}, "/{item}") })
+func TestCookiesExpire(t *testing.T) {
+	t.Run("one path", func(t *testing.T) { cookiesExpire(t, mesh.PathMatch{}, "/") })
+	t.Run("many paths", func(t *testing.T) { cookiesExpire(t, mesh.PathMatch{Kind: mesh.PathRegex, Value: "/.*"}, "/{item}") })
 }
 
-// cookiesEnd asks for one path, under rules that look at the path if need be.
-func cookiesEnd(t *testing.T, match mesh.PathMatch, path string) {
+// cookiesExpire sends requests for one path, under rules that match it.
+func cookiesExpire(t *testing.T, match mesh.PathMatch, path string) {
 	s := open(t, func(w *loadgen.Workload, c *dataplane.Config) {
 		c.DefaultService = "backend"
 		for i := range w.Routes {
@@ -109,7 +110,7 @@ func cookiesEnd(t *testing.T, match mesh.PathMatch, path string) {
 	rules := affinity("backend", 100)
 	rules[0].Matches[0].Path = match
 	rules[1].Backends[1].ResponseHeaders.Add[0].Value = "flagger-cookie=abc; Max-Age=5"
-	rules[0].Backends[0].Service = "backend-primary" // who has the cookie goes to the primary
+	rules[0].Backends[0].Service = "backend-primary" // users with the cookie go to the primary
 	s.SetServices(append(services(), dataplane.Service{Name: "backend-canary", Namespace: "develop", Selector: map[string]string{"app": "backend"}, Port: 80}))
 	s.route(rules...)
 	canary := func(d time.Duration) float64 {
@@ -118,13 +119,13 @@ func cookiesEnd(t *testing.T, match mesh.PathMatch, path string) {
 		return float64(sum(only(cells, onCanary)).N) / float64(sum(cells).N)
 	}
 	canary(20 * time.Second)
-	// A user asks the canary once, then the primary for five seconds, in which there are two requests of the user.
+	// A user calls the canary once, then for five seconds the primary, about twice.
 	if share := canary(time.Minute); share < 0.2 || share > 0.6 {
-		t.Errorf("%.2f of the requests are without cookie", share)
+		t.Errorf("%.2f of the requests are without the cookie", share)
 	}
 }
 
-func TestBalancersFollowTheEndpoints(t *testing.T) {
+func TestBalancersFollowEndpoints(t *testing.T) {
 	s := open(t, nil)
 	s.Advance(5 * time.Second)
 	s.RemovePod("backend-primary-0")

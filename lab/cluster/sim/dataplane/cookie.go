@@ -85,9 +85,9 @@ func (p *Plane) hasCookies(user uint32) bool {
 	if !ok {
 		return false
 	}
-	ended := func(c cookie) bool { return c.expires > 0 && c.expires <= p.now }
-	if slices.ContainsFunc(jar, ended) {
-		jar = slices.DeleteFunc(jar, ended)
+	expired := func(c cookie) bool { return c.expires > 0 && c.expires <= p.now }
+	if slices.ContainsFunc(jar, expired) {
+		jar = slices.DeleteFunc(jar, expired)
 		p.jars[user] = jar
 		p.forgetMatches(user)
 	}

@@ -22,10 +22,10 @@ func TestMaxAge(t *testing.T) {
 		" Something=9; Max-Age=1": time.Second,
 	} {
 		if got := maxAge(attributes); got != want {
-			t.Errorf("the life of a cookie with %q is %v, want %v", attributes, got, want)
+			t.Errorf("maxAge(%q) = %v, want %v", attributes, got, want)
 		}
 	}
 }
 
-// maxInt is the largest age that a learner can write into a Canary.
+// maxInt is the greatest age that can be written into a Canary.
 func maxInt() string { return strconv.Itoa(math.MaxInt) }

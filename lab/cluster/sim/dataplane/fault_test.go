@@ -9,7 +9,7 @@ import (
 	"coalmine/lab/service"
 )
 
-func TestFaultsAreHitsAndBadOnesHarm(t *testing.T) {
+func TestFaultsHitAndHarm(t *testing.T) {
 	s := open(t, nil)
 	s.canary(service.Fault{Name: "wrong", When: service.When{Cohorts: []string{"mobile"}}, Effect: service.Effect{WrongBody: true}})
 	s.weigh(50)
@@ -25,7 +25,7 @@ func TestFaultsAreHitsAndBadOnesHarm(t *testing.T) {
 	}
 }
 
-func TestHeldSlotsHitWhoeverIsTurnedAway(t *testing.T) {
+func TestHeldSlotsHitRejectedRequests(t *testing.T) {
 	b := backend(service.Fault{Name: "leak", Share: 0.2, Effect: service.Effect{Hold: time.Minute}})
 	b.Capacity = service.Capacity{Concurrency: 4, Queue: 2}
 	s := open(t, nil)
@@ -38,7 +38,7 @@ func TestHeldSlotsHitWhoeverIsTurnedAway(t *testing.T) {
 	}
 }
 
-func TestPodKilledByItsMemory(t *testing.T) {
+func TestOOMKilledPodRestarts(t *testing.T) {
 	b := backend(service.Fault{Name: "leak", Effect: service.Effect{GrowMemory: 1}})
 	b.Memory = service.Memory{Base: 100, Limit: 200}
 	s := open(t, nil)
@@ -76,7 +76,7 @@ func TestPodKilledByItsMemory(t *testing.T) {
 	}
 }
 
-func TestRemovedPodAnswersWhatItHas(t *testing.T) {
+func TestRemovedPodFinishesItsRequests(t *testing.T) {
 	s := open(t, nil)
 	s.canary()
 	s.weigh(50)

@@ -20,14 +20,14 @@ func (p *Plane) hold(s heldSlot, d time.Duration) {
 }
 
 func (p *Plane) release(s *heldSlot) {
-	was := *s
+	held := *s
 	s.used = false
-	if was.restarts != was.pod.restarts {
+	if held.restarts != held.pod.restarts {
 		return // the slot ended with the crash
 	}
-	next, ok := was.pod.server.Release(p.now, was.slot)
-	if was.hit {
-		was.pod.faultySlots--
+	next, ok := held.pod.server.Release(p.now, held.slot)
+	if held.faultHit {
+		held.pod.faultySlots--
 	}
 	p.startNext(next, ok)
 }

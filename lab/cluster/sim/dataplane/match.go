@@ -91,16 +91,16 @@ func (p *Plane) rule(h *hop) *rule {
 
 func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
 	r, m := h.request, &s.cache
-	var known *int16
+	var cached *int16
 	c := &p.cohorts[r.Cohort]
 	switch {
 	case m.perTarget && c.varied[r.Route]:
 		p.hasCookies(r.User) // deletes expired ones
 		return p.match(s, h)
 	case !m.perRequest:
-		known = &m.byRoute[r.Route]
+		cached = &m.byRoute[r.Route]
 	case !p.hasCookies(r.User) && !c.perUser:
-		known = &m.byCohort[int(r.Cohort)*len(m.byRoute)+int(r.Route)]
+		cached = &m.byCohort[int(r.Cohort)*len(m.byRoute)+int(r.Route)]
 	default:
 		key := uint64(r.User)<<16 | uint64(r.Route)
 		n, ok := m.byUser[key]
@@ -113,10 +113,10 @@ func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
 		}
 		return n
 	}
-	if *known == 0 {
-		*known = p.match(s, h)
+	if *cached == 0 {
+		*cached = p.match(s, h)
 	}
-	return *known
+	return *cached
 }
 
 // match evaluates the routing table.

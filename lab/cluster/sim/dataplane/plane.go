@@ -64,7 +64,7 @@ type heldSlot struct {
 	pod      *pod
 	slot     service.Slot
 	restarts int
-	hit      bool
+	faultHit bool
 	used     bool
 }
 

@@ -17,12 +17,12 @@ import (
 	"coalmine/loadgen"
 )
 
-// only keeps the cells that a condition holds for.
-func only(cells []event.Cell, is func(event.Cell) bool) []event.Cell {
-	return slices.DeleteFunc(slices.Clone(cells), func(c event.Cell) bool { return !is(c) })
+// only returns the cells that satisfy match.
+func only(cells []event.Cell, match func(event.Cell) bool) []event.Cell {
+	return slices.DeleteFunc(slices.Clone(cells), func(c event.Cell) bool { return !match(c) })
 }
 
-// sum adds the counts of cells.
+// sum adds up cells.
 func sum(cells []event.Cell) event.Cell {
 	var s event.Cell
 	for _, c := range cells {
@@ -41,7 +41,7 @@ func sum(cells []event.Cell) event.Cell {
 
 func onCanary(c event.Cell) bool { return c.Workload == "canary" }
 
-func TestConservation(t *testing.T) {
+func TestCountsAddUp(t *testing.T) {
 	s := open(t, nil)
 	s.canary(service.Fault{Name: "slow", Share: 0.2, Effect: service.Effect{AddLatency: &service.Latency{P50: 300 * time.Millisecond, P99: 900 * time.Millisecond}}})
 	answered, waits := 0, 0
@@ -67,7 +67,7 @@ func TestConservation(t *testing.T) {
 	if totals = s.Totals(); totals.Open != 0 || totals.Planned != totals.Answered {
 		t.Errorf("after the end: %+v", totals)
 	}
-	// Each request was asked of the frontend once and of the backend once.
+	// Each request calls the frontend once and the backend once.
 	for _, direction := range []string{"inbound", "outbound"} {
 		got := s.series("__name__", "response_total", "direction", direction)
 		if got != float64(2*totals.Answered) {
@@ -79,7 +79,7 @@ func TestConservation(t *testing.T) {
 	}
 }
 
-// run plays a rollout in steps of a given length and returns everything that can be seen of it.
+// run plays a rollout in steps and returns everything observable of it.
 func run(t *testing.T, step time.Duration, change func(*loadgen.Workload, *dataplane.Config)) []byte {
 	s := open(t, change)
 	s.canary(
@@ -119,7 +119,7 @@ func TestSameInputsSameBytes(t *testing.T) {
 		}
 		for _, step := range []time.Duration{100 * time.Millisecond, 37 * time.Millisecond} {
 			if !bytes.Equal(a, run(t, step, change)) {
-				t.Errorf("%s: steps of %v give another run", name, step)
+				t.Errorf("%s: steps of %v change the run", name, step)
 			}
 		}
 	}
@@ -150,12 +150,12 @@ func TestWeightsReachTheCanary(t *testing.T) {
 	for _, r := range recent {
 		total += r.N
 	}
-	if total < 1500 || total > 2200 { // the last second has only begun
+	if total < 1500 || total > 2200 { // the last second has only started
 		t.Errorf("%d requests in the last ten seconds of 200 per second: %+v", total, recent)
 	}
 }
 
-func TestUnreadyCanaryGivesItsShareToThePrimary(t *testing.T) {
+func TestUnreadyCanaryLeavesItsShareToThePrimary(t *testing.T) {
 	s := open(t, nil)
 	s.canary()
 	s.weigh(50)
@@ -169,7 +169,7 @@ func TestUnreadyCanaryGivesItsShareToThePrimary(t *testing.T) {
 	}
 }
 
-func TestMissingBackendServiceIs500ForItsShare(t *testing.T) {
+func TestMissingBackendServiceAnswers500(t *testing.T) {
 	s := open(t, nil)
 	backends := split(30)
 	backends[1].Service = "nowhere"
@@ -182,20 +182,20 @@ func TestMissingBackendServiceIs500ForItsShare(t *testing.T) {
 	if s.series("__name__", "outbound_http_route_request_statuses_total", "http_status", "500") != float64(got.Errors) {
 		t.Error("the route's statuses do not tell the 500s")
 	}
-	// The frontend answers 502; its own proxy's 500 is in no response_total of the backend.
+	// The frontend answers 502; the 500 of its own proxy is not in the backend's response_total.
 	if s.series("__name__", "response_total", "dst_service", "nowhere") != 0 {
 		t.Error("responses of a Service that does not exist")
 	}
 }
 
-func TestNoMatchingRuleIs404(t *testing.T) {
+func TestNoMatchingRuleAnswers404(t *testing.T) {
 	s := open(t, nil)
 	s.route(mesh.Rule{Matches: []mesh.Match{{Method: "POST"}}, Backends: split(0)})
 	s.Advance(10 * time.Second)
 	cells := s.Cells()
 	get := sum(only(cells, func(c event.Cell) bool { return c.Route != "pay" }))
 	pay := sum(only(cells, func(c event.Cell) bool { return c.Route == "pay" }))
-	if get.Errors != get.N || pay.Errors != 0 || pay.N == 0 { // the frontend answers 502 for the backend's 404
+	if get.Errors != get.N || pay.Errors != 0 || pay.N == 0 { // the frontend answers 502 if the backend answers 404
 		t.Errorf("GET %+v, POST %+v", get, pay)
 	}
 }
@@ -206,7 +206,7 @@ func TestFailfastAfterThreeSeconds(t *testing.T) {
 	s.SetUnready("backend-primary-1")
 	s.Advance(2 * time.Second)
 	if got := sum(s.Cells()).N; got != 0 {
-		t.Errorf("%d answers while requests wait", got)
+		t.Errorf("%d responses while requests wait", got)
 	}
 	s.Advance(10 * time.Second)
 	got := sum(s.Cells())
@@ -222,11 +222,11 @@ func TestFailfastAfterThreeSeconds(t *testing.T) {
 	s.Cells()
 	s.Advance(20 * time.Second)
 	if got = sum(s.Cells()); got.Errors != 0 || got.N == 0 {
-		t.Errorf("after the return: %+v", got)
+		t.Errorf("after the pod is ready again: %+v", got)
 	}
 }
 
-func TestWaitingRequestsGoOnWhenAPodIsReady(t *testing.T) {
+func TestParkedRequestsProceedWhenAPodIsReady(t *testing.T) {
 	s := open(t, nil)
 	s.SetUnready("backend-primary-0")
 	s.SetUnready("backend-primary-1")
@@ -239,7 +239,7 @@ func TestWaitingRequestsGoOnWhenAPodIsReady(t *testing.T) {
 	}
 }
 
-// denial is a Server on the canary's label that admits nobody.
+// denial returns a Server on the canary's label that admits no client.
 func denial() mesh.Policies {
 	return mesh.Policies{Servers: []mesh.Server{{
 		Name: "backend-http", Namespace: "develop", Port: 8080,
@@ -247,7 +247,7 @@ func denial() mesh.Policies {
 	}}}
 }
 
-func TestPolicyDeniesTheCanaryOnly(t *testing.T) {
+func TestPolicyDeniesOnlyTheCanary(t *testing.T) {
 	s := open(t, nil)
 	s.canary()
 	s.weigh(20)
@@ -302,7 +302,7 @@ func TestUnmeshedClientBypassesRoutes(t *testing.T) {
 	}
 }
 
-func TestShareOfTheVersionReachesTheModel(t *testing.T) {
+func TestModelGetsTheShareOfItsVersion(t *testing.T) {
 	s := open(t, nil)
 	s.canary(service.Fault{Name: "at half", When: service.When{Weight: 50}, Effect: service.Effect{Status: 500}})
 	for weight, want := range map[int]bool{49: false, 50: true} {
@@ -345,7 +345,7 @@ func TestProbes(t *testing.T) {
 	}
 	drill := dataplane.ProbeRequest{Client: "web", Service: "backend", Path: "/", ExtraRule: extra}
 	if got := probe(drill); got.Workload != "primary" {
-		t.Errorf("a drill's rule holds for others: %+v", got)
+		t.Errorf("a drill's rule applies to other requests: %+v", got)
 	}
 	drill.Headers = []mesh.Header{{Name: "X-Drill", Value: "1"}}
 	if got := probe(drill); got.Workload != "canary" || got.Version != "v2" {
@@ -361,7 +361,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-func TestCallsInACircleEnd(t *testing.T) {
+func TestCyclicCallsEnd(t *testing.T) {
 	s := open(t, nil)
 	loop := service.Behaviour{Routes: map[string]service.RouteBehaviour{"": {Latency: latency(time.Millisecond, 2*time.Millisecond), Calls: "loop"}}}
 	s.SetServices(append(services(), dataplane.Service{Name: "loop", Namespace: "develop", Selector: map[string]string{"app": "loop"}, Port: 80}))
@@ -376,7 +376,7 @@ func TestCallsInACircleEnd(t *testing.T) {
 	}
 }
 
-func TestCertificateAge(t *testing.T) {
+func TestCertificateExpiry(t *testing.T) {
 	s := open(t, nil)
 	want := float64(time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC).Unix())
 	if got := s.series("__name__", "identity_cert_expiration_timestamp_seconds", "pod", "frontend-0"); got != want {
@@ -404,7 +404,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	s := open(t, nil)
 	s.canary()
 	s.weigh(20)
-	s.Advance(5 * time.Minute) // every user, rule and status has been seen
+	s.Advance(5 * time.Minute) // every user, rule and status has occurred
 	s.Cells()
 	before := s.Totals().Answered
 	allocs := testing.AllocsPerRun(5, func() { s.Advance(s.Now() + 20*time.Second) })

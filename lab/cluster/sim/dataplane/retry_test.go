@@ -11,12 +11,12 @@ import (
 	"coalmine/loadgen"
 )
 
-// patient is a policy that tries three times.
+// patient returns a retry policy of three attempts.
 func patient() *loadgen.Retry {
 	return &loadgen.Retry{Attempts: 3, Base: 50 * time.Millisecond, Max: time.Second, Jitter: 0.5}
 }
 
-// impatient lets some users try again and some read slowly.
+// impatient makes some users retry and some read slowly.
 func impatient(w *loadgen.Workload, _ *dataplane.Config) {
 	for i := range w.Cohorts {
 		if i%2 == 0 {
@@ -28,10 +28,10 @@ func impatient(w *loadgen.Workload, _ *dataplane.Config) {
 	}
 }
 
-// attempts plays a shop whose canary fails three fifths of its requests, most of them by its fault, for 20 s and to the last answer.
-// It returns what was told of each attempt, by request.
+// attempts plays a shop whose canary fails three fifths of its requests, most of them by its fault,
+// for 20 s and up to the last response. It returns the outcomes of the attempts at each request.
 func attempts(t *testing.T, retry *loadgen.Retry) (*shop, event.Cell, map[uint64][]loadgen.Outcome) {
-	told := map[uint64][]loadgen.Outcome{}
+	got := map[uint64][]loadgen.Outcome{}
 	last := time.Duration(0)
 	s := open(t, func(w *loadgen.Workload, c *dataplane.Config) {
 		for i := range w.Cohorts {
@@ -39,34 +39,34 @@ func attempts(t *testing.T, retry *loadgen.Retry) (*shop, event.Cell, map[uint64
 		}
 		c.OnAttempt = func(o *loadgen.Outcome) {
 			if o.Done() < last {
-				t.Errorf("an attempt that ended at %v comes after one that ended at %v", o.Done(), last)
+				t.Errorf("an attempt that ended at %v was reported after one that ended at %v", o.Done(), last)
 			}
 			last = o.Done()
-			told[o.Arrival.Seq] = append(told[o.Arrival.Seq], *o)
+			got[o.Arrival.Seq] = append(got[o.Arrival.Seq], *o)
 		}
 	})
 	b := backend(service.Fault{Name: "half", Share: 0.5, Effect: service.Effect{Status: 503}})
 	b.Routes[""] = service.RouteBehaviour{Latency: b.Routes[""].Latency, ErrorRate: 0.2}
 	s.add("backend-0", "backend", "backend", "v2", "canary", b)
 	s.weigh(50)
-	s.StartTraffic(7 * time.Second) // what is told counts from there
+	s.StartTraffic(7 * time.Second) // the times of outcomes count from here
 	s.Advance(27 * time.Second)
 	s.StopTraffic()
 	s.Advance(time.Minute)
 	if !s.Finished() {
 		t.Error("the traffic is not over")
 	}
-	return s, sum(s.Cells()), told
+	return s, sum(s.Cells()), got
 }
 
-func TestRetriesHideErrorsFromUsersAndShowThemToTheMesh(t *testing.T) {
+func TestRetriesHideErrorsFromUsersButNotFromTheMesh(t *testing.T) {
 	_, without, _ := attempts(t, nil)
 	s, with, _ := attempts(t, patient())
 	n := float64(with.N)
 	if with.N != without.N || without.Retried != 0 {
 		t.Fatalf("with %+v, without %+v", with, without)
 	}
-	// Three tenths of the attempts fail: each is routed and drawn anew.
+	// Three tenths of the attempts fail; each is routed independently.
 	for _, c := range []struct {
 		what      string
 		got, want float64
@@ -89,7 +89,7 @@ func TestRetriesHideErrorsFromUsersAndShowThemToTheMesh(t *testing.T) {
 	if recent != with.N {
 		t.Errorf("%d recent requests of %d", recent, with.N)
 	}
-	// The mesh and the services see each attempt as a request, and each failure.
+	// The mesh and the services count each attempt as a request, and each failure.
 	attempts, failed := float64(with.N+with.Retried), float64(with.Errors+with.Retried)
 	for what, c := range map[string][2]float64{
 		"requests to the frontend": {s.series("__name__", "response_total", "direction", "inbound", "deployment", "frontend"), attempts},
@@ -104,9 +104,9 @@ func TestRetriesHideErrorsFromUsersAndShowThemToTheMesh(t *testing.T) {
 }
 
 func TestAttemptsOfARequest(t *testing.T) {
-	_, all, told := attempts(t, patient())
+	_, all, got := attempts(t, patient())
 	moved, hit := 0, 0
-	for seq, list := range told {
+	for seq, list := range got {
 		struck := false
 		for i, o := range list {
 			final := i == len(list)-1
@@ -117,7 +117,7 @@ func TestAttemptsOfARequest(t *testing.T) {
 				t.Fatalf("request %d: %+v", seq, o)
 			}
 			if i > 0 {
-				// Half of 50 ms, doubled each time, is for chance.
+				// Half of the 50 ms, which double each time, is jitter.
 				wait := o.Sent - list[i-1].Done()
 				if full := 50 * time.Millisecond << (i - 1); wait < full/2 || wait > full {
 					t.Fatalf("request %d: attempt %d after %v", seq, i+1, wait)
@@ -132,16 +132,16 @@ func TestAttemptsOfARequest(t *testing.T) {
 			hit++
 		}
 	}
-	if len(told) != all.N || hit != all.Hit {
-		t.Errorf("told of %d requests, %d of them hit; the cells have %+v", len(told), hit, all)
+	if len(got) != all.N || hit != all.Hit {
+		t.Errorf("%d requests reported, %d of them hit; cells %+v", len(got), hit, all)
 	}
 	if moved < all.Retried/3 || moved > all.Retried*2/3 {
 		t.Errorf("%d of %d retries went to the other version", moved, all.Retried)
 	}
 }
 
-// A service that is down is asked three times as often, unless a budget says no.
-func TestBudgetBoundsARetryStorm(t *testing.T) {
+// A failing service receives three times the requests, unless a budget limits retries.
+func TestBudgetLimitsARetryStorm(t *testing.T) {
 	storm := func(budget *loadgen.Budget) (event.TrafficTotals, float64) {
 		retry := patient()
 		retry.Budget = budget
@@ -158,15 +158,15 @@ func TestBudgetBoundsARetryStorm(t *testing.T) {
 	}
 	all, asked := storm(nil)
 	if want := 2 * float64(all.Planned); math.Abs(float64(all.Retries)-want) > 0.02*want || asked != float64(all.Planned+all.Retries) {
-		t.Errorf("without a budget %+v, %g asked", all, asked)
+		t.Errorf("without a budget %+v, %g requested", all, asked)
 	}
 	bound, asked := storm(&loadgen.Budget{Ratio: 0.2, TTL: 10 * time.Second})
 	if want := 0.2 * float64(bound.Planned); math.Abs(float64(bound.Retries)-want) > 0.1*want || asked != float64(bound.Planned+bound.Retries) {
-		t.Errorf("with a budget of a fifth %+v, %g asked", bound, asked)
+		t.Errorf("with a budget of a fifth %+v, %g requested", bound, asked)
 	}
 }
 
-// Whoever waits for an attempt to come is not answered.
+// A request that waits for its next attempt counts as open.
 func TestPendingRetriesAreOpen(t *testing.T) {
 	s := open(t, func(w *loadgen.Workload, _ *dataplane.Config) {
 		for i := range w.Cohorts {
@@ -189,14 +189,14 @@ func TestPendingRetriesAreOpen(t *testing.T) {
 	}
 }
 
-// What an attempt leaves behind, a wait that was to end or a place among those who wait, is nothing to the next.
-func TestAttemptsWaitEachForThemselves(t *testing.T) {
-	var told []loadgen.Outcome
+// An attempt must not inherit the wait timeout or the parking place of the one before.
+func TestAttemptsWaitIndependently(t *testing.T) {
+	var got []loadgen.Outcome
 	s := open(t, func(w *loadgen.Workload, c *dataplane.Config) {
 		for i := range w.Cohorts {
 			w.Cohorts[i].Retry = &loadgen.Retry{Attempts: 3, Base: time.Second, Max: time.Second}
 		}
-		c.OnAttempt = func(o *loadgen.Outcome) { told = append(told, *o) }
+		c.OnAttempt = func(o *loadgen.Outcome) { got = append(got, *o) }
 	})
 	down := service.Fault{Name: "down", Effect: service.Effect{Status: 503}}
 	pods := []string{"frontend-0", "frontend-1"}
@@ -206,7 +206,8 @@ func TestAttemptsWaitEachForThemselves(t *testing.T) {
 	s.AddPod(s.pod("frontend-2", "frontend", "frontend", "v1", "", backend(down)))
 	s.Advance(time.Second)
 	s.StopTraffic()
-	// First attempts wait, then fail at once. Second ones wait for their three seconds. Third ones come while nothing waits.
+	// First attempts wait, then fail at once. Second ones wait for their three seconds. Third ones
+	// arrive when the proxy fails fast no more.
 	s.SetReady("frontend-2", s.Now())
 	s.Advance(1500 * time.Millisecond)
 	s.SetUnready("frontend-2")
@@ -214,10 +215,10 @@ func TestAttemptsWaitEachForThemselves(t *testing.T) {
 	s.SetReady("frontend-2", s.Now())
 	s.Advance(time.Minute)
 	totals := s.Totals()
-	if totals.Open != 0 || len(told) != 3*totals.Planned {
-		t.Fatalf("%d attempts, %+v", len(told), totals)
+	if totals.Open != 0 || len(got) != 3*totals.Planned {
+		t.Fatalf("%d attempts, %+v", len(got), totals)
 	}
-	for _, o := range told {
+	for _, o := range got {
 		took := o.Done() - o.Sent
 		waited := took >= 3*time.Second
 		if o.Attempt != 1 && (o.Status != 503 || waited) || o.Attempt == 1 && o.Status == 504 && o.Done() < 5*time.Second-500*time.Millisecond {

@@ -12,7 +12,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// shop is a frontend that calls a backend, with a canary of the backend.
+// shop is a frontend that calls a backend, and a canary of the backend.
 type shop struct {
 	*dataplane.Plane
 	t     testing.TB
@@ -55,7 +55,8 @@ func backend(faults ...service.Fault) service.Behaviour {
 	}
 }
 
-// open returns a shop with traffic from time 0: two frontends, two primaries of the backend (v1), and no canary yet.
+// open returns a shop with traffic from time 0 on: two pods of the frontend, two of the backend's
+// primary (v1), and no canary yet.
 func open(t testing.TB, change func(*loadgen.Workload, *dataplane.Config)) *shop {
 	t.Helper()
 	w := workload()
@@ -119,14 +120,14 @@ func (s *shop) pod(name, deployment, svc, version, workload string, b service.Be
 	}
 }
 
-// add brings a pod up at the present time.
+// add adds a pod that is ready at the present time.
 func (s *shop) add(name, deployment, service, version, workload string, b service.Behaviour) {
 	s.t.Helper()
 	s.AddPod(s.pod(name, deployment, service, version, workload, b))
 	s.SetReady(name, s.Now())
 }
 
-// canary brings up a canary of the backend.
+// canary adds a canary pod of the backend.
 func (s *shop) canary(faults ...service.Fault) {
 	s.t.Helper()
 	s.add("backend-0", "backend", "backend", "v2", "canary", backend(faults...))
@@ -155,7 +156,7 @@ func (s *shop) route(rules ...mesh.Rule) {
 	}
 }
 
-// series sums the samples of the scrape that have all the labels.
+// series returns the sum of all scraped samples with the labels.
 func (s *shop) series(labels ...string) float64 {
 	sum := 0.0
 	s.Collect(func(_ int, have []mesh.Label, v float64) {

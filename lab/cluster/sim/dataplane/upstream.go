@@ -35,13 +35,13 @@ func (d *pod) proxy(s *meshService) *proxy {
 const maxRecentRules = 16
 
 // stats returns the counters of a rule. New handles record to the same series as old ones.
-func (x *proxy) stats(from *pod, asked *meshService, r *rule) *routeStats {
+func (x *proxy) stats(from *pod, called *meshService, r *rule) *routeStats {
 	for i := len(x.recent) - 1; i >= 0; i-- {
 		if x.recent[i].rule == r {
 			return x.recent[i]
 		}
 	}
-	parent := asked.servicePort()
+	parent := called.servicePort()
 	s := &routeStats{rule: r, route: from.recorder.Route(parent, r.compiled.Route)}
 	for _, b := range r.backends {
 		to := mesh.ServicePort{Namespace: b.service.namespace, Name: b.service.name, Port: b.port}

@@ -31,13 +31,13 @@ const itemPlaceholder = "{item}"
 
 func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
 	c := &p.workload.Cohorts[number]
-	made := cohort{
+	cohort := cohort{
 		pods: pods, perUser: p.cfg.Plan.PerUser(number), keepsCookies: !c.IgnoreSetCookie, retries: c.Retry != nil, bandwidth: c.Bandwidth,
 	}
 	for _, r := range p.workload.Routes {
-		made.varied = append(made.varied, p.workload.Replay != nil || c.CacheBuster != "" || strings.Contains(r.Path, itemPlaceholder))
+		cohort.varied = append(cohort.varied, p.workload.Replay != nil || c.CacheBuster != "" || strings.Contains(r.Path, itemPlaceholder))
 	}
-	return made
+	return cohort
 }
 
 // newStats makes the counters of what users get.
