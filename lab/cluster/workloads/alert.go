@@ -7,9 +7,10 @@ import (
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 )
 
-// ParseAlert finds workload (NAME.NAMESPACE), severity and text in the payloads of Slack, Rocket and Discord (attachments), Microsoft
-// Teams (sections) and Google Chat (cards), as Flagger's notifiers post them (flagger, pkg/notifier). Severities are lost but for
-// "error" in the first two and altogether in the last. A body of another form is the text itself.
+// ParseAlert returns workload (NAME.NAMESPACE), severity and text of an alert as posted by
+// Flagger's notifiers (flagger, pkg/notifier) for Slack, Rocket and Discord (attachments),
+// Microsoft Teams (sections) and Google Chat (cards). Of the severities, only "error" survives in
+// the first four, and none in the last. A body in any other format is returned as the text.
 func ParseAlert(body []byte) (canary, severity, message string) {
 	var p struct {
 		Attachments []struct {

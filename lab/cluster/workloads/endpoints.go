@@ -6,19 +6,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Endpoints are the addresses at which a cluster serves what the learner's objects refer to.
+// Endpoints returns the addresses at which a cluster serves what users' objects refer to.
 type Endpoints interface {
-	// Prometheus is for the queries that Flagger asks for a canary by itself. With the name "" it is for metric templates, whose
-	// queries say who asks: see evidence.ReadQuery.
+	// Prometheus is for the queries that Flagger makes for a canary by itself. With the name "" it
+	// is for metric templates, whose queries contain the canary; see [ParseQuery].
 	Prometheus(canary string) string
-	// Alerts is for what is sent to a provider.
+	// Alerts is for the alerts to a provider.
 	Alerts(provider string) string
-	// Gate is what a webhook of a canary calls in place of its URL; n counts the canary's webhooks from 0.
+	// Gate replaces the URL of a canary's webhook; n counts the canary's webhooks from 0.
 	Gate(canary string, n int, hook flaggerv1.CanaryWebhook) string
 }
 
-// RewriteEndpoints turns an object of the learner's to the hosts of a cluster, in place; everything else stays as it was written. Alerts
-// are evidence here, nobody is paged: so the secrets of their providers are not asked for.
+// RewriteEndpoints changes the addresses in a user's object to those of a cluster, in place. It
+// also drops the secrets of alert providers, since alerts are only recorded.
 func RewriteEndpoints(o runtime.Object, h Endpoints) {
 	switch v := o.(type) {
 	case *flaggerv1.Canary:
@@ -33,7 +33,8 @@ func RewriteEndpoints(o runtime.Object, h Endpoints) {
 }
 
 func rewriteCanary(c *flaggerv1.Canary, h Endpoints) {
-	// With its type set an object need not be looked up in the global scheme, which another run may be writing.
+	// An object with a type need not be looked up in the global scheme, which another run may be
+	// writing.
 	c.TypeMeta = metav1.TypeMeta{APIVersion: flaggerv1.SchemeGroupVersion.String(), Kind: flaggerv1.CanaryKind}
 	c.Spec.MetricsServer = h.Prometheus(c.Name)
 	a := c.GetAnalysis()

@@ -14,14 +14,14 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// ParseManifests reads YAML documents of a scenario's own: its environment, or what comes with a version. The name stands in errors.
-// There is nothing to apply (nil) where there are none.
+// ParseManifests parses YAML documents of a scenario: its environment, or the manifests of a
+// version. The name appears in errors. The set is nil if there are no documents.
 func ParseManifests(s *scenario.Scenario, name, manifests string) (*guardrail.Set, error) {
 	if strings.TrimSpace(manifests) == "" {
 		return nil, nil
 	}
 	env := guardrail.EnvironmentOf(s)
-	env.ReleaseTarget = "" // the platform brings no canary
+	env.ReleaseTarget = "" // these manifests have no canary
 	set, err := guardrail.Parse(map[string][]byte{name: []byte(manifests)}, env)
 	if err != nil {
 		return nil, fmt.Errorf("the scenario's manifests: %w", err)
@@ -29,7 +29,7 @@ func ParseManifests(s *scenario.Scenario, name, manifests string) (*guardrail.Se
 	return set, nil
 }
 
-// AppliedFact tells that an object of an owner's was created.
+// AppliedFact returns the fact that an object was applied.
 func AppliedFact(o guardrail.Object, owner string) event.Applied {
 	fact := event.Applied{ObjectKind: o.Kind, Namespace: o.Namespace, Name: o.Name, Owner: owner}
 	if owner == event.OwnerLearner {
@@ -41,7 +41,7 @@ func AppliedFact(o guardrail.Object, owner string) event.Applied {
 	return fact
 }
 
-// CanaryFact tells the status of a Canary. Its phase is "" before Flagger has seen it.
+// CanaryFact returns the status of a Canary. Its phase is "" before Flagger has seen it.
 func CanaryFact(c *flaggerv1.Canary) event.Canary {
 	return event.Canary{
 		Name: c.Name, Namespace: scenario.Namespace, Target: c.Spec.TargetRef.Name, Phase: string(c.Status.Phase),
@@ -50,10 +50,11 @@ func CanaryFact(c *flaggerv1.Canary) event.Canary {
 	}
 }
 
-// AffinityCookies are those that Flagger drew for session affinity, as NAME=VALUE. Their values differ in every run and mean nothing.
+// AffinityCookies are the cookies that Flagger generated for session affinity, as NAME=VALUE. The
+// values are random.
 type AffinityCookies []string
 
-// Add takes the cookies that stand in a Canary's status.
+// Add adds the cookies in a Canary's status.
 func (c *AffinityCookies) Add(canary *flaggerv1.Canary) {
 	for _, cookie := range []string{canary.Status.SessionAffinityCookie, canary.Status.PrimarySessionAffinityCookie} {
 		if cookie != "" && !slices.Contains(*c, cookie) {
@@ -62,7 +63,7 @@ func (c *AffinityCookies) Add(canary *flaggerv1.Canary) {
 	}
 }
 
-// Mask writes NAME-value where a drawn value stands in a text.
+// Mask replaces the random values in a text by NAME-value.
 func (c AffinityCookies) Mask(text string) string {
 	for _, cookie := range c {
 		name, drawn, _ := strings.Cut(cookie, "=")
@@ -73,7 +74,7 @@ func (c AffinityCookies) Mask(text string) string {
 	return text
 }
 
-// RouteFact tells how clients' proxies route, without the values of cookies.
+// RouteFact returns how clients' proxies route, with cookies masked.
 func RouteFact(r mesh.Route, cookies AffinityCookies) event.Route {
 	fact := event.Route{Name: r.Name}
 	for _, rule := range r.Rules {

@@ -11,7 +11,7 @@ import (
 	"coalmine/lab/event"
 )
 
-func TestReadAlert(t *testing.T) {
+func TestParseAlert(t *testing.T) {
 	for name, c := range map[string]struct{ body, canary, severity, message string }{
 		"slack":   {`{"attachments":[{"color":"danger","author_name":"backend.develop","text":"Rolling back"}]}`, "backend.develop", "error", "Rolling back"},
 		"discord": {`{"attachments":[{"color":"good","author_name":"backend.develop","text":"New revision"}]}`, "backend.develop", "info", "New revision"},
@@ -29,12 +29,12 @@ func TestReadAlert(t *testing.T) {
 	}
 }
 
-func TestReadQuery(t *testing.T) {
+func TestParseQuery(t *testing.T) {
 	for _, c := range []struct {
 		query, path string
 		want        workloads.Query
 	}{
-		{asked(workloads.TagQuery("sum(x) \n", "errors")), "/api/v1/query", workloads.Query{PromQL: "sum(x)", Canary: "backend.develop", Metric: "errors"}},
+		{expand(workloads.TagQuery("sum(x) \n", "errors")), "/api/v1/query", workloads.Query{PromQL: "sum(x)", Canary: "backend.develop", Metric: "errors"}},
 		{"sum(x)", "/backend.develop/api/v1/query", workloads.Query{PromQL: "sum(x)", Canary: "backend.develop"}},
 		{"sum(x)", "/api/v1/query", workloads.Query{PromQL: "sum(x)"}},
 	} {
@@ -44,7 +44,7 @@ func TestReadQuery(t *testing.T) {
 	}
 }
 
-// Several checks may ask one template with thresholds of their own.
+// Several checks may use one template with thresholds of their own.
 func TestChecksOfOneTemplate(t *testing.T) {
 	low, high := 99.0, 5.0
 	c := &flaggerv1.Canary{Spec: flaggerv1.CanarySpec{Analysis: &flaggerv1.CanaryAnalysis{Metrics: []flaggerv1.CanaryMetric{
@@ -60,23 +60,23 @@ func TestChecksOfOneTemplate(t *testing.T) {
 	}{
 		{"ratio", 0, event.Query{Metric: "success", Min: &low}},
 		{"ratio", 1, event.Query{Metric: "errors", Max: &high}},
-		{"ratio", 2, event.Query{Metric: "success", Min: &low}}, // the next round
+		{"ratio", 2, event.Query{Metric: "success", Min: &low}}, // the next run
 		{"own", 1, event.Query{Metric: "own", Max: &seven}},
 		{"own", 0, event.Query{Metric: "own", Max: &seven}},
 		{"", 0, event.Query{}},
 	} {
 		x.want.Asker, x.want.PromQL = "backend", "sum(x)"
-		asked := workloads.Query{PromQL: "sum(x)", Canary: "backend.develop", Metric: x.metric}
-		if diff := cmp.Diff(x.want, asked.Fact("backend", workloads.FindCheck(c, x.metric, x.before))); diff != "" {
+		query := workloads.Query{PromQL: "sum(x)", Canary: "backend.develop", Metric: x.metric}
+		if diff := cmp.Diff(x.want, query.Fact("backend", workloads.FindCheck(c, x.metric, x.before))); diff != "" {
 			t.Error(diff)
 		}
 	}
 	if workloads.FindCheck(nil, "ratio", 0) != nil {
-		t.Error("a check of no canary")
+		t.Error("FindCheck(nil, ...) is not nil")
 	}
 }
 
-// asked is a query with the canary's name filled in, as Flagger asks it.
-func asked(query string) string {
+// expand fills in the canary's name, as Flagger does.
+func expand(query string) string {
 	return strings.NewReplacer("{{ name }}", "backend", "{{ namespace }}", "develop").Replace(query)
 }

@@ -9,27 +9,30 @@ import (
 	"coalmine/lab/guardrail"
 )
 
-// OnlineQuery is how Flagger asks whether Prometheus is there (flagger, pkg/metrics/providers/prometheus.go). It says nothing of a
-// rollout.
+// OnlineQuery is the query by which Flagger checks that Prometheus is available (flagger,
+// pkg/metrics/providers/prometheus.go).
 const OnlineQuery = "vector(1)"
 
-// queryTag begins the comment that tells a query's asker; Flagger fills in the canary's name with the rest of the query.
+// queryTag starts the comment that identifies the check that a query is for. Flagger expands the
+// canary's name in it, like in the rest of the query.
 const queryTag = "# coalmine "
 
-// TagQuery lets a query of a template, or of a check with this name, tell who asks it.
+// TagQuery adds a comment to the query of a metric template, or of a check with an inline query,
+// that identifies canary and metric; see [ParseQuery].
 func TagQuery(query, metric string) string {
 	return strings.TrimRight(query, " \t\r\n") + "\n" + queryTag + "{{ name }}.{{ namespace }} " + metric
 }
 
-// Query is a query as it arrived.
+// Query is a query received from Flagger.
 type Query struct {
 	PromQL string
-	// Canary is NAME.NAMESPACE, "" where nobody knows. Metric is what the query was marked with, "" for one of Flagger's own.
+	// Canary is NAME.NAMESPACE, or "" if unknown. Metric is that of [TagQuery], or "" for a
+	// built-in metric of Flagger.
 	Canary, Metric string
 }
 
-// ParseQuery takes a query apart that came to a path: NAME.NAMESPACE/api/v1/query for one of Flagger's own, which go to the address
-// that the canary has as its metrics server.
+// ParseQuery parses a query and the path that it was sent to. Built-in metrics of Flagger are
+// queried at the metrics server of the canary, whose path is NAME.NAMESPACE/api/v1/query.
 func ParseQuery(query, path string) Query {
 	a := Query{PromQL: query}
 	if i := strings.LastIndex(query, queryTag); i >= 0 {
@@ -42,12 +45,13 @@ func ParseQuery(query, path string) Query {
 	return a
 }
 
-// TrimNamespace is a canary's name without its namespace.
+// TrimNamespace returns a canary's name without its namespace.
 func TrimNamespace(canary, namespace string) string { return strings.TrimSuffix(canary, "."+namespace) }
 
-// FindCheck finds the check of a canary that asks a metric template, or whose own query has a name; nil where none does. Where several
-// checks ask one template, Flagger asks them in their order, and before tells how many were asked already in this round. Rounds that come
-// so close upon each other that they were taken for one begin again with the first.
+// FindCheck returns the check of a canary that uses a metric template, or whose inline query has a
+// name; nil if there is none. If several checks use one template, Flagger queries for them in
+// order, and before is the number of queries before this one in the same analysis run. If two runs
+// were taken for one, the order starts over.
 func FindCheck(c *flaggerv1.Canary, metric string, before int) *flaggerv1.CanaryMetric {
 	if c == nil || c.GetAnalysis() == nil || metric == "" {
 		return nil
@@ -65,7 +69,8 @@ func FindCheck(c *flaggerv1.Canary, metric string, before int) *flaggerv1.Canary
 	return asking[before%len(asking)]
 }
 
-// Fact is the query as the check that asked it means it; nil for a check that is not known. The answer is the caller's to fill in.
+// Fact returns the fact for a query of a check, which may be nil if it is unknown. The caller fills
+// in the result.
 func (a Query) Fact(asker string, check *flaggerv1.CanaryMetric) event.Query {
 	q := event.Query{Asker: asker, Metric: a.Metric, PromQL: a.PromQL}
 	if check == nil {
@@ -75,12 +80,12 @@ func (a Query) Fact(asker string, check *flaggerv1.CanaryMetric) event.Query {
 	if r := check.ThresholdRange; r != nil {
 		q.Min, q.Max = r.Min, r.Max
 	} else {
-		q.Max = &check.Threshold // for templates and inline queries the deprecated threshold is a maximum
+		q.Max = &check.Threshold // the deprecated threshold is a maximum for templates and inline queries
 	}
 	return q
 }
 
-// FindCanary is a canary of a set as the learner wrote it; nil where there is none of the name for one of the targets.
+// FindCanary returns the canary with a name for one of the targets, as the user wrote it, or nil.
 func FindCanary(set *guardrail.Set, targets []string, name string) *flaggerv1.Canary {
 	if set == nil {
 		return nil

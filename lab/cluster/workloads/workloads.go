@@ -1,7 +1,7 @@
-// Package workloads has what a scenario's play needs in Kubernetes before any guardrail: the objects of the demo services, and what a
-// release changes in them. It turns the learner's objects to the hosts of a cluster, and says in the words of the log what became of
-// objects. Clusters share it, so that the same scenario and guardrails mean the same in each. It talks to no API server, and does not
-// know what plays the run.
+// Package workloads builds the objects of a scenario's demo services and of a release, and relates
+// users' Flagger objects to the lab: it points them to the endpoints of a cluster, parses Flagger's
+// queries and alerts, and makes facts of object states. All clusters use it, so that a scenario and
+// its guardrails mean the same in each. It has no client.
 package workloads
 
 import (
@@ -17,26 +17,27 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// PortName is what the demo services call their port.
+// PortName is the name of the demo services' port.
 const PortName = "http"
 
-// LabelVersion of a pod is its version, beside the label app with its service.
+// LabelVersion is the label of a pod with its version; the label app has its service.
 const LabelVersion = "version"
 
-// injectAnnotation lets Linkerd, or what stands in for it, give pods a proxy.
+// injectAnnotation enables proxy injection.
 const injectAnnotation = "linkerd.io/inject"
 
-// Builder is the objects of a scenario as one kind of cluster has them.
+// Builder builds the objects of a scenario for one kind of cluster.
 type Builder struct {
 	Scenario *scenario.Scenario
-	// Mutate completes the pods of a service at a version by what this kind of cluster needs to run them: their image at least. The first
-	// container is the service. What it sets must depend on nothing but service and version, for a release of the version that runs
-	// must change nothing.
+	// Mutate adds to the pods of a service at a version what this kind of cluster needs to run
+	// them, at least the image. The first container is the service. The result must depend only on
+	// service and version, since releasing the running version must change nothing.
 	Mutate func(t *corev1.PodTemplateSpec, s *scenario.Service, version string)
 }
 
-// Objects are those that the platform runs, in the order in which they can be created: the namespace, and for each service its
-// account, configuration, Deployment at the baseline version, and Service.
+// Objects returns the objects of the demo services, in the order in which to create them: the
+// namespace, and for each service its account, configuration, Deployment at the baseline version,
+// and Service.
 func (s Builder) Objects() []runtime.Object {
 	objects := []runtime.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: scenario.Namespace, Annotations: map[string]string{injectAnnotation: "enabled"},
@@ -67,7 +68,8 @@ func objectMeta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: scenario.Namespace}
 }
 
-// deployment is a service's Deployment at its baseline version. It refers to a ConfigMap and a Secret, which Flagger tracks.
+// deployment returns a service's Deployment at its baseline version. It refers to a ConfigMap and a
+// Secret, which Flagger tracks.
 func (s Builder) deployment(svc *scenario.Service) *appsv1.Deployment {
 	replicas := int32(svc.Replicas)
 	d := &appsv1.Deployment{
@@ -90,14 +92,15 @@ func (s Builder) deployment(svc *scenario.Service) *appsv1.Deployment {
 	return d
 }
 
-// SetVersion gives a Deployment's pod template everything that a version says about its pods.
+// SetVersion sets everything in a Deployment's pod template that depends on the version.
 func (s Builder) SetVersion(d *appsv1.Deployment, svc *scenario.Service, version string) {
 	v, t := svc.Versions[version], &d.Spec.Template
 	t.Labels = map[string]string{"app": svc.Name, LabelVersion: version}
 	maps.Copy(t.Labels, svc.Labels)
 	maps.Copy(t.Labels, v.Labels)
-	// No annotations are no map, as after a way through JSON: Flagger's hash of the template tells an empty map from none, and
-	// would take a release of the version that runs for a new one (flagger, pkg/canary/spec.go, ComputeHash).
+	// Without annotations the map must be nil, as after a JSON round trip: Flagger's hash of the
+	// template distinguishes an empty map from nil, and would take a release of the running version
+	// for a new one (flagger, pkg/canary/spec.go, ComputeHash).
 	t.Annotations = nil
 	if len(svc.Annotations)+len(v.Annotations) > 0 {
 		t.Annotations = map[string]string{}
@@ -108,7 +111,7 @@ func (s Builder) SetVersion(d *appsv1.Deployment, svc *scenario.Service, version
 	s.Mutate(t, svc, version)
 }
 
-// ServiceAccountName is the service account of a service's pods at a version.
+// ServiceAccountName returns the service account of a service's pods at a version.
 func ServiceAccountName(s *scenario.Service, version string) string {
 	return cmp.Or(s.Versions[version].ServiceAccount, s.ServiceAccount, s.Name)
 }

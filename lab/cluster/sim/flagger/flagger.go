@@ -1,9 +1,9 @@
-// Package flagger runs the real, unmodified Flagger controller in the process, in virtual time, against clientsets that the
-// caller gives, and ends it without leaving a goroutine behind.
+// Package flagger runs the real, unmodified Flagger controller in the process, in virtual time,
+// against the caller's clientsets, and stops it without leaving a goroutine behind.
 //
-// Flagger was not made to be embedded: its constructor writes process-wide state and starts an event broadcaster that nothing
-// stops. What has to be done about that is in this package, each place with its reason; nothing outside needs to know. The
-// package knows nothing of scenarios, traffic or metrics.
+// Flagger was not designed to be embedded: its constructor writes process-wide state and starts an
+// event broadcaster that nothing stops. This package contains all the workarounds, each with its
+// reason.
 package flagger
 
 import (
@@ -33,22 +33,26 @@ import (
 )
 
 const (
-	// Version of the module in go.mod.
+	// Version is that of the module in go.mod.
 	Version = "1.43.0"
-	// controlLoopInterval is how often the controller looks for new and removed canaries (flagger, cmd/flagger/main.go: control-loop-interval).
+	// controlLoopInterval is how often the controller looks for new and removed canaries (flagger,
+	// cmd/flagger/main.go, control-loop-interval).
 	controlLoopInterval = 10 * time.Second
-	// resyncPeriod of the informers (flagger, cmd/flagger/main.go).
+	// resyncPeriod is that of the informers (flagger, cmd/flagger/main.go).
 	resyncPeriod = 30 * time.Second
-	// startDelay after the bubble's begin: waiting for the informers may take one poll of 100 ms more or less.
+	// startDelay is when Flagger starts in a bubble. Before it, the informers may need one poll of
+	// 100 ms more or less.
 	startDelay = time.Second
 	workers    = 2
 )
 
-// Observer is told what Flagger says. Its methods are called from Flagger's goroutines, for one canary from one at a time.
+// Observer receives Flagger's messages. Its methods are called from Flagger's goroutines; calls for
+// one canary are sequential.
 type Observer interface {
-	// Event is a Kubernetes event that Flagger records on a canary (name.namespace): type Normal or Warning, and the message.
+	// Event is called for a Kubernetes event on a canary, whose name is NAME.NAMESPACE. The type is
+	// Normal or Warning.
 	Event(canary, eventType, message string)
-	// Alert is a message for people, sent where the canary names no alert provider of its own.
+	// Alert is called for an alert of a canary without an alert provider of its own.
 	Alert(canary, severity, message string)
 }
 
@@ -67,8 +71,8 @@ type Controller struct {
 	runErr   error
 }
 
-// Start starts Flagger and returns when it runs. It must be called in a bubble, within the bubble's first second; it returns
-// exactly one second after the bubble's begin.
+// Start starts Flagger. It must be called in a bubble, within its first second, and returns exactly
+// one second after the bubble's start.
 func Start(clients Clients, metricsServer string, obs Observer) (*Controller, error) {
 	prepareProcess()
 	f := &Controller{clients: clients, stop: make(chan struct{})}
@@ -98,10 +102,10 @@ func Start(clients Clients, metricsServer string, obs Observer) (*Controller, er
 	return f, nil
 }
 
-// selectorLabels are Flagger's default (cmd/flagger/main.go: selector-labels).
+// selectorLabels are the default of Flagger's flag selector-labels (cmd/flagger/main.go).
 func selectorLabels() []string { return []string{"app", "name", "app.kubernetes.io/name"} }
 
-// informers starts the informers and waits until they have read everything.
+// informers starts the informers and waits until they are synced.
 func (f *Controller) informers() controller.Informers {
 	factory := informers.NewSharedInformerFactory(f.clients.Flagger, resyncPeriod)
 	v1beta1 := factory.Flagger().V1beta1()
@@ -113,11 +117,12 @@ func (f *Controller) informers() controller.Informers {
 	return inf
 }
 
-// Registry holds Flagger's own metrics, flagger_canary_* among them.
+// Registry returns Flagger's own metrics, such as flagger_canary_*.
 func (f *Controller) Registry() prometheus.Gatherer { return f.registry }
 
-// Stop ends Flagger and waits until all its goroutines have ended. The canaries must have been deleted before: only then does
-// Flagger stop their jobs, within two of its windows, which Stop lets pass.
+// Stop stops Flagger and waits until all its goroutines have ended. The canaries must have been
+// deleted before: Flagger stops their jobs only then, within two control loop intervals, which Stop
+// waits for.
 func (f *Controller) Stop(context.Context) error {
 	time.Sleep(2*controlLoopInterval + time.Second)
 	vclock.WaitIdle()
@@ -126,8 +131,8 @@ func (f *Controller) Stop(context.Context) error {
 	return f.runErr
 }
 
-// constructMu serialises the constructor, which registers its metrics on prometheus.DefaultRegisterer and adds its types to
-// client-go's global scheme.
+// constructMu serializes calls of the constructor, which registers its metrics on
+// prometheus.DefaultRegisterer and adds its types to client-go's global scheme.
 var constructMu sync.Mutex
 
 func construct(mk func() *controller.Controller) (*controller.Controller, *prometheus.Registry) {
@@ -140,18 +145,19 @@ func construct(mk func() *controller.Controller) (*controller.Controller, *prome
 	return mk(), registry
 }
 
-// replaceEventRecorder ends the event broadcaster that the constructor started and lets the controller record on ours. Ours is
-// called in Flagger's own goroutine and drops nothing, while client-go's drops events of an object after a burst of 25
-// (client-go, tools/record/events_cache.go).
+// replaceEventRecorder stops the event broadcaster that the constructor started and replaces the
+// controller's recorder. The new recorder is called in Flagger's own goroutine and drops nothing,
+// while client-go's drops events of an object after a burst of 25 (client-go,
+// tools/record/events_cache.go).
 func replaceEventRecorder(c *controller.Controller, ours record.EventRecorder) {
 	field := reflect.ValueOf(c).Elem().FieldByName("eventRecorder")
-	field = reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem() // unexported: reflect alone may not set it
+	field = reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem() // unexported, so reflect alone may not set it
 	broadcaster := field.Interface().(record.EventRecorder)
 	field.Set(reflect.ValueOf(ours))
 	stopBroadcaster(broadcaster)
 }
 
-// alerter hands Flagger's global alerts to the observer.
+// alerter passes Flagger's global alerts to the observer.
 type alerter struct{ obs Observer }
 
 func (a alerter) Post(workload, namespace, message string, _ []notifier.Field, severity string) error {

@@ -17,7 +17,7 @@ import (
 	"coalmine/lab/cluster/sim/vclock"
 )
 
-// started starts two Flaggers without canaries, calls during, and ends them.
+// started starts two Flaggers without canaries, calls during, and stops them.
 func started(t *testing.T, during func(one, other *flagger.Controller)) {
 	t.Helper()
 	err := vclock.Run(func() error {
@@ -37,14 +37,14 @@ func started(t *testing.T, during func(one, other *flagger.Controller)) {
 	}
 }
 
-// client-go's own error handlers wait by a clock that began outside of the bubble: an error of an informer would let virtual
-// years pass.
+// client-go's own error handlers use a clock started outside the bubble: an error of an informer
+// would take virtual years.
 func TestErrorsTakeNoTime(t *testing.T) {
 	started(t, func(_, _ *flagger.Controller) {})
 	err := vclock.Run(func() error {
 		before := time.Now()
 		for range 1000 {
-			utilruntime.HandleError(errors.New("a test's"))
+			utilruntime.HandleError(errors.New("test"))
 		}
 		if passed := time.Since(before); passed != 0 {
 			t.Errorf("1,000 errors took %v of virtual time", passed)
@@ -56,7 +56,7 @@ func TestErrorsTakeNoTime(t *testing.T) {
 	}
 }
 
-// families are the names of a registry's metrics that are Flagger's own.
+// families returns the names of the metrics in a registry that are Flagger's own.
 func families(t *testing.T, g client.Gatherer) []string {
 	t.Helper()
 	all, err := g.Gather()
@@ -83,19 +83,19 @@ func TestEachRunHasItsOwnRegistry(t *testing.T) {
 		}
 	})
 	if names := families(t, client.DefaultGatherer); len(names) > 0 || client.DefaultRegisterer != before {
-		t.Errorf("the process's own registry has %v: nothing of a run may stay there", names)
+		t.Errorf("the process's own registry has %v: want nothing from a run", names)
 	}
 }
 
-// The broadcaster that Flagger's constructor starts is ended before Flagger runs; a constructor that starts another one, or
-// logs another way, must not go unnoticed.
+// The broadcaster that Flagger's constructor starts is stopped before Flagger runs. The test fails
+// if a new version starts another one, or logs in another way.
 func TestNoBroadcasterIsLeft(t *testing.T) {
 	started(t, func(_, _ *flagger.Controller) {
 		stacks := make([]byte, 4<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		for _, part := range []string{"tools/record.", "pkg/watch.(*Broadcaster)"} {
 			if strings.Contains(string(stacks), part) {
-				t.Errorf("a goroutine of %s lives on while Flagger runs", part)
+				t.Errorf("a goroutine of %s is left while Flagger runs", part)
 			}
 		}
 	})

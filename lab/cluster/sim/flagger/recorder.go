@@ -23,16 +23,17 @@ import (
 	"coalmine/lab/cluster/sim/vclock"
 )
 
-// prepareProcess silences what client-go would do behind our back, once for the process:
-//   - its error handlers hold a rate limiter made outside of any bubble, which compares its real clock with the bubble's and
-//     sleeps for virtual years (apimachinery, pkg/util/runtime/runtime.go);
+// prepareProcess disables two features of client-go, once per process:
+//   - its error handlers have a rate limiter made outside any bubble, which compares its real
+//     clock with the bubble's and sleeps for virtual years (apimachinery,
+//     pkg/util/runtime/runtime.go);
 //   - klog writes to the terminal.
 var prepareProcess = sync.OnceFunc(func() {
 	utilruntime.ErrorHandlers = []utilruntime.ErrorHandler{func(context.Context, error, string, ...any) {}}
 	klog.SetLogger(logr.Discard())
 })
 
-// recorder hands Flagger's Kubernetes events to the observer.
+// recorder passes Flagger's Kubernetes events to the observer.
 type recorder struct{ obs Observer }
 
 func (r recorder) Event(object k8sruntime.Object, eventType, _, message string) {
@@ -51,14 +52,16 @@ func (r recorder) AnnotatedEventf(object k8sruntime.Object, _ map[string]string,
 	r.Event(object, eventType, reason, fmt.Sprintf(format, args...))
 }
 
-// stopSentinel is the reason of the event that ends the goroutines that handle it.
+// stopSentinel is the reason of the event that stops the goroutines that handle it.
 const stopSentinel = "coalmine-end"
 
-// stopBroadcaster ends the two watchers of the broadcaster behind a recorder and then the broadcaster. Shutting down the
-// broadcaster alone would leave both watchers spinning on a closed channel (client-go, tools/record/event.go); they end when
-// what they call ends their goroutine, which the log core and the mortal client below do on the poison event.
+// stopBroadcaster stops the two watchers of the broadcaster behind a recorder, and then the
+// broadcaster. Shutting down only the broadcaster would leave both watchers spinning on a closed
+// channel (client-go, tools/record/event.go). They stop because what they call exits their
+// goroutine: the log core and the intercepting client below do so on the stop sentinel.
 func stopBroadcaster(r record.EventRecorder) {
-	// With its type set the object need not be looked up in the global scheme, which another run may be writing.
+	// An object with a type need not be looked up in the global scheme, which another run may be
+	// writing.
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Name: stopSentinel, Namespace: "default"},
@@ -70,8 +73,9 @@ func stopBroadcaster(r record.EventRecorder) {
 	}
 }
 
-// logCore is Flagger's logger. It writes nothing, since what Flagger logs about a canary it also records as an event; while it
-// is open it ends the goroutine that brings it the broadcaster's line about the poison event.
+// logCore is the core of Flagger's logger. It writes nothing, since Flagger records what it logs
+// about a canary also as an event. While open, it exits the goroutine that logs the broadcaster's
+// line about the stop sentinel.
 type logCore struct{ open *atomic.Bool }
 
 func (c logCore) Enabled(zapcore.Level) bool               { return c.open.Load() }
@@ -86,7 +90,8 @@ func (c logCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Check
 	return ce
 }
 
-// interceptingClient is a clientset whose event sink ends the goroutine that brings it the poison event.
+// interceptingClient is a clientset whose event sink exits the goroutine that writes the stop
+// sentinel.
 type interceptingClient struct{ kubernetes.Interface }
 
 func (c interceptingClient) CoreV1() typedcorev1.CoreV1Interface {

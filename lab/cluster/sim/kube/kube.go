@@ -1,8 +1,10 @@
-// Package kube models what Kubernetes does with a Deployment: pods that come up after a while, become ready, are replaced in a
-// rolling update and go away. It stands on a clientset and has no clock of its own: the caller says what time it is.
+// Package kube models how Kubernetes runs a Deployment: pods start, become ready, are replaced in a
+// rolling update and are removed. It works against a clientset and has no clock: the caller passes
+// the time.
 //
-// Modelled after the Deployment controller's documentation (concepts/workloads/controllers/deployment: rolling update,
-// maxSurge, maxUnavailable, progress deadline). Scheduling, images and nodes are not modelled: every pod finds a place.
+// It follows the documentation of the Deployment controller
+// (concepts/workloads/controllers/deployment: rolling update, maxSurge, maxUnavailable, progress
+// deadline). Scheduling, images and nodes are not modelled: every pod can be placed.
 package kube
 
 import (
@@ -25,32 +27,32 @@ import (
 type Pod struct {
 	Name       string
 	Deployment string
-	// Template is what the pod was made from; not to be changed.
+	// Template is what the pod was made from. It must not be changed.
 	Template *corev1.PodTemplateSpec
-	// Created and ReadyAt are times since the run's start; ReadyAt may lie ahead.
+	// Created and ReadyAt are times since the run's start; ReadyAt may be in the future.
 	Created, ReadyAt time.Duration
 	Ready            bool
 
 	revision int
 }
 
-// ChangeKind says what happened to a pod.
+// ChangeKind is the kind of a [Change].
 type ChangeKind int
 
-// The life of a pod.
+// Kinds of changes.
 const (
 	PodAdded ChangeKind = iota
 	PodReady
 	PodRemoved
 )
 
-// Change is one step in the life of a pod.
+// Change is a change of a pod's state.
 type Change struct {
 	Kind ChangeKind
 	Pod  Pod
 }
 
-// Controller brings the pods of all Deployments of a namespace to what their specs ask for.
+// Controller reconciles the pods of all Deployments of a namespace with their specs.
 type Controller struct {
 	client      kubernetes.Interface
 	namespace   string
@@ -60,24 +62,25 @@ type Controller struct {
 	podsCreated uint64
 }
 
-// workload is a Deployment as the controller remembers it.
+// workload is the controller's state of a Deployment.
 type workload struct {
 	template string // JSON of the pod template of the newest revision
 	revision int
 	pods     []*Pod
-	// lastProgress is when the rollout last came forward, for the progress deadline.
+	// lastProgress is when the rollout last made progress, for the progress deadline.
 	lastProgress time.Duration
 	status       string // JSON of the last written status
 	conditions   map[appsv1.DeploymentConditionType]appsv1.DeploymentCondition
 }
 
-// New returns a controller. startUp tells how long a pod of a template takes from creation to readiness; each pod takes up to
-// a fifth longer, by seed.
-func New(client kubernetes.Interface, namespace string, seed uint64, startUp func(*corev1.PodTemplateSpec) time.Duration) *Controller {
-	return &Controller{client: client, namespace: namespace, seed: seed, startupTime: startUp, workloads: map[string]*workload{}}
+// New returns a controller. startup returns the time from creation to readiness of a template's
+// pods. Each pod takes up to a fifth longer, depending on the seed.
+func New(client kubernetes.Interface, namespace string, seed uint64, startup func(*corev1.PodTemplateSpec) time.Duration) *Controller {
+	return &Controller{client: client, namespace: namespace, seed: seed, startupTime: startup, workloads: map[string]*workload{}}
 }
 
-// Reconcile brings the pods up to now and writes the Deployments' statuses. It returns what changed, in a fixed order.
+// Reconcile brings the pods up to now, writes the Deployments' statuses and returns the changes in
+// a deterministic order.
 func (c *Controller) Reconcile(ctx context.Context, now time.Duration) ([]Change, error) {
 	list, err := c.client.AppsV1().Deployments(c.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -104,7 +107,7 @@ func (c *Controller) Reconcile(ctx context.Context, now time.Duration) ([]Change
 	return changes, nil
 }
 
-// NextReady tells the next time at which a pod becomes ready by itself; ok is false when none will.
+// NextReady returns when the next pod becomes ready; ok is false if none will.
 func (c *Controller) NextReady() (at time.Duration, ok bool) {
 	for _, w := range c.workloads {
 		for _, p := range w.pods {
@@ -116,7 +119,8 @@ func (c *Controller) NextReady() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// Restart makes a pod unready and starts it anew, as after its container was killed.
+// Restart makes a pod unready and starts it again, as after its container was killed. It reports
+// whether the pod exists.
 func (c *Controller) Restart(name string, now, backoff time.Duration) bool {
 	for _, w := range c.workloads {
 		for _, p := range w.pods {
@@ -171,11 +175,11 @@ func (c *Controller) replace(d *appsv1.Deployment, w *workload, now time.Duratio
 		w.pods = slices.DeleteFunc(w.pods, func(x *Pod) bool { return x == p })
 		changes = append(changes, Change{PodRemoved, *p})
 	}
-	// Too many pods of the newest revision: the replicas were lowered. Unready ones go first, then the youngest.
-	for fresh := newest(w); len(fresh) > want; fresh = newest(w) {
-		drop(nextToRemove(fresh))
+	// Scaling down: unready pods go first, then the youngest.
+	for updated := newest(w); len(updated) > want; updated = newest(w) {
+		drop(nextToRemove(updated))
 	}
-	// Old pods go as long as enough pods are available without them; unready ones at once.
+	// Unready old pods go at once, others as long as enough pods stay available.
 	for old := outdated(w); len(old) > 0; old = outdated(w) {
 		p := nextToRemove(old)
 		if p.Ready && available(w)-1 < want-unavailable {
@@ -192,7 +196,8 @@ func (c *Controller) replace(d *appsv1.Deployment, w *workload, now time.Duratio
 	return changes
 }
 
-// rolloutLimits is the strategy's maxSurge (rounded up) and maxUnavailable (rounded down); both default to 25 %.
+// rolloutLimits returns the strategy's maxSurge (rounded up) and maxUnavailable (rounded down).
+// Both default to 25 %.
 func rolloutLimits(d *appsv1.Deployment, want int) (surge, unavailable int) {
 	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
 		return 0, want
@@ -207,7 +212,7 @@ func rolloutLimits(d *appsv1.Deployment, want int) (surge, unavailable int) {
 		}
 	}
 	if surge == 0 && unavailable == 0 {
-		unavailable = 1 // the API server refuses 0 and 0; a rollout must be able to move
+		unavailable = 1 // the API server rejects 0 and 0, since no rollout could proceed
 	}
 	return surge, unavailable
 }
@@ -225,13 +230,14 @@ func (c *Controller) newPod(d *appsv1.Deployment, w *workload, now time.Duration
 	}
 }
 
-// jitteredStartup is the template's start-up time and up to a fifth more, by seed.
+// jitteredStartup returns the template's start-up time plus up to a fifth, depending on the seed.
 func (c *Controller) jitteredStartup(t *corev1.PodTemplateSpec) time.Duration {
 	base := c.startupTime(t)
 	return base + time.Duration(float64(base)*0.2*float64(hash(c.seed, "start", c.podsCreated)%1000)/1000)
 }
 
-// suffix makes a pod name's last part from the letters that Kubernetes uses for it (apimachinery, pkg/util/rand).
+// suffix returns the last part of a pod name, from the letters that Kubernetes uses (apimachinery,
+// pkg/util/rand).
 func suffix(seed uint64, name string, n uint64) string {
 	const letters = "bcdfghjklmnpqrstvwxz2456789"
 	h := hash(seed, name, n)

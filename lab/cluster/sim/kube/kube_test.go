@@ -18,7 +18,7 @@ import (
 
 const ns = "develop"
 
-// rig is a controller over a fake API server with a clock turned by hand.
+// rig is a controller over a fake API server with a manual clock.
 type rig struct {
 	t      interface{ Fatal(...any) }
 	client *fake.Clientset
@@ -117,11 +117,11 @@ func TestPodsBecomeReadyAfterStartUp(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 	if _, waiting := r.c.NextReady(); waiting {
-		t.Error("a pod is due although all are ready")
+		t.Error("NextReady() is set although all pods are ready")
 	}
 }
 
-func TestScaleDownAndAway(t *testing.T) {
+func TestScaleDownAndDelete(t *testing.T) {
 	r := newRig(t)
 	r.deploy("backend", "v1", 4)
 	r.pass(7 * time.Second)
@@ -149,11 +149,11 @@ func TestRestart(t *testing.T) {
 	for name = range r.pods {
 	}
 	if !r.c.Restart(name, r.now, 10*time.Second) {
-		t.Fatal("the pod is not known")
+		t.Fatal("Restart: no such pod")
 	}
 	r.pass(14 * time.Second)
 	if r.status("backend").ReadyReplicas != 0 {
-		t.Error("ready before back-off and start-up have passed")
+		t.Error("ready before back-off and start-up time have passed")
 	}
 	r.pass(3 * time.Second)
 	if r.status("backend").ReadyReplicas != 1 {
@@ -161,7 +161,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-func TestRecreateStopsTheOldFirst(t *testing.T) {
+func TestRecreateRemovesOldPodsFirst(t *testing.T) {
 	r := newRig(t)
 	r.deploy("backend", "v1", 2)
 	d, _ := r.client.AppsV1().Deployments(ns).Get(context.Background(), "backend", metav1.GetOptions{})
@@ -177,8 +177,8 @@ func TestRecreateStopsTheOldFirst(t *testing.T) {
 	}
 }
 
-// TestRollingUpdate checks the promises of the strategy at every step: at most a quarter more pods than asked for, at most a
-// quarter fewer available, and an end at which all are new.
+// TestRollingUpdate checks the guarantees of the strategy at every step: at most a quarter more
+// pods than desired, at most a quarter fewer available, and all pods new in the end.
 func TestRollingUpdate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "replicas")
@@ -190,17 +190,17 @@ func TestRollingUpdate(t *testing.T) {
 		for range 1200 {
 			r.reconcile()
 			if len(r.pods) > n+surge {
-				t.Fatalf("%d pods with %d asked for", len(r.pods), n)
+				t.Fatalf("%d pods, %d desired", len(r.pods), n)
 			}
 			if have := r.ready("v1") + r.ready("v2"); have < n-unavailable {
-				t.Fatalf("%d pods available with %d asked for", have, n)
+				t.Fatalf("%d pods available, %d desired", have, n)
 			}
 			if r.ready("v2") == n && len(r.pods) == n {
 				return
 			}
 			r.now += 100 * time.Millisecond
 		}
-		t.Fatalf("not over after two minutes: %d of %d new", r.ready("v2"), n)
+		t.Fatalf("not complete after two minutes: %d of %d pods new", r.ready("v2"), n)
 	})
 }
 
@@ -223,7 +223,7 @@ func TestSameSeedSameNames(t *testing.T) {
 	}
 }
 
-func TestScaleDownDropsTheYoungest(t *testing.T) {
+func TestScaleDownRemovesTheYoungest(t *testing.T) {
 	r := newRig(t)
 	r.deploy("backend", "v1", 1)
 	r.pass(7 * time.Second)
@@ -235,11 +235,11 @@ func TestScaleDownDropsTheYoungest(t *testing.T) {
 	r.deploy("backend", "v1", 1)
 	r.reconcile()
 	if _, stays := r.pods[oldest]; !stays || len(r.pods) != 1 {
-		t.Errorf("of four pods %v are left, want the oldest, %s", r.pods, oldest)
+		t.Errorf("pods left %v, want only the oldest, %s", r.pods, oldest)
 	}
 }
 
-// Flagger reads the condition Progressing and how long it has been what it is.
+// Flagger reads the condition Progressing and its last update time.
 func TestProgressDeadline(t *testing.T) {
 	r := newRig(t)
 	r.deploy("backend", "v1", 2)
@@ -268,13 +268,13 @@ func TestProgressDeadline(t *testing.T) {
 	r.deploy("backend", "v1", 3) // the status changes, the condition does not
 	r.reconcile()
 	if again := progressing("ReplicaSetUpdated"); again.Equal(&since) {
-		t.Error("a condition that changed has its old time")
+		t.Error("a changed condition has its old update time")
 	}
 	since = progressing("ReplicaSetUpdated")
 	r.deploy("backend", "v1", 4)
 	r.reconcile()
 	if again := progressing("ReplicaSetUpdated"); !again.Equal(&since) {
-		t.Error("a condition that stayed has a new time")
+		t.Error("an unchanged condition has a new update time")
 	}
 	r.pass(7 * time.Second)
 	progressing("NewReplicaSetAvailable")

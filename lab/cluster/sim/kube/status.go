@@ -50,7 +50,7 @@ func filter(w *workload, keep func(*Pod) bool) []*Pod {
 	return ps
 }
 
-// nextToRemove picks the pod that goes first: an unready one, else the youngest (a ReplicaSet ranks pods that way).
+// nextToRemove returns an unready pod, or else the youngest, in the order of a ReplicaSet.
 func nextToRemove(ps []*Pod) *Pod {
 	return slices.MinFunc(ps, func(a, b *Pod) int {
 		if a.Ready != b.Ready {
@@ -63,10 +63,10 @@ func nextToRemove(ps []*Pod) *Pod {
 	})
 }
 
-// Counts are the pods of a Deployment.
+// Counts are the numbers of pods of a Deployment.
 type Counts struct{ Desired, Total, Updated, Ready int }
 
-// Count tells the pods of a Deployment as of the last [Controller.Reconcile].
+// Count returns the numbers of pods of a Deployment as of the last [Controller.Reconcile].
 func (c *Controller) Count(d *appsv1.Deployment) Counts {
 	w := c.workloads[d.Name]
 	if w == nil {
@@ -75,7 +75,7 @@ func (c *Controller) Count(d *appsv1.Deployment) Counts {
 	return Counts{Desired: replicas(d), Total: len(w.pods), Updated: len(newest(w)), Ready: available(w)}
 }
 
-// writeStatus writes the status when it differs from the one written last. The fake clientset does not count generations, so
+// writeStatus writes the status if it changed. The fake clientset does not maintain generations, so
 // the observed generation is the current one.
 func (c *Controller) writeStatus(ctx context.Context, d *appsv1.Deployment, w *workload, now time.Duration) error {
 	n := c.Count(d)
@@ -108,7 +108,7 @@ func (c *Controller) writeStatus(ctx context.Context, d *appsv1.Deployment, w *w
 	return nil
 }
 
-// lastUpdateTime is when a condition became what it is: Flagger counts its progress deadline from there.
+// lastUpdateTime returns when a condition last changed. Flagger's progress deadline starts there.
 func (w *workload) lastUpdateTime(c appsv1.DeploymentCondition) metav1.Time {
 	if w.conditions == nil {
 		w.conditions = map[appsv1.DeploymentConditionType]appsv1.DeploymentCondition{}

@@ -1,14 +1,14 @@
-// Package network is the only way out of the sim, and it leads nowhere: the hosts of the lab are served in memory or by a
-// proxy of our own, everything else is refused.
+// Package network is the network of the sim: the lab's hosts are served in memory or by a proxy of
+// the lab, and every other connection is refused.
 //
-// Two of Flagger's dependencies take their transport from process-wide state, so this package holds process-wide state, in
-// one guarded place:
-//   - Flagger's Prometheus client and its alert providers end in http.DefaultTransport
-//     (flagger, pkg/metrics/providers/prometheus.go, pkg/notifier/client.go);
-//   - Flagger's webhooks make a go-cleanhttp transport, which honours HTTP_PROXY, read once for the process
-//     (flagger, pkg/controller/webhook.go; net/http.ProxyFromEnvironment).
+// Two of Flagger's dependencies take their transport from process-wide state, so this package has
+// process-wide state too, in one guarded place:
+//   - Flagger's Prometheus client and its alert providers use http.DefaultTransport (flagger,
+//     pkg/metrics/providers/prometheus.go, pkg/notifier/client.go);
+//   - Flagger's webhooks make a go-cleanhttp transport, which honours HTTP_PROXY, read once per
+//     process (flagger, pkg/controller/webhook.go; net/http.ProxyFromEnvironment).
 //
-// Each run serves its hosts under a name of its own, so that runs side by side do not meet. The package knows no scenario.
+// Each run serves its hosts under names of its own, so that concurrent runs do not interfere.
 package network
 
 import (
@@ -26,25 +26,26 @@ import (
 	"time"
 )
 
-// ErrBlocked is the error of every connection to something outside the lab.
+// ErrBlocked is the error of every connection to a host outside the lab.
 var ErrBlocked = errors.New("the lab has no network: only its own hosts can be reached")
 
-// Network maps host names to what answers there.
+// Network maps host names to their servers.
 type Network struct {
 	mu         sync.RWMutex
 	transports map[string]http.RoundTripper
 	handlers   map[string]http.Handler
 }
 
-// installed is the one network of the process; see the package comment for why there is one.
+// installed is the network of the process; see the package comment.
 var installed struct {
 	once sync.Once
 	net  *Network
 	err  error
 }
 
-// Install takes over the process's default HTTP transport and proxy and returns the network behind them. It may be called
-// any number of times, outside of any bubble, before anything in the process has read the proxy settings.
+// Install replaces the process's default HTTP transport and proxy and returns the network behind
+// them. It may be called any number of times. The first call must be outside any bubble and before
+// the process reads its proxy settings.
 func Install() (*Network, error) {
 	installed.once.Do(func() { installed.net, installed.err = install() })
 	return installed.net, installed.err
@@ -70,7 +71,8 @@ func install() (*Network, error) {
 	return n, checkProxySettings(proxy)
 }
 
-// checkProxySettings makes sure that the process reads our settings: net/http reads them once, and somebody may have been earlier.
+// checkProxySettings checks that the process uses the lab's proxy: net/http reads the settings
+// once, which may have happened before.
 func checkProxySettings(want *url.URL) error {
 	for _, target := range []string{"http://gate.coalmine/", "https://gate.coalmine/"} {
 		r, err := http.NewRequest(http.MethodGet, target, nil)
@@ -78,14 +80,14 @@ func checkProxySettings(want *url.URL) error {
 			return fmt.Errorf("network: %w", err)
 		}
 		if got, err := http.ProxyFromEnvironment(r); err != nil || got == nil || got.Host != want.Host {
-			return fmt.Errorf("network: the process had read its proxy settings before the lab began (%v, %v): webhooks could leave it", got, err)
+			return fmt.Errorf("network: the process read its proxy settings before the lab could set them (%v, %v), so webhooks could reach the outside", got, err)
 		}
 	}
 	return nil
 }
 
-// transport returns a transport whose schemes are all served in memory. Clones of it (Flagger makes one for
-// insecureSkipVerify) lose the schemes and fail closed at the dialer.
+// transport returns a transport that serves all schemes in memory. Clones of it (Flagger makes one
+// for insecureSkipVerify) lose the schemes; their dialer refuses every connection.
 func (n *Network) transport() *http.Transport {
 	refuse := func(_ context.Context, network, address string) (net.Conn, error) {
 		return nil, fmt.Errorf("%s %s: %w", network, address, ErrBlocked)
@@ -115,19 +117,19 @@ func (n *Network) roundTrip(r *http.Request) (*http.Response, error) {
 	return t.RoundTrip(r)
 }
 
-// startProxy starts the proxy on a loopback port. It lives as long as the process.
+// startProxy starts the proxy on a loopback port. It runs as long as the process.
 func (n *Network) startProxy() (*url.URL, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("network: the lab needs a loopback port for its webhooks: %w", err)
+		return nil, fmt.Errorf("network: listen on a loopback port for webhooks: %w", err)
 	}
 	s := &http.Server{Handler: http.HandlerFunc(n.serveProxy), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.Serve(l) }() // ends with the process
 	return &url.URL{Scheme: "http", Host: l.Addr().String()}, nil
 }
 
-// serveProxy answers for the lab's hosts and refuses the rest. An idle connection would keep the bubble that opened it from ever
-// idling, so each is closed after its answer.
+// serveProxy serves the lab's hosts and refuses all others. It closes each connection after the
+// response, since an idle connection would keep the bubble that opened it from becoming idle.
 func (n *Network) serveProxy(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	host := strings.ToLower(r.URL.Hostname())
@@ -142,7 +144,8 @@ func (n *Network) serveProxy(w http.ResponseWriter, r *http.Request) {
 	h.ServeHTTP(w, r)
 }
 
-// RegisterTransport serves a host in memory, for clients that use the default transport, until the returned function is called.
+// RegisterTransport serves a host in memory, for clients that use the default transport, until
+// remove is called.
 func (n *Network) RegisterTransport(host string, t http.RoundTripper) (remove func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -150,8 +153,8 @@ func (n *Network) RegisterTransport(host string, t http.RoundTripper) (remove fu
 	return func() { n.mu.Lock(); delete(n.transports, host); n.mu.Unlock() }
 }
 
-// RegisterHandler serves a host through the proxy, for clients that honour HTTP_PROXY, until the returned function is called. The
-// handler runs outside of any bubble: it must not ask for the time.
+// RegisterHandler serves a host through the proxy, for clients that honour HTTP_PROXY, until remove
+// is called. The handler runs outside any bubble, so it must not read the clock.
 func (n *Network) RegisterHandler(host string, h http.Handler) (remove func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

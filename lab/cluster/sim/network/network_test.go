@@ -39,7 +39,7 @@ func get(t *testing.T, c *http.Client, url string) (int, string, error) {
 	return r.StatusCode, string(b), err
 }
 
-func TestDefaultTransportServesKnownHostsOnly(t *testing.T) {
+func TestDefaultTransportServesOnlyKnownHosts(t *testing.T) {
 	n := install(t)
 	remove := n.RegisterTransport("prometheus-1.coalmine", answer("ok"))
 	for _, scheme := range []string{"http", "https"} {
@@ -52,12 +52,13 @@ func TestDefaultTransportServesKnownHostsOnly(t *testing.T) {
 	defer real.Close()
 	for _, url := range []string{"http://prometheus-1.coalmine/", real.URL, "http://169.254.169.254/", "https://example.com/"} {
 		if _, _, err := get(t, http.DefaultClient, url); !errors.Is(err, network.ErrBlocked) {
-			t.Errorf("%s: %v, want ErrNoWay", url, err)
+			t.Errorf("%s: %v, want ErrBlocked", url, err)
 		}
 	}
 }
 
-// Flagger clones the default transport for insecureSkipVerify; the clone has lost the served schemes.
+// Flagger clones the default transport for insecureSkipVerify; the clone loses the registered
+// schemes.
 func TestCloneFailsClosed(t *testing.T) {
 	install(t)
 	real := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the real server was reached") }))
@@ -65,13 +66,13 @@ func TestCloneFailsClosed(t *testing.T) {
 	clone := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	for _, url := range []string{real.URL, "http://prometheus-1.coalmine/", "https://example.com/"} {
 		if _, _, err := get(t, clone, url); !errors.Is(err, network.ErrBlocked) {
-			t.Errorf("%s: %v, want ErrNoWay", url, err)
+			t.Errorf("%s: %v, want ErrBlocked", url, err)
 		}
 	}
 }
 
 // Flagger's webhooks use go-cleanhttp's transport.
-func TestProxyServesKnownHostsOnly(t *testing.T) {
+func TestProxyServesOnlyKnownHosts(t *testing.T) {
 	n := install(t)
 	remove := n.RegisterHandler("gate-1.coalmine", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.URL.Path)
@@ -86,10 +87,10 @@ func TestProxyServesKnownHostsOnly(t *testing.T) {
 	}
 	r.Body.Close()
 	if !r.Close {
-		t.Error("the connection stays open after the answer: a bubble would never idle")
+		t.Error("the connection stays open after the response, so a bubble would never be idle")
 	}
 	if _, _, err := get(t, client, "https://gate-1.coalmine/"); err == nil || !strings.Contains(err.Error(), "Forbidden") {
-		t.Errorf("a tunnel to a gate: %v, want it forbidden", err)
+		t.Errorf("CONNECT to a gate: %v, want 403", err)
 	}
 	remove()
 	for _, url := range []string{"http://gate-1.coalmine/mtls", "http://169.254.169.254/latest/meta-data", "http://example.com/", "http://10.0.0.1/"} {
@@ -102,7 +103,7 @@ func TestProxyServesKnownHostsOnly(t *testing.T) {
 	}
 }
 
-func TestProxyBoundsBodies(t *testing.T) {
+func TestProxyLimitsBodies(t *testing.T) {
 	n := install(t)
 	got := make(chan int64, 1)
 	defer n.RegisterHandler("gate-2.coalmine", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -112,8 +113,8 @@ func TestProxyBoundsBodies(t *testing.T) {
 	r, err := cleanhttp.DefaultPooledClient().Post("http://gate-2.coalmine/events", "text/plain", strings.NewReader(strings.Repeat("x", 3<<20)))
 	if err == nil {
 		r.Body.Close()
-	} // else the connection was closed while the client still sent what nobody will read
+	} // otherwise the connection was closed while the client was still sending
 	if read := <-got; read != 1<<20 {
-		t.Errorf("a handler was given %d bytes of three MiB, want one MiB", read)
+		t.Errorf("a handler read %d bytes of 3 MiB, want 1 MiB", read)
 	}
 }

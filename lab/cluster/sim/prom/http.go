@@ -13,17 +13,17 @@ import (
 	"github.com/prometheus/prometheus/promql"
 )
 
-// QueryResult is one query that was asked over HTTP, and what came of it.
+// QueryResult is the result of a query over HTTP.
 type QueryResult struct {
 	PromQL string
-	// Value is the last sample's, nil when there is none or it is not a number: what Flagger takes of an answer with several
-	// (flagger, pkg/metrics/providers/prometheus.go).
+	// Value is that of the last sample, or nil if there is none or it is not a number. Flagger uses
+	// the last sample of several (flagger, pkg/metrics/providers/prometheus.go).
 	Value *float64
 	Err   error
 }
 
-// RoundTripper answers the instant-query endpoint of Prometheus's HTTP API (/api/v1/query) at the clock's time, and
-// tells observe what was asked and answered.
+// RoundTripper serves the instant-query endpoint of Prometheus' HTTP API (/api/v1/query) at the
+// time returned by now, and calls observe with each request and its result.
 func (db *DB) RoundTripper(now func() time.Time, observe func(*http.Request, QueryResult)) http.RoundTripper {
 	return roundTripperFunc(func(r *http.Request) (*http.Response, error) {
 		if !strings.HasSuffix(r.URL.Path, "/api/v1/query") {
@@ -48,7 +48,7 @@ type roundTripperFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// encodeVector writes a vector as Prometheus's HTTP API does.
+// encodeVector encodes a vector like Prometheus' HTTP API.
 func encodeVector(v promql.Vector) string {
 	type sample struct {
 		Metric map[string]string `json:"metric"`

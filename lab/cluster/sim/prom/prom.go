@@ -1,6 +1,6 @@
-// Package prom is a Prometheus in memory: the real time series database head and the real PromQL engine, without a server,
-// without scraping over a network and without a write-ahead log. Time is whatever the caller's clock says. The package knows
-// no metric by name.
+// Package prom is an in-memory Prometheus: the head block of the real time series database and the
+// real PromQL engine, without a server, network scraping or a write-ahead log. The caller supplies
+// the time.
 package prom
 
 import (
@@ -22,37 +22,40 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// ScrapeInterval is the one of Linkerd's viz extension (linkerd2, viz/charts/linkerd-viz/templates/prometheus.yaml).
+// ScrapeInterval is that of Linkerd's viz extension (linkerd2,
+// viz/charts/linkerd-viz/templates/prometheus.yaml).
 const ScrapeInterval = 10 * time.Second
 
 const (
-	// maxSamples bounds what one query may hold in memory; Prometheus's own default is 50 million. A lab has a few thousand
-	// series, so a sane query stays far below.
+	// maxSamples limits the samples that one query may hold in memory. Prometheus' default is 50
+	// million; a run has a few thousand series, so a sane query stays far below.
 	maxSamples = 5_000_000
-	// QueryBudget bounds what all queries of a run may read, in samples. Five checks of one service read some hundred thousand in
-	// a run; 30 checks of a whole histogram every ten seconds read ten million, in five seconds of processor time. Reading is
-	// dearest where each series gives one sample: about 2.4 µs each, so that the bound lies below a minute.
+	// QueryBudget limits the samples that all queries of a run may read. Five checks of one service
+	// read some hundred thousand in a run; 30 checks of a whole histogram every ten seconds read
+	// ten million, in five seconds of CPU time. Reading is most expensive with one sample per
+	// series, about 2.4 µs each; even then the limit is reached within a minute.
 	QueryBudget = 20_000_000
-	// lookback is Prometheus's default: how long the last sample of a series that is not marked stale counts as current.
+	// lookback is Prometheus' default: how long the last sample of a series that is not marked
+	// stale counts as current.
 	lookback = 5 * time.Minute
 	// chunkRange keeps the whole run in the head; no block is ever cut.
 	chunkRange = 48 * time.Hour
-	// stripeSize of the series hash map; the default of 16384 costs megabytes for each run.
+	// stripeSize is that of the series hash map. The default of 16384 costs megabytes per run.
 	stripeSize = 64
 )
 
-// DB is one Prometheus. Its methods may be called from several goroutines, [DB.Scrape] from one at a time.
+// DB is a Prometheus. Its methods are safe for concurrent use, except for [DB.Scrape].
 type DB struct {
 	head           *tsdb.Head
 	engine         *promql.Engine
 	dir            string
-	series         []*scrapedSeries          // by the caller's number
-	registrySeries map[string]*scrapedSeries // of registries, by name and labels
+	series         []*scrapedSeries          // indexed by the caller's number
+	registrySeries map[string]*scrapedSeries // series of registries, by name and labels
 	round          int
-	samplesRead    atomic.Int64 // samples that all queries have read
+	samplesRead    atomic.Int64 // by all queries
 }
 
-// scrapedSeries is a series that was seen in a scrape.
+// scrapedSeries is a series that occurred in a scrape.
 type scrapedSeries struct {
 	ref   storage.SeriesRef
 	lset  labels.Labels
@@ -65,9 +68,10 @@ type Label struct{ Name, Value string }
 // Source adds its current samples to a scrape.
 type Source func(*Scrape)
 
-// Open returns an empty database whose first sample may be at the given time.
-func Open(begin time.Time) (*DB, error) {
-	// Without a write-ahead log the head writes nothing until a chunk is full, but it insists on a directory.
+// Open returns an empty database. start is the earliest time of a sample.
+func Open(start time.Time) (*DB, error) {
+	// Without a write-ahead log the head writes nothing until a chunk is full, but it requires a
+	// directory.
 	dir, err := os.MkdirTemp("", "coalmine-tsdb-")
 	if err != nil {
 		return nil, fmt.Errorf("prometheus: %w", err)
@@ -76,17 +80,18 @@ func Open(begin time.Time) (*DB, error) {
 	o.ChunkDirRoot = dir
 	o.ChunkRange = chunkRange.Milliseconds()
 	o.StripeSize = stripeSize
-	o.IsolationDisabled = true // one writer that never writes while somebody reads
+	o.IsolationDisabled = true // there is one writer, and it never writes during a query
 	head, err := tsdb.NewHead(nil, nil, nil, nil, o, nil)
 	if err == nil {
-		err = head.Init(begin.Add(-time.Hour).UnixMilli())
+		err = head.Init(start.Add(-time.Hour).UnixMilli())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prometheus: %w", err), os.RemoveAll(dir))
 	}
 	engine := promql.NewEngine(promql.EngineOpts{
 		MaxSamples: maxSamples,
-		// In virtual time a busy engine never times out: the bounds are maxSamples and what validation lets through.
+		// In virtual time an engine never times out. What limits it are maxSamples and the
+		// validation of guardrails.
 		Timeout:              time.Minute,
 		LookbackDelta:        lookback,
 		EnableAtModifier:     true,
@@ -96,15 +101,15 @@ func Open(begin time.Time) (*DB, error) {
 	return &DB{head: head, engine: engine, dir: dir, registrySeries: map[string]*scrapedSeries{}}, nil
 }
 
-// Close frees everything.
+// Close releases all resources.
 func (db *DB) Close() error {
 	return errors.Join(db.engine.Close(), db.head.Close(), os.RemoveAll(db.dir))
 }
 
-// Series counts the series of the head.
+// Series returns the number of series in the head.
 func (db *DB) Series() uint64 { return db.head.NumSeries() }
 
-// Scrape is one round of samples.
+// Scrape is a scrape in progress.
 type Scrape struct {
 	db   *DB
 	app  storage.Appender
@@ -112,8 +117,8 @@ type Scrape struct {
 	errs []error
 }
 
-// Add adds the sample of a series that has a small number of its own, the same in every scrape. Its labels, with __name__ and
-// in any order, are asked for the first time only.
+// Add adds a sample of a series. number is small and identifies the series in every scrape. labels
+// returns the series' labels, with __name__ and in any order; it is called only the first time.
 func (s *Scrape) Add(number int, value float64, labels func() []Label) {
 	for number >= len(s.db.series) {
 		s.db.series = append(s.db.series, nil)
@@ -135,8 +140,9 @@ func (s *Scrape) append(t *scrapedSeries, value float64) {
 	}
 }
 
-// Scrape takes one sample of every series of the sources. A series that the last scrape had and this one has not is marked
-// stale, as Prometheus does (documentation, querying basics, staleness).
+// Scrape takes one sample of every series of the sources. Series that were in the last scrape and
+// are not in this one are marked stale, as Prometheus does (documentation, querying basics,
+// staleness).
 func (db *DB) Scrape(at time.Time, sources ...Source) error {
 	db.round++
 	s := &Scrape{db: db, app: db.head.Appender(context.Background()), at: at.UnixMilli()}
@@ -169,7 +175,7 @@ func (s *Scrape) markStale() {
 func toLabels(ls []Label) labels.Labels {
 	b := labels.NewScratchBuilder(len(ls))
 	for _, l := range ls {
-		if l.Value != "" { // an empty label is no label
+		if l.Value != "" { // an empty label equals an absent one
 			b.Add(l.Name, l.Value)
 		}
 	}
@@ -177,11 +183,12 @@ func toLabels(ls []Label) labels.Labels {
 	return b.Labels()
 }
 
-// ErrQueryBudget says that the queries of a run have read more than [MaxRead] samples.
-var ErrQueryBudget = fmt.Errorf("the queries of this run have read more than %d million samples, which is as much as a run may cost: ask for fewer series, shorter ranges or fewer metrics, or check less often", QueryBudget/1_000_000)
+// ErrQueryBudget is the error of queries after a run's queries have read [QueryBudget] samples.
+var ErrQueryBudget = fmt.Errorf("the queries of this run read more than %d million samples, the limit of a run: select fewer series, use shorter ranges or fewer metrics, or check less often", QueryBudget/1_000_000)
 
-// Query evaluates an instant query. The result is a vector or a scalar, as a vector. After [MaxRead] samples it is always
-// [ErrSpent]: samples are counted, not seconds, so that a run ends at the same query on any machine.
+// Query evaluates an instant query whose result is a vector or a scalar, and returns a vector.
+// After [QueryBudget] samples it always returns [ErrQueryBudget]. The budget is in samples and not
+// in seconds, so that a run ends at the same query on any machine.
 func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (promql.Vector, error) {
 	if db.samplesRead.Load() > QueryBudget {
 		return nil, ErrQueryBudget
@@ -201,14 +208,15 @@ func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (promql.Ve
 	}
 	switch v := res.Value.(type) {
 	case promql.Vector:
-		return append(promql.Vector(nil), v...), nil // q.Close takes the original back
+		return append(promql.Vector(nil), v...), nil // q.Close reuses the original
 	case promql.Scalar:
 		return promql.Vector{{T: v.T, F: v.V}}, nil
 	}
 	return nil, fmt.Errorf("the query returns a %s; a check needs a scalar or an instant vector", res.Value.Type())
 }
 
-// RegistrySource is a source of the counters and gauges of a client_golang registry, with labels added to each.
+// RegistrySource returns a source of the counters and gauges of a client_golang registry, with
+// added labels.
 func RegistrySource(g prometheus.Gatherer, added ...Label) Source {
 	return func(s *Scrape) {
 		families, err := g.Gather()

@@ -30,7 +30,7 @@ func open(t *testing.T) *prom.DB {
 	return db
 }
 
-// counter is a source of one series, which is there as long as its value is not negative.
+// counter returns a source of one series, which disappears when its value is negative.
 func counter(name string, v *float64, ls ...prom.Label) prom.Source {
 	return func(s *prom.Scrape) {
 		if *v >= 0 {
@@ -66,7 +66,7 @@ func TestRateOfScrapes(t *testing.T) {
 		t.Errorf("rate of 50 in 10 s: got %v, want 5", got)
 	}
 	if v, err := db.Query(context.Background(), "response_total", at); err != nil || len(v) != 1 || v[0].Metric.Has("empty") {
-		t.Errorf("%v, %v: an empty label is no label", v, err)
+		t.Errorf("%v, %v: an empty label must equal an absent one", v, err)
 	}
 	// regular expressions are anchored: a prefix does not match
 	if got := value(t, db, `sum(rate(response_total{deployment=~"pod"}[1m]))`, at); !math.IsNaN(got) {
@@ -74,7 +74,7 @@ func TestRateOfScrapes(t *testing.T) {
 	}
 }
 
-func TestVanishedSeriesIsStale(t *testing.T) {
+func TestMissingSeriesIsStale(t *testing.T) {
 	db := open(t)
 	n, other := 1.0, 1.0
 	at := begin
@@ -88,26 +88,26 @@ func TestVanishedSeriesIsStale(t *testing.T) {
 	if got := value(t, db, "a", at); got != 1 {
 		t.Fatalf("a = %v", got)
 	}
-	n = -1 // the source no longer has it
+	n = -1 // the source no longer has the series
 	scrape()
 	if got := value(t, db, "a", at); !math.IsNaN(got) {
-		t.Errorf("a vanished, and still reads %v inside the lookback", got)
+		t.Errorf("a is missing, but still reads %v within the lookback", got)
 	}
 	n = 7
 	scrape()
 	if got := value(t, db, "a", at); got != 7 {
-		t.Errorf("a came back as %v, want 7", got)
+		t.Errorf("after its return a = %v, want 7", got)
 	}
 }
 
-func TestScrapeBeforeTheLastIsAnError(t *testing.T) {
+func TestScrapeOutOfOrderIsAnError(t *testing.T) {
 	db := open(t)
 	n := 1.0
 	if err := db.Scrape(begin.Add(time.Minute), counter("a", &n)); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Scrape(begin, counter("a", &n)); err == nil {
-		t.Error("a scrape went back in time, and nobody says so")
+		t.Error("no error from a scrape older than the last one")
 	}
 }
 
@@ -159,7 +159,7 @@ func TestHTTP(t *testing.T) {
 		}
 		switch {
 		case len(seen) != 1:
-			t.Errorf("%s: observed %d answers", c.query, len(seen))
+			t.Errorf("%s: observed %d results", c.query, len(seen))
 		case math.IsNaN(c.value) && seen[0].Value != nil:
 			t.Errorf("%s: value %v, want none", c.query, *seen[0].Value)
 		case !math.IsNaN(c.value) && (seen[0].Value == nil || *seen[0].Value != c.value):

@@ -1,9 +1,10 @@
-// Package vclock runs a function in a testing/synctest bubble outside of tests: there time.Now, timers and tickers are
-// virtual, and time jumps to the next timer whenever every goroutine of the bubble waits.
+// Package vclock runs a function in virtual time: in a bubble of testing/synctest, outside of
+// tests. In a bubble time.Now, timers and tickers are virtual, and the time jumps to the next timer
+// whenever all goroutines of the bubble are blocked.
 //
-// synctest is meant for tests. That a zero testing.T suffices, and that the runtime's deadlock report is an ordinary panic,
-// is not promised by the Go project; this package is the only place that relies on it, and its tests fail loudly if a new Go
-// breaks it. The package knows nothing of what runs in the bubble.
+// synctest is meant for tests. The Go project guarantees neither that a zero testing.T suffices nor
+// that the runtime reports a deadlock by an ordinary panic. Only this package relies on that, and
+// its tests fail if a new version of Go changes it.
 package vclock
 
 import (
@@ -15,19 +16,19 @@ import (
 	"time"
 )
 
-// Epoch is the virtual time at which every bubble begins (documentation of testing/synctest).
+// Epoch is the virtual time at which every bubble starts (documentation of testing/synctest).
 var Epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// ErrDeadlock says that goroutines of the bubble were left behind, waiting for something that cannot come.
-var ErrDeadlock = errors.New("goroutines were left waiting in the bubble")
+// ErrDeadlock is the error when goroutines of the bubble are left behind, blocked forever.
+var ErrDeadlock = errors.New("goroutines are blocked forever in virtual time")
 
-// Run calls f in a new bubble and returns when f and every goroutine that it started have ended. A panic of f comes back as
-// an error with its stack; goroutines that never end come back as [ErrDeadlock]. A panic in another goroutine of the bubble
-// ends the process, as everywhere in Go.
+// Run calls f in a new bubble and returns when f and every goroutine that it started have ended. A
+// panic of f is returned as an error with its stack; goroutines that never end are returned as
+// [ErrDeadlock]. A panic in another goroutine of the bubble ends the process.
 func Run(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			// After a panic of f the goroutines that waited for it are reported too: keep both.
+			// After a panic of f, goroutines that waited for it are reported too: keep both errors.
 			err = errors.Join(err, fmt.Errorf("%w: %v", ErrDeadlock, r))
 		}
 	}()
@@ -42,6 +43,7 @@ func Run(f func() error) (err error) {
 	return err
 }
 
-// WaitIdle waits until every other goroutine of the bubble waits: what is read then does not depend on the scheduler. Only one
-// goroutine of a bubble may settle at a time.
+// WaitIdle waits until all other goroutines of the bubble are blocked, so that what the caller
+// reads next does not depend on the scheduler. Only one goroutine of a bubble may call it at a
+// time.
 func WaitIdle() { synctest.Wait() }

@@ -19,28 +19,28 @@ func TestTimeIsVirtual(t *testing.T) {
 		return nil
 	})
 	if err != nil {
-		t.Fatalf("this Go no longer runs a bubble outside of tests: %v", err)
+		t.Fatalf("this version of Go runs no bubble outside tests: %v", err)
 	}
 	if passed != 1000*time.Hour {
 		t.Errorf("slept 1000 h, %v passed", passed)
 	}
 	if !began.Equal(vclock.Epoch) {
-		t.Errorf("the bubble began at %v, not at %v", began, vclock.Epoch)
+		t.Errorf("the bubble started at %v, want %v", began, vclock.Epoch)
 	}
 }
 
-func TestErrorAndPanicComeBack(t *testing.T) {
+func TestRunReturnsErrorsAndPanics(t *testing.T) {
 	want := errors.New("mine")
 	if err := vclock.Run(func() error { return want }); !errors.Is(err, want) {
 		t.Errorf("error: got %v", err)
 	}
 	err := vclock.Run(func() error { panic("boom") })
-	if err == nil || !strings.Contains(err.Error(), "boom") || !strings.Contains(err.Error(), "bubble_test.go") {
+	if err == nil || !strings.Contains(err.Error(), "boom") || !strings.Contains(err.Error(), "vclock_test.go") {
 		t.Errorf("panic: got %v, want its text and stack", err)
 	}
 }
 
-func TestLeftGoroutineIsReported(t *testing.T) {
+func TestBlockedGoroutineIsReported(t *testing.T) {
 	err := vclock.Run(func() error {
 		inside := make(chan struct{})
 		go func() { <-inside }()
@@ -62,7 +62,7 @@ func TestPanicWithWaitersKeepsBoth(t *testing.T) {
 	}
 }
 
-func TestSettleWaitsForOthers(t *testing.T) {
+func TestWaitIdleWaitsForOthers(t *testing.T) {
 	err := vclock.Run(func() error {
 		done := false
 		go func() {
@@ -73,7 +73,7 @@ func TestSettleWaitsForOthers(t *testing.T) {
 		}()
 		vclock.WaitIdle()
 		if !done {
-			return errors.New("settled before the other goroutine was done")
+			return errors.New("WaitIdle returned before the other goroutine was done")
 		}
 		return nil
 	})
