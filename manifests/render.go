@@ -15,20 +15,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Meshes, as in package place.
-const (
-	Linkerd  = "linkerd"
-	TestMesh = "standin"
-)
-
 // Params are what files are filled in with.
 type Params struct {
-	// Mesh is [Linkerd] or [Standin].
+	// Mesh is "linkerd", or the name of a mesh that a bundle brings.
 	Mesh string
-	// Image is coalmine's own, with its tag.
-	Image string
+	// MeshImage is the image of that mesh.
+	MeshImage string
 	// Roots, IssuerCert and IssuerKey are PEM: the trust anchors, the issuer and its key.
 	Roots, IssuerCert, IssuerKey string
+	// Extra are files beside the embedded ones, by name.
+	Extra map[string]string
 }
 
 // templateData is what a template sees: the parameters, and the versions.
@@ -37,7 +33,7 @@ type templateData struct {
 	Pins Pins
 }
 
-// Render fills a file in: "prometheus/standin.yaml".
+// Render fills a file in: "flagger/patches.yaml".
 func Render(name string, p Params) ([]byte, error) {
 	pins, err := Versions()
 	if err != nil {
@@ -47,7 +43,7 @@ func Render(name string, p Params) ([]byte, error) {
 	return []byte(text), err
 }
 
-// Folder fills in all files of a folder, in the order of their names, as one stream of YAML documents: "standin".
+// Folder fills in all files of a folder, in the order of their names, as one stream of YAML documents: "cluster".
 func Folder(name string, p Params) ([]byte, error) {
 	names, err := fs.Glob(files, path.Join(name, "*.yaml"))
 	if err != nil || len(names) == 0 {
@@ -87,8 +83,15 @@ func chartFolder(chart string) string {
 // maxDepth bounds how files include one another.
 const maxDepth = 8
 
+func (v templateData) read(name string) ([]byte, error) {
+	if text, ok := v.Extra[name]; ok {
+		return []byte(text), nil
+	}
+	return files.ReadFile(name)
+}
+
 func render(name string, v templateData, depth int) (string, error) {
-	text, err := files.ReadFile(name)
+	text, err := v.read(name)
 	if err != nil {
 		return "", fmt.Errorf("manifests: %w", err)
 	}

@@ -45,7 +45,7 @@ type Chart struct {
 	Images []string `yaml:"images"`
 }
 
-// Prometheus is the image that both meshes' Prometheus has.
+// Prometheus is the image of Prometheus.
 type Prometheus struct {
 	Registry string `yaml:"registry"`
 	Name     string `yaml:"name"`
@@ -129,13 +129,18 @@ func (p Pins) Chart(name string) (Chart, bool) {
 	return p.Charts[i], true
 }
 
-// Images are those of all pods in a cluster with a mesh, without the node's and coalmine's own.
-func (p Pins) Images(mesh string) []string {
+// Images returns the images of all pods in a cluster with Linkerd, except the node's and
+// coalmine's own.
+func (p Pins) Images() []string {
 	images := []string{p.Prometheus.Image()}
 	for _, c := range p.Charts {
-		if mesh == Linkerd || c.Name == Flagger {
-			images = append(images, c.Images...)
-		}
+		images = append(images, c.Images...)
 	}
 	return images
+}
+
+// BaseImages returns those of Images that do not depend on the mesh: Prometheus and Flagger.
+func (p Pins) BaseImages() []string {
+	flagger, _ := p.Chart(Flagger)
+	return append([]string{p.Prometheus.Image()}, flagger.Images...)
 }

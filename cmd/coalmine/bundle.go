@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/cluster/kind/bundle"
-	"coalmine/lab/cluster/names"
 )
 
 func newBundleCommand(env *Env) *cobra.Command {
@@ -46,12 +45,4 @@ func bundleError(err error) error {
 		return &labError{err, todo}
 	}
 	return err
-}
-
-// meshFlag is the mesh that a cluster is brought up with.
-func checkMesh(mesh string) error {
-	if mesh != names.Linkerd && mesh != names.TestMesh {
-		return invalid("write "+names.Linkerd+" or "+names.TestMesh, "there is no mesh %q", mesh)
-	}
-	return nil
 }

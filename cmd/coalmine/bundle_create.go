@@ -16,15 +16,14 @@ import (
 
 	"coalmine/lab/cluster/kind/bundle"
 	"coalmine/lab/cluster/kind/image"
-	"coalmine/lab/cluster/names"
 	"coalmine/manifests"
 )
 
 // bundleFlags are the options of bundle create.
 type bundleFlags struct {
-	out, mesh, arch, node, config, from string
-	images, charts, crds                []string
-	partial                             bool
+	out, arch, node, config, from string
+	images, charts, crds          []string
+	partial                       bool
 }
 
 func newBundleCreateCommand(env *Env) *cobra.Command {
@@ -36,9 +35,9 @@ func newBundleCreateCommand(env *Env) *cobra.Command {
 			"--from it comes from a folder and from the local Docker, and nothing from the network. A bundle that would miss something " +
 			"is not made, unless --partial is given.\n\n" +
 			"Images are taken as tars of `docker save`. A node image that Docker has by its tag is taken from there. Coalmine's own image is made " +
-			"of the running binary if that is a static Linux one; " + image.BinaryEnv + " names another one.",
+			"of the coalmine-agent in this binary, or of this binary if it was built without one; " + image.BinaryEnv + " names another.",
 		Example: `coalmine bundle create -o class.bundle
-coalmine bundle create -o class.bundle --mesh standin --from ~/images
+coalmine bundle create -o class.bundle --from ~/images
 coalmine bundle create -o class.bundle --node-image my/node:v1.35.4 --image flagger.tar`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,7 +53,6 @@ coalmine bundle create -o class.bundle --node-image my/node:v1.35.4 --image flag
 
 func (f *bundleFlags) register(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.out, "output", "o", "", "write the bundle to `FILE`")
-	flags.StringVar(&f.mesh, "mesh", names.Linkerd, "`MESH` that clusters of the bundle can have: linkerd or standin")
 	flags.StringVar(&f.arch, "arch", runtime.GOARCH, "`ARCH` of the nodes: amd64 or arm64")
 	flags.StringVar(&f.node, "node-image", "", "`REF` of the node image (default what --kind-config names, or kind's own)")
 	flags.StringArrayVar(&f.images, "image", nil, "take images from the archive `FILE`, repeatable")
@@ -72,12 +70,12 @@ func (f *bundleFlags) check() error {
 	case f.arch != "amd64" && f.arch != "arm64":
 		return fmt.Errorf("--arch is %q: write amd64 or arm64, for which there are node images", f.arch)
 	}
-	return checkMesh(f.mesh)
+	return nil
 }
 
 func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 	out := env.path(f.out)
-	if err := checkWritable(ctx, out); err != nil {
+	if err := bundle.CheckOutput(ctx, out); err != nil {
 		return err
 	}
 	pins, err := manifests.Versions()
@@ -93,7 +91,7 @@ func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 		return err
 	}
 	contents.CreatedBy, contents.Spool = env.Version, filepath.Dir(out)
-	m, err := writeBundle(ctx, out, contents)
+	m, err := bundle.WriteFile(ctx, out, contents)
 	if err != nil {
 		return err
 	}
@@ -109,7 +107,7 @@ func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 func (env *Env) bundleSpec(f bundleFlags, pins manifests.Pins) bundle.Spec {
 	say := func(format string, args ...any) { fmt.Fprintf(env.Err, format+"\n", args...) }
 	o := bundle.Spec{
-		Pins: pins, Mesh: f.mesh, Arch: f.arch, Node: f.node, Partial: f.partial, Say: say,
+		Pins: pins, Arch: f.arch, Node: f.node, Partial: f.partial, Say: say,
 		Images: env.paths(f.images), Charts: env.paths(f.charts), CRDs: env.paths(f.crds),
 		Pull: bundle.Registries{Arch: f.arch}.Archive, Fetcher: bundle.Online{Pins: pins},
 	}
@@ -125,7 +123,7 @@ func (env *Env) bundleSpec(f bundleFlags, pins manifests.Pins) bundle.Spec {
 // ownImage is coalmine's own image, or nil where none can be made of this binary: that leaves no bundle incomplete, because most
 // machines make their own.
 func (env *Env) ownImage(ctx context.Context, arch string) (*bundle.Archive, error) {
-	binary, err := image.OwnBinaryFor(ctx, arch)
+	binary, err := image.Agent(ctx, arch)
 	if errors.Is(err, image.ErrUnfit) {
 		fmt.Fprintf(env.Err, "left out coalmine's own image, which machines with a static Linux binary make themselves: %v\n", err)
 		return nil, nil
@@ -148,41 +146,7 @@ func (env *Env) paths(names []string) []string {
 	return paths
 }
 
-// checkWritable lets a bundle be replaced by another one, and nothing else by a bundle.
-func checkWritable(ctx context.Context, path string) error {
-	if dir := filepath.Dir(path); !isDir(dir) {
-		return invalid("make the folder first, or give another name", "%s is no folder", dir)
-	}
-	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	b, err := bundle.Open(ctx, path)
-	if err != nil {
-		return invalid("give another name, or remove it", "%s is there already, and is no bundle", path)
-	}
-	return b.Close()
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-// writeBundle puts the bundle in its place when it is whole.
-func writeBundle(ctx context.Context, path string, contents bundle.Contents) (bundle.Manifest, error) {
-	w, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return bundle.Manifest{}, fmt.Errorf("write the bundle: %w", err)
-	}
-	defer os.Remove(w.Name()) // nothing is there any more if all went well
-	m, err := bundle.Create(ctx, w, contents)
-	if err = errors.Join(err, w.Chmod(0o644), w.Close()); err != nil {
-		return m, err
-	}
-	return m, os.Rename(w.Name(), path)
-}
-
-// completeFor says for which meshes a bundle is complete.
+// completeFor returns what the summary says of a bundle that has everything for meshes.
 func completeFor(meshes []string) string {
 	if len(meshes) == 0 {
 		return "complete for no mesh"

@@ -17,7 +17,7 @@ func newBundleListCommand(env *Env) *cobra.Command {
 	var asJSON, verify bool
 	cmd := &cobra.Command{
 		Use:   "list FILE",
-		Short: "List what is in a bundle, and for which meshes it is complete",
+		Short: "List what is in a bundle, and whether anything is missing",
 		Example: `coalmine bundle list class.bundle
 coalmine bundle list class.bundle --verify --json`,
 		Args: exactly("FILE"),
@@ -72,11 +72,13 @@ func (env *Env) lookInto(ctx context.Context, name string, verify bool) (*bundle
 		return nil, err
 	}
 	l := &bundleListing{File: name, SHA256: b.Digest(), Verified: verify, Manifest: &b.Manifest}
-	for _, mesh := range []string{names.Linkerd, names.TestMesh} {
-		missing := bundle.NeedsOf(pins, mesh).Missing(&b.Manifest)
-		l.Meshes = append(l.Meshes, meshListing{mesh, len(missing) == 0, missing})
+	needs, mesh := bundle.NeedsOf(pins, b.Mesh()), names.Linkerd
+	if m := b.Mesh(); m != nil {
+		mesh = m.Name
 	}
-	l.Notes = bundle.NeedsOf(pins, names.Linkerd).OtherVersions(&b.Manifest)
+	missing := needs.Missing(&b.Manifest)
+	l.Meshes = []meshListing{{mesh, len(missing) == 0, missing}}
+	l.Notes = needs.OtherVersions(&b.Manifest)
 	return l, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ func (env *Env) preflight(ctx context.Context, name string, asJSON bool) error {
 		Cluster: name, Engine: preflight.Docker{}, Connect: preflight.Connect, Prometheus: preflight.OverPortForward, Now: env.Now,
 	}
 	defer lab.Close()
-	if own, err := image.OwnBinary(ctx); err == nil {
+	if own, err := image.Agent(ctx, runtime.GOARCH); err == nil {
 		_, lab.Image, _ = strings.Cut(own.Ref(), ":")
 	}
 	tell := func(preflight.Result) {}

@@ -49,7 +49,6 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newBundleCommand(env),
 		newVersionCommand(env),
 		newWorkerCommand(env),
-		newTestMeshCommand(env),
 		newAgentCommand(env),
 		newTrafficCommand(env),
 	)

@@ -21,9 +21,9 @@ import (
 
 // upFlags are the options of up.
 type upFlags struct {
-	mesh, name, bundle string
-	timeout            time.Duration
-	keep               bool
+	name, bundle string
+	timeout      time.Duration
+	keep         bool
 }
 
 // defaultUp is how long a bring-up may take. With everything at hand it takes two minutes on two cores; the rest is for slow networks.
@@ -33,8 +33,8 @@ func newUpCommand(env *Env) *cobra.Command {
 	var f upFlags
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Bring up a real cluster: kind, a mesh, Prometheus and Flagger",
-		Long: "Bring up a real cluster to fly scenarios on: kind, Linkerd or the stand-in mesh, Prometheus and Flagger, and the demo services. " +
+		Short: "Bring up a real cluster: kind, Linkerd, Prometheus and Flagger",
+		Long: "Bring up a real cluster to fly scenarios on: kind, Linkerd, Prometheus and Flagger, and the demo services. " +
 			"It goes in steps, each of which first looks whether it is done: run it again after an interruption, or after a failure, and it " +
 			"goes on from there.\n\n" +
 			"Everything comes from the network, or with --bundle from one file. The context kind-NAME is added to the kubeconfig; the current " +
@@ -43,7 +43,7 @@ func newUpCommand(env *Env) *cobra.Command {
 			"interrupted leaves what it has made, as does one that fails on a cluster that was there before.\n\n" +
 			"Exit codes: 0 up, 1 failed, 2 invalid input, 5 interrupted.",
 		Example: `coalmine up
-coalmine up --mesh standin --bundle class.bundle
+coalmine up --bundle class.bundle
 coalmine up --name second --timeout 30m`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +53,6 @@ coalmine up --name second --timeout 30m`,
 			return env.up(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().StringVar(&f.mesh, "mesh", names.Linkerd, "`MESH` of the cluster: linkerd, or standin, which needs nothing but coalmine")
 	clusterFlag(cmd, &f.name)
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "take everything from the bundle `FILE` instead of the network")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultUp, "give up after this `TIME`")
@@ -69,9 +68,6 @@ func clusterFlag(cmd *cobra.Command, name *string) {
 func (f *upFlags) check() error {
 	if f.timeout <= 0 {
 		return invalid("see coalmine up --help", "--timeout is %v: write a time over 0", f.timeout)
-	}
-	if err := checkMesh(f.mesh); err != nil {
-		return err
 	}
 	return checkCluster(f.name)
 }
@@ -138,8 +134,12 @@ func (env *Env) up(ctx context.Context, f upFlags) error {
 		}
 		return clusterError(err)
 	}
+	mesh := names.Linkerd
+	if m := source.Mesh(); m != nil {
+		mesh = m.Name
+	}
 	fmt.Fprintf(env.Out, "Cluster %s is up with mesh %s after %s; kubectl --context %s reaches it.\n",
-		c.Name(), f.mesh, env.Now().Sub(began).Round(100*time.Millisecond), c.Context())
+		c.Name(), mesh, env.Now().Sub(began).Round(100*time.Millisecond), c.Context())
 	return nil
 }
 
@@ -153,15 +153,15 @@ func (env *Env) sourceOf(ctx context.Context, f upFlags) (bundle.Source, error) 
 	if err != nil {
 		return nil, bundleError(err)
 	}
-	if err := checkBundle(b, bundle.NeedsOf(pins, f.mesh), f.mesh); err != nil {
+	if err := checkBundle(b, bundle.NeedsOf(pins, b.Mesh())); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
 
-// checkBundle refuses a bundle without the charts and CRDs that a mesh needs, before anything is begun. Images that it lacks may be had from
+// checkBundle refuses a bundle without the charts and CRDs that its mesh needs, before anything is begun. Images that it lacks may be had from
 // their registries.
-func checkBundle(b *bundle.Bundle, needs bundle.Needs, mesh string) error {
+func checkBundle(b *bundle.Bundle, needs bundle.Needs) error {
 	var lacks []string
 	for _, n := range needs.Missing(&b.Manifest) {
 		if n.Kind == bundle.KindChart || n.Kind == bundle.KindCRDs {
@@ -171,15 +171,15 @@ func checkBundle(b *bundle.Bundle, needs bundle.Needs, mesh string) error {
 	if len(lacks) == 0 {
 		return nil
 	}
-	return invalid("coalmine bundle create --mesh "+mesh+" makes one that has it all, where there is network; "+
-		"coalmine bundle list says for which mesh one is complete", "%s is not made for mesh %s: it lacks %s", b, mesh, strings.Join(lacks, ", "))
+	return invalid("coalmine bundle create makes a complete one, where there is a network; coalmine bundle list lists what "+
+		"one lacks", "%s lacks %s", b, strings.Join(lacks, ", "))
 }
 
 // bringUp goes through the steps. Its time does not include what comes before or after them.
 func (env *Env) bringUp(ctx context.Context, c *kindcluster.Cluster, source bundle.Source, f upFlags) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	g, err := install.New(ctx, install.Plan{Cluster: c, Mesh: f.mesh, Source: source, Services: kind.DefaultServices, Now: env.Now})
+	g, err := install.New(ctx, install.Plan{Cluster: c, Source: source, Services: kind.DefaultServices, Now: env.Now})
 	if err != nil {
 		return err
 	}

@@ -178,9 +178,6 @@ func bundleValid(bundle []byte, now time.Time) error {
 	return nil
 }
 
-// proxies are the containers' names by which pods are known to be meshed.
-var proxies = [...]string{"linkerd-proxy", names.ProxyContainer}
-
 func injection(ctx context.Context, l *Lab) Finding {
 	list, err := l.kube.CoreV1().Pods(names.DevelopNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -208,7 +205,7 @@ func injection(ctx context.Context, l *Lab) Finding {
 
 func isMeshed(p *corev1.Pod) bool {
 	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
-		if slices.Contains(proxies[:], c.Name) {
+		if c.Name == names.ProxyContainer {
 			return true
 		}
 	}

@@ -71,13 +71,13 @@ func wellFixture(t *testing.T) *fixture {
 	f := &fixture{
 		engine:  &engine{memory: 8 << 30, state: kindcluster.Running},
 		image:   "abc",
-		state:   map[string]string{"mesh": names.TestMesh, "image": names.Image + ":abc"},
+		state:   map[string]string{"mesh": names.Linkerd, "image": names.ImageRegistry + "/coalmine-agent:abc"},
 		secret:  map[string][]byte{names.TrustRoots: roots, names.IssuerCert: cert},
 		answers: wellAnswers(),
 	}
 	f.objects = []runtime.Object{
 		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}, Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}},
-		deployment(names.MeshNamespace, "standin-control", 1),
+		deployment(names.MeshNamespace, "linkerd-destination", 1),
 		deployment(names.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1beta1"),
 		pod("backend-1", names.ProxyContainer),
 		&admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "injector"}, Webhooks: []admissionv1.MutatingWebhook{{
@@ -260,7 +260,7 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		}},
 		{"workload-certificates", Failed, "backend-1", set("identity_cert", float64(noon.Unix()-1), map[string]string{"pod": "backend-1"})},
 		{"workload-certificates", Warning, "renewed", set("identity_cert", float64(noon.Add(5*time.Hour).Unix()), nil)},
-		{"control-plane", Failed, "0 of 1", replace(1, deployment(names.MeshNamespace, "standin-control", 0))},
+		{"control-plane", Failed, "0 of 1", replace(1, deployment(names.MeshNamespace, "linkerd-destination", 0))},
 		{"injector", Failed, "no CA bundle", func(f *fixture) {
 			f.objects[4].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0].ClientConfig.CABundle = nil
 		}},

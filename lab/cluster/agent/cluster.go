@@ -69,12 +69,9 @@ func deploymentOf(p *corev1.Pod) string {
 	return name
 }
 
-// linkerdProxy is what Linkerd's injector calls its container.
-const linkerdProxy = "linkerd-proxy"
-
 // meshed tells whether a pod has a proxy.
 func meshed(p *corev1.Pod) bool {
-	is := func(c corev1.Container) bool { return c.Name == names.ProxyContainer || c.Name == linkerdProxy }
+	is := func(c corev1.Container) bool { return c.Name == names.ProxyContainer }
 	return slices.ContainsFunc(p.Spec.InitContainers, is) || slices.ContainsFunc(p.Spec.Containers, is)
 }
 

@@ -126,7 +126,7 @@ func (c *Cluster) readVersions(ctx context.Context, own string) error {
 	}
 	for _, p := range parts {
 		if p.name == "linkerd" && c.mesh != names.Linkerd {
-			continue // the stand-in is a part of coalmine
+			continue // a bundle's own mesh has no version to name
 		}
 		if c.versions[p.name], err = c.imageTag(ctx, p.namespace, p.deployment); err != nil {
 			return &NotUpError{c.name, fmt.Errorf("the version of %s: %w", p.name, err)}

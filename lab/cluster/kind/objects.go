@@ -40,7 +40,7 @@ const (
 // runSpecOf is a flight as the desk is told it.
 func (c *Cluster) runSpecOf(f cluster.RunSpec) client.RunSpec {
 	flight := client.RunSpec{
-		Version: f.Version, Seed: f.Seed, ApproveAfter: f.ApproveAfter, Mesh: c.mesh, TrafficPods: map[string]int{},
+		Version: f.Version, Seed: f.Seed, ApproveAfter: f.ApproveAfter, TrafficPods: map[string]int{},
 	}
 	for _, w := range f.Scenario.Clients {
 		flight.TrafficPods[w.Name] = c.trafficPods

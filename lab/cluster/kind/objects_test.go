@@ -192,7 +192,7 @@ func TestScenarioTravels(t *testing.T) {
 func TestTrafficPods(t *testing.T) {
 	s := replay(t, nil)
 	s.Clients = append(s.Clients, scenario.Client{Name: "old-gateway", Unmeshed: true, ServiceAccount: "legacy"})
-	c := &Cluster{trafficPods: 3, image: testImage, mesh: names.TestMesh}
+	c := &Cluster{trafficPods: 3, image: testImage, mesh: names.Linkerd}
 	flight := c.runSpecOf(cluster.RunSpec{Scenario: s, Version: "v2", Seed: 9, Guardrails: &guardrail.Set{Files: map[string][]byte{"a.yaml": []byte("x")}}})
 	for _, w := range s.Clients {
 		job := c.trafficObjects(s, w)[1].(*batchv1.Job)
@@ -210,7 +210,7 @@ func TestTrafficPods(t *testing.T) {
 			t.Errorf("account %s", pod.Spec.ServiceAccountName)
 		}
 	}
-	if flight.Guardrails["a.yaml"] != "x" || flight.Seed != 9 || flight.Mesh != names.TestMesh {
+	if flight.Guardrails["a.yaml"] != "x" || flight.Seed != 9 {
 		t.Errorf("flight %+v", flight)
 	}
 	if plain := c.runSpecOf(cluster.RunSpec{Scenario: s}); plain.Guardrails != nil {

@@ -6,7 +6,7 @@ package names
 const (
 	// LabNamespace has what coalmine itself runs: the desk, the traffic of unmeshed clients goes from [Develop] as all traffic does.
 	LabNamespace = "coalmine"
-	// MeshNamespace is the control plane's, Linkerd's or the stand-in's.
+	// MeshNamespace has the mesh's control plane.
 	MeshNamespace = "linkerd"
 	// VizNamespace has the Prometheus.
 	VizNamespace = "linkerd-viz"
@@ -16,11 +16,9 @@ const (
 	DevelopNamespace = "develop"
 )
 
-// Meshes that a cluster can be brought up with. They stand in [event.RunStarted.Mesh] as they are.
-const (
-	Linkerd  = "linkerd"
-	TestMesh = "standin"
-)
+// Linkerd is the mesh that a cluster comes up with, as in [event.RunStarted.Mesh], unless its
+// bundle brings another.
+const Linkerd = "linkerd"
 
 // FieldManager owns what coalmine applies.
 const FieldManager = "coalmine"
@@ -31,8 +29,9 @@ const LabelManagedBy = "app.kubernetes.io/managed-by"
 // DefaultCluster is the name of the kind cluster where none is given; its kubeconfig context is kind-coalmine.
 const DefaultCluster = "coalmine"
 
-// Image is coalmine's own image in the nodes, without its tag. The tag is the digest of the binary in it: see package image.
-const Image = "coalmine.dev/coalmine"
+// ImageRegistry begins the names of coalmine's own images, which no registry serves: they are
+// loaded into the nodes. See package image.
+const ImageRegistry = "coalmine.dev"
 
 // Services of the lab. Gates answer at http://gate.coalmine, as the learner's webhooks say.
 const (
@@ -67,25 +66,18 @@ const (
 // DrillSuffix ends the names of HTTPRoutes by which the desk rehearses a rollback. They are there for a moment and concern no user.
 const DrillSuffix = "-coalmine-drill"
 
-// The stand-in mesh. Ports and annotations are Linkerd's, so that the same manifests mean the same.
+// Linkerd's names for a meshed pod (linkerd2, pkg/k8s/labels.go).
 const (
-	ProxyContainer = "standin-proxy"
-	InitContainer  = "standin-init"
-	// ProxyUser is the user id of the proxy, whose connections are not redirected to itself.
-	ProxyUser    = 2102
-	OutboundPort = 4140
-	InboundPort  = 4143
-	AdminPort    = 4191 // /metrics, /ready, /live
+	ProxyContainer = "linkerd-proxy"
+	// AdminPort of the proxy serves /metrics, /ready and /live.
+	AdminPort = 4191
 
-	InjectAnnotation     = "linkerd.io/inject" // enabled or disabled, on a namespace or on a pod
-	SkipInboundPorts     = "config.linkerd.io/skip-inbound-ports"
-	SkipOutboundPorts    = "config.linkerd.io/skip-outbound-ports"
-	ControlService       = "standin-control" // in namespace Mesh
-	ControlPort          = 8443              // https: wire's interface and the injector
-	TokenAudience        = "coalmine.dev/identity"
-	TokenFile            = "/var/run/secrets/coalmine.dev/identity/token"
-	TrustRootsFile       = "/var/run/coalmine/trust/ca.crt"
-	TrustRootsConfigMap  = "coalmine-trust-roots" // in each meshed namespace, key TrustRoots; the control plane keeps it
+	// InjectAnnotation is "enabled" or "disabled", on a namespace or a pod.
+	InjectAnnotation  = "linkerd.io/inject"
+	SkipInboundPorts  = "config.linkerd.io/skip-inbound-ports"
+	SkipOutboundPorts = "config.linkerd.io/skip-outbound-ports"
+
+	// WorkloadLabel is on every meshed pod; its value is the namespace of the control plane.
 	WorkloadLabel        = "linkerd.io/control-plane-ns"
 	ProxyDeploymentLabel = "linkerd.io/proxy-deployment"
 )

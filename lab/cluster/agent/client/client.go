@@ -19,8 +19,6 @@ type RunSpec struct {
 	ApproveAfter time.Duration `json:"approveAfter"`
 	// TrafficPods is the number of traffic pods, by client workload.
 	TrafficPods map[string]int `json:"shards"`
-	// Mesh is place.Linkerd or place.Standin.
-	Mesh string `json:"mesh"`
 }
 
 // RunSpecFile is the name of the file with the [Flight], in JSON.

@@ -42,6 +42,9 @@ func (b *Bundle) Own() *Archive {
 	return b.archive(*b.Manifest.Own)
 }
 
+// Mesh is the mesh that the bundle brings, nil for Linkerd.
+func (b *Bundle) Mesh() *Mesh { return b.Manifest.Mesh }
+
 func (b *Bundle) archive(i ImageFile) *Archive {
 	return &Archive{Refs: i.Refs, Size: i.File.Unpacked, open: func(ctx context.Context) (io.ReadCloser, error) { return b.open(ctx, i.File) }}
 }

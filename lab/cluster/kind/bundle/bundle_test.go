@@ -53,7 +53,7 @@ func archiveOf(t *testing.T, refs ...string) Archive {
 func contents(t *testing.T) Contents {
 	node, own := archiveOf(t, "docker.io/kindest/node:v1"), archiveOf(t, "coalmine.dev/coalmine:abc")
 	return Contents{
-		CreatedBy: "v1.2.3", Arch: "amd64", Meshes: []string{"standin"},
+		CreatedBy: "v1.2.3", Arch: "amd64", Meshes: []string{"linkerd"},
 		Node: Node{Archive: &node, Config: []byte("kind: Cluster\n")}, Own: &own,
 		Images: []Archive{archiveOf(t, "ghcr.io/fluxcd/flagger:1.43.0"), archiveOf(t, "docker.io/prom/prometheus:v3.11.0")},
 		Charts: []Chart{{"flagger", "1.43.0", []byte("a chart")}},

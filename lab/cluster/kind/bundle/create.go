@@ -28,6 +28,8 @@ type Contents struct {
 	Images []Archive
 	Charts []Chart
 	CRDs   []CRDs
+	// Mesh is nil for Linkerd.
+	Mesh *Mesh
 
 	// Spool is a folder for temporary files of a quarter of the images' size. "" is the system's.
 	Spool string
@@ -73,7 +75,7 @@ type builder struct {
 }
 
 func (b *builder) gather(ctx context.Context) (m Manifest, err error) {
-	m = Manifest{Format: Format, CreatedBy: b.CreatedBy, Meshes: b.Meshes, Arch: b.Arch}
+	m = Manifest{Format: Format, CreatedBy: b.CreatedBy, Meshes: b.Meshes, Arch: b.Arch, Mesh: b.Mesh}
 	for _, c := range b.Charts {
 		f, err := b.keep("charts/"+c.Name+".tgz", c.Data)
 		if err != nil {

@@ -28,7 +28,7 @@ type Manifest struct {
 	Format int `json:"format"`
 	// CreatedBy is coalmine's version.
 	CreatedBy string `json:"createdBy"`
-	// Meshes for which nothing is missing, in the eyes of that version.
+	// Meshes names the mesh that the bundle is complete for, in the eyes of that version, or none.
 	Meshes []string `json:"meshes"`
 	// Arch is the processor that the images are for, in Go's words.
 	Arch string `json:"arch"`
@@ -38,6 +38,8 @@ type Manifest struct {
 	Images []ImageFile `json:"images,omitempty"`
 	Charts []ChartFile `json:"charts,omitempty"`
 	CRDs   []CRDFile   `json:"crds,omitempty"`
+	// Mesh is nil in a bundle for Linkerd.
+	Mesh *Mesh `json:"mesh,omitempty"`
 }
 
 // NodeFiles are the node image and kind's configuration, either of which may be missing.
@@ -154,6 +156,11 @@ func (m *Manifest) check() error {
 	}
 	if err := m.checkImages(seen); err != nil {
 		return err
+	}
+	if m.Mesh != nil {
+		if err := m.Mesh.check(m.Images); err != nil {
+			return err
+		}
 	}
 	return seen.err
 }

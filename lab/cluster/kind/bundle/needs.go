@@ -17,11 +17,16 @@ type Needs struct {
 	CRDs   []string
 }
 
-// NeedsOf is what a mesh needs at the pinned versions.
-func NeedsOf(pins manifests.Pins, mesh string) Needs {
-	n := Needs{Node: pins.Node.Image, Images: pins.Images(mesh), CRDs: []string{GatewayAPI}}
+// NeedsOf returns what a mesh needs at the pinned versions. Nil is Linkerd.
+func NeedsOf(pins manifests.Pins, mesh *Mesh) Needs {
+	n := Needs{Node: pins.Node.Image, Images: pins.BaseImages(), CRDs: []string{GatewayAPI}}
+	if mesh == nil {
+		n.Images = pins.Images()
+	} else {
+		n.Images = append(n.Images, mesh.Image)
+	}
 	for _, c := range pins.Charts {
-		if mesh == manifests.Linkerd || c.Name == manifests.Flagger {
+		if mesh == nil || c.Name == manifests.Flagger {
 			n.Charts = append(n.Charts, c)
 		}
 	}

@@ -29,6 +29,9 @@ func (o Online) Images() []Archive { return nil }
 // Own is nil: no registry has coalmine's own image.
 func (o Online) Own() *Archive { return nil }
 
+// Mesh is nil: Linkerd.
+func (o Online) Mesh() *Mesh { return nil }
+
 // Close has nothing to close.
 func (o Online) Close() error { return nil }
 

@@ -21,6 +21,8 @@ type Source interface {
 	Images() []Archive
 	// Own is coalmine's own image, for a binary that cannot be made into one; see package image. Nil if there is none.
 	Own() *Archive
+	// Mesh is the mesh that the source brings, nil for Linkerd.
+	Mesh() *Mesh
 	// Chart is a packaged chart (.tgz) by its name: "linkerd-crds". The error is ErrMissing if the source hasn't got it.
 	Chart(ctx context.Context, name string) ([]byte, error)
 	// CRDs are YAML documents by their name: [GatewayAPI]. The error is ErrMissing if the source hasn't got them.

@@ -9,14 +9,15 @@ import (
 	"slices"
 	"strings"
 
-	"coalmine/lab/cluster/names"
 	"coalmine/manifests"
 )
 
 // Spec says what to make a bundle of.
 type Spec struct {
 	Pins manifests.Pins
-	Mesh string
+	// Mesh is the mesh that the bundle brings, MeshImage the archive with its image. Nil is Linkerd.
+	Mesh      *Mesh
+	MeshImage Archive
 	// Arch is the processor of the nodes, in Go's words.
 	Arch string
 
@@ -49,28 +50,23 @@ type Fetcher interface {
 // Collect finds all that was ordered: what is given by name, then the folder's, then the network's. It says what it takes from where.
 // The error is an [*IncompleteError] if the mesh would need more.
 func (o Spec) Collect(ctx context.Context) (Contents, error) {
-	c := &collection{Spec: o, needs: NeedsOf(o.Pins, o.Mesh), Contents: Contents{Arch: o.Arch, Say: o.Say}}
+	c := &collection{Spec: o, needs: NeedsOf(o.Pins, o.Mesh), Contents: Contents{Arch: o.Arch, Mesh: o.Mesh, Say: o.Say}}
+	if o.Mesh != nil {
+		c.Contents.Images = []Archive{o.MeshImage}
+	}
 	for _, step := range []func(context.Context) error{c.addNamed, c.addFolder, c.node, c.fetch} {
 		if err := step(ctx); err != nil {
 			return Contents{}, err
 		}
 	}
 	if missing := c.needs.Missing(c.manifest()); len(missing) > 0 && !o.Partial {
-		return Contents{}, &IncompleteError{Mesh: o.Mesh, Missing: missing}
+		return Contents{}, &IncompleteError{Mesh: meshName(o.Mesh), Missing: missing}
 	}
-	c.Meshes = Complete(o.Pins, c.manifest())
+	c.Meshes = []string{}
+	if len(c.needs.Missing(c.manifest())) == 0 {
+		c.Meshes = append(c.Meshes, meshName(o.Mesh))
+	}
 	return c.Contents, nil
-}
-
-// Complete are the meshes for which nothing is missing.
-func Complete(pins manifests.Pins, m *Manifest) []string {
-	meshes := []string{}
-	for _, mesh := range []string{names.Linkerd, names.TestMesh} {
-		if len(NeedsOf(pins, mesh).Missing(m)) == 0 {
-			meshes = append(meshes, mesh)
-		}
-	}
-	return meshes
 }
 
 // IncompleteError says what a mesh would need and the bundle would not have.
@@ -183,7 +179,7 @@ func (c *collection) addImages(path string, named bool) error {
 		return err
 	}
 	if !named && !slices.ContainsFunc(a.Refs, c.needsImage) {
-		c.Spec.Say("left out %s: mesh %s does not need it, or it was given", strings.Join(a.Refs, ", "), c.Mesh)
+		c.Spec.Say("left out %s: mesh %s does not need it, or it was given", strings.Join(a.Refs, ", "), meshName(c.Spec.Mesh))
 		return nil
 	}
 	for _, have := range c.Contents.Images {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -151,39 +152,39 @@ func chartFolder(t *testing.T, name string) string {
 	return dir
 }
 
-func order(t *testing.T, mesh string, n *network) Spec {
+func order(t *testing.T, n *network) Spec {
 	t.Helper()
 	pins, err := manifests.Versions()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Spec{Pins: pins, Mesh: mesh, Arch: "amd64", Pull: n.pull, Fetcher: n, Say: t.Logf}
+	return Spec{Pins: pins, Arch: "amd64", Pull: n.pull, Fetcher: n, Say: t.Logf}
 }
 
 func TestNetworkGivesAllThatAMeshNeeds(t *testing.T) {
 	n := &network{t: t}
-	o := order(t, "linkerd", n)
+	o := order(t, n)
 	c, err := o.Collect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(c.Meshes, []string{"linkerd", "standin"}) {
+	if !slices.Equal(c.Meshes, []string{"linkerd"}) {
 		t.Errorf("it is complete for %v", c.Meshes)
 	}
 	// The node image is asked for by its digest; the archive knows it by its tag.
 	if n.asked[0] != o.Pins.Node.Image || !strings.Contains(n.asked[0], "@sha256:") || strings.Contains(c.Node.Archive.Refs[0], "@") {
 		t.Errorf("%s was pulled, and is %s", n.asked[0], c.Node.Archive.Refs)
 	}
-	if want := 1 + len(o.Pins.Images("linkerd")) + 4 + 1; len(n.asked) != want {
+	if want := 1 + len(o.Pins.Images()) + 4 + 1; len(n.asked) != want {
 		t.Errorf("%d things were asked for, want %d: %v", len(n.asked), want, n.asked)
 	}
 }
 
 func TestWhatIsGivenIsNotFetched(t *testing.T) {
 	n := &network{t: t}
-	o := order(t, "standin", n)
+	o := order(t, n)
 	o.Charts = []string{chartFolder(t, "flagger")}
-	image := o.Pins.Images("standin")[0]
+	image := o.Pins.BaseImages()[0]
 	path := filepath.Join(t.TempDir(), "image.tar")
 	if err := os.WriteFile(path, dockerArchive(t, image), 0o600); err != nil {
 		t.Fatal(err)
@@ -196,8 +197,8 @@ func TestWhatIsGivenIsNotFetched(t *testing.T) {
 	if slices.Contains(n.asked, "flagger") || slices.Contains(n.asked, image) {
 		t.Errorf("%v were asked for", n.asked)
 	}
-	notes := NeedsOf(o.Pins, "standin").OtherVersions((&collection{Contents: c}).manifest())
-	if len(notes) != 1 || !strings.Contains(notes[0], "chart flagger is 1.2.3") {
+	notes := NeedsOf(o.Pins, nil).OtherVersions((&collection{Contents: c}).manifest())
+	if !slices.Contains(notes, "chart flagger is 1.2.3: this coalmine was written for 1.43.0") {
 		t.Errorf("of the chart's version is said %q", notes)
 	}
 	o.Images = []string{path, path}
@@ -212,9 +213,9 @@ func TestNetworkFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, without := range []string{pins.Node.Image, pins.Images("standin")[0], "flagger", GatewayAPI} {
+	for _, without := range []string{pins.Node.Image, pins.BaseImages()[0], "flagger", GatewayAPI} {
 		n := &network{t: t, without: without}
-		o := order(t, "standin", n)
+		o := order(t, n)
 		var failed *FetchError
 		if _, err := o.Collect(t.Context()); !errors.As(err, &failed) || !errors.Is(err, errUnreachable) {
 			t.Errorf("without %s: %v", without, err)
@@ -224,8 +225,66 @@ func TestNetworkFails(t *testing.T) {
 		if err != nil || len(c.Meshes) != 0 {
 			t.Errorf("a partial bundle without %s is complete for %v, %v", without, c.Meshes, err)
 		}
-		if missing := NeedsOf(pins, "standin").Missing((&collection{Contents: c}).manifest()); len(missing) != 1 {
+		if missing := NeedsOf(pins, nil).Missing((&collection{Contents: c}).manifest()); len(missing) != 1 {
 			t.Errorf("without %s, %v are missing", without, missing)
+		}
+	}
+}
+
+// meshOf is a mesh whose image an archive has.
+func meshOf(t *testing.T) (*Mesh, Archive) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mesh.tar")
+	if err := os.WriteFile(path, dockerArchive(t, "example.com/mesh:v1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := ArchiveFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Mesh{
+		Name: "other", Image: "example.com/mesh:v1", Manifests: map[string]string{"other/a.yaml": "a: b"},
+		Steps: []MeshStep{{Name: "all", Title: "all of it", Manifests: []string{"other/a.yaml"}}},
+	}, a
+}
+
+func TestBundleBringsItsMesh(t *testing.T) {
+	n := &network{t: t}
+	o := order(t, n)
+	o.Mesh, o.MeshImage = meshOf(t)
+	c, err := o.Collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(c.Meshes, []string{"other"}) || slices.Contains(n.asked, "linkerd-viz") {
+		t.Errorf("it is complete for %v, and %v were fetched", c.Meshes, n.asked)
+	}
+	path := filepath.Join(t.TempDir(), "x.bundle")
+	if _, err := WriteFile(t.Context(), path, c); err != nil {
+		t.Fatal(err)
+	}
+	b, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if !reflect.DeepEqual(b.Mesh(), o.Mesh) {
+		t.Errorf("mesh %+v, want %+v", b.Mesh(), o.Mesh)
+	}
+}
+
+func TestMeshThatDoesNotFitItsBundle(t *testing.T) {
+	for name, spoil := range map[string]func(*Mesh){
+		"Linkerd's name":   func(m *Mesh) { m.Name = "linkerd" },
+		"unknown image":    func(m *Mesh) { m.Image = "example.com/mesh:v2" },
+		"unknown manifest": func(m *Mesh) { m.Manifests = nil },
+		"step twice":       func(m *Mesh) { m.Steps = append(m.Steps, m.Steps...) },
+		"step's name":      func(m *Mesh) { m.Steps[0].Name = "a b" },
+	} {
+		m, a := meshOf(t)
+		spoil(m)
+		if err := m.check([]ImageFile{{Refs: a.Refs}}); err == nil {
+			t.Errorf("%s: no error", name)
 		}
 	}
 }

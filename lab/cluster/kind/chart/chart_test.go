@@ -197,7 +197,7 @@ func flagger(t *testing.T, mesh string) []*unstructured.Unstructured {
 }
 
 func TestFlaggersChart(t *testing.T) {
-	for mesh, policies := range map[string]int{names.Linkerd: 1, names.TestMesh: 0} {
+	for mesh, policies := range map[string]int{names.Linkerd: 1, "testmesh": 0} {
 		objects := flagger(t, mesh)
 		kinds := map[string]int{}
 		for _, o := range objects {
@@ -241,7 +241,7 @@ func checkFlagger(t *testing.T, mesh string, o *unstructured.Unstructured) {
 	if c.LivenessProbe.HTTPGet == nil || c.ReadinessProbe.HTTPGet == nil || c.LivenessProbe.Exec != nil {
 		t.Errorf("probes %v, %v: want those of the kubelet", c.LivenessProbe, c.ReadinessProbe)
 	}
-	want := map[string]string{names.Linkerd: "enabled", names.TestMesh: "disabled"}[mesh]
+	want := map[string]string{names.Linkerd: "enabled", "testmesh": "disabled"}[mesh]
 	if got := d.Spec.Template.Annotations[names.InjectAnnotation]; got != want {
 		t.Errorf("mesh %s: injection is %q, want %q", mesh, got, want)
 	}

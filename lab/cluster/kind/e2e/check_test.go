@@ -23,7 +23,7 @@ func TestStatus(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("in %v:\n%s", r.took, r.out)
-			for _, want := range []string{name, "standin", "iB"} {
+			for _, want := range []string{name, "testmesh", "iB"} {
 				if !strings.Contains(r.out, want) {
 					t.Errorf("status does not say %q:\n%s", want, r.out)
 				}

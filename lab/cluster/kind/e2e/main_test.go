@@ -20,9 +20,9 @@ import (
 
 // Variables that say what is tested.
 const (
-	// binaryVariable is the path of the program, bundleVariable that of its bundle.
-	binaryVariable = "COALMINE_BINARY"
-	bundleVariable = "COALMINE_BUNDLE"
+	// binaryVariable is the path of coalmine, bundleVariable that of the bundle that testmesh makes.
+	binaryVariable = "COALMINE_E2E_BINARY"
+	bundleVariable = "COALMINE_E2E_BUNDLE"
 	// logsVariable is the folder that gets the logs of flights; without it they are thrown away.
 	logsVariable = "COALMINE_E2E_LOGS"
 )

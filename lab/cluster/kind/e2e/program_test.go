@@ -97,7 +97,7 @@ func (p program) up(ctx context.Context, cluster string) error {
 }
 
 func (p program) upArgs(cluster string) []string {
-	return []string{"up", "--mesh", "standin", "--bundle", p.bundle, "--name", cluster, "--timeout", upTimeout.String()}
+	return []string{"up", "--bundle", p.bundle, "--name", cluster, "--timeout", upTimeout.String()}
 }
 
 // docker runs Docker's client and returns what it printed.

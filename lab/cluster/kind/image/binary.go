@@ -8,27 +8,38 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
+	"path"
+	"slices"
 	"strings"
 )
 
-// BinaryEnv is the environment variable that names another binary for the image than the running one.
+// BinaryEnv is the environment variable that names the binary for the image of the lab's pods.
 const BinaryEnv = "COALMINE_BINARY"
 
-// program is coalmine's path in the build information of its binaries.
-const program = "coalmine/cmd/coalmine"
+// Programs of this module, by the last element of their path in the build information.
+const (
+	programs = "coalmine/cmd/"
+	agent    = "coalmine-agent"
+	coalmine = "coalmine"
+)
 
-// Binary is a static Linux executable of coalmine.
+// Binary is a static Linux executable of this module.
 type Binary struct {
+	// Path says where it came from.
 	Path string
+	// Program is its name in cmd, which names the image and the file in it.
+	Program string
 	// SHA256 is in hexadecimal digits, Size in bytes.
 	SHA256 string
 	Size   int64
-	// Arch is the processor's in Go's words: "amd64".
+	// Arch is the processor in Go's words: "amd64".
 	Arch string
+
+	open func() (io.ReadCloser, error)
 }
 
-// ErrUnfit is why a binary can't become an image: it is no static Linux binary of the nodes' architecture, or not coalmine.
+// ErrUnfit is the error for a file that cannot become an image: it is not a static Linux
+// executable for the nodes' architecture, or not one of this module's programs.
 var ErrUnfit = errors.New("no image can be made of this binary")
 
 // unfitError is an [ErrUnfit] with what to do about it.
@@ -37,67 +48,95 @@ type unfitError struct{ path, why, hint string }
 func (e *unfitError) Error() string { return fmt.Sprintf("%s: %v: %s", e.path, ErrUnfit, e.why) }
 func (e *unfitError) Unwrap() error { return ErrUnfit }
 
-// Hint says what to do.
+// Hint returns what to do.
 func (e *unfitError) Hint() string { return e.hint }
 
-// hintStatic says how to come by a fit binary.
-const hintStatic = "`make build` makes a static binary (CGO_ENABLED=0); " + BinaryEnv + " can name one that is already there"
+// hintStatic is for binaries that were built in another way than the Makefile's.
+const hintStatic = "`make build` makes a static binary (CGO_ENABLED=0); " + BinaryEnv + " can name an existing one"
 
-// OwnBinary is the running binary, or the one that [Variable] names. Nodes have the architecture of this machine. The error is
-// ErrUnfit where the image has to come from a bundle instead: on systems other than Linux, for example.
-func OwnBinary(ctx context.Context) (Binary, error) { return OwnBinaryFor(ctx, runtime.GOARCH) }
-
-// OwnBinaryFor is Own for nodes of another architecture.
-func OwnBinaryFor(ctx context.Context, arch string) (Binary, error) {
-	path := os.Getenv(BinaryEnv)
-	if path == "" {
-		var err error
-		if path, err = os.Executable(); err != nil {
-			return Binary{}, fmt.Errorf("find the running binary: %w", err)
-		}
+// Agent returns the program that the lab's pods run, for nodes of an architecture: the file that
+// [BinaryEnv] names, or the coalmine-agent in this binary. In a build without one it is this binary,
+// which has the same commands and much more; Program tells the two apart.
+//
+// The error is [ErrUnfit] where the image has to come from a bundle instead.
+func Agent(ctx context.Context, arch string) (Binary, error) {
+	if file := os.Getenv(BinaryEnv); file != "" {
+		return fromFile(ctx, file, arch, agent, coalmine)
 	}
-	return File(ctx, path, arch)
+	if b, ok, err := embeddedAgent(ctx, arch); ok || err != nil {
+		return b, err
+	}
+	return Running(ctx, arch, coalmine)
 }
 
-// File is the binary of that name, for nodes of an architecture.
-func File(ctx context.Context, path, arch string) (Binary, error) {
-	f, err := os.Open(path)
+// Running returns the running binary, which must be the given program of this module.
+func Running(ctx context.Context, arch, program string) (Binary, error) {
+	file, err := os.Executable()
+	if err != nil {
+		return Binary{}, fmt.Errorf("find the running binary: %w", err)
+	}
+	return fromFile(ctx, file, arch, program)
+}
+
+// fromFile returns the binary in a file, which must be one of the wanted programs.
+func fromFile(ctx context.Context, file, arch string, wanted ...string) (Binary, error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return Binary{}, fmt.Errorf("read the binary for the image: %w", err)
 	}
 	defer f.Close()
-	if err := checkExecutable(f, path, arch); err != nil {
+	if err := checkExecutable(f, file, arch); err != nil {
 		return Binary{}, err
 	}
-	if err := isCoalmine(f, path); err != nil {
-		return Binary{}, err
-	}
-	digest, size, err := hashOf(ctx, func(w io.Writer) error {
-		_, err := io.Copy(w, f)
-		return err
-	})
+	program, err := programOf(f, file, wanted)
 	if err != nil {
-		return Binary{}, fmt.Errorf("read the binary for the image: %w", err)
+		return Binary{}, err
 	}
-	return Binary{Path: path, SHA256: digest.Hex, Size: size, Arch: arch}, nil
+	b := Binary{Path: file, Program: program, Arch: arch, open: func() (io.ReadCloser, error) { return os.Open(file) }}
+	return b, b.measure(ctx)
+}
+
+// measure reads the binary for its digest and size.
+func (b *Binary) measure(ctx context.Context) error {
+	digest, size, err := hashOf(ctx, b.copyTo)
+	if err != nil {
+		return fmt.Errorf("read the binary for the image: %w", err)
+	}
+	b.SHA256, b.Size = digest.Hex, size
+	return nil
+}
+
+func (b *Binary) copyTo(w io.Writer) error {
+	r, err := b.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(w, r)
+	return err
 }
 
 // machines are the processors that kind's nodes run on, by Go's name.
 func machines() map[string]elf.Machine {
-	return map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "riscv64": elf.EM_RISCV}
+	return map[string]elf.Machine{
+		"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "riscv64": elf.EM_RISCV,
+	}
 }
 
-// checkExecutable checks that a file is a static Linux executable for an architecture: what an image without a base can run.
+// checkExecutable returns an error unless the file is a static Linux executable for an
+// architecture, which an image without a base can run.
 func checkExecutable(r io.ReaderAt, path, arch string) error {
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return &unfitError{path, "it is no Linux binary", "take a bundle with coalmine's image in it (`coalmine bundle create` on a Linux machine), or name a Linux binary by " + BinaryEnv}
+		return &unfitError{path, "it is not a Linux binary", "use a bundle that has coalmine's image (`coalmine bundle create` " +
+			"on a Linux machine), or name a Linux binary by " + BinaryEnv}
 	}
 	if want, ok := machines()[arch]; !ok || f.Machine != want {
-		return &unfitError{path, fmt.Sprintf("it is for %s and the nodes are %s", machine(f.Machine), arch), "name a binary for linux/" + arch + " by " + BinaryEnv}
+		return &unfitError{path, fmt.Sprintf("it is for %s and the nodes are %s", machine(f.Machine), arch),
+			"name a binary for linux/" + arch + " by " + BinaryEnv}
 	}
 	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN || f.OSABI != elf.ELFOSABI_NONE && f.OSABI != elf.ELFOSABI_LINUX {
-		return &unfitError{path, "it is no Linux executable", hintStatic}
+		return &unfitError{path, "it is not a Linux executable", hintStatic}
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
@@ -107,7 +146,7 @@ func checkExecutable(r io.ReaderAt, path, arch string) error {
 	return nil
 }
 
-// machine names a processor in Go's words where it has one.
+// machine returns Go's name for a processor if it has one.
 func machine(m elf.Machine) string {
 	for arch, have := range machines() {
 		if have == m {
@@ -117,16 +156,19 @@ func machine(m elf.Machine) string {
 	return m.String()
 }
 
-// isCoalmine keeps test binaries and strangers out of the image: their pods would only crash.
-func isCoalmine(r io.ReaderAt, path string) error {
+// programOf returns which of the wanted programs a binary is. Pods of any other binary, such as a
+// test's, would only crash.
+func programOf(r io.ReaderAt, file string, wanted []string) (string, error) {
 	info, err := buildinfo.Read(r)
 	switch {
 	case err != nil:
-		return &unfitError{path, "it is no Go binary", hintStatic}
+		return "", &unfitError{file, "Go did not build it", hintStatic}
 	case strings.HasSuffix(info.Path, ".test"):
-		return &unfitError{path, "it is a test binary", hintStatic}
-	case info.Path != program:
-		return &unfitError{path, "it is " + info.Path + " and not " + program, hintStatic}
+		return "", &unfitError{file, "it is a test binary", hintStatic}
 	}
-	return nil
+	program := path.Base(info.Path)
+	if info.Path != programs+program || !slices.Contains(wanted, program) {
+		return "", &unfitError{file, "it is " + info.Path + ", not " + programs + strings.Join(wanted, " or "+programs), hintStatic}
+	}
+	return program, nil
 }

@@ -32,7 +32,7 @@ func executable(t *testing.T, machine elf.Machine, kind elf.Type, segments ...el
 	return b.Bytes()
 }
 
-func TestFit(t *testing.T) {
+func TestCheckExecutable(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		data []byte
@@ -43,12 +43,12 @@ func TestFit(t *testing.T) {
 		{"static, arm", executable(t, elf.EM_AARCH64, elf.ET_EXEC, elf.PT_LOAD), "arm64", ""},
 		{"interpreter", executable(t, elf.EM_X86_64, elf.ET_EXEC, elf.PT_LOAD, elf.PT_INTERP), "amd64", "linked dynamically"},
 		{"libraries", executable(t, elf.EM_X86_64, elf.ET_DYN, elf.PT_LOAD, elf.PT_DYNAMIC), "amd64", "linked dynamically"},
-		{"object", executable(t, elf.EM_X86_64, elf.ET_REL), "amd64", "no Linux executable"},
+		{"object", executable(t, elf.EM_X86_64, elf.ET_REL), "amd64", "not a Linux executable"},
 		{"other processor", executable(t, elf.EM_AARCH64, elf.ET_EXEC, elf.PT_LOAD), "amd64", "for arm64 and the nodes are amd64"},
 		{"unknown processor", executable(t, elf.EM_X86_64, elf.ET_EXEC, elf.PT_LOAD), "mips", "the nodes are mips"},
-		{"macOS", []byte("\xcf\xfa\xed\xfe rest of a Mach-O file"), "amd64", "no Linux binary"},
-		{"Windows", []byte("MZ rest of a PE file"), "amd64", "no Linux binary"},
-		{"empty", nil, "amd64", "no Linux binary"},
+		{"macOS", []byte("\xcf\xfa\xed\xfe rest of a Mach-O file"), "amd64", "not a Linux binary"},
+		{"Windows", []byte("MZ rest of a PE file"), "amd64", "not a Linux binary"},
+		{"empty", nil, "amd64", "not a Linux binary"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := checkExecutable(bytes.NewReader(test.data), "coalmine", test.arch)
@@ -69,7 +69,7 @@ func TestFit(t *testing.T) {
 	}
 }
 
-func TestStrangersAreNoCoalmine(t *testing.T) {
+func TestOtherProgramsAreRefused(t *testing.T) {
 	path, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -79,22 +79,21 @@ func TestStrangersAreNoCoalmine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := isCoalmine(f, path); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "test binary") {
+	if _, err := programOf(f, path, []string{coalmine}); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "test binary") {
 		t.Errorf("of a test binary: %v", err)
 	}
-	if err := isCoalmine(bytes.NewReader(executable(t, elf.EM_X86_64, elf.ET_EXEC)), "x"); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "no Go binary") {
+	if _, err := programOf(bytes.NewReader(executable(t, elf.EM_X86_64, elf.ET_EXEC)), "x", nil); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "Go did not build it") {
 		t.Errorf("of a binary that Go did not make: %v", err)
 	}
 }
 
-func TestOwnTakesTheNamedBinary(t *testing.T) {
+func TestAgentIsTheNamedBinary(t *testing.T) {
 	t.Setenv(BinaryEnv, filepath.Join(t.TempDir(), "nowhere"))
-	if _, err := OwnBinary(context.Background()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Agent(context.Background(), runtime.GOARCH); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the error is %v", err)
 	}
-	t.Setenv(BinaryEnv, "")
 	// The running binary is a test's.
-	if _, err := OwnBinary(context.Background()); !errors.Is(err, ErrUnfit) {
+	if _, err := Running(context.Background(), runtime.GOARCH, coalmine); !errors.Is(err, ErrUnfit) {
 		t.Errorf("on %s: %v", runtime.GOOS, err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -21,17 +20,16 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// Path is where the binary is in the image, and the image's entrypoint.
-const Path = "/coalmine"
-
 // nobodyUID is the customary user without rights.
 const nobodyUID = 65534
 
 // tagLength is how many hexadecimal digits of the binary's SHA-256 are the image's tag.
 const tagLength = 16
 
-// Ref is the image's name with its tag, as pods refer to it.
-func (b Binary) Ref() string { return names.Image + ":" + b.SHA256[:tagLength] }
+// Ref is the image's name with its tag, as pods refer to it: "coalmine.dev/coalmine-agent:0123…".
+func (b Binary) Ref() string {
+	return names.ImageRegistry + "/" + b.Program + ":" + b.SHA256[:tagLength]
+}
 
 // Build writes the image as a docker archive, and returns its name. The layer is not compressed: what is loaded into a node of the
 // same machine would only be unpacked again.
@@ -65,7 +63,7 @@ func newImage(b Binary) (v1.Image, error) {
 		Created: v1.Time{Time: time.Unix(0, 0).UTC()},
 		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{l.digest}},
 		History: []v1.History{{Created: v1.Time{Time: time.Unix(0, 0).UTC()}, CreatedBy: "coalmine"}},
-		Config:  v1.Config{Entrypoint: []string{Path}, WorkingDir: "/"},
+		Config:  v1.Config{Entrypoint: []string{"/" + b.Program}, WorkingDir: "/"},
 	})
 }
 
@@ -80,20 +78,20 @@ func writeLayer(w io.Writer, b Binary) error {
 	}{
 		{name: "etc/", kind: tar.TypeDir, mode: 0o755},
 		{name: "etc/passwd", kind: tar.TypeReg, mode: 0o644, text: fmt.Sprintf(
-			"root:x:0:0:root:/:/sbin/nologin\nproxy:x:%[1]d:%[1]d:proxy:/:/sbin/nologin\nnobody:x:%[2]d:%[2]d:nobody:/:/sbin/nologin\n", names.ProxyUser, nobodyUID)},
-		{name: "etc/group", kind: tar.TypeReg, mode: 0o644, text: fmt.Sprintf("root:x:0:\nproxy:x:%d:\nnobody:x:%d:\n", names.ProxyUser, nobodyUID)},
+			"root:x:0:0:root:/:/sbin/nologin\nnobody:x:%[1]d:%[1]d:nobody:/:/sbin/nologin\n", nobodyUID)},
+		{name: "etc/group", kind: tar.TypeReg, mode: 0o644, text: fmt.Sprintf("root:x:0:\nnobody:x:%d:\n", nobodyUID)},
 		{name: "tmp/", kind: tar.TypeDir, mode: 0o1777},
 	} {
 		if err := writeFile(t, tar.Header{Name: f.name, Typeflag: f.kind, Mode: f.mode, Size: int64(len(f.text))}, bytes.NewBufferString(f.text)); err != nil {
 			return err
 		}
 	}
-	binary, err := os.Open(b.Path)
+	binary, err := b.open()
 	if err != nil {
 		return err
 	}
 	defer binary.Close()
-	if err := writeFile(t, tar.Header{Name: Path[1:], Typeflag: tar.TypeReg, Mode: 0o755, Size: b.Size}, binary); err != nil {
+	if err := writeFile(t, tar.Header{Name: b.Program, Typeflag: tar.TypeReg, Mode: 0o755, Size: b.Size}, binary); err != nil {
 		return err
 	}
 	return t.Close()

@@ -29,7 +29,10 @@ func binaryOf(t *testing.T, content string) Binary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Binary{Path: path, SHA256: digest.Hex, Size: size, Arch: "amd64"}
+	return Binary{
+		Path: path, Program: coalmine, SHA256: digest.Hex, Size: size, Arch: "amd64",
+		open: func() (io.ReadCloser, error) { return os.Open(path) },
+	}
 }
 
 func build(t *testing.T, b Binary) (ref string, archive []byte) {
@@ -77,8 +80,8 @@ func TestImageHasTheBinaryAndWhatProgramsLookFor(t *testing.T) {
 	if got := files["tmp/"]; got.mode != 0o1777 {
 		t.Errorf("/tmp is %+v", got)
 	}
-	for name, want := range map[string]string{"etc/passwd": "proxy:x:2102:2102:", "etc/group": "proxy:x:2102:"} {
-		if got := files[name]; got.mode != 0o644 || !strings.Contains(got.text, want) || !strings.Contains(got.text, "root:x:0:") || !strings.Contains(got.text, "nobody:x:65534:") {
+	for name, want := range map[string]string{"etc/passwd": "nobody:x:65534:65534:", "etc/group": "nobody:x:65534:"} {
+		if got := files[name]; got.mode != 0o644 || !strings.Contains(got.text, want) || !strings.Contains(got.text, "root:x:0:") {
 			t.Errorf("%s is %+v", name, got)
 		}
 	}

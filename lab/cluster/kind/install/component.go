@@ -140,10 +140,7 @@ func refList(refs []apply.Ref) string {
 // manifestFiles are manifests of our own.
 func manifestFiles(names ...string) func(context.Context, *Installer) (rendered, error) {
 	return func(_ context.Context, g *Installer) (m rendered, err error) {
-		p, err := g.params()
-		if err != nil {
-			return m, err
-		}
+		p := g.params()
 		for _, name := range names {
 			text, err := manifests.Render(name, p)
 			if err != nil {
@@ -181,10 +178,7 @@ func (g *Installer) render(ctx context.Context, name, namespace string) (m rende
 	if err != nil {
 		return m, err
 	}
-	p, err := g.params()
-	if err != nil {
-		return m, err
-	}
+	p := g.params()
 	values, err := manifests.Values(name, p)
 	if err != nil {
 		return m, err
@@ -236,19 +230,18 @@ func gatewayAPI() component {
 const hintPods = "kubectl get pods -A shows what does not run, kubectl describe pod says why; then run coalmine up again, which goes on from here"
 
 func (g *Installer) meshComponents() []component {
-	if g.Mesh == names.Linkerd {
+	if g.mesh == nil {
 		return []component{
 			{"linkerd-crds", "Linkerd's CRDs", hintPods, fromChart(manifests.LinkerdCRDs, names.MeshNamespace)},
 			{"linkerd-control-plane", "Linkerd's control plane", hintPods, fromChart(manifests.LinkerdControlPlane, names.MeshNamespace)},
 			{"linkerd-viz", "Linkerd's viz extension with Prometheus", hintPods, fromChart(manifests.LinkerdViz, names.VizNamespace, "linkerd/policy.yaml")},
 		}
 	}
-	return []component{
-		{"policy-crds", "CRDs of the mesh's policies", hintPods, manifestFiles("standin/crds.yaml")},
-		{"standin-control-plane", "the stand-in mesh's control plane", hintPods,
-			manifestFiles("standin/rbac.yaml", "standin/control.yaml", "standin/injector.yaml")},
-		{"prometheus", "Prometheus", hintPods, manifestFiles("prometheus/standin.yaml")},
+	var all []component
+	for _, s := range g.mesh.Steps {
+		all = append(all, component{s.Name, s.Title, hintPods, manifestFiles(s.Manifests...)})
 	}
+	return all
 }
 
 func flagger() component {

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
+	"runtime"
 
 	"coalmine/lab/cluster/kind/bundle"
 	"coalmine/lab/cluster/kind/image"
 	"coalmine/lab/cluster/kind/kindcluster"
-	"coalmine/lab/cluster/names"
 )
 
 // imageArchive is what can be loaded into nodes.
@@ -26,7 +25,7 @@ type ownImage struct {
 
 // findOwnImage makes coalmine's image of the running binary. Where that cannot be one, the source's is taken.
 func findOwnImage(ctx context.Context, source bundle.Source) (ownImage, error) {
-	binary, err := image.OwnBinary(ctx)
+	binary, err := image.Agent(ctx, runtime.GOARCH)
 	if err == nil {
 		return ownImage{binary.Ref(), lazyArchive{binary}}, nil
 	}
@@ -49,23 +48,15 @@ func (b lazyArchive) Open(context.Context) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// archives are all that the plan needs in the nodes. A source may have those of the other mesh, too.
+// archives are all that the plan needs in the nodes.
 func (g *Installer) archives() ([]imageArchive, error) {
 	own, err := g.own()
 	if err != nil {
 		return nil, err
 	}
-	other := names.Linkerd
-	if g.Mesh == other {
-		other = names.TestMesh
-	}
-	needed, idle := g.pins.Images(g.Mesh), g.pins.Images(other)
 	all := []imageArchive{{[]string{own.ref}, own.archive}}
 	for _, a := range g.Source.Images() {
-		use := func(ref string) bool { return slices.Contains(needed, ref) || !slices.Contains(idle, ref) }
-		if slices.ContainsFunc(a.Refs, use) {
-			all = append(all, imageArchive{a.Refs, a})
-		}
+		all = append(all, imageArchive{a.Refs, a})
 	}
 	return all, nil
 }

@@ -28,9 +28,8 @@ import (
 // Plan says what is to come up.
 type Plan struct {
 	Cluster *kindcluster.Cluster
-	// Mesh is place.Linkerd or place.Standin.
-	Mesh string
-	// Source is where everything comes from that coalmine does not make itself.
+	// Source is where everything comes from that coalmine does not make itself. It decides on the
+	// mesh: see [bundle.Source.Mesh].
 	Source bundle.Source
 	// Services are the objects of the demo services that stand in the cluster while no run is played, with coalmine's image. Runs
 	// replace them.
@@ -42,6 +41,8 @@ type Plan struct {
 // Installer is a plan under way. Its steps share what one finds out and the next needs, and are taken one at a time.
 type Installer struct {
 	Plan
+	// mesh is nil for Linkerd.
+	mesh  *bundle.Mesh
 	pins  manifests.Pins
 	conn  *connection
 	own   func() (ownImage, error)
@@ -61,14 +62,11 @@ type connection struct {
 
 // New reads a plan. The context bounds what the steps find out for all of them.
 func New(ctx context.Context, p Plan) (*Installer, error) {
-	if p.Mesh != names.Linkerd && p.Mesh != names.TestMesh {
-		return nil, fmt.Errorf("there is no mesh %q: write %s or %s", p.Mesh, names.Linkerd, names.TestMesh)
-	}
 	pins, err := manifests.Versions()
 	if err != nil {
 		return nil, err
 	}
-	return &Installer{Plan: p, pins: pins, own: sync.OnceValues(func() (ownImage, error) { return findOwnImage(ctx, p.Source) })}, nil
+	return &Installer{Plan: p, mesh: p.Source.Mesh(), pins: pins, own: sync.OnceValues(func() (ownImage, error) { return findOwnImage(ctx, p.Source) })}, nil
 }
 
 // Steps are all of them, in their order.
@@ -124,13 +122,20 @@ func (c *connection) readAPIs() error {
 }
 
 // params are what manifests are filled in with. The chain is there once the step trust was taken.
-func (g *Installer) params() (manifests.Params, error) {
-	own, err := g.own()
-	if err != nil {
-		return manifests.Params{}, err
-	}
-	return manifests.Params{
-		Mesh: g.Mesh, Image: own.ref,
+func (g *Installer) params() manifests.Params {
+	p := manifests.Params{
+		Mesh:  g.meshName(),
 		Roots: string(g.chain.Roots), IssuerCert: string(g.chain.IssuerCert), IssuerKey: string(g.chain.IssuerKey),
-	}, nil
+	}
+	if g.mesh != nil {
+		p.MeshImage, p.Extra = g.mesh.Image, g.mesh.Manifests
+	}
+	return p
+}
+
+func (g *Installer) meshName() string {
+	if g.mesh == nil {
+		return names.Linkerd
+	}
+	return g.mesh.Name
 }

@@ -26,20 +26,46 @@ func stepNames(steps []steps.Step) []string {
 	return all
 }
 
-// TestStepsStandOnThoseBefore has the order in which things can come up. Names are kept in clusters: they stay the same.
-func TestStepsStandOnThoseBefore(t *testing.T) {
-	for mesh, middle := range map[string][]string{
-		names.Linkerd:  {"linkerd-crds", "linkerd-control-plane", "linkerd-viz"},
-		names.TestMesh: {"policy-crds", "standin-control-plane", "prometheus"},
+// meshSource is the network with a mesh of its own.
+type meshSource struct {
+	bundle.Online
+	mesh *bundle.Mesh
+}
+
+func (s meshSource) Mesh() *bundle.Mesh { return s.mesh }
+
+// otherMesh is a mesh of a bundle whose control plane runs an image.
+func otherMesh(image string) *bundle.Mesh {
+	return &bundle.Mesh{
+		Name: "other", Image: image,
+		Steps: []bundle.MeshStep{
+			{Name: "other-crds", Title: "CRDs", Manifests: []string{"other/crds.yaml"}},
+			{Name: "other-control-plane", Title: "the control plane", Manifests: []string{"other/control.yaml"}},
+		},
+		Manifests: map[string]string{
+			"other/crds.yaml":    "{apiVersion: v1, kind: ConfigMap, metadata: {name: crds}}",
+			"other/control.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: control}, data: {image: {{ quote .MeshImage }}, roots: {{ quote .Roots }}}}",
+		},
+	}
+}
+
+// TestOrderOfSteps has the order in which things can come up. Names are kept in clusters: they stay the same.
+func TestOrderOfSteps(t *testing.T) {
+	for _, test := range []struct {
+		source bundle.Source
+		middle []string
+	}{
+		{bundle.Online{}, []string{"linkerd-crds", "linkerd-control-plane", "linkerd-viz"}},
+		{meshSource{mesh: otherMesh("")}, []string{"other-crds", "other-control-plane"}},
 	} {
-		g, err := New(t.Context(), Plan{Cluster: kindcluster.New("lab"), Mesh: mesh, Source: bundle.Online{}})
+		g, err := New(t.Context(), Plan{Cluster: kindcluster.New("lab"), Source: test.source})
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := slices.Concat([]string{"cluster", "images", "gateway-api", "trust"}, middle, []string{"flagger", "develop", "app", "ready"})
+		want := slices.Concat([]string{"cluster", "images", "gateway-api", "trust"}, test.middle, []string{"flagger", "develop", "app", "ready"})
 		steps := g.Steps()
 		if got := stepNames(steps); !slices.Equal(got, want) {
-			t.Errorf("steps with %s are %v, want %v", mesh, got, want)
+			t.Errorf("steps with %s are %v, want %v", g.meshName(), got, want)
 		}
 		for _, s := range steps {
 			if s.Title == "" || s.Hint == "" || s.Do == nil {
@@ -49,25 +75,20 @@ func TestStepsStandOnThoseBefore(t *testing.T) {
 	}
 }
 
-func TestUnknownMesh(t *testing.T) {
-	if _, err := New(t.Context(), Plan{Mesh: "istio"}); err == nil {
-		t.Error("a plan with mesh istio")
-	}
-}
-
 // planned is a plan under way whose own image is at hand.
-func planned(mesh, image string) *Installer {
+func planned(mesh *bundle.Mesh) *Installer {
 	pins, _ := manifests.Versions()
 	return &Installer{
-		Plan:  Plan{Cluster: kindcluster.New("lab"), Mesh: mesh, Source: bundle.Online{}},
+		Plan:  Plan{Cluster: kindcluster.New("lab"), Source: bundle.Online{}},
+		mesh:  mesh,
 		pins:  pins,
-		own:   func() (ownImage, error) { return ownImage{ref: image}, nil },
+		own:   func() (ownImage, error) { return ownImage{ref: "coalmine:1"}, nil },
 		chain: certs.Chain{Roots: []byte("roots"), IssuerCert: []byte("cert"), IssuerKey: []byte("key")},
 	}
 }
 
-// TestWhatChangesIsDoneAgain compares what parts are made of: another binary is another image, and whatever has no part in it stays.
-func TestWhatChangesIsDoneAgain(t *testing.T) {
+// TestChangedStepsRunAgain compares what components are made of: those with a new image or trust chain change, the others do not.
+func TestChangedStepsRunAgain(t *testing.T) {
 	digests := func(g *Installer) map[string]string {
 		all := map[string]string{}
 		for _, p := range append(g.meshComponents(), develop()) {
@@ -76,7 +97,7 @@ func TestWhatChangesIsDoneAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(m.objects) == 0 {
-				t.Errorf("part %s has no objects", p.name)
+				t.Errorf("component %s has no objects", p.name)
 			}
 			if all[p.name], err = m.digest(); err != nil {
 				t.Fatal(err)
@@ -84,19 +105,27 @@ func TestWhatChangesIsDoneAgain(t *testing.T) {
 		}
 		return all
 	}
-	first, same := digests(planned(names.TestMesh, "coalmine:1")), digests(planned(names.TestMesh, "coalmine:1"))
-	another := digests(planned(names.TestMesh, "coalmine:2"))
-	renewed := planned(names.TestMesh, "coalmine:1")
+	first, same := digests(planned(otherMesh("mesh:1"))), digests(planned(otherMesh("mesh:1")))
+	another := digests(planned(otherMesh("mesh:2")))
+	renewed := planned(otherMesh("mesh:1"))
 	renewed.chain.Roots = []byte("other roots")
 	retrusted := digests(renewed)
 	for name, d := range first {
-		control := name == "standin-control-plane"
+		control := name == "other-control-plane"
 		if same[name] != d {
-			t.Errorf("%s is another though nothing has changed", name)
+			t.Errorf("%s changed though nothing else did", name)
 		}
 		if (another[name] != d) != control || (retrusted[name] != d) != control {
-			t.Errorf("%s: with another image it is another: %v; with another trust chain: %v", name, another[name] != d, retrusted[name] != d)
+			t.Errorf("%s changed with another image: %v; with another trust chain: %v", name, another[name] != d, retrusted[name] != d)
 		}
+	}
+}
+
+func TestStepsOfABundlesMeshAreRecorded(t *testing.T) {
+	g := planned(otherMesh("mesh:1"))
+	got := stepNames(recordedSteps(State{KeyMesh: g.meshName(), keyMeshSteps: g.meshSteps()}, nil))
+	if want := stepNames(g.Steps()); !slices.Equal(got, want) {
+		t.Errorf("recorded steps %v, want %v", got, want)
 	}
 }
 
@@ -107,7 +136,7 @@ func TestStateIsRecorded(t *testing.T) {
 		t.Errorf("state %v, %v of a cluster without one", empty, err)
 	}
 	for _, change := range []State{
-		{KeyMesh: names.TestMesh, keyStep + stepCluster: "v1"},
+		{KeyMesh: names.Linkerd, keyStep + stepCluster: "v1"},
 		{KeyImage: "coalmine:1", keyStep + stepReady: "now"},
 	} {
 		if err := record(t.Context(), kube, change); err != nil {
@@ -115,22 +144,22 @@ func TestStateIsRecorded(t *testing.T) {
 		}
 	}
 	up, err := ReadState(t.Context(), kube)
-	if err != nil || !up.Up() || up[KeyMesh] != names.TestMesh || up.Step(stepCluster) != "v1" {
+	if err != nil || !up.Up() || up[KeyMesh] != names.Linkerd || up.Step(stepCluster) != "v1" {
 		t.Errorf("state %v, %v", up, err)
 	}
 	if err := record(t.Context(), kube, State{KeyImage: ""}); err != nil {
 		t.Fatal(err)
 	}
-	if changed, err := ReadState(t.Context(), kube); err != nil || changed.Up() || changed[KeyMesh] != names.TestMesh {
+	if changed, err := ReadState(t.Context(), kube); err != nil || changed.Up() || changed[KeyMesh] != names.Linkerd {
 		t.Errorf("state %v, %v after a step began to change the lab", changed, err)
 	}
 }
 
 func TestMeshStays(t *testing.T) {
-	g := planned(names.TestMesh, "coalmine:1")
-	for has, fits := range map[string]bool{"": true, names.TestMesh: true, names.Linkerd: false} {
+	g := planned(nil)
+	for has, fits := range map[string]bool{"": true, names.Linkerd: true, "other": false} {
 		if err := g.sameMesh(State{KeyMesh: has}); (err == nil) != fits {
-			t.Errorf("a cluster with mesh %q for a plan with %s: %v", has, g.Mesh, err)
+			t.Errorf("a cluster with mesh %q for a plan with %s: %v", has, g.meshName(), err)
 		}
 	}
 }
@@ -172,8 +201,8 @@ func pod(t *testing.T, kube *fake.Clientset, namespace, name, image string, read
 // recordAll records every step of a lab that came up.
 func recordAll(t *testing.T, kube *fake.Clientset) {
 	t.Helper()
-	state := State{KeyMesh: names.TestMesh, KeyImage: "coalmine.dev/coalmine:abc"}
-	for _, s := range planned(names.TestMesh, "").Steps() {
+	state := State{KeyMesh: names.Linkerd, KeyImage: "coalmine.dev/coalmine:abc"}
+	for _, s := range planned(nil).Steps() {
 		state[keyStep+s.Name] = "done"
 	}
 	if err := record(t.Context(), kube, state); err != nil {

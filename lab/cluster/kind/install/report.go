@@ -99,8 +99,7 @@ func (r *Report) collect(ctx context.Context, kube kubernetes.Interface, now tim
 
 // recordedSteps are the steps as far as they can be looked at without what they are made of: by their records.
 func recordedSteps(found State, trust error) []steps.Step {
-	mesh := found[KeyMesh]
-	steps := (&Installer{Plan: Plan{Cluster: kindcluster.New(""), Mesh: mesh}}).Steps()
+	steps := (&Installer{Plan: Plan{Cluster: kindcluster.New("")}, mesh: found.mesh()}).Steps()
 	for i, s := range steps {
 		steps[i].Do = nil
 		steps[i].Done = func(context.Context) (bool, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
 
+	"coalmine/lab/cluster/kind/bundle"
 	"coalmine/lab/cluster/names"
 )
 
@@ -20,12 +22,38 @@ const (
 	KeyMesh   = "mesh"
 	KeyImage  = "image"
 	KeyBundle = "bundle"
+	// keyMeshSteps names the steps of a mesh that came from a bundle, with spaces between them.
+	keyMeshSteps = "mesh-steps"
 	// keyStep begins the key of each step that was taken; its value is the digest of what was made.
 	keyStep = "step."
 )
 
 // State is what a bring-up has recorded.
 type State map[string]string
+
+// mesh is the mesh that the cluster came up with, as far as its steps can be named; nil for Linkerd.
+func (s State) mesh() *bundle.Mesh {
+	if name := s[KeyMesh]; name == "" || name == names.Linkerd {
+		return nil
+	}
+	m := &bundle.Mesh{Name: s[KeyMesh]}
+	for _, step := range strings.Fields(s[keyMeshSteps]) {
+		m.Steps = append(m.Steps, bundle.MeshStep{Name: step, Title: step})
+	}
+	return m
+}
+
+// meshSteps names the steps of a mesh that a bundle brings, "" for Linkerd.
+func (g *Installer) meshSteps() string {
+	if g.mesh == nil {
+		return ""
+	}
+	var all []string
+	for _, s := range g.mesh.Steps {
+		all = append(all, s.Name)
+	}
+	return strings.Join(all, " ")
+}
 
 // ReadState asks the cluster. A cluster without one has an empty state.
 func ReadState(ctx context.Context, kube kubernetes.Interface) (State, error) {

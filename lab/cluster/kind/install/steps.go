@@ -71,7 +71,7 @@ func (g *Installer) clusterStep() steps.Step {
 
 // createNamespaces makes the namespaces and begins the state.
 func (g *Installer) createNamespaces(ctx context.Context) error {
-	text, err := manifests.Folder("cluster", manifests.Params{Mesh: g.Mesh})
+	text, err := manifests.Folder("cluster", g.params())
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,9 @@ func (g *Installer) createNamespaces(ctx context.Context) error {
 	if err := g.conn.apply.Apply(ctx, objects); err != nil {
 		return err
 	}
-	return record(ctx, g.conn.kube, State{KeyMesh: g.Mesh, keyStep + stepCluster: g.conn.version})
+	return record(ctx, g.conn.kube, State{
+		KeyMesh: g.meshName(), keyMeshSteps: g.meshSteps(), keyStep + stepCluster: g.conn.version,
+	})
 }
 
 func (g *Installer) state(ctx context.Context) (State, error) {
@@ -102,13 +104,13 @@ func (e *OtherMeshError) Error() string {
 
 // Hint says what to do.
 func (e *OtherMeshError) Hint() string {
-	return fmt.Sprintf("write --mesh %s, or give the lab with mesh %s another --name, or end this one first: coalmine down --name %s",
-		e.Has, e.Want, e.Cluster)
+	return fmt.Sprintf("use the source that it came up from, which has mesh %s, or give the cluster with mesh %s another "+
+		"--name, or remove this one first: coalmine down --name %s", e.Has, e.Want, e.Cluster)
 }
 
 func (g *Installer) sameMesh(s State) error {
-	if has := s[KeyMesh]; has != "" && has != g.Mesh {
-		return &OtherMeshError{g.Cluster.Name(), has, g.Mesh}
+	if has := s[KeyMesh]; has != "" && has != g.meshName() {
+		return &OtherMeshError{g.Cluster.Name(), has, g.meshName()}
 	}
 	return nil
 }

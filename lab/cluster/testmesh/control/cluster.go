@@ -69,7 +69,7 @@ func newCluster(core kubernetes.Interface, custom dynamic.Interface, secret cach
 	}
 	all := informers.NewSharedInformerFactoryWithOptions(core, 0, informers.WithTransform(trim))
 	trust := only(names.TrustSecret, names.MeshNamespace)
-	roots := only(names.TrustRootsConfigMap, metav1.NamespaceAll)
+	roots := only(wire.TrustRootsConfigMap, metav1.NamespaceAll)
 	customs := dynamicinformer.NewDynamicSharedInformerFactory(custom, 0)
 
 	c := &cluster{
@@ -87,7 +87,7 @@ func newCluster(core kubernetes.Interface, custom dynamic.Interface, secret cach
 		c.watch("services", all.Core().V1().Services().Informer(), ring),
 		c.watch("pods", all.Core().V1().Pods().Informer(), ring),
 		c.watch("replicasets", all.Apps().V1().ReplicaSets().Informer(), ring),
-		c.watch("configmap "+names.TrustRootsConfigMap, roots.Core().V1().ConfigMaps().Informer(), ring),
+		c.watch("configmap "+wire.TrustRootsConfigMap, roots.Core().V1().ConfigMaps().Informer(), ring),
 		c.watch("secret "+names.TrustSecret, trust.Core().V1().Secrets().Informer(), secret),
 		c.watch(routeResource().GroupResource().String(), customs.ForResource(routeResource()).Informer(), ring),
 	)

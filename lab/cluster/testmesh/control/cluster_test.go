@@ -173,7 +173,7 @@ func TestOnlyMeshedNamespacesAreToldOf(t *testing.T) {
 			roots = append(roots, c.Namespace+"/"+c.Name)
 		}
 		slices.Sort(roots)
-		if !slices.Equal(roots, []string{"develop/" + names.TrustRootsConfigMap, "partly/" + names.TrustRootsConfigMap}) {
+		if !slices.Equal(roots, []string{"develop/" + wire.TrustRootsConfigMap, "partly/" + wire.TrustRootsConfigMap}) {
 			t.Errorf("trust roots in %v", roots)
 		}
 	}, meshedNamespace("develop"), namespace("other", nil), namespace("partly", nil), trustSecret(t, bubbleEnd()),
@@ -201,13 +201,13 @@ func TestTrustRootsAreKept(t *testing.T) {
 		roots := func(when string, want *corev1.Secret) {
 			t.Helper()
 			w.settle()
-			m, err := maps.Get(t.Context(), names.TrustRootsConfigMap, metav1.GetOptions{})
+			m, err := maps.Get(t.Context(), wire.TrustRootsConfigMap, metav1.GetOptions{})
 			if err != nil || m.Data[names.TrustRoots] != string(want.Data[names.TrustRoots]) {
 				t.Errorf("%s: %v, %v", when, m, err)
 			}
 		}
 		roots("at first", first)
-		if err := maps.Delete(t.Context(), names.TrustRootsConfigMap, metav1.DeleteOptions{}); err != nil {
+		if err := maps.Delete(t.Context(), wire.TrustRootsConfigMap, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		roots("after somebody deleted them", first)

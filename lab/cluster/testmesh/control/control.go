@@ -76,7 +76,7 @@ func (b notifier) notify() {
 // New makes a control plane. Nothing happens before [Control.Run].
 func New(cfg Config) (*Control, error) {
 	if cfg.Image == "" {
-		return nil, errors.New("the image of the proxy is not given: set COALMINE_IMAGE to the control plane's own")
+		return nil, errors.New("the image of the proxy is not given: set TESTMESH_IMAGE to the control plane's own")
 	}
 	reg := prometheus.NewRegistry()
 	c := &Control{

@@ -61,7 +61,7 @@ func newWorld(t *testing.T, objects ...runtime.Object) *world {
 	w.custom = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists)
 	w.answerReviews(func(r *authenticationv1.TokenReview) { asBackend(r) })
 	var err error
-	w.control, err = New(Config{Kubernetes: w.core, Dynamic: w.custom, Image: "coalmine.dev/coalmine:test", Now: time.Now,
+	w.control, err = New(Config{Kubernetes: w.core, Dynamic: w.custom, Image: "coalmine.dev/testmesh:test", Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func TestServesAndStops(t *testing.T) {
 		}
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
-		RootCAs: pool(t, secret), ServerName: "standin-control.linkerd.svc",
+		RootCAs: pool(t, secret), ServerName: "testmesh-control.linkerd.svc",
 	}}}
 	base := "https://" + secure.Addr().String()
 	var s wire.Snapshot
@@ -232,7 +232,7 @@ func TestServesAndStops(t *testing.T) {
 		break
 	}
 	metrics, _ := io.ReadAll(get(t, http.DefaultClient, "http://"+admin.Addr().String()+"/metrics", "").Body)
-	if want := "standin_snapshot_generation"; !strings.Contains(string(metrics), want) {
+	if want := "testmesh_snapshot_generation"; !strings.Contains(string(metrics), want) {
 		t.Errorf("metrics lack %s", want)
 	}
 
@@ -241,7 +241,7 @@ func TestServesAndStops(t *testing.T) {
 	go func() {
 		waiting <- get(t, client, base+wire.PathConfig+"?after="+fmt.Sprint(s.Generation), goodToken).StatusCode
 	}()
-	for !strings.Contains(metricsOf(t, admin), "standin_snapshot_waiting 1") {
+	for !strings.Contains(metricsOf(t, admin), "testmesh_snapshot_waiting 1") {
 		if t.Context().Err() != nil {
 			t.Fatal("nobody waits")
 		}

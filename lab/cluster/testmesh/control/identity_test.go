@@ -245,7 +245,7 @@ func TestServerFollowsTheIssuer(t *testing.T) {
 			}
 			between.AddCert(cert)
 		}
-		for _, name := range []string{"standin-control.linkerd.svc", "standin-control.linkerd.svc.cluster.local"} {
+		for _, name := range []string{"testmesh-control.linkerd.svc", "testmesh-control.linkerd.svc.cluster.local"} {
 			if _, err := c.Leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: name, CurrentTime: now}); err != nil {
 				t.Errorf("%s, %s: %v", secret, name, err)
 			}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/wire"
 )
 
 // maxReview bounds an AdmissionReview, in bytes: an object in etcd has 1.5 MiB at most, and a review of a creation holds it once.
@@ -115,7 +116,7 @@ func decide(pod *corev1.Pod, namespace *corev1.Namespace) string {
 		return notAsked
 	case pod.Spec.HostNetwork:
 		return hostNetwork
-	case hasContainer(pod, names.ProxyContainer) || hasContainer(pod, names.InitContainer):
+	case hasContainer(pod, names.ProxyContainer) || hasContainer(pod, wire.InitContainer):
 		return alreadyInjected
 	}
 	return injected

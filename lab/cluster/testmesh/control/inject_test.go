@@ -116,7 +116,7 @@ func TestPodOfADeploymentGetsItsProxy(t *testing.T) {
 	w := newWorld(t, ns, replicaSet())
 	pod := w.injectPod(deploymentPod())
 
-	if got := testNames(pod.Spec.InitContainers); !slices.Equal(got, []string{names.InitContainer, names.ProxyContainer}) {
+	if got := testNames(pod.Spec.InitContainers); !slices.Equal(got, []string{wire.InitContainer, names.ProxyContainer}) {
 		t.Fatalf("init containers %v", got)
 	}
 	if got := testNames(pod.Spec.Containers); !slices.Equal(got, []string{"backend"}) {
@@ -126,11 +126,11 @@ func TestPodOfADeploymentGetsItsProxy(t *testing.T) {
 	if sc := first.SecurityContext; *sc.RunAsUser != 0 || *sc.RunAsNonRoot || !slices.Equal(sc.Capabilities.Add, []corev1.Capability{"NET_ADMIN"}) || first.RestartPolicy != nil {
 		t.Errorf("%s: %+v", first.Name, first)
 	}
-	if sc := proxy.SecurityContext; *sc.RunAsUser != names.ProxyUser || len(sc.Capabilities.Add) > 0 || *proxy.RestartPolicy != corev1.ContainerRestartPolicyAlways {
+	if sc := proxy.SecurityContext; *sc.RunAsUser != wire.ProxyUser || len(sc.Capabilities.Add) > 0 || *proxy.RestartPolicy != corev1.ContainerRestartPolicyAlways {
 		t.Errorf("%s: %+v", proxy.Name, proxy)
 	}
 	for _, c := range pod.Spec.InitContainers {
-		if c.Image != "coalmine.dev/coalmine:test" || c.Args[0] != "standin" {
+		if c.Image != "coalmine.dev/testmesh:test" || len(c.Args) != 1 {
 			t.Errorf("%s runs %s %v", c.Name, c.Image, c.Args)
 		}
 	}
@@ -160,14 +160,14 @@ func TestProxyFindsItsFiles(t *testing.T) {
 	var files []string
 	for _, m := range pod.Spec.InitContainers[1].VolumeMounts {
 		v := volumes[m.Name]
-		if v.ConfigMap != nil && v.ConfigMap.Name == names.TrustRootsConfigMap {
+		if v.ConfigMap != nil && v.ConfigMap.Name == wire.TrustRootsConfigMap {
 			files = append(files, m.MountPath+"/"+v.ConfigMap.Items[0].Path)
 		}
-		if v.Projected != nil && v.Projected.Sources[0].ServiceAccountToken.Audience == names.TokenAudience {
+		if v.Projected != nil && v.Projected.Sources[0].ServiceAccountToken.Audience == wire.TokenAudience {
 			files = append(files, m.MountPath+"/"+v.Projected.Sources[0].ServiceAccountToken.Path)
 		}
 	}
-	if want := []string{names.TokenFile, names.TrustRootsFile}; !slices.Equal(files, want) {
+	if want := []string{wire.TokenFile, wire.TrustRootsFile}; !slices.Equal(files, want) {
 		t.Errorf("files %v, want %v", files, want)
 	}
 	env := map[string]string{}
@@ -179,8 +179,8 @@ func TestProxyFindsItsFiles(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"COALMINE_POD_NAME": "metadata.name", "COALMINE_POD_NAMESPACE": "metadata.namespace", "COALMINE_POD_IP": "status.podIP",
-		"COALMINE_SERVICE_ACCOUNT": "spec.serviceAccountName", "COALMINE_CONTROL": "https://standin-control.linkerd.svc:8443",
+		"TESTMESH_POD_NAME": "metadata.name", "TESTMESH_POD_NAMESPACE": "metadata.namespace", "TESTMESH_POD_IP": "status.podIP",
+		"TESTMESH_SERVICE_ACCOUNT": "spec.serviceAccountName", "TESTMESH_CONTROL": "https://testmesh-control.linkerd.svc:8443",
 	} {
 		if env[name] != want {
 			t.Errorf("%s is %q, want %q", name, env[name], want)
@@ -202,7 +202,7 @@ func TestOwnInitContainersAndVolumesStay(t *testing.T) {
 		},
 	}
 	pod := w.injectPod(before)
-	if got := testNames(pod.Spec.InitContainers); !slices.Equal(got, []string{names.InitContainer, names.ProxyContainer, "wait"}) {
+	if got := testNames(pod.Spec.InitContainers); !slices.Equal(got, []string{wire.InitContainer, names.ProxyContainer, "wait"}) {
 		t.Errorf("init containers %v, want the mesh's first", got)
 	}
 	if len(pod.Spec.Volumes) != 3 || pod.Spec.Volumes[0].Name != "plan" {
@@ -230,7 +230,7 @@ func TestAnnotationsOfThePodGoBeforeTheNamespaces(t *testing.T) {
 	for _, e := range w.injectPod(pod).Spec.InitContainers[0].Env {
 		env[e.Name] = e.Value
 	}
-	if env["COALMINE_SKIP_INBOUND"] != "9102" || env["COALMINE_SKIP_OUTBOUND"] != "5432,6379" {
+	if env["TESTMESH_SKIP_INBOUND"] != "9102" || env["TESTMESH_SKIP_OUTBOUND"] != "5432,6379" {
 		t.Errorf("environment %v", env)
 	}
 }
@@ -252,7 +252,7 @@ func TestInjectionHappensOnceAndKeepsUnknownFields(t *testing.T) {
 // refused by the API server.
 func TestAPodWithPartOfAProxyIsLeftAlone(t *testing.T) {
 	w := newWorld(t, meshedNamespace("develop"))
-	for _, name := range []string{names.InitContainer, names.ProxyContainer} {
+	for _, name := range []string{wire.InitContainer, names.ProxyContainer} {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: name}}}}
 		if got := w.injectPod(pod); len(got.Spec.InitContainers) > 0 {
 			t.Errorf("with a container %s: init containers %v", name, testNames(got.Spec.InitContainers))

@@ -19,22 +19,22 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
 		issued: f.NewCounter(prometheus.CounterOpts{
-			Name: "standin_certificates_issued_total", Help: "Workload certificates signed.",
+			Name: "testmesh_certificates_issued_total", Help: "Workload certificates signed.",
 		}),
 		refused: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "standin_certificates_refused_total", Help: "Requests for a certificate that were refused, by reason.",
+			Name: "testmesh_certificates_refused_total", Help: "Requests for a certificate that were refused, by reason.",
 		}, []string{"reason"}),
 		admitted: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "standin_admissions_total", Help: "Pods that were looked at for injection, by what came of it.",
+			Name: "testmesh_admissions_total", Help: "Pods that were looked at for injection, by what came of it.",
 		}, []string{"result"}),
 		generation: f.NewGauge(prometheus.GaugeOpts{
-			Name: "standin_snapshot_generation", Help: "Generation of the snapshot that proxies are given.",
+			Name: "testmesh_snapshot_generation", Help: "Generation of the snapshot that proxies are given.",
 		}),
 		waiting: f.NewGauge(prometheus.GaugeOpts{
-			Name: "standin_snapshot_waiting", Help: "Proxies that wait for the next snapshot.",
+			Name: "testmesh_snapshot_waiting", Help: "Proxies that wait for the next snapshot.",
 		}),
 		ignored: f.NewGauge(prometheus.GaugeOpts{
-			Name: "standin_objects_ignored", Help: "Routes and policies that could not be read.",
+			Name: "testmesh_objects_ignored", Help: "Routes and policies that could not be read.",
 		}),
 	}
 }

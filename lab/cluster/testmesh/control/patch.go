@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/mesh"
 )
 
@@ -25,8 +26,8 @@ type operation struct {
 
 // Names of the volumes that the proxy reads.
 const (
-	tokenVolume = "standin-token"
-	rootsVolume = "standin-trust-roots"
+	tokenVolume = "testmesh-token"
+	rootsVolume = "testmesh-trust-roots"
 )
 
 // workloadNamespaceLabel is Linkerd's; its labels for the workload's name are this prefix and the kind (linkerd2, pkg/k8s/labels.go).
@@ -37,7 +38,7 @@ const (
 
 // controlAddress is where proxies find the control plane.
 func controlAddress() string {
-	return "https://" + names.ControlService + "." + names.MeshNamespace + ".svc:" + strconv.Itoa(names.ControlPort)
+	return "https://" + wire.ControlService + "." + names.MeshNamespace + ".svc:" + strconv.Itoa(wire.ControlPort)
 }
 
 // injection is the patch that gives a pod its proxy: first a container that redirects connections, then the proxy as a native
@@ -122,12 +123,12 @@ func volumes() []corev1.Volume {
 	return []corev1.Volume{
 		{Name: tokenVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{
 			ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: names.TokenAudience, ExpirationSeconds: new(int64(86400)), Path: file(names.TokenFile),
+				Audience: wire.TokenAudience, ExpirationSeconds: new(int64(86400)), Path: file(wire.TokenFile),
 			},
 		}}}}},
 		{Name: rootsVolume, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: names.TrustRootsConfigMap},
-			Items:                []corev1.KeyToPath{{Key: names.TrustRoots, Path: file(names.TrustRootsFile)}},
+			LocalObjectReference: corev1.LocalObjectReference{Name: wire.TrustRootsConfigMap},
+			Items:                []corev1.KeyToPath{{Key: names.TrustRoots, Path: file(wire.TrustRootsFile)}},
 		}}},
 	}
 }
@@ -139,11 +140,11 @@ func file(path string) string   { return path[strings.LastIndex(path, "/")+1:] }
 // initContainer redirects the pod's connections. That needs root and one capability, whatever the pod says of its own containers.
 func initContainer(image, skipInbound, skipOutbound string) corev1.Container {
 	return corev1.Container{
-		Name: names.InitContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args: []string{"standin", "init"},
+		Name: wire.InitContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
+		Args: []string{"init"},
 		Env: []corev1.EnvVar{
-			{Name: "COALMINE_SKIP_INBOUND", Value: skipInbound},
-			{Name: "COALMINE_SKIP_OUTBOUND", Value: skipOutbound},
+			{Name: "TESTMESH_SKIP_INBOUND", Value: skipInbound},
+			{Name: "TESTMESH_SKIP_OUTBOUND", Value: skipOutbound},
 		},
 		Resources: requests("10m", "16Mi"),
 		SecurityContext: &corev1.SecurityContext{
@@ -159,17 +160,17 @@ func initContainer(image, skipInbound, skipOutbound string) corev1.Container {
 func proxyContainer(image string) corev1.Container {
 	return corev1.Container{
 		Name: names.ProxyContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args:          []string{"standin", "proxy"},
+		Args:          []string{"proxy"},
 		RestartPolicy: new(corev1.ContainerRestartPolicyAlways),
 		Env: []corev1.EnvVar{
-			field("COALMINE_POD_NAME", "metadata.name"),
-			field("COALMINE_POD_NAMESPACE", "metadata.namespace"),
-			field("COALMINE_POD_IP", "status.podIP"),
-			field("COALMINE_SERVICE_ACCOUNT", "spec.serviceAccountName"),
-			{Name: "COALMINE_CONTROL", Value: controlAddress()},
+			field("TESTMESH_POD_NAME", "metadata.name"),
+			field("TESTMESH_POD_NAMESPACE", "metadata.namespace"),
+			field("TESTMESH_POD_IP", "status.podIP"),
+			field("TESTMESH_SERVICE_ACCOUNT", "spec.serviceAccountName"),
+			{Name: "TESTMESH_CONTROL", Value: controlAddress()},
 		},
 		Ports: []corev1.ContainerPort{
-			{Name: "linkerd-proxy", ContainerPort: names.InboundPort, Protocol: corev1.ProtocolTCP},
+			{Name: "linkerd-proxy", ContainerPort: wire.InboundPort, Protocol: corev1.ProtocolTCP},
 			{Name: "linkerd-admin", ContainerPort: names.AdminPort, Protocol: corev1.ProtocolTCP},
 		},
 		Resources: requests("10m", "32Mi"),
@@ -179,13 +180,13 @@ func proxyContainer(image string) corev1.Container {
 		},
 		SecurityContext: &corev1.SecurityContext{
 			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-			RunAsUser:    new(int64(names.ProxyUser)), RunAsGroup: new(int64(names.ProxyUser)), RunAsNonRoot: new(true),
+			RunAsUser:    new(int64(wire.ProxyUser)), RunAsGroup: new(int64(wire.ProxyUser)), RunAsNonRoot: new(true),
 			AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		VolumeMounts: []corev1.VolumeMount{
-			{Name: tokenVolume, MountPath: folder(names.TokenFile), ReadOnly: true},
-			{Name: rootsVolume, MountPath: folder(names.TrustRootsFile), ReadOnly: true},
+			{Name: tokenVolume, MountPath: folder(wire.TokenFile), ReadOnly: true},
+			{Name: rootsVolume, MountPath: folder(wire.TrustRootsFile), ReadOnly: true},
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/wire"
 )
 
 // rootsWriter keeps the trust roots in every meshed namespace, where pods mount them.
@@ -35,7 +36,7 @@ func (k *rootsWriter) reconcile(ctx context.Context) error {
 	var errs []error
 	for name := range meshed {
 		if err := k.reconcileIn(ctx, name, string(issuer.roots)); err != nil {
-			errs = append(errs, fmt.Errorf("ConfigMap %s/%s: %w", name, names.TrustRootsConfigMap, err))
+			errs = append(errs, fmt.Errorf("ConfigMap %s/%s: %w", name, wire.TrustRootsConfigMap, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -46,7 +47,7 @@ func (k *rootsWriter) reconcileIn(ctx context.Context, namespace, roots string) 
 	if err != nil || ns.Status.Phase == corev1.NamespaceTerminating {
 		return nil // gone, or about to go: nothing can be created there
 	}
-	have, err := k.cluster.configMaps.ConfigMaps(namespace).Get(names.TrustRootsConfigMap)
+	have, err := k.cluster.configMaps.ConfigMaps(namespace).Get(wire.TrustRootsConfigMap)
 	client := k.client.CoreV1().ConfigMaps(namespace)
 	switch {
 	case err == nil && have.Data[names.TrustRoots] == roots:
@@ -57,7 +58,7 @@ func (k *rootsWriter) reconcileIn(ctx context.Context, namespace, roots string) 
 		_, err = client.Update(ctx, changed, metav1.UpdateOptions{FieldManager: names.FieldManager})
 	case apierrors.IsNotFound(err):
 		_, err = client.Create(ctx, &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Name: names.TrustRootsConfigMap, Namespace: namespace,
+			ObjectMeta: metav1.ObjectMeta{Name: wire.TrustRootsConfigMap, Namespace: namespace,
 				Labels: map[string]string{names.LabelManagedBy: names.FieldManager}},
 			Data: map[string]string{names.TrustRoots: roots},
 		}, metav1.CreateOptions{FieldManager: names.FieldManager})

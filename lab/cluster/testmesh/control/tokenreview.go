@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/mesh"
 )
 
@@ -58,7 +58,7 @@ func (r *reviewer) review(ctx context.Context, token string) (account, error) {
 		return account{}, fmt.Errorf("%w: there is no token; send it as Authorization: Bearer", errUnauthenticated)
 	}
 	answer, err := r.client.AuthenticationV1().TokenReviews().Create(ctx, &authenticationv1.TokenReview{
-		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{names.TokenAudience}},
+		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{wire.TokenAudience}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return account{}, fmt.Errorf("TokenReview: %w", err)
@@ -66,9 +66,9 @@ func (r *reviewer) review(ctx context.Context, token string) (account, error) {
 	switch s := answer.Status; {
 	case !s.Authenticated:
 		return account{}, fmt.Errorf("%w: %s", errUnauthenticated, s.Error)
-	case !slices.Contains(s.Audiences, names.TokenAudience):
+	case !slices.Contains(s.Audiences, wire.TokenAudience):
 		// Authenticators that know no audiences leave them out: such a token proves nothing to the mesh.
-		return account{}, fmt.Errorf("%w: the token is for %q, not for %s", errUnauthenticated, s.Audiences, names.TokenAudience)
+		return account{}, fmt.Errorf("%w: the token is for %q, not for %s", errUnauthenticated, s.Audiences, wire.TokenAudience)
 	}
 	return serviceAccount(answer.Status.User.Username)
 }

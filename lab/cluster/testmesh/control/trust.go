@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/wire"
 )
 
 // renewAt is the part of its life after which a certificate is made anew, as proxies do with theirs.
@@ -92,8 +93,8 @@ func (t *trustStore) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
 // serverNames are the names by which pods and the API server ask for the control plane.
 func serverNames() []string {
-	name := names.ControlService + "." + names.MeshNamespace
-	return []string{name + ".svc", name + ".svc.cluster.local", name, names.ControlService}
+	name := wire.ControlService + "." + names.MeshNamespace
+	return []string{name + ".svc", name + ".svc.cluster.local", name, wire.ControlService}
 }
 
 func renewal(c *tls.Certificate) time.Time {

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/mesh"
 )
 
@@ -82,7 +82,7 @@ func (e *listener) accept(ctx context.Context, l net.Listener, take connHandler)
 func (e *listener) dispatch(ctx context.Context, conn net.Conn, take connHandler) {
 	dst, err := e.proxy.cfg.OriginalDestination(conn)
 	switch dst.Port() {
-	case 0, names.OutboundPort, names.InboundPort:
+	case 0, wire.OutboundPort, wire.InboundPort:
 		err = errors.Join(err, errors.New("it was not redirected"))
 	}
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/mesh"
 	"coalmine/loadgen/rng"
 )
@@ -142,7 +143,7 @@ func New(cfg Config) (*Proxy, error) {
 		cfg: cfg, log: cfg.Log, identity: mesh.Identity(cfg.ServiceAccount, cfg.Namespace), start: time.Now(),
 		meter: newMeter(), upstream: map[mesh.ServicePort]*upstream{}, stats: map[mesh.ServicePort]*targetStats{},
 		state: emptyState(), changed: make(chan struct{}),
-		backendRNG: rng.New(cfg.Seed, "standin/routing"), endpointRNG: rng.New(cfg.Seed, "standin/choosing"),
+		backendRNG: rng.New(cfg.Seed, "testmesh/backend"), endpointRNG: rng.New(cfg.Seed, "testmesh/endpoint"),
 	}
 	p.authz = newAuthz(p)
 	p.outbound = p.newListener(newForwarder(&router{p}, p.quiet()), 0)
@@ -217,16 +218,16 @@ func (p *Proxy) listen(ctx context.Context) (sockets, error) {
 		}
 		return l, nil
 	}
-	out, err := open("127.0.0.1", names.OutboundPort)
+	out, err := open("127.0.0.1", wire.OutboundPort)
 	if err != nil {
 		return all, err
 	}
 	all.outbound = []net.Listener{out}
 	// Pods without IPv6 have no such loopback address, and send nothing by it.
-	if out6, err := open("::1", names.OutboundPort); err == nil {
+	if out6, err := open("::1", wire.OutboundPort); err == nil {
 		all.outbound = append(all.outbound, out6)
 	}
-	if all.inbound, err = open("", names.InboundPort); err == nil {
+	if all.inbound, err = open("", wire.InboundPort); err == nil {
 		all.admin, err = open("", names.AdminPort)
 	}
 	if err != nil {

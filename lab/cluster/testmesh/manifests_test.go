@@ -1,4 +1,4 @@
-package manifests_test
+package testmesh_test
 
 import (
 	"encoding/json"
@@ -22,20 +22,45 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/testmesh"
 	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/guardrail"
 	"coalmine/manifests"
 )
 
-// standin are the stand-in's objects as the API server would read them, by kind and name. Fields that it does not know are errors.
-func standin(t *testing.T) map[string]any {
+// params are what the installer renders the mesh's manifests with.
+func params(t *testing.T) manifests.Params {
 	t.Helper()
-	text, err := manifests.Folder("standin", manifests.Params{Mesh: names.TestMesh, Image: "coalmine.dev/coalmine:x", Roots: "roots\n"})
+	m, err := testmesh.Mesh("coalmine.dev/testmesh:x")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return manifests.Params{Mesh: m.Name, MeshImage: m.Image, Roots: "roots\n", Extra: m.Manifests}
+}
+
+// objects returns the mesh's objects as the API server would read them, by kind and name. Unknown
+// fields are errors. Those of Prometheus are left out.
+func objects(t *testing.T) map[string]any {
+	t.Helper()
+	m, err := testmesh.Mesh("coalmine.dev/testmesh:x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, step := range m.Steps {
+		for _, name := range step.Manifests {
+			if strings.HasPrefix(name, "testmesh/prometheus") {
+				continue
+			}
+			one, err := manifests.Render(name, params(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text.WriteString("\n---\n" + string(one))
+		}
+	}
 	found := map[string]any{}
-	for doc := range strings.SplitSeq(string(text), "\n---\n") {
+	for doc := range strings.SplitSeq(text.String(), "\n---\n") {
 		var meta metav1.PartialObjectMetadata
 		if err := sigsyaml.Unmarshal([]byte(doc), &meta); err != nil || meta.Kind == "" {
 			continue
@@ -58,13 +83,13 @@ func standin(t *testing.T) map[string]any {
 	return found
 }
 
-func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
-	objects := standin(t)
-	service := objects["Service "+names.ControlService].(*corev1.Service)
-	if service.Namespace != names.MeshNamespace || service.Spec.Ports[0].Port != names.ControlPort {
+func TestManifestsAgreeWithNamesAndWire(t *testing.T) {
+	all := objects(t)
+	service := all["Service "+wire.ControlService].(*corev1.Service)
+	if service.Namespace != names.MeshNamespace || service.Spec.Ports[0].Port != wire.ControlPort {
 		t.Errorf("Service %s/%s:%d", service.Namespace, service.Name, service.Spec.Ports[0].Port)
 	}
-	deployment := objects["Deployment "+names.ControlService].(*appsv1.Deployment)
+	deployment := all["Deployment "+wire.ControlService].(*appsv1.Deployment)
 	pod := deployment.Spec.Template
 	for k, v := range service.Spec.Selector {
 		if pod.Labels[k] != v || deployment.Spec.Selector.MatchLabels[k] != v {
@@ -72,11 +97,11 @@ func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
 		}
 	}
 	c := pod.Spec.Containers[0]
-	if c.Image != "coalmine.dev/coalmine:x" || c.Env[0].Name != "COALMINE_IMAGE" || c.Env[0].Value != c.Image {
+	if c.Image != "coalmine.dev/testmesh:x" || c.Env[0].Name != "TESTMESH_IMAGE" || c.Env[0].Value != c.Image {
 		t.Errorf("image %q, environment %v", c.Image, c.Env)
 	}
-	webhook := objects["MutatingWebhookConfiguration coalmine-standin-injector"].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
-	if to := webhook.ClientConfig.Service; to.Name != names.ControlService || to.Namespace != names.MeshNamespace || *to.Path != wire.PathInject || *to.Port != names.ControlPort {
+	webhook := all["MutatingWebhookConfiguration coalmine-testmesh-injector"].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
+	if to := webhook.ClientConfig.Service; to.Name != wire.ControlService || to.Namespace != names.MeshNamespace || *to.Path != wire.PathInject || *to.Port != wire.ControlPort {
 		t.Errorf("the webhook leads to %+v", to)
 	}
 	if got := string(webhook.ClientConfig.CABundle); got != "roots\n" {
@@ -88,10 +113,10 @@ func TestStandinAgreesWithPlaceAndWire(t *testing.T) {
 	}
 }
 
-// TestStandinMayReadTheTrustSecretOnly looks at every rule that is about secrets.
-func TestStandinMayReadTheTrustSecretOnly(t *testing.T) {
-	objects := standin(t)
-	rules := slices.Concat(objects["ClusterRole coalmine-standin-control"].(*rbacv1.ClusterRole).Rules, objects["Role "+names.ControlService].(*rbacv1.Role).Rules)
+// TestControlMayReadTheTrustSecretOnly looks at every rule that is about secrets.
+func TestControlMayReadTheTrustSecretOnly(t *testing.T) {
+	all := objects(t)
+	rules := slices.Concat(all["ClusterRole coalmine-testmesh-control"].(*rbacv1.ClusterRole).Rules, all["Role "+wire.ControlService].(*rbacv1.Role).Rules)
 	var secrets, maps []string
 	for _, r := range rules {
 		if slices.Contains(r.Resources, "secrets") {
@@ -104,7 +129,7 @@ func TestStandinMayReadTheTrustSecretOnly(t *testing.T) {
 			t.Errorf("rule %+v allows too much", r)
 		}
 	}
-	if !slices.Equal(secrets, []string{names.TrustSecret}) || !slices.Equal(maps, []string{names.TrustRootsConfigMap}) {
+	if !slices.Equal(secrets, []string{names.TrustSecret}) || !slices.Equal(maps, []string{wire.TrustRootsConfigMap}) {
 		t.Errorf("secrets %v, ConfigMaps %v", secrets, maps)
 	}
 }
@@ -112,7 +137,7 @@ func TestStandinMayReadTheTrustSecretOnly(t *testing.T) {
 // served is the schema of a version of a kind, as the API server prunes by it and as it validates by it.
 func served(t *testing.T, kind, version string) (*schema.Structural, *spec.Schema) {
 	t.Helper()
-	for _, o := range standin(t) {
+	for _, o := range objects(t) {
 		crd, ok := o.(*apiextensionsv1.CustomResourceDefinition)
 		if !ok || crd.Spec.Names.Kind != kind {
 			continue
