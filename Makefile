@@ -5,13 +5,18 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long e2e lint format tidy vet style deadcode portable bench race generate
+.PHONY: help build testmesh demo test test-long e2e lint format tidy vet style deadcode portable bench race generate
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+static := CGO_ENABLED=0 $(GO) build -ldflags '-s -w'
+
 build: ## Build bin/coalmine, a static binary
-	CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o bin/coalmine ./cmd/coalmine
+	$(static) -o bin/coalmine ./cmd/coalmine
+
+testmesh: ## Build bin/testmesh, the mesh of the tests on a real cluster
+	$(static) -o bin/testmesh ./cmd/testmesh
 
 # The first run misses the incident on purpose, which is exit code 3.
 demo: build ## Play the first scenario twice: against naive guardrails, and against good ones
@@ -27,7 +32,7 @@ test-long: ## Check the outcome of every scenario on 20 seeds, a few minutes
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v -run '^TestLibrary$$' ./lab/cluster/sim -seeds 20
 
 # One package after the other, so that their progress can be seen.
-e2e: ## Run the tests on a real cluster, about 40 minutes: see docs/kind.md
+e2e: ## Run the tests on a real cluster, about 40 minutes: see docs/testing.md
 	$(GO) test -tags e2e -vet=off -count=1 -p 1 -v -timeout 44m ./lab/cluster/kind/kindcluster ./lab/cluster/kind/e2e
 
 lint: format tidy vet style deadcode ## Check format, go.mod, vet, staticcheck, style and dead code

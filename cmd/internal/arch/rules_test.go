@@ -76,6 +76,7 @@ func rules() []rule {
 		// The test mesh stands in for Linkerd in the e2e suite.
 		{pkg: "lab/cluster/testmesh/wire", imports: []string{"lab/mesh"}},
 		{pkg: "lab/cluster/testmesh/ports"},
+		{pkg: "lab/cluster/testmesh", imports: []string{"lab/cluster/kind/bundle"}},
 		{pkg: "lab/cluster/testmesh/intercept", imports: []string{"lab/cluster/testmesh/ports"}},
 		{pkg: "lab/cluster/testmesh/proxy", imports: []string{"lab/mesh", "lab/cluster/testmesh/ports", "lab/cluster/testmesh/wire",
 			"lab/cluster/names", "loadgen/rng", "loadgen/traceheader"}},
@@ -99,6 +100,9 @@ func rules() []rule {
 		{pkg: "lab/report/*", imports: views("lab/report/*")},
 		{pkg: "tui", imports: views("tui/*", "lab/report")},
 		{pkg: "tui/*", imports: views("tui/*", "lab/progress", "lab/report/model")},
+
+		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*", "lab/cluster/kind/bundle",
+			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
 
 		// The command ties everything together.
 		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*", "*/*/*/*"}},
