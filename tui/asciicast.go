@@ -13,7 +13,8 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Asciicast is a cast of a trial: one run on the deck from shortly before the release to its end, then the card.
+// Asciicast renders a trial as an asciicast: one run on the deck, from shortly before the release
+// to its end, then the card.
 type Asciicast struct {
 	Trial *liverun.Trial
 	// Run is the index of the run.
@@ -23,15 +24,15 @@ type Asciicast struct {
 }
 
 const (
-	// frameInterval is the time between two pictures of a film.
+	// frameInterval is the time between two frames.
 	frameInterval = 100 * time.Millisecond
-	// finalHold is how long the end of the run and the card are shown.
+	// finalHold is how long the end of the run and the card stay on the screen.
 	finalHold = 4 * time.Second
-	// maxFrames bounds a film.
+	// maxFrames bounds the length of a cast.
 	maxFrames = 20 * 60 * 10
 )
 
-// Write writes the film.
+// Write writes the cast to w.
 func (f Asciicast) Write(w io.Writer) error {
 	c := asciicast.NewWriter(w, asciicast.Header{Width: f.Width, Height: f.Height, Title: "coalmine: " + f.Trial.Scenario})
 	d := deck.New(f.Trial, deck.Options{Run: f.Run})

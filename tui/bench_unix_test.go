@@ -22,8 +22,9 @@ import (
 	"coalmine/tui/theme"
 )
 
-// BenchmarkLive shows a run on a real cluster as it goes on: fifty events a second in real time, through the whole program up
-// to the bytes for the terminal. One operation is one second; cpu-% is the share of one core.
+// BenchmarkLive shows a run on a real cluster as it goes on: fifty events a second in real time,
+// through the whole program up to the bytes for the terminal. One operation is one second; cpu-% is
+// the share of one core.
 func BenchmarkLive(b *testing.B) {
 	for name, size := range map[string][2]int{"80x24": {80, 24}, "200x60": {200, 60}} {
 		b.Run(name, func(b *testing.B) {
@@ -55,7 +56,7 @@ func BenchmarkLive(b *testing.B) {
 	}
 }
 
-// live are events of a run on a real cluster.
+// live returns the events of a run on a real cluster.
 func live(n int) []event.Event {
 	s := script.Ready("faulty", 1, true).Release()
 	v, least := 99.5, 99.0
@@ -70,7 +71,7 @@ func live(n int) []event.Event {
 	return events[:n]
 }
 
-// used is the CPU time of this process so far.
+// used returns the CPU time of this process so far.
 func used(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
@@ -80,7 +81,7 @@ func used(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkView draws the deck as a window shows it.
+// BenchmarkView draws the deck inside a window.
 func BenchmarkView(b *testing.B) {
 	d := deck.New(liveruntest.Caught(), deck.Options{Paused: true})
 	w := NewWindow(d, theme.New(true, colorprofile.TrueColor))

@@ -1,25 +1,28 @@
-// Package tui is the program's window: a stack of screens in a terminal, and the way to show it.
+// Package tui is the program's terminal user interface: a window with a stack of screens.
 //
-// The packages below it, each of which knows only those before it:
+// The packages below it, each of which may import only those before it:
 //
-//	theme      meanings and their looks: colours, light and dark, none
-//	canvas     the grid of cells that views draw on; nothing can be drawn outside of it
-//	chart      line charts, sparklines and tracks of time
+//	theme      styles by meaning, for dark and light terminals of any colour depth
+//	canvas     the grid of cells that views draw on, clipped to its size
+//	chart      line charts, bars and sparklines
+//	markdown   Markdown laid out for a terminal
 //	recording  the events of one run, and its state at any time
-//	watch      a trial: runs, their recordings, the card; the feed that fills them
-//	screen     the contract of a screen, and how screens ask for one another
-//	host       what screens need from the program around them
-//	pane       parts of screens: a state and an area in, a picture out
-//	deck       the screen on which a run is watched
-//	card       the screen on which a trial's points are explained
-//	lesson     the screens around them: briefing, files, hints, quiz
+//	liverun    a trial while it is played: runs, recordings, card, and the feed that fills them
+//	screen     the interface of a screen, and the messages between screens and window
+//	backend    the interfaces that screens need from the program around them
+//	pane       parts of screens: functions that draw a state onto an area
+//	deck       the screen that plays back a run
+//	card       the screen that explains the score of a trial
+//	exercise   the screens of one scenario: briefing, files, hints, quiz
 //	home       the list of scenarios
-//	plain      what the deck shows, in lines of text
-//	cast       recordings of a screen for others to watch
+//	plain      the contents of the deck as lines of text
+//	asciicast  screen recordings in asciinema's format
 //
-// A new screen is a type in a package of its own that implements [screen.Screen]; another screen opens it with [screen.Open].
-// What takes time is asked of an interface in package host, from a tea.Cmd, and comes back as a message. Whoever begins a trial
-// returns [screen.Follow] of its feed: the window then adds the news to the trial, and every screen hears of each batch. The deck and the card are made from a trial alone, whether it is being played or was recorded.
+// A new screen is a type in its own package that implements [screen.Screen]; another screen opens
+// it with [screen.Open]. Slow work runs in a tea.Cmd through an interface of package backend and
+// comes back as a message. A screen that starts a trial returns [screen.Follow] for its feed: the
+// window then applies each batch to the trial and sends it to every screen. The deck and the card
+// need only a trial, whether it is being played or was recorded.
 //
-// None of these packages knows package lab or Kubernetes.
+// None of these packages may import lab/run, lab/cluster or Kubernetes.
 package tui

@@ -8,7 +8,7 @@ import (
 	"coalmine/tui/theme"
 )
 
-// help is the screen that explains the keys of the one below it.
+// help is the screen that lists the keys of the screen below it.
 type help struct {
 	screenName string
 	groups     []screen.Group
@@ -28,7 +28,7 @@ func (*help) Init() tea.Cmd { return nil }
 // Keys implements [screen.Screen].
 func (*help) Keys() []screen.Group { return nil }
 
-// Update implements [screen.Screen]: any key leads back.
+// Update implements [screen.Screen]: any key closes the help.
 func (*help) Update(msg tea.Msg) tea.Cmd {
 	switch msg.(type) {
 	case tea.KeyPressMsg, tea.MouseClickMsg:
@@ -37,11 +37,11 @@ func (*help) Update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// Draw implements [screen.Screen]. Groups stand in columns, one under another as long as there is room.
+// Draw implements [screen.Screen]. Groups fill the left column first, then the right one.
 func (h *help) Draw(a canvas.Area) {
 	a.Fill(0, 0, a.Width(), theme.Bar, ' ')
 	a.Text(1, 0, theme.Bar|theme.Bold, "Keys: "+h.screenName)
-	a.Right(a.Width()-1, 0, theme.Bar, "any key: back")
+	a.Right(a.Width()-1, 0, theme.Bar, "any key: close")
 	_, body := a.Top(2)
 	column, height := body.Width()/2, 0
 	left := body.Sub(1, 0, column-1, body.Height())

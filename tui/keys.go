@@ -6,12 +6,12 @@ import (
 	"coalmine/tui/screen"
 )
 
-// windowKeys are those that the window takes itself.
+// windowKeys returns the keys that the window handles itself.
 func windowKeys() []key.Binding {
 	return []key.Binding{
-		screen.Key("?", "these keys", "?"),
-		screen.Key("q", "leave", "q"),
-		screen.Key("ctrl+c", "end the program", "ctrl+c"),
+		screen.Key("?", "show these keys", "?"),
+		screen.Key("q", "close the screen", "q"),
+		screen.Key("ctrl+c", "quit the program", "ctrl+c"),
 		screen.Key("ctrl+z", "suspend", "ctrl+z"),
 	}
 }

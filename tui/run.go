@@ -17,28 +17,28 @@ import (
 type Terminal struct {
 	In  io.Reader
 	Out io.Writer
-	// Env is the environment, as os.Environ has it.
+	// Env is the environment in the form of os.Environ.
 	Env []string
 }
 
-// ErrInterrupted says that the user asked to end the program.
+// ErrInterrupted is returned by [Run] when the user quits with ctrl+c.
 var ErrInterrupted = errors.New("interrupted")
 
-// Run shows a screen until it is left, or until the context ends; cmds are begun with it. The terminal is as it was before,
-// whatever happens.
+// Run shows a screen until the user leaves it or ctx ends, and starts cmds with it. It restores the
+// terminal in every case.
 func Run(ctx context.Context, t Terminal, first screen.Screen, cmds ...tea.Cmd) error {
-	look := theme.New(true, colorprofile.TrueColor)
-	look.ASCII = !supportsUnicode(t.Env)
+	th := theme.New(true, colorprofile.TrueColor)
+	th.ASCII = !supportsUnicode(t.Env)
 	opts := []tea.ProgramOption{
 		tea.WithContext(ctx), tea.WithInput(t.In), tea.WithOutput(t.Out), tea.WithEnvironment(t.Env),
-		tea.WithoutSignalHandler(), // the context ends on signals
+		tea.WithoutSignalHandler(), // ctx ends on signals
 	}
 	if lookupEnv(t.Env, "NO_COLOR") != "" { // whatever its value, see no-color.org
 		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))
-		look = theme.New(true, colorprofile.ASCII)
-		look.ASCII = !supportsUnicode(t.Env)
+		th = theme.New(true, colorprofile.ASCII)
+		th.ASCII = !supportsUnicode(t.Env)
 	}
-	_, err := tea.NewProgram(NewWindow(first, look, cmds...), opts...).Run()
+	_, err := tea.NewProgram(NewWindow(first, th, cmds...), opts...).Run()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -48,8 +48,9 @@ func Run(ctx context.Context, t Terminal, first screen.Screen, cmds ...tea.Cmd) 
 	return err
 }
 
-// supportsUnicode tells whether the environment's character set is UTF-8, by the first of the variables that is set (POSIX, locale).
-// The console of Linux has UTF-8, but no dots to draw charts with.
+// supportsUnicode reports whether the environment's character set is UTF-8, by the first of the
+// variables that is set (POSIX, locale). The Linux console has UTF-8 but no braille characters for
+// charts.
 func supportsUnicode(env []string) bool {
 	if lookupEnv(env, "TERM") == "linux" {
 		return false
@@ -59,7 +60,7 @@ func supportsUnicode(env []string) bool {
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
 		}
 	}
-	return true // nothing is said: nearly every terminal can
+	return true // nothing is set: nearly every terminal has UTF-8
 }
 
 func lookupEnv(env []string, name string) string {

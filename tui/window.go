@@ -13,22 +13,22 @@ import (
 	"coalmine/tui/theme"
 )
 
-// batchInterval is the least time between two batches of news. A trial that is played as fast as it goes would otherwise be drawn
-// as often as it can.
+// batchInterval is the minimum time between two batches. Without it a trial that plays at full
+// speed would redraw the screen as fast as it can.
 const batchInterval = 200 * time.Millisecond
 
-// Window is the one tea model of the program: a stack of screens, of which the top one is shown.
+// Window is the program's only tea model: a stack of screens, of which the top one is shown.
 type Window struct {
 	stack         []screen.Screen
 	width, height int
 	theme         *theme.Theme
 	initCmds      []tea.Cmd
 
-	// rendered is the view of the present state; "" when it must be drawn anew.
+	// rendered caches the view of the current state; "" means that it must be drawn again.
 	rendered string
 }
 
-// NewWindow returns a window with one screen, and what is begun with it.
+// NewWindow returns a window with one screen. cmds start with it.
 func NewWindow(first screen.Screen, t *theme.Theme, cmds ...tea.Cmd) *Window {
 	return &Window{stack: []screen.Screen{first}, theme: t, initCmds: cmds}
 }
@@ -75,7 +75,7 @@ func (w *Window) setTheme(dark bool, p colorprofile.Profile) {
 	w.theme = t
 }
 
-// key deals with the window's own keys and hands on the others.
+// key handles the window's own keys and passes the others to the top screen.
 func (w *Window) key(msg tea.KeyPressMsg) tea.Cmd {
 	typing, _ := w.top().(screen.Typing)
 	letters := typing != nil && typing.Typing()
@@ -94,7 +94,7 @@ func (w *Window) key(msg tea.KeyPressMsg) tea.Cmd {
 	return w.top().Update(msg)
 }
 
-// broadcast hands a message to all screens.
+// broadcast sends a message to all screens.
 func (w *Window) broadcast(msg tea.Msg) tea.Cmd {
 	var cmds []tea.Cmd
 	for _, s := range w.stack {
@@ -155,7 +155,7 @@ func (w *Window) helpOpen() bool {
 	return is
 }
 
-// tooSmall tells whether the terminal has too little room.
+// tooSmall reports whether the terminal is below the minimum size.
 func (w *Window) tooSmall() bool { return w.width < screen.MinWidth || w.height < screen.MinHeight }
 
 // View implements [tea.Model].
@@ -190,7 +190,7 @@ func drawTooSmall(a canvas.Area, width, height int) {
 	lines := []string{
 		fmt.Sprintf("coalmine needs %d×%d", screen.MinWidth, screen.MinHeight),
 		fmt.Sprintf("this terminal has %d×%d", width, height),
-		"make it larger, or press q",
+		"enlarge it, or press q to quit",
 	}
 	w, h := a.Size()
 	for i, l := range lines {

@@ -21,14 +21,15 @@ import (
 	"coalmine/tui/theme"
 )
 
-// newDeck is a deck with its card, as the program makes it.
+// newDeck returns a deck with its card, as the program makes it.
 func newDeck(t *liverun.Trial) screen.Screen {
 	return deck.New(t, deck.Options{Card: func(t *liverun.Trial) screen.Screen {
 		return card.New(t, card.Options{Jump: func(e score.EventRef) tea.Cmd { return screen.CloseWith(deck.Jump{Trial: t, To: e}) }})
 	}})
 }
 
-// stage is a window whose messages are delivered at once. It lives in a bubble, where waiting takes no time.
+// stage is a window whose messages are delivered at once. It runs in a synctest bubble, where
+// waiting takes no time.
 type stage struct {
 	*Window
 	ended bool
@@ -80,7 +81,7 @@ func (s *stage) shows(t *testing.T, text string) {
 	}
 }
 
-// keyOf makes a key press of its name.
+// keyOf returns the key press of a name.
 func keyOf(name string) tea.KeyPressMsg {
 	codes := map[string]rune{
 		"space": tea.KeySpace, "tab": tea.KeyTab, "enter": tea.KeyEnter, "home": tea.KeyHome, "end": tea.KeyEnd, "left": tea.KeyLeft,
@@ -114,8 +115,8 @@ func messages() *rapid.Generator[tea.Msg] {
 	})
 }
 
-// TestAnyKeysAtAnySize presses keys, moves the mouse and resizes the terminal at random: nothing panics, and the picture is
-// exactly as large as the terminal.
+// TestAnyKeysAtAnySize presses keys, moves the mouse and resizes the terminal at random: nothing
+// panics, and the view is exactly as large as the terminal.
 func TestAnyKeysAtAnySize(t *testing.T) {
 	trials := []*liverun.Trial{liveruntest.Caught(), liveruntest.Missed(), {Scenario: "empty", Runs: []*liverun.Run{{Name: "faulty-seed1"}}}}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -139,7 +140,7 @@ func TestAnyKeysAtAnySize(t *testing.T) {
 	})
 }
 
-// misshapen tells what is wrong with the picture's size; "" for nothing.
+// misshapen returns what is wrong with the size of the view, or "".
 func (s *stage) misshapen() string {
 	content := s.View().Content
 	if s.width == 0 || s.height == 0 {
@@ -236,7 +237,7 @@ func TestLettersGoToWhoTakesText(t *testing.T) {
 	})
 }
 
-// TestTheDeckStandsStillUnderAnotherScreen: what is not seen must not pass by.
+// TestTheDeckStandsStillUnderAnotherScreen: time must not pass on a deck that is covered.
 func TestTheDeckStandsStillUnderAnotherScreen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(newDeck(liveruntest.Caught()), 80, 24)
@@ -254,7 +255,7 @@ func TestTheDeckStandsStillUnderAnotherScreen(t *testing.T) {
 	})
 }
 
-// TestScreensBelowHearOfEverything: a terminal that was resized under the help is known to the deck below it.
+// TestScreensBelowHearOfEverything: a deck below the help learns the terminal's new size.
 func TestScreensBelowHearOfEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(newDeck(liveruntest.Caught()), 80, 24)

@@ -2,5 +2,6 @@
 
 package logbook
 
-// lock does nothing where there is no flock: of two changes at the same instant, one may be lost there, but the file is whole.
+// lock does nothing where there is no flock: one of two simultaneous updates may be lost, but the
+// file stays whole.
 func (*Book) lock() (unlock func(), err error) { return func() {}, nil }

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock waits until no other program changes the logbook. The lock ends with the process, whatever becomes of it.
-func (b *Store) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(b.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+// lock blocks until no other process updates the file. The lock ends with the process in any case.
+func (s *Store) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(s.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("keep progress: %w", err)
+		return nil, fmt.Errorf("save progress: %w", err)
 	}
 	for {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
@@ -24,7 +24,7 @@ func (b *Store) lock() (unlock func(), err error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("keep progress: lock %s: %w", f.Name(), err)
+		return nil, fmt.Errorf("save progress: lock %s: %w", f.Name(), err)
 	}
 	return func() { f.Close() }, nil
 }

@@ -42,7 +42,7 @@ func TestWhatIsKeptIsReadAgain(t *testing.T) {
 	}
 	left, err := os.ReadDir(b.dir)
 	if err != nil || len(left) != 2 {
-		t.Errorf("the folder has %v, %v: want the logbook and its lock", left, err)
+		t.Errorf("the folder has %v, %v: want the progress file and its lock", left, err)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestAFolderThatCannotBeWritten(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(filepath.Join(file, "coalmine"), time.Now).Update("a", solve); err == nil || !strings.Contains(err.Error(), "keep progress") {
+	if _, err := Open(filepath.Join(file, "coalmine"), time.Now).Update("a", solve); err == nil || !strings.Contains(err.Error(), "save progress") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -1,8 +1,8 @@
-// Package asciicast writes recordings of a screen as asciicasts of version 2, for players that everybody has: a header, then one
+// Package asciicast writes screen recordings in the asciicast format, version 2: a header, then one
 // line for each change of the screen and for each marker (docs.asciinema.org/manual/asciicast/v2).
 //
-// A cast is made of pictures, not of what a terminal was sent: the same pictures at the same times give the same bytes on any
-// machine, and no terminal is needed.
+// A cast consists of frames, not of the bytes that a terminal received: the same frames at the same
+// times give the same bytes on any machine, and no terminal is needed.
 package asciicast
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Header says what a cast shows.
+// Header is a cast's size and title.
 type Header struct {
 	Width, Height int
 	Title         string
@@ -24,12 +24,12 @@ type Header struct {
 // Writer writes a cast.
 type Writer struct {
 	w    *bufio.Writer
-	last []string // the lines that the screen shows
+	last []string // the lines of the last frame
 	at   time.Duration
 	err  error
 }
 
-// NewWriter begins a cast.
+// NewWriter starts a cast.
 func NewWriter(w io.Writer, h Header) *Writer {
 	c := &Writer{w: bufio.NewWriter(w)}
 	header := struct {
@@ -59,14 +59,14 @@ func (c *Writer) event(code, data string) {
 	c.line([]any{json.Number(seconds), code, data})
 }
 
-// Frame shows a picture from a time since the cast's begin on: lines that styles were written into. Only lines that changed
+// Frame shows a frame from a time since the cast's start on: styled lines. Only lines that changed
 // are written. Times must not go backwards.
 func (c *Writer) Frame(at time.Duration, picture string) {
 	c.at = max(c.at, at)
 	lines := strings.Split(picture, "\n")
 	var b strings.Builder
 	if c.last == nil {
-		b.WriteString("\x1b[?25l\x1b[2J") // no cursor, an empty screen
+		b.WriteString("\x1b[?25l\x1b[2J") // hide the cursor, clear the screen
 	}
 	for y, l := range lines {
 		if c.last == nil || y >= len(c.last) || c.last[y] != l {
@@ -79,13 +79,13 @@ func (c *Writer) Frame(at time.Duration, picture string) {
 	}
 }
 
-// Marker puts a marker at a time.
+// Marker adds a marker at a time.
 func (c *Writer) Marker(at time.Duration, label string) {
 	c.at = max(c.at, at)
 	c.event("m", label)
 }
 
-// Close ends the cast at a time, and returns the first error of all writes.
+// Close ends the cast at a time, and returns the first write error.
 func (c *Writer) Close(at time.Duration) error {
 	c.at = max(c.at, at)
 	c.event("o", "\x1b[?25h")

@@ -17,7 +17,7 @@ import (
 	"coalmine/tui/asciicast"
 )
 
-// screen plays what a cast writes: lines at places, as the writer writes them.
+// screen plays what a cast writes: lines with their positions.
 type screen struct{ lines []string }
 
 func (s *screen) play(t *rapid.T, data string) {
@@ -40,7 +40,8 @@ func (s *screen) play(t *rapid.T, data string) {
 	}
 }
 
-// TestPlayingShowsThePictures: after each entry the screen is the picture that was written, and time goes forward.
+// TestPlayingShowsThePictures: after each entry the screen equals the frame that was written, and
+// time goes forward.
 func TestPlayingShowsThePictures(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var b bytes.Buffer

@@ -1,8 +1,8 @@
-// Package backend says what the screens need from the program around them. They know events, timelines, cards and scenarios, but
-// not how a run is played, where progress is kept, or what an editor is: cmd/coalmine implements these interfaces, and tests
-// do with made-up ones.
+// Package backend defines what the screens need from the program around them. Screens know events,
+// timelines, cards and scenarios, but not how a run is played, where progress is kept, or what an
+// editor is: cmd/coalmine implements these interfaces, and tests use package backendtest.
 //
-// Every method may take its time, so it is called from a tea.Cmd, never from a screen's Update.
+// Every method may block, so it is called from a tea.Cmd, never from a screen's Update.
 package backend
 
 import (
@@ -15,7 +15,7 @@ import (
 	"coalmine/tui/liverun"
 )
 
-// Backend is everything at once, for screens that lead from one to another.
+// Backend combines all interfaces, for screens that lead to one another.
 type Backend struct {
 	Player   Player
 	Linter   Linter
@@ -24,7 +24,7 @@ type Backend struct {
 	Progress Progress
 }
 
-// PlayRequest says what to play.
+// PlayRequest describes a trial.
 type PlayRequest struct {
 	Scenario string
 	// Guardrails is a folder, a file, or a variant of the scenario.
@@ -36,70 +36,73 @@ type PlayRequest struct {
 
 // Player plays trials.
 type Player interface {
-	// Play begins a trial and returns at once. When the context ends, the trial is closed as interrupted. An error means that
-	// nothing began: the input is invalid.
+	// Play starts a trial and returns at once. If ctx ends, the trial is closed as interrupted. An
+	// error means that nothing started: the input is invalid.
 	Play(context.Context, PlayRequest) (*RunningTrial, error)
 }
 
 // RunningTrial is a trial that is being played.
 type RunningTrial struct {
-	// Trial is filled by what comes over the feed: see [watch.Feed].
+	// Trial is filled by the feed: see [liverun.Feed].
 	Trial *liverun.Trial
 	Feed  *liverun.Feed
 	// Guardrails are the manifests by file name, as they are played.
 	Guardrails map[string][]byte
-	// Folder is where it is recorded, for people.
+	// Folder is the run folder, for people.
 	Folder string
 }
 
-// Linter checks guardrails as they stand on the disk.
+// Linter checks guardrails as they are on the disk.
 type Linter interface {
 	Lint(ctx context.Context, scenario, guardrails string) ([]Finding, error)
 }
 
-// Finding is one remark of the linter.
+// Finding is one result of the linter.
 type Finding struct {
-	// File is the file's name within the guardrails, "" for all of them; Line is counted from 1, 0 for none.
+	// File is the file's name within the guardrails, "" for all of them; Line is counted from 1, 0
+	// for none.
 	File    string
 	Line    int
-	Error   bool // the guardrails cannot be played
+	Error   bool // the guardrails cannot be run
 	Message string
 }
 
-// Editor opens a file of the learner's at a line; 0 is the first. The command takes over the terminal while it runs. An error
-// says what to do where there is no editor.
+// Editor opens a file of the learner's at a line; 0 is the first. The command takes over the
+// terminal while it runs. If there is no editor, the error says what to do.
 type Editor interface {
 	Edit(path string, line int) (*exec.Cmd, error)
 }
 
-// Library lists the scenarios and makes workspaces.
+// Library lists the scenarios and creates workspaces.
 type Library interface {
 	Scenarios() ([]*scenario.Scenario, error)
 	Briefing(scenario string) (scenario.Briefing, error)
-	// Quiz is the scenario's, nil where there is none.
+	// Quiz returns the scenario's quiz, nil if there is none.
 	Quiz(scenario string) (*scenario.Quiz, error)
-	// Workspace is the learner's folder for a scenario.
+	// Workspace returns the learner's folder for a scenario.
 	Workspace(scenario string) (Workspace, error)
-	// Start makes the workspace. It writes over nothing: a folder that is there is taken as it is.
+	// Start creates the workspace. It overwrites nothing: an existing folder is used as it is.
 	Start(scenario string) (Workspace, error)
 }
 
 // Workspace is a learner's folder.
 type Workspace struct {
-	// Dir is its path as people and [Request] write it.
+	// Dir is its path as shown to people and used in [PlayRequest].
 	Dir string
-	// Exists tells whether it was made. Files are the manifests in it by their paths within.
+	// Exists reports whether the folder exists. Files are the relative paths of the manifests in
+	// it.
 	Exists bool
 	Files  []string
 }
 
-// Progress keeps what a learner has reached. A note is for people: that something of it could not be kept.
+// Progress keeps the learner's progress. A note, for people, reports that part of it could not be
+// kept.
 type Progress interface {
 	Load() (all map[string]progress.Entry, note string)
-	// RecordTrial takes a trial's card.
+	// RecordTrial records a trial's card.
 	RecordTrial(scenario string, c *score.Card) (e progress.Entry, note string)
-	// RecordHints says that so many hints are known now.
+	// RecordHints records how many hints were taken.
 	RecordHints(scenario string, hints int) (e progress.Entry, note string)
-	// RecordQuiz takes the result of a quiz.
+	// RecordQuiz records the result of a quiz.
 	RecordQuiz(scenario string, right, of int) (e progress.Entry, note string)
 }

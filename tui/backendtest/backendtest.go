@@ -1,4 +1,5 @@
-// Package backendtest is a made-up program around screens, for their tests: it plays nothing and writes nothing.
+// Package backendtest provides a fake backend and a driver for tests of screens. It plays nothing
+// and writes nothing.
 package backendtest
 
 import (
@@ -14,29 +15,30 @@ import (
 	"coalmine/tui/liveruntest"
 )
 
-// Backend implements every interface of package host.
+// Backend implements every interface of package backend.
 type Backend struct {
 	mu sync.Mutex
-	// WorkspaceExists is set once the workspace was made; Findings are what the linter says; Caught decides what is played next.
+	// WorkspaceExists is set once the workspace was created; Findings are the linter's; Caught
+	// decides which trial is played next.
 	WorkspaceExists bool
 	Findings        []backend.Finding
 	Caught          bool
-	// PlayErr is the error of the player, NoEditor that of the editor; nil for none.
+	// PlayErr is the player's error, EditErr the editor's; nil for none.
 	PlayErr, EditErr error
-	// Hold plays nothing to its end: the feed stays open after the first events.
+	// Hold keeps trials unfinished: the feed stays open after the first events.
 	Hold bool
-	// Entries are the logbook.
+	// Entries are the progress.
 	Entries map[string]progress.Entry
-	// Note comes with the logbook.
+	// Note is returned with the progress.
 	Note string
 
 	calls []string
 }
 
-// New returns a host of a fresh learner.
+// New returns the backend of a new learner.
 func New() *Backend { return &Backend{Entries: map[string]progress.Entry{}} }
 
-// Interfaces are the host as screens take it.
+// Interfaces returns the backend as screens take it.
 func (h *Backend) Interfaces() backend.Backend {
 	return backend.Backend{Player: h, Linter: h, Editor: h, Library: h, Progress: h}
 }
@@ -47,14 +49,14 @@ func (h *Backend) record(call string) {
 	h.calls = append(h.calls, call)
 }
 
-// Calls is a copy of what was asked so far.
+// Calls returns a copy of the calls so far.
 func (h *Backend) Calls() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]string(nil), h.calls...)
 }
 
-// SegmentScenario is the scenario that can be played.
+// SegmentScenario returns the scenario that can be played.
 func SegmentScenario() *scenario.Scenario {
 	s := liveruntest.Scenario()
 	s.Topic, s.Level, s.Summary = "signals", 2, "A release breaks the checkout of some customers, and no number about the whole shows it."
@@ -62,7 +64,7 @@ func SegmentScenario() *scenario.Scenario {
 	return s
 }
 
-// Scenarios implements [host.Library].
+// Scenarios implements [backend.Library].
 func (h *Backend) Scenarios() ([]*scenario.Scenario, error) {
 	return []*scenario.Scenario{
 		{Name: "first-steps", Title: "The first steps", Topic: "rollout", Level: 1, Summary: "Everything at once.", Teaches: []string{"Steps."}},
@@ -72,7 +74,7 @@ func (h *Backend) Scenarios() ([]*scenario.Scenario, error) {
 	}, nil
 }
 
-// Briefing implements [host.Library].
+// Briefing implements [backend.Library].
 func (h *Backend) Briefing(string) (scenario.Briefing, error) {
 	return scenario.Briefing{
 		Text: "# The checkout that fails\n\nOn Tuesday the team released `v2`. **Every** light was green.\n\n## Your task\n\n" +
@@ -82,7 +84,7 @@ func (h *Backend) Briefing(string) (scenario.Briefing, error) {
 	}, nil
 }
 
-// Quiz implements [host.Library].
+// Quiz implements [backend.Library].
 func (h *Backend) Quiz(string) (*scenario.Quiz, error) {
 	return &scenario.Quiz{Questions: []scenario.Question{
 		{Question: "What does the average show?", Options: []string{"75 %", "99.5 %", "98 %"}, Answer: "B", Why: "Two percent of a quarter is half a percent."},
@@ -90,7 +92,7 @@ func (h *Backend) Quiz(string) (*scenario.Quiz, error) {
 	}}, nil
 }
 
-// Workspace implements [host.Library].
+// Workspace implements [backend.Library].
 func (h *Backend) Workspace(name string) (backend.Workspace, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -101,7 +103,7 @@ func (h *Backend) Workspace(name string) (backend.Workspace, error) {
 	return w, nil
 }
 
-// Start implements [host.Library].
+// Start implements [backend.Library].
 func (h *Backend) Start(name string) (backend.Workspace, error) {
 	h.record("start " + name)
 	h.mu.Lock()
@@ -110,7 +112,7 @@ func (h *Backend) Start(name string) (backend.Workspace, error) {
 	return h.Workspace(name)
 }
 
-// Lint implements [host.Linter].
+// Lint implements [backend.Linter].
 func (h *Backend) Lint(context.Context, string, string) ([]backend.Finding, error) {
 	h.record("lint")
 	h.mu.Lock()
@@ -118,13 +120,13 @@ func (h *Backend) Lint(context.Context, string, string) ([]backend.Finding, erro
 	return h.Findings, nil
 }
 
-// Edit implements [host.Editor].
+// Edit implements [backend.Editor].
 func (h *Backend) Edit(path string, _ int) (*exec.Cmd, error) {
 	h.record("edit " + path)
 	return exec.Command(path), h.EditErr
 }
 
-// Play implements [host.Player].
+// Play implements [backend.Player].
 func (h *Backend) Play(ctx context.Context, q backend.PlayRequest) (*backend.RunningTrial, error) {
 	h.record("play " + q.Guardrails)
 	if h.PlayErr != nil {
@@ -158,7 +160,7 @@ func (h *Backend) Play(ctx context.Context, q backend.PlayRequest) (*backend.Run
 	}}, nil
 }
 
-// Load implements [host.Progress].
+// Load implements [backend.Progress].
 func (h *Backend) Load() (map[string]progress.Entry, string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -178,19 +180,19 @@ func (h *Backend) change(scenario string, change func(*progress.Entry)) (progres
 	return e, ""
 }
 
-// RecordTrial implements [host.Progress].
+// RecordTrial implements [backend.Progress].
 func (h *Backend) RecordTrial(scn string, c *score.Card) (progress.Entry, string) {
 	return h.change(scn, func(e *progress.Entry) {
 		e.AddTrial(c.Exit == score.ExitPassed, c.Points, c.MaxPoints, scenario.HintCost(e.Hints, c.MaxPoints))
 	})
 }
 
-// RecordHints implements [host.Progress].
+// RecordHints implements [backend.Progress].
 func (h *Backend) RecordHints(scenario string, hints int) (progress.Entry, string) {
 	return h.change(scenario, func(e *progress.Entry) { e.Hints = max(e.Hints, hints) })
 }
 
-// RecordQuiz implements [host.Progress].
+// RecordQuiz implements [backend.Progress].
 func (h *Backend) RecordQuiz(scenario string, right, of int) (progress.Entry, string) {
 	return h.change(scenario, func(e *progress.Entry) { e.AddQuiz(right, of) })
 }

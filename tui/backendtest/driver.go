@@ -15,22 +15,22 @@ import (
 	"coalmine/tui/canvas"
 )
 
-// Driver drives a window as bubbletea does: one message after another, commands beside it.
+// Driver drives a window as bubbletea does: messages one by one, commands concurrently.
 type Driver struct {
 	t     testing.TB
 	model tea.Model
 	size  tea.WindowSizeMsg
 	msgs  chan tea.Msg
 	done  chan struct{}
-	// Quit is set when the window asked for its end, Edited counts the processes that were asked for.
+	// Quit is set when the window has quit; Edited counts the processes that it started.
 	Quit   bool
 	Edited int
 }
 
-// waitTimeout is how long something may take that should come at once.
+// waitTimeout bounds the wait for something that should come at once.
 const waitTimeout = 20 * time.Second
 
-// NewDriver begins a window of a size. Its commands end with the test.
+// NewDriver starts a window of a size. Its commands end with the test.
 func NewDriver(t testing.TB, m tea.Model, width, height int) *Driver {
 	s := &Driver{t: t, model: m, msgs: make(chan tea.Msg), done: make(chan struct{})}
 	t.Cleanup(func() { close(s.done) })
@@ -39,7 +39,7 @@ func NewDriver(t testing.TB, m tea.Model, width, height int) *Driver {
 	return s
 }
 
-// start runs a command beside the window.
+// start runs a command concurrently.
 func (s *Driver) start(cmd tea.Cmd) {
 	if cmd != nil {
 		go s.run(cmd)
@@ -55,7 +55,7 @@ func (s *Driver) run(cmd tea.Cmd) {
 			case each == nil:
 			case batch:
 				go s.run(each)
-			default: // in their order
+			default: // a sequence
 				s.run(each)
 			}
 		}
@@ -67,7 +67,7 @@ func (s *Driver) run(cmd tea.Cmd) {
 	}
 }
 
-// Send gives the window a message.
+// Send sends a message to the window.
 func (s *Driver) Send(msg tea.Msg) {
 	switch msg.(type) {
 	case nil:
@@ -76,7 +76,7 @@ func (s *Driver) Send(msg tea.Msg) {
 		s.Quit = true
 		return
 	}
-	switch name := reflect.TypeOf(msg).String(); { // what bubbletea takes itself
+	switch name := reflect.TypeOf(msg).String(); { // handled by bubbletea itself
 	case strings.HasSuffix(name, ".execMsg"):
 		s.Edited++
 		return
@@ -91,14 +91,14 @@ func (s *Driver) Send(msg tea.Msg) {
 	s.start(cmd)
 }
 
-// Press presses keys, by the names that bubbletea gives them.
+// Press presses keys, by bubbletea's names.
 func (s *Driver) Press(keys ...string) {
 	for _, k := range keys {
 		s.Send(Key(k))
 	}
 }
 
-// Key is the message of a key.
+// Key returns the message of a key.
 func Key(name string) tea.KeyPressMsg {
 	codes := map[string]rune{"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "enter": tea.KeyEnter,
 		"esc": tea.KeyEscape, "home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "tab": tea.KeyTab,
@@ -115,19 +115,19 @@ func Key(name string) tea.KeyPressMsg {
 	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
 }
 
-// View is what the window shows, without colours.
+// View returns the contents of the window without colours.
 func (s *Driver) View() string {
-	w := s.model.(interface{ Picture() *canvas.Canvas })
-	return strings.Join(w.Picture().Lines(), "\n") + "\n"
+	w := s.model.(interface{ Render() *canvas.Canvas })
+	return strings.Join(w.Render().Lines(), "\n") + "\n"
 }
 
-// WaitFor takes messages until the picture has a text.
+// WaitFor handles messages until the view contains a text.
 func (s *Driver) WaitFor(text string) {
 	s.t.Helper()
 	s.WaitWhile(func() bool { return !strings.Contains(s.View(), text) }, text)
 }
 
-// WaitWhile takes messages as long as something holds.
+// WaitWhile handles messages as long as holds returns true.
 func (s *Driver) WaitWhile(holds func() bool, what string) {
 	s.t.Helper()
 	late := time.After(waitTimeout)
@@ -141,7 +141,7 @@ func (s *Driver) WaitWhile(holds func() bool, what string) {
 	}
 }
 
-// Drain takes the messages that are there.
+// Drain handles the messages that are pending.
 func (s *Driver) Drain() {
 	for range 8 {
 		runtime.Gosched()
@@ -153,7 +153,8 @@ func (s *Driver) Drain() {
 	}
 }
 
-// Golden compares a text with a file of the test's folder testdata, which UPDATE_GOLDEN=1 in the environment writes anew.
+// Golden compares a text with a file of the test's testdata folder, which UPDATE_GOLDEN=1 in the
+// environment rewrites.
 func Golden(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -171,11 +172,11 @@ func Golden(t testing.TB, name, got string) {
 	}
 }
 
-// AssertFits fails when a picture is larger than its size.
+// AssertFits fails if a view is larger than its size.
 func AssertFits(t interface{ Fatalf(string, ...any) }, picture string, width, height int) {
 	lines := strings.Split(strings.TrimSuffix(picture, "\n"), "\n")
 	if len(lines) != height {
-		t.Fatalf("the picture has %d lines, want %d", len(lines), height)
+		t.Fatalf("the view has %d lines, want %d", len(lines), height)
 	}
 	for _, l := range lines {
 		if w := canvas.Width(l); w > width {

@@ -1,5 +1,5 @@
-// Package card is the screen on which a trial's points are explained: the verdict first, then each item with its reason, and
-// the way to the moment that it rests on.
+// Package card is the screen that explains the score of a trial: the verdict first, then each
+// rubric item with its reason and the events that it is based on.
 package card
 
 import (
@@ -17,7 +17,8 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Action is a key that another part of the program adds to the card, such as editing the guardrails or playing again.
+// Action is a key that another part of the program adds to the card, such as editing the guardrails
+// or running again.
 type Action struct {
 	Key key.Binding
 	Do  func(*Card) tea.Cmd
@@ -25,12 +26,14 @@ type Action struct {
 
 // Options are what other parts of the program add.
 type Options struct {
-	// Jump shows the moment of an event. It is asked for when the user chooses it, and closes the card.
+	// Jump shows the moment of an event. It is called when the user chooses the event, and closes
+	// the card.
 	Jump    func(score.EventRef) tea.Cmd
 	Actions []Action
-	// Below are further lines under an item that is selected, such as hints.
+	// Below returns further lines under the selected item, such as hints.
 	Below func(score.Item) []string
-	// Points writes the points in another way; Remark is a line below the verdict. nil, or "", for none.
+	// Points replaces the points in the title; Remark is a line below the verdict. Either may be
+	// nil.
 	Points, Remark func() string
 }
 
@@ -38,19 +41,19 @@ type Options struct {
 type Card struct {
 	trial *liverun.Trial
 	opts  Options
-	// selected is the selected target, event the one of its events that Enter leads to.
+	// selected is the index of the selected target, event that of the event which Enter shows.
 	selected, event int
-	showReference   bool // what the reference saw is shown
+	showReference   bool // show what the reference guardrails detected
 	explanation     explanation
 	reference       []fact
 }
 
-// New returns the card of a trial that has one.
+// New returns the card of a trial, which must have one.
 func New(t *liverun.Trial, o Options) *Card {
 	return &Card{trial: t, opts: o, explanation: explain(t), reference: referenceFacts(t)}
 }
 
-// Trial is what the card is about.
+// Trial returns the trial.
 func (c *Card) Trial() *liverun.Trial { return c.trial }
 
 // Name implements [screen.Screen].
@@ -63,7 +66,7 @@ func (*Card) Init() tea.Cmd { return nil }
 func (c *Card) Keys() []screen.Group {
 	keys := []key.Binding{
 		screen.Key("↑ ↓", "choose an item or a run"), screen.Key("← →", "choose one of its events"),
-		screen.Key("enter", "show that moment"), screen.Key("b", "what a better guardrail saw"), screen.Key("esc", "back to the deck"),
+		screen.Key("enter", "show that moment"), screen.Key("b", "what the reference guardrails detected"), screen.Key("esc", "back to the deck"),
 	}
 	for _, a := range c.opts.Actions {
 		keys = append(keys, a.Key)
@@ -71,7 +74,7 @@ func (c *Card) Keys() []screen.Group {
 	return []screen.Group{{Title: "The card", Keys: keys}}
 }
 
-// target is something on the card that rests on events.
+// target is something on the card that is based on events.
 type target struct {
 	item   *score.Item
 	row    *score.Row
@@ -149,7 +152,7 @@ func (c *Card) choose(by int) {
 	c.event = 0
 }
 
-// Item is the selected item of the rubric, not ok when something else is selected.
+// Item returns the selected rubric item; ok is false if something else is selected.
 func (c *Card) Item() (item score.Item, ok bool) {
 	if all := c.targets(); c.selected < len(all) && all[c.selected].item != nil {
 		return *all[c.selected].item, true
@@ -200,19 +203,19 @@ func (c *Card) footer(a canvas.Area) {
 		pane.Footer(a, pane.Key{Key: "b", Action: "back to the points"}, pane.Key{Key: "esc", Action: "back"})
 		return
 	}
-	keys := []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "enter", Action: "moment"}}
+	keys := []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "enter", Action: "show"}}
 	for _, k := range c.opts.Actions {
 		keys = append(keys, pane.Key{Key: k.Key.Help().Key, Action: k.Key.Help().Desc})
 	}
-	pane.Footer(a, append(keys, pane.Key{Key: "b", Action: "a better one"}, pane.Key{Key: "esc", Action: "back"})...)
+	pane.Footer(a, append(keys, pane.Key{Key: "b", Action: "reference"}, pane.Key{Key: "esc", Action: "back"})...)
 }
 
-// layout lays the card out from top to bottom.
+// layout builds the card from top to bottom.
 func (c *Card) layout(p *page) {
 	card := c.trial.Card
-	sign, tone := outcomeStyle(card.Exit)
+	symbol, style := outcomeStyle(card.Exit)
 	p.add(func(a canvas.Area, y int) {
-		x := a.Text(1, y, tone|theme.Bold, sign+" "+strings.ToUpper(card.Outcome))
+		x := a.Text(1, y, style|theme.Bold, symbol+" "+strings.ToUpper(card.Outcome))
 		a.Text(x+2, y, theme.Muted, card.Scenario)
 	})
 	p.wrapped(3, theme.Plain, card.Reason)
@@ -220,7 +223,7 @@ func (c *Card) layout(p *page) {
 		p.wrapped(3, theme.Muted, c.opts.Remark())
 	}
 	if c.showReference { // a page of its own, whatever is selected
-		p.writeFacts("What a better guardrail saw", "the scenario's own, in the same traffic", c.reference)
+		p.writeFacts("What the reference guardrails detected", "the scenario's own guardrails, same traffic", c.reference)
 		return
 	}
 	p.writeFacts(c.explanation.title, c.explanation.run, c.explanation.facts)
@@ -229,7 +232,7 @@ func (c *Card) layout(p *page) {
 	c.writeRuns(p)
 }
 
-// outcomeStyle is the sign and the tone of a card's exit code.
+// outcomeStyle returns the symbol and the style of a card's exit code.
 func outcomeStyle(exit int) (string, theme.Style) {
 	switch exit {
 	case score.ExitPassed:

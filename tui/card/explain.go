@@ -13,20 +13,21 @@ import (
 	"coalmine/tui/theme"
 )
 
-// fact is a paragraph of what the runs show.
+// fact is one paragraph of an explanation.
 type fact struct {
 	style  theme.Style
 	symbol string
 	text   string
 }
 
-// explanation is what the run that says most shows: who was hurt, and what looked at it meanwhile.
+// explanation shows, for the most telling run, who was hurt and which checks looked at it.
 type explanation struct {
 	title, run string
 	facts      []fact
 }
 
-// explain looks a trial through. It is made once for a card: nothing of it changes any more.
+// explain explains a trial. It is computed once for a card, since a trial with a card does not
+// change.
 func explain(t *liverun.Trial) explanation {
 	if t.Card == nil {
 		return explanation{}
@@ -39,7 +40,7 @@ func explain(t *liverun.Trial) explanation {
 	w := explanation{run: row.Run}
 	switch {
 	case r.Faulty() && row.Verdict.Good():
-		w.title = "What noticed it"
+		w.title = "What detected it"
 		w.facts = noticed(r)
 	case r.Faulty():
 		w.title = "Why it was missed"
@@ -47,13 +48,13 @@ func explain(t *liverun.Trial) explanation {
 	case row.Verdict.Good():
 		return explanation{}
 	default:
-		w.title = "Why the healthy release was held up"
+		w.title = "Why the healthy release was held"
 		w.facts = alarms(r)
 	}
 	return w
 }
 
-// modelRun finds a row's run, with those of its seed that it is compared with.
+// modelRun returns a row's run with the runs of its seed that it is compared with.
 func modelRun(t *liverun.Trial, row score.Row) (model.Run, bool) {
 	r := model.Run{Row: row}
 	i := t.RunIndex(row.Run)
@@ -69,7 +70,7 @@ func modelRun(t *liverun.Trial, row score.Row) (model.Run, bool) {
 	return r, true
 }
 
-// worstSegment tells of those who fared worst, when they fared worse than the average tells.
+// worstSegment describes the users who fared worst, if they fared worse than the average shows.
 func worstSegment(r model.Run) []fact {
 	average, all := model.Segments(r)
 	if len(all) == 0 || !r.Timeline.FirstBad.Happened() {
@@ -77,19 +78,20 @@ func worstSegment(r model.Run) []fact {
 	}
 	s := all[0]
 	bad := func(c timeline.Counts) string { return format.Percent(float64(c.Bad) / float64(max(1, c.N))) }
-	text := fmt.Sprintf("%s on %s: the canary answered %s of their %s badly", s.Cohort, s.Route, bad(s.Canary), format.Plural(s.Canary.N, "request"))
+	text := fmt.Sprintf("%s on %s: %s of their %s on the canary were bad", s.Cohort, s.Route, bad(s.Canary), format.Plural(s.Canary.N, "request"))
 	if s.Primary.N > 0 {
-		text += ", the primary " + bad(s.Primary)
+		text += ", " + bad(s.Primary) + " on the primary"
 	}
 	text += "."
 	if s.Canary.N < average.Canary.N {
-		text += fmt.Sprintf(" They are %s of its requests, and all of those together were %s good.",
+		text += fmt.Sprintf(" They make up %s of the canary's requests, which were %s good overall.",
 			format.Percent(float64(s.Canary.N)/float64(average.Canary.N)), model.SuccessText(average.Canary))
 	}
 	return []fact{{theme.Bad, "▲", text}}
 }
 
-// blindSpots tells what was asked while users were hurt. Metrics come first; gates that ask for something else say little.
+// blindSpots lists what was queried while users were hurt. Metrics come first; gates that ask for
+// something else say little.
 func blindSpots(r model.Run) []fact {
 	var facts []fact
 	for _, w := range model.Checks(r) {
@@ -101,7 +103,7 @@ func blindSpots(r model.Run) []fact {
 		}
 	}
 	if len(facts) == 0 && r.Timeline.FirstBad.Happened() {
-		facts = append(facts, fact{theme.Warn, "○", "nothing looked at the canary while users were hurt"})
+		facts = append(facts, fact{theme.Warn, "○", "no check looked at the canary while users were hurt"})
 	}
 	return facts
 }
@@ -126,7 +128,8 @@ func alarms(r model.Run) []fact {
 	return facts
 }
 
-// referenceFacts tells what the scenario's own guardrails noticed in the same traffic, and at what harm; and what an ideal alarm would.
+// referenceFacts describes what the reference guardrails detected in the same traffic and at what
+// harm, and what an ideal alarm would have.
 func referenceFacts(t *liverun.Trial) []fact {
 	if t.Card == nil {
 		return nil
@@ -138,19 +141,19 @@ func referenceFacts(t *liverun.Trial) []fact {
 		}
 	}
 	if len(facts) == 0 {
-		facts = append(facts, fact{theme.Muted, "·", "no reference was played"})
+		facts = append(facts, fact{theme.Muted, "·", "the reference was not played"})
 	}
 	if b := t.Card.Harm.Bound; b != nil {
-		facts = append(facts, fact{theme.Muted, "·", fmt.Sprintf("An ideal alarm, that knows every request, would have let %s bad requests through, over all seeds.", format.Number(*b))})
+		facts = append(facts, fact{theme.Muted, "·", fmt.Sprintf("An ideal alarm that sees every request would have let %s bad requests through, over all seeds.", format.Number(*b))})
 	}
 	return facts
 }
 
-// referenceRunFacts tells what noticed the fault first in one run of the scenario's own guardrails.
+// referenceRunFacts describes what detected the fault first in one reference run.
 func referenceRunFacts(t *liverun.Trial, r *liverun.Run) []fact {
 	tl := r.Rec.Timeline()
 	if !tl.Detected.Happened() {
-		return []fact{{theme.Warn, "○", fmt.Sprintf("seed %d: the reference did not notice it either", r.Seed)}}
+		return []fact{{theme.Warn, "○", fmt.Sprintf("seed %d: the reference did not detect it either", r.Seed)}}
 	}
 	by := slices.DeleteFunc(model.Checks(model.Run{Timeline: tl}), func(w model.Check) bool { return !w.Noticed() })
 	slices.SortStableFunc(by, func(a, b model.Check) int { return cmp.Compare(a.First.At, b.First.At) })
@@ -158,7 +161,7 @@ func referenceRunFacts(t *liverun.Trial, r *liverun.Run) []fact {
 	if len(by) > 0 {
 		name = by[0].Name
 	}
-	text := fmt.Sprintf("seed %d: %s noticed it %s after the first user was hurt, at %s; %s in the end", r.Seed, name,
+	text := fmt.Sprintf("seed %d: %s detected it %s after the first user was hurt, after %s; %s by the end", r.Seed, name,
 		format.Duration(tl.Detected.Since(tl.FirstBad)), format.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"), format.Number(r.Rec.At(r.Rec.End()).Harm))
 	if o := t.Counterpart(r, score.RoleFaulty); o != nil && o.Rec != nil {
 		text += fmt.Sprintf(", %s with yours", format.Number(o.Rec.At(o.Rec.End()).Harm))
@@ -166,7 +169,7 @@ func referenceRunFacts(t *liverun.Trial, r *liverun.Run) []fact {
 	return []fact{{theme.Good, "✓", text + "."}}
 }
 
-// writeFacts lays facts out below a title.
+// writeFacts adds facts below a title.
 func (p *page) writeFacts(title, remark string, facts []fact) {
 	if len(facts) == 0 {
 		return

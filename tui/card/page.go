@@ -2,17 +2,18 @@ package card
 
 import (
 	"coalmine/tui/canvas"
-	"coalmine/tui/pane"
 	"coalmine/tui/theme"
+	"coalmine/tui/wrap"
 )
 
-// page is lines from top to bottom, of which a part is shown.
+// page is a scrollable list of lines.
 type page struct {
 	width int
 	lines []line
 }
 
-// line is drawn at some place of an area. Target is the number of the target it belongs to, -1 for none.
+// line is drawn at any position of an area. target is the index of the target it belongs to, -1 for
+// none.
 type line struct {
 	draw   func(a canvas.Area, y int)
 	target int
@@ -25,20 +26,20 @@ func (p *page) text(x int, s theme.Style, text string) {
 }
 
 func (p *page) wrapped(x int, s theme.Style, text string) {
-	for _, l := range pane.Wrap(text, p.width-x-1) {
+	for _, l := range wrap.Text(text, p.width-x-1) {
 		p.text(x, s, l)
 	}
 }
 
-// setSymbol puts a sign before a line that is there already.
-func (p *page) setSymbol(i, x int, s theme.Style, sign string) {
+// setSymbol adds a symbol in front of an existing line.
+func (p *page) setSymbol(i, x int, s theme.Style, symbol string) {
 	if i >= len(p.lines) {
 		return
 	}
 	text := p.lines[i].draw
 	p.lines[i].draw = func(a canvas.Area, y int) {
 		text(a, y)
-		a.Text(x, y, s, sign)
+		a.Text(x, y, s, symbol)
 	}
 }
 
@@ -50,14 +51,14 @@ func (p *page) section(title, remark string) {
 	})
 }
 
-// setTarget says that the lines from one on belong to a target.
+// setTarget assigns the lines from one on to a target.
 func (p *page) setTarget(from, target int) {
 	for i := from; i < len(p.lines); i++ {
 		p.lines[i].target = target
 	}
 }
 
-// draw shows the part of the page around a target. Only as much is skipped as must be.
+// draw shows the part of the page around a target, scrolled no further than necessary.
 func (p *page) draw(a canvas.Area, target int) {
 	from, to := 0, 0
 	for i, l := range p.lines {

@@ -26,15 +26,15 @@ func (c *Card) writeItems(p *page) {
 }
 
 func (c *Card) writeItem(p *page, item *score.Item, selected bool) {
-	sign, tone := "✓", theme.Good
+	symbol, style := "✓", theme.Good
 	switch {
 	case item.Points == 0 && item.Max > 0:
-		sign, tone = "✗", theme.Bad
+		symbol, style = "✗", theme.Bad
 	case item.Points < item.Max:
-		sign, tone = "◐", theme.Warn
+		symbol, style = "◐", theme.Warn
 	}
 	p.add(func(a canvas.Area, y int) {
-		a.Text(3, y, tone, sign)
+		a.Text(3, y, style, symbol)
 		a.Text(5, y, theme.Bold, fmt.Sprintf("%3d/%-3d", item.Points, item.Max))
 		look := theme.Plain
 		if selected {
@@ -57,7 +57,7 @@ func (c *Card) writeItem(p *page, item *score.Item, selected bool) {
 	}
 }
 
-// writeEvents names the event that Enter leads to.
+// writeEvents names the event that Enter shows.
 func (c *Card) writeEvents(p *page) {
 	events := c.events()
 	if len(events) == 0 {
@@ -83,36 +83,36 @@ func (c *Card) runOf(e score.EventRef) *liverun.Run {
 	return nil
 }
 
-// writeHarm compares what users got with what they would have got.
+// writeHarm compares the harm with that of the unguarded run, the reference and an ideal alarm.
 func (c *Card) writeHarm(p *page) {
 	h := c.trial.Card.Harm
 	if c.trial.Card.Faulty.Of == 0 && h.Learner == 0 {
 		return
 	}
-	p.section("Harm to users", "requests that the fault made bad, over all seeds")
+	p.section("Harm to users", "requests harmed, over all seeds")
 	scale := max(1, h.Learner)
 	if h.Unguarded != nil {
 		scale = max(scale, *h.Unguarded)
 	}
-	bar := func(name string, n *int, tone theme.Style) {
+	bar := func(name string, n *int, style theme.Style) {
 		if n == nil {
 			return
 		}
 		p.add(func(a canvas.Area, y int) {
 			a.Text(3, y, theme.Plain, name)
-			chart.Bar(a, 17, y, a.Width()-17-20, float64(*n)/float64(scale), tone)
+			chart.Bar(a, 17, y, a.Width()-17-20, float64(*n)/float64(scale), style)
 			a.Right(a.Width()-10, y, theme.Plain, format.Number(*n))
 			if h.Unguarded != nil && *h.Unguarded > 0 {
 				a.Right(a.Width()-2, y, theme.Muted, format.Percent(float64(*n)/float64(*h.Unguarded)))
 			}
 		})
 	}
-	tone := theme.Warn
+	style := theme.Warn
 	if h.Avoided != nil && *h.Avoided >= 0.5 {
-		tone = theme.Good
+		style = theme.Good
 	}
-	bar("no guardrail", h.Unguarded, theme.Bad)
-	bar("yours", &h.Learner, tone)
+	bar("unguarded", h.Unguarded, theme.Bad)
+	bar("yours", &h.Learner, style)
 	bar("reference", h.Reference, theme.Info)
 	bar("ideal alarm", h.Bound, theme.Muted)
 	p.wrapped(3, theme.Muted, harmWords(c.trial.Card))
@@ -121,7 +121,7 @@ func (c *Card) writeHarm(p *page) {
 func harmWords(c *score.Card) string {
 	words := "users hurt " + format.Number(c.Harm.UsersHurt)
 	if n := c.Harm.UsersHurtUnguarded; n != nil {
-		words += fmt.Sprintf(" of %s without guardrail", format.Number(*n))
+		words += fmt.Sprintf(" of %s without guardrails", format.Number(*n))
 	}
 	if c.Harm.Avoided != nil {
 		words += " · harm avoided " + format.Percent(*c.Harm.Avoided)
@@ -132,7 +132,7 @@ func harmWords(c *score.Card) string {
 	return words
 }
 
-// writeRuns is the table of runs.
+// writeRuns writes the table of runs.
 func (c *Card) writeRuns(p *page) {
 	rows := c.trial.Card.Runs
 	if len(rows) == 0 {
@@ -142,11 +142,11 @@ func (c *Card) writeRuns(p *page) {
 	p.text(3, theme.Muted, " seed  release  verdict        first bad       MTTD       MTTR weight    harm")
 	for i := range rows {
 		r, from := &rows[i], len(p.lines)
-		sign, tone := verdict(r.Verdict)
+		symbol, style := verdict(r.Verdict)
 		p.add(func(a canvas.Area, y int) {
 			a.Right(8, y, theme.Plain, fmt.Sprint(r.Seed))
 			a.Text(10, y, theme.Plain, canvas.Truncate(r.Role, 8))
-			a.Text(19, y, tone, sign+" "+strings.ReplaceAll(string(r.Verdict), "-", " "))
+			a.Text(19, y, style, symbol+" "+strings.ReplaceAll(string(r.Verdict), "-", " "))
 			a.Right(43, y, theme.Plain, format.OptionalClock(r.FirstBad))
 			a.Right(54, y, theme.Plain, format.OptionalDuration(r.MTTD))
 			a.Right(65, y, theme.Plain, format.OptionalDuration(r.MTTR))

@@ -7,7 +7,8 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Bar fills a share of n columns of a line, in eighths. A share above nothing is always visible; what is left is dotted.
+// Bar fills a share of n columns of a line, in eighths. A share above zero is always visible; the
+// rest is dotted.
 func Bar(a canvas.Area, x, y, n int, share float64, s theme.Style) {
 	if n < 1 || math.IsNaN(share) {
 		return
@@ -23,7 +24,8 @@ func Bar(a canvas.Area, x, y, n int, share float64, s theme.Style) {
 	}
 }
 
-// Spark draws values as a line of blocks, the newest at the right end; NaN is a gap. Top is the value of a full block.
+// Spark draws values as a line of blocks, the newest at the right end; NaN is a gap. top is the
+// value of a full block.
 func Spark(a canvas.Area, x, y, n int, values []float64, top float64, s theme.Style) {
 	if len(values) > n {
 		values = values[len(values)-n:]

@@ -1,5 +1,5 @@
-// Package chart draws numbers over time: lines with thresholds and marks, sparklines, bars. It knows times, numbers and styles,
-// and nothing of runs.
+// Package chart draws numbers over time: lines with thresholds and marks, sparklines, bars. It
+// knows nothing of runs.
 package chart
 
 import (
@@ -10,7 +10,7 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Point is a value that held over a stretch of time. NaN is none: the line has a gap there.
+// Point is a value over an interval of time. NaN leaves a gap.
 type Point struct {
 	From, To time.Duration
 	Value    float64
@@ -20,36 +20,37 @@ type Point struct {
 type Line struct {
 	Points []Point
 	Style  theme.Style
-	// Dotted lines can be told from whole ones where there are no colours.
+	// Dotted lines differ from solid ones without colours.
 	Dotted bool
 }
 
-// Threshold is a level that values are judged by.
+// Threshold is a level that values are compared with.
 type Threshold struct {
 	Value float64
 	Label string
 	Style theme.Style
 }
 
-// Mark is a moment, drawn as a thin upright line, or as a sign at the foot of the chart where it has one.
+// Mark is a moment, drawn as a thin vertical line, or as a symbol at the foot of the chart if it
+// has one.
 type Mark struct {
 	At     time.Duration
 	Style  theme.Style
 	Symbol rune
 }
 
-// Chart is a picture of lines over one stretch of time.
+// Chart shows lines over one range of time.
 type Chart struct {
 	From, To time.Duration
-	// Low and High are the least range of values; it grows to hold the lines and thresholds. Ceiling bounds it above where it is
-	// not 0.
+	// Low and High are the minimum range of values; it grows to hold the lines and thresholds, up
+	// to Ceiling unless that is 0.
 	Low, High, Ceiling float64
-	Lines              []Line // later ones are drawn over earlier ones
+	Lines              []Line // later lines are drawn over earlier ones
 	Thresholds         []Threshold
 	Marks              []Mark
-	// Label writes a value at the axis.
+	// Label formats a value for the axis.
 	Label func(float64) string
-	// Axis is how many columns the labels take.
+	// Axis is the width of the labels in columns.
 	Axis int
 }
 
@@ -76,8 +77,8 @@ func (c Chart) Draw(a canvas.Area) {
 	g.names()
 }
 
-// scale is the range of values that is shown, and the unit between its round numbers. Thresholds far from all values would
-// press those flat, so they are left out of it.
+// scale returns the range of values that is shown, and the step between its round numbers.
+// Thresholds far from all values would flatten the lines, so the range ignores them.
 func (c Chart) scale() (low, high, unit float64) {
 	low, high = c.Low, c.High
 	for _, l := range c.Lines {
@@ -104,7 +105,7 @@ func (c Chart) scale() (low, high, unit float64) {
 	return low, max(high, low+unit/2), unit
 }
 
-// niceRange widens a range to round numbers, and tells the unit between them.
+// niceRange widens a range to round numbers, and returns the step between them.
 func niceRange(low, high float64) (from, to, unit float64) {
 	span := high - low
 	if span <= 0 {
@@ -120,7 +121,7 @@ func niceRange(low, high float64) (from, to, unit float64) {
 	return math.Floor(low/unit+1e-9) * unit, math.Ceil(high/unit-1e-9) * unit, unit
 }
 
-// grid is a chart on its area while it is drawn.
+// grid is a chart while it is drawn.
 type grid struct {
 	Chart
 	area      canvas.Area
@@ -130,7 +131,7 @@ type grid struct {
 	dots      []dots
 }
 
-// dots is one cell of the plot: which of its 2×4 dots are set, and whose style it has.
+// dots is one cell of the plot: which of its 2×4 dots are set, and its style.
 type dots struct {
 	bits  uint8
 	style theme.Style
@@ -154,13 +155,13 @@ func (g *grid) axis(a canvas.Area) {
 	}
 }
 
-// column is the cell of a time, not ok when it is not in the chart.
+// column returns the column of a time; ok is false outside of the chart.
 func (g *grid) column(at time.Duration) (x int, ok bool) {
 	x = Column(at, g.From, g.To, g.w)
 	return x, at >= g.From && at <= g.To
 }
 
-// Column is the column, of w ones between two times, that a time is in.
+// Column returns which of w columns between two times a time is in.
 func Column(at, from, to time.Duration, w int) int {
 	if to <= from || w < 1 {
 		return 0
@@ -181,7 +182,7 @@ func (g *grid) mark(m Mark) {
 	}
 }
 
-// row is the cell of a value.
+// row returns the row of a value.
 func (g *grid) row(v float64) int {
 	return min(g.h-1, max(0, int((g.high-v)/(g.high-g.low)*float64(g.h))))
 }
@@ -192,7 +193,8 @@ func (g *grid) threshold(t Threshold) {
 	}
 }
 
-// name writes a threshold's label at its right end, over whatever is there; an arrow leads to one beyond the edge.
+// name writes a threshold's label at its right end, over whatever is there; an arrow points to one
+// beyond the edge.
 func (g *grid) name(t Threshold, y int) {
 	label := t.Label
 	switch {
@@ -206,7 +208,7 @@ func (g *grid) name(t Threshold, y int) {
 	}
 }
 
-// names writes the labels of all thresholds, one to a line.
+// names writes the labels of all thresholds, one per row.
 func (g *grid) names() {
 	taken := map[int]bool{}
 	for _, t := range g.Thresholds {
@@ -219,7 +221,7 @@ func (g *grid) names() {
 	}
 }
 
-// line sets the dots of a line. Neighbouring values are joined by an upright stroke.
+// line sets the dots of a line. A vertical stroke joins neighbouring values.
 func (g *grid) line(l Line) {
 	dx, dy := g.resolution()
 	last := -1
@@ -243,7 +245,7 @@ func (g *grid) line(l Line) {
 	}
 }
 
-// resolution is the number of dots in a cell.
+// resolution returns the number of dots in a cell.
 func (g *grid) resolution() (x, y int) {
 	if g.area.ASCII() {
 		return 1, 1

@@ -21,7 +21,7 @@ func draw(c chart.Chart, w, h int, isASCII bool) string {
 	return strings.Join(on.Lines(), "\n")
 }
 
-// steps are values that each hold for a second; NaN is a gap.
+// steps are values that each last for a second; NaN is a gap.
 func steps(values ...float64) []chart.Point {
 	var all []chart.Point
 	for i, v := range values {
@@ -71,7 +71,7 @@ func TestAChart(t *testing.T) {
    96│              ****            ╎     ◆`)
 }
 
-// TestThresholdsFarAway: they must not press the values flat, and are told with an arrow.
+// TestThresholdsFarAway: they must not flatten the values, and are shown with an arrow.
 func TestThresholdsFarAway(t *testing.T) {
 	c := chart.Chart{To: 10 * time.Second, High: 10, Axis: 5, Label: number, Lines: []chart.Line{{Points: steps(80, 90, 100, 90)}}}
 	c.Thresholds = []chart.Threshold{{Value: 500, Label: "p99 ≤ 500"}}
@@ -100,7 +100,7 @@ func TestThresholdsDoNotHideOneAnother(t *testing.T) {
 	}
 }
 
-// TestAnyNumbers draws whatever comes; where there is a value, its column has a dot.
+// TestAnyNumbers draws random values; where there is a value, its column has a dot.
 func TestAnyNumbers(t *testing.T) {
 	value := rapid.OneOf(rapid.Float64Range(-1000, 1e6), rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, 1e300, 1e-300}))
 	rapid.Check(t, func(t *rapid.T) {

@@ -17,9 +17,9 @@ import (
 type chartKind struct {
 	name  string
 	value func(series.Point) float64
-	// unit selects the guardrails' metrics whose bounds belong into the chart.
+	// unit selects the guardrails' metrics whose bounds belong in the chart.
 	unit series.Unit
-	// harm draws the run against the one without guardrail, instead of canary against primary.
+	// harm compares the run with the unguarded one, instead of canary with primary.
 	harm               bool
 	low, high, ceiling float64
 	label              func(float64) string
@@ -28,7 +28,7 @@ type chartKind struct {
 func charts() []chartKind {
 	number := func(v float64) string { return format.Number(int(math.Round(v))) }
 	return []chartKind{
-		{name: "good answers, %", value: func(p series.Point) float64 { return 100 * p.Good() }, unit: series.Success, low: 98, high: 100, ceiling: 100, label: format.Value},
+		{name: "good, %", value: func(p series.Point) float64 { return 100 * p.Good() }, unit: series.Success, low: 98, high: 100, ceiling: 100, label: format.Value},
 		{name: "p99, ms", value: p99, unit: series.Latency, high: 10, label: number},
 		{name: "requests/s", value: rate, unit: series.Other, high: 1, label: number},
 		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 { return float64(p.HarmSoFar) }, unit: series.Other, high: 10, label: number},
@@ -52,8 +52,8 @@ func rate(p series.Point) float64 {
 // axis is the width of the charts' labels.
 const axis = 7
 
-// window is the stretch of time that charts show: from shortly before the release to a round while after the present, so that
-// the present fills them and they stand still most of the time.
+// window returns the time range that charts show: from shortly before the release to a round time
+// after the present, so that the curve fills it and the axis rarely moves.
 func window(f *frame) (from, to time.Duration) {
 	if r := f.state.Released; r.Happened() {
 		from = max(0, r.At-time.Minute).Truncate(10 * time.Second)
@@ -93,15 +93,16 @@ func (d *Deck) drawChart(a canvas.Area, f *frame, k chartKind) {
 	c.Draw(body)
 }
 
-// marks are the moments so far: lines where a new part of the story begins, signs at the foot for the steps between.
+// marks returns the moments so far: lines for milestones, symbols at the foot for the steps
+// between.
 func marks(f *frame) []chart.Mark {
 	var all []chart.Mark
 	for _, m := range f.markers {
 		if m.At > f.at {
 			break
 		}
-		sign, tone := pane.MarkerSymbol(m.Kind)
-		mark := chart.Mark{At: m.At, Style: tone}
+		sign, style := pane.MarkerSymbol(m.Kind)
+		mark := chart.Mark{At: m.At, Style: style}
 		if m.Kind == series.MarkerStep || m.Kind == series.MarkerFailedCheck || m.Kind == series.MarkerDetected {
 			mark.Symbol = sign
 		}
@@ -110,7 +111,7 @@ func marks(f *frame) []chart.Mark {
 	return all
 }
 
-// harmLines are the harm of this run and that of the one without guardrail.
+// harmLines returns the harm of this run and of the unguarded one.
 func (d *Deck) harmLines(f *frame, k chartKind, sel series.Selection, dots int, from, to time.Duration) []chart.Line {
 	own := chart.Line{Points: points(f.rec, sel, f.at, from, to, dots, k.value), Style: theme.Bad}
 	o := f.unguarded
@@ -126,9 +127,9 @@ func (d *Deck) harmLines(f *frame, k chartKind, sel series.Selection, dots int, 
 	return []chart.Line{none, own}
 }
 
-// selection names whose requests are drawn.
+// selection names the users and the route that are drawn.
 func (d *Deck) selection() string {
-	who := "everyone"
+	who := "all users"
 	if d.cohort != "" {
 		who = d.cohort
 	}
@@ -145,12 +146,12 @@ func (d *Deck) legend(f *frame, k chartKind) string {
 	case !k.harm:
 		return "── canary ·· primary · " + span
 	case f.unguarded != nil:
-		return "── this run ·· no guardrail · " + span
+		return "── this run ·· unguarded · " + span
 	}
 	return span
 }
 
-// thresholds are the bounds that guardrails have asked for so far.
+// thresholds returns the bounds that guardrails have queried so far.
 func thresholds(f *frame, k chartKind) []chart.Threshold {
 	var all []chart.Threshold
 	add := func(v *float64, sign, name string) {
@@ -175,12 +176,13 @@ func thresholds(f *frame, k chartKind) []chart.Threshold {
 	return all
 }
 
-// points are a selection's values up to a time, in stretches that stay the same while time moves on.
+// points returns a selection's values up to a time, in intervals that do not shift while time moves
+// on.
 func points(r *recording.Recording, sel series.Selection, at, from, to time.Duration, n int, value func(series.Point) float64) []chart.Point {
 	var all []chart.Point
 	for _, p := range r.Points(sel, from, to, n) {
 		if p.To > at {
-			if p.From < at { // the stretch that is not over
+			if p.From < at { // the interval that is not over
 				for _, q := range r.Series().Points(sel, p.From, at, 1) {
 					q.To = at
 					all = append(all, chart.Point{From: q.From, To: at, Value: value(q)})

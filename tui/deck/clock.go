@@ -6,35 +6,38 @@ import (
 	"time"
 )
 
-// speeds are the steps of the speed control; the last one leads to the end at once.
+// speeds returns the steps of the speed control; the last one jumps to the end.
 func speeds() []int { return []int{1, 2, 5, 10, 20, 50, 100, maxSpeed} }
 
-// maxSpeed is the speed beyond all others.
+// maxSpeed jumps to the end.
 const maxSpeed = 0
 
 const (
-	// targetLength is how long a run should take to watch, decisions apart.
+	// targetLength is how long it should take to watch a run, without the stops at decisions.
 	targetLength = 25 * time.Second
-	// momentHold is how long the clock stands still at a decision, at speeds at which one would miss it.
+	// momentHold is how long the clock stops at a decision at speeds of minHoldSpeed and more, at
+	// which one would miss it.
 	momentHold = 800 * time.Millisecond
-	// minHoldSpeed is the least of these speeds.
+	// minHoldSpeed is the lowest speed with stops.
 	minHoldSpeed = 10
-	// maxTick is the most that one tick of the clock lasts: after a suspension time goes on where it was.
+	// maxTick bounds the length of a tick: after the program was suspended, time continues where it
+	// was.
 	maxTick = 250 * time.Millisecond
 )
 
-// clock is where in the run the deck is, and how fast it moves on.
+// clock is the position of the deck in the run, and its speed.
 type clock struct {
 	at      time.Duration
 	speed   int // one of speeds
 	playing bool
-	// hold is how much longer the clock stands still at a decision.
+	// hold is how much longer the clock stops at a decision.
 	hold time.Duration
 	// live follows the newest event instead of playing: for runs in real time.
 	live bool
 }
 
-// advance lets real time pass. It stops shortly at each of the stops, which are in order, and for good at the end.
+// advance moves the clock by real time. It stops briefly at each of the stops, which must be
+// sorted, and for good at the end.
 func (c *clock) advance(dt, end time.Duration, stops []time.Duration) {
 	if c.live {
 		c.at = end
@@ -61,12 +64,12 @@ func (c *clock) advance(dt, end time.Duration, stops []time.Duration) {
 	c.at = to
 }
 
-// seek moves the clock and leaves its pace.
+// seek moves the clock and keeps its speed.
 func (c *clock) seek(at, end time.Duration) {
 	c.at, c.hold, c.live = min(max(0, at), end), 0, false
 }
 
-// faster and slower change the speed by one step.
+// faster raises the speed by one step, slower lowers it.
 func (c *clock) faster() { c.shift(1) }
 func (c *clock) slower() { c.shift(-1) }
 
@@ -76,7 +79,7 @@ func (c *clock) shift(by int) {
 	c.speed, c.hold = all[min(len(all)-1, max(0, i+by))], 0
 }
 
-// fittingSpeed is the speed at which a stretch of time is watched in about [pace].
+// fittingSpeed returns the speed at which a run of length d plays in about [targetLength].
 func fittingSpeed(d time.Duration) int {
 	fastest := 1
 	for _, s := range speeds() {

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestTheClock lets any times pass: the clock never goes back or beyond the end, leaves out no stop at a speed at which one
-// would miss it, and comes to the end.
+// TestTheClock advances by random times: the clock never goes back or beyond the end, skips no stop
+// at speeds with stops, and reaches the end.
 func TestTheClock(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		end := time.Duration(rapid.Int64Range(0, 1e12).Draw(t, "end"))
@@ -54,7 +54,7 @@ func TestTheClockStandsAtDecisions(t *testing.T) {
 			at = append(at, c.at)
 		}
 	}
-	// Five seconds a beat, and eight beats at each stop.
+	// Five seconds a tick, and eight ticks at each stop.
 	if len(at) < 8 || at[0] != 5*time.Second || at[1] != stops[0] || at[2] != stops[1] || !slices.Contains(at, stops[2]) {
 		t.Fatalf("it came by %v, want all of %v among it", at, stops)
 	}

@@ -1,7 +1,8 @@
-// Package deck is the screen on which a run is watched: live, paused, at any speed, back and forth.
+// Package deck is the screen that plays back a run: live, paused, at any speed, in both directions.
 //
-// A deck shows a trial's recordings as they are; it makes no difference to it whether a run is being played, was recorded long
-// ago, or is written for a test. Time on the deck is its own: events come as fast as they can, and are played back.
+// A deck shows a trial's recordings, whether they are being played, were recorded earlier, or were
+// written for a test. It has its own clock: events arrive as fast as they can, and are then played
+// back.
 package deck
 
 import (
@@ -16,16 +17,16 @@ import (
 	"coalmine/tui/screen"
 )
 
-// tickInterval is how often a deck that plays moves on. A tenth of a second costs little and looks like motion.
+// tickInterval is how often a playing deck moves. A tenth of a second is cheap and looks smooth.
 const tickInterval = 100 * time.Millisecond
 
-// Options are how a deck begins.
+// Options configure a deck.
 type Options struct {
 	// Run is the index of the run to show first.
 	Run int
-	// Card makes the screen for the trial's points; nil for none.
+	// Card returns the screen for the trial's card; nil for none.
 	Card func(*liverun.Trial) screen.Screen
-	// Paused begins without playing.
+	// Paused starts the deck paused.
 	Paused bool
 }
 
@@ -36,10 +37,11 @@ type Deck struct {
 	keys  keys
 	run   int
 	clock clock
-	// positioned is set once the clock was put near the release; touched once the user chose a speed or a time.
+	// positioned is set once the clock was placed near the release; userSet once the user chose a
+	// speed or a time.
 	positioned, userSet bool
 	covered             bool
-	generation          int       // the number of the ticks that count; others are of an earlier chain
+	generation          int       // of the current chain of ticks; ticks of earlier chains are ignored
 	last                time.Time // of the last tick
 
 	cohort, route string // "" for all
@@ -48,18 +50,18 @@ type Deck struct {
 	width, height int
 }
 
-// New returns a deck on a trial.
+// New returns a deck for a trial.
 func New(t *liverun.Trial, o Options) *Deck {
 	return &Deck{trial: t, opts: o, keys: newKeys(), run: o.Run, clock: clock{speed: 20, playing: !o.Paused}}
 }
 
-// Jump asks every deck on a trial to show the moment of an event.
+// Jump makes every deck of a trial show the moment of an event.
 type Jump struct {
 	Trial *liverun.Trial
 	To    score.EventRef
 }
 
-// tick is a beat of the deck's clock.
+// tick is one step of the deck's clock.
 type tick struct {
 	deck       *Deck
 	generation int
@@ -75,7 +77,7 @@ func (d *Deck) Init() tea.Cmd {
 	return d.startTicks()
 }
 
-// Covered implements [screen.Covered]: a deck that is not seen stands still.
+// Covered implements [screen.Covered]: a covered deck does not play.
 func (d *Deck) Covered(is bool) tea.Cmd {
 	d.covered = is
 	if is {
@@ -85,7 +87,7 @@ func (d *Deck) Covered(is bool) tea.Cmd {
 	return d.startTicks()
 }
 
-// startTicks begins a new chain of ticks where the clock moves.
+// startTicks starts a new chain of ticks if the clock is moving.
 func (d *Deck) startTicks() tea.Cmd {
 	d.generation++
 	d.last = time.Time{}
@@ -100,7 +102,7 @@ func (d *Deck) next() tea.Cmd {
 	return tea.Tick(tickInterval, func(at time.Time) tea.Msg { return tick{d, n, at} })
 }
 
-// moving tells whether the clock goes on by itself. One that follows the newest event moves with the news.
+// moving reports whether ticks move the clock. A clock in live mode moves with each batch instead.
 func (d *Deck) moving() bool {
 	if d.covered || d.clock.live || !d.clock.playing {
 		return false
@@ -109,7 +111,7 @@ func (d *Deck) moving() bool {
 	return r == nil || !r.Complete() && !d.trial.Done || d.clock.at < r.End()
 }
 
-// rec is the recording that is shown, nil before its first event.
+// rec returns the recording that is shown, or nil before its first event.
 func (d *Deck) rec() *recording.Recording {
 	if d.run >= len(d.trial.Runs) {
 		return nil
@@ -124,10 +126,10 @@ func (d *Deck) end() time.Duration {
 	return 0
 }
 
-// leadIn is how long before the release a deck begins.
+// leadIn is how long before the release a deck starts: nothing happens to users earlier.
 const leadIn = 15 * time.Second
 
-// position puts the clock shortly before the release, once that is known: nothing happens to users before it.
+// position places the clock shortly before the release, once that is known.
 func (d *Deck) position() {
 	r := d.rec()
 	if d.positioned || r == nil {
@@ -184,7 +186,7 @@ func (d *Deck) onTick(t tick) tea.Cmd {
 	return d.next()
 }
 
-// Advance lets real time pass on the deck, and tells what it came by of what one must not miss.
+// Advance lets real time pass on the deck, and returns the key moments that it passed.
 func (d *Deck) Advance(dt time.Duration) (passed []string) {
 	d.position()
 	if !d.positioned {
@@ -202,13 +204,13 @@ func (d *Deck) Advance(dt time.Duration) (passed []string) {
 	return passed
 }
 
-// AtEnd tells whether the run that is shown was played to its end.
+// AtEnd reports whether the run was played to its end.
 func (d *Deck) AtEnd() bool {
 	r := d.rec()
 	return r != nil && (r.Complete() || d.trial.Done) && d.clock.at >= r.End()
 }
 
-// onBatch takes news of the trial.
+// onBatch handles new events of the trial.
 func (d *Deck) onBatch(b liverun.Batch) tea.Cmd {
 	if b.Trial != d.trial {
 		return nil
@@ -227,7 +229,7 @@ func (d *Deck) onBatch(b liverun.Batch) tea.Cmd {
 	return nil
 }
 
-// jump shows an event of a run, with the clock stopped.
+// jump shows an event of a run, paused.
 func (d *Deck) jump(j Jump) tea.Cmd {
 	i := d.trial.RunIndex(j.To.Run)
 	if j.Trial != d.trial || i < 0 || d.trial.Runs[i].Rec == nil {
@@ -268,7 +270,7 @@ func (d *Deck) key(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// pause stops the clock or lets it go on; at the end it begins anew.
+// pause pauses or resumes the clock; at the end it starts again.
 func (d *Deck) pause() tea.Cmd {
 	d.clock.hold = 0
 	if d.clock.live {
@@ -290,7 +292,7 @@ func (d *Deck) card() tea.Cmd {
 	return screen.Open(d.opts.Card(d.trial))
 }
 
-// viewKey changes what is shown, or the time.
+// viewKey handles the keys that change what is shown.
 func (d *Deck) viewKey(msg tea.KeyPressMsg) tea.Cmd {
 	k := d.keys
 	switch {
@@ -308,7 +310,7 @@ func (d *Deck) viewKey(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// timeKey moves the clock.
+// timeKey handles the keys that move the clock.
 func (d *Deck) timeKey(msg tea.KeyPressMsg) tea.Cmd {
 	k, to := d.keys, d.clock.at
 	switch {
@@ -333,13 +335,13 @@ func (d *Deck) timeKey(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	cmd := d.seek(to)
 	if key.Matches(msg, k.end) && d.growing() {
-		d.clock.live = true // the end is where the newest event is
+		d.clock.live = true // the end is the newest event
 		cmd = d.startTicks()
 	}
 	return cmd
 }
 
-// growing tells whether more events of the run are to come.
+// growing reports whether the run goes on.
 func (d *Deck) growing() bool {
 	r := d.rec()
 	return r != nil && !r.Complete() && !d.trial.Done
@@ -351,7 +353,7 @@ func (d *Deck) seek(to time.Duration) tea.Cmd {
 	return d.startTicks()
 }
 
-// step goes to the next decision or the one before, and stops there.
+// step seeks to the next decision, or the previous one if by < 0, and pauses.
 func (d *Deck) step(by int) tea.Cmd {
 	stops := d.keyMoments()
 	to := d.end()
@@ -371,7 +373,7 @@ func (d *Deck) step(by int) tea.Cmd {
 	return d.seek(to)
 }
 
-// switchRun goes to another run of the trial, at the same time since its release.
+// switchRun shows another run of the trial, at the same time since its release.
 func (d *Deck) switchRun(by int) tea.Cmd {
 	n := len(d.trial.Runs)
 	if n < 2 {
@@ -405,7 +407,7 @@ func (d *Deck) mouse(m tea.Mouse) tea.Cmd {
 	return nil
 }
 
-// nextIn is the one after another in a list that begins with all of them, "".
+// nextIn returns the entry after one in all, cyclically; "" if there is none.
 func nextIn(all []string, one string) string {
 	for i, s := range all {
 		if s == one {
@@ -415,5 +417,5 @@ func nextIn(all []string, one string) string {
 	return ""
 }
 
-// Now is the time of the run that is shown.
+// Now returns the time that is shown.
 func (d *Deck) Now() time.Duration { return d.clock.at }

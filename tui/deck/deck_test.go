@@ -23,7 +23,7 @@ import (
 	"coalmine/tui/theme"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -49,7 +49,7 @@ func picture(d interface{ Draw(canvas.Area) }, w, h int) string {
 	return strings.Join(c.Lines(), "\n") + "\n"
 }
 
-// at is a paused deck of a trial at a time.
+// at returns a paused deck at a time.
 func at(t *liverun.Trial, run int, when time.Duration) *Deck {
 	d := New(t, Options{Run: run, Paused: true})
 	d.Init()
@@ -63,7 +63,7 @@ func press(d *Deck, keys ...string) {
 	}
 }
 
-// keyOf makes a key press of its name.
+// keyOf returns the key press of a name.
 func keyOf(name string) tea.KeyPressMsg {
 	special := map[string]tea.KeyPressMsg{
 		"space": {Code: tea.KeySpace, Text: " "}, "tab": {Code: tea.KeyTab}, "enter": {Code: tea.KeyEnter}, "home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd},
@@ -76,7 +76,7 @@ func keyOf(name string) tea.KeyPressMsg {
 	return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
 }
 
-// TestViews holds what the deck shows at the moments that matter.
+// TestViews compares the deck at the moments that matter with golden files.
 func TestViews(t *testing.T) {
 	caught, missed := liveruntest.Caught(), liveruntest.Missed()
 	held := 142 * time.Second
@@ -118,7 +118,7 @@ func TestMoments(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrongWithALog: what is whole is shown, with the line where it ends.
+// TestWhatIsWrongWithALog: the readable part is shown, with the line at which it ends.
 func TestWhatIsWrongWithALog(t *testing.T) {
 	tr := liveruntest.Caught()
 	tr.Runs[0].Rec = recording.FromEvents(script.RolledBack(1).Events()[:150])
@@ -240,8 +240,8 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 	}
 }
 
-// TestAGrowingRun: a deck follows what comes, begins before the release once that is known, and waits where nothing more has
-// come.
+// TestAGrowingRun: a deck follows new events, starts before the release once that is known, and
+// waits at the newest event.
 func TestAGrowingRun(t *testing.T) {
 	events := script.RolledBack(1).Events()
 	tr := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
@@ -287,7 +287,7 @@ func TestAGrowingRun(t *testing.T) {
 	}
 }
 
-// TestRealTimeIsFollowed: a run on a real cluster is shown as it goes, until somebody looks back.
+// TestRealTimeIsFollowed: a run on a real cluster is shown live until the user seeks back.
 func TestRealTimeIsFollowed(t *testing.T) {
 	events := script.RolledBack(1).Events()
 	start := events[0].Fact.(event.RunStarted)
@@ -321,12 +321,12 @@ func TestRealTimeIsFollowed(t *testing.T) {
 	at("×20", back, 120, 140)
 	press(d, "end")
 	at("live", events[159].At, 140, 160)
-	press(d, "tab") // a run that is over does not jump to its end
+	press(d, "tab") // a run that has ended does not jump to its end
 	was := d.clock.at
 	at("×20", was, 160, 170)
 }
 
-// TestTheStretchThatIsNotOver: a rate is of the time that has passed, not of the whole stretch.
+// TestTheStretchThatIsNotOver: a rate covers the time that has passed, not the whole interval.
 func TestTheStretchThatIsNotOver(t *testing.T) {
 	r := liveruntest.Caught().Runs[2].Rec // a hundred requests a second on one side
 	for _, at := range []time.Duration{100 * time.Second, 101 * time.Second, 109 * time.Second} {

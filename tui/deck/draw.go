@@ -9,12 +9,13 @@ import (
 	"coalmine/tui/canvas"
 	"coalmine/tui/pane"
 	"coalmine/tui/theme"
+	"coalmine/tui/wrap"
 )
 
-// tabs are what the body of the deck can show.
-func tabs() []string { return []string{"overview", "traffic", "charts", "checks", "words"} }
+// tabs returns the views of the deck's body.
+func tabs() []string { return []string{"overview", "traffic", "charts", "checks", "narrative"} }
 
-// recentSpan is how much of the past the matrix adds up.
+// recentSpan is how far back the traffic matrix reaches.
 const recentSpan = 10 * time.Second
 
 // Draw implements [screen.Screen].
@@ -44,13 +45,13 @@ func (d *Deck) bar(a canvas.Area, f *frame) {
 	pane.Bar(a, left, d.playState(f))
 }
 
-// playState tells how time moves.
+// playState describes how time moves.
 func (d *Deck) playState(f *frame) string {
 	switch {
 	case f == nil:
 		return ""
 	case d.AtEnd():
-		return "■ over" + d.verdict(f)
+		return "■ ended" + d.verdict(f)
 	case d.clock.live:
 		return "● live"
 	case !d.clock.playing:
@@ -59,7 +60,7 @@ func (d *Deck) playState(f *frame) string {
 	return "▶ " + d.clock.label()
 }
 
-// verdict is what the card says of the run.
+// verdict returns the card's verdict on the run.
 func (d *Deck) verdict(f *frame) string {
 	if d.trial.Card == nil {
 		return ""
@@ -68,11 +69,11 @@ func (d *Deck) verdict(f *frame) string {
 		if r.Run != f.run.Name {
 			continue
 		}
-		sign := "✗ "
+		symbol := "✗ "
 		if r.Verdict.Good() {
-			sign = "✓ "
+			symbol = "✓ "
 		}
-		return " · " + sign + strings.ReplaceAll(string(r.Verdict), "-", " ")
+		return " · " + symbol + strings.ReplaceAll(string(r.Verdict), "-", " ")
 	}
 	return ""
 }
@@ -80,18 +81,19 @@ func (d *Deck) verdict(f *frame) string {
 func (d *Deck) empty(a canvas.Area) {
 	text := "waiting for the first event"
 	if d.trial.Done {
-		text = "no event was recorded"
+		text = "no events were recorded"
 		if d.run < len(d.trial.Runs) {
 			text = cmp.Or(d.trial.Runs[d.run].Problem, text)
 		}
 		text = cmp.Or(d.trial.Problem, text)
 	}
-	for i, l := range pane.Wrap(text, a.Width()-8) {
+	for i, l := range wrap.Text(text, a.Width()-8) {
 		a.Text(4, a.Height()/2+i, theme.Muted, l)
 	}
 }
 
-// problem draws what is wrong with the run's log or with the trial.
+// problem draws what is wrong with the run's log or with the trial, and returns the rest of the
+// area.
 func (d *Deck) problem(a canvas.Area, f *frame) canvas.Area {
 	text := f.run.Problem
 	if text == "" {
@@ -100,7 +102,7 @@ func (d *Deck) problem(a canvas.Area, f *frame) canvas.Area {
 	if text == "" {
 		return a
 	}
-	lines := pane.Wrap("✗ "+text, a.Width()-2)
+	lines := wrap.Text("✗ "+text, a.Width()-2)
 	lines = lines[:min(len(lines), 3)]
 	top, rest := a.Top(len(lines))
 	for i, l := range lines {
@@ -109,7 +111,7 @@ func (d *Deck) problem(a canvas.Area, f *frame) canvas.Area {
 	return rest
 }
 
-// top draws the rollout and the harm, side by side.
+// top draws the rollout and the harm side by side.
 func (d *Deck) top(a canvas.Area, f *frame) {
 	left, right := a.Left(a.Width() * 55 / 100)
 	pane.Rollout(pane.Header(left, "Rollout", ""), f.state)
@@ -122,7 +124,7 @@ func (d *Deck) body(a canvas.Area, f *frame) {
 	switch d.tab {
 	case 1:
 		_, below := rest.Top(d.traffic(rest, f, true) + 1)
-		pane.Cohorts(pane.Header(below, "Who was hurt", "requests so far"), f.state, f.comparison)
+		pane.Cohorts(pane.Header(below, "Harm by cohort", "requests so far"), f.state, f.comparison)
 	case 2:
 		d.charts(rest, f, charts())
 	case 3:
@@ -138,16 +140,16 @@ func (d *Deck) tabLine(a canvas.Area) {
 	a.Fill(0, 0, a.Width(), theme.Muted, '─')
 	x := 2
 	for i, name := range tabs() {
-		tone := theme.Muted
+		style := theme.Muted
 		if i == d.tab {
-			tone = theme.Bold
+			style = theme.Bold
 		}
 		x = a.Text(x, 0, theme.Accent, fmt.Sprintf(" %d", i+1))
-		x = a.Text(x, 0, tone, " "+name+" ") + 1
+		x = a.Text(x, 0, style, " "+name+" ") + 1
 	}
 }
 
-// traffic draws the matrix, and returns how many lines it took.
+// traffic draws the matrix and returns its height.
 func (d *Deck) traffic(a canvas.Area, f *frame, routes bool) int {
 	keys := f.rec.Timeline().Keys()
 	rows := pane.Rows(f.rec.Recent(f.at, recentSpan), keys, f.state.Run.Baseline, f.state.Run.Version, routes)
@@ -164,7 +166,7 @@ func (d *Deck) charts(a canvas.Area, f *frame, all []chartKind) {
 	}
 }
 
-// overview shows what fits of everything.
+// overview shows as much of everything as fits.
 func (d *Deck) overview(a canvas.Area, f *frame) {
 	switch {
 	case a.Width() >= 160 && a.Height() >= 30:
@@ -176,7 +178,7 @@ func (d *Deck) overview(a canvas.Area, f *frame) {
 	}
 }
 
-// layoutSmall stacks the matrix, a chart and the newest words.
+// layoutSmall stacks the matrix, a chart and the latest narrative.
 func (d *Deck) layoutSmall(a canvas.Area, f *frame) {
 	used := d.traffic(a.Sub(0, 0, a.Width(), min(6, a.Height()-8)), f, false)
 	_, a = a.Top(used)
@@ -185,7 +187,7 @@ func (d *Deck) layoutSmall(a canvas.Area, f *frame) {
 	pane.NarrativeLines(pane.Header(below, "What happened", ""), visibleEntries(f.narrative, true), f.at)
 }
 
-// layoutMedium has traffic and charts on the left, checks and words on the right.
+// layoutMedium has traffic and charts on the left, checks and narrative on the right.
 func (d *Deck) layoutMedium(a canvas.Area, f *frame) {
 	left, right := a.Left(a.Width() * 58 / 100)
 	used := d.traffic(left.Sub(0, 0, left.Width(), left.Height()/3), f, left.Height() > 40)
@@ -196,7 +198,7 @@ func (d *Deck) layoutMedium(a canvas.Area, f *frame) {
 	pane.Narrative(pane.Header(words, "What happened", ""), visibleEntries(f.narrative, false), f.at, true)
 }
 
-// layoutLarge has traffic and checks, charts, and words.
+// layoutLarge has columns for traffic and checks, for charts, and for the narrative.
 func (d *Deck) layoutLarge(a canvas.Area, f *frame) {
 	left, rest := a.Left(a.Width() * 36 / 100)
 	mid, right := rest.Left(rest.Width() * 58 / 100)
@@ -204,21 +206,21 @@ func (d *Deck) layoutLarge(a canvas.Area, f *frame) {
 	_, left = left.Top(used + 1)
 	checks, left := left.Top(len(f.state.Checks) + 2*len(f.state.Gates) + 4)
 	pane.Checks(pane.Header(checks, "Checks and gates", ""), f.state)
-	pane.Cohorts(pane.Header(left, "Who was hurt", "requests so far"), f.state, f.comparison)
+	pane.Cohorts(pane.Header(left, "Harm by cohort", "requests so far"), f.state, f.comparison)
 	d.charts(mid, f, charts())
 	pane.Narrative(pane.Header(right, "What happened", ""), visibleEntries(f.narrative, false), f.at, true)
 }
 
 func (d *Deck) footer(a canvas.Area, f *frame) {
 	if f != nil && d.AtEnd() && d.trial.Card != nil && d.opts.Card != nil {
-		pane.Footer(a, pane.Key{Key: "enter", Action: "the card"}, pane.Key{Key: "tab", Action: "next run"}, pane.Key{Key: "p", Action: "back a decision"},
-			pane.Key{Key: "space", Action: "again"})
+		pane.Footer(a, pane.Key{Key: "enter", Action: "card"}, pane.Key{Key: "tab", Action: "next run"}, pane.Key{Key: "p", Action: "previous decision"},
+			pane.Key{Key: "space", Action: "replay"})
 		return
 	}
 	all := []pane.Key{{Key: "space", Action: "pause"}}
-	if d.trial.Card != nil && d.opts.Card != nil { // where it all leads to
+	if d.trial.Card != nil && d.opts.Card != nil { // the card is where a run leads to
 		all = append(all, pane.Key{Key: "c", Action: "card"})
 	}
-	pane.Footer(a, append(all, pane.Key{Key: "n p", Action: "step"}, pane.Key{Key: "← →", Action: "time"}, pane.Key{Key: "+ -", Action: "speed"},
-		pane.Key{Key: "u", Action: "users"}, pane.Key{Key: "tab", Action: "run"}, pane.Key{Key: "v w", Action: "chart, route"}, pane.Key{Key: "m", Action: "moments"})...)
+	pane.Footer(a, append(all, pane.Key{Key: "n p", Action: "step"}, pane.Key{Key: "← →", Action: "seek"}, pane.Key{Key: "+ -", Action: "speed"},
+		pane.Key{Key: "u", Action: "cohort"}, pane.Key{Key: "tab", Action: "run"}, pane.Key{Key: "v w", Action: "chart, route"}, pane.Key{Key: "m", Action: "moments"})...)
 }

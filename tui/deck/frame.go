@@ -13,7 +13,7 @@ import (
 	"coalmine/tui/recording"
 )
 
-// frame is everything that one picture of the deck is made of.
+// frame is everything that is drawn at one moment.
 type frame struct {
 	run        *liverun.Run
 	rec        *recording.Recording
@@ -22,11 +22,12 @@ type frame struct {
 	narrative  []narrative.Entry // so far
 	markers    []series.Marker
 	comparison *pane.Comparison
-	// unguarded is the run of the same seed without guardrail, nil when there is none to compare with.
+	// unguarded is the run of the same seed without guardrails, nil if there is none to compare
+	// with.
 	unguarded *recording.Recording
 }
 
-// frame looks up the present moment; nil without a recording.
+// frame returns the current moment, or nil without a recording.
 func (d *Deck) frame() *frame {
 	rec := d.rec()
 	if rec == nil {
@@ -41,7 +42,7 @@ func (d *Deck) frame() *frame {
 	return f
 }
 
-// compare finds the run of the same seed without guardrail, and where it was at the same time since its release.
+// compare adds the unguarded run of the same seed, at the same time since its release.
 func (f *frame) compare(t *liverun.Trial) {
 	if f.run.Part != score.RoleFaulty && f.run.Part != score.RoleReference {
 		return
@@ -57,7 +58,7 @@ func (f *frame) compare(t *liverun.Trial) {
 	}
 }
 
-// keyMoments are the times of what one must not miss, in order.
+// keyMoments returns the sorted times of the entries at which the clock stops.
 func (d *Deck) keyMoments() []time.Duration {
 	r := d.rec()
 	if r == nil {
@@ -72,13 +73,13 @@ func (d *Deck) keyMoments() []time.Duration {
 	return slices.Compact(at)
 }
 
-// isKeyMoment tells whether an entry is worth a stop.
+// isKeyMoment reports whether the clock stops at an entry.
 func isKeyMoment(e narrative.Entry) bool {
 	return e.Kind.Decision() || e.Kind == narrative.Release || e.Kind == narrative.Harm || e.Kind == narrative.Detection || e.Kind == narrative.Drill
 }
 
-// visibleEntries leaves out of a story what only those who look closely want to know, and where there is little room, all but what
-// was decided and whom it hurt.
+// visibleEntries leaves out details; in a small layout it keeps decisions, harm, gates and
+// milestones only.
 func visibleEntries(all []narrative.Entry, little bool) []narrative.Entry {
 	kept := make([]narrative.Entry, 0, len(all))
 	for _, e := range all {
@@ -90,7 +91,7 @@ func visibleEntries(all []narrative.Entry, little bool) []narrative.Entry {
 	return kept
 }
 
-// cohorts and routes are what can be selected; "" is all.
+// cohorts and routes return what can be selected; "" is all.
 func (d *Deck) cohorts() []string { return d.names((*recording.Recording).Cohorts) }
 func (d *Deck) routes() []string  { return d.names((*recording.Recording).Routes) }
 

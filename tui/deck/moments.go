@@ -75,22 +75,22 @@ func (m *moments) Draw(a canvas.Area) {
 	pane.Bar(a, "Moments of "+m.deck.trial.Runs[m.deck.run].Title(), "")
 	rest, foot := a.Bottom(1)
 	_, body := rest.Top(2)
-	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "go there"}, pane.Key{Key: "esc", Action: "back"})
+	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "show it"}, pane.Key{Key: "esc", Action: "back"})
 	if len(m.entries) == 0 {
-		body.Text(2, 0, theme.Muted, "nothing happened yet")
+		body.Text(2, 0, theme.Muted, "nothing has happened yet")
 		return
 	}
 	first := max(0, min(m.at-body.Height()/2, len(m.entries)-body.Height()))
 	for y := range min(body.Height(), len(m.entries)-first) {
 		e := m.entries[first+y]
-		tone := pane.SeverityStyle(e.Severity)
+		style := pane.SeverityStyle(e.Severity)
 		if first+y == m.at {
 			body.Fill(0, y, body.Width(), theme.Row, ' ')
-			tone = theme.Row | theme.Bold
-			body.Rune(0, y, tone, '▸')
+			style = theme.Row | theme.Bold
+			body.Rune(0, y, style, '▸')
 		}
-		body.Text(2, y, tone, format.Clock(e.At))
-		body.Rune(10, y, tone, pane.Symbol(e))
-		body.Text(12, y, tone, canvas.Truncate(e.Text, body.Width()-13))
+		body.Text(2, y, style, format.Clock(e.At))
+		body.Rune(10, y, style, pane.Symbol(e))
+		body.Text(12, y, style, canvas.Truncate(e.Text, body.Width()-13))
 	}
 }

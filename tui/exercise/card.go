@@ -12,10 +12,12 @@ import (
 	"coalmine/tui/screen"
 )
 
-// screensAtCard is how many screens lie on the briefing while the card is read: the deck, and the card itself.
+// screensAtCard is how many screens lie above the briefing while the card is shown: the deck and
+// the card.
 const screensAtCard = 2
 
-// newCard is the card of a lesson's trial: it leads on to the files, to the next run and to the hints.
+// newCard returns the card of the exercise's trial, with keys for the files, the next run and the
+// hints.
 func (l *Exercise) newCard(t *liverun.Trial) screen.Screen {
 	actions := []card.Action{
 		{Key: screen.Key("e", "edit", "e"), Do: l.editLost},
@@ -35,7 +37,7 @@ func (l *Exercise) newCard(t *liverun.Trial) screen.Screen {
 	})
 }
 
-// editLost shows the files, with the one chosen that the selected item of the rubric is about.
+// editLost shows the files, with the one selected that the selected rubric item is about.
 func (l *Exercise) editLost(c *card.Card) tea.Cmd {
 	file := l.suggestedFile()
 	if item, ok := c.Item(); ok && item.Points < item.Max {
@@ -44,7 +46,7 @@ func (l *Exercise) editLost(c *card.Card) tea.Cmd {
 	return screen.Open(newEditor(l, screensAtCard+1, file))
 }
 
-// points writes what was reached, and what the hints took of it.
+// points formats the score and the deduction for hints.
 func (l *Exercise) points(c *score.Card) string {
 	if l.hintCost == 0 {
 		return fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
@@ -52,7 +54,7 @@ func (l *Exercise) points(c *score.Card) string {
 	return fmt.Sprintf("%d of %d − %d for hints = %d", c.Points, c.MaxPoints, l.hintCost, netPoints(c, l.hintCost))
 }
 
-// remark tells what is worth knowing beside the verdict.
+// remark returns the line below the verdict.
 func (l *Exercise) remark() string {
 	switch {
 	case l.busy != "":
@@ -63,18 +65,18 @@ func (l *Exercise) remark() string {
 		return ""
 	}
 	c := &l.lastTrial.Card
-	words := ""
+	text := ""
 	if now := netPoints(c, l.hintCost); l.previousPoints >= 0 && now != l.previousPoints {
-		words = fmt.Sprintf("%d points before, %d now. ", l.previousPoints, now)
+		text = fmt.Sprintf("%d points before, %d now. ", l.previousPoints, now)
 	}
 	switch c.Exit {
 	case score.ExitPassed:
-		words += "Solved."
+		text += "Solved."
 		if l.quiz != nil && l.entry.QuizOf == 0 {
-			words += " z asks what you take away from it."
+			text += " Press z for the quiz."
 		}
 	case score.ExitMissed, score.ExitRolledBack:
-		words += "e opens your files, r plays them again."
+		text += "Press e to edit your files, r to run them again."
 	}
-	return words
+	return text
 }

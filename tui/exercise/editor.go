@@ -13,12 +13,14 @@ import (
 	"coalmine/tui/pane"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
+	"coalmine/tui/wrap"
 )
 
-// editor is the learner's files, what the linter says of them, and what the last trial showed of their lines.
+// editor is the screen of the learner's files, with the linter's findings and what the last trial
+// showed about their lines.
 type editor struct {
 	exercise *Exercise
-	// above is how many screens lie on the briefing, this one included.
+	// above is how many screens lie above the briefing, this one included.
 	above int
 	file  string
 }
@@ -34,8 +36,8 @@ func (b *editor) Init() tea.Cmd { return b.exercise.check }
 // Keys implements [screen.Screen].
 func (*editor) Keys() []screen.Group {
 	return []screen.Group{{Title: "Your files", Keys: []screenKey{
-		screen.Key("↑ ↓", "choose a file"), screen.Key("e enter", "open it in your editor"), screen.Key("r", "run the files as they are"),
-		screen.Key("h", "hints, for points"), screen.Key("esc", "back"),
+		screen.Key("↑ ↓", "choose a file"), screen.Key("e enter", "open it in your editor"), screen.Key("r", "run the files"),
+		screen.Key("h", "hints (cost points)"), screen.Key("esc", "back"),
 	}}}
 }
 
@@ -69,7 +71,7 @@ func (b *editor) Update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// line is where the editor begins: at the first error, else where something looked and saw nothing.
+// line returns where the editor opens the file: at the first error, else at the most severe note.
 func (b *editor) line() int {
 	for _, f := range b.exercise.findings {
 		if f.File == b.file && f.Error {
@@ -94,29 +96,29 @@ func (b *editor) Draw(a canvas.Area) {
 	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "e", Action: "edit"}, pane.Key{Key: "r", Action: "run"},
 		pane.Key{Key: "h", Action: "hints"}, pane.Key{Key: "esc", Action: "back"})
 	y := 1
-	if words, look := b.notice(); words != "" {
-		for _, line := range pane.Wrap(words, body.Width()-2*margin) {
-			body.Text(margin, y, look, line)
+	if text, style := b.notice(); text != "" {
+		for _, line := range wrap.Text(text, body.Width()-2*margin) {
+			body.Text(margin, y, style, line)
 			y++
 		}
 		y++
 	}
 	for _, f := range l.workspace.Files {
-		look := theme.Plain
+		style := theme.Plain
 		if f == b.file {
-			look = theme.Row | theme.Bold
-			body.Fill(0, y, body.Width(), look, ' ')
-			body.Text(margin-1, y, look, "▸")
+			style = theme.Row | theme.Bold
+			body.Fill(0, y, body.Width(), style, ' ')
+			body.Text(margin-1, y, style, "▸")
 		}
-		body.Text(margin+1, y, look, canvas.Truncate(f, body.Width()/2))
-		body.Right(body.Width()-margin, y, look, b.fileSummary(f))
+		body.Text(margin+1, y, style, canvas.Truncate(f, body.Width()/2))
+		body.Right(body.Width()-margin, y, style, b.fileSummary(f))
 		y++
 	}
 	_, below := body.Top(y + 1)
 	b.drawMessages(below)
 }
 
-// notice is what happened last.
+// notice returns the latest message.
 func (b *editor) notice() (string, theme.Style) {
 	l := b.exercise
 	switch {
@@ -125,14 +127,14 @@ func (b *editor) notice() (string, theme.Style) {
 	case l.busy != "":
 		return l.busy + " …", theme.Muted
 	case l.edited && l.checked && errorCount(l.findings) == 0:
-		return "You have been to the editor, and the files can be played: r runs them.", theme.Good
+		return "The edited files are valid. Press r to run them.", theme.Good
 	case l.edited && l.checked:
-		return "You have been to the editor. The errors below must be mended before a run: e.", theme.Warn
+		return "The edited files have errors. Fix them before the next run: press e.", theme.Warn
 	}
 	return "", theme.Plain
 }
 
-// status says whether the files can be played.
+// status says whether the files can be run.
 func (b *editor) status() string {
 	l := b.exercise
 	n := errorCount(l.findings)
@@ -142,12 +144,12 @@ func (b *editor) status() string {
 	case n > 0:
 		return "✗ " + format.Plural(n, "error")
 	case len(l.findings) > 0:
-		return "✓ can be played, " + format.Plural(len(l.findings), "warning")
+		return "✓ valid, " + format.Plural(len(l.findings), "warning")
 	}
-	return "✓ can be played"
+	return "✓ valid"
 }
 
-// fileSummary counts what there is to say of a file.
+// fileSummary counts the findings or notes on a file.
 func (b *editor) fileSummary(file string) string {
 	errors, warnings := 0, 0
 	for _, f := range b.exercise.findings {
@@ -166,16 +168,17 @@ func (b *editor) fileSummary(file string) string {
 		return "! " + format.Plural(warnings, "warning")
 	}
 	if n := len(b.exercise.notes(file)); n > 0 {
-		return format.Plural(n, "note") + " of the last run"
+		return format.Plural(n, "note") + " from the last run"
 	}
 	return ""
 }
 
-// drawMessages tells what the linter found, and where nothing forbids a run, what the last trial showed of the chosen file.
+// drawMessages draws the linter's findings, and, unless there are errors, the notes of the last
+// trial on the selected file.
 func (b *editor) drawMessages(a canvas.Area) {
 	y := 0
 	if len(b.exercise.findings) > 0 {
-		body := pane.Header(a, "What the check says", "")
+		body := pane.Header(a, "Lint results", "")
 		for _, f := range b.exercise.findings {
 			y = drawMessage(body, y, findingPosition(f), findingMessage(f))
 		}
@@ -186,7 +189,7 @@ func (b *editor) drawMessages(a canvas.Area) {
 		return
 	}
 	_, rest := a.Top(y)
-	body := pane.Header(rest, "What the last run showed of "+b.file, b.run())
+	body := pane.Header(rest, "Notes from the last run on "+b.file, b.run())
 	y = 0
 	for _, n := range notes {
 		y = drawMessage(body, y, fmt.Sprintf("line %d", n.From), message{pane.SeverityStyle(n.Severity), n.Text})
@@ -209,7 +212,7 @@ func findingPosition(f backend.Finding) string {
 	return fmt.Sprintf("%s:%d", f.File, f.Line)
 }
 
-// message is a sentence on a place.
+// message is a styled text about a position.
 type message struct {
 	style theme.Style
 	text  string
@@ -222,7 +225,7 @@ func findingMessage(f backend.Finding) message {
 	return message{theme.Warn, "warning: " + f.Message}
 }
 
-// drawMessage writes a place and what is said of it, and returns the line after it.
+// drawMessage draws a position and its message, and returns the next line.
 func drawMessage(a canvas.Area, y int, where string, r message) int {
 	x := max(10, canvas.Width(where)+2)
 	if x > a.Width()/3 {
@@ -232,7 +235,7 @@ func drawMessage(a canvas.Area, y int, where string, r message) int {
 	} else {
 		a.Text(0, y, theme.Accent, where)
 	}
-	for _, line := range pane.Wrap(r.text, a.Width()-x-1) {
+	for _, line := range wrap.Text(r.text, a.Width()-x-1) {
 		a.Text(x, y, r.style, line)
 		y++
 	}

@@ -1,8 +1,9 @@
-// Package exercise leads through one scenario: the briefing, the learner's files, the run on the deck, the card, and once more
-// until it passes; hints and the quiz beside it.
+// Package exercise leads through one scenario: the briefing, the learner's files, the run on the
+// deck, the card, and again until it passes, with hints and a quiz.
 //
-// A [Lesson] is what these screens share. Its briefing stays on the window's stack as long as the lesson lasts, and takes the
-// messages for all of them, so that each of them is taken once.
+// An [Exercise] is the state that these screens share. Its briefing stays on the window's stack as
+// long as the exercise lasts, and handles the messages for all of them, so that each message is
+// handled once.
 package exercise
 
 import (
@@ -24,13 +25,13 @@ import (
 	"coalmine/tui/screen"
 )
 
-// Seeds are what a lesson plays: the first and how many.
+// An exercise plays seedCount seeds from firstSeed on.
 const (
 	firstSeed = 1
 	seedCount = 3
 )
 
-// Exercise is one scenario as it is being learned.
+// Exercise is the state of one scenario.
 type Exercise struct {
 	ctx      context.Context
 	backend  backend.Backend
@@ -41,40 +42,43 @@ type Exercise struct {
 	quiz      *scenario.Quiz
 	workspace backend.Workspace
 	loaded    bool
-	// busy says what is waited for, note what is worth telling; "" for nothing.
+	// busy names what is in progress, notice is a message to show; "" for none.
 	busy, notice string
 
-	// findings are the linter's, once the files are checked; edited is set when the learner came back from the editor.
+	// findings are the linter's, valid if checked is set; edited is set when the learner has
+	// returned from the editor.
 	findings []backend.Finding
 	checked  bool
 	edited   bool
 
-	// width and height are the room for texts.
+	// width and height are the size for texts.
 	width, height int
 
 	playing *backend.RunningTrial
 	cancel  context.CancelFunc
-	// opening is set while the screens of a new trial are put up.
+	// opening is set while the screens of a new trial are being opened.
 	opening bool
-	// lastTrial is the last trial with a card, cost what its points were lowered by, before the points of the one before, -1 for none.
+	// lastTrial is the last trial with a card, hintCost the deduction from its points,
+	// previousPoints those of the trial before it, or -1.
 	lastTrial                *model.Trial
 	files                    []model.File
 	hintCost, previousPoints int
 }
 
-// New returns a lesson. The context ends what is being played.
+// New returns an exercise. ctx ends its trials.
 func New(ctx context.Context, h backend.Backend, s *scenario.Scenario, e progress.Entry) *Exercise {
 	return &Exercise{ctx: ctx, backend: h, scenario: s, entry: e, previousPoints: -1}
 }
 
-// Changed tells every screen that a scenario's entry in the logbook is another now.
+// Changed tells every screen that a scenario's progress has changed.
 type Changed struct {
 	Scenario string
 	Entry    progress.Entry
 	Note     string
 }
 
-// The messages of a lesson's own work. Each names its lesson, since all screens hear of all messages.
+// The messages of an exercise's own work. Each names its exercise, since every screen receives
+// every message.
 type (
 	opened struct {
 		exercise  *Exercise
@@ -83,8 +87,8 @@ type (
 		workspace backend.Workspace
 		err       error
 	}
-	// began says that a trial is being played, or why not. Above is how many screens lie on the briefing, again whether one
-	// was played before.
+	// began carries a trial that is being played, or why there is none. above is how many screens
+	// lie above the briefing; fromEditor is set if the editor screen started the trial.
 	began struct {
 		exercise   *Exercise
 		workspace  backend.Workspace
@@ -112,7 +116,7 @@ type (
 	}
 )
 
-// open reads what the lesson is about.
+// open reads the scenario's texts and the workspace.
 func (l *Exercise) open() tea.Msg {
 	m := opened{exercise: l}
 	if m.briefing, m.err = l.backend.Library.Briefing(l.scenario.Name); m.err != nil {
@@ -125,7 +129,7 @@ func (l *Exercise) open() tea.Msg {
 	return m
 }
 
-// play makes the workspace where there is none, checks the guardrails, and begins a trial.
+// play creates the workspace if there is none, lints the guardrails, and starts a trial.
 func (l *Exercise) play(above int, bench bool) tea.Cmd {
 	if l.busy != "" {
 		return nil
@@ -148,7 +152,7 @@ func (l *Exercise) play(above int, bench bool) tea.Cmd {
 	}
 }
 
-// errorCount counts findings that forbid a run.
+// errorCount counts the findings that prevent a run.
 func errorCount(all []backend.Finding) int {
 	n := 0
 	for _, f := range all {
@@ -159,7 +163,7 @@ func errorCount(all []backend.Finding) int {
 	return n
 }
 
-// stop ends what is being played.
+// stop ends the trial that is being played.
 func (l *Exercise) stop() {
 	if l.cancel != nil {
 		l.cancel()
@@ -167,7 +171,7 @@ func (l *Exercise) stop() {
 	}
 }
 
-// handle is the one place where a lesson hears of its work.
+// handle is the only place that handles the exercise's messages.
 func (l *Exercise) handle(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case opened:
@@ -212,7 +216,8 @@ func (l *Exercise) setError(err error) {
 	}
 }
 
-// onBegan puts up the screens of a trial: the deck for the first one; after that the verdict is what one waits for.
+// onBegan opens the screens of a trial: the deck for the first one; later trials show their
+// verdicts instead.
 func (l *Exercise) onBegan(m began) tea.Cmd {
 	l.busy = ""
 	if m.workspace.Exists {
@@ -222,7 +227,7 @@ func (l *Exercise) onBegan(m began) tea.Cmd {
 	if m.playing == nil {
 		l.setError(m.err)
 		if n := errorCount(m.findings); n > 0 {
-			l.notice = fmt.Sprintf("not played: %s must be mended first", format.Plural(n, "error"))
+			l.notice = fmt.Sprintf("not run: fix %s first", format.Plural(n, "error"))
 		}
 		if m.fromEditor || !l.workspace.Exists {
 			return nil
@@ -244,7 +249,7 @@ func (l *Exercise) onBegan(m began) tea.Cmd {
 	return tea.Batch(screen.Follow(m.playing.Feed), tea.Sequence(steps...))
 }
 
-// onBatch takes the end of the trial.
+// onBatch handles the end of the trial.
 func (l *Exercise) onBatch(b liverun.Batch) tea.Cmd {
 	if l.playing == nil || b.Trial != l.playing.Trial || !b.Last {
 		return nil
@@ -269,7 +274,7 @@ func (l *Exercise) onBatch(b liverun.Batch) tea.Cmd {
 
 func netPoints(c *score.Card, cost int) int { return max(0, c.Points-cost) }
 
-// results are the runs as reports take them.
+// results returns the runs in the form that reports take.
 func results(t *liverun.Trial) []score.RunResult {
 	var all []score.RunResult
 	for _, r := range t.Runs {
@@ -280,7 +285,7 @@ func results(t *liverun.Trial) []score.RunResult {
 	return all
 }
 
-// check lints the files as they are now.
+// check lints the current files.
 func (l *Exercise) check() tea.Msg {
 	m := checked{exercise: l}
 	if m.workspace, m.err = l.backend.Library.Workspace(l.scenario.Name); m.err != nil {
@@ -308,7 +313,8 @@ func (l *Exercise) edit(file string, line int) tea.Cmd {
 	}
 }
 
-// suggestedFile is the file that most likely has to change: where something looked and saw nothing, else the first.
+// suggestedFile returns the file that most likely needs a change: one with an error, else the one
+// with the most severe note, else the first.
 func (l *Exercise) suggestedFile() string {
 	for _, f := range l.findings {
 		if f.Error && slices.Contains(l.workspace.Files, f.File) {
@@ -318,7 +324,7 @@ func (l *Exercise) suggestedFile() string {
 	return l.fileForItem(nil)
 }
 
-// fileForItem is the file that a lost item points to first; nil stands for any of them.
+// fileForItem returns the file with the most severe note on a lost item; nil stands for any item.
 func (l *Exercise) fileForItem(item *score.Item) string {
 	best, file := 0, ""
 	for _, f := range l.files {
@@ -338,7 +344,7 @@ func (l *Exercise) fileForItem(item *score.Item) string {
 	return file
 }
 
-// notes are what the last trial showed of a file's lines.
+// notes returns what the last trial showed about the lines of a file.
 func (l *Exercise) notes(file string) []model.Note {
 	for _, f := range l.files {
 		if f.Name == file {

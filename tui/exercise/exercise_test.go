@@ -18,7 +18,7 @@ import (
 	"coalmine/tui/theme"
 )
 
-// class is a lesson on a stage.
+// class is an exercise with a driver.
 type class struct {
 	*backendtest.Driver
 	host   *backendtest.Backend
@@ -32,7 +32,7 @@ func open(t testing.TB, h *backendtest.Backend, width, height int) *class {
 	return &class{backendtest.NewDriver(t, w, width, height), h, l}
 }
 
-// toCard plays the files and opens the card.
+// toCard runs the files and opens the card.
 func (c *class) toCard(verdict string) {
 	c.Press("enter")
 	c.WaitFor("Rollout")
@@ -46,12 +46,12 @@ func TestViews(t *testing.T) {
 		at := fmt.Sprintf("-%dx%d.txt", size[0], size[1])
 		h := backendtest.New()
 		c := open(t, h, size[0], size[1])
-		c.WaitFor("Enter makes the folder")
+		c.WaitFor("Press enter")
 		backendtest.Golden(t, "briefing"+at, c.View())
 		c.toCard("INCIDENT MISSED")
 		backendtest.Golden(t, "missed"+at, c.View())
 		c.Press("e")
-		c.WaitFor("can be played")
+		c.WaitFor("✓ valid")
 		backendtest.Golden(t, "files"+at, c.View())
 		c.Press("h")
 		c.WaitFor("0 of 3 taken")
@@ -77,27 +77,27 @@ func TestViews(t *testing.T) {
 func TestFromTheBriefingToAPass(t *testing.T) {
 	h := backendtest.New()
 	c := open(t, h, 80, 24)
-	c.WaitFor("Enter makes the folder segment/")
+	c.WaitFor("Press enter to create the folder segment/")
 	c.toCard("INCIDENT MISSED")
 	if got, want := h.Calls(), []string{"start segment", "lint", "play segment"}; !slices.Equal(got, want) {
 		t.Fatalf("asked for %v, want %v", got, want)
 	}
 	if e := h.Entries["segment"]; e.Points != 20 || e.Solved || e.Trials != 1 {
-		t.Errorf("the logbook has %+v", e)
+		t.Errorf("the progress is %+v", e)
 	}
 	c.Press("e")
 	c.WaitFor("canary.yaml")
 	c.Press("e")
 	c.WaitWhile(func() bool { return c.Edited == 0 }, "the editor")
 	c.Send(edited{c.lesson, nil})
-	c.WaitFor("You have been to the editor, and the files can be played")
+	c.WaitFor("The edited files are valid")
 	h.Caught = true
 	c.Press("r")
 	c.WaitFor("PASSED")
 	c.WaitFor("20 points before, 100 now. Solved.")
 	c.WaitWhile(func() bool { return c.lesson.entry.Trials < 2 }, "the logbook")
 	if e := h.Entries["segment"]; e.Points != 100 || !e.Solved || e.Trials != 2 {
-		t.Errorf("the logbook has %+v", e)
+		t.Errorf("the progress is %+v", e)
 	}
 	c.Press("q")
 	c.WaitFor("over")
@@ -111,15 +111,15 @@ func TestErrorsBlockARun(t *testing.T) {
 	h := backendtest.New()
 	h.Findings = []backend.Finding{{File: "metrics.yaml", Line: 7, Error: true, Message: "spec.query: is missing; write PromQL"}, {File: "canary.yaml", Line: 3, Message: "looks odd"}}
 	c := open(t, h, 80, 24)
-	c.WaitFor("Enter makes")
+	c.WaitFor("Press enter")
 	c.Press("enter")
-	c.WaitFor("not played: 1 error must be mended first")
+	c.WaitFor("not run: fix 1 error first")
 	c.WaitFor("metrics.yaml:7")
 	c.WaitFor("error: spec.query: is missing; write PromQL")
 	c.WaitFor("▸ metrics.yaml")
 	c.Press("r")
 	c.WaitWhile(func() bool { return c.lesson.busy != "" }, "the check")
-	c.WaitFor("not played: 1 error must be mended first")
+	c.WaitFor("not run: fix 1 error first")
 	for _, call := range h.Calls() {
 		if strings.HasPrefix(call, "play") {
 			t.Error("it was played")
@@ -134,7 +134,7 @@ func TestWhatCannotBePlayedIsSaid(t *testing.T) {
 	h := backendtest.New()
 	h.PlayErr = errors.New("runs is full of run folders")
 	c := open(t, h, 80, 24)
-	c.WaitFor("Enter makes")
+	c.WaitFor("Press enter")
 	c.Press("enter")
 	c.WaitFor("runs is full of run folders")
 }
@@ -143,9 +143,9 @@ func TestWithoutAnEditorItIsSaidWhatToDo(t *testing.T) {
 	h := backendtest.New()
 	h.EditErr = errors.New("no editor was found: set EDITOR")
 	c := open(t, h, 80, 24)
-	c.WaitFor("Enter makes")
+	c.WaitFor("Press enter")
 	c.Press("e")
-	c.WaitFor("you have no files yet")
+	c.WaitFor("no files yet")
 	c.toCard("INCIDENT MISSED")
 	c.Press("e")
 	c.WaitFor("▸ canary.yaml")
@@ -160,9 +160,9 @@ func TestHintsCostPoints(t *testing.T) {
 	h := backendtest.New()
 	h.Caught = true
 	c := open(t, h, 80, 24)
-	c.WaitFor("Enter makes")
+	c.WaitFor("Press enter")
 	c.Press("h")
-	c.WaitFor("It takes 5 points off your next trials")
+	c.WaitFor("It costs 5 points in later trials")
 	if strings.Contains(c.View(), "premium") {
 		t.Error("a hint was given away")
 	}
@@ -172,25 +172,25 @@ func TestHintsCostPoints(t *testing.T) {
 	c.Press("enter")
 	c.WaitFor("2 of 3 taken, −15 points")
 	c.Press("esc")
-	c.WaitFor("Enter makes")
+	c.WaitFor("Press enter")
 	c.toCard("PASSED")
 	c.WaitFor("100 of 100 − 15 for hints = 85")
 	if e := h.Entries["segment"]; e.Points != 85 || e.Cost != 15 || e.Hints != 2 {
-		t.Errorf("the logbook has %+v", e)
+		t.Errorf("the progress is %+v", e)
 	}
 	c.Press("h")
-	c.WaitFor("Your best score stays as it is")
+	c.WaitFor("Your best score does not change")
 	c.Press("enter")
 	c.WaitFor("3 of 3 taken")
 	c.Press("esc")
-	c.WaitFor("− 15 for hints = 85") // that trial came before
+	c.WaitFor("− 15 for hints = 85") // the trial was scored before the hint
 }
 
 func TestWhoeverLeavesEndsTheTrial(t *testing.T) {
 	h := backendtest.New()
 	h.Hold = true
 	c := open(t, h, 80, 24)
-	c.WaitFor("Enter makes")
+	c.WaitFor("Press enter")
 	c.Press("enter")
 	c.WaitFor("Rollout")
 	trial := c.lesson.playing.Trial
@@ -204,26 +204,27 @@ func TestWhoeverLeavesEndsTheTrial(t *testing.T) {
 func TestTheQuiz(t *testing.T) {
 	h := backendtest.New()
 	c := open(t, h, 80, 24)
-	c.WaitFor("Enter makes")
+	c.WaitFor("Press enter")
 	c.Press("z")
 	c.WaitFor("question 1 of 2")
 	c.Press("b")
-	c.WaitFor("✓ Right.")
-	c.Press("a", "enter") // the answer is given
+	c.WaitFor("✓ Correct.")
+	c.Press("a", "enter") // already answered
 	c.WaitFor("question 2 of 2")
 	c.Press("enter") // A
 	c.WaitFor("The answer is B.")
 	c.Press("enter")
-	c.WaitFor("1 of 2 right")
+	c.WaitFor("1 of 2 correct")
 	c.WaitWhile(func() bool { return c.lesson.entry.QuizOf == 0 }, "the result")
 	if e := h.Entries["segment"]; e.QuizRight != 1 || e.QuizOf != 2 {
-		t.Errorf("the logbook has %+v", e)
+		t.Errorf("the progress is %+v", e)
 	}
 	c.Press("enter")
 	c.WaitFor("Your task")
 }
 
-// TestAnyKeys presses anything at any size: nothing panics, and no view is larger than the terminal.
+// TestAnyKeys presses random keys at random sizes: nothing panics, and no view is larger than the
+// terminal.
 func TestAnyKeys(t *testing.T) {
 	keys := strings.Fields("up down left right enter esc home end pgup pgdown space tab e r h b z c q a m ? / 1 4 G g")
 	rapid.Check(t, func(r *rapid.T) {
@@ -235,7 +236,7 @@ func TestAnyKeys(t *testing.T) {
 		h.Entries["segment"] = progress.Entry{Hints: rapid.IntRange(0, 3).Draw(r, "hints")}
 		width, height := 80, 24
 		c := open(t, h, width, height)
-		c.WaitFor("Enter makes")
+		c.WaitFor("Press enter")
 		for range rapid.IntRange(1, 40).Draw(r, "keys") {
 			if rapid.IntRange(0, 9).Draw(r, "resize") == 0 {
 				width, height = rapid.IntRange(1, 140).Draw(r, "width"), rapid.IntRange(1, 50).Draw(r, "height")

@@ -15,11 +15,11 @@ import (
 	"coalmine/tui/theme"
 )
 
-// hints are shown one after another. Looking at those that were taken is free.
+// hints is the screen of the hints. Reading hints that were taken is free.
 type hints struct {
 	exercise *Exercise
 	text     text
-	shown    int // how many the text has
+	shown    int // number of hints in text
 }
 
 func newHints(l *Exercise) *hints {
@@ -38,14 +38,14 @@ func (*hints) Init() tea.Cmd { return nil }
 // Keys implements [screen.Screen].
 func (*hints) Keys() []screen.Group {
 	return []screen.Group{{Title: "Hints", Keys: []screenKey{
-		screen.Key("enter", "take the next hint, for points"), screen.Key("↑ ↓", "scroll"), screen.Key("esc", "back"),
+		screen.Key("enter", "take the next hint (costs points)"), screen.Key("↑ ↓", "scroll"), screen.Key("esc", "back"),
 	}}}
 }
 
-// taken is how many the learner has.
+// taken returns the number of hints that the learner has taken.
 func (h *hints) taken() int { return min(h.exercise.entry.Hints, len(h.exercise.briefing.Hints)) }
 
-// maxPoints are the points that the scenario has to give.
+// maxPoints returns the points of the scenario's rubric.
 func (l *Exercise) maxPoints() int {
 	sum := 0
 	for _, i := range l.scenario.Rubric.Items {
@@ -54,13 +54,13 @@ func (l *Exercise) maxPoints() int {
 	return sum
 }
 
-// nextCost is what the next hint costs.
+// nextCost returns the cost of the next hint.
 func (h *hints) nextCost() int {
 	of, n := h.exercise.maxPoints(), h.taken()
 	return scenario.HintCost(n+1, of) - scenario.HintCost(n, of)
 }
 
-// layout lays the hints out that were taken.
+// layout writes the hints that were taken into the text.
 func (h *hints) layout() {
 	n := h.taken()
 	if n == h.shown {
@@ -71,13 +71,13 @@ func (h *hints) layout() {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n", hint.Heading(i+1), hint.Text)
 	}
 	if n == 0 {
-		b.WriteString("No hint was taken yet. What the card says below the items that were lost costs nothing.\n")
+		b.WriteString("No hints taken yet. The advice on the card, below the items that lost points, is free.\n")
 	}
 	before := h.shown
 	h.shown = n
 	h.text.set(b.String())
 	if before >= 0 {
-		h.text.scroll(len(h.text.lines)) // the new one is the last
+		h.text.scroll(len(h.text.lines)) // show the new hint, which is the last
 	}
 }
 
@@ -128,15 +128,15 @@ func (h *hints) Draw(a canvas.Area) {
 	_, body := rest.Top(1)
 	h.text.draw(body.Pad(margin))
 	state.Fill(0, 0, state.Width(), theme.Muted, '─')
-	words, keys := h.nextHintText(), []pane.Key{{Key: "↑ ↓", Action: "read"}, {Key: "esc", Action: "back"}}
+	text, keys := h.nextHintText(), []pane.Key{{Key: "↑ ↓", Action: "read"}, {Key: "esc", Action: "back"}}
 	if h.taken() < len(l.briefing.Hints) {
-		keys = append([]pane.Key{{Key: "enter", Action: "take the next one"}}, keys...)
+		keys = append([]pane.Key{{Key: "enter", Action: "take the next hint"}}, keys...)
 	}
-	state.Text(margin, 1, theme.Accent, canvas.Truncate(words, state.Width()-2*margin))
+	state.Text(margin, 1, theme.Accent, canvas.Truncate(text, state.Width()-2*margin))
 	pane.Footer(foot, keys...)
 }
 
-// nextHintText says what comes next and what it costs.
+// nextHintText describes the next hint and its cost.
 func (h *hints) nextHintText() string {
 	l := h.exercise
 	switch n := h.taken(); {
@@ -145,11 +145,11 @@ func (h *hints) nextHintText() string {
 	case len(l.briefing.Hints) == 0:
 		return "This scenario has no hints."
 	case n == len(l.briefing.Hints):
-		return "These are all hints."
+		return "There are no more hints."
 	case l.entry.Solved && l.lastTrial != nil && l.lastTrial.Card.Exit == score.ExitPassed:
-		return fmt.Sprintf("Enter shows %s. Your best score stays as it is.", hintName(l.briefing.Hints[n], n+1))
+		return fmt.Sprintf("Enter shows %s. Your best score does not change.", hintName(l.briefing.Hints[n], n+1))
 	default:
-		return fmt.Sprintf("Enter shows %s. It takes %s off your next trials.", hintName(l.briefing.Hints[n], n+1), format.Plural(h.nextCost(), "point"))
+		return fmt.Sprintf("Enter shows %s. It costs %s in later trials.", hintName(l.briefing.Hints[n], n+1), format.Plural(h.nextCost(), "point"))
 	}
 }
 

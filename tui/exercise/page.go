@@ -13,16 +13,17 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Page is the briefing of a scenario, from which everything else of the lesson is opened.
+// Page is the briefing of a scenario, from which all other screens of the exercise are opened.
 type Page struct {
 	exercise *Exercise
 	text     text
 }
 
-// NewPage returns the briefing of a lesson.
+// NewPage returns the briefing of an exercise.
 func NewPage(l *Exercise) *Page { return &Page{exercise: l} }
 
-// margin is how far texts are from the screen's edges; pageFrame is the lines around the briefing.
+// margin is the distance of texts from the screen's edges; pageFrame the number of lines around the
+// briefing.
 const (
 	margin    = 2
 	pageFrame = 5
@@ -37,8 +38,8 @@ func (p *Page) Init() tea.Cmd { return tea.Batch(p.exercise.open, tea.RequestWin
 // Keys implements [screen.Screen].
 func (p *Page) Keys() []screen.Group {
 	keys := []key.Binding{
-		screen.Key("enter", "make the folder, then play it", "enter"), screen.Key("↑ ↓", "scroll"), screen.Key("space", "next page"),
-		screen.Key("e", "your files, and the editor", "e"), screen.Key("h", "hints, for points", "h"),
+		screen.Key("enter", "create the folder and run it", "enter"), screen.Key("↑ ↓", "scroll"), screen.Key("space", "next page"),
+		screen.Key("e", "your files", "e"), screen.Key("h", "hints (cost points)", "h"),
 	}
 	if p.exercise.quiz != nil {
 		keys = append(keys, screen.Key("z", "the quiz", "z"))
@@ -46,7 +47,7 @@ func (p *Page) Keys() []screen.Group {
 	return []screen.Group{{Title: "The briefing", Keys: append(keys, screen.Key("esc", "back to the list", "esc"))}}
 }
 
-// Covered implements [screen.Covered]: who comes back to the briefing has left what was being played.
+// Covered implements [screen.Covered]: returning to the briefing ends the trial.
 func (p *Page) Covered(is bool) tea.Cmd {
 	switch {
 	case is:
@@ -81,7 +82,7 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 	return cmd
 }
 
-// briefingText is the briefing, or what is known of a scenario without one.
+// briefingText returns the briefing, or the title and summary of a scenario without one.
 func (l *Exercise) briefingText() string {
 	if l.briefing.Text != "" {
 		return l.briefing.Text
@@ -100,7 +101,7 @@ func (p *Page) key(k string) tea.Cmd {
 		if l.workspace.Exists {
 			return screen.Open(newEditor(l, 1, l.suggestedFile()))
 		}
-		l.notice = "you have no files yet: enter makes them"
+		l.notice = "no files yet: press enter to create them"
 	case "h":
 		return screen.Open(newHints(l))
 	case "z":
@@ -128,7 +129,7 @@ func (p *Page) Draw(a canvas.Area) {
 	l.drawState(state)
 	does := "start"
 	if l.workspace.Exists {
-		does = "play your files"
+		does = "run your files"
 	}
 	keys := []pane.Key{{Key: "enter", Action: does}, {Key: "↑ ↓", Action: "read"}, {Key: "e", Action: "files"}, {Key: "h", Action: "hints"}}
 	if l.quiz != nil {
@@ -137,21 +138,21 @@ func (p *Page) Draw(a canvas.Area) {
 	pane.Footer(foot, append(keys, pane.Key{Key: "esc", Action: "back"})...)
 }
 
-// drawState tells where the learner's files are, or what went wrong.
+// drawState draws where the learner's files are, or what went wrong.
 func (l *Exercise) drawState(a canvas.Area) {
 	a.Fill(0, 0, a.Width(), theme.Muted, '─')
-	words, look := fmt.Sprintf("Enter makes the folder %s/ with a first draft, and plays it.", l.workspace.Dir), theme.Accent
+	text, style := fmt.Sprintf("Press enter to create the folder %s/ with a starter and run it.", l.workspace.Dir), theme.Accent
 	switch {
 	case l.busy != "":
-		words, look = l.busy+" …", theme.Muted
+		text, style = l.busy+" …", theme.Muted
 	case l.notice != "":
-		words, look = l.notice, theme.Warn
+		text, style = l.notice, theme.Warn
 	case !l.loaded:
-		words, look = "reading …", theme.Muted
+		text, style = "loading …", theme.Muted
 	case l.workspace.Exists:
-		words, look = fmt.Sprintf("Your guardrails: %s/  %s", l.workspace.Dir, strings.Join(l.workspace.Files, ", ")), theme.Plain
+		text, style = fmt.Sprintf("Your guardrails: %s/  %s", l.workspace.Dir, strings.Join(l.workspace.Files, ", ")), theme.Plain
 	}
-	a.Text(margin, 1, look, canvas.Truncate(oneLine(words), a.Width()-2*margin))
+	a.Text(margin, 1, style, canvas.Truncate(oneLine(text), a.Width()-2*margin))
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

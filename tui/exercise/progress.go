@@ -6,20 +6,20 @@ import (
 	"coalmine/lab/progress"
 )
 
-// progressText says what was reached, in a few words; "" before anything was.
+// progressText describes an entry in a few words; "" if nothing was done.
 func progressText(e progress.Entry) string {
-	words := ""
+	text := ""
 	switch {
 	case e.Solved:
-		words = fmt.Sprintf("✓ solved, best %d of %d", e.Points, e.Of)
+		text = fmt.Sprintf("✓ solved, best %d of %d", e.Points, e.Of)
 	case e.Trials > 0:
-		words = fmt.Sprintf("best %d of %d", e.Points, e.Of)
+		text = fmt.Sprintf("best %d of %d", e.Points, e.Of)
 	}
 	if e.QuizOf > 0 {
-		if words != "" {
-			words += " · "
+		if text != "" {
+			text += " · "
 		}
-		words += fmt.Sprintf("quiz %d of %d", e.QuizRight, e.QuizOf)
+		text += fmt.Sprintf("quiz %d of %d", e.QuizRight, e.QuizOf)
 	}
-	return words
+	return text
 }

@@ -11,13 +11,14 @@ import (
 	"coalmine/tui/pane"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
+	"coalmine/tui/wrap"
 )
 
 // quiz asks one question after another, and explains each answer.
 type quiz struct {
 	exercise *Exercise
 	at       int
-	// chosen is the option under the cursor; given is the answer, -1 before it.
+	// chosen is the option under the cursor; answered is the answer given, -1 if none.
 	chosen, answered int
 	right            int
 }
@@ -33,7 +34,7 @@ func (*quiz) Init() tea.Cmd { return nil }
 // Keys implements [screen.Screen].
 func (*quiz) Keys() []screen.Group {
 	return []screen.Group{{Title: "The quiz", Keys: []screenKey{
-		screen.Key("A B …", "answer"), screen.Key("↑ ↓", "choose an answer"), screen.Key("enter", "give it; the next question"),
+		screen.Key("A B …", "answer"), screen.Key("↑ ↓", "choose an answer"), screen.Key("enter", "confirm; next question"),
 		screen.Key("esc", "back to the briefing"),
 	}}}
 }
@@ -111,7 +112,7 @@ func (q *quiz) Draw(a canvas.Area) {
 	body = body.Sub(0, 0, min(body.Width(), maxTextWidth), body.Height())
 	if q.over() {
 		pane.Bar(head, "Quiz: "+q.exercise.scenario.Name, "")
-		body.Text(0, 0, theme.Bold, fmt.Sprintf("%d of %d right", q.right, len(q.questions())))
+		body.Text(0, 0, theme.Bold, fmt.Sprintf("%d of %d correct", q.right, len(q.questions())))
 		if s := progressText(q.exercise.entry); s != "" {
 			body.Text(0, 2, theme.Muted, s)
 		}
@@ -123,23 +124,23 @@ func (q *quiz) Draw(a canvas.Area) {
 	if q.answered < 0 {
 		pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "answer"}, pane.Key{Key: "esc", Action: "back"})
 	} else {
-		pane.Footer(foot, pane.Key{Key: "enter", Action: "go on"}, pane.Key{Key: "esc", Action: "back"})
+		pane.Footer(foot, pane.Key{Key: "enter", Action: "next"}, pane.Key{Key: "esc", Action: "back"})
 	}
 }
 
 func (q *quiz) drawQuestion(a canvas.Area) {
 	question := q.questions()[q.at]
 	y := 0
-	for _, l := range pane.Wrap(question.Question, a.Width()) {
+	for _, l := range wrap.Text(question.Question, a.Width()) {
 		a.Text(0, y, theme.Bold, l)
 		y++
 	}
 	y++
 	for i, option := range question.Options {
-		sign, look := q.option(i)
-		a.Text(0, y, look, sign+" "+scenario.Letter(i))
-		for _, l := range pane.Wrap(option, a.Width()-6) {
-			a.Text(5, y, look, l)
+		symbol, style := q.option(i)
+		a.Text(0, y, style, symbol+" "+scenario.Letter(i))
+		for _, l := range wrap.Text(option, a.Width()-6) {
+			a.Text(5, y, style, l)
 			y++
 		}
 	}
@@ -147,17 +148,17 @@ func (q *quiz) drawQuestion(a canvas.Area) {
 		return
 	}
 	y++
-	words, look := "✗ The answer is "+question.Answer+".", theme.Bad
+	text, style := "✗ The answer is "+question.Answer+".", theme.Bad
 	if q.correct(q.answered) {
-		words, look = "✓ Right.", theme.Good
+		text, style = "✓ Correct.", theme.Good
 	}
-	a.Text(0, y, look|theme.Bold, words)
-	for i, l := range pane.Wrap(question.Why, a.Width()) {
+	a.Text(0, y, style|theme.Bold, text)
+	for i, l := range wrap.Text(question.Why, a.Width()) {
 		a.Text(0, y+1+i, theme.Plain, l)
 	}
 }
 
-// option is the sign and the look of an option.
+// option returns the symbol and the style of an option.
 func (q *quiz) option(i int) (string, theme.Style) {
 	switch {
 	case q.answered < 0 && i == q.chosen:

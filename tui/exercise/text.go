@@ -6,11 +6,10 @@ import (
 	"coalmine/tui/theme"
 )
 
-// text is Markdown that can be scrolled.
+// text is scrollable Markdown.
 type text struct {
-	source string
-	first  int
-	// rows is how many lines were last shown; they are counted again whenever the size changes.
+	source        string
+	first         int
 	width, height int
 	lines         []markdown.Line
 }
@@ -18,7 +17,7 @@ type text struct {
 // maxTextWidth keeps lines short enough to read.
 const maxTextWidth = 100
 
-// size lays the text out for an area.
+// size lays out the text for an area.
 func (t *text) size(width, height int) {
 	width = min(width, maxTextWidth)
 	if width != t.width || t.lines == nil {
@@ -28,7 +27,7 @@ func (t *text) size(width, height int) {
 	t.scroll(0)
 }
 
-// set changes the text.
+// set replaces the text.
 func (t *text) set(source string) {
 	t.source, t.lines = source, nil
 	if t.width > 0 {
@@ -40,7 +39,7 @@ func (t *text) scroll(by int) {
 	t.first = max(0, min(t.first+by, len(t.lines)-t.height))
 }
 
-// key scrolls; it tells whether the key was for that.
+// key scrolls; it reports whether it handled the key.
 func (t *text) key(k string) bool {
 	page := max(1, t.height-2)
 	by, ok := map[string]int{
@@ -53,7 +52,7 @@ func (t *text) key(k string) bool {
 	return ok
 }
 
-// draw shows as much as there is room for. What is above and below is told at the right edge.
+// draw draws as much as fits. Arrows at the right edge show that there is more.
 func (t *text) draw(a canvas.Area) {
 	for y := range min(a.Height(), len(t.lines)-t.first) {
 		t.lines[t.first+y].Draw(a, 0, y)

@@ -14,11 +14,13 @@ import (
 	"coalmine/tui/pane"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
+	"coalmine/tui/wrap"
 )
 
 type screenKey = key.Binding
 
-// wait shows the runs of a trial while they are played, with the verdict of each as soon as it is known, and becomes the card.
+// wait shows the runs of a trial while they are played, each with its verdict once it is known. At
+// the end it becomes the card.
 type wait struct{ exercise *Exercise }
 
 func newWait(l *Exercise) *wait { return &wait{l} }
@@ -26,12 +28,12 @@ func newWait(l *Exercise) *wait { return &wait{l} }
 // Name implements [screen.Screen].
 func (*wait) Name() string { return "playing" }
 
-// Init implements [screen.Screen]: the trial may be over already.
+// Init implements [screen.Screen]: the trial may have ended already.
 func (w *wait) Init() tea.Cmd { return w.over() }
 
 // Keys implements [screen.Screen].
 func (*wait) Keys() []screen.Group {
-	return []screen.Group{{Title: "While it plays", Keys: []screenKey{screen.Key("esc", "watch the runs on the deck")}}}
+	return []screen.Group{{Title: "While the runs play", Keys: []screenKey{screen.Key("esc", "watch the runs on the deck")}}}
 }
 
 // Update implements [screen.Screen].
@@ -63,7 +65,7 @@ func (w *wait) Draw(a canvas.Area) {
 	t := w.trial()
 	head, rest := a.Top(1)
 	body, foot := rest.Bottom(1)
-	pane.Bar(head, "Playing "+t.Scenario+" again", w.exercise.playing.Folder)
+	pane.Bar(head, "Running "+t.Scenario+" again", w.exercise.playing.Folder)
 	pane.Footer(foot, pane.Key{Key: "esc", Action: "watch the runs"})
 	y := 1
 	body.Text(margin, y, theme.Muted, "release   seed   verdict")
@@ -72,10 +74,10 @@ func (w *wait) Draw(a canvas.Area) {
 			continue
 		}
 		y++
-		words, look := w.verdict(r)
+		text, style := w.verdict(r)
 		body.Text(margin, y, theme.Plain, string(r.Part))
 		body.Right(margin+14, y, theme.Plain, fmt.Sprint(r.Seed))
-		body.Text(margin+17, y, look, canvas.Truncate(words, body.Width()-margin-18))
+		body.Text(margin+17, y, style, canvas.Truncate(text, body.Width()-margin-18))
 	}
 	done, others := 0, 0
 	for _, r := range t.Runs {
@@ -86,15 +88,15 @@ func (w *wait) Draw(a canvas.Area) {
 			}
 		}
 	}
-	body.Text(margin, y+2, theme.Muted, fmt.Sprintf("%d of %d runs to compare with", done, others))
+	body.Text(margin, y+2, theme.Muted, fmt.Sprintf("%d of %d comparison runs done", done, others))
 	if t.Problem != "" {
-		for i, l := range pane.Wrap("✗ "+t.Problem, body.Width()-2*margin) {
+		for i, l := range wrap.Text("✗ "+t.Problem, body.Width()-2*margin) {
 			body.Text(margin, y+4+i, theme.Bad, l)
 		}
 	}
 }
 
-// verdict of one run, as far as it goes.
+// verdict returns the verdict or the progress of a run.
 func (w *wait) verdict(r *liverun.Run) (string, theme.Style) {
 	switch r.Status {
 	case liverun.Pending:
@@ -102,19 +104,19 @@ func (w *wait) verdict(r *liverun.Run) (string, theme.Style) {
 	case liverun.Failed:
 		return "✗ " + r.Problem, theme.Bad
 	case liverun.Playing:
-		words := "playing"
+		text := "playing"
 		if r.Rec != nil {
-			words += ", " + format.Clock(r.Rec.End())
+			text += ", " + format.Clock(r.Rec.End())
 		}
-		return words, theme.Muted
+		return text, theme.Muted
 	}
 	if r.Rec == nil {
-		return "✗ nothing was recorded", theme.Bad
+		return "✗ no recording", theme.Bad
 	}
 	j := score.Judge(r.Rec.Timeline(), w.exercise.scenario.Rubric)
-	words := strings.ReplaceAll(string(j.Verdict), "-", " ")
+	text := strings.ReplaceAll(string(j.Verdict), "-", " ")
 	if j.Verdict.Good() {
-		return "✓ " + words, theme.Good
+		return "✓ " + text, theme.Good
 	}
-	return "✗ " + words + ": " + j.Reason, theme.Bad
+	return "✗ " + text + ": " + j.Reason, theme.Bad
 }

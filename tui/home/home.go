@@ -1,4 +1,5 @@
-// Package home is the first screen: the scenarios of the library by topic, with what the learner has reached in each.
+// Package home is the first screen: the scenarios of the library by topic, with the learner's
+// progress in each.
 package home
 
 import (
@@ -19,6 +20,7 @@ import (
 	"coalmine/tui/pane"
 	"coalmine/tui/screen"
 	"coalmine/tui/theme"
+	"coalmine/tui/wrap"
 )
 
 // Home is the screen.
@@ -29,7 +31,7 @@ type Home struct {
 	all     []*scenario.Scenario
 	entries map[string]progress.Entry
 	loaded  bool
-	// note is what went wrong, told once.
+	// note is a problem, shown once.
 	note string
 
 	// selected is the name of the scenario under the cursor.
@@ -38,10 +40,10 @@ type Home struct {
 	typing   bool
 }
 
-// New returns the list of a library's scenarios. The context ends what is played from it.
+// New returns the list of a library's scenarios. ctx ends the trials that are started from it.
 func New(ctx context.Context, h backend.Backend) *Home { return &Home{ctx: ctx, backend: h} }
 
-// libraryMsg is what the list is made of.
+// libraryMsg carries the contents of the list.
 type libraryMsg struct {
 	home    *Home
 	all     []*scenario.Scenario
@@ -66,9 +68,9 @@ func (h *Home) Init() tea.Cmd {
 
 // Keys implements [screen.Screen].
 func (*Home) Keys() []screen.Group {
-	return []screen.Group{{Title: "The scenarios", Keys: []key.Binding{
-		screen.Key("↑ ↓", "choose"), screen.Key("enter", "read the briefing, and begin"), screen.Key("/", "find by words"),
-		screen.Key("esc", "show all again"), screen.Key("home end", "the first, the last"),
+	return []screen.Group{{Title: "Scenarios", Keys: []key.Binding{
+		screen.Key("↑ ↓", "choose"), screen.Key("enter", "open the briefing"), screen.Key("/", "filter the list"),
+		screen.Key("esc", "clear the filter"), screen.Key("home end", "first, last"),
 	}}}
 }
 
@@ -120,7 +122,7 @@ func (h *Home) load(m libraryMsg) {
 	h.selected = h.suggested()
 }
 
-// suggested is the easiest scenario that is not solved yet.
+// suggested returns the easiest scenario that is not solved yet.
 func (h *Home) suggested() string {
 	best := ""
 	level := 0
@@ -135,7 +137,7 @@ func (h *Home) suggested() string {
 	return best
 }
 
-// isNew tells whether nothing was done yet.
+// isNew reports whether the learner has no progress yet.
 func (h *Home) isNew() bool {
 	for _, e := range h.entries {
 		if e.Started() {
@@ -145,7 +147,7 @@ func (h *Home) isNew() bool {
 	return h.loaded
 }
 
-// visible are the scenarios that the filter leaves: those that have all of its words somewhere.
+// visible returns the scenarios that contain all words of the filter.
 func (h *Home) visible() []*scenario.Scenario {
 	words := strings.Fields(strings.ToLower(h.filter))
 	var kept []*scenario.Scenario
@@ -181,7 +183,7 @@ func (h *Home) setFilter(filter string) {
 	}
 }
 
-// filterKey takes a key while the filter is typed.
+// filterKey handles a key while the filter is edited.
 func (h *Home) filterKey(msg tea.KeyPressMsg) tea.Cmd {
 	switch k := msg.String(); k {
 	case "esc":
@@ -226,7 +228,7 @@ func (h *Home) key(k string) tea.Cmd {
 	return nil
 }
 
-// open leads into the chosen scenario.
+// open opens the selected scenario.
 func (h *Home) open() tea.Cmd {
 	shown := h.visible()
 	i := h.selectedIndex(shown)
@@ -245,11 +247,11 @@ func (h *Home) Draw(a canvas.Area) {
 	shown := h.visible()
 	pane.Bar(head, "coalmine · a flight simulator for progressive delivery", h.progress())
 	if h.typing {
-		pane.Footer(foot, pane.Key{Key: "enter", Action: "take it"}, pane.Key{Key: "esc", Action: "show all"})
+		pane.Footer(foot, pane.Key{Key: "enter", Action: "apply"}, pane.Key{Key: "esc", Action: "clear"})
 	} else {
 		keys := []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "enter", Action: "open"}, {Key: "/", Action: "find"}}
 		if h.filter != "" {
-			keys = append(keys, pane.Key{Key: "esc", Action: "show all"})
+			keys = append(keys, pane.Key{Key: "esc", Action: "clear the filter"})
 		}
 		pane.Footer(foot, keys...)
 	}
@@ -275,38 +277,39 @@ func (h *Home) progress() string {
 	return fmt.Sprintf("%d of %d solved", solved, len(h.all))
 }
 
-// drawLine draws the line below the top: what went wrong, the filter, or how to begin.
+// drawLine draws the line below the top: a problem, the filter, or how to start. It returns the
+// rest of the area.
 func (h *Home) drawLine(a canvas.Area) canvas.Area {
-	words, look := "", theme.Plain
+	text, style := "", theme.Plain
 	switch {
 	case h.typing || h.filter != "":
-		words = "/" + h.filter
+		text = "/" + h.filter
 		if h.typing {
-			words += "▏"
+			text += "▏"
 		}
-		look = theme.Accent
+		style = theme.Accent
 	case h.note != "":
-		words, look = h.note, theme.Warn
+		text, style = h.note, theme.Warn
 	case !h.loaded:
-		words, look = "reading the scenarios …", theme.Muted
+		text, style = "loading the scenarios …", theme.Muted
 	case h.isNew():
-		words, look = "New here? Choose a scenario with ↑ ↓ and press enter. ? tells every key, at any time.", theme.Accent
+		text, style = "New here? Choose a scenario with ↑ ↓ and press enter. Press ? for all keys.", theme.Accent
 	default:
 		return a
 	}
-	lines := pane.Wrap(words, a.Width()-4)
+	lines := wrap.Text(text, a.Width()-4)
 	lines = lines[:min(len(lines), 4)]
 	top, rest := a.Top(len(lines) + 1)
 	for i, l := range lines {
-		top.Text(2, i+1, look, l)
+		top.Text(2, i+1, style, l)
 	}
 	return rest
 }
 
-// drawList draws the scenarios below their topics, the chosen one always among them.
+// drawList draws the scenarios below their topics, scrolled so that the selected one is visible.
 func (h *Home) drawList(a canvas.Area, shown []*scenario.Scenario) {
 	if h.loaded && len(shown) == 0 {
-		a.Text(2, 1, theme.Muted, "no scenario has these words; esc shows all")
+		a.Text(2, 1, theme.Muted, "no scenario matches; press esc to clear the filter")
 		return
 	}
 	type line struct {
@@ -344,32 +347,32 @@ func (h *Home) drawList(a canvas.Area, shown []*scenario.Scenario) {
 
 func (h *Home) drawScenario(a canvas.Area, y int, s *scenario.Scenario) {
 	e := h.entries[s.Name]
-	look, muted := theme.Plain, theme.Muted
-	sign, tone := " ", theme.Plain
+	nameStyle, levelStyle := theme.Plain, theme.Muted
+	symbol, symbolStyle := " ", theme.Plain
 	switch {
 	case e.Solved:
-		sign, tone = "✓", theme.Good
+		symbol, symbolStyle = "✓", theme.Good
 	case e.Started():
-		sign, tone = "◐", theme.Warn
+		symbol, symbolStyle = "◐", theme.Warn
 	}
 	if s.Name == h.selected {
 		a.Fill(1, y, a.Width()-2, theme.Row, ' ')
 		a.Text(1, y, theme.Row|theme.Bold, "▸")
-		look, muted, tone = theme.Row|theme.Bold, theme.Row, theme.Row|theme.Bold
+		nameStyle, levelStyle, symbolStyle = theme.Row|theme.Bold, theme.Row, theme.Row|theme.Bold
 	}
-	a.Text(3, y, tone, sign)
-	a.Text(5, y, look, canvas.Truncate(s.Name, 20))
-	a.Text(26, y, muted, fmt.Sprintf("level %d", s.Level))
+	a.Text(3, y, symbolStyle, symbol)
+	a.Text(5, y, nameStyle, canvas.Truncate(s.Name, 20))
+	a.Text(26, y, levelStyle, fmt.Sprintf("level %d", s.Level))
 	end := a.Width() - 2
 	if e.Trials > 0 {
-		words := fmt.Sprintf("%d/%d", e.Points, e.Of)
-		a.Right(end, y, tone, words)
-		end -= canvas.Width(words) + 2
+		score := fmt.Sprintf("%d/%d", e.Points, e.Of)
+		a.Right(end, y, symbolStyle, score)
+		end -= canvas.Width(score) + 2
 	}
-	a.Text(35, y, look, canvas.Truncate(s.Title, end-35))
+	a.Text(35, y, nameStyle, canvas.Truncate(s.Title, end-35))
 }
 
-// drawAbout tells more of the chosen scenario.
+// drawAbout draws the details of the selected scenario.
 func (h *Home) drawAbout(a canvas.Area, shown []*scenario.Scenario) {
 	i := h.selectedIndex(shown)
 	if i < 0 {
@@ -379,7 +382,7 @@ func (h *Home) drawAbout(a canvas.Area, shown []*scenario.Scenario) {
 	body := pane.Header(a, s.Title, "")
 	body = body.Pad(1)
 	y := 0
-	for _, l := range pane.Wrap(s.Summary, body.Width()) {
+	for _, l := range wrap.Text(s.Summary, body.Width()) {
 		body.Text(0, y, theme.Plain, l)
 		y++
 	}
@@ -391,7 +394,7 @@ func (h *Home) drawAbout(a canvas.Area, shown []*scenario.Scenario) {
 		if i == 0 {
 			y++
 		}
-		for j, l := range pane.Wrap(teaches, body.Width()-2) {
+		for j, l := range wrap.Text(teaches, body.Width()-2) {
 			if j == 0 {
 				body.Text(0, y, theme.Accent, "•")
 			}
@@ -401,21 +404,21 @@ func (h *Home) drawAbout(a canvas.Area, shown []*scenario.Scenario) {
 	}
 }
 
-// progressText says what the logbook has on a scenario.
+// progressText describes the progress in a scenario.
 func progressText(e progress.Entry) string {
-	var words []string
+	var parts []string
 	if e.Trials > 0 {
 		best := fmt.Sprintf("best %d of %d", e.Points, e.Of)
 		if e.Cost > 0 {
-			best += fmt.Sprintf(" (%d taken off for hints)", e.Cost)
+			best += fmt.Sprintf(" (%d deducted for hints)", e.Cost)
 		}
-		words = append(words, best, fmt.Sprintf("trials: %d", e.Trials))
+		parts = append(parts, best, fmt.Sprintf("trials: %d", e.Trials))
 	}
 	if e.Hints > 0 {
-		words = append(words, fmt.Sprintf("hints: %d", e.Hints))
+		parts = append(parts, fmt.Sprintf("hints: %d", e.Hints))
 	}
 	if e.QuizOf > 0 {
-		words = append(words, fmt.Sprintf("quiz: %d of %d", e.QuizRight, e.QuizOf))
+		parts = append(parts, fmt.Sprintf("quiz: %d of %d", e.QuizRight, e.QuizOf))
 	}
-	return strings.Join(words, " · ")
+	return strings.Join(parts, " · ")
 }

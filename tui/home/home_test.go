@@ -22,7 +22,7 @@ func open(t testing.TB, h *backendtest.Backend, width, height int) *backendtest.
 	return s
 }
 
-// experienced is the host of a learner who has done something.
+// experienced returns the backend of a learner with some progress.
 func experienced() *backendtest.Backend {
 	h := backendtest.New()
 	h.Entries["silent"] = progress.Entry{Solved: true, Points: 95, Of: 100, Cost: 5, Trials: 4, Hints: 1, QuizRight: 3, QuizOf: 5, Last: time.Unix(0, 0)}
@@ -45,17 +45,17 @@ func TestViews(t *testing.T) {
 func TestTheEasiestUnsolvedComesFirst(t *testing.T) {
 	h := experienced()
 	if got := open(t, h, 80, 24).View(); !strings.Contains(got, "▸   first-steps") {
-		t.Errorf("first-steps is not chosen:\n%s", got)
+		t.Errorf("first-steps is not selected:\n%s", got)
 	}
 	h.Entries["first-steps"] = progress.Entry{Solved: true}
 	if got := open(t, h, 80, 24).View(); !strings.Contains(got, "▸ ◐ segment") {
-		t.Errorf("segment is not chosen:\n%s", got)
+		t.Errorf("segment is not selected:\n%s", got)
 	}
 }
 
 func TestFind(t *testing.T) {
 	s := open(t, backendtest.New(), 80, 24)
-	s.Press("/", "q", "?", "ctrl+u") // letters, as long as one types
+	s.Press("/", "q", "?", "ctrl+u") // letters while the filter is edited
 	s.Press(strings.Split("average segm", "")...)
 	s.WaitFor("/average segm")
 	got := s.View()
@@ -63,13 +63,13 @@ func TestFind(t *testing.T) {
 		t.Errorf("the list is\n%s", got)
 	}
 	s.Press("enter")
-	s.WaitFor("Your task") // the only one is opened
+	s.WaitFor("Your task") // the only match is opened
 	s.Press("q")
-	s.WaitFor("esc show all")
+	s.WaitFor("esc clear")
 	s.Press("esc")
 	s.WaitFor("first-steps")
 	s.Press("/", "x", "x")
-	s.WaitFor("no scenario has these words")
+	s.WaitFor("no scenario matches")
 	s.Press("enter", "enter")
 	s.Press("/", "backspace", "backspace", "backspace")
 	s.WaitFor("first-steps")
@@ -80,7 +80,7 @@ func TestProgressIsThereAfterALesson(t *testing.T) {
 	h.Caught = true
 	s := open(t, h, 80, 24)
 	s.Press("/", "s", "e", "g", "m", "enter")
-	s.WaitFor("Enter makes")
+	s.WaitFor("Press enter")
 	s.Press("enter")
 	s.WaitFor("Rollout")
 	s.WaitWhile(func() bool { e, _ := h.Load(); return !e["segment"].Solved }, "the score")
@@ -95,15 +95,15 @@ func TestProgressIsThereAfterALesson(t *testing.T) {
 
 func TestWhatCouldNotBeReadIsSaidOnce(t *testing.T) {
 	h := backendtest.New()
-	h.Note = "progress.json: no logbook; it was put aside as progress.json.aside-1, and progress begins anew"
+	h.Note = "progress.json: not a progress file; it was moved to progress.json.aside-1, and progress starts again"
 	s := open(t, h, 80, 24)
-	s.WaitFor("put aside as")
+	s.WaitFor("it was moved to")
 	s.Press("enter")
-	s.WaitFor("Enter makes")
+	s.WaitFor("Press enter")
 	s.Press("q")
 	s.WaitFor("of 4 solved")
-	if got := s.View(); strings.Contains(got, "put aside") {
-		t.Errorf("it is said again:\n%s", got)
+	if got := s.View(); strings.Contains(got, "it was moved to") {
+		t.Errorf("it is shown again:\n%s", got)
 	}
 }
 

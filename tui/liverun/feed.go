@@ -7,23 +7,24 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// Feed carries what is being played to the screens. Those who play write to it from any goroutine and never wait; the screens
-// take everything that is there at once.
+// Feed carries the events of runs that are being played to the screens. Writers may use it from any
+// goroutine and never block; the screens take everything that is queued at once.
 type Feed struct {
 	trial   *Trial
 	mu      sync.Mutex
 	queue   []update
-	pending map[int]int // the place in the queue where a run's events gather
+	pending map[int]int // index in queue of the update that collects a run's events
 	ready   chan struct{}
 	closed  bool
 }
 
-// NewFeed returns an empty feed into a trial. From now on only those who take its batches may touch the trial.
+// NewFeed returns an empty feed for a trial. From now on only the reader of its batches may touch
+// the trial.
 func NewFeed(t *Trial) *Feed {
 	return &Feed{trial: t, ready: make(chan struct{}, 1), pending: map[int]int{}}
 }
 
-// Begin says that a run is being played.
+// Begin marks a run as being played.
 func (f *Feed) Begin(run int) { f.enqueue(update{run: run, status: Playing}) }
 
 // Event adds an event to a run.
@@ -41,7 +42,7 @@ func (f *Feed) Event(run int, e event.Event) {
 	f.append(update{run: run, events: []event.Event{e}})
 }
 
-// End says that a run's log has ended; problem is "" when it is whole.
+// End marks the end of a run's log. A problem of "" means that it is complete.
 func (f *Feed) End(run int, problem string) {
 	status := Complete
 	if problem != "" {
@@ -50,7 +51,7 @@ func (f *Feed) End(run int, problem string) {
 	f.enqueue(update{run: run, status: status, problem: problem})
 }
 
-// Close says that nothing more will come. The card is nil when there is none, and then the problem says why.
+// Close ends the feed. If card is nil, problem says why there is none.
 func (f *Feed) Close(card *score.Card, problem string) {
 	f.enqueue(update{card: card, problem: problem, done: true})
 	f.mu.Lock()
@@ -75,23 +76,25 @@ func (f *Feed) append(n update) {
 	}
 }
 
-// Batch is what came over a feed since the last one. The window applies it, once, and then tells all screens.
+// Batch is what a feed received since the last one. The window applies it once, then sends it to
+// all screens.
 type Batch struct {
 	Feed  *Feed
 	Trial *Trial
-	// Last is set when nothing more will come.
+	// Last is set on the feed's final batch.
 	Last    bool
 	updates []update
 }
 
-// Apply adds the news to the trial.
+// Apply adds the updates to the trial.
 func (b Batch) Apply() {
 	for _, n := range b.updates {
 		n.apply(b.Trial)
 	}
 }
 
-// Next waits until something is there and takes all of it. Only one may follow a feed: see [screen.Follow]. After a Last batch it must not be called again: it would wait for ever.
+// Next blocks until there is something to read, and takes all of it. A feed may have one reader
+// only: see [screen.Follow]. Next blocks for ever when it is called after the Last batch.
 func (f *Feed) Next() Batch {
 	<-f.ready
 	f.mu.Lock()

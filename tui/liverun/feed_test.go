@@ -14,7 +14,7 @@ import (
 	"coalmine/tui/recording"
 )
 
-// TestNothingIsLost plays runs from goroutines of their own, while another one takes batches as they come.
+// TestNothingIsLost plays runs in their own goroutines while another one reads batches.
 func TestNothingIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logs := map[int][]event.Event{0: script.RolledBack(1).Events()[:90], 1: script.Promoted("healthy", 1).Events()[:30], 2: script.Unguarded(1).Events()[:rapid.IntRange(0, 9).Draw(t, "cut")]}
@@ -37,7 +37,7 @@ func TestNothingIsLost(t *testing.T) {
 		go func() {
 			playing.Wait()
 			f.Close(&score.Card{Points: 7}, "")
-			f.Event(0, event.Event{}) // comes too late
+			f.Event(0, event.Event{}) // ignored: the feed is closed
 			f.Close(nil, "again")
 		}()
 		for {

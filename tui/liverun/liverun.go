@@ -1,5 +1,6 @@
-// Package liverun is a trial as it is watched: its runs, their recordings that may still grow, and the card when there is
-// one. What happens outside comes over a [Feed]; nothing here plays, reads or waits but the feed's own [Feed.Next].
+// Package liverun holds a trial while it is watched: its runs, their recordings that may still
+// grow, and the card once there is one. Everything from outside arrives through a [Feed]; only
+// [Feed.Next] blocks.
 package liverun
 
 import (
@@ -11,10 +12,10 @@ import (
 	"coalmine/tui/recording"
 )
 
-// Status of a run.
+// Status is the state of a run.
 type Status int
 
-// A run waits for its turn, is being played, and is whole or broken.
+// A run is pending, then playing, and ends complete or failed.
 const (
 	Pending Status = iota
 	Playing
@@ -24,42 +25,42 @@ const (
 
 // Run is one run of a trial.
 type Run struct {
-	// Name is the run's as in [score.EventRef].
+	// Name is the run's name as in [score.EventRef].
 	Name    string
 	Part    score.Role
 	Seed    uint64
 	Version string
 
 	Status Status
-	// Problem says what is wrong with a broken log, and at which line; "" for none.
+	// Problem says what is wrong with a failed run's log, and at which line; "" if nothing is.
 	Problem string
 	Rec     *recording.Recording
 }
 
-// Title names the run for people.
+// Title returns the run's name for people.
 func (r *Run) Title() string { return fmt.Sprintf("%s, seed %d", r.Part, r.Seed) }
 
 // Trial is one or more runs of the same guardrails.
 type Trial struct {
 	// Scenario is its name, Title its title.
 	Scenario, Title string
-	// Guardrails tells where they came from, for people.
+	// Guardrails names their source, for people.
 	Guardrails string
 	Runs       []*Run
 
-	// Card is the score, nil until everything was played.
+	// Card is the score, nil until every run has been played.
 	Card *score.Card
-	// Done is set when nothing more will come; Problem says why that was too early.
+	// Done is set when nothing more will arrive; Problem says why that was too early.
 	Done    bool
 	Problem string
 }
 
-// RunIndex returns the run of a name, -1 when there is none.
+// RunIndex returns the index of the run with a name, or -1.
 func (t *Trial) RunIndex(name string) int {
 	return slices.IndexFunc(t.Runs, func(r *Run) bool { return r.Name == name })
 }
 
-// Counterpart is the run of another part with the same seed, nil when there is none.
+// Counterpart returns the run of another part with the same seed, or nil.
 func (t *Trial) Counterpart(r *Run, part score.Role) *Run {
 	for _, o := range t.Runs {
 		if o.Seed == r.Seed && o.Part == part {
@@ -69,8 +70,8 @@ func (t *Trial) Counterpart(r *Run, part score.Role) *Run {
 	return nil
 }
 
-// DefaultRun is the run to show first: the learner's first faulty one of which there is something to see, or the first of them, or
-// the first of all.
+// DefaultRun returns the index of the run to show first: the learner's first faulty run with a
+// recording, else the first faulty run, else the first run.
 func (t *Trial) DefaultRun() int {
 	first := -1
 	for i, r := range t.Runs {
@@ -84,12 +85,12 @@ func (t *Trial) DefaultRun() int {
 	return max(0, first)
 }
 
-// update is something that came over a feed.
+// update is one change that a feed carries.
 type update struct {
 	run    int
 	events []event.Event
 	status Status
-	// problem of the run, or of the trial when done is set.
+	// problem is the run's, or the trial's if done is set.
 	problem string
 	card    *score.Card
 	done    bool
@@ -116,7 +117,7 @@ func (n update) apply(t *Trial) {
 	}
 }
 
-// RunNames lists the runs' names.
+// RunNames lists the names of the runs.
 func (t *Trial) RunNames() []string {
 	var names []string
 	for _, r := range t.Runs {

@@ -1,4 +1,5 @@
-// Package liveruntest makes trials of made-up runs for tests of screens: nothing here was measured.
+// Package liveruntest builds trials of scripted runs for tests of screens: nothing here was
+// measured.
 package liveruntest
 
 import (
@@ -10,7 +11,7 @@ import (
 	"coalmine/tui/recording"
 )
 
-// Scenario has a rubric with an item of every fate.
+// Scenario returns a scenario whose rubric has an item of every kind.
 func Scenario() *scenario.Scenario {
 	return &scenario.Scenario{
 		Name: "segment", Title: "The checkout that fails for premium customers only",
@@ -26,10 +27,10 @@ func Scenario() *scenario.Scenario {
 	}
 }
 
-// Caught is a trial whose guardrails stop the faulty version and deliver the healthy one.
+// Caught returns a trial whose guardrails stop the faulty version and deliver the healthy one.
 func Caught() *liverun.Trial { return played(Gated(1)) }
 
-// Missed is a trial whose guardrails promote the faulty version.
+// Missed returns a trial whose guardrails promote the faulty version.
 func Missed() *liverun.Trial { return played(script.Promoted("faulty", 1)) }
 
 func played(faulty *script.Script) *liverun.Trial {
@@ -39,7 +40,7 @@ func played(faulty *script.Script) *liverun.Trial {
 	})
 }
 
-// Gated is a run with gates, checks and pods of all kinds, that is rolled back at 25 %.
+// Gated returns a run with gates, checks and pods of all kinds that is rolled back at 25 %.
 func Gated(seed uint64) *script.Script {
 	s := script.Ready("faulty", seed, true)
 	s.Add(event.Applied{ObjectKind: "Server", Name: "checkout", Owner: event.OwnerLearner, Source: "policy.yaml:1"})
@@ -57,7 +58,7 @@ func Gated(seed uint64) *script.Script {
 	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
 }
 
-// asked notes what Flagger asked, and the answers.
+// asked adds Flagger's queries and their answers.
 func asked(s *script.Script, success, premium float64) *script.Script {
 	least, most, p99 := 99.0, 500.0, 117.4
 	s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &success, Min: &least})
@@ -65,7 +66,7 @@ func asked(s *script.Script, success, premium float64) *script.Script {
 	return s.Add(event.Query{Asker: script.Service, Metric: "premium-success", PromQL: "good / all * 100", Value: &premium, Min: &least})
 }
 
-// New is a trial of whole runs, in the order in which a command plays them, with its card.
+// New returns a trial of complete runs, in the order in which a command plays them, with its card.
 func New(runs map[score.Role]*script.Script) *liverun.Trial {
 	s := Scenario()
 	t := &liverun.Trial{Scenario: s.Name, Title: s.Title, Guardrails: "starter", Done: true}

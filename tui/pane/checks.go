@@ -13,7 +13,8 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Checks draws the latest values of Flagger's checks against their bounds, then gates and preconditions.
+// Checks draws the latest values of Flagger's checks with their bounds, then gates and
+// preconditions.
 func Checks(a canvas.Area, s recording.State) {
 	y := 0
 	if len(s.Checks) == 0 {
@@ -38,20 +39,20 @@ func Checks(a canvas.Area, s recording.State) {
 
 func noChecksText(s recording.State) string {
 	if !s.Run.Guarded {
-		return "no guardrail asks anything"
+		return "unguarded: no checks"
 	}
-	return "Flagger has asked nothing yet"
+	return "no checks yet"
 }
 
-// drawCheck draws one metric: its name, its value and the bound.
+// drawCheck draws one metric: its name, its value and its bound.
 func drawCheck(a canvas.Area, y int, c recording.Check) int {
-	r, tone := '✓', theme.Good
+	r, style := '✓', theme.Good
 	if c.Failed() {
-		r, tone = '✗', theme.Bad
+		r, style = '✗', theme.Bad
 	}
-	a.Rune(0, y, tone|theme.Bold, r)
+	a.Rune(0, y, style|theme.Bold, r)
 	value := Value(c.Query)
-	a.Right(a.Width(), y, tone, value)
+	a.Right(a.Width(), y, style, value)
 	a.Text(2, y, theme.Plain, canvas.Truncate(c.Metric, a.Width()-3-canvas.Width(value)))
 	return y + 1
 }
@@ -62,7 +63,7 @@ func Value(q event.Query) string {
 	case q.Error != "":
 		return "error"
 	case q.Value == nil:
-		return "no values"
+		return "no value"
 	}
 	return narrative.QueryValue(q)
 }
@@ -70,7 +71,7 @@ func Value(q event.Query) string {
 func drawGate(a canvas.Area, y int, g recording.Gate) int {
 	name := "gate " + g.Name
 	if d := g.Drill; d != nil {
-		name += fmt.Sprintf(" (%d of %d came back)", d.Back, d.Probes)
+		name += fmt.Sprintf(" (%d of %d back)", d.Back, d.Probes)
 	}
 	if !g.Happened() {
 		return drawSymbolLine(a, y, '○', theme.Muted, name, -1)
@@ -78,7 +79,7 @@ func drawGate(a canvas.Area, y int, g recording.Gate) int {
 	if g.Passed {
 		return drawSymbolLine(a, y, '✓', theme.Good, name, g.At)
 	}
-	y = drawSymbolLine(a, y, '✗', theme.Warn, name+" said no", g.At)
+	y = drawSymbolLine(a, y, '✗', theme.Warn, name+" refused", g.At)
 	if g.Reason != "" {
 		a.Text(2, y, theme.Muted, canvas.Truncate(g.Reason, a.Width()-2))
 		y++
@@ -86,7 +87,8 @@ func drawGate(a canvas.Area, y int, g recording.Gate) int {
 	return y
 }
 
-// drawSymbolLine draws a line with a sign, a name and a time; a negative time is none.
+// drawSymbolLine draws a symbol, a name and a time, unless the time is negative, and returns the
+// next line.
 func drawSymbolLine(a canvas.Area, y int, r rune, s theme.Style, name string, at time.Duration) int {
 	a.Rune(0, y, s|theme.Bold, r)
 	room := a.Width() - 2

@@ -12,11 +12,11 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Cohorts draws whom the harm hit so far, against what no guardrail would have let through; the worst first.
-func Cohorts(a canvas.Area, s recording.State, none *Comparison) {
+// Cohorts draws the harm to each cohort so far next to the unguarded run's, the worst first.
+func Cohorts(a canvas.Area, s recording.State, unguarded *Comparison) {
 	without := map[string]int{}
-	if none != nil {
-		without = none.Now.HarmBy
+	if unguarded != nil {
+		without = unguarded.Now.HarmBy
 	}
 	names := slices.Sorted(maps.Keys(without))
 	for name := range s.HarmBy {
@@ -28,7 +28,7 @@ func Cohorts(a canvas.Area, s recording.State, none *Comparison) {
 		return cmp.Or(cmp.Compare(s.HarmBy[b], s.HarmBy[a]), cmp.Compare(without[b], without[a]), cmp.Compare(a, b))
 	})
 	if len(names) == 0 {
-		a.Text(0, 0, theme.Muted, "nobody")
+		a.Text(0, 0, theme.Muted, "no harm")
 		return
 	}
 	scale := 1
@@ -39,8 +39,8 @@ func Cohorts(a canvas.Area, s recording.State, none *Comparison) {
 		y := 2 * i
 		a.Text(0, y, theme.Plain, canvas.Truncate(name, 14))
 		row(a, y, s.HarmBy[name], scale, theme.Bad)
-		if none != nil {
-			a.Text(2, y+1, theme.Muted, "no guardrail")
+		if unguarded != nil {
+			a.Text(2, y+1, theme.Muted, "unguarded")
 			row(a, y+1, without[name], scale, theme.Warn)
 		}
 	}

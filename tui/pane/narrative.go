@@ -7,9 +7,10 @@ import (
 	"coalmine/lab/verdict/narrative"
 	"coalmine/tui/canvas"
 	"coalmine/tui/theme"
+	"coalmine/tui/wrap"
 )
 
-// SeverityStyle is the look of a tone of the story.
+// SeverityStyle returns the style of a severity.
 func SeverityStyle(t narrative.Severity) theme.Style {
 	switch t {
 	case narrative.Milestone:
@@ -26,7 +27,7 @@ func SeverityStyle(t narrative.Severity) theme.Style {
 	return theme.Plain
 }
 
-// Symbol is a sign for an entry of the story, so that its tone is told without colours too.
+// Symbol returns an entry's symbol, so that its severity is visible without colours too.
 func Symbol(e narrative.Entry) rune {
 	switch e.Kind {
 	case narrative.Release:
@@ -55,10 +56,10 @@ func Symbol(e narrative.Entry) rune {
 	return '·'
 }
 
-// entryIndent is the width of the times and signs before the words.
+// entryIndent is the width of the time and the symbol before the text.
 const entryIndent = 8
 
-// NarrativeLines draws the newest entries of a story, one to a line, the last at the bottom.
+// NarrativeLines draws the latest entries, one line each, the last at the bottom.
 func NarrativeLines(a canvas.Area, entries []narrative.Entry, now time.Duration) {
 	entries = entries[max(0, len(entries)-a.Height()):]
 	for y, e := range entries {
@@ -67,7 +68,8 @@ func NarrativeLines(a canvas.Area, entries []narrative.Entry, now time.Duration)
 	}
 }
 
-// Narrative draws the newest entries of a story in full, with Flagger's own words where quotes is set, the last at the bottom.
+// Narrative draws the latest entries in full, with Flagger's own words if quotes is set, the last
+// at the bottom.
 func Narrative(a canvas.Area, entries []narrative.Entry, now time.Duration, quotes bool) {
 	var blocks [][]string
 	said := map[int]int{} // lines of quotes by entry
@@ -75,10 +77,10 @@ func Narrative(a canvas.Area, entries []narrative.Entry, now time.Duration, quot
 	for first > 0 && height < a.Height() {
 		first--
 		e := entries[first]
-		block := Wrap(e.Text, a.Width()-entryIndent)
+		block := wrap.Text(e.Text, a.Width()-entryIndent)
 		for _, q := range e.Quotes {
 			if quotes {
-				more := Wrap("Flagger: “"+q+"”", a.Width()-entryIndent)
+				more := wrap.Text("Flagger: “"+q+"”", a.Width()-entryIndent)
 				block, said[first] = append(block, more...), said[first]+len(more)
 			}
 		}
@@ -90,11 +92,11 @@ func Narrative(a canvas.Area, entries []narrative.Entry, now time.Duration, quot
 		block := blocks[len(entries)-1-i]
 		drawEntryHead(a, y, entries[i], now)
 		for j, l := range block {
-			look := entryStyle(entries[i], now)
+			style := entryStyle(entries[i], now)
 			if j >= len(block)-said[i] {
-				look = theme.Muted
+				style = theme.Muted
 			}
-			a.Text(entryIndent, y+j, look, l)
+			a.Text(entryIndent, y+j, style, l)
 		}
 		y += len(block)
 	}
@@ -105,7 +107,7 @@ func drawEntryHead(a canvas.Area, y int, e narrative.Entry, now time.Duration) {
 	a.Rune(entryIndent-2, y, entryStyle(e, now), Symbol(e))
 }
 
-// entryStyle is the look of an entry; those of the present moment stand out.
+// entryStyle returns the style of an entry; those of the present moment are bold.
 func entryStyle(e narrative.Entry, now time.Duration) theme.Style {
 	if now-e.At < 3*time.Second {
 		return SeverityStyle(e.Severity) | theme.Bold

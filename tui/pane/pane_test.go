@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 
 	"pgregory.net/rapid"
 
@@ -15,47 +14,14 @@ import (
 	"coalmine/tui/recording"
 )
 
-// drawn is what a pane draws, as text.
+// drawn returns what a pane draws, as text.
 func drawn(w, h int, draw func(canvas.Area)) string {
 	c := canvas.New(w, h)
 	draw(c.All())
 	return strings.Trim(strings.Join(c.Lines(), "\n"), "\n")
 }
 
-func TestWrapLosesNothing(t *testing.T) {
-	text := rapid.OneOf(rapid.StringN(0, 80, -1), rapid.StringMatching(`([a-z]{1,9} |[0-9]{1,3} |% |漢字 ){0,20}`))
-	rapid.Check(t, func(t *rapid.T) {
-		s := text.Draw(t, "text")
-		width := rapid.IntRange(2, 40).Draw(t, "width")
-		bare := func(s string) string {
-			return strings.Map(func(r rune) rune {
-				if r == ' ' {
-					return -1
-				}
-				return r
-			}, s)
-		}
-		lines := Wrap(s, width)
-		for _, l := range lines {
-			if canvas.Width(l) > width {
-				t.Fatalf("%q has %d columns, want at most %d", l, canvas.Width(l), width)
-			}
-		}
-		visible := strings.ContainsFunc(s, func(r rune) bool { return canvas.RuneWidth(r) > 0 && r != ' ' })
-		if got := bare(strings.Join(lines, "")); visible && strings.IndexFunc(s, unicode.IsControl) < 0 && got != bare(s) {
-			t.Fatalf("%q became %q", s, lines)
-		}
-	})
-}
-
-func TestWrapKeepsNumbersWithTheirUnits(t *testing.T) {
-	got := strings.Join(Wrap("held at 25 % of the traffic, 12 480 requests after 49 s, and so on", 10), "|")
-	if want := "held at|25 % of|the|traffic,|12 480|requests|after|49 s, and|so on"; got != want {
-		t.Errorf("%s\nwant\n%s", got, want)
-	}
-}
-
-// guarded is a state of a released rollout.
+// guarded returns a state of a released rollout.
 func guarded(c event.Canary) recording.State {
 	return recording.State{
 		Run: event.RunStarted{Service: "checkout", Version: "v2", Baseline: "v1", Guarded: true}, Released: timeline.Moment{Seq: 1},
@@ -72,20 +38,20 @@ func TestPhasesInWords(t *testing.T) {
 	alone.Run.Guarded = false
 	for want, s := range map[string]recording.State{
 		"no event yet":                                 {},
-		"Flagger sets up the primary":                  guarded(event.Canary{Phase: event.PhaseInitializing}),
-		"ready: everyone is on v1":                     waiting,
-		"v2 is released; Flagger has not noticed yet":  guarded(event.Canary{Phase: event.PhaseInitialized}),
+		"Flagger is initializing the primary":          guarded(event.Canary{Phase: event.PhaseInitializing}),
+		"initialized: all traffic on v1":               waiting,
+		"v2 released, not yet detected by Flagger":     guarded(event.Canary{Phase: event.PhaseInitialized}),
 		"starting v2: 1 of 2 pods ready":               starting,
-		"v2 runs; no traffic for it yet":               guarded(event.Canary{Phase: event.PhaseProgressing}),
+		"v2 is ready; no traffic yet":                  guarded(event.Canary{Phase: event.PhaseProgressing}),
 		"analysing v2 at 25 %":                         guarded(event.Canary{Phase: event.PhaseProgressing, Weight: 25}),
 		"analysing v2: iteration 3 of 10":              guarded(event.Canary{Phase: event.PhaseProgressing, Iterations: 3, MaxIterations: 10}),
-		"waits for a gate before it goes on":           guarded(event.Canary{Phase: event.PhaseWaitingPromotion}),
-		"promoting: the primary gets v2":               guarded(event.Canary{Phase: event.PhasePromoting}),
-		"finalising: everyone goes to the new primary": guarded(event.Canary{Phase: event.PhaseFinalising}),
-		"promoted: everyone is on v2":                  guarded(event.Canary{Phase: event.PhaseSucceeded}),
-		"rolled back: everyone is on v1":               guarded(event.Canary{Phase: event.PhaseFailed}),
+		"waiting for a gate":                           guarded(event.Canary{Phase: event.PhaseWaitingPromotion}),
+		"promoting: updating the primary to v2":        guarded(event.Canary{Phase: event.PhasePromoting}),
+		"finalising: all traffic moves to the primary": guarded(event.Canary{Phase: event.PhaseFinalising}),
+		"promoted: all traffic on v2":                  guarded(event.Canary{Phase: event.PhaseSucceeded}),
+		"rolled back: all traffic on v1":               guarded(event.Canary{Phase: event.PhaseFailed}),
 		"Terminating":                                  guarded(event.Canary{Phase: "Terminating"}),
-		"v2 went to everyone at once":                  alone,
+		"v2 receives all traffic at once":              alone,
 	} {
 		if got := drawn(80, 1, func(a canvas.Area) { Rollout(a, s) }); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -95,10 +61,10 @@ func TestPhasesInWords(t *testing.T) {
 
 func TestFailedChecksAsBoxes(t *testing.T) {
 	for want, c := range map[string]event.Canary{
-		"failed checks ■■□□□ 2 of 5 roll it back": {FailedChecks: 2, Threshold: 5},
-		"failed checks 2 of 50 roll it back":      {FailedChecks: 2, Threshold: 50},
-		"failed checks ■■ 3 of 2 roll it back":    {FailedChecks: 3, Threshold: 2}, // something holds the rollback
-		"no failed check": {},
+		"failed checks ■■□□□ 2 of 5 before rollback": {FailedChecks: 2, Threshold: 5},
+		"failed checks 2 of 50 before rollback":      {FailedChecks: 2, Threshold: 50},
+		"failed checks ■■ 3 of 2 before rollback":    {FailedChecks: 3, Threshold: 2}, // something delays the rollback
+		"no failed checks": {},
 	} {
 		got := drawn(60, 4, func(a canvas.Area) { Rollout(a, guarded(c)) })
 		if !strings.Contains(got, "\n "+want) && !strings.Contains(got, "\n"+want) {
@@ -120,19 +86,20 @@ func TestStepsKeepTheNewest(t *testing.T) {
 }
 
 func TestHarmWithoutUsers(t *testing.T) {
-	// A log that cannot tell users apart is counted in requests, on both sides.
+	// A log without user counts is counted in requests, for both runs.
 	s := guarded(event.Canary{})
 	s.Harm = 12
 	none := &Comparison{Now: recording.State{Harm: 30, Hurt: 7}, End: recording.State{Harm: 90, Hurt: 9}}
 	got := drawn(60, 4, func(a canvas.Area) { Harm(a, s, none) })
-	for _, want := range []string{"12 requests made bad", "no guardrail      30", "90 in the end with no guardrail"} {
+	for _, want := range []string{"12 requests harmed", "unguarded         30", "90 by the end without guardrails"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing:\n%s", want, got)
 		}
 	}
 }
 
-// TestTheTimeLineAndTheMouse: a click on the column of the present leads to the present, as near as columns tell.
+// TestTheTimeLineAndTheMouse: a click on the column of the present seeks to the present, within the
+// resolution of a column.
 func TestTheTimeLineAndTheMouse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.IntRange(80, 200).Draw(t, "w")

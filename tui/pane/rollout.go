@@ -10,49 +10,49 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Rollout draws how far the new version has come: the phase in words, the share of the traffic, the steps, and the failed
-// checks against the threshold. Four lines tell all of it.
+// Rollout draws the progress of the new version: the phase in words, its share of the traffic, the
+// steps, and the failed checks against the threshold. It needs four lines.
 func Rollout(a canvas.Area, s recording.State) {
-	words, tone := phaseText(s)
-	a.Text(0, 0, tone|theme.Bold, canvas.Truncate(words, a.Width()))
+	text, style := phaseText(s)
+	a.Text(0, 0, style|theme.Bold, canvas.Truncate(text, a.Width()))
 	exposure(a, 1, s)
 	failures(a, 2, s)
 	steps(a, 3, s)
 }
 
-// phaseText tells what the rollout is doing.
+// phaseText describes the phase of the rollout.
 func phaseText(s recording.State) (string, theme.Style) {
 	v := s.Run.Version
 	switch {
 	case s.Run.Service == "":
 		return "no event yet", theme.Muted
 	case !s.Run.Guarded && s.Released.Happened():
-		return v + " went to everyone at once", theme.Warn
+		return v + " receives all traffic at once", theme.Warn
 	case !s.Run.Guarded:
-		return "no guardrail; " + v + " is not released yet", theme.Muted
+		return "unguarded; " + v + " is not released yet", theme.Muted
 	case !s.CanaryMark.Happened():
 		return "no canary yet", theme.Muted
 	}
 	switch s.Canary.Phase {
 	case event.PhaseInitializing:
-		return "Flagger sets up the primary", theme.Muted
+		return "Flagger is initializing the primary", theme.Muted
 	case event.PhaseInitialized:
 		if s.Released.Happened() {
-			return v + " is released; Flagger has not noticed yet", theme.Muted
+			return v + " released, not yet detected by Flagger", theme.Muted
 		}
-		return "ready: everyone is on " + s.Run.Baseline, theme.Muted
+		return "initialized: all traffic on " + s.Run.Baseline, theme.Muted
 	case event.PhaseProgressing:
 		return progressingText(s)
 	case event.PhaseWaiting, event.PhaseWaitingPromotion:
-		return "waits for a gate before it goes on", theme.Warn
+		return "waiting for a gate", theme.Warn
 	case event.PhasePromoting:
-		return "promoting: the primary gets " + v, theme.Info
+		return "promoting: updating the primary to " + v, theme.Info
 	case event.PhaseFinalising:
-		return "finalising: everyone goes to the new primary", theme.Info
+		return "finalising: all traffic moves to the primary", theme.Info
 	case event.PhaseSucceeded:
-		return "promoted: everyone is on " + v, theme.Info
+		return "promoted: all traffic on " + v, theme.Info
 	case event.PhaseFailed:
-		return "rolled back: everyone is on " + s.Run.Baseline, theme.Good
+		return "rolled back: all traffic on " + s.Run.Baseline, theme.Good
 	}
 	return s.Canary.Phase, theme.Plain
 }
@@ -66,7 +66,7 @@ func progressingText(s recording.State) (string, theme.Style) {
 	case s.Canaries.Ready < s.Canaries.Desired || s.Canaries.Desired == 0:
 		return fmt.Sprintf("starting %s: %d of %d pods ready", v, s.Canaries.Ready, s.Canaries.Desired), theme.Canary
 	default:
-		return v + " runs; no traffic for it yet", theme.Canary
+		return v + " is ready; no traffic yet", theme.Canary
 	}
 }
 
@@ -93,16 +93,16 @@ func exposure(a canvas.Area, y int, s recording.State) {
 
 // failures draws a box for each check that may fail before Flagger rolls back.
 func failures(a canvas.Area, y int, s recording.State) {
-	c, words := s.Canary, " roll it back"
+	c, text := s.Canary, " before rollback"
 	if c.Phase == event.PhaseFailed && s.FailedAtRollback > 0 {
-		c.FailedChecks, words = s.FailedAtRollback, " rolled it back"
+		c.FailedChecks, text = s.FailedAtRollback, ": rolled back"
 	}
 	switch {
 	case !s.Run.Guarded:
 		a.Text(0, y, theme.Muted, "no checks")
 		return
 	case c.Threshold == 0 && c.FailedChecks == 0:
-		a.Text(0, y, theme.Muted, "no failed check")
+		a.Text(0, y, theme.Muted, "no failed checks")
 		return
 	}
 	const most = 10
@@ -117,15 +117,15 @@ func failures(a canvas.Area, y int, s recording.State) {
 		}
 		x++
 	}
-	tone := theme.Plain
+	style := theme.Plain
 	if c.FailedChecks > 0 {
-		tone = theme.Warn | theme.Bold
+		style = theme.Warn | theme.Bold
 	}
-	x = a.Text(x, y, tone, fmt.Sprintf("%d of %d", c.FailedChecks, c.Threshold))
-	a.Text(x, y, theme.Muted, canvas.Truncate(words, a.Width()-x))
+	x = a.Text(x, y, style, fmt.Sprintf("%d of %d", c.FailedChecks, c.Threshold))
+	a.Text(x, y, theme.Muted, canvas.Truncate(text, a.Width()-x))
 }
 
-// steps draws the exposures so far, the newest at the right end where they do not all fit.
+// steps draws the exposures so far, the newest at the right end if they do not all fit.
 func steps(a canvas.Area, y int, s recording.State) {
 	var marks []string
 	last := ""
@@ -154,11 +154,11 @@ func steps(a canvas.Area, y int, s recording.State) {
 		if i > 0 {
 			x = a.Text(x, y, theme.Muted, arrow)
 		}
-		tone := theme.Plain
+		style := theme.Plain
 		if from+i == len(marks)-1 {
-			tone = theme.Bold
+			style = theme.Bold
 		}
-		x = a.Text(x, y, tone, m)
+		x = a.Text(x, y, style, m)
 	}
 }
 

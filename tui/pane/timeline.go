@@ -10,7 +10,7 @@ import (
 	"coalmine/tui/theme"
 )
 
-// MarkerSymbol is the sign and the tone of a marker.
+// MarkerSymbol returns the symbol and the style of a marker.
 func MarkerSymbol(k series.MarkerKind) (rune, theme.Style) {
 	switch k {
 	case series.MarkerRelease:
@@ -35,7 +35,7 @@ func MarkerSymbol(k series.MarkerKind) (rune, theme.Style) {
 	return '·', theme.Muted
 }
 
-// markerRank says which of several marks in one column is shown.
+// markerRank decides which of several marks in one column is shown.
 func markerRank(k series.MarkerKind) int {
 	switch k {
 	case series.MarkerHarm, series.MarkerRollback, series.MarkerPromoted:
@@ -48,10 +48,11 @@ func markerRank(k series.MarkerKind) int {
 	return 0
 }
 
-// TimeEdge is how many columns the time line leaves to its left and to its right.
+// TimeEdge is the number of columns to the left and right of the time line.
 const TimeEdge = 7
 
-// TimeLine draws the run from begin to end in two lines: marks, and how far it was played. Marks to come are faint.
+// TimeLine draws the run from start to end in two lines: marks, and how far it was played. Future
+// marks are faint.
 func TimeLine(a canvas.Area, markers []series.Marker, now, end time.Duration) {
 	line := a.Sub(TimeEdge, 0, a.Width()-2*TimeEdge, 2)
 	w := line.Width()
@@ -68,15 +69,15 @@ func TimeLine(a canvas.Area, markers []series.Marker, now, end time.Duration) {
 			continue
 		}
 		best[x] = markerRank(m.Kind)
-		sign, tone := MarkerSymbol(m.Kind)
+		symbol, style := MarkerSymbol(m.Kind)
 		if m.At > now {
-			tone = theme.Muted
+			style = theme.Muted
 		}
-		line.Rune(x, 0, tone, sign)
+		line.Rune(x, 0, style, symbol)
 	}
 }
 
-// TimeAt is the time under a column of the time line, not ok beside it.
+// TimeAt returns the time of a column of the time line; ok is false outside of it.
 func TimeAt(x, width int, end time.Duration) (time.Duration, bool) {
 	w := width - 2*TimeEdge
 	if x -= TimeEdge; w < 2 || x < 0 || x >= w {

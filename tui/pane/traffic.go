@@ -11,16 +11,18 @@ import (
 	"coalmine/tui/theme"
 )
 
-// Row is one line of the matrix: some users, and what each version gave them.
+// Row is one line of the matrix: a group of users, and the traffic that each version served to
+// them.
 type Row struct {
 	Name string
 	// Indent is set for a route below its cohort.
 	Indent bool
-	// Old and New are the versions' answers; Nobody what never reached the service.
+	// Old and New are the versions' answers; Unserved are requests that never reached the service.
 	Old, New, Unserved recording.Sum
 }
 
-// Rows sums up recent traffic by cohort, and by route below each cohort where routes is set. The first row is all of it.
+// Rows sums up recent traffic by cohort, and by route below each cohort if routes is set. The first
+// row is the total.
 func Rows(r recording.Recent, keys []timeline.Key, baseline, version string, routes bool) []Row {
 	row := func(name string, indent bool, keep func(timeline.Key) bool) Row {
 		by := func(v string) recording.Sum {
@@ -35,7 +37,7 @@ func Rows(r recording.Recent, keys []timeline.Key, baseline, version string, rou
 		}
 		byCohort[k.Cohort][k.Route] = true
 	}
-	rows := []Row{row("everyone", false, func(timeline.Key) bool { return true })}
+	rows := []Row{row("all users", false, func(timeline.Key) bool { return true })}
 	for _, cohort := range slices.Sorted(maps.Keys(byCohort)) {
 		rows = append(rows, row(cohort, false, timeline.InCohort(cohort)))
 		if !routes {
@@ -48,7 +50,7 @@ func Rows(r recording.Recent, keys []timeline.Key, baseline, version string, rou
 	return rows
 }
 
-// columns of one version in the matrix.
+// Column widths of one version in the matrix.
 const (
 	rateWidth  = 9
 	badWidth   = 10
@@ -57,14 +59,14 @@ const (
 	matrixName = 18
 )
 
-// Traffic draws the matrix of cohorts and versions: requests a second, the share that users would call bad, and how long all
-// but the slowest hundredth waited.
+// Traffic draws the matrix of cohorts and versions: requests per second, the share of bad requests,
+// and the 99th percentile of the latency.
 func Traffic(a canvas.Area, rows []Row, baseline, version string) {
 	name := min(matrixName+12, max(10, a.Width()-2*sideWidth-2))
 	for i, v := range []string{baseline + " old", version + " new"} {
-		tone := []theme.Style{theme.Primary, theme.Canary}[i]
+		style := []theme.Style{theme.Primary, theme.Canary}[i]
 		x := name + i*(sideWidth+1)
-		a.Right(x+rateWidth, 0, tone|theme.Bold, canvas.Truncate(v, rateWidth))
+		a.Right(x+rateWidth, 0, style|theme.Bold, canvas.Truncate(v, rateWidth))
 		a.Right(x+rateWidth+badWidth, 0, theme.Muted, "bad")
 		a.Right(x+sideWidth, 0, theme.Muted, "p99")
 	}
@@ -74,17 +76,18 @@ func Traffic(a canvas.Area, rows []Row, baseline, version string) {
 		if y >= a.Height() {
 			return
 		}
-		x, tone := 0, theme.Plain
+		x, style := 0, theme.Plain
 		if r.Indent {
-			x, tone = 2, theme.Muted
+			x, style = 2, theme.Muted
 		}
-		a.Text(x, y, tone, canvas.Truncate(r.Name, name-x))
+		a.Text(x, y, style, canvas.Truncate(r.Name, name-x))
 		drawSums(a, name, y, r.Old, r.Old)
 		drawSums(a, name+sideWidth+1, y, r.New, r.Old)
 	}
 }
 
-// drawSums draws one version's part of a row. Its p99 is marked where it is far above the other version's.
+// drawSums draws one version's part of a row. Its p99 is marked if it is far above the other
+// version's.
 func drawSums(a canvas.Area, x, y int, s, other recording.Sum) {
 	if s.N == 0 {
 		a.Right(x+rateWidth, y, theme.Muted, "–")
@@ -104,7 +107,7 @@ func drawSums(a canvas.Area, x, y int, s, other recording.Sum) {
 	a.Right(x+sideWidth, y, slow, " "+lag)
 }
 
-// minP99Requests requests for a p99 to be more than the luck of one of them.
+// minP99Requests is the number of requests from which a p99 is not decided by a single one.
 const minP99Requests = 200
 
 // badHeat shades a share of bad requests.
@@ -120,7 +123,7 @@ func badHeat(share float64) theme.Style {
 	return theme.Plain
 }
 
-// latencyHeat shades a p99 by how much longer it is than the other version's.
+// latencyHeat shades a p99 by its ratio to the other version's.
 func latencyHeat(s, other recording.Sum) theme.Style {
 	switch r := float64(s.P99) / float64(max(1, other.P99)); {
 	case r >= 5:

@@ -1,5 +1,5 @@
-// Package plain tells in lines of text what the deck shows: for screen readers, pipes and terminals of another time. It draws
-// nothing and moves nothing: one fact follows another, each with its time.
+// Package plain writes what the deck shows as lines of text, for screen readers, pipes and
+// terminals without cursor movement: one event after another, each with its time.
 package plain
 
 import (
@@ -17,7 +17,7 @@ import (
 	"coalmine/tui/recording"
 )
 
-// Run tells one run of a trial.
+// Run writes one run of a trial.
 func Run(w io.Writer, t *liverun.Trial, number int) error {
 	out := &writer{w: bufio.NewWriter(w), trial: t, run: t.Runs[number]}
 	out.header(number)
@@ -46,7 +46,7 @@ func (o *writer) header(number int) {
 			if !s.Guarded {
 				guard = "without guardrails"
 			}
-			o.printf("%s %s over %s, %s, on cluster %s, lasting %s", s.Service, s.Version, s.Baseline, guard, s.Cluster, format.Duration(r.Rec.End()))
+			o.printf("%s %s replaces %s, %s, on cluster %s, lasting %s", s.Service, s.Version, s.Baseline, guard, s.Cluster, format.Duration(r.Rec.End()))
 		}
 	}
 	if r.Problem != "" {
@@ -54,7 +54,7 @@ func (o *writer) header(number int) {
 	}
 }
 
-// narrative tells entry after entry; with decisions and harm, what users got at that moment.
+// narrative writes entry after entry; after decisions and harm, also the traffic at that moment.
 func (o *writer) narrative() {
 	for _, e := range o.run.Rec.Narrative() {
 		o.printf("%s %s", format.Clock(e.At), e.Text)
@@ -67,7 +67,7 @@ func (o *writer) narrative() {
 	}
 }
 
-// recentSpan is how much of the past the traffic of a moment is taken from.
+// recentSpan is how far back the traffic of a moment reaches.
 const recentSpan = 10 * time.Second
 
 func (o *writer) traffic(at time.Duration) {
@@ -100,13 +100,13 @@ func (o *writer) harm(s recording.State, at time.Duration) string {
 		return words
 	}
 	since := at - o.run.Rec.Timeline().Released.At
-	return words + "; without guardrail " + pane.HarmText(none.Rec.At(none.Rec.Timeline().Released.At+since))
+	return words + "; without guardrails " + pane.HarmText(none.Rec.At(none.Rec.Timeline().Released.At+since))
 }
 
-// end tells the verdict.
+// end writes the total harm and the verdict.
 func (o *writer) end() {
 	if s := o.run.Rec.At(o.run.Rec.End()); s.Harm > 0 {
-		o.printf("in the end: %s", o.harm(s, o.run.Rec.End()))
+		o.printf("total harm: %s", o.harm(s, o.run.Rec.End()))
 	}
 	if o.trial.Card == nil {
 		return

@@ -12,7 +12,7 @@ import (
 	"coalmine/tui/plain"
 )
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "rewrite the golden file")
 
 func TestRun(t *testing.T) {
 	tr := liveruntest.Caught()

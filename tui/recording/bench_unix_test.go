@@ -13,7 +13,8 @@ import (
 	"coalmine/tui/recording"
 )
 
-// long is a run of so many events: mostly seconds of traffic, with the facts of a rollout that never ends.
+// long returns a run of n events: mostly seconds of traffic, with the facts of a rollout that never
+// ends.
 func long(n int) []event.Event {
 	s := script.Ready("faulty", 1, true).Release()
 	v, least := 99.5, 99.0
@@ -29,7 +30,7 @@ func long(n int) []event.Event {
 	return s.Events()[:n]
 }
 
-// BenchmarkOpen reads a log of 100,000 events and makes all of it that a deck shows at once.
+// BenchmarkOpen reads a log of 100,000 events and derives all that a deck shows at once.
 func BenchmarkOpen(b *testing.B) {
 	var log bytes.Buffer
 	w := event.NewWriter(&log)
@@ -55,7 +56,7 @@ func BenchmarkOpen(b *testing.B) {
 	b.ReportMetric(float64((used(b)-begin).Milliseconds())/float64(b.N), "cpu-ms/op")
 }
 
-// used is the CPU time of this process so far: a busy machine makes the clock on the wall useless.
+// used returns the CPU time of this process so far: wall time means little on a busy machine.
 func used(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage

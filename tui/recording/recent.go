@@ -11,12 +11,12 @@ import (
 // Sum is the traffic of a few seconds.
 type Sum struct {
 	timeline.Counts
-	// Seconds is how long they lasted; P99 is what all but the slowest hundredth of users waited at most, 0 without requests.
+	// Seconds is their length; P99 the 99th percentile of the latency, 0 without requests.
 	Seconds float64
 	P99     time.Duration
 }
 
-// Rate is requests per second.
+// Rate returns the requests per second.
 func (s Sum) Rate() float64 {
 	if s.Seconds == 0 {
 		return 0
@@ -24,18 +24,18 @@ func (s Sum) Rate() float64 {
 	return float64(s.N) / s.Seconds
 }
 
-// Recent are the seconds of traffic in a span before some time.
+// Recent is the traffic of the last seconds before a time.
 type Recent struct {
 	seconds []event.Traffic
 	span    float64
 }
 
-// Recent returns the seconds of traffic that ended within a span before a time.
+// Recent returns the seconds of traffic that ended within span before at.
 func (r *Recording) Recent(at, span time.Duration) Recent {
 	end := sort.Search(len(r.trafficEvents), func(i int) bool { return r.events[r.trafficEvents[i]].At > at })
 	var recent Recent
 	for i := end - 1; i >= 0; i-- {
-		f := r.events[r.trafficEvents[i]].Fact.(event.Traffic) // seconds holds no other
+		f := r.events[r.trafficEvents[i]].Fact.(event.Traffic) // trafficEvents has no other kind
 		if time.Duration(f.From) < at-span-time.Second/2 {
 			break
 		}
@@ -45,7 +45,7 @@ func (r *Recording) Recent(at, span time.Duration) Recent {
 	return recent
 }
 
-// Sum adds up the requests that are kept.
+// Sum adds up the requests that keep accepts.
 func (r Recent) Sum(keep func(timeline.Key) bool) Sum {
 	s := Sum{Seconds: r.span}
 	latencies := make([][]event.BucketCount, 0, 64)

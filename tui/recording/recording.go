@@ -1,7 +1,9 @@
-// Package recording keeps the events of one run and tells the state of the run at any time of it. The run may still be going
-// on: events are appended as they come, and a recording that grows is the same as one that is whole.
+// Package recording keeps the events of one run and derives the run's state at any time. The run
+// may still be going on: events are appended as they arrive, and a recording that grew equals one
+// that was read at once.
 //
-// It folds events into states that are kept every few hundred events, so that any time is a short fold away from one of them.
+// A snapshot of the state is kept every few hundred events, so that the state at any time is a
+// short fold away.
 package recording
 
 import (
@@ -15,45 +17,45 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// snapshotInterval is how many events lie between two states that are kept.
+// snapshotInterval is the number of events between two snapshots.
 const snapshotInterval = 256
 
-// Recording is the events of one run, as far as they have come.
+// Recording is the events of one run so far.
 type Recording struct {
 	events      []event.Event
-	snapshots   []State // kept[i] is the state after i·every events
+	snapshots   []State // snapshots[i] is the state after i·snapshotInterval events
 	now         State   // after all events
 	tl          *timeline.Timeline
 	series      *series.Series
 	derived     *derived
 	pointsCache map[pointsKey][]series.Point
-	// trafficEvents are the indices of the events that are seconds of traffic.
+	// trafficEvents are the indices of the traffic events.
 	trafficEvents []int
 }
 
-// derived is what is made of all events at once, when it is asked for.
+// derived is computed from all events at once, on demand.
 type derived struct {
 	narrative []narrative.Entry
 	markers   []series.Marker
 	lines     []series.Line
 }
 
-// pointsKey names what was asked of the series.
+// pointsKey is a query of the series.
 type pointsKey struct {
 	series.Selection
 	from, to time.Duration
 	n        int
 }
 
-// maxCachedPoints bounds how many answers of the series are remembered: a deck shows a few lines at a time.
+// maxCachedPoints bounds the cached answers of the series: a deck shows a few lines at a time.
 const maxCachedPoints = 64
 
-// New returns a recording without events.
+// New returns an empty recording.
 func New() *Recording {
 	return &Recording{snapshots: []State{{}}, tl: new(timeline.Timeline), series: series.New()}
 }
 
-// FromEvents returns the recording of whole events.
+// FromEvents returns a recording of events.
 func FromEvents(events []event.Event) *Recording {
 	r := New()
 	r.Append(events...)
@@ -82,8 +84,9 @@ func (r *Recording) append(e event.Event) {
 	}
 }
 
-// fold takes an event into everything that is made of them. What was told is forgotten only where it may have changed: a
-// second of traffic mostly changes no words, and other facts no numbers.
+// fold adds an event to everything that is derived. Cached results are dropped only if they may
+// have changed: a second of traffic rarely changes the narrative, and other facts never change the
+// numbers.
 func (r *Recording) fold(e event.Event, traffic bool) {
 	before := trafficMarks(r.tl)
 	r.now.Fold(e)
@@ -97,26 +100,26 @@ func (r *Recording) fold(e event.Event, traffic bool) {
 	}
 }
 
-// trafficMarks are the moments of a timeline that traffic can bring.
+// trafficMarks returns the marks of a timeline that traffic can set.
 func trafficMarks(t *timeline.Timeline) [5]timeline.Moment {
 	all := [...]timeline.Moment{t.FirstBad, t.FirstCanary, t.Detected, t.Refusal, {}}
-	if t.Abort.Happened() { // until then it is not told who was hurt last
+	if t.Abort.Happened() { // LastBad is not told before the abort
 		all[4] = t.LastBad
 	}
 	return all
 }
 
-// Events are all events so far. They are the recording's own.
+// Events returns all events so far. The caller must not change them.
 func (r *Recording) Events() []event.Event { return r.events }
 
-// Timeline is what happened so far. It is the recording's own.
+// Timeline returns the timeline so far. The caller must not change it.
 func (r *Recording) Timeline() *timeline.Timeline { return r.tl }
 
-// Series is the traffic so far. It is the recording's own.
+// Series returns the traffic so far. The caller must not change it.
 func (r *Recording) Series() *series.Series { return r.series }
 
-// Points is [series.Series.Points]. Answers are remembered until more events come, for charts ask the same of each picture; they
-// must not be changed.
+// Points is [series.Series.Points] with a cache that lasts until the next traffic event, since
+// charts ask for the same points in every frame. The caller must not change them.
 func (r *Recording) Points(sel series.Selection, from, to time.Duration, n int) []series.Point {
 	asked := pointsKey{sel, from, to, n}
 	if p, ok := r.pointsCache[asked]; ok {
@@ -129,13 +132,14 @@ func (r *Recording) Points(sel series.Selection, from, to time.Duration, n int) 
 	return r.pointsCache[asked]
 }
 
-// Narrative tells what happened so far; a state's story is the part of it up to the state's last event.
+// Narrative returns the narrative so far; a state's narrative is its prefix up to the state's last
+// event.
 func (r *Recording) Narrative() []narrative.Entry { return r.derive().narrative }
 
-// Markers are the moments worth a mark so far.
+// Markers returns the moments worth a mark so far.
 func (r *Recording) Markers() []series.Marker { return r.derive().markers }
 
-// Lines are the metrics that Flagger asked for so far, with their bounds.
+// Lines returns the metrics that Flagger has queried so far, with their bounds.
 func (r *Recording) Lines() []series.Line { return r.derive().lines }
 
 func (r *Recording) derive() *derived {
@@ -145,21 +149,21 @@ func (r *Recording) derive() *derived {
 	return r.derived
 }
 
-// End is the time of the newest event.
+// End returns the time of the newest event.
 func (r *Recording) End() time.Duration { return r.now.Last.At }
 
-// Complete tells whether the run's log is closed.
+// Complete reports whether the run's log is closed.
 func (r *Recording) Complete() bool { return r.now.End != nil }
 
-// Count is how many events have happened up to a time, that instant included.
+// Count returns the number of events up to and including a time.
 func (r *Recording) Count(at time.Duration) int {
 	return sort.Search(len(r.events), func(i int) bool { return r.events[i].At > at })
 }
 
-// At is the state at a time since the run's start, everything of that instant included.
+// At returns the state at a time since the run's start, including all events of that instant.
 func (r *Recording) At(at time.Duration) State { return r.After(r.Count(at)) }
 
-// After is the state after the first n events.
+// After returns the state after the first n events.
 func (r *Recording) After(n int) State {
 	if n >= len(r.events) {
 		return r.now.clone()
@@ -172,7 +176,7 @@ func (r *Recording) After(n int) State {
 	return s
 }
 
-// Time is when an event happened; not ok when it is not there.
+// Time returns when an event happened; ok is false if there is no such event.
 func (r *Recording) Time(seq int) (at time.Duration, ok bool) {
 	i := sort.Search(len(r.events), func(i int) bool { return r.events[i].Seq >= seq })
 	if i == len(r.events) || r.events[i].Seq != seq {
@@ -181,11 +185,11 @@ func (r *Recording) Time(seq int) (at time.Duration, ok bool) {
 	return r.events[i].At, true
 }
 
-// Live tells whether the run goes on in real time at this moment.
+// Live reports whether the run is going on in real time.
 func (r *Recording) Live() bool { return r.now.Run.Cluster == "kind" && !r.Complete() }
 
-// Cohorts and Routes are those that were seen so far, sorted.
+// Cohorts returns the cohorts seen so far, sorted.
 func (r *Recording) Cohorts() []string { return r.tl.Cohorts() }
 
-// Routes are those that were asked for so far, sorted.
+// Routes returns the routes requested so far, sorted.
 func (r *Recording) Routes() []string { return r.tl.RouteNames() }

@@ -17,7 +17,7 @@ import (
 	"coalmine/tui/recording"
 )
 
-// fold is the state at a time by its meaning: all events up to it, from the first on.
+// fold returns the state at a time by definition: all events up to it, from the first on.
 func fold(events []event.Event, at time.Duration) recording.State {
 	var s recording.State
 	for _, e := range events {
@@ -28,7 +28,7 @@ func fold(events []event.Event, at time.Duration) recording.State {
 	return s
 }
 
-// logs are runs of many kinds, some far longer than the distance between two kept states.
+// logs are runs of many kinds, some far longer than the snapshot interval.
 func logs() *rapid.Generator[[]event.Event] {
 	return rapid.Custom(func(t *rapid.T) []event.Event {
 		s := script.Ready("faulty", 1, rapid.Bool().Draw(t, "guarded")).Release()
@@ -69,8 +69,8 @@ func step(t *rapid.T, s *script.Script) {
 	}
 }
 
-// TestSeekingIsFolding: any time of a recording shows what folding its events from the start shows, whether the recording came
-// at once or bit by bit, and whatever was looked at before.
+// TestSeekingIsFolding: the state at any time equals the fold of all events up to it, whether they
+// were appended at once or in pieces, and whatever was looked up before.
 func TestSeekingIsFolding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := logs().Draw(t, "log")
@@ -91,7 +91,8 @@ func TestSeekingIsFolding(t *testing.T) {
 	})
 }
 
-// checkTold holds what a recording tells against what all its events tell at once.
+// checkTold compares what a recording derives step by step with what is derived from all events at
+// once.
 func checkTold(t *rapid.T, r *recording.Recording, so []event.Event) {
 	tl := timeline.Build(so)
 	if diff := cmp.Diff(narrative.Of(tl), r.Narrative(), cmpopts.EquateEmpty()); diff != "" {
@@ -109,7 +110,7 @@ func checkTold(t *rapid.T, r *recording.Recording, so []event.Event) {
 	}
 }
 
-// TestStatesStayAsTheyWere: what was looked at does not change when more comes.
+// TestStatesStayAsTheyWere: a state that was returned does not change when events are appended.
 func TestStatesStayAsTheyWere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := logs().Draw(t, "log")

@@ -9,39 +9,44 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// State is a run up to some moment, as far as views need it. It is a fold of events, small enough to be kept often.
+// State is a run up to some moment, as far as views need it. It is a fold of events, small enough
+// to be copied often.
 type State struct {
-	// Last is the newest event that was folded.
+	// Last is the newest event.
 	Last timeline.Moment
 	Run  event.RunStarted
-	// Stage is the part of the run, "" before the first.
+	// Stage is the stage of the run, "" before the first.
 	Stage    string
 	Released timeline.Moment
 
-	// Canary is the latest status of the released service's Canary, with Mark its change; not seen before the first.
+	// Canary is the latest status of the released service's Canary, CanaryMark the time of its last
+	// change; not seen before the first.
 	Canary     event.Canary
 	CanaryMark timeline.Moment
-	// FailedAtRollback is how many checks had failed before the rollback; Flagger counts anew with it.
+	// FailedAtRollback is how many checks had failed when Flagger rolled back; Flagger resets its
+	// own counter then.
 	FailedAtRollback int
-	// Exposures is the exposure of the released version, in the order in which it changed.
+	// Exposures are the released version's shares of the traffic, in order.
 	Exposures []Exposure
-	// Share is the canary's part of the routes in force, in percent; Match tells a rule that sends some users there.
+	// Share is the canary's share of the routes in force, in percent; Match is a rule that sends
+	// some users to it.
 	Share int
 	Match string
-	// Pods of the canary and of the primary.
+	// Canaries and Primaries are the pods of the canary and of the primary.
 	Canaries, Primaries Pods
 
-	// Gates are the latest answers of each gate, Checks the latest of each metric, in the order in which they were first asked.
+	// Gates are the latest answers of each gate, Checks the latest of each metric, in the order of
+	// their first query.
 	Gates  []Gate
 	Checks []Check
-	// Server and Policy are the learner's objects of these kinds.
+	// Server and Policy are the times at which the learner's objects of these kinds were applied.
 	Server, Policy timeline.Moment
 
-	// Requests, Bad and Harm count what users got so far; HarmBy is Harm by cohort.
+	// Requests, Bad and Harm are counts so far; HarmBy is Harm by cohort.
 	Requests, Bad, Harm int
 	HarmBy              map[string]int
 	FirstHarm, LastHarm timeline.Moment
-	// Hurt counts distinct users that were hurt so far, where the log tells it.
+	// Hurt counts the distinct users hurt so far, if the log has them.
 	Hurt int
 
 	// Totals and End close the run; nil until then.
@@ -49,14 +54,14 @@ type State struct {
 	End    *event.RunEnded
 }
 
-// Exposure is a share of the traffic from a moment on.
+// Exposure is a share of the traffic from a time on.
 type Exposure struct {
 	timeline.Moment
 	Weight, Iterations int
 	Phase              string
 }
 
-// Pods of a workload.
+// Pods describes the pods of a workload.
 type Pods struct {
 	Version        string
 	Desired, Ready int
@@ -68,17 +73,17 @@ type Gate struct {
 	event.Gate
 	// Asked counts the calls so far.
 	Asked int
-	// Drill is the latest drill, for the gate that rehearses rollbacks.
+	// Drill is the latest rollback drill, for the gate that runs drills.
 	Drill *event.RollbackDrill
 }
 
-// Check is the latest answer of a metric that Flagger asked for.
+// Check is the latest answer to a metric query of Flagger's.
 type Check struct {
 	timeline.Moment
 	event.Query
 }
 
-// Failed tells whether the value is outside of its bounds, or missing.
+// Failed reports whether the value is missing or out of bounds.
 func (c Check) Failed() bool {
 	switch {
 	case c.Error != "" || c.Value == nil:
@@ -89,15 +94,15 @@ func (c Check) Failed() bool {
 	return c.Max != nil && *c.Value > *c.Max
 }
 
-// clone returns a copy that shares nothing that a later fold changes.
+// clone returns a copy that later folds do not change.
 func (s *State) clone() State {
 	c := *s
 	c.Gates, c.Checks, c.HarmBy = slices.Clone(s.Gates), slices.Clone(s.Checks), maps.Clone(s.HarmBy)
-	c.Exposures = slices.Clip(s.Exposures) // it only ever grows: a copy that grows too must move away
+	c.Exposures = slices.Clip(s.Exposures) // append-only: a copy that grows must reallocate
 	return c
 }
 
-// Fold takes the next event. What comes after the run's end is the lab putting its things away.
+// Fold adds the next event. Events after the run's end belong to the clean-up and are ignored.
 func (s *State) Fold(e event.Event) {
 	if s.End != nil {
 		return
@@ -168,7 +173,7 @@ func (s *State) workload(f event.Workload) {
 	}
 }
 
-// route reads what the released service's canary gets. Backends are named as Flagger names its Services.
+// route reads the canary's share. Backends have the names that Flagger gives its Services.
 func (s *State) route(f event.Route) {
 	share, match, ours := 0, "", false
 	for _, rule := range f.Rules {
@@ -195,8 +200,8 @@ func (s *State) route(f event.Route) {
 	}
 }
 
-// canary follows the Canary of the released service: by its target where the log says so, else by its name, and else the
-// first one.
+// canary follows the Canary of the released service: by its target if the log has it, else by its
+// name, else the first one.
 func (s *State) canary(f event.Canary, at timeline.Moment) {
 	switch {
 	case f.Target != "":
@@ -241,7 +246,7 @@ func (s *State) gate(f event.Gate, at timeline.Moment) {
 	s.Gates[i].Asked++
 }
 
-// drill keeps a drill with its gate. It may be noted before the gate's answer.
+// drill adds a drill to its gate. It may be logged before the gate's answer.
 func (s *State) drill(f event.RollbackDrill) {
 	i := slices.IndexFunc(s.Gates, func(g Gate) bool { return g.Name == event.GateRollbackDrill })
 	if i < 0 {
