@@ -27,7 +27,7 @@ import (
 	"coalmine/tui/theme"
 )
 
-// watchFlags say how a trial is shown.
+// watchFlags define how a trial is shown.
 type watchFlags struct {
 	plain bool
 	cast  string
@@ -35,30 +35,31 @@ type watchFlags struct {
 }
 
 func (f *watchFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.plain, "plain", false, "tell the runs in lines of text instead of showing them")
-	flags.StringVar(&f.cast, "cast", "", "write a recording of the screen to `FILE`, as an asciicast")
-	flags.StringVar(&f.size, "cast-size", "100x30", "`COLUMNSxLINES` of the recording")
+	flags.BoolVar(&f.plain, "plain", false, "print the runs as lines of text instead of showing the deck")
+	flags.StringVar(&f.cast, "cast", "", "record the screen to `FILE`, as an asciicast")
+	flags.StringVar(&f.size, "cast-size", "100x30", "size of the recording, as `COLUMNSxLINES`")
 }
 
-// onTerminal tells whether both ends of the program are a terminal that can show a screen. A dumb one cannot move its cursor.
+// onTerminal reports whether input and output are a terminal that can show a screen. A dumb
+// terminal cannot move its cursor.
 func (env *Env) onTerminal() bool {
 	in, ok := env.In.(*os.File)
 	return ok && env.OutTerminal && env.Getenv("TERM") != "dumb" && term.IsTerminal(int(in.Fd()))
 }
 
-// newDeck is the deck of a trial, with its card behind it.
+// newDeck returns the deck of a trial, with its card behind it.
 func newDeck(t *liverun.Trial, run int) *deck.Deck {
 	return deck.New(t, deck.Options{Run: run, Card: newCard})
 }
 
-// newCard is the card of a trial, from which one jumps back to its deck.
+// newCard returns the card of a trial, which can jump back to the trial's deck.
 func newCard(t *liverun.Trial) screen.Screen {
 	return card.New(t, card.Options{Jump: func(e score.EventRef) tea.Cmd {
 		return screen.CloseWith(deck.Jump{Trial: t, To: e})
 	}})
 }
 
-// showScreen shows a screen until the user leaves it, be it by ctrl+c.
+// showScreen shows a screen until the user leaves it, also by ctrl+c.
 func (env *Env) showScreen(ctx context.Context, s screen.Screen, cmds ...tea.Cmd) error {
 	err := tui.Run(ctx, tui.Terminal{In: env.In, Out: env.Out, Env: os.Environ()}, s, cmds...)
 	if errors.Is(err, tui.ErrInterrupted) {
@@ -67,7 +68,8 @@ func (env *Env) showScreen(ctx context.Context, s screen.Screen, cmds ...tea.Cmd
 	return err
 }
 
-// playOnDeck plays a trial while it is watched. Whoever leaves before the last run has ended interrupts it.
+// playOnDeck plays a trial while it is watched. Leaving before the last run has ended interrupts
+// it.
 func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *folder.Writer) error {
 	shown := newLiveTrial(src, t)
 	feed := liverun.NewFeed(shown)
@@ -80,7 +82,7 @@ func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *fold
 	return cmp.Or(<-played, err)
 }
 
-// newLiveTrial is a trial that is about to be played.
+// newLiveTrial returns a trial that is about to be played.
 func newLiveTrial(src *source, t *trial) *liverun.Trial {
 	w := &liverun.Trial{Scenario: src.scenario.Name, Title: src.scenario.Title, Guardrails: t.manifest.Options.Guardrails}
 	for _, r := range t.runs {
@@ -113,7 +115,7 @@ func (env *Env) playToFeed(ctx context.Context, src *source, t *trial, rec *fold
 	return nil
 }
 
-// feedLog is a run's log that the deck shows too.
+// feedLog is a run's log that also writes to the feed.
 type feedLog struct {
 	run.Log
 	timeline *timeline.Timeline
@@ -146,7 +148,7 @@ func (env *Env) printRuns(w io.Writer, t *liverun.Trial, keep func(*liverun.Run)
 	return nil
 }
 
-// check finds out early what would be wrong with a recording in the end.
+// check validates the flags before a trial is played.
 func (f watchFlags) check() error {
 	if w, h := f.columnsAndLines(); w < screen.MinWidth || h < screen.MinHeight || w > 500 || h > 200 || f.size != fmt.Sprintf("%dx%d", w, h) {
 		return fmt.Errorf("--cast-size is %q: write a size from %dx%d to 500x200", f.size, screen.MinWidth, screen.MinHeight)
@@ -172,7 +174,7 @@ func (env *Env) writeCast(f watchFlags, t *liverun.Trial, run int) error {
 	return errors.Join(film.Write(file), file.Close())
 }
 
-// playTrial plays a trial: on the deck where there is a terminal and nothing else is wanted.
+// playTrial plays a trial, on the deck if there is a terminal and no other output was chosen.
 func (env *Env) playTrial(ctx context.Context, src *source, t *trial, rec *folder.Writer, f runFlags) error {
 	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
 		return env.playOnDeck(ctx, src, t, rec)
@@ -180,7 +182,7 @@ func (env *Env) playTrial(ctx context.Context, src *source, t *trial, rec *folde
 	return env.play(ctx, t, rec)
 }
 
-// writeRunViews writes what was asked for beside the score: the learner's runs in lines, and a recording of the screen.
+// writeRunViews writes the views of the runs that the flags ask for, in addition to the score.
 func (env *Env) writeRunViews(dir string, f runFlags) error {
 	if !f.plain && f.cast == "" {
 		return nil

@@ -41,7 +41,7 @@ func openTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: terminal COLUMNS LINES")
 	}
-	// A socket's path has a bound of about 100 bytes: the server is asked from within the folder.
+	// A socket's path may have about 100 bytes: the server runs in the folder of the socket.
 	out, err := tmux(ts, "new-session", "-d", "-s", "t", "-x", args[0], "-y", args[1], "/bin/sh", "-i")
 	if err != nil {
 		ts.Fatalf("tmux: %v: %s", err, out)
@@ -60,7 +60,7 @@ func pressKeys(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// resize COLUMNS LINES makes the terminal larger or smaller.
+// resize COLUMNS LINES resizes the terminal.
 func resize(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: resize COLUMNS LINES")
@@ -70,7 +70,7 @@ func resize(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// hangUp takes the terminal away.
+// hangUp closes the terminal.
 func hangUp(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: hangup")
@@ -80,10 +80,10 @@ func hangUp(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// patience bounds how long a script waits for a text; a busy machine may take its time.
+// patience bounds how long a script waits for a text, also on a busy machine.
 const patience = time.Minute
 
-// shows TEXT... waits until the terminal shows all of the texts; with ! until it shows none of them.
+// shows TEXT... waits until the terminal shows all texts; with ! until it shows none of them.
 func shows(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: shows TEXT...")

@@ -11,8 +11,9 @@ import (
 // maxHelpWidth keeps lines short enough to read.
 const maxHelpWidth = 100
 
-// setHelp gives a command and those below it their help: plain text of the terminal's width. Nothing is asked of the terminal,
-// not even its background colour: an answer that comes late would stand on the user's next command line.
+// setHelp sets the help of a command and its subcommands: plain text in the terminal's width. It
+// must not query the terminal, not even for the background colour: a late answer would end up on
+// the user's next command line.
 func (env *Env) setHelp(root *cobra.Command) {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { env.writeHelp(env.Out, cmd) })
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
@@ -26,7 +27,7 @@ func (env *Env) setHelp(root *cobra.Command) {
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [VERB]",
-		Short: "Tell more about a verb",
+		Short: "Show the help of a verb",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
@@ -54,7 +55,7 @@ func (env *Env) writeHelp(w io.Writer, cmd *cobra.Command) {
 	env.helpSection(w, "Flags", strings.TrimRight(cmd.LocalFlags().FlagUsagesWrapped(width), "\n"))
 }
 
-// helpSection writes an indented block under a heading; without a text, nothing.
+// helpSection writes an indented block under a heading, or nothing if text is empty.
 func (env *Env) helpSection(w io.Writer, heading, text string) {
 	if text == "" {
 		return
@@ -78,7 +79,7 @@ func usageLine(cmd *cobra.Command) string {
 	return cmd.UseLine()
 }
 
-// verbs lists the commands below one with what they are for.
+// verbs lists the subcommands with their short descriptions.
 func verbs(cmd *cobra.Command, width int) string {
 	column := 0
 	for _, c := range cmd.Commands() {

@@ -20,10 +20,11 @@ import (
 	"coalmine/tui/home"
 )
 
-// home shows the scenarios of the library, and everything that is done with them, until the user leaves.
+// home shows the scenarios of the library until the user leaves, and everything that is done with
+// them.
 func (env *Env) home(ctx context.Context) error {
 	quiet := *env
-	quiet.Err = io.Discard // the screen is the window's
+	quiet.Err = io.Discard // the window owns the screen
 	playing, stop := context.WithCancel(ctx)
 	defer stop()
 	p := newHomePlayer(&quiet)
@@ -32,23 +33,23 @@ func (env *Env) home(ctx context.Context) error {
 	}))
 	stop()
 	if last := p.wait(); last != "" {
-		fmt.Fprintf(env.Err, "The last trial is recorded in %s; coalmine report %s tells it again.\n", last, quoted(last))
+		fmt.Fprintf(env.Err, "The last trial is recorded in %s. Show its report with: coalmine report %s\n", last, quoted(last))
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
-		return nil // nothing is lost by ctrl+c
+		return nil // ctrl+c loses nothing
 	}
 	return err
 }
 
-// homeLibrary implements [host.Library] with the library, and workspaces in the folder that the program runs in.
+// homeLibrary implements [backend.Library] with the library, and workspaces in the current folder.
 type homeLibrary struct{ env *Env }
 
-// Scenarios implements [host.Library].
+// Scenarios implements [backend.Library].
 func (l homeLibrary) Scenarios() ([]*scenario.Scenario, error) {
 	return scenario.List(scenarios.Library())
 }
 
-// Briefing implements [host.Library].
+// Briefing implements [backend.Library].
 func (l homeLibrary) Briefing(name string) (scenario.Briefing, error) {
 	f, err := scenario.Open(scenarios.Library(), name)
 	if err != nil {
@@ -57,7 +58,7 @@ func (l homeLibrary) Briefing(name string) (scenario.Briefing, error) {
 	return f.Briefing()
 }
 
-// Quiz implements [host.Library].
+// Quiz implements [backend.Library].
 func (l homeLibrary) Quiz(name string) (*scenario.Quiz, error) {
 	f, err := scenario.Open(scenarios.Library(), name)
 	if err != nil {
@@ -70,11 +71,11 @@ func (l homeLibrary) Quiz(name string) (*scenario.Quiz, error) {
 	return q, err
 }
 
-// Workspace implements [host.Library]: the folder is the scenario's name, as for start.
+// Workspace implements [backend.Library]: the folder has the scenario's name, as for start.
 func (l homeLibrary) Workspace(name string) (backend.Workspace, error) {
 	dir := name
 	if _, err := os.Stat(filepath.Join(l.env.path(dir), scenario.FileScenario)); err == nil {
-		dir += "-guardrails" // the program runs in a library's own folder
+		dir += "-guardrails" // the program runs in a scenario library
 	}
 	w := backend.Workspace{Dir: dir}
 	info, err := os.Stat(l.env.path(dir))
@@ -84,14 +85,14 @@ func (l homeLibrary) Workspace(name string) (backend.Workspace, error) {
 	case err != nil:
 		return w, err
 	case !info.IsDir():
-		return w, fmt.Errorf("%s is there and is no folder: move it away, or run coalmine in another folder", dir)
+		return w, fmt.Errorf("%s is not a folder: move it away, or run coalmine in another folder", dir)
 	}
 	w.Exists = true
 	w.Files, err = manifestsIn(l.env.path(dir))
 	return w, err
 }
 
-// Start implements [host.Library].
+// Start implements [backend.Library].
 func (l homeLibrary) Start(name string) (backend.Workspace, error) {
 	w, err := l.Workspace(name)
 	if err != nil || w.Exists {
@@ -112,10 +113,10 @@ func (l homeLibrary) Start(name string) (backend.Workspace, error) {
 	return l.Workspace(name)
 }
 
-// maxListed bounds the files that are listed; more of them are no guardrails by package guardrail either.
+// maxListed bounds the files that are listed. Package guardrail refuses more files too.
 const maxListed = 100
 
-// manifestsIn lists what is a manifest by its name, as package guardrail reads them.
+// manifestsIn lists the files that package guardrail reads as manifests.
 func manifestsIn(dir string) ([]string, error) {
 	var names []string
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
@@ -142,10 +143,10 @@ func manifestsIn(dir string) ([]string, error) {
 	return names, err
 }
 
-// homeLinter implements [host.Linter].
+// homeLinter implements [backend.Linter].
 type homeLinter struct{ env *Env }
 
-// Lint implements [host.Linter].
+// Lint implements [backend.Linter].
 func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]backend.Finding, error) {
 	src, err := l.env.openScenario(scenario)
 	if err != nil {
@@ -172,10 +173,10 @@ func toFindings(all []guardrail.Finding, wrong bool) []backend.Finding {
 	return list
 }
 
-// homeProgress implements [host.Progress] with the logbook.
+// homeProgress implements [backend.Progress] with the progress file.
 type homeProgress struct{ env *Env }
 
-// Load implements [host.Progress].
+// Load implements [backend.Progress].
 func (p homeProgress) Load() (map[string]progress.Entry, string) {
 	b, err := p.env.book()
 	if err != nil {
@@ -185,7 +186,7 @@ func (p homeProgress) Load() (map[string]progress.Entry, string) {
 	return all, words(err)
 }
 
-// RecordTrial implements [host.Progress].
+// RecordTrial implements [backend.Progress].
 func (p homeProgress) RecordTrial(scenario string, c *score.Card) (progress.Entry, string) {
 	if !counts(c) {
 		all, note := p.Load()
@@ -194,12 +195,12 @@ func (p homeProgress) RecordTrial(scenario string, c *score.Card) (progress.Entr
 	return p.change(scenario, scored(c))
 }
 
-// RecordHints implements [host.Progress].
+// RecordHints implements [backend.Progress].
 func (p homeProgress) RecordHints(scenario string, hints int) (progress.Entry, string) {
 	return p.change(scenario, tookHints(hints))
 }
 
-// RecordQuiz implements [host.Progress].
+// RecordQuiz implements [backend.Progress].
 func (p homeProgress) RecordQuiz(scenario string, right, of int) (progress.Entry, string) {
 	return p.change(scenario, func(e *progress.Entry) { e.AddQuiz(right, of) })
 }

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// homeEditor implements [host.Editor] with the editor of the environment.
+// homeEditor implements [backend.Editor] with the user's editor.
 type homeEditor struct{ env *Env }
 
-// Edit implements [host.Editor]: $VISUAL, else $EDITOR, else the first of some that nearly every system has one of. The variables
-// hold a command line for the shell, as git and others take them.
+// Edit implements [backend.Editor]: $VISUAL, else $EDITOR, else a common editor that is installed.
+// As for git, the variables hold a command line for the shell.
 func (e homeEditor) Edit(path string, line int) (*exec.Cmd, error) {
 	path = e.env.path(path)
 	for _, name := range []string{"VISUAL", "EDITOR"} {
@@ -23,7 +23,7 @@ func (e homeEditor) Edit(path string, line int) (*exec.Cmd, error) {
 		}
 		first := strings.Fields(command)[0]
 		if _, err := exec.LookPath(strings.Trim(first, `"'`)); err != nil && !strings.ContainsAny(command, `"'$\`) {
-			return nil, fmt.Errorf("%s is %q, and there is no program %s: set it to your editor, or edit %s elsewhere and press r", name, command, first, path)
+			return nil, fmt.Errorf("%s is %q, but there is no program %s: set it to your editor, or edit %s elsewhere and press r", name, command, first, path)
 		}
 		return shellCommand(command, openArgs(first, path, line)), nil
 	}
@@ -32,10 +32,11 @@ func (e homeEditor) Edit(path string, line int) (*exec.Cmd, error) {
 			return exec.Command(program, openArgs(name, path, line)...), nil
 		}
 	}
-	return nil, fmt.Errorf("no editor was found: set EDITOR, or edit %s elsewhere and press r", path)
+	return nil, fmt.Errorf("no editor found: set EDITOR, or edit %s elsewhere and press r", path)
 }
 
-// editors are tried where the environment names none: those first that tell on their screen how to leave them.
+// editors returns the editors to try if the environment names none. Those that show on their screen
+// how to leave them come first.
 func editors() []string {
 	if runtime.GOOS == "windows" {
 		return []string{"micro", "hx", "nvim", "vim", "notepad"}
@@ -43,7 +44,7 @@ func editors() []string {
 	return []string{"nano", "micro", "hx", "nvim", "vim", "vi", "emacs"}
 }
 
-// shellCommand runs a command line with further arguments.
+// shellCommand runs a command line with additional arguments.
 func shellCommand(command string, args []string) *exec.Cmd {
 	if runtime.GOOS == "windows" {
 		all := append(strings.Fields(command), args...)
@@ -52,7 +53,8 @@ func shellCommand(command string, args []string) *exec.Cmd {
 	return exec.Command("sh", append([]string{"-c", command + ` "$@"`, command}, args...)...)
 }
 
-// openArgs are the arguments that open a file at a line, for editors that are known to take one.
+// openArgs returns the arguments that open a file at a line, for editors that are known to support
+// it.
 func openArgs(editor, path string, line int) []string {
 	name := strings.TrimSuffix(filepath.Base(editor), ".exe")
 	switch {

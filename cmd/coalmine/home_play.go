@@ -13,19 +13,20 @@ import (
 	"coalmine/tui/liverun"
 )
 
-// homePlayer implements [host.Player]: each trial is recorded in a run folder, as by run.
+// homePlayer implements [backend.Player]. It records each trial in a run folder, as run does.
 type homePlayer struct {
 	env   *Env
 	cache runCache
 
 	playing sync.WaitGroup
 	mu      sync.Mutex
-	last    string // the folder of the newest trial
+	last    string // the run folder of the latest trial
 }
 
 func newHomePlayer(env *Env) *homePlayer { return &homePlayer{env: env} }
 
-// wait waits for what is being played or written, and tells where the last trial was recorded; "" when there was none.
+// wait waits for everything that is being played or written, and returns the run folder of the
+// latest trial, or "".
 func (p *homePlayer) wait() string {
 	p.playing.Wait()
 	p.mu.Lock()
@@ -33,7 +34,7 @@ func (p *homePlayer) wait() string {
 	return p.last
 }
 
-// Play implements [host.Player].
+// Play implements [backend.Player].
 func (p *homePlayer) Play(ctx context.Context, q backend.PlayRequest) (*backend.RunningTrial, error) {
 	src, err := p.env.openScenario(q.Scenario)
 	if err != nil {
@@ -67,23 +68,24 @@ func (p *homePlayer) Play(ctx context.Context, q backend.PlayRequest) (*backend.
 	return &backend.RunningTrial{Trial: shown, Feed: feed, Guardrails: t.guardrails, Folder: dir}, nil
 }
 
-// keepReports writes what run writes into a run folder. The score is on the screen already: that a report cannot be written
-// changes nothing of it, and report makes them again.
+// keepReports writes the reports that run writes into a run folder. It ignores errors: the score is
+// on the screen already, and report writes them again.
 func (env *Env) keepReports(dir string, rec *folder.Writer) {
 	if r, err := env.readResult(dir); err == nil {
 		_ = env.keepCard(rec, r)
 	}
 }
 
-// runCache keeps the runs that a learner's guardrails are compared with: those without any, and those of the scenario's own. The
-// same seed gives the same events, so they are played once in a session, and the verdict on the next change comes twice as soon.
+// runCache keeps the unguarded and reference runs that a learner's runs are compared with. The same
+// seed gives the same events, so they are played once per session, and later trials take half the
+// time.
 type runCache struct {
 	mu       sync.Mutex
 	scenario string
 	runs     map[folder.Run][]event.Event
 }
 
-// player plays a trial's flights, of which it remembers some.
+// player returns a player for a trial that caches some of its runs.
 func (m *runCache) player(to run.Player, t *trial) run.Player {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -104,7 +106,7 @@ type cacheableRun struct {
 	run    folder.Run
 }
 
-// cachingPlayer is a player with a memory.
+// cachingPlayer is a player with a cache.
 type cachingPlayer struct {
 	run.Player
 	cache     *runCache
@@ -112,7 +114,7 @@ type cachingPlayer struct {
 	cacheable []cacheableRun
 }
 
-// Play implements [lab.Player].
+// Play implements [run.Player].
 func (p *cachingPlayer) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Event)) error {
 	run, ok := p.find(f)
 	if !ok {
@@ -153,7 +155,7 @@ func (p *cachingPlayer) lookup(run folder.Run) []event.Event {
 	return p.cache.runs[run]
 }
 
-// store remembers a run that came to its end.
+// store caches a run that was completed.
 func (p *cachingPlayer) store(run folder.Run, events []event.Event) {
 	if len(events) == 0 {
 		return

@@ -34,7 +34,7 @@ func TestTheEditorIsTheOneOfTheEnvironment(t *testing.T) {
 	if err := os.Symlink(sh, filepath.Join(bin, "sh")); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", bin) // no real editor may begin
+	t.Setenv("PATH", bin) // no real editor may start
 	for name, c := range map[string]struct {
 		env  map[string]string
 		line int
@@ -62,7 +62,7 @@ func TestTheEditorIsTheOneOfTheEnvironment(t *testing.T) {
 
 func TestWithoutAnEditorItIsSaidWhatToDo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	for value, want := range map[string]string{"": "no editor was found: set EDITOR", "mine --wait": "EDITOR is \"mine --wait\", and there is no program mine"} {
+	for value, want := range map[string]string{"": "no editor found: set EDITOR", "mine --wait": "EDITOR is \"mine --wait\", but there is no program mine"} {
 		env := &Env{Getenv: func(k string) string { return map[string]string{"EDITOR": value}[k] }}
 		if _, err := (homeEditor{env}).Edit("/a/canary.yaml", 0); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("EDITOR=%q: %v, want %q", value, err, want)
@@ -97,7 +97,7 @@ func TestWorkspacesAreMadeOnceAndNeverWrittenOver(t *testing.T) {
 	if got, err := os.ReadFile(mine); err != nil || string(got) != "mine\n" {
 		t.Errorf("the file has become %q, %v", got, err)
 	}
-	// A file in the way is told; a scenario's own folder is left alone.
+	// A file in the way is reported; a scenario's own folder is left alone.
 	if err := os.WriteFile(filepath.Join(th.Dir, "mtls-first"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestWorkspacesAreMadeOnceAndNeverWrittenOver(t *testing.T) {
 	}
 }
 
-// counting counts what is really played.
+// counting counts the runs that are really played.
 type counting struct {
 	run.Player
 	played atomic.Int32
@@ -123,7 +123,7 @@ func (c *counting) Play(ctx context.Context, f cluster.RunSpec, sink func(event.
 	return c.Player.Play(ctx, f, sink)
 }
 
-// finish takes everything that comes over a feed.
+// finish reads a feed to its end.
 func finish(p *backend.RunningTrial) *liverun.Trial {
 	for {
 		b := p.Feed.Next()

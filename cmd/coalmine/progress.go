@@ -12,10 +12,11 @@ import (
 	"coalmine/lab/run/folder"
 )
 
-// redrawEvery bounds how often the line on a terminal is drawn.
+// redrawEvery is the minimum time between two updates of the line on a terminal.
 const redrawEvery = 100 * time.Millisecond
 
-// progressLine tells on stderr how far a trial is: one line that changes on a terminal, a line for each finished run elsewhere.
+// progressLine shows the progress of a trial on stderr: one line that is updated on a terminal,
+// else one line per finished run.
 type progressLine struct {
 	w        io.Writer
 	terminal bool
@@ -32,12 +33,12 @@ func newProgressLine(env *Env, total int) *progressLine {
 	return &progressLine{w: env.Err, terminal: env.ErrTerminal, width: env.Width, now: env.Now, total: total}
 }
 
-// follow returns a log that writes to another one and tells how the run goes.
+// follow returns a log that writes to another one and updates the progress.
 func (p *progressLine) follow(run folder.Run, to run.Log) run.Log {
 	return &progressLog{Log: to, progress: p, run: run}
 }
 
-// progressLog is a run's log under the progress' eyes.
+// progressLog is a run's log that reports to a progressLine.
 type progressLog struct {
 	run.Log
 	progress *progressLine
@@ -94,7 +95,7 @@ func (p *progressLine) finish(f *progressLog) {
 	fmt.Fprintln(p.w, line)
 }
 
-// close takes the changing line away.
+// close clears the line.
 func (p *progressLine) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

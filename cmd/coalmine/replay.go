@@ -23,9 +23,9 @@ func newReplayCommand(env *Env) *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay RUNDIR",
-		Short: "Watch the runs of a run folder again",
-		Long: "Watch the runs of a run folder again, from their recorded events. Where standard input or output is no terminal, or with " +
-			"--plain, the same facts are told in lines of text.",
+		Short: "Play back the runs of a run folder",
+		Long: "Play back the recorded events of a run folder on the deck. If standard input or output is not a terminal, " +
+			"or with --plain, print the same facts as lines of text.",
 		Example: `coalmine replay runs/full-rollout-1
 coalmine replay runs/full-rollout-1 --run healthy-seed1
 coalmine replay runs/full-rollout-1 --plain | less
@@ -39,7 +39,7 @@ coalmine replay runs/full-rollout-1 --cast rollout.cast`,
 		},
 	}
 	f.add(cmd.Flags())
-	cmd.Flags().StringVar(&f.run, "run", "", "begin with the run `NAME`, as faulty-seed1")
+	cmd.Flags().StringVar(&f.run, "run", "", "start with the run `NAME`, such as faulty-seed1")
 	return cmd
 }
 
@@ -92,7 +92,7 @@ func (env *Env) openTrial(dir string) (*liverun.Trial, error) {
 		}
 	}
 	if len(results) == 0 {
-		return nil, invalid("play the trial again", "%s: nothing can be shown: %s", dir, t.Runs[0].Problem)
+		return nil, invalid("run the trial again", "%s: no run can be shown: %s", dir, t.Runs[0].Problem)
 	}
 	card := score.Trial(s, results)
 	if len(results) < len(t.Runs) && card.Exit == score.ExitPassed {

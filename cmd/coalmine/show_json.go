@@ -9,7 +9,8 @@ import (
 	"coalmine/loadgen"
 )
 
-// scenarioJSON is a scenario as show prints it in JSON. How versions behave stays out: that is the riddle.
+// scenarioJSON is a scenario as show prints it in JSON. It leaves out the behaviour of the
+// versions, since that is what the learner has to find out.
 type scenarioJSON struct {
 	listing
 	Teaches    []string            `json:"teaches,omitempty"`
@@ -22,7 +23,7 @@ type scenarioJSON struct {
 	HorizonSeconds  float64          `json:"horizon_seconds"`
 	Rubric          []rubricItemJSON `json:"rubric"`
 	Preconditions   []string         `json:"preconditions,omitempty"`
-	// Questions is how many the quiz has.
+	// Questions is the number of questions in the quiz.
 	Questions int `json:"questions"`
 }
 
