@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"coalmine/lab/guardrail"
+	"coalmine/lab/guardrail/lint"
 	"coalmine/lab/progress"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
@@ -161,7 +162,7 @@ func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]backend.F
 	case err != nil:
 		return nil, err
 	}
-	return toFindings(set.Warnings, false), nil
+	return toFindings(lint.Check(set), false), nil
 }
 
 func toFindings(all []guardrail.Finding, wrong bool) []backend.Finding {

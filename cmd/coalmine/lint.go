@@ -12,6 +12,7 @@ import (
 
 	"coalmine/lab/format"
 	"coalmine/lab/guardrail"
+	"coalmine/lab/guardrail/lint"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
@@ -47,10 +48,11 @@ func (env *Env) lint(ctx context.Context, dir, scenario string) error {
 	case err != nil:
 		return err
 	}
-	for _, f := range set.Warnings {
+	warnings := lint.Check(set)
+	for _, f := range warnings {
 		fmt.Fprintln(env.Out, findingLine("warning", prefixFile(dir, f)))
 	}
-	fmt.Fprintf(env.Err, "%s, %s\n", format.Plural(len(set.Objects), "object"), format.Plural(len(set.Warnings), "warning"))
+	fmt.Fprintf(env.Err, "%s, %s\n", format.Plural(len(set.Objects), "object"), format.Plural(len(warnings), "warning"))
 	return nil
 }
 

@@ -8,29 +8,34 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// checkAlertProvider checks where alerts would go. The lab collects what Flagger sends and never passes it on, so a real
-// chat service's address may stand there; what points into the machine or its network may not.
+const noAlertsSent = "the lab collects alerts and sends none"
+
+// checkAlertProvider checks where alerts would go. The lab collects what Flagger sends and does not
+// forward it, so the address may be that of a real chat service. It may not be an address of the
+// machine or its network.
 func (c *checker) checkAlertProvider(d *document, v *flaggerv1.AlertProvider) {
 	switch v.Spec.Type {
 	case "slack", "discord", "rocket", "msteams", "gchat": // flagger pkg/notifier/factory.go
 	default:
-		c.fail(d, "spec.type", clip(v.Spec.Type)+" is no type of alert provider", "use one of slack, msteams, discord, rocket, gchat")
+		c.fail(d, "spec.type", Clip(v.Spec.Type)+" is not a type of alert provider",
+			"use slack, msteams, discord, rocket or gchat")
 	}
 	if v.Spec.Proxy != "" {
-		c.fail(d, "spec.proxy", "is refused: the lab has a network of its own", "take it out")
+		c.fail(d, "spec.proxy", "is not allowed: the lab has its own network", "remove it")
 	}
 	switch {
 	case v.Spec.SecretRef != nil:
 		c.checkAlertSecret(d, v.Spec.SecretRef.Name)
 	case v.Spec.Address == "":
-		c.fail(d, "spec.address", "is missing", "write the chat service's webhook URL; the lab collects alerts and sends none")
+		c.fail(d, "spec.address", "is missing", "write the URL of the chat service's webhook; "+noAlertsSent)
 	}
 	if v.Spec.Address != "" {
 		c.checkAlertAddress(d, "spec.address", v.Spec.Address)
 	}
 }
 
-// checkAlertSecret checks the Secret from which Flagger takes the address. Source: flagger pkg/controller/events.go, alert.
+// checkAlertSecret checks the Secret from which Flagger reads the address.
+// Source: flagger pkg/controller/events.go, alert.
 func (c *checker) checkAlertSecret(d *document, name string) {
 	found := c.find(d, "spec.secretRef.name", "Secret", name)
 	if found == nil {
@@ -39,7 +44,8 @@ func (c *checker) checkAlertSecret(d *document, name string) {
 	secret := found.object.Value.(*corev1.Secret)
 	address, ok := secret.Data["address"]
 	if !ok {
-		c.fail(found, "metadata.name", "the Secret of AlertProvider "+clip(d.object.Name)+" has no key address", "write the URL under stringData.address")
+		c.fail(found, "metadata.name", "the Secret of AlertProvider "+Clip(d.object.Name)+" has no key address",
+			"write the URL under stringData.address")
 		return
 	}
 	field := "data.address"
@@ -52,19 +58,20 @@ func (c *checker) checkAlertSecret(d *document, name string) {
 func (c *checker) checkAlertAddress(d *document, field, raw string) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		c.fail(d, field, "is not the URL of a webhook", "write https://HOST/PATH; the lab collects alerts and sends none")
+		c.fail(d, field, "is not the URL of a webhook", "write https://HOST/PATH; "+noAlertsSent)
 		return
 	}
+	const hint = "write the host name of a chat service; " + noAlertsSent
 	host := strings.ToLower(u.Hostname())
-	_, literal := parseIP(host)
-	if literal || host == "localhost" || strings.HasSuffix(host, ".localhost") || host == GateHost || IsLabPrometheus(u.Scheme+"://"+u.Host) {
-		reason := hostReason(host)
-		if !literal && !strings.Contains(host, "localhost") {
-			reason = "it is a service of the lab"
-		}
-		c.fail(d, field, "host "+clip(host)+" is refused: "+reason, "write the host name of a chat service; the lab collects alerts and sends none")
+	switch {
+	case isAddress(host):
+		c.fail(d, field, "host "+Clip(host)+" is not allowed: it is an IP address", hint)
+	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
+		c.fail(d, field, "host "+Clip(host)+" is not allowed: it is this machine", hint)
+	case host == GateHost || IsLabPrometheus(u.Scheme+"://"+u.Host):
+		c.fail(d, field, "host "+Clip(host)+" is not allowed: it is a service of the lab", hint)
 	}
 	if u.User != nil {
-		c.fail(d, field, "user and password in the URL are refused", "keep secrets out of URLs")
+		c.fail(d, field, "the URL must not contain a user or password", "remove them from the URL")
 	}
 }

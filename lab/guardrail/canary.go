@@ -6,15 +6,18 @@ import (
 	"strconv"
 	"strings"
 
+	"coalmine/lab/yamlpos"
+
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 )
 
-// MeshProvider is the provider that the lab's Flagger runs with, and the only one that works with Linkerd: gatewayapi:v1 waits
-// for an observedGeneration that Linkerd does not write, and linkerd is SMI, which ignores analysis.match.
+// MeshProvider is the mesh provider of the lab's Flagger, and the only one that works with Linkerd:
+// gatewayapi:v1 waits for an observedGeneration that Linkerd does not write, and linkerd means SMI,
+// which ignores analysis.match.
 const MeshProvider = "gatewayapi:v1beta1"
 
-// CanaryFor is the Canary whose target is the named Deployment, nil if there is none.
+// CanaryFor returns the Canary whose target is the named Deployment, or nil if there is none.
 func (s *Set) CanaryFor(target string) *flaggerv1.Canary {
 	for _, o := range s.Objects {
 		if c, ok := o.Value.(*flaggerv1.Canary); ok && c.Spec.TargetRef.Name == target {
@@ -24,7 +27,7 @@ func (s *Set) CanaryFor(target string) *flaggerv1.Canary {
 	return nil
 }
 
-// checkCanary checks everything about a Canary.
+// checkCanary checks a Canary.
 func (c *checker) checkCanary(d *document, v *flaggerv1.Canary) {
 	if c.checkTarget(d, "spec.targetRef", v.Spec.TargetRef.APIVersion, v.Spec.TargetRef.Kind, v.Spec.TargetRef.Name) {
 		c.checkDuplicateTarget(d, v)
@@ -34,51 +37,57 @@ func (c *checker) checkCanary(d *document, v *flaggerv1.Canary) {
 	c.checkUnsupported(d, v)
 	c.checkAutoscalerRef(d, v.Spec.AutoscalerRef)
 	if n := v.Spec.ProgressDeadlineSeconds; n != nil && (*n < 1 || *n > 3600) {
-		c.fail(d, "spec.progressDeadlineSeconds", strconv.Itoa(int(*n))+" is not between 1 and 3600", "leave it out for 600")
+		c.fail(d, "spec.progressDeadlineSeconds", strconv.Itoa(int(*n))+" is not between 1 and 3600",
+			"remove it for the default of 600")
 	}
 	if v.Spec.CanaryAnalysis != nil {
 		c.fail(d, "spec.canaryAnalysis", "is deprecated", "write spec.analysis")
 		return
 	}
 	if v.Spec.Analysis == nil {
-		c.fail(d, "spec.analysis", "is missing", "say interval, threshold and stepWeights; spec.skipAnalysis does without checks")
+		c.fail(d, "spec.analysis", "is missing",
+			"write interval, threshold and stepWeights, or set spec.skipAnalysis for no checks")
 		return
 	}
 	c.checkAnalysis(d, v)
 }
 
-// checkDuplicateTarget refuses two Canaries that would fight over one target.
+// checkDuplicateTarget reports a second Canary for the same target.
 func (c *checker) checkDuplicateTarget(d *document, v *flaggerv1.Canary) {
 	for _, other := range c.docs {
 		if other == d {
 			return
 		}
 		if o, ok := other.object.Value.(*flaggerv1.Canary); ok && o.Spec.TargetRef.Name == v.Spec.TargetRef.Name {
-			c.fail(d, "spec.targetRef.name", fmt.Sprintf("%s already has Canary %s in %s", clip(v.Spec.TargetRef.Name), clip(o.Name), other.object.Source),
-				"keep one Canary per target")
+			c.fail(d, "spec.targetRef.name", fmt.Sprintf("%s already has Canary %s in %s",
+				Clip(v.Spec.TargetRef.Name), Clip(o.Name), other.object.Source), "keep one Canary per target")
 			return
 		}
 	}
 }
 
-// checkProvider explains why the other providers do not work with Linkerd.
+// checkProvider reports providers that do not work with Linkerd, and why.
 func (c *checker) checkProvider(d *document, v *flaggerv1.Canary) {
-	const todo = "write " + MeshProvider + ", or leave it out"
+	const hint = "write " + MeshProvider + ", or remove it"
 	switch v.Spec.Provider {
 	case "", MeshProvider:
 	case "linkerd":
-		c.fail(d, "spec.provider", "linkerd means the deprecated SMI TrafficSplit and ignores analysis.match: an A/B test would send everyone to the canary", todo)
+		c.fail(d, "spec.provider", "linkerd means the deprecated SMI TrafficSplit, which ignores analysis.match: "+
+			"an A/B test would send all users to the canary", hint)
 	case "gatewayapi:v1":
-		c.fail(d, "spec.provider", "gatewayapi:v1 stalls with Linkerd: Flagger waits for an observedGeneration that Linkerd never writes (linkerd2#14964)", todo)
+		c.fail(d, "spec.provider", "gatewayapi:v1 stalls with Linkerd: Flagger waits for an observedGeneration "+
+			"that Linkerd never writes (linkerd2#14964)", hint)
 	default:
-		c.fail(d, "spec.provider", clip(v.Spec.Provider)+" is not the lab's mesh", todo)
+		c.fail(d, "spec.provider", Clip(v.Spec.Provider)+" is not the lab's mesh", hint)
 	}
 	if v.Spec.MetricsServer != "" && !IsLabPrometheus(v.Spec.MetricsServer) {
-		c.fail(d, "spec.metricsServer", clip(v.Spec.MetricsServer)+" is not the lab's Prometheus", "write "+LabPrometheus+", or leave it out")
+		c.fail(d, "spec.metricsServer", Clip(v.Spec.MetricsServer)+" is not the lab's Prometheus",
+			"write "+LabPrometheus+", or remove it")
 	}
 }
 
-// checkUnsupported refuses parts of the spec that are for other meshes, or that the lab does not imitate.
+// checkUnsupported reports parts of the spec that are for other meshes or that the lab does not
+// support.
 func (c *checker) checkUnsupported(d *document, v *flaggerv1.Canary) {
 	for _, f := range []struct {
 		set   bool
@@ -91,7 +100,7 @@ func (c *checker) checkUnsupported(d *document, v *flaggerv1.Canary) {
 		{v.Spec.Service.Headless, "spec.service.headless"},
 	} {
 		if f.set {
-			c.fail(d, f.field, "does not go with a Linkerd mesh", "take it out")
+			c.fail(d, f.field, "does not work with Linkerd", "remove it")
 		}
 	}
 	a := v.Spec.Analysis
@@ -101,31 +110,34 @@ func (c *checker) checkUnsupported(d *document, v *flaggerv1.Canary) {
 		if mirrors {
 			field = "spec.analysis.mirror"
 		}
-		c.fail(d, field, "mirroring is not modelled yet", "take it out")
+		c.fail(d, field, "the lab does not support mirroring", "remove it")
 	}
 }
 
-// checkService checks what the lab's clients and the mesh depend on.
+// checkService checks the fields that the lab's clients and the mesh depend on.
 func (c *checker) checkService(d *document, v *flaggerv1.Canary) {
 	s, target := v.Spec.Service, v.Spec.TargetRef.Name
 	if s.Name != "" && s.Name != target {
-		c.fail(d, "spec.service.name", "the lab's clients call Service "+target+", not "+clip(s.Name), "leave it out")
+		c.fail(d, "spec.service.name", "the lab's clients call Service "+target+", not "+Clip(s.Name), "remove it")
 	}
 	if want, ok := c.env.Ports[target]; ok && int(s.Port) != want {
-		c.fail(d, "spec.service.port", fmt.Sprintf("Service %s has port %d, not %d", target, want, s.Port), fmt.Sprintf("write port: %d", want))
+		c.fail(d, "spec.service.port", fmt.Sprintf("Service %s has port %d, not %d", target, want, s.Port),
+			fmt.Sprintf("write port: %d", want))
 	} else if !ok && (s.Port < 1 || s.Port > 65535) {
-		c.fail(d, "spec.service.port", fmt.Sprintf("%d is no port", s.Port), "write the Service's port")
+		c.fail(d, "spec.service.port", fmt.Sprintf("%d is not a port number", s.Port), "write the Service's port")
 	}
 	if len(s.GatewayRefs) == 0 {
-		c.fail(d, "spec.service.gatewayRefs", "is missing: Flagger attaches its HTTPRoute to it",
-			fmt.Sprintf("write gatewayRefs: [{group: core, kind: Service, name: %s, namespace: %s, port: %d}]", target, c.env.Namespace, s.Port))
+		c.fail(d, "spec.service.gatewayRefs", "is missing: Flagger needs it for its HTTPRoute",
+			fmt.Sprintf("write gatewayRefs: [{group: core, kind: Service, name: %s, namespace: %s, port: %d}]",
+				target, c.env.Namespace, s.Port))
 	}
 	for i, ref := range s.GatewayRefs[:min(len(s.GatewayRefs), MaxItems)] {
-		c.checkGatewayRef(d, indexPath("spec.service.gatewayRefs", i), ref, v)
+		c.checkGatewayRef(d, yamlpos.Index("spec.service.gatewayRefs", i), ref, v)
 	}
 }
 
-// checkGatewayRef checks that a route hangs on the Service, where Linkerd's client proxies look for it.
+// checkGatewayRef checks that the parent of the route is the Service, where Linkerd's client
+// proxies look for routes.
 func (c *checker) checkGatewayRef(d *document, path string, ref gatewayv1beta1.ParentReference, v *flaggerv1.Canary) {
 	g, k := "gateway.networking.k8s.io", "Gateway"
 	if ref.Group != nil {
@@ -135,17 +147,19 @@ func (c *checker) checkGatewayRef(d *document, path string, ref gatewayv1beta1.P
 		k = string(*ref.Kind)
 	}
 	if (g != "core" && g != "") || k != "Service" {
-		c.fail(d, path, "refers to a "+clip(k)+"; under Linkerd a route hangs on the Service", "write group: core, kind: Service")
+		c.fail(d, path, "refers to a "+Clip(k)+", but with Linkerd the parent of a route is the Service",
+			"write group: core, kind: Service")
 		return
 	}
 	if string(ref.Name) != v.Spec.TargetRef.Name {
-		c.fail(d, path+".name", clip(string(ref.Name))+" is not the Service of the target", "write name: "+v.Spec.TargetRef.Name)
+		c.fail(d, path+".name", Clip(string(ref.Name))+" is not the target's Service", "write name: "+v.Spec.TargetRef.Name)
 	}
 	if ref.Namespace != nil {
 		c.checkNamespace(d, path+".namespace", string(*ref.Namespace))
 	}
 	if ref.Port != nil && int32(*ref.Port) != v.Spec.Service.Port {
-		c.fail(d, path+".port", fmt.Sprintf("%d is not the Service's port", *ref.Port), fmt.Sprintf("write port: %d", v.Spec.Service.Port))
+		c.fail(d, path+".port", fmt.Sprintf("%d is not the Service's port", *ref.Port),
+			fmt.Sprintf("write port: %d", v.Spec.Service.Port))
 	}
 }
 
@@ -158,9 +172,9 @@ func (c *checker) checkAutoscalerRef(d *document, ref *flaggerv1.AutoscalerRefer
 	case ref.Kind == "ScaledObject":
 		c.fail(d, path+".kind", "ScaledObject needs KEDA, which the lab does not have", "write a HorizontalPodAutoscaler")
 	case ref.Kind != "HorizontalPodAutoscaler":
-		c.fail(d, path+".kind", "must be HorizontalPodAutoscaler, not "+clip(ref.Kind), "correct it")
+		c.fail(d, path+".kind", "must be HorizontalPodAutoscaler, not "+Clip(ref.Kind), "write kind: HorizontalPodAutoscaler")
 	case ref.APIVersion != "autoscaling/v2":
-		c.fail(d, path+".apiVersion", "must be autoscaling/v2, not "+clip(ref.APIVersion), "correct it")
+		c.fail(d, path+".apiVersion", "must be autoscaling/v2, not "+Clip(ref.APIVersion), "write apiVersion: autoscaling/v2")
 	default:
 		c.find(d, path+".name", "HorizontalPodAutoscaler", ref.Name)
 	}
@@ -169,11 +183,11 @@ func (c *checker) checkAutoscalerRef(d *document, ref *flaggerv1.AutoscalerRefer
 		return
 	}
 	for _, n := range []*int32{r.MinReplicas, r.MaxReplicas} {
-		if n != nil && (*n < 1 || *n > MaxReplicas) {
-			c.fail(d, path+".primaryScalerReplicas", fmt.Sprintf("%d is not between 1 and %d", *n, MaxReplicas), "correct it")
+		if n != nil {
+			c.checkRange(d, path+".primaryScalerReplicas", int(*n), 1, MaxReplicas)
 		}
 	}
 }
 
-// oneOf lists values for a hint.
+// oneOf is the hint that lists the valid values.
 func oneOf(values []string) string { return "use one of " + strings.Join(slices.Compact(values), ", ") }

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// checker validates decoded documents against each other and the environment.
+// checker validates documents against each other and against the environment.
 type checker struct {
 	env      Environment
 	docs     []*document
@@ -23,14 +23,14 @@ type checker struct {
 	findings []Finding
 }
 
-// objectKey names an object within the one namespace.
+// objectKey identifies an object within the namespace.
 type objectKey struct{ kind, name string }
 
-func (c *checker) fail(d *document, field, what, todo string) {
-	c.findings = append(c.findings, d.finding(field, what, todo))
+func (c *checker) fail(d *document, field, message, hint string) {
+	c.findings = append(c.findings, d.finding(field, message, hint))
 }
 
-// check runs every validation.
+// check validates all documents.
 func (c *checker) check() {
 	c.byKey = make(map[objectKey]*document, len(c.docs))
 	for _, d := range c.docs {
@@ -43,15 +43,16 @@ func (c *checker) check() {
 	c.checkReleaseTarget()
 }
 
-// register indexes the document and refuses a second one of the same name.
+// register adds the document to the index and reports a second one of the same name.
 func (c *checker) register(d *document) {
 	k := objectKey{d.object.Kind, d.object.Name}
-	first, twice := c.byKey[k]
-	if !twice {
+	first, exists := c.byKey[k]
+	if !exists {
 		c.byKey[k] = d
 		return
 	}
-	c.fail(d, "metadata.name", fmt.Sprintf("%s %s is there twice, first in %s", k.kind, clip(k.name), first.object.Source), "keep one of them")
+	c.fail(d, "metadata.name", fmt.Sprintf("%s %s already exists in %s", k.kind, Clip(k.name), first.object.Source),
+		"keep one of them")
 }
 
 func (c *checker) checkKind(d *document) {
@@ -79,13 +80,14 @@ func (c *checker) checkKind(d *document) {
 	}
 }
 
-// checkMeta checks name, namespace, labels and annotations, and fills the namespace in.
+// checkMeta checks name, namespace, labels and annotations. It sets a missing namespace.
 func (c *checker) checkMeta(d *document) {
 	name := d.meta.GetName()
 	if name == "" {
-		c.fail(d, "metadata.name", "is missing", "name the object")
+		c.fail(d, "metadata.name", "is missing", "write a name")
 	} else if !validName(d.object.Kind, name) {
-		c.fail(d, "metadata.name", clip(name)+" is no valid name", "use lower-case letters, digits and '-', and begin and end with a letter or digit")
+		c.fail(d, "metadata.name", Clip(name)+" is not a valid name",
+			"use lower-case letters, digits and '-', starting and ending with a letter or digit")
 	}
 	c.confine(d, name)
 	var problems field.ErrorList
@@ -93,11 +95,12 @@ func (c *checker) checkMeta(d *document) {
 	problems = append(problems, metavalidation.ValidateLabels(d.meta.GetLabels(), path.Child("labels"))...)
 	problems = append(problems, apivalidation.ValidateAnnotations(d.meta.GetAnnotations(), path.Child("annotations"))...)
 	for _, p := range problems {
-		c.fail(d, p.Field, clip(fmt.Sprint(p.BadValue))+": "+clip(p.Detail), "correct it")
+		c.fail(d, p.Field, Clip(fmt.Sprint(p.BadValue))+": "+Clip(p.Detail), "correct the label or annotation")
 	}
 }
 
-// validName checks a name by the rules of its kind: those that become host names or parts of them are labels.
+// validName reports whether name is valid for the kind. Names that become host names or parts of
+// them must be DNS labels.
 func validName(kind, name string) bool {
 	if kind == "Namespace" || kind == "Canary" {
 		return len(validation.IsDNS1123Label(name)) == 0
@@ -105,14 +108,14 @@ func validName(kind, name string) bool {
 	return len(validation.IsDNS1123Subdomain(name)) == 0
 }
 
-// confine keeps the object within the lab's namespace.
+// confine checks that the object is in the lab's namespace, and sets it if it is missing.
 func (c *checker) confine(d *document, name string) {
 	if d.object.Kind == "Namespace" {
 		if name != "" && name != c.env.Namespace {
-			c.fail(d, "metadata.name", "Namespace "+clip(name)+" is not the lab's", "only "+c.env.Namespace+" can be annotated")
+			c.fail(d, "metadata.name", "Namespace "+Clip(name)+" is not the lab's namespace", "write "+c.env.Namespace)
 		}
 		if d.meta.GetNamespace() != "" {
-			c.fail(d, "metadata.namespace", "a Namespace is in no namespace", "take it out")
+			c.fail(d, "metadata.namespace", "a Namespace is not in a namespace", "remove it")
 		}
 		return
 	}
@@ -122,44 +125,45 @@ func (c *checker) confine(d *document, name string) {
 		d.meta.SetNamespace(c.env.Namespace)
 		d.object.Namespace = c.env.Namespace
 	default:
-		c.fail(d, "metadata.namespace", clip(d.meta.GetNamespace())+" is not the lab's namespace", "write "+c.env.Namespace+", or leave it out")
+		c.fail(d, "metadata.namespace", Clip(d.meta.GetNamespace())+" is not the lab's namespace",
+			"write "+c.env.Namespace+", or remove it")
 	}
 }
 
-// checkNamespace refuses a reference into another namespace.
+// checkNamespace reports whether a reference stays in the lab's namespace.
 func (c *checker) checkNamespace(d *document, field, namespace string) bool {
 	if namespace == "" || namespace == c.env.Namespace {
 		return true
 	}
-	c.fail(d, field, "refers to namespace "+clip(namespace), "guardrails are confined to "+c.env.Namespace+"; leave the namespace out")
+	c.fail(d, field, "refers to namespace "+Clip(namespace), "only "+c.env.Namespace+" is allowed; remove the namespace")
 	return false
 }
 
-// find looks a referred object up.
+// find returns the document that a field refers to, or reports that it is missing and returns nil.
 func (c *checker) find(d *document, field, kind, name string) *document {
 	found := c.byKey[objectKey{kind, name}]
 	if found == nil {
-		c.fail(d, field, fmt.Sprintf("there is no %s %s among the guardrails", kind, clip(name)), c.available(kind))
+		c.fail(d, field, fmt.Sprintf("the guardrails have no %s %s", kind, Clip(name)), c.available(kind))
 	}
 	return found
 }
 
-// available lists what there is of a kind.
+// available is the hint that lists the objects of a kind, at most ten of them.
 func (c *checker) available(kind string) string {
 	var names []string
 	for k := range c.byKey {
 		if k.kind == kind {
-			names = append(names, clip(k.name))
+			names = append(names, Clip(k.name))
 		}
 	}
 	if len(names) == 0 {
 		return "add it"
 	}
 	slices.Sort(names)
-	return "there is " + strings.Join(names[:min(len(names), 10)], ", ")
+	return "available: " + strings.Join(names[:min(len(names), 10)], ", ")
 }
 
-// checkReleaseTarget asks for a Canary of the service that the scenario releases.
+// checkReleaseTarget requires a Canary for the service that the scenario releases.
 func (c *checker) checkReleaseTarget() {
 	if c.env.ReleaseTarget == "" {
 		return
@@ -171,7 +175,7 @@ func (c *checker) checkReleaseTarget() {
 	}
 	c.findings = append(c.findings, Finding{
 		Position: Position{File: WholeSet},
-		Message:  "no Canary has Deployment " + c.env.ReleaseTarget + " as its target, and that is what is released",
+		Message:  "no Canary targets Deployment " + c.env.ReleaseTarget + ", which is released",
 		Hint:     "add a Canary with spec.targetRef.name: " + c.env.ReleaseTarget,
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// nodeJSON writes an inspected tree as JSON. Timestamps stay the text that they were, as kubectl's YAML reader leaves them.
+// nodeJSON encodes an inspected tree as JSON. Timestamps stay strings, as with kubectl.
 func nodeJSON(n *yaml.Node) ([]byte, error) {
 	v, err := jsonValue(n)
 	if err != nil {
@@ -16,7 +16,7 @@ func nodeJSON(n *yaml.Node) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// jsonValue turns a tree into maps, slices and scalars. Depth and number of nodes were bounded by inspect.
+// jsonValue converts a tree to maps, slices and scalars. inspect has bounded its depth and size.
 func jsonValue(n *yaml.Node) (any, error) {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -42,7 +42,7 @@ func jsonValue(n *yaml.Node) (any, error) {
 	case yaml.ScalarNode:
 		return jsonScalar(n)
 	}
-	return nil, fmt.Errorf("line %d: a YAML node of kind %d has no JSON form", n.Line, n.Kind)
+	return nil, fmt.Errorf("line %d: a YAML node of kind %d cannot be written as JSON", n.Line, n.Kind)
 }
 
 func jsonScalar(n *yaml.Node) (any, error) {

@@ -10,35 +10,34 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// checkAutoscaler checks what the API server would, and that the target is the lab's.
+// checkAutoscaler checks what the API server would check, and that the target exists in the lab.
 func (c *checker) checkAutoscaler(d *document, h *autoscalingv2.HorizontalPodAutoscaler) {
-	c.checkTarget(d, "spec.scaleTargetRef", h.Spec.ScaleTargetRef.APIVersion, h.Spec.ScaleTargetRef.Kind, h.Spec.ScaleTargetRef.Name)
+	target := h.Spec.ScaleTargetRef
+	c.checkTarget(d, "spec.scaleTargetRef", target.APIVersion, target.Kind, target.Name)
 	low, high := *h.Spec.MinReplicas, h.Spec.MaxReplicas
 	switch {
 	case low < 1:
 		c.fail(d, "spec.minReplicas", fmt.Sprintf("%d is less than 1", low), "keep at least one replica")
 	case high < low:
-		c.fail(d, "spec.maxReplicas", fmt.Sprintf("%d is less than minReplicas, %d", high, low), "raise it")
+		c.fail(d, "spec.maxReplicas", fmt.Sprintf("%d is less than minReplicas, %d", high, low), "increase it")
 	case high > MaxReplicas:
 		c.fail(d, "spec.maxReplicas", fmt.Sprintf("%d is more than the lab's limit of %d", high, MaxReplicas), "lower it")
 	}
-	if len(h.Spec.Metrics) > MaxItems {
-		c.fail(d, "spec.metrics", fmt.Sprintf("more than %d entries", MaxItems), "keep those that matter")
-	}
+	c.checkLength(d, "spec.metrics", len(h.Spec.Metrics))
 }
 
 // checkTarget checks a reference to one of the lab's Deployments.
 func (c *checker) checkTarget(d *document, field, apiVersion, kind, name string) bool {
-	exist := "there is " + strings.Join(c.env.Targets, ", ")
+	available := "available: " + strings.Join(c.env.Targets, ", ")
 	switch {
 	case kind != "Deployment":
-		c.fail(d, field+".kind", "must be Deployment, not "+clip(kind), "write kind: Deployment")
+		c.fail(d, field+".kind", "must be Deployment, not "+Clip(kind), "write kind: Deployment")
 	case apiVersion != "apps/v1":
-		c.fail(d, field+".apiVersion", "must be apps/v1, not "+clip(apiVersion), "write apiVersion: apps/v1")
+		c.fail(d, field+".apiVersion", "must be apps/v1, not "+Clip(apiVersion), "write apiVersion: apps/v1")
 	case name == "":
-		c.fail(d, field+".name", "is missing", exist)
+		c.fail(d, field+".name", "is missing", available)
 	case !slices.Contains(c.env.Targets, name):
-		c.fail(d, field+".name", "the lab has no Deployment "+clip(name), exist)
+		c.fail(d, field+".name", "the lab has no Deployment "+Clip(name), available)
 	default:
 		return true
 	}
@@ -48,7 +47,7 @@ func (c *checker) checkTarget(d *document, field, apiVersion, kind, name string)
 func (c *checker) checkSecret(d *document, s *corev1.Secret) {
 	for name := range s.Data {
 		if problems := validation.IsConfigMapKey(name); len(problems) > 0 {
-			c.fail(d, "data", "key "+clip(name)+" is not valid: "+problems[0], "rename it")
+			c.fail(d, "data", "key "+Clip(name)+" is invalid: "+problems[0], "rename it")
 		}
 	}
 }

@@ -2,7 +2,6 @@ package guardrail
 
 import (
 	"reflect"
-	"strings"
 
 	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	"go.yaml.in/yaml/v3"
@@ -13,7 +12,7 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// decode makes the typed object of a tree, or says why not.
+// decode decodes a tree into its typed object.
 func decode(file string, root *yaml.Node) (*document, []Finding) {
 	d := &document{file: file, root: root}
 	k, findings := d.identify()
@@ -22,7 +21,7 @@ func decode(file string, root *yaml.Node) (*document, []Finding) {
 	}
 	d.kind = k
 	value := k.newObject()
-	c := &fieldChecker{file: file, hints: fieldHints(k.name)}
+	c := &fieldChecker{file: file, kind: k.name}
 	c.check(reflect.TypeOf(value).Elem(), root, "")
 	if len(c.findings) > 0 {
 		return nil, c.findings
@@ -35,41 +34,36 @@ func decode(file string, root *yaml.Node) (*document, []Finding) {
 	}
 	setDefaults(value)
 	d.meta = value.(metav1.Object)
-	d.object = Object{Kind: k.name, Namespace: d.meta.GetNamespace(), Name: d.meta.GetName(), Source: d.position(""), Value: value}
+	d.object = Object{
+		Kind: k.name, Namespace: d.meta.GetNamespace(), Name: d.meta.GetName(),
+		Source: d.position(""), Value: value, document: d,
+	}
 	return d, nil
 }
 
-// finding is one at a field of the document.
-func (d *document) finding(field, what, todo string) Finding {
-	return Finding{Position: d.position(field), Field: field, Message: what, Hint: todo}
-}
-
+// identify returns the kind of the document.
 func (d *document) identify() (kind, []Finding) {
 	var id [2]string
 	for i, field := range []string{"apiVersion", "kind"} {
-		_, n := child(d.root, field)
-		if n == nil || n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
-			return kind{}, []Finding{d.finding(field, "is missing or not a text", "write the object's "+field)}
+		n, ok := d.child(field)
+		if !ok || n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
+			return kind{}, []Finding{d.finding(field, "is missing or not a string", "write the object's "+field)}
 		}
 		id[i] = n.Value
 	}
-	k, what, todo := findKind(id[0], id[1])
-	if what == "" {
-		return k, nil
+	k, refused := findKind(id[0], id[1])
+	if refused != nil {
+		return kind{}, []Finding{d.finding(refused.field, refused.message, refused.hint)}
 	}
-	field := "kind"
-	if strings.Contains(todo, "apiVersion:") {
-		field = "apiVersion"
-	}
-	return kind{}, []Finding{d.finding(field, what, todo)}
+	return k, nil
 }
 
-// unmarshal is the strict decoding that Kubernetes itself uses. The field checks came first, so an error here is one that
-// they do not know.
+// unmarshal decodes the document with Kubernetes' own strict decoder. It reports what the field
+// checks before it did not find.
 func (d *document) unmarshal(value runtime.Object) []Finding {
 	data, err := nodeJSON(d.root)
 	if err != nil {
-		return []Finding{d.finding("", clip(err.Error()), "correct the value")}
+		return []Finding{d.finding("", Clip(err.Error()), "correct the value")}
 	}
 	strict, err := kjson.UnmarshalStrict(data, value)
 	if err != nil {
@@ -77,35 +71,36 @@ func (d *document) unmarshal(value runtime.Object) []Finding {
 	}
 	var findings []Finding
 	for _, err := range strict {
-		findings = append(findings, d.finding("", clip(err.Error()), "correct the field"))
+		findings = append(findings, d.finding("", Clip(err.Error()), "correct the field"))
 	}
 	return findings
 }
 
-// forbiddenFields finds fields that belong to controllers and the API server. A status, above all, would tell Flagger that the
-// canary has already succeeded.
+// forbiddenFields reports fields that only controllers and the API server set. A status, above all,
+// could make Flagger believe that the canary has already succeeded.
 func (d *document) forbiddenFields() []Finding {
 	var findings []Finding
-	if _, status := child(d.root, "status"); status != nil && !isNull(status) && len(status.Content) > 0 {
-		findings = append(findings, d.finding("status", "is written by controllers", "take it out"))
+	if status, ok := d.child("status"); ok && !isNull(status) && len(status.Content) > 0 {
+		findings = append(findings, d.finding("status", "is set by controllers", "remove it"))
 	}
-	_, meta := child(d.root, "metadata")
-	if meta == nil {
-		return append(findings, d.finding("metadata", "is missing", "write metadata with a name"))
+	meta, ok := d.child("metadata")
+	if !ok {
+		return append(findings, d.finding("metadata", "is missing", "add metadata with a name"))
 	}
 	for i := 0; i+1 < len(meta.Content); i += 2 {
 		switch key := meta.Content[i].Value; key {
 		case "name", "namespace", "labels", "annotations":
 		default:
 			if !isNull(meta.Content[i+1]) {
-				findings = append(findings, d.finding(joinPath("metadata", key), "is set by the cluster", "take it out"))
+				findings = append(findings, d.finding(joinPath("metadata", key), "is set by the cluster", "remove it"))
 			}
 		}
 	}
 	return findings
 }
 
-// setDefaults does what an API server would: one version per kind, and the defaults that controllers rely on.
+// setDefaults converts an object to the first version of its kind and fills in defaults that
+// controllers rely on, as an API server would.
 func setDefaults(value runtime.Object) {
 	switch v := value.(type) {
 	case *corev1.Secret:
@@ -128,20 +123,4 @@ func setDefaults(value runtime.Object) {
 	case *gatewayv1beta1.HTTPRoute:
 		v.APIVersion = gatewayv1beta1.SchemeGroupVersion.String()
 	}
-}
-
-// fieldHints explains fields that a production cluster knows and the lab does not.
-func fieldHints(kind string) map[string]string {
-	switch kind {
-	case "HTTPRoute":
-		const annotations = "Linkerd also takes it from annotations of the Service (timeout.linkerd.io/request, retry.linkerd.io/http)"
-		return map[string]string{
-			"spec.rules.timeouts": annotations,
-			"spec.rules.retry":    annotations,
-			"spec.rules.name":     "it came with a later Gateway API than Flagger's; leave it out",
-		}
-	case "Server":
-		return map[string]string{"spec.externalWorkloadSelector": "select pods with podSelector"}
-	}
-	return nil
 }

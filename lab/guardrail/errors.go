@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// maxErrors is how many findings an error lists. A file with more is broken as a whole, and nobody reads on.
+// maxErrors is the number of findings that an error lists.
 const maxErrors = 50
 
-// Errors is what is wrong with a set of manifests: at most maxErrors findings by file and line, of which the last counts
-// those that were left out.
+// Errors are the errors in a set of manifests, ordered by file and line. There are at most
+// maxErrors; if more were found, one additional finding says how many are not shown.
 type Errors []Finding
 
-// Error lists the findings, one on a line.
+// Error returns the findings, one on a line.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i, f := range e {
@@ -23,8 +23,8 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sortFindings puts findings in order of file, line and field, and drops repetitions.
-func sortFindings(findings []Finding) []Finding {
+// SortFindings orders findings by file, line, field and message, and drops repetitions.
+func SortFindings(findings []Finding) []Finding {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), strings.Compare(a.Field, b.Field),
 			strings.Compare(a.Message, b.Message))
@@ -32,20 +32,20 @@ func sortFindings(findings []Finding) []Finding {
 	return slices.Compact(findings)
 }
 
-// WholeSet is the file of a finding about the manifests as a whole, which has no line.
+// WholeSet is the file of a finding about the manifests as a whole.
 const WholeSet = "guardrails"
 
-// asError makes the error of the findings, nil if there are none.
+// asError returns the findings as Errors, or nil if there are none.
 func asError(findings []Finding) error {
 	if len(findings) == 0 {
 		return nil
 	}
-	findings = sortFindings(findings)
+	findings = SortFindings(findings)
 	if rest := len(findings) - maxErrors; rest > 0 {
 		findings = append(findings[:maxErrors:maxErrors], Finding{
 			Position: Position{File: WholeSet},
 			Message:  fmt.Sprintf("%d more errors are not shown", rest),
-			Hint:     "mend these first",
+			Hint:     "correct these first",
 		})
 	}
 	return Errors(findings)

@@ -3,27 +3,32 @@ package guardrail
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/yamlpos"
 )
 
-// fieldChecker compares a node tree with the Go type that it will be decoded into, so that an error has the line of the
-// field that is wrong. The strict JSON decoder, which has the last word, knows only paths.
+// fieldChecker compares a node tree with the Go type that it will be decoded into, so that each
+// error has a line. The strict JSON decoder runs afterwards and knows only paths.
 type fieldChecker struct {
 	file     string
 	findings []Finding
-	// hints explains fields that production knows and the type does not, by path without indices.
-	hints map[string]string
+	// kind is the kind of the object.
+	kind string
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
-func (c *fieldChecker) fail(n *yaml.Node, path, what, todo string) {
-	c.findings = append(c.findings, Finding{Position: Position{File: c.file, Line: n.Line}, Field: path, Message: what, Hint: todo})
+func (c *fieldChecker) fail(n *yaml.Node, path, message, hint string) {
+	c.findings = append(c.findings, Finding{
+		Position: Position{File: c.file, Line: n.Line}, Field: path, Message: message, Hint: hint,
+	})
 }
 
 // check compares the node with the type.
@@ -50,15 +55,19 @@ func (c *fieldChecker) check(t reflect.Type, n *yaml.Node, path string) {
 	}
 }
 
-// checkUnmarshaler lets a type that reads itself (Quantity, IntOrString, Time) try the value.
+// checkUnmarshaler checks a type that decodes itself, such as Quantity, IntOrString or Time.
 func (c *fieldChecker) checkUnmarshaler(t reflect.Type, n *yaml.Node, path string) {
+	if unmarshalNode(t, n) != nil {
+		c.fail(n, path, describe(n)+" is not a valid "+t.Name(), "see the documentation of the field")
+	}
+}
+
+func unmarshalNode(t reflect.Type, n *yaml.Node) error {
 	data, err := nodeJSON(n)
-	if err == nil {
-		err = json.Unmarshal(data, reflect.New(t).Interface())
-	}
 	if err != nil {
-		c.fail(n, path, "cannot read "+describe(n)+" as "+t.Name(), "see the field's documentation for its form")
+		return err
 	}
+	return json.Unmarshal(data, reflect.New(t).Interface())
 }
 
 func (c *fieldChecker) checkStruct(t reflect.Type, n *yaml.Node, path string) {
@@ -68,54 +77,49 @@ func (c *fieldChecker) checkStruct(t reflect.Type, n *yaml.Node, path string) {
 	}
 	fields := jsonFields(t)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, at := n.Content[i], joinPath(path, n.Content[i].Value)
+		key, fieldPath := n.Content[i], joinPath(path, n.Content[i].Value)
 		field, ok := fields[key.Value]
 		if !ok {
-			c.failUnknown(key, at, fields)
+			c.failUnknown(key, fieldPath, fields)
 			continue
 		}
-		c.check(field, n.Content[i+1], at)
+		c.check(field, n.Content[i+1], fieldPath)
 	}
 }
 
 func (c *fieldChecker) failUnknown(key *yaml.Node, path string, fields map[string]reflect.Type) {
-	if hint, ok := c.hints[withoutIndices(path)]; ok {
-		c.fail(key, path, "is not modelled in the lab", hint)
+	if hint, ok := unsupportedFields(c.kind)[yamlpos.WithoutIndices(path)]; ok {
+		c.fail(key, path, "is not supported by the lab", hint)
 		return
 	}
 	c.fail(key, path, "unknown field", unknownFieldHint(key.Value, fields))
+}
+
+// unsupportedFields returns the fields that exist in a production cluster but not in the lab, by
+// path without indices, with a hint for each.
+func unsupportedFields(kind string) map[string]string {
+	switch kind {
+	case "HTTPRoute":
+		const annotations = "annotate the Service instead (timeout.linkerd.io/request, retry.linkerd.io/http)"
+		return map[string]string{
+			"spec.rules.timeouts": annotations,
+			"spec.rules.retry":    annotations,
+			"spec.rules.name":     "remove it; Flagger's version of the Gateway API does not have it",
+		}
+	case "Server":
+		return map[string]string{"spec.externalWorkloadSelector": "select pods with podSelector"}
+	}
+	return nil
 }
 
 func unknownFieldHint(key string, fields map[string]reflect.Type) string {
 	if s := closest(key, fields); s != "" {
 		return "did you mean " + s + "?"
 	}
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
+	if len(fields) > 8 {
+		return "remove it"
 	}
-	slices.Sort(names)
-	if len(names) > 8 {
-		return "take it out"
-	}
-	return "the fields here are " + strings.Join(names, ", ")
-}
-
-func withoutIndices(path string) string {
-	var b strings.Builder
-	for {
-		open := strings.IndexByte(path, '[')
-		if open < 0 {
-			break
-		}
-		length := strings.IndexByte(path[open:], ']')
-		if length < 0 {
-			break
-		}
-		b.WriteString(path[:open])
-		path = path[open+length+1:]
-	}
-	return b.String() + path
+	return "the fields here are " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
 }
 
 func (c *fieldChecker) checkMap(t reflect.Type, n *yaml.Node, path string) {
@@ -129,55 +133,70 @@ func (c *fieldChecker) checkMap(t reflect.Type, n *yaml.Node, path string) {
 }
 
 func (c *fieldChecker) checkSlice(t reflect.Type, n *yaml.Node, path string) {
-	if t.Elem().Kind() == reflect.Uint8 {
-		c.checkBytes(t, n, path)
-		return
-	}
-	if n.Kind != yaml.SequenceNode {
-		c.fail(n, path, "must be a list, not "+describe(n), "write its items below it, each behind a dash")
-		return
-	}
-	for i, item := range n.Content {
-		c.check(t.Elem(), item, indexPath(path, i))
-	}
-}
-
-func (c *fieldChecker) checkBytes(t reflect.Type, n *yaml.Node, path string) {
-	data, err := nodeJSON(n)
-	if err == nil {
-		err = json.Unmarshal(data, reflect.New(t).Interface())
-	}
-	if err != nil {
-		c.fail(n, path, "is not base64", "encode the value, or write it as text under stringData")
+	switch {
+	case t.Elem().Kind() == reflect.Uint8:
+		if unmarshalNode(t, n) != nil {
+			c.fail(n, path, "is not base64", "encode the value, or write it as plain text under stringData")
+		}
+	case n.Kind != yaml.SequenceNode:
+		c.fail(n, path, "must be a list, not "+describe(n), "write its items below it, each after a dash")
+	default:
+		for i, item := range n.Content {
+			c.check(t.Elem(), item, yamlpos.Index(path, i))
+		}
 	}
 }
 
 func (c *fieldChecker) checkScalar(t reflect.Type, n *yaml.Node, path string) {
-	want := scalarName(t)
-	if n.Kind != yaml.ScalarNode || !fits(t, n) {
-		todo := "correct the value"
-		if t.Kind() == reflect.String && n.Kind == yaml.ScalarNode {
-			todo = "put it in quotes"
-		}
-		c.fail(n, path, "must be "+want+", not "+describe(n), todo)
+	if n.Kind == yaml.ScalarNode && fits(t, n) {
+		return
 	}
+	if c.kind == "Canary" && isDurationField(path) && n.ShortTag() == "!!int" {
+		message, hint := noUnit(n.Value)
+		c.fail(n, path, message, hint)
+		return
+	}
+	want, hint := scalarName(t), "write "+scalarName(t)
+	switch {
+	case want == "an integer" && n.ShortTag() == "!!int":
+		c.fail(n, path, fmt.Sprintf("%s does not fit in %d bits", Clip(n.Value), t.Bits()), "write a smaller number")
+		return
+	case want == "a string" && n.Kind == yaml.ScalarNode:
+		hint = "put it in quotes"
+	}
+	c.fail(n, path, "must be "+want+", not "+describe(n), hint)
+}
+
+// isDurationField reports whether a field of a Canary holds a duration, such as 30s.
+func isDurationField(path string) bool {
+	switch yamlpos.WithoutIndices(path) {
+	case "spec.analysis.interval", "spec.analysis.metrics.interval", "spec.analysis.webhooks.timeout":
+		return true
+	}
+	return false
+}
+
+// noUnit is the finding about a duration that is only a number.
+func noUnit(number string) (message, hint string) {
+	return fmt.Sprintf("%q has no unit", Clip(number)), "write " + Clip(number) + "s"
 }
 
 func scalarName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
-		return "a text"
+		return "a string"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Float32, reflect.Float64:
 		return "a number"
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint, reflect.Uint64:
-		return fmt.Sprintf("a whole number from 0 that fits %d bits", t.Bits())
+		return "a non-negative integer"
 	default:
-		return fmt.Sprintf("a whole number that fits %d bits", t.Bits())
+		return "an integer"
 	}
 }
 
+// fits reports whether the scalar can be decoded into the type.
 func fits(t reflect.Type, n *yaml.Node) bool {
 	tag := n.ShortTag()
 	zero := reflect.Zero(t)
@@ -209,14 +228,15 @@ func describe(n *yaml.Node) string {
 	}
 	switch n.ShortTag() {
 	case "!!int", "!!float":
-		return "the number " + clip(n.Value)
+		return "the number " + Clip(n.Value)
 	case "!!bool":
-		return "the boolean " + clip(n.Value)
+		return "the boolean " + Clip(n.Value)
 	}
-	return "the text " + fmt.Sprintf("%q", clip(n.Value))
+	return fmt.Sprintf("the string %q", Clip(n.Value))
 }
 
-// jsonFields are the fields of a struct as encoding/json sees them, embedded structs included.
+// jsonFields returns the fields of a struct as encoding/json sees them, with those of embedded
+// structs.
 func jsonFields(t reflect.Type) map[string]reflect.Type {
 	fields := make(map[string]reflect.Type)
 	for i := range t.NumField() {
@@ -225,9 +245,7 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 		switch {
 		case name == "-" || !f.IsExported():
 		case name == "" && f.Anonymous && f.Type.Kind() == reflect.Struct:
-			for k, v := range jsonFields(f.Type) {
-				fields[k] = v
-			}
+			maps.Copy(fields, jsonFields(f.Type))
 		case name == "":
 			fields[f.Name] = f.Type
 		default:
@@ -235,43 +253,4 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 		}
 	}
 	return fields
-}
-
-// closest is the known field that a misspelt one most likely stands for, "" if none is near.
-func closest(key string, fields map[string]reflect.Type) string {
-	if len(key) > 64 {
-		return ""
-	}
-	best, distance := "", 1+len(key)/3
-	for name := range fields {
-		d := editDistance(strings.ToLower(key), strings.ToLower(name))
-		if d < distance || d == distance && (best == "" || name < best) {
-			best, distance = name, d
-		}
-	}
-	return best
-}
-
-// editDistance counts the insertions, deletions, substitutions and swaps of neighbours that turn a into b (the optimal
-// string alignment distance).
-func editDistance(a, b string) int {
-	older, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			substitution := last[j-1]
-			if a[i-1] != b[j-1] {
-				substitution++
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, substitution)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], older[j-2]+1)
-			}
-		}
-		older, last, row = last, row, older
-	}
-	return last[len(b)]
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// FuzzParse looks for input that makes decoding panic, and for accepted guardrails that leave their confines.
+// FuzzParse looks for input that makes decoding panic, and for accepted guardrails that leave their
+// confines.
 func FuzzParse(f *testing.F) {
 	paths, _ := filepath.Glob("testdata/*/*.txtar")
 	for _, path := range paths {

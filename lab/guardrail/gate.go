@@ -13,25 +13,27 @@ import (
 	"coalmine/lab/event"
 )
 
-// GateHost is the only host that a webhook may call: the lab's own gate server, on port 80.
+// GateHost is the lab's gate server, on port 80. It is the only host that a webhook may call.
 const GateHost = "gate.coalmine"
 
-// maxGateRequests bounds the number of requests that a gate may be told to wait for; no plan has more.
+// maxGateRequests is the largest number of requests that a gate may require. No plan has more.
 const maxGateRequests = 1_000_000_000
 
-// GateCall is a call of a gate, as the URL of a webhook asks for it. Fields that a gate has no parameter for are zero.
+// GateCall is the call of a gate that a webhook's URL describes. Fields for which the gate has no
+// parameter are zero.
 type GateCall struct {
 	// Gate is one of the Gate constants of package event.
 	Gate string
-	// Min is the number of requests below which the gate says no. Gates volume (at least 1) and cohort (0 for any).
+	// Min is the number of requests that the gates volume (1 or more) and cohort (0 or more)
+	// require.
 	Min int
-	// Cohort names the users that gate cohort looks at.
+	// Cohort is the name of the cohort that gate cohort checks.
 	Cohort string
-	// MaxError is the share of bad requests that gate cohort accepts, in percent, 0 to 100.
+	// MaxError is the percentage of failed requests that gate cohort accepts, 0 to 100.
 	MaxError float64
 }
 
-// gateParameters are the query parameters by gate; those that must be there end in "!".
+// gateParameters returns the query parameters of a gate. Required ones end in "!".
 func gateParameters(gate string) ([]string, bool) {
 	switch gate {
 	case event.GateMTLS, event.GatePolicy, event.GateRollbackDrill, event.GateApprove, event.GateEvents:
@@ -44,16 +46,16 @@ func gateParameters(gate string) ([]string, bool) {
 	return nil, false
 }
 
-// GateError is why a webhook's URL is refused.
+// GateError says why a webhook's URL is not allowed.
 type GateError struct {
-	// What is wrong, and what to do.
+	// What says what is wrong, Hint what to do.
 	What, Hint string
 }
 
 func (e *GateError) Error() string { return e.What + "; " + e.Hint }
 
-// ParseGate reads the URL of a webhook: http://gate.coalmine/GATE?PARAMETERS. Its errors are of type *GateError.
-// The lab's gate server reads requests with it too, so that what was accepted is what is answered.
+// ParseGate parses the URL of a webhook, http://gate.coalmine/GATE?PARAMETERS. Its errors are of
+// type *GateError. The lab's gate server uses it too, so that it accepts the same calls.
 func ParseGate(raw string) (GateCall, error) {
 	if len(raw) > 512 {
 		return GateCall{}, &GateError{"the URL is longer than 512 bytes", gateExample}
@@ -64,7 +66,7 @@ func ParseGate(raw string) (GateCall, error) {
 		if errors.As(err, &parse) {
 			err = parse.Err
 		}
-		return GateCall{}, &GateError{"not a URL: " + clip(err.Error()), gateExample}
+		return GateCall{}, &GateError{"not a URL: " + Clip(err.Error()), gateExample}
 	}
 	if err := checkGateAddress(u); err != nil {
 		return GateCall{}, err
@@ -72,28 +74,31 @@ func ParseGate(raw string) (GateCall, error) {
 	gate := strings.TrimPrefix(u.Path, "/")
 	allowed, known := gateParameters(gate)
 	if !known || u.EscapedPath() != "/"+gate {
-		return GateCall{}, &GateError{"there is no gate " + clip(u.EscapedPath()), "the gates are /mtls, /policy, /rollback-drill, /volume, /cohort, /approve"}
+		return GateCall{}, &GateError{"there is no gate " + Clip(u.EscapedPath()), gateList}
 	}
 	return parseParameters(gate, allowed, u.RawQuery)
 }
 
-const gateExample = "write http://" + GateHost + "/GATE, as in http://" + GateHost + "/volume?min=100"
+const (
+	gateExample = "write http://" + GateHost + "/GATE, for example http://" + GateHost + "/volume?min=100"
+	gateList    = "the gates are /mtls, /policy, /rollback-drill, /volume, /cohort, /approve"
+)
 
-// checkGateAddress checks everything before the path.
+// checkGateAddress checks everything but path and parameters.
 func checkGateAddress(u *url.URL) error {
 	switch {
 	case u.Opaque != "" || u.Host == "":
 		return &GateError{"the URL has no host", gateExample}
 	case u.Hostname() != GateHost:
-		return &GateError{"host " + clip(u.Hostname()) + " is refused: " + hostReason(u.Hostname()), "the lab answers webhooks at " + GateHost + " only; use one of its gates"}
+		return &GateError{"host " + Clip(u.Hostname()) + " is not allowed: webhooks can only call " + GateHost, gateExample}
 	case u.Scheme != "http":
-		return &GateError{"the gates speak http, not " + clip(u.Scheme), "write http://" + GateHost}
+		return &GateError{"the gates use http, not " + Clip(u.Scheme), "write http://" + GateHost}
 	case u.User != nil:
-		return &GateError{"user and password are refused: gates ask for none", "take them out"}
+		return &GateError{"the URL must not contain a user or password", "remove them"}
 	case u.Port() != "" && u.Port() != "80" || u.Host != GateHost && u.Host != GateHost+":80":
-		return &GateError{"the gates listen on port 80, not on " + clip(u.Host), "leave the port out"}
+		return &GateError{"the gates listen on port 80, not on " + Clip(u.Host), "remove the port"}
 	case u.Fragment != "" || u.RawFragment != "" || u.ForceQuery:
-		return &GateError{"the URL ends in # or ?", "take it out"}
+		return &GateError{"the URL has an empty query or a fragment", "remove the ? or #"}
 	}
 	return nil
 }
@@ -102,7 +107,7 @@ func parseParameters(gate string, allowed []string, rawQuery string) (GateCall, 
 	call := GateCall{Gate: gate}
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return GateCall{}, &GateError{"the parameters are malformed: " + clip(err.Error()), "write ?name=value&name=value"}
+		return GateCall{}, &GateError{"invalid parameters: " + Clip(err.Error()), "write ?name=value&name=value"}
 	}
 	names := make([]string, 0, len(values))
 	for name := range values {
@@ -111,10 +116,10 @@ func parseParameters(gate string, allowed []string, rawQuery string) (GateCall, 
 	slices.Sort(names)
 	for _, name := range names {
 		if !slices.Contains(allowed, name) && !slices.Contains(allowed, name+"!") {
-			return GateCall{}, &GateError{"gate " + gate + " has no parameter " + clip(name), parameterHint(allowed)}
+			return GateCall{}, &GateError{"gate " + gate + " has no parameter " + Clip(name), parameterHint(allowed)}
 		}
 		if len(values[name]) > 1 {
-			return GateCall{}, &GateError{"parameter " + name + " is there twice", "keep one of them"}
+			return GateCall{}, &GateError{"parameter " + name + " is set twice", "keep one of them"}
 		}
 		if err := call.setParameter(name, values.Get(name)); err != nil {
 			return GateCall{}, err
@@ -130,12 +135,12 @@ func parseParameters(gate string, allowed []string, rawQuery string) (GateCall, 
 
 func parameterHint(allowed []string) string {
 	if len(allowed) == 0 {
-		return "it takes none"
+		return "the gate has no parameters"
 	}
-	return "it takes " + strings.ReplaceAll(strings.Join(allowed, ", "), "!", "")
+	return "the parameters are " + strings.ReplaceAll(strings.Join(allowed, ", "), "!", "")
 }
 
-// setParameter reads one parameter.
+// setParameter parses one parameter.
 func (g *GateCall) setParameter(name, value string) error {
 	switch name {
 	case "min":
@@ -145,18 +150,21 @@ func (g *GateCall) setParameter(name, value string) error {
 			least = 1
 		}
 		if err != nil || n < least || n > maxGateRequests {
-			return &GateError{"min=" + clip(value) + " is no number of requests", fmt.Sprintf("write a whole number from %d", least)}
+			return &GateError{"min=" + Clip(value) + " is not a number of requests",
+				fmt.Sprintf("write an integer of at least %d", least)}
 		}
 		g.Min = n
 	case "max-error":
 		share, err := strconv.ParseFloat(value, 64)
 		if err != nil || !(share >= 0 && share <= 100) {
-			return &GateError{"max-error=" + clip(value) + " is no percentage", "write a number from 0 to 100, as in max-error=1.5"}
+			return &GateError{"max-error=" + Clip(value) + " is not a percentage",
+				"write a number from 0 to 100, for example max-error=1.5"}
 		}
 		g.MaxError = share
 	case "name":
 		if problems := validation.IsDNS1123Label(value); len(problems) > 0 {
-			return &GateError{"name=" + clip(value) + " is no cohort's name", "write the name of one of the scenario's cohorts"}
+			return &GateError{"name=" + Clip(value) + " is not the name of a cohort",
+				"write the name of one of the scenario's cohorts"}
 		}
 		g.Cohort = value
 	}

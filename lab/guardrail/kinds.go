@@ -11,15 +11,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// kind is a kind of object that a guardrail may consist of.
+// kind is a kind of object that can be a guardrail.
 type kind struct {
 	name string
-	// versions are the API versions that are read; the first is the one to which objects are normalised.
+	// versions are the accepted API versions. Objects are converted to the first.
 	versions  []string
 	newObject func() runtime.Object
 }
 
-// kinds lists them in the order in which objects are applied: what is referred to comes before what refers to it.
+// kinds returns the kinds in the order in which objects are applied: an object comes after those it
+// refers to.
 func kinds() []kind {
 	policy := []string{AuthorizationVersion}
 	flagger := []string{flaggerv1.SchemeGroupVersion.String()}
@@ -43,20 +44,28 @@ func kinds() []kind {
 	}
 }
 
-// findKind looks a kind up, or says why it is refused and what to do.
-func findKind(apiVersion, name string) (k kind, what, todo string) {
+// refusal says why a kind is not accepted.
+type refusal struct {
+	// field is apiVersion or kind, whichever is wrong.
+	field         string
+	message, hint string
+}
+
+// findKind returns the kind that a document names, or a refusal.
+func findKind(apiVersion, name string) (kind, *refusal) {
 	all := kinds()
 	i := slices.IndexFunc(all, func(k kind) bool { return k.name == name && group(k.versions[0]) == group(apiVersion) })
 	if i < 0 {
-		what, todo = refuseKind(apiVersion, name)
-		return kind{}, what, todo
+		return kind{}, refuseKind(apiVersion, name)
 	}
 	if !slices.Contains(all[i].versions, apiVersion) {
-		return kind{}, name + " has no version " + clip(apiVersion) + " here", "write apiVersion: " + all[i].versions[0]
+		return kind{}, &refusal{"apiVersion", name + " has no version " + Clip(apiVersion),
+			"write apiVersion: " + all[i].versions[0]}
 	}
-	return all[i], "", ""
+	return all[i], nil
 }
 
+// group returns the API group of an apiVersion, "" for the core group.
 func group(apiVersion string) string {
 	g, _, found := strings.Cut(apiVersion, "/")
 	if !found {
@@ -65,45 +74,52 @@ func group(apiVersion string) string {
 	return g
 }
 
-// refuseKind says why a kind is none of a guardrail's, and what to do.
-func refuseKind(apiVersion, name string) (what, todo string) {
-	shown := clip(name)
+// refuseKind says why a kind cannot be a guardrail.
+func refuseKind(apiVersion, name string) *refusal {
+	refuse := func(reason, hint string) *refusal {
+		return &refusal{"kind", Clip(name) + " is not allowed: " + reason, hint}
+	}
 	switch name {
 	case "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Pod", "Job", "CronJob":
-		return shown + " is not accepted: the lab brings the workload", "leave it out; a Canary refers to the lab's Deployment by targetRef"
+		return refuse("the lab provides the workloads", "remove it; a Canary refers to the lab's Deployment in targetRef")
 	case "Service", "Endpoints", "EndpointSlice":
-		return shown + " is not accepted: the lab and Flagger make the Services", "leave it out; say the port under the Canary's spec.service"
+		return refuse("the lab and Flagger create the Services", "remove it; write the port under spec.service of the Canary")
 	case "List":
-		return "a List is not accepted", "write its items as documents of their own, separated by ---"
+		return refuse("a document must be one object", "write each item as a document of its own, separated by ---")
 	case "ServerAuthorization":
-		return "ServerAuthorization is not accepted: Linkerd has replaced it", "write an AuthorizationPolicy with a MeshTLSAuthentication"
-	case "HTTPLocalRateLimitPolicy", "HTTPLocalConcurrencyLimitPolicy", "EgressNetwork", "GRPCRoute", "TCPRoute", "TLSRoute":
-		return shown + " is not modelled yet", "leave it out"
+		return refuse("Linkerd has replaced it", "write an AuthorizationPolicy and a MeshTLSAuthentication")
+	case "HTTPLocalRateLimitPolicy", "HTTPLocalConcurrencyLimitPolicy", "EgressNetwork",
+		"GRPCRoute", "TCPRoute", "TLSRoute":
+		return refuse("the lab does not support it", "remove it")
 	case "TrafficSplit", "ServiceProfile":
-		return shown + " is not accepted: Linkerd has deprecated it for HTTPRoute", "leave it out; Flagger writes the HTTPRoute"
+		return refuse("Linkerd has deprecated it in favour of HTTPRoute", "remove it; Flagger creates the HTTPRoute")
 	case "ScaledObject":
-		return "ScaledObject is not accepted: the lab has no KEDA", "write a HorizontalPodAutoscaler (autoscaling/v2)"
+		return refuse("the lab has no KEDA", "write a HorizontalPodAutoscaler (autoscaling/v2)")
 	case "Rollout", "AnalysisTemplate", "AnalysisRun", "Experiment":
-		return shown + " is not accepted: it belongs to Argo Rollouts, the lab runs Flagger", "write a Canary and MetricTemplates"
+		return refuse("it belongs to Argo Rollouts, but the lab runs Flagger", "write a Canary and MetricTemplates")
 	case "CustomResourceDefinition", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding":
-		return shown + " is not accepted: a guardrail does not change what the cluster offers or allows", "leave it out"
+		return refuse("guardrails cannot change the cluster's APIs or permissions", "remove it")
 	}
-	return refuseGroup(group(apiVersion), shown)
+	return refuseGroup(group(apiVersion), name)
 }
 
-func refuseGroup(g, name string) (what, todo string) {
+// refuseGroup says why a kind cannot be a guardrail, by its API group.
+func refuseGroup(g, name string) *refusal {
+	shown := Clip(name)
 	switch {
 	case g == LinkerdGroup && name == "HTTPRoute":
-		return "HTTPRoute of policy.linkerd.io is not accepted: Linkerd prefers the Gateway API's",
-			"write apiVersion: " + gatewayv1beta1.SchemeGroupVersion.String()
+		return &refusal{"apiVersion",
+			"HTTPRoute of policy.linkerd.io is not allowed: Linkerd prefers that of the Gateway API",
+			"write apiVersion: " + gatewayv1beta1.SchemeGroupVersion.String()}
 	case strings.HasSuffix(g, ".istio.io"):
-		return name + " is not accepted: it belongs to Istio, the lab's mesh is Linkerd", "use a Canary, an HTTPRoute or Linkerd's policies"
+		return &refusal{"kind", shown + " is not allowed: it belongs to Istio, but the lab runs Linkerd",
+			"use a Canary, an HTTPRoute or Linkerd's policies"}
 	case strings.HasPrefix(g, "monitoring.coreos.com"):
-		return name + " is not accepted: the lab brings its Prometheus", "write the query into a MetricTemplate"
+		return &refusal{"kind", shown + " is not allowed: the lab provides Prometheus", "write the query in a MetricTemplate"}
 	}
 	names := make([]string, 0, 16)
 	for _, k := range kinds() {
 		names = append(names, k.name)
 	}
-	return "kind " + name + " is not a guardrail's", "use " + strings.Join(names, ", ")
+	return &refusal{"kind", shown + " cannot be a guardrail", "use " + strings.Join(names, ", ")}
 }

@@ -2,69 +2,76 @@ package guardrail
 
 import "time"
 
-// Limits of the input. Guardrails are hostile: each limit bounds the time or memory that one submission can cost, and lies
-// an order of magnitude above what the largest course exercise needs.
+// Limits of the input. Guardrails are not trusted: each limit bounds the time or memory that one
+// submission can cost. Each is about ten times what the largest exercise needs.
 const (
-	// MaxFileSize is in bytes. Manifests are kilobytes; a megabyte still parses in well under a second.
+	// MaxFileSize is the size of one manifest in bytes. A megabyte parses in well under a second.
 	MaxFileSize = 1 << 20
-	// MaxTotalSize is in bytes, of all manifests: the run folder keeps a copy of them.
+	// MaxTotalSize is the size of all manifests in bytes. The run folder keeps a copy of them.
 	MaxTotalSize = 4 << 20
 	// MaxFiles is the number of manifests.
 	MaxFiles = 200
-	// MaxEntries is the number of folder entries that a walk looks at, manifests or not: somebody will pass a home folder.
+	// MaxEntries is the number of folder entries, manifests or not, that are read. It stops a walk
+	// through a home folder.
 	MaxEntries = 5000
-	// MaxFolderDepth is how deep folders may nest.
+	// MaxFolderDepth is the depth to which folders may nest.
 	MaxFolderDepth = 8
-	// MaxDocuments is the number of YAML documents in all files; each may become an object in the cluster.
+	// MaxDocuments is the number of YAML documents in all files.
 	MaxDocuments = 200
-	// MaxYAMLDepth is how deep mappings and lists may nest. The deepest Canary has 10 levels; recursion follows this depth.
+	// MaxYAMLDepth is the depth to which mappings and lists may nest. The deepest Canary has 10
+	// levels. Recursion is as deep as this.
 	MaxYAMLDepth = 40
-	// MaxNodes is the number of YAML nodes (mappings, lists, scalars) in all files. A node costs about 200 bytes.
+	// MaxNodes is the number of YAML nodes (mappings, lists, scalars) in all files. A node costs about
+	// 200 bytes.
 	MaxNodes = 50_000
-	// MaxFlowDepth is the number of [ and { in a file that may be open at once. The YAML scanner takes time in proportion to
-	// it for every token, so it is looked at before the scanner runs.
+	// MaxFlowDepth is the number of [ and { that may be open at once in a file. The YAML scanner's
+	// time per token grows with it, so it is checked before the scanner runs.
 	MaxFlowDepth = 1000
-	// MaxItems is the number of entries in one list of a Canary (metrics, webhooks, alerts, matches, weights): each metric
-	// costs a query per interval.
+	// MaxItems is the number of entries in one list of an object (metrics, webhooks, alerts,
+	// matches). Each metric costs a query per interval.
 	MaxItems = 30
-	// MaxReplicas is what an autoscaler may ask for: each replica costs the lab memory.
+	// MaxReplicas is the number of replicas that an autoscaler may allow. Each costs memory.
 	MaxReplicas = 20
 )
 
-// Limits of a query. A query runs once per metric and interval, against a store that holds an hour or two of 10 s scrapes.
+// Limits of a query. Each metric runs its query once per interval, on an hour or two of samples.
 const (
-	// MaxQueryLength is in bytes, before and after rendering. Prometheus itself takes queries in a URL.
+	// MaxQueryLength is in bytes, before and after rendering.
 	MaxQueryLength = 4096
 	// MaxQuerySelectors is the number of series selectors in one query.
 	MaxQuerySelectors = 20
-	// MaxQueryRange is the longest range, offset or subquery: no run lasts longer.
+	// MaxQueryRange is the longest range, offset or subquery. No run lasts longer.
 	MaxQueryRange = time.Hour
-	// MaxSubquerySteps is how many times a subquery may evaluate its inner expression, nested subqueries multiplied.
+	// MaxSubquerySteps is the number of times that a subquery may evaluate its inner expression.
+	// The steps of nested subqueries are multiplied.
 	MaxSubquerySteps = 360
-	// MaxQuerySamples is how many samples one answer may read of one series, over all selectors: ranges, times the steps of
-	// subqueries around them. Two thousand series, which is what a busy lab has, are then read in a few seconds.
+	// MaxQuerySamples is the number of samples per series that a query may read, over all
+	// selectors: their ranges times the steps of subqueries around them. With the two thousand
+	// series of a busy lab, such a query takes a few seconds.
 	MaxQuerySamples = 7200
-	// SampleInterval is the time between two samples of a series, Prometheus' scrape interval in the lab.
+	// SampleInterval is the lab's scrape interval, which is Linkerd's.
 	SampleInterval = 10 * time.Second
-	// DefaultSubqueryStep is the step of a subquery that names none: Prometheus' default evaluation interval.
+	// DefaultSubqueryStep is the step of a subquery without one, Prometheus' default evaluation
+	// interval.
 	DefaultSubqueryStep = time.Minute
-	// MaxRegexLength is in bytes, of a label matcher or a header match.
+	// MaxRegexLength is the length in bytes of a label matcher or header match.
 	MaxRegexLength = 512
-	// MaxRegexNames is how many metric names a matcher on __name__ may stand for.
+	// MaxRegexNames is the number of metric names that a matcher on __name__ may list.
 	MaxRegexNames = 10
 )
 
 // Limits of a webhook.
 const (
-	// MaxWebhookTimeout bounds how long one call may hold Flagger's control loop up.
+	// MaxWebhookTimeout is the longest timeout of one call, which blocks Flagger's control loop.
 	MaxWebhookTimeout = time.Minute
-	// MaxWebhookRetries bounds how often it is repeated; Flagger's client doubles its wait up to 30 s each time.
+	// MaxWebhookRetries is the number of retries. Flagger's client doubles the wait each time, up
+	// to 30 s.
 	MaxWebhookRetries = 10
 )
 
-// MinAnalysisInterval is the shortest interval that Flagger keeps to: it silently raises a shorter one.
+// MinAnalysisInterval is the shortest interval that Flagger uses. It silently raises a shorter one.
 // Source: flagger pkg/apis/flagger/v1beta1/canary.go, GetAnalysisInterval.
 const MinAnalysisInterval = 10 * time.Second
 
-// maxQuoted is how much of a value an error repeats.
+// maxQuoted is the number of bytes of a value that a message shows.
 const maxQuoted = 80

@@ -12,42 +12,43 @@ import (
 // Names of the Linkerd policy API.
 const (
 	LinkerdGroup = "policy.linkerd.io"
-	// ServerVersion is the version to which every Server is normalised.
+	// ServerVersion is the version to which every Server is converted.
 	ServerVersion = LinkerdGroup + "/v1beta3"
 	// AuthorizationVersion is the version of the other policy kinds.
 	AuthorizationVersion = LinkerdGroup + "/v1alpha1"
 )
 
-// Server selects a port of pods, to which policies then apply.
+// Server selects a port of pods, so that policies can apply to it.
 type Server struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 	Spec              ServerSpec `json:"spec"`
 }
 
-// ServerSpec says which port of which pods.
+// ServerSpec is the spec of a Server.
 type ServerSpec struct {
-	// PodSelector selects pods of the same namespace; an empty one selects all.
+	// PodSelector selects pods in the same namespace. An empty selector selects all.
 	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
-	// Port is a port's number, or the name that the pods give it.
+	// Port is the number of a container port, or its name.
 	Port intstr.IntOrString `json:"port"`
-	// ProxyProtocol is what the proxy expects: unknown (it detects), HTTP/1, HTTP/2, gRPC, opaque or TLS.
+	// ProxyProtocol is the protocol that the proxy expects: unknown (it detects the protocol),
+	// HTTP/1, HTTP/2, gRPC, opaque or TLS.
 	ProxyProtocol string `json:"proxyProtocol,omitempty"`
-	// AccessPolicy is what holds for traffic that no policy covers. Parse fills the CRD's default in: deny.
+	// AccessPolicy applies to traffic that no policy matches. Parse sets the CRD's default, deny.
 	AccessPolicy string `json:"accessPolicy,omitempty"`
 }
 
-// AuthorizationPolicy says who may talk to its target.
+// AuthorizationPolicy says which clients may call its target.
 type AuthorizationPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 	Spec              AuthorizationPolicySpec `json:"spec"`
 }
 
-// AuthorizationPolicySpec asks for every one of the authentications.
+// AuthorizationPolicySpec is the spec of an AuthorizationPolicy.
 type AuthorizationPolicySpec struct {
 	TargetRef PolicyTargetRef `json:"targetRef"`
-	// RequiredAuthenticationRefs are ANDed; an empty list asks for nothing.
+	// RequiredAuthenticationRefs must all be satisfied. An empty list requires nothing.
 	RequiredAuthenticationRefs []AuthenticationRef `json:"requiredAuthenticationRefs"`
 }
 
@@ -75,9 +76,9 @@ type MeshTLSAuthentication struct {
 
 // MeshTLSAuthenticationSpec has either identities or references to them.
 type MeshTLSAuthenticationSpec struct {
-	// Identities are names as in certificates; "*" is every one, "*.suffix" those of a domain.
+	// Identities are names as in certificates: "*" matches all, "*.suffix" those of a domain.
 	Identities []string `json:"identities,omitempty"`
-	// IdentityRefs name ServiceAccounts, or the Namespace for all of its ServiceAccounts.
+	// IdentityRefs name ServiceAccounts, or a Namespace for all of its ServiceAccounts.
 	IdentityRefs []AuthenticationRef `json:"identityRefs,omitempty"`
 }
 
@@ -88,12 +89,12 @@ type NetworkAuthentication struct {
 	Spec              NetworkAuthenticationSpec `json:"spec"`
 }
 
-// NetworkAuthenticationSpec lists the networks.
+// NetworkAuthenticationSpec is the spec of a NetworkAuthentication.
 type NetworkAuthenticationSpec struct {
 	Networks []Network `json:"networks"`
 }
 
-// Network is a CIDR without the parts in Except, which are CIDRs or addresses.
+// Network is a CIDR without those in Except, which are CIDRs or addresses.
 type Network struct {
 	CIDR   string   `json:"cidr"`
 	Except []string `json:"except,omitempty"`

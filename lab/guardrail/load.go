@@ -13,9 +13,10 @@ import (
 	"strings"
 )
 
-// Load reads the guardrails at path and validates them with Parse. path is a folder, which is walked (*.yaml, *.yml and
-// *.json count; hidden files do not), or one file of YAML documents. Nothing outside the folder is read, whatever links it
-// holds. What is wrong with the guardrails is of type Errors; other errors are those of the file system or the context.
+// Load reads the guardrails at path and validates them with Parse. path is one file of YAML
+// documents or a folder. In a folder, Load reads all files named *.yaml, *.yml or *.json that are
+// not hidden, and nothing outside of it, even if it contains symbolic links. Errors in the
+// guardrails are of type Errors; other errors come from the file system or the context.
 func Load(ctx context.Context, path string, env Environment) (*Set, error) {
 	files, err := readPath(ctx, path)
 	if err != nil {
@@ -27,11 +28,11 @@ func Load(ctx context.Context, path string, env Environment) (*Set, error) {
 func readPath(ctx context.Context, path string) (map[string][]byte, error) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return nil, fmt.Errorf("no guardrails: %w; give a folder of manifests or one YAML file", err)
+		return nil, fmt.Errorf("%w; give a folder of manifests or one YAML file", err)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("no guardrails: %w; give a folder of manifests or one YAML file", err)
+		return nil, fmt.Errorf("%w; give a folder of manifests or one YAML file", err)
 	}
 	dir, name := path, ""
 	if !info.IsDir() {
@@ -50,12 +51,17 @@ func readPath(ctx context.Context, path string) (map[string][]byte, error) {
 		return w.files, w.walk(ctx)
 	}
 	if !isManifest(name) {
-		return nil, Errors{{Position: Position{File: name}, Message: "not a manifest by its name", Hint: "give a .yaml, .yml or .json file, or a folder"}}
+		return nil, Errors{{
+			Position: Position{File: name}, Message: "is not a manifest",
+			Hint: "give a .yaml, .yml or .json file, or a folder",
+		}}
 	}
 	return w.files, w.result(w.read(name))
 }
 
-// isManifest tells manifests by name: README.md and the like stand beside them.
+const oneExercise = "give the folder of one exercise's guardrails"
+
+// isManifest reports whether a file is a manifest, by its name.
 func isManifest(name string) bool {
 	for _, part := range strings.Split(name, "/") {
 		if strings.HasPrefix(part, ".") {
@@ -65,7 +71,7 @@ func isManifest(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name)))
 }
 
-// walker collects manifests below a root, which nothing leads out of.
+// walker collects the manifests below a root, which it cannot leave.
 type walker struct {
 	root     *os.Root
 	files    map[string][]byte
@@ -74,11 +80,11 @@ type walker struct {
 	total    int
 }
 
-func (w *walker) fail(name, what, todo string) {
-	w.findings = append(w.findings, Finding{Position: Position{File: name}, Message: what, Hint: todo})
+func (w *walker) fail(name, message, hint string) {
+	w.findings = append(w.findings, Finding{Position: Position{File: name}, Message: message, Hint: hint})
 }
 
-// result gives the lab's own error, or else what is wrong with the guardrails.
+// result returns err, or the findings if there was no other error.
 func (w *walker) result(err error) error {
 	if err != nil && !errors.Is(err, errLimit) {
 		return err
@@ -90,10 +96,10 @@ func (w *walker) walk(ctx context.Context) error {
 	return w.result(w.walkFolder(ctx, ".", 0))
 }
 
-// walkFolder reads one folder in batches, so that a huge one costs no more than the limit.
+// walkFolder visits the entries of a folder in order of their names.
 func (w *walker) walkFolder(ctx context.Context, name string, depth int) error {
 	if depth > MaxFolderDepth {
-		w.fail(name, fmt.Sprintf("folders nest deeper than %d", MaxFolderDepth), "move the manifests up")
+		w.fail(name, fmt.Sprintf("folders nest deeper than %d levels", MaxFolderDepth), "move the manifests up")
 		return nil
 	}
 	entries, err := w.readDir(name)
@@ -124,7 +130,7 @@ func (w *walker) readDir(name string) ([]fs.DirEntry, error) {
 	}
 	w.entries += len(entries)
 	if w.entries > MaxEntries {
-		w.fail(name, fmt.Sprintf("more than %d files and folders", MaxEntries), "give the folder of one exercise's guardrails")
+		w.fail(name, fmt.Sprintf("more than %d files and folders", MaxEntries), oneExercise)
 		return nil, errLimit
 	}
 	return entries, nil
@@ -139,39 +145,40 @@ func (w *walker) visit(ctx context.Context, name string, e fs.DirEntry, depth in
 	case !isManifest(name):
 		return nil
 	case len(w.files) >= MaxFiles:
-		w.fail(name, fmt.Sprintf("more than %d manifests", MaxFiles), "give the folder of one exercise's guardrails")
+		w.fail(name, fmt.Sprintf("more than %d manifests", MaxFiles), oneExercise)
 		return errLimit
 	}
 	return w.read(name)
 }
 
-// read takes one manifest in. A link is followed as long as it stays inside the folder.
+// read reads one manifest. It follows a symbolic link that stays inside the folder.
 func (w *walker) read(name string) error {
 	info, err := w.root.Stat(name)
 	switch {
 	case err != nil && isSymlink(w.root, name):
-		w.fail(name, "the link leads out of the folder, or nowhere", "put the file itself there")
+		w.fail(name, "the symbolic link leads out of the folder, or to nothing", "replace it by the file itself")
 		return nil
 	case err != nil:
 		return fmt.Errorf("reading %s: %w", name, err)
 	case !info.Mode().IsRegular():
-		w.fail(name, "not a regular file", "put a plain file there")
+		w.fail(name, "is not a regular file", "replace it by a regular file")
 		return nil
 	case info.Size() > MaxFileSize:
-		w.fail(name, fmt.Sprintf("the file is larger than %d bytes", MaxFileSize), "split it, or take out what is no manifest")
+		w.fail(name, fmt.Sprintf("the file is larger than %d bytes", MaxFileSize),
+			"split it, or remove what is not a manifest")
 		return nil
 	}
 	return w.readFile(name)
 }
 
-// isSymlink tells whether the name is a link: one that cannot be followed leads out of the root or to nothing.
+// isSymlink reports whether name is a symbolic link.
 func isSymlink(root *os.Root, name string) bool {
 	info, err := root.Lstat(name)
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// readFile reads the file. It is opened without blocking and looked at again once open: the file that was checked may have been
-// replaced by a pipe or have grown.
+// readFile reads the file. It opens it without blocking and checks it again: since the first check,
+// the file may have grown or been replaced by a pipe.
 func (w *walker) readFile(name string) error {
 	f, err := w.root.OpenFile(name, os.O_RDONLY|openNonBlocking, 0)
 	if err != nil {
@@ -179,7 +186,7 @@ func (w *walker) readFile(name string) error {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		w.fail(name, "not a regular file", "put a plain file there")
+		w.fail(name, "is not a regular file", "replace it by a regular file")
 		return nil
 	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
@@ -188,7 +195,7 @@ func (w *walker) readFile(name string) error {
 	}
 	w.total += len(data)
 	if w.total > MaxTotalSize {
-		w.fail(name, fmt.Sprintf("the manifests are larger than %d bytes together", MaxTotalSize), "give the folder of one exercise's guardrails")
+		w.fail(name, fmt.Sprintf("the manifests are larger than %d bytes in total", MaxTotalSize), oneExercise)
 		return errLimit
 	}
 	w.files[name] = data

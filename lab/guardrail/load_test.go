@@ -67,7 +67,9 @@ func TestLoadWalksFolders(t *testing.T) {
 }
 
 func TestLoadReadsOneFile(t *testing.T) {
-	dir := folder(t, map[string]string{"all.yaml": configMap + "---\n" + strings.Replace(configMap, "settings", "more", 1), "other.yaml": "a: ["})
+	dir := folder(t,
+		map[string]string{"all.yaml": configMap + "---\n" + strings.Replace(configMap, "settings", "more", 1),
+			"other.yaml": "a: ["})
 	if err := os.Symlink(filepath.Join(dir, "all.yaml"), filepath.Join(t.TempDir(), "link.yaml")); err != nil {
 		t.Fatal(err)
 	}
@@ -77,25 +79,26 @@ func TestLoadReadsOneFile(t *testing.T) {
 	}
 }
 
-func TestLoadSaysWhatIsMissing(t *testing.T) {
+func TestLoadReportsMissingManifests(t *testing.T) {
 	if _, err := load(t, filepath.Join(t.TempDir(), "nowhere")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	_, err := load(t, t.TempDir())
 	wantError(t, err, "there are no manifests")
 	_, err = load(t, filepath.Join(folder(t, map[string]string{"x.txt": ""}), "x.txt"))
-	wantError(t, err, "x.txt: not a manifest by its name")
+	wantError(t, err, "x.txt: is not a manifest")
 }
 
-func TestLoadStopsWithItsContext(t *testing.T) {
+func TestLoadStopsWhenCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Load(ctx, folder(t, map[string]string{"a.yaml": configMap}), testEnvironment()); !errors.Is(err, context.Canceled) {
+	if _, err := Load(ctx, folder(t, map[string]string{"a.yaml": configMap}), testEnvironment()); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestLoadRefusesHugeFileUnread(t *testing.T) {
+func TestLoadDoesNotReadHugeFile(t *testing.T) {
 	dir := folder(t, map[string]string{"a.yaml": configMap})
 	huge := filepath.Join(dir, "huge.yaml")
 	if err := os.WriteFile(huge, nil, 0o644); err != nil {
@@ -113,11 +116,11 @@ func TestLoadRefusesHugeFileUnread(t *testing.T) {
 	}).AllocedBytesPerOp()
 	wantError(t, err, "huge.yaml: the file is larger than 1048576 bytes")
 	if read > 1<<20 {
-		t.Errorf("allocated %d bytes for a file that is not to be read", read)
+		t.Errorf("allocated %d bytes for a file that must not be read", read)
 	}
 }
 
-func TestLoadBoundsFolders(t *testing.T) {
+func TestLoadLimitsFolders(t *testing.T) {
 	many := make(map[string]string)
 	for i := range MaxFiles + 1 {
 		many[fmt.Sprintf("%d.yaml", i)] = "# empty\n"
@@ -134,5 +137,5 @@ func TestLoadBoundsFolders(t *testing.T) {
 		large[fmt.Sprintf("%d.yaml", i)] = strings.Repeat("#", MaxFileSize)
 	}
 	_, err = load(t, folder(t, large))
-	wantError(t, err, "larger than 4194304 bytes together")
+	wantError(t, err, "larger than 4194304 bytes in total")
 }

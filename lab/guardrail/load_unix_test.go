@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestLoadFollowsNoLinkOut(t *testing.T) {
+func TestLoadFollowsNoLinkOutside(t *testing.T) {
 	outside := folder(t, map[string]string{"secret.yaml": configMap, "sub/secret.yaml": configMap})
 	for name, target := range map[string]string{
 		"absolute": filepath.Join(outside, "secret.yaml"),
@@ -22,7 +22,7 @@ func TestLoadFollowsNoLinkOut(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := load(t, dir)
-			wantError(t, err, "link.yaml: the link leads out of the folder, or nowhere")
+			wantError(t, err, "link.yaml: the symbolic link leads out of the folder, or to nothing")
 		})
 	}
 	t.Run("folder", func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestLoadDoesNotWaitForPipes(t *testing.T) {
 		t.Skip(err)
 	}
 	_, err := load(t, dir)
-	wantError(t, err, "pipe.yaml: not a regular file")
+	wantError(t, err, "pipe.yaml: is not a regular file")
 
 	w := &walker{files: map[string][]byte{}}
 	if w.root, err = os.OpenRoot(dir); err != nil {

@@ -2,5 +2,5 @@
 
 package guardrail
 
-// openNonBlocking is nothing where files are no pipes.
+// openNonBlocking is 0 on systems where opening a file does not block.
 const openNonBlocking = 0

@@ -4,5 +4,5 @@ package guardrail
 
 import "syscall"
 
-// openNonBlocking lets a pipe without a writer be opened at once.
+// openNonBlocking keeps opening a pipe from waiting for its writer.
 const openNonBlocking = syscall.O_NONBLOCK

@@ -8,22 +8,21 @@ import (
 	"strings"
 )
 
-// Parse validates manifests that were read already, by path. It touches nothing outside its arguments: alerts, queries and
-// webhooks are only looked at. Its error is of type Errors.
+// Parse decodes and validates manifests, by path. It has no side effects: it sends no alerts,
+// queries or webhooks. Its error is of type Errors.
 func Parse(files map[string][]byte, env Environment) (*Set, error) {
 	c := &checker{env: env}
 	c.read(files)
-	if len(c.findings) == 0 {
+	if len(c.findings) == 0 { // otherwise a missing object may be in a document that was not decoded
 		c.check()
 	}
 	if err := asError(c.findings); err != nil {
 		return nil, err
 	}
-	return &Set{Objects: c.objects(), Files: files, Warnings: lint(c)}, nil
+	return &Set{Objects: c.objects(), Files: files, Environment: env}, nil
 }
 
-// read decodes all files. References are checked only if every document could be decoded: what is missing might stand in
-// one that could not.
+// read decodes all files.
 func (c *checker) read(files map[string][]byte) {
 	if finding, ok := checkTotals(files); ok {
 		c.findings = append(c.findings, finding)
@@ -43,7 +42,7 @@ func (c *checker) read(files map[string][]byte) {
 	}
 	if len(c.docs) == 0 && len(c.findings) == 0 {
 		c.findings = append(c.findings, Finding{Position: Position{File: WholeSet}, Message: "there are no manifests",
-			Hint: "write a Canary into a file whose name ends in .yaml"})
+			Hint: "write a Canary to a file whose name ends in .yaml"})
 	}
 }
 
@@ -57,16 +56,16 @@ func checkTotals(files map[string][]byte) (Finding, bool) {
 	case len(files) > MaxFiles:
 		return tooMany(fmt.Sprintf("more than %d manifests", MaxFiles)), true
 	case total > MaxTotalSize:
-		return tooMany(fmt.Sprintf("the manifests are larger than %d bytes together", MaxTotalSize)), true
+		return tooMany(fmt.Sprintf("the manifests are larger than %d bytes in total", MaxTotalSize)), true
 	}
 	return Finding{}, false
 }
 
-func tooMany(what string) Finding {
-	return Finding{Position: Position{File: WholeSet}, Message: what, Hint: "give the folder of one exercise's guardrails"}
+func tooMany(message string) Finding {
+	return Finding{Position: Position{File: WholeSet}, Message: message, Hint: oneExercise}
 }
 
-// objects lists what was decoded in the order in which it can be applied.
+// objects returns the decoded objects in the order in which they can be applied.
 func (c *checker) objects() []Object {
 	rank := make(map[string]int)
 	for i, k := range kinds() {

@@ -3,57 +3,77 @@ package guardrail
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// parsePromQL reads a query with the options that Prometheus has by default.
+// parsePromQL parses a query with Prometheus' default options.
 func parsePromQL(query string) (expr parser.Expr, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the PromQL parser gave up: %v", p)
+			err = fmt.Errorf("the PromQL parser failed: %v", p)
 		}
 	}()
 	return parser.NewParser(parser.Options{}).ParseExpr(query)
 }
 
-// checkPromQL checks that a query parses, that Flagger can read its result, and that it is cheap enough.
+// ParseMetricQuery renders the query of a metric as Flagger would and parses it. It returns false
+// if there is no query or it is invalid.
+func ParseMetricQuery(query string, v *flaggerv1.Canary, m flaggerv1.CanaryMetric) (parser.Expr, bool) {
+	if query == "" {
+		return nil, false
+	}
+	text, problem := renderQuery(query, templateModel(v, m))
+	if problem != nil {
+		return nil, false
+	}
+	expr, err := parsePromQL(text)
+	return expr, err == nil
+}
+
+// checkPromQL checks that a query is valid, that Flagger can use its result, and that its cost is
+// within the limits.
 func checkPromQL(query string) *queryProblem {
 	expr, err := parsePromQL(query)
 	if err != nil {
-		return &queryProblem{message: "the query is not PromQL: " + clip(err.Error()), hint: "correct it; it reads " + clip(query)}
+		return &queryProblem{message: "invalid PromQL: " + Clip(err.Error()),
+			hint: "correct it; the rendered query is " + Clip(query)}
 	}
 	switch expr.Type() {
 	case parser.ValueTypeVector:
 	case parser.ValueTypeMatrix:
-		return &queryProblem{message: "the query gives a range of values, Flagger reads one", hint: "wrap it in rate() or another function over time"}
+		return &queryProblem{message: "the query returns a range vector, but Flagger needs an instant vector",
+			hint: "apply rate() or another function over time"}
 	case parser.ValueTypeScalar:
-		return &queryProblem{message: "the query gives a scalar, Flagger reads a vector", hint: "wrap it in vector()"}
+		return &queryProblem{message: "the query returns a scalar, but Flagger needs a vector", hint: "use vector()"}
 	default:
-		return &queryProblem{message: "the query gives a " + string(expr.Type()) + ", Flagger reads a vector", hint: "ask for series"}
+		return &queryProblem{message: "the query returns a " + string(expr.Type()) + ", but Flagger needs a vector",
+			hint: "query a metric"}
 	}
 	cost := &queryCost{}
 	cost.visit(expr, 1)
 	return cost.problem
 }
 
-// queryCost walks a query and finds what would make it expensive.
+// queryCost adds up the cost of a query.
 type queryCost struct {
 	selectors int
-	samples   int64 // samples of one series
+	samples   int64 // per series
 	problem   *queryProblem
 }
 
-func (q *queryCost) reject(what, todo string) {
+func (q *queryCost) reject(message, hint string) {
 	if q.problem == nil {
-		q.problem = &queryProblem{message: what, hint: todo}
+		q.problem = &queryProblem{message: message, hint: hint}
 	}
 }
 
-// visit walks down; steps is how often the node is evaluated for one answer, or how many samples a selector reads.
+// visit adds up the cost of a node that is evaluated steps times per result. A selector then reads
+// steps samples.
 func (q *queryCost) visit(n parser.Node, steps int64) {
 	switch n := n.(type) {
 	case *parser.VectorSelector:
@@ -73,35 +93,25 @@ func (q *queryCost) visit(n parser.Node, steps int64) {
 func (q *queryCost) addSamples(samples int64) {
 	q.samples += samples
 	if q.samples > MaxQuerySamples {
-		q.reject(fmt.Sprintf("one answer reads more than %d samples of a series", MaxQuerySamples), "shorten ranges, lengthen the steps of subqueries, or split the query")
+		q.reject(fmt.Sprintf("the query reads more than %d samples per series", MaxQuerySamples),
+			"shorten ranges, lengthen the steps of subqueries, or split the query")
 	}
 }
 
 func (q *queryCost) checkDuration(name string, d time.Duration) {
 	if d.Abs() > MaxQueryRange {
-		q.reject(fmt.Sprintf("the query has %s %s; the limit is %s", name, promDuration(d), promDuration(MaxQueryRange)), "shorten it; no run lasts longer")
+		q.reject(fmt.Sprintf("%s %s is longer than the limit of %s", name, model.Duration(d.Abs()),
+			model.Duration(MaxQueryRange)),
+			"shorten it; no run lasts longer")
 	}
 }
 
-// promDuration writes a duration as PromQL does, in its largest whole unit.
-func promDuration(d time.Duration) string {
-	switch {
-	case d%time.Hour == 0:
-		return strconv.FormatInt(int64(d/time.Hour), 10) + "h"
-	case d%time.Minute == 0:
-		return strconv.FormatInt(int64(d/time.Minute), 10) + "m"
-	case d%time.Second == 0:
-		return strconv.FormatInt(int64(d/time.Second), 10) + "s"
-	}
-	return d.String()
-}
-
-// enterSubquery returns how often the expression inside is evaluated.
+// enterSubquery returns how often the inner expression of a subquery is evaluated.
 func (q *queryCost) enterSubquery(n *parser.SubqueryExpr, steps int64) int64 {
 	q.checkDuration("subquery range", n.Range)
 	q.checkDuration("offset", n.OriginalOffset)
 	if n.Timestamp != nil || n.StartOrEnd != 0 {
-		q.reject("the query has an @ modifier", "take it out; a check is about now")
+		q.reject("the query has an @ modifier", "remove it; a check is about the present")
 	}
 	step := n.Step
 	if step <= 0 {
@@ -109,7 +119,8 @@ func (q *queryCost) enterSubquery(n *parser.SubqueryExpr, steps int64) int64 {
 	}
 	steps *= int64(n.Range/step) + 1
 	if steps > MaxSubquerySteps {
-		q.reject(fmt.Sprintf("the query's subqueries take more than %d steps", MaxSubquerySteps), "lengthen the step or shorten the range")
+		q.reject(fmt.Sprintf("the subqueries have more than %d steps", MaxSubquerySteps),
+			"lengthen the step or shorten the range")
 		return MaxSubquerySteps
 	}
 	return steps
@@ -122,21 +133,22 @@ func (q *queryCost) checkSelector(v *parser.VectorSelector) {
 	}
 	q.checkDuration("offset", v.OriginalOffset)
 	if v.Timestamp != nil || v.StartOrEnd != 0 {
-		q.reject("the query has an @ modifier", "take it out; a check is about now")
+		q.reject("the query has an @ modifier", "remove it; a check is about the present")
 	}
 	named := false
 	for _, m := range v.LabelMatchers {
 		if m.Type != labels.MatchEqual && m.Type != labels.MatchNotEqual && len(m.Value) > MaxRegexLength {
-			q.reject(fmt.Sprintf("the regex for label %s is longer than %d bytes", clip(m.Name), MaxRegexLength), "shorten it")
+			q.reject(fmt.Sprintf("the regular expression for label %s is longer than %d bytes", Clip(m.Name), MaxRegexLength),
+				"shorten it")
 		}
 		named = named || namesMetric(m)
 	}
 	if !named {
-		q.reject("selector "+clip(v.String())+" names no metric: it could read every series", "name the metric")
+		q.reject("selector "+Clip(v.String())+" has no metric name: it could read every series", "name the metric")
 	}
 }
 
-// namesMetric tells whether a matcher holds for a few metric names only.
+// namesMetric reports whether a matcher accepts only a few metric names.
 func namesMetric(m *labels.Matcher) bool {
 	if m.Name != labels.MetricName {
 		return false

@@ -1,51 +1,74 @@
-// Package guardrail reads the learner's manifests: strict decoding, validation and lint of a folder that is taken for
-// hostile. It knows the kinds that a guardrail may consist of; it talks to no cluster.
+// Package guardrail reads, decodes and validates guardrails: the Kubernetes manifests that a run is
+// played with. The folder they come from is not trusted. The package does not access a cluster.
 package guardrail
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Set is a validated set of guardrails, ready to be applied to a cluster in the order of Objects.
+// Set is a validated set of guardrails.
 type Set struct {
+	// Objects are in the order in which they can be applied to a cluster.
 	Objects []Object
-	// Files are the manifests as they were read, by path relative to the folder, for the run folder.
+	// Files are the manifests as read, by path relative to the folder.
 	Files map[string][]byte
-	// Warnings are findings of the linter that do not forbid a run.
-	Warnings []Finding
+	// Environment is what the set was validated against.
+	Environment Environment
 }
 
-// Object is one decoded object and where it stands.
+// Find returns the object of the given kind and name.
+func (s *Set) Find(kind, name string) (Object, bool) {
+	i := slices.IndexFunc(s.Objects, func(o Object) bool { return o.Kind == kind && o.Name == name })
+	if i < 0 {
+		return Object{}, false
+	}
+	return s.Objects[i], true
+}
+
+// Object is one decoded object.
 type Object struct {
 	Kind      string
 	Namespace string
 	Name      string
-	// Source is where the document begins.
+	// Source is where the document starts.
 	Source Position
-	// Value is the typed object: Flagger's, Gateway API's, core types, or the Linkerd policy types of this package.
+	// Value is the typed object: a type of Flagger, of the Gateway API, of Kubernetes, or one of
+	// the Linkerd policy types of this package.
 	Value runtime.Object
+
+	document *document
 }
 
-// Position is a place in a manifest.
+// Finding returns a finding about a field of the object, at the line where the field is written.
+func (o Object) Finding(field, message, hint string) Finding {
+	return o.document.finding(field, message, hint)
+}
+
+// Has reports whether the manifest sets the field, even to a zero value.
+func (o Object) Has(field string) bool { return o.document.has(field) }
+
+// Position is a place in a manifest. Line is 0 if the place is the whole file.
 type Position struct {
 	File string
 	Line int
 }
 
-// Finding is an error or a warning about a place in a manifest.
+// Finding is an error in a manifest, or a warning about it.
 type Finding struct {
 	Position
-	// Field is the path of the field, as in spec.analysis.interval.
+	// Field is the path of the field, for example spec.analysis.interval.
 	Field string
-	// Message says what is wrong; Hint what to do.
+	// Message says what is wrong, Hint what to do.
 	Message string
 	Hint    string
-	// Rule names the check, for lint's output.
+	// Rule is the name of the lint rule, "" for errors.
 	Rule string
 }
 
+// String formats the position as file:line.
 func (p Position) String() string {
 	if p.Line == 0 {
 		return p.File
@@ -53,7 +76,7 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
-// String is "file:line: field: what, and what to do".
+// String formats the finding as "file:line: field: message; hint".
 func (f Finding) String() string {
 	s := f.Position.String() + ": "
 	if f.Field != "" {
@@ -66,16 +89,17 @@ func (f Finding) String() string {
 	return s
 }
 
-// Environment is what validation has to know of the place where the guardrails will be applied.
+// Environment describes the cluster that the guardrails will be applied to.
 type Environment struct {
-	// Namespace to which objects are confined.
+	// Namespace is the only namespace that objects may be in.
 	Namespace string
-	// Targets are the names of the Deployments that a Canary may have.
+	// Targets are the names of the Deployments that a Canary may target.
 	Targets []string
-	// ReleaseTarget is the Deployment that the scenario releases: one Canary must target it. "" asks for none.
+	// ReleaseTarget is the Deployment that the scenario releases. If it is set, one Canary must
+	// target it.
 	ReleaseTarget string
-	// Ports by target, of its Service.
+	// Ports maps a target to the port of its Service.
 	Ports map[string]int
-	// TargetPorts by target, on which its pods listen.
+	// TargetPorts maps a target to the port that its pods listen on.
 	TargetPorts map[string]int
 }

@@ -13,10 +13,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// courseLab is the good set.
+// courseLab returns the set of testdata/good.
 func courseLab(t *testing.T) (*Set, map[string][]byte) {
 	t.Helper()
-	files, _ := readArchive(t, "testdata/good/course-lab.txtar")
+	files := readArchive(t, "testdata/good/course-lab.txtar")
 	set, err := Parse(files, testEnvironment())
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func object[T any](t *testing.T, s *Set, kind, name string) T {
 	panic("unreachable")
 }
 
-func TestObjectsAreInTheOrderOfApplication(t *testing.T) {
+func TestObjectsAreInApplyOrder(t *testing.T) {
 	set, files := courseLab(t)
 	var got []string
 	for _, o := range set.Objects {
@@ -50,7 +50,7 @@ func TestObjectsAreInTheOrderOfApplication(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	// The order does not hang on the files.
+	// The order does not depend on the files.
 	var all [][]byte
 	for name, data := range files {
 		if strings.HasSuffix(name, "json") {
@@ -65,19 +65,21 @@ func TestObjectsAreInTheOrderOfApplication(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.EqualFunc(set.Objects, again.Objects, func(a, b Object) bool { return a.Kind == b.Kind && a.Name == b.Name }) {
-			t.Error("another order of documents gives another order of objects")
+		if !slices.EqualFunc(set.Objects, again.Objects,
+			func(a, b Object) bool { return a.Kind == b.Kind && a.Name == b.Name }) {
+			t.Error("the order of objects depends on the order of documents")
 		}
 	}
 }
 
-func TestParseNormalises(t *testing.T) {
+func TestParseSetsDefaults(t *testing.T) {
 	set, _ := courseLab(t)
 	server := object[*Server](t, set, "Server", "backend-http")
 	if server.APIVersion != ServerVersion || server.Spec.AccessPolicy != "deny" || server.Namespace != "develop" {
 		t.Errorf("Server: got %s, %s, %s", server.APIVersion, server.Spec.AccessPolicy, server.Namespace)
 	}
-	if r := object[*gatewayv1beta1.HTTPRoute](t, set, "HTTPRoute", "backend-health"); r.APIVersion != "gateway.networking.k8s.io/v1beta1" {
+	if r := object[*gatewayv1beta1.HTTPRoute](t, set, "HTTPRoute",
+		"backend-health"); r.APIVersion != "gateway.networking.k8s.io/v1beta1" {
 		t.Errorf("HTTPRoute: got %s", r.APIVersion)
 	}
 	secret := object[*corev1.Secret](t, set, "Secret", "on-call-url")
@@ -89,7 +91,8 @@ func TestParseNormalises(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := object[*autoscalingv2.HorizontalPodAutoscaler](t, bare, "HorizontalPodAutoscaler", "a"); *h.Spec.MinReplicas != 1 {
+	if h := object[*autoscalingv2.HorizontalPodAutoscaler](t, bare, "HorizontalPodAutoscaler",
+		"a"); *h.Spec.MinReplicas != 1 {
 		t.Errorf("HorizontalPodAutoscaler: got %d", *h.Spec.MinReplicas)
 	}
 }
@@ -108,14 +111,14 @@ func TestReleasedServiceNeedsCanary(t *testing.T) {
 	env := testEnvironment()
 	env.ReleaseTarget = "backend"
 	_, err := Parse(map[string][]byte{"a.yaml": []byte(configMap)}, env)
-	wantError(t, err, "no Canary has Deployment backend as its target")
+	wantError(t, err, "no Canary targets Deployment backend")
 	_, files := courseLab(t)
 	if _, err := Parse(files, env); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestErrorsComeOnceAndInOrder(t *testing.T) {
+func TestErrorsAreSortedAndUnique(t *testing.T) {
 	findings := []Finding{
 		{Position: Position{"b.yaml", 1}, Message: "m"},
 		{Position: Position{"a.yaml", 10}, Message: "m"},
@@ -141,25 +144,25 @@ func TestDeepCopySharesNothing(t *testing.T) {
 			}
 			c.Spec.PodSelector.MatchExpressions[0].Values[0] = "changed"
 			if v.Spec.PodSelector.MatchExpressions[0].Values[0] == "changed" {
-				t.Error("Server shares its selector")
+				t.Error("the copy of Server shares the selector")
 			}
 		case *AuthorizationPolicy:
 			c := v.DeepCopyObject().(*AuthorizationPolicy)
 			c.Spec.RequiredAuthenticationRefs[0].Name = "changed"
 			if v.Spec.RequiredAuthenticationRefs[0].Name == "changed" {
-				t.Error("AuthorizationPolicy shares its references")
+				t.Error("the copy of AuthorizationPolicy shares the references")
 			}
 		case *MeshTLSAuthentication:
 			c := v.DeepCopyObject().(*MeshTLSAuthentication)
 			c.Spec.IdentityRefs[0].Name = "changed"
 			if v.Spec.IdentityRefs[0].Name == "changed" {
-				t.Error("MeshTLSAuthentication shares its references")
+				t.Error("the copy of MeshTLSAuthentication shares the references")
 			}
 		case *NetworkAuthentication:
 			c := v.DeepCopyObject().(*NetworkAuthentication)
 			c.Spec.Networks[0].Except[0] = "changed"
 			if v.Spec.Networks[0].Except[0] == "changed" {
-				t.Error("NetworkAuthentication shares its exceptions")
+				t.Error("the copy of NetworkAuthentication shares the exceptions")
 			}
 		}
 	}
@@ -184,29 +187,12 @@ func TestIsLabPrometheus(t *testing.T) {
 	}
 }
 
-// TestEveryRuleIsPinned asks for a case of each rule of the linter.
-func TestEveryRuleIsPinned(t *testing.T) {
-	var text []byte
-	for _, name := range []string{"canary", "query", "objects"} {
-		text = append(text, read(t, "testdata/cases/"+name+".txtar")...)
-	}
-	seen := make(map[string]bool)
-	for _, r := range Rules() {
-		if seen[r.Name] || r.Why == "" || r.Source == "" {
-			t.Errorf("rule %q is there twice, or does not say why or by what source", r.Name)
-		}
-		seen[r.Name] = true
-		if !bytes.Contains(text, []byte("\nwarning "+r.Name+": ")) {
-			t.Errorf("no case for rule %s", r.Name)
-		}
-	}
-}
-
 func TestEditDistance(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"abc", "", 3}, {"abc", "acb", 1}, {"stepweihgts", "stepweights", 1}, {"kitten", "sitting", 3}, {"ca", "abc", 3}} {
+	}{{"", "", 0}, {"abc", "", 3}, {"abc", "acb", 1}, {"stepweihgts", "stepweights", 1}, {"kitten", "sitting", 3},
+		{"ca", "abc", 3}} {
 		if got := editDistance(c.a, c.b); got != c.want {
 			t.Errorf("%s, %s: got %d, want %d", c.a, c.b, got, c.want)
 		}

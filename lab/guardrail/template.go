@@ -1,6 +1,7 @@
 package guardrail
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,38 +11,34 @@ import (
 	"github.com/fluxcd/flagger/pkg/metrics/observers"
 )
 
-// queryProblem is what is wrong with a query, and what to do.
+// queryProblem says what is wrong with a query, and what to do.
 type queryProblem struct {
 	message, hint string
-	// inMetric marks a problem of the metric that uses a template, not of the template.
+	// inMetric is set if the metric that uses the template is wrong, not the template.
 	inMetric bool
 }
 
-// checkMetricTemplate checks everything but the query; that depends on the Canary that uses it.
+// checkMetricTemplate checks everything but the query, which depends on the Canary that uses it.
 func (c *checker) checkMetricTemplate(d *document, v *flaggerv1.MetricTemplate) {
 	const path = "spec.provider"
 	p := v.Spec.Provider
 	if p.Type != "prometheus" {
-		c.fail(d, path+".type", clip(p.Type)+" is no provider of the lab", "write type: prometheus")
+		c.fail(d, path+".type", Clip(p.Type)+" is not a provider of the lab", "write type: prometheus")
 	}
 	if !IsLabPrometheus(p.Address) {
-		what := clip(p.Address) + " is not the lab's Prometheus"
-		if host := hostOf(p.Address); host != "" && !strings.HasPrefix(host, "prometheus") {
-			what += ": " + hostReason(host)
-		}
-		c.fail(d, path+".address", what, "write "+LabPrometheus)
+		c.fail(d, path+".address", Clip(p.Address)+" is not the lab's Prometheus", "write "+LabPrometheus)
 	}
 	for _, f := range []struct {
 		set         bool
-		field, todo string
+		field, hint string
 	}{
-		{p.InsecureSkipVerify, "insecureSkipVerify", "take it out; the lab's Prometheus speaks plain http"},
-		{p.SecretRef != nil, "secretRef", "take it out; the lab's Prometheus asks for no credentials"},
-		{len(p.Headers) > 0, "headers", "take them out; the lab's Prometheus needs none"},
-		{p.Region != "", "region", "take it out; Prometheus has none"},
+		{p.InsecureSkipVerify, "insecureSkipVerify", "remove it; the lab's Prometheus uses http"},
+		{p.SecretRef != nil, "secretRef", "remove it; the lab's Prometheus needs no credentials"},
+		{len(p.Headers) > 0, "headers", "remove them; the lab's Prometheus needs none"},
+		{p.Region != "", "region", "remove it; Prometheus has no regions"},
 	} {
 		if f.set {
-			c.fail(d, path+"."+f.field, "is refused", f.todo)
+			c.fail(d, path+"."+f.field, "is not allowed", f.hint)
 		}
 	}
 	if strings.TrimSpace(v.Spec.Query) == "" {
@@ -51,7 +48,8 @@ func (c *checker) checkMetricTemplate(d *document, v *flaggerv1.MetricTemplate) 
 	c.checkUnusedTemplate(d, v)
 }
 
-// checkUnusedTemplate checks the query of a template that no Canary uses, as far as that goes without its variables.
+// checkUnusedTemplate checks the query of a template that no Canary uses, as far as possible
+// without variables.
 func (c *checker) checkUnusedTemplate(d *document, v *flaggerv1.MetricTemplate) {
 	for _, other := range c.docs {
 		canary, ok := other.object.Value.(*flaggerv1.Canary)
@@ -77,28 +75,30 @@ func (c *checker) checkUnusedTemplate(d *document, v *flaggerv1.MetricTemplate) 
 
 var intervalUse = regexp.MustCompile(`\{\{[^}]*\binterval\b`)
 
-// checkTemplateUse checks the query of a template as one metric of a Canary makes it.
-func (c *checker) checkTemplateUse(d *document, at string, t *document, v *flaggerv1.Canary, m flaggerv1.CanaryMetric) {
+// checkTemplateUse checks the query of template t as one metric of a Canary renders it.
+func (c *checker) checkTemplateUse(d *document, path string, t *document, v *flaggerv1.Canary,
+	m flaggerv1.CanaryMetric) {
 	query := t.object.Value.(*flaggerv1.MetricTemplate).Spec.Query
 	if strings.TrimSpace(query) == "" {
-		return // said of the template
+		return // already reported for the template
 	}
 	if m.Interval == "" && intervalUse.MatchString(query) {
-		c.fail(d, at+".interval", "is missing, and template "+clip(t.object.Name)+" uses it: the range would be empty", "write interval: 1m")
+		c.fail(d, path+".interval", "is missing, but template "+Clip(t.object.Name)+" uses it: the range would be empty",
+			"write interval: 1m")
 		return
 	}
 	_, p := renderQuery(query, templateModel(v, m))
 	switch {
 	case p == nil:
 	case p.inMetric:
-		c.fail(d, at, p.message, p.hint)
+		c.fail(d, path, p.message, p.hint)
 	default:
 		c.fail(t, "spec.query", p.message, p.hint)
 	}
 }
 
-// templateModel is what Flagger renders a metric's query with. Source: flagger pkg/controller/scheduler_metrics.go, toMetricModel;
-// the default interval holds for inline queries only.
+// templateModel returns the values that Flagger renders a metric's query with. The default interval
+// is for inline queries only. Source: flagger pkg/controller/scheduler_metrics.go, toMetricModel.
 func templateModel(v *flaggerv1.Canary, m flaggerv1.CanaryMetric) flaggerv1.MetricTemplateModel {
 	target := v.Spec.TargetRef.Name
 	service := target
@@ -115,17 +115,18 @@ func templateModel(v *flaggerv1.Canary, m flaggerv1.CanaryMetric) flaggerv1.Metr
 
 var whitespace = regexp.MustCompile(`\s+`)
 
-// renderQuery makes the PromQL text that Flagger would send, and checks it.
+// renderQuery returns the PromQL text that Flagger would send, and checks it.
 func renderQuery(query string, m flaggerv1.MetricTemplateModel) (string, *queryProblem) {
 	if len(query) > MaxQueryLength {
-		return "", &queryProblem{message: fmt.Sprintf("the query is longer than %d bytes", MaxQueryLength), hint: "shorten it"}
+		return "", &queryProblem{message: fmt.Sprintf("the query is longer than %d bytes", MaxQueryLength),
+			hint: "shorten it"}
 	}
 	if p := checkTemplate(query, m); p != nil {
 		return "", p
 	}
 	for name, value := range m.Variables {
 		if len(value) > MaxRegexLength {
-			return "", &queryProblem{message: "variable " + clip(name) + " is too long", hint: "shorten it", inMetric: true}
+			return "", &queryProblem{message: "variable " + Clip(name) + " is too long", hint: "shorten it", inMetric: true}
 		}
 	}
 	rendered, err := observers.RenderQuery(query, m)
@@ -133,22 +134,26 @@ func renderQuery(query string, m flaggerv1.MetricTemplateModel) (string, *queryP
 		return "", renderProblem(err)
 	}
 	if len(rendered) > MaxQueryLength {
-		return "", &queryProblem{message: fmt.Sprintf("the query is longer than %d bytes once rendered", MaxQueryLength), hint: "shorten it or its variables"}
+		return "", &queryProblem{message: fmt.Sprintf("the rendered query is longer than %d bytes", MaxQueryLength),
+			hint: "shorten it or its variables"}
 	}
 	return normalizeQuery(rendered)
 }
 
-// normalizeQuery replaces whitespace as Flagger does before it sends a query: a comment then swallows all that follows.
-// Source: flagger pkg/metrics/providers/prometheus.go, trimQuery.
+// normalizeQuery joins the lines of a query as Flagger does before it sends it. A comment then
+// extends to the end. Source: flagger pkg/metrics/providers/prometheus.go, trimQuery.
 func normalizeQuery(rendered string) (string, *queryProblem) {
 	if commentHidesRest(rendered) {
-		return "", &queryProblem{message: "the query has a comment: Flagger joins its lines, so the # swallows the rest", hint: "take the comment out"}
+		return "", &queryProblem{
+			message: "the query has a comment: Flagger joins the lines, so all that follows the # is lost",
+			hint:    "remove the comment",
+		}
 	}
 	text := strings.TrimSpace(whitespace.ReplaceAllString(rendered, " "))
 	return text, checkPromQL(text)
 }
 
-// commentHidesRest tells whether a comment of the query is followed by a line that says something.
+// commentHidesRest reports whether anything follows the first comment of the query.
 func commentHidesRest(query string) bool {
 	var quote byte
 	for i := 0; i < len(query); i++ {
@@ -171,15 +176,16 @@ func commentHidesRest(query string) bool {
 
 func renderProblem(err error) *queryProblem {
 	text := err.Error()
-	if i := strings.Index(text, "map has no entry for key "); i >= 0 {
-		return &queryProblem{message: "the query uses variable " + clip(text[i+len("map has no entry for key "):]) + ", which the metric does not set",
+	if _, name, ok := strings.Cut(text, "map has no entry for key "); ok {
+		return &queryProblem{message: "the query uses variable " + Clip(name) + ", which the metric does not set",
 			hint: "add it under templateVariables", inMetric: true}
 	}
-	return &queryProblem{message: "the template cannot be rendered: " + clip(text), hint: "use {{ target }}, {{ namespace }}, {{ interval }} or {{ variables.NAME }}"}
+	return &queryProblem{message: "the template cannot be rendered: " + Clip(text),
+		hint: "use {{ target }}, {{ namespace }}, {{ interval }} or {{ variables.NAME }}"}
 }
 
-// checkTemplate accepts templates that insert and choose, and refuses what repeats or formats: a few lines of those render
-// to gigabytes.
+// checkTemplate accepts templates that insert values and choose between them. It rejects loops and
+// formatting, with which a few lines can render to gigabytes.
 func checkTemplate(query string, m flaggerv1.MetricTemplateModel) *queryProblem {
 	funcs := make(map[string]any)
 	for name, f := range m.TemplateFunctions() {
@@ -193,17 +199,18 @@ func checkTemplate(query string, m flaggerv1.MetricTemplateModel) *queryProblem 
 		return templateProblem(err)
 	}
 	if len(trees) > 1 {
-		return &queryProblem{message: "the template defines other templates", hint: "write the query out"}
+		return &queryProblem{message: "the template defines other templates", hint: "write the query without them"}
 	}
 	for _, t := range trees {
 		if name := rejectedNode(t.Root); name != "" {
-			return &queryProblem{message: "{{ " + name + " }} is not accepted in a query", hint: "insert values only: {{ target }}, {{ interval }}, {{ variables.NAME }}"}
+			return &queryProblem{message: "{{ " + name + " }} is not allowed in a query",
+				hint: "insert values only: {{ target }}, {{ interval }}, {{ variables.NAME }}"}
 		}
 	}
 	return nil
 }
 
-// templateFunctions are the functions of text/template that cannot make text grow.
+// templateFunctions returns the functions of text/template that cannot make the text longer.
 func templateFunctions() []string {
 	return []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "index", "len"}
 }
@@ -212,14 +219,14 @@ var undefinedFunction = regexp.MustCompile(`function "([^"]*)" not defined`)
 
 func templateProblem(err error) *queryProblem {
 	if m := undefinedFunction.FindStringSubmatch(err.Error()); m != nil {
-		return &queryProblem{message: "the template knows no " + clip(m[1]),
+		return &queryProblem{message: "the template has no function " + Clip(m[1]),
 			hint: "use name, namespace, target, service, ingress, route, interval or variables.NAME"}
 	}
 	_, what, _ := strings.Cut(strings.TrimPrefix(err.Error(), "template: query:"), ":")
-	return &queryProblem{message: "the template does not parse: " + clip(strings.TrimSpace(what)), hint: "check the braces"}
+	return &queryProblem{message: "invalid template: " + Clip(strings.TrimSpace(what)), hint: "check the braces"}
 }
 
-// rejectedNode is the name of the first construct that is not accepted, "" for none.
+// rejectedNode returns the name of the first construct that is not allowed, or "" if there is none.
 func rejectedNode(n parse.Node) string {
 	switch n := n.(type) {
 	case *parse.ListNode:
@@ -232,9 +239,9 @@ func rejectedNode(n parse.Node) string {
 			}
 		}
 	case *parse.IfNode:
-		return firstOf(rejectedNode(n.List), rejectedNode(n.ElseList))
+		return cmp.Or(rejectedNode(n.List), rejectedNode(n.ElseList))
 	case *parse.WithNode:
-		return firstOf(rejectedNode(n.List), rejectedNode(n.ElseList))
+		return cmp.Or(rejectedNode(n.List), rejectedNode(n.ElseList))
 	case *parse.TextNode, *parse.ActionNode, *parse.CommentNode:
 	case *parse.RangeNode:
 		return "range"
@@ -244,11 +251,4 @@ func rejectedNode(n parse.Node) string {
 		return "this"
 	}
 	return ""
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -3,14 +3,15 @@ package guardrail
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	"github.com/prometheus/common/model"
 
 	"coalmine/lab/event"
+	"coalmine/lab/yamlpos"
 )
 
-// checkWebhooks checks the calls that Flagger makes during a release.
+// checkWebhooks checks the HTTP calls that Flagger makes during a release.
 func (c *checker) checkWebhooks(d *document, a *flaggerv1.CanaryAnalysis) {
 	const path = "spec.analysis.webhooks"
 	if !c.checkLength(d, path, len(a.Webhooks)) {
@@ -18,27 +19,30 @@ func (c *checker) checkWebhooks(d *document, a *flaggerv1.CanaryAnalysis) {
 	}
 	names := make(map[string]int, len(a.Webhooks))
 	for i, w := range a.Webhooks {
-		at := indexPath(path, i)
-		c.checkEntryName(d, at+".name", w.Name)
+		hook := yamlpos.Index(path, i)
+		c.checkEntryName(d, hook+".name", w.Name)
 		if first, twice := names[w.Name]; twice && w.Name != "" {
-			c.fail(d, at+".name", clip(w.Name)+" is also the name of "+indexPath("webhooks", first), "give each its own, or events cannot be told apart")
+			c.fail(d, hook+".name", Clip(w.Name)+" is also the name of "+yamlpos.Index("webhooks", first),
+				"give each webhook a different name")
 		} else {
 			names[w.Name] = i
 		}
-		c.checkWebhookType(d, at+".type", w.Type)
-		c.checkWebhookURL(d, at+".url", w)
-		c.checkWebhookCall(d, at, w)
+		c.checkWebhookType(d, hook+".type", w.Type)
+		c.checkWebhookURL(d, hook+".url", w)
+		c.checkWebhookCall(d, hook, w)
 	}
 }
 
-// checkWebhookType knows the types of flagger's pkg/apis/flagger/v1beta1/canary.go; "" means rollout.
+// checkWebhookType checks a type of webhook. "" means rollout.
+// Source: flagger pkg/apis/flagger/v1beta1/canary.go.
 func (c *checker) checkWebhookType(d *document, path string, t flaggerv1.HookType) {
 	switch t {
 	case "", flaggerv1.RolloutHook, flaggerv1.PreRolloutHook, flaggerv1.PostRolloutHook, flaggerv1.ConfirmRolloutHook,
 		flaggerv1.ConfirmPromotionHook, flaggerv1.RollbackHook, flaggerv1.ConfirmTrafficIncreaseHook, flaggerv1.EventHook:
 	default:
-		c.fail(d, path, clip(string(t))+" is no type of webhook",
-			"use pre-rollout, rollout, confirm-rollout, confirm-traffic-increase, confirm-promotion, post-rollout, rollback or event")
+		c.fail(d, path, Clip(string(t))+" is not a type of webhook",
+			"use pre-rollout, rollout, confirm-rollout, confirm-traffic-increase, confirm-promotion, post-rollout, "+
+				"rollback or event")
 	}
 }
 
@@ -53,20 +57,23 @@ func (c *checker) checkWebhookURL(d *document, path string, w flaggerv1.CanaryWe
 	case errors.As(err, &refused):
 		c.fail(d, path, refused.What, refused.Hint)
 	case (call.Gate == event.GateEvents) != (w.Type == flaggerv1.EventHook):
-		c.fail(d, path, "gate /"+event.GateEvents+" is for webhooks of type event, and they have no other", "write http://"+GateHost+"/"+event.GateEvents+" for type event, and a gate that answers for the rest")
+		c.fail(d, path, "webhooks of type event, and only those, must call gate /"+event.GateEvents,
+			"write http://"+GateHost+"/"+event.GateEvents+" for type event, and another gate for other types")
 	}
 }
 
-func (c *checker) checkWebhookCall(d *document, at string, w flaggerv1.CanaryWebhook) {
+func (c *checker) checkWebhookCall(d *document, hook string, w flaggerv1.CanaryWebhook) {
 	if w.DisableTLS {
-		c.fail(d, at+".disableTLS", "is refused: such a call would go past the lab's network", "take it out; gates speak plain http")
+		c.fail(d, hook+".disableTLS", "is not allowed: gates use http", "remove it")
 	}
-	c.checkRange(d, at+".retries", w.Retries, 0, MaxWebhookRetries)
+	c.checkRange(d, hook+".retries", w.Retries, 0, MaxWebhookRetries)
 	if w.Timeout == "" {
 		return
 	}
-	timeout, ok := c.parseDuration(d, at+".timeout", w.Timeout)
+	timeout, ok := c.parseDuration(d, hook+".timeout", w.Timeout)
 	if ok && (timeout <= 0 || timeout > MaxWebhookTimeout) {
-		c.fail(d, at+".timeout", fmt.Sprintf("%s is not between 1s and %s", clip(w.Timeout), strconv.Itoa(int(MaxWebhookTimeout.Seconds()))+"s"), "correct it")
+		c.fail(d, hook+".timeout",
+			fmt.Sprintf("%s is not between 1s and %s", Clip(w.Timeout), model.Duration(MaxWebhookTimeout)),
+			"write 1s to "+model.Duration(MaxWebhookTimeout).String())
 	}
 }

@@ -13,28 +13,30 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/yamlpos"
 )
 
-// budget is what is left of the limits that hold for all files together.
+// budget is what remains of the limits that all files share.
 type budget struct {
 	documents, nodes int
 }
 
-// yamlFile is one manifest on its way from bytes to node trees.
+// yamlFile parses one manifest into node trees.
 type yamlFile struct {
 	name     string
 	budget   *budget
 	findings []Finding
 }
 
-// errLimit stops the reading of a file whose limits are used up.
+// errLimit stops reading when a limit is exceeded. The limit is already among the findings.
 var errLimit = errors.New("limit reached")
 
-func (f *yamlFile) fail(line int, what, todo string) {
-	f.findings = append(f.findings, Finding{Position: Position{File: f.name, Line: line}, Message: what, Hint: todo})
+func (f *yamlFile) fail(line int, message, hint string) {
+	f.findings = append(f.findings, Finding{Position: Position{File: f.name, Line: line}, Message: message, Hint: hint})
 }
 
-// parseYAML splits a manifest into documents. Trees with findings of their own are left out: what they would mean is not clear.
+// parseYAML splits a manifest into documents. It leaves out documents that have findings.
 func parseYAML(name string, data []byte, b *budget) ([]*yaml.Node, []Finding) {
 	f := &yamlFile{name: name, budget: b}
 	if !f.readable(data) {
@@ -61,17 +63,18 @@ func parseYAML(name string, data []byte, b *budget) ([]*yaml.Node, []Finding) {
 	}
 }
 
-// readable looks at the bytes before a parser sees them.
+// readable checks the bytes before the parser sees them.
 func (f *yamlFile) readable(data []byte) bool {
 	switch {
 	case len(data) > MaxFileSize:
-		f.fail(0, fmt.Sprintf("the file is larger than %d bytes", MaxFileSize), "split it, or take out what is no manifest")
+		f.fail(0, fmt.Sprintf("the file is larger than %d bytes", MaxFileSize), "split it, or remove what is not a manifest")
 	case !utf8.Valid(data):
-		f.fail(lineOf(data, firstInvalid(data)), "the file is not UTF-8 text", "save it as UTF-8")
+		f.fail(yamlpos.LineAt(data, firstInvalid(data)), "the file is not UTF-8 text", "save it as UTF-8")
 	case bytes.IndexByte(data, 0) >= 0:
-		f.fail(lineOf(data, bytes.IndexByte(data, 0)), "the file contains a NUL byte", "save it as plain text")
-	case flowDepth(data) > MaxFlowDepth:
-		f.fail(0, fmt.Sprintf("more than %d brackets are open at once", MaxFlowDepth), "write lists and mappings as blocks")
+		f.fail(yamlpos.LineAt(data, bytes.IndexByte(data, 0)), "the file contains a NUL byte", "save it as plain text")
+	case yamlpos.FlowDepth(data) > MaxFlowDepth:
+		f.fail(0, fmt.Sprintf("more than %d brackets are open at once", MaxFlowDepth),
+			"use block style for lists and mappings")
 	default:
 		return true
 	}
@@ -89,29 +92,12 @@ func firstInvalid(data []byte) int {
 	return len(data)
 }
 
-func lineOf(data []byte, offset int) int { return 1 + bytes.Count(data[:offset], []byte("\n")) }
-
-// flowDepth is an upper bound of how deep flow collections nest: it counts brackets in strings and comments as well.
-func flowDepth(data []byte) int {
-	depth, deepest := 0, 0
-	for _, c := range data {
-		switch c {
-		case '[', '{':
-			depth++
-			deepest = max(deepest, depth)
-		case ']', '}':
-			depth = max(depth-1, 0)
-		}
-	}
-	return deepest
-}
-
-// decodeNext reads a document. The parser reports errors of syntax by panics that it catches itself; one that it lets through
-// must not end a class's grading run.
+// decodeNext reads a document. The YAML library reports syntax errors by panics that it recovers
+// itself. One that it misses must not crash the program.
 func decodeNext(dec *yaml.Decoder) (n *yaml.Node, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the YAML parser gave up: %v", p)
+			err = fmt.Errorf("the YAML parser failed: %v", p)
 		}
 	}()
 	n = &yaml.Node{}
@@ -121,8 +107,9 @@ func decodeNext(dec *yaml.Decoder) (n *yaml.Node, err error) {
 
 var yamlErrorLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
 
-// parseSyntaxError takes the parser's error apart. Its line is where the innermost open block begins, not where it breaks.
-func parseSyntaxError(err error) (line int, what string) {
+// parseSyntaxError splits an error of the YAML library into line and message. The line is where the
+// innermost open block starts, not where the error is.
+func parseSyntaxError(err error) (line int, message string) {
 	if m := yamlErrorLine.FindStringSubmatch(err.Error()); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		return line, m[2]
@@ -131,21 +118,22 @@ func parseSyntaxError(err error) (line int, what string) {
 }
 
 func (f *yamlFile) failSyntax(data []byte, err error) {
-	begin, what := parseSyntaxError(err)
-	line := syntaxErrorLine(data, what)
-	message := "not YAML: " + clip(what)
-	if begin > 0 && begin < line {
-		message += fmt.Sprintf(" (in the block that begins in line %d)", begin)
+	start, problem := parseSyntaxError(err)
+	line := syntaxErrorLine(data, problem)
+	message := "invalid YAML: " + Clip(problem)
+	if start > 0 && start < line {
+		message += fmt.Sprintf(" (in the block that starts on line %d)", start)
 	}
-	f.fail(max(line, begin), message, "check indentation, quotes and colons around this line")
+	f.fail(max(line, start), message, "check indentation, quotes and colons around this line")
 }
 
-// maxSearchSize bounds the size of a file in which the broken line is searched for: that parses it a dozen times.
+// maxSearchSize is the largest file, in bytes, in which syntaxErrorLine searches. It parses the
+// file a dozen times.
 const maxSearchSize = 64 << 10
 
-// syntaxErrorLine finds the line that breaks the syntax: the last of the shortest beginning of the file that has the error. 0 if it
-// is not searched for.
-func syntaxErrorLine(data []byte, what string) int {
+// syntaxErrorLine returns the line that causes the syntax error, or 0 for large files. It is the
+// last line of the shortest prefix of the file that gives the same error.
+func syntaxErrorLine(data []byte, problem string) int {
 	if len(data) > maxSearchSize {
 		return 0
 	}
@@ -162,18 +150,18 @@ func syntaxErrorLine(data []byte, what string) int {
 			if err == nil {
 				continue
 			}
-			_, problem := parseSyntaxError(err)
-			return problem == what
+			_, got := parseSyntaxError(err)
+			return got == problem
 		}
 	})
 	return min(i+1, len(ends))
 }
 
-// accept tells whether the document is one to decode. Its error says that a limit ends the reading of the file.
+// accept reports whether the document can be decoded. It returns errLimit if a limit is exceeded.
 func (f *yamlFile) accept(doc *yaml.Node) (bool, error) {
 	f.budget.documents--
 	if f.budget.documents < 0 {
-		f.fail(doc.Line, fmt.Sprintf("more than %d documents", MaxDocuments), "keep to the guardrails of one exercise")
+		f.fail(doc.Line, fmt.Sprintf("more than %d documents", MaxDocuments), "give the guardrails of one exercise only")
 		return false, errLimit
 	}
 	if len(doc.Content) == 0 {
@@ -188,25 +176,27 @@ func (f *yamlFile) accept(doc *yaml.Node) (bool, error) {
 		return false, nil
 	}
 	if root.Kind != yaml.MappingNode && len(f.findings) == before {
-		f.fail(root.Line, "a document must be one object (apiVersion, kind, metadata, spec)", "write it as a mapping; separate objects by ---")
+		f.fail(root.Line, "a document must be one object (apiVersion, kind, metadata, spec)",
+			"write it as a mapping; separate objects with ---")
 	}
 	return len(f.findings) == before, nil
 }
 
-// inspect refuses what a manifest never needs: depth, sheer number, aliases, tags, and keys whose meaning is in doubt.
+// inspect rejects what a manifest never needs: excessive depth or size, aliases, tags and ambiguous
+// keys.
 func (f *yamlFile) inspect(n *yaml.Node, depth int) error {
 	f.budget.nodes--
 	if f.budget.nodes < 0 {
-		f.fail(n.Line, fmt.Sprintf("more than %d YAML nodes in all", MaxNodes), "keep to the guardrails of one exercise")
+		f.fail(n.Line, fmt.Sprintf("more than %d YAML nodes in total", MaxNodes), "give the guardrails of one exercise only")
 		return errLimit
 	}
 	if depth > MaxYAMLDepth {
-		f.fail(n.Line, fmt.Sprintf("nested deeper than %d levels", MaxYAMLDepth), "no manifest is that deep; check the indentation")
+		f.fail(n.Line, fmt.Sprintf("nested deeper than %d levels", MaxYAMLDepth), "check the indentation")
 		return errLimit
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
-		f.fail(n.Line, "alias *"+clip(n.Value)+" is not accepted", "write the value out; aliases can blow a small file up")
+		f.fail(n.Line, "alias *"+Clip(n.Value)+" is not allowed", "repeat the value")
 		return nil
 	case yaml.ScalarNode:
 		f.inspectScalar(n)
@@ -226,18 +216,20 @@ func (f *yamlFile) inspectTag(n *yaml.Node) {
 	switch tag := n.ShortTag(); tag {
 	case "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!timestamp", "!!merge":
 	default:
-		f.fail(n.Line, "tag "+clip(tag)+" is not accepted", "leave the tag out")
+		f.fail(n.Line, "tag "+Clip(tag)+" is not allowed", "remove the tag")
 	}
 }
 
-// inspectScalar refuses words that YAML 1.1, which kubectl reads, takes for a boolean and YAML 1.2 for a text.
+// inspectScalar rejects words that are booleans in YAML 1.1, which kubectl reads, and strings in
+// YAML 1.2.
 func (f *yamlFile) inspectScalar(n *yaml.Node) {
 	if n.Style != 0 || n.ShortTag() != "!!str" {
 		return
 	}
 	switch strings.ToLower(n.Value) {
 	case "y", "yes", "on", "n", "no", "off":
-		f.fail(n.Line, n.Value+" without quotes is a boolean to kubectl (YAML 1.1)", `write true or false, or put it in quotes`)
+		f.fail(n.Line, n.Value+" without quotes is a boolean for kubectl (YAML 1.1)",
+			"write true or false, or put it in quotes")
 	}
 }
 
@@ -247,19 +239,19 @@ func (f *yamlFile) inspectKeys(n *yaml.Node) {
 		key := n.Content[i]
 		switch {
 		case key.Kind == yaml.AliasNode:
-			continue // refused as an alias
+			continue // reported as an alias
 		case key.Kind != yaml.ScalarNode:
-			f.fail(key.Line, "a key must be a text", "write key: value")
+			f.fail(key.Line, "a key must be a string", "write key: value")
 			continue
 		case key.ShortTag() == "!!merge":
-			f.fail(key.Line, "merge key << is not accepted", "write the fields out")
+			f.fail(key.Line, "merge key << is not allowed", "repeat the fields")
 			continue
 		case key.ShortTag() != "!!str":
-			f.fail(key.Line, "key "+clip(key.Value)+" is not a text", "put the key in quotes")
+			f.fail(key.Line, "key "+Clip(key.Value)+" is not a string", "put the key in quotes")
 			continue
 		}
 		if line, twice := first[key.Value]; twice {
-			f.fail(key.Line, fmt.Sprintf("key %s is there twice, first in line %d", clip(key.Value), line), "keep one of them")
+			f.fail(key.Line, fmt.Sprintf("key %s is already on line %d", Clip(key.Value), line), "keep one of them")
 			continue
 		}
 		first[key.Value] = key.Line
@@ -268,8 +260,8 @@ func (f *yamlFile) inspectKeys(n *yaml.Node) {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
-// clip shortens what an error repeats of hostile input, and keeps it on one line.
-func clip(s string) string {
+// Clip prepares a value of hostile input for a message: it shortens it and keeps it on one line.
+func Clip(s string) string {
 	if s == "" {
 		return `""`
 	}

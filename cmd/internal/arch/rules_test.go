@@ -46,7 +46,8 @@ func rules() []rule {
 		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
 		{pkg: "lab/scenario", imports: []string{"lab/scenario/v1alpha1", "lab/service", "lab/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
 		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/event", "lab/scenario", "lab/yamlpos"}},
-		{pkg: "lab/guardrail/lint", kubernetes: true, imports: []string{"lab/event", "lab/guardrail", "lab/scenario"}},
+		{pkg: "lab/guardrail/lint", kubernetes: true, imports: []string{"lab/event", "lab/guardrail", "lab/yamlpos"}},
+		{pkg: "lab/guardrail/guardrailtest"},
 		{pkg: "lab/mesh", imports: []string{"loadgen/rng", "lab/event"}},
 		{pkg: "lab/mesh/k8s", kubernetes: true, imports: []string{"lab/mesh", "lab/guardrail"}},
 

@@ -1,4 +1,4 @@
-package guardrail
+package lint
 
 import (
 	"fmt"
@@ -7,51 +7,91 @@ import (
 	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	"github.com/prometheus/common/model"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/yamlpos"
 )
 
 const (
-	// maxWeightJump is the largest step of weight, in points, that still says something before most users are affected.
+	// maxWeightJump is the largest increase of weight, in percentage points, that passes without a
+	// warning.
 	maxWeightJump = 50
-	// maxExposure is how long a broken canary may keep its weight before the linter says so.
+	// maxExposure is the longest time a broken canary may keep its weight without a warning.
 	maxExposure = 5 * time.Minute
 )
 
 func canaryRules() []Rule {
-	const scheduler = "flagger pkg/controller/scheduler.go"
+	return slices.Concat(checkRules(), rolloutRules(), routingRules())
+}
+
+const scheduler = "flagger pkg/controller/scheduler.go"
+
+// checkRules are about what decides whether the canary is healthy.
+func checkRules() []Rule {
 	return []Rule{
-		{Name: "skip-analysis", Why: "The release goes to everyone without a check.", Source: scheduler + ", shouldSkipAnalysis", canary: lintSkip},
-		{Name: "suspended", Why: "Flagger does nothing for a suspended Canary.", Source: scheduler + ", advanceCanary", canary: lintSuspended},
-		{Name: "nothing-can-fail", Why: "Without metrics, gates and rollback webhooks every release passes.", Source: scheduler + ", runAnalysis", canary: lintNothingCanFail},
-		{Name: "builtin-metrics", Why: "Under gatewayapi the built-in metrics query http_request_duration_seconds, which Linkerd does not emit: no values, so every check fails.",
-			Source: "flagger pkg/metrics/observers/http.go", canary: lintBuiltinMetrics},
-		{Name: "no-threshold", Why: "Without a range Flagger compares with threshold, which is 0; with an empty range every value passes.",
-			Source: "flagger pkg/controller/scheduler_metrics.go, runMetricChecks", canary: lintNoThreshold},
-		{Name: "one-strike", Why: "One failed check rolls back: at low volume a single bad request aborts a healthy release.",
-			Source: "flagger pkg/apis/flagger/v1beta1/canary.go, GetAnalysisThreshold", canary: lintOneStrike},
-		{Name: "slow-rollback", Why: "A failed check holds the weight; users stay on a broken canary until the threshold is reached.",
-			Source: scheduler + ", advanceCanary", canary: lintSlowRollback},
-		{Name: "weight-jump", Why: "A large step takes most users along before the step before it says anything about it.",
-			Source: "Google SRE Workbook, ch. 16, Canarying Releases", canary: lintWeightJump},
-		{Name: "waiting-gate", Why: "A gate that waits has no limit: users stay on the canary until somebody answers. Failed checks still roll back meanwhile, since Flagger 1.43.0 looks at them before it asks a gate; what no check sees does not.",
-			Source: scheduler + ", advanceCanary (runAnalysis comes before runConfirmTrafficIncreaseHooks and runConfirmPromotionHooks)", canary: lintWaitingGate},
-		{Name: "rollback-on-yes", Why: "A webhook of type rollback rolls back when it is answered with 200, a gate's yes.",
-			Source: "flagger pkg/controller/scheduler_hooks.go, runRollbackHooks", canary: lintRollbackOnYes},
-		{Name: "unsent-alert", Why: "An alert without severity matches none, so it is never sent.", Source: "flagger pkg/controller/events.go, alert", canary: lintUnsentAlert},
-		{Name: "ignored-field", Why: "Fields for Istio and App Mesh do nothing under the Gateway API.", Source: "flagger pkg/router/gateway_api_v1beta1.go", canary: lintIgnoredField},
-		{Name: "cookie-match", Why: "A header regex must match the whole value, and browsers send cookies in any order and number.",
-			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4", canary: lintCookieMatch},
-		{Name: "target-port", Why: "Flagger's Services lead to targetPort, or to port where it is missing; where no pod listens there, nobody gets an answer.",
-			Source: "flagger pkg/router/kubernetes_default.go, reconcileService", canary: lintTargetPort},
-		{Name: "unowned-experiment", Why: "An A/B test without owner, start, end and hypothesis is never ended.",
-			Source: "Kohavi, Tang, Xu: Trustworthy Online Controlled Experiments, 2020", canary: lintUnownedExperiment},
+		{Name: "skip-analysis", canary: checkSkipAnalysis,
+			Why: "The release reaches all users without a check.", Source: scheduler + ", shouldSkipAnalysis"},
+		{Name: "suspended", canary: checkSuspended,
+			Why: "Flagger ignores a suspended Canary.", Source: scheduler + ", advanceCanary"},
+		{Name: "nothing-can-fail", canary: checkNothingCanFail,
+			Why: "Without metrics, gates and rollback webhooks every release passes.", Source: scheduler + ", runAnalysis"},
+		{Name: "builtin-metrics", canary: checkBuiltinMetrics,
+			Why: "With the gatewayapi provider the built-in metrics query http_request_duration_seconds. Linkerd does not " +
+				"export it, so there are no values and every check fails.",
+			Source: "flagger pkg/metrics/observers/http.go"},
+		{Name: "no-threshold", canary: checkNoThreshold,
+			Why:    "Without a range Flagger compares with threshold, which is 0. With an empty range every value passes.",
+			Source: "flagger pkg/controller/scheduler_metrics.go, runMetricChecks"},
+		{Name: "one-strike", canary: checkOneStrike,
+			Why:    "One failed check rolls back. With little traffic, a single bad request aborts a healthy release.",
+			Source: "flagger pkg/apis/flagger/v1beta1/canary.go, GetAnalysisThreshold"},
 	}
 }
 
-func lintTargetPort(s *lintTarget, v *flaggerv1.Canary) {
-	want, known := s.checker.env.TargetPorts[v.Spec.TargetRef.Name]
+// rolloutRules are about how the canary advances and rolls back.
+func rolloutRules() []Rule {
+	return []Rule{
+		{Name: "slow-rollback", canary: checkSlowRollback,
+			Why:    "After a failed check the weight stays. Users stay on a broken canary until the threshold is reached.",
+			Source: scheduler + ", advanceCanary"},
+		{Name: "weight-jump", canary: checkWeightJump,
+			Why:    "A large step moves most users before the previous step has shown anything about it.",
+			Source: "Google SRE Workbook, ch. 16, Canarying Releases"},
+		{Name: "waiting-gate", canary: checkWaitingGate,
+			Why: "A confirm gate waits without a time limit, and users stay on the canary until it answers. Failed checks " +
+				"still roll back: since Flagger 1.43.0 they run before the gate is called. Problems that no check sees do not.",
+			Source: scheduler + ", advanceCanary (runAnalysis precedes runConfirmTrafficIncreaseHooks)"},
+		{Name: "rollback-on-yes", canary: checkRollbackOnYes,
+			Why:    "A webhook of type rollback rolls back when it returns 200, which a gate does when all is well.",
+			Source: "flagger pkg/controller/scheduler_hooks.go, runRollbackHooks"},
+		{Name: "unsent-alert", canary: checkUnsentAlert,
+			Why: "An alert without a severity is never sent.", Source: "flagger pkg/controller/events.go, alert"},
+	}
+}
+
+// routingRules are about how requests reach the canary.
+func routingRules() []Rule {
+	return []Rule{
+		{Name: "ignored-field", canary: checkIgnoredField,
+			Why:    "Fields for Istio and App Mesh have no effect with the Gateway API.",
+			Source: "flagger pkg/router/gateway_api_v1beta1.go"},
+		{Name: "cookie-match", canary: checkCookieMatch,
+			Why:    "A header regular expression must match the whole value, and browsers send several cookies in any order.",
+			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4"},
+		{Name: "target-port", canary: checkTargetPort,
+			Why:    "Flagger's Services send to targetPort, or to port if it is not set. If no pod listens there, requests fail.",
+			Source: "flagger pkg/router/kubernetes_default.go, reconcileService"},
+		{Name: "unowned-experiment", canary: checkUnownedExperiment,
+			Why:    "An A/B test without an owner, a start, an end and a hypothesis never ends.",
+			Source: "Kohavi, Tang, Xu: Trustworthy Online Controlled Experiments, 2020"},
+	}
+}
+
+func checkTargetPort(p *pass, v *flaggerv1.Canary) {
+	want, known := p.set.Environment.TargetPorts[v.Spec.TargetRef.Name]
 	to := v.Spec.Service.TargetPort
 	if !known || to.Type == intstr.String {
 		return
@@ -61,83 +101,88 @@ func lintTargetPort(s *lintTarget, v *flaggerv1.Canary) {
 		got = int(v.Spec.Service.Port)
 	}
 	if got != want {
-		s.warn("spec.service.targetPort", fmt.Sprintf("requests would go to port %d of the pods, which listen on %d", got, want), fmt.Sprintf("write targetPort: %d", want))
+		p.warn("spec.service.targetPort", fmt.Sprintf("requests would go to port %d, but the pods listen on %d", got, want),
+			fmt.Sprintf("write targetPort: %d", want))
 	}
 }
 
-func lintSkip(s *lintTarget, v *flaggerv1.Canary) {
+func checkSkipAnalysis(p *pass, v *flaggerv1.Canary) {
 	if v.Spec.SkipAnalysis {
-		s.warn("spec.skipAnalysis", "the release goes to everyone without a check", "take it out unless that is the point")
+		p.warn("spec.skipAnalysis", "the release reaches all users without a check", "remove it unless that is intended")
 	}
 }
 
-func lintSuspended(s *lintTarget, v *flaggerv1.Canary) {
+func checkSuspended(p *pass, v *flaggerv1.Canary) {
 	if v.Spec.Suspend {
-		s.warn("spec.suspend", "Flagger ignores a suspended Canary", "take it out")
+		p.warn("spec.suspend", "Flagger ignores a suspended Canary", "remove it")
 	}
 }
 
-func lintNothingCanFail(s *lintTarget, v *flaggerv1.Canary) {
+func checkNothingCanFail(p *pass, v *flaggerv1.Canary) {
 	a := v.Spec.Analysis
-	judges := slices.ContainsFunc(a.Webhooks, func(w flaggerv1.CanaryWebhook) bool { return w.Type != flaggerv1.PostRolloutHook })
-	if len(a.Metrics) == 0 && !judges && !v.Spec.SkipAnalysis {
-		s.warn("spec.analysis", "nothing can fail: there are no metrics and no gates", "add metrics with a templateRef")
+	gates := slices.ContainsFunc(a.Webhooks, func(w flaggerv1.CanaryWebhook) bool {
+		return w.Type != flaggerv1.PostRolloutHook
+	})
+	if len(a.Metrics) == 0 && !gates && !v.Spec.SkipAnalysis {
+		p.warn("spec.analysis", "nothing can fail: there are no metrics and no gates", "add metrics with a templateRef")
 	}
 }
 
-func isBuiltin(name string) bool { return name == "request-success-rate" || name == "request-duration" }
-
-func lintBuiltinMetrics(s *lintTarget, v *flaggerv1.Canary) {
+func checkBuiltinMetrics(p *pass, v *flaggerv1.Canary) {
 	for i, m := range v.Spec.Analysis.Metrics {
-		if !isBuiltin(m.Name) {
+		if !guardrail.IsBuiltinMetric(m.Name) {
 			continue
 		}
-		what := "built-in metric " + m.Name + " has no values under Linkerd: every check of it fails"
+		message := "built-in metric " + m.Name + " has no values with Linkerd, so every check of it fails"
 		if m.TemplateRef != nil || m.Query != "" {
-			what = "Flagger asks the built-in metric of this name as well, and that has no values under Linkerd"
+			message = "Flagger also queries its built-in metric of this name, which has no values with Linkerd"
 		}
-		s.warn(indexPath("spec.analysis.metrics", i)+".name", what, "use a MetricTemplate over response_total or response_latency_ms, under another name")
+		p.warn(yamlpos.Index("spec.analysis.metrics", i)+".name", message,
+			"use a MetricTemplate on response_total or response_latency_ms, with another name")
 	}
 }
 
-func lintNoThreshold(s *lintTarget, v *flaggerv1.Canary) {
+func checkNoThreshold(p *pass, v *flaggerv1.Canary) {
 	for i, m := range v.Spec.Analysis.Metrics {
-		at := indexPath("spec.analysis.metrics", i)
+		path := yamlpos.Index("spec.analysis.metrics", i)
 		switch r := m.ThresholdRange; {
 		case r != nil && r.Min == nil && r.Max == nil:
-			s.warn(at+".thresholdRange", "the range is empty: every value passes", "write min or max")
-		case r == nil && m.Threshold == 0 && !isBuiltin(m.Name):
-			s.warn(at, "metric "+clip(m.Name)+" has no thresholdRange: every value above 0 fails", "write thresholdRange with min or max")
+			p.warn(path+".thresholdRange", "the range is empty, so every value passes", "set min or max")
+		case r == nil && m.Threshold == 0 && !guardrail.IsBuiltinMetric(m.Name):
+			p.warn(path, "metric "+guardrail.Clip(m.Name)+" has no thresholdRange, so every value above 0 fails",
+				"set thresholdRange with min or max")
 		}
 	}
 }
 
-func lintOneStrike(s *lintTarget, v *flaggerv1.Canary) {
+func checkOneStrike(p *pass, v *flaggerv1.Canary) {
 	if v.Spec.Analysis.Threshold <= 1 && len(v.Spec.Analysis.Metrics) > 0 {
-		s.warn("spec.analysis.threshold", "the first failed check rolls back", "write 2 or more, so that chance alone does not")
+		p.warn("spec.analysis.threshold", "the first failed check rolls back",
+			"write 2 or more, so that chance alone does not")
 	}
 }
 
-func lintSlowRollback(s *lintTarget, v *flaggerv1.Canary) {
-	exposure := time.Duration(v.GetAnalysisThreshold()) * v.GetAnalysisInterval()
+func checkSlowRollback(p *pass, v *flaggerv1.Canary) {
+	threshold, interval := v.GetAnalysisThreshold(), v.GetAnalysisInterval()
+	exposure := time.Duration(threshold) * interval
 	if exposure > maxExposure {
-		s.warn("spec.analysis.threshold", fmt.Sprintf("a broken canary keeps its weight for %s (%d checks, %s apart)",
-			promDuration(exposure), v.GetAnalysisThreshold(), promDuration(v.GetAnalysisInterval())), "lower threshold or interval")
+		p.warn("spec.analysis.threshold", fmt.Sprintf("a broken canary keeps its weight for %s (%d checks every %s)",
+			model.Duration(exposure), threshold, model.Duration(interval)), "lower threshold or interval")
 	}
 }
 
-// weightSteps are the weights that the canary goes through, promotion (everyone) last.
+// weightSteps returns the weights that the canary goes through. The last one is promotion, 100.
 func weightSteps(a *flaggerv1.CanaryAnalysis) []int {
 	if a.StepWeight > 0 {
-		var w []int
+		var steps []int
 		highest := a.MaxWeight
 		if highest == 0 {
 			highest = 100
 		}
-		for x := a.StepWeight; ; x += a.StepWeight {
-			w = append(w, min(x, 100))
-			if x >= highest {
-				return append(w, 100)
+		for w := a.StepWeight; ; w += a.StepWeight {
+			steps = append(steps, min(w, 100))
+			if w >= highest {
+				return append(steps, 100)
 			}
 		}
 	}
@@ -147,7 +192,7 @@ func weightSteps(a *flaggerv1.CanaryAnalysis) []int {
 	return append(slices.Clone(a.StepWeights), 100)
 }
 
-func lintWeightJump(s *lintTarget, v *flaggerv1.Canary) {
+func checkWeightJump(p *pass, v *flaggerv1.Canary) {
 	field := "spec.analysis.stepWeights"
 	if v.Spec.Analysis.StepWeight > 0 {
 		field = "spec.analysis.stepWeight"
@@ -156,66 +201,72 @@ func lintWeightJump(s *lintTarget, v *flaggerv1.Canary) {
 	steps := weightSteps(v.Spec.Analysis)
 	for i, w := range steps {
 		if w-last > maxWeightJump {
-			what := fmt.Sprintf("the weight jumps from %d to %d", last, w)
+			message := fmt.Sprintf("the weight jumps from %d to %d", last, w)
 			if i == len(steps)-1 {
-				what = fmt.Sprintf("promotion takes the release from %d %% of users to all", last)
+				message = fmt.Sprintf("promotion takes the release from %d %% of users to all", last)
 			}
-			s.warn(field, what, "put a step in between, as in [5, 25, 50, 100]")
+			p.warn(field, message, "add a step in between, for example [5, 25, 50, 100]")
 			return
 		}
 		last = w
 	}
 }
 
-func lintWaitingGate(s *lintTarget, v *flaggerv1.Canary) {
+func checkWaitingGate(p *pass, v *flaggerv1.Canary) {
 	hooks := v.Spec.Analysis.Webhooks
 	if slices.ContainsFunc(hooks, func(w flaggerv1.CanaryWebhook) bool { return w.Type == flaggerv1.RollbackHook }) {
 		return
 	}
 	for i, w := range hooks {
 		if w.Type == flaggerv1.ConfirmTrafficIncreaseHook || w.Type == flaggerv1.ConfirmPromotionHook {
-			s.warn(indexPath("spec.analysis.webhooks", i)+".type", "the gate waits without limit, and users stay on the canary meanwhile; failed checks still roll back, what no check sees does not",
+			p.warn(yamlpos.Index("spec.analysis.webhooks", i)+".type",
+				"the gate waits without a time limit while users stay on the canary; only failed checks roll back",
 				"add a webhook of type rollback, or use type rollout, which fails instead of waiting")
 		}
 	}
 }
 
-func lintRollbackOnYes(s *lintTarget, v *flaggerv1.Canary) {
+func checkRollbackOnYes(p *pass, v *flaggerv1.Canary) {
 	for i, w := range v.Spec.Analysis.Webhooks {
-		call, err := ParseGate(w.URL)
+		call, err := guardrail.ParseGate(w.URL)
 		if w.Type == flaggerv1.RollbackHook && err == nil && call.Gate != event.GateApprove {
-			s.warn(indexPath("spec.analysis.webhooks", i)+".url", "gate "+call.Gate+" says yes when all is well, and a yes rolls back", "use type rollout or pre-rollout for it")
+			p.warn(yamlpos.Index("spec.analysis.webhooks", i)+".url",
+				"gate "+call.Gate+" returns 200 when all is well, and a 200 rolls back", "use type rollout or pre-rollout")
 		}
 	}
 }
 
-func lintUnsentAlert(s *lintTarget, v *flaggerv1.Canary) {
+func checkUnsentAlert(p *pass, v *flaggerv1.Canary) {
 	for i, a := range v.Spec.Analysis.Alerts {
 		if a.Severity == "" {
-			s.warn(indexPath("spec.analysis.alerts", i), "alert "+clip(a.Name)+" has no severity and is never sent", "write severity: info, warn or error")
+			p.warn(yamlpos.Index("spec.analysis.alerts", i),
+				"alert "+guardrail.Clip(a.Name)+" has no severity and is never sent", "set severity: info, warn or error")
 		}
 	}
 }
 
-func lintIgnoredField(s *lintTarget, v *flaggerv1.Canary) {
-	for _, field := range []string{"gateways", "trafficPolicy", "retries", "corsPolicy", "meshName", "backends", "timeout"} {
-		if path := "spec.service." + field; s.doc.has(path) {
-			s.warn(path, "is ignored under provider "+MeshProvider, "take it out, or use the Service annotations of Linkerd under spec.service.apex")
+func checkIgnoredField(p *pass, v *flaggerv1.Canary) {
+	for _, name := range []string{"gateways", "trafficPolicy", "retries", "corsPolicy", "meshName", "backends",
+		"timeout"} {
+		if field := "spec.service." + name; p.object.Has(field) {
+			p.warn(field, "has no effect with provider "+guardrail.MeshProvider,
+				"remove it, or use Linkerd's Service annotations under spec.service.apex")
 		}
 	}
 }
 
-func lintUnownedExperiment(s *lintTarget, v *flaggerv1.Canary) {
+func checkUnownedExperiment(p *pass, v *flaggerv1.Canary) {
 	if len(v.Spec.Analysis.Match) == 0 {
 		return
 	}
 	var missing []string
-	for _, a := range []string{event.AnnotationOwner, event.AnnotationStart, event.AnnotationEnd, event.AnnotationHypothesis} {
+	for _, a := range []string{event.AnnotationOwner, event.AnnotationStart, event.AnnotationEnd,
+		event.AnnotationHypothesis} {
 		if strings.TrimSpace(v.Annotations[a]) == "" {
 			missing = append(missing, a)
 		}
 	}
 	if len(missing) > 0 {
-		s.warn("metadata.annotations", "the A/B test does not say "+strings.Join(missing, ", "), "add the annotations")
+		p.warn("metadata.annotations", "the A/B test lacks "+strings.Join(missing, ", "), "add the annotations")
 	}
 }

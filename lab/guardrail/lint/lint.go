@@ -1,100 +1,127 @@
-package guardrail
+// Package lint warns about guardrails that are valid but probably not what their author meant.
+package lint
 
 import (
+	"slices"
+	"strings"
+
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"coalmine/lab/guardrail"
+	"coalmine/lab/yamlpos"
 )
 
-// Rule is one check of the linter: something that production accepts and that is probably not meant.
+// Rule is one check of the linter.
 type Rule struct {
-	// Name is how a Finding names it.
+	// Name identifies the rule in a Finding.
 	Name string
-	// Why says what goes wrong; Source where that is written or can be seen.
+	// Why says what goes wrong, and Source where that is documented or can be read in code.
 	Why, Source string
 
-	// One of these looks at each object of its kind; query at each use of a query by a metric.
-	canary func(*lintTarget, *flaggerv1.Canary)
-	query  func(*lintTarget, queryUse)
-	object func(*lintTarget)
+	// Exactly one of these is set. canary runs once for each Canary, query once for each metric of
+	// a Canary that has a query, object once for each object.
+	canary func(*pass, *flaggerv1.Canary)
+	query  func(*pass, query)
+	object func(*pass)
 }
 
-// lintTarget is one document that a rule looks at.
-type lintTarget struct {
-	checker  *checker
+// pass is one rule applied to one object.
+type pass struct {
+	set      *guardrail.Set
 	rule     Rule
-	doc      *document
-	findings *[]Finding
+	object   guardrail.Object
+	findings *[]guardrail.Finding
 }
 
-// warn adds a warning at a field of the subject.
-func (s *lintTarget) warn(field, what, todo string) { s.warnAt(s.doc, field, what, todo) }
+// warn reports a field of the object.
+func (p *pass) warn(field, message, hint string) { p.warnAt(p.object, field, message, hint) }
 
-func (s *lintTarget) warnAt(d *document, field, what, todo string) {
-	f := d.finding(field, what, todo)
-	f.Rule = s.rule.Name
-	*s.findings = append(*s.findings, f)
+// warnAt reports a field of another object.
+func (p *pass) warnAt(o guardrail.Object, field, message, hint string) {
+	f := o.Finding(field, message, hint)
+	f.Rule = p.rule.Name
+	*p.findings = append(*p.findings, f)
 }
 
-// queryUse is a query as one metric of a Canary asks it.
-type queryUse struct {
-	// doc and field are where the query is written: a MetricTemplate or the Canary.
-	doc   *document
-	field string
-	expr  parser.Expr
-	// metric and at are the use in the Canary, canary the Canary.
+// query is the query of one metric of a Canary.
+type query struct {
+	// object and field are where the query is written: a MetricTemplate or the Canary itself.
+	object guardrail.Object
+	field  string
+	expr   parser.Expr
+	// metric is the metric, at metricPath of canary.
 	metric     flaggerv1.CanaryMetric
 	metricPath string
 	canary     *flaggerv1.Canary
 }
 
-// Rules lists the linter's checks.
+// Rules returns all rules.
 func Rules() []Rule {
-	return append(canaryRules(), append(queryRules(), objectRules()...)...)
+	return slices.Concat(canaryRules(), queryRules(), objectRules())
 }
 
-// lint runs every rule over guardrails that are valid.
-func lint(c *checker) []Finding {
-	var found []Finding
+// Check runs every rule on a validated set and returns the findings, ordered by file and line.
+func Check(set *guardrail.Set) []guardrail.Finding {
+	var findings []guardrail.Finding
 	for _, rule := range Rules() {
-		for _, d := range c.docs {
-			s := &lintTarget{checker: c, rule: rule, doc: d, findings: &found}
-			if rule.object != nil {
-				rule.object(s)
-			}
-			v, ok := d.object.Value.(*flaggerv1.Canary)
-			if ok && rule.canary != nil {
-				rule.canary(s, v)
-			}
-			if ok && rule.query != nil {
-				for _, use := range queryUses(c, d, v) {
-					rule.query(s, use)
-				}
-			}
+		for _, o := range set.Objects {
+			p := &pass{set: set, rule: rule, object: o, findings: &findings}
+			p.run()
 		}
 	}
-	return sortFindings(found)
+	return guardrail.SortFindings(findings)
 }
 
-// queryUses are the queries that a Canary asks.
-func queryUses(c *checker, d *document, v *flaggerv1.Canary) []queryUse {
-	var uses []queryUse
-	for i, m := range v.Spec.Analysis.Metrics {
-		use := queryUse{doc: d, metric: m, metricPath: indexPath("spec.analysis.metrics", i), canary: v}
-		query := m.Query
-		use.field = use.metricPath + ".query"
-		if m.TemplateRef != nil {
-			use.doc, use.field = c.byKey[objectKey{flaggerv1.MetricTemplateKind, m.TemplateRef.Name}], "spec.query"
-			query = use.doc.object.Value.(*flaggerv1.MetricTemplate).Spec.Query
-		}
-		if query == "" {
-			continue
-		}
-		text, problem := renderQuery(query, templateModel(v, m))
-		expr, err := parsePromQL(text)
-		if problem == nil && err == nil {
-			use.expr = expr
-			uses = append(uses, use)
+func (p *pass) run() {
+	if p.rule.object != nil {
+		p.rule.object(p)
+	}
+	canary, ok := p.object.Value.(*flaggerv1.Canary)
+	if !ok {
+		return
+	}
+	if p.rule.canary != nil {
+		p.rule.canary(p, canary)
+	}
+	if p.rule.query != nil {
+		for _, q := range p.queries(canary) {
+			p.rule.query(p, q)
 		}
 	}
-	return uses
+}
+
+// queries returns the queries of the Canary's metrics, with their templates rendered.
+func (p *pass) queries(canary *flaggerv1.Canary) []query {
+	var queries []query
+	for i, m := range canary.Spec.Analysis.Metrics {
+		q := query{object: p.object, metric: m, metricPath: yamlpos.Index("spec.analysis.metrics", i), canary: canary}
+		q.field = q.metricPath + ".query"
+		text := m.Query
+		if m.TemplateRef != nil {
+			template, ok := p.set.Find(flaggerv1.MetricTemplateKind, m.TemplateRef.Name)
+			if !ok {
+				continue
+			}
+			q.object, q.field = template, "spec.query"
+			text = template.Value.(*flaggerv1.MetricTemplate).Spec.Query
+		}
+		var ok bool
+		if q.expr, ok = guardrail.ParseMetricQuery(text, canary, m); ok {
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
+// available is the hint that lists the objects of a kind, at most ten of them.
+func (p *pass) available(kind string) string {
+	var names []string
+	for _, o := range p.set.Objects {
+		if o.Kind == kind {
+			names = append(names, guardrail.Clip(o.Name))
+		}
+	}
+	slices.Sort(names)
+	return "available: " + strings.Join(names[:min(len(names), 10)], ", ")
 }

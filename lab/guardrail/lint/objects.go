@@ -1,4 +1,4 @@
-package guardrail
+package lint
 
 import (
 	"slices"
@@ -6,94 +6,105 @@ import (
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"coalmine/lab/guardrail"
+	"coalmine/lab/yamlpos"
 )
 
 func objectRules() []Rule {
 	return []Rule{
-		{Name: "server-misses-primary", Why: "Flagger relabels the primary's pods app: X-primary, so a Server that selects app: X covers the canary only.",
-			Source: "flagger pkg/canary/deployment_controller.go, getSelectorLabel", object: lintServerMissesPrimary},
-		{Name: "unused", Why: "What no Canary refers to checks and tells nothing.", Source: "flagger pkg/controller/scheduler_metrics.go", object: lintUnused},
-		{Name: "dangling-policy", Why: "A policy whose target or authentication does not exist admits nobody, or protects nothing.",
-			Source: "linkerd.io, authorization policy reference", object: lintDanglingPolicy},
+		{Name: "server-misses-primary", object: checkServerMissesPrimary,
+			Why:    "Flagger labels the primary's pods app: X-primary, so a Server that selects app: X covers only the canary.",
+			Source: "flagger pkg/canary/deployment_controller.go, getSelectorLabel"},
+		{Name: "unused", object: checkUnused,
+			Why:    "A MetricTemplate or AlertProvider has no effect unless a Canary refers to it.",
+			Source: "flagger pkg/controller/scheduler_metrics.go"},
+		{Name: "dangling-policy", object: checkDanglingPolicy,
+			Why:    "A policy whose target or authentication does not exist protects nothing, or admits no client.",
+			Source: "linkerd.io, authorization policy reference"},
 	}
 }
 
-func lintServerMissesPrimary(s *lintTarget) {
-	server, ok := s.doc.object.Value.(*Server)
+func checkServerMissesPrimary(p *pass) {
+	server, ok := p.object.Value.(*guardrail.Server)
 	if !ok {
 		return
 	}
-	for _, target := range s.checker.env.Targets {
-		if !selects(server, target) || selects(server, target+"-primary") || s.coveredElsewhere(target+"-primary") || !s.hasCanary(target) {
+	for _, target := range p.set.Environment.Targets {
+		primary := target + "-primary"
+		if !selects(server, target) || selects(server, primary) || p.serverSelects(primary) || !p.hasCanary(target) {
 			continue
 		}
-		s.warn("spec.podSelector", "covers the canary of "+target+" only: the primary's pods are labelled app: "+target+"-primary",
-			"select both with matchExpressions: {key: app, operator: In, values: ["+target+", "+target+"-primary]}")
+		p.warn("spec.podSelector", "selects only the canary of "+target+": the primary's pods have the label app: "+primary,
+			"select both with matchExpressions: {key: app, operator: In, values: ["+target+", "+primary+"]}")
 	}
 }
 
-// selects tells whether the Server selects pods by their app label.
-func selects(server *Server, app string) bool {
+// selects reports whether the Server selects pods that have the given app label.
+func selects(server *guardrail.Server, app string) bool {
 	selector, err := metav1.LabelSelectorAsSelector(server.Spec.PodSelector)
 	return err == nil && selector.Matches(labels.Set{"app": app})
 }
 
-// hasCanary tells whether the target has a Canary here, or is the one that is released (and so must have one).
-func (s *lintTarget) hasCanary(target string) bool {
-	return target == s.checker.env.ReleaseTarget || slices.ContainsFunc(s.checker.docs, func(d *document) bool {
-		v, ok := d.object.Value.(*flaggerv1.Canary)
-		return ok && v.Spec.TargetRef.Name == target
+// serverSelects reports whether any Server of the set selects pods that have the given app label.
+func (p *pass) serverSelects(app string) bool {
+	return slices.ContainsFunc(p.set.Objects, func(o guardrail.Object) bool {
+		server, ok := o.Value.(*guardrail.Server)
+		return ok && selects(server, app)
 	})
 }
 
-// coveredElsewhere tells whether another Server selects the pods.
-func (s *lintTarget) coveredElsewhere(app string) bool {
-	return slices.ContainsFunc(s.checker.docs, func(d *document) bool {
-		other, ok := d.object.Value.(*Server)
-		return ok && selects(other, app)
+// hasCanary reports whether the set has a Canary for the target. The service that the scenario
+// releases always needs one.
+func (p *pass) hasCanary(target string) bool {
+	return target == p.set.Environment.ReleaseTarget || p.set.CanaryFor(target) != nil
+}
+
+func checkUnused(p *pass) {
+	kind, name := p.object.Kind, p.object.Name
+	if kind != flaggerv1.MetricTemplateKind && kind != flaggerv1.AlertProviderKind {
+		return
+	}
+	for _, o := range p.set.Objects {
+		if v, ok := o.Value.(*flaggerv1.Canary); ok && refersTo(v, kind, name) {
+			return
+		}
+	}
+	p.warn("metadata.name", "no Canary uses "+kind+" "+guardrail.Clip(name),
+		"refer to it under spec.analysis, or remove it")
+}
+
+func refersTo(v *flaggerv1.Canary, kind, name string) bool {
+	if kind == flaggerv1.MetricTemplateKind {
+		return slices.ContainsFunc(v.Spec.Analysis.Metrics, func(m flaggerv1.CanaryMetric) bool {
+			return m.TemplateRef != nil && m.TemplateRef.Name == name
+		})
+	}
+	return slices.ContainsFunc(v.Spec.Analysis.Alerts, func(a flaggerv1.CanaryAlert) bool {
+		return a.ProviderRef.Name == name
 	})
 }
 
-func lintUnused(s *lintTarget) {
-	name, used := s.doc.object.Name, false
-	for _, d := range s.checker.docs {
-		v, ok := d.object.Value.(*flaggerv1.Canary)
-		if !ok {
-			continue
-		}
-		switch s.doc.object.Kind {
-		case flaggerv1.MetricTemplateKind:
-			used = used || usesTemplate(v, name)
-		case flaggerv1.AlertProviderKind:
-			used = used || slices.ContainsFunc(v.Spec.Analysis.Alerts, func(a flaggerv1.CanaryAlert) bool { return a.ProviderRef.Name == name })
-		}
-	}
-	kind := s.doc.object.Kind
-	if !used && (kind == flaggerv1.MetricTemplateKind || kind == flaggerv1.AlertProviderKind) {
-		s.warn("metadata.name", "no Canary uses "+kind+" "+clip(name), "refer to it under spec.analysis, or take it out")
-	}
-}
-
-// lintDanglingPolicy looks for references to kinds of which there are some, but not the one that is meant. Where there is none the
-// scenario may bring it.
-func lintDanglingPolicy(s *lintTarget) {
-	p, ok := s.doc.object.Value.(*AuthorizationPolicy)
+// checkDanglingPolicy reports references to an object that is missing while the set has others of
+// its kind. If the set has none of the kind, the scenario may provide the object.
+func checkDanglingPolicy(p *pass) {
+	policy, ok := p.object.Value.(*guardrail.AuthorizationPolicy)
 	if !ok {
 		return
 	}
-	if p.Spec.TargetRef.Kind == "Server" {
-		s.dangling("spec.targetRef.name", "Server", p.Spec.TargetRef.Name)
+	if policy.Spec.TargetRef.Kind == "Server" {
+		p.checkReference("spec.targetRef.name", "Server", policy.Spec.TargetRef.Name)
 	}
-	for i, ref := range p.Spec.RequiredAuthenticationRefs {
-		if canonicalGroup(ref.Group) == LinkerdGroup {
-			s.dangling(indexPath("spec.requiredAuthenticationRefs", i)+".name", ref.Kind, ref.Name)
+	for i, ref := range policy.Spec.RequiredAuthenticationRefs {
+		if ref.Group == guardrail.LinkerdGroup {
+			p.checkReference(yamlpos.Index("spec.requiredAuthenticationRefs", i)+".name", ref.Kind, ref.Name)
 		}
 	}
 }
 
-func (s *lintTarget) dangling(field, kind, name string) {
-	some := slices.ContainsFunc(s.checker.docs, func(d *document) bool { return d.object.Kind == kind })
-	if some && s.checker.byKey[objectKey{kind, name}] == nil {
-		s.warn(field, "there is no "+kind+" "+clip(name)+" among the guardrails", s.checker.available(kind))
+func (p *pass) checkReference(field, kind, name string) {
+	hasKind := slices.ContainsFunc(p.set.Objects, func(o guardrail.Object) bool { return o.Kind == kind })
+	if _, found := p.set.Find(kind, name); hasKind && !found {
+		p.warn(field, "the guardrails have no "+kind+" "+guardrail.Clip(name), p.available(kind))
 	}
 }

@@ -1,4 +1,4 @@
-package guardrail
+package lint
 
 import (
 	"fmt"
@@ -8,46 +8,53 @@ import (
 	"strings"
 	"time"
 
-	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"coalmine/lab/guardrail"
 )
 
-const (
-	// scrapeInterval is Linkerd's, and the lab's.
-	scrapeInterval = 10 * time.Second
-	// minWindow is the shortest range over which rate() has points to spare when one scrape is late.
-	minWindow = 3 * scrapeInterval
-)
+// minWindow is the shortest range over which rate() still has two samples when one scrape is late.
+const minWindow = 3 * guardrail.SampleInterval
 
 func queryRules() []Rule {
-	const rates = "prometheus.io/docs, querying functions, rate(); Linkerd's scrape interval of 10 s"
 	return []Rule{
-		{Name: "fails-open", Why: "`or vector(…)` answers for a canary without traffic, so a check of nothing passes.",
-			Source: "github.com/fluxcd/flagger/issues/732", query: lintFailsOpen},
-		{Name: "short-window", Why: "rate() needs two points and loses one to a late scrape: a short range gives no value at times.", Source: rates, query: lintShortWindow},
-		{Name: "stale-window", Why: "A range much longer than the interval still shows the weights before: the canary advances before its metric can.",
-			Source: "Google SRE Workbook, ch. 16, Canarying Releases", query: lintStaleWindow},
-		{Name: "matches-primary", Why: "A regex that matches X-primary too averages the canary with the version that is well.",
-			Source: "prometheus.io/docs: regex matches are fully anchored", query: lintMatchesPrimary},
-		{Name: "several-series", Why: "Of several series Flagger takes the last, whichever that is.", Source: "flagger pkg/metrics/providers/prometheus.go, RunQuery", query: lintSeveralSeries},
-		{Name: "no-series", Why: "A query without a selector gives the same answer whatever happens.", Source: "PromQL", query: lintNoSeries},
-		{Name: "quantile-name", Why: "A metric that is named for one quantile and measures another misleads whoever reads the alert.",
-			Source: "the built-in request-duration is p99, flagger pkg/metrics/observers/http.go", query: lintQuantileName},
+		{Name: "fails-open", query: checkFailsOpen,
+			Why:    "`or vector(…)` returns a value for a canary without traffic, so a check of nothing passes.",
+			Source: "github.com/fluxcd/flagger/issues/732"},
+		{Name: "short-window", query: checkShortWindow,
+			Why:    "rate() needs two samples, and a late scrape costs one. A short range sometimes gives no value.",
+			Source: "prometheus.io/docs, querying functions, rate(); Linkerd's scrape interval of 10 s"},
+		{Name: "stale-window", query: checkStaleWindow,
+			Why:    "A range much longer than the interval covers earlier weights: the metric reacts after the canary advances.",
+			Source: "Google SRE Workbook, ch. 16, Canarying Releases"},
+		{Name: "matches-primary", query: checkMatchesPrimary,
+			Why:    "A regular expression that also matches X-primary averages the canary with the healthy version.",
+			Source: "prometheus.io/docs: regex matches are fully anchored"},
+		{Name: "several-series", query: checkSeveralSeries,
+			Why:    "Of several series Flagger uses the last, which can be any of them.",
+			Source: "flagger pkg/metrics/providers/prometheus.go, RunQuery"},
+		{Name: "no-series", query: checkNoSeries,
+			Why: "A query without a selector always returns the same value.", Source: "PromQL"},
+		{Name: "quantile-name", query: checkQuantileName,
+			Why:    "A metric named for one quantile that measures another misleads whoever reads the alert.",
+			Source: "the built-in request-duration is p99, flagger pkg/metrics/observers/http.go"},
 	}
 }
 
-func lintFailsOpen(s *lintTarget, u queryUse) {
-	parser.Inspect(u.expr, func(n parser.Node, _ []parser.Node) error {
+func checkFailsOpen(p *pass, q query) {
+	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
 		or, ok := n.(*parser.BinaryExpr)
 		if ok && or.Op == parser.LOR && (isVectorCall(or.LHS) || isVectorCall(or.RHS)) {
-			s.warnAt(u.doc, u.field, "`or vector(…)` makes the check pass when the canary has no traffic", "take it out: Flagger fails closed on no values")
+			p.warnAt(q.object, q.field, "`or vector(…)` makes the check pass when the canary has no traffic",
+				"remove it: without values the check fails, which is safe")
 		}
 		return nil
 	})
 }
 
-// isVectorCall tells whether an expression is vector(…), perhaps in parentheses.
+// isVectorCall reports whether an expression is vector(…), possibly in parentheses.
 func isVectorCall(e parser.Expr) bool {
 	switch e := e.(type) {
 	case *parser.ParenExpr:
@@ -58,10 +65,11 @@ func isVectorCall(e parser.Expr) bool {
 	return false
 }
 
-func lintShortWindow(s *lintTarget, u queryUse) {
-	if d, ok := shortestRange(u.expr); ok && d < minWindow {
-		s.warnAt(u.doc, u.field, fmt.Sprintf("a range of %s holds at most %d scrapes of %s", promDuration(d), int(d/scrapeInterval), promDuration(scrapeInterval)),
-			"use 30s or more, better 1m (the metric's interval)")
+func checkShortWindow(p *pass, q query) {
+	if d, ok := shortestRange(q.expr); ok && d < minWindow {
+		p.warnAt(q.object, q.field, fmt.Sprintf("a range of %s holds at most %d samples, one every %s",
+			model.Duration(d), int(d/guardrail.SampleInterval), model.Duration(guardrail.SampleInterval)),
+			"use 30s or more, preferably 1m (the metric's interval)")
 	}
 }
 
@@ -76,32 +84,34 @@ func shortestRange(e parser.Expr) (time.Duration, bool) {
 	return shortest, found
 }
 
-func lintStaleWindow(s *lintTarget, u queryUse) {
-	interval := u.canary.GetAnalysisInterval()
-	if d, ok := shortestRange(u.expr); ok && d > 3*interval && len(weightSteps(u.canary.Spec.Analysis)) > 0 {
-		s.warn(u.metricPath, fmt.Sprintf("its range of %s is more than 3 analysis intervals of %s: checks look mostly at the weights before", promDuration(d), promDuration(interval)),
-			"shorten the metric's interval or lengthen the analysis interval")
+func checkStaleWindow(p *pass, q query) {
+	interval := q.canary.GetAnalysisInterval()
+	if d, ok := shortestRange(q.expr); ok && d > 3*interval && len(weightSteps(q.canary.Spec.Analysis)) > 0 {
+		p.warn(q.metricPath,
+			fmt.Sprintf("its range of %s is more than 3 analysis intervals of %s, so checks mostly see earlier weights",
+				model.Duration(d), model.Duration(interval)), "shorten the metric's interval or lengthen the analysis interval")
 	}
 }
 
-func lintMatchesPrimary(s *lintTarget, u queryUse) {
-	target := u.canary.Spec.TargetRef.Name
-	parser.Inspect(u.expr, func(n parser.Node, _ []parser.Node) error {
+func checkMatchesPrimary(p *pass, q query) {
+	target := q.canary.Spec.TargetRef.Name
+	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
 		v, ok := n.(*parser.VectorSelector)
 		if !ok {
 			return nil
 		}
 		for _, m := range v.LabelMatchers {
 			if m.Type == labels.MatchRegexp && matchesBoth(m, target) {
-				s.warnAt(u.doc, u.field, fmt.Sprintf("%s=~%q matches the primary as well as the canary", m.Name, clip(m.Value)),
-					"where only the canary is meant write "+strings.Replace(m.Name, "pod", "deployment", 1)+"=\"{{ target }}\"")
+				p.warnAt(q.object, q.field,
+					fmt.Sprintf("%s=~%q matches the primary as well as the canary", m.Name, guardrail.Clip(m.Value)),
+					"to select only the canary, write "+strings.Replace(m.Name, "pod", "deployment", 1)+"=\"{{ target }}\"")
 			}
 		}
 		return nil
 	})
 }
 
-// matchesBoth tries the matcher with what canary and primary have in the label.
+// matchesBoth reports whether the matcher accepts the label values of both canary and primary.
 func matchesBoth(m *labels.Matcher, target string) bool {
 	suffix := ""
 	switch m.Name {
@@ -114,24 +124,26 @@ func matchesBoth(m *labels.Matcher, target string) bool {
 	return m.Matches(target+suffix) && m.Matches(target+"-primary"+suffix)
 }
 
-func lintSeveralSeries(s *lintTarget, u queryUse) {
-	if mayReturnSeveral(u.expr) {
-		s.warnAt(u.doc, u.field, "the query can give several series, of which Flagger takes the last", "aggregate, as in sum(…)")
+func checkSeveralSeries(p *pass, q query) {
+	if returnsSeveral(q.expr) {
+		p.warnAt(q.object, q.field, "the query can return several series, of which Flagger uses the last",
+			"aggregate them, for example with sum(…)")
 	}
 }
 
-// mayReturnSeveral tells whether an expression surely keeps the labels of what it selects. Where it is not plain it says no.
-func mayReturnSeveral(e parser.Expr) bool {
+// returnsSeveral reports whether an expression certainly keeps the labels of what it selects. If in
+// doubt, it returns false.
+func returnsSeveral(e parser.Expr) bool {
 	switch e := e.(type) {
 	case *parser.VectorSelector:
 		return true
 	case *parser.ParenExpr:
-		return mayReturnSeveral(e.Expr)
+		return returnsSeveral(e.Expr)
 	case *parser.AggregateExpr:
 		return len(e.Grouping) > 0 || e.Without || e.Op == parser.TOPK || e.Op == parser.BOTTOMK
 	case *parser.BinaryExpr:
 		left, right := e.LHS.Type() == parser.ValueTypeScalar, e.RHS.Type() == parser.ValueTypeScalar
-		return left && mayReturnSeveral(e.RHS) || right && mayReturnSeveral(e.LHS) || mayReturnSeveral(e.LHS) && mayReturnSeveral(e.RHS)
+		return (left || returnsSeveral(e.LHS)) && (right || returnsSeveral(e.RHS)) && !(left && right)
 	case *parser.Call:
 		return callKeepsSeries(e)
 	}
@@ -150,22 +162,22 @@ func callKeepsSeries(c *parser.Call) bool {
 	return false
 }
 
-func lintNoSeries(s *lintTarget, u queryUse) {
+func checkNoSeries(p *pass, q query) {
 	selects := false
-	parser.Inspect(u.expr, func(n parser.Node, _ []parser.Node) error {
+	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
 		_, ok := n.(*parser.VectorSelector)
 		selects = selects || ok
 		return nil
 	})
 	if !selects {
-		s.warnAt(u.doc, u.field, "the query reads no series: its answer never changes", "ask for a metric of the canary")
+		p.warnAt(q.object, q.field, "the query selects no series, so its value never changes", "query a metric of the canary")
 	}
 }
 
-// quantileInName finds p95, p99.9 and the like as a word of a name.
+// quantileInName matches p95, p999 and the like as a word of a name.
 var quantileInName = regexp.MustCompile(`(?i)(?:^|[^a-z0-9])p(\d{2,4})(?:$|[^a-z0-9])`)
 
-// namedQuantile is the quantile that a name speaks of: p95 is 0.95, p999 0.999.
+// namedQuantile returns the quantile that a name contains: p95 is 0.95, p999 is 0.999.
 func namedQuantile(name string) (float64, bool) {
 	m := quantileInName.FindStringSubmatch(name)
 	if m == nil {
@@ -175,29 +187,20 @@ func namedQuantile(name string) (float64, bool) {
 	return q, err == nil
 }
 
-func lintQuantileName(s *lintTarget, u queryUse) {
-	named, ok := namedQuantile(u.metric.Name)
+func checkQuantileName(p *pass, q query) {
+	named, ok := namedQuantile(q.metric.Name)
 	if !ok {
 		return
 	}
-	parser.Inspect(u.expr, func(n parser.Node, _ []parser.Node) error {
+	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
 		c, ok := n.(*parser.Call)
 		if !ok || c.Func.Name != "histogram_quantile" {
 			return nil
 		}
-		if q, ok := c.Args[0].(*parser.NumberLiteral); ok && math.Abs(q.Val-named) > 1e-9 {
-			s.warn(u.metricPath+".name", fmt.Sprintf("%s is named for quantile %v and measures %v", clip(u.metric.Name), named, q.Val), "rename it or correct the query")
+		if got, ok := c.Args[0].(*parser.NumberLiteral); ok && math.Abs(got.Val-named) > 1e-9 {
+			p.warn(q.metricPath+".name", fmt.Sprintf("%s is named for quantile %v but measures %v",
+				guardrail.Clip(q.metric.Name), named, got.Val), "rename it or correct the query")
 		}
 		return nil
 	})
-}
-
-// usesTemplate tells whether a Canary asks the named template.
-func usesTemplate(v *flaggerv1.Canary, name string) bool {
-	for _, m := range v.Spec.Analysis.Metrics {
-		if m.TemplateRef != nil && m.TemplateRef.Name == name {
-			return true
-		}
-	}
-	return false
 }
