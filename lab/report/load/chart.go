@@ -9,20 +9,21 @@ import (
 	"coalmine/loadgen/results"
 )
 
-// maxBars is how many bars are enough.
+// maxBars is the maximum number of bars.
 const maxBars = 18
 
-// steps of a decade of the histogram, coarser where the times spread over more decades.
+// steps returns the bounds per decade of the histogram: fewer if the times span more decades.
 func steps() [][]int { return [][]int{{10, 15, 20, 30, 50, 70}, {10, 20, 50}, {10}} }
 
-// bin is a bar: so many times that are over the bound before, and at most To.
+// bin is a bar: the number of times above the previous bound and at most to.
 type bin struct {
 	to    time.Duration
 	count int64
-	names []string // of the quantiles that fall into it
+	names []string // of the quantiles in this bin
 }
 
-// bins counts times between bounds that grow by the same factor, about. Empty ones at the ends are left out.
+// bins counts times between bounds that grow by roughly the same factor. It omits empty bins at
+// both ends.
 func bins(l *results.Latencies, steps []int) []bin {
 	var list []bin
 	for unit := 100 * time.Nanosecond; unit <= time.Hour; unit *= 10 {
@@ -58,13 +59,13 @@ func (p *page) latency(l *results.Latencies) {
 			break
 		}
 	}
-	p.section("Latency", fmt.Sprintf("all requests: mean %s, p99.9 %s, longest %s", span(l.Mean()), span(l.Quantile(0.999)), span(l.Max())))
+	p.section("Latency", fmt.Sprintf("all requests: mean %s, p99.9 %s, max %s", span(l.Mean()), span(l.Quantile(0.999)), span(l.Max())))
 	most, sum := int64(0), int64(0)
 	for _, b := range list {
 		most = max(most, b.count)
 	}
 	room := p.width - 1 - 12 - 11 - 8 - 9 - 13
-	p.line(p.styled(faint, right("up to", 11)+"  "+strings.Repeat(" ", room)+right("requests", 11)+right("share", 8)+right("so far", 9)))
+	p.line(p.styled(faint, right("up to", 11)+"  "+strings.Repeat(" ", room)+right("requests", 11)+right("share", 8)+right("cumul.", 9)))
 	for _, b := range list {
 		sum += b.count
 		drawn := bar(share(b.count, most), room)
@@ -73,17 +74,17 @@ func (p *page) latency(l *results.Latencies) {
 			p.styled(faint, "  "+strings.Join(b.names, " ")))
 	}
 	if l.Clamped > 0 {
-		p.wrapped(1, warn, count(l.Clamped, "time was", "times were")+" negative or over an hour, and counted as 0 or an hour.")
+		p.wrapped(1, warn, count(l.Clamped, "time was", "times were")+" negative or over an hour, and counted as 0 or one hour.")
 	}
 }
 
-// faultTruth tells which answers the injected fault touched, and what came of it.
+// faultTruth reports which responses the injected fault affected, and how many of them were bad.
 func (p *page) faultTruth(l *results.Results, all *results.Cell) {
 	if all.Hit == 0 {
 		return
 	}
-	p.section("Fault truth", "as the services marked their answers")
-	p.wrapped(1, plain, fmt.Sprintf("The injected fault touched %s (%s), and made %s of them bad.",
+	p.section("Fault truth", "from the headers of the demo services")
+	p.wrapped(1, plain, fmt.Sprintf("The injected fault affected %s (%s); %s of them were bad.",
 		count(all.Hit, "request", "requests"), percent(share(all.Hit, all.Requests)), number(all.Harm)))
 	hit := slices.DeleteFunc(slices.Collect(l.Cells()), func(c *results.Cell) bool { return c.Hit == 0 })
 	hidden := max(0, len(hit)-maxRows)
@@ -100,11 +101,11 @@ func (p *page) faultTruth(l *results.Results, all *results.Cell) {
 	p.more(hidden)
 }
 
-// generator tells how well the plan was kept, what was tried again, and what was not sent.
+// generator reports how well the plan was kept, what was retried, and what was not sent.
 func (p *page) generator(l *results.Results, all *results.Cell) {
 	p.section("Generator", "")
 	if l.Lag.Count() > 0 {
-		p.wrapped(1, plain, fmt.Sprintf("Schedule error, by how much requests were sent late: p50 %s, p99 %s, at most %s.",
+		p.wrapped(1, plain, fmt.Sprintf("Schedule error (how late requests were sent): p50 %s, p99 %s, max %s.",
 			span(l.Lag.Quantile(0.5)), span(l.Lag.Quantile(0.99)), span(l.Lag.Max())))
 	}
 	if again := all.Attempts - all.Requests; again > 0 {
@@ -112,14 +113,14 @@ func (p *page) generator(l *results.Results, all *results.Cell) {
 			count(all.Requests, "request", "requests"), count(again, "retry", "retries"), percent(share(again, all.Requests)), retries(l)))
 	}
 	if n := l.Run.Unsent; n > 0 {
-		p.wrapped(1, warn, count(n, "planned request was", "planned requests were")+" not sent, because the run was stopped.")
+		p.wrapped(1, warn, count(n, "planned request was", "planned requests were")+" not sent because the load test was stopped.")
 	}
 	if n := l.Stopped; n > 0 {
-		p.wrapped(1, warn, count(n, "request was", "requests were")+" under way when the run was stopped, and counted nowhere.")
+		p.wrapped(1, warn, count(n, "request was", "requests were")+" in flight when the load test was stopped (not counted).")
 	}
 }
 
-// retries says who tried again, where there are several cohorts.
+// retries lists the retries by cohort, if there are several cohorts.
 func retries(l *results.Results) string {
 	var parts []string
 	for _, cohort := range l.Cohorts() {

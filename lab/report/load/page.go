@@ -10,7 +10,7 @@ import (
 	"coalmine/lab/format"
 )
 
-// style is the meaning that a colour carries. Every tone is told by a sign or a word too.
+// style is an ANSI style. Text never relies on it: every style has a sign or a word too.
 type style string
 
 const (
@@ -22,7 +22,7 @@ const (
 	blue  style = "36"
 )
 
-// page collects the lines of a view.
+// page collects the lines of a report.
 type page struct {
 	width int
 	color bool
@@ -41,13 +41,13 @@ func (p *page) styled(t style, s string) string {
 	return "\x1b[" + string(t) + "m" + s + "\x1b[0m"
 }
 
-// line writes parts one after the other, without trailing blanks.
+// line writes the concatenated parts without trailing spaces.
 func (p *page) line(parts ...string) {
 	p.b.WriteString(strings.TrimRight(strings.ReplaceAll(strings.Join(parts, ""), noBreak, " "), " "))
 	p.b.WriteByte('\n')
 }
 
-// spread writes text at the left edge and a faint remark at the right one.
+// spread writes text at the left margin and a faint remark at the right one.
 func (p *page) spread(t style, text, remark string) {
 	text = cut(text, p.width-2)
 	remark = cut(remark, max(0, p.width-length(text)-4))
@@ -59,7 +59,7 @@ func (p *page) section(title, remark string) {
 	p.spread(bold, title, remark)
 }
 
-// wrapped writes text in lines with an indent.
+// wrapped writes text wrapped to the page's width, with an indent.
 func (p *page) wrapped(indent int, t style, text string) {
 	line := ""
 	flush := func() {
@@ -81,10 +81,10 @@ func (p *page) wrapped(indent int, t style, text string) {
 	flush()
 }
 
-// noBreak stands for a blank at which a line does not break, until it is written.
+// noBreak is a space at which a line does not break. It is written as an ordinary space.
 const noBreak = "\u00a0"
 
-// clean makes names of others safe for a terminal: no control characters, no line breaks.
+// clean makes names from elsewhere safe for a terminal: no control characters, no line breaks.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' {
@@ -97,10 +97,10 @@ func clean(s string) string {
 	}, s)
 }
 
-// length counts columns; the view's own signs are all one column wide.
+// length counts columns; all characters that the report itself uses are one column wide.
 func length(s string) int { return utf8.RuneCountInString(s) }
 
-// cut shortens cleaned text to n columns.
+// cut cleans text and shortens it to n columns.
 func cut(s string, n int) string {
 	s = clean(s)
 	if length(s) <= n {
@@ -119,7 +119,7 @@ func left(s string, n int) string {
 
 func right(s string, n int) string { return strings.Repeat(" ", max(0, n-length(s))) + s }
 
-// keepTogether keeps a figure and its unit in one line.
+// keepTogether keeps a number and its unit on one line.
 func keepTogether(figure string) string { return strings.ReplaceAll(figure, " ", noBreak) }
 
 func number(n int64) string                  { return keepTogether(format.Number(n)) }
@@ -127,7 +127,7 @@ func count(n int64, one, many string) string { return keepTogether(format.Count(
 func percent(share float64) string           { return keepTogether(format.Percent(share)) }
 func span(d time.Duration) string            { return keepTogether(format.Latency(d)) }
 
-// bar draws a share of n columns in eighths. A share above nothing is always visible.
+// bar draws a share of n columns in eighths. A share above 0 is always visible.
 func bar(share float64, n int) string {
 	eighths := int(min(1, max(0, share))*float64(n)*8 + 0.5)
 	if share > 0 {

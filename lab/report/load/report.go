@@ -1,5 +1,5 @@
-// Package loadreport writes a ledger for people: who got what from which version, how long it took, and how well the generator kept
-// to its plan. It formats accounts and changes none; whether an objective of the whole is met is not its business.
+// Package loadreport formats the results of a load test as text: a table by cohort, route and
+// version, the latency distribution, the affected requests, and the accuracy of the generator.
 package loadreport
 
 import (
@@ -14,29 +14,32 @@ import (
 	"coalmine/loadgen/results"
 )
 
-// Objective is what the users of a route may expect.
+// Objective is the service level that a route has to meet.
 type Objective struct {
-	// Route is the route's name; "" stands for every route without an objective of its own.
+	// Route is the route's name; "" means every route without an objective of its own.
 	Route string
-	// Success is the least share of answers that are not bad, in percent.
+	// Success is the minimum percentage of responses that are not bad.
 	Success float64
 }
 
-// Options of a view.
+// Options configure a report.
 type Options struct {
-	// Width of the terminal in columns; 0 stands for 80. Views use between 80 and 140 columns.
+	// Width is the width of the terminal in columns; 0 means 80. Reports use between 80 and 140
+	// columns.
 	Width int
-	// Color allows ANSI colours. Callers leave it off where the output is no terminal or NO_COLOR is set.
+	// Color enables ANSI colours. The caller disables it if the output is not a terminal or
+	// NO_COLOR is set.
 	Color bool
-	// Objectives decide which cells are marked as bad; none mark none.
+	// Objectives decide which rows are marked as bad; without objectives none are.
 	Objectives []Objective
 }
 
-// confidence of the intervals that marks rest on.
+// confidence is the confidence level of the intervals that marks depend on.
 const confidence = 0.95
 
-// Text writes a ledger: what it is about, a table of cohort, route and version, the distribution of latencies, the truth about
-// faults, and how the generator did. It uses plain text; colours add nothing that is not said.
+// Text writes a report of the results: the plan, a table of cohort, route and version, the latency
+// distribution, the affected requests, and the accuracy of the generator. Colours only repeat what
+// the text says.
 func Text(w io.Writer, l *results.Results, o Options) error {
 	p := &page{width: min(140, max(80, o.Width)), color: o.Color}
 	all := l.Sum(nil)
@@ -67,12 +70,12 @@ func (p *page) head(l *results.Results, all *results.Cell) {
 	p.spread(bold, name, remark)
 	p.line(" ", p.styled(faint, strings.Repeat("─", p.width-2)))
 	if all.Requests == 0 {
-		p.wrapped(1, plain, "No request was answered.")
+		p.wrapped(1, plain, "No request has ended.")
 		return
 	}
 	text := fmt.Sprintf("%s in %s, %s per second", count(all.Requests, "request", "requests"), span(l.Elapsed()), rate(l, all))
 	if all.Bad == 0 {
-		p.wrapped(1, plain, strings.TrimRight(text+", none of them bad; "+unaccepted(all), "; "))
+		p.wrapped(1, plain, strings.TrimRight(text+", none bad; "+unaccepted(all), "; "))
 		return
 	}
 	p.wrapped(1, plain, fmt.Sprintf("%s, %s bad (%s): %s", text, number(all.Bad), percent(share(all.Bad, all.Requests)), reasons(all)))
@@ -92,7 +95,7 @@ func share(part, of int64) float64 {
 	return float64(part) / float64(of)
 }
 
-// reasons says what the bad requests of a cell were. One may be bad in several ways.
+// reasons lists why the requests of a cell were bad. A request may be bad for several reasons.
 func reasons(c *results.Cell) string {
 	var parts []string
 	add := func(n int64, what string) {
@@ -106,7 +109,7 @@ func reasons(c *results.Cell) string {
 		whys = append(whys, why+noBreak+number(c.Failures[why]))
 	}
 	if n := c.NoAnswer(); n > 0 {
-		parts = append(parts, fmt.Sprintf("no%sanswer%s%s (%s)", noBreak, noBreak, number(n), strings.Join(whys, ", ")))
+		parts = append(parts, fmt.Sprintf("no%sresponse%s%s (%s)", noBreak, noBreak, number(n), strings.Join(whys, ", ")))
 	}
 	add(c.Denied, "403")
 	add(c.Limited, "429")
@@ -118,16 +121,16 @@ func reasons(c *results.Cell) string {
 	return strings.Join(parts, ", ")
 }
 
-// unaccepted tells of answers that are no fault of the service by their status, though seldom what was meant: a path that is not
-// there is the sender's mistake.
+// unaccepted reports 4xx responses other than 403 and 429. They are not the service's fault, but
+// seldom intended: a missing path is a mistake of the client.
 func unaccepted(c *results.Cell) string {
 	if c.Refused == 0 {
 		return ""
 	}
-	return fmt.Sprintf("other%s4xx%s%s (%s of all), which do not count as bad", noBreak, noBreak, number(c.Refused), percent(share(c.Refused, c.Requests)))
+	return fmt.Sprintf("other%s4xx%s%s (%s of all), not counted as bad", noBreak, noBreak, number(c.Refused), percent(share(c.Refused, c.Requests)))
 }
 
-// rating is what an objective makes of a cell.
+// rating is the result of comparing a cell with its objective.
 type rating int
 
 const (
@@ -136,7 +139,8 @@ const (
 	violated
 )
 
-// judgement is a mark with what it rests on: the share of the bad requests among so many, and what is allowed.
+// judgement is a rating with the numbers behind it: the share of bad requests of a number of
+// requests, and the allowed share.
 type judgement struct {
 	rating  rating
 	of      int64
@@ -144,16 +148,17 @@ type judgement struct {
 	stats.Interval
 }
 
-// judge compares the share of bad requests of a cell with what its route's objective allows. They are bad among so many: its
-// own, or for a cell without version those of its cohort and route. Only what failed has no version, as long as the answers tell
-// it, so among its own it would always be bad.
+// judge compares the share of bad requests of a cell with what its route's objective allows. The
+// denominator is the number of the cell's requests, or for a cell without a version that of its
+// cohort and route: if responses name their version, only failures have none, so such a cell would
+// always be bad on its own.
 func judge(c *results.Cell, of int64, objectives []Objective) judgement {
 	success, ok := success(objectives, c.Route)
 	if !ok || of == 0 {
 		return judgement{}
 	}
 	j := judgement{of: of, allowed: 1 - success/100, Interval: stats.ClopperPearson(int(c.Bad), int(of), confidence)}
-	// What percent and share differ by in their last binary digit is not over.
+	// Floating-point differences between the percentage and the share do not count.
 	const slack = 1e-9
 	switch {
 	case j.Low > j.allowed+slack:

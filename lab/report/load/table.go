@@ -10,16 +10,16 @@ import (
 	"coalmine/loadgen/results"
 )
 
-// maxRows bounds the table. The marked cells go first where there are more.
+// maxRows limits the table. If there are more cells, marked ones are shown first.
 const maxRows = 100
 
-// row is a cell as the table shows it.
+// row is a cell with its rating.
 type row struct {
 	cell *results.Cell
 	judgement
 }
 
-// column is a number of a cell. Extra ones are shown where the names leave room.
+// column is a number shown for each cell. Extra columns are shown if the names leave room.
 type column struct {
 	head  string
 	extra bool
@@ -59,9 +59,9 @@ func badShare(c *results.Cell) string {
 	return percent(share(c.Bad, c.Requests))
 }
 
-// table lists the cells, and under each that has bad requests what they were.
+// table lists the cells, with the reasons below each cell that has bad requests.
 func (p *page) table(l *results.Results, all *results.Cell, objectives []Objective) {
-	p.section("Answers", "ms from the intended time to the end of the answer")
+	p.section("Responses", "latency in ms, from the intended time to the end of the response")
 	rows, hidden := rows(l, objectives)
 	t := newLayout(p.width, cells(rows), all, columns(l, all))
 	p.line(p.styled(faint, t.head()))
@@ -78,7 +78,8 @@ func (p *page) table(l *results.Results, all *results.Cell, objectives []Objecti
 	p.wrapped(1, faint, footnote(l, rows, objectives))
 }
 
-// rows are the cells in the ledger's order, at most maxRows: of more, those with the worst marks.
+// rows returns the cells in the order of the results, at most maxRows: if there are more, those
+// with the worst ratings.
 func rows(l *results.Results, objectives []Objective) (list []row, hidden int) {
 	type place struct{ cohort, route string }
 	all := map[place]int64{}
@@ -113,10 +114,10 @@ func cells(rows []row) []*results.Cell {
 	return list
 }
 
-// more says that rows were left out.
+// more reports that rows were left out.
 func (p *page) more(hidden int) {
 	if hidden > 0 {
-		p.wrapped(5, faint, fmt.Sprintf("… and %d more, which the JSON document has", hidden))
+		p.wrapped(5, faint, fmt.Sprintf("… and %d more rows; see --json or --save", hidden))
 	}
 }
 
@@ -135,7 +136,8 @@ func (r row) style() style {
 	return t
 }
 
-// why says what was bad in a cell, and for a marked one what it was held against.
+// why lists the reasons of a cell's bad requests, and for a marked cell the limit that it was
+// compared with.
 func (r row) why() string {
 	text := reasons(r.cell)
 	if r.rating == unrated {
@@ -147,7 +149,7 @@ func (r row) why() string {
 	return text + fmt.Sprintf("; %s allowed, 95%s%%%sinterval %s to %s", percent(r.allowed), noBreak, noBreak, percent(r.Low), percent(r.High))
 }
 
-// layout is how wide the columns are.
+// layout holds the widths of the columns.
 type layout struct {
 	cohort, route, version int
 	columns                []column
@@ -183,7 +185,7 @@ func newLayout(width int, cells []*results.Cell, all *results.Cell, columns []co
 	return t
 }
 
-// width is what a column takes with its gap.
+// width returns the width of a column including its gap.
 func (t *layout) width(c column, cells []*results.Cell, all *results.Cell) int {
 	w := max(length(c.head), length(c.text(all)))
 	for _, cell := range cells {
@@ -203,7 +205,7 @@ func (t *layout) shrink() {
 	*longest = max(*longest-1, 1)
 }
 
-// room is what the names take.
+// room returns the width of the names.
 func (t *layout) room() int { return t.cohort + 1 + t.route + 1 + t.version }
 
 func (t *layout) head() string {
@@ -234,9 +236,9 @@ func version(c *results.Cell) string {
 	return c.Version
 }
 
-// footnote says what the words and marks of the table mean.
+// footnote explains the terms and marks of the table.
 func footnote(l *results.Results, rows []row, objectives []Objective) string {
-	text := "Bad is 5xx, no answer, 403, 429, wrong content"
+	text := "Bad: 5xx, no response, 403, 429, wrong content"
 	var limits []string
 	for _, r := range l.Routes() {
 		if r.Slow > 0 && len(limits) < 5 {
@@ -246,17 +248,17 @@ func footnote(l *results.Results, rows []row, objectives []Objective) string {
 	if len(limits) > 0 {
 		text += ", or slow (over " + strings.Join(limits, ", ") + ")"
 	}
-	text += "; a request counts once."
+	text += ". A request counts once."
 	if slices.ContainsFunc(rows, func(r row) bool { return r.cell.Version == "" }) {
-		text += " –: the answer named no version, or there was none."
+		text += " –: the response did not name a version, or there was none."
 	}
 	if len(objectives) == 0 {
 		return text
 	}
-	text += " BAD: the share of bad requests is over what the route's objective allows, and so is the whole of its exact 95" + noBreak +
-		"% interval (Clopper-Pearson). ?: it is over as measured, but among so few requests that may be chance."
+	text += " BAD: the share of bad requests exceeds what the route's objective allows, and so does its whole exact 95" + noBreak +
+		"% interval (Clopper-Pearson). ?: only the measured share exceeds it, which may be chance."
 	if slices.ContainsFunc(rows, func(r row) bool { return r.cell.Version == "" && r.of != r.cell.Requests }) {
-		text += " A row without version is judged among all requests of its cohort and route, for only failures end there."
+		text += " A row without a version is compared with all requests of its cohort and route."
 	}
 	return text
 }

@@ -12,38 +12,40 @@ import (
 	"coalmine/loadgen/results"
 )
 
-// State is what accounts say about an objective.
+// State is the result of an objective or a condition.
 type State string
 
 // States, from best to worst.
 const (
 	Met State = "met"
-	// Inconclusive: no request was selected, or so few that they cannot say.
+	// Inconclusive: no request was selected, or too few to decide.
 	Inconclusive State = "inconclusive"
 	Violated     State = "violated"
 )
 
-// Verdict is what accounts say about an objective: violated if a condition is, else inconclusive if one is.
+// Verdict is the result of an objective: violated if any condition is, otherwise inconclusive if
+// any is.
 type Verdict struct {
 	Objective string `json:"objective"`
 	State     State  `json:"state"`
-	// Requests are those that the objective selects.
+	// Requests is the number of requests that the objective selects.
 	Requests int64 `json:"requests"`
 	// Conditions are in the objective's order.
 	Conditions []Judged `json:"conditions"`
 }
 
-// Judged is what accounts say about one condition.
+// Judged is the result of one condition.
 type Judged struct {
 	Condition string `json:"condition"`
 	State     State  `json:"state"`
-	// Value was measured: seconds, a share from 0 to 1, or requests per second. It is missing where no request was selected.
+	// Value is the measured value: seconds, a share from 0 to 1, or requests per second. It is
+	// omitted if no request was selected.
 	Value *float64 `json:"value,omitempty"`
-	// Sentence says it for people.
+	// Sentence is the result in words.
 	Sentence string `json:"sentence"`
 }
 
-// Sentence says the verdict for people, each condition on its own.
+// Sentence returns the verdict in words, condition by condition.
 func (v Verdict) Sentence() string {
 	parts := make([]string, len(v.Conditions))
 	for i, c := range v.Conditions {
@@ -52,18 +54,21 @@ func (v Verdict) Sentence() string {
 	return strings.Join(parts, "; ")
 }
 
-// confidence of the intervals in sentences, and of what few requests say.
+// confidence is the confidence level of the intervals in sentences, and of decisions on few
+// requests.
 const confidence = 0.95
 
-// Judge holds accounts against the objective. What was measured decides, if there are requests enough to measure it: for the
-// quantile q, 1/(1−q) or 1/q, as p99 of fewer than 100 is but the slowest of them; for a limit of a share s, 1/s or 1/(1−s), as
-// fewer than 100 cannot have 1 % of errors. With fewer, a condition that holds is met, and one that does not is violated only if
-// the exact 95 % interval of the share in question (Clopper-Pearson) excludes the limit; else it is inconclusive.
+// Judge compares results with the objective. The measured value decides if there are enough
+// requests to measure it: 1/(1−q) or 1/q for the quantile q, because p99 of fewer than 100 requests
+// is just the slowest of them; 1/s or 1/(1−s) for a limit of a share s, because fewer than 100
+// requests cannot have 1 % of errors. With fewer, a condition that holds is met, and one that does
+// not is violated only if the exact 95 % interval of the share (Clopper-Pearson) excludes the
+// limit; otherwise it is inconclusive.
 func (o Objective) Judge(l *results.Results) Verdict {
 	cell := l.Sum(o.selector.matches)
 	v := Verdict{Objective: o.text, State: Met, Requests: cell.Requests}
 	for _, c := range o.conditions {
-		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(l) + " ended"}
+		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(l) + " has ended"}
 		if cell.Requests > 0 {
 			j = c.judge(cell, l.Elapsed())
 		}
@@ -80,7 +85,7 @@ func (s *selector) matches(c *results.Cell) bool {
 		(s.route == nil || slices.Contains(s.routes, c.Route))
 }
 
-// words names what is selected, for an error; with a version that does not exist come those that do.
+// words describes the selection for an error. If no such version exists, it lists those that do.
 func (s *selector) words(l *results.Results) string {
 	text := ""
 	if s.cohort != nil {
@@ -101,7 +106,7 @@ func (s *selector) words(l *results.Results) string {
 	}
 	slices.Sort(seen)
 	if len(seen) == 0 {
-		return text + " (answers named no version)"
+		return text + " (no response named its version)"
 	}
 	return fmt.Sprintf("%s (versions: %s)", text, list(seen))
 }
@@ -124,7 +129,7 @@ func (c condition) judge(cell *results.Cell, elapsed time.Duration) Judged {
 
 func requests(n int64) string { return format.Count(n, "request", "requests") }
 
-// measured decides by a value alone. The value is reported in the given unit.
+// measured decides by the value alone. Value is reported divided by unit.
 func (c condition) measured(value, unit float64, text string) Judged {
 	reported := value / unit
 	j := Judged{Condition: c.String(), State: Met, Value: &reported}
@@ -141,12 +146,12 @@ func (c condition) judgeQuantile(cell *results.Cell) Judged {
 	j := c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(n), format.Latency(value)))
 	over := cell.Latency.Over(c.lastWithin())
 	if j.State == Violated && !c.op.isLowerBound() {
-		j.Sentence += fmt.Sprintf(": %s of them took longer", format.Percent(float64(over)/float64(n)))
+		j.Sentence += fmt.Sprintf(": %s took longer", format.Percent(float64(over)/float64(n)))
 	}
 	return c.checkSampleSize(j, over, n, 1-c.metric.quantile, c.metric.name)
 }
 
-// lastWithin is the longest time that is not over the limit, for the operator's sense of over.
+// lastWithin returns the longest time that is not over the limit, as the operator defines over.
 func (c condition) lastWithin() time.Duration {
 	if c.op == less || c.op == greaterEqual {
 		return duration(c.limit) - 1
@@ -170,20 +175,21 @@ func (c condition) judgeShare(cell *results.Cell) Judged {
 	j := c.measured(value, 1, fmt.Sprintf("%s%s of %s (95 %% interval %s to %s)", name, format.Percent(value), requests(n),
 		format.Percent(i.Low), format.Percent(i.High)))
 	if i.Low < c.limit && c.limit < i.High {
-		j.Sentence += ", which is within the interval: another run may say otherwise"
+		j.Sentence += "; the limit is within the interval, so another run may differ"
 	}
 	return c.checkSampleSize(j, k, n, c.limit, "a share of "+c.value)
 }
 
 func (c condition) judgeRate(cell *results.Cell, elapsed time.Duration) Judged {
 	if elapsed <= 0 {
-		return Judged{Condition: c.String(), State: Inconclusive, Sentence: "the load took no time, so it has no rate"}
+		return Judged{Condition: c.String(), State: Inconclusive, Sentence: "the load test took no time, so it has no rate"}
 	}
 	value := float64(cell.Requests) / elapsed.Seconds()
 	return c.measured(value, 1, fmt.Sprintf("rate is %s per second (%s in %s)", format.Rate(value), requests(cell.Requests), format.Latency(elapsed)))
 }
 
-// checkSampleSize makes a violation inconclusive where k of n requests, too few to measure a share such as the limit, do not prove it.
+// checkSampleSize makes a violation inconclusive if k of n requests are too few to measure a share
+// like the limit and do not prove the violation.
 func (c condition) checkSampleSize(j Judged, k, n int64, limit float64, what string) Judged {
 	need := minRequests(limit)
 	if j.State != Violated || n >= need {
@@ -193,16 +199,16 @@ func (c condition) checkSampleSize(j Judged, k, n int64, limit float64, what str
 		return j
 	}
 	j.State = Inconclusive
-	j.Sentence += fmt.Sprintf("; but it takes %s to measure %s", requests(need), what)
+	j.Sentence += fmt.Sprintf("; measuring %s takes at least %s", what, requests(need))
 	return j
 }
 
-// minRequests is the number of requests of which one is not more than the share.
+// minRequests returns the smallest number of requests of which one is not more than the share.
 func minRequests(limit float64) int64 {
 	least := min(limit, 1-limit)
 	if least <= 0 {
 		return 1
 	}
-	// What a float lacks to its decimal digits asks for no further request.
+	// Rounding errors of the share must not require one more request.
 	return int64(math.Ceil(1/least - 1e-6))
 }

@@ -1,17 +1,18 @@
-// Package objective reads what a load is to achieve, as 'cohort=premium route=/checkout p99<500ms', and judges accounts by it.
+// Package objective parses objectives of a load test such as 'cohort=premium route=/checkout
+// p99<500ms', and compares results with them.
 //
-//	objective  = [selector …] condition …          separated by blanks or commas; every condition is to be met
-//	selector   = cohort=NAME | route=NAME | route=/PATH | version=NAME      NAME with blanks or commas in double quotes
+//	objective  = [selector …] condition …   separated by spaces or commas; all conditions must hold
+//	selector   = cohort=NAME | route=NAME | route=/PATH | version=NAME
+//	             names with spaces or commas are put in double quotes
 //	condition  = metric op value
-//	metric     = pNN | pNN.N | mean | max          latency, with a value as 500ms or 1.5s
-//	           | success | errors | bad            share of requests, with a value as 99.5% or 0.995
-//	           | rate                              requests per second, with a value as 95
+//	metric     = pNN | pNN.N | mean | max   latency, with a value such as 500ms or 1.5s
+//	           | success | errors | bad     share of requests, with a value such as 99.5% or 0.995
+//	           | rate                       requests per second, with a value such as 95
 //	op         = < | <= | > | >=
 //
-// Latency is from the time at which a request was intended. Errors are 5xx or no answer; bad is what package ledger calls so,
-// and success the rest. All count logical requests, not attempts. A request without an answer has no version.
-//
-// The package knows neither the scenario nor the lab; what users of a route may expect at all is in lab/service.
+// Latency counts from the intended start of a request. Errors are 5xx or no response; bad is as
+// defined by package results, and success is the rest. All metrics count logical requests, not
+// attempts. A request without a response has no version.
 package objective
 
 import (
@@ -20,27 +21,27 @@ import (
 	"time"
 )
 
-// Objective selects requests and says what is to hold for them.
+// Objective selects requests and sets conditions for them.
 type Objective struct {
 	text       string
 	selector   selector
 	conditions []condition
 }
 
-// selector picks cells. A nil part picks all.
+// selector selects cells. A nil field selects all.
 type selector struct {
 	cohort, version *string
-	// route is as it was written, routes the names of the workload's routes that it stands for.
+	// route is the text as written, routes the names of the workload's routes that it stands for.
 	route  *string
 	routes []string
 }
 
-// condition is a metric against a limit: nanoseconds, a share or a number per second.
+// condition compares a metric with a limit: nanoseconds, a share or a number per second.
 type condition struct {
 	metric metric
 	op     op
 	limit  float64
-	// value is the limit as it was written.
+	// value is the limit as written.
 	value string
 }
 
@@ -66,7 +67,7 @@ func (o op) holds(value, limit float64) bool {
 	return value >= limit
 }
 
-// words are for a value that holds.
+// words describes a comparison that holds.
 func (o op) words() string {
 	switch o {
 	case less:
@@ -79,7 +80,7 @@ func (o op) words() string {
 	return "at least"
 }
 
-// isLowerBound tells whether larger values hold.
+// isLowerBound reports whether larger values satisfy the comparison.
 func (o op) isLowerBound() bool { return o == greater || o == greaterEqual }
 
 // kind is what a metric measures.
@@ -91,7 +92,7 @@ const (
 	perSecond
 )
 
-// metric is a name with its kind; quantile is for pNN alone.
+// metric is a metric's name and kind; quantile is set for pNN only.
 type metric struct {
 	name     string
 	kind     kind
@@ -103,7 +104,7 @@ func metrics() []metric {
 		{name: "errors", kind: share}, {name: "bad", kind: share}, {name: "rate", kind: perSecond}}
 }
 
-// metricOf finds a metric by its name.
+// metricOf returns the metric of a name.
 func metricOf(name string) (metric, bool) {
 	for _, m := range metrics() {
 		if m.name == name {
@@ -114,7 +115,8 @@ func metricOf(name string) (metric, bool) {
 	if !ok || strings.Trim(digits, "0123456789.") != "" || len(digits) > 8 {
 		return metric{}, false
 	}
-	// A shift of the decimal point, unlike a division, gives the float that is nearest to the quantile.
+	// Shifting the decimal point in the text, unlike dividing, gives the float nearest to the
+	// quantile.
 	q, err := strconv.ParseFloat(digits+"e-2", 64)
 	if err != nil || q <= 0 || q >= 1 {
 		return metric{}, false
@@ -122,7 +124,7 @@ func metricOf(name string) (metric, bool) {
 	return metric{name: name, quantile: q}, true
 }
 
-// String is the text that the objective was read from, in one line and without what it does not need. It can be read again.
+// String returns the text of the objective on one line, normalised. Parse accepts it.
 func (o Objective) String() string { return o.text }
 
 func (s selector) String() string {
@@ -140,7 +142,7 @@ func (s selector) String() string {
 
 func (c condition) String() string { return c.metric.name + string(c.op) + c.value }
 
-// quoted writes a name so that it can be read again.
+// quoted quotes a name if necessary, so that Parse accepts it.
 func quoted(name string) string {
 	if name == "" || strings.ContainsAny(name, separators+`"`) {
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`

@@ -13,17 +13,18 @@ import (
 	"coalmine/loadgen"
 )
 
-// Bounds of a text.
+// Limits of an objective's text.
 const (
 	maxText       = 1000
 	maxConditions = 20
 )
 
-// Parse reads an objective for a workload. An error says at which column what is wrong and what is possible: cohorts and routes
-// are those of the workload. Versions are not known before servers answer, so any may stand.
+// Parse parses an objective for a workload. Errors name the column, what is wrong there, and what
+// is allowed: cohorts and routes are those of the workload. Versions are not known before servers
+// respond, so any is accepted.
 func Parse(text string, w *loadgen.Workload) (Objective, error) {
 	if len(text) > maxText || !utf8.ValidString(text) {
-		return Objective{}, fmt.Errorf("objective %.40q: is over %d bytes, or no UTF-8", text, maxText)
+		return Objective{}, fmt.Errorf("objective %.40q: is longer than %d bytes or not valid UTF-8", text, maxText)
 	}
 	p := parser{scanner: scanner{text: text}, workload: w}
 	if err := p.parse(); err != nil {
@@ -38,7 +39,7 @@ type parser struct {
 	objective Objective
 }
 
-// fail makes an error about a place.
+// fail returns an error at an offset of the text.
 func (p *parser) fail(at int, format string, args ...any) error {
 	return fmt.Errorf("column %d: %s", p.column(at), fmt.Sprintf(format, args...))
 }
@@ -54,7 +55,7 @@ func (p *parser) parse() error {
 		}
 	}
 	if len(o.conditions) == 0 {
-		return p.fail(p.at, "no condition; write one as p99<500ms, errors<1%% or success>99.5%%")
+		return p.fail(p.at, "no condition; write one such as p99<500ms, errors<1%% or success>99.5%%")
 	}
 	parts := make([]string, len(o.conditions))
 	for i, c := range o.conditions {
@@ -79,22 +80,22 @@ func (p *parser) part() error {
 	}
 	m, ok := metricOf(name)
 	if !ok {
-		return p.fail(begin, "%q is no metric%s; metrics are %s, and before them stand cohort=, route= and version=",
+		return p.fail(begin, "%q is not a metric%s; the metrics are %s; the selectors cohort=, route= and version= come first",
 			name, suggest(name, vocabulary()), metricNames)
 	}
 	o := op(sign)
 	switch o {
 	case less, lessEqual, greater, greaterEqual:
 	case "":
-		return p.fail(at, "%s lacks a comparison: write %s as in %s", name, name, m.example())
+		return p.fail(at, "%s has no comparison: write for example %s", name, m.example())
 	default:
-		return p.fail(at, "%q is no comparison: write <, <=, > or >=", sign)
+		return p.fail(at, "%q is not a comparison: write <, <=, > or >=", sign)
 	}
 	p.skip(" ")
 	return p.condition(m, o)
 }
 
-// slot is the selector's part of a name; nil for a name that is none.
+// slot returns the selector's field of a name, or nil if there is none.
 func (s *selector) slot(name string) **string {
 	switch name {
 	case "cohort":
@@ -109,19 +110,19 @@ func (s *selector) slot(name string) **string {
 
 func (p *parser) selection(begin int, key string, slot **string) error {
 	if len(p.objective.conditions) > 0 {
-		return p.fail(begin, "%s= stands after a condition; selectors stand first and are for all conditions", key)
+		return p.fail(begin, "%s= follows a condition; selectors come first and apply to all conditions", key)
 	}
 	if *slot != nil {
-		return p.fail(begin, "%s= stands twice; write two objectives", key)
+		return p.fail(begin, "%s= is a duplicate; write two objectives", key)
 	}
 	at := p.at
 	bare := !strings.HasPrefix(p.rest(), `"`)
 	name, ok := p.name()
 	switch {
 	case !ok:
-		return p.fail(at, "the quotes do not end")
+		return p.fail(at, "the quote is not closed")
 	case bare && name == "":
-		return p.fail(at, "%s= lacks a name", key)
+		return p.fail(at, "%s= has no name", key)
 	}
 	*slot = &name
 	switch key {
@@ -144,8 +145,8 @@ func (p *parser) cohort(at int, name string) error {
 	return p.fail(at, "the workload has no cohort %q%s; it has %s", name, suggest(name, names), list(names))
 }
 
-// route takes the route of a name, or those of a path. Where no path is so, /NAME is the route of the name: people write routes with
-// a slash.
+// route selects the route of a name, or those of a path. If no path matches, /NAME selects the
+// route NAME, because people write routes with a slash.
 func (p *parser) route(at int, name string) error {
 	var names, paths []string
 	s := &p.objective.selector
@@ -167,7 +168,7 @@ func (p *parser) route(at int, name string) error {
 		return nil
 	}
 	if strings.HasPrefix(name, "/") {
-		return p.fail(at, "the workload has no route of path %q%s; it has %s", name, suggest(name, paths), list(paths))
+		return p.fail(at, "the workload has no route with path %q%s; it has %s", name, suggest(name, paths), list(paths))
 	}
 	return p.fail(at, "the workload has no route %q%s; it has %s", name, suggest(name, names), list(names))
 }
@@ -179,7 +180,7 @@ func (p *parser) condition(m metric, o op) error {
 	var err error
 	switch {
 	case value == "":
-		err = fmt.Errorf("%s%s lacks a value, as in %s", m.name, o, m.example())
+		err = fmt.Errorf("%s%s has no value; write for example %s", m.name, o, m.example())
 	case m.kind == latency:
 		c.limit, err = latencyLimit(value)
 	case m.kind == share:
@@ -200,9 +201,9 @@ func latencyLimit(value string) (float64, error) {
 	case err != nil && number(value):
 		return 0, fmt.Errorf("%s has no unit: write %sms or %ss", value, value, value)
 	case err != nil:
-		return 0, fmt.Errorf("%q is no time: write one as 500ms or 1.5s", value)
+		return 0, fmt.Errorf("%q is not a time: write for example 500ms or 1.5s", value)
 	case d <= 0 || d > time.Hour:
-		return 0, fmt.Errorf("%s is not a time over 0 and up to an hour, as far as latencies are told apart", value)
+		return 0, fmt.Errorf("%s is not over 0 and up to 1h, the range of measured latencies", value)
 	}
 	return float64(d), nil
 }
@@ -215,13 +216,13 @@ func shareLimit(value string, o op) (float64, error) {
 	f, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil || !number(strings.TrimSuffix(value, "%")):
-		return 0, fmt.Errorf("%q is no share: write one as 0.5%% or 0.005", value)
+		return 0, fmt.Errorf("%q is not a share: write for example 0.5%% or 0.005", value)
 	case !percent && f >= 1:
-		return 0, fmt.Errorf("%s is no fraction: write %s%% if it is a percentage, or a number under 1", value, value)
+		return 0, fmt.Errorf("%s is not a fraction: write %s%% for a percentage, or a number under 1", value, value)
 	case f < 0 || f > 1:
 		return 0, fmt.Errorf("%s is not a share from 0%% to 100%%", value)
 	case f == 0 && o == less || f == 1 && o == greater:
-		return 0, fmt.Errorf("no share is %s %s: write %s=", o.words(), value, o)
+		return 0, fmt.Errorf("a share is never %s %s: write %s=", o.words(), value, o)
 	}
 	return f, nil
 }
@@ -230,18 +231,19 @@ func rateLimit(value string) (float64, error) {
 	text := strings.TrimSuffix(value, "/s")
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || !number(text) || f < 0 || f > math.MaxInt32 {
-		return 0, fmt.Errorf("%q is no rate: write a number of requests per second, as 95", value)
+		return 0, fmt.Errorf("%q is not a rate: write a number of requests per second, such as 95", value)
 	}
 	return f, nil
 }
 
-// number tells decimal numbers from what else package strconv reads, as Inf and 0x1p-2.
+// number reports whether text is a decimal number, excluding what else package strconv parses, such
+// as Inf and 0x1p-2.
 func number(text string) bool {
 	_, err := strconv.ParseFloat(text, 64)
 	return (err == nil || errors.Is(err, strconv.ErrRange)) && strings.Trim(text, "+-.0123456789") == ""
 }
 
-// example is a condition of the metric.
+// example returns a condition on the metric.
 func (m metric) example() string {
 	switch m.kind {
 	case latency:

@@ -10,13 +10,13 @@ const (
 	operators  = "<>=!"
 )
 
-// scanner walks over the text of an objective.
+// scanner scans the text of an objective.
 type scanner struct {
 	text string
 	at   int
 }
 
-// column of a place, counted in characters from 1.
+// column returns the column of an offset, counted in characters from 1.
 func (s *scanner) column(at int) int { return utf8.RuneCountInString(s.text[:at]) + 1 }
 
 func (s *scanner) rest() string { return s.text[s.at:] }
@@ -25,7 +25,7 @@ func (s *scanner) skip(set string) {
 	s.at += len(s.rest()) - len(strings.TrimLeft(s.rest(), set))
 }
 
-// word takes what stands up to a separator or an operator.
+// word reads up to a separator or an operator.
 func (s *scanner) word() string {
 	n := strings.IndexAny(s.rest(), separators+operators)
 	if n < 0 {
@@ -36,7 +36,7 @@ func (s *scanner) word() string {
 	return w
 }
 
-// operator takes characters of operators.
+// operator reads the characters of an operator.
 func (s *scanner) operator() string {
 	n := len(s.rest()) - len(strings.TrimLeft(s.rest(), operators))
 	w := s.rest()[:n]
@@ -44,7 +44,7 @@ func (s *scanner) operator() string {
 	return w
 }
 
-// name takes a name, in quotes or up to a separator; ok is false for quotes that do not end.
+// name reads a name, quoted or up to a separator. It returns false if a quote is not closed.
 func (s *scanner) name() (name string, ok bool) {
 	if !strings.HasPrefix(s.rest(), `"`) {
 		n := strings.IndexAny(s.rest(), separators)
@@ -71,7 +71,7 @@ func (s *scanner) name() (name string, ok bool) {
 	return "", false
 }
 
-// value takes a number with its unit, which may stand apart: 500ms, 500 ms, 0.5 %.
+// value reads a number with its unit, which may follow after a space: 500ms, 500 ms, 0.5 %.
 func (s *scanner) value() string {
 	v := s.word()
 	if v == "" || strings.Trim(v, "+-.0123456789") != "" {

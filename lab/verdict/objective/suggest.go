@@ -7,7 +7,7 @@ import (
 
 const metricNames = "p50 to p99.99, mean, max, success, errors, bad and rate"
 
-// vocabulary is what may stand before an operator.
+// vocabulary lists the words that may precede an operator.
 func vocabulary() []string {
 	words := []string{"cohort", "route", "version", "p50", "p90", "p95", "p99", "p99.9"}
 	for _, m := range metrics() {
@@ -16,14 +16,14 @@ func vocabulary() []string {
 	return words
 }
 
-// synonyms are words of other tools.
+// synonyms maps terms of other tools to ours.
 func synonyms() map[string]string {
 	return map[string]string{"avg": "mean", "average": "mean", "median": "p50", "med": "p50", "p100": "max", "rps": "rate", "qps": "rate",
 		"throughput": "rate", "failed": "errors", "failures": "errors", "error_rate": "errors", "availability": "success", "latency": "p99",
 		"path": "route", "segment": "cohort"}
 }
 
-// suggest names the nearest of the words that are possible, if one is near.
+// suggest returns the most similar of the words, if one is similar enough.
 func suggest(word string, words []string) string {
 	word = strings.ToLower(word)
 	best, distance := synonyms()[word], 0
@@ -31,7 +31,7 @@ func suggest(word string, words []string) string {
 		best = ""
 	}
 	for _, w := range words {
-		// One slip in every three characters is near.
+		// At most one edit per three characters is similar.
 		d := editDistance(word, strings.ToLower(w))
 		if near := d <= (len(word)+2)/3 && d < len(word); best == "" && near || best != "" && d < distance {
 			best, distance = w, d
@@ -52,7 +52,7 @@ func contains(words []string, word string) bool {
 	return false
 }
 
-// editDistance is the number of characters to insert, delete or replace to get from one word to another (Levenshtein 1966).
+// editDistance is the number of characters to insert, delete or replace (Levenshtein 1966).
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -73,7 +73,7 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// list names words, the first of many.
+// list joins words, abbreviating long lists.
 func list(words []string) string {
 	const most = 10
 	if len(words) > most {
