@@ -127,7 +127,7 @@ func (m *annotator) isReleasedCanary(o object) bool {
 func (m *annotator) annotateInterval(o object) {
 	t := m.run.Timeline
 	if f, ok := o.at("spec", "analysis", "interval"); ok && t.FirstBad.Happened() {
-		text := fmt.Sprintf("one look every %s: %s while users were hurt and the canary was on trial", f.value.Value, format.Plural(m.ticks(), "look"))
+		text := fmt.Sprintf("one look every %s: %s while users were hurt and the canary was on trial", f.Value.Value, format.Plural(m.ticks(), "look"))
 		if t.Detected.Happened() {
 			text += fmt.Sprintf("; noticed after %s", format.Duration(t.Detected.Since(t.FirstBad)))
 		}
@@ -139,7 +139,7 @@ func (m *annotator) annotateInterval(o object) {
 			failed = max(failed, c.After.FailedChecks)
 		}
 		tone := narrative.Info
-		text := fmt.Sprintf("%s failed checks end the rollout: %s failed", f.value.Value, orNone(failed))
+		text := fmt.Sprintf("%s failed checks end the rollout: %s failed", f.Value.Value, orNone(failed))
 		if t.Abort.Happened() && failed > 0 {
 			text += fmt.Sprintf(", and it was rolled back at %s", format.Clock(t.Abort.At))
 		} else if failed == 0 && m.run.Faulty() && t.FirstBad.Happened() {
@@ -147,7 +147,7 @@ func (m *annotator) annotateInterval(o object) {
 		}
 		m.note(f, tone, t.Abort.Seq, "%s", text)
 	}
-	if f, ok := o.at("spec", "skipAnalysis"); ok && f.value.Value == "true" {
+	if f, ok := o.at("spec", "skipAnalysis"); ok && f.Value.Value == "true" {
 		m.note(f, narrative.Bad, 0, "Flagger promotes without looking at anything")
 	}
 }
@@ -221,7 +221,7 @@ func (m *annotator) severity(w Check) narrative.Severity {
 
 func (m *annotator) annotateMetrics(o object) {
 	for _, f := range o.items("spec", "analysis", "metrics") {
-		item := object{f.value}
+		item := object{f.Value}
 		w, ok := m.check(false, item.text("name"), "")
 		if !ok {
 			m.note(f, narrative.Warning, 0, "never asked in this run")
@@ -271,7 +271,7 @@ func (m *annotator) metricsOf(template string) []string {
 			continue
 		}
 		for _, f := range o.items("spec", "analysis", "metrics") {
-			if item := (object{f.value}); item.text("templateRef", "name") == template {
+			if item := (object{f.Value}); item.text("templateRef", "name") == template {
 				names = append(names, item.text("name"))
 			}
 		}

@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/yamlpos"
 )
 
-// Limits of what is read of a manifest. What is recorded was checked when it was played, but a folder may have been edited
-// since. They are those of package guardrail, which stands above the reports.
+// Limits of the manifests that are annotated. Guardrails are validated before a run, but the files of
+// a run folder may have been edited since.
 const (
 	maxBytes = 256 << 10
 	maxDepth = 64
@@ -25,14 +26,15 @@ type object struct {
 	root *yaml.Node
 }
 
-// objects parses a manifest as far as it is YAML. What is broken is an error; the objects before it are given.
+// objects parses a manifest. If it is not valid YAML, objects returns an error and the objects
+// before it.
 func objects(data []byte) (all []object, err error) {
-	if len(data) > maxBytes || !utf8.Valid(data) || nesting(data) > maxDepth {
-		return nil, errors.New("not read: too large, too deep or no text")
+	if len(data) > maxBytes || !utf8.Valid(data) || yamlpos.FlowDepth(data) > maxDepth {
+		return nil, errors.New("the file is too large, too deeply nested or not text")
 	}
 	defer func() {
-		if p := recover(); p != nil { // the parser gives up by panics that it should catch itself
-			err = fmt.Errorf("not YAML: %v", p)
+		if p := recover(); p != nil { // the YAML library misses some of its own panics
+			err = fmt.Errorf("invalid YAML: %v", p)
 		}
 	}()
 	d := yaml.NewDecoder(bytes.NewReader(data))
@@ -42,7 +44,7 @@ func objects(data []byte) (all []object, err error) {
 		case errors.Is(err, io.EOF):
 			return all, nil
 		case err != nil:
-			return all, fmt.Errorf("not YAML: %w", err)
+			return all, fmt.Errorf("invalid YAML: %w", err)
 		}
 		if len(doc.Content) == 1 && doc.Content[0].Kind == yaml.MappingNode {
 			all = append(all, object{doc.Content[0]})
@@ -50,89 +52,41 @@ func objects(data []byte) (all []object, err error) {
 	}
 }
 
-// nesting is an upper bound of how deep flow collections nest; brackets in strings count too.
-func nesting(data []byte) int {
-	depth, deepest := 0, 0
-	for _, c := range data {
-		switch c {
-		case '[', '{':
-			depth++
-			deepest = max(deepest, depth)
-		case ']', '}':
-			depth = max(depth-1, 0)
-		}
-	}
-	return deepest
-}
+// field is a field of an object.
+type field struct{ yamlpos.Field }
 
-// field is a place in an object: the key that begins it, and its value.
-type field struct {
-	key, value *yaml.Node
-}
-
-// at finds a field by its path; not ok when it is not written down.
+// at returns the field at a path, or false if the object does not set it.
 func (o object) at(path ...string) (field, bool) {
-	f := field{o.root, o.root}
-	for _, step := range path {
-		next, ok := f.child(step)
-		if !ok {
-			return field{}, false
-		}
-		f = next
-	}
-	return f, true
+	f, ok := yamlpos.Root(o.root).Find(path...)
+	return field{f}, ok
 }
 
-// nearest is the field, or the innermost one around it that is written down.
+// nearest returns the field at a path, or the innermost field around it that the object sets.
 func (o object) nearest(path ...string) field {
-	for n := len(path); n > 0; n-- {
-		if f, ok := o.at(path[:n]...); ok {
-			return f
-		}
-	}
-	return field{o.root, o.root}
+	return field{yamlpos.Root(o.root).Nearest(path...)}
 }
 
-func (f field) child(step string) (field, bool) {
-	switch n := f.value; n.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == step {
-				return field{n.Content[i], n.Content[i+1]}, true
-			}
-		}
-	case yaml.SequenceNode:
-		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(n.Content) {
-			return field{n.Content[i], n.Content[i]}, true
-		}
-	}
-	return field{}, false
-}
-
-// text is a scalar field's value, "" for others.
+// text returns the value of a scalar field, or "".
 func (o object) text(path ...string) string {
-	if f, ok := o.at(path...); ok && f.value.Kind == yaml.ScalarNode {
-		return f.value.Value
+	if f, ok := o.at(path...); ok && f.Value.Kind == yaml.ScalarNode {
+		return f.Value.Value
 	}
 	return ""
 }
 
-// items are the entries of a list.
+// items returns the items of a list.
 func (o object) items(path ...string) []field {
-	f, ok := o.at(path...)
-	if !ok || f.value.Kind != yaml.SequenceNode {
-		return nil
-	}
+	f, _ := o.at(path...)
 	var all []field
-	for _, n := range f.value.Content {
-		all = append(all, field{n, n})
+	for _, item := range f.Items() {
+		all = append(all, field{item})
 	}
 	return all
 }
 
-// lines are the first and the last line of a field. A text block's end is told by the lines that it has.
+// lines returns the first and the last line of a field.
 func (f field) lines() (from, to int) {
-	from, to = f.key.Line, f.key.Line
+	from, to = f.Key.Line, f.Key.Line
 	var walk func(*yaml.Node)
 	walk = func(n *yaml.Node) {
 		end := n.Line
@@ -144,12 +98,12 @@ func (f field) lines() (from, to int) {
 			walk(c)
 		}
 	}
-	walk(f.value)
+	walk(f.Value)
 	return from, to
 }
 
-// head is the first line of a field.
+// head returns the first line of a field.
 func (f field) head() field {
-	line := &yaml.Node{Line: f.key.Line}
-	return field{line, line}
+	line := &yaml.Node{Line: f.Key.Line}
+	return field{yamlpos.Field{Key: line, Value: line}}
 }

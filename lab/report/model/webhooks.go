@@ -12,7 +12,7 @@ import (
 
 func (m *annotator) annotateWebhooks(o object) {
 	for _, f := range o.items("spec", "analysis", "webhooks") {
-		item := object{f.value}
+		item := object{f.Value}
 		address := item.text("url")
 		gate := gateOf(address)
 		w, ok := m.check(true, gate, address)
@@ -72,7 +72,7 @@ func gatesByPrecondition() map[string]string {
 // annotateGate notes where a gate is asked too late, or where it could be asked.
 func (m *annotator) annotateGate(o object, i score.Item, gate string) {
 	for _, f := range o.items("spec", "analysis", "webhooks") {
-		if gateOf((object{f.value}).text("url")) == gate {
+		if gateOf((object{f.Value}).text("url")) == gate {
 			m.note(f, narrative.Warning, 0, "%s: %s", i.Title, i.Reason)
 			return
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/yamlpos"
 )
 
 // Positions maps the fields of a document to their lines.
@@ -157,40 +159,12 @@ func (f documentKind) findings(err error) error {
 	return all
 }
 
-// Line returns the line of the field at a path of keys and indices, or of the longest part of the
-// path that exists.
+// Line returns the line of the field at a path of keys (string) and indices (int), or of the longest
+// part of the path that exists.
 func (p Positions) Line(path ...any) int {
-	n := p.root
-	if n.Kind == yaml.DocumentNode {
-		n = n.Content[0]
+	steps := make([]string, len(path))
+	for i, step := range path {
+		steps[i] = fmt.Sprint(step)
 	}
-	line := n.Line
-	for _, at := range path {
-		key, value := child(n, at)
-		if value == nil {
-			break
-		}
-		n, line = value, key.Line
-	}
-	return line
-}
-
-// child returns the node at a key or index, and the node whose line is reported for it.
-func child(n *yaml.Node, at any) (key, value *yaml.Node) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	switch at := at.(type) {
-	case int:
-		if n.Kind == yaml.SequenceNode && at < len(n.Content) {
-			return n.Content[at], n.Content[at]
-		}
-	case string:
-		for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == at {
-				return n.Content[i], n.Content[i+1]
-			}
-		}
-	}
-	return nil, nil
+	return yamlpos.Root(p.root).Nearest(steps...).Line()
 }
