@@ -1,5 +1,5 @@
-// Package run plays one run on any cluster: prepare, apply the guardrails, start the traffic, release a version, watch until
-// the horizon. Every step is recorded as an event.
+// Package run plays runs on any cluster: prepare, apply the guardrails, start the traffic, release a
+// version, watch until the horizon. Every step is recorded as an event.
 package run
 
 import (
@@ -11,26 +11,29 @@ import (
 	"coalmine/lab/event"
 )
 
-// InitLimit is how long Flagger may take to bring a canary to phase Initialized. Flagger needs two control loops and the
-// primary's pods for it; what is not there after five minutes waits for something that will not come.
+// InitLimit is how long Flagger may take to bring a canary to phase Initialized. Flagger needs two
+// control loops and the primary's pods for that; after five minutes it is stuck.
 const InitLimit = 5 * time.Minute
 
-// runSource names the story as a source of facts: it sorts before those of a cluster.
+// runSource is the source of the facts that the runner records. It sorts before the sources of a
+// cluster.
 const runSource = ""
 
-// Play plays one flight on a cluster and hands every event to sink, in order and from one goroutine at a time.
+// Play plays one run on a cluster and passes every event to sink, in order and from one goroutine at
+// a time.
 //
-// The log is closed by a RunEnded whatever happens, unless the process dies. Guardrails that never get ready are an outcome
-// and no error. The error is the context's when the user stopped the run, and the lab's fault otherwise.
-func Play(ctx context.Context, c cluster.Cluster, f cluster.RunSpec, sink func(event.Event)) error {
-	t := &runner{spec: f, rec: event.NewRecorder(sink), outcome: event.OutcomeCompleted}
-	t.record(0, started(c.Describe(), f))
-	err := c.Session(ctx, f, t.rec, t.play)
-	return t.finish(ctx, err)
+// The last event is always a RunEnded, unless the process dies. Guardrails that never become ready
+// are an outcome, not an error. If ctx ends, the error is its cause; any other error is a fault of
+// the lab.
+func Play(ctx context.Context, c cluster.Cluster, spec cluster.RunSpec, sink func(event.Event)) error {
+	r := &runner{spec: spec, rec: event.NewRecorder(sink), outcome: event.OutcomeCompleted}
+	r.record(0, started(c.Describe(), spec))
+	err := c.Session(ctx, spec, r.rec, r.play)
+	return r.finish(ctx, err)
 }
 
-func started(d cluster.Description, f cluster.RunSpec) event.RunStarted {
-	s := f.Scenario
+func started(d cluster.Description, spec cluster.RunSpec) event.RunStarted {
+	s := spec.Scenario
 	var baseline string
 	if svc := s.Released(); svc != nil {
 		baseline = svc.Baseline
@@ -39,37 +42,37 @@ func started(d cluster.Description, f cluster.RunSpec) event.RunStarted {
 		Format:   event.Format,
 		Scenario: s.Name,
 		Service:  s.Release.Service,
-		Version:  f.Version,
+		Version:  spec.Version,
 		Baseline: baseline,
-		Role:     s.Role(f.Version),
-		Seed:     f.Seed,
+		Role:     s.Role(spec.Version),
+		Seed:     spec.Seed,
 		Cluster:  d.Cluster,
 		Mesh:     d.Mesh,
-		Guarded:  f.Guardrails != nil,
+		Guarded:  spec.Guardrails != nil,
 		Versions: d.Versions,
 	}
 }
 
-// runner tells the story of one run.
+// runner plays one run.
 type runner struct {
 	spec    cluster.RunSpec
 	rec     *event.Recorder
 	outcome string
 	reason  string
-	// at is the time at which the story ended, for the closing event.
+	// at is the time of the closing event.
 	at time.Duration
 }
 
-func (t *runner) play(ctx context.Context, w cluster.World) error {
-	defer func() { t.at = w.Now() }()
-	ready, err := t.prepare(ctx, w)
+func (r *runner) play(ctx context.Context, w cluster.World) error {
+	defer func() { r.at = w.Now() }()
+	ready, err := r.prepare(ctx, w)
 	if err != nil || !ready {
 		return err
 	}
-	if err := t.baseline(ctx, w); err != nil {
+	if err := r.baseline(ctx, w); err != nil {
 		return err
 	}
-	if err := t.rollout(ctx, w); err != nil {
+	if err := r.rollout(ctx, w); err != nil {
 		return err
 	}
 	if err := w.StopTraffic(ctx); err != nil {
@@ -78,10 +81,10 @@ func (t *runner) play(ctx context.Context, w cluster.World) error {
 	return nil
 }
 
-// prepare applies the guardrails and tells whether they came to watch over the service.
-func (t *runner) prepare(ctx context.Context, w cluster.World) (bool, error) {
-	t.enterStage(w, event.StagePrepare, "")
-	if t.spec.Guardrails == nil {
+// prepare applies the guardrails and reports whether the canary was initialized.
+func (r *runner) prepare(ctx context.Context, w cluster.World) (bool, error) {
+	r.enterStage(w, event.StagePrepare, "")
+	if r.spec.Guardrails == nil {
 		return true, nil
 	}
 	if err := w.ApplyGuardrails(ctx); err != nil {
@@ -92,8 +95,8 @@ func (t *runner) prepare(ctx context.Context, w cluster.World) (bool, error) {
 		return false, fmt.Errorf("wait for the canary to be initialized: %w", err)
 	}
 	if !ready {
-		t.outcome = event.OutcomeNotReady
-		t.reason = notReady(w.Phase())
+		r.outcome = event.OutcomeNotReady
+		r.reason = notReady(w.Phase())
 	}
 	return ready, nil
 }
@@ -105,26 +108,26 @@ func notReady(phase string) string {
 	return fmt.Sprintf("the canary was in phase %s, not %s, after %v", phase, event.PhaseInitialized, InitLimit)
 }
 
-func (t *runner) baseline(ctx context.Context, w cluster.World) error {
-	t.enterStage(w, event.StageBaseline, "")
+func (r *runner) baseline(ctx context.Context, w cluster.World) error {
+	r.enterStage(w, event.StageBaseline, "")
 	if err := w.StartTraffic(ctx); err != nil {
 		return fmt.Errorf("start the traffic: %w", err)
 	}
-	if _, err := w.Wait(ctx, w.Now()+t.spec.Scenario.Timing.Baseline, nil); err != nil {
+	if _, err := w.Wait(ctx, w.Now()+r.spec.Scenario.Timing.Baseline, nil); err != nil {
 		return fmt.Errorf("wait for the end of the baseline: %w", err)
 	}
 	return nil
 }
 
-// rollout releases the version and lasts to the horizon, so that the harm of different guardrails is counted over equal
-// times.
-func (t *runner) rollout(ctx context.Context, w cluster.World) error {
-	t.enterStage(w, event.StageRollout, "")
-	horizon := w.Now() + t.spec.Scenario.Timing.Horizon
+// rollout releases the version and continues to the horizon, so that the harm of different guardrails
+// is counted over equal times.
+func (r *runner) rollout(ctx context.Context, w cluster.World) error {
+	r.enterStage(w, event.StageRollout, "")
+	horizon := w.Now() + r.spec.Scenario.Timing.Horizon
 	if err := w.Release(ctx); err != nil {
-		return fmt.Errorf("release %s %s: %w", t.spec.Scenario.Release.Service, t.spec.Version, err)
+		return fmt.Errorf("release %s %s: %w", r.spec.Scenario.Release.Service, r.spec.Version, err)
 	}
-	if t.spec.Guardrails != nil {
+	if r.spec.Guardrails != nil {
 		decided, err := w.Wait(ctx, horizon, func() bool { return terminal(w.Phase()) })
 		if err != nil {
 			return fmt.Errorf("wait for the rollout's end: %w", err)
@@ -132,7 +135,7 @@ func (t *runner) rollout(ctx context.Context, w cluster.World) error {
 		if !decided {
 			return nil
 		}
-		t.enterStage(w, event.StageSettle, "the canary is in phase "+w.Phase())
+		r.enterStage(w, event.StageSettle, "the canary is in phase "+w.Phase())
 	}
 	if _, err := w.Wait(ctx, horizon, nil); err != nil {
 		return fmt.Errorf("wait for the horizon: %w", err)
@@ -142,26 +145,26 @@ func (t *runner) rollout(ctx context.Context, w cluster.World) error {
 
 func terminal(phase string) bool { return phase == event.PhaseSucceeded || phase == event.PhaseFailed }
 
-func (t *runner) enterStage(w cluster.World, name, reason string) {
-	t.record(w.Now(), event.Stage{Name: name, Reason: reason})
+func (r *runner) enterStage(w cluster.World, name, reason string) {
+	r.record(w.Now(), event.Stage{Name: name, Reason: reason})
 }
 
-// record lets everything that happened before stand before the fact, though it may be of the same instant.
-func (t *runner) record(at time.Duration, f event.Fact) {
-	t.rec.Flush()
-	t.rec.Record(at, runSource, f)
-	t.rec.Flush()
+// record flushes pending facts first, so that f sorts after them even at the same instant.
+func (r *runner) record(at time.Duration, f event.Fact) {
+	r.rec.Flush()
+	r.rec.Record(at, runSource, f)
+	r.rec.Flush()
 }
 
-func (t *runner) finish(ctx context.Context, err error) error {
+func (r *runner) finish(ctx context.Context, err error) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
-		t.outcome, t.reason = event.OutcomeInterrupted, "the run was stopped"
+		r.outcome, r.reason = event.OutcomeInterrupted, "the run was stopped"
 		err = context.Cause(ctx)
 	case err != nil:
-		t.outcome, t.reason = event.OutcomeLabFault, err.Error()
-		err = fmt.Errorf("%s %s with seed %d: %w", t.spec.Scenario.Name, t.spec.Version, t.spec.Seed, err)
+		r.outcome, r.reason = event.OutcomeLabFault, err.Error()
+		err = fmt.Errorf("%s %s with seed %d: %w", r.spec.Scenario.Name, r.spec.Version, r.spec.Seed, err)
 	}
-	t.record(t.at, event.RunEnded{Outcome: t.outcome, Reason: t.reason})
+	r.record(r.at, event.RunEnded{Outcome: r.outcome, Reason: r.reason})
 	return err
 }

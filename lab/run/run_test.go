@@ -18,7 +18,8 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// script is a cluster without services: time jumps to the next entry of phases, and what the story asks for is noted.
+// script is a cluster without services: time jumps to the next entry of phases, and every step of the
+// runner is recorded.
 type script struct {
 	phases []phaseAt
 	// fail breaks the named step; cancel stops the run when the named step is reached.
@@ -35,8 +36,8 @@ func (s script) Describe() cluster.Description {
 	return cluster.Description{Cluster: "script", Mesh: "none", Versions: map[string]string{"script": "1"}}
 }
 
-func (s script) Session(ctx context.Context, _ cluster.RunSpec, rec *event.Recorder, story func(context.Context, cluster.World) error) error {
-	return story(ctx, &scriptWorld{script: s, rec: rec})
+func (s script) Session(ctx context.Context, _ cluster.RunSpec, rec *event.Recorder, play func(context.Context, cluster.World) error) error {
+	return play(ctx, &scriptWorld{script: s, rec: rec})
 }
 
 type scriptWorld struct {
@@ -99,7 +100,7 @@ func (w *scriptWorld) StartTraffic(ctx context.Context) error    { return w.step
 func (w *scriptWorld) Release(ctx context.Context) error         { return w.step(ctx, "release") }
 func (w *scriptWorld) StopTraffic(ctx context.Context) error     { return w.step(ctx, "stop") }
 
-func flight(guarded bool) cluster.RunSpec {
+func runSpec(guarded bool) cluster.RunSpec {
 	s := &scenario.Scenario{
 		Name:     "scripted",
 		Services: []scenario.Service{{Name: "backend", Baseline: "v1"}},
@@ -113,8 +114,8 @@ func flight(guarded bool) cluster.RunSpec {
 	return f
 }
 
-// tell writes events down as one line each: seconds, kind and the word that matters.
-func tell(events []event.Event) []string {
+// summarise returns one line per event: seconds, kind and name or outcome.
+func summarise(events []event.Event) []string {
 	var lines []string
 	for _, e := range events {
 		word := ""
@@ -162,20 +163,20 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var events []event.Event
-			err := Play(t.Context(), test.cluster, flight(test.guarded), func(e event.Event) { events = append(events, e) })
+			err := Play(t.Context(), test.cluster, runSpec(test.guarded), func(e event.Event) { events = append(events, e) })
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, tell(events)); diff != "" {
-				t.Errorf("the story differs (-want +got):\n%s", diff)
+			if diff := cmp.Diff(test.want, summarise(events)); diff != "" {
+				t.Errorf("the events differ (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestRunStartedNamesTheFlight(t *testing.T) {
+func TestRunStarted(t *testing.T) {
 	var first event.Fact
-	err := Play(t.Context(), script{}, flight(false), func(e event.Event) {
+	err := Play(t.Context(), script{}, runSpec(false), func(e event.Event) {
 		if e.Seq == 1 {
 			first = e.Fact
 		}
@@ -190,7 +191,7 @@ func TestRunStartedNamesTheFlight(t *testing.T) {
 	}
 }
 
-func TestRunNotReadySaysWhy(t *testing.T) {
+func TestRunNotReadyReason(t *testing.T) {
 	for phase, want := range map[string]string{"": "no canary", "Initializing": "phase Initializing"} {
 		end := lastOf(t, script{phases: []phaseAt{{0, phase}}}, nil)
 		if end.Outcome != event.OutcomeNotReady || !strings.Contains(end.Reason, want) {
@@ -218,14 +219,15 @@ func TestRunInterrupted(t *testing.T) {
 	}
 }
 
-// lastOf runs a guarded flight and returns the closing fact. A nil error expects none, any other one of its text.
+// lastOf plays a guarded run and returns the closing fact. The run must return an error that contains
+// the text of want, or none if want is nil.
 func lastOf(t *testing.T, s script, want error) event.RunEnded {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	s.stop = stop
 	var last event.Fact
-	err := Play(ctx, s, flight(true), func(e event.Event) { last = e.Fact })
+	err := Play(ctx, s, runSpec(true), func(e event.Event) { last = e.Fact })
 	if (err == nil) != (want == nil) || err != nil && !strings.Contains(err.Error(), want.Error()) {
 		t.Fatalf("the run returned %v, want %v", err, want)
 	}
@@ -236,8 +238,8 @@ func lastOf(t *testing.T, s script, want error) event.RunEnded {
 	return end
 }
 
-// shelf is the logs of a trial.
-type shelf struct {
+// logs are the logs of a trial.
+type logs struct {
 	mu     sync.Mutex
 	logs   []*memoryLog
 	refuse uint64
@@ -251,15 +253,15 @@ type memoryLog struct {
 
 func (l *memoryLog) Write(e event.Event) {
 	if start, ok := e.Fact.(event.RunStarted); ok && start.Seed != l.seed {
-		panic("a flight writes into the log of another")
+		panic("a run writes to the log of another")
 	}
 	l.last = e.Fact
 }
 
 func (l *memoryLog) Close() error { l.closed++; return nil }
 
-func (s *shelf) open(i int) (Log, error) {
-	seed := uint64(i + 1) // as seeds gives them
+func (s *logs) open(i int) (Log, error) {
+	seed := uint64(i + 1) // as in specs
 	if seed == s.refuse {
 		return nil, errors.New("the disk is full")
 	}
@@ -269,20 +271,20 @@ func (s *shelf) open(i int) (Log, error) {
 	return s.logs[len(s.logs)-1], nil
 }
 
-func seeds(n uint64) []cluster.RunSpec {
+func specs(n uint64) []cluster.RunSpec {
 	var fs []cluster.RunSpec
 	for seed := uint64(1); seed <= n; seed++ {
-		f := flight(false)
+		f := runSpec(false)
 		f.Seed = seed
 		fs = append(fs, f)
 	}
 	return fs
 }
 
-func TestTrialPlaysEveryFlightOnce(t *testing.T) {
+func TestPlayAllPlaysEveryRunOnce(t *testing.T) {
 	for _, workers := range []int{0, 1, 3, 50} {
-		s := &shelf{}
-		if err := PlayAll(t.Context(), InProcess{script{}}, seeds(20), workers, s.open); err != nil {
+		s := &logs{}
+		if err := PlayAll(t.Context(), InProcess{script{}}, specs(20), workers, s.open); err != nil {
 			t.Fatal(err)
 		}
 		var played []uint64
@@ -302,26 +304,26 @@ func TestTrialPlaysEveryFlightOnce(t *testing.T) {
 	}
 }
 
-func TestTrialStopsAfterAFault(t *testing.T) {
-	s := &shelf{refuse: 3}
-	err := PlayAll(t.Context(), InProcess{script{}}, seeds(20), 1, s.open)
+func TestPlayAllStopsAfterAFault(t *testing.T) {
+	s := &logs{refuse: 3}
+	err := PlayAll(t.Context(), InProcess{script{}}, specs(20), 1, s.open)
 	if err == nil || !strings.Contains(err.Error(), "the disk is full") {
 		t.Errorf("the trial returned %v", err)
 	}
 	if len(s.logs) != 2 {
-		t.Errorf("%d flights began, want the 2 before the fault", len(s.logs))
+		t.Errorf("%d runs started, want the 2 before the fault", len(s.logs))
 	}
 }
 
-func TestTrialInterrupted(t *testing.T) {
+func TestPlayAllInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	s := &shelf{}
-	err := PlayAll(ctx, InProcess{script{cancel: "release", stop: stop}}, seeds(20), 2, s.open)
+	s := &logs{}
+	err := PlayAll(ctx, InProcess{script{cancel: "release", stop: stop}}, specs(20), 2, s.open)
 	if !errors.Is(err, context.Canceled) || strings.Count(err.Error(), "\n") != 0 {
 		t.Errorf("the trial returned %q, want one context.Canceled", err)
 	}
 	if len(s.logs) > 2 {
-		t.Errorf("%d flights began with 2 workers, though the first was stopped", len(s.logs))
+		t.Errorf("%d runs started with 2 workers, though the first was stopped", len(s.logs))
 	}
 	for _, l := range s.logs {
 		if end, ok := l.last.(event.RunEnded); !ok || end.Outcome != event.OutcomeInterrupted || l.closed != 1 {

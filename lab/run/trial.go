@@ -9,34 +9,36 @@ import (
 	"coalmine/lab/event"
 )
 
-// Log takes the events of one flight. Close is called once, after the last event.
+// Log receives the events of one run. Close is called once, after the last event.
 type Log interface {
 	Write(event.Event)
 	Close() error
 }
 
-// Player plays one flight and hands every event to sink, in order and from one goroutine at a time.
+// Player plays one run and passes every event to sink, in order and from one goroutine at a time.
 type Player interface {
-	Play(ctx context.Context, f cluster.RunSpec, sink func(event.Event)) error
+	Play(ctx context.Context, spec cluster.RunSpec, sink func(event.Event)) error
 }
 
-// InProcess is the player that plays in this process.
+// InProcess is a player that runs in this process.
 type InProcess struct{ cluster.Cluster }
 
-// Play implements [Player] by [Run].
-func (h InProcess) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Event)) error {
-	return Play(ctx, h.Cluster, f, sink)
+// Play implements [Player].
+func (p InProcess) Play(ctx context.Context, spec cluster.RunSpec, sink func(event.Event)) error {
+	return Play(ctx, p.Cluster, spec, sink)
 }
 
-// PlayAll plays flights in their order, up to workers of them at the same time. Before a flight begins, open is
-// asked for its log by the flight's index; it is called from several goroutines.
+// PlayAll plays runs in order, up to workers of them at a time. Before a run starts, open is called
+// with its index to open its log; it is called from several goroutines.
 //
-// After an error no further flight begins, those under way are played to their end, and all errors are returned. When the
-// context ends, those under way are closed as interrupted and the context's cause is returned.
-func PlayAll(ctx context.Context, player Player, flights []cluster.RunSpec, workers int, open func(int) (Log, error)) error {
-	p := &pool{player: player, open: open, specs: flights}
+// After an error no further run starts, those in progress are played to the end, and all errors are
+// returned. When ctx ends, those in progress are closed as interrupted and the cause is returned.
+func PlayAll(
+	ctx context.Context, player Player, specs []cluster.RunSpec, workers int, open func(int) (Log, error),
+) error {
+	p := &pool{player: player, open: open, specs: specs}
 	var working sync.WaitGroup
-	for range min(max(workers, 1), len(flights)) {
+	for range min(max(workers, 1), len(specs)) {
 		working.Go(func() { p.work(ctx) })
 	}
 	working.Wait()
@@ -46,15 +48,14 @@ func PlayAll(ctx context.Context, player Player, flights []cluster.RunSpec, work
 	return errors.Join(p.errs...)
 }
 
-// pool is the work of one trial.
+// pool distributes runs to workers.
 type pool struct {
 	player Player
 	open   func(int) (Log, error)
-
-	specs []cluster.RunSpec
+	specs  []cluster.RunSpec
 
 	mu   sync.Mutex
-	next int // index of the flight that begins next
+	next int // index of the next run
 	errs []error
 }
 
@@ -87,7 +88,7 @@ func (p *pool) play(ctx context.Context, i int) error {
 	return errors.Join(err, log.Close())
 }
 
-// addError collects errors, but not the many echoes of one interruption.
+// addError collects an error, unless it only repeats the cause of an interruption.
 func (p *pool) addError(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return

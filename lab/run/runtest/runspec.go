@@ -1,5 +1,4 @@
-// Package runtest makes flights and logs for the tests of clusters and players. It knows the library of scenarios, and no
-// cluster.
+// Package runtest provides run specs and logs for tests of clusters and players.
 package runtest
 
 import (
@@ -13,7 +12,8 @@ import (
 	"coalmine/scenarios"
 )
 
-// RunSpec is a flight of a scenario of the library under a variant of its guardrails; variant "" is none.
+// RunSpec returns a run of a scenario of the library under a variant of its guardrails, or without
+// guardrails if variant is "".
 func RunSpec(t testing.TB, scn, variant, version string, seed uint64) cluster.RunSpec {
 	t.Helper()
 	folder, err := scenario.Open(scenarios.Library(), scn)
@@ -24,21 +24,21 @@ func RunSpec(t testing.TB, scn, variant, version string, seed uint64) cluster.Ru
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := cluster.RunSpec{Scenario: s, Version: version, Seed: seed, ApproveAfter: -1}
+	spec := cluster.RunSpec{Scenario: s, Version: version, Seed: seed, ApproveAfter: -1}
 	if variant == "" {
-		return f
+		return spec
 	}
 	files, err := folder.Files(variant)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Guardrails, err = guardrail.Parse(files, guardrail.EnvironmentOf(s)); err != nil {
+	if spec.Guardrails, err = guardrail.Parse(files, guardrail.EnvironmentOf(s)); err != nil {
 		t.Fatal(err)
 	}
-	return f
+	return spec
 }
 
-// LogText is the events as they stand in a log.
+// LogText returns events in the format of a log.
 func LogText(t testing.TB, events []event.Event) string {
 	t.Helper()
 	var b bytes.Buffer
