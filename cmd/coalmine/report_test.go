@@ -134,7 +134,7 @@ func TestADamagedLogIsShownAsFarAsItIsWhole(t *testing.T) {
 			l[40] = []byte(`{"seq":41,"at":999,"kind":"magic","data":{}}` + "\n")
 			return l
 		},
-			`line 41: not an event: event 41: kind "magic" is unknown: the log is of a newer coalmine, or was edited`},
+			`line 41: not an event: event 41: kind "magic" is unknown: the log was written by a newer coalmine, or was edited`},
 		"cut in the middle of a line": {func(l [][]byte) [][]byte { return append(l[:40:40], l[40][:20]) },
 			"healthy-seed1/events.jsonl: the log is cut off after line 40"},
 	} {

@@ -15,9 +15,9 @@ import (
 type Cluster interface {
 	// Describe describes the cluster, for the log.
 	Describe() Description
-	// Session creates a new world for a run, calls play with it and deletes the world. Facts that the
-	// world observes go to the recorder. In virtual time, time passes only while play waits. An error is
-	// a fault of the lab, never of the guardrails.
+	// Session creates a new world for a run, calls play with it and deletes the world. Facts that
+	// the world observes go to the recorder. In virtual time, time passes only while play waits. An
+	// error is a fault of the lab, never of the guardrails.
 	Session(ctx context.Context, spec RunSpec, rec *event.Recorder, play func(context.Context, World) error) error
 }
 
@@ -35,8 +35,8 @@ type RunSpec struct {
 	// Version is the version of the released service.
 	Version string
 	Seed    uint64
-	// ApproveAfter is when the gate /approve starts to pass, counted from the release; negative means
-	// never.
+	// ApproveAfter is when the gate /approve starts to pass, counted from the release; negative
+	// means never.
 	ApproveAfter time.Duration
 }
 
@@ -44,8 +44,8 @@ type RunSpec struct {
 type World interface {
 	// Now returns the time since the run's start.
 	Now() time.Duration
-	// Wait waits until the given time since the run's start, or until the condition holds. It reports
-	// whether the condition held. A nil condition never holds.
+	// Wait waits until the given time since the run's start, or until the condition holds. It
+	// reports whether the condition held. A nil condition never holds.
 	Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error)
 	// ApplyGuardrails creates the learner's objects.
 	ApplyGuardrails(ctx context.Context) error

@@ -111,7 +111,7 @@ func decodeFact(k Kind, data []byte) (Fact, error) {
 	case KindTrafficTotals:
 		return decode[TrafficTotals](data)
 	}
-	return nil, fmt.Errorf("kind %q is unknown: the log is of a newer coalmine, or was edited", k)
+	return nil, fmt.Errorf("kind %q is unknown: the log was written by a newer coalmine, or was edited", k)
 }
 
 func decode[F Fact](data []byte) (Fact, error) {

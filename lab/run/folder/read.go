@@ -14,19 +14,20 @@ import (
 	"coalmine/lab/event"
 )
 
-// Limits of what is read back. A run of an hour with a thousand cells a second stays far below them.
+// Limits of files that are read. A run of an hour with a thousand cells per second is far below
+// them.
 const (
 	maxManifest = 1 << 20
 	maxLog      = 1 << 30
 )
 
-// Folder is a run folder that was written before.
+// Folder is an existing run folder.
 type Folder struct {
 	Manifest Manifest
 	root     *os.Root
 }
 
-// Open reads what a run folder holds and checks that it can be one. Close it after use.
+// Open opens a run folder and reads its manifest. The caller must close it.
 func Open(dir string) (*Folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -34,21 +35,21 @@ func Open(dir string) (*Folder, error) {
 	}
 	f := &Folder{root: root}
 	if err := f.readManifest(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is no run folder that can be read: %s: %w", dir, fileManifest, withoutPath(err)), root.Close())
+		return nil, errors.Join(fmt.Errorf("%s is not a readable run folder: %s: %w", dir, fileManifest, withoutPath(err)), root.Close())
 	}
 	return f, nil
 }
 
-// withoutPath leaves out what the system tried with which file: errors here name the file themselves.
+// withoutPath removes operation and path from a system error; the callers name the file.
 func withoutPath(err error) error {
-	var wrong *fs.PathError
-	if errors.As(err, &wrong) {
-		return wrong.Err
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
 	}
 	return err
 }
 
-// Close frees the folder.
+// Close closes the folder.
 func (f *Folder) Close() error { return f.root.Close() }
 
 func (f *Folder) readManifest() error {
@@ -69,19 +70,19 @@ func (f *Folder) readManifest() error {
 	return f.Manifest.validate()
 }
 
-// Scenario is the folder of the scenario, for its loader.
+// Scenario returns the scenario's folder.
 func (f *Folder) Scenario() (fs.FS, error) { return fs.Sub(f.root.FS(), dirScenario) }
 
-// Guardrails is the folder of the manifests.
+// Guardrails returns the folder of the guardrails' manifests.
 func (f *Folder) Guardrails() (fs.FS, error) { return fs.Sub(f.root.FS(), dirGuardrails) }
 
-// Limits of the manifests that are read back.
+// Limits of the guardrails' manifests.
 const (
 	maxManifests     = 200
 	maxManifestBytes = 8 << 20
 )
 
-// Manifests returns the guardrails by path. A folder without any, as of an older trial or an edited one, has none.
+// Manifests returns the guardrails' manifests by path. Folders of older trials may have none.
 func (f *Folder) Manifests() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	left := int64(maxManifestBytes)
@@ -93,7 +94,7 @@ func (f *Folder) Manifests() (map[string][]byte, error) {
 			return err
 		}
 		if len(files) == maxManifests {
-			return fmt.Errorf("there are over %d", maxManifests)
+			return fmt.Errorf("there are more than %d files", maxManifests)
 		}
 		file, err := f.open(name, left)
 		if err != nil {
@@ -111,7 +112,7 @@ func (f *Folder) Manifests() (map[string][]byte, error) {
 	return files, nil
 }
 
-// Card returns the recorded score as JSON.
+// Card returns the recorded score card as JSON.
 func (f *Folder) Card() ([]byte, error) {
 	file, err := f.open(fileCardJSON, maxManifest)
 	if err != nil {
@@ -121,11 +122,12 @@ func (f *Folder) Card() ([]byte, error) {
 	return io.ReadAll(file)
 }
 
-// ErrCutOff says that a log ends in the middle of a line, as it does when the writing process was killed.
+// ErrCutOff means that a log ends within a line, as it does when the writing process was killed.
 var ErrCutOff = errors.New("the log is cut off")
 
-// Events reads the log of a run. A run that never began is an error that is [fs.ErrNotExist]. Of a log that is damaged, the
-// events before the damage are returned together with an error; it is [ErrCutOff] when nothing but the end is missing.
+// Events reads the log of a run. If the run never started, the error is [fs.ErrNotExist]. If the
+// log is damaged, Events returns the events before the damage and an error, which is [ErrCutOff] if
+// only the end is missing.
 func (f *Folder) Events(r Run) ([]event.Event, error) {
 	file, err := f.open(r.eventsPath(), maxLog)
 	if err != nil {
@@ -144,10 +146,10 @@ func (f *Folder) Events(r Run) ([]event.Event, error) {
 		return nil, fmt.Errorf("%s: %w", r.eventsPath(), err)
 	}
 	if len(events) == 0 {
-		return nil, fmt.Errorf("%s: no event was recorded: %w", r.eventsPath(), cmp.Or(err, fs.ErrNotExist))
+		return nil, fmt.Errorf("%s: no events were recorded: %w", r.eventsPath(), cmp.Or(err, fs.ErrNotExist))
 	}
-	if wrong := f.checkRun(r, events); wrong != nil {
-		return nil, wrong
+	if mismatch := f.checkRun(r, events); mismatch != nil {
+		return nil, mismatch
 	}
 	if err != nil {
 		return events, fmt.Errorf("%s: %w", r.eventsPath(), err)
@@ -155,7 +157,7 @@ func (f *Folder) Events(r Run) ([]event.Event, error) {
 	return events, nil
 }
 
-// wholeLines returns where the last whole line ends, and whether anything comes after it.
+// wholeLines returns the end of the last complete line, and whether any bytes follow it.
 func wholeLines(file *os.File) (end int64, cut bool, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -163,41 +165,41 @@ func wholeLines(file *os.File) (end int64, cut bool, err error) {
 	}
 	chunk := make([]byte, 64<<10)
 	for end = info.Size(); end > 0; {
-		begin := max(end-int64(len(chunk)), 0)
-		n, err := file.ReadAt(chunk[:end-begin], begin)
+		start := max(end-int64(len(chunk)), 0)
+		n, err := file.ReadAt(chunk[:end-start], start)
 		if err != nil {
 			return 0, false, err
 		}
 		if i := bytes.LastIndexByte(chunk[:n], '\n'); i >= 0 {
-			end = begin + int64(i) + 1
+			end = start + int64(i) + 1
 			break
 		}
-		end = begin
+		end = start
 	}
 	return end, end < info.Size(), nil
 }
 
-// checkRun checks that a log is of the run whose folder it stands in.
+// checkRun checks that a log belongs to the run whose folder it is in.
 func (f *Folder) checkRun(r Run, events []event.Event) error {
 	started, _ := events[0].Fact.(event.RunStarted) // event.Read accepts no other opening
 	if started.Scenario != f.Manifest.Scenario || started.Seed != r.Seed || started.Version != r.Version {
-		return fmt.Errorf("%s: the log is of %s %s with seed %d, not of %s %s with seed %d: files were moved or edited", r.eventsPath(),
+		return fmt.Errorf("%s: the log belongs to %s %s with seed %d, not to %s %s with seed %d: files were moved or edited", r.eventsPath(),
 			started.Scenario, started.Version, started.Seed, f.Manifest.Scenario, r.Version, r.Seed)
 	}
 	return nil
 }
 
-// open opens a regular file of bounded size.
-func (f *Folder) open(name string, most int64) (*os.File, error) {
+// open opens a regular file of at most limit bytes.
+func (f *Folder) open(name string, limit int64) (*os.File, error) {
 	info, err := f.root.Stat(name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is no regular file", name)
+		return nil, fmt.Errorf("%s: is not a regular file", name)
 	}
-	if info.Size() > most {
-		return nil, fmt.Errorf("%s: is over %d MiB", name, most>>20)
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s: is over %d MiB", name, limit>>20)
 	}
 	return f.root.Open(name)
 }

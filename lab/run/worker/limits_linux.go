@@ -6,24 +6,24 @@ import (
 	"syscall"
 )
 
-// Limits of a worker process. A run takes about half a second of processor time and 100 MB.
+// Limits of a worker process. A run takes about half a second of CPU time and 100 MB.
 const (
 	cpuSeconds = 120
-	dataBytes  = 1 << 30   // beyond it the kernel refuses memory
-	heapBytes  = 512 << 20 // towards it the garbage collector works harder
+	dataBytes  = 1 << 30   // above it the kernel refuses allocations
+	heapBytes  = 512 << 20 // soft limit of the garbage collector
 	openFiles  = 256
 	fileBytes  = 256 << 20
 )
 
-// limitProcess limits what this process may take.
+// limitProcess limits the resources of this process.
 func limitProcess() error {
 	debug.SetMemoryLimit(heapBytes)
 	for _, l := range []struct {
 		name     string
 		resource int
-		most     uint64
+		limit    uint64
 	}{
-		{"processor time", syscall.RLIMIT_CPU, cpuSeconds},
+		{"CPU time", syscall.RLIMIT_CPU, cpuSeconds},
 		{"memory", syscall.RLIMIT_DATA, dataBytes},
 		{"open files", syscall.RLIMIT_NOFILE, openFiles},
 		{"size of files", syscall.RLIMIT_FSIZE, fileBytes},
@@ -33,7 +33,7 @@ func limitProcess() error {
 		if err := syscall.Getrlimit(l.resource, &now); err != nil {
 			return fmt.Errorf("limit the %s: %w", l.name, err)
 		}
-		now.Cur, now.Max = min(l.most, now.Max), min(l.most, now.Max)
+		now.Cur, now.Max = min(l.limit, now.Max), min(l.limit, now.Max)
 		if err := syscall.Setrlimit(l.resource, &now); err != nil {
 			return fmt.Errorf("limit the %s: %w", l.name, err)
 		}

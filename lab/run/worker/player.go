@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// defaultTimeout is how long one run may take in real time. Runs take a second; a loaded machine gets a hundred times that.
+	// defaultTimeout limits the real time of one run. A run takes about a second; the limit leaves
+	// room for a loaded machine.
 	defaultTimeout = 3 * time.Minute
 	// stopGrace is how long an interrupted worker may take to close its log.
 	stopGrace = 10 * time.Second
@@ -26,30 +27,31 @@ const (
 	maxStderr = 8 << 10
 )
 
-// Player plays each flight in a worker process.
+// Player plays each run in a worker process.
 type Player struct {
-	// Path is the worker's program, Args its arguments from the program's name on.
+	// Path is the worker's program.
 	Path string
+	// Args are its arguments, including the program's name.
 	Args []string
-	// Timeout is how long one run may take in real time; 0 stands for three minutes.
+	// Timeout limits the real time of one run; 0 means three minutes.
 	Timeout time.Duration
 }
 
-// Play plays one flight and hands each event to sink. A worker that dies leaves a log that says so: it is closed as the lab's
-// fault.
-func (p Player) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Event)) error {
-	input, err := json.Marshal(newJob(f))
+// Play plays one run and passes each event to sink. If the worker dies, Play closes the log with
+// the outcome [event.OutcomeLabFault].
+func (p Player) Play(ctx context.Context, spec cluster.RunSpec, sink func(event.Event)) error {
+	input, err := json.Marshal(newJob(spec))
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
 	limit := cmp.Or(p.Timeout, defaultTimeout)
 	deadline, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the run took longer than %v of real time", limit))
 	defer cancel()
-	var complaint headBuffer
-	cmd := p.command(deadline, input, &complaint)
+	var stderr headBuffer
+	cmd := p.command(deadline, input, &stderr)
 	cmd.Cancel = func() error {
 		if ctx.Err() != nil {
-			return cmd.Process.Signal(os.Interrupt) // the user's wish: the worker may close its log
+			return cmd.Process.Signal(os.Interrupt) // the user stopped the run: the worker may close its log
 		}
 		return cmd.Process.Kill()
 	}
@@ -62,42 +64,42 @@ func (p Player) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Eve
 	}
 	var last event.Event
 	read := event.Scan(out, func(e event.Event) { last = e; sink(e) })
-	_, drained := io.Copy(io.Discard, out) // what follows a broken line must not block the worker
+	_, drained := io.Copy(io.Discard, out) // the worker must not block after a broken line
 	waited := cmd.Wait()
 	if _, closed := last.Fact.(event.RunEnded); closed && waited == nil {
 		return ctx.Err()
 	}
-	err = p.failure(ctx, deadline, read, drained, waited, complaint.String())
+	err = p.failure(ctx, deadline, read, drained, waited, stderr.String())
 	closeLog(last, err, sink)
 	return err
 }
 
-// command is a worker that reads input. It inherits nothing of the environment but where temporary files go: what guardrails
-// could read out of it, they cannot.
-func (p Player) command(ctx context.Context, input []byte, complaint io.Writer) *exec.Cmd {
+// command returns a worker that reads input. Of the environment it inherits only TMPDIR, so that
+// guardrails cannot read anything from it.
+func (p Player) command(ctx context.Context, input []byte, stderr io.Writer) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.Path)
 	cmd.Args = p.Args
 	cmd.Env = []string{"TMPDIR=" + os.TempDir()}
 	cmd.Stdin = bytes.NewReader(input)
-	cmd.Stderr = complaint
+	cmd.Stderr = stderr
 	cmd.WaitDelay = stopGrace
 	return cmd
 }
 
-// failure says why there is no whole log.
-func (p Player) failure(ctx, deadline context.Context, read, drained, waited error, complaint string) error {
+// failure returns why the log is incomplete.
+func (p Player) failure(ctx, deadline context.Context, read, drained, waited error, stderr string) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case deadline.Err() != nil:
 		return fmt.Errorf("worker: %w", context.Cause(deadline))
-	case complaint != "":
-		return fmt.Errorf("worker: %s", complaint)
+	case stderr != "":
+		return fmt.Errorf("worker: %s", stderr)
 	}
-	return fmt.Errorf("worker: the run broke off: %w", errors.Join(read, drained, waited))
+	return fmt.Errorf("worker: the run ended early: %w", errors.Join(read, drained, waited))
 }
 
-// closeLog ends a log that its worker did not end, unless there is none.
+// closeLog closes a log that its worker has not closed. It does nothing if the log is empty.
 func closeLog(last event.Event, why error, sink func(event.Event)) {
 	if last.Fact == nil || last.Fact.Kind() == event.KindRunEnded {
 		return
@@ -106,19 +108,20 @@ func closeLog(last event.Event, why error, sink func(event.Event)) {
 	if errors.Is(why, context.Canceled) {
 		outcome = event.OutcomeInterrupted
 	}
-	// What follows the first paragraph is a Go program's stacks: the error has them, the log is for people.
+	// Omit the stacks of a Go panic, which follow the first paragraph; the error has them.
 	reason, _, _ := strings.Cut(why.Error(), "\n\n")
 	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: reason}})
 }
 
-// headBuffer keeps the first maxComplaint bytes of what is written to it: a Go program says first why it dies.
-type headBuffer struct{ b bytes.Buffer }
+// headBuffer keeps the first maxComplaint bytes of what is written to it: a Go program says first
+// why it dies.
+type headBuffer struct{ buf bytes.Buffer }
 
-func (t *headBuffer) Write(p []byte) (int, error) {
-	if room := maxStderr - t.b.Len(); room > 0 {
-		t.b.Write(p[:min(room, len(p))])
+func (b *headBuffer) Write(p []byte) (int, error) {
+	if room := maxStderr - b.buf.Len(); room > 0 {
+		b.buf.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
 }
 
-func (t *headBuffer) String() string { return strings.TrimSpace(t.b.String()) }
+func (b *headBuffer) String() string { return strings.TrimSpace(b.buf.String()) }

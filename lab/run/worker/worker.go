@@ -1,8 +1,10 @@
-// Package worker plays flights in processes of their own. Guardrails are hostile input: a query that eats memory, or a loop
-// that stops virtual time, then ends one process with limits, and not the program that has other runs to play.
+// Package worker plays runs in separate processes. Guardrails are untrusted input: a query that
+// exhausts memory, or a loop that stops virtual time, then ends one process with resource limits
+// instead of the program.
 //
-// A worker is this program started anew with a hidden verb: it reads one job from standard input and writes the run's events
-// to standard output. The package knows the protocol, not which cluster the worker plays on.
+// A worker is the same program, started with a hidden verb: it reads one job from standard input
+// and writes the run's events to standard output. The caller chooses the cluster that the worker
+// uses.
 package worker
 
 import (
@@ -21,13 +23,13 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// maxJob bounds a job: the limits of scenarios and guardrails lie far below it.
+// maxJob limits the size of a job. The limits of scenarios and guardrails are far below it.
 const maxJob = 64 << 20
 
-// job is a flight on its way to a worker.
+// job is the JSON form of a run spec that is sent to a worker.
 type job struct {
 	Scenario *scenario.Scenario
-	// Guarded tells a run with an empty set of guardrails from one without any.
+	// Guarded distinguishes an empty set of guardrails from an unguarded run.
 	Guarded      bool
 	Guardrails   map[string][]byte
 	Version      string
@@ -35,33 +37,33 @@ type job struct {
 	ApproveAfter time.Duration
 }
 
-func newJob(f cluster.RunSpec) job {
-	j := job{Scenario: f.Scenario, Version: f.Version, Seed: f.Seed, ApproveAfter: f.ApproveAfter}
-	if f.Guardrails != nil {
-		j.Guarded, j.Guardrails = true, f.Guardrails.Files
+func newJob(spec cluster.RunSpec) job {
+	j := job{Scenario: spec.Scenario, Version: spec.Version, Seed: spec.Seed, ApproveAfter: spec.ApproveAfter}
+	if spec.Guardrails != nil {
+		j.Guarded, j.Guardrails = true, spec.Guardrails.Files
 	}
 	return j
 }
 
-// runSpec checks the guardrails again, and reads the log that traffic replays: a worker trusts nobody.
+// runSpec validates the guardrails again and parses the log that the traffic replays.
 func (j job) runSpec() (cluster.RunSpec, error) {
-	f := cluster.RunSpec{Scenario: j.Scenario, Version: j.Version, Seed: j.Seed, ApproveAfter: j.ApproveAfter}
+	spec := cluster.RunSpec{Scenario: j.Scenario, Version: j.Version, Seed: j.Seed, ApproveAfter: j.ApproveAfter}
 	if j.Scenario == nil {
-		return f, errors.New("the job has no scenario")
+		return spec, errors.New("the job has no scenario")
 	}
 	if err := j.Scenario.ReadLog(); err != nil {
-		return f, err
+		return spec, err
 	}
 	if !j.Guarded {
-		return f, nil
+		return spec, nil
 	}
 	set, err := guardrail.Parse(j.Guardrails, guardrail.EnvironmentOf(j.Scenario))
-	f.Guardrails = set
-	return f, err
+	spec.Guardrails = set
+	return spec, err
 }
 
-// Serve plays the job that stands in the input and writes its events, as JSON lines, to the output. It sets the process's
-// limits first. A run is one thread of work, so one processor does it with the least waking of others.
+// Serve plays the job that it reads from in and writes its events, as JSON lines, to out. It first
+// limits the resources of the process. A run has no parallelism, so GOMAXPROCS is set to 1.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, c cluster.Cluster) error {
 	if err := limitProcess(); err != nil {
 		return fmt.Errorf("worker: %w", err)
@@ -71,13 +73,13 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, c cluster.Cluster) 
 	d := json.NewDecoder(io.LimitReader(in, maxJob))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&j); err != nil {
-		return fmt.Errorf("worker: the job is not readable: %w", err)
+		return fmt.Errorf("worker: decode the job: %w", err)
 	}
-	f, err := j.runSpec()
+	spec, err := j.runSpec()
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
 	w := event.NewWriter(out)
-	err = run.Play(ctx, c, f, w.Write)
+	err = run.Play(ctx, c, spec, w.Write)
 	return errors.Join(err, w.Close())
 }

@@ -23,23 +23,22 @@ import (
 	"coalmine/loadgen"
 )
 
-// The test binary is its own worker: its name says how it behaves.
+// The test binary is also the worker; its name selects how it behaves.
 const (
 	honest   = "worker"
-	glutton  = "worker-that-eats-memory"
+	glutton  = "worker-that-exhausts-memory"
 	dead     = "worker-that-dies"
-	babbler  = "worker-that-babbles"
+	babbler  = "worker-that-writes-garbage"
 	sleepy   = "worker-that-waits-for-an-interrupt"
 	obedient = "worker-that-closes-its-log-when-interrupted"
-	startled = "worker-that-looks-at-its-environment"
-	wordy    = "worker-that-complains-at-length"
+	startled = "worker-that-prints-its-environment"
+	wordy    = "worker-that-writes-long-errors"
 )
 
 // started is the first line of a log.
 const started = `{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s","service":"b","version":"v","baseline":"v","seed":1,"cluster":"c","mesh":"m","guarded":true,"versions":{}}}`
 
 func TestMain(m *testing.M) {
-
 	switch os.Args[0] {
 	case honest:
 		exit(worker.Serve(context.Background(), os.Stdin, os.Stdout, sim.Cluster{Version: "test"}))
@@ -79,7 +78,7 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// hungry is a cluster that takes all memory it can get.
+// hungry is a cluster that allocates without limit.
 type hungry struct{}
 
 func (hungry) Describe() cluster.Description { return cluster.Description{} }
@@ -110,7 +109,7 @@ func flight(t *testing.T, version string) cluster.RunSpec {
 	return runtest.RunSpec(t, "full-rollout", scenario.Solution, version, 5)
 }
 
-// A flight must come out of a worker as it comes out of this process: nothing of it may be lost on the way.
+// A run in a worker has the same events as one in this process.
 func TestWorkerPlaysTheSameRun(t *testing.T) {
 	f := flight(t, "v2")
 	var here, there []event.Event
@@ -125,7 +124,7 @@ func TestWorkerPlaysTheSameRun(t *testing.T) {
 	}
 }
 
-// Sessions, bursts, retries and slow clients travel too.
+// Sessions, bursts, retries and slow clients are sent too.
 func TestWorkerPlaysTheSameTraffic(t *testing.T) {
 	w, err := scenario.NamedWorkload("browse")
 	if err != nil {
@@ -157,7 +156,7 @@ func TestWorkerPlaysTheSameTraffic(t *testing.T) {
 	}
 }
 
-// The lines of a log that traffic replays do not travel, the log does.
+// A replayed log is sent as a file and parsed again.
 func TestWorkerReplaysTheSameLog(t *testing.T) {
 	f := flight(t, "v2")
 	s := *f.Scenario
@@ -197,7 +196,7 @@ func TestWorkerReplaysTheSameLog(t *testing.T) {
 	}
 }
 
-// accessLog asks for a path once a second, ten times.
+// accessLog has ten requests for a path, one each second.
 func accessLog(path string) string {
 	var b strings.Builder
 	for i := range 10 {
@@ -206,7 +205,7 @@ func accessLog(path string) string {
 	return b.String()
 }
 
-func TestUnguardedFlight(t *testing.T) {
+func TestUnguardedRun(t *testing.T) {
 	f := flight(t, "v2")
 	f.Guardrails = nil
 	var last event.Event
@@ -218,9 +217,9 @@ func TestUnguardedFlight(t *testing.T) {
 	}
 }
 
-func TestWorkersThatFail(t *testing.T) {
+func TestWorkerFailures(t *testing.T) {
 	for _, c := range []struct{ name, want, outcome string }{
-		{dead, "broke off", event.OutcomeLabFault},
+		{dead, "ended early", event.OutcomeLabFault},
 		{glutton, "", event.OutcomeLabFault}, // who tells of it depends on who runs out first: the runtime, or a race detector
 		{babbler, "not an event", ""},
 	} {
@@ -257,7 +256,7 @@ func TestInterruptEndsTheWorker(t *testing.T) {
 	}
 }
 
-func TestPatienceEnds(t *testing.T) {
+func TestTimeout(t *testing.T) {
 	p := player(t, obedient) // it would call the run interrupted, if it were asked
 	p.Timeout = 300 * time.Millisecond
 	var last event.Event
@@ -265,14 +264,15 @@ func TestPatienceEnds(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "took longer than 300ms") {
 		t.Errorf("error %v, want that it took too long", err)
 	}
-	// On a busy machine the worker may not have come to its first line; then there is no log to end.
+	// On a busy machine the worker may not have written its first line; then there is no log to
+	// close.
 	if end, ok := last.Fact.(event.RunEnded); last.Fact != nil && (!ok || end.Outcome != event.OutcomeLabFault) {
 		t.Errorf("the log ends with %#v, want the lab's fault", last.Fact)
 	}
 }
 
-// What the environment holds (tokens, addresses) is none of the guardrails' business.
-func TestWorkerInheritsNothing(t *testing.T) {
+// Guardrails must not see the environment (tokens, addresses).
+func TestWorkerEnvironment(t *testing.T) {
 	t.Setenv("COALMINE_SECRET", "hush")
 	err := player(t, startled).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
 	if err == nil || !strings.Contains(err.Error(), "environment: [TMPDIR=") {
@@ -283,8 +283,7 @@ func TestWorkerInheritsNothing(t *testing.T) {
 	}
 }
 
-// A Go program that dies says why first and then lists every goroutine.
-func TestComplaintIsBounded(t *testing.T) {
+func TestStderrIsLimited(t *testing.T) {
 	err := player(t, wordy).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
 	if err == nil || !strings.Contains(err.Error(), "first words") || len(err.Error()) > 10_000 {
 		t.Errorf("an error of %d bytes: %.100v", len(fmt.Sprint(err)), err)

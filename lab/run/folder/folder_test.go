@@ -25,8 +25,8 @@ func manifest() Manifest {
 	}
 }
 
-// story is a small log of a run.
-func story(r Run) []event.Event {
+// sampleEvents returns the events of a small run.
+func sampleEvents(r Run) []event.Event {
 	return []event.Event{
 		{Seq: 1, Fact: event.RunStarted{Format: event.Format, Scenario: "s", Seed: r.Seed, Version: r.Version}},
 		{Seq: 2, At: time.Second, Fact: event.Stage{Name: event.StageRollout}},
@@ -34,7 +34,7 @@ func story(r Run) []event.Event {
 	}
 }
 
-// record makes a run folder with one run and a card.
+// record creates a run folder with one run and a card.
 func record(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "run")
@@ -47,7 +47,7 @@ func record(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range story(faulty7) {
+	for _, e := range sampleEvents(faulty7) {
 		log.Write(e)
 	}
 	if err := errors.Join(log.Close(), r.Card([]byte("{}"), []byte("card")), r.Close()); err != nil {
@@ -66,7 +66,7 @@ func read(t *testing.T, dir string) *Folder {
 	return f
 }
 
-func TestFolderComesBack(t *testing.T) {
+func TestReadBack(t *testing.T) {
 	f := read(t, record(t))
 	want := manifest()
 	want.Format = Format
@@ -74,11 +74,11 @@ func TestFolderComesBack(t *testing.T) {
 		t.Errorf("the manifest differs (-want +got):\n%s", diff)
 	}
 	events, err := f.Events(faulty7)
-	if diff := cmp.Diff(story(faulty7), events); err != nil || diff != "" {
+	if diff := cmp.Diff(sampleEvents(faulty7), events); err != nil || diff != "" {
 		t.Errorf("error %v, the events differ (-want +got):\n%s", err, diff)
 	}
 	if _, err := f.Events(f.Manifest.Runs[1]); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a run that never began: error %v, want fs.ErrNotExist", err)
+		t.Errorf("a run that never started: error %v, want fs.ErrNotExist", err)
 	}
 	if card, err := f.Card(); err != nil || string(card) != "{}" {
 		t.Errorf("the card is %q, error %v", card, err)
@@ -88,7 +88,7 @@ func TestFolderComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if data, err := fs.ReadFile(guardrails, "deep/er/metric.yaml"); err != nil || string(data) != "kind: MetricTemplate" {
-		t.Errorf("a guardrail came back as %q, error %v", data, err)
+		t.Errorf("a guardrail is read as %q, error %v", data, err)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestSameInputsSameBytes(t *testing.T) {
 	}
 }
 
-func TestCreateKeepsWhatIsThere(t *testing.T) {
+func TestCreateRefusesNonEmptyFolder(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-func TestLogIsWrittenOnce(t *testing.T) {
+func TestLogIsCreatedOnce(t *testing.T) {
 	r, err := Create(filepath.Join(t.TempDir(), "run"), manifest(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -160,8 +160,8 @@ func TestLogIsWrittenOnce(t *testing.T) {
 	}
 }
 
-// TestCutOffLogIsReadUpToTheCut cuts a log at every byte, as a killed process may.
-func TestCutOffLogIsReadUpToTheCut(t *testing.T) {
+// A log that is cut off at any byte is read up to the last complete line.
+func TestCutOffLog(t *testing.T) {
 	dir := record(t)
 	name := filepath.Join(dir, faulty7.eventsPath())
 	data, err := os.ReadFile(name)
@@ -177,7 +177,7 @@ func TestCutOffLogIsReadUpToTheCut(t *testing.T) {
 		atEnd := size > 0 && data[size-1] == '\n'
 		switch {
 		case len(events) != lines:
-			t.Errorf("cut after %d bytes: %d events, want the %d whole ones", size, len(events), lines)
+			t.Errorf("cut after %d bytes: %d events, want the %d complete ones", size, len(events), lines)
 		case lines == 0 && (err == nil || size == 0 && !errors.Is(err, fs.ErrNotExist)):
 			t.Errorf("cut after %d bytes, before the first event ended: error %v", size, err)
 		case !atEnd && size > 0 && !errors.Is(err, ErrCutOff), atEnd && err != nil:
@@ -186,7 +186,7 @@ func TestCutOffLogIsReadUpToTheCut(t *testing.T) {
 	}
 }
 
-// A second of traffic can be longer than what is looked at in one go for the last whole line.
+// A line can be longer than the chunk in which wholeLines searches for its end.
 func TestCutOffInALongLine(t *testing.T) {
 	dir := record(t)
 	name := filepath.Join(dir, faulty7.eventsPath())
@@ -203,8 +203,8 @@ func TestCutOffInALongLine(t *testing.T) {
 	}
 }
 
-// TestHostileFolders spoils a good run folder in one place each.
-func TestHostileFolders(t *testing.T) {
+// Each test damages a valid run folder in one place.
+func TestDamagedFolders(t *testing.T) {
 	replace := func(name, old, new string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
 			name := filepath.Join(dir, name)
@@ -234,7 +234,7 @@ func TestHostileFolders(t *testing.T) {
 	}{
 		"a newer format":            {replace("run.json", `"format": 1`, `"format": 2`), "use a newer one"},
 		"an unknown field":          {replace("run.json", `"scenario"`, `"szenario"`), "unknown field"},
-		"a role that is a path":     {replace("run.json", `"role": "faulty"`, `"role": "../../x"`), "no word of a-z"},
+		"a role that is a path":     {replace("run.json", `"role": "faulty"`, `"role": "../../x"`), "not a word of a-z"},
 		"a manifest that is a link": {link("run.json"), "escapes"},
 		"another seed":              {replace("run.json", `"seed": 7`, `"seed": 8`), "no such file"},
 		"a log of another seed":     {replace(faulty7.eventsPath(), `"seed":7`, `"seed":8`), "files were moved or edited"},
@@ -244,7 +244,7 @@ func TestHostileFolders(t *testing.T) {
 			if err := os.Truncate(filepath.Join(dir, faulty7.eventsPath()), 0); err != nil {
 				t.Fatal(err)
 			}
-		}, "no event was recorded"},
+		}, "no events were recorded"},
 		"a damaged line": {replace(faulty7.eventsPath(), `"seq":2`, `"seq":4`), "line 2: sequence number 4"},
 		"a log without end": {func(t *testing.T, dir string) {
 			if err := os.Truncate(filepath.Join(dir, faulty7.eventsPath()), maxLog+1); err != nil {
@@ -256,7 +256,7 @@ func TestHostileFolders(t *testing.T) {
 			if err := errors.Join(os.Remove(name), os.Mkdir(name, 0o700)); err != nil {
 				t.Fatal(err)
 			}
-		}, "is no regular file"},
+		}, "is not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := record(t)
@@ -273,7 +273,7 @@ func TestHostileFolders(t *testing.T) {
 	}
 }
 
-func TestOpenWhatIsNotThere(t *testing.T) {
+func TestOpenMissing(t *testing.T) {
 	for _, dir := range []string{filepath.Join(t.TempDir(), "missing"), t.TempDir()} {
 		if _, err := Open(dir); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("error %v, want fs.ErrNotExist", err)
@@ -281,8 +281,8 @@ func TestOpenWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestTreeKeepsItsFiles writes any files with valid paths and finds the same ones.
-func TestTreeKeepsItsFiles(t *testing.T) {
+// Files with any valid paths are read back unchanged.
+func TestFileTree(t *testing.T) {
 	root := t.TempDir()
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {

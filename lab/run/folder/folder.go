@@ -1,16 +1,16 @@
-// Package folder keeps a trial in a folder, its run folder, and reads it back.
+// Package folder writes and reads run folders. A run folder keeps one trial:
 //
-//	run.json             what was asked for: seeds, versions, options
-//	scenario/            the scenario as it was played
-//	guardrails/          the manifests as they were read
+//	run.json             the manifest: seeds, versions, options
+//	scenario/            the scenario
+//	guardrails/          the guardrails' manifests
 //	runs/ROLE-seedN/     events.jsonl, one folder for each run
-//	card.json, card.txt  the score
-//	report.html          the score and its story as a page
-//	postmortem.md        the draft of a postmortem
+//	card.json, card.txt  the score card
+//	report.html          the report
+//	postmortem.md        a draft postmortem
 //
-// A run folder holds all that its score rests on and nothing of the machine or the hour it was made on, so that the same
-// inputs give the same bytes. What is read back may come from elsewhere: it is bounded in size and links do not lead out of
-// it. The package knows events, not what they mean for a score.
+// A run folder contains everything that its score depends on, and nothing about the machine or the
+// time of the run, so the same inputs give the same bytes. Folders that are read are untrusted:
+// sizes are limited and links cannot lead out of the folder.
 package folder
 
 import (
@@ -39,68 +39,70 @@ const (
 	dirRuns        = "runs"
 )
 
-// Manifest says what a run folder holds: run.json.
+// Manifest is the content of run.json.
 type Manifest struct {
 	Format   int    `json:"format"`
 	Scenario string `json:"scenario"`
-	// Versions holds the versions of what plays the runs, by name.
+	// Versions are the versions of the components that play the runs, by name.
 	Versions map[string]string `json:"versions,omitempty"`
-	// Options are the command's, as far as they change what is played.
+	// Options are the command's options that change the runs.
 	Options Options `json:"options"`
-	// Runs that were asked for, in the order in which they began. An interrupted trial lacks the folders of the last ones.
+	// Runs in the order in which they start. After an interruption, the folders of the last ones
+	// are missing.
 	Runs []Run `json:"runs"`
 }
 
 // Options of a trial.
 type Options struct {
-	// Guardrails says where they came from: the name of a variant of the scenario, or "" for a folder.
+	// Guardrails is the name of a variant of the scenario, or "" if they came from a folder.
 	Guardrails string `json:"guardrails,omitempty"`
-	// Approve is when the gate /approve says yes, as a duration since the release; "" means never.
+	// Approve is when the gate /approve starts to pass, as a duration since the release; "" means
+	// never.
 	Approve string `json:"approve,omitempty"`
 }
 
 // Run names one run of a trial.
 type Run struct {
-	// Role in the trial: a word of a-z such as faulty, healthy, unguarded or reference.
+	// Role in the trial: faulty, healthy, unguarded, reference or another word of a-z.
 	Role    string `json:"role"`
 	Seed    uint64 `json:"seed"`
 	Version string `json:"version"`
 }
 
-// Name of the run's folder.
+// Name returns the name of the run's folder.
 func (r Run) Name() string { return fmt.Sprintf("%s-seed%d", r.Role, r.Seed) }
 
 func (r Run) eventsPath() string { return path.Join(dirRuns, r.Name(), fileEvents) }
 
-// maxRuns bounds a trial.
+// maxRuns limits the runs of a trial.
 const maxRuns = 1000
 
-// validate finds what would make the manifest unusable.
+// validate returns an error if the manifest is unusable.
 func (m Manifest) validate() error {
 	if m.Format < 1 || m.Format > Format {
 		return fmt.Errorf("format is %d, this coalmine reads up to %d: use a newer one", m.Format, Format)
 	}
 	if len(m.Runs) == 0 || len(m.Runs) > maxRuns {
-		return fmt.Errorf("there are %d runs: 1 to %d can be kept", len(m.Runs), maxRuns)
+		return fmt.Errorf("there are %d runs: a folder can have 1 to %d", len(m.Runs), maxRuns)
 	}
 	role := regexp.MustCompile(`^[a-z]{1,20}$`)
 	seen := map[string]bool{}
 	for _, r := range m.Runs {
 		if !role.MatchString(r.Role) {
-			return fmt.Errorf("role %q is no word of a-z", r.Role)
+			return fmt.Errorf("role %q is not a word of a-z", r.Role)
 		}
 		if seen[r.Name()] {
-			return fmt.Errorf("run %s stands twice", r.Name())
+			return fmt.Errorf("run %s is a duplicate", r.Name())
 		}
 		seen[r.Name()] = true
 	}
 	return nil
 }
 
-// fileTree is files by path, with slashes, relative to the folder they are kept in.
+// fileTree maps slash-separated relative paths to file contents.
 type fileTree map[string][]byte
 
-// names returns the paths in an order that does not depend on the map.
+// names returns the paths in a deterministic order.
 func (t fileTree) names() []string {
 	return slices.SortedFunc(maps.Keys(t), func(a, b string) int {
 		return cmp.Or(cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/")), cmp.Compare(a, b))
