@@ -128,7 +128,7 @@ func TestADamagedLogIsShownAsFarAsItIsWhole(t *testing.T) {
 		says   string
 	}{
 		"a line was taken out": {func(l [][]byte) [][]byte { return append(l[:40:40], l[41:]...) },
-			"healthy-seed1/events.jsonl: line 41: sequence number 42 where 41 was due: lines are missing or were moved"},
+			"healthy-seed1/events.jsonl: line 41: sequence number is 42, want 41: lines are missing or were moved"},
 		"a line was changed": {func(l [][]byte) [][]byte { l[40] = []byte("{}\n"); return l }, "healthy-seed1/events.jsonl: line 41: "},
 		"an unknown kind": {func(l [][]byte) [][]byte {
 			l[40] = []byte(`{"seq":41,"at":999,"kind":"magic","data":{}}` + "\n")

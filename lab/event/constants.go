@@ -1,7 +1,6 @@
 package event
 
-// Words that stand in facts and that both those who note them and those who read them use. A cluster may not know package
-// timeline, nor timeline the learner's manifests: so the words have their home here.
+// Values of facts that both clusters and readers of the log use.
 
 // Phases of a Canary, as Flagger names them (flagger, pkg/apis/flagger/v1beta1/status.go).
 const (
@@ -16,26 +15,26 @@ const (
 	PhaseFailed           = "Failed"
 )
 
-// Gates of the lab, by the path under which a webhook calls them. Each answers 200 for yes and another status for no.
+// Gates of the lab, by the path at which a webhook calls them. A gate that passes answers 200.
 const (
-	// GateMTLS asks whether every request to the canary came over mutual TLS from a mesh identity.
+	// GateMTLS checks that every client of the canary used mutual TLS and had a mesh identity.
 	GateMTLS = "mtls"
-	// GatePolicy asks whether an authorization policy protects the canary and lets its clients in.
+	// GatePolicy checks that policy protects the service's pods and allows its clients.
 	GatePolicy = "policy"
-	// GateRollbackDrill rehearses a rollback.
+	// GateRollbackDrill runs a rollback drill.
 	GateRollbackDrill = "rollback-drill"
-	// GateVolume asks whether the canary has served enough requests to be judged.
+	// GateVolume checks that the canary has served enough requests to be judged.
 	GateVolume = "volume"
-	// GateCohort asks whether one cohort of users is served well enough.
+	// GateCohort checks the error rate of one cohort on the canary.
 	GateCohort = "cohort"
-	// GateApprove asks a person.
+	// GateApprove waits for the approval of a person.
 	GateApprove = "approve"
-	// GateEvents asks nothing: it takes what webhooks of type event send, and nothing else may call it.
+	// GateEvents always passes. It is for webhooks of type event only.
 	GateEvents = "events"
 )
 
-// HookRollback is the type of the webhooks that Flagger asks whether to roll back (flagger,
-// pkg/apis/flagger/v1beta1/canary.go): a yes rolls back.
+// HookRollback is the type of webhooks whose success makes Flagger roll back (flagger,
+// pkg/apis/flagger/v1beta1/canary.go).
 const HookRollback = "rollback"
 
 // Owners of applied objects.
@@ -44,7 +43,7 @@ const (
 	OwnerScenario = "scenario"
 )
 
-// Annotations of a Canary that say whose experiment an A/B test is, and bound it.
+// Annotations of a Canary that describe an experiment.
 const (
 	AnnotationOwner      = "coalmine.dev/owner"
 	AnnotationStart      = "coalmine.dev/start"

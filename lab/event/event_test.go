@@ -16,7 +16,7 @@ import (
 	"coalmine/lab/event"
 )
 
-// everyFact holds one filled fact of each kind.
+// everyFact returns one fact of each kind, with all fields set.
 func everyFact() []event.Fact {
 	v := 0.25
 	return []event.Fact{
@@ -55,7 +55,7 @@ func logOf(facts ...event.Fact) (string, []event.Event) {
 	return b.String(), events
 }
 
-func TestEveryFactSurvivesTheLog(t *testing.T) {
+func TestWriteAndReadEveryFact(t *testing.T) {
 	text, events := logOf(everyFact()...)
 	got, err := event.Read(strings.NewReader(text))
 	if err != nil {
@@ -80,12 +80,12 @@ func TestBrokenLogs(t *testing.T) {
 		want  string
 	}{
 		{"truncated", append(slices.Clone(lines[:3]), lines[3][:20]), 3, "line 4: not an event"},
-		{"line missing", append(slices.Clone(lines[:3]), lines[4:]...), 3, "line 4: sequence number 5 where 4 was due"},
-		{"no start", []string{strings.Replace(lines[1], `"seq":2`, `"seq":1`, 1)}, 0, "a log begins with run.started"},
+		{"line missing", append(slices.Clone(lines[:3]), lines[4:]...), 3, "line 4: sequence number is 5, want 4"},
+		{"no start", []string{strings.Replace(lines[1], `"seq":2`, `"seq":1`, 1)}, 0, "a log must start with run.started"},
 		{"newer format", []string{strings.Replace(lines[0], `"format":1`, `"format":2`, 1)}, 0, "use a newer one"},
 		{"unknown kind", append(slices.Clone(lines[:1]), strings.Replace(lines[1], "run.stage", "run.stages", 1)), 1, `kind "run.stages" is unknown`},
 		{"unknown field", append(slices.Clone(lines[:1]), strings.Replace(lines[1], `"name"`, `"nome"`, 1)), 1, `unknown field "nome"`},
-		{"backwards", append(slices.Clone(lines[:2]), strings.Replace(lines[2], `"at":2.469134`, `"at":0.1`, 1)), 2, "happened before event 2"},
+		{"backwards", append(slices.Clone(lines[:2]), strings.Replace(lines[2], `"at":2.469134`, `"at":0.1`, 1)), 2, "has an earlier time than event 2"},
 		{"bad time", []string{strings.Replace(lines[0], `"at":0`, `"at":-1`, 1)}, 0, "is not a number of seconds"},
 		{"bad bucket", append(slices.Clone(lines[:14]), strings.Replace(lines[14], "[4,3]", "[4000000,3]", 1)), 14, "out of range"},
 	} {
@@ -95,13 +95,13 @@ func TestBrokenLogs(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 			if len(events) != c.whole {
-				t.Errorf("%d whole events, want %d", len(events), c.whole)
+				t.Errorf("%d events, want %d", len(events), c.whole)
 			}
 		})
 	}
 }
 
-// Facts of one instant come from several goroutines in any order; the log must not show which.
+// The order in which goroutines record facts of one instant does not change the log.
 func TestOrderWithinAnInstant(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type noted struct {
@@ -153,7 +153,7 @@ func TestQuantilesFromBuckets(t *testing.T) {
 		}
 	})
 	if got := event.Quantile(0.5); got != 0 {
-		t.Errorf("quantile of nothing: %v", got)
+		t.Errorf("quantile of no values: %v", got)
 	}
 }
 
@@ -169,17 +169,17 @@ func FuzzRead(f *testing.F) {
 			w.Write(e)
 		}
 		if err := w.Close(); err != nil {
-			t.Fatalf("what was read cannot be written: %v", err)
+			t.Fatalf("cannot write what was read: %v", err)
 		}
 		again, err := event.Read(&b)
 		if err != nil || len(again) != len(events) {
-			t.Fatalf("what was written cannot be read: %d of %d, %v", len(again), len(events), err)
+			t.Fatalf("read %d of %d events that were written, error %v", len(again), len(events), err)
 		}
 	})
 }
 
-// What is written by hand must be what package json would write.
-func TestTrafficIsPlainJSON(t *testing.T) {
+// The hand-written encoder writes the same bytes as package json.
+func TestTrafficEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		count := rapid.IntRange(0, 3)
 		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "premium", "a<b>&\"\\\u2028"}))
@@ -216,7 +216,7 @@ func TestWriterKeepsTheFirstError(t *testing.T) {
 	w.Write(event.Event{Seq: 1, Fact: event.Query{Value: &nan}})
 	w.Write(event.Event{Seq: 2, Fact: event.Stage{Name: event.StageSettle}})
 	if err := w.Close(); err == nil || !strings.Contains(err.Error(), "event 1 (metric.query)") {
-		t.Errorf("error %v, want the first event's", err)
+		t.Errorf("error %v, want that of the first event", err)
 	}
 	if b.Len() > 0 {
 		t.Errorf("after an error %q was written: the log would have a gap", b.String())

@@ -2,7 +2,7 @@ package event
 
 import "time"
 
-// Kinds of facts, as they stand in the log.
+// Kinds of facts in the log.
 const (
 	KindRunStarted    Kind = "run.started"
 	KindStage         Kind = "run.stage"
@@ -22,83 +22,87 @@ const (
 	KindTrafficTotals Kind = "traffic.totals"
 )
 
-// RunStarted opens every log.
+// RunStarted is the first fact of every log.
 type RunStarted struct {
-	// Format is [Format] of the writer.
+	// Format is the writer's [Format].
 	Format   int    `json:"format"`
 	Scenario string `json:"scenario"`
-	// Service is the one that is released; Version is the version released and Baseline the one that ran before.
-	Service  string `json:"service"`
+	// Service is the released service.
+	Service string `json:"service"`
+	// Version is the released version, Baseline the version that ran before.
 	Version  string `json:"version"`
 	Baseline string `json:"baseline"`
-	// Role says what the released version is in the scenario: "faulty", "healthy" or "" for another.
+	// Role is the role of the released version in the scenario: "faulty", "healthy" or "" for
+	// another.
 	Role string `json:"role,omitempty"`
 	Seed uint64 `json:"seed"`
-	// Cluster is "sim" or "kind"; Mesh names the data plane ("linkerd-model", "linkerd", "standin").
+	// Cluster is "sim" or "kind"; Mesh names the data plane ("linkerd-model", "linkerd",
+	// "standin").
 	Cluster string `json:"cluster"`
 	Mesh    string `json:"mesh"`
-	// Guarded is false for a run without any guardrail (the release goes straight to everyone).
+	// Guarded is false for a run without guardrails: the release goes to all users at once.
 	Guarded bool `json:"guarded"`
-	// Versions holds the versions of what played the run, by name (coalmine, flagger, prometheus, kubernetes).
+	// Versions are the versions of the components by name (coalmine, flagger, prometheus,
+	// kubernetes).
 	Versions map[string]string `json:"versions"`
 }
 
 // Stages of a run, in order.
 const (
-	StagePrepare  = "prepare"  // services and guardrails are applied, Flagger bootstraps the primary
+	StagePrepare  = "prepare"  // services and guardrails are applied, Flagger creates the primary
 	StageBaseline = "baseline" // traffic runs against the old version
 	StageRollout  = "rollout"  // the new version was released
-	StageSettle   = "settle"   // the canary reached a terminal phase; traffic goes on to the horizon
+	StageSettle   = "settle"   // the canary reached a terminal phase; traffic continues to the horizon
 )
 
-// Stage marks the begin of a part of the run.
+// Stage marks the start of a stage of the run.
 type Stage struct {
 	Name string `json:"name"`
-	// Reason says why the stage began where that is not plain.
+	// Reason says why the stage started, if that is not obvious.
 	Reason string `json:"reason,omitempty"`
 }
 
-// Outcomes of a run as such (not of the guardrails).
+// Outcomes of a run. They do not judge the guardrails.
 const (
-	OutcomeCompleted   = "completed"   // the story was told to its end
-	OutcomeInterrupted = "interrupted" // the user stopped it
-	OutcomeLabFault    = "lab-fault"   // the lab failed, nobody's guardrails did
+	OutcomeCompleted   = "completed"   // the run reached its horizon
+	OutcomeInterrupted = "interrupted" // the user stopped the run
+	OutcomeLabFault    = "lab-fault"   // the lab failed, not the guardrails
 	OutcomeNotReady    = "not-ready"   // the guardrails never reached phase Initialized, so there was no rollout
 )
 
-// RunEnded closes every log that was not cut off.
+// RunEnded is the last fact of every log that was not cut off.
 type RunEnded struct {
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
 }
 
-// Applied says that an object of the learner's or of the scenario's was created in the cluster.
+// Applied records that an object was created in the cluster.
 type Applied struct {
 	ObjectKind string `json:"object_kind"`
 	Namespace  string `json:"namespace,omitempty"`
 	Name       string `json:"name"`
 	// Owner is one of the Owner constants.
 	Owner string `json:"owner"`
-	// Source is file:line in the guardrails folder, for the learner's.
+	// Source is file:line in the folder of guardrails, for the learner's objects.
 	Source string `json:"source,omitempty"`
-	// Annotations of the object, for experiment facts (owner, start, end, hypothesis).
+	// Annotations of the object that describe an experiment: see [AnnotationOwner].
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// Deleted says that an object went away while the run was on.
+// Deleted records that an object was deleted during the run.
 type Deleted struct {
 	ObjectKind string `json:"object_kind"`
 	Namespace  string `json:"namespace,omitempty"`
 	Name       string `json:"name"`
 }
 
-// Released says that the new version was given to its Deployment.
+// Released records that the new version was set on its Deployment.
 type Released struct {
 	Service string `json:"service"`
 	Version string `json:"version"`
 }
 
-// Workload tells the state of a Deployment when its replicas change.
+// Workload is the state of a Deployment, recorded when its replicas change.
 type Workload struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -108,11 +112,11 @@ type Workload struct {
 	Ready   int `json:"ready"`
 }
 
-// Canary is the status of a Canary object, each time a field of it changes.
+// Canary is the status of a Canary object, recorded when a field of it changes.
 type Canary struct {
 	Name      string `json:"name"`
 	Namespace string `json:"namespace,omitempty"`
-	// Target is the Deployment that the Canary is for; readers fall back on Name where a log lacks it.
+	// Target is the Deployment of the Canary; readers use Name if a log lacks it.
 	Target string `json:"target,omitempty"`
 	// Phase is Flagger's: one of the Phase constants, Terminating or Terminated.
 	Phase string `json:"phase"`
@@ -134,7 +138,8 @@ type Flagger struct {
 	Message string `json:"message"`
 }
 
-// Alert is one message that Flagger sent to an alert provider; the lab collects it and sends nothing.
+// Alert is one message that Flagger sent to an alert provider. The lab records it instead of
+// delivering it.
 type Alert struct {
 	Canary   string `json:"canary"`
 	Provider string `json:"provider"`
@@ -143,11 +148,11 @@ type Alert struct {
 	Message  string `json:"message"`
 }
 
-// RouteRule is one rule of an HTTPRoute as the proxies see it.
+// RouteRule is one rule of an HTTPRoute as the proxies apply it.
 type RouteRule struct {
-	// Match tells the conditions in words; "" matches everything.
+	// Match describes the conditions; "" matches all requests.
 	Match string `json:"match,omitempty"`
-	// Backends are Service names with their weights, in the rule's order.
+	// Backends are Services with their weights, in the rule's order.
 	Backends []RouteBackend `json:"backends"`
 }
 
@@ -157,25 +162,26 @@ type RouteBackend struct {
 	Weight  int    `json:"weight"`
 }
 
-// Route says how clients' proxies route from now on.
+// Route records how the proxies of clients route from now on.
 type Route struct {
 	Name  string      `json:"name"`
 	Rules []RouteRule `json:"rules"`
 }
 
-// Query is one PromQL query that Flagger or a gate asked, and the answer.
+// Query is one PromQL query of Flagger or a gate, and its result.
 type Query struct {
-	// Asker is the canary for Flagger's queries.
+	// Asker is the name of the canary, for Flagger's queries.
 	Asker string `json:"asker,omitempty"`
-	// Metric is the name of the check in the Canary, where it is known, else that of the MetricTemplate.
+	// Metric is the name of the check in the Canary if known, else that of the MetricTemplate.
 	Metric string `json:"metric,omitempty"`
 	PromQL string `json:"promql"`
-	// Value is the one that Flagger takes (the last sample's); nil when the answer was empty or NaN.
+	// Value is the value that Flagger uses (of the last sample); nil if the result was empty or
+	// NaN.
 	Value *float64 `json:"value,omitempty"`
-	// Min and Max bound the values that pass the check, where they are known.
+	// Min and Max are the check's thresholds, if known.
 	Min *float64 `json:"min,omitempty"`
 	Max *float64 `json:"max,omitempty"`
-	// Error is the engine's, "" when it answered.
+	// Error is the error of the query engine, or "".
 	Error string `json:"error,omitempty"`
 }
 
@@ -184,88 +190,97 @@ type Gate struct {
 	Canary string `json:"canary"`
 	// Name is one of the Gate constants.
 	Name string `json:"name"`
-	// Hook is the type of the webhook that called, as in a Canary: pre-rollout, rollout, confirm-promotion, rollback, …
+	// Hook is the type of the webhook in the Canary: pre-rollout, rollout, confirm-promotion,
+	// rollback, …
 	Hook string `json:"hook,omitempty"`
-	// URL is what the webhook asked for.
+	// URL is the URL that the webhook called.
 	URL string `json:"url"`
 	// Phase is the canary's phase in the webhook's payload.
 	Phase string `json:"phase"`
-	// Passed says whether the gate answered 200; Status is the HTTP status, Reason its text.
-	Passed bool   `json:"passed"`
+	// Passed is true if the gate answered 200.
+	Passed bool `json:"passed"`
+	// Status is the HTTP status and Reason the body of the answer.
 	Status int    `json:"status"`
 	Reason string `json:"reason"`
 }
 
-// RollbackDrill is a drill of the rollback path with marked probe requests.
+// RollbackDrill is the result of a rollback drill with probe requests.
 type RollbackDrill struct {
 	Canary string `json:"canary"`
 	Passed bool   `json:"passed"`
 	Reason string `json:"reason"`
-	// Forward and Back count the probes that reached the canary under the drill's route and the primary after it.
+	// Forward counts the probes that reached the canary by the drill's rule, Back those that
+	// reached the primary after the rule was removed. Probes were sent each way.
 	Forward int `json:"forward"`
 	Back    int `json:"back"`
 	Probes  int `json:"probes"`
 }
 
-// Traffic is one second of requests, as aggregates. Requests count in the second in which their users got the answer.
+// Traffic is one second of requests, aggregated. A request counts in the second in which its user
+// got the answer.
 type Traffic struct {
-	// From and To bound the second, as times since the run's start.
+	// From and To are the bounds of the second, as times since the run's start.
 	From  Seconds `json:"from"`
 	To    Seconds `json:"to"`
 	Cells []Cell  `json:"cells"`
-	// HurtSoFar counts the distinct users who had a harmed request up to the end of the second. Logs of older coalmines lack it,
-	// and so may those of clusters that cannot tell users apart.
+	// HurtSoFar counts the distinct users with a harmed request up to the end of the second. It is
+	// missing in logs of older versions, and of clusters that cannot tell users apart.
 	HurtSoFar int `json:"hurt_so_far,omitempty"`
 }
 
-// Cell counts the requests of one cohort on one route that one workload served. Workload is the released service's Deployment
-// that did: the service's name for the canary, with -primary behind it for the primary (as [Workload] names them), and
-// Version what it ran; both are "" for requests that never reached the service.
+// Cell counts the requests of one cohort on one route that one workload served. Workload is the
+// Deployment of the released service: the service's name for the canary, and the name with the
+// suffix -primary for the primary. Version is the version that it ran. Both are "" for requests
+// that did not reach the service.
 type Cell struct {
 	Cohort   string `json:"cohort"`
 	Route    string `json:"route"`
 	Workload string `json:"workload,omitempty"`
 	Version  string `json:"version,omitempty"`
-	// N counts requests; all further counts are parts of it, but for Retried.
+	// N counts requests. All other counts except Retried are subsets of it.
 	N int `json:"n"`
-	// Retried counts attempts that this workload answered and that their clients made again: the request counts where it ended.
+	// Retried counts attempts that this workload answered and that the client retried. The request
+	// counts where its last attempt ended.
 	Retried int `json:"retried,omitempty"`
-	// Errors answered 5xx or not at all, Denied answered 403, Limited 429.
+	// Errors counts requests answered 5xx or not at all, Denied those answered 403, Limited 429.
 	Errors  int `json:"errors,omitempty"`
 	Denied  int `json:"denied,omitempty"`
 	Limited int `json:"limited,omitempty"`
-	// Slow took longer than the route's objective; Wrong answered 200 with wrong content.
+	// Slow counts requests slower than the route's objective, Wrong those with wrong content.
 	Slow  int `json:"slow,omitempty"`
 	Wrong int `json:"wrong,omitempty"`
-	// Bad is what users would call bad: any of the above. A request counts once.
+	// Bad counts requests to which any of the above applies, each once.
 	Bad int `json:"bad,omitempty"`
-	// Hit were touched by the injected fault (ground truth); Harm are those of them that were bad.
+	// Hit counts requests that the injected fault hit (ground truth), Harm those of them that were
+	// bad.
 	Hit  int `json:"hit,omitempty"`
 	Harm int `json:"harm,omitempty"`
-	// Latency is a sparse histogram of what users waited: pairs of bucket index (see [LatencyBucket]) and count.
+	// Latency is a sparse histogram of users' response times: pairs of bucket index (see
+	// [LatencyBucket]) and count.
 	Latency []BucketCount `json:"lat,omitempty"`
 }
 
-// TrafficTotals closes the traffic: counts over the whole run that no sum of seconds can give.
+// TrafficTotals ends the traffic: counts over the whole run that are not sums over seconds.
 type TrafficTotals struct {
-	// Planned arrivals up to the end, Answered requests, and those still open when the run ended.
+	// Planned counts arrivals up to the end, Answered the requests answered, Open those still in
+	// flight.
 	Planned  int `json:"planned"`
 	Answered int `json:"answered"`
 	Open     int `json:"open"`
-	// Retries counts the attempts after the first ones.
+	// Retries counts attempts after the first.
 	Retries int `json:"retries,omitempty"`
-	// Users counts distinct users, Hurt those of them with at least one harmed request, per cohort.
+	// Users counts distinct users per cohort, Hurt those of them with at least one harmed request.
 	Users map[string]int `json:"users,omitempty"`
 	Hurt  map[string]int `json:"hurt,omitempty"`
-	// Assigned counts distinct users per cohort and workload of the released service during the rollout, keyed
-	// cohort → workload: the sample ratio of an experiment.
+	// Assigned counts distinct users by cohort and workload of the released service during the
+	// rollout: the sample ratio of an experiment.
 	Assigned map[string]map[string]int `json:"assigned,omitempty"`
 }
 
-// Seconds is a time since the run's start that stands in the log as decimal seconds.
+// Seconds is a time since the run's start that is encoded as decimal seconds.
 type Seconds time.Duration
 
-// Kind implements [Fact] for every fact of the package.
+// Kind implements [Fact].
 func (RunStarted) Kind() Kind    { return KindRunStarted }
 func (Stage) Kind() Kind         { return KindStage }
 func (RunEnded) Kind() Kind      { return KindRunEnded }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestLateFactAfterAFlush is about the end of a run: the closing fact may be older than what teardown noted.
+// At the end of a run, the closing fact may be older than facts recorded during teardown.
 func TestLateFactAfterAFlush(t *testing.T) {
 	var times []time.Duration
 	r := NewRecorder(func(e Event) { times = append(times, e.At) })

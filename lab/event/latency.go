@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// The buckets' bounds grow by a tenth: a quantile read from buckets is at most a tenth too high.
+// Each bucket's bound is 10 % above that of the previous one, so a quantile is at most 10 % too
+// high.
 const (
 	latencyGrowth  = 1.1
 	latencyUnit    = 100 * time.Microsecond // upper bound of bucket 0
-	latencyBuckets = 200                    // up to five hours; what is longer falls into the last
+	latencyBuckets = 200                    // up to five hours; longer latencies count in the last bucket
 )
 
-// latencyBounds are the buckets' upper bounds, ascending. Multiplication alone gives the same bounds on every machine, which
-// logarithms do not.
+// latencyBounds are the buckets' upper bounds, ascending. They are computed by multiplication,
+// which gives the same results on every machine; logarithms do not.
 var latencyBounds = sync.OnceValue(func() *[latencyBuckets]time.Duration {
 	var bounds [latencyBuckets]time.Duration
 	b := float64(latencyUnit)
@@ -28,13 +29,13 @@ var latencyBounds = sync.OnceValue(func() *[latencyBuckets]time.Duration {
 	return &bounds
 })
 
-// BucketCount is one filled bucket of a latency histogram: [index, count] on the wire.
+// BucketCount is one non-empty bucket of a latency histogram: [index, count] in the log.
 type BucketCount struct {
 	Bucket int
 	Count  int
 }
 
-// LatencyBucket returns the index of the bucket that holds d: bucket i ends at 100 µs · 1.1^i.
+// LatencyBucket returns the index of the bucket that contains d: bucket i ends at 100 µs · 1.1^i.
 func LatencyBucket(d time.Duration) int {
 	i, _ := slices.BinarySearch(latencyBounds()[:], d)
 	return min(i, latencyBuckets-1)
@@ -43,8 +44,8 @@ func LatencyBucket(d time.Duration) int {
 // BucketBound returns the upper bound of a bucket.
 func BucketBound(i int) time.Duration { return latencyBounds()[min(max(i, 0), latencyBuckets-1)] }
 
-// Quantile returns the q-quantile (0 < q ≤ 1) of sparse histograms laid over each other: the upper bound of the bucket
-// that holds it, or 0 when all are empty.
+// Quantile returns the q-quantile (0 < q ≤ 1) of the sum of sparse histograms: the upper bound of
+// the bucket that contains it, or 0 if all are empty.
 func Quantile(q float64, hs ...[]BucketCount) time.Duration {
 	var counts []int
 	total := 0

@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// Recorder puts facts in their order, numbers them, and hands them on.
+// Recorder orders facts, numbers them, and passes them on as events.
 //
-// Facts of one instant come from several goroutines, whose order is the scheduler's. So they wait until the clock has moved
-// on, and are then sorted by source; facts of one source keep the order in which they were noted. The log is therefore the
-// same for the same facts on any machine, as long as each source notes from one goroutine at a time.
+// Facts of one instant come from several goroutines in an order that depends on the scheduler. So
+// they are held until a fact with a later time is recorded, and then sorted by source; facts of one
+// source keep their order. The log is therefore the same on any machine, as long as each source
+// records facts from one goroutine at a time.
 type Recorder struct {
 	mu      sync.Mutex
 	seq     int
@@ -31,11 +32,11 @@ type pendingFact struct {
 	fact   Fact
 }
 
-// NewRecorder returns a recorder that hands each event, in order, to all of the functions.
+// NewRecorder returns a recorder that passes each event, in order, to all of the functions.
 func NewRecorder(to ...func(Event)) *Recorder { return &Recorder{to: to} }
 
-// Record records a fact of a source at a time since the run's start. Times must not go backwards: a fact that comes late is
-// recorded at the time of the newest one.
+// Record records a fact of a source at a time since the run's start. A fact whose time is before
+// that of the newest fact gets the time of the newest.
 func (r *Recorder) Record(at time.Duration, source string, f Fact) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -48,7 +49,8 @@ func (r *Recorder) Record(at time.Duration, source string, f Fact) {
 	r.pending = append(r.pending, pendingFact{at, source, f})
 }
 
-// Flush hands on what waits. Call it at the end, or where nothing more can happen at the current instant.
+// Flush passes on pending facts. It is called at the end, or when no more facts of the current
+// instant can follow.
 func (r *Recorder) Flush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,8 +69,8 @@ func (r *Recorder) flush() {
 	r.pending = r.pending[:0]
 }
 
-// Writer writes events as JSON lines. It holds some back, but none for longer than to the first event after a second: of a process that is
-// killed, the log lacks little.
+// Writer writes events as JSON lines. It buffers them, but flushes with the first event that is
+// written a second or more after the last flush, so that little is lost if the process is killed.
 type Writer struct {
 	w       *bufio.Writer
 	buf     []byte
@@ -76,13 +78,13 @@ type Writer struct {
 	flushed time.Time
 }
 
-// flushInterval is how long written events may wait for others.
+// flushInterval is the minimum time between flushes.
 const flushInterval = time.Second
 
 // NewWriter returns a writer of JSON lines to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, 64<<10)} }
 
-// Write appends an event; the first error is kept and returned by [Writer.Close].
+// Write writes an event. The first error is kept and returned by [Writer.Close].
 func (w *Writer) Write(e Event) {
 	if w.err != nil {
 		return
@@ -98,7 +100,7 @@ func (w *Writer) Write(e Event) {
 	w.err = err
 }
 
-// Close flushes and returns the first error of all writes.
+// Close flushes the buffer. It returns the first error of all writes.
 func (w *Writer) Close() error {
 	if err := w.w.Flush(); w.err == nil {
 		w.err = err
@@ -106,17 +108,19 @@ func (w *Writer) Close() error {
 	return w.err
 }
 
-// maxLine bounds one line of a log; a second of traffic over a thousand cells is far below it.
+// maxLine limits the length of a line; a second of traffic with a thousand cells is far below it.
 const maxLine = 8 << 20
 
-// Read reads a log. It returns the whole events before the first broken line, and an error that names this line.
+// Read reads a log. If a line is malformed, it returns the events before it and an error with its
+// number.
 func Read(r io.Reader) ([]Event, error) {
 	var events []Event
 	err := Scan(r, func(e Event) { events = append(events, e) })
 	return events, err
 }
 
-// Scan reads a log and hands on each event as it comes, up to the first broken line, which its error names.
+// Scan reads a log and calls each for every event up to the first malformed line, whose number is
+// in the error.
 func Scan(r io.Reader, each func(Event)) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
@@ -140,8 +144,8 @@ func Scan(r io.Reader, each func(Event)) error {
 	return nil
 }
 
-// readEvent reads the event that follows another one, or the first one after the zero Event.
-func readEvent(q *trafficReader, line []byte, before Event) (Event, error) {
+// readEvent reads the event that follows last; the first event follows the zero Event.
+func readEvent(q *trafficReader, line []byte, last Event) (Event, error) {
 	e, ok := q.read(line)
 	if !ok {
 		e = Event{}
@@ -149,16 +153,16 @@ func readEvent(q *trafficReader, line []byte, before Event) (Event, error) {
 			return e, fmt.Errorf("not an event: %w", err)
 		}
 	}
-	if e.Seq != before.Seq+1 {
-		return e, fmt.Errorf("sequence number %d where %d was due: lines are missing or were moved", e.Seq, before.Seq+1)
+	if e.Seq != last.Seq+1 {
+		return e, fmt.Errorf("sequence number is %d, want %d: lines are missing or were moved", e.Seq, last.Seq+1)
 	}
-	if e.At < before.At {
-		return e, fmt.Errorf("event %d happened before event %d", e.Seq, before.Seq)
+	if e.At < last.At {
+		return e, fmt.Errorf("event %d has an earlier time than event %d", e.Seq, last.Seq)
 	}
 	start, ok := e.Fact.(RunStarted)
 	switch {
 	case e.Seq == 1 && !ok:
-		return e, fmt.Errorf("a log begins with %s, not %s", KindRunStarted, e.Fact.Kind())
+		return e, fmt.Errorf("a log must start with %s, not %s", KindRunStarted, e.Fact.Kind())
 	case e.Seq == 1 && start.Format > Format:
 		return e, fmt.Errorf("the log has format %d, this coalmine reads up to %d: use a newer one", start.Format, Format)
 	}

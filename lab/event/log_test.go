@@ -9,8 +9,8 @@ import (
 	"coalmine/lab/event"
 )
 
-// A long run's log is on its way to the disk while the run goes on.
-func TestWriterHoldsLittleBack(t *testing.T) {
+// The log of a long run is written to disk during the run.
+func TestWriterFlushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		w := event.NewWriter(&out)
@@ -21,12 +21,12 @@ func TestWriterHoldsLittleBack(t *testing.T) {
 		note(1)
 		note(2)
 		if lines() != 1 {
-			t.Errorf("%d of 2 events are written at once: the second may wait for others", lines())
+			t.Errorf("%d of 2 events are written at once, want 1", lines())
 		}
 		time.Sleep(time.Second)
 		note(3)
 		if lines() != 3 {
-			t.Errorf("%d of 3 events are written after a second", lines())
+			t.Errorf("%d of 3 events are written after a second, want 3", lines())
 		}
 	})
 }

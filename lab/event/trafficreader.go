@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// Seconds of traffic are nearly all of a log, and package json takes a hundred times as long to read one as its bytes take to
-// look at. So what [Writer] wrote is read by hand, in the very order in which it is written. Whatever looks different in the
-// least is left to package json, which decides whether it is an event and says what is wrong with it.
+// Traffic facts make up most of a log, and package json is slow at decoding them. So lines in
+// exactly the form that [Writer] writes are decoded by hand; any other line is left to package
+// json, which accepts it or reports the error.
 
-// trafficReader reads lines of traffic.
+// trafficReader decodes lines with a traffic fact.
 type trafficReader struct {
 	b  []byte
 	at int
 	ok bool
-	// names holds the texts that were seen: a log repeats the same few in every second.
+	// names interns strings: a log repeats the same few in every second.
 	names map[string]string
-	// cells and counts are what the events' own slices are cut from.
+	// cells and counts are blocks from which the events' slices are allocated.
 	cells  []Cell
 	counts []BucketCount
 }
 
 const (
-	maxNames   = 1 << 14 // more are not remembered
+	maxNames   = 1 << 14 // further ones are not interned
 	cellBlock  = 256
 	countBlock = 4096
 )
 
-// read reads a line of traffic; not ok when package json must.
+// read decodes a line. If it is not in the expected form, ok is false.
 func (q *trafficReader) read(line []byte) (e Event, ok bool) {
 	q.b, q.at, q.ok = line, 0, true
 	q.expect(`{"seq":`)
@@ -55,14 +55,14 @@ func (q *trafficReader) read(line []byte) (e Event, ok bool) {
 	return e, true
 }
 
-// expect skips a text that must come next.
+// expect skips s and fails if it does not come next.
 func (q *trafficReader) expect(s string) {
 	if !q.accept(s) {
 		q.ok = false
 	}
 }
 
-// accept skips a text if it comes next.
+// accept skips s if it comes next, and reports whether it did.
 func (q *trafficReader) accept(s string) bool {
 	if len(q.b)-q.at < len(s) || string(q.b[q.at:q.at+len(s)]) != s {
 		return false
@@ -71,9 +71,9 @@ func (q *trafficReader) accept(s string) bool {
 	return true
 }
 
-// integer reads an integer as the writer writes it: no sign, no leading zero.
+// integer reads an integer without sign and leading zeros.
 func (q *trafficReader) integer() int {
-	begin, n := q.at, 0
+	start, n := q.at, 0
 	for ; q.at < len(q.b) && q.b[q.at]-'0' <= 9; q.at++ {
 		if n > math.MaxInt32 {
 			q.ok = false
@@ -81,13 +81,13 @@ func (q *trafficReader) integer() int {
 		}
 		n = n*10 + int(q.b[q.at]-'0')
 	}
-	if digits := q.at - begin; digits == 0 || digits > 1 && q.b[begin] == '0' {
+	if digits := q.at - start; digits == 0 || digits > 1 && q.b[start] == '0' {
 		q.ok = false
 	}
 	return n
 }
 
-// positiveInteger reads a number that the writer leaves out when it is 0.
+// positiveInteger reads an integer that the writer omits if it is 0.
 func (q *trafficReader) positiveInteger() int {
 	n := q.integer()
 	if n == 0 {
@@ -102,12 +102,12 @@ func (q *trafficReader) seconds() time.Duration {
 	if !q.accept(".") {
 		return d
 	}
-	begin, unit := q.at, 100*time.Millisecond
+	start, unit := q.at, 100*time.Millisecond
 	for ; q.at < len(q.b) && q.b[q.at]-'0' <= 9; q.at++ {
 		d += time.Duration(q.b[q.at]-'0') * unit
 		unit /= 10
 	}
-	if digits := q.at - begin; digits == 0 || digits > 6 || q.b[q.at-1] == '0' {
+	if digits := q.at - start; digits == 0 || digits > 6 || q.b[q.at-1] == '0' {
 		q.ok = false
 	}
 	return d
@@ -116,11 +116,11 @@ func (q *trafficReader) seconds() time.Duration {
 // text reads a string of plain ASCII.
 func (q *trafficReader) text() string {
 	q.expect(`"`)
-	begin := q.at
+	start := q.at
 	for ; q.at < len(q.b); q.at++ {
 		switch c := q.b[q.at]; {
 		case c == '"':
-			s := q.intern(q.b[begin:q.at])
+			s := q.intern(q.b[start:q.at])
 			q.at++
 			return s
 		case c < ' ' || c >= 0x7f || c == '\\':
@@ -146,16 +146,16 @@ func (q *trafficReader) intern(b []byte) string {
 	return s
 }
 
-// cellList reads the cells up to the end of their list.
+// cellList reads cells up to the end of their list.
 func (q *trafficReader) cellList() []Cell {
 	if q.accept("]") {
 		return []Cell{}
 	}
-	begin := len(q.cells)
+	start := len(q.cells)
 	for q.ok {
-		if len(q.cells) == cap(q.cells) { // move on to a new block with what this list has so far
-			q.cells = append(make([]Cell, 0, max(cellBlock, 2*(len(q.cells)-begin))), q.cells[begin:]...)
-			begin = 0
+		if len(q.cells) == cap(q.cells) { // continue in a new block, with a copy of this list's cells
+			q.cells = append(make([]Cell, 0, max(cellBlock, 2*(len(q.cells)-start))), q.cells[start:]...)
+			start = 0
 		}
 		q.cells = append(q.cells, Cell{})
 		q.cell(&q.cells[len(q.cells)-1])
@@ -164,7 +164,7 @@ func (q *trafficReader) cellList() []Cell {
 		}
 		q.expect(",")
 	}
-	return q.cells[begin:len(q.cells):len(q.cells)]
+	return q.cells[start:len(q.cells):len(q.cells)]
 }
 
 func (q *trafficReader) cell(c *Cell) {
@@ -198,11 +198,11 @@ func (q *trafficReader) cell(c *Cell) {
 }
 
 func (q *trafficReader) latency() []BucketCount {
-	begin := len(q.counts)
+	start := len(q.counts)
 	for q.ok {
 		if len(q.counts) == cap(q.counts) {
-			q.counts = append(make([]BucketCount, 0, max(countBlock, 2*(len(q.counts)-begin))), q.counts[begin:]...)
-			begin = 0
+			q.counts = append(make([]BucketCount, 0, max(countBlock, 2*(len(q.counts)-start))), q.counts[start:]...)
+			start = 0
 		}
 		q.expect("[")
 		bucket := q.integer()
@@ -218,5 +218,5 @@ func (q *trafficReader) latency() []BucketCount {
 		}
 		q.expect(",")
 	}
-	return q.counts[begin:len(q.counts):len(q.counts)]
+	return q.counts[start:len(q.counts):len(q.counts)]
 }

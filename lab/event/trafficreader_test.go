@@ -32,7 +32,7 @@ func traffic(t *rapid.T) Event {
 	}}
 }
 
-// line is an event as the writer writes it.
+// line returns an event as the writer writes it.
 func line(t interface{ Fatal(...any) }, e Event) []byte {
 	b, err := e.MarshalJSON()
 	if err != nil {
@@ -41,37 +41,37 @@ func line(t interface{ Fatal(...any) }, e Event) []byte {
 	return b
 }
 
-// TestQuickReadsWhatTheWriterWrites: plain lines are read by hand, and all of them as package json reads them.
-func TestQuickReadsWhatTheWriterWrites(t *testing.T) {
+// Lines of plain ASCII are decoded by hand, with the same result as package json.
+func TestTrafficReader(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q trafficReader // one for all lines, as in a log
 		for range rapid.IntRange(1, 5).Draw(t, "lines") {
 			b := line(t, traffic(t))
 			e, ok := q.read(b)
 			if plain := !bytes.ContainsAny(b, `\ü`); ok != plain {
-				t.Fatalf("read by hand: %v, want %v\n%s", ok, plain, b)
+				t.Fatalf("decoded by hand: %v, want %v\n%s", ok, plain, b)
 			}
-			checkQuick(t, b, e, ok)
+			checkAgainstJSON(t, b, e, ok)
 		}
 	})
 }
 
-// checkQuick holds what was read by hand against package json.
-func checkQuick(t interface{ Fatalf(string, ...any) }, b []byte, e Event, ok bool) {
+// checkAgainstJSON compares an event that was decoded by hand with the result of package json.
+func checkAgainstJSON(t interface{ Fatalf(string, ...any) }, b []byte, e Event, ok bool) {
 	if !ok {
 		return
 	}
 	var want Event
 	if err := json.Unmarshal(b, &want); err != nil {
-		t.Fatalf("read by hand, but package json says %v\n%s", err, b)
+		t.Fatalf("decoded by hand, but package json returns %v\n%s", err, b)
 	}
 	if diff := cmp.Diff(want, e); diff != "" {
-		t.Fatalf("package json reads something else (-json +hand):\n%s\n%s", diff, b)
+		t.Fatalf("package json decodes something else (-json +hand):\n%s\n%s", diff, b)
 	}
 }
 
-// TestQuickLeavesTheRestToJSON changes a line in ways that an editor may.
-func TestQuickLeavesTheRestToJSON(t *testing.T) {
+// Lines that an editor may have changed are left to package json.
+func TestTrafficReaderLeavesOtherFormsToJSON(t *testing.T) {
 	whole := `{"seq":7,"at":1.5,"kind":"traffic","data":{"from":0.5,"to":1.5,"cells":[{"cohort":"c","route":"r","n":3,"bad":1,"lat":[[4,3]]}],"hurt_so_far":1}}`
 	if _, ok := new(trafficReader).read([]byte(whole)); !ok {
 		t.Fatal("the whole line is not read by hand")
@@ -84,13 +84,13 @@ func TestQuickLeavesTheRestToJSON(t *testing.T) {
 	} {
 		changed := strings.Replace(whole, c[0], c[1], 1)
 		if _, ok := new(trafficReader).read([]byte(changed)); ok || changed == whole {
-			t.Errorf("read by hand: %s", changed)
+			t.Errorf("decoded by hand: %s", changed)
 		}
 	}
 }
 
-// TestQuickEventsAreApart: what is appended to one event's slices does not show in the next one.
-func TestQuickEventsAreApart(t *testing.T) {
+// Appending to one event's slices does not change the next event.
+func TestTrafficReaderSlicesDoNotOverlap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q trafficReader
 		var lines [][]byte
@@ -107,20 +107,20 @@ func TestQuickEventsAreApart(t *testing.T) {
 			for j := range f.Cells {
 				_ = append(f.Cells[j].Latency, BucketCount{9, 9})
 			}
-			checkQuick(t, lines[i], e, true)
+			checkAgainstJSON(t, lines[i], e, true)
 			if i+1 < len(events) {
-				checkQuick(t, lines[i+1], events[i+1], true)
+				checkAgainstJSON(t, lines[i+1], events[i+1], true)
 			}
 		}
 	})
 }
 
-func FuzzQuick(f *testing.F) {
+func FuzzTrafficReader(f *testing.F) {
 	f.Add([]byte(`{"seq":7,"at":1.5,"kind":"traffic","data":{"from":0.5,"to":1.5,"cells":[{"cohort":"c","route":"r","n":3,"bad":1,"lat":[[4,3]]}],"hurt_so_far":1}}`))
 	f.Add([]byte(`{"seq":1,"at":0,"kind":"traffic","data":{"from":0,"to":1,"cells":[]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, ok := new(trafficReader).read(b)
-		checkQuick(t, b, e, ok)
+		checkAgainstJSON(t, b, e, ok)
 	})
 }
 

@@ -18,7 +18,8 @@ func (s *Seconds) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// appendSeconds writes d without exponent and without trailing zeros, so that equal times have equal bytes.
+// appendSeconds appends d in seconds without exponent and trailing zeros, so that equal times have
+// equal bytes.
 func appendSeconds(b []byte, d time.Duration) []byte {
 	us := d.Round(time.Microsecond).Microseconds()
 	return strconv.AppendFloat(b, float64(us)/1e6, 'f', -1, 64)
@@ -26,8 +27,8 @@ func appendSeconds(b []byte, d time.Duration) []byte {
 
 func parseSeconds(data []byte) (time.Duration, error) {
 	f, err := strconv.ParseFloat(string(data), 64)
-	const most = 1e9 // 31 years
-	if err != nil || f < 0 || f > most {
+	const limit = 1e9 // 31 years
+	if err != nil || f < 0 || f > limit {
 		return 0, fmt.Errorf("time %q is not a number of seconds between 0 and 1e9", data)
 	}
 	return time.Duration(f*1e6+0.5) * time.Microsecond, nil
@@ -51,7 +52,7 @@ func (e Event) append(b []byte) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// UnmarshalJSON reads what [Event.MarshalJSON] wrote; unknown kinds and fields are errors.
+// UnmarshalJSON reads the format of [Event.MarshalJSON]. Unknown kinds and fields are errors.
 func (e *Event) UnmarshalJSON(data []byte) error {
 	var w struct {
 		Seq  int             `json:"seq"`
@@ -70,10 +71,12 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// EncodeFact returns a fact's data as it stands in an event on the wire, for carriers that have a number and a time of their own.
+// EncodeFact returns a fact's data as in a log, for protocols that have their own sequence numbers
+// and times.
 func EncodeFact(f Fact) ([]byte, error) { return factJSON(nil, f) }
 
-// DecodeFact reads what [EncodeFact] wrote of a fact of a kind; unknown kinds and fields are errors.
+// DecodeFact decodes the data of a fact of kind k, as written by [EncodeFact]. Unknown kinds and
+// fields are errors.
 func DecodeFact(k Kind, data []byte) (Fact, error) { return decodeFact(k, data) }
 
 func decodeFact(k Kind, data []byte) (Fact, error) {
