@@ -144,11 +144,11 @@ func TestGatesOfTheLiveCluster(t *testing.T) {
 			_ = c.Kube.CoreV1().Pods("develop").Delete(context.Background(), "canary-1", metav1.DeleteOptions{})
 			_, _ = c.Kube.CoreV1().Pods("develop").Create(context.Background(), pod("canary-1", "backend", "v2", "127.0.0.1", false), metav1.CreateOptions{})
 		}},
-		"no policy":    {path: "policy", status: 412, reason: "lets anybody in"},
+		"no policy":    {path: "policy", status: 412, reason: "allows any client"},
 		"not enough":   {path: "volume?min=5", status: 412, reason: "the canary answered 0 requests"},
-		"not approved": {path: "approve", status: 412, reason: "nobody has approved yet"},
+		"not approved": {path: "approve", status: 412, reason: "not approved yet"},
 		"no such gate": {path: "nothing", status: 412, reason: "there is no gate"},
-		"an event":     {path: "events", status: 200, reason: "taken"},
+		"an event":     {path: "events", status: 200, reason: "received"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			proxy := `request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="true",client_id="frontend.develop.serviceaccount.identity.linkerd.cluster.local"} 9`
@@ -216,7 +216,7 @@ func TestPolicyGate(t *testing.T) {
 	create(t, clients, "v1alpha1", "authorizationpolicies", `{"apiVersion":"policy.linkerd.io/v1alpha1","kind":"AuthorizationPolicy",
 		"metadata":{"name":"frontend","namespace":"develop"},"spec":{"targetRef":{"group":"policy.linkerd.io","kind":"Server","name":"backend"},
 		"requiredAuthenticationRefs":[{"group":"policy.linkerd.io","kind":"MeshTLSAuthentication","name":"frontend"}]}}`)
-	if status, reason := d.gate("policy"); status != 200 || !strings.Contains(reason, "2 pods let in 1 clients and no stranger") {
+	if status, reason := d.gate("policy"); status != 200 || !strings.Contains(reason, "2 pods allow 1 clients and deny any other") {
 		t.Errorf("%d %s", status, reason)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"coalmine/lab/guardrail"
 )
 
-// state is a run's state written down by hand.
+// state is a fake state of a run.
 type state struct {
 	pods     []gate.Pod
 	peers    []gate.Peer
@@ -37,10 +37,10 @@ func (s state) RollbackDrill(_ string, probes int) gate.Drill {
 func (s state) Canary(_, cohort string, _ time.Duration) gate.Count { return s.counts[cohort] }
 func (s state) Approved() bool                                      { return s.approved }
 
-const stranger = "a client without identity"
+const unknown = "a client without identity"
 
 func covered() map[string]string {
-	return map[string]string{"c " + stranger: "no", "p " + stranger: "no"}
+	return map[string]string{"c " + unknown: "no", "p " + unknown: "no"}
 }
 
 func pods() []gate.Pod {
@@ -61,23 +61,23 @@ func TestGates(t *testing.T) {
 		{"mtls without canary pods", "mtls", state{pods: pods()[1:]}, false, "no canary pod"},
 		{"mtls without proxy", "mtls", state{pods: []gate.Pod{{Name: "c", Canary: true}}}, false, "pod c has no proxy"},
 		{"mtls with a plain client", "mtls", state{pods: pods(), peers: []gate.Peer{{"c", "edge.develop"}, {"c", ""}}}, false, "a client called pod c without mutual TLS"},
-		{"policy in place", "policy", state{pods: pods(), denied: covered()}, true, "let in 2 clients and no stranger"},
+		{"policy in place", "policy", state{pods: pods(), denied: covered()}, true, "allow 2 clients and deny any other"},
 		{"policy denies a client", "policy", state{pods: pods(), denied: with(covered(), "c mobile", "no authorization")}, false, "canary pod c denies mobile: no authorization"},
-		{"policy open", "policy", state{pods: pods()}, false, "canary pod c lets anybody in"},
-		{"policy leaves the primary open", "policy", state{pods: pods(), denied: without(covered(), "p "+stranger)}, false, "primary pod p lets anybody in"},
+		{"policy open", "policy", state{pods: pods()}, false, "canary pod c allows any client"},
+		{"policy leaves the primary open", "policy", state{pods: pods(), denied: without(covered(), "p "+unknown)}, false, "primary pod p allows any client"},
 		{"policy without canary pods", "policy", state{}, false, "no canary pod"},
-		{"drill", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 20}}, true, "20 probes went to the canary"},
-		{"drill never forward", "rollback-drill", state{drill: gate.Drill{Forward: 0, Back: 20, Denied: "503"}}, false, "0 of 20 probes reached the canary when the drill's rule sent them there: 503"},
+		{"drill", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 20}}, true, "20 probes reached the canary"},
+		{"drill never forward", "rollback-drill", state{drill: gate.Drill{Forward: 0, Back: 20, Denied: "503"}}, false, "0 of 20 probes reached the canary while the drill's rule routed them there: 503"},
 		{"drill never back", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 19}}, false, "19 of 20 probes reached the primary"},
 		{"volume", "volume?min=100", state{counts: map[string]gate.Count{"": {Requests: 100}}}, true, "100 requests"},
 		{"volume too low", "volume?min=100", state{counts: map[string]gate.Count{"": {Requests: 99}}}, false, "fewer than 100"},
-		{"cohort well", "cohort?name=premium&max-error=1", state{counts: map[string]gate.Count{"premium": {Requests: 200, Failed: 2}}}, true, "1.00 % of 200"},
-		{"cohort ill", "cohort?name=premium&max-error=1", state{counts: map[string]gate.Count{"premium": {Requests: 200, Failed: 3}}}, false, "1.50 % of 200 requests of cohort premium failed"},
-		{"cohort unseen", "cohort?name=premium&max-error=1", state{}, false, "inconclusive"},
+		{"cohort healthy", "cohort?name=premium&max-error=1", state{counts: map[string]gate.Count{"premium": {Requests: 200, Failed: 2}}}, true, "1.00 % of 200"},
+		{"cohort failing", "cohort?name=premium&max-error=1", state{counts: map[string]gate.Count{"premium": {Requests: 200, Failed: 3}}}, false, "1.50 % of 200 requests of cohort premium failed"},
+		{"cohort without requests", "cohort?name=premium&max-error=1", state{}, false, "inconclusive"},
 		{"cohort too few", "cohort?name=premium&max-error=1&min=50", state{counts: map[string]gate.Count{"premium": {Requests: 49}}}, false, "fewer than 50: inconclusive"},
 		{"approved", "approve", state{approved: true}, true, "approved"},
-		{"events", "events", state{}, true, "taken"},
-		{"not approved", "approve", state{}, false, "nobody has approved"},
+		{"events", "events", state{}, true, "received"},
+		{"not approved", "approve", state{}, false, "not approved yet"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			call, err := guardrail.ParseGate("http://gate.coalmine/" + c.url)
@@ -88,7 +88,7 @@ func TestGates(t *testing.T) {
 			if a.Passed != c.passed || !strings.Contains(a.Reason, c.reason) {
 				t.Errorf("passed %v, %q; want %v, %q", a.Passed, a.Reason, c.passed, c.reason)
 			}
-			// Flagger takes every status over 202 for a no.
+			// Flagger treats a status above 202 as a failed check.
 			if (a.Status() <= http.StatusAccepted) != c.passed {
 				t.Errorf("status %d for passed %v", a.Status(), c.passed)
 			}
