@@ -9,18 +9,20 @@ import (
 	"time"
 )
 
-// Each bucket's bound is 10 % above that of the previous one, so a quantile is at most 10 % too
-// high.
+// LatencyBuckets is the number of buckets of a latency histogram. They cover almost five hours; longer
+// latencies count in the last bucket.
+const LatencyBuckets = 200
+
+// Each bucket's bound is 10 % above that of the previous one, so a quantile is at most 10 % too high.
 const (
-	latencyGrowth  = 1.1
-	latencyUnit    = 100 * time.Microsecond // upper bound of bucket 0
-	latencyBuckets = 200                    // up to five hours; longer latencies count in the last bucket
+	latencyGrowth = 1.1
+	latencyUnit   = 100 * time.Microsecond // upper bound of bucket 0
 )
 
 // latencyBounds are the buckets' upper bounds, ascending. They are computed by multiplication,
 // which gives the same results on every machine; logarithms do not.
-var latencyBounds = sync.OnceValue(func() *[latencyBuckets]time.Duration {
-	var bounds [latencyBuckets]time.Duration
+var latencyBounds = sync.OnceValue(func() *[LatencyBuckets]time.Duration {
+	var bounds [LatencyBuckets]time.Duration
 	b := float64(latencyUnit)
 	for i := range bounds {
 		bounds[i] = time.Duration(b)
@@ -38,11 +40,11 @@ type BucketCount struct {
 // LatencyBucket returns the index of the bucket that contains d: bucket i ends at 100 µs · 1.1^i.
 func LatencyBucket(d time.Duration) int {
 	i, _ := slices.BinarySearch(latencyBounds()[:], d)
-	return min(i, latencyBuckets-1)
+	return min(i, LatencyBuckets-1)
 }
 
 // BucketBound returns the upper bound of a bucket.
-func BucketBound(i int) time.Duration { return latencyBounds()[min(max(i, 0), latencyBuckets-1)] }
+func BucketBound(i int) time.Duration { return latencyBounds()[min(max(i, 0), LatencyBuckets-1)] }
 
 // Quantile returns the q-quantile (0 < q ≤ 1) of the sum of sparse histograms: the upper bound of
 // the bucket that contains it, or 0 if all are empty.
@@ -79,7 +81,7 @@ func (b *BucketCount) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &pair); err != nil {
 		return fmt.Errorf("latency bucket: want [index, count]: %w", err)
 	}
-	if pair[0] < 0 || pair[0] >= latencyBuckets || pair[1] < 0 {
+	if pair[0] < 0 || pair[0] >= LatencyBuckets || pair[1] < 0 {
 		return fmt.Errorf("latency bucket [%d,%d] is out of range", pair[0], pair[1])
 	}
 	b.Bucket, b.Count = pair[0], pair[1]

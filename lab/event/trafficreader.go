@@ -209,7 +209,7 @@ func (q *trafficReader) latency() []BucketCount {
 		q.expect(",")
 		count := q.integer()
 		q.expect("]")
-		if bucket >= latencyBuckets {
+		if bucket >= LatencyBuckets {
 			q.ok = false
 		}
 		q.counts = append(q.counts, BucketCount{bucket, count})

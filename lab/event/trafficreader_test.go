@@ -22,7 +22,7 @@ func traffic(t *rapid.T) Event {
 			Hit: count.Draw(t, "hit"), Harm: count.Draw(t, "harm"),
 		}
 		for range count.Draw(t, "buckets") {
-			c.Latency = append(c.Latency, BucketCount{rapid.IntRange(0, latencyBuckets-1).Draw(t, "bucket"), rapid.IntRange(0, 1e6).Draw(t, "count")})
+			c.Latency = append(c.Latency, BucketCount{rapid.IntRange(0, LatencyBuckets-1).Draw(t, "bucket"), rapid.IntRange(0, 1e6).Draw(t, "count")})
 		}
 		return c
 	})

@@ -7,33 +7,35 @@ import (
 	"coalmine/loadgen"
 )
 
-// AttemptsConfig says what is counted.
+// AttemptsConfig configures [Attempts].
 type AttemptsConfig struct {
 	Plan *loadgen.Plan
-	// LatencyObjective is the latency beyond which an answer is slow, by route; 0 is none.
+	// LatencyObjective returns the latency above which a response on a route is slow; 0 means none.
 	LatencyObjective func(route string) time.Duration
-	// Service is the released one. Its name is the workload where an answer tells a version and no workload.
+	// Service is the released service. Its name is the workload of responses that have a version but no
+	// workload.
 	Service string
-	// Start is when traffic begins, as a time since the run's start.
+	// Start is when traffic starts, as a time since the run's start.
 	Start time.Duration
-	// Emit is told of each second in which somebody was answered, when it has ended.
+	// Emit is called for each second that has responses, when it has ended.
 	Emit func(event.Traffic)
 }
 
-// Attempts takes every attempt. It is for one goroutine.
+// Attempts counts the attempts of a plan's executors: a load test, or the traffic pods of a cluster. It
+// is not safe for concurrent use.
 type Attempts struct {
 	cfg     AttemptsConfig
 	stats   *Stats
 	seconds *PerSecond
-	// workloadIDs are the numbers of those who answered.
+	// workloadIDs caches the IDs of [Stats].
 	workloadIDs map[workloadVersion]int
-	// hit remembers the arrivals whose first attempts were touched by a fault until their last attempt is in.
+	// hit holds arrivals with an attempt that a fault hit, until their last attempt is counted.
 	hit map[uint64]bool
 }
 
 type workloadVersion struct{ workload, version string }
 
-// NewAttempts returns an account of nothing.
+// NewAttempts returns an empty [Attempts].
 func NewAttempts(c AttemptsConfig) *Attempts {
 	config := Config{LatencyObjective: c.LatencyObjective}
 	for _, x := range c.Plan.Cohorts() {
@@ -44,12 +46,13 @@ func NewAttempts(c AttemptsConfig) *Attempts {
 	}
 	t := New(config)
 	return &Attempts{
-		cfg: c, stats: t, seconds: NewPerSecond(t, c.Start, c.Emit), workloadIDs: map[workloadVersion]int{}, hit: map[uint64]bool{},
+		cfg: c, stats: t, seconds: NewPerSecond(t, c.Start, c.Emit),
+		workloadIDs: map[workloadVersion]int{}, hit: map[uint64]bool{},
 	}
 }
 
-// MarkHit sets an attempt's Hit where a fault touched it or one before it, which is what a user's request has suffered. Every attempt
-// is told once, before it is added.
+// MarkHit sets an attempt's Hit if a fault hit it or an earlier attempt at the same request. It is
+// called once for every attempt, before it is added.
 func (a *Attempts) MarkHit(o *loadgen.Outcome) {
 	hit := o.Hit || a.hit[o.Arrival.Seq]
 	switch {
@@ -61,7 +64,7 @@ func (a *Attempts) MarkHit(o *loadgen.Outcome) {
 	o.Hit = hit
 }
 
-// Add counts an attempt, in the order of their ends.
+// Add counts an attempt. Attempts are added in the order in which they ended.
 func (a *Attempts) Add(o *loadgen.Outcome) {
 	a.seconds.Add(a.cfg.Start+o.Done(), &Response{
 		Latency: o.Latency, User: o.Arrival.User, Cohort: o.Arrival.Cohort, Route: o.Arrival.Route,
@@ -69,12 +72,12 @@ func (a *Attempts) Add(o *loadgen.Outcome) {
 	}, o.Attempt)
 }
 
-// AddUnanswered counts an attempt that was sent and whose answer comes to nothing, for the traffic ended before: it stays open.
+// AddUnanswered counts an attempt that was sent but not answered before the traffic ended.
 func (a *Attempts) AddUnanswered(o *loadgen.Outcome) {
 	a.stats.AddRequest(o.Arrival.Cohort, o.Arrival.User, o.Attempt)
 }
 
-// workloadID is the number of the workload that answered.
+// workloadID returns the ID of the workload that answered.
 func (a *Attempts) workloadID(o *loadgen.Outcome) int {
 	by := workloadVersion{o.Workload, o.Version}
 	if by.workload == "" && by.version != "" {
@@ -90,13 +93,14 @@ func (a *Attempts) workloadID(o *loadgen.Outcome) int {
 	return n
 }
 
-// Advance closes the seconds that have ended by a time since the run's start.
+// Advance emits the seconds that have ended by a time since the run's start.
 func (a *Attempts) Advance(at time.Duration) { a.seconds.Advance(at) }
 
-// MarkRollout says that the new version was released: from now on it counts which workload serves whom.
+// MarkRollout starts to count which workload serves which users, once the new version was released.
 func (a *Attempts) MarkRollout() { a.stats.MarkRollout() }
 
-// End closes the last second at a time since the run's start, and returns the totals of so many arrivals that were sent.
+// End emits the last second at a time since the run's start, and returns the totals, given the number
+// of arrivals that were sent.
 func (a *Attempts) End(at time.Duration, sent int) event.TrafficTotals {
 	return a.seconds.End(at, sent)
 }

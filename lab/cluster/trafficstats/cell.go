@@ -8,18 +8,15 @@ import (
 	"coalmine/lab/event"
 )
 
-// buckets covers latencies up to 100 µs · 1.1^191, more than two hours; what is longer falls into the last.
-const buckets = 192
-
-// cell counts the answers to one cohort on one route by one workload.
+// cell counts the requests of one cohort on one route that one workload served.
 type cell struct {
 	filled                                                           bool
 	n, retried, errors, denied, limited, slow, wrong, bad, hit, harm int
-	latency                                                          [buckets]int32
-	low, high                                                        int // of the buckets that are not empty
+	latency                                                          [event.LatencyBuckets]int32
+	low, high                                                        int // first and last non-empty bucket
 }
 
-// add adds a request and tells whether it was bad.
+// add counts a request and reports whether it was bad.
 func (c *cell) add(status int, wrong, slow bool) bool {
 	c.n++
 	bad := wrong || slow
@@ -47,19 +44,19 @@ func (c *cell) add(status int, wrong, slow bool) bool {
 }
 
 func (c *cell) addLatency(latency time.Duration) {
-	b := min(event.LatencyBucket(latency), buckets-1)
+	b := event.LatencyBucket(latency)
 	c.latency[b]++
 	c.low, c.high = min(c.low, b), max(c.high, b)
 }
 
-// Cells returns what was counted since the last call, by cohort, route, workload and version.
-func (t *Stats) Cells() []event.Cell {
-	list := make([]event.Cell, 0, len(t.filled))
-	for _, at := range t.filled {
-		list = append(list, t.export(at))
-		*t.cells[at] = cell{}
+// Cells returns the counts since the last call, sorted by cohort, route, workload and version.
+func (s *Stats) Cells() []event.Cell {
+	list := make([]event.Cell, 0, len(s.filled))
+	for _, at := range s.filled {
+		list = append(list, s.export(at))
+		*s.cells[at] = cell{}
 	}
-	t.filled = t.filled[:0]
+	s.filled = s.filled[:0]
 	slices.SortFunc(list, func(a, b event.Cell) int {
 		return cmp.Or(cmp.Compare(a.Cohort, b.Cohort), cmp.Compare(a.Route, b.Route),
 			cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Version, b.Version))
@@ -67,17 +64,17 @@ func (t *Stats) Cells() []event.Cell {
 	return list
 }
 
-func (t *Stats) export(at int) event.Cell {
-	routes, cohorts := len(t.routes), len(t.cohorts)
-	c, by := t.cells[at], &t.workloads[at/(routes*cohorts)]
+func (s *Stats) export(at int) event.Cell {
+	routes, cohorts := len(s.routes), len(s.cohorts)
+	c, w := s.cells[at], &s.workloads[at/(routes*cohorts)]
 	return event.Cell{
-		Cohort: t.cohorts[at/routes%cohorts], Route: t.routes[at%routes], Workload: by.workload, Version: by.version,
+		Cohort: s.cohorts[at/routes%cohorts], Route: s.routes[at%routes], Workload: w.workload, Version: w.version,
 		N: c.n, Retried: c.retried, Errors: c.errors, Denied: c.denied, Limited: c.limited,
 		Slow: c.slow, Wrong: c.wrong, Bad: c.bad, Hit: c.hit, Harm: c.harm, Latency: c.histogram(),
 	}
 }
 
-// histogram has the buckets that are not empty.
+// histogram returns the non-empty buckets.
 func (c *cell) histogram() []event.BucketCount {
 	if c.high < c.low {
 		return nil

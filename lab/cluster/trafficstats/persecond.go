@@ -6,38 +6,38 @@ import (
 	"coalmine/lab/event"
 )
 
-// PerSecond folds answers that come one by one, as those of real servers do, into one aggregate for each second. It is for one
-// goroutine.
+// PerSecond aggregates responses by second. It is not safe for concurrent use.
 type PerSecond struct {
 	stats *Stats
 	emit  func(event.Traffic)
-	start time.Duration // begin of the second that is open
+	start time.Duration // of the current second
 }
 
-// NewPerSecond returns a folder whose first second begins at a time since the run's start. Note is told of every second that
-// has ended and in which somebody was answered; the others are left out, as the sim does.
-func NewPerSecond(t *Stats, from time.Duration, note func(event.Traffic)) *PerSecond {
-	return &PerSecond{stats: t, emit: note, start: from}
+// NewPerSecond returns a PerSecond whose first second starts at a time since the run's start. It calls
+// emit for every second that has ended and has responses.
+func NewPerSecond(s *Stats, start time.Duration, emit func(event.Traffic)) *PerSecond {
+	return &PerSecond{stats: s, emit: emit, start: start}
 }
 
-// Add counts an attempt, from 0, that ended at a time since the run's start. Attempts come in the order of their ends; what
-// comes late counts in the second that is open.
-func (s *PerSecond) Add(at time.Duration, a *Response, attempt int) {
+// Add counts an attempt, numbered from 0, that ended at a time since the run's start. Attempts are
+// added in the order in which they ended; a late one counts in the current second.
+func (s *PerSecond) Add(at time.Duration, r *Response, attempt int) {
 	s.Advance(at)
-	s.stats.AddRequest(a.Cohort, a.User, attempt)
-	s.stats.AddResponse(a)
+	s.stats.AddRequest(r.Cohort, r.User, attempt)
+	s.stats.AddResponse(r)
 }
 
-// Advance closes the seconds that have ended by a time: call it where answers may stay away for long.
+// Advance emits the seconds that have ended by a time. It is called when no response has come for a
+// while.
 func (s *PerSecond) Advance(at time.Duration) {
 	if ended := (at - s.start) / time.Second; ended > 0 {
-		s.close(s.start + time.Second) // what was counted came in the first of them
+		s.close(s.start + time.Second) // the counted responses belong to the first of them
 		s.start += (ended - 1) * time.Second
 	}
 }
 
-// End closes the last second, whole or not, at a time since the run's start. It returns the totals of a run in which so many
-// requests were sent: those that are not answered, nor were ever heard of, are open.
+// End emits the last second, complete or not, at a time since the run's start. It returns the totals,
+// given the number of requests that were sent: those without a response are open.
 func (s *PerSecond) End(at time.Duration, planned int) event.TrafficTotals {
 	s.Advance(at)
 	s.close(max(at, s.start))
@@ -49,7 +49,9 @@ func (s *PerSecond) End(at time.Duration, planned int) event.TrafficTotals {
 
 func (s *PerSecond) close(to time.Duration) {
 	if cells := s.stats.Cells(); len(cells) > 0 {
-		s.emit(event.Traffic{From: event.Seconds(s.start), To: event.Seconds(to), Cells: cells, HurtSoFar: s.stats.Hurt()})
+		s.emit(event.Traffic{
+			From: event.Seconds(s.start), To: event.Seconds(to), Cells: cells, HurtSoFar: s.stats.Hurt(),
+		})
 	}
 	s.start = to
 }

@@ -13,7 +13,7 @@ import (
 
 const ms = time.Millisecond
 
-func TestSeconds(t *testing.T) {
+func TestPerSecond(t *testing.T) {
 	tl := trafficstats.New(config())
 	var got [][3]int // from and to in ms, requests
 	s := trafficstats.NewPerSecond(tl, 1500*ms, func(f event.Traffic) {
@@ -28,7 +28,7 @@ func TestSeconds(t *testing.T) {
 	s.Advance(7000 * ms) // time does not go back
 	s.Add(8600*ms, &a, 0)
 	totals := s.End(8700*ms, 10)
-	// The answer of 5.4 s came late: its second was closed.
+	// The response of 5.4 s came late: its second had been emitted.
 	want := [][3]int{{1500, 2500, 2}, {2500, 3500, 1}, {5500, 6500, 3}, {8500, 8700, 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -38,8 +38,8 @@ func TestSeconds(t *testing.T) {
 	}
 }
 
-// Each answer is in one second, its own, and no second overlaps another.
-func TestSecondsHoldEveryAnswer(t *testing.T) {
+// Each response counts in exactly one second, and seconds do not overlap.
+func TestPerSecondCountsEveryResponse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		begin := time.Duration(rapid.IntRange(0, 5000).Draw(t, "begin")) * ms
 		at, end, sent, seen := begin, begin, map[time.Duration]int{}, map[time.Duration]int{}

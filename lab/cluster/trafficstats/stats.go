@@ -1,7 +1,6 @@
-// Package trafficstats turns answers into what a log has of traffic: counts for each second, cohort, route and serving version, and
-// the totals of a run. Answers may come from a model or from real servers.
-//
-// It knows the names of cohorts and routes, and neither the plan that users follow nor who answers them. It has no clock.
+// Package trafficstats aggregates the responses to users' requests into the traffic facts of a log:
+// counts by second, cohort, route and serving workload, and the totals of a run. Responses come from a
+// model or from real servers. The package has no clock.
 package trafficstats
 
 import (
@@ -10,49 +9,53 @@ import (
 	"coalmine/lab/event"
 )
 
-// Config says what is counted.
+// Config configures [Stats].
 type Config struct {
-	// Cohorts and Routes are the names behind the indices of an [Answer].
+	// Cohorts and Routes are the names behind the indices in a [Response].
 	Cohorts, Routes []string
-	// LatencyObjective is the latency beyond which an answer counts as slow, by route; 0 or a nil function is none.
+	// LatencyObjective returns the latency above which a response on a route is slow; 0 or a nil function
+	// means none.
 	LatencyObjective func(route string) time.Duration
 }
 
-// Response is what became of one attempt at a request.
+// Response is the outcome of one attempt at a request.
 type Response struct {
-	// Latency is what the user has waited since the first attempt was due.
+	// Latency is the time since the first attempt was due.
 	Latency time.Duration
 	User    uint32
 	// Cohort and Route are indices into the names of [Config].
 	Cohort, Route uint16
-	// WorkloadID is the number of who answered: see [Tally.Serves].
+	// WorkloadID identifies the workload that answered: see [Stats.WorkloadID].
 	WorkloadID int
-	// Status is that of HTTP, 0 for no answer.
+	// Status is the HTTP status, 0 if there was no answer.
 	Status int
-	// Wrong and Hit are the ground truth: the content is wrong; an injected fault touched this attempt or one before it.
-	Wrong, Hit bool
-	// Retried is set for an attempt that its client makes again. It is no answer to its user yet.
+	// Wrong is true if the content is wrong.
+	Wrong bool
+	// Hit is true if an injected fault hit this attempt or an earlier one (ground truth).
+	Hit bool
+	// Retried is true if the client retries the attempt, so that its user has no response yet.
 	Retried bool
 }
 
-// Stats counts what users got. It is for one goroutine.
+// Stats counts responses. It is not safe for concurrent use.
 type Stats struct {
 	cohorts, routes []string
 	objective       []time.Duration // by route; 0 is none
 	workloads       []servingWorkload
-	// flagged are the workloads that have a mark of their own among the users' marks.
+	// flagged are the workloads that have a flag in userFlags.
 	flagged []string
-	// cells are made when first needed: most combinations of a large workload never occur.
-	cells    []*cell // (served·cohorts + cohort)·routes + route
-	filled   []int   // cells that are not empty
+	// cells are allocated when first needed: most combinations of a large workload never occur.
+	cells    []*cell // index (workload·cohorts + cohort)·routes + route
+	filled   []int   // indices of non-empty cells
 	users    userTable
-	byCohort []cohortUsers // by cohort
-	// rollout is set once the new version was released.
+	byCohort []cohortUsers
+	// rollout is true after the new version was released.
 	rollout                 bool
 	sent, answered, retries int
 }
 
-// servingWorkload is a workload of the released service and what it ran. Mark is the mark of users whom it served.
+// servingWorkload is a workload of the released service with its version. Flag is the flag of users
+// that it served.
 type servingWorkload struct {
 	workload, version string
 	flag              userFlags
@@ -61,143 +64,144 @@ type servingWorkload struct {
 // cohortUsers counts distinct users of a cohort.
 type cohortUsers struct {
 	users, hurt int
-	assigned    []int // by number of the workload's name
+	assigned    []int // by index into Stats.flagged
 }
 
-// NoWorkload is who answered where no workload of the released service did.
+// NoWorkload is the ID for requests that no workload of the released service answered.
 const NoWorkload = 0
 
-// maxWorkloads bounds how many workloads are told apart, for real servers may say anything. What is more counts as others.
+// maxWorkloads limits the number of workloads, whose names real servers choose. Further ones count as
+// [OtherWorkloads].
 const maxWorkloads = 100
 
-// OtherWorkloads is the workload and the version of those beyond what is told apart.
+// OtherWorkloads is the name and the version of workloads above the limit.
 const OtherWorkloads = "others"
 
-// New returns a tally of nothing.
+// New returns an empty Stats.
 func New(c Config) *Stats {
-	t := &Stats{cohorts: c.Cohorts, routes: c.Routes, byCohort: make([]cohortUsers, len(c.Cohorts))}
+	s := &Stats{cohorts: c.Cohorts, routes: c.Routes, byCohort: make([]cohortUsers, len(c.Cohorts))}
 	for _, r := range c.Routes {
 		var limit time.Duration
 		if c.LatencyObjective != nil {
 			limit = c.LatencyObjective(r)
 		}
-		t.objective = append(t.objective, limit)
+		s.objective = append(s.objective, limit)
 	}
-	t.addWorkload("", "")
-	return t
+	s.addWorkload("", "")
+	return s
 }
 
-// WorkloadID returns the number of a workload of the released service and of the version that it runs.
-func (t *Stats) WorkloadID(workload, version string) int {
-	for i := range t.workloads {
-		if s := &t.workloads[i]; s.workload == workload && s.version == version {
+// WorkloadID returns the ID of a workload of the released service that runs a version.
+func (s *Stats) WorkloadID(workload, version string) int {
+	for i := range s.workloads {
+		if w := &s.workloads[i]; w.workload == workload && w.version == version {
 			return i
 		}
 	}
-	switch n := len(t.workloads); {
+	switch n := len(s.workloads); {
 	case n < maxWorkloads:
-		return t.addWorkload(workload, version)
+		return s.addWorkload(workload, version)
 	case n == maxWorkloads:
-		return t.addWorkload(OtherWorkloads, OtherWorkloads)
+		return s.addWorkload(OtherWorkloads, OtherWorkloads)
 	}
 	return maxWorkloads
 }
 
-// addWorkload makes room for the cells of one more workload.
-func (t *Stats) addWorkload(workload, version string) int {
-	t.workloads = append(t.workloads, servingWorkload{workload, version, t.flagOf(workload)})
-	t.cells = append(t.cells, make([]*cell, len(t.cohorts)*len(t.routes))...)
-	return len(t.workloads) - 1
+// addWorkload adds a workload and its cells.
+func (s *Stats) addWorkload(workload, version string) int {
+	s.workloads = append(s.workloads, servingWorkload{workload, version, s.flagOf(workload)})
+	s.cells = append(s.cells, make([]*cell, len(s.cohorts)*len(s.routes))...)
+	return len(s.workloads) - 1
 }
 
-// Workload returns the workload and the version behind a number.
-func (t *Stats) Workload(number int) (workload, version string) {
-	s := &t.workloads[number]
-	return s.workload, s.version
+// Workload returns the workload and version with an ID.
+func (s *Stats) Workload(id int) (workload, version string) {
+	w := &s.workloads[id]
+	return w.workload, w.version
 }
 
-// CellKinds is the number of pairs of workload and cohort that there can be answers of.
-func (t *Stats) CellKinds() int { return len(t.workloads) * len(t.cohorts) }
+// CellKinds returns the number of pairs of workload and cohort.
+func (s *Stats) CellKinds() int { return len(s.workloads) * len(s.cohorts) }
 
-// AddRequest notes that a user of a cohort sent a request, attempt 0, or sent it again.
-func (t *Stats) AddRequest(cohort uint16, user uint32, attempt int) {
+// AddRequest counts a request of a user, or a retry if attempt is not 0.
+func (s *Stats) AddRequest(cohort uint16, user uint32, attempt int) {
 	if attempt > 0 {
-		t.retries++
+		s.retries++
 		return
 	}
-	t.sent++
-	if t.users.add(user, flagSeen) != 0 {
-		t.byCohort[cohort].users++
+	s.sent++
+	if s.users.add(user, flagSeen) != 0 {
+		s.byCohort[cohort].users++
 	}
 }
 
-// AddResponse counts an attempt that has ended. It tells whether users would call the answer bad.
-func (t *Stats) AddResponse(a *Response) bool {
-	c := t.cell((a.WorkloadID*len(t.cohorts)+int(a.Cohort))*len(t.routes) + int(a.Route))
-	if a.Retried {
+// AddResponse counts an attempt that has ended. It reports whether the response is bad.
+func (s *Stats) AddResponse(r *Response) bool {
+	c := s.cell((r.WorkloadID*len(s.cohorts)+int(r.Cohort))*len(s.routes) + int(r.Route))
+	if r.Retried {
 		c.retried++
 		return false
 	}
-	t.answered++
-	limit := t.objective[a.Route]
-	bad := c.add(a.Status, a.Wrong, limit > 0 && a.Latency > limit)
-	c.addLatency(a.Latency)
-	if a.Hit {
+	s.answered++
+	limit := s.objective[r.Route]
+	bad := c.add(r.Status, r.Wrong, limit > 0 && r.Latency > limit)
+	c.addLatency(r.Latency)
+	if r.Hit {
 		c.hit++
 	}
-	var earned userFlags
-	if a.Hit && bad {
+	var flags userFlags
+	if r.Hit && bad {
 		c.harm++
-		earned = flagHurt
+		flags = flagHurt
 	}
-	if t.rollout {
-		earned |= t.workloads[a.WorkloadID].flag
+	if s.rollout {
+		flags |= s.workloads[r.WorkloadID].flag
 	}
-	if earned != 0 {
-		if fresh := t.users.add(a.User, earned); fresh != 0 {
-			t.byCohort[a.Cohort].add(fresh)
+	if flags != 0 {
+		if added := s.users.add(r.User, flags); added != 0 {
+			s.byCohort[r.Cohort].add(added)
 		}
 	}
 	return bad
 }
 
-// cell returns a cell that is about to be counted in.
-func (t *Stats) cell(at int) *cell {
-	c := t.cells[at]
+// cell returns a cell to count in, and records that it is not empty.
+func (s *Stats) cell(at int) *cell {
+	c := s.cells[at]
 	if c == nil {
 		c = &cell{}
-		t.cells[at] = c
+		s.cells[at] = c
 	}
 	if !c.filled {
-		c.filled, c.low, c.high = true, buckets, -1
-		t.filled = append(t.filled, at)
+		c.filled, c.low, c.high = true, event.LatencyBuckets, -1
+		s.filled = append(s.filled, at)
 	}
 	return c
 }
 
-// MarkRollout says that the new version was released: from now on it counts which workload serves whom.
-func (t *Stats) MarkRollout() { t.rollout = true }
+// MarkRollout starts to count which workload serves which users, once the new version was released.
+func (s *Stats) MarkRollout() { s.rollout = true }
 
-// Open counts the requests that were sent and not answered yet.
-func (t *Stats) Open() int { return t.sent - t.answered }
+// Open returns the number of requests that were sent and not answered yet.
+func (s *Stats) Open() int { return s.sent - s.answered }
 
-// Hurt counts the distinct users who had a harmed request so far.
-func (t *Stats) Hurt() int {
+// Hurt returns the number of distinct users with a harmed request so far.
+func (s *Stats) Hurt() int {
 	n := 0
-	for i := range t.byCohort {
-		n += t.byCohort[i].hurt
+	for i := range s.byCohort {
+		n += s.byCohort[i].hurt
 	}
 	return n
 }
 
-// Totals counts over the whole run.
-func (t *Stats) Totals() event.TrafficTotals {
+// Totals returns the counts over the whole run.
+func (s *Stats) Totals() event.TrafficTotals {
 	totals := event.TrafficTotals{
-		Planned: t.sent, Answered: t.answered, Open: t.Open(), Retries: t.retries,
+		Planned: s.sent, Answered: s.answered, Open: s.Open(), Retries: s.retries,
 		Users: map[string]int{}, Hurt: map[string]int{}, Assigned: map[string]map[string]int{},
 	}
-	for i, cohort := range t.cohorts {
-		p := &t.byCohort[i]
+	for i, cohort := range s.cohorts {
+		p := &s.byCohort[i]
 		if p.users > 0 {
 			totals.Users[cohort] = p.users
 		}
@@ -211,7 +215,7 @@ func (t *Stats) Totals() event.TrafficTotals {
 			if totals.Assigned[cohort] == nil {
 				totals.Assigned[cohort] = map[string]int{}
 			}
-			totals.Assigned[cohort][t.flagged[name]] = n
+			totals.Assigned[cohort][s.flagged[name]] = n
 		}
 	}
 	return totals

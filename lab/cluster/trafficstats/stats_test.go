@@ -28,7 +28,7 @@ func config() trafficstats.Config {
 	}
 }
 
-// request is a sent attempt with its answer.
+// request is an attempt with its response.
 type request struct {
 	trafficstats.Response
 	workload, version string
@@ -51,7 +51,7 @@ func requests() *rapid.Generator[[]request] {
 	}), 1, 300)
 }
 
-// cellOf is the cell of one answer, by the words of [event.Cell].
+// cellOf returns the cell of one response, as defined by [event.Cell].
 func cellOf(r request) event.Cell {
 	c := config()
 	cell := event.Cell{Cohort: c.Cohorts[r.Cohort], Route: c.Routes[r.Route], Workload: r.workload, Version: r.version}
@@ -75,7 +75,7 @@ func cellOf(r request) event.Cell {
 	return cell
 }
 
-// add sums cells up, by all that names them.
+// add adds a cell to the sums by cohort, route, workload and version.
 func add(sums map[[4]string]event.Cell, c event.Cell) {
 	key := [4]string{c.Cohort, c.Route, c.Workload, c.Version}
 	s := sums[key]
@@ -92,7 +92,7 @@ func add(sums map[[4]string]event.Cell, c event.Cell) {
 	sums[key] = s
 }
 
-// sorted are the sums in the order of a log.
+// sorted returns the sums in the order of a log.
 func sorted(sums map[[4]string]event.Cell) []event.Cell {
 	list := make([]event.Cell, 0, len(sums))
 	for _, key := range slices.SortedFunc(maps.Keys(sums), func(a, b [4]string) int { return slices.Compare(a[:], b[:]) }) {
@@ -101,7 +101,7 @@ func sorted(sums map[[4]string]event.Cell) []event.Cell {
 	return list
 }
 
-// TestCellsAndTotals counts requests a second time, with maps.
+// Cells and totals are compared with counts in maps.
 func TestCellsAndTotals(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := requests().Draw(t, "requests")
@@ -167,8 +167,8 @@ func cohortUsers(by map[string]int) int {
 	return n
 }
 
-// Real servers may say of themselves whatever they like.
-func TestWorkloadsAreBounded(t *testing.T) {
+// Real servers can report any workload.
+func TestWorkloadLimit(t *testing.T) {
 	tl := trafficstats.New(config())
 	tl.MarkRollout()
 	for i := range 1000 {
@@ -187,7 +187,7 @@ func TestWorkloadsAreBounded(t *testing.T) {
 	}
 }
 
-func BenchmarkAnswer(b *testing.B) {
+func BenchmarkAddResponse(b *testing.B) {
 	for name, spread := range map[string]uint32{"dense": 1, "sparse": 0x9e3779b1} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

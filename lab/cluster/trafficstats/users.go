@@ -5,41 +5,42 @@ import (
 	"slices"
 )
 
-// userFlags is what is remembered of a user.
+// userFlags are the flags of a user.
 type userFlags uint16
 
-// Marks of a user: seen, hurt, and from firstName on one for each workload that served the user during the rollout.
+// Flags of a user: seen, hurt, and from flagFirstWorkload on, one for each workload that served the user
+// during the rollout.
 const (
 	flagSeen userFlags = 1 << iota
 	flagHurt
 	flagFirstWorkload
 )
 
-// maxFlagged is how many workloads' names a user's marks have room for. A released service has two.
+// maxFlagged is the number of workloads that have a flag. A released service has two workloads.
 const maxFlagged = 14
 
-// flagOf returns the mark of the users of a workload, 0 for nobody's and for those that there is no room for.
-func (t *Stats) flagOf(workload string) userFlags {
+// flagOf returns the flag of a workload, or 0 if the workload is "" or no flag is left.
+func (s *Stats) flagOf(workload string) userFlags {
 	if workload == "" {
 		return 0
 	}
-	at := slices.Index(t.flagged, workload)
+	at := slices.Index(s.flagged, workload)
 	if at < 0 {
-		if len(t.flagged) == maxFlagged {
+		if len(s.flagged) == maxFlagged {
 			return 0
 		}
-		at = len(t.flagged)
-		t.flagged = append(t.flagged, workload)
+		at = len(s.flagged)
+		s.flagged = append(s.flagged, workload)
 	}
 	return flagFirstWorkload << at
 }
 
-// add counts the marks that a user has for the first time.
-func (p *cohortUsers) add(fresh userFlags) {
-	if fresh&flagHurt != 0 {
+// add counts flags that were set on a user for the first time.
+func (p *cohortUsers) add(added userFlags) {
+	if added&flagHurt != 0 {
 		p.hurt++
 	}
-	for names := uint16(fresh / flagFirstWorkload); names != 0; names &= names - 1 {
+	for names := uint16(added / flagFirstWorkload); names != 0; names &= names - 1 {
 		at := bits.TrailingZeros16(names)
 		for len(p.assigned) <= at {
 			p.assigned = append(p.assigned, 0)
@@ -48,10 +49,11 @@ func (p *cohortUsers) add(fresh userFlags) {
 	}
 }
 
-// userTable remembers marks by the users' numbers, which may be anything. It is a hash table with linear probing whose entries
-// are rows of neighbours: numbers mostly are dense, and take 3 to 6 bytes each then; numbers far apart take up to 100.
+// userTable holds flags by the users' numbers, which can be any. It is a hash table with linear probing
+// whose entries are rows of consecutive users: dense numbers, the usual case, take 3 to 6 bytes each,
+// sparse ones up to 100.
 type userTable struct {
-	rows  []row // a power of two of them
+	rows  []row // their number is a power of two
 	taken int
 	shift int
 }
@@ -60,22 +62,22 @@ type userTable struct {
 const usersPerRow = 16
 
 type row struct {
-	// key is the row's number plus 1; 0 is a free entry.
+	// key is the row's number plus 1; 0 is an empty entry.
 	key   uint32
 	flags [usersPerRow]userFlags
 }
 
 const minRows = 64
 
-// add adds marks to a user's. It returns those that the user did not have.
-func (u *userTable) add(user uint32, add userFlags) (fresh userFlags) {
-	m := u.flags(user)
-	fresh = add &^ *m
-	*m |= add
-	return fresh
+// add sets flags of a user. It returns those that were not set before.
+func (u *userTable) add(user uint32, flags userFlags) (added userFlags) {
+	f := u.flags(user)
+	added = flags &^ *f
+	*f |= flags
+	return added
 }
 
-// flags returns a user's marks.
+// flags returns a user's flags.
 func (u *userTable) flags(user uint32) *userFlags {
 	if u.taken >= len(u.rows)/4*3 {
 		u.grow()
@@ -84,16 +86,16 @@ func (u *userTable) flags(user uint32) *userFlags {
 	return &r.flags[user%usersPerRow]
 }
 
-// find returns the row of a name, which is made where there is none.
-func (u *userTable) find(name uint32) *row {
+// find returns the row with a key, which it creates if there is none.
+func (u *userTable) find(key uint32) *row {
 	last := uint32(len(u.rows) - 1)
-	// Fibonacci hashing keeps rows with numbers at even distances apart (Knuth: The Art of Computer Programming 3, 6.4).
-	for at := name * 0x9e3779b1 >> u.shift; ; at = (at + 1) & last {
+	// Fibonacci hashing spreads evenly spaced keys (Knuth: The Art of Computer Programming 3, 6.4).
+	for at := key * 0x9e3779b1 >> u.shift; ; at = (at + 1) & last {
 		switch r := &u.rows[at]; r.key {
-		case name:
+		case key:
 			return r
 		case 0:
-			r.key = name
+			r.key = key
 			u.taken++
 			return r
 		}

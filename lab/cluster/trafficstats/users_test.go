@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestUsersAgainstAMap(t *testing.T) {
+func TestUserTable(t *testing.T) {
 	numbers := rapid.OneOf(rapid.Uint32(), rapid.Uint32Range(0, 200), rapid.Uint32Range(math.MaxUint32-50, math.MaxUint32))
 	rapid.Check(t, func(t *rapid.T) {
 		var u userTable
@@ -16,7 +16,7 @@ func TestUsersAgainstAMap(t *testing.T) {
 		for range rapid.IntRange(1, 2000).Draw(t, "times") {
 			user, add := numbers.Draw(t, "user"), userFlags(rapid.Uint16().Draw(t, "marks"))
 			if got := u.add(user, add); got != add&^want[user] {
-				t.Fatalf("user %d has %b and gets %b: fresh are %b", user, want[user], add, got)
+				t.Fatalf("user %d has %b and gets %b: added are %b", user, want[user], add, got)
 			}
 			want[user] |= add
 		}
@@ -28,8 +28,8 @@ func TestUsersAgainstAMap(t *testing.T) {
 	})
 }
 
-// Memory follows the number of users, whatever their numbers are.
-func TestUsersTakeBoundedMemory(t *testing.T) {
+// Memory is bounded per user, whatever the users' numbers.
+func TestUserTableMemory(t *testing.T) {
 	const n = 200_000
 	for name, c := range map[string]struct {
 		number func(i uint32) uint32
