@@ -38,7 +38,7 @@ func queryRules() []Rule {
 		{Name: "no-series", query: checkNoSeries,
 			Why: "A query without a selector always returns the same value.", Source: "PromQL"},
 		{Name: "quantile-name", query: checkQuantileName,
-			Why:    "A metric named for one quantile that measures another misleads whoever reads the alert.",
+			Why:    "A metric named for one quantile that measures another misleads readers of the alert.",
 			Source: "the built-in request-duration is p99, flagger pkg/metrics/observers/http.go"},
 	}
 }
