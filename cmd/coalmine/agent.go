@@ -121,5 +121,5 @@ func (env *Env) readScenario(dir string) (*scenario.Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	return src.scenario, src.Close()
+	return src.Scenario, src.Close()
 }

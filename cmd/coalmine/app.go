@@ -154,7 +154,7 @@ func (env *Env) app(ctx context.Context, f appFlags) error {
 		return err
 	}
 	defer src.Close()
-	c, err := newCast(src.scenario, f)
+	c, err := newCast(src.Scenario, f)
 	if err != nil {
 		return err
 	}

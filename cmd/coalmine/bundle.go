@@ -38,9 +38,9 @@ func bundleError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &incomplete):
-		return &invalidError{err, "give them by flags, or make it without them by --partial"}
+		return inputError(err, "give them by flags, or make it without them by --partial")
 	case errors.As(err, &input), errors.As(err, &path) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
-		return &invalidError{err, todo}
+		return inputError(err, todo)
 	case todo != "":
 		return &labError{err, todo}
 	}

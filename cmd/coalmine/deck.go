@@ -16,6 +16,7 @@ import (
 	"coalmine/lab/event"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
+	"coalmine/lab/run/trial"
 	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
 	"coalmine/tui"
@@ -70,47 +71,42 @@ func (env *Env) showScreen(ctx context.Context, s screen.Screen, cmds ...tea.Cmd
 
 // playOnDeck plays a trial while it is watched. Leaving before the last run has ended interrupts
 // it.
-func (env *Env) playOnDeck(ctx context.Context, src *source, t *trial, rec *folder.Writer) error {
+func (env *Env) playOnDeck(ctx context.Context, src *trial.Source, t *trial.Trial, w *folder.Writer) error {
 	shown := newLiveTrial(src, t)
 	feed := liverun.NewFeed(shown)
 	playing, stop := context.WithCancel(ctx)
 	defer stop()
 	played := make(chan error, 1)
-	go func() { played <- env.playToFeed(playing, src, t, rec, feed) }()
+	go func() { played <- env.playToFeed(playing, src, t, w, feed) }()
 	err := env.showScreen(ctx, newDeck(shown, shown.DefaultRun()), screen.Follow(feed))
 	stop()
 	return cmp.Or(<-played, err)
 }
 
 // newLiveTrial returns a trial that is about to be played.
-func newLiveTrial(src *source, t *trial) *liverun.Trial {
-	w := &liverun.Trial{Scenario: src.scenario.Name, Title: src.scenario.Title, Guardrails: t.manifest.Options.Guardrails}
-	for _, r := range t.runs {
-		w.Runs = append(w.Runs, &liverun.Run{Name: r.Name(), Part: score.Role(r.Role), Seed: r.Seed, Version: r.Version})
+func newLiveTrial(src *trial.Source, t *trial.Trial) *liverun.Trial {
+	live := &liverun.Trial{Scenario: src.Scenario.Name, Title: src.Scenario.Title, Guardrails: t.Manifest.Options.Guardrails}
+	for _, r := range t.Runs {
+		live.Runs = append(live.Runs, &liverun.Run{Name: r.Name(), Part: score.Role(r.Role), Seed: r.Seed, Version: r.Version})
 	}
-	return w
+	return live
 }
 
 // playToFeed plays a trial into its folder and into a feed, which it closes with the card.
-func (env *Env) playToFeed(ctx context.Context, src *source, t *trial, rec *folder.Writer, feed *liverun.Feed) error {
-	results := make([]score.RunResult, len(t.runs))
-	err := run.PlayAll(ctx, env.Player, t.specs, env.Workers, func(i int) (run.Log, error) {
-		log, err := rec.Log(t.runs[i])
-		if err != nil {
-			return nil, err
-		}
+func (env *Env) playToFeed(ctx context.Context, src *trial.Source, t *trial.Trial, w *folder.Writer, feed *liverun.Feed) error {
+	results := make([]score.RunResult, len(t.Runs))
+	for i, r := range t.Runs {
+		results[i] = score.RunResult{Name: r.Name(), Role: score.Role(r.Role), Timeline: new(timeline.Timeline)}
+	}
+	err := t.Play(ctx, env.Player, env.Workers, w, func(i int, log run.Log) run.Log {
 		feed.Begin(i)
-		results[i] = score.RunResult{Name: t.runs[i].Name(), Role: score.Role(t.runs[i].Role), Timeline: new(timeline.Timeline)}
-		return &feedLog{Log: log, timeline: results[i].Timeline, feed: feed, run: i}, nil
+		return &feedLog{Log: log, timeline: results[i].Timeline, feed: feed, run: i}
 	})
 	if err != nil {
 		feed.Close(nil, err.Error())
 		return err
 	}
-	for i := range results {
-		results[i].Role = roleOf(t.runs[i], results[i].Timeline)
-	}
-	c := score.Trial(src.scenario, results)
+	c := score.Evaluate(src.Scenario, results)
 	feed.Close(&c, "")
 	return nil
 }
@@ -175,11 +171,11 @@ func (env *Env) writeCast(f watchFlags, t *liverun.Trial, run int) error {
 }
 
 // playTrial plays a trial, on the deck if there is a terminal and no other output was chosen.
-func (env *Env) playTrial(ctx context.Context, src *source, t *trial, rec *folder.Writer, f runFlags) error {
+func (env *Env) playTrial(ctx context.Context, src *trial.Source, t *trial.Trial, w *folder.Writer, f runFlags) error {
 	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
-		return env.playOnDeck(ctx, src, t, rec)
+		return env.playOnDeck(ctx, src, t, w)
 	}
-	return env.play(ctx, t, rec)
+	return env.play(ctx, t, w)
 }
 
 // writeRunViews writes the views of the runs that the flags ask for, in addition to the score.
@@ -187,13 +183,13 @@ func (env *Env) writeRunViews(dir string, f runFlags) error {
 	if !f.plain && f.cast == "" {
 		return nil
 	}
-	t, err := env.openTrial(dir)
+	t, err := openLiveTrial(dir)
 	if err != nil {
 		return err
 	}
 	if f.plain && !f.asJSON {
 		if err := env.printRuns(env.Out, t, func(r *liverun.Run) bool {
-			return r.Part == score.RoleFaulty || r.Part == score.RoleHealthy || r.Part == roleOther
+			return r.Part == score.RoleFaulty || r.Part == score.RoleHealthy || r.Part == score.RoleOther
 		}); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/sim"
 	"coalmine/lab/run"
+	"coalmine/lab/run/trial"
 )
 
 // Env is everything that commands take from the process around them.
@@ -77,3 +78,7 @@ func version() string {
 	}
 	return info.Main.Version
 }
+
+// openScenario finds a scenario by its name in the library, or by the path of its folder. Close it after
+// use.
+func (env *Env) openScenario(name string) (*trial.Source, error) { return trial.Open(env.Dir, name) }

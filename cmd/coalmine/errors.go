@@ -11,29 +11,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"coalmine/lab/guardrail"
+	"coalmine/lab/run"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 )
 
-// invalidError is an error of the user's input or usage.
-type invalidError struct {
-	err  error
-	hint string
-}
+// invalid returns an error of the user's input or usage; the hint says what to do.
+func invalid(hint, format string, args ...any) error { return run.Invalid(hint, format, args...) }
 
-func (e *invalidError) Error() string {
-	if e.hint == "" {
-		return e.err.Error()
-	}
-	return e.err.Error() + "\n" + e.hint
-}
-
-func (e *invalidError) Unwrap() error { return e.err }
-
-// invalid says what is wrong with the input; the hint says what to do.
-func invalid(hint, format string, args ...any) error {
-	return &invalidError{fmt.Errorf(format, args...), hint}
-}
+// inputError is [invalid] for an error that stands already.
+func inputError(err error, hint string) error { return &run.InputError{Err: err, Hint: hint} }
 
 // hinter is an error that knows what to do about it.
 type hinter interface{ Hint() string }
@@ -53,7 +40,7 @@ func usage(cmd *cobra.Command, err error) error {
 	if errors.As(err, &value) {
 		err = fmt.Errorf("--%s is %q: write %s", value.GetFlag().Name, value.GetValue(), valueHelp(value.GetFlag().Value.Type()))
 	}
-	return &invalidError{err, fmt.Sprintf("see %s --help", cmd.CommandPath())}
+	return inputError(err, fmt.Sprintf("see %s --help", cmd.CommandPath()))
 }
 
 // valueHelp names the values that a flag of a type takes.
@@ -86,7 +73,7 @@ func exitWith(code int) error {
 func exitCode(err error) int {
 	var (
 		said     outcome
-		input    *invalidError
+		input    *run.InputError
 		manifest guardrail.Errors
 		scenario scenario.Problems
 	)

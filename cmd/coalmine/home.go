@@ -154,7 +154,7 @@ func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]backend.F
 		return nil, err
 	}
 	defer src.Close()
-	set, err := guardrail.Load(ctx, l.env.path(dir), guardrail.EnvironmentOf(src.scenario))
+	set, err := guardrail.Load(ctx, l.env.path(dir), guardrail.EnvironmentOf(src.Scenario))
 	var wrong guardrail.Errors
 	switch {
 	case errors.As(err, &wrong):

@@ -25,7 +25,7 @@ func TestLibraryIsReady(t *testing.T) {
 			t.Error(err)
 		}
 		for _, variant := range variants {
-			if _, _, err := env.loadGuardrails(t.Context(), variant, src); err != nil {
+			if _, _, err := src.LoadGuardrails(t.Context(), env.Dir, variant); err != nil {
 				t.Errorf("%s/%s: %v", name, variant, err)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"coalmine/lab/format"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/guardrail/lint"
+	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
@@ -50,7 +51,7 @@ func (env *Env) lint(ctx context.Context, dir, scenario string) error {
 	}
 	warnings := lint.Check(set)
 	for _, f := range warnings {
-		fmt.Fprintln(env.Out, findingLine("warning", prefixFile(dir, f)))
+		fmt.Fprintln(env.Out, findingLine("warning", trial.PrefixFinding(dir, f)))
 	}
 	fmt.Fprintf(env.Err, "%s, %s\n", format.Plural(len(set.Objects), "object"), format.Plural(len(warnings), "warning"))
 	return nil
@@ -63,7 +64,7 @@ func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set
 			return nil, err
 		}
 		defer src.Close()
-		set, _, err := env.loadGuardrails(ctx, dir, src)
+		set, _, err := src.LoadGuardrails(ctx, env.Dir, dir)
 		return set, err
 	}
 	if _, err := os.Stat(env.path(dir)); err != nil {
@@ -74,7 +75,7 @@ func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set
 		return nil, err
 	}
 	set, err := guardrail.Load(ctx, env.path(dir), any)
-	return set, prefixFindings(env.path(dir), err)
+	return set, trial.PrefixFindings(env.path(dir), err)
 }
 
 // anyEnvironment has the services of every scenario of the library.

@@ -9,7 +9,7 @@ import (
 	"io"
 	"strings"
 
-	"coalmine/lab/report/load"
+	loadreport "coalmine/lab/report/load"
 	"coalmine/lab/service"
 	"coalmine/lab/verdict/objective"
 	"coalmine/lab/verdict/score"

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/lab/run"
 	"coalmine/lab/scenario"
 	"coalmine/lab/service"
 	"coalmine/loadgen"
@@ -76,9 +77,9 @@ func (env *Env) findLoad(name string, f loadPlanFlags) (*loadSource, error) {
 		return workloadSource(w, err)
 	}
 	s, err := env.scenarioLoad(name)
-	var input *invalidError
+	var input *run.InputError
 	if errors.As(err, &input) {
-		input.hint += "\nthe workloads are " + strings.Join(scenario.WorkloadNames(), ", ") + "; a path may also lead to a workload file"
+		input.Hint += "\nthe workloads are " + strings.Join(scenario.WorkloadNames(), ", ") + "; a path may also lead to a workload file"
 	}
 	return s, err
 }
@@ -88,7 +89,7 @@ func (env *Env) scenarioLoad(name string) (*loadSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := src.scenario
+	s := src.Scenario
 	return &loadSource{name: s.Name, workload: s.Traffic, expected: s.Objectives, scenario: s, broken: s.Broken}, src.Close()
 }
 

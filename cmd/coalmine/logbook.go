@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"coalmine/lab/progress"
+	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 )
@@ -30,20 +31,20 @@ func (env *Env) note(scenario string, change func(*progress.Entry)) {
 }
 
 // noteHints notes that hints of a scenario of the library were shown.
-func (env *Env) noteHints(src *source, hints int) {
+func (env *Env) noteHints(src *trial.Source, hints int) {
 	if hints == 0 || src.OnDisk() {
 		return
 	}
-	env.note(src.scenario.Name, tookHints(hints))
+	env.note(src.Scenario.Name, tookHints(hints))
 }
 
 // noteTrial notes what a learner's guardrails reached in a scenario of the library. The scenario's own guardrails reach nothing,
 // nor does a trial of one version.
-func (env *Env) noteTrial(src *source, t *trial, r *result) {
-	if src.OnDisk() || t.manifest.Options.Guardrails != "" || alone(r.Runs) || !counts(&r.Card) {
+func (env *Env) noteTrial(src *trial.Source, t *trial.Trial, c *score.Card) {
+	if src.OnDisk() || t.Manifest.Options.Guardrails != "" || t.OneVersion() || !counts(c) {
 		return
 	}
-	env.note(src.scenario.Name, scored(&r.Card))
+	env.note(src.Scenario.Name, scored(c))
 }
 
 // counts tells whether a card says something about the guardrails.

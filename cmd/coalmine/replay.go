@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/run/folder"
+	"coalmine/lab/run/result"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/liverun"
 	"coalmine/tui/recording"
@@ -44,7 +44,7 @@ coalmine replay runs/full-rollout-1 --cast rollout.cast`,
 }
 
 func (env *Env) replay(ctx context.Context, dir string, f replayFlags) error {
-	t, err := env.openTrial(env.path(dir))
+	t, err := openLiveTrial(env.path(dir))
 	if err != nil {
 		return err
 	}
@@ -63,42 +63,39 @@ func (env *Env) replay(ctx context.Context, dir string, f replayFlags) error {
 	return env.showScreen(ctx, newDeck(t, first))
 }
 
-// openTrial reads a run folder for the screens.
-func (env *Env) openTrial(dir string) (*liverun.Trial, error) {
-	folder, err := folder.Open(dir)
-	if err != nil {
-		return nil, invalid("name a folder that coalmine run has made", "%w", err)
-	}
-	defer folder.Close()
-	s, err := recordedScenario(folder)
+// openLiveTrial reads a run folder for the screens.
+func openLiveTrial(dir string) (*liverun.Trial, error) {
+	r, err := result.Read(dir)
 	if err != nil {
 		return nil, err
 	}
-	t := &liverun.Trial{Scenario: s.Name, Title: s.Title, Guardrails: folder.Manifest.Options.Guardrails, Done: true}
-	var results []score.RunResult
-	for _, run := range folder.Manifest.Runs {
-		r := &liverun.Run{Name: run.Name(), Part: score.Role(run.Role), Seed: run.Seed, Version: run.Version, Status: liverun.Complete}
-		t.Runs = append(t.Runs, r)
-		events, err := folder.Events(run)
-		if err != nil {
-			r.Status, r.Problem = liverun.Failed, err.Error()
-			if errors.Is(err, fs.ErrNotExist) {
-				r.Problem = r.Name + " was not played"
-			}
+	t := &liverun.Trial{Scenario: r.Scenario.Name, Title: r.Scenario.Title, Guardrails: r.Manifest.Options.Guardrails, Done: true}
+	played := 0
+	for _, l := range r.Logs {
+		live := liveRun(l)
+		if live.Rec != nil {
+			played++
 		}
-		if len(events) > 0 {
-			r.Rec = recording.FromEvents(events)
-			results = append(results, score.RunResult{Name: r.Name, Role: roleOf(run, r.Rec.Timeline()), Timeline: r.Rec.Timeline()})
-		}
+		t.Runs = append(t.Runs, live)
 	}
-	if len(results) == 0 {
+	if played == 0 {
 		return nil, invalid("run the trial again", "%s: no run can be shown: %s", dir, t.Runs[0].Problem)
 	}
-	card := score.Trial(s, results)
-	if len(results) < len(t.Runs) && card.Exit == score.ExitPassed {
-		card.Outcome, card.Exit = score.OutcomeInconclusive, score.ExitInconclusive
-		card.Reason = "not every run of the trial was played: " + card.Reason
-	}
+	card := r.Card()
 	t.Card = &card
 	return t, nil
+}
+
+func liveRun(l result.Log) *liverun.Run {
+	live := &liverun.Run{Name: l.Run.Name(), Part: score.Role(l.Run.Role), Seed: l.Run.Seed, Version: l.Run.Version, Status: liverun.Complete}
+	if len(l.Events) > 0 {
+		live.Rec = recording.FromEvents(l.Events)
+	}
+	if l.Err != nil {
+		live.Status, live.Problem = liverun.Failed, l.Err.Error()
+		if errors.Is(l.Err, fs.ErrNotExist) {
+			live.Problem = live.Name + " was not played"
+		}
+	}
+	return live
 }

@@ -68,20 +68,20 @@ func (env *Env) report(dir string, format report.Format, output string) error {
 	}
 	options := report.Options{Width: env.Width, Color: env.color()}
 	if output == "" {
-		if err := report.Write(env.Out, format, r.Trial, options); err != nil {
+		if err := report.Write(env.Out, format, r, options); err != nil {
 			return err
 		}
-		return exitWith(r.exit)
+		return exitWith(r.Card.Exit)
 	}
 	var b bytes.Buffer
-	if err := report.Write(&b, format, r.Trial, report.Options{}); err != nil {
+	if err := report.Write(&b, format, r, report.Options{}); err != nil {
 		return err
 	}
 	if err := replaceFile(env.path(output), b.Bytes()); err != nil {
 		return invalid("name a file that can be written with -o", "write the report: %w", err)
 	}
 	fmt.Fprintf(env.Err, "Wrote %s\n", output)
-	return exitWith(r.exit)
+	return exitWith(r.Card.Exit)
 }
 
 // replaceFile writes a file as a whole: a reader sees the old one or the new one.

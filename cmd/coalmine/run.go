@@ -9,9 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/cluster/kind"
+	"coalmine/lab/report"
+	"coalmine/lab/report/model"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
-	"coalmine/lab/scenario"
+	"coalmine/lab/run/result"
+	"coalmine/lab/run/trial"
 )
 
 // runFlags are the options of run.
@@ -29,8 +32,12 @@ type runFlags struct {
 	watchFlags
 }
 
-// maxTrials keeps a mistyped number from filling the disk.
-const maxTrials = 200
+const (
+	// maxTrials keeps a mistyped number from filling the disk.
+	maxTrials = 200
+	// maxSeed is the greatest number up to which JSON numbers keep every integer.
+	maxSeed = 1 << 53
+)
 
 func newRunCommand(env *Env) *cobra.Command {
 	var f runFlags
@@ -79,20 +86,20 @@ func (f runFlags) check() error {
 		return errors.New("--guardrails is missing: write a folder of manifests, or a variant of the scenario such as starter")
 	case f.trials < 1 || f.trials > maxTrials:
 		return fmt.Errorf("--trials is %d: write 1 to %d", f.trials, maxTrials)
-	case f.seed > 1<<53:
-		return fmt.Errorf("--seed is %d: write a number up to 2^53, which JSON keeps exactly", f.seed)
+	case f.seed > maxSeed-uint64(f.trials-1):
+		return fmt.Errorf("--seed is %d: write a number so that the last seed is at most 2^53, which JSON keeps exactly", f.seed)
 	case f.approve < 0:
 		return fmt.Errorf("--approve is %v: write a time of 0 or more", f.approve)
 	}
 	return errors.Join(f.clusterFlags.check(), f.watchFlags.check())
 }
 
-// approveAfter is the option as a flight has it.
-func (f runFlags) approveAfter() time.Duration {
+// approveAfter is the option as [trial.Options] has it.
+func (f runFlags) approveAfter() *time.Duration {
 	if !f.approves {
-		return -1
+		return nil
 	}
-	return f.approve
+	return &f.approve
 }
 
 func (env *Env) run(ctx context.Context, name string, f runFlags) error {
@@ -101,33 +108,33 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	defer src.Close()
-	if broken := src.scenario.Broken; broken.Count > 0 {
-		fmt.Fprintf(env.Err, "%s: %v\n", src.scenario.LogName(), broken)
+	if broken := src.Scenario.Broken; broken.Count > 0 {
+		fmt.Fprintf(env.Err, "%s: %v\n", src.Scenario.LogName(), broken)
 	}
-	t, err := env.newTrial(ctx, src, f)
+	t, err := env.plan(ctx, src, f)
 	if err != nil {
 		return err
 	}
-	if env, err = env.onCluster(ctx, f.clusterFlags, t.learners()); err != nil {
+	if env, err = env.onCluster(ctx, f.clusterFlags, t.Learner()); err != nil {
 		return err
 	}
-	t.manifest.Versions = env.Cluster.Describe().Versions
-	dir, rec, err := env.createRunFolder(src, t, f)
+	t.Manifest.Versions = env.Cluster.Describe().Versions
+	dir, w, err := env.createRunFolder(t, f)
 	if err != nil {
 		return err
 	}
-	defer rec.Close()
-	if err := env.playTrial(ctx, src, t, rec, f); err != nil {
+	defer w.Close()
+	if err := env.playTrial(ctx, src, t, w, f); err != nil {
 		return fmt.Errorf("%w; coalmine report %s scores what was recorded", err, quoted(dir))
 	}
 	r, err := env.readResult(dir)
 	if err != nil {
 		return err
 	}
-	if err := env.keepCard(rec, r); err != nil {
+	if err := result.Save(w, r); err != nil {
 		return err
 	}
-	env.noteTrial(src, t, r)
+	env.noteTrial(src, t, &r.Card)
 	if err := env.writeRunViews(dir, f); err != nil {
 		return err
 	}
@@ -135,53 +142,64 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	fmt.Fprintf(env.Err, "Recorded in %s\n", dir)
-	return exitWith(r.exit)
+	return exitWith(r.Card.Exit)
 }
 
-func (env *Env) play(ctx context.Context, t *trial, rec *folder.Writer) error {
-	p := newProgressLine(env, len(t.specs))
-	defer p.close()
-	return run.PlayAll(ctx, env.Player, t.specs, env.Workers, func(i int) (run.Log, error) {
-		log, err := rec.Log(t.runs[i])
-		if err != nil {
-			return nil, err
-		}
-		return p.follow(t.runs[i], log), nil
+func (env *Env) plan(ctx context.Context, src *trial.Source, f runFlags) (*trial.Trial, error) {
+	return trial.New(ctx, src, trial.Options{
+		Guardrails: f.guardrails, Base: env.Dir, Seed: f.seed, Seeds: f.trials, Version: f.version, Approve: f.approveAfter(),
+		Versions: env.Cluster.Describe().Versions,
 	})
 }
 
-// createRunFolder makes the folder that was asked for, or the first free one of runs/SCENARIO-N.
-func (env *Env) createRunFolder(src *source, t *trial, f runFlags) (string, *folder.Writer, error) {
-	scenario, err := scenarioFiles(src)
+// prepare plans a trial and makes its run folder.
+func (env *Env) prepare(ctx context.Context, src *trial.Source, f runFlags) (*trial.Trial, string, *folder.Writer, error) {
+	t, err := env.plan(ctx, src, f)
 	if err != nil {
-		return "", nil, err
+		return nil, "", nil, err
 	}
-	dir := env.path(f.output)
+	dir, w, err := env.createRunFolder(t, f)
+	return t, dir, w, err
+}
+
+// createRunFolder makes the folder that was asked for, or the first free one of runs/SCENARIO-N.
+func (env *Env) createRunFolder(t *trial.Trial, f runFlags) (dir string, w *folder.Writer, err error) {
+	dir = env.path(f.output)
 	if f.output == "" {
-		if dir, err = env.freeFolder(src.scenario.Name); err != nil {
+		if dir, err = trial.FreeDir(env.path("runs"), t.Manifest.Scenario); err != nil {
 			return "", nil, err
 		}
 	}
-	rec, err := folder.Create(dir, t.manifest, scenario, t.guardrails)
-	if err != nil {
-		return "", nil, invalid("name a new folder that can be written with -o", "%w", err)
-	}
-	return dir, rec, nil
+	w, err = t.Create(dir)
+	return dir, w, err
 }
 
-// scenarioFiles are the parts of a scenario that its score and its story need.
-func scenarioFiles(src *source) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	data, err := src.Text(scenario.FileScenario)
+func (env *Env) play(ctx context.Context, t *trial.Trial, w *folder.Writer) error {
+	p := newProgressLine(env, len(t.Runs))
+	defer p.close()
+	return t.Play(ctx, env.Player, env.Workers, w, func(i int, log run.Log) run.Log { return p.follow(t.Runs[i], log) })
+}
+
+// readResult reads what a run folder is worth. What is missing from it or broken goes to stderr.
+func (env *Env) readResult(dir string) (*model.Trial, error) {
+	r, err := result.Read(dir)
 	if err != nil {
 		return nil, err
 	}
-	files[scenario.FileScenario] = data
-	if data, err = src.Text(scenario.FileBriefing); err == nil {
-		files[scenario.FileBriefing] = data
+	t, err := r.Trial()
+	if t != nil {
+		for _, n := range t.Notes {
+			fmt.Fprintln(env.Err, n)
+		}
 	}
-	if log := src.scenario.LogName(); log != "" {
-		files[log] = src.scenario.Log
+	return t, err
+}
+
+// writeResult prints the result for people, or as JSON.
+func (env *Env) writeResult(t *model.Trial, asJSON bool) error {
+	format := report.FormatText
+	if asJSON {
+		format = report.FormatJSON
 	}
-	return files, nil
+	return report.Write(env.Out, format, t, report.Options{Width: env.Width, Color: env.color()})
 }

@@ -6,13 +6,12 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/kind"
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/cluster/sim"
-	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/run"
+	"coalmine/lab/run/trial"
 )
 
 // maxTrafficPods bounds how many pods the traffic of one client is spread over: a lab's cluster is one machine.
@@ -44,7 +43,7 @@ func (f clusterFlags) check() error {
 }
 
 // onCluster is the environment whose runs are played where the flags say. A real cluster plays one run at a time, in this process.
-func (env *Env) onCluster(ctx context.Context, f clusterFlags, learners *guardrail.Set) (*Env, error) {
+func (env *Env) onCluster(ctx context.Context, f clusterFlags, learner *guardrail.Set) (*Env, error) {
 	if f.cluster == sim.Name {
 		return env, nil
 	}
@@ -55,21 +54,7 @@ func (env *Env) onCluster(ctx context.Context, f clusterFlags, learners *guardra
 	real := *env
 	real.Cluster, real.Player, real.Workers = c, run.InProcess{Cluster: c}, 1
 	if f.compare == sim.Name {
-		real.Player = comparePlayer{learners: learners, theirs: real.Player, others: env.Player}
+		real.Player = trial.SplitPlayer{Learner: learner, Learners: real.Player, Other: env.Player}
 	}
 	return &real, nil
-}
-
-// comparePlayer plays the learner's guardrails in one place, and what they are compared with in another.
-type comparePlayer struct {
-	learners       *guardrail.Set
-	theirs, others run.Player
-}
-
-// Play implements [lab.Player].
-func (s comparePlayer) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Event)) error {
-	if f.Guardrails == s.learners {
-		return s.theirs.Play(ctx, f, sink)
-	}
-	return s.others.Play(ctx, f, sink)
 }

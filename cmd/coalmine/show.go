@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/format"
+	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/loadgen"
 )
@@ -46,7 +47,7 @@ coalmine show ./my-scenario --json`,
 				return err
 			}
 			if asJSON {
-				return writeJSON(env.Out, newScenarioJSON(src.scenario, questions))
+				return writeJSON(env.Out, newScenarioJSON(src.Scenario, questions))
 			}
 			if err := writeScenario(env.Out, src, questions, hints, env.lineWidth()); err != nil {
 				return err
@@ -61,7 +62,7 @@ coalmine show ./my-scenario --json`,
 }
 
 // questionsOf counts the questions of a scenario's quiz; without one, 0.
-func questionsOf(src *source) (int, error) {
+func questionsOf(src *trial.Source) (int, error) {
 	quiz, err := src.Quiz()
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -72,7 +73,7 @@ func questionsOf(src *source) (int, error) {
 	return len(quiz.Questions), nil
 }
 
-func writeScenario(w io.Writer, src *source, questions, hints, width int) error {
+func writeScenario(w io.Writer, src *trial.Source, questions, hints, width int) error {
 	briefing, err := src.Briefing()
 	if err != nil {
 		return err
@@ -80,12 +81,12 @@ func writeScenario(w io.Writer, src *source, questions, hints, width int) error 
 	if briefing.Text != "" {
 		fmt.Fprintf(w, "%s\n", foldMarkdown(briefing.Text, width))
 	} else {
-		fmt.Fprintf(w, "# %s\n\n%s\n", src.scenario.Title, foldMarkdown(src.scenario.Summary, width))
+		fmt.Fprintf(w, "# %s\n\n%s\n", src.Scenario.Title, foldMarkdown(src.Scenario.Summary, width))
 	}
 	writeHints(w, src, briefing.Hints, hints, width)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, section := range []func(io.Writer, *scenario.Scenario){showServices, showTraffic, showObjectives, showRubric} {
-		section(t, src.scenario)
+		section(t, src.Scenario)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -104,7 +105,7 @@ func writeScenario(w io.Writer, src *source, questions, hints, width int) error 
 }
 
 // writeHints shows the first hints, and tells what the next one costs.
-func writeHints(w io.Writer, src *source, all []scenario.Hint, hints, width int) {
+func writeHints(w io.Writer, src *trial.Source, all []scenario.Hint, hints, width int) {
 	if len(all) == 0 {
 		return
 	}
@@ -115,7 +116,7 @@ func writeHints(w io.Writer, src *source, all []scenario.Hint, hints, width int)
 	if hints >= len(all) {
 		return
 	}
-	of := pointsOf(src.scenario)
+	of := pointsOf(src.Scenario)
 	next := scenario.HintCost(hints+1, of) - scenario.HintCost(hints, of)
 	fmt.Fprintf(w, "%s more: --hints %d shows the next one, for %s.\n", format.Plural(len(all)-hints, "hint"), hints+1, format.Plural(next, "point"))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/format"
+	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 )
 
@@ -31,7 +32,7 @@ coalmine start full-rollout /tmp/guardrails`,
 				return err
 			}
 			defer src.Close()
-			dir := src.scenario.Name
+			dir := src.Scenario.Name
 			if len(args) > 1 {
 				dir = args[1]
 			}
@@ -49,7 +50,7 @@ coalmine start full-rollout /tmp/guardrails`,
 }
 
 // workspace returns the files of a new workspace by path.
-func workspace(src *source, name, dir string) (map[string][]byte, error) {
+func workspace(src *trial.Source, name, dir string) (map[string][]byte, error) {
 	files, err := src.Files(scenario.Starter)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, invalid("add a folder "+scenario.Starter+"/ to it", "scenario %s has no manifests to begin with", name)
@@ -61,7 +62,7 @@ func workspace(src *source, name, dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files[taskFile] = []byte(taskText(src.scenario, name, dir, briefing))
+	files[taskFile] = []byte(taskText(src.Scenario, name, dir, briefing))
 	return files, nil
 }
 

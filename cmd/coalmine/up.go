@@ -92,7 +92,7 @@ func clusterError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &mesh), errors.As(err, &problem) && problem.Kind == kindcluster.NotManaged:
-		return &invalidError{err, hintOf(err)}
+		return inputError(err, hintOf(err))
 	case errors.As(err, &told):
 		return err
 	case errors.As(err, &help) && help.Hint() != "":

@@ -10,7 +10,6 @@ import (
 )
 
 func (p *page) head(c score.Card) {
-	sign, t := model.Symbol(c.Exit)
 	points := ""
 	if c.MaxPoints > 0 {
 		points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
@@ -19,7 +18,13 @@ func (p *page) head(c score.Card) {
 	p.line()
 	p.spread(" "+p.in(bold, title), length(title)+1, points, bold)
 	p.line(" ", p.in(faint, strings.Repeat("─", p.width-2)))
-	p.line(" ", p.in(styleOf(t), sign+" "+strings.ToUpper(c.Outcome)), "  ", p.in(faint, cut(c.Scenario, 30)))
+	p.outcome(c)
+}
+
+// outcome is the verdict and its reason.
+func (p *page) outcome(c score.Card) {
+	sign, severity := model.Symbol(c.Exit)
+	p.line(" ", p.in(styleOf(severity), sign+" "+strings.ToUpper(c.Outcome)), "  ", p.in(faint, cut(c.Scenario, 30)))
 	p.wrapped(3, plain, c.Reason)
 }
 
@@ -88,7 +93,7 @@ func (p *page) runs(c score.Card) {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
 		p.line("   ", right(fmt.Sprint(r.Seed), 5), "  ", left(r.Role, 8),
-			p.in(styleOf(t), sign+" "+left(model.VerdictText(r.Verdict), 13)), right(format.OptionalClock(r.FirstBad), 9),
+			p.in(styleOf(t), sign+" "+left(r.Verdict.Text(), 13)), right(format.OptionalClock(r.FirstBad), 9),
 			right(format.OptionalDuration(r.MTTD), 11), right(format.OptionalDuration(r.MTTR), 11), right(weight, 7),
 			right(format.Number(r.Harm), 8))
 	}

@@ -31,7 +31,7 @@ func (p *page) chart(c score.Card) {
 	p.line(p.in(faint, "        └"+g.axis()))
 	p.line("         ", g.markers(p.paint))
 	p.legend(r)
-	p.line("   ", p.in(styleOf(t), sign+" "+model.VerdictText(r.Verdict)), ": ", cut(r.Reason, p.width-length(model.VerdictText(r.Verdict))-8))
+	p.line("   ", p.in(styleOf(t), sign+" "+r.Verdict.Text()), ": ", cut(r.Reason, p.width-length(r.Verdict.Text())-8))
 }
 
 func chartLabel(row int) string {

@@ -44,7 +44,7 @@ func (d *markdownPage) head() {
 	if own := d.trial.Variant; own != "" {
 		line += ", its own guardrails " + markdown.Strong(markdown.Text(own))
 	}
-	if c := d.trial.Card; c.MaxPoints > 0 && d.trial.Single == nil {
+	if c := d.trial.Card; c.MaxPoints > 0 {
 		line += fmt.Sprintf(", %s", markdown.Strong(fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)))
 	}
 	d.Paragraph(line + ". " + markdown.Text(sentence(v.Reason)))
@@ -131,7 +131,7 @@ func (d *markdownPage) runs() {
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + model.VerdictText(r.Verdict), format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
+		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + r.Verdict.Text(), format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
 			format.OptionalDuration(r.MTTR), weight, format.Number(r.Harm)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad", ">MTTD", ">MTTR", ">Weight at rollback", ">Harm"}, rows)

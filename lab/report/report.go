@@ -77,7 +77,7 @@ func Write(w io.Writer, f Format, t *model.Trial, o Options) error {
 		return postmortem.Write(w, t)
 	}
 	if t.Single != nil {
-		return Run(w, t.Single, o)
+		return Run(w, t.Card, t.Single, o)
 	}
 	return Text(w, t.Card, o)
 }
@@ -95,10 +95,11 @@ func Text(w io.Writer, c score.Card, o Options) error {
 	return p.flush(w)
 }
 
-// Run writes what happened in one run, decision by decision, in plain words.
-func Run(w io.Writer, t *timeline.Timeline, o Options) error {
+// Run writes what happened in the one run of a card, decision by decision, in plain words.
+func Run(w io.Writer, c score.Card, t *timeline.Timeline, o Options) error {
 	p := o.page()
 	p.runHead(t)
+	p.outcome(c)
 	p.decisions(t)
 	p.runSummary(t)
 	p.foot(score.Players{Cluster: t.Run.Cluster, Mesh: t.Run.Mesh, Versions: t.Run.Versions})

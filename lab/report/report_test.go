@@ -93,9 +93,10 @@ func TestCards(t *testing.T) {
 	}
 }
 
-func TestStoryOfARun(t *testing.T) {
+func TestNarrativeOfARun(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.Run(&b, timeline.Build(script.RolledBack(7).Events()), report.Options{}); err != nil {
+	single := score.Evaluate(testScenario(), []score.RunResult{result(score.RoleFaulty, script.RolledBack(7))})
+	if err := report.Run(&b, single, timeline.Build(script.RolledBack(7).Events()), report.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "run.txt", b.String())
@@ -147,7 +148,7 @@ func TestTextOfOthersCannotSteerTheTerminal(t *testing.T) {
 		}
 		s := script.Ready("faulty", 1, true)
 		s.Add(event.Alert{Message: evil, Provider: evil}).Add(event.Deleted{ObjectKind: evil, Name: evil}).Gate(evil, false)
-		if err := report.Run(&b, timeline.Build(s.Events()), report.Options{}); err != nil {
+		if err := report.Run(&b, score.Card{}, timeline.Build(s.Events()), report.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		if i := strings.IndexFunc(b.String(), func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 }); i >= 0 {

@@ -104,6 +104,11 @@ func rules() []rule {
 
 		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*", "lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
+		// Trials and what they are worth: the verbs rest on these.
+		{pkg: "lab/run/trial", imports: []string{"lab/run", "lab/run/folder", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario",
+			"lab/verdict/score", "scenarios"}},
+		{pkg: "lab/run/result", imports: []string{"lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
+			"lab/verdict/score", "lab/verdict/timeline"}},
 
 		// The command ties everything together.
 		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*", "*/*/*/*"}},

@@ -159,7 +159,7 @@ type row struct {
 func newPage(t *model.Trial) *page {
 	p := &page{Title: t.Card.Title, Verdict: t.Verdict(), Notes: t.Notes, Single: t.Single != nil, Files: manifests(t),
 		Scorecard: t.Scorecard(), Real: model.Provenance(t.Card.Players)}
-	if c := t.Card; c.MaxPoints > 0 && !p.Single {
+	if c := t.Card; c.MaxPoints > 0 {
 		p.Points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
 	}
 	p.describe(t)
@@ -233,7 +233,7 @@ func (p *page) addRuns(t *model.Trial) map[string]anchors {
 
 func tableRow(r model.Run, ids map[string]anchors) row {
 	sign, tone := model.Symbol(r.Row.Verdict.Exit())
-	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: model.VerdictText(r.Row.Verdict), FirstBad: format.OptionalClock(r.Row.FirstBad),
+	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: r.Row.Verdict.Text(), FirstBad: format.OptionalClock(r.Row.FirstBad),
 		MTTD: format.OptionalDuration(r.Row.MTTD), MTTR: format.OptionalDuration(r.Row.MTTR), Weight: format.Missing, Harm: format.Number(r.Row.Harm),
 		Users: format.Number(r.Row.UsersHurt)}
 	if w := r.Row.Weight; w != nil {
@@ -247,7 +247,7 @@ func tableRow(r model.Run, ids map[string]anchors) row {
 
 // newRun tells a run's story. The number makes the ids of the page: names of runs may be anything.
 func newRun(r model.Run, n int) run {
-	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Words: model.VerdictText(r.Row.Verdict), Reason: r.Row.Reason}
+	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Words: r.Row.Verdict.Text(), Reason: r.Row.Reason}
 	x.Sign, x.Tone = model.Symbol(r.Row.Verdict.Exit())
 	used := map[int]bool{}
 	for _, e := range narrative.Of(r.Timeline) {

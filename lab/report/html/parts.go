@@ -157,9 +157,6 @@ func (p *page) addSegments(r model.Run) {
 const maxLinks = 6
 
 func (p *page) addItems(t *model.Trial, ids map[string]anchors) {
-	if p.Single {
-		return
-	}
 	for _, i := range t.Card.Items {
 		x := item{Item: i}
 		x.Sign, x.Tone = model.ItemSymbol(i)

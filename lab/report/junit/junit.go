@@ -67,17 +67,16 @@ func Write(w io.Writer, t *model.Trial) error {
 	s := suite{Name: "coalmine " + t.Card.Scenario}
 	s.property("scenario", t.Card.Scenario)
 	s.property("outcome", t.Verdict().Words)
-	if t.Single == nil {
+	if t.Card.MaxPoints > 0 {
 		s.property("points", fmt.Sprintf("%d of %d", t.Card.Points, t.Card.MaxPoints))
 	}
 	s.property("provenance", model.Provenance(t.Card.Players))
 	for _, r := range t.Card.Runs {
 		s.run(t.Card, r)
 	}
-	if t.Single == nil {
-		for _, i := range t.Card.Items {
-			s.item(t.Card.Scenario, i, slices.ContainsFunc(t.Card.Runs, func(r score.Row) bool { return r.Verdict != score.Inconclusive }))
-		}
+	played := slices.ContainsFunc(t.Card.Runs, func(r score.Row) bool { return r.Verdict != score.Inconclusive })
+	for _, i := range t.Card.Items {
+		s.item(t.Card.Scenario, i, played)
 	}
 	for _, n := range t.Notes {
 		s.Out += format.Clean(n) + "\n"
@@ -119,7 +118,7 @@ func (s *suite) add(c testcase) {
 func (s *suite) run(card score.Card, r score.Row) {
 	c := testcase{Name: format.Clean(r.Run), Class: format.Clean(card.Scenario) + ".runs", Time: seconds(time.Duration(r.End))}
 	s.time += time.Duration(r.End)
-	p := &problem{Message: model.VerdictText(r.Verdict) + ": " + format.Clean(r.Reason), Type: string(r.Verdict)}
+	p := &problem{Message: r.Verdict.Text() + ": " + format.Clean(r.Reason), Type: string(r.Verdict)}
 	switch {
 	case r.Verdict.Good():
 		c.Out = p.Message

@@ -279,7 +279,7 @@ func TestVerdict(t *testing.T) {
 		want  string
 	}{
 		"missed": {reporttest.Missed(), "✗ incident missed"}, "caught": {reporttest.Caught(), "✓ passed"},
-		"false alarm": {reporttest.FalseAlarm(), "✗ healthy release not delivered"}, "single": {reporttest.Single(), "✗ missed"},
+		"false alarm": {reporttest.FalseAlarm(), "✗ healthy release not delivered"}, "single": {reporttest.Single(), "✗ incident missed"},
 		"cut": {reporttest.Cut(), "? inconclusive"}, "empty": {reporttest.Trial(), "? inconclusive"},
 	} {
 		if v := c.trial.Verdict(); v.Sign+" "+v.Words != c.want {

@@ -3,7 +3,6 @@ package model
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"coalmine/lab/format"
 	"coalmine/lab/verdict/narrative"
@@ -32,9 +31,6 @@ func ItemSymbol(i score.Item) (string, narrative.Severity) {
 	return "✗", narrative.Bad
 }
 
-// VerdictText writes a verdict for people.
-func VerdictText(v score.Verdict) string { return strings.ReplaceAll(string(v), "-", " ") }
-
 // Verdict is what a trial came to, in a word and a sentence.
 type Verdict struct {
 	Sign          string
@@ -42,16 +38,10 @@ type Verdict struct {
 	Words, Reason string
 }
 
-// Verdict of the trial: the run's own where there is only one.
+// Verdict of the trial, as its card has it.
 func (t *Trial) Verdict() Verdict {
-	c := t.Card
-	v := Verdict{Words: c.Outcome, Reason: c.Reason}
-	exit := c.Exit
-	if t.Single != nil && len(c.Runs) == 1 {
-		r := c.Runs[0]
-		v.Words, v.Reason, exit = VerdictText(r.Verdict), r.Reason, r.Verdict.Exit()
-	}
-	v.Sign, v.Tone = Symbol(exit)
+	v := Verdict{Words: t.Card.Outcome, Reason: t.Card.Reason}
+	v.Sign, v.Tone = Symbol(t.Card.Exit)
 	return v
 }
 

@@ -13,14 +13,12 @@ import (
 // judged says what worked and what did not, by the points of the scenario and by what the run shows.
 func (d *draft) judged() {
 	var worked, failed []string
-	if d.trial.Single == nil {
-		for _, i := range d.trial.Card.Items {
-			line := markdown.Text(i.Title) + ": " + markdown.Text(i.Reason) + fmt.Sprintf(" (%d of %d points)", i.Points, i.Max)
-			if i.Points >= i.Max {
-				worked = append(worked, line)
-			} else {
-				failed = append(failed, line)
-			}
+	for _, i := range d.trial.Card.Items {
+		line := markdown.Text(i.Title) + ": " + markdown.Text(i.Reason) + fmt.Sprintf(" (%d of %d points)", i.Points, i.Max)
+		if i.Points >= i.Max {
+			worked = append(worked, line)
+		} else {
+			failed = append(failed, line)
 		}
 	}
 	t := d.run.Timeline
@@ -99,7 +97,7 @@ func (d *draft) actions() {
 	d.Table([]string{"To", "Action", "Owner", "Due"}, rows)
 	var hints []string
 	for _, i := range d.trial.Card.Items {
-		if i.Hint != "" && d.trial.Single == nil {
+		if i.Hint != "" {
 			hints = append(hints, markdown.Text(i.Title)+": "+markdown.Text(i.Hint))
 		}
 	}
@@ -132,7 +130,7 @@ func (d *draft) others() {
 		if r.Row.Run == d.run.Row.Run {
 			continue
 		}
-		rows = append(rows, []string{markdown.Text(r.Row.Run), model.VerdictText(r.Row.Verdict), sinceFirst(r.Timeline), format.OptionalDuration(r.Row.MTTD),
+		rows = append(rows, []string{markdown.Text(r.Row.Run), r.Row.Verdict.Text(), sinceFirst(r.Timeline), format.OptionalDuration(r.Row.MTTD),
 			format.OptionalDuration(r.Row.MTTR), format.Number(r.Row.Harm), format.Number(r.Row.UsersHurt)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad after release", ">MTTD", ">MTTR", ">Harmed", ">Users hurt"}, rows)

@@ -70,7 +70,7 @@ func (d *draft) metadata() {
 		{"Guardrails", guardrails},
 		{"Run", fmt.Sprintf("%s, one of %s", d.run.Row.Run, format.Plural(len(d.trial.Card.Runs), "run"))},
 		{"Cluster", fmt.Sprintf("%s, mesh %s", s.Cluster, s.Mesh)},
-		{"Outcome", model.VerdictText(d.run.Row.Verdict) + ": " + d.run.Row.Reason},
+		{"Outcome", d.run.Row.Verdict.Text() + ": " + d.run.Row.Reason},
 	} {
 		rows = append(rows, []string{m[0], markdown.Text(m[1])})
 	}

@@ -196,6 +196,7 @@ func FalseAlarm() *model.Trial {
 // Single is one run of one version.
 func Single() *model.Trial {
 	t := Trial(Result(score.RoleFaulty, Overlooked("faulty", 1)))
+	t.Card = score.Evaluate(t.Scenario, t.Runs)
 	t.Single = t.Runs[0].Timeline
 	return t
 }

@@ -10,29 +10,69 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Role says what a run is for in a trial.
+// Role is the part that a run has in a trial.
 type Role string
 
-// Parts of a trial.
+// Roles of runs.
 const (
 	RoleFaulty    Role = "faulty"    // the learner's guardrails, the faulty version
 	RoleHealthy   Role = "healthy"   // the learner's guardrails, the healthy version
-	RoleUnguarded Role = "unguarded" // no guardrail, the faulty version
+	RoleUnguarded Role = "unguarded" // no guardrails, the faulty version
 	RoleReference Role = "reference" // the scenario's own solution, the faulty version
+
+	// RoleOther is the learner's guardrails with a version that the scenario calls neither faulty nor
+	// healthy. It counts as faulty if its fault hurt users, and else as healthy.
+	RoleOther Role = "other"
 )
 
 // RunResult is one run of a trial.
 type RunResult struct {
-	// Name of the run in event references; "" stands for part-seed, as in faulty-7.
-	Name     string
-	Role     Role
+	// Name of the run in event references; "" stands for ROLE-SEED, as in faulty-7.
+	Name string
+	Role Role
+	// Timeline is nil for a run that was planned but not played.
 	Timeline *timeline.Timeline
 }
 
-// Trial scores the runs of a trial. Runs of one part must have different seeds; the order of runs does not matter. A run of
-// a part that is none of the Part constants counts nowhere.
+// Evaluate scores the runs that were planned: as a trial, or, if all of them are of one role, as runs
+// of one version. Everything that says what a run folder is worth rests on the card it returns.
+func Evaluate(s *scenario.Scenario, runs []RunResult) Card {
+	if !OneVersion(runs) {
+		return Trial(s, runs)
+	}
+	t := newTrial(s, runs)
+	c := t.card(s)
+	c.Items = []Item{}
+	c.Outcome, c.Exit, c.Reason = t.outcome(t.oneVersionPassed)
+	if runs := t.learner(); len(runs) == 1 && t.missing == 0 && c.Exit != ExitLabFailed {
+		c.Reason = runs[0].Verdict.Text() + ": " + runs[0].Reason
+	}
+	return c
+}
+
+// OneVersion reports whether all runs are of one role. The rubric is about trials: runs of one version
+// have no points, and pass if each of them does.
+func OneVersion(runs []RunResult) bool {
+	return len(runs) > 0 && !slices.ContainsFunc(runs, func(r RunResult) bool { return r.Role != runs[0].Role })
+}
+
+// Trial scores the runs of a trial. Runs of one role must have different seeds; their order does not
+// matter. A run of an unknown role does not count. A trial that lacks planned runs does not pass.
 func Trial(s *scenario.Scenario, runs []RunResult) Card {
 	t := newTrial(s, runs)
+	c := t.card(s)
+	for _, i := range s.Rubric.Items {
+		item := t.grade(i)
+		c.Items = append(c.Items, item)
+		c.Points += item.Points
+		c.MaxPoints += item.Max
+	}
+	c.Outcome, c.Exit, c.Reason = t.outcome(t.passed)
+	return c
+}
+
+// card is the card but for its points and its outcome.
+func (t *trial) card(s *scenario.Scenario) Card {
 	c := Card{Format: CardFormat, Scenario: s.Name, Title: s.Title, Players: t.players()}
 	for _, r := range t.learner() {
 		c.Runs = append(c.Runs, r.row())
@@ -42,13 +82,6 @@ func Trial(s *scenario.Scenario, runs []RunResult) Card {
 	c.Harm = t.harm()
 	c.Skill = t.skill()
 	c.Preconditions = t.preconditions()
-	for _, i := range s.Rubric.Items {
-		item := t.grade(i)
-		c.Items = append(c.Items, item)
-		c.Points += item.Points
-		c.MaxPoints += item.Max
-	}
-	c.Outcome, c.Exit, c.Reason = t.outcome()
 	return c
 }
 
@@ -57,6 +90,7 @@ type trial struct {
 	rubric          scenario.Rubric
 	all             []*run
 	faulty, healthy []*run
+	missing         int // planned runs that were not played
 }
 
 // run is one run with what the trial knows of its seed.
@@ -71,6 +105,16 @@ func newTrial(s *scenario.Scenario, results []RunResult) *trial {
 	t := &trial{rubric: s.Rubric}
 	seeds := map[Role]map[uint64]*run{RoleUnguarded: {}, RoleReference: {}}
 	for _, result := range results {
+		if result.Timeline == nil {
+			t.missing++
+			continue
+		}
+		if result.Role == RoleOther {
+			result.Role = RoleHealthy
+			if Faulty(result.Timeline) {
+				result.Role = RoleFaulty
+			}
+		}
 		r := &run{RunResult: result, Judgement: judge(result.Timeline, result.Role != RoleHealthy, s.Rubric)}
 		if r.Name == "" {
 			r.Name = fmt.Sprintf("%s-%d", r.Role, r.seed())
@@ -147,9 +191,10 @@ func (t *trial) count(runs []*run, is func(Verdict) bool) Rate {
 	return r.withInterval()
 }
 
-// outcome decides over the whole trial. A lab's fault comes first, since nothing can be said then; a missed incident
-// outweighs a healthy release that was held up.
-func (t *trial) outcome() (outcome string, exit int, reason string) {
+// outcome decides over all runs. A fault of the lab comes first, because it leaves nothing to judge;
+// a missed incident outweighs a healthy release that was held up. Passed decides over runs that all
+// have a good verdict.
+func (t *trial) outcome(passed func() (string, int, string)) (outcome string, exit int, reason string) {
 	missed := filter(t.faulty, func(r *run) bool { return r.Verdict != Caught && r.Verdict != Inconclusive })
 	held := filter(t.healthy, func(r *run) bool { return r.Verdict != Promoted && r.Verdict != Inconclusive })
 	open := filter(t.learner(), func(r *run) bool { return r.Verdict == Inconclusive })
@@ -163,14 +208,40 @@ func (t *trial) outcome() (outcome string, exit int, reason string) {
 		return OutcomeRolledBack, ExitRolledBack, summarize(held, t.healthy, "not delivered", "healthy releases")
 	case len(open) > 0:
 		return OutcomeInconclusive, ExitInconclusive, summarize(open, t.learner(), "without a result", "runs")
+	}
+	outcome, exit, reason = passed()
+	if t.missing > 0 && exit == ExitPassed {
+		return OutcomeInconclusive, ExitInconclusive, "not every run of the trial was played: " + reason
+	}
+	return outcome, exit, reason
+}
+
+// passed is the outcome of a trial without a bad run.
+func (t *trial) passed() (outcome string, exit int, reason string) {
+	switch {
 	case len(t.faulty) == 0:
 		return OutcomeInconclusive, ExitInconclusive, "no faulty release was tried"
 	case len(t.healthy) == 0:
 		return OutcomeInconclusive, ExitInconclusive, "no healthy release was tried, so a guardrail that stops everything would do"
 	}
-	return OutcomePassed, ExitPassed, fmt.Sprintf("%d of %d faulty releases caught, %d of %d healthy releases delivered",
-		len(t.faulty), len(t.faulty), len(t.healthy), len(t.healthy))
+	return OutcomePassed, ExitPassed, allCaught(len(t.faulty)) + ", " + allDelivered(len(t.healthy))
 }
+
+// oneVersionPassed is the outcome of runs of one version without a bad one.
+func (t *trial) oneVersionPassed() (outcome string, exit int, reason string) {
+	switch runs := t.learner(); {
+	case len(runs) == 0:
+		return OutcomeInconclusive, ExitInconclusive, "no run was played"
+	case len(t.healthy) == 0:
+		return OutcomePassed, ExitPassed, allCaught(len(t.faulty))
+	case len(t.faulty) == 0:
+		return OutcomePassed, ExitPassed, allDelivered(len(t.healthy))
+	}
+	return OutcomePassed, ExitPassed, allCaught(len(t.faulty)) + ", " + allDelivered(len(t.healthy))
+}
+
+func allCaught(n int) string    { return fmt.Sprintf("%d of %d faulty releases caught", n, n) }
+func allDelivered(n int) string { return fmt.Sprintf("%d of %d healthy releases delivered", n, n) }
 
 func filter(runs []*run, keep func(*run) bool) []*run {
 	var kept []*run

@@ -7,6 +7,7 @@ package score
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"coalmine/lab/event"
 	"coalmine/lab/scenario"
@@ -57,6 +58,9 @@ func (v Verdict) Exit() int {
 	}
 	return ExitMissed
 }
+
+// Text is the verdict in words.
+func (v Verdict) Text() string { return strings.ReplaceAll(string(v), "-", " ") }
 
 // Good tells whether the guardrails did what they are for.
 func (v Verdict) Good() bool { return v.Exit() == ExitPassed }

@@ -1,0 +1,163 @@
+// Package result scores run folders and writes their reports. Whatever says what a run folder is worth,
+// be it an exit code, a report or a screen, reads it here.
+package result
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"coalmine/lab/event"
+	"coalmine/lab/report"
+	"coalmine/lab/report/model"
+	"coalmine/lab/run"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
+)
+
+// Recording is what a run folder holds.
+type Recording struct {
+	Manifest folder.Manifest
+	Scenario *scenario.Scenario
+	// Logs are those of the manifest's runs, in its order.
+	Logs []Log
+
+	guardrails    map[string][]byte
+	guardrailsErr error
+}
+
+// Log is the log of one run.
+type Log struct {
+	Run folder.Run
+	// Events are those that were recorded, or those before the damage of a damaged log.
+	Events []event.Event
+	// Timeline is nil if there are no events.
+	Timeline *timeline.Timeline
+	// Err says what is wrong with the log; nil if it is whole.
+	Err error
+}
+
+// missing reports whether the run was not played. A log whose writer died in its first line holds as
+// little as none.
+func (l Log) missing() bool {
+	return len(l.Events) == 0 && (errors.Is(l.Err, fs.ErrNotExist) || errors.Is(l.Err, folder.ErrCutOff))
+}
+
+// Read reads a run folder. Damaged logs are no error here: see [Log.Err].
+func Read(dir string) (*Recording, error) {
+	f, err := folder.Open(dir)
+	if err != nil {
+		return nil, run.Invalid("name a folder that coalmine run has made", "%w", err)
+	}
+	defer f.Close()
+	r := &Recording{Manifest: f.Manifest}
+	if r.Scenario, err = readScenario(f); err != nil {
+		return nil, err
+	}
+	r.guardrails, r.guardrailsErr = f.Manifests()
+	for _, run := range f.Manifest.Runs {
+		l := Log{Run: run}
+		if l.Events, l.Err = f.Events(run); len(l.Events) > 0 {
+			l.Timeline = timeline.Build(l.Events)
+		}
+		r.Logs = append(r.Logs, l)
+	}
+	return r, nil
+}
+
+func readScenario(f *folder.Folder) (*scenario.Scenario, error) {
+	fsys, err := f.Scenario()
+	if err != nil {
+		return nil, err
+	}
+	s, err := scenario.Load(fsys, ".")
+	if err != nil {
+		return nil, run.Invalid("", "the recorded scenario: %w", err)
+	}
+	if err := score.ValidateRubric(s.Rubric); err != nil {
+		return nil, run.Invalid("", "scenario/%s: %w", scenario.FileScenario, err)
+	}
+	return s, nil
+}
+
+// Card scores what was recorded.
+func (r *Recording) Card() score.Card { return score.Evaluate(r.Scenario, r.planned()) }
+
+// planned are all runs that were asked for.
+func (r *Recording) planned() []score.RunResult {
+	var runs []score.RunResult
+	for _, l := range r.Logs {
+		runs = append(runs, score.RunResult{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Timeline: l.Timeline})
+	}
+	return runs
+}
+
+// Trial returns what reports on the folder are made of. It is an error if a log cannot be read at all,
+// or if no run was recorded.
+func (r *Recording) Trial() (*model.Trial, error) {
+	if r.guardrailsErr != nil {
+		return nil, run.Invalid("", "the recorded guardrails: %w", r.guardrailsErr)
+	}
+	t := &model.Trial{Scenario: r.Scenario, Card: r.Card(), Guardrails: r.guardrails, Variant: r.Manifest.Options.Guardrails}
+	var missing []string
+	for _, l := range r.Logs {
+		switch {
+		case l.missing():
+			missing = append(missing, l.Run.Name())
+		case l.Timeline == nil:
+			return nil, run.Invalid("", "%w", l.Err)
+		case l.Err != nil:
+			t.Notes = append(t.Notes, fmt.Sprintf("%v; what stands before it counts", l.Err))
+		}
+	}
+	for _, p := range r.planned() {
+		if p.Timeline != nil {
+			t.Runs = append(t.Runs, p)
+		}
+	}
+	if len(missing) > 0 {
+		t.Notes = append(t.Notes, missingText(missing))
+	}
+	if len(t.Runs) == 0 {
+		return t, run.Invalid("run the trial again", "no run was recorded")
+	}
+	if len(r.Logs) == 1 {
+		t.Single = t.Runs[0].Timeline
+	}
+	return t, nil
+}
+
+// maxMissing is how many runs that were not played are named.
+const maxMissing = 4
+
+func missingText(runs []string) string {
+	const inconclusive = "; if those that were played pass, the trial is inconclusive"
+	switch n := len(runs); {
+	case n > maxMissing:
+		return fmt.Sprintf("%d runs were not played, the first of them %s%s", n, runs[0], inconclusive)
+	case n > 1:
+		return fmt.Sprintf("%s were not played%s", strings.Join(runs, ", "), inconclusive)
+	}
+	return fmt.Sprintf("%s was not played%s", runs[0], inconclusive)
+}
+
+// Save writes the card and the reports that are handed in into the run folder. They are the same on
+// every machine.
+func Save(w *folder.Writer, t *model.Trial) error {
+	files := map[report.Format][]byte{}
+	for _, f := range []report.Format{report.FormatJSON, report.FormatText, report.FormatHTML, report.FormatPostmortem} {
+		var b bytes.Buffer
+		if err := report.Write(&b, f, t, report.Options{}); err != nil {
+			return fmt.Errorf("write the report as %s: %w", f, err)
+		}
+		files[f] = b.Bytes()
+	}
+	if err := w.Card(files[report.FormatJSON], files[report.FormatText]); err != nil {
+		return err
+	}
+	return w.Reports(files[report.FormatHTML], files[report.FormatPostmortem])
+}
