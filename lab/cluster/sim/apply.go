@@ -19,7 +19,7 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// applySet creates the objects of a set, in its order.
+// applySet applies the objects of a set in order.
 func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) error {
 	for _, o := range set.Objects {
 		if err := w.apply(ctx, o); err != nil {
@@ -30,7 +30,7 @@ func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) 
 	return nil
 }
 
-// applyManifests decodes and creates manifests of the scenario's.
+// applyManifests applies manifests of the scenario.
 func (w *world) applyManifests(ctx context.Context, name, manifests string) error {
 	set, err := workloads.ParseManifests(w.spec.Scenario, name, manifests)
 	if err != nil || set == nil {
@@ -39,8 +39,8 @@ func (w *world) applyManifests(ctx context.Context, name, manifests string) erro
 	return w.applySet(ctx, set, event.OwnerScenario)
 }
 
-// apply creates one object, or updates it where the lab has one of that name. Addresses are turned to the hosts of this run;
-// everything else is applied as it was written.
+// apply creates an object, or updates one of the lab's with the same name. Addresses are changed to
+// the hosts of this run.
 func (w *world) apply(ctx context.Context, o guardrail.Object) error {
 	create, update, ns := metav1.CreateOptions{}, metav1.UpdateOptions{}, scenario.Namespace
 	var err error
@@ -67,37 +67,41 @@ func (w *world) apply(ctx context.Context, o guardrail.Object) error {
 		}
 	case *corev1.ServiceAccount:
 		if _, err = w.kube.CoreV1().ServiceAccounts(ns).Create(ctx, v, create); apierrors.IsAlreadyExists(err) {
-			err = nil // an account has nothing to update that the lab models
+			err = nil // nothing in a service account is modelled
 		}
 	case *corev1.Namespace:
-		w.defaultPolicy = v.Annotations[mesh.DefaultPolicyAnnotation]
+		p, unlock := w.policies.lock()
+		p.namespaceDefault = v.Annotations[mesh.DefaultPolicyAnnotation]
+		unlock()
 		_, err = w.kube.CoreV1().Namespaces().Update(ctx, v, update)
 	default:
-		w.policies = append(w.policies, o)
-		w.dirty.policies.Store(true)
+		p, unlock := w.policies.lock()
+		p.objects = append(p.objects, o)
+		unlock()
+		w.changes.policies.Store(true)
 	}
 	return err
 }
 
-// endpoints lets the learner's objects point to this run.
+// endpoints points users' objects to this run.
 type endpoints struct{ w *world }
 
-// Prometheus implements [stage.Hosts].
-func (h endpoints) Prometheus(canary string) string {
+// Prometheus implements [workloads.Endpoints].
+func (e endpoints) Prometheus(canary string) string {
 	if canary == "" {
-		return "http://" + h.w.hosts.prometheus
+		return "http://" + e.w.hosts.prometheus
 	}
-	return "http://" + h.w.hosts.prometheus + "/" + canary + "." + scenario.Namespace
+	return "http://" + e.w.hosts.prometheus + "/" + canary + "." + scenario.Namespace
 }
 
-// Alerts implements [stage.Hosts].
-func (h endpoints) Alerts(provider string) string {
-	return "http://" + h.w.hosts.alerts + "/" + provider
+// Alerts implements [workloads.Endpoints].
+func (e endpoints) Alerts(provider string) string {
+	return "http://" + e.w.hosts.alerts + "/" + provider
 }
 
-// Gate implements [stage.Hosts]: each webhook has a host of its own.
-func (h endpoints) Gate(canary string, n int, hook flaggerv1.CanaryWebhook) string {
-	host := h.w.hosts.gate(canary, n)
-	h.w.cleanups = append(h.w.cleanups, h.w.net.RegisterHandler(host, h.w.gates(canary, hook.Type)))
+// Gate implements [workloads.Endpoints]. Each webhook has a host of its own.
+func (e endpoints) Gate(canary string, n int, hook flaggerv1.CanaryWebhook) string {
+	host := e.w.hosts.gate(canary, n)
+	e.w.cleanups = append(e.w.cleanups, e.w.net.RegisterHandler(host, e.w.gates(canary, hook.Type)))
 	return strings.Replace(hook.URL, "//"+guardrail.GateHost, "//"+host, 1)
 }

@@ -10,184 +10,223 @@ import (
 	"coalmine/lab/cluster/sim/kube"
 	"coalmine/lab/cluster/sim/prom"
 	"coalmine/lab/cluster/sim/vclock"
+	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/event"
+	"coalmine/lab/mesh"
 	"coalmine/lab/scenario"
 )
 
 const (
-	// window is the span of one aggregate of requests: so often the driver wakes where nothing else calls it.
+	// window is the span of one aggregate of requests, and the driver's longest sleep.
 	window = time.Second
-	// propagation is how long a change in the API server takes to reach the proxies and the Deployment controller.
+	// propagation is how long a change in the API server takes to reach the proxies and the
+	// Deployment controller.
 	propagation = 100 * time.Millisecond
-	// driverOffset keeps the driver off the instants of others: see the package comment.
+	// driverOffset separates the driver's instants from others; see the package comment.
 	driverOffset = 37_311 * time.Microsecond
-	// restartBackoff is Kubernetes' first back-off after a container was killed (documentation, pod lifecycle).
+	// restartBackoff is Kubernetes' first back-off after a container was killed (documentation, pod
+	// lifecycle).
 	restartBackoff = 10 * time.Second
 )
 
-// drive moves the world until stop is closed. It wakes at the end of each window, when a pod becomes ready, and a little
-// after somebody has changed something in the API server.
-func (w *world) drive() {
-	second := elapsed().Truncate(window) + window + driverOffset
+// driver advances the world. Its own fields belong to its goroutine.
+type driver struct {
+	*world
+	deployments *kube.Controller
+	routes      map[string]string // last recorded, by name
+}
+
+func newDriver(w *world) *driver {
+	t, unlock := w.traffic.lock()
+	defer unlock()
+	return &driver{
+		world:       w,
+		deployments: kube.New(w.kube, scenario.Namespace, w.spec.Seed, t.models.startUp),
+		routes:      map[string]string{},
+	}
+}
+
+// drive advances the world until stop is closed: at the end of each window, when a pod becomes
+// ready, and shortly after a change in the API server.
+func (d *driver) drive() {
+	windowEnd := elapsed().Truncate(window) + window + driverOffset
 	for {
-		next := second
-		if due, ok := w.pods.NextReady(); ok {
-			next = min(next, max(due, elapsed()))
+		next := windowEnd
+		if ready, ok := d.deployments.NextReady(); ok {
+			next = min(next, max(ready, elapsed()))
 		}
 		if next%runnerStep == runnerOffset {
-			next++ // a pod may become ready at any nanosecond, and only one of driver and story may settle at a time
+			next++ // only one of driver and runner may call WaitIdle at an instant
 		}
-		if !w.sleep(next) {
+		if !d.sleep(next) {
 			return
 		}
-		if err := w.step(elapsed() >= second); err != nil {
-			w.fail(fmt.Errorf("at %v: %w", elapsed(), err))
+		if err := d.step(elapsed() >= windowEnd); err != nil {
+			d.fail(fmt.Errorf("at %v: %w", elapsed(), err))
 			return
 		}
-		if elapsed() >= second {
-			second += window
+		if elapsed() >= windowEnd {
+			windowEnd += window
 		}
 	}
 }
 
-// sleep waits until a time, or until a change has reached its readers; false when the world is being taken down.
-func (w *world) sleep(until time.Duration) bool {
+// sleep waits until a time, or until a change has propagated. It returns false when the driver has
+// to stop.
+func (d *driver) sleep(until time.Duration) bool {
 	t := time.NewTimer(until - elapsed())
 	defer t.Stop()
 	select {
-	case <-w.stop:
+	case <-d.stop:
 		return false
 	case <-t.C:
-	case <-w.wake:
+	case <-d.changes.wake:
 		time.Sleep(min(propagation+driverOffset, max(until-elapsed(), 0)))
 	}
 	return true
 }
 
-// step brings the world to the present; at the end of a window also its counts.
-func (w *world) step(windowEnds bool) error {
+// step advances the world to the present time. At the end of a window it records the window's
+// traffic.
+func (d *driver) step(windowEnds bool) error {
 	vclock.WaitIdle()
-	w.publishTime()
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	d.clock.publish()
+	t, unlock := d.traffic.lock()
+	defer unlock()
 	now := elapsed()
-	w.plane.Advance(now)
-	if err := w.syncPods(now); err != nil {
+	t.plane.Advance(now)
+	if err := d.syncPods(t, now); err != nil {
 		return err
 	}
-	if err := w.syncConfig(); err != nil {
+	if err := d.syncConfig(t); err != nil {
 		return err
 	}
 	if !windowEnds {
 		return nil
 	}
-	w.flushTraffic(now)
-	w.kube.ClearActions() // the fakes remember every call
-	w.flaggerClient.ClearActions()
+	d.recordTraffic(t, now)
+	d.kube.ClearActions() // the fakes remember every call
+	d.flaggerClient.ClearActions()
 	if now/prom.ScrapeInterval > (now-window)/prom.ScrapeInterval {
-		return w.scrape()
+		return d.scrape(t)
 	}
 	return nil
 }
 
-// syncPods lets Deployments act, and tells the data plane and the log what became of their pods.
-func (w *world) syncPods(now time.Duration) error {
-	for _, name := range w.plane.OOMKilled() {
-		if w.pods.Restart(name, now, restartBackoff) {
-			w.setReady(name, false, now)
-			w.dirty.deployments.Store(true)
+// syncPods reconciles the Deployments and passes the changes of their pods to the data plane.
+func (d *driver) syncPods(t *traffic, now time.Duration) error {
+	for _, name := range t.plane.OOMKilled() {
+		if d.deployments.Restart(name, now, restartBackoff) {
+			t.setReady(name, false, now)
+			d.changes.deployments.Store(true)
 		}
 	}
-	due, waiting := w.pods.NextReady()
-	if !w.dirty.deployments.Swap(false) && !(waiting && now >= due) {
+	ready, ok := d.deployments.NextReady()
+	if !d.changes.deployments.Swap(false) && !(ok && now >= ready) {
 		return nil
 	}
-	changes, err := w.pods.Reconcile(context.Background(), now)
+	changes, err := d.deployments.Reconcile(context.Background(), now)
 	if err != nil {
 		return err
 	}
-	w.dirty.deployments.Store(false) // the reconciler's own status updates
+	d.changes.deployments.Store(false) // set by the status updates of Reconcile
 	for _, c := range changes {
-		w.podChanged(c, now)
+		switch c.Kind {
+		case kube.PodAdded:
+			t.addPod(c.Pod, d.podAnnotations(c.Pod.Template))
+		case kube.PodReady:
+			t.setReady(c.Pod.Name, true, now)
+		case kube.PodRemoved:
+			t.removePod(c.Pod.Name)
+		}
 	}
-	return w.recordWorkloads(changes)
+	return d.recordWorkloads(changes)
 }
 
-func (w *world) podChanged(c kube.Change, now time.Duration) {
-	switch c.Kind {
-	case kube.PodAdded:
-		w.addPod(c.Pod)
-	case kube.PodReady:
-		w.setReady(c.Pod.Name, true, now)
-	case kube.PodRemoved:
-		w.removePod(c.Pod.Name)
-	}
-}
-
-// recordWorkloads notes the state of the Deployments whose pods changed.
-func (w *world) recordWorkloads(changes []kube.Change) error {
-	noted := map[string]bool{}
+// recordWorkloads records the state of the Deployments whose pods changed.
+func (d *driver) recordWorkloads(changes []kube.Change) error {
+	recorded := map[string]bool{}
 	for _, c := range changes {
 		name := c.Pod.Deployment
-		if noted[name] {
+		if recorded[name] {
 			continue
 		}
-		noted[name] = true
-		d, err := w.kube.AppsV1().Deployments(scenario.Namespace).Get(context.Background(), name, metav1.GetOptions{})
+		recorded[name] = true
+		deployment, err := d.kube.AppsV1().Deployments(scenario.Namespace).Get(context.Background(), name, metav1.GetOptions{})
 		if err != nil {
 			return fmt.Errorf("deployment %s: %w", name, err)
 		}
-		_, version, _ := imageOf(&d.Spec.Template)
-		n := w.pods.Count(d)
-		w.record(sourceDriver, event.Workload{Name: name, Version: version, Desired: n.Desired, Updated: n.Updated, Ready: n.Ready})
+		_, version, _ := imageOf(&deployment.Spec.Template)
+		n := d.deployments.Count(deployment)
+		d.record(sourceDriver, event.Workload{Name: name, Version: version, Desired: n.Desired, Updated: n.Updated, Ready: n.Ready})
 	}
 	return nil
 }
 
-// syncConfig gives the proxies what changed, as Linkerd's destination and policy controllers push it.
-func (w *world) syncConfig() error {
+// syncConfig passes changed configuration to the proxies, as Linkerd's destination and policy
+// controllers do.
+func (d *driver) syncConfig(t *traffic) error {
 	ctx := context.Background()
-	if w.dirty.services.Swap(false) {
-		list, err := w.kube.CoreV1().Services(scenario.Namespace).List(ctx, metav1.ListOptions{})
+	if d.changes.services.Swap(false) {
+		list, err := d.kube.CoreV1().Services(scenario.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return fmt.Errorf("services: %w", err)
 		}
-		w.plane.SetServices(planeServices(list.Items))
+		t.plane.SetServices(planeServices(list.Items))
 	}
-	if w.dirty.routes.Swap(false) {
-		list, err := w.flaggerClient.GatewayapiV1beta1().HTTPRoutes(scenario.Namespace).List(ctx, metav1.ListOptions{})
+	if d.changes.routes.Swap(false) {
+		list, err := d.flaggerClient.GatewayapiV1beta1().HTTPRoutes(scenario.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return fmt.Errorf("routes: %w", err)
 		}
 		routes := planeRoutes(list.Items)
-		if err := w.plane.SetRoutes(routes); err != nil {
+		if err := t.plane.SetRoutes(routes); err != nil {
 			return fmt.Errorf("routes: %w", err)
 		}
-		w.recordRoutes(routes)
+		d.recordRoutes(routes)
 	}
-	if w.dirty.policies.Swap(false) {
-		policies, err := planePolicies(w.policies)
+	if d.changes.policies.Swap(false) {
+		p, unlock := d.policies.lock()
+		defer unlock()
+		converted, err := planePolicies(p.objects)
 		if err != nil {
 			return err
 		}
-		w.plane.SetPolicies(policies)
+		t.plane.SetPolicies(converted)
 	}
 	return nil
 }
 
-// flushTraffic notes the requests that were answered since the last time.
-func (w *world) flushTraffic(now time.Duration) {
-	if w.totalsNoted {
-		return // what is answered after the totals is counted as open in them
-	}
-	from := w.flushedUntil
-	w.flushedUntil = now
-	if cells := w.plane.Cells(); len(cells) > 0 {
-		w.record(sourceDriver, event.Traffic{From: event.Seconds(from), To: event.Seconds(now), Cells: cells, HurtSoFar: w.plane.HarmedUsers()})
+// recordRoutes records each route that changed.
+func (d *driver) recordRoutes(routes []mesh.Route) {
+	c, unlock := d.canaries.lock()
+	cookies := c.cookies
+	unlock()
+	for _, r := range routes {
+		fact := workloads.RouteFact(r, cookies)
+		if text := fmt.Sprint(fact); d.routes[r.Name] != text {
+			d.routes[r.Name] = text
+			d.record(sourceDriver, fact)
+		}
 	}
 }
 
-// scrape takes a sample of everything that has metrics.
-func (w *world) scrape() error {
-	return w.db.Scrape(time.Now(), w.collect, prom.RegistrySource(w.flagger.Registry(), prom.Label{Name: "job", Value: "flagger"}))
+// recordTraffic records the requests that were answered since the last call.
+func (w *world) recordTraffic(t *traffic, now time.Duration) {
+	if t.totalsRecorded {
+		return // the totals count what is answered later as open
+	}
+	from := t.recordedUntil
+	t.recordedUntil = now
+	if cells := t.plane.Cells(); len(cells) > 0 {
+		w.record(sourceDriver, event.Traffic{
+			From: event.Seconds(from), To: event.Seconds(now), Cells: cells, HurtSoFar: t.plane.HarmedUsers(),
+		})
+	}
+}
+
+// scrape samples all metrics.
+func (d *driver) scrape(t *traffic) error {
+	job := prom.Label{Name: "job", Value: "flagger"}
+	return d.db.Scrape(time.Now(), t.collect, prom.RegistrySource(d.flagger.Registry(), job))
 }

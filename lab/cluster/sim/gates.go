@@ -18,8 +18,8 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// gates serves the lab's gates to one webhook of a canary. It runs outside of the bubble while a goroutine of Flagger's waits
-// for it inside: virtual time stands still meanwhile.
+// gates serves the lab's gates to one webhook of a canary. The handler runs outside the bubble
+// while a goroutine of Flagger waits for it inside, so that virtual time stands still.
 func (w *world) gates(canary string, hook flaggerv1.HookType) http.Handler {
 	hook = cmp.Or(hook, flaggerv1.RolloutHook)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -29,56 +29,59 @@ func (w *world) gates(canary string, hook flaggerv1.HookType) http.Handler {
 			err = json.Unmarshal(body, &payload)
 		}
 		if err != nil {
-			http.Error(rw, "gates take what Flagger's webhooks send", http.StatusBadRequest)
+			http.Error(rw, "the body is not a Flagger webhook payload", http.StatusBadRequest)
 			return
 		}
-		a := w.askGate(r, canary, string(hook), string(payload.Phase))
+		a := w.serveGate(r, canary, string(hook), string(payload.Phase))
 		rw.WriteHeader(a.Status())
 		_, _ = io.WriteString(rw, a.Reason)
 	})
 }
 
-// askGate answers one call and notes it, in the place of the canary's other facts.
-func (w *world) askGate(r *http.Request, canary, hook, phase string) gate.Answer {
-	public := *r.URL
-	public.Scheme, public.Host = "http", guardrail.GateHost
-	call, err := guardrail.ParseGate(public.String())
+// serveGate answers a call and records it among the canary's facts.
+func (w *world) serveGate(r *http.Request, canary, hook, phase string) gate.Answer {
+	url := *r.URL
+	url.Scheme, url.Host = "http", guardrail.GateHost
+	call, err := guardrail.ParseGate(url.String())
 	if err != nil {
 		return gate.Answer{Reason: err.Error()}
 	}
-	a := w.answer(canary, call)
+	a := w.evaluate(canary, call)
 	source := sourceFlagger + canary + "." + scenario.Namespace
 	if a.Drill != nil {
 		w.record(source, event.RollbackDrill{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
 	if call.Gate == event.GateEvents {
-		return a // the same events are noted where Flagger records them
+		return a // recorded as Flagger's own events
 	}
 	w.record(source, event.Gate{
-		Canary: canary, Name: call.Gate, Hook: hook, URL: public.String(), Phase: phase,
+		Canary: canary, Name: call.Gate, Hook: hook, URL: url.String(), Phase: phase,
 		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
 	})
 	return a
 }
 
-// answer asks a gate about the service of a canary while nothing else moves the data plane.
-func (w *world) answer(canary string, call guardrail.GateCall) gate.Answer {
+// evaluate evaluates a gate for the service of a canary while the traffic is locked.
+func (w *world) evaluate(canary string, call guardrail.GateCall) gate.Answer {
 	c := w.findCanary(canary)
 	if c == nil {
-		return gate.Answer{Reason: "canary " + canary + " is not among the guardrails: gates answer theirs only"}
+		return gate.Answer{Reason: "canary " + canary + " is not among the guardrails"}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return gate.Evaluate(gateState{w}, c.Spec.TargetRef.Name, call)
+	t, unlock := w.traffic.lock()
+	defer unlock()
+	return gate.Evaluate(gateState{w, t}, c.Spec.TargetRef.Name, call)
 }
 
-// gateState lets gates look at the world. The world's lock is held.
-type gateState struct{ w *world }
+// gateState is the state of a world whose traffic is locked.
+type gateState struct {
+	w *world
+	t *traffic
+}
 
 // Pods implements [gate.State].
 func (g gateState) Pods(service string) []gate.Pod {
 	var canary, primary []gate.Pod
-	for _, p := range g.w.podStates {
+	for _, p := range g.t.pods {
 		pod := gate.Pod{Name: p.Name, Canary: p.Deployment == service, Meshed: p.Meshed, Identity: p.identity()}
 		switch {
 		case p.Service != service || !p.ready:
@@ -94,13 +97,14 @@ func (g gateState) Pods(service string) []gate.Pod {
 // Peers implements [gate.State].
 func (g gateState) Peers(service string) []gate.Peer {
 	var peers []gate.Peer
-	for _, c := range g.w.plane.Callers(service, time.Duration(g.w.published.Load())) {
+	for _, c := range g.t.plane.Callers(service, g.w.clock.now()) {
 		peers = append(peers, gate.Peer{Pod: c.Pod, Identity: c.Identity})
 	}
 	return peers
 }
 
-// Clients implements [gate.State]: those of the scenario that send requests to the service, and the services that call it.
+// Clients implements [gate.State]: the scenario's clients that call the service, and the services
+// that do.
 func (g gateState) Clients(service string) []gate.Client {
 	var clients []gate.Client
 	for _, name := range g.w.spec.Scenario.Callers(service) {
@@ -111,14 +115,14 @@ func (g gateState) Clients(service string) []gate.Client {
 
 // Admits implements [gate.State].
 func (g gateState) Admits(p gate.Pod, c gate.Client) (bool, string) {
-	r, err := g.w.plane.Probe(dataplane.ProbeRequest{Client: c.Name, Pod: p.Name})
+	r, err := g.t.plane.Probe(dataplane.ProbeRequest{Client: c.Name, Pod: p.Name})
 	if err != nil {
 		return false, err.Error()
 	}
 	return r.Verdict.Allowed, r.Verdict.Reason
 }
 
-// drillHeader marks the probes of a drill.
+// drillHeader is a header of the requests of a rollback drill.
 const drillHeader = "x-coalmine-drill"
 
 // RollbackDrill implements [gate.State].
@@ -126,7 +130,7 @@ func (g gateState) RollbackDrill(service string, probes int) gate.Drill {
 	d := gate.Drill{Probes: probes}
 	callers := g.w.spec.Scenario.Callers(service)
 	if len(callers) == 0 {
-		d.Denied = "nobody calls " + service
+		d.Denied = "no client calls " + service
 		return d
 	}
 	forward := &mesh.Rule{
@@ -134,18 +138,19 @@ func (g gateState) RollbackDrill(service string, probes int) gate.Drill {
 		Backends: []mesh.Backend{{Service: service + "-canary", Namespace: scenario.Namespace, Weight: 1}},
 	}
 	for n := range probes {
-		d.Forward += g.probe(&d, callers[n%len(callers)], service, n, forward, service)
+		d.Forward += g.probe(&d, callers[n%len(callers)], service, uint64(n), forward, service)
 	}
 	for n := range probes {
-		d.Back += g.probe(&d, callers[n%len(callers)], service, n, nil, service+"-primary")
+		d.Back += g.probe(&d, callers[n%len(callers)], service, uint64(n), nil, service+"-primary")
 	}
 	return d
 }
 
-// probe sends one probe of a drill and counts 1 when it was answered where it should be.
-func (g gateState) probe(d *gate.Drill, client, service string, number int, extra *mesh.Rule, workload string) int {
-	r, err := g.w.plane.Probe(dataplane.ProbeRequest{
-		Client: client, Service: service, Path: "/", Seq: uint64(number), ExtraRule: extra,
+// probe sends one request of a rollback drill and returns 1 if the right workload answered it, else
+// 0.
+func (g gateState) probe(d *gate.Drill, client, service string, seq uint64, rule *mesh.Rule, workload string) int {
+	r, err := g.t.plane.Probe(dataplane.ProbeRequest{
+		Client: client, Service: service, Path: "/", Seq: seq, ExtraRule: rule,
 		Headers: []mesh.Header{{Name: drillHeader, Value: "forward"}},
 	})
 	switch {
@@ -162,7 +167,7 @@ func (g gateState) probe(d *gate.Drill, client, service string, number int, extr
 // Canary implements [gate.State].
 func (g gateState) Canary(service, cohort string, window time.Duration) gate.Count {
 	var n gate.Count
-	for _, r := range g.w.plane.Recent(window) {
+	for _, r := range g.t.plane.Recent(window) {
 		if r.Workload == service && (cohort == "" || cohort == r.Cohort) {
 			n.Requests += r.N
 			n.Failed += r.Failed
@@ -174,5 +179,5 @@ func (g gateState) Canary(service, cohort string, window time.Duration) gate.Cou
 // Approved implements [gate.State].
 func (g gateState) Approved() bool {
 	after, released := g.w.spec.ApproveAfter, time.Duration(g.w.released.Load())
-	return after >= 0 && released > 0 && time.Duration(g.w.published.Load()) >= released+after
+	return after >= 0 && released > 0 && g.w.clock.now() >= released+after
 }

@@ -8,7 +8,8 @@ import (
 	"coalmine/lab/guardrail"
 )
 
-// hostnames are the names under which one run serves the lab's hosts: runs side by side in a process share one host table.
+// hostnames are the names under which a run serves the lab's hosts. They are unique, since all runs
+// in a process share one [network.Network].
 type hostnames struct {
 	prometheus, alerts string
 	run                int64
@@ -22,14 +23,15 @@ func newHostnames(run int64) hostnames {
 	}
 }
 
-// gate is the gates' host for one webhook of a canary: what calls tells which webhook it was.
+// gate returns the host for one webhook of a canary. It identifies the webhook that called.
 func (h hostnames) gate(canary string, webhook int) string {
 	return fmt.Sprintf("%s-%d-gate-%d.coalmine", canary, webhook, h.run)
 }
 
 var gateHostPattern = regexp.MustCompile(`[a-z0-9-]+-gate-\d+\.coalmine`)
 
-// canonical turns the run's own host names in a text back to those that the learner wrote, which are the same in every run.
+// canonical replaces the run's own host names in a text by those that users write, which are the
+// same in every run.
 func (h hostnames) canonical(text string) string {
 	text = strings.ReplaceAll(text, h.prometheus, strings.TrimPrefix(guardrail.LabPrometheus, "http://"))
 	text = strings.ReplaceAll(text, h.alerts, "alerts.coalmine")

@@ -18,40 +18,42 @@ import (
 	"coalmine/loadgen"
 )
 
-// Load plays a plan in virtual time against the services of a scenario alone: no Flagger, no rollout, no policies. It is to a
-// load against real servers what [Cluster] is to a real cluster: the pods are ready before traffic begins and get all of it.
+// Load plays a plan in virtual time against only the services of a scenario: no Flagger, no
+// rollout, no policies. It simulates a load test of real servers, as [Cluster] simulates a real
+// cluster: the pods are ready before traffic starts and receive all of it.
 type Load struct {
 	Scenario *scenario.Scenario
-	// Plan of the scenario's traffic, or of other traffic with the scenario's clients and services.
+	// Plan is for the scenario's traffic, or for other traffic of its clients to its services.
 	Plan *loadgen.Plan
-	// Shard is the part of the plan that is played; the zero value is all of it.
+	// Shard is the part of the plan to play; the zero value is all of it.
 	Shard loadgen.Shard
-	// Versions that run, by service; the others run their baseline.
+	// Versions are the versions to run, by service. Other services run their baseline.
 	Versions map[string]string
-	// Replicas is the number of pods of each service; 0 stands for 1.
+	// Replicas is the number of pods of each service; 0 means 1.
 	Replicas int
-	// Uptime is how long the pods have been ready when traffic begins.
+	// Uptime is how long the pods have been ready when traffic starts.
 	Uptime time.Duration
-	// OnAttempt is told of each attempt, in the order of their ends; the value is used again. Its version is that of the released
-	// service, "" for an attempt that did not reach it.
+	// OnAttempt is called for each attempt, in the order in which they end. The outcome is reused
+	// after the call. Its version is that of the released service, or "" if the attempt did not
+	// reach it.
 	OnAttempt func(*loadgen.Outcome)
 }
 
-// LoadReport says what was played.
+// LoadReport summarizes what was played.
 type LoadReport struct {
-	// Arrivals that were sent, and Attempts at them.
+	// Arrivals counts the requests that were sent, Attempts the attempts at them.
 	Arrivals, Attempts int
-	// Open counts the arrivals without an answer: 0 unless the load was stopped.
+	// Open counts the requests without a response. It is 0 unless the load was stopped.
 	Open int
-	// Elapsed is the virtual time up to the last answer, in whole steps of a tenth of a second.
+	// Elapsed is the virtual time up to the last response, rounded up to a tenth of a second.
 	Elapsed time.Duration
 }
 
-// loadStep is how often a load looks at its context, and at pods that ran out of memory.
+// loadStep is how often a load checks its context and for pods that ran out of memory.
 const loadStep = 100 * time.Millisecond
 
-// Run plays the plan to its last answer. When the context ends it stops: the report is that of what was played, and the error
-// the context's cause.
+// Run plays the plan up to its last response. If the context is done it stops, and returns the
+// report so far and the context's cause.
 func (l Load) Run(ctx context.Context) (LoadReport, error) {
 	run, err := l.open()
 	if err != nil {
@@ -67,15 +69,15 @@ func (l Load) Run(ctx context.Context) (LoadReport, error) {
 	return run.report(), nil
 }
 
-// loadRun is a load that is played.
+// loadRun is a running load.
 type loadRun struct {
 	plane *dataplane.Plane
 	pods  map[string]dataplane.Pod
-	// restartAt pods come back at a time.
+	// restartAt has the killed pods.
 	restartAt map[string]time.Duration
 }
 
-// open brings services and pods up.
+// open starts services and pods.
 func (l Load) open() (*loadRun, error) {
 	if l.Scenario == nil || l.Plan == nil {
 		return nil, errors.New("a load in the sim needs a scenario and a plan")
@@ -112,7 +114,7 @@ func (l Load) open() (*loadRun, error) {
 	return run, nil
 }
 
-// checkVersions wants services and versions that the scenario has.
+// checkVersions checks that the scenario has the services and versions.
 func (l Load) checkVersions() error {
 	for _, name := range slices.Sorted(maps.Keys(l.Versions)) {
 		s := l.Scenario.Service(name)
@@ -131,7 +133,7 @@ func (l Load) checkVersions() error {
 	return nil
 }
 
-// pod is a pod of a service at the version that the load asks for.
+// pod returns a pod of a service at the version to run.
 func (l Load) pod(s *scenario.Service, n int, addr netip.Addr) dataplane.Pod {
 	version := s.Baseline
 	if v, ok := l.Versions[s.Name]; ok {
@@ -144,7 +146,7 @@ func (l Load) pod(s *scenario.Service, n int, addr netip.Addr) dataplane.Pod {
 	}
 }
 
-// step plays a little more. A pod that ran out of memory starts up anew, at once: nobody else restarts it.
+// step advances the load. A pod that ran out of memory restarts without a back-off.
 func (r *loadRun) step() {
 	now := r.plane.Now() + loadStep
 	r.plane.Advance(now)

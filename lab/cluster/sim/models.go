@@ -14,13 +14,13 @@ import (
 	"coalmine/loadgen"
 )
 
-// models are those that the pods run.
+// models are the models that the pods run.
 type models struct{ services.Models }
 
-// newPlane makes the data plane of a flight, and the models that its pods run.
-func newPlane(f cluster.RunSpec) (*dataplane.Plane, models, error) {
-	s := f.Scenario
-	plan, err := loadgen.NewPlan(s.Traffic, f.Seed, s.Timing.Baseline+s.Timing.Horizon)
+// newPlane makes the data plane of a run, and the models that its pods run.
+func newPlane(spec cluster.RunSpec) (*dataplane.Plane, models, error) {
+	s := spec.Scenario
+	plan, err := loadgen.NewPlan(s.Traffic, spec.Seed, s.Timing.Baseline+s.Timing.Horizon)
 	if err != nil {
 		return nil, models{}, fmt.Errorf("traffic: %w", err)
 	}
@@ -32,7 +32,8 @@ func newPlane(f cluster.RunSpec) (*dataplane.Plane, models, error) {
 	return plane, models{ms}, err
 }
 
-// planeConfig is the data plane of a scenario's services and clients, for a plan that begins at a wall time.
+// planeConfig returns the data plane's configuration for a scenario's services and clients, with a
+// plan that starts at a wall time.
 func planeConfig(s *scenario.Scenario, plan *loadgen.Plan, start time.Time) dataplane.Config {
 	cfg := dataplane.Config{
 		Plan: plan, Seed: plan.Seed(), Namespace: scenario.Namespace,
@@ -48,7 +49,7 @@ func planeConfig(s *scenario.Scenario, plan *loadgen.Plan, start time.Time) data
 	return cfg
 }
 
-// startUp is the time from a pod's creation to its readiness.
+// startUp returns the time from a pod's creation to its readiness.
 func (m models) startUp(t *corev1.PodTemplateSpec) time.Duration {
 	service, version, _ := imageOf(t)
 	return m.StartUp(service, version)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -17,12 +18,34 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// Sources of facts. Facts of one instant are ordered by source; a source notes from one goroutine at a time.
+// Sources of facts. Simultaneous facts are ordered by source. Each source is used by one goroutine
+// at a time.
 const (
-	sourceFlagger = "a/flagger/" // followed by the canary: Flagger works on each canary in one goroutine
+	sourceFlagger = "a/flagger/" // plus the canary: Flagger works on each canary in one goroutine
 	sourceDriver  = "b/driver"
 	sourceRun     = "c/run"
 )
+
+// canaries is what was last seen of the Canary objects.
+type canaries struct {
+	statuses map[string]event.Canary
+	// phase is that of the released service's canary.
+	phase   string
+	cookies workloads.AffinityCookies
+}
+
+// queries counts the queries made at one instant, by canary and metric.
+type queries struct {
+	at     time.Duration
+	counts map[string]int
+}
+
+// changes are the kinds of objects that have changed since the driver last looked.
+type changes struct {
+	deployments, services, routes, policies atomic.Bool
+	// wake wakes the driver. It has room for one value.
+	wake chan struct{}
+}
 
 // Event implements [flagger.Observer].
 func (w *world) Event(canary, eventType, message string) {
@@ -34,40 +57,41 @@ func (w *world) Alert(canary, severity, message string) {
 	w.record(sourceFlagger+canary, event.Alert{Canary: canaryName(canary), Severity: severity, Message: w.hosts.canonical(message)})
 }
 
-// canaryName is a canary's name without the namespace, which is the same for all.
+// canaryName returns a canary's name without its namespace, which is the same for all.
 func canaryName(canary string) string { return workloads.TrimNamespace(canary, scenario.Namespace) }
 
-// recordQuery notes a query of Flagger's.
-func (w *world) recordQuery(r *http.Request, a prom.QueryResult) {
-	asked := workloads.ParseQuery(a.PromQL, r.URL.Path)
-	if asked.PromQL == workloads.OnlineQuery {
+// recordQuery records a query of Flagger.
+func (w *world) recordQuery(r *http.Request, result prom.QueryResult) {
+	query := workloads.ParseQuery(result.PromQL, r.URL.Path)
+	if query.PromQL == workloads.OnlineQuery {
 		return
 	}
-	name := canaryName(asked.Canary)
-	q := asked.Fact(name, workloads.FindCheck(w.findCanary(name), asked.Metric, w.priorQueries(asked.Canary, asked.Metric)))
-	q.Value = a.Value
-	if a.Err != nil {
-		q.Error = a.Err.Error()
+	name := canaryName(query.Canary)
+	fact := query.Fact(name, workloads.FindCheck(w.findCanary(name), query.Metric, w.priorQueries(query.Canary, query.Metric)))
+	fact.Value = result.Value
+	if result.Err != nil {
+		fact.Error = result.Err.Error()
 	}
-	if errors.Is(a.Err, prom.ErrQueryBudget) {
-		w.fail(a.Err)
+	if errors.Is(result.Err, prom.ErrQueryBudget) {
+		w.fail(result.Err)
 	}
-	w.record(sourceFlagger+asked.Canary, q)
+	w.record(sourceFlagger+query.Canary, fact)
 }
 
-// priorQueries counts how often a canary asked for a metric before at this instant: Flagger asks for all of a tick at once.
+// priorQueries returns how often a canary queried a metric before at this instant. Flagger makes
+// all queries of a tick at one instant.
 func (w *world) priorQueries(canary, metric string) int {
-	w.statusMu.Lock()
-	defer w.statusMu.Unlock()
-	if now := w.published.Load(); now != w.queriesAt {
-		w.queriesAt, w.queryCounts = now, map[string]int{}
+	q, unlock := w.queries.lock()
+	defer unlock()
+	if now := w.clock.now(); q.counts == nil || now != q.at {
+		q.at, q.counts = now, map[string]int{}
 	}
 	key := canary + " " + metric
-	w.queryCounts[key]++
-	return w.queryCounts[key] - 1
+	q.counts[key]++
+	return q.counts[key] - 1
 }
 
-// findCanary is a canary as the learner wrote it; nil where there is none of the name.
+// findCanary returns the canary with a name as the user wrote it, or nil.
 func (w *world) findCanary(name string) *flaggerv1.Canary {
 	var targets []string
 	for _, s := range w.spec.Scenario.Services {
@@ -76,10 +100,10 @@ func (w *world) findCanary(name string) *flaggerv1.Canary {
 	return workloads.FindCanary(w.spec.Guardrails, targets, name)
 }
 
-// alertSink collects what Flagger posts to alert providers.
+// alertSink records the alerts that Flagger posts to alert providers.
 type alertSink struct{ w *world }
 
-// RoundTrip takes one message in any of the forms that Flagger's notifiers post (flagger, pkg/notifier).
+// RoundTrip accepts an alert in any format of Flagger's notifiers (flagger, pkg/notifier).
 func (a alertSink) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
@@ -92,40 +116,40 @@ func (a alertSink) RoundTrip(r *http.Request) (*http.Response, error) {
 		Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
 
-// watchObjects lets the fakes tell what changes: canary statuses are noted at once, everything else is marked for the driver.
-// Reactors run in the goroutine of the caller, before the change is stored.
+// watchObjects records changes of canaries and marks other changes for the driver. Reactors of the
+// fakes run in the goroutine of the caller, before the change is stored.
 func (w *world) watchObjects() {
 	w.flaggerClient.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
-		w.publishTime()
+		w.clock.publish()
 		switch a.GetResource().Resource {
 		case "canaries":
 			w.canaryChanged(a)
 		case "httproutes":
-			w.markDirty(a, &w.dirty.routes)
+			w.changes.mark(a, &w.changes.routes)
 		}
 		return false, nil, nil
 	})
 	w.kube.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
-		w.publishTime()
+		w.clock.publish()
 		switch a.GetResource().Resource {
 		case "deployments":
-			w.markDirty(a, &w.dirty.deployments)
+			w.changes.mark(a, &w.changes.deployments)
 		case "services":
-			w.markDirty(a, &w.dirty.services)
+			w.changes.mark(a, &w.changes.services)
 		}
 		return false, nil, nil
 	})
 }
 
-// markDirty notes that an action changes what the driver looks at, and calls it.
-func (w *world) markDirty(a clienttesting.Action, dirty *atomic.Bool) {
+// mark marks a kind of object as changed if an action writes, and wakes the driver.
+func (c *changes) mark(a clienttesting.Action, kind *atomic.Bool) {
 	if !isWrite(a) {
 		return
 	}
-	dirty.Store(true)
+	kind.Store(true)
 	select {
-	case w.wake <- struct{}{}:
-	default: // it was called already
+	case c.wake <- struct{}{}:
+	default: // woken already
 	}
 }
 
@@ -137,13 +161,13 @@ func isWrite(a clienttesting.Action) bool {
 	return false
 }
 
-// canaryChanged notes a canary's status when it differs from the one noted last.
+// canaryChanged records a canary's status, if it differs from the last one, or its deletion.
 func (w *world) canaryChanged(a clienttesting.Action) {
 	switch a.GetVerb() {
 	case "delete":
 		name := a.(clienttesting.DeleteAction).GetName()
 		w.record(sourceFlagger+name+"."+a.GetNamespace(), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: a.GetNamespace(), Name: name})
-	case "create", "update": // the actions of both have the same methods
+	case "create", "update": // both have the methods of UpdateAction
 		if c, ok := a.(clienttesting.UpdateAction).GetObject().(*flaggerv1.Canary); ok {
 			w.recordStatus(c)
 		}
@@ -152,14 +176,14 @@ func (w *world) canaryChanged(a clienttesting.Action) {
 
 func (w *world) recordStatus(c *flaggerv1.Canary) {
 	status := workloads.CanaryFact(c)
-	w.statusMu.Lock()
-	same := w.statuses[c.Name] == status
-	w.statuses[c.Name] = status
+	known, unlock := w.canaries.lock()
+	same := known.statuses[c.Name] == status
+	known.statuses[c.Name] = status
 	if c.Spec.TargetRef.Name == w.spec.Scenario.Release.Service {
-		w.phase = status.Phase
+		known.phase = status.Phase
 	}
-	w.cookies.Add(c)
-	w.statusMu.Unlock()
+	known.cookies.Add(c)
+	unlock()
 	if !same && status.Phase != "" {
 		w.record(sourceFlagger+c.Name+"."+scenario.Namespace, status)
 	}

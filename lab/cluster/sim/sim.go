@@ -1,24 +1,28 @@
-// Package sim is the cluster in virtual time: the real Flagger controller, the real Prometheus storage and PromQL engine, and
-// models of Kubernetes' Deployments, Linkerd's proxies and the demo services, in one process without any network.
+// Package sim is the cluster in virtual time: the real Flagger controller, the real Prometheus
+// storage and PromQL engine, and models of Kubernetes' Deployments, Linkerd's proxies and the demo
+// services, in one process and without a network.
 //
-// A session runs in a bubble of virtual time. One goroutine, the driver, moves the world: it wakes once a second and after each
-// change. The package knows how to play a flight, not what its story or its score is.
+// A session runs in a bubble of virtual time. One goroutine, the driver, advances the world: it
+// wakes once a second and after each change.
 //
-// # Who acts at which instant
+// # Who acts when
 //
-// What goroutines do at one instant of virtual time happens in the order in which they are scheduled, which differs from run to
-// run. So each of those that act has instants of its own, and a run is the same on every repetition:
+// Goroutines that act at the same instant of virtual time run in the order of the scheduler, which
+// differs between runs. So each of them acts at instants of its own, which makes runs reproducible:
 //
-//	Flagger             whole seconds: it starts 1 s after the bubble's begin, and its loops tick every 10 s and every analysis
-//	                    interval from there
+//	Flagger             whole seconds: it starts 1 s after the bubble, and its loops tick every 10 s
+//	                    and every analysis interval from then on
 //	driver, windows     37.311 ms after each whole second; every tenth window ends with a scrape
-//	driver, changes     137.311 ms after a change in the API server: what it took to reach the proxies (see propagation)
+//	driver, changes     137.311 ms after a change in the API server: the time that it took to reach
+//	                    the proxies (see propagation)
 //	driver, pods        when a pod becomes ready
-//	story               71.713 ms after a whole second, but for its begin, when Flagger has just come to rest at 1 s
+//	runner              71.713 ms after a whole second, except for its start, when Flagger has just
+//	                    become idle at 1 s
 //
-// Whoever reads or writes what others share first lets the bubble settle: everybody else waits then. Requests are no
-// goroutines: the driver, the story and the gates play those that are due when they look. Gates answer outside of the bubble,
-// while Flagger's goroutine waits inside and time stands still.
+// A goroutine that accesses shared state first calls [vclock.WaitIdle], so that all others are
+// blocked. Requests are not goroutines: the driver, the runner and the gates play those that are
+// due when they look at the traffic. Gates run outside the bubble, while Flagger's goroutine waits
+// inside and time stands still.
 package sim
 
 import (
@@ -36,39 +40,48 @@ import (
 	"coalmine/lab/event"
 )
 
-// Names of what plays a run here.
+// Names in [cluster.Description].
 const (
 	Name = "sim"
 	Mesh = "linkerd-model"
 )
 
-// defaultStallTimeout is how long, in real time, virtual time may stand still before the session is given up. A tick takes less than a
-// millisecond; only a query that slipped past the limits can take seconds.
+// defaultStallTimeout is the default of [Cluster].StallTimeout. A tick takes less than a
+// millisecond; only a query that escaped the limits can take seconds.
 const defaultStallTimeout = 60 * time.Second
 
-// clock is the virtual time as the outside sees it.
+// clock passes the virtual time to the outside of the bubble.
 type clock struct {
 	published atomic.Int64 // since the run's start
-	// abandoned is set when the session was given up: what it still does, should it come free, is no part of the run any more.
+	// abandoned is set when the session was given up, so that nothing it does later is recorded.
 	abandoned atomic.Bool
 }
 
-// ErrStalled says that virtual time stood still.
+// publish updates the published time. It must be called in the bubble.
+func (c *clock) publish() { c.published.Store(int64(elapsed())) }
+
+// now returns the time published last. Each access to an API server publishes it, and time stands
+// still while the outside is called, so it is exact there.
+func (c *clock) now() time.Duration { return time.Duration(c.published.Load()) }
+
+// ErrStalled is the error of a session whose virtual time stood still for the stall timeout.
 var ErrStalled = errors.New("virtual time stands still: something in the run is busy or waits for the real world")
 
-// Cluster is the sim. The zero value is ready for use.
+// Cluster is the sim. The zero value is ready to use.
 type Cluster struct {
-	// Version of coalmine, for the log.
+	// Version is that of coalmine, for the log.
 	Version string
-	// StallTimeout is how long, in real time, virtual time may stand still; 0 stands for a minute. Whoever holds the sink of a run
-	// back, to show it slowly, must let go of it more often than that.
+	// StallTimeout is how long virtual time may stand still, in real time, before a session is
+	// given up; 0 means a minute. A caller that blocks in the sink, to show a run slowly, must
+	// return more often.
 	StallTimeout time.Duration
 }
 
-// sessionCount numbers the sessions of the process: each serves its hosts under names of its own.
+// sessionCount numbers the sessions of the process, since each serves its hosts under names of its
+// own.
 var sessionCount atomic.Int64
 
-// Describe implements [lab.Cluster].
+// Describe implements [cluster.Cluster].
 func (c Cluster) Describe() cluster.Description {
 	return cluster.Description{Cluster: Name, Mesh: Mesh, Versions: map[string]string{
 		"coalmine":   c.Version,
@@ -84,8 +97,8 @@ const (
 	kubernetesVersion = "0.35.4"
 )
 
-// Session implements [lab.Cluster].
-func (c Cluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Recorder, story func(context.Context, cluster.World) error) error {
+// Session implements [cluster.Cluster].
+func (c Cluster) Session(ctx context.Context, spec cluster.RunSpec, rec *event.Recorder, runner func(context.Context, cluster.World) error) error {
 	net, err := network.Install()
 	if err != nil {
 		return err
@@ -93,34 +106,34 @@ func (c Cluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Reco
 	clock := &clock{}
 	done := make(chan error, 1)
 	go func() {
-		done <- vclock.Run(func() error { return session(ctx, net, f, rec, story, clock) })
+		done <- vclock.Run(func() error { return session(ctx, net, spec, rec, runner, clock) })
 	}()
 	return waitSession(done, clock, cmp.Or(c.StallTimeout, defaultStallTimeout))
 }
 
-// waitSession waits for the session, and gives it up when virtual time stands still. What is stuck cannot be ended: it stays behind
-// until the process ends, and is not listened to any more.
-func waitSession(done <-chan error, c *clock, patience time.Duration) error {
-	last, t := c.published.Load(), time.NewTicker(patience)
+// waitSession waits for the session, and gives up when virtual time stalls. A stalled session
+// cannot be stopped: it lingers until the process ends, but is ignored.
+func waitSession(done <-chan error, c *clock, timeout time.Duration) error {
+	last, t := c.now(), time.NewTicker(timeout)
 	defer t.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err
 		case <-t.C:
-			now := c.published.Load()
+			now := c.now()
 			if now == last {
 				c.abandoned.Store(true)
-				return fmt.Errorf("%w (at %v, for %v)", ErrStalled, time.Duration(now), patience)
+				return fmt.Errorf("%w (at %v, for %v)", ErrStalled, now, timeout)
 			}
 			last = now
 		}
 	}
 }
 
-// session plays one flight; it runs in the bubble.
-func session(ctx context.Context, net *network.Network, f cluster.RunSpec, rec *event.Recorder, story func(context.Context, cluster.World) error, c *clock) (err error) {
-	w, err := newWorld(net, f, rec, c)
+// session plays one run. It runs in the bubble.
+func session(ctx context.Context, net *network.Network, spec cluster.RunSpec, rec *event.Recorder, runner func(context.Context, cluster.World) error, c *clock) (err error) {
+	w, err := newWorld(net, spec, rec, c)
 	if err != nil {
 		return err
 	}
@@ -128,5 +141,5 @@ func session(ctx context.Context, net *network.Network, f cluster.RunSpec, rec *
 	if err := w.open(); err != nil {
 		return err
 	}
-	return story(ctx, w)
+	return runner(ctx, w)
 }

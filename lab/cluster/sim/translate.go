@@ -14,8 +14,8 @@ import (
 	"coalmine/lab/mesh/k8s"
 )
 
-// This file hands Kubernetes objects to the data plane. What they mean is package objects' to say; added here is what the fakes
-// leave out.
+// This file converts Kubernetes objects for the data plane. Package k8s does most of it; this adds
+// what the fakes leave out.
 
 func planeServices(list []corev1.Service) []dataplane.Service {
 	var services []dataplane.Service
@@ -31,7 +31,7 @@ func planeServices(list []corev1.Service) []dataplane.Service {
 	return services
 }
 
-// targetPort is the number of the pods' port. The demo services name theirs http.
+// targetPort returns the number of a Service's target port; 0 is the pods' port named http.
 func targetPort(p corev1.ServicePort) int {
 	switch number, name := k8s.TargetPort(p); name {
 	case "":
@@ -39,10 +39,11 @@ func targetPort(p corev1.ServicePort) int {
 	case portName:
 		return 0
 	}
-	return -1 // a name that no pod has
+	return -1 // no pod has a port of this name
 }
 
-// planeRoutes translates routes. The fakes do not say when an object came to be, so what has no time counts as old as the run.
+// planeRoutes converts routes. The fakes set no creation times, so routes without one are as old as
+// the run.
 func planeRoutes(list []v1beta1.HTTPRoute) []mesh.Route {
 	routes := k8s.Routes(list)
 	for i := range routes {
@@ -53,7 +54,8 @@ func planeRoutes(list []v1beta1.HTTPRoute) []mesh.Route {
 	return routes
 }
 
-// planePolicies translates the Linkerd policies in force. They are ordered by age as they were applied.
+// planePolicies converts the Linkerd policies in force. Their age is the order in which they were
+// applied.
 func planePolicies(list []guardrail.Object) (mesh.Policies, error) {
 	values := make([]runtime.Object, len(list))
 	for i, o := range list {

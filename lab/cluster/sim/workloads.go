@@ -15,13 +15,14 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// imagePrefix is the repository of the demo services' images; the tag is the version.
+// imagePrefix is the repository of the demo services' images. Their tags are the versions.
 const imagePrefix = "coalmine/"
 
-// portName is what the demo services call their port.
+// portName is the name of the demo services' port.
 const portName = workloads.PortName
 
-// workloadsOf has the objects of a scenario as they are here: images say what a pod is, and nothing runs in it.
+// workloadsOf returns a builder of a scenario's objects. Images identify service and version of a
+// pod; nothing runs in it.
 func workloadsOf(s *scenario.Scenario) workloads.Builder {
 	return workloads.Builder{Scenario: s, Mutate: func(t *corev1.PodTemplateSpec, s *scenario.Service, version string) {
 		t.Spec.Containers[0].Image = image(s.Name, version)
@@ -30,7 +31,7 @@ func workloadsOf(s *scenario.Scenario) workloads.Builder {
 
 func image(service, version string) string { return imagePrefix + service + ":" + version }
 
-// imageOf takes an image of a demo service apart.
+// imageOf returns service and version of a pod of a demo service.
 func imageOf(t *corev1.PodTemplateSpec) (service, version string, ok bool) {
 	if len(t.Spec.Containers) == 0 {
 		return "", "", false
@@ -40,7 +41,7 @@ func imageOf(t *corev1.PodTemplateSpec) (service, version string, ok bool) {
 	return service, version, found && tagged
 }
 
-// createServices creates what the platform runs before any guardrail.
+// createServices creates the objects of the demo services.
 func (w *world) createServices(ctx context.Context) error {
 	for _, o := range workloadsOf(w.spec.Scenario).Objects() {
 		if err := w.create(ctx, o); err != nil {

@@ -13,89 +13,64 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"coalmine/lab/cluster"
-	"coalmine/lab/cluster/sim/dataplane"
 	"coalmine/lab/cluster/sim/flagger"
-	"coalmine/lab/cluster/sim/kube"
 	"coalmine/lab/cluster/sim/network"
 	"coalmine/lab/cluster/sim/prom"
 	"coalmine/lab/cluster/sim/vclock"
-	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/event"
-	"coalmine/lab/guardrail"
 	"coalmine/lab/scenario"
 )
 
-// world is one session's cluster. It implements [lab.World].
+// world is the cluster of one session. It implements [cluster.World].
 type world struct {
 	spec  cluster.RunSpec
-	rec   *event.Recorder
+	clock *clock
+	log   *event.Recorder
 	net   *network.Network
 	hosts hostnames
-	// clock has the time since the run's start as last seen inside the bubble, for callers outside of it. Each access to an API
-	// server refreshes it, and time stands still while the outside is asked, so it is exact there.
-	*clock
 
 	kube          *fake.Clientset
 	flaggerClient *flaggerfake.Clientset
 	flagger       *flagger.Controller
-	pods          *kube.Controller
 	db            *prom.DB
 
-	// mu guards the data plane, which the driver, the story and the gates use.
-	mu     sync.Mutex
-	plane  *dataplane.Plane
-	models models
+	traffic  guarded[traffic]
+	policies guarded[policies]
+	canaries guarded[canaries]
+	queries  guarded[queries]
+	changes  changes
 
-	// The driver's own.
-	flushedUntil time.Duration // end of the last traffic aggregate
-	totalsNoted  bool          // the totals are noted; guarded by mu
-	podCount     int           // given to pods so far
-	podStates    []*podState   // guarded by mu
-	lastRoutes   map[string]string
-
-	// policies are the Linkerd policies in force, defaultPolicy the namespace's; written by the story, read at other instants.
-	policies      []guardrail.Object
-	defaultPolicy string
-	dirty         struct{ deployments, services, routes, policies atomic.Bool }
-
-	statusMu    sync.Mutex
-	queriesAt   int64          // the instant of askedFor
-	queryCounts map[string]int // queries by canary and metric
-	statuses    map[string]event.Canary
-	phase       string
-	cookies     workloads.AffinityCookies
-
-	released atomic.Int64 // when the version was released; 0 before
+	released atomic.Int64   // when the version was released; 0 before
+	failed   guarded[error] // of the driver or of a query
 	closing  atomic.Bool
-	stop     chan struct{} // made in the bubble, as changed is
-	wake     chan struct{} // has room for one: something in the API server changed
-	driver   sync.WaitGroup
-	err      error // of the driver or a query; written through fail, read after the driver ended or through failure
-	errMu    sync.Mutex
+	stop     chan struct{} // stops the driver
+	running  sync.WaitGroup
 	cleanups []func()
 }
 
-func newWorld(net *network.Network, f cluster.RunSpec, rec *event.Recorder, c *clock) (*world, error) {
+func newWorld(net *network.Network, spec cluster.RunSpec, log *event.Recorder, c *clock) (*world, error) {
 	db, err := prom.Open(time.Now())
 	if err != nil {
 		return nil, err
 	}
-	plane, models, err := newPlane(f)
+	plane, models, err := newPlane(spec)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	w := &world{
-		spec: f, rec: rec, net: net, hosts: newHostnames(sessionCount.Add(1)), clock: c, db: db, plane: plane, models: models,
-		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(), // NewClientset would parse an OpenAPI schema on each call
-		statuses: map[string]event.Canary{}, lastRoutes: map[string]string{}, stop: make(chan struct{}), wake: make(chan struct{}, 1),
-	}
-	w.pods = kube.New(w.kube, scenario.Namespace, f.Seed, models.startUp)
-	return w, nil
+	return &world{
+		spec: spec, clock: c, log: log, net: net, hosts: newHostnames(sessionCount.Add(1)), db: db,
+		// NewClientset would parse an OpenAPI schema on each call.
+		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(),
+		traffic:  guarded[traffic]{value: traffic{plane: plane, models: models}},
+		canaries: guarded[canaries]{value: canaries{statuses: map[string]event.Canary{}}},
+		changes:  changes{wake: make(chan struct{}, 1)},
+		stop:     make(chan struct{}),
+	}, nil
 }
 
-// open brings the platform up: services, Flagger, driver.
+// open starts services, Flagger and the driver.
 func (w *world) open() error {
-	ctx := context.Background() // the story's context belongs to the real world: waiting for it would stop virtual time
+	ctx := context.Background() // the runner's context is not virtual: waiting for it would stall virtual time
 	w.watchObjects()
 	w.cleanups = append(w.cleanups,
 		w.net.RegisterTransport(w.hosts.prometheus, w.db.RoundTripper(time.Now, w.recordQuery)),
@@ -109,13 +84,14 @@ func (w *world) open() error {
 		return err
 	}
 	w.flagger = f
-	// How often client-go looked before its caches were filled depends on the machine; what is applied next happens after that.
-	w.publishTime()
-	w.driver.Go(w.drive)
+	// How often client-go polled before its caches were synced depends on the machine. What is
+	// applied next happens after that.
+	w.clock.publish()
+	w.running.Go(newDriver(w).drive)
 	return w.applyManifests(ctx, "environment.yaml", w.spec.Scenario.Environment)
 }
 
-// close takes the world down. Flagger stops working on a canary only when it is deleted.
+// close stops everything. Flagger stops working on a canary only when it is deleted.
 func (w *world) close() error {
 	ctx := context.Background()
 	vclock.WaitIdle()
@@ -131,39 +107,38 @@ func (w *world) close() error {
 		errs = append(errs, w.flagger.Stop(ctx))
 	}
 	close(w.stop)
-	w.driver.Wait()
-	for _, remove := range w.cleanups {
-		remove()
+	w.running.Wait()
+	for _, cleanup := range w.cleanups {
+		cleanup()
 	}
-	return errors.Join(append(errs, w.err, w.db.Close())...)
+	failed, unlock := w.failed.lock()
+	defer unlock()
+	return errors.Join(append(errs, *failed, w.db.Close())...)
 }
 
-// elapsed is the time since the run's start. It must be called in the bubble.
+// elapsed returns the time since the run's start. It must be called in the bubble.
 func elapsed() time.Duration { return time.Since(vclock.Epoch) }
 
-// publishTime lets the outside see the time.
-func (w *world) publishTime() { w.published.Store(int64(elapsed())) }
-
-// record records a fact at the current time, inside or outside of the bubble.
-// What happens while the world is taken down, or after it was given up, is no part of the run.
+// record records a fact at the published time, inside or outside the bubble. Facts from after the
+// end of the run, when the world is closing or was given up, are dropped.
 func (w *world) record(source string, f event.Fact) {
-	if !w.closing.Load() && !w.abandoned.Load() {
-		w.rec.Record(time.Duration(w.published.Load()), source, f)
+	if !w.closing.Load() && !w.clock.abandoned.Load() {
+		w.log.Record(w.clock.now(), source, f)
 	}
 }
 
-// Now implements [lab.World].
-func (w *world) Now() time.Duration { w.publishTime(); return elapsed() }
+// Now implements [cluster.World].
+func (w *world) Now() time.Duration { w.clock.publish(); return elapsed() }
 
-// The story looks at the world between the driver's instants and Flagger's (see the package comment): each second for a
-// condition, and often enough for an interruption otherwise.
+// The runner looks at the world between the driver's instants and Flagger's (see the package
+// comment): each second for a condition, and often enough for a cancellation otherwise.
 const (
 	runnerStep     = time.Second
 	runnerOffset   = 71_713 * time.Microsecond
 	runnerMaxSleep = 5 * time.Second
 )
 
-// Wait implements [lab.World].
+// Wait implements [cluster.World].
 func (w *world) Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error) {
 	for {
 		vclock.WaitIdle()
@@ -182,27 +157,27 @@ func (w *world) Wait(ctx context.Context, until time.Duration, condition func() 
 			next = max(next, min(now+runnerMaxSleep, until))
 		}
 		time.Sleep(next - now)
-		w.publishTime()
+		w.clock.publish()
 	}
 }
 
-// Phase implements [lab.World].
+// Phase implements [cluster.World].
 func (w *world) Phase() string {
-	w.statusMu.Lock()
-	defer w.statusMu.Unlock()
-	return w.phase
+	c, unlock := w.canaries.lock()
+	defer unlock()
+	return c.phase
 }
 
-// ApplyGuardrails implements [lab.World].
+// ApplyGuardrails implements [cluster.World].
 func (w *world) ApplyGuardrails(context.Context) error {
-	w.publishTime()
+	w.clock.publish()
 	return w.applySet(context.Background(), w.spec.Guardrails, event.OwnerLearner)
 }
 
-// Release implements [lab.World].
+// Release implements [cluster.World].
 func (w *world) Release(context.Context) error {
 	ctx := context.Background()
-	w.publishTime()
+	w.clock.publish()
 	s := w.spec.Scenario.Service(w.spec.Scenario.Release.Service)
 	v, ok := s.Versions[w.spec.Version]
 	if !ok {
@@ -222,51 +197,51 @@ func (w *world) Release(context.Context) error {
 		return err
 	}
 	w.released.Store(int64(elapsed()))
-	w.mu.Lock()
-	w.plane.MarkRollout()
-	w.mu.Unlock()
+	t, unlock := w.traffic.lock()
+	t.plane.MarkRollout()
+	unlock()
 	w.record(sourceRun, event.Released{Service: s.Name, Version: w.spec.Version})
 	return nil
 }
 
-// StartTraffic implements [lab.World].
+// StartTraffic implements [cluster.World].
 func (w *world) StartTraffic(context.Context) error {
-	w.publishTime()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.plane.Advance(elapsed())
-	w.plane.StartTraffic(elapsed())
+	w.clock.publish()
+	t, unlock := w.traffic.lock()
+	defer unlock()
+	t.plane.Advance(elapsed())
+	t.plane.StartTraffic(elapsed())
 	return nil
 }
 
-// StopTraffic implements [lab.World].
+// StopTraffic implements [cluster.World].
 func (w *world) StopTraffic(context.Context) error {
-	w.publishTime()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.plane.Advance(elapsed())
-	w.plane.StopTraffic()
-	w.flushTraffic(elapsed())
-	w.record(sourceRun, w.plane.Totals())
-	w.totalsNoted = true
+	w.clock.publish()
+	t, unlock := w.traffic.lock()
+	defer unlock()
+	t.plane.Advance(elapsed())
+	t.plane.StopTraffic()
+	w.recordTraffic(t, elapsed())
+	w.record(sourceRun, t.plane.Totals())
+	t.totalsRecorded = true
 	return nil
 }
 
-// fail ends the run with an error, unless it has one.
+// fail fails the run with an error, unless it has failed before.
 func (w *world) fail(err error) {
-	w.errMu.Lock()
-	defer w.errMu.Unlock()
-	if w.err == nil {
-		w.err = err
+	failed, unlock := w.failed.lock()
+	defer unlock()
+	if *failed == nil {
+		*failed = err
 	}
 }
 
-// failure is the driver's error or that of the watch, nil as long as all is well.
+// failure returns why the run has failed, or nil.
 func (w *world) failure() error {
-	if w.abandoned.Load() {
+	if w.clock.abandoned.Load() {
 		return ErrStalled
 	}
-	w.errMu.Lock()
-	defer w.errMu.Unlock()
-	return w.err
+	failed, unlock := w.failed.lock()
+	defer unlock()
+	return *failed
 }

@@ -1,0 +1,122 @@
+package sim
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"coalmine/lab/cluster/sim/dataplane"
+	"coalmine/lab/cluster/sim/kube"
+	"coalmine/lab/cluster/sim/prom"
+	"coalmine/lab/guardrail"
+	"coalmine/lab/mesh"
+	"coalmine/lab/scenario"
+)
+
+// injectAnnotation disables proxy injection for a pod; the namespace enables it.
+const injectAnnotation = "linkerd.io/inject"
+
+// traffic is the data plane and its pods. Driver, runner and gates use it.
+type traffic struct {
+	plane  *dataplane.Plane
+	models models
+	pods   []*pod
+	// podsAdded counts all pods ever added, to number their addresses.
+	podsAdded int
+	// recordedUntil is the end of the last recorded window.
+	recordedUntil  time.Duration
+	totalsRecorded bool
+}
+
+// pod is an existing pod of a demo service.
+type pod struct {
+	dataplane.Pod
+	ready bool
+}
+
+// identity returns the pod's mesh identity, or "" without a proxy.
+func (p *pod) identity() string {
+	if !p.Meshed {
+		return ""
+	}
+	return mesh.Identity(p.ServiceAccount, p.Namespace)
+}
+
+// addPod adds a pod of a demo service.
+func (t *traffic) addPod(p kube.Pod, annotations map[string]string) {
+	service, version, _ := imageOf(p.Template)
+	t.podsAdded++
+	added := dataplane.Pod{
+		Name: p.Name, Namespace: scenario.Namespace, Deployment: p.Deployment,
+		Labels: p.Template.Labels, Annotations: annotations,
+		ServiceAccount: p.Template.Spec.ServiceAccountName,
+		Service:        service, Version: version, Workload: p.Deployment,
+		Addr:   netip.AddrFrom4([4]byte{10, 42, byte(t.podsAdded >> 8), byte(t.podsAdded)}),
+		Ports:  map[string]int{},
+		Model:  t.models.Of(service, version),
+		Meshed: p.Template.Annotations[injectAnnotation] != "disabled",
+	}
+	for _, c := range p.Template.Spec.Containers {
+		for _, port := range c.Ports {
+			added.Port = int(port.ContainerPort)
+			added.Ports[port.Name] = added.Port
+		}
+	}
+	t.pods = append(t.pods, &pod{Pod: added})
+	t.plane.AddPod(added)
+}
+
+// setReady sets whether a pod receives requests.
+func (t *traffic) setReady(name string, ready bool, now time.Duration) {
+	for _, p := range t.pods {
+		if p.Name == name {
+			p.ready = ready
+		}
+	}
+	if ready {
+		t.plane.SetReady(name, now)
+	} else {
+		t.plane.SetUnready(name)
+	}
+}
+
+func (t *traffic) removePod(name string) {
+	t.pods = slices.DeleteFunc(t.pods, func(p *pod) bool { return p.Name == name })
+	t.plane.RemovePod(name)
+}
+
+// collect adds the series of all proxies and services to a scrape.
+func (t *traffic) collect(s *prom.Scrape) {
+	t.plane.Collect(func(id int, labels []mesh.Label, value float64) {
+		s.Add(id, value, func() []prom.Label {
+			converted := make([]prom.Label, len(labels))
+			for i, l := range labels {
+				converted[i] = prom.Label{Name: l.Name, Value: l.Value}
+			}
+			return converted
+		})
+	})
+}
+
+// policies are the Linkerd policies in force.
+type policies struct {
+	objects []guardrail.Object
+	// namespaceDefault is the namespace's default policy, or "".
+	namespaceDefault string
+}
+
+// podAnnotations returns a template's annotations, with the namespace's default policy.
+func (w *world) podAnnotations(t *corev1.PodTemplateSpec) map[string]string {
+	p, unlock := w.policies.lock()
+	defer unlock()
+	annotations := map[string]string{}
+	if p.namespaceDefault != "" {
+		annotations[mesh.DefaultPolicyAnnotation] = p.namespaceDefault
+	}
+	for k, v := range t.Annotations {
+		annotations[k] = v
+	}
+	return annotations
+}
