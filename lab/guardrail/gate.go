@@ -48,11 +48,11 @@ func gateParameters(gate string) ([]string, bool) {
 
 // GateError says why a webhook's URL is not allowed.
 type GateError struct {
-	// What says what is wrong, Hint what to do.
-	What, Hint string
+	// Message says what is wrong, Hint what to do.
+	Message, Hint string
 }
 
-func (e *GateError) Error() string { return e.What + "; " + e.Hint }
+func (e *GateError) Error() string { return e.Message + "; " + e.Hint }
 
 // ParseGate parses the URL of a webhook, http://gate.coalmine/GATE?PARAMETERS. Its errors are of
 // type *GateError. The lab's gate server uses it too, so that it accepts the same calls.

@@ -111,8 +111,8 @@ func TestParseGateErrors(t *testing.T) {
 			t.Errorf("%s: accepted as %+v (%v)", raw, call, err)
 			continue
 		}
-		if !strings.Contains(refused.What, reason) {
-			t.Errorf("%s: %s; want %q", raw, refused.What, reason)
+		if !strings.Contains(refused.Message, reason) {
+			t.Errorf("%s: %s; want %q", raw, refused.Message, reason)
 		}
 		if refused.Hint == "" {
 			t.Errorf("%s: no hint", raw)

@@ -55,7 +55,7 @@ func (c *checker) checkWebhookURL(d *document, path string, w flaggerv1.CanaryWe
 	var refused *GateError
 	switch {
 	case errors.As(err, &refused):
-		c.fail(d, path, refused.What, refused.Hint)
+		c.fail(d, path, refused.Message, refused.Hint)
 	case (call.Gate == event.GateEvents) != (w.Type == flaggerv1.EventHook):
 		c.fail(d, path, "webhooks of type event, and only those, must call gate /"+event.GateEvents,
 			"write http://"+GateHost+"/"+event.GateEvents+" for type event, and another gate for other types")
