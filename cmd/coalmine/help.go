@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"coalmine/tui/wrap"
 )
 
 // maxHelpWidth keeps lines short enough to read.
@@ -47,7 +49,7 @@ func (env *Env) writeHelp(w io.Writer, cmd *cobra.Command) {
 		about = cmd.Short + "."
 	}
 	for paragraph := range strings.SplitSeq(about, "\n") {
-		fmt.Fprintln(w, strings.Join(wrapText(paragraph, width), "\n"))
+		fmt.Fprintln(w, strings.Join(wrap.Text(paragraph, width), "\n"))
 	}
 	env.helpSection(w, "Usage", usageLine(cmd))
 	env.helpSection(w, "Examples", cmd.Example)
@@ -93,7 +95,7 @@ func verbs(cmd *cobra.Command, width int) string {
 			continue
 		}
 		use := c.Use
-		for _, words := range wrapText(c.Short, width-2-column) {
+		for _, words := range wrap.Text(c.Short, width-2-column) {
 			lines = append(lines, fmt.Sprintf("%-*s%s", column, use, words))
 			use = ""
 		}
@@ -102,22 +104,4 @@ func verbs(cmd *cobra.Command, width int) string {
 		lines[i] = "  " + lines[i]
 	}
 	return strings.Join(lines, "\n")
-}
-
-// wrapText breaks a text between words into lines of at most a width.
-func wrapText(text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case len([]rune(line))+1+len([]rune(word)) > width:
-			lines = append(lines, line)
-			line = word
-		default:
-			line += " " + word
-		}
-	}
-	return append(lines, line)
 }

@@ -1,61 +1,47 @@
 package main
 
 import (
-	"regexp"
-	"strings"
+	"fmt"
+	"io"
+
+	"github.com/charmbracelet/colorprofile"
+
+	"coalmine/tui/markdown"
+	"coalmine/tui/theme"
 )
 
-// foldMarkdown breaks the paragraphs and list items of a Markdown text anew, for a terminal of this width. Headings, tables and
-// code stay as they are. A width of 0 leaves the text alone.
-func foldMarkdown(text string, width int) string {
-	if width <= 0 {
-		return text
-	}
-	f := wrapper{width: width, item: regexp.MustCompile(`^ *(?:[-*]|[0-9]+\.) +`)}
-	for line := range strings.SplitSeq(text, "\n") {
-		f.take(line)
-	}
-	f.end()
-	return strings.Join(f.lines, "\n")
-}
-
-// folder gathers a paragraph until it ends.
-type wrapper struct {
+// markdownWriter writes Markdown: laid out and styled on a terminal, unchanged elsewhere.
+type markdownWriter struct {
+	io.Writer
+	// width is the width of the lines, 0 to leave the text alone.
 	width int
-	// item is what a list item begins with; its text hangs behind it.
-	item  *regexp.Regexp
-	lines []string
-	code  bool
-	// sign stands before the paragraph's first line, and as much space before the others.
-	sign, paragraph string
+	theme *theme.Theme
 }
 
-func (f *wrapper) take(line string) {
-	trimmed := strings.TrimSpace(line)
-	fence := strings.HasPrefix(trimmed, "```")
-	switch sign := f.item.FindString(line); {
-	case fence || f.code || trimmed == "" || trimmed[0] == '|' || trimmed[0] == '#':
-		f.end()
-		f.lines = append(f.lines, line)
-		f.code = f.code != fence
-	case sign != "":
-		f.end()
-		f.sign, f.paragraph = sign, line[len(sign):]
-	case f.paragraph == "":
-		f.sign, f.paragraph = line[:len(line)-len(strings.TrimLeft(line, " "))], trimmed
-	default:
-		f.paragraph += " " + trimmed
+// markdownOut returns a writer to standard output. It uses the 16 colours of the terminal's palette,
+// which suit any background, so that it need not query the terminal.
+func (env *Env) markdownOut() markdownWriter {
+	m := markdownWriter{env.Out, min(env.lineWidth(), maxHelpWidth), theme.None()}
+	if env.color() {
+		m.theme = theme.New(true, colorprofile.ANSI)
 	}
+	return m
 }
 
-// end writes the paragraph that was gathered.
-func (f *wrapper) end() {
-	if f.paragraph == "" {
+// markdown writes a text with a line break at its end.
+func (m markdownWriter) markdown(text string) {
+	if m.width <= 0 {
+		fmt.Fprintln(m, text)
 		return
 	}
-	for _, words := range wrapText(f.paragraph, f.width-len(f.sign)) {
-		f.lines = append(f.lines, f.sign+words)
-		f.sign = strings.Repeat(" ", len(f.sign))
+	for _, line := range markdown.Render(text, m.width) {
+		fmt.Fprintln(m, line.Styled(m.theme))
 	}
-	f.sign, f.paragraph = "", ""
+}
+
+// heading writes a heading of the second level, with a blank line before and after it.
+func (m markdownWriter) heading(title string) {
+	fmt.Fprintln(m)
+	m.markdown("## " + title)
+	fmt.Fprintln(m)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -49,7 +48,7 @@ coalmine show ./my-scenario --json`,
 			if asJSON {
 				return writeJSON(env.Out, newScenarioJSON(src.Scenario, questions))
 			}
-			if err := writeScenario(env.Out, src, questions, hints, env.lineWidth()); err != nil {
+			if err := writeScenario(env.markdownOut(), src, questions, hints); err != nil {
 				return err
 			}
 			env.noteHints(src, hints)
@@ -73,20 +72,21 @@ func questionsOf(src *trial.Source) (int, error) {
 	return len(quiz.Questions), nil
 }
 
-func writeScenario(w io.Writer, src *trial.Source, questions, hints, width int) error {
+func writeScenario(w markdownWriter, src *trial.Source, questions, hints int) error {
 	briefing, err := src.Briefing()
 	if err != nil {
 		return err
 	}
 	if briefing.Text != "" {
-		fmt.Fprintf(w, "%s\n", foldMarkdown(briefing.Text, width))
+		w.markdown(briefing.Text)
 	} else {
-		fmt.Fprintf(w, "# %s\n\n%s\n", src.Scenario.Title, foldMarkdown(src.Scenario.Summary, width))
+		w.markdown("# " + src.Scenario.Title + "\n\n" + src.Scenario.Summary)
 	}
-	writeHints(w, src, briefing.Hints, hints, width)
+	writeHints(w, src, briefing.Hints, hints)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer, *scenario.Scenario){showServices, showTraffic, showObjectives, showRubric} {
-		section(t, src.Scenario)
+	aligned := markdownWriter{t, w.width, w.theme}
+	for _, section := range []func(markdownWriter, *scenario.Scenario){showServices, showTraffic, showObjectives, showRubric} {
+		section(aligned, src.Scenario)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -105,13 +105,14 @@ func writeScenario(w io.Writer, src *trial.Source, questions, hints, width int) 
 }
 
 // writeHints shows the first hints, and tells what the next one costs.
-func writeHints(w io.Writer, src *trial.Source, all []scenario.Hint, hints, width int) {
+func writeHints(w markdownWriter, src *trial.Source, all []scenario.Hint, hints int) {
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n## Hints\n\n")
+	w.heading("Hints")
 	for i, h := range all[:min(hints, len(all))] {
-		fmt.Fprintf(w, "### %s\n\n%s\n\n", h.Heading(i+1), foldMarkdown(h.Text, width))
+		w.markdown("### " + h.Heading(i+1) + "\n\n" + h.Text)
+		fmt.Fprintln(w)
 	}
 	if hints >= len(all) {
 		return
@@ -130,8 +131,8 @@ func pointsOf(s *scenario.Scenario) int {
 	return sum
 }
 
-func showServices(w io.Writer, s *scenario.Scenario) {
-	fmt.Fprintf(w, "\n## Services\n\n")
+func showServices(w markdownWriter, s *scenario.Scenario) {
+	w.heading("Services")
 	for _, svc := range s.Services {
 		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, format.Plural(svc.Replicas, "pod"), svc.Baseline)
 		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
@@ -146,15 +147,17 @@ func showServices(w io.Writer, s *scenario.Scenario) {
 	fmt.Fprintf(w, "Traffic runs %v before the release and %v after it.\n", format.Setting(s.Timing.Baseline), format.Setting(s.Timing.Horizon))
 }
 
-func showTraffic(w io.Writer, s *scenario.Scenario) {
+func showTraffic(w markdownWriter, s *scenario.Scenario) {
 	if r := s.Traffic.Replay; r != nil {
-		fmt.Fprintf(w, "\n## Traffic\n\n%s of the access log %s, over %v\n", format.Plural(len(r.Lines), "request"), s.LogName(), format.Setting(r.Length()))
+		w.heading("Traffic")
+		fmt.Fprintf(w, "%s of the access log %s, over %v\n", format.Plural(len(r.Lines), "request"), s.LogName(), format.Setting(r.Length()))
 		for _, c := range s.Traffic.Cohorts {
 			fmt.Fprintln(w, c.Name)
 		}
 		return
 	}
-	fmt.Fprintf(w, "\n## Traffic\n\n%.0f requests a second on average\n", s.Traffic.Rate.Mean(s.Timing.Baseline+s.Timing.Horizon))
+	w.heading("Traffic")
+	fmt.Fprintf(w, "%.0f requests a second on average\n", s.Traffic.Rate.Mean(s.Timing.Baseline+s.Timing.Horizon))
 	for _, c := range s.Traffic.Cohorts {
 		fmt.Fprintf(w, "%s\t%.3g %%\t%s\n", c.Name, 100*c.Share, asksText(c))
 	}
@@ -186,8 +189,8 @@ func mixText(mix map[string]float64) string {
 	return strings.Join(names, ", ")
 }
 
-func showObjectives(w io.Writer, s *scenario.Scenario) {
-	fmt.Fprintf(w, "\n## Objectives\n\n")
+func showObjectives(w markdownWriter, s *scenario.Scenario) {
+	w.heading("Objectives")
 	for _, o := range s.Objectives {
 		route := o.Route
 		if route == "" {
@@ -201,8 +204,8 @@ func showObjectives(w io.Writer, s *scenario.Scenario) {
 	}
 }
 
-func showRubric(w io.Writer, s *scenario.Scenario) {
-	fmt.Fprintf(w, "\n## What counts\n\n")
+func showRubric(w markdownWriter, s *scenario.Scenario) {
+	w.heading("What counts")
 	for _, i := range s.Rubric.Items {
 		title := i.Title
 		if title == "" {

@@ -1,16 +1,22 @@
-// Package markdown lays Markdown out for a terminal: headings, paragraphs, lists, code and what stands within lines. It is made
-// for the texts of scenarios; what it does not know it shows as it is written.
+// Package markdown lays out Markdown for a terminal: CommonMark and tables, as the texts of scenarios
+// use them. The parser is goldmark; the layout never exceeds the given width.
 package markdown
 
 import (
+	"fmt"
 	"strings"
-	"unicode"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	extast "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/text"
 
 	"coalmine/tui/canvas"
 	"coalmine/tui/theme"
 )
 
-// Span is a piece of a line of one look.
+// Span is a part of a line in one style.
 type Span struct {
 	Style theme.Style
 	Text  string
@@ -19,14 +25,26 @@ type Span struct {
 // Line is one line of a terminal.
 type Line []Span
 
-// Draw writes the line.
+// Draw draws the line.
 func (l Line) Draw(a canvas.Area, x, y int) {
 	for _, s := range l {
 		x = a.Text(x, y, s.Style, s.Text)
 	}
 }
 
-// String is the line without its looks.
+// Styled returns the line for a terminal of a theme.
+func (l Line) Styled(t *theme.Theme) string {
+	var b []byte
+	for _, s := range l {
+		b = append(t.Append(b, s.Style), s.Text...)
+	}
+	if len(l) > 0 {
+		b = t.Append(b, theme.Plain)
+	}
+	return string(b)
+}
+
+// String returns the line without styles.
 func (l Line) String() string {
 	var b strings.Builder
 	for _, s := range l {
@@ -35,259 +53,130 @@ func (l Line) String() string {
 	return b.String()
 }
 
-// Render lays a text out in lines of at most a width.
-func Render(text string, width int) []Line {
-	w := &writer{width: max(8, width)}
-	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
-		w.take(strings.ReplaceAll(line, "\t", "    "))
-	}
-	w.end()
-	for len(w.lines) > 0 && len(w.lines[len(w.lines)-1]) == 0 {
-		w.lines = w.lines[:len(w.lines)-1]
-	}
-	return w.lines
+// minWidth is the least width of a text, however deep it is indented.
+const minWidth = 4
+
+// Render lays out a text in lines of at most width columns, or of 8 if that is more.
+func Render(source string, width int) []Line {
+	source = strings.ReplaceAll(strings.ReplaceAll(source, "\r\n", "\n"), "\t", "    ")
+	r := renderer{source: []byte(source)}
+	parser := goldmark.New(goldmark.WithExtensions(extension.Table)).Parser()
+	return r.blocks(parser.Parse(text.NewReader(r.source)), max(8, width), true)
 }
 
-// writer gathers blocks until they end.
-type writer struct {
-	width int
-	lines []Line
-	code  bool
-	// indent and sign stand before a paragraph's first line, as much space before the others.
-	indent          int
-	sign, paragraph string
-	// inList is set after an item: what is indented by as much belongs to it.
-	inList bool
-}
+type renderer struct{ source []byte }
 
-func (w *writer) take(line string) {
-	trimmed := strings.TrimSpace(line)
-	switch {
-	case strings.HasPrefix(trimmed, "```"):
-		w.end()
-		w.code = !w.code
-	case w.code:
-		w.verbatim(line)
-	case trimmed == "":
-		w.end()
-		w.blank()
-	case strings.HasPrefix(line, "#"):
-		w.heading(line)
-	case strings.HasPrefix(trimmed, "|"), w.paragraph == "" && !w.inList && strings.HasPrefix(line, "    "):
-		w.end()
-		w.verbatim(line)
-	default:
-		w.text(line)
-	}
-}
-
-// blank leaves one line free, and none at the begin.
-func (w *writer) blank() {
-	if n := len(w.lines); n > 0 && len(w.lines[n-1]) > 0 {
-		w.lines = append(w.lines, nil)
-	}
-}
-
-func (w *writer) heading(line string) {
-	w.end()
-	w.blank()
-	title := strings.TrimLeft(line, "#")
-	look := theme.Bold
-	if len(line)-len(title) == 1 {
-		look |= theme.Accent
-	}
-	w.flow(inline(strings.TrimSpace(title), look), 0, "")
-	w.inList = false
-}
-
-// verbatim keeps a line's spaces. What is too long goes on in the next line.
-func (w *writer) verbatim(line string) {
-	room := w.width - 2
-	for rest := strings.TrimRight(line, " "); ; {
-		n := fitting([]rune(rest), room)
-		w.lines = append(w.lines, Line{{theme.Plain, "  "}, {theme.Info, string([]rune(rest)[:n])}})
-		if rest = string([]rune(rest)[n:]); rest == "" {
-			return
+// blocks lays out the children of a node, with a blank line between them if loose is set.
+func (r renderer) blocks(parent ast.Node, width int, loose bool) []Line {
+	var lines []Line
+	for n := parent.FirstChild(); n != nil; n = n.NextSibling() {
+		block := r.block(n, width)
+		if loose && len(lines) > 0 && len(block) > 0 {
+			lines = append(lines, nil)
 		}
+		lines = append(lines, block...)
 	}
+	return lines
 }
 
-func (w *writer) text(line string) {
-	indent := len(line) - len(strings.TrimLeft(line, " "))
-	if sign, rest, ok := item(line[indent:]); ok {
-		w.end()
-		w.indent, w.sign, w.paragraph, w.inList = indent, sign, rest, true
-		return
-	}
-	if w.paragraph == "" {
-		w.indent, w.sign = indent, ""
-		if indent == 0 {
-			w.inList = false
+func (r renderer) block(n ast.Node, width int) []Line {
+	switch n := n.(type) {
+	case *ast.Heading:
+		style := theme.Bold
+		if n.Level == 1 {
+			style |= theme.Accent
 		}
-		w.paragraph = strings.TrimSpace(line)
-		return
+		return flow(r.inline(n, style), width)
+	case *ast.List:
+		return r.list(n, width)
+	case *ast.Blockquote:
+		return indent(r.blocks(n, max(minWidth, width-2), true), "│ ", "│ ")
+	case *ast.FencedCodeBlock, *ast.CodeBlock:
+		return r.code(n, theme.Info, width)
+	case *ast.HTMLBlock:
+		return r.code(n, theme.Muted, width)
+	case *ast.ThematicBreak:
+		return []Line{{{theme.Muted, strings.Repeat("─", width)}}}
+	case *extast.Table:
+		return r.table(n, width)
 	}
-	w.paragraph += " " + strings.TrimSpace(line)
+	return flow(r.inline(n, theme.Plain), width)
 }
 
-// item splits what begins an item of a list from its text.
-func item(line string) (sign, text string, ok bool) {
-	mark, rest, found := strings.Cut(line, " ")
-	switch {
-	case !found:
-		return "", "", false
-	case mark == "-" || mark == "*":
-		return "• ", strings.TrimLeft(rest, " "), true
+func (r renderer) list(list *ast.List, width int) []Line {
+	var lines []Line
+	number := list.Start
+	for item := list.FirstChild(); item != nil; item = item.NextSibling() {
+		bullet := "• "
+		if list.IsOrdered() {
+			bullet = fmt.Sprintf("%d%c ", number, list.Marker)
+			number++
+		}
+		if !list.IsTight && len(lines) > 0 {
+			lines = append(lines, nil)
+		}
+		hang := strings.Repeat(" ", canvas.Width(bullet))
+		block := r.blocks(item, max(minWidth, width-len(hang)), !list.IsTight)
+		if len(block) == 0 {
+			block = []Line{nil}
+		}
+		lines = append(lines, indent(block, bullet, hang)...)
 	}
-	if number, dot := strings.CutSuffix(mark, "."); dot && number != "" && strings.Trim(number, "0123456789") == "" {
-		return mark + " ", strings.TrimLeft(rest, " "), true
-	}
-	return "", "", false
+	return lines
 }
 
-// end writes the paragraph that was gathered.
-func (w *writer) end() {
-	if w.paragraph == "" {
-		return
-	}
-	w.flow(inline(w.paragraph, theme.Plain), w.indent, w.sign)
-	w.paragraph = ""
-}
-
-// flow breaks a text between words; a sign hangs before it.
-func (w *writer) flow(text []glyph, indent int, sign string) {
-	indent = min(indent, w.width/3)
-	hang := indent + canvas.Width(sign)
-	for i, l := range wrap(text, max(4, w.width-hang)) {
-		lead := strings.Repeat(" ", hang)
+// indent puts a prefix before the first line and another one before the rest. Blank lines stay blank.
+func indent(lines []Line, first, rest string) []Line {
+	for i, l := range lines {
+		prefix := rest
 		if i == 0 {
-			lead = strings.Repeat(" ", indent) + sign
+			prefix = first
 		}
-		line := Line{}
-		if lead != "" {
-			line = append(line, Span{theme.Accent, lead})
-		}
-		w.lines = append(w.lines, append(line, spans(l)...))
-	}
-}
-
-// glyph is one rune and its look.
-type glyph struct {
-	r     rune
-	style theme.Style
-}
-
-// inline reads what stands within a text: code, strong and emphasised words, links.
-func inline(text string, base theme.Style) []glyph {
-	var all []glyph
-	put := func(s string, look theme.Style) {
-		for _, r := range s {
-			all = append(all, glyph{r, look})
-		}
-	}
-	for text != "" {
-		sign, look := mark(text)
-		if sign != "" {
-			if inner, rest, ok := strings.Cut(text[len(sign):], sign); ok && inner != "" && inner[0] != ' ' {
-				if sign == "`" {
-					put(inner, base|look)
-				} else {
-					all = append(all, inline(inner, base|look)...)
-				}
-				text = rest
-				continue
-			}
-		}
-		if label, address, rest, ok := link(text); ok {
-			put(label+" ("+address+")", base)
-			text = rest
-			continue
-		}
-		n := 1
-		for n < len(text) && !strings.ContainsRune("`*[", rune(text[n])) {
-			n++
-		}
-		put(text[:n], base)
-		text = text[n:]
-	}
-	return all
-}
-
-func mark(text string) (sign string, look theme.Style) {
-	switch {
-	case text[0] == '`':
-		return "`", theme.Info
-	case strings.HasPrefix(text, "**"):
-		return "**", theme.Bold
-	case text[0] == '*':
-		return "*", theme.Bold
-	}
-	return "", theme.Plain
-}
-
-func link(text string) (label, address, rest string, ok bool) {
-	if text[0] != '[' {
-		return "", "", "", false
-	}
-	label, rest, ok = strings.Cut(text[1:], "](")
-	if !ok || strings.ContainsAny(label, "[]") {
-		return "", "", "", false
-	}
-	address, rest, ok = strings.Cut(rest, ")")
-	return label, address, rest, ok
-}
-
-// wrap breaks glyphs between words; a number stays with its percent sign.
-func wrap(text []glyph, width int) [][]glyph {
-	var lines [][]glyph
-	for len(text) > 0 && text[0].r == ' ' {
-		text = text[1:]
-	}
-	for len(text) > 0 {
-		n, used, at := 0, 0, -1
-		for n < len(text) && used+canvas.RuneWidth(text[n].r) <= width {
-			if text[n].r == ' ' && n > 0 && !glued(text, n) {
-				at = n
-			}
-			used += canvas.RuneWidth(text[n].r)
-			n++
-		}
-		end := n
-		if n < len(text) && text[n].r != ' ' && at > 0 {
-			end = at
-		}
-		end = max(1, end)
-		lines = append(lines, text[:end])
-		for text = text[end:]; len(text) > 0 && text[0].r == ' '; {
-			text = text[1:]
+		if len(l) > 0 || i == 0 {
+			lines[i] = append(Line{{theme.Accent, prefix}}, l...)
 		}
 	}
 	return lines
 }
 
-func glued(text []glyph, i int) bool {
-	return i > 0 && i+1 < len(text) && unicode.IsDigit(text[i-1].r) && text[i+1].r == '%'
-}
-
-func spans(line []glyph) []Span {
-	var all []Span
-	for _, g := range line {
-		if n := len(all); n > 0 && all[n-1].Style == g.style {
-			all[n-1].Text += string(g.r)
-			continue
-		}
-		all = append(all, Span{g.style, string(g.r)})
-	}
-	return all
-}
-
-// fitting is how many runes fill a width, at least one of those there are.
-func fitting(text []rune, width int) int {
-	used := 0
-	for i, r := range text {
-		if used += canvas.RuneWidth(r); used > width && i > 0 {
-			return i
+// code lays out the lines of a block as they are. A line that is too long continues below, indented
+// further than it starts.
+func (r renderer) code(n ast.Node, style theme.Style, width int) []Line {
+	var lines []Line
+	for i := range n.Lines().Len() {
+		segment := n.Lines().At(i)
+		line := strings.TrimRight(string(segment.Value(r.source)), " \n")
+		for j, part := range breakCode(line, width-2) {
+			if j > 0 || part != "" || i > 0 {
+				lines = append(lines, Line{{theme.Plain, "  "}, {style, part}})
+			}
 		}
 	}
-	return len(text)
+	return lines
+}
+
+// breakCode breaks a line of code, if possible after a space.
+func breakCode(line string, width int) []string {
+	var parts []string
+	hang := strings.Repeat(" ", min(len(line)-len(strings.TrimLeft(line, " "))+4, width/2))
+	prefix := ""
+	for canvas.Width(prefix+line) > width {
+		n, used := 0, canvas.Width(prefix)
+		space := 0
+		for i, c := range line {
+			if used += canvas.RuneWidth(c); used > width {
+				break
+			}
+			if n = i + len(string(c)); c == ' ' && strings.TrimSpace(line[:i]) != "" {
+				space = n
+			}
+		}
+		if space > 0 {
+			n = space
+		}
+		n = max(n, len(string([]rune(line)[:1])))
+		parts = append(parts, strings.TrimRight(prefix+line[:n], " "))
+		prefix, line = hang, strings.TrimLeft(line[n:], " ")
+	}
+	return append(parts, prefix+line)
 }
