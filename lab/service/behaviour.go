@@ -90,8 +90,8 @@ type When struct {
 	Header *NameMatch `yaml:"header,omitempty" json:"header,omitempty"`
 	// Cookie is matched by a regular expression over the whole value.
 	Cookie *NameMatch `yaml:"cookie,omitempty" json:"cookie,omitempty"`
-	// Users is the share of users that are affected, the same users for the whole run (hash of seed,
-	// fault and user); 0 means all.
+	// Users is the share of users that are affected, the same users for the whole run (hash of
+	// seed, fault and user); 0 means all.
 	Users float64 `yaml:"users,omitempty" json:"users,omitempty"`
 	// Load is the minimum number of requests in progress in the pod, including this one.
 	Load int `yaml:"load,omitempty" json:"load,omitempty"`
@@ -130,8 +130,8 @@ type Request struct {
 	User   uint32
 	Cohort uint16
 	Route  uint16
-	// Attempt numbers the client's attempts at the request from 0. Each attempt draws its own random
-	// numbers, so a retry can succeed where a fault hits only a share of the requests.
+	// Attempt numbers the client's attempts at the request from 0. Each attempt draws its own
+	// random numbers, so a retry can succeed where a fault hits only a share of the requests.
 	Attempt uint8
 }
 
@@ -172,7 +172,7 @@ type Vocabulary struct {
 	Header func(cohort uint16, user uint32, name string) string
 	// Cookie returns the value of a cookie that a user of a cohort sends; "" for none.
 	Cookie func(cohort uint16, user uint32, name string) string
-	// PerUser reports whether headers or cookies differ between users of a cohort; nil means that they
-	// do in all cohorts. For the other cohorts, matches are computed once.
+	// PerUser reports whether headers or cookies differ between users of a cohort; nil means that
+	// they do in all cohorts. For the other cohorts, matches are computed once.
 	PerUser func(cohort uint16) bool
 }

@@ -7,7 +7,8 @@ import (
 	"coalmine/lab/service"
 )
 
-// busy is a behaviour with everything: a datastore, a call, warm-up and faults by route, cohort, cookie, user and load.
+// busy is a behaviour with all features: a datastore, a call, warm-up and faults by route, cohort,
+// cookie, user and load.
 func busy() service.Behaviour {
 	b := withFaults(
 		service.Fault{Name: "route", Share: 0.01, When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{Status: 500}},
@@ -27,7 +28,7 @@ func request(i uint64) service.Request {
 	return service.Request{Seq: i, User: uint32(i % 1000), Cohort: uint16(i % 3), Route: uint16(i % 2 * 2)}
 }
 
-func TestBeginAllocatesNothing(t *testing.T) {
+func TestBeginDoesNotAllocate(t *testing.T) {
 	m, i := compile(t, busy()), uint64(0)
 	m.Begin(service.Request{}, service.State{}) // makes the first page of users
 	if n := testing.AllocsPerRun(1000, func() { m.Begin(request(i), service.State{InWork: 5}); i++ }); n != 0 {
@@ -35,7 +36,7 @@ func TestBeginAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestPodAllocatesNothing(t *testing.T) {
+func TestPodDoesNotAllocate(t *testing.T) {
 	b := busy()
 	b.Capacity = service.Capacity{Concurrency: 4, Queue: 8}
 	p, i := service.NewPod(compile(t, b), 0), uint64(0)

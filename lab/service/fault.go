@@ -6,7 +6,7 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// fault is a fault made ready: shares of 0 are replaced by the 1 that they stand for.
+// fault is a compiled [Fault]: shares of 0 are replaced by 1, which they mean.
 type fault struct {
 	name          string
 	when          When
@@ -14,12 +14,13 @@ type fault struct {
 	users         float64
 	effect        Effect
 	add           rng.Lognormal
-	hitStream     rng.Stream // by request: is it hit
-	userStream    rng.Stream // by user: is the user affected
+	hitStream     rng.Stream // by request: whether it is hit
+	userStream    rng.Stream // by user: whether the user is affected
 	latencyStream rng.Stream // by request
 }
 
-// newFault gives the fault streams of its own, by name, so that adding or moving one fault leaves the others as they were.
+// newFault compiles a fault. Its random streams depend on its name, so adding or moving one fault
+// does not change the others.
 func newFault(f Fault, seed uint64) fault {
 	c := fault{
 		name: f.Name, when: f.When, share: shareOrOne(f.Share), users: shareOrOne(f.When.Users), effect: f.Effect,
@@ -43,7 +44,7 @@ func shareOrOne(share float64) float64 {
 	return share
 }
 
-// hits decides what routes, cohorts, headers and cookies leave open.
+// hits reports whether the fault hits a request whose route, cohort, headers and cookies match.
 func (f *fault) hits(r Request, s State, n uint64) bool {
 	if s.InWork < f.when.Load || s.Uptime < f.when.Uptime || s.Weight < f.when.Weight {
 		return false
@@ -51,7 +52,7 @@ func (f *fault) hits(r Request, s State, n uint64) bool {
 	return f.userStream.Bernoulli(uint64(r.User), f.users) && f.hitStream.Bernoulli(n, f.share)
 }
 
-// apply changes the work and returns the service's own time as it is then.
+// apply applies the effect to the work and returns the service's changed own time.
 func (f *fault) apply(w *Work, own time.Duration, n uint64) time.Duration {
 	e := &f.effect
 	w.Hit = true

@@ -10,20 +10,21 @@ import (
 	"time"
 )
 
-// FaultGrammar says how [ParseFault] wants a fault to be written.
+// FaultGrammar describes the syntax of [ParseFault].
 const FaultGrammar = `ROUTES:PART,PART... with ROUTES as checkout+item, or * for all, and parts
   status=500  wrong  delay=200ms  delay=200ms..1s (median and p99)  slower=2.5  memory=5 (MiB lost)  hold=2s
   share=0.1  cohort=premium+beta  users=0.25  cookie=NAME:REGEX  header=NAME:REGEX  load=4  uptime=1m  weight=50
   name=points-missing
-A backslash before , ; + or : makes it a part of the text.`
+A backslash escapes , ; + and :`
 
-// ParseFault reads a fault from a command line, as checkout:status=500,share=0.1,cohort=premium (see [FaultGrammar]). The result
-// is valid but for its name, which may be missing, and for the names of routes and cohorts, which are not known here. The error
-// names the part that is wrong.
+// ParseFault parses a fault from a command line, such as
+// checkout:status=500,share=0.1,cohort=premium (see [FaultGrammar]). The result is valid, except
+// that its name may be missing and its routes and cohorts may be unknown. The error names the part
+// that is wrong.
 func ParseFault(text string) (Fault, error) {
 	routes, parts, ok := cutUnescaped(text, ':')
 	if !ok {
-		return Fault{}, fmt.Errorf("fault %q has no colon: write ROUTES:PART,PART... as checkout:status=500,share=0.1", text)
+		return Fault{}, fmt.Errorf("fault %q has no colon: write ROUTES:PART,PART..., such as checkout:status=500,share=0.1", text)
 	}
 	f := Fault{}
 	if routes != "" && routes != "*" {
@@ -35,10 +36,10 @@ func ParseFault(text string) (Fault, error) {
 		read := faultParts()[key]
 		switch {
 		case read == nil:
-			return Fault{}, fmt.Errorf("fault %q: there is no part %q: write some of %s", text, key,
+			return Fault{}, fmt.Errorf("fault %q: there is no part %q: use %s", text, key,
 				strings.Join(slices.Sorted(maps.Keys(faultParts())), ", "))
 		case seen[key]:
-			return Fault{}, fmt.Errorf("fault %q: %s is there twice", text, key)
+			return Fault{}, fmt.Errorf("fault %q: %s is given twice", text, key)
 		}
 		seen[key] = true
 		if err := read(&f, value); err != nil {
@@ -51,10 +52,10 @@ func ParseFault(text string) (Fault, error) {
 	return f, nil
 }
 
-// validate is what [Behaviour.Validate] says of a fault.
+// validate returns the findings of [Behaviour.Validate] about the fault.
 func (f Fault) validate() error {
 	if f.Name == "" {
-		f.Name = "nameless"
+		f.Name = "unnamed"
 	}
 	err := Behaviour{Routes: map[string]RouteBehaviour{"": {}}, Faults: []Fault{f}}.Validate()
 	if err == nil {
@@ -63,7 +64,7 @@ func (f Fault) validate() error {
 	return errors.New(strings.ReplaceAll(err.Error(), "faults[0].", ""))
 }
 
-// SplitFaults parts a list of faults at its semicolons.
+// SplitFaults splits a list of faults at semicolons.
 func SplitFaults(list string) []string {
 	var faults []string
 	for _, text := range splitUnescaped(list, ';') {
@@ -74,56 +75,62 @@ func SplitFaults(list string) []string {
 	return faults
 }
 
-// faultParts reads the parts of a fault by their keys.
+// faultParts returns the parsers of a fault's parts by key.
 func faultParts() map[string]func(f *Fault, value string) error {
 	return map[string]func(*Fault, string) error{
-		"name":   func(f *Fault, v string) error { f.Name = unescape(v); return nonEmpty(v) },
-		"status": func(f *Fault, v string) error { return parseInto(&f.Effect.Status, v, strconv.Atoi, "a status as 500") },
+		"name": func(f *Fault, v string) error { f.Name = unescape(v); return nonEmpty(v) },
+		"status": func(f *Fault, v string) error {
+			return parseInto(&f.Effect.Status, v, strconv.Atoi, "a status such as 500")
+		},
 		"wrong": func(f *Fault, v string) error {
 			f.Effect.WrongBody = true
 			if v != "" {
-				return errors.New("write wrong alone")
+				return errors.New("wrong has no value")
 			}
 			return nil
 		},
 		"delay": func(f *Fault, v string) error { return f.Effect.readDelay(v) },
 		"slower": func(f *Fault, v string) error {
-			return parseInto(&f.Effect.MultiplyLatency, v, parsePositive, "a factor as 2.5")
+			return parseInto(&f.Effect.MultiplyLatency, v, parsePositive, "a factor such as 2.5")
 		},
-		"memory": func(f *Fault, v string) error { return parseInto(&f.Effect.GrowMemory, v, parsePositive, "MiB as 5") },
+		"memory": func(f *Fault, v string) error {
+			return parseInto(&f.Effect.GrowMemory, v, parsePositive, "a number of MiB such as 5")
+		},
 		"hold": func(f *Fault, v string) error {
-			return parseInto(&f.Effect.Hold, v, time.ParseDuration, "a time as 2s")
+			return parseInto(&f.Effect.Hold, v, time.ParseDuration, "a duration such as 2s")
 		},
 		"share": func(f *Fault, v string) error {
-			return parseInto(&f.Share, v, parsePositive, "a share over 0 and up to 1, as 0.1")
+			return parseInto(&f.Share, v, parsePositive, "a share above 0 and up to 1, such as 0.1")
 		},
 		"users": func(f *Fault, v string) error {
-			return parseInto(&f.When.Users, v, parsePositive, "a share over 0 and up to 1, as 0.25")
+			return parseInto(&f.When.Users, v, parsePositive, "a share above 0 and up to 1, such as 0.25")
 		},
 		"cohort": func(f *Fault, v string) error { f.When.Cohorts = splitNames(v); return nonEmpty(v) },
 		"cookie": func(f *Fault, v string) error { return readMatch(&f.When.Cookie, v) },
 		"header": func(f *Fault, v string) error { return readMatch(&f.When.Header, v) },
 		"load": func(f *Fault, v string) error {
-			return parseInto(&f.When.Load, v, strconv.Atoi, "a number of requests as 4")
+			return parseInto(&f.When.Load, v, strconv.Atoi, "a number of requests such as 4")
 		},
 		"uptime": func(f *Fault, v string) error {
-			return parseInto(&f.When.Uptime, v, time.ParseDuration, "a time as 1m")
+			return parseInto(&f.When.Uptime, v, time.ParseDuration, "a duration such as 1m")
 		},
-		"weight": func(f *Fault, v string) error { return parseInto(&f.When.Weight, v, parsePositive, "percent as 50") },
+		"weight": func(f *Fault, v string) error {
+			return parseInto(&f.When.Weight, v, parsePositive, "a percentage such as 50")
+		},
 	}
 }
 
-// parseInto reads a value; wanted says how it is written.
-func parseInto[T any](to *T, value string, parse func(string) (T, error), wanted string) error {
+// parseInto parses a value; want describes its syntax.
+func parseInto[T any](to *T, value string, parse func(string) (T, error), want string) error {
 	x, err := parse(value)
 	if err != nil {
-		return fmt.Errorf("write %s", wanted)
+		return fmt.Errorf("write %s", want)
 	}
 	*to = x
 	return nil
 }
 
-// parsePositive reads a number over 0: in a behaviour 0 stands for a default, which nobody who writes it means.
+// parsePositive parses a number above 0, because 0 means the default in a behaviour.
 func parsePositive(s string) (float64, error) {
 	x, err := strconv.ParseFloat(s, 64)
 	if err == nil && !(x > 0) {
@@ -149,12 +156,12 @@ func (e *Effect) readDelay(value string) error {
 		to   *time.Duration
 		text string
 	}{{&l.P50, low}, {&l.P99, high}} {
-		if err := parseInto(x.to, x.text, time.ParseDuration, "a time as 200ms, or median..p99 as 200ms..1s"); err != nil {
+		if err := parseInto(x.to, x.text, time.ParseDuration, "a duration such as 200ms, or median..p99 such as 200ms..1s"); err != nil {
 			return err
 		}
 	}
 	if l == (Latency{}) {
-		return errors.New("adds nothing: write a time over 0")
+		return errors.New("adds nothing: write a duration above 0")
 	}
 	e.AddLatency = &l
 	return nil
@@ -163,14 +170,14 @@ func (e *Effect) readDelay(value string) error {
 func readMatch(to **NameMatch, value string) error {
 	name, expression, ok := strings.Cut(value, ":")
 	if !ok {
-		return errors.New("write NAME:REGEX, as tier:premium")
+		return errors.New("write NAME:REGEX, such as tier:premium")
 	}
-	// In an expression a backslash has a meaning of its own, but for the characters that part faults.
+	// Keep other backslashes, which have a meaning in the expression.
 	*to = &NameMatch{name, strings.NewReplacer(`\,`, ",", `\;`, ";").Replace(expression)}
 	return nil
 }
 
-// splitNames parts a list at its plus signs.
+// splitNames splits a list at plus signs.
 func splitNames(list string) []string {
 	parts := splitUnescaped(list, '+')
 	for i := range parts {
@@ -179,12 +186,12 @@ func splitNames(list string) []string {
 	return parts
 }
 
-// unescape takes the backslashes away that make separators a part of a text.
+// unescape removes backslashes before separators.
 func unescape(text string) string {
 	return strings.NewReplacer(`\,`, ",", `\;`, ";", `\+`, "+", `\:`, ":").Replace(text)
 }
 
-// splitUnescaped parts a text at a separator that has no backslash before it.
+// splitUnescaped splits a text at separators without a preceding backslash.
 func splitUnescaped(text string, separator byte) []string {
 	var parts []string
 	for {

@@ -36,28 +36,28 @@ func TestParseFault(t *testing.T) {
 	}
 }
 
-func TestParseFaultSaysWhatIsWrong(t *testing.T) {
+func TestParseFaultErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"checkout":                   "has no colon: write ROUTES:PART",
 		"checkout:":                  `there is no part ""`,
-		"a:sttaus=500":               `there is no part "sttaus": write some of cohort, cookie, delay,`,
-		"a:status=500,status=501":    "status is there twice",
-		"a:status=lots":              "status=lots: write a status as 500",
-		"a:status=99":                "effect.status: 99 is no final HTTP status",
-		"a:share=0.5":                "effect: is empty; a fault has to do something",
-		"a:status=500,share=0":       "share=0: write a share over 0",
+		"a:sttaus=500":               `there is no part "sttaus": use cohort, cookie, delay,`,
+		"a:status=500,status=501":    "status is given twice",
+		"a:status=lots":              "status=lots: write a status such as 500",
+		"a:status=99":                "effect.status: 99 is not a final HTTP status",
+		"a:share=0.5":                "effect: is empty; a fault needs an effect",
+		"a:status=500,share=0":       "share=0: write a share above 0",
 		"a:status=500,share=NaN":     "share=NaN: write a share",
-		"a:status=500,share=50":      "share: 50 is not within 0 and 1",
-		"a:status=500,users=-1":      "users=-1: write a share over 0",
+		"a:status=500,share=50":      "share: 50 is not between 0 and 1",
+		"a:status=500,users=-1":      "users=-1: write a share above 0",
 		"a:delay=0s":                 "delay=0s: adds nothing",
-		"a:delay=1s..1ms":            "effect.addLatency.p99: 1ms is under p50",
-		"a:delay=fast":               "delay=fast: write a time as 200ms",
-		"a:wrong=yes":                "write wrong alone",
-		"a:wrong,status=500":         "beside wrongBody",
+		"a:delay=1s..1ms":            "effect.addLatency.p99: 1ms is less than p50",
+		"a:delay=fast":               "delay=fast: write a duration such as 200ms",
+		"a:wrong=yes":                "wrong has no value",
+		"a:wrong,status=500":         "conflicts with wrongBody",
 		"a:status=500,cookie=tier":   "cookie=tier: write NAME:REGEX",
-		"a:status=500,cookie=tier:(": "when.cookie.value: \"(\" is no regular expression",
+		"a:status=500,cookie=tier:(": "when.cookie.value: \"(\" is not a valid Go regular expression",
 		"a:status=500,cohort=":       "cohort=: is empty",
-		"a:hold=-2s":                 "effect.hold: -2s is not within",
+		"a:hold=-2s":                 "effect.hold: -2s is not between",
 		"a:name=,status=500":         "name=: is empty",
 		"a:status=500,":              `there is no part ""`,
 	} {
@@ -77,7 +77,7 @@ func TestSplitFaults(t *testing.T) {
 	}
 }
 
-// FuzzParseFault takes any text: what it makes of it is a fault that compiles, but for names.
+// A fault that is parsed from any text compiles, unless its names are unknown.
 func FuzzParseFault(f *testing.F) {
 	f.Add("home+pay:status=500,share=0.1,cohort=web")
 	f.Add(`*:cookie=a:b{1\,2}\\,wrong;x`)

@@ -10,13 +10,13 @@ import (
 	"coalmine/lab/service"
 )
 
-// pairs are headers and cookies as sent: keys begin with h: or c:.
+// pairs are headers and cookies of a request: keys start with h: or c:.
 type pairs map[string]string
 
 func (p pairs) Header(name string) string { return p["h:"+name] }
 func (p pairs) Cookie(name string) string { return p["c:"+name] }
 
-// asPlanned is what a user of [words] sends.
+// asPlanned returns what a user of [words] sends.
 func asPlanned(cohort uint16, user uint32) pairs {
 	v, sent := words(), pairs{}
 	if int(cohort) < len(v.Cohorts) {
@@ -25,7 +25,7 @@ func asPlanned(cohort uint16, user uint32) pairs {
 	return sent
 }
 
-// sentFaults ask for headers, cookies, cohorts and routes in many ways.
+// sentFaults have conditions on headers, cookies, cohorts and routes.
 func sentFaults() []service.Fault {
 	match := func(name, value string) *service.NameMatch { return &service.NameMatch{Name: name, Value: value} }
 	return []service.Fault{
@@ -38,8 +38,8 @@ func sentFaults() []service.Fault {
 	}
 }
 
-// TestWhatIsSentAsPlannedHasThePlansFate compares the two ways to a request's fate.
-func TestWhatIsSentAsPlannedHasThePlansFate(t *testing.T) {
+// BeginWithHeaders and Begin agree for requests that are sent as planned.
+func TestBeginWithHeadersAsPlanned(t *testing.T) {
 	m := compile(t, withFaults(sentFaults()...))
 	rapid.Check(t, func(t *rapid.T) {
 		r := service.Request{
@@ -56,7 +56,7 @@ func TestWhatIsSentAsPlannedHasThePlansFate(t *testing.T) {
 	})
 }
 
-func TestWhatIsSentDecides(t *testing.T) {
+func TestBeginWithHeaders(t *testing.T) {
 	m := compile(t, withFaults(sentFaults()...))
 	cases := []struct {
 		name   string
@@ -82,7 +82,7 @@ func TestWhatIsSentDecides(t *testing.T) {
 	}
 }
 
-func TestPodLetsAnotherDecide(t *testing.T) {
+func TestPodSetDecider(t *testing.T) {
 	p := pod(t, healthy(), service.Capacity{Concurrency: 2, Queue: 1})
 	var seen []int
 	p.SetDecider(func(j service.Job, s service.State) service.Work {

@@ -32,7 +32,7 @@ type loop struct {
 	pod   *service.Pod
 	dues  dues
 	begun map[uint64]time.Duration // by tag, when offered
-	// service replaces the model's time when it is set.
+	// service replaces the model's time if it is set.
 	service func(seq uint64) time.Duration
 
 	offered, started, queued, rejected int

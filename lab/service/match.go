@@ -5,36 +5,37 @@ import (
 	"sync/atomic"
 )
 
-// matchCache decides which faults match by header and cookie, and remembers it for each user.
+// matchCache computes which faults match by header and cookie, and caches the result for each user.
 type matchCache struct {
 	conditions []condition
-	// conditional has the faults that have tests.
+	// conditional is the set of faults that have conditions.
 	conditional uint64
 	pages       [maxPages]atomic.Pointer[page]
 }
 
-// page remembers the answers for a range of users: bit i for fault i, and bit known when they were worked out.
+// page caches the matches of a range of users: bit i for fault i, and computedBit once computed.
 type page [pageUsers]atomic.Uint64
 
-// Users beyond the pages (those of cohorts with a new user for each arrival) are worked out each time: remembering them
-// would help nobody, for they do not return.
+// Matches of users beyond the pages are computed each time. Such users belong to cohorts with a new
+// user for each arrival, so caching would not help.
 const (
 	pageUsers   = 1 << 12
 	maxPages    = 1 << 10
 	computedBit = 1 << maxFaults
 )
 
-// condition is one header or cookie of one fault.
+// condition is the condition of one fault on one header or cookie.
 type condition struct {
 	bit     uint64
 	name    string
 	pattern *regexp.Regexp
-	// cookie tells that a cookie is meant. read is how the vocabulary gives the value.
+	// cookie is true for a cookie, false for a header.
+	// value is the vocabulary's function for it.
 	cookie bool
 	value  func(cohort uint16, user uint32, name string) string
 }
 
-// matches tells whether a value is what the test wants. A header or cookie that is not sent matches nothing.
+// matches reports whether a value fulfils the condition. A missing header or cookie never does.
 func (t *condition) matches(value string) bool { return value != "" && t.pattern.MatchString(value) }
 
 func newMatches(faults []fault, v Vocabulary) *matchCache {
@@ -46,7 +47,7 @@ func newMatches(faults []fault, v Vocabulary) *matchCache {
 	return m
 }
 
-// addCondition adds the test of a fault; nil for none.
+// addCondition adds the condition of a fault, if n is not nil.
 func (m *matchCache) addCondition(i int, n *NameMatch, cookie bool, read func(uint16, uint32, string) string) {
 	if n == nil {
 		return
@@ -56,10 +57,10 @@ func (m *matchCache) addCondition(i int, n *NameMatch, cookie bool, read func(ui
 	m.conditions = append(m.conditions, condition{bit, n.Name, regexp.MustCompile(anchored(n.Value)), cookie, read})
 }
 
-// anchored makes an expression that must match a value from end to end.
+// anchored returns an expression that matches the whole value.
 func anchored(expression string) string { return `\A(?:` + expression + `)\z` }
 
-// lookup returns the faults with tests that all hold for a user.
+// lookup returns the faults whose conditions all hold for a user.
 func (m *matchCache) lookup(cohort uint16, user uint32) uint64 {
 	if user >= pageUsers*maxPages {
 		return m.compute(cohort, user)
@@ -73,7 +74,8 @@ func (m *matchCache) lookup(cohort uint16, user uint32) uint64 {
 	return found
 }
 
-// page returns a page, made on first use. When two goroutines make it at once, one of them wins.
+// page returns a page, which is created on first use. If two goroutines create it at once, one
+// wins.
 func (m *matchCache) page(i uint32) *page {
 	if p := m.pages[i].Load(); p != nil {
 		return p
@@ -82,7 +84,7 @@ func (m *matchCache) page(i uint32) *page {
 	return m.pages[i].Load()
 }
 
-// compute asks the vocabulary.
+// compute evaluates the conditions with the vocabulary's values.
 func (m *matchCache) compute(cohort uint16, user uint32) uint64 {
 	found := m.conditional
 	for i := range m.conditions {
@@ -93,19 +95,19 @@ func (m *matchCache) compute(cohort uint16, user uint32) uint64 {
 	return found
 }
 
-// missing has those of some faults with a test that does not hold for what was sent.
-func (m *matchCache) missing(ask uint64, sent RequestHeaders) uint64 {
+// missing returns the faults of the set ask with a condition that the headers do not fulfil.
+func (m *matchCache) missing(ask uint64, headers RequestHeaders) uint64 {
 	var missing uint64
 	for i := range m.conditions {
 		t := &m.conditions[i]
 		if t.bit&ask&^missing == 0 {
 			continue
 		}
-		read := sent.Header
+		value := headers.Header
 		if t.cookie {
-			read = sent.Cookie
+			value = headers.Cookie
 		}
-		if !t.matches(read(t.name)) {
+		if !t.matches(value(t.name)) {
 			missing |= t.bit
 		}
 	}

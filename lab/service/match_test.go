@@ -9,7 +9,7 @@ import (
 	"coalmine/lab/service"
 )
 
-func TestHeadersAndCookiesDecide(t *testing.T) {
+func TestHeaderAndCookieConditions(t *testing.T) {
 	gold := func(value string) service.When {
 		return service.When{Cookie: &service.NameMatch{Name: "plan", Value: value}}
 	}
@@ -48,7 +48,7 @@ func TestHeadersAndCookiesDecide(t *testing.T) {
 	}
 }
 
-func TestUsersAreAskedForOnce(t *testing.T) {
+func TestMatchesAreCached(t *testing.T) {
 	v, asked := words(), map[uint32]int{}
 	cookie := v.Cookie
 	v.Cookie = func(cohort uint16, user uint32, name string) string {
@@ -79,8 +79,8 @@ func TestUsersAreAskedForOnce(t *testing.T) {
 	}
 }
 
-// TestFateIsAFunctionOfTheRequest asks many goroutines, in orders of their own, and recomputes the truth.
-func TestFateIsAFunctionOfTheRequest(t *testing.T) {
+// Concurrent calls in any order give the same results, and Hit recomputes them.
+func TestBeginIsAPureFunction(t *testing.T) {
 	faults := []service.Fault{
 		{Name: "gold", Share: 0.5, When: service.When{Cookie: &service.NameMatch{Name: "plan", Value: "gold"}}, Effect: service.Effect{Status: 500}},
 		{Name: "few", When: service.When{Users: 0.3, Load: 3}, Effect: service.Effect{WrongBody: true}},

@@ -9,26 +9,29 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// Model is a behaviour made ready for millions of requests. It may be used by several goroutines at once; a request's fate
-// does not depend on the order of calls.
+// Model is a compiled behaviour. It is safe for concurrent use; a request's outcome does not depend
+// on the order of calls.
 type Model struct {
 	behaviour Behaviour
-	// routes by index; nil where the behaviour has no entry.
+	// routes by index; nil if the behaviour has no entry.
 	routes []*route
 	faults []fault
-	// candidates has, for cohort·len(routes)+route, the faults that can hit, bit i for fault i. What a header or cookie
-	// decides is in it already, but for cohorts whose users differ.
+	// candidates has, at index cohort·len(routes)+route, the set of faults that can hit, bit i for
+	// fault i. Conditions on headers and cookies are already applied, except for cohorts whose
+	// users differ.
 	candidates []uint64
-	// perUser, by cohort, has the faults that a header or cookie decides user by user; matches remembers how.
+	// perUser has, by cohort, the set of faults whose conditions depend on the user; matches caches
+	// them.
 	perUser []uint64
 	matches *matchCache
-	// byRoute is candidates before any header or cookie decides, with a last row for requests of no cohort: see [Model.BeginSent].
+	// byRoute is candidates without conditions on headers and cookies, with a last row for requests
+	// of unknown cohorts: see [Model.BeginWithHeaders].
 	byRoute []uint64
 
 	own, store, failure rng.Stream
 }
 
-// route is a healthy route made ready.
+// route is a compiled [RouteBehaviour].
 type route struct {
 	own, store rng.Lognormal
 	errorRate  float64
@@ -36,12 +39,13 @@ type route struct {
 	size       int
 }
 
-// maxServiceTime is the most time that a service takes for itself, however its faults multiply.
+// maxServiceTime is the upper limit of a service's own time, however much its faults multiply it.
 const maxServiceTime = 24 * time.Hour
 
-// Compile makes a model of a valid behaviour. Errors are those of [Behaviour.Validate], and names that the vocabulary
-// does not have. Models with the same seed draw alike: give every service a seed of its own, and the versions of a service the
-// same one, so that they differ by what was changed only.
+// Compile compiles a behaviour. Errors are those of [Behaviour.Validate], and names that are not in
+// the vocabulary. Models with the same seed draw the same random numbers: use a different seed for
+// each service, and the same seed for all versions of a service, so that they differ only in
+// behaviour.
 func Compile(b Behaviour, v Vocabulary, seed uint64) (*Model, error) {
 	if err := b.check(v); err != nil {
 		return nil, err
@@ -73,19 +77,20 @@ func newRoute(routes map[string]RouteBehaviour, name string) *route {
 	}
 }
 
-// Behaviour returns what the model was made from. It must not be changed.
+// Behaviour returns the behaviour that was compiled. It must not be changed.
 func (m *Model) Behaviour() Behaviour { return m.behaviour }
 
-// Begin decides what the service does with a request: a pure function of seed, request and state. The service's own time
-// is lognormal ([Latency]), times the warm-up factor, then changed by every fault that hits, in their order: first
-// multiplied, then added to. Of several statuses the last counts; held time and lost memory add up. With a call to make,
-// half of the own time and the datastore's come before it. A route that the behaviour does not have is answered 404 at once.
+// Begin decides what the service does with a request: a pure function of seed, request and state.
+// The service's own time is lognormal ([Latency]), times the warm-up factor, then changed by every
+// fault that hits, in order: first multiplied, then added to. Of several statuses the last one
+// wins; hold times and leaked memory add up. If another service is called, half of the own time and
+// the datastore's time come before the call. A route without an entry is answered 404 at once.
 func (m *Model) Begin(r Request, s State) (w Work) {
 	m.begin(&w, r, s, m.candidateFaults(r))
 	return w
 }
 
-// begin is Begin for a request that a set of faults can hit.
+// begin implements Begin, given the set of faults that can hit the request.
 func (m *Model) begin(w *Work, r Request, s State, set uint64) {
 	if int(r.Route) >= len(m.routes) || m.routes[r.Route] == nil {
 		w.Status, w.Size = 404, DefaultSize
@@ -109,7 +114,8 @@ func (m *Model) begin(w *Work, r Request, s State, set uint64) {
 	}
 }
 
-// Hit names the faults that touch a request, in their order; nil for none. It is the truth, to be recomputed from a plan.
+// Hit returns the names of the faults that hit a request, in order. It recomputes the ground truth
+// from a plan.
 func (m *Model) Hit(r Request, s State) []string { return m.hit(r, s, m.candidateFaults(r)) }
 
 func (m *Model) hit(r Request, s State, set uint64) []string {
@@ -122,7 +128,8 @@ func (m *Model) hit(r Request, s State, set uint64) []string {
 	return names
 }
 
-// candidateFaults has the faults that can hit a request, as far as routes, cohorts, headers and cookies decide.
+// candidateFaults returns the set of faults that match a request's route, cohort, headers and
+// cookies.
 func (m *Model) candidateFaults(r Request) uint64 {
 	at := int(r.Cohort)*len(m.routes) + int(r.Route)
 	if int(r.Route) >= len(m.routes) || at >= len(m.candidates) {
@@ -135,7 +142,7 @@ func (m *Model) candidateFaults(r Request) uint64 {
 	return set
 }
 
-// match fills in candidates, personal and open.
+// match sets candidates, perUser and byRoute.
 func (m *Model) match(v Vocabulary) {
 	m.matches = newMatches(m.faults, v)
 	m.candidates = make([]uint64, len(v.Cohorts)*len(v.Routes))
@@ -155,29 +162,31 @@ func (m *Model) match(v Vocabulary) {
 	}
 }
 
-// faultsByCohortAndRoute has the faults of each cohort and route, and in a last row those of requests of no cohort.
+// faultsByCohortAndRoute returns the set of faults of each cohort and route, and in a last row
+// those of requests of unknown cohorts.
 func (m *Model) faultsByCohortAndRoute(v Vocabulary) []uint64 {
-	open := make([]uint64, (len(v.Cohorts)+1)*len(v.Routes))
-	for at := range open {
+	sets := make([]uint64, (len(v.Cohorts)+1)*len(v.Routes))
+	for at := range sets {
 		c, r := at/len(v.Routes), at%len(v.Routes)
 		for i := range m.faults {
 			w := m.faults[i].when
 			inCohort := len(w.Cohorts) == 0 || c < len(v.Cohorts) && slices.Contains(w.Cohorts, v.Cohorts[c])
 			if inCohort && oneOf(w.Routes, v.Routes[r]) {
-				open[at] |= uint64(1) << i
+				sets[at] |= uint64(1) << i
 			}
 		}
 	}
-	return open
+	return sets
 }
 
-// oneOf tells whether a list has a name; an empty list has all.
+// oneOf reports whether a list contains a name; an empty list contains all.
 func oneOf(list []string, name string) bool { return len(list) == 0 || slices.Contains(list, name) }
 
-// streamIndex is the place of a request's draws in their streams: attempts are far apart from each other.
+// streamIndex returns the index of the request's draws in the random streams. Indices of different
+// attempts do not overlap.
 func (r Request) streamIndex() uint64 { return r.Seq ^ uint64(r.Attempt)<<56 }
 
-// scale multiplies a duration: by Factor for a pod that is ready just now, falling linearly to 1 at the end of For.
+// scale multiplies a duration by Factor at readiness, falling linearly to 1 at the end of For.
 func (u WarmUp) scale(d, uptime time.Duration) time.Duration {
 	if uptime >= u.For {
 		return d
@@ -186,7 +195,7 @@ func (u WarmUp) scale(d, uptime time.Duration) time.Duration {
 	return scaleCapped(d, 1+float64((u.Factor-1)*cold))
 }
 
-// scaleCapped stays within longest.
+// scaleCapped multiplies a duration, up to maxServiceTime.
 func scaleCapped(d time.Duration, factor float64) time.Duration {
 	return time.Duration(min(float64(d)*factor, float64(maxServiceTime)))
 }

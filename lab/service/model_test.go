@@ -9,7 +9,8 @@ import (
 	"coalmine/lab/service"
 )
 
-// words is a vocabulary in which odd users of cohort "web" have the cookie plan=gold, and "beta" users send X-Beta.
+// words is a vocabulary in which odd users of cohort "web" have the cookie plan=gold, and "beta"
+// users send X-Beta.
 func words() service.Vocabulary {
 	return service.Vocabulary{
 		Routes:  []string{"home", "cart", "pay"},
@@ -66,7 +67,7 @@ func within(t testing.TB, what string, count, n int, p float64) {
 	}
 }
 
-// hits counts the requests that are hit among n of a kind.
+// hits returns how many of n requests are hit.
 func hits(m *service.Model, n int, r service.Request, s service.State) int {
 	count := 0
 	for r.Seq = range uint64(n) {
@@ -77,7 +78,7 @@ func hits(m *service.Model, n int, r service.Request, s service.State) int {
 	return count
 }
 
-func TestLatencyHasItsQuantiles(t *testing.T) {
+func TestLatencyQuantiles(t *testing.T) {
 	const n = 200_000
 	m := compile(t, healthy())
 	times := make([]time.Duration, n)
@@ -85,8 +86,8 @@ func TestLatencyHasItsQuantiles(t *testing.T) {
 		times[i] = m.Begin(service.Request{Seq: uint64(i)}, service.State{}).Before
 	}
 	slices.Sort(times)
-	// The standard error of the sample quantile of a lognormal distribution is σ·sqrt(p(1-p)/n)/φ(z), relatively: 0.3 %
-	// for p50 and 0.8 % for p99 here.
+	// The standard error of the sample quantile of a lognormal distribution is
+	// σ·sqrt(p(1-p)/n)/φ(z), relatively: 0.3 % for p50 and 0.8 % for p99 here.
 	for q, want := range map[float64]time.Duration{0.5: 20 * time.Millisecond, 0.99: 200 * time.Millisecond} {
 		got := times[int(q*n)]
 		if math.Abs(float64(got)/float64(want)-1) > 0.03 {
@@ -95,7 +96,7 @@ func TestLatencyHasItsQuantiles(t *testing.T) {
 	}
 }
 
-func TestErrorRateIsKept(t *testing.T) {
+func TestErrorRate(t *testing.T) {
 	const n = 100_000
 	b := healthy()
 	b.Routes["pay"] = service.RouteBehaviour{ErrorRate: 0.02}
@@ -112,7 +113,7 @@ func TestErrorRateIsKept(t *testing.T) {
 	within(t, "errors", failed, n, 0.02)
 }
 
-func TestAnswersHaveTheirSize(t *testing.T) {
+func TestAnswerSize(t *testing.T) {
 	b := healthy()
 	b.Routes["pay"] = service.RouteBehaviour{Size: service.MaxSize}
 	m := compile(t, b)
@@ -123,7 +124,7 @@ func TestAnswersHaveTheirSize(t *testing.T) {
 	}
 }
 
-func TestFaultHitsItsShareOfItsRoutesAndCohorts(t *testing.T) {
+func TestFaultShare(t *testing.T) {
 	const n = 50_000
 	m := compile(t, withFaults(service.Fault{
 		Name: "pay breaks", Share: 0.1, Effect: service.Effect{Status: 503},
@@ -140,7 +141,7 @@ func TestFaultHitsItsShareOfItsRoutesAndCohorts(t *testing.T) {
 	}
 }
 
-func TestUsersShareIsSticky(t *testing.T) {
+func TestUsersShareIsStable(t *testing.T) {
 	const users = 20_000
 	m := compile(t, withFaults(service.Fault{Name: "x", When: service.When{Users: 0.25}, Effect: service.Effect{Status: 500}}))
 	affected := 0
@@ -154,7 +155,7 @@ func TestUsersShareIsSticky(t *testing.T) {
 	within(t, "affected users", affected, users, 0.25)
 }
 
-func TestStateGates(t *testing.T) {
+func TestStateConditions(t *testing.T) {
 	cases := map[string]struct {
 		when    service.When
 		out, in service.State
@@ -214,7 +215,7 @@ func TestEffectsStackInOrder(t *testing.T) {
 	}
 }
 
-func TestAttemptsDrawAnew(t *testing.T) {
+func TestAttemptsDrawIndependently(t *testing.T) {
 	const n = 50_000
 	m := compile(t, withFaults(service.Fault{Name: "x", Share: 0.3, Effect: service.Effect{Status: 500}}))
 	both := 0
@@ -236,7 +237,7 @@ func TestUnknownRouteIsNotFound(t *testing.T) {
 	}
 }
 
-func TestFaultsDoNotDisturbEachOther(t *testing.T) {
+func TestFaultsAreIndependent(t *testing.T) {
 	x := service.Fault{Name: "x", Share: 0.3, Effect: service.Effect{Status: 500}}
 	y := service.Fault{Name: "y", Share: 0.3, Effect: service.Effect{GrowMemory: 1}}
 	alone, both := compile(t, withFaults(x)), compile(t, withFaults(y, x))

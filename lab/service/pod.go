@@ -2,37 +2,38 @@ package service
 
 import "time"
 
-// Admission is a pod's first answer to a job.
+// Admission is the result of offering a job to a pod.
 type Admission uint8
 
-// What a pod can do with a job.
+// Results of [Pod.Offer].
 const (
-	// Started means that work has begun.
+	// Started means that work on the job has started.
 	Started Admission = iota
-	// Queued means that the job waits for a slot: it starts from a later Done or Release.
+	// Queued means that the job waits for a slot: a later Done or Release returns its start.
 	Queued
-	// Rejected means that slots and queue are full: answer 503 at once.
+	// Rejected means that slots and queue are full: the answer is 503.
 	Rejected
 	// Refused means that the pod is not ready or was killed: the connection fails.
 	Refused
 )
 
-// Job is a request in a pod. Tag is the caller's own.
+// Job is a request in a pod. Tag is for the caller.
 type Job struct {
 	Request Request
 	Tag     uint64
 }
 
-// Start tells that work on a job has begun. The caller answers when the work is over, and calls [Pod.Done] then.
+// Start is the start of work on a job. When the work is done, the caller answers and calls
+// [Pod.Done].
 type Start struct {
 	Job  Job
 	Slot Slot
 	Work Work
 }
 
-// Pod is one pod's slots, queue and memory in virtual time. The caller owns clock and events; times are those of one
-// clock and never go back. Once slots and queue have grown to what the traffic needs, nothing is allocated. A pod is for one
-// goroutine.
+// Pod models the slots, queue and memory of one pod. The caller provides the time, which must never
+// decrease. Once slots and queue have grown to their maximum, a pod does not allocate. It is not
+// safe for concurrent use.
 type Pod struct {
 	model    *Model
 	readyAt  time.Duration
@@ -46,7 +47,7 @@ type Pod struct {
 	killed   bool
 }
 
-// NewPod returns a pod that is ready from readyAt on, and gets all of the service's traffic until SetWeight says otherwise.
+// NewPod returns a pod that becomes ready at readyAt. Its weight is 100 until SetWeight changes it.
 func NewPod(m *Model, readyAt time.Duration) *Pod {
 	return &Pod{
 		model: m, readyAt: readyAt, weight: 100, memory: m.behaviour.Memory.Base,
@@ -57,11 +58,11 @@ func NewPod(m *Model, readyAt time.Duration) *Pod {
 // SetWeight sets the share of the service's traffic that the pod's version gets, in percent.
 func (p *Pod) SetWeight(percent float64) { p.weight = percent }
 
-// SetDecider lets a function decide what is done with a job, in the place of the pod's model: for requests that bring more to
-// decide by than a plan knows. It is called with what [Model.Begin] would be, when work on the job begins.
+// SetDecider sets a function that replaces [Model.Begin], for requests whose real headers decide.
+// It is called when work on a job starts.
 func (p *Pod) SetDecider(decide func(Job, State) Work) { p.decide = decide }
 
-// Offer brings a job. Start is filled in when the admission is Started.
+// Offer offers a job to the pod. The Start is valid if the Admission is Started.
 func (p *Pod) Offer(now time.Duration, j Job) (Start, Admission) {
 	switch {
 	case !p.Ready(now):
@@ -76,9 +77,9 @@ func (p *Pod) Offer(now time.Duration, j Job) (Start, Admission) {
 	}
 }
 
-// Done says that the job in a slot is answered; its memory is lost now. When the job's Work.Hold is not zero, the slot
-// stays busy: call Release that much later. Otherwise the first waiting job starts in its place, and is returned. A stale
-// slot changes nothing. Ask Killed afterwards.
+// Done ends the job in a slot, and leaks its memory. If the job's Work.Hold is not zero, the slot
+// stays busy and the caller calls Release after that time. Otherwise the first waiting job starts,
+// and its Start is returned. A stale slot has no effect. The caller checks Killed afterwards.
 func (p *Pod) Done(now time.Duration, s Slot) (next Start, ok bool) {
 	w, ok := p.slots.finish(s)
 	if !ok {
@@ -91,8 +92,8 @@ func (p *Pod) Done(now time.Duration, s Slot) (next Start, ok bool) {
 	return p.next(now)
 }
 
-// Release frees a slot that was held after its answer. The first waiting job starts in its place, and is returned. A stale
-// slot changes nothing.
+// Release frees a slot that was held after the answer. If a job waits, it starts, and its Start is
+// returned. A stale slot has no effect.
 func (p *Pod) Release(now time.Duration, s Slot) (next Start, ok bool) {
 	if !p.slots.release(s) {
 		return Start{}, false
@@ -100,7 +101,7 @@ func (p *Pod) Release(now time.Duration, s Slot) (next Start, ok bool) {
 	return p.next(now)
 }
 
-// next starts the first waiting job, if there is one and a slot for it.
+// next starts the first waiting job, if there is one and a free slot.
 func (p *Pod) next(now time.Duration) (Start, bool) {
 	if p.killed || p.queue.len() == 0 || !p.hasSlot() {
 		return Start{}, false
@@ -124,22 +125,23 @@ func (p *Pod) work(j Job, s State) Work {
 }
 
 func (p *Pod) hasSlot() bool {
-	most := p.model.behaviour.Capacity.Concurrency
-	return most == 0 || p.slots.working+p.slots.held < most
+	limit := p.model.behaviour.Capacity.Concurrency
+	return limit == 0 || p.slots.working+p.slots.held < limit
 }
 
-// Valid tells whether the job in a slot is still to be answered: not after Done, and not after Abort or Restart. An event
-// loop drops the answers of slots that are not valid.
+// Valid reports whether the job in a slot is still in progress: not after Done, Abort or Restart.
+// An event loop drops answers of slots that are not valid.
 func (p *Pod) Valid(s Slot) bool { return p.slots.at(s, slotWorking) != nil }
 
-// Killed tells whether the pod ran out of memory or was killed: call Abort, then Restart.
+// Killed reports whether the pod ran out of memory or was killed. The caller then calls Abort and
+// Restart.
 func (p *Pod) Killed() bool { return p.killed }
 
-// Kill ends the pod from outside: it refuses everything until Restart.
+// Kill kills the pod: it refuses all jobs until Restart.
 func (p *Pod) Kill() { p.killed = true }
 
-// Abort hands over every job that is in work, in the order of slots, and then every one that waits, in their order: they
-// end without an answer. All slots go stale, held ones too.
+// Abort ends all jobs without an answer. It calls each for those in progress, in the order of
+// slots, and then for those that wait, in order. All slots become stale, including held ones.
 func (p *Pod) Abort(each func(Job)) {
 	p.slots.clear(each)
 	for p.queue.len() > 0 {
@@ -147,30 +149,31 @@ func (p *Pod) Abort(each func(Job)) {
 	}
 }
 
-// Restart begins a new life, ready at readyAt, with memory at base. Jobs that were not aborted are lost.
+// Restart restarts the pod, which becomes ready at readyAt with memory at its base. Jobs that were
+// not aborted are dropped.
 func (p *Pod) Restart(readyAt time.Duration) {
 	p.Abort(func(Job) {})
 	p.readyAt, p.killed, p.memory = readyAt, false, p.model.behaviour.Memory.Base
 	p.restarts++
 }
 
-// Ready tells whether the pod takes jobs.
+// Ready reports whether the pod accepts jobs.
 func (p *Pod) Ready(now time.Duration) bool { return !p.killed && now >= p.readyAt }
 
-// InWork counts jobs in work: started and not done.
+// InWork returns the number of jobs in progress: started and not done.
 func (p *Pod) InWork() int { return p.slots.working }
 
-// Held counts slots that are kept busy after an answer.
+// Held returns the number of slots that are kept busy after an answer.
 func (p *Pod) Held() int { return p.slots.held }
 
-// Waiting counts jobs in the queue.
+// Waiting returns the number of jobs in the queue.
 func (p *Pod) Waiting() int { return p.queue.len() }
 
-// Peak is the largest number of jobs in work and waiting at once, over all lives.
+// Peak returns the maximum number of jobs in progress and waiting at a time, over all restarts.
 func (p *Pod) Peak() int { return p.peak }
 
-// Memory in use, in MiB.
+// Memory returns the memory in use, in MiB.
 func (p *Pod) Memory() float64 { return p.memory }
 
-// Restarts counts the lives after the first.
+// Restarts returns the number of restarts.
 func (p *Pod) Restarts() int { return p.restarts }

@@ -34,7 +34,7 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 	}
 }
 
-func TestPodSeesItsState(t *testing.T) {
+func TestPodState(t *testing.T) {
 	b := withFaults(
 		service.Fault{Name: "load", When: service.When{Load: 3}, Effect: service.Effect{Status: 501}},
 		service.Fault{Name: "age", When: service.When{Uptime: time.Minute}, Effect: service.Effect{Status: 502}},
@@ -97,7 +97,7 @@ func TestMemoryKills(t *testing.T) {
 	}
 }
 
-func TestZeroSlotIsNoSlot(t *testing.T) {
+func TestZeroSlotIsInvalid(t *testing.T) {
 	p := pod(t, healthy(), service.Capacity{})
 	p.Offer(0, job(0))
 	p.Done(1, service.Slot{})
@@ -107,8 +107,8 @@ func TestZeroSlotIsNoSlot(t *testing.T) {
 	}
 }
 
-// TestPodKeepsItsBooks plays any sequence of calls against the rules of capacity.
-func TestPodKeepsItsBooks(t *testing.T) {
+// Any sequence of calls is compared with a simple model of a pod.
+func TestPodAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := withFaults(
 			service.Fault{Name: "hold", Share: 0.3, Effect: service.Effect{Hold: time.Second}},
@@ -127,7 +127,7 @@ func TestPodKeepsItsBooks(t *testing.T) {
 	})
 }
 
-// books is the simplest thing that knows what a pod should hold.
+// books is a simple model of a pod's jobs.
 type books struct {
 	t             *rapid.T
 	pod           *service.Pod
@@ -183,7 +183,7 @@ func (k *books) release(t *rapid.T) {
 	k.follow(t, next, ok)
 }
 
-// follow expects the first waiting job to start, if the pod lives.
+// follow expects the first waiting job to start, unless the pod was killed.
 func (k *books) follow(t *rapid.T, next service.Start, ok bool) {
 	if len(k.waiting) == 0 || k.pod.Killed() {
 		k.want(t, "nothing starts", !ok)

@@ -1,6 +1,6 @@
 package service
 
-// queue is a first-in, first-out ring of jobs that grows up to its limit and never shrinks.
+// queue is a FIFO ring buffer of jobs that grows up to its limit and never shrinks.
 type queue struct {
 	ring        []Job
 	first, size int
@@ -9,7 +9,7 @@ type queue struct {
 
 func (q *queue) len() int { return q.size }
 
-// push adds a job; false when the queue is full.
+// push adds a job. It returns false if the queue is full.
 func (q *queue) push(j Job) bool {
 	if q.size >= q.limit {
 		return false
@@ -22,7 +22,7 @@ func (q *queue) push(j Job) bool {
 	return true
 }
 
-// pop removes the first job of a queue that is not empty.
+// pop removes the first job. The queue must not be empty.
 func (q *queue) pop() Job {
 	j := q.ring[q.first]
 	q.first = (q.first + 1) % len(q.ring)

@@ -9,7 +9,8 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// erlangB is the share of customers lost in M/G/c/c with an offered load in erlangs (Erlang 1917), by the usual recursion.
+// erlangB returns the share of customers lost in M/G/c/c with an offered load in erlangs (Erlang 1917),
+// by the usual recursion.
 func erlangB(servers int, load float64) float64 {
 	b := 1.0
 	for c := 1; c <= servers; c++ {
@@ -18,7 +19,7 @@ func erlangB(servers int, load float64) float64 {
 	return b
 }
 
-// erlangC is the share of customers that wait in M/M/c.
+// erlangC returns the share of customers that wait in M/M/c.
 func erlangC(servers int, load float64) float64 {
 	b := erlangB(servers, load)
 	return b / (1 - load/float64(servers)*(1-b))
@@ -38,8 +39,8 @@ func pod(t testing.TB, b service.Behaviour, c service.Capacity) *service.Pod {
 	return service.NewPod(compile(t, b), 0)
 }
 
-// TestWaitingAgreesWithErlangC serves with exponential times: M/M/4 at 70 % load. Waits are
-// correlated over some 50 arrivals, so that the standard error of their mean is 2 %.
+// Exponential service times: M/M/4 at 70 % load. Waits are correlated over about 50 arrivals, so the
+// standard error of their mean is 2 %.
 func TestWaitingAgreesWithErlangC(t *testing.T) {
 	const servers, n = 4, 400_000
 	load, svc := 2.8, 10*time.Millisecond
@@ -56,7 +57,7 @@ func TestWaitingAgreesWithErlangC(t *testing.T) {
 	}
 }
 
-// TestRejectionAgreesWithErlangB serves with the model's lognormal times: the loss does not depend on the distribution.
+// The model's lognormal service times: the loss does not depend on the distribution.
 func TestRejectionAgreesWithErlangB(t *testing.T) {
 	const servers, n = 10, 200_000
 	mean := lognormalMean(20*time.Millisecond, 200*time.Millisecond)
@@ -70,7 +71,7 @@ func TestRejectionAgreesWithErlangB(t *testing.T) {
 	}
 }
 
-// TestQueueAgreesWithPollaczekKhinchine serves with the model's lognormal times in one slot: M/G/1 at 60 % load.
+// The model's lognormal service times in one slot: M/G/1 at 60 % load.
 func TestQueueAgreesWithPollaczekKhinchine(t *testing.T) {
 	const load, n = 0.6, 400_000
 	p50, p99 := 20*time.Millisecond, 60*time.Millisecond
@@ -83,15 +84,14 @@ func TestQueueAgreesWithPollaczekKhinchine(t *testing.T) {
 	near(t, "mean wait", l.waited.Seconds()/n, load/mean*square/(2*(1-load)), 0.05)
 }
 
-// lognormalMean is exp(μ + σ²/2), in seconds.
+// lognormalMean returns exp(μ + σ²/2), in seconds.
 func lognormalMean(p50, p99 time.Duration) float64 {
 	sigma := math.Log(float64(p99)/float64(p50)) / rng.Z99
 	return p50.Seconds() * math.Exp(sigma*sigma/2)
 }
 
-// TestHeldSlotsLessenCapacity leaks slots: work of 10 ms holds its slot for another 90 ms, so that the loss is that of a
-// load ten times as large.
-func TestHeldSlotsLessenCapacity(t *testing.T) {
+// Work of 10 ms holds its slot for another 90 ms, so the loss is that of ten times the load.
+func TestHeldSlotsReduceCapacity(t *testing.T) {
 	const servers, n = 10, 100_000
 	b := withFaults(service.Fault{Name: "leak", Effect: service.Effect{Hold: 90 * time.Millisecond}})
 	b.Routes[""] = service.RouteBehaviour{Latency: service.Latency{P50: 10 * time.Millisecond, P99: 10 * time.Millisecond}}

@@ -1,10 +1,11 @@
 package service
 
-// Slot is a place of work in a pod. It goes stale when the place is freed, so that an event which comes too late cannot
-// touch the next job in the same place. The zero value is no place.
+// Slot identifies a slot of a pod while it is used by one job. It becomes stale when the slot is
+// freed, so a late event cannot affect the next job in the same slot. The zero value is not a valid
+// slot.
 type Slot struct{ index, generation uint32 }
 
-// slotUse is what a place is used for.
+// slotUse is what a slot is used for.
 type slotUse uint8
 
 const (
@@ -13,7 +14,7 @@ const (
 	slotHeld
 )
 
-// slotState holds a job and its work.
+// slotState is a slot with its job and work.
 type slotState struct {
 	job        Job
 	work       Work
@@ -21,85 +22,85 @@ type slotState struct {
 	use        slotUse
 }
 
-// slotTable is a pod's places of work. It grows to the most that were used at once and keeps that.
+// slotTable holds a pod's slots. It grows to the maximum that were used at the same time.
 type slotTable struct {
 	slots         []slotState
 	free          []uint32
 	working, held int
 }
 
-// at returns the place of a slot that is used in the given way, nil for any other.
-func (d *slotTable) at(s Slot, want slotUse) *slotState {
-	if int(s.index) >= len(d.slots) {
+// at returns the state of a slot, or nil if it is stale or not used as given.
+func (t *slotTable) at(s Slot, want slotUse) *slotState {
+	if int(s.index) >= len(t.slots) {
 		return nil
 	}
-	p := &d.slots[s.index]
+	p := &t.slots[s.index]
 	if p.generation != s.generation || p.use != want {
 		return nil
 	}
 	return p
 }
 
-// acquire puts a job into a place.
-func (d *slotTable) acquire(j Job) Slot {
-	if len(d.free) == 0 {
-		d.free = append(d.free, uint32(len(d.slots)))
-		d.slots = append(d.slots, slotState{generation: 1})
+// acquire puts a job into a free slot.
+func (t *slotTable) acquire(j Job) Slot {
+	if len(t.free) == 0 {
+		t.free = append(t.free, uint32(len(t.slots)))
+		t.slots = append(t.slots, slotState{generation: 1})
 	}
-	i := d.free[len(d.free)-1]
-	d.free = d.free[:len(d.free)-1]
-	p := &d.slots[i]
+	i := t.free[len(t.free)-1]
+	t.free = t.free[:len(t.free)-1]
+	p := &t.slots[i]
 	p.job, p.use = j, slotWorking
-	d.working++
+	t.working++
 	return Slot{i, p.generation}
 }
 
-// setWork keeps the work of a slot that was just taken.
-func (d *slotTable) setWork(s Slot, w Work) { d.slots[s.index].work = w }
+// setWork sets the work of a slot that was just acquired.
+func (t *slotTable) setWork(s Slot, w Work) { t.slots[s.index].work = w }
 
-// finish ends the work in a slot; the place stays held if the work says so.
-func (d *slotTable) finish(s Slot) (Work, bool) {
-	p := d.at(s, slotWorking)
+// finish ends the work in a slot. The slot is then held, if the work says so, or freed.
+func (t *slotTable) finish(s Slot) (Work, bool) {
+	p := t.at(s, slotWorking)
 	if p == nil {
 		return Work{}, false
 	}
-	d.working--
+	t.working--
 	if p.work.Hold > 0 {
 		p.use = slotHeld
-		d.held++
+		t.held++
 	} else {
-		d.freeSlot(s.index)
+		t.freeSlot(s.index)
 	}
 	return p.work, true
 }
 
-// release ends the holding of a slot.
-func (d *slotTable) release(s Slot) bool {
-	if d.at(s, slotHeld) == nil {
+// release frees a slot that is held.
+func (t *slotTable) release(s Slot) bool {
+	if t.at(s, slotHeld) == nil {
 		return false
 	}
-	d.held--
-	d.freeSlot(s.index)
+	t.held--
+	t.freeSlot(s.index)
 	return true
 }
 
-func (d *slotTable) freeSlot(i uint32) {
-	p := &d.slots[i]
+func (t *slotTable) freeSlot(i uint32) {
+	p := &t.slots[i]
 	p.use = slotFree
 	p.generation++
-	d.free = append(d.free, i)
+	t.free = append(t.free, i)
 }
 
-// clear empties every place and hands over the jobs in work.
-func (d *slotTable) clear(each func(Job)) {
-	d.working, d.held = 0, 0
-	for i := range d.slots {
-		p := &d.slots[i]
-		was := p.use
-		if was != slotFree {
-			d.freeSlot(uint32(i))
+// clear frees all slots and calls each for the jobs in progress.
+func (t *slotTable) clear(each func(Job)) {
+	t.working, t.held = 0, 0
+	for i := range t.slots {
+		p := &t.slots[i]
+		use := p.use
+		if use != slotFree {
+			t.freeSlot(uint32(i))
 		}
-		if was == slotWorking {
+		if use == slotWorking {
 			each(p.job)
 		}
 	}

@@ -15,7 +15,7 @@ func (b Behaviour) check(v Vocabulary) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Routes)) {
 		if name != "" && !slices.Contains(v.Routes, name) {
-			f.add("routes", "route %q is not in the traffic's routes %q", name, v.Routes)
+			f.add("routes", "route %q is not one of the traffic's routes %q", name, v.Routes)
 		}
 	}
 	for i, x := range b.Faults {
@@ -24,16 +24,16 @@ func (b Behaviour) check(v Vocabulary) error {
 	return errors.Join(f...)
 }
 
-// checkNames looks for words that the vocabulary does not have.
+// checkNames finds names that are not in the vocabulary.
 func (w When) checkNames(f *findings, path string, v Vocabulary) {
 	for _, name := range w.Routes {
 		if !slices.Contains(v.Routes, name) {
-			f.add(path+".routes", "route %q is not in the traffic's routes %q", name, v.Routes)
+			f.add(path+".routes", "route %q is not one of the traffic's routes %q", name, v.Routes)
 		}
 	}
 	for _, name := range w.Cohorts {
 		if !slices.Contains(v.Cohorts, name) {
-			f.add(path+".cohorts", "cohort %q is not in the traffic's cohorts %q", name, v.Cohorts)
+			f.add(path+".cohorts", "cohort %q is not one of the traffic's cohorts %q", name, v.Cohorts)
 		}
 	}
 	if w.Header != nil && v.Header == nil {
