@@ -28,7 +28,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		},
 		`routes["pay"].size: -1`:           func(b *service.Behaviour) { b.Routes["pay"] = service.RouteBehaviour{Size: -1} },
 		`routes["pay"].size: 16777217`:     func(b *service.Behaviour) { b.Routes["pay"] = service.RouteBehaviour{Size: service.MaxSize + 1} },
-		`route "gone" is not one of`:           func(b *service.Behaviour) { b.Routes["gone"] = service.RouteBehaviour{} },
+		`route "gone" is not one of`:       func(b *service.Behaviour) { b.Routes["gone"] = service.RouteBehaviour{} },
 		"capacity.concurrency:":            func(b *service.Behaviour) { b.Capacity.Concurrency = -1 },
 		"capacity.queue:":                  func(b *service.Behaviour) { b.Capacity.Queue = 5 },
 		"warmUp.factor:":                   func(b *service.Behaviour) { b.WarmUp.For = time.Second },
@@ -49,7 +49,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		"faults[0].effect.growMemory:":     effect(service.Effect{GrowMemory: math.Inf(1)}),
 		"faults[0].effect.hold:":           effect(service.Effect{Hold: -1}),
 		"faults[0].effect.addLatency.p50:": effect(service.Effect{AddLatency: &service.Latency{P50: -1, P99: 1}}),
-		"conflicts with wrongBody":                 effect(service.Effect{Status: 500, WrongBody: true}),
+		"conflicts with wrongBody":         effect(service.Effect{Status: 500, WrongBody: true}),
 		"faults: has 64":                   func(b *service.Behaviour) { b.Faults = make([]service.Fault, 64) },
 	}
 	for want, spoil := range cases {

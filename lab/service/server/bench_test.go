@@ -50,8 +50,9 @@ func (blank) Write(b []byte) (int, error)      { return len(b), nil }
 func (blank) WriteHeader(int)                  {}
 func (blank) SetWriteDeadline(time.Time) error { return nil }
 
-// BenchmarkLoopback sends requests over 64 connections as fast as they are answered, 5 ms of work each: to one service, and to
-// one that calls another. The client is in the same process and takes about 5 µs of the processor time.
+// BenchmarkLoopback sends requests over 64 connections as fast as they are answered, 5 ms of work
+// each: to one service, and to one that calls another. The client is in the same process and takes
+// about 5 µs of the processor time.
 func BenchmarkLoopback(b *testing.B) {
 	for _, chain := range []bool{false, true} {
 		b.Run(map[bool]string{false: "one", true: "chain"}[chain], func(b *testing.B) {

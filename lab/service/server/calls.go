@@ -14,60 +14,63 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// Headers of calls between the services. A route cannot always be told by its path: the callee may have another for it.
+// Headers of calls between services. The route is sent by name, because the upstream service may
+// have another route for the path.
 const (
 	routeHeader = "Coalmine-Route"
 	depthHeader = "Coalmine-Depth"
 )
 
-// maxDepth bounds chains of calls, as in the sim: addresses that lead in a circle come to an end.
+// maxDepth limits chains of calls, as in the sim, in case addresses form a cycle.
 const maxDepth = 8
 
-// Bounds of the connections to other services. Idle ones end well before the other side ends them, so that a call seldom meets
-// one that is just being closed.
+// Limits of connections to other services. Idle connections are closed well before the other side
+// does, so that a call rarely uses one that is being closed.
 const (
 	dialTimeout     = 5 * time.Second
 	idleCalls       = 1024
 	idleCallTimeout = 30 * time.Second
 )
 
-// calls asks other services.
+// calls calls other services.
 type calls struct {
-	to        map[string]*url.URL
+	to        map[string]*url.URL // by service
 	transport *http.Transport
 }
 
 func newCalls(to map[string]*url.URL) calls {
 	return calls{to: to, transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		MaxIdleConnsPerHost: idleCalls, IdleConnTimeout: idleCallTimeout, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
+		MaxIdleConnsPerHost: idleCalls, IdleConnTimeout: idleCallTimeout, DisableCompression: true,
+		MaxResponseHeaderBytes: maxHeader,
 	}}
 }
 
-// upstreamResponse is what another service answered.
+// upstreamResponse is the response of another service.
 type upstreamResponse struct {
 	status int
-	// served, workloads and faults are lists as in the headers, of the whole chain behind.
+	// served, workloads and faults are lists as in the headers, of the whole chain of calls.
 	served, workloads, faults string
 	wrong                     bool
 }
 
-var errNoUpstream = errors.New("its address is not known")
+var errNoUpstream = errors.New("its address is unknown")
 
-// call asks a service for what the visit asks for, with all that its client sent. The error says why there is no answer.
-func (c *calls) call(v *activeRequest, svc, route, marked string) (upstreamResponse, error) {
+// call sends a request to another service, with the headers that the client sent. The error says
+// why there is no response.
+func (c *calls) call(ar *activeRequest, svc, route, trace string) (upstreamResponse, error) {
 	base := c.to[svc]
 	if base == nil {
 		return upstreamResponse{}, errNoUpstream
 	}
-	if v.depth+1 >= maxDepth {
-		return upstreamResponse{}, errors.New("the chain of calls is too long: do the addresses lead in a circle?")
+	if ar.depth+1 >= maxDepth {
+		return upstreamResponse{}, errors.New("the chain of calls is too long: do the addresses form a cycle?")
 	}
-	r, err := c.transport.RoundTrip(newCallRequest(v, base, route, marked))
+	r, err := c.transport.RoundTrip(newCallRequest(ar, base, route, trace))
 	if err != nil {
 		return upstreamResponse{}, err
 	}
-	defer r.Body.Close() // what could fail was read before
+	defer r.Body.Close() // the body is read below
 	if _, err := io.Copy(io.Discard, io.LimitReader(r.Body, service.MaxSize)); err != nil {
 		return upstreamResponse{}, err
 	}
@@ -82,22 +85,22 @@ func (c *calls) call(v *activeRequest, svc, route, marked string) (upstreamRespo
 	return p, nil
 }
 
-func newCallRequest(v *activeRequest, base *url.URL, route, marked string) *http.Request {
-	asked, prefix := v.request.URL, strings.TrimSuffix(base.EscapedPath(), "/")
+func newCallRequest(ar *activeRequest, base *url.URL, route, trace string) *http.Request {
+	target, prefix := ar.request.URL, strings.TrimSuffix(base.EscapedPath(), "/")
 	u := &url.URL{
-		Scheme: base.Scheme, Host: base.Host, RawQuery: asked.RawQuery,
-		Path: strings.TrimSuffix(base.Path, "/") + asked.Path, RawPath: prefix + asked.EscapedPath(),
+		Scheme: base.Scheme, Host: base.Host, RawQuery: target.RawQuery,
+		Path: strings.TrimSuffix(base.Path, "/") + target.Path, RawPath: prefix + target.EscapedPath(),
 	}
-	h := forwardedHeaders(v.request.Header)
-	h[traceheader.RequestHeader] = []string{marked}
+	h := forwardedHeaders(ar.request.Header)
+	h[traceheader.RequestHeader] = []string{trace}
 	h[routeHeader] = []string{route}
-	h[depthHeader] = []string{strconv.Itoa(v.depth + 1)}
-	r := &http.Request{Method: v.request.Method, URL: u, Host: base.Host, Header: h}
-	return r.WithContext(v.ctx)
+	h[depthHeader] = []string{strconv.Itoa(ar.depth + 1)}
+	r := &http.Request{Method: ar.request.Method, URL: u, Host: base.Host, Header: h}
+	return r.WithContext(ar.ctx)
 }
 
-// forwardedHeaders has the headers that a call takes along: all but those of the connection (RFC 9110, 7.6.1), of the body, and of the
-// mesh's own, which its proxies set.
+// forwardedHeaders returns the headers that are forwarded: all but those of the connection (RFC
+// 9110, 7.6.1), of the body, and of the mesh's proxies.
 func forwardedHeaders(from http.Header) http.Header {
 	h := make(http.Header, len(from)+4)
 	for name, values := range from {
@@ -116,12 +119,12 @@ func forwardedHeaders(from http.Header) http.Header {
 		}
 	}
 	if _, sent := h["User-Agent"]; !sent {
-		h["User-Agent"] = []string{""} // or the client of net/http would name itself, which nobody sent
+		h["User-Agent"] = []string{""} // prevents net/http from sending its own
 	}
 	return h
 }
 
-// callDepth is how many calls led to a request.
+// callDepth returns the number of calls that led to a request.
 func callDepth(r *http.Request) int {
 	n, err := strconv.Atoi(r.Header.Get(depthHeader))
 	if err != nil || n < 0 {
@@ -130,14 +133,14 @@ func callDepth(r *http.Request) int {
 	return min(n, maxDepth)
 }
 
-// callFailure says why a call failed.
+// callFailure describes why a call failed.
 func callFailure(err error) string {
 	var op *net.OpError
 	switch {
 	case errors.As(err, &op) && op.Op == "dial":
-		return "nobody answers at its address"
+		return "no server answers at its address"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "it broke the connection off"
+		return "it closed the connection"
 	}
 	return err.Error()
 }

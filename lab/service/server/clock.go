@@ -7,17 +7,19 @@ import (
 	"coalmine/loadgen/pacer"
 )
 
-// Clock is what a service waits by.
+// Clock is the clock of a service.
 type Clock interface {
 	Now() time.Time
-	// SleepUntil returns at a time, never before it, or when the context ends, with its cause.
+	// SleepUntil waits until a time and never returns earlier, unless the context ends: then it
+	// returns the cause.
 	SleepUntil(ctx context.Context, until time.Time) error
 }
 
-// RealClock is the machine's. Make it with [NewClock], share it between servers, and close it after the last of them.
+// RealClock is the machine's clock. It is created by [NewClock], can be shared between servers, and
+// must be closed after use.
 type RealClock struct{ *pacer.Clock }
 
-// NewClock starts a clock that waits to the microsecond, as far as the machine lets it. The error is the operating system's.
+// NewClock returns a clock with microsecond resolution, as far as the machine supports it.
 func NewClock() (RealClock, error) {
 	c, err := pacer.NewClock()
 	return RealClock{c}, err

@@ -26,7 +26,8 @@ type village struct {
 	versions map[string]string
 }
 
-// settle starts the services of a scenario, the released one at a version. Their own seed is not that of any plan.
+// settle starts the services of a scenario, the released one at a version. Their own seed is not
+// that of any plan.
 func settle(t testing.TB, name, version string, clock server.Clock) *village {
 	t.Helper()
 	s, err := scenario.Load(scenarios.Library(), name)
@@ -124,7 +125,8 @@ func (v *village) send(t testing.TB, p *loadgen.Plan, a loadgen.Arrival, attempt
 	return response{status: resp.StatusCode, header: resp.Header, body: body.String()}
 }
 
-// TestAnswersAreThePlansTruth compares what every scenario's faulty version answers with what the models say offline.
+// TestAnswersAreThePlansTruth compares what every scenario's faulty version answers with what the
+// models say offline.
 func TestAnswersAreThePlansTruth(t *testing.T) {
 	names, err := scenario.Names(scenarios.Library())
 	if err != nil {
@@ -184,7 +186,8 @@ func (v *village) compare(t *testing.T, seed uint64) (hit int) {
 	return hit
 }
 
-// TestFaultsAskForWhatWasSent takes the cookie away that a fault asks for, and brings it without any mark.
+// TestFaultsAskForWhatWasSent takes the cookie away that a fault asks for, and brings it without
+// any mark.
 func TestFaultsAskForWhatWasSent(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Faults = []service.Fault{{Name: "points, missing\n", When: service.When{Cookie: &service.NameMatch{Name: "tier", Value: "premium"}}, Effect: service.Effect{WrongBody: true}}}
@@ -244,7 +247,8 @@ func TestRequestsWithoutAMark(t *testing.T) {
 	}
 }
 
-// TestMarksOfOtherWorkloads bring cohorts that the scenario does not have: what they send tells more.
+// TestMarksOfOtherWorkloads bring cohorts that the scenario does not have: what they send tells
+// more.
 func TestMarksOfOtherWorkloads(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	x.ask("GET", "/", traceheader.RequestHeader+": seq=9, user=1, seed=2, cohort=students", "Cookie: session=s1; tier=premium")

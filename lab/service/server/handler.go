@@ -13,129 +13,135 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// Bounds of a request's body, which is read and thrown away.
+// Limits of a request's body, which is read and discarded.
 const (
 	maxBody     = 1 << 20
 	bodyTimeout = 30 * time.Second
 )
 
-// statusClientClosed is what metrics count for a client that left before its answer, as nginx does. Nobody gets it.
+// statusClientClosed is the status in the metrics for a client that closed the connection before
+// the response, as in nginx. It is never sent.
 const statusClientClosed = 499
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.inFlight.enter() {
-		panic(http.ErrAbortHandler) // the server has ended
+		panic(http.ErrAbortHandler) // the server has stopped
 	}
 	defer s.inFlight.leave()
-	a := &response{w: w, server: s, head: r.Method == http.MethodHead}
-	defer s.recoverPanic(a, r)
+	resp := &response{w: w, server: s, head: r.Method == http.MethodHead}
+	defer s.recoverPanic(resp, r)
 	if s.routes.opsPaths[r.URL.Path] {
-		s.serveOps(a, r)
+		s.serveOps(resp, r)
 		return
 	}
 	if r.Header.Get(traceheader.DrillHeader) != "" {
-		s.serveDrill(a, r)
+		s.serveDrill(resp, r)
 		return
 	}
 	route, allowed, ok := s.routes.find(r)
 	switch {
 	case ok:
-		s.serveRoute(a, r, route)
+		s.serveRoute(resp, r, route)
 	case len(allowed) > 0:
-		a.w.Header().Set("Allow", strings.Join(allowed, ", "))
-		a.writeError(http.StatusMethodNotAllowed, "this path is asked for by "+strings.Join(allowed, ", "))
+		resp.w.Header().Set("Allow", strings.Join(allowed, ", "))
+		resp.writeError(http.StatusMethodNotAllowed, "this path allows "+strings.Join(allowed, ", "))
 	default:
-		a.writeError(http.StatusNotFound, "no route has this path; there are "+s.routes.listing)
+		resp.writeError(http.StatusNotFound, "no route has this path; the routes are "+s.routes.listing)
 	}
 }
 
-// recoverPanic answers for a handler that panicked, where that is possible still.
-func (s *Server) recoverPanic(a *response, r *http.Request) {
+// recoverPanic answers 500 if the handler panicked before it wrote a response.
+func (s *Server) recoverPanic(resp *response, r *http.Request) {
 	x := recover()
 	if x == nil {
 		return
 	}
-	if x == http.ErrAbortHandler || a.started {
+	if x == http.ErrAbortHandler || resp.started {
 		panic(http.ErrAbortHandler)
 	}
-	s.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", x, "stack", string(debug.Stack()))
-	a.writeError(http.StatusInternalServerError, "the service has a defect of its own, see its log")
+	s.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", x,
+		"stack", string(debug.Stack()))
+	resp.writeError(http.StatusInternalServerError, "internal error, see the log of the service")
 }
 
 // serveRoute serves a request for a route.
-func (s *Server) serveRoute(a *response, r *http.Request, route int) {
-	v := &activeRequest{request: r, arrived: s.cfg.Clock.Now(), depth: callDepth(r)}
-	v.ctx, v.cancel = context.WithCancelCause(r.Context())
-	defer v.cancel(nil)
-	s.identifier.identify(v, s.cfg.Seed)
-	v.req.Route = uint16(route)
+func (s *Server) serveRoute(resp *response, r *http.Request, route int) {
+	ar := &activeRequest{request: r, arrived: s.cfg.Clock.Now(), depth: callDepth(r)}
+	ar.ctx, ar.cancel = context.WithCancelCause(r.Context())
+	defer ar.cancel(nil)
+	s.identifier.identify(ar, s.cfg.Seed)
+	ar.req.Route = uint16(route)
 	var err error
-	if v.model, err = s.models.get(v.seed); err != nil {
-		s.log.Error("no model", "seed", v.seed, "error", err)
-		a.writeError(http.StatusInternalServerError, "the service has no model for this seed, see its log")
+	if ar.model, err = s.models.get(ar.seed); err != nil {
+		s.log.Error("no model", "seed", ar.seed, "error", err)
+		resp.writeError(http.StatusInternalServerError, "no model for this seed, see the log of the service")
 		return
 	}
-	if !a.readBody(r) {
+	if !resp.readBody(r) {
 		return
 	}
-	defer s.pod.finish(v)
-	if s.admit(a, v) {
-		s.work(a, v)
+	defer s.pod.finish(ar)
+	if s.admit(resp, ar) {
+		s.work(resp, ar)
 	}
 }
 
-// admit brings a visit into the pod. If it does not get a slot, the answer is given.
-func (s *Server) admit(a *response, v *activeRequest) bool {
-	switch s.pod.offer(v) {
+// admit offers the request to the pod and waits for a slot. If there is none, it writes an error
+// and returns false.
+func (s *Server) admit(resp *response, ar *activeRequest) bool {
+	switch s.pod.offer(ar) {
 	case service.Started:
 		return true
 	case service.Queued:
-		if err := v.waitForSlot(); err != nil {
-			s.abandon(v, err)
+		if err := ar.waitForSlot(); err != nil {
+			s.abandon(ar, err)
 		}
 		return true
 	case service.Rejected:
-		s.count(v, http.StatusServiceUnavailable)
-		a.setFaults(v.faults, "")
-		a.writeError(http.StatusServiceUnavailable, "all slots are taken, and the queue is full")
+		s.count(ar, http.StatusServiceUnavailable)
+		resp.setFaults(ar.faults, "")
+		resp.writeError(http.StatusServiceUnavailable, "all slots are busy and the queue is full")
 	default:
-		s.refuseNotReady(a)
+		s.refuseNotReady(resp)
 	}
 	return false
 }
 
-// refuseNotReady is for requests before the service is ready. One that was killed answers nobody, as a process that is not there.
-func (s *Server) refuseNotReady(a *response) {
+// refuseNotReady refuses a request before the service is ready. After a kill it closes the
+// connection, as for a process that does not run.
+func (s *Server) refuseNotReady(resp *response) {
 	if s.pod.restartCount() > 0 {
 		panic(http.ErrAbortHandler)
 	}
 	left := s.pod.readyIn().Round(100 * time.Millisecond)
-	a.w.Header().Set("Retry-After", retryAfter(left))
-	a.writeError(http.StatusServiceUnavailable, "the service starts up, "+left.String()+" to go")
+	resp.w.Header().Set("Retry-After", retryAfter(left))
+	resp.writeError(http.StatusServiceUnavailable, "the service is starting up, ready in "+left.String())
 }
 
-// work does what the model says, and answers.
-func (s *Server) work(a *response, v *activeRequest) {
-	s.sleep(v, v.since.Add(v.work.Before))
-	status, wrong, behind := v.work.Status, v.work.Wrong, upstreamResponse{}
-	if v.work.Calls != "" {
-		behind = s.call(v)
-		s.sleep(v, s.cfg.Clock.Now().Add(v.work.After))
-		status, wrong = statusAfterCall(behind.status, status), wrong || behind.wrong
+// work takes the time of the request's work, calls another service if needed, and writes the
+// response.
+func (s *Server) work(resp *response, ar *activeRequest) {
+	s.sleep(ar, ar.since.Add(ar.work.Before))
+	status, wrong, upstream := ar.work.Status, ar.work.Wrong, upstreamResponse{}
+	if ar.work.Calls != "" {
+		upstream = s.call(ar)
+		s.sleep(ar, s.cfg.Clock.Now().Add(ar.work.After))
+		status, wrong = statusAfterCall(upstream.status, status), wrong || upstream.wrong
 	}
-	s.count(v, status)
-	killed := s.pod.finish(v)
-	a.setFaults(v.faults, behind.faults)
-	a.upstreamWorkloads = behind.workloads
-	a.writeWork(v, status, wrong, behind.served)
+	s.count(ar, status)
+	killed := s.pod.finish(ar)
+	resp.setFaults(ar.faults, upstream.faults)
+	resp.upstreamWorkloads = upstream.workloads
+	resp.writeWork(ar, status, wrong, upstream.served)
 	if killed {
-		a.flush()
-		s.closeAfterKill(connectionOf(v.request))
+		resp.flush()
+		s.closeAfterKill(connectionOf(ar.request))
 	}
 }
 
-// statusAfterCall is what a service answers after a call: its failure is 502, its 403 and 429 go on as they are.
+// statusAfterCall returns the status after a call: 403 and 429 are passed on, other failures are
+// 502.
 func statusAfterCall(called, own int) int {
 	switch {
 	case called == http.StatusForbidden || called == http.StatusTooManyRequests:
@@ -146,17 +152,17 @@ func statusAfterCall(called, own int) int {
 	return own
 }
 
-// call asks the service that the visit's work calls. No answer is 502.
-func (s *Server) call(v *activeRequest) upstreamResponse {
-	p, err := s.calls.call(v, v.work.Calls, s.routes.names[v.req.Route], s.identifier.traceHeader(v))
-	if v.ctx.Err() != nil {
-		s.abandon(v, context.Cause(v.ctx))
+// call calls the service that the request's work needs. Without a response, the status is 502.
+func (s *Server) call(ar *activeRequest) upstreamResponse {
+	p, err := s.calls.call(ar, ar.work.Calls, s.routes.names[ar.req.Route], s.identifier.traceHeader(ar))
+	if ar.ctx.Err() != nil {
+		s.abandon(ar, context.Cause(ar.ctx))
 	}
-	switch was := s.callsFailing.Swap(err != nil); {
-	case err != nil && !was:
-		s.log.Warn("calls fail", "of", v.work.Calls, "because", callFailure(err))
-	case err == nil && was:
-		s.log.Info("calls are answered again", "of", v.work.Calls)
+	switch failing := s.callsFailing.Swap(err != nil); {
+	case err != nil && !failing:
+		s.log.Warn("calls fail", "upstream", ar.work.Calls, "error", callFailure(err))
+	case err == nil && failing:
+		s.log.Info("calls succeed again", "upstream", ar.work.Calls)
 	}
 	if err != nil {
 		return upstreamResponse{status: http.StatusBadGateway}
@@ -164,44 +170,46 @@ func (s *Server) call(v *activeRequest) upstreamResponse {
 	return p
 }
 
-// sleep lets a visit's work take its time.
-func (s *Server) sleep(v *activeRequest, until time.Time) {
-	if err := s.cfg.Clock.SleepUntil(v.ctx, until); err != nil {
-		s.abandon(v, err)
+// sleep waits until a time, or abandons the request.
+func (s *Server) sleep(ar *activeRequest, until time.Time) {
+	if err := s.cfg.Clock.SleepUntil(ar.ctx, until); err != nil {
+		s.abandon(ar, err)
 	}
 }
 
-// abandon ends a request without an answer, since its client left or the service was killed.
-func (s *Server) abandon(v *activeRequest, err error) {
+// abandon ends a request without a response, because its client left or the service was killed.
+func (s *Server) abandon(ar *activeRequest, err error) {
 	if !errors.Is(err, errLost) {
-		s.count(v, statusClientClosed)
+		s.count(ar, statusClientClosed)
 	}
 	panic(http.ErrAbortHandler)
 }
 
-// count adds an answer to the metrics.
-func (s *Server) count(v *activeRequest, status int) {
-	s.metrics.observe(s.routes.names[v.req.Route], s.identifier.names[v.req.Cohort], status, s.cfg.Clock.Now().Sub(v.arrived))
+// count adds a response to the metrics.
+func (s *Server) count(ar *activeRequest, status int) {
+	s.metrics.observe(s.routes.names[ar.req.Route], s.identifier.names[ar.req.Cohort], status,
+		s.cfg.Clock.Now().Sub(ar.arrived))
 }
 
-// readBody takes in the body of a request. If that does not work, the answer is given.
-func (a *response) readBody(r *http.Request) bool {
+// readBody reads and discards the body of a request. On failure it writes an error and returns
+// false.
+func (resp *response) readBody(r *http.Request) bool {
 	if r.ContentLength == 0 {
 		return true
 	}
-	control := http.NewResponseController(a.w)
-	a.extendDeadline()
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // a connection that has no deadlines has no slow reader either
-	_, err := io.Copy(io.Discard, http.MaxBytesReader(a.w, r.Body, maxBody))
+	control := http.NewResponseController(resp.w)
+	resp.extendDeadline()
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not supported by all connections
+	_, err := io.Copy(io.Discard, http.MaxBytesReader(resp.w, r.Body, maxBody))
 	_ = control.SetReadDeadline(time.Time{})
 	var large *http.MaxBytesError
 	switch {
 	case err == nil:
 		return true
 	case errors.As(err, &large):
-		a.writeError(http.StatusRequestEntityTooLarge, "the body is over 1 MiB")
+		resp.writeError(http.StatusRequestEntityTooLarge, "the body is over 1 MiB")
 	default:
-		a.writeError(http.StatusBadRequest, "the body did not come")
+		resp.writeError(http.StatusBadRequest, "the body could not be read")
 	}
 	return false
 }

@@ -29,7 +29,7 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Error("an empty configuration passes")
 	}
 	c := config(t, "shop", constant(-1), newInstantClock(t))
-	if _, err := server.New(c); err == nil || !strings.HasPrefix(err.Error(), "serve: shop v1: routes") {
+	if _, err := server.New(c); err == nil || !strings.HasPrefix(err.Error(), "server: shop v1: routes") {
 		t.Errorf("a behaviour that is not valid: %v", err)
 	}
 	c.Model = func(uint64) (*service.Model, error) { return nil, nil }
@@ -61,7 +61,7 @@ func TestPathsAndMethods(t *testing.T) {
 			t.Errorf("%s %s: %s", c.method, c.path, a.body)
 		}
 	}
-	if a := x.ask("GET", "/nowhere"); !strings.Contains(a.body, "there are GET /, GET /items/{item}?view=full, POST /pay, GET /ledger") {
+	if a := x.ask("GET", "/nowhere"); !strings.Contains(a.body, "the routes are GET /, GET /items/{item}?view=full, POST /pay, GET /ledger") {
 		t.Errorf("a path that is not there: %s", a.body)
 	}
 	if a := x.ask("HEAD", "/"); a.status != 200 || a.body != "" || a.header.Get("Content-Length") != "128" {
@@ -176,7 +176,8 @@ func TestPanicsAreAnswered(t *testing.T) {
 	clock.broken.Store(false)
 }
 
-// TestMetricsAreTheSims compares names, labels and buckets with those of the sim's model of the services.
+// TestMetricsAreTheSims compares names, labels and buckets with those of the sim's model of the
+// services.
 func TestMetricsAreTheSims(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	x.ask("GET", "/", "Cookie: session=s5; tier=premium")

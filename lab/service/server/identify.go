@@ -10,18 +10,18 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// identifier tells who sends a request.
+// identifier determines the cohort and user of a request.
 type identifier struct {
-	names      []string // of cohorts, and last the word for none
+	names      []string // of cohorts; the last one is unknownCohort
 	indices    map[string]uint16
 	recogniser *loadgen.CohortMatcher
-	// userInHeaders has the cohorts whose users can be told by what they send.
+	// userInHeaders is true for cohorts whose headers or cookies contain the user.
 	userInHeaders []bool
-	// nextSeq numbers requests without a mark.
+	// nextSeq numbers requests without a trace header.
 	nextSeq *atomic.Uint64
 }
 
-// unknownCohort is what metrics call the cohort of a request that is of none.
+// unknownCohort is the cohort in metrics of requests that match none.
 const unknownCohort = "unknown"
 
 func newIdentifier(w *loadgen.Workload) identifier {
@@ -29,51 +29,53 @@ func newIdentifier(w *loadgen.Workload) identifier {
 	for i, cohort := range w.Cohorts {
 		c.names = append(c.names, cohort.Name)
 		c.indices[cohort.Name] = uint16(i)
-		told := func(x loadgen.Pair) bool { return strings.Contains(x.Value, "{user}") }
-		c.userInHeaders = append(c.userInHeaders, slices.ContainsFunc(cohort.Headers, told) || slices.ContainsFunc(cohort.Cookies, told))
+		hasUser := func(x loadgen.Pair) bool { return strings.Contains(x.Value, "{user}") }
+		c.userInHeaders = append(c.userInHeaders, slices.ContainsFunc(cohort.Headers, hasUser) || slices.ContainsFunc(cohort.Cookies, hasUser))
 	}
 	c.userInHeaders = append(c.userInHeaders, false)
 	c.names = append(c.names, unknownCohort)
 	return c
 }
 
-// identify fills in whose request it is and which one. The mark of a plan says it; without one the headers and cookies tell the
-// cohort and perhaps the user, and the request gets a number of its own.
-func (c *identifier) identify(v *activeRequest, seed uint64) {
-	m, marked := traceheader.Parse(v.request.Header.Get(traceheader.RequestHeader))
+// identify sets cohort, user and number of a request. They come from the trace header of a plan;
+// without it, headers and cookies determine the cohort and, if possible, the user, and the request
+// gets the next number.
+func (c *identifier) identify(ar *activeRequest, seed uint64) {
+	m, marked := traceheader.Parse(ar.request.Header.Get(traceheader.RequestHeader))
 	number, known := c.indices[m.Cohort]
 	switch {
 	case marked && known:
 	case marked:
-		number, _ = c.recognise(v)
+		number, _ = c.recognise(ar)
 	default:
 		m = traceheader.Request{Seq: c.nextSeq.Add(1) - 1, Seed: seed}
-		number, m.User = c.recognise(v)
+		number, m.User = c.recognise(ar)
 		if !c.userInHeaders[number] {
-			m.User = uint32(m.Seq) // another user each time
+			m.User = uint32(m.Seq) // a new user for each request
 		}
 	}
-	v.req = service.Request{Seq: m.Seq, User: m.User, Cohort: number, Attempt: uint8(m.Attempt)}
-	v.seed, v.traced = m.Seed, marked
+	ar.req = service.Request{Seq: m.Seq, User: m.User, Cohort: number, Attempt: uint8(m.Attempt)}
+	ar.seed, ar.traced = m.Seed, marked
 }
 
-// recognise returns the cohort that a request looks like. One of no cohort has the number after the last.
-func (c *identifier) recognise(v *activeRequest) (cohort uint16, user uint32) {
-	n, user, ok := c.recogniser.Cohort(v.Header, v.Cookie)
+// recognise returns the cohort and user that match a request's headers, or the index of
+// unknownCohort.
+func (c *identifier) recognise(ar *activeRequest) (cohort uint16, user uint32) {
+	n, user, ok := c.recogniser.Cohort(ar.Header, ar.Cookie)
 	if !ok {
 		return uint16(len(c.names) - 1), 0
 	}
 	return uint16(n), user
 }
 
-// traceHeader is what goes with a call of another service on a request's behalf.
-func (c *identifier) traceHeader(v *activeRequest) string {
-	if v.traced {
-		return v.request.Header.Get(traceheader.RequestHeader)
+// traceHeader returns the trace header of calls on behalf of a request.
+func (c *identifier) traceHeader(ar *activeRequest) string {
+	if ar.traced {
+		return ar.request.Header.Get(traceheader.RequestHeader)
 	}
-	m := traceheader.Request{Seq: v.req.Seq, Attempt: int(v.req.Attempt), User: v.req.User, Seed: v.seed}
-	if int(v.req.Cohort) < len(c.names)-1 {
-		m.Cohort = c.names[v.req.Cohort]
+	m := traceheader.Request{Seq: ar.req.Seq, Attempt: int(ar.req.Attempt), User: ar.req.User, Seed: ar.seed}
+	if int(ar.req.Cohort) < len(c.names)-1 {
+		m.Cohort = c.names[ar.req.Cohort]
 	}
 	return m.String()
 }

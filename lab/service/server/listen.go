@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Bounds of a connection, against clients that take their time on purpose.
+// Limits of a connection, against slow clients.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -21,15 +21,17 @@ const (
 
 var errStopped = errors.New("the server has stopped")
 
-// Serve answers on a listener until the context ends, then stops: the service is not ready any more, after Linger nobody is
-// listened to, and requests under way get Drain to finish; those that do not are broken off. A stop is no error. Other ends are
-// [ErrKilled] and what the listener fails with. The server cannot serve again.
+// Serve serves a listener until the context ends, and then shuts down: the service becomes unready,
+// the listener is closed after Linger, and requests in progress have the time Drain to finish
+// before they are aborted. Serve then returns nil. Otherwise it returns [ErrKilled] or the
+// listener's error. The server cannot be used again.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	base, end := context.WithCancelCause(context.Background())
+	base, cancel := context.WithCancelCause(context.Background())
 	server := &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
-		ConnContext: withConnection, ConnState: s.conns.onState, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnContext: withConnection, ConnState: s.conns.onState,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	server.RegisterOnShutdown(s.conns.closeUnused)
 	served := make(chan error, 1)
@@ -43,40 +45,40 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 		s.drain(server)
 	}
-	end(errStopped)
-	_ = server.Close() // the listener's error, and it is closed
+	cancel(errStopped)
+	_ = server.Close() // closes the remaining connections
 	<-served
 	s.Close()
 	return err
 }
 
-// drain stops a server in the order that loses nothing.
+// drain shuts down a server without losing requests.
 func (s *Server) drain(server *http.Server) {
 	s.stopping.Store(true)
 	clock := s.cfg.Clock
-	_ = clock.SleepUntil(context.Background(), clock.Now().Add(s.cfg.Linger)) // a clock that has ended lingers no longer
-	patience, end := context.WithCancel(context.Background())
+	_ = clock.SleepUntil(context.Background(), clock.Now().Add(s.cfg.Linger)) // only fails if the clock is closed
+	ctx, cancel := context.WithCancel(context.Background())
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		defer end()
-		_ = clock.SleepUntil(patience, clock.Now().Add(s.cfg.Drain)) // as above
+		defer cancel()
+		_ = clock.SleepUntil(ctx, clock.Now().Add(s.cfg.Drain)) // as above
 	})
-	if err := server.Shutdown(patience); err != nil {
-		s.log.Warn("requests were broken off: they took longer than a stop waits", "requests", s.inFlight.count())
+	if err := server.Shutdown(ctx); err != nil {
+		s.log.Warn("requests were aborted: they did not finish in time", "requests", s.inFlight.count())
 	}
-	end()
+	cancel()
 	waiting.Wait()
 }
 
-// Close ends what the service still waits for; requests come to nothing from now on. It is for servers whose handler is used by
-// itself: Serve calls it.
+// Close waits for requests in progress and stops the service; later requests are aborted. Serve
+// calls it; it is for servers that are used as a handler only.
 func (s *Server) Close() {
 	s.inFlight.close()
 	s.pod.stop()
 	s.calls.transport.CloseIdleConnections()
 }
 
-// connection is one that a request came on; nil where it is not known.
+// connection is the connection of a request; nil if unknown.
 type connection = net.Conn
 
 type connectionKey struct{}
@@ -90,11 +92,12 @@ func connectionOf(r *http.Request) connection {
 	return c
 }
 
-// conns knows the connections that are open, and which of them are to end with a life of the service.
+// conns tracks open connections, and those to be closed because the service was killed.
 type conns struct {
 	mu sync.Mutex
-	// open tells of each whether no request has come on it yet.
-	open    map[net.Conn]bool
+	// open maps each connection to whether it has had no request yet.
+	open map[net.Conn]bool
+	// marked are the connections that were open when the service was killed.
 	marked  []net.Conn
 	closing bool
 }
@@ -112,7 +115,7 @@ func (c *conns) onState(conn net.Conn, state http.ConnState) {
 		}
 		c.open[conn] = true
 		if c.closing {
-			_ = conn.Close() // as in closeFresh
+			_ = conn.Close() // as in closeUnused
 		}
 	case http.StateActive:
 		c.open[conn] = false
@@ -121,38 +124,39 @@ func (c *conns) onState(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// closeUnused closes those on which no request has come: a stop would wait five seconds for one (net/http, Server.Shutdown).
+// closeUnused closes connections without a request, for which Server.Shutdown would wait five
+// seconds.
 func (c *conns) closeUnused() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closing = true
-	for conn, fresh := range c.open {
-		if fresh {
-			_ = conn.Close() // it is gone either way
+	for conn, unused := range c.open {
+		if unused {
+			_ = conn.Close() // the error does not matter
 		}
 	}
 }
 
-// markOpen chooses those that are open now; who connects later meets the next life.
+// markOpen marks the connections that are open now. Later ones belong to the restarted service.
 func (c *conns) markOpen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.marked = slices.AppendSeq(c.marked, maps.Keys(c.open))
 }
 
-// closeMarked closes the chosen ones, but for one.
-func (c *conns) closeMarked(but connection) {
+// closeMarked closes the marked connections, except one.
+func (c *conns) closeMarked(except connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.marked {
-		if conn != but {
-			_ = conn.Close() // it is gone either way
+		if conn != except {
+			_ = conn.Close() // the error does not matter
 		}
 	}
 	c.marked = nil
 }
 
-// inFlightGroup counts the requests inside, and closes.
+// inFlightGroup counts requests in progress. After close, no request can enter.
 type inFlightGroup struct {
 	mu     sync.Mutex
 	n      int
@@ -185,7 +189,7 @@ func (g *inFlightGroup) count() int {
 	return g.n
 }
 
-// close lets nobody in and waits until nobody is inside.
+// close refuses further requests and waits for those in progress.
 func (g *inFlightGroup) close() {
 	g.mu.Lock()
 	if g.closed {

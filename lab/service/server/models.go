@@ -7,15 +7,15 @@ import (
 	"coalmine/lab/service"
 )
 
-// maxModels is the number of seeds whose models are kept. A load has one seed; several at once are rare.
+// maxModels limits the cached models. A load test uses one seed; several at a time are rare.
 const maxModels = 8
 
-// models keeps the models of the seeds that were asked for last.
+// models is an LRU cache of models by seed.
 type models struct {
 	compile func(seed uint64) (*service.Model, error)
 
 	mu     sync.Mutex
-	cached []cachedModel // the last one first
+	cached []cachedModel // most recently used first
 }
 
 type cachedModel struct {
@@ -23,7 +23,7 @@ type cachedModel struct {
 	model *service.Model
 }
 
-// get returns the model of a seed.
+// get returns the model for a seed.
 func (m *models) get(seed uint64) (*service.Model, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

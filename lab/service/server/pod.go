@@ -9,53 +9,53 @@ import (
 	"coalmine/lab/service"
 )
 
-// pod keeps the books of an [app.Pod] in real time, for requests that come and go as they like.
+// pod drives a [service.Pod] in real time, for requests that may be cancelled at any time.
 type pod struct {
 	clock   Clock
 	epoch   time.Time
 	startUp time.Duration
-	faults  []string // names, in the behaviour's order
+	faults  []string // names, in the order of the behaviour
 	gauges  podGauges
-	// onKill is called when the service has run out of memory, with the pod locked.
+	// onKill is called with the pod locked when the service runs out of memory.
 	onKill func()
 
 	mu       sync.Mutex
-	app      *service.Pod
+	model    *service.Pod
 	readyAt  time.Duration
 	tag      uint64
-	requests map[uint64]*activeRequest // working or waiting, by tag
-	// busy counts, by fault, the slots that a request which it touched is or was on.
+	requests map[uint64]*activeRequest // in progress or queued, by tag
+	// busy counts, by fault, the slots that are in use or held by requests that the fault hit.
 	busy map[string]int
-	// restarts counts deaths, so that what began in an earlier life is told apart.
+	// restarts counts kills. It identifies requests from before a restart.
 	restarts int
 
 	holding sync.WaitGroup
-	ctx     context.Context // of the waits of slots that are held
+	ctx     context.Context // ends the waits for held slots
 	close   context.CancelFunc
 }
 
-// errLost ends the requests of a service that was killed.
+// errLost is the cause with which requests end when the service is killed.
 var errLost = errors.New("the service was killed")
 
-// newPod is a pod that begins to start up now.
+// newPod returns a pod that starts up now.
 func newPod(m *service.Model, c Clock, weight float64) *pod {
 	b := m.Behaviour()
 	p := &pod{
-		clock: c, epoch: c.Now(), startUp: b.StartUp, readyAt: b.StartUp, app: service.NewPod(m, b.StartUp),
+		clock: c, epoch: c.Now(), startUp: b.StartUp, readyAt: b.StartUp, model: service.NewPod(m, b.StartUp),
 		gauges: newPodGauges(), requests: map[uint64]*activeRequest{}, busy: map[string]int{},
 	}
 	for _, f := range b.Faults {
 		p.faults = append(p.faults, f.Name)
 	}
 	p.ctx, p.close = context.WithCancel(context.Background())
-	p.app.SetWeight(weight)
-	p.app.SetDecider(func(j service.Job, s service.State) service.Work { return p.requests[j.Tag].decide(s) })
+	p.model.SetWeight(weight)
+	p.model.SetDecider(func(j service.Job, s service.State) service.Work { return p.requests[j.Tag].decide(s) })
 	return p
 }
 
 func (p *pod) now() time.Duration { return p.clock.Now().Sub(p.epoch) }
 
-// readyIn is the time to readiness, 0 for a pod that is ready.
+// readyIn returns the time until readiness, 0 if the pod is ready.
 func (p *pod) readyIn() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,40 +65,42 @@ func (p *pod) readyIn() time.Duration {
 func (p *pod) setWeight(percent float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.app.SetWeight(percent)
+	p.model.SetWeight(percent)
 }
 
-// restartCount counts the lives before this one.
+// restartCount returns the number of restarts.
 func (p *pod) restartCount() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.restarts
 }
 
-// offer brings a visit. One that is started has its work; one that is queued is told by its turn when it has.
-func (p *pod) offer(v *activeRequest) service.Admission {
+// offer offers a request to the pod. If it is started, its work is set; if it is queued, its
+// channel started is closed when its work is set.
+func (p *pod) offer(ar *activeRequest) service.Admission {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tag++
-	v.tag, v.podRestarts = p.tag, p.restarts
-	p.requests[v.tag] = v
-	start, admission := p.app.Offer(p.now(), service.Job{Request: v.req, Tag: v.tag})
+	ar.tag, ar.podRestarts = p.tag, p.restarts
+	p.requests[ar.tag] = ar
+	start, admission := p.model.Offer(p.now(), service.Job{Request: ar.req, Tag: ar.tag})
 	switch admission {
 	case service.Started:
-		p.start(v, start)
+		p.start(ar, start)
 	case service.Queued:
-		v.state, v.started = stateQueued, make(chan struct{})
-		v.faults = p.busyFaults()
+		ar.state, ar.started = stateQueued, make(chan struct{})
+		ar.faults = p.busyFaults()
 	case service.Rejected:
-		v.faults = p.busyFaults()
-		delete(p.requests, v.tag)
+		ar.faults = p.busyFaults()
+		delete(p.requests, ar.tag)
 	default:
-		delete(p.requests, v.tag)
+		delete(p.requests, ar.tag)
 	}
 	return admission
 }
 
-// busyFaults names the faults whose requests keep slots busy: whoever has to wait then was touched by them.
+// busyFaults returns the faults whose requests keep slots busy. They also affect requests that have
+// to wait.
 func (p *pod) busyFaults() []string {
 	var names []string
 	for _, name := range p.faults {
@@ -109,96 +111,97 @@ func (p *pod) busyFaults() []string {
 	return names
 }
 
-// start is when a slot is the visit's.
-func (p *pod) start(v *activeRequest, s service.Start) {
-	v.slot, v.work, v.state, v.since = s.Slot, s.Work, stateWorking, p.clock.Now()
-	for _, name := range v.ownFaults {
+// start assigns a slot to a request.
+func (p *pod) start(ar *activeRequest, s service.Start) {
+	ar.slot, ar.work, ar.state, ar.since = s.Slot, s.Work, stateWorking, p.clock.Now()
+	for _, name := range ar.ownFaults {
 		p.busy[name]++
 	}
 }
 
-// finish ends a visit, wherever it is; a second time does nothing. It tells whether the service ran out of memory by it.
-func (p *pod) finish(v *activeRequest) (killed bool) {
+// finish ends a request in any state; a second call has no effect. It reports whether the service
+// ran out of memory.
+func (p *pod) finish(ar *activeRequest) (killed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch v.state {
+	switch ar.state {
 	case stateQueued:
-		v.state = stateAbandoned // its place in the queue comes up all the same
+		ar.state = stateAbandoned // startNext skips it
 		return false
 	case stateWorking:
 	default:
 		return false
 	}
-	v.state = stateDone
-	delete(p.requests, v.tag)
-	next, ok := p.app.Done(p.now(), v.slot)
-	if v.work.Hold > 0 {
-		p.hold(v)
+	ar.state = stateDone
+	delete(p.requests, ar.tag)
+	next, ok := p.model.Done(p.now(), ar.slot)
+	if ar.work.Hold > 0 {
+		p.hold(ar)
 	} else {
-		p.releaseFaults(v)
+		p.releaseFaults(ar)
 	}
 	p.startNext(next, ok)
-	if !p.app.Killed() {
+	if !p.model.Killed() {
 		return false
 	}
 	p.restart()
 	return true
 }
 
-// releaseFaults ends what a visit's faults keep busy.
-func (p *pod) releaseFaults(v *activeRequest) {
-	for _, name := range v.ownFaults {
+// releaseFaults undoes the counts of start.
+func (p *pod) releaseFaults(ar *activeRequest) {
+	for _, name := range ar.ownFaults {
 		p.busy[name]--
 	}
 }
 
-// startNext gives a slot to who waited for it. Who has left meanwhile gives it on.
+// startNext assigns a slot to the next queued request, skipping abandoned ones.
 func (p *pod) startNext(next service.Start, ok bool) {
 	for ok {
-		v := p.requests[next.Job.Tag]
-		if v.state != stateAbandoned {
-			p.start(v, next)
-			close(v.started)
+		ar := p.requests[next.Job.Tag]
+		if ar.state != stateAbandoned {
+			p.start(ar, next)
+			close(ar.started)
 			return
 		}
-		delete(p.requests, v.tag)
-		next, ok = p.app.Done(p.now(), next.Slot)
+		delete(p.requests, ar.tag)
+		next, ok = p.model.Done(p.now(), next.Slot)
 	}
 }
 
-// hold keeps the slot of a visit busy after its answer.
-func (p *pod) hold(v *activeRequest) {
-	until := p.clock.Now().Add(v.work.Hold)
+// hold keeps the slot of a request busy after the response.
+func (p *pod) hold(ar *activeRequest) {
+	until := p.clock.Now().Add(ar.work.Hold)
 	p.holding.Go(func() {
 		if p.clock.SleepUntil(p.ctx, until) != nil {
 			return
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if v.podRestarts == p.restarts {
-			next, ok := p.app.Release(p.now(), v.slot)
-			p.releaseFaults(v)
+		if ar.podRestarts == p.restarts {
+			next, ok := p.model.Release(p.now(), ar.slot)
+			p.releaseFaults(ar)
 			p.startNext(next, ok)
 		}
 	})
 }
 
-// restart ends everything that is in the pod, and begins a new life.
+// restart aborts all requests and restarts the pod.
 func (p *pod) restart() {
 	p.restarts++
 	clear(p.busy)
-	p.app.Abort(func(j service.Job) {
-		v := p.requests[j.Tag]
+	p.model.Abort(func(j service.Job) {
+		ar := p.requests[j.Tag]
 		delete(p.requests, j.Tag)
-		v.state = stateDone
-		v.cancel(errLost)
+		ar.state = stateDone
+		ar.cancel(errLost)
 	})
 	p.readyAt = p.now() + p.startUp
-	p.app.Restart(p.readyAt)
+	p.model.Restart(p.readyAt)
 	p.onKill()
 }
 
-// stop waits for those who hold slots to give up.
+// stop cancels the waits for held slots.
 func (p *pod) stop() {
 	p.close()
 	p.holding.Wait()

@@ -194,7 +194,8 @@ func leaking(t *testing.T, change func(*server.Config)) (*testService, *handCloc
 	return x, clock
 }
 
-// exhaust pays until the memory is gone while another request is under way, and returns what the two got.
+// exhaust pays until the memory is gone while another request is under way, and returns what the
+// two got.
 func exhaust(x *testService, clock *handClock) (last, other response) {
 	for range 2 {
 		a := x.later(context.Background(), "POST", "/pay")
@@ -217,7 +218,7 @@ func TestOutOfMemoryIsAKill(t *testing.T) {
 	if last.status != 200 || !errors.Is(other.err, io.EOF) {
 		t.Errorf("the last answer is %+v, the request under way ended with %+v", last, other)
 	}
-	if a := x.ask("GET", "/readyz"); a.status != 503 || a.body != "starting up, 5s to go\n" {
+	if a := x.ask("GET", "/readyz"); a.status != 503 || a.body != "starting up, ready in 5s\n" {
 		t.Errorf("readiness after the kill: %d %q", a.status, a.body)
 	}
 	if a := x.ask("GET", "/healthz"); a.status != 200 {

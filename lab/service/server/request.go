@@ -9,82 +9,85 @@ import (
 	"coalmine/lab/service"
 )
 
-// requestState is how far a visit has come. It is the pod's to change.
+// requestState is the state of a request. Only the pod changes it.
 type requestState uint8
 
 const (
 	stateDone      requestState = iota
-	stateQueued                 // in the queue
-	stateAbandoned              // was waiting when its client left
+	stateQueued                 // waits for a slot
+	stateAbandoned              // its client left while it was queued
 	stateWorking                // has a slot
 )
 
-// activeRequest is one request in the service. It implements [app.Sent].
+// activeRequest is one request to the service. It implements [service.RequestHeaders].
 type activeRequest struct {
 	request *http.Request
-	// ctx ends when the client leaves, the server ends, or the service is killed.
+	// ctx ends when the client leaves, the server stops, or the service is killed.
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	arrived time.Time
 
-	// req is what the model knows of the request; seed is that of its plan.
-	req    service.Request
+	// req describes the request to the model.
+	req service.Request
+	// seed of the request's plan.
 	seed   uint64
-	traced bool // by its client
-	depth  int  // of a chain of calls
+	traced bool // has a trace header
+	depth  int  // of the chain of calls
 	model  *service.Model
 
-	// What follows is the pod's until the visit has its slot.
+	// The following fields belong to the pod until the request has a slot.
 	tag         uint64
 	podRestarts int
 	state       requestState
-	started     chan struct{} // closed when a visit that was queued has its slot
+	started     chan struct{} // closed when a queued request has a slot
 	slot        service.Slot
 	work        service.Work
-	since       time.Time // when work began
-	// ownFaults are the faults that hit the request itself, faults those too that made it wait.
-	ownFaults, faults []string
+	since       time.Time // when work started
+	// ownFaults are the faults that hit the request itself.
+	ownFaults []string
+	// faults also include those that made it wait.
+	faults []string
 }
 
-// decide is what the service does with the request. Who has left has no work done, and so nothing is lost by it.
-func (v *activeRequest) decide(s service.State) service.Work {
-	if v.state == stateAbandoned {
+// decide returns the work of the request, none if it was abandoned.
+func (ar *activeRequest) decide(s service.State) service.Work {
+	if ar.state == stateAbandoned {
 		return service.Work{}
 	}
-	w := v.model.BeginWithHeaders(v.req, v, s)
+	w := ar.model.BeginWithHeaders(ar.req, ar, s)
 	if w.Hit {
-		v.ownFaults = v.model.HitWithHeaders(v.req, v, s)
-		v.faults = append(v.faults, v.ownFaults...)
+		ar.ownFaults = ar.model.HitWithHeaders(ar.req, ar, s)
+		ar.faults = append(ar.faults, ar.ownFaults...)
 	}
 	return w
 }
 
-// waitForSlot returns when the visit has its slot, or with why it will not get one.
-func (v *activeRequest) waitForSlot() error {
+// waitForSlot waits until the request has a slot. The error says why it will not get one.
+func (ar *activeRequest) waitForSlot() error {
 	select {
-	case <-v.started:
+	case <-ar.started:
 		return nil
-	case <-v.ctx.Done():
-		return context.Cause(v.ctx)
+	case <-ar.ctx.Done():
+		return context.Cause(ar.ctx)
 	}
 }
 
-// Header implements [app.Sent].
-func (v *activeRequest) Header(name string) string {
+// Header implements [service.RequestHeaders].
+func (ar *activeRequest) Header(name string) string {
 	switch http.CanonicalHeaderKey(name) {
 	case "Cookie":
-		return strings.Join(v.request.Header["Cookie"], "; ") // HTTP/2 may send one line for each (RFC 9113, 8.2.3)
+		return strings.Join(ar.request.Header["Cookie"], "; ") // HTTP/2 may split them (RFC 9113, 8.2.3)
 	case "Host":
-		return v.request.Host
+		return ar.request.Host
 	}
-	return v.request.Header.Get(name)
+	return ar.request.Header.Get(name)
 }
 
-// Cookie implements [app.Sent].
-func (v *activeRequest) Cookie(name string) string {
-	for _, line := range v.request.Header["Cookie"] {
+// Cookie implements [service.RequestHeaders].
+func (ar *activeRequest) Cookie(name string) string {
+	for _, line := range ar.request.Header["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
-			if have, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && have == name {
+			if key, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && key == name {
 				return value
 			}
 		}

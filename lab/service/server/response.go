@@ -16,37 +16,39 @@ type response struct {
 	w      http.ResponseWriter
 	server *Server
 	head   bool
-	// started is set once something was written.
+	// started is set when the header has been written.
 	started     bool
-	faultHeader string // value of the fault header
-	// upstreamWorkloads are the workloads of the services that were called.
+	faultHeader string
+	// upstreamWorkloads lists the workloads of the services that were called.
 	upstreamWorkloads string
 }
 
-// responseTemplate is what every answer of a server has in common.
+// responseTemplate holds the parts that are common to all responses of a server.
 type responseTemplate struct {
 	served string // service=version
-	// workload is service=workload, "" where it is not known.
+	// workload is service=workload, or "" if unknown.
 	workload string
-	// prefix is the beginning of a JSON object: service and version.
+	// prefix is the start of a JSON object, with service and version.
 	prefix  string
-	routes  []string // by number, quoted
-	cohorts []string // by number, quoted; the last is null
+	routes  []string // by index, as JSON
+	cohorts []string // by index, as JSON; the last one is null
 	faults  map[string]string
-	// padding is a stretch of spaces.
+	// padding is chunkSize spaces.
 	padding []byte
 }
 
-// stretch is how much of a long answer is written at a time, and has to go out within writeTimeout.
 const (
-	chunkSize    = 16 << 10
+	// chunkSize is how much of a long body is written at a time.
+	chunkSize = 16 << 10
+	// writeTimeout is how long the client may take to receive a chunk.
 	writeTimeout = 2 * time.Minute
 )
 
 func newResponseTemplate(s *Server) responseTemplate {
 	p := responseTemplate{
-		served: s.cfg.Service + "=" + s.cfg.Version, faults: map[string]string{}, padding: []byte(strings.Repeat(" ", chunkSize)),
-		prefix: `{"service":` + jsonString(s.cfg.Service) + `,"version":` + jsonString(s.cfg.Version),
+		served: s.cfg.Service + "=" + s.cfg.Version, faults: map[string]string{},
+		padding: []byte(strings.Repeat(" ", chunkSize)),
+		prefix:  `{"service":` + jsonString(s.cfg.Service) + `,"version":` + jsonString(s.cfg.Version),
 	}
 	if s.cfg.Deployment != "" {
 		p.workload = s.cfg.Service + "=" + listItem(s.cfg.Deployment)
@@ -64,13 +66,13 @@ func newResponseTemplate(s *Server) responseTemplate {
 	return p
 }
 
-// jsonString is a text as JSON.
+// jsonString encodes a string as JSON.
 func jsonString(text string) string {
-	b, _ := json.Marshal(text) // a string always can be
+	b, _ := json.Marshal(text) // marshalling a string does not fail
 	return string(b)
 }
 
-// listItem makes a name fit for a header that is a list.
+// listItem replaces characters that are not allowed in an item of a list header.
 func listItem(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -83,124 +85,125 @@ func listItem(name string) string {
 	}, strings.TrimSpace(name))
 }
 
-// setFaults says which faults touched the request, here and in the services behind.
-func (a *response) setFaults(own []string, behind string) {
+// setFaults sets the fault header: the service's own faults and those of upstream services.
+func (resp *response) setFaults(own []string, upstream string) {
 	list := make([]string, 0, len(own)+1)
 	for _, name := range own {
-		list = append(list, a.server.template.faults[name])
+		list = append(list, resp.server.template.faults[name])
 	}
-	if behind != "" {
-		list = append(list, behind)
+	if upstream != "" {
+		list = append(list, upstream)
 	}
-	a.faultHeader = strings.Join(list, ", ")
+	resp.faultHeader = strings.Join(list, ", ")
 }
 
-// writeWork answers as the model said: with a JSON document of exactly the size of the work.
-func (a *response) writeWork(v *activeRequest, status int, wrong bool, behind string) {
-	p := &a.server.template
+// writeWork writes the response of the model: a JSON document of exactly the size of the work.
+func (resp *response) writeWork(ar *activeRequest, status int, wrong bool, upstream string) {
+	p := &resp.server.template
 	served := p.served
-	if behind != "" {
-		served += ", " + behind
+	if upstream != "" {
+		served += ", " + upstream
 	}
 	if wrong {
-		a.w.Header()[traceheader.WrongHeader] = []string{"1"}
+		resp.w.Header()[traceheader.WrongHeader] = []string{"1"}
 	}
-	// Half a kilobyte holds all but the longest names.
-	a.write(status, served, p.document(make([]byte, 0, 512), v, status < 400 && !wrong), v.work.Size)
+	// 512 bytes are enough unless names are very long.
+	resp.write(status, served, p.document(make([]byte, 0, 512), ar, status < 400 && !wrong), ar.work.Size)
 }
 
-// document appends what the answer says about itself, as much as its size has room for. Blanks fill the rest, which JSON allows.
-func (p *responseTemplate) document(b []byte, v *activeRequest, ok bool) []byte {
-	b = append(append(append(b, p.prefix...), `,"route":`...), p.routes[v.req.Route]...)
-	b = strconv.AppendUint(append(b, `,"seq":`...), v.req.Seq, 10)
+// document appends a JSON object about the response, with as many fields as fit into its size.
+func (p *responseTemplate) document(b []byte, ar *activeRequest, ok bool) []byte {
+	b = append(append(append(b, p.prefix...), `,"route":`...), p.routes[ar.req.Route]...)
+	b = strconv.AppendUint(append(b, `,"seq":`...), ar.req.Seq, 10)
 	short := len(b)
-	if !v.traced {
-		b = append(append(b, `,"marked":false,"cohort":`...), p.cohorts[v.req.Cohort]...)
-		b = strconv.AppendUint(append(b, `,"user":`...), uint64(v.req.User), 10)
+	if !ar.traced {
+		b = append(append(b, `,"marked":false,"cohort":`...), p.cohorts[ar.req.Cohort]...)
+		b = strconv.AppendUint(append(b, `,"user":`...), uint64(ar.req.User), 10)
 	}
 	b = append(strconv.AppendBool(append(b, `,"ok":`...), ok), '}')
-	if len(b) <= v.work.Size {
+	if len(b) <= ar.work.Size {
 		return b
 	}
-	if b = append(b[:short], '}'); len(b) <= v.work.Size {
+	if b = append(b[:short], '}'); len(b) <= ar.work.Size {
 		return b
 	}
-	if v.work.Size == 1 {
-		return append(b[:0], '0') // the shortest document there is
+	if ar.work.Size == 1 {
+		return append(b[:0], '0') // the shortest JSON document
 	}
 	return append(b[:0], "{}"...)
 }
 
-// writeError answers with an error of the service's own, without any work.
-func (a *response) writeError(status int, message string) {
-	p := &a.server.template
+// writeError writes an error of the server itself.
+func (resp *response) writeError(status int, message string) {
+	p := &resp.server.template
 	b := []byte(p.prefix + `,"error":` + jsonString(message) + "}\n")
-	a.write(status, p.served, b, len(b))
+	resp.write(status, p.served, b, len(b))
 }
 
-// write sends an answer of a size, filled up with blanks.
-func (a *response) write(status int, served string, body []byte, size int) {
-	a.started = true
-	h := a.w.Header()
+// write writes a response whose body is padded with spaces to a size.
+func (resp *response) write(status int, served string, body []byte, size int) {
+	resp.started = true
+	h := resp.w.Header()
 	h[traceheader.ServedHeader] = []string{served}
-	if workloads := a.workloads(); workloads != "" {
+	if workloads := resp.workloads(); workloads != "" {
 		h[traceheader.WorkloadHeader] = []string{workloads}
 	}
-	if a.faultHeader != "" {
-		h[traceheader.FaultHeader] = []string{a.faultHeader}
+	if resp.faultHeader != "" {
+		h[traceheader.FaultHeader] = []string{resp.faultHeader}
 	}
 	h["Cache-Control"] = []string{"no-store"}
-	bodiless := status == http.StatusNoContent || status == http.StatusNotModified
-	if !bodiless {
+	noBody := status == http.StatusNoContent || status == http.StatusNotModified
+	if !noBody {
 		h["Content-Type"] = []string{"application/json"}
 		h["Content-Length"] = []string{strconv.Itoa(size)}
 	}
-	a.extendDeadline()
-	a.w.WriteHeader(status)
-	if bodiless || a.head {
+	resp.extendDeadline()
+	resp.w.WriteHeader(status)
+	if noBody || resp.head {
 		return
 	}
-	a.writeBody(body, size)
+	resp.writeBody(body, size)
 }
 
-// workloads is the list of those who served, as far as they say of what they are.
-func (a *response) workloads() string {
-	own := a.server.template.workload
-	if own == "" || a.upstreamWorkloads == "" {
-		return own + a.upstreamWorkloads
+// workloads returns the list of workloads that served the request, as far as known.
+func (resp *response) workloads() string {
+	own := resp.server.template.workload
+	if own == "" || resp.upstreamWorkloads == "" {
+		return own + resp.upstreamWorkloads
 	}
-	return own + ", " + a.upstreamWorkloads
+	return own + ", " + resp.upstreamWorkloads
 }
 
-// writeBody writes a body. A client that does not take it leaves the rest.
-func (a *response) writeBody(body []byte, size int) {
-	blank := a.server.template.padding
+// writeBody writes a body and its padding, until the client is gone.
+func (resp *response) writeBody(body []byte, size int) {
+	padding := resp.server.template.padding
 	if left := size - len(body); left > 0 && left <= cap(body)-len(body) {
-		body = append(body, blank[:left]...) // the usual case: one write
+		body = append(body, padding[:left]...) // the usual case: one write
 	}
 	if size == len(body) && size > 1 && body[size-1] == ' ' {
 		body[size-1] = '\n'
 	}
 	for len(body) > 0 {
-		n, err := a.w.Write(body)
+		n, err := resp.w.Write(body)
 		if err != nil {
 			return
 		}
 		size -= n
-		body = blank[:min(size, chunkSize)]
-		a.extendDeadline()
+		body = padding[:min(size, chunkSize)]
+		resp.extendDeadline()
 	}
 }
 
-// extendDeadline gives the client time for the next stretch.
-func (a *response) extendDeadline() {
-	_ = http.NewResponseController(a.w).SetWriteDeadline(time.Now().Add(writeTimeout)) // where there are no deadlines, nothing is slow
+// extendDeadline gives the client time to receive the next chunk.
+func (resp *response) extendDeadline() {
+	// A writer without deadlines returns an error, which does not matter.
+	_ = http.NewResponseController(resp.w).SetWriteDeadline(time.Now().Add(writeTimeout))
 }
 
-// flush sends what is written.
-func (a *response) flush() { _ = http.NewResponseController(a.w).Flush() } // a client that has gone needs no answer
+// flush sends buffered data to the client.
+func (resp *response) flush() { _ = http.NewResponseController(resp.w).Flush() } // the client may be gone
 
-// retryAfter is a time in whole seconds, at least one.
+// retryAfter returns a duration in whole seconds, at least 1.
 func retryAfter(d time.Duration) string {
 	return strconv.Itoa(max(int(math.Ceil(d.Seconds())), 1))
 }

@@ -9,27 +9,27 @@ import (
 	"coalmine/loadgen"
 )
 
-// Paths of the service's own. A route of the workload with such a path takes it.
+// Paths of metrics and health checks. A route of the workload with the same path takes precedence.
 const (
 	metricsPath = "/metrics"
 	healthPath  = "/healthz"
 	readyPath   = "/readyz"
 )
 
-// routes finds out what a request asks for.
+// routes maps requests to routes of the workload.
 type routes struct {
 	router   *loadgen.Router
 	indices  map[string]int // by name
 	names    []string
 	methods  []string
 	opsPaths map[string]bool
-	// catchAll is the route of a replayed log for what fits no other, by whatever method; -1 for none.
+	// catchAll is the route of a replayed log for all other requests, or -1.
 	catchAll int
-	// listing has some of the routes, for who asks for another path.
+	// listing lists some of the routes, for error messages.
 	listing string
 }
 
-// maxListed is how many routes an answer names.
+// maxListed is the maximum number of routes in an error message.
 const maxListed = 10
 
 func newRoutes(w *loadgen.Workload, service string) routes {
@@ -54,7 +54,7 @@ func newRoutes(w *loadgen.Workload, service string) routes {
 	return t
 }
 
-// listRoutes names the first routes as they are asked for.
+// listRoutes lists the first routes as method and path.
 func listRoutes(all []loadgen.Route) string {
 	var list []string
 	for _, r := range all[:min(len(all), maxListed)] {
@@ -66,10 +66,11 @@ func listRoutes(all []loadgen.Route) string {
 	return strings.Join(list, ", ")
 }
 
-// find returns the route of a request; where there is none, the methods by which its path can be asked for. Another service that
-// calls names the route.
+// find returns the route of a request, or the methods that its path allows. Calls of other services
+// name the route in a header.
 func (t *routes) find(r *http.Request) (route int, allowed []string, ok bool) {
-	if n, ok := t.indices[r.Header.Get(routeHeader)]; ok && (r.Method == http.MethodHead || slices.Contains(t.methods, r.Method)) {
+	knownMethod := r.Method == http.MethodHead || slices.Contains(t.methods, r.Method)
+	if n, ok := t.indices[r.Header.Get(routeHeader)]; ok && knownMethod {
 		return n, nil, true
 	}
 	path := r.URL.EscapedPath()

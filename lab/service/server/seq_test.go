@@ -36,7 +36,8 @@ func TestAnswersTellTheWorkload(t *testing.T) {
 	}
 }
 
-// Probes of a drill learn who would serve. They are no users' requests: they are in no metric and meet no fault.
+// Probes of a drill learn who would serve. They are no users' requests: they are in no metric and
+// meet no fault.
 func TestDrill(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Faults = []service.Fault{{Name: "all", Effect: service.Effect{Status: 500}}}

@@ -1,9 +1,10 @@
-// Package server runs a demo service as an HTTP server: the behaviour model of package app in real time.
+// Package server runs a demo service as an HTTP server: the model of package service in real time.
 //
-// A request that carries a mark of a plan (see package mark) meets the fate that the plan's seed gives it, as in the sim; one
-// from elsewhere gets a place of its own. Answers say in headers who served, which injected faults touched the request and
-// whether the content is wrong. The package knows neither scenarios nor clusters: it is handed the service's model and the
-// addresses of the services that it calls.
+// A request with the trace header of a plan (see package traceheader) has the outcome that the
+// plan's seed determines, as in the sim; other requests are numbered as they come. Headers of the
+// response say which service and version served, which injected faults hit the request and whether
+// the content is wrong. The package does not depend on scenarios or clusters: it is given the
+// service's model and the addresses of the services that it calls.
 package server
 
 import (
@@ -22,41 +23,44 @@ import (
 	"coalmine/loadgen"
 )
 
-// Config is what a server is made of. Service, Version, Workload, Model and Clock are needed.
+// Config configures a server. Service, Version, Workload, Model and Clock are required.
 type Config struct {
-	// Service and Version that is served.
+	// Service and Version that are served.
 	Service, Version string
-	// Deployment is the workload that the server is a pod of, which answers tell; "" tells none.
+	// Deployment is the workload of the server's pod, for a response header; "" if unknown.
 	Deployment string
-	// Workload has the routes that can be asked for, and the cohorts that requests are told apart by.
+	// Workload has the routes that are served, and the cohorts of requests.
 	Workload *loadgen.Workload
-	// Model compiles the version's behaviour for the seed of a plan. It is asked once for a seed, and again when many others came
-	// between.
+	// Model compiles the version's behaviour for the seed of a plan. Its results are cached.
 	Model func(seed uint64) (*service.Model, error)
-	// Seed is that of requests without a mark.
+	// Seed of requests without a trace header.
 	Seed uint64
-	// Weight is the share of the service's traffic that this version gets, in percent, until [Server.SetWeight] says otherwise; 0
-	// stands for 100.
+	// Weight is the share of the service's traffic that this version gets, in percent, until
+	// [Server.SetWeight] changes it; 0 means 100.
 	Weight float64
-	// Upstreams has the base URL of each service that the behaviour calls. A call of another is answered 502.
+	// Upstreams has the base URL of each service that the behaviour calls. Calls of others are
+	// answered 502.
 	Upstreams map[string]*url.URL
 	Clock     Clock
-	// ExitOnKill ends the server with [ErrKilled] when the service runs out of memory. Without it the service begins a new life.
+	// ExitOnKill ends the server with [ErrKilled] when the service runs out of memory. Otherwise
+	// the service restarts.
 	ExitOnKill bool
-	// Linger is the time between a stop's notice, from which on the service is not ready, and the end of listening: for whoever
-	// sends requests to find out. Drain is what requests under way get after that; 0 stands for 10s.
-	Linger, Drain time.Duration
-	// Log gets what an operator should know; nil is nowhere.
+	// Linger is how long the server keeps listening after a stop has made the service unready, so
+	// that clients can notice.
+	Linger time.Duration
+	// Drain is how long requests in progress may take after that; 0 means 10s.
+	Drain time.Duration
+	// Log may be nil.
 	Log *slog.Logger
 }
 
-// ErrKilled is how a server ends whose service ran out of memory, where the configuration asks for it.
+// ErrKilled is returned by [Server.Serve] if the service ran out of memory and ExitOnKill is set.
 var ErrKilled = errors.New("out of memory: the service was killed")
 
-// defaultDrain is less than the 30 s that Kubernetes gives a pod after SIGTERM.
+// defaultDrain is less than the default grace period of pods, 30 s.
 const defaultDrain = 10 * time.Second
 
-// Server is one service at one version. It is an [http.Handler], and serves by itself with [Server.Serve].
+// Server is one version of one service. It is an [http.Handler]; [Server.Serve] serves a listener.
 type Server struct {
 	cfg        Config
 	log        *slog.Logger
@@ -70,18 +74,18 @@ type Server struct {
 	inFlight   inFlightGroup
 	template   responseTemplate
 
-	// callsFailing is set while calls of other services fail, so that the log says it once.
+	// callsFailing is set while calls of other services fail, so that it is logged once.
 	callsFailing atomic.Bool
 	stopping     atomic.Bool
-	killed       chan struct{} // closed at the end that ExitOnKill asks for
+	killed       chan struct{} // closed when ExitOnKill ends the server
 	exit         sync.Once
 }
 
-// New makes a server whose service begins to start up now. The error says what is missing in the configuration, or is that of
-// the model.
+// New returns a server whose service starts up now. It fails if the configuration is incomplete or
+// the model does not compile.
 func New(c Config) (*Server, error) {
 	if c.Service == "" || c.Version == "" || c.Workload == nil || c.Model == nil || c.Clock == nil {
-		return nil, errors.New("serve: service, version, workload, model and clock are needed")
+		return nil, errors.New("server: service, version, workload, model and clock are required")
 	}
 	c.Weight, c.Drain = cmp.Or(c.Weight, 100), cmp.Or(c.Drain, defaultDrain)
 	if c.Log == nil {
@@ -89,11 +93,12 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: c, log: c.Log.With("service", c.Service, "version", c.Version), models: models{compile: c.Model},
-		routes: newRoutes(c.Workload, c.Service), identifier: newIdentifier(c.Workload), calls: newCalls(c.Upstreams), killed: make(chan struct{}),
+		routes: newRoutes(c.Workload, c.Service), identifier: newIdentifier(c.Workload),
+		calls: newCalls(c.Upstreams), killed: make(chan struct{}),
 	}
 	m, err := s.models.get(c.Seed)
 	if err != nil {
-		return nil, fmt.Errorf("serve: %s %s: %w", c.Service, c.Version, err)
+		return nil, fmt.Errorf("server: %s %s: %w", c.Service, c.Version, err)
 	}
 	s.pod = newPod(m, c.Clock, c.Weight)
 	s.pod.onKill = s.onOutOfMemory
@@ -102,14 +107,14 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// ReadyIn is the time to readiness: what is left of the start-up, 0 for a service that is there.
+// ReadyIn returns the time until the service is ready, 0 if it is.
 func (s *Server) ReadyIn() time.Duration { return s.pod.readyIn() }
 
-// SetWeight sets the share of the service's traffic that this version gets, in percent, for faults that ask for it.
+// SetWeight sets the share of the service's traffic that this version gets, in percent, on which
+// faults may depend.
 func (s *Server) SetWeight(percent float64) { s.pod.setWeight(percent) }
 
-// OpsHandler answers what operators ask, /metrics, /healthz and /readyz, and nothing else: for who listens to them somewhere else than to
-// users.
+// OpsHandler returns a handler of /metrics, /healthz and /readyz only, for a separate listener.
 func (s *Server) OpsHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.routes.opsPaths[r.URL.Path] {
@@ -120,19 +125,20 @@ func (s *Server) OpsHandler() http.Handler {
 	})
 }
 
-// Restarts counts the lives of the service after the first.
+// Restarts returns the number of restarts of the service.
 func (s *Server) Restarts() int { return s.pod.restartCount() }
 
-// onOutOfMemory is called when the service has run out of memory, with the pod locked.
+// onOutOfMemory is called with the pod locked when the service runs out of memory.
 func (s *Server) onOutOfMemory() {
 	s.log.Warn("out of memory: the service was killed", "restarts", s.pod.restarts)
 	s.metrics.reset()
 	s.conns.markOpen()
 }
 
-// closeAfterKill ends what the operating system ends with a process: its connections, but for the one that was still answered on.
-func (s *Server) closeAfterKill(but connection) {
-	s.conns.closeMarked(but)
+// closeAfterKill closes the connections that the end of a process would close, except the one of
+// the last response.
+func (s *Server) closeAfterKill(except connection) {
+	s.conns.closeMarked(except)
 	if s.cfg.ExitOnKill {
 		s.exit.Do(func() { close(s.killed) })
 	}

@@ -21,8 +21,8 @@ import (
 	"coalmine/loadgen"
 )
 
-// TestMain looks for what tests left behind. A connection that net/http closes in the middle of a request stays for half a
-// second, for the answer to arrive.
+// TestMain looks for what tests left behind. A connection that net/http closes in the middle of a
+// request stays for half a second, for the answer to arrive.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
