@@ -10,9 +10,14 @@ DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-static := CGO_ENABLED=0 $(GO) build -ldflags '-s -w'
+# Static binaries. The lab's pods run coalmine-agent, which coalmine has in it: see
+# lab/cluster/kind/image/embedded/README.md.
+static      := CGO_ENABLED=0 $(GO) build -ldflags '-s -w'
+embedded     = lab/cluster/kind/image/embedded/coalmine-agent-linux-$(shell $(GO) env GOARCH).gz
 
 build: ## Build bin/coalmine, a static binary
+	GOOS=linux $(static) -o bin/coalmine-agent ./cmd/coalmine-agent
+	gzip -9 -n -c bin/coalmine-agent >$(embedded)
 	$(static) -o bin/coalmine ./cmd/coalmine
 
 testmesh: ## Build bin/testmesh, the mesh of the tests on a real cluster

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"coalmine/cmd/internal/cli"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/run"
 	"coalmine/lab/scenario"
@@ -35,31 +35,10 @@ func (e *labError) Error() string { return e.err.Error() + "\n" + e.hint }
 func (e *labError) Unwrap() error { return e.err }
 
 // usage marks an error of the command line.
-func usage(cmd *cobra.Command, err error) error {
-	var value *pflag.InvalidValueError
-	if errors.As(err, &value) {
-		err = fmt.Errorf("--%s is %q: write %s", value.GetFlag().Name, value.GetValue(), valueHelp(value.GetFlag().Value.Type()))
-	}
-	return inputError(err, fmt.Sprintf("see %s --help", cmd.CommandPath()))
-}
+func usage(cmd *cobra.Command, err error) error { return cli.Usage(cmd, err) }
 
-// valueHelp names the values that a flag of a type takes.
-func valueHelp(kind string) string {
-	switch kind {
-	case "duration":
-		return "a time as 90s or 5m"
-	case "int", "uint64":
-		return "a whole number"
-	case "float64":
-		return "a number"
-	}
-	return "a " + kind
-}
-
-// outcome ends the program with an exit code, after the command has said everything itself.
-type outcome int
-
-func (o outcome) Error() string { return fmt.Sprintf("exit code %d", int(o)) }
+// outcome ends the program with an exit code, after the command has printed everything itself.
+type outcome = cli.ExitCode
 
 // exitWith is the error for an exit code: none for 0.
 func exitWith(code int) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"coalmine/cmd/internal/podcmd"
 	"coalmine/lab/cluster/sim"
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
@@ -20,7 +21,7 @@ func (j *loadJob) simulated(f loadFlags) (executor, error) {
 	}
 	versions := map[string]string{}
 	if f.version != "" {
-		version, err := findVersion(s, s.Released(), f.version)
+		version, err := podcmd.FindVersion(s, s.Released(), f.version)
 		if err != nil {
 			return nil, err
 		}

@@ -1,10 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"coalmine/cmd/internal/cli"
+	"coalmine/cmd/internal/podcmd"
+	"coalmine/lab/scenario"
 )
 
 func newRootCommand(env *Env) *cobra.Command {
@@ -32,6 +35,7 @@ coalmine run full-rollout --guardrails full-rollout`,
 	}
 	root.SetFlagErrorFunc(usage)
 	env.setHelp(root)
+	pods := env.pods()
 	root.AddCommand(
 		newListCommand(env),
 		newShowCommand(env),
@@ -40,7 +44,7 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newRunCommand(env),
 		newReplayCommand(env),
 		newReportCommand(env),
-		newAppCommand(env),
+		podcmd.NewApp(pods),
 		newLoadCommand(env),
 		newUpCommand(env),
 		newStatusCommand(env),
@@ -49,10 +53,24 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newBundleCommand(env),
 		newVersionCommand(env),
 		newWorkerCommand(env),
-		newAgentCommand(env),
-		newTrafficCommand(env),
+		podcmd.NewAgent(pods),
+		podcmd.NewTraffic(pods),
 	)
 	return root
+}
+
+// pods is what the commands take that run in the lab's pods, too.
+func (env *Env) pods() *podcmd.Env {
+	return &podcmd.Env{
+		Out: env.Out, Err: env.Err, Getenv: env.Getenv, Path: env.path,
+		Scenario: func(name string) (*scenario.Scenario, error) {
+			src, err := env.openScenario(name)
+			if err != nil {
+				return nil, err
+			}
+			return src.Scenario, src.Close()
+		},
+	}
 }
 
 // unknownVerb refuses arguments that are no verb.
@@ -67,18 +85,8 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	return invalid(hint, "there is no verb %q", args[0])
 }
 
-// exactly asks for arguments by their names.
-func exactly(names ...string) cobra.PositionalArgs { return between(len(names), names...) }
+// exactly requires the named arguments.
+func exactly(names ...string) cobra.PositionalArgs { return cli.Exactly(names...) }
 
-// between asks for at least the first arguments of the named ones.
-func between(least int, names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least {
-			return usage(cmd, fmt.Errorf("%s is missing", names[len(args)]))
-		}
-		if len(args) > len(names) {
-			return usage(cmd, fmt.Errorf("%q is one argument too many", args[len(names)]))
-		}
-		return nil
-	}
-}
+// between requires the first least of the named arguments and allows the others.
+func between(least int, names ...string) cobra.PositionalArgs { return cli.Between(least, names...) }

@@ -102,6 +102,10 @@ func rules() []rule {
 		{pkg: "tui", imports: views("tui/*", "lab/report")},
 		{pkg: "tui/*", imports: views("tui/*", "lab/progress", "lab/report/model")},
 
+		{pkg: "cmd/internal/cli", imports: []string{"lab/run"}},
+		{pkg: "cmd/internal/podcmd", imports: []string{"cmd/internal/cli", "lab/cluster/agent", "lab/cluster/agent/*", "lab/cluster/names",
+			"lab/run", "lab/scenario", "lab/scenario/services", "lab/service", "lab/service/server", "loadgen"}},
+		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/run", "lab/scenario"}},
 		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*", "lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
 		// Trials and what they are worth: the verbs rest on these.
@@ -130,6 +134,9 @@ func nevers() []struct{ pkg, never string } {
 		{"lab/verdict/timeline", "lab/scenario"},
 		{"lab/scenario", "lab/guardrail"}, // and with it Kubernetes
 		{"loadgen", "lab/event"},
+		{"cmd/coalmine-agent", "lab/cluster/sim"}, // the image is for pods
+		{"cmd/coalmine-agent", "lab/cluster/kind"},
+		{"cmd/coalmine", "lab/cluster/testmesh"},
 	}
 }
 

@@ -124,7 +124,7 @@ func (c *Cluster) agentObjects(s *scenario.Scenario) []runtime.Object {
 			Volumes: []corev1.Volume{scenarioVolume(s, agentName, client.RunSpecFile)},
 			Containers: []corev1.Container{{
 				Name: agentName, Image: c.image, ImagePullPolicy: corev1.PullIfNotPresent,
-				Args: []string{"desk"},
+				Args: []string{"agent"},
 				Ports: []corev1.ContainerPort{
 					{Name: "http", ContainerPort: names.AgentPort, Protocol: corev1.ProtocolTCP},
 					{Name: "http-gate", ContainerPort: gatePort, Protocol: corev1.ProtocolTCP},

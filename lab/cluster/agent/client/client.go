@@ -22,7 +22,7 @@ type RunSpec struct {
 }
 
 // RunSpecFile is the name of the file with the [Flight], in JSON.
-const RunSpecFile = "flight.json"
+const RunSpecFile = "run.json"
 
 // Paths of the desk on its own port. Times on the wire are Unix nanoseconds: all of a lab's clocks are one machine's.
 const (

@@ -20,7 +20,8 @@ const BinaryEnv = "COALMINE_BINARY"
 const (
 	programs = "coalmine/cmd/"
 	agent    = "coalmine-agent"
-	coalmine = "coalmine"
+	// Coalmine is [Binary.Program] of the whole program, which pods run in builds without an agent.
+	Coalmine = "coalmine"
 )
 
 // Binary is a static Linux executable of this module.
@@ -61,12 +62,12 @@ const hintStatic = "`make build` makes a static binary (CGO_ENABLED=0); " + Bina
 // The error is [ErrUnfit] where the image has to come from a bundle instead.
 func Agent(ctx context.Context, arch string) (Binary, error) {
 	if file := os.Getenv(BinaryEnv); file != "" {
-		return fromFile(ctx, file, arch, agent, coalmine)
+		return fromFile(ctx, file, arch, agent, Coalmine)
 	}
 	if b, ok, err := embeddedAgent(ctx, arch); ok || err != nil {
 		return b, err
 	}
-	return Running(ctx, arch, coalmine)
+	return Running(ctx, arch, Coalmine)
 }
 
 // Running returns the running binary, which must be the given program of this module.

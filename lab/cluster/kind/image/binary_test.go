@@ -79,7 +79,7 @@ func TestOtherProgramsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := programOf(f, path, []string{coalmine}); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "test binary") {
+	if _, err := programOf(f, path, []string{Coalmine}); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "test binary") {
 		t.Errorf("of a test binary: %v", err)
 	}
 	if _, err := programOf(bytes.NewReader(executable(t, elf.EM_X86_64, elf.ET_EXEC)), "x", nil); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "Go did not build it") {
@@ -93,7 +93,7 @@ func TestAgentIsTheNamedBinary(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	// The running binary is a test's.
-	if _, err := Running(context.Background(), runtime.GOARCH, coalmine); !errors.Is(err, ErrUnfit) {
+	if _, err := Running(context.Background(), runtime.GOARCH, Coalmine); !errors.Is(err, ErrUnfit) {
 		t.Errorf("on %s: %v", runtime.GOOS, err)
 	}
 }

@@ -30,7 +30,7 @@ func binaryOf(t *testing.T, content string) Binary {
 		t.Fatal(err)
 	}
 	return Binary{
-		Path: path, Program: coalmine, SHA256: digest.Hex, Size: size, Arch: "amd64",
+		Path: path, Program: Coalmine, SHA256: digest.Hex, Size: size, Arch: "amd64",
 		open: func() (io.ReadCloser, error) { return os.Open(path) },
 	}
 }

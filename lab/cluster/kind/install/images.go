@@ -21,16 +21,18 @@ type imageArchive struct {
 type ownImage struct {
 	ref     string
 	archive kindcluster.Archive
+	// program is the binary in it, "" if it is not known.
+	program string
 }
 
 // findOwnImage makes coalmine's image of the running binary. Where that cannot be one, the source's is taken.
 func findOwnImage(ctx context.Context, source bundle.Source) (ownImage, error) {
 	binary, err := image.Agent(ctx, runtime.GOARCH)
 	if err == nil {
-		return ownImage{binary.Ref(), lazyArchive{binary}}, nil
+		return ownImage{binary.Ref(), lazyArchive{binary}, binary.Program}, nil
 	}
 	if a := source.Own(); a != nil && errors.Is(err, image.ErrUnfit) && len(a.Refs) > 0 {
-		return ownImage{a.Refs[0], a}, nil
+		return ownImage{ref: a.Refs[0], archive: a}, nil
 	}
 	return ownImage{}, err
 }

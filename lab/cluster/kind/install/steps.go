@@ -13,6 +13,7 @@ import (
 
 	"coalmine/lab/cluster/kind/apply"
 	"coalmine/lab/cluster/kind/certs"
+	"coalmine/lab/cluster/kind/image"
 	"coalmine/lab/cluster/kind/kindcluster"
 	"coalmine/lab/cluster/kind/steps"
 	"coalmine/lab/cluster/names"
@@ -128,6 +129,9 @@ func (g *Installer) imagesStep() steps.Step {
 			left, err := g.missingImages(ctx)
 			if err != nil {
 				return err
+			}
+			if own, err := g.own(); err == nil && own.program == image.Coalmine {
+				say("coalmine-agent is not built in (make build): pods run all of coalmine")
 			}
 			for _, i := range left {
 				say("loading %s", i.refs[0])

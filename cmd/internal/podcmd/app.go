@@ -1,4 +1,4 @@
-package main
+package podcmd
 
 import (
 	"context"
@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"coalmine/cmd/internal/cli"
 	"coalmine/lab/service"
 	"coalmine/lab/service/server"
 )
 
-// appFlags are the options of app.
 type appFlags struct {
 	scenario         string
 	service, version string
@@ -30,34 +30,35 @@ type appFlags struct {
 	linger, drain    time.Duration
 }
 
-// What a service does when its memory runs out.
+// What a service does when it runs out of memory.
 const (
 	onKillRestart = "restart"
 	onKillExit    = "exit"
 )
 
-// exitKilled is the exit code of a process that the kernel killed (128 + SIGKILL), as Kubernetes shows it.
+// exitKilled is the exit code of a process that SIGKILL ended, as Kubernetes reports it: 128 + 9.
 const exitKilled = 137
 
 // defaultApp is the scenario whose services run when none is named.
 const defaultApp = "hidden-segment"
 
-func newAppCommand(env *Env) *cobra.Command {
+// NewApp returns the command of the demo services.
+func NewApp(env *Env) *cobra.Command {
 	var f appFlags
 	cmd := &cobra.Command{
 		Use:   "app [SCENARIO]",
 		Short: "Run the services of a scenario as real HTTP servers",
 		Long: "Run the services of a scenario (default " + defaultApp + ") as real HTTP servers, which work, fail and call each other as " +
-			"in a simulated run. A request that is marked with its place in a plan meets the fate that it has in the run with the same " +
-			"seed. Each service has /metrics, /healthz and /readyz beside the scenario's routes.\n\n" +
-			"What is not given by flags is read from the environment, for containers: COALMINE_SCENARIO, COALMINE_VERSION and so on for " +
-			"each flag, with COALMINE_FAULTS parted by semicolons and COALMINE_UPSTREAMS by commas.\n\n" +
+			"in a simulated run. A request that carries its place in a plan has the outcome that it has in the run with the same " +
+			"seed. Each service has /metrics, /healthz and /readyz besides the scenario's routes.\n\n" +
+			"For containers, flags that are not given are read from the environment: COALMINE_SCENARIO, COALMINE_VERSION and so on, " +
+			"with semicolons between COALMINE_FAULTS and commas between COALMINE_UPSTREAMS.\n\n" +
 			"A FAULT is " + service.FaultGrammar,
 		Example: `coalmine app
 coalmine app hidden-segment --version v2-faulty
 coalmine app full-rollout --fault 'report:status=503,share=0.2' --fault '*:delay=50ms'
 COALMINE_LISTEN=:8080 coalmine app --service backend --version v3`,
-		Args: between(0, "SCENARIO"),
+		Args: cli.Between(0, "SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.scenario = strings.Join(args, "")
 			if err := env.fillIn(cmd, &f); err != nil {
@@ -76,17 +77,17 @@ func (f *appFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.version, "version", "", "`VERSION` of the released service, or of --service, by name, role or both: v2, faulty, v2-faulty (default the baseline)")
 	flags.StringArrayVar(&f.upstreams, "upstream", nil, "a service that runs elsewhere, as `NAME=URL`, repeatable (default with --service: http://NAME:PORT)")
 	flags.StringArrayVar(&f.faults, "fault", nil, "add `FAULT` to this version, repeatable")
-	flags.Uint64Var(&f.seed, "seed", 1, "`N` decides the fate of requests that no plan sent")
+	flags.Uint64Var(&f.seed, "seed", 1, "`N` decides the outcome of requests that no plan sent")
 	flags.Float64Var(&f.weight, "weight", 100, "`PERCENT` of the traffic that this version gets, for faults that ask for it")
-	flags.StringVar(&f.weightFrom, "weight-from", "", "ask the lab's desk at `URL` for that share, each second")
-	flags.StringVar(&f.workload, "workload", "", "`NAME` of the Deployment, which answers tell")
-	flags.StringVar(&f.metrics, "metrics", "", "answer /metrics, /healthz and /readyz of this service on another `ADDRESS` too")
+	flags.StringVar(&f.weightFrom, "weight-from", "", "ask the lab's agent at `URL` for that share every second")
+	flags.StringVar(&f.workload, "workload", "", "`NAME` of the Deployment, for a header of each response")
+	flags.StringVar(&f.metrics, "metrics", "", "serve /metrics, /healthz and /readyz of this service on another `ADDRESS` too")
 	flags.StringVar(&f.onKill, "on-kill", onKillRestart, "`WHAT` to do when a service runs out of memory: restart it, or exit with code 137")
-	flags.DurationVar(&f.linger, "linger", 0, "stay unready for this `TIME` after a signal before listening ends")
-	flags.DurationVar(&f.drain, "drain", 10*time.Second, "`TIME` for requests under way after that")
+	flags.DurationVar(&f.linger, "linger", 0, "after a signal, stay unready for this `TIME` before the listener closes")
+	flags.DurationVar(&f.drain, "drain", 10*time.Second, "`TIME` that requests in flight have after that")
 }
 
-// fillIn takes what flags leave open from the environment, and checks what no scenario makes right.
+// fillIn sets flags that were not given from the environment, and checks what does not depend on the scenario.
 func (env *Env) fillIn(cmd *cobra.Command, f *appFlags) error {
 	if f.scenario == "" {
 		f.scenario = env.Getenv("COALMINE_SCENARIO")
@@ -104,12 +105,12 @@ func (env *Env) fillIn(cmd *cobra.Command, f *appFlags) error {
 		err = f.check()
 	}
 	if err != nil {
-		return usage(cmd, err)
+		return cli.Usage(cmd, err)
 	}
 	return nil
 }
 
-// fillInFlag sets a flag that was not given from its variable.
+// fillInFlag sets a flag from its variable.
 func (env *Env) fillInFlag(flag *pflag.Flag) error {
 	variable := "COALMINE_" + strings.ReplaceAll(strings.ToUpper(flag.Name), "-", "_")
 	split := func(text string) []string { return []string{text} }
@@ -125,7 +126,7 @@ func (env *Env) fillInFlag(flag *pflag.Flag) error {
 	}
 	for _, value := range split(text) {
 		if err := flag.Value.Set(value); err != nil {
-			return fmt.Errorf("%s is %q: write %s", variable, text, valueHelp(flag.Value.Type()))
+			return fmt.Errorf("%s is %q: write %s", variable, text, cli.ValueHelp(flag.Value.Type()))
 		}
 	}
 	return nil
@@ -147,14 +148,13 @@ func (f *appFlags) check() error {
 	return nil
 }
 
-// app serves until a signal comes.
+// app serves until the context ends.
 func (env *Env) app(ctx context.Context, f appFlags) error {
-	src, err := env.openScenario(f.scenario)
+	s, err := env.Scenario(f.scenario)
 	if err != nil {
 		return err
 	}
-	defer src.Close()
-	c, err := newCast(src.Scenario, f)
+	c, err := newAppConfig(s, f)
 	if err != nil {
 		return err
 	}
@@ -162,15 +162,15 @@ func (env *Env) app(ctx context.Context, f appFlags) error {
 	if err != nil {
 		return err
 	}
-	defer clock.Close() // nobody waits by it any more
-	s, err := env.newTroupe(c, clock, f)
+	defer clock.Close()
+	group, err := env.newServiceGroup(c, clock, f)
 	if err != nil {
 		return err
 	}
-	s.announce(env.Out)
-	err = s.play(ctx, env.Err)
+	group.announce(env.Out)
+	err = group.run(ctx, env.Err)
 	if errors.Is(err, server.ErrKilled) {
-		return outcome(exitKilled)
+		return cli.ExitCode(exitKilled)
 	}
 	return err
 }
