@@ -55,27 +55,27 @@ func play(first, second time.Duration) float64 {
 		ends time.Duration
 		rtt  time.Duration
 	}
-	var flight []open
+	var inFlight []open
 	got := 0
 	const n = 20_000
 	for i := range uint64(n) {
 		now := time.Duration(i) * 5 * time.Millisecond
-		kept := flight[:0]
-		for _, o := range flight {
+		kept := inFlight[:0]
+		for _, o := range inFlight {
 			if o.ends <= now {
 				o.e.End(now, o.rtt)
 			} else {
 				kept = append(kept, o)
 			}
 		}
-		flight = kept
+		inFlight = kept
 		e := b.Pick(now, words.Bits(i))
 		e.Begin()
 		rtt := []time.Duration{first, second}[e.Key]
 		if e.Key == 0 {
 			got++
 		}
-		flight = append(flight, open{e, now + rtt, rtt})
+		inFlight = append(inFlight, open{e, now + rtt, rtt})
 	}
 	return float64(got) / n
 }

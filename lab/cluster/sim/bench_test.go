@@ -15,7 +15,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// usage is what the process has used so far.
+// usage returns the CPU time and peak memory of the process so far.
 func usage(t testing.TB) (cpu time.Duration, peakMB float64) {
 	t.Helper()
 	var u syscall.Rusage
@@ -25,47 +25,49 @@ func usage(t testing.TB) (cpu time.Duration, peakMB float64) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), float64(u.Maxrss) / 1024 // Linux counts in KiB
 }
 
-// tenMinutes is a flight of ten virtual minutes at a rate in requests/s, two hops each, from Flagger's start to the horizon.
+// tenMinutes is a run of ten virtual minutes at a rate in requests/s, two hops each, from Flagger's
+// start to the horizon.
 func tenMinutes(t testing.TB, rate float64) cluster.RunSpec {
-	f := flight(t, "full-rollout", "solution", "v3", 1)
-	s := *f.Scenario
+	spec := runSpec(t, "full-rollout", "solution", "v3", 1)
+	s := *spec.Scenario
 	s.Traffic.Rate = loadgen.Curve{Constant: rate}
 	s.Timing = scenario.Timing{Baseline: time.Minute, Horizon: 8 * time.Minute}
-	f.Scenario = &s
-	return f
+	spec.Scenario = &s
+	return spec
 }
 
-// BenchmarkRollout plays ten virtual minutes at 200 requests/s with the real Flagger and PromQL and states the processor time
-// of one and the peak memory of the process. It has one processor, as a worker has (see package worker).
+// BenchmarkRollout plays ten virtual minutes at 200 requests/s with the real Flagger and PromQL,
+// and reports the CPU time of one and the peak memory of the process. Like a worker it uses one
+// processor.
 func BenchmarkRollout(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	f := tenMinutes(b, 200)
-	play(b, f) // what is made once for the process
+	spec := tenMinutes(b, 200)
+	play(b, spec) // initializes process-wide state
 	before, _ := usage(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		play(b, f)
+		play(b, spec)
 	}
 	after, peak := usage(b)
 	b.ReportMetric((after-before).Seconds()/float64(b.N), "cpu-s/op")
 	b.ReportMetric(peak, "peak-MB")
 }
 
-// BenchmarkThousandRollouts plays 1,000 rollouts in this process, and tells how many goroutines and how much heap are left of
-// them. Run it with -benchtime 1x.
+// BenchmarkThousandRollouts plays 1,000 rollouts in one process and reports how many goroutines and
+// how much heap they leave. Run it with -benchtime 1x.
 func BenchmarkThousandRollouts(b *testing.B) {
 	const runs = 1000
-	f := tenMinutes(b, 20)
-	flights := make([]cluster.RunSpec, runs)
-	for i := range flights {
-		flights[i] = f
-		flights[i].Seed = uint64(i)
+	spec := tenMinutes(b, 20)
+	specs := make([]cluster.RunSpec, runs)
+	for i := range specs {
+		specs[i] = spec
+		specs[i].Seed = uint64(i)
 	}
-	play(b, f)
+	play(b, spec)
 	goroutines, heap := remains()
 	before, _ := usage(b)
 	for b.Loop() {
-		err := run.PlayAll(context.Background(), run.InProcess{Cluster: sim.Cluster{}}, flights, runtime.GOMAXPROCS(0),
+		err := run.PlayAll(context.Background(), run.InProcess{Cluster: sim.Cluster{}}, specs, runtime.GOMAXPROCS(0),
 			func(int) (run.Log, error) { return noLog{}, nil })
 		if err != nil {
 			b.Fatal(err)
@@ -78,17 +80,17 @@ func BenchmarkThousandRollouts(b *testing.B) {
 	b.ReportMetric(float64(heapAfter-heap)/(1<<20), "heap-MB-left")
 }
 
-// remains counts goroutines and the heap's living bytes.
+// remains returns the number of goroutines and the bytes of live heap.
 func remains() (goroutines int, heap int64) {
 	var m runtime.MemStats
-	for range 3 { // finalizers free what a first collection only finds
+	for range 3 { // finalizers free more in a second collection
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
 	return runtime.NumGoroutine(), int64(m.HeapAlloc)
 }
 
-// noLog forgets a run.
+// noLog discards a run.
 type noLog struct{}
 
 func (noLog) Write(event.Event) {}

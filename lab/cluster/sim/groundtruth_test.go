@@ -18,18 +18,19 @@ import (
 	"coalmine/loadgen"
 )
 
-// Versions of the backend for tests: what they do shows in any query about it.
+// Versions of the backend whose faults show in every query about it.
 const (
 	good = "v3"
 	bad  = "bad"  // half of the requests fail
 	late = "late" // the same, from a minute after a pod's start on
-	slow = "slow" // a pod takes longer to start than anybody waits
+	slow = "slow" // pods take an hour to start
 )
 
-// under is a short flight of a version of the backend under a Canary with the given lines under spec and spec.analysis.
-func under(t *testing.T, version, spec, analysis string) cluster.RunSpec {
+// withCanary returns a short run of a version of the backend under a Canary with the given lines
+// under spec and spec.analysis.
+func withCanary(t *testing.T, version, spec, analysis string) cluster.RunSpec {
 	t.Helper()
-	f := flight(t, "full-rollout", "", version, 1)
+	f := runSpec(t, "full-rollout", "", version, 1)
 	s := *f.Scenario
 	s.Traffic.Rate = loadgen.Curve{Constant: 20}
 	s.Timing = scenario.Timing{Baseline: 30 * time.Second, Horizon: 4 * time.Minute}
@@ -96,22 +97,22 @@ spec:
     / sum(rate(response_total{deployment="{{ target }}",direction="inbound"}[{{ interval }}])) * 100
 `
 
-// success is the check of the success rate over half a minute.
+// success is a check of the success rate over half a minute.
 const success = `
 metrics: [{name: success-rate, templateRef: {name: success-rate}, thresholdRange: {min: 90}, interval: 30s}]`
 
-// check is a check by a query of its own, of which 1 passes.
+// check is a check with an inline query that must return 1.
 func check(query string) string {
 	return fmt.Sprintf("\nmetrics: [{name: check, query: %q, thresholdRange: {min: 1, max: 1}, interval: 30s}]", query)
 }
 
-// status is a canary's state from a time on.
+// status is a canary's status from a time on.
 type status struct {
 	at time.Duration
 	event.Canary
 }
 
-// statuses are the states of the canary from the release on.
+// statuses returns the canary's statuses since the release.
 func statuses(events []event.Event) []status {
 	var list []status
 	released := false
@@ -128,12 +129,12 @@ func statuses(events []event.Event) []status {
 	return list
 }
 
-// when is the first state that has a property; the test ends without one.
-func when(t *testing.T, list []status, what string, has func(status) bool) status {
+// firstStatus returns the first status that matches. Without one the test fails.
+func firstStatus(t *testing.T, list []status, what string, match func(status) bool) status {
 	t.Helper()
-	i := slices.IndexFunc(list, has)
+	i := slices.IndexFunc(list, match)
 	if i < 0 {
-		t.Fatalf("no state of %s: %+v", what, list)
+		t.Fatalf("no status with %s: %+v", what, list)
 	}
 	return list[i]
 }
@@ -142,8 +143,8 @@ func inPhase(phase string) func(status) bool { return func(s status) bool { retu
 
 func last(list []status) status { return list[len(list)-1] }
 
-// said tells when Flagger first recorded an event that contains a text; -1 for never.
-func said(events []event.Event, text string) time.Duration {
+// firstEvent returns when Flagger first recorded an event that contains a text, or -1.
+func firstEvent(events []event.Event, text string) time.Duration {
 	for _, e := range events {
 		if f, ok := e.Fact.(event.Flagger); ok && strings.Contains(f.Message, text) {
 			return e.At
@@ -152,17 +153,18 @@ func said(events []event.Event, text string) time.Duration {
 	return -1
 }
 
-// A failing canary, tick by tick: the first tick after the pods are ready asks nothing and moves to the first step, failed
-// checks hold the weight, and the rollback comes with the tick after the threshold was reached.
+// A failing canary, tick by tick: the first tick after the pods are ready queries nothing and moves
+// to the first step, failed checks hold the weight, and the tick after the threshold is reached
+// rolls back.
 func TestFailingCanaryTickByTick(t *testing.T) {
-	events, _ := play(t, under(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success))
+	events, _ := play(t, withCanary(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success))
 	list := statuses(events)
-	first := when(t, list, "weight 20", func(s status) bool { return s.Weight == 20 })
-	if at := said(events, "Starting canary analysis"); at != first.at {
+	first := firstStatus(t, list, "weight 20", func(s status) bool { return s.Weight == 20 })
+	if at := firstEvent(events, "Starting canary analysis"); at != first.at {
 		t.Errorf("the analysis started at %v, the weight was 20 at %v: want one tick", at, first.at)
 	}
-	third := when(t, list, "3 failed checks", func(s status) bool { return s.FailedChecks == 3 })
-	failed := when(t, list, "Failed", inPhase(event.PhaseFailed))
+	third := firstStatus(t, list, "3 failed checks", func(s status) bool { return s.FailedChecks == 3 })
+	failed := firstStatus(t, list, "Failed", inPhase(event.PhaseFailed))
 	if third.at != first.at+30*time.Second || failed.at != third.at+10*time.Second {
 		t.Errorf("weight 20 at %v, 3 failed checks at %v, Failed at %v: want ticks of 10 s", first.at, third.at, failed.at)
 	}
@@ -182,34 +184,35 @@ func TestFailingCanaryTickByTick(t *testing.T) {
 	}
 }
 
-// Flagger raises a shorter interval to 10 s; validation refuses it, so it is written behind its back.
-func TestLeastInterval(t *testing.T) {
-	f := under(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success)
-	_, want := play(t, f)
-	f.Guardrails.CanaryFor("backend").Spec.Analysis.Interval = "3s"
-	if _, got := play(t, f); got != want {
-		t.Errorf("3 s is not taken for 10 s: %s", difference(want, got))
+// Flagger raises a shorter interval to 10 s. Validation would reject it, so it is set afterwards.
+func TestMinimumInterval(t *testing.T) {
+	spec := withCanary(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success)
+	_, want := play(t, spec)
+	spec.Guardrails.CanaryFor("backend").Spec.Analysis.Interval = "3s"
+	if _, got := play(t, spec); got != want {
+		t.Errorf("3 s is not raised to 10 s: %s", difference(want, got))
 	}
 }
 
-// Checks that pass in between take no failed check back, and each of them advances the canary.
+// Passed checks in between do not reset the failed checks, and each of them advances the canary.
 func TestFailedChecksAddUp(t *testing.T) {
-	events, _ := play(t, under(t, good, "", "interval: 10s\nthreshold: 3\nstepWeights: [5, 10, 15, 20, 25, 30]"+check("floor(vector(time()) / 10) % 2")))
+	events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 3\nstepWeights: [5, 10, 15, 20, 25, 30]"+check("floor(vector(time()) / 10) % 2")))
 	list := statuses(events)
-	when(t, list, "weight 15", func(s status) bool { return s.Weight == 15 })
+	firstStatus(t, list, "weight 15", func(s status) bool { return s.Weight == 15 })
 	if ps := phases(events); ps[len(ps)-1] != event.PhaseFailed {
 		t.Errorf("phases %v, want the third failed check of six to roll back", ps)
 	}
 }
 
-// One pass at the last weight promotes; the canary keeps its traffic until the primary's pods are new.
+// One pass at the last weight promotes. The canary keeps its traffic until the primary's pods are
+// new.
 func TestPromotionTickByTick(t *testing.T) {
-	events, _ := play(t, under(t, good, "", "interval: 30s\nthreshold: 3\nstepWeights: [50]"+success))
+	events, _ := play(t, withCanary(t, good, "", "interval: 30s\nthreshold: 3\nstepWeights: [50]"+success))
 	list := statuses(events)
-	step := when(t, list, "weight 50", func(s status) bool { return s.Weight == 50 })
-	promoting := when(t, list, "Promoting", inPhase(event.PhasePromoting))
-	finalising := when(t, list, "Finalising", inPhase(event.PhaseFinalising))
-	succeeded := when(t, list, "Succeeded", inPhase(event.PhaseSucceeded))
+	step := firstStatus(t, list, "weight 50", func(s status) bool { return s.Weight == 50 })
+	promoting := firstStatus(t, list, "Promoting", inPhase(event.PhasePromoting))
+	finalising := firstStatus(t, list, "Finalising", inPhase(event.PhaseFinalising))
+	succeeded := firstStatus(t, list, "Succeeded", inPhase(event.PhaseSucceeded))
 	if promoting.at != step.at+30*time.Second || succeeded.at != finalising.at+30*time.Second {
 		t.Errorf("weight 50 at %v, Promoting %v, Finalising %v, Succeeded %v", step.at, promoting.at, finalising.at, succeeded.at)
 	}
@@ -224,8 +227,8 @@ func TestPromotionTickByTick(t *testing.T) {
 	}
 }
 
-// What a check's answer makes of a healthy release.
-func TestAnswersOfChecks(t *testing.T) {
+// How Flagger interprets results of checks of a healthy release.
+func TestResultsOfChecks(t *testing.T) {
 	for _, c := range []struct{ name, query, want string }{
 		{"empty", `absent_metric`, event.PhaseFailed},
 		{"not a number", `vector(0) / vector(0)`, event.PhaseFailed},
@@ -233,7 +236,7 @@ func TestAnswersOfChecks(t *testing.T) {
 		{"out of range", `vector(2)`, event.PhaseFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			events, _ := play(t, under(t, good, "", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+check(c.query)))
+			events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+check(c.query)))
 			if got := last(statuses(events)).Phase; got != c.want {
 				t.Errorf("phase %s, want %s", got, c.want)
 			}
@@ -241,11 +244,12 @@ func TestAnswersOfChecks(t *testing.T) {
 	}
 }
 
-// In an A/B test users of the match go to the canary by the first rule, everybody else to the primary by the second.
+// In an A/B test the first rule sends matching users to the canary, the second all others to the
+// primary.
 func TestRulesOfAB(t *testing.T) {
-	events, _ := play(t, under(t, good, "", "interval: 10s\nthreshold: 2\niterations: 3\nmatch: [{headers: {x-role: {exact: merchant}}}]"+success))
+	events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\niterations: 3\nmatch: [{headers: {x-role: {exact: merchant}}}]"+success))
 	found := false
-	for _, r := range of[event.Route](events) {
+	for _, r := range factsOf[event.Route](events) {
 		if len(r.Rules) != 2 || share(r.Rules[0], "backend-canary") != 100 {
 			continue
 		}
@@ -259,7 +263,7 @@ func TestRulesOfAB(t *testing.T) {
 	}
 }
 
-// share is the weight of a Service among those of a rule, in percent.
+// share returns the weight of a Service among the backends of a rule, in percent.
 func share(r event.RouteRule, service string) int {
 	all, own := 0, 0
 	for _, b := range r.Backends {
@@ -271,8 +275,9 @@ func share(r event.RouteRule, service string) int {
 	return 100 * own / max(all, 1)
 }
 
-// fickle serves a webhook that says yes a number of times and then no for ever, and returns its URL.
-func fickle(t *testing.T, yes int64) string {
+// closingGate serves a webhook that passes a number of times and then always fails, and returns its
+// URL.
+func closingGate(t *testing.T, yes int64) string {
 	t.Helper()
 	n, err := network.Install()
 	if err != nil {
@@ -288,11 +293,12 @@ func fickle(t *testing.T, yes int64) string {
 	return "http://" + host + "/"
 }
 
-// A gate that waits does not hold the rollback back: Flagger 1.43.0 counts failed checks before it asks a gate
-// (pkg/controller/scheduler.go, advanceCanary: the threshold, then runAnalysis, then the confirm hooks), in the phases
-// Progressing and WaitingPromotion alike. Issue 1801 of Flagger reports the opposite, of a phase WaitingTrafficIncrease that
-// 1.43.0 does not have; the documentation (usage/webhooks, manual gating) says that the analysis halts, which it does not.
-func TestBreachWhileAGateWaits(t *testing.T) {
+// A gate that waits does not delay the rollback: Flagger 1.43.0 evaluates failed checks before it
+// calls a gate (pkg/controller/scheduler.go, advanceCanary: the threshold, then runAnalysis, then
+// the confirm hooks), in the phases Progressing and WaitingPromotion alike. Issue 1801 of Flagger
+// reports the opposite for a phase WaitingTrafficIncrease, which 1.43.0 does not have; the
+// documentation (usage/webhooks, manual gating) says that the analysis halts, which is not so.
+func TestFailedChecksWhileAGateWaits(t *testing.T) {
 	const weighted, byMatch = "stepWeights: [20, 40]", "iterations: 2\nmatch: [{headers: {x-role: {exact: merchant}}}]"
 	for _, c := range []struct {
 		name, hook, version, progress, phase string
@@ -303,15 +309,15 @@ func TestBreachWhileAGateWaits(t *testing.T) {
 		{"promotion of an experiment", "confirm-promotion", late, byMatch, event.PhaseWaitingPromotion, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := under(t, c.version, "", "interval: 10s\nthreshold: 3\n"+c.progress+success+
+			spec := withCanary(t, c.version, "", "interval: 10s\nthreshold: 3\n"+c.progress+success+
 				"\nwebhooks: [{name: gate, type: "+c.hook+", url: \"http://gate.coalmine/approve\"}]")
-			f.Guardrails.CanaryFor("backend").Spec.Analysis.Webhooks[0].URL = fickle(t, c.yes)
-			events, _ := play(t, f)
-			if at := said(events, "approval"); c.version == late && at < 0 {
+			spec.Guardrails.CanaryFor("backend").Spec.Analysis.Webhooks[0].URL = closingGate(t, c.yes)
+			events, _ := play(t, spec)
+			if at := firstEvent(events, "approval"); c.version == late && at < 0 {
 				t.Error("the gate never waited")
 			}
 			list := statuses(events)
-			third := when(t, list, "3 failed checks", func(s status) bool { return s.FailedChecks == 3 })
+			third := firstStatus(t, list, "3 failed checks", func(s status) bool { return s.FailedChecks == 3 })
 			if third.Phase != c.phase {
 				t.Errorf("checks failed in phase %s, want %s", third.Phase, c.phase)
 			}
@@ -322,38 +328,40 @@ func TestBreachWhileAGateWaits(t *testing.T) {
 	}
 }
 
-// A gate that waits from the beginning keeps the weight at 0, and begins the analysis anew at each tick (Flagger issue 1248).
-func TestGateThatNeverOpensKeepsUsersAway(t *testing.T) {
-	f := under(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success+
+// A gate that waits from the start keeps the weight at 0 and restarts the analysis at each tick
+// (Flagger issue 1248).
+func TestGateThatNeverPassesKeepsUsersAway(t *testing.T) {
+	spec := withCanary(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success+
 		"\nwebhooks: [{name: gate, type: confirm-traffic-increase, url: \"http://gate.coalmine/approve\"}]")
-	events, _ := play(t, f)
+	events, _ := play(t, spec)
 	if got := last(statuses(events)); got.Phase != event.PhaseProgressing || got.Weight != 0 || got.FailedChecks != 0 {
 		t.Errorf("%+v, want Progressing at weight 0 without failed checks", got)
 	}
 }
 
-// A ConfigMap that the target refers to is part of the release: changing it alone begins an analysis.
+// A ConfigMap that the target refers to is part of the release: changing only it starts an
+// analysis.
 func TestChangedConfigIsARelease(t *testing.T) {
-	f := under(t, "v1", "", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success)
-	backend := f.Scenario.Service("backend")
+	spec := withCanary(t, "v1", "", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success)
+	backend := spec.Scenario.Service("backend")
 	v := backend.Versions["v1"]
-	if events, _ := play(t, f); len(statuses(events)) > 0 {
+	if events, _ := play(t, spec); len(statuses(events)) > 0 {
 		t.Errorf("releasing the baseline changed the canary: %v", phases(events))
 	}
 	v.Manifests = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: backend-config, namespace: develop}\ndata: {log-level: debug}\n"
 	backend.Versions["v1"] = v
-	events, _ := play(t, f)
+	events, _ := play(t, spec)
 	list := statuses(events)
-	when(t, list, "Progressing", inPhase(event.PhaseProgressing))
+	firstStatus(t, list, "Progressing", inPhase(event.PhaseProgressing))
 	if got := last(list).Phase; got != event.PhaseSucceeded {
 		t.Errorf("phase %s, want Succeeded", got)
 	}
 }
 
 func TestProgressDeadline(t *testing.T) {
-	events, _ := play(t, under(t, slow, "progressDeadlineSeconds: 60", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success))
+	events, _ := play(t, withCanary(t, slow, "progressDeadlineSeconds: 60", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success))
 	list := statuses(events)
-	begun, failed := when(t, list, "Progressing", inPhase(event.PhaseProgressing)), when(t, list, "Failed", inPhase(event.PhaseFailed))
+	begun, failed := firstStatus(t, list, "Progressing", inPhase(event.PhaseProgressing)), firstStatus(t, list, "Failed", inPhase(event.PhaseFailed))
 	if took := failed.at - begun.at; took < time.Minute || took > 80*time.Second {
 		t.Errorf("Failed after %v, want within two ticks after a minute", took)
 	}
@@ -362,10 +370,10 @@ func TestProgressDeadline(t *testing.T) {
 	}
 }
 
-// canaryCells are the cells of the canary of the backend.
+// canaryCells returns the cells of the backend's canary.
 func canaryCells(events []event.Event) []event.Cell {
 	var cells []event.Cell
-	for _, tr := range of[event.Traffic](events) {
+	for _, tr := range factsOf[event.Traffic](events) {
 		for _, c := range tr.Cells {
 			if c.Workload == "backend" && c.Version != "v1" {
 				cells = append(cells, c)
@@ -375,42 +383,42 @@ func canaryCells(events []event.Event) []event.Cell {
 	return cells
 }
 
-// Flagger's own deadline is ten minutes.
+// Flagger's default deadline is ten minutes.
 func TestDefaultProgressDeadline(t *testing.T) {
-	f := under(t, slow, "", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success)
-	s := *f.Scenario
+	spec := withCanary(t, slow, "", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success)
+	s := *spec.Scenario
 	s.Timing.Horizon = 13 * time.Minute
-	f.Scenario = &s
-	events, _ := play(t, f)
+	spec.Scenario = &s
+	events, _ := play(t, spec)
 	if got := last(statuses(events)).Phase; got != event.PhaseFailed {
 		t.Errorf("phase %s, want Failed", got)
 	}
 }
 
 func TestSkippedAnalysis(t *testing.T) {
-	events, _ := play(t, under(t, bad, "skipAnalysis: true", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success))
+	events, _ := play(t, withCanary(t, bad, "skipAnalysis: true", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success))
 	if got := last(statuses(events)).Phase; got != event.PhaseSucceeded {
 		t.Errorf("phase %s, want Succeeded", got)
 	}
-	if qs := of[event.Query](events); len(qs) > 0 {
-		t.Errorf("%d queries were asked", len(qs))
+	if qs := factsOf[event.Query](events); len(qs) > 0 {
+		t.Errorf("%d queries were made", len(qs))
 	}
 }
 
 func TestSuspendedCanary(t *testing.T) {
-	events, _ := play(t, under(t, bad, "suspend: true", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success))
+	events, _ := play(t, withCanary(t, bad, "suspend: true", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success))
 	if end, ok := events[len(events)-1].Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeNotReady {
 		t.Errorf("the log ends with %#v, want %s", events[len(events)-1].Fact, event.OutcomeNotReady)
 	}
 }
 
-// Checks that share a template are told apart in the log: each has its own name and bounds.
+// Checks that share a template are distinguished in the log: each has its own name and bounds.
 func TestChecksThatShareATemplate(t *testing.T) {
-	events, _ := play(t, under(t, good, "", "interval: 30s\nthreshold: 3\nstepWeights: [50]\nmetrics:\n"+
+	events, _ := play(t, withCanary(t, good, "", "interval: 30s\nthreshold: 3\nstepWeights: [50]\nmetrics:\n"+
 		"- {name: short, templateRef: {name: success-rate}, thresholdRange: {min: 80}, interval: 30s}\n"+
 		"- {name: long, templateRef: {name: success-rate}, thresholdRange: {min: 90}, interval: 1m}"))
 	asked := map[string]float64{}
-	for _, q := range of[event.Query](events) {
+	for _, q := range factsOf[event.Query](events) {
 		if strings.Contains(q.PromQL, "[1m]") != (q.Metric == "long") {
 			t.Errorf("check %s asked %s", q.Metric, q.PromQL)
 		}

@@ -16,15 +16,15 @@ import (
 	"coalmine/lab/run"
 )
 
-// costly is a flight under as many checks and webhooks as are allowed, each tick of the shortest interval, each check an
-// expensive query that passes.
-func costly(t *testing.T, query string) cluster.RunSpec {
+// expensive is a run under as many checks and webhooks as are allowed, at the shortest interval, in
+// which every check is an expensive query that passes.
+func expensive(t *testing.T, query string) cluster.RunSpec {
 	t.Helper()
-	f := under(t, good, "", "interval: 10s\nthreshold: 1\nstepWeights: [50]"+check("vector(1)"))
-	s := *f.Scenario
+	spec := withCanary(t, good, "", "interval: 10s\nthreshold: 1\nstepWeights: [50]"+check("vector(1)"))
+	s := *spec.Scenario
 	s.Timing.Horizon = 12 * time.Minute
-	f.Scenario = &s
-	busy(&f)
+	spec.Scenario = &s
+	busy(&spec)
 	var a strings.Builder
 	a.WriteString("interval: 10s\nthreshold: 1000\nstepWeights: [10]\nmetrics:\n")
 	for i := range guardrail.MaxItems - 1 {
@@ -36,19 +36,19 @@ func costly(t *testing.T, query string) cluster.RunSpec {
 	}
 	files := map[string][]byte{"canary.yaml": fmt.Appendf(nil, shortCanary, "  progressDeadlineSeconds: 600", indent(a.String(), 4))}
 	var err error
-	if f.Guardrails, err = guardrail.Parse(files, guardrail.EnvironmentOf(&s)); err != nil {
+	if spec.Guardrails, err = guardrail.Parse(files, guardrail.EnvironmentOf(&s)); err != nil {
 		t.Fatal(err)
 	}
-	return f
+	return spec
 }
 
-// Guardrails that are valid and cost too much end the run with an error that says so, at the same query on any machine,
-// long before a worker's limits end it without a word.
+// Valid guardrails that are too expensive end the run with an error that says so, at the same query
+// on any machine, before a worker reaches its resource limits.
 func TestCostlyGuardrailsEndTheRun(t *testing.T) {
-	f := costly(t, "sum(rate(response_latency_ms_bucket[1h]))")
+	spec := expensive(t, "sum(rate(response_latency_ms_bucket[1h]))")
 	before, _ := usage(t)
 	var last event.Event
-	err := run.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { last = e })
+	err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { last = e })
 	after, peak := usage(t)
 	if !errors.Is(err, prom.ErrQueryBudget) {
 		t.Errorf("error %v, want ErrSpent", err)

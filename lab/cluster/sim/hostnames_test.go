@@ -2,8 +2,8 @@ package sim
 
 import "testing"
 
-// A log must not show by which name a run served a host: the number differs from run to run.
-func TestPublicHosts(t *testing.T) {
+// A log must not contain a run's own host names, which differ between runs.
+func TestCanonicalHosts(t *testing.T) {
 	h := newHostnames(12)
 	for text, want := range map[string]string{
 		"POST http://" + h.gate("checkout", 3) + "/mtls: giving up": "POST http://gate.coalmine/mtls: giving up",

@@ -5,16 +5,16 @@ import (
 	"testing"
 )
 
-// Intervals that no grid foresees must not let two of Flagger, driver and story act at one instant: the order would be the
-// scheduler's, and two that settle at once end the process.
+// With unusual intervals, no two of Flagger, driver and runner may act at one instant: their order
+// would depend on the scheduler, and concurrent calls of WaitIdle end the process.
 func TestOddIntervals(t *testing.T) {
 	for _, interval := range []string{"10.5s", "10037ms", "10s37311us", "10s934402us"} {
 		t.Run(interval, func(t *testing.T) {
-			f := under(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success)
-			f.Guardrails.CanaryFor("backend").Spec.Analysis.Interval = interval
-			_, want := play(t, f)
+			spec := withCanary(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success)
+			spec.Guardrails.CanaryFor("backend").Spec.Analysis.Interval = interval
+			_, want := play(t, spec)
 			for range 2 {
-				if _, got := play(t, f); got != want {
+				if _, got := play(t, spec); got != want {
 					t.Errorf("the log differs: %s", difference(want, got))
 				}
 			}
@@ -22,16 +22,17 @@ func TestOddIntervals(t *testing.T) {
 	}
 }
 
-// Every scenario under every variant of its guardrails gives the same log on one processor and on eight.
-func TestLibraryIsTheSameOnAnyMachine(t *testing.T) {
+// Every scenario under every variant of its guardrails has the same log on one processor and on
+// eight.
+func TestLibraryDoesNotDependOnProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, x := range expectations() {
-		f := quiet(flight(t, x.scenario, x.variant, "", 7))
-		f.Version = f.Scenario.Release.Faulty
+		spec := quiet(runSpec(t, x.scenario, x.variant, "", 7))
+		spec.Version = spec.Scenario.Release.Faulty
 		runtime.GOMAXPROCS(1)
-		_, one := play(t, f)
+		_, one := play(t, spec)
 		runtime.GOMAXPROCS(8)
-		if _, eight := play(t, f); eight != one {
+		if _, eight := play(t, spec); eight != one {
 			t.Errorf("%s/%s: the log differs: %s", x.scenario, x.variant, difference(one, eight))
 		}
 	}

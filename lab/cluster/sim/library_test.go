@@ -49,8 +49,8 @@ func librarySeeds(t *testing.T, variant string) int {
 	return n
 }
 
-// expectation is the outcome of a variant of a scenario's guardrails on every seed, as the scenario's
-// text explains it.
+// expectation is the outcome of a variant of a scenario's guardrails on every seed, as the
+// scenario's text explains it.
 type expectation struct {
 	scenario, variant string
 	outcome           string
@@ -78,8 +78,8 @@ func expectations() []expectation {
 	}
 }
 
-// TestLibrary plays each scenario's variants of guardrails on several seeds. Each seed is judged as a
-// trial of its own, so that one seed's failure does not hide behind another's success.
+// TestLibrary plays each scenario's variants of guardrails on several seeds. Each seed is judged as
+// a trial of its own, so that one seed's failure does not hide behind another's success.
 func TestLibrary(t *testing.T) {
 	unguarded := map[string][]score.RunResult{} // by scenario: the same for all variants
 	for _, x := range expectations() {
@@ -87,7 +87,7 @@ func TestLibrary(t *testing.T) {
 			continue
 		}
 		t.Run(x.scenario+"/"+x.variant, func(t *testing.T) {
-			s := flight(t, x.scenario, "", "", 0).Scenario
+			s := runSpec(t, x.scenario, "", "", 0).Scenario
 			n := librarySeeds(t, x.variant)
 			if len(unguarded[x.scenario]) < n {
 				unguarded[x.scenario] = results(t, score.RoleUnguarded, x.scenario, "", s.Release.Faulty, n)
@@ -110,7 +110,7 @@ func TestLibrary(t *testing.T) {
 // results plays one version under one variant of guardrails on seeds 1 to n.
 func results(t *testing.T, role score.Role, name, variant, version string, n int) []score.RunResult {
 	t.Helper()
-	spec := flight(t, name, variant, version, 0)
+	spec := runSpec(t, name, variant, version, 0)
 	specs := make([]cluster.RunSpec, n)
 	for i := range specs {
 		specs[i] = spec

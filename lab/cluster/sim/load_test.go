@@ -18,7 +18,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// planOf is the plan of a scenario's traffic.
+// planOf returns the plan of a scenario's traffic.
 func planOf(t testing.TB, s *scenario.Scenario, seed uint64, d time.Duration) *loadgen.Plan {
 	t.Helper()
 	plan, err := loadgen.NewPlan(s.Traffic, seed, d)
@@ -28,16 +28,16 @@ func planOf(t testing.TB, s *scenario.Scenario, seed uint64, d time.Duration) *l
 	return plan
 }
 
-// loaded plays a load and returns what was told of it.
-func loaded(t testing.TB, l sim.Load) (sim.LoadReport, []loadgen.Outcome) {
+// playLoad plays a load and returns the outcomes of all attempts.
+func playLoad(t testing.TB, l sim.Load) (sim.LoadReport, []loadgen.Outcome) {
 	t.Helper()
-	var told []loadgen.Outcome
-	l.OnAttempt = func(o *loadgen.Outcome) { told = append(told, *o) }
+	var outcomes []loadgen.Outcome
+	l.OnAttempt = func(o *loadgen.Outcome) { outcomes = append(outcomes, *o) }
 	report, err := l.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report, told
+	return report, outcomes
 }
 
 // arrivals counts a plan's arrivals by cohort and route.
@@ -52,22 +52,22 @@ func arrivals(plan *loadgen.Plan, until time.Duration) map[[2]string]int {
 	}
 }
 
-// TestLoadIsWhatTheModelsSay works the answers of a load out without it.
-func TestLoadIsWhatTheModelsSay(t *testing.T) {
-	own := flight(t, "hidden-segment", "", "", 0).Scenario
+// TestLoadFollowsTheModels compares the outcomes of a load with a direct calculation.
+func TestLoadFollowsTheModels(t *testing.T) {
+	own := runSpec(t, "hidden-segment", "", "", 0).Scenario
 	browse := *own
 	browse.Traffic = browsing(t)
 	for name, s := range map[string]*scenario.Scenario{"the scenario's traffic": own, "sessions, retries and slow clients": &browse} {
 		t.Run(name, func(t *testing.T) {
 			plan := planOf(t, s, 7, 2*time.Minute)
-			report, told := loaded(t, sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}, Uptime: time.Minute})
+			report, outcomes := playLoad(t, sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}, Uptime: time.Minute})
 			models, err := services.Compile(s, plan)
 			if err != nil {
 				t.Fatal(err)
 			}
 			counts, hits, retries := map[[2]string]int{}, 0, 0
-			for _, o := range told {
-				if diff := cmp.Diff(worked(t, models, plan, o), o); diff != "" {
+			for _, o := range outcomes {
+				if diff := cmp.Diff(calculated(t, models, plan, o), o); diff != "" {
 					t.Fatal(diff)
 				}
 				if o.Hit {
@@ -82,8 +82,8 @@ func TestLoadIsWhatTheModelsSay(t *testing.T) {
 			if diff := cmp.Diff(arrivals(plan, time.Hour), counts); diff != "" {
 				t.Errorf("the plan's counts, and those played: %s", diff)
 			}
-			if report.Arrivals != len(told)-retries || report.Attempts != len(told) || report.Open != 0 || report.Elapsed < plan.Duration() {
-				t.Errorf("%d told, %d retries, %+v", len(told), retries, report)
+			if report.Arrivals != len(outcomes)-retries || report.Attempts != len(outcomes) || report.Open != 0 || report.Elapsed < plan.Duration() {
+				t.Errorf("%d reported, %d retries, %+v", len(outcomes), retries, report)
 			}
 			if hits == 0 || (retries == 0) == (s == &browse) {
 				t.Errorf("%d hits, %d retries", hits, retries)
@@ -92,9 +92,9 @@ func TestLoadIsWhatTheModelsSay(t *testing.T) {
 	}
 }
 
-// worked is what an attempt comes to by the models of a frontend v1 that asks a backend v2. When it was made and whether it was
-// the last is taken as told.
-func worked(t *testing.T, models services.Models, plan *loadgen.Plan, o loadgen.Outcome) loadgen.Outcome {
+// calculated returns the outcome of an attempt by the models of a frontend v1 that calls a backend
+// v2. When it was made, and whether it was the last, is taken from o.
+func calculated(t *testing.T, models services.Models, plan *loadgen.Plan, o loadgen.Outcome) loadgen.Outcome {
 	a, state := o.Arrival, service.State{Weight: 100}
 	r := service.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route, Attempt: uint8(o.Attempt)}
 	front, back := models.Of("frontend", "v1").Begin(r, state), models.Of("backend", "v2").Begin(r, state)
@@ -115,14 +115,14 @@ func worked(t *testing.T, models services.Models, plan *loadgen.Plan, o loadgen.
 	return want
 }
 
-// The same load gives the same outcomes, and so do its shards as far as requests do not meet.
+// The same load has the same outcomes, and so have its shards as long as requests do not interact.
 func TestLoadIsDeterministic(t *testing.T) {
-	s := flight(t, "hidden-segment", "", "", 0).Scenario
+	s := runSpec(t, "hidden-segment", "", "", 0).Scenario
 	plan := planOf(t, s, 3, time.Minute)
 	job := sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}}
-	_, want := loaded(t, job)
+	_, want := playLoad(t, job)
 	before := runtime.GOMAXPROCS(1)
-	_, got := loaded(t, job)
+	_, got := playLoad(t, job)
 	runtime.GOMAXPROCS(before)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatal(diff)
@@ -130,7 +130,7 @@ func TestLoadIsDeterministic(t *testing.T) {
 	var parts []loadgen.Outcome
 	for i := range 3 {
 		job.Shard = loadgen.Shard{Index: i + 1, Count: 3}
-		report, part := loaded(t, job)
+		report, part := playLoad(t, job)
 		if report.Arrivals != len(part) || len(part) < len(want)/4 {
 			t.Errorf("shard %v has %d of %d requests: %+v", job.Shard, len(part), len(want), report)
 		}
@@ -145,23 +145,23 @@ func TestLoadIsDeterministic(t *testing.T) {
 }
 
 func TestLoadStops(t *testing.T) {
-	s := flight(t, "hidden-segment", "", "", 0).Scenario
+	s := runSpec(t, "hidden-segment", "", "", 0).Scenario
 	ctx, cancel := context.WithCancelCause(context.Background())
 	enough := errors.New("enough")
-	told := 0
+	attempts := 0
 	report, err := sim.Load{Scenario: s, Plan: planOf(t, s, 3, time.Hour), OnAttempt: func(*loadgen.Outcome) {
-		if told++; told == 1000 {
+		if attempts++; attempts == 1000 {
 			cancel(enough)
 		}
 	}}.Run(ctx)
-	if !errors.Is(err, enough) || told > 1500 || report.Arrivals != told+report.Open || report.Elapsed > 10*time.Second {
-		t.Errorf("error %v, %d told, %+v", err, told, report)
+	if !errors.Is(err, enough) || attempts > 1500 || report.Arrivals != attempts+report.Open || report.Elapsed > 10*time.Second {
+		t.Errorf("error %v, %d reported, %+v", err, attempts, report)
 	}
 }
 
 // leaking is a scenario whose backend v9 runs out of memory after some hundred requests.
 func leaking(t *testing.T) *scenario.Scenario {
-	s := *flight(t, "hidden-segment", "", "", 0).Scenario
+	s := *runSpec(t, "hidden-segment", "", "", 0).Scenario
 	s.Services = slices.Clone(s.Services)
 	back := s.Service("backend")
 	b := back.Versions["v1"].Behaviour
@@ -172,12 +172,12 @@ func leaking(t *testing.T) *scenario.Scenario {
 	return &s
 }
 
-func TestLoadBringsKilledPodsBack(t *testing.T) {
+func TestLoadRestartsKilledPods(t *testing.T) {
 	s := leaking(t)
-	report, told := loaded(t, sim.Load{Scenario: s, Plan: planOf(t, s, 3, time.Minute), Versions: map[string]string{"backend": "v9"}})
+	report, outcomes := playLoad(t, sim.Load{Scenario: s, Plan: planOf(t, s, 3, time.Minute), Versions: map[string]string{"backend": "v9"}})
 	// At 200 requests/s memory lasts for 5 s, and a start takes 10 s.
 	up := map[time.Duration]int{}
-	for _, o := range told {
+	for _, o := range outcomes {
 		if !o.Failed() {
 			up[o.Done()/(5*time.Second)]++
 		}
@@ -187,25 +187,25 @@ func TestLoadBringsKilledPodsBack(t *testing.T) {
 	}
 }
 
-// Pods count their uptime from before the load if they are said to.
+// The pods' uptime may count from before the load.
 func TestLoadAgainstOldPods(t *testing.T) {
-	s := *flight(t, "hidden-segment", "", "", 0).Scenario
+	s := *runSpec(t, "hidden-segment", "", "", 0).Scenario
 	s.Services = slices.Clone(s.Services)
 	back := s.Service("backend")
 	b := back.Versions["v1"].Behaviour
 	b.Faults = []service.Fault{{Name: "after a minute", When: service.When{Uptime: time.Minute}, Effect: service.Effect{Status: 500}}}
 	back.Versions = map[string]scenario.Version{"v1": back.Versions["v1"], "v2": back.Versions["v2"], "v3": {Behaviour: b}}
 	for uptime, first := range map[time.Duration]time.Duration{0: time.Minute, 50 * time.Second: 10 * time.Second} {
-		_, told := loaded(t, sim.Load{Scenario: &s, Plan: planOf(t, &s, 3, 70*time.Second), Versions: map[string]string{"backend": "v3"}, Uptime: uptime})
-		at := slices.IndexFunc(told, func(o loadgen.Outcome) bool { return o.Hit })
-		if at < 0 || told[at].Done() < first || told[at].Done() > first+time.Second {
+		_, outcomes := playLoad(t, sim.Load{Scenario: &s, Plan: planOf(t, &s, 3, 70*time.Second), Versions: map[string]string{"backend": "v3"}, Uptime: uptime})
+		at := slices.IndexFunc(outcomes, func(o loadgen.Outcome) bool { return o.Hit })
+		if at < 0 || outcomes[at].Done() < first || outcomes[at].Done() > first+time.Second {
 			t.Errorf("after %v of uptime the first hit is outcome %d", uptime, at)
 		}
 	}
 }
 
 func TestLoadErrors(t *testing.T) {
-	s := flight(t, "hidden-segment", "", "", 0).Scenario
+	s := runSpec(t, "hidden-segment", "", "", 0).Scenario
 	plan := planOf(t, s, 3, time.Minute)
 	for want, l := range map[string]sim.Load{
 		"needs a scenario and a plan":                            {Plan: plan},
@@ -219,7 +219,7 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-// foreign is a plan of a client that the scenario does not have.
+// foreign is a plan with a client that the scenario does not have.
 func foreign(t *testing.T, s *scenario.Scenario) *loadgen.Plan {
 	other := *s
 	other.Traffic.Cohorts = slices.Clone(other.Traffic.Cohorts)
@@ -227,9 +227,9 @@ func foreign(t *testing.T, s *scenario.Scenario) *loadgen.Plan {
 	return planOf(t, &other, 1, time.Second)
 }
 
-// BenchmarkLoad plays ten minutes at 200 requests/s over two services.
+// BenchmarkLoad plays ten minutes at 200 requests/s to two services.
 func BenchmarkLoad(b *testing.B) {
-	s := flight(b, "hidden-segment", "", "", 0).Scenario
+	s := runSpec(b, "hidden-segment", "", "", 0).Scenario
 	plan := planOf(b, s, 7, 10*time.Minute)
 	before, _ := usage(b)
 	b.ReportAllocs()

@@ -16,18 +16,19 @@ import (
 	"coalmine/loadgen"
 )
 
-// These tests compare what the log counts with what was planned, and what PromQL says with what the log counts.
+// These tests compare the counts in the log with the plan, and the results of PromQL with the
+// counts in the log.
 
-// busy gives a flight enough traffic to count by.
-func busy(f *cluster.RunSpec) {
-	s := *f.Scenario
+// busy gives a run enough traffic for statistics.
+func busy(spec *cluster.RunSpec) {
+	s := *spec.Scenario
 	s.Traffic.Rate = loadgen.Curve{Constant: 200}
-	f.Scenario = &s
+	spec.Scenario = &s
 }
 
-// watching lets the canary ask queries of its own before its checks; any value passes.
-func watching(f *cluster.RunSpec, queries map[string]string) {
-	a := f.Guardrails.CanaryFor("backend").Spec.Analysis
+// addQueries adds queries before a canary's checks. They pass with any value.
+func addQueries(spec *cluster.RunSpec, queries map[string]string) {
+	a := spec.Guardrails.CanaryFor("backend").Spec.Analysis
 	var ms []flaggerv1.CanaryMetric
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
 		ms = append(ms, flaggerv1.CanaryMetric{Name: name, Query: queries[name], Interval: "1m", ThresholdRange: &flaggerv1.CanaryThresholdRange{}})
@@ -35,27 +36,27 @@ func watching(f *cluster.RunSpec, queries map[string]string) {
 	a.Metrics = append(ms, a.Metrics...)
 }
 
-// answer is the last answer to a query of a name, and when it was given.
-func answer(t *testing.T, events []event.Event, name string) (float64, time.Duration) {
+// lastResult returns the last result of a query, and when it was made.
+func lastResult(t *testing.T, events []event.Event, name string) (float64, time.Duration) {
 	t.Helper()
 	for _, e := range slices.Backward(events) {
 		if q, ok := e.Fact.(event.Query); ok && q.Metric == name && q.Value != nil {
 			return *q.Value, e.At
 		}
 	}
-	t.Fatalf("no answer to %s", name)
+	t.Fatalf("no result of %s", name)
 	return 0, 0
 }
 
-// cells are the cells of whole seconds between two times that have a property.
-func cells(events []event.Event, from, to time.Duration, has func(event.Cell) bool) []event.Cell {
+// cells returns the matching cells of the windows between two times.
+func cells(events []event.Event, from, to time.Duration, match func(event.Cell) bool) []event.Cell {
 	var list []event.Cell
-	for _, tr := range of[event.Traffic](events) {
+	for _, tr := range factsOf[event.Traffic](events) {
 		if time.Duration(tr.From) < from || time.Duration(tr.To) > to {
 			continue
 		}
 		for _, c := range tr.Cells {
-			if has(c) {
+			if match(c) {
 				list = append(list, c)
 			}
 		}
@@ -74,55 +75,57 @@ func requests(cs []event.Cell) int {
 func fromCanary(c event.Cell) bool { return c.Workload == "backend" }
 func anyCell(event.Cell) bool      { return true }
 
-// The canary's share of the requests at each step is its weight, within what chance allows.
+// The canary's share of the requests at each step is its weight, within statistical error.
 func TestSharesAreWeights(t *testing.T) {
-	f := under(t, good, "", "interval: 30s\nthreshold: 2\nstepWeights: [5, 25, 50, 100]"+check("vector(1)"))
-	busy(&f)
-	events, _ := play(t, f)
+	spec := withCanary(t, good, "", "interval: 30s\nthreshold: 2\nstepWeights: [5, 25, 50, 100]"+check("vector(1)"))
+	busy(&spec)
+	events, _ := play(t, spec)
 	list := statuses(events)
 	for i, s := range list {
 		if s.Weight == 0 || s.Phase != event.PhaseProgressing {
 			continue
 		}
-		from, to := s.at+3*time.Second, list[i+1].at // what was sent before has been answered by then
+		from, to := s.at+3*time.Second, list[i+1].at // earlier requests have been answered by then
 		n := float64(requests(cells(events, from, to, anyCell)))
 		share, p := float64(requests(cells(events, from, to, fromCanary)))/n, float64(s.Weight)/100
 		if sigma := math.Sqrt(p * (1 - p) / n); math.Abs(share-p) > 4.5*sigma {
 			t.Errorf("weight %d: the canary got %.2f %% of %.0f requests, more than 4.5 σ off", s.Weight, 100*share, n)
 		}
 	}
-	if at := when(t, list, "weight 100", func(s status) bool { return s.Weight == 100 }); at.at == 0 {
+	if at := firstStatus(t, list, "weight 100", func(s status) bool { return s.Weight == 100 }); at.at == 0 {
 		t.Error("the canary never had all traffic")
 	}
 }
 
-// held is a flight that stays at weight 50 for minutes, since its check always fails and thousand failures are allowed.
-func held(t *testing.T, version string) cluster.RunSpec {
-	f := under(t, version, "", "interval: 30s\nthreshold: 1000\nstepWeights: [50]"+check("vector(0)"))
-	busy(&f)
-	return f
+// heldAt50 is a run that stays at weight 50 for minutes, since its check always fails and a
+// thousand failures are allowed.
+func heldAt50(t *testing.T, version string) cluster.RunSpec {
+	spec := withCanary(t, version, "", "interval: 30s\nthreshold: 1000\nstepWeights: [50]"+check("vector(0)"))
+	busy(&spec)
+	return spec
 }
 
-// What Prometheus says about the canary is what the canary's users got.
-func TestPromQLTellsTheTruth(t *testing.T) {
-	f := held(t, bad)
-	s := *f.Scenario
+// What Prometheus reports about the canary is what the canary's users got.
+func TestPromQLMatchesTheLog(t *testing.T) {
+	spec := heldAt50(t, bad)
+	s := *spec.Scenario
 	s.Services = slices.Clone(s.Services)
-	front := s.Service("frontend") // hardly any time of its own, so that users wait for the backend alone
+	front := s.Service("frontend") // so fast that users wait only for the backend
 	front.Versions = map[string]scenario.Version{"v1": {Behaviour: service.Behaviour{Routes: map[string]service.RouteBehaviour{
 		"": {Latency: service.Latency{P50: 50 * time.Microsecond, P99: 60 * time.Microsecond}, Calls: "backend"}}}}}
-	f.Scenario = &s
+	spec.Scenario = &s
 	const series = `{deployment="backend",direction="inbound"}[1m]`
-	watching(&f, map[string]string{
+	addQueries(&spec, map[string]string{
 		"success": `sum(rate(response_total{deployment="backend",direction="inbound",classification="success"}[1m])) / sum(rate(response_total` + series + `)) * 100`,
 		"rate":    `sum(rate(response_total` + series + `))`,
 		"p99":     `histogram_quantile(0.99, sum(rate(response_latency_ms_bucket` + series + `)) by (le))`,
 	})
-	events, _ := play(t, f)
-	success, at := answer(t, events, "success")
-	rate, _ := answer(t, events, "rate")
-	p99, _ := answer(t, events, "p99")
-	// The newest scrape is that of the last ten seconds' end; six of them stand in a minute, 50 s apart from first to last.
+	events, _ := play(t, spec)
+	success, at := lastResult(t, events, "success")
+	rate, _ := lastResult(t, events, "rate")
+	p99, _ := lastResult(t, events, "p99")
+	// The newest scrape is the one at the last full ten seconds. A minute has six scrapes, 50 s
+	// from first to last.
 	newest := at.Truncate(10 * time.Second)
 	if newest == at {
 		newest -= 10 * time.Second
@@ -146,7 +149,8 @@ func TestPromQLTellsTheTruth(t *testing.T) {
 	}
 }
 
-// linkerdBucket is the bucket of response_latency_ms around a latency, in milliseconds.
+// linkerdBucket returns the bounds of the bucket of response_latency_ms that contains a latency, in
+// milliseconds.
 func linkerdBucket(d time.Duration) (low, high float64) {
 	ms := float64(d) / float64(time.Millisecond)
 	bounds := []float64{0, 1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 3000, 4000, 5000, 10000}
@@ -154,21 +158,22 @@ func linkerdBucket(d time.Duration) (low, high float64) {
 	return bounds[i-1], bounds[i]
 }
 
-// A request that policy turns away is none of the pod's responses: it stands in the deny counter and at the client's side.
+// A denied request is not among the pod's responses: it is in the deny counter and on the client's
+// side.
 func TestDeniedRequests(t *testing.T) {
-	f := held(t, good)
+	f := heldAt50(t, good)
 	s := *f.Scenario
 	s.Environment = denyCanary
 	f.Scenario = &s
-	watching(&f, map[string]string{
+	addQueries(&f, map[string]string{
 		"inbound":  `sum(response_total{deployment="backend",direction="inbound"}) or vector(0)`,
 		"denied":   `sum(inbound_http_authz_deny_total{deployment="backend"})`,
 		"outbound": `sum(response_total{dst_deployment="backend",direction="outbound",status_code="403",classification="success"})`,
 	})
 	events, _ := play(t, f)
-	inbound, at := answer(t, events, "inbound")
-	denied, _ := answer(t, events, "denied")
-	outbound, _ := answer(t, events, "outbound")
+	inbound, at := lastResult(t, events, "inbound")
+	denied, _ := lastResult(t, events, "denied")
+	outbound, _ := lastResult(t, events, "outbound")
 	if inbound != 0 || denied == 0 || outbound != denied {
 		t.Errorf("inbound %v, denied %v, outbound %v: want 0, and the other two equal", inbound, denied, outbound)
 	}
@@ -179,7 +184,7 @@ func TestDeniedRequests(t *testing.T) {
 			t.Errorf("not all of %+v were denied", c)
 		}
 	}
-	if math.Abs(float64(users)-denied) > 5 { // answers under way through the frontend
+	if math.Abs(float64(users)-denied) > 5 { // requests in flight through the frontend
 		t.Errorf("%d users were denied, the counter says %v", users, denied)
 	}
 }
@@ -194,11 +199,11 @@ spec:
 `
 
 // Users, requests and cells of a run add up to the plan.
-func TestTotalsAreThePlan(t *testing.T) {
-	f := under(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success)
-	events, _ := play(t, f)
-	totals := of[event.TrafficTotals](events)[0]
-	plan, err := loadgen.NewPlan(f.Scenario.Traffic, f.Seed, f.Scenario.Timing.Baseline+f.Scenario.Timing.Horizon)
+func TestTotalsMatchThePlan(t *testing.T) {
+	spec := withCanary(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success)
+	events, _ := play(t, spec)
+	totals := factsOf[event.TrafficTotals](events)[0]
+	plan, err := loadgen.NewPlan(spec.Scenario.Traffic, spec.Seed, spec.Scenario.Timing.Baseline+spec.Scenario.Timing.Horizon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,12 +241,13 @@ func TestTotalsAreThePlan(t *testing.T) {
 	}
 }
 
-// Without guardrails a release is a rolling update: nobody is turned away during it, and afterwards all have the new version.
+// Without guardrails a release is a rolling update: no request fails during it, and afterwards all
+// reach the new version.
 func TestUnguardedRelease(t *testing.T) {
-	f := under(t, good, "", "interval: 10s\nthreshold: 3\nstepWeights: [20]"+success)
-	f.Guardrails = nil
-	busy(&f)
-	events, _ := play(t, f)
+	spec := withCanary(t, good, "", "interval: 10s\nthreshold: 3\nstepWeights: [20]"+success)
+	spec.Guardrails = nil
+	busy(&spec)
+	events, _ := play(t, spec)
 	var released, finished time.Duration
 	desired := 0
 	for _, e := range events {

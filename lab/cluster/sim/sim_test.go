@@ -17,12 +17,12 @@ import (
 	"coalmine/loadgen"
 )
 
-func flight(t testing.TB, name, variant, version string, seed uint64) cluster.RunSpec {
+func runSpec(t testing.TB, name, variant, version string, seed uint64) cluster.RunSpec {
 	t.Helper()
 	return runtest.RunSpec(t, name, variant, version, seed)
 }
 
-// quiet reduces the traffic of a run to 20 requests/s, for tests in which it does not matter.
+// quiet reduces the traffic of a run to 20 requests/s, for tests in which traffic does not matter.
 func quiet(spec cluster.RunSpec) cluster.RunSpec {
 	s := *spec.Scenario
 	s.Traffic.Rate = loadgen.Curve{Constant: 20}
@@ -30,10 +30,10 @@ func quiet(spec cluster.RunSpec) cluster.RunSpec {
 	return spec
 }
 
-func play(t testing.TB, f cluster.RunSpec) ([]event.Event, string) {
+func play(t testing.TB, spec cluster.RunSpec) ([]event.Event, string) {
 	t.Helper()
 	var events []event.Event
-	err := run.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { events = append(events, e) })
+	err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { events = append(events, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func phases(events []event.Event) []string {
 
 func TestFaultyIsRolledBackAndHealthyPromoted(t *testing.T) {
 	for _, c := range []struct{ version, last string }{{"v2", "Failed"}, {"v3", "Succeeded"}} {
-		events, _ := play(t, flight(t, "full-rollout", "solution", c.version, 1))
+		events, _ := play(t, runSpec(t, "full-rollout", "solution", c.version, 1))
 		ps := phases(events)
 		if len(ps) == 0 || ps[len(ps)-1] != c.last {
 			t.Errorf("%s: phases %v, want the last to be %s", c.version, ps, c.last)
@@ -63,31 +63,31 @@ func TestFaultyIsRolledBackAndHealthyPromoted(t *testing.T) {
 	}
 }
 
-// The promise of the log: same inputs, same bytes, on every repetition and however many processors there are.
+// A log is reproducible: the same inputs give the same bytes, on any number of processors.
 func TestSameSeedSameBytes(t *testing.T) {
-	f := flight(t, "full-rollout", "solution", "v2", 3)
-	_, want := play(t, f)
+	spec := runSpec(t, "full-rollout", "solution", "v2", 3)
+	_, want := play(t, spec)
 	before := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(before)
 	for _, procs := range []int{1, 2, 4, 8} {
 		runtime.GOMAXPROCS(procs)
-		if _, got := play(t, f); got != want {
+		if _, got := play(t, spec); got != want {
 			t.Fatalf("with %d processors the log differs: %s", procs, difference(want, got))
 		}
 	}
-	if _, other := play(t, flight(t, "full-rollout", "solution", "v2", 4)); other == want {
+	if _, other := play(t, runSpec(t, "full-rollout", "solution", "v2", 4)); other == want {
 		t.Error("another seed gives the same log")
 	}
 }
 
-func TestRunsSideBySideDoNotMeet(t *testing.T) {
-	f := quiet(flight(t, "full-rollout", "solution", "v2", 3))
-	_, want := play(t, f)
+func TestConcurrentRunsDoNotInterfere(t *testing.T) {
+	spec := quiet(runSpec(t, "full-rollout", "solution", "v2", 3))
+	_, want := play(t, spec)
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			if _, got := play(t, f); got != want {
-				t.Errorf("a run beside others differs: %s", difference(want, got))
+			if _, got := play(t, spec); got != want {
+				t.Errorf("a concurrent run differs: %s", difference(want, got))
 			}
 		})
 	}
@@ -105,11 +105,11 @@ func difference(a, b string) string {
 }
 
 func TestNothingIsLeftBehind(t *testing.T) {
-	f := quiet(flight(t, "full-rollout", "solution", "v2", 1))
-	play(t, f) // what is made once for the process
+	spec := quiet(runSpec(t, "full-rollout", "solution", "v2", 1))
+	play(t, spec) // initializes process-wide state
 	before := runtime.NumGoroutine()
 	for range 5 {
-		play(t, f)
+		play(t, spec)
 	}
 	// Connections of the proxy, outside virtual time, may take a moment to end.
 	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {

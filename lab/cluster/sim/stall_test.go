@@ -12,15 +12,15 @@ import (
 	"coalmine/lab/event"
 )
 
-// A story that waits for the outside stops virtual time. It must be given up, and what it does when it comes free at last must
-// not get into the log of a run that was closed long ago.
-func TestStuckStoryIsGivenUp(t *testing.T) {
+// A runner that waits for the outside stalls virtual time. The session must be given up, and what
+// the runner does later must not be recorded.
+func TestStalledRunnerIsGivenUp(t *testing.T) {
 	outside, ended := make(chan struct{}), make(chan struct{})
 	var mu sync.Mutex
-	noted := 0
-	rec := event.NewRecorder(func(event.Event) { mu.Lock(); noted++; mu.Unlock() })
+	recorded := 0
+	rec := event.NewRecorder(func(event.Event) { mu.Lock(); recorded++; mu.Unlock() })
 	var late error
-	story := func(ctx context.Context, w cluster.World) error {
+	runner := func(ctx context.Context, w cluster.World) error {
 		defer close(ended)
 		if _, err := w.Wait(ctx, 30*time.Second, nil); err != nil {
 			return err
@@ -32,22 +32,22 @@ func TestStuckStoryIsGivenUp(t *testing.T) {
 		_, late = w.Wait(ctx, time.Hour, nil)
 		return late
 	}
-	err := sim.Cluster{StallTimeout: 300 * time.Millisecond}.Session(context.Background(), flight(t, "full-rollout", "", "v2", 1), rec, story)
+	err := sim.Cluster{StallTimeout: 300 * time.Millisecond}.Session(context.Background(), runSpec(t, "full-rollout", "", "v2", 1), rec, runner)
 	if !errors.Is(err, sim.ErrStalled) {
-		t.Errorf("error %v, want ErrStuck", err)
+		t.Errorf("error %v, want ErrStalled", err)
 	}
 	rec.Flush()
 	mu.Lock()
-	before := noted
+	before := recorded
 	mu.Unlock()
 	close(outside)
 	<-ended
 	rec.Flush()
-	if mu.Lock(); noted != before {
-		t.Errorf("%d facts came after the run was given up", noted-before)
+	if mu.Lock(); recorded != before {
+		t.Errorf("%d facts came after the run was given up", recorded-before)
 	}
 	mu.Unlock()
 	if !errors.Is(late, sim.ErrStalled) {
-		t.Errorf("the story went on with %v, want ErrStuck", late)
+		t.Errorf("the runner continued with %v, want ErrStalled", late)
 	}
 }

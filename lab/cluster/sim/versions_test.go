@@ -8,8 +8,8 @@ import (
 	"coalmine/lab/cluster/sim"
 )
 
-// The log says which versions played a run; they must be those that are linked.
-func TestVersionsAreThoseOfTheModule(t *testing.T) {
+// The versions in the log must be those linked.
+func TestVersionsMatchGoMod(t *testing.T) {
 	mod, err := os.ReadFile("../../../go.mod")
 	if err != nil {
 		t.Fatal(err)

@@ -19,30 +19,30 @@ type Endpoints interface {
 
 // RewriteEndpoints changes the addresses in a user's object to those of a cluster, in place. It
 // also drops the secrets of alert providers, since alerts are only recorded.
-func RewriteEndpoints(o runtime.Object, h Endpoints) {
+func RewriteEndpoints(o runtime.Object, e Endpoints) {
 	switch v := o.(type) {
 	case *flaggerv1.Canary:
-		rewriteCanary(v, h)
+		rewriteCanary(v, e)
 	case *flaggerv1.MetricTemplate:
-		v.Spec.Provider.Address = h.Prometheus("")
+		v.Spec.Provider.Address = e.Prometheus("")
 		v.Spec.Query = TagQuery(v.Spec.Query, v.Name)
 	case *flaggerv1.AlertProvider:
-		v.Spec.Address = h.Alerts(v.Name)
+		v.Spec.Address = e.Alerts(v.Name)
 		v.Spec.SecretRef = nil
 	}
 }
 
-func rewriteCanary(c *flaggerv1.Canary, h Endpoints) {
+func rewriteCanary(c *flaggerv1.Canary, e Endpoints) {
 	// An object with a type need not be looked up in the global scheme, which another run may be
 	// writing.
 	c.TypeMeta = metav1.TypeMeta{APIVersion: flaggerv1.SchemeGroupVersion.String(), Kind: flaggerv1.CanaryKind}
-	c.Spec.MetricsServer = h.Prometheus(c.Name)
+	c.Spec.MetricsServer = e.Prometheus(c.Name)
 	a := c.GetAnalysis()
 	if a == nil {
 		return
 	}
 	for i := range a.Webhooks {
-		a.Webhooks[i].URL = h.Gate(c.Name, i, a.Webhooks[i])
+		a.Webhooks[i].URL = e.Gate(c.Name, i, a.Webhooks[i])
 	}
 	for i := range a.Metrics {
 		if a.Metrics[i].Query != "" {

@@ -78,11 +78,11 @@ func (c AffinityCookies) Mask(text string) string {
 func RouteFact(r mesh.Route, cookies AffinityCookies) event.Route {
 	fact := event.Route{Name: r.Name}
 	for _, rule := range r.Rules {
-		noted := event.RouteRule{Match: cookies.Mask(rule.String())}
+		converted := event.RouteRule{Match: cookies.Mask(rule.String())}
 		for _, b := range rule.Backends {
-			noted.Backends = append(noted.Backends, event.RouteBackend{Service: b.Service, Weight: b.Weight})
+			converted.Backends = append(converted.Backends, event.RouteBackend{Service: b.Service, Weight: b.Weight})
 		}
-		fact.Rules = append(fact.Rules, noted)
+		fact.Rules = append(fact.Rules, converted)
 	}
 	return fact
 }
