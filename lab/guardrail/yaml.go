@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -105,20 +104,10 @@ func decodeNext(dec *yaml.Decoder) (n *yaml.Node, err error) {
 	return n, err
 }
 
-var yamlErrorLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
-
-// parseSyntaxError splits an error of the YAML library into line and message. The line is where the
-// innermost open block starts, not where the error is.
-func parseSyntaxError(err error) (line int, message string) {
-	if m := yamlErrorLine.FindStringSubmatch(err.Error()); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		return line, m[2]
-	}
-	return 0, strings.TrimPrefix(err.Error(), "yaml: ")
-}
-
+// failSyntax reports a syntax error. The line in err is where the innermost open block starts, not
+// where the error is.
 func (f *yamlFile) failSyntax(data []byte, err error) {
-	start, problem := parseSyntaxError(err)
+	start, problem := yamlpos.SplitError(err.Error())
 	line := syntaxErrorLine(data, problem)
 	message := "invalid YAML: " + Clip(problem)
 	if start > 0 && start < line {
@@ -150,7 +139,7 @@ func syntaxErrorLine(data []byte, problem string) int {
 			if err == nil {
 				continue
 			}
-			_, got := parseSyntaxError(err)
+			_, got := yamlpos.SplitError(err.Error())
 			return got == problem
 		}
 	})

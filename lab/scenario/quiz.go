@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/yamlpos"
 )
 
 // Quiz is the set of questions that a learner answers after a scenario.
@@ -98,7 +100,8 @@ func (r *quizReader) document(data []byte) *yaml.Node {
 		r.add(1, nil, "the file is empty: write questions, or remove it")
 		return nil
 	} else if err != nil {
-		r.add(splitYAMLError(err))
+		line, message := yamlpos.SplitError(err.Error())
+		r.add(line, nil, "%s", message)
 		return nil
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
@@ -106,15 +109,6 @@ func (r *quizReader) document(data []byte) *yaml.Node {
 		return nil
 	}
 	return doc.Content[0]
-}
-
-// splitYAMLError splits the parser's error, whose line number is only in its text.
-func splitYAMLError(err error) (line int, at fieldPath, format string, message any) {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if n, _ := fmt.Sscanf(text, "line %d:", &line); n == 1 {
-		_, text, _ = strings.Cut(text, ": ")
-	}
-	return line, nil, "%s", text
 }
 
 // mapping returns the values of a mapping by key. Unknown and duplicate keys are problems.

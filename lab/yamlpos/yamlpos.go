@@ -143,6 +143,22 @@ func WithoutIndices(path string) string {
 	}
 }
 
+// SplitError splits the text of an error of the YAML library into line and message. The library
+// gives the line only in the text. Line is 0 if there is none.
+func SplitError(text string) (line int, message string) {
+	text = strings.TrimPrefix(text, "yaml: ")
+	rest, ok := strings.CutPrefix(text, "line ")
+	if !ok {
+		return 0, text
+	}
+	number, message, ok := strings.Cut(rest, ": ")
+	line, err := strconv.Atoi(number)
+	if !ok || err != nil {
+		return 0, text
+	}
+	return line, message
+}
+
 // LineAt returns the line, counted from 1, of the byte at offset.
 func LineAt(data []byte, offset int) int { return 1 + bytes.Count(data[:offset], []byte("\n")) }
 

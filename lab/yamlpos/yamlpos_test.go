@@ -126,6 +126,24 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+func TestSplitError(t *testing.T) {
+	for text, want := range map[string]struct {
+		line    int
+		message string
+	}{
+		"yaml: line 5: did not find expected key": {5, "did not find expected key"},
+		"line 12: cannot unmarshal !!seq":         {12, "cannot unmarshal !!seq"},
+		"yaml: control characters: no":            {0, "control characters: no"},
+		"line x: y":                               {0, "line x: y"},
+		"line 7":                                  {0, "line 7"},
+		"":                                        {0, ""},
+	} {
+		if line, message := yamlpos.SplitError(text); line != want.line || message != want.message {
+			t.Errorf("SplitError(%q) = %d, %q", text, line, message)
+		}
+	}
+}
+
 func TestLineAt(t *testing.T) {
 	data := []byte("a\nb\n\nc")
 	for offset, want := range map[int]int{0: 1, 1: 1, 2: 2, 4: 3, 5: 4, 6: 4} {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -147,13 +146,11 @@ func (f documentKind) findings(err error) error {
 	if errors.As(err, &wrong) {
 		texts = wrong.Errors
 	}
-	place := regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 	unknown := regexp.MustCompile(`^field (\S+) not found in type (?:\w+\.)?(\w+)$`)
 	var all Findings
 	for _, text := range texts {
-		m := place.FindStringSubmatch(strings.ReplaceAll(text, "\n", " "))
-		line, _ := strconv.Atoi(m[1]) // "" gives line 0: unknown
-		message := unknown.ReplaceAllString(m[2], "$2 has no field $1: see "+f.schema+" for its fields")
+		line, message := yamlpos.SplitError(strings.ReplaceAll(text, "\n", " "))
+		message = unknown.ReplaceAllString(message, "$2 has no field $1: see "+f.schema+" for its fields")
 		all = append(all, Finding{line, message})
 	}
 	return all
