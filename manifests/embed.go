@@ -1,9 +1,10 @@
-// Package manifests has what is applied to a real cluster beside the learner's own manifests: versions, the values of charts, and
-// YAML. It has the files and fills them in; it knows no cluster and no chart.
+// Package manifests has what coalmine applies to a real cluster besides the learner's own
+// manifests: versions, chart values, and YAML. It embeds the files and fills them in; it does not
+// depend on clusters or charts.
 //
-// A file is a text/template over [Params]. Five functions are known in it: include gives another file, filled in alike; indent
-// moves text to the right by a number of spaces; quote writes a string as JSON does, which is YAML too; base64 writes it as fields of
-// bytes have it; digest tells one text from another.
+// A file is a text/template over [Params], with five functions: include returns another file,
+// filled in the same way; indent indents text by a number of spaces; quote writes a string as JSON,
+// which is also YAML; base64 encodes it for byte fields; digest identifies a text.
 package manifests
 
 import "embed"

@@ -17,7 +17,7 @@ import (
 
 // Params are what files are filled in with.
 type Params struct {
-	// Mesh is "linkerd", or the name of a mesh that a bundle brings.
+	// Mesh is "linkerd", or the name of a bundle's mesh.
 	Mesh string
 	// MeshImage is the image of that mesh.
 	MeshImage string
@@ -27,7 +27,7 @@ type Params struct {
 	Extra map[string]string
 }
 
-// templateData is what a template sees: the parameters, and the versions.
+// templateData is the data of a template: the parameters and the versions.
 type templateData struct {
 	Params
 	Pins Pins
@@ -43,7 +43,8 @@ func Render(name string, p Params) ([]byte, error) {
 	return []byte(text), err
 }
 
-// Folder fills in all files of a folder, in the order of their names, as one stream of YAML documents: "cluster".
+// Folder fills in all files of a folder, in the order of their names, as one stream of YAML
+// documents: "cluster".
 func Folder(name string, p Params) ([]byte, error) {
 	names, err := fs.Glob(files, path.Join(name, "*.yaml"))
 	if err != nil || len(names) == 0 {
@@ -60,7 +61,7 @@ func Folder(name string, p Params) ([]byte, error) {
 	return all.Bytes(), nil
 }
 
-// Values are those that a chart is to be rendered with.
+// Values returns the values to render a chart with.
 func Values(chart string, p Params) (map[string]any, error) {
 	name := path.Join(chartFolder(chart), chart+".values.yaml")
 	text, err := Render(name, p)
@@ -74,13 +75,13 @@ func Values(chart string, p Params) (map[string]any, error) {
 	return values, nil
 }
 
-// chartFolder of the files about a chart.
+// chartFolder returns the folder with the files of a chart.
 func chartFolder(chart string) string {
 	folder, _, _ := strings.Cut(chart, "-")
 	return folder
 }
 
-// maxDepth bounds how files include one another.
+// maxDepth bounds nested includes.
 const maxDepth = 8
 
 func (v templateData) read(name string) ([]byte, error) {
@@ -96,7 +97,7 @@ func render(name string, v templateData, depth int) (string, error) {
 		return "", fmt.Errorf("manifests: %w", err)
 	}
 	if depth > maxDepth {
-		return "", fmt.Errorf("manifests: %s: files include one another without end", name)
+		return "", fmt.Errorf("manifests: %s: endless include", name)
 	}
 	functions := template.FuncMap{
 		"include": func(name string) (string, error) { return render(name, v, depth+1) },
@@ -116,7 +117,7 @@ func render(name string, v templateData, depth int) (string, error) {
 	return out.String(), nil
 }
 
-// indent moves each line that is not empty to the right.
+// indent indents each line that is not empty.
 func indent(spaces int, text string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for i, l := range lines {
@@ -127,7 +128,7 @@ func indent(spaces int, text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// digest tells one text from another: a pod that reads it once is made anew when it changes.
+// digest identifies a text: pods with it in their template are recreated when the text changes.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:8])

@@ -18,15 +18,15 @@ type Pins struct {
 	Prometheus Prometheus `yaml:"prometheus"`
 }
 
-// Node is the machine image that kind makes nodes of.
+// Node is kind's node image.
 type Node struct {
-	// Image with its tag and digest.
+	// Image has a tag and a digest.
 	Image string `yaml:"image"`
-	// Kubernetes is the version in it: "v1.35.8".
+	// Kubernetes is its version of Kubernetes: "v1.35.8".
 	Kubernetes string `yaml:"kubernetes"`
 }
 
-// GatewayAPI is where Gateway API's CRDs come from: the YAML files of a folder in a zip archive.
+// GatewayAPI is the source of Gateway API's CRDs: the YAML files of a folder in a zip archive.
 type GatewayAPI struct {
 	Version string `yaml:"version"`
 	URL     string `yaml:"url"`
@@ -39,9 +39,9 @@ type Chart struct {
 	Name    string `yaml:"name"`
 	Repo    string `yaml:"repo"`
 	Version string `yaml:"version"`
-	// SHA256 of the archive in hexadecimal digits, "" if only the repository's index is asked.
+	// SHA256 of the archive in hexadecimal; "" if only the repository's index has it.
 	SHA256 string `yaml:"sha256"`
-	// Images are those that pods of the chart have with our values, Prometheus's apart.
+	// Images are the images of the chart's pods with coalmine's values, except Prometheus.
 	Images []string `yaml:"images"`
 }
 
@@ -52,7 +52,7 @@ type Prometheus struct {
 	Tag      string `yaml:"tag"`
 }
 
-// Image is the whole reference.
+// Image returns the complete image name.
 func (p Prometheus) Image() string { return p.Registry + "/" + p.Name + ":" + p.Tag }
 
 // The charts.
@@ -63,10 +63,10 @@ const (
 	Flagger             = "flagger"
 )
 
-// charts are all of them, in the order of their installation.
+// charts returns all charts in install order.
 func charts() []string { return []string{LinkerdCRDs, LinkerdControlPlane, LinkerdViz, Flagger} }
 
-// Versions reads versions.yaml. It fails only if this build of coalmine is broken.
+// Versions parses versions.yaml. It fails only if this build of coalmine is broken.
 func Versions() (Pins, error) {
 	text, err := files.ReadFile("versions.yaml")
 	if err != nil {
@@ -75,7 +75,7 @@ func Versions() (Pins, error) {
 	return parse(text)
 }
 
-// parse is strict: unknown fields, and anything that is not pinned, are errors.
+// parse is strict: it rejects unknown fields and anything that is not pinned.
 func parse(text []byte) (Pins, error) {
 	var p Pins
 	d := yaml.NewDecoder(bytes.NewReader(text))
@@ -99,12 +99,15 @@ func (p Pins) check() error {
 	}
 	_, digest, _ := strings.Cut(p.Node.Image, "@sha256:")
 	demand(isSHA256(digest), "node.image: has no digest")
-	demand(strings.Contains(p.Node.Image, ":"+p.Node.Kubernetes+"@"), "node.kubernetes: is not the tag of node.image")
+	demand(strings.Contains(p.Node.Image, ":"+p.Node.Kubernetes+"@"),
+		"node.kubernetes: does not match the tag of node.image")
 	demand(isSHA256(p.GatewayAPI.SHA256), "gatewayAPI.sha256: want 64 hexadecimal digits")
 	demand(strings.HasPrefix(p.GatewayAPI.URL, "https://"), "gatewayAPI.url: want https")
 	demand(p.GatewayAPI.Folder != "", "gatewayAPI.folder: is missing")
-	demand(strings.Contains(p.GatewayAPI.URL, p.GatewayAPI.Version) && p.GatewayAPI.Version != "", "gatewayAPI.version: is not the one of the url")
-	demand(p.Prometheus.Registry != "" && p.Prometheus.Name != "" && p.Prometheus.Tag != "", "prometheus: want registry, name and tag")
+	demand(strings.Contains(p.GatewayAPI.URL, p.GatewayAPI.Version) && p.GatewayAPI.Version != "",
+		"gatewayAPI.version: does not match the url")
+	demand(p.Prometheus.Registry != "" && p.Prometheus.Name != "" && p.Prometheus.Tag != "",
+		"prometheus: want registry, name and tag")
 	var names []string
 	for _, c := range p.Charts {
 		names = append(names, c.Name)

@@ -12,9 +12,10 @@ import (
 func newBundleCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
-		Short: "Make, look at and load a bundle: all that a cluster needs, in one file",
-		Long: "A bundle is one file with all that `coalmine up` takes from the network otherwise: the node image, the images of the mesh, of " +
-			"Prometheus and of Flagger, coalmine's own image, charts and CRDs. It is made once, on a connected machine, and taken to rooms that have no network.",
+		Short: "Create, list and load bundles: all that a cluster needs, in one file",
+		Long: "A bundle is one file with everything that `coalmine up` otherwise downloads: the node image, the " +
+			"images of the mesh, Prometheus and Flagger, coalmine's own image, charts and CRDs. Create it once on a " +
+			"connected machine and take it to machines without network.",
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -22,27 +23,29 @@ func newBundleCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
-// bundleError gives an error of a bundle its exit code, and its hint its line: wrong input is the user's, the rest the lab's.
+// bundleError gives an error of a bundle its exit code and hint: invalid input is the user's fault,
+// anything else the environment's.
 func bundleError(err error) error {
 	var (
 		input      *bundle.InputError
 		incomplete *bundle.IncompleteError
 		path       *fs.PathError
 		help       hinter
-		todo       string
+		advice     string
 	)
 	if errors.As(err, &help) {
-		todo = help.Hint()
+		advice = help.Hint()
 	}
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &incomplete):
-		return inputError(err, "give them by flags, or make it without them by --partial")
-	case errors.As(err, &input), errors.As(err, &path) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
-		return inputError(err, todo)
-	case todo != "":
-		return &labError{err, todo}
+		return inputError(err, "add them with flags, or create the bundle without them with --partial")
+	case errors.As(err, &input),
+		errors.As(err, &path) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)):
+		return inputError(err, advice)
+	case advice != "":
+		return &labError{err, advice}
 	}
 	return err
 }

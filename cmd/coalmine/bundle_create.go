@@ -30,12 +30,13 @@ func newBundleCreateCommand(env *Env) *cobra.Command {
 	var f bundleFlags
 	cmd := &cobra.Command{
 		Use:   "create --output FILE",
-		Short: "Make a bundle",
-		Long: "Make a bundle. What is not given by flags comes from the network, at the versions that this coalmine was written for. With " +
-			"--from it comes from a folder and from the local Docker, and nothing from the network. A bundle that would miss something " +
-			"is not made, unless --partial is given.\n\n" +
-			"Images are taken as tars of `docker save`. A node image that Docker has by its tag is taken from there. Coalmine's own image is made " +
-			"of the coalmine-agent in this binary, or of this binary if it was built without one; " + image.BinaryEnv + " names another.",
+		Short: "Create a bundle",
+		Long: "Create a bundle. What no flag provides is downloaded, at the versions that this coalmine was built " +
+			"for. With --from it is read from a folder and the local Docker, and nothing is downloaded. If " +
+			"something would be missing, no bundle is created unless --partial is given.\n\n" +
+			"Images are archives of `docker save`. A node image that Docker has under its tag is taken from there. " +
+			"Coalmine's own image is built from the coalmine-agent in this binary, or from this binary if it was " +
+			"built without one; " + image.BinaryEnv + " names another one.",
 		Example: `coalmine bundle create -o class.bundle
 coalmine bundle create -o class.bundle --from ~/images
 coalmine bundle create -o class.bundle --node-image my/node:v1.35.4 --image flagger.tar`,
@@ -54,21 +55,24 @@ coalmine bundle create -o class.bundle --node-image my/node:v1.35.4 --image flag
 func (f *bundleFlags) register(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.out, "output", "o", "", "write the bundle to `FILE`")
 	flags.StringVar(&f.arch, "arch", runtime.GOARCH, "`ARCH` of the nodes: amd64 or arm64")
-	flags.StringVar(&f.node, "node-image", "", "`REF` of the node image (default what --kind-config names, or kind's own)")
-	flags.StringArrayVar(&f.images, "image", nil, "take images from the archive `FILE`, repeatable")
-	flags.StringArrayVar(&f.charts, "chart", nil, "take a chart from the folder or package `PATH`, repeatable")
-	flags.StringArrayVar(&f.crds, "crds", nil, "take CRDs from `FILE`, known by its name: gateway-api.yaml, repeatable")
-	flags.StringVar(&f.config, "kind-config", "", "kind's configuration that fits the node image, from `FILE`")
-	flags.StringVar(&f.from, "from", "", "take all else from `DIR` with images/*.tar, charts/*, crds/*.yaml and kind.yaml")
-	flags.BoolVar(&f.partial, "partial", false, "make the bundle even if something is missing")
+	flags.StringVar(&f.node, "node-image", "",
+		"`REF` of the node image (default: the image in --kind-config, or the pinned one)")
+	flags.StringArrayVar(&f.images, "image", nil, "add the images of the archive `FILE`, repeatable")
+	flags.StringArrayVar(&f.charts, "chart", nil, "add the chart in the folder or package `PATH`, repeatable")
+	flags.StringArrayVar(&f.crds, "crds", nil,
+		"add CRDs from `FILE`; its name identifies them: gateway-api.yaml, repeatable")
+	flags.StringVar(&f.config, "kind-config", "", "kind configuration `FILE` that fits the node image")
+	flags.StringVar(&f.from, "from", "",
+		"read everything else from `DIR`: images/*.tar, charts/*, crds/*.yaml and kind.yaml")
+	flags.BoolVar(&f.partial, "partial", false, "create the bundle even if something is missing")
 }
 
 func (f *bundleFlags) check() error {
 	switch {
 	case f.out == "":
-		return errors.New("--output is missing: write --output FILE")
+		return errors.New("--output is required: write --output FILE")
 	case f.arch != "amd64" && f.arch != "arm64":
-		return fmt.Errorf("--arch is %q: write amd64 or arm64, for which there are node images", f.arch)
+		return fmt.Errorf("--arch is %q: write amd64 or arm64; there are no node images for others", f.arch)
 	}
 	return nil
 }
@@ -99,11 +103,12 @@ func (env *Env) bundleCreate(ctx context.Context, f bundleFlags) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Out, "Wrote %s: %s in %.0f s, %s.\n", f.out, formatBytes(info.Size()), env.Now().Sub(began).Seconds(), completeFor(m.Meshes))
+	fmt.Fprintf(env.Out, "Wrote %s: %s in %.0f s, %s.\n",
+		f.out, formatBytes(info.Size()), env.Now().Sub(began).Seconds(), completeFor(m.Meshes))
 	return nil
 }
 
-// bundleSpec is what the flags ask for. Paths are the user's.
+// bundleSpec returns what the flags ask for. Paths are relative to the user's folder.
 func (env *Env) bundleSpec(f bundleFlags, pins manifests.Pins) bundle.Spec {
 	say := func(format string, args ...any) { fmt.Fprintf(env.Err, format+"\n", args...) }
 	o := bundle.Spec{
@@ -120,12 +125,13 @@ func (env *Env) bundleSpec(f bundleFlags, pins manifests.Pins) bundle.Spec {
 	return o
 }
 
-// ownImage is coalmine's own image, or nil where none can be made of this binary: that leaves no bundle incomplete, because most
-// machines make their own.
+// ownImage returns coalmine's own image, or nil if none can be built from this binary. A bundle
+// without it is still complete, because most machines build their own.
 func (env *Env) ownImage(ctx context.Context, arch string) (*bundle.Archive, error) {
 	binary, err := image.Agent(ctx, arch)
 	if errors.Is(err, image.ErrUnfit) {
-		fmt.Fprintf(env.Err, "left out coalmine's own image, which machines with a static Linux binary make themselves: %v\n", err)
+		fmt.Fprintf(env.Err, "skipped coalmine's own image (%v); machines with a static Linux binary build it "+
+			"themselves\n", err)
 		return nil, nil
 	}
 	if err != nil {
@@ -154,7 +160,7 @@ func completeFor(meshes []string) string {
 	return "complete for mesh " + strings.Join(meshes, " and ")
 }
 
-// formatBytes writes a size in the units of file managers.
+// formatBytes formats a size in decimal units.
 func formatBytes(n int64) string {
 	switch {
 	case n >= 1e6:

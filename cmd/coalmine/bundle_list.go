@@ -17,12 +17,12 @@ func newBundleListCommand(env *Env) *cobra.Command {
 	var asJSON, verify bool
 	cmd := &cobra.Command{
 		Use:   "list FILE",
-		Short: "List what is in a bundle, and whether anything is missing",
+		Short: "List what a bundle contains, and whether anything is missing",
 		Example: `coalmine bundle list class.bundle
 coalmine bundle list class.bundle --verify --json`,
 		Args: exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := env.lookInto(cmd.Context(), args[0], verify)
+			l, err := env.listBundle(cmd.Context(), args[0], verify)
 			if err != nil {
 				return bundleError(err)
 			}
@@ -34,14 +34,15 @@ coalmine bundle list class.bundle --verify --json`,
 		},
 	}
 	jsonFlag(cmd, &asJSON)
-	cmd.Flags().BoolVar(&verify, "verify", false, "read all of it and compare the checksums")
+	cmd.Flags().BoolVar(&verify, "verify", false, "read the whole bundle and compare checksums")
 	return cmd
 }
 
-// bundleListing is what there is to say of a bundle, as JSON.
+// bundleListing describes a bundle, as JSON.
 type bundleListing struct {
 	File string `json:"file"`
-	// SHA256 of the manifest, which has the checksums of all files: bundles with the same are the same.
+	// SHA256 is the digest of the manifest, which has the checksums of all files: bundles with the
+	// same digest are identical.
 	SHA256   string           `json:"sha256"`
 	Verified bool             `json:"verified"`
 	Meshes   []meshListing    `json:"meshes"`
@@ -49,14 +50,14 @@ type bundleListing struct {
 	Manifest *bundle.Manifest `json:"manifest"`
 }
 
-// meshListing says whether a cluster with a mesh can come up from the bundle alone.
+// meshListing reports whether a cluster with a mesh can be created from the bundle alone.
 type meshListing struct {
 	Name     string        `json:"name"`
 	Complete bool          `json:"complete"`
 	Missing  []bundle.Need `json:"missing,omitempty"`
 }
 
-func (env *Env) lookInto(ctx context.Context, name string, verify bool) (*bundleListing, error) {
+func (env *Env) listBundle(ctx context.Context, name string, verify bool) (*bundleListing, error) {
 	b, err := bundle.Open(ctx, env.path(name))
 	if err != nil {
 		return nil, err
@@ -82,10 +83,10 @@ func (env *Env) lookInto(ctx context.Context, name string, verify bool) (*bundle
 	return l, nil
 }
 
-// write lists one thing on a line: kind, name, size in the bundle.
+// write prints one item per line: kind, name, size in the bundle.
 func (l *bundleListing) write(w io.Writer) {
 	m := l.Manifest
-	fmt.Fprintf(w, "%s: for %s, made by coalmine %s, sha256 %.12s\n\n", l.File, m.Arch, m.CreatedBy, l.SHA256)
+	fmt.Fprintf(w, "%s: for %s, created by coalmine %s, sha256 %.12s\n\n", l.File, m.Arch, m.CreatedBy, l.SHA256)
 	for _, row := range bundleRows(m) {
 		fmt.Fprintf(w, "%-14s %-50s %8s\n", row.kind, row.name, formatBytes(row.file.Size))
 	}
@@ -104,11 +105,11 @@ func (l *bundleListing) write(w io.Writer) {
 		fmt.Fprintf(w, "Note: %s.\n", note)
 	}
 	if l.Verified {
-		fmt.Fprintln(w, "All checksums fit.")
+		fmt.Fprintln(w, "All checksums match.")
 	}
 }
 
-// bundleRow is a file of a bundle with what it is.
+// bundleRow is a file of a bundle and what it contains.
 type bundleRow struct {
 	kind, name string
 	file       bundle.File

@@ -17,8 +17,9 @@ func newBundleLoadCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load FILE",
 		Short: "Check a bundle and load its node image into Docker",
-		Long: "Check all of a bundle and load its node image into Docker, so that a later `coalmine up` is faster. With --name, load the other " +
-			"images into the nodes of a running cluster as well. What is there already is left as it is.",
+		Long: "Check a whole bundle and load its node image into Docker, so that a later `coalmine up` is faster. " +
+			"With --name, also load the other images into the nodes of a running cluster. Images that already exist " +
+			"are not loaded again.",
 		Example: `coalmine bundle load class.bundle
 coalmine bundle load class.bundle --name coalmine`,
 		Args: exactly("FILE"),
@@ -66,7 +67,7 @@ func (env *Env) loadNode(ctx context.Context, n bundle.Node) error {
 		return err
 	}
 	if has {
-		fmt.Fprintf(env.Out, "Docker has %s already.\n", n.Ref)
+		fmt.Fprintf(env.Out, "Docker already has %s.\n", n.Ref)
 		return nil
 	}
 	fmt.Fprintf(env.Err, "loading %s, %s\n", n.Ref, formatBytes(n.Archive.Size))
@@ -77,14 +78,14 @@ func (env *Env) loadNode(ctx context.Context, n bundle.Node) error {
 	return nil
 }
 
-// loadImages loads what not every node has.
+// loadImages loads the images that some node lacks.
 func (env *Env) loadImages(ctx context.Context, cluster *kindcluster.Cluster, archives []bundle.Archive) error {
 	state, err := cluster.State(ctx)
 	if err != nil {
 		return err
 	}
 	if state != kindcluster.Running && state != kindcluster.Foreign {
-		return invalid("bring it up first: coalmine up --name "+cluster.Name(), "cluster %s is %s", cluster.Name(), state)
+		return invalid("create it first: coalmine up --name "+cluster.Name(), "cluster %s is %s", cluster.Name(), state)
 	}
 	for _, a := range archives {
 		names := strings.Join(a.Refs, ", ")
@@ -93,7 +94,7 @@ func (env *Env) loadImages(ctx context.Context, cluster *kindcluster.Cluster, ar
 			return err
 		}
 		if len(missing) == 0 {
-			fmt.Fprintf(env.Out, "The nodes have %s already.\n", names)
+			fmt.Fprintf(env.Out, "The nodes already have %s.\n", names)
 			continue
 		}
 		fmt.Fprintf(env.Err, "loading %s, %s\n", names, formatBytes(a.Size))

@@ -22,10 +22,11 @@ func newCheckCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Look the kind cluster over before it is flown",
-		Long: "Look the kind cluster over before it is flown: Docker, the cluster, certificates and their age, proxies and mTLS, policy, " +
-			"Flagger, and whether Prometheus has the series that guardrails ask for. It changes nothing.\n\n" +
-			"Exit codes: 0 all is well or has a warning, 1 a check failed.",
+		Short: "Check the kind cluster before a run",
+		Long: "Check the kind cluster before a run: Docker, the cluster, certificates and their expiry, proxies and " +
+			"mTLS, policy, Flagger, and whether Prometheus has the series that guardrails query. It changes " +
+			"nothing.\n\n" +
+			"Exit codes: 0 all checks passed or have warnings, 1 a check failed.",
 		Example: `coalmine check
 coalmine check --name classroom --json`,
 		Args: exactly(),
@@ -38,17 +39,18 @@ coalmine check --name classroom --json`,
 
 func (env *Env) preflight(ctx context.Context, name string, asJSON bool) error {
 	lab := &preflight.Lab{
-		Cluster: name, Engine: preflight.Docker{}, Connect: preflight.Connect, Prometheus: preflight.OverPortForward, Now: env.Now,
+		Cluster: name, Engine: preflight.Docker{}, Connect: preflight.Connect, Prometheus: preflight.OverPortForward,
+		Now: env.Now,
 	}
 	defer lab.Close()
 	if own, err := image.Agent(ctx, runtime.GOARCH); err == nil {
 		_, lab.Image, _ = strings.Cut(own.Ref(), ":")
 	}
-	tell := func(preflight.Result) {}
+	report := func(preflight.Result) {}
 	if !asJSON {
-		tell = checkPrinter(env.Out)
+		report = checkPrinter(env.Out)
 	}
-	results := preflight.Run(ctx, preflight.Checks(), lab, tell)
+	results := preflight.Run(ctx, preflight.Checks(), lab, report)
 	if asJSON {
 		if err := writeChecks(env.Out, lab, results); err != nil {
 			return err
@@ -62,10 +64,12 @@ func (env *Env) preflight(ctx context.Context, name string, asJSON bool) error {
 	return nil
 }
 
-// checkPrinter writes results as they come, under their groups.
+// checkPrinter returns a function that prints results as they arrive, grouped.
 func checkPrinter(w io.Writer) func(preflight.Result) {
 	group := ""
-	signs := map[preflight.Level]string{preflight.OK: "√", preflight.Warning: "‼", preflight.Failed: "×", preflight.Skipped: "-"}
+	signs := map[preflight.Level]string{
+		preflight.OK: "√", preflight.Warning: "‼", preflight.Failed: "×", preflight.Skipped: "-",
+	}
 	return func(r preflight.Result) {
 		if r.Group != group {
 			if group != "" {
@@ -85,22 +89,22 @@ func checkPrinter(w io.Writer) func(preflight.Result) {
 	}
 }
 
-// checksSummary sums results up.
+// checksSummary counts the results by level.
 func checksSummary(results []preflight.Result) string {
 	n := map[preflight.Level]int{}
 	for _, r := range results {
 		n[r.Level]++
 	}
-	words := fmt.Sprintf("%s: %d well", format.Plural(len(results), "check"), n[preflight.OK])
+	text := fmt.Sprintf("%s: %d passed", format.Plural(len(results), "check"), n[preflight.OK])
 	for _, l := range []struct {
 		level preflight.Level
-		words string
-	}{{preflight.Warning, "to look at"}, {preflight.Failed, "failed"}, {preflight.Skipped, "could not look"}} {
+		text  string
+	}{{preflight.Warning, "with warnings"}, {preflight.Failed, "failed"}, {preflight.Skipped, "skipped"}} {
 		if n[l.level] > 0 {
-			words += fmt.Sprintf(", %d %s", n[l.level], l.words)
+			text += fmt.Sprintf(", %d %s", n[l.level], l.text)
 		}
 	}
-	return words
+	return text
 }
 
 func writeChecks(w io.Writer, lab *preflight.Lab, results []preflight.Result) error {

@@ -14,11 +14,12 @@ func newDownCommand(env *Env) *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "down",
-		Short: "Remove a cluster that up has made, whole or half",
-		Long: "Remove a cluster that coalmine up has made, whole or half: its containers with their volumes, its context in the kubeconfig, and " +
-			"kind's Docker network, if coalmine made it and nobody else is on it. Images stay in Docker, so that the next up is fast. " +
-			"Clusters that coalmine has not made are left alone.\n\n" +
-			"Exit codes: 0 nothing is left, 1 it could not be removed, 2 invalid input.",
+		Short: "Delete a cluster created by up, complete or not",
+		Long: "Delete a cluster created by coalmine up, complete or not: its containers with their volumes, its " +
+			"context in the kubeconfig, and kind's Docker network, if coalmine created it and nothing else uses it. " +
+			"Images stay in Docker, so that the next up is fast. Clusters that coalmine did not create are left " +
+			"alone.\n\n" +
+			"Exit codes: 0 nothing is left, 1 the cluster could not be deleted, 2 invalid input.",
 		Example: `coalmine down
 coalmine down --name second`,
 		Args: exactly(),
@@ -43,19 +44,19 @@ func (env *Env) down(ctx context.Context, name string) error {
 	removed, err := c.Delete(ctx)
 	writeRemoved(env.Out, removed)
 	if err == nil && removed.Empty() {
-		fmt.Fprintf(env.Out, "there is nothing of a cluster %s\n", name)
+		fmt.Fprintf(env.Out, "there is no cluster %s\n", name)
 	}
 	return clusterError(err)
 }
 
 func writeRemoved(w io.Writer, r kindcluster.Removed) {
 	for _, c := range r.Containers {
-		fmt.Fprintln(w, "removed container", c)
+		fmt.Fprintln(w, "deleted container", c)
 	}
 	if r.Network {
-		fmt.Fprintln(w, "removed Docker network kind")
+		fmt.Fprintln(w, "deleted Docker network kind")
 	}
 	if r.Context != "" {
-		fmt.Fprintln(w, "removed context", r.Context)
+		fmt.Fprintln(w, "deleted context", r.Context)
 	}
 }

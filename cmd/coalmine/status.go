@@ -19,7 +19,7 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// statusTimeout bounds how long status waits for a cluster that does not answer.
+// statusTimeout bounds how long status waits for a cluster that does not respond.
 const statusTimeout = 5 * time.Second
 
 func newStatusCommand(env *Env) *cobra.Command {
@@ -27,9 +27,10 @@ func newStatusCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell at a glance how the real cluster is",
-		Long: "Tell at a glance how the real cluster is: its containers, mesh, versions, the steps of its bring-up, pods that are not ready, when " +
-			"its certificates end, and the memory and processor time that it takes. It changes nothing; coalmine check looks closer.\n\n" +
+		Short: "Show the state of the kind cluster",
+		Long: "Show the state of the kind cluster: containers, mesh, versions, install steps, pods that are not " +
+			"ready, expiry of the mesh's certificates, memory and CPU use. It changes nothing. For a thorough " +
+			"check, use coalmine check.\n\n" +
 			"Exit codes: 0 up, 1 not up.",
 		Example: `coalmine status
 coalmine status --name second --json`,
@@ -51,7 +52,7 @@ type clusterStatus struct {
 	Cluster string            `json:"cluster"`
 	State   kindcluster.State `json:"state"`
 	Up      bool              `json:"up"`
-	// Error is why Kubernetes could not be asked.
+	// Error is why the Kubernetes API could not be queried.
 	Error    string            `json:"error,omitempty"`
 	Mesh     string            `json:"mesh,omitempty"`
 	Source   string            `json:"source,omitempty"`
@@ -59,10 +60,10 @@ type clusterStatus struct {
 	Versions map[string]string `json:"versions,omitempty"`
 	Steps    []stepStatus      `json:"steps,omitempty"`
 	NotReady []podStatus       `json:"notReady"`
-	// AnchorEnds and IssuerEnds are when the mesh's certificates do.
+	// AnchorEnds and IssuerEnds are when the mesh's certificates expire.
 	AnchorEnds *time.Time `json:"anchorEnds,omitempty"`
 	IssuerEnds *time.Time `json:"issuerEnds,omitempty"`
-	// MemoryBytes is the working set of the cluster's containers, CPUCores what they take of the processors just now.
+	// MemoryBytes is the working set of the cluster's containers, CPUCores their current CPU use.
 	MemoryBytes int64   `json:"memoryBytes,omitempty"`
 	CPUCores    float64 `json:"cpuCores,omitempty"`
 }
@@ -83,10 +84,10 @@ func (env *Env) status(ctx context.Context, name string, asJSON bool) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	c := kindcluster.New(name)
-	// Measuring takes a moment, in which the rest is asked.
+	// Usage takes a moment to measure; query the cluster meanwhile.
 	var usage kindcluster.Usage
 	var measuring sync.WaitGroup
-	measuring.Go(func() { usage, _ = c.Usage(ctx) }) // a stopped node has none
+	measuring.Go(func() { usage, _ = c.Usage(ctx) }) // a stopped node has no usage
 	report, err := install.Inspect(ctx, c, env.Now())
 	measuring.Wait()
 	if err != nil {
@@ -106,8 +107,10 @@ func (env *Env) status(ctx context.Context, name string, asJSON bool) error {
 
 func statusOf(name string, r install.Report, u kindcluster.Usage) clusterStatus {
 	s := clusterStatus{
-		Cluster: name, State: r.State, Up: r.Up(), Mesh: r.Recorded[install.KeyMesh], Image: r.Recorded[install.KeyImage],
-		Source: r.Recorded[install.KeyBundle], Versions: r.Versions, NotReady: []podStatus{}, MemoryBytes: u.Memory, CPUCores: u.CPU,
+		Cluster: name, State: r.State, Up: r.Up(), Mesh: r.Recorded[install.KeyMesh],
+		Image:  r.Recorded[install.KeyImage],
+		Source: r.Recorded[install.KeyBundle], Versions: r.Versions, NotReady: []podStatus{}, MemoryBytes: u.Memory,
+		CPUCores: u.CPU,
 	}
 	if r.Err != nil {
 		s.Error = r.Err.Error()
@@ -128,7 +131,7 @@ func statusOf(name string, r install.Report, u kindcluster.Usage) clusterStatus 
 	return s
 }
 
-// write writes a line for each thing that is known.
+// write prints a line for each known fact.
 func (s clusterStatus) write(w io.Writer, now time.Time) {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(w, "%-13s %s\n", what, fmt.Sprintf(format, args...))
@@ -153,49 +156,50 @@ func (s clusterStatus) write(w io.Writer, now time.Time) {
 		line("steps", "%s", stepSummary(s.Steps))
 	}
 	if s.IssuerEnds != nil {
-		line("certificates", "issuer ends in %s, anchor in %s", inDays(s.IssuerEnds.Sub(now)), inDays(s.AnchorEnds.Sub(now)))
+		line("certificates", "issuer expires in %s, anchor in %s",
+			inDays(s.IssuerEnds.Sub(now)), inDays(s.AnchorEnds.Sub(now)))
 	}
 	if s.MemoryBytes > 0 {
-		line("takes", "%.2f GiB of memory, %.2f cores", float64(s.MemoryBytes)/(1<<30), s.CPUCores)
+		line("uses", "%.2f GiB of memory, %.2f cores", float64(s.MemoryBytes)/(1<<30), s.CPUCores)
 	}
 	for _, p := range s.NotReady {
 		line("not ready", "%s/%s: %s", p.Namespace, p.Name, p.Reason)
 	}
 }
 
-// summary say how the cluster is, and what to do unless it is up.
+// summary describes the state of the cluster and what to do if it is not up.
 func (s clusterStatus) summary() string {
-	again := "coalmine up --name " + s.Cluster
+	up := "coalmine up --name " + s.Cluster
 	switch {
 	case s.Up:
 		return "up"
 	case s.State == kindcluster.Absent:
-		return "is not there; bring it up by: " + again
+		return "does not exist; create it with: " + up
 	case s.State == kindcluster.Foreign:
-		return "was not made by coalmine"
+		return "was not created by coalmine"
 	case s.State == kindcluster.Incomplete, s.State == kindcluster.Stopped:
-		return string(s.State) + "; go on by: " + again
+		return string(s.State) + "; continue with: " + up
 	}
-	return "not up; go on by: " + again
+	return "not up; continue with: " + up
 }
 
 func versionLine(versions map[string]string) string {
-	var words []string
+	var list []string
 	for _, name := range slices.Sorted(maps.Keys(versions)) {
-		words = append(words, name+" "+versions[name])
+		list = append(list, name+" "+versions[name])
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(list, ", ")
 }
 
-// stepSummary count the steps, and name the first that is missing.
+// stepSummary counts the steps and names the first one that is not done.
 func stepSummary(list []stepStatus) string {
 	for i, p := range list {
 		if p.State != steps.AlreadyDone {
-			words := fmt.Sprintf("%d of %d done, %s is next", i, len(list), p.Name)
+			text := fmt.Sprintf("%d of %d done, next is %s", i, len(list), p.Name)
 			if p.Error != "" {
-				words += ": " + p.Error
+				text += ": " + p.Error
 			}
-			return words
+			return text
 		}
 	}
 	return fmt.Sprintf("all %d done", len(list))

@@ -26,7 +26,8 @@ type upFlags struct {
 	keep         bool
 }
 
-// defaultUp is how long a bring-up may take. With everything at hand it takes two minutes on two cores; the rest is for slow networks.
+// defaultUp bounds a bring-up. It takes about two minutes on two cores if nothing has to be
+// downloaded.
 const defaultUp = 15 * time.Minute
 
 func newUpCommand(env *Env) *cobra.Command {
@@ -34,13 +35,15 @@ func newUpCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring up a real cluster: kind, Linkerd, Prometheus and Flagger",
-		Long: "Bring up a real cluster to fly scenarios on: kind, Linkerd, Prometheus and Flagger, and the demo services. " +
-			"It goes in steps, each of which first looks whether it is done: run it again after an interruption, or after a failure, and it " +
-			"goes on from there.\n\n" +
-			"Everything comes from the network, or with --bundle from one file. The context kind-NAME is added to the kubeconfig; the current " +
-			"context stays what it is, if there is one. Nothing else outside of Docker is changed.\n\n" +
-			"When a first up fails, the cluster that it made is removed again, unless --keep-on-failure is given. An up that is " +
-			"interrupted leaves what it has made, as does one that fails on a cluster that was there before.\n\n" +
+		Long: "Create a real cluster for runs: kind, Linkerd, Prometheus, Flagger and the demo services. Each step " +
+			"first checks whether it is already done, so after an interruption or a failure, run the command again " +
+			"and it continues from there.\n\n" +
+			"Everything is downloaded, or read from one file with --bundle. The context kind-NAME is added to the " +
+			"kubeconfig; the current context does not change unless there is none. Nothing else outside Docker " +
+			"changes.\n\n" +
+			"If the first up of a cluster fails, the cluster is deleted unless --keep-on-failure is given. An up " +
+			"that is interrupted keeps what it has created, and so does one that fails on a cluster that already " +
+			"existed.\n\n" +
 			"Exit codes: 0 up, 1 failed, 2 invalid input, 5 interrupted.",
 		Example: `coalmine up
 coalmine up --bundle class.bundle
@@ -54,46 +57,48 @@ coalmine up --name second --timeout 30m`,
 		},
 	}
 	clusterFlag(cmd, &f.name)
-	cmd.Flags().StringVar(&f.bundle, "bundle", "", "take everything from the bundle `FILE` instead of the network")
+	cmd.Flags().StringVar(&f.bundle, "bundle", "", "read everything from the bundle `FILE` instead of the network")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultUp, "give up after this `TIME`")
-	cmd.Flags().BoolVar(&f.keep, "keep-on-failure", false, "leave a cluster that could not be brought up, to look at it")
+	cmd.Flags().BoolVar(&f.keep, "keep-on-failure", false,
+		"keep a cluster that could not be brought up, for inspection")
 	return cmd
 }
 
-// clusterFlag names the kind cluster.
+// clusterFlag adds --name, the name of the kind cluster.
 func clusterFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVar(name, "name", names.DefaultCluster, "`NAME` of the kind cluster")
 }
 
 func (f *upFlags) check() error {
 	if f.timeout <= 0 {
-		return invalid("see coalmine up --help", "--timeout is %v: write a time over 0", f.timeout)
+		return invalid("see coalmine up --help", "--timeout is %v: give a duration above 0", f.timeout)
 	}
 	return checkCluster(f.name)
 }
 
 func checkCluster(name string) error {
 	if why := kindcluster.ValidName(name); why != "" {
-		return invalid("the name is that of Docker containers and hosts, as "+names.DefaultCluster, "--name is %q: %s", name, why)
+		return invalid("it names Docker containers and hosts; "+names.DefaultCluster+" is the default",
+			"--name is %q: %s", name, why)
 	}
 	return nil
 }
 
-// clusterError gives an error of the cluster its exit code, and its hint its line: what the user asked for wrongly is his, the rest
-// the lab's.
+// clusterError gives an error of the cluster its exit code and hint: invalid input is the user's
+// fault, anything else the cluster's.
 func clusterError(err error) error {
 	var (
 		help    hinter
 		problem *kindcluster.Problem
 		mesh    *install.OtherMeshError
-		told    *labError
+		lab     *labError
 	)
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &mesh), errors.As(err, &problem) && problem.Kind == kindcluster.NotManaged:
 		return inputError(err, hintOf(err))
-	case errors.As(err, &told):
+	case errors.As(err, &lab):
 		return err
 	case errors.As(err, &help) && help.Hint() != "":
 		return &labError{err, help.Hint()}
@@ -101,7 +106,7 @@ func clusterError(err error) error {
 	return err
 }
 
-// hintOf is what an error says to do, "" if it says nothing.
+// hintOf returns the hint of an error, or "" if it has none.
 func hintOf(err error) string {
 	var help hinter
 	if errors.As(err, &help) {
@@ -110,7 +115,7 @@ func hintOf(err error) string {
 	return ""
 }
 
-// up brings a cluster up, and takes it down again if that fails and nobody wants to see it.
+// up brings up a cluster. If that fails, it deletes a cluster that did not exist before.
 func (env *Env) up(ctx context.Context, f upFlags) error {
 	began := env.Now()
 	source, err := env.sourceOf(ctx, f)
@@ -143,7 +148,7 @@ func (env *Env) up(ctx context.Context, f upFlags) error {
 	return nil
 }
 
-// sourceOf is the bundle, or the network without one.
+// sourceOf returns the bundle, or the network without --bundle.
 func (env *Env) sourceOf(ctx context.Context, f upFlags) (bundle.Source, error) {
 	pins, err := manifests.Versions()
 	if err != nil || f.bundle == "" {
@@ -159,23 +164,23 @@ func (env *Env) sourceOf(ctx context.Context, f upFlags) (bundle.Source, error) 
 	return b, nil
 }
 
-// checkBundle refuses a bundle without the charts and CRDs that its mesh needs, before anything is begun. Images that it lacks may be had from
-// their registries.
+// checkBundle rejects a bundle that lacks charts or CRDs its mesh needs, before anything is
+// created. Images that it lacks can still be pulled from their registries.
 func checkBundle(b *bundle.Bundle, needs bundle.Needs) error {
-	var lacks []string
+	var missing []string
 	for _, n := range needs.Missing(&b.Manifest) {
 		if n.Kind == bundle.KindChart || n.Kind == bundle.KindCRDs {
-			lacks = append(lacks, n.String())
+			missing = append(missing, n.String())
 		}
 	}
-	if len(lacks) == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
-	return invalid("coalmine bundle create makes a complete one, where there is a network; coalmine bundle list lists what "+
-		"one lacks", "%s lacks %s", b, strings.Join(lacks, ", "))
+	return invalid("create a complete one on a connected machine with coalmine bundle create; coalmine bundle list "+
+		"shows what a bundle lacks", "%s lacks %s", b, strings.Join(missing, ", "))
 }
 
-// bringUp goes through the steps. Its time does not include what comes before or after them.
+// bringUp runs the install steps. Its timeout does not include what happens before or after them.
 func (env *Env) bringUp(ctx context.Context, c *kindcluster.Cluster, source bundle.Source, f upFlags) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
@@ -191,19 +196,20 @@ func (env *Env) bringUp(ctx context.Context, c *kindcluster.Cluster, source bund
 	case err == nil || ctx.Err() == nil:
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
-		return &labError{fmt.Errorf("not up within %v: %w", f.timeout, err), cmp.Or(hintOf(err), "give it more time by --timeout")}
+		hint := cmp.Or(hintOf(err), "allow more time with --timeout")
+		return &labError{fmt.Errorf("not up after %v: %w", f.timeout, err), hint}
 	}
-	return &labError{err, "what was made is kept: coalmine up goes on from there, coalmine down removes it"}
+	return &labError{err, "what was created is kept: coalmine up continues from there, coalmine down deletes it"}
 }
 
-// removeHalf removes what a failed bring-up has made. The failure is what is returned, whatever becomes of that.
+// removeHalf deletes what a failed bring-up has created. It returns the failure in any case.
 func (env *Env) removeHalf(ctx context.Context, c *kindcluster.Cluster, failure error) error {
 	removed, err := c.Delete(ctx)
 	if err != nil {
-		return errors.Join(failure, fmt.Errorf("and it could not be removed: %w", err))
+		return errors.Join(failure, fmt.Errorf("deleting the cluster failed too: %w", err))
 	}
 	if !removed.Empty() {
-		fmt.Fprintf(env.Err, "removed the cluster again; --keep-on-failure would keep it\n")
+		fmt.Fprintf(env.Err, "deleted the cluster; use --keep-on-failure to keep it\n")
 	}
 	return failure
 }

@@ -8,19 +8,19 @@ import (
 	"coalmine/lab/cluster/kind/steps"
 )
 
-// upView tells on stderr how a bring-up goes: a line for each step that has ended, and on a terminal one that changes for the step
-// under way.
+// upView prints the progress of a bring-up to stderr: a line for each finished step and, on a
+// terminal, a line that changes for the current step.
 type upView struct {
 	w        io.Writer
 	terminal bool
 	width    int
-	// names is the width of the longest name.
+	// names is the width of the longest step name.
 	names int
 }
 
-func newUpView(env *Env, steps []steps.Step) *upView {
+func newUpView(env *Env, list []steps.Step) *upView {
 	v := &upView{w: env.Err, terminal: env.ErrTerminal, width: env.Width}
-	for _, s := range steps {
+	for _, s := range list {
 		v.names = max(v.names, len(s.Name))
 	}
 	return v
@@ -32,16 +32,16 @@ func (v *upView) report(p steps.Progress) {
 		v.clearLine()
 		fmt.Fprintf(v.w, "%-*s  %-7s  %6s  %s\n", v.names, p.Step.Name, p.State, seconds(p.Took), p.Step.Title)
 	case v.terminal:
-		what := p.Note
-		if what == "" {
-			what = p.Step.Title
+		text := p.Note
+		if text == "" {
+			text = p.Step.Title
 		}
 		v.clearLine()
-		fmt.Fprint(v.w, clip(fmt.Sprintf("%-*s  %-7s  %6s  %s", v.names, p.Step.Name, "…", "", what), v.width))
+		fmt.Fprint(v.w, clip(fmt.Sprintf("%-*s  %-7s  %6s  %s", v.names, p.Step.Name, "…", "", text), v.width))
 	}
 }
 
-// clearLine takes the changing line away.
+// clearLine erases the changing line.
 func (v *upView) clearLine() {
 	if v.terminal {
 		fmt.Fprint(v.w, "\r\x1b[K")

@@ -21,14 +21,14 @@ import (
 )
 
 func dockerAnswers(ctx context.Context, l *Lab) Finding {
-	answer, err := l.Engine.Ping(ctx)
+	version, err := l.Engine.Ping(ctx)
 	if err != nil {
 		return fail("%v", err).withHint(hintOf(err))
 	}
-	return pass("version %s", answer)
+	return pass("version %s", version)
 }
 
-// hintOf is an error's own hint, "" where it has none.
+// hintOf returns the hint of an error, or "" if it has none.
 func hintOf(err error) string {
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
@@ -56,9 +56,9 @@ func clusterRuns(ctx context.Context, l *Lab) Finding {
 	case state == kindcluster.Absent:
 		return fail("there is no cluster %s", l.Cluster)
 	case state == kindcluster.Foreign:
-		return fail("coalmine has not made the cluster %s", l.Cluster).withHint("choose another name with --name")
+		return fail("coalmine did not create cluster %s", l.Cluster).withHint("choose another name with --name")
 	case state != kindcluster.Running:
-		return fail("the cluster %s is %s", l.Cluster, state)
+		return fail("cluster %s is %s", l.Cluster, state)
 	}
 	return pass("%s", l.Cluster)
 }
@@ -116,7 +116,7 @@ func nodesReady(ctx context.Context, l *Lab) Finding {
 	return pass("%d", len(list.Items))
 }
 
-// Keys of the state that a bring-up leaves.
+// Keys of the recorded install state.
 const (
 	stateMesh  = "mesh"
 	stateImage = "image"
@@ -125,13 +125,13 @@ const (
 func broughtUp(ctx context.Context, l *Lab) Finding {
 	state, err := l.kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return fail("the cluster was not made by coalmine up, or that did not come far")
+		return fail("the cluster was not created by coalmine up, or up failed early")
 	}
 	if err != nil {
 		return fail("%v", err)
 	}
 	if l.mesh = state.Data[stateMesh]; l.mesh == "" {
-		return fail("the state in ConfigMap %s/%s names no mesh", names.LabNamespace, names.StateConfigMap)
+		return fail("ConfigMap %s/%s names no mesh", names.LabNamespace, names.StateConfigMap)
 	}
 	return pass("mesh %s", l.mesh)
 }
@@ -142,19 +142,20 @@ func image(ctx context.Context, l *Lab) Finding {
 		return fail("%v", err)
 	}
 	ref := state.Data[stateImage]
-	_, tag, _ := strings.Cut(ref, ":")
+	_, running, _ := strings.Cut(ref, ":")
 	switch {
 	case ref == "":
 		return fail("no image was loaded")
-	case l.Image != "" && l.Image != tag:
-		return warn("the lab runs %s, this is %s", tag, l.Image)
+	case l.Image != "" && l.Image != running:
+		return warn("the cluster runs %s, this is %s", running, l.Image)
 	}
 	return pass("%s", ref)
 }
 
-var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1",
+	Resource: "customresourcedefinitions"}
 
-// gatewayVersions are those of the Gateway API that Linkerd 2.20 supports.
+// gatewayVersions is the range of Gateway API versions that Linkerd 2.20 supports.
 var gatewayVersions = [2]string{"v1.2.1", "v1.5.1"}
 
 func gatewayAPI(ctx context.Context, l *Lab) Finding {
@@ -164,8 +165,9 @@ func gatewayAPI(ctx context.Context, l *Lab) Finding {
 	}
 	text := crd.GetAnnotations()["gateway.networking.k8s.io/bundle-version"]
 	v, err := version.ParseGeneric(text)
-	if err != nil || v.LessThan(version.MustParseGeneric(gatewayVersions[0])) || version.MustParseGeneric(gatewayVersions[1]).LessThan(v) {
-		return warn("version %q; Linkerd 2.20 is made for %s to %s", text, gatewayVersions[0], gatewayVersions[1])
+	if err != nil || v.LessThan(version.MustParseGeneric(gatewayVersions[0])) ||
+		version.MustParseGeneric(gatewayVersions[1]).LessThan(v) {
+		return warn("version %q; Linkerd 2.20 supports %s to %s", text, gatewayVersions[0], gatewayVersions[1])
 	}
 	return pass("version %s", text)
 }
@@ -173,14 +175,16 @@ func gatewayAPI(ctx context.Context, l *Lab) Finding {
 func podsReady(ctx context.Context, l *Lab) Finding {
 	n := 0
 	var waiting []string
-	for _, namespace := range []string{names.LabNamespace, names.MeshNamespace, names.VizNamespace, names.FlaggerNamespace, names.DevelopNamespace} {
+	for _, namespace := range []string{names.LabNamespace, names.MeshNamespace, names.VizNamespace,
+		names.FlaggerNamespace, names.DevelopNamespace} {
 		list, err := l.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return fail("%v", err)
 		}
 		for i := range list.Items {
 			n++
-			if p := &list.Items[i]; !podReady(p) && p.Status.Phase != corev1.PodSucceeded && p.DeletionTimestamp == nil {
+			if p := &list.Items[i]; !podReady(p) && p.Status.Phase != corev1.PodSucceeded &&
+				p.DeletionTimestamp == nil {
 				waiting = append(waiting, fmt.Sprintf("%s/%s%s", p.Namespace, p.Name, waitsFor(p)))
 			}
 		}
@@ -197,7 +201,7 @@ func podReady(p *corev1.Pod) bool {
 	})
 }
 
-// waitsFor tells why a pod's containers do not run, in Kubernetes' own word.
+// waitsFor returns why the pod's containers do not run, in Kubernetes' own terms.
 func waitsFor(p *corev1.Pod) string {
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		if w := s.State.Waiting; w != nil && w.Reason != "PodInitializing" && w.Reason != "" {
@@ -207,12 +211,12 @@ func waitsFor(p *corev1.Pod) string {
 	return ""
 }
 
-// maxNamed bounds how many things a finding names.
+// maxNamed is the maximum number of names in a finding.
 const maxNamed = 4
 
-func joinShort(names []string) string {
-	if more := len(names) - maxNamed; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
+func joinShort(list []string) string {
+	if more := len(list) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:maxNamed], ", "), more)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(list, ", ")
 }

@@ -24,7 +24,7 @@ func flaggerReady(ctx context.Context, l *Lab) Finding {
 	return pass("%s", list.Items[0].Spec.Template.Spec.Containers[0].Image)
 }
 
-// flaggerProvider looks at how Flagger is told to route: see the facts on providers in docs/kind.md.
+// flaggerProvider checks Flagger's routing provider.
 func flaggerProvider(ctx context.Context, l *Lab) Finding {
 	list, err := l.kube.AppsV1().Deployments(names.FlaggerNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -35,7 +35,7 @@ func flaggerProvider(ctx context.Context, l *Lab) Finding {
 		for _, arg := range append(c.Args, c.Command...) {
 			if provider, ok := strings.CutPrefix(arg, "-mesh-provider="); ok {
 				if provider != "gatewayapi:v1beta1" {
-					return fail("it is %s", provider)
+					return fail("the provider is %s", provider)
 				}
 				return pass("%s", provider)
 			}
@@ -44,8 +44,8 @@ func flaggerProvider(ctx context.Context, l *Lab) Finding {
 	return fail("no provider is set")
 }
 
-// stuckAfter is how long a canary may be on its way without a change before it is called stuck: longer than any interval of
-// analysis in the scenarios.
+// stuckAfter is how long a canary may stay in a phase before it counts as stuck: longer than any
+// analysis interval of the scenarios.
 const stuckAfter = 15 * time.Minute
 
 func canaries(ctx context.Context, l *Lab) Finding {
@@ -66,7 +66,8 @@ func canaries(ctx context.Context, l *Lab) Finding {
 		case "Initialized", "Succeeded", "Failed":
 		default:
 			if since > stuckAfter {
-				stuck = append(stuck, fmt.Sprintf("%s is %s for %v", c.GetName(), phaseOr(phase), since.Round(time.Minute)))
+				stuck = append(stuck, fmt.Sprintf("%s is %s for %v", c.GetName(), phaseOr(phase),
+					since.Round(time.Minute)))
 			}
 		}
 	}
@@ -78,7 +79,7 @@ func canaries(ctx context.Context, l *Lab) Finding {
 
 func phaseOr(phase string) string {
 	if phase == "" {
-		return "not looked at"
+		return "without a phase"
 	}
 	return phase
 }

@@ -19,7 +19,7 @@ import (
 	"coalmine/lab/format"
 )
 
-// certificate reads the first certificate under a key of the trust Secret.
+// certificate returns the first certificate under a key of the trust Secret.
 func (l *Lab) certificate(ctx context.Context, key string) (*x509.Certificate, error) {
 	secret, err := l.kube.CoreV1().Secrets(names.MeshNamespace).Get(ctx, names.TrustSecret, metav1.GetOptions{})
 	if err != nil {
@@ -40,20 +40,21 @@ func trustAnchor(ctx context.Context, l *Lab) Finding {
 	return l.checkValidity(anchor)
 }
 
-// checkValidity tells how long a certificate is good for.
+// checkValidity reports how long a certificate is valid.
 func (l *Lab) checkValidity(c *x509.Certificate) Finding {
 	now := l.Now()
 	left := c.NotAfter.Sub(now)
-	words := fmt.Sprintf("%s, %d days old, ends %s", c.Subject.CommonName, days(now.Sub(c.NotBefore)), c.NotAfter.Format(time.DateOnly))
+	text := fmt.Sprintf("%s, %d days old, expires %s", c.Subject.CommonName, days(now.Sub(c.NotBefore)),
+		c.NotAfter.Format(time.DateOnly))
 	switch {
 	case now.Before(c.NotBefore):
-		return fail("%s: not valid before %s: a clock is wrong", words, c.NotBefore.Format(time.DateTime))
+		return fail("%s: not valid before %s: a clock is wrong", text, c.NotBefore.Format(time.DateTime))
 	case left <= 0:
-		return fail("%s: expired; pods that run look well, new ones and new connections fail", words)
+		return fail("%s: expired; running pods still work, but new pods and new connections fail", text)
 	case left < renewBefore:
-		return warn("%s: in %d days", words, days(left))
+		return warn("%s: in %d days", text, days(left))
 	}
-	return pass("%s", words)
+	return pass("%s", text)
 }
 
 func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
@@ -73,7 +74,7 @@ func issuer(ctx context.Context, l *Lab) Finding {
 	return l.checkValidity(c)
 }
 
-// renewedAt is the share of a certificate's life after which proxies renew it; what is older was not renewed.
+// renewedAt is the share of a certificate's lifetime after which proxies renew it.
 const leafLife, renewedAt = 24 * time.Hour, 0.7
 
 func workloadCertificates(ctx context.Context, l *Lab) Finding {
@@ -82,19 +83,20 @@ func workloadCertificates(ctx context.Context, l *Lab) Finding {
 		return fail("%v", err)
 	}
 	if len(samples) == 0 {
-		return warn("no proxy tells when its certificate ends")
+		return warn("no proxy exports the expiry of its certificate")
 	}
 	first := slices.MinFunc(samples, func(a, b Sample) int { return cmp.Compare(a.Value, b.Value) })
 	left := time.Unix(int64(first.Value), 0).Sub(l.Now())
-	words := fmt.Sprintf("%d proxies; the first ends in %v (%s)", len(samples), left.Round(time.Minute), first.Labels["pod"])
+	text := fmt.Sprintf("%d proxies; the first certificate expires in %v (%s)", len(samples), left.Round(time.Minute),
+		first.Labels["pod"])
 	late := time.Duration((1 - renewedAt) * float64(leafLife))
 	switch {
 	case left <= 0:
-		return fail("%s", words)
+		return fail("%s", text)
 	case left < late-time.Hour:
-		return warn("%s: it ought to have been renewed", words)
+		return warn("%s: it should have been renewed", text)
 	}
-	return pass("%s", words)
+	return pass("%s", text)
 }
 
 func controlPlane(ctx context.Context, l *Lab) Finding {
@@ -109,9 +111,9 @@ func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 	if len(list.Items) == 0 {
 		return fail("no Deployment in namespace %s", namespace)
 	}
-	var names, waiting []string
+	var ready, waiting []string
 	for _, d := range list.Items {
-		names = append(names, fmt.Sprintf("%s (%s)", d.Name, tag(d.Spec.Template.Spec.Containers)))
+		ready = append(ready, fmt.Sprintf("%s (%s)", d.Name, tag(d.Spec.Template.Spec.Containers)))
 		if want := max(1, valueOr(d.Spec.Replicas, 1)); d.Status.AvailableReplicas < want {
 			waiting = append(waiting, fmt.Sprintf("%s has %d of %d pods", d.Name, d.Status.AvailableReplicas, want))
 		}
@@ -119,10 +121,10 @@ func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 	if len(waiting) > 0 {
 		return fail("%s", joinShort(waiting))
 	}
-	return pass("%s", strings.Join(names, ", "))
+	return pass("%s", strings.Join(ready, ", "))
 }
 
-// tag is the version of a Deployment's first container.
+// tag returns the image tag of the first container.
 func tag(containers []corev1.Container) string {
 	if len(containers) == 0 {
 		return "no container"
@@ -138,7 +140,7 @@ func valueOr[T any](p *T, otherwise T) T {
 	return *p
 }
 
-// injector looks for the webhook that puts proxies into pods, and whether the API server would trust whoever answers.
+// injector checks the webhook that injects proxies, and whether the API server trusts its server.
 func injector(ctx context.Context, l *Lab) Finding {
 	list, err := l.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -156,7 +158,7 @@ func injector(ctx context.Context, l *Lab) Finding {
 			return pass("%s", c.Name)
 		}
 	}
-	return fail("no webhook leads to namespace %s: new pods get no proxy", names.MeshNamespace)
+	return fail("no webhook points to namespace %s: new pods get no proxy", names.MeshNamespace)
 }
 
 func bundleValid(bundle []byte, now time.Time) error {
@@ -212,9 +214,10 @@ func isMeshed(p *corev1.Pod) bool {
 	return false
 }
 
-// mtls leaves kubelet's probes out: they come from outside of the mesh, and policy lets them.
+// mtls ignores kubelet's probes: they come from outside the mesh, and policy admits them.
 func mtls(ctx context.Context, l *Lab) Finding {
-	samples, err := l.prometheus.Query(ctx, `sum by (tls) (increase(request_total{namespace="`+names.DevelopNamespace+`",direction="inbound",route_name!="probe"}[10m]))`)
+	samples, err := l.prometheus.Query(ctx, `sum by (tls) (increase(request_total{namespace="`+names.DevelopNamespace+
+		`",direction="inbound",route_name!="probe"}[10m]))`)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -227,7 +230,7 @@ func mtls(ctx context.Context, l *Lab) Finding {
 	}
 	switch {
 	case all == 0:
-		return warn("no request in the last ten minutes: nothing to see it by")
+		return warn("no request in the last ten minutes")
 	case secured < all:
 		return warn("%s of %.0f requests in the last ten minutes", format.Percent(secured/all), all)
 	}

@@ -13,10 +13,11 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// policyGroup is that of Linkerd's policy resources; versions are those that the cluster's mesh serves.
+// policyGroup is the API group of Linkerd's policy resources.
 const policyGroup = "policy.linkerd.io"
 
-// policyResources are asked for in the first version that the cluster has.
+// policyResources maps resources to their versions; the first version that the cluster serves is
+// used.
 var policyResources = map[string][]string{
 	"servers":                {"v1beta3", "v1beta2", "v1beta1"},
 	"authorizationpolicies":  {"v1alpha1"},
@@ -47,24 +48,27 @@ func (l *Lab) list(ctx context.Context, resource string) ([]unstructured.Unstruc
 	for _, v := range policyResources[resource] {
 		var list *unstructured.UnstructuredList
 		gvr := schema.GroupVersionResource{Group: policyGroup, Version: v, Resource: resource}
-		if list, err = l.objects.Resource(gvr).Namespace(names.DevelopNamespace).List(ctx, metav1.ListOptions{}); err == nil {
+		if list, err = l.objects.Resource(gvr).Namespace(names.DevelopNamespace).List(ctx,
+			metav1.ListOptions{}); err == nil {
 			return list.Items, nil
 		}
 	}
 	return nil, err
 }
 
-// referable are the kinds that an AuthorizationPolicy may ask for, and where they are found.
-var referable = map[string]string{"MeshTLSAuthentication": "meshtlsauthentications", "NetworkAuthentication": "networkauthentications"}
+// referable maps the kinds that an AuthorizationPolicy may require to their resources.
+var referable = map[string]string{"MeshTLSAuthentication": "meshtlsauthentications",
+	"NetworkAuthentication": "networkauthentications"}
 
-// policiesEnforced finds AuthorizationPolicies that Linkerd takes no notice of (linkerd2, policy-controller/k8s/index/src/inbound/index.rs):
-// a policy with one reference to nothing is ignored as a whole.
+// policiesEnforced finds AuthorizationPolicies that Linkerd ignores: if one reference of a policy
+// does not exist, the whole policy has no effect (linkerd2,
+// policy-controller/k8s/index/src/inbound/index.rs).
 func policiesEnforced(ctx context.Context, l *Lab) Finding {
 	policies, err := l.list(ctx, "authorizationpolicies")
 	if err != nil {
 		return fail("%v", err)
 	}
-	there, err := l.authentications(ctx)
+	exists, err := l.authentications(ctx)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -73,8 +77,8 @@ func policiesEnforced(ctx context.Context, l *Lab) Finding {
 		refs, _, _ := unstructured.NestedSlice(p.Object, "spec", "requiredAuthenticationRefs")
 		for _, r := range refs {
 			kind, name, namespace := reference(r, p.GetNamespace())
-			if _, ok := referable[kind]; ok && namespace == names.DevelopNamespace && !there[kind+"/"+name] {
-				broken = append(broken, fmt.Sprintf("%s asks for %s %s, which is not there", p.GetName(), kind, name))
+			if _, ok := referable[kind]; ok && namespace == names.DevelopNamespace && !exists[kind+"/"+name] {
+				broken = append(broken, fmt.Sprintf("%s requires %s %s, which does not exist", p.GetName(), kind, name))
 			}
 		}
 	}
@@ -85,17 +89,17 @@ func policiesEnforced(ctx context.Context, l *Lab) Finding {
 }
 
 func (l *Lab) authentications(ctx context.Context) (map[string]bool, error) {
-	there := map[string]bool{}
+	exists := map[string]bool{}
 	for kind, resource := range referable {
 		items, err := l.list(ctx, resource)
 		if err != nil {
 			return nil, err
 		}
 		for _, o := range items {
-			there[kind+"/"+o.GetName()] = true
+			exists[kind+"/"+o.GetName()] = true
 		}
 	}
-	return there, nil
+	return exists, nil
 }
 
 func reference(r any, own string) (kind, name, namespace string) {
@@ -111,7 +115,7 @@ func reference(r any, own string) (kind, name, namespace string) {
 	return kind, name, namespace
 }
 
-// serversPrimary finds Servers that would guard the canary and leave the primary open, or the other way round.
+// serversPrimary finds Servers that protect the canary but not the primary, or the other way round.
 func serversPrimary(ctx context.Context, l *Lab) Finding {
 	servers, err := l.list(ctx, "servers")
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package preflight looks a lab over before it is flown: a list of named checks, each with what it found and, where that is not
-// well, what to do. Checks are data; this package knows how a list of them is gone through, and what each looks at. It changes
-// nothing in the cluster.
+// Package preflight checks a kind cluster before a run: a list of named checks, each with its
+// finding and, if something is wrong, advice. Checks are data; this package runs them in order. It
+// changes nothing in the cluster.
 package preflight
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Level says how a check ended.
+// Level is the outcome of a check.
 type Level string
 
 // Levels.
@@ -18,15 +18,15 @@ const (
 	OK      Level = "ok"
 	Warning Level = "warning"
 	Failed  Level = "failed"
-	// Skipped checks could not look, because another failed before.
+	// Skipped means that the check did not run because another one failed.
 	Skipped Level = "skipped"
 )
 
-// Finding is what a check saw.
+// Finding is what a check found.
 type Finding struct {
 	Level  Level
 	Detail string
-	// Hint says what to do, where it is not the check's own.
+	// Hint says what to do; it replaces the check's own hint.
 	Hint string
 }
 
@@ -47,22 +47,22 @@ func (f Finding) withHint(hint string) Finding {
 	return f
 }
 
-// Check is one named look at the lab.
+// Check is one named check.
 type Check struct {
-	// Name is stable: group, slash, what is looked at.
+	// Group and Name are stable identifiers.
 	Group, Name string
-	// Title says what holds when the check is well.
+	// Title states what holds when the check passes.
 	Title string
-	// Hint says what to do when it is not.
+	// Hint says what to do when it fails.
 	Hint string
-	// Needs are names of checks that have to be well or warned before this one can look.
+	// Needs names the checks that must not have failed for this one to run.
 	Needs []string
-	// Meshes that the check is for; none is for all.
+	// Meshes lists the meshes the check applies to; empty means all.
 	Meshes []string
 	Run    func(context.Context, *Lab) Finding
 }
 
-// Result is a check with what it found.
+// Result is the outcome of a check.
 type Result struct {
 	Group  string        `json:"group"`
 	Name   string        `json:"name"`
@@ -76,26 +76,26 @@ type Result struct {
 // checkTimeout bounds one check.
 const checkTimeout = 15 * time.Second
 
-// Run goes through checks in their order and tells each result as it comes.
-func Run(ctx context.Context, checks []Check, lab *Lab, tell func(Result)) []Result {
+// Run runs the checks in order and reports each result as it arrives.
+func Run(ctx context.Context, checks []Check, lab *Lab, report func(Result)) []Result {
 	var results []Result
-	stands := map[string]bool{}
+	passed := map[string]bool{}
 	for _, c := range checks {
 		if len(c.Meshes) > 0 && !slices.Contains(c.Meshes, lab.mesh) {
-			continue // what it needs was looked at before, so the mesh is known by now
+			continue // its needs have run, so the mesh is known
 		}
-		r := look(ctx, c, lab, stands)
-		stands[c.Name] = r.Level == OK || r.Level == Warning
+		r := look(ctx, c, lab, passed)
+		passed[c.Name] = r.Level == OK || r.Level == Warning
 		results = append(results, r)
-		tell(r)
+		report(r)
 	}
 	return results
 }
 
-func look(ctx context.Context, c Check, lab *Lab, stands map[string]bool) Result {
+func look(ctx context.Context, c Check, lab *Lab, passed map[string]bool) Result {
 	r := Result{Group: c.Group, Name: c.Name, Title: c.Title}
 	for _, need := range c.Needs {
-		if !stands[need] {
+		if !passed[need] {
 			r.Level, r.Detail = Skipped, "needs "+need
 			return r
 		}
@@ -115,7 +115,8 @@ func look(ctx context.Context, c Check, lab *Lab, stands map[string]bool) Result
 	return r
 }
 
-// Worst is the worst level among results; what was skipped counts as failed, since what it needs did.
+// Worst returns the worst level of the results. Skipped counts as failed, because what the check
+// needs failed.
 func Worst(results []Result) Level {
 	worst := OK
 	for _, r := range results {

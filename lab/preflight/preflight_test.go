@@ -32,7 +32,7 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// engine is a container engine that says what it is told to.
+// engine is a fake container engine.
 type engine struct {
 	err    error
 	memory int64
@@ -43,7 +43,7 @@ func (e *engine) Ping(context.Context) (string, error)                     { ret
 func (e *engine) Memory(context.Context) (int64, error)                    { return e.memory, nil }
 func (e *engine) State(context.Context, string) (kindcluster.State, error) { return e.state, nil }
 
-// answers is a Prometheus that knows answers by a part of the query.
+// answers is a fake Prometheus: answers by a part of the query.
 type answers map[string][]Sample
 
 func (a answers) Query(_ context.Context, promQL string) ([]Sample, error) {
@@ -55,18 +55,18 @@ func (a answers) Query(_ context.Context, promQL string) ([]Sample, error) {
 	return nil, errors.New("unexpected query " + promQL)
 }
 
-// fixture is a lab in which all is well, for tests to spoil.
+// fixture is a cluster that passes all checks, for tests to break.
 type fixture struct {
 	engine  *engine
 	objects []runtime.Object // typed
-	loose   []runtime.Object // unstructured
+	untyped []runtime.Object // unstructured
 	answers answers
 	image   string
 	state   map[string]string
 	secret  map[string][]byte
 }
 
-func wellFixture(t *testing.T) *fixture {
+func passingFixture(t *testing.T) *fixture {
 	roots, cert := chain(t, noon.Add(-time.Hour), noon.AddDate(10, 0, 0), noon.AddDate(1, 0, 0))
 	f := &fixture{
 		engine:  &engine{memory: 8 << 30, state: kindcluster.Running},
@@ -76,15 +76,18 @@ func wellFixture(t *testing.T) *fixture {
 		answers: wellAnswers(),
 	}
 	f.objects = []runtime.Object{
-		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}, Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}},
+		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"},
+			Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady,
+				Status: corev1.ConditionTrue}}}},
 		deployment(names.MeshNamespace, "linkerd-destination", 1),
 		deployment(names.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1beta1"),
 		pod("backend-1", names.ProxyContainer),
-		&admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "injector"}, Webhooks: []admissionv1.MutatingWebhook{{
-			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: names.MeshNamespace}, CABundle: roots},
-		}}},
+		&admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "injector"},
+			Webhooks: []admissionv1.MutatingWebhook{{
+				ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: names.MeshNamespace}, CABundle: roots},
+			}}},
 	}
-	f.loose = documents(t, wellObjects)
+	f.untyped = documents(t, passingObjects)
 	return f
 }
 
@@ -109,7 +112,7 @@ func wellAnswers() answers {
 	}
 }
 
-const wellObjects = `
+const passingObjects = `
 {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: httproutes.gateway.networking.k8s.io, annotations: {gateway.networking.k8s.io/bundle-version: v1.2.1}}}
 ---
 {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: servers.policy.linkerd.io}}
@@ -147,21 +150,23 @@ func deployment(namespace, name string, available int32, args ...string) *appsv1
 
 func pod(name string, containers ...string) *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: names.DevelopNamespace},
-		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}}
+		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady,
+			Status: corev1.ConditionTrue}}}}
 	for _, c := range containers {
 		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: c})
 	}
 	return p
 }
 
-// chain makes an anchor and an issuer that it signed.
+// chain makes an anchor and an issuer signed by it.
 func chain(t *testing.T, from, anchorEnds, issuerEnds time.Time) (roots, issuer []byte) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	make := func(name string, ends time.Time, parent *x509.Certificate) *x509.Certificate {
-		c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: ends, IsCA: true,
+		c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: from,
+			NotAfter: ends, IsCA: true,
 			BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 		if parent == nil {
 			parent = c
@@ -185,11 +190,14 @@ func chain(t *testing.T, from, anchorEnds, issuerEnds time.Time) (roots, issuer 
 
 func (f *fixture) lab() *Lab {
 	typed := append([]runtime.Object{
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: names.StateConfigMap, Namespace: names.LabNamespace}, Data: f.state},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: names.TrustSecret, Namespace: names.MeshNamespace}, Data: f.secret},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: names.StateConfigMap, Namespace: names.LabNamespace},
+			Data: f.state},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: names.TrustSecret, Namespace: names.MeshNamespace},
+			Data: f.secret},
 	}, f.objects...)
 	kinds := map[schema.GroupVersionResource]string{crds: "CustomResourceDefinitionList", canaryResource: "CanaryList"}
-	for resource, kind := range map[string]string{"servers": "ServerList", "authorizationpolicies": "AuthorizationPolicyList",
+	for resource, kind := range map[string]string{"servers": "ServerList",
+		"authorizationpolicies":  "AuthorizationPolicyList",
 		"meshtlsauthentications": "MeshTLSAuthenticationList", "networkauthentications": "NetworkAuthenticationList"} {
 		for _, v := range policyResources[resource] {
 			kinds[schema.GroupVersionResource{Group: policyGroup, Version: v, Resource: resource}] = kind
@@ -197,9 +205,11 @@ func (f *fixture) lab() *Lab {
 	}
 	return &Lab{
 		Cluster: "test", Engine: f.engine, Image: f.image, Now: func() time.Time { return noon },
-		Prometheus: func(context.Context, *rest.Config) (Prometheus, func(), error) { return f.answers, func() {}, nil },
-		kube:       fake.NewSimpleClientset(typed...),
-		objects:    dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, f.loose...),
+		Prometheus: func(context.Context, *rest.Config) (Prometheus, func(), error) {
+			return f.answers, func() {}, nil
+		},
+		kube:    fake.NewSimpleClientset(typed...),
+		objects: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, f.untyped...),
 	}
 }
 
@@ -209,8 +219,8 @@ func (f *fixture) run() map[string]Result {
 	return results
 }
 
-func TestAllIsWell(t *testing.T) {
-	results := wellFixture(t).run()
+func TestAllChecksPass(t *testing.T) {
+	results := passingFixture(t).run()
 	if len(results) != len(Checks()) {
 		t.Errorf("%d results of %d checks", len(results), len(Checks()))
 	}
@@ -221,8 +231,8 @@ func TestAllIsWell(t *testing.T) {
 	}
 }
 
-// TestEachCheckFindsItsFault spoils one thing at a time: the check that is for it says so, with a hint, and those that do not
-// depend on it stay well.
+// TestEachCheckFindsItsFault breaks one thing at a time: its check must fail with a hint, and
+// checks that do not depend on it must still pass.
 func TestEachCheckFindsItsFault(t *testing.T) {
 	expire := func(f *fixture, anchor, issuer time.Time) {
 		f.secret[names.TrustRoots], f.secret[names.IssuerCert] = chain(t, noon.AddDate(-1, 0, 0), anchor, issuer)
@@ -233,32 +243,37 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 	empty := func(query string) func(*fixture) { return func(f *fixture) { f.answers[query] = nil } }
 	replace := func(i int, o runtime.Object) func(*fixture) { return func(f *fixture) { f.objects[i] = o } }
 	for _, tt := range []struct {
-		check string
-		level Level
-		says  string
-		spoil func(*fixture)
+		check  string
+		level  Level
+		want   string
+		damage func(*fixture)
 	}{
 		{"docker-answers", Failed, "no rights", func(f *fixture) { f.engine.err = errors.New("no rights") }},
 		{"memory", Failed, "2.0 GiB", func(f *fixture) { f.engine.memory = 2 << 30 }},
 		{"cluster-runs", Failed, "no cluster test", func(f *fixture) { f.engine.state = kindcluster.Absent }},
 		{"cluster-runs", Failed, "stopped", func(f *fixture) { f.engine.state = kindcluster.Stopped }},
-		{"cluster-runs", Failed, "has not made", func(f *fixture) { f.engine.state = kindcluster.Foreign }},
+		{"cluster-runs", Failed, "coalmine did not create", func(f *fixture) { f.engine.state = kindcluster.Foreign }},
 		{"nodes-ready", Failed, "not ready", replace(0, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}})},
 		{"brought-up", Failed, "names no mesh", func(f *fixture) { f.state = nil }},
 		{"image", Warning, "this is other", func(f *fixture) { f.image = "other" }},
 		{"image", Failed, "no image", func(f *fixture) { delete(f.state, "image") }},
-		{"gateway-api", Failed, "not found", func(f *fixture) { f.loose = f.loose[1:] }},
+		{"gateway-api", Failed, "not found", func(f *fixture) { f.untyped = f.untyped[1:] }},
 		{"gateway-api", Warning, "v1.10.0", func(f *fixture) {
-			f.loose[0].(*unstructured.Unstructured).SetAnnotations(map[string]string{"gateway.networking.k8s.io/bundle-version": "v1.10.0"})
+			f.untyped[0].(*unstructured.Unstructured).SetAnnotations(map[string]string{"gateway.networking.k8s.io/bundle-version": "v1.10.0"})
 		}},
 		{"pods-ready", Failed, "backend-1", func(f *fixture) { f.objects[3].(*corev1.Pod).Status = corev1.PodStatus{} }},
-		{"trust-anchor", Warning, "in 30 days", func(f *fixture) { expire(f, noon.AddDate(0, 0, 30), noon.AddDate(1, 0, 0)) }},
-		{"trust-anchor", Failed, "expired", func(f *fixture) { expire(f, noon.Add(-time.Hour), noon.AddDate(1, 0, 0)) }},
+		{"trust-anchor", Warning, "in 30 days",
+			func(f *fixture) { expire(f, noon.AddDate(0, 0, 30), noon.AddDate(1, 0, 0)) }},
+		{"trust-anchor", Failed, "expired", func(f *fixture) {
+			expire(f, noon.Add(-time.Hour),
+				noon.AddDate(1, 0, 0))
+		}},
 		{"issuer", Failed, "expired", func(f *fixture) { expire(f, noon.AddDate(9, 0, 0), noon.Add(-time.Hour)) }},
 		{"issuer", Failed, "not signed", func(f *fixture) {
 			_, f.secret[names.IssuerCert] = chain(t, noon, noon.AddDate(9, 0, 0), noon.AddDate(1, 0, 0))
 		}},
-		{"workload-certificates", Failed, "backend-1", set("identity_cert", float64(noon.Unix()-1), map[string]string{"pod": "backend-1"})},
+		{"workload-certificates", Failed, "backend-1",
+			set("identity_cert", float64(noon.Unix()-1), map[string]string{"pod": "backend-1"})},
 		{"workload-certificates", Warning, "renewed", set("identity_cert", float64(noon.Add(5*time.Hour).Unix()), nil)},
 		{"control-plane", Failed, "0 of 1", replace(1, deployment(names.MeshNamespace, "linkerd-destination", 0))},
 		{"injector", Failed, "no CA bundle", func(f *fixture) {
@@ -266,18 +281,22 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		}},
 		{"injection", Failed, "backend-1", replace(3, pod("backend-1"))},
 		{"mtls", Warning, "0 % of 10", set("increase(request_total", 10, map[string]string{"tls": "no_identity"})},
-		{"mtls", Warning, "nothing to see", empty("increase(request_total")},
-		{"policy-crds", Failed, "servers", func(f *fixture) { f.loose = append(f.loose[:1:1], f.loose[2:]...) }},
-		{"policies-hold", Failed, "callers asks for MeshTLSAuthentication callers", func(f *fixture) { f.loose = append(f.loose[:6:6], f.loose[7:]...) }},
+		{"mtls", Warning, "no request", empty("increase(request_total")},
+		{"policy-crds", Failed, "servers", func(f *fixture) { f.untyped = append(f.untyped[:1:1], f.untyped[2:]...) }},
+		{"policies-hold", Failed, "callers requires MeshTLSAuthentication callers",
+			func(f *fixture) { f.untyped = append(f.untyped[:6:6], f.untyped[7:]...) }},
 		{"servers-primary", Warning, "backend: the canary only", func(f *fixture) {
-			f.loose = append(f.loose, documents(t, `{apiVersion: policy.linkerd.io/v1beta3, kind: Server, metadata: {name: backend, namespace: develop}, spec: {podSelector: {matchLabels: {app: backend}}}}`)...)
+			f.untyped = append(f.untyped, documents(t,
+				`{apiVersion: policy.linkerd.io/v1beta3, kind: Server, metadata: {name: backend, namespace: develop}, spec: {podSelector: {matchLabels: {app: backend}}}}`)...)
 		}},
 		{"flagger-ready", Failed, "0 of 1", replace(2, deployment(names.FlaggerNamespace, "flagger", 0))},
-		{"flagger-provider", Failed, "gatewayapi:v1", replace(2, deployment(names.FlaggerNamespace, "flagger", 1, "-mesh-provider=gatewayapi:v1"))},
+		{"flagger-provider", Failed, "gatewayapi:v1", replace(2, deployment(names.FlaggerNamespace, "flagger", 1,
+			"-mesh-provider=gatewayapi:v1"))},
 		{"canaries", Warning, "backend is Progressing", func(f *fixture) {
-			c := f.loose[7].(*unstructured.Unstructured)
+			c := f.untyped[7].(*unstructured.Unstructured)
 			_ = unstructured.SetNestedField(c.Object, "Progressing", "status", "phase")
-			_ = unstructured.SetNestedField(c.Object, noon.Add(-time.Hour).Format(time.RFC3339), "status", "lastTransitionTime")
+			_ = unstructured.SetNestedField(c.Object, noon.Add(-time.Hour).Format(time.RFC3339), "status",
+				"lastTransitionTime")
 		}},
 		{"prometheus-answers", Failed, "unexpected", func(f *fixture) { f.answers = answers{} }},
 		{"proxies-scraped", Failed, "no target", empty("up{")},
@@ -286,12 +305,12 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		{"linkerd-series", Warning, "5m0s old", set("max(timestamp", float64(noon.Add(-5*time.Minute).Unix()), nil)},
 		{"app-series", Warning, "app_http", empty("count(app_http_requests_tot")},
 	} {
-		t.Run(tt.check+"/"+tt.says, func(t *testing.T) {
-			f := wellFixture(t)
-			tt.spoil(f)
+		t.Run(tt.check+"/"+tt.want, func(t *testing.T) {
+			f := passingFixture(t)
+			tt.damage(f)
 			results := f.run()
 			r := results[tt.check]
-			if r.Level != tt.level || !strings.Contains(r.Detail, tt.says) || r.Hint == "" {
+			if r.Level != tt.level || !strings.Contains(r.Detail, tt.want) || r.Hint == "" {
 				t.Errorf("%+v", r)
 			}
 			for name, other := range results {
@@ -303,13 +322,13 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 	}
 }
 
-// related are checks that look at the same thing.
-func related(spoiled, other string) bool {
-	return spoiled == "trust-anchor" && other == "issuer" || spoiled == "issuer" && other == "trust-anchor"
+// related reports whether two checks look at the same thing.
+func related(broken, other string) bool {
+	return broken == "trust-anchor" && other == "issuer" || broken == "issuer" && other == "trust-anchor"
 }
 
-func TestWhatFollowsAFailureIsSkipped(t *testing.T) {
-	f := wellFixture(t)
+func TestChecksAfterAFailureAreSkipped(t *testing.T) {
+	f := passingFixture(t)
 	f.engine.err = errors.New("no Docker")
 	results := f.run()
 	for _, name := range []string{"memory", "cluster-runs", "api-answers", "flagger-provider", "linkerd-series"} {

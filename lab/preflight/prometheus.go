@@ -41,12 +41,12 @@ func proxiesScraped(ctx context.Context, l *Lab) Finding {
 	case len(samples) == 0:
 		return fail("job linkerd-proxy has no target in namespace %s", names.DevelopNamespace)
 	case down > 0:
-		return warn("%d of %d targets do not answer", down, len(samples))
+		return warn("%d of %d targets do not respond", down, len(samples))
 	}
 	return pass("%d targets", len(samples))
 }
 
-// guardrailSeries are what guardrails ask for with Linkerd.
+// guardrailSeries are the Linkerd series that guardrails query.
 var guardrailSeries = [...]string{"request_total", "response_total", "response_latency_ms_bucket"}
 
 func linkerdSeries(ctx context.Context, l *Lab) Finding {
@@ -86,5 +86,6 @@ func (l *Lab) freshSeries(ctx context.Context, selector string) Finding {
 }
 
 func appSeries(ctx context.Context, l *Lab) Finding {
-	return l.hasSeries(ctx, fmt.Sprintf(`app_http_requests_total{namespace=%q}`, names.DevelopNamespace), "app_http_requests_total")
+	return l.hasSeries(ctx, fmt.Sprintf(`app_http_requests_total{namespace=%q}`, names.DevelopNamespace),
+		"app_http_requests_total")
 }

@@ -35,12 +35,12 @@ func (Docker) State(ctx context.Context, cluster string) (kindcluster.State, err
 	return kindcluster.New(cluster).State(ctx)
 }
 
-// Connect is how to speak to a kind cluster.
+// Connect returns the configuration for a kind cluster.
 func Connect(ctx context.Context, cluster string) (*rest.Config, error) {
 	return kindcluster.New(cluster).RESTConfig(ctx)
 }
 
-// OverPortForward reaches the lab's Prometheus by a port-forward.
+// OverPortForward connects to the cluster's Prometheus through a port-forward.
 func OverPortForward(ctx context.Context, c *rest.Config) (Prometheus, func(), error) {
 	t, err := portforward.Open(ctx, c, names.VizNamespace, names.PrometheusService, names.PrometheusPort)
 	if err != nil {
@@ -54,7 +54,7 @@ func OverPortForward(ctx context.Context, c *rest.Config) (Prometheus, func(), e
 	return promQueries{promv1.NewAPI(client)}, func() { t.Close() }, nil
 }
 
-// promQueries are asked of a Prometheus by its HTTP interface.
+// promQueries queries Prometheus through its HTTP API.
 type promQueries struct{ api promv1.API }
 
 // Query implements [Prometheus].
@@ -65,7 +65,7 @@ func (q promQueries) Query(ctx context.Context, promQL string) ([]Sample, error)
 	}
 	vector, ok := value.(model.Vector)
 	if !ok {
-		return nil, fmt.Errorf("the answer to %s is a %s, not a vector", promQL, value.Type())
+		return nil, fmt.Errorf("the result of %s is a %s, not a vector", promQL, value.Type())
 	}
 	samples := make([]Sample, 0, len(vector))
 	for _, s := range vector {

@@ -25,16 +25,17 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// How long the parts of a fresh world may take. All of them take some twenty seconds where images are in the nodes.
+// Time limits for preparing a run. All together take about twenty seconds if the nodes have the
+// images.
 const (
 	deleteTimeout = 3 * time.Minute
 	readyTimeout  = 3 * time.Minute
 	pollInterval  = 500 * time.Millisecond
 )
 
-// prepare makes a fresh world for a flight: whatever an earlier one has left goes, and services, desk and traffic pods come up. It
-// returns what it applied of the scenario's own manifests.
-func (c *Cluster) prepare(ctx context.Context, f cluster.RunSpec, desk *client.Agent) ([]event.Applied, error) {
+// prepare sets up a run in a new namespace: it deletes what an earlier run left, and starts
+// services, agent and traffic pods. It returns what it applied of the scenario's own manifests.
+func (c *Cluster) prepare(ctx context.Context, f cluster.RunSpec, agent *client.Agent) ([]event.Applied, error) {
 	if err := c.cleanUp(ctx); err != nil {
 		return nil, err
 	}
@@ -56,15 +57,17 @@ func (c *Cluster) prepare(ctx context.Context, f cluster.RunSpec, desk *client.A
 	if err := c.waitForServices(ctx, f.Scenario); err != nil {
 		return nil, err
 	}
-	return applied, c.waitForTrafficPods(ctx, desk)
+	return applied, c.waitForTrafficPods(ctx, agent)
 }
 
-// cleanUp takes away what an earlier flight has left, but for the namespace of its services.
+// cleanUp deletes what an earlier run left, except the namespace of its services.
 func (c *Cluster) cleanUp(ctx context.Context) error {
 	background, now := metav1.DeletePropagationBackground, int64(0)
 	parts := metav1.ListOptions{LabelSelector: labelComponent}
-	jobs := c.clients.kube.BatchV1().Jobs(names.DevelopNamespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &background}, parts)
-	pods := c.clients.kube.CoreV1().Pods(names.LabNamespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, parts)
+	jobs := c.clients.kube.BatchV1().Jobs(names.DevelopNamespace).DeleteCollection(ctx,
+		metav1.DeleteOptions{PropagationPolicy: &background}, parts)
+	pods := c.clients.kube.CoreV1().Pods(names.LabNamespace).DeleteCollection(ctx,
+		metav1.DeleteOptions{GracePeriodSeconds: &now}, parts)
 	core := c.clients.kube.CoreV1()
 	errs := []error{jobs, pods}
 	for _, name := range []string{names.AgentService, names.GateService} {
@@ -77,49 +80,51 @@ func (c *Cluster) cleanUp(ctx context.Context) error {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("clear the last flight away: %w", err)
+		return fmt.Errorf("delete the last run: %w", err)
 	}
-	return c.waitFor(ctx, deleteTimeout, "the last flight's desk to go", func(ctx context.Context) (string, error) {
+	return c.waitFor(ctx, deleteTimeout, "the last run's agent to go", func(ctx context.Context) (string, error) {
 		left, err := core.Pods(names.LabNamespace).List(ctx, parts)
 		if err != nil || len(left.Items) == 0 {
 			return "", err
 		}
-		return "pod " + left.Items[0].Name + " is still there", nil
+		return "pod " + left.Items[0].Name + " still exists", nil
 	})
 }
 
-// deleteNamespace deletes the namespace of the services, and waits until it is gone.
+// deleteNamespace deletes the namespace of the services and waits until it is gone.
 func (c *Cluster) deleteNamespace(ctx context.Context) error {
 	namespaces, now := c.clients.kube.CoreV1().Namespaces(), int64(0)
 	err := namespaces.Delete(ctx, names.DevelopNamespace, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	if err != nil && !apierrors.IsConflict(err) { // it is going already
+	if err != nil && !apierrors.IsConflict(err) { // it is terminating already
 		return fmt.Errorf("delete namespace %s: %w", names.DevelopNamespace, err)
 	}
-	// Nobody is served by the pods any more: they need not drain.
-	err = c.clients.kube.CoreV1().Pods(names.DevelopNamespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
+	// The pods serve nobody any more and need not drain.
+	err = c.clients.kube.CoreV1().Pods(names.DevelopNamespace).DeleteCollection(ctx,
+		metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("delete the pods of namespace %s: %w", names.DevelopNamespace, err)
 	}
 	if err := c.removeFinalizers(ctx); err != nil {
 		return err
 	}
-	return c.waitFor(ctx, deleteTimeout, "namespace "+names.DevelopNamespace+" to go", func(ctx context.Context) (string, error) {
-		ns, err := namespaces.Get(ctx, names.DevelopNamespace, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return "", nil
-		}
-		if err != nil {
-			return "", err
-		}
-		return whyTerminating(ns), nil
-	})
+	return c.waitFor(ctx, deleteTimeout, "namespace "+names.DevelopNamespace+" to go",
+		func(ctx context.Context) (string, error) {
+			ns, err := namespaces.Get(ctx, names.DevelopNamespace, metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				return "", nil
+			}
+			if err != nil {
+				return "", err
+			}
+			return whyTerminating(ns), nil
+		})
 }
 
-// removeFinalizers takes the finalizers of canaries away: by them Flagger would first bring back what it found (spec.revertOnDeletion), which
-// is going too.
+// removeFinalizers removes the finalizers of canaries: because of them Flagger would first restore
+// what it found (spec.revertOnDeletion), which is being deleted too.
 func (c *Cluster) removeFinalizers(ctx context.Context) error {
 	canaries := c.clients.flagger.FlaggerV1beta1().Canaries(names.DevelopNamespace)
 	list, err := canaries.List(ctx, metav1.ListOptions{})
@@ -130,7 +135,8 @@ func (c *Cluster) removeFinalizers(ctx context.Context) error {
 		if len(canary.Finalizers) == 0 {
 			continue
 		}
-		_, err := canaries.Patch(ctx, canary.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		_, err := canaries.Patch(ctx, canary.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`),
+			metav1.PatchOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("canary %s: %w", canary.Name, err)
 		}
@@ -138,7 +144,7 @@ func (c *Cluster) removeFinalizers(ctx context.Context) error {
 	return nil
 }
 
-// whyTerminating finds what Kubernetes says of a namespace that does not go.
+// whyTerminating returns what Kubernetes reports about a namespace that does not go.
 func whyTerminating(ns *corev1.Namespace) string {
 	var why []string
 	for _, c := range ns.Status.Conditions {
@@ -159,7 +165,8 @@ func (c *Cluster) createServices(ctx context.Context, f cluster.RunSpec) ([]even
 		return nil, err
 	}
 	all := workloadsOf(f.Scenario, c.image).Objects()
-	all = append(all[:1:1], append([]runtime.Object{config}, all[1:]...)...) // in the namespace, and there before its readers
+	all = append(all[:1:1], append([]runtime.Object{config},
+		all[1:]...)...) // in the namespace, and before the pods that read it
 	if err := c.clients.apply(ctx, all...); err != nil {
 		return nil, err
 	}
@@ -175,17 +182,17 @@ func (c *Cluster) createAgent(ctx context.Context, f cluster.RunSpec) error {
 	if err != nil {
 		return err
 	}
-	all := append([]runtime.Object{config}, c.agentRBAC()...)
+	all := append([]runtime.Object{config}, agentRBAC()...)
 	if err := c.clients.apply(ctx, append(all, c.agentObjects(f.Scenario)...)...); err != nil {
 		return err
 	}
-	return c.waitFor(ctx, readyTimeout, "the desk to be ready", func(ctx context.Context) (string, error) {
+	return c.waitFor(ctx, readyTimeout, "the agent to be ready", func(ctx context.Context) (string, error) {
 		p, err := c.clients.kube.CoreV1().Pods(names.LabNamespace).Get(ctx, agentName, metav1.GetOptions{})
 		switch {
 		case err != nil:
 			return "", err
 		case p.Status.Phase == corev1.PodFailed:
-			return "", fmt.Errorf("its pod has failed: %s", whyFailed(p))
+			return "", fmt.Errorf("its pod failed: %s", whyFailed(p))
 		case ready(p):
 			return "", nil
 		}
@@ -193,12 +200,13 @@ func (c *Cluster) createAgent(ctx context.Context, f cluster.RunSpec) error {
 	})
 }
 
-// applySet creates the objects of a set, in its order, turned to the hosts of this cluster. On an error it returns those that were.
+// applySet creates the objects of a set in order, with this cluster's addresses. After an error it
+// returns those that were applied.
 func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string) ([]event.Applied, error) {
 	var applied []event.Applied
 	for _, o := range set.Objects {
 		object := o.Value.DeepCopyObject()
-		workloads.RewriteEndpoints(object, hosts{})
+		workloads.RewriteEndpoints(object, endpoints{})
 		if ns, ok := object.(*corev1.Namespace); ok {
 			keepInjected(ns)
 		}
@@ -210,7 +218,7 @@ func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string
 	return applied, nil
 }
 
-// keepInjected leaves the mesh in a namespace that its manifest says nothing of it.
+// keepInjected keeps the mesh in a namespace whose manifest does not mention it.
 func keepInjected(ns *corev1.Namespace) {
 	if _, ok := ns.Annotations[names.InjectAnnotation]; ok {
 		return
@@ -221,22 +229,22 @@ func keepInjected(ns *corev1.Namespace) {
 	ns.Annotations[names.InjectAnnotation] = "enabled"
 }
 
-// hosts lets the learner's objects point to the desk.
-type hosts struct{}
+// endpoints makes the learner's objects use the agent.
+type endpoints struct{}
 
-// Prometheus implements [stage.Hosts].
-func (hosts) Prometheus(canary string) string {
+// Prometheus implements [workloads.Endpoints].
+func (endpoints) Prometheus(canary string) string {
 	if canary != "" {
 		canary += "." + names.DevelopNamespace
 	}
 	return client.PrometheusURL(canary)
 }
 
-// Alerts implements [stage.Hosts].
-func (hosts) Alerts(provider string) string { return client.AlertURL(provider) }
+// Alerts implements [workloads.Endpoints].
+func (endpoints) Alerts(provider string) string { return client.AlertURL(provider) }
 
-// Gate implements [stage.Hosts].
-func (hosts) Gate(canary string, _ int, hook flaggerv1.CanaryWebhook) string {
+// Gate implements [workloads.Endpoints].
+func (endpoints) Gate(canary string, _ int, hook flaggerv1.CanaryWebhook) string {
 	return client.GateURL(hook.URL, canary, string(hook.Type))
 }
 
@@ -244,40 +252,45 @@ func (hosts) Gate(canary string, _ int, hook flaggerv1.CanaryWebhook) string {
 func (c *Cluster) waitForServices(ctx context.Context, s *scenario.Scenario) error {
 	return c.waitFor(ctx, readyTimeout, "the services to be ready", func(ctx context.Context) (string, error) {
 		for _, svc := range s.Services {
-			d, err := c.clients.kube.AppsV1().Deployments(names.DevelopNamespace).Get(ctx, svc.Name, metav1.GetOptions{})
+			d, err := c.clients.kube.AppsV1().Deployments(names.DevelopNamespace).Get(ctx, svc.Name,
+				metav1.GetOptions{})
 			if err != nil {
 				return "", err
 			}
 			if int(d.Status.ReadyReplicas) < svc.Replicas {
-				return fmt.Sprintf("%s has %d of %d pods; %s", svc.Name, d.Status.ReadyReplicas, svc.Replicas, c.whyUnready(ctx, "app="+svc.Name)), nil
+				return fmt.Sprintf("%s has %d of %d pods; %s", svc.Name, d.Status.ReadyReplicas, svc.Replicas,
+					c.whyUnready(ctx,
+						"app="+svc.Name)), nil
 			}
 		}
 		return "", nil
 	})
 }
 
-// waitForTrafficPods waits until every traffic pod has reported at the desk.
-func (c *Cluster) waitForTrafficPods(ctx context.Context, desk *client.Agent) error {
+// waitForTrafficPods waits until every traffic pod has reported to the agent.
+func (c *Cluster) waitForTrafficPods(ctx context.Context, agent *client.Agent) error {
 	return c.waitFor(ctx, readyTimeout, "the traffic pods to be ready", func(ctx context.Context) (string, error) {
-		status, err := desk.Status(ctx)
+		status, err := agent.Status(ctx)
 		var refused *client.StatusError
 		switch {
-		case errors.As(err, &refused) && refused.Status >= 500: // its Service leads nowhere yet
+		case errors.As(err, &refused) && refused.Status >= 500: // its Service has no endpoint yet
 			return refused.Error(), nil
 		case err != nil:
 			return "", err
 		case status.Fault != "":
 			return "", errors.New(status.Fault)
 		case len(status.Missing) > 0:
-			return fmt.Sprintf("%s is missing; %s", strings.Join(status.Missing, ", "), c.whyUnready(ctx, labelComponent+"="+componentTraffic)), nil
+			return fmt.Sprintf("%s is missing; %s", strings.Join(status.Missing, ", "),
+				c.whyUnready(ctx, labelComponent+"="+componentTraffic)), nil
 		}
 		return "", nil
 	})
 }
 
-// waitFor asks again until nothing is left to wait for; what it was is in the error when that takes too long. An API server that is
-// away for a moment is borne.
-func (c *Cluster) waitFor(ctx context.Context, limit time.Duration, what string, left func(context.Context) (string, error)) error {
+// waitFor polls until nothing is left to wait for; after the limit, the error says what is. It
+// tolerates an API server that is briefly not available.
+func (c *Cluster) waitFor(ctx context.Context, limit time.Duration, what string,
+	left func(context.Context) (string, error)) error {
 	var last string
 	began := time.Now()
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, limit, true, func(ctx context.Context) (bool, error) {
@@ -301,9 +314,10 @@ func (c *Cluster) waitFor(ctx context.Context, limit time.Duration, what string,
 	return fmt.Errorf("wait for %s: %w", what, err)
 }
 
-// whyUnready finds the reason of one of the pods that are not ready.
+// whyUnready returns why one of the pods is not ready.
 func (c *Cluster) whyUnready(ctx context.Context, selector string) string {
-	list, err := c.clients.kube.CoreV1().Pods(names.DevelopNamespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	list, err := c.clients.kube.CoreV1().Pods(names.DevelopNamespace).List(ctx,
+		metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return err.Error()
 	}
@@ -313,23 +327,26 @@ func (c *Cluster) whyUnready(ctx context.Context, selector string) string {
 		}
 	}
 	if len(list.Items) == 0 {
-		return "it has no pod yet: kubectl describe in namespace " + names.DevelopNamespace + " says why"
+		return "it has no pod yet: kubectl describe in namespace " + names.DevelopNamespace + " shows why"
 	}
 	return "all pods are ready"
 }
 
-// whyWaits finds what a pod waits for.
+// whyWaits returns what a pod waits for.
 func whyWaits(p *corev1.Pod) string {
-	for _, s := range append(append([]corev1.ContainerStatus{}, p.Status.InitContainerStatuses...), p.Status.ContainerStatuses...) {
+	for _, s := range append(append([]corev1.ContainerStatus{}, p.Status.InitContainerStatuses...),
+		p.Status.ContainerStatuses...) {
 		if w := s.State.Waiting; w != nil && w.Reason != "PodInitializing" && w.Reason != "ContainerCreating" {
-			return strings.TrimSuffix(fmt.Sprintf("container %s of pod %s waits: %s: %s", s.Name, p.Name, w.Reason, w.Message), ": ")
+			return strings.TrimSuffix(fmt.Sprintf("container %s of pod %s waits: %s: %s", s.Name, p.Name, w.Reason,
+				w.Message),
+				": ")
 		}
 		if t := s.LastTerminationState.Terminated; t != nil && t.ExitCode != 0 {
 			return fmt.Sprintf("container %s of pod %s: %s", s.Name, p.Name, exitReason(t))
 		}
 	}
 	if s := condition(p, corev1.PodScheduled); s != nil && s.Status == corev1.ConditionFalse {
-		return fmt.Sprintf("pod %s finds no node: %s", p.Name, s.Message)
+		return fmt.Sprintf("pod %s cannot be scheduled: %s", p.Name, s.Message)
 	}
 	return fmt.Sprintf("pod %s is in phase %s", p.Name, p.Status.Phase)
 }

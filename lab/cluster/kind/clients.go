@@ -20,12 +20,12 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// clients speak to the API server, and through it to the desk.
+// clients talk to the API server, and through it to the agent.
 type clients struct {
 	kube    kubernetes.Interface
 	flagger flaggerclient.Interface
 	applier applier
-	// agentURL is the desk's address behind the API server, transport what reaches it.
+	// agentURL is the agent's address behind the API server; transport reaches it.
 	agentURL  string
 	transport http.RoundTripper
 }
@@ -35,7 +35,7 @@ type applier interface {
 	Apply(ctx context.Context, objects []*unstructured.Unstructured) error
 }
 
-// Limits on what is asked of the API server: a fresh world is some fifty objects at once.
+// Client-side rate limits: preparing a run creates about fifty objects at once.
 const (
 	clientQPS   = 50
 	clientBurst = 100
@@ -44,7 +44,7 @@ const (
 func newClients(config *rest.Config) (c clients, err error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = clientQPS, clientBurst
-	config.WarningHandler = rest.NoWarnings{} // they are about API versions, which are pinned
+	config.WarningHandler = rest.NoWarnings{} // they concern API versions, which are pinned
 	if c.kube, err = kubernetes.NewForConfig(config); err != nil {
 		return c, err
 	}
@@ -62,16 +62,17 @@ func newClients(config *rest.Config) (c clients, err error) {
 		return c, err
 	}
 	c.agentURL = strings.TrimSuffix(server.String(), "/") +
-		fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%d/proxy", names.LabNamespace, names.AgentService, names.AgentPort)
+		fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%d/proxy", names.LabNamespace, names.AgentService,
+			names.AgentPort)
 	return c, nil
 }
 
-// agent calls the desk of one flight: each has a process of its own.
+// agent returns a client of one run's agent: each run has its own process.
 func (c clients) agent() *client.Agent {
 	return &client.Agent{Base: c.agentURL, Transport: c.transport}
 }
 
-// apply brings objects of any kind to what is written, in their order.
+// apply applies objects of any kind in order.
 func (c clients) apply(ctx context.Context, objects ...runtime.Object) error {
 	var all []*unstructured.Unstructured
 	for _, o := range objects {
@@ -84,7 +85,8 @@ func (c clients) apply(ctx context.Context, objects ...runtime.Object) error {
 	return c.applier.Apply(ctx, all)
 }
 
-// toUnstructured is an object as it is sent: with its kind, and without what the server alone writes.
+// toUnstructured converts an object to the form that is sent: with its kind, and without fields
+// that only the server sets.
 func toUnstructured(o runtime.Object) (*unstructured.Unstructured, error) {
 	data, err := json.Marshal(o)
 	if err != nil {

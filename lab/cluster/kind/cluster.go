@@ -1,17 +1,20 @@
-// Package kind is the cluster on kind: real Kubernetes, Flagger, Prometheus and mesh, in real time, as `coalmine up` has brought
-// them up. It plays a flight there and tells what it observes in the same facts as the sim. It knows how a flight is played, not what
-// its story or its score is, nor how the cluster came to be.
+// Package kind is the cluster on kind: real Kubernetes, Flagger, Prometheus and mesh, in real time,
+// as installed by `coalmine up`. It plays a run there and records what it observes as the same
+// facts as the sim. It does not know the script of a run or its score, nor how the cluster was
+// installed.
 //
-// # Where facts come from
+// # Sources of facts
 //
-// Watches of the API server tell of Canaries, HTTPRoutes and Deployments; the desk, a pod of the flight, tells of traffic, queries,
-// gates, alerts and what Flagger says. All clocks are one machine's, but what they tell arrives late and out of order: so facts are
-// held back for a moment and sorted (see order).
+// Watches of the API server report Canaries, HTTPRoutes and Deployments; the agent, a pod of the
+// run, reports traffic, queries, gates, alerts and Flagger's events. All use the clock of one
+// machine, but reports arrive late and out of order, so facts are delayed for a moment and sorted
+// (see reorderBuffer).
 //
 // # Faults of the lab
 //
-// What fails here besides the version under test would be taken for its doing. So pods, nodes and the API server are watched too,
-// and a failure that may change the verdict ends the run with an error that says what failed: see faults.
+// A failure of the lab could be mistaken for one of the version under test. So pods, nodes and the
+// API server are watched too, and a failure that may change the verdict ends the run with an error
+// that names it: see faults.go.
 package kind
 
 import (
@@ -32,46 +35,46 @@ import (
 	"coalmine/lab/event"
 )
 
-// Name is what the log calls this kind of cluster.
+// Name identifies this kind of cluster in the log.
 const Name = "kind"
 
-// Options say which cluster is played on, and how.
+// Options select the cluster and say how to play runs.
 type Options struct {
-	// Name of the kind cluster; "" stands for place.DefaultCluster.
+	// Name of the kind cluster; "" is names.DefaultCluster.
 	Name string
-	// Config reaches the cluster; nil asks kind for the one of this name.
+	// Config reaches the cluster; nil uses kind's for the cluster of this name.
 	Config *rest.Config
-	// TrafficPods is the number of pods that send the requests of each client workload; 0 stands for 1.
+	// TrafficPods is the number of pods that send the requests of each client workload; 0 means 1.
 	TrafficPods int
 	// Version of coalmine, for the log.
 	Version string
 }
 
-// Cluster is a cluster that was brought up. It plays one flight at a time: a second one is refused.
+// Cluster is an installed cluster. It plays one run at a time and rejects a second one.
 type Cluster struct {
 	name        string
 	clients     clients
 	trafficPods int
-	// mesh and image are those of the bring-up.
+	// mesh and image are as recorded by the installation.
 	mesh, image string
 	versions    map[string]string
 }
 
 var _ cluster.Cluster = (*Cluster)(nil)
 
-// NotUpError says that there is no cluster to play on.
+// NotUpError reports that there is no cluster to play on.
 type NotUpError struct {
 	Name string
 	Err  error
 }
 
 func (e *NotUpError) Error() string {
-	return fmt.Sprintf("kind cluster %s is not up: %v; bring it up by: coalmine up --name %s", e.Name, e.Err, e.Name)
+	return fmt.Sprintf("kind cluster %s is not up: %v; create it with: coalmine up --name %s", e.Name, e.Err, e.Name)
 }
 
 func (e *NotUpError) Unwrap() error { return e.Err }
 
-// New finds a cluster that was brought up. Its error is a [*NotUpError] where there is none.
+// New connects to an installed cluster. The error is a [*NotUpError] if there is none.
 func New(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{name: cmp.Or(o.Name, names.DefaultCluster), trafficPods: max(o.TrafficPods, 1)}
 	config := o.Config
@@ -91,32 +94,33 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	return c, c.readVersions(ctx, o.Version)
 }
 
-// Keys of the state that the bring-up leaves.
+// Keys of the recorded install state.
 const (
 	stateMesh  = "mesh"
 	stateImage = "image"
 )
 
 func (c *Cluster) readState(ctx context.Context) error {
-	state, err := c.clients.kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap, metav1.GetOptions{})
+	state, err := c.clients.kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap,
+		metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return errors.New("nothing of coalmine's is in it")
+		return errors.New("coalmine is not installed in it")
 	case err != nil:
 		return err
 	}
 	c.mesh, c.image = state.Data[stateMesh], state.Data[stateImage]
 	if c.mesh == "" || c.image == "" {
-		return errors.New("its bring-up has not ended")
+		return errors.New("its installation is incomplete")
 	}
 	return nil
 }
 
-// readVersions finds the versions of what plays a run here.
+// readVersions reads the versions of the components that play a run.
 func (c *Cluster) readVersions(ctx context.Context, own string) error {
 	server, err := c.clients.kube.Discovery().ServerVersion()
 	if err != nil {
-		return fmt.Errorf("the version of Kubernetes: %w", err)
+		return fmt.Errorf("version of Kubernetes: %w", err)
 	}
 	c.versions = map[string]string{"coalmine": own, "kubernetes": strings.TrimPrefix(server.GitVersion, "v")}
 	parts := []struct{ name, namespace, deployment string }{
@@ -129,13 +133,13 @@ func (c *Cluster) readVersions(ctx context.Context, own string) error {
 			continue // a bundle's own mesh has no version to name
 		}
 		if c.versions[p.name], err = c.imageTag(ctx, p.namespace, p.deployment); err != nil {
-			return &NotUpError{c.name, fmt.Errorf("the version of %s: %w", p.name, err)}
+			return &NotUpError{c.name, fmt.Errorf("version of %s: %w", p.name, err)}
 		}
 	}
 	return nil
 }
 
-// imageTag is the tag of the image of a Deployment's first container.
+// imageTag returns the image tag of a Deployment's first container.
 func (c *Cluster) imageTag(ctx context.Context, namespace, name string) (string, error) {
 	d, err := c.clients.kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
@@ -149,16 +153,18 @@ func (c *Cluster) imageTag(ctx context.Context, namespace, name string) (string,
 	return strings.TrimPrefix(tag, "v"), nil
 }
 
-// Describe implements [lab.Cluster].
+// Describe implements [cluster.Cluster].
 func (c *Cluster) Describe() cluster.Description {
 	return cluster.Description{Cluster: Name, Mesh: c.mesh, Versions: c.versions}
 }
 
-// teardownTimeout is how long a session's end may take, whatever has become of the run.
+// teardownTimeout bounds the end of a session, whatever the outcome of the run.
 const teardownTimeout = 45 * time.Second
 
-// Session implements [lab.Cluster]. The namespace of the services stays behind for whoever wants to look, until the next session.
-func (c *Cluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Recorder, story func(context.Context, cluster.World) error) error {
+// Session implements [cluster.Cluster]. The namespace of the services stays for inspection until
+// the next session.
+func (c *Cluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Recorder,
+	script func(context.Context, cluster.World) error) error {
 	held, err := c.acquireLease(ctx)
 	if err != nil {
 		return err
@@ -166,19 +172,19 @@ func (c *Cluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Rec
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
 		defer cancel()
-		_ = c.cleanUp(end) // the story is told; the next session clears what is left
+		_ = c.cleanUp(end) // the run is over; the next session deletes what is left
 		held.release(end)
 	}()
-	desk := c.clients.agent()
-	applied, err := c.prepare(ctx, f, desk)
+	agent := c.clients.agent()
+	applied, err := c.prepare(ctx, f, agent)
 	if err != nil {
 		return fmt.Errorf("prepare the cluster: %w", err)
 	}
-	w, err := c.openWorld(ctx, f, rec, desk, held)
+	w, err := c.openWorld(ctx, f, rec, agent, held)
 	if err != nil {
 		return fmt.Errorf("prepare the cluster: %w", err)
 	}
 	defer w.close()
 	w.noteApplied(applied)
-	return story(ctx, w)
+	return script(ctx, w)
 }

@@ -12,12 +12,12 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// role is what a pod is to a run.
+// role is the role of a pod in a run.
 type role string
 
 const (
 	roleNone       role = ""
-	roleAgent      role = "the desk"
+	roleAgent      role = "the agent"
 	roleTraffic    role = "a traffic pod"
 	roleService    role = "a pod of a service"
 	rolePrometheus role = "Prometheus"
@@ -52,51 +52,57 @@ func roleOf(p *corev1.Pod) role {
 	return roleNone
 }
 
-// affectsVerdict tells roles on which the verdict depends: without Prometheus and Flagger, guardrails see and do nothing. Once the rollout is
-// decided, and in runs without guardrails, what becomes of them changes nothing.
+// affectsVerdict reports whether the verdict depends on pods of this role: without Prometheus and
+// Flagger, guardrails see and do nothing. Once the rollout is decided, and in unguarded runs, they
+// do not matter.
 func (r role) affectsVerdict() bool { return r == rolePrometheus || r == roleFlagger }
 
-// stateful tells roles of pods that keep in their memory what the run needs: they must not go away, nor be started anew.
+// stateful reports whether pods of this role hold state of the run in memory: they must not be
+// deleted or restarted.
 func (r role) stateful() bool { return r == roleAgent || r == roleTraffic || r.affectsVerdict() }
 
-// controlPlaneTimeout is how long the control plane may be away: its proxies go on by what they know, but routes and new pods wait for it.
+// controlPlaneTimeout is how long the control plane may be away: its proxies continue with their
+// last state, but new routes and pods wait for it.
 const controlPlaneTimeout = 30 * time.Second
 
-// health watches over what the run stands on. The first fault stays: it may be called from several goroutines.
+// health watches the pods and nodes that a run depends on, and keeps the first fault. It is safe
+// for concurrent use.
 type health struct {
 	scenario *scenario.Scenario
-	// decided tells whether what judges the rollout has done its work.
+	// decided reports whether the rollout is over.
 	decided func() bool
 
 	mu    sync.Mutex
 	known map[types.UID]*corev1.Pod
-	// watching is set once the world stands: what pods went through before is no matter.
+	// watching is set once the run starts: earlier events of pods do not count.
 	watching bool
-	// notReady has pods of the control plane that are not ready, and since when; nodes has those that were ready.
+	// notReady maps pods of the control plane to since when they have not been ready; nodes has the
+	// nodes that were ready.
 	notReady   map[types.UID]time.Time
 	nodes      map[string]bool
 	firstFault error
 }
 
 func newHealth(s *scenario.Scenario, decided func() bool) *health {
-	return &health{scenario: s, decided: decided, known: map[types.UID]*corev1.Pod{}, notReady: map[types.UID]time.Time{}, nodes: map[string]bool{}}
+	return &health{scenario: s, decided: decided, known: map[types.UID]*corev1.Pod{},
+		notReady: map[types.UID]time.Time{}, nodes: map[string]bool{}}
 }
 
-// start takes the pods as they are for well.
+// start starts to count faults.
 func (h *health) start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.watching = true
 }
 
-// stop lets nothing more count.
+// stop stops to count faults.
 func (h *health) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.watching = false
 }
 
-// pod looks at a pod that came or changed.
+// pod handles a pod that was added or changed.
 func (h *health) pod(p *corev1.Pod, at time.Time) {
 	r := roleOf(p)
 	if r == roleNone {
@@ -133,7 +139,7 @@ func (h *health) trackReady(p *corev1.Pod, at time.Time) {
 	}
 }
 
-// node looks at a node: one that was ready and is no more takes its pods with it.
+// node handles a node: one that stops being ready takes its pods with it.
 func (h *health) node(n *corev1.Node, _ time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -144,7 +150,7 @@ func (h *health) node(n *corev1.Node, _ time.Time) {
 		}
 	}
 	if h.nodes[n.Name] && !now {
-		h.fail(roleNone, fmt.Sprintf("node %s is not ready any more", n.Name))
+		h.fail(roleNone, fmt.Sprintf("node %s is no longer ready", n.Name))
 	}
 	h.nodes[n.Name] = now
 }
@@ -167,43 +173,45 @@ func (h *health) fail(r role, what string) {
 	h.firstFault = fmt.Errorf("%s failed: %s", r, what)
 }
 
-// fault says what went wrong up to a time; nil as long as all is well.
+// fault returns the first fault up to a time, or nil.
 func (h *health) fault(now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for uid, since := range h.notReady {
 		if now.Sub(since) > controlPlaneTimeout {
-			h.fail(roleControl, fmt.Sprintf("pod %s has not been ready for over %v", h.known[uid].Name, controlPlaneTimeout))
+			h.fail(roleControl, fmt.Sprintf("pod %s has not been ready for over %v", h.known[uid].Name,
+				controlPlaneTimeout))
 		}
 	}
 	return h.firstFault
 }
 
-// faultOf says what is wrong with a pod that was not wrong before, "" for nothing. What a scenario does to its own services is no
-// fault of the lab.
+// faultOf returns what is wrong with a pod that was not wrong before, or "". What a scenario does
+// to its own services is not a fault.
 func (h *health) faultOf(r role, before, p *corev1.Pod) string {
-	if disrupted := condition(p, corev1.DisruptionTarget); disrupted != nil && disrupted.Status == corev1.ConditionTrue {
+	if disrupted := condition(p, corev1.DisruptionTarget); disrupted != nil &&
+		disrupted.Status == corev1.ConditionTrue {
 		return fmt.Sprintf("pod %s is being evicted: %s", p.Name, disrupted.Message)
 	}
 	if p.Status.Phase == corev1.PodFailed {
-		return fmt.Sprintf("pod %s has failed: %s", p.Name, whyFailed(p))
+		return fmt.Sprintf("pod %s failed: %s", p.Name, whyFailed(p))
 	}
 	if p.DeletionTimestamp != nil {
 		if r.stateful() && before.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded {
 			return fmt.Sprintf("pod %s is being deleted", p.Name)
 		}
-		return "" // services and the control plane are replaced in their own time
+		return "" // services and the control plane may be replaced
 	}
 	if what := h.restarted(r, before, p); what != "" {
 		return what
 	}
 	if r.affectsVerdict() && ready(before) && !ready(p) {
-		return fmt.Sprintf("pod %s is not ready any more", p.Name)
+		return fmt.Sprintf("pod %s is no longer ready", p.Name)
 	}
 	return ""
 }
 
-// restarted finds a container that was started anew, or has ended where none should.
+// restarted finds a container that was restarted, or ended unexpectedly.
 func (h *health) restarted(r role, before, p *corev1.Pod) string {
 	counts := map[string]int32{}
 	for _, s := range statuses(before) {
@@ -213,7 +221,7 @@ func (h *health) restarted(r role, before, p *corev1.Pod) string {
 		if s.RestartCount <= counts[s.Name] || r == roleControl || h.modelledOOM(r, p, s) {
 			continue
 		}
-		why := "it was started anew"
+		why := "it was restarted"
 		if t := s.LastTerminationState.Terminated; t != nil {
 			why = exitReason(t)
 		}
@@ -222,11 +230,12 @@ func (h *health) restarted(r role, before, p *corev1.Pod) string {
 	return ""
 }
 
-// exitKilled is how a service ends that has run out of its modelled memory.
+// exitKilled is the exit code of a service that exceeds its modelled memory.
 const exitKilled = 137
 
-// modelledOOM tells whether a container ended by what the scenario lets its version do: run out of memory. A container that the kernel
-// killed is another matter: the pods have no limits, so it was the machine's memory that ran out.
+// modelledOOM reports whether a container ended because the scenario lets its version run out of
+// memory. If the kernel killed it, that is something else: the pods have no limits, so the machine
+// ran out of memory.
 func (h *health) modelledOOM(r role, p *corev1.Pod, s corev1.ContainerStatus) bool {
 	if r != roleService || len(p.Spec.Containers) == 0 || s.Name != p.Spec.Containers[0].Name {
 		return false
@@ -236,10 +245,12 @@ func (h *health) modelledOOM(r role, p *corev1.Pod, s corev1.ContainerStatus) bo
 	if t == nil || svc == nil || t.ExitCode != exitKilled || t.Reason == "OOMKilled" {
 		return false
 	}
-	return svc.Versions[versionOf(&corev1.PodTemplateSpec{ObjectMeta: p.ObjectMeta, Spec: p.Spec})].Behaviour.Memory.Limit > 0
+	return svc.Versions[versionOf(&corev1.PodTemplateSpec{ObjectMeta: p.ObjectMeta,
+		Spec: p.Spec})].Behaviour.Memory.Limit > 0
 }
 
-// statuses are those of the containers of a pod that run as long as it does: sidecars are init containers that go on.
+// statuses returns the statuses of the containers that run as long as the pod: its containers and
+// its sidecars.
 func statuses(p *corev1.Pod) []corev1.ContainerStatus {
 	sidecar := map[string]bool{}
 	for _, c := range p.Spec.InitContainers {
@@ -255,7 +266,7 @@ func statuses(p *corev1.Pod) []corev1.ContainerStatus {
 }
 
 func exitReason(t *corev1.ContainerStateTerminated) string {
-	text := fmt.Sprintf("it ended with code %d", t.ExitCode)
+	text := fmt.Sprintf("it ended with exit code %d", t.ExitCode)
 	if t.Reason != "" {
 		text += " (" + t.Reason + ")"
 	}
@@ -265,7 +276,7 @@ func exitReason(t *corev1.ContainerStateTerminated) string {
 	return text
 }
 
-// whyFailed finds the reason of a pod that failed.
+// whyFailed returns why a pod failed.
 func whyFailed(p *corev1.Pod) string {
 	for _, s := range statuses(p) {
 		if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
@@ -275,7 +286,7 @@ func whyFailed(p *corev1.Pod) string {
 	if p.Status.Reason != "" {
 		return p.Status.Reason + ": " + p.Status.Message
 	}
-	return "nobody says why"
+	return "Kubernetes gives no reason"
 }
 
 func ready(p *corev1.Pod) bool {

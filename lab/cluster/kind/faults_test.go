@@ -14,14 +14,16 @@ import (
 	"coalmine/lab/service"
 )
 
-// podOf makes a pod of a role that is well.
+// podOf returns a ready pod of a role.
 func podOf(r role) *corev1.Pod {
 	always := corev1.ContainerRestartPolicyAlways
 	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "p", UID: types.UID(r), Namespace: names.DevelopNamespace, Labels: map[string]string{"app": "backend"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "p", UID: types.UID(r), Namespace: names.DevelopNamespace,
+			Labels: map[string]string{"app": "backend"}},
 		Spec: corev1.PodSpec{
 			InitContainers: []corev1.Container{{Name: "init"}, {Name: "sidecar", RestartPolicy: &always}},
-			Containers:     []corev1.Container{{Name: "backend", Env: []corev1.EnvVar{{Name: versionVariable, Value: "leaky"}}}},
+			Containers: []corev1.Container{{Name: "backend",
+				Env: []corev1.EnvVar{{Name: versionVariable, Value: "leaky"}}}},
 		},
 		Status: corev1.PodStatus{
 			Phase:                 corev1.PodRunning,
@@ -47,14 +49,15 @@ func podOf(r role) *corev1.Pod {
 	return p
 }
 
-// restart starts a container anew that ended in some way.
+// restart restarts a container that ended with the given code and reason.
 func restart(container string, code int32, reason string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		for _, list := range [][]corev1.ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses} {
 			for i := range list {
 				if list[i].Name == container {
 					list[i].RestartCount++
-					list[i].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason}
+					list[i].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: code,
+						Reason: reason}
 				}
 			}
 		}
@@ -79,18 +82,23 @@ func succeeded(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }
 
 func failed(p *corev1.Pod) {
 	p.Status.Phase = corev1.PodFailed
-	p.Status.ContainerStatuses[0].State.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", Message: "no such file"}
+	p.Status.ContainerStatuses[0].State.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error",
+		Message: "no such file"}
 }
 
 func evicted(p *corev1.Pod) {
-	p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Message: "by the eviction API"})
+	p.Status.Conditions = append(p.Status.Conditions,
+		corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
+			Message: "by the eviction API"})
 }
 
-// healthOf watches over a scenario whose service has a version that can run out of memory, and one that cannot.
+// healthOf watches a scenario whose service has a version that can run out of memory, and one that
+// cannot.
 func healthOf(decided bool) *health {
-	return newHealth(&scenario.Scenario{Services: []scenario.Service{{Name: "backend", Versions: map[string]scenario.Version{
-		"leaky": {Behaviour: service.Behaviour{Memory: service.Memory{Base: 1, Limit: 100}}}, "tight": {},
-	}}}}, func() bool { return decided })
+	return newHealth(&scenario.Scenario{Services: []scenario.Service{{Name: "backend",
+		Versions: map[string]scenario.Version{
+			"leaky": {Behaviour: service.Behaviour{Memory: service.Memory{Base: 1, Limit: 100}}}, "tight": {},
+		}}}}, func() bool { return decided })
 }
 
 func TestFaultsOfPods(t *testing.T) {
@@ -101,35 +109,50 @@ func TestFaultsOfPods(t *testing.T) {
 		decided bool
 		want    string // "" for no fault
 	}{
-		"the desk restarts":                   {role: roleAgent, become: restart("backend", 2, "Error"), want: "the desk failed: container backend of pod p: it ended with code 2 (Error)"},
-		"the desk fails":                      {role: roleAgent, become: failed, want: "pod p has failed: container backend: it ended with code 1 (Error): no such file"},
-		"the desk goes":                       {role: roleAgent, gone: true, want: "the desk failed: pod p was deleted"},
-		"the desk's proxy restarts":           {role: roleAgent, become: restart("sidecar", 1, "Error"), want: "container sidecar of pod p"},
-		"a traffic pod fails":                 {role: roleTraffic, become: failed, want: "a traffic pod failed: pod p has failed"},
-		"a traffic pod is evicted":            {role: roleTraffic, become: evicted, want: "pod p is being evicted: by the eviction API"},
-		"a traffic pod is deleted":            {role: roleTraffic, become: deleting, want: "pod p is being deleted"},
-		"a traffic pod has ended":             {role: roleTraffic, become: succeeded},
-		"a service runs out of memory":        {role: roleService, become: restart("backend", exitKilled, "Error")},
-		"a service that has no bound does":    {role: roleService, become: version("tight", restart("backend", exitKilled, "Error")), want: "it ended with code 137"},
-		"the machine runs out of memory":      {role: roleService, become: restart("backend", exitKilled, "OOMKilled"), want: "(OOMKilled)"},
-		"a service crashes":                   {role: roleService, become: restart("backend", 2, "Error"), want: "a pod of a service failed: container backend of pod p: it ended with code 2"},
-		"a service is stopped by its probe":   {role: roleService, become: restart("backend", 0, "Completed"), want: "it ended with code 0 (Completed)"},
-		"a service's proxy dies like one":     {role: roleService, become: restart("sidecar", exitKilled, "Error"), want: "container sidecar of pod p"},
-		"a service's start is tried again":    {role: roleService, become: restart("init", 1, "Error")},
-		"a service is slow":                   {role: roleService, become: unready},
-		"a service is replaced":               {role: roleService, become: deleting},
-		"a replaced service has gone":         {role: roleService, gone: true},
-		"a service is evicted":                {role: roleService, become: evicted, want: "evicted"},
-		"Prometheus restarts":                 {role: rolePrometheus, become: restart("backend", 137, "Error"), want: "Prometheus failed: container backend"},
-		"Prometheus does not answer":          {role: rolePrometheus, become: unready, want: "Prometheus failed: pod p is not ready any more"},
-		"Prometheus is killed":                {role: rolePrometheus, become: deleting, want: "Prometheus failed: pod p is being deleted"},
-		"Prometheus goes at once":             {role: rolePrometheus, gone: true, want: "Prometheus failed: pod p was deleted"},
-		"Prometheus goes after the decision":  {role: rolePrometheus, gone: true, decided: true},
-		"Flagger restarts":                    {role: roleFlagger, become: restart("backend", 1, "Error"), want: "Flagger failed"},
-		"Flagger restarts after the decision": {role: roleFlagger, become: restart("backend", 1, "Error"), decided: true},
-		"the desk goes after the decision":    {role: roleAgent, gone: true, decided: true, want: "the desk failed"},
-		"the control plane restarts":          {role: roleControl, become: restart("backend", 1, "Error")},
-		"a pod of nobody's fails":             {role: roleNone, become: failed},
+		"the agent restarts": {role: roleAgent, become: restart("backend", 2, "Error"),
+			want: "the agent failed: container backend of pod p: it ended with exit code 2 (Error)"},
+		"the agent fails": {role: roleAgent, become: failed, want: "pod p failed: container backend: it ended with " +
+			"exit code 1 (Error): no such file"},
+		"the agent goes": {role: roleAgent, gone: true, want: "the agent failed: pod p was deleted"},
+		"the agent's proxy restarts": {role: roleAgent, become: restart("sidecar", 1, "Error"),
+			want: "container sidecar of pod p"},
+		"a traffic pod fails": {role: roleTraffic, become: failed, want: "a traffic pod failed: pod p failed"},
+		"a traffic pod is evicted": {role: roleTraffic, become: evicted, want: "pod p is being evicted: by the " +
+			"eviction API"},
+		"a traffic pod is deleted":     {role: roleTraffic, become: deleting, want: "pod p is being deleted"},
+		"a traffic pod has ended":      {role: roleTraffic, become: succeeded},
+		"a service runs out of memory": {role: roleService, become: restart("backend", exitKilled, "Error")},
+		"a service without a memory limit exits so": {role: roleService,
+			become: version("tight", restart("backend", exitKilled,
+				"Error")), want: "it ended with exit code 137"},
+		"the machine runs out of memory": {role: roleService, become: restart("backend", exitKilled, "OOMKilled"),
+			want: "(OOMKilled)"},
+		"a service crashes": {role: roleService, become: restart("backend", 2, "Error"),
+			want: "a pod of a service failed: container backend of pod p: it ended with exit code 2"},
+		"a service is stopped by its probe": {role: roleService, become: restart("backend", 0, "Completed"),
+			want: "it ended with exit code 0 (Completed)"},
+		"a service's proxy exits so": {role: roleService, become: restart("sidecar", exitKilled, "Error"),
+			want: "container sidecar of pod p"},
+		"a service's init container is retried": {role: roleService, become: restart("init", 1, "Error")},
+		"a service is slow":                     {role: roleService, become: unready},
+		"a service is replaced":                 {role: roleService, become: deleting},
+		"a replaced service is gone":            {role: roleService, gone: true},
+		"a service is evicted":                  {role: roleService, become: evicted, want: "evicted"},
+		"Prometheus restarts": {role: rolePrometheus, become: restart("backend", 137, "Error"),
+			want: "Prometheus failed: container backend"},
+		"Prometheus does not answer": {role: rolePrometheus, become: unready, want: "Prometheus failed: pod p is no " +
+			"longer ready"},
+		"Prometheus is killed": {role: rolePrometheus, become: deleting, want: "Prometheus failed: pod p is being " +
+			"deleted"},
+		"Prometheus goes at once":            {role: rolePrometheus, gone: true, want: "Prometheus failed: pod p was deleted"},
+		"Prometheus goes after the decision": {role: rolePrometheus, gone: true, decided: true},
+		"Flagger restarts": {role: roleFlagger, become: restart("backend", 1, "Error"),
+			want: "Flagger failed"},
+		"Flagger restarts after the decision": {role: roleFlagger, become: restart("backend", 1, "Error"),
+			decided: true},
+		"the agent goes after the decision": {role: roleAgent, gone: true, decided: true, want: "the agent failed"},
+		"the control plane restarts":        {role: roleControl, become: restart("backend", 1, "Error")},
+		"an unrelated pod fails":            {role: roleNone, become: failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, p := healthOf(c.decided), podOf(c.role)
@@ -139,7 +162,7 @@ func TestFaultsOfPods(t *testing.T) {
 			h.start()
 			h.pod(p.DeepCopy(), at)
 			if err := h.fault(at); err != nil {
-				t.Fatalf("a pod that is well: %v", err)
+				t.Fatalf("a ready pod: %v", err)
 			}
 			if c.become != nil {
 				c.become(p)
@@ -160,14 +183,14 @@ func TestFaultsOfPods(t *testing.T) {
 	}
 }
 
-// A pod that came to the world during the run has no life before it.
+// A pod that is created during the run has no earlier state.
 func TestFaultsOfNewPods(t *testing.T) {
 	h, p := healthOf(false), podOf(roleService)
 	h.start()
 	restart("backend", 1, "Error")(p)
 	h.pod(p, time.Unix(0, 0))
 	if h.fault(time.Unix(0, 0)) == nil {
-		t.Error("a new pod that crashed is no fault")
+		t.Error("a new pod that crashed is not a fault")
 	}
 }
 
@@ -187,7 +210,8 @@ func TestFaultsOfTheControlPlane(t *testing.T) {
 	}
 	h.pod(p, begin.Add(time.Hour))
 	err := h.fault(begin.Add(time.Hour + controlPlaneTimeout + time.Second))
-	if err == nil || !strings.Contains(err.Error(), "the mesh's control plane failed: pod p has not been ready for over 30s") {
+	if err == nil || !strings.Contains(err.Error(),
+		"the mesh's control plane failed: pod p has not been ready for over 30s") {
 		t.Error(err)
 	}
 }
@@ -202,13 +226,13 @@ func TestFaultsOfNodes(t *testing.T) {
 	h := healthOf(true)
 	h.start()
 	h.node(node("a", corev1.ConditionTrue), at)
-	h.node(node("b", corev1.ConditionFalse), at) // it never was
+	h.node(node("b", corev1.ConditionFalse), at) // it never was ready
 	h.node(node("a", corev1.ConditionTrue), at)
 	if err := h.fault(at); err != nil {
 		t.Error(err)
 	}
 	h.node(node("a", corev1.ConditionUnknown), at)
-	if err := h.fault(at); err == nil || err.Error() != "node a is not ready any more" {
+	if err := h.fault(at); err == nil || err.Error() != "node a is no longer ready" {
 		t.Error(err)
 	}
 }

@@ -16,29 +16,32 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// leaseName is the Lease in the lab's namespace that a session holds: two flights would spoil each other.
-const leaseName = "flight"
+// leaseName is the Lease in LabNamespace that a session holds: concurrent runs would disturb each
+// other.
+const leaseName = "run"
 
 const (
-	// leaseDuration is how long a session that died keeps others out. It is longer than the API server may be out of reach.
+	// leaseDuration is how long a session that died locks others out. It exceeds the tolerated
+	// outage of the API server.
 	leaseDuration      = 90 * time.Second
 	leaseRenewInterval = 5 * time.Second
-	// unreachableAfter is how long the API server may be out of reach.
+	// unreachableAfter is how long the API server may be unreachable.
 	unreachableAfter = 60 * time.Second
 )
 
-// BusyError says that another run has the cluster.
+// BusyError reports that another run uses the cluster.
 type BusyError struct {
 	Cluster, Holder string
 	Until           time.Time
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("kind cluster %s plays another flight (of %s); wait for its end: if it has died, the cluster is free at %s",
+	return fmt.Sprintf("kind cluster %s is playing another run (%s); wait until it ends: if it has died, the "+
+		"cluster is free at %s",
 		e.Cluster, e.Holder, e.Until.Local().Format(time.TimeOnly))
 }
 
-// lease is a session's hold of the cluster, and the beat by which it is known that the API server answers.
+// lease is a session's lock on the cluster. Renewing it shows whether the API server responds.
 type lease struct {
 	client   coordination.LeaseInterface
 	holder   string
@@ -46,9 +49,10 @@ type lease struct {
 	now      func() time.Time
 
 	mu sync.Mutex
-	// lastRenewed is when the API server answered last; lost is set when another one took the cluster over.
+	// lastRenewed is when the API server last responded; lost is set when another session has taken
+	// over.
 	lastRenewed time.Time
-	// longestGap is the longest time for which it was not heard of.
+	// longestGap is the longest time without a response.
 	longestGap time.Duration
 	lost       error
 	lastErr    error // of the last attempt
@@ -57,9 +61,9 @@ type lease struct {
 	done chan struct{}
 }
 
-// acquireLease takes the cluster for a session, or says who has it.
+// acquireLease locks the cluster for a session, or returns who holds it.
 func (c *Cluster) acquireLease(ctx context.Context) (*lease, error) {
-	host, _ := os.Hostname() // only for people
+	host, _ := os.Hostname() // for display only
 	l := &lease{
 		client: c.clients.kube.CoordinationV1().Leases(names.LabNamespace), now: time.Now, duration: leaseDuration,
 		holder: fmt.Sprintf("process %d on %s, %s", os.Getpid(), host, uuid.NewUUID()),
@@ -73,7 +77,7 @@ func (c *Cluster) acquireLease(ctx context.Context) (*lease, error) {
 	return l, nil
 }
 
-// acquire creates the Lease, or takes it over from one that does not renew it.
+// acquire creates the Lease, or takes over one that has expired.
 func (l *lease) acquire(ctx context.Context, cluster string) error {
 	now := l.now()
 	have, err := l.client.Get(ctx, leaseName, metav1.GetOptions{})
@@ -86,10 +90,10 @@ func (l *lease) acquire(ctx context.Context, cluster string) error {
 		_, err = l.client.Update(ctx, l.object(have.DeepCopy(), now), metav1.UpdateOptions{})
 	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
-		return &BusyError{cluster, "another run that began at the same moment", now.Add(l.duration)}
+		return &BusyError{cluster, "another run that started at the same moment", now.Add(l.duration)}
 	}
 	if err != nil {
-		return fmt.Errorf("take the cluster: %w", err)
+		return fmt.Errorf("lock the cluster: %w", err)
 	}
 	l.lastRenewed = now
 	return nil
@@ -105,8 +109,10 @@ func heldUntil(l *coordinationv1.Lease) time.Time {
 
 func (l *lease) object(o *coordinationv1.Lease, now time.Time) *coordinationv1.Lease {
 	seconds, at := int32(l.duration/time.Second), metav1.NewMicroTime(now)
-	o.Name, o.Namespace, o.Labels = leaseName, names.LabNamespace, map[string]string{names.LabelManagedBy: names.FieldManager}
-	o.Spec = coordinationv1.LeaseSpec{HolderIdentity: &l.holder, LeaseDurationSeconds: &seconds, AcquireTime: &at, RenewTime: &at}
+	o.Name, o.Namespace = leaseName, names.LabNamespace
+	o.Labels = map[string]string{names.LabelManagedBy: names.FieldManager}
+	o.Spec = coordinationv1.LeaseSpec{HolderIdentity: &l.holder, LeaseDurationSeconds: &seconds, AcquireTime: &at,
+		RenewTime: &at}
 	return o
 }
 
@@ -129,7 +135,8 @@ func (l *lease) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaseRenewInterval)
 	defer cancel()
 	have, err := l.client.Get(ctx, leaseName, metav1.GetOptions{})
-	taken := apierrors.IsNotFound(err) || err == nil && (have.Spec.HolderIdentity == nil || *have.Spec.HolderIdentity != l.holder)
+	taken := apierrors.IsNotFound(err) || err == nil &&
+		(have.Spec.HolderIdentity == nil || *have.Spec.HolderIdentity != l.holder)
 	if err == nil && !taken {
 		have = have.DeepCopy()
 		at := metav1.NewMicroTime(l.now())
@@ -144,24 +151,26 @@ func (l *lease) renew(ctx context.Context) {
 		l.longestGap, l.lastRenewed = max(l.longestGap, now.Sub(l.lastRenewed)), now
 	}
 	if taken {
-		l.lost = fmt.Errorf("the cluster was taken over by another run, or its Lease %s/%s was deleted", names.LabNamespace, leaseName)
+		l.lost = fmt.Errorf("another run took over the cluster, or its Lease %s/%s was deleted", names.LabNamespace,
+			leaseName)
 	}
 }
 
-// fault says why the session cannot go on, nil as long as it can.
+// fault returns why the session cannot continue, or nil.
 func (l *lease) fault() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if silent := l.now().Sub(l.lastRenewed); l.lost == nil && silent > unreachableAfter {
-		return fmt.Errorf("the API server has been out of reach for %v: %w", silent.Round(time.Second), l.lastErr)
+		return fmt.Errorf("the API server has been unreachable for %v: %w", silent.Round(time.Second), l.lastErr)
 	}
 	return l.lost
 }
 
-// noticeableGap is from when on the API server counts as having been away: some beats come late where the machine is busy.
+// noticeableGap is the shortest gap that counts as an outage: on a busy machine, some renewals are
+// late.
 const noticeableGap = 3 * leaseRenewInterval
 
-// longestOutage is for how long the API server was away at most, 0 where it was not.
+// longestOutage returns how long the API server was away at most, or 0 if it was not.
 func (l *lease) longestOutage() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -171,11 +180,12 @@ func (l *lease) longestOutage() time.Duration {
 	return l.longestGap
 }
 
-// release gives the cluster back.
+// release unlocks the cluster.
 func (l *lease) release(ctx context.Context) {
 	l.stop()
 	<-l.done
-	if have, err := l.client.Get(ctx, leaseName, metav1.GetOptions{}); err == nil && have.Spec.HolderIdentity != nil && *have.Spec.HolderIdentity == l.holder {
+	if have, err := l.client.Get(ctx, leaseName, metav1.GetOptions{}); err == nil && have.Spec.HolderIdentity != nil &&
+		*have.Spec.HolderIdentity == l.holder {
 		_ = l.client.Delete(ctx, leaseName, metav1.DeleteOptions{}) // it expires
 	}
 }

@@ -10,103 +10,86 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/names"
-	"coalmine/lab/guardrail"
 	"coalmine/lab/scenario"
 )
 
-// labelComponent of a pod says what it is in a flight, where it is no service.
+// labelComponent labels the pods of a run that are not services.
 const labelComponent = "coalmine.dev/part"
 
-// Parts of a flight.
+// Components of a run.
 const (
-	componentAgent   = "desk"
+	componentAgent   = "agent"
 	componentTraffic = "traffic"
 )
 
-// Names of what belongs to the desk.
+// Names of the agent's objects.
 const (
-	agentName = "desk"
-	// gatePort is where the desk's pod answers Flagger, to which port 80 of Service gate leads.
+	agentName = "agent"
+	// gatePort is where the agent answers Flagger, behind port 80 of Service gate.
 	gatePort = 8081
 )
 
-// runSpecOf is a flight as the desk is told it.
+// runSpecOf returns the run spec in the agent's format.
 func (c *Cluster) runSpecOf(f cluster.RunSpec) client.RunSpec {
-	flight := client.RunSpec{
+	spec := client.RunSpec{
 		Version: f.Version, Seed: f.Seed, ApproveAfter: f.ApproveAfter, TrafficPods: map[string]int{},
 	}
 	for _, w := range f.Scenario.Clients {
-		flight.TrafficPods[w.Name] = c.trafficPods
+		spec.TrafficPods[w.Name] = c.trafficPods
 	}
 	if f.Guardrails != nil {
-		flight.Guardrails = map[string]string{}
+		spec.Guardrails = map[string]string{}
 		for name, text := range f.Guardrails.Files {
-			flight.Guardrails[name] = string(text)
+			spec.Guardrails[name] = string(text)
 		}
 	}
-	return flight
+	return spec
 }
 
-// configMap is the ConfigMap that a flight's pods in a namespace read the flight and its scenario from.
+// configMap returns the ConfigMap with the run spec and its scenario, for the pods in a namespace.
 func (c *Cluster) configMap(f cluster.RunSpec, namespace, name string) (*corev1.ConfigMap, error) {
 	m, err := scenarioConfigMap(f.Scenario, namespace, name)
 	if err != nil {
 		return nil, err
 	}
-	flight, err := json.Marshal(c.runSpecOf(f))
+	spec, err := json.Marshal(c.runSpecOf(f))
 	if err != nil {
-		return nil, fmt.Errorf("write the flight: %w", err)
+		return nil, fmt.Errorf("encode the run spec: %w", err)
 	}
-	m.Data[client.RunSpecFile] = string(flight)
+	m.Data[client.RunSpecFile] = string(spec)
 	return m, nil
 }
 
-// agentRBAC is what the desk's account may do in the namespace of the services: look at what gates ask about, and try routes out.
-func (c *Cluster) agentRBAC() []runtime.Object {
+// agentRBAC lets the agent read what gates ask about in the namespace of the services, and create
+// routes for drills.
+func agentRBAC() []runtime.Object {
 	meta := metav1.ObjectMeta{Name: agentName, Namespace: names.DevelopNamespace}
 	subject := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Name: agentName, Namespace: names.LabNamespace}
 	read := []string{"get", "list", "watch"}
-	objects := []runtime.Object{
+	return []runtime.Object{
 		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
 			{APIGroups: []string{""}, Resources: []string{"pods", "services", "namespaces"}, Verbs: read},
 			{APIGroups: []string{"apps"}, Resources: []string{"deployments", "replicasets"}, Verbs: read},
 			{APIGroups: []string{"flagger.app"}, Resources: []string{"canaries"}, Verbs: read},
 			{APIGroups: []string{"policy.linkerd.io"}, Resources: []string{"*"}, Verbs: read},
-			{APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"httproutes"}, Verbs: append(read, "create", "update", "patch", "delete")},
+			{APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"httproutes"}, Verbs: append(read,
+				"create", "update", "patch", "delete")},
 		}},
 		&rbacv1.RoleBinding{
-			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: agentName}, Subjects: []rbacv1.Subject{subject},
+			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: agentName},
+			Subjects: []rbacv1.Subject{subject},
 		},
 	}
-	if c.mesh == names.Linkerd {
-		objects = append(objects, prometheusRBAC())
-	}
-	return objects
 }
 
-// prometheusRBAC lets the desk ask the Prometheus of Linkerd's viz extension, as Flagger's chart does for Flagger (flagger,
-// charts/flagger/templates/authorizationpolicy.yaml).
-func prometheusRBAC() runtime.Object {
-	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": guardrail.AuthorizationVersion, "kind": "AuthorizationPolicy",
-		"metadata": map[string]any{"name": "coalmine-desk", "namespace": names.VizNamespace},
-		"spec": map[string]any{
-			"targetRef": map[string]any{"group": guardrail.LinkerdGroup, "kind": "Server", "name": "prometheus-admin"},
-			"requiredAuthenticationRefs": []any{
-				map[string]any{"kind": "ServiceAccount", "name": agentName, "namespace": names.LabNamespace},
-			},
-		},
-	}}
-}
-
-// agentObjects is the desk's pod and what leads to it. A desk that ended is not started anew: it would have lost the flight's facts.
+// agentObjects returns the agent's pod and Services. An agent that ends is not restarted: it would
+// have lost the facts of the run.
 func (c *Cluster) agentObjects(s *scenario.Scenario) []runtime.Object {
 	meta := metav1.ObjectMeta{Name: agentName, Namespace: names.LabNamespace}
 	pod := &corev1.Pod{
@@ -115,7 +98,7 @@ func (c *Cluster) agentObjects(s *scenario.Scenario) []runtime.Object {
 			Labels: map[string]string{"app": agentName, labelComponent: componentAgent},
 			Annotations: map[string]string{
 				names.InjectAnnotation: "enabled",
-				// It asks other pods' proxies for their metrics, which are none of the mesh's traffic.
+				// It scrapes the proxies of other pods, which is not mesh traffic.
 				names.SkipOutboundPorts: strconv.Itoa(names.AdminPort),
 			},
 		},
@@ -149,15 +132,17 @@ func newService(name string, port, target int) *corev1.Service {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: names.LabNamespace},
 		Spec: corev1.ServiceSpec{
 			Selector: map[string]string{labelComponent: componentAgent},
-			Ports:    []corev1.ServicePort{{Name: "http", Port: int32(port), TargetPort: intstr.FromInt(target), Protocol: corev1.ProtocolTCP}},
+			Ports: []corev1.ServicePort{{Name: "http", Port: int32(port), TargetPort: intstr.FromInt(target),
+				Protocol: corev1.ProtocolTCP}},
 		},
 	}
 }
 
-// trafficJobName is the Job of a client workload.
+// trafficJobName returns the name of the Job of a client workload.
 func trafficJobName(client string) string { return "traffic-" + client }
 
-// trafficObjects is a client workload: its account, and the Job that sends its part of the plan, each pod a share.
+// trafficObjects returns the account of a client workload and the Job that sends its share of the
+// plan, split between its pods.
 func (c *Cluster) trafficObjects(s *scenario.Scenario, workload scenario.Client) []runtime.Object {
 	pods, none, indexed := int32(c.trafficPods), int32(0), batchv1.IndexedCompletion
 	labels := map[string]string{"app": workload.Name, labelComponent: componentTraffic}
@@ -169,7 +154,8 @@ func (c *Cluster) trafficObjects(s *scenario.Scenario, workload scenario.Client)
 	return []runtime.Object{
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account, Namespace: names.DevelopNamespace}},
 		&batchv1.Job{
-			ObjectMeta: metav1.ObjectMeta{Name: trafficJobName(workload.Name), Namespace: names.DevelopNamespace, Labels: labels},
+			ObjectMeta: metav1.ObjectMeta{Name: trafficJobName(workload.Name), Namespace: names.DevelopNamespace,
+				Labels: labels},
 			Spec: batchv1.JobSpec{
 				CompletionMode: &indexed, Completions: &pods, Parallelism: &pods, BackoffLimit: &none,
 				Template: corev1.PodTemplateSpec{
@@ -185,11 +171,13 @@ func (c *Cluster) trafficObjects(s *scenario.Scenario, workload scenario.Client)
 	}
 }
 
-// trafficContainer is the container of one traffic pod; Kubernetes says in JOB_COMPLETION_INDEX which share it sends.
+// trafficContainer returns the container of one traffic pod; Kubernetes sets JOB_COMPLETION_INDEX
+// to its share.
 func (c *Cluster) trafficContainer(workload scenario.Client) corev1.Container {
 	return corev1.Container{
 		Name: componentTraffic, Image: c.image, ImagePullPolicy: corev1.PullIfNotPresent,
 		Args:         []string{"traffic", "--client", workload.Name},
-		VolumeMounts: []corev1.VolumeMount{scenarioMount()}, Resources: cpuRequest("50m"), SecurityContext: restrictedSecurityContext(),
+		VolumeMounts: []corev1.VolumeMount{scenarioMount()}, Resources: cpuRequest("50m"),
+		SecurityContext: restrictedSecurityContext(),
 	}
 }

@@ -48,9 +48,10 @@ func library(t *testing.T, f func(*testing.T, *scenario.Folder, *scenario.Scenar
 	}
 }
 
-// Flagger takes a changed template for a release: giving a Deployment the version that it has must change nothing, and another version
-// must change its environment and label alone where the scenario says no more.
-func TestReleasesChangeTheVersionAlone(t *testing.T) {
+// Flagger treats a changed template as a release: setting a Deployment to its current version must
+// change nothing, and another version must change only its environment and label, unless the
+// scenario says more.
+func TestReleaseChangesOnlyTheVersion(t *testing.T) {
 	library(t, func(t *testing.T, _ *scenario.Folder, s *scenario.Scenario) {
 		for _, o := range workloadsOf(s, testImage).Objects() {
 			d, ok := o.(*appsv1.Deployment)
@@ -60,7 +61,7 @@ func TestReleasesChangeTheVersionAlone(t *testing.T) {
 			svc, again := s.Service(d.Name), d.DeepCopy()
 			workloadsOf(s, testImage).SetVersion(again, svc, svc.Baseline)
 			if !reflect.DeepEqual(d, again) {
-				t.Errorf("%s at %s changes by the release of what runs", d.Name, svc.Baseline)
+				t.Errorf("%s at %s changes by releasing the current version", d.Name, svc.Baseline)
 			}
 			for version := range svc.Versions {
 				released := d.DeepCopy()
@@ -76,8 +77,8 @@ func TestReleasesChangeTheVersionAlone(t *testing.T) {
 	})
 }
 
-// Whatever the library's guardrails say is sent as an object of a known kind, turned to the desk.
-func TestGuardrailsAreSentWhole(t *testing.T) {
+// All of the library's guardrails are sent as objects of known kinds, with the agent's addresses.
+func TestGuardrailsAreSentCompletely(t *testing.T) {
 	library(t, func(t *testing.T, folder *scenario.Folder, s *scenario.Scenario) {
 		variants, err := folder.Variants()
 		if err != nil {
@@ -90,7 +91,7 @@ func TestGuardrailsAreSentWhole(t *testing.T) {
 			}
 			set, err := guardrail.Parse(files, guardrail.EnvironmentOf(s))
 			if err != nil {
-				continue // some are wrong on purpose
+				continue // some are invalid on purpose
 			}
 			for _, o := range set.Objects {
 				checkSent(t, variant, o)
@@ -101,17 +102,18 @@ func TestGuardrailsAreSentWhole(t *testing.T) {
 
 func checkSent(t *testing.T, variant string, o guardrail.Object) {
 	object := o.Value.DeepCopyObject()
-	workloads.RewriteEndpoints(object, hosts{})
+	workloads.RewriteEndpoints(object, endpoints{})
 	u, err := toUnstructured(object)
 	if err != nil {
 		t.Errorf("%s: %s %s: %v", variant, o.Kind, o.Name, err)
 		return
 	}
 	if u.GetKind() != o.Kind || u.GetName() != o.Name || u.GetAPIVersion() == "" {
-		t.Errorf("%s: %s %s is sent as %s %s of %s", variant, o.Kind, o.Name, u.GetKind(), u.GetName(), u.GetAPIVersion())
+		t.Errorf("%s: %s %s is sent as %s %s of %s", variant, o.Kind, o.Name, u.GetKind(), u.GetName(),
+			u.GetAPIVersion())
 	}
 	if u.Object["status"] != nil || u.Object["metadata"].(map[string]any)["creationTimestamp"] != nil {
-		t.Errorf("%s: %s %s is sent with what the server writes", variant, o.Kind, o.Name)
+		t.Errorf("%s: %s %s is sent with fields that only the server sets", variant, o.Kind, o.Name)
 	}
 	text, err := json.Marshal(u.Object["spec"])
 	if err != nil {
@@ -119,7 +121,7 @@ func checkSent(t *testing.T, variant string, o guardrail.Object) {
 	}
 	for _, address := range []string{"prometheus.linkerd-viz", "hooks.slack.com"} {
 		if bytes.Contains(text, []byte(address)) {
-			t.Errorf("%s: %s %s still leads to %s", variant, o.Kind, o.Name, address)
+			t.Errorf("%s: %s %s still points to %s", variant, o.Kind, o.Name, address)
 		}
 	}
 	if o.Kind == "Canary" {
@@ -153,8 +155,8 @@ func replay(t *testing.T, log []byte) *scenario.Scenario {
 	return s
 }
 
-// What a pod finds in its folder is what the scenario was read from.
-func TestScenarioTravels(t *testing.T) {
+// A pod finds the same files in its folder as the scenario was read from.
+func TestScenarioIsMountedUnchanged(t *testing.T) {
 	s := replay(t, []byte("a line\n"))
 	m, err := scenarioConfigMap(s, "ns", "name")
 	if err != nil {
@@ -173,48 +175,52 @@ func TestScenarioTravels(t *testing.T) {
 		t.Errorf("files %v", folder)
 	}
 	if again, err := scenario.Parse("s", []byte(m.Data[keyScenario])); err != nil || again.Name != s.Name {
-		t.Errorf("the scenario that travelled: %v", err)
+		t.Errorf("the mounted scenario: %v", err)
 	}
 	large := make([]byte, 4<<20)
 	for i, x := 0, uint32(1); i < len(large); i++ {
 		x = x*1664525 + 1013904223
 		large[i] = byte(x >> 24)
 	}
-	if _, err := scenarioConfigMap(replay(t, large), "ns", "name"); err == nil || !strings.Contains(err.Error(), "a ConfigMap has room for 900") {
+	if _, err := scenarioConfigMap(replay(t, large), "ns", "name"); err == nil || !strings.Contains(err.Error(),
+		"a ConfigMap has room for 900") {
 		t.Errorf("a log that is too large: %v", err)
 	}
 	if _, err := scenarioConfigMap(&scenario.Scenario{}, "ns", "name"); err == nil {
-		t.Error("a scenario without a text is sent")
+		t.Error("a scenario without a source is sent")
 	}
 }
 
-// The desk is told of as many traffic pods as the Jobs have, and each runs in the mesh unless its client does not.
+// The agent expects as many traffic pods as the Jobs have, and each is in the mesh unless its
+// client is not.
 func TestTrafficPods(t *testing.T) {
 	s := replay(t, nil)
 	s.Clients = append(s.Clients, scenario.Client{Name: "old-gateway", Unmeshed: true, ServiceAccount: "legacy"})
 	c := &Cluster{trafficPods: 3, image: testImage, mesh: names.Linkerd}
-	flight := c.runSpecOf(cluster.RunSpec{Scenario: s, Version: "v2", Seed: 9, Guardrails: &guardrail.Set{Files: map[string][]byte{"a.yaml": []byte("x")}}})
+	spec := c.runSpecOf(cluster.RunSpec{Scenario: s, Version: "v2", Seed: 9,
+		Guardrails: &guardrail.Set{Files: map[string][]byte{"a.yaml": []byte("x")}}})
 	for _, w := range s.Clients {
 		job := c.trafficObjects(s, w)[1].(*batchv1.Job)
-		if n := flight.TrafficPods[w.Name]; n != 3 || *job.Spec.Completions != 3 || *job.Spec.Parallelism != 3 {
-			t.Errorf("client %s has %d shards at the desk", w.Name, n)
+		if n := spec.TrafficPods[w.Name]; n != 3 || *job.Spec.Completions != 3 || *job.Spec.Parallelism != 3 {
+			t.Errorf("client %s has %d pods at the agent", w.Name, n)
 		}
 		pod := job.Spec.Template
 		if disabled := pod.Annotations[names.InjectAnnotation] == "disabled"; disabled != w.Unmeshed {
 			t.Errorf("client %s: unmeshed %v", w.Name, disabled)
 		}
-		if !slices.Equal(pod.Spec.Containers[0].Args, []string{"traffic", "--client", w.Name}) || pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
+		if !slices.Equal(pod.Spec.Containers[0].Args, []string{"traffic", "--client", w.Name}) ||
+			pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
 			t.Errorf("client %s: %v", w.Name, pod.Spec)
 		}
 		if w.Unmeshed && pod.Spec.ServiceAccountName != "legacy" {
 			t.Errorf("account %s", pod.Spec.ServiceAccountName)
 		}
 	}
-	if flight.Guardrails["a.yaml"] != "x" || flight.Seed != 9 {
-		t.Errorf("flight %+v", flight)
+	if spec.Guardrails["a.yaml"] != "x" || spec.Seed != 9 {
+		t.Errorf("run spec %+v", spec)
 	}
 	if plain := c.runSpecOf(cluster.RunSpec{Scenario: s}); plain.Guardrails != nil {
-		t.Error("a run without guardrails has some")
+		t.Error("an unguarded run has guardrails")
 	}
 	m, err := c.configMap(cluster.RunSpec{Scenario: s, Seed: 9}, names.LabNamespace, agentName)
 	if err != nil {
@@ -229,9 +235,9 @@ func TestTrafficPods(t *testing.T) {
 func TestJobsAreAccountedFor(t *testing.T) {
 	two := int32(2)
 	for want, status := range map[string]batchv1.JobStatus{
-		"":                      {Succeeded: 2},
-		"1 of the 2 pods":       {Succeeded: 1},
-		"1 of the pods of Job ": {Succeeded: 1, Failed: 1},
+		"":               {Succeeded: 2},
+		"1 of 2 pods":    {Succeeded: 1},
+		"1 pods of Job ": {Succeeded: 1, Failed: 1},
 	} {
 		why, err := unfinished(&batchv1.Job{Spec: batchv1.JobSpec{Completions: &two}, Status: status})
 		if err != nil {
@@ -243,7 +249,7 @@ func TestJobsAreAccountedFor(t *testing.T) {
 	}
 }
 
-// Kept as it is where the learner says so, the mesh stays in a namespace whose manifest says nothing of it.
+// A namespace stays in the mesh if its manifest does not mention it, and as it is if it does.
 func TestNamespaceStaysMeshed(t *testing.T) {
 	for said, want := range map[string]string{"": "enabled", "disabled": "disabled"} {
 		ns := &corev1.Namespace{}
@@ -252,7 +258,7 @@ func TestNamespaceStaysMeshed(t *testing.T) {
 		}
 		keepInjected(ns)
 		if got := ns.Annotations[names.InjectAnnotation]; got != want {
-			t.Errorf("said %q, got %q", said, got)
+			t.Errorf("manifest %q, got %q", said, got)
 		}
 	}
 }

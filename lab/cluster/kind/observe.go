@@ -18,16 +18,16 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// Sources of facts, as in the sim: facts of one instant are ordered by source.
+// Sources of facts, as in the sim: facts of the same instant are ordered by source.
 const (
 	sourceFlagger = "a/flagger/" // followed by the canary
 	sourceDriver  = "b/driver"
 	sourceRun     = "c/run"
 )
 
-// observer tells in facts what watches see of the objects of a flight. It may be called from several goroutines.
+// observer turns watch events of a run's objects into facts. It is safe for concurrent use.
 type observer struct {
-	// release is the service that is released: the phase of its canary is the run's.
+	// release is the released service: the phase of its canary is the run's.
 	release string
 	note    func(at time.Time, source string, f event.Fact)
 
@@ -46,17 +46,17 @@ func newObserver(release string, note func(time.Time, string, event.Fact)) *obse
 	}
 }
 
-// Phase implements [lab.World].
+// Phase implements [cluster.World].
 func (o *observer) Phase() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.phase
 }
 
-// canarySource is the source of what is about a canary.
+// canarySource returns the source of facts about a canary.
 func canarySource(canary string) string { return sourceFlagger + canary + "." + scenario.Namespace }
 
-// canary notes a canary's status when it differs from the one noted last.
+// canary notes a canary's status if it changed.
 func (o *observer) canary(c *flaggerv1.Canary, at time.Time) {
 	status := workloads.CanaryFact(c)
 	o.mu.Lock()
@@ -79,11 +79,11 @@ func (o *observer) canaryGone(c *flaggerv1.Canary, at time.Time) {
 	if c.Spec.TargetRef.Name == o.release {
 		o.phase = ""
 	}
-	o.note(at, canarySource(c.Name), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: c.Namespace, Name: c.Name})
+	o.note(at, canarySource(c.Name), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: c.Namespace,
+		Name: c.Name})
 }
 
-// route notes how clients' proxies route, when it differs from what was noted last. Routes by which the desk tries something out
-// concern nobody else.
+// route notes how clients' proxies route, if that changed. Routes of rollback drills do not count.
 func (o *observer) route(r *gatewayv1beta1.HTTPRoute, at time.Time) {
 	if strings.HasSuffix(r.Name, names.DrillSuffix) {
 		return
@@ -91,8 +91,8 @@ func (o *observer) route(r *gatewayv1beta1.HTTPRoute, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	fact := workloads.RouteFact(k8s.Route(r), o.cookies)
-	if words := fmt.Sprint(fact); o.routes[r.Name] != words {
-		o.routes[r.Name] = words
+	if text := fmt.Sprint(fact); o.routes[r.Name] != text {
+		o.routes[r.Name] = text
 		o.note(at, sourceDriver, fact)
 	}
 }
@@ -107,7 +107,7 @@ func (o *observer) routeGone(r *gatewayv1beta1.HTTPRoute, at time.Time) {
 	o.note(at, sourceDriver, event.Deleted{ObjectKind: "HTTPRoute", Namespace: r.Namespace, Name: r.Name})
 }
 
-// deployment notes the state of a Deployment when its replicas change.
+// deployment notes the state of a Deployment if its replicas changed.
 func (o *observer) deployment(d *appsv1.Deployment, at time.Time) {
 	fact := event.Workload{
 		Name: d.Name, Version: versionOf(&d.Spec.Template), Desired: 1,
@@ -117,7 +117,7 @@ func (o *observer) deployment(d *appsv1.Deployment, at time.Time) {
 		fact.Desired = int(*d.Spec.Replicas)
 	}
 	if d.Status.ObservedGeneration < d.Generation {
-		return // the status is of a template or a number of replicas that is no more
+		return // the status is of an earlier template or number of replicas
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -134,11 +134,11 @@ func (o *observer) deploymentGone(d *appsv1.Deployment, at time.Time) {
 	o.note(at, sourceDriver, event.Deleted{ObjectKind: "Deployment", Namespace: d.Namespace, Name: d.Name})
 }
 
-// agentFact notes what the desk saw. Traffic and totals stand where the sim's do.
+// agentFact notes a fact of the agent. Traffic and totals have the same sources as in the sim.
 func (o *observer) agentFact(f client.Fact) error {
 	fact, err := event.DecodeFact(f.Kind, f.Data)
 	if err != nil {
-		return fmt.Errorf("fact %d of the desk: %w", f.N, err)
+		return fmt.Errorf("fact %d of the agent: %w", f.N, err)
 	}
 	o.note(time.Unix(0, f.At), agentSource(fact), fact)
 	return nil

@@ -23,7 +23,7 @@ import (
 	"coalmine/lab/event"
 )
 
-// notes are the facts of an observer, as JSON behind their kind and source.
+// notes are the facts of an observer, as kind, source and JSON.
 type notes struct {
 	mu    sync.Mutex
 	facts []string
@@ -50,7 +50,8 @@ func canaryObject(phase string, weight int) *flaggerv1.Canary {
 	return &flaggerv1.Canary{
 		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: names.DevelopNamespace},
 		Spec: flaggerv1.CanarySpec{
-			TargetRef: flaggerv1.LocalObjectReference{Name: "backend"}, Analysis: &flaggerv1.CanaryAnalysis{Threshold: 5},
+			TargetRef: flaggerv1.LocalObjectReference{Name: "backend"},
+			Analysis:  &flaggerv1.CanaryAnalysis{Threshold: 5},
 		},
 		Status: flaggerv1.CanaryStatus{Phase: flaggerv1.CanaryPhase(phase), CanaryWeight: weight},
 	}
@@ -62,11 +63,14 @@ func routeObject(name, cookie string) *gatewayv1beta1.HTTPRoute {
 	return &gatewayv1beta1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: names.DevelopNamespace},
 		Spec: gatewayv1beta1.HTTPRouteSpec{
-			CommonRouteSpec: gatewayv1beta1.CommonRouteSpec{ParentRefs: []gatewayv1beta1.ParentReference{{Kind: &kind, Name: "backend"}}},
+			CommonRouteSpec: gatewayv1beta1.CommonRouteSpec{ParentRefs: []gatewayv1beta1.ParentReference{{Kind: &kind,
+				Name: "backend"}}},
 			Rules: []gatewayv1beta1.HTTPRouteRule{{
-				Matches: []gatewayv1beta1.HTTPRouteMatch{{Headers: []gatewayv1beta1.HTTPHeaderMatch{{Type: &regex, Name: "Cookie", Value: ".*" + cookie + ".*"}}}},
+				Matches: []gatewayv1beta1.HTTPRouteMatch{{Headers: []gatewayv1beta1.HTTPHeaderMatch{{Type: &regex,
+					Name: "Cookie", Value: ".*" + cookie + ".*"}}}},
 				BackendRefs: []gatewayv1beta1.HTTPBackendRef{{BackendRef: gatewayv1beta1.BackendRef{
-					BackendObjectReference: gatewayv1beta1.BackendObjectReference{Name: "backend-canary"}, Weight: &weight,
+					BackendObjectReference: gatewayv1beta1.BackendObjectReference{Name: "backend-canary"},
+					Weight:                 &weight,
 				}}},
 			}},
 		},
@@ -83,26 +87,28 @@ func deploymentObject(desired, ready int32) *appsv1.Deployment {
 	}
 }
 
-// What the API server's watches tell becomes facts as the sim has them.
+// Watch events become facts as in the sim.
 func TestWatches(t *testing.T) {
 	ctx := context.Background()
 	kube, flagger, n := fake.NewClientset(), flaggerfake.NewSimpleClientset(), &notes{}
 	changed := make(chan struct{}, 100)
 	o := newObserver("backend", n.note)
-	canaries, routes := flagger.FlaggerV1beta1().Canaries(names.DevelopNamespace), flagger.GatewayapiV1beta1().HTTPRoutes(names.DevelopNamespace)
+	canaries := flagger.FlaggerV1beta1().Canaries(names.DevelopNamespace)
+	routes := flagger.GatewayapiV1beta1().HTTPRoutes(names.DevelopNamespace)
 	deployments := kube.AppsV1().Deployments(names.DevelopNamespace)
 	if _, err := deployments.Create(ctx, deploymentObject(2, 2), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w, err := clients{kube: kube, flagger: flagger}.watchObjects(ctx, o, newHealth(nil, func() bool { return false }), func() { changed <- struct{}{} })
+	w, err := clients{kube: kube, flagger: flagger}.watchObjects(ctx, o, newHealth(nil, func() bool { return false }),
+		func() { changed <- struct{}{} })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.close()
-	<-changed // the Deployment, which was there
+	<-changed // the existing Deployment
 	for _, step := range []struct {
 		do   func() error
-		want string // "" for nothing that is a fact
+		want string // "" for no fact
 	}{
 		{func() error { _, err := canaries.Create(ctx, canaryObject("", 0), metav1.CreateOptions{}); return err }, ""},
 		{func() error {
@@ -132,7 +138,7 @@ func TestWatches(t *testing.T) {
 		{func() error { return routes.Delete(ctx, "backend"+names.DrillSuffix, metav1.DeleteOptions{}) }, ""},
 		{func() error {
 			d := deploymentObject(3, 2)
-			d.Generation = 3 // nobody has acted on it yet
+			d.Generation = 3 // no controller has seen it yet
 			_, err := deployments.Update(ctx, d, metav1.UpdateOptions{})
 			return err
 		}, ""},
@@ -160,16 +166,17 @@ func TestWatches(t *testing.T) {
 		t.Errorf("first %s", first)
 	}
 	if o.Phase() != "" {
-		t.Errorf("phase %q of a canary that is gone", o.Phase())
+		t.Errorf("phase %q of a deleted canary", o.Phase())
 	}
 }
 
-// The desk's facts stand where the sim's do, at the times of the desk.
-func TestDesksFacts(t *testing.T) {
+// The agent's facts have the same sources as the sim's, and the agent's times.
+func TestAgentFacts(t *testing.T) {
 	n := &notes{}
 	o := newObserver("backend", n.note)
 	for i, f := range []event.Fact{
-		event.Query{Asker: "shop", PromQL: "up"}, event.Flagger{Canary: "shop"}, event.Gate{Canary: "shop"}, event.Alert{Canary: "shop"}, event.RollbackDrill{Canary: "shop"},
+		event.Query{Asker: "shop", PromQL: "up"}, event.Flagger{Canary: "shop"}, event.Gate{Canary: "shop"},
+		event.Alert{Canary: "shop"}, event.RollbackDrill{Canary: "shop"},
 		event.Traffic{}, event.TrafficTotals{},
 	} {
 		data, err := event.EncodeFact(f)
@@ -187,11 +194,14 @@ func TestDesksFacts(t *testing.T) {
 			t.Errorf("%s at %v", f, n.times[i])
 		}
 	}
-	want := []string{"a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop", "b/driver", "c/run"}
+	want := []string{"a/flagger/shop.develop", "a/flagger/shop.develop", "a/flagger/shop.develop",
+		"a/flagger/shop.develop", "a/flagger/shop.develop", "b/driver", "c/run"}
 	if !slices.Equal(sources, want) {
 		t.Errorf("sources %q", sources)
 	}
-	if err := o.agentFact(client.Fact{N: 8, Kind: "newer", Data: []byte("{}")}); err == nil || !strings.Contains(err.Error(), "fact 8 of the desk") {
+	if err := o.agentFact(client.Fact{N: 8, Kind: "newer", Data: []byte("{}")}); err == nil ||
+		!strings.Contains(err.Error(),
+			"fact 8 of the agent") {
 		t.Error(err)
 	}
 }

@@ -15,8 +15,9 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// How pods of services begin and end. Who still has a pod's address when it is told to stop reaches it while it lingers; nothing is
-// broken off then. Linkerd's proxies learn of it in well under a second.
+// How pods of services start and stop. A pod that is told to stop lingers, so that clients which
+// still use its address are served; nothing is cut off then. Linkerd's proxies get the change in
+// well under a second.
 const (
 	linger      = 3 * time.Second
 	drain       = 10 * time.Second
@@ -24,10 +25,11 @@ const (
 	probePeriod = 1
 )
 
-// workloadsOf has the objects of a scenario as they are here: every pod runs coalmine's own image, as the service and version that its
-// environment says.
+// workloadsOf returns the objects of a scenario in this cluster: every pod runs coalmine's own
+// image, as the service and version in its environment.
 func workloadsOf(s *scenario.Scenario, image string) workloads.Builder {
-	return workloads.Builder{Scenario: s, Mutate: func(t *corev1.PodTemplateSpec, svc *scenario.Service, version string) {
+	return workloads.Builder{Scenario: s, Mutate: func(t *corev1.PodTemplateSpec, svc *scenario.Service,
+		version string) {
 		mutatePodTemplate(t, svc, version, image, scenarioVolume(s, names.ScenarioConfigMap))
 	}}
 }
@@ -40,27 +42,28 @@ func mutatePodTemplate(t *corev1.PodTemplateSpec, s *scenario.Service, version, 
 	seconds := int64(grace / time.Second)
 	t.Spec.TerminationGracePeriodSeconds = &seconds
 	t.Spec.Volumes = []corev1.Volume{scenario}
-	app := &t.Spec.Containers[0]
-	app.Image, app.ImagePullPolicy, app.Args = image, corev1.PullIfNotPresent, []string{"app"}
-	app.Ports = []corev1.ContainerPort{
+	container := &t.Spec.Containers[0]
+	container.Image, container.ImagePullPolicy, container.Args = image, corev1.PullIfNotPresent, []string{"container"}
+	container.Ports = []corev1.ContainerPort{
 		{Name: workloads.PortName, ContainerPort: int32(s.TargetPort), Protocol: corev1.ProtocolTCP},
 		{Name: "http-metrics", ContainerPort: names.MetricsPort, Protocol: corev1.ProtocolTCP},
 	}
-	app.Env = containerEnv(s, version)
-	app.VolumeMounts = []corev1.VolumeMount{scenarioMount()}
-	// Probes go past the proxy: on the port of the users, whose share of a canary's requests is small, they would count as good answers.
-	app.ReadinessProbe = probe("/readyz", names.MetricsPort, probePeriod, 2)
-	// A service that is busy is slow, and no reason to kill it: only one that is stuck for long is.
-	app.LivenessProbe = probe("/healthz", names.MetricsPort, 10*probePeriod, 6)
-	app.Resources = cpuRequest("10m")
-	app.SecurityContext = restrictedSecurityContext()
+	container.Env = containerEnv(s, version)
+	container.VolumeMounts = []corev1.VolumeMount{scenarioMount()}
+	// Probes bypass the proxy: on the users' port they would count as successful requests, and a
+	// canary's share of requests is small.
+	container.ReadinessProbe = probe("/readyz", names.MetricsPort, probePeriod, 2)
+	// Only a service that is stuck for long is restarted; a busy one is just slow.
+	container.LivenessProbe = probe("/healthz", names.MetricsPort, 10*probePeriod, 6)
+	container.Resources = cpuRequest("10m")
+	container.SecurityContext = restrictedSecurityContext()
 }
 
-// versionVariable says in a pod's environment which version it is.
+// versionVariable is the environment variable with a pod's version.
 const versionVariable = "COALMINE_VERSION"
 
 func containerEnv(s *scenario.Service, version string) []corev1.EnvVar {
-	desk := fmt.Sprintf("http://%s.%s:%d", names.AgentService, names.LabNamespace, names.AgentPort)
+	agent := fmt.Sprintf("http://%s.%s:%d", names.AgentService, names.LabNamespace, names.AgentPort)
 	return []corev1.EnvVar{
 		{Name: "COALMINE_SCENARIO", Value: names.ScenarioDir},
 		{Name: "COALMINE_SERVICE", Value: s.Name},
@@ -70,15 +73,15 @@ func containerEnv(s *scenario.Service, version string) []corev1.EnvVar {
 		{Name: "COALMINE_ON_KILL", Value: "exit"},
 		{Name: "COALMINE_LINGER", Value: linger.String()},
 		{Name: "COALMINE_DRAIN", Value: drain.String()},
-		{Name: "COALMINE_WEIGHT_FROM", Value: desk + client.PathWeight},
-		// Flagger gives the pods of its primary the label NAME-primary, which is the Deployment's name too.
+		{Name: "COALMINE_WEIGHT_FROM", Value: agent + client.PathWeight},
+		// Flagger labels the pods of its primary NAME-primary, which is also the Deployment's name.
 		{Name: "COALMINE_WORKLOAD", ValueFrom: &corev1.EnvVarSource{
-			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.labels['app']"},
+			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.labels['container']"},
 		}},
 	}
 }
 
-// versionOf is the version that pods of a template run.
+// versionOf returns the version that pods of a template run.
 func versionOf(t *corev1.PodTemplateSpec) string {
 	for _, c := range t.Spec.Containers {
 		for _, e := range c.Env {
@@ -92,7 +95,8 @@ func versionOf(t *corev1.PodTemplateSpec) string {
 
 func probe(path string, port int, period, failures int32) *corev1.Probe {
 	return &corev1.Probe{
-		ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(int32(port)), Scheme: corev1.URISchemeHTTP}},
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path,
+			Port: intstr.FromInt32(int32(port)), Scheme: corev1.URISchemeHTTP}},
 		PeriodSeconds: period, FailureThreshold: failures, TimeoutSeconds: 5, SuccessThreshold: 1,
 	}
 }

@@ -9,11 +9,13 @@ import (
 	"coalmine/lab/event"
 )
 
-// reorderDelay is how long facts wait for earlier ones: seconds of traffic are merged from several pods, and watches lag behind.
+// reorderDelay is how long facts wait for earlier ones: traffic counts are merged from several
+// pods, and watches lag.
 const reorderDelay = 2 * time.Second
 
-// reorderBuffer brings facts into the order in which they happened. They may come from any goroutine, late and out of order, and wait until
-// they are drained; those that come later than that are recorded at the time of the newest.
+// reorderBuffer puts facts into chronological order. They may arrive from any goroutine, late and
+// out of order, and wait until they are drained; those that arrive even later are recorded at the
+// time of the newest.
 type reorderBuffer struct {
 	rec *event.Recorder
 
@@ -28,7 +30,7 @@ type heldFact struct {
 	fact   event.Fact
 }
 
-// add takes a fact in. What happened before the run's start stands at its start.
+// add adds a fact. What happened before the start of the run is recorded at its start.
 func (o *reorderBuffer) add(at time.Duration, source string, f event.Fact) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -42,10 +44,10 @@ func (o *reorderBuffer) drain(upTo time.Duration) {
 	for _, h := range o.takeUntil(upTo) {
 		o.rec.Record(h.at, h.source, h.fact)
 	}
-	o.rec.Flush() // whoever follows the run need not wait for the next fact
+	o.rec.Flush() // readers that follow the run need not wait for the next fact
 }
 
-// takeUntil takes the facts up to a time out, by time; those of one instant keep the order in which they came.
+// takeUntil removes and returns the facts up to a time, in order of time and then of arrival.
 func (o *reorderBuffer) takeUntil(upTo time.Duration) []heldFact {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,7 +61,7 @@ func (o *reorderBuffer) takeUntil(upTo time.Duration) []heldFact {
 	return due
 }
 
-// close records the facts up to a time, and takes no more.
+// close records the facts up to a time and drops later ones.
 func (o *reorderBuffer) close(upTo time.Duration) {
 	o.drain(upTo)
 	o.mu.Lock()

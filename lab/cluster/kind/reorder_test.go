@@ -11,16 +11,16 @@ import (
 	"coalmine/lab/event"
 )
 
-// noted is a fact with its time and place of origin, whose name tells which it is.
+// noted is a fact with its time and source; its name identifies it.
 type noted struct {
 	at   time.Duration
-	late bool // it comes when later ones were recorded already
+	late bool // it arrives when later ones are recorded already
 	name string
 }
 
-// Whatever facts come when: each is recorded once, times never go backwards, and those that come in time stand at their own times, in
-// their order.
-func TestOrder(tt *testing.T) {
+// Whatever the order of arrival: each fact is recorded once, times never decrease, and facts that
+// arrive in time are recorded at their own times, in order.
+func TestReorder(tt *testing.T) {
 	rapid.Check(tt, func(t *rapid.T) {
 		var events []event.Event
 		rec := event.NewRecorder(func(e event.Event) { events = append(events, e) })
@@ -64,15 +64,15 @@ func checkOrder(t *rapid.T, all []noted, events []event.Event) {
 	for i, x := range intime {
 		e := place[x.name]
 		if e.At < x.at {
-			t.Errorf("fact %s of %v stands at %v", x.name, x.at, e.At)
+			t.Errorf("fact %s of %v recorded at %v", x.name, x.at, e.At)
 		}
 		if i > 0 && place[intime[i-1].name].Seq > e.Seq {
-			t.Errorf("fact %s of %v stands before fact %s of %v", x.name, x.at, intime[i-1].name, intime[i-1].at)
+			t.Errorf("fact %s of %v recorded before fact %s of %v", x.name, x.at, intime[i-1].name, intime[i-1].at)
 		}
 	}
 	for _, x := range all {
 		if !x.late && place[x.name].At != x.at {
-			t.Errorf("fact %s of %v stands at %v", x.name, x.at, place[x.name].At)
+			t.Errorf("fact %s of %v recorded at %v", x.name, x.at, place[x.name].At)
 		}
 	}
 }

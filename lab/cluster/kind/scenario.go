@@ -16,26 +16,27 @@ import (
 // scenarioVolumeName is the volume with the scenario's folder.
 const scenarioVolumeName = "scenario"
 
-// Keys of a ConfigMap with a scenario. The log may have a path, which a key cannot be.
+// Keys of a ConfigMap with a scenario. The log's name may be a path, which a key cannot be.
 const (
 	keyScenario = scenario.FileScenario
 	keyLog      = "access-log"
 )
 
-// maxLog is what a ConfigMap has room for beside the scenario: Kubernetes bounds it to 1 MiB (documentation, concepts/configuration/
-// configmap).
+// maxLog is the space for the log in a ConfigMap next to the scenario: Kubernetes limits it to 1
+// MiB (documentation, concepts/configuration/configmap).
 const maxLog = 900 << 10
 
-// scenarioConfigMap is a ConfigMap with the files of a scenario.
+// scenarioConfigMap returns a ConfigMap with the files of a scenario.
 func scenarioConfigMap(s *scenario.Scenario, namespace, name string) (*corev1.ConfigMap, error) {
 	if len(s.Source) == 0 {
-		return nil, errors.New("the scenario was not read from a file, and its services could not read it")
+		return nil, errors.New("the scenario was not read from a file, so its services could not read it")
 	}
 	m := &corev1.ConfigMap{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: namespace,
-			// Flagger would copy it for the primary, which reads the same scenario (flagger, pkg/canary/config_tracker.go).
+			// Flagger would copy it for the primary, which reads the same scenario (flagger,
+			// pkg/canary/config_tracker.go).
 			Annotations: map[string]string{"flagger.app/config-tracking": "disabled"},
 		},
 		Data: map[string]string{keyScenario: string(s.Source)},
@@ -48,14 +49,15 @@ func scenarioConfigMap(s *scenario.Scenario, namespace, name string) (*corev1.Co
 		return nil, err
 	}
 	if len(log) > maxLog {
-		return nil, fmt.Errorf("the access log %s has %d KiB packed, and a ConfigMap has room for %d: play it in the sim, or shorten it",
+		return nil, fmt.Errorf("the access log %s has %d KiB compressed, and a ConfigMap has room for %d: play it "+
+			"in the sim, or shorten it",
 			s.LogName(), len(log)>>10, maxLog>>10)
 	}
 	m.BinaryData = map[string][]byte{keyLog: log}
 	return m, nil
 }
 
-// gzipped is a log packed by gzip, which its reader knows by its first bytes.
+// gzipped returns a log compressed with gzip; its reader detects that by the first bytes.
 func gzipped(log []byte) ([]byte, error) {
 	if bytes.HasPrefix(log, []byte{0x1f, 0x8b}) {
 		return log, nil
@@ -67,7 +69,8 @@ func gzipped(log []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// scenarioVolume has the files of a ConfigMap of [scenarioMap] as a scenario's folder, and others of its keys beside them.
+// scenarioVolume mounts a ConfigMap of [scenarioConfigMap] as a scenario's folder, with other keys
+// next to it.
 func scenarioVolume(s *scenario.Scenario, configMap string, others ...string) corev1.Volume {
 	mode := int32(0o444)
 	items := []corev1.KeyToPath{{Key: keyScenario, Path: scenario.FileScenario}}
@@ -77,9 +80,10 @@ func scenarioVolume(s *scenario.Scenario, configMap string, others ...string) co
 	for _, key := range others {
 		items = append(items, corev1.KeyToPath{Key: key, Path: key})
 	}
-	return corev1.Volume{Name: scenarioVolumeName, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-		LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, DefaultMode: &mode, Items: items,
-	}}}
+	return corev1.Volume{Name: scenarioVolumeName,
+		VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, DefaultMode: &mode, Items: items,
+		}}}
 }
 
 func scenarioMount() corev1.VolumeMount {

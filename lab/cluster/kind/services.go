@@ -11,10 +11,10 @@ import (
 	"coalmine/scenarios"
 )
 
-// defaultScenario is the one whose services stand in a cluster while no flight is played.
+// defaultScenario is the scenario whose services run while no run is played.
 const defaultScenario = "full-rollout"
 
-// DefaultServices are the services that stand in a cluster while no flight is played.
+// DefaultServices returns the services that run while no run is played.
 func DefaultServices(image string) ([]*unstructured.Unstructured, error) {
 	folder, err := scenario.Open(scenarios.Library(), defaultScenario)
 	if err != nil {
@@ -28,15 +28,16 @@ func DefaultServices(image string) ([]*unstructured.Unstructured, error) {
 	return Services(s, image)
 }
 
-// Services are the objects of a scenario's services with coalmine's image, in the order in which they can be created: the namespace
-// first. A session makes them for its flight; a bring-up does while no flight is played.
+// Services returns the objects of a scenario's services with coalmine's image, in the order of
+// creation: the namespace first. A session creates them for its run; the installation does when no
+// run is played.
 func Services(s *scenario.Scenario, image string) ([]*unstructured.Unstructured, error) {
 	config, err := scenarioConfigMap(s, names.DevelopNamespace, names.ScenarioConfigMap)
 	if err != nil {
 		return nil, err
 	}
 	var all []*unstructured.Unstructured
-	// The scenario is there before its readers.
+	// The scenario must exist before its readers.
 	for _, o := range slices.Insert(workloadsOf(s, image).Objects(), 1, runtime.Object(config)) {
 		u, err := toUnstructured(o)
 		if err != nil {

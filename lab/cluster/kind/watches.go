@@ -14,23 +14,24 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// syncTimeout is how long the first lists of all watches may take.
+// syncTimeout bounds the initial lists of all watches.
 const syncTimeout = time.Minute
 
-// watches follow objects of the API server. They list and watch anew where they break off, for as long as it takes: how long the
-// server may be out of reach is the lease's business.
+// watches follow objects of the API server. They restart when they break, for as long as it takes:
+// the lease decides how long the server may be unreachable.
 type watches struct {
 	stop context.CancelFunc
 	done []chan struct{}
 }
 
-// watchObjects lets an observer and the lab's health see every change. What is there already is seen before it returns. Changed is
-// called after each.
+// watchObjects lets an observer and the health check see every change. It returns after they have
+// seen what exists. Changed is called after each change.
 func (c clients) watchObjects(ctx context.Context, o *observer, h *health, changed func()) (*watches, error) {
 	kube := informers.NewSharedInformerFactoryWithOptions(c.kube, 0, informers.WithNamespace(names.DevelopNamespace))
-	flagger := flaggerinformers.NewSharedInformerFactoryWithOptions(c.flagger, 0, flaggerinformers.WithNamespace(names.DevelopNamespace))
+	flagger := flaggerinformers.NewSharedInformerFactoryWithOptions(c.flagger, 0,
+		flaggerinformers.WithNamespace(names.DevelopNamespace))
 	all := informers.NewSharedInformerFactory(c.kube, 0)
-	// The watches outlive the context, for the end of a run is still observed.
+	// The watches outlive the context, because the end of a run is observed too.
 	ctx, stop := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), logr.Discard()))
 	w := &watches{stop: stop}
 	var synced []cache.InformerSynced
@@ -61,7 +62,7 @@ func (c clients) watchObjects(ctx context.Context, o *observer, h *health, chang
 	defer cancel()
 	if !cache.WaitForCacheSync(limit.Done(), synced...) {
 		w.close()
-		return nil, fmt.Errorf("the watches of the API server have not begun within %v", syncTimeout)
+		return nil, fmt.Errorf("the watches of the API server did not start within %v", syncTimeout)
 	}
 	return w, nil
 }
@@ -73,14 +74,15 @@ func (w *watches) close() {
 	}
 }
 
-// eventHandler calls see for every object that comes or changes, and gone for those that went, with the time at which it was heard of.
+// eventHandler calls see for every object that is added or changed, and gone for deleted ones, with
+// the time of the event.
 func eventHandler[T any](changed func(), see, gone func(T, time.Time)) cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { callTyped(see, o); changed() },
 		UpdateFunc: func(_, o any) { callTyped(see, o); changed() },
 		DeleteFunc: func(o any) {
 			if late, ok := o.(cache.DeletedFinalStateUnknown); ok {
-				o = late.Obj // it went while the watch was broken
+				o = late.Obj // it was deleted while the watch was broken
 			}
 			callTyped(gone, o)
 			changed()

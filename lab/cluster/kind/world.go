@@ -20,20 +20,20 @@ import (
 	"coalmine/lab/event"
 )
 
-// world is a cluster prepared for one flight. It implements [lab.World].
+// world is a cluster prepared for one run. It implements [cluster.World].
 type world struct {
 	cluster *Cluster
 	spec    cluster.RunSpec
 	agent   *client.Agent
 	lease   *lease
-	start   time.Time // the run's start
+	start   time.Time // of the run
 	buffer  reorderBuffer
 	*observer
 	health  *health
 	watches *watches
 	// changed has room for one: something was observed.
 	changed chan struct{}
-	// totalsSeen is closed when the traffic's totals have come.
+	// totalsSeen is closed when the traffic's totals have arrived.
 	totalsSeen chan struct{}
 	totalsOnce sync.Once
 	stop       context.CancelFunc
@@ -42,10 +42,11 @@ type world struct {
 	agentErr   error
 }
 
-// openWorld begins to observe. From here on, time is the run's.
-func (c *Cluster) openWorld(ctx context.Context, f cluster.RunSpec, rec *event.Recorder, desk *client.Agent, l *lease) (*world, error) {
+// openWorld starts to observe. From here on, time is the run's.
+func (c *Cluster) openWorld(ctx context.Context, f cluster.RunSpec, rec *event.Recorder, agent *client.Agent,
+	l *lease) (*world, error) {
 	w := &world{
-		cluster: c, spec: f, agent: desk, lease: l, start: time.Now(), buffer: reorderBuffer{rec: rec},
+		cluster: c, spec: f, agent: agent, lease: l, start: time.Now(), buffer: reorderBuffer{rec: rec},
 		changed: make(chan struct{}, 1), totalsSeen: make(chan struct{}),
 	}
 	w.observer = newObserver(f.Scenario.Release.Service, w.note)
@@ -57,12 +58,12 @@ func (c *Cluster) openWorld(ctx context.Context, f cluster.RunSpec, rec *event.R
 	w.health.start()
 	read, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop = stop
-	w.readers.Go(func() { w.agentFailed(client.Follow(read, desk.Facts, w.handleFact)) })
+	w.readers.Go(func() { w.agentFailed(client.Follow(read, agent.Facts, w.handleFact)) })
 	w.readers.Go(func() { w.pollAgent(read) })
 	return w, nil
 }
 
-// close ends the observation. What has not come by then is no part of the run.
+// close stops to observe. What has not arrived by then is not part of the run.
 func (w *world) close() {
 	w.health.stop()
 	w.stop()
@@ -80,11 +81,11 @@ func (w *world) note(at time.Time, source string, f event.Fact) {
 func (w *world) wake() {
 	select {
 	case w.changed <- struct{}{}:
-	default: // it is awake
+	default: // a wake-up is pending
 	}
 }
 
-// decided tells whether Prometheus and Flagger can change nothing any more.
+// decided reports whether Prometheus and Flagger cannot change anything any more.
 func (w *world) decided() bool {
 	if w.spec.Guardrails == nil {
 		return true
@@ -93,7 +94,7 @@ func (w *world) decided() bool {
 	return phase == event.PhaseSucceeded || phase == event.PhaseFailed
 }
 
-// handleFact takes a fact of the desk.
+// handleFact handles a fact of the agent.
 func (w *world) handleFact(f client.Fact) error {
 	if err := w.agentFact(f); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (w *world) handleFact(f client.Fact) error {
 	return nil
 }
 
-// agentPollInterval is how often the desk is asked whether its account is whole.
+// agentPollInterval is how often the agent is asked whether its facts are complete.
 const agentPollInterval = 3 * time.Second
 
 func (w *world) pollAgent(ctx context.Context) {
@@ -129,7 +130,7 @@ func (w *world) pollAgent(ctx context.Context) {
 	}
 }
 
-// agentFailed keeps the first reason why the desk's account is not whole.
+// agentFailed keeps the first reason why the agent's facts are incomplete.
 func (w *world) agentFailed(err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
@@ -142,31 +143,31 @@ func (w *world) agentFailed(err error) {
 	}
 }
 
-// fault is the lab's, nil as long as all is well.
+// fault returns the lab's fault, or nil.
 func (w *world) fault() error {
 	w.agentMu.Lock()
 	lost := w.agentErr
 	w.agentMu.Unlock()
 	if err := w.health.fault(time.Now()); err != nil {
-		return err // what a pod says of itself says more than that the desk misses it
+		return err // a pod's own report is more precise than the agent's that it is missing
 	}
 	if lost != nil {
-		return fmt.Errorf("the traffic's account is not whole: %w", lost)
+		return fmt.Errorf("the traffic counts are incomplete: %w", lost)
 	}
 	return w.lease.fault()
 }
 
-// Now implements [lab.World]. What is known to have happened before is recorded first.
+// Now implements [cluster.World]. Facts known to be earlier are recorded first.
 func (w *world) Now() time.Duration {
 	now := w.elapsed()
 	w.buffer.drain(now)
 	return now
 }
 
-// recheckInterval is how often a condition is looked at where nothing changes.
+// recheckInterval is how often a condition is checked while nothing changes.
 const recheckInterval = time.Second
 
-// Wait implements [lab.World].
+// Wait implements [cluster.World].
 func (w *world) Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error) {
 	for {
 		now := w.elapsed()
@@ -190,7 +191,7 @@ func (w *world) Wait(ctx context.Context, until time.Duration, condition func() 
 	}
 }
 
-// ApplyGuardrails implements [lab.World].
+// ApplyGuardrails implements [cluster.World].
 func (w *world) ApplyGuardrails(ctx context.Context) error {
 	applied, err := w.cluster.applySet(ctx, w.spec.Guardrails, event.OwnerLearner)
 	w.noteApplied(applied)
@@ -203,10 +204,12 @@ func (w *world) noteApplied(applied []event.Applied) {
 	}
 }
 
-// trafficLead is the time until traffic begins: for the order to reach the traffic pods, and for their connections to stand.
+// trafficLead is the time until traffic starts: for the command to reach the traffic pods, and for
+// their connections.
 const trafficLead = 3 * time.Second
 
-// StartTraffic implements [lab.World]. It returns when the traffic begins, so that a baseline has its whole time.
+// StartTraffic implements [cluster.World]. It returns when the traffic starts, so that a baseline
+// has its full length.
 func (w *world) StartTraffic(ctx context.Context) error {
 	begin := time.Now().Add(trafficLead)
 	err := w.retry(ctx, func(ctx context.Context) error {
@@ -219,7 +222,7 @@ func (w *world) StartTraffic(ctx context.Context) error {
 	return err
 }
 
-// Release implements [lab.World].
+// Release implements [cluster.World].
 func (w *world) Release(ctx context.Context) error {
 	s := w.spec.Scenario.Released()
 	v, ok := s.Versions[w.spec.Version]
@@ -242,10 +245,12 @@ func (w *world) Release(ctx context.Context) error {
 	}
 	at := time.Now()
 	w.note(at, sourceRun, event.Released{Service: s.Name, Version: w.spec.Version})
-	return w.retry(ctx, func(ctx context.Context) error { return w.agent.Release(ctx, client.Release{At: at.UnixNano()}) })
+	return w.retry(ctx, func(ctx context.Context) error {
+		return w.agent.Release(ctx, client.Release{At: at.UnixNano()})
+	})
 }
 
-// setVersion updates the Deployment, which others write to at the same time.
+// setVersion updates the Deployment and retries on conflicts with other writers.
 func (w *world) setVersion(ctx context.Context, service string) error {
 	deployments := w.cluster.clients.kube.AppsV1().Deployments(names.DevelopNamespace)
 	return w.retry(ctx, func(ctx context.Context) error {
@@ -254,14 +259,16 @@ func (w *world) setVersion(ctx context.Context, service string) error {
 			if err != nil {
 				return err
 			}
-			workloadsOf(w.spec.Scenario, w.cluster.image).SetVersion(d, w.spec.Scenario.Service(service), w.spec.Version)
+			workloadsOf(w.spec.Scenario, w.cluster.image).SetVersion(d, w.spec.Scenario.Service(service),
+				w.spec.Version)
 			_, err = deployments.Update(ctx, d, metav1.UpdateOptions{FieldManager: names.FieldManager})
 			return err
 		})
 	})
 }
 
-// retry calls the cluster until it answers, as long as the lab has no fault: the API server may be away for a while.
+// retry calls the cluster until it responds, unless the lab has a fault: the API server may be away
+// for a while.
 func (w *world) retry(ctx context.Context, f func(context.Context) error) error {
 	for {
 		err := f(ctx)
@@ -274,7 +281,7 @@ func (w *world) retry(ctx context.Context, f func(context.Context) error) error 
 	}
 }
 
-// transient tells errors of an API server that is away, or has just come back, from what it means.
+// transient reports whether an error is due to an API server that is away or has just come back.
 func transient(err error) bool {
 	var refused *client.StatusError
 	switch {
@@ -282,20 +289,23 @@ func transient(err error) bool {
 		return false
 	case errors.As(err, &refused):
 		return refused.Status >= 500
-	case utilnet.IsConnectionRefused(err), utilnet.IsConnectionReset(err), utilnet.IsTimeout(err), utilnet.IsProbableEOF(err):
+	case utilnet.IsConnectionRefused(err), utilnet.IsConnectionReset(err), utilnet.IsTimeout(err),
+		utilnet.IsProbableEOF(err):
 		return true
 	}
-	return apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
+	return apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsTooManyRequests(err) ||
 		apierrors.IsInternalError(err)
 }
 
-// Limits of the traffic's end.
+// Time limits at the end of the traffic.
 const (
 	totalsTimeout = 20 * time.Second
 	jobsTimeout   = 30 * time.Second
 )
 
-// StopTraffic implements [lab.World]. It accounts for every traffic pod: what none of them tells, nobody knows.
+// StopTraffic implements [cluster.World]. Every traffic pod must report its counts, because nothing
+// else has them.
 func (w *world) StopTraffic(ctx context.Context) error {
 	at := time.Now()
 	err := w.retry(ctx, func(ctx context.Context) error {
@@ -320,7 +330,7 @@ func (w *world) StopTraffic(ctx context.Context) error {
 		return err
 	}
 	if !came {
-		return fmt.Errorf("the traffic's totals have not come from the desk within %v", totalsTimeout)
+		return fmt.Errorf("the traffic's totals did not arrive from the agent within %v", totalsTimeout)
 	}
 	if err := w.waitForJobs(ctx); err != nil {
 		return err
@@ -328,18 +338,18 @@ func (w *world) StopTraffic(ctx context.Context) error {
 	return w.undecided()
 }
 
-// undecided says why a rollout whose end has not come cannot be judged: without the API server Flagger can neither promote nor roll
-// back, and what it came too late for is not the guardrails' fault.
+// undecided returns why a rollout without an end cannot be judged: without the API server Flagger
+// can neither promote nor roll back, and its delay is not the fault of the guardrails.
 func (w *world) undecided() error {
 	away := w.lease.longestOutage()
 	if away == 0 || w.decided() {
 		return nil
 	}
-	return fmt.Errorf("the rollout has not come to its end (phase %s), and the API server was out of reach for %v meanwhile",
+	return fmt.Errorf("the rollout has not ended (phase %s), and the API server was unreachable for %v meanwhile",
 		w.Phase(), away.Round(time.Second))
 }
 
-// waitForJobs waits until all traffic pods have ended as they should.
+// waitForJobs waits until all traffic pods have succeeded.
 func (w *world) waitForJobs(ctx context.Context) error {
 	jobs := w.cluster.clients.kube.BatchV1().Jobs(names.DevelopNamespace)
 	return w.cluster.waitFor(ctx, jobsTimeout, "the traffic pods to end", func(ctx context.Context) (string, error) {
@@ -356,13 +366,13 @@ func (w *world) waitForJobs(ctx context.Context) error {
 	})
 }
 
-// unfinished says what is missing in a Job, "" when all of its pods have succeeded.
+// unfinished returns what is missing in a Job, or "" if all of its pods have succeeded.
 func unfinished(j *batchv1.Job) (string, error) {
 	if j.Status.Failed > 0 {
-		return "", fmt.Errorf("%d of the pods of Job %s failed", j.Status.Failed, j.Name)
+		return "", fmt.Errorf("%d pods of Job %s failed", j.Status.Failed, j.Name)
 	}
 	if want := *j.Spec.Completions; j.Status.Succeeded < want {
-		return fmt.Sprintf("%d of the %d pods of Job %s have ended", j.Status.Succeeded, want, j.Name), nil
+		return fmt.Sprintf("%d of %d pods of Job %s have ended", j.Status.Succeeded, want, j.Name), nil
 	}
 	return "", nil
 }

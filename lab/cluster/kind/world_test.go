@@ -17,7 +17,7 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// worldOf is a world on a cluster of which nothing is asked; the events are those recorded so far.
+// worldOf returns a world on a cluster that is not called, and the events recorded so far.
 func worldOf(t *testing.T) (*world, *[]event.Event) {
 	t.Helper()
 	var events []event.Event
@@ -28,7 +28,8 @@ func worldOf(t *testing.T) (*world, *[]event.Event) {
 		t.Fatal(err)
 	}
 	w := &world{
-		spec:  cluster.RunSpec{Scenario: &scenario.Scenario{Release: scenario.Release{Service: "backend"}}, Guardrails: &guardrail.Set{}},
+		spec: cluster.RunSpec{Scenario: &scenario.Scenario{Release: scenario.Release{Service: "backend"}},
+			Guardrails: &guardrail.Set{}},
 		lease: held, start: time.Now(), changed: make(chan struct{}, 1), totalsSeen: make(chan struct{}),
 		buffer: reorderBuffer{rec: event.NewRecorder(func(e event.Event) { events = append(events, e) })},
 	}
@@ -38,13 +39,13 @@ func worldOf(t *testing.T) (*world, *[]event.Event) {
 	return w, &events
 }
 
-// Facts are recorded while the story waits, in their order; a condition is looked at when something has changed.
-func TestWaitRecordsAndLooks(t *testing.T) {
+// Facts are recorded in order during a wait; a condition is checked after each change.
+func TestWaitRecordsAndChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, events := worldOf(t)
 		time.AfterFunc(2500*time.Millisecond, func() {
 			w.canary(canaryObject("Progressing", 5), time.Now())
-			w.note(w.start.Add(time.Second), sourceDriver, event.Traffic{}) // it comes late, and in time
+			w.note(w.start.Add(time.Second), sourceDriver, event.Traffic{}) // late, but in time
 			w.wake()
 		})
 		held, err := w.Wait(t.Context(), time.Hour, func() bool { return w.Phase() == event.PhaseProgressing })
@@ -57,19 +58,22 @@ func TestWaitRecordsAndLooks(t *testing.T) {
 		if w.Now() != 2500*time.Millisecond || len(*events) != 2 || (*events)[0].At != time.Second {
 			t.Errorf("recorded %v", *events)
 		}
-		if held, err := w.Wait(t.Context(), time.Minute, func() bool { return false }); held || err != nil || w.elapsed() != time.Minute {
+		if held, err := w.Wait(t.Context(), time.Minute, func() bool { return false }); held || err != nil ||
+			w.elapsed() != time.Minute {
 			t.Errorf("%v, %v after %v", held, err, w.elapsed())
 		}
 	})
 }
 
-// A fault of the lab ends the wait as soon as it is known, before any condition; what it was known by says more than what follows.
-func TestWaitTellsFaults(t *testing.T) {
+// A fault of the lab ends a wait as soon as it is known, before any condition; the first cause is
+// reported, not its consequences.
+func TestWaitReportsFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		happen func(*world)
 		want   string
 	}{
-		"the desk starts anew": {func(w *world) { w.agentFailed(client.ErrRestarted) }, "the traffic's account is not whole: the desk was started anew"},
+		"the agent restarts": {func(w *world) { w.agentFailed(client.ErrRestarted) },
+			"the traffic counts are incomplete: " + client.ErrRestarted.Error()},
 		"a pod fails": {func(w *world) {
 			p := podOf(roleTraffic)
 			failed(p)
@@ -80,11 +84,11 @@ func TestWaitTellsFaults(t *testing.T) {
 			w.health.podGone(podOf(rolePrometheus), time.Now())
 			w.wake()
 		}, "Prometheus failed"},
-		"nobody hears from the API server": {func(w *world) {
+		"the API server is unreachable": {func(w *world) {
 			w.lease.mu.Lock()
 			defer w.lease.mu.Unlock()
 			w.lease.lastRenewed, w.lease.lastErr = time.Now().Add(-2*unreachableAfter), errors.New("connection refused")
-		}, "the API server has been out of reach"},
+		}, "the API server has been unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -99,10 +103,12 @@ func TestWaitTellsFaults(t *testing.T) {
 	}
 }
 
-// Once the canary is promoted or rolled back, and without guardrails, Prometheus is of no use any more.
+// After the canary is promoted or rolled back, and in unguarded runs, Prometheus is not needed any
+// more.
 func TestDecided(t *testing.T) {
 	w, _ := worldOf(t)
-	for phase, want := range map[string]bool{"": false, event.PhaseProgressing: false, event.PhaseFailed: true, event.PhaseSucceeded: true} {
+	for phase, want := range map[string]bool{"": false, event.PhaseProgressing: false, event.PhaseFailed: true,
+		event.PhaseSucceeded: true} {
 		w.canary(canaryObject(phase, 0), time.Now())
 		if w.decided() != want {
 			t.Errorf("phase %q: decided %v", phase, !want)
@@ -110,11 +116,11 @@ func TestDecided(t *testing.T) {
 	}
 	w.canary(canaryObject(event.PhaseInitialized, 0), time.Now())
 	if w.spec.Guardrails = nil; !w.decided() {
-		t.Error("a run without guardrails waits for a decision")
+		t.Error("an unguarded run waits for a decision")
 	}
 }
 
-// A rollout that was not decided in time is nobody's success or failure where the API server was away.
+// A rollout without a decision is neither a success nor a failure if the API server was away.
 func TestUndecided(t *testing.T) {
 	w, _ := worldOf(t)
 	w.canary(canaryObject(event.PhaseFinalising, 0), time.Now())
@@ -122,7 +128,8 @@ func TestUndecided(t *testing.T) {
 		t.Error(err)
 	}
 	w.lease.longestGap = 20 * time.Second
-	if err := w.undecided(); err == nil || !strings.Contains(err.Error(), "(phase Finalising), and the API server was out of reach for 20s") {
+	if err := w.undecided(); err == nil || !strings.Contains(err.Error(),
+		"(phase Finalising), and the API server was unreachable for 20s") {
 		t.Error(err)
 	}
 	w.canary(canaryObject(event.PhaseSucceeded, 0), time.Now())
@@ -136,14 +143,15 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		w, _ := worldOf(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		if _, err := w.Wait(ctx, time.Hour, nil); !errors.Is(err, context.DeadlineExceeded) || w.elapsed() != 300*time.Millisecond {
+		if _, err := w.Wait(ctx, time.Hour, nil); !errors.Is(err, context.DeadlineExceeded) ||
+			w.elapsed() != 300*time.Millisecond {
 			t.Errorf("%v after %v", err, w.elapsed())
 		}
 	})
 }
 
-// While the API server is away, what is told is told again, until the lab gives up.
-func TestTellBearsAnAbsentServer(t *testing.T) {
+// While the API server is away, calls are retried until the lab has a fault.
+func TestRetryWhileServerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := worldOf(t)
 		calls := 0

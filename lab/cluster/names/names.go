@@ -1,69 +1,73 @@
-// Package names has the names of things in the kind cluster: namespaces, Services, ports, labels, files. What runs outside of the
-// cluster and what runs inside agree on them here. It is a leaf and knows nobody.
+// Package names has the names of things in the kind cluster: namespaces, Services, ports, labels,
+// files. Code outside and inside the cluster agrees on them here. It imports nothing.
 package names
 
 // Namespaces.
 const (
-	// LabNamespace has what coalmine itself runs: the desk, the traffic of unmeshed clients goes from [Develop] as all traffic does.
+	// LabNamespace has coalmine's own pods.
 	LabNamespace = "coalmine"
 	// MeshNamespace has the mesh's control plane.
 	MeshNamespace = "linkerd"
-	// VizNamespace has the Prometheus.
+	// VizNamespace has Prometheus.
 	VizNamespace = "linkerd-viz"
-	// FlaggerNamespace is Flagger's.
+	// FlaggerNamespace has Flagger.
 	FlaggerNamespace = "flagger-system"
-	// DevelopNamespace is the one of the demo services and of the learner's manifests.
+	// DevelopNamespace has the demo services, their clients and the learner's manifests.
 	DevelopNamespace = "develop"
 )
 
 // Linkerd is the mesh that a cluster comes up with, as in [event.RunStarted.Mesh], unless its
-// bundle brings another.
+// bundle has another.
 const Linkerd = "linkerd"
 
-// FieldManager owns what coalmine applies.
+// FieldManager is the field manager of what coalmine applies.
 const FieldManager = "coalmine"
 
-// LabelManagedBy with the value [FieldManager] is on everything that coalmine creates in the cluster.
+// LabelManagedBy, with the value [FieldManager], is on every object that coalmine creates.
 const LabelManagedBy = "app.kubernetes.io/managed-by"
 
-// DefaultCluster is the name of the kind cluster where none is given; its kubeconfig context is kind-coalmine.
+// DefaultCluster is the default name of the kind cluster; its kubeconfig context is kind-coalmine.
 const DefaultCluster = "coalmine"
 
 // ImageRegistry begins the names of coalmine's own images, which no registry serves: they are
 // loaded into the nodes. See package image.
 const ImageRegistry = "coalmine.dev"
 
-// Services of the lab. Gates answer at http://gate.coalmine, as the learner's webhooks say.
+// Services. Gates listen at http://gate.coalmine, as in the learner's webhooks.
 const (
-	// AgentService and DeskPort: the desk's own interface (facts, traffic, flights), in namespace Lab.
-	AgentService = "desk"
+	// AgentService and AgentPort are the agent's API (facts, traffic, runs), in LabNamespace.
+	AgentService = "agent"
 	AgentPort    = 8080
-	// GateService listens on port 80 of the same pod.
+	// GateService is port 80 of the same pod.
 	GateService = "gate"
-	// PrometheusService and PrometheusPort are in namespace Viz.
+	// PrometheusService and PrometheusPort are in VizNamespace.
 	PrometheusService = "prometheus"
 	PrometheusPort    = 9090
 )
 
-// Objects and files of the lab.
+// Objects and files.
 const (
-	// TrustSecret in namespace Mesh has the trust anchor and the issuer: keys below.
+	// TrustSecret in MeshNamespace has the trust anchor and the issuer, under the keys below.
 	TrustSecret = "coalmine-trust"
-	// TrustRoots (PEM certificates), IssuerCert and IssuerKey (PEM) are the keys of TrustSecret. The anchor's own key is kept nowhere.
+	// TrustRoots (PEM certificates), IssuerCert and IssuerKey (PEM) are the keys of TrustSecret.
+	// The anchor's private key is not stored.
 	TrustRoots = "ca.crt"
 	IssuerCert = "tls.crt"
 	IssuerKey  = "tls.key"
 
-	// StateConfigMap in namespace Lab tells how the cluster was brought up: keys mesh, image, bundle, and one for each step done.
+	// StateConfigMap in LabNamespace records the installation: keys mesh, image, bundle, and one
+	// for each finished step.
 	StateConfigMap = "bring-up"
 
-	// ScenarioConfigMap in namespace Develop has the scenario that the demo services and the traffic play, with the keys
-	// scenario.yaml and, where it replays one, the access log. It is mounted at ScenarioDir.
+	// ScenarioConfigMap in DevelopNamespace has the scenario that the demo services and the traffic
+	// pods play, under the keys scenario.yaml and, if it replays one, the access log. It is mounted
+	// at ScenarioDir.
 	ScenarioConfigMap = "coalmine-scenario"
 	ScenarioDir       = "/etc/coalmine/scenario"
 )
 
-// DrillSuffix ends the names of HTTPRoutes by which the desk rehearses a rollback. They are there for a moment and concern no user.
+// DrillSuffix ends the names of HTTPRoutes of rollback drills. They exist for a moment and affect
+// no user.
 const DrillSuffix = "-coalmine-drill"
 
 // Linkerd's names for a meshed pod (linkerd2, pkg/k8s/labels.go).
@@ -82,5 +86,6 @@ const (
 	ProxyDeploymentLabel = "linkerd.io/proxy-deployment"
 )
 
-// MetricsPort is where demo services show their metrics to Prometheus beside the port of their users; the mesh leaves it alone.
+// MetricsPort is where demo services export metrics for Prometheus, next to their users' port; the
+// mesh does not intercept it.
 const MetricsPort = 9102

@@ -66,14 +66,15 @@ func objects(t *testing.T) map[string]any {
 			continue
 		}
 		object := map[string]any{
-			"ServiceAccount": &corev1.ServiceAccount{}, "Service": &corev1.Service{}, "Deployment": &appsv1.Deployment{},
+			"ServiceAccount": &corev1.ServiceAccount{}, "Service": &corev1.Service{},
+			"Deployment":  &appsv1.Deployment{},
 			"ClusterRole": &rbacv1.ClusterRole{}, "ClusterRoleBinding": &rbacv1.ClusterRoleBinding{},
 			"Role": &rbacv1.Role{}, "RoleBinding": &rbacv1.RoleBinding{},
 			"MutatingWebhookConfiguration": &admissionv1.MutatingWebhookConfiguration{},
 			"CustomResourceDefinition":     &apiextensionsv1.CustomResourceDefinition{},
 		}[meta.Kind]
 		if object == nil {
-			t.Fatalf("%s %s: a kind that this test does not know", meta.Kind, meta.Name)
+			t.Fatalf("%s %s: unknown kind", meta.Kind, meta.Name)
 		}
 		if err := sigsyaml.UnmarshalStrict([]byte(doc), object); err != nil {
 			t.Fatalf("%s %s: %v", meta.Kind, meta.Name, err)
@@ -108,8 +109,10 @@ func TestManifestsAgreeWithNamesAndWire(t *testing.T) {
 		t.Errorf("caBundle %q, want the roots", got)
 	}
 	out := webhook.NamespaceSelector.MatchExpressions[0].Values
-	if *webhook.FailurePolicy != admissionv1.Fail || !slices.Contains(out, names.MeshNamespace) || !slices.Contains(out, metav1.NamespaceSystem) {
-		t.Errorf("failure policy %s, namespaces left out %v: the cluster could not come up", *webhook.FailurePolicy, out)
+	if *webhook.FailurePolicy != admissionv1.Fail || !slices.Contains(out, names.MeshNamespace) ||
+		!slices.Contains(out, metav1.NamespaceSystem) {
+		t.Errorf("failure policy %s, excluded namespaces %v: the cluster could not come up", *webhook.FailurePolicy,
+			out)
 	}
 }
 
@@ -125,7 +128,8 @@ func TestControlMayReadTheTrustSecretOnly(t *testing.T) {
 		if slices.Contains(r.Resources, "configmaps") {
 			maps = append(maps, r.ResourceNames...)
 		}
-		if slices.Contains(r.Verbs, "*") || slices.Contains(r.Resources, "*") || slices.Contains(r.Resources, "secrets") && len(r.ResourceNames) == 0 {
+		if slices.Contains(r.Verbs, "*") || slices.Contains(r.Resources, "*") || slices.Contains(r.Resources,
+			"secrets") && len(r.ResourceNames) == 0 {
 			t.Errorf("rule %+v allows too much", r)
 		}
 	}
@@ -134,7 +138,8 @@ func TestControlMayReadTheTrustSecretOnly(t *testing.T) {
 	}
 }
 
-// served is the schema of a version of a kind, as the API server prunes by it and as it validates by it.
+// served returns the schema of a version of a kind, in the forms the API server prunes and
+// validates by.
 func served(t *testing.T, kind, version string) (*schema.Structural, *spec.Schema) {
 	t.Helper()
 	for _, o := range objects(t) {
@@ -155,7 +160,8 @@ func served(t *testing.T, kind, version string) (*schema.Structural, *spec.Schem
 func compiled(t *testing.T, props *apiextensionsv1.JSONSchemaProps) (*schema.Structural, *spec.Schema) {
 	t.Helper()
 	var internal apiextensions.JSONSchemaProps
-	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(props, &internal, nil); err != nil {
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(props, &internal,
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	structural, err := schema.NewStructural(&internal)
@@ -176,7 +182,8 @@ func compiled(t *testing.T, props *apiextensionsv1.JSONSchemaProps) (*schema.Str
 	return structural, openAPI
 }
 
-// read returns a spec as the API server stores it, defaults apart, and whether it would refuse it.
+// read returns a spec as the API server stores it, without defaults, and whether it would reject
+// it.
 func read(t *testing.T, kind, version, text string) (stored map[string]any, refused bool) {
 	t.Helper()
 	structural, openAPI := served(t, kind, version)
@@ -187,10 +194,12 @@ func read(t *testing.T, kind, version, text string) (stored map[string]any, refu
 	}
 	o["spec"] = parsed
 	pruning.Prune(o, structural, true)
-	return o["spec"].(map[string]any), !validate.NewSchemaValidator(openAPI, nil, "", strfmt.Default).Validate(o).IsValid()
+	return o["spec"].(map[string]any), !validate.NewSchemaValidator(openAPI, nil, "",
+		strfmt.Default).Validate(o).IsValid()
 }
 
-// TestPolicyFieldsReachTheControlPlane has every field that package guardrail knows: the API server drops what a schema lacks.
+// TestPolicyFieldsReachTheControlPlane covers every field that package guardrail supports: the API
+// server drops what a schema lacks.
 func TestPolicyFieldsReachTheControlPlane(t *testing.T) {
 	const server = `"podSelector":{"matchLabels":{"app":"a"},"matchExpressions":[{"key":"a","operator":"In","values":["b"]}]},"port":"http","proxyProtocol":"HTTP/1"`
 	const ref = `{"group":"g","kind":"K","name":"n","namespace":"ns"}`
@@ -198,11 +207,16 @@ func TestPolicyFieldsReachTheControlPlane(t *testing.T) {
 		{"Server", guardrail.LinkerdGroup + "/v1beta1", `{` + server + `}`},
 		{"Server", guardrail.LinkerdGroup + "/v1beta2", `{` + server + `}`},
 		{"Server", guardrail.ServerVersion, `{` + server + `,"accessPolicy":"audit"}`},
-		{"AuthorizationPolicy", guardrail.AuthorizationVersion, `{"targetRef":{"group":"g","kind":"K","name":"n"},"requiredAuthenticationRefs":[` + ref + `]}`},
-		{"AuthorizationPolicy", guardrail.AuthorizationVersion, `{"targetRef":{"kind":"Namespace","name":"n"},"requiredAuthenticationRefs":[]}`},
-		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{"identities":["*","*.a","a.develop.serviceaccount.identity.linkerd.cluster.local"]}`},
-		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{"identityRefs":[` + ref + `,{"kind":"Namespace"}]}`},
-		{"NetworkAuthentication", guardrail.AuthorizationVersion, `{"networks":[{"cidr":"10.0.0.0/8","except":["10.1.2.3"]}]}`},
+		{"AuthorizationPolicy", guardrail.AuthorizationVersion,
+			`{"targetRef":{"group":"g","kind":"K","name":"n"},"requiredAuthenticationRefs":[` + ref + `]}`},
+		{"AuthorizationPolicy", guardrail.AuthorizationVersion,
+			`{"targetRef":{"kind":"Namespace","name":"n"},"requiredAuthenticationRefs":[]}`},
+		{"MeshTLSAuthentication", guardrail.AuthorizationVersion,
+			`{"identities":["*","*.a","a.develop.serviceaccount.identity.linkerd.cluster.local"]}`},
+		{"MeshTLSAuthentication", guardrail.AuthorizationVersion,
+			`{"identityRefs":[` + ref + `,{"kind":"Namespace"}]}`},
+		{"NetworkAuthentication", guardrail.AuthorizationVersion,
+			`{"networks":[{"cidr":"10.0.0.0/8","except":["10.1.2.3"]}]}`},
 	} {
 		var want map[string]any
 		if err := json.Unmarshal([]byte(c.spec), &want); err != nil {
@@ -219,7 +233,7 @@ func TestPoliciesHaveLinkerdsDefaults(t *testing.T) {
 	structural, _ := served(t, "Server", guardrail.ServerVersion)
 	for field, want := range map[string]string{"accessPolicy": "deny", "proxyProtocol": "unknown"} {
 		if got := structural.Properties["spec"].Properties[field].Default.Object; got != want {
-			t.Errorf("%s is %v when left out, want %s", field, got, want)
+			t.Errorf("the default of %s is %v, want %s", field, got, want)
 		}
 	}
 }
@@ -231,14 +245,15 @@ func TestPoliciesThatLinkerdWouldRefuse(t *testing.T) {
 		{"Server", guardrail.ServerVersion, `{"podSelector":{},"port":8080,"accessPolicy":"everyone"}`},
 		{"Server", guardrail.ServerVersion, `{"podSelector":{},"port":8080,"proxyProtocol":"SMTP"}`},
 		{"AuthorizationPolicy", guardrail.AuthorizationVersion, `{"targetRef":{"kind":"Server","name":"n"}}`},
-		{"AuthorizationPolicy", guardrail.AuthorizationVersion, `{"targetRef":{"kind":"Server"},"requiredAuthenticationRefs":[]}`},
+		{"AuthorizationPolicy", guardrail.AuthorizationVersion,
+			`{"targetRef":{"kind":"Server"},"requiredAuthenticationRefs":[]}`},
 		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{}`},
 		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{"identities":["*"],"identityRefs":[]}`},
 		{"MeshTLSAuthentication", guardrail.AuthorizationVersion, `{"identities":["Everyone!"]}`},
 		{"NetworkAuthentication", guardrail.AuthorizationVersion, `{"networks":[{"except":["10.1.2.3"]}]}`},
 	} {
 		if stored, refused := read(t, c.kind, c.version, c.spec); !refused {
-			t.Errorf("%s %s is taken: %v", c.kind, c.spec, stored)
+			t.Errorf("%s %s is accepted: %v", c.kind, c.spec, stored)
 		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package apply brings objects into a cluster and waits for what becomes of them: server-side apply with coalmine's field manager,
-// in an order that works, repeated where the API server is not quite there yet. It knows Kubernetes's own kinds and nothing of
-// what coalmine installs.
+// Package apply applies objects to a cluster and waits until they are ready: server-side apply with
+// coalmine's field manager, in a safe order, with retries while the API server is not available. It
+// knows Kubernetes' own kinds, but not what coalmine installs.
 package apply
 
 import (
@@ -26,7 +26,7 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// Client applies objects to one cluster. It may be used by several goroutines.
+// Client applies objects to a cluster. It is safe for concurrent use.
 type Client struct {
 	dynamic dynamic.Interface
 	mapper  meta.ResettableRESTMapper
@@ -34,18 +34,18 @@ type Client struct {
 	wait    func(context.Context, time.Duration) error
 }
 
-// New returns a client of a cluster. It does not call it yet.
+// New returns a client of a cluster. It does not connect yet.
 func New(cfg *rest.Config) (*Client, error) {
 	cfg = rest.CopyConfig(cfg)
-	cfg.QPS, cfg.Burst = 100, 200          // one user, one server: nobody to be protected from
-	cfg.WarningHandler = rest.NoWarnings{} // they are about others' charts, and would go to the terminal
+	cfg.QPS, cfg.Burst = 100, 200          // one user on a private server
+	cfg.WarningHandler = rest.NoWarnings{} // they concern third-party charts, and would go to the terminal
 	dyn, err := dynamic.NewForConfig(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("client of the cluster: %w", err)
+		return nil, fmt.Errorf("create a client of the cluster: %w", err)
 	}
 	disc, err := discovery.NewDiscoveryClientForConfig(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("client of the cluster: %w", err)
+		return nil, fmt.Errorf("create a client of the cluster: %w", err)
 	}
 	return newClient(dyn, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(disc))), nil
 }
@@ -54,7 +54,7 @@ func newClient(dyn dynamic.Interface, mapper meta.ResettableRESTMapper) *Client 
 	return &Client{dynamic: dyn, mapper: mapper, now: time.Now, wait: sleep}
 }
 
-// silenceLogs keeps client-go from writing to the terminal what it returns as errors too.
+// silenceLogs keeps client-go from printing errors to the terminal that it also returns.
 func silenceLogs(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -68,9 +68,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Apply brings objects to what they should be: namespaces, then CRDs, which it waits for, then the others in the order given, with
-// webhooks last. It may be repeated. Fields that others have set to something else are an error, which names them; see [Conflict].
-// Objects are labelled as coalmine's; those given stay as they are.
+// Apply creates or updates objects: namespaces, then CRDs, which it waits for, then the others in
+// the order given, with webhooks last. It is safe to repeat. If another manager has set a field to
+// another value, it returns a [Conflict]. Apply labels the objects as coalmine's; it does not
+// modify its arguments.
 func (c *Client) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
 	ctx = silenceLogs(ctx)
 	for _, rank := range groupByRank(objects) {
@@ -100,7 +101,8 @@ func (c *Client) applyOne(ctx context.Context, o *unstructured.Unstructured) err
 		return err
 	}
 	apply := func(force bool) error {
-		_, err := resource.Patch(ctx, o.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: names.FieldManager, Force: &force})
+		_, err := resource.Patch(ctx, o.GetName(), types.ApplyPatchType, body,
+			metav1.PatchOptions{FieldManager: names.FieldManager, Force: &force})
 		return err
 	}
 	err = apply(false)
@@ -113,7 +115,7 @@ func (c *Client) applyOne(ctx context.Context, o *unstructured.Unstructured) err
 	return err
 }
 
-// prepare is an object as it is sent: labelled, and without what only a cluster may say of it.
+// prepare returns an object as it is sent: labelled, and without fields that only a server sets.
 func prepare(o *unstructured.Unstructured) *unstructured.Unstructured {
 	o = o.DeepCopy()
 	labels := o.GetLabels()
@@ -129,7 +131,7 @@ func prepare(o *unstructured.Unstructured) *unstructured.Unstructured {
 	return o
 }
 
-// resource is where the objects of a kind are. A version of "" is the preferred one.
+// resource returns the client for a kind. A version of "" is the preferred one.
 func (c *Client) resource(r Ref, version string) (dynamic.ResourceInterface, error) {
 	var versions []string
 	if version != "" {
@@ -138,7 +140,7 @@ func (c *Client) resource(r Ref, version string) (dynamic.ResourceInterface, err
 	mapping, err := c.mapper.RESTMapping(schema.GroupKind{Group: r.Group, Kind: r.Kind}, versions...)
 	if err != nil {
 		if meta.IsNoMatchError(err) {
-			c.mapper.Reset() // a CRD may have come since
+			c.mapper.Reset() // its CRD may have been added since
 		}
 		return nil, err
 	}
@@ -147,12 +149,13 @@ func (c *Client) resource(r Ref, version string) (dynamic.ResourceInterface, err
 		return resource, nil
 	}
 	if r.Namespace == "" {
-		return nil, fmt.Errorf("%s has no namespace, and needs one", r)
+		return nil, fmt.Errorf("%s needs a namespace", r)
 	}
 	return resource.Namespace(r.Namespace), nil
 }
 
-// Get returns an object as it is now; the error is Kubernetes's NotFound if there is none, or no such kind.
+// Get returns an object; the error is Kubernetes' NotFound if the object or its kind does not
+// exist.
 func (c *Client) Get(ctx context.Context, r Ref) (*unstructured.Unstructured, error) {
 	ctx = silenceLogs(ctx)
 	var got *unstructured.Unstructured
@@ -173,8 +176,8 @@ func (c *Client) Get(ctx context.Context, r Ref) (*unstructured.Unstructured, er
 	return got, nil
 }
 
-// Delete removes objects, last ones first, and waits until they are gone with all that belongs to them. Those that are not there
-// are no error.
+// Delete deletes objects in reverse order and waits until they and their dependents are gone. It
+// ignores objects that do not exist.
 func (c *Client) Delete(ctx context.Context, objects []*unstructured.Unstructured) error {
 	ctx = silenceLogs(ctx)
 	ranks := groupByRank(objects)
@@ -208,10 +211,11 @@ func (c *Client) delete(ctx context.Context, r Ref) error {
 	if err != nil {
 		return err
 	}
-	return c.watch(ctx, resource, metav1.ListOptions{FieldSelector: byName(r.Name)}, func(all []unstructured.Unstructured) (bool, error) {
-		return findByName(all, r.Name) == nil, nil
-	})
+	return c.watch(ctx, resource, metav1.ListOptions{FieldSelector: byName(r.Name)},
+		func(all []unstructured.Unstructured) (bool, error) {
+			return findByName(all, r.Name) == nil, nil
+		})
 }
 
-// errGone says that a kind is not there, and so none of its objects.
+// errGone reports that a kind, and so all of its objects, does not exist.
 var errGone = errors.New("gone")

@@ -69,14 +69,16 @@ metadata: {name: ns}
 	}
 }
 
-func TestWhatPassesIsBorne(t *testing.T) {
+func TestTemporaryErrorsAreRetried(t *testing.T) {
 	for name, fault := range map[string]http.HandlerFunc{
-		"connection broken":   broken,
-		"server starts":       failing(503, "ServiceUnavailable", "starting"),
-		"too many":            failing(429, "TooManyRequests", "slow down"),
-		"webhook starts":      failing(500, "InternalError", `failed calling webhook "x": connection refused`),
-		"namespace goes":      failing(403, "Forbidden", "being terminated", map[string]any{"reason": "NamespaceTerminating"}),
-		"rights are read in":  failing(403, "Forbidden", `configmaps "a" is forbidden: User "kubernetes-admin" cannot patch resource "configmaps"`),
+		"connection broken": broken,
+		"server starts":     failing(503, "ServiceUnavailable", "starting"),
+		"too many":          failing(429, "TooManyRequests", "slow down"),
+		"webhook starts":    failing(500, "InternalError", `failed calling webhook "x": connection refused`),
+		"namespace goes": failing(403, "Forbidden", "namespace is deleted",
+			map[string]any{"reason": "NamespaceTerminating"}),
+		"permissions not loaded": failing(403, "Forbidden",
+			`configmaps "a" is forbidden: User "kubernetes-admin" cannot patch resource "configmaps"`),
 		"kind not served yet": failing(404, "NotFound", "the server could not find the requested resource"),
 	} {
 		s := newServer(t)
@@ -91,18 +93,21 @@ func TestWhatPassesIsBorne(t *testing.T) {
 	}
 }
 
-// TestNothingIsBorneForEver: an API server that is away, and then denies rights for a while, is borne; one that stays so is not.
-func TestNothingIsBorneForEver(t *testing.T) {
+// TestRetriesEnd: an API server that is away and then denies requests for a while is retried, but
+// not forever.
+func TestRetriesEnd(t *testing.T) {
 	away := failing(503, "ServiceUnavailable", "starting")
 	denied := failing(403, "Forbidden", `configmaps "a" is forbidden: User "u" cannot patch resource "configmaps"`)
 	for name, x := range map[string]struct {
 		faults []http.HandlerFunc
 		want   string
 	}{
-		"always away":      {slices.Repeat([]http.HandlerFunc{away}, 100), "starting (tried for"},
-		"always denied":    {slices.Repeat([]http.HandlerFunc{denied}, 100), "cannot patch"},
-		"by turns":         {slices.Repeat([]http.HandlerFunc{away, denied}, 100), "(tried for"},
-		"away then denied": {slices.Concat(slices.Repeat([]http.HandlerFunc{away}, 15), slices.Repeat([]http.HandlerFunc{denied}, 4)), ""},
+		"always away":   {slices.Repeat([]http.HandlerFunc{away}, 100), "starting (retried for"},
+		"always denied": {slices.Repeat([]http.HandlerFunc{denied}, 100), "cannot patch"},
+		"alternating":   {slices.Repeat([]http.HandlerFunc{away, denied}, 100), "(retried for"},
+		"away then denied": {slices.Concat(slices.Repeat([]http.HandlerFunc{away}, 15),
+			slices.Repeat([]http.HandlerFunc{denied}, 4)),
+			""},
 	} {
 		s := newServer(t)
 		c, at := newTestClient(t, s)
@@ -117,7 +122,7 @@ func TestNothingIsBorneForEver(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotPassIsNotTriedAgain(t *testing.T) {
+func TestPermanentErrorsAreNotRetried(t *testing.T) {
 	for name, fault := range map[string]http.HandlerFunc{
 		"invalid":   failing(422, "Invalid", "spec.replicas: must be positive"),
 		"admission": failing(403, "Forbidden", `pods "a" is forbidden: exceeded quota`),
@@ -133,20 +138,22 @@ func TestWhatDoesNotPassIsNotTriedAgain(t *testing.T) {
 }
 
 func conflict(manager string) any {
-	return map[string]any{"reason": "FieldManagerConflict", "field": ".data.k", "message": `conflict with "` + manager + `" using v1`}
+	return map[string]any{"reason": "FieldManagerConflict", "field": ".data.k",
+		"message": `conflict with "` + manager + `" using v1`}
 }
 
 func TestConflicts(t *testing.T) {
 	s := newServer(t)
 	c, _ := newTestClient(t, s)
-	s.faults(http.MethodPatch, failing(409, "Conflict", "Apply failed with 2 conflicts", conflict("kubectl-edit"), conflict("coalmine")))
+	s.faults(http.MethodPatch, failing(409, "Conflict", "Apply failed with 2 conflicts", conflict("kubectl-edit"),
+		conflict("coalmine")))
 	err := c.Apply(context.Background(), objects(t, config))
 	var found *Conflict
 	if !errors.As(err, &found) || len(found.Fields) != 2 || found.Fields[0] != (Field{".data.k", "kubectl-edit"}) {
 		t.Fatalf("error %v", err)
 	}
 	if found.Hint() == "" || len(s.log) != 0 {
-		t.Errorf("hint %q; changed all the same: %v", found.Hint(), s.log)
+		t.Errorf("hint %q; changed anyway: %v", found.Hint(), s.log)
 	}
 	s.faults(http.MethodPatch, failing(409, "Conflict", "Apply failed with 1 conflict", conflict("coalmine")))
 	if err := c.Apply(context.Background(), objects(t, config)); err != nil {
@@ -177,10 +184,10 @@ func TestKindsMayComeLate(t *testing.T) {
 	}
 }
 
-func TestNamespaceIsNeeded(t *testing.T) {
+func TestNamespaceIsRequired(t *testing.T) {
 	c, _ := newTestClient(t, newServer(t))
 	err := c.Apply(context.Background(), objects(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"))
-	if err == nil || !strings.Contains(err.Error(), "has no namespace") {
+	if err == nil || !strings.Contains(err.Error(), "needs a namespace") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -188,12 +195,13 @@ func TestNamespaceIsNeeded(t *testing.T) {
 func TestDeleteWaits(t *testing.T) {
 	s := newServer(t)
 	c, _ := newTestClient(t, s)
-	all := objects(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: ns}\n---\n"+config+"---\napiVersion: example.com/v1\nkind: Thing\nmetadata: {name: x}\n")
+	all := objects(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: ns}\n---\n"+config+"---\napiVersion: "+
+		"example.com/v1\nkind: Thing\nmetadata: {name: x}\n")
 	if err := c.Apply(context.Background(), all[:2]); err != nil {
 		t.Fatal(err)
 	}
 	s.log = nil
-	// Objects go only after somebody waits for it.
+	// The objects disappear only after the client waits for that.
 	left := []string{"/api/v1/namespaces/ns/configmaps/a", "/api/v1/namespaces/ns"}
 	s.watched = func() {
 		s.mu.Lock()
@@ -205,7 +213,8 @@ func TestDeleteWaits(t *testing.T) {
 	if err := c.Delete(context.Background(), all); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"DELETE /api/v1/namespaces/ns/configmaps/a", "DELETE /api/v1/namespaces/ns"}; !slices.Equal(s.log, want) || len(s.objects) != 0 {
+	if want := []string{"DELETE /api/v1/namespaces/ns/configmaps/a",
+		"DELETE /api/v1/namespaces/ns"}; !slices.Equal(s.log, want) || len(s.objects) != 0 {
 		t.Errorf("%v, %d objects are left", s.log, len(s.objects))
 	}
 	if err := c.Delete(context.Background(), all); err != nil {
@@ -214,7 +223,8 @@ func TestDeleteWaits(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
-	all := objects(t, "---\n# nothing\n---\n"+config+"---\n"+`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"}}]}`)
+	all := objects(t, "---\n# nothing\n---\n"+config+"---\n"+
+		`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"}}]}`)
 	if len(all) != 2 || RefOf(all[0]).String() != "ConfigMap ns/a" || RefOf(all[1]).String() != "Pod p" {
 		t.Errorf("%v", all)
 	}

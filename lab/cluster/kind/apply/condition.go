@@ -14,12 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// state is how far something is.
+// state is the progress of an object.
 type state struct {
 	ready bool
-	// text says for people what is missing: "0 of 1 replicas are available".
+	// text describes for the user what is missing: "0 of 1 replicas are available".
 	text string
-	// webhooks are Services that must answer before it is really ready.
+	// webhooks are the Services that must respond before the object is ready.
 	webhooks []service
 }
 
@@ -27,10 +27,10 @@ type service struct{ namespace, name string }
 
 func notReady(format string, args ...any) state { return state{text: fmt.Sprintf(format, args...)} }
 
-// condition tells how far an object is. An error says that it has failed for good.
+// condition returns the progress of an object. An error means that it has failed for good.
 type condition func(*unstructured.Unstructured) (state, error)
 
-// conditionOf is nil for kinds that are ready as soon as they are there.
+// conditionOf returns nil for kinds that are ready as soon as they exist.
 func conditionOf(r Ref) condition {
 	switch {
 	case r.is(deploymentKind):
@@ -51,7 +51,7 @@ func conditionOf(r Ref) condition {
 	return nil
 }
 
-// typed gives a condition the object in its Go type.
+// typed converts the object to its Go type for f.
 func typed[T any](f func(*T) (state, error)) condition {
 	return func(o *unstructured.Unstructured) (state, error) {
 		var t T
@@ -70,13 +70,13 @@ func deployment(d *appsv1.Deployment) (state, error) {
 	s := d.Status
 	switch {
 	case s.ObservedGeneration < d.Generation:
-		return notReady("its controller has not seen it yet"), nil
+		return notReady("the controller has not seen it yet"), nil
 	case s.UpdatedReplicas < want:
-		return notReady("%d of %d replicas are of its present template", s.UpdatedReplicas, want), nil
+		return notReady("%d of %d replicas are updated", s.UpdatedReplicas, want), nil
 	case s.AvailableReplicas < want:
 		return notReady("%d of %d replicas are available", s.AvailableReplicas, want), nil
 	case s.Replicas > s.UpdatedReplicas:
-		return notReady("%d replicas of an earlier template are still there", s.Replicas-s.UpdatedReplicas), nil
+		return notReady("%d replicas of an earlier template still exist", s.Replicas-s.UpdatedReplicas), nil
 	}
 	return state{ready: true}, nil
 }
@@ -85,9 +85,10 @@ func daemonSet(d *appsv1.DaemonSet) (state, error) {
 	s := d.Status
 	switch {
 	case s.ObservedGeneration < d.Generation:
-		return notReady("its controller has not seen it yet"), nil
+		return notReady("the controller has not seen it yet"), nil
 	case s.UpdatedNumberScheduled < s.DesiredNumberScheduled, s.NumberAvailable < s.DesiredNumberScheduled:
-		return notReady("%d of %d pods are available", min(s.UpdatedNumberScheduled, s.NumberAvailable), s.DesiredNumberScheduled), nil
+		return notReady("%d of %d pods are available", min(s.UpdatedNumberScheduled, s.NumberAvailable),
+			s.DesiredNumberScheduled), nil
 	}
 	return state{ready: true}, nil
 }
@@ -100,7 +101,7 @@ func statefulSet(d *appsv1.StatefulSet) (state, error) {
 	s := d.Status
 	switch {
 	case s.ObservedGeneration < d.Generation:
-		return notReady("its controller has not seen it yet"), nil
+		return notReady("the controller has not seen it yet"), nil
 	case s.UpdatedReplicas < want, s.ReadyReplicas < want:
 		return notReady("%d of %d replicas are ready", min(s.UpdatedReplicas, s.ReadyReplicas), want), nil
 	}
@@ -114,16 +115,16 @@ func job(j *batchv1.Job) (state, error) {
 		case c.Type == batchv1.JobComplete:
 			return state{ready: true}, nil
 		case c.Type == batchv1.JobFailed:
-			return state{}, fmt.Errorf("has failed: %s", strings.Join([]string{c.Reason, c.Message}, ": "))
+			return state{}, fmt.Errorf("failed: %s", strings.Join([]string{c.Reason, c.Message}, ": "))
 		}
 	}
-	return notReady("%d pods have succeeded, %d have failed", j.Status.Succeeded, j.Status.Failed), nil
+	return notReady("%d pods succeeded, %d failed", j.Status.Succeeded, j.Status.Failed), nil
 }
 
-// hasCondition wants a condition of the status to be true.
+// hasCondition requires a status condition to be true.
 func hasCondition(kind string) condition {
 	return func(o *unstructured.Unstructured) (state, error) {
-		// A new CRD's conditions are null.
+		// The conditions of a new CRD are null.
 		found, _, err := unstructured.NestedFieldNoCopy(o.Object, "status", "conditions")
 		if err != nil {
 			return state{}, err
@@ -137,13 +138,13 @@ func hasCondition(kind string) condition {
 			if c["status"] == "True" {
 				return state{ready: true}, nil
 			}
-			return notReady("is not %s: %v", kind, c["message"]), nil
+			return notReady("not %s: %v", kind, c["message"]), nil
 		}
-		return notReady("is not %s yet", kind), nil
+		return notReady("not %s yet", kind), nil
 	}
 }
 
-// webhooks names the Services that the API server will call.
+// webhooks returns the Services that the API server will call.
 func webhooks(o *unstructured.Unstructured) (state, error) {
 	all, _, err := unstructured.NestedSlice(o.Object, "webhooks")
 	if err != nil {
@@ -164,7 +165,7 @@ func webhooks(o *unstructured.Unstructured) (state, error) {
 	return s, nil
 }
 
-// hasReadyEndpoint tells whether any of the EndpointSlices has an endpoint that is ready.
+// hasReadyEndpoint reports whether any of the EndpointSlices has a ready endpoint.
 func hasReadyEndpoint(all []unstructured.Unstructured) (bool, error) {
 	for _, o := range all {
 		var s discoveryv1.EndpointSlice
@@ -180,7 +181,7 @@ func hasReadyEndpoint(all []unstructured.Unstructured) (bool, error) {
 	return false, nil
 }
 
-// selectorOf is what finds the pods of a workload.
+// selectorOf returns the selector of a workload's pods.
 func selectorOf(o *unstructured.Unstructured) (string, bool) {
 	raw, ok, err := unstructured.NestedMap(o.Object, "spec", "selector")
 	if err != nil || !ok {

@@ -12,8 +12,8 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// Decode reads a stream of YAML or JSON documents. Empty ones are left out, and Lists taken apart. Errors say in which document they are,
-// counted from 1.
+// Decode parses a stream of YAML or JSON documents. It drops empty documents and expands Lists.
+// Errors name the document, counted from 1.
 func Decode(text []byte) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
 	r := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))

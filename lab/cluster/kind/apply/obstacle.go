@@ -17,19 +17,21 @@ import (
 )
 
 const (
-	// explainTimeout bounds how long a reason is looked for after the time is up.
+	// explainTimeout bounds the search for a reason after a timeout.
 	explainTimeout = 5 * time.Second
-	// pullGrace is how long a pod may fail to pull an image: registries and networks have their moments.
+	// pullGrace is how long a pod may fail to pull an image: failures of registries and networks
+	// can be temporary.
 	pullGrace = time.Minute
 )
 
-// Obstacle is what keeps a pod from being ready.
+// Obstacle is a reason why a pod is not ready.
 type Obstacle struct {
-	// Pod, and the Node that it was given to, "" for none.
+	// Pod, and its Node, or "" if it has none.
 	Pod, Node string
-	// Container and Image, "" when it is not about one.
+	// Container and Image are "" if the obstacle does not concern a container.
 	Container, Image string
-	// Reason is Kubernetes's word: ImagePullBackOff, CrashLoopBackOff, Unschedulable. Message says more.
+	// Reason is Kubernetes' own: ImagePullBackOff, CrashLoopBackOff, Unschedulable. Message has
+	// details.
 	Reason, Message string
 	// permanent obstacles do not go away by waiting.
 	permanent bool
@@ -41,15 +43,18 @@ func (o Obstacle) String() string {
 		where += " on node " + o.Node
 	}
 	if o.pull() {
-		return fmt.Sprintf("%s: image %s cannot be had (%s): %s", where, o.Image, o.Reason, o.Message)
+		return fmt.Sprintf("%s: image %s is not available (%s): %s", where, o.Image, o.Reason, o.Message)
 	}
 	if o.Container != "" {
 		where += ", container " + o.Container
 	}
-	return where + ": " + strings.Join(slices.DeleteFunc([]string{o.Reason, o.Message}, func(s string) bool { return s == "" }), ": ")
+	return where + ": " + strings.Join(slices.DeleteFunc([]string{o.Reason, o.Message}, func(s string) bool {
+		return s == ""
+	}),
+		": ")
 }
 
-// pull tells whether it is about an image that the node does not have (kubernetes, pkg/kubelet/images/types.go).
+// pull reports whether the node does not have the image (kubernetes, pkg/kubelet/images/types.go).
 func (o Obstacle) pull() bool {
 	switch o.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable":
@@ -58,12 +63,13 @@ func (o Obstacle) pull() bool {
 	return false
 }
 
-// obstacles looks at the pods of a workload, in the order of their names.
+// obstacles returns the obstacles of a workload's pods, ordered by name.
 func obstacles(pods []unstructured.Unstructured, now time.Time) []Obstacle {
 	var all []Obstacle
 	for _, o := range pods {
 		var p corev1.Pod
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &p); err == nil && p.DeletionTimestamp == nil {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &p); err == nil &&
+			p.DeletionTimestamp == nil {
 			all = append(all, podObstacles(&p, now)...)
 		}
 	}
@@ -89,35 +95,39 @@ func podObstacles(p *corev1.Pod, now time.Time) []Obstacle {
 func containerObstacle(p *corev1.Pod, s corev1.ContainerStatus, now time.Time) (Obstacle, bool) {
 	o := Obstacle{Pod: p.Name, Node: p.Spec.NodeName, Container: s.Name, Image: s.Image}
 	switch {
-	case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && s.State.Waiting.Reason != "PodInitializing":
+	case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" &&
+		s.State.Waiting.Reason != "PodInitializing":
 		o.Reason, o.Message = s.State.Waiting.Reason, s.State.Waiting.Message
 		if t := s.LastTerminationState.Terminated; t != nil {
 			o.Message = exitReason(t)
 		}
 		age := now.Sub(p.CreationTimestamp.Time)
-		o.permanent = o.pull() && (age >= pullGrace || o.Reason == "ErrImageNeverPull" || o.Reason == "InvalidImageName")
+		o.permanent = o.pull() && (age >= pullGrace || o.Reason == "ErrImageNeverPull" ||
+			o.Reason == "InvalidImageName")
 		return o, true
 	case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
 		o.Reason, o.Message = s.State.Terminated.Reason, exitReason(s.State.Terminated)
 		return o, true
 	case s.State.Running != nil && !s.Ready && s.RestartCount > 0:
-		o.Reason, o.Message = "NotReady", fmt.Sprintf("started again %d times", s.RestartCount)
+		o.Reason, o.Message = "NotReady", fmt.Sprintf("restarted %d times", s.RestartCount)
 		return o, true
 	case s.State.Running != nil && !s.Ready:
-		o.Reason, o.Message = "NotReady", "runs, and its probes do not succeed"
+		o.Reason, o.Message = "NotReady", "its probes fail"
 		return o, true
 	}
 	return o, false
 }
 
 func exitReason(t *corev1.ContainerStateTerminated) string {
-	return strings.TrimSuffix(fmt.Sprintf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, strings.TrimSpace(t.Message)), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason,
+		strings.TrimSpace(t.Message)),
+		": ")
 }
 
-// NotReady says that something did not become ready, and what was in its way.
+// NotReady reports that an object did not become ready, and why.
 type NotReady struct {
 	Ref Ref
-	// State says how far it came: "0 of 1 replicas are available".
+	// State describes its progress: "0 of 1 replicas are available".
 	State     string
 	Obstacles []Obstacle
 	cause     error
@@ -137,20 +147,21 @@ func (e *NotReady) Error() string {
 	return text + ": " + e.cause.Error()
 }
 
-// Unwrap returns what ended the waiting: the context's error, or the API server's.
+// Unwrap returns what ended the wait: the context's error, or the API server's.
 func (e *NotReady) Unwrap() error { return e.cause }
 
-// Hint says what to do, "" if only the error does.
+// Hint says what to do, or returns "" if the error says it.
 func (e *NotReady) Hint() string {
 	for _, o := range e.Obstacles {
 		switch {
 		case o.pull():
-			return fmt.Sprintf("node %s can neither pull image %s nor has it: make a bundle on a connected machine (coalmine bundle create -o FILE) "+
-				"and bring the lab up with it (coalmine up --bundle FILE)", o.Node, o.Image)
+			return fmt.Sprintf("node %s can neither pull image %s nor has it: create a bundle on a connected "+
+				"machine (coalmine bundle create -o FILE) and use it (coalmine up --bundle FILE)", o.Node, o.Image)
 		case o.Reason == "Unschedulable":
-			return "the node has too little memory or processor left: give Docker more, or stop what else runs there"
+			return "the node has too little memory or CPU left: give Docker more, or stop other programs"
 		case o.Reason == "CrashLoopBackOff":
-			return fmt.Sprintf("see why it ends: kubectl logs -n %s %s -c %s --previous", e.Ref.Namespace, o.Pod, o.Container)
+			return fmt.Sprintf("the log shows why: kubectl logs -n %s %s -c %s --previous", e.Ref.Namespace, o.Pod,
+				o.Container)
 		}
 	}
 	return ""
@@ -158,7 +169,7 @@ func (e *NotReady) Hint() string {
 
 func podsOf(namespace string) Ref { return Ref{Kind: "Pod", Namespace: namespace} }
 
-// resourceOnceServed waits a little for a kind that is new.
+// resourceOnceServed waits a little for a new kind.
 func (c *Client) resourceOnceServed(ctx context.Context, r Ref) (resource dynamic.ResourceInterface, err error) {
 	err = c.retry(ctx, func() error {
 		resource, err = c.resource(r, "")

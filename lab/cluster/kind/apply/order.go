@@ -7,21 +7,21 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Ref names an object.
+// Ref identifies an object.
 type Ref struct {
-	// Group of the kind, "" for the core's.
+	// Group is "" for the core group.
 	Group, Kind string
-	// Namespace is "" for what is in none.
+	// Namespace is "" for cluster-scoped objects.
 	Namespace, Name string
 }
 
-// RefOf names an object that is at hand.
+// RefOf returns the Ref of an object.
 func RefOf(o *unstructured.Unstructured) Ref {
 	gvk := o.GroupVersionKind()
 	return Ref{Group: gvk.Group, Kind: gvk.Kind, Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
-// Deployment names one.
+// Deployment returns the Ref of a Deployment.
 func Deployment(namespace, name string) Ref {
 	return Ref{Group: "apps", Kind: "Deployment", Namespace: namespace, Name: name}
 }
@@ -35,7 +35,7 @@ func (r Ref) String() string {
 
 func (r Ref) is(kind schema.GroupKind) bool { return r.Group == kind.Group && r.Kind == kind.Kind }
 
-// Kinds that the order or the waiting treats in a way of its own.
+// Kinds with special treatment.
 var (
 	namespaceKind  = schema.GroupKind{Kind: "Namespace"}
 	crdKind        = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
@@ -48,7 +48,7 @@ var (
 	jobKind        = schema.GroupKind{Group: "batch", Kind: "Job"}
 )
 
-// rank of a kind: what must be there before others. Webhooks come last, so that none stands in the way of its own pods.
+// rank orders kinds. Webhooks come last, so that none blocks the creation of its own pods.
 func rank(r Ref) int {
 	switch {
 	case r.is(namespaceKind):
@@ -61,7 +61,7 @@ func rank(r Ref) int {
 	return 2
 }
 
-// groupByRank parts objects by their rank, each part in the order given.
+// groupByRank groups objects by rank, each group in the given order.
 func groupByRank(objects []*unstructured.Unstructured) [][]*unstructured.Unstructured {
 	parts := make([][]*unstructured.Unstructured, 4)
 	for _, o := range objects {

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Waitable names those of the objects that [Client.Ready] can wait for.
+// Waitable returns the objects that [Client.Ready] can wait for.
 func Waitable(objects []*unstructured.Unstructured) []Ref {
 	var refs []Ref
 	for _, o := range objects {
@@ -22,9 +22,10 @@ func Waitable(objects []*unstructured.Unstructured) []Ref {
 	return refs
 }
 
-// Ready waits until all are ready: Deployments, DaemonSets and StatefulSets run as they should, Jobs are complete, CRDs and API services
-// are served, webhooks have somebody who answers. It ends early when one cannot become so: an image that cannot be had, a failed Job.
-// The error is then, as at the context's end, of type [NotReady] and says what stands in the way.
+// Ready waits until all objects are ready: Deployments, DaemonSets and StatefulSets are rolled out,
+// Jobs are complete, CRDs and API services are served, and webhooks have a ready endpoint. It ends
+// early if one cannot become ready: an image is not available, or a Job has failed. The error is
+// then, as at the context's end, a [NotReady] with the reason.
 func (c *Client) Ready(ctx context.Context, refs ...Ref) error {
 	inner, cancel := context.WithCancel(silenceLogs(ctx))
 	defer cancel()
@@ -34,7 +35,7 @@ func (c *Client) Ready(ctx context.Context, refs ...Ref) error {
 		wg.Go(func() {
 			errs[i] = c.ready(inner, r)
 			if isPermanent(errs[i]) {
-				cancel() // the others need not be waited for
+				cancel() // do not wait for the others
 			}
 		})
 	}
@@ -45,7 +46,7 @@ func (c *Client) Ready(ctx context.Context, refs ...Ref) error {
 	return errors.Join(errs...)
 }
 
-// isPermanent tells an error from one that merely says that time was up.
+// isPermanent reports whether an error is other than the end of a context.
 func isPermanent(err error) bool {
 	return err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
@@ -53,7 +54,7 @@ func isPermanent(err error) bool {
 func (c *Client) ready(ctx context.Context, r Ref) error {
 	condition := conditionOf(r)
 	if condition == nil {
-		return fmt.Errorf("%s: nobody can wait for that kind", r)
+		return fmt.Errorf("%s: cannot wait for this kind", r)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -64,7 +65,7 @@ func (c *Client) ready(ctx context.Context, r Ref) error {
 	var watched sync.Once
 	err := c.watchOne(ctx, r, func(o *unstructured.Unstructured) (bool, error) {
 		if o == nil {
-			state = notReady("is not there")
+			state = notReady("it does not exist")
 			return false, nil
 		}
 		var err error
@@ -93,53 +94,58 @@ func (c *Client) watchOne(ctx context.Context, r Ref, see func(*unstructured.Uns
 	if err != nil {
 		return err
 	}
-	return c.watch(ctx, resource, metav1.ListOptions{FieldSelector: byName(r.Name)}, func(all []unstructured.Unstructured) (bool, error) {
-		return see(findByName(all, r.Name))
-	})
+	return c.watch(ctx, resource, metav1.ListOptions{FieldSelector: byName(r.Name)},
+		func(all []unstructured.Unstructured) (bool, error) {
+			return see(findByName(all, r.Name))
+		})
 }
 
-// watchPods looks for pods that cannot start. It returns nothing when it cannot look: whoever waits finds out for himself.
+// watchPods looks for pods that cannot start. It returns nil if it cannot look; the caller then
+// gets the error itself.
 func (c *Client) watchPods(ctx context.Context, namespace, selector string) stuckPods {
 	pods, err := c.resourceOnceServed(ctx, podsOf(namespace))
 	if err != nil {
 		return nil
 	}
 	var found stuckPods
-	err = c.watch(ctx, pods, metav1.ListOptions{LabelSelector: selector}, func(all []unstructured.Unstructured) (bool, error) {
-		found = nil
-		for _, o := range obstacles(all, c.now()) {
-			if o.permanent {
-				found = append(found, o)
+	err = c.watch(ctx, pods, metav1.ListOptions{LabelSelector: selector},
+		func(all []unstructured.Unstructured) (bool, error) {
+			found = nil
+			for _, o := range obstacles(all, c.now()) {
+				if o.permanent {
+					found = append(found, o)
+				}
 			}
-		}
-		return len(found) > 0, nil
-	})
+			return len(found) > 0, nil
+		})
 	if err != nil {
 		return nil
 	}
 	return found
 }
 
-// stuckPods are pods that will not start by themselves.
+// stuckPods are pods that will not start without help.
 type stuckPods []Obstacle
 
 func (s stuckPods) Error() string { return fmt.Sprintf("%d obstacles", len(s)) }
 
-// waitForEndpoints waits until Services of webhooks have an endpoint that is ready.
+// waitForEndpoints waits until the Services of webhooks have a ready endpoint.
 func (c *Client) waitForEndpoints(ctx context.Context, r Ref, services []service) error {
 	for _, s := range services {
-		slices, err := c.resourceOnceServed(ctx, Ref{Group: "discovery.k8s.io", Kind: "EndpointSlice", Namespace: s.namespace, Name: s.name})
+		slices, err := c.resourceOnceServed(ctx,
+			Ref{Group: "discovery.k8s.io", Kind: "EndpointSlice", Namespace: s.namespace, Name: s.name})
 		if err == nil {
-			err = c.watch(ctx, slices, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=" + s.name}, hasReadyEndpoint)
+			err = c.watch(ctx, slices, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=" + s.name},
+				hasReadyEndpoint)
 		}
 		if err != nil {
-			return c.explain(ctx, r, notReady("nobody answers for Service %s/%s", s.namespace, s.name), err)
+			return c.explain(ctx, r, notReady("Service %s/%s has no ready endpoint", s.namespace, s.name), err)
 		}
 	}
 	return nil
 }
 
-// explain says why something is not ready, after a watch that ended. No error is no explanation.
+// explain returns why an object is not ready after a watch has ended, or nil if err is nil.
 func (c *Client) explain(ctx context.Context, r Ref, s state, err error) error {
 	if err == nil {
 		return nil
@@ -155,10 +161,10 @@ func (c *Client) explain(ctx context.Context, r Ref, s state, err error) error {
 	return e
 }
 
-// errStuck ends the waiting for what will not come.
-var errStuck = errors.New("it will not become ready by itself")
+// errStuck ends the wait for pods that cannot start.
+var errStuck = errors.New("it will not become ready without help")
 
-// obstaclesNow asks once more, after the end of the context.
+// obstaclesNow looks once more, after the end of the context.
 func (c *Client) obstaclesNow(ctx context.Context, r Ref) []Obstacle {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainTimeout)
 	defer cancel()

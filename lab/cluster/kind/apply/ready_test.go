@@ -18,7 +18,7 @@ const (
 
 var theDeployment = Deployment("ns", "d")
 
-// deploymentAt is a Deployment of one replica, so many of which are available.
+// deploymentAt is a Deployment of one replica with the given number available.
 func deploymentAt(t *testing.T, available string) map[string]any {
 	return one(t, `apiVersion: apps/v1
 kind: Deployment
@@ -32,7 +32,8 @@ func one(t *testing.T, text string) map[string]any {
 	return objects(t, text)[0].Object
 }
 
-// podWith is the Deployment's pod, made at the test's start, with a container in some state.
+// podWith is the Deployment's pod, created at the start of the test, with a container in the given
+// state.
 func podWith(t *testing.T, state string) map[string]any {
 	return one(t, `apiVersion: v1
 kind: Pod
@@ -55,7 +56,8 @@ func TestReadyAtOnce(t *testing.T) {
 	}
 }
 
-// TestReadyFollows: the Deployment appears, is noticed, and becomes available, each only once somebody watches for it.
+// TestReadyFollows: the Deployment appears, is observed, and becomes available, each only once the
+// client watches.
 func TestReadyFollows(t *testing.T) {
 	s := newServer(t)
 	c, _ := newTestClient(t, s)
@@ -76,7 +78,7 @@ func TestReadyFollows(t *testing.T) {
 	}
 }
 
-func TestReadyBearsBrokenWatches(t *testing.T) {
+func TestReadyRestartsBrokenWatches(t *testing.T) {
 	s := newServer(t)
 	c, at := newTestClient(t, s)
 	s.put(deploymentPath, deploymentAt(t, "0"))
@@ -92,7 +94,8 @@ func TestReadyBearsBrokenWatches(t *testing.T) {
 			refuse(w, 410, "Expired", "too old resource version")
 		case 3:
 			answer(w, 200, map[string]any{"type": "ERROR", "object": map[string]any{
-				"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old",
+				"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired",
+				"message": "too old",
 			}})
 		case 4:
 			s.put(deploymentPath, deploymentAt(t, "1"))
@@ -108,15 +111,15 @@ func TestReadyBearsBrokenWatches(t *testing.T) {
 	}
 }
 
-// TestImageThatCannotBeHadEndsTheWaiting, once it was tried for a minute, and tells who has not got it.
-func TestImageThatCannotBeHadEndsTheWaiting(t *testing.T) {
+// TestMissingImageEndsTheWait: after a minute of attempts, the error names the node and the image.
+func TestMissingImageEndsTheWait(t *testing.T) {
 	s := newServer(t)
 	c, at := newTestClient(t, s)
 	s.put(deploymentPath, deploymentAt(t, "0"))
 	s.put("/apis/apps/v1/namespaces/ns/deployments/other", deploymentAt(t, "0"))
 	pull := `state: {waiting: {reason: ImagePullBackOff, message: no such host}}`
 	s.put(podPath, podWith(t, pull))
-	s.watched = func() { // the kubelet tries again, later
+	s.watched = func() { // the kubelet retries later
 		at.mu.Lock()
 		at.at = start.Add(pullGrace)
 		at.mu.Unlock()
@@ -127,11 +130,13 @@ func TestImageThatCannotBeHadEndsTheWaiting(t *testing.T) {
 	if !errors.As(err, &found) || len(found.Obstacles) != 1 {
 		t.Fatalf("error %v", err)
 	}
-	want := Obstacle{Pod: "d-1", Node: "node-1", Container: "proxy", Image: "cr.l5d.io/linkerd/proxy:edge", Reason: "ImagePullBackOff", Message: "no such host", permanent: true}
+	want := Obstacle{Pod: "d-1", Node: "node-1", Container: "proxy", Image: "cr.l5d.io/linkerd/proxy:edge",
+		Reason: "ImagePullBackOff", Message: "no such host", permanent: true}
 	if found.Obstacles[0] != want {
 		t.Errorf("obstacle %+v", found.Obstacles[0])
 	}
-	for _, part := range []string{"Deployment ns/d is not ready", "0 of 1 replicas", "node node-1", want.Image, "no such host"} {
+	for _, part := range []string{"Deployment ns/d is not ready", "0 of 1 replicas", "node node-1", want.Image,
+		"no such host"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("error %q lacks %q", err, part)
 		}
@@ -141,7 +146,7 @@ func TestImageThatCannotBeHadEndsTheWaiting(t *testing.T) {
 	}
 }
 
-// timed is a context whose time is up when it is told so.
+// timed is a context whose deadline passes on demand.
 type timed struct {
 	context.Context
 	up   chan struct{}
@@ -167,11 +172,14 @@ func TestTimeIsUp(t *testing.T) {
 	for name, x := range map[string]struct{ state, error, hint string }{
 		"crashes": {
 			`lastState: {terminated: {exitCode: 2, reason: Error, message: "bad flag\n"}}, state: {waiting: {reason: CrashLoopBackOff, message: back-off}}`,
-			"container proxy: CrashLoopBackOff: ended with exit code 2 (Error): bad flag", "kubectl logs -n ns d-1 -c proxy --previous",
+			"container proxy: CrashLoopBackOff: ended with exit code 2 (Error): bad flag",
+			"kubectl logs -n ns d-1 -c proxy --previous",
 		},
-		"young pull": {`state: {waiting: {reason: ErrImagePull, message: timeout}}`, "image cr.l5d.io/linkerd/proxy:edge cannot be had (ErrImagePull): timeout", "bundle"},
-		"restarted":  {`state: {running: {}}`, "started again 3 times", ""},
-		"starting":   {`state: {waiting: {reason: ContainerCreating}}`, "0 of 1 replicas are available: context deadline exceeded", ""},
+		"young pull": {`state: {waiting: {reason: ErrImagePull, message: timeout}}`,
+			"image cr.l5d.io/linkerd/proxy:edge is not available (ErrImagePull): timeout", "bundle"},
+		"restarted": {`state: {running: {}}`, "restarted 3 times", ""},
+		"starting": {`state: {waiting: {reason: ContainerCreating}}`,
+			"0 of 1 replicas are available: context deadline exceeded", ""},
 	} {
 		s := newServer(t)
 		c, _ := newTestClient(t, s)
@@ -193,8 +201,8 @@ func TestTimeIsUp(t *testing.T) {
 	}
 }
 
-// TestOneThatFailsEndsTheWaitingForAll, and is the only one that is spoken of.
-func TestOneThatFailsEndsTheWaitingForAll(t *testing.T) {
+// TestFailureEndsTheWaitForAll: only the failed object is reported.
+func TestFailureEndsTheWaitForAll(t *testing.T) {
 	s := newServer(t)
 	c, _ := newTestClient(t, s)
 	s.put(deploymentPath, deploymentAt(t, "0"))
@@ -203,12 +211,13 @@ kind: Job
 metadata: {name: j, namespace: ns}
 status: {conditions: [{type: Failed, status: "True", reason: BackoffLimitExceeded, message: too often}]}`))
 	err := c.Ready(context.Background(), theDeployment, Ref{Group: "batch", Kind: "Job", Namespace: "ns", Name: "j"})
-	if err == nil || !strings.Contains(err.Error(), "BackoffLimitExceeded: too often") || strings.Contains(err.Error(), "Deployment") {
+	if err == nil || !strings.Contains(err.Error(), "BackoffLimitExceeded: too often") || strings.Contains(err.Error(),
+		"Deployment") {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestWebhooksAreReadyWhenSomebodyAnswers(t *testing.T) {
+func TestWebhooksNeedAnEndpoint(t *testing.T) {
 	const path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/w"
 	hook := Ref{Group: "admissionregistration.k8s.io", Kind: "ValidatingWebhookConfiguration", Name: "w"}
 	endpoints := func(ready string) map[string]any {
@@ -229,7 +238,7 @@ webhooks: [{name: elsewhere, clientConfig: {url: "https://example.com"}}, {name:
 	ctx := newTimed()
 	s.watched = ctx.end
 	err := c.Ready(ctx, hook)
-	if err == nil || !strings.Contains(err.Error(), "nobody answers for Service ns/answers") {
+	if err == nil || !strings.Contains(err.Error(), "Service ns/answers has no ready endpoint") {
 		t.Errorf("error %v", err)
 	}
 	s.watched = func() { s.put(slice, endpoints("true")) }
@@ -243,22 +252,30 @@ func TestConditions(t *testing.T) {
 		object string
 		want   string // "" for ready
 	}{
-		"CRD without conditions": {"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x}\nstatus: {conditions: null}", "not Established yet"},
-		"CRD with clashing names": {"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x}\n" +
-			"status: {conditions: [{type: NamesAccepted, status: 'True'}, {type: Established, status: 'False', message: names clash}]}", "names clash"},
-		"API service": {"apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: x}\nstatus: {conditions: [{type: Available, status: 'True'}]}", ""},
+		"CRD without conditions": {"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: " +
+			"{name: x}\nstatus: {conditions: null}", "not Established yet"},
+		"CRD with clashing names": {"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: " +
+			"{name: x}\n" +
+			"status: {conditions: [{type: NamesAccepted, status: 'True'}, {type: Established, status: 'False', " +
+			"message: names clash}]}", "names clash"},
+		"API service": {"apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: x}\nstatus: " +
+			"{conditions: [{type: Available, status: 'True'}]}", ""},
 		"DaemonSet": {"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: x}\n" +
 			"status: {desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberAvailable: 1}", "1 of 2 pods"},
-		"StatefulSet": {"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: x}\nspec: {replicas: 3}\nstatus: {updatedReplicas: 3, readyReplicas: 2}", "2 of 3 replicas"},
-		"Deployment that rolls": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: 1}\n" +
-			"status: {replicas: 2, updatedReplicas: 1, availableReplicas: 2}", "earlier template"},
-		"Deployment of none": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: 0}", ""},
-		"Job":                {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nstatus: {succeeded: 1, conditions: [{type: Complete, status: 'True'}]}", ""},
-		"Job at work":        {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nstatus: {succeeded: 1}", "1 pods have succeeded"},
+		"StatefulSet": {"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: x}\nspec: {replicas: 3}\nstatus: " +
+			"{updatedReplicas: 3, readyReplicas: 2}", "2 of 3 replicas"},
+		"Deployment during a rollout": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n" +
+			"spec: {replicas: 1}\nstatus: {replicas: 2, updatedReplicas: 1, availableReplicas: 2}", "earlier template"},
+		"Deployment without replicas": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n" +
+			"spec: {replicas: 0}", ""},
+		"Job": {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nstatus: {succeeded: 1, conditions: [{type: " +
+			"Complete, status: 'True'}]}", ""},
+		"running Job": {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nstatus: {succeeded: 1}",
+			"1 pods succeeded"},
 	} {
 		o := objects(t, x.object)
 		if refs := Waitable(o); len(refs) != 1 {
-			t.Errorf("%s: awaited %v", name, refs)
+			t.Errorf("%s: waitable %v", name, refs)
 			continue
 		}
 		got, err := conditionOf(RefOf(o[0]))(o[0])
@@ -267,6 +284,6 @@ func TestConditions(t *testing.T) {
 		}
 	}
 	if refs := Waitable(objects(t, config)); len(refs) != 0 {
-		t.Errorf("awaited %v: a ConfigMap is ready as it is", refs)
+		t.Errorf("waitable %v: a ConfigMap is always ready", refs)
 	}
 }

@@ -18,20 +18,22 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// How long something is tried again.
+// How long errors are retried.
 const (
-	// retryTimeout is for an API server that is away or starts anew, and for webhooks whose pods do.
+	// retryTimeout applies to an API server that is not available or restarting, and to webhooks
+	// whose pods are.
 	retryTimeout = time.Minute
-	// discoveryTimeout is for a kind that is not there, as its CRD is established before discovery tells of it, and for rights that are
-	// denied, as an API server that has just started does not know the roles yet.
+	// discoveryTimeout applies to unknown kinds, because a CRD is established before discovery
+	// lists it, and to denied requests, because an API server that has just started does not know
+	// the roles yet.
 	discoveryTimeout = 15 * time.Second
 
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 3 * time.Second
 )
 
-// retry calls f again while its errors may pass by themselves. An API server that was away denies rights when it is back, so each sort
-// of error has its own time, and all together have twice the longest.
+// retry calls f again while its error may be temporary. An API server that is back may first deny
+// requests, so each class of errors has its own timeout, and all together twice the longest.
 func (c *Client) retry(ctx context.Context, f func() error) error {
 	began := c.now()
 	var sort time.Duration
@@ -47,7 +49,7 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 			sort, since = bound, now
 		}
 		if tried := now.Sub(began); now.Sub(since) >= bound || tried >= 2*retryTimeout {
-			return fmt.Errorf("%w (tried for %v)", err, tried.Round(time.Second))
+			return fmt.Errorf("%w (retried for %v)", err, tried.Round(time.Second))
 		}
 		if stop := c.wait(ctx, pause); stop != nil {
 			return fmt.Errorf("%w (%w)", err, stop)
@@ -55,7 +57,7 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 	}
 }
 
-// retryFor tells for how long an error is borne, 0 for not at all.
+// retryFor returns how long err is worth retrying; 0 means do not retry.
 func retryFor(err error) time.Duration {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -68,26 +70,28 @@ func retryFor(err error) time.Duration {
 	return 0
 }
 
-// isUnservedKind tells a 404 of the API server about a kind from one about an object.
+// isUnservedKind reports whether a 404 of the API server concerns a kind, not an object.
 func isUnservedKind(err error) bool {
 	return apierrors.IsNotFound(err) && strings.Contains(err.Error(), "could not find the requested resource")
 }
 
-// isDenied tells missing rights from an admission's refusal, which is Forbidden too (apiserver,
-// pkg/endpoints/handlers/responsewriters/errors.go, forbiddenMessage).
+// isDenied reports whether a Forbidden error is due to missing permissions, not to admission
+// (apiserver, pkg/endpoints/handlers/responsewriters/errors.go, forbiddenMessage).
 func isDenied(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), `" cannot `)
 }
 
 func transient(err error) bool {
 	switch {
-	case apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err):
+	case apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsTooManyRequests(err),
+		apierrors.IsServiceUnavailable(err):
 		return true
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return true // the one of the run before
+		return true // the namespace is being deleted
 	case apierrors.IsInternalError(err):
 		return strings.Contains(err.Error(), "failed calling webhook")
-	case utilnet.IsConnectionRefused(err), utilnet.IsConnectionReset(err), utilnet.IsProbableEOF(err), utilnet.IsTimeout(err),
+	case utilnet.IsConnectionRefused(err), utilnet.IsConnectionReset(err), utilnet.IsProbableEOF(err),
+		utilnet.IsTimeout(err),
 		errors.Is(err, io.ErrUnexpectedEOF):
 		return true
 	}
@@ -95,13 +99,13 @@ func transient(err error) bool {
 	return errors.As(err, &op)
 }
 
-// Conflict says that others have set fields to something else, and would lose it.
+// Conflict reports that other managers have set fields to other values.
 type Conflict struct {
-	// Fields that are in dispute, with the manager that owns each.
+	// Fields are the fields in conflict and their managers.
 	Fields []Field
 }
 
-// Field is one, and whose it is.
+// Field is a field and its manager.
 type Field struct{ Path, Manager string }
 
 func (c *Conflict) Error() string {
@@ -109,16 +113,17 @@ func (c *Conflict) Error() string {
 	for _, f := range c.Fields {
 		each = append(each, fmt.Sprintf("%s is set by %q", f.Path, f.Manager))
 	}
-	return "others have changed it: " + strings.Join(each, ", ")
+	return "changed by others: " + strings.Join(each, ", ")
 }
 
 // Hint says what to do.
 func (c *Conflict) Hint() string {
-	return "undo that change by the tool that made it, or delete the object and bring the lab up again: coalmine sets up its own cluster only as a whole"
+	return "undo that change with the tool that made it, or delete the object and run coalmine up again: coalmine " +
+		"manages its cluster only as a whole"
 }
 
-// onlyOurs tells whether coalmine alone is in its way: what it created by other means than apply is noted as another manager's of
-// the same name.
+// onlyOurs reports whether coalmine is the only other manager: what it created without apply has
+// another entry of the same name.
 func (c *Conflict) onlyOurs() bool {
 	for _, f := range c.Fields {
 		if f.Manager != names.FieldManager {
@@ -128,8 +133,8 @@ func (c *Conflict) onlyOurs() bool {
 	return len(c.Fields) > 0
 }
 
-// conflictOf takes a conflict of server-side apply apart, nil if the error is none. The manager stands in the message only
-// (apimachinery, pkg/util/managedfields/internal/conflict.go, NewConflictError).
+// conflictOf returns the conflict in an error of server-side apply, or nil. The manager is only in
+// the message (apimachinery, pkg/util/managedfields/internal/conflict.go, NewConflictError).
 func conflictOf(err error) *Conflict {
 	var status apierrors.APIStatus
 	if !apierrors.IsConflict(err) || !errors.As(err, &status) || status.Status().Details == nil {

@@ -22,21 +22,22 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// server is an API server as far as the package needs one: it keeps what is applied, lists, and tells of changes.
+// server is an API server with what the package needs: it stores objects, lists them, and sends
+// watch events.
 type server struct {
 	*httptest.Server
 	mu      sync.Mutex
 	changed chan struct{} // closed at each change
 	objects map[string]map[string]any
 	events  []event
-	// log has each request that changes something: "PATCH /path force=false".
+	// log has each modifying request: "PATCH /path force=false".
 	log    []string
 	bodies []map[string]any
-	// before each request, if set, may answer it.
+	// before is called before each request, if set, and may answer it.
 	before func(http.ResponseWriter, *http.Request) bool
-	// made is called with what was applied, and may add a status.
+	// made is called with each applied object and may add a status.
 	made func(o map[string]any)
-	// watches counts those that have begun; watched is called then.
+	// watches counts the watches; watched is called at the start of each.
 	watches int
 	watched func()
 }
@@ -89,7 +90,7 @@ func (s *server) patch(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, o)
 }
 
-// put sets an object, as somebody else may too.
+// put sets an object on behalf of another client.
 func (s *server) put(path string, o map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +147,8 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.SortFunc(items, func(a, b any) int { return cmp.Compare(nameOf(a), nameOf(b)) })
 	answer(w, http.StatusOK, map[string]any{
-		"kind": "List", "apiVersion": "v1", "metadata": map[string]any{"resourceVersion": strconv.Itoa(len(s.events))}, "items": items,
+		"kind": "List", "apiVersion": "v1", "metadata": map[string]any{"resourceVersion": strconv.Itoa(len(s.events))},
+		"items": items,
 	})
 }
 
@@ -207,7 +209,7 @@ func refuse(w http.ResponseWriter, code int, reason, message string, causes ...a
 	})
 }
 
-// faults answers the first requests of a method by what is given, in turn.
+// faults answers the first requests of a method with the given handlers, in turn.
 func (s *server) faults(method string, all ...http.HandlerFunc) {
 	s.before = func(w http.ResponseWriter, r *http.Request) bool {
 		s.mu.Lock()
@@ -227,10 +229,10 @@ func failing(code int, reason, message string, causes ...any) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { refuse(w, code, reason, message, causes...) }
 }
 
-// broken ends the connection without an answer.
+// broken closes the connection without an answer.
 func broken(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// mapper knows some kinds from the start, and the others after so many resets.
+// mapper knows some kinds from the start, and the others after a number of resets.
 type mapper struct {
 	*meta.DefaultRESTMapper
 	mu    sync.Mutex
@@ -254,14 +256,17 @@ func (m *mapper) Reset() {
 
 func newMapper() *mapper {
 	kinds := map[schema.GroupVersionKind]meta.RESTScope{
-		{Version: "v1", Kind: "Namespace"}:                                                             meta.RESTScopeRoot,
-		{Version: "v1", Kind: "Pod"}:                                                                   meta.RESTScopeNamespace,
-		{Version: "v1", Kind: "ConfigMap"}:                                                             meta.RESTScopeNamespace,
-		{Group: "apps", Version: "v1", Kind: "Deployment"}:                                             meta.RESTScopeNamespace,
-		{Group: "batch", Version: "v1", Kind: "Job"}:                                                   meta.RESTScopeNamespace,
-		{Group: "discovery.k8s.io", Version: "v1", Kind: "EndpointSlice"}:                              meta.RESTScopeNamespace,
-		{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}:               meta.RESTScopeRoot,
-		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "ValidatingWebhookConfiguration"}: meta.RESTScopeRoot,
+		{Version: "v1", Kind: "Namespace"}:                 meta.RESTScopeRoot,
+		{Version: "v1", Kind: "Pod"}:                       meta.RESTScopeNamespace,
+		{Version: "v1", Kind: "ConfigMap"}:                 meta.RESTScopeNamespace,
+		{Group: "apps", Version: "v1", Kind: "Deployment"}: meta.RESTScopeNamespace,
+		{Group: "batch", Version: "v1", Kind: "Job"}:       meta.RESTScopeNamespace,
+		{Group: "discovery.k8s.io", Version: "v1",
+			Kind: "EndpointSlice"}: meta.RESTScopeNamespace,
+		{Group: "apiextensions.k8s.io", Version: "v1",
+			Kind: "CustomResourceDefinition"}: meta.RESTScopeRoot,
+		{Group: "admissionregistration.k8s.io", Version: "v1",
+			Kind: "ValidatingWebhookConfiguration"}: meta.RESTScopeRoot,
 	}
 	var preferred []schema.GroupVersion
 	for kind := range kinds {
@@ -274,7 +279,7 @@ func newMapper() *mapper {
 	return &mapper{DefaultRESTMapper: m}
 }
 
-// clock goes on by what is waited for, and by nothing else.
+// clock advances only by waiting.
 type clock struct {
 	mu    sync.Mutex
 	at    time.Time

@@ -13,11 +13,14 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// visitFunc is called with all objects as they are, at first and after each change. It ends the watch by true or by an error.
+// visitFunc is called with all objects, first and after each change. It ends the watch by returning
+// true or an error.
 type visitFunc func([]unstructured.Unstructured) (bool, error)
 
-// watch follows objects until seen is content. Watches that break are begun anew, for as long as retry bears it.
-func (c *Client) watch(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions, see visitFunc) error {
+// watch calls visit with the objects until it is done. Broken watches are restarted for as long as
+// retry allows.
+func (c *Client) watch(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions,
+	visit visitFunc) error {
 	for {
 		var list *unstructured.UnstructuredList
 		err := c.retry(ctx, func() (err error) {
@@ -27,17 +30,18 @@ func (c *Client) watch(ctx context.Context, resource dynamic.ResourceInterface, 
 		if err != nil {
 			return err
 		}
-		if done, err := see(list.Items); done || err != nil {
+		if done, err := visit(list.Items); done || err != nil {
 			return err
 		}
-		if done, err := c.follow(ctx, resource, o, list, see); done || err != nil {
+		if done, err := c.follow(ctx, resource, o, list, visit); done || err != nil {
 			return err
 		}
 	}
 }
 
-// follow goes on from a list until the watch breaks, which is no error.
-func (c *Client) follow(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions, from *unstructured.UnstructuredList, see visitFunc) (bool, error) {
+// follow watches from a list until the watch breaks, which is not an error.
+func (c *Client) follow(ctx context.Context, resource dynamic.ResourceInterface, o metav1.ListOptions,
+	from *unstructured.UnstructuredList, visit visitFunc) (bool, error) {
 	o.ResourceVersion = from.GetResourceVersion()
 	w, err := resource.Watch(ctx, o)
 	if err != nil {
@@ -60,7 +64,7 @@ func (c *Client) follow(ctx context.Context, resource dynamic.ResourceInterface,
 				return false, c.pause(ctx, apierrors.FromObject(e.Object))
 			}
 			applyEvent(current, e)
-			if done, err := see(slices.Collect(maps.Values(current))); done || err != nil {
+			if done, err := visit(slices.Collect(maps.Values(current))); done || err != nil {
 				return done, err
 			}
 		}
@@ -78,7 +82,8 @@ func applyEvent(current map[string]unstructured.Unstructured, e watch.Event) {
 	}
 }
 
-// pause waits a little after a watch broke, unless it broke for good. One that has expired is nothing to speak of.
+// pause waits a little after a watch broke, or returns the error if it broke for good. An expired
+// watch is normal.
 func (c *Client) pause(ctx context.Context, err error) error {
 	if err != nil && retryFor(err) == 0 && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
 		return err
@@ -86,10 +91,10 @@ func (c *Client) pause(ctx context.Context, err error) error {
 	return c.wait(ctx, minBackoff)
 }
 
-// byName is the field selector of one object.
+// byName returns the field selector for one object.
 func byName(name string) string { return fields.OneTermEqualSelector("metadata.name", name).String() }
 
-// findByName finds an object.
+// findByName returns the object of a name, or nil.
 func findByName(all []unstructured.Unstructured, name string) *unstructured.Unstructured {
 	i := slices.IndexFunc(all, func(o unstructured.Unstructured) bool { return o.GetName() == name })
 	if i < 0 {

@@ -8,13 +8,13 @@ import (
 	"io"
 )
 
-// maxIndex bounds the manifest.json of a docker archive, in bytes.
+// maxIndex is the maximum size in bytes of manifest.json in a docker archive.
 const maxIndex = 4 << 20
 
-// hintArchive says what images are taken.
-const hintArchive = "give a tar of `docker save IMAGE:TAG`, not compressed"
+// hintArchive says which archives are accepted.
+const hintArchive = "give an uncompressed tar of `docker save IMAGE:TAG`"
 
-// archiveRefs reads a docker archive to its end and tells the names of its images, in full.
+// archiveRefs reads a whole docker archive and returns the complete names of its images.
 func archiveRefs(r io.Reader) ([]string, error) {
 	var refs []string
 	found := false
@@ -31,7 +31,7 @@ func archiveRefs(r io.Reader) ([]string, error) {
 			continue
 		}
 		if found {
-			return nil, fmt.Errorf("%w: it has two of %s", errNoArchive, manifestName)
+			return nil, fmt.Errorf("%w: it has %s twice", errNoArchive, manifestName)
 		}
 		found = true
 		if refs, err = indexRefs(io.LimitReader(t, maxIndex+1)); err != nil {
@@ -44,13 +44,13 @@ func archiveRefs(r io.Reader) ([]string, error) {
 	case len(refs) == 0:
 		return nil, fmt.Errorf("%w: its images have no names", errNoArchive)
 	}
-	// What follows the end of a tar belongs to the file nevertheless.
+	// Bytes after the end of the tar are part of the file too.
 	_, err := io.Copy(io.Discard, r)
 	return refs, err
 }
 
-// errNoArchive is a file that is no docker archive.
-var errNoArchive = &InputError{errors.New("no docker archive"), hintArchive}
+// errNoArchive reports a file that is not a docker archive.
+var errNoArchive = &InputError{errors.New("not a docker archive"), hintArchive}
 
 // indexRefs reads the names in a docker archive's manifest.json
 // (https://github.com/moby/docker-image-spec/blob/main/spec.md#combined-image-json--filesystem-changeset-format).
@@ -60,7 +60,7 @@ func indexRefs(r io.Reader) ([]string, error) {
 		return nil, fmt.Errorf("%w: %w", errNoArchive, err)
 	}
 	if len(data) > maxIndex {
-		return nil, fmt.Errorf("%w: its %s is over %d bytes", errNoArchive, manifestName, maxIndex)
+		return nil, fmt.Errorf("%w: its %s exceeds %d bytes", errNoArchive, manifestName, maxIndex)
 	}
 	var images []struct{ RepoTags []string }
 	if err := json.Unmarshal(data, &images); err != nil {

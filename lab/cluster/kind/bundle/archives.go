@@ -18,12 +18,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// NewArchive is an archive with the images of these names, which open reads.
+// NewArchive returns an archive with the given images, read by open.
 func NewArchive(refs []string, open func(context.Context) (io.ReadCloser, error)) Archive {
 	return Archive{Refs: refs, open: open}
 }
 
-// WrittenArchive is an archive with one image, which is written anew whenever it is read.
+// WrittenArchive returns an archive with one image, which is written on each read.
 func WrittenArchive(ref string, write func(io.Writer) error) Archive {
 	return NewArchive([]string{ref}, func(context.Context) (io.ReadCloser, error) {
 		r, w := io.Pipe()
@@ -32,7 +32,7 @@ func WrittenArchive(ref string, write func(io.Writer) error) Archive {
 	})
 }
 
-// ArchiveFile is a file of `docker save`.
+// ArchiveFile returns the archive in a file of `docker save`.
 func ArchiveFile(path string) (Archive, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -47,23 +47,25 @@ func ArchiveFile(path string) (Archive, error) {
 	if err != nil {
 		return Archive{}, err
 	}
-	return Archive{Refs: refs, Size: info.Size(), open: func(context.Context) (io.ReadCloser, error) { return os.Open(path) }}, nil
+	return Archive{Refs: refs, Size: info.Size(), open: func(context.Context) (io.ReadCloser, error) {
+		return os.Open(path)
+	}}, nil
 }
 
-// Registries are where images are pulled from.
+// Registries pulls images from their registries.
 type Registries struct {
-	// Arch is the processor of the images, in Go's words.
+	// Arch is the processor architecture of the images, in Go's terms.
 	Arch string
-	// Transport is what registries are asked by; nil is HTTP's own.
+	// Transport is used for requests; nil is the default.
 	Transport http.RoundTripper
 }
 
-// Archive is an image as its registry has it; the user's credentials for it are those of `docker login`. The layers stay compressed
-// and are read when the archive is.
+// Archive returns an image from its registry, with the user's credentials of `docker login`. The
+// layers stay compressed and are read when the archive is.
 func (r Registries) Archive(ctx context.Context, ref string) (Archive, error) {
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
-		return Archive{}, fmt.Errorf("%q is no name of an image: %w", ref, err)
+		return Archive{}, fmt.Errorf("%q is not a valid image name: %w", ref, err)
 	}
 	full, err := fullRef(ref)
 	if err != nil {
@@ -71,7 +73,8 @@ func (r Registries) Archive(ctx context.Context, ref string) (Archive, error) {
 	}
 	tag, err := name.NewTag(full)
 	if err != nil {
-		return Archive{}, inputError("give the tag beside the digest: NAME:TAG@sha256:…", "image %s has no tag: archives know images by their tags", ref)
+		return Archive{}, inputError("give the tag too: NAME:TAG@sha256:…",
+			"image %s has no tag: archives identify images by tag", ref)
 	}
 	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: r.Arch})}
@@ -85,16 +88,16 @@ func (r Registries) Archive(ctx context.Context, ref string) (Archive, error) {
 	return WrittenArchive(full, func(w io.Writer) error { return tarball.Write(tag, img, w) }), nil
 }
 
-// Docker is the local daemon, reached by its command line as kind does.
+// Docker is the local daemon, used through the docker command as kind does.
 type Docker struct{}
 
-// Has tells whether there is an image of that name.
+// Has reports whether Docker has an image of that name.
 func (d Docker) Has(ctx context.Context, ref string) (bool, error) {
 	out, err := d.run(ctx, nil, "image", "ls", "--quiet", familiarName(ref))
 	return len(bytes.TrimSpace(out)) > 0, err
 }
 
-// Save is an archive of an image that the daemon has.
+// Save returns an archive of an image of the daemon.
 func (d Docker) Save(ref string) Archive {
 	return Archive{Refs: []string{mustFullRef(ref)}, open: func(ctx context.Context) (io.ReadCloser, error) {
 		return startCommand(exec.CommandContext(ctx, "docker", "save", familiarName(ref)))
@@ -108,7 +111,7 @@ func (d Docker) Load(ctx context.Context, a Archive) (err error) {
 		return err
 	}
 	_, err = d.run(ctx, in, "load", "--quiet")
-	// A broken archive is the cause of what Docker says of it.
+	// A damaged archive is the cause of Docker's error.
 	if broken := in.Close(); broken != nil {
 		return broken
 	}
@@ -125,7 +128,7 @@ func (d Docker) run(ctx context.Context, in io.Reader, args ...string) ([]byte, 
 	return out.Bytes(), nil
 }
 
-// commandError says why a command failed, in its own words if it said something.
+// commandError returns why a command failed, in its own words if it printed any.
 func commandError(ctx context.Context, cmd *exec.Cmd, err error, complaint *bytes.Buffer) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -136,17 +139,18 @@ func commandError(ctx context.Context, cmd *exec.Cmd, err error, complaint *byte
 	return &DockerError{strings.Join(cmd.Args[:2], " "), err}
 }
 
-// familiarName is an image's name as Docker lists it: those of Docker Hub without its host.
+// familiarName returns an image's name as Docker lists it: without the host for images of Docker
+// Hub.
 func familiarName(ref string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(mustFullRef(ref), "docker.io/"), "library/")
 }
 
-// commandOutput is what a command writes.
+// commandOutput is the output of a command.
 type commandOutput struct {
 	cmd    *exec.Cmd
 	pipe   io.ReadCloser
 	stderr bytes.Buffer
-	// err is why there is nothing more to read.
+	// err is returned at the end of the output.
 	err error
 }
 
@@ -164,7 +168,7 @@ func startCommand(cmd *exec.Cmd) (io.ReadCloser, error) {
 	return o, nil
 }
 
-// Read ends with the command's own failure rather than with an early end.
+// Read returns the command's failure rather than an early end of file.
 func (o *commandOutput) Read(p []byte) (int, error) {
 	if o.err != nil {
 		return 0, o.err
@@ -179,14 +183,14 @@ func (o *commandOutput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the command if it hasn't come to its end.
+// Close stops the command if it still runs.
 func (o *commandOutput) Close() error {
 	if o.err != nil {
 		return nil
 	}
 	o.err = os.ErrClosed
 	o.pipe.Close()
-	_ = o.cmd.Process.Kill() // it may have ended by itself, and nobody wants what else it would say
+	_ = o.cmd.Process.Kill() // it may have ended, and its remaining output does not matter
 	_ = o.cmd.Wait()
 	return nil
 }

@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// String names the bundle by its file.
+// String returns the name of the bundle's file.
 func (b *Bundle) String() string { return "bundle " + b.name }
 
 var _ Source = (*Bundle)(nil)
 
-// Node is the node image, without an archive or without anything in a partial bundle.
+// Node returns the node image; a partial bundle may lack the archive or everything.
 func (b *Bundle) Node() Node {
 	n := b.Manifest.Node
 	if n == nil {
@@ -25,7 +25,7 @@ func (b *Bundle) Node() Node {
 	return node
 }
 
-// Images are those of pods, without coalmine's own.
+// Images returns the images of pods, without coalmine's own.
 func (b *Bundle) Images() []Archive {
 	var all []Archive
 	for _, i := range b.Manifest.Images {
@@ -34,7 +34,7 @@ func (b *Bundle) Images() []Archive {
 	return all
 }
 
-// Own is coalmine's own image, if the bundle has it.
+// Own returns coalmine's own image, if the bundle has it.
 func (b *Bundle) Own() *Archive {
 	if b.Manifest.Own == nil {
 		return nil
@@ -42,14 +42,16 @@ func (b *Bundle) Own() *Archive {
 	return b.archive(*b.Manifest.Own)
 }
 
-// Mesh is the mesh that the bundle brings, nil for Linkerd.
+// Mesh returns the mesh of the bundle; nil is Linkerd.
 func (b *Bundle) Mesh() *Mesh { return b.Manifest.Mesh }
 
 func (b *Bundle) archive(i ImageFile) *Archive {
-	return &Archive{Refs: i.Refs, Size: i.File.Unpacked, open: func(ctx context.Context) (io.ReadCloser, error) { return b.open(ctx, i.File) }}
+	return &Archive{Refs: i.Refs, Size: i.File.Unpacked, open: func(ctx context.Context) (io.ReadCloser, error) {
+		return b.open(ctx, i.File)
+	}}
 }
 
-// Chart is a packaged chart by its name.
+// Chart returns a packaged chart by name.
 func (b *Bundle) Chart(ctx context.Context, name string) ([]byte, error) {
 	i := slices.IndexFunc(b.Manifest.Charts, func(c ChartFile) bool { return c.Name == name })
 	if i < 0 {
@@ -58,7 +60,7 @@ func (b *Bundle) Chart(ctx context.Context, name string) ([]byte, error) {
 	return b.readSmall(ctx, b.Manifest.Charts[i].File)
 }
 
-// CRDs are YAML documents by their name.
+// CRDs returns YAML documents by name.
 func (b *Bundle) CRDs(ctx context.Context, name string) ([]byte, error) {
 	i := slices.IndexFunc(b.Manifest.CRDs, func(c CRDFile) bool { return c.Name == name })
 	if i < 0 {
@@ -69,5 +71,5 @@ func (b *Bundle) CRDs(ctx context.Context, name string) ([]byte, error) {
 
 func (b *Bundle) missing(kind, name string) error {
 	return &InputError{fmt.Errorf("%s: %s %s: %w", b, kind, name, ErrMissing),
-		"`coalmine bundle list` says for which meshes the bundle is complete; `coalmine bundle create` makes another"}
+		"`coalmine bundle list` shows the meshes a bundle is complete for; `coalmine bundle create` creates another one"}
 }

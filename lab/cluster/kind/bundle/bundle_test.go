@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// dockerArchive is a small docker archive: nothing here looks into layers.
+// dockerArchive is a small docker archive: nothing here reads layers.
 func dockerArchive(t *testing.T, refs ...string) []byte {
 	t.Helper()
 	index, err := json.Marshal([]map[string]any{{"Config": "c.json", "RepoTags": refs, "Layers": []string{"l.tar"}}})
@@ -46,16 +46,19 @@ func tarOf(t testing.TB, files ...tarFile) []byte {
 
 func archiveOf(t *testing.T, refs ...string) Archive {
 	data := dockerArchive(t, refs...)
-	return NewArchive(refs, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
+	return NewArchive(refs, func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	})
 }
 
-// contents has one of everything.
+// contents has one item of each kind.
 func contents(t *testing.T) Contents {
 	node, own := archiveOf(t, "docker.io/kindest/node:v1"), archiveOf(t, "coalmine.dev/coalmine:abc")
 	return Contents{
 		CreatedBy: "v1.2.3", Arch: "amd64", Meshes: []string{"linkerd"},
 		Node: Node{Archive: &node, Config: []byte("kind: Cluster\n")}, Own: &own,
-		Images: []Archive{archiveOf(t, "ghcr.io/fluxcd/flagger:1.43.0"), archiveOf(t, "docker.io/prom/prometheus:v3.11.0")},
+		Images: []Archive{archiveOf(t, "ghcr.io/fluxcd/flagger:1.43.0"), archiveOf(t,
+			"docker.io/prom/prometheus:v3.11.0")},
 		Charts: []Chart{{"flagger", "1.43.0", []byte("a chart")}},
 		CRDs:   []CRDs{{"gateway-api", []byte("some CRDs")}},
 		Spool:  t.TempDir(), Say: t.Logf,
@@ -115,7 +118,7 @@ func TestWhatGoesInComesOut(t *testing.T) {
 	}
 	for _, a := range append(s.Images(), *node.Archive, *s.Own()) {
 		if got := load(t, &a); !bytes.Equal(got, dockerArchive(t, a.Refs...)) {
-			t.Errorf("%v came out otherwise than it went in", a.Refs)
+			t.Errorf("%v did not survive the round trip", a.Refs)
 		}
 	}
 	if n := len(s.Images()); n != 2 {
@@ -159,7 +162,7 @@ func TestVerify(t *testing.T) {
 	}
 	n := 0
 	if err := b.Verify(t.Context(), func(File) { n++ }); err != nil || n != 7 {
-		t.Errorf("%d files fit, %v", n, err)
+		t.Errorf("%d files intact, %v", n, err)
 	}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
@@ -168,7 +171,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestEveryByteCounts changes one byte anywhere: nothing of the bundle's contents may come out otherwise without an error.
+// TestEveryByteCounts changes one byte anywhere: the contents of the bundle must not change without
+// an error.
 func TestEveryByteCounts(t *testing.T) {
 	data := create(t, contents(t))
 	noticed := 0
@@ -195,8 +199,8 @@ func TestEveryByteCounts(t *testing.T) {
 	}
 }
 
-// TestBrokenArchiveIsSaidAtItsEnd reads as Docker and containerd do, who stop at the end of the tar.
-func TestBrokenArchiveIsSaidAtItsEnd(t *testing.T) {
+// TestDamageIsReportedAtTheEnd reads as Docker and containerd do, which stop at the end of the tar.
+func TestDamageIsReportedAtTheEnd(t *testing.T) {
 	data := create(t, contents(t))
 	b, err := read(t.Context(), bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -212,7 +216,7 @@ func TestBrokenArchiveIsSaidAtItsEnd(t *testing.T) {
 		t.Logf("read: %v", err)
 	}
 	if err := r.Close(); err == nil {
-		t.Error("the archive is broken, and Close does not say so")
+		t.Error("the archive is damaged, and Close does not report it")
 	}
 }
 
@@ -241,16 +245,20 @@ func TestCreateRefuses(t *testing.T) {
 	failing := NewArchive([]string{"a/b:c"}, func(context.Context) (io.ReadCloser, error) { return nil, bad })
 	other := archiveOf(t, "a/b:c")
 	other.Refs = []string{"a/other:c"}
-	text := NewArchive([]string{"a/b:c"}, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("text")), nil })
+	text := NewArchive([]string{"a/b:c"}, func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("text")), nil
+	})
 	for name, test := range map[string]struct {
 		change func(*Contents)
 		want   string
 	}{
 		"an archive that can't be opened": {func(c *Contents) { c.Images = []Archive{failing} }, "no network"},
-		"an archive of something else":    {func(c *Contents) { c.Images = []Archive{other} }, "the archive has docker.io/a/b:c"},
-		"an archive that is none":         {func(c *Contents) { c.Images = []Archive{text} }, "no docker archive"},
-		"an image twice":                  {func(c *Contents) { c.Images = append(c.Images, c.Images[0]) }, "is there twice"},
-		"a chart with a path":             {func(c *Contents) { c.Charts[0].Name = "../flagger" }, `charts/../flagger.tgz`},
+		"an archive of something else": {func(c *Contents) { c.Images = []Archive{other} },
+			"the archive has docker.io/a/b:c"},
+		"an archive that is none": {func(c *Contents) { c.Images = []Archive{text} }, "not a docker archive"},
+		"an image twice": {func(c *Contents) { c.Images = append(c.Images, c.Images[0]) },
+			"exists twice"},
+		"a chart with a path": {func(c *Contents) { c.Charts[0].Name = "../flagger" }, `charts/../flagger.tgz`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := contents(t)
@@ -270,7 +278,7 @@ type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// forged makes a bundle by hand, with a manifest's checksum that fits.
+// forged makes a bundle by hand, with a matching checksum of the manifest.
 func forged(t testing.TB, manifest string, files ...tarFile) []byte {
 	t.Helper()
 	sum := fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte(manifest)), manifestName)
@@ -280,7 +288,8 @@ func forged(t testing.TB, manifest string, files ...tarFile) []byte {
 func TestHostileBundles(t *testing.T) {
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("text")))
 	crd := func(name, path string, size, unpacked int64) string {
-		return fmt.Sprintf(`{"name":%q,"file":{"path":%q,"size":%d,"sha256":%q,"unpacked":%d}}`, name, path, size, sum, unpacked)
+		return fmt.Sprintf(`{"name":%q,"file":{"path":%q,"size":%d,"sha256":%q,"unpacked":%d}}`, name, path, size, sum,
+			unpacked)
 	}
 	crds := func(list ...string) string { return `{"format":1,"crds":[` + strings.Join(list, ",") + `]}` }
 	image := func(refs string, unpacked int64) string {
@@ -292,41 +301,50 @@ func TestHostileBundles(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":                 {nil, "this is no bundle"},
-		"text":                  {[]byte(strings.Repeat("text", 1000)), "this is no bundle"},
-		"another tar":           {dockerArchive(t, "a/b:c"), "this is no bundle"},
-		"a newer format":        {forged(t, `{"format":2,"news":true}`), "format 2, and this coalmine reads format 1"},
-		"no format":             {forged(t, `{}`), "format 0"},
-		"no JSON":               {forged(t, `format: 1`), "manifest.json"},
-		"an unknown field":      {forged(t, `{"format":1,"hooks":["rm"]}`), "hooks"},
-		"a huge manifest":       {forged(t, `{"format":1}`+strings.Repeat(" ", maxManifest)), "are more than"},
-		"a changed manifest":    {tarOf(t, tarFile{manifestName, `{"format":1}`}, tarFile{sumName, "0000"}), "not the one that the bundle was made with"},
-		"no checksum":           {tarOf(t, tarFile{manifestName, `{"format":1}`}), "the file ends before it"},
-		"half of it":            {whole[:len(whole)/2], "the file ends"},
-		"without its end":       {whole[:len(whole)-2048], "ends"},
-		"something after it":    {append(slices.Clone(whole), "more"...), "4 bytes follow the end"},
-		"a file too many":       {forged(t, `{"format":1}`, tarFile{"x", "text"}), `found "x"`},
-		"a file missing":        {forged(t, crds(crd("a", "a", 4, 0))), "the file ends before it"},
-		"files in other order":  {forged(t, crds(crd("a", "a", 4, 0), crd("b", "b", 4, 0)), tarFile{"b", "text"}, tarFile{"a", "text"}), `found "b" where a should be`},
-		"another size":          {forged(t, crds(crd("a", "a", 5, 0)), tarFile{"a", "text"}), "has 4 bytes and should have 5"},
-		"a link":                {link, "is no plain file"},
-		"a path upwards":        {forged(t, crds(crd("a", "../a", 4, 0))), `"../a" is no name`},
-		"a path from the root":  {forged(t, crds(crd("a", "/a", 4, 0))), `"/a" is no name`},
-		"a path of Windows":     {forged(t, crds(crd("a", `a\b`, 4, 0))), "is no name of a file"},
-		"a path with a line":    {forged(t, crds(crd("a", "a\nb", 4, 0))), "is no name of a file"},
-		"lists itself":          {forged(t, crds(crd("a", manifestName, 4, 0))), "lists itself"},
-		"a huge file":           {forged(t, crds(crd("a", "a", maxFile+1, 1))), "out of bounds"},
-		"a negative size":       {forged(t, crds(crd("a", "a", -1, 0))), "out of bounds"},
-		"huge CRDs":             {forged(t, crds(crd("a", "a", maxSmall+1, 0))), "are more than"},
-		"compressed CRDs":       {forged(t, crds(crd("a", "a", 4, 9))), "are no CRDs"},
-		"CRDs twice":            {forged(t, crds(crd("a", "a", 4, 0), crd("a", "b", 4, 0))), `CRDs "a" is there twice`},
-		"a file twice":          {forged(t, crds(crd("a", "a", 4, 0), crd("b", "a", 4, 0))), `file "a" is there twice`},
-		"no checksum of files":  {forged(t, strings.ReplaceAll(crds(crd("a", "a", 4, 0)), sum, "abc")), "is no SHA-256"},
-		"an image without name": {forged(t, `{"format":1,"images":[`+image(`[]`, 9)+`]}`), "is no image archive"},
-		"a wrong image name":    {forged(t, `{"format":1,"images":[`+image(`["-rm :x"]`, 9)+`]}`), "is no name of an image"},
-		"an image uncompressed": {forged(t, `{"format":1,"images":[`+image(`["a/b:c"]`, 0)+`]}`), "is no image archive"},
-		"an image twice":        {forged(t, `{"format":1,"own":`+image(`["prom/p:c","docker.io/prom/p:c"]`, 9)+`}`), "is there twice"},
-		"too many files":        {forged(t, crds(manyCRDs(crd)...)), "501 files are more than 500"},
+		"empty":            {nil, "not a bundle"},
+		"text":             {[]byte(strings.Repeat("text", 1000)), "not a bundle"},
+		"another tar":      {dockerArchive(t, "a/b:c"), "not a bundle"},
+		"a newer format":   {forged(t, `{"format":2,"news":true}`), "format 2; this coalmine reads format 1"},
+		"no format":        {forged(t, `{}`), "format 0"},
+		"no JSON":          {forged(t, `format: 1`), "manifest.json"},
+		"an unknown field": {forged(t, `{"format":1,"hooks":["rm"]}`), "hooks"},
+		"a huge manifest": {forged(t, `{"format":1}`+strings.Repeat(" ", maxManifest)),
+			"exceed the limit"},
+		"a changed manifest": {tarOf(t, tarFile{manifestName, `{"format":1}`}, tarFile{sumName, "0000"}),
+			"does not match its checksum"},
+		"no checksum":        {tarOf(t, tarFile{manifestName, `{"format":1}`}), "the bundle ends before it"},
+		"half of it":         {whole[:len(whole)/2], "the bundle ends before it"},
+		"without its end":    {whole[:len(whole)-2048], "ends"},
+		"something after it": {append(slices.Clone(whole), "more"...), "4 bytes follow the end"},
+		"a file too many":    {forged(t, `{"format":1}`, tarFile{"x", "text"}), `found "x"`},
+		"a file missing":     {forged(t, crds(crd("a", "a", 4, 0))), "the bundle ends before it"},
+		"files in other order": {forged(t, crds(crd("a", "a", 4, 0), crd("b", "b", 4, 0)), tarFile{"b", "text"},
+			tarFile{"a",
+				"text"}), `found "b" where a should be`},
+		"another size": {forged(t, crds(crd("a", "a", 5, 0)), tarFile{"a", "text"}),
+			"has 4 bytes, want 5"},
+		"a link":               {link, "is not a regular file"},
+		"a path upwards":       {forged(t, crds(crd("a", "../a", 4, 0))), `"../a" is not a valid`},
+		"a path from the root": {forged(t, crds(crd("a", "/a", 4, 0))), `"/a" is not a valid`},
+		"a path of Windows":    {forged(t, crds(crd("a", `a\b`, 4, 0))), "is not a valid file name"},
+		"a path with a line":   {forged(t, crds(crd("a", "a\nb", 4, 0))), "is not a valid file name"},
+		"lists itself":         {forged(t, crds(crd("a", manifestName, 4, 0))), "lists itself"},
+		"a huge file":          {forged(t, crds(crd("a", "a", maxFile+1, 1))), "out of range"},
+		"a negative size":      {forged(t, crds(crd("a", "a", -1, 0))), "out of range"},
+		"huge CRDs":            {forged(t, crds(crd("a", "a", maxSmall+1, 0))), "exceed the limit"},
+		"compressed CRDs":      {forged(t, crds(crd("a", "a", 4, 9))), "are not CRDs"},
+		"CRDs twice":           {forged(t, crds(crd("a", "a", 4, 0), crd("a", "b", 4, 0))), `CRDs "a" exists twice`},
+		"a file twice":         {forged(t, crds(crd("a", "a", 4, 0), crd("b", "a", 4, 0))), `file "a" exists twice`},
+		"no checksum of files": {forged(t, strings.ReplaceAll(crds(crd("a", "a", 4, 0)), sum, "abc")),
+			"is not a SHA-256"},
+		"an image without name": {forged(t, `{"format":1,"images":[`+image(`[]`, 9)+`]}`), "is not an image archive"},
+		"a wrong image name": {forged(t, `{"format":1,"images":[`+image(`["-rm :x"]`, 9)+`]}`),
+			"is not a valid image name"},
+		"an image uncompressed": {forged(t, `{"format":1,"images":[`+image(`["a/b:c"]`, 0)+`]}`),
+			"is not an image archive"},
+		"an image twice": {forged(t, `{"format":1,"own":`+image(`["prom/p:c","docker.io/prom/p:c"]`, 9)+`}`),
+			"exists twice"},
+		"too many files": {forged(t, crds(manyCRDs(crd)...)), "501 files exceed the limit of 500"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := read(t.Context(), bytes.NewReader(test.data), int64(len(test.data)))
@@ -345,12 +363,13 @@ func manyCRDs(crd func(string, string, int64, int64) string) []string {
 	return list
 }
 
-// linked has a symbolic link where the manifest should be.
+// linked has a symbolic link in place of the manifest.
 func linked(t *testing.T) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	if err := w.WriteHeader(&tar.Header{Name: manifestName, Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: manifestName, Typeflag: tar.TypeSymlink,
+		Linkname: "/etc/passwd"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -359,14 +378,16 @@ func linked(t *testing.T) []byte {
 	return buf.Bytes()
 }
 
-// TestBombs unpacks to more or less than the manifest says.
+// TestBombs covers files that unpack to more or less than the manifest says.
 func TestBombs(t *testing.T) {
 	var packed bytes.Buffer
 	f := File{}
-	if err := squeeze(t.Context(), &packed, bytes.NewReader(dockerArchive(t, "a/b:c")), []string{"a/b:c"}, &f); err != nil {
+	if err := squeeze(t.Context(), &packed, bytes.NewReader(dockerArchive(t, "a/b:c")), []string{"a/b:c"},
+		&f); err != nil {
 		t.Fatal(err)
 	}
-	for want, unpacked := range map[string]int64{"more than its": f.Unpacked - 1, "come out of it, and not": f.Unpacked + 1} {
+	for want, unpacked := range map[string]int64{"unpacks to more than its": f.Unpacked - 1,
+		", want ": f.Unpacked + 1} {
 		m := fmt.Sprintf(`{"format":1,"images":[{"refs":["a/b:c"],"file":{"path":"i","size":%d,"sha256":%q,"unpacked":%d}}]}`, f.Size, f.SHA256, unpacked)
 		data := forged(t, m, tarFile{"i", packed.String()})
 		b, err := read(t.Context(), bytes.NewReader(data), int64(len(data)))
@@ -384,21 +405,26 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// FuzzRead wants that nothing is read beyond the bounds of what was opened, and that what was verified can be read.
+// FuzzRead checks that nothing outside the opened range is read, and that verified bundles can be
+// read.
 func FuzzRead(f *testing.F) {
 	f.Add(forged(f, `{"format":1}`))
-	f.Add(forged(f, fmt.Sprintf(`{"format":1,"crds":[{"name":"a","file":{"path":"a","size":4,"sha256":"%x"}}]}`, sha256.Sum256([]byte("text"))), tarFile{"a", "text"}))
+	f.Add(forged(f, fmt.Sprintf(`{"format":1,"crds":[{"name":"a","file":{"path":"a","size":4,"sha256":"%x"}}]}`,
+		sha256.Sum256([]byte("text"))), tarFile{"a",
+		"text"}))
 	f.Fuzz(readAny)
 }
 
-// FuzzManifest gets behind the checksum of the manifest.
+// FuzzManifest gets past the checksum of the manifest.
 func FuzzManifest(f *testing.F) {
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("text")))
 	f.Add(`{"format":1,"crds":[{"name":"a","file":{"path":"a","size":4,"sha256":"`+sum+`"}}]}`, "a", "text")
 	f.Add(`{"format":1,"node":{"ref":"a/b:c","config":{"path":"a","size":4,"sha256":"`+sum+`"}}}`, "a", "text")
-	f.Add(`{"format":1,"images":[{"refs":["a/b:c"],"file":{"path":"a","size":4,"sha256":"`+sum+`","unpacked":5}}]}`, "a", "text")
+	f.Add(`{"format":1,"images":[{"refs":["a/b:c"],"file":{"path":"a","size":4,"sha256":"`+sum+`","unpacked":5}}]}`,
+		"a", "text")
 	f.Fuzz(func(t *testing.T, manifest, path, text string) {
-		if path == "" || len(path) > 100 || strings.HasSuffix(path, "/") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' }) {
+		if path == "" || len(path) > 100 || strings.HasSuffix(path, "/") ||
+			strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' }) {
 			return // archive/tar does not write it
 		}
 		readAny(t, forged(t, manifest, tarFile{path, text}))

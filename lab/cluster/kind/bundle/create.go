@@ -16,13 +16,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Contents is what a bundle is to be made of.
+// Contents lists what goes into a bundle.
 type Contents struct {
-	// CreatedBy is coalmine's version, Arch the processor of the images, Meshes those that the bundle is complete for.
+	// CreatedBy is coalmine's version, Arch the processor architecture of the images, and Meshes
+	// those that the bundle is complete for.
 	CreatedBy, Arch string
 	Meshes          []string
 
-	// Node is the node image, without an archive or without anything in a partial bundle.
+	// Node is the node image; a partial bundle may lack the archive or everything.
 	Node   Node
 	Own    *Archive
 	Images []Archive
@@ -31,9 +32,9 @@ type Contents struct {
 	// Mesh is nil for Linkerd.
 	Mesh *Mesh
 
-	// Spool is a folder for temporary files of a quarter of the images' size. "" is the system's.
+	// Spool is a folder for temporary files of a quarter of the images' size; "" is the system's.
 	Spool string
-	// Say tells what goes on.
+	// Say reports progress.
 	Say func(format string, args ...any)
 }
 
@@ -49,13 +50,13 @@ type CRDs struct {
 	Data []byte
 }
 
-// Create writes a bundle. The same contents give the same bytes. Archives are compressed with zstd: images are mostly Go
-// binaries, which become a quarter as large, and are read again at some 500 MB/s; a file that is written first and sorted last
-// needs them twice, which is what Spool is for.
+// Create writes a bundle. The same contents give the same bytes. Archives are compressed with zstd:
+// images are mostly Go binaries, which shrink to a quarter and are read back at about 500 MB/s. The
+// compressed files are collected in Spool, because the manifest with their sizes comes first.
 func Create(ctx context.Context, w io.Writer, c Contents) (Manifest, error) {
 	dir, err := os.MkdirTemp(c.Spool, ".bundle-")
 	if err != nil {
-		return Manifest{}, fmt.Errorf("make room for the bundle: %w", err)
+		return Manifest{}, fmt.Errorf("create a temporary folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	b := &builder{Contents: c, dir: dir, from: map[string]string{}}
@@ -70,7 +71,7 @@ func Create(ctx context.Context, w io.Writer, c Contents) (Manifest, error) {
 type builder struct {
 	Contents
 	dir string
-	// from is the collected file for each path in the bundle.
+	// from maps each path in the bundle to the collected file.
 	from map[string]string
 }
 
@@ -133,7 +134,7 @@ func (b *builder) gatherNode(ctx context.Context) (*NodeFiles, error) {
 	return n, nil
 }
 
-// fileName makes a plain name of an image's: "flagger-1.43.0" of "ghcr.io/fluxcd/flagger:1.43.0".
+// fileName returns a plain name for an image: "flagger-1.43.0" for "ghcr.io/fluxcd/flagger:1.43.0".
 func fileName(refs []string) string {
 	name := refs[0][strings.LastIndex(refs[0], "/")+1:]
 	return strings.Map(func(r rune) rune {
@@ -144,7 +145,7 @@ func fileName(refs []string) string {
 	}, name)
 }
 
-// free gives a path another name if it is taken.
+// free returns the path, or a variant if it is taken.
 func (b *builder) free(path string) string {
 	dir, name := filepath.Split(path)
 	for i := 2; b.from[path] != ""; i++ {
@@ -153,10 +154,10 @@ func (b *builder) free(path string) string {
 	return path
 }
 
-// keep stores a small file as it is.
+// keep stores a small file uncompressed.
 func (b *builder) keep(path string, data []byte) (File, error) {
 	if len(data) > maxSmall {
-		return File{}, fmt.Errorf("%s: %d bytes are more than %d", path, len(data), maxSmall)
+		return File{}, fmt.Errorf("%s: %d bytes exceed the limit of %d", path, len(data), maxSmall)
 	}
 	f := File{Path: b.free(path), Size: int64(len(data)), SHA256: fmt.Sprintf("%x", sha256.Sum256(data))}
 	at := b.spool()
@@ -166,7 +167,7 @@ func (b *builder) keep(path string, data []byte) (File, error) {
 
 func (b *builder) spool() string { return filepath.Join(b.dir, fmt.Sprint(len(b.from))) }
 
-// pack compresses an archive, and checks on the way that it has the images that it should.
+// pack compresses an archive and checks that it has the expected images.
 func (b *builder) pack(ctx context.Context, path string, a Archive) (_ File, err error) {
 	began := time.Now()
 	f := File{Path: b.free(path)}
@@ -185,18 +186,19 @@ func (b *builder) pack(ctx context.Context, path string, a Archive) (_ File, err
 	if err := squeeze(ctx, out, in, a.Refs, &f); err != nil {
 		return File{}, fmt.Errorf("%s: %w", strings.Join(a.Refs, ", "), err)
 	}
-	b.Say("packed %s: %.0f MB of %.0f MB in %.1f s", strings.Join(a.Refs, ", "), float64(f.Size)/1e6, float64(f.Unpacked)/1e6, time.Since(began).Seconds())
+	b.Say("packed %s: %.0f MB of %.0f MB in %.1f s", strings.Join(a.Refs, ", "), float64(f.Size)/1e6,
+		float64(f.Unpacked)/1e6, time.Since(began).Seconds())
 	return f, nil
 }
 
-// closing keeps the error of closing if there was none before.
+// closing closes c and keeps the error if there was none before.
 func closing(c io.Closer, err *error) {
 	if closed := c.Close(); *err == nil {
 		*err = closed
 	}
 }
 
-// squeeze writes what it reads compressed, and fills in what there is to say of it.
+// squeeze compresses r into w and fills in the fields of f.
 func squeeze(ctx context.Context, w io.Writer, r io.Reader, refs []string, f *File) error {
 	sum := sha256.New()
 	stored := &counter{Writer: io.MultiWriter(w, sum)}
@@ -205,7 +207,7 @@ func squeeze(ctx context.Context, w io.Writer, r io.Reader, refs []string, f *Fi
 		return err
 	}
 	plain := &counter{Writer: z}
-	have, err := archiveRefs(io.TeeReader(&whileLasts{ctx, r}, plain))
+	have, err := archiveRefs(io.TeeReader(&ctxReader{ctx, r}, plain))
 	if closed := z.Close(); err == nil {
 		err = closed
 	}
@@ -221,7 +223,7 @@ func squeeze(ctx context.Context, w io.Writer, r io.Reader, refs []string, f *Fi
 	return nil
 }
 
-// counter counts the bytes that are written.
+// counter counts the bytes written.
 type counter struct {
 	io.Writer
 	n int64
@@ -233,20 +235,21 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// whileLasts reads until its context ends. It has no other methods, so a tar reader cannot seek past what is to be packed.
-type whileLasts struct {
+// ctxReader reads until its context ends. It has no other methods, so a tar reader cannot seek
+// past bytes that must be packed.
+type ctxReader struct {
 	ctx context.Context
 	r   io.Reader
 }
 
-func (l *whileLasts) Read(p []byte) (int, error) {
+func (l *ctxReader) Read(p []byte) (int, error) {
 	if err := context.Cause(l.ctx); err != nil {
 		return 0, err
 	}
 	return l.r.Read(p)
 }
 
-// write puts everything into one file, the manifest first.
+// write writes everything into one file, the manifest first.
 func (b *builder) write(ctx context.Context, w io.Writer, m Manifest) error {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -254,7 +257,7 @@ func (b *builder) write(ctx context.Context, w io.Writer, m Manifest) error {
 	}
 	data = append(data, '\n')
 	if len(data) > maxManifest {
-		return fmt.Errorf("%s: %d bytes are more than %d", manifestName, len(data), maxManifest)
+		return fmt.Errorf("%s: %d bytes exceed the limit of %d", manifestName, len(data), maxManifest)
 	}
 	t := tar.NewWriter(w)
 	sum := fmt.Sprintf("%x  %s\n", sha256.Sum256(data), manifestName)
@@ -277,11 +280,12 @@ func (b *builder) copy(ctx context.Context, t *tar.Writer, f File) error {
 		return err
 	}
 	defer from.Close()
-	return entry(t, f.Path, f.Size, &whileLasts{ctx, from})
+	return entry(t, f.Path, f.Size, &ctxReader{ctx, from})
 }
 
 func entry(t *tar.Writer, name string, size int64, r io.Reader) error {
-	if err := t.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}); err != nil {
+	if err := t.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o644, Typeflag: tar.TypeReg,
+		ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	_, err := io.Copy(t, r)

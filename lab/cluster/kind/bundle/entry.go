@@ -10,12 +10,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxWindow bounds the decoder's memory, in bytes: what the encoder uses at its usual levels.
+// maxWindow bounds the decoder's memory in bytes: what the encoder uses at its usual levels.
 const maxWindow = 8 << 20
 
-// openStored reads the bytes of a file as they are in the bundle, and ends with an error if they are not those of the manifest.
+// openStored reads the bytes of a file as stored, and ends with an error if they do not match the
+// manifest.
 func (b *Bundle) openStored(ctx context.Context, f File) io.Reader {
-	return &storedReader{ctx: ctx, r: io.NewSectionReader(b.file, b.offsets[f.Path], f.Size), file: f, sum: sha256.New()}
+	return &storedReader{ctx: ctx, r: io.NewSectionReader(b.file, b.offsets[f.Path], f.Size), file: f,
+		sum: sha256.New()}
 }
 
 type storedReader struct {
@@ -32,7 +34,7 @@ func (s *storedReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.sum.Write(p[:n])
 	if err == io.EOF && fmt.Sprintf("%x", s.sum.Sum(nil)) != s.file.SHA256 {
-		err = inputError(hintBroken, "%s: the checksum is wrong: the bundle is broken", s.file.Path)
+		err = inputError(hintBroken, "%s: wrong checksum: the bundle is damaged", s.file.Path)
 	}
 	return n, err
 }
@@ -51,7 +53,7 @@ func (b *Bundle) open(ctx context.Context, f File) (io.ReadCloser, error) {
 	return &decompressor{decoder: d, file: f}, nil
 }
 
-// decompressor reads what was compressed, and no more of it than the manifest says.
+// decompressor decompresses a file, up to the size in the manifest.
 type decompressor struct {
 	decoder *zstd.Decoder
 	file    File
@@ -67,9 +69,9 @@ func (u *decompressor) Read(p []byte) (int, error) {
 	u.n += int64(n)
 	switch {
 	case u.n > u.file.Unpacked:
-		n, err = 0, inputError(hintBroken, "%s: more than its %d bytes come out of it", u.file.Path, u.file.Unpacked)
+		n, err = 0, inputError(hintBroken, "%s: unpacks to more than its %d bytes", u.file.Path, u.file.Unpacked)
 	case err == io.EOF && u.n < u.file.Unpacked:
-		err = inputError(hintBroken, "%s: %d bytes come out of it, and not %d", u.file.Path, u.n, u.file.Unpacked)
+		err = inputError(hintBroken, "%s: unpacks to %d bytes, want %d", u.file.Path, u.n, u.file.Unpacked)
 	case err != nil && err != io.EOF:
 		err = fmt.Errorf("%s: %w", u.file.Path, err)
 	}
@@ -77,7 +79,7 @@ func (u *decompressor) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close reads what is left: the checksum is known at the end only.
+// Close reads the rest: the checksum is known only at the end.
 func (u *decompressor) Close() error {
 	defer u.decoder.Close()
 	if _, err := io.Copy(io.Discard, readerOnly{u}); err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// FetchError is what the network did not give.
+// FetchError reports a failed download.
 type FetchError struct {
 	Need Need
 	Err  error
@@ -18,10 +18,11 @@ func (e *FetchError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *FetchError) Hint() string {
-	return "making a bundle needs the network for all that is not given: give it by flags or by --from, or leave it out by --partial"
+	return "creating a bundle downloads all that is not given: provide it with flags or --from, or leave it out " +
+		"with --partial"
 }
 
-// node finds the node image: among the archives, in Docker, in its registry.
+// node finds the node image: in the archives, in Docker, or in its registry.
 func (c *collection) node(ctx context.Context) error {
 	ref := c.Spec.Node
 	if ref == "" {
@@ -35,7 +36,8 @@ func (c *collection) node(ctx context.Context) error {
 	if i := slices.IndexFunc(c.Contents.Images, func(a Archive) bool { return slices.Contains(a.Refs, full) }); i >= 0 {
 		a := c.Contents.Images[i]
 		if len(a.Refs) > 1 {
-			return inputError("give the node image as an archive of its own", "the archive of node image %s has other images: %s", full, strings.Join(a.Refs, ", "))
+			return inputError("give the node image as a separate archive",
+				"the archive of node image %s has other images: %s", full, strings.Join(a.Refs, ", "))
 		}
 		c.Contents.Images = slices.Delete(c.Contents.Images, i, i+1)
 		c.Contents.Node.Archive = &a
@@ -53,8 +55,8 @@ func (c *collection) node(ctx context.Context) error {
 	return nil
 }
 
-// nodeImage takes the node image from Docker if it has one of that name. A digest only its registry can answer for: a tag that Docker
-// has may be of something else.
+// nodeImage takes the node image from Docker if it has one of that name. A name with a digest is
+// pulled: Docker's tag may refer to another image.
 func (c *collection) nodeImage(ctx context.Context, ref string) (Archive, error) {
 	if withoutDigest(ref) == ref {
 		has, err := c.Docker.Has(ctx, ref)
@@ -67,21 +69,22 @@ func (c *collection) nodeImage(ctx context.Context, ref string) (Archive, error)
 		}
 	}
 	if c.Folder != "" {
-		return Archive{}, inputError("load it into Docker, name one that is there by --node-image, or give its archive by --image",
+		return Archive{}, inputError("load it into Docker, name an existing one with --node-image, or give its "+
+			"archive with --image",
 			"node image %s: %w in Docker", ref, ErrMissing)
 	}
 	c.Spec.Say("node image %s from its registry", ref)
 	return c.Pull(ctx, ref)
 }
 
-// fetch takes what is missing still from the network, if it is allowed.
+// fetch downloads what is still missing, if downloads are allowed.
 func (c *collection) fetch(ctx context.Context) error {
 	if c.Folder != "" {
 		return nil
 	}
 	for _, need := range c.needs.Missing(c.manifest()) {
 		if need.Kind == KindNode {
-			continue // left out before
+			continue // skipped before
 		}
 		c.Spec.Say("%s from the network", need)
 		if err := c.fetchOne(ctx, need); err != nil && !c.skip(ctx, need, err) {
@@ -119,12 +122,12 @@ func (c *collection) fetchOne(ctx context.Context, need Need) error {
 	return nil
 }
 
-// skip tells whether to go on without it: in a partial bundle, and where nothing is fetched, as all that is missing is told at
-// once in the end.
+// skip reports whether to continue without it: in a partial bundle, and if nothing is downloaded,
+// because then all that is missing is reported at the end.
 func (c *collection) skip(ctx context.Context, need Need, err error) bool {
 	if !c.Partial && c.Folder == "" || ctx.Err() != nil {
 		return false
 	}
-	c.Spec.Say("left out %s: %v", need, err)
+	c.Spec.Say("skipped %s: %v", need, err)
 	return true
 }

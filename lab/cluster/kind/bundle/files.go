@@ -31,12 +31,12 @@ func readSmall(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > maxSmall {
-		return nil, fmt.Errorf("%s: over %d MB: too large", path, maxSmall>>20)
+		return nil, fmt.Errorf("%s: larger than %d MB", path, maxSmall>>20)
 	}
 	return data, nil
 }
 
-// loadChart reads a chart, packaged or as a folder.
+// loadChart reads a chart, packaged or in a folder.
 func loadChart(path string) (Chart, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -49,13 +49,15 @@ func loadChart(path string) (Chart, error) {
 		}
 		c, err := parseChart(data)
 		if err != nil {
-			return Chart{}, &InputError{fmt.Errorf("%s: %w", path, err), "give a chart's folder, or its package as `helm package` makes it"}
+			return Chart{}, &InputError{fmt.Errorf("%s: %w", path, err),
+				"give a chart's folder, or its package from `helm package`"}
 		}
 		return c, nil
 	}
 	loaded, err := loader.LoadDir(path)
 	if err != nil {
-		return Chart{}, &InputError{fmt.Errorf("%s: no chart: %w", path, err), "give the folder that has the chart's Chart.yaml"}
+		return Chart{}, &InputError{fmt.Errorf("%s: not a chart: %w", path, err),
+			"give the folder with the chart's Chart.yaml"}
 	}
 	data, err := packageChart(loaded)
 	if err != nil {
@@ -68,15 +70,16 @@ func loadChart(path string) (Chart, error) {
 func parseChart(data []byte) (Chart, error) {
 	c, err := loader.LoadArchive(bytes.NewReader(data))
 	if err != nil {
-		return Chart{}, fmt.Errorf("no packaged chart: %w", err)
+		return Chart{}, fmt.Errorf("not a packaged chart: %w", err)
 	}
 	if !isPlain(c.Name()) {
-		return Chart{}, fmt.Errorf("%q is no name of a chart", c.Name())
+		return Chart{}, fmt.Errorf("%q is not a valid chart name", c.Name())
 	}
 	return Chart{c.Name(), c.Metadata.Version, data}, nil
 }
 
-// packageChart makes a package of a loaded chart as Helm does, but for times: the same chart gives the same bytes.
+// packageChart packages a chart as Helm does, but without times: the same chart gives the same
+// bytes.
 func packageChart(c *chart.Chart) ([]byte, error) {
 	files := slices.Clone(c.Raw)
 	slices.SortFunc(files, func(a, b *chart.File) int { return cmp.Compare(a.Name, b.Name) })
@@ -84,7 +87,8 @@ func packageChart(c *chart.Chart) ([]byte, error) {
 	z := gzip.NewWriter(&buf)
 	t := tar.NewWriter(z)
 	for _, f := range files {
-		h := &tar.Header{Name: c.Name() + "/" + f.Name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(f.Data)), ModTime: time.Unix(0, 0)}
+		h := &tar.Header{Name: c.Name() + "/" + f.Name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(f.Data)),
+			ModTime: time.Unix(0, 0)}
 		if err := t.WriteHeader(h); err != nil {
 			return nil, err
 		}
@@ -98,10 +102,10 @@ func packageChart(c *chart.Chart) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// hintCRDs says what CRDs are taken.
-const hintCRDs = "give a YAML file with nothing but CRDs, called " + GatewayAPI + ".yaml for those of Gateway API"
+// hintCRDs says which CRDs are accepted.
+const hintCRDs = "give a YAML file with CRDs only; those of Gateway API are named " + GatewayAPI + ".yaml"
 
-// loadCRDs reads YAML documents that are CRDs, known by the file's name.
+// loadCRDs reads YAML documents that are CRDs, identified by the name of the file.
 func loadCRDs(path string) (CRDs, error) {
 	data, err := readSmall(path)
 	if err != nil {
@@ -117,12 +121,12 @@ func loadCRDs(path string) (CRDs, error) {
 			break
 		}
 		if err != nil {
-			return CRDs{}, inputError(hintCRDs, "%s: no CRDs: %w", path, err)
+			return CRDs{}, inputError(hintCRDs, "%s: not CRDs: %w", path, err)
 		}
 		if object.Kind == "" {
 			n-- // an empty document
 		} else if object.Kind != "CustomResourceDefinition" {
-			return CRDs{}, inputError(hintCRDs, "%s: has a %s", path, object.Kind)
+			return CRDs{}, inputError(hintCRDs, "%s: contains a %s", path, object.Kind)
 		}
 	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
@@ -132,10 +136,10 @@ func loadCRDs(path string) (CRDs, error) {
 	return CRDs{name, data}, nil
 }
 
-// hintConfig says what a configuration is.
+// hintConfig refers to kind's documentation.
 const hintConfig = "see https://kind.sigs.k8s.io/docs/user/configuration"
 
-// loadConfig reads kind's configuration and the node image that it names, "" if it names none.
+// loadConfig reads a kind configuration and returns the node image that it names, or "".
 func loadConfig(path string) (config []byte, image string, err error) {
 	if config, err = readSmall(path); err != nil {
 		return nil, "", fmt.Errorf("read kind's configuration: %w", err)
@@ -147,14 +151,15 @@ func loadConfig(path string) (config []byte, image string, err error) {
 		} `yaml:"nodes"`
 	}
 	if err := yaml.Unmarshal(config, &cluster); err != nil {
-		return nil, "", inputError(hintConfig, "%s: no configuration of a kind cluster: %w", path, err)
+		return nil, "", inputError(hintConfig, "%s: not a kind cluster configuration: %w", path, err)
 	}
 	if cluster.Kind != "Cluster" {
-		return nil, "", inputError(hintConfig, "%s: no configuration of a kind cluster", path)
+		return nil, "", inputError(hintConfig, "%s: not a kind cluster configuration", path)
 	}
 	for _, n := range cluster.Nodes {
 		if image != "" && n.Image != image {
-			return nil, "", inputError("name one image for all nodes, or none and give --node-image", "%s: names several node images", path)
+			return nil, "", inputError("name one image for all nodes, or none and use --node-image",
+				"%s: names several node images", path)
 		}
 		image = n.Image
 	}

@@ -2,15 +2,15 @@ package bundle
 
 import "fmt"
 
-// InputError is wrong with what was given: a file, a flag, a bundle.
+// InputError reports invalid input: a file, a flag, a bundle.
 type InputError struct {
 	Err  error
 	hint string
 }
 
-// inputError is an InputError with what to do about it.
-func inputError(todo, format string, args ...any) error {
-	return &InputError{fmt.Errorf(format, args...), todo}
+// inputError returns an InputError with a hint.
+func inputError(advice, format string, args ...any) error {
+	return &InputError{fmt.Errorf(format, args...), advice}
 }
 
 func (e *InputError) Error() string { return e.Err.Error() }
@@ -19,7 +19,7 @@ func (e *InputError) Unwrap() error { return e.Err }
 // Hint says what to do.
 func (e *InputError) Hint() string { return e.hint }
 
-// DockerError is what the docker command says when it fails.
+// DockerError is the failure of a docker command.
 type DockerError struct {
 	Command string
 	Err     error
@@ -30,5 +30,5 @@ func (e *DockerError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *DockerError) Hint() string {
-	return "Docker has to be installed and running, and you need the right to use it: see whether `docker info` works"
+	return "Docker must be installed and running, and accessible to you: check that `docker info` works"
 }

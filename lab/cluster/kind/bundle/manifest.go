@@ -11,26 +11,26 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// Format is the version of bundles that this package writes and reads.
+// Format is the version of the bundle format that this package writes and reads.
 const Format = 1
 
-// Bounds of what is read.
+// Limits for reading.
 const (
 	maxManifest = 1 << 20 // bytes of manifest.json
 	maxFiles    = 500
-	maxFile     = 8<<30 - 1 // bytes of a file in the bundle: what a plain tar header can say
+	maxFile     = 8<<30 - 1 // bytes of a file in the bundle: the maximum of a plain tar header
 	maxUnpacked = 16 << 30  // bytes of an image archive
-	maxSmall    = 32 << 20  // bytes of a chart, of CRDs, of kind's configuration: these are read into memory
+	maxSmall    = 32 << 20  // bytes of a chart, of CRDs, of a kind configuration: these are read into memory
 )
 
-// Manifest is a bundle's table of contents, its first entry.
+// Manifest lists the contents of a bundle. It is the first entry.
 type Manifest struct {
 	Format int `json:"format"`
 	// CreatedBy is coalmine's version.
 	CreatedBy string `json:"createdBy"`
-	// Meshes names the mesh that the bundle is complete for, in the eyes of that version, or none.
+	// Meshes names the mesh that this version found the bundle complete for, if any.
 	Meshes []string `json:"meshes"`
-	// Arch is the processor that the images are for, in Go's words.
+	// Arch is the processor architecture of the images, in Go's terms.
 	Arch string `json:"arch"`
 
 	Node   *NodeFiles  `json:"node,omitempty"`
@@ -42,7 +42,7 @@ type Manifest struct {
 	Mesh *Mesh `json:"mesh,omitempty"`
 }
 
-// NodeFiles are the node image and kind's configuration, either of which may be missing.
+// NodeFiles are the node image and the kind configuration; either may be missing.
 type NodeFiles struct {
 	Ref     string `json:"ref,omitempty"`
 	Archive *File  `json:"archive,omitempty"`
@@ -62,7 +62,7 @@ type ChartFile struct {
 	File    File   `json:"file"`
 }
 
-// CRDFile are CRDs as YAML.
+// CRDFile is a YAML file of CRDs.
 type CRDFile struct {
 	Name string `json:"name"`
 	File File   `json:"file"`
@@ -71,17 +71,18 @@ type CRDFile struct {
 // File is an entry of the bundle.
 type File struct {
 	Path string `json:"path"`
-	// Size and SHA256 (hexadecimal digits) are of the bytes as they are stored.
+	// Size and SHA256 (hexadecimal) describe the bytes as stored.
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
-	// Unpacked is the size in bytes of what was compressed with zstd; 0 is for a file that is stored as it is.
+	// Unpacked is the size in bytes before compression with zstd; 0 means that the file is not
+	// compressed.
 	Unpacked int64 `json:"unpacked,omitempty"`
 }
 
-// small tells files that are read whole.
+// small reports whether the file is read into memory.
 func (f File) small() bool { return f.Unpacked == 0 }
 
-// Files are all entries but the manifest's own, in their order in the bundle.
+// Files returns all entries but the manifest's own, in their order in the bundle.
 func (m *Manifest) Files() []File {
 	var files []File
 	for _, c := range m.Charts {
@@ -105,7 +106,7 @@ func (m *Manifest) Files() []File {
 	return files
 }
 
-// decode reads a manifest strictly.
+// decode parses a manifest strictly.
 func decode(data []byte) (*Manifest, error) {
 	var version struct {
 		Format int `json:"format"`
@@ -114,8 +115,8 @@ func decode(data []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%s: %w", manifestName, err)
 	}
 	if version.Format != Format {
-		return nil, inputError("use the coalmine that made it, or make a new one with `coalmine bundle create`",
-			"%s: the bundle has format %d, and this coalmine reads format %d", manifestName, version.Format, Format)
+		return nil, inputError("use the coalmine that created it, or create a new one with `coalmine bundle create`",
+			"%s: the bundle has format %d; this coalmine reads format %d", manifestName, version.Format, Format)
 	}
 	m := &Manifest{}
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -129,11 +130,11 @@ func decode(data []byte) (*Manifest, error) {
 	return m, nil
 }
 
-// check says what no bundle of ours would hold. What it lets through is safe to read.
+// check rejects what no bundle of coalmine's has. What it accepts is safe to read.
 func (m *Manifest) check() error {
 	files := m.Files()
 	if len(files) > maxFiles {
-		return fmt.Errorf("%d files are more than %d", len(files), maxFiles)
+		return fmt.Errorf("%d files exceed the limit of %d", len(files), maxFiles)
 	}
 	seen := &uniqueNames{seen: map[string]bool{}}
 	for _, f := range files {
@@ -145,13 +146,13 @@ func (m *Manifest) check() error {
 	for _, c := range m.Charts {
 		seen.add("chart", c.Name)
 		if !isPlain(c.Name) || !c.File.small() {
-			return fmt.Errorf("%q is no chart", c.Name)
+			return fmt.Errorf("%q is not a chart", c.Name)
 		}
 	}
 	for _, c := range m.CRDs {
 		seen.add("CRDs", c.Name)
 		if !isPlain(c.Name) || !c.File.small() {
-			return fmt.Errorf("%q are no CRDs", c.Name)
+			return fmt.Errorf("%q are not CRDs", c.Name)
 		}
 	}
 	if err := m.checkImages(seen); err != nil {
@@ -172,7 +173,7 @@ func (m *Manifest) checkImages(seen *uniqueNames) error {
 	}
 	if n := m.Node; n != nil {
 		if n.Config != nil && !n.Config.small() {
-			return fmt.Errorf("%s is no configuration", n.Config.Path)
+			return fmt.Errorf("%s is not a configuration", n.Config.Path)
 		}
 		if n.Archive != nil {
 			all = append(all, ImageFile{[]string{n.Ref}, *n.Archive})
@@ -180,7 +181,7 @@ func (m *Manifest) checkImages(seen *uniqueNames) error {
 	}
 	for _, i := range all {
 		if i.File.small() || len(i.Refs) == 0 {
-			return fmt.Errorf("%s is no image archive", i.File.Path)
+			return fmt.Errorf("%s is not an image archive", i.File.Path)
 		}
 		for _, ref := range i.Refs {
 			full, err := fullRef(ref)
@@ -193,7 +194,7 @@ func (m *Manifest) checkImages(seen *uniqueNames) error {
 	return seen.err
 }
 
-// uniqueNames finds what is there twice.
+// uniqueNames finds duplicates.
 type uniqueNames struct {
 	seen map[string]bool
 	err  error
@@ -201,7 +202,7 @@ type uniqueNames struct {
 
 func (u *uniqueNames) add(kind, name string) {
 	if u.seen[kind+name] && u.err == nil {
-		u.err = fmt.Errorf("%s %q is there twice", kind, name)
+		u.err = fmt.Errorf("%s %q exists twice", kind, name)
 	}
 	u.seen[kind+name] = true
 }
@@ -209,35 +210,36 @@ func (u *uniqueNames) add(kind, name string) {
 func (f File) check() error {
 	switch {
 	case !fs.ValidPath(f.Path) || !isPlain(strings.ReplaceAll(f.Path, "/", "")) || len(f.Path) > 100:
-		return fmt.Errorf("%q is no name of a file", f.Path)
+		return fmt.Errorf("%q is not a valid file name", f.Path)
 	case f.Path == manifestName || f.Path == sumName:
 		return fmt.Errorf("%s lists itself", f.Path)
 	case f.Size < 0 || f.Size > maxFile || f.Unpacked < 0 || f.Unpacked > maxUnpacked:
-		return fmt.Errorf("%s: %d bytes, unpacked %d, are out of bounds", f.Path, f.Size, f.Unpacked)
+		return fmt.Errorf("%s: sizes %d and %d are out of range", f.Path, f.Size, f.Unpacked)
 	case f.small() && f.Size > maxSmall:
-		return fmt.Errorf("%s: %d bytes are more than %d", f.Path, f.Size, maxSmall)
+		return fmt.Errorf("%s: %d bytes exceed the limit of %d", f.Path, f.Size, maxSmall)
 	case len(f.SHA256) != 64 || strings.Trim(f.SHA256, "0123456789abcdef") != "":
-		return fmt.Errorf("%s: %q is no SHA-256", f.Path, f.SHA256)
+		return fmt.Errorf("%s: %q is not a SHA-256", f.Path, f.SHA256)
 	}
 	return nil
 }
 
-// isPlain tells names without anything that means something to a shell or to a file system.
+// isPlain reports whether a name has no characters with a meaning to shells or file systems.
 func isPlain(name string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	return name != "" && len(name) <= 100 && strings.Trim(name, letters+"._-") == "" && strings.Contains(letters, name[:1])
+	return name != "" && len(name) <= 100 && strings.Trim(name, letters+"._-") == "" &&
+		strings.Contains(letters, name[:1])
 }
 
-// fullRef writes an image's name in full: "docker.io/prom/prometheus:v3.11.0" for "prom/prometheus:v3.11.0". A digest is left out
-// where there is a tag: docker archives know none.
+// fullRef returns the complete name of an image: "docker.io/prom/prometheus:v3.11.0" for
+// "prom/prometheus:v3.11.0". It drops the digest if there is a tag: docker archives have none.
 func fullRef(ref string) (string, error) {
 	parsed, err := name.ParseReference(withoutDigest(ref))
 	if err != nil {
-		return "", fmt.Errorf("%q is no name of an image: %w", ref, err)
+		return "", fmt.Errorf("%q is not a valid image name: %w", ref, err)
 	}
-	// No name begins with a hyphen, for it may stand on a command line.
+	// No part may start with a hyphen, because names are passed on command lines.
 	if strings.HasPrefix(ref, "-") || strings.Contains(ref, "/-") {
-		return "", fmt.Errorf("%q is no name of an image: a part of it begins with a hyphen", ref)
+		return "", fmt.Errorf("%q is not a valid image name: a part of it starts with a hyphen", ref)
 	}
 	full := parsed.Name()
 	if rest, ok := strings.CutPrefix(full, "index.docker.io/"); ok {
@@ -246,7 +248,7 @@ func fullRef(ref string) (string, error) {
 	return full, nil
 }
 
-// withoutDigest takes the digest away from a name that has a tag too.
+// withoutDigest drops the digest from a name that has a tag too.
 func withoutDigest(ref string) string {
 	repo, digest, ok := strings.Cut(ref, "@")
 	if ok && digest != "" && strings.Contains(repo[strings.LastIndex(repo, "/")+1:], ":") {

@@ -8,7 +8,7 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// Mesh is a mesh that a bundle brings in place of Linkerd. A cluster that comes up from the bundle
+// Mesh is a mesh that a bundle provides instead of Linkerd. A cluster that comes up from the bundle
 // gets this mesh; from any other source it gets Linkerd.
 type Mesh struct {
 	Name string `json:"name"`

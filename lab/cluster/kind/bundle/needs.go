@@ -8,9 +8,9 @@ import (
 	"coalmine/manifests"
 )
 
-// Needs is what a bring-up with a mesh takes from its source.
+// Needs is what installing with a mesh takes from its source.
 type Needs struct {
-	// Node is the node image in full, with its digest. A bundle may have another one.
+	// Node is the complete name of the node image, with its digest. A bundle may have another one.
 	Node   string
 	Images []string
 	Charts []manifests.Chart
@@ -33,19 +33,19 @@ func NeedsOf(pins manifests.Pins, mesh *Mesh) Needs {
 	return n
 }
 
-// Need is one thing that a mesh needs.
+// Need is one item that a mesh needs.
 type Need struct {
 	Kind Kind `json:"kind"`
-	// Name is an image's name in full, a chart's, or that of CRDs.
+	// Name is the complete name of an image, or the name of a chart or of CRDs.
 	Name string `json:"name"`
-	// Version is a chart's.
+	// Version is a chart's version.
 	Version string `json:"version,omitempty"`
 }
 
-// Kind of thing that a mesh needs.
+// Kind of a need.
 type Kind string
 
-// Kinds of things.
+// Kinds of needs.
 const (
 	KindNode  Kind = "node image"
 	KindImage Kind = "image"
@@ -57,7 +57,7 @@ func (n Need) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s", n.Kind, n.Name, n.Version))
 }
 
-// Missing says what isn't among the contents. Any node image and any version of a chart will do.
+// Missing returns what the contents lack. Any node image and any version of a chart is accepted.
 func (n Needs) Missing(m *Manifest) []Need {
 	var missing []Need
 	if m.Node == nil || m.Node.Archive == nil {
@@ -87,20 +87,21 @@ func (n Needs) Missing(m *Manifest) []Need {
 	return missing
 }
 
-// OtherVersions says which charts are not at the version that this coalmine was written for.
+// OtherVersions lists the charts of other versions than this coalmine was built for.
 func (n Needs) OtherVersions(m *Manifest) []string {
 	var others []string
 	for _, c := range n.Charts {
 		for _, have := range m.Charts {
 			if have.Name == c.Name && have.Version != c.Version {
-				others = append(others, fmt.Sprintf("chart %s is %s: this coalmine was written for %s", c.Name, have.Version, c.Version))
+				others = append(others, fmt.Sprintf("chart %s is %s: this coalmine was built for %s", c.Name,
+					have.Version, c.Version))
 			}
 		}
 	}
 	return others
 }
 
-// mustFullRef is fullRef for names that were checked before.
+// mustFullRef is fullRef for names that have been checked before.
 func mustFullRef(ref string) string {
 	full, err := fullRef(ref)
 	if err != nil {

@@ -9,45 +9,46 @@ import (
 	"coalmine/manifests"
 )
 
-// Online takes everything from the network, at the pinned versions: Docker pulls the node image, nodes pull those of pods, and charts
-// and CRDs are fetched by HTTPS and held to their checksums.
+// Online downloads everything at the pinned versions: Docker pulls the node image, nodes pull the
+// images of pods, and charts and CRDs are downloaded over HTTPS and checked against their
+// checksums.
 type Online struct {
 	Pins manifests.Pins
-	// Client is nil for HTTP's own.
+	// Client may be nil for the default client.
 	Client *http.Client
 }
 
-// String names the network.
+// String returns "the network".
 func (o Online) String() string { return "the network" }
 
-// Node is the pinned image, which Docker pulls.
+// Node returns the pinned image, which Docker pulls.
 func (o Online) Node() Node { return Node{Ref: o.Pins.Node.Image} }
 
-// Images are none: nodes pull theirs.
+// Images returns none: nodes pull theirs.
 func (o Online) Images() []Archive { return nil }
 
-// Own is nil: no registry has coalmine's own image.
+// Own returns nil: no registry has coalmine's own image.
 func (o Online) Own() *Archive { return nil }
 
-// Mesh is nil: Linkerd.
+// Mesh returns nil, which is Linkerd.
 func (o Online) Mesh() *Mesh { return nil }
 
-// Close has nothing to close.
+// Close does nothing.
 func (o Online) Close() error { return nil }
 
-// Chart fetches a chart from its repository.
+// Chart downloads a chart from its repository.
 func (o Online) Chart(ctx context.Context, name string) ([]byte, error) {
 	c, ok := o.Pins.Chart(name)
 	if !ok {
-		return nil, fmt.Errorf("chart %s: %w: no version of it is pinned", name, ErrMissing)
+		return nil, fmt.Errorf("chart %s: %w: no pinned version", name, ErrMissing)
 	}
 	return chart.Fetch(ctx, o.client(), c)
 }
 
-// CRDs fetches CRDs.
+// CRDs downloads CRDs.
 func (o Online) CRDs(ctx context.Context, name string) ([]byte, error) {
 	if name != GatewayAPI {
-		return nil, fmt.Errorf("CRDs %s: %w: no version of them is pinned", name, ErrMissing)
+		return nil, fmt.Errorf("CRDs %s: %w: no pinned version", name, ErrMissing)
 	}
 	return chart.FetchGatewayAPI(ctx, o.client(), o.Pins.GatewayAPI)
 }

@@ -18,24 +18,25 @@ const (
 	sumName = "manifest.sha256"
 )
 
-// hintBroken is what to do about a bundle that is not what was made.
-const hintBroken = "copy the bundle again, or make a new one with `coalmine bundle create`"
+// hintBroken is the advice for a damaged bundle.
+const hintBroken = "copy the bundle again, or create a new one with `coalmine bundle create`"
 
-// Bundle is an open bundle, and a [Source]. It is safe for several readers at a time.
+// Bundle is an open bundle, and a [Source]. It is safe for concurrent readers.
 type Bundle struct {
-	// Manifest says what is in it.
+	// Manifest lists the contents.
 	Manifest Manifest
 	name     string
 	digest   string
 	file     io.ReaderAt
 	closer   io.Closer
 	config   []byte
-	// offsets is where the bytes of each file begin.
+	// offsets maps each file to its position in the bundle.
 	offsets map[string]int64
 }
 
-// Open reads the table of contents and kind's configuration, and checks that the file has room for all of it, and has nothing else in it. The contents
-// themselves are checked when they are read, or by [Bundle.Verify].
+// Open reads the manifest and the kind configuration, and checks that the bundle has exactly the
+// files that the manifest lists. Their contents are checked when they are read, or by
+// [Bundle.Verify].
 func Open(ctx context.Context, path string) (*Bundle, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -56,18 +57,18 @@ func openFile(ctx context.Context, f *os.File) (*Bundle, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, inputError("give the file that `coalmine bundle create` wrote", "it is no file")
+		return nil, inputError("give the file that `coalmine bundle create` wrote", "not a regular file")
 	}
 	return read(ctx, f, info.Size())
 }
 
-// read reads the table of contents of a bundle of a size in bytes, and finds where its files are.
+// read reads the manifest of a bundle of the given size in bytes, and finds its files.
 func read(ctx context.Context, r io.ReaderAt, size int64) (*Bundle, error) {
 	x := &tarIndex{section: io.NewSectionReader(r, 0, size), size: size}
 	x.tar = tar.NewReader(x.section)
 	data, err := x.readFile(manifestName, maxManifest)
 	if err != nil {
-		return nil, &InputError{fmt.Errorf("this is no bundle: %w", err), "make one with `coalmine bundle create`"}
+		return nil, &InputError{fmt.Errorf("not a bundle: %w", err), "create one with `coalmine bundle create`"}
 	}
 	sum, err := x.readFile(sumName, 200)
 	if err != nil {
@@ -75,7 +76,7 @@ func read(ctx context.Context, r io.ReaderAt, size int64) (*Bundle, error) {
 	}
 	digest := fmt.Sprintf("%x", sha256.Sum256(data))
 	if string(sum) != digest+"  "+manifestName+"\n" {
-		return nil, inputError(hintBroken, "%s is not the one that the bundle was made with", manifestName)
+		return nil, inputError(hintBroken, "%s does not match its checksum", manifestName)
 	}
 	m, err := decode(data)
 	if err != nil {
@@ -92,49 +93,49 @@ func read(ctx context.Context, r io.ReaderAt, size int64) (*Bundle, error) {
 	return b, err
 }
 
-// tarIndex goes from header to header of a tar.
+// tarIndex reads the headers of a tar.
 type tarIndex struct {
 	section *io.SectionReader
 	tar     *tar.Reader
 	size    int64
 }
 
-// next wants a plain file of that name, and tells its size and where it begins. Nothing of the extensions of tar is taken: with
-// those, a file's size and place can be something else than what its header says.
+// next expects a regular file of the given name and returns its size and offset. Extensions of tar
+// are rejected: with them, size and position of a file can differ from its header.
 func (x *tarIndex) next(name string) (size, at int64, err error) {
 	h, err := x.tar.Next()
 	switch {
 	case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
-		return 0, 0, fmt.Errorf("%s: the file ends before it", name)
+		return 0, 0, fmt.Errorf("%s: the bundle ends before it", name)
 	case err != nil:
 		return 0, 0, fmt.Errorf("%s: %w", name, err)
 	case h.Name != name:
 		return 0, 0, fmt.Errorf("found %.100q where %s should be", h.Name, name)
 	case h.Typeflag != tar.TypeReg || h.Format != tar.FormatUSTAR:
-		return 0, 0, fmt.Errorf("%s is no plain file", name)
+		return 0, 0, fmt.Errorf("%s is not a regular file", name)
 	}
 	if at, err = x.section.Seek(0, io.SeekCurrent); err != nil {
 		return 0, 0, err
 	}
 	if h.Size > x.size-at {
-		return 0, 0, fmt.Errorf("%s: the file ends %d bytes before its end", name, h.Size-(x.size-at))
+		return 0, 0, fmt.Errorf("%s: the bundle is %d bytes too short", name, h.Size-(x.size-at))
 	}
 	return h.Size, at, nil
 }
 
-// readFile reads a file of at most so many bytes.
+// readFile reads a file of at most limit bytes.
 func (x *tarIndex) readFile(name string, limit int64) ([]byte, error) {
 	size, _, err := x.next(name)
 	if err != nil {
 		return nil, err
 	}
 	if size > limit {
-		return nil, fmt.Errorf("%s: %d bytes are more than %d", name, size, limit)
+		return nil, fmt.Errorf("%s: %d bytes exceed the limit of %d", name, size, limit)
 	}
 	return io.ReadAll(x.tar)
 }
 
-// files finds the files that the manifest lists, in its order, and nothing after them.
+// files finds the files of the manifest, in its order, and rejects any others.
 func (x *tarIndex) files(files []File) (map[string]int64, error) {
 	found := map[string]int64{}
 	for _, f := range files {
@@ -143,15 +144,15 @@ func (x *tarIndex) files(files []File) (map[string]int64, error) {
 			return nil, err
 		}
 		if size != f.Size {
-			return nil, fmt.Errorf("%s: has %d bytes and should have %d", f.Path, size, f.Size)
+			return nil, fmt.Errorf("%s: has %d bytes, want %d", f.Path, size, f.Size)
 		}
 		found[f.Path] = at
 	}
 	switch h, err := x.tar.Next(); {
 	case err == nil:
-		return nil, fmt.Errorf("found %.100q, which %s does not list", h.Name, manifestName)
+		return nil, fmt.Errorf("found %.100q, which is not in %s", h.Name, manifestName)
 	case err != io.EOF:
-		return nil, fmt.Errorf("the end of the bundle: %w", err)
+		return nil, fmt.Errorf("read the end of the bundle: %w", err)
 	}
 	if end, err := x.section.Seek(0, io.SeekCurrent); err != nil || end != x.size {
 		return nil, fmt.Errorf("%d bytes follow the end of the bundle", x.size-end)
@@ -159,10 +160,11 @@ func (x *tarIndex) files(files []File) (map[string]int64, error) {
 	return found, nil
 }
 
-// Digest tells bundles apart: the SHA-256 of the manifest in hexadecimal digits, which has those of all files.
+// Digest identifies the bundle: the SHA-256 of the manifest, which has those of all files, in
+// hexadecimal.
 func (b *Bundle) Digest() string { return b.digest }
 
-// Close ends reading.
+// Close closes the file.
 func (b *Bundle) Close() error {
 	if b.closer == nil {
 		return nil
@@ -170,8 +172,8 @@ func (b *Bundle) Close() error {
 	return b.closer.Close()
 }
 
-// Verify reads everything and compares it with the manifest's checksums. Fits is called for each file that does. The error names
-// every file that doesn't.
+// Verify reads everything and compares it with the manifest's checksums. It calls fits for each
+// intact file. The error names every file that is not.
 func (b *Bundle) Verify(ctx context.Context, fits func(File)) error {
 	var errs []error
 	for _, f := range b.Manifest.Files() {

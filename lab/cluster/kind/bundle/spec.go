@@ -12,45 +12,49 @@ import (
 	"coalmine/manifests"
 )
 
-// Spec says what to make a bundle of.
+// Spec says what to put into a bundle.
 type Spec struct {
 	Pins manifests.Pins
-	// Mesh is the mesh that the bundle brings, MeshImage the archive with its image. Nil is Linkerd.
+	// Mesh is the mesh that the bundle provides, MeshImage the archive with its image. Nil is
+	// Linkerd.
 	Mesh      *Mesh
 	MeshImage Archive
-	// Arch is the processor of the nodes, in Go's words.
+	// Arch is the processor architecture of the nodes, in Go's terms.
 	Arch string
 
-	// Node is the node image; "" is the one that kind's configuration names, or the pinned one.
+	// Node is the node image; "" is the one in the kind configuration, or the pinned one.
 	Node string
-	// Config is the file of kind's configuration.
+	// Config is a file with a kind configuration.
 	Config string
-	// Images are files of docker archives, Charts are folders or packages, CRDs are YAML files. They go before what would be fetched.
+	// Images are docker archives, Charts are folders or packages, CRDs are YAML files. They replace
+	// what would be downloaded.
 	Images, Charts, CRDs []string
-	// Folder has images/*.tar, charts/*, crds/*.yaml and kind.yaml. With a folder nothing is fetched.
+	// Folder has images/*.tar, charts/*, crds/*.yaml and kind.yaml. With a folder, nothing is
+	// downloaded.
 	Folder string
-	// Partial takes what there is, even if the mesh needs more.
+	// Partial accepts contents that lack something the mesh needs.
 	Partial bool
 
 	Docker  Docker
 	Pull    func(ctx context.Context, ref string) (Archive, error)
 	Fetcher Fetcher
-	// Say tells what goes on.
+	// Say reports progress.
 	Say func(format string, args ...any)
 }
 
-// Fetcher fetches what is no image, at the pinned versions.
+// Fetcher downloads charts and CRDs at the pinned versions.
 type Fetcher interface {
-	// Chart is a packaged chart by its name.
+	// Chart returns a packaged chart by name.
 	Chart(ctx context.Context, name string) ([]byte, error)
-	// CRDs are YAML documents by their name.
+	// CRDs returns YAML documents by name.
 	CRDs(ctx context.Context, name string) ([]byte, error)
 }
 
-// Collect finds all that was ordered: what is given by name, then the folder's, then the network's. It says what it takes from where.
-// The error is an [*IncompleteError] if the mesh would need more.
+// Collect finds the contents: first what is named, then the folder's, then the network's. It
+// reports what comes from where. The error is an [*IncompleteError] if the mesh needs more.
 func (o Spec) Collect(ctx context.Context) (Contents, error) {
-	c := &collection{Spec: o, needs: NeedsOf(o.Pins, o.Mesh), Contents: Contents{Arch: o.Arch, Mesh: o.Mesh, Say: o.Say}}
+	c := &collection{Spec: o, needs: NeedsOf(o.Pins, o.Mesh),
+		Contents: Contents{Arch: o.Arch, Mesh: o.Mesh, Say: o.Say}}
 	if o.Mesh != nil {
 		c.Contents.Images = []Archive{o.MeshImage}
 	}
@@ -69,7 +73,7 @@ func (o Spec) Collect(ctx context.Context) (Contents, error) {
 	return c.Contents, nil
 }
 
-// IncompleteError says what a mesh would need and the bundle would not have.
+// IncompleteError lists what the bundle would lack for a mesh.
 type IncompleteError struct {
 	Mesh    string
 	Missing []Need
@@ -80,7 +84,7 @@ func (e *IncompleteError) Error() string {
 	for _, need := range e.Missing {
 		fmt.Fprintf(&lines, "\n  %s", need)
 	}
-	return fmt.Sprintf("the bundle is not complete for mesh %s: it would miss%s", e.Mesh, &lines)
+	return fmt.Sprintf("the bundle is incomplete for mesh %s: it would lack%s", e.Mesh, &lines)
 }
 
 // collection is what has been found so far.
@@ -90,7 +94,7 @@ type collection struct {
 	needs Needs
 }
 
-// manifest is the manifest that the contents would have, without files.
+// manifest returns the manifest that the contents would have, without files.
 func (c *collection) manifest() *Manifest {
 	m := &Manifest{}
 	if c.Contents.Node.Archive != nil {
@@ -108,7 +112,7 @@ func (c *collection) manifest() *Manifest {
 	return m
 }
 
-// addNamed takes what was named, which is wanted whether or not the mesh needs it.
+// addNamed adds what was named, whether or not the mesh needs it.
 func (c *collection) addNamed(context.Context) error {
 	for _, path := range c.Spec.Images {
 		if err := c.addImages(path, true); err != nil {
@@ -131,7 +135,7 @@ func (c *collection) addNamed(context.Context) error {
 	return nil
 }
 
-// addFolder takes from the folder what the mesh needs and was not named.
+// addFolder adds what the mesh needs from the folder, unless it was named.
 func (c *collection) addFolder(context.Context) error {
 	if c.Folder == "" {
 		return nil
@@ -141,7 +145,8 @@ func (c *collection) addFolder(context.Context) error {
 		return fmt.Errorf("open the folder: %w", err)
 	}
 	if !info.IsDir() {
-		return inputError("give a folder with images/*.tar, charts/*, crds/*.yaml and kind.yaml", "%s is no folder", c.Folder)
+		return inputError("give a folder with images/*.tar, charts/*, crds/*.yaml and kind.yaml", "%s is not a folder",
+			c.Folder)
 	}
 	for _, part := range []struct {
 		pattern string
@@ -164,22 +169,24 @@ func (c *collection) addFolder(context.Context) error {
 	return c.addConfig(config)
 }
 
-// escapeGlob keeps a folder's own name out of a pattern.
+// escapeGlob escapes a folder's name for a pattern.
 func escapeGlob(dir string) string {
 	if os.PathSeparator == '\\' {
-		return dir // where a backslash escapes nothing
+		return dir // a backslash does not escape there
 	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
-// addImages adds an archive. One that wasn't named is left out if the mesh doesn't need any of it.
+// addImages adds an archive. One that was not named is skipped if the mesh needs none of its
+// images.
 func (c *collection) addImages(path string, named bool) error {
 	a, err := ArchiveFile(path)
 	if err != nil {
 		return err
 	}
 	if !named && !slices.ContainsFunc(a.Refs, c.needsImage) {
-		c.Spec.Say("left out %s: mesh %s does not need it, or it was given", strings.Join(a.Refs, ", "), meshName(c.Spec.Mesh))
+		c.Spec.Say("skipped %s: mesh %s does not need it, or it was named", strings.Join(a.Refs, ", "),
+			meshName(c.Spec.Mesh))
 		return nil
 	}
 	for _, have := range c.Contents.Images {
@@ -193,7 +200,7 @@ func (c *collection) addImages(path string, named bool) error {
 	return nil
 }
 
-// needsImage tells images that the mesh needs and that aren't there yet.
+// needsImage reports whether the mesh needs the image and it was not found yet.
 func (c *collection) needsImage(ref string) bool {
 	return slices.Contains(c.needs.Missing(c.manifest()), Need{Kind: KindImage, Name: ref})
 }
@@ -207,7 +214,9 @@ func (c *collection) addChart(path string, named bool) error {
 	if have && named {
 		return inputError("give each chart once", "%s: chart %s is given twice", path, chart.Name)
 	}
-	if have || !named && !slices.ContainsFunc(c.needs.Charts, func(need manifests.Chart) bool { return need.Name == chart.Name }) {
+	if have || !named && !slices.ContainsFunc(c.needs.Charts, func(need manifests.Chart) bool {
+		return need.Name == chart.Name
+	}) {
 		return nil
 	}
 	c.Contents.Charts = append(c.Contents.Charts, chart)
@@ -221,7 +230,8 @@ func (c *collection) addCRDs(path string, named bool) error {
 	}
 	have := slices.ContainsFunc(c.Contents.CRDs, func(have CRDs) bool { return have.Name == crds.Name })
 	if have && named {
-		return inputError("give files of different names: CRDs are known by them", "%s: CRDs %s are given twice", path, crds.Name)
+		return inputError("give files with different names: the names identify the CRDs",
+			"%s: CRDs %s are given twice", path, crds.Name)
 	}
 	if have || !named && !slices.Contains(c.needs.CRDs, crds.Name) {
 		return nil

@@ -29,7 +29,7 @@ import (
 	"coalmine/manifests"
 )
 
-// pushed is a registry with an image for two processors, and the digest of the one for arm64.
+// pushed is a registry with an image for two architectures, and the digest of the one for arm64.
 func pushed(t *testing.T) (ref string, arm v1.Hash) {
 	t.Helper()
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -50,7 +50,9 @@ func pushed(t *testing.T) (ref string, arm v1.Hash) {
 				t.Fatal(err)
 			}
 		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
+		index = mutate.AppendManifests(index,
+			mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux",
+				Architecture: arch}}})
 	}
 	tag, err := name.NewTag(ref)
 	if err != nil {
@@ -81,7 +83,7 @@ func TestImagesFromARegistry(t *testing.T) {
 		t.Errorf("the image is %v, want that for arm64, %v; %v", got, arm, err)
 	}
 	if got := b.Manifest.Images[0].Refs; !slices.Equal(got, []string{ref}) {
-		t.Errorf("its names are %v", got)
+		t.Errorf("names %v", got)
 	}
 	if _, err := r.Archive(t.Context(), strings.Replace(ref, "app", "nowhere", 1)); err == nil {
 		t.Error("an image that is not there was found")
@@ -92,7 +94,7 @@ func TestImagesFromARegistry(t *testing.T) {
 	}
 }
 
-// create2 makes a bundle of images and opens it.
+// create2 creates a bundle of images and opens it.
 func create2(t *testing.T, images ...Archive) *Bundle {
 	t.Helper()
 	b, err := Open(t.Context(), file(t, create(t, Contents{Images: images, Spool: t.TempDir(), Say: t.Logf})))
@@ -103,7 +105,7 @@ func create2(t *testing.T, images ...Archive) *Bundle {
 	return b
 }
 
-// network is a Fetcher and a registry that has everything but what is named.
+// network is a Fetcher and a registry with everything but the given names.
 type network struct {
 	t       *testing.T
 	without string
@@ -132,7 +134,7 @@ func (n *network) CRDs(_ context.Context, name string) ([]byte, error) {
 	return []byte("CRDs"), n.ask(name)
 }
 
-// chartOf is a package of a chart with that name.
+// chartOf is a packaged chart with that name.
 func chartOf(t *testing.T, name string) []byte {
 	t.Helper()
 	c, err := loadChart(chartFolder(t, name))
@@ -171,8 +173,10 @@ func TestNetworkGivesAllThatAMeshNeeds(t *testing.T) {
 	if !slices.Equal(c.Meshes, []string{"linkerd"}) {
 		t.Errorf("it is complete for %v", c.Meshes)
 	}
-	// The node image is asked for by its digest; the archive knows it by its tag.
-	if n.asked[0] != o.Pins.Node.Image || !strings.Contains(n.asked[0], "@sha256:") || strings.Contains(c.Node.Archive.Refs[0], "@") {
+	// The node image is pulled by its digest; the archive has its tag.
+	if n.asked[0] != o.Pins.Node.Image || !strings.Contains(n.asked[0], "@sha256:") ||
+		strings.Contains(c.Node.Archive.Refs[0],
+			"@") {
 		t.Errorf("%s was pulled, and is %s", n.asked[0], c.Node.Archive.Refs)
 	}
 	if want := 1 + len(o.Pins.Images()) + 4 + 1; len(n.asked) != want {
@@ -198,8 +202,8 @@ func TestWhatIsGivenIsNotFetched(t *testing.T) {
 		t.Errorf("%v were asked for", n.asked)
 	}
 	notes := NeedsOf(o.Pins, nil).OtherVersions((&collection{Contents: c}).manifest())
-	if !slices.Contains(notes, "chart flagger is 1.2.3: this coalmine was written for 1.43.0") {
-		t.Errorf("of the chart's version is said %q", notes)
+	if !slices.Contains(notes, "chart flagger is 1.2.3: this coalmine was built for 1.43.0") {
+		t.Errorf("notes on the chart's version: %q", notes)
 	}
 	o.Images = []string{path, path}
 	var input *InputError
@@ -305,12 +309,12 @@ func TestNamesInFull(t *testing.T) {
 		"ghcr.io/a/b@sha256:" + fmt.Sprintf("%064d", 0):   "ghcr.io/a/b@sha256:" + fmt.Sprintf("%064d", 0),
 	} {
 		if got, err := fullRef(ref); got != want || err != nil {
-			t.Errorf("%s is %s in full, %v", ref, got, err)
+			t.Errorf("%s expands to %s, %v", ref, got, err)
 		}
 	}
 	for _, ref := range []string{"", "-rm", "a b", "A/B:c", "a:b:c", "a/b:$(x)"} {
 		if got, err := fullRef(ref); err == nil {
-			t.Errorf("%q is %s", ref, got)
+			t.Errorf("%q expands to %s", ref, got)
 		}
 	}
 }
@@ -319,12 +323,13 @@ func TestForeignArchives(t *testing.T) {
 	ok := `[{"RepoTags":["a/b:c"]}]`
 	for want, data := range map[string][]byte{
 		"has no manifest.json":       tarOf(t, tarFile{"oci-layout", "{}"}),
-		"two of manifest.json":       tarOf(t, tarFile{"manifest.json", ok}, tarFile{"manifest.json", ok}),
+		"it has manifest.json twice": tarOf(t, tarFile{"manifest.json", ok}, tarFile{"manifest.json", ok}),
 		"its images have no names":   tarOf(t, tarFile{"manifest.json", `[{"RepoTags":null}]`}),
 		"manifest.json: ":            tarOf(t, tarFile{"manifest.json", "text"}),
-		"is no name of an image":     tarOf(t, tarFile{"manifest.json", `[{"RepoTags":["$(x)"]}]`}),
-		"is over 4194304 bytes":      tarOf(t, tarFile{"manifest.json", strings.Repeat(" ", maxIndex+1)}),
-		"no docker archive: unexpec": tarOf(t, tarFile{"manifest.json", ok}, tarFile{"l", strings.Repeat("x", 9000)})[:4000],
+		"is not a valid image name":  tarOf(t, tarFile{"manifest.json", `[{"RepoTags":["$(x)"]}]`}),
+		"exceeds 4194304 bytes":      tarOf(t, tarFile{"manifest.json", strings.Repeat(" ", maxIndex+1)}),
+		"not a docker archive: unexpec": tarOf(t, tarFile{"manifest.json", ok},
+			tarFile{"l", strings.Repeat("x", 9000)})[:4000],
 	} {
 		if refs, err := archiveRefs(bytes.NewReader(data)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, %v; want %q", refs, err, want)

@@ -13,14 +13,14 @@ import (
 func CheckOutput(ctx context.Context, path string) error {
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return inputError("make the folder first, or give another name", "%s is no folder", dir)
+		return inputError("create the folder first, or give another name", "%s is not a folder", dir)
 	}
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	b, err := Open(ctx, path)
 	if err != nil {
-		return inputError("give another name, or remove it", "%s is there already, and is no bundle", path)
+		return inputError("give another name, or delete the file", "%s exists and is not a bundle", path)
 	}
 	return b.Close()
 }

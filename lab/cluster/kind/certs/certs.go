@@ -1,5 +1,5 @@
-// Package certs makes the certificates that a mesh's identities hang on: a trust anchor, and an issuer that it signed. It knows
-// neither clusters nor the mesh that uses them.
+// Package certs creates the certificates of a mesh's identities: a trust anchor, and an issuer
+// signed by it. It depends neither on clusters nor on the mesh.
 package certs
 
 import (
@@ -15,64 +15,71 @@ import (
 	"time"
 )
 
-// Names that Linkerd gives to both (linkerd.io, "Automatically rotating control plane TLS credentials").
+// Names that Linkerd uses for both (linkerd.io, "Automatically rotating control plane TLS
+// credentials").
 const (
 	AnchorName = "root.linkerd.cluster.local"
 	IssuerName = "identity.linkerd.cluster.local"
 )
 
-// How long both are good for. The anchor's own key is gone once it has signed the issuer, so a lab that outlives its issuer is
-// brought up anew.
+// Lifetimes. The anchor's private key is discarded after it has signed the issuer, so a cluster
+// that outlives its issuer has to be recreated.
 const (
 	AnchorLife = 10 * 365 * 24 * time.Hour
 	IssuerLife = 365 * 24 * time.Hour
 )
 
-// skew is how far clocks of machines may be apart, as Linkerd's identity.issuer.clockSkewAllowance.
+// skew is the tolerated difference between clocks, as Linkerd's identity.issuer.clockSkewAllowance.
 const skew = 20 * time.Second
 
-// Chain is what a mesh needs to tell its own from others. All are PEM.
+// Chain is the trust chain of a mesh. All fields are PEM.
 type Chain struct {
-	// Roots are the trust anchors, IssuerCert the issuer's certificate, which one of them signed.
+	// Roots are the trust anchors, and IssuerCert is the issuer's certificate, signed by one of
+	// them.
 	Roots, IssuerCert []byte
-	// IssuerKey is "EC PRIVATE KEY" (SEC 1).
+	// IssuerKey is an "EC PRIVATE KEY" (SEC 1).
 	IssuerKey []byte
 }
 
-// New makes an anchor and an issuer of P-256 keys, valid from now on. The anchor's key is kept nowhere.
+// New creates an anchor and an issuer with P-256 keys, valid from now. The anchor's private key is
+// discarded.
 func New(now time.Time) (Chain, error) {
 	anchorKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return Chain{}, fmt.Errorf("make the trust anchor's key: %w", err)
+		return Chain{}, fmt.Errorf("create the trust anchor's key: %w", err)
 	}
 	issuerKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return Chain{}, fmt.Errorf("make the issuer's key: %w", err)
+		return Chain{}, fmt.Errorf("create the issuer's key: %w", err)
 	}
-	anchor, err := newCertificate(authority{name: AnchorName, life: AnchorLife, maxPathLen: 1}, now, &anchorKey.PublicKey, nil, anchorKey)
+	anchor, err := newCertificate(authority{name: AnchorName, life: AnchorLife, maxPathLen: 1}, now,
+		&anchorKey.PublicKey, nil, anchorKey)
 	if err != nil {
-		return Chain{}, fmt.Errorf("make the trust anchor: %w", err)
+		return Chain{}, fmt.Errorf("create the trust anchor: %w", err)
 	}
-	issuer, err := newCertificate(authority{name: IssuerName, life: IssuerLife, maxPathLen: 0}, now, &issuerKey.PublicKey, anchor, anchorKey)
+	issuer, err := newCertificate(authority{name: IssuerName, life: IssuerLife, maxPathLen: 0}, now,
+		&issuerKey.PublicKey, anchor, anchorKey)
 	if err != nil {
-		return Chain{}, fmt.Errorf("make the issuer: %w", err)
+		return Chain{}, fmt.Errorf("create the issuer: %w", err)
 	}
 	key, err := x509.MarshalECPrivateKey(issuerKey)
 	if err != nil {
-		return Chain{}, fmt.Errorf("write the issuer's key: %w", err)
+		return Chain{}, fmt.Errorf("encode the issuer's key: %w", err)
 	}
-	return Chain{Roots: encodePEM(certType, anchor.Raw), IssuerCert: encodePEM(certType, issuer.Raw), IssuerKey: encodePEM(keyType, key)}, nil
+	return Chain{Roots: encodePEM(certType, anchor.Raw), IssuerCert: encodePEM(certType, issuer.Raw),
+		IssuerKey: encodePEM(keyType, key)}, nil
 }
 
-// authority is what the two differ in.
+// authority describes the anchor or the issuer.
 type authority struct {
 	name string
 	life time.Duration
-	// maxPathLen is how many authorities may stand below it.
+	// maxPathLen is the number of authorities allowed below it.
 	maxPathLen int
 }
 
-func newCertificate(a authority, now time.Time, key *ecdsa.PublicKey, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, error) {
+func newCertificate(a authority, now time.Time, key *ecdsa.PublicKey, parent *x509.Certificate,
+	signer *ecdsa.PrivateKey) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, err
@@ -109,14 +116,15 @@ func encodePEM(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// Validity is how long certificates are still good for, negative after their end.
+// Validity is the remaining validity of certificates, negative after they expire.
 type Validity struct {
-	// Anchor is that of the root that ends last among those that vouch for the issuer.
+	// Anchor is that of the trust anchor of the issuer that expires last.
 	Anchor, Issuer time.Duration
 }
 
-// Check tells whether the issuer's certificate fits its key, may sign, and leads to a trust anchor, all at the time now, and how
-// long that stays so. Left is right whenever the certificates can be read and belong together, error or not.
+// Check checks that the issuer's certificate matches its key, may sign, and is signed by a trust
+// anchor, all at the time now, and returns the remaining validity. The Validity is set whenever the
+// certificates can be parsed and belong together, even with an error.
 func (c Chain) Check(now time.Time) (Validity, error) {
 	issuer, err := parseOne(c.IssuerCert)
 	if err != nil {
@@ -131,17 +139,18 @@ func (c Chain) Check(now time.Time) (Validity, error) {
 	}
 	anchor := signerOf(issuer, roots)
 	if anchor == nil {
-		return Validity{}, errors.New("no trust anchor has signed the issuer's certificate")
+		return Validity{}, errors.New("the issuer's certificate is not signed by any trust anchor")
 	}
 	left := Validity{Anchor: anchor.NotAfter.Sub(now), Issuer: issuer.NotAfter.Sub(now)}
 	return left, errors.Join(checkValidity("trust anchor", anchor, now), checkValidity("issuer", issuer, now))
 }
 
-// signerOf returns the anchor that vouches for the issuer, and for itself, and ends last.
+// signerOf returns the self-signed anchor that signed the issuer and expires last.
 func signerOf(issuer *x509.Certificate, roots []*x509.Certificate) *x509.Certificate {
 	var best *x509.Certificate
 	for _, r := range roots {
-		if issuer.CheckSignatureFrom(r) == nil && r.CheckSignatureFrom(r) == nil && (best == nil || r.NotAfter.After(best.NotAfter)) {
+		if issuer.CheckSignatureFrom(r) == nil && r.CheckSignatureFrom(r) == nil &&
+			(best == nil || r.NotAfter.After(best.NotAfter)) {
 			best = r
 		}
 	}
@@ -151,14 +160,15 @@ func signerOf(issuer *x509.Certificate, roots []*x509.Certificate) *x509.Certifi
 func checkValidity(what string, c *x509.Certificate, now time.Time) error {
 	switch {
 	case now.Before(c.NotBefore):
-		return fmt.Errorf("%s %s is good from %s on: is this machine's clock right?", what, c.Subject.CommonName, c.NotBefore.Format(time.RFC3339))
+		return fmt.Errorf("%s %s is valid from %s: is this machine's clock right?", what, c.Subject.CommonName,
+			c.NotBefore.Format(time.RFC3339))
 	case now.After(c.NotAfter):
-		return fmt.Errorf("%s %s ended at %s", what, c.Subject.CommonName, c.NotAfter.Format(time.RFC3339))
+		return fmt.Errorf("%s %s expired at %s", what, c.Subject.CommonName, c.NotAfter.Format(time.RFC3339))
 	}
 	return nil
 }
 
-// checkKey tells whether a key is the certificate's, and whether both may sign others.
+// checkKey checks that a key belongs to the certificate, and that it may sign others.
 func checkKey(issuer *x509.Certificate, keyPEM []byte) error {
 	block, _ := pem.Decode(keyPEM)
 	if block == nil || block.Type != keyType {
@@ -170,9 +180,9 @@ func checkKey(issuer *x509.Certificate, keyPEM []byte) error {
 	}
 	switch {
 	case !key.PublicKey.Equal(issuer.PublicKey):
-		return errors.New("issuer's key is another than its certificate's")
+		return errors.New("issuer's key does not belong to its certificate")
 	case !issuer.IsCA || issuer.KeyUsage&x509.KeyUsageCertSign == 0:
-		return errors.New("issuer's certificate may not sign others")
+		return errors.New("issuer's certificate must not sign others")
 	}
 	return nil
 }

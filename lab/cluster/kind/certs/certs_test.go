@@ -69,7 +69,7 @@ func leaf(t testing.TB, c certs.Chain, name string, at time.Time) *x509.Certific
 	return cert
 }
 
-func TestNewIsWhatLinkerdWants(t *testing.T) {
+func TestNewMeetsLinkerdsRequirements(t *testing.T) {
 	c := newChain(t)
 	for _, x := range []struct {
 		cert *x509.Certificate
@@ -86,7 +86,7 @@ func TestNewIsWhatLinkerdWants(t *testing.T) {
 			t.Errorf("%s: curve %s, want P-256", x.name, curve.Params().Name)
 		}
 		if got := x.cert.NotAfter.Sub(now); got != x.life {
-			t.Errorf("%s: good for %v, want %v", x.name, got, x.life)
+			t.Errorf("%s: valid for %v, want %v", x.name, got, x.life)
 		}
 	}
 	all := bytes.Join([][]byte{c.Roots, c.IssuerCert, c.IssuerKey}, nil)
@@ -102,7 +102,8 @@ func TestWorkloadsOfTheChainAreTrusted(t *testing.T) {
 	issuers.AppendCertsFromPEM(c.IssuerCert)
 	const name = "backend.develop.serviceaccount.identity.linkerd.cluster.local"
 	options := x509.VerifyOptions{
-		DNSName: name, Roots: roots, Intermediates: issuers, CurrentTime: now.Add(time.Hour), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		DNSName: name, Roots: roots, Intermediates: issuers, CurrentTime: now.Add(time.Hour),
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	}
 	if _, err := leaf(t, c, name, now).Verify(options); err != nil {
 		t.Error(err)
@@ -112,11 +113,13 @@ func TestWorkloadsOfTheChainAreTrusted(t *testing.T) {
 	}
 }
 
-// TestCheckOverTime: a chain is good from its beginning to its issuer's end, and says how long that is.
+// TestCheckOverTime: a chain is valid from its creation until its issuer expires, and Check reports
+// the remaining time.
 func TestCheckOverTime(t *testing.T) {
 	c := newChain(t)
 	rapid.Check(t, func(t *rapid.T) {
-		after := time.Duration(rapid.Int64Range(int64(-2*certs.AnchorLife/10), int64(2*certs.AnchorLife/10)).Draw(t, "after"))
+		after := time.Duration(rapid.Int64Range(int64(-2*certs.AnchorLife/10), int64(2*certs.AnchorLife/10)).Draw(t,
+			"after"))
 		left, err := c.Check(now.Add(after))
 		if left.Issuer != certs.IssuerLife-after || left.Anchor != certs.AnchorLife-after {
 			t.Errorf("after %v: %+v are left", after, left)
@@ -127,13 +130,15 @@ func TestCheckOverTime(t *testing.T) {
 	})
 }
 
-// TestCheckFindsWhatDoesNotBelongTogether mixes parts of two chains: only whole chains are good, with as many roots as one likes.
-func TestCheckFindsWhatDoesNotBelongTogether(t *testing.T) {
+// TestCheckRejectsMixedChains mixes parts of two chains: only complete chains are valid, with any
+// number of roots.
+func TestCheckRejectsMixedChains(t *testing.T) {
 	chains := []certs.Chain{newChain(t), newChain(t)}
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(name string) int { return rapid.IntRange(0, 1).Draw(t, name) }
 		root, cert, key, both := draw("root"), draw("cert"), draw("key"), rapid.Bool().Draw(t, "both roots")
-		c := certs.Chain{Roots: chains[root].Roots, IssuerCert: chains[cert].IssuerCert, IssuerKey: chains[key].IssuerKey}
+		c := certs.Chain{Roots: chains[root].Roots, IssuerCert: chains[cert].IssuerCert,
+			IssuerKey: chains[key].IssuerKey}
 		if both {
 			c.Roots = bytes.Join([][]byte{chains[0].Roots, chains[1].Roots}, nil)
 		}
@@ -144,8 +149,9 @@ func TestCheckFindsWhatDoesNotBelongTogether(t *testing.T) {
 	})
 }
 
-// TestCheckBearsBrokenText cuts a part or flips a byte of it: never a panic, and what decodes to something else is never good.
-func TestCheckBearsBrokenText(t *testing.T) {
+// TestCheckOfDamagedText truncates a part or flips a byte: Check must not panic, and must reject
+// what decodes to something else.
+func TestCheckOfDamagedText(t *testing.T) {
 	c := newChain(t)
 	rapid.Check(t, func(t *rapid.T) {
 		broken := c
@@ -162,9 +168,9 @@ func TestCheckBearsBrokenText(t *testing.T) {
 		after, _ := pem.Decode(text)
 		*part = text
 		same := after != nil && after.Type == before.Type && bytes.Equal(before.Bytes, after.Bytes)
-		// A key's text has its public half too, which nobody needs.
+		// A key's text has its public half too, which is not used.
 		if _, err := broken.Check(now); err == nil && !same && (certificate || after == nil) {
-			t.Errorf("good, though it was broken:\n%s", text)
+			t.Errorf("valid although it was damaged:\n%s", text)
 		}
 	})
 }
@@ -175,11 +181,14 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		certs.Chain
 		at time.Time
 	}{
-		"trust anchors: no PEM certificate":                                   {certs.Chain{IssuerCert: c.IssuerCert, IssuerKey: c.IssuerKey}, now},
-		"issuer's certificate: no PEM certificate":                            {certs.Chain{Roots: c.Roots, IssuerKey: c.IssuerKey}, now},
-		"issuer's key: no PEM block":                                          {certs.Chain{Roots: c.Roots, IssuerCert: c.IssuerCert}, now},
-		"is this machine's clock right":                                       {c, now.Add(-time.Hour)},
-		"issuer identity.linkerd.cluster.local ended at 2027-03-01T12:00:00Z": {c, now.Add(2 * certs.IssuerLife)},
+		"trust anchors: no PEM certificate": {certs.Chain{IssuerCert: c.IssuerCert,
+			IssuerKey: c.IssuerKey}, now},
+		"issuer's certificate: no PEM certificate": {certs.Chain{Roots: c.Roots,
+			IssuerKey: c.IssuerKey}, now},
+		"issuer's key: no PEM block": {certs.Chain{Roots: c.Roots,
+			IssuerCert: c.IssuerCert}, now},
+		"is this machine's clock right":                                         {c, now.Add(-time.Hour)},
+		"issuer identity.linkerd.cluster.local expired at 2027-03-01T12:00:00Z": {c, now.Add(2 * certs.IssuerLife)},
 	} {
 		if _, err := x.Check(x.at); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q in it", err, want)

@@ -1,8 +1,8 @@
-// Package chart turns Helm charts into objects, with Helm as a library: what `helm template` does, without releases, without a cluster
-// and without the helm command. It fetches charts too.
+// Package chart renders Helm charts with Helm as a library: what `helm template` does, without
+// releases, a cluster or the helm command. It also downloads charts.
 //
-// The objects are applied by others, so nothing runs a chart's hooks: a chart with hooks that an installation would run is refused
-// until its values turn them off, rather than installed by half.
+// Callers apply the objects, so nothing runs a chart's hooks: a chart with install hooks is
+// rejected until its values disable them.
 package chart
 
 import (
@@ -24,22 +24,23 @@ import (
 	"coalmine/lab/cluster/kind/apply"
 )
 
-// Release is what a chart is rendered as.
+// Release says how to render a chart.
 type Release struct {
 	// Name and Namespace as in `helm install NAME --namespace NAMESPACE`.
 	Name, Namespace string
-	// Values go over the chart's own.
+	// Values override the chart's own.
 	Values map[string]any
-	// Kubernetes is the cluster's version: "v1.35.4". A chart for others is refused.
+	// Kubernetes is the cluster's version: "v1.35.4". Charts for other versions are rejected.
 	Kubernetes string
-	// APIVersions are those that the cluster has beside Kubernetes's own: "policy.linkerd.io/v1beta3".
+	// APIVersions are the cluster's API versions beyond Kubernetes's own:
+	// "policy.linkerd.io/v1beta3".
 	APIVersions []string
-	// Patches are applied to what comes out: see [Patch]. Each must find its object.
+	// Patches are applied to the rendered objects: see [Patch]. Each must find its object.
 	Patches []Patch
 }
 
-// Render returns the objects of a packaged chart (.tgz): the CRDs of its folder crds first, then the others in Helm's order of
-// installation.
+// Render returns the objects of a packaged chart (.tgz): first the CRDs of its folder crds, then
+// the others in Helm's install order.
 func Render(archive []byte, r Release) ([]*unstructured.Unstructured, error) {
 	c, err := loader.LoadArchive(bytes.NewReader(archive))
 	if err != nil {
@@ -48,7 +49,7 @@ func Render(archive []byte, r Release) ([]*unstructured.Unstructured, error) {
 	return render(c, r)
 }
 
-// RenderFolder does so for a chart that is a folder.
+// RenderFolder renders a chart in a folder.
 func RenderFolder(folder fs.FS, r Release) ([]*unstructured.Unstructured, error) {
 	var files []*loader.BufferedFile
 	err := fs.WalkDir(folder, ".", func(name string, e fs.DirEntry, err error) error {
@@ -114,14 +115,16 @@ func objectsOf(c *helmchart.Chart, r Release) ([]*unstructured.Unstructured, err
 	return all, nil
 }
 
-// renderTemplates executes the chart's templates. What it returns is by file.
+// renderTemplates executes the chart's templates. The result maps files to their text.
 func renderTemplates(c *helmchart.Chart, r Release) (map[string]string, *chartutil.Capabilities, error) {
 	capabilities, err := r.capabilities()
 	if err != nil {
 		return nil, nil, err
 	}
-	if want := c.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, capabilities.KubeVersion.Version) {
-		return nil, nil, fmt.Errorf("is for Kubernetes %s, and the cluster is %s", want, capabilities.KubeVersion.Version)
+	if want := c.Metadata.KubeVersion; want != "" &&
+		!chartutil.IsCompatibleRange(want, capabilities.KubeVersion.Version) {
+		return nil, nil, fmt.Errorf("requires Kubernetes %s, and the cluster has %s", want,
+			capabilities.KubeVersion.Version)
 	}
 	if err := chartutil.ProcessDependencies(c, r.Values); err != nil {
 		return nil, nil, err
@@ -154,13 +157,14 @@ func (r Release) capabilities() (*chartutil.Capabilities, error) {
 	return c, nil
 }
 
-// refuseHooks lets pass what only `helm test` runs, and what runs when a release is deleted, rolled back or upgraded: none of that is
-// ever done here.
+// refuseHooks rejects install hooks. Hooks of `helm test` and of deleting, rolling back or
+// upgrading a release are ignored: none of that happens here.
 func refuseHooks(hooks []*release.Hook) error {
 	var errs []error
 	for _, h := range hooks {
 		if slices.Contains(h.Events, release.HookPreInstall) || slices.Contains(h.Events, release.HookPostInstall) {
-			errs = append(errs, fmt.Errorf("%s: %s %s is a hook of the installation, which nobody would run: turn it off by a value", h.Path, h.Kind, h.Name))
+			errs = append(errs, fmt.Errorf("%s: %s %s is an install hook, which nothing would run: disable it with "+
+				"a value", h.Path, h.Kind, h.Name))
 		}
 	}
 	return errors.Join(errs...)

@@ -24,16 +24,18 @@ import (
 
 const kubernetes = "v1.35.4"
 
-// small is a chart with everything that the package decides about.
+// small is a chart that covers everything the package decides.
 func small() fstest.MapFS {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	return fstest.MapFS{
-		"Chart.yaml":                file("apiVersion: v2\nname: small\nversion: 1.0.0\nkubeVersion: '>=1.30.0-0'\n"),
-		"values.yaml":               file("color: red\nsize: {width: 1, height: 2}\nhook: none\n"),
-		"crds/crd.yaml":             file("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.com}\n"),
-		"templates/NOTES.txt":       file("{{ .Values.color }} is not YAML: at all: {"),
-		"templates/_helpers.tpl":    file(`{{ define "small.name" }}{{ .Release.Name }}-{{ .Values.color }}{{ end }}`),
-		"templates/deployment.yaml": file("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, namespace: {{ .Release.Namespace }}}\n"),
+		"Chart.yaml":  file("apiVersion: v2\nname: small\nversion: 1.0.0\nkubeVersion: '>=1.30.0-0'\n"),
+		"values.yaml": file("color: red\nsize: {width: 1, height: 2}\nhook: none\n"),
+		"crds/crd.yaml": file("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n" +
+			"metadata: {name: things.example.com}\n"),
+		"templates/NOTES.txt":    file("{{ .Values.color }} is not YAML: at all: {"),
+		"templates/_helpers.tpl": file(`{{ define "small.name" }}{{ .Release.Name }}-{{ .Values.color }}{{ end }}`),
+		"templates/deployment.yaml": file("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, namespace: {{ " +
+			".Release.Namespace }}}\n"),
 		"templates/config.yaml": file(`apiVersion: v1
 kind: ConfigMap
 metadata: {name: {{ include "small.name" . }}, namespace: {{ .Release.Namespace }}}
@@ -62,15 +64,18 @@ func nameList(objects []*unstructured.Unstructured) []string {
 }
 
 func release(values map[string]any) chart.Release {
-	return chart.Release{Name: "rel", Namespace: "here", Kubernetes: kubernetes, Values: values, APIVersions: []string{"example.com/v1"}}
+	return chart.Release{Name: "rel", Namespace: "here", Kubernetes: kubernetes, Values: values,
+		APIVersions: []string{"example.com/v1"}}
 }
 
 func TestRender(t *testing.T) {
-	got, err := chart.RenderFolder(small(), release(map[string]any{"color": "blue", "size": map[string]any{"width": 7}}))
+	got, err := chart.RenderFolder(small(), release(map[string]any{"color": "blue",
+		"size": map[string]any{"width": 7}}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"CustomResourceDefinition things.example.com", "ServiceAccount account", "ConfigMap rel-blue", "Deployment d"}
+	want := []string{"CustomResourceDefinition things.example.com", "ServiceAccount account", "ConfigMap rel-blue",
+		"Deployment d"}
 	if !slices.Equal(nameList(got), want) {
 		t.Fatalf("objects %q, want %q", nameList(got), want)
 	}
@@ -103,8 +108,11 @@ func TestWhatCannotBeRenderedSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(fstest.MapFS, *chart.Release){
-		"hook of the installation":         func(_ fstest.MapFS, r *chart.Release) { r.Values = map[string]any{"hook": "post-install"} },
-		"is for Kubernetes >=1.30.0-0":     func(_ fstest.MapFS, r *chart.Release) { r.Kubernetes = "v1.29.0" },
+		"is an install hook": func(_ fstest.MapFS,
+			r *chart.Release) {
+			r.Values = map[string]any{"hook": "post-install"}
+		},
+		"requires Kubernetes >=1.30.0-0":   func(_ fstest.MapFS, r *chart.Release) { r.Kubernetes = "v1.29.0" },
 		"version of Kubernetes \"newest\"": func(_ fstest.MapFS, r *chart.Release) { r.Kubernetes = "newest" },
 		"no such object":                   func(_ fstest.MapFS, r *chart.Release) { r.Patches = patches },
 		"templates/deployment.yaml": func(f fstest.MapFS, _ *chart.Release) {
@@ -188,7 +196,8 @@ func flagger(t *testing.T, mesh string) []*unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	folder := os.DirFS(filepath.Join(strings.TrimSpace(string(out)), "charts", "flagger"))
-	r := chart.Release{Name: "flagger", Namespace: names.FlaggerNamespace, Kubernetes: kubernetes, Values: values, Patches: patches}
+	r := chart.Release{Name: "flagger", Namespace: names.FlaggerNamespace, Kubernetes: kubernetes, Values: values,
+		Patches: patches}
 	objects, err := chart.RenderFolder(folder, r)
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +216,8 @@ func TestFlaggersChart(t *testing.T) {
 			}
 		}
 		for kind, want := range map[string]int{
-			"CustomResourceDefinition": 3, "Deployment": 1, "ServiceAccount": 1, "ClusterRole": 1, "ClusterRoleBinding": 1, "AuthorizationPolicy": policies,
+			"CustomResourceDefinition": 3, "Deployment": 1, "ServiceAccount": 1, "ClusterRole": 1,
+			"ClusterRoleBinding": 1, "AuthorizationPolicy": policies,
 		} {
 			if kinds[kind] != want {
 				t.Errorf("mesh %s: %d of kind %s, want %d", mesh, kinds[kind], kind, want)
@@ -233,7 +243,8 @@ func checkFlagger(t *testing.T, mesh string, o *unstructured.Unstructured) {
 	if pinned, _ := pins.Chart(manifests.Flagger); !slices.Equal(pinned.Images, []string{c.Image}) {
 		t.Errorf("image %s, pinned %v", c.Image, pinned.Images)
 	}
-	for _, want := range []string{"/home/flagger/flagger", "-mesh-provider=gatewayapi:v1beta1", "-metrics-server=http://prometheus.linkerd-viz:9090"} {
+	for _, want := range []string{"/home/flagger/flagger", "-mesh-provider=gatewayapi:v1beta1",
+		"-metrics-server=http://prometheus.linkerd-viz:9090"} {
 		if !slices.Contains(c.Command, want) {
 			t.Errorf("command %q lacks %s", c.Command, want)
 		}

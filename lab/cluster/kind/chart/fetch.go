@@ -20,14 +20,15 @@ import (
 	"coalmine/manifests"
 )
 
-// Bounds of what is fetched, in bytes. Linkerd's index has a few megabytes, the largest chart 0.1, the archive of Gateway API 5.
+// Size limits of downloads in bytes. Linkerd's index has a few megabytes, the largest chart 0.1,
+// the archive of Gateway API 5.
 const (
 	maxIndex   = 64 << 20
 	maxChart   = 8 << 20
 	maxArchive = 32 << 20
 )
 
-// networkError is an error of somebody who may have no network.
+// networkError is an error that a missing network may have caused.
 type networkError struct{ error }
 
 // Unwrap returns the cause.
@@ -35,11 +36,12 @@ func (e networkError) Unwrap() error { return e.error }
 
 // Hint says what to do.
 func (e networkError) Hint() string {
-	return "without network, make a bundle on a connected machine (coalmine bundle create -o FILE) and bring the lab up with it: coalmine up --bundle FILE"
+	return "without network, create a bundle on a connected machine (coalmine bundle create -o FILE) and use it: " +
+		"coalmine up --bundle FILE"
 }
 
-// Fetch downloads a chart and returns its archive (.tgz). Its SHA-256 is the one that its repository's index gives and, where there is
-// one, the pinned one.
+// Fetch downloads a chart and returns its archive (.tgz). Its SHA-256 must match the repository's
+// index and the pinned one, if any.
 func Fetch(ctx context.Context, client *http.Client, c manifests.Chart) ([]byte, error) {
 	archive, err := fetchChart(ctx, client, c)
 	if err != nil {
@@ -87,13 +89,14 @@ func find(index []byte, c manifests.Chart) (indexEntry, error) {
 			return e, nil
 		}
 	}
-	return indexEntry{}, fmt.Errorf("%s/index.yaml has no such chart; it has %d versions of that name", c.Repo, len(i.Entries[c.Name]))
+	return indexEntry{}, fmt.Errorf("%s/index.yaml does not have this version; it has %d versions of the chart", c.Repo,
+		len(i.Entries[c.Name]))
 }
 
-// url of the archive. An index may give it relative to itself.
+// url returns the URL of the archive. In the index, it may be relative.
 func (e indexEntry) url(repo string) (string, error) {
 	if len(e.URLs) == 0 {
-		return "", errors.New("the repository's index gives no URL for it")
+		return "", errors.New("the repository's index has no URL for it")
 	}
 	base, err := url.Parse(strings.TrimSuffix(repo, "/") + "/")
 	if err != nil {
@@ -101,12 +104,12 @@ func (e indexEntry) url(repo string) (string, error) {
 	}
 	u, err := base.Parse(e.URLs[0])
 	if err != nil {
-		return "", fmt.Errorf("the repository's index gives a URL for it that is none: %w", err)
+		return "", fmt.Errorf("the repository's index has an invalid URL for it: %w", err)
 	}
 	return u.String(), nil
 }
 
-// FetchGatewayAPI downloads Gateway API's CRDs, as one stream of YAML documents.
+// FetchGatewayAPI downloads the CRDs of Gateway API as one stream of YAML documents.
 func FetchGatewayAPI(ctx context.Context, client *http.Client, g manifests.GatewayAPI) ([]byte, error) {
 	archive, err := get(ctx, client, g.URL, maxArchive)
 	if err == nil {
@@ -150,9 +153,9 @@ func unzip(archive []byte, folder string) ([]byte, error) {
 	return all.Bytes(), nil
 }
 
-// get answers at most so many bytes.
-func get(ctx context.Context, client *http.Client, where string, most int64) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+// get returns the body of a response of at most max bytes.
+func get(ctx context.Context, client *http.Client, address string, max int64) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -162,34 +165,34 @@ func get(ctx context.Context, client *http.Client, where string, most int64) ([]
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is written
 	if resp.StatusCode != http.StatusOK {
-		return nil, networkError{fmt.Errorf("GET %s: %s", where, resp.Status)}
+		return nil, networkError{fmt.Errorf("GET %s: %s", address, resp.Status)}
 	}
-	body, err := read(resp.Body, most)
+	body, err := read(resp.Body, max)
 	if err != nil {
-		return nil, networkError{fmt.Errorf("GET %s: %w", where, err)}
+		return nil, networkError{fmt.Errorf("GET %s: %w", address, err)}
 	}
 	return body, nil
 }
 
-func read(r io.Reader, most int64) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err == nil && int64(len(body)) > most {
-		err = fmt.Errorf("more than %d MiB", most>>20)
+func read(r io.Reader, max int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, max+1))
+	if err == nil && int64(len(body)) > max {
+		err = fmt.Errorf("more than %d MiB", max>>20)
 	}
 	return body, err
 }
 
-// checkSHA256 compares a SHA-256 with all that are known of it, and wants one at least.
+// checkSHA256 compares a SHA-256 with all known ones; at least one must be known.
 func checkSHA256(body []byte, where string, want ...string) error {
 	h := sha256.Sum256(body)
 	got := hex.EncodeToString(h[:])
 	known := slices.DeleteFunc(want, func(w string) bool { return w == "" })
 	if len(known) == 0 {
-		return fmt.Errorf("%s: nothing tells what its SHA-256 should be", where)
+		return fmt.Errorf("%s: no SHA-256 to compare with", where)
 	}
 	for _, w := range known {
 		if !strings.EqualFold(strings.TrimPrefix(w, "sha256:"), got) {
-			return fmt.Errorf("%s: SHA-256 is %s, want %s: it was changed on the way or at its source", where, got, w)
+			return fmt.Errorf("%s: SHA-256 is %s, want %s: it was changed in transit or at its source", where, got, w)
 		}
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Patch changes one object that a chart has no value for.
+// Patch changes one object if the chart has no value for it.
 type Patch struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
@@ -18,7 +18,7 @@ type Patch struct {
 	Patch json.RawMessage `json:"patch"`
 }
 
-// Patches reads a list of them from YAML.
+// Patches reads a list of patches from YAML.
 func Patches(text []byte) ([]Patch, error) {
 	var all []Patch
 	if err := yaml.UnmarshalStrict(text, &all); err != nil {

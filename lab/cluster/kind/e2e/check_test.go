@@ -13,10 +13,11 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/features"
 )
 
-// These tests look at the cluster by the verbs for it. They come first: what follows disturbs it.
+// These tests inspect the cluster with status and check. They come first, because what follows
+// disturbs it.
 
 func TestStatus(t *testing.T) {
-	f := features.New("coalmine status").Assess("says that the cluster is ready, and how much memory it takes",
+	f := features.New("coalmine status").Assess("reports that the cluster is ready, and its memory use",
 		func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			r := at(ctx).run(ctx, time.Minute, "status", "--name", name)
 			if err := r.failed(0); err != nil {
@@ -29,7 +30,8 @@ func TestStatus(t *testing.T) {
 				}
 			}
 			return ctx
-		}).Assess("says that another cluster is not there", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+		}).Assess("reports that another cluster does not exist", func(ctx context.Context, t *testing.T,
+		_ *envconf.Config) context.Context {
 		r := at(ctx).run(ctx, time.Minute, "status", "--name", "coalmine-e2e-none")
 		if r.code == 0 && !strings.Contains(r.out+r.err, "no ") {
 			t.Errorf("status of a cluster that is not there:\n%s%s", r.out, r.err)
@@ -40,21 +42,23 @@ func TestStatus(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	f := features.New("coalmine check").Assess("passes", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-		r := at(ctx).run(ctx, 2*time.Minute, "check", "--name", name)
-		t.Logf("in %v:\n%s", r.took, r.out)
-		if err := r.failed(0); err != nil {
-			t.Error(err)
-		}
-		return ctx
-	}).Assess("says the same to programs", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+	f := features.New("coalmine check").Assess("passes",
+		func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			r := at(ctx).run(ctx, 2*time.Minute, "check", "--name", name)
+			t.Logf("in %v:\n%s", r.took, r.out)
+			if err := r.failed(0); err != nil {
+				t.Error(err)
+			}
+			return ctx
+		}).Assess("prints the same as JSON", func(ctx context.Context, t *testing.T,
+		_ *envconf.Config) context.Context {
 		r := at(ctx).run(ctx, 2*time.Minute, "check", "--name", name, "--json")
 		var report any
 		if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != 0 {
 			t.Errorf("exit code %d, %v:\n%s%s", r.code, err, r.out, r.err)
 		}
 		if !strings.Contains(r.out, `"api-answers"`) {
-			t.Errorf("there is no check api-answers:\n%s", r.out)
+			t.Errorf("no check api-answers:\n%s", r.out)
 		}
 		return ctx
 	})

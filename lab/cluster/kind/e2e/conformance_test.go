@@ -14,7 +14,7 @@ import (
 	"coalmine/lab/cluster/kind"
 )
 
-// cluster is the one that was brought up, as runs use it.
+// cluster connects to the shared cluster, as runs do.
 func cluster(ctx context.Context, t *testing.T) *kind.Cluster {
 	t.Helper()
 	c, err := kind.New(ctx, kind.Options{Name: name, TrafficPods: 2, Version: "e2e"})
@@ -25,14 +25,15 @@ func cluster(ctx context.Context, t *testing.T) *kind.Cluster {
 }
 
 func TestConformance(t *testing.T) {
-	f := features.New("the real cluster").Assess("keeps the promises of a cluster", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-		conformance.Run(t, cluster(ctx, t), conformance.Options{Tolerance: conformance.Real(), Logs: logs(t)})
-		return ctx
-	})
+	f := features.New("the real cluster").Assess("passes the conformance suite",
+		func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			conformance.Run(t, cluster(ctx, t), conformance.Options{Tolerance: conformance.Real(), Logs: logs(t)})
+			return ctx
+		})
 	environment.Test(t, f.Feature())
 }
 
-// logs is the folder for logs of flights.
+// logs returns the folder for the logs of runs.
 func logs(t *testing.T) string {
 	dir := os.Getenv(logsVariable)
 	if dir == "" {

@@ -24,45 +24,51 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// TestExitCode plays a flight by the program itself, evicts a traffic pod, and looks at exit code and folder.
+// TestExitCode plays a run with the program, evicts a traffic pod, and checks exit code and folder.
 func TestExitCode(t *testing.T) {
-	f := features.New("coalmine run").Assess("ends with exit code 1 when the lab failed", func(ctx context.Context, t *testing.T, c *envconf.Config) context.Context {
-		client, err := kubernetes.NewForConfig(c.Client().RESTConfig())
-		if err != nil {
-			t.Fatal(err)
-		}
-		scenario, guardrails := folders(t)
-		dir := filepath.Join(t.TempDir(), "run")
-		run := at(ctx).start(ctx, "run", scenario, "--cluster", "kind", "--name", name, "--guardrails", guardrails, "--version", "v3",
-			"--trials", "1", "--no-tui", "-o", dir)
-		if err := evictWhenRunning(ctx, client); err != nil {
-			t.Error(err)
-		}
-		if err := run.wait().failed(1); err != nil {
-			t.Error(err)
-		}
-		logs, err := filepath.Glob(filepath.Join(dir, "runs", "*", "events.jsonl"))
-		if len(logs) != 1 {
-			t.Fatalf("logs %v, %v", logs, err)
-		}
-		ended(t, logs[0])
-		return ctx
-	})
+	f := features.New("coalmine run").Assess("ends with exit code 1 when the lab fails",
+		func(ctx context.Context, t *testing.T, c *envconf.Config) context.Context {
+			client, err := kubernetes.NewForConfig(c.Client().RESTConfig())
+			if err != nil {
+				t.Fatal(err)
+			}
+			scenario, guardrails := folders(t)
+			dir := filepath.Join(t.TempDir(), "run")
+			run := at(ctx).start(ctx, "run", scenario, "--cluster", "kind", "--name", name, "--guardrails", guardrails,
+				"--version", "v3",
+				"--trials", "1", "--no-tui", "-o", dir)
+			if err := evictWhenRunning(ctx, client); err != nil {
+				t.Error(err)
+			}
+			if err := run.wait().failed(1); err != nil {
+				t.Error(err)
+			}
+			logs, err := filepath.Glob(filepath.Join(dir, "runs", "*", "events.jsonl"))
+			if len(logs) != 1 {
+				t.Fatalf("logs %v, %v", logs, err)
+			}
+			ended(t, logs[0])
+			return ctx
+		})
 	environment.Test(t, f.Feature())
 }
 
-// underWay is how old a traffic pod is when its traffic surely has begun: its second half minute is still before the release's verdict.
+// underWay is the age of a traffic pod at which traffic has certainly started: the second half
+// minute is still before the verdict.
 const underWay = 30 * time.Second
 
-// evictWhenRunning evicts one pod of a Job once it has been running for a while. Only traffic has Jobs.
+// evictWhenRunning evicts a pod of a Job after it has been running for a while. Only traffic has
+// Jobs.
 func evictWhenRunning(ctx context.Context, client kubernetes.Interface) error {
 	return wait.PollUntilContextTimeout(ctx, time.Second, 5*time.Minute, true, func(ctx context.Context) (bool, error) {
-		list, err := client.CoreV1().Pods(labplace.DevelopNamespace).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name"})
+		list, err := client.CoreV1().Pods(labplace.DevelopNamespace).List(ctx,
+			metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name"})
 		if err != nil {
 			return false, err
 		}
 		i := slices.IndexFunc(list.Items, func(p corev1.Pod) bool {
-			return p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil && time.Since(p.Status.StartTime.Time) > underWay
+			return p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil &&
+				time.Since(p.Status.StartTime.Time) > underWay
 		})
 		if i < 0 {
 			return false, nil
@@ -73,7 +79,7 @@ func evictWhenRunning(ctx context.Context, client kubernetes.Interface) error {
 	})
 }
 
-// folders writes flight short down as a user would have it.
+// folders writes the short scenario and its guardrails to disk, as a user would have them.
 func folders(t *testing.T) (scn, guardrails string) {
 	files, err := conformance.Files(conformance.RunShort)
 	if err != nil {
@@ -96,7 +102,7 @@ func folders(t *testing.T) (scn, guardrails string) {
 	return scn, guardrails
 }
 
-// ended checks that a log on disk says that the lab failed.
+// ended checks that a log on disk reports a fault of the lab.
 func ended(t *testing.T, name string) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -22,28 +22,32 @@ import (
 	"coalmine/lab/run"
 )
 
-// blow is what happens to the cluster during a run, and what may be said of the run then. One more is in exit_test.go.
-type blow struct {
+// disturbance is a disturbance of the cluster during a run, and the verdicts it allows. One more is
+// in exit_test.go.
+type disturbance struct {
 	name string
-	// when says, by the newest event, that it is time; fall returns when it is over.
-	when func(event.Event) bool
-	fall func(context.Context, kubernetes.Interface) error
-	// may are the verdicts that are right (see clustertest.Verdict). The version that is played is healthy: rolled-back never is.
-	may []string
+	// when reports, given the newest event, whether it is time; inflict disturbs the cluster and
+	// returns when it is over.
+	when    func(event.Event) bool
+	inflict func(context.Context, kubernetes.Interface) error
+	// allowed lists the allowed verdicts (see conformance.Verdict). The version is healthy, so
+	// rolled-back is never allowed.
+	allowed []string
 }
 
 const promoted = "promoted"
 
-// blows are in the order of how much they leave to mend.
-func blows() []blow {
-	return []blow{
-		{"the API server is unreachable for 20 s", weight(20), stopAPIServer, []string{promoted, event.OutcomeLabFault}},
+// disturbances returns them in order of how much they leave to repair.
+func disturbances() []disturbance {
+	return []disturbance{
+		{"the API server is unreachable for 20 s", weight(20), stopAPIServer,
+			[]string{promoted, event.OutcomeLabFault}},
 		{"Prometheus is killed", weight(20), killPrometheus, []string{promoted, event.OutcomeLabFault}},
 		{"the node is restarted", weight(20), restartNode, []string{event.OutcomeLabFault}},
 	}
 }
 
-// weight is when the canary gets a weight.
+// weight triggers when the canary gets a weight.
 func weight(percent int) func(event.Event) bool {
 	return func(e event.Event) bool {
 		c, ok := e.Fact.(event.Canary)
@@ -52,13 +56,14 @@ func weight(percent int) func(event.Event) bool {
 }
 
 func TestFaults(t *testing.T) {
-	for _, b := range blows() {
-		f := features.New(b.name).Assess("ends with the right verdict or as a fault of the lab", func(ctx context.Context, t *testing.T, c *envconf.Config) context.Context {
-			disturbed(ctx, t, c, b)
-			return ctx
-		}).Teardown(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+	for _, b := range disturbances() {
+		f := features.New(b.name).Assess("ends with an allowed verdict",
+			func(ctx context.Context, t *testing.T, c *envconf.Config) context.Context {
+				disturbed(ctx, t, c, b)
+				return ctx
+			}).Teardown(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			if err := at(ctx).up(ctx, name); err != nil {
-				t.Errorf("the cluster was not mended: %v", err)
+				t.Errorf("the cluster was not repaired: %v", err)
 			}
 			return ctx
 		})
@@ -66,36 +71,36 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// disturbed plays a healthy version, lets the blow fall, and looks at what the log says.
-func disturbed(ctx context.Context, t *testing.T, c *envconf.Config, b blow) {
+// disturbed plays a healthy version, disturbs it, and checks the log.
+func disturbed(ctx context.Context, t *testing.T, c *envconf.Config, b disturbance) {
 	client, err := kubernetes.NewForConfig(c.Client().RESTConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
-	flight, err := conformance.Spec(conformance.RunShort, 1)
+	spec, err := conformance.Spec(conformance.RunShort, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fallen := make(chan error, 1)
 	struck := false
-	events, runErr := conformance.Play(ctx, run.InProcess{Cluster: cluster(ctx, t)}, flight, func(e event.Event) {
+	events, runErr := conformance.Play(ctx, run.InProcess{Cluster: cluster(ctx, t)}, spec, func(e event.Event) {
 		if struck || !b.when(e) {
 			return
 		}
 		struck = true
 		t.Logf("at %v %s", e.At, b.name)
-		go func() { fallen <- b.fall(context.WithoutCancel(ctx), client) }()
+		go func() { fallen <- b.inflict(context.WithoutCancel(ctx), client) }()
 	})
 	if !struck {
-		t.Fatalf("the run was over before anything happened: %s, %v", conformance.Verdict(events), runErr)
+		t.Fatalf("the run ended before anything happened: %s, %v", conformance.Verdict(events), runErr)
 	}
 	if err := <-fallen; err != nil {
 		t.Fatalf("nothing happened: %v", err)
 	}
 	verdict := conformance.Verdict(events)
 	t.Logf("%s after %v: %v", verdict, events[len(events)-1].At, runErr)
-	if !slices.Contains(b.may, verdict) {
-		t.Errorf("the run ended as %q, want one of %q (%v)", verdict, b.may, runErr)
+	if !slices.Contains(b.allowed, verdict) {
+		t.Errorf("the run ended as %q, want one of %q (%v)", verdict, b.allowed, runErr)
 	}
 	if (runErr != nil) != (verdict == event.OutcomeLabFault) {
 		t.Errorf("the run ended as %q with the error %v", verdict, runErr)
@@ -103,7 +108,7 @@ func disturbed(ctx context.Context, t *testing.T, c *envconf.Config, b blow) {
 	readable(t, events)
 }
 
-// readable checks that a log can be written and read to its end, and that nothing in it is lost.
+// readable checks that a log can be written and read completely.
 func readable(t *testing.T, events []event.Event) {
 	var b bytes.Buffer
 	w := event.NewWriter(&b)
@@ -115,7 +120,7 @@ func readable(t *testing.T, events []event.Event) {
 	}
 	read, err := event.Read(&b)
 	if err != nil || len(read) != len(events) {
-		t.Errorf("%d of %d events can be read: %v", len(read), len(events), err)
+		t.Errorf("%d of %d events are readable: %v", len(read), len(events), err)
 	}
 	for i, e := range read {
 		if e.Seq != i+1 {
@@ -127,8 +132,9 @@ func readable(t *testing.T, events []event.Event) {
 	}
 }
 
-// stopAPIServer stops the API server's process, by its id in the node. It answers nobody and keeps its connections, as a machine
-// does that is out of reach; the kubelet would restart it only after 80 s.
+// stopAPIServer stops the API server's process, by its ID in the node. It responds to nobody and
+// keeps its connections, as an unreachable machine does; the kubelet would restart it only after 80
+// s.
 func stopAPIServer(ctx context.Context, _ kubernetes.Interface) error {
 	pid, err := docker(ctx, "exec", nodeOf(name), "pidof", "-s", "kube-apiserver")
 	if err != nil {
@@ -159,7 +165,7 @@ func killPrometheus(ctx context.Context, client kubernetes.Interface) error {
 		killed++
 	}
 	if killed == 0 {
-		return fmt.Errorf("there is no pod of Prometheus among %d in %s", len(list.Items), labplace.VizNamespace)
+		return fmt.Errorf("no Prometheus among %d pods in %s", len(list.Items), labplace.VizNamespace)
 	}
 	return nil
 }

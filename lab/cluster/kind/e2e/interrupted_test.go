@@ -14,20 +14,21 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/features"
 )
 
-// half is the cluster whose bring-up is interrupted.
+// half is the cluster whose up is interrupted.
 const half = "coalmine-e2e-half"
 
 // exitInterrupted is the exit code after an interruption.
 const exitInterrupted = 5
 
 func TestInterruptedUp(t *testing.T) {
-	f := features.New("a cluster half made by an interrupted up").
-		Assess("is removed by down", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+	f := features.New("an incomplete cluster after an interrupted up").
+		Assess("is deleted by down", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			interrupt(ctx, t)
 			remove(ctx, t)
 			return ctx
 		}).
-		Assess("is finished by another up", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+		Assess("is completed by another up", func(ctx context.Context, t *testing.T,
+			_ *envconf.Config) context.Context {
 			interrupt(ctx, t)
 			if err := at(ctx).up(ctx, half); err != nil {
 				t.Error(err)
@@ -41,20 +42,22 @@ func TestInterruptedUp(t *testing.T) {
 	environment.Test(t, f.Feature())
 }
 
-// interrupt stops an up by SIGINT when the cluster's step is done: kind names the cluster in the kubeconfig at its end.
+// interrupt stops an up with SIGINT when the cluster's step is done: kind adds the cluster to the
+// kubeconfig at its end.
 func interrupt(ctx context.Context, t *testing.T) {
 	p := at(ctx)
 	t.Cleanup(func() { p.run(context.WithoutCancel(ctx), 3*time.Minute, "down", "--name", half) })
 	up := p.start(ctx, p.upArgs(half)...)
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, upTimeout, true, func(context.Context) (bool, error) {
-		data, err := os.ReadFile(p.kubeconfig())
-		return err == nil && strings.Contains(string(data), "kind-"+half), nil
-	})
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, upTimeout, true,
+		func(context.Context) (bool, error) {
+			data, err := os.ReadFile(p.kubeconfig())
+			return err == nil && strings.Contains(string(data), "kind-"+half), nil
+		})
 	if err != nil {
 		t.Errorf("the cluster's step never ended: %v", err)
 	}
 	if err := up.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Errorf("the bring-up was over before it was interrupted: %v", err)
+		t.Errorf("up ended before it was interrupted: %v", err)
 	}
 	if err := up.wait().failed(exitInterrupted); err != nil {
 		t.Error(err)

@@ -18,26 +18,27 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 )
 
-// Variables that say what is tested.
+// Environment variables of the tests.
 const (
-	// binaryVariable is the path of coalmine, bundleVariable that of the bundle that testmesh makes.
+	// binaryVariable is the path of coalmine, bundleVariable that of the bundle that testmesh
+	// makes.
 	binaryVariable = "COALMINE_E2E_BINARY"
 	bundleVariable = "COALMINE_E2E_BUNDLE"
 	// logsVariable is the folder that gets the logs of flights; without it they are thrown away.
 	logsVariable = "COALMINE_E2E_LOGS"
 )
 
-// name of the cluster that all tests share, and how long it may take to come up.
+// name of the cluster that all tests share, and how long up may take.
 const (
 	name      = "coalmine-e2e"
 	upTimeout = 10 * time.Minute
 )
 
-// environment is where e2e-framework finds its configuration; the tests' own state is in its context.
+// environment configures e2e-framework; the state of the tests is in its context.
 var environment = env.New()
 
 func TestMain(m *testing.M) {
-	var left error // the framework only logs what goes wrong at the end
+	var left error // the framework only logs errors at the end
 	environment.Setup(prepare, bringUp)
 	environment.Finish(func(ctx context.Context, c *envconf.Config) (context.Context, error) {
 		left = takeDown(ctx)
@@ -45,33 +46,35 @@ func TestMain(m *testing.M) {
 	})
 	code := environment.Run(m)
 	if left != nil {
-		log.Printf("FAIL: the end: %v", left)
+		log.Printf("FAIL: cleanup: %v", left)
 		code = max(code, 1)
 	}
 	os.Exit(code)
 }
 
-// place is where tests find the program and leave things.
+// place is where tests find the program and leave files.
 type place struct {
 	program
-	// volumes of Docker that the cluster uses.
+	// Docker volumes of the cluster.
 	volumes []string
-	// network tells whether kind's network was there before: then it is somebody else's, and stays.
+	// network reports whether kind's network existed before: then it must stay.
 	network bool
 }
 
 type placeKey struct{}
 
-// at is the place of a test.
+// at returns the place of a test.
 func at(ctx context.Context) *place { return ctx.Value(placeKey{}).(*place) }
 
-// prepare gives the program a home of its own, so that what it leaves behind can be seen and nothing of the user's is touched.
+// prepare gives the program its own home, so that its leftovers can be found and the user's files
+// are not touched.
 func prepare(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 	binary, bundle := os.Getenv(binaryVariable), os.Getenv(bundleVariable)
 	if binary == "" || bundle == "" {
-		return ctx, fmt.Errorf("set %s to the program and %s to its bundle, as .ci/run does", binaryVariable, bundleVariable)
+		return ctx, fmt.Errorf("set %s to the program and %s to its bundle, as .ci/run does", binaryVariable,
+			bundleVariable)
 	}
-	home, err := os.MkdirTemp("", "program-home-") // without the cluster's name, by which what is left is found
+	home, err := os.MkdirTemp("", "program-home-") // without the cluster's name, which identifies leftovers
 	if err != nil {
 		return ctx, err
 	}
@@ -79,7 +82,7 @@ func prepare(ctx context.Context, _ *envconf.Config) (context.Context, error) {
 	if p.network, err = networkThere(ctx); err != nil {
 		return ctx, err
 	}
-	for key, value := range p.variables() { // the tests look at the cluster in this process, too
+	for key, value := range p.variables() { // the tests also use the cluster in this process
 		if err := os.Setenv(key, value); err != nil {
 			return ctx, err
 		}
@@ -104,17 +107,18 @@ func bringUp(ctx context.Context, c *envconf.Config) (context.Context, error) {
 func takeDown(ctx context.Context) error {
 	p, ok := ctx.Value(placeKey{}).(*place)
 	if !ok {
-		return nil // it never began
+		return nil // it never started
 	}
 	defer os.RemoveAll(p.home)
 	result := p.run(ctx, 3*time.Minute, "down", "--name", name)
 	return errors.Join(result.failed(0), p.nothingLeft(ctx, name, p.volumes))
 }
 
-// nothingLeft looks for what down should have removed.
+// nothingLeft checks that down has deleted everything.
 func (p *place) nothingLeft(ctx context.Context, cluster string, volumes []string) error {
 	var errs []error
-	if out, err := docker(ctx, "ps", "-a", "--format", "{{.Names}}", "--filter", "label=io.x-k8s.kind.cluster="+cluster); err != nil || out != "" {
+	if out, err := docker(ctx, "ps", "-a", "--format", "{{.Names}}", "--filter",
+		"label=io.x-k8s.kind.cluster="+cluster); err != nil || out != "" {
 		errs = append(errs, fmt.Errorf("containers are left: %q %v", out, err))
 	}
 	all, err := docker(ctx, "volume", "ls", "-q")
@@ -127,7 +131,7 @@ func (p *place) nothingLeft(ctx context.Context, cluster string, volumes []strin
 	others, err := docker(ctx, "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster")
 	errs = append(errs, err)
 	if there, err := networkThere(ctx); err != nil || there && !p.network && others == "" {
-		errs = append(errs, fmt.Errorf("no cluster is left, and Docker's network kind is: %v", err))
+		errs = append(errs, fmt.Errorf("no cluster is left, but Docker's network kind is: %v", err))
 	}
 	if data, err := os.ReadFile(p.kubeconfig()); err == nil && strings.Contains(string(data), "kind-"+cluster) {
 		errs = append(errs, fmt.Errorf("%s still names kind-%s", p.kubeconfig(), cluster))
@@ -135,13 +139,14 @@ func (p *place) nothingLeft(ctx context.Context, cluster string, volumes []strin
 	return errors.Join(append(errs, p.filesLeft(cluster))...)
 }
 
-// networkThere tells whether Docker has kind's network, which stays if another has made it.
+// networkThere reports whether Docker has kind's network, which must stay if something else created
+// it.
 func networkThere(ctx context.Context) (bool, error) {
 	out, err := docker(ctx, "network", "ls", "-q", "--filter", "name=^kind$")
 	return out != "", err
 }
 
-// filesLeft looks for files about a cluster in the program's home and in the system's temporary folder.
+// filesLeft finds files about a cluster in the program's home and in the system's temporary folder.
 func (p *place) filesLeft(cluster string) error {
 	var left []string
 	err := filepath.WalkDir(p.home, func(path string, e os.DirEntry, err error) error {

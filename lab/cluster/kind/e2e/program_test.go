@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// program is the built coalmine, in a home of its own.
+// program is the built coalmine, with its own home.
 type program struct {
 	binary, bundle, home string
 }
 
-// variables are those of the environment that say where the program may keep things.
+// variables returns the environment variables that say where the program may keep files.
 func (p program) variables() map[string]string {
 	return map[string]string{
 		"HOME":            p.home,
@@ -33,7 +33,7 @@ func (p program) variables() map[string]string {
 
 func (p program) kubeconfig() string { return filepath.Join(p.home, ".kube", "config") }
 
-// result of one run of the program.
+// result is the result of one execution of the program.
 type result struct {
 	args     []string
 	code     int
@@ -41,22 +41,23 @@ type result struct {
 	took     time.Duration
 }
 
-// failed is an error unless the exit code is the one that is wanted.
+// failed returns an error unless the exit code is the wanted one.
 func (r result) failed(want int) error {
 	if r.code == want {
 		return nil
 	}
-	return fmt.Errorf("coalmine %s: exit code %d, want %d:\n%s%s", strings.Join(r.args, " "), r.code, want, r.out, r.err)
+	return fmt.Errorf("coalmine %s: exit code %d, want %d:\n%s%s", strings.Join(r.args, " "), r.code, want, r.out,
+		r.err)
 }
 
-// run runs the program to its end. What it says on its error stream, such as progress, can be seen at once.
+// run executes the program. Its standard error, such as progress, is shown live.
 func (p program) run(ctx context.Context, timeout time.Duration, args ...string) result {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return p.start(ctx, args...).wait()
 }
 
-// running is a program that runs.
+// running is a running program.
 type running struct {
 	cmd      *exec.Cmd
 	args     []string
@@ -77,13 +78,13 @@ func (p program) start(ctx context.Context, args ...string) *running {
 	return r
 }
 
-// wait waits for the end.
+// wait waits until the program ends.
 func (r *running) wait() result {
 	err := r.failed
 	if err == nil {
 		err = r.cmd.Wait()
 	}
-	code := r.cmd.ProcessState.ExitCode() // -1 where it never began or was killed
+	code := r.cmd.ProcessState.ExitCode() // -1 if it never started or was killed
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		fmt.Fprintln(&r.err, err)
@@ -91,7 +92,7 @@ func (r *running) wait() result {
 	return result{r.args, code, r.out.String(), r.err.String(), time.Since(r.begin)}
 }
 
-// up brings a cluster up, or goes on where an earlier one was stopped.
+// up runs up on a cluster, from where an earlier one stopped.
 func (p program) up(ctx context.Context, cluster string) error {
 	return p.run(ctx, upTimeout+time.Minute, p.upArgs(cluster)...).failed(0)
 }
@@ -100,7 +101,7 @@ func (p program) upArgs(cluster string) []string {
 	return []string{"up", "--bundle", p.bundle, "--name", cluster, "--timeout", upTimeout.String()}
 }
 
-// docker runs Docker's client and returns what it printed.
+// docker runs Docker's client and returns its output.
 func docker(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -114,11 +115,12 @@ func docker(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// nodeOf names the container that kind makes for the only node of a cluster.
+// nodeOf returns the container of the only node of a kind cluster.
 func nodeOf(cluster string) string { return cluster + "-control-plane" }
 
-// volumesOf are the volumes that a container has.
+// volumesOf returns the volumes of a container.
 func volumesOf(ctx context.Context, container string) ([]string, error) {
-	out, err := docker(ctx, "inspect", "--format", `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`, container)
+	out, err := docker(ctx, "inspect", "--format", `{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`,
+		container)
 	return strings.Fields(out), err
 }

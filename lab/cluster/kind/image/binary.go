@@ -41,9 +41,9 @@ type Binary struct {
 
 // ErrUnfit is the error for a file that cannot become an image: it is not a static Linux
 // executable for the nodes' architecture, or not one of this module's programs.
-var ErrUnfit = errors.New("no image can be made of this binary")
+var ErrUnfit = errors.New("no image can be built from this binary")
 
-// unfitError is an [ErrUnfit] with what to do about it.
+// unfitError is an [ErrUnfit] with a hint.
 type unfitError struct{ path, why, hint string }
 
 func (e *unfitError) Error() string { return fmt.Sprintf("%s: %v: %s", e.path, ErrUnfit, e.why) }
@@ -56,8 +56,8 @@ func (e *unfitError) Hint() string { return e.hint }
 const hintStatic = "`make build` makes a static binary (CGO_ENABLED=0); " + BinaryEnv + " can name an existing one"
 
 // Agent returns the program that the lab's pods run, for nodes of an architecture: the file that
-// [BinaryEnv] names, or the coalmine-agent in this binary. In a build without one it is this binary,
-// which has the same commands and much more; Program tells the two apart.
+// [BinaryEnv] names, or the coalmine-agent in this binary. In a build without one it is this
+// binary, which has the same commands and much more; Program tells the two apart.
 //
 // The error is [ErrUnfit] where the image has to come from a bundle instead.
 func Agent(ctx context.Context, arch string) (Binary, error) {
@@ -117,10 +117,11 @@ func (b *Binary) copyTo(w io.Writer) error {
 	return err
 }
 
-// machines are the processors that kind's nodes run on, by Go's name.
+// machines maps Go's names of the processors that kind's nodes run on to ELF's.
 func machines() map[string]elf.Machine {
 	return map[string]elf.Machine{
-		"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "riscv64": elf.EM_RISCV,
+		"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390,
+		"riscv64": elf.EM_RISCV,
 	}
 }
 
@@ -129,8 +130,8 @@ func machines() map[string]elf.Machine {
 func checkExecutable(r io.ReaderAt, path, arch string) error {
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return &unfitError{path, "it is not a Linux binary", "use a bundle that has coalmine's image (`coalmine bundle create` " +
-			"on a Linux machine), or name a Linux binary by " + BinaryEnv}
+		return &unfitError{path, "it is not a Linux binary", "use a bundle that has coalmine's image (`coalmine " +
+			"bundle create` on a Linux machine), or name a Linux binary by " + BinaryEnv}
 	}
 	if want, ok := machines()[arch]; !ok || f.Machine != want {
 		return &unfitError{path, fmt.Sprintf("it is for %s and the nodes are %s", machine(f.Machine), arch),
@@ -141,7 +142,7 @@ func checkExecutable(r io.ReaderAt, path, arch string) error {
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
-			return &unfitError{path, "it is linked dynamically, and the image has no libraries", hintStatic}
+			return &unfitError{path, "it is dynamically linked, and the image has no libraries", hintStatic}
 		}
 	}
 	return nil
@@ -169,7 +170,8 @@ func programOf(r io.ReaderAt, file string, wanted []string) (string, error) {
 	}
 	program := path.Base(info.Path)
 	if info.Path != programs+program || !slices.Contains(wanted, program) {
-		return "", &unfitError{file, "it is " + info.Path + ", not " + programs + strings.Join(wanted, " or "+programs), hintStatic}
+		return "", &unfitError{file, "it is " + info.Path + ", not " + programs + strings.Join(wanted, " or "+programs),
+			hintStatic}
 	}
 	return program, nil
 }

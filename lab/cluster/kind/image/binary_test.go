@@ -13,10 +13,11 @@ import (
 	"testing"
 )
 
-// executable makes the headers of an ELF file with segments of these kinds.
+// executable makes the headers of an ELF file with the given kinds of segments.
 func executable(t *testing.T, machine elf.Machine, kind elf.Type, segments ...elf.ProgType) []byte {
 	t.Helper()
-	h := elf.Header64{Type: uint16(kind), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT), Ehsize: 64, Phoff: 64, Phentsize: 56, Phnum: uint16(len(segments)), Shentsize: 64}
+	h := elf.Header64{Type: uint16(kind), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT), Ehsize: 64,
+		Phoff: 64, Phentsize: 56, Phnum: uint16(len(segments)), Shentsize: 64}
 	copy(h.Ident[:], elf.ELFMAG)
 	h.Ident[elf.EI_CLASS], h.Ident[elf.EI_DATA], h.Ident[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)
 	var b bytes.Buffer
@@ -41,10 +42,13 @@ func TestCheckExecutable(t *testing.T) {
 	}{
 		{"static", executable(t, elf.EM_X86_64, elf.ET_EXEC, elf.PT_LOAD), "amd64", ""},
 		{"static, arm", executable(t, elf.EM_AARCH64, elf.ET_EXEC, elf.PT_LOAD), "arm64", ""},
-		{"interpreter", executable(t, elf.EM_X86_64, elf.ET_EXEC, elf.PT_LOAD, elf.PT_INTERP), "amd64", "linked dynamically"},
-		{"libraries", executable(t, elf.EM_X86_64, elf.ET_DYN, elf.PT_LOAD, elf.PT_DYNAMIC), "amd64", "linked dynamically"},
+		{"interpreter", executable(t, elf.EM_X86_64, elf.ET_EXEC, elf.PT_LOAD, elf.PT_INTERP), "amd64",
+			"dynamically linked"},
+		{"libraries", executable(t, elf.EM_X86_64, elf.ET_DYN, elf.PT_LOAD, elf.PT_DYNAMIC), "amd64",
+			"dynamically linked"},
 		{"object", executable(t, elf.EM_X86_64, elf.ET_REL), "amd64", "not a Linux executable"},
-		{"other processor", executable(t, elf.EM_AARCH64, elf.ET_EXEC, elf.PT_LOAD), "amd64", "for arm64 and the nodes are amd64"},
+		{"other processor", executable(t, elf.EM_AARCH64, elf.ET_EXEC, elf.PT_LOAD), "amd64",
+			"for arm64 and the nodes are amd64"},
 		{"unknown processor", executable(t, elf.EM_X86_64, elf.ET_EXEC, elf.PT_LOAD), "mips", "the nodes are mips"},
 		{"macOS", []byte("\xcf\xfa\xed\xfe rest of a Mach-O file"), "amd64", "not a Linux binary"},
 		{"Windows", []byte("MZ rest of a PE file"), "amd64", "not a Linux binary"},
@@ -63,7 +67,7 @@ func TestCheckExecutable(t *testing.T) {
 			}
 			var hinted interface{ Hint() string }
 			if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "COALMINE_BINARY") {
-				t.Errorf("the hint of %v is of no help", err)
+				t.Errorf("the hint of %v does not help", err)
 			}
 		})
 	}
@@ -79,10 +83,13 @@ func TestOtherProgramsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := programOf(f, path, []string{Coalmine}); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "test binary") {
+	if _, err := programOf(f, path, []string{Coalmine}); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(),
+		"test binary") {
 		t.Errorf("of a test binary: %v", err)
 	}
-	if _, err := programOf(bytes.NewReader(executable(t, elf.EM_X86_64, elf.ET_EXEC)), "x", nil); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "Go did not build it") {
+	if _, err := programOf(bytes.NewReader(executable(t, elf.EM_X86_64, elf.ET_EXEC)), "x", nil); !errors.Is(err,
+		ErrUnfit) || !strings.Contains(err.Error(),
+		"Go did not build it") {
 		t.Errorf("of a binary that Go did not make: %v", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package image makes coalmine's own container image from a binary of it, without Docker, a registry or a base image. The same
-// binary gives the same image on any machine. It knows nothing of clusters.
+// Package image builds coalmine's own container image from its binary, without Docker, a registry
+// or a base image. The same binary gives the same image on any machine.
 package image
 
 import (
@@ -20,19 +20,19 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// nobodyUID is the customary user without rights.
+// nobodyUID is the conventional user without privileges.
 const nobodyUID = 65534
 
-// tagLength is how many hexadecimal digits of the binary's SHA-256 are the image's tag.
+// tagLength is the number of hexadecimal digits of the binary's SHA-256 in the image's tag.
 const tagLength = 16
 
-// Ref is the image's name with its tag, as pods refer to it: "coalmine.dev/coalmine-agent:0123…".
+// Ref returns the image's name and tag, as pods refer to it: "coalmine.dev/coalmine-agent:0123…".
 func (b Binary) Ref() string {
 	return names.ImageRegistry + "/" + b.Program + ":" + b.SHA256[:tagLength]
 }
 
-// Build writes the image as a docker archive, and returns its name. The layer is not compressed: what is loaded into a node of the
-// same machine would only be unpacked again.
+// Build writes the image as a docker archive and returns its name. The layer is not compressed: an
+// archive for a node on the same machine would only be decompressed again.
 func Build(w io.Writer, b Binary) (ref string, err error) {
 	tag, err := name.NewTag(b.Ref(), name.StrictValidation)
 	if err != nil {
@@ -48,7 +48,7 @@ func Build(w io.Writer, b Binary) (ref string, err error) {
 	return b.Ref(), nil
 }
 
-// newImage puts the image together. Users are left to the pods.
+// newImage assembles the image. Pods choose the user.
 func newImage(b Binary) (v1.Image, error) {
 	l, err := newLayer(b)
 	if err != nil {
@@ -56,7 +56,7 @@ func newImage(b Binary) (v1.Image, error) {
 	}
 	img, err := mutate.AppendLayers(empty.Image, l)
 	if err != nil {
-		return nil, fmt.Errorf("put the image of %s together: %w", b.Path, err)
+		return nil, fmt.Errorf("assemble the image of %s: %w", b.Path, err)
 	}
 	return mutate.ConfigFile(img, &v1.ConfigFile{
 		Architecture: b.Arch, OS: "linux",
@@ -82,7 +82,8 @@ func writeLayer(w io.Writer, b Binary) error {
 		{name: "etc/group", kind: tar.TypeReg, mode: 0o644, text: fmt.Sprintf("root:x:0:\nnobody:x:%d:\n", nobodyUID)},
 		{name: "tmp/", kind: tar.TypeDir, mode: 0o1777},
 	} {
-		if err := writeFile(t, tar.Header{Name: f.name, Typeflag: f.kind, Mode: f.mode, Size: int64(len(f.text))}, bytes.NewBufferString(f.text)); err != nil {
+		if err := writeFile(t, tar.Header{Name: f.name, Typeflag: f.kind, Mode: f.mode, Size: int64(len(f.text))},
+			bytes.NewBufferString(f.text)); err != nil {
 			return err
 		}
 	}
@@ -91,7 +92,8 @@ func writeLayer(w io.Writer, b Binary) error {
 		return err
 	}
 	defer binary.Close()
-	if err := writeFile(t, tar.Header{Name: b.Program, Typeflag: tar.TypeReg, Mode: 0o755, Size: b.Size}, binary); err != nil {
+	if err := writeFile(t, tar.Header{Name: b.Program, Typeflag: tar.TypeReg, Mode: 0o755, Size: b.Size},
+		binary); err != nil {
 		return err
 	}
 	return t.Close()
@@ -106,7 +108,7 @@ func writeFile(t *tar.Writer, h tar.Header, r io.Reader) error {
 	return err
 }
 
-// hashOf reads everything and tells its SHA-256 and its size.
+// hashOf returns the SHA-256 and the size of what write writes.
 func hashOf(ctx context.Context, write func(io.Writer) error) (v1.Hash, int64, error) {
 	h := sha256.New()
 	n := &countingWriter{w: h, ctx: ctx}
@@ -116,7 +118,7 @@ func hashOf(ctx context.Context, write func(io.Writer) error) (v1.Hash, int64, e
 	return v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", h.Sum(nil))}, n.n, nil
 }
 
-// countingWriter counts what is written, until its context ends.
+// countingWriter counts the bytes written, until its context ends.
 type countingWriter struct {
 	w   io.Writer
 	ctx context.Context

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// binaryOf makes a binary of any content: what [Build] does doesn't depend on it.
+// binaryOf makes a binary with any content: [Build] does not depend on it.
 func binaryOf(t *testing.T, content string) Binary {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "coalmine")
@@ -61,7 +61,8 @@ func TestImageHasTheBinaryAndWhatProgramsLookFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := config.Config; len(c.Entrypoint) != 1 || c.Entrypoint[0] != "/coalmine" || c.User != "" || config.OS != "linux" || config.Architecture != "amd64" {
+	if c := config.Config; len(c.Entrypoint) != 1 || c.Entrypoint[0] != "/coalmine" || c.User != "" ||
+		config.OS != "linux" || config.Architecture != "amd64" {
 		t.Errorf("the configuration is %+v", config)
 	}
 	layers, err := img.Layers()
@@ -81,7 +82,8 @@ func TestImageHasTheBinaryAndWhatProgramsLookFor(t *testing.T) {
 		t.Errorf("/tmp is %+v", got)
 	}
 	for name, want := range map[string]string{"etc/passwd": "nobody:x:65534:65534:", "etc/group": "nobody:x:65534:"} {
-		if got := files[name]; got.mode != 0o644 || !strings.Contains(got.text, want) || !strings.Contains(got.text, "root:x:0:") {
+		if got := files[name]; got.mode != 0o644 || !strings.Contains(got.text, want) || !strings.Contains(got.text,
+			"root:x:0:") {
 			t.Errorf("%s is %+v", name, got)
 		}
 	}
@@ -137,7 +139,8 @@ func TestBinaryThatChangesMeanwhile(t *testing.T) {
 
 func TestImageIsNotWritten(t *testing.T) {
 	full := errors.New("disk full")
-	if _, err := Build(writer(func([]byte) (int, error) { return 0, full }), binaryOf(t, "program")); !errors.Is(err, full) {
+	if _, err := Build(writer(func([]byte) (int, error) { return 0, full }), binaryOf(t, "program")); !errors.Is(err,
+		full) {
 		t.Errorf("the error is %v", err)
 	}
 }

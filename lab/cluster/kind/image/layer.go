@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// layer is the image's only one. It is made anew from the binary whenever it is read, so nothing of that size is kept in memory.
+// layer is the image's only layer. It is written from the binary on each read, so it is never held
+// in memory.
 type layer struct {
 	binary Binary
 	digest v1.Hash
@@ -24,7 +25,7 @@ func newLayer(b Binary) (*layer, error) {
 	return &layer{b, digest, size}, nil
 }
 
-// Digest and DiffID are the same, as the layer is not compressed.
+// Digest equals DiffID, because the layer is not compressed.
 func (l *layer) Digest() (v1.Hash, error)            { return l.digest, nil }
 func (l *layer) DiffID() (v1.Hash, error)            { return l.digest, nil }
 func (l *layer) Size() (int64, error)                { return l.size, nil }
@@ -33,9 +34,11 @@ func (l *layer) Compressed() (io.ReadCloser, error)  { return l.Uncompressed() }
 func (l *layer) Uncompressed() (_ io.ReadCloser, _ error) {
 	r, w := io.Pipe()
 	go func() {
-		digest, _, err := hashOf(context.Background(), func(sums io.Writer) error { return writeLayer(io.MultiWriter(w, sums), l.binary) })
+		digest, _, err := hashOf(context.Background(), func(sums io.Writer) error {
+			return writeLayer(io.MultiWriter(w, sums), l.binary)
+		})
 		if err == nil && digest != l.digest {
-			err = fmt.Errorf("%s has changed while it was read: repeat when it stays as it is", l.binary.Path)
+			err = fmt.Errorf("%s changed while it was read: try again when it is stable", l.binary.Path)
 		}
 		w.CloseWithError(err)
 	}()

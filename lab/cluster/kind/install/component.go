@@ -19,20 +19,21 @@ import (
 	"coalmine/manifests"
 )
 
-// component is a step that applies objects and waits until they work.
+// component is a step that applies objects and waits until they are ready.
 type component struct {
 	name, title, hint string
 	render            func(context.Context, *Installer) (rendered, error)
 }
 
-// rendered is what a part comes to.
+// rendered is a component's objects.
 type rendered struct {
 	objects []*unstructured.Unstructured
-	// inputs is everything that the objects were made of. They are not compared themselves: some charts draw keys anew each time.
+	// inputs is everything the objects were rendered from. The objects themselves are not compared:
+	// some charts generate new keys each time.
 	inputs []any
 }
 
-// digest tells what was made of one thing from what was made of another.
+// digest identifies the inputs.
 func (m rendered) digest() (string, error) { return digest(m.inputs...) }
 
 func digest(from ...any) (string, error) {
@@ -44,12 +45,13 @@ func digest(from ...any) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
-// quickTimeout is how long workloads that should be ready have to prove it, before the step is taken again.
+// quickTimeout is how long workloads that should be ready have to show it before the step is
+// repeated.
 const quickTimeout = 2 * time.Second
 
-// componentStep makes a step of a part.
+// componentStep makes a step of a component.
 func (g *Installer) componentStep(p component) steps.Step {
-	var m rendered // found out by Done, used by Do
+	var m rendered // set by Done, used by Do
 	return steps.Step{
 		Name: p.name, Title: p.title, Hint: p.hint,
 		Done: func(ctx context.Context) (bool, error) {
@@ -64,7 +66,7 @@ func (g *Installer) componentStep(p component) steps.Step {
 	}
 }
 
-// upToDate tells whether a part was made of the same, is all there, and works.
+// upToDate reports whether a component was installed from the same inputs, exists, and is ready.
 func (g *Installer) upToDate(ctx context.Context, name string, m rendered) (bool, error) {
 	same, err := g.recorded(ctx, name, m)
 	if err != nil || !same {
@@ -84,7 +86,7 @@ func (g *Installer) upToDate(ctx context.Context, name string, m rendered) (bool
 	return g.conn.apply.Ready(quick, apply.Waitable(m.objects)...) == nil, ctx.Err()
 }
 
-// recorded tells whether a step was taken with the same.
+// recorded reports whether the step is recorded with the same inputs.
 func (g *Installer) recorded(ctx context.Context, name string, m rendered) (bool, error) {
 	c, err := g.connect(ctx)
 	if err != nil {
@@ -98,13 +100,13 @@ func (g *Installer) recorded(ctx context.Context, name string, m rendered) (bool
 	return err == nil && state.Step(name) == d, err
 }
 
-// apply makes a part and records it.
+// apply applies a component and records it.
 func (g *Installer) apply(ctx context.Context, name string, m rendered, say func(string, ...any)) error {
 	d, err := m.digest()
 	if err != nil {
 		return err
 	}
-	// From here on the lab is not what was recorded of it, until the last step says that it is again.
+	// From here on the record does not describe the cluster until the last step is done.
 	if err := record(ctx, g.conn.kube, State{keyStep + name: "", KeyImage: "", keyStep + stepReady: ""}); err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (g *Installer) apply(ctx context.Context, name string, m rendered, say func
 	return record(ctx, g.conn.kube, State{keyStep + name: d})
 }
 
-// refList name what is waited for, as far as a line has room.
+// refList names what is waited for, as far as it fits on a line.
 func refList(refs []apply.Ref) string {
 	const most = 2
 	text := ""
@@ -137,7 +139,7 @@ func refList(refs []apply.Ref) string {
 	return text
 }
 
-// manifestFiles are manifests of our own.
+// manifestFiles renders coalmine's own manifests.
 func manifestFiles(names ...string) func(context.Context, *Installer) (rendered, error) {
 	return func(_ context.Context, g *Installer) (m rendered, err error) {
 		p := g.params()
@@ -157,7 +159,7 @@ func manifestFiles(names ...string) func(context.Context, *Installer) (rendered,
 	}
 }
 
-// fromChart is a chart from the source, in a namespace, followed by manifests of our own.
+// fromChart renders a chart from the source into a namespace, followed by coalmine's own manifests.
 func fromChart(name, namespace string, more ...string) func(context.Context, *Installer) (rendered, error) {
 	return func(ctx context.Context, g *Installer) (rendered, error) {
 		m, err := g.render(ctx, name, namespace)
@@ -197,7 +199,7 @@ func (g *Installer) render(ctx context.Context, name, namespace string) (m rende
 	return m, err
 }
 
-// patchesOf a chart: only Flagger's has some.
+// patchesOf returns the patches for a chart. Only Flagger's has any.
 func patchesOf(name string, p manifests.Params) ([]chart.Patch, error) {
 	if name != manifests.Flagger {
 		return nil, nil
@@ -209,12 +211,13 @@ func patchesOf(name string, p manifests.Params) ([]chart.Patch, error) {
 	return chart.Patches(text)
 }
 
-// The parts.
+// The components.
 
 func gatewayAPI() component {
 	return component{
 		name: "gateway-api", title: "Gateway API's CRDs",
-		hint: "the CRDs come from the bundle or the Go module proxy; those of another version that somebody else has applied are in the way",
+		hint: "the CRDs come from the bundle or the Go module proxy; CRDs of another version that something else " +
+			"has applied may conflict",
 		render: func(ctx context.Context, g *Installer) (rendered, error) {
 			text, err := g.Source.CRDs(ctx, bundle.GatewayAPI)
 			if err != nil {
@@ -226,15 +229,19 @@ func gatewayAPI() component {
 	}
 }
 
-// hintPods is for what does not get ready, when nothing better is known.
-const hintPods = "kubectl get pods -A shows what does not run, kubectl describe pod says why; then run coalmine up again, which goes on from here"
+// hintPods is the advice for what does not become ready, if nothing better is known.
+const hintPods = "kubectl get pods -A shows what does not run, kubectl describe pod shows why; then run coalmine up " +
+	"again to continue"
 
 func (g *Installer) meshComponents() []component {
 	if g.mesh == nil {
 		return []component{
 			{"linkerd-crds", "Linkerd's CRDs", hintPods, fromChart(manifests.LinkerdCRDs, names.MeshNamespace)},
-			{"linkerd-control-plane", "Linkerd's control plane", hintPods, fromChart(manifests.LinkerdControlPlane, names.MeshNamespace)},
-			{"linkerd-viz", "Linkerd's viz extension with Prometheus", hintPods, fromChart(manifests.LinkerdViz, names.VizNamespace, "linkerd/policy.yaml")},
+			{"linkerd-control-plane", "Linkerd's control plane", hintPods,
+				fromChart(manifests.LinkerdControlPlane, names.MeshNamespace)},
+			{"linkerd-viz", "Linkerd's viz extension with Prometheus", hintPods,
+				fromChart(manifests.LinkerdViz, names.VizNamespace,
+					"linkerd/policy.yaml")},
 		}
 	}
 	var all []component
@@ -248,16 +255,18 @@ func flagger() component {
 	return component{manifests.Flagger, "Flagger", hintPods, fromChart(manifests.Flagger, names.FlaggerNamespace)}
 }
 
-// develop is the namespace of the demo services.
+// develop creates the namespace of the demo services.
 func develop() component {
-	return component{names.DevelopNamespace, "namespace " + names.DevelopNamespace, hintPods, func(context.Context, *Installer) (rendered, error) {
-		namespace := &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "v1", "kind": "Namespace",
-			"metadata": map[string]any{"name": names.DevelopNamespace, "annotations": map[string]any{names.InjectAnnotation: "enabled"}},
+	return component{names.DevelopNamespace, "namespace " + names.DevelopNamespace, hintPods,
+		func(context.Context, *Installer) (rendered, error) {
+			namespace := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "v1", "kind": "Namespace",
+				"metadata": map[string]any{"name": names.DevelopNamespace,
+					"annotations": map[string]any{names.InjectAnnotation: "enabled"}},
+			}}
+			return rendered{[]*unstructured.Unstructured{namespace}, []any{namespace}}, nil
 		}}
-		return rendered{[]*unstructured.Unstructured{namespace}, []any{namespace}}, nil
-	}}
 }
 
-// errNoServices says that a plan is incomplete.
-var errNoServices = errors.New("the plan names no demo services")
+// errNoServices reports an incomplete plan.
+var errNoServices = errors.New("the plan has no demo services")

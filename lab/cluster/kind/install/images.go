@@ -11,13 +11,13 @@ import (
 	"coalmine/lab/cluster/kind/kindcluster"
 )
 
-// imageArchive is what can be loaded into nodes.
+// imageArchive is an archive to load into nodes.
 type imageArchive struct {
 	refs    []string
 	archive kindcluster.Archive
 }
 
-// ownImage is coalmine's.
+// ownImage is coalmine's own image.
 type ownImage struct {
 	ref     string
 	archive kindcluster.Archive
@@ -25,7 +25,8 @@ type ownImage struct {
 	program string
 }
 
-// findOwnImage makes coalmine's image of the running binary. Where that cannot be one, the source's is taken.
+// findOwnImage builds coalmine's image from the running binary. If that is not possible, it returns
+// the source's.
 func findOwnImage(ctx context.Context, source bundle.Source) (ownImage, error) {
 	binary, err := image.Agent(ctx, runtime.GOARCH)
 	if err == nil {
@@ -40,7 +41,7 @@ func findOwnImage(ctx context.Context, source bundle.Source) (ownImage, error) {
 // lazyArchive is the archive of an image that is built while it is read.
 type lazyArchive struct{ binary image.Binary }
 
-// Open begins to build.
+// Open starts the build.
 func (b lazyArchive) Open(context.Context) (io.ReadCloser, error) {
 	r, w := io.Pipe()
 	go func() {
@@ -50,7 +51,7 @@ func (b lazyArchive) Open(context.Context) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// archives are all that the plan needs in the nodes.
+// archives returns the archives that the plan needs in the nodes.
 func (g *Installer) archives() ([]imageArchive, error) {
 	own, err := g.own()
 	if err != nil {

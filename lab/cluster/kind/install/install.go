@@ -1,10 +1,13 @@
-// Package install has the steps by which a lab comes up: the cluster, the images in it, and what is applied there, in an order in
-// which each stands on those before it. Package bringup goes through them; here is what they are.
+// Package install defines the steps that create a cluster: the kind cluster, its images, and what
+// is applied to it, in an order in which each step needs only earlier ones. Package steps runs
+// them.
 //
-// What a step makes is recorded in the cluster, by a digest of all that it was made of. So a bring-up that was cut off goes on where
-// it was, and one with another coalmine, mesh values or versions does again what these change and nothing else.
+// The cluster records each finished step with a digest of all its inputs. An interrupted
+// installation continues where it stopped, and one with another coalmine, other mesh values or
+// other versions repeats only what these change.
 //
-// The trust chain is made once for each cluster and then kept. A cluster stays with the mesh that it came up with.
+// The trust chain is created once for each cluster and then kept. The mesh of a cluster cannot
+// change.
 package install
 
 import (
@@ -25,20 +28,20 @@ import (
 	"coalmine/manifests"
 )
 
-// Plan says what is to come up.
+// Plan says what to install.
 type Plan struct {
 	Cluster *kindcluster.Cluster
-	// Source is where everything comes from that coalmine does not make itself. It decides on the
-	// mesh: see [bundle.Source.Mesh].
+	// Source provides everything that coalmine does not make itself, including the mesh: see
+	// [bundle.Source.Mesh].
 	Source bundle.Source
-	// Services are the objects of the demo services that stand in the cluster while no run is played, with coalmine's image. Runs
-	// replace them.
+	// Services returns the demo services that exist while no run is played, with coalmine's image.
+	// Runs replace them.
 	Services func(image string) ([]*unstructured.Unstructured, error)
-	// Now is the clock, for certificates.
+	// Now is the clock for certificates.
 	Now func() time.Time
 }
 
-// Installer is a plan under way. Its steps share what one finds out and the next needs, and are taken one at a time.
+// Installer executes a plan. Its steps share state and run one at a time.
 type Installer struct {
 	Plan
 	// mesh is nil for Linkerd.
@@ -47,29 +50,30 @@ type Installer struct {
 	conn  *connection
 	own   func() (ownImage, error)
 	chain certs.Chain
-	// waitFor are the workloads of all steps.
+	// waitFor lists the workloads of all steps.
 	waitFor []apply.Ref
 }
 
-// connection is how to speak to the cluster.
+// connection is access to the cluster's API.
 type connection struct {
 	apply *apply.Client
 	kube  kubernetes.Interface
-	// version is Kubernetes's, apis are its API versions, for charts.
+	// version is the version of Kubernetes and apis its API versions, for charts.
 	version string
 	apis    []string
 }
 
-// New reads a plan. The context bounds what the steps find out for all of them.
+// New checks a plan. The context bounds work that the steps share.
 func New(ctx context.Context, p Plan) (*Installer, error) {
 	pins, err := manifests.Versions()
 	if err != nil {
 		return nil, err
 	}
-	return &Installer{Plan: p, mesh: p.Source.Mesh(), pins: pins, own: sync.OnceValues(func() (ownImage, error) { return findOwnImage(ctx, p.Source) })}, nil
+	return &Installer{Plan: p, mesh: p.Source.Mesh(), pins: pins,
+		own: sync.OnceValues(func() (ownImage, error) { return findOwnImage(ctx, p.Source) })}, nil
 }
 
-// Steps are all of them, in their order.
+// Steps returns the steps in order.
 func (g *Installer) Steps() []steps.Step {
 	steps := []steps.Step{g.clusterStep(), g.imagesStep(), g.componentStep(gatewayAPI()), g.certsStep()}
 	for _, p := range g.meshComponents() {
@@ -78,7 +82,7 @@ func (g *Installer) Steps() []steps.Step {
 	return append(steps, g.componentStep(flagger()), g.componentStep(develop()), g.servicesStep(), g.readyStep())
 }
 
-// connect finds out once how to speak to the cluster.
+// connect connects to the cluster once.
 func (g *Installer) connect(ctx context.Context) (*connection, error) {
 	if g.conn != nil {
 		return g.conn, nil
@@ -96,7 +100,7 @@ func (g *Installer) connect(ctx context.Context) (*connection, error) {
 	}
 	version, err := c.kube.Discovery().ServerVersion()
 	if err != nil {
-		return nil, fmt.Errorf("ask the cluster for its version: %w", err)
+		return nil, fmt.Errorf("query the cluster's version: %w", err)
 	}
 	c.version = version.GitVersion
 	if err := c.readAPIs(); err != nil {
@@ -106,11 +110,11 @@ func (g *Installer) connect(ctx context.Context) (*connection, error) {
 	return c, nil
 }
 
-// readAPIs asks for the API versions anew: steps add some.
+// readAPIs reads the API versions again: steps add some.
 func (c *connection) readAPIs() error {
 	groups, err := c.kube.Discovery().ServerGroups()
 	if err != nil {
-		return fmt.Errorf("ask the cluster for its API versions: %w", err)
+		return fmt.Errorf("query the cluster's API versions: %w", err)
 	}
 	c.apis = nil
 	for _, g := range groups.Groups {
@@ -121,7 +125,7 @@ func (c *connection) readAPIs() error {
 	return nil
 }
 
-// params are what manifests are filled in with. The chain is there once the step trust was taken.
+// params returns the parameters of manifests. The chain exists once step trust is done.
 func (g *Installer) params() manifests.Params {
 	p := manifests.Params{
 		Mesh:  g.meshName(),

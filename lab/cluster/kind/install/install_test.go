@@ -26,7 +26,7 @@ func stepNames(steps []steps.Step) []string {
 	return all
 }
 
-// meshSource is the network with a mesh of its own.
+// meshSource is the network with another mesh.
 type meshSource struct {
 	bundle.Online
 	mesh *bundle.Mesh
@@ -43,13 +43,15 @@ func otherMesh(image string) *bundle.Mesh {
 			{Name: "other-control-plane", Title: "the control plane", Manifests: []string{"other/control.yaml"}},
 		},
 		Manifests: map[string]string{
-			"other/crds.yaml":    "{apiVersion: v1, kind: ConfigMap, metadata: {name: crds}}",
-			"other/control.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: control}, data: {image: {{ quote .MeshImage }}, roots: {{ quote .Roots }}}}",
+			"other/crds.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: crds}}",
+			"other/control.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: control}, data: {image: {{ " +
+				"quote .MeshImage }}, roots: {{ quote .Roots }}}}",
 		},
 	}
 }
 
-// TestOrderOfSteps has the order in which things can come up. Names are kept in clusters: they stay the same.
+// TestOrderOfSteps checks the order of the steps. Their names are recorded in clusters, so they
+// must not change.
 func TestOrderOfSteps(t *testing.T) {
 	for _, test := range []struct {
 		source bundle.Source
@@ -62,20 +64,21 @@ func TestOrderOfSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := slices.Concat([]string{"cluster", "images", "gateway-api", "trust"}, test.middle, []string{"flagger", "develop", "app", "ready"})
+		want := slices.Concat([]string{"cluster", "images", "gateway-api", "trust"}, test.middle, []string{"flagger",
+			"develop", "app", "ready"})
 		steps := g.Steps()
 		if got := stepNames(steps); !slices.Equal(got, want) {
 			t.Errorf("steps with %s are %v, want %v", g.meshName(), got, want)
 		}
 		for _, s := range steps {
 			if s.Title == "" || s.Hint == "" || s.Do == nil {
-				t.Errorf("step %s lacks a title, a hint or what to do", s.Name)
+				t.Errorf("step %s lacks a title, a hint or Do", s.Name)
 			}
 		}
 	}
 }
 
-// planned is a plan under way whose own image is at hand.
+// planned returns an installer with an own image.
 func planned(mesh *bundle.Mesh) *Installer {
 	pins, _ := manifests.Versions()
 	return &Installer{
@@ -87,7 +90,8 @@ func planned(mesh *bundle.Mesh) *Installer {
 	}
 }
 
-// TestChangedStepsRunAgain compares what components are made of: those with a new image or trust chain change, the others do not.
+// TestChangedStepsRunAgain compares what components are made of: those with a new image or trust
+// chain change, the others do not.
 func TestChangedStepsRunAgain(t *testing.T) {
 	digests := func(g *Installer) map[string]string {
 		all := map[string]string{}
@@ -116,7 +120,8 @@ func TestChangedStepsRunAgain(t *testing.T) {
 			t.Errorf("%s changed though nothing else did", name)
 		}
 		if (another[name] != d) != control || (retrusted[name] != d) != control {
-			t.Errorf("%s changed with another image: %v; with another trust chain: %v", name, another[name] != d, retrusted[name] != d)
+			t.Errorf("%s changed with another image: %v; with another trust chain: %v", name, another[name] != d,
+				retrusted[name] != d)
 		}
 	}
 }
@@ -133,7 +138,7 @@ func TestStateIsRecorded(t *testing.T) {
 	kube := fake.NewClientset()
 	empty, err := ReadState(t.Context(), kube)
 	if err != nil || len(empty) != 0 || empty.Up() {
-		t.Errorf("state %v, %v of a cluster without one", empty, err)
+		t.Errorf("state %v, %v of a new cluster", empty, err)
 	}
 	for _, change := range []State{
 		{KeyMesh: names.Linkerd, keyStep + stepCluster: "v1"},
@@ -151,7 +156,7 @@ func TestStateIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if changed, err := ReadState(t.Context(), kube); err != nil || changed.Up() || changed[KeyMesh] != names.Linkerd {
-		t.Errorf("state %v, %v after a step began to change the lab", changed, err)
+		t.Errorf("state %v, %v after a step began to change the cluster", changed, err)
 	}
 }
 
@@ -164,16 +169,17 @@ func TestMeshStays(t *testing.T) {
 	}
 }
 
-// chained has a trust chain in its Secret.
+// chained stores a trust chain in the Secret.
 func chained(t *testing.T, kube *fake.Clientset, now time.Time) {
 	t.Helper()
 	c, err := certs.New(now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: names.TrustSecret, Namespace: names.MeshNamespace}, Data: map[string][]byte{
-		names.TrustRoots: c.Roots, names.IssuerCert: c.IssuerCert, names.IssuerKey: c.IssuerKey,
-	}}
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: names.TrustSecret, Namespace: names.MeshNamespace},
+		Data: map[string][]byte{
+			names.TrustRoots: c.Roots, names.IssuerCert: c.IssuerCert, names.IssuerKey: c.IssuerKey,
+		}}
 	if _, err := kube.CoreV1().Secrets(names.MeshNamespace).Create(t.Context(), s, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +204,7 @@ func pod(t *testing.T, kube *fake.Clientset, namespace, name, image string, read
 	}
 }
 
-// recordAll records every step of a lab that came up.
+// recordAll records every step as done.
 func recordAll(t *testing.T, kube *fake.Clientset) {
 	t.Helper()
 	state := State{KeyMesh: names.Linkerd, KeyImage: "coalmine.dev/coalmine:abc"}
@@ -219,12 +225,15 @@ func TestReport(t *testing.T) {
 		up    bool
 	}{
 		{"up", func(context.Context, *fake.Clientset) {}, now, true},
-		{"a demo service restarts", func(_ context.Context, k *fake.Clientset) { pod(t, k, names.DevelopNamespace, "backend", "x:1", false) }, now, true},
+		{"a demo service restarts", func(_ context.Context, k *fake.Clientset) {
+			pod(t, k, names.DevelopNamespace,
+				"backend", "x:1", false)
+		}, now, true},
 		{"Prometheus crashes", func(_ context.Context, k *fake.Clientset) {
 			pod(t, k, names.VizNamespace, "p2", "x/prometheus:v3", false)
 		}, now, false},
-		{"the issuer has ended", func(context.Context, *fake.Clientset) {}, now.Add(2 * certs.IssuerLife), false},
-		{"a bring-up is under way", func(ctx context.Context, k *fake.Clientset) {
+		{"the issuer has expired", func(context.Context, *fake.Clientset) {}, now.Add(2 * certs.IssuerLife), false},
+		{"up is running", func(ctx context.Context, k *fake.Clientset) {
 			if err := record(ctx, k, State{KeyImage: "", keyStep + stepReady: ""}); err != nil {
 				t.Fatal(err)
 			}

@@ -19,37 +19,38 @@ import (
 	"coalmine/manifests"
 )
 
-// Report is what can be seen of a lab at a glance, without knowing what it was to become.
+// Report is an overview of a cluster, gathered without knowing its plan.
 type Report struct {
-	// State of the containers. The rest is empty unless they run.
+	// State of the containers. The other fields are empty unless they run.
 	State kindcluster.State
-	// Err is why Kubernetes could not be asked though the containers run.
+	// Err is why the Kubernetes API could not be queried although the containers run.
 	Err      error
 	Recorded State
 	Steps    []steps.Progress
-	// Versions by the name of a part: kubernetes, flagger, prometheus, linkerd, coalmine.
+	// Versions by component: kubernetes, flagger, prometheus, linkerd, coalmine.
 	Versions map[string]string
-	// NotReady are pods of all namespaces, the demo services' too.
+	// NotReady lists pods of all namespaces, including the demo services'.
 	NotReady []Pod
-	// Anchor and Issuer are when the certificates end; zero if there are none.
+	// Anchor and Issuer are when the certificates expire; zero if there are none.
 	Anchor, Issuer time.Time
 }
 
-// Pod is one that is not ready, and why.
+// Pod is a pod that is not ready, and why.
 type Pod struct{ Namespace, Name, Reason string }
 
-// Up tells whether every step was taken and all pods that are the lab's own are ready. Those of the demo services come and go with
-// runs.
+// Up reports whether every step is done and all of coalmine's own pods are ready. Those of the demo
+// services come and go with runs.
 func (r Report) Up() bool {
 	return r.State == kindcluster.Running && r.Err == nil && r.Recorded.Up() &&
 		!slices.ContainsFunc(r.Steps, func(p steps.Progress) bool { return p.State != steps.AlreadyDone }) &&
 		!slices.ContainsFunc(r.NotReady, func(p Pod) bool { return p.Namespace != names.DevelopNamespace })
 }
 
-// Inspect looks at a lab. The error is Docker's; that Kubernetes does not answer stands in the report.
+// Inspect reports on a cluster. The error is Docker's; if Kubernetes does not respond, the report
+// says so.
 func Inspect(ctx context.Context, c *kindcluster.Cluster, now time.Time) (Report, error) {
 	r := Report{Recorded: State{}, Versions: map[string]string{}}
-	// Both ask Docker several times, and what it answers first does not matter to the second.
+	// Both run docker several times and do not depend on each other.
 	var config *rest.Config
 	var configErr error
 	var asking sync.WaitGroup
@@ -97,7 +98,7 @@ func (r *Report) collect(ctx context.Context, kube kubernetes.Interface, now tim
 	return nil
 }
 
-// recordedSteps are the steps as far as they can be looked at without what they are made of: by their records.
+// recordedSteps returns the steps, judged by their records alone.
 func recordedSteps(found State, trust error) []steps.Step {
 	steps := (&Installer{Plan: Plan{Cluster: kindcluster.New("")}, mesh: found.mesh()}).Steps()
 	for i, s := range steps {
@@ -112,7 +113,7 @@ func recordedSteps(found State, trust error) []steps.Step {
 	return steps
 }
 
-// addPods finds versions and what is not ready.
+// addPods adds versions and the pods that are not ready.
 func (r *Report) addPods(pods []corev1.Pod) {
 	for i := range pods {
 		p := &pods[i]
@@ -123,13 +124,15 @@ func (r *Report) addPods(pods []corev1.Pod) {
 			r.NotReady = append(r.NotReady, Pod{p.Namespace, p.Name, waitsFor(p)})
 		}
 	}
-	slices.SortFunc(r.NotReady, func(a, b Pod) int { return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(r.NotReady, func(a, b Pod) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
 	if ref := r.Recorded[KeyImage]; ref != "" {
 		r.Versions["coalmine"] = tagOf(ref)
 	}
 }
 
-// componentOf tells which part of the lab a pod is, and its version.
+// componentOf returns the component a pod belongs to, and its version.
 func componentOf(p *corev1.Pod) (name, version string) {
 	parts := []struct{ name, namespace, image string }{
 		{manifests.Flagger, names.FlaggerNamespace, "/flagger:"},
@@ -157,7 +160,7 @@ func isReady(p *corev1.Pod) bool {
 	})
 }
 
-// waitsFor is the first reason that Kubernetes gives.
+// waitsFor returns the first reason that Kubernetes gives.
 func waitsFor(p *corev1.Pod) string {
 	if p.DeletionTimestamp != nil {
 		return "Terminating"

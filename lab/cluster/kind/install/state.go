@@ -16,22 +16,22 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// Keys of the state in ConfigMap [place.StateConfigMap]. Mesh is there from the first step on, image only while the lab is up: who
-// plays there asks for it.
+// Keys of the state in ConfigMap [names.StateConfigMap]. The mesh is recorded from the first step
+// on, the image only while the cluster is up: package kind relies on it.
 const (
 	KeyMesh   = "mesh"
 	KeyImage  = "image"
 	KeyBundle = "bundle"
-	// keyMeshSteps names the steps of a mesh that came from a bundle, with spaces between them.
+	// keyMeshSteps has the names of the steps of a bundle's mesh, separated by spaces.
 	keyMeshSteps = "mesh-steps"
-	// keyStep begins the key of each step that was taken; its value is the digest of what was made.
+	// keyStep starts the key of each finished step; its value is the digest of the step's inputs.
 	keyStep = "step."
 )
 
-// State is what a bring-up has recorded.
+// State is what the installation has recorded.
 type State map[string]string
 
-// mesh is the mesh that the cluster came up with, as far as its steps can be named; nil for Linkerd.
+// mesh returns the mesh of the cluster with the names of its steps; nil is Linkerd.
 func (s State) mesh() *bundle.Mesh {
 	if name := s[KeyMesh]; name == "" || name == names.Linkerd {
 		return nil
@@ -43,7 +43,7 @@ func (s State) mesh() *bundle.Mesh {
 	return m
 }
 
-// meshSteps names the steps of a mesh that a bundle brings, "" for Linkerd.
+// meshSteps returns the names of the steps of a bundle's mesh, "" for Linkerd.
 func (g *Installer) meshSteps() string {
 	if g.mesh == nil {
 		return ""
@@ -55,33 +55,34 @@ func (g *Installer) meshSteps() string {
 	return strings.Join(all, " ")
 }
 
-// ReadState asks the cluster. A cluster without one has an empty state.
+// ReadState returns the recorded state. It is empty if there is none.
 func ReadState(ctx context.Context, kube kubernetes.Interface) (State, error) {
 	m, err := kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return State{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the state of the bring-up: %w", err)
+		return nil, fmt.Errorf("read the recorded state: %w", err)
 	}
 	return m.Data, nil
 }
 
-// Step is the digest that was recorded for a step, "" if it was not taken.
+// Step returns the digest recorded for a step, or "" if it is not done.
 func (s State) Step(name string) string { return s[keyStep+name] }
 
-// Up tells whether all steps were taken.
+// Up reports whether all steps are done.
 func (s State) Up() bool { return s[KeyImage] != "" && s.Step(stepReady) != "" }
 
-// record changes keys of the state; a value of "" removes one. Nobody else writes it, but a bring-up that was cut off may still be
-// doing so.
+// record changes keys of the state; "" removes a key. An interrupted installation may still be
+// writing, so it retries on conflict.
 func record(ctx context.Context, kube kubernetes.Interface, change State) error {
 	maps := kube.CoreV1().ConfigMaps(names.LabNamespace)
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		m, err := maps.Get(ctx, names.StateConfigMap, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			m = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-				Name: names.StateConfigMap, Namespace: names.LabNamespace, Labels: map[string]string{names.LabelManagedBy: names.FieldManager},
+				Name: names.StateConfigMap, Namespace: names.LabNamespace,
+				Labels: map[string]string{names.LabelManagedBy: names.FieldManager},
 			}}
 			m.Data = merge(nil, change)
 			_, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: names.FieldManager})
@@ -95,7 +96,7 @@ func record(ctx context.Context, kube kubernetes.Interface, change State) error 
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("record the state of the bring-up: %w", err)
+		return fmt.Errorf("record the state: %w", err)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 	"coalmine/manifests"
 )
 
-// Names of the steps that are no parts.
+// Names of the steps that are not components.
 const (
 	stepCluster  = "cluster"
 	stepImages   = "images"
@@ -29,17 +29,18 @@ const (
 	stepReady    = "ready"
 )
 
-// clusterStep makes the cluster, its namespaces, and the state in it.
+// clusterStep creates the cluster, its namespaces, and the recorded state.
 func (g *Installer) clusterStep() steps.Step {
 	return steps.Step{
 		Name: stepCluster, Title: "the kind cluster " + g.Cluster.Name(),
-		Hint: "docker ps -a and docker logs " + g.Cluster.Name() + "-control-plane show how far it came; run coalmine up again to go on, or coalmine down first to begin anew",
+		Hint: "docker ps -a and docker logs " + g.Cluster.Name() + "-control-plane show how far it got; run " +
+			"coalmine up again to continue, or coalmine down first to start over",
 		Done: func(ctx context.Context) (bool, error) {
 			ready, err := g.Cluster.Ready(ctx)
 			if err != nil {
 				return false, err
 			}
-			// Nothing is begun that is bound to end without an image.
+			// Without an image, the following steps would fail.
 			if _, err := g.own(); err != nil || !ready {
 				return false, err
 			}
@@ -70,7 +71,7 @@ func (g *Installer) clusterStep() steps.Step {
 	}
 }
 
-// createNamespaces makes the namespaces and begins the state.
+// createNamespaces creates the namespaces and starts the recorded state.
 func (g *Installer) createNamespaces(ctx context.Context) error {
 	text, err := manifests.Folder("cluster", g.params())
 	if err != nil {
@@ -96,17 +97,18 @@ func (g *Installer) state(ctx context.Context) (State, error) {
 	return ReadState(ctx, c.kube)
 }
 
-// OtherMeshError says that a cluster has another mesh than the plan.
+// OtherMeshError reports that a cluster has another mesh than the plan.
 type OtherMeshError struct{ Cluster, Has, Want string }
 
 func (e *OtherMeshError) Error() string {
-	return fmt.Sprintf("cluster %s came up with mesh %s, and a cluster stays with its mesh", e.Cluster, e.Has)
+	return fmt.Sprintf("cluster %s has mesh %s, and the mesh of a cluster cannot change", e.Cluster, e.Has)
 }
 
 // Hint says what to do.
 func (e *OtherMeshError) Hint() string {
-	return fmt.Sprintf("use the source that it came up from, which has mesh %s, or give the cluster with mesh %s another "+
-		"--name, or remove this one first: coalmine down --name %s", e.Has, e.Want, e.Cluster)
+	return fmt.Sprintf("use the source that the cluster was created from, which has mesh %s, or create a cluster "+
+		"with mesh %s under another --name, or delete this one first: coalmine down --name %s", e.Has, e.Want,
+		e.Cluster)
 }
 
 func (g *Installer) sameMesh(s State) error {
@@ -116,11 +118,11 @@ func (g *Installer) sameMesh(s State) error {
 	return nil
 }
 
-// imagesStep puts images into the nodes.
+// imagesStep loads images into the nodes.
 func (g *Installer) imagesStep() steps.Step {
 	return steps.Step{
 		Name: stepImages, Title: "images in the node",
-		Hint: "docker system df shows whether Docker's disk is full; coalmine up goes on with the images that are missing",
+		Hint: "docker system df shows whether Docker's disk is full; coalmine up continues with the missing images",
 		Done: func(ctx context.Context) (bool, error) {
 			left, err := g.missingImages(ctx)
 			return len(left) == 0, err
@@ -144,7 +146,7 @@ func (g *Installer) imagesStep() steps.Step {
 	}
 }
 
-// missingImages are the archives that have an image which the nodes have not.
+// missingImages returns the archives with an image that some node lacks.
 func (g *Installer) missingImages(ctx context.Context) ([]imageArchive, error) {
 	wanted, err := g.archives()
 	if err != nil {
@@ -163,14 +165,16 @@ func (g *Installer) missingImages(ctx context.Context) ([]imageArchive, error) {
 	}), nil
 }
 
-// renewBefore is how long a trust chain must still be good for, to be kept. A lab lasts for hours.
+// renewBefore is the remaining validity below which a trust chain is replaced. A cluster is used
+// for hours.
 const renewBefore = 7 * 24 * time.Hour
 
-// certsStep makes the trust chain, once.
+// certsStep creates the trust chain, once.
 func (g *Installer) certsStep() steps.Step {
 	return steps.Step{
 		Name: stepCerts, Title: "trust anchor and issuer",
-		Hint: "kubectl -n " + names.MeshNamespace + " get secret " + names.TrustSecret + " has them; when it is broken, delete it and run coalmine up again",
+		Hint: "kubectl -n " + names.MeshNamespace + " get secret " + names.TrustSecret + " shows them; if it is " +
+			"damaged, delete it and run coalmine up again",
 		Done: func(ctx context.Context) (bool, error) {
 			c, err := g.connect(ctx)
 			if err != nil {
@@ -182,7 +186,7 @@ func (g *Installer) certsStep() steps.Step {
 			}
 			left, err := kept.Check(g.Now())
 			if err != nil || left.Issuer < renewBefore {
-				return false, nil // it is made anew
+				return false, nil // it is replaced
 			}
 			g.chain = kept
 			return true, nil
@@ -196,7 +200,7 @@ func (g *Installer) certsStep() steps.Step {
 	}
 }
 
-// ReadCerts asks the cluster for its trust chain, which is empty if there is none.
+// ReadCerts returns the cluster's trust chain, which is empty if there is none.
 func ReadCerts(ctx context.Context, kube kubernetes.Interface) (certs.Chain, error) {
 	s, err := kube.CoreV1().Secrets(names.MeshNamespace).Get(ctx, names.TrustSecret, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -205,7 +209,8 @@ func ReadCerts(ctx context.Context, kube kubernetes.Interface) (certs.Chain, err
 	if err != nil {
 		return certs.Chain{}, fmt.Errorf("read the trust chain: %w", err)
 	}
-	return certs.Chain{Roots: s.Data[names.TrustRoots], IssuerCert: s.Data[names.IssuerCert], IssuerKey: s.Data[names.IssuerKey]}, nil
+	return certs.Chain{Roots: s.Data[names.TrustRoots], IssuerCert: s.Data[names.IssuerCert],
+		IssuerKey: s.Data[names.IssuerKey]}, nil
 }
 
 func secretOf(c certs.Chain) *unstructured.Unstructured {
@@ -213,13 +218,14 @@ func secretOf(c certs.Chain) *unstructured.Unstructured {
 		"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
 		"metadata": map[string]any{"name": names.TrustSecret, "namespace": names.MeshNamespace},
 		"stringData": map[string]any{
-			names.TrustRoots: string(c.Roots), names.IssuerCert: string(c.IssuerCert), names.IssuerKey: string(c.IssuerKey),
+			names.TrustRoots: string(c.Roots), names.IssuerCert: string(c.IssuerCert),
+			names.IssuerKey: string(c.IssuerKey),
 		},
 	}}
 }
 
-// servicesStep lets the demo services run. Runs replace them, and Flagger and learners change them, so they are looked at no further
-// than that they were once applied as they should be; to apply others, their namespace is made anew.
+// servicesStep installs the demo services. Runs replace them, and Flagger and learners change them,
+// so the step is done if they were applied once; to apply others, it recreates their namespace.
 func (g *Installer) servicesStep() steps.Step {
 	var m rendered
 	return steps.Step{
@@ -244,7 +250,7 @@ func (g *Installer) servicesStep() steps.Step {
 				return err
 			}
 			if state.Step(stepServices) != "" {
-				say("removing the services of before")
+				say("deleting the previous services")
 				if err := g.clearDevelop(ctx); err != nil {
 					return err
 				}
@@ -265,12 +271,12 @@ func (g *Installer) clearDevelop(ctx context.Context) error {
 	return g.conn.apply.Apply(ctx, m.objects)
 }
 
-// readyStep looks at everything once more, and says that the lab is up.
+// readyStep waits for everything once more and records that the cluster is up.
 func (g *Installer) readyStep() steps.Step {
 	return steps.Step{
 		Name: stepReady, Title: "everything ready", Hint: hintPods,
 		Do: func(ctx context.Context, say func(string, ...any)) error {
-			say("looking at %d workloads and webhooks", len(g.waitFor))
+			say("checking %d workloads and webhooks", len(g.waitFor))
 			if err := g.conn.apply.Ready(ctx, g.waitFor...); err != nil {
 				return err
 			}
@@ -279,7 +285,8 @@ func (g *Installer) readyStep() steps.Step {
 				return err
 			}
 			return record(ctx, g.conn.kube, State{
-				KeyImage: own.ref, KeyBundle: g.Source.String(), keyStep + stepReady: g.Now().UTC().Format(time.RFC3339),
+				KeyImage: own.ref, KeyBundle: g.Source.String(),
+				keyStep + stepReady: g.Now().UTC().Format(time.RFC3339),
 			})
 		},
 	}

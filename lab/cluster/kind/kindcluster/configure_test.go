@@ -7,7 +7,8 @@ import (
 
 func TestEtcdDoesNotWaitForTheDisk(t *testing.T) {
 	const own = "kind: ClusterConfiguration\nclusterName: mine\n"
-	config, err := completeConfig([]byte("kubeadmConfigPatches:\n- |\n  kind: ClusterConfiguration\n  clusterName: mine\n"), Engine{CgroupVersion: "2"}, false)
+	config, err := completeConfig([]byte("kubeadmConfigPatches:\n- |\n  kind: ClusterConfiguration\n  clusterName: "+
+		"mine\n"), Engine{CgroupVersion: "2"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,33 +20,37 @@ import (
 )
 
 const (
-	// readyTimeout bounds how long Kubernetes may take to answer and its nodes to be ready. On two cores it takes about 20 s.
+	// readyTimeout bounds how long Kubernetes may take to respond with its nodes ready. On two
+	// cores it takes about 20 s.
 	readyTimeout = 3 * time.Minute
-	// kindStopGrace is how long an ended context waits for kind, which cannot be stopped, to finish the docker command at work. The
-	// container is there after it or never, so that a removal which follows finds it.
+	// kindStopGrace is how long to wait, after the end of the context, for kind to finish its
+	// current docker command; kind cannot be stopped. After that the container exists or never
+	// will, so a deletion that follows finds it.
 	kindStopGrace = 5 * time.Second
-	// network is the one of all kind clusters.
+	// network is the Docker network of all kind clusters.
 	network = "kind"
 )
 
-// Image is what nodes are made of.
+// Image is the node image.
 type Image struct {
-	// Ref as Docker knows it; "" for kind's default.
+	// Ref is its name in Docker; "" is kind's default.
 	Ref string
-	// Archive is loaded into Docker if it has no image Ref. Nil: Docker pulls it.
+	// Archive is loaded if Docker has no image Ref. If nil, Docker pulls it.
 	Archive Archive
-	// Config is kind's configuration (kind.x-k8s.io/v1alpha4 YAML) that fits the image; nil for kind's default.
+	// Config is the kind configuration (kind.x-k8s.io/v1alpha4 YAML) that fits the image; nil is
+	// kind's default.
 	Config []byte
 }
 
-// Archive is a docker archive, as of `docker save`.
+// Archive is an archive of `docker save`.
 type Archive interface {
 	Open(context.Context) (io.ReadCloser, error)
 }
 
-// Ensure sees that the cluster is there and answers: it creates an absent one, makes a half made one anew, starts a stopped one,
-// waits for its nodes, and puts its context into the user's kubeconfig. The user's current context stays; only where there was
-// none, the cluster's becomes it. Say tells what goes on. Errors of Docker are [*Problem].
+// Ensure creates the cluster and waits until it responds: it creates an absent cluster, recreates
+// an incomplete one, starts a stopped one, waits for its nodes, and adds its context to the user's
+// kubeconfig. The current context does not change unless there is none. Say reports progress.
+// Errors of Docker are of type [*Problem].
 func (c *Cluster) Ensure(ctx context.Context, img Image, say func(format string, args ...any)) error {
 	state, err := c.State(ctx)
 	if err != nil {
@@ -56,7 +60,7 @@ func (c *Cluster) Ensure(ctx context.Context, img Image, say func(format string,
 	case Foreign:
 		return c.foreignError()
 	case Incomplete:
-		say("removing a half made cluster")
+		say("deleting an incomplete cluster")
 		if err := c.removeContainers(ctx); err != nil {
 			return err
 		}
@@ -71,7 +75,7 @@ func (c *Cluster) Ensure(ctx context.Context, img Image, say func(format string,
 			return err
 		}
 	}
-	say("waiting for Kubernetes to answer")
+	say("waiting for Kubernetes to respond")
 	if err := c.waitReady(ctx); err != nil {
 		return err
 	}
@@ -81,7 +85,8 @@ func (c *Cluster) Ensure(ctx context.Context, img Image, say func(format string,
 	return c.addContext(ctx)
 }
 
-// Ready tells whether nothing is left for Ensure to do. A cluster that Ensure would refuse is an error.
+// Ready reports whether Ensure has nothing left to do. It returns an error if Ensure would refuse
+// the cluster.
 func (c *Cluster) Ready(ctx context.Context) (bool, error) {
 	state, err := c.State(ctx)
 	if state == Foreign {
@@ -90,7 +95,7 @@ func (c *Cluster) Ready(ctx context.Context) (bool, error) {
 	if err != nil || state != Running {
 		return false, err
 	}
-	if listed, err := c.hasContext(); err != nil || !listed {
+	if inConfig, err := c.hasContext(); err != nil || !inConfig {
 		return false, err
 	}
 	return c.nodesReady(ctx)
@@ -107,18 +112,19 @@ func (c *Cluster) create(ctx context.Context, img Image, say func(string, ...any
 	if err := ensureImage(ctx, img, say); err != nil {
 		return err
 	}
-	ours, err := ownsNetwork(ctx)
+	ownNetwork, err := ownsNetwork(ctx)
 	if err != nil {
 		return err
 	}
-	config, err := completeConfig(img.Config, engine, ours)
+	config, err := completeConfig(img.Config, engine, ownNetwork)
 	if err != nil {
 		return err
 	}
 	return c.kindCreate(ctx, img.Ref, config, say)
 }
 
-// ensureImage sees that Docker has the node image. kind would pull it, too, but not to be stopped and without a word of where from.
+// ensureImage provides the node image in Docker. kind would pull it too, but without cancellation
+// and without reporting where from.
 func ensureImage(ctx context.Context, img Image, say func(string, ...any)) error {
 	if img.Ref == "" {
 		return nil
@@ -132,8 +138,8 @@ func ensureImage(ctx context.Context, img Image, say func(string, ...any)) error
 		say("pulling the node image %s", img.Ref)
 		if _, err := docker(ctx, "pull", "--quiet", img.Ref); err != nil {
 			if p := problemOf(err); p != nil && p.Kind == Other {
-				return &Problem{NoImage, err, "see that this machine reaches the image's registry, or bring the cluster up with --bundle and " +
-					"a file that coalmine bundle create has made where there is network"}
+				return &Problem{NoImage, err, "check that this machine reaches the image's registry, or use " +
+					"coalmine up --bundle with a file from coalmine bundle create, made on a connected machine"}
 			}
 			return err
 		}
@@ -146,7 +152,7 @@ func ensureImage(ctx context.Context, img Image, say func(string, ...any)) error
 	})
 }
 
-// loadInto reads an archive. What was wrong with its bytes is said by Close.
+// loadInto reads an archive. Close reports whether its bytes were damaged.
 func loadInto(ctx context.Context, a Archive, load func(io.Reader) error) error {
 	r, err := a.Open(ctx)
 	if err != nil {
@@ -159,8 +165,8 @@ func loadInto(ctx context.Context, a Archive, load func(io.Reader) error) error 
 	return err
 }
 
-// ownsNetwork tells whether the network of kind's clusters is coalmine's to remove: when a cluster of coalmine's makes it now, or has
-// made it.
+// ownsNetwork reports whether coalmine may delete the network of kind's clusters: if a cluster of
+// coalmine's creates it now, or has created it.
 func ownsNetwork(ctx context.Context) (bool, error) {
 	out, err := docker(ctx, "network", "ls", "--quiet", "--filter", "name=^"+network+"$")
 	if err != nil || out == "" {
@@ -170,13 +176,16 @@ func ownsNetwork(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(all, func(n container) bool { return n.hasMarker(markerNetwork) }), err
 }
 
-// etcdPatch lets etcd answer before its log is on the disk: a machine that loses its power may lose the lab with it, which is made anew
-// in two minutes, and on slow disks all else is three times as fast. A node that is stopped and started loses nothing. The form of the
-// arguments is that of kubeadm.k8s.io/v1beta3, which kind v0.33 writes (sigs.k8s.io/kind, pkg/cluster/internal/kubeadm/config.go).
+// etcdPatch lets etcd respond before its log is on disk: a machine that loses power may lose the
+// cluster, which is recreated in two minutes, and on slow disks everything else is three times as
+// fast. A node that is stopped and started loses nothing. The arguments have the form of
+// kubeadm.k8s.io/v1beta3, which kind v0.33 writes (sigs.k8s.io/kind,
+// pkg/cluster/internal/kubeadm/config.go).
 const etcdPatch = "kind: ClusterConfiguration\netcd:\n  local:\n    extraArgs:\n      unsafe-no-fsync: \"true\"\n"
 
-// completeConfig completes kind's configuration: the marks, an etcd that does not wait for the disk, and what the kubelet needs on cgroup v1,
-// which Kubernetes refuses since 1.35 unless told otherwise (KEP-5573).
+// completeConfig completes a kind configuration: the markers, an etcd that does not wait for the
+// disk, and the setting that the kubelet needs on cgroup v1, which Kubernetes rejects by default
+// since 1.35 (KEP-5573).
 func completeConfig(raw []byte, engine Engine, ownNetwork bool) (*v1alpha4.Cluster, error) {
 	config := &v1alpha4.Cluster{}
 	d := yaml.NewDecoder(bytes.NewReader(raw))
@@ -194,14 +203,16 @@ func completeConfig(raw []byte, engine Engine, ownNetwork bool) (*v1alpha4.Clust
 	}
 	config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, etcdPatch)
 	if engine.CgroupVersion == "1" {
-		config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, "kind: KubeletConfiguration\nfailCgroupV1: false\n")
+		config.KubeadmConfigPatches = append(config.KubeadmConfigPatches,
+			"kind: KubeletConfiguration\nfailCgroupV1: false\n")
 	}
 	return config, nil
 }
 
-// kindCreate lets kind create the cluster. The kubeconfig that kind writes goes to a folder that is thrown away: kind would switch
-// the user's current context.
-func (c *Cluster) kindCreate(ctx context.Context, ref string, config *v1alpha4.Cluster, say func(string, ...any)) error {
+// kindCreate runs kind. The kubeconfig that kind writes goes to a temporary folder: kind would
+// switch the user's current context.
+func (c *Cluster) kindCreate(ctx context.Context, ref string, config *v1alpha4.Cluster,
+	say func(string, ...any)) error {
 	dir, err := os.MkdirTemp("", "coalmine-")
 	if err != nil {
 		return err
@@ -214,7 +225,7 @@ func (c *Cluster) kindCreate(ctx context.Context, ref string, config *v1alpha4.C
 			cluster.CreateWithV1Alpha4Config(config),
 			cluster.CreateWithNodeImage(ref),
 			cluster.CreateWithKubeconfigPath(filepath.Join(dir, "kubeconfig")),
-			// A cluster that could not be made is left for Delete, and for those who ask why.
+			// Keep a cluster that could not be created for Delete and for troubleshooting.
 			cluster.CreateWithRetain(true))
 	}()
 	select {
@@ -245,24 +256,27 @@ func (c *Cluster) start(ctx context.Context) error {
 	return nil
 }
 
-// waitReady waits until Kubernetes answers and every node is ready.
+// waitReady waits until Kubernetes responds and every node is ready.
 func (c *Cluster) waitReady(ctx context.Context) error {
-	var why error
-	err := wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, readyTimeout, true, func(ctx context.Context) (bool, error) {
-		ready, err := c.nodesReady(ctx)
-		why = err
-		return ready && err == nil, nil
-	})
+	var lastErr error
+	err := wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, readyTimeout, true,
+		func(ctx context.Context) (bool, error) {
+			ready, err := c.nodesReady(ctx)
+			lastErr = err
+			return ready && err == nil, nil
+		})
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case why == nil:
-		why = fmt.Errorf("its nodes are not ready")
+	case lastErr == nil:
+		lastErr = fmt.Errorf("its nodes are not ready")
 	}
-	return &Problem{NotReady, fmt.Errorf("cluster %s has not come up within %v: %w", c.name, readyTimeout, why), fmt.Sprintf(
-		"docker logs %s-control-plane says how far it came; coalmine down --name %s, then up, begins anew", c.name, c.name)}
+	return &Problem{NotReady, fmt.Errorf("cluster %s is not ready after %v: %w", c.name, readyTimeout, lastErr),
+		fmt.Sprintf(
+			"docker logs %s-control-plane shows how far it got; recreate it with coalmine down --name %s, then up",
+			c.name, c.name)}
 }
 
 func (c *Cluster) nodesReady(ctx context.Context) (bool, error) {
@@ -287,7 +301,7 @@ func notReady(n corev1.Node) bool {
 	})
 }
 
-// markComplete marks the cluster as made.
+// markComplete writes completeFile.
 func (c *Cluster) markComplete(ctx context.Context) error {
 	all, err := c.containers(ctx)
 	if err != nil {

@@ -5,19 +5,20 @@ import (
 	"errors"
 )
 
-// Removed tells what Delete found to remove.
+// Removed lists what Delete has deleted.
 type Removed struct {
-	Containers []string // their names
+	Containers []string // names
 	Network    bool     // kind's
-	Context    string   // in the user's kubeconfig; "" when there was none
+	Context    string   // in the user's kubeconfig; "" if there was none
 }
 
-// Empty tells whether nothing was there.
+// Empty reports whether there was nothing to delete.
 func (r Removed) Empty() bool { return len(r.Containers) == 0 && !r.Network && r.Context == "" }
 
-// Delete removes what Ensure has made, whole or half: the containers with their volumes, the context in the user's kubeconfig, and
-// kind's network if coalmine has made it and no container of anyone's is left on it, running or not. Images that Docker has pulled
-// or loaded stay, for the next time. It may be called again, and is then left with nothing.
+// Delete deletes what Ensure has created, complete or not: the containers with their volumes, the
+// context in the user's kubeconfig, and kind's network if coalmine created it and no container is
+// left on it, running or not. Images that Docker has pulled or loaded stay for the next time.
+// Calling it again is harmless.
 func (c *Cluster) Delete(ctx context.Context) (Removed, error) {
 	var r Removed
 	all, err := c.containers(ctx)
@@ -31,12 +32,12 @@ func (c *Cluster) Delete(ctx context.Context) (Removed, error) {
 	if state == Foreign {
 		return r, c.foreignError()
 	}
-	// The network is looked at first: its mark goes with the containers.
+	// Check the network first: its marker disappears with the containers.
 	ownNetwork := state != Absent && hasMarker(all, markerNetwork)
 	for _, n := range all {
 		r.Containers = append(r.Containers, n.Name)
 	}
-	// A kubeconfig that cannot be read is no reason to leave containers behind.
+	// An unreadable kubeconfig is no reason to leave containers behind.
 	err = c.removeContainers(ctx)
 	if err == nil && ownNetwork {
 		r.Network, err = removeNetwork(ctx)
@@ -73,7 +74,7 @@ func (c *Cluster) removeContainers(ctx context.Context) error {
 	return err
 }
 
-// removeNetwork removes kind's network unless somebody uses it.
+// removeNetwork deletes kind's network unless it is in use.
 func removeNetwork(ctx context.Context) (bool, error) {
 	users, err := docker(ctx, "ps", "--all", "--quiet", "--filter", "network="+network)
 	if err != nil || users != "" {

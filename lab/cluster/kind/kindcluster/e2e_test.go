@@ -22,16 +22,17 @@ import (
 	"coalmine/lab/cluster/kind/kindcluster"
 )
 
-// The node image, kind's configuration for it and an image archive, made without a registry; COALMINE_OFFLINE is their folder.
+// The node image, its kind configuration and an image archive, made without a registry;
+// COALMINE_OFFLINE is their folder.
 const nodeImage = "coalmine/kind-node:v1.35.4"
 
 func offline(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("COALMINE_OFFLINE")
 	if dir == "" {
-		t.Skip("COALMINE_OFFLINE names no folder with kind.yaml and images/")
+		t.Skip("set COALMINE_OFFLINE to a folder with kind.yaml and images/")
 	}
-	// The other tests' docker command stands before the real one on the path.
+	// The other tests put their docker command before the real one on the PATH.
 	_, path, _ := strings.Cut(os.Getenv("PATH"), string(os.PathListSeparator))
 	t.Setenv("PATH", path)
 	return dir
@@ -52,7 +53,7 @@ func ensure(t *testing.T, c *kindcluster.Cluster, dir string) {
 	}
 }
 
-// TestCluster makes a cluster, uses it, stops it, starts it, and removes it.
+// TestCluster creates a cluster, uses it, stops it, starts it, and deletes it.
 func TestCluster(t *testing.T) {
 	dir := offline(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kube", "config")
@@ -96,8 +97,8 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// TestHalfMadeCluster cuts a creation off and makes the cluster nevertheless.
-func TestHalfMadeCluster(t *testing.T) {
+// TestIncompleteCluster interrupts a creation and then creates the cluster.
+func TestIncompleteCluster(t *testing.T) {
 	dir := offline(t)
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "config"))
 	c := kindcluster.New("coalmine-e2e-unfinished")
@@ -113,7 +114,7 @@ func TestHalfMadeCluster(t *testing.T) {
 		}
 	})
 	if !errors.Is(err, context.Canceled) {
-		t.Fatalf("a creation that was cut off ended with %v", err)
+		t.Fatalf("an interrupted creation ended with %v", err)
 	}
 	if s, err := c.State(t.Context()); err != nil || s != kindcluster.Incomplete {
 		t.Fatalf("state %q, %v; want %q", s, err, kindcluster.Incomplete)
@@ -128,7 +129,8 @@ func pods(t *testing.T, c *kindcluster.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := kubernetes.NewForConfigOrDie(config).CoreV1().Pods("kube-system").List(t.Context(), metav1.ListOptions{})
+	list, err := kubernetes.NewForConfigOrDie(config).CoreV1().Pods("kube-system").List(t.Context(),
+		metav1.ListOptions{})
 	if err != nil || len(list.Items) == 0 {
 		t.Errorf("pods %v, %v", list, err)
 	}

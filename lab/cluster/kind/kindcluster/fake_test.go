@@ -12,21 +12,22 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The tests stand on a docker command of their own, this test binary under another name: it keeps containers, networks and images in
-// a file and answers as Docker does as far as kind and this package ask.
+// The tests use a docker command of their own, this test binary under another name: it keeps
+// containers, networks and images in a file and behaves as Docker does as far as kind and this
+// package need.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"docker": func() { os.Exit(fakeDocker(os.Args[1:])) }})
 }
 
-// world is what the docker command keeps.
+// world is the state of the docker command.
 type world struct {
 	Info       string
 	Containers []fakeContainer
 	Networks   []string
 	Images     []string
-	// Early is how often a container that is listed is not found yet.
+	// Early is how often a listed container is not found yet.
 	Early int
-	// Fails has what subcommands say that fail: "run", "info".
+	// Fails maps failing subcommands to their output: "run", "info".
 	Fails map[string]string
 	// Log has every command line.
 	Log []string
@@ -43,7 +44,7 @@ type fakeContainer struct {
 
 const worldFile = "FAKE_DOCKER"
 
-// newWorld puts the docker command over a world. The kubeconfig is a file of the test's.
+// newWorld makes the docker command use a world. The kubeconfig is a file of the test.
 func newWorld(t *testing.T, w world) *worldAt {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +58,7 @@ func newWorld(t *testing.T, w world) *worldAt {
 	return at
 }
 
-// worldAt is a world while commands change it.
+// worldAt is a world that commands change.
 type worldAt struct{ t *testing.T }
 
 func (a *worldAt) write(w world) {
@@ -103,7 +104,8 @@ func fakeDocker(args []string) int {
 	}
 	w.Log = append(w.Log, strings.Join(args, " "))
 	code := w.answer(args)
-	// kind follows a container's log while it does other things, and kills what prints it: that one changes nothing.
+	// kind follows a container's log in the background and kills the command that prints it, which
+	// changes nothing.
 	if args[0] == "logs" {
 		return code
 	}
@@ -136,7 +138,9 @@ func (w *world) answer(args []string) int {
 			return fail("Error: No such container:path: %s", args[1])
 		}
 	case "rm":
-		w.Containers = slices.DeleteFunc(w.Containers, func(c fakeContainer) bool { return slices.Contains(args, c.Name) })
+		w.Containers = slices.DeleteFunc(w.Containers, func(c fakeContainer) bool {
+			return slices.Contains(args, c.Name)
+		})
 	case "start":
 		w.container(last).Stopped = false
 	case "image inspect":
@@ -156,7 +160,7 @@ func (w *world) answer(args []string) int {
 	case "logs":
 		fmt.Println("Reached target Multi-User System.")
 	case "exec":
-		return fail("exec is more than this docker can do")
+		return fail("the fake docker cannot exec that")
 	}
 	return 0
 }
@@ -174,7 +178,7 @@ func (w *world) container(name string) *fakeContainer {
 	return &w.Containers[i]
 }
 
-// value is what stands behind an option.
+// value returns the value of an option.
 func value(args []string, option string) string {
 	if i := slices.Index(args, option); i >= 0 {
 		return args[i+1]
@@ -192,10 +196,10 @@ func (w *world) ps(args []string) {
 	}
 }
 
-// inspect answers with JSON, or with what kind's templates ask for.
+// inspect prints JSON, or what kind's templates ask for.
 func (w *world) inspect(args []string) int {
 	if value(args, "--type") == "" && !slices.Contains(args, "--type=image") {
-		return fail("the test's docker knows no templates")
+		return fail("the fake docker has no templates")
 	}
 	if w.Early--; w.Early >= 0 {
 		return fail("Error response from daemon: No such container: %s", args[3])
@@ -211,7 +215,9 @@ func (w *world) inspect(args []string) int {
 			mounts = append(mounts, map[string]any{"Destination": m})
 		}
 		all = append(all, map[string]any{
-			"Name": "/" + c.Name, "State": map[string]any{"Running": !c.Stopped}, "Config": map[string]any{"Labels": c.Labels}, "Mounts": mounts,
+			"Name": "/" + c.Name, "State": map[string]any{"Running": !c.Stopped},
+			"Config": map[string]any{"Labels": c.Labels},
+			"Mounts": mounts,
 		})
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(all)

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 )
 
-// Missing are those of the images that not every node has, in the order given. Names are in full, as containerd keeps them:
-// "docker.io/prom/prometheus:v3.11.0".
+// Missing returns the images that some node lacks, in the order given. Names are complete, as
+// containerd keeps them: "docker.io/prom/prometheus:v3.11.0".
 func (c *Cluster) Missing(ctx context.Context, refs []string) ([]string, error) {
 	all, err := c.nodes(ctx)
 	if err != nil {
@@ -21,7 +21,8 @@ func (c *Cluster) Missing(ctx context.Context, refs []string) ([]string, error) 
 	for _, n := range all {
 		var out bytes.Buffer
 		// Not every node image has crictl.
-		if err := n.Command("ctr", "--namespace=k8s.io", "images", "list", "--quiet").SetStdout(&out).Run(); err != nil {
+		if err := n.Command("ctr", "--namespace=k8s.io", "images", "list",
+			"--quiet").SetStdout(&out).Run(); err != nil {
 			return nil, contextCause(ctx, classify(err))
 		}
 		for ref := range strings.FieldsSeq(out.String()) {
@@ -37,7 +38,7 @@ func (c *Cluster) Missing(ctx context.Context, refs []string) ([]string, error) 
 	return missing, nil
 }
 
-// Load puts the images of an archive into every node.
+// Load loads the images of an archive into every node.
 func (c *Cluster) Load(ctx context.Context, a Archive) error {
 	all, err := c.nodes(ctx)
 	if err != nil {
@@ -52,7 +53,7 @@ func (c *Cluster) Load(ctx context.Context, a Archive) error {
 	return nil
 }
 
-// contextCause prefers the context's cause, if it has ended, to what became of it.
+// contextCause returns the context's cause if the context has ended, else err.
 func contextCause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

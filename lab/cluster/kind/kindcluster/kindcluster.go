@@ -1,10 +1,11 @@
-// Package kindcluster makes, finds and removes the kind cluster that a lab stands on: its containers, its network, its entry in the
-// user's kubeconfig, and the images in its nodes. It drives kind as a library and, for what kind has no call for, the same docker
-// command that kind drives.
+// Package kindcluster creates, inspects and deletes the kind cluster: its containers, its network,
+// its entry in the user's kubeconfig, and the images in its nodes. It uses kind as a library and,
+// where kind has no function, the same docker command that kind runs.
 //
-// It must not know what runs in the cluster: that is applied by others, to whom it gives a [rest.Config].
+// It does not know what runs in the cluster: callers install that with its [rest.Config].
 //
-// A cluster of another maker is never touched, though it has the name that is asked for: see [Foreign].
+// Clusters that coalmine did not create are never touched, even if they have the requested name:
+// see [Foreign].
 package kindcluster
 
 import (
@@ -20,55 +21,58 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 )
 
-// Marks of a cluster that coalmine has made. kind lets nobody set labels on its containers; but mounts stand in its configuration,
-// and Docker shows them from the container's first moment to its last. What is mounted does not matter, so it is the folder of the
-// host that kind mounts into every node anyway.
+// Markers of a cluster created by coalmine. kind does not let callers label its containers, but
+// mounts are part of its configuration, and Docker reports them for the whole life of the
+// container. What is mounted does not matter, so it is the host folder that kind mounts into every
+// node anyway.
 const (
 	markerCreated = "/coalmine/made"
-	markerNetwork = "/coalmine/network" // coalmine has made the network, too
+	markerNetwork = "/coalmine/network" // coalmine created the network too
 	markerSource  = "/lib/modules"
 )
 
-// completeFile is a file in the node that is written when the cluster has come up for the first time. kind's creation has a dozen
-// steps and cannot be resumed: a cluster without this mark is half made.
+// completeFile is a file in the node, written when the cluster has come up for the first time.
+// kind's creation has a dozen steps and cannot be resumed: a cluster without this file is
+// incomplete.
 const completeFile = "/kind/coalmine-complete"
 
-// labelCluster is kind's, on each node: pkg/cluster/internal/providers/docker/constants.go.
+// labelCluster is kind's label on each node: pkg/cluster/internal/providers/docker/constants.go.
 const labelCluster = "io.x-k8s.kind.cluster"
 
-// labelRole is kind's, too.
+// labelRole is kind's label too.
 const labelRole = "io.x-k8s.kind.role"
 
-// State of a cluster, as Docker knows it.
+// State of a cluster, as Docker reports it.
 type State string
 
 // States of a cluster.
 const (
 	Absent     State = "absent"
-	Incomplete State = "half made" // by a creation that was cut off
+	Incomplete State = "incomplete" // creation was interrupted
 	Stopped    State = "stopped"
-	Running    State = "running" // its containers; whether Kubernetes answers is another matter
-	Foreign    State = "foreign" // coalmine has not made it
+	Running    State = "running" // the containers run; Kubernetes may not respond yet
+	Foreign    State = "foreign" // coalmine did not create it
 )
 
-// Cluster is a kind cluster by its name, whether it is there or not.
+// Cluster is a kind cluster, existing or not, identified by its name.
 type Cluster struct {
 	name     string
 	provider *cluster.Provider
 }
 
-// New names a cluster.
+// New returns the cluster of a name.
 func New(name string) *Cluster {
 	return &Cluster{name: name, provider: cluster.NewProvider(cluster.ProviderWithDocker())}
 }
 
-// Name is the cluster's.
+// Name returns the cluster's name.
 func (c *Cluster) Name() string { return c.name }
 
-// Context is the name of its context in the user's kubeconfig. kind's own, so that kind's commands find it.
+// Context returns the name of its context in the user's kubeconfig: kind's own, so that kind's
+// commands find it.
 func (c *Cluster) Context() string { return "kind-" + c.name }
 
-// container is what docker inspect says of a node.
+// container is the output of docker inspect for a node.
 type container struct {
 	Name   string
 	State  struct{ Running bool }
@@ -87,32 +91,36 @@ func (n container) hasMarker(mark string) bool {
 	return slices.ContainsFunc(n.Mounts, func(m struct{ Destination string }) bool { return m.Destination == mark })
 }
 
-// containers are those of the cluster's nodes, running or not.
+// containers returns the containers of the cluster's nodes, running or not.
 func (c *Cluster) containers(ctx context.Context) ([]container, error) {
 	return containers(ctx, "label="+labelCluster+"="+c.name)
 }
 
-// creating bounds how long Docker may take to make a container that it lists already. On a busy disk that takes half a minute.
+// creating bounds how long Docker may take to create a container that it already lists. On a busy
+// disk that takes half a minute.
 const creating = time.Minute
 
-// containers of all clusters that fit a filter of docker ps. One that is just being made, by a command that was cut off, is listed
-// before it can be inspected, and one that is being removed still is: either is waited for.
+// containers returns the containers of all clusters that match a filter of docker ps. A container
+// that is being created by an interrupted command is listed before it can be inspected, and one
+// that is being removed is still listed: it waits for both.
 func containers(ctx context.Context, filter string) (all []container, err error) {
 	var why error
-	err = wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, creating, true, func(ctx context.Context) (bool, error) {
-		all, err = inspect(ctx, filter)
-		if why = err; isNotFound(err) {
-			return false, nil
-		}
-		return true, err
-	})
+	err = wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, creating, true,
+		func(ctx context.Context) (bool, error) {
+			all, err = inspect(ctx, filter)
+			if why = err; isNotFound(err) {
+				return false, nil
+			}
+			return true, err
+		})
 	if isNotFound(why) {
-		return nil, &Problem{Busy, fmt.Errorf("Docker is still making or removing a container: %w", why), "run the same command again in a moment"}
+		return nil, &Problem{Busy, fmt.Errorf("Docker is still creating or removing a container: %w", why),
+			"run the same command again in a moment"}
 	}
 	return all, err
 }
 
-// isNotFound tells that Docker does not know a container.
+// isNotFound reports whether Docker does not know the container.
 func isNotFound(err error) bool {
 	p := problemOf(err)
 	return p != nil && strings.Contains(strings.ToLower(p.Error()), "no such container")
@@ -137,7 +145,7 @@ func inspect(ctx context.Context, filter string) ([]container, error) {
 	return all, nil
 }
 
-// State asks Docker. Errors of Docker are [*Problem].
+// State queries Docker. Errors are of type [*Problem].
 func (c *Cluster) State(ctx context.Context) (State, error) {
 	all, err := c.containers(ctx)
 	if err != nil {
@@ -165,7 +173,7 @@ func (c *Cluster) state(ctx context.Context, all []container) (State, error) {
 	return Running, nil
 }
 
-// controlPlane is the node with the API server.
+// controlPlane returns the node with the API server.
 func controlPlane(all []container) (container, bool) {
 	i := slices.IndexFunc(all, func(n container) bool { return n.Config.Labels[labelRole] == "control-plane" })
 	if i < 0 {
@@ -174,7 +182,7 @@ func controlPlane(all []container) (container, bool) {
 	return all[i], true
 }
 
-// isComplete looks for the mark. docker cp reads from stopped containers as well.
+// isComplete checks for completeFile. docker cp also reads from stopped containers.
 func isComplete(ctx context.Context, all []container) (bool, error) {
 	first, ok := controlPlane(all)
 	if !ok {
@@ -190,7 +198,7 @@ func isComplete(ctx context.Context, all []container) (bool, error) {
 	return false, ctx.Err()
 }
 
-// nodes are kind's handles, whose commands end with the context.
+// nodes returns kind's handles of the nodes; their commands end with the context.
 func (c *Cluster) nodes(ctx context.Context) ([]nodes.Node, error) {
 	all, err := c.provider.ListInternalNodes(c.name)
 	if err != nil {
@@ -202,25 +210,27 @@ func (c *Cluster) nodes(ctx context.Context) ([]nodes.Node, error) {
 	return all, nil
 }
 
-// foreignError says that a cluster is not coalmine's to change.
+// foreignError reports that the cluster is not coalmine's to change.
 func (c *Cluster) foreignError() error {
-	return &Problem{Kind: NotManaged, Err: fmt.Errorf("there is a kind cluster %q that coalmine has not made", c.name), hint: fmt.Sprintf(
-		"leave it alone by --name with another name than %s, or remove it yourself: kind delete cluster --name %s", c.name, c.name)}
+	return &Problem{Kind: NotManaged, Err: fmt.Errorf("kind cluster %q exists and was not created by coalmine", c.name),
+		hint: fmt.Sprintf(
+			"choose another name than %s with --name, or delete it yourself: kind delete cluster --name %s", c.name,
+			c.name)}
 }
 
-// ValidName tells why a name is none for a cluster, "" when it is one. kind's nodes are hosts of that name and a suffix, and a
-// host's name has up to 63 characters.
+// ValidName returns why a name is not valid for a cluster, or "" if it is. kind's nodes are hosts
+// with that name and a suffix, and host names have at most 63 characters.
 func ValidName(name string) string {
 	const longest = 63 - len("-external-load-balancer")
 	switch {
 	case name == "":
 		return "it is empty"
 	case len(name) > longest:
-		return fmt.Sprintf("it has %d characters; write up to %d", len(name), longest)
+		return fmt.Sprintf("it has %d characters; the maximum is %d", len(name), longest)
 	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "":
-		return "write small letters, digits and hyphens"
+		return "write lower-case letters, digits and hyphens"
 	case strings.Trim(name, "-.") != name:
-		return "it begins or ends with a hyphen or a dot"
+		return "it starts or ends with a hyphen or a dot"
 	}
 	return ""
 }

@@ -54,9 +54,10 @@ func TestState(t *testing.T) {
 	}
 }
 
-// TestCreationThatFailsIsKnownAgain lets kind create a cluster up to where it needs a real container: what is left must be known as
-// coalmine's own and half made, for else nothing would ever remove it. It fails when kind no longer keeps to what the marks rest on.
-func TestCreationThatFailsIsKnownAgain(t *testing.T) {
+// TestFailedCreationIsRecognized lets kind create a cluster up to where it needs a real container:
+// what is left must be recognized as coalmine's own and incomplete, or nothing would ever delete
+// it. It fails if kind changes what the markers depend on.
+func TestFailedCreationIsRecognized(t *testing.T) {
 	w := newWorld(t, world{Images: []string{"node:v1"}})
 	c := kindcluster.New("lab")
 	img := kindcluster.Image{Ref: "node:v1"}
@@ -64,8 +65,9 @@ func TestCreationThatFailsIsKnownAgain(t *testing.T) {
 		t.Fatal("a cluster came up in a docker that runs nothing")
 	}
 	got := w.read()
-	if len(got.Containers) != 1 || !slices.Contains(got.Containers[0].Mounts, made) || !slices.Contains(got.Containers[0].Mounts, network) {
-		t.Fatalf("containers %+v, want one with both marks", got.Containers)
+	if len(got.Containers) != 1 || !slices.Contains(got.Containers[0].Mounts, made) ||
+		!slices.Contains(got.Containers[0].Mounts, network) {
+		t.Fatalf("containers %+v, want one with both markers", got.Containers)
 	}
 	if s, err := c.State(t.Context()); s != kindcluster.Incomplete || err != nil {
 		t.Errorf("state %q, %v; want %q", s, err, kindcluster.Incomplete)
@@ -79,10 +81,11 @@ func TestCreationThatFailsIsKnownAgain(t *testing.T) {
 	}
 }
 
-func TestHalfMadeClusterIsMadeAnew(t *testing.T) {
+func TestIncompleteClusterIsRecreated(t *testing.T) {
 	half := of("lab", made)
 	half.Complete = false
-	w := newWorld(t, world{Images: []string{"node:v1"}, Containers: []fakeContainer{half, of("other", made)}, Networks: []string{"kind"}})
+	w := newWorld(t, world{Images: []string{"node:v1"}, Containers: []fakeContainer{half, of("other", made)},
+		Networks: []string{"kind"}})
 	_ = kindcluster.New("lab").Ensure(t.Context(), kindcluster.Image{Ref: "node:v1"}, t.Logf)
 	var ran []string
 	for _, line := range w.read().Log {
@@ -90,12 +93,13 @@ func TestHalfMadeClusterIsMadeAnew(t *testing.T) {
 			ran = append(ran, strings.Join(strings.Fields(line)[:4], " "))
 		}
 	}
-	if want := []string{"rm --force --volumes lab-control-plane", "run --name lab-control-plane --hostname"}; !slices.Equal(ran, want) {
+	if want := []string{"rm --force --volumes lab-control-plane",
+		"run --name lab-control-plane --hostname"}; !slices.Equal(ran, want) {
 		t.Errorf("ran %q, want %q", ran, want)
 	}
 }
 
-func TestOthersClusterIsLeftAlone(t *testing.T) {
+func TestForeignClusterIsLeftAlone(t *testing.T) {
 	w := newWorld(t, world{Containers: []fakeContainer{of("lab")}, Networks: []string{"kind"}})
 	c := kindcluster.New("lab")
 	wantProblem(t, c.Ensure(t.Context(), kindcluster.Image{}, t.Logf), kindcluster.NotManaged)
@@ -108,7 +112,7 @@ func TestOthersClusterIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestNetworkIsRemovedWithItsLastUser looks at who made kind's network, and who is on it.
+// TestNetworkIsRemovedWithItsLastUser varies who created kind's network and who uses it.
 func TestNetworkIsRemovedWithItsLastUser(t *testing.T) {
 	theirs := of("theirs")
 	theirs.Stopped = true
@@ -118,8 +122,8 @@ func TestNetworkIsRemovedWithItsLastUser(t *testing.T) {
 		others  []fakeContainer
 		removed bool
 	}{
-		{"made by coalmine", of("lab", made, network), nil, true},
-		{"made by another", of("lab", made), nil, false},
+		{"created by coalmine", of("lab", made, network), nil, true},
+		{"created by another", of("lab", made), nil, false},
 		{"another's stopped cluster is on it", of("lab", made, network), []fakeContainer{theirs}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,24 +139,27 @@ func TestNetworkIsRemovedWithItsLastUser(t *testing.T) {
 	}
 }
 
-// TestSecondClusterInheritsTheNetwork creates a cluster on a network that a first one has made: whichever goes last takes it along.
+// TestSecondClusterInheritsTheNetwork creates a cluster on the network of a first one: the last one
+// deleted removes the network.
 func TestSecondClusterInheritsTheNetwork(t *testing.T) {
-	w := newWorld(t, world{Images: []string{"node:v1"}, Containers: []fakeContainer{of("first", made, network)}, Networks: []string{"kind"}})
+	w := newWorld(t, world{Images: []string{"node:v1"}, Containers: []fakeContainer{of("first", made, network)},
+		Networks: []string{"kind"}})
 	second := kindcluster.New("second")
 	_ = second.Ensure(t.Context(), kindcluster.Image{Ref: "node:v1"}, t.Logf)
 	if r, err := kindcluster.New("first").Delete(t.Context()); err != nil || r.Network {
 		t.Errorf("removed %+v, %v while the second is there", r, err)
 	}
 	if r, err := second.Delete(t.Context()); err != nil || !r.Network {
-		t.Errorf("removed %+v, %v; want the network, too", r, err)
+		t.Errorf("removed %+v, %v; want the network too", r, err)
 	}
 	if got := w.read(); len(got.Networks) > 0 {
 		t.Errorf("networks %v", got.Networks)
 	}
 }
 
-// TestContainerThatIsStillBeingMade is what a creation that was cut off may leave: Docker lists it before it knows it.
-func TestContainerThatIsStillBeingMade(t *testing.T) {
+// TestContainerStillBeingCreated covers what an interrupted creation may leave: Docker lists the
+// container before it can inspect it.
+func TestContainerStillBeingCreated(t *testing.T) {
 	w := newWorld(t, world{Early: 2, Containers: []fakeContainer{of("lab", made)}})
 	if r, err := kindcluster.New("lab").Delete(t.Context()); err != nil || len(r.Containers) != 1 {
 		t.Errorf("removed %+v, %v", r, err)
@@ -172,7 +179,7 @@ func TestDeleteIsIdempotent(t *testing.T) {
 		t.Errorf("removed %+v again, %v", r, err)
 	}
 	if _, err := os.Stat(filepath.Dir(os.Getenv("KUBECONFIG"))); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a folder for a kubeconfig was made: %v", err)
+		t.Errorf("a folder for a kubeconfig was created: %v", err)
 	}
 }
 
@@ -202,7 +209,8 @@ func TestDeleteTakesItsContextOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(config.Contexts) != 1 || len(config.Clusters) != 1 || len(config.AuthInfos) != 1 || config.Contexts["work"] == nil || config.CurrentContext != "" {
+	if len(config.Contexts) != 1 || len(config.Clusters) != 1 || len(config.AuthInfos) != 1 ||
+		config.Contexts["work"] == nil || config.CurrentContext != "" {
 		t.Errorf("left is %+v", config)
 	}
 }
@@ -236,7 +244,8 @@ func TestStoppedCreationNamesItsCause(t *testing.T) {
 	newWorld(t, world{Images: []string{"node:v1"}})
 	ctx, stop := context.WithCancelCause(t.Context())
 	interrupted := errors.New("interrupt signal received")
-	err := kindcluster.New("lab").Ensure(ctx, kindcluster.Image{Ref: "node:v1"}, func(string, ...any) { stop(interrupted) })
+	err := kindcluster.New("lab").Ensure(ctx, kindcluster.Image{Ref: "node:v1"},
+		func(string, ...any) { stop(interrupted) })
 	if !errors.Is(err, interrupted) {
 		t.Errorf("error %v, want %v", err, interrupted)
 	}
@@ -253,7 +262,7 @@ func TestLockKeepsOthersAway(t *testing.T) {
 	wantProblem(t, err, kindcluster.Busy)
 	other, err := kindcluster.New("other").Lock()
 	if err != nil {
-		t.Errorf("another cluster is locked, too: %v", err)
+		t.Errorf("another cluster is locked too: %v", err)
 	}
 	other()
 	unlock()
@@ -269,7 +278,9 @@ func TestLockKeepsOthersAway(t *testing.T) {
 
 func TestValidName(t *testing.T) {
 	for name, valid := range map[string]bool{
-		"coalmine": true, "class-3": true, "a": true, "": false, "Coalmine": false, "a/b": false, "-a": false, "a-": false, "a b": false,
+		"coalmine": true, "class-3": true, "a": true, "": false, "Coalmine": false, "a/b": false, "-a": false,
+		"a-":                    false,
+		"a b":                   false,
 		strings.Repeat("a", 40): true, strings.Repeat("a", 41): false,
 	} {
 		if why := kindcluster.ValidName(name); (why == "") != valid {

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// RESTConfig is how to speak to the cluster from this machine. It comes from the node and not from the user's kubeconfig, which may
-// say anything.
+// RESTConfig returns the configuration for the cluster's API. It is read from the node, not from
+// the user's kubeconfig, which may contain anything.
 func (c *Cluster) RESTConfig(ctx context.Context) (*rest.Config, error) {
 	kubeconfig, err := c.kubeconfig(ctx)
 	if err != nil {
@@ -26,19 +26,20 @@ func (c *Cluster) RESTConfig(ctx context.Context) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig of cluster %s: %w", c.name, err)
 	}
-	// Bringing a cluster up asks more than the default of 5 requests a second allows.
+	// Installing exceeds the default limit of 5 requests a second.
 	config.QPS, config.Burst = 100, 200
 	return config, nil
 }
 
-// apiPort is the API server's in the node, adminConf kubeadm's kubeconfig there.
+// apiPort is the API server's port in the node, adminConf the kubeconfig that kubeadm writes there.
 const (
 	apiPort   = "6443/tcp"
 	adminConf = "/etc/kubernetes/admin.conf"
 )
 
-// kubeconfig has the cluster, the user and the context under kind's name for them, and nothing else. It is what kind's own KubeConfig
-// returns, which takes seven runs of the docker command for it: too many for those who want to see the cluster at a glance.
+// kubeconfig returns a configuration with only the cluster, its user and its context, under kind's
+// name for them. kind's own KubeConfig returns the same but runs the docker command seven times,
+// which is too slow for status.
 func (c *Cluster) kubeconfig(ctx context.Context) (*api.Config, error) {
 	all, err := c.containers(ctx)
 	if err != nil {
@@ -46,7 +47,8 @@ func (c *Cluster) kubeconfig(ctx context.Context) (*api.Config, error) {
 	}
 	first, ok := controlPlane(all)
 	if !ok {
-		return nil, &Problem{NotReady, fmt.Errorf("there is no cluster %s", c.name), "bring it up by: coalmine up --name " + c.name}
+		return nil, &Problem{NotReady, fmt.Errorf("there is no cluster %s", c.name),
+			"create it with: coalmine up --name " + c.name}
 	}
 	text, err := docker(ctx, "exec", first.Name, "cat", adminConf)
 	if err != nil {
@@ -69,21 +71,21 @@ func (c *Cluster) kubeconfig(ctx context.Context) (*api.Config, error) {
 	return outside, err
 }
 
-// server is the URL of the API server on this machine. Docker Desktop says in a label where it forwards ports from (kind,
-// pkg/cluster/internal/providers/docker/provider.go, GetAPIServerEndpoint).
+// server returns the URL of the API server on this machine. Docker Desktop records the forwarded
+// ports in a label (kind, pkg/cluster/internal/providers/docker/provider.go, GetAPIServerEndpoint).
 func (n container) server() (string, error) {
 	if at := n.Config.Labels["desktop.docker.io/ports/"+apiPort]; at != "" {
 		return "https://" + at, nil
 	}
 	bound := n.NetworkSettings.Ports[apiPort]
 	if len(bound) == 0 {
-		return "", fmt.Errorf("the port of the API server of %s is not bound: does it run?", n.Name)
+		return "", fmt.Errorf("the port of the API server of %s is not bound: is the container running?", n.Name)
 	}
 	return "https://" + net.JoinHostPort(bound[0].HostIP, bound[0].HostPort), nil
 }
 
-// addContext puts the cluster into the user's kubeconfig, in one write. Unlike kind's own export it leaves the current context as it
-// is, unless there is none.
+// addContext adds the cluster to the user's kubeconfig, in one write. Unlike kind's own export it
+// keeps the current context, unless there is none.
 func (c *Cluster) addContext(ctx context.Context) error {
 	ours, err := c.kubeconfig(ctx)
 	if err != nil {
@@ -104,11 +106,13 @@ func (c *Cluster) hasContext() (bool, error) {
 	if err != nil {
 		return false, kubeconfigError(err)
 	}
-	return config.Contexts[c.Context()] != nil && config.Clusters[c.Context()] != nil && config.AuthInfos[c.Context()] != nil, nil
+	return config.Contexts[c.Context()] != nil && config.Clusters[c.Context()] != nil &&
+		config.AuthInfos[c.Context()] != nil, nil
 }
 
-// removeContext takes the cluster out of the user's kubeconfig and tells whether it was there. A file that then says nothing is
-// removed, and so is its folder when it is empty: they were made by addContext.
+// removeContext removes the cluster from the user's kubeconfig and reports whether it was there. It
+// deletes a file that is empty afterwards, and its folder if that is empty too: addContext created
+// them.
 func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
 	var had []string
 	for _, file := range clientcmd.NewDefaultPathOptions().GetLoadingPrecedence() {
@@ -120,7 +124,7 @@ func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
 			had = append(had, file)
 		}
 	}
-	// Without a change no file is touched: a write would make the folder of one that is not there.
+	// A write would create the folder of a file that does not exist.
 	if len(had) == 0 {
 		return false, nil
 	}
@@ -143,9 +147,10 @@ func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// inConfig tells whether a kubeconfig has anything of the cluster.
+// inConfig reports whether a kubeconfig mentions the cluster.
 func (c *Cluster) inConfig(config *api.Config) bool {
-	return config.Clusters[c.Context()] != nil || config.AuthInfos[c.Context()] != nil || config.Contexts[c.Context()] != nil ||
+	return config.Clusters[c.Context()] != nil || config.AuthInfos[c.Context()] != nil ||
+		config.Contexts[c.Context()] != nil ||
 		config.CurrentContext == c.Context()
 }
 
@@ -154,19 +159,21 @@ func removeEmpty(file string) error {
 	if err != nil {
 		return err
 	}
-	if len(config.Clusters)+len(config.AuthInfos)+len(config.Contexts)+len(config.Extensions) > 0 || config.CurrentContext != "" {
+	if len(config.Clusters)+len(config.AuthInfos)+len(config.Contexts)+len(config.Extensions) > 0 ||
+		config.CurrentContext != "" {
 		return nil
 	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// It fails when the folder is not empty, which is as well.
+	// It fails if the folder is not empty, as it should.
 	_ = os.Remove(filepath.Dir(file))
 	return nil
 }
 
-// modifyKubeconfig changes the user's kubeconfig as kubectl does: KUBECONFIG says which files, they are locked while they are written, and
-// what is not changed stays. Another program may hold the lock for a moment.
+// modifyKubeconfig changes the user's kubeconfig as kubectl does: KUBECONFIG names the files, they
+// are locked during the write, and everything else stays. If another program holds the lock, it
+// retries.
 func (c *Cluster) modifyKubeconfig(ctx context.Context, change func(*api.Config)) error {
 	files := clientcmd.NewDefaultPathOptions()
 	var err error
@@ -189,6 +196,7 @@ func (c *Cluster) modifyKubeconfig(ctx context.Context, change func(*api.Config)
 }
 
 func kubeconfigError(err error) error {
-	return &Problem{Kubeconfig, fmt.Errorf("the kubeconfig of this user: %w", err),
-		"repair the file (kubectl config view shows what is wrong; a FILE.lock that is left over is to be removed), or set KUBECONFIG to another one"}
+	return &Problem{Kubeconfig, fmt.Errorf("the user's kubeconfig: %w", err),
+		"repair the file (kubectl config view shows the error; remove a leftover FILE.lock), or set KUBECONFIG to " +
+			"another one"}
 }

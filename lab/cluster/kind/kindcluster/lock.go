@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// Lock keeps other processes of this user from making or removing the cluster meanwhile; two that did so at the same time would
-// remove each other's half made one. It does not wait: the error is a [*Problem] of kind Busy. The lock ends with the process,
-// whatever becomes of it; unlock removes its file.
+// Lock keeps other processes of this user from creating or deleting the cluster at the same time;
+// they would delete each other's incomplete cluster. It does not wait: the error is a [*Problem] of
+// kind Busy. The lock ends with the process in any case; unlock removes its file.
 func (c *Cluster) Lock() (unlock func(), err error) {
 	name := filepath.Join(os.TempDir(), "coalmine-"+strconv.Itoa(os.Getuid())+"-"+c.name+".lock")
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
@@ -27,11 +27,12 @@ func (c *Cluster) Lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock cluster %s: %w", c.name, err)
 	}
-	return nil, &Problem{Busy, fmt.Errorf("another coalmine is bringing cluster %s up or down", c.name),
-		"wait until it has ended, or stop it, and run the same command again"}
+	return nil, &Problem{Busy, fmt.Errorf("another coalmine is creating or deleting cluster %s", c.name),
+		"wait until it ends, or stop it, and run the same command again"}
 }
 
-// sameFile tells whether the name still leads to the file: who held the lock before has removed it.
+// sameFile reports whether the name still refers to the file: the previous holder of the lock may
+// have removed it.
 func sameFile(f *os.File, name string) bool {
 	mine, err := f.Stat()
 	if err != nil {

@@ -4,5 +4,5 @@ package node
 
 import "os"
 
-// tryLock locks nothing: two that make one cluster at the same time are not kept from it here.
+// tryLock locks nothing: here, two processes that create one cluster are not kept apart.
 func tryLock(*os.File) (bool, error) { return true, nil }

@@ -9,7 +9,8 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 )
 
-// logger hands on what kind tells of its steps. After the context's end it is silent: whoever listened has gone.
+// logger passes on what kind logs about its steps. It is silent after the end of the context, when
+// nobody reads it any more.
 type logger struct {
 	ctx context.Context
 	say func(format string, args ...any)
@@ -22,7 +23,7 @@ func (l logger) Errorf(string, ...any) {}
 
 func (l logger) V(level log.Level) log.InfoLogger { return infoLogger{l, level == 0} }
 
-// infoLogger is one level of the logger; kind's steps are on level 0.
+// infoLogger is one level of the logger; kind logs its steps on level 0.
 type infoLogger struct {
 	logger
 	enabled bool
@@ -31,7 +32,8 @@ type infoLogger struct {
 func (i infoLogger) Enabled() bool               { return i.enabled }
 func (i infoLogger) Infof(f string, args ...any) { i.Info(fmt.Sprintf(f, args...)) }
 
-// Info tells that a step begins: " • Starting control-plane 🕹️  ...". That it has ended shows by the next.
+// Info logs the start of a step: " • Starting control-plane 🕹️ ...". The next message implies its
+// end.
 func (i infoLogger) Info(message string) {
 	step, begins := strings.CutPrefix(message, " • ")
 	if !i.enabled || !begins || i.ctx.Err() != nil {

@@ -8,17 +8,19 @@ import (
 	"time"
 )
 
-// Usage is what the cluster's containers take of the machine.
+// Usage is the resource use of the cluster's containers.
 type Usage struct {
-	// Memory is the working set in bytes: what is used without what the kernel would give back, as kubelet and docker stats count it.
+	// Memory is the working set in bytes: memory in use without what the kernel can reclaim, as
+	// kubelet and docker stats count it.
 	Memory int64
 	// CPU is cores in use, over SampledFor.
 	CPU        float64
 	SampledFor time.Duration
 }
 
-// sampleScript prints the figures of the node's control group, of version 2 or 1, twice. Names and units are those of
-// Documentation/admin-guide/cgroup-v{1,2} of the kernel: microseconds there, nanoseconds here.
+// sampleScript prints the numbers of the node's control group, version 2 or 1, twice. Names and
+// units are from Documentation/admin-guide/cgroup-v{1,2} of the kernel: microseconds there,
+// nanoseconds here.
 const sampleScript = `cd /sys/fs/cgroup
 read_cpu() {
   if [ -e cgroup.controllers ]; then awk '$1 == "usage_usec" { print $2 * 1000 }' cpu.stat; else cat cpuacct/cpuacct.usage; fi
@@ -30,7 +32,7 @@ else
 fi
 date +%s%N; read_cpu; sleep 0.2; date +%s%N; read_cpu`
 
-// Usage measures for a fifth of a second.
+// Usage samples for a fifth of a second.
 func (c *Cluster) Usage(ctx context.Context) (Usage, error) {
 	all, err := c.containers(ctx)
 	if err != nil {
@@ -44,7 +46,7 @@ func (c *Cluster) Usage(ctx context.Context) (Usage, error) {
 		}
 		u, err := parseUsage(out)
 		if err != nil {
-			return Usage{}, fmt.Errorf("figures of %s: %w", n.Name, err)
+			return Usage{}, fmt.Errorf("resource use of %s: %w", n.Name, err)
 		}
 		sum.Memory += u.Memory
 		sum.CPU += u.CPU
@@ -53,7 +55,8 @@ func (c *Cluster) Usage(ctx context.Context) (Usage, error) {
 	return sum, nil
 }
 
-// parseUsage reads what sampleScript prints: bytes used, bytes inactive, then twice a clock and a processor time in nanoseconds.
+// parseUsage reads the output of sampleScript: bytes used, bytes inactive, then twice a clock and
+// the CPU time, in nanoseconds.
 func parseUsage(out string) (Usage, error) {
 	fields := strings.Fields(out)
 	const want = 6
@@ -62,7 +65,7 @@ func parseUsage(out string) (Usage, error) {
 	}
 	var v [want]int64
 	for i, f := range fields {
-		// awk writes large numbers with an exponent.
+		// awk prints large numbers with an exponent.
 		x, err := strconv.ParseFloat(f, 64)
 		if err != nil {
 			return Usage{}, err

@@ -1,5 +1,6 @@
-// Package portforward makes a Service of a cluster reachable from outside of it: a port of this machine that leads to a pod behind the
-// Service, by the API server's port-forward. It knows nothing of what is spoken through it.
+// Package portforward makes a Service of a cluster reachable from this machine: a local port that
+// leads to a pod behind the Service, through the API server's port-forward. It does not depend on
+// the protocol.
 package portforward
 
 import (
@@ -21,11 +22,11 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// connectTimeout bounds how long a connection waits for its way to the pod.
+// connectTimeout bounds the time to connect to a pod.
 const connectTimeout = 15 * time.Second
 
-// Forwarder is a port of this machine. It stays the same while connections to the cluster, and pods, come and go: each new connection
-// takes a pod that is ready then. Connections that were under way when a pod went are cut off.
+// Forwarder is a local port. It stays open while connections to the cluster, and pods, come and go:
+// each new connection uses a pod that is ready at the time. Open connections end with their pod.
 type Forwarder struct {
 	target   target
 	listener net.Listener
@@ -37,15 +38,16 @@ type Forwarder struct {
 
 	mu        sync.Mutex
 	current   httpstream.Connection
-	port      int // of the pod that current leads to
+	port      int // of the pod of current
 	requestID int
 }
 
-// Open returns a tunnel to a port of a Service, by the number that the Service gives it. The Service must have a pod that is ready.
+// Open forwards a local port to a port of a Service, given by the Service's port number. A pod of
+// the Service must be ready.
 func Open(ctx context.Context, cfg *rest.Config, namespace, service string, port int) (*Forwarder, error) {
 	client, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("tunnel to %s.%s: %w", service, namespace, err)
+		return nil, fmt.Errorf("port-forward to %s.%s: %w", service, namespace, err)
 	}
 	dial := func(p pod) (httpstream.Connection, error) { return dialPod(cfg, client, p) }
 	return open(ctx, target{client, namespace, service, port}, dial)
@@ -65,13 +67,13 @@ func open(ctx context.Context, to target, dial func(pod) (httpstream.Connection,
 	return t, nil
 }
 
-// Addr is host and port of this machine.
+// Addr returns the local host and port.
 func (t *Forwarder) Addr() string { return t.listener.Addr().String() }
 
-// URL is the address for HTTP.
+// URL returns the local address for HTTP.
 func (t *Forwarder) URL() string { return "http://" + t.Addr() }
 
-// Close ends the tunnel and all its connections, and waits for their ends.
+// Close closes the forwarder and all its connections, and waits for them to end.
 func (t *Forwarder) Close() error {
 	t.cancel()
 	err := t.listener.Close()
@@ -93,7 +95,7 @@ func (t *Forwarder) serve() {
 	}
 }
 
-// connection returns a way to a pod, new if there is none that holds, and the pod's port.
+// connection returns the current connection to a pod, or a new one, and the pod's port.
 func (t *Forwarder) connection(ctx context.Context) (httpstream.Connection, int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,7 +108,8 @@ func (t *Forwarder) connection(ctx context.Context) (httpstream.Connection, int,
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", t.target, err)
 	}
-	c, err := withContext(ctx, func() (httpstream.Connection, error) { return t.dial(p) }, func(c httpstream.Connection) { _ = c.Close() })
+	c, err := withContext(ctx, func() (httpstream.Connection, error) { return t.dial(p) },
+		func(c httpstream.Connection) { _ = c.Close() })
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s, pod %s: %w", t.target, p.name, err)
 	}
@@ -114,7 +117,8 @@ func (t *Forwarder) connection(ctx context.Context) (httpstream.Connection, int,
 	return c, p.port, nil
 }
 
-// withContext gives up on a call that takes no context. What comes of it afterwards is discarded.
+// withContext stops waiting for a call that takes no context when the context ends. A later result
+// is discarded.
 func withContext[T any](ctx context.Context, call func() (T, error), discard func(T)) (T, error) {
 	type result struct {
 		value T
@@ -148,8 +152,8 @@ func closed(c httpstream.Connection) bool {
 	}
 }
 
-// closeCurrent closes the present connection, so that the next one is made anew. One that is not the present one any more is left alone; nil
-// is whichever it is.
+// closeCurrent closes the current connection if it is c, or any if c is nil, so that the next use
+// opens a new one.
 func (t *Forwarder) closeCurrent(c httpstream.Connection) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -159,28 +163,29 @@ func (t *Forwarder) closeCurrent(c httpstream.Connection) {
 	}
 }
 
-// forward leads one connection of this machine to the pod. A way that turns out to be broken before anything came through is taken
-// anew, once.
+// forward forwards one local connection to the pod. It retries once if the connection to the
+// cluster turns out to be broken before any data came through.
 func (t *Forwarder) forward(local net.Conn) {
 	for range 2 {
 		c, port, err := t.connection(t.ctx)
 		if err != nil {
 			return
 		}
-		streams, err := withContext(t.ctx, func() (streams, error) { return t.streams(c, port) }, func(s streams) { c.RemoveStreams(s.data, s.err) })
+		streams, err := withContext(t.ctx, func() (streams, error) { return t.streams(c, port) },
+			func(s streams) { c.RemoveStreams(s.data, s.err) })
 		if err != nil {
 			t.closeCurrent(c)
 			continue
 		}
 		if wrong := streams.pipe(t.ctx, local); wrong != "" {
-			t.closeCurrent(c) // the pod has gone, or does not listen
+			t.closeCurrent(c) // the pod is gone, or does not listen
 		}
 		c.RemoveStreams(streams.data, streams.err)
 		return
 	}
 }
 
-// streams are the two of one connection: what goes through it, and what the kubelet says of it.
+// streams are the two streams of a connection: its data, and the errors that the kubelet reports.
 type streams struct{ data, err httpstream.Stream }
 
 func (t *Forwarder) streams(c httpstream.Connection, port int) (streams, error) {
@@ -206,14 +211,14 @@ func (t *Forwarder) streams(c httpstream.Connection, port int) (streams, error) 
 	return streams{data, failed}, nil
 }
 
-// pipe copies both ways until either side has ended, or the tunnel is closed. It returns what the kubelet says went wrong, "" for
-// nothing. A client that goes away is nothing wrong.
+// pipe copies in both directions until either side ends or the forwarder is closed. It returns the
+// error that the kubelet reports, or "". A client that disconnects is not an error.
 func (s streams) pipe(ctx context.Context, local net.Conn) string {
 	said := make(chan string, 1)
 	go func() {
 		message, err := io.ReadAll(io.LimitReader(s.err, 64<<10))
 		if err != nil {
-			message = nil // the stream was ended from this side
+			message = nil // the stream was reset from this side
 		}
 		said <- string(message)
 	}()
@@ -225,7 +230,7 @@ func (s streams) pipe(ctx context.Context, local net.Conn) string {
 	defer end()
 	go func() {
 		_, _ = io.Copy(s.data, local)
-		_ = s.data.Close() // half of it: the pod may still answer
+		_ = s.data.Close() // only this half: the pod may still send
 	}()
 	if _, err := io.Copy(local, s.data); err != nil {
 		_ = s.err.Reset()
@@ -235,7 +240,8 @@ func (s streams) pipe(ctx context.Context, local net.Conn) string {
 	return <-said
 }
 
-// dialPod asks the API server for a way to the pod: by WebSockets, or by SPDY where it does not know them.
+// dialPod opens a connection to the pod through the API server: WebSockets, or SPDY if the server
+// lacks them.
 func dialPod(cfg *rest.Config, client kubernetes.Interface, p pod) (httpstream.Connection, error) {
 	where := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(p.namespace).Name(p.name).SubResource("portforward").URL()
 	transport, upgrader, err := spdy.RoundTripperFor(cfg)
@@ -255,7 +261,8 @@ func dialPod(cfg *rest.Config, client kubernetes.Interface, p pod) (httpstream.C
 		return nil, err
 	}
 	if protocol != portforward.PortForwardProtocolV1Name {
-		return nil, errors.Join(fmt.Errorf("the API server speaks %q, not %s", protocol, portforward.PortForwardProtocolV1Name), c.Close())
+		return nil, errors.Join(fmt.Errorf("the API server speaks %q, not %s", protocol,
+			portforward.PortForwardProtocolV1Name), c.Close())
 	}
 	return c, nil
 }

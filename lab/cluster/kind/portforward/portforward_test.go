@@ -22,7 +22,8 @@ import (
 	"coalmine/lab/cluster/kind/portforward"
 )
 
-// cluster is an API server with one Service, whose pods are HTTP servers that say their own name. It speaks SPDY alone.
+// cluster is an API server with one Service, whose pods are HTTP servers that answer with their
+// name. It supports SPDY only.
 type cluster struct {
 	t      *testing.T
 	server *httptest.Server
@@ -30,7 +31,7 @@ type cluster struct {
 	mu    sync.Mutex
 	pods  map[string]*httptest.Server
 	ways  []httpstream.Connection
-	ports []string // that were asked for
+	ports []string // requested
 }
 
 func newCluster(t *testing.T, pods ...string) *cluster {
@@ -65,8 +66,10 @@ func (c *cluster) list(w http.ResponseWriter, r *http.Request) {
 		for name := range c.pods {
 			list.Items = append(list.Items, corev1.Pod{
 				ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "viz"},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Ports: []corev1.ContainerPort{{Name: "admin", ContainerPort: 9999}}}}},
-				Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+				Spec: corev1.PodSpec{Containers: []corev1.Container{{Ports: []corev1.ContainerPort{{Name: "admin",
+					ContainerPort: 9999}}}}},
+				Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady,
+					Status: corev1.ConditionTrue}}},
 			})
 		}
 	}
@@ -83,7 +86,8 @@ func (c *cluster) start(name string) {
 	c.t.Cleanup(c.pods[name].Close)
 }
 
-// remove takes a pod away. The way to it stays, as it does while the API server's connection to the kubelet does.
+// remove deletes a pod. Connections to it stay, as they do while the API server is connected to the
+// kubelet.
 func (c *cluster) remove(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +95,7 @@ func (c *cluster) remove(name string) {
 	delete(c.pods, name)
 }
 
-// cut breaks all ways to pods.
+// cut breaks all connections to pods.
 func (c *cluster) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,7 +105,8 @@ func (c *cluster) cut() {
 	c.ways = nil
 }
 
-// forward is the kubelet's side of port-forward (kubernetes, pkg/kubelet/server/portforward/httpstream.go).
+// forward is the kubelet's side of port-forward (kubernetes,
+// pkg/kubelet/server/portforward/httpstream.go).
 func (c *cluster) forward(w http.ResponseWriter, r *http.Request) {
 	if _, err := httpstream.Handshake(r, w, []string{"portforward.k8s.io"}); err != nil {
 		return
@@ -167,7 +172,7 @@ func (c *cluster) open(t *testing.T) *portforward.Forwarder {
 	return tun
 }
 
-// ask sends a request by a connection of its own.
+// ask sends a request on a new connection.
 func ask(tun *portforward.Forwarder, body string) (string, error) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Post(tun.URL(), "text/plain", strings.NewReader(body))
@@ -179,7 +184,7 @@ func ask(tun *portforward.Forwarder, body string) (string, error) {
 	return string(answer), err
 }
 
-func TestTunnelLeadsToThePod(t *testing.T) {
+func TestForward(t *testing.T) {
 	c := newCluster(t, "prometheus-1")
 	tun := c.open(t)
 	large := strings.Repeat("x", 1<<20)
@@ -214,12 +219,12 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-func TestBrokenWayIsTakenAnew(t *testing.T) {
+func TestBrokenConnectionIsReplaced(t *testing.T) {
 	c := newCluster(t, "p")
 	tun := c.open(t)
 	for range 3 {
 		c.cut()
-		// The break may be noticed only by a request that was under way.
+		// Only a pending request may notice the break.
 		got, err := ask(tun, "")
 		if err != nil {
 			got, err = ask(tun, "")
@@ -278,9 +283,10 @@ func TestOpenSaysWhyItCannot(t *testing.T) {
 	}{
 		"none of the Service's 0 pods is ready": {"viz", "prometheus", 9090},
 		"has no port 80":                        {"viz", "prometheus", 80},
-		"tunnel to other.viz:9090":              {"viz", "other", 9090},
+		"port-forward to other.viz:9090":        {"viz", "other", 9090},
 	} {
-		tun, err := portforward.Open(context.Background(), &rest.Config{Host: c.server.URL}, x.namespace, x.service, x.port)
+		tun, err := portforward.Open(context.Background(), &rest.Config{Host: c.server.URL}, x.namespace, x.service,
+			x.port)
 		if err == nil {
 			_ = tun.Close()
 		}
@@ -301,6 +307,6 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := conn.Read(make([]byte, 1)); err == nil {
-		t.Error("a connection outlives the tunnel")
+		t.Error("a connection outlives the forwarder")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// target is a Service's port.
+// target is a port of a Service.
 type target struct {
 	client             kubernetes.Interface
 	namespace, service string
@@ -21,16 +21,16 @@ type target struct {
 }
 
 func (t target) String() string {
-	return fmt.Sprintf("tunnel to %s.%s:%d", t.service, t.namespace, t.port)
+	return fmt.Sprintf("port-forward to %s.%s:%d", t.service, t.namespace, t.port)
 }
 
-// pod is one behind the Service, with the number of its port.
+// pod is a pod behind the Service and its port.
 type pod struct {
 	namespace, name string
 	port            int
 }
 
-// pod finds one that is ready, the first by name.
+// pod returns the first ready pod by name.
 func (t target) pod(ctx context.Context) (pod, error) {
 	s, err := t.client.CoreV1().Services(t.namespace).Get(ctx, t.service, metav1.GetOptions{})
 	if err != nil {
@@ -43,7 +43,8 @@ func (t target) pod(ctx context.Context) (pod, error) {
 	if len(s.Spec.Selector) == 0 {
 		return pod{}, fmt.Errorf("the Service selects no pods")
 	}
-	all, err := t.client.CoreV1().Pods(t.namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(s.Spec.Selector).String()})
+	all, err := t.client.CoreV1().Pods(t.namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: labels.SelectorFromSet(s.Spec.Selector).String()})
 	if err != nil {
 		return pod{}, err
 	}
@@ -62,7 +63,8 @@ func ready(p corev1.Pod) bool {
 	})
 }
 
-// portOf is the number of a Service's target port in a pod. None given is the Service's own.
+// portOf returns the pod's port for a Service's target port. If there is none, it is the Service's
+// own.
 func portOf(p corev1.Pod, to intstr.IntOrString, own int) (int, bool) {
 	if to.Type == intstr.Int {
 		if to.IntVal == 0 {

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// Error is a step's failure: which one, why, and what to do.
+// Error is the failure of a step, with advice.
 type Error struct {
 	Step Step
 	Err  error
 }
 
-// Error names the step and the cause. The hint is apart, see [Error.Hint].
+// Error returns the step and the cause. For the advice, see [Error.Hint].
 func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Step.Name, e.Err) }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Hint is what the cause says of itself, with its method Hint, and otherwise the step's: what is known where it went wrong is
-// nearer to the matter than what can be said of the step before.
+// Hint returns the hint of the cause if it has one, and otherwise the step's, which is less
+// specific.
 func (e *Error) Hint() string {
 	var hinter interface{ Hint() string }
 	if errors.As(e.Err, &hinter) && hinter.Hint() != "" {
@@ -28,12 +28,13 @@ func (e *Error) Hint() string {
 	return e.Step.Hint
 }
 
-// Run goes through the steps in their order and ends at the first that fails, with an [*Error]. A step that is done is passed
-// over, so a run that was cut off anywhere is resumed by running again. When the context ends, the step at work is Stopped and
-// the error wraps the context's cause, and at a deadline what the step was waiting for.
+// Run runs the steps in order and ends at the first that fails, with an [*Error]. It skips a step
+// that is done, so an interrupted run is resumed by another call. When the context ends, the
+// current step is Stopped and the error wraps the context's cause and, after a deadline, what the
+// step was waiting for.
 //
-// Report gets every change of a step's state and everything a step says, from the steps' goroutines but one at a time as long
-// as a step says nothing from several.
+// Report is called for every change of a step's state and every message of a step, from the
+// goroutines of the steps; a step that reports from several must expect concurrent calls.
 func Run(ctx context.Context, steps []Step, report func(Progress)) error {
 	for i, s := range steps {
 		r := &stepRunner{progress: Progress{Step: s, Index: i}, began: time.Now(), report: report}
@@ -44,7 +45,7 @@ func Run(ctx context.Context, steps []Step, report func(Progress)) error {
 	return nil
 }
 
-// stepRunner takes one step.
+// stepRunner runs one step.
 type stepRunner struct {
 	progress Progress
 	began    time.Time
@@ -68,8 +69,8 @@ func (r *stepRunner) run(ctx context.Context) error {
 	return err
 }
 
-// cancelCause says why a step ended with its context. What the step says of being interrupted depends on where it was, and tells nobody
-// anything; what it was waiting for when the time was up does.
+// cancelCause returns why a step ended with its context. The step's own error about an interruption
+// depends on where it was and helps nobody, but what it was waiting for at the deadline does.
 func cancelCause(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	switch {
@@ -81,7 +82,7 @@ func cancelCause(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", cause, err)
 }
 
-// run does what is left of a step and tells whether that was nothing.
+// run does the rest of a step's work and reports whether there was none.
 func (s Step) run(ctx context.Context, say func(string, ...any)) (kept bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -110,8 +111,9 @@ func (r *stepRunner) emit(state State, err error) {
 	r.report(p)
 }
 
-// Inspect asks every step whether it is done, and changes nothing: Kept is done, Waiting is not, Failed cannot tell and says why.
-// Once a step is not done, those behind it are Waiting unasked: what they stand on is missing.
+// Inspect calls Done of every step and changes nothing: AlreadyDone if it is done, Waiting if not,
+// Failed if Done failed. After the first step that is not done, all others are Waiting: what they
+// need is missing.
 func Inspect(ctx context.Context, steps []Step) []Progress {
 	all := make([]Progress, len(steps))
 	missing := false

@@ -13,7 +13,7 @@ import (
 	"coalmine/lab/cluster/kind/steps"
 )
 
-// world is what steps change: a step is done when its name is in it.
+// world is the state that steps change: a step is done when its name is in it.
 type world struct {
 	made   []string
 	did    []string // Do was called
@@ -23,11 +23,11 @@ type world struct {
 func (w *world) step(name string) steps.Step {
 	return steps.Step{
 		Name: name,
-		Hint: "look after " + name,
+		Hint: "check " + name,
 		Done: func(context.Context) (bool, error) { return slices.Contains(w.made, name), nil },
 		Do: func(_ context.Context, say func(string, ...any)) error {
 			w.did = append(w.did, name)
-			say("making %s", name)
+			say("creating %s", name)
 			if err := w.broken[name]; err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ func (w *world) steps(names ...string) []steps.Step {
 	return steps
 }
 
-// transcript keeps what is reported, a line each: step, state, note, error.
+// transcript records the reports, one line each: step, state, note, error.
 type transcript []string
 
 func (t *transcript) report(p steps.Progress) {
@@ -66,34 +66,34 @@ func (t *transcript) want(tt *testing.T, lines ...string) {
 	}
 }
 
-func TestRunGoesThroughAllSteps(t *testing.T) {
+func TestRunRunsAllSteps(t *testing.T) {
 	w := &world{made: []string{"images"}}
-	var told transcript
-	if err := steps.Run(t.Context(), w.steps("cluster", "images", "trust"), told.report); err != nil {
+	var log transcript
+	if err := steps.Run(t.Context(), w.steps("cluster", "images", "trust"), log.report); err != nil {
 		t.Fatal(err)
 	}
-	told.want(t,
-		"cluster running", "cluster running (making cluster)", "cluster done (making cluster)",
+	log.want(t,
+		"cluster running", "cluster running (creating cluster)", "cluster done (creating cluster)",
 		"images running", "images kept",
-		"trust running", "trust running (making trust)", "trust done (making trust)")
+		"trust running", "trust running (creating trust)", "trust done (creating trust)")
 	if want := []string{"cluster", "trust"}; !slices.Equal(w.did, want) {
-		t.Errorf("did %v, want %v: what is done is not done again", w.did, want)
+		t.Errorf("did %v, want %v: finished steps are not repeated", w.did, want)
 	}
 }
 
-func TestFailedRunIsResumedWhereItEnded(t *testing.T) {
+func TestFailedRunIsResumed(t *testing.T) {
 	w := &world{broken: map[string]error{"images": errors.New("no space left")}}
 	list := w.steps("cluster", "images", "trust")
-	var told transcript
-	err := steps.Run(t.Context(), list, told.report)
+	var log transcript
+	err := steps.Run(t.Context(), list, log.report)
 	if err == nil || err.Error() != "images: no space left" {
 		t.Fatalf("error %v, want the step and the cause", err)
 	}
-	if last := told[len(told)-1]; last != "images failed (making images): no space left" {
+	if last := log[len(log)-1]; last != "images failed (creating images): no space left" {
 		t.Errorf("last report %q", last)
 	}
 	w.broken, w.did = nil, nil
-	if err := steps.Run(t.Context(), list, told.report); err != nil {
+	if err := steps.Run(t.Context(), list, log.report); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"images", "trust"}; !slices.Equal(w.did, want) {
@@ -101,7 +101,7 @@ func TestFailedRunIsResumedWhereItEnded(t *testing.T) {
 	}
 }
 
-func TestStepWithoutDoneIsTakenEachTime(t *testing.T) {
+func TestStepWithoutDoneAlwaysRuns(t *testing.T) {
 	times := 0
 	list := []steps.Step{{Name: "ready", Do: func(context.Context, func(string, ...any)) error { times++; return nil }}}
 	for range 2 {
@@ -110,7 +110,7 @@ func TestStepWithoutDoneIsTakenEachTime(t *testing.T) {
 		}
 	}
 	if times != 2 {
-		t.Errorf("taken %d times, want 2", times)
+		t.Errorf("run %d times, want 2", times)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestErrorOfDoneFailsTheStep(t *testing.T) {
 		Name: "trust",
 		Done: func(context.Context) (bool, error) { return false, errors.New("the Secret cannot be read") },
 		Do: func(context.Context, func(string, ...any)) error {
-			t.Error("done without knowing what is there")
+			t.Error("done without knowing the state")
 			return nil
 		},
 	}
@@ -129,29 +129,29 @@ func TestErrorOfDoneFailsTheStep(t *testing.T) {
 	}
 }
 
-// hinted is a cause that knows what to do.
+// hinted is a cause with a hint.
 type hinted struct{ hint string }
 
 func (hinted) Error() string  { return "it broke" }
 func (h hinted) Hint() string { return h.hint }
 
-func TestHintIsTheCausesOrTheSteps(t *testing.T) {
+func TestHintOfCauseOrStep(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		cause error
 		want  string
 	}{
-		{"cause without a hint", errors.New("it broke"), "look after images"},
+		{"cause without a hint", errors.New("it broke"), "check images"},
 		{"cause with a hint", hinted{"start the daemon"}, "start the daemon"},
 		{"wrapped cause with a hint", fmt.Errorf("load: %w", hinted{"start the daemon"}), "start the daemon"},
-		{"cause with an empty hint", hinted{}, "look after images"},
+		{"cause with an empty hint", hinted{}, "check images"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := &world{broken: map[string]error{"images": c.cause}}
 			err := steps.Run(t.Context(), w.steps("images"), func(steps.Progress) {})
 			var failed *steps.Error
 			if !errors.As(err, &failed) {
-				t.Fatalf("error %v is no *bringup.Error", err)
+				t.Fatalf("error %v is no *steps.Error", err)
 			}
 			if got := failed.Hint(); got != c.want {
 				t.Errorf("hint %q, want %q", got, c.want)
@@ -173,34 +173,39 @@ func TestStopCutsTheStepOff(t *testing.T) {
 		<-ctx.Done()
 		return errors.New("docker: signal: killed")
 	}
-	var told transcript
-	err := steps.Run(ctx, list, told.report)
+	var log transcript
+	err := steps.Run(ctx, list, log.report)
 	if !errors.Is(err, interrupted) {
 		t.Errorf("error %v, want the context's cause", err)
 	}
-	told.want(t, "cluster running", "cluster stopped: interrupt signal received")
+	log.want(t, "cluster running", "cluster stopped: interrupt signal received")
 	if len(w.did) != 0 {
-		t.Errorf("%v taken after the stop", w.did)
+		t.Errorf("%v ran after the stop", w.did)
 	}
 }
 
-// TestDeadlineTellsWhatWasWaitedFor keeps the step's own words, and its hint.
-func TestDeadlineTellsWhatWasWaitedFor(t *testing.T) {
+// TestDeadlineNamesWhatWasWaitedFor checks that the step's own error and hint survive.
+func TestDeadlineNamesWhatWasWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, waiting := range []error{
 			fmt.Errorf("Deployment linkerd/identity: %w", hinted{"see its pods"}),
 			fmt.Errorf("Deployment linkerd/identity: %w: %w", hinted{"see its pods"}, context.DeadlineExceeded),
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			step := steps.Step{Name: "mesh", Do: func(ctx context.Context, _ func(string, ...any)) error { <-ctx.Done(); return waiting }}
+			step := steps.Step{Name: "mesh", Do: func(ctx context.Context,
+				_ func(string, ...any)) error {
+				<-ctx.Done()
+				return waiting
+			}}
 			err := steps.Run(ctx, []steps.Step{step}, func(steps.Progress) {})
 			cancel()
 			var failed *steps.Error
-			if !errors.As(err, &failed) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, waiting) || failed.Hint() != "see its pods" {
+			if !errors.As(err, &failed) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, waiting) ||
+				failed.Hint() != "see its pods" {
 				t.Errorf("error %v", err)
 			}
 			if n := strings.Count(err.Error(), context.DeadlineExceeded.Error()); n != 1 {
-				t.Errorf("error %q says %d times that the time was up", err, n)
+				t.Errorf("error %q mentions the deadline %d times", err, n)
 			}
 		}
 	})
@@ -215,12 +220,12 @@ func TestStopBetweenStepsTakesNoMore(t *testing.T) {
 		defer stop()
 		return do(ctx, say)
 	}
-	var told transcript
-	err := steps.Run(ctx, list, told.report)
+	var log transcript
+	err := steps.Run(ctx, list, log.report)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
-	told.want(t, "cluster running", "cluster running (making cluster)", "cluster done (making cluster)",
+	log.want(t, "cluster running", "cluster running (creating cluster)", "cluster done (creating cluster)",
 		"images running", "images stopped: context canceled")
 }
 
@@ -242,7 +247,7 @@ func TestLookChangesNothing(t *testing.T) {
 	w := &world{made: []string{"cluster", "trust"}}
 	list := w.steps("cluster", "images", "trust")
 	list[2].Done = func(context.Context) (bool, error) {
-		t.Error("asked though what it stands on is missing")
+		t.Error("asked although an earlier step is not done")
 		return true, nil
 	}
 	var states []steps.State
@@ -262,10 +267,10 @@ func TestLookChangesNothing(t *testing.T) {
 
 func TestLookTellsWhatCannotBeTold(t *testing.T) {
 	list := (&world{}).steps("cluster")
-	unreachable := errors.New("the API server does not answer")
+	unreachable := errors.New("the API server does not respond")
 	list[0].Done = func(context.Context) (bool, error) { return false, unreachable }
 	got := steps.Inspect(t.Context(), list)
 	if got[0].State != steps.Failed || !errors.Is(got[0].Err, unreachable) {
-		t.Errorf("looked %v, %v", got[0].State, got[0].Err)
+		t.Errorf("inspected %v, %v", got[0].State, got[0].Err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package steps brings a lab up by named steps that can be resumed: each looks first whether it is done, and does what is left.
-// What the steps are is data (see the steps of package kindlab); this package knows how a list of them is gone through, timed, told
-// and stopped.
+// Package steps runs named steps that can be resumed: each step first checks whether it is done.
+// What the steps do is data (see package install); this package runs a list of them in order, with
+// timing, progress and cancellation.
 package steps
 
 import (
@@ -8,17 +8,19 @@ import (
 	"time"
 )
 
-// Step is one part of the way.
+// Step is one step.
 type Step struct {
-	// Name is short and stays the same over versions: "cluster", "images", "gateway-api", "trust", "linkerd-crds", …
+	// Name is short and does not change between versions: "cluster", "images", "gateway-api",
+	// "trust", "linkerd-crds", …
 	Name string
-	// Title says for people what is being done.
+	// Title describes the step for the user.
 	Title string
-	// Hint says what to do when the step fails, unless the error has a hint of its own.
+	// Hint says what to do if the step fails, unless the error has its own hint.
 	Hint string
-	// Done tells whether nothing is left to do. It must not change anything. Nil is never.
+	// Done reports whether nothing is left to do. It must not change anything. Nil means never.
 	Done func(context.Context) (bool, error)
-	// Do does what is left. It must bear being done twice, and being cut off anywhere. Say tells what goes on.
+	// Do does the rest of the work. It must be safe to repeat and to interrupt anywhere. Say
+	// reports progress.
 	Do func(ctx context.Context, say func(format string, args ...any)) error
 }
 
@@ -29,19 +31,19 @@ type State string
 const (
 	Waiting     State = "waiting"
 	Running     State = "running"
-	Done        State = "done" // by this run
+	Done        State = "done" // by this call
 	AlreadyDone State = "kept" // was done before
 	Failed      State = "failed"
-	Stopped     State = "stopped" // cut off
+	Stopped     State = "stopped" // interrupted
 )
 
-// Progress tells of a step.
+// Progress describes the state of a step.
 type Progress struct {
 	Step  Step
 	Index int
 	State State
 	Took  time.Duration
-	// Note is the last that the step said.
+	// Note is the last message of the step.
 	Note string
 	Err  error
 }
