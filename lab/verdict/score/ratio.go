@@ -145,7 +145,7 @@ func (x ratio) judge() finding {
 		f.ok = math.Abs(share-x.expected) <= maxLeak
 		return f
 	}
-	p := stats.RatioMismatch([]int{x.canary, x.primary}, []float64{x.expected, 1 - x.expected})
+	p := stats.RatioMismatch(x.canary, x.primary, x.expected)
 	f.ok = p >= mismatchPValue
 	f.note += fmt.Sprintf(" (p = %.2g)", p)
 	return f
