@@ -5,7 +5,7 @@ import "coalmine/lab/event"
 // CardFormat is the version of the card's JSON form.
 const CardFormat = 1
 
-// Outcomes of a trial, as they stand in a card.
+// Outcomes of a card.
 const (
 	OutcomePassed       = "passed"
 	OutcomeLabFailed    = "lab failed"
@@ -14,13 +14,13 @@ const (
 	OutcomeInconclusive = "inconclusive"
 )
 
-// Card is the result of a trial. Shares are 0 to 1, times are seconds since the run's start unless said otherwise, and
-// everything that was not measured is left out.
+// Card is the result of a trial, or of runs of one version. Shares are 0 to 1; times are seconds since
+// the run's start unless said otherwise; what was not measured is left out.
 type Card struct {
 	Format   int    `json:"format"`
 	Scenario string `json:"scenario"`
 	Title    string `json:"title"`
-	// Outcome is one of the Outcome constants, Exit its exit code, Reason one sentence.
+	// Outcome is one of the Outcome constants, Exit its exit code, and Reason one sentence.
 	Outcome string `json:"outcome"`
 	Exit    int    `json:"exit"`
 	Reason  string `json:"reason"`
@@ -28,10 +28,10 @@ type Card struct {
 	Points    int `json:"points"`
 	MaxPoints int `json:"max_points"`
 
-	Faulty  Rate `json:"faulty"`  // caught of all faulty runs
-	Healthy Rate `json:"healthy"` // rolled back or not delivered, of all healthy runs
+	Faulty  Rate `json:"faulty"`  // of all faulty runs, those caught
+	Healthy Rate `json:"healthy"` // of all healthy runs, those not delivered
 	Harm    Harm `json:"harm"`
-	// Skill is (H_none − H_learner) / (H_none − H_best), 0 to 1.
+	// Skill is (unguarded − learner) / (unguarded − reference) of the harm, 0 to 1.
 	Skill *float64 `json:"skill,omitempty"`
 
 	Runs  []Row  `json:"runs"`
@@ -49,31 +49,33 @@ type Rate struct {
 	High  float64 `json:"high"`
 }
 
-// Harm sums users' excess bad requests over the faulty seeds.
+// Harm counts the requests that the fault made bad, over the faulty seeds.
 type Harm struct {
 	Learner int `json:"learner"`
-	// Unguarded is the harm of the same seeds without guardrail, Best with the reference guardrails, Bound what an ideal alarm
-	// would still have let through.
+	// Unguarded is the harm of the same seeds without guardrails, Reference that with the
+	// scenario's solution, and Bound what an ideal alarm would still have let through.
 	Unguarded *int `json:"none,omitempty"`
 	Reference *int `json:"best,omitempty"`
 	Bound     *int `json:"bound,omitempty"`
-	// Avoided is the mean share of harm avoided per seed; Low and High its 95 % interval (Student's t), from two seeds on.
+	// Avoided is the mean over the seeds of the share of harm avoided. Low and High are its 95 % interval
+	// (Student's t), from two seeds on.
 	Avoided *float64 `json:"avoided,omitempty"`
 	Low     *float64 `json:"avoided_low,omitempty"`
 	High    *float64 `json:"avoided_high,omitempty"`
-	// UsersHurt counts distinct users, of UsersHurtNone without guardrail.
+	// UsersHurt counts distinct users; UsersHurtUnguarded is their number without guardrails.
 	UsersHurt          int          `json:"users_hurt"`
 	UsersHurtUnguarded *int         `json:"users_hurt_none,omitempty"`
 	Cohorts            []CohortHarm `json:"cohorts,omitempty"`
 }
 
-// CohortHarm is one cohort's part, over the faulty seeds.
+// CohortHarm is the harm to one cohort, over the faulty seeds.
 type CohortHarm struct {
 	Cohort    string `json:"cohort"`
 	Requests  int    `json:"requests"`
 	Harm      int    `json:"harm"`
 	Unguarded *int   `json:"none,omitempty"`
-	// HarmRatio is Harm / None: the share of the harm that the guardrails let through.
+	// HarmRatio is the effective harm divided by Unguarded: the share of the harm that the
+	// guardrails let through.
 	HarmRatio *float64 `json:"left,omitempty"`
 	Users     int      `json:"users,omitempty"`
 	Hurt      int      `json:"hurt,omitempty"`
@@ -81,7 +83,7 @@ type CohortHarm struct {
 
 // Row is one run of the learner's guardrails.
 type Row struct {
-	// Run names the run, as in EventRef; Role is "faulty" or "healthy".
+	// Run is the run's name, as in EventRef; Role is "faulty" or "healthy".
 	Run     string  `json:"run"`
 	Role    string  `json:"role"`
 	Seed    uint64  `json:"seed"`
@@ -96,14 +98,16 @@ type Row struct {
 	Promoted  *event.Seconds `json:"promoted,omitempty"`
 	// End is the run's horizon.
 	End event.Seconds `json:"end"`
-	// MTTD is the time from the first bad request to the detection, MTTR to the last bad one after a rollback.
+	// MTTD is the time from the first bad request to its detection; MTTR, after a rollback, that to the
+	// last bad request.
 	MTTD *event.Seconds `json:"mttd,omitempty"`
 	MTTR *event.Seconds `json:"mttr,omitempty"`
 
-	// Weight of the canary in percent at the abort; absent without one.
+	// Weight of the canary in percent at the rollback.
 	Weight *int `json:"weight_at_abort,omitempty"`
 	Harm   int  `json:"harm"`
-	// Unguarded, Best and Bound are this seed's harm without guardrail, with the reference, and of an ideal alarm.
+	// Unguarded, Reference and Bound are this seed's harm without guardrails, with the scenario's
+	// solution, and with an ideal alarm.
 	Unguarded *int `json:"harm_none,omitempty"`
 	Reference *int `json:"harm_best,omitempty"`
 	Bound     *int `json:"harm_bound,omitempty"`
@@ -115,7 +119,8 @@ type Row struct {
 	Events         []EventRef `json:"events,omitempty"`
 }
 
-// Exposure is the released version's share of the traffic from a time on, in percent. Matched is set for routing by match.
+// Exposure is the released version's share of the traffic in percent from a time on. Matched is set if
+// requests were routed by match.
 type Exposure struct {
 	At      event.Seconds `json:"at"`
 	Weight  int           `json:"weight"`
@@ -139,18 +144,18 @@ type EventRef struct {
 	Seq int    `json:"seq"`
 }
 
-// Precondition is something the scenario asks for before the canary gets traffic.
+// Precondition is something that the scenario asks for before the canary gets traffic.
 type Precondition struct {
 	Name   string     `json:"name"`
 	Seen   bool       `json:"seen"`
 	Events []EventRef `json:"events,omitempty"`
 }
 
-// Players says what played the runs.
+// Players are what played the runs.
 type Players struct {
 	Cluster  string            `json:"cluster"`
 	Mesh     string            `json:"mesh"`
 	Versions map[string]string `json:"versions,omitempty"`
-	// ComparedIn is the cluster of the runs without guardrail and of the reference, where it is another one.
+	// ComparedIn is the cluster of the unguarded and reference runs, if it is another one.
 	ComparedIn string `json:"compared_in,omitempty"`
 }

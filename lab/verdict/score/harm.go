@@ -10,7 +10,7 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// confidence of every interval on a card.
+// confidence is that of every interval on a card.
 const confidence = 0.95
 
 func (r Rate) withInterval() Rate {
@@ -26,8 +26,8 @@ func ptr[T any](x T) *T { return &x }
 
 func (r *run) harm() int { return r.Timeline.Sum(nil).Harm }
 
-// effectiveHarm is the harm that counts against the guardrails. Starving, deleting or never releasing a canary avoids nothing:
-// there the harm without guardrail counts.
+// effectiveHarm is the harm that counts against the guardrails. A canary that was starved, deleted
+// or never released avoids nothing: its run counts at least the unguarded harm.
 func (r *run) effectiveHarm(keep func(timeline.Key) bool) int {
 	harm := r.Timeline.Sum(keep).Harm
 	switch r.Verdict {
@@ -39,17 +39,17 @@ func (r *run) effectiveHarm(keep func(timeline.Key) bool) int {
 	return harm
 }
 
-// harmRatio is the share of the seed's harm that the guardrails let through; nil without a run to compare with. Where the
-// fault hurts nobody even without guardrail there is nothing to let through.
+// harmRatio is the share of the seed's harm that the guardrails let through; nil without a run to
+// compare with. It is 0 if the fault hurts no user even without guardrails.
 func (r *run) harmRatio() *float64 {
 	if r.unguarded == nil {
 		return nil
 	}
-	none, harm := r.unguarded.harm(), r.effectiveHarm(nil)
-	if none == 0 && harm == 0 {
+	unguarded, harm := r.unguarded.harm(), r.effectiveHarm(nil)
+	if unguarded == 0 && harm == 0 {
 		return ptr(0.0)
 	}
-	return ptr(float64(harm) / float64(max(1, none)))
+	return ptr(float64(harm) / float64(max(1, unguarded)))
 }
 
 func usersHurt(t *timeline.Timeline) int {
@@ -62,10 +62,10 @@ func usersHurt(t *timeline.Timeline) int {
 	return n
 }
 
-// completeFaulty keeps the faulty runs whose counts mean something.
+// completeFaulty are the faulty runs whose counts mean something.
 func (t *trial) completeFaulty() []*run { return filter(t.faulty, (*run).complete) }
 
-// harm sums over the seeds. A sum without guardrail, or with the reference, is given only when every seed has one.
+// harm adds up the seeds. The unguarded and reference sums are set only if every seed has such a run.
 func (t *trial) harm() Harm {
 	runs := t.completeFaulty()
 	h := Harm{Cohorts: t.cohorts(runs)}
@@ -79,16 +79,16 @@ func (t *trial) harm() Harm {
 		return h
 	}
 	h.Bound = &bound
-	if none := sameSeedRuns(runs, func(r *run) *run { return r.unguarded }); none != nil {
+	if unguarded := sameSeedRuns(runs, func(r *run) *run { return r.unguarded }); unguarded != nil {
 		h.Unguarded, h.UsersHurtUnguarded = ptr(0), ptr(0)
-		for _, r := range none {
+		for _, r := range unguarded {
 			*h.Unguarded += r.harm()
 			*h.UsersHurtUnguarded += usersHurt(r.Timeline)
 		}
 	}
-	if best := sameSeedRuns(runs, func(r *run) *run { return r.reference }); best != nil {
+	if reference := sameSeedRuns(runs, func(r *run) *run { return r.reference }); reference != nil {
 		h.Reference = ptr(0)
-		for _, r := range best {
+		for _, r := range reference {
 			*h.Reference += r.harm()
 		}
 	}
@@ -96,7 +96,7 @@ func (t *trial) harm() Harm {
 	return h
 }
 
-// sameSeedRuns are the runs of the same seeds, nil unless all are there.
+// sameSeedRuns are the runs to compare with, or nil if one of them is missing.
 func sameSeedRuns(runs []*run, of func(*run) *run) []*run {
 	var all []*run
 	for _, r := range runs {
@@ -108,12 +108,12 @@ func sameSeedRuns(runs []*run, of func(*run) *run) []*run {
 	return all
 }
 
-// avoided is the mean share of harm avoided per seed, with its interval from two seeds on.
+// avoided is the mean over the seeds of the share of harm avoided, with its interval from two seeds on.
 func avoided(runs []*run) (mean, low, high *float64) {
 	var shares []float64
 	for _, r := range runs {
-		if left := r.harmRatio(); left != nil && r.unguarded.harm() > 0 {
-			shares = append(shares, 1-*left)
+		if ratio := r.harmRatio(); ratio != nil && r.unguarded.harm() > 0 {
+			shares = append(shares, 1-*ratio)
 		}
 	}
 	if len(shares) == 0 {
@@ -126,29 +126,29 @@ func avoided(runs []*run) (mean, low, high *float64) {
 	return ptr(round4(m)), ptr(round4(i.Low)), ptr(round4(min(1, i.High)))
 }
 
-// skill is (H_none − H_learner)/(H_none − H_best) over the seeds, clipped to 0 to 1; nil without references, or where the
-// reference is no better than no guardrail.
+// skill is (unguarded − learner)/(unguarded − reference) of the harm over the seeds, clipped to 0 to 1;
+// nil without runs to compare with, or if the reference is no better than no guardrails.
 func (t *trial) skill() *float64 {
 	runs := t.completeFaulty()
-	none := sameSeedRuns(runs, func(r *run) *run { return r.unguarded })
-	best := sameSeedRuns(runs, func(r *run) *run { return r.reference })
-	if none == nil || best == nil {
+	unguarded := sameSeedRuns(runs, func(r *run) *run { return r.unguarded })
+	reference := sameSeedRuns(runs, func(r *run) *run { return r.reference })
+	if unguarded == nil || reference == nil {
 		return nil
 	}
-	hNone, hBest, hLearner := 0, 0, 0
+	harmUnguarded, harmReference, harmLearner := 0, 0, 0
 	for i, r := range runs {
-		hNone += none[i].harm()
-		hBest += best[i].harm()
-		hLearner += r.effectiveHarm(nil)
+		harmUnguarded += unguarded[i].harm()
+		harmReference += reference[i].harm()
+		harmLearner += r.effectiveHarm(nil)
 	}
-	if hNone <= hBest {
+	if harmUnguarded <= harmReference {
 		return nil
 	}
-	s := float64(hNone-hLearner) / float64(hNone-hBest)
+	s := float64(harmUnguarded-harmLearner) / float64(harmUnguarded-harmReference)
 	return ptr(round4(min(1, max(0, s))))
 }
 
-// cohorts gives each cohort's part, the worst first.
+// cohorts is the harm by cohort, the worst first.
 func (t *trial) cohorts(runs []*run) []CohortHarm {
 	var names []string
 	for _, r := range runs {
@@ -166,54 +166,54 @@ func (t *trial) cohorts(runs []*run) []CohortHarm {
 func cohort(name string, runs []*run) CohortHarm {
 	c := CohortHarm{Cohort: name}
 	keep := timeline.InCohort(name)
-	none, credited, compared := 0, 0, true
+	unguarded, effective, compared := 0, 0, true
 	for _, r := range runs {
 		s := r.Timeline.Sum(keep)
 		c.Requests += s.N
 		c.Harm += s.Harm
-		credited += r.effectiveHarm(keep)
+		effective += r.effectiveHarm(keep)
 		if totals := r.Timeline.Totals; totals != nil {
 			c.Users += totals.Users[name]
 			c.Hurt += totals.Hurt[name]
 		}
 		if compared = compared && r.unguarded != nil; compared {
-			none += r.unguarded.Timeline.Sum(keep).Harm
+			unguarded += r.unguarded.Timeline.Sum(keep).Harm
 		}
 	}
 	if compared {
-		c.Unguarded = &none
-		if none > 0 {
-			c.HarmRatio = ptr(round4(float64(credited) / float64(none)))
+		c.Unguarded = &unguarded
+		if unguarded > 0 {
+			c.HarmRatio = ptr(round4(float64(effective) / float64(unguarded)))
 		}
 	}
 	return c
 }
 
-// bound is the harm that an ideal alarm would still have let through in this run (see [oracle.Bound]).
+// bound is the harm that an ideal alarm would have let through in this run (see [stats.Bound]).
 func (r *run) bound() int {
 	t := r.Timeline
 	var segments []stats.Segment
 	var series [][]timeline.Point
 	for _, k := range harmedSegments(t) {
-		fresh := timeline.AllOf(k, func(k timeline.Key) bool { return k.Version == t.Run.Version })
-		old := timeline.AllOf(k, func(k timeline.Key) bool { return k.Version == t.Run.Baseline })
-		f, o := t.Sum(fresh), t.Sum(old)
+		released := timeline.AllOf(k, func(k timeline.Key) bool { return k.Version == t.Run.Version })
+		baseline := timeline.AllOf(k, func(k timeline.Key) bool { return k.Version == t.Run.Baseline })
+		f, o := t.Sum(released), t.Sum(baseline)
 		segments = append(segments, stats.Segment{P0: stats.EstimateRate(o.Bad, o.N), P1: stats.EstimateRate(f.Bad, f.N)})
-		series = append(series, t.Series(fresh))
+		series = append(series, t.Series(released))
 	}
-	slots := make([]stats.Second, 0, len(series))
+	all := make([]stats.Second, 0, len(series))
 	for i, p := range t.Series(nil) {
-		slot := stats.Second{From: p.From, To: p.To, Harm: p.Harm}
+		second := stats.Second{From: p.From, To: p.To, Harm: p.Harm}
 		for _, s := range series {
-			slot.Bad = append(slot.Bad, s[i].Bad)
-			slot.Good = append(slot.Good, s[i].N-s[i].Bad)
+			second.Bad = append(second.Bad, s[i].Bad)
+			second.Good = append(second.Good, s[i].N-s[i].Bad)
 		}
-		slots = append(slots, slot)
+		all = append(all, second)
 	}
-	return stats.Bound(slots, segments, stats.DefaultErrorRates(), stats.DefaultLag()).Harm
+	return stats.Bound(all, segments, stats.DefaultErrorRates(), stats.DefaultLag()).Harm
 }
 
-// harmedSegments lists the cohorts on routes where the new version hurt users.
+// harmedSegments are the pairs of cohort and route in which the new version hurt users.
 func harmedSegments(t *timeline.Timeline) []func(timeline.Key) bool {
 	type segment struct{ cohort, route string }
 	seen := map[segment]bool{}
@@ -229,7 +229,7 @@ func harmedSegments(t *timeline.Timeline) []func(timeline.Key) bool {
 	return keeps
 }
 
-// row tells one run of the learner's.
+// row is the card's row of one of the learner's runs.
 func (r *run) row() Row {
 	t := r.Timeline
 	row := Row{

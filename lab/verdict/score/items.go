@@ -13,7 +13,8 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// finding is what one run says about an item. The note of the run with the greatest weight is quoted, failed runs first.
+// finding is the result of one check in one run. An item quotes the note of the run with the
+// greatest weight, failed runs first.
 type finding struct {
 	ok      bool
 	weight  float64
@@ -21,10 +22,10 @@ type finding struct {
 	moments []timeline.Moment
 }
 
-// noRuns is the reason of an item for which no run was played.
+// noRuns is the reason of an item if no run was played.
 const noRuns = "no run to judge"
 
-// gradeRuns asks every run and sums up.
+// gradeRuns asks every run and counts those that pass.
 func gradeRuns(runs []*run, ask func(*run) finding) grade {
 	g := grade{of: len(runs), reason: noRuns}
 	var worst finding
@@ -66,13 +67,13 @@ func (t *trial) gradeHarm(i scenario.RubricItem) grade {
 		limit = t.rubric.MaxHarm
 	}
 	return gradeRuns(t.faulty, func(r *run) finding {
-		left := r.harmRatio()
-		if left == nil || !r.complete() {
+		ratio := r.harmRatio()
+		if ratio == nil || !r.complete() {
 			return finding{weight: 2, note: "not measured: there is no run without guardrail to compare with"}
 		}
 		return finding{
-			ok: *left <= limit, weight: *left,
-			note:    fmt.Sprintf("%s of the harm got through (%s allowed)", format.Percent(*left), format.Percent(limit)),
+			ok: *ratio <= limit, weight: *ratio,
+			note:    fmt.Sprintf("%s of the harm got through (%s allowed)", format.Percent(*ratio), format.Percent(limit)),
 			moments: []timeline.Moment{r.Timeline.FirstBad, r.Timeline.LastBad},
 		}
 	})
@@ -126,8 +127,8 @@ func preconditions() map[string]func(*timeline.Timeline) timeline.Moment {
 	}
 }
 
-// provedAt is where a gate passed before canary traffic. A gate that said no and kept all traffic off the canary has done
-// its work too.
+// provedAt is where a gate passed before canary traffic. A gate that failed and kept all traffic
+// off the canary has done its work too.
 func provedAt(t *timeline.Timeline, passed timeline.Moment, gate string) timeline.Moment {
 	if passed.Happened() || t.FirstCanary.Happened() {
 		return passed
@@ -154,9 +155,9 @@ func (t *trial) gradeProof(name string) grade {
 	return gradeRuns(t.learner(), func(r *run) finding { return t.checkProofs(r, name) })
 }
 
-// provedIn is where a run proved a precondition. Flagger asks its webhooks in order and stops at the first no, so a gate that
-// comes after one that refused the version is not asked in that run: then it is enough that the same guardrails got to it in
-// another run.
+// provedIn is where a run proved a precondition. Flagger calls its webhooks in order and stops at
+// the first that fails, so a run that refused the version does not call the gates after it: then it
+// is enough that the same guardrails reached them in another run.
 func (t *trial) provedIn(r *run, name string) timeline.Moment {
 	of, ok := preconditions()[name]
 	if !ok {
@@ -194,7 +195,7 @@ func (t *trial) checkProofs(r *run, names ...string) finding {
 	return finding{weight: float64(len(missing)), note: note, moments: marks}
 }
 
-// preconditions lists what was proved in every run of the learner's.
+// preconditions lists what was proved in every one of the learner's runs.
 func (t *trial) preconditions() []Precondition {
 	var all []Precondition
 	for _, name := range slices.Sorted(maps.Keys(preconditions())) {
@@ -216,7 +217,7 @@ func (t *trial) gradeExperiment(scenario.RubricItem) grade {
 	})
 }
 
-// missingBounds says what an experiment lacks, "" for nothing.
+// missingBounds says what an experiment lacks, or "" if it is complete.
 func missingBounds(e timeline.Experiment) string {
 	facts := []struct{ name, value string }{
 		{event.AnnotationOwner, e.Owner}, {event.AnnotationStart, e.Start}, {event.AnnotationEnd, e.End},

@@ -10,27 +10,31 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// mismatchPValue is the p-value below which a sample ratio counts as mismatched (Fabijan et al. 2019 use 0.0005 to 0.01).
+// mismatchPValue is the p-value below which a sample ratio counts as mismatched (Fabijan et al.
+// 2019 use 0.0005 to 0.01).
 const mismatchPValue = 0.001
 
-// maxLeak is the share of an experiment's requests that may go astray when every one of them should reach the
-// canary: those under way while a rule changed.
+// maxLeak is the share of an experiment's requests that may miss the canary although all of them
+// should reach it: those in flight while a rule changed.
 const maxLeak = 0.005
 
-// ratio is one comparison of an observed split with the configured one.
+// ratio compares an observed split with the configured one.
 type ratio struct {
 	cohort          string
 	canary, primary int
-	expected        float64 // the canary's share, 0 to 1
+	expected        float64 // share of the canary, 0 to 1
 	unit            string
 }
 
-// gradeRatio asks whether the canary got the part it should get. Which comparison is right depends on how the guardrails
-// route:
-//   - by match to the canary alone: nobody of an exposed cohort may get the primary, so single requests are evidence;
-//   - with a split that the rubric or a match sets: distinct users are compared (χ² over assignment units), or requests
-//     where users saw both versions, since each request was then drawn anew;
-//   - by weight: each request is drawn anew, so requests are compared with the weights in force.
+// gradeRatio checks whether the canary got the share that it should get. How to compare depends on
+// how the guardrails route:
+//   - by match to the canary alone: no request of an exposed cohort may reach the primary, so
+//     requests are compared;
+//   - with a split that the rubric or a match sets: distinct users are compared (χ² over
+//     assignment units), or requests if users saw both versions, since each request was then
+//     drawn by itself;
+//   - by weight: each request is drawn by itself, so requests are compared with the weights in
+//     force.
 func (t *trial) gradeRatio(i scenario.RubricItem) grade {
 	return gradeRuns(t.learner(), func(r *run) finding {
 		x := observed(r.Timeline, i.Limit)
@@ -54,7 +58,7 @@ func observed(t *timeline.Timeline, configured float64) ratio {
 	return weighted(t)
 }
 
-// matchShare is the canary's part, 0 to 1, in the rule with conditions that was last in force.
+// matchShare is the canary's share, 0 to 1, in the last rule with conditions.
 func matchShare(t *timeline.Timeline) (share float64, matched bool) {
 	for _, c := range t.Routes {
 		if c.Matched && c.Seq >= t.Released.Seq {
@@ -64,8 +68,8 @@ func matchShare(t *timeline.Timeline) (share float64, matched bool) {
 	return share, matched
 }
 
-// matchedRequests takes the cohort with the smallest part on the canary of those that are exposed at all: where several
-// conditions let several cohorts in, each of them has to be in as a whole.
+// matchedRequests picks, of the cohorts that are exposed at all, the one with the smallest share on
+// the canary: if several conditions let several cohorts in, each of them must be in as a whole.
 func matchedRequests(t *timeline.Timeline) ratio {
 	x := ratio{expected: 1, unit: "requests"}
 	least := math.Inf(1)
@@ -80,7 +84,7 @@ func matchedRequests(t *timeline.Timeline) ratio {
 	return x
 }
 
-// assignedUsers takes the cohort with the greatest part of users on the canary for the exposed one.
+// assignedUsers takes the cohort with the largest share of users on the canary as the exposed one.
 func assignedUsers(t *timeline.Timeline, share float64) ratio {
 	x := ratio{expected: share, unit: "users"}
 	if t.Totals == nil {
@@ -107,17 +111,18 @@ func assignedUsers(t *timeline.Timeline, share float64) ratio {
 	return x
 }
 
-// maxAssignments is how many times more assignments than users there may be before users count as having seen both versions.
+// maxAssignments is the number of assignments per user from which users count as having seen both
+// versions.
 const maxAssignments = 1.02
 
-// requests counts what the canary and others answered to a cohort in settled seconds.
+// requests counts what the canary and others answered to a cohort in steady seconds.
 func requests(t *timeline.Timeline, cohort string) (canary, others int) {
 	canary = t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), t.OnCanary())).N
 	all := t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), func(k timeline.Key) bool { return k.Workload != "" })).N
 	return canary, all - canary
 }
 
-// weighted compares the requests of settled seconds with the weights in force.
+// weighted compares the requests of steady seconds with the weights in force.
 func weighted(t *timeline.Timeline) ratio {
 	x := ratio{cohort: "all users", unit: "requests"}
 	want, served := 0.0, 0

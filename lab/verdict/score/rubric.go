@@ -12,15 +12,16 @@ import (
 // check is one thing that a rubric can ask for.
 type check struct {
 	id string
-	// title stands on the card where the scenario gives none.
+	// title is the card's title if the scenario gives none.
 	title string
-	// limit says what the item's Limit means and its greatest value; "" when the check has none.
+	// limit says what the item's Limit means; "" if the check has none. maxLimit is its greatest
+	// value.
 	limit    string
 	maxLimit float64
 	grade    func(*trial, scenario.RubricItem) grade
 }
 
-// checks is the table of everything that a rubric can ask for.
+// checks are all checks that a rubric can ask for.
 func checks() []check {
 	return []check{
 		{"caught", "Every faulty release is caught", "", 0, (*trial).gradeCaught},
@@ -48,14 +49,14 @@ func ItemIDs() []string {
 	return ids
 }
 
-// grade is what a check found: how many of how many runs (or parts) have it.
+// grade is the result of a check: how many of how many runs, or parts, pass it.
 type grade struct {
 	passed, of int
 	reason     string
 	events     []EventRef
 }
 
-// grade gives an item its points: the whole of them times the part that passed, rounded down.
+// grade gives an item its points: all of them times the share that passed, rounded down.
 func (t *trial) grade(i scenario.RubricItem) Item {
 	item := Item{ID: i.ID, Title: i.Title, Max: max(0, i.Points)}
 	c, ok := findCheck(i.ID)
@@ -86,7 +87,8 @@ func findCheck(id string) (check, bool) {
 	return all[i], true
 }
 
-// ValidateRubric reports, joined, items that the score does not know, items that stand twice, and parameters out of range.
+// ValidateRubric returns the joined errors of a rubric: unknown items, duplicate items, and
+// parameters out of range.
 func ValidateRubric(r scenario.Rubric) error {
 	var errs []error
 	seen := map[string]bool{}

@@ -85,7 +85,7 @@ func (t *trial) card(s *scenario.Scenario) Card {
 	return c
 }
 
-// trial is the runs of a trial, sorted by part and seed.
+// trial is the runs of a trial, sorted by role and seed.
 type trial struct {
 	rubric          scenario.Rubric
 	all             []*run
@@ -93,11 +93,12 @@ type trial struct {
 	missing         int // planned runs that were not played
 }
 
-// run is one run with what the trial knows of its seed.
+// run is one run with those of the same seed that it is compared with.
 type run struct {
 	RunResult
 	Judgement
-	// unguarded and best are the runs of the same seed without guardrail and with the reference; nil when there is none.
+	// unguarded and reference are the runs of the same seed without guardrails and with the
+	// scenario's solution; nil if there is none.
 	unguarded, reference *run
 }
 
@@ -145,7 +146,7 @@ func (t *trial) learner() []*run { return slices.Concat(t.faulty, t.healthy) }
 
 func (r *run) seed() uint64 { return r.Timeline.Run.Seed }
 
-// complete tells whether the run's story was told to its end, so that its counts mean something.
+// complete reports whether the run reached its horizon, so that its counts mean something.
 func (r *run) complete() bool {
 	o := r.Timeline.End.Outcome
 	return o == event.OutcomeCompleted || o == event.OutcomeNotReady
@@ -161,7 +162,7 @@ func (r *run) eventRefs(marks ...timeline.Moment) []EventRef {
 	return refs
 }
 
-// players takes who played from the first learner's run, and where it is compared from the others.
+// players describes what played the learner's first run, and where the others were played.
 func (t *trial) players() Players {
 	all := slices.Concat(t.learner(), t.all)
 	if len(all) == 0 {
@@ -253,7 +254,7 @@ func filter(runs []*run, keep func(*run) bool) []*run {
 	return kept
 }
 
-// summarize says how many of how many, with the first one's reason.
+// summarize says how many of how many, with the reason of the first.
 func summarize(some, all []*run, what, runs string) string {
 	return fmt.Sprintf("%s: %d of %d %s (%s: %s)", what, len(some), len(all), runs, some[0].Name, some[0].Reason)
 }

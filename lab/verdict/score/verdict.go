@@ -1,7 +1,7 @@
 // Package score turns the timelines of a trial and a scenario's rubric into a score card.
 //
-// Everything here is a pure function of recorded events and the scenario: changing a rubric rescores old runs. Every item
-// of a card names the events it rests on. The package plays nothing and prints nothing.
+// Everything here is a pure function of recorded events and the scenario: changing a rubric
+// rescores old runs. Every item of a card names the events that it rests on.
 package score
 
 import (
@@ -21,9 +21,9 @@ type Verdict string
 const (
 	Caught      Verdict = "caught"       // rolled back, or refused before any user was hurt
 	Missed      Verdict = "missed"       // promoted, or still hurting users at the horizon
-	Starved     Verdict = "starved"      // rolled back, but the canary had too few requests to tell anything
-	Deleted     Verdict = "deleted"      // the canary was taken away instead of being judged
-	NotReleased Verdict = "not-released" // the guardrails never let a rollout begin
+	Starved     Verdict = "starved"      // rolled back, but the canary had too few requests to judge it
+	Deleted     Verdict = "deleted"      // the canary was deleted instead of judged
+	NotReleased Verdict = "not-released" // the guardrails never let a rollout start
 )
 
 // Verdicts of a run whose released version is healthy.
@@ -36,7 +36,7 @@ const (
 // Inconclusive is the verdict of a run that says nothing about the guardrails.
 const Inconclusive Verdict = "inconclusive"
 
-// Exit codes of coalmine. This is the one place that gives them names.
+// Exit codes of coalmine.
 const (
 	ExitPassed       = 0
 	ExitLabFailed    = 1
@@ -62,10 +62,10 @@ func (v Verdict) Exit() int {
 // Text is the verdict in words.
 func (v Verdict) Text() string { return strings.ReplaceAll(string(v), "-", " ") }
 
-// Good tells whether the guardrails did what they are for.
+// Good reports whether the guardrails did what they are for.
 func (v Verdict) Good() bool { return v.Exit() == ExitPassed }
 
-// Judgement is a verdict with its reason in plain words and the events it rests on.
+// Judgement is a verdict with its reason in words and the events that it rests on.
 type Judgement struct {
 	Verdict Verdict
 	Reason  string
@@ -82,8 +82,9 @@ func newJudgement(v Verdict, marks []timeline.Moment, format string, args ...any
 	return Judgement{Verdict: v, Reason: fmt.Sprintf(format, args...), Moments: seen}
 }
 
-// Judge gives the verdict of one run. The role is the released version's in the scenario, as the log has it; a role that
-// is neither faulty nor healthy is judged as healthy when the fault hurt nobody, and as faulty otherwise.
+// Judge returns the verdict of one run. The log has the role that the scenario gives the released
+// version; a version without one is judged as healthy if its fault hurt no user, and else as
+// faulty.
 func Judge(t *timeline.Timeline, r scenario.Rubric) Judgement { return judge(t, Faulty(t), r) }
 
 func judge(t *timeline.Timeline, faulty bool, r scenario.Rubric) Judgement {
@@ -96,7 +97,7 @@ func judge(t *timeline.Timeline, faulty bool, r scenario.Rubric) Judgement {
 	return judgeHealthy(t)
 }
 
-// Faulty tells whether a run is judged as that of a faulty version.
+// Faulty reports whether a run is judged as that of a faulty version.
 func Faulty(t *timeline.Timeline) bool {
 	switch t.Run.Role {
 	case scenario.RoleFaulty:
@@ -107,7 +108,8 @@ func Faulty(t *timeline.Timeline) bool {
 	return t.FirstBad.Happened()
 }
 
-// judgeIncomplete deals with runs that did not come to their end. A lab's fault is nobody's failure.
+// judgeIncomplete judges runs that did not reach their horizon. A fault of the lab does not count
+// against the guardrails.
 func judgeIncomplete(t *timeline.Timeline, faulty bool) (Judgement, bool) {
 	end := []timeline.Moment{t.End.Moment}
 	switch t.End.Outcome {
@@ -154,7 +156,7 @@ func judgeFaulty(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	return newJudgement(Inconclusive, []timeline.Moment{t.End.Moment}, "the analysis was not over at the horizon, and nobody was hurt so far")
 }
 
-// judgeRollback tells a catch from a canary that failed because nobody asked it anything.
+// judgeRollback tells a catch from a canary that failed because it had no requests.
 func judgeRollback(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	switch {
 	case t.Refusal.Happened() && !t.FirstBad.Happened():
@@ -169,7 +171,8 @@ func judgeRollback(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	return newJudgement(Caught, []timeline.Moment{t.FirstBad, t.Detected, t.Abort}, "rolled back at %d %% of the traffic", t.WeightAtAbort)
 }
 
-// minRequests is the least number of requests a canary must answer; a canary without any is starved under every rubric.
+// minRequests is the least number of requests that a canary must answer. A canary without any is
+// starved under every rubric.
 func minRequests(r scenario.Rubric) int { return max(1, r.MinCanaryRequests) }
 
 func starved(t *timeline.Timeline, r scenario.Rubric) bool { return t.CanaryRequests < minRequests(r) }
