@@ -45,12 +45,12 @@ func (p *page) harm(c score.Card) {
 	if h.Unguarded != nil {
 		scale = max(scale, *h.Unguarded)
 	}
-	p.harmBar("no guardrail", h.Unguarded, scale, h.Unguarded, bad)
+	p.harmBar("unguarded", h.Unguarded, scale, h.Unguarded, bad)
 	p.harmBar("yours", &h.Learner, scale, h.Unguarded, harmStyle(h))
 	p.harmBar("reference", h.Reference, scale, h.Unguarded, blue)
 	p.harmBar("ideal alarm", h.Bound, scale, h.Unguarded, faint)
 	if h.Reference != nil {
-		p.line("   ", p.in(faint, "reference: the scenario's own solution, skill 1.00; no guardrail has 0.00"))
+		p.line("   ", p.in(faint, "reference: the scenario's own solution, skill 1.00; the unguarded runs have 0.00"))
 	}
 	if h.Bound != nil {
 		p.line("   ", p.in(faint, "ideal alarm: your steps, undone 20 s after the requests alone gave it away"))
@@ -106,7 +106,7 @@ func (p *page) cohorts(c score.Card) {
 		return
 	}
 	p.section("Who was hurt", "")
-	p.line(p.in(faint, "   cohort             requests      harm  no guardrail  got through  users hurt"))
+	p.line(p.in(faint, "   cohort             requests      harm     unguarded  got through  users hurt"))
 	for _, h := range cs {
 		none, through, users := model.CohortText(h)
 		p.line("   ", left(h.Cohort, 16), right(format.Number(h.Requests), 11), right(format.Number(h.Harm), 10), right(none, 14),

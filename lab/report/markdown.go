@@ -104,11 +104,11 @@ func (d *markdownPage) harm() {
 		}
 		rows = append(rows, []string{name, format.Number(*n), share})
 	}
-	add("no guardrail", c.Harm.Unguarded)
+	add("unguarded", c.Harm.Unguarded)
 	add("yours", &c.Harm.Learner)
 	add("reference", c.Harm.Reference)
 	add("ideal alarm", c.Harm.Bound)
-	d.Table([]string{"Guardrails", ">Requests that the fault made bad", ">Of no guardrail"}, rows)
+	d.Table([]string{"Guardrails", ">Requests that the fault made bad", ">Of unguarded"}, rows)
 	d.Paragraph(markdown.Text(sentence(model.HarmText(c))))
 	d.cohorts()
 }
@@ -119,7 +119,7 @@ func (d *markdownPage) cohorts() {
 		none, through, users := model.CohortText(h)
 		rows = append(rows, []string{markdown.Text(h.Cohort), format.Number(h.Requests), format.Number(h.Harm), none, through, users})
 	}
-	d.Table([]string{"Cohort", ">Requests", ">Harm", ">No guardrail", ">Got through", ">Users hurt"}, rows)
+	d.Table([]string{"Cohort", ">Requests", ">Harm", ">Unguarded", ">Got through", ">Users hurt"}, rows)
 }
 
 func (d *markdownPage) runs() {

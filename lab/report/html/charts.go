@@ -174,7 +174,7 @@ func (p *chartSet) ratio(part, whole series.Selection) []value {
 	return values
 }
 
-// harm counts harmed requests from the release on, against the same seed without guardrail and under the reference.
+// harm counts harmed requests from the release on, against the same seed without guardrails and under the reference.
 func (p *chartSet) harm() chart {
 	t := p.run.Timeline
 	whole := axis{p.zero, t.Last.At}
@@ -189,7 +189,7 @@ func (p *chartSet) harm() chart {
 	for _, x := range []struct {
 		class, name string
 		t           *timeline.Timeline
-	}{{"none", "no guardrail", p.run.Unguarded}, {"best", "reference", p.run.Reference}, {"canary", "yours", t}} {
+	}{{"none", "unguarded", p.run.Unguarded}, {"best", "reference", p.run.Reference}, {"canary", "yours", t}} {
 		if x.t == nil || !x.t.Released.Happened() {
 			continue
 		}

@@ -48,7 +48,7 @@ func momentText(m series.Marker, r model.Run) string {
 	case series.MarkerRollback:
 		return fmt.Sprintf("rolled back with %d %% of the traffic", t.WeightAtAbort)
 	case series.MarkerRemoved:
-		return "the canary was taken away"
+		return "the canary was removed"
 	case series.MarkerPromoting:
 		return "decided to promote"
 	case series.MarkerPromoted:
@@ -129,7 +129,7 @@ func (p *page) addHarm(t *model.Trial) {
 		}
 		p.Harm = append(p.Harm, b)
 	}
-	add("no guardrail", "none", c.Harm.Unguarded)
+	add("unguarded", "none", c.Harm.Unguarded)
 	add("yours", "canary", &c.Harm.Learner)
 	add("reference", "best", c.Harm.Reference)
 	add("ideal alarm", "bound", c.Harm.Bound)

@@ -17,7 +17,7 @@ type Impact struct {
 	timeline.Counts
 	// Users were seen in the whole run, Hurt of them had at least one harmed request.
 	Users, Hurt int
-	// Unguarded is the harm of the same seed without guardrail; nil where it was not played.
+	// Unguarded is the harm of the same seed without guardrails; nil where it was not played.
 	Unguarded *int
 	// Allowed is how many bad requests the objectives allow for the requests there were, 0 without objectives.
 	Allowed float64

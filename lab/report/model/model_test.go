@@ -36,21 +36,21 @@ func TestScorecard(t *testing.T) {
 			"MTTD: 49 s (noticed in 2 of 2 faulty releases that hurt users)",
 			"MTTR: 99 s (rolled back in 2 of 2 faulty releases that hurt users)",
 			"Signal quality: 5 of 5 (2 of 2 faulty releases caught, 2 of 2 healthy releases let through)",
-			"Blast radius: 1.0 % (48 of 4 700 users hurt; 430 without guardrail)",
+			"Blast radius: 1.0 % (48 of 4 700 users hurt; 430 without guardrails)",
 			"Guardrails respected: no (in 2 of 4 runs; healthy-seed1: mtls was not proved before canary traffic)",
 		}},
 		"missed": {reporttest.Missed(), []string{
 			"MTTD: never (noticed in 0 of 2 faulty releases that hurt users)",
 			"MTTR: never (rolled back in 0 of 2 faulty releases that hurt users)",
 			"Signal quality: 1 of 5 (0 of 2 faulty releases caught, 2 of 2 healthy releases let through)",
-			"Blast radius: 4.2 % (204 of 4 900 users hurt; 430 without guardrail)",
+			"Blast radius: 4.2 % (204 of 4 900 users hurt; 430 without guardrails)",
 			"Guardrails respected: no (in 0 of 4 runs; faulty-seed1: mtls was not proved before canary traffic)",
 		}},
 		"false alarm": {reporttest.FalseAlarm(), []string{
 			"MTTD: 49 s (noticed in 1 of 1 faulty releases that hurt users)",
 			"MTTR: 99 s (rolled back in 1 of 1 faulty releases that hurt users)",
 			"Signal quality: 1 of 5 (1 of 1 faulty releases caught, 0 of 1 healthy releases let through)",
-			"Blast radius: 1.0 % (24 of 2 350 users hurt; 215 without guardrail)",
+			"Blast radius: 1.0 % (24 of 2 350 users hurt; 215 without guardrails)",
 			"Guardrails respected: no (in 1 of 2 runs; healthy-seed1: mtls was not proved before canary traffic)",
 		}},
 		"cut": {reporttest.Cut(), []string{
@@ -71,7 +71,7 @@ func TestARemovedCanaryIsABreach(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Traffic(15).Canary(event.PhaseProgressing, 25, 0).Traffic(30)
 	s.Add(event.Deleted{ObjectKind: "Canary", Name: script.Service}).Traffic(10).Complete()
 	d := reporttest.Trial(reporttest.Result(score.RoleFaulty, s))
-	if got := measures(d)[4]; got != "Guardrails respected: no (in 0 of 1 runs; faulty-seed1: the canary was taken away)" {
+	if got := measures(d)[4]; got != "Guardrails respected: no (in 0 of 1 runs; faulty-seed1: the canary was removed)" {
 		t.Error(got)
 	}
 }

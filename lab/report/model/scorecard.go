@@ -113,7 +113,7 @@ func (t *Trial) blastRadius() Measure {
 	m.Value = format.Percent(float64(hurt) / float64(users))
 	m.Detail = fmt.Sprintf("%s of %s users hurt", format.Number(hurt), format.Number(users))
 	if none := t.Card.Harm.UsersHurtUnguarded; none != nil {
-		m.Detail += fmt.Sprintf("; %s without guardrail", format.Number(*none))
+		m.Detail += fmt.Sprintf("; %s without guardrails", format.Number(*none))
 	}
 	return m
 }
@@ -152,7 +152,7 @@ func (t *Trial) respected() Measure {
 func (t *Trial) breach(r Run) string {
 	switch {
 	case r.Row.Verdict == score.Deleted || r.Timeline.Removed.Happened():
-		return "the canary was taken away"
+		return "the canary was removed"
 	case r.Row.Verdict == score.Starved:
 		return "the canary was starved"
 	case r.Row.Verdict == score.NotReleased:

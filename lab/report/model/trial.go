@@ -34,7 +34,7 @@ type Trial struct {
 type Run struct {
 	Row      score.Row
 	Timeline *timeline.Timeline
-	// Unguarded and Best are the same seed without guardrail, and under the scenario's own; nil where they were not played.
+	// Unguarded and Best are the same seed without guardrails, and under the scenario's own; nil where they were not played.
 	Unguarded, Reference *timeline.Timeline
 }
 

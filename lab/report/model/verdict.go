@@ -45,14 +45,14 @@ func (t *Trial) Verdict() Verdict {
 	return v
 }
 
-// HarmedCohorts are the cohorts that were hurt, or would have been without guardrail.
+// HarmedCohorts are the cohorts that were hurt, or would have been without guardrails.
 func HarmedCohorts(c score.Card) []score.CohortHarm {
 	return slices.DeleteFunc(slices.Clone(c.Harm.Cohorts), func(h score.CohortHarm) bool {
 		return h.Harm == 0 && (h.Unguarded == nil || *h.Unguarded == 0)
 	})
 }
 
-// CohortText writes a cohort's part: harm without guardrail, the share that got through, users hurt.
+// CohortText writes a cohort's part: harm without guardrails, the share that got through, users hurt.
 func CohortText(h score.CohortHarm) (none, through, users string) {
 	none, through, users = format.Missing, format.Missing, format.Missing
 	if h.Unguarded != nil {
@@ -88,7 +88,7 @@ func UsersHurtText(c score.Card) string {
 	h := c.Harm
 	s := "users hurt " + format.Number(h.UsersHurt)
 	if h.UsersHurtUnguarded != nil {
-		s += fmt.Sprintf(" of %s without guardrail", format.Number(*h.UsersHurtUnguarded))
+		s += fmt.Sprintf(" of %s without guardrails", format.Number(*h.UsersHurtUnguarded))
 	}
 	if c.Healthy.Of > 0 {
 		s += fmt.Sprintf(" · healthy releases held up %d of %d (95 %% interval %s to %s)",

@@ -118,7 +118,7 @@ func (d *draft) summary() {
 	if t.FirstBad.Happened() {
 		hurt := fmt.Sprintf("%s of %s went wrong because of it", format.Plural(row.Harm, "request"), format.Plural(row.UsersHurt, "user"))
 		if row.Unguarded != nil {
-			hurt += fmt.Sprintf("; without guardrail it would have been %s", format.Number(*row.Unguarded))
+			hurt += fmt.Sprintf("; without guardrails it would have been %s", format.Number(*row.Unguarded))
 		}
 		say("%s.", hurt)
 	}
@@ -151,7 +151,7 @@ func (d *draft) impact() {
 		}
 		rows = append(rows, []string{name, format.Number(i.N), format.Number(i.Bad), format.Number(i.Harm), users, spent, none})
 	}
-	d.Table([]string{"Cohort", ">Requests", ">Bad", ">Harmed", ">Users hurt", ">Error budget spent", ">Harmed without guardrail"}, rows)
+	d.Table([]string{"Cohort", ">Requests", ">Bad", ">Harmed", ">Users hurt", ">Error budget spent", ">Harmed without guardrails"}, rows)
 	d.Paragraph("Counted from the release to the end of the run. Bad is what users would call bad, whatever made it so; harmed is " +
 		"bad because of the fault. The error budget is what the objectives allow for the requests that there were: 100 % is all of it.")
 	var objectives []string

@@ -123,7 +123,7 @@ func (s *narrator) tickOf(c timeline.Change) tick {
 func (t tick) cause() (string, timeline.Moment) {
 	for i := len(t.gates) - 1; i >= 0; i-- {
 		if g := t.gates[i]; !g.fact.Passed && g.fact.Hook != event.HookRollback {
-			return ": gate " + g.fact.Name + " said no" + withReason(g.fact.Reason), g.Moment
+			return ": gate " + g.fact.Name + " failed" + withReason(g.fact.Reason), g.Moment
 		}
 	}
 	if n := len(t.queries); n > 0 {

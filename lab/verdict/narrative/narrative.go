@@ -129,7 +129,7 @@ func (s *narrator) addGate(m timeline.Moment, g event.Gate) {
 		s.add(m, Gate, Good, "gate %s passed%s", g.Name, withReason(g.Reason))
 		return
 	}
-	s.add(m, Gate, Warning, "gate %s said no (%d)%s", g.Name, g.Status, withReason(g.Reason))
+	s.add(m, Gate, Warning, "gate %s failed (%d)%s", g.Name, g.Status, withReason(g.Reason))
 }
 
 func (s *narrator) addDrill(m timeline.Moment, r event.RollbackDrill) {

@@ -89,7 +89,7 @@ func TestWhyTheCanaryWasHeldOrAdvanced(t *testing.T) {
 		"held at 25 %: p99 512.3 > 500 (failed check 1 of 5)":                                                  tick(1, 25, ok, asked("p99", ref(512.345), nil, ref(500))),
 		"held at 25 %: p99 has no values (failed check 1 of 5)":                                                tick(1, 25, ok, asked("p99", nil, nil, ref(500))),
 		"held at 25 %: success could not be queried: too much (failed check 1 of 5)":                           tick(1, 25, event.Query{Asker: script.Service, Metric: "success", Error: "too much"}),
-		"held at 25 %: gate volume said no: 12 requests, 100 are asked for (failed check 1 of 5)":              tick(1, 25, no),
+		"held at 25 %: gate volume failed: 12 requests, 100 are asked for (failed check 1 of 5)":              tick(1, 25, no),
 		"held at 25 % (failed check 1 of 5)":                                                                   tick(1, 25, event.Query{Asker: "other", Metric: "success", Value: ref(1), Min: ref(99)}),
 		"advanced to 50 % of the traffic: success 99.5 ≥ 99, p99 12 ≤ 500":                                     tick(0, 50, ok, asked("p99", ref(12), nil, ref(500))),
 		"advanced to 50 % of the traffic: success 99.5 ≥ 99, success 99.5 ≥ 99, success 99.5 ≥ 99, and 2 more": tick(0, 50, ok, ok, ok, ok, ok),

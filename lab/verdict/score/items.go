@@ -69,7 +69,7 @@ func (t *trial) gradeHarm(i scenario.RubricItem) grade {
 	return gradeRuns(t.faulty, func(r *run) finding {
 		ratio := r.harmRatio()
 		if ratio == nil || !r.complete() {
-			return finding{weight: 2, note: "not measured: there is no run without guardrail to compare with"}
+			return finding{weight: 2, note: "not measured: there is no unguarded run to compare with"}
 		}
 		return finding{
 			ok: *ratio <= limit, weight: *ratio,
@@ -83,16 +83,16 @@ func (t *trial) gradeDetection(i scenario.RubricItem) grade {
 	limit := time.Duration(i.Limit * float64(time.Second))
 	return gradeRuns(t.faulty, func(r *run) finding {
 		tl := r.Timeline
-		marks := []timeline.Moment{tl.FirstBad, tl.Detected}
+		moments := []timeline.Moment{tl.FirstBad, tl.Detected}
 		took := tl.Detected.Since(tl.FirstBad)
 		switch {
 		case r.Verdict != Caught:
-			return finding{weight: 1e9, note: "not caught: " + r.Reason, moments: marks}
+			return finding{weight: 1e9, note: "not caught: " + r.Reason, moments: moments}
 		case !tl.FirstBad.Happened():
-			return finding{ok: true, note: "stopped before any user was hurt", moments: marks}
+			return finding{ok: true, note: "stopped before any user was hurt", moments: moments}
 		}
 		return finding{
-			ok: took <= limit, weight: took.Seconds(), moments: marks,
+			ok: took <= limit, weight: took.Seconds(), moments: moments,
 			note: fmt.Sprintf("noticed %s after the first bad request (%s allowed)", format.Duration(took), format.Duration(limit)),
 		}
 	})
@@ -100,13 +100,13 @@ func (t *trial) gradeDetection(i scenario.RubricItem) grade {
 
 func (t *trial) gradeWeight(i scenario.RubricItem) grade {
 	return gradeRuns(t.faulty, func(r *run) finding {
-		marks := []timeline.Moment{r.Timeline.Abort}
+		moments := []timeline.Moment{r.Timeline.Abort}
 		w := r.Timeline.WeightAtAbort
 		if r.Verdict != Caught {
-			return finding{weight: 1e9, note: "not caught: " + r.Reason, moments: marks}
+			return finding{weight: 1e9, note: "not caught: " + r.Reason, moments: moments}
 		}
 		return finding{
-			ok: float64(w) <= i.Limit, weight: float64(w), moments: marks,
+			ok: float64(w) <= i.Limit, weight: float64(w), moments: moments,
 			note: fmt.Sprintf("rolled back at %d %% of the traffic (%g %% allowed)", w, i.Limit),
 		}
 	})
@@ -177,22 +177,22 @@ func (t *trial) provedIn(r *run, name string) timeline.Moment {
 
 func (t *trial) checkProofs(r *run, names ...string) finding {
 	var missing []string
-	var marks []timeline.Moment
+	var moments []timeline.Moment
 	for _, name := range names {
 		m := t.provedIn(r, name)
 		if !m.Happened() {
 			missing = append(missing, name)
 		}
-		marks = append(marks, m)
+		moments = append(moments, m)
 	}
 	if len(missing) == 0 {
-		return finding{ok: true, note: strings.Join(names, ", ") + " checked before canary traffic", moments: marks}
+		return finding{ok: true, note: strings.Join(names, ", ") + " checked before canary traffic", moments: moments}
 	}
 	note := strings.Join(missing, ", ") + " not checked before canary traffic"
 	if slices.Contains(missing, "policy") && r.Timeline.Preconditions.Authorization.Happened() {
 		note += " (policy objects are applied, but no gate tried them)"
 	}
-	return finding{weight: float64(len(missing)), note: note, moments: marks}
+	return finding{weight: float64(len(missing)), note: note, moments: moments}
 }
 
 // preconditions lists what was proved in every one of the learner's runs.
@@ -256,15 +256,15 @@ func (t *trial) gradeCohorts(i scenario.RubricItem) grade {
 	if len(t.completeFaulty()) == 0 {
 		return grade{reason: noRuns}
 	}
-	g := grade{of: 1, passed: 1, reason: "no cohort is hurt even without guardrail"}
+	g := grade{of: 1, passed: 1, reason: "no cohort is hurt even without guardrails"}
 	worst := -1.0
 	for _, c := range t.cohorts(t.completeFaulty()) {
 		switch {
 		case c.Unguarded == nil:
-			return grade{of: 1, reason: "not measured: there is no run without guardrail to compare with"}
+			return grade{of: 1, reason: "not measured: there is no unguarded run to compare with"}
 		case c.HarmRatio != nil && *c.HarmRatio > worst:
 			worst = *c.HarmRatio
-			g.reason = fmt.Sprintf("%s got %s of its harm without guardrail (%s allowed)", c.Cohort, format.Percent(worst), format.Percent(i.Limit))
+			g.reason = fmt.Sprintf("%s got %s of its harm without guardrails (%s allowed)", c.Cohort, format.Percent(worst), format.Percent(i.Limit))
 		}
 	}
 	if worst > i.Limit {
@@ -276,6 +276,8 @@ func (t *trial) gradeCohorts(i scenario.RubricItem) grade {
 	return g
 }
 
+// gradeWaiting counts the time of a wait in which users were hurt: a person may take their time while
+// nothing is at stake.
 func (t *trial) gradeWaiting(scenario.RubricItem) grade {
 	return gradeRuns(t.faulty, func(r *run) finding {
 		tl := r.Timeline
@@ -284,10 +286,13 @@ func (t *trial) gradeWaiting(scenario.RubricItem) grade {
 			if !until.Happened() {
 				until = tl.Last
 			}
-			from := max(w.From.At, tl.FirstBad.At)
-			if tl.FirstBad.Happened() && until.At > from && from < tl.LastBad.At {
-				held := until.At - from
-				return finding{weight: held.Seconds(), note: fmt.Sprintf("%s for %s while users were hurt", w.Why, format.Duration(held)), moments: []timeline.Moment{w.From, w.Until}}
+			from, to := max(w.From.At, tl.FirstBad.At), min(until.At, tl.LastBad.At)
+			if to <= from {
+				continue
+			}
+			return finding{
+				weight: (to - from).Seconds(), moments: []timeline.Moment{w.From, w.Until},
+				note: fmt.Sprintf("%s for %s while users were hurt", w.Why, format.Duration(to-from)),
 			}
 		}
 		return finding{ok: true, note: "nothing held the decision while users were hurt"}

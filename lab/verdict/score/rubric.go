@@ -26,16 +26,16 @@ func checks() []check {
 	return []check{
 		{"caught", "Every faulty release is caught", "", 0, (*trial).gradeCaught},
 		{"healthy-promoted", "Every healthy release is delivered", "", 0, (*trial).gradeDelivered},
-		{"harm-share", "Little of the harm gets through", "share of the harm without guardrail, 0 to 1", 1, (*trial).gradeHarm},
+		{"harm-share", "Little of the harm gets through", "share of the harm without guardrails, 0 to 1", 1, (*trial).gradeHarm},
 		{"detect-within", "The fault is noticed soon", "seconds from the first bad request", 86400, (*trial).gradeDetection},
 		{"abort-weight", "The rollback comes at a low weight", "canary weight in percent", 100, (*trial).gradeWeight},
 		{"preconditions", "The preconditions are checked before canary traffic", "", 0, (*trial).gradePreconditions},
-		{"rehearsed", "The rollback was rehearsed before canary traffic", "", 0, (*trial).gradeDrill},
+		{"rehearsed", "A rollback drill passed before canary traffic", "", 0, (*trial).gradeDrill},
 		{"mtls", "mTLS is checked before canary traffic", "", 0, (*trial).gradeMTLS},
 		{"policy", "Policy is checked before canary traffic", "", 0, (*trial).gradePolicy},
 		{"experiment-bounded", "The experiment has an owner, a hypothesis and an end", "", 0, (*trial).gradeExperiment},
 		{"sample-ratio", "The canary gets the users it should get", "share of the exposed cohort, 0 to 1", 1, (*trial).gradeRatio},
-		{"cohort-harm", "No cohort is hurt more than the others", "share of the worst cohort's harm without guardrail", 1, (*trial).gradeCohorts},
+		{"cohort-harm", "No cohort is hurt more than the others", "share of the worst cohort's harm without guardrails", 1, (*trial).gradeCohorts},
 		{"no-waiting", "Nothing waits for a person while users are hurt", "", 0, (*trial).gradeWaiting},
 	}
 }
@@ -61,7 +61,7 @@ func (t *trial) grade(i scenario.RubricItem) Item {
 	item := Item{ID: i.ID, Title: i.Title, Max: max(0, i.Points)}
 	c, ok := findCheck(i.ID)
 	if !ok {
-		item.Reason = "the score knows no such check"
+		item.Reason = "this version of coalmine has no such check"
 		return item
 	}
 	if item.Title == "" {
@@ -97,7 +97,7 @@ func ValidateRubric(r scenario.Rubric) error {
 			errs = append(errs, fmt.Errorf("rubric item %d: %w", n+1, err))
 		}
 		if seen[i.ID] {
-			errs = append(errs, fmt.Errorf("rubric item %d: %q stands twice: keep one", n+1, i.ID))
+			errs = append(errs, fmt.Errorf("rubric item %d: %q is listed twice: keep one", n+1, i.ID))
 		}
 		seen[i.ID] = true
 	}

@@ -123,7 +123,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// The made-up faulty run hurts 240 users; without guardrail half of 20 premium requests a second for 215 s, 2150.
+// The made-up faulty run hurts 240 users; without guardrails half of 20 premium requests a second for 215 s, 2150.
 func TestHarmAndSkill(t *testing.T) {
 	card := score.Trial(all(), append(good(1), good(2)...))
 	h := card.Harm
@@ -324,7 +324,7 @@ func TestValidateRubric(t *testing.T) {
 	}
 	for want, bad := range map[string]scenario.Rubric{
 		"unknown":               {Items: []scenario.RubricItem{{ID: "luck"}}},
-		"stands twice":          {Items: []scenario.RubricItem{{ID: "caught"}, {ID: "caught"}}},
+		"listed twice":          {Items: []scenario.RubricItem{{ID: "caught"}, {ID: "caught"}}},
 		"takes no limit":        {Items: []scenario.RubricItem{{ID: "caught", Limit: 1}}},
 		"points are -1":         {Items: []scenario.RubricItem{{ID: "caught", Points: -1}}},
 		"limit is missing":      {Items: []scenario.RubricItem{{ID: "detect-within"}}},
@@ -458,5 +458,55 @@ func TestTrialLeavesOutPartsThatItDoesNotKnow(t *testing.T) {
 	got, want := score.Trial(s, append(known, stray)), score.Trial(s, known)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a run of an unknown part changes the card (-without +with):\n%s", diff)
+	}
+}
+
+// A wait costs points only for the time in which users were hurt.
+func TestNoWaitingCountsTheTimeInWhichUsersAreHurt(t *testing.T) {
+	start := func() *script.Script { return rolling("faulty").Canary("Progressing", 5, 0) }
+	wait := func(s *script.Script) *script.Script { return s.Gate("approve", false) }
+	heal := func(s *script.Script) *script.Script { s.Fault = 0; return s }
+	const none = "nothing held the decision while users were hurt"
+	for name, c := range map[string]struct {
+		log  *script.Script
+		want string
+	}{
+		"harm ends during the wait":    {heal(wait(start().Traffic(10)).Traffic(2)).Traffic(300).Gate("approve", true).Traffic(5), "2 s"},
+		"the wait ends first":          {wait(start().Traffic(10)).Traffic(3).Gate("approve", true).Traffic(20), "3 s"},
+		"neither ends":                 {wait(start().Traffic(10)).Traffic(7), "7 s"},
+		"harm starts during the wait":  {wait(start()).Traffic(5).Gate("approve", true).Traffic(5), "4 s"}, // of which one is needed to see it
+		"the wait starts as harm ends": {wait(heal(start().Traffic(10))).Traffic(30).Gate("approve", true).Traffic(5), ""},
+		"the wait ends before harm":    {wait(rolling("faulty").Canary("Progressing", 0, 0)).Traffic(30).Gate("approve", true).Canary("Progressing", 5, 0).Traffic(10), ""},
+		"no harm at all":               {wait(heal(start())).Traffic(30), ""},
+	} {
+		want := none
+		if c.want != "" {
+			want = "gate approve held the rollout for " + c.want + " while users were hurt"
+		}
+		runs := []score.RunResult{run(score.RoleFaulty, c.log.Complete())}
+		i := score.Trial(all(scenario.RubricItem{ID: "no-waiting", Points: 10}), runs).Items[0]
+		if i.Reason != want || (i.Points == 10) != (c.want == "") {
+			t.Errorf("%s: %d points (%s), want %q", name, i.Points, i.Reason, want)
+		}
+	}
+}
+
+// Starving, deleting or never releasing a canary avoids no harm.
+func TestHarmOfACanaryThatWasNotJudged(t *testing.T) {
+	unguarded := run(score.RoleUnguarded, script.Unguarded(1))
+	want := unguarded.Timeline.Sum(nil).Harm
+	for verdict, log := range map[score.Verdict]*script.Script{
+		score.Deleted:     rolling("faulty").Canary("Progressing", 25, 0).Traffic(5).Add(event.Deleted{ObjectKind: "Canary", Name: script.Service}).Complete(),
+		score.Starved:     rolling("faulty").Canary("Progressing", 1, 0).Traffic(20).Canary("Progressing", 1, 1).Canary("Failed", 0, 1).Complete(),
+		score.NotReleased: script.New("faulty", 1, true).Stage(event.StagePrepare).End(event.OutcomeNotReady),
+	} {
+		item := scenario.RubricItem{ID: "harm-share", Points: 10, Limit: 0.9}
+		card := score.Trial(all(item), []score.RunResult{run(score.RoleFaulty, log), unguarded})
+		if card.Runs[0].Verdict != verdict || card.Runs[0].Harm >= want {
+			t.Fatalf("the run is %s with harm %d, want %s with less than %d", card.Runs[0].Verdict, card.Runs[0].Harm, verdict, want)
+		}
+		if card.Harm.Avoided == nil || *card.Harm.Avoided != 0 || card.Items[0].Points != 0 {
+			t.Errorf("%s: avoided %v, %d points for %s", verdict, card.Harm.Avoided, card.Items[0].Points, card.Items[0].Reason)
+		}
 	}
 }

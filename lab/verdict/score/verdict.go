@@ -143,17 +143,17 @@ func judgeFaulty(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	case t.Abort.Happened():
 		return judgeRollback(t, r)
 	case t.Removed.Happened():
-		return newJudgement(Deleted, []timeline.Moment{t.Removed}, "the canary was taken away while its fate was open: that is no catch")
+		return newJudgement(Deleted, []timeline.Moment{t.Removed}, "the canary was removed before the analysis had decided, which does not count as caught")
 	case t.FirstBad.Happened():
 		return newJudgement(Missed, []timeline.Moment{t.FirstBad, t.LastBad, t.End.Moment},
 			"users were hurt and the rollout was never rolled back")
 	case t.Refusal.Happened():
-		return newJudgement(Caught, []timeline.Moment{t.Refusal}, "a gate held the version back before any user was hurt")
+		return newJudgement(Caught, []timeline.Moment{t.Refusal}, "a gate stopped the version before any user was hurt")
 	case starved(t, r):
 		return newJudgement(Starved, []timeline.Moment{t.FirstCanary, t.End.Moment},
 			"the canary answered %d requests (%d are needed to judge it)", t.CanaryRequests, minRequests(r))
 	}
-	return newJudgement(Inconclusive, []timeline.Moment{t.End.Moment}, "the analysis was not over at the horizon, and nobody was hurt so far")
+	return newJudgement(Inconclusive, []timeline.Moment{t.End.Moment}, "the analysis was not over at the horizon, and no user was hurt so far")
 }
 
 // judgeRollback tells a catch from a canary that failed because it had no requests.
@@ -163,7 +163,7 @@ func judgeRollback(t *timeline.Timeline, r scenario.Rubric) Judgement {
 		return newJudgement(Caught, []timeline.Moment{t.Refusal, t.Abort}, "refused before any user was hurt")
 	case starved(t, r) && !t.Refusal.Happened():
 		return newJudgement(Starved, []timeline.Moment{t.FirstCanary, t.Abort},
-			"rolled back after %d canary requests (%d are needed to judge it): starving the canary is no catch",
+			"rolled back after %d canary requests (%d are needed to judge it): starving the canary does not count as caught",
 			t.CanaryRequests, minRequests(r))
 	case !t.FirstBad.Happened():
 		return newJudgement(Caught, []timeline.Moment{t.Detected, t.Abort}, "rolled back before any user was hurt")
@@ -184,7 +184,7 @@ func judgeHealthy(t *timeline.Timeline) Judgement {
 	case t.Abort.Happened():
 		return newJudgement(RolledBack, []timeline.Moment{t.Detected, t.Abort}, "the healthy version was rolled back")
 	case t.Removed.Happened():
-		return newJudgement(Stuck, []timeline.Moment{t.Removed}, "the canary was taken away, so the healthy version was not delivered")
+		return newJudgement(Stuck, []timeline.Moment{t.Removed}, "the canary was removed, so the healthy version was not delivered")
 	}
 	m := cmp.Or(t.Promoting, t.End.Moment)
 	return newJudgement(Stuck, []timeline.Moment{m}, "the healthy version was not delivered by the horizon")

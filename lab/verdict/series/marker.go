@@ -19,7 +19,7 @@ const (
 	MarkerHarm                          // the first user was hurt
 	MarkerDetected                      // the first sign after it that a guardrail noticed
 	MarkerRollback                      // all traffic back to the primary
-	MarkerRemoved                       // the canary was taken away
+	MarkerRemoved                       // the canary was removed
 	MarkerPromoting                     // the decision to promote
 	MarkerPromoted                      // everyone is on the new version
 )
@@ -60,7 +60,7 @@ func Markers(t *timeline.Timeline) []Marker {
 		add(t.Detected, MarkerDetected, "noticed")
 	}
 	add(t.Abort, MarkerRollback, "rolled back")
-	add(t.Removed, MarkerRemoved, "taken away")
+	add(t.Removed, MarkerRemoved, "removed")
 	add(t.Promoting, MarkerPromoting, "promoting")
 	add(t.Promoted, MarkerPromoted, "promoted")
 	slices.SortStableFunc(all, func(a, b Marker) int { return a.Seq - b.Seq })

@@ -87,7 +87,7 @@ func (t *Timeline) foldGate(f event.Gate, at Moment) {
 		return
 	}
 	if f.Name == event.GateApprove {
-		t.startWait(at, "gate approve said no")
+		t.startWait(at, "gate approve held the rollout")
 		return
 	}
 	// Of several gates that say no in one tick, one that judges the version says most.

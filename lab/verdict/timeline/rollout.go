@@ -125,7 +125,7 @@ func (t *Timeline) foldChecks(c Change) {
 		t.setRefusal(c.Moment)
 	}
 	if c.After.Threshold > 0 && c.After.FailedChecks > c.After.Threshold {
-		t.startWait(c.Moment, "failed checks beyond the threshold: something holds the rollback")
+		t.startWait(c.Moment, "something held the rollback although the failed checks were over the threshold")
 	}
 }
 

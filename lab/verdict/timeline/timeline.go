@@ -73,7 +73,7 @@ type Timeline struct {
 	Abort Moment
 	// Promoting is the decision to promote; Promoted is when all traffic was on the promoted primary.
 	Promoting, Promoted Moment
-	// Removed is when the Canary object or the canary's pods were taken away while its fate was open.
+	// Removed is when the Canary object or the canary's pods were removed while the analysis was undecided.
 	Removed Moment
 	// Refusal is the first gate or pre-rollout check that refused the version for what it is: mtls, policy, a failed
 	// drill. Gates that only ask for traffic or for a person are none.
