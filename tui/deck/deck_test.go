@@ -228,7 +228,7 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 	if took < 18*time.Second || took > 32*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if got := strings.Join(passed, "; "); !strings.HasPrefix(got, "released checkout v2; analysis began") || !strings.Contains(got, "rolled back") {
+	if got := strings.Join(passed, "; "); !strings.HasPrefix(got, "released checkout v2; analysis started") || !strings.Contains(got, "rolled back") {
 		t.Errorf("it came by %s", got)
 	}
 	if d.moving() {

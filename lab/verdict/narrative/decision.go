@@ -11,7 +11,7 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// addChange tells what Flagger decided.
+// addChange adds what Flagger decided.
 func (s *narrator) addChange(c timeline.Change) {
 	before, after := c.Before, c.After
 	tick := s.tickOf(c)
@@ -28,7 +28,7 @@ func (s *narrator) addChange(c timeline.Change) {
 	case after.Iterations > before.Iterations:
 		e = s.add(c.Moment, Advance, Info, "iteration %d of %d passed%s", after.Iterations, after.MaxIterations, tick.passed())
 	case after.Weight < before.Weight && after.Phase == event.PhaseProgressing:
-		e = s.add(c.Moment, Hold, Warning, "back to %d %% of the traffic", after.Weight)
+		e = s.add(c.Moment, Hold, Warning, "went back to %d %% of the traffic", after.Weight)
 	default:
 		return
 	}
@@ -52,9 +52,9 @@ func (s *narrator) addPhase(c timeline.Change, tick tick) *Entry {
 		return s.add(c.Moment, Promotion, Info, "promoted: everyone is on %s", s.t.Run.Version)
 	case event.PhaseProgressing:
 		if after.Weight > 0 {
-			return s.add(c.Moment, Advance, Info, "analysis began: canary gets %d %% of the traffic", after.Weight)
+			return s.add(c.Moment, Advance, Info, "analysis started: the canary gets %d %% of the traffic", after.Weight)
 		}
-		return s.add(c.Moment, Status, Info, "new version noticed, analysis begins")
+		return s.add(c.Moment, Status, Info, "new version detected, analysis starts")
 	case event.PhaseWaiting, event.PhaseWaitingPromotion:
 		return s.add(c.Moment, Wait, Warning, "waits for a gate (phase %s)", after.Phase)
 	default:
@@ -76,6 +76,9 @@ func position(c event.Canary) string {
 // How far apart facts of one tick of Flagger's control loop may lie: what leads to a change comes before it, and what is said
 // about it may come right after. In virtual time all of them are at one instant.
 const (
+	// The range of facts around a change that belong to the same tick of Flagger's control loop:
+	// what leads to a change comes before it, and a message about it may come right after. In
+	// virtual time all of them are at one instant.
 	tickBefore = 3 * time.Second
 	tickAfter  = time.Second
 )
@@ -118,8 +121,8 @@ func (s *narrator) tickOf(c timeline.Change) tick {
 	return t
 }
 
-// cause names what failed: a gate that said no, or else the last query, since Flagger's analysis asks gates first and stops at
-// the first metric that fails (flagger, pkg/controller/scheduler_metrics.go).
+// cause says what failed: a gate, or else the last query, since Flagger's analysis calls gates
+// first and stops at the first metric that fails (flagger, pkg/controller/scheduler_metrics.go).
 func (t tick) cause() (string, timeline.Moment) {
 	for i := len(t.gates) - 1; i >= 0; i-- {
 		if g := t.gates[i]; !g.fact.Passed && g.fact.Hook != event.HookRollback {
@@ -133,7 +136,7 @@ func (t tick) cause() (string, timeline.Moment) {
 	return "", timeline.Moment{}
 }
 
-// rollback says why Flagger rolled back, as far as the facts tell.
+// rollback says why Flagger rolled back, as far as the facts show.
 func (t tick) rollback(before event.Canary) (string, timeline.Moment) {
 	for _, g := range t.gates {
 		if g.fact.Passed && g.fact.Hook == event.HookRollback {
@@ -162,7 +165,7 @@ func (t tick) passed() string {
 	return withReason(strings.Join(words, ", "))
 }
 
-// quotes are Flagger's own warnings of the tick, word for word, unless it just said the same.
+// quotes are Flagger's own warnings of the tick, word for word, unless the last one said the same.
 func (s *narrator) quotes(c timeline.Change, t tick) []string {
 	if !c.Failed() && c.After.Phase != event.PhaseFailed {
 		return nil

@@ -1,7 +1,8 @@
-// Package narrative tells in plain words what happened in a run: one entry for each fact that matters, and for each decision of
-// Flagger's with the check that it rests on.
+// Package narrative describes what happened in a run in plain sentences: one entry for each fact
+// that matters, and for each of Flagger's decisions with the check that it rests on.
 //
-// It words facts and decides nothing: what it says is in the timeline. It knows no view; a view gives the tones their looks.
+// It words facts and decides nothing: everything that it says is in the timeline. A view gives the
+// severities their looks.
 package narrative
 
 import (
@@ -13,57 +14,60 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Severity is what an entry means for users. The words tell it too, so that nothing is lost where a view has no colours.
+// Severity is what an entry means for users. The words say it too, so that a view without colours
+// loses nothing.
 type Severity int
 
 // Tones of an entry.
 const (
 	Info      Severity = iota
 	Milestone          // the frame of the run: release, end
-	Detail             // needed only by those who look closely
+	Detail             // of interest only to a close reader
 	Good
 	Warning
 	Bad
 )
 
-// Kind tells what an entry is about.
+// Kind is what an entry is about.
 type Kind int
 
 // Kinds of entries.
 const (
 	Lifecycle Kind = iota // a stage, an object, the run's end
-	Release               // the version was given to its Deployment
+	Release               // the Deployment got the version
 	Advance               // the canary got traffic, more traffic, or passed an iteration
 	Hold                  // a check failed and the canary stays where it is
 	Rollback              // all traffic back to the primary
 	Promotion             // the decision to promote, and its end
 	Wait                  // a gate holds the rollout for a person
-	Gate                  // a gate's answer, where it differs from its last one
-	Drill                 // a rehearsal of the rollback
+	Gate                  // a gate's answer, if it differs from its last one
+	Drill                 // a rollback drill
 	Alert                 // a message to people
 	Harm                  // the first and the last user that the fault hurt
 	Detection             // a guardrail noticed for the first time
 	Status                // another change of the canary's phase
 )
 
-// Decision tells whether an entry is one of Flagger's decisions over the canary's traffic.
+// Decision reports whether an entry is one of Flagger's decisions about the canary's traffic.
 func (k Kind) Decision() bool {
 	return k == Advance || k == Hold || k == Rollback || k == Promotion || k == Wait
 }
 
-// Entry is one thing that happened. Its texts hold no control characters and no line breaks, whoever wrote their parts.
+// Entry is one thing that happened. Its texts have no control characters and no line breaks, even
+// if their parts had.
 type Entry struct {
 	timeline.Moment
 	Kind     Kind
 	Severity Severity
 	Text     string
-	// Quotes are Flagger's own words of the moment.
+	// Quotes are Flagger's own messages of the moment.
 	Quotes []string
-	// Cause is the query or the gate's answer that decided; never seen where there is none.
+	// Cause is the query or the gate's answer that decided; zero if there is none.
 	Cause timeline.Moment
 }
 
-// Of tells the story of a run so far, in log order. A longer log changes no entry that was told, except the last user hurt.
+// Of returns the narrative of a run so far, in log order. A longer log changes no earlier entry,
+// except the last user hurt.
 func Of(t *timeline.Timeline) []Entry {
 	s := narrator{t: t, gates: map[string]bool{}}
 	for _, e := range t.Facts {
@@ -83,8 +87,8 @@ func Of(t *timeline.Timeline) []Entry {
 type narrator struct {
 	t       *timeline.Timeline
 	entries []Entry
-	gates   map[string]bool // what each gate said last
-	quoted  string          // Flagger's last words
+	gates   map[string]bool // what each gate answered last
+	quoted  string          // Flagger's last message
 }
 
 func (s *narrator) add(m timeline.Moment, k Kind, t Severity, text string, args ...any) *Entry {
@@ -92,7 +96,7 @@ func (s *narrator) add(m timeline.Moment, k Kind, t Severity, text string, args 
 	return &s.entries[len(s.entries)-1]
 }
 
-// addFact takes one fact. Canary changes have their own way, see change.
+// addFact adds one fact. Canary changes are added by addChange.
 func (s *narrator) addFact(e event.Event) {
 	m := timeline.Moment{At: e.At, Seq: e.Seq}
 	switch f := e.Fact.(type) {
@@ -119,7 +123,7 @@ func (s *narrator) addFact(e event.Event) {
 	}
 }
 
-// addGate tells an answer when it differs from the gate's last one: gates are asked at every tick.
+// addGate adds an answer if it differs from the gate's last one: gates are called at every tick.
 func (s *narrator) addGate(m timeline.Moment, g event.Gate) {
 	if last, asked := s.gates[g.Name]; asked && last == g.Passed {
 		return
@@ -137,10 +141,10 @@ func (s *narrator) addDrill(m timeline.Moment, r event.RollbackDrill) {
 	if !r.Passed {
 		t, what = Warning, "failed"
 	}
-	s.add(m, Drill, t, "rollback drill %s: %d of %d probes went forward, %d came back%s", what, r.Forward, r.Probes, r.Back, withReason(r.Reason))
+	s.add(m, Drill, t, "rollback drill %s: %d of %d requests reached the canary, %d the primary afterwards%s", what, r.Forward, r.Probes, r.Back, withReason(r.Reason))
 }
 
-// addHarm tells when users were hurt, and when a guardrail noticed it.
+// addHarm adds when users were hurt, and when a guardrail noticed it.
 func (s *narrator) addHarm() {
 	t := s.t
 	if !t.FirstBad.Happened() {

@@ -19,7 +19,7 @@ import (
 
 func ref(v float64) *float64 { return &v }
 
-// told is a story as lines, without the frame of the run.
+// told is a narrative as lines, without the lifecycle of the run.
 func told(s *script.Script) []string {
 	var lines []string
 	for _, e := range narrative.Of(timeline.Build(s.Events())) {
@@ -30,10 +30,10 @@ func told(s *script.Script) []string {
 	return lines
 }
 
-func TestAFaultThatIsCaught(t *testing.T) {
+func TestRolledBack(t *testing.T) {
 	want := []string{
 		"70 #68 released checkout v2",
-		"85 #84 analysis began: canary gets 5 % of the traffic",
+		"85 #84 analysis started: the canary gets 5 % of the traffic",
 		"86 #85 first user hurt by the fault",
 		"115 #115 advanced to 25 % of the traffic",
 		"135 #137 held at 25 %: premium-success 74.2 < 99 (failed check 1 of 5)",
@@ -50,7 +50,7 @@ func TestAFaultThatIsCaught(t *testing.T) {
 	}
 }
 
-func TestWhatADecisionRestsOn(t *testing.T) {
+func TestCauseOfADecision(t *testing.T) {
 	s := script.RolledBack(1)
 	for _, e := range narrative.Of(timeline.Build(s.Events())) {
 		if e.Kind != narrative.Hold {
@@ -65,7 +65,7 @@ func TestWhatADecisionRestsOn(t *testing.T) {
 	}
 }
 
-// tick plays one decision at 25 % after the given facts.
+// tick makes one decision at 25 % after the given facts.
 func tick(failed int, weight int, facts ...event.Fact) string {
 	s := script.Ready("healthy", 1, true).Release().Canary(event.PhaseProgressing, 25, 0).Traffic(30)
 	for _, f := range facts {
@@ -78,7 +78,7 @@ func tick(failed int, weight int, facts ...event.Fact) string {
 	return text
 }
 
-func TestWhyTheCanaryWasHeldOrAdvanced(t *testing.T) {
+func TestReasonsOfDecisions(t *testing.T) {
 	asked := func(name string, v, least, most *float64) event.Query {
 		return event.Query{Asker: script.Service, Metric: name, Value: v, Min: least, Max: most}
 	}
@@ -89,7 +89,7 @@ func TestWhyTheCanaryWasHeldOrAdvanced(t *testing.T) {
 		"held at 25 %: p99 512.3 > 500 (failed check 1 of 5)":                                                  tick(1, 25, ok, asked("p99", ref(512.345), nil, ref(500))),
 		"held at 25 %: p99 has no values (failed check 1 of 5)":                                                tick(1, 25, ok, asked("p99", nil, nil, ref(500))),
 		"held at 25 %: success could not be queried: too much (failed check 1 of 5)":                           tick(1, 25, event.Query{Asker: script.Service, Metric: "success", Error: "too much"}),
-		"held at 25 %: gate volume failed: 12 requests, 100 are asked for (failed check 1 of 5)":              tick(1, 25, no),
+		"held at 25 %: gate volume failed: 12 requests, 100 are asked for (failed check 1 of 5)":               tick(1, 25, no),
 		"held at 25 % (failed check 1 of 5)":                                                                   tick(1, 25, event.Query{Asker: "other", Metric: "success", Value: ref(1), Min: ref(99)}),
 		"advanced to 50 % of the traffic: success 99.5 ≥ 99, p99 12 ≤ 500":                                     tick(0, 50, ok, asked("p99", ref(12), nil, ref(500))),
 		"advanced to 50 % of the traffic: success 99.5 ≥ 99, success 99.5 ≥ 99, success 99.5 ≥ 99, and 2 more": tick(0, 50, ok, ok, ok, ok, ok),
@@ -101,8 +101,8 @@ func TestWhyTheCanaryWasHeldOrAdvanced(t *testing.T) {
 	}
 }
 
-// TestWhatComesAfterADecisionIsOfTheNext keeps a tick's checks apart from those that follow at once.
-func TestWhatComesAfterADecisionIsOfTheNext(t *testing.T) {
+// The checks of a tick do not mix with those of the next, even if it follows at once.
+func TestTicksDoNotMix(t *testing.T) {
 	s := script.Ready("healthy", 1, true).Release().Canary(event.PhaseProgressing, 25, 0).Traffic(30)
 	s.Add(event.Query{Asker: script.Service, Metric: "first", Value: ref(1), Min: ref(2)}).Canary(event.PhaseProgressing, 25, 1)
 	s.Add(event.Query{Asker: script.Service, Metric: "second", Value: ref(1), Min: ref(2)})
@@ -129,8 +129,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestALongerLogTellsTheSameAndMore is what lets a view tell the whole story once and show as much of it as was played.
-func TestALongerLogTellsTheSameAndMore(t *testing.T) {
+// A view can make the whole narrative once and show as much of it as was played.
+func TestLongerLogKeepsEarlierEntries(t *testing.T) {
 	for _, s := range []*script.Script{script.RolledBack(1), script.Promoted("faulty", 1), script.Unguarded(1)} {
 		whole := narrative.Of(timeline.Build(s.Events()))
 		lasting := func(es []narrative.Entry) []string {
@@ -151,7 +151,7 @@ func TestALongerLogTellsTheSameAndMore(t *testing.T) {
 	}
 }
 
-func TestTextOfOthersIsOneLineWithoutCommands(t *testing.T) {
+func TestForeignTextHasNoControlCharacters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		evil := rapid.String().Draw(t, "text") + "\x1b[2J\u202e\r\n\x9b31m"
 		s := script.Ready("faulty", 1, true).Release().Canary(event.PhaseProgressing, 5, 0).Traffic(20)
@@ -168,7 +168,7 @@ func TestTextOfOthersIsOneLineWithoutCommands(t *testing.T) {
 	})
 }
 
-// BenchmarkOf100000 tells a run of a hundred thousand facts, of which a tenth are changes of the canary.
+// BenchmarkOf100000 describes a run of a hundred thousand facts, of which a tenth are changes of the canary.
 func BenchmarkOf100000(b *testing.B) {
 	s := script.Ready("healthy", 1, true).Release()
 	for i := range 10_000 {

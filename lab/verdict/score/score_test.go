@@ -69,8 +69,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// A canary that was never asked anything is starved even if the rubric forgot to say so.
-func TestNoRequestsAreNeverEnough(t *testing.T) {
+// A canary without requests is starved even if the rubric asks for none.
+func TestCanaryWithoutRequestsIsStarved(t *testing.T) {
 	log := rolling("faulty").Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 1).Complete()
 	if j := score.Judge(timeline.Build(log.Events()), scenario.Rubric{}); j.Verdict != score.Starved {
 		t.Errorf("%s (%s), want %s", j.Verdict, j.Reason, score.Starved)
@@ -123,7 +123,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// The made-up faulty run hurts 240 users; without guardrails half of 20 premium requests a second for 215 s, 2150.
+// The invented faulty run hurts 240 users; without guardrails half of 20 premium requests a second for 215 s, 2150.
 func TestHarmAndSkill(t *testing.T) {
 	card := score.Trial(all(), append(good(1), good(2)...))
 	h := card.Harm
@@ -151,7 +151,7 @@ func TestWithoutReferenceThereIsNoSkill(t *testing.T) {
 	}
 }
 
-func TestABrokenComparisonIsNone(t *testing.T) {
+func TestBrokenUnguardedRunIsNotCompared(t *testing.T) {
 	runs := good(1)[:2]
 	runs = append(runs, run(score.RoleUnguarded, script.Ready("faulty", 1, false).Release().Traffic(5).End(event.OutcomeInterrupted)))
 	card := score.Trial(all(scenario.RubricItem{ID: "harm-share", Points: 10, Limit: 1}), runs)
@@ -160,8 +160,8 @@ func TestABrokenComparisonIsNone(t *testing.T) {
 	}
 }
 
-// Guardrails that never let a rollout begin hurt nobody and protect nobody.
-func TestNoHarmIsAvoidedByNotReleasing(t *testing.T) {
+// Guardrails that never let a rollout start avoid no harm.
+func TestNotReleasingAvoidsNoHarm(t *testing.T) {
 	runs := good(1)
 	runs[0] = run(score.RoleFaulty, script.New("faulty", 1, true).End(event.OutcomeNotReady))
 	card := score.Trial(all(scenario.RubricItem{ID: "harm-share", Points: 10}), runs)
@@ -170,8 +170,8 @@ func TestNoHarmIsAvoidedByNotReleasing(t *testing.T) {
 	}
 }
 
-// Flagger stops at the first gate that says no: the ones after it count as asked where another run shows that they are there.
-func TestGatesBehindARefusal(t *testing.T) {
+// Flagger stops at the first gate that fails: the gates after it count as called if another run calls them.
+func TestGatesAfterARefusal(t *testing.T) {
 	refused := rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 2).Traffic(5).Complete()
 	began := func() *script.Script {
 		return rolling("healthy").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true)
@@ -287,7 +287,7 @@ func TestSampleRatios(t *testing.T) {
 			"premium": {script.Service: canary, script.Service + "-primary": primary}, "free": {script.Service + "-primary": 5000},
 		}}).End(event.OutcomeCompleted)
 	}
-	// 60 s at 10 %, of which 55 are settled: 110 of 1100 premium requests where 50 % were due.
+	// 60 s at 10 %, of which 55 are steady: 110 of 1100 premium requests where 50 % were due.
 	both := rolling("healthy").Add(matched(50)).Canary("Progressing", 10, 0).Traffic(60)
 	both.Add(event.TrafficTotals{Users: map[string]int{"premium": 1000}, Assigned: map[string]map[string]int{
 		"premium": {script.Service: 1000, script.Service + "-primary": 1000}}}).End(event.OutcomeCompleted)
@@ -340,7 +340,7 @@ func TestValidateRubric(t *testing.T) {
 	}
 }
 
-// draw makes up a run of any course.
+// draw draws a run of any course.
 func draw(t *rapid.T, role string, seed uint64) *script.Script {
 	s := script.Ready(role, seed, true)
 	if role == "faulty" {
@@ -451,13 +451,13 @@ func TestAnotherRubricRescoresTheSameRuns(t *testing.T) {
 }
 
 // A run folder may come from elsewhere, with any word for a role.
-func TestTrialLeavesOutPartsThatItDoesNotKnow(t *testing.T) {
+func TestTrialIgnoresUnknownRoles(t *testing.T) {
 	s := &scenario.Scenario{Rubric: rubric}
 	known := []score.RunResult{{Role: score.RoleFaulty, Timeline: timeline.Build(script.RolledBack(1).Events())}}
 	stray := score.RunResult{Role: "stray", Timeline: timeline.Build(script.Unguarded(1).Events())}
 	got, want := score.Trial(s, append(known, stray)), score.Trial(s, known)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("a run of an unknown part changes the card (-without +with):\n%s", diff)
+		t.Errorf("a run of an unknown role changes the card (-without +with):\n%s", diff)
 	}
 }
 
@@ -474,7 +474,7 @@ func TestNoWaitingCountsTheTimeInWhichUsersAreHurt(t *testing.T) {
 		"harm ends during the wait":    {heal(wait(start().Traffic(10)).Traffic(2)).Traffic(300).Gate("approve", true).Traffic(5), "2 s"},
 		"the wait ends first":          {wait(start().Traffic(10)).Traffic(3).Gate("approve", true).Traffic(20), "3 s"},
 		"neither ends":                 {wait(start().Traffic(10)).Traffic(7), "7 s"},
-		"harm starts during the wait":  {wait(start()).Traffic(5).Gate("approve", true).Traffic(5), "4 s"}, // of which one is needed to see it
+		"harm starts during the wait":  {wait(start()).Traffic(5).Gate("approve", true).Traffic(5), "4 s"}, // the first second with harm ends where the wait is counted from
 		"the wait starts as harm ends": {wait(heal(start().Traffic(10))).Traffic(30).Gate("approve", true).Traffic(5), ""},
 		"the wait ends before harm":    {wait(rolling("faulty").Canary("Progressing", 0, 0)).Traffic(30).Gate("approve", true).Canary("Progressing", 5, 0).Traffic(10), ""},
 		"no harm at all":               {wait(heal(start())).Traffic(30), ""},

@@ -7,7 +7,8 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Unit is what a metric counts, as far as its query tells: a chart of the same unit can show its bounds.
+// Unit is what a metric counts, as far as its query shows: a chart of the same unit can draw its
+// bounds.
 type Unit int
 
 // Units of metrics.
@@ -18,26 +19,26 @@ const (
 	Latency      // milliseconds
 )
 
-// Line is one metric that Flagger asked for the released service, with its bounds and all answers.
+// Line is one metric that Flagger queried for the released service, with its bounds and results.
 type Line struct {
 	Metric string
-	// PromQL is the query as it was last asked.
+	// PromQL is the latest query.
 	PromQL string
 	Unit   Unit
-	// Min and Max bound the values that pass, in the unit, as they were when Flagger last asked.
+	// Min and Max bound the values that pass, in the unit, as of the latest query.
 	Min, Max *float64
 	Samples  []Sample
 }
 
-// Sample is one answer to Flagger.
+// Sample is one result of a metric's query.
 type Sample struct {
 	timeline.Moment
-	// Value is in the line's unit; nil without an answer.
+	// Value is in the line's unit; nil if the query had none.
 	Value  *float64
 	Passed bool
 }
 
-// Lines are the metrics of the released service's canary, in the order in which Flagger first asked for them.
+// Lines returns the metrics of the released service's canary, in the order of their first queries.
 func Lines(t *timeline.Timeline) []Line {
 	var lines []Line
 	index := map[string]int{}
@@ -63,7 +64,7 @@ func (l *Line) add(at timeline.Moment, q event.Query) {
 	l.Unit, l.PromQL = unit, q.PromQL
 	v := scaled(q.Value, factor)
 	if q.Metric == builtinDuration {
-		factor = 1 // Flagger takes its bounds for milliseconds, whatever the query gives
+		factor = 1 // Flagger compares in milliseconds, whatever the unit of the query
 	}
 	l.Min, l.Max = scaled(q.Min, factor), scaled(q.Max, factor)
 	l.Samples = append(l.Samples, Sample{at, v, v != nil && q.Error == "" && !(l.Min != nil && *v < *l.Min) && !(l.Max != nil && *v > *l.Max)})
@@ -71,6 +72,7 @@ func (l *Line) add(at timeline.Moment, q event.Query) {
 
 // Flagger's built-in checks.
 const (
+	// Flagger's built-in checks.
 	builtinSuccess  = "request-success-rate"
 	builtinDuration = "request-duration"
 )
@@ -83,8 +85,9 @@ func scaled(v *float64, factor float64) *float64 {
 	return &x
 }
 
-// unitOf guesses what a query's numbers are, and by what to multiply them to get the unit's. Prometheus' and Linkerd's metrics
-// carry their unit in their names; a share is a quotient, in percent where it is multiplied by 100.
+// unitOf guesses what a query's values are, and the factor from them to the unit. Prometheus' and
+// Linkerd's metrics carry their unit in their names; a share is a quotient, in percent if it is
+// multiplied by 100.
 func unitOf(q event.Query) (Unit, float64) {
 	text := strings.Join(strings.Fields(q.PromQL), " ")
 	switch {
@@ -101,7 +104,7 @@ func unitOf(q event.Query) (Unit, float64) {
 	factor := 1.0
 	if !strings.Contains(text, "* 100") && !strings.Contains(text, "100 *") {
 		if bound := q.Max; bound != nil && *bound > 1 || q.Min != nil && *q.Min > 1 {
-			return Other, 1 // a quotient, but no share
+			return Other, 1 // a quotient that is not a share
 		}
 		factor = 100
 	}

@@ -7,24 +7,24 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// MarkerKind says what a marker stands for.
+// MarkerKind is what a marker stands for.
 type MarkerKind int
 
 // Kinds of markers.
 const (
-	MarkerRelease     MarkerKind = iota // the version was given to its Deployment
+	MarkerRelease     MarkerKind = iota // the Deployment got the version
 	MarkerStep                          // the canary got another share of the traffic
 	MarkerFailedCheck                   // a check failed
 	MarkerRefused                       // a gate refused the version before it had traffic
 	MarkerHarm                          // the first user was hurt
-	MarkerDetected                      // the first sign after it that a guardrail noticed
+	MarkerDetected                      // the first signal after it that a guardrail noticed
 	MarkerRollback                      // all traffic back to the primary
 	MarkerRemoved                       // the canary was removed
 	MarkerPromoting                     // the decision to promote
 	MarkerPromoted                      // everyone is on the new version
 )
 
-// Marker is a moment worth a mark in a chart, with a label of a word or two.
+// Marker is a moment to mark in a chart, with a label of a word or two.
 type Marker struct {
 	timeline.Moment
 	Kind  MarkerKind

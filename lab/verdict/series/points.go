@@ -10,15 +10,16 @@ import (
 
 // Point is a stretch of time of one selection.
 type Point struct {
-	// From and To bound the stretch as times since the run's start; the seconds counted in it began there. Seq is the event of
-	// its last second with traffic of any kind, 0 without.
+	// From and To are times since the run's start; the seconds counted began between them. Seq is
+	// the event of the last second with traffic of any kind, or 0.
 	From, To time.Duration
 	Seq      int
 	timeline.Counts
-	// P50 and P99 are what half and all but the slowest hundredth of users waited at most, as their buckets tell; 0 without
+	// P50 and P99 are percentiles of the latency, rounded up to the end of their bucket; 0 without
 	// requests.
 	P50, P99 time.Duration
-	// HarmSoFar counts the selection's harmed requests from the run's start to the end of the stretch.
+	// HarmSoFar counts the selection's harmed requests from the run's start to the end of the
+	// stretch.
 	HarmSoFar int
 }
 
@@ -30,7 +31,7 @@ func (p Point) Rate() float64 {
 	return float64(p.N) / (p.To - p.From).Seconds()
 }
 
-// Good is the share of requests that users would not call bad, 0 to 1; NaN without requests.
+// Good is the share of requests that were not bad, 0 to 1; NaN without requests.
 func (p Point) Good() float64 { return share(p.N-p.Bad, p.N) }
 
 // Failed is the share of errors (5xx, or no answer), 0 to 1; NaN without requests.
@@ -43,9 +44,9 @@ func share(n, of int) float64 {
 	return float64(n) / float64(of)
 }
 
-// Points cuts the time between from and to into at most n stretches of equal length, and counts the selection in each. The
-// stretches are whole multiples of a length that n decides, so that they stay where they are while to moves on. Seconds that
-// ended after to are left out.
+// Points cuts the time between from and to into at most n stretches of equal length, and counts the
+// selection in each. The stretches are multiples of a length that depends on n, so that they stay
+// where they are while to moves on. Seconds that ended after to are left out.
 func (s *Series) Points(sel Selection, from, to time.Duration, n int) []Point {
 	if to = min(to, s.End()); n < 1 || to <= from {
 		return nil
@@ -62,7 +63,7 @@ func (s *Series) Points(sel Selection, from, to time.Duration, n int) []Point {
 	return points
 }
 
-// step is the shortest length of n stretches: a multiple of the buckets' width.
+// step is the shortest length of at most n stretches: a multiple of the buckets' width.
 func (s *Series) step(from, to time.Duration, n int) time.Duration {
 	step := s.width
 	for (to-1)/step-from/step >= time.Duration(n) {
@@ -71,7 +72,7 @@ func (s *Series) step(from, to time.Duration, n int) time.Duration {
 	return step
 }
 
-// selected tells by id which keys are selected.
+// selected reports by id which keys are selected.
 func (s *Series) selected(sel Selection) []bool {
 	keep := make([]bool, len(s.order))
 	for id, k := range s.order {

@@ -1,8 +1,9 @@
-// Package series gives the traffic of a run over time: rates, shares, latencies and harm for a selection of users, routes and
-// who served them; with the lines that guardrails draw and the moments worth a mark.
+// Package series returns the traffic of a run over time: rates, shares, latencies and harm for a
+// selection of users, routes and servers, together with the bounds of the guardrails' metrics and
+// the moments to mark.
 //
-// It takes traffic as it comes and holds a bounded number of buckets however long a run lasts: once they are full, pairs of
-// them become one. So a chart of an hour costs no more than one of a minute. It knows events and the timeline, and no view.
+// It keeps a bounded number of buckets however long a run lasts: when they are full, it merges
+// pairs of them. So a chart of an hour costs no more than one of a minute.
 package series
 
 import (
@@ -13,14 +14,15 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Side says who served a request.
+// Side is what served a request.
 type Side int
 
 // Sides of a rollout.
 const (
-	// All also counts what never reached the released service.
+	// All also counts requests that never reached the released service.
 	All Side = iota
-	// Canary is the released version's canary, Primary whatever else of the released service answered.
+	// Canary is the released version's canary, Primary everything else of the released service that
+	// answered.
 	Canary
 	Primary
 )
@@ -43,6 +45,8 @@ type Selection struct {
 
 // Width of the first buckets, and how many there may be before pairs of them become one. Seconds of traffic fill them.
 const (
+	// The width of the first buckets, and the number of buckets from which pairs of them are
+	// merged.
 	minBucketWidth = time.Second
 	maxBuckets     = 2048
 )
@@ -51,33 +55,33 @@ const (
 type Series struct {
 	run     event.RunStarted
 	width   time.Duration
-	buckets []bucket // bucket i begins at i·width
+	buckets []bucket // bucket i starts at i·width
 	keys    map[timeline.Key]int
 	order   []timeline.Key // by id
-	lastIDs []int          // ids by place in the last second
+	lastIDs []int          // ids by position in the last second
 }
 
 // bucket is the traffic of the seconds that began in it.
 type bucket struct {
-	// to ends the last of its seconds; seq is that second's event. 0 without traffic.
+	// to ends the last of its seconds; seq is that second's event. Both are 0 without traffic.
 	to    time.Duration
 	seq   int
 	cells []cell
 }
 
-// cell is one key's part of a bucket. Its latencies are the event's own, never written to, until another second comes into the
-// same bucket.
+// cell is the part of one key in a bucket. It shares the event's latencies, which it never writes,
+// until another second comes into the same bucket.
 type cell struct {
 	key int
 	timeline.Counts
 	shared []event.BucketCount
-	own    []event.BucketCount // by bucket; takes the place of shared
+	own    []event.BucketCount // by bucket; replaces shared
 }
 
 // New returns a series for the events of one run.
 func New() *Series { return &Series{width: minBucketWidth, keys: map[timeline.Key]int{}} }
 
-// Of takes the traffic of a timeline. It does not follow what is folded into the timeline later.
+// Of returns the traffic of a timeline. It does not follow what is folded into the timeline later.
 func Of(t *timeline.Timeline) *Series {
 	s := New()
 	s.run = t.Run
@@ -87,8 +91,8 @@ func Of(t *timeline.Timeline) *Series {
 	return s
 }
 
-// Fold takes the next event of the log; other facts than traffic cost nothing. Like a timeline's own Fold it must not be given
-// what comes after the run's end.
+// Fold takes the next event of the log. Like a timeline's Fold it must not be given events after
+// the run's end.
 func (s *Series) Fold(e event.Event) {
 	switch f := e.Fact.(type) {
 	case event.RunStarted:
@@ -123,40 +127,41 @@ func (s *Series) fold(seq int, f event.Traffic) {
 	}
 }
 
-// id numbers the keys. Cells come in the same order each second, so the last second's key at the same place is tried first.
-func (s *Series) id(place int, c *event.Cell) int {
+// id numbers the keys. Cells come in the same order each second, so it first tries the key at the
+// same position of the last second.
+func (s *Series) id(position int, c *event.Cell) int {
 	k := timeline.KeyOf(*c)
-	if place < len(s.lastIDs) && s.order[s.lastIDs[place]] == k {
-		return s.lastIDs[place]
+	if position < len(s.lastIDs) && s.order[s.lastIDs[position]] == k {
+		return s.lastIDs[position]
 	}
 	id, ok := s.keys[k]
 	if !ok {
 		id = len(s.order)
 		s.keys[k], s.order = id, append(s.order, k)
 	}
-	for len(s.lastIDs) <= place {
+	for len(s.lastIDs) <= position {
 		s.lastIDs = append(s.lastIDs, id)
 	}
-	s.lastIDs[place] = id
+	s.lastIDs[position] = id
 	return id
 }
 
-// mergePairs makes one bucket of two.
+// mergePairs merges each pair of buckets.
 func (s *Series) mergePairs() {
 	s.width *= 2
-	half := make([]bucket, 0, maxBuckets)
+	merged := make([]bucket, 0, maxBuckets)
 	for i, b := range s.buckets {
 		if i%2 == 0 {
-			half = append(half, b)
+			merged = append(merged, b)
 			continue
 		}
-		to := &half[i/2]
+		to := &merged[i/2]
 		to.to, to.seq = max(to.to, b.to), max(to.seq, b.seq)
 		for _, c := range b.cells {
 			to.add(c)
 		}
 	}
-	s.buckets = half
+	s.buckets = merged
 }
 
 func (b *bucket) add(c cell) {

@@ -20,7 +20,7 @@ func traffic(t *rapid.T) []event.Event {
 	events := []event.Event{{Seq: 1, Fact: event.RunStarted{Format: event.Format, Service: "shop", Version: "v2", Baseline: "v1"}}}
 	now := time.Duration(rapid.IntRange(0, 2e6).Draw(t, "start")) * time.Microsecond
 	gaps := []time.Duration{0, 0, 0, time.Second, 10 * time.Second}
-	if rapid.Bool().Draw(t, "long") { // long enough for pairs of buckets to become one, again and again
+	if rapid.Bool().Draw(t, "long") { // long enough to merge pairs of buckets several times
 		gaps = append(gaps, 5*time.Minute, 2*time.Hour)
 	}
 	cell := rapid.Custom(func(t *rapid.T) event.Cell {
@@ -58,7 +58,7 @@ func selections() []series.Selection {
 	return all
 }
 
-// counted says in other words what a selection keeps.
+// counted is another implementation of a selection.
 func counted(tl *timeline.Timeline, s series.Selection) timeline.Counts {
 	return tl.Sum(func(k timeline.Key) bool {
 		if s.Cohort != "" && k.Cohort != s.Cohort || s.Route != "" && k.Route != s.Route || s.Version != "" && k.Version != s.Version {
@@ -74,7 +74,7 @@ func counted(tl *timeline.Timeline, s series.Selection) timeline.Counts {
 	})
 }
 
-// slowest is the 99th percentile of all of a selection's requests at once.
+// slowest is the 99th percentile over all requests of a selection.
 func slowest(tl *timeline.Timeline, s series.Selection) time.Duration {
 	var all [][]event.BucketCount
 	for _, f := range tl.Seconds() {
@@ -90,8 +90,8 @@ func slowest(tl *timeline.Timeline, s series.Selection) time.Duration {
 
 const forever = time.Duration(math.MaxInt64)
 
-// TestNothingIsLostOrCountedTwice: over any number of stretches the counts are the timeline's, and so are the slowest requests.
-func TestNothingIsLostOrCountedTwice(t *testing.T) {
+// Over any number of stretches the counts and the slowest requests are those of the timeline.
+func TestPointsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := traffic(t)
 		tl := timeline.Build(events)
@@ -131,8 +131,8 @@ func TestNothingIsLostOrCountedTwice(t *testing.T) {
 	})
 }
 
-// TestAWindow: what was before a window counts in its harm so far, and what came after its end does not count.
-func TestAWindow(t *testing.T) {
+// Harm before a window counts in its harm so far; seconds after its end do not count.
+func TestWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := traffic(t)
 		s := series.Of(timeline.Build(events))
@@ -250,7 +250,7 @@ func TestMarkers(t *testing.T) {
 	}
 }
 
-// long is a run of so many seconds: eight cells a second with twelve filled latency buckets each.
+// long is a run of the given length: eight cells a second with twelve filled latency buckets each.
 func long(seconds int) []event.Event {
 	var lat []event.BucketCount
 	for i := range 12 {

@@ -8,36 +8,39 @@ import (
 
 // Preconditions are what the guardrails proved before the canary got its first request.
 type Preconditions struct {
-	// MTLS, Policy and Rehearsed are the first passes of these gates and drills before canary traffic.
+	// MTLS, Policy and RollbackDrill are when these gates and drills first passed before canary
+	// traffic.
 	MTLS, Policy, RollbackDrill Moment
 	// Server and Authorization are the learner's Linkerd policy objects.
 	Server, Authorization Moment
 }
 
-// Experiment holds the facts that the learner wrote on the Canary, as they were written.
+// Experiment holds the annotations of the Canary, as they were written.
 type Experiment struct {
 	Moment
 	Owner, Start, End, Hypothesis string
 }
 
-// Wait is a span in which something other than a check held the rollout. Until is never seen while it lasts.
+// Wait is a span in which something other than a check held the rollout. Until is zero while it
+// lasts.
 type Wait struct {
 	From, Until Moment
 	Why         string
 }
 
-// gateHold is a gate that said no and whose consequence is not yet known.
+// gateHold is a gate that failed and whose consequence is not known yet.
 type gateHold struct {
 	Moment
 	event.Gate
 }
 
-// refusesVersion tells whether the gate judges the version, and not its traffic or a person's patience.
+// refusesVersion reports whether the gate judges the version, and not its traffic or a person's
+// decision.
 func (g gateHold) refusesVersion() bool {
 	return g.Happened() && (g.Name == event.GateMTLS || g.Name == event.GatePolicy || g.Name == event.GateRollbackDrill)
 }
 
-// foldEvidence follows what the guardrails asked and proved.
+// foldEvidence folds what the guardrails asked and proved.
 func (t *Timeline) foldEvidence(f event.Fact, at Moment) {
 	switch f := f.(type) {
 	case event.Applied:
@@ -73,7 +76,7 @@ func (t *Timeline) foldApplied(f event.Applied, at Moment) {
 func (e Experiment) isEmpty() bool { return e.Owner+e.Start+e.End+e.Hypothesis == "" }
 
 func (t *Timeline) foldGate(f event.Gate, at Moment) {
-	if f.Hook == event.HookRollback { // it asks whether to roll back: a no holds nothing
+	if f.Hook == event.HookRollback { // it asks whether to roll back, and holds nothing
 		if f.Passed && t.undecided() {
 			t.addSignal(at)
 		}
@@ -90,7 +93,7 @@ func (t *Timeline) foldGate(f event.Gate, at Moment) {
 		t.startWait(at, "gate approve held the rollout")
 		return
 	}
-	// Of several gates that say no in one tick, one that judges the version says most.
+	// Of several gates that fail in one tick, one that judges the version takes precedence.
 	if !t.pending.refusesVersion() {
 		t.pending = gateHold{at, f}
 	}
@@ -109,18 +112,18 @@ func (t *Timeline) passGate(name string, at Moment) {
 	}
 }
 
-// setOnce sets a mark once, and not any more when the canary has had traffic.
+// setOnce sets a moment the first time, unless the canary has had traffic.
 func (t *Timeline) setOnce(m *Moment, at Moment) {
 	if !m.Happened() && !t.FirstCanary.Happened() {
 		*m = at
 	}
 }
 
-// gateGracePeriod is how long after a gate's no the canary may still advance in the same tick: the no was then that of a
-// rollback webhook, which asks whether to roll back and holds nothing.
+// gateGracePeriod is how long after a failed gate the canary may still advance in the same tick:
+// then the gate was a rollback webhook, which asks whether to roll back and holds nothing.
 const gateGracePeriod = 3 * time.Second
 
-// resolveGate turns a gate's no into a sign once the canary has not advanced.
+// resolveGate turns a failed gate into a signal once the canary has not advanced.
 func (t *Timeline) resolveGate(now Moment) {
 	if !t.pending.Happened() || now.At <= t.pending.At+gateGracePeriod {
 		return
@@ -138,14 +141,14 @@ func (t *Timeline) setRefusal(at Moment) {
 	}
 }
 
-// addSignal notes that a guardrail noticed something.
+// addSignal adds a moment at which a guardrail noticed something.
 func (t *Timeline) addSignal(at Moment) {
 	t.signals = append(t.signals, at)
 	t.updateDetected()
 }
 
-// updateDetected sets Detected from the signs so far: the first one at or after the first harm; failing that, at a rollback, the
-// last one before it; failing that, the rollback itself.
+// updateDetected sets Detected from the signals so far: the first one at or after the first harm;
+// else, at a rollback, the last one before it; else the rollback itself.
 func (t *Timeline) updateDetected() {
 	if t.Detected.Happened() {
 		return

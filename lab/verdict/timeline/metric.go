@@ -9,12 +9,14 @@ import (
 
 // Flagger's built-in checks, whose queries have no name in a log.
 const (
+	// Flagger's built-in checks, whose queries have no name in a log.
 	builtinSuccess  = "request-success-rate"
 	builtinDuration = "request-duration"
 )
 
-// MetricName is the name of the check that a query of Flagger's was asked for. A query without a name is that of a built-in
-// check, of which there are two; only the one of durations asks for a quantile (flagger, pkg/metrics/observers).
+// MetricName is the name of the check that Flagger made a query for. A query without a name is that
+// of one of the two built-in checks; only the one of durations asks for a quantile (flagger,
+// pkg/metrics/observers).
 func MetricName(q event.Query) string {
 	builtin := builtinSuccess
 	if strings.Contains(q.PromQL, "histogram_quantile") {

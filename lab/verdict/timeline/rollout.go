@@ -13,10 +13,11 @@ type Change struct {
 	Before, After event.Canary
 }
 
-// Failed tells whether a check failed in the change.
+// Failed reports whether a check failed in the change.
 func (c Change) Failed() bool { return c.After.FailedChecks > c.Before.FailedChecks }
 
-// Advanced tells whether the canary got more traffic, or passed an iteration, or went on to promotion.
+// Advanced reports whether the canary got more traffic, passed an iteration, or went on to
+// promotion.
 func (c Change) Advanced() bool {
 	return c.After.Weight > c.Before.Weight || c.After.Iterations > c.Before.Iterations ||
 		(c.After.Phase != c.Before.Phase && isPromotion(c.After.Phase))
@@ -25,14 +26,15 @@ func (c Change) Advanced() bool {
 // Step is one exposure of the released version, in force until the next.
 type Step struct {
 	Moment
-	// Weight is the canary's share of the traffic in percent. It is 0 for an experiment that routes by match, whose
-	// Matched is set, and after a rollback.
+	// Weight is the canary's share of the traffic in percent. It is 0 after a rollback, and for an
+	// experiment that routes by match, which has Matched set.
 	Weight  int
 	Matched bool
-	// Canary and Served count requests that the canary, and the whole released service, answered in the step.
+	// Canary and Served count the requests that the canary, and the whole released service,
+	// answered in the step.
 	Canary, Served int
-	// SteadyCanary and SettledServed leave out the seconds right after the step began, whose requests may have been
-	// routed before it.
+	// SteadyCanary and SteadyServed leave out the seconds right after the step began, whose
+	// requests may have been routed before it.
 	SteadyCanary, SteadyServed int
 }
 
@@ -40,9 +42,10 @@ type Step struct {
 type RouteChange struct {
 	Moment
 	event.Route
-	// Share is the canary's part of the rule for everyone, in percent.
+	// Share is the canary's share in the rule for everyone, in percent.
 	Share int
-	// Matched is set when a rule with conditions sends requests to the canary; MatchShare is the canary's part there.
+	// Matched is set if a rule with conditions sends requests to the canary; MatchShare is the
+	// canary's share there.
 	Matched    bool
 	MatchShare int
 }
@@ -51,7 +54,7 @@ func isPromotion(phase string) bool {
 	return phase == event.PhasePromoting || phase == event.PhaseFinalising || phase == event.PhaseSucceeded
 }
 
-// foldRollout follows the release and the objects that carry it.
+// foldRollout folds the release and the objects that carry it.
 func (t *Timeline) foldRollout(f event.Fact, at Moment) {
 	switch f := f.(type) {
 	case event.Released:
@@ -82,8 +85,8 @@ func (t *Timeline) foldRelease(at Moment) {
 	}
 }
 
-// isReleasedCanary tells whether a Canary is the released service's: by its target where the log says so, else by its name, and else
-// because it was the first.
+// isReleasedCanary reports whether a Canary is the released service's: by its target if the log has
+// it, else by its name, else because it was the first.
 func (t *Timeline) isReleasedCanary(c event.Canary) bool {
 	switch {
 	case c.Target != "":
@@ -113,8 +116,9 @@ func (t *Timeline) foldCanary(c event.Canary, at Moment) {
 	t.foldStep(change)
 }
 
-// foldChecks takes a failed check as a sign that a guardrail noticed. A failed check before the canary has traffic is a
-// pre-rollout webhook that said no: Flagger's scheduler asks for nothing else there.
+// foldChecks takes a failed check as a signal that a guardrail noticed. A failed check before the
+// canary has traffic is a pre-rollout webhook that failed: Flagger's scheduler calls nothing else
+// there.
 func (t *Timeline) foldChecks(c Change) {
 	if !c.Failed() || c.After.Phase == event.PhaseFailed {
 		return
@@ -153,7 +157,7 @@ func (t *Timeline) foldPhase(c Change) {
 	}
 }
 
-// foldStep notes a new exposure. Weights that change after the decision belong to the promotion.
+// foldStep adds a new exposure. Weights that change after the decision belong to the promotion.
 func (t *Timeline) foldStep(c Change) {
 	if t.Decided() {
 		return
@@ -168,7 +172,8 @@ func (t *Timeline) foldStep(c Change) {
 	}
 }
 
-// foldAbort notes the rollback. The route goes back first and phase Failed follows: the earlier of the two is what users felt.
+// foldAbort sets the rollback. The route goes back first and phase Failed follows: the earlier of
+// the two is what users feel.
 func (t *Timeline) foldAbort(at Moment) {
 	if t.Abort.Happened() {
 		return
@@ -176,22 +181,23 @@ func (t *Timeline) foldAbort(at Moment) {
 	t.WeightAtAbort = t.canaryWeight()
 	t.Abort = at
 	if t.Removed.At >= at.At {
-		t.Removed = Moment{} // Flagger itself scales the canary to zero in a rollback
+		t.Removed = Moment{} // Flagger scales the canary to zero when it rolls back
 	}
 	t.Steps = append(t.Steps, Step{Moment: at})
 	t.updateDetected()
 	t.endWait(at)
 }
 
-// undoAbort takes back a rollback that was read from the route alone when the canary goes on: Flagger routes back to the
-// primary as well when it promotes, and when it starts the analysis of a newer revision.
+// undoAbort takes back a rollback that was read from the route alone if the canary goes on: Flagger
+// also routes back to the primary when it promotes, and when it starts the analysis of a newer
+// revision.
 func (t *Timeline) undoAbort() {
 	if t.Abort.Happened() && !t.failed {
 		t.Abort, t.WeightAtAbort = Moment{}, 0
 	}
 }
 
-// foldPromotion notes the decision.
+// foldPromotion sets the decision to promote.
 func (t *Timeline) foldPromotion(at Moment) {
 	if t.Promoting.Happened() {
 		return
@@ -206,15 +212,16 @@ func (t *Timeline) foldRemoval(at Moment) {
 	}
 }
 
-// undecided tells whether the version was released and its fate is open.
+// undecided reports whether the version was released and neither rolled back nor promoted.
 func (t *Timeline) undecided() bool {
 	return t.Released.Happened() && !t.Abort.Happened() && !t.Promoting.Happened()
 }
 
-// hadTraffic tells whether the canary ever had traffic.
+// hadTraffic reports whether the canary ever had traffic.
 func (t *Timeline) hadTraffic() bool { return len(t.Steps) > 0 }
 
-// canaryWeight is the canary's share in percent: the weight, or what it really got where routing is by match.
+// canaryWeight is the canary's share in percent: the weight, or what it really got if routing is by
+// match.
 func (t *Timeline) canaryWeight() int {
 	for i := len(t.Steps) - 1; i >= 0; i-- {
 		switch s := t.Steps[i]; {
@@ -243,8 +250,9 @@ func (t *Timeline) foldRoute(r event.Route, at Moment) {
 	}
 }
 
-// readRoute tells what a route gives the released service's canary; not ok when it is another service's. Backends are
-// named as Flagger names its Services: the target's name with -canary and -primary.
+// readRoute reads what a route gives the released service's canary; ok is false for another
+// service's route. Backends are named as Flagger names its Services: the target's name with -canary
+// and -primary.
 func (t *Timeline) readRoute(r event.Route, at Moment) (RouteChange, bool) {
 	c := RouteChange{Moment: at, Route: r}
 	ours := false
@@ -270,10 +278,11 @@ func (t *Timeline) readRoute(r event.Route, at Moment) (RouteChange, bool) {
 	return c, ours
 }
 
-// transitionTime is left out after each step: requests that were routed before it are answered by then.
+// transitionTime is left out after each step: requests that were routed before it are answered by
+// then.
 const transitionTime = 5 * time.Second
 
-// stepAt is the step in force at a time, nil before the first.
+// stepAt is the step in force at a time, or nil before the first.
 func (t *Timeline) stepAt(at time.Duration) *Step {
 	for i := len(t.Steps) - 1; i >= 0; i-- {
 		if t.Steps[i].At <= at {

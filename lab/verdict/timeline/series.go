@@ -10,19 +10,20 @@ import (
 
 // Point is one second of requests of some kind.
 type Point struct {
-	// From and To bound the second, as times since the run's start; Seq is its event.
+	// From and To are times since the run's start; Seq is the second's event.
 	From, To time.Duration
 	Seq      int
 	Counts
-	// P99 is what the slowest hundredth of users waited at least; 0 without requests.
+	// P99 is the 99th percentile of the latency; 0 without requests.
 	P99 time.Duration
 }
 
-// Series gives the run second by second, for the keys that are kept; nil keeps all. Seconds without traffic are points
-// with zero counts where the log has them, and absent where it does not.
+// Series returns the run second by second, for the keys that keep accepts; nil keeps all. Seconds
+// without traffic are points with zero counts if the log has them, and absent if it does not.
 func (t *Timeline) Series(keep func(Key) bool) []Point { return t.SeriesFrom(0, keep) }
 
-// SeriesFrom is Series without the seconds that ended at or before a time since the run's start.
+// SeriesFrom is [Timeline.Series] without the seconds that ended at or before a time since the
+// run's start.
 func (t *Timeline) SeriesFrom(after time.Duration, keep func(Key) bool) []Point {
 	var points []Point
 	for i := range t.seconds {
@@ -33,7 +34,8 @@ func (t *Timeline) SeriesFrom(after time.Duration, keep func(Key) bool) []Point 
 	return points
 }
 
-// Seconds are the seconds of traffic in log order, each with its event. What is yielded must not be changed.
+// Seconds returns the seconds of traffic in log order, each with its event. Callers must not change
+// what it yields.
 func (t *Timeline) Seconds() iter.Seq2[Moment, event.Traffic] {
 	return func(yield func(Moment, event.Traffic) bool) {
 		for i := range t.seconds {

@@ -1,9 +1,9 @@
-// Package timeline folds the events of one run into what happened: when users were first hurt, when a guardrail noticed,
-// when the rollout was undone, and who got what in between.
+// Package timeline folds the events of one run into what happened: when users were first hurt, when
+// a guardrail noticed, when the rollout was undone, and what the canary and the primary answered in
+// between.
 //
-// It is a reducer: the same events in the same order give the same timeline, whether they come at once or one by one.
-// Every derived moment keeps the sequence number of the event it rests on. The package knows events only: no scenario, no
-// rubric, no view.
+// It is a reducer: the same events in the same order give the same timeline, whether they come at
+// once or one by one. Every derived moment keeps the sequence number of the event that it rests on.
 package timeline
 
 import (
@@ -12,18 +12,19 @@ import (
 	"coalmine/lab/event"
 )
 
-// Moment is a moment of the run and the event it rests on. The zero Mark is a moment that never came.
+// Moment is a moment of the run and the event that it rests on. The zero Moment never happened.
 type Moment struct {
 	// At is the time since the run's start.
 	At time.Duration
-	// Seq numbers the event; 0 when the moment never came.
+	// Seq is the event's sequence number; 0 if the moment never happened.
 	Seq int
 }
 
-// Happened tells whether the moment came.
+// Happened reports whether the moment came.
 func (m Moment) Happened() bool { return m.Seq > 0 }
 
-// Since is the time from an earlier mark to this one, never negative; 0 when one of the two never came.
+// Since is the time from an earlier moment to this one, never negative; 0 if one of the two never
+// happened.
 func (m Moment) Since(earlier Moment) time.Duration {
 	if !m.Happened() || !earlier.Happened() {
 		return 0
@@ -31,19 +32,19 @@ func (m Moment) Since(earlier Moment) time.Duration {
 	return max(0, m.At-earlier.At)
 }
 
-// Stage is a part of the run and when it began.
+// Stage is a stage of the run and its start.
 type Stage struct {
 	Moment
 	event.Stage
 }
 
-// End says how the run as such ended. Its Outcome is "" while the run is on, or when its log was cut off.
+// End is how the run ended. Its Outcome is "" while the run goes on, or if its log was cut off.
 type End struct {
 	Moment
 	event.RunEnded
 }
 
-// Timeline is what happened in one run so far. Its fields are written by [Timeline.Fold] alone.
+// Timeline is what has happened in one run so far. Only [Timeline.Fold] writes its fields.
 type Timeline struct {
 	Run    event.RunStarted
 	Stages []Stage
@@ -53,9 +54,9 @@ type Timeline struct {
 	// Last is the newest event of any kind.
 	Last Moment
 
-	// Released is when the new version was given to its Deployment.
+	// Released is when the Deployment got the new version.
 	Released Moment
-	// Canary names the Canary object of the released service, "" as long as none was seen.
+	// Canary is the name of the released service's Canary object, "" until one was seen.
 	Canary string
 	// Changes are the changes of that Canary's status.
 	Changes []Change
@@ -66,23 +67,26 @@ type Timeline struct {
 
 	// FirstBad and LastBad end the first and the last second in which the fault hurt a user.
 	FirstBad, LastBad Moment
-	// Detected is the first sign after FirstBad that a guardrail noticed: a failed check, a gate that held the canary
-	// back, or the rollback itself. Without any harm it is the first sign at all.
+	// Detected is the first signal after FirstBad that a guardrail noticed: a failed check, a gate
+	// that held the canary back, or the rollback itself. Without any harm it is the first signal at
+	// all.
 	Detected Moment
-	// Abort is the rollback: phase Failed, or the route back to the primary alone before it.
+	// Abort is the rollback: phase Failed, or the route back to the primary before it.
 	Abort Moment
-	// Promoting is the decision to promote; Promoted is when all traffic was on the promoted primary.
+	// Promoting is the decision to promote; Promoted is when the promoted primary had all traffic.
 	Promoting, Promoted Moment
-	// Removed is when the Canary object or the canary's pods were removed while the analysis was undecided.
+	// Removed is when the Canary object or the canary's pods were removed before a decision.
 	Removed Moment
-	// Refusal is the first gate or pre-rollout check that refused the version for what it is: mtls, policy, a failed
-	// drill. Gates that only ask for traffic or for a person are none.
+	// Refusal is the first gate or pre-rollout check that refused the version for what it is: mtls,
+	// policy, a failed rollback drill. Gates that only ask for traffic or for a person do not
+	// count.
 	Refusal Moment
 	// FirstCanary ends the first second in which the canary served a request.
 	FirstCanary Moment
-	// WeightAtAbort is the share of traffic that the canary had when it was rolled back, in percent.
+	// WeightAtAbort is the share of the traffic that the canary had when it was rolled back, in
+	// percent.
 	WeightAtAbort int
-	// Waits are spans in which a gate for people held the rollout.
+	// Waits are spans in which the rollout waited for a person.
 	Waits []Wait
 
 	Preconditions Preconditions
@@ -91,8 +95,8 @@ type Timeline struct {
 	Totals   *event.TrafficTotals
 	TotalsAt Moment
 
-	// CanaryRequests and ServiceRequests count what the released version's canary, and the whole released service,
-	// answered while the canary's fate was open.
+	// CanaryRequests and ServiceRequests count what the released version's canary, and the whole
+	// released service, answered before the decision.
 	CanaryRequests, ServiceRequests int
 
 	canary  event.Canary // latest status
@@ -113,7 +117,8 @@ func Build(events []event.Event) *Timeline {
 	return t
 }
 
-// Fold takes the next event of the log. What comes after the run's end is the lab putting its things away, and is ignored.
+// Fold takes the next event of the log. Events after the run's end are the lab's cleanup and are
+// ignored.
 func (t *Timeline) Fold(e event.Event) {
 	if t.End.Happened() {
 		return
@@ -131,7 +136,7 @@ func (t *Timeline) Fold(e event.Event) {
 	t.foldEvidence(e.Fact, at)
 }
 
-// foldRun keeps the frame of the run.
+// foldRun folds the run's start, stages and end.
 func (t *Timeline) foldRun(f event.Fact, at Moment) {
 	switch f := f.(type) {
 	case event.RunStarted:
@@ -145,7 +150,7 @@ func (t *Timeline) foldRun(f event.Fact, at Moment) {
 	}
 }
 
-// StageAt names the stage at a time since the run's start; "" before the first.
+// StageAt returns the name of the stage at a time since the run's start; "" before the first.
 func (t *Timeline) StageAt(at time.Duration) string {
 	name := ""
 	for _, s := range t.Stages {
@@ -156,7 +161,7 @@ func (t *Timeline) StageAt(at time.Duration) string {
 	return name
 }
 
-// Decided tells whether the canary's fate was settled, one way or the other.
+// Decided reports whether the canary was rolled back, promoted or removed.
 func (t *Timeline) Decided() bool {
 	return t.Abort.Happened() || t.Promoting.Happened() || t.Removed.Happened()
 }

@@ -29,7 +29,7 @@ func wantNever(t *testing.T, what string, m timeline.Moment) {
 	}
 }
 
-func TestACaughtFault(t *testing.T) {
+func TestRolledBack(t *testing.T) {
 	tl := build(script.RolledBack(7))
 	wantAt(t, "released", tl.Released, 70*time.Second)
 	wantAt(t, "first bad", tl.FirstBad, 86*time.Second) // weight 5 from 85 s
@@ -54,7 +54,7 @@ func TestACaughtFault(t *testing.T) {
 	}
 }
 
-func TestTheEventsThatMarksRestOn(t *testing.T) {
+func TestMomentsNameTheirEvents(t *testing.T) {
 	s := script.RolledBack(7)
 	tl := build(s)
 	for _, c := range []struct {
@@ -71,7 +71,7 @@ func TestTheEventsThatMarksRestOn(t *testing.T) {
 	}
 }
 
-func TestAPromotion(t *testing.T) {
+func TestPromoted(t *testing.T) {
 	tl := build(script.Promoted("healthy", 1))
 	wantAt(t, "promoting", tl.Promoting, 175*time.Second)
 	wantAt(t, "promoted", tl.Promoted, 185*time.Second)
@@ -86,7 +86,7 @@ func TestAPromotion(t *testing.T) {
 	}
 }
 
-func TestSignsBeforeTheFirstHarmAreNoDetection(t *testing.T) {
+func TestSignalsBeforeTheFirstHarmDoNotCount(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release()
 	s.Fault = 0
 	s.Canary("Progressing", 5, 0).Traffic(10).Canary("Progressing", 5, 1).Traffic(10)
@@ -95,7 +95,7 @@ func TestSignsBeforeTheFirstHarmAreNoDetection(t *testing.T) {
 	wantAt(t, "detected", build(s).Detected, 100*time.Second)
 }
 
-func TestAnEarlySignCountsWhenTheRollbackFollowsWithoutAnother(t *testing.T) {
+func TestAnEarlySignalCountsIfItIsTheOnlyOneBeforeTheRollback(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release()
 	s.Fault = 0
 	s.Canary("Progressing", 5, 0).Traffic(10).Canary("Progressing", 5, 1)
@@ -114,14 +114,14 @@ func route(weight int) event.Route {
 	}}}}
 }
 
-func TestTheRouteBackIsTheRollback(t *testing.T) {
+func TestRouteToPrimaryIsTheRollback(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Add(route(0)).Canary("Progressing", 5, 0).Add(route(5)).Traffic(20)
 	s.Add(route(0))
 	s.Wait(2*time.Second).Canary("Failed", 0, 1).Traffic(5)
 	wantAt(t, "abort", build(s).Abort, 90*time.Second)
 }
 
-func TestTheRouteBackOfAPromotionIsNone(t *testing.T) {
+func TestRouteToPrimaryOfAPromotionIsNotARollback(t *testing.T) {
 	s := script.Ready("healthy", 1, true).Release().Canary("Progressing", 50, 0).Add(route(50)).Traffic(20)
 	s.Add(route(0)).Canary("Promoting", 50, 0).Traffic(5).Canary("Finalising", 0, 0)
 	tl := build(s)
@@ -129,13 +129,13 @@ func TestTheRouteBackOfAPromotionIsNone(t *testing.T) {
 	wantAt(t, "promoted", tl.Promoted, 95*time.Second)
 }
 
-func TestARestartedAnalysisIsNoRollback(t *testing.T) {
+func TestRestartedAnalysisIsNotARollback(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Add(route(5)).Traffic(20)
 	s.Add(route(0)).Canary("Progressing", 0, 0).Traffic(10).Canary("Progressing", 5, 0).Add(route(5)).Traffic(10)
 	wantNever(t, "abort", build(s).Abort)
 }
 
-func TestAnotherServicesRouteAndCanaryAreNotOurs(t *testing.T) {
+func TestIgnoresOtherServices(t *testing.T) {
 	other := event.Canary{Name: "frontend", Target: "frontend", Phase: "Failed"}
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Add(other).Traffic(5)
 	s.Add(event.Route{Name: "frontend", Rules: []event.RouteRule{{Backends: []event.RouteBackend{{Service: "frontend-primary", Weight: 100}}}}})
@@ -146,8 +146,9 @@ func TestAnotherServicesRouteAndCanaryAreNotOurs(t *testing.T) {
 	}
 }
 
-// A webhook of type rollback asks whether to roll back: a gate's no there holds nothing, and its yes proves nothing good.
-func TestARollbackWebhookAsksTheOtherWayRound(t *testing.T) {
+// A webhook of type rollback asks whether to roll back: failing holds nothing, and passing proves
+// nothing good.
+func TestRollbackWebhookPassesToRollBack(t *testing.T) {
 	hook := func(passed bool) *timeline.Timeline {
 		s := script.Ready("healthy", 1, true).Release().Canary("Progressing", 0, 0)
 		s.Add(event.Gate{Canary: script.Service, Name: event.GatePolicy, Hook: event.HookRollback, Passed: passed})
@@ -165,7 +166,7 @@ func TestARollbackWebhookAsksTheOtherWayRound(t *testing.T) {
 	}
 }
 
-func TestAGateHoldsTheCanaryBack(t *testing.T) {
+func TestGateHoldsTheCanary(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0)
 	s.Gate("mtls", false).Wait(10 * time.Second).Traffic(1)
 	tl := build(s)
@@ -173,13 +174,13 @@ func TestAGateHoldsTheCanaryBack(t *testing.T) {
 	wantAt(t, "refusal", tl.Refusal, 70*time.Second)
 }
 
-func TestARollbackWebhooksNoHoldsNothing(t *testing.T) {
+func TestFailedRollbackWebhookHoldsNothing(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10)
 	s.Gate("cohort", false).Canary("Progressing", 25, 0).Traffic(10)
 	wantNever(t, "detected", build(s).Detected)
 }
 
-func TestAFailedPreRolloutCheckIsARefusal(t *testing.T) {
+func TestFailedPreRolloutCheckIsARefusal(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0).Wait(30*time.Second).Canary("Progressing", 0, 1)
 	wantAt(t, "refusal", build(s).Refusal, 100*time.Second)
 	s = script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1)
@@ -195,7 +196,7 @@ func TestPreconditionsMustComeBeforeCanaryTraffic(t *testing.T) {
 	wantNever(t, "policy", p.Policy)
 }
 
-func TestTakingTheCanaryAway(t *testing.T) {
+func TestRemovedCanary(t *testing.T) {
 	gone := map[string]event.Fact{
 		"Canary":     event.Deleted{ObjectKind: "Canary", Name: script.Service},
 		"Deployment": event.Deleted{ObjectKind: "Deployment", Name: script.Service},
@@ -223,7 +224,7 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-func TestFailedChecksBeyondTheThresholdAreAWait(t *testing.T) {
+func TestFailedChecksOverTheThresholdAreAWait(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 5).Traffic(10)
 	if w := build(s).Waits; len(w) != 0 {
 		t.Errorf("waits %+v at the threshold, want none", w)
@@ -233,13 +234,13 @@ func TestFailedChecksBeyondTheThresholdAreAWait(t *testing.T) {
 	}
 }
 
-// Flagger keeps a canary at no pods until a release; a Deployment that has not left that state was not taken away.
-func TestACanaryThatHadNoTrafficYetIsNotScaledAway(t *testing.T) {
+// Flagger keeps a canary at no pods until a release: a Deployment in that state was not removed.
+func TestCanaryWithoutTrafficIsNotRemoved(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Add(event.Workload{Name: script.Service, Version: script.Version})
 	wantNever(t, "removed", build(s).Removed)
 }
 
-func TestWhatComesAfterTheEndIsNotTheRun(t *testing.T) {
+func TestIgnoresEventsAfterTheEnd(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).End(event.OutcomeCompleted)
 	n := build(s).Sum(nil).N
 	s.Add(event.Deleted{ObjectKind: "Canary", Name: script.Service}).Canary("Failed", 0, 1).Traffic(10)
@@ -251,7 +252,7 @@ func TestWhatComesAfterTheEndIsNotTheRun(t *testing.T) {
 	}
 }
 
-func TestTheSecondsAfterAStepAreNotSettled(t *testing.T) {
+func TestSecondsAfterAStepAreNotSteady(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 50, 0).Traffic(20).Canary("Progressing", 60, 0).Traffic(3)
 	st := build(s).Steps
 	if len(st) != 2 || st[0].Served != 2000 || st[0].SteadyServed != 1500 || st[0].SteadyCanary != 750 || st[1].SteadyServed != 0 || st[1].Canary != 180 {
@@ -259,7 +260,7 @@ func TestTheSecondsAfterAStepAreNotSettled(t *testing.T) {
 	}
 }
 
-func TestThePromotedPrimaryIsNoCanary(t *testing.T) {
+func TestPromotedPrimaryIsNotTheCanary(t *testing.T) {
 	tl := build(script.Promoted("healthy", 1))
 	n := tl.Sum(timeline.ServedBy(script.Service+"-primary", script.Version)).N
 	if n == 0 || tl.CanaryRequests != 30*(5+25+50) {
@@ -270,7 +271,7 @@ func TestThePromotedPrimaryIsNoCanary(t *testing.T) {
 	}
 }
 
-func TestRoutingByMatchHasTheShareItReallyGot(t *testing.T) {
+func TestActualShareOfRoutingByMatch(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release()
 	s.Add(event.Canary{Name: script.Service, Phase: "Progressing", Iterations: 1, MaxIterations: 10, Threshold: 5})
 	s.Weight = 20
@@ -297,7 +298,7 @@ func TestSeriesAddUpToTheSums(t *testing.T) {
 	}
 }
 
-// randomLog draws a log that any cluster could write, however odd.
+// randomLog draws a log that some cluster could write.
 func randomLog(t *rapid.T) []event.Event {
 	s := script.Ready("faulty", 1, true).Release()
 	for range rapid.IntRange(0, 30).Draw(t, "steps") {
@@ -346,7 +347,7 @@ func TestHarmIsConserved(t *testing.T) {
 }
 
 // A log read back from its file gives the same timeline as the events that were folded live.
-func TestATimelineDoesNotDependOnHowEventsCome(t *testing.T) {
+func TestLiveAndRecordedTimelinesAreEqual(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := randomLog(t)
 		live := new(timeline.Timeline)
@@ -369,7 +370,7 @@ func TestATimelineDoesNotDependOnHowEventsCome(t *testing.T) {
 	})
 }
 
-func TestMarksAreInOrder(t *testing.T) {
+func TestMomentsAreInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tl := timeline.Build(randomLog(t))
 		if tl.FirstBad.Happened() != tl.LastBad.Happened() || tl.LastBad.At < tl.FirstBad.At {
@@ -384,8 +385,8 @@ func TestMarksAreInOrder(t *testing.T) {
 	})
 }
 
-// A canary whose every answer made clients try again has served all the same: it is not starved.
-func TestWhatClientsMadeAgainWasServed(t *testing.T) {
+// A canary whose every answer made clients retry has served requests: it is not starved.
+func TestRetriedRequestsCountAsServed(t *testing.T) {
 	events := script.RolledBack(7).Events()
 	for i, e := range events {
 		traffic, ok := e.Fact.(event.Traffic)

@@ -8,17 +8,17 @@ import (
 	"coalmine/lab/event"
 )
 
-// Key says whose requests are counted, and who served them.
+// Key says whose requests are counted, and what served them.
 type Key struct {
 	Cohort, Route, Workload, Version string
 }
 
-// Counts are requests of some kind; all further counts are parts of N (see [event.Cell]).
+// Counts are requests of some kind; all other counts are parts of N (see [event.Cell]).
 type Counts struct {
 	N, Errors, Denied, Limited, Slow, Wrong, Bad, Hit, Harm int
 }
 
-// Plus adds counts up.
+// Plus returns the sum of c and d.
 func (c Counts) Plus(d Counts) Counts {
 	return Counts{
 		N: c.N + d.N, Errors: c.Errors + d.Errors, Denied: c.Denied + d.Denied, Limited: c.Limited + d.Limited,
@@ -26,13 +26,13 @@ func (c Counts) Plus(d Counts) Counts {
 	}
 }
 
-// CountsOf takes a cell's counts.
+// CountsOf returns a cell's counts.
 func CountsOf(c event.Cell) Counts {
 	return Counts{N: c.N, Errors: c.Errors, Denied: c.Denied, Limited: c.Limited, Slow: c.Slow, Wrong: c.Wrong, Bad: c.Bad,
 		Hit: c.Hit, Harm: c.Harm}
 }
 
-// KeyOf says whose requests a cell counts.
+// KeyOf returns a cell's key.
 func KeyOf(c event.Cell) Key { return Key{c.Cohort, c.Route, c.Workload, c.Version} }
 
 type second struct {
@@ -60,7 +60,8 @@ func (t *Timeline) foldTraffic(f event.Traffic, at Moment) {
 	}
 }
 
-// underAnalysis tells whether a second that began at a time lies between release and decision.
+// underAnalysis reports whether a second that began at a time is between the release and the
+// decision.
 func (t *Timeline) underAnalysis(from time.Duration) bool {
 	if !t.Released.Happened() {
 		return false
@@ -73,8 +74,9 @@ func (t *Timeline) underAnalysis(from time.Duration) bool {
 	return true
 }
 
-// foldCell counts a cell of the analysis. The canary is the release's own Deployment once it runs the new version; the
-// primary carries the old one until promotion. What clients made again counts too: the workload has answered it.
+// foldCell counts a cell of the analysis. The canary is the release's own Deployment once it runs
+// the new version; the primary carries the old one until promotion. Requests that clients retried
+// count too: the workload has answered them.
 func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Moment) {
 	answered := c.N + c.Retried
 	if c.Workload == "" || answered == 0 {
@@ -103,7 +105,7 @@ func (t *Timeline) foldCell(c event.Cell, step *Step, from time.Duration, at Mom
 
 func (t *Timeline) onCanary(k Key) bool { return IsCanary(t.Run, k) }
 
-// IsCanary tells whether the released version's canary served the requests of a key.
+// IsCanary reports whether the released version's canary served the requests of a key.
 func IsCanary(run event.RunStarted, k Key) bool {
 	return k.Workload == run.Service && k.Version == run.Version
 }
@@ -111,13 +113,14 @@ func IsCanary(run event.RunStarted, k Key) bool {
 func (t *Timeline) foldHarm(at Moment) {
 	if !t.FirstBad.Happened() {
 		t.FirstBad = at
-		t.Detected = Moment{} // signs before the first harm were about something else, unless no other comes
+		t.Detected = Moment{} // earlier signals were about something else, unless they stay the only ones
 		t.updateDetected()
 	}
 	t.LastBad = at
 }
 
-// ActualShare is the part of the released service's requests that the canary answered while its fate was open, 0 to 1.
+// ActualShare is the share of the released service's requests that the canary answered before the
+// decision, 0 to 1.
 func (t *Timeline) ActualShare() float64 {
 	if t.ServiceRequests == 0 {
 		return 0
@@ -125,10 +128,10 @@ func (t *Timeline) ActualShare() float64 {
 	return float64(t.CanaryRequests) / float64(t.ServiceRequests)
 }
 
-// Sum adds up the whole run's counts of the keys that are kept; nil keeps all.
+// Sum adds up the whole run's counts of the keys that keep accepts; nil keeps all.
 func (t *Timeline) Sum(keep func(Key) bool) Counts { return sum(t.counts, keep) }
 
-// SumSteady adds up the counts of the seconds that lie well inside one step of the analysis.
+// SumSteady is [Timeline.Sum] over the seconds that are well inside one step of the analysis.
 func (t *Timeline) SumSteady(keep func(Key) bool) Counts { return sum(t.steady, keep) }
 
 func sum(m map[Key]Counts, keep func(Key) bool) Counts {
@@ -141,7 +144,7 @@ func sum(m map[Key]Counts, keep func(Key) bool) Counts {
 	return s
 }
 
-// Keys lists whose requests were seen, in order.
+// Keys lists the keys that were seen, in order.
 func (t *Timeline) Keys() []Key { return slices.SortedFunc(maps.Keys(t.counts), Key.compare) }
 
 // Cohorts lists the cohorts that were seen, sorted.
@@ -149,7 +152,7 @@ func (t *Timeline) Cohorts() []string {
 	return t.distinct(func(k Key) string { return k.Cohort })
 }
 
-// RouteNames lists the routes that were asked for, sorted.
+// RouteNames lists the routes that were requested, sorted.
 func (t *Timeline) RouteNames() []string {
 	return t.distinct(func(k Key) string { return k.Route })
 }
@@ -168,7 +171,7 @@ func (t *Timeline) OnCanary() func(Key) bool { return t.onCanary }
 // InCohort keeps one cohort.
 func InCohort(cohort string) func(Key) bool { return func(k Key) bool { return k.Cohort == cohort } }
 
-// ServedBy keeps what one workload served; with version "" any version of it.
+// ServedBy keeps what one workload served; version "" keeps all of its versions.
 func ServedBy(workload, version string) func(Key) bool {
 	return func(k Key) bool { return k.Workload == workload && (version == "" || k.Version == version) }
 }

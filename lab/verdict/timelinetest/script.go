@@ -1,4 +1,4 @@
-// Package timelinetest writes logs of made-up runs for tests: nothing here was measured.
+// Package timelinetest writes logs of invented runs for tests: nothing here was measured.
 package timelinetest
 
 import (
@@ -10,6 +10,7 @@ import (
 
 // Names in the made-up runs.
 const (
+	// Names in the invented runs.
 	Service  = "checkout"
 	Version  = "v2"
 	Baseline = "v1"
@@ -17,11 +18,12 @@ const (
 
 // Script writes a log event by event.
 type Script struct {
-	// Rate is the number of requests per second; Premium is the cohort "premium"'s share of them, the rest is "free".
+	// Rate is the number of requests per second; Premium is the share of the cohort "premium", the
+	// rest is "free".
 	Rate    int
 	Premium float64
-	// Fault is the share of premium requests on the released version that it makes bad, Error that of all requests on any
-	// version that are bad anyway.
+	// Fault is the share of premium requests on the released version that it makes bad, Error that
+	// of all requests on any version that are bad anyway.
 	Fault, Error float64
 	// Weight of the canary in percent.
 	Weight int
@@ -34,7 +36,7 @@ type Script struct {
 	guarded bool
 }
 
-// New begins a log. Role is "faulty" or "healthy".
+// New starts a log. Role is "faulty" or "healthy".
 func New(role string, seed uint64, guarded bool) *Script {
 	s := &Script{Rate: 100, Premium: 0.2, primary: Baseline, guarded: guarded}
 	if role == "faulty" {
@@ -56,10 +58,10 @@ func (s *Script) Add(f event.Fact) *Script {
 	return s
 }
 
-// Stage writes the begin of a stage.
+// Stage writes the start of a stage.
 func (s *Script) Stage(name string) *Script { return s.Add(event.Stage{Name: name}) }
 
-// Release gives the version to the Deployment; without guardrails everyone gets it.
+// Release gives the Deployment the version; without guardrails everyone gets it.
 func (s *Script) Release() *Script {
 	s.Stage(event.StageRollout).Add(event.Released{Service: Service, Version: Version})
 	if !s.guarded {
@@ -92,10 +94,10 @@ func (s *Script) Promote() *Script {
 	return s.Canary(event.PhaseSucceeded, 0, 0)
 }
 
-// End closes the log.
+// End ends the log.
 func (s *Script) End(outcome string) *Script { return s.Add(event.RunEnded{Outcome: outcome}) }
 
-// Traffic lets so many seconds pass, with requests.
+// Traffic lets the given number of seconds pass, with requests.
 func (s *Script) Traffic(seconds int) *Script {
 	for range seconds {
 		from := s.now
@@ -146,7 +148,7 @@ func (s *Script) cell(cohort, workload, version string, n int, fault float64) ev
 
 func portion(n int, share float64) int { return int(math.Round(float64(n) * share)) }
 
-// RolledBack is a run whose canary goes through weights 5 and 25 and fails there.
+// RolledBack is a run whose canary passes the weights 5 and 25 and fails there.
 func RolledBack(seed uint64) *Script {
 	s := Ready("faulty", seed, true).Release().Traffic(15)
 	s.Canary(event.PhaseProgressing, 5, 0).Traffic(30).Canary(event.PhaseProgressing, 25, 0).Traffic(20)
@@ -160,7 +162,7 @@ func RolledBack(seed uint64) *Script {
 	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
 }
 
-// Promoted is a run whose canary goes through its weights and is promoted.
+// Promoted is a run whose canary passes its weights and is promoted.
 func Promoted(role string, seed uint64) *Script {
 	s := Ready(role, seed, true).Release().Traffic(15)
 	for _, w := range []int{5, 25, 50} {
@@ -189,7 +191,7 @@ func Ready(role string, seed uint64, guarded bool) *Script {
 	return s.Stage(event.StageBaseline).Traffic(60)
 }
 
-// Complete writes the totals and the end of a completed run. Users are one for ten requests.
+// Complete writes the totals and the end of a completed run. There is one user for ten requests.
 func (s *Script) Complete() *Script {
 	t := event.TrafficTotals{Users: map[string]int{}, Hurt: map[string]int{}}
 	for _, e := range s.events {
