@@ -17,8 +17,8 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// processorTime is what this process has used.
-func processorTime(b *testing.B) time.Duration {
+// cpuTime returns the CPU time that this process has used.
+func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
@@ -26,7 +26,7 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkHandler is one request without any connection, and without the time that work takes.
+// BenchmarkHandler measures one request without a connection and without waiting.
 func BenchmarkHandler(b *testing.B) {
 	s, err := server.New(config(b, "shop", constant(time.Millisecond), newInstantClock(b)))
 	if err != nil {
@@ -42,7 +42,7 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// blank takes an answer and keeps nothing.
+// blank discards a response.
 type blank struct{ header http.Header }
 
 func (w blank) Header() http.Header            { return w.header }
@@ -52,7 +52,7 @@ func (blank) SetWriteDeadline(time.Time) error { return nil }
 
 // BenchmarkLoopback sends requests over 64 connections as fast as they are answered, 5 ms of work
 // each: to one service, and to one that calls another. The client is in the same process and takes
-// about 5 µs of the processor time.
+// about 5 µs of CPU time.
 func BenchmarkLoopback(b *testing.B) {
 	for _, chain := range []bool{false, true} {
 		b.Run(map[bool]string{false: "one", true: "chain"}[chain], func(b *testing.B) {
@@ -74,10 +74,10 @@ func BenchmarkLoopback(b *testing.B) {
 	}
 }
 
-// flood asks over and over on a number of connections.
+// flood sends requests over a number of connections.
 func flood(b *testing.B, x *testService, connections int) {
 	var group sync.WaitGroup
-	before := processorTime(b)
+	before := cpuTime(b)
 	b.ResetTimer()
 	for i := range connections {
 		n := b.N / connections
@@ -88,7 +88,7 @@ func flood(b *testing.B, x *testService, connections int) {
 		group.Go(func() { w.repeat(n, uint64(i)) })
 	}
 	group.Wait()
-	used := processorTime(b) - before
+	used := cpuTime(b) - before
 	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-µs/op")
 	b.ReportMetric(float64(b.N)/used.Seconds(), "requests/cpu-s")
 }
@@ -109,7 +109,7 @@ func (w *wire) repeat(n int, seq uint64) {
 	}
 }
 
-// skip reads an answer of the default size.
+// skip reads a response of the default size.
 func (w *wire) skip() error {
 	for {
 		line, err := w.reader.ReadSlice('\n')

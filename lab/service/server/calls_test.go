@@ -18,7 +18,7 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// calling is a frontend that calls a backend at an address, under a clock that lets nobody sleep.
+// calling starts a frontend that calls a backend at an address, with a clock that does not wait.
 func calling(t *testing.T, backend string) *testService {
 	b := constant(time.Millisecond)
 	b.Routes[""] = service.RouteBehaviour{Calls: "backend"}
@@ -31,14 +31,14 @@ func calling(t *testing.T, backend string) *testService {
 	return start(t, c)
 }
 
-// stub is a backend of the test's own.
+// stub starts a fake backend.
 func stub(t *testing.T, h http.HandlerFunc) string {
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s.URL
 }
 
-func TestStatusOfTheOtherService(t *testing.T) {
+func TestStatusAfterCall(t *testing.T) {
 	for called, want := range map[int]int{
 		200: 200, 204: 200, 302: 200, 400: 502, 403: 403, 404: 502, 429: 429, 500: 502, 502: 502, 503: 502,
 	} {
@@ -47,13 +47,13 @@ func TestStatusOfTheOtherService(t *testing.T) {
 			w.WriteHeader(called)
 		}))
 		if a := x.ask("GET", "/"); a.status != want || a.header.Get(traceheader.ServedHeader) != "frontend=v1, backend=v9" {
-			t.Errorf("the backend says %d: the frontend %d, served by %q", called, a.status, a.header.Get(traceheader.ServedHeader))
+			t.Errorf("the backend answers %d: the frontend %d, served by %q", called, a.status, a.header.Get(traceheader.ServedHeader))
 		}
 	}
 }
 
-// TestTruthOfTheOtherService goes on to the client, beside the service's own.
-func TestTruthOfTheOtherService(t *testing.T) {
+// The ground truth of an upstream service is added to the service's own.
+func TestUpstreamGroundTruth(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Routes[""] = service.RouteBehaviour{Calls: "backend"}
 	b.Faults = []service.Fault{{Name: "own", When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{AddLatency: &service.Latency{P50: 1, P99: 1}}}}
@@ -75,8 +75,8 @@ func TestTruthOfTheOtherService(t *testing.T) {
 	}
 }
 
-// TestCallsTakeTheTimeBetween the two halves of the work.
-func TestCallsTakeTheTimeBetween(t *testing.T) {
+// A call is between the two halves of the work.
+func TestCallTime(t *testing.T) {
 	clock := newHandClock(t)
 	behind := start(t, config(t, "backend", constant(5*time.Second), clock))
 	b := constant(0)
@@ -101,7 +101,7 @@ func TestCallsTakeTheTimeBetween(t *testing.T) {
 	}
 }
 
-func TestOtherServiceFails(t *testing.T) {
+func TestUpstreamFailures(t *testing.T) {
 	for name, backend := range map[string]string{
 		"nobody listens": "http://127.0.0.1:1",
 		"breaks off":     stub(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
@@ -121,7 +121,7 @@ func TestOtherServiceFails(t *testing.T) {
 	}
 }
 
-// rawStub writes the same to whoever connects.
+// rawStub writes the same text to every connection.
 func rawStub(t *testing.T, text string) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -143,7 +143,7 @@ func rawStub(t *testing.T, text string) string {
 	return "http://" + l.Addr().String()
 }
 
-func TestUnknownServiceIsAFailure(t *testing.T) {
+func TestUnknownUpstream(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Routes[""] = service.RouteBehaviour{Calls: "gone"}
 	x := start(t, config(t, "frontend", b, newInstantClock(t)))
@@ -152,8 +152,7 @@ func TestUnknownServiceIsAFailure(t *testing.T) {
 	}
 }
 
-// TestCallsTakeAlongWhatWasSent looks at a call from the other side.
-func TestCallsTakeAlongWhatWasSent(t *testing.T) {
+func TestCallForwardsHeaders(t *testing.T) {
 	var got *http.Request
 	x := calling(t, stub(t, func(_ http.ResponseWriter, r *http.Request) { got = r })+"/deep/")
 	const place = "seq=9, attempt=1, user=1, seed=2, cohort=premium"
@@ -174,15 +173,15 @@ func TestCallsTakeAlongWhatWasSent(t *testing.T) {
 
 	x.ask("POST", "/pay", "User-Agent: ", "Cookie: session=s5; tier=premium")
 	if m, ok := traceheader.Parse(got.Header.Get(traceheader.RequestHeader)); !ok || m != (traceheader.Request{Seq: 0, User: 5, Seed: 1, Cohort: "premium"}) {
-		t.Errorf("without a mark the call has %q", got.Header.Get(traceheader.RequestHeader))
+		t.Errorf("without a trace header the call has %q", got.Header.Get(traceheader.RequestHeader))
 	}
 	if got.Method != "POST" || got.Header["User-Agent"] != nil {
 		t.Errorf("%s by %q is called", got.Method, got.Header["User-Agent"])
 	}
 }
 
-// TestCallsNameTheirRoute where the callee has another route for the path.
-func TestCallsNameTheirRoute(t *testing.T) {
+// A call names its route, because the upstream service may have another route for the path.
+func TestCallNamesRoute(t *testing.T) {
 	x := start(t, config(t, "payment", constant(time.Millisecond), newInstantClock(t)))
 	if got := x.ask("GET", "/ledger", "Coalmine-Route: home").json(t)["route"]; got != "home" {
 		t.Errorf("the route is %v", got)
@@ -194,8 +193,8 @@ func TestCallsNameTheirRoute(t *testing.T) {
 	}
 }
 
-// TestCirclesEnd gives a service its own address as another's.
-func TestCirclesEnd(t *testing.T) {
+// A service that calls itself stops at the maximum depth.
+func TestCallCycle(t *testing.T) {
 	up := map[string]*url.URL{}
 	b := constant(time.Millisecond)
 	b.Routes[""] = service.RouteBehaviour{Calls: "backend"}
@@ -209,8 +208,8 @@ func TestCirclesEnd(t *testing.T) {
 	}
 }
 
-// TestLeavingEndsTheCall lets a client leave while the other service works.
-func TestLeavingEndsTheCall(t *testing.T) {
+// A call ends when the client leaves.
+func TestClientLeavesDuringCall(t *testing.T) {
 	clock := newHandClock(t)
 	behind := start(t, config(t, "backend", constant(time.Hour), clock))
 	x := calling(t, behind.url)
@@ -219,7 +218,7 @@ func TestLeavingEndsTheCall(t *testing.T) {
 	clock.await(1)
 	leave()
 	if a := <-done; !errors.Is(a.err, context.Canceled) {
-		t.Errorf("who left got %+v", a)
+		t.Errorf("the client that left got %+v", a)
 	}
 	clock.await(0)
 	for _, y := range []*testService{x, behind} {
@@ -227,8 +226,8 @@ func TestLeavingEndsTheCall(t *testing.T) {
 	}
 }
 
-// TestKillOfTheOtherService breaks calls that are under way: 502.
-func TestKillOfTheOtherService(t *testing.T) {
+// A kill of the upstream service aborts calls in progress: 502.
+func TestUpstreamKill(t *testing.T) {
 	behind, clock := leaking(t, nil)
 	x := calling(t, behind.url)
 	for range 2 {
@@ -245,10 +244,10 @@ func TestKillOfTheOtherService(t *testing.T) {
 	clock.advance(500 * time.Millisecond)
 	<-killer
 	if a := <-victim; a.status != 502 {
-		t.Errorf("the call that was broken off: %+v", a)
+		t.Errorf("the aborted call: %+v", a)
 	}
 	if a := x.ask("GET", "/"); a.status != 502 {
-		t.Errorf("a call of what is not there: %+v", a)
+		t.Errorf("a call before the restart: %+v", a)
 	}
 	clock.advance(5 * time.Second)
 	again := x.later(context.Background(), "GET", "/")

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// handClock is a clock that a test moves by hand.
+// handClock is a clock that a test advances.
 type handClock struct {
 	t  testing.TB
 	mu sync.Mutex
-	// moved is closed and made anew with each change.
+	// moved is closed and replaced with each change.
 	moved    chan struct{}
 	now      time.Time
 	sleepers int
-	// instant clocks let nobody sleep.
+	// instant is true if SleepUntil returns at once.
 	instant bool
 }
 
@@ -43,13 +43,13 @@ func (c *handClock) Now() time.Time {
 	return c.now
 }
 
-// advance moves the time on. Those who are due wake.
+// advance advances the time and wakes sleepers that are due.
 func (c *handClock) advance(d time.Duration) { c.change(func() { c.now = c.now.Add(d) }) }
 
-// release lets nobody sleep any more.
+// release makes the clock instant.
 func (c *handClock) release() { c.change(func() { c.instant = true }) }
 
-// look returns whether a time has come, and what to wait for otherwise.
+// look reports whether a time has come, or returns a channel to wait for.
 func (c *handClock) look(until time.Time) (bool, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,7 +74,7 @@ func (c *handClock) SleepUntil(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// await returns when as many sleep as the test expects.
+// await waits until the given number of goroutines sleep.
 func (c *handClock) await(sleepers int) {
 	c.t.Helper()
 	deadline := time.After(time.Minute) // of a test that has failed
@@ -88,7 +88,7 @@ func (c *handClock) await(sleepers int) {
 		select {
 		case <-moved:
 		case <-deadline:
-			c.t.Fatalf("%d sleep, want %d", n, sleepers)
+			c.t.Fatalf("%d goroutines sleep, want %d", n, sleepers)
 		}
 	}
 }

@@ -24,13 +24,13 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-func TestConfigIsChecked(t *testing.T) {
+func TestNewErrors(t *testing.T) {
 	if _, err := server.New(server.Config{}); err == nil {
 		t.Error("an empty configuration passes")
 	}
 	c := config(t, "shop", constant(-1), newInstantClock(t))
 	if _, err := server.New(c); err == nil || !strings.HasPrefix(err.Error(), "server: shop v1: routes") {
-		t.Errorf("a behaviour that is not valid: %v", err)
+		t.Errorf("an invalid behaviour: %v", err)
 	}
 	c.Model = func(uint64) (*service.Model, error) { return nil, nil }
 	if _, err := server.New(c); err == nil {
@@ -62,7 +62,7 @@ func TestPathsAndMethods(t *testing.T) {
 		}
 	}
 	if a := x.ask("GET", "/nowhere"); !strings.Contains(a.body, "the routes are GET /, GET /items/{item}?view=full, POST /pay, GET /ledger") {
-		t.Errorf("a path that is not there: %s", a.body)
+		t.Errorf("an unknown path: %s", a.body)
 	}
 	if a := x.ask("HEAD", "/"); a.status != 200 || a.body != "" || a.header.Get("Content-Length") != "128" {
 		t.Errorf("HEAD: %+v", a)
@@ -72,8 +72,8 @@ func TestPathsAndMethods(t *testing.T) {
 	}
 }
 
-// TestRoutesOfTheScenarioComeFirst has routes where the service's own paths are.
-func TestRoutesOfTheScenarioComeFirst(t *testing.T) {
+// Routes of the scenario take precedence over the paths for operators.
+func TestScenarioRoutesTakePrecedence(t *testing.T) {
 	c := config(t, "shop", constant(time.Millisecond), newInstantClock(t))
 	w := *c.Workload
 	w.Routes = append(w.Routes[:3:3], loadgen.Route{Name: "ledger", Path: "/metrics?all", Method: "GET"})
@@ -87,7 +87,7 @@ func TestRoutesOfTheScenarioComeFirst(t *testing.T) {
 	}
 }
 
-func TestBodiesHaveTheirSize(t *testing.T) {
+func TestBodySize(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 50, 60, 61, 62, 63, 64, 73, 74, 75, 127, 128, 511, 512, 513, 16 << 10, 1<<20 + 1, service.MaxSize} {
 		b := constant(time.Millisecond)
 		b.Routes[""] = service.RouteBehaviour{Size: size}
@@ -115,11 +115,11 @@ func TestStatusesWithoutABody(t *testing.T) {
 	}
 }
 
-func TestRequestBodiesAreBounded(t *testing.T) {
+func TestRequestBodyLimit(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	post := func(body io.Reader) response { return x.askWith(context.Background(), "POST", "/pay", body) }
 	if a := post(strings.NewReader(strings.Repeat("x", 1<<20))); a.status != 200 {
-		t.Errorf("a body of a mebibyte: %d %v", a.status, a.err)
+		t.Errorf("a body of 1 MiB: %d %v", a.status, a.err)
 	}
 	if a := post(io.LimitReader(forever{}, 1<<20+1)); a.status != 413 && a.err == nil {
 		t.Errorf("a longer one: %d", a.status)
@@ -139,7 +139,7 @@ type forever struct{}
 
 func (forever) Read(b []byte) (int, error) { return len(b), nil }
 
-func TestHeadersAreBounded(t *testing.T) {
+func TestHeaderLimit(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	if a := x.ask("GET", "/", "Cookie: a="+strings.Repeat("x", 40<<10)); a.status != 200 {
 		t.Errorf("40 KiB: %d %v", a.status, a.err)
@@ -149,7 +149,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// panicking is a clock that cannot wait while it is broken.
+// panicking is a clock that panics while broken is set.
 type panicking struct {
 	server.Clock
 	broken *atomic.Bool
@@ -162,7 +162,7 @@ func (c panicking) SleepUntil(ctx context.Context, until time.Time) error {
 	return c.Clock.SleepUntil(ctx, until)
 }
 
-func TestPanicsAreAnswered(t *testing.T) {
+func TestRecoverPanic(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Capacity.Concurrency = 1
 	clock := panicking{newInstantClock(t), &atomic.Bool{}}
@@ -176,9 +176,8 @@ func TestPanicsAreAnswered(t *testing.T) {
 	clock.broken.Store(false)
 }
 
-// TestMetricsAreTheSims compares names, labels and buckets with those of the sim's model of the
-// services.
-func TestMetricsAreTheSims(t *testing.T) {
+// Names, labels and buckets of metrics are those of the sim.
+func TestMetricsMatchTheSim(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	x.ask("GET", "/", "Cookie: session=s5; tier=premium")
 	got := map[string]bool{}
@@ -219,7 +218,7 @@ func TestMetricsAreTheSims(t *testing.T) {
 	}
 }
 
-// seriesOf has the series that a scrape makes of a metric.
+// seriesOf returns the series of a metric.
 func seriesOf(name string, m *dto.Metric) []string {
 	with := func(suffix string, more ...string) string {
 		set := model.Metric{model.MetricNameLabel: model.LabelValue(name + suffix)}
@@ -273,7 +272,7 @@ func TestStopDrains(t *testing.T) {
 	}
 }
 
-// TestStopDoesNotWaitForUnusedConnections, as generators open them ahead.
+// Load generators open connections in advance.
 func TestStopDoesNotWaitForUnusedConnections(t *testing.T) {
 	clock := newHandClock(t)
 	x := start(t, config(t, "shop", constant(time.Second), clock))
@@ -299,7 +298,7 @@ func TestStopDoesNotWaitForever(t *testing.T) {
 	clock.await(2)
 	clock.advance(5 * time.Second)
 	if a := <-under; !errors.Is(a.err, io.EOF) {
-		t.Errorf("what takes too long: %+v", a)
+		t.Errorf("the request that takes too long: %+v", a)
 	}
 	if err := x.ended(); err != nil {
 		t.Errorf("the stop ended with %v", err)

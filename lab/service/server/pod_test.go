@@ -13,7 +13,7 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// crowded is a service with few slots and places.
+// crowded starts a service with few slots and a short queue.
 func crowded(t *testing.T, slots, queue int, faults ...service.Fault) (*testService, *handClock) {
 	b := constant(time.Second)
 	b.Capacity, b.Faults = service.Capacity{Concurrency: slots, Queue: queue}, faults
@@ -33,20 +33,20 @@ func TestFullQueueRefuses(t *testing.T) {
 	}
 	clock.advance(time.Second)
 	if a, b := <-first, <-second; a.status != 200 || b.status != 200 {
-		t.Errorf("who had slots got %d and %d", a.status, b.status)
+		t.Errorf("the requests with slots got %d and %d", a.status, b.status)
 	}
 	clock.await(1)
 	clock.advance(time.Second)
 	if a := <-third; a.status != 200 {
-		t.Errorf("who waited got %d", a.status)
+		t.Errorf("the queued request got %d", a.status)
 	}
-	// The one that waited took two seconds, of which one was in the queue.
+	// The queued request took two seconds, one of them in the queue.
 	if got := x.metric(`app_http_request_duration_seconds_sum{cohort="unknown",route="home",version="v1"}`); got != "4" {
 		t.Errorf("%s seconds in all", got)
 	}
 }
 
-// TestLeavingFreesTheSlot lets clients leave at work and in the queue.
+// Clients leave while in progress and while queued.
 func TestLeavingFreesTheSlot(t *testing.T) {
 	x, clock := crowded(t, 1, 2)
 	ctx, leave := context.WithCancel(context.Background())
@@ -60,19 +60,19 @@ func TestLeavingFreesTheSlot(t *testing.T) {
 
 	leaveToo()
 	if a := <-ghost; !errors.Is(a.err, context.Canceled) {
-		t.Errorf("who left the queue got %+v", a)
+		t.Errorf("the client that left the queue got %+v", a)
 	}
 	x.awaitMetric(t, `app_http_requests_total{cohort="unknown",route="home",status="499",version="v1"}`, "1")
 	leave()
 	if a := <-working; !errors.Is(a.err, context.Canceled) {
-		t.Errorf("who left got %+v", a)
+		t.Errorf("the client that left got %+v", a)
 	}
 	x.awaitMetric(t, `app_http_requests_total{cohort="unknown",route="home",status="499",version="v1"}`, "2")
 	x.awaitMetric(t, "coalmine_app_waiting", "0") // the ghost's turn went on to the last
 	clock.await(1)
 	clock.advance(time.Second)
 	if a := <-last; a.status != 200 {
-		t.Errorf("who stayed got %d", a.status)
+		t.Errorf("the client that stayed got %d", a.status)
 	}
 	for _, begin := range []string{"coalmine_app_in_work", "coalmine_app_waiting"} {
 		if got := x.metric(begin); got != "0" {
@@ -81,8 +81,8 @@ func TestLeavingFreesTheSlot(t *testing.T) {
 	}
 }
 
-// TestGhostsDoNoWork lets one leave the queue whose work would have cost memory.
-func TestGhostsDoNoWork(t *testing.T) {
+// An abandoned request does not leak memory.
+func TestAbandonedRequestsDoNoWork(t *testing.T) {
 	x, clock := crowded(t, 1, 1, service.Fault{Name: "leak", When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{GrowMemory: 1, Hold: time.Hour}})
 	first := x.later(context.Background(), "GET", "/")
 	clock.await(1)
@@ -102,7 +102,7 @@ func TestGhostsDoNoWork(t *testing.T) {
 	}
 }
 
-func TestHeldSlotsComeBack(t *testing.T) {
+func TestHeldSlotsAreReleased(t *testing.T) {
 	x, clock := crowded(t, 1, 1, service.Fault{Name: "leaked connection", When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{Hold: time.Minute}})
 	first := x.later(context.Background(), "POST", "/pay")
 	clock.await(1)
@@ -121,7 +121,7 @@ func TestHeldSlotsComeBack(t *testing.T) {
 	clock.await(1)
 	clock.advance(time.Second)
 	if a := <-second; a.status != 200 || a.header.Get(traceheader.FaultHeader) != "shop/leaked connection" {
-		t.Errorf("who waited because of the leak: %d, %v", a.status, a.header)
+		t.Errorf("the request queued because of the leak: %d, %v", a.status, a.header)
 	}
 	third := x.later(context.Background(), "GET", "/")
 	clock.await(1)
@@ -140,8 +140,8 @@ func TestHeldSlotsComeBack(t *testing.T) {
 	}
 }
 
-// TestHeldSlotsEndWithALife: what a slot of an earlier life held is no business of the next.
-func TestHeldSlotsEndWithALife(t *testing.T) {
+// Slots that were held before a restart do not affect the restarted service.
+func TestHeldSlotsEndWithRestart(t *testing.T) {
 	b := constant(time.Second)
 	b.Capacity = service.Capacity{Concurrency: 2}
 	b.Memory = service.Memory{Limit: 10}
@@ -175,7 +175,7 @@ func TestHeldSlotsEndWithALife(t *testing.T) {
 	<-working
 }
 
-// leaking is a service that runs out of memory with its third payment.
+// leaking starts a service that runs out of memory with its third payment.
 func leaking(t *testing.T, change func(*server.Config)) (*testService, *handClock) {
 	b := constant(time.Second)
 	b.StartUp = 5 * time.Second
@@ -194,8 +194,8 @@ func leaking(t *testing.T, change func(*server.Config)) (*testService, *handCloc
 	return x, clock
 }
 
-// exhaust pays until the memory is gone while another request is under way, and returns what the
-// two got.
+// exhaust pays until the service runs out of memory while another request is in progress, and
+// returns both responses.
 func exhaust(x *testService, clock *handClock) (last, other response) {
 	for range 2 {
 		a := x.later(context.Background(), "POST", "/pay")
@@ -212,11 +212,11 @@ func exhaust(x *testService, clock *handClock) (last, other response) {
 	return <-killer, <-victim
 }
 
-func TestOutOfMemoryIsAKill(t *testing.T) {
+func TestOutOfMemory(t *testing.T) {
 	x, clock := leaking(t, nil)
 	last, other := exhaust(x, clock)
 	if last.status != 200 || !errors.Is(other.err, io.EOF) {
-		t.Errorf("the last answer is %+v, the request under way ended with %+v", last, other)
+		t.Errorf("the last response is %+v, the request in progress ended with %+v", last, other)
 	}
 	if a := x.ask("GET", "/readyz"); a.status != 503 || a.body != "starting up, ready in 5s\n" {
 		t.Errorf("readiness after the kill: %d %q", a.status, a.body)
@@ -225,10 +225,10 @@ func TestOutOfMemoryIsAKill(t *testing.T) {
 		t.Errorf("health after the kill: %d", a.status)
 	}
 	if a := x.ask("GET", "/"); !errors.Is(a.err, io.EOF) {
-		t.Errorf("a request to what is not there gets %+v", a)
+		t.Errorf("a request before the restart gets %+v", a)
 	}
 	if got := x.metric(`app_http_requests_total`); got != "none" {
-		t.Errorf("the counters went on: %s", got)
+		t.Errorf("the counters were not reset: %s", got)
 	}
 	if x.Restarts() != 1 || x.metric("coalmine_app_restarts_total") != "1" || x.metric("coalmine_app_memory_bytes") != "1.048576e+07" {
 		t.Errorf("%d restarts, metrics say %s, memory %s", x.Restarts(), x.metric("coalmine_app_restarts_total"), x.metric("coalmine_app_memory_bytes"))
@@ -238,11 +238,11 @@ func TestOutOfMemoryIsAKill(t *testing.T) {
 	clock.await(1)
 	clock.advance(time.Second)
 	if a := <-again; a.status != 200 {
-		t.Errorf("in the new life: %+v", a)
+		t.Errorf("after the restart: %+v", a)
 	}
 }
 
-func TestKillBreaksIdleConnections(t *testing.T) {
+func TestKillClosesIdleConnections(t *testing.T) {
 	x, clock := leaking(t, nil)
 	idle := dial(t, x)
 	idle.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -259,14 +259,14 @@ func TestKillCanEndTheServer(t *testing.T) {
 	x, clock := leaking(t, func(c *server.Config) { c.ExitOnKill = true })
 	last, other := exhaust(x, clock)
 	if last.status != 200 || other.err == nil {
-		t.Errorf("the last answer is %+v, the request under way ended with %+v", last, other)
+		t.Errorf("the last response is %+v, the request in progress ended with %+v", last, other)
 	}
 	if err := x.ended(); !errors.Is(err, server.ErrKilled) {
 		t.Errorf("serving ended with %v", err)
 	}
 }
 
-func TestStateDecides(t *testing.T) {
+func TestFaultsDependOnState(t *testing.T) {
 	b := constant(time.Second)
 	b.Faults = []service.Fault{
 		{Name: "load", When: service.When{Load: 2}, Effect: service.Effect{Status: 501}},

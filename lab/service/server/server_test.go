@@ -21,8 +21,8 @@ import (
 	"coalmine/loadgen"
 )
 
-// TestMain looks for what tests left behind. A connection that net/http closes in the middle of a
-// request stays for half a second, for the answer to arrive.
+// TestMain checks for leaked goroutines. A connection that net/http closes during a request stays
+// open for half a second, so that the response can arrive.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
@@ -44,12 +44,12 @@ func shop() loadgen.Workload {
 	}
 }
 
-// constant is work of a fixed time on every route.
+// constant returns a behaviour with a fixed latency on every route.
 func constant(d time.Duration) service.Behaviour {
 	return service.Behaviour{Routes: map[string]service.RouteBehaviour{"": {Latency: service.Latency{P50: d, P99: d}}}}
 }
 
-// service is a server under test on a loopback port.
+// testService is a server under test on a loopback port.
 type testService struct {
 	*server.Server
 	t       testing.TB
@@ -59,7 +59,7 @@ type testService struct {
 	client  *http.Client
 }
 
-// config is for a version v1 of a service of the shop that behaves in a given way.
+// config returns the configuration of version v1 of a service of the shop.
 func config(t testing.TB, name string, b service.Behaviour, c server.Clock) server.Config {
 	t.Helper()
 	w := shop()
@@ -105,7 +105,7 @@ func start(t testing.TB, c server.Config) *testService {
 	return x
 }
 
-// ended returns the error that serving ended with.
+// ended returns the error of Serve.
 func (x *testService) ended() error {
 	err := <-x.stopped
 	x.stopped <- err
@@ -120,7 +120,7 @@ func (x *testService) base() *url.URL {
 	return u
 }
 
-// response is what a client got.
+// response is the response that a client got.
 type response struct {
 	status int
 	header http.Header
@@ -160,34 +160,34 @@ func (x *testService) askWith(ctx context.Context, method, path string, body io.
 	return response{resp.StatusCode, resp.Header, string(data), err}
 }
 
-// later asks in the background.
+// later sends a request in the background.
 func (x *testService) later(ctx context.Context, method, path string, headers ...string) <-chan response {
 	done := make(chan response, 1)
 	go func() { done <- x.askWith(ctx, method, path, nil, headers...) }()
 	return done
 }
 
-// metric is the value of a line of /metrics that begins with a text; -1 for none.
-func (x *testService) metric(begin string) string {
+// metric returns the value of the line of /metrics with a prefix, or -1.
+func (x *testService) metric(prefix string) string {
 	for line := range strings.Lines(x.ask("GET", "/metrics").body) {
-		if rest, ok := strings.CutPrefix(line, begin); ok {
+		if rest, ok := strings.CutPrefix(line, prefix); ok {
 			return strings.TrimSpace(rest)
 		}
 	}
 	return "none"
 }
 
-// awaitMetric asks again until a metric has a value.
-func (x *testService) awaitMetric(t *testing.T, begin, want string) {
+// awaitMetric polls until a metric has a value.
+func (x *testService) awaitMetric(t *testing.T, prefix, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); x.metric(begin) != want; {
+	for deadline := time.Now().Add(time.Minute); x.metric(prefix) != want; {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s is %s, want %s", begin, x.metric(begin), want)
+			t.Fatalf("%s is %s, want %s", prefix, x.metric(prefix), want)
 		}
 	}
 }
 
-// wire is a connection on which a test writes what it likes.
+// wire is a raw connection.
 type wire struct {
 	net.Conn
 	t      testing.TB

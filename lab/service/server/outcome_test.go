@@ -19,15 +19,15 @@ import (
 	"coalmine/scenarios"
 )
 
-// village is every service of a scenario as a server, calling each other.
+// village holds all services of a scenario as servers that call each other.
 type village struct {
 	scenario *scenario.Scenario
 	front    *testService
 	versions map[string]string
 }
 
-// settle starts the services of a scenario, the released one at a version. Their own seed is not
-// that of any plan.
+// settle starts the services of a scenario, the released one at a version. Their seed is not that
+// of any plan.
 func settle(t testing.TB, name, version string, clock server.Clock) *village {
 	t.Helper()
 	s, err := scenario.Load(scenarios.Library(), name)
@@ -62,7 +62,7 @@ func villager(t testing.TB, s *scenario.Scenario, name, version string, clock se
 	}
 }
 
-// truth is what a plan's seed says offline of a request that meets nobody else.
+// truth is the expected result of a request that is alone in each pod, from the plan's seed.
 type truth struct {
 	status         int
 	served, faults string
@@ -70,7 +70,7 @@ type truth struct {
 	size           int
 }
 
-// offline asks the models, service by service, as the sim does.
+// offline evaluates the models, service by service, as the sim does.
 func (v *village) offline(models services.Models, name string, r service.Request) truth {
 	version := v.versions[name]
 	m, alone := models.Of(name, version), service.State{InWork: 1, Weight: 100, Uptime: time.Hour}
@@ -98,7 +98,7 @@ func (v *village) offline(models services.Models, name string, r service.Request
 	return x
 }
 
-// send sends an arrival of a plan as a generator does.
+// send sends an arrival of a plan as the load generator does.
 func (v *village) send(t testing.TB, p *loadgen.Plan, a loadgen.Arrival, attempt int) response {
 	t.Helper()
 	r, err := http.NewRequest(p.Method(a), v.front.url+p.Target(a), nil)
@@ -125,9 +125,8 @@ func (v *village) send(t testing.TB, p *loadgen.Plan, a loadgen.Arrival, attempt
 	return response{status: resp.StatusCode, header: resp.Header, body: body.String()}
 }
 
-// TestAnswersAreThePlansTruth compares what every scenario's faulty version answers with what the
-// models say offline.
-func TestAnswersAreThePlansTruth(t *testing.T) {
+// The responses of every scenario's faulty version agree with the models.
+func TestResponsesAgreeWithModels(t *testing.T) {
 	names, err := scenario.Names(scenarios.Library())
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +142,7 @@ func TestAnswersAreThePlansTruth(t *testing.T) {
 			for _, seed := range []uint64{3, 4} {
 				hit += v.compare(t, seed)
 			}
-			// The faults of these two ask for load, or are the mesh's.
+			// The faults of these two depend on load, or are the mesh's.
 			if hit == 0 && name != "full-rollout" && name != "mtls-first" {
 				t.Error("no fault hit anybody: the comparison says little")
 			}
@@ -151,7 +150,7 @@ func TestAnswersAreThePlansTruth(t *testing.T) {
 	}
 }
 
-// compare plays the begin of a plan, one request after the other, and counts those that were hit.
+// compare sends the first requests of a plan, one after the other, and counts those that are hit.
 func (v *village) compare(t *testing.T, seed uint64) (hit int) {
 	t.Helper()
 	plan, err := loadgen.NewPlan(v.scenario.Traffic, seed, time.Minute)
@@ -186,9 +185,8 @@ func (v *village) compare(t *testing.T, seed uint64) (hit int) {
 	return hit
 }
 
-// TestFaultsAskForWhatWasSent takes the cookie away that a fault asks for, and brings it without
-// any mark.
-func TestFaultsAskForWhatWasSent(t *testing.T) {
+// A fault depends on the cookie that was really sent, with or without a trace header.
+func TestFaultsDependOnSentCookies(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Faults = []service.Fault{{Name: "points, missing\n", When: service.When{Cookie: &service.NameMatch{Name: "tier", Value: "premium"}}, Effect: service.Effect{WrongBody: true}}}
 	x := start(t, config(t, "shop", b, newInstantClock(t)))
@@ -202,8 +200,8 @@ func TestFaultsAskForWhatWasSent(t *testing.T) {
 	}
 }
 
-// TestCookieLinesAreOneHeader where they come as several.
-func TestCookieLinesAreOneHeader(t *testing.T) {
+// Several Cookie lines are one header.
+func TestCookieLines(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Faults = []service.Fault{{Name: "x", When: service.When{Header: &service.NameMatch{Name: "cookie", Value: "a=b; tier=premium"}}, Effect: service.Effect{Status: 500}}}
 	x := start(t, config(t, "shop", b, newInstantClock(t)))
@@ -212,8 +210,8 @@ func TestCookieLinesAreOneHeader(t *testing.T) {
 	}
 }
 
-// TestRequestsWithoutAMark have a place of their own, and the cohort that they look like.
-func TestRequestsWithoutAMark(t *testing.T) {
+// Requests without a trace header are numbered, and get the cohort that their headers match.
+func TestRequestsWithoutTraceHeader(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	for i, c := range []struct {
 		cookie, cohort string
@@ -236,20 +234,19 @@ func TestRequestsWithoutAMark(t *testing.T) {
 	}
 	broken := x.ask("GET", "/", traceheader.RequestHeader+": user=1, attempt=200, seed=2, cohort=premium").json(t)
 	if broken["marked"] != false || broken["seq"] != 4.0 || broken["user"] != 4.0 || broken["cohort"] != nil {
-		t.Errorf("with half a mark: %v", broken)
+		t.Errorf("with a malformed trace header: %v", broken)
 	}
 	marked := x.ask("GET", "/", traceheader.RequestHeader+": seq=9, user=1, seed=2, cohort=premium").json(t)
 	if _, said := marked["marked"]; said || marked["seq"] != 9.0 {
-		t.Errorf("with a mark: %v", marked)
+		t.Errorf("with a trace header: %v", marked)
 	}
 	if got := x.metric(`app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"}`); got != "3" {
 		t.Errorf("%s requests of no cohort", got)
 	}
 }
 
-// TestMarksOfOtherWorkloads bring cohorts that the scenario does not have: what they send tells
-// more.
-func TestMarksOfOtherWorkloads(t *testing.T) {
+// Trace headers of other workloads have unknown cohorts: then the other headers decide.
+func TestTraceHeadersOfOtherWorkloads(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	x.ask("GET", "/", traceheader.RequestHeader+": seq=9, user=1, seed=2, cohort=students", "Cookie: session=s1; tier=premium")
 	if got := x.metric(`app_http_requests_total{cohort="premium",route="home",status="200",version="v1"}`); got != "1" {
@@ -263,8 +260,8 @@ func TestMarksOfOtherWorkloads(t *testing.T) {
 	}
 }
 
-// TestAttemptsHaveFatesOfTheirOwn, but for those without a mark: each of these is a request.
-func TestAttemptsHaveFatesOfTheirOwn(t *testing.T) {
+// Attempts draw independently. Without a trace header, each is a request of its own.
+func TestAttempts(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Faults = []service.Fault{{Name: "x", Share: 0.5, Effect: service.Effect{Status: 500}}}
 	x := start(t, config(t, "shop", b, newInstantClock(t)))
@@ -278,14 +275,14 @@ func TestAttemptsHaveFatesOfTheirOwn(t *testing.T) {
 	for attempt := range 20 {
 		got := ask(fmt.Sprintf("seq=1, attempt=%d, user=1, seed=1, cohort=premium", attempt))
 		if strings.Contains(got, "200") && strings.Contains(got, "500") {
-			t.Errorf("one attempt has the fates %s", got)
+			t.Errorf("one attempt has the outcomes %s", got)
 		}
 		all[got] = true
 	}
 	if len(all) != 2 {
-		t.Errorf("twenty attempts have one fate: %v", all)
+		t.Errorf("twenty attempts have the same outcome: %v", all)
 	}
-	// With half a mark the place is the server's own, the first attempt of request 0.
+	// With a malformed trace header it is the first attempt of the server's request 0.
 	m, err := config(t, "shop", b, nil).Model(1)
 	if err != nil {
 		t.Fatal(err)
@@ -295,12 +292,12 @@ func TestAttemptsHaveFatesOfTheirOwn(t *testing.T) {
 		want += fmt.Sprint(m.Begin(service.Request{Seq: seq, User: uint32(seq)}, service.State{InWork: 1}).Status, " ")
 	}
 	if got := ask("attempt=3, user=1, seed=9, cohort=premium"); got != want {
-		t.Errorf("half a mark: %s, want %s", got, want)
+		t.Errorf("malformed trace header: %s, want %s", got, want)
 	}
 }
 
-// TestReplayedLogsAskForAnything: what fits no route is the route of the rest, by any method.
-func TestReplayedLogsAskForAnything(t *testing.T) {
+// In a replay workload, requests without a route belong to the last route, by any method.
+func TestReplayCatchAllRoute(t *testing.T) {
 	c := config(t, "shop", constant(time.Millisecond), newInstantClock(t))
 	w := *c.Workload
 	w.Replay = &loadgen.Replay{}

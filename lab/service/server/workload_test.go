@@ -12,8 +12,8 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// Answers tell which Deployments their pods are of, those of refusals too.
-func TestAnswersTellTheWorkload(t *testing.T) {
+// Responses, including errors, name the Deployment of the pod.
+func TestWorkloadHeader(t *testing.T) {
 	clock := newInstantClock(t)
 	behind := config(t, "backend", constant(time.Millisecond), clock)
 	behind.Deployment = "backend-primary"
@@ -32,12 +32,12 @@ func TestAnswersTellTheWorkload(t *testing.T) {
 	}
 	front.Deployment = ""
 	if a := start(t, front).ask("GET", "/"); a.header.Get(traceheader.WorkloadHeader) != "backend=backend-primary" {
-		t.Errorf("a frontend that does not know: %q", a.header.Get(traceheader.WorkloadHeader))
+		t.Errorf("a frontend without a Deployment: %q", a.header.Get(traceheader.WorkloadHeader))
 	}
 }
 
-// Probes of a drill learn who would serve. They are no users' requests: they are in no metric and
-// meet no fault.
+// Probes of a rollback drill learn which version would serve. They are not counted and no fault
+// hits them.
 func TestDrill(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Faults = []service.Fault{{Name: "all", Effect: service.Effect{Status: 500}}}
@@ -76,8 +76,8 @@ func TestSetWeight(t *testing.T) {
 	}
 }
 
-// Operators are answered the same wherever they ask, and users only where they ought to.
-func TestOperationsBeside(t *testing.T) {
+// OpsHandler serves the same as the server on the paths for operators, and nothing else.
+func TestOpsHandler(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
 	x.ask("GET", "/")
 	for path, want := range map[string]string{
@@ -92,8 +92,8 @@ func TestOperationsBeside(t *testing.T) {
 	}
 }
 
-// A probe for a service behind is handed on, and the answer says which workload of it would serve.
-func TestDrillIsHandedOn(t *testing.T) {
+// A probe for another service is forwarded, and the response names its workload.
+func TestDrillIsForwarded(t *testing.T) {
 	clock := newInstantClock(t)
 	behind := config(t, "backend", constant(time.Millisecond), clock)
 	behind.Deployment = "backend"
@@ -110,7 +110,7 @@ func TestDrillIsHandedOn(t *testing.T) {
 	if a := ask("payment"); a.status != 502 || !strings.Contains(a.body, "does not call payment") {
 		t.Errorf("%+v", a)
 	}
-	// Addresses that lead in a circle come to an end.
+	// Cycles of addresses end.
 	front.Upstreams["payment"] = x.base()
 	y := start(t, front)
 	front.Upstreams["payment"] = y.base()
