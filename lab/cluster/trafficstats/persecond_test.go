@@ -41,11 +41,11 @@ func TestPerSecond(t *testing.T) {
 // Each response counts in exactly one second, and seconds do not overlap.
 func TestPerSecondCountsEveryResponse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		begin := time.Duration(rapid.IntRange(0, 5000).Draw(t, "begin")) * ms
-		at, end, sent, seen := begin, begin, map[time.Duration]int{}, map[time.Duration]int{}
-		s := trafficstats.NewPerSecond(trafficstats.New(config()), begin, func(f event.Traffic) {
+		start := time.Duration(rapid.IntRange(0, 5000).Draw(t, "start")) * ms
+		at, end, sent, seen := start, start, map[time.Duration]int{}, map[time.Duration]int{}
+		s := trafficstats.NewPerSecond(trafficstats.New(config()), start, func(f event.Traffic) {
 			from, to := time.Duration(f.From), time.Duration(f.To)
-			if from < end || to < from || to > from+time.Second || (from-begin)%time.Second != 0 {
+			if from < end || to < from || to > from+time.Second || (from-start)%time.Second != 0 {
 				t.Fatalf("a second from %v to %v after one to %v", from, to, end)
 			}
 			end = to
@@ -56,7 +56,7 @@ func TestPerSecondCountsEveryResponse(t *testing.T) {
 		for range rapid.IntRange(0, 100).Draw(t, "answers") {
 			at += time.Duration(rapid.IntRange(0, 3000).Draw(t, "gap")) * ms
 			a := trafficstats.Response{Status: 200, Retried: rapid.Bool().Draw(t, "retried")}
-			sent[at-(at-begin)%time.Second]++
+			sent[at-(at-start)%time.Second]++
 			s.Add(at, &a, 0)
 		}
 		totals := s.End(at+time.Duration(rapid.IntRange(0, 3000).Draw(t, "rest"))*ms, 0)

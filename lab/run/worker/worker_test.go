@@ -152,7 +152,7 @@ func TestWorkerPlaysTheSameTraffic(t *testing.T) {
 		}
 	}
 	if retries == 0 {
-		t.Error("nobody tried again")
+		t.Error("no request was retried")
 	}
 }
 

@@ -59,7 +59,7 @@ func TestVersionsDifferOnlyInBehaviour(t *testing.T) {
 		}
 	}
 	if hit == 0 {
-		t.Error("the fault hits nobody")
+		t.Error("no request was hit")
 	}
 }
 

@@ -103,8 +103,8 @@ func TestCallTime(t *testing.T) {
 
 func TestUpstreamFailures(t *testing.T) {
 	for name, backend := range map[string]string{
-		"nobody listens": "http://127.0.0.1:1",
-		"breaks off":     stub(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+		"no listener": "http://127.0.0.1:1",
+		"breaks off":  stub(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
 		"a body cut off": stub(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			fmt.Fprint(w, "short")
@@ -157,7 +157,7 @@ func TestCallForwardsHeaders(t *testing.T) {
 	x := calling(t, stub(t, func(_ http.ResponseWriter, r *http.Request) { got = r })+"/deep/")
 	const place = "seq=9, attempt=1, user=1, seed=2, cohort=premium"
 	x.ask("GET", "/items/a%2Fb?view=full&x=1", "Cookie: session=s1", "Cookie: tier=premium", "X-Beta: yes", "X-Beta: no", "User-Agent: shop/1",
-		"Connection: X-Secret", "X-Secret: 1", "Te: trailers", "L5d-Client-Id: somebody", traceheader.RequestHeader+": "+place)
+		"Connection: X-Secret", "X-Secret: 1", "Te: trailers", "L5d-Client-Id: other", traceheader.RequestHeader+": "+place)
 	want := map[string][]string{
 		"Cookie": {"session=s1", "tier=premium"}, "X-Beta": {"yes", "no"}, "User-Agent": {"shop/1"}, traceheader.RequestHeader: {place},
 		"Coalmine-Route": {"item"}, "Coalmine-Depth": {"1"}, "X-Secret": nil, "Te": nil, "L5d-Client-Id": nil, "Accept-Encoding": nil,
@@ -201,7 +201,7 @@ func TestCallCycle(t *testing.T) {
 	c := config(t, "frontend", b, newInstantClock(t))
 	c.Upstreams = up
 	x := start(t, c)
-	up["backend"] = x.base() // nobody calls before this
+	up["backend"] = x.base() // not called before
 	a := x.ask("GET", "/")
 	if n := strings.Count(a.header.Get(traceheader.ServedHeader), "frontend=v1"); a.status != 502 || n != 8 {
 		t.Errorf("status %d after %d calls", a.status, n)

@@ -36,7 +36,7 @@ func settle(t testing.TB, name, version string, clock server.Clock) *village {
 	}
 	v := &village{scenario: s, versions: map[string]string{}}
 	up := map[string]*url.URL{}
-	for i := len(s.Services) - 1; i >= 0; i-- { // in the library who is called stands behind who calls
+	for i := len(s.Services) - 1; i >= 0; i-- { // callees come after callers in the library
 		svc := &s.Services[i]
 		v.versions[svc.Name] = svc.Baseline
 		if svc.Name == s.Release.Service {

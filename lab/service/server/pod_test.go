@@ -74,9 +74,9 @@ func TestLeavingFreesTheSlot(t *testing.T) {
 	if a := <-last; a.status != 200 {
 		t.Errorf("the client that stayed got %d", a.status)
 	}
-	for _, begin := range []string{"coalmine_app_in_work", "coalmine_app_waiting"} {
-		if got := x.metric(begin); got != "0" {
-			t.Errorf("%s is %s at the end", begin, got)
+	for _, prefix := range []string{"coalmine_app_in_work", "coalmine_app_waiting"} {
+		if got := x.metric(prefix); got != "0" {
+			t.Errorf("%s is %s at the end", prefix, got)
 		}
 	}
 }
