@@ -1,9 +1,11 @@
-// Package agent is the part of the lab that stands inside the kind cluster during a flight. It answers the gates from the live
-// cluster, takes Flagger's alerts, stands as a recording Prometheus before the real one, directs the traffic pods and adds up what
-// they tell. What it sees it keeps, and streams as facts to whoever reads, as often as they like.
+// Package agent runs inside the kind cluster during a run. The agent answers the gates from the
+// state of the cluster, receives Flagger's alerts and events, proxies and records Flagger's queries
+// to Prometheus, commands the traffic pods and merges their reports. It keeps what it observes as
+// facts and streams them to any number of readers.
 //
-// It knows the flight's scenario and guardrails, and nothing of the run's story: when traffic starts and stops, and when the release
-// is, it is told. Its account is complete or has a fault; it never guesses.
+// It knows the scenario and the guardrails of the run but not its schedule: the runner tells it
+// when traffic starts and stops and when the release is. Its account of the run is complete or has
+// a fault; it never fills gaps by guessing.
 package agent
 
 import (
@@ -25,19 +27,19 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// Config is what a desk is made of. All but Now and Log are needed.
+// Config configures an agent. All fields but Now and Log are required.
 type Config struct {
 	Scenario *scenario.Scenario
 	Spec     client.RunSpec
 	Clients  Clients
-	// Prometheus is the base URL of the real one.
+	// Prometheus is the base URL of the real Prometheus.
 	Prometheus string
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 	Log *slog.Logger
 }
 
-// Agent serves one flight.
+// Agent serves one run.
 type Agent struct {
 	scenario   *scenario.Scenario
 	spec       client.RunSpec
@@ -53,94 +55,95 @@ type Agent struct {
 	weights *weights
 	queries *queries
 	events  *events
-	// gateMu is held while a gate looks at the cluster.
+	// gateMu is held while a gate inspects the cluster.
 	gateMu sync.Mutex
 }
 
-// New makes a desk for a flight. The error says what of the flight cannot be used.
+// New returns an agent for a run, or an error if the run spec cannot be used.
 func New(c Config) (*Agent, error) {
 	if c.Scenario == nil || c.Prometheus == "" || c.Clients.Kube == nil || c.Clients.Flagger == nil || c.Clients.Dynamic == nil {
-		return nil, errors.New("desk: scenario, clients and the address of Prometheus are needed")
+		return nil, errors.New("agent: the scenario, the clients and the URL of Prometheus are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	d := &Agent{
+	a := &Agent{
 		scenario: c.Scenario, spec: c.Spec, now: c.Now, log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)), instance: rand.Text(),
 		facts: newFacts(), proxies: newProxies(), cluster: &cluster{Clients: c.Clients, scenario: c.Scenario},
 	}
-	if err := d.readGuardrails(c.Spec); err != nil {
+	if err := a.readGuardrails(c.Spec); err != nil {
 		return nil, err
 	}
-	d.traffic = newTraffic(c.Spec.TrafficPods, d.now, d.record)
-	d.events = newEvents(d)
-	d.weights = &weights{cluster: d.cluster, now: d.now}
-	d.queries = &queries{
-		agent: d, base: strings.TrimSuffix(c.Prometheus, "/"), ticks: map[string]tick{},
+	a.traffic = newTraffic(c.Spec.TrafficPods, a.now, a.record)
+	a.events = newEvents(a)
+	a.weights = &weights{cluster: a.cluster, now: a.now}
+	a.queries = &queries{
+		agent: a, base: strings.TrimSuffix(c.Prometheus, "/"), ticks: map[string]tick{},
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute}},
 	}
-	return d, nil
+	return a, nil
 }
 
-// readGuardrails reads the flight's guardrails, as the learner wrote them.
-func (d *Agent) readGuardrails(f client.RunSpec) error {
-	known := map[string]bool{}
-	for _, c := range d.scenario.Clients {
-		known[c.Name] = true
+// readGuardrails parses the guardrails of the run as the learner wrote them.
+func (a *Agent) readGuardrails(spec client.RunSpec) error {
+	clients := map[string]bool{}
+	for _, c := range a.scenario.Clients {
+		clients[c.Name] = true
 	}
-	for name, n := range f.TrafficPods {
-		if !known[name] || n < 1 {
-			return fmt.Errorf("desk: the flight has %d traffic pods of client %q, which scenario %s has not", n, name, d.scenario.Name)
+	for name, n := range spec.TrafficPods {
+		if !clients[name] || n < 1 {
+			return fmt.Errorf("agent: %d traffic pods for client %q, which scenario %s does not have", n, name, a.scenario.Name)
 		}
 	}
-	if f.Guardrails == nil {
+	if spec.Guardrails == nil {
 		return nil
 	}
 	files := map[string][]byte{}
-	for name, text := range f.Guardrails {
+	for name, text := range spec.Guardrails {
 		files[name] = []byte(text)
 	}
-	set, err := guardrail.Parse(files, guardrail.EnvironmentOf(d.scenario))
+	set, err := guardrail.Parse(files, guardrail.EnvironmentOf(a.scenario))
 	if err != nil {
-		return fmt.Errorf("desk: the flight's guardrails: %w", err)
+		return fmt.Errorf("agent: guardrails: %w", err)
 	}
-	d.guardrails = set
+	a.guardrails = set
 	return nil
 }
 
-// record keeps a fact.
-func (d *Agent) record(at time.Time, f event.Fact) {
-	if err := d.facts.append(at, f); err != nil {
-		d.log.Error("a fact is lost", "error", err)
-		go d.fault(err.Error()) // the traffic may be locked, whose seconds are facts
+// record appends a fact.
+func (a *Agent) record(at time.Time, f event.Fact) {
+	if err := a.facts.append(at, f); err != nil {
+		a.log.Error("cannot record a fact", "error", err)
+		go a.fault(err.Error()) // the caller may hold the lock of traffic, which records seconds
 	}
 }
 
-// fault makes the flight's account incomplete for good.
-func (d *Agent) fault(text string) {
-	d.log.Error("the account is incomplete", "fault", text)
-	d.traffic.mu.Lock()
-	defer d.traffic.mu.Unlock()
-	d.traffic.fail(text)
+// fault marks the account of the run as incomplete. It cannot be undone.
+func (a *Agent) fault(text string) {
+	a.log.Error("the account of the run is incomplete", "fault", text)
+	a.traffic.mu.Lock()
+	defer a.traffic.mu.Unlock()
+	a.traffic.fail(text)
 }
 
-// canaryName is a canary's name without the namespace.
-func (d *Agent) canaryName(canary string) string {
+// canaryName returns a canary's name without the namespace.
+func (a *Agent) canaryName(canary string) string {
 	return workloads.TrimNamespace(canary, scenario.Namespace)
 }
 
-// Watch looks for traffic pods that fall silent, and tells them who keeps their requests out, until the context ends.
-func (d *Agent) Watch(ctx context.Context) {
-	every := time.NewTicker(time.Second)
-	defer every.Stop()
+// Watch detects traffic pods that fall silent and tells the others who denies their requests, until
+// the context ends.
+func (a *Agent) Watch(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-every.C:
-			d.traffic.watch()
-			if err := d.watchDenials(ctx); err != nil && ctx.Err() == nil {
-				d.log.Warn("who denies requests is not known", "error", err)
+		case <-ticker.C:
+			a.traffic.watch()
+			if err := a.watchDenials(ctx); err != nil && ctx.Err() == nil {
+				a.log.Warn("cannot find out which workloads deny requests", "error", err)
 			}
 		}
 	}

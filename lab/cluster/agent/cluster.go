@@ -25,22 +25,24 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// Clients reach the API server.
+// Clients are clients of the API server.
 type Clients struct {
 	Kube    kubernetes.Interface
 	Flagger flagger.Interface
 	Dynamic dynamic.Interface
 }
 
-// askRate is how often a desk may ask the API server, per second: gates, and the pods' shares each second.
+// askRate is how many requests per second the agent may send to the API server: for the gates, and
+// every second for the pods' shares of the traffic.
 const askRate = 50
 
-// InCluster makes clients of the pod's own service account, which has to be allowed to list pods, Services, HTTPRoutes and Linkerd's
-// policies in the namespace of the demo services, and to create and delete HTTPRoutes there.
+// InCluster returns clients that use the pod's own service account. It must be allowed to list
+// pods, Services, HTTPRoutes and Linkerd's policies in the namespace of the demo services, and to
+// create and delete HTTPRoutes there.
 func InCluster() (Clients, error) {
 	c, err := rest.InClusterConfig()
 	if err != nil {
-		return Clients{}, fmt.Errorf("the desk runs in a cluster's pod only: %w", err)
+		return Clients{}, fmt.Errorf("the agent runs in a pod: %w", err)
 	}
 	c.QPS, c.Burst = askRate, 2*askRate
 	kube, err1 := kubernetes.NewForConfig(c)
@@ -49,14 +51,14 @@ func InCluster() (Clients, error) {
 	return Clients{Kube: kube, Flagger: routes, Dynamic: policies}, errors.Join(err1, err2, err3)
 }
 
-// cluster reads what gates ask about. Gates ask seldom, so nothing is kept: what is read is what is there now.
+// cluster reads what gates ask about. Gates ask seldom, so nothing is cached.
 type cluster struct {
 	Clients
 	scenario *scenario.Scenario
 }
 
-// deploymentOf is the Deployment that a pod is of, "" for another pod: its ReplicaSet has the Deployment's name and the hash of the
-// template behind it.
+// deploymentOf returns the Deployment that a pod belongs to, "" for other pods: its ReplicaSet is
+// named after the Deployment and the hash of the pod template.
 func deploymentOf(p *corev1.Pod) string {
 	ref, hash := metav1.GetControllerOf(p), p.Labels["pod-template-hash"]
 	if ref == nil || ref.Kind != "ReplicaSet" {
@@ -69,27 +71,28 @@ func deploymentOf(p *corev1.Pod) string {
 	return name
 }
 
-// meshed tells whether a pod has a proxy.
+// meshed reports whether a pod has a proxy.
 func meshed(p *corev1.Pod) bool {
 	is := func(c corev1.Container) bool { return c.Name == names.ProxyContainer }
 	return slices.ContainsFunc(p.Spec.InitContainers, is) || slices.ContainsFunc(p.Spec.Containers, is)
 }
 
-// ready tells whether a pod takes requests.
+// ready reports whether a pod accepts requests.
 func ready(p *corev1.Pod) bool {
 	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
 
-// primaryOf is the Deployment that Flagger makes of a service's own.
+// primaryOf returns the name of the Deployment that Flagger makes for the primary of a service.
 func primaryOf(service string) string { return service + "-primary" }
 
-// pods returns the ready pods of a service: the canary's, which are those of its own Deployment, and the primary's.
+// pods returns the ready pods of a service: the canary's, which belong to the service's own
+// Deployment, and the primary's.
 func (c *cluster) pods(ctx context.Context, service string) (canaries, primaries []corev1.Pod, err error) {
 	list, err := c.Kube.CoreV1().Pods(scenario.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, nil, fmt.Errorf("list the pods: %w", err)
+		return nil, nil, fmt.Errorf("list pods: %w", err)
 	}
 	for _, p := range list.Items {
 		if !ready(&p) {
@@ -105,7 +108,7 @@ func (c *cluster) pods(ctx context.Context, service string) (canaries, primaries
 	return canaries, primaries, nil
 }
 
-// workloadOf is what policies know of a pod.
+// workloadOf returns what policies are matched with.
 func workloadOf(p *corev1.Pod) mesh.Workload {
 	w := mesh.Workload{
 		Namespace: p.Namespace, Labels: p.Labels, DefaultPolicy: p.Annotations[mesh.DefaultPolicyAnnotation], PortNames: map[string]int{},
@@ -120,7 +123,7 @@ func workloadOf(p *corev1.Pod) mesh.Workload {
 	return w
 }
 
-// policyKinds are Linkerd's policies, by resource.
+// policyKinds returns Linkerd's policy resources and their types.
 func policyKinds() map[schema.GroupVersionResource]func() runtime.Object {
 	resource := func(version, name string) schema.GroupVersionResource {
 		v, _ := schema.ParseGroupVersion(version) // a constant
@@ -134,7 +137,7 @@ func policyKinds() map[schema.GroupVersionResource]func() runtime.Object {
 	}
 }
 
-// policies are those in force. Of a kind that the cluster does not know there are none.
+// policies returns the policies in force. Kinds that the cluster does not have are skipped.
 func (c *cluster) policies(ctx context.Context) (mesh.Policies, error) {
 	var all []runtime.Object
 	for resource, empty := range policyKinds() {
@@ -143,7 +146,7 @@ func (c *cluster) policies(ctx context.Context) (mesh.Policies, error) {
 			continue
 		}
 		if err != nil {
-			return mesh.Policies{}, fmt.Errorf("list the %s: %w", resource.Resource, err)
+			return mesh.Policies{}, fmt.Errorf("list %s: %w", resource.Resource, err)
 		}
 		for i := range list.Items {
 			o := empty()
@@ -156,16 +159,16 @@ func (c *cluster) policies(ctx context.Context) (mesh.Policies, error) {
 	return k8s.Policies(all)
 }
 
-// routes are the HTTPRoutes in force.
+// routes returns the HTTPRoutes in force.
 func (c *cluster) routes(ctx context.Context) ([]mesh.Route, error) {
 	list, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenario.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list the HTTPRoutes: %w", err)
+		return nil, fmt.Errorf("list HTTPRoutes: %w", err)
 	}
 	return k8s.Routes(list.Items), nil
 }
 
-// drillRoute is the name of the route that a drill makes for a moment.
+// drillRoute is the name of the temporary route of a rollback drill.
 func drillRoute(service string) string { return service + names.DrillSuffix }
 
 // addDrillRoute sends requests with a header to the canary.
@@ -193,16 +196,16 @@ func (c *cluster) addDrillRoute(ctx context.Context, service, header, value stri
 	}
 	routes := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenario.Namespace)
 	_, err := routes.Create(ctx, route, metav1.CreateOptions{FieldManager: names.FieldManager})
-	if apierrors.IsAlreadyExists(err) { // a drill that was cut off left it
+	if apierrors.IsAlreadyExists(err) { // left behind by an interrupted drill
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("make the drill's route: %w", err)
+		return fmt.Errorf("create the route of the rollback drill: %w", err)
 	}
 	return nil
 }
 
-// removeDrillRoute takes the drill's route away. None is as good.
+// removeDrillRoute deletes the drill's route if it exists.
 func (c *cluster) removeDrillRoute(ctx context.Context, service string) error {
 	err := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenario.Namespace).Delete(ctx, drillRoute(service), metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
@@ -211,8 +214,8 @@ func (c *cluster) removeDrillRoute(ctx context.Context, service string) error {
 	return err
 }
 
-// checkRouted tells whether a route of somebody else's attaches to a service. Without one a drill's route would be the only one, and
-// whoever does not match it is answered 404.
+// checkRouted returns an error unless an HTTPRoute other than the drill's is attached to a service.
+// Otherwise the drill's would be the only one, and requests that do not match it would get a 404.
 func (c *cluster) checkRouted(ctx context.Context, service string) error {
 	list, err := c.routes(ctx)
 	if err != nil {
@@ -224,7 +227,7 @@ func (c *cluster) checkRouted(ctx context.Context, service string) error {
 		return err
 	}
 	if !table.HasRoutes(scenario.Namespace, service, c.scenario.Service(service).Port) {
-		return errors.New("no HTTPRoute leads to " + service + ": has Flagger set its canary up?")
+		return errors.New("no HTTPRoute leads to " + service + ": is its canary initialized?")
 	}
 	return nil
 }

@@ -14,9 +14,9 @@ import (
 	"coalmine/loadgen"
 )
 
-// Users whom only the canary's policy keeps out are counted as the canary's, and as harmed by the new version. What both deny is
-// nobody's.
-func TestDenialsAreTheirDeniers(t *testing.T) {
+// TestDenialsAreAttributed: requests that only the canary's policy denies are counted as the
+// canary's, and as harmed by the new version. Those that both deny are attributed to neither.
+func TestDenialsAreAttributed(t *testing.T) {
 	for name, c := range map[string]struct {
 		apps string
 		want event.Cell
@@ -31,23 +31,23 @@ func TestDenialsAreTheirDeniers(t *testing.T) {
 			addRoute(t, clients, route)
 			create(t, clients, "v1beta3", "servers", `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
 				"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":[`+c.apps+`]}]},"port":"http","accessPolicy":"deny"}}`)
-			flight := client.RunSpec{TrafficPods: map[string]int{"edge": 1}}
-			d := open(t, agent.Config{Scenario: s, Spec: flight, Clients: clients})
+			spec := client.RunSpec{TrafficPods: map[string]int{"edge": 1}}
+			a := open(t, agent.Config{Scenario: s, Spec: spec, Clients: clients})
 			denier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 			defer denier.Close()
 			u := parse(t, denier.URL)
-			crew := d.send(t.Context(), s, 1, flight.TrafficPods, map[string]*url.URL{"frontend": u, "backend": u}, func() http.RoundTripper { return http.DefaultTransport })
-			start := d.begin()
-			if err := d.WatchDenials(context.Background()); err != nil {
+			pods := a.send(t.Context(), s, 1, spec.TrafficPods, map[string]*url.URL{"frontend": u, "backend": u}, func() http.RoundTripper { return http.DefaultTransport })
+			start := a.begin()
+			if err := a.WatchDenials(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			desk := &client.Agent{Base: d.url}
+			desk := &client.Agent{Base: a.url}
 			if _, err := desk.Stop(t.Context(), client.Stop{At: start.Begin + int64(time.Second)}); err != nil {
 				t.Fatal(err)
 			}
-			crew.Wait()
+			pods.Wait()
 			n := 0
-			for _, f := range d.facts() {
+			for _, f := range a.facts() {
 				second, _ := f.(event.Traffic)
 				for _, x := range second.Cells {
 					n += x.N
@@ -57,7 +57,7 @@ func TestDenialsAreTheirDeniers(t *testing.T) {
 				}
 			}
 			if n == 0 {
-				t.Error("nobody was denied")
+				t.Error("no request was denied")
 			}
 		})
 	}

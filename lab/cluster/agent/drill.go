@@ -8,29 +8,30 @@ import (
 	"coalmine/lab/cluster/agent/client"
 )
 
-// probeRound is a round of probes that shards send.
+// probeRound is one round of probes of a rollback drill.
 type probeRound struct {
 	id int
-	// pending are the clients whose shards have not told yet.
+	// pending are the clients whose traffic pods have not reported yet.
 	pending map[string]bool
 	reached map[string]int
 	denied  string
 	done    chan struct{}
 }
 
-// runProbes lets shards send probes and returns how many reached each workload, and why others reached none.
-func (t *traffic) runProbes(ctx context.Context, service string, ways []client.CallPath) (map[string]int, string) {
+// runProbes has the traffic pods send probes. It returns how many reached each workload, and why
+// the others reached none.
+func (t *traffic) runProbes(ctx context.Context, service string, paths []client.CallPath) (map[string]int, string) {
 	t.mu.Lock()
 	id := 1
 	if t.drill != nil {
 		id = t.drill.id + 1
 	}
 	p := &probeRound{id: id, pending: map[string]bool{}, reached: map[string]int{}, done: make(chan struct{})}
-	for _, w := range ways {
+	for _, w := range paths {
 		p.pending[w.Client] = true
 	}
 	t.drill = p
-	t.change(func(o *client.Commands) { o.Drill = &client.Drill{ID: id, Service: service, Paths: ways} })
+	t.change(func(o *client.Commands) { o.Drill = &client.Drill{ID: id, Service: service, Paths: paths} })
 	t.mu.Unlock()
 	select {
 	case <-p.done:
@@ -44,24 +45,24 @@ func (t *traffic) runProbes(ctx context.Context, service string, ways []client.C
 	return maps.Clone(p.reached), p.denied
 }
 
-// takeDrillResult takes what a shard tells of its probes. What comes late, or again, is left out.
-func (t *traffic) takeDrillResult(r client.DrillResult) error {
+// takeDrillResult adds the result of a traffic pod's probes. Late and repeated results are ignored.
+func (t *traffic) takeDrillResult(result client.DrillResult) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, err := t.find(r.TrafficPod); err != nil {
+	if _, err := t.find(result.TrafficPod); err != nil {
 		return err
 	}
 	p := t.drill
-	if p == nil || p.id != r.ID || !p.pending[r.Client] {
+	if p == nil || p.id != result.ID || !p.pending[result.Client] {
 		return nil
 	}
-	for workload, n := range r.Reached {
+	for workload, n := range result.Reached {
 		p.reached[workload] += n
 	}
 	if p.denied == "" {
-		p.denied = r.Denied
+		p.denied = result.Denied
 	}
-	if delete(p.pending, r.Client); len(p.pending) == 0 {
+	if delete(p.pending, result.Client); len(p.pending) == 0 {
 		close(p.done)
 	}
 	return nil

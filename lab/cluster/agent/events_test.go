@@ -12,13 +12,13 @@ import (
 	"coalmine/lab/event"
 )
 
-// What Flagger records is told once for each time, however many webhooks carry it.
+// TestFlaggersEvents: an event is recorded once for each time, however many webhooks carry it.
 func TestFlaggersEvents(t *testing.T) {
-	d := open(t, agent.Config{Scenario: shop(t), Spec: guarded()})
+	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded()})
 	begin := time.UnixMilli(1_700_000_000_123)
 	said := func(path, message string, after time.Duration) {
 		t.Helper()
-		status, text := post(t, d.gates+path, fmt.Sprintf(
+		status, text := post(t, a.gates+path, fmt.Sprintf(
 			`{"name":"checkout-watch","namespace":"develop","phase":"Progressing","metadata":{"eventMessage":%q,"eventType":"Warning","timestamp":"%d"}}`,
 			message, begin.Add(after).UnixMilli()))
 		if status != 200 {
@@ -30,14 +30,14 @@ func TestFlaggersEvents(t *testing.T) {
 	said(own, "Halt", 20*time.Millisecond) // by the canary's second webhook
 	said(own, "Halt", 10*time.Second)      // an interval later
 	said(client.PathEvents, "no values at http://gate.coalmine/prometheus/checkout-watch.develop", 11*time.Second)
-	if status, _ := post(t, d.gates+client.PathEvents, "not JSON"); status != 400 {
-		t.Errorf("what is no event: %d", status)
+	if status, _ := post(t, a.gates+client.PathEvents, "not JSON"); status != 400 {
+		t.Errorf("not an event: %d", status)
 	}
 	var want []event.Fact
 	for _, message := range []string{"Halt", "Halt", "no values at http://prometheus.linkerd-viz:9090"} {
 		want = append(want, event.Flagger{Canary: "checkout-watch", Type: "Warning", Message: message})
 	}
-	if diff := cmp.Diff(want, d.facts()); diff != "" {
+	if diff := cmp.Diff(want, a.facts()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -2,8 +2,8 @@ package agent
 
 import "context"
 
-// ProxiesAt lets a test say where the pods' proxies show their metrics.
-func (d *Agent) ProxiesAt(port int) { d.proxies.port = port }
+// ProxiesAt sets the port of the proxies' metrics.
+func (a *Agent) ProxiesAt(port int) { a.proxies.port = port }
 
-// WatchDenials looks once who keeps requests out.
-func (d *Agent) WatchDenials(ctx context.Context) error { return d.watchDenials(ctx) }
+// WatchDenials updates once which workloads deny requests.
+func (a *Agent) WatchDenials(ctx context.Context) error { return a.watchDenials(ctx) }

@@ -12,7 +12,7 @@ import (
 	"coalmine/lab/event"
 )
 
-// facts keeps all that the desk saw, as lines of JSON, for readers that come and go.
+// facts keeps everything that the agent observed, as lines of JSON for any number of readers.
 type facts struct {
 	mu    sync.Mutex
 	lines [][]byte
@@ -22,17 +22,17 @@ type facts struct {
 
 func newFacts() *facts { return &facts{more: make(chan struct{})} }
 
-// append keeps a fact. One that cannot be written is a defect of the desk's own.
+// append adds a fact. An error is a bug in the agent.
 func (f *facts) append(at time.Time, fact event.Fact) error {
 	data, err := event.EncodeFact(fact)
 	if err != nil {
-		return fmt.Errorf("note %s: %w", fact.Kind(), err)
+		return fmt.Errorf("record %s: %w", fact.Kind(), err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	line, err := json.Marshal(client.Fact{N: len(f.lines) + 1, At: at.UnixNano(), Kind: fact.Kind(), Data: data})
 	if err != nil {
-		return fmt.Errorf("note %s: %w", fact.Kind(), err)
+		return fmt.Errorf("record %s: %w", fact.Kind(), err)
 	}
 	f.lines = append(f.lines, append(line, '\n'))
 	close(f.more)
@@ -40,7 +40,7 @@ func (f *facts) append(at time.Time, fact event.Fact) error {
 	return nil
 }
 
-// after returns the lines behind a number of them, and what is closed when there are more.
+// after returns the lines after the first n, and a channel that is closed when there are more.
 func (f *facts) after(n int) ([][]byte, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -53,8 +53,7 @@ func (f *facts) len() int {
 	return len(f.lines)
 }
 
-// How a stream is kept open: an empty line goes out when there is nothing to tell, and a reader that does not take what is sent is
-// left.
+// An empty line keeps an idle stream open. A reader that does not read is disconnected.
 const (
 	keepAlive    = 5 * time.Second
 	writeTimeout = 30 * time.Second
@@ -67,12 +66,12 @@ func (f *facts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		after, err = 0, nil
 	}
 	if err != nil || after < 0 || after > f.len() {
-		http.Error(w, fmt.Sprintf("after is the number of a fact, from 0 to %d", f.len()), http.StatusBadRequest)
+		http.Error(w, fmt.Sprintf("after is not the number of a fact from 0 to %d", f.len()), http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	quiet := time.NewTicker(keepAlive)
-	defer quiet.Stop()
+	keepAliveTicker := time.NewTicker(keepAlive)
+	defer keepAliveTicker.Stop()
 	for {
 		lines, more := f.after(after)
 		after += len(lines)
@@ -81,7 +80,7 @@ func (f *facts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		select {
 		case <-more:
-		case <-quiet.C:
+		case <-keepAliveTicker.C:
 			if writeLines(w, [][]byte{[]byte("\n")}) != nil {
 				return
 			}
@@ -91,10 +90,10 @@ func (f *facts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// writeLines writes lines and lets them go.
+// writeLines writes and flushes lines.
 func writeLines(w http.ResponseWriter, lines [][]byte) error {
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where there are no deadlines, nothing is slow
+	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // writers without deadlines are those of tests
 	for _, line := range lines {
 		if _, err := w.Write(line); err != nil {
 			return err

@@ -17,25 +17,25 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// A drill's probes are told apart by a header that nobody else sends.
+// Probes of a rollback drill carry a header that no user sends.
 const (
 	drillHeader  = traceheader.DrillHeader
 	drillForward = "forward"
 )
 
-// maxMessage bounds what Flagger posts.
+// maxMessage bounds the body of Flagger's requests, in bytes.
 const maxMessage = 1 << 20
 
-// handleWebhook serves the gates to one webhook of a canary.
-func (d *Agent) handleWebhook(w http.ResponseWriter, r *http.Request) {
+// handleWebhook answers one webhook of a canary by a gate.
+func (a *Agent) handleWebhook(w http.ResponseWriter, r *http.Request) {
 	payload, err := readPayload(r)
 	if err != nil {
-		http.Error(w, "gates take what Flagger's webhooks send", http.StatusBadRequest)
+		http.Error(w, "the body is not a payload of Flagger's webhooks", http.StatusBadRequest)
 		return
 	}
-	a := d.askGate(r, payload)
-	w.WriteHeader(a.Status())
-	_, _ = io.WriteString(w, a.Reason) // Flagger that has gone needs no answer
+	answer := a.askGate(r, payload)
+	w.WriteHeader(answer.Status())
+	_, _ = io.WriteString(w, answer.Reason) // Flagger repeats a call that it gave up
 }
 
 func readPayload(r *http.Request) (flaggerv1.CanaryWebhookPayload, error) {
@@ -47,8 +47,8 @@ func readPayload(r *http.Request) (flaggerv1.CanaryWebhookPayload, error) {
 	return payload, err
 }
 
-// askGate answers one call and notes it.
-func (d *Agent) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload) gate.Answer {
+// askGate evaluates one call and records the answer.
+func (a *Agent) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload) gate.Answer {
 	canary := r.PathValue("canary")
 	public := "http://" + client.Host + "/" + strings.TrimPrefix(r.URL.EscapedPath(), hookPath(r))
 	if r.URL.RawQuery != "" {
@@ -58,63 +58,65 @@ func (d *Agent) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload)
 	if err != nil {
 		return gate.Answer{Reason: err.Error()}
 	}
-	a := d.evaluate(r, canary, call)
-	if a.Drill != nil {
-		d.record(d.now(), event.RollbackDrill{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
+	answer := a.evaluate(r, canary, call)
+	if answer.Drill != nil {
+		a.record(a.now(), event.RollbackDrill{Canary: canary, Passed: answer.Passed, Reason: answer.Reason, Forward: answer.Drill.Forward, Back: answer.Drill.Back, Probes: answer.Drill.Probes})
 	}
 	if call.Gate == event.GateEvents {
-		d.events.record(payload)
-		return a
+		a.events.record(payload)
+		return answer
 	}
-	d.record(d.now(), event.Gate{
+	a.record(a.now(), event.Gate{
 		Canary: canary, Name: call.Gate, Hook: r.PathValue("hook"), URL: public, Phase: string(payload.Phase),
-		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
+		Passed: answer.Passed, Status: answer.Status(), Reason: answer.Reason,
 	})
-	return a
+	return answer
 }
 
-// hookPath is what stands before the gate's own path.
+// hookPath returns the part of the path before the gate's own.
 func hookPath(r *http.Request) string {
 	return client.PathHooks + r.PathValue("canary") + "/" + r.PathValue("hook") + "/"
 }
 
-// evaluate asks a gate about the service of a canary. One call has the cluster to itself, so that two drills do not meet.
-func (d *Agent) evaluate(r *http.Request, canary string, call guardrail.GateCall) gate.Answer {
-	c := d.canary(canary)
+// evaluate asks a gate about the service of a canary. Calls are serialized, so that two drills do
+// not overlap.
+func (a *Agent) evaluate(r *http.Request, canary string, call guardrail.GateCall) gate.Answer {
+	c := a.canary(canary)
 	if c == nil {
-		return gate.Answer{Reason: "canary " + canary + " is not among the guardrails: gates answer theirs only"}
+		return gate.Answer{Reason: "canary " + canary + " is not one of the guardrails' canaries"}
 	}
-	d.gateMu.Lock()
-	defer d.gateMu.Unlock()
-	s := &state{Agent: d, ctx: r.Context()}
-	a := gate.Evaluate(s, c.Spec.TargetRef.Name, call)
+	a.gateMu.Lock()
+	defer a.gateMu.Unlock()
+	s := &state{Agent: a, ctx: r.Context()}
+	answer := gate.Evaluate(s, c.Spec.TargetRef.Name, call)
 	if s.err != nil && r.Context().Err() == nil {
-		d.fault("gate " + call.Gate + " could not look at the cluster: " + s.err.Error())
+		a.fault("gate " + call.Gate + " could not inspect the cluster: " + s.err.Error())
 	}
 	if s.err != nil {
-		return gate.Answer{Reason: errors.Join(errors.New("the lab could not look at the cluster"), s.err).Error(), Drill: a.Drill}
+		return gate.Answer{Reason: errors.Join(errors.New("the lab could not inspect the cluster"), s.err).Error(), Drill: answer.Drill}
 	}
-	return a
+	return answer
 }
 
-// canary is a canary as the learner wrote it; nil where there is none of the name.
-func (d *Agent) canary(name string) *flaggerv1.Canary {
+// canary returns a canary as the learner wrote it, or nil.
+func (a *Agent) canary(name string) *flaggerv1.Canary {
 	var targets []string
-	for _, s := range d.scenario.Services {
+	for _, s := range a.scenario.Services {
 		targets = append(targets, s.Name)
 	}
-	return workloads.FindCanary(d.guardrails, targets, name)
+	return workloads.FindCanary(a.guardrails, targets, name)
 }
 
-// handleAlert takes one message in any of the forms that Flagger's notifiers post. Nobody is paged: alerts are evidence here.
-func (d *Agent) handleAlert(w http.ResponseWriter, r *http.Request) {
+// handleAlert accepts a message in any of the formats of Flagger's notifiers and records it. Nobody
+// is paged.
+func (a *Agent) handleAlert(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxMessage))
 	if err != nil {
-		http.Error(w, "the alert did not come", http.StatusBadRequest)
+		http.Error(w, "cannot read the alert", http.StatusBadRequest)
 		return
 	}
 	canary, severity, message := workloads.ParseAlert(body)
-	d.record(d.now(), event.Alert{
-		Canary: d.canaryName(canary), Provider: r.PathValue("provider"), Severity: severity, Message: client.Public(message),
+	a.record(a.now(), event.Alert{
+		Canary: a.canaryName(canary), Provider: r.PathValue("provider"), Severity: severity, Message: client.Public(message),
 	})
 }

@@ -21,6 +21,7 @@ import (
 
 	"coalmine/lab/cluster/agent"
 	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/names"
 	"coalmine/lab/event"
 	"coalmine/lab/mesh"
 	"coalmine/loadgen/traceheader"
@@ -54,12 +55,12 @@ spec:
     sum(rate(response_total{namespace="{{ namespace }}",deployment=~"{{ target }}"}[{{ interval }}]))
 `
 
-// guarded is a flight under the guardrails above.
+// guarded is a run under the guardrails above.
 func guarded() client.RunSpec {
 	return client.RunSpec{Guardrails: map[string]string{"canary.yaml": guardrails}, Version: "v2", Seed: 1, ApproveAfter: time.Hour}
 }
 
-// pod is a ready pod of a Deployment, at an address.
+// pod returns a ready pod of a Deployment.
 func pod(name, deployment, version, ip string, proxy bool) *corev1.Pod {
 	controller := true
 	p := &corev1.Pod{
@@ -74,7 +75,7 @@ func pod(name, deployment, version, ip string, proxy bool) *corev1.Pod {
 		Status: corev1.PodStatus{PodIP: ip, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
 	}
 	if proxy {
-		p.Spec.InitContainers = []corev1.Container{{Name: "standin-proxy"}}
+		p.Spec.InitContainers = []corev1.Container{{Name: names.ProxyContainer}}
 	}
 	return p
 }
@@ -104,7 +105,7 @@ func rollout(weight int32) (agent.Clients, *v1beta1.HTTPRoute) {
 	}
 }
 
-// create makes an object of Linkerd's.
+// create creates an object of Linkerd's.
 func create(t testing.TB, c agent.Clients, version, resource, manifest string) {
 	t.Helper()
 	u := &unstructured.Unstructured{}
@@ -117,11 +118,11 @@ func create(t testing.TB, c agent.Clients, version, resource, manifest string) {
 	}
 }
 
-func (s *stand) gate(path string) (int, string) {
+func (s *servedAgent) gate(path string) (int, string) {
 	return post(s.t, s.gates+"/hooks/checkout-watch/pre-rollout/"+path, `{"name":"checkout-watch","namespace":"develop","phase":"Progressing"}`)
 }
 
-func TestGatesOfTheLiveCluster(t *testing.T) {
+func TestGates(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(c agent.Clients, proxy *string)
 		path   string
@@ -159,13 +160,13 @@ func TestGatesOfTheLiveCluster(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "# TYPE request_total counter\n"+proxy) }))
 			defer server.Close()
 			addRoute(t, clients, route)
-			d := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
-			d.ProxiesAt(portOf(t, server.URL))
-			status, reason := d.gate(c.path)
+			a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
+			a.ProxiesAt(portOf(t, server.URL))
+			status, reason := a.gate(c.path)
 			if status != c.status || !strings.Contains(reason, c.reason) {
 				t.Fatalf("%d %s", status, reason)
 			}
-			if fault := d.Status().Fault; fault != "" {
+			if fault := a.Status().Fault; fault != "" {
 				t.Error(fault)
 			}
 			var want []event.Fact
@@ -174,7 +175,7 @@ func TestGatesOfTheLiveCluster(t *testing.T) {
 				want = append(want, event.Gate{Canary: "checkout-watch", Name: gate, Hook: "pre-rollout", URL: "http://gate.coalmine/" + c.path,
 					Phase: "Progressing", Passed: status == 200, Status: status, Reason: reason})
 			}
-			if diff := cmp.Diff(want, d.facts()); diff != "" {
+			if diff := cmp.Diff(want, a.facts()); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -201,14 +202,14 @@ func addRoute(t testing.TB, c agent.Clients, r *v1beta1.HTTPRoute) {
 	}
 }
 
-// The gate policy decides by the objects that are in the cluster.
+// TestPolicyGate: the gate policy decides by the objects in the cluster.
 func TestPolicyGate(t *testing.T) {
 	clients, route := rollout(10)
 	addRoute(t, clients, route)
 	create(t, clients, "v1beta3", "servers", `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
 		"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["backend","backend-primary"]}]},"port":"http","accessPolicy":"deny"}}`)
-	d := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
-	if status, reason := d.gate("policy"); status != 412 || !strings.Contains(reason, "canary pod canary-1 denies frontend") {
+	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
+	if status, reason := a.gate("policy"); status != 412 || !strings.Contains(reason, "canary pod canary-1 denies frontend") {
 		t.Errorf("%d %s", status, reason)
 	}
 	create(t, clients, "v1alpha1", "meshtlsauthentications", `{"apiVersion":"policy.linkerd.io/v1alpha1","kind":"MeshTLSAuthentication",
@@ -216,13 +217,14 @@ func TestPolicyGate(t *testing.T) {
 	create(t, clients, "v1alpha1", "authorizationpolicies", `{"apiVersion":"policy.linkerd.io/v1alpha1","kind":"AuthorizationPolicy",
 		"metadata":{"name":"frontend","namespace":"develop"},"spec":{"targetRef":{"group":"policy.linkerd.io","kind":"Server","name":"backend"},
 		"requiredAuthenticationRefs":[{"group":"policy.linkerd.io","kind":"MeshTLSAuthentication","name":"frontend"}]}}`)
-	if status, reason := d.gate("policy"); status != 200 || !strings.Contains(reason, "2 pods allow 1 clients and deny any other") {
+	if status, reason := a.gate("policy"); status != 200 || !strings.Contains(reason, "2 pods allow 1 clients and deny any other") {
 		t.Errorf("%d %s", status, reason)
 	}
 }
 
-// town routes what clients send as the mesh does: by the drill's route while it is there, and else to the primary.
-func town(t testing.TB, c agent.Clients) *url.URL {
+// routedServices routes requests as the mesh does: by the drill's route while it exists, and to the
+// primary otherwise.
+func routedServices(t testing.TB, c agent.Clients) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		routes, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").List(r.Context(), metav1.ListOptions{})
@@ -246,37 +248,38 @@ func town(t testing.TB, c agent.Clients) *url.URL {
 	return parse(t, server.URL)
 }
 
-// A drill's probes go the ways of users' requests, and its route is gone whatever comes of it.
+// TestRollbackDrill: probes take the paths of users' requests, and the route is deleted whatever
+// the result.
 func TestRollbackDrill(t *testing.T) {
 	s := shop(t)
-	flight := guarded()
-	flight.TrafficPods = map[string]int{"edge": 2, "lounge": 1}
+	spec := guarded()
+	spec.TrafficPods = map[string]int{"edge": 2, "lounge": 1}
 	for name, c := range map[string]struct {
 		clients map[string]int
 		routed  bool
 		status  int
 		want    event.RollbackDrill
 	}{
-		"passes": {flight.TrafficPods, true, 200, event.RollbackDrill{Passed: true, Forward: 20, Back: 20}},
-		"without a route of Flagger's it would lead users astray": {flight.TrafficPods, false, 412, event.RollbackDrill{}},
+		"passes": {spec.TrafficPods, true, 200, event.RollbackDrill{Passed: true, Forward: 20, Back: 20}},
+		"without a route of Flagger's it would lead users astray": {spec.TrafficPods, false, 412, event.RollbackDrill{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clients, route := rollout(0)
 			if c.routed {
 				addRoute(t, clients, route)
 			}
-			d := open(t, agent.Config{Scenario: s, Spec: flight, Clients: clients})
+			a := open(t, agent.Config{Scenario: s, Spec: spec, Clients: clients})
 			ctx, cancel := context.WithCancel(t.Context())
-			address := town(t, clients)
-			crew := d.send(ctx, s, 1, c.clients, map[string]*url.URL{"frontend": address, "backend": address}, func() http.RoundTripper { return http.DefaultTransport })
-			status, reason := d.gate("rollback-drill")
+			address := routedServices(t, clients)
+			pods := a.send(ctx, s, 1, c.clients, map[string]*url.URL{"frontend": address, "backend": address}, func() http.RoundTripper { return http.DefaultTransport })
+			status, reason := a.gate("rollback-drill")
 			cancel()
-			crew.Wait()
+			pods.Wait()
 			if status != c.status {
 				t.Errorf("%d %s", status, reason)
 			}
 			c.want.Canary, c.want.Probes, c.want.Reason = "checkout-watch", 20, reason
-			if diff := cmp.Diff(event.Fact(c.want), d.facts()[0]); diff != "" {
+			if diff := cmp.Diff(event.Fact(c.want), a.facts()[0]); diff != "" {
 				t.Error(diff)
 			}
 			routes, err := clients.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").List(t.Context(), metav1.ListOptions{})
@@ -295,12 +298,12 @@ func TestWeights(t *testing.T) {
 		time.Time
 	}
 	clock.Time = time.Unix(1000, 0)
-	d := open(t, agent.Config{Scenario: shop(t), Clients: clients, Now: func() time.Time {
+	a := open(t, agent.Config{Scenario: shop(t), Clients: clients, Now: func() time.Time {
 		clock.Lock()
 		defer clock.Unlock()
 		return clock.Time
 	}})
-	c := &client.Agent{Base: d.url}
+	c := &client.Agent{Base: a.url}
 	check := func(want map[string]float64) {
 		t.Helper()
 		for version, percent := range want {

@@ -9,28 +9,29 @@ import (
 	"coalmine/lab/event"
 )
 
-// merger adds up the seconds of shards. Users are of one shard each, so every sum is exact.
+// merger adds up the seconds of the traffic pods. Every user belongs to one pod, so the sums are
+// exact.
 type merger struct {
-	seconds map[time.Duration]*second // by begin
-	// hurt counts users so far, by shard, up to the last second that was handed out.
+	seconds map[time.Duration]*second // by start
+	// hurt counts users so far, by traffic pod, up to the last second that was returned.
 	hurt []int
 }
 
-// second is one second as far as it is told.
+// second is one second of traffic as far as it has been reported.
 type second struct {
 	from, to time.Duration
 	cells    map[cellKey]*event.Cell
-	hurt     map[int]int // by shard
+	hurt     map[int]int // by traffic pod
 }
 
 type cellKey struct{ cohort, route, workload, version string }
 
-func newMerger(shards int) *merger {
-	return &merger{seconds: map[time.Duration]*second{}, hurt: make([]int, shards)}
+func newMerger(pods int) *merger {
+	return &merger{seconds: map[time.Duration]*second{}, hurt: make([]int, pods)}
 }
 
-// add takes a second of a shard.
-func (m *merger) add(shard int, t event.Traffic) {
+// add adds a traffic pod's second.
+func (m *merger) add(pod int, t event.Traffic) {
 	from := time.Duration(t.From)
 	s := m.seconds[from]
 	if s == nil {
@@ -38,7 +39,7 @@ func (m *merger) add(shard int, t event.Traffic) {
 		m.seconds[from] = s
 	}
 	s.to = max(s.to, time.Duration(t.To))
-	s.hurt[shard] = t.HurtSoFar
+	s.hurt[pod] = t.HurtSoFar
 	for _, c := range t.Cells {
 		key := cellKey{c.Cohort, c.Route, c.Workload, c.Version}
 		if sum := s.cells[key]; sum != nil {
@@ -50,7 +51,7 @@ func (m *merger) add(shard int, t event.Traffic) {
 	}
 }
 
-// addCell adds counts of the same kind.
+// addCell adds the counts of c.
 func addCell(sum *event.Cell, c event.Cell) {
 	sum.N += c.N
 	sum.Retried += c.Retried
@@ -65,7 +66,7 @@ func addCell(sum *event.Cell, c event.Cell) {
 	sum.Latency = addLatency(sum.Latency, c.Latency)
 }
 
-// addLatency adds sparse histograms, whose buckets ascend.
+// addLatency adds sparse histograms with ascending buckets.
 func addLatency(a, b []event.BucketCount) []event.BucketCount {
 	sums := make(map[int]int, len(a)+len(b))
 	for _, list := range [][]event.BucketCount{a, b} {
@@ -80,7 +81,7 @@ func addLatency(a, b []event.BucketCount) []event.BucketCount {
 	return list
 }
 
-// pop hands out the seconds that have begun a second or more before a time, in their order.
+// pop returns, in order, the seconds that started at least one second before through.
 func (m *merger) pop(through time.Duration) []event.Traffic {
 	var list []event.Traffic
 	for _, from := range slices.Sorted(maps.Keys(m.seconds)) {
@@ -93,11 +94,11 @@ func (m *merger) pop(through time.Duration) []event.Traffic {
 	return list
 }
 
-// sum is a second that every shard has told.
+// sum returns the total of a second that every traffic pod has reported.
 func (m *merger) sum(s *second) event.Traffic {
 	t := event.Traffic{From: event.Seconds(s.from), To: event.Seconds(s.to)}
-	for shard, n := range s.hurt {
-		m.hurt[shard] = n
+	for pod, n := range s.hurt {
+		m.hurt[pod] = n
 	}
 	for _, n := range m.hurt {
 		t.HurtSoFar += n
@@ -112,7 +113,7 @@ func (m *merger) sum(s *second) event.Traffic {
 	return t
 }
 
-// addTotals adds the totals of a shard.
+// addTotals adds the totals of a traffic pod.
 func addTotals(sum *event.TrafficTotals, t event.TrafficTotals) {
 	sum.Planned += t.Planned
 	sum.Answered += t.Answered

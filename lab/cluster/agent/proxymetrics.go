@@ -18,14 +18,15 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// proxies asks the pods' proxies for their metrics.
+// proxies reads the metrics of the pods' proxies.
 type proxies struct {
 	client *http.Client
-	// port is that of the proxies' metrics.
+	// port is the proxies' metrics port.
 	port int
 }
 
-// A proxy answers from memory: one that takes longer is as good as gone. A few thousand series are under a megabyte.
+// A proxy answers from memory, in well under the timeout. A few thousand series are less than a
+// megabyte.
 const (
 	proxyTimeout = 3 * time.Second
 	maxMetrics   = 32 << 20
@@ -35,8 +36,8 @@ func newProxies() *proxies {
 	return &proxies{client: &http.Client{Timeout: proxyTimeout}, port: names.AdminPort}
 }
 
-// clients returns the identities of those who called a port of a pod so far, "" for a client without mutual TLS. The kubelet's probes
-// and what a pod asks of itself are nobody's calls.
+// clients returns the identities of those who have called a port of a pod, "" for a client without
+// mTLS. Probes of the kubelet and calls of a pod to itself do not count.
 func (p *proxies) clients(ctx context.Context, ip string, port int) ([]string, error) {
 	address := net.JoinHostPort(ip, strconv.Itoa(p.port))
 	families, err := p.read(ctx, "http://"+address+"/metrics")
@@ -63,7 +64,7 @@ func (p *proxies) read(ctx context.Context, url string) (map[string]*dto.MetricF
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() // what counts was read before
+	defer resp.Body.Close() // everything of interest was read
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s", resp.Status)
 	}
@@ -89,8 +90,9 @@ func valueOf(m *dto.Metric) float64 {
 	return m.GetGauge().GetValue()
 }
 
-// clientIdentity reads who a series of inbound requests is of; false for one that says nothing of the port's clients. Labels are Linkerd's
-// (linkerd2-proxy, linkerd/app/core/src/metrics.rs).
+// clientIdentity returns the client of a series of inbound requests, or false if the series is not
+// about clients of the port. Labels are Linkerd's (linkerd2-proxy,
+// linkerd/app/core/src/metrics.rs).
 func clientIdentity(l map[string]string, port int) (identity string, ok bool) {
 	_, to, err := net.SplitHostPort(l["target_addr"])
 	switch {

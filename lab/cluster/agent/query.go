@@ -20,7 +20,7 @@ import (
 	"coalmine/lab/cluster/workloads"
 )
 
-// queries stands between Flagger and Prometheus, and notes what is asked and answered.
+// queries is a proxy between Flagger and Prometheus that records queries and answers.
 type queries struct {
 	agent  *Agent
 	base   string
@@ -30,14 +30,14 @@ type queries struct {
 	ticks map[string]tick // by canary and metric
 }
 
-// tick counts the queries of one tick of Flagger's.
+// tick counts the queries of one of Flagger's analysis ticks.
 type tick struct {
 	start time.Time
 	n     int
 }
 
-// Flagger gives a query five seconds (flagger, pkg/metrics/providers/prometheus.go). A Prometheus that hangs must be known for what it
-// is before.
+// Flagger cancels a query after five seconds (flagger, pkg/metrics/providers/prometheus.go). The
+// agent gives up before, to record that Prometheus hangs.
 const (
 	queryTimeout = 4 * time.Second
 	maxQuery     = 64 << 10
@@ -45,12 +45,12 @@ const (
 	queryPath    = "/api/v1/query"
 )
 
-// serve answers a query as Prometheus does. Other questions are refused: nothing that a Canary may ask needs them.
+// serve answers a query as Prometheus does. Other endpoints are not found: no Canary can need them.
 func (q *queries) serve(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxQuery)
 	text := r.FormValue("query")
 	if text == "" || len(text) > maxQuery {
-		http.Error(w, "there is no query", http.StatusBadRequest)
+		http.Error(w, "the parameter query is missing or too long", http.StatusBadRequest)
 		return
 	}
 	path := strings.TrimPrefix(r.URL.Path, client.PathPrometheus)
@@ -66,10 +66,10 @@ func (q *queries) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // Flagger that has gone needs no answer
+	_, _ = w.Write(body) // Flagger repeats a query that it gave up
 }
 
-// query asks Prometheus the query with the request's other parameters.
+// query sends the query to Prometheus, with the other parameters of the request.
 func (q *queries) query(r *http.Request, promQL string) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
@@ -86,17 +86,18 @@ func (q *queries) query(r *http.Request, promQL string) (int, []byte, error) {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := q.client.Do(req)
 	if err != nil {
-		return 0, nil, fmt.Errorf("prometheus does not answer: %w", err)
+		return 0, nil, fmt.Errorf("Prometheus does not answer: %w", err)
 	}
-	defer resp.Body.Close() // what counts was read before
+	defer resp.Body.Close() // everything of interest was read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResult))
 	if err != nil {
-		return 0, nil, fmt.Errorf("prometheus broke its answer off: %w", err)
+		return 0, nil, fmt.Errorf("Prometheus's response broke off: %w", err)
 	}
 	return resp.StatusCode, body, nil
 }
 
-// record notes a query and its answer. A Prometheus that does not answer is the lab's fault: no guardrail could see anything by it.
+// record records a query and its answer. A Prometheus that does not answer is a fault of the lab,
+// as no guardrail could see anything through it.
 func (q *queries) record(at time.Time, asked workloads.Query, body []byte, err error) {
 	name := q.agent.canaryName(asked.Canary)
 	canary := q.agent.canary(name)
@@ -112,10 +113,10 @@ func (q *queries) record(at time.Time, asked workloads.Query, body []byte, err e
 	q.agent.record(q.agent.now(), fact)
 }
 
-// repeated counts how often a canary asked for a metric before in this tick: Flagger asks for all metrics of a tick one after another,
-// and ticks are an analysis interval apart.
+// repeated returns how often a canary has already queried a metric in this tick. Flagger queries
+// all metrics of a tick in sequence, and ticks are an analysis interval apart.
 func (q *queries) repeated(at time.Time, asked workloads.Query, canary *flaggerv1.Canary) int {
-	const leastInterval = 10 * time.Second // Flagger's own
+	const leastInterval = 10 * time.Second // Flagger's own minimum
 	interval := leastInterval
 	if canary != nil && canary.GetAnalysis() != nil {
 		interval = max(interval, canary.GetAnalysisInterval())
@@ -132,28 +133,28 @@ func (q *queries) repeated(at time.Time, asked workloads.Query, canary *flaggerv
 	return r.n - 1
 }
 
-// readAnswer takes the value that Flagger takes: the last sample's, nil for none and for NaN (flagger,
-// pkg/metrics/providers/prometheus.go).
+// readAnswer returns the value that Flagger uses: the last sample's, nil for none and for NaN
+// (flagger, pkg/metrics/providers/prometheus.go).
 func readAnswer(body []byte) (*float64, error) {
-	var a struct {
+	var answer struct {
 		Status, ErrorType, Error string
 		Data                     struct {
 			ResultType string
 			Result     json.RawMessage
 		}
 	}
-	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("prometheus answered what is no JSON: %w", err)
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("Prometheus returned invalid JSON: %w", err)
 	}
-	if a.Status != "success" {
-		return nil, errors.New(strings.TrimSpace(a.ErrorType + ": " + a.Error))
+	if answer.Status != "success" {
+		return nil, errors.New(strings.TrimSpace(answer.ErrorType + ": " + answer.Error))
 	}
-	if a.Data.ResultType != "vector" {
+	if answer.Data.ResultType != "vector" {
 		return nil, nil // Flagger reads vectors only
 	}
 	var samples []struct{ Value []any }
-	if err := json.Unmarshal(a.Data.Result, &samples); err != nil {
-		return nil, fmt.Errorf("prometheus answered a vector that is none: %w", err)
+	if err := json.Unmarshal(answer.Data.Result, &samples); err != nil {
+		return nil, fmt.Errorf("Prometheus returned an invalid vector: %w", err)
 	}
 	var last *float64
 	for _, s := range samples {

@@ -18,8 +18,9 @@ import (
 	"coalmine/lab/event"
 )
 
-// get asks the desk's Prometheus as Flagger does (flagger, pkg/metrics/providers/prometheus.go).
-func (s *stand) get(path, query string) (int, string) {
+// get queries the agent's Prometheus as Flagger does (flagger,
+// pkg/metrics/providers/prometheus.go).
+func (s *servedAgent) get(path, query string) (int, string) {
 	s.t.Helper()
 	resp, err := http.Get(s.gates + "/prometheus" + path + "/api/v1/query?query=" + url.QueryEscape(query))
 	if err != nil {
@@ -47,8 +48,9 @@ func vector(values ...string) string {
 
 func ptr(v float64) *float64 { return &v }
 
-// What Flagger asks is passed on without the lab's comment, and noted with the bounds of the check that asks it.
-func TestQueriesAreNoted(t *testing.T) {
+// TestQueriesAreRecorded: queries are passed on without the lab's comment, and recorded with the
+// bounds of their check.
+func TestQueriesAreRecorded(t *testing.T) {
 	answer, status := "", http.StatusOK
 	var asked []string
 	prometheus := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +61,7 @@ func TestQueriesAreNoted(t *testing.T) {
 	defer prometheus.Close()
 	var now atomic.Int64
 	now.Store(time.Unix(1000, 0).UnixNano())
-	d := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL, Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL, Now: func() time.Time { return time.Unix(0, now.Load()) }})
 	var want []event.Fact
 	for _, c := range []struct {
 		path, query string
@@ -67,21 +69,21 @@ func TestQueriesAreNoted(t *testing.T) {
 		answer      string
 		expected    event.Query
 		after       time.Duration
-		unnoted     bool
+		unrecorded  bool
 		seen        string
 	}{
-		// The template is asked by two checks, one after the other in each tick.
+		// The template is used by two checks, one after the other in each tick.
 		{query: marked("sum(x)", "ratio"), answer: vector("99.5"), expected: event.Query{Metric: "success", Value: ptr(99.5), Min: ptr(99)}},
 		{query: marked("sum(x)", "ratio"), answer: vector("0.2", "0.5"), expected: event.Query{Metric: "errors", Value: ptr(0.5), Max: ptr(1)}, after: time.Second},
 		{query: marked("sum(x)", "ratio"), answer: vector("NaN"), expected: event.Query{Metric: "success", Min: ptr(99)}, after: 9 * time.Second},
 		{path: "/checkout-watch.develop", query: "sum(x)", answer: vector(), expected: event.Query{}},
 		{query: marked("sum(", "ratio"), status: 400, answer: `{"status":"error","errorType":"bad_data","error":"parse error"}`, seen: "sum(",
 			expected: event.Query{Metric: "errors", PromQL: "sum(", Max: ptr(1), Error: "bad_data: parse error"}, after: time.Second},
-		{query: "vector(1)", answer: vector("1"), unnoted: true, seen: "vector(1)"},
+		{query: "vector(1)", answer: vector("1"), unrecorded: true, seen: "vector(1)"},
 	} {
 		answer, status, asked = c.answer, max(c.status, 200), nil
 		now.Add(int64(c.after))
-		code, body := d.get(c.path, c.query)
+		code, body := a.get(c.path, c.query)
 		if code != status || body != c.answer {
 			t.Errorf("%q: %d %s", c.query, code, body)
 		}
@@ -91,7 +93,7 @@ func TestQueriesAreNoted(t *testing.T) {
 		if len(asked) != 1 || asked[0] != "/api/v1/query "+c.seen {
 			t.Errorf("Prometheus was asked %q", asked)
 		}
-		if c.unnoted {
+		if c.unrecorded {
 			continue
 		}
 		c.expected.Asker = "checkout-watch"
@@ -100,37 +102,38 @@ func TestQueriesAreNoted(t *testing.T) {
 		}
 		want = append(want, c.expected)
 	}
-	if diff := cmp.Diff(want, d.facts()); diff != "" {
+	if diff := cmp.Diff(want, a.facts()); diff != "" {
 		t.Error(diff)
 	}
-	if fault := d.Status().Fault; fault != "" {
+	if fault := a.Status().Fault; fault != "" {
 		t.Error(fault)
 	}
 }
 
-// A Prometheus that is gone is the lab's fault: what a guardrail could not see is nobody's mistake.
-func TestPrometheusThatIsGone(t *testing.T) {
+// TestUnreachablePrometheus: an unreachable Prometheus is a fault of the lab, as no guardrail can
+// see anything.
+func TestUnreachablePrometheus(t *testing.T) {
 	prometheus := httptest.NewServer(http.NotFoundHandler())
 	prometheus.Close()
-	d := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL})
-	if status, body := d.get("", marked("sum(x)", "ratio")); status != http.StatusBadGateway {
+	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL})
+	if status, body := a.get("", marked("sum(x)", "ratio")); status != http.StatusBadGateway {
 		t.Errorf("%d %s", status, body)
 	}
-	if fault := d.Status().Fault; !strings.Contains(fault, "prometheus does not answer") {
+	if fault := a.Status().Fault; !strings.Contains(fault, "Prometheus does not answer") {
 		t.Errorf("fault %q", fault)
 	}
-	if q, ok := d.facts()[0].(event.Query); !ok || q.Error == "" || q.Value != nil {
+	if q, ok := a.facts()[0].(event.Query); !ok || q.Error == "" || q.Value != nil {
 		t.Errorf("%+v", q)
 	}
 }
 
-// Only queries are let through.
-func TestPrometheusIsBehindADoor(t *testing.T) {
+// TestOnlyQueriesArePassedOn: other endpoints are not.
+func TestOnlyQueriesArePassedOn(t *testing.T) {
 	prometheus := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
 	defer prometheus.Close()
-	d := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL})
+	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL})
 	for _, path := range []string{"/prometheus/api/v1/series", "/prometheus/-/quit", "/prometheus/api/v1/query", "/prometheus/a/b/api/v1/query"} {
-		resp, err := http.Post(d.gates+path, "text/plain", nil)
+		resp, err := http.Post(a.gates+path, "text/plain", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,16 +7,17 @@ import (
 	"coalmine/lab/event"
 )
 
-// recentTraffic remembers the answers of the last while, for gates: those that any shard has told, for gates cannot wait for the slowest.
+// recentTraffic keeps the last minutes of traffic for gates, as far as any traffic pod has reported
+// it: gates cannot wait for the slowest.
 type recentTraffic struct{ list []recentSecond }
 
-// recentSecond is what a shard told of a second.
+// recentSecond is one second of a traffic pod.
 type recentSecond struct {
 	to    time.Time
 	cells []event.Cell
 }
 
-// recentWindow is how long answers are kept: over the longest window that a gate looks back on.
+// recentWindow is longer than the longest window of a gate.
 const recentWindow = 10 * time.Minute
 
 func (r *recentTraffic) add(now, to time.Time, cells []event.Cell) {
@@ -26,8 +27,8 @@ func (r *recentTraffic) add(now, to time.Time, cells []event.Cell) {
 	r.list = append(r.list, recentSecond{to, cells})
 }
 
-// count adds up what a workload answered after a time, to one cohort or ("") to all. Of answers with a status from 400 on, which an
-// operator would call failed, those are known that users call bad for it: 403, 429, and from 500 on.
+// count returns the requests that a workload answered after a time, for one cohort or, with "", for
+// all. Failed are those with a status that users regard as bad: 403, 429, and 500 or more.
 func (r *recentTraffic) count(workload, cohort string, after time.Time) gate.Count {
 	var n gate.Count
 	for _, t := range r.list {

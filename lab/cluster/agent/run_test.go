@@ -35,7 +35,8 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// shop is the scenario hidden-segment, short, with a second client that sends the premium users' requests.
+// shop is the scenario hidden-segment, shortened, with a second client that sends the premium
+// users' requests.
 func shop(t testing.TB) *scenario.Scenario {
 	t.Helper()
 	s := runtest.RunSpec(t, "hidden-segment", "", "v2", 1).Scenario
@@ -103,7 +104,7 @@ func parse(t testing.TB, address string) *url.URL {
 	return u
 }
 
-// fakes are an API server that has some objects.
+// fakes is an API server with some objects.
 func fakes(objects ...runtime.Object) agent.Clients {
 	list := map[schema.GroupVersionResource]string{}
 	for version, names := range map[string][]string{"v1beta3": {"servers"}, "v1alpha1": {"authorizationpolicies", "meshtlsauthentications", "networkauthentications"}} {
@@ -117,15 +118,15 @@ func fakes(objects ...runtime.Object) agent.Clients {
 	}
 }
 
-// stand is a desk that is served.
-type stand struct {
+// servedAgent is an agent behind HTTP servers.
+type servedAgent struct {
 	*agent.Agent
 	t     testing.TB
 	url   string
 	gates string
 }
 
-func open(t testing.TB, c agent.Config) *stand {
+func open(t testing.TB, c agent.Config) *servedAgent {
 	t.Helper()
 	if c.Prometheus == "" {
 		c.Prometheus = "http://127.0.0.1:1"
@@ -133,19 +134,19 @@ func open(t testing.TB, c agent.Config) *stand {
 	if c.Clients.Kube == nil {
 		c.Clients = fakes()
 	}
-	d, err := agent.New(c)
+	a, err := agent.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, gates := httptest.NewServer(d.Handler()), httptest.NewServer(d.GateHandler())
+	own, gates := httptest.NewServer(a.Handler()), httptest.NewServer(a.GateHandler())
 	t.Cleanup(gates.Close)
 	t.Cleanup(own.Close)
 	t.Cleanup(own.CloseClientConnections) // streams stay open
-	return &stand{Agent: d, t: t, url: own.URL, gates: gates.URL}
+	return &servedAgent{Agent: a, t: t, url: own.URL, gates: gates.URL}
 }
 
-// facts reads what the desk has told so far.
-func (s *stand) facts() []event.Fact {
+// facts returns the facts recorded so far.
+func (s *servedAgent) facts() []event.Fact {
 	s.t.Helper()
 	var list []event.Fact
 	last := s.Status().Facts
@@ -167,8 +168,8 @@ func (s *stand) facts() []event.Fact {
 	return list
 }
 
-// begin starts the traffic as soon as all shards are there.
-func (s *stand) begin() client.Start {
+// begin starts the traffic as soon as all traffic pods are there.
+func (s *servedAgent) begin() client.Start {
 	s.t.Helper()
 	c := &client.Agent{Base: s.url}
 	for {
@@ -185,22 +186,22 @@ func (s *stand) begin() client.Start {
 	}
 }
 
-// crew are shards that run.
-type crew struct {
+// podGroup is running traffic pods.
+type podGroup struct {
 	sync.WaitGroup
 	errs []error
 }
 
-// send starts the shards of a flight, each with a way of its own to the desk.
-func (s *stand) send(ctx context.Context, sc *scenario.Scenario, seed uint64, counts map[string]int, targets map[string]*url.URL, way func() http.RoundTripper) *crew {
-	c := &crew{}
+// send starts the traffic pods of a run, each with a transport of its own to the agent.
+func (s *servedAgent) send(ctx context.Context, sc *scenario.Scenario, seed uint64, counts map[string]int, targets map[string]*url.URL, transport func() http.RoundTripper) *podGroup {
+	c := &podGroup{}
 	for name, n := range counts {
 		for i := range n {
 			at := len(c.errs)
 			c.errs = append(c.errs, nil)
 			config := trafficpod.Config{
 				Scenario: sc, Seed: seed, Pod: client.TrafficPod{Client: name, Index: i + 1, Count: n, Process: fmt.Sprint(name, i)},
-				Agent: &client.Agent{Base: s.url, Transport: way()}, Targets: targets,
+				Agent: &client.Agent{Base: s.url, Transport: transport()}, Targets: targets,
 			}
 			c.Go(func() {
 				if err := trafficpod.Run(ctx, config); err != nil {
@@ -212,7 +213,7 @@ func (s *stand) send(ctx context.Context, sc *scenario.Scenario, seed uint64, co
 	return c
 }
 
-// count is what does not depend on how fast a machine is.
+// count is what does not depend on the speed of the machine.
 type count struct{ N, Retried, Errors, Denied, Limited, Wrong, Hit int }
 
 func (c *count) add(x event.Cell) {
@@ -236,7 +237,7 @@ func (c counts) add(t event.Traffic) {
 	}
 }
 
-// virtually plays the same plan in virtual time.
+// virtually sends the same plan in virtual time.
 func virtually(t testing.TB, s *scenario.Scenario, seed uint64, versions map[string]string) (counts, event.TrafficTotals) {
 	t.Helper()
 	plan, err := loadgen.NewPlan(s.Traffic, seed, s.Timing.Baseline+s.Timing.Horizon)
@@ -256,8 +257,9 @@ func virtually(t testing.TB, s *scenario.Scenario, seed uint64, versions map[str
 	return want, a.End(report.Elapsed, report.Arrivals)
 }
 
-// lossy loses calls and answers, and repeats calls, by a seed. From its second to its fifth call nothing comes through: that takes
-// over a second, so that more than one is told at a time.
+// lossy loses and repeats requests and loses responses, by a seed. From the second to the fifth
+// request nothing gets through, which takes over a second, so that a report has more than one
+// second of traffic.
 type lossy struct {
 	t    testing.TB
 	next http.RoundTripper
@@ -299,19 +301,20 @@ func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.next.RoundTrip(r)
 }
 
-// Shards of several clients, over connections that lose and repeat what is told, come to the same counts as one load of the same plan.
-func TestShardsAddUpToOneLoad(t *testing.T) {
+// TestPodsAddUpToOneLoad: traffic pods of several clients, over connections that lose and repeat
+// reports, have the same counts as one load of the same plan.
+func TestPodsAddUpToOneLoad(t *testing.T) {
 	const seed = 7
 	s, versions := shop(t), map[string]string{"backend": "v2"}
-	flight := client.RunSpec{Version: "v2", Seed: seed, TrafficPods: map[string]int{"edge": 3, "lounge": 1, "idle": 1}}
-	d := open(t, agent.Config{Scenario: s, Spec: flight})
+	spec := client.RunSpec{Version: "v2", Seed: seed, TrafficPods: map[string]int{"edge": 3, "lounge": 1, "idle": 1}}
+	a := open(t, agent.Config{Scenario: s, Spec: spec})
 	lines := uint64(0)
-	crew := d.send(t.Context(), s, seed, flight.TrafficPods, pods(t, s, versions), func() http.RoundTripper {
+	group := a.send(t.Context(), s, seed, spec.TrafficPods, pods(t, s, versions), func() http.RoundTripper {
 		lines++
 		return &lossy{t: t, next: http.DefaultTransport, draws: rng.New(lines, "lossy")}
 	})
-	start := d.begin()
-	c := &client.Agent{Base: d.url}
+	start := a.begin()
+	c := &client.Agent{Base: a.url}
 	if err := c.Release(t.Context(), client.Release{At: start.Begin}); err != nil {
 		t.Fatal(err)
 	}
@@ -320,22 +323,22 @@ func TestShardsAddUpToOneLoad(t *testing.T) {
 	if err != nil || status.Fault != "" || status.Done != 5 || status.Ready != 0 {
 		t.Fatalf("%+v, %v", status, err)
 	}
-	crew.Wait()
-	if err := errors.Join(crew.errs...); err != nil {
+	group.Wait()
+	if err := errors.Join(group.errs...); err != nil {
 		t.Error(err)
 	}
-	got, totals := read(t, d.facts(), start, s)
+	got, totals := read(t, a.facts(), start, s)
 	want, wantTotals := virtually(t, s, seed, versions)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("counts (-load +shards):\n%s", diff)
+		t.Errorf("counts (-load +pods):\n%s", diff)
 	}
-	wantTotals.Hurt, totals.Hurt = nil, nil // users are hurt by slowness too
+	wantTotals.Hurt, totals.Hurt = nil, nil // users are hurt by slowness, too
 	if diff := cmp.Diff(wantTotals, totals); diff != "" {
-		t.Errorf("totals (-load +shards):\n%s", diff)
+		t.Errorf("totals (-load +pods):\n%s", diff)
 	}
 }
 
-// read takes a desk's facts of traffic apart, and holds their form against what the sim makes.
+// trafficFacts splits an agent's facts of traffic and checks their form as the sim's.
 func read(t testing.TB, facts []event.Fact, start client.Start, s *scenario.Scenario) (counts, event.TrafficTotals) {
 	t.Helper()
 	got, last, hurt := counts{}, time.Duration(start.Begin-start.Zero), 0
@@ -366,61 +369,61 @@ func read(t testing.TB, facts []event.Fact, start client.Start, s *scenario.Scen
 	return got, *totals
 }
 
-// A shard that is taken away leaves an account that says so, and no totals.
-func TestShardThatDies(t *testing.T) {
+// TestPodThatDies: a traffic pod that is deleted leaves a fault and no totals.
+func TestPodThatDies(t *testing.T) {
 	s := shop(t)
-	flight := client.RunSpec{Seed: 1, TrafficPods: map[string]int{"edge": 1, "lounge": 1}}
-	d := open(t, agent.Config{Scenario: s, Spec: flight})
+	spec := client.RunSpec{Seed: 1, TrafficPods: map[string]int{"edge": 1, "lounge": 1}}
+	a := open(t, agent.Config{Scenario: s, Spec: spec})
 	targets := pods(t, s, nil)
 	doomed, evict := context.WithCancelCause(t.Context())
-	one := d.send(doomed, s, 1, map[string]int{"edge": 1}, targets, func() http.RoundTripper { return http.DefaultTransport })
-	other := d.send(t.Context(), s, 1, map[string]int{"lounge": 1}, targets, func() http.RoundTripper { return http.DefaultTransport })
-	start := d.begin()
-	c := &client.Agent{Base: d.url}
-	err := client.Follow(t.Context(), c.Facts, func(client.Fact) error { return io.EOF }) // a second was told
+	one := a.send(doomed, s, 1, map[string]int{"edge": 1}, targets, func() http.RoundTripper { return http.DefaultTransport })
+	other := a.send(t.Context(), s, 1, map[string]int{"lounge": 1}, targets, func() http.RoundTripper { return http.DefaultTransport })
+	start := a.begin()
+	c := &client.Agent{Base: a.url}
+	err := client.Follow(t.Context(), c.Facts, func(client.Fact) error { return io.EOF }) // a second was reported
 	if err != nil {
 		t.Fatal(err)
 	}
 	evict(errors.New("evicted"))
 	one.Wait()
 	if err := errors.Join(one.errs...); err == nil || !strings.Contains(err.Error(), "evicted") {
-		t.Errorf("the shard says %v", err)
+		t.Errorf("the pod's error: %v", err)
 	}
 	status, err := c.Stop(t.Context(), client.Stop{At: start.Begin + int64(2*time.Second)})
 	if err != nil || !strings.Contains(status.Fault, "edge 1/1: evicted") {
 		t.Errorf("%+v, %v", status, err)
 	}
 	other.Wait()
-	for _, f := range d.facts() {
+	for _, f := range a.facts() {
 		if _, ok := f.(event.TrafficTotals); ok {
 			t.Error("there are totals")
 		}
 	}
 }
 
-// Who follows the facts while they come sees them all, and a late reader sees the same.
+// TestFactsForEveryReader: a reader that follows from the start and a late one get the same facts.
 func TestFactsForEveryReader(t *testing.T) {
-	d := open(t, agent.Config{Scenario: shop(t)})
+	a := open(t, agent.Config{Scenario: shop(t)})
 	seen := make(chan client.Fact)
 	go func() {
-		c := &client.Agent{Base: d.url}
+		c := &client.Agent{Base: a.url}
 		_ = client.Follow(t.Context(), c.Facts, func(f client.Fact) error { seen <- f; return nil }) // it ends with the test
 	}()
 	for n := 1; n <= 3; n++ {
-		post(t, d.gates+"/alerts/on-call", `{"attachments":[{"color":"danger","author_name":"backend.develop","text":"no at http://gate.coalmine/hooks/backend/rollout/mtls"}]}`)
+		post(t, a.gates+"/alerts/on-call", `{"attachments":[{"color":"danger","author_name":"backend.develop","text":"no at http://gate.coalmine/hooks/backend/rollout/mtls"}]}`)
 		if f := <-seen; f.N != n || f.Kind != event.KindAlert {
 			t.Errorf("%+v", f)
 		}
 	}
 	want := event.Alert{Canary: "backend", Provider: "on-call", Severity: "error", Message: "no at http://gate.coalmine/mtls"}
-	for _, f := range d.facts() {
+	for _, f := range a.facts() {
 		if diff := cmp.Diff(event.Fact(want), f); diff != "" {
 			t.Error(diff)
 		}
 	}
 }
 
-// post posts JSON and returns status and text of the answer.
+// post posts JSON and returns the status and text of the response.
 func post(t testing.TB, address, body string) (int, string) {
 	t.Helper()
 	resp, err := http.Post(address, "application/json", strings.NewReader(body))

@@ -10,79 +10,82 @@ import (
 	"coalmine/lab/cluster/agent/client"
 )
 
-// maxBody bounds what shards and the story post: a report of a shard that could not reach the desk for a minute is far below.
+// maxBody bounds requests, in bytes. The report of a traffic pod that could not reach the agent for
+// a minute is far smaller.
 const maxBody = 64 << 20
 
-// commandsWait is how long a shard waits for orders. The mesh's proxies and the API server's bear it.
+// commandsWait is how long a request for commands waits for new ones. Neither the mesh's proxies
+// nor the API server's time out before.
 const commandsWait = 20 * time.Second
 
-// Handler serves the desk's own interface: see package client.
-func (d *Agent) Handler() http.Handler {
+// Handler serves the agent's own API: see package client.
+func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+client.PathFacts, d.facts)
+	mux.Handle("GET "+client.PathFacts, a.facts)
 	mux.HandleFunc("GET "+client.PathReady, func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET "+client.PathStatus, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, d.Status()) })
-	mux.HandleFunc("GET "+client.PathWeight, d.handleWeight)
+	mux.HandleFunc("GET "+client.PathStatus, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.Status()) })
+	mux.HandleFunc("GET "+client.PathWeight, a.handleWeight)
 	mux.HandleFunc("POST "+client.PathStart, handleJSON(func(_ *http.Request, s client.Start) (any, error) {
-		return nil, d.traffic.start(s)
+		return nil, a.traffic.start(s)
 	}))
 	mux.HandleFunc("POST "+client.PathStop, handleJSON(func(r *http.Request, s client.Stop) (any, error) {
-		if err := d.traffic.stop(r.Context(), s); err != nil {
+		if err := a.traffic.stop(r.Context(), s); err != nil {
 			return nil, err
 		}
-		return d.Status(), nil
+		return a.Status(), nil
 	}))
 	mux.HandleFunc("POST "+client.PathReleased, handleJSON(func(_ *http.Request, x client.Release) (any, error) {
-		d.traffic.release(x)
+		a.traffic.release(x)
 		return nil, nil
 	}))
 	mux.HandleFunc("POST "+client.PathCommands, handleJSON(func(r *http.Request, s client.TrafficPod) (any, error) {
 		after, err := strconv.Atoi(r.URL.Query().Get("after"))
 		if err != nil {
-			return nil, httpErrorf(http.StatusBadRequest, "after is the number of a generation")
+			return nil, httpErrorf(http.StatusBadRequest, "after is not the number of a generation")
 		}
-		return d.traffic.waitCommands(r.Context(), s, after, commandsWait)
+		return a.traffic.waitCommands(r.Context(), s, after, commandsWait)
 	}))
 	mux.HandleFunc("POST "+client.PathReport, handleJSON(func(_ *http.Request, x client.Report) (any, error) {
-		return nil, d.traffic.report(x)
+		return nil, a.traffic.report(x)
 	}))
 	mux.HandleFunc("POST "+client.PathDrillResult, handleJSON(func(_ *http.Request, x client.DrillResult) (any, error) {
-		return nil, d.traffic.takeDrillResult(x)
+		return nil, a.traffic.takeDrillResult(x)
 	}))
-	return d.withInstanceHeader(mux)
+	return a.withInstanceHeader(mux)
 }
 
-// GateHandler serves what Flagger calls: gates, alert providers, and the recording Prometheus.
-func (d *Agent) GateHandler() http.Handler {
+// GateHandler serves what Flagger calls: gates, alert providers, the event webhook and the
+// recording Prometheus.
+func (a *Agent) GateHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+client.PathHooks+"{canary}/{hook}/{gate...}", d.handleWebhook)
-	mux.HandleFunc("POST "+client.PathEvents, d.events.serve)
-	mux.HandleFunc("POST "+client.PathAlerts+"{provider}", d.handleAlert)
-	mux.HandleFunc("POST "+client.PathAlerts+"{provider}/{rest...}", d.handleAlert) // Discord's notifier appends a path
+	mux.HandleFunc("POST "+client.PathHooks+"{canary}/{hook}/{gate...}", a.handleWebhook)
+	mux.HandleFunc("POST "+client.PathEvents, a.events.serve)
+	mux.HandleFunc("POST "+client.PathAlerts+"{provider}", a.handleAlert)
+	mux.HandleFunc("POST "+client.PathAlerts+"{provider}/{rest...}", a.handleAlert) // Discord's notifier appends a path
 	for _, method := range []string{"GET ", "POST "} {
-		mux.HandleFunc(method+client.PathPrometheus+queryPath, d.queries.serve)
-		mux.HandleFunc(method+client.PathPrometheus+"/{canary}"+queryPath, d.queries.serve)
+		mux.HandleFunc(method+client.PathPrometheus+queryPath, a.queries.serve)
+		mux.HandleFunc(method+client.PathPrometheus+"/{canary}"+queryPath, a.queries.serve)
 	}
 	return mux
 }
 
-// Status tells how the flight goes.
-func (d *Agent) Status() client.Status {
-	st := d.traffic.status()
-	st.Facts = d.facts.len()
+// Status returns the progress of the run.
+func (a *Agent) Status() client.Status {
+	st := a.traffic.status()
+	st.Facts = a.facts.len()
 	return st
 }
 
-// withInstanceHeader puts the desk's name on every answer.
-func (d *Agent) withInstanceHeader(next http.Handler) http.Handler {
+// withInstanceHeader puts the agent's instance ID on every response.
+func (a *Agent) withInstanceHeader(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(client.InstanceHeader, d.instance)
+		w.Header().Set(client.InstanceHeader, a.instance)
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (d *Agent) handleWeight(w http.ResponseWriter, r *http.Request) {
-	percent, err := d.weights.percent(r.Context(), r.FormValue("service"), r.FormValue("version"))
+func (a *Agent) handleWeight(w http.ResponseWriter, r *http.Request) {
+	percent, err := a.weights.percent(r.Context(), r.FormValue("service"), r.FormValue("version"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
@@ -90,13 +93,13 @@ func (d *Agent) handleWeight(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, client.Weight{Percent: percent})
 }
 
-// handleJSON reads a value, does something with it and writes what comes of it.
+// handleJSON decodes the request, calls do and encodes its result.
 func handleJSON[T any](do func(*http.Request, T) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in T
-		lines := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-		lines.DisallowUnknownFields()
-		if err := lines.Decode(&in); err != nil {
+		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&in); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
@@ -115,5 +118,5 @@ func handleJSON[T any](do func(*http.Request, T) (any, error)) http.HandlerFunc 
 
 func writeJSON(w http.ResponseWriter, out any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(out) // who has gone needs no answer
+	_ = json.NewEncoder(w).Encode(out) // the client is gone if that fails
 }

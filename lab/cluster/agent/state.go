@@ -16,13 +16,13 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// state lets gates look at the cluster for the time of one call. It implements [gate.State]. What cannot be read is kept as an error:
-// an answer that rests on it is none.
+// state implements [gate.State] for one call of a gate. An answer that depends on something
+// unreadable is not valid, so the first error is kept.
 type state struct {
 	*Agent
 	ctx context.Context
 	err error
-	// policies are read when first asked for; known are the pods that were told of.
+	// policies are read on first use; pods are those that Pods returned, by name.
 	policies *mesh.Policies
 	pods     map[string]corev1.Pod
 }
@@ -53,8 +53,8 @@ func (s *state) Pods(service string) []gate.Pod {
 	return list
 }
 
-// Peers implements [gate.State]. The pods' own proxies are asked, not Prometheus: its samples are up to a scrape interval old, and a
-// client that called since would be overlooked.
+// Peers implements [gate.State]. It asks the pods' proxies and not Prometheus, whose samples are up
+// to a scrape interval old: it would miss a client that called since.
 func (s *state) Peers(service string) []gate.Peer {
 	canaries, _, err := s.cluster.pods(s.ctx, service)
 	if s.failed(err) {
@@ -67,7 +67,7 @@ func (s *state) Peers(service string) []gate.Peer {
 		}
 		identities, err := s.proxies.clients(s.ctx, p.Status.PodIP, s.scenario.Service(service).TargetPort)
 		if err != nil && !s.podExists(service, p.Name) {
-			continue // it went away meanwhile
+			continue // the pod was deleted meanwhile
 		}
 		if s.failed(err) {
 			return nil
@@ -79,7 +79,8 @@ func (s *state) Peers(service string) []gate.Peer {
 	return peers
 }
 
-// podExists tells whether a canary's pod still takes requests.
+// podExists reports whether a canary pod is still ready. It reports true if that cannot be found
+// out.
 func (s *state) podExists(service, pod string) bool {
 	canaries, _, err := s.cluster.pods(s.ctx, service)
 	return err != nil || slices.ContainsFunc(canaries, func(p corev1.Pod) bool { return p.Name == pod })
@@ -94,7 +95,8 @@ func (s *state) Clients(service string) []gate.Client {
 	return list
 }
 
-// identityOf is a caller's in the mesh, "" for an unmeshed one: a client's, or that of a service's baseline.
+// identityOf returns a caller's mesh identity, "" if it is unmeshed. The caller is a client
+// workload or a service at its baseline version.
 func identityOf(s *scenario.Scenario, name string) string {
 	for _, c := range s.Clients {
 		switch {
@@ -110,7 +112,8 @@ func identityOf(s *scenario.Scenario, name string) string {
 	return ""
 }
 
-// Admits implements [gate.State]. Whoever asks, asks from within the cluster: the client has the address of the pod itself.
+// Admits implements [gate.State]. Clients call from inside the cluster, so the client's address is
+// taken to be the pod's own.
 func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string) {
 	if s.policies == nil {
 		p, err := s.cluster.policies(s.ctx)
@@ -124,7 +127,7 @@ func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string) {
 		return false, "the pod is not there any more"
 	}
 	if !pod.Meshed {
-		return true, "" // nobody stands before it
+		return true, "" // there is no proxy to deny anything
 	}
 	addr, err := netip.ParseAddr(p.Status.PodIP)
 	if s.failed(err) {
@@ -134,7 +137,7 @@ func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string) {
 	return v.Allowed, v.Reason
 }
 
-// portOf is where a pod of a service listens.
+// portOf returns the port that a service's pods listen on.
 func (s *state) portOf(p *corev1.Pod) int {
 	name := deploymentOf(p)
 	for i := range s.scenario.Services {
@@ -145,30 +148,32 @@ func (s *state) portOf(p *corev1.Pod) int {
 	return 0
 }
 
-// How long a route may take to reach the proxies, and the pause between two looks.
+// propagationTimeout is how long a route may take to reach the proxies, drillPause the time between
+// two checks.
 const (
 	propagationTimeout = 4 * time.Second
 	drillPause         = 50 * time.Millisecond
-	// cleanupTimeout is what taking the drill's route away may take when its caller has gone.
+	// cleanupTimeout bounds the deletion of the drill's route after the caller has gone.
 	cleanupTimeout = 10 * time.Second
 )
 
-// RollbackDrill implements [gate.State]: a route of the drill's own sends marked probes to the canary; then it is taken away, and they must
-// reach the primary. Probes are sent by the traffic pods, with the identities and by the ways of users' requests.
+// RollbackDrill implements [gate.State]. A temporary route sends marked probes to the canary; then
+// it is deleted, and the probes must reach the primary. The traffic pods send the probes, with the
+// identities and on the paths of users' requests.
 func (s *state) RollbackDrill(service string, probes int) gate.Drill {
 	d := gate.Drill{Probes: probes}
-	ways, err := s.callPaths(service, probes)
+	paths, err := s.callPaths(service, probes)
 	if err == nil {
 		err = s.cluster.checkRouted(s.ctx, service)
 	}
 	if err == nil {
-		err = s.forward(&d, service, ways)
+		err = s.forward(&d, service, paths)
 	}
-	if errGone := s.cleanUp(service); err == nil {
-		err = errGone
+	if cleanUpErr := s.cleanUp(service); err == nil {
+		err = cleanUpErr
 	}
 	if err == nil {
-		err = s.back(&d, service, ways)
+		err = s.back(&d, service, paths)
 	}
 	if err != nil && d.Denied == "" {
 		d.Denied = err.Error()
@@ -177,32 +182,32 @@ func (s *state) RollbackDrill(service string, probes int) gate.Drill {
 }
 
 // forward sends probes to the canary.
-func (s *state) forward(d *gate.Drill, service string, ways []client.CallPath) error {
+func (s *state) forward(d *gate.Drill, service string, paths []client.CallPath) error {
 	if err := s.cluster.addDrillRoute(s.ctx, service, drillHeader, drillForward); err != nil {
 		return err
 	}
-	if err := s.until(service, service, ways); err != nil {
+	if err := s.until(service, service, paths); err != nil {
 		return err
 	}
-	reached, denied := s.traffic.runProbes(s.ctx, service, ways)
+	reached, denied := s.traffic.runProbes(s.ctx, service, paths)
 	d.Forward, d.Denied = reached[service], denied
 	return nil
 }
 
-// back sends the same probes when the route has gone.
-func (s *state) back(d *gate.Drill, service string, ways []client.CallPath) error {
-	if err := s.until(service, primaryOf(service), ways); err != nil {
+// back sends the same probes after the route was deleted.
+func (s *state) back(d *gate.Drill, service string, paths []client.CallPath) error {
+	if err := s.until(service, primaryOf(service), paths); err != nil {
 		return err
 	}
-	reached, denied := s.traffic.runProbes(s.ctx, service, ways)
+	reached, denied := s.traffic.runProbes(s.ctx, service, paths)
 	d.Back, d.Denied = reached[primaryOf(service)], cmp.Or(d.Denied, denied)
 	return nil
 }
 
-// until waits for the proxies to know of a change: until one probe on each way reaches a workload. Where it does not in good time the
-// drill goes on, and tells how many do.
-func (s *state) until(service, workload string, ways []client.CallPath) error {
-	one := slices.Clone(ways)
+// until waits until the proxies have a change: until one probe on each path reaches a workload. If
+// that takes too long, the drill continues and counts how many do.
+func (s *state) until(service, workload string, paths []client.CallPath) error {
+	one := slices.Clone(paths)
 	for i := range one {
 		one[i].Probes = 1
 	}
@@ -217,39 +222,41 @@ func (s *state) until(service, workload string, ways []client.CallPath) error {
 		case <-time.After(drillPause):
 		case <-ctx.Done():
 			if s.ctx.Err() != nil {
-				return errors.New("the webhook gave the drill no more time: let its timeout be 30s")
+				return errors.New("the webhook timed out during the drill: set its timeout to 30s")
 			}
 			return nil
 		}
 	}
 }
 
-// cleanUp takes the drill's route away, even when the caller has gone.
+// cleanUp deletes the drill's route, even if the caller has gone.
 func (s *state) cleanUp(service string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), cleanupTimeout)
 	defer cancel()
 	return s.cluster.removeDrillRoute(ctx, service)
 }
 
-// callPaths are how clients reach a service: by themselves, or through a service that calls it. Probes are dealt evenly to them.
+// callPaths returns how clients reach a service, directly or through a service that calls it. The
+// probes are divided evenly among them.
 func (s *state) callPaths(service string, probes int) ([]client.CallPath, error) {
-	var ways []client.CallPath
+	var paths []client.CallPath
 	for _, caller := range s.scenario.Callers(service) {
 		if w, ok := callPathOf(s.scenario, caller, service); ok {
-			ways = append(ways, w)
+			paths = append(paths, w)
 		}
 	}
-	if len(ways) == 0 {
-		return nil, errors.New("nobody calls " + service)
+	if len(paths) == 0 {
+		return nil, errors.New("no client calls " + service)
 	}
-	ways = ways[:min(len(ways), probes)]
+	paths = paths[:min(len(paths), probes)]
 	for n := range probes {
-		ways[n%len(ways)].Probes++
+		paths[n%len(paths)].Probes++
 	}
-	return ways, nil
+	return paths, nil
 }
 
-// callPathOf is how a caller's requests come to a service. The requests of a calling service begin at one of its clients.
+// callPathOf returns how the requests of a caller reach a service. Those of a calling service start
+// at one of its clients.
 func callPathOf(s *scenario.Scenario, caller, service string) (client.CallPath, bool) {
 	isClient := func(name string) bool {
 		return slices.ContainsFunc(s.Clients, func(c scenario.Client) bool { return c.Name == name })

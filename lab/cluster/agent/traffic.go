@@ -14,7 +14,8 @@ import (
 	"coalmine/lab/event"
 )
 
-// traffic is what the desk knows of the traffic pods: who is there, what they are to do, and what they have told.
+// traffic is the state of the traffic pods: which are there, their commands, and what they have
+// reported.
 type traffic struct {
 	now    func() time.Time
 	record func(at time.Time, f event.Fact)
@@ -22,7 +23,7 @@ type traffic struct {
 	mu       sync.Mutex
 	pods     []*trafficPod
 	commands client.Commands
-	// changed is closed when orders change, ended when every shard has ended or one never will.
+	// changed is closed when the commands change, ended when every pod has ended or one never will.
 	changed, ended chan struct{}
 	merge          *merger
 	recent         recentTraffic
@@ -34,20 +35,21 @@ type traffic struct {
 // trafficPod is one of the traffic pods.
 type trafficPod struct {
 	client.TrafficPod
-	number int // in the list
-	// waiting counts its calls for orders that wait.
+	number int // index in traffic.pods
+	// waiting counts its requests for commands that are waiting.
 	waiting   int
 	lastHeard time.Time
-	// lastReport is when it reported last. report is the number of the last one, through the time up to which it has told.
+	// lastReport is when it last reported, reportNumber the number of that report, through the time
+	// up to which it has reported.
 	lastReport   time.Time
 	reportNumber int
 	through      time.Duration
 	totals       *event.TrafficTotals
 }
 
-func (s *trafficPod) String() string { return fmt.Sprintf("%s %d/%d", s.Client, s.Index, s.Count) }
+func (p *trafficPod) String() string { return fmt.Sprintf("%s %d/%d", p.Client, p.Index, p.Count) }
 
-// A shard that waits asks for orders anew at once; one that sends reports each second.
+// A waiting pod asks for commands again at once; a sending one reports every second.
 const (
 	absentAfter = 5 * time.Second
 	silentAfter = 15 * time.Second
@@ -65,7 +67,7 @@ func newTraffic(counts map[string]int, now func() time.Time, note func(time.Time
 	return t
 }
 
-// httpError is why a shard or the story is not served, with the HTTP status that says so.
+// httpError is an error with its HTTP status.
 type httpError struct {
 	status int
 	text   string
@@ -77,28 +79,28 @@ func httpErrorf(status int, format string, args ...any) error {
 	return &httpError{status, fmt.Sprintf(format, args...)}
 }
 
-// find returns the shard that calls. The lock is held.
-func (t *traffic) find(who client.TrafficPod) (*trafficPod, error) {
-	at := slices.IndexFunc(t.pods, func(s *trafficPod) bool {
-		return s.Client == who.Client && s.Index == who.Index && s.Count == who.Count
+// find returns the calling pod. The lock is held.
+func (t *traffic) find(pod client.TrafficPod) (*trafficPod, error) {
+	at := slices.IndexFunc(t.pods, func(p *trafficPod) bool {
+		return p.Client == pod.Client && p.Index == pod.Index && p.Count == pod.Count
 	})
 	if at < 0 {
-		return nil, httpErrorf(410, "the flight has no shard %s %d/%d", who.Client, who.Index, who.Count)
+		return nil, httpErrorf(410, "the run has no traffic pod %s %d/%d", pod.Client, pod.Index, pod.Count)
 	}
-	s := t.pods[at]
+	p := t.pods[at]
 	switch {
-	case s.Process == who.Process:
+	case p.Process == pod.Process:
 	case t.commands.Start == nil:
-		s.Process, s.waiting = who.Process, 0
+		p.Process, p.waiting = pod.Process, 0
 	default:
-		t.fail(fmt.Sprintf("traffic pod %v was started anew, and what it had counted is lost", s))
-		return nil, httpErrorf(410, "shard %v has begun in another process", s)
+		t.fail(fmt.Sprintf("traffic pod %v was restarted, and its counts are lost", p))
+		return nil, httpErrorf(410, "traffic pod %v has started in another process", p)
 	}
-	s.lastHeard = t.now()
-	return s, nil
+	p.lastHeard = t.now()
+	return p, nil
 }
 
-// fail makes the account incomplete for good. The lock is held.
+// fail marks the account as incomplete. The lock is held.
 func (t *traffic) fail(fault string) {
 	if t.fault == "" && !t.closed {
 		t.fault = fault
@@ -106,7 +108,7 @@ func (t *traffic) fail(fault string) {
 	}
 }
 
-// change changes the orders. The lock is held.
+// change changes the commands. The lock is held.
 func (t *traffic) change(change func(*client.Commands)) {
 	change(&t.commands)
 	t.commands.Generation++
@@ -114,15 +116,16 @@ func (t *traffic) change(change func(*client.Commands)) {
 	t.changed = make(chan struct{})
 }
 
-// waitCommands returns orders that are newer than those of a generation, or the same when the context or the time has ended.
-func (t *traffic) waitCommands(ctx context.Context, who client.TrafficPod, after int, limit time.Duration) (client.Commands, error) {
+// waitCommands returns commands that are newer than a generation, or the current ones when the
+// context or the time ends.
+func (t *traffic) waitCommands(ctx context.Context, pod client.TrafficPod, after int, limit time.Duration) (client.Commands, error) {
 	t.mu.Lock()
-	s, err := t.find(who)
+	p, err := t.find(pod)
 	if err != nil || t.commands.Generation != after {
 		defer t.mu.Unlock()
 		return t.commands, err
 	}
-	s.waiting++
+	p.waiting++
 	changed := t.changed
 	t.mu.Unlock()
 	timer := time.NewTimer(limit)
@@ -134,31 +137,31 @@ func (t *traffic) waitCommands(ctx context.Context, who client.TrafficPod, after
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s.Process == who.Process {
-		s.waiting--
-		s.lastHeard = t.now()
+	if p.Process == pod.Process {
+		p.waiting--
+		p.lastHeard = t.now()
 	}
 	return t.commands, nil
 }
 
-// missing are the shards that are not there. The lock is held.
+// missing returns the pods that are not there. The lock is held.
 func (t *traffic) missing() []string {
 	var list []string
-	for _, s := range t.pods {
-		if t.commands.Start == nil && s.waiting == 0 && (s.lastHeard.IsZero() || t.now().Sub(s.lastHeard) > absentAfter) {
-			list = append(list, s.String())
+	for _, p := range t.pods {
+		if t.commands.Start == nil && p.waiting == 0 && (p.lastHeard.IsZero() || t.now().Sub(p.lastHeard) > absentAfter) {
+			list = append(list, p.String())
 		}
 	}
 	return list
 }
 
-// start lets the shards begin.
+// start starts the traffic.
 func (t *traffic) start(s client.Start) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if have := t.commands.Start; have != nil {
-		if *have != s {
-			return httpErrorf(409, "the traffic has begun already")
+	if started := t.commands.Start; started != nil {
+		if *started != s {
+			return httpErrorf(409, "the traffic has already started")
 		}
 		return nil
 	}
@@ -166,18 +169,18 @@ func (t *traffic) start(s client.Start) error {
 		return httpErrorf(409, "traffic pods are missing: %s", strings.Join(missing, ", "))
 	}
 	if s.Begin < s.Zero {
-		return httpErrorf(400, "the traffic begins before the run")
+		return httpErrorf(400, "the traffic starts before the run")
 	}
 	t.change(func(o *client.Commands) { o.Start = &s })
-	for _, x := range t.pods { // who is late to say something counts from here
-		x.lastReport = time.Unix(0, max(s.Begin, t.now().UnixNano()))
-		x.through = time.Duration(s.Begin - s.Zero)
+	for _, p := range t.pods { // silence counts from here on
+		p.lastReport = time.Unix(0, max(s.Begin, t.now().UnixNano()))
+		p.through = time.Duration(s.Begin - s.Zero)
 	}
 	t.flush()
 	return nil
 }
 
-// release tells the shards of the release.
+// release tells the pods about the release.
 func (t *traffic) release(r client.Release) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -186,7 +189,7 @@ func (t *traffic) release(r client.Release) {
 	}
 }
 
-// released is when the release was; false before.
+// released returns when the release was, false before it.
 func (t *traffic) released() (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -196,7 +199,8 @@ func (t *traffic) released() (time.Time, bool) {
 	return time.Unix(0, t.commands.Release.At), true
 }
 
-// stop ends the traffic and waits for the shards' totals, or until it is known that they will not come.
+// stop ends the traffic and waits for the pods' totals, or until it is certain that they will not
+// come.
 func (t *traffic) stop(ctx context.Context, s client.Stop) error {
 	t.mu.Lock()
 	if t.commands.Stop == nil {
@@ -215,65 +219,65 @@ func (t *traffic) stop(ctx context.Context, s client.Stop) error {
 	}
 }
 
-// report takes a shard's report.
+// report takes the report of a pod.
 func (t *traffic) report(r client.Report) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s, err := t.find(r.TrafficPod)
+	p, err := t.find(r.TrafficPod)
 	switch {
 	case err != nil:
 		return err
 	case t.commands.Start == nil:
-		return httpErrorf(409, "the traffic has not begun")
-	case r.Number <= s.reportNumber:
-		return nil // it came before, and its answer was lost
-	case r.Number != s.reportNumber+1:
-		t.fail(fmt.Sprintf("traffic pod %v told report %d where %d was due", s, r.Number, s.reportNumber+1))
-		return httpErrorf(409, "report %d is due, not %d", s.reportNumber+1, r.Number)
-	case s.totals != nil:
-		return httpErrorf(409, "shard %v has ended", s)
+		return httpErrorf(409, "the traffic has not started")
+	case r.Number <= p.reportNumber:
+		return nil // a repeated report
+	case r.Number != p.reportNumber+1:
+		t.fail(fmt.Sprintf("traffic pod %v sent report %d instead of %d", p, r.Number, p.reportNumber+1))
+		return httpErrorf(409, "want report %d, got %d", p.reportNumber+1, r.Number)
+	case p.totals != nil:
+		return httpErrorf(409, "traffic pod %v has ended", p)
 	}
-	s.lastReport = t.now()
-	s.reportNumber, s.through = r.Number, max(s.through, r.Through)
+	p.lastReport = t.now()
+	p.reportNumber, p.through = r.Number, max(p.through, r.Through)
 	if r.Fault != "" {
-		t.fail(fmt.Sprintf("traffic pod %v: %s", s, r.Fault))
+		t.fail(fmt.Sprintf("traffic pod %v: %s", p, r.Fault))
 		return nil
 	}
 	for _, second := range r.Seconds {
-		t.merge.add(s.number, second)
+		t.merge.add(p.number, second)
 		t.recent.add(t.now(), t.clock(time.Duration(second.To)), second.Cells)
 	}
-	s.totals = r.Totals
+	p.totals = r.Totals
 	t.flush()
 	return nil
 }
 
-// clock is a time since the run's start by the clock. The lock is held, and traffic has begun.
+// clock converts a time since the start of the run. The lock is held, and traffic has started.
 func (t *traffic) clock(at time.Duration) time.Time {
 	return time.Unix(0, t.commands.Start.Zero).Add(at)
 }
 
-// flush notes what every shard has told. The lock is held.
+// flush records the seconds that every pod has reported. The lock is held.
 func (t *traffic) flush() {
 	const never = time.Duration(1<<63 - 1)
-	through, open := never, 0
-	for _, s := range t.pods {
-		if s.totals == nil {
-			through = min(through, s.through)
-			open++
+	through, remaining := never, 0
+	for _, p := range t.pods {
+		if p.totals == nil {
+			through = min(through, p.through)
+			remaining++
 		}
 	}
-	for _, second := range t.merge.pop(through) {
-		t.record(t.clock(time.Duration(second.To)), second)
+	for _, s := range t.merge.pop(through) {
+		t.record(t.clock(time.Duration(s.To)), s)
 	}
-	if open == 0 && t.fault == "" && !t.closed && t.commands.Start != nil {
+	if remaining == 0 && t.fault == "" && !t.closed && t.commands.Start != nil {
 		t.closed = true
 		t.record(t.endTime(), t.totals())
 		close(t.ended)
 	}
 }
 
-// endTime is when the last shard's account ends.
+// endTime returns when the traffic ended, for the fact with the totals.
 func (t *traffic) endTime() time.Time {
 	if t.commands.Stop != nil {
 		return time.Unix(0, t.commands.Stop.At)
@@ -284,33 +288,33 @@ func (t *traffic) endTime() time.Time {
 
 func (t *traffic) totals() event.TrafficTotals {
 	sum := event.TrafficTotals{}
-	for _, s := range t.pods {
-		addTotals(&sum, *s.totals)
+	for _, p := range t.pods {
+		addTotals(&sum, *p.totals)
 	}
 	return sum
 }
 
-// watch finds shards that have fallen silent.
+// watch detects pods that have fallen silent.
 func (t *traffic) watch() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.commands.Start == nil || t.closed {
 		return
 	}
-	for _, s := range t.pods {
-		if quiet := t.now().Sub(s.lastReport); s.totals == nil && quiet > silentAfter {
-			t.fail(fmt.Sprintf("traffic pod %v has said nothing for %v", s, quiet.Round(time.Second)))
+	for _, p := range t.pods {
+		if silent := t.now().Sub(p.lastReport); p.totals == nil && silent > silentAfter {
+			t.fail(fmt.Sprintf("traffic pod %v has not reported for %v", p, silent.Round(time.Second)))
 		}
 	}
 }
 
-// status tells how the traffic goes.
+// status returns the progress of the traffic.
 func (t *traffic) status() client.Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := client.Status{Missing: t.missing(), Fault: t.fault}
-	for _, s := range t.pods {
-		if s.totals != nil {
+	for _, p := range t.pods {
+		if p.totals != nil {
 			st.Done++
 		}
 	}

@@ -15,16 +15,16 @@ import (
 	"coalmine/lab/event"
 )
 
-// field is the traffic of a flight on a clock of its own.
+// field is the traffic of a run with a clock of its own.
 type field struct {
 	*traffic
-	clock time.Time
-	noted []event.Fact
+	clock    time.Time
+	recorded []event.Fact
 }
 
 func newField(counts map[string]int) *field {
 	f := &field{clock: time.Unix(1000, 0)}
-	f.traffic = newTraffic(counts, func() time.Time { return f.clock }, func(_ time.Time, x event.Fact) { f.noted = append(f.noted, x) })
+	f.traffic = newTraffic(counts, func() time.Time { return f.clock }, func(_ time.Time, x event.Fact) { f.recorded = append(f.recorded, x) })
 	return f
 }
 
@@ -32,7 +32,7 @@ func who(name string, index, count int) client.TrafficPod {
 	return client.TrafficPod{Client: name, Index: index, Count: count, Process: name + "-process"}
 }
 
-// come lets shards say that they are there.
+// come lets traffic pods ask for commands.
 func (f *field) come(t *testing.T, shards ...client.TrafficPod) {
 	t.Helper()
 	for _, s := range shards {
@@ -59,8 +59,9 @@ func status(err error) int {
 	return 200
 }
 
-// Nobody starts before all are there, nor twice at different times.
-func TestStartWantsAllShards(t *testing.T) {
+// TestStartNeedsAllPods: traffic does not start before all pods are there, nor twice at different
+// times.
+func TestStartNeedsAllPods(t *testing.T) {
 	f := newField(map[string]int{"edge": 2})
 	one, two := who("edge", 1, 2), who("edge", 2, 2)
 	f.come(t, one)
@@ -83,12 +84,12 @@ func TestStartWantsAllShards(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := f.waitCommands(t.Context(), who("edge", 1, 3), 0, 0); status(err) != 410 {
-		t.Errorf("a shard of another number of them: %v", err)
+		t.Errorf("a pod of another count: %v", err)
 	}
 }
 
-// Another process of a shard may come before the start, and not after it.
-func TestShardStartedAnew(t *testing.T) {
+// TestPodRestarts: another process of a pod may come before the start, and not after it.
+func TestPodRestarts(t *testing.T) {
 	f := newField(map[string]int{"edge": 1})
 	old, fresh := who("edge", 1, 1), who("edge", 1, 1)
 	fresh.Process = "another"
@@ -97,12 +98,12 @@ func TestShardStartedAnew(t *testing.T) {
 	if err := f.report(client.Report{TrafficPod: old, Number: 1}); status(err) != 410 {
 		t.Errorf("the process that was replaced: %v", err)
 	}
-	if fault := f.traffic.status().Fault; !strings.Contains(fault, "edge 1/1 was started anew") {
+	if fault := f.traffic.status().Fault; !strings.Contains(fault, "edge 1/1 was restarted") {
 		t.Errorf("fault %q", fault)
 	}
 }
 
-func TestSilentShard(t *testing.T) {
+func TestSilentPod(t *testing.T) {
 	f := newField(map[string]int{"edge": 1, "lounge": 1})
 	edge, lounge := who("edge", 1, 1), who("lounge", 1, 1)
 	f.come(t, edge, lounge)
@@ -113,21 +114,21 @@ func TestSilentShard(t *testing.T) {
 	if err := f.report(client.Report{TrafficPod: lounge, Number: 1}); err != nil {
 		t.Error(err)
 	}
-	f.come(t, edge) // it asks what to do, and tells nothing
+	f.come(t, edge) // it asks for commands and does not report
 	if fault := f.traffic.status().Fault; fault != "" {
 		t.Errorf("after 14 s: %s", fault)
 	}
 	f.clock = f.clock.Add(2 * time.Second)
 	f.watch()
-	if fault := f.traffic.status().Fault; fault != "traffic pod edge 1/1 has said nothing for 16s" {
+	if fault := f.traffic.status().Fault; fault != "traffic pod edge 1/1 has not reported for 16s" {
 		t.Errorf("fault %q", fault)
 	}
 	if err := f.stop(t.Context(), client.Stop{At: f.clock.UnixNano()}); err != nil {
-		t.Errorf("who stops it waits for nobody: %v", err)
+		t.Errorf("stop waits: %v", err)
 	}
 }
 
-// A report that is missing is found out; one that comes again is not counted again.
+// TestReportsAreNumbered: a missing report is a fault; a repeated one is not counted again.
 func TestReportsAreNumbered(t *testing.T) {
 	f := newField(map[string]int{"edge": 1})
 	edge := who("edge", 1, 1)
@@ -144,17 +145,17 @@ func TestReportsAreNumbered(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if len(f.noted) != 1 || f.noted[0].(event.Traffic).Cells[0].N != 3 {
-		t.Errorf("%+v", f.noted)
+	if len(f.recorded) != 1 || f.recorded[0].(event.Traffic).Cells[0].N != 3 {
+		t.Errorf("%+v", f.recorded)
 	}
 	r.Number = 3
-	if err := f.report(r); status(err) != 409 || !strings.Contains(f.traffic.status().Fault, "report 3 where 2 was due") {
+	if err := f.report(r); status(err) != 409 || !strings.Contains(f.traffic.status().Fault, "report 3 instead of 2") {
 		t.Errorf("%v, fault %q", err, f.traffic.status().Fault)
 	}
 }
 
-// A shard that waits for orders has them when they are given.
-func TestOrdersComeAtOnce(t *testing.T) {
+// TestCommandsComeAtOnce: a waiting pod gets a new command at once.
+func TestCommandsComeAtOnce(t *testing.T) {
 	f := newField(map[string]int{"edge": 1})
 	edge := who("edge", 1, 1)
 	f.come(t, edge)
@@ -177,8 +178,8 @@ func TestOrdersComeAtOnce(t *testing.T) {
 	}
 }
 
-// Whatever shards tell, in whatever order their reports come: each second is noted once, in order, when all have told it, with
-// the sums of all.
+// TestMergeBySecond: in whatever order reports arrive, each second is recorded once, in order, when
+// all pods have reported it, with the sums of all.
 func TestMergeBySecond(tt *testing.T) {
 	rapid.Check(tt, func(t *rapid.T) {
 		n, seconds := rapid.IntRange(1, 4).Draw(t, "shards"), rapid.IntRange(1, 6).Draw(t, "seconds")
@@ -215,17 +216,17 @@ func TestMergeBySecond(tt *testing.T) {
 				t.Fatal(err)
 			}
 			queues[i] = queues[i][1:]
-			for _, x := range f.noted {
+			for _, x := range f.recorded {
 				second, ok := x.(event.Traffic)
 				for j := range queues {
 					if ok && len(queues[j]) > 0 && queues[j][0].Through <= time.Duration(second.To) {
-						t.Fatalf("second %v was noted before shard %d told it", time.Duration(second.From), j)
+						t.Fatalf("second %v was recorded before pod %d reported it", time.Duration(second.From), j)
 					}
 				}
 			}
 		}
 		got, last := map[time.Duration]int{}, time.Duration(0)
-		for _, x := range f.noted[:len(f.noted)-1] {
+		for _, x := range f.recorded[:len(f.recorded)-1] {
 			second := x.(event.Traffic)
 			from := time.Duration(second.From)
 			sum := 0
@@ -241,7 +242,7 @@ func TestMergeBySecond(tt *testing.T) {
 			t.Fatal(diff)
 		}
 		totals := event.TrafficTotals{Users: map[string]int{"c": n}, Hurt: map[string]int{}, Assigned: map[string]map[string]int{"c": {"backend": n}}}
-		if diff := cmp.Diff(event.Fact(totals), f.noted[len(f.noted)-1]); diff != "" {
+		if diff := cmp.Diff(event.Fact(totals), f.recorded[len(f.recorded)-1]); diff != "" {
 			t.Fatal(diff)
 		}
 	})

@@ -16,8 +16,8 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// weights knows which share of the traffic each version of each service gets. Every pod asks each second, and all of them are given
-// what was read last.
+// weights answers which share of the traffic each version of each service gets. Every pod asks each
+// second, and all get the result that was read last.
 type weights struct {
 	cluster *cluster
 	now     func() time.Time
@@ -30,10 +30,11 @@ type weights struct {
 
 type versionKey struct{ service, version string }
 
-// weightMaxAge is how old an answer may be.
+// weightMaxAge is how old a result may be.
 const weightMaxAge = 900 * time.Millisecond
 
-// percent is the share of a version in percent: 0 where none of its pods is ready, or no route leads to them.
+// percent returns the share of a version in percent: 0 if none of its pods is ready, or no route
+// leads to them.
 func (w *weights) percent(ctx context.Context, service, version string) (float64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,8 +45,9 @@ func (w *weights) percent(ctx context.Context, service, version string) (float64
 	return 100 * w.shares[versionKey{service, version}], w.err
 }
 
-// shares computes, as the sim does, what versions get of the traffic to a Service that has the name of their demo service. Where rules
-// look at headers, the share is that of the least specific rule: of those who match no other.
+// shares returns the share of the traffic to each demo service's Service that its versions get, as
+// the sim computes it. If rules match headers, the share is that of the requests that match no
+// other rule.
 func (c *cluster) shares(ctx context.Context) (map[versionKey]float64, error) {
 	routes, err := c.routes(ctx)
 	if err != nil {
@@ -55,25 +57,26 @@ func (c *cluster) shares(ctx context.Context) (map[versionKey]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	ends, err := c.endpoints(ctx)
+	versions, err := c.endpoints(ctx)
 	if err != nil {
 		return nil, err
 	}
 	shares := map[versionKey]float64{}
 	for _, s := range c.scenario.Services {
 		rule := defaultRule(table, &s)
-		available := func(i int) bool { return len(ends[rule.Backends[i].Service]) > 0 }
+		available := func(i int) bool { return len(versions[rule.Backends[i].Service]) > 0 }
 		for i, b := range rule.Backends {
-			part := rule.Share(i, available)
-			for _, version := range ends[b.Service] {
-				shares[versionKey{s.Name, version}] += part / float64(len(ends[b.Service]))
+			share := rule.Share(i, available)
+			for _, version := range versions[b.Service] {
+				shares[versionKey{s.Name, version}] += share / float64(len(versions[b.Service]))
 			}
 		}
 	}
 	return shares, nil
 }
 
-// defaultRule is the rule for those who match no other: one without conditions, or the service's own endpoints.
+// defaultRule returns the rule for requests that match no other: one without conditions, or else
+// the service's own endpoints.
 func defaultRule(table *mesh.Table, s *scenario.Service) *mesh.CompiledRule {
 	rules := slices.DeleteFunc(table.Rules(scenario.Namespace, s.Name, s.Port), func(r *mesh.CompiledRule) bool {
 		return r.Route.Name == drillRoute(s.Name) || len(r.Backends) == 0
@@ -89,14 +92,14 @@ func defaultRule(table *mesh.Table, s *scenario.Service) *mesh.CompiledRule {
 	return &mesh.CompiledRule{Rule: mesh.Rule{Backends: []mesh.Backend{{Service: s.Name, Namespace: scenario.Namespace, Weight: 1}}}}
 }
 
-// endpoints are the versions of the ready pods behind each Service.
+// endpoints returns the versions of the ready pods behind each Service.
 func (c *cluster) endpoints(ctx context.Context) (map[string][]string, error) {
 	services, err := c.Kube.CoreV1().Services(scenario.Namespace).List(ctx, metav1.ListOptions{})
 	pods, err2 := c.Kube.CoreV1().Pods(scenario.Namespace).List(ctx, metav1.ListOptions{})
 	if err := errors.Join(err, err2); err != nil {
 		return nil, fmt.Errorf("list Services and pods: %w", err)
 	}
-	ends := map[string][]string{}
+	versions := map[string][]string{}
 	for _, s := range services.Items {
 		selector := labels.SelectorFromSet(s.Spec.Selector)
 		if len(s.Spec.Selector) == 0 {
@@ -104,11 +107,11 @@ func (c *cluster) endpoints(ctx context.Context) (map[string][]string, error) {
 		}
 		for i := range pods.Items {
 			if p := &pods.Items[i]; ready(p) && selector.Matches(labels.Set(p.Labels)) {
-				ends[s.Name] = append(ends[s.Name], versionOf(p))
+				versions[s.Name] = append(versions[s.Name], versionOf(p))
 			}
 		}
 	}
-	return ends, nil
+	return versions, nil
 }
 
 // versionLabel is on the pods of the demo services.

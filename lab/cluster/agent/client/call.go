@@ -14,104 +14,108 @@ import (
 	"sync"
 )
 
-// InstanceHeader is on every answer of a desk and names its process: what another process was told is not known to it.
-const InstanceHeader = "Coalmine-Desk"
+// InstanceHeader is on every response of an agent. It identifies the process, as another one does
+// not know what this one was told.
+const InstanceHeader = "Coalmine-Agent"
 
-// ErrRestarted says that the desk's process is another one than before. The facts that the first one had are lost with it.
-var ErrRestarted = errors.New("the desk was started anew, and what it knew is lost")
+// ErrRestarted is the error for an agent that is another process than before. The facts of the
+// first one are lost.
+var ErrRestarted = errors.New("the agent was restarted, and its facts are lost")
 
-// StatusError is an answer of the desk, or of who stands before it, other than 200.
+// StatusError is a response other than 200, of the agent or of a proxy in front of it.
 type StatusError struct {
 	Status int
-	// Body is the begin of the answer's text, which says what is wrong.
+	// Body is the beginning of the response, which says what is wrong.
 	Body string
 }
 
 func (e *StatusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("the desk answered %d %s", e.Status, e.Body))
+	return strings.TrimSpace(fmt.Sprintf("the agent answered %d %s", e.Status, e.Body))
 }
 
-// Agent is a desk that is called over HTTP. It may be used by several goroutines, and must not be copied.
+// Agent is a client of the agent. It is safe for concurrent use and must not be copied.
 type Agent struct {
-	// Base is the desk's address without a path behind it: http://desk.coalmine:8080, or what the API server proxies to that,
-	// https://HOST/api/v1/namespaces/coalmine/services/desk:8080/proxy.
+	// Base is the agent's URL without a path, such as http://agent.coalmine:8080, or what the API
+	// server proxies to it: https://HOST/api/v1/namespaces/coalmine/services/agent:8080/proxy.
 	Base string
-	// Transport carries the calls; nil is Go's default.
+	// Transport sends the requests; nil is Go's default.
 	Transport http.RoundTripper
 
 	mu       sync.Mutex
 	instance string
 }
 
-// Start tells the shards when to begin. While a shard is missing it is a [*StatusError] with status 409, whose body says which.
-func (d *Agent) Start(ctx context.Context, s Start) error {
-	return d.call(ctx, http.MethodPost, PathStart, s, nil)
+// Start starts the traffic. While a traffic pod is missing, the error is a [*StatusError] with
+// status 409, whose body names the pod.
+func (a *Agent) Start(ctx context.Context, s Start) error {
+	return a.call(ctx, http.MethodPost, PathStart, s, nil)
 }
 
-// Stop ends the traffic, and returns when every shard has told its totals or one never will: then the status has a fault.
-func (d *Agent) Stop(ctx context.Context, s Stop) (Status, error) {
+// Stop ends the traffic. It returns when every traffic pod has reported its totals, or one never
+// will: then the status has a fault.
+func (a *Agent) Stop(ctx context.Context, s Stop) (Status, error) {
 	var status Status
-	err := d.call(ctx, http.MethodPost, PathStop, s, &status)
+	err := a.call(ctx, http.MethodPost, PathStop, s, &status)
 	return status, err
 }
 
-// Release tells of the release.
-func (d *Agent) Release(ctx context.Context, r Release) error {
-	return d.call(ctx, http.MethodPost, PathReleased, r, nil)
+// Release tells the agent about the release.
+func (a *Agent) Release(ctx context.Context, r Release) error {
+	return a.call(ctx, http.MethodPost, PathReleased, r, nil)
 }
 
-// Status asks how the flight goes.
-func (d *Agent) Status(ctx context.Context) (Status, error) {
+// Status returns the progress of the run.
+func (a *Agent) Status(ctx context.Context) (Status, error) {
 	var status Status
-	err := d.call(ctx, http.MethodGet, PathStatus, nil, &status)
+	err := a.call(ctx, http.MethodGet, PathStatus, nil, &status)
 	return status, err
 }
 
-// Weight asks for the share that a version of a service gets.
-func (d *Agent) Weight(ctx context.Context, service, version string) (Weight, error) {
+// Weight returns a version's share of the traffic to a service.
+func (a *Agent) Weight(ctx context.Context, service, version string) (Weight, error) {
 	var w Weight
 	path := PathWeight + "?" + url.Values{"service": {service}, "version": {version}}.Encode()
-	err := d.call(ctx, http.MethodGet, path, nil, &w)
+	err := a.call(ctx, http.MethodGet, path, nil, &w)
 	return w, err
 }
 
-// Facts opens the stream of facts behind fact number after. Its lines are for [Follow].
-func (d *Agent) Facts(ctx context.Context, after int) (io.ReadCloser, error) {
-	resp, err := d.send(ctx, http.MethodGet, PathFacts+"?after="+strconv.Itoa(after), nil)
+// Facts opens the stream of facts after fact number after. Its lines are for [Follow].
+func (a *Agent) Facts(ctx context.Context, after int) (io.ReadCloser, error) {
+	resp, err := a.send(ctx, http.MethodGet, PathFacts+"?after="+strconv.Itoa(after), nil)
 	if err != nil {
 		return nil, err
 	}
 	return resp.Body, nil
 }
 
-// Commands asks what a shard has to do, and tells the desk that it is there. The answer comes when there are orders newer than those
-// of the generation, or unchanged after a while.
-func (d *Agent) Commands(ctx context.Context, s TrafficPod, after int) (Commands, error) {
+// Commands returns the commands for a traffic pod, and tells the agent that the pod is there. It
+// returns when there are commands newer than the generation, or unchanged ones after a while.
+func (a *Agent) Commands(ctx context.Context, pod TrafficPod, after int) (Commands, error) {
 	var o Commands
-	err := d.call(ctx, http.MethodPost, PathCommands+"?after="+strconv.Itoa(after), s, &o)
+	err := a.call(ctx, http.MethodPost, PathCommands+"?after="+strconv.Itoa(after), pod, &o)
 	return o, err
 }
 
-// Report hands a shard's report in. A report may be posted again where it is not known whether it came.
-func (d *Agent) Report(ctx context.Context, r Report) error {
-	return d.call(ctx, http.MethodPost, PathReport, r, nil)
+// Report sends a traffic pod's report. It may be repeated if it is not known whether it arrived.
+func (a *Agent) Report(ctx context.Context, r Report) error {
+	return a.call(ctx, http.MethodPost, PathReport, r, nil)
 }
 
-// ReportDrill hands in what became of a drill's probes.
-func (d *Agent) ReportDrill(ctx context.Context, r DrillResult) error {
-	return d.call(ctx, http.MethodPost, PathDrillResult, r, nil)
+// ReportDrill sends the result of a drill's probes.
+func (a *Agent) ReportDrill(ctx context.Context, r DrillResult) error {
+	return a.call(ctx, http.MethodPost, PathDrillResult, r, nil)
 }
 
-// maxAnswer bounds an answer; all are short.
+// maxAnswer bounds a response, in bytes; all are short.
 const maxAnswer = 1 << 20
 
-// call sends a value and reads another one, each nil for none.
-func (d *Agent) call(ctx context.Context, method, path string, in, out any) error {
-	resp, err := d.send(ctx, method, path, in)
+// call sends in and decodes the response into out. Either may be nil.
+func (a *Agent) call(ctx context.Context, method, path string, in, out any) error {
+	resp, err := a.send(ctx, method, path, in)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() // what counts was read before
+	defer resp.Body.Close() // everything of interest was read
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -125,8 +129,8 @@ func (d *Agent) call(ctx context.Context, method, path string, in, out any) erro
 	return nil
 }
 
-// send returns an answer with status 200 of the same desk as before; everything else is an error.
-func (d *Agent) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+// send returns a response with status 200 of the same process as before. Anything else is an error.
+func (a *Agent) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader = http.NoBody
 	if in != nil {
 		data, err := json.Marshal(in)
@@ -135,26 +139,26 @@ func (d *Agent) send(ctx context.Context, method, path string, in any) (*http.Re
 		}
 		body = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(d.Base, "/")+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(a.Base, "/")+path, body)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := (&http.Client{Transport: d.Transport}).Do(req)
+	resp, err := (&http.Client{Transport: a.Transport}).Do(req)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.check(resp); err != nil {
-		resp.Body.Close() // the answer is of no use
+	if err := a.check(resp); err != nil {
+		resp.Body.Close() // the response is of no use
 		return nil, err
 	}
 	return resp, nil
 }
 
-// maxErrorText is how much of a refusal's text is kept.
+// maxErrorText is how much of an error's text is kept, in bytes.
 const maxErrorText = 2 << 10
 
-func (d *Agent) check(resp *http.Response) error {
-	if err := d.checkInstance(resp.Header.Get(InstanceHeader)); err != nil {
+func (a *Agent) check(resp *http.Response) error {
+	if err := a.checkInstance(resp.Header.Get(InstanceHeader)); err != nil {
 		return err
 	}
 	if resp.StatusCode == http.StatusOK {
@@ -164,17 +168,18 @@ func (d *Agent) check(resp *http.Response) error {
 	return &StatusError{resp.StatusCode, strings.TrimSpace(string(text))}
 }
 
-// checkInstance remembers the desk's process at its first answer. An answer without a name is of who stands before the desk.
-func (d *Agent) checkInstance(instance string) error {
+// checkInstance remembers the agent's process at its first response. A response without the header
+// comes from a proxy.
+func (a *Agent) checkInstance(instance string) error {
 	if instance == "" {
 		return nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.instance == "" {
-		d.instance = instance
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.instance == "" {
+		a.instance = instance
 	}
-	if d.instance != instance {
+	if a.instance != instance {
 		return ErrRestarted
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 	"coalmine/lab/cluster/agent/client"
 )
 
-func TestDeskTellsWhoAnswers(t *testing.T) {
+func TestRestartedAgent(t *testing.T) {
 	instance, status := "a", http.StatusOK
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if instance != "" {

@@ -11,24 +11,28 @@ import (
 	"time"
 )
 
-// How a reader of facts holds on to a desk.
+// Limits of a reader of facts.
 const (
-	// silenceTimeout is how long a stream may be without a line: the desk sends an empty one every few seconds.
+	// silenceTimeout is how long a stream may be without a line. The agent sends an empty one every
+	// few seconds.
 	silenceTimeout = 20 * time.Second
-	// unreachableTimeout is how long the desk may be out of reach altogether. The API server, which stands between, may restart meanwhile.
+	// unreachableTimeout is how long the agent may be unreachable altogether. The API server, which
+	// proxies the stream, may restart meanwhile.
 	unreachableTimeout = 90 * time.Second
-	// minBackoff and longestPause bound the time between two attempts; it doubles.
+	// minBackoff and maxBackoff bound the time between two attempts, which doubles.
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 2 * time.Second
-	// maxLine bounds a fact; a second of traffic over a thousand cells is far below it.
+	// maxLine bounds a fact, in bytes. A second of traffic with a thousand cells is far below it.
 	maxLine = 8 << 20
 )
 
-// Follow hands on every fact of a desk once, in order, from the first on. Open opens the stream behind a fact, as [Desk.Facts]
-// does; its reader must end when its context does. Where the stream breaks off, at whatever byte, it is opened anew.
+// Follow calls each with every fact of an agent once, in order, from the first. Open opens the
+// stream after a fact, like [Agent.Facts]; its reader must end when its context does. If a stream
+// breaks off, at any byte, it is opened again.
 //
-// It ends when each does: with nil for io.EOF, otherwise with its error; when the context does, with its cause; and when the desk
-// is out of reach for a minute and a half, was started anew, or tells what is no fact. Open is given time: it is asked again.
+// Follow ends when each returns an error, which it returns, but nil for io.EOF; when the context
+// ends, with its cause; and when the agent is unreachable for a minute and a half, was restarted,
+// or sends something that is not a fact. Errors of open are retried.
 func Follow(ctx context.Context, open func(ctx context.Context, after int) (io.ReadCloser, error), each func(Fact) error) error {
 	f := follower{open: open, each: each, lastHeard: time.Now(), backoff: minBackoff}
 	for {
@@ -42,7 +46,7 @@ func Follow(ctx context.Context, open func(ctx context.Context, after int) (io.R
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case time.Since(f.lastHeard) > unreachableTimeout:
-			return fmt.Errorf("the desk has been out of reach for over %v: %w", unreachableTimeout, err)
+			return fmt.Errorf("the agent has been unreachable for over %v: %w", unreachableTimeout, err)
 		}
 		if !sleep(ctx, f.backoff) {
 			return context.Cause(ctx)
@@ -51,7 +55,7 @@ func Follow(ctx context.Context, open func(ctx context.Context, after int) (io.R
 	}
 }
 
-// permanentError ends the following for good.
+// permanentError ends Follow.
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
@@ -60,7 +64,7 @@ func (e *permanentError) Unwrap() error { return e.err }
 type follower struct {
 	open func(ctx context.Context, after int) (io.ReadCloser, error)
 	each func(Fact) error
-	// last is the number of the fact handed on last, heard when the desk was heard of.
+	// last is the number of the last fact, lastHeard when the last line arrived.
 	last      int
 	lastHeard time.Time
 	backoff   time.Duration
@@ -68,12 +72,12 @@ type follower struct {
 
 var errSilent = errors.New("the stream of facts fell silent")
 
-// stream reads one stream to its end, which is an error in any case.
+// stream reads one stream to its end, which is always an error.
 func (f *follower) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(silenceTimeout, func() { cancel(errSilent) })
-	defer watch.Stop()
+	silence := time.AfterFunc(silenceTimeout, func() { cancel(errSilent) })
+	defer silence.Stop()
 	body, err := f.open(ctx, f.last)
 	switch {
 	case errors.Is(err, ErrRestarted):
@@ -86,7 +90,7 @@ func (f *follower) stream(ctx context.Context) error {
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	lines.Split(scanCompleteLines)
 	for lines.Scan() {
-		watch.Reset(silenceTimeout)
+		silence.Reset(silenceTimeout)
 		f.lastHeard, f.backoff = time.Now(), minBackoff
 		if err := f.line(lines.Bytes()); err != nil {
 			return err
@@ -95,10 +99,10 @@ func (f *follower) stream(ctx context.Context) error {
 	if lines.Err() != nil {
 		return lines.Err()
 	}
-	return io.ErrUnexpectedEOF // a desk does not end its stream
+	return io.ErrUnexpectedEOF // an agent does not end its stream
 }
 
-// scanCompleteLines is a bufio.SplitFunc that leaves out a last line without its end: it was cut off.
+// scanCompleteLines is a bufio.SplitFunc that drops an incomplete last line, which was cut off.
 func scanCompleteLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
@@ -115,13 +119,13 @@ func (f *follower) line(line []byte) error {
 	}
 	var fact Fact
 	if err := json.Unmarshal(line, &fact); err != nil {
-		return &permanentError{fmt.Errorf("the desk told what is no fact, behind fact %d: %w", f.last, err)}
+		return &permanentError{fmt.Errorf("the agent sent an invalid fact after fact %d: %w", f.last, err)}
 	}
 	switch {
 	case fact.N <= f.last:
-		return nil // it was handed on before
+		return nil // a repeated fact
 	case fact.N != f.last+1:
-		return &permanentError{fmt.Errorf("the desk told fact %d where fact %d was due", fact.N, f.last+1)}
+		return &permanentError{fmt.Errorf("the agent sent fact %d instead of fact %d", fact.N, f.last+1)}
 	}
 	f.last = fact.N
 	if err := f.each(fact); err != nil {
@@ -130,7 +134,7 @@ func (f *follower) line(line []byte) error {
 	return nil
 }
 
-// sleep waits; false when the context ended before.
+// sleep reports whether the time has passed before the context ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -18,7 +18,7 @@ import (
 	"coalmine/lab/event"
 )
 
-// stream is facts as a desk writes them, with an empty line here and there.
+// stream is facts as an agent writes them, with some empty lines.
 func stream(t *rapid.T, facts int) (data []byte, begins []int) {
 	for n := 1; n <= facts; n++ {
 		begins = append(begins, len(data))
@@ -38,21 +38,21 @@ func stream(t *rapid.T, facts int) (data []byte, begins []int) {
 	return data, append(begins, len(data))
 }
 
-// A reader gets every fact once and in order, wherever its streams are cut off.
-func TestFollowLosesNothing(tt *testing.T) {
+// TestFollow: a reader gets every fact once and in order, wherever its streams are cut off.
+func TestFollow(tt *testing.T) {
 	rapid.Check(tt, func(t *rapid.T) {
 		facts := rapid.IntRange(1, 12).Draw(t, "facts")
 		data, begins := stream(t, facts)
 		cuts := rapid.SliceOfN(cut(), 0, 20).Draw(t, "cuts")
 		open := func(_ context.Context, after int) (io.ReadCloser, error) {
-			c := broken{at: len(data)} // the last stream is whole
+			c := broken{at: len(data)} // the last stream is complete
 			if len(cuts) > 0 {
 				c, cuts = cuts[0], cuts[1:]
 			}
 			if c.refused {
 				return nil, errors.New("connection refused")
 			}
-			// What was sent twice, as a proxy may that asks again, does no harm.
+			// A proxy that retries may send lines twice.
 			rest := data[begins[max(after-c.again, 0)]:]
 			rest = rest[:min(c.at, len(rest))]
 			return io.NopCloser(io.MultiReader(bytes.NewReader(rest), c)), nil
@@ -81,7 +81,7 @@ func TestFollowLosesNothing(tt *testing.T) {
 	})
 }
 
-// inBubble waits in virtual time, for pauses are real otherwise.
+// inBubble waits in virtual time, as pauses are real otherwise.
 func inBubble(t *testing.T, f func() error) (err error) {
 	synctest.Test(t, func(*testing.T) { err = f() })
 	return err
@@ -123,10 +123,10 @@ func TestFollowGivesUp(t *testing.T) {
 		err  error
 		want string
 	}{
-		"out of reach": {err: errors.New("no route to host"), want: "out of reach for over 1m30s: no route to host"},
-		"started anew": {err: fmt.Errorf("facts: %w", client.ErrRestarted), want: "started anew"},
-		"no fact":      {text: fact(1) + "<html>\n", want: "no fact, behind fact 1"},
-		"a gap":        {text: fact(1) + fact(3), want: "fact 3 where fact 2 was due"},
+		"unreachable": {err: errors.New("no route to host"), want: "unreachable for over 1m30s: no route to host"},
+		"restarted":   {err: fmt.Errorf("facts: %w", client.ErrRestarted), want: "restarted"},
+		"not JSON":    {text: fact(1) + "<html>\n", want: "invalid fact after fact 1"},
+		"a gap":       {text: fact(1) + fact(3), want: "fact 3 instead of fact 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestFollowGivesUp(t *testing.T) {
 	}
 }
 
-// hanging has some text, and then nothing until its context ends.
+// hanging has some text, and then blocks until its context ends.
 type hanging struct {
 	ctx  context.Context
 	text io.Reader
@@ -157,8 +157,8 @@ func (h hanging) Read(b []byte) (int, error) {
 
 func (hanging) Close() error { return nil }
 
-// A connection whose other end has gone without a word is left after a while.
-func TestFollowLeavesSilentStreams(t *testing.T) {
+// A connection whose other end is gone is given up after a while.
+func TestFollowReopensSilentStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin, opened := time.Now(), 0
 		facts, err := follow(func(ctx context.Context, after int) (io.ReadCloser, error) {

@@ -6,38 +6,40 @@ import (
 	"coalmine/lab/event"
 )
 
-// Paths of the desk that traffic pods ask.
+// Paths of the agent for traffic pods.
 const (
-	// PathCommands takes POST of a [Shard] and answers [Orders]: at once with ?after=0, and else when there are others than those of
-	// that generation, or after half a minute.
-	PathCommands = "/v1/traffic/orders"
-	// PathReport takes POST of a [Report].
+	// PathCommands accepts POST of a [TrafficPod] and answers [Commands]: at once with ?after=0,
+	// otherwise when they differ from those of that generation, or after a while.
+	PathCommands = "/v1/traffic/commands"
+	// PathReport accepts POST of a [Report].
 	PathReport = "/v1/traffic/report"
-	// PathDrillResult takes POST of a [Drilled].
-	PathDrillResult = "/v1/traffic/drilled"
+	// PathDrillResult accepts POST of a [DrillResult].
+	PathDrillResult = "/v1/traffic/drill"
 )
 
-// TrafficPod is a traffic pod: one of several that send the requests of a client workload.
+// TrafficPod is one of the pods that send the requests of a client workload.
 type TrafficPod struct {
 	// Client is the scenario's client workload; Index counts from 1 to Count.
 	Client string `json:"client"`
 	Index  int    `json:"index"`
 	Count  int    `json:"count"`
-	// Process is drawn by each process anew. One that begins after the start cannot know what an earlier one had counted.
+	// Process is a random ID of the process. A process that starts after the traffic did cannot
+	// know the counts of an earlier one.
 	Process string `json:"process"`
 }
 
-// Commands are what shards have to do. A part that is nil was not ordered yet; what was ordered stays.
+// Commands tell the traffic pods what to do. A field that is nil was not commanded yet; commands
+// are not taken back.
 type Commands struct {
 	// Generation counts the changes from 1.
 	Generation int      `json:"generation"`
 	Start      *Start   `json:"start,omitempty"`
-	Release    *Release `json:"released,omitempty"`
+	Release    *Release `json:"release,omitempty"`
 	Stop       *Stop    `json:"stop,omitempty"`
-	// DeniedBy is who keeps the requests of a client out of the released service, by client, where it can only be one: the proxy that
-	// answers 403 does not say whose it is.
-	DeniedBy map[string]WorkloadVersion `json:"denying,omitempty"`
-	// Drill is the one that is asked for last. A shard plays it unless it has done so.
+	// DeniedBy has, by client, the workload that denies its requests to the released service, if it
+	// can be only one. The 403 of a proxy does not say whose it is.
+	DeniedBy map[string]WorkloadVersion `json:"deniedBy,omitempty"`
+	// Drill is the last one requested. A pod sends its probes once.
 	Drill *Drill `json:"drill,omitempty"`
 }
 
@@ -47,45 +49,47 @@ type WorkloadVersion struct {
 	Version  string `json:"version"`
 }
 
-// Drill asks for probes of a rehearsed rollback, which go the ways that users' requests go, with the identities that those have.
+// Drill requests probes of a rollback drill, which take the paths of users' requests, with the
+// identities that those have.
 type Drill struct {
 	// ID rises from drill to drill.
 	ID int `json:"id"`
 	// Service is the released service, which every probe is for.
 	Service string `json:"service"`
-	// Paths have their probes; each is one shard's.
-	Paths []CallPath `json:"ways"`
+	// Paths have their numbers of probes; each is one pod's.
+	Paths []CallPath `json:"paths"`
 }
 
-// CallPath is how probes reach the released service: from a client's first shard to the service itself, or to another one that hands them
-// on to it as its own calls.
+// CallPath is how probes reach the released service: from a client's first pod to the service
+// itself, or to another service that calls it.
 type CallPath struct {
 	Client string `json:"client"`
-	// First is the service that the client asks.
+	// First is the service that the client calls.
 	First  string `json:"first"`
 	Probes int    `json:"probes"`
 }
 
-// DrillResult tells what became of a shard's probes.
+// DrillResult is the result of a pod's probes.
 type DrillResult struct {
 	TrafficPod
 	ID int `json:"id"`
-	// Reached counts the probes by the workload of the released service that answered them; Denied says why others were not.
+	// Reached counts the probes by the workload of the released service that answered; Denied says
+	// why others were not answered.
 	Reached map[string]int `json:"reached"`
 	Denied  string         `json:"denied,omitempty"`
 }
 
-// Report tells of a shard's seconds. Reports of a shard come in the order of their numbers, from 1 without gaps; one that came
-// before is not counted again.
+// Report has seconds of a pod's traffic. The reports of a pod are numbered from 1 without gaps; one
+// that was received before is not counted again.
 type Report struct {
 	TrafficPod
 	Number int `json:"number"`
-	// Seconds are those that have ended since the last report and in which somebody was answered.
+	// Seconds have ended since the last report, and had responses.
 	Seconds []event.Traffic `json:"seconds,omitempty"`
-	// Through is the time since the run's start up to which all seconds are told.
+	// Through is the time since the start of the run up to which all seconds are reported.
 	Through time.Duration `json:"through"`
-	// Totals close the shard's account: there is no report after it.
+	// Totals complete the pod's account: there is no report after it.
 	Totals *event.TrafficTotals `json:"totals,omitempty"`
-	// Fault says why the shard's account is incomplete; it too is the last.
+	// Fault says why the pod's account is incomplete; it is the last report, too.
 	Fault string `json:"fault,omitempty"`
 }

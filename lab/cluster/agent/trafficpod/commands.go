@@ -10,7 +10,7 @@ import (
 	"coalmine/lab/cluster/agent/client"
 )
 
-// commandWatcher has the desk's orders as far as they are known.
+// commandWatcher has the newest commands of the agent.
 type commandWatcher struct {
 	mu       sync.Mutex
 	commands client.Commands
@@ -19,7 +19,8 @@ type commandWatcher struct {
 
 func newCommandWatcher() *commandWatcher { return &commandWatcher{changed: make(chan struct{})} }
 
-// Pauses between attempts at a desk that is out of reach; they double. Calls have a time of their own, for connections may hang.
+// minBackoff and maxBackoff bound the time between two attempts, which doubles. Every call has a
+// timeout of its own, as connections may hang.
 const (
 	minBackoff      = 100 * time.Millisecond
 	maxBackoff      = 2 * time.Second
@@ -27,21 +28,21 @@ const (
 	callTimeout     = 10 * time.Second
 )
 
-// permanent tells errors that no other attempt will mend.
+// permanent reports whether repeating the call is of no use.
 func permanent(err error) bool {
 	var status *client.StatusError
 	if errors.As(err, &status) {
 		return status.Status >= 400 && status.Status < 500 && status.Status != http.StatusRequestTimeout && status.Status != http.StatusTooManyRequests &&
-			status.Status != http.StatusNotFound && status.Status != http.StatusForbidden // what a mesh answers that does not know the desk yet
+			status.Status != http.StatusNotFound && status.Status != http.StatusForbidden // a mesh's answer while it does not know the agent yet
 	}
 	return errors.Is(err, client.ErrRestarted)
 }
 
-// retry makes a call until it works, the context ends, or nothing will help.
+// retry repeats a call until it succeeds, its error is permanent, or the context ends.
 func retry(ctx context.Context, limit time.Duration, call func(context.Context) error) error {
 	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
-		one, cancel := context.WithTimeout(ctx, limit)
-		err := call(one)
+		attempt, cancel := context.WithTimeout(ctx, limit)
+		err := call(attempt)
 		cancel()
 		if err == nil || permanent(err) {
 			return err
@@ -52,45 +53,45 @@ func retry(ctx context.Context, limit time.Duration, call func(context.Context) 
 	}
 }
 
-// run keeps the orders up to date. It returns why it cannot go on.
-func (f *commandWatcher) run(ctx context.Context, desk *client.Agent, who client.TrafficPod) error {
+// run keeps the commands up to date. It returns why it cannot go on.
+func (w *commandWatcher) run(ctx context.Context, agent *client.Agent, pod client.TrafficPod) error {
 	for {
 		var o client.Commands
 		err := retry(ctx, commandsTimeout, func(ctx context.Context) (err error) {
-			o, err = desk.Commands(ctx, who, f.generation())
+			o, err = agent.Commands(ctx, pod, w.generation())
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		f.set(o)
+		w.set(o)
 	}
 }
 
-func (f *commandWatcher) generation() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.commands.Generation
+func (w *commandWatcher) generation() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.commands.Generation
 }
 
-func (f *commandWatcher) set(o client.Commands) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if o.Generation <= f.commands.Generation {
+func (w *commandWatcher) set(o client.Commands) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if o.Generation <= w.commands.Generation {
 		return
 	}
-	f.commands = o
-	close(f.changed)
-	f.changed = make(chan struct{})
+	w.commands = o
+	close(w.changed)
+	w.changed = make(chan struct{})
 }
 
-// wait returns the orders when they fulfil a condition.
-func (f *commandWatcher) wait(ctx context.Context, is func(client.Commands) bool) (client.Commands, error) {
+// wait waits for commands that fulfil a condition.
+func (w *commandWatcher) wait(ctx context.Context, fulfilled func(client.Commands) bool) (client.Commands, error) {
 	for {
-		f.mu.Lock()
-		o, more := f.commands, f.changed
-		f.mu.Unlock()
-		if is(o) {
+		w.mu.Lock()
+		o, more := w.commands, w.changed
+		w.mu.Unlock()
+		if fulfilled(o) {
 			return o, nil
 		}
 		select {

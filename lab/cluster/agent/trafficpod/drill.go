@@ -12,54 +12,55 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// probeTimeout is less than a webhook has.
+// probeTimeout is less than that of a webhook.
 const probeTimeout = 3 * time.Second
 
-// runDrills sends the probes of rehearsed rollbacks until the context ends. They are a client's first shard's.
-func (s *trafficPod) runDrills(ctx context.Context, f *commandWatcher) {
-	transport := &http.Transport{DisableKeepAlives: true} // each probe is routed by what holds now
+// runDrills sends the probes of rollback drills until the context ends. The first pod of a client
+// sends them.
+func (p *trafficPod) runDrills(ctx context.Context, watcher *commandWatcher) {
+	transport := &http.Transport{DisableKeepAlives: true} // each probe follows the current routes
 	probes := &http.Client{Timeout: probeTimeout, Transport: transport}
-	for last := 0; s.Pod.Index == 1; {
-		o, err := f.wait(ctx, func(o client.Commands) bool { return o.Drill != nil && o.Drill.ID > last })
+	for last := 0; p.Pod.Index == 1; {
+		o, err := watcher.wait(ctx, func(o client.Commands) bool { return o.Drill != nil && o.Drill.ID > last })
 		if err != nil {
 			return
 		}
 		last = o.Drill.ID
-		r := client.DrillResult{TrafficPod: s.Pod, ID: last, Reached: map[string]int{}}
+		r := client.DrillResult{TrafficPod: p.Pod, ID: last, Reached: map[string]int{}}
 		mine := false
-		for _, w := range o.Drill.Paths {
-			if w.Client == s.Pod.Client {
+		for _, path := range o.Drill.Paths {
+			if path.Client == p.Pod.Client {
 				mine = true
-				s.probe(ctx, probes, o.Drill.Service, w, &r)
+				p.probe(ctx, probes, o.Drill.Service, path, &r)
 			}
 		}
 		if !mine {
 			continue
 		}
-		err = retry(ctx, callTimeout, func(ctx context.Context) error { return s.Agent.ReportDrill(ctx, r) })
+		err = retry(ctx, callTimeout, func(ctx context.Context) error { return p.Agent.ReportDrill(ctx, r) })
 		if err != nil {
-			s.Log.Warn("a drill could not be told", "error", err)
+			p.Log.Warn("cannot report a rollback drill", "error", err)
 		}
 	}
 }
 
-// probe sends the probes of one way.
-func (s *trafficPod) probe(ctx context.Context, c *http.Client, service string, w client.CallPath, r *client.DrillResult) {
-	base := s.Targets[w.First]
+// probe sends the probes of one path.
+func (p *trafficPod) probe(ctx context.Context, c *http.Client, service string, path client.CallPath, r *client.DrillResult) {
+	base := p.Targets[path.First]
 	if base == nil {
 		base = &url.URL{}
 	}
-	for range w.Probes {
+	for range path.Probes {
 		workload, err := probe(ctx, c, base, service)
 		if err != nil {
-			r.Denied = fmt.Sprintf("%s %v", w.Client, err)
+			r.Denied = fmt.Sprintf("%s %v", path.Client, err)
 			continue
 		}
 		r.Reached[workload]++
 	}
 }
 
-// probe sends one probe and returns which workload of the service would have served.
+// probe sends one probe and returns which workload of the service would have served it.
 func probe(ctx context.Context, c *http.Client, base *url.URL, service string) (workload string, err error) {
 	u := *base
 	u.Path = "/"
@@ -71,12 +72,12 @@ func probe(ctx context.Context, c *http.Client, base *url.URL, service string) (
 	req.Header.Set(traceheader.DrillToHeader, service)
 	resp, err := c.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("had no answer: %w", err)
+		return "", fmt.Errorf("got no response: %w", err)
 	}
-	defer resp.Body.Close() // it says nothing
+	defer resp.Body.Close() // it has no information
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("was answered %s", resp.Status)
+		return "", fmt.Errorf("got %s", resp.Status)
 	}
 	return traceheader.Workload(resp.Header, service), nil
 }

@@ -12,20 +12,21 @@ import (
 	"coalmine/loadgen"
 )
 
-// recorder counts what comes of the shard's requests.
+// recorder counts the results of the pod's requests.
 type recorder struct {
 	client, baseline string
-	// begin is that of traffic, since the run's start, whose time on the clock is zero.
+	// begin is the start of the traffic since the start of the run, which is zero in Unix
+	// nanoseconds.
 	begin time.Duration
 	zero  int64
 
 	mu    sync.Mutex
 	stats *trafficstats.Attempts
-	// pending are the seconds that nobody was told of.
+	// pending are the seconds that have not been reported.
 	pending []event.Traffic
-	// released and stopped are times since the run's start; -1 before it is known.
+	// released and stopped are times since the start of the run; -1 while unknown.
 	released, stopped time.Duration
-	// denying is who keeps requests out, where that is known.
+	// denying is the workload that denies the requests, if known.
 	denying client.WorkloadVersion
 }
 
@@ -38,10 +39,10 @@ func newRecorder(plan *loadgen.Plan, s client.Start, from, service, baseline str
 	return a
 }
 
-// follow learns what the desk knows, until the context ends.
-func (a *recorder) follow(ctx context.Context, f *commandWatcher) {
+// follow applies new commands until the context ends.
+func (a *recorder) follow(ctx context.Context, watcher *commandWatcher) {
 	for last := 0; ; {
-		o, err := f.wait(ctx, func(o client.Commands) bool { return o.Generation > last })
+		o, err := watcher.wait(ctx, func(o client.Commands) bool { return o.Generation > last })
 		if err != nil {
 			return
 		}
@@ -62,13 +63,13 @@ func (a *recorder) apply(o client.Commands) {
 	a.denying = o.DeniedBy[a.client]
 }
 
-// add takes an attempt that has ended.
+// add counts an attempt that has ended.
 func (a *recorder) add(o *loadgen.Outcome) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at := a.begin + o.Done()
 	if o.Failure == loadgen.FailureStopped || a.stopped >= 0 && at > a.stopped {
-		a.stats.AddUnanswered(o) // nobody had the answer when the traffic ended
+		a.stats.AddUnanswered(o) // the traffic ended before the response
 		return
 	}
 	if a.released >= 0 && at >= a.released {
@@ -78,13 +79,14 @@ func (a *recorder) add(o *loadgen.Outcome) {
 		o.Workload, o.Version = a.denying.Workload, a.denying.Version
 	}
 	if o.Status == http.StatusForbidden && o.Version != "" && o.Version != a.baseline {
-		o.Hit = true // what keeps the users of another version out came with it, as in the sim
+		o.Hit = true // a release brings the policy that denies its users, as in the sim
 	}
 	a.stats.MarkHit(o)
 	a.stats.Add(o)
 }
 
-// closeUntil closes the seconds that have ended by a time since the run's start, and returns those that nobody was told of.
+// closeUntil closes the seconds that have ended by a time since the start of the run, and returns
+// those that have not been reported.
 func (a *recorder) closeUntil(at time.Duration) (seconds []event.Traffic, through time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -98,7 +100,7 @@ func (a *recorder) closeUntil(at time.Duration) (seconds []event.Traffic, throug
 	return seconds, through
 }
 
-// close closes the account at a time since the run's start.
+// close closes the account at a time since the start of the run.
 func (a *recorder) close(at time.Duration, sent int) ([]event.Traffic, event.TrafficTotals) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,5 +1,6 @@
-// Package trafficpod is a traffic pod: it sends its part of a flight's plan to the services when the desk says so, and tells the desk each
-// second what came of it. It knows the desk by its client only, and nothing of Kubernetes.
+// Package trafficpod is a traffic pod. It sends its part of a run's plan to the services when the
+// agent commands it, and reports the results to the agent every second. It uses the agent's client
+// and does not depend on Kubernetes.
 package trafficpod
 
 import (
@@ -20,22 +21,22 @@ import (
 	"coalmine/loadgen/attack"
 )
 
-// Config is what a shard is made of. Proxy and Log may be left out.
+// Config configures a traffic pod. Proxy and Log are optional.
 type Config struct {
 	Scenario *scenario.Scenario
 	Seed     uint64
-	// Pod the shard is; its Process is drawn by who makes it.
+	// Pod is this pod, with a random Process.
 	Pod   client.TrafficPod
 	Agent *client.Agent
-	// Targets are the base URLs of the services that clients ask, by name.
+	// Targets are the base URLs of the services that clients call, by name.
 	Targets map[string]*url.URL
-	// Proxy is asked until it answers 200, before anything else: requests past a proxy that is not ready would go astray. "" is for
-	// pods without one.
+	// Proxy is the readiness URL of the pod's proxy, "" for pods without one. Nothing is sent
+	// before it answers 200: requests would bypass a proxy that is not ready.
 	Proxy string
 	Log   *slog.Logger
 }
 
-// Run waits for the start, sends, and tells. It returns nil when the desk has been told everything.
+// Run waits for the start, sends, and reports. It returns nil when the agent has all reports.
 func Run(ctx context.Context, c Config) error {
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	s, err := newTrafficPod(c)
@@ -47,13 +48,13 @@ func Run(ctx context.Context, c Config) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	orders := newCommandWatcher()
-	go func() { cancel(orders.run(ctx, c.Agent, c.Pod)) }()
-	go s.runDrills(ctx, orders)
-	return s.play(ctx, orders)
+	commands := newCommandWatcher()
+	go func() { cancel(commands.run(ctx, c.Agent, c.Pod)) }()
+	go s.runDrills(ctx, commands)
+	return s.play(ctx, commands)
 }
 
-// trafficPod is one under way.
+// trafficPod is a running traffic pod.
 type trafficPod struct {
 	Config
 	plan     *loadgen.Plan
@@ -62,8 +63,8 @@ type trafficPod struct {
 }
 
 func newTrafficPod(c Config) (*trafficPod, error) {
-	s := &trafficPod{Config: c}
-	part, err := loadgen.ParseShard(fmt.Sprintf("%d/%d", c.Pod.Index, c.Pod.Count))
+	p := &trafficPod{Config: c}
+	shard, err := loadgen.ParseShard(fmt.Sprintf("%d/%d", c.Pod.Index, c.Pod.Count))
 	if err != nil {
 		return nil, err
 	}
@@ -75,28 +76,28 @@ func newTrafficPod(c Config) (*trafficPod, error) {
 	if !slices.ContainsFunc(c.Scenario.Clients, func(x scenario.Client) bool { return x.Name == c.Pod.Client }) {
 		return nil, fmt.Errorf("scenario %s has no client %q", c.Scenario.Name, c.Pod.Client)
 	}
-	s.plan = plan.Only(func(x *loadgen.Cohort) bool { return clientOf(c.Scenario, x) == c.Pod.Client })
+	p.plan = plan.Only(func(x *loadgen.Cohort) bool { return clientOf(c.Scenario, x) == c.Pod.Client })
 	for _, r := range plan.Routes() {
 		name := cmp.Or(r.Service, c.Scenario.Services[0].Name)
 		u := c.Targets[name]
 		if u == nil {
-			return nil, fmt.Errorf("route %s asks service %s, whose address is not known", r.Name, name)
+			return nil, fmt.Errorf("route %s: the URL of service %s is not known", r.Name, name)
 		}
-		s.targets = append(s.targets, u)
+		p.targets = append(p.targets, u)
 	}
-	s.Pod.Index, s.Pod.Count = max(part.Index, 1), max(part.Count, 1)
-	return s, nil
+	p.Pod.Index, p.Pod.Count = max(shard.Index, 1), max(shard.Count, 1)
+	return p, nil
 }
 
-// clientOf is the client workload that sends a cohort's requests.
+// clientOf returns the client workload that sends a cohort's requests.
 func clientOf(s *scenario.Scenario, c *loadgen.Cohort) string {
 	return cmp.Or(c.Client, s.Clients[0].Name)
 }
 
-// proxyPollInterval is the time between two looks whether the proxy is ready.
+// proxyPollInterval is the time between two checks of the proxy.
 const proxyPollInterval = 200 * time.Millisecond
 
-// waitProxy waits for the pod's own proxy.
+// waitProxy waits until the pod's proxy is ready.
 func waitProxy(ctx context.Context, address string) error {
 	if address == "" {
 		return nil
@@ -109,7 +110,7 @@ func waitProxy(ctx context.Context, address string) error {
 		}
 		resp, err := c.Do(r)
 		if err == nil {
-			resp.Body.Close() // the status says it
+			resp.Body.Close() // the status is all that matters
 			if resp.StatusCode == http.StatusOK {
 				return nil
 			}
@@ -121,58 +122,58 @@ func waitProxy(ctx context.Context, address string) error {
 	}
 }
 
-// errStop ends the attack when the desk says so.
+// errStop ends the attack on the agent's command.
 var errStop = errors.New("the traffic has ended")
 
-// play goes from the start to the end.
-func (s *trafficPod) play(ctx context.Context, f *commandWatcher) error {
-	orders, err := f.wait(ctx, func(o client.Commands) bool { return o.Start != nil || o.Stop != nil })
-	if err != nil || orders.Start == nil {
+// play sends and reports from the start to the end.
+func (p *trafficPod) play(ctx context.Context, watcher *commandWatcher) error {
+	commands, err := watcher.wait(ctx, func(o client.Commands) bool { return o.Start != nil || o.Stop != nil })
+	if err != nil || commands.Start == nil {
 		return err
 	}
-	start := *orders.Start
-	s.Log.Info("traffic begins", "in", time.Until(time.Unix(0, start.Begin)).Round(time.Millisecond))
-	s.recorder = newRecorder(s.plan, start, s.Pod.Client, s.Scenario.Release.Service, s.Scenario.Released().Baseline,
-		func(route string) time.Duration { return service.LatencyObjective(s.Scenario.Objectives, route) })
-	watch, end := context.WithCancel(ctx)
+	start := *commands.Start
+	p.Log.Info("traffic starts", "in", time.Until(time.Unix(0, start.Begin)).Round(time.Millisecond))
+	p.recorder = newRecorder(p.plan, start, p.Pod.Client, p.Scenario.Release.Service, p.Scenario.Released().Baseline,
+		func(route string) time.Duration { return service.LatencyObjective(p.Scenario.Objectives, route) })
+	watching, end := context.WithCancel(ctx)
 	defer end()
-	go s.recorder.follow(watch, f)
-	teller := newReporter(s.Agent, s.Pod, s.recorder)
-	told := make(chan error, 1)
-	telling, finish := context.WithCancel(ctx)
-	go func() { told <- teller.run(telling) }()
-	report, err := s.attack(ctx, f, time.Unix(0, start.Begin))
+	go p.recorder.follow(watching, watcher)
+	reporter := newReporter(p.Agent, p.Pod, p.recorder)
+	reported := make(chan error, 1)
+	reporting, finish := context.WithCancel(ctx)
+	go func() { reported <- reporter.run(reporting) }()
+	report, err := p.attack(ctx, watcher, time.Unix(0, start.Begin))
 	if err == nil {
-		orders, err = f.wait(ctx, func(o client.Commands) bool { return o.Stop != nil })
+		commands, err = watcher.wait(ctx, func(o client.Commands) bool { return o.Stop != nil })
 	}
-	if err == nil && !sleep(ctx, time.Until(time.Unix(0, orders.Stop.At))) {
+	if err == nil && !sleep(ctx, time.Until(time.Unix(0, commands.Stop.At))) {
 		err = context.Cause(ctx)
 	}
 	finish()
-	if errTold := <-told; err == nil {
-		err = errTold
+	if reportErr := <-reported; err == nil {
+		err = reportErr
 	}
 	if err != nil {
-		return teller.reportFault(ctx, err)
+		return reporter.reportFault(ctx, err)
 	}
-	s.Log.Info("traffic ended", "arrivals", report.Arrivals, "attempts", report.Attempts, "unsent", report.Unsent,
+	p.Log.Info("traffic ended", "arrivals", report.Arrivals, "attempts", report.Attempts, "unsent", report.Unsent,
 		"lag_p50", report.Lag.P50, "lag_p99", report.Lag.P99, "lag_max", report.Lag.Max)
-	return teller.close(ctx, *orders.Stop, report.Arrivals)
+	return reporter.close(ctx, *commands.Stop, report.Arrivals)
 }
 
-// attack sends the plan until its end, or until the desk stops it.
-func (s *trafficPod) attack(ctx context.Context, f *commandWatcher, begin time.Time) (attack.Report, error) {
+// attack sends the plan until its end or the agent's stop.
+func (p *trafficPod) attack(ctx context.Context, watcher *commandWatcher, begin time.Time) (attack.Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
-		o, err := f.wait(ctx, func(o client.Commands) bool { return o.Stop != nil })
+		o, err := watcher.wait(ctx, func(o client.Commands) bool { return o.Stop != nil })
 		if err == nil && sleep(ctx, time.Until(time.Unix(0, o.Stop.At))) {
 			cancel(errStop)
 		}
 	}()
 	report, err := attack.Attack{
-		Plan: s.plan, Shard: loadgen.Shard{Index: s.Pod.Index, Count: s.Pod.Count}, Targets: s.targets, Start: begin,
-		Grace: -1, Service: s.Scenario.Release.Service, Done: s.recorder.add,
+		Plan: p.plan, Shard: loadgen.Shard{Index: p.Pod.Index, Count: p.Pod.Count}, Targets: p.targets, Start: begin,
+		Grace: -1, Service: p.Scenario.Release.Service, Done: p.recorder.add,
 	}.Run(ctx)
 	if errors.Is(err, errStop) {
 		err = nil
@@ -180,7 +181,7 @@ func (s *trafficPod) attack(ctx context.Context, f *commandWatcher, begin time.T
 	return report, err
 }
 
-// sleep waits; false when the context ended before.
+// sleep reports whether the time has passed before the context ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
