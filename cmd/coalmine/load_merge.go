@@ -12,9 +12,9 @@ func newLoadMergeCommand(env *Env) *cobra.Command {
 	var asJSON, incomplete bool
 	cmd := &cobra.Command{
 		Use:   "merge FILE...",
-		Short: "Add up the accounts of shards",
-		Long: "Add up the accounts that coalmine load --save has written for the shards of one plan. Counts and histograms are " +
-			"exact: they are those of one run with all requests.",
+		Short: "Add up the results of shards",
+		Long: "Add up the results that coalmine load --save has written for the shards of one plan. Counts and histograms are " +
+			"exact: they equal those of one run with all requests.",
 		Example: `coalmine load browse --shard 1/2 --save one.json --target http://127.0.0.1:8080
 coalmine load browse --shard 2/2 --save two.json --target http://127.0.0.1:8080
 coalmine load merge one.json two.json`,
@@ -31,9 +31,9 @@ coalmine load merge one.json two.json`,
 func (env *Env) mergeLoads(names []string, incomplete, asJSON bool) error {
 	var documents []results.Document
 	for _, name := range names {
-		d, err := env.readAccounts(name)
+		d, err := env.readResults(name)
 		if err != nil {
-			return err
+			return invalid("name files that coalmine load --save has written", "%w", err)
 		}
 		documents = append(documents, d)
 	}
@@ -41,18 +41,14 @@ func (env *Env) mergeLoads(names []string, incomplete, asJSON bool) error {
 	if err != nil {
 		return invalid("", "%w", err)
 	}
-	return env.writeLoadResult(newLoadResult(merged, nil, nil), asJSON)
+	return env.writeLoadReport(merged, nil, nil, asJSON)
 }
 
-func (env *Env) readAccounts(name string) (results.Document, error) {
+func (env *Env) readResults(name string) (results.Document, error) {
 	f, err := os.Open(env.path(name))
 	if err != nil {
-		return results.Document{}, invalid("name files that coalmine load --save has written", "%w", err)
+		return results.Document{}, err
 	}
 	defer f.Close()
-	d, err := results.ReadDocument(name, f)
-	if err != nil {
-		return d, invalid("name files that coalmine load --save has written", "%w", err)
-	}
-	return d, nil
+	return results.ReadDocument(name, f)
 }

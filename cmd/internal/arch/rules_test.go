@@ -26,6 +26,7 @@ func rules() []rule {
 		{pkg: "lab/format"},
 		{pkg: "lab/yamlpos"},
 		{pkg: "lab/progress"},
+		{pkg: "lab/inputerr"},
 		{pkg: "lab/verdict/stats"},
 		{pkg: "lab/cluster/names"},
 		{pkg: "manifests"},
@@ -88,15 +89,21 @@ func rules() []rule {
 		{pkg: "lab/run/folder", imports: []string{"lab/event"}},
 		{pkg: "lab/run/worker", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 		{pkg: "lab/run/runtest", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario", "scenarios"}},
-		{pkg: "lab/run", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
+		{pkg: "lab/run", imports: []string{"lab/inputerr", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
 		{pkg: "lab/verdict/objective", imports: []string{"loadgen", "loadgen/results", "lab/format", "lab/verdict/stats"}},
 		{pkg: "lab/verdict/score", imports: []string{"lab/verdict/stats", "lab/verdict/timeline", "lab/event", "lab/format", "lab/scenario"}},
 		{pkg: "lab/verdict/*", imports: []string{"lab/verdict/timeline", "lab/event", "lab/format"}},
 
+		// Load tests, and the services of a scenario as real servers.
+		{pkg: "lab/service/deployment", imports: []string{"lab/cluster/agent/client", "lab/inputerr", "lab/scenario", "lab/scenario/services",
+			"lab/service", "lab/service/server", "loadgen"}},
+		{pkg: "lab/loadtest", imports: []string{"lab/cluster/sim", "lab/cluster/trafficstats", "lab/event", "lab/inputerr", "lab/run/trial", "lab/scenario",
+			"lab/service", "lab/service/deployment", "lab/verdict/objective", "loadgen", "loadgen/*"}},
+
 		// Views.
-		{pkg: "lab/report/load", imports: []string{"loadgen/results", "lab/format", "lab/verdict/stats"}},
+		{pkg: "lab/report/load", imports: []string{"loadgen/results", "lab/format", "lab/service", "lab/verdict/objective", "lab/verdict/stats"}},
 		{pkg: "lab/report", imports: views("lab/report/*")},
 		{pkg: "lab/report/*", imports: views("lab/report/*")},
 		{pkg: "tui", imports: views("tui/*", "lab/report")},
@@ -104,7 +111,7 @@ func rules() []rule {
 
 		{pkg: "cmd/internal/cli", imports: []string{"lab/run"}},
 		{pkg: "cmd/internal/podcmd", imports: []string{"cmd/internal/cli", "lab/cluster/agent", "lab/cluster/agent/*", "lab/cluster/names",
-			"lab/run", "lab/scenario", "lab/scenario/services", "lab/service", "lab/service/server", "loadgen"}},
+			"lab/run", "lab/scenario", "lab/service", "lab/service/deployment", "lab/service/server", "loadgen"}},
 		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/run", "lab/scenario"}},
 		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*", "lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -12,22 +13,14 @@ import (
 
 	"coalmine/cmd/internal/cli"
 	"coalmine/lab/service"
+	"coalmine/lab/service/deployment"
 	"coalmine/lab/service/server"
 )
 
 type appFlags struct {
-	scenario         string
-	service, version string
-	listen           string
-	upstreams        []string
-	faults           []string
-	seed             uint64
-	weight           float64
-	weightFrom       string
-	workload         string
-	metrics          string
-	onKill           string
-	linger, drain    time.Duration
+	deployment.Options
+	scenario string
+	onKill   string
 }
 
 // What a service does when it runs out of memory.
@@ -72,19 +65,22 @@ COALMINE_LISTEN=:8080 coalmine app --service backend --version v3`,
 }
 
 func (f *appFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` of the first service, or of --service; port 0 is any free one")
-	flags.StringVar(&f.service, "service", "", "run the service `NAME` only")
-	flags.StringVar(&f.version, "version", "", "`VERSION` of the released service, or of --service, by name, role or both: v2, faulty, v2-faulty (default the baseline)")
-	flags.StringArrayVar(&f.upstreams, "upstream", nil, "a service that runs elsewhere, as `NAME=URL`, repeatable (default with --service: http://NAME:PORT)")
-	flags.StringArrayVar(&f.faults, "fault", nil, "add `FAULT` to this version, repeatable")
-	flags.Uint64Var(&f.seed, "seed", 1, "`N` decides the outcome of requests that no plan sent")
-	flags.Float64Var(&f.weight, "weight", 100, "`PERCENT` of the traffic that this version gets, for faults that ask for it")
-	flags.StringVar(&f.weightFrom, "weight-from", "", "ask the lab's agent at `URL` for that share every second")
-	flags.StringVar(&f.workload, "workload", "", "`NAME` of the Deployment, for a header of each response")
-	flags.StringVar(&f.metrics, "metrics", "", "serve /metrics, /healthz and /readyz of this service on another `ADDRESS` too")
-	flags.StringVar(&f.onKill, "on-kill", onKillRestart, "`WHAT` to do when a service runs out of memory: restart it, or exit with code 137")
-	flags.DurationVar(&f.linger, "linger", 0, "after a signal, stay unready for this `TIME` before the listener closes")
-	flags.DurationVar(&f.drain, "drain", 10*time.Second, "`TIME` that requests in flight have after that")
+	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8080", "`ADDRESS` of the first service, or of --service; port 0 is any free port")
+	flags.StringVar(&f.Service, "service", "", "run only the service `NAME`")
+	flags.StringVar(&f.Version, "version", "", "`VERSION` of the released service, or of --service, by name, role or both: "+
+		"v2, faulty, v2-faulty (default the baseline)")
+	flags.StringArrayVar(&f.Upstreams, "upstream", nil,
+		"a service that runs elsewhere, as `NAME=URL`, repeatable (default with --service: http://NAME:PORT)")
+	flags.StringArrayVar(&f.Faults, "fault", nil, "add `FAULT` to this version, repeatable")
+	flags.Uint64Var(&f.Seed, "seed", 1, "seed `N` of requests that are not part of a plan")
+	flags.Float64Var(&f.Weight, "weight", 100, "`PERCENT` of the traffic that this version gets, for faults that depend on it")
+	flags.StringVar(&f.WeightFrom, "weight-from", "", "ask the lab's agent at `URL` for that percentage every second")
+	flags.StringVar(&f.Workload, "workload", "", "`NAME` of the Deployment, for a header of each response")
+	flags.StringVar(&f.Metrics, "metrics", "", "serve /metrics, /healthz and /readyz of this service on another `ADDRESS` too")
+	flags.StringVar(&f.onKill, "on-kill", onKillRestart,
+		"`ACTION` when a service runs out of memory: restart it, or exit with code 137")
+	flags.DurationVar(&f.Linger, "linger", 0, "after a signal, stay up but not ready for this `TIME`")
+	flags.DurationVar(&f.Drain, "drain", 10*time.Second, "`TIME` for requests in flight after that")
 }
 
 // fillIn sets flags that were not given from the environment, and checks what does not depend on the scenario.
@@ -133,19 +129,11 @@ func (env *Env) fillInFlag(flag *pflag.Flag) error {
 }
 
 func (f *appFlags) check() error {
-	switch {
-	case !(f.weight > 0 && f.weight <= 100):
-		return fmt.Errorf("the weight is %v: write a share in percent, over 0 and up to 100", f.weight)
-	case f.onKill != onKillRestart && f.onKill != onKillExit:
+	if f.onKill != onKillRestart && f.onKill != onKillExit {
 		return fmt.Errorf("on-kill is %q: write %s or %s", f.onKill, onKillRestart, onKillExit)
-	case f.linger < 0:
-		return fmt.Errorf("linger is %v: write a time of 0 or more", f.linger)
-	case f.drain <= 0:
-		return fmt.Errorf("drain is %v: write a time over 0", f.drain)
-	case f.seed > 1<<53:
-		return fmt.Errorf("the seed is %d: write a number up to 2^53, which JSON keeps exactly", f.seed)
 	}
-	return nil
+	f.ExitOnKill = f.onKill == onKillExit
+	return f.Validate()
 }
 
 // app serves until the context ends.
@@ -154,7 +142,7 @@ func (env *Env) app(ctx context.Context, f appFlags) error {
 	if err != nil {
 		return err
 	}
-	c, err := newAppConfig(s, f)
+	config, err := deployment.New(s, f.Options)
 	if err != nil {
 		return err
 	}
@@ -163,12 +151,14 @@ func (env *Env) app(ctx context.Context, f appFlags) error {
 		return err
 	}
 	defer clock.Close()
-	group, err := env.newServiceGroup(c, clock, f)
+	group, err := config.Listen(clock, slog.New(slog.NewTextHandler(env.Err, nil)))
 	if err != nil {
 		return err
 	}
-	group.announce(env.Out)
-	err = group.run(ctx, env.Err)
+	if err := group.WriteAddresses(env.Out); err != nil {
+		return errors.Join(err, group.Close())
+	}
+	err = group.Serve(ctx, env.Err)
 	if errors.Is(err, server.ErrKilled) {
 		return cli.ExitCode(exitKilled)
 	}

@@ -10,17 +10,10 @@ import (
 	"strings"
 
 	"coalmine/lab/format"
+	"coalmine/lab/service"
 	"coalmine/lab/verdict/stats"
 	"coalmine/loadgen/results"
 )
-
-// Objective is the service level that a route has to meet.
-type Objective struct {
-	// Route is the route's name; "" means every route without an objective of its own.
-	Route string
-	// Success is the minimum percentage of responses that are not bad.
-	Success float64
-}
 
 // Options configure a report.
 type Options struct {
@@ -31,7 +24,7 @@ type Options struct {
 	// NO_COLOR is set.
 	Color bool
 	// Objectives decide which rows are marked as bad; without objectives none are.
-	Objectives []Objective
+	Objectives []service.Objective
 }
 
 // confidence is the confidence level of the intervals that marks depend on.
@@ -152,7 +145,7 @@ type judgement struct {
 // denominator is the number of the cell's requests, or for a cell without a version that of its
 // cohort and route: if responses name their version, only failures have none, so such a cell would
 // always be bad on its own.
-func judge(c *results.Cell, of int64, objectives []Objective) judgement {
+func judge(c *results.Cell, of int64, objectives []service.Objective) judgement {
 	success, ok := success(objectives, c.Route)
 	if !ok || of == 0 {
 		return judgement{}
@@ -169,7 +162,7 @@ func judge(c *results.Cell, of int64, objectives []Objective) judgement {
 	return j
 }
 
-func success(objectives []Objective, route string) (percent float64, ok bool) {
+func success(objectives []service.Objective, route string) (percent float64, ok bool) {
 	for _, o := range objectives {
 		if o.Route == route {
 			return o.Success, true

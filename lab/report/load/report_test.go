@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/lab/report/load"
+	"coalmine/lab/service"
 	"coalmine/loadgen"
 	"coalmine/loadgen/results"
 	"coalmine/loadgen/rng"
@@ -109,8 +110,8 @@ func incident(t rapid.TB) *results.Results {
 	return l
 }
 
-func objectives() []loadreport.Objective {
-	return []loadreport.Objective{{Route: "checkout", Success: 99.5}, {Success: 99}}
+func objectives() []service.Objective {
+	return []service.Objective{{Route: "checkout", Success: 99.5}, {Success: 99}}
 }
 
 func TestIncident(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coalmine/lab/format"
+	"coalmine/lab/service"
 	"coalmine/loadgen/results"
 )
 
@@ -60,7 +61,7 @@ func badShare(c *results.Cell) string {
 }
 
 // table lists the cells, with the reasons below each cell that has bad requests.
-func (p *page) table(l *results.Results, all *results.Cell, objectives []Objective) {
+func (p *page) table(l *results.Results, all *results.Cell, objectives []service.Objective) {
 	p.section("Responses", "latency in ms, from the intended time to the end of the response")
 	rows, hidden := rows(l, objectives)
 	t := newLayout(p.width, cells(rows), all, columns(l, all))
@@ -80,7 +81,7 @@ func (p *page) table(l *results.Results, all *results.Cell, objectives []Objecti
 
 // rows returns the cells in the order of the results, at most maxRows: if there are more, those
 // with the worst ratings.
-func rows(l *results.Results, objectives []Objective) (list []row, hidden int) {
+func rows(l *results.Results, objectives []service.Objective) (list []row, hidden int) {
 	type place struct{ cohort, route string }
 	all := map[place]int64{}
 	for c := range l.Cells() {
@@ -237,7 +238,7 @@ func version(c *results.Cell) string {
 }
 
 // footnote explains the terms and marks of the table.
-func footnote(l *results.Results, rows []row, objectives []Objective) string {
+func footnote(l *results.Results, rows []row, objectives []service.Objective) string {
 	text := "Bad: 5xx, no response, 403, 429, wrong content"
 	var limits []string
 	for _, r := range l.Routes() {

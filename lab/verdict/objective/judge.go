@@ -54,6 +54,26 @@ func (v Verdict) Sentence() string {
 	return strings.Join(parts, "; ")
 }
 
+// JudgeAll judges several objectives.
+func JudgeAll(objectives []Objective, r *results.Results) []Verdict {
+	var verdicts []Verdict
+	for _, o := range objectives {
+		verdicts = append(verdicts, o.Judge(r))
+	}
+	return verdicts
+}
+
+// Worst returns the worst state of all verdicts, or Met if there are none.
+func Worst(verdicts []Verdict) State {
+	worst := Met
+	for _, v := range verdicts {
+		if worst == Met || v.State == Violated {
+			worst = v.State
+		}
+	}
+	return worst
+}
+
 // confidence is the confidence level of the intervals in sentences, and of decisions on few
 // requests.
 const confidence = 0.95

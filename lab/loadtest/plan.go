@@ -1,4 +1,4 @@
-package main
+package loadtest
 
 import (
 	"bufio"
@@ -12,33 +12,33 @@ import (
 	"coalmine/loadgen"
 )
 
-// plannedRequest is an arrival as --plan-only prints it.
+// plannedRequest is an arrival as [Test.WritePlan] writes it.
 type plannedRequest struct {
-	// At is the time since the begin of traffic in seconds, to the nanosecond.
+	// At is the time since the start of traffic in seconds, to the nanosecond.
 	At  json.Number `json:"at"`
 	Seq uint64      `json:"seq"`
-	// User numbers users over all cohorts; Session counts from 1 and is missing for requests on their own.
+	// User is unique over all cohorts; Session counts from 1 and is omitted for single requests.
 	User    uint32 `json:"user"`
 	Session uint32 `json:"session,omitempty"`
 	Cohort  string `json:"cohort"`
 	Route   string `json:"route"`
-	// Service is the one asked; it is missing for the first.
+	// Service is omitted for the default service.
 	Service string `json:"service,omitempty"`
 	Method  string `json:"method"`
 	Target  string `json:"target"`
-	// Header holds what the user sends, cookies included.
+	// Header is what the user sends, including cookies.
 	Header http.Header `json:"header,omitempty"`
 }
 
-// planCheckEvery is the number of lines between looks at the context.
+// planCheckEvery is the number of lines between checks of the context.
 const planCheckEvery = 1 << 10
 
-// writePlan prints the arrivals of the job's shard as JSON lines.
-func (j *loadJob) writePlan(ctx context.Context, to io.Writer) error {
+// WritePlan writes the arrivals of the shard as JSON lines.
+func (t *Test) WritePlan(ctx context.Context, to io.Writer) error {
 	w := bufio.NewWriterSize(to, 64<<10)
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
-	c := j.plan.Share(j.shard)
+	c := t.plan.Share(t.shard)
 	for n := 0; ; n++ {
 		a, ok := c.Next()
 		if !ok {
@@ -47,25 +47,25 @@ func (j *loadJob) writePlan(ctx context.Context, to io.Writer) error {
 		if n%planCheckEvery == 0 && ctx.Err() != nil {
 			return fmt.Errorf("%w after %d requests of the plan", context.Cause(ctx), n)
 		}
-		if err := lines.Encode(j.planned(a)); err != nil {
-			return fmt.Errorf("write the plan: %w", err)
+		if err := lines.Encode(t.plannedRequest(a)); err != nil {
+			return fmt.Errorf("write plan: %w", err)
 		}
 	}
 	if err := w.Flush(); err != nil {
-		return fmt.Errorf("write the plan: %w", err)
+		return fmt.Errorf("write plan: %w", err)
 	}
 	return nil
 }
 
-func (j *loadJob) planned(a loadgen.Arrival) plannedRequest {
-	route := j.plan.Routes()[a.Route]
+func (t *Test) plannedRequest(a loadgen.Arrival) plannedRequest {
+	route := t.plan.Routes()[a.Route]
 	p := plannedRequest{
 		At:  json.Number(strconv.FormatFloat(a.At.Seconds(), 'f', 9, 64)),
 		Seq: a.Seq, User: a.User, Session: a.Session,
-		Cohort: j.plan.Cohorts()[a.Cohort].Name, Route: route.Name, Service: route.Service,
-		Method: j.plan.Method(a), Target: j.plan.Target(a),
+		Cohort: t.plan.Cohorts()[a.Cohort].Name, Route: route.Name, Service: route.Service,
+		Method: t.plan.Method(a), Target: t.plan.Target(a),
 	}
-	if headers := j.plan.Headers(a.Cohort, a.User); len(headers) > 0 {
+	if headers := t.plan.Headers(a.Cohort, a.User); len(headers) > 0 {
 		p.Header = make(http.Header, len(headers))
 		for _, h := range headers {
 			p.Header.Add(h.Name, h.Value)

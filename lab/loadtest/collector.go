@@ -1,0 +1,54 @@
+package loadtest
+
+import (
+	"time"
+
+	"coalmine/lab/cluster/trafficstats"
+	"coalmine/lab/event"
+	"coalmine/lab/service"
+	"coalmine/loadgen"
+	"coalmine/loadgen/promexport"
+	"coalmine/loadgen/results"
+)
+
+// collector counts every attempt three times: exactly for the results, by second for the events, and
+// as Prometheus metrics. It must be used from one goroutine; metrics may be scraped meanwhile.
+type collector struct {
+	results  *results.Results
+	attempts *trafficstats.Attempts
+	exporter *promexport.Exporter // nil without --metrics
+	events   *event.Recorder
+	// answered counts attempts with a response.
+	answered int
+}
+
+func newCollector(t *Test, events *event.Recorder, exporter *promexport.Exporter) *collector {
+	slow := func(route string) time.Duration { return service.LatencyObjective(t.source.objectives, route) }
+	c := &collector{
+		results:  results.New(results.Config{Plan: t.plan, Shard: t.shard, Workload: t.source.name, Slow: slow}),
+		exporter: exporter, events: events,
+	}
+	c.attempts = trafficstats.NewAttempts(trafficstats.AttemptsConfig{
+		Plan: t.plan, LatencyObjective: slow, Service: t.source.releasedService(),
+		Emit: func(f event.Traffic) { c.events.Record(time.Duration(f.To), "traffic", f) },
+	})
+	return c
+}
+
+// add counts one attempt.
+func (c *collector) add(o *loadgen.Outcome) {
+	c.attempts.MarkHit(o)
+	c.results.Add(o)
+	if c.exporter != nil {
+		c.exporter.Add(o)
+	}
+	if o.Status != 0 {
+		c.answered++
+	}
+	c.attempts.Add(o)
+}
+
+// close ends the last second and records the totals.
+func (c *collector) close(at time.Duration, planned int) {
+	c.events.Record(at, "traffic", c.attempts.End(at, planned))
+}

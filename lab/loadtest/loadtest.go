@@ -1,0 +1,58 @@
+package loadtest
+
+import (
+	"coalmine/lab/inputerr"
+	"coalmine/lab/service"
+	"coalmine/lab/verdict/objective"
+	"coalmine/loadgen"
+	"coalmine/loadgen/accesslog"
+)
+
+// Test is a load test that is ready to run.
+type Test struct {
+	source     *source
+	options    Options
+	plan       *loadgen.Plan
+	shard      loadgen.Shard
+	objectives []objective.Objective
+}
+
+// New makes the plan of a scenario, a workload of the library or a workload file. The name may be
+// empty if the options name an access log. Errors of the user's input are of type [inputerr.Error].
+func New(name string, o Options) (*Test, error) {
+	src, err := openSource(name, o)
+	if err != nil {
+		return nil, err
+	}
+	t := &Test{source: src, options: o}
+	if t.shard, err = loadgen.ParseShard(o.Plan.Shard); err != nil {
+		return nil, inputerr.New("", "--%w", err)
+	}
+	if t.plan, err = loadgen.NewPlan(src.workload, o.Plan.Seed, src.duration); err != nil {
+		return nil, inputerr.New("", "%s: %w", src.name, err)
+	}
+	w := t.plan.Workload()
+	for _, text := range o.Objectives {
+		parsed, err := objective.Parse(text, &w)
+		if err != nil {
+			return nil, inputerr.New("see coalmine load --help for an example", "--objective: %w", err)
+		}
+		t.objectives = append(t.objectives, parsed)
+	}
+	return t, nil
+}
+
+// Plan returns the plan of the test.
+func (t *Test) Plan() *loadgen.Plan { return t.plan }
+
+// BrokenLines returns the lines of the replayed log that could not be parsed, and the number of those
+// that could.
+func (t *Test) BrokenLines() (broken accesslog.Broken, parsed int) {
+	if r := t.source.workload.Replay; r != nil {
+		parsed = len(r.Lines)
+	}
+	return t.source.broken, parsed
+}
+
+// RouteObjectives returns the service levels that the routes have to meet.
+func (t *Test) RouteObjectives() []service.Objective { return t.source.objectives }

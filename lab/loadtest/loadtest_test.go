@@ -1,0 +1,223 @@
+package loadtest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"coalmine/lab/event"
+	"coalmine/lab/inputerr"
+	"coalmine/lab/loadtest"
+	"coalmine/lab/verdict/objective"
+	"coalmine/loadgen/results"
+)
+
+const accessLog = `10.0.0.1 - - [07/Mar/2026:12:00:00 +0000] "GET /api/items HTTP/1.1" 200 5
+broken
+10.0.0.2 - - [07/Mar/2026:12:00:02 +0000] "GET /other HTTP/1.1" 200 5
+`
+
+// options are those of a short plan, relative to a folder with an access log.
+func options(t *testing.T) loadtest.Options {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "access.log"), []byte(accessLog), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return loadtest.Options{
+		Dir:    dir,
+		Plan:   loadtest.PlanOptions{Seed: 1, Duration: 2 * time.Second, Rate: 50},
+		Target: loadtest.TargetOptions{Timeout: 5 * time.Second},
+	}
+}
+
+func newTest(t *testing.T, name string, o loadtest.Options) *loadtest.Test {
+	t.Helper()
+	test, err := loadtest.New(name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return test
+}
+
+func ignore(event.Event) {}
+
+func TestNewRejects(t *testing.T) {
+	for name, c := range map[string]struct {
+		source string
+		change func(*loadtest.Options)
+		want   string
+	}{
+		"no scenario":     {"nowhere", func(*loadtest.Options) {}, "the workloads are browse"},
+		"no log":          {"", func(o *loadtest.Options) { o.Plan.Replay = "none.log" }, "--replay: "},
+		"rate of a log":   {"", func(o *loadtest.Options) { o.Plan.Replay = "access.log" }, "--rate does not apply to a replayed log"},
+		"speed of a plan": {"browse", func(o *loadtest.Options) { o.Plan.Speed = 2 }, "--speed only applies to replayed logs"},
+		"header":          {"browse", func(o *loadtest.Options) { o.Plan.Headers = []string{"X"} }, `--header "X" has no colon`},
+		"shard":           {"browse", func(o *loadtest.Options) { o.Plan.Shard = "4/3" }, `--shard "4/3"`},
+		"objective":       {"browse", func(o *loadtest.Options) { o.Objectives = []string{"p99"} }, "--objective: "},
+	} {
+		o := options(t)
+		c.change(&o)
+		_, err := loadtest.New(c.source, o)
+		var input *inputerr.Error
+		if !errors.As(err, &input) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
+		}
+	}
+}
+
+func TestReplayKeepsRoutesAndCohorts(t *testing.T) {
+	o := options(t)
+	o.Plan.Rate, o.Plan.Duration, o.Plan.Speed = 0, 0, 2
+	o.Plan.Replay, o.Plan.Headers = "access.log", []string{"X-Test: 1"}
+	test := newTest(t, "hidden-segment", o)
+	if broken, parsed := test.BrokenLines(); broken.Count != 1 || parsed != 2 {
+		t.Errorf("%d broken and %d parsed lines", broken.Count, parsed)
+	}
+	if d := test.Plan().Duration(); d != 1500*time.Millisecond {
+		t.Errorf("duration %v, want half of 3s", d)
+	}
+	var routes []string
+	for _, r := range test.Plan().Routes() {
+		routes = append(routes, r.Name)
+	}
+	if got := strings.Join(routes, " "); got != "catalogue item checkout other" {
+		t.Errorf("routes %s", got)
+	}
+	for i, c := range test.Plan().Cohorts() {
+		if got := test.Plan().Header(uint16(i), 0, "X-Test"); got != "1" {
+			t.Errorf("cohort %s sends X-Test %q", c.Name, got)
+		}
+	}
+}
+
+func TestWritePlan(t *testing.T) {
+	var one, again bytes.Buffer
+	test := newTest(t, "hidden-segment", options(t))
+	for _, w := range []io.Writer{&one, &again} {
+		if err := test.WritePlan(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if one.String() != again.String() || strings.Count(one.String(), "\n") < 50 {
+		t.Errorf("%d and %d bytes", one.Len(), again.Len())
+	}
+	var first struct {
+		Seq                           *uint64
+		Cohort, Route, Method, Target string
+	}
+	line, _, _ := strings.Cut(one.String(), "\n")
+	if err := json.Unmarshal([]byte(line), &first); err != nil || first.Seq == nil || *first.Seq != 0 || first.Target == "" {
+		t.Errorf("first line %s: %v", line, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := test.WritePlan(ctx, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v after a cancellation", err)
+	}
+}
+
+func TestRunAgainstAServer(t *testing.T) {
+	var served atomic.Int64
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		served.Add(1)
+		w.Header().Set("X-Version", "v7")
+	}))
+	defer web.Close()
+	o := options(t)
+	o.Target.URLs, o.Target.VersionHeader = []string{web.URL}, "X-Version"
+	o.Output = loadtest.OutputOptions{Save: "r.json", HDR: "r.hdr", Results: "r.csv", Events: "r.jsonl", Metrics: "127.0.0.1:0"}
+	o.Objectives = []string{"errors<=0%", "version=v7 rate>1"}
+	var messages bytes.Buffer
+	seconds := 0
+	r, err := newTest(t, "browse", o).Run(t.Context(), "test", &messages, func(e event.Event) {
+		if _, ok := e.Fact.(event.Traffic); ok {
+			seconds++
+		}
+	})
+	if err != nil || r.Err != nil {
+		t.Fatal(err, r.Err)
+	}
+	all := r.Results.Sum(nil)
+	if all.Requests != served.Load() || all.Requests == 0 || objective.Worst(r.Verdicts) != objective.Met || seconds == 0 {
+		t.Errorf("%d requests of %d, %d seconds, verdicts %v", all.Requests, served.Load(), seconds, r.Verdicts)
+	}
+	if !strings.HasPrefix(messages.String(), "Metrics at http://127.0.0.1:") {
+		t.Errorf("messages %q", messages.String())
+	}
+	for _, name := range []string{"r.json", "r.hdr", "r.csv", "r.jsonl"} {
+		if info, err := os.Stat(filepath.Join(o.Dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	f, err := os.Open(filepath.Join(o.Dir, "r.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	saved, err := results.ReadDocument("r.json", f)
+	if err != nil || saved.Results.Sum(nil).Requests != all.Requests {
+		t.Errorf("saved results: %v", err)
+	}
+	if _, err := newTest(t, "browse", o).Run(t.Context(), "test", io.Discard, ignore); err == nil ||
+		!strings.Contains(err.Error(), "already exists") {
+		t.Errorf("error %v for a second run", err)
+	}
+}
+
+func TestRunInTheSimulator(t *testing.T) {
+	o := options(t)
+	o.Target.URLs, o.Target.Version = []string{loadtest.Simulator}, "faulty"
+	o.Objectives = []string{"cohort=premium route=checkout success>=100%"}
+	r, err := newTest(t, "hidden-segment", o).Run(t.Context(), "test", io.Discard, ignore)
+	if err != nil || r.Err != nil {
+		t.Fatal(err, r.Err)
+	}
+	if n := r.Results.Sum(nil).Requests; n == 0 || len(r.Verdicts) != 1 {
+		t.Errorf("%d requests, verdicts %v", n, r.Verdicts)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r, err = newTest(t, "hidden-segment", o).Run(ctx, "test", io.Discard, ignore)
+	if err != nil || !errors.Is(r.Err, context.Canceled) {
+		t.Errorf("errors %v after a cancellation", err)
+	}
+}
+
+func TestRunRejects(t *testing.T) {
+	web := httptest.NewServer(http.NotFoundHandler())
+	defer web.Close()
+	for name, c := range map[string]struct {
+		source string
+		change func(*loadtest.Options)
+		want   string
+	}{
+		"no services":     {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{"sim"} }, "browse has no services to simulate"},
+		"vegeta":          {"hidden-segment", func(o *loadtest.Options) { o.Target.URLs, o.Output.Results = []string{"sim"}, "x" }, "--results does not apply"},
+		"version":         {"hidden-segment", func(o *loadtest.Options) { o.Target.URLs, o.Target.Version = []string{"sim"}, "v9" }, `no version "v9"`},
+		"sim and others":  {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{web.URL, "sim"} }, "cannot be combined with other targets"},
+		"no scheme":       {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{"localhost:1"} }, "write http://localhost:1"},
+		"a query":         {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{"http://x?y"} }, "cannot be used"},
+		"twice":           {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{web.URL, web.URL} }, "a second URL for the same service"},
+		"no target":       {"hidden-segment", func(o *loadtest.Options) { o.Target.URLs = []string{"backend=" + web.URL} }, "add --target frontend=URL"},
+		"unknown service": {"hidden-segment", func(o *loadtest.Options) { o.Target.URLs = []string{web.URL, "db=" + web.URL} }, `no route belongs to service "db"`},
+		"no CA":           {"browse", func(o *loadtest.Options) { o.Target.URLs, o.Target.CA = []string{web.URL}, "access.log" }, "contains no certificate"},
+		"metrics":         {"browse", func(o *loadtest.Options) { o.Target.URLs, o.Output.Metrics = []string{web.URL}, "nonsense" }, "--metrics: "},
+	} {
+		o := options(t)
+		c.change(&o)
+		if _, err := newTest(t, c.source, o).Run(t.Context(), "test", io.Discard, ignore); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
+		}
+	}
+}

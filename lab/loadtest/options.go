@@ -1,0 +1,80 @@
+// Package loadtest runs a load test: it makes a plan of a scenario, a workload or an access log,
+// sends it to real servers or to the simulator, and collects results, events and files.
+package loadtest
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// Options describe a load test. Error messages refer to them by the flags of coalmine load.
+type Options struct {
+	// Dir is the folder that relative paths of files start from.
+	Dir    string
+	Plan   PlanOptions
+	Target TargetOptions
+	Output OutputOptions
+	// Objectives are judged after the test. For their syntax see package objective.
+	Objectives []string
+}
+
+// PlanOptions say what is sent.
+type PlanOptions struct {
+	// Rate replaces the workload's curve by a constant number of requests per second; 0 keeps it.
+	Rate float64
+	// Duration of the plan; 0 is [DefaultDuration], or the length of a replayed log.
+	Duration time.Duration
+	Seed     uint64
+	// Shard is the part I/N of the plan to send; "" is the whole plan.
+	Shard string
+	// Replay is the path of an access log to take the requests from; "" for none.
+	Replay string
+	// LogFormat is the format of the log; "" means to detect it.
+	LogFormat string
+	// Speed divides the times of the log; 0 keeps the workload's speed.
+	Speed float64
+	// Headers are sent with each request, as "NAME: VALUE".
+	Headers []string
+}
+
+// TargetOptions say where requests are sent, and how.
+type TargetOptions struct {
+	// URLs are base URLs, optionally as SERVICE=URL, or only [Simulator].
+	URLs []string
+	// Version of the released service, for the simulator.
+	Version string
+	// Service is the service whose version is recorded; "" is the released one.
+	Service string
+	// VersionHeader is a response header with the version.
+	VersionHeader string
+	// Workers, Connections and Timeout are as in attack.Attack.
+	Workers, Connections int
+	Timeout              time.Duration
+	// CA is the path of a PEM file with certificate authorities to trust; "" means the system's.
+	CA string
+	// Insecure accepts any certificate.
+	Insecure bool
+}
+
+// OutputOptions name the files to write, and the address to serve metrics on; "" for none.
+type OutputOptions struct {
+	Save, HDR, Results, Events string
+	Metrics                    string
+}
+
+const (
+	// DefaultDuration is how long a load test lasts by default.
+	DefaultDuration = time.Minute
+	// Simulator is the target that stands for the simulated services.
+	Simulator = "sim"
+)
+
+// Simulated reports whether the services are the simulated ones.
+func (o TargetOptions) Simulated() bool { return len(o.URLs) == 1 && o.URLs[0] == Simulator }
+
+func (o Options) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(o.Dir, name)
+}

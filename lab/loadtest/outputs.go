@@ -1,0 +1,164 @@
+package loadtest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"coalmine/lab/event"
+	"coalmine/lab/inputerr"
+	"coalmine/loadgen/promexport"
+)
+
+// outputs are the files and the metrics server that a load test feeds while it runs.
+type outputs struct {
+	events   *outputFile
+	eventLog *event.Writer
+	results  *outputFile
+	encode   vegeta.Encoder
+	save     *outputFile
+	hdr      *outputFile
+	exporter *promexport.Exporter
+	server   *http.Server
+	// encodeErr is the first error of encode.
+	encodeErr error
+}
+
+// openOutputs creates the files and starts the server that the options ask for. After an error
+// nothing is left open.
+func (t *Test) openOutputs(ctx context.Context, messages io.Writer) (*outputs, error) {
+	o := t.options.Output
+	out := &outputs{}
+	for _, want := range []struct {
+		flag, path string
+		file       **outputFile
+	}{{"events", o.Events, &out.events}, {"results", o.Results, &out.results}, {"save", o.Save, &out.save}, {"hdr", o.HDR, &out.hdr}} {
+		if want.path == "" {
+			continue
+		}
+		var err error
+		if *want.file, err = createFile(want.flag, want.path, t.options.path(want.path)); err != nil {
+			return nil, errors.Join(err, out.close())
+		}
+	}
+	if out.events != nil {
+		out.eventLog = event.NewWriter(out.events)
+	}
+	if out.results != nil {
+		out.encode = vegetaEncoder(out.results, o.Results)
+	}
+	if o.Metrics == "" {
+		return out, nil
+	}
+	if err := out.serveMetrics(ctx, t, messages); err != nil {
+		return nil, errors.Join(err, out.close())
+	}
+	return out, nil
+}
+
+// metricsTimeout limits how long a client of the metrics may take to send its request.
+const metricsTimeout = 5 * time.Second
+
+func (o *outputs) serveMetrics(ctx context.Context, t *Test, messages io.Writer) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", t.options.Output.Metrics)
+	if err != nil {
+		return inputerr.New("write HOST:PORT of this machine, such as 127.0.0.1:9464", "--metrics: %w", err)
+	}
+	o.exporter = promexport.New(t.plan)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", o.exporter.Handler())
+	o.server = &http.Server{Handler: mux, ReadHeaderTimeout: metricsTimeout}
+	go o.server.Serve(l) //nolint:errcheck // always ErrServerClosed
+	fmt.Fprintf(messages, "Metrics at http://%s/metrics\n", l.Addr())
+	return nil
+}
+
+// raw returns a function that encodes results, or nil without --results.
+func (o *outputs) raw() func(*vegeta.Result) {
+	if o.encode == nil {
+		return nil
+	}
+	return func(r *vegeta.Result) {
+		if o.encodeErr == nil {
+			o.encodeErr = o.encode.Encode(r)
+		}
+	}
+}
+
+// writeResults writes the files that are written at the end.
+func (o *outputs) writeResults(c *collector) error {
+	if o.save != nil {
+		if err := c.results.WriteDocument(o.save); err != nil {
+			return err
+		}
+	}
+	if o.hdr != nil {
+		return c.results.WriteLog(o.hdr)
+	}
+	return nil
+}
+
+func (o *outputs) close() error {
+	var errs []error
+	if o.eventLog != nil {
+		errs = append(errs, o.eventLog.Close())
+	}
+	for _, f := range []*outputFile{o.events, o.results, o.save, o.hdr} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	if o.server != nil {
+		errs = append(errs, o.server.Close())
+	}
+	return errors.Join(append(errs, o.encodeErr)...)
+}
+
+// outputFile is a file that is written while a load test runs.
+type outputFile struct {
+	name string
+	file *os.File
+	*bufio.Writer
+}
+
+// createFile creates a file. It never overwrites one, which may hold the results of another test.
+func createFile(flag, name, path string) (*outputFile, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return nil, inputerr.New("name another file, or remove this one", "--%s: %s already exists", flag, name)
+	}
+	if err != nil {
+		return nil, inputerr.New("name a file that can be written", "--%s: %w", flag, err)
+	}
+	return &outputFile{name, file, bufio.NewWriterSize(file, 64<<10)}, nil
+}
+
+// Close returns the first error of all writes.
+func (o *outputFile) Close() error {
+	if err := errors.Join(o.Flush(), o.file.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", o.name, err)
+	}
+	return nil
+}
+
+// vegetaEncoder encodes results as vegeta's own commands read them: as JSON or CSV by the file's
+// extension, otherwise as gob.
+func vegetaEncoder(w io.Writer, path string) vegeta.Encoder {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".json", ".jsonl":
+		return vegeta.NewJSONEncoder(w)
+	case ".csv":
+		return vegeta.NewCSVEncoder(w)
+	}
+	return vegeta.NewEncoder(w)
+}

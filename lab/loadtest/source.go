@@ -1,0 +1,174 @@
+package loadtest
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"coalmine/lab/inputerr"
+	"coalmine/lab/run/trial"
+	"coalmine/lab/scenario"
+	"coalmine/lab/service"
+	"coalmine/loadgen"
+	"coalmine/loadgen/accesslog"
+)
+
+// source is what is sent: the traffic of a scenario, a workload, or an access log.
+type source struct {
+	name     string
+	workload loadgen.Workload
+	// objectives of the routes decide which responses are slow and which rows of the report are marked.
+	objectives []service.Objective
+	// scenario is nil for traffic without services.
+	scenario *scenario.Scenario
+	broken   accesslog.Broken
+	duration time.Duration
+}
+
+// openSource finds the source of a name and applies the options.
+func openSource(name string, o Options) (*source, error) {
+	s, err := findSource(name, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.apply(o.Plan)
+}
+
+// findSource looks for a file, then for a workload, then for a scenario.
+func findSource(name string, o Options) (*source, error) {
+	if o.Plan.Replay != "" {
+		return replaySource(name, o)
+	}
+	path := o.path(name)
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		if filepath.Base(path) == scenario.FileScenario {
+			return scenarioSource(o.Dir, filepath.Dir(name))
+		}
+		return workloadSource(scenario.OpenWorkload(path))
+	}
+	w, err := scenario.NamedWorkload(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return workloadSource(w, err)
+	}
+	s, err := scenarioSource(o.Dir, name)
+	var input *inputerr.Error
+	if errors.As(err, &input) {
+		input.Hint += "\nthe workloads are " + strings.Join(scenario.WorkloadNames(), ", ") +
+			"; a path may also lead to a workload file"
+	}
+	return s, err
+}
+
+func scenarioSource(dir, name string) (*source, error) {
+	src, err := trial.Open(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	s := src.Scenario
+	return &source{name: s.Name, workload: s.Traffic, objectives: s.Objectives, scenario: s, broken: s.Broken}, src.Close()
+}
+
+func workloadSource(w *scenario.Workload, err error) (*source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &source{name: w.Name, workload: w.Traffic, objectives: w.Objectives, broken: w.Broken}, nil
+}
+
+// replaySource takes the requests from a log. Routes and cohorts are those of a named workload, or
+// are derived from the log.
+func replaySource(name string, o Options) (*source, error) {
+	fromLog, err := workloadSource(scenario.WorkloadFromLog(o.path(o.Plan.Replay), o.Plan.LogFormat, o.Plan.Speed))
+	if err != nil {
+		return nil, inputerr.New("name an access log in the common, combined or JSON format", "--replay: %w", err)
+	}
+	if name == "" {
+		return fromLog, nil
+	}
+	o.Plan.Replay = ""
+	s, err := findSource(name, o)
+	if err != nil {
+		return nil, err
+	}
+	s.broken = fromLog.broken
+	s.workload = withReplay(s.workload, fromLog.workload.Replay)
+	return s, nil
+}
+
+// withReplay keeps from a workload what a log does not contain: the routes, and how to recognise the
+// cohorts.
+func withReplay(w loadgen.Workload, r *loadgen.Replay) loadgen.Workload {
+	w.Rate, w.Bursts, w.Replay = loadgen.Curve{}, nil, r
+	w.Cohorts = slices.Clone(w.Cohorts)
+	for i := range w.Cohorts {
+		c := &w.Cohorts[i]
+		c.Share, c.Users, c.Mix, c.Zipf, c.Session, c.Items = 0, 0, nil, nil, nil, nil
+	}
+	return w
+}
+
+// apply changes the source as the options say.
+func (s *source) apply(o PlanOptions) error {
+	replay := s.workload.Replay
+	if o.Rate > 0 {
+		if replay != nil {
+			return inputerr.New("use --speed", "--rate does not apply to a replayed log, which has its own rate")
+		}
+		s.workload.Rate = loadgen.Curve{Constant: o.Rate}
+	}
+	if o.Speed > 0 {
+		if replay == nil {
+			return inputerr.New("use --rate", "--speed only applies to replayed logs")
+		}
+		faster := *replay
+		faster.Speed = o.Speed
+		s.workload.Replay = &faster
+	}
+	s.duration = cmp.Or(o.Duration, DefaultDuration)
+	if o.Duration == 0 && replay != nil {
+		s.duration = s.workload.Replay.Length()
+	}
+	return s.addHeaders(o.Headers)
+}
+
+// addHeaders adds headers to every cohort.
+func (s *source) addHeaders(headers []string) error {
+	var pairs []loadgen.Pair
+	for _, text := range headers {
+		name, value, ok := strings.Cut(text, ":")
+		if !ok {
+			return inputerr.New("write 'NAME: VALUE'", "--header %q has no colon", text)
+		}
+		pairs = append(pairs, loadgen.Pair{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	}
+	if len(pairs) == 0 {
+		return nil
+	}
+	s.workload.Cohorts = slices.Clone(s.workload.Cohorts)
+	for i := range s.workload.Cohorts {
+		c := &s.workload.Cohorts[i]
+		c.Headers = slices.Concat(c.Headers, pairs)
+	}
+	return nil
+}
+
+// releasedService returns the service that the scenario releases, or "" without a scenario.
+func (s *source) releasedService() string {
+	if s.scenario == nil {
+		return ""
+	}
+	return s.scenario.Release.Service
+}
+
+// defaultService returns the service of routes that name none, or "" without a scenario.
+func (s *source) defaultService() string {
+	if s.scenario == nil {
+		return ""
+	}
+	return s.scenario.Services[0].Name
+}

@@ -1,0 +1,161 @@
+package loadtest
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"coalmine/lab/cluster/sim"
+	"coalmine/lab/inputerr"
+	"coalmine/lab/service/deployment"
+	"coalmine/loadgen"
+	"coalmine/loadgen/attack"
+)
+
+// sink receives each attempt, and the same in vegeta's form. raw may be nil.
+type sink struct {
+	done func(*loadgen.Outcome)
+	raw  func(*vegeta.Result)
+}
+
+// executor plays the plan and passes the outcomes to a sink.
+type executor func(ctx context.Context, to sink) (attack.Report, error)
+
+// executor returns the executor that the options select. It sends nothing yet, but checks that
+// servers are reachable.
+func (t *Test) executor(ctx context.Context) (executor, error) {
+	o := t.options.Target
+	if o.Simulated() {
+		return t.simulator()
+	}
+	targets, err := t.targets()
+	if err != nil {
+		return nil, err
+	}
+	trust, err := t.options.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	a := attack.Attack{
+		Plan: t.plan, Shard: t.shard, Targets: targets,
+		Workers: o.Workers, Connections: o.Connections, Timeout: o.Timeout, TLS: trust,
+		Service: cmp.Or(o.Service, t.source.releasedService()), VersionHeader: o.VersionHeader,
+	}
+	if err := attack.Reach(ctx, targets, trust); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, to sink) (attack.Report, error) {
+		a.Done, a.Raw = to.done, to.raw
+		return a.Run(ctx)
+	}, nil
+}
+
+// simulator returns an executor that plays the plan against the simulated services of the scenario,
+// in virtual time.
+func (t *Test) simulator() (executor, error) {
+	s := t.source.scenario
+	switch {
+	case s == nil:
+		return nil, inputerr.New("name a scenario, or send to real servers",
+			"--target sim: %s has no services to simulate", t.source.name)
+	case t.options.Output.Results != "":
+		return nil, inputerr.New("remove it, or send to real servers",
+			"--results does not apply to --target sim, which does not use vegeta")
+	}
+	versions := map[string]string{}
+	if text := t.options.Target.Version; text != "" {
+		version, err := deployment.FindVersion(s, s.Released(), text)
+		if err != nil {
+			return nil, err
+		}
+		versions[s.Release.Service] = version
+	}
+	return func(ctx context.Context, to sink) (attack.Report, error) {
+		r, err := sim.Load{Scenario: s, Plan: t.plan, Shard: t.shard, Versions: versions, OnAttempt: to.done}.Run(ctx)
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("simulate: %w", err)
+		}
+		return attack.Report{Elapsed: r.Elapsed, Arrivals: r.Arrivals, Attempts: r.Attempts}, err
+	}, nil
+}
+
+// targets returns the base URL of each route of the plan.
+func (t *Test) targets() ([]*url.URL, error) {
+	byService := map[string]*url.URL{}
+	for _, value := range t.options.Target.URLs {
+		service, text := "", value
+		if before, after, named := strings.Cut(value, "="); named && !strings.ContainsAny(before, ":/?") {
+			service, text = before, after
+		}
+		u, err := ParseTarget(text)
+		if err != nil {
+			return nil, err
+		}
+		if byService[service] != nil {
+			return nil, inputerr.New("write each service once", "--target %s: a second URL for the same service", value)
+		}
+		byService[service] = u
+	}
+	return t.assignTargets(byService)
+}
+
+// assignTargets gives each route the URL of its service, or the one for all services.
+func (t *Test) assignTargets(byService map[string]*url.URL) ([]*url.URL, error) {
+	known := map[string]bool{"": true}
+	var targets []*url.URL
+	for _, r := range t.plan.Routes() {
+		service := cmp.Or(r.Service, t.source.defaultService())
+		known[service] = true
+		u := cmp.Or(byService[service], byService[""])
+		if u == nil {
+			hint := fmt.Sprintf("add --target %s=URL, or --target URL for all services", cmp.Or(service, "SERVICE"))
+			return nil, inputerr.New(hint, "route %s has no target", r.Name)
+		}
+		targets = append(targets, u)
+	}
+	for service := range byService {
+		if !known[service] {
+			return nil, inputerr.New("name a service of the workload's routes", "--target: no route belongs to service %q", service)
+		}
+	}
+	return targets, nil
+}
+
+// ParseTarget parses the URL of --target.
+func ParseTarget(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == "":
+		return u, nil
+	case text == Simulator:
+		return nil, inputerr.New("send either to the simulated services or to real ones", "--target sim cannot be combined with other targets")
+	case !strings.Contains(text, "://"):
+		return nil, inputerr.New("write http://"+strings.TrimPrefix(text, "//"), "--target %q is not a URL", text)
+	}
+	return nil, inputerr.New("write http://HOST:PORT or https://HOST:PORT, optionally with a path to prepend to all routes",
+		"--target %q cannot be used", text)
+}
+
+// tlsConfig returns which server certificates to accept.
+func (o Options) tlsConfig() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Target.Insecure}
+	if o.Target.CA == "" {
+		return c, nil
+	}
+	data, err := os.ReadFile(o.path(o.Target.CA))
+	if err != nil {
+		return nil, inputerr.New("", "--ca: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(data) {
+		return nil, inputerr.New("name a PEM file with certificates", "--ca %s: contains no certificate", o.Target.CA)
+	}
+	return c, nil
+}
