@@ -58,8 +58,7 @@ func (f Asciicast) Write(w io.Writer) error {
 }
 
 func (f Asciicast) render(s screen.Screen) string {
-	c := canvas.New(f.Width, f.Height)
-	c.ASCII = f.Theme.ASCII
+	c := canvas.New(f.Width, f.Height, f.Theme)
 	s.Draw(c.All())
-	return c.String(f.Theme)
+	return c.String()
 }

@@ -22,6 +22,7 @@ type Window struct {
 	stack         []screen.Screen
 	width, height int
 	theme         *theme.Theme
+	canvas        *canvas.Canvas // reused by Render
 	initCmds      []tea.Cmd
 
 	// rendered caches the view of the current state; "" means that it must be drawn again.
@@ -161,7 +162,7 @@ func (w *Window) tooSmall() bool { return w.width < screen.MinWidth || w.height 
 // View implements [tea.Model].
 func (w *Window) View() tea.View {
 	if w.rendered == "" && w.width > 0 && w.height > 0 {
-		w.rendered = w.Render().String(w.theme)
+		w.rendered = w.Render().String()
 	}
 	v := tea.NewView(w.rendered)
 	v.AltScreen = true
@@ -175,8 +176,8 @@ func (w *Window) View() tea.View {
 
 // Render draws the window.
 func (w *Window) Render() *canvas.Canvas {
-	c := canvas.New(w.width, w.height)
-	c.ASCII = w.theme.ASCII
+	w.canvas = w.canvas.Renew(w.width, w.height, w.theme)
+	c := w.canvas
 	switch {
 	case w.tooSmall():
 		drawTooSmall(c.All(), w.width, w.height)

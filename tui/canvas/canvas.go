@@ -1,156 +1,80 @@
-// Package canvas is a grid of styled cells that views draw on. What is drawn beyond an area's edge is cut off, so a view can
-// never be larger than the terminal.
+// Package canvas is a grid of styled cells that views draw on. What exceeds an area is cut off, so a
+// view is never larger than the terminal.
 package canvas
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/charmbracelet/x/ansi"
 
 	"coalmine/tui/theme"
 )
 
-// cell is one column of one line. A wide rune is followed by a cell with rune 0.
-type cell struct {
-	r     rune
-	style theme.Style
-	// combining are the runes of no width that follow r.
-	combining string
-}
-
-// Canvas is a grid of cells.
+// Canvas is a grid of cells in a theme.
 type Canvas struct {
-	// ASCII is set for terminals without Unicode, so that those who draw dots can draw signs instead.
-	ASCII bool
-
-	width, height int
-	cells         []cell
+	theme  *theme.Theme
+	buffer *uv.Buffer
 }
 
 // New returns a blank canvas.
-func New(width, height int) *Canvas {
-	c := &Canvas{width: max(0, width), height: max(0, height)}
-	c.cells = make([]cell, c.width*c.height)
-	for i := range c.cells {
-		c.cells[i].r = ' '
+func New(width, height int, t *theme.Theme) *Canvas {
+	return &Canvas{t, uv.NewBuffer(max(0, width), max(0, height))}
+}
+
+// Renew returns a blank canvas, reusing c if it has that size and theme. c may be nil.
+func (c *Canvas) Renew(width, height int, t *theme.Theme) *Canvas {
+	if c == nil || c.theme != t || c.buffer.Width() != width || c.buffer.Height() != height {
+		return New(width, height, t)
 	}
+	c.buffer.Clear()
 	return c
 }
 
-// All is the area of the whole canvas.
-func (c *Canvas) All() Area { return Area{c, 0, 0, c.width, c.height} }
+// All returns the area of the whole canvas.
+func (c *Canvas) All() Area { return Area{c, 0, 0, c.buffer.Width(), c.buffer.Height()} }
 
-// String writes the canvas for a terminal of a theme: exactly its height in lines, without a line break at the end.
-func (c *Canvas) String(t *theme.Theme) string {
-	b := make([]byte, 0, len(c.cells)*2)
-	for y := range c.height {
-		if y > 0 {
-			b = append(b, '\n')
-		}
-		b = c.line(b, t, c.cells[y*c.width:(y+1)*c.width])
-	}
-	return string(b)
-}
+// String returns the canvas for a terminal: as many lines as its height, without a final line break.
+func (c *Canvas) String() string { return c.buffer.Render() }
 
-func (c *Canvas) line(b []byte, t *theme.Theme, cells []cell) []byte {
-	style := theme.Plain
-	for i := range cells {
-		d := &cells[i]
-		if d.r == 0 {
-			continue
-		}
-		if d.style != style {
-			style = d.style
-			b = t.Append(b, style)
-		}
-		if t.ASCII && d.r >= utf8.RuneSelf {
-			b = append(b, asciiFallback(d.r))
-			if i+1 < len(cells) && cells[i+1].r == 0 {
-				b = append(b, ' ') // a wide rune's second column
-			}
-			continue
-		}
-		b = utf8.AppendRune(b, d.r)
-		b = append(b, d.combining...)
-	}
-	if style != theme.Plain {
-		b = t.Append(b, theme.Plain)
-	}
-	return b
-}
-
-// Lines are the canvas as plain text, without blanks at the ends of lines.
+// Lines returns the canvas as plain text, without trailing spaces.
 func (c *Canvas) Lines() []string {
-	lines := strings.Split(c.String(theme.None()), "\n")
+	lines := strings.Split(c.buffer.String(), "\n")
 	for i, l := range lines {
 		lines[i] = strings.TrimRight(l, " ")
 	}
 	return lines
 }
 
-// Width is the number of columns that a text takes.
-func Width(s string) int {
-	n := 0
-	for _, r := range s {
-		n += RuneWidth(r)
-	}
-	return n
-}
+// Width returns the number of columns of a text.
+func Width(s string) int { return ansi.StringWidthWc(s) }
 
-// RuneWidth is the number of columns that a rune takes: 0 for those that are not drawn and those that join the one before.
+// RuneWidth returns the number of columns of a rune: 0 for control and combining characters.
 func RuneWidth(r rune) int {
-	switch {
-	case r >= ' ' && r < 0x7f:
+	if r >= ' ' && r < 0x7f {
 		return 1
-	case r < 0xa0 || r == utf8.RuneError:
-		return 0
-	case r < 0x300 || r >= 0x2010 && r < 0x2028 || r >= 0x2190 && r < 0x2600 || r >= 0x2800 && r < 0x2900:
-		return 1 // Latin, punctuation, arrows, boxes, blocks, braille
-	case !unicode.IsPrint(r) && !unicode.Is(unicode.M, r):
-		return 0
 	}
 	return ansi.StringWidthWc(string(r))
 }
 
-// Truncate shortens a text to n columns; what is cut off is told by an ellipsis.
+// Truncate shortens a text to n columns, with an ellipsis if something is cut off.
 func Truncate(s string, n int) string {
-	if len(s) <= n && isASCII(s) || Width(s) <= n {
-		return s
-	}
 	if n <= 0 {
 		return ""
 	}
-	used := 0
-	for i, r := range s {
-		if w := RuneWidth(r); used+w > n-1 {
-			return s[:i] + "…"
-		} else {
-			used += w
-		}
-	}
-	return s
+	return ansi.TruncateWc(s, n, "…")
 }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// asciiFallback is the sign that stands for a rune on terminals without Unicode: one column each.
+// asciiFallback returns the character that replaces a rune on terminals without Unicode.
 func asciiFallback(r rune) byte {
-	// Signs, each followed by what stands for it.
-	const signs = "─-━-═=╌-┄-┈.│|┃|║|┊|╎|╷|╵|╴-╶-┌+┐+└+┘+├+┤+┬+┴+┼+╭+╮+╰+╯+·.•*….–-—-−-‘'’'“\"”\"×x≤<≥>≈~→>←<↑^↓v" +
+	// Symbols, each followed by its replacement.
+	const symbols = "─-━-═=╌-┄-┈.│|┃|║|┊|╎|╷|╵|╴-╶-┌+┐+└+┘+├+┤+┬+┴+┼+╭+╮+╰+╯+·.•*….–-—-−-‘'’'“\"”\"×x≤<≥>≈~→>←<↑^↓v" +
 		"‖=▲^△^▼v▽v◆#◇o■#□o●o○o◐%★*☆*✓+✗x▶>▸>◀<◂<⏸=░.▒:▓#█#▏|▎|▍|▌|▋|▊|▉|▐|▁_▂_▃_▄=▅=▆#▇#°o±+µu"
-	for i := 0; i < len(signs); {
-		sign, n := utf8.DecodeRuneInString(signs[i:])
-		if sign == r {
-			return signs[i+n]
+	for i := 0; i < len(symbols); {
+		symbol, n := utf8.DecodeRuneInString(symbols[i:])
+		if symbol == r {
+			return symbols[i+n]
 		}
 		i += n + 1
 	}

@@ -16,6 +16,7 @@ import (
 	"coalmine/tui/liverun"
 	"coalmine/tui/liveruntest"
 	"coalmine/tui/screen"
+	"coalmine/tui/theme"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -38,7 +39,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 func picture(c *Card, w, h int) string {
-	on := canvas.New(w, h)
+	on := canvas.New(w, h, theme.None())
 	c.Draw(on.All())
 	return strings.Join(on.Lines(), "\n") + "\n"
 }

@@ -15,8 +15,9 @@ import (
 )
 
 func draw(c chart.Chart, w, h int, isASCII bool) string {
-	on := canvas.New(w, h)
-	on.ASCII = isASCII
+	th := theme.None()
+	th.ASCII = isASCII
+	on := canvas.New(w, h, th)
 	c.Draw(on.All())
 	return strings.Join(on.Lines(), "\n")
 }
@@ -61,14 +62,14 @@ func TestAChart(t *testing.T) {
      │              ⡇     ⠉⠉⠁       ╎
    96│              ⣇⣀⣀⣀            ╎     ◆`)
 	same(t, "ASCII", draw(c, 46, 8, true), `
-  100│. . . . *** . . . . . .       ╎
-     │          *                   ╎
-     │╌╌╌╌╌╌╌╌╌╌***╌╌╌╌╌╌╌╌╌╌╌╌╌╌ success ≥ 99
-     │            *                 ╎
-   98│            ***       **      ╎
-     │              *       *       ╎
-     │              *     ***       ╎
-   96│              ****            ╎     ◆`)
+  100|. . . . *** . . . . . .       |
+     |          *                   |
+     |----------***-------------- success > 99
+     |            *                 |
+   98|            ***       **      |
+     |              *       *       |
+     |              *     ***       |
+   96|              ****            |     #`)
 }
 
 // TestThresholdsFarAway: they must not flatten the values, and are shown with an arrow.
@@ -146,11 +147,11 @@ func TestBars(t *testing.T) {
 	}{
 		{0, "········"}, {1e-9, "▏·······"}, {0.5, "████····"}, {0.55, "████▍···"}, {1, "████████"}, {7, "████████"}, {-1, "········"}, {math.NaN(), ""},
 	} {
-		on := canvas.New(8, 1)
+		on := canvas.New(8, 1, theme.None())
 		chart.Bar(on.All(), 0, 0, 8, c.share, theme.Plain)
 		same(t, fmt.Sprint(c.share), strings.Join(on.Lines(), ""), c.want)
 	}
-	on := canvas.New(6, 1)
+	on := canvas.New(6, 1, theme.None())
 	chart.Spark(on.All(), 0, 0, 6, []float64{9, 9, 0, 1, math.NaN(), 4, 8, 100}, 8, theme.Plain)
 	same(t, "sparkline", strings.Join(on.Lines(), ""), "▁▂ ▅██")
 }

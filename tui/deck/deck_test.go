@@ -44,7 +44,7 @@ func golden(t *testing.T, name, got string) {
 
 // picture draws a deck without colours.
 func picture(d interface{ Draw(canvas.Area) }, w, h int) string {
-	c := canvas.New(w, h)
+	c := canvas.New(w, h, theme.None())
 	d.Draw(c.All())
 	return strings.Join(c.Lines(), "\n") + "\n"
 }
@@ -101,10 +101,11 @@ func TestViews(t *testing.T) {
 }
 
 func TestViewInASCII(t *testing.T) {
-	c := canvas.New(80, 24)
-	c.ASCII = true
+	th := theme.None()
+	th.ASCII = true
+	c := canvas.New(80, 24, th)
 	at(liveruntest.Caught(), 0, 142*time.Second).Draw(c.All())
-	golden(t, "ascii.txt", c.String(theme.None().InASCII())+"\n")
+	golden(t, "ascii.txt", c.String()+"\n")
 }
 
 func TestMoments(t *testing.T) {
@@ -362,7 +363,7 @@ func TestTheMouse(t *testing.T) {
 
 func BenchmarkDraw(b *testing.B) {
 	d := at(liveruntest.Caught(), 0, 142*time.Second)
-	c := canvas.New(200, 60)
+	c := canvas.New(200, 60, theme.None())
 	b.ReportAllocs()
 	for b.Loop() {
 		d.Draw(c.All())

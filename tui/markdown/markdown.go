@@ -34,14 +34,12 @@ func (l Line) Draw(a canvas.Area, x, y int) {
 
 // Styled returns the line for a terminal of a theme.
 func (l Line) Styled(t *theme.Theme) string {
-	var b []byte
+	var b strings.Builder
 	for _, s := range l {
-		b = append(t.Append(b, s.Style), s.Text...)
+		style := t.Style(s.Style)
+		b.WriteString(style.Styled(s.Text))
 	}
-	if len(l) > 0 {
-		b = t.Append(b, theme.Plain)
-	}
-	return string(b)
+	return b.String()
 }
 
 // String returns the line without styles.

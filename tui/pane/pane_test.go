@@ -12,11 +12,12 @@ import (
 	"coalmine/lab/verdict/timeline"
 	"coalmine/tui/canvas"
 	"coalmine/tui/recording"
+	"coalmine/tui/theme"
 )
 
 // drawn returns what a pane draws, as text.
 func drawn(w, h int, draw func(canvas.Area)) string {
-	c := canvas.New(w, h)
+	c := canvas.New(w, h, theme.None())
 	draw(c.All())
 	return strings.Trim(strings.Join(c.Lines(), "\n"), "\n")
 }

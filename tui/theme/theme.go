@@ -1,166 +1,172 @@
-// Package theme gives meanings their looks: colours for dark and light terminals of any depth, and signs for terminals
-// without Unicode.
+// Package theme maps meanings to styles: colours for dark and light terminals of any depth, and
+// attributes for terminals without colours.
 //
-// Views speak of meanings ([Good], [Canary], [Heat2]), never of colours, so that one place decides how they look. Every
-// meaning that matters is also told by a sign or a word: nothing is lost without colours.
+// Views use meanings ([Good], [Canary], [Heat2]), never colours, so that one place decides how they
+// look. Every meaning that matters also has a symbol or a word: nothing is lost without colours.
 package theme
 
 import (
-	"fmt"
-	"strconv"
+	"image/color"
 
 	"github.com/charmbracelet/colorprofile"
+	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/ansi"
 )
 
-// Style is a tone, a background and attributes, combined by |.
+// Style is a foreground, a background and [Bold], combined by |.
 type Style uint16
 
-// Tones of the text.
+// Foregrounds.
 const (
-	Plain   Style = iota
-	Muted         // what may be overlooked
-	Accent        // what can be acted on
-	Good          // went as it should
-	Warn          // may go wrong
-	Bad           // users are hurt
-	Info          // facts of neutral weight
-	Canary        // the new version
-	Primary       // the old version
-	tones         // how many there are
+	Plain       Style = iota
+	Muted             // may be overlooked
+	Accent            // can be acted on
+	Good              // as it should be
+	Warn              // may go wrong
+	Bad               // users are hurt
+	Info              // neutral facts
+	Canary            // the new version
+	Primary           // the old version
+	foregrounds       // their number
 )
 
 // Backgrounds.
 const (
 	Bar   Style = (iota + 1) << backShift // the bar at the top of a screen
-	Row                                   // the row that is selected
+	Row                                   // the selected row
 	Heat1                                 // shading of a bad share, from slight …
 	Heat2
 	Heat3 // … to strong
 	lastBack
 )
 
-// Attributes.
-const (
-	Bold Style = 1 << (iota + 9)
-	Faint
-	Reverse
-	Underline
-)
+// Bold is an attribute.
+const Bold Style = 1 << 9
 
 const (
 	backShift = 5
-	toneMask  = 1<<backShift - 1
-	backMask  = 15 << backShift // the attributes come next
+	foreMask  = 1<<backShift - 1
+	backMask  = 15 << backShift // Bold comes next
 )
 
-// Theme is how styles look on one terminal.
+// Theme defines how styles look on one terminal.
 type Theme struct {
-	// ASCII is set for terminals without Unicode: views are written in ASCII signs then.
+	// ASCII is set for terminals without Unicode: symbols are replaced by ASCII characters.
 	ASCII bool
-	// Dark tells the terminal's background.
+	// Dark is set if the terminal's background is dark.
 	Dark bool
-	// Profile is how many colours the terminal has.
+	// Profile is the colour depth of the terminal.
 	Profile colorprofile.Profile
 
-	fore [toneMask + 1]string
-	back [backMask>>backShift + 1]string
+	fore [foreMask + 1]uv.Style
+	back [backMask>>backShift + 1]uv.Style
 }
 
 // New returns the theme of a terminal.
 func New(dark bool, p colorprofile.Profile) *Theme {
 	t := &Theme{Dark: dark, Profile: p}
-	for tone := range t.fore {
-		t.fore[tone] = look(palette(tone), dark, p, 38)
+	for i := range t.fore {
+		look := foreground(Style(i))
+		t.fore[i] = t.choose(look)
+		if p >= colorprofile.ANSI256 {
+			t.fore[i].Fg = t.convert(look)
+		}
 	}
-	for back := range t.back {
-		t.back[back] = look(backgrounds(back), dark, p, 48)
+	for i := range t.back {
+		look := background(Style(i << backShift))
+		t.back[i] = t.choose(look)
+		if p >= colorprofile.ANSI256 {
+			t.back[i].Bg = t.convert(look)
+		}
 	}
 	return t
 }
 
-// None is a theme without colours and attributes: text and nothing else.
+// None returns a theme without colours and attributes.
 func None() *Theme { return New(true, colorprofile.NoTTY) }
 
-// InASCII returns the same theme for a terminal without Unicode.
-func (t *Theme) InASCII() *Theme {
-	c := *t
-	c.ASCII = true
-	return &c
-}
-
-// hue is one colour: for dark and for light terminals as 24 bits, and as the parameter of the 16 colours' sequence. Pale is
-// that for light terminals, where it differs: yellow on white cannot be read.
-type hue struct {
+// look is how a meaning looks.
+type look struct {
+	// dark and light are the colours for dark and light backgrounds, as 0xRRGGBB; 0 for none.
 	dark, light uint32
-	basic, pale string
+	// basic is the style in 16 colours, chosen by hand: the nearest of the 16 colours is often
+	// unreadable. Its attributes are used without colours, too.
+	basic uv.Style
+	// basicLight replaces basic on a light background: yellow on white cannot be read.
+	basicLight color.Color
 }
 
-func palette(tone int) hue {
-	switch Style(tone) {
+func foreground(s Style) look {
+	switch s {
 	case Muted:
-		return hue{0x8b93a1, 0x6a7280, "2", ""}
+		return look{0x8b93a1, 0x6a7280, uv.Style{Attrs: uv.AttrFaint}, nil}
 	case Accent:
-		return hue{0x7dcfff, 0x0b66a8, "36", ""}
+		return look{0x7dcfff, 0x0b66a8, uv.Style{Fg: ansi.Cyan}, nil}
 	case Good:
-		return hue{0x7ddc8a, 0x1a7f37, "32", ""}
+		return look{0x7ddc8a, 0x1a7f37, uv.Style{Fg: ansi.Green}, nil}
 	case Warn:
-		return hue{0xf0c674, 0x8f5a00, "33", "35"}
+		return look{0xf0c674, 0x8f5a00, uv.Style{Fg: ansi.Yellow}, ansi.Magenta}
 	case Bad:
-		return hue{0xff7b86, 0xc01f2f, "31", ""}
+		return look{0xff7b86, 0xc01f2f, uv.Style{Fg: ansi.Red}, nil}
 	case Info:
-		return hue{0xa9b4ff, 0x4a4fc4, "34", ""}
+		return look{0xa9b4ff, 0x4a4fc4, uv.Style{Fg: ansi.Blue}, nil}
 	case Canary:
-		return hue{0xffd24a, 0x9a6700, "33", "35"}
+		return look{0xffd24a, 0x9a6700, uv.Style{Fg: ansi.Yellow}, ansi.Magenta}
 	case Primary:
-		return hue{0x6cb6ff, 0x0a58ca, "36", ""}
+		return look{0x6cb6ff, 0x0a58ca, uv.Style{Fg: ansi.Cyan}, nil}
 	}
-	return hue{}
+	return look{}
 }
 
-func backgrounds(back int) hue {
-	switch Style(back << backShift) {
+func background(s Style) look {
+	switch s {
 	case Bar:
-		return hue{0x2a3040, 0xdfe5ee, "7", ""}
+		return look{0x2a3040, 0xdfe5ee, uv.Style{Attrs: uv.AttrReverse}, nil}
 	case Row:
-		return hue{0x31405a, 0xcfe3ff, "7", ""}
+		return look{0x31405a, 0xcfe3ff, uv.Style{Attrs: uv.AttrReverse}, nil}
 	case Heat1:
-		return hue{0x4a3a1c, 0xfff0c2, "", ""}
+		return look{0x4a3a1c, 0xfff0c2, uv.Style{}, nil}
 	case Heat2:
-		return hue{0x6b3417, 0xffd2a8, "43;30", ""}
+		return look{0x6b3417, 0xffd2a8, uv.Style{Fg: ansi.Black, Bg: ansi.Yellow}, nil}
 	case Heat3:
-		return hue{0x7a1f2b, 0xffb3ba, "41;97", ""}
+		return look{0x7a1f2b, 0xffb3ba, uv.Style{Fg: ansi.BrightWhite, Bg: ansi.Red}, nil}
 	}
-	return hue{}
+	return look{}
 }
 
-// look writes the parameters of a colour: layer is 38 for text and 48 for backgrounds.
-func look(h hue, dark bool, p colorprofile.Profile, layer int) string {
-	rgb := h.dark
-	if !dark {
-		rgb = h.light
-	}
+// choose returns the style of a look on terminals of at most 16 colours.
+func (t *Theme) choose(l look) uv.Style {
 	switch {
-	case h == hue{} || p <= colorprofile.NoTTY:
-		return ""
-	case p == colorprofile.ASCII: // attributes alone: a faint text, a reversed bar
-		if h.basic == "2" || h.basic == "7" {
-			return h.basic
-		}
-		return ""
-	case p == colorprofile.ANSI && !dark && h.pale != "":
-		return h.pale
-	case p == colorprofile.ANSI:
-		return h.basic
-	case p == colorprofile.ANSI256:
-		return fmt.Sprintf("%d;5;%d", layer, index256(rgb))
+	case t.Profile == colorprofile.ASCII:
+		return uv.Style{Attrs: l.basic.Attrs}
+	case t.Profile != colorprofile.ANSI:
+		return uv.Style{}
+	case !t.Dark && l.basicLight != nil:
+		return uv.Style{Fg: l.basicLight}
 	}
-	return fmt.Sprintf("%d;2;%d;%d;%d", layer, rgb>>16, rgb>>8&0xff, rgb&0xff)
+	return l.basic
 }
 
-// index256 is the nearest colour of the 6×6×6 cube or of the grey ramp of 256 colours.
+// convert returns the colour of a look on terminals of more than 16 colours.
+func (t *Theme) convert(l look) color.Color {
+	rgb := l.dark
+	if !t.Dark {
+		rgb = l.light
+	}
+	if rgb == 0 {
+		return nil
+	}
+	if t.Profile == colorprofile.ANSI256 {
+		return ansi.IndexedColor(index256(rgb))
+	}
+	return color.RGBA{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb), 0xff}
+}
+
+// index256 returns the nearest colour of the 6×6×6 cube or of the grey ramp of 256 colours, by its
+// distance in RGB. colorprofile weighs the hue instead, which turns a dark slate grey into teal.
 func index256(rgb uint32) int {
 	c := [3]int{int(rgb >> 16), int(rgb >> 8 & 0xff), int(rgb & 0xff)}
-	cube, far := 16, 0
+	cube, cubeDistance := 16, 0
 	for i, v := range c {
 		level := 0
 		if v >= 48 {
@@ -171,44 +177,31 @@ func index256(rgb uint32) int {
 		if level > 0 {
 			value = 55 + 40*level
 		}
-		far += (v - value) * (v - value)
+		cubeDistance += (v - value) * (v - value)
 	}
 	grey := min(23, max(0, ((c[0]+c[1]+c[2])/3-3)/10))
-	near := 0
+	greyDistance := 0
 	for _, v := range c {
-		near += (v - (8 + 10*grey)) * (v - (8 + 10*grey))
+		greyDistance += (v - (8 + 10*grey)) * (v - (8 + 10*grey))
 	}
-	if near < far {
+	if greyDistance < cubeDistance {
 		return 232 + grey
 	}
 	return cube
 }
 
-// Append writes the sequence that switches a terminal from any style to s.
-func (t *Theme) Append(b []byte, s Style) []byte {
+// Style returns how a style looks.
+func (t *Theme) Style(s Style) uv.Style {
+	look, back := t.fore[s&foreMask], t.back[(s&backMask)>>backShift]
 	if t.Profile <= colorprofile.NoTTY {
-		return b
+		return look
 	}
-	b = append(b, "\x1b["...)
-	first := len(b)
-	add := func(p string) {
-		if p == "" {
-			return
-		}
-		if len(b) > first {
-			b = append(b, ';')
-		}
-		b = append(b, p...)
+	look.Attrs |= back.Attrs
+	if look.Bg = back.Bg; back.Fg != nil {
+		look.Fg = back.Fg
 	}
-	if s != Plain {
-		add("0")
+	if s&Bold != 0 {
+		look.Attrs |= uv.AttrBold
 	}
-	for i, a := range [...]Style{Bold, Faint, Reverse, Underline} {
-		if s&a != 0 {
-			add(strconv.Itoa([]int{1, 2, 7, 4}[i]))
-		}
-	}
-	add(t.fore[s&toneMask])
-	add(t.back[(s&backMask)>>backShift])
-	return append(b, 'm')
+	return look
 }
