@@ -10,14 +10,14 @@
 // Goroutines that act at the same instant of virtual time run in the order of the scheduler, which
 // differs between runs. So each of them acts at instants of its own, which makes runs reproducible:
 //
-//	Flagger             whole seconds: it starts 1 s after the bubble, and its loops tick every 10 s
-//	                    and every analysis interval from then on
-//	driver, windows     37.311 ms after each whole second; every tenth window ends with a scrape
-//	driver, changes     137.311 ms after a change in the API server: the time that it took to reach
-//	                    the proxies (see propagation)
-//	driver, pods        when a pod becomes ready
-//	runner              71.713 ms after a whole second, except for its start, when Flagger has just
-//	                    become idle at 1 s
+//	Flagger          whole seconds: it starts 1 s after the bubble, and its loops tick every 10 s
+//	                 and every analysis interval from then on
+//	driver, windows  37.311 ms after each whole second; every tenth window ends with a scrape
+//	driver, changes  137.311 ms after a change in the API server: the time that it took to
+//	                 reach the proxies (see propagation)
+//	driver, pods     when a pod becomes ready
+//	runner           71.713 ms after a whole second, except for its start, when Flagger has just
+//	                 become idle at 1 s
 //
 // A goroutine that accesses shared state first calls [vclock.WaitIdle], so that all others are
 // blocked. Requests are not goroutines: the driver, the runner and the gates play those that are

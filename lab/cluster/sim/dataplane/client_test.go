@@ -161,11 +161,11 @@ func TestRulesMatchActualTargets(t *testing.T) {
 // replay turns a workload into the replay of a log in which every fifth request is a HEAD or POST,
 // and paths are numbered.
 func replay(w *loadgen.Workload) {
-	begin := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	var lines []accesslog.Line
 	for i := range 2000 {
 		l := accesslog.Line{
-			Number: i + 1, At: begin.Add(time.Duration(i) * 5 * time.Millisecond), Client: fmt.Sprint("10.0.0.", i%30),
+			Number: i + 1, At: start.Add(time.Duration(i) * 5 * time.Millisecond), Client: fmt.Sprint("10.0.0.", i%30),
 			Method: "GET", Target: fmt.Sprintf("/shop/%d?page=%d", i%7, i%3),
 		}
 		switch i % 10 {

@@ -180,7 +180,7 @@ func TestMissingBackendServiceAnswers500(t *testing.T) {
 		t.Errorf("%.2f of the requests fail", share)
 	}
 	if s.series("__name__", "outbound_http_route_request_statuses_total", "http_status", "500") != float64(got.Errors) {
-		t.Error("the route's statuses do not tell the 500s")
+		t.Error("the 500s are missing from the route's statuses")
 	}
 	// The frontend answers 502; the 500 of its own proxy is not in the backend's response_total.
 	if s.series("__name__", "response_total", "dst_service", "nowhere") != 0 {
@@ -215,7 +215,7 @@ func TestFailfastAfterThreeSeconds(t *testing.T) {
 	}
 	if s.series("__name__", "outbound_http_route_request_statuses_total", "error", "FAIL_FAST") == 0 ||
 		s.series("__name__", "response_total", "dst_service", "backend") != 0 {
-		t.Error("failfast is told by the route's statuses only")
+		t.Error("want failfast only in the route's statuses")
 	}
 	s.SetReady("backend-primary-0", s.Now())
 	s.Advance(13 * time.Second)
@@ -267,7 +267,7 @@ func TestPolicyDeniesOnlyTheCanary(t *testing.T) {
 		t.Error("the deny counter is off")
 	}
 	if s.series("__name__", "response_total", "direction", "outbound", "dst_deployment", "backend", "status_code", "403", "classification", "success") != n {
-		t.Error("the caller's proxy does not tell the 403s as success")
+		t.Error("the caller's proxy does not count the 403s as success")
 	}
 	callers := s.Callers("canary", time.Minute)
 	if len(callers) != 1 || callers[0].Allowed || callers[0].TLS != "true" || callers[0].Identity != mesh.Identity("frontend", "develop") || callers[0].Reason == "" {
@@ -298,7 +298,7 @@ func TestUnmeshedClientBypassesRoutes(t *testing.T) {
 		t.Error("a client without proxy counts")
 	}
 	if s.series("__name__", "response_total", "direction", "inbound", "tls", "no_identity", "no_tls_reason", "no_tls_from_remote") == 0 {
-		t.Error("the pods' proxies do not tell that the client has no identity")
+		t.Error("the pods' proxies do not count requests without identity")
 	}
 }
 

@@ -14,11 +14,11 @@ import (
 	"coalmine/lab/cluster/sim/prom"
 )
 
-var begin = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func open(t *testing.T) *prom.DB {
 	t.Helper()
-	db, err := prom.Open(begin)
+	db, err := prom.Open(start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func value(t *testing.T, db *prom.DB, q string, at time.Time) float64 {
 func TestRateOfScrapes(t *testing.T) {
 	db := open(t)
 	n := 0.0
-	at := begin
+	at := start
 	for range 12 {
 		at = at.Add(prom.ScrapeInterval)
 		n += 50
@@ -77,7 +77,7 @@ func TestRateOfScrapes(t *testing.T) {
 func TestMissingSeriesIsStale(t *testing.T) {
 	db := open(t)
 	n, other := 1.0, 1.0
-	at := begin
+	at := start
 	scrape := func() {
 		at = at.Add(prom.ScrapeInterval)
 		if err := db.Scrape(at, counter("a", &n), counter("b", &other)); err != nil {
@@ -103,10 +103,10 @@ func TestMissingSeriesIsStale(t *testing.T) {
 func TestScrapeOutOfOrderIsAnError(t *testing.T) {
 	db := open(t)
 	n := 1.0
-	if err := db.Scrape(begin.Add(time.Minute), counter("a", &n)); err != nil {
+	if err := db.Scrape(start.Add(time.Minute), counter("a", &n)); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Scrape(begin, counter("a", &n)); err == nil {
+	if err := db.Scrape(start, counter("a", &n)); err == nil {
 		t.Error("no error from a scrape older than the last one")
 	}
 }
@@ -118,13 +118,13 @@ func TestRegistrySource(t *testing.T) {
 	reg.MustRegister(g)
 	g.WithLabelValues("backend").Set(25)
 	g.WithLabelValues("backend-primary").Set(75)
-	if err := db.Scrape(begin, prom.RegistrySource(reg, prom.Label{Name: "job", Value: "flagger"})); err != nil {
+	if err := db.Scrape(start, prom.RegistrySource(reg, prom.Label{Name: "job", Value: "flagger"})); err != nil {
 		t.Fatal(err)
 	}
-	if got := value(t, db, `flagger_canary_weight{workload="backend",job="flagger"}`, begin); got != 25 {
+	if got := value(t, db, `flagger_canary_weight{workload="backend",job="flagger"}`, start); got != 25 {
 		t.Errorf("got %v, want 25", got)
 	}
-	if got := value(t, db, `flagger_canary_weight{workload="backend-primary",job="flagger"}`, begin); got != 75 {
+	if got := value(t, db, `flagger_canary_weight{workload="backend-primary",job="flagger"}`, start); got != 75 {
 		t.Errorf("got %v, want 75", got)
 	}
 }
@@ -132,11 +132,11 @@ func TestRegistrySource(t *testing.T) {
 func TestHTTP(t *testing.T) {
 	db := open(t)
 	n, m := 3.0, 5.0
-	if err := db.Scrape(begin, counter("a", &n), counter("b", &m, prom.Label{Name: "pod", Value: "b"})); err != nil {
+	if err := db.Scrape(start, counter("a", &n), counter("b", &m, prom.Label{Name: "pod", Value: "b"})); err != nil {
 		t.Fatal(err)
 	}
 	var seen []prom.QueryResult
-	rt := db.RoundTripper(func() time.Time { return begin },
+	rt := db.RoundTripper(func() time.Time { return start },
 		func(_ *http.Request, a prom.QueryResult) { seen = append(seen, a) })
 	get := func(path string) *http.Response {
 		r, err := rt.RoundTrip(httptest.NewRequest(http.MethodGet, path, nil))
