@@ -39,9 +39,6 @@ func (e *Endpoint) End(now, rtt time.Duration) {
 	e.update(now, float64(rtt))
 }
 
-// Pending returns the number of requests in flight.
-func (e *Endpoint) Pending() int { return e.pending }
-
 // Cost estimates the work pending at the endpoint, in nanoseconds. As in tower, calling it lets the
 // estimate decay towards 0.
 func (e *Endpoint) Cost(now time.Duration) float64 {

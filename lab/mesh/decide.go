@@ -2,8 +2,6 @@ package mesh
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -57,7 +55,7 @@ func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
 	}
 	v := Verdict{Server: Ref{policyGroup, "server", server.Name}, Route: defaultRef("default"), Port: port}
 	for _, a := range p.authorizations(server) {
-		if ok, err := p.admits(a, c); ok && err == nil {
+		if p.admits(a, c) {
 			v.Allowed, v.Authz = true, Ref{policyGroup, "authorizationpolicy", a.Name}
 			return v
 		}
@@ -141,9 +139,9 @@ func (p *Policies) clusterNetworks() []netip.Prefix {
 	return DefaultClusterNetworks()
 }
 
-// admits reports whether a client passes all authentications required by a policy. An error is the
-// reason why Linkerd ignores the policy: a dangling reference, or two authentications of one kind.
-func (p *Policies) admits(a *AuthorizationPolicy, c Client) (bool, error) {
+// admits reports whether a client passes all authentications required by a policy. Linkerd ignores a
+// policy with a dangling reference, or with two authentications of one kind; then it admits nothing.
+func (p *Policies) admits(a *AuthorizationPolicy, c Client) bool {
 	var identities, networks int
 	ok := true
 	for _, r := range a.Required {
@@ -152,7 +150,7 @@ func (p *Policies) admits(a *AuthorizationPolicy, c Client) (bool, error) {
 		case "MeshTLSAuthentication":
 			m := find(p.MeshTLS, func(m *MeshTLSAuthentication) bool { return m.Namespace == namespace && m.Name == r.Name })
 			if m == nil {
-				return false, notFound(r, namespace)
+				return false
 			}
 			identities++
 			ok = m.admits(c.Identity) && ok
@@ -162,28 +160,15 @@ func (p *Policies) admits(a *AuthorizationPolicy, c Client) (bool, error) {
 		case "NetworkAuthentication":
 			n := find(p.Networks, func(n *NetworkAuthentication) bool { return n.Namespace == namespace && n.Name == r.Name })
 			if n == nil {
-				return false, notFound(r, namespace)
+				return false
 			}
 			networks++
 			ok = slices.ContainsFunc(n.Networks, func(n Network) bool { return n.contains(c.Addr) }) && ok
 		default:
-			return false, fmt.Errorf("required authentication of unknown kind %q", r.Kind)
+			return false
 		}
 	}
-	if identities > 1 || networks > 1 {
-		return false, errors.New("more than one required authentication by identity, or by network")
-	}
-	return ok, nil
-}
-
-func notFound(r AuthenticationRef, namespace string) error {
-	return fmt.Errorf("%s %s/%s does not exist", r.Kind, namespace, r.Name)
-}
-
-// Ignored returns why Linkerd ignores the policy, or nil if it enforces it.
-func (p *Policies) Ignored(a *AuthorizationPolicy) error {
-	_, err := p.admits(a, Client{})
-	return err
+	return ok && identities <= 1 && networks <= 1
 }
 
 func find[T any](list []T, match func(*T) bool) *T {

@@ -106,9 +106,6 @@ func (db *DB) Close() error {
 	return errors.Join(db.engine.Close(), db.head.Close(), os.RemoveAll(db.dir))
 }
 
-// Series returns the number of series in the head.
-func (db *DB) Series() uint64 { return db.head.NumSeries() }
-
 // Scrape is a scrape in progress.
 type Scrape struct {
 	db   *DB
