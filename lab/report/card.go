@@ -28,7 +28,7 @@ func (p *page) outcome(c score.Card) {
 	p.wrapped(3, plain, c.Reason)
 }
 
-// harm compares what users got with what they would have got, by bars over one scale.
+// harm compares the users' harm with that of the other runs, by bars of one scale.
 func (p *page) harm(c score.Card) {
 	if c.Faulty.Of == 0 && c.Harm.Learner == 0 {
 		return
@@ -53,7 +53,7 @@ func (p *page) harm(c score.Card) {
 		p.line("   ", p.in(faint, "reference: the scenario's own solution, skill 1.00; the unguarded runs have 0.00"))
 	}
 	if h.Bound != nil {
-		p.line("   ", p.in(faint, "ideal alarm: your steps, undone 20 s after the requests alone gave it away"))
+		p.line("   ", p.in(faint, "ideal alarm: your steps, rolled back 20 s after the requests showed it"))
 	}
 	p.wrapped(3, plain, model.AvoidedText(c))
 	p.wrapped(3, plain, model.UsersHurtText(c))
@@ -66,15 +66,15 @@ func harmStyle(h score.Harm) style {
 	return warn
 }
 
-func (p *page) harmBar(name string, n *int, scale int, none *int, t style) {
+func (p *page) harmBar(name string, n *int, scale int, unguarded *int, t style) {
 	if n == nil {
 		return
 	}
 	room := p.width - 3 - 14 - 10 - 8 - 1
 	b := bar(float64(*n)/float64(scale), room)
 	share := ""
-	if none != nil && none != n && *none > 0 {
-		share = format.Percent(float64(*n) / float64(*none))
+	if unguarded != nil && unguarded != n && *unguarded > 0 {
+		share = format.Percent(float64(*n) / float64(*unguarded))
 	}
 	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(format.Number(*n), 10), right(share, 8))
 }
@@ -108,13 +108,14 @@ func (p *page) cohorts(c score.Card) {
 	p.section("Who was hurt", "")
 	p.line(p.in(faint, "   cohort             requests      harm     unguarded  got through  users hurt"))
 	for _, h := range cs {
-		none, through, users := model.CohortText(h)
-		p.line("   ", left(h.Cohort, 16), right(format.Number(h.Requests), 11), right(format.Number(h.Harm), 10), right(none, 14),
+		unguarded, through, users := model.CohortText(h)
+		p.line("   ", left(h.Cohort, 16), right(format.Number(h.Requests), 11), right(format.Number(h.Harm), 10), right(unguarded, 14),
 			right(through, 13), right(users, 12))
 	}
 }
 
-// items explains every point: what was asked, what was seen, on which events that rests, and what to change.
+// items explains every point: what was asked, what was seen, the events behind it, and what to
+// change.
 func (p *page) items(c score.Card) {
 	if len(c.Items) == 0 {
 		return
@@ -131,7 +132,7 @@ func (p *page) items(c score.Card) {
 	}
 }
 
-// reason writes a reason and the events it rests on, in one line where they fit.
+// reason writes a reason and its events, on one line if they fit.
 func (p *page) reason(indent int, reason, events string) {
 	lines := wrap(reason, p.width-indent-1)
 	for i, l := range lines {
@@ -154,10 +155,10 @@ func (p *page) hint(indent int, text string) {
 	}
 }
 
-// maxRefs bounds the runs named under an item; the JSON card has all of them.
+// maxRefs is how many runs are named under an item; the JSON card has all of them.
 const maxRefs = 2
 
-// refs writes event references run by run: events faulty-1 #12 #31, faulty-2 #11 …
+// refs formats event references run by run: events faulty-1 #12 #31, faulty-2 #11 …
 func refs(events []score.EventRef) string {
 	var b strings.Builder
 	runs := 0

@@ -11,10 +11,11 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// chartRows is the height of the picture; each row tells eight heights.
+// chartRows is the height of the chart; each row has eight heights.
 const chartRows = 4
 
-// chart draws one run: how much of the traffic the released version had over time, and when what happened.
+// chart draws one run: the released version's share of the traffic over time, and what happened
+// when.
 func (p *page) chart(c score.Card) {
 	r, ok := model.Highlight(c.Runs)
 	if !ok || len(r.Track) == 0 {
@@ -52,7 +53,8 @@ type chart struct {
 	columns int
 }
 
-// newChart shows the run from shortly before the release until well after the last thing that happened.
+// newChart shows the run from shortly before the release until well after the last thing that
+// happened.
 func newChart(r score.Row, columns int) chart {
 	g := chart{run: r, to: time.Duration(r.End), columns: columns}
 	if r.Released != nil {
@@ -110,7 +112,8 @@ func (g chart) exposure(e score.Exposure) int {
 	return e.Weight
 }
 
-// row draws one row of the chart, the lowest is 0: the part before the first bad request, and the part from it on.
+// row draws one row of the chart, of which 0 is the lowest: the part before the first bad request,
+// and the rest.
 func (g chart) row(row int) (before, after string) {
 	blocks := []rune(" ▁▂▃▄▅▆▇█")
 	hurt := g.columns
@@ -129,7 +132,7 @@ func (g chart) row(row int) (before, after string) {
 	return string(line[:hurt]), string(line[hurt:])
 }
 
-// labels is the line over the chart that names each weight where it begins, as long as there is room.
+// labels is the line over the chart that names each weight at its start, as long as there is room.
 func (g chart) labels() string {
 	var b strings.Builder
 	used := 0
@@ -148,7 +151,7 @@ func (g chart) labels() string {
 	return b.String()
 }
 
-// moment is something worth a mark under the chart.
+// moment is something marked under the chart.
 type moment struct {
 	at    *event.Seconds
 	sign  rune
@@ -172,7 +175,7 @@ func moments(r score.Row) []moment {
 	}
 }
 
-// markers is the line of marks; of two in one column the later one moves right.
+// markers is the line of markers; of two in one column the later one moves right.
 func (g chart) markers(p paint) string {
 	line := make([]string, g.columns)
 	for i := range line {
@@ -191,7 +194,7 @@ func (g chart) markers(p paint) string {
 	return strings.Join(line, "")
 }
 
-// legend names the marks with their times, as many to a line as fit.
+// legend names the markers with their times, as many to a line as fit.
 func (p *page) legend(r score.Row) {
 	line, used := "", 0
 	for _, m := range moments(r) {

@@ -13,8 +13,8 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Markdown writes a trial as it fits a pull request: the verdict, why each point was given or lost, the figures, and the
-// story of the run that says most.
+// Markdown writes a trial as it fits a pull request: the verdict, why each point was given or lost,
+// the figures, and the narrative of the run that shows most.
 func Markdown(w io.Writer, t *model.Trial) error {
 	d := markdownPage{trial: t}
 	d.head()
@@ -39,7 +39,7 @@ type markdownPage struct {
 
 func (d *markdownPage) head() {
 	v := d.trial.Verdict()
-	d.Heading(2, v.Sign+" "+markdown.Text(v.Words)+": "+markdown.Text(d.trial.Card.Title))
+	d.Heading(2, v.Sign+" "+markdown.Text(v.Outcome)+": "+markdown.Text(d.trial.Card.Title))
 	line := "Scenario " + markdown.Strong(markdown.Text(d.trial.Card.Scenario))
 	if own := d.trial.Variant; own != "" {
 		line += ", its own guardrails " + markdown.Strong(markdown.Text(own))
@@ -116,8 +116,8 @@ func (d *markdownPage) harm() {
 func (d *markdownPage) cohorts() {
 	var rows [][]string
 	for _, h := range model.HarmedCohorts(d.trial.Card) {
-		none, through, users := model.CohortText(h)
-		rows = append(rows, []string{markdown.Text(h.Cohort), format.Number(h.Requests), format.Number(h.Harm), none, through, users})
+		unguarded, through, users := model.CohortText(h)
+		rows = append(rows, []string{markdown.Text(h.Cohort), format.Number(h.Requests), format.Number(h.Harm), unguarded, through, users})
 	}
 	d.Table([]string{"Cohort", ">Requests", ">Harm", ">Unguarded", ">Got through", ">Users hurt"}, rows)
 }
@@ -137,7 +137,7 @@ func (d *markdownPage) runs() {
 	d.Table([]string{"Run", "Verdict", ">First bad", ">MTTD", ">MTTR", ">Weight at rollback", ">Harm"}, rows)
 }
 
-// narrative tells one run, folded: a pull request is read from its top.
+// narrative describes one run. It is folded: a pull request is read from its top.
 func (d *markdownPage) narrative(r model.Run) {
 	d.Heading(3, "What happened in "+markdown.Text(r.Row.Run))
 	var rows [][]string
@@ -153,7 +153,7 @@ func (d *markdownPage) narrative(r model.Run) {
 	d.Paragraph("</details>")
 }
 
-// sinceRelease is a moment relative to the release, [words.None] without one.
+// sinceRelease is a time relative to the release, or [format.Missing] without one.
 func sinceRelease(t *timeline.Timeline, at time.Duration) string {
 	if !t.Released.Happened() {
 		return format.Missing
@@ -161,7 +161,7 @@ func sinceRelease(t *timeline.Timeline, at time.Duration) string {
 	return format.Offset(at - t.Released.At)
 }
 
-// segments shows what the canary's average hid.
+// segments shows what the canary's average hides.
 func (d *markdownPage) segments(r model.Run) {
 	average, segments := model.Segments(r)
 	if len(segments) == 0 {
@@ -175,7 +175,7 @@ func (d *markdownPage) segments(r model.Run) {
 	d.Table([]string{"Cohort", "Route", ">Requests on the canary", ">Canary", ">Primary"}, rows)
 }
 
-// maxSegments is how many cohorts on routes are shown, the worst first.
+// maxSegments is how many pairs of cohort and route are shown, the worst first.
 const maxSegments = 8
 
 func segmentRow(cohort, route string, s model.Segment) []string {

@@ -20,32 +20,32 @@ func (p *page) flush(w io.Writer) error {
 	return err
 }
 
-// line writes parts one after the other, without trailing blanks.
+// line writes its parts one after the other, without trailing blanks.
 func (p *page) line(parts ...string) {
 	p.b.WriteString(strings.TrimRight(strings.Join(parts, ""), " "))
 	p.b.WriteByte('\n')
 }
 
-// section opens a part of the report: a blank line, a title and a faint remark on its right.
+// section starts a part of the report: a blank line, a title, and a remark at the right edge.
 func (p *page) section(title, remark string) {
 	p.line()
 	p.spread(" "+p.in(bold, title), length(title)+1, remark, faint)
 }
 
-// spread writes a left part of n columns and a right part at the right edge.
+// spread writes a left part of n columns, and a right part at the right edge.
 func (p *page) spread(left string, n int, right string, t style) {
 	right = cut(right, max(0, p.width-n-3))
 	p.line(left, strings.Repeat(" ", max(1, p.width-n-length(right)-1)), p.in(t, right))
 }
 
-// wrapped writes text in lines that are indented by the given columns.
+// wrapped writes text in lines with the given indentation.
 func (p *page) wrapped(indent int, t style, text string) {
 	for _, l := range wrap(text, p.width-indent-1) {
 		p.line(strings.Repeat(" ", indent), p.in(t, l))
 	}
 }
 
-// length counts columns; the reports' own signs are all one column wide.
+// length counts columns; the reports' own symbols are all one column wide.
 func length(s string) int { return utf8.RuneCountInString(s) }
 
 // cut shortens cleaned text to n columns.
@@ -99,7 +99,7 @@ func right(s string, n int) string {
 	return strings.Repeat(" ", n-length(s)) + s
 }
 
-// bar draws a share of n columns in eighths. A share above nothing is always visible.
+// bar draws a share of n columns in eighths. A share above 0 is always visible.
 func bar(share float64, n int) string {
 	eighths := int(min(1, max(0, share))*float64(n)*8 + 0.5)
 	if share > 0 {

@@ -1,8 +1,8 @@
-// Package report writes what a run or a trial came to, in the forms that people and machines read: text for a terminal, JSON,
-// Markdown, HTML, JUnit's XML and the draft of a postmortem.
+// Package report writes the result of a run or a trial: as text for a terminal, JSON, Markdown,
+// HTML, JUnit XML, and the draft of a postmortem.
 //
-// It formats facts and decides nothing: what it says is in the card, the timeline or the guardrails. The same recording gives
-// the same bytes. It never imports package lab.
+// It formats facts and decides nothing: what it says is in the card, the timeline or the
+// guardrails. The same recording gives the same bytes.
 package report
 
 import (
@@ -21,9 +21,10 @@ import (
 
 // Options of a text report.
 type Options struct {
-	// Width of the terminal in columns; 0 stands for 80. Reports use between 80 and 100 columns.
+	// Width of the terminal in columns; 0 stands for 80. Reports have between 80 and 100 columns.
 	Width int
-	// Color allows ANSI colours. Callers leave it off where the output is no terminal or NO_COLOR is set.
+	// Color allows ANSI colours. Callers leave it off if the output is not a terminal, or if
+	// NO_COLOR is set.
 	Color bool
 }
 
@@ -31,7 +32,7 @@ func (o Options) page() *page {
 	return &page{width: min(100, max(80, o.Width)), paint: paint(o.Color)}
 }
 
-// Format is a form that a report can have.
+// Format is the form of a report.
 type Format string
 
 // Formats of a report.
@@ -44,12 +45,12 @@ const (
 	FormatPostmortem Format = "postmortem"
 )
 
-// Formats lists them all.
+// Formats lists all formats.
 func Formats() []Format {
 	return []Format{FormatText, FormatJSON, FormatMarkdown, FormatHTML, FormatJUnit, FormatPostmortem}
 }
 
-// ParseFormat reads a format's name.
+// ParseFormat returns the format of a name.
 func ParseFormat(name string) (Format, error) {
 	var names []string
 	for _, f := range Formats() {
@@ -61,8 +62,8 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("there is no format %q: write one of %s", name, strings.Join(names, ", "))
 }
 
-// Write writes a trial in a format; the options are for text. Text and JSON say nothing of what is missing from the recording:
-// their caller does.
+// Write writes a trial in a format; the options are for text. Text and JSON do not say what is
+// missing from the recording: their caller does.
 func Write(w io.Writer, f Format, t *model.Trial, o Options) error {
 	switch f {
 	case FormatJSON:
@@ -82,7 +83,8 @@ func Write(w io.Writer, f Format, t *model.Trial, o Options) error {
 	return Text(w, t.Card, o)
 }
 
-// Text writes a score card for a terminal: the verdict first, then what happened, then why each point was given or lost.
+// Text writes a score card for a terminal: the verdict first, then what happened, then why each
+// point was given or lost.
 func Text(w io.Writer, c score.Card, o Options) error {
 	p := o.page()
 	p.head(c)

@@ -42,7 +42,7 @@ func (p *page) decisions(t *timeline.Timeline) {
 	}
 }
 
-// styleOf is how a terminal shows a tone of the story.
+// styleOf is how a terminal shows a severity.
 func styleOf(t narrative.Severity) style {
 	switch t {
 	case narrative.Milestone:

@@ -10,8 +10,9 @@ import (
 	"coalmine/lab/format"
 )
 
-// chart is one picture, as the template draws it: lines in a box of 1000 × Height that is stretched to the page's width, and
-// labels at percentages of that width, so that text keeps its size on a phone and on paper.
+// chart is one chart for the template: lines in a box of 1000 × Height that is stretched to the
+// page's width, and labels at percentages of that width, so that text keeps its size on a phone and
+// on paper.
 type chart struct {
 	ID, Title, Desc string
 	Height          int
@@ -34,20 +35,20 @@ type tick struct {
 	Minor  bool // may be left out on a narrow screen
 }
 
-// bound is a line that a guardrail draws.
+// bound is the bound of a guardrail's metric.
 type bound struct {
 	Y, LabelY number
 	Label     string
 }
 
-// dot is one answer that Flagger got.
+// dot is one result of a query of Flagger's.
 type dot struct {
 	X, Y   number
 	Failed bool
 	Title  string
 }
 
-// mark is a moment of the run: a line from top to bottom with a sign above.
+// mark is a moment of the run: a line from top to bottom with a sign above it.
 type mark struct {
 	X      number
 	Level  number // pixels from the top
@@ -57,7 +58,7 @@ type mark struct {
 	Anchor string
 }
 
-// label is text within the picture.
+// label is text within the chart.
 type label struct {
 	X, Y   number
 	Text   string
@@ -66,7 +67,7 @@ type label struct {
 
 type key struct{ Class, Text string }
 
-// number is written with as few digits as it takes: a picture has thousands of them.
+// number is formatted with few digits: a chart has thousands of them.
 type number float64
 
 func (n number) String() string {
@@ -82,7 +83,7 @@ func (a axis) x(at time.Duration) float64 {
 
 func (a axis) percent(at time.Duration) number { return number(100 * a.x(at)) }
 
-// within tells whether a time lies on the axis.
+// within reports whether a time is on the axis.
 func (a axis) within(at time.Duration) bool { return at >= a.from && at <= a.to }
 
 // times are round times since zero, at most eight.
@@ -105,7 +106,7 @@ func (a axis) times(zero time.Duration) []tick {
 	return ticks
 }
 
-// anchor keeps a label within the picture.
+// anchor keeps a label within the chart.
 func anchor(x number) string {
 	switch {
 	case x < 6:
@@ -122,7 +123,7 @@ type scale struct {
 	height    int
 }
 
-// headroom is above the highest value, for the marks' signs and the steps' names.
+// headroom is the space above the highest value, for the signs of marks and the names of steps.
 const headroom = 34
 
 func (s scale) y(v float64) number {
@@ -130,7 +131,7 @@ func (s scale) y(v float64) number {
 	return number(float64(s.height) - min(1, max(0, share))*float64(s.height-headroom))
 }
 
-// grid are the lines of round values.
+// grid are the lines at round values.
 func (s scale) grid(values []float64, name func(float64) string) []tick {
 	var ticks []tick
 	for _, v := range values {
@@ -141,7 +142,7 @@ func (s scale) grid(values []float64, name func(float64) string) []tick {
 	return ticks
 }
 
-// round are about four round values from low to high.
+// round returns about four round values from low to high.
 func round(low, high float64) []float64 {
 	step := math.Pow10(int(math.Floor(math.Log10(max(high-low, 1e-6)))))
 	for _, f := range []float64{0.2, 0.5, 1, 2, 5} {
@@ -157,13 +158,13 @@ func round(low, high float64) []float64 {
 	return all
 }
 
-// value is a height over a time; NaN is a gap.
+// value is a value at a time; NaN is a gap.
 type value struct {
 	at time.Duration
 	v  float64
 }
 
-// line joins values; gaps break it.
+// line joins values; gaps interrupt it.
 func line(class string, values []value, a axis, s scale) path {
 	var b strings.Builder
 	begin := true
@@ -196,7 +197,7 @@ func stairs(class string, values []value, a axis, s scale) path {
 	return path{class, b.String()}
 }
 
-// levels lifts marks that would stand on each other.
+// levels lifts marks that would overlap.
 func levels(marks []mark) {
 	const apart = 4 // percent of the width that a sign takes on a phone
 	const row = 13

@@ -14,12 +14,14 @@ import (
 
 // How fine the charts are: so many points at most, and what a share looks back over, as the windows of metrics do.
 const (
+	// The resolution of the charts: at most maxPoints points, and the windows of shares, which are
+	// like those of metrics.
 	maxPoints   = 120
 	shareWindow = 30 * time.Second
 	segmentBack = time.Minute
 )
 
-// chartSet draws the run that says most.
+// chartSet draws the run that shows most.
 type chartSet struct {
 	run    model.Run
 	series *series.Series
@@ -28,7 +30,7 @@ type chartSet struct {
 	zero   time.Duration // the release
 }
 
-// charts are the pictures of a run; none without a release.
+// charts are the charts of a run; none without a release.
 func charts(r model.Run) []chart {
 	t := r.Timeline
 	if !t.Released.Happened() || t.Last.At <= t.Released.At {
@@ -43,7 +45,7 @@ func charts(r model.Run) []chart {
 	return append(all, p.latency(), p.harm())
 }
 
-// worst is the segment that suffered most, where users were hurt and it is not all there is.
+// worst is the segment that fared worst, if users were hurt and there are others.
 func worst(r model.Run) (model.Segment, bool) {
 	_, segments := model.Segments(r)
 	if len(segments) < 2 || !r.Timeline.FirstBad.Happened() {
@@ -72,7 +74,7 @@ func (p *chartSet) base(id, title, desc string, height int) chart {
 	return c
 }
 
-// marks are the moments that every chart of the run shows. Steps have names of their own.
+// marks are the moments that every chart of the run shows. Steps have labels of their own.
 func (p *chartSet) marks() []mark {
 	var marks []mark
 	for _, m := range series.Markers(p.run.Timeline) {
@@ -106,14 +108,15 @@ func signOf(k series.MarkerKind) (sign, class string, ok bool) {
 	return "", "", false
 }
 
-// exposure is the released version's share of the traffic: the steps as a track, and what the canary really answered.
+// exposure charts the released version's share of the traffic: the steps as a track, and what the
+// canary really answered.
 func (p *chartSet) exposure() chart {
 	t := p.run.Timeline
-	c := p.base("exposure", "How much of the traffic the new version had", "", 150)
+	c := p.base("exposure", "The new version's share of the traffic", "", 150)
 	s := scale{0, 100, c.Height}
 	c.Grid = s.grid([]float64{0, 25, 50, 75, 100}, func(v float64) string { return fmt.Sprintf("%g %%", v) })
 	var steps []value
-	var told []string
+	var weights []string
 	for _, x := range t.Steps {
 		w := float64(x.Weight)
 		if x.Matched {
@@ -121,7 +124,7 @@ func (p *chartSet) exposure() chart {
 		}
 		steps = append(steps, value{x.At, w})
 		name := fmt.Sprintf("%.0f %%", w)
-		told = append(told, name+" at "+format.Clock(x.At))
+		weights = append(weights, name+" at "+format.Clock(x.At))
 		repeated := len(steps) > 1 && steps[len(steps)-2].v == w
 		if at := p.axis.percent(x.At); p.axis.within(x.At) && w > 0 && !repeated {
 			c.Labels = append(c.Labels, label{X: at, Y: max(s.y(w)-5, 31), Text: name, Anchor: anchor(at)})
@@ -132,7 +135,7 @@ func (p *chartSet) exposure() chart {
 	real := p.ratio(series.Selection{Side: series.Canary}, series.Selection{})
 	c.Paths = append(c.Paths, line("canary", real, p.axis, s))
 	c.Legend = []key{{"track", "weight that Flagger set"}, {"canary", "share that the canary answered"}}
-	c.Desc = "Weights of the new version: " + strings.Join(told, ", ") + "."
+	c.Desc = "Weights of the new version: " + strings.Join(weights, ", ") + "."
 	return c
 }
 
@@ -143,7 +146,7 @@ func share(n, of int) float64 {
 	return float64(n) / float64(of)
 }
 
-// spaced drops labels that would stand on the one before them.
+// spaced drops labels that would overlap the one before them.
 func spaced(all []label) []label {
 	var kept []label
 	for _, l := range all {
@@ -160,7 +163,7 @@ func (p *chartSet) points(s series.Selection) []series.Point {
 	return p.series.Points(s, p.axis.from, p.axis.to, max(1, n))
 }
 
-// ratio is what part of one selection's requests another one answered, in percent.
+// ratio is the share of one selection's requests in another, in percent.
 func (p *chartSet) ratio(part, whole series.Selection) []value {
 	a, b := p.points(part), p.points(whole)
 	var values []value
@@ -174,12 +177,13 @@ func (p *chartSet) ratio(part, whole series.Selection) []value {
 	return values
 }
 
-// harm counts harmed requests from the release on, against the same seed without guardrails and under the reference.
+// harm charts the harmed requests since the release, against the same seed unguarded and under the
+// reference.
 func (p *chartSet) harm() chart {
 	t := p.run.Timeline
 	whole := axis{p.zero, t.Last.At}
 	c := chart{ID: "harm", Title: "Requests that the fault made bad so far", Height: 170, Times: whole.times(p.zero)}
-	var told []string
+	var counts []string
 	high := 1.0
 	type counted struct {
 		class, name string
@@ -197,7 +201,7 @@ func (p *chartSet) harm() chart {
 		last := values[len(values)-1].v
 		high = max(high, last)
 		all = append(all, counted{x.class, x.name, values})
-		told = append(told, fmt.Sprintf("%s %s", x.name, format.Number(int(last))))
+		counts = append(counts, fmt.Sprintf("%s %s", x.name, format.Number(int(last))))
 		c.Legend = append(c.Legend, key{x.class, fmt.Sprintf("%s: %s", x.name, format.Number(int(last)))})
 	}
 	s := scale{0, high, c.Height}
@@ -211,11 +215,11 @@ func (p *chartSet) harm() chart {
 		}
 	}
 	levels(c.Marks)
-	c.Desc = "From the release to the end of the run: " + strings.Join(told, ", ") + "."
+	c.Desc = "From the release to the end of the run: " + strings.Join(counts, ", ") + "."
 	return c
 }
 
-// harmSoFar moves a run's count to this run's release.
+// harmSoFar aligns a run's count with this run's release.
 func harmSoFar(t *timeline.Timeline, whole axis) []value {
 	values := []value{{whole.from, 0}}
 	for _, x := range series.Of(t).Points(series.Selection{}, t.Released.At, t.Last.At, maxPoints) {

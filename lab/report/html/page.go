@@ -1,7 +1,7 @@
-// Package html writes a trial as one page that needs nothing else: no network, no script, no file beside it. It is read on a
-// phone, on paper, in the dark, and with a screen reader.
+// Package html writes a trial as one page that needs nothing else: no network, no script, no other
+// file. It is made for phones, paper, dark mode and screen readers.
 //
-// Everything that a learner, a tool or a log wrote goes through html/template, which escapes it for the place where it stands.
+// Text from manifests, tools and logs passes through html/template, which escapes it for its place.
 package html
 
 import (
@@ -30,7 +30,7 @@ func Write(w io.Writer, t *model.Trial) error {
 		return err
 	}
 	tmpl, err := template.New("page.tmpl").Funcs(template.FuncMap{
-		"tone": severityClass, "glue": glue, "code": code,
+		"severity": severityClass, "glue": glue, "code": code,
 		"above":  func(y number) number { return y - 4 },
 		"below":  func(height int) int { return height + 4 },
 		"bottom": func(height int) int { return height + 20 },
@@ -43,10 +43,11 @@ func Write(w io.Writer, t *model.Trial) error {
 	return tmpl.Execute(w, p)
 }
 
-// glue makes one line of others' text, in which numbers stay with their units.
+// glue makes one line of foreign text, in which numbers stay with their units.
 func glue(s string) string { return format.Glue(format.Clean(s)) }
 
-// code shows a line of a manifest as it is, but for what would not show itself or would turn the text around it.
+// code shows a line of a manifest as it is, but replaces characters that are invisible or that
+// would turn the text around them.
 func code(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' || unicode.IsPrint(r) {
@@ -82,15 +83,15 @@ type page struct {
 	Notes   []string
 	Single  bool
 
-	Run       *run // the one that says most
+	Run       *run // the one that shows most
 	Harm      []bar
-	HarmWords string
+	HarmText  string
 	Items     []item
 	Cohorts   [][]string
 	Segments  [][]string
 	Files     []file
 	Others    []run
-	LeftOut   string // runs whose story is not told
+	LeftOut   string // runs without a narrative
 	Runs      []row
 	Scorecard []model.Measure
 	Played    []pair
@@ -99,36 +100,36 @@ type page struct {
 
 type pair struct{ Name, Value string }
 
-// run is the story of one run.
+// run is the narrative of one run.
 type run struct {
 	ID, Name  string
 	Sign      string
-	Tone      narrative.Severity
-	Words     string
+	Severity  narrative.Severity
+	Verdict   string
 	Reason    string
 	Charts    []chart
 	Legend    []moment
-	Stretches [][]string
-	Watches   []watch
-	Story     []entry
+	Steps     [][]string
+	Checks    []checkRow
+	Narrative []entry
 }
 
 type moment struct {
 	Sign, Class, At, Text, Link string
 }
 
-type watch struct {
-	Sign string
-	Tone narrative.Severity
-	Name string
-	Text string
-	Link string
+type checkRow struct {
+	Sign     string
+	Severity narrative.Severity
+	Name     string
+	Text     string
+	Link     string
 }
 
 type entry struct {
 	ID, Since, At string
 	Seq           int
-	Tone          narrative.Severity
+	Severity      narrative.Severity
 	Text          string
 	Quotes        []string
 }
@@ -141,18 +142,18 @@ type bar struct {
 
 type item struct {
 	score.Item
-	Sign string
-	Tone narrative.Severity
-	Refs []link
-	More int
+	Sign     string
+	Severity narrative.Severity
+	Refs     []link
+	More     int
 }
 
 type link struct{ Text, Href string }
 
 type row struct {
-	Name, Sign, Words, FirstBad, MTTD, MTTR, Weight, Harm, Users string
-	Tone                                                         narrative.Severity
-	Link                                                         string
+	Name, Sign, Verdict, FirstBad, MTTD, MTTR, Weight, Harm, Users string
+	Severity                                                       narrative.Severity
+	Link                                                           string
 }
 
 // newPage puts the page together.
@@ -169,7 +170,7 @@ func newPage(t *model.Trial) *page {
 	return p
 }
 
-// describe says what was played, and by whom.
+// describe says what was played, and on what.
 func (p *page) describe(t *model.Trial) {
 	p.Meta = append(p.Meta, pair{"scenario", t.Card.Scenario})
 	if s := t.Scenario.Released(); s != nil {
@@ -195,23 +196,24 @@ func (p *page) describe(t *model.Trial) {
 	p.Played = append(p.Played, pair{"seeds", strings.Join(seeds, ", ")})
 }
 
-// maxNarratives is how many runs are told event by event. The rest stands in the table, and in the log.
+// maxNarratives is how many runs have their narrative on the page. The rest is in the table and in
+// the logs.
 const maxNarratives = 12
 
-// addRuns tells the runs, and returns by name of a run where on the page its events are.
+// addRuns adds the runs, and returns by name of a run where on the page its events are.
 func (p *page) addRuns(t *model.Trial) map[string]anchors {
-	telling, told := t.Highlight()
+	highlight, found := t.Highlight()
 	ids := map[string]anchors{}
 	runs := t.Learner()
-	if told {
-		r := newRun(telling, 0)
-		r.addCharts(telling)
+	if found {
+		r := newRun(highlight, 0)
+		r.addCharts(highlight)
 		p.Run = &r
-		ids[telling.Row.Run] = anchorsOf(r, telling)
+		ids[highlight.Row.Run] = anchorsOf(r, highlight)
 	}
 	left := 0
 	for i, r := range runs {
-		if r.Row.Run == telling.Row.Run {
+		if r.Row.Run == highlight.Row.Run {
 			continue
 		}
 		if len(p.Others) == maxNarratives-1 {
@@ -223,7 +225,7 @@ func (p *page) addRuns(t *model.Trial) map[string]anchors {
 		ids[r.Row.Run] = anchorsOf(x, r)
 	}
 	if left > 0 {
-		p.LeftOut = format.Plural(left, "more run") + " stand in the table and in their logs"
+		p.LeftOut = format.Plural(left, "more run") + " are in the table, and in their logs"
 	}
 	for _, r := range runs {
 		p.Runs = append(p.Runs, tableRow(r, ids))
@@ -233,7 +235,7 @@ func (p *page) addRuns(t *model.Trial) map[string]anchors {
 
 func tableRow(r model.Run, ids map[string]anchors) row {
 	sign, tone := model.Symbol(r.Row.Verdict.Exit())
-	x := row{Name: r.Row.Run, Sign: sign, Tone: tone, Words: r.Row.Verdict.Text(), FirstBad: format.OptionalClock(r.Row.FirstBad),
+	x := row{Name: r.Row.Run, Sign: sign, Severity: tone, Verdict: r.Row.Verdict.Text(), FirstBad: format.OptionalClock(r.Row.FirstBad),
 		MTTD: format.OptionalDuration(r.Row.MTTD), MTTR: format.OptionalDuration(r.Row.MTTR), Weight: format.Missing, Harm: format.Number(r.Row.Harm),
 		Users: format.Number(r.Row.UsersHurt)}
 	if w := r.Row.Weight; w != nil {
@@ -245,18 +247,18 @@ func tableRow(r model.Run, ids map[string]anchors) row {
 	return x
 }
 
-// newRun tells a run's story. The number makes the ids of the page: names of runs may be anything.
+// newRun describes a run. The number makes the ids of the page: names of runs may be anything.
 func newRun(r model.Run, n int) run {
-	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Words: r.Row.Verdict.Text(), Reason: r.Row.Reason}
-	x.Sign, x.Tone = model.Symbol(r.Row.Verdict.Exit())
+	x := run{ID: fmt.Sprintf("r%d", n), Name: r.Row.Run, Verdict: r.Row.Verdict.Text(), Reason: r.Row.Reason}
+	x.Sign, x.Severity = model.Symbol(r.Row.Verdict.Exit())
 	used := map[int]bool{}
 	for _, e := range narrative.Of(r.Timeline) {
-		y := entry{At: format.Clock(e.At), Seq: e.Seq, Tone: e.Severity, Text: e.Text, Quotes: e.Quotes, Since: since(r.Timeline, e.At)}
+		y := entry{At: format.Clock(e.At), Seq: e.Seq, Severity: e.Severity, Text: e.Text, Quotes: e.Quotes, Since: since(r.Timeline, e.At)}
 		if !used[e.Seq] {
 			y.ID = fmt.Sprintf("%s-e%d", x.ID, e.Seq)
 			used[e.Seq] = true
 		}
-		x.Story = append(x.Story, y)
+		x.Narrative = append(x.Narrative, y)
 	}
 	return x
 }
@@ -277,7 +279,7 @@ type anchors struct {
 
 func anchorsOf(x run, r model.Run) anchors {
 	a := anchors{run: x.ID, at: map[int]string{}}
-	for _, e := range x.Story {
+	for _, e := range x.Narrative {
 		if e.ID != "" {
 			a.seq = append(a.seq, e.Seq)
 			a.at[e.Seq] = e.At
@@ -286,7 +288,7 @@ func anchorsOf(x run, r model.Run) anchors {
 	return a
 }
 
-// href leads to an event, or to the last one told before it.
+// href links to an event, or to the last one on the page before it.
 func (a anchors) href(seq int) (href, at string) {
 	found := 0
 	for _, s := range a.seq {

@@ -14,7 +14,7 @@ import (
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
-// addCharts adds what only the run that says most has.
+// addCharts adds what only the run that shows most has.
 func (x *run) addCharts(r model.Run) {
 	a := anchorsOf(*x, r)
 	x.Charts = charts(r)
@@ -27,10 +27,10 @@ func (x *run) addCharts(r model.Run) {
 		x.Legend = append(x.Legend, moment{sign, class, format.Clock(m.At) + " (" + since(r.Timeline, m.At) + ")", momentText(m, r), href})
 	}
 	for _, s := range model.AllStepStats(r) {
-		x.Stretches = append(x.Stretches, stepRow(s, r))
+		x.Steps = append(x.Steps, stepRow(s, r))
 	}
 	for _, w := range model.Checks(r) {
-		x.Watches = append(x.Watches, checkRows(w, r, a))
+		x.Checks = append(x.Checks, checkRows(w, r, a))
 	}
 }
 
@@ -78,22 +78,22 @@ func stepRow(s model.StepStats, r model.Run) []string {
 		format.Number(s.Canary.Harm + s.Primary.Harm), fmt.Sprint(s.Failed)}
 }
 
-func checkRows(w model.Check, r model.Run, a anchors) watch {
-	x := watch{Name: w.Name, Text: w.Text(r.Timeline), Sign: "·", Tone: narrative.Info}
+func checkRows(w model.Check, r model.Run, a anchors) checkRow {
+	x := checkRow{Name: w.Name, Text: w.Text(r.Timeline), Sign: "·", Severity: narrative.Info}
 	if w.Gate {
 		x.Name = "gate " + w.Name
 	}
 	switch {
 	case w.Noticed():
-		x.Sign, x.Tone = "◆", narrative.Good
+		x.Sign, x.Severity = "◆", narrative.Good
 		x.Link, _ = a.href(w.First.Seq)
 		if !r.Faulty() {
-			x.Tone = narrative.Bad
+			x.Severity = narrative.Bad
 		}
 	case w.Blind() && !w.Gate:
-		x.Sign, x.Tone = "○", narrative.Bad
+		x.Sign, x.Severity = "○", narrative.Bad
 		if r.Row.Verdict.Good() {
-			x.Tone = narrative.Info
+			x.Severity = narrative.Info
 		}
 	}
 	return x
@@ -133,7 +133,7 @@ func (p *page) addHarm(t *model.Trial) {
 	add("yours", "canary", &c.Harm.Learner)
 	add("reference", "best", c.Harm.Reference)
 	add("ideal alarm", "bound", c.Harm.Bound)
-	p.HarmWords = model.HarmText(c)
+	p.HarmText = model.HarmText(c)
 }
 
 // maxSegments is how many cohorts on routes are shown, the worst first.
@@ -159,7 +159,7 @@ const maxLinks = 6
 func (p *page) addItems(t *model.Trial, ids map[string]anchors) {
 	for _, i := range t.Card.Items {
 		x := item{Item: i}
-		x.Sign, x.Tone = model.ItemSymbol(i)
+		x.Sign, x.Severity = model.ItemSymbol(i)
 		for _, e := range i.Events {
 			a, ok := ids[e.Run]
 			if !ok || len(x.Refs) == maxLinks {
@@ -193,10 +193,10 @@ type codeLine struct {
 }
 
 type lineNote struct {
-	Tone  narrative.Severity
-	Sign  string
-	Lines string
-	Text  string
+	Severity narrative.Severity
+	Sign     string
+	Lines    string
+	Text     string
 }
 
 // manifests are the guardrails with the lines that mattered.

@@ -11,16 +11,16 @@ import (
 	"coalmine/lab/verdict/series"
 )
 
-// shown is what a chart of shares is about.
+// shown is the subject of a chart of shares.
 type shown struct {
 	id, title, of string
 	selection     series.Selection
-	over          time.Duration // what each value looks back over
-	least         int           // requests, below which a share says nothing
+	over          time.Duration // window of each value
+	least         int           // number of requests below which a share says nothing
 }
 
-// back is the share of good answers of one side in percent, looking back over a time. Where the side rests altogether, or there
-// were too few requests to say anything, is a gap.
+// back is the share of good answers of one side in percent, over a window. It has gaps where the
+// side gets no requests at all, or too few to say anything.
 func (p *chartSet) back(x shown, side series.Side) []value {
 	x.selection.Side = side
 	points, busy := p.points(x.selection), p.points(series.Selection{Side: side})
@@ -40,7 +40,7 @@ func (p *chartSet) back(x shown, side series.Side) []value {
 	return values
 }
 
-// shares compares good answers of the canary with the primary's.
+// shares compares the canary's share of good answers with the primary's.
 func (p *chartSet) shares(x shown) chart {
 	c := p.base(x.id, x.title, "", 180)
 	onCanary, onPrimary := p.back(x, series.Canary), p.back(x, series.Primary)
@@ -66,8 +66,8 @@ func (p *chartSet) shares(x shown) chart {
 	return c
 }
 
-// asked are the metrics of a unit that draw a line for a selection. A query that names cohorts or routes is about them; one
-// that names none is about everyone.
+// asked are the metrics of a unit whose bounds belong in the chart of a selection. A query that
+// names cohorts or routes is about them; one that names none is about everyone.
 func (p *chartSet) asked(u series.Unit, s series.Selection) []series.Line {
 	t := p.run.Timeline
 	var all []series.Line
@@ -89,7 +89,7 @@ func (p *chartSet) asked(u series.Unit, s series.Selection) []series.Line {
 	return all
 }
 
-// addAsked draws bounds and answers of metrics.
+// addAsked draws the bounds and results of metrics.
 func (p *chartSet) addAsked(c *chart, lines []series.Line, s scale) {
 	for _, l := range lines {
 		if l.Min != nil {
@@ -101,16 +101,16 @@ func (p *chartSet) addAsked(c *chart, lines []series.Line, s scale) {
 		for _, a := range l.Samples {
 			if a.Value != nil && p.axis.within(a.At) {
 				c.Dots = append(c.Dots, dot{p.axis.percent(a.At), s.y(*a.Value), !a.Passed,
-					format.Clean(fmt.Sprintf("%s answered %.6g at %s", l.Metric, *a.Value, format.Clock(a.At)))})
+					format.Clean(fmt.Sprintf("%s was %.6g at %s", l.Metric, *a.Value, format.Clock(a.At)))})
 			}
 		}
 	}
 	if len(lines) > 0 {
-		c.Legend = append(c.Legend, key{"bound", "what a check asks for"}, key{"dot", "what Flagger was answered"})
+		c.Legend = append(c.Legend, key{"bound", "bound of a check"}, key{"dot", "result of a query"})
 	}
 }
 
-// addBound draws a line with its name on the side that fails it, where the least is drawn. Names of one line share it.
+// addBound draws a line with its name on the side that fails it. Bounds of one value share a line.
 func (c *chart) addBound(y, shift number, name string) {
 	for i := range c.Bounds {
 		if b := &c.Bounds[i]; b.Y == y {
@@ -133,7 +133,7 @@ func lowest(all ...[]value) float64 {
 	return low
 }
 
-// floor is a round value well under a share in percent.
+// floor is a round value well below a share in percent.
 func floor(v float64) float64 {
 	for _, f := range []float64{99.8, 99.5, 99, 98.5, 98, 97, 95, 90, 80, 70, 60, 50, 40, 20} {
 		if f <= v-0.08*(100-v) {
@@ -156,9 +156,9 @@ func extremes(name string, values []value) string {
 	return fmt.Sprintf("The %s's lowest was %s at %s.", name, format.Percent(low/100), format.Clock(at))
 }
 
-// latency compares the slowest hundredth of the canary's users with the primary's.
+// latency compares the 99th percentile of the canary's latency with the primary's.
 func (p *chartSet) latency() chart {
-	c := p.base("latency", "What the slowest hundredth of users waited (p99)", "", 180)
+	c := p.base("latency", "99th percentile of the latency (p99)", "", 180)
 	n := int(max(1, (p.axis.to-p.axis.from)/(10*time.Second)))
 	high := 0.0
 	var paths [2][]value
@@ -188,7 +188,7 @@ func (p *chartSet) latency() chart {
 	c.Paths = []path{line("primary", paths[0], p.axis, s), line("canary", paths[1], p.axis, s)}
 	c.Legend = []key{{"canary", "canary"}, {"primary", "primary"}}
 	p.addAsked(&c, bounds, s)
-	c.Desc = fmt.Sprintf("99th percentile of the answer time. %s %s", highest("canary", paths[1]), highest("primary", paths[0]))
+	c.Desc = fmt.Sprintf("99th percentile of the latency. %s %s", highest("canary", paths[1]), highest("primary", paths[0]))
 	return c
 }
 

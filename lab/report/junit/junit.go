@@ -1,8 +1,9 @@
-// Package junit writes a trial in the XML form that build servers read as test results: a suite for the trial, a case for each
-// run of the learner's guardrails and for each item of the rubric.
+// Package junit writes a trial in the XML form that build servers read as test results: a suite for
+// the trial, with a case for each run of the learner's guardrails and for each item of the rubric.
 //
-// The form is that of the Jenkins xUnit plugin's schema (junit-10.xsd in jenkinsci/xunit-plugin), which others read too. It holds no
-// hour and no host, so that the same trial gives the same bytes; times are those that a run lasted for its users.
+// The form is that of the Jenkins xUnit plugin's schema (junit-10.xsd in jenkinsci/xunit-plugin),
+// which others read too. It has no timestamp and no host, so that the same trial gives the same
+// bytes; the times are those that a run lasted for its users.
 package junit
 
 import (
@@ -66,7 +67,7 @@ type problem struct {
 func Write(w io.Writer, t *model.Trial) error {
 	s := suite{Name: "coalmine " + t.Card.Scenario}
 	s.property("scenario", t.Card.Scenario)
-	s.property("outcome", t.Verdict().Words)
+	s.property("outcome", t.Verdict().Outcome)
 	if t.Card.MaxPoints > 0 {
 		s.property("points", fmt.Sprintf("%d of %d", t.Card.Points, t.Card.MaxPoints))
 	}
@@ -114,7 +115,8 @@ func (s *suite) add(c testcase) {
 	s.Cases = append(s.Cases, c)
 }
 
-// run passes when the guardrails did what they are for. One that says nothing about them is skipped, or an error of the lab's.
+// run passes if the guardrails did what they are for. A run that says nothing about them is
+// skipped, or is an error if the lab failed.
 func (s *suite) run(card score.Card, r score.Row) {
 	c := testcase{Name: format.Clean(r.Run), Class: format.Clean(card.Scenario) + ".runs", Time: seconds(time.Duration(r.End))}
 	s.time += time.Duration(r.End)

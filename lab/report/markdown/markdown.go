@@ -1,5 +1,5 @@
-// Package markdown writes Markdown as code hosts and editors show it. Text of others stays text: it becomes no link, no
-// markup, no HTML, and mentions nobody. The package knows no run and no report.
+// Package markdown writes Markdown as code hosts and editors show it. Foreign text stays text: it
+// becomes no link, no markup and no HTML, and mentions no user.
 package markdown
 
 import (
@@ -18,26 +18,27 @@ func (p *Page) Flush(w io.Writer) error {
 	return err
 }
 
-// Heading opens a part; level 1 is the document's title. The text is Markdown, as in all methods: use [Text] for others' text.
+// Heading starts a part; level 1 is the document's title. The text is Markdown, as in all methods:
+// pass foreign text through [Text].
 func (p *Page) Heading(level int, text string) {
 	p.b.WriteString("\n" + strings.Repeat("#", level) + " " + text + "\n")
 }
 
-// Paragraph writes one, unless it is empty.
+// Paragraph writes a paragraph, unless it is empty.
 func (p *Page) Paragraph(text string) {
 	if text != "" {
 		p.b.WriteString("\n" + text + "\n")
 	}
 }
 
-// List writes an item a line.
+// List writes one item a line.
 func (p *Page) List(items ...string) {
 	if len(items) > 0 {
 		p.b.WriteString("\n- " + strings.Join(items, "\n- ") + "\n")
 	}
 }
 
-// Code writes a block in which nothing is markup. A fence in the text cannot end it.
+// Code writes a block without markup. A fence in the text cannot end it.
 func (p *Page) Code(text string) {
 	fence := "```"
 	for strings.Contains(text, fence) {
@@ -46,7 +47,8 @@ func (p *Page) Code(text string) {
 	p.b.WriteString("\n" + fence + "\n" + strings.TrimRight(text, "\n") + "\n" + fence + "\n")
 }
 
-// Table writes a table. Titles that begin with > are of columns of numbers, which stand at the right.
+// Table writes a table. Titles that start with > are those of columns of numbers, which are aligned
+// right.
 func (p *Page) Table(titles []string, rows [][]string) {
 	if len(rows) == 0 {
 		return
@@ -71,11 +73,11 @@ func (p *Page) row(cells []string) {
 	p.b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
-// special are the signs that begin markup somewhere. A backslash before any of them makes it plain
+// special are the characters that start markup. A backslash makes them plain
 // (spec.commonmark.org/0.31.2, backslash escapes).
 const special = "\\`*_{}[]<>#|~$&!"
 
-// Text makes one line of plain text of others' text.
+// Text makes one line of plain text of foreign text.
 func Text(s string) string {
 	s = format.Clean(s)
 	var b strings.Builder
@@ -94,7 +96,7 @@ func Text(s string) string {
 	return b.String()
 }
 
-// numbered tells whether text is a number with nothing else before it: with a dot it would begin a list.
+// numbered reports whether text is only a number: with a dot it would start a list.
 func numbered(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }

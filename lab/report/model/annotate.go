@@ -19,13 +19,14 @@ type File struct {
 	Name  string
 	Lines []string
 	Notes []Note
-	// Broken says why there can be no notes on the rest of the file, or what was left out of it; "" when nothing was.
+	// Broken says why the rest of the file has no notes, or what was left out of it; "" if nothing
+	// was.
 	Broken string
 }
 
-// Note says what lines of a manifest did in the run that says most.
+// Note says what lines of a manifest did in the run that shows most.
 type Note struct {
-	// From and To are the lines, counted from 1.
+	// From and To are line numbers, counted from 1.
 	From, To int
 	Severity narrative.Severity
 	Text     string
@@ -33,7 +34,7 @@ type Note struct {
 	Seq int
 }
 
-// Files gives the guardrails with their notes, by name.
+// Files returns the guardrails with their notes, by name.
 func (t *Trial) Files() []File {
 	names := slices.Sorted(maps.Keys(t.Guardrails))
 	files := make([]File, len(names))
@@ -69,7 +70,7 @@ func textLines(data []byte) []string {
 	return strings.Split(text, "\n")
 }
 
-// leastSuccess is the lowest objective of success in percent, 0 for none.
+// leastSuccess is the lowest success objective in percent, 0 for none.
 func (t *Trial) leastSuccess() float64 {
 	least := 0.0
 	for _, o := range t.Scenario.Objectives {
@@ -87,7 +88,7 @@ type annotator struct {
 	checks     []Check
 	objectives float64
 	all        []object // of all files
-	notes      []Note   // of the file at hand
+	notes      []Note   // of the current file
 }
 
 func (m *annotator) note(f field, tone narrative.Severity, seq int, layout string, args ...any) {
@@ -95,7 +96,7 @@ func (m *annotator) note(f field, tone narrative.Severity, seq int, layout strin
 	m.notes = append(m.notes, Note{From: from, To: to, Severity: tone, Text: format.Clean(fmt.Sprintf(layout, args...)), Seq: seq})
 }
 
-// sorted puts the notes in their lines' order, and drops what lies outside the file.
+// sorted sorts the notes by line, and drops those outside the file.
 func (m *annotator) sorted(lines int) []Note {
 	notes := slices.DeleteFunc(m.notes, func(n Note) bool { return n.From < 1 || n.From > lines })
 	for i := range notes {
@@ -118,16 +119,16 @@ func (m *annotator) annotate(o object) {
 	}
 }
 
-// isReleasedCanary tells whether an object is the Canary of the released service.
+// isReleasedCanary reports whether an object is the Canary of the released service.
 func (m *annotator) isReleasedCanary(o object) bool {
 	return o.text("kind") == "Canary" && o.text("metadata", "name") == m.run.Timeline.Canary
 }
 
-// annotateInterval is about how often Flagger looks, and how often it may be wrong.
+// annotateInterval says how often Flagger checked, and how many failures it allows.
 func (m *annotator) annotateInterval(o object) {
 	t := m.run.Timeline
 	if f, ok := o.at("spec", "analysis", "interval"); ok && t.FirstBad.Happened() {
-		text := fmt.Sprintf("one look every %s: %s while users were hurt and the canary was on trial", f.Value.Value, format.Plural(m.ticks(), "look"))
+		text := fmt.Sprintf("one tick every %s: %s while users were hurt and before the decision", f.Value.Value, format.Plural(m.ticks(), "tick"))
 		if t.Detected.Happened() {
 			text += fmt.Sprintf("; noticed after %s", format.Duration(t.Detected.Since(t.FirstBad)))
 		}
@@ -148,7 +149,7 @@ func (m *annotator) annotateInterval(o object) {
 		m.note(f, tone, t.Abort.Seq, "%s", text)
 	}
 	if f, ok := o.at("spec", "skipAnalysis"); ok && f.Value.Value == "true" {
-		m.note(f, narrative.Bad, 0, "Flagger promotes without looking at anything")
+		m.note(f, narrative.Bad, 0, "Flagger promotes without any analysis")
 	}
 }
 
@@ -159,7 +160,7 @@ func orNone(n int) string {
 	return fmt.Sprint(n)
 }
 
-// ticks counts the ticks of Flagger's between the first harm and the decision.
+// ticks counts the ticks of Flagger's control loop between the first harm and the decision.
 func (m *annotator) ticks() int {
 	t := m.run.Timeline
 	n, last := 0, time.Duration(-1)
@@ -174,7 +175,7 @@ func (m *annotator) ticks() int {
 	return n
 }
 
-// annotateSteps is about how much of the traffic the version had when.
+// annotateSteps says when the version had how much of the traffic.
 func (m *annotator) annotateSteps(o object) {
 	t := m.run.Timeline
 	var at []string
@@ -205,8 +206,8 @@ func (m *annotator) check(gate bool, name, address string) (Check, bool) {
 	return m.checks[i], true
 }
 
-// severity of a watch: on a faulty release it is good to have noticed and bad to have looked and passed; on a healthy one a
-// failure was a false alarm.
+// severity of a check: on a faulty release it is good to have noticed and bad to have passed; on a
+// healthy one a failure is a false alarm.
 func (m *annotator) severity(w Check) narrative.Severity {
 	switch {
 	case m.run.Faulty() && w.Noticed():
@@ -224,18 +225,18 @@ func (m *annotator) annotateMetrics(o object) {
 		item := object{f.Value}
 		w, ok := m.check(false, item.text("name"), "")
 		if !ok {
-			m.note(f, narrative.Warning, 0, "never asked in this run")
+			m.note(f, narrative.Warning, 0, "not evaluated in this run")
 			continue
 		}
 		text := w.Text(m.run.Timeline)
 		if least, asked := m.weakBound(w.Name); asked {
-			text += fmt.Sprintf("; it asks for %g %%, the objective is %g %%", least, m.objectives)
+			text += fmt.Sprintf("; its bound is %g %%, the objective is %g %%", least, m.objectives)
 		}
 		m.note(f, m.severity(w), w.First.Seq, "%s", text)
 	}
 }
 
-// weakBound tells a metric's bound when it asks for less success than the scenario's objectives.
+// weakBound returns a metric's bound if it asks for less success than the scenario's objectives.
 func (m *annotator) weakBound(metric string) (least float64, less bool) {
 	for _, l := range series.Lines(m.run.Timeline) {
 		if l.Metric == metric && l.Unit == series.Success && l.Min != nil && *l.Min < m.objectives {
@@ -245,7 +246,7 @@ func (m *annotator) weakBound(metric string) (least float64, less bool) {
 	return 0, false
 }
 
-// annotateTemplate says of a query by which checks it was asked, and what came of it.
+// annotateTemplate says which checks made a query, and what came of it.
 func (m *annotator) annotateTemplate(o object) {
 	f, ok := o.at("spec", "query")
 	if !ok {
@@ -263,7 +264,7 @@ func (m *annotator) annotateTemplate(o object) {
 	}
 }
 
-// metricsOf lists the checks of the run's Canary that ask a template.
+// metricsOf lists the checks of the run's Canary that use a template.
 func (m *annotator) metricsOf(template string) []string {
 	var names []string
 	for _, o := range m.all {

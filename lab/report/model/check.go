@@ -13,30 +13,32 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Check is one metric or gate that looked at the release, and what it said.
+// Check is one metric or gate that checked the release, and its results.
 type Check struct {
-	// Gate tells gates from metrics. Name is the metric's or the gate's, URL the gate's address.
+	// Gate is set for gates. Name is the metric's or the gate's, URL the gate's address.
 	Gate      bool
 	Name, URL string
-	// Asked and Failed count answers from the release on; Hurting and Missed those while users were hurt, of which Missed passed.
+	// Asked and Failed count results since the release. Hurting counts those while users were hurt,
+	// and Missed those of them that passed.
 	Asked, Failed   int
 	Hurting, Missed int
-	// First is the first failure at or after the first harm, or the first at all where nobody was hurt.
+	// First is the first failure at or after the first harm, or the first at all if no user was
+	// hurt.
 	First timeline.Moment
-	// Closest is, of the answers that passed, the one nearest to its bound; nil where none is known. Worst is, of those that
-	// failed, the first.
+	// Closest is, of the results that passed, the one nearest to its bound; nil if none is known.
+	// Worst is the first that failed.
 	Closest, Worst *event.Query
 	margin         float64
 	reason         string // of the first no
 }
 
-// Noticed tells whether it failed once users were hurt.
+// Noticed reports whether it failed once users were hurt.
 func (w Check) Noticed() bool { return w.First.Happened() }
 
-// Blind tells whether it was asked while users were hurt and always passed.
+// Blind reports whether it was asked while users were hurt and always passed.
 func (w Check) Blind() bool { return w.Hurting > 0 && w.Missed == w.Hurting }
 
-// Checks lists what looked at the release, metrics first, in the order in which they were first asked.
+// Checks lists what checked the release, metrics first, in the order of their first results.
 func Checks(r Run) []Check {
 	t := r.Timeline
 	var metrics, gates []*Check
@@ -76,8 +78,9 @@ func Checks(r Run) []Check {
 // sameTick is how long after a check its consequence may come.
 const sameTick = 3 * time.Second
 
-// passed tells whether the check of the query at an index of the facts passed. Where the log lacks its bounds, it is the one
-// that failed when a failed check follows and Flagger asked nothing else before, since it stops at the first that fails.
+// passed reports whether the query at an index of the facts passed. If the log lacks its bounds, it
+// failed if a failed check follows and Flagger queried nothing in between, since Flagger stops at
+// the first check that fails.
 func passed(t *timeline.Timeline, index int, q event.Query) bool {
 	if q.Error != "" || q.Value == nil || q.Min != nil || q.Max != nil {
 		return narrative.QueryPassed(q)
@@ -142,7 +145,7 @@ func (w *Check) count(t *timeline.Timeline, m timeline.Moment, passed bool) {
 	}
 }
 
-// margin is how far an answer was from its bound, as a share of the bound.
+// margin is how far a result was from its bound, as a share of the bound.
 func margin(q event.Query) (float64, bool) {
 	least := math.Inf(1)
 	for _, bound := range []*float64{q.Min, q.Max} {
@@ -153,7 +156,7 @@ func margin(q event.Query) (float64, bool) {
 	return least, !math.IsInf(least, 1)
 }
 
-// Text says in plain words what the watch did.
+// Text says in words what the check did.
 func (w Check) Text(t *timeline.Timeline) string {
 	switch {
 	case w.Gate:
@@ -171,9 +174,9 @@ func (w Check) Text(t *timeline.Timeline) string {
 func (w Check) gateText(t *timeline.Timeline) string {
 	if w.Failed == 0 {
 		if w.Blind() {
-			return fmt.Sprintf("said yes %s while users were hurt", timesOf(w.Missed, w.Hurting))
+			return fmt.Sprintf("passed %s while users were hurt", timesOf(w.Missed, w.Hurting))
 		}
-		return fmt.Sprintf("said yes %s", timesOf(w.Asked, w.Asked))
+		return fmt.Sprintf("passed %s", timesOf(w.Asked, w.Asked))
 	}
 	reason := ""
 	if w.reason != "" {
@@ -192,7 +195,7 @@ func (w Check) closest() string {
 	return "; closest: " + queryResult(*w.Closest)
 }
 
-// queryResult is an answer without its metric's name.
+// queryResult is a result without its metric's name.
 func queryResult(q event.Query) string {
 	q.Metric = ""
 	return strings.TrimSpace(narrative.DescribeQuery(q))

@@ -11,20 +11,22 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Impact is what one cohort went through from the release to the end of the run; Cohort "" is everyone.
+// Impact is what one cohort went through from the release to the end of the run; Cohort "" is
+// everyone.
 type Impact struct {
 	Cohort string
 	timeline.Counts
-	// Users were seen in the whole run, Hurt of them had at least one harmed request.
+	// Users were seen in the whole run; Hurt of them had at least one harmed request.
 	Users, Hurt int
-	// Unguarded is the harm of the same seed without guardrails; nil where it was not played.
+	// Unguarded is the harm of the same seed without guardrails; nil if it was not played.
 	Unguarded *int
-	// Allowed is how many bad requests the objectives allow for the requests there were, 0 without objectives.
+	// Allowed is how many bad requests the objectives allow for the number of requests, 0 without
+	// objectives.
 	Allowed float64
 }
 
-// Spent is the part of the error budget that was used up: 1 is all that the objectives allow. It is not ok where they allow
-// nothing.
+// Spent is the share of the error budget that was used up: 1 is all that the objectives allow. ok
+// is false if they allow nothing.
 func (i Impact) Spent() (share float64, ok bool) {
 	if i.Allowed <= 0 {
 		return 0, false
@@ -32,7 +34,7 @@ func (i Impact) Spent() (share float64, ok bool) {
 	return float64(i.Bad) / i.Allowed, true
 }
 
-// Impacts gives everyone's part first, then each cohort's, the one with most harm first.
+// Impacts returns the impact on everyone first, then that on each cohort, the most harmed first.
 func (t *Trial) Impacts(r Run) []Impact {
 	counts := countsSince(r.Timeline, r.Timeline.Released)
 	all := []Impact{t.impact(r, counts, "")}
@@ -72,8 +74,8 @@ func sumCohorts(m map[string]int, keep func(string) bool) int {
 	return n
 }
 
-// allowed is how many bad requests the objectives allow. It adds up routes in their order, so that the sum is the same on
-// every machine.
+// allowed is how many bad requests the objectives allow. It adds up routes in order, so that the
+// sum is the same on every machine.
 func (t *Trial) allowed(counts map[timeline.Key]timeline.Counts, keep func(string) bool) float64 {
 	requests := map[string]int{}
 	var routes []string
@@ -109,7 +111,7 @@ func (t *Trial) success(route string) (percent float64, ok bool) {
 	return percent, ok
 }
 
-// countsSince adds up the seconds that ended after a moment; a moment that never came leaves none.
+// countsSince adds up the seconds that ended after a moment; there are none if it never happened.
 func countsSince(t *timeline.Timeline, since timeline.Moment) map[timeline.Key]timeline.Counts {
 	counts := map[timeline.Key]timeline.Counts{}
 	if !since.Happened() {
@@ -127,13 +129,14 @@ func countsSince(t *timeline.Timeline, since timeline.Moment) map[timeline.Key]t
 	return counts
 }
 
-// Segment is one cohort on one route while the canary was judged: what the canary answered, and what the primary did.
+// Segment is one cohort on one route during the analysis: what the canary answered, and what the
+// primary did.
 type Segment struct {
 	Cohort, Route   string
 	Canary, Primary timeline.Counts
 }
 
-// SuccessRate is a share of good answers, 0 to 1; not ok without requests.
+// SuccessRate is the share of good answers, 0 to 1; ok is false without requests.
 func SuccessRate(c timeline.Counts) (share float64, ok bool) {
 	if c.N == 0 {
 		return 0, false
@@ -151,8 +154,8 @@ func (s Segment) excess() float64 {
 	return primary - canary
 }
 
-// Segments are those that the canary served while its fate was open, the one that fared worst first. The first of the result
-// is everyone on every route: the average.
+// Segments are those that the canary served before the decision, the one that fared worst first,
+// and their average.
 func Segments(r Run) (average Segment, segments []Segment) {
 	t := r.Timeline
 	index := map[[2]string]*Segment{}
@@ -182,12 +185,12 @@ func Segments(r Run) (average Segment, segments []Segment) {
 	return average, segments
 }
 
-// StepStats is one exposure of the released version, until the next.
+// StepStats is the traffic of one exposure of the released version, until the next.
 type StepStats struct {
 	timeline.Step
 	Until           time.Duration
 	Canary, Primary timeline.Counts
-	// CanaryP99 and PrimaryP99 are what the slowest hundredth waited at least; 0 without requests.
+	// CanaryP99 and PrimaryP99 are 99th percentiles of the latency; 0 without requests.
 	CanaryP99, PrimaryP99 time.Duration
 	// Failed counts the checks that failed in it.
 	Failed int
@@ -233,7 +236,7 @@ func (x *StepStats) measure(t *timeline.Timeline) {
 	x.CanaryP99, x.PrimaryP99 = event.Quantile(0.99, canary...), event.Quantile(0.99, primary...)
 }
 
-// SuccessText writes a share of good answers.
+// SuccessText formats a share of good answers.
 func SuccessText(c timeline.Counts) string {
 	if share, ok := SuccessRate(c); ok {
 		return format.Percent(share)
@@ -241,7 +244,7 @@ func SuccessText(c timeline.Counts) string {
 	return format.Missing
 }
 
-// Objectives writes the scenario's objectives for people.
+// Objectives formats the scenario's objectives.
 func (t *Trial) Objectives() []string {
 	var all []string
 	for _, o := range t.Scenario.Objectives {

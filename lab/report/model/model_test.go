@@ -54,11 +54,11 @@ func TestScorecard(t *testing.T) {
 			"Guardrails respected: no (in 1 of 2 runs; healthy-seed1: mtls was not proved before canary traffic)",
 		}},
 		"cut": {reporttest.Cut(), []string{
-			"MTTD: inconclusive (no faulty release was played to its end)",
-			"MTTR: inconclusive (no faulty release was played to its end)",
-			"Signal quality: inconclusive (it takes a faulty and a healthy release that were played to their end)",
+			"MTTD: inconclusive (no faulty release was played to the end)",
+			"MTTR: inconclusive (no faulty release was played to the end)",
+			"Signal quality: inconclusive (it takes a faulty and a healthy release that were played to the end)",
 			"Blast radius: inconclusive (no faulty release was played until its users were counted)",
-			"Guardrails respected: inconclusive (no run was played to its end)",
+			"Guardrails respected: inconclusive (no run was played to the end)",
 		}},
 	} {
 		if diff := cmp.Diff(c.want, measures(c.trial)); diff != "" {
@@ -148,17 +148,17 @@ func TestWatches(t *testing.T) {
 		"missed": {told(reporttest.Missed()), []string{
 			"success false: passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
 			"waiting false: passed all 3 times while users were hurt; closest: 108.5 ≤ 500",
-			"volume false: said yes all 3 times while users were hurt",
+			"volume false: passed all 3 times while users were hurt",
 		}},
 		"caught": {told(reporttest.Caught()), []string{
 			"success false: passed all 6 times while users were hurt; closest: 99.2 ≥ 99",
 			"premium-success true: failed 5 of 6 times, first 49 s after the first user was hurt (62.5 < 99)",
 			"waiting false: passed the one time it was asked while users were hurt; closest: 110 ≤ 500",
-			"volume false: said yes all 6 times while users were hurt",
+			"volume false: passed all 6 times while users were hurt",
 		}},
 		"false alarm": {told(reporttest.FalseAlarm()), []string{
 			"success true: failed all 5 times, first at 01:55 (98.5 < 99)",
-			"volume false: said yes all 5 times",
+			"volume false: passed all 5 times",
 		}},
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
@@ -221,21 +221,21 @@ func notes(d *model.Trial) []string {
 
 func TestLinesThatMattered(t *testing.T) {
 	missed := []string{
-		"canary.yaml:12-12 one look every 10s: 3 looks while users were hurt and the canary was on trial",
+		"canary.yaml:12-12 one tick every 10s: 3 ticks while users were hurt and before the decision",
 		"canary.yaml:13-13 5 failed checks end the rollout: none failed",
 		"canary.yaml:14-14 5 % at 01:25, 25 % at 01:55, 50 % at 02:25; users were hurt from 01:26 on",
 		"canary.yaml:16-18 passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
-		"canary.yaml:19-21 never asked in this run",
+		"canary.yaml:19-21 not evaluated in this run",
 		"canary.yaml:22-24 passed all 3 times while users were hurt; closest: 108.5 ≤ 500",
-		"canary.yaml:25-25 no webhook asks the gate mtls: 0 of 4 runs; faulty-seed1: mtls not checked before canary traffic",
-		"canary.yaml:26-28 said yes all 3 times while users were hurt",
+		"canary.yaml:25-25 no webhook calls the gate mtls: 0 of 4 runs; faulty-seed1: mtls not checked before canary traffic",
+		"canary.yaml:26-28 passed all 3 times while users were hurt",
 		"metrics.yaml:6-9 passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
 	}
 	if diff := cmp.Diff(missed, notes(reporttest.Missed())); diff != "" {
 		t.Errorf("the notes of a missed incident differ (-want +got):\n%s", diff)
 	}
 	for _, want := range []string{
-		"canary.yaml:12-12 one look every 10s: 6 looks while users were hurt and the canary was on trial; noticed after 49 s",
+		"canary.yaml:12-12 one tick every 10s: 6 ticks while users were hurt and before the decision; noticed after 49 s",
 		"canary.yaml:13-13 5 failed checks end the rollout: 5 failed, and it was rolled back at 03:05",
 		"canary.yaml:19-21 failed 5 of 6 times, first 49 s after the first user was hurt (62.5 < 99)",
 		"metrics.yaml:16-17 failed 5 of 6 times, first 49 s after the first user was hurt (62.5 < 99)",
@@ -268,7 +268,7 @@ func TestTones(t *testing.T) {
 func TestAnObjectiveThatIsNotAskedFor(t *testing.T) {
 	d := reporttest.Missed()
 	d.Scenario.Objectives[1].Success = 99.5 // and the other too
-	if got := strings.Join(notes(d), "\n"); !strings.Contains(got, "it asks for 99 %, the objective is 99.5 %") {
+	if got := strings.Join(notes(d), "\n"); !strings.Contains(got, "its bound is 99 %, the objective is 99.5 %") {
 		t.Error(got)
 	}
 }
@@ -282,8 +282,8 @@ func TestVerdict(t *testing.T) {
 		"false alarm": {reporttest.FalseAlarm(), "✗ healthy release not delivered"}, "single": {reporttest.Single(), "✗ incident missed"},
 		"cut": {reporttest.Cut(), "? inconclusive"}, "empty": {reporttest.Trial(), "? inconclusive"},
 	} {
-		if v := c.trial.Verdict(); v.Sign+" "+v.Words != c.want {
-			t.Errorf("%s: %s %s, want %s", name, v.Sign, v.Words, c.want)
+		if v := c.trial.Verdict(); v.Sign+" "+v.Outcome != c.want {
+			t.Errorf("%s: %s %s, want %s", name, v.Sign, v.Outcome, c.want)
 		}
 	}
 }

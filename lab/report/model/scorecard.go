@@ -11,24 +11,24 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// Measure is one line of the course's scorecard.
+// Measure is one line of the scorecard.
 type Measure struct {
 	Name string
-	// Value is for people; it is [Inconclusive] where the runs do not tell it.
+	// Value is [Inconclusive] if the runs do not show it.
 	Value string
 	// Meaning says in one line what it is and how it is computed; Detail what it rests on here.
 	Meaning, Detail string
 }
 
-// Inconclusive is the value of a measure that the runs do not tell.
+// Inconclusive is the value of a measure that the runs do not show.
 const Inconclusive = "inconclusive"
 
-// Scorecard gives the course's five measures over all runs of the learner's guardrails.
+// Scorecard returns the five measures over all runs of the learner's guardrails.
 func (t *Trial) Scorecard() []Measure {
 	return []Measure{t.mttd(), t.mttr(), t.signalQuality(), t.blastRadius(), t.respected()}
 }
 
-// conclusive are the learner's runs of a part that say something.
+// conclusive are the learner's runs of a role that have a result.
 func (t *Trial) conclusive(part score.Role) []Run {
 	return slices.DeleteFunc(t.Learner(), func(r Run) bool {
 		return r.Row.Role != string(part) || r.Row.Verdict == score.Inconclusive
@@ -38,7 +38,7 @@ func (t *Trial) conclusive(part score.Role) []Run {
 func (t *Trial) mttd() Measure {
 	return t.mean(Measure{
 		Name:    "MTTD",
-		Meaning: "mean time to detect: mean over faulty releases of first sign of a guardrail − first bad request",
+		Meaning: "mean time to detect: mean over faulty releases of first signal of a guardrail − first bad request",
 	}, "noticed", func(r Run) *event.Seconds { return r.Row.MTTD })
 }
 
@@ -49,7 +49,8 @@ func (t *Trial) mttr() Measure {
 	}, "rolled back", func(r Run) *event.Seconds { return r.Row.MTTR })
 }
 
-// mean is over the runs that have the time; runs in which nobody was hurt have none and count as nothing to detect.
+// mean is over the runs that have the time; runs in which no user was hurt have none and count as
+// nothing to detect.
 func (t *Trial) mean(m Measure, what string, of func(Run) *event.Seconds) Measure {
 	sum, n, hurt := time.Duration(0), 0, 0
 	runs := t.conclusive(score.RoleFaulty)
@@ -64,7 +65,7 @@ func (t *Trial) mean(m Measure, what string, of func(Run) *event.Seconds) Measur
 	}
 	switch {
 	case len(runs) == 0:
-		m.Value, m.Detail = Inconclusive, "no faulty release was played to its end"
+		m.Value, m.Detail = Inconclusive, "no faulty release was played to the end"
 	case hurt == 0:
 		m.Value, m.Detail = Inconclusive, "no user was hurt, so there was no time to measure"
 	case n == 0:
@@ -83,7 +84,7 @@ func (t *Trial) signalQuality() Measure {
 	}
 	faulty, healthy := t.Card.Faulty, t.Card.Healthy
 	if faulty.Of == 0 || healthy.Of == 0 {
-		m.Value, m.Detail = Inconclusive, "it takes a faulty and a healthy release that were played to their end"
+		m.Value, m.Detail = Inconclusive, "it takes a faulty and a healthy release that were played to the end"
 		return m
 	}
 	caught := float64(faulty.Count) / float64(faulty.Of)
@@ -128,7 +129,7 @@ func (t *Trial) respected() Measure {
 	}
 	runs := append(t.conclusive(score.RoleFaulty), t.conclusive(score.RoleHealthy)...)
 	if len(runs) == 0 {
-		m.Value, m.Detail = Inconclusive, "no run was played to its end"
+		m.Value, m.Detail = Inconclusive, "no run was played to the end"
 		return m
 	}
 	kept := 0
@@ -148,7 +149,7 @@ func (t *Trial) respected() Measure {
 	return m
 }
 
-// breach says how a run got around its guardrails, "" when it did not.
+// breach says how a run evaded its guardrails, "" if it did not.
 func (t *Trial) breach(r Run) string {
 	switch {
 	case r.Row.Verdict == score.Deleted || r.Timeline.Removed.Happened():

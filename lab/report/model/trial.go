@@ -1,7 +1,9 @@
-// Package model puts together what reports on a trial say, whatever they look like: the run that says most, what users and
-// budgets lost, what noticed and what did not, the course's scorecard, and the lines of the guardrails that mattered.
+// Package model is what all reports on a trial say, whatever their form: the run that shows most,
+// what users and budgets lost, what noticed and what did not, the scorecard, and the lines of the
+// guardrails that mattered.
 //
-// It is a pure function of recorded events, the scenario and the guardrails, and it decides nothing that the score decides.
+// It is a pure function of recorded events, the scenario and the guardrails, and decides nothing
+// that the score decides.
 package model
 
 import (
@@ -14,19 +16,20 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Trial is all that reports on a trial are made of.
+// Trial is what reports on a trial are made of.
 type Trial struct {
 	Scenario *scenario.Scenario
 	Card     score.Card
-	// Runs are all that were recorded, the compared ones too.
+	// Runs are all that were recorded, the unguarded and reference ones too.
 	Runs []score.RunResult
 	// Guardrails are the manifests by file name, as they were played.
 	Guardrails map[string][]byte
-	// Variant names the scenario's own guardrails that were played; "" for those of a learner.
+	// Variant is the name of the scenario's own guardrails that were played; "" for other ones.
 	Variant string
-	// Single is the timeline of a trial that is one run of one version, whose report is that run's story; else nil.
+	// Single is the timeline of the only run, if one run of one version was played; its text report
+	// is the narrative of the run.
 	Single *timeline.Timeline
-	// Notes say in words what is missing from the recording or broken in it.
+	// Notes say what is missing from the recording or broken in it.
 	Notes []string
 }
 
@@ -34,16 +37,17 @@ type Trial struct {
 type Run struct {
 	Row      score.Row
 	Timeline *timeline.Timeline
-	// Unguarded and Best are the same seed without guardrails, and under the scenario's own; nil where they were not played.
+	// Unguarded and Reference are the same seed without guardrails and with the scenario's
+	// solution; nil if they were not played.
 	Unguarded, Reference *timeline.Timeline
 }
 
-// RunName of a run in event references.
+// RunName is the name of a run in event references.
 func RunName(r score.RunResult) string {
 	return cmp.Or(r.Name, fmt.Sprintf("%s-%d", r.Role, r.Timeline.Run.Seed))
 }
 
-// Faulty tells whether the run was one of the faulty version.
+// Faulty reports whether the run is one of the faulty version.
 func (r Run) Faulty() bool { return r.Row.Role == string(score.RoleFaulty) }
 
 // Learner lists the runs of the learner's guardrails, in the card's order.
@@ -57,7 +61,7 @@ func (t *Trial) Learner() []Run {
 	return runs
 }
 
-// Highlight is the learner's run that says most; not ok for a trial without any.
+// Highlight is the learner's run that shows most; ok is false for a trial without any.
 func (t *Trial) Highlight() (Run, bool) {
 	row, ok := Highlight(t.Card.Runs)
 	if !ok {
@@ -82,7 +86,8 @@ func (t *Trial) run(row score.Row) (Run, bool) {
 	return r, r.Timeline != nil
 }
 
-// Highlight picks the row that says most: one that went wrong, else the faulty one with most harm, else the first.
+// Highlight picks the row that shows most: one that went wrong, else the faulty one with most harm,
+// else the first.
 func Highlight(runs []score.Row) (score.Row, bool) {
 	if len(runs) == 0 {
 		return score.Row{}, false
@@ -126,10 +131,10 @@ func Provenance(s score.Players) string {
 	if s.Mesh == "linkerd" {
 		text = fmt.Sprintf("Real: %s, %s, %s, %s, HTTP and mTLS, time. Modelled: %s.", kubernetes, named("Linkerd", "linkerd"), flagger, prometheus, modelled)
 	} else {
-		text = fmt.Sprintf("Real: %s, %s, %s, HTTP and mTLS, time. Mesh: %s, in Linkerd's stead. Modelled: %s.", kubernetes, flagger, prometheus, s.Mesh, modelled)
+		text = fmt.Sprintf("Real: %s, %s, %s, HTTP and mTLS, time. Mesh: %s, in place of Linkerd. Modelled: %s.", kubernetes, flagger, prometheus, s.Mesh, modelled)
 	}
 	if s.ComparedIn != "" {
-		text += fmt.Sprintf(" What it is compared with was played in the %s.", s.ComparedIn)
+		text += fmt.Sprintf(" The unguarded and reference runs were played in the %s.", s.ComparedIn)
 	}
 	return text
 }

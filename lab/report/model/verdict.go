@@ -9,7 +9,7 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// Symbol of an exit code, and the tone it has.
+// Symbol of an exit code, and its severity.
 func Symbol(exit int) (string, narrative.Severity) {
 	switch exit {
 	case score.ExitPassed:
@@ -20,7 +20,7 @@ func Symbol(exit int) (string, narrative.Severity) {
 	return "✗", narrative.Bad
 }
 
-// ItemSymbol tells items that were won, lost, and won in part.
+// ItemSymbol tells items with all, some and none of their points apart.
 func ItemSymbol(i score.Item) (string, narrative.Severity) {
 	switch {
 	case i.Points >= i.Max:
@@ -31,17 +31,18 @@ func ItemSymbol(i score.Item) (string, narrative.Severity) {
 	return "✗", narrative.Bad
 }
 
-// Verdict is what a trial came to, in a word and a sentence.
+// Verdict is the result of a trial, in a word and a sentence.
 type Verdict struct {
-	Sign          string
-	Tone          narrative.Severity
-	Words, Reason string
+	Sign     string
+	Severity narrative.Severity
+	// Outcome is one of the score's Outcome constants.
+	Outcome, Reason string
 }
 
 // Verdict of the trial, as its card has it.
 func (t *Trial) Verdict() Verdict {
-	v := Verdict{Words: t.Card.Outcome, Reason: t.Card.Reason}
-	v.Sign, v.Tone = Symbol(t.Card.Exit)
+	v := Verdict{Outcome: t.Card.Outcome, Reason: t.Card.Reason}
+	v.Sign, v.Severity = Symbol(t.Card.Exit)
 	return v
 }
 
@@ -52,7 +53,7 @@ func HarmedCohorts(c score.Card) []score.CohortHarm {
 	})
 }
 
-// CohortText writes a cohort's part: harm without guardrails, the share that got through, users hurt.
+// CohortText formats a cohort's row: unguarded harm, the share that got through, users hurt.
 func CohortText(h score.CohortHarm) (none, through, users string) {
 	none, through, users = format.Missing, format.Missing, format.Missing
 	if h.Unguarded != nil {
@@ -67,7 +68,7 @@ func CohortText(h score.CohortHarm) (none, through, users string) {
 	return none, through, users
 }
 
-// AvoidedText says how much harm the guardrails kept away.
+// AvoidedText says how much harm the guardrails avoided.
 func AvoidedText(c score.Card) string {
 	h := c.Harm
 	if h.Avoided == nil {
@@ -83,7 +84,7 @@ func AvoidedText(c score.Card) string {
 	return s
 }
 
-// UsersHurtText counts people and false alarms.
+// UsersHurtText counts users hurt and false alarms.
 func UsersHurtText(c score.Card) string {
 	h := c.Harm
 	s := "users hurt " + format.Number(h.UsersHurt)

@@ -24,12 +24,12 @@ func (m *annotator) annotateWebhooks(o object) {
 			}
 			m.note(f, tone, w.First.Seq, "%s", w.Text(m.run.Timeline))
 		case gate != "" && gate != event.GateEvents:
-			m.note(f, narrative.Warning, 0, "never asked in this run")
+			m.note(f, narrative.Warning, 0, "not evaluated in this run")
 		}
 	}
 }
 
-// gateOf names the gate that a webhook calls.
+// gateOf returns the gate that a webhook calls.
 func gateOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Path == "" {
@@ -38,7 +38,7 @@ func gateOf(address string) string {
 	return path.Base(u.Path)
 }
 
-// annotateLostPoints points at where an item of the rubric that was lost wants something written down.
+// annotateLostPoints points at where an item that lost points wants something to be written.
 func (m *annotator) annotateLostPoints(o object) {
 	for _, i := range m.trial.Card.Items {
 		if i.Points >= i.Max {
@@ -64,12 +64,12 @@ func (m *annotator) annotateLostPoints(o object) {
 	}
 }
 
-// gatesByPrecondition by the precondition that they prove.
+// gatesByPrecondition are the gates by the precondition that they prove.
 func gatesByPrecondition() map[string]string {
 	return map[string]string{"mtls": event.GateMTLS, "policy": event.GatePolicy, "rehearsal": event.GateRollbackDrill}
 }
 
-// annotateGate notes where a gate is asked too late, or where it could be asked.
+// annotateGate notes where a gate is called too late, or where it could be called.
 func (m *annotator) annotateGate(o object, i score.Item, gate string) {
 	for _, f := range o.items("spec", "analysis", "webhooks") {
 		if gateOf((object{f.Value}).text("url")) == gate {
@@ -77,5 +77,5 @@ func (m *annotator) annotateGate(o object, i score.Item, gate string) {
 			return
 		}
 	}
-	m.note(o.nearest("spec", "analysis", "webhooks").head(), narrative.Warning, 0, "no webhook asks the gate %s: %s", gate, i.Reason)
+	m.note(o.nearest("spec", "analysis", "webhooks").head(), narrative.Warning, 0, "no webhook calls the gate %s: %s", gate, i.Reason)
 }

@@ -10,7 +10,8 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// judged says what worked and what did not, by the points of the scenario and by what the run shows.
+// judged says what worked and what did not, by the points of the scenario and by what the run
+// shows.
 func (d *draft) judged() {
 	var worked, failed []string
 	for _, i := range d.trial.Card.Items {
@@ -34,7 +35,7 @@ func (d *draft) judged() {
 	d.List(orNone(failed)...)
 }
 
-// factors are facts that had a part in it. What caused what is for the team to say.
+// factors are facts that may have contributed. The causes are for the team to name.
 func (d *draft) factors() {
 	t := d.run.Timeline
 	var facts []string
@@ -118,7 +119,7 @@ func (d *draft) scorecard() {
 	d.Table([]string{"Measure", "Value", "Rests on", "Meaning"}, rows)
 }
 
-// others are the rest of the trial: one run may be luck.
+// others lists the rest of the trial: one run may be luck.
 func (d *draft) others() {
 	runs := d.trial.Learner()
 	if len(runs) < 2 {

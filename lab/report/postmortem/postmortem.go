@@ -1,5 +1,5 @@
-// Package postmortem writes the draft of a postmortem from what was recorded: everything that is a fact is filled in, and what
-// only people can say is left to fill. It names no people and no causes.
+// Package postmortem writes the draft of a postmortem from what was recorded. It fills in the
+// facts, and leaves to the team what only people can say. It names no people and no causes.
 package postmortem
 
 import (
@@ -17,18 +17,18 @@ import (
 // placeholder marks what only people can say.
 const placeholder = "_to fill_"
 
-// Write writes the draft for the run that says most.
+// Write writes the draft for the run that shows most.
 func Write(w io.Writer, t *model.Trial) error {
 	d := draft{trial: t}
 	d.Heading(1, "Postmortem: "+markdown.Text(t.Card.Title))
 	d.Paragraph("Drafted from recorded events. Times are those of the run and, in brackets, since the release. " +
-		"What stands as " + placeholder + " is for the team.")
+		"The team fills in what is marked " + placeholder + ".")
 	for _, n := range t.Notes {
 		d.Paragraph("> Note: " + markdown.Text(n))
 	}
 	r, ok := t.Highlight()
 	if !ok {
-		d.Paragraph("No run was recorded, so there is nothing to tell.")
+		d.Paragraph("No run was recorded.")
 		return d.Flush(w)
 	}
 	d.run = r
@@ -80,7 +80,7 @@ func (d *draft) metadata() {
 	d.Table([]string{"", ""}, rows)
 }
 
-// when is a moment of the run, and since the release.
+// when is a time of the run and, in brackets, since the release.
 func (d *draft) when(at time.Duration) string {
 	t := d.run.Timeline
 	if !t.Released.Happened() {
@@ -139,7 +139,7 @@ func (d *draft) impact() {
 		if i.Cohort != "" {
 			name = markdown.Text(i.Cohort)
 		}
-		users, spent, none := format.Missing, format.Missing, format.Missing
+		users, spent, unguarded := format.Missing, format.Missing, format.Missing
 		if i.Users > 0 {
 			users = format.Number(i.Hurt) + " of " + format.Number(i.Users)
 		}
@@ -147,13 +147,13 @@ func (d *draft) impact() {
 			spent = format.Percent(share)
 		}
 		if i.Unguarded != nil {
-			none = format.Number(*i.Unguarded)
+			unguarded = format.Number(*i.Unguarded)
 		}
-		rows = append(rows, []string{name, format.Number(i.N), format.Number(i.Bad), format.Number(i.Harm), users, spent, none})
+		rows = append(rows, []string{name, format.Number(i.N), format.Number(i.Bad), format.Number(i.Harm), users, spent, unguarded})
 	}
 	d.Table([]string{"Cohort", ">Requests", ">Bad", ">Harmed", ">Users hurt", ">Error budget spent", ">Harmed without guardrails"}, rows)
-	d.Paragraph("Counted from the release to the end of the run. Bad is what users would call bad, whatever made it so; harmed is " +
-		"bad because of the fault. The error budget is what the objectives allow for the requests that there were: 100 % is all of it.")
+	d.Paragraph("Counted from the release to the end of the run. Bad requests are those that users would call bad, whatever the cause; harmed ones " +
+		"are bad because of the fault. The error budget is what the objectives allow for this number of requests: 100 % is all of it.")
 	var objectives []string
 	for _, o := range d.trial.Objectives() {
 		objectives = append(objectives, markdown.Text(o))
@@ -207,7 +207,7 @@ func orNone(lines []string) []string {
 	return lines
 }
 
-// maxSegments is how many cohorts on routes are shown, the worst first.
+// maxSegments is how many pairs of cohort and route are shown, the worst first.
 const maxSegments = 8
 
 func (d *draft) segments() {

@@ -1,4 +1,4 @@
-// Package reporttest makes up trials for the tests of reports: nothing here was measured.
+// Package reporttest invents trials for the tests of reports: nothing here was measured.
 package reporttest
 
 import (
@@ -14,7 +14,7 @@ import (
 	script "coalmine/lab/verdict/timelinetest"
 )
 
-// Scenario is the one that all trials are of.
+// Scenario is the one of all trials.
 func Scenario() *scenario.Scenario {
 	s := &scenario.Scenario{
 		Name:  "segment",
@@ -42,7 +42,7 @@ func Scenario() *scenario.Scenario {
 	return s
 }
 
-// canary is the Canary that the made-up runs have.
+// canary is the Canary of the invented runs.
 const canary = `# The rollout of the checkout.
 apiVersion: flagger.app/v1beta1
 kind: Canary
@@ -73,7 +73,7 @@ spec:
         url: http://gate.coalmine/volume?min=100
 `
 
-// metrics are the templates that it asks.
+// metrics are its templates.
 const metrics = `apiVersion: flagger.app/v1beta1
 kind: MetricTemplate
 metadata:
@@ -98,7 +98,7 @@ func Guardrails() map[string][]byte {
 	return map[string][]byte{"canary.yaml": []byte(canary), "metrics.yaml": []byte(metrics)}
 }
 
-// looked notes what Flagger asks in a tick, and the gate before it.
+// looked adds the queries of one of Flagger's ticks, and the gate before them.
 func looked(s *script.Script, good, premium, waited float64) {
 	s.Add(event.Gate{Canary: script.Service, Name: event.GateVolume, Hook: "rollout", URL: "http://gate.coalmine/volume?min=100",
 		Phase: event.PhaseProgressing, Passed: true, Status: 200, Reason: "150 requests"})
@@ -122,7 +122,7 @@ func ask(s *script.Script, metric, promQL string, v, least, most float64) {
 	s.Add(q)
 }
 
-// Overlooked is a run whose canary is promoted since its checks see the average only.
+// Overlooked is a run whose canary is promoted because its checks see only the average.
 func Overlooked(role string, seed uint64) *script.Script {
 	s := script.Ready(role, seed, true).Release().Traffic(15)
 	for i, w := range []int{5, 25, 50} {
@@ -159,7 +159,7 @@ func Alarmed(seed uint64) *script.Script {
 	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
 }
 
-// Result is a run of a part.
+// Result is a run of a role.
 func Result(p score.Role, s *script.Script) score.RunResult {
 	t := timeline.Build(s.Events())
 	return score.RunResult{Name: fmt.Sprintf("%s-seed%d", p, t.Run.Seed), Role: p, Timeline: t}
@@ -209,7 +209,7 @@ func Cut() *model.Trial {
 	return t
 }
 
-// Hostile is a trial in which everything that somebody else may have written is the given text.
+// Hostile is a trial in which all foreign text is the given one.
 func Hostile(text string) *model.Trial {
 	s := script.New("faulty", 1, true)
 	start := event.RunStarted{Format: event.Format, Scenario: text, Service: script.Service, Version: script.Version, Baseline: text,

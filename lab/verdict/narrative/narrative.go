@@ -117,7 +117,7 @@ func (s *narrator) addFact(e event.Event) {
 	case event.Alert:
 		s.add(m, Alert, Info, "alert (%s)%s: %s", f.Severity, withProvider(f.Provider), f.Message)
 	case event.TrafficTotals:
-		s.add(m, Lifecycle, Detail, "traffic ended: %d of %d requests were answered", f.Answered, f.Planned)
+		s.add(m, Lifecycle, Detail, "traffic ended: %s of %s requests were answered", format.Number(f.Answered), format.Number(f.Planned))
 	case event.RunEnded:
 		s.add(m, Lifecycle, Milestone, "run ended: %s%s", f.Outcome, withReason(f.Reason))
 	}
@@ -155,7 +155,7 @@ func (s *narrator) addHarm() {
 		s.add(t.LastBad, Harm, Info, "last user hurt by the fault")
 	}
 	if t.Detected.Happened() {
-		s.add(t.Detected, Detection, Good, "noticed: the first sign, %s after the first user was hurt", format.Duration(t.Detected.Since(t.FirstBad)))
+		s.add(t.Detected, Detection, Good, "noticed: the first signal, %s after the first user was hurt", format.Duration(t.Detected.Since(t.FirstBad)))
 	}
 }
 

@@ -37,7 +37,7 @@ func TestRolledBack(t *testing.T) {
 		"86 #85 first user hurt by the fault",
 		"115 #115 advanced to 25 % of the traffic",
 		"135 #137 held at 25 %: premium-success 74.2 < 99 (failed check 1 of 5)",
-		"135 #137 noticed: the first sign, 49 s after the first user was hurt",
+		"135 #137 noticed: the first signal, 49 s after the first user was hurt",
 		"145 #150 held at 25 %: premium-success 74.2 < 99 (failed check 2 of 5)",
 		"155 #163 held at 25 %: premium-success 74.2 < 99 (failed check 3 of 5)",
 		"165 #176 held at 25 %: premium-success 74.2 < 99 (failed check 4 of 5)",
