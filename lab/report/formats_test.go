@@ -51,8 +51,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestTheSameTrialGivesTheSameBytes also finds what comes in the order of a map.
-func TestTheSameTrialGivesTheSameBytes(t *testing.T) {
+// TestFormatsAreReproducible also finds what depends on the order of a map.
+func TestFormatsAreReproducible(t *testing.T) {
 	for _, f := range report.Formats() {
 		want := written(t, f, reporttest.Missed())
 		for range 20 {
@@ -63,7 +63,7 @@ func TestTheSameTrialGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestEveryFormatTakesEveryTrial(t *testing.T) {
+func TestEveryFormatOfEveryTrial(t *testing.T) {
 	trials := map[string]*model.Trial{"false alarm": reporttest.FalseAlarm(), "single": reporttest.Single(), "cut": reporttest.Cut(),
 		"empty": reporttest.Trial(), "hostile": reporttest.Hostile("<script>alert(1)</script>")}
 	for name, d := range trials {

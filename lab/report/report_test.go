@@ -113,7 +113,7 @@ func TestNoLineIsTooWide(t *testing.T) {
 	}
 }
 
-func TestColourChangesNothingElse(t *testing.T) {
+func TestColorChangesNothingElse(t *testing.T) {
 	card := score.Trial(testScenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
 	coloured := text(t, card, report.Options{Color: true})
 	if !strings.Contains(coloured, "\x1b[") {
@@ -132,8 +132,8 @@ func TestColourChangesNothingElse(t *testing.T) {
 	}
 }
 
-// Text that a learner or a tool wrote must not reach the terminal as commands.
-func TestTextOfOthersCannotSteerTheTerminal(t *testing.T) {
+// Text from manifests and tools must not reach the terminal as commands.
+func TestForeignTextCannotControlTheTerminal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		evil := rapid.String().Draw(t, "text") + "\x1b[2J\x9b31m\r\n\a"
 		c := score.Card{Title: evil, Scenario: evil, Reason: evil, Exit: 3, Outcome: score.OutcomeMissed,
@@ -157,7 +157,7 @@ func TestTextOfOthersCannotSteerTheTerminal(t *testing.T) {
 	})
 }
 
-func TestJSONComesBack(t *testing.T) {
+func TestJSONRoundTrip(t *testing.T) {
 	card := score.Trial(testScenario(), runs(script.RolledBack(1)))
 	var b bytes.Buffer
 	if err := report.JSON(&b, card); err != nil {

@@ -3,7 +3,8 @@ package report
 // paint colours text with plain ANSI codes, or leaves it as it is.
 type paint bool
 
-// style is the meaning that a colour carries. Every tone is also told by a sign or a word, so that nothing is lost without.
+// style is the meaning that a colour carries. A symbol or a word carries it too, so that nothing is
+// lost without colours.
 type style string
 
 const (

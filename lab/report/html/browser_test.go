@@ -27,7 +27,7 @@ func browser(t *testing.T) string {
 	return ""
 }
 
-// browse runs a headless browser on a page, with a profile of its own and without the network.
+// browse runs a headless browser on a page, with its own profile and without the network.
 func browse(t *testing.T, url string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -47,7 +47,8 @@ func browse(t *testing.T, url string, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// measure tells how wide a page is in a window of a width, and which of its elements stand out of it at the right.
+// measure returns how wide a page is in a window of a width, and which of its elements overflow it
+// at the right.
 const measure = `<script>
 addEventListener("load", () => {
   const wide = document.documentElement.clientWidth, out = [];
@@ -60,8 +61,8 @@ addEventListener("load", () => {
 });
 </script></body>`
 
-// TestInABrowser looks at a page at the width of a phone and of a desk: nothing stands out of it, no text in a picture shrinks,
-// the console stays empty, and it prints.
+// TestInABrowser loads a page at the width of a phone and of a desktop: nothing overflows, no text
+// in a chart shrinks, the console stays empty, and the page prints.
 func TestInABrowser(t *testing.T) {
 	t.Parallel()
 	browser(t)
@@ -99,8 +100,8 @@ func TestInABrowser(t *testing.T) {
 	}
 }
 
-// TestTheConsoleIsHeard keeps the test above from passing because nobody listens.
-func TestTheConsoleIsHeard(t *testing.T) {
+// TestConsoleIsCaptured keeps the test above from passing because it misses the console.
+func TestConsoleIsCaptured(t *testing.T) {
 	t.Parallel()
 	browser(t)
 	path := filepath.Join(t.TempDir(), "loud.html")

@@ -73,8 +73,8 @@ func trials() map[string]*model.Trial {
 
 var styles = regexp.MustCompile(`^width: [0-9.]+%$`)
 
-// TestAPageNeedsNothingElse: no script, nothing that is fetched, no link that leads out of the page.
-func TestAPageNeedsNothingElse(t *testing.T) {
+// TestPageIsSelfContained: no script, nothing that is fetched, no link out of the page.
+func TestPageIsSelfContained(t *testing.T) {
 	for name, d := range trials() {
 		t.Run(name, func(t *testing.T) {
 			checkInert(t, elements(t, page(t, d)))
@@ -106,9 +106,9 @@ func checkInert(t interface{ Fatalf(string, ...any) }, all []*xhtml.Node) {
 	}
 }
 
-// TestTextOfOthersStaysText: whatever somebody else wrote makes no element, no attribute, no link and no rule of style, and
-// turns no text around.
-func TestTextOfOthersStaysText(t *testing.T) {
+// TestForeignTextStaysText: foreign text makes no element, attribute, link or rule of style, and
+// does not turn the direction of other text.
+func TestForeignTextStaysText(t *testing.T) {
 	shape := func(t testing.TB, d *model.Trial) string {
 		var b strings.Builder
 		for _, n := range elements(t, page(t, d)) {
@@ -134,7 +134,7 @@ func TestTextOfOthersStaysText(t *testing.T) {
 				r.Fatalf("%q turns the text around it", text(n)[i:])
 			}
 		}
-		oneLine := strings.Map(func(r rune) rune { // more lines of a manifest are more elements, and what is no YAML has no notes
+		oneLine := strings.Map(func(r rune) rune { // more lines of a manifest are more elements, and text that is not YAML has no notes
 			if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || !utf8.ValidRune(r) || r >= 0xfffe {
 				return -1
 			}
@@ -160,7 +160,7 @@ func firstDifference(a, b string) string {
 	return fmt.Sprintf("%d elements, were %d", len(y), len(x))
 }
 
-func TestEveryLinkLeadsSomewhere(t *testing.T) {
+func TestEveryLinkHasATarget(t *testing.T) {
 	for name, d := range trials() {
 		all := elements(t, page(t, d))
 		ids := map[string]bool{}
@@ -185,9 +185,9 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	}
 }
 
-// TestItCanBeHeard checks what a screen reader goes by: one title, headings without gaps, tables with captions and headers,
-// pictures with a name and a description.
-func TestItCanBeHeard(t *testing.T) {
+// TestScreenReader checks what a screen reader goes by: one title, headings without gaps, tables
+// with captions and headers, charts with a name and a description.
+func TestScreenReader(t *testing.T) {
 	for name, d := range trials() {
 		all := elements(t, page(t, d))
 		last, titles := 0, 0
@@ -212,7 +212,7 @@ func TestItCanBeHeard(t *testing.T) {
 				}
 			case "svg":
 				if attribute(n, "role") == "img" && (count(n, "desc") != 1 || count(n, "title") == 0) {
-					t.Errorf("%s: a picture has no name or description", name)
+					t.Errorf("%s: a chart has no name or description", name)
 				}
 			}
 		}
@@ -232,8 +232,8 @@ func count(n *xhtml.Node, name string) int {
 	return k
 }
 
-// TestHintsAreAChoice: a hint is read by those who open it only.
-func TestHintsAreAChoice(t *testing.T) {
+// TestHintsAreFolded: only those who open a hint read it.
+func TestHintsAreFolded(t *testing.T) {
 	d := reporttest.Missed()
 	found := 0
 	for _, n := range elements(t, page(t, d)) {
@@ -264,9 +264,9 @@ func ownText(n *xhtml.Node) string {
 	return s
 }
 
-// TestColoursCanBeTold checks WCAG 2.2's contrast of text (success criterion 1.4.3: 4.5 to 1) and of graphics (1.4.11: 3 to 1)
-// for the light, the dark and the printed page.
-func TestColoursCanBeTold(t *testing.T) {
+// TestContrast checks WCAG 2.2's contrast of text (success criterion 1.4.3: 4.5 to 1) and of
+// graphics (1.4.11: 3 to 1) for the light, the dark and the printed page.
+func TestContrast(t *testing.T) {
 	data, err := os.ReadFile("style.css")
 	if err != nil {
 		t.Fatal(err)

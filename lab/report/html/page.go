@@ -234,8 +234,8 @@ func (p *page) addRuns(t *model.Trial) map[string]anchors {
 }
 
 func tableRow(r model.Run, ids map[string]anchors) row {
-	sign, tone := model.Symbol(r.Row.Verdict.Exit())
-	x := row{Name: r.Row.Run, Sign: sign, Severity: tone, Verdict: r.Row.Verdict.Text(), FirstBad: format.OptionalClock(r.Row.FirstBad),
+	sign, severity := model.Symbol(r.Row.Verdict.Exit())
+	x := row{Name: r.Row.Run, Sign: sign, Severity: severity, Verdict: r.Row.Verdict.Text(), FirstBad: format.OptionalClock(r.Row.FirstBad),
 		MTTD: format.OptionalDuration(r.Row.MTTD), MTTR: format.OptionalDuration(r.Row.MTTR), Weight: format.Missing, Harm: format.Number(r.Row.Harm),
 		Users: format.Number(r.Row.UsersHurt)}
 	if w := r.Row.Weight; w != nil {

@@ -122,7 +122,7 @@ func (p *page) addHarm(t *model.Trial) {
 		}
 		b := bar{Name: name, Class: class, Count: format.Number(*n), Width: number(100 * float64(*n) / float64(most))}
 		if *n > 0 {
-			b.Width = max(b.Width, 0.5) // what was there can be seen
+			b.Width = max(b.Width, 0.5) // more than nothing stays visible
 		}
 		if none := c.Harm.Unguarded; none != nil && *none > 0 && none != n {
 			b.Share = format.Percent(float64(*n) / float64(*none))
@@ -188,7 +188,7 @@ type codeLine struct {
 	ID    string
 	No    int
 	Text  string
-	Class string // tone of the worst note on it, "" without
+	Class string // severity of the worst note on it, "" without
 	Notes []lineNote
 }
 

@@ -26,8 +26,8 @@ func written(t testing.TB, d *model.Trial) []byte {
 	return b.Bytes()
 }
 
-// allowed are the elements of junit-10.xsd (jenkinsci/xunit-plugin, .../types/model/xsd) that a report uses: their attributes, those that must be
-// there, and what they may hold.
+// allowed are the elements of junit-10.xsd (jenkinsci/xunit-plugin, .../types/model/xsd) that a
+// report uses: their attributes, which of them are required, and their content.
 func allowed() map[string]struct{ attributes, required, children []string } {
 	return map[string]struct{ attributes, required, children []string }{
 		"testsuites": {words("name time tests failures errors"), nil, words("testsuite")},
@@ -45,10 +45,10 @@ func allowed() map[string]struct{ attributes, required, children []string } {
 
 func words(s string) []string { return strings.Fields(s) }
 
-// counted is what a document says of itself, and what it holds.
+// counted is what a document says of itself, and what it has.
 type counted struct{ tests, failures, errors, skipped int }
 
-// check walks a document by the schema.
+// check validates a document against the schema.
 func check(t interface{ Fatalf(string, ...any) }, data []byte) (said, held counted) {
 	d := xml.NewDecoder(bytes.NewReader(data))
 	var path []string
@@ -124,7 +124,7 @@ func (c *counted) hold(name string) {
 	}
 }
 
-func TestItIsAsBuildServersReadIt(t *testing.T) {
+func TestSchema(t *testing.T) {
 	for name, c := range map[string]struct {
 		trial *model.Trial
 		want  counted
@@ -143,7 +143,7 @@ func TestItIsAsBuildServersReadIt(t *testing.T) {
 	}
 }
 
-func TestTextOfOthersStaysText(t *testing.T) {
+func TestForeignTextStaysText(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		evil := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"]]>", `"/><failure/>`, "\x00\x01", "&bogus;", "<!DOCTYPE x>"})).Draw(r, "text")
 		said, held := check(r, written(t, reporttest.Hostile("x"+evil)))

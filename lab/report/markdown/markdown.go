@@ -85,10 +85,10 @@ func Text(s string) string {
 		switch {
 		case strings.ContainsRune(special, r), i == 0 && strings.ContainsRune("+-=:.", r), (r == '.' || r == ')') && numbered(s[:i]) && (i+1 == len(s) || s[i+1] == ' '):
 			b.WriteByte('\\')
-		case r == '@': // a host mentions whoever is named behind it, a backslash or not
+		case r == '@': // a backslash does not keep a host from mentioning the user after it
 			b.WriteString("@<!-- -->")
 			continue
-		case r == ':' && strings.HasPrefix(s[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"): // nor may it link
+		case r == ':' && strings.HasPrefix(s[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"): // nor may it become a link
 			b.WriteString("<!-- -->")
 		}
 		b.WriteRune(r)

@@ -38,8 +38,9 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestNothingOfOthersIsMarkup takes escapes and our own comments away: no sign that could begin markup is left.
-func TestNothingOfOthersIsMarkup(t *testing.T) {
+// TestForeignTextIsNoMarkup removes escapes and our own comments: no character that could start
+// markup is left.
+func TestForeignTextIsNoMarkup(t *testing.T) {
 	signs := rapid.SampledFrom([]string{"<", ">", "|", "`", "*", "_", "[", "]", "\\", "#", "@", "://", "www.", "&", "!", "~", "$", "\n", "\r", "1.", "-->", "<!--", "a", " "})
 	hostile := rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(rapid.SliceOf(rapid.OneOf(signs, rapid.String())).Draw(t, "parts"), "")
@@ -52,7 +53,7 @@ func TestNothingOfOthersIsMarkup(t *testing.T) {
 		}
 		for i, r := range left {
 			if r == '@' && !strings.HasPrefix(left[i+1:], "\x00") {
-				t.Fatalf("%q mentions somebody", in)
+				t.Fatalf("%q mentions a user", in)
 			}
 			if r != 0 && !unicode.IsPrint(r) {
 				t.Fatalf("%q keeps %q", in, r)
@@ -64,7 +65,7 @@ func TestNothingOfOthersIsMarkup(t *testing.T) {
 	})
 }
 
-// plain takes every escaped sign away.
+// plain removes every escaped character.
 func plain(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -91,9 +91,9 @@ type annotator struct {
 	notes      []Note   // of the current file
 }
 
-func (m *annotator) note(f field, tone narrative.Severity, seq int, layout string, args ...any) {
+func (m *annotator) note(f field, severity narrative.Severity, seq int, layout string, args ...any) {
 	from, to := f.lines()
-	m.notes = append(m.notes, Note{From: from, To: to, Severity: tone, Text: format.Clean(fmt.Sprintf(layout, args...)), Seq: seq})
+	m.notes = append(m.notes, Note{From: from, To: to, Severity: severity, Text: format.Clean(fmt.Sprintf(layout, args...)), Seq: seq})
 }
 
 // sorted sorts the notes by line, and drops those outside the file.
@@ -139,14 +139,14 @@ func (m *annotator) annotateInterval(o object) {
 		for _, c := range t.Changes {
 			failed = max(failed, c.After.FailedChecks)
 		}
-		tone := narrative.Info
+		severity := narrative.Info
 		text := fmt.Sprintf("%s failed checks end the rollout: %s failed", f.Value.Value, orNone(failed))
 		if t.Abort.Happened() && failed > 0 {
 			text += fmt.Sprintf(", and it was rolled back at %s", format.Clock(t.Abort.At))
 		} else if failed == 0 && m.run.Faulty() && t.FirstBad.Happened() {
-			tone = narrative.Warning
+			severity = narrative.Warning
 		}
-		m.note(f, tone, t.Abort.Seq, "%s", text)
+		m.note(f, severity, t.Abort.Seq, "%s", text)
 	}
 	if f, ok := o.at("spec", "skipAnalysis"); ok && f.Value.Value == "true" {
 		m.note(f, narrative.Bad, 0, "Flagger promotes without any analysis")

@@ -29,7 +29,7 @@ type Check struct {
 	// Worst is the first that failed.
 	Closest, Worst *event.Query
 	margin         float64
-	reason         string // of the first no
+	reason         string // of the first failure
 }
 
 // Noticed reports whether it failed once users were hurt.
@@ -118,7 +118,7 @@ func (w *Check) metric(t *timeline.Timeline, m timeline.Moment, q event.Query, p
 
 func (w *Check) gate(t *timeline.Timeline, m timeline.Moment, g event.Gate) {
 	passed := g.Passed
-	if g.Hook == event.HookRollback { // a yes rolls back
+	if g.Hook == event.HookRollback { // passing it rolls back
 		passed = !passed
 	}
 	w.count(t, m, passed)

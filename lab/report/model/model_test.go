@@ -67,7 +67,7 @@ func TestScorecard(t *testing.T) {
 	}
 }
 
-func TestARemovedCanaryIsABreach(t *testing.T) {
+func TestRemovedCanaryIsABreach(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Traffic(15).Canary(event.PhaseProgressing, 25, 0).Traffic(30)
 	s.Add(event.Deleted{ObjectKind: "Canary", Name: script.Service}).Traffic(10).Complete()
 	d := reporttest.Trial(reporttest.Result(score.RoleFaulty, s))
@@ -135,8 +135,8 @@ func TestImpactAddsUp(t *testing.T) {
 	}
 }
 
-func TestWatches(t *testing.T) {
-	told := func(d *model.Trial) []string {
+func TestChecks(t *testing.T) {
+	texts := func(d *model.Trial) []string {
 		r, _ := d.Highlight()
 		var all []string
 		for _, w := range model.Checks(r) {
@@ -145,18 +145,18 @@ func TestWatches(t *testing.T) {
 		return all
 	}
 	for name, c := range map[string]struct{ got, want []string }{
-		"missed": {told(reporttest.Missed()), []string{
+		"missed": {texts(reporttest.Missed()), []string{
 			"success false: passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
 			"waiting false: passed all 3 times while users were hurt; closest: 108.5 ≤ 500",
 			"volume false: passed all 3 times while users were hurt",
 		}},
-		"caught": {told(reporttest.Caught()), []string{
+		"caught": {texts(reporttest.Caught()), []string{
 			"success false: passed all 6 times while users were hurt; closest: 99.2 ≥ 99",
 			"premium-success true: failed 5 of 6 times, first 49 s after the first user was hurt (62.5 < 99)",
 			"waiting false: passed the one time it was asked while users were hurt; closest: 110 ≤ 500",
 			"volume false: passed all 6 times while users were hurt",
 		}},
-		"false alarm": {told(reporttest.FalseAlarm()), []string{
+		"false alarm": {texts(reporttest.FalseAlarm()), []string{
 			"success true: failed all 5 times, first at 01:55 (98.5 < 99)",
 			"volume false: passed all 5 times",
 		}},
@@ -167,8 +167,8 @@ func TestWatches(t *testing.T) {
 	}
 }
 
-// TestAnEarlyFailureNoticedNothing: what failed before any user was hurt was about something else.
-func TestAnEarlyFailureNoticedNothing(t *testing.T) {
+// TestEarlyFailureDoesNotCount: what failed before any user was hurt was about something else.
+func TestEarlyFailureDoesNotCount(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary(event.PhaseProgressing, 0, 0).Traffic(10)
 	ask := func(v float64) {
 		least := 99.0
@@ -185,8 +185,9 @@ func TestAnEarlyFailureNoticedNothing(t *testing.T) {
 	}
 }
 
-// TestAFailureWithoutBounds: of a built-in check the log has the value only, and what Flagger made of it.
-func TestAFailureWithoutBounds(t *testing.T) {
+// TestFailureWithoutBounds: of a built-in check the log has only the value, and what Flagger made
+// of it.
+func TestFailureWithoutBounds(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary(event.PhaseProgressing, 25, 0).Traffic(10)
 	ask := func(promQL string, v float64) { s.Add(event.Query{Asker: script.Service, PromQL: promQL, Value: &v}) }
 	ask("good / all * 100", 99.5)
@@ -219,7 +220,7 @@ func notes(d *model.Trial) []string {
 	return all
 }
 
-func TestLinesThatMattered(t *testing.T) {
+func TestAnnotatedLines(t *testing.T) {
 	missed := []string{
 		"canary.yaml:12-12 one tick every 10s: 3 ticks while users were hurt and before the decision",
 		"canary.yaml:13-13 5 failed checks end the rollout: none failed",
@@ -246,7 +247,7 @@ func TestLinesThatMattered(t *testing.T) {
 	}
 }
 
-func TestTones(t *testing.T) {
+func TestSeverities(t *testing.T) {
 	tones := func(d *model.Trial) map[int]narrative.Severity {
 		of := map[int]narrative.Severity{}
 		for _, n := range d.Files()[0].Notes {
@@ -265,7 +266,7 @@ func TestTones(t *testing.T) {
 	}
 }
 
-func TestAnObjectiveThatIsNotAskedFor(t *testing.T) {
+func TestBoundBelowTheObjective(t *testing.T) {
 	d := reporttest.Missed()
 	d.Scenario.Objectives[1].Success = 99.5 // and the other too
 	if got := strings.Join(notes(d), "\n"); !strings.Contains(got, "its bound is 99 %, the objective is 99.5 %") {
@@ -288,7 +289,7 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// FuzzManifests takes manifests for hostile: they may be edited after they were played.
+// FuzzManifests treats manifests as hostile: they may be edited after they were played.
 func FuzzManifests(f *testing.F) {
 	for _, data := range reporttest.Guardrails() {
 		f.Add(string(data))
@@ -311,8 +312,8 @@ func FuzzManifests(f *testing.F) {
 	})
 }
 
-// TestAnyTimelineIsReported: reports are made of logs that were cut off anywhere.
-func TestAnyTimelineIsReported(t *testing.T) {
+// TestReportsOfCutLogs makes reports of logs that were cut off anywhere.
+func TestReportsOfCutLogs(t *testing.T) {
 	events := reporttest.Noticed(1).Events()
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, len(events)).Draw(t, "events")

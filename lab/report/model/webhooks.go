@@ -18,11 +18,11 @@ func (m *annotator) annotateWebhooks(o object) {
 		w, ok := m.check(true, gate, address)
 		switch {
 		case ok:
-			tone := m.severity(w)
-			if tone == narrative.Bad && w.Failed == 0 {
-				tone = narrative.Info // a gate that asks something else is not blind
+			severity := m.severity(w)
+			if severity == narrative.Bad && w.Failed == 0 {
+				severity = narrative.Info // a gate that checks something else is not blind
 			}
-			m.note(f, tone, w.First.Seq, "%s", w.Text(m.run.Timeline))
+			m.note(f, severity, w.First.Seq, "%s", w.Text(m.run.Timeline))
 		case gate != "" && gate != event.GateEvents:
 			m.note(f, narrative.Warning, 0, "not evaluated in this run")
 		}

@@ -19,8 +19,8 @@ import (
 
 func ref(v float64) *float64 { return &v }
 
-// told is a narrative as lines, without the lifecycle of the run.
-func told(s *script.Script) []string {
+// narrate returns a narrative as lines, without the lifecycle of the run.
+func narrate(s *script.Script) []string {
 	var lines []string
 	for _, e := range narrative.Of(timeline.Build(s.Events())) {
 		if e.Kind != narrative.Lifecycle && e.Kind != narrative.Status {
@@ -45,8 +45,8 @@ func TestRolledBack(t *testing.T) {
 		"185 #200 last user hurt by the fault",
 		"185 #201 rolled back after 5 failed checks of 5: all traffic to the primary (the canary had 25 %)",
 	}
-	if diff := cmp.Diff(want, told(script.RolledBack(1))); diff != "" {
-		t.Errorf("the story differs (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, narrate(script.RolledBack(1))); diff != "" {
+		t.Errorf("the narrative differs (-want +got):\n%s", diff)
 	}
 }
 
@@ -72,7 +72,7 @@ func tick(failed int, weight int, facts ...event.Fact) string {
 		s.Add(f)
 	}
 	s.Canary(event.PhaseProgressing, weight, failed)
-	lines := told(s)
+	lines := narrate(s)
 	_, text, _ := strings.Cut(lines[len(lines)-1], " #")
 	_, text, _ = strings.Cut(text, " ")
 	return text
@@ -107,7 +107,7 @@ func TestTicksDoNotMix(t *testing.T) {
 	s.Add(event.Query{Asker: script.Service, Metric: "first", Value: ref(1), Min: ref(2)}).Canary(event.PhaseProgressing, 25, 1)
 	s.Add(event.Query{Asker: script.Service, Metric: "second", Value: ref(1), Min: ref(2)})
 	s.Add(event.Gate{Canary: script.Service, Name: "volume", Reason: "later"})
-	if got := strings.Join(told(s), "\n"); !strings.Contains(got, "held at 25 %: first 1 < 2 (failed check 1 of 5)") {
+	if got := strings.Join(narrate(s), "\n"); !strings.Contains(got, "held at 25 %: first 1 < 2 (failed check 1 of 5)") {
 		t.Error(got)
 	}
 }
