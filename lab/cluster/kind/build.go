@@ -271,10 +271,10 @@ func (c *Cluster) waitForServices(ctx context.Context, s *scenario.Scenario) err
 func (c *Cluster) waitForTrafficPods(ctx context.Context, agent *client.Agent) error {
 	return c.waitFor(ctx, readyTimeout, "the traffic pods to be ready", func(ctx context.Context) (string, error) {
 		status, err := agent.Status(ctx)
-		var refused *client.StatusError
+		var statusErr *client.StatusError
 		switch {
-		case errors.As(err, &refused) && refused.Status >= 500: // its Service has no endpoint yet
-			return refused.Error(), nil
+		case errors.As(err, &statusErr) && statusErr.Status >= 500: // its Service has no endpoint yet
+			return statusErr.Error(), nil
 		case err != nil:
 			return "", err
 		case status.Fault != "":

@@ -71,9 +71,9 @@ func (c *Cluster) acquireLease(ctx context.Context) (*lease, error) {
 	if err := l.acquire(ctx, c.name); err != nil {
 		return nil, err
 	}
-	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
+	renewCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop, l.done = stop, make(chan struct{})
-	go l.renewLoop(beat)
+	go l.renewLoop(renewCtx)
 	return l, nil
 }
 
@@ -160,8 +160,8 @@ func (l *lease) renew(ctx context.Context) {
 func (l *lease) fault() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if silent := l.now().Sub(l.lastRenewed); l.lost == nil && silent > unreachableAfter {
-		return fmt.Errorf("the API server has been unreachable for %v: %w", silent.Round(time.Second), l.lastErr)
+	if gap := l.now().Sub(l.lastRenewed); l.lost == nil && gap > unreachableAfter {
+		return fmt.Errorf("the API server has been unreachable for %v: %w", gap.Round(time.Second), l.lastErr)
 	}
 	return l.lost
 }

@@ -118,8 +118,8 @@ func (w *world) pollAgent(ctx context.Context) {
 			return
 		case <-every.C:
 		}
-		asked, cancel := context.WithTimeout(ctx, agentPollInterval)
-		status, err := w.agent.Status(asked)
+		reqCtx, cancel := context.WithTimeout(ctx, agentPollInterval)
+		status, err := w.agent.Status(reqCtx)
 		cancel()
 		switch {
 		case errors.Is(err, client.ErrRestarted):
@@ -146,13 +146,13 @@ func (w *world) agentFailed(err error) {
 // fault returns the lab's fault, or nil.
 func (w *world) fault() error {
 	w.agentMu.Lock()
-	lost := w.agentErr
+	agentErr := w.agentErr
 	w.agentMu.Unlock()
 	if err := w.health.fault(time.Now()); err != nil {
 		return err // a pod's own report is more precise than the agent's that it is missing
 	}
-	if lost != nil {
-		return fmt.Errorf("the traffic counts are incomplete: %w", lost)
+	if agentErr != nil {
+		return fmt.Errorf("the traffic counts are incomplete: %w", agentErr)
 	}
 	return w.lease.fault()
 }
@@ -283,12 +283,12 @@ func (w *world) retry(ctx context.Context, f func(context.Context) error) error 
 
 // transient reports whether an error is due to an API server that is away or has just come back.
 func transient(err error) bool {
-	var refused *client.StatusError
+	var status *client.StatusError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return false
-	case errors.As(err, &refused):
-		return refused.Status >= 500
+	case errors.As(err, &status):
+		return status.Status >= 500
 	case utilnet.IsConnectionRefused(err), utilnet.IsConnectionReset(err), utilnet.IsTimeout(err),
 		utilnet.IsProbableEOF(err):
 		return true

@@ -38,17 +38,17 @@ type Obstacle struct {
 }
 
 func (o Obstacle) String() string {
-	where := "pod " + o.Pod
+	text := "pod " + o.Pod
 	if o.Node != "" {
-		where += " on node " + o.Node
+		text += " on node " + o.Node
 	}
 	if o.pull() {
-		return fmt.Sprintf("%s: image %s is not available (%s): %s", where, o.Image, o.Reason, o.Message)
+		return fmt.Sprintf("%s: image %s is not available (%s): %s", text, o.Image, o.Reason, o.Message)
 	}
 	if o.Container != "" {
-		where += ", container " + o.Container
+		text += ", container " + o.Container
 	}
-	return where + ": " + strings.Join(slices.DeleteFunc([]string{o.Reason, o.Message}, func(s string) bool {
+	return text + ": " + strings.Join(slices.DeleteFunc([]string{o.Reason, o.Message}, func(s string) bool {
 		return s == ""
 	}),
 		": ")

@@ -129,12 +129,12 @@ func (d Docker) run(ctx context.Context, in io.Reader, args ...string) ([]byte, 
 }
 
 // commandError returns why a command failed, in its own words if it printed any.
-func commandError(ctx context.Context, cmd *exec.Cmd, err error, complaint *bytes.Buffer) error {
+func commandError(ctx context.Context, cmd *exec.Cmd, err error, stderr *bytes.Buffer) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	if said := strings.TrimSpace(complaint.String()); said != "" {
-		err = errors.New(said)
+	if text := strings.TrimSpace(stderr.String()); text != "" {
+		err = errors.New(text)
 	}
 	return &DockerError{strings.Join(cmd.Args[:2], " "), err}
 }

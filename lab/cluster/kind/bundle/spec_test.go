@@ -278,7 +278,7 @@ func TestBundleBringsItsMesh(t *testing.T) {
 }
 
 func TestMeshThatDoesNotFitItsBundle(t *testing.T) {
-	for name, spoil := range map[string]func(*Mesh){
+	for name, damage := range map[string]func(*Mesh){
 		"Linkerd's name":   func(m *Mesh) { m.Name = "linkerd" },
 		"unknown image":    func(m *Mesh) { m.Image = "example.com/mesh:v2" },
 		"unknown manifest": func(m *Mesh) { m.Manifests = nil },
@@ -286,7 +286,7 @@ func TestMeshThatDoesNotFitItsBundle(t *testing.T) {
 		"step's name":      func(m *Mesh) { m.Steps[0].Name = "a b" },
 	} {
 		m, a := meshOf(t)
-		spoil(m)
+		damage(m)
 		if err := m.check([]ImageFile{{Refs: a.Refs}}); err == nil {
 			t.Errorf("%s: no error", name)
 		}

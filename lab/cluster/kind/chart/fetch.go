@@ -59,15 +59,15 @@ func fetchChart(ctx context.Context, client *http.Client, c manifests.Chart) ([]
 	if err != nil {
 		return nil, err
 	}
-	where, err := e.url(c.Repo)
+	address, err := e.url(c.Repo)
 	if err != nil {
 		return nil, err
 	}
-	archive, err := get(ctx, client, where, maxChart)
+	archive, err := get(ctx, client, address, maxChart)
 	if err != nil {
 		return nil, err
 	}
-	return archive, checkSHA256(archive, where, e.Digest, c.SHA256)
+	return archive, checkSHA256(archive, address, e.Digest, c.SHA256)
 }
 
 // indexEntry is a version of a chart in a repository's index (Helm, "The chart repository guide").
@@ -183,16 +183,16 @@ func read(r io.Reader, max int64) ([]byte, error) {
 }
 
 // checkSHA256 compares a SHA-256 with all known ones; at least one must be known.
-func checkSHA256(body []byte, where string, want ...string) error {
+func checkSHA256(body []byte, address string, want ...string) error {
 	h := sha256.Sum256(body)
 	got := hex.EncodeToString(h[:])
 	known := slices.DeleteFunc(want, func(w string) bool { return w == "" })
 	if len(known) == 0 {
-		return fmt.Errorf("%s: no SHA-256 to compare with", where)
+		return fmt.Errorf("%s: no SHA-256 to compare with", address)
 	}
 	for _, w := range known {
 		if !strings.EqualFold(strings.TrimPrefix(w, "sha256:"), got) {
-			return fmt.Errorf("%s: SHA-256 is %s, want %s: it was changed in transit or at its source", where, got, w)
+			return fmt.Errorf("%s: SHA-256 is %s, want %s: it was changed in transit or at its source", address, got, w)
 		}
 	}
 	return nil

@@ -219,10 +219,10 @@ func recordAll(t *testing.T, kube *fake.Clientset) {
 func TestReport(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, c := range []struct {
-		name  string
-		spoil func(context.Context, *fake.Clientset)
-		at    time.Time
-		up    bool
+		name   string
+		damage func(context.Context, *fake.Clientset)
+		at     time.Time
+		up     bool
 	}{
 		{"up", func(context.Context, *fake.Clientset) {}, now, true},
 		{"a demo service restarts", func(_ context.Context, k *fake.Clientset) {
@@ -244,7 +244,7 @@ func TestReport(t *testing.T) {
 			recordAll(t, kube)
 			chained(t, kube, now)
 			pod(t, kube, names.FlaggerNamespace, "flagger", "ghcr.io/fluxcd/flagger:1.43.0", true)
-			c.spoil(t.Context(), kube)
+			c.damage(t.Context(), kube)
 			r := Report{State: kindcluster.Running, Versions: map[string]string{}}
 			if r.Err = r.collect(t.Context(), kube, c.at); r.Err != nil {
 				t.Fatal(r.Err)

@@ -104,17 +104,17 @@ const creating = time.Minute
 // that is being created by an interrupted command is listed before it can be inspected, and one
 // that is being removed is still listed: it waits for both.
 func containers(ctx context.Context, filter string) (all []container, err error) {
-	var why error
+	var lastErr error
 	err = wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, creating, true,
 		func(ctx context.Context) (bool, error) {
 			all, err = inspect(ctx, filter)
-			if why = err; isNotFound(err) {
+			if lastErr = err; isNotFound(err) {
 				return false, nil
 			}
 			return true, err
 		})
-	if isNotFound(why) {
-		return nil, &Problem{Busy, fmt.Errorf("Docker is still creating or removing a container: %w", why),
+	if isNotFound(lastErr) {
+		return nil, &Problem{Busy, fmt.Errorf("Docker is still creating or removing a container: %w", lastErr),
 			"run the same command again in a moment"}
 	}
 	return all, err

@@ -87,16 +87,16 @@ func (n container) server() (string, error) {
 // addContext adds the cluster to the user's kubeconfig, in one write. Unlike kind's own export it
 // keeps the current context, unless there is none.
 func (c *Cluster) addContext(ctx context.Context) error {
-	ours, err := c.kubeconfig(ctx)
+	cluster, err := c.kubeconfig(ctx)
 	if err != nil {
 		return err
 	}
-	return c.modifyKubeconfig(ctx, func(theirs *api.Config) {
-		theirs.Clusters[c.Context()] = ours.Clusters[c.Context()]
-		theirs.AuthInfos[c.Context()] = ours.AuthInfos[c.Context()]
-		theirs.Contexts[c.Context()] = ours.Contexts[c.Context()]
-		if theirs.CurrentContext == "" {
-			theirs.CurrentContext = c.Context()
+	return c.modifyKubeconfig(ctx, func(user *api.Config) {
+		user.Clusters[c.Context()] = cluster.Clusters[c.Context()]
+		user.AuthInfos[c.Context()] = cluster.AuthInfos[c.Context()]
+		user.Contexts[c.Context()] = cluster.Contexts[c.Context()]
+		if user.CurrentContext == "" {
+			user.CurrentContext = c.Context()
 		}
 	})
 }
@@ -114,32 +114,32 @@ func (c *Cluster) hasContext() (bool, error) {
 // deletes a file that is empty afterwards, and its folder if that is empty too: addContext created
 // them.
 func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
-	var had []string
+	var files []string
 	for _, file := range clientcmd.NewDefaultPathOptions().GetLoadingPrecedence() {
 		config, err := clientcmd.LoadFromFile(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, kubeconfigError(err)
 		}
 		if err == nil && c.inConfig(config) {
-			had = append(had, file)
+			files = append(files, file)
 		}
 	}
 	// A write would create the folder of a file that does not exist.
-	if len(had) == 0 {
+	if len(files) == 0 {
 		return false, nil
 	}
-	err := c.modifyKubeconfig(ctx, func(theirs *api.Config) {
-		delete(theirs.Clusters, c.Context())
-		delete(theirs.AuthInfos, c.Context())
-		delete(theirs.Contexts, c.Context())
-		if theirs.CurrentContext == c.Context() {
-			theirs.CurrentContext = ""
+	err := c.modifyKubeconfig(ctx, func(user *api.Config) {
+		delete(user.Clusters, c.Context())
+		delete(user.AuthInfos, c.Context())
+		delete(user.Contexts, c.Context())
+		if user.CurrentContext == c.Context() {
+			user.CurrentContext = ""
 		}
 	})
 	if err != nil {
 		return false, err
 	}
-	for _, file := range had {
+	for _, file := range files {
 		if err := removeEmpty(file); err != nil {
 			return true, kubeconfigError(err)
 		}

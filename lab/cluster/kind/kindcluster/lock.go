@@ -34,10 +34,10 @@ func (c *Cluster) Lock() (unlock func(), err error) {
 // sameFile reports whether the name still refers to the file: the previous holder of the lock may
 // have removed it.
 func sameFile(f *os.File, name string) bool {
-	mine, err := f.Stat()
+	opened, err := f.Stat()
 	if err != nil {
 		return false
 	}
-	named, err := os.Stat(name)
-	return err == nil && os.SameFile(mine, named)
+	current, err := os.Stat(name)
+	return err == nil && os.SameFile(opened, current)
 }

@@ -214,13 +214,13 @@ func (t *Forwarder) streams(c httpstream.Connection, port int) (streams, error) 
 // pipe copies in both directions until either side ends or the forwarder is closed. It returns the
 // error that the kubelet reports, or "". A client that disconnects is not an error.
 func (s streams) pipe(ctx context.Context, local net.Conn) string {
-	said := make(chan string, 1)
+	failure := make(chan string, 1)
 	go func() {
 		message, err := io.ReadAll(io.LimitReader(s.err, 64<<10))
 		if err != nil {
 			message = nil // the stream was reset from this side
 		}
-		said <- string(message)
+		failure <- string(message)
 	}()
 	end := context.AfterFunc(ctx, func() {
 		_ = s.data.Reset()
@@ -237,23 +237,23 @@ func (s streams) pipe(ctx context.Context, local net.Conn) string {
 	}
 	_ = s.data.Reset()
 	_ = local.Close()
-	return <-said
+	return <-failure
 }
 
 // dialPod opens a connection to the pod through the API server: WebSockets, or SPDY if the server
 // lacks them.
 func dialPod(cfg *rest.Config, client kubernetes.Interface, p pod) (httpstream.Connection, error) {
-	where := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(p.namespace).Name(p.name).SubResource("portforward").URL()
+	url := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(p.namespace).Name(p.name).SubResource("portforward").URL()
 	transport, upgrader, err := spdy.RoundTripperFor(cfg)
 	if err != nil {
 		return nil, err
 	}
-	old := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, where)
-	current, err := portforward.NewSPDYOverWebsocketDialer(where, cfg)
+	overSPDY := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(url, cfg)
 	if err != nil {
 		return nil, err
 	}
-	dialer := portforward.NewFallbackDialer(current, old, func(err error) bool {
+	dialer := portforward.NewFallbackDialer(overWebSocket, overSPDY, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	})
 	c, protocol, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
