@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/format"
@@ -114,7 +115,7 @@ func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 	var ready, waiting []string
 	for _, d := range list.Items {
 		ready = append(ready, fmt.Sprintf("%s (%s)", d.Name, tag(d.Spec.Template.Spec.Containers)))
-		if want := max(1, valueOr(d.Spec.Replicas, 1)); d.Status.AvailableReplicas < want {
+		if want := max(1, ptr.Deref(d.Spec.Replicas, 1)); d.Status.AvailableReplicas < want {
 			waiting = append(waiting, fmt.Sprintf("%s has %d of %d pods", d.Name, d.Status.AvailableReplicas, want))
 		}
 	}
@@ -131,13 +132,6 @@ func tag(containers []corev1.Container) string {
 	}
 	ref := containers[0].Image
 	return ref[strings.LastIndexAny(ref, ":/")+1:]
-}
-
-func valueOr[T any](p *T, otherwise T) T {
-	if p == nil {
-		return otherwise
-	}
-	return *p
 }
 
 // injector checks the webhook that injects proxies, and whether the API server trusts its server.

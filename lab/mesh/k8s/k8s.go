@@ -19,11 +19,3 @@ func TargetPort(p corev1.ServicePort) (number int, name string) {
 	}
 	return int(p.TargetPort.IntVal), ""
 }
-
-// deref returns *p, or the default if p is nil.
-func deref[T any](p *T, def T) T {
-	if p == nil {
-		return def
-	}
-	return *p
-}

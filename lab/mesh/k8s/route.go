@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	"k8s.io/utils/ptr"
 
 	"coalmine/lab/mesh"
 )
@@ -21,11 +22,11 @@ func Routes(list []v1beta1.HTTPRoute) []mesh.Route {
 func Route(r *v1beta1.HTTPRoute) mesh.Route {
 	route := mesh.Route{Name: r.Name, Namespace: r.Namespace, Created: r.CreationTimestamp.Time}
 	for _, p := range r.Spec.ParentRefs {
-		if deref(p.Kind, "Gateway") != "Service" {
+		if ptr.Deref(p.Kind, "Gateway") != "Service" {
 			continue
 		}
 		route.Parents = append(route.Parents, mesh.Parent{
-			Service: string(p.Name), Namespace: string(deref(p.Namespace, v1beta1.Namespace(r.Namespace))), Port: int(deref(p.Port, 0)),
+			Service: string(p.Name), Namespace: string(ptr.Deref(p.Namespace, v1beta1.Namespace(r.Namespace))), Port: int(ptr.Deref(p.Port, 0)),
 		})
 	}
 	for _, h := range r.Spec.Hostnames {
@@ -45,8 +46,8 @@ func routeRule(r v1beta1.HTTPRouteRule, namespace string) mesh.Rule {
 	}
 	for _, b := range r.BackendRefs {
 		backend := mesh.Backend{
-			Service: string(b.Name), Namespace: string(deref(b.Namespace, v1beta1.Namespace(namespace))),
-			Port: int(deref(b.Port, 0)), Weight: int(deref(b.Weight, 1)),
+			Service: string(b.Name), Namespace: string(ptr.Deref(b.Namespace, v1beta1.Namespace(namespace))),
+			Port: int(ptr.Deref(b.Port, 0)), Weight: int(ptr.Deref(b.Weight, 1)),
 		}
 		backend.RequestHeaders, backend.ResponseHeaders = headerFilters(b.Filters)
 		rule.Backends = append(rule.Backends, backend)
@@ -55,16 +56,16 @@ func routeRule(r v1beta1.HTTPRouteRule, namespace string) mesh.Rule {
 }
 
 func routeMatch(m v1beta1.HTTPRouteMatch) mesh.Match {
-	match := mesh.Match{Method: string(deref(m.Method, ""))}
+	match := mesh.Match{Method: string(ptr.Deref(m.Method, ""))}
 	if p := m.Path; p != nil {
-		match.Path = mesh.PathMatch{Kind: pathKind(deref(p.Type, v1beta1.PathMatchPathPrefix)), Value: deref(p.Value, "/")}
+		match.Path = mesh.PathMatch{Kind: pathKind(ptr.Deref(p.Type, v1beta1.PathMatchPathPrefix)), Value: ptr.Deref(p.Value, "/")}
 	}
 	for _, h := range m.Headers {
-		regex := deref(h.Type, v1beta1.HeaderMatchExact) == v1beta1.HeaderMatchRegularExpression
+		regex := ptr.Deref(h.Type, v1beta1.HeaderMatchExact) == v1beta1.HeaderMatchRegularExpression
 		match.Headers = append(match.Headers, mesh.ValueMatch{Name: string(h.Name), Value: h.Value, Regex: regex})
 	}
 	for _, q := range m.QueryParams {
-		regex := deref(q.Type, v1beta1.QueryParamMatchExact) == v1beta1.QueryParamMatchRegularExpression
+		regex := ptr.Deref(q.Type, v1beta1.QueryParamMatchExact) == v1beta1.QueryParamMatchRegularExpression
 		match.Query = append(match.Query, mesh.ValueMatch{Name: string(q.Name), Value: q.Value, Regex: regex})
 	}
 	return match

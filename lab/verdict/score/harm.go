@@ -22,8 +22,6 @@ func (r Rate) withInterval() Rate {
 // round4 keeps four decimals: more is noise, and differs between machines that fuse multiplications.
 func round4(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
-func ptr[T any](x T) *T { return &x }
-
 func (r *run) harm() int { return r.Timeline.Sum(nil).Harm }
 
 // effectiveHarm is the harm that counts against the guardrails. A canary that was starved, deleted
@@ -47,9 +45,9 @@ func (r *run) harmRatio() *float64 {
 	}
 	unguarded, harm := r.unguarded.harm(), r.effectiveHarm(nil)
 	if unguarded == 0 && harm == 0 {
-		return ptr(0.0)
+		return new(0.0)
 	}
-	return ptr(float64(harm) / float64(max(1, unguarded)))
+	return new(float64(harm) / float64(max(1, unguarded)))
 }
 
 func usersHurt(t *timeline.Timeline) int {
@@ -80,14 +78,14 @@ func (t *trial) harm() Harm {
 	}
 	h.Bound = &bound
 	if unguarded := sameSeedRuns(runs, func(r *run) *run { return r.unguarded }); unguarded != nil {
-		h.Unguarded, h.UsersHurtUnguarded = ptr(0), ptr(0)
+		h.Unguarded, h.UsersHurtUnguarded = new(0), new(0)
 		for _, r := range unguarded {
 			*h.Unguarded += r.harm()
 			*h.UsersHurtUnguarded += usersHurt(r.Timeline)
 		}
 	}
 	if reference := sameSeedRuns(runs, func(r *run) *run { return r.reference }); reference != nil {
-		h.Reference = ptr(0)
+		h.Reference = new(0)
 		for _, r := range reference {
 			*h.Reference += r.harm()
 		}
@@ -121,9 +119,9 @@ func avoided(runs []*run) (mean, low, high *float64) {
 	}
 	m, i, ok := stats.MeanInterval(shares, confidence)
 	if !ok {
-		return ptr(round4(m)), nil, nil
+		return new(round4(m)), nil, nil
 	}
-	return ptr(round4(m)), ptr(round4(i.Low)), ptr(round4(min(1, i.High)))
+	return new(round4(m)), new(round4(i.Low)), new(round4(min(1, i.High)))
 }
 
 // skill is (unguarded − learner)/(unguarded − reference) of the harm over the seeds, clipped to 0 to 1;
@@ -145,7 +143,7 @@ func (t *trial) skill() *float64 {
 		return nil
 	}
 	s := float64(harmUnguarded-harmLearner) / float64(harmUnguarded-harmReference)
-	return ptr(round4(min(1, max(0, s))))
+	return new(round4(min(1, max(0, s))))
 }
 
 // cohorts is the harm by cohort, the worst first.
@@ -183,7 +181,7 @@ func cohort(name string, runs []*run) CohortHarm {
 	if compared {
 		c.Unguarded = &unguarded
 		if unguarded > 0 {
-			c.HarmRatio = ptr(round4(float64(effective) / float64(unguarded)))
+			c.HarmRatio = new(round4(float64(effective) / float64(unguarded)))
 		}
 	}
 	return c
@@ -255,23 +253,23 @@ func (r *run) row() Row {
 func (r *run) addTimes(row *Row) {
 	t := r.Timeline
 	if t.FirstBad.Happened() && t.Detected.Happened() {
-		row.MTTD = ptr(event.Seconds(t.Detected.Since(t.FirstBad)))
+		row.MTTD = new(event.Seconds(t.Detected.Since(t.FirstBad)))
 	}
 	if t.Abort.Happened() {
-		row.Weight = ptr(t.WeightAtAbort)
+		row.Weight = new(t.WeightAtAbort)
 		if t.FirstBad.Happened() {
-			row.MTTR = ptr(event.Seconds(t.LastBad.Since(t.FirstBad)))
+			row.MTTR = new(event.Seconds(t.LastBad.Since(t.FirstBad)))
 		}
 	}
 }
 
 func (r *run) addComparison(row *Row) {
-	row.Bound = ptr(r.bound())
+	row.Bound = new(r.bound())
 	if r.unguarded != nil {
-		row.Unguarded = ptr(r.unguarded.harm())
+		row.Unguarded = new(r.unguarded.harm())
 	}
 	if r.reference != nil {
-		row.Reference = ptr(r.reference.harm())
+		row.Reference = new(r.reference.harm())
 	}
 }
 
@@ -279,5 +277,5 @@ func seconds(m timeline.Moment) *event.Seconds {
 	if !m.Happened() {
 		return nil
 	}
-	return ptr(event.Seconds(m.At.Round(time.Microsecond)))
+	return new(event.Seconds(m.At.Round(time.Microsecond)))
 }

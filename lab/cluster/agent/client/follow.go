@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"coalmine/lab/cluster/backoff"
 )
 
 // Limits of a reader of facts.
@@ -19,7 +21,7 @@ const (
 	// unreachableTimeout is how long the agent may be unreachable altogether. The API server, which
 	// proxies the stream, may restart meanwhile.
 	unreachableTimeout = 90 * time.Second
-	// minBackoff and maxBackoff bound the time between two attempts, which doubles.
+	// minBackoff and maxBackoff bound the pause between two attempts.
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 2 * time.Second
 	// maxLine bounds a fact, in bytes. A second of traffic with a thousand cells is far below it.
@@ -34,7 +36,7 @@ const (
 // ends, with its cause; and when the agent is unreachable for a minute and a half, was restarted,
 // or sends something that is not a fact. Errors of open are retried.
 func Follow(ctx context.Context, open func(ctx context.Context, after int) (io.ReadCloser, error), each func(Fact) error) error {
-	f := follower{open: open, each: each, lastHeard: time.Now(), backoff: minBackoff}
+	f := follower{open: open, each: each, lastHeard: time.Now(), pause: backoff.Backoff{Min: minBackoff, Max: maxBackoff}}
 	for {
 		err := f.stream(ctx)
 		var stop *permanentError
@@ -48,10 +50,9 @@ func Follow(ctx context.Context, open func(ctx context.Context, after int) (io.R
 		case time.Since(f.lastHeard) > unreachableTimeout:
 			return fmt.Errorf("the agent has been unreachable for over %v: %w", unreachableTimeout, err)
 		}
-		if !sleep(ctx, f.backoff) {
+		if f.pause.Wait(ctx) != nil {
 			return context.Cause(ctx)
 		}
-		f.backoff = min(2*f.backoff, maxBackoff)
 	}
 }
 
@@ -67,7 +68,7 @@ type follower struct {
 	// last is the number of the last fact, lastHeard when the last line arrived.
 	last      int
 	lastHeard time.Time
-	backoff   time.Duration
+	pause     backoff.Backoff
 }
 
 var errSilent = errors.New("the stream of facts fell silent")
@@ -91,7 +92,8 @@ func (f *follower) stream(ctx context.Context) error {
 	lines.Split(scanCompleteLines)
 	for lines.Scan() {
 		silence.Reset(silenceTimeout)
-		f.lastHeard, f.backoff = time.Now(), minBackoff
+		f.lastHeard = time.Now()
+		f.pause.Reset()
 		if err := f.line(lines.Bytes()); err != nil {
 			return err
 		}
@@ -132,16 +134,4 @@ func (f *follower) line(line []byte) error {
 		return &permanentError{err}
 	}
 	return nil
-}
-
-// sleep reports whether the time has passed before the context ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/backoff"
 )
 
 // commandWatcher has the newest commands of the agent.
@@ -40,14 +41,15 @@ func permanent(err error) bool {
 
 // retry repeats a call until it succeeds, its error is permanent, or the context ends.
 func retry(ctx context.Context, limit time.Duration, call func(context.Context) error) error {
-	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
+	pause := backoff.Backoff{Min: minBackoff, Max: maxBackoff}
+	for {
 		attempt, cancel := context.WithTimeout(ctx, limit)
 		err := call(attempt)
 		cancel()
 		if err == nil || permanent(err) {
 			return err
 		}
-		if !sleep(ctx, wait) {
+		if pause.Wait(ctx) != nil {
 			return errors.Join(context.Cause(ctx), err)
 		}
 	}

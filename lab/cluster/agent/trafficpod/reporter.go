@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/backoff"
 )
 
 // reporter sends reports to the agent, one after the other. A report is repeated until the agent
@@ -29,7 +30,7 @@ const settleDelay = 300 * time.Millisecond
 func (t *reporter) run(ctx context.Context) error {
 	zero := time.Unix(0, t.recorder.zero)
 	for n := time.Duration(1); ; n++ {
-		if !sleep(ctx, time.Until(zero.Add(t.recorder.begin+n*time.Second+settleDelay))) {
+		if backoff.Sleep(ctx, time.Until(zero.Add(t.recorder.begin+n*time.Second+settleDelay))) != nil {
 			return nil
 		}
 		// A late report has all seconds that have ended meanwhile.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/scenario"
 	"coalmine/lab/service"
 	"coalmine/loadgen"
@@ -116,7 +117,7 @@ func waitProxy(ctx context.Context, address string) error {
 			}
 			err = errors.New(resp.Status)
 		}
-		if !sleep(ctx, proxyPollInterval) {
+		if backoff.Sleep(ctx, proxyPollInterval) != nil {
 			return fmt.Errorf("wait for the pod's proxy: %w (%w)", context.Cause(ctx), err)
 		}
 	}
@@ -146,7 +147,7 @@ func (p *trafficPod) play(ctx context.Context, watcher *commandWatcher) error {
 	if err == nil {
 		commands, err = watcher.wait(ctx, func(o client.Commands) bool { return o.Stop != nil })
 	}
-	if err == nil && !sleep(ctx, time.Until(time.Unix(0, commands.Stop.At))) {
+	if err == nil && backoff.Sleep(ctx, time.Until(time.Unix(0, commands.Stop.At))) != nil {
 		err = context.Cause(ctx)
 	}
 	finish()
@@ -167,7 +168,7 @@ func (p *trafficPod) attack(ctx context.Context, watcher *commandWatcher, begin 
 	defer cancel(nil)
 	go func() {
 		o, err := watcher.wait(ctx, func(o client.Commands) bool { return o.Stop != nil })
-		if err == nil && sleep(ctx, time.Until(time.Unix(0, o.Stop.At))) {
+		if err == nil && backoff.Sleep(ctx, time.Until(time.Unix(0, o.Stop.At))) == nil {
 			cancel(errStop)
 		}
 	}()
@@ -179,16 +180,4 @@ func (p *trafficPod) attack(ctx context.Context, watcher *commandWatcher, begin 
 		err = nil
 	}
 	return report, err
-}
-
-// sleep reports whether the time has passed before the context ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

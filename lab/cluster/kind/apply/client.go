@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/restmapper"
 	"k8s.io/klog/v2"
 
+	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/cluster/names"
 )
 
@@ -51,22 +52,11 @@ func New(cfg *rest.Config) (*Client, error) {
 }
 
 func newClient(dyn dynamic.Interface, mapper meta.ResettableRESTMapper) *Client {
-	return &Client{dynamic: dyn, mapper: mapper, now: time.Now, wait: sleep}
+	return &Client{dynamic: dyn, mapper: mapper, now: time.Now, wait: backoff.Sleep}
 }
 
 // silenceLogs keeps client-go from printing errors to the terminal that it also returns.
 func silenceLogs(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
 
 // Apply creates or updates objects: namespaces, then CRDs, which it waits for, then the others in
 // the order given, with webhooks last. It is safe to repeat. If another manager has set a field to

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
+	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/cluster/names"
 )
 
@@ -38,7 +39,8 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 	began := c.now()
 	var sort time.Duration
 	var since time.Time
-	for pause := minBackoff; ; pause = min(2*pause, maxBackoff) {
+	pause := backoff.Backoff{Min: minBackoff, Max: maxBackoff}
+	for {
 		err := f()
 		bound := retryFor(err)
 		if bound == 0 {
@@ -51,7 +53,7 @@ func (c *Client) retry(ctx context.Context, f func() error) error {
 		if tried := now.Sub(began); now.Sub(since) >= bound || tried >= 2*retryTimeout {
 			return fmt.Errorf("%w (retried for %v)", err, tried.Round(time.Second))
 		}
-		if stop := c.wait(ctx, pause); stop != nil {
+		if stop := c.wait(ctx, pause.Next()); stop != nil {
 			return fmt.Errorf("%w (%w)", err, stop)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
+	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
@@ -179,7 +180,7 @@ func (c *Control) notReady() string {
 // publishLoop makes a snapshot after changes, once everything has been listed: proxies must never take a half view for the whole.
 func (c *Control) publishLoop(ctx context.Context) {
 	for len(c.cluster.missing()) > 0 {
-		if !sleep(ctx, coalesce) {
+		if backoff.Sleep(ctx, coalesce) != nil {
 			return
 		}
 	}
@@ -190,7 +191,7 @@ func (c *Control) publishLoop(ctx context.Context) {
 			return
 		case <-c.configChanged:
 		}
-		if !sleep(ctx, coalesce) {
+		if backoff.Sleep(ctx, coalesce) != nil {
 			return
 		}
 		if err := c.publish(); err != nil {
@@ -231,7 +232,7 @@ func (c *Control) logIgnored(ignored []error) {
 // rootsLoop writes trust roots where they are missing, once namespaces and pods have been listed.
 func (c *Control) rootsLoop(ctx context.Context) {
 	for len(c.cluster.missing()) > 0 {
-		if !sleep(ctx, coalesce) {
+		if backoff.Sleep(ctx, coalesce) != nil {
 			return
 		}
 	}
@@ -246,17 +247,5 @@ func (c *Control) rootsLoop(ctx context.Context) {
 			c.cfg.Log.Error("cannot keep the trust roots", "error", err)
 			time.AfterFunc(retryAfter, c.rootsChanged.notify)
 		}
-	}
-}
-
-// sleep tells whether the time has passed, rather than the context ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

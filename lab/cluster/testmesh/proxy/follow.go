@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
@@ -27,24 +27,21 @@ const (
 	pollBackoffMax = 5 * time.Second
 )
 
-// backoff is a pause that doubles, with jitter so that proxies do not come back all at once.
-type backoff struct{ last time.Duration }
-
-func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, pollBackoffMin), pollBackoffMax)
-	return b.last/2 + rand.N(b.last)
+// pollBackoff paces calls to the control plane. With its jitter, proxies do not return all at once.
+func pollBackoff() backoff.Backoff {
+	return backoff.Backoff{Min: pollBackoffMin, Max: pollBackoffMax, Jitter: true}
 }
 
 // followConfig keeps the view up to date. While the control plane is away, the last view holds.
 func (p *Proxy) followConfig(ctx context.Context) {
-	var pause backoff
+	pause := pollBackoff()
 	for ctx.Err() == nil {
-		err := p.poll(ctx, func() { pause = backoff{} })
+		err := p.poll(ctx, pause.Reset)
 		if ctx.Err() != nil {
 			return
 		}
 		p.log.Warn("the control plane does not tell about the cluster: the last that is known holds", "error", err)
-		if !sleep(ctx, pause.next()) {
+		if pause.Wait(ctx) != nil {
 			return
 		}
 	}

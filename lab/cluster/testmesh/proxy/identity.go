@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/mesh"
 )
@@ -57,18 +58,18 @@ func identityOf(chain []*x509.Certificate) (string, error) {
 
 // keepIdentity asks for a certificate, and for another before it ends.
 func (p *Proxy) keepIdentity(ctx context.Context) {
-	var pause backoff
+	pause := pollBackoff()
 	for {
 		leaf, err := p.renewIdentity(ctx)
 		wait := time.Duration(0)
 		if err == nil {
-			pause = backoff{}
+			pause.Reset()
 			wait = time.Until(leaf.NotBefore.Add(time.Duration(renewAt * float64(leaf.NotAfter.Sub(leaf.NotBefore)))))
 			p.log.Info("the control plane has certified the pod", "identity", p.identity, "until", leaf.NotAfter)
 		} else if ctx.Err() == nil {
 			p.log.Warn("no certificate", "error", err)
 		}
-		if !sleep(ctx, max(wait, pause.next())) {
+		if backoff.Sleep(ctx, max(wait, pause.Next())) != nil {
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/mesh"
 )
@@ -64,7 +65,7 @@ func (e *listener) accept(ctx context.Context, l net.Listener, take connHandler)
 		}
 		if err != nil { // too many files, most likely: others end in a while
 			e.proxy.log.Warn("cannot take a connection", "error", err)
-			if !sleep(ctx, dialBackoffMin) {
+			if backoff.Sleep(ctx, dialBackoffMin) != nil {
 				return
 			}
 			continue

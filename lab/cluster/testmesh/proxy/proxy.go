@@ -253,15 +253,3 @@ func (p *Proxy) closeIdle() {
 	}
 	p.authz.app.CloseIdleConnections()
 }
-
-// sleep waits, and tells whether the context still holds.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
