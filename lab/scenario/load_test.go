@@ -62,7 +62,7 @@ spec:
 `
 
 func TestParseFillsInDefaults(t *testing.T) {
-	s, err := Parse("scenario.yaml", []byte(minimal))
+	s, _, err := parse("scenario.yaml", []byte(minimal))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestParseFindings(t *testing.T) {
 		if strings.Count(minimal, test.old) == 0 {
 			t.Fatalf("%q is not in the minimal scenario", test.old)
 		}
-		_, err := Parse("scenario.yaml", []byte(strings.Replace(minimal, test.old, test.new, 1)))
+		_, _, err := parse("scenario.yaml", []byte(strings.Replace(minimal, test.old, test.new, 1)))
 		var problems Problems
 		if !errors.As(err, &problems) {
 			t.Errorf("%q for %q: error is %v, want problems", test.new, test.old, err)
@@ -144,7 +144,7 @@ func TestParseFindings(t *testing.T) {
 
 func TestParseEmpty(t *testing.T) {
 	for _, text := range []string{"", "\n\n", "# only a comment\n"} {
-		if _, err := Parse("x.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "x.yaml:1: the file is empty") {
+		if _, _, err := parse("x.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "x.yaml:1: the file is empty") {
 			t.Errorf("%q: error is %v", text, err)
 		}
 	}
@@ -155,7 +155,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("apiVersion: coalmine.dev/v1alpha1\nkind: Scenario\nspec: {services: [{versions: {v1: ~}}]}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := Parse("scenario.yaml", data)
+		s, _, err := parse("scenario.yaml", data)
 		if (s == nil) == (err == nil) {
 			t.Errorf("scenario %v with error %v", s, err)
 		}
@@ -167,7 +167,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestCallers(t *testing.T) {
-	s, err := Parse("scenario.yaml", []byte(strings.Replace(minimal, "client: edge, ", "", 1)))
+	s, _, err := parse("scenario.yaml", []byte(strings.Replace(minimal, "client: edge, ", "", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestCallersBySessionAndZipf(t *testing.T) {
 		"session: {length: 2, think: {constant: 1s}, start: {aside: 1}, next: {aside: {home: 1}}}",
 	} {
 		text := strings.NewReplacer("mix: {home: 1}", asks, "service: front}]", "service: front}, {name: aside, path: /aside, service: back}]").Replace(minimal)
-		s, err := Parse("scenario.yaml", []byte(text))
+		s, _, err := parse("scenario.yaml", []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +203,7 @@ func TestCallersBySessionAndZipf(t *testing.T) {
 func TestFindingBelowAnAlias(t *testing.T) {
 	text := strings.Replace(minimal, "        v3:\n          behaviour:\n            routes: {\"\": {latency: {p50: 5ms, p99: 10ms}}}",
 		"        v3:\n          behaviour: &broken\n            routes:\n              \"\": {latency: {p50: 5ms, p99: 1ms}}\n        v4:\n          behaviour: *broken", 1)
-	_, err := Parse("scenario.yaml", []byte(text))
+	_, _, err := parse("scenario.yaml", []byte(text))
 	var problems Problems
 	if !errors.As(err, &problems) || len(problems) != 2 || problems[0].Line != problems[1].Line {
 		t.Errorf("problems %v, want the same one for v3 and v4, in one line", err)

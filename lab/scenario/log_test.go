@@ -45,14 +45,14 @@ func TestScenarioReplaysALog(t *testing.T) {
 	if got := s.Callers("front"); !slices.Equal(got, []string{"edge"}) {
 		t.Errorf("the callers of front are %v", got)
 	}
-	if other, err := Parse("scenario.yaml", []byte(minimal)); err != nil || other.LogName() != "" || other.ReadLog() != nil {
+	if other, _, err := parse("scenario.yaml", []byte(minimal)); err != nil || other.LogName() != "" || other.ReadLog() != nil {
 		t.Errorf("a scenario without a log has the log %q, error %v", other.LogName(), err)
 	}
 }
 
 // A scenario can be parsed without its log, but not planned.
 func TestScenarioWithoutItsLog(t *testing.T) {
-	s, err := Parse("scenario.yaml", []byte(replaying))
+	s, _, err := parse("scenario.yaml", []byte(replaying))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -249,7 +249,7 @@ func TestOpenWorkloadErrors(t *testing.T) {
 	if _, err := OpenWorkload(name); err == nil || !strings.Contains(err.Error(), "is over 1024 KiB: a workload names its access log") {
 		t.Errorf("a log instead of a workload: error %v", err)
 	}
-	if _, err := ParseWorkload("my.yaml", []byte(replayed)); err != nil {
+	if _, _, err := parseWorkload("my.yaml", []byte(replayed)); err != nil {
 		t.Errorf("without its log: error %v", err)
 	}
 }
@@ -259,7 +259,7 @@ func FuzzParseWorkload(f *testing.F) {
 	f.Add([]byte(replayed))
 	f.Add([]byte("apiVersion: coalmine.dev/v1alpha1\nkind: Workload\nspec: {cohorts: [~], replay: ~}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		w, err := ParseWorkload("my.yaml", data)
+		w, _, err := parseWorkload("my.yaml", data)
 		if (w == nil) == (err == nil) {
 			t.Errorf("workload %v with error %v", w, err)
 		}

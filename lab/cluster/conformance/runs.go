@@ -4,7 +4,9 @@ import (
 	"embed"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
+	"testing/fstest"
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -65,7 +67,8 @@ func Spec(name string, seed uint64) (cluster.RunSpec, error) {
 	if err != nil {
 		return cluster.RunSpec{}, err
 	}
-	s, err := scenario.Parse(name+"/"+scenario.FileScenario, files[scenario.FileScenario])
+	file := path.Join(name, scenario.FileScenario)
+	s, err := scenario.Load(fstest.MapFS{file: {Data: files[scenario.FileScenario]}}, name)
 	if err != nil {
 		return cluster.RunSpec{}, err
 	}

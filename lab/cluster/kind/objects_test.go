@@ -174,7 +174,8 @@ func TestScenarioIsMountedUnchanged(t *testing.T) {
 	if !folder["scenario.yaml"] || !folder["logs/shop.log"] {
 		t.Errorf("files %v", folder)
 	}
-	if again, err := scenario.Parse("s", []byte(m.Data[keyScenario])); err != nil || again.Name != s.Name {
+	mounted := fstest.MapFS{"s/" + scenario.FileScenario: {Data: []byte(m.Data[keyScenario])}}
+	if again, err := scenario.Load(mounted, "s"); err != nil || again.Name != s.Name {
 		t.Errorf("the mounted scenario: %v", err)
 	}
 	large := make([]byte, 4<<20)

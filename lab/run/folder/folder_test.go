@@ -80,14 +80,10 @@ func TestReadBack(t *testing.T) {
 	if _, err := f.Events(f.Manifest.Runs[1]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a run that never started: error %v, want fs.ErrNotExist", err)
 	}
-	if card, err := f.Card(); err != nil || string(card) != "{}" {
+	if card, err := f.root.ReadFile(fileCardJSON); err != nil || string(card) != "{}" {
 		t.Errorf("the card is %q, error %v", card, err)
 	}
-	guardrails, err := f.Guardrails()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if data, err := fs.ReadFile(guardrails, "deep/er/metric.yaml"); err != nil || string(data) != "kind: MetricTemplate" {
+	if data, err := f.root.ReadFile(dirGuardrails + "/deep/er/metric.yaml"); err != nil || string(data) != "kind: MetricTemplate" {
 		t.Errorf("a guardrail is read as %q, error %v", data, err)
 	}
 }
@@ -245,7 +241,7 @@ func TestDamagedFolders(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "no events were recorded"},
-		"a damaged line": {replace(faulty7.eventsPath(), `"seq":2`, `"seq":4`), "line 2: sequence number 4"},
+		"a damaged line": {replace(faulty7.eventsPath(), `"seq":2`, `"seq":4`), "line 2: sequence number is 4"},
 		"a log without end": {func(t *testing.T, dir string) {
 			if err := os.Truncate(filepath.Join(dir, faulty7.eventsPath()), maxLog+1); err != nil {
 				t.Fatal(err)

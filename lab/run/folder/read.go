@@ -73,9 +73,6 @@ func (f *Folder) readManifest() error {
 // Scenario returns the scenario's folder.
 func (f *Folder) Scenario() (fs.FS, error) { return fs.Sub(f.root.FS(), dirScenario) }
 
-// Guardrails returns the folder of the guardrails' manifests.
-func (f *Folder) Guardrails() (fs.FS, error) { return fs.Sub(f.root.FS(), dirGuardrails) }
-
 // Limits of the guardrails' manifests.
 const (
 	maxManifests     = 200
@@ -110,16 +107,6 @@ func (f *Folder) Manifests() (map[string][]byte, error) {
 		return nil, fmt.Errorf("%s: %w", dirGuardrails, err)
 	}
 	return files, nil
-}
-
-// Card returns the recorded score card as JSON.
-func (f *Folder) Card() ([]byte, error) {
-	file, err := f.open(fileCardJSON, maxManifest)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(file)
 }
 
 // ErrCutOff means that a log ends within a line, as it does when the writing process was killed.
