@@ -90,7 +90,7 @@ func rules() []rule {
 		{pkg: "lab/run/folder", imports: []string{"lab/event"}},
 		{pkg: "lab/run/worker", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 		{pkg: "lab/run/runtest", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario", "scenarios"}},
-		{pkg: "lab/run", imports: []string{"lab/inputerr", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
+		{pkg: "lab/run", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
 		{pkg: "lab/verdict/objective", imports: []string{"loadgen", "loadgen/results", "lab/format", "lab/verdict/stats"}},
@@ -110,16 +110,16 @@ func rules() []rule {
 		{pkg: "tui", imports: views("tui/*", "lab/report")},
 		{pkg: "tui/*", imports: views("tui/*", "lab/progress", "lab/report/model")},
 
-		{pkg: "cmd/internal/cli", imports: []string{"lab/run"}},
+		{pkg: "cmd/internal/cli", imports: []string{"lab/inputerr"}},
 		{pkg: "cmd/internal/podcmd", imports: []string{"cmd/internal/cli", "lab/cluster/agent", "lab/cluster/agent/*", "lab/cluster/names",
-			"lab/run", "lab/scenario", "lab/service", "lab/service/deployment", "lab/service/server", "loadgen"}},
-		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/run", "lab/scenario"}},
+			"lab/inputerr", "lab/scenario", "lab/service", "lab/service/deployment", "lab/service/server", "loadgen"}},
+		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/inputerr", "lab/scenario"}},
 		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*", "lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
 		// Trials and what they are worth: the verbs rest on these.
-		{pkg: "lab/run/trial", imports: []string{"lab/run", "lab/run/folder", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario",
+		{pkg: "lab/run/trial", imports: []string{"lab/inputerr", "lab/run", "lab/run/folder", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario",
 			"lab/verdict/score", "scenarios"}},
-		{pkg: "lab/run/result", imports: []string{"lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
+		{pkg: "lab/run/result", imports: []string{"lab/inputerr", "lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 
 		// The command ties everything together.

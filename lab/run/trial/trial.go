@@ -15,6 +15,7 @@ import (
 
 	"coalmine/lab/cluster"
 	"coalmine/lab/guardrail"
+	"coalmine/lab/inputerr"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/verdict/score"
@@ -100,11 +101,11 @@ func (t *Trial) roleOf(version string) (score.Role, error) {
 	s := t.source.Scenario
 	versions := s.Released().Versions
 	if _, ok := versions[version]; !ok {
-		return "", run.Invalid("write one of "+strings.Join(slices.Sorted(maps.Keys(versions)), ", "),
+		return "", inputerr.New("write one of "+strings.Join(slices.Sorted(maps.Keys(versions)), ", "),
 			"%s has no version %q", s.Release.Service, version)
 	}
 	if version == s.Released().Baseline {
-		return "", run.Invalid("name the faulty version "+s.Release.Faulty+" or the healthy one "+s.Release.Healthy,
+		return "", inputerr.New("name the faulty version "+s.Release.Faulty+" or the healthy one "+s.Release.Healthy,
 			"%s runs version %s already: there is nothing to release", s.Release.Service, version)
 	}
 	if role := score.Role(s.Role(version)); role != "" {
@@ -135,7 +136,7 @@ func (t *Trial) Create(dir string) (*folder.Writer, error) {
 	}
 	w, err := folder.Create(dir, t.Manifest, files, t.Guardrails)
 	if err != nil {
-		return nil, run.Invalid("name a new folder that can be written with -o", "%w", err)
+		return nil, inputerr.New("name a new folder that can be written with -o", "%w", err)
 	}
 	return w, nil
 }
@@ -160,5 +161,5 @@ func FreeDir(dir, name string) (string, error) {
 			return free, nil
 		}
 	}
-	return "", run.Invalid("remove some, or name a folder with -o", "%s is full of run folders", dir)
+	return "", inputerr.New("remove some, or name a folder with -o", "%s is full of run folders", dir)
 }
