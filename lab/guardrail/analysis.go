@@ -7,7 +7,6 @@ import (
 	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
-	istio "github.com/fluxcd/flagger/pkg/apis/istio/common/v1alpha1"
 
 	"coalmine/lab/yamlpos"
 )
@@ -29,14 +28,11 @@ func (c *checker) checkAnalysis(d *document, v *flaggerv1.Canary) {
 		c.fail(d, path+".threshold", "is missing", thresholdHint)
 	}
 	c.checkProgress(d, a)
-	c.checkMatches(d, a)
+	c.checkAnalysisMatches(d, a)
 	c.checkMetrics(d, v)
 	c.checkAlerts(d, a)
 	c.checkWebhooks(d, a)
-	if s := a.SessionAffinity; s != nil && (s.CookieName == "" || s.CookieName == s.PrimaryCookieName) {
-		c.fail(d, path+".sessionAffinity.cookieName", "must be set and differ from primaryCookieName",
-			"write the name of the cookie")
-	}
+	c.checkAffinity(d, a.SessionAffinity)
 	for field, percent := range map[string]*int{
 		"primaryReadyThreshold": a.PrimaryReadyThreshold,
 		"canaryReadyThreshold":  a.CanaryReadyThreshold,
@@ -77,6 +73,26 @@ func (c *checker) parseDuration(d *document, path, text string) (time.Duration, 
 	}
 	c.fail(d, path, message, hint)
 	return 0, false
+}
+
+// cookieNamePattern matches cookie names that mean themselves in a regular expression: Flagger puts
+// the name into one. Source: flagger pkg/router/gateway_api_v1beta1.go, getSessionAffinityRouteRules.
+var cookieNamePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+func (c *checker) checkAffinity(d *document, s *flaggerv1.SessionAffinity) {
+	const path = "spec.analysis.sessionAffinity"
+	if s == nil {
+		return
+	}
+	if s.CookieName == "" || s.CookieName == s.PrimaryCookieName {
+		c.fail(d, path+".cookieName", "must be set and differ from primaryCookieName", "write the name of the cookie")
+	}
+	for field, name := range map[string]string{"cookieName": s.CookieName, "primaryCookieName": s.PrimaryCookieName} {
+		if name != "" && !cookieNamePattern.MatchString(name) {
+			c.fail(d, path+"."+field, Clip(name)+" is not a cookie name that Flagger can match",
+				"use up to 64 letters, digits and -_.")
+		}
+	}
 }
 
 // checkProgress checks how the canary advances. Flagger's CRD requires exactly one of iterations,
@@ -149,44 +165,6 @@ func (c *checker) checkStepWeights(d *document, weights []int) {
 	}
 }
 
-// checkMatches checks the conditions of an A/B test. They must be ones that Flagger's Gateway API
-// router supports. Source: flagger pkg/router/gateway_api_v1beta1.go, mapRouteMatches.
-func (c *checker) checkMatches(d *document, a *flaggerv1.CanaryAnalysis) {
-	const path = "spec.analysis.match"
-	if !c.checkLength(d, path, len(a.Match)) {
-		return
-	}
-	for i, m := range a.Match {
-		match := yamlpos.Index(path, i)
-		if len(m.Headers) == 0 && len(m.QueryParams) == 0 {
-			c.fail(d, match, "has no condition: it would match every request", "add headers")
-		}
-		for name, cond := range m.Headers {
-			c.checkStringMatch(d, match+".headers["+Clip(name)+"]", cond)
-		}
-		for name, cond := range m.QueryParams {
-			c.checkStringMatch(d, match+".queryParams["+Clip(name)+"]", cond)
-		}
-	}
-}
-
-func (c *checker) checkStringMatch(d *document, path string, m istio.StringMatch) {
-	set := 0
-	for _, text := range []string{m.Exact, m.Prefix, m.Suffix, m.Regex} {
-		if text != "" {
-			set++
-		}
-	}
-	switch {
-	case set != 1:
-		c.fail(d, path, "must have exactly one condition", "write exact or regex")
-	case m.Prefix != "" || m.Suffix != "":
-		c.fail(d, path, "the Gateway API does not support prefix and suffix here", "write exact or regex")
-	case m.Regex != "":
-		c.checkRegex(d, path+".regex", m.Regex)
-	}
-}
-
 // entryNamePattern matches names of metrics, alerts and webhooks. The CRD allows any name, but
 // names appear in events, in metric labels and in a comment that the lab adds to queries, which are
 // templates. Braces and line breaks could forge these.
@@ -252,6 +230,12 @@ func (c *checker) checkMetrics(d *document, v *flaggerv1.Canary) {
 }
 
 func (c *checker) checkMetricSource(d *document, path string, v *flaggerv1.Canary, m flaggerv1.CanaryMetric) {
+	if c.queries++; c.queries > MaxQueries {
+		if c.queries == MaxQueries+1 {
+			c.fail(d, path, fmt.Sprintf("the Canaries have more than %d metrics in total", MaxQueries), oneExercise)
+		}
+		return
+	}
 	switch {
 	case m.TemplateRef != nil && m.Query != "":
 		c.fail(d, path+".query", "query and templateRef cannot both be set", "keep templateRef")

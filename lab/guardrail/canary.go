@@ -32,6 +32,8 @@ func (c *checker) checkCanary(d *document, v *flaggerv1.Canary) {
 	if c.checkTarget(d, "spec.targetRef", v.Spec.TargetRef.APIVersion, v.Spec.TargetRef.Kind, v.Spec.TargetRef.Name) {
 		c.checkDuplicateTarget(d, v)
 		c.checkService(d, v)
+		c.checkServiceFields(d, v)
+		c.checkServiceMatches(d, v)
 	}
 	c.checkProvider(d, v)
 	c.checkUnsupported(d, v)

@@ -21,6 +21,8 @@ type checker struct {
 	docs     []*document
 	byKey    map[objectKey]*document
 	findings []Finding
+	// regexSize and queries are what the set has used of MaxTotalRegexSize and MaxQueries.
+	regexSize, queries int
 }
 
 // objectKey identifies an object within the namespace.
@@ -77,6 +79,8 @@ func (c *checker) checkKind(d *document) {
 		c.checkAutoscaler(d, v)
 	case *corev1.Secret:
 		c.checkSecret(d, v)
+	case *corev1.Namespace:
+		c.checkOpaquePorts(d, "metadata.annotations", v.Annotations)
 	}
 }
 

@@ -1,15 +1,18 @@
 package guardrail
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"coalmine/lab/yamlpos"
 )
@@ -55,11 +58,29 @@ func (c *fieldChecker) check(t reflect.Type, n *yaml.Node, path string) {
 	}
 }
 
+// quantityPattern matches the quantities that are cheap to parse. resource.ParseQuantity computes
+// the power of ten of any exponent, which takes minutes for "1e-2147483648".
+var quantityPattern = regexp.MustCompile(
+	`^[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2}|[KMGTPE]i|[numkMGTPE])?$`)
+
 // checkUnmarshaler checks a type that decodes itself, such as Quantity, IntOrString or Time.
 func (c *fieldChecker) checkUnmarshaler(t reflect.Type, n *yaml.Node, path string) {
+	if t == reflect.TypeFor[resource.Quantity]() && !isQuantity(n) {
+		c.fail(n, path, describe(n)+" is not a valid Quantity", "write a number with an optional unit, such as 500m or 2Gi")
+		return
+	}
 	if unmarshalNode(t, n) != nil {
 		c.fail(n, path, describe(n)+" is not a valid "+t.Name(), "see the documentation of the field")
 	}
+}
+
+// isQuantity reports whether the quantity that a node is decoded to is cheap to parse.
+func isQuantity(n *yaml.Node) bool {
+	if n.Kind != yaml.ScalarNode {
+		return false
+	}
+	data, err := nodeJSON(n)
+	return err == nil && quantityPattern.Match(bytes.Trim(data, `"`))
 }
 
 func unmarshalNode(t reflect.Type, n *yaml.Node) error {

@@ -56,6 +56,17 @@ const (
 	DefaultSubqueryStep = time.Minute
 	// MaxRegexLength is the length in bytes of a label matcher or header match.
 	MaxRegexLength = 512
+	// MaxRegexSize is the size of one regular expression in compiled instructions and character
+	// ranges. The largest of an exercise has a hundred; a class such as \pL has 1300.
+	MaxRegexSize = 3000
+	// MaxTotalRegexSize is the size of all regular expressions. They compile in some 100 ms.
+	MaxTotalRegexSize = 100_000
+	// MaxQueryRegexSize is the size of all regular expressions of one query.
+	MaxQueryRegexSize = 5000
+	// MaxQueryMatchers is the number of label matchers in one query.
+	MaxQueryMatchers = 100
+	// MaxQueries is the number of metrics with a query in all Canaries.
+	MaxQueries = 200
 	// MaxRegexNames is the number of metric names that a matcher on __name__ may list.
 	MaxRegexNames = 10
 )

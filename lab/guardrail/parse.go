@@ -30,6 +30,11 @@ func (c *checker) read(files map[string][]byte) {
 	}
 	b := &budget{documents: MaxDocuments, nodes: MaxNodes}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !isGraphic(name) {
+			c.findings = append(c.findings, Finding{Position: Position{File: name},
+				Message: "the file's name has characters that cannot be shown", Hint: "rename it"})
+			continue
+		}
 		trees, findings := parseYAML(name, files[name], b)
 		c.findings = append(c.findings, findings...)
 		for _, tree := range trees {

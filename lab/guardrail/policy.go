@@ -2,14 +2,13 @@ package guardrail
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
-	"strings"
 
 	"coalmine/lab/yamlpos"
 
-	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -44,14 +43,25 @@ func (c *checker) checkServer(d *document, s *Server) {
 		c.fail(d, "spec.port", Clip(port.StrVal)+" is not a valid port name",
 			"write the number or name of the container port")
 	}
-	if p := s.Spec.ProxyProtocol; p != "" && !slices.Contains(proxyProtocols(), p) {
-		c.fail(d, "spec.proxyProtocol", Clip(p)+" is not a protocol of Linkerd", oneOf(proxyProtocols()))
-	}
+	c.checkProxyProtocol(d, s)
 	if !slices.Contains(accessPolicies(), s.Spec.AccessPolicy) {
 		c.fail(d, "spec.accessPolicy", Clip(s.Spec.AccessPolicy)+" is not an access policy", oneOf(accessPolicies()))
 	}
 	if version, _ := d.child("apiVersion"); version.Value != ServerVersion && d.has("spec.accessPolicy") {
 		c.fail(d, "spec.accessPolicy", "does not exist in "+version.Value, "write apiVersion: "+ServerVersion)
+	}
+}
+
+// checkProxyProtocol checks that the port of the lab's services stays an HTTP port: with opaque or TLS,
+// the server's proxy counts no requests, so that no check has a value.
+func (c *checker) checkProxyProtocol(d *document, s *Server) {
+	const field = "spec.proxyProtocol"
+	switch p := s.Spec.ProxyProtocol; {
+	case p != "" && !slices.Contains(proxyProtocols(), p):
+		c.fail(d, field, Clip(p)+" is not a protocol of Linkerd", oneOf(proxyProtocols()))
+	case p != "opaque" && p != "TLS":
+	case s.Spec.Port.Type == intstr.String, slices.Contains(slices.Collect(maps.Values(c.env.TargetPorts)), int(s.Spec.Port.IntVal)):
+		c.fail(d, field, p+" makes the proxy forward bytes: it counts no requests, and no check has a value", "write HTTP/1")
 	}
 }
 
@@ -79,6 +89,30 @@ func (c *checker) checkAuthorizationPolicy(d *document, p *AuthorizationPolicy) 
 	}
 	for i, ref := range p.Spec.RequiredAuthenticationRefs {
 		c.checkAuthenticationRef(d, yamlpos.Index(path, i), ref)
+	}
+	c.checkAuthenticationKinds(d, path, p.Spec.RequiredAuthenticationRefs)
+}
+
+// checkAuthenticationKinds allows one authentication by identity and one by network.
+// Source: linkerd2 policy-controller/runtime/src/admission.rs.
+func (c *checker) checkAuthenticationKinds(d *document, path string, refs []AuthenticationRef) {
+	count := map[string]int{}
+	for i, ref := range refs {
+		kind := ref.Kind
+		if kind == "ServiceAccount" {
+			kind = "MeshTLSAuthentication"
+		}
+		if count[kind]++; count[kind] != 2 {
+			continue
+		}
+		switch kind {
+		case "MeshTLSAuthentication":
+			c.fail(d, yamlpos.Index(path, i), "is the second identity: a client would need both, so Linkerd refuses the policy",
+				"write one MeshTLSAuthentication that lists the identities, or one policy for each")
+		case "NetworkAuthentication":
+			c.fail(d, yamlpos.Index(path, i), "is the second NetworkAuthentication: a client would need both, so Linkerd refuses the policy",
+				"write one NetworkAuthentication that lists the networks")
+		}
 	}
 }
 
@@ -133,10 +167,29 @@ func (c *checker) checkIdentityRef(d *document, path string, ref AuthenticationR
 	}
 	kind := canonicalGroup(ref.Group) + "/" + ref.Kind
 	switch {
+	case kind == "/Namespace" && ref.Namespace != "":
+		c.fail(d, path+".namespace", "a Namespace is not in a namespace: Linkerd refuses the reference", "remove it")
 	case kind == "/Namespace" && ref.Name != "" && ref.Name != c.env.Namespace:
 		c.fail(d, path+".name", "refers to namespace "+Clip(ref.Name), "only "+c.env.Namespace+" is allowed")
 	case kind != "/ServiceAccount" && kind != "/Namespace":
 		c.fail(d, path, Clip(kind)+" has no identity", "write kind: ServiceAccount and its name")
+	}
+}
+
+// checkException checks that an exception is part of its network but not all of it.
+// Source: linkerd2 policy-controller/runtime/src/admission.rs, validate_networks.
+func (c *checker) checkException(d *document, field string, cidr netip.Prefix, text string) {
+	except, err := netip.ParsePrefix(text)
+	if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+		except, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	switch cidr = cidr.Masked(); {
+	case err != nil:
+		c.fail(d, field, Clip(text)+" is neither a CIDR nor an address", "write a CIDR such as 10.1.0.0/16")
+	case except.Bits() <= cidr.Bits() && except.Contains(cidr.Addr()):
+		c.fail(d, field, Clip(text)+" excludes all of "+cidr.String()+": Linkerd refuses it", "write a part of the network")
+	case !cidr.Contains(except.Addr()):
+		c.fail(d, field, Clip(text)+" is outside of "+cidr.String()+": Linkerd refuses it", "write a part of the network, or remove it")
 	}
 }
 
@@ -150,120 +203,14 @@ func (c *checker) checkNetworks(d *document, a *NetworkAuthentication) {
 	}
 	for i, n := range a.Spec.Networks {
 		network := yamlpos.Index(path, i)
-		if _, err := netip.ParsePrefix(n.CIDR); err != nil {
+		cidr, err := netip.ParsePrefix(n.CIDR)
+		if err != nil {
 			c.fail(d, network+".cidr", Clip(n.CIDR)+" is not a CIDR", "write a CIDR such as 10.0.0.0/8")
+			continue
 		}
 		for j, except := range n.Except[:min(len(n.Except), MaxItems)] {
-			_, err := netip.ParsePrefix(except)
-			if _, addrErr := netip.ParseAddr(except); err != nil && addrErr != nil {
-				c.fail(d, yamlpos.Index(network+".except", j), Clip(except)+" is neither a CIDR nor an address",
-					"write a CIDR such as 10.1.0.0/16")
-			}
+			c.checkException(d, yamlpos.Index(network+".except", j), cidr, except)
 		}
 		c.checkLength(d, network+".except", len(n.Except))
-	}
-}
-
-// checkRoute checks an HTTPRoute, which must not be one that Flagger creates.
-func (c *checker) checkRoute(d *document, r *gatewayv1beta1.HTTPRoute) {
-	if slices.Contains(c.env.Targets, r.Name) {
-		c.fail(d, "metadata.name", "Flagger creates HTTPRoute "+Clip(r.Name), "use another name, or remove it")
-	}
-	if len(r.Spec.ParentRefs) == 0 {
-		c.fail(d, "spec.parentRefs", "is missing", "write the Service or Server that the route belongs to")
-	}
-	if !c.checkLength(d, "spec.parentRefs", len(r.Spec.ParentRefs)) || !c.checkLength(d, "spec.rules", len(r.Spec.Rules)) {
-		return
-	}
-	for i, ref := range r.Spec.ParentRefs {
-		c.checkParentRef(d, yamlpos.Index("spec.parentRefs", i), ref)
-	}
-	for i, rule := range r.Spec.Rules {
-		c.checkRule(d, yamlpos.Index("spec.rules", i), rule)
-	}
-}
-
-func (c *checker) checkParentRef(d *document, path string, ref gatewayv1beta1.ParentReference) {
-	if ref.Namespace != nil && !c.checkNamespace(d, path+".namespace", string(*ref.Namespace)) {
-		return
-	}
-	g, k := "gateway.networking.k8s.io", "Gateway"
-	if ref.Group != nil {
-		g = canonicalGroup(string(*ref.Group))
-	}
-	if ref.Kind != nil {
-		k = string(*ref.Kind)
-	}
-	switch {
-	case g == LinkerdGroup && k == "Server":
-	case g == "" && k == "Service":
-		c.checkServiceName(d, path+".name", string(ref.Name))
-	default:
-		c.fail(d, path, "refers to a "+Clip(k)+", but the lab has no gateway",
-			"write group: core, kind: Service, or group: policy.linkerd.io, kind: Server")
-	}
-}
-
-// checkServiceName checks that a Service is one of the lab's, or one that Flagger creates for them.
-func (c *checker) checkServiceName(d *document, path, name string) {
-	base := strings.TrimSuffix(strings.TrimSuffix(name, "-primary"), "-canary")
-	if !slices.Contains(c.env.Targets, name) && !slices.Contains(c.env.Targets, base) {
-		c.fail(d, path, "the lab has no Service "+Clip(name), "available: "+strings.Join(c.env.Targets, ", "))
-	}
-}
-
-func (c *checker) checkRule(d *document, path string, rule gatewayv1beta1.HTTPRouteRule) {
-	if !c.checkLength(d, path+".matches", len(rule.Matches)) || !c.checkLength(d, path+".backendRefs",
-		len(rule.BackendRefs)) {
-		return
-	}
-	for i, m := range rule.Matches {
-		match := yamlpos.Index(path+".matches", i)
-		if !c.checkLength(d, match+".headers", len(m.Headers)) {
-			return
-		}
-		p := m.Path
-		if p != nil && p.Type != nil && *p.Type == gatewayv1beta1.PathMatchRegularExpression && p.Value != nil {
-			c.checkRegex(d, match+".path.value", *p.Value)
-		}
-		for j, h := range m.Headers {
-			if h.Type != nil && *h.Type == gatewayv1beta1.HeaderMatchRegularExpression {
-				c.checkRegex(d, yamlpos.Index(match+".headers", j)+".value", h.Value)
-			}
-		}
-	}
-	for i, f := range rule.Filters {
-		if f.Type == gatewayv1beta1.HTTPRouteFilterRequestMirror {
-			c.fail(d, yamlpos.Index(path+".filters", i), "the lab does not support mirroring", "remove it")
-		}
-	}
-	for i, b := range rule.BackendRefs {
-		c.checkBackendRef(d, yamlpos.Index(path+".backendRefs", i), b)
-	}
-}
-
-func (c *checker) checkBackendRef(d *document, path string, b gatewayv1beta1.HTTPBackendRef) {
-	if b.Namespace != nil && !c.checkNamespace(d, path+".namespace", string(*b.Namespace)) {
-		return
-	}
-	if b.Kind != nil && *b.Kind != "Service" {
-		c.fail(d, path+".kind", Clip(string(*b.Kind))+" is not a backend", "write kind: Service")
-		return
-	}
-	c.checkServiceName(d, path+".name", string(b.Name))
-	if b.Weight != nil {
-		c.checkRange(d, path+".weight", int(*b.Weight), 0, 1_000_000)
-	}
-}
-
-// checkRegex checks a regular expression that a proxy would evaluate.
-func (c *checker) checkRegex(d *document, path, expr string) {
-	if len(expr) > MaxRegexLength {
-		c.fail(d, path, fmt.Sprintf("is longer than %d bytes", MaxRegexLength), "shorten it")
-		return
-	}
-	if _, err := regexp.Compile(expr); err != nil {
-		c.fail(d, path, Clip(strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
-			"write a regular expression in RE2 syntax")
 	}
 }

@@ -9,9 +9,11 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/util/strutil"
 )
 
-// parsePromQL parses a query with Prometheus' default options.
+// parsePromQL parses a query with Prometheus' default options. The caller has called checkMatchers,
+// since the parser compiles regular expressions.
 func parsePromQL(query string) (expr parser.Expr, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -19,6 +21,53 @@ func parsePromQL(query string) (expr parser.Expr, err error) {
 		}
 	}()
 	return parser.NewParser(parser.Options{}).ParseExpr(query)
+}
+
+// checkMatchers checks the number of label matchers and the size of their regular expressions.
+func checkMatchers(query string) *queryProblem {
+	var item parser.Item
+	matchers, size := 0, 0
+	lexer := parser.Lex(query)
+	for {
+		last := item.Typ
+		lexer.NextItem(&item)
+		switch item.Typ {
+		case parser.EOF, parser.ERROR:
+			return nil // the parser reports the error
+		case parser.EQL, parser.NEQ, parser.EQL_REGEX, parser.NEQ_REGEX:
+			if matchers++; matchers > MaxQueryMatchers {
+				return &queryProblem{message: fmt.Sprintf("the query has more than %d matchers", MaxQueryMatchers),
+					hint: "split it into several metrics"}
+			}
+		case parser.STRING:
+			if last != parser.EQL_REGEX && last != parser.NEQ_REGEX {
+				continue
+			}
+			expr, err := strutil.Unquote(item.Val)
+			if err != nil {
+				return nil
+			}
+			if p := checkQueryRegex(expr, &size); p != nil {
+				return p
+			}
+		}
+	}
+}
+
+// checkQueryRegex checks a regular expression of a query and adds its size to the query's.
+func checkQueryRegex(expr string, total *int) *queryProblem {
+	if len(expr) > MaxRegexLength {
+		return &queryProblem{message: fmt.Sprintf("the regular expression %s is longer than %d bytes", Clip(expr), MaxRegexLength),
+			hint: "shorten it"}
+	}
+	size, err := regexSize(expr)
+	if err != nil {
+		return nil // the parser reports the error
+	}
+	if *total += size; size > MaxRegexSize || *total > MaxQueryRegexSize {
+		return &queryProblem{message: "the regular expression " + Clip(expr) + " is too costly", hint: "lower the counts in {…}"}
+	}
+	return nil
 }
 
 // ParseMetricQuery renders the query of a metric as Flagger would and parses it. It returns false
@@ -38,6 +87,9 @@ func ParseMetricQuery(query string, v *flaggerv1.Canary, m flaggerv1.CanaryMetri
 // checkPromQL checks that a query is valid, that Flagger can use its result, and that its cost is
 // within the limits.
 func checkPromQL(query string) *queryProblem {
+	if problem := checkMatchers(query); problem != nil {
+		return problem
+	}
 	expr, err := parsePromQL(query)
 	if err != nil {
 		return &queryProblem{message: "invalid PromQL: " + Clip(err.Error()),
@@ -63,6 +115,7 @@ func checkPromQL(query string) *queryProblem {
 type queryCost struct {
 	selectors int
 	samples   int64 // per series
+	regexSize int
 	problem   *queryProblem
 }
 
@@ -84,9 +137,25 @@ func (q *queryCost) visit(n parser.Node, steps int64) {
 		steps *= int64(min(n.Range, MaxQueryRange)/SampleInterval) + 1
 	case *parser.SubqueryExpr:
 		steps = q.enterSubquery(n, steps)
+	case *parser.Call:
+		q.checkLabelReplace(n)
 	}
 	for c := range parser.ChildrenIter(n) {
 		q.visit(c, steps)
+	}
+}
+
+// checkLabelReplace checks the regular expression of label_replace, which each evaluation compiles.
+func (q *queryCost) checkLabelReplace(n *parser.Call) {
+	if n.Func.Name != "label_replace" || len(n.Args) != 5 {
+		return
+	}
+	arg := n.Args[4]
+	for paren, ok := arg.(*parser.ParenExpr); ok; paren, ok = arg.(*parser.ParenExpr) {
+		arg = paren.Expr
+	}
+	if expr, ok := arg.(*parser.StringLiteral); ok && q.problem == nil {
+		q.problem = checkQueryRegex(expr.Val, &q.regexSize)
 	}
 }
 
@@ -137,10 +206,6 @@ func (q *queryCost) checkSelector(v *parser.VectorSelector) {
 	}
 	named := false
 	for _, m := range v.LabelMatchers {
-		if m.Type != labels.MatchEqual && m.Type != labels.MatchNotEqual && len(m.Value) > MaxRegexLength {
-			q.reject(fmt.Sprintf("the regular expression for label %s is longer than %d bytes", Clip(m.Name), MaxRegexLength),
-				"shorten it")
-		}
 		named = named || namesMetric(m)
 	}
 	if !named {

@@ -5,6 +5,7 @@ package guardrail
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -68,12 +69,16 @@ type Finding struct {
 	Rule string
 }
 
-// String formats the position as file:line.
+// String formats the position as file:line. It quotes a file name that could steer a terminal.
 func (p Position) String() string {
-	if p.Line == 0 {
-		return p.File
+	file := p.File
+	if !isGraphic(file) {
+		file = strconv.QuoteToGraphic(file)
 	}
-	return fmt.Sprintf("%s:%d", p.File, p.Line)
+	if p.Line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s:%d", file, p.Line)
 }
 
 // String formats the finding as "file:line: field: message; hint".

@@ -257,8 +257,13 @@ func Clip(s string) string {
 	if len(s) > maxQuoted {
 		s = strings.ToValidUTF8(s[:maxQuoted], "") + "…"
 	}
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+	if !isGraphic(s) {
 		return strconv.QuoteToGraphic(s)
 	}
 	return s
+}
+
+// isGraphic reports whether s is text without control and format characters.
+func isGraphic(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) })
 }

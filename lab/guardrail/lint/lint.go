@@ -64,16 +64,17 @@ func Rules() []Rule {
 // Check runs every rule on a validated set and returns the findings, ordered by file and line.
 func Check(set *guardrail.Set) []guardrail.Finding {
 	var findings []guardrail.Finding
-	for _, rule := range Rules() {
-		for _, o := range set.Objects {
+	for _, o := range set.Objects {
+		queries := queriesOf(set, o) // parsed once: a query can take milliseconds
+		for _, rule := range Rules() {
 			p := &pass{set: set, rule: rule, object: o, findings: &findings}
-			p.run()
+			p.run(queries)
 		}
 	}
 	return guardrail.SortFindings(findings)
 }
 
-func (p *pass) run() {
+func (p *pass) run(queries []query) {
 	if p.rule.object != nil {
 		p.rule.object(p)
 	}
@@ -85,21 +86,25 @@ func (p *pass) run() {
 		p.rule.canary(p, canary)
 	}
 	if p.rule.query != nil {
-		for _, q := range p.queries(canary) {
+		for _, q := range queries {
 			p.rule.query(p, q)
 		}
 	}
 }
 
-// queries returns the queries of the Canary's metrics, with their templates rendered.
-func (p *pass) queries(canary *flaggerv1.Canary) []query {
+// queriesOf returns the queries of a Canary's metrics, with their templates rendered.
+func queriesOf(set *guardrail.Set, o guardrail.Object) []query {
+	canary, ok := o.Value.(*flaggerv1.Canary)
+	if !ok {
+		return nil
+	}
 	var queries []query
 	for i, m := range canary.Spec.Analysis.Metrics {
-		q := query{object: p.object, metric: m, metricPath: yamlpos.Index("spec.analysis.metrics", i), canary: canary}
+		q := query{object: o, metric: m, metricPath: yamlpos.Index("spec.analysis.metrics", i), canary: canary}
 		q.field = q.metricPath + ".query"
 		text := m.Query
 		if m.TemplateRef != nil {
-			template, ok := p.set.Find(flaggerv1.MetricTemplateKind, m.TemplateRef.Name)
+			template, ok := set.Find(flaggerv1.MetricTemplateKind, m.TemplateRef.Name)
 			if !ok {
 				continue
 			}
