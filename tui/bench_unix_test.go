@@ -41,12 +41,12 @@ func BenchmarkLive(b *testing.B) {
 			tick := time.NewTicker(time.Second / 50)
 			defer tick.Stop()
 			b.ResetTimer()
-			begin, cpu := time.Now(), used(b)
+			start, cpu := time.Now(), used(b)
 			for _, e := range events[100:] {
 				<-tick.C
 				feed.Event(0, e)
 			}
-			b.ReportMetric(100*float64(used(b)-cpu)/float64(time.Since(begin)), "cpu-%")
+			b.ReportMetric(100*float64(used(b)-cpu)/float64(time.Since(start)), "cpu-%")
 			feed.Close(nil, "")
 			p.Quit()
 			if err := <-done; err != nil {
@@ -88,12 +88,12 @@ func BenchmarkView(b *testing.B) {
 	d.Init()
 	w.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
 	b.ReportAllocs()
-	begin := used(b)
+	start := used(b)
 	for b.Loop() {
 		w.rendered = ""
 		if w.View().Content == "" {
 			b.Fatal("nothing was drawn")
 		}
 	}
-	b.ReportMetric(float64((used(b)-begin).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64((used(b)-start).Microseconds())/float64(b.N), "cpu-µs/op")
 }

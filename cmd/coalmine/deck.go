@@ -166,8 +166,8 @@ func (env *Env) writeCast(f watchFlags, t *liverun.Trial, run int) error {
 		return invalid("name a file that can be written", "%w", err)
 	}
 	w, h := f.columnsAndLines()
-	film := tui.Asciicast{Trial: t, Run: run, Width: w, Height: h, Theme: theme.New(true, colorprofile.TrueColor)}
-	return errors.Join(film.Write(file), file.Close())
+	cast := tui.Asciicast{Trial: t, Run: run, Width: w, Height: h, Theme: theme.New(true, colorprofile.TrueColor)}
+	return errors.Join(cast.Write(file), file.Close())
 }
 
 // playTrial plays a trial, on the deck if there is a terminal and no other output was chosen.

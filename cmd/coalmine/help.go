@@ -95,8 +95,8 @@ func verbs(cmd *cobra.Command, width int) string {
 			continue
 		}
 		use := c.Use
-		for _, words := range wrap.Text(c.Short, width-2-column) {
-			lines = append(lines, fmt.Sprintf("%-*s%s", column, use, words))
+		for _, text := range wrap.Text(c.Short, width-2-column) {
+			lines = append(lines, fmt.Sprintf("%-*s%s", column, use, text))
 			use = ""
 		}
 	}

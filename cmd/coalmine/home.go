@@ -184,7 +184,7 @@ func (p homeProgress) Load() (map[string]progress.Entry, string) {
 		return nil, err.Error()
 	}
 	all, err := b.Read()
-	return all, words(err)
+	return all, message(err)
 }
 
 // RecordTrial implements [backend.Progress].
@@ -214,10 +214,10 @@ func (p homeProgress) change(scenario string, change func(*progress.Entry)) (pro
 		return e, err.Error()
 	}
 	e, err := b.Update(scenario, change)
-	return e, words(err)
+	return e, message(err)
 }
 
-func words(err error) string {
+func message(err error) string {
 	if err == nil {
 		return ""
 	}

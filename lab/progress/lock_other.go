@@ -1,7 +1,7 @@
 //go:build !unix || solaris || aix
 
-package logbook
+package progress
 
 // lock does nothing where there is no flock: one of two simultaneous updates may be lost, but the
 // file stays whole.
-func (*Book) lock() (unlock func(), err error) { return func() {}, nil }
+func (*Store) lock() (unlock func(), err error) { return func() {}, nil }

@@ -23,7 +23,7 @@ func solve(e *Entry) { e.AddTrial(true, 90, 100, 5) }
 func TestWhatIsKeptIsReadAgain(t *testing.T) {
 	b := newBook(t)
 	if all, err := b.Read(); err != nil || len(all) != 0 {
-		t.Fatalf("a new logbook has %v, %v", all, err)
+		t.Fatalf("a new store has %v, %v", all, err)
 	}
 	if _, err := os.Stat(b.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("reading made %s: %v", b.dir, err)
@@ -65,14 +65,14 @@ func TestABrokenOrNewerFileIsPutAsideOnce(t *testing.T) {
 				var aside *UnreadableError
 				all, err := b.Read()
 				if !errors.As(err, &aside) || len(all) != 0 || filepath.Base(aside.MovedTo) != want {
-					t.Fatalf("read %v, %v: want it put aside as %s", all, err, want)
+					t.Fatalf("read %v, %v: want it moved to %s", all, err, want)
 				}
 				kept, err := os.ReadFile(filepath.Join(b.dir, want))
 				if err != nil || string(kept) != text {
 					t.Fatalf("%s holds %q, %v", want, kept, err)
 				}
 				if _, err := b.Read(); err != nil {
-					t.Fatalf("it is told twice: %v", err)
+					t.Fatalf("it is reported twice: %v", err)
 				}
 			}
 		})

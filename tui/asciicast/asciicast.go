@@ -61,9 +61,9 @@ func (c *Writer) event(code, data string) {
 
 // Frame shows a frame from a time since the cast's start on: styled lines. Only lines that changed
 // are written. Times must not go backwards.
-func (c *Writer) Frame(at time.Duration, picture string) {
+func (c *Writer) Frame(at time.Duration, frame string) {
 	c.at = max(c.at, at)
-	lines := strings.Split(picture, "\n")
+	lines := strings.Split(frame, "\n")
 	var b strings.Builder
 	if c.last == nil {
 		b.WriteString("\x1b[?25l\x1b[2J") // hide the cursor, clear the screen

@@ -40,21 +40,21 @@ func (s *screen) play(t *rapid.T, data string) {
 	}
 }
 
-// TestPlayingShowsThePictures: after each entry the screen equals the frame that was written, and
+// TestPlayingShowsTheFrames: after each entry the screen equals the frame that was written, and
 // time goes forward.
-func TestPlayingShowsThePictures(t *testing.T) {
+func TestPlayingShowsTheFrames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var b bytes.Buffer
 		w := asciicast.NewWriter(&b, asciicast.Header{Width: 80, Height: 3, Title: "a \"title\""})
 		at := time.Duration(0)
-		var pictures []string
+		var frames []string
 		line := rapid.SampledFrom([]string{"", "plain", "\x1b[0;31mred\x1b[m", "漢字"})
-		for range rapid.IntRange(1, 10).Draw(t, "pictures") {
+		for range rapid.IntRange(1, 10).Draw(t, "frames") {
 			at += time.Duration(rapid.IntRange(-100, 2000).Draw(t, "ms")) * time.Millisecond
 			p := line.Draw(t, "a") + "\n" + line.Draw(t, "b") + "\n" + line.Draw(t, "c")
 			w.Frame(at, p)
-			if len(pictures) == 0 || pictures[len(pictures)-1] != p {
-				pictures = append(pictures, p)
+			if len(frames) == 0 || frames[len(frames)-1] != p {
+				frames = append(frames, p)
 			}
 			if rapid.Bool().Draw(t, "mark") {
 				w.Marker(at, "here")
@@ -63,11 +63,11 @@ func TestPlayingShowsThePictures(t *testing.T) {
 		if err := w.Close(at + time.Second); err != nil {
 			t.Fatal(err)
 		}
-		check(t, b.Bytes(), pictures)
+		check(t, b.Bytes(), frames)
 	})
 }
 
-func check(t *rapid.T, data []byte, pictures []string) {
+func check(t *rapid.T, data []byte, frames []string) {
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Scan()
 	var header map[string]any
@@ -87,16 +87,16 @@ func check(t *rapid.T, data []byte, pictures []string) {
 		last = e[0].(float64)
 		if e[1] == "o" && e[2] != "\x1b[?25h" {
 			s.play(t, e[2].(string))
-			if got := strings.Join(s.lines, "\n"); got != pictures[0] {
-				t.Fatalf("the screen shows %q, want %q", got, pictures[0])
+			if got := strings.Join(s.lines, "\n"); got != frames[0] {
+				t.Fatalf("the screen shows %q, want %q", got, frames[0])
 			}
-			pictures = pictures[1:]
+			frames = frames[1:]
 		} else if e[1] == "m" && e[2] != "here" {
 			t.Fatalf("marker %v", e[2])
 		}
 	}
-	if len(pictures) > 0 {
-		t.Fatalf("%d pictures are not shown", len(pictures))
+	if len(frames) > 0 {
+		t.Fatalf("%d frames are not shown", len(frames))
 	}
 }
 

@@ -173,8 +173,8 @@ func Golden(t testing.TB, name, got string) {
 }
 
 // AssertFits fails if a view is larger than its size.
-func AssertFits(t interface{ Fatalf(string, ...any) }, picture string, width, height int) {
-	lines := strings.Split(strings.TrimSuffix(picture, "\n"), "\n")
+func AssertFits(t interface{ Fatalf(string, ...any) }, view string, width, height int) {
+	lines := strings.Split(strings.TrimSuffix(view, "\n"), "\n")
 	if len(lines) != height {
 		t.Fatalf("the view has %d lines, want %d", len(lines), height)
 	}

@@ -38,7 +38,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func picture(c *Card, w, h int) string {
+func render(c *Card, w, h int) string {
 	on := canvas.New(w, h, theme.None())
 	c.Draw(on.All())
 	return strings.Join(on.Lines(), "\n") + "\n"
@@ -63,11 +63,11 @@ func press(c *Card, keys ...string) tea.Cmd {
 func TestViews(t *testing.T) {
 	for name, tr := range map[string]*liverun.Trial{"passed": liveruntest.Caught(), "missed": liveruntest.Missed()} {
 		c := New(tr, Options{})
-		golden(t, name+"-80x24.txt", picture(c, 80, 24))
+		golden(t, name+"-80x24.txt", render(c, 80, 24))
 		press(c, "down", "down", "b")
-		golden(t, name+"-better-120x40.txt", picture(c, 120, 40))
+		golden(t, name+"-better-120x40.txt", render(c, 120, 40))
 		press(c, "b", "end")
-		golden(t, name+"-last-80x24.txt", picture(c, 80, 24))
+		golden(t, name+"-last-80x24.txt", render(c, 80, 24))
 	}
 }
 
@@ -108,7 +108,7 @@ func TestOthersAddKeysAndLines(t *testing.T) {
 	if done != 1 {
 		t.Errorf("the action was done %d times", done)
 	}
-	if got := picture(c, 80, 24); !strings.Contains(got, "hint: Add a metric for the premium cohort") || !strings.Contains(got, "e edit") {
+	if got := render(c, 80, 24); !strings.Contains(got, "hint: Add a metric for the premium cohort") || !strings.Contains(got, "e edit") {
 		t.Errorf("it shows\n%s", got)
 	}
 }
@@ -120,7 +120,7 @@ func TestAnyKeysAtAnySize(t *testing.T) {
 		c := New(rapid.SampledFrom(trials).Draw(t, "trial"), Options{})
 		for range rapid.IntRange(0, 30).Draw(t, "keys") {
 			press(c, rapid.SampledFrom(names).Draw(t, "key"))
-			picture(c, rapid.IntRange(0, 130).Draw(t, "w"), rapid.IntRange(0, 40).Draw(t, "h"))
+			render(c, rapid.IntRange(0, 130).Draw(t, "w"), rapid.IntRange(0, 40).Draw(t, "h"))
 		}
 	})
 }

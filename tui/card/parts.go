@@ -64,16 +64,16 @@ func (c *Card) writeEvents(p *page) {
 		return
 	}
 	at := min(c.event, len(events)-1)
-	words := fmt.Sprintf("enter: event #%d of %s", events[at].Seq, events[at].Run)
+	text := fmt.Sprintf("enter: event #%d of %s", events[at].Seq, events[at].Run)
 	if r := c.runOf(events[at]); r != nil {
 		if when, ok := r.Rec.Time(events[at].Seq); ok {
-			words += " at " + format.Clock(when)
+			text += " at " + format.Clock(when)
 		}
 	}
 	if len(events) > 1 {
-		words += fmt.Sprintf("  (%d of %d, ← →)", at+1, len(events))
+		text += fmt.Sprintf("  (%d of %d, ← →)", at+1, len(events))
 	}
-	p.text(13, theme.Accent, words)
+	p.text(13, theme.Accent, text)
 }
 
 func (c *Card) runOf(e score.EventRef) *liverun.Run {
@@ -119,17 +119,17 @@ func (c *Card) writeHarm(p *page) {
 }
 
 func harmWords(c *score.Card) string {
-	words := "users hurt " + format.Number(c.Harm.UsersHurt)
+	text := "users hurt " + format.Number(c.Harm.UsersHurt)
 	if n := c.Harm.UsersHurtUnguarded; n != nil {
-		words += fmt.Sprintf(" of %s without guardrails", format.Number(*n))
+		text += fmt.Sprintf(" of %s without guardrails", format.Number(*n))
 	}
 	if c.Harm.Avoided != nil {
-		words += " · harm avoided " + format.Percent(*c.Harm.Avoided)
+		text += " · harm avoided " + format.Percent(*c.Harm.Avoided)
 	}
 	if c.Skill != nil {
-		words += fmt.Sprintf(" · skill %.2f", *c.Skill)
+		text += fmt.Sprintf(" · skill %.2f", *c.Skill)
 	}
-	return words
+	return text
 }
 
 // writeRuns writes the table of runs.

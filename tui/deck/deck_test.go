@@ -42,8 +42,8 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// picture draws a deck without colours.
-func picture(d interface{ Draw(canvas.Area) }, w, h int) string {
+// render draws a deck without colours.
+func render(d interface{ Draw(canvas.Area) }, w, h int) string {
 	c := canvas.New(w, h, theme.None())
 	d.Draw(c.All())
 	return strings.Join(c.Lines(), "\n") + "\n"
@@ -88,15 +88,15 @@ func TestViews(t *testing.T) {
 		"healthy":  at(caught, 1, 150*time.Second),
 		"none":     at(caught, 2, 100*time.Second),
 	} {
-		golden(t, name+"-80x24.txt", picture(d, 80, 24))
+		golden(t, name+"-80x24.txt", render(d, 80, 24))
 	}
 	for _, size := range [][2]int{{120, 40}, {200, 60}, {97, 31}} {
-		golden(t, fmt.Sprintf("held-%dx%d.txt", size[0], size[1]), picture(at(caught, 0, held), size[0], size[1]))
+		golden(t, fmt.Sprintf("held-%dx%d.txt", size[0], size[1]), render(at(caught, 0, held), size[0], size[1]))
 	}
 	for tab, name := range tabs() {
 		d := at(caught, 0, held)
 		press(d, fmt.Sprint(tab+1), "u", "u", "v")
-		golden(t, "tab-"+name+".txt", picture(d, 80, 24))
+		golden(t, "tab-"+name+".txt", render(d, 80, 24))
 	}
 }
 
@@ -111,7 +111,7 @@ func TestViewInASCII(t *testing.T) {
 func TestMoments(t *testing.T) {
 	d := at(liveruntest.Caught(), 0, 142*time.Second)
 	m := newMoments(d)
-	golden(t, "moments.txt", picture(m, 80, 24))
+	golden(t, "moments.txt", render(m, 80, 24))
 	m.Update(keyOf("up"))
 	m.Update(keyOf("enter"))
 	if want := m.entries[m.at].At; d.clock.at != want || d.clock.playing || want >= 142*time.Second {
@@ -124,13 +124,13 @@ func TestWhatIsWrongWithALog(t *testing.T) {
 	tr := liveruntest.Caught()
 	tr.Runs[0].Rec = recording.FromEvents(script.RolledBack(1).Events()[:150])
 	tr.Runs[0].Status, tr.Runs[0].Problem = liverun.Failed, "runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing or were moved"
-	golden(t, "broken.txt", picture(at(tr, 0, time.Hour), 80, 24))
+	golden(t, "broken.txt", render(at(tr, 0, time.Hour), 80, 24))
 }
 
 func TestBeforeAnyEvent(t *testing.T) {
 	d := New(&liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}, Options{})
 	d.Init()
-	if got := picture(d, 80, 24); !strings.Contains(got, "waiting for the first event") {
+	if got := render(d, 80, 24); !strings.Contains(got, "waiting for the first event") {
 		t.Errorf("it shows\n%s", got)
 	}
 	for _, k := range []string{"space", "n", "p", "tab", "m", "u", "w", "v", "home", "end", "left", "c", "3", "+", "-"} {
@@ -139,7 +139,7 @@ func TestBeforeAnyEvent(t *testing.T) {
 	d.Advance(time.Second)
 	empty := New(&liverun.Trial{Scenario: "s", Done: true, Problem: "the disk is full"}, Options{})
 	press(empty, "space", "n", "tab", "end")
-	if got := picture(empty, 80, 24); !strings.Contains(got, "the disk is full") {
+	if got := render(empty, 80, 24); !strings.Contains(got, "the disk is full") {
 		t.Errorf("it shows\n%s", got)
 	}
 }
@@ -173,7 +173,7 @@ func TestStepping(t *testing.T) {
 	}
 	press(d, "home", "left")
 	if d.clock.at != 0 {
-		t.Errorf("before the begin it is %v", d.clock.at)
+		t.Errorf("before the start it is %v", d.clock.at)
 	}
 }
 
@@ -237,7 +237,7 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 	}
 	press(d, "space")
 	if d.clock.at != 55*time.Second || !d.clock.playing {
-		t.Errorf("playing again begins at %v", d.clock.at)
+		t.Errorf("replay starts at %v", d.clock.at)
 	}
 }
 
@@ -264,7 +264,7 @@ func TestAGrowingRun(t *testing.T) {
 	}
 	news(30, 80)
 	if !d.positioned || d.clock.at != 55*time.Second {
-		t.Errorf("the clock begins at %v, want 15 s before the release", d.clock.at)
+		t.Errorf("the clock starts at %v, want 15 s before the release", d.clock.at)
 	}
 	for range 100 {
 		d.Advance(tickInterval)
@@ -300,7 +300,7 @@ func TestRealTimeIsFollowed(t *testing.T) {
 	feed := liverun.NewFeed(tr)
 	d := New(tr, Options{})
 	d.Init()
-	at := func(words string, want time.Duration, from, to int) {
+	at := func(label string, want time.Duration, from, to int) {
 		t.Helper()
 		for _, e := range events[from:to] {
 			feed.Event(0, e)
@@ -308,8 +308,8 @@ func TestRealTimeIsFollowed(t *testing.T) {
 		b := feed.Next()
 		b.Apply()
 		d.Update(b)
-		if d.clock.at != want || d.clock.label() != words {
-			t.Errorf("after %d events it is at %v (%s), want %v (%s)", to, d.clock.at, d.clock.label(), want, words)
+		if d.clock.at != want || d.clock.label() != label {
+			t.Errorf("after %d events it is at %v (%s), want %v (%s)", to, d.clock.at, d.clock.label(), want, label)
 		}
 	}
 	at("live", events[99].At, 0, 100)

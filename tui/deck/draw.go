@@ -193,9 +193,9 @@ func (d *Deck) layoutMedium(a canvas.Area, f *frame) {
 	used := d.traffic(left.Sub(0, 0, left.Width(), left.Height()/3), f, left.Height() > 40)
 	_, left = left.Top(used)
 	d.charts(left, f, charts()[:max(1, min(3, left.Height()/8))])
-	checks, words := right.Top(max(5, min(right.Height()/3, len(f.state.Checks)+len(f.state.Gates)*2+3)))
+	checks, entries := right.Top(max(5, min(right.Height()/3, len(f.state.Checks)+len(f.state.Gates)*2+3)))
 	pane.Checks(pane.Header(checks, "Checks and gates", ""), f.state)
-	pane.Narrative(pane.Header(words, "What happened", ""), visibleEntries(f.narrative, false), f.at, true)
+	pane.Narrative(pane.Header(entries, "What happened", ""), visibleEntries(f.narrative, false), f.at, true)
 }
 
 // layoutLarge has columns for traffic and checks, for charts, and for the narrative.

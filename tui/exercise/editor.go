@@ -25,7 +25,7 @@ type editor struct {
 	file  string
 }
 
-func newEditor(l *Exercise, above int, file string) *editor { return &editor{l, above, file} }
+func newEditor(ex *Exercise, above int, file string) *editor { return &editor{ex, above, file} }
 
 // Name implements [screen.Screen].
 func (*editor) Name() string { return "files" }
@@ -89,10 +89,10 @@ func (b *editor) line() int {
 
 // Draw implements [screen.Screen].
 func (b *editor) Draw(a canvas.Area) {
-	l := b.exercise
+	ex := b.exercise
 	head, rest := a.Top(1)
 	body, foot := rest.Bottom(1)
-	pane.Bar(head, "Your guardrails: "+l.workspace.Dir+"/", b.status())
+	pane.Bar(head, "Your guardrails: "+ex.workspace.Dir+"/", b.status())
 	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "e", Action: "edit"}, pane.Key{Key: "r", Action: "run"},
 		pane.Key{Key: "h", Action: "hints"}, pane.Key{Key: "esc", Action: "back"})
 	y := 1
@@ -103,7 +103,7 @@ func (b *editor) Draw(a canvas.Area) {
 		}
 		y++
 	}
-	for _, f := range l.workspace.Files {
+	for _, f := range ex.workspace.Files {
 		style := theme.Plain
 		if f == b.file {
 			style = theme.Row | theme.Bold
@@ -120,15 +120,15 @@ func (b *editor) Draw(a canvas.Area) {
 
 // notice returns the latest message.
 func (b *editor) notice() (string, theme.Style) {
-	l := b.exercise
+	ex := b.exercise
 	switch {
-	case l.notice != "":
-		return l.notice, theme.Warn
-	case l.busy != "":
-		return l.busy + " …", theme.Muted
-	case l.edited && l.checked && errorCount(l.findings) == 0:
+	case ex.notice != "":
+		return ex.notice, theme.Warn
+	case ex.busy != "":
+		return ex.busy + " …", theme.Muted
+	case ex.edited && ex.checked && errorCount(ex.findings) == 0:
 		return "The edited files are valid. Press r to run them.", theme.Good
-	case l.edited && l.checked:
+	case ex.edited && ex.checked:
 		return "The edited files have errors. Fix them before the next run: press e.", theme.Warn
 	}
 	return "", theme.Plain
@@ -136,15 +136,15 @@ func (b *editor) notice() (string, theme.Style) {
 
 // status says whether the files can be run.
 func (b *editor) status() string {
-	l := b.exercise
-	n := errorCount(l.findings)
+	ex := b.exercise
+	n := errorCount(ex.findings)
 	switch {
-	case !l.checked:
+	case !ex.checked:
 		return ""
 	case n > 0:
 		return "✗ " + format.Plural(n, "error")
-	case len(l.findings) > 0:
-		return "✓ valid, " + format.Plural(len(l.findings), "warning")
+	case len(ex.findings) > 0:
+		return "✓ valid, " + format.Plural(len(ex.findings), "warning")
 	}
 	return "✓ valid"
 }

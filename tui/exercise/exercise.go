@@ -117,34 +117,34 @@ type (
 )
 
 // open reads the scenario's texts and the workspace.
-func (l *Exercise) open() tea.Msg {
-	m := opened{exercise: l}
-	if m.briefing, m.err = l.backend.Library.Briefing(l.scenario.Name); m.err != nil {
+func (ex *Exercise) open() tea.Msg {
+	m := opened{exercise: ex}
+	if m.briefing, m.err = ex.backend.Library.Briefing(ex.scenario.Name); m.err != nil {
 		return m
 	}
-	if m.quiz, m.err = l.backend.Library.Quiz(l.scenario.Name); m.err != nil {
+	if m.quiz, m.err = ex.backend.Library.Quiz(ex.scenario.Name); m.err != nil {
 		return m
 	}
-	m.workspace, m.err = l.backend.Library.Workspace(l.scenario.Name)
+	m.workspace, m.err = ex.backend.Library.Workspace(ex.scenario.Name)
 	return m
 }
 
 // play creates the workspace if there is none, lints the guardrails, and starts a trial.
-func (l *Exercise) play(above int, bench bool) tea.Cmd {
-	if l.busy != "" {
+func (ex *Exercise) play(above int, fromEditor bool) tea.Cmd {
+	if ex.busy != "" {
 		return nil
 	}
-	l.busy, l.notice, l.edited = "checking your guardrails", "", false
+	ex.busy, ex.notice, ex.edited = "checking your guardrails", "", false
 	return func() tea.Msg {
-		m := began{exercise: l, above: above, fromEditor: bench}
-		if m.workspace, m.err = l.backend.Library.Start(l.scenario.Name); m.err != nil {
+		m := began{exercise: ex, above: above, fromEditor: fromEditor}
+		if m.workspace, m.err = ex.backend.Library.Start(ex.scenario.Name); m.err != nil {
 			return m
 		}
-		if m.findings, m.err = l.backend.Linter.Lint(l.ctx, l.scenario.Name, m.workspace.Dir); m.err != nil || errorCount(m.findings) > 0 {
+		if m.findings, m.err = ex.backend.Linter.Lint(ex.ctx, ex.scenario.Name, m.workspace.Dir); m.err != nil || errorCount(m.findings) > 0 {
 			return m
 		}
-		ctx, cancel := context.WithCancel(l.ctx)
-		m.playing, m.err = l.backend.Player.Play(ctx, backend.PlayRequest{Scenario: l.scenario.Name, Guardrails: m.workspace.Dir, Seed: firstSeed, Trials: seedCount})
+		ctx, cancel := context.WithCancel(ex.ctx)
+		m.playing, m.err = ex.backend.Player.Play(ctx, backend.PlayRequest{Scenario: ex.scenario.Name, Guardrails: m.workspace.Dir, Seed: firstSeed, Trials: seedCount})
 		if m.cancel = cancel; m.err != nil {
 			cancel()
 		}
@@ -164,110 +164,110 @@ func errorCount(all []backend.Finding) int {
 }
 
 // stop ends the trial that is being played.
-func (l *Exercise) stop() {
-	if l.cancel != nil {
-		l.cancel()
-		l.cancel = nil
+func (ex *Exercise) stop() {
+	if ex.cancel != nil {
+		ex.cancel()
+		ex.cancel = nil
 	}
 }
 
 // handle is the only place that handles the exercise's messages.
-func (l *Exercise) handle(msg tea.Msg) tea.Cmd {
+func (ex *Exercise) handle(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case opened:
-		if msg.exercise == l {
-			l.loaded = true
-			l.briefing, l.quiz, l.workspace = msg.briefing, msg.quiz, msg.workspace
-			l.setError(msg.err)
+		if msg.exercise == ex {
+			ex.loaded = true
+			ex.briefing, ex.quiz, ex.workspace = msg.briefing, msg.quiz, msg.workspace
+			ex.setError(msg.err)
 		}
 	case began:
-		if msg.exercise == l {
-			return l.onBegan(msg)
+		if msg.exercise == ex {
+			return ex.onBegan(msg)
 		}
 	case editing:
-		if msg.exercise == l {
-			l.setError(msg.err)
+		if msg.exercise == ex {
+			ex.setError(msg.err)
 			return msg.open
 		}
 	case edited:
-		if msg.exercise == l {
-			l.setError(msg.err)
-			l.checked, l.edited = false, msg.err == nil
-			return l.check
+		if msg.exercise == ex {
+			ex.setError(msg.err)
+			ex.checked, ex.edited = false, msg.err == nil
+			return ex.check
 		}
 	case checked:
-		if msg.exercise == l {
-			l.workspace, l.findings, l.checked = msg.workspace, msg.findings, msg.err == nil
-			l.setError(msg.err)
+		if msg.exercise == ex {
+			ex.workspace, ex.findings, ex.checked = msg.workspace, msg.findings, msg.err == nil
+			ex.setError(msg.err)
 		}
 	case Changed:
-		if msg.Scenario == l.scenario.Name {
-			l.entry, l.notice = msg.Entry, msg.Note
+		if msg.Scenario == ex.scenario.Name {
+			ex.entry, ex.notice = msg.Entry, msg.Note
 		}
 	case liverun.Batch:
-		return l.onBatch(msg)
+		return ex.onBatch(msg)
 	}
 	return nil
 }
 
-func (l *Exercise) setError(err error) {
+func (ex *Exercise) setError(err error) {
 	if err != nil {
-		l.notice = err.Error()
+		ex.notice = err.Error()
 	}
 }
 
 // onBegan opens the screens of a trial: the deck for the first one; later trials show their
 // verdicts instead.
-func (l *Exercise) onBegan(m began) tea.Cmd {
-	l.busy = ""
+func (ex *Exercise) onBegan(m began) tea.Cmd {
+	ex.busy = ""
 	if m.workspace.Exists {
-		l.workspace = m.workspace
+		ex.workspace = m.workspace
 	}
-	l.findings, l.checked = m.findings, m.err == nil
+	ex.findings, ex.checked = m.findings, m.err == nil
 	if m.playing == nil {
-		l.setError(m.err)
+		ex.setError(m.err)
 		if n := errorCount(m.findings); n > 0 {
-			l.notice = fmt.Sprintf("not run: fix %s first", format.Plural(n, "error"))
+			ex.notice = fmt.Sprintf("not run: fix %s first", format.Plural(n, "error"))
 		}
-		if m.fromEditor || !l.workspace.Exists {
+		if m.fromEditor || !ex.workspace.Exists {
 			return nil
 		}
-		return screen.Open(newEditor(l, m.above+1, l.suggestedFile()))
+		return screen.Open(newEditor(ex, m.above+1, ex.suggestedFile()))
 	}
-	again := l.lastTrial != nil
-	l.stop()
-	l.playing, l.cancel, l.opening = m.playing, m.cancel, true
+	again := ex.lastTrial != nil
+	ex.stop()
+	ex.playing, ex.cancel, ex.opening = m.playing, m.cancel, true
 	var steps []tea.Cmd
 	for range m.above {
 		steps = append(steps, screen.Close)
 	}
 	t := m.playing.Trial
-	steps = append(steps, screen.Open(deck.New(t, deck.Options{Run: t.DefaultRun(), Card: l.newCard})))
+	steps = append(steps, screen.Open(deck.New(t, deck.Options{Run: t.DefaultRun(), Card: ex.newCard})))
 	if again {
-		steps = append(steps, screen.Open(newWait(l)))
+		steps = append(steps, screen.Open(newWait(ex)))
 	}
 	return tea.Batch(screen.Follow(m.playing.Feed), tea.Sequence(steps...))
 }
 
 // onBatch handles the end of the trial.
-func (l *Exercise) onBatch(b liverun.Batch) tea.Cmd {
-	if l.playing == nil || b.Trial != l.playing.Trial || !b.Last {
+func (ex *Exercise) onBatch(b liverun.Batch) tea.Cmd {
+	if ex.playing == nil || b.Trial != ex.playing.Trial || !b.Last {
 		return nil
 	}
-	l.stop()
+	ex.stop()
 	c := b.Trial.Card
 	if c == nil {
 		return nil
 	}
-	if l.lastTrial != nil {
-		l.previousPoints = netPoints(&l.lastTrial.Card, l.hintCost)
+	if ex.lastTrial != nil {
+		ex.previousPoints = netPoints(&ex.lastTrial.Card, ex.hintCost)
 	}
-	l.lastTrial = &model.Trial{Scenario: l.scenario, Card: *c, Runs: results(b.Trial), Guardrails: l.playing.Guardrails}
-	l.files = l.lastTrial.Files()
-	l.hintCost = scenario.HintCost(l.entry.Hints, c.MaxPoints)
-	name := l.scenario.Name
+	ex.lastTrial = &model.Trial{Scenario: ex.scenario, Card: *c, Runs: results(b.Trial), Guardrails: ex.playing.Guardrails}
+	ex.files = ex.lastTrial.Files()
+	ex.hintCost = scenario.HintCost(ex.entry.Hints, c.MaxPoints)
+	name := ex.scenario.Name
 	return func() tea.Msg {
-		e, note := l.backend.Progress.RecordTrial(name, c)
+		e, note := ex.backend.Progress.RecordTrial(name, c)
 		return Changed{name, e, note}
 	}
 }
@@ -286,67 +286,67 @@ func results(t *liverun.Trial) []score.RunResult {
 }
 
 // check lints the current files.
-func (l *Exercise) check() tea.Msg {
-	m := checked{exercise: l}
-	if m.workspace, m.err = l.backend.Library.Workspace(l.scenario.Name); m.err != nil {
+func (ex *Exercise) check() tea.Msg {
+	m := checked{exercise: ex}
+	if m.workspace, m.err = ex.backend.Library.Workspace(ex.scenario.Name); m.err != nil {
 		return m
 	}
-	m.findings, m.err = l.backend.Linter.Lint(l.ctx, l.scenario.Name, m.workspace.Dir)
+	m.findings, m.err = ex.backend.Linter.Lint(ex.ctx, ex.scenario.Name, m.workspace.Dir)
 	return m
 }
 
 // edit opens a file of the workspace in the learner's editor.
-func (l *Exercise) edit(file string, line int) tea.Cmd {
-	path := l.workspace.Dir + "/" + file
-	l.notice = ""
+func (ex *Exercise) edit(file string, line int) tea.Cmd {
+	path := ex.workspace.Dir + "/" + file
+	ex.notice = ""
 	return func() tea.Msg {
-		c, err := l.backend.Editor.Edit(path, line)
+		c, err := ex.backend.Editor.Edit(path, line)
 		if err != nil {
-			return editing{exercise: l, err: err}
+			return editing{exercise: ex, err: err}
 		}
-		return editing{exercise: l, open: tea.ExecProcess(c, func(err error) tea.Msg {
+		return editing{exercise: ex, open: tea.ExecProcess(c, func(err error) tea.Msg {
 			if err != nil {
 				err = fmt.Errorf("%s: %w", c.Path, err)
 			}
-			return edited{l, err}
+			return edited{ex, err}
 		})}
 	}
 }
 
 // suggestedFile returns the file that most likely needs a change: one with an error, else the one
 // with the most severe note, else the first.
-func (l *Exercise) suggestedFile() string {
-	for _, f := range l.findings {
-		if f.Error && slices.Contains(l.workspace.Files, f.File) {
+func (ex *Exercise) suggestedFile() string {
+	for _, f := range ex.findings {
+		if f.Error && slices.Contains(ex.workspace.Files, f.File) {
 			return f.File
 		}
 	}
-	return l.fileForItem(nil)
+	return ex.fileForItem(nil)
 }
 
 // fileForItem returns the file with the most severe note on a lost item; nil stands for any item.
-func (l *Exercise) fileForItem(item *score.Item) string {
+func (ex *Exercise) fileForItem(item *score.Item) string {
 	best, file := 0, ""
-	for _, f := range l.files {
+	for _, f := range ex.files {
 		for _, n := range f.Notes {
 			weight := int(n.Severity)
 			if item != nil && strings.HasPrefix(n.Text, item.Title) {
 				weight += 100
 			}
-			if weight > best && slices.Contains(l.workspace.Files, f.Name) {
+			if weight > best && slices.Contains(ex.workspace.Files, f.Name) {
 				best, file = weight, f.Name
 			}
 		}
 	}
-	if file == "" && len(l.workspace.Files) > 0 {
-		file = l.workspace.Files[0]
+	if file == "" && len(ex.workspace.Files) > 0 {
+		file = ex.workspace.Files[0]
 	}
 	return file
 }
 
 // notes returns what the last trial showed about the lines of a file.
-func (l *Exercise) notes(file string) []model.Note {
-	for _, f := range l.files {
+func (ex *Exercise) notes(file string) []model.Note {
+	for _, f := range ex.files {
 		if f.Name == file {
 			return f.Notes
 		}

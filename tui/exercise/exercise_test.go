@@ -18,25 +18,25 @@ import (
 	"coalmine/tui/theme"
 )
 
-// class is an exercise with a driver.
-type class struct {
+// harness is an exercise with a driver.
+type harness struct {
 	*backendtest.Driver
-	host   *backendtest.Backend
-	lesson *Exercise
+	backend  *backendtest.Backend
+	exercise *Exercise
 }
 
-func open(t testing.TB, h *backendtest.Backend, width, height int) *class {
+func open(t testing.TB, h *backendtest.Backend, width, height int) *harness {
 	s := backendtest.SegmentScenario()
 	l := New(t.Context(), h.Interfaces(), s, h.Entries[s.Name])
 	w := tui.NewWindow(NewPage(l), theme.New(true, colorprofile.TrueColor))
-	return &class{backendtest.NewDriver(t, w, width, height), h, l}
+	return &harness{backendtest.NewDriver(t, w, width, height), h, l}
 }
 
 // toCard runs the files and opens the card.
-func (c *class) toCard(verdict string) {
+func (c *harness) toCard(verdict string) {
 	c.Press("enter")
 	c.WaitFor("Rollout")
-	c.WaitWhile(func() bool { return c.lesson.lastTrial == nil || c.lesson.entry.Trials == 0 }, "a score")
+	c.WaitWhile(func() bool { return c.exercise.lastTrial == nil || c.exercise.entry.Trials == 0 }, "a score")
 	c.Press("c")
 	c.WaitFor(verdict)
 }
@@ -63,7 +63,7 @@ func TestViews(t *testing.T) {
 		c.WaitFor("Your guardrails: segment/")
 		c.Press("r")
 		c.WaitFor("PASSED")
-		c.WaitWhile(func() bool { return c.lesson.entry.Trials < 2 }, "the second score")
+		c.WaitWhile(func() bool { return c.exercise.entry.Trials < 2 }, "the second score")
 		backendtest.Golden(t, "passed"+at, c.View())
 		c.Press("z")
 		c.WaitFor("question 1")
@@ -89,13 +89,13 @@ func TestFromTheBriefingToAPass(t *testing.T) {
 	c.WaitFor("canary.yaml")
 	c.Press("e")
 	c.WaitWhile(func() bool { return c.Edited == 0 }, "the editor")
-	c.Send(edited{c.lesson, nil})
+	c.Send(edited{c.exercise, nil})
 	c.WaitFor("The edited files are valid")
 	h.Caught = true
 	c.Press("r")
 	c.WaitFor("PASSED")
 	c.WaitFor("20 points before, 100 now. Solved.")
-	c.WaitWhile(func() bool { return c.lesson.entry.Trials < 2 }, "the logbook")
+	c.WaitWhile(func() bool { return c.exercise.entry.Trials < 2 }, "the progress")
 	if e := h.Entries["segment"]; e.Points != 100 || !e.Solved || e.Trials != 2 {
 		t.Errorf("the progress is %+v", e)
 	}
@@ -118,7 +118,7 @@ func TestErrorsBlockARun(t *testing.T) {
 	c.WaitFor("error: spec.query: is missing; write PromQL")
 	c.WaitFor("▸ metrics.yaml")
 	c.Press("r")
-	c.WaitWhile(func() bool { return c.lesson.busy != "" }, "the check")
+	c.WaitWhile(func() bool { return c.exercise.busy != "" }, "the check")
 	c.WaitFor("not run: fix 1 error first")
 	for _, call := range h.Calls() {
 		if strings.HasPrefix(call, "play") {
@@ -193,7 +193,7 @@ func TestWhoeverLeavesEndsTheTrial(t *testing.T) {
 	c.WaitFor("Press enter")
 	c.Press("enter")
 	c.WaitFor("Rollout")
-	trial := c.lesson.playing.Trial
+	trial := c.exercise.playing.Trial
 	c.Press("q")
 	c.WaitWhile(func() bool { return trial.Problem != "interrupted" }, "the interruption")
 	c.WaitFor("Your guardrails: segment/")
@@ -215,7 +215,7 @@ func TestTheQuiz(t *testing.T) {
 	c.WaitFor("The answer is B.")
 	c.Press("enter")
 	c.WaitFor("1 of 2 correct")
-	c.WaitWhile(func() bool { return c.lesson.entry.QuizOf == 0 }, "the result")
+	c.WaitWhile(func() bool { return c.exercise.entry.QuizOf == 0 }, "the result")
 	if e := h.Entries["segment"]; e.QuizRight != 1 || e.QuizOf != 2 {
 		t.Errorf("the progress is %+v", e)
 	}

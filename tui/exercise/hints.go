@@ -22,9 +22,9 @@ type hints struct {
 	shown    int // number of hints in text
 }
 
-func newHints(l *Exercise) *hints {
-	h := &hints{exercise: l, shown: -1}
-	h.text.size(l.width, l.height)
+func newHints(ex *Exercise) *hints {
+	h := &hints{exercise: ex, shown: -1}
+	h.text.size(ex.width, ex.height)
 	h.layout()
 	return h
 }
@@ -46,9 +46,9 @@ func (*hints) Keys() []screen.Group {
 func (h *hints) taken() int { return min(h.exercise.entry.Hints, len(h.exercise.briefing.Hints)) }
 
 // maxPoints returns the points of the scenario's rubric.
-func (l *Exercise) maxPoints() int {
+func (ex *Exercise) maxPoints() int {
 	sum := 0
-	for _, i := range l.scenario.Rubric.Items {
+	for _, i := range ex.scenario.Rubric.Items {
 		sum += max(0, i.Points)
 	}
 	return sum
@@ -95,18 +95,18 @@ func (h *hints) Update(msg tea.Msg) tea.Cmd {
 }
 
 func (h *hints) key(k string) tea.Cmd {
-	l := h.exercise
+	ex := h.exercise
 	switch k {
 	case "esc", "h":
 		return screen.Close
 	case "enter":
 		n := h.taken() + 1
-		if n > len(l.briefing.Hints) {
+		if n > len(ex.briefing.Hints) {
 			return nil
 		}
-		name := l.scenario.Name
+		name := ex.scenario.Name
 		return func() tea.Msg {
-			e, note := l.backend.Progress.RecordHints(name, n)
+			e, note := ex.backend.Progress.RecordHints(name, n)
 			return Changed{name, e, note}
 		}
 	}
@@ -116,20 +116,20 @@ func (h *hints) key(k string) tea.Cmd {
 
 // Draw implements [screen.Screen].
 func (h *hints) Draw(a canvas.Area) {
-	l := h.exercise
+	ex := h.exercise
 	head, rest := a.Top(1)
 	rest, foot := rest.Bottom(1)
 	rest, state := rest.Bottom(2)
-	taken := fmt.Sprintf("%d of %d taken", h.taken(), len(l.briefing.Hints))
-	if cost := scenario.HintCost(h.taken(), l.maxPoints()); cost > 0 {
+	taken := fmt.Sprintf("%d of %d taken", h.taken(), len(ex.briefing.Hints))
+	if cost := scenario.HintCost(h.taken(), ex.maxPoints()); cost > 0 {
 		taken += fmt.Sprintf(", −%d points", cost)
 	}
-	pane.Bar(head, "Hints on "+l.scenario.Name, taken)
+	pane.Bar(head, "Hints on "+ex.scenario.Name, taken)
 	_, body := rest.Top(1)
 	h.text.draw(body.Pad(margin))
 	state.Fill(0, 0, state.Width(), theme.Muted, '─')
 	text, keys := h.nextHintText(), []pane.Key{{Key: "↑ ↓", Action: "read"}, {Key: "esc", Action: "back"}}
-	if h.taken() < len(l.briefing.Hints) {
+	if h.taken() < len(ex.briefing.Hints) {
 		keys = append([]pane.Key{{Key: "enter", Action: "take the next hint"}}, keys...)
 	}
 	state.Text(margin, 1, theme.Accent, canvas.Truncate(text, state.Width()-2*margin))
@@ -138,18 +138,18 @@ func (h *hints) Draw(a canvas.Area) {
 
 // nextHintText describes the next hint and its cost.
 func (h *hints) nextHintText() string {
-	l := h.exercise
+	ex := h.exercise
 	switch n := h.taken(); {
-	case l.notice != "":
-		return oneLine(l.notice)
-	case len(l.briefing.Hints) == 0:
+	case ex.notice != "":
+		return oneLine(ex.notice)
+	case len(ex.briefing.Hints) == 0:
 		return "This scenario has no hints."
-	case n == len(l.briefing.Hints):
+	case n == len(ex.briefing.Hints):
 		return "There are no more hints."
-	case l.entry.Solved && l.lastTrial != nil && l.lastTrial.Card.Exit == score.ExitPassed:
-		return fmt.Sprintf("Enter shows %s. Your best score does not change.", hintName(l.briefing.Hints[n], n+1))
+	case ex.entry.Solved && ex.lastTrial != nil && ex.lastTrial.Card.Exit == score.ExitPassed:
+		return fmt.Sprintf("Enter shows %s. Your best score does not change.", hintName(ex.briefing.Hints[n], n+1))
 	default:
-		return fmt.Sprintf("Enter shows %s. It costs %s in later trials.", hintName(l.briefing.Hints[n], n+1), format.Plural(h.nextCost(), "point"))
+		return fmt.Sprintf("Enter shows %s. It costs %s in later trials.", hintName(ex.briefing.Hints[n], n+1), format.Plural(h.nextCost(), "point"))
 	}
 }
 

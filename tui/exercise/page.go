@@ -20,7 +20,7 @@ type Page struct {
 }
 
 // NewPage returns the briefing of an exercise.
-func NewPage(l *Exercise) *Page { return &Page{exercise: l} }
+func NewPage(ex *Exercise) *Page { return &Page{exercise: ex} }
 
 // margin is the distance of texts from the screen's edges; pageFrame the number of lines around the
 // briefing.
@@ -83,33 +83,33 @@ func (p *Page) Update(msg tea.Msg) tea.Cmd {
 }
 
 // briefingText returns the briefing, or the title and summary of a scenario without one.
-func (l *Exercise) briefingText() string {
-	if l.briefing.Text != "" {
-		return l.briefing.Text
+func (ex *Exercise) briefingText() string {
+	if ex.briefing.Text != "" {
+		return ex.briefing.Text
 	}
-	return fmt.Sprintf("# %s\n\n%s", l.scenario.Title, l.scenario.Summary)
+	return fmt.Sprintf("# %s\n\n%s", ex.scenario.Title, ex.scenario.Summary)
 }
 
 func (p *Page) key(k string) tea.Cmd {
-	l := p.exercise
+	ex := p.exercise
 	switch k {
 	case "enter":
-		if l.loaded {
-			return l.play(0, false)
+		if ex.loaded {
+			return ex.play(0, false)
 		}
 	case "e":
-		if l.workspace.Exists {
-			return screen.Open(newEditor(l, 1, l.suggestedFile()))
+		if ex.workspace.Exists {
+			return screen.Open(newEditor(ex, 1, ex.suggestedFile()))
 		}
-		l.notice = "no files yet: press enter to create them"
+		ex.notice = "no files yet: press enter to create them"
 	case "h":
-		return screen.Open(newHints(l))
+		return screen.Open(newHints(ex))
 	case "z":
-		if l.quiz != nil {
-			return screen.Open(newQuiz(l))
+		if ex.quiz != nil {
+			return screen.Open(newQuiz(ex))
 		}
 	case "esc":
-		l.stop()
+		ex.stop()
 		return screen.Close
 	default:
 		p.text.key(k)
@@ -119,38 +119,38 @@ func (p *Page) key(k string) tea.Cmd {
 
 // Draw implements [screen.Screen].
 func (p *Page) Draw(a canvas.Area) {
-	l := p.exercise
+	ex := p.exercise
 	head, rest := a.Top(1)
 	rest, foot := rest.Bottom(1)
 	rest, state := rest.Bottom(2)
-	pane.Bar(head, l.scenario.Name+" · "+level(l.scenario.Level), progressText(l.entry))
+	pane.Bar(head, ex.scenario.Name+" · "+level(ex.scenario.Level), progressText(ex.entry))
 	_, body := rest.Top(1)
 	p.text.draw(body.Pad(margin))
-	l.drawState(state)
+	ex.drawState(state)
 	does := "start"
-	if l.workspace.Exists {
+	if ex.workspace.Exists {
 		does = "run your files"
 	}
 	keys := []pane.Key{{Key: "enter", Action: does}, {Key: "↑ ↓", Action: "read"}, {Key: "e", Action: "files"}, {Key: "h", Action: "hints"}}
-	if l.quiz != nil {
+	if ex.quiz != nil {
 		keys = append(keys, pane.Key{Key: "z", Action: "quiz"})
 	}
 	pane.Footer(foot, append(keys, pane.Key{Key: "esc", Action: "back"})...)
 }
 
 // drawState draws where the learner's files are, or what went wrong.
-func (l *Exercise) drawState(a canvas.Area) {
+func (ex *Exercise) drawState(a canvas.Area) {
 	a.Fill(0, 0, a.Width(), theme.Muted, '─')
-	text, style := fmt.Sprintf("Press enter to create the folder %s/ with a starter and run it.", l.workspace.Dir), theme.Accent
+	text, style := fmt.Sprintf("Press enter to create the folder %s/ with a starter and run it.", ex.workspace.Dir), theme.Accent
 	switch {
-	case l.busy != "":
-		text, style = l.busy+" …", theme.Muted
-	case l.notice != "":
-		text, style = l.notice, theme.Warn
-	case !l.loaded:
+	case ex.busy != "":
+		text, style = ex.busy+" …", theme.Muted
+	case ex.notice != "":
+		text, style = ex.notice, theme.Warn
+	case !ex.loaded:
 		text, style = "loading …", theme.Muted
-	case l.workspace.Exists:
-		text, style = fmt.Sprintf("Your guardrails: %s/  %s", l.workspace.Dir, strings.Join(l.workspace.Files, ", ")), theme.Plain
+	case ex.workspace.Exists:
+		text, style = fmt.Sprintf("Your guardrails: %s/  %s", ex.workspace.Dir, strings.Join(ex.workspace.Files, ", ")), theme.Plain
 	}
 	a.Text(margin, 1, style, canvas.Truncate(oneLine(text), a.Width()-2*margin))
 }

@@ -23,7 +23,7 @@ type quiz struct {
 	right            int
 }
 
-func newQuiz(l *Exercise) *quiz { return &quiz{exercise: l, answered: -1} }
+func newQuiz(ex *Exercise) *quiz { return &quiz{exercise: ex, answered: -1} }
 
 // Name implements [screen.Screen].
 func (*quiz) Name() string { return "quiz" }
@@ -96,10 +96,10 @@ func (q *quiz) next() tea.Cmd {
 	if !q.over() {
 		return nil
 	}
-	l, right, of := q.exercise, q.right, len(q.questions())
+	ex, right, of := q.exercise, q.right, len(q.questions())
 	return func() tea.Msg {
-		e, note := l.backend.Progress.RecordQuiz(l.scenario.Name, right, of)
-		return Changed{l.scenario.Name, e, note}
+		e, note := ex.backend.Progress.RecordQuiz(ex.scenario.Name, right, of)
+		return Changed{ex.scenario.Name, e, note}
 	}
 }
 

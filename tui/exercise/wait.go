@@ -23,7 +23,7 @@ type screenKey = key.Binding
 // the end it becomes the card.
 type wait struct{ exercise *Exercise }
 
-func newWait(l *Exercise) *wait { return &wait{l} }
+func newWait(ex *Exercise) *wait { return &wait{ex} }
 
 // Name implements [screen.Screen].
 func (*wait) Name() string { return "playing" }

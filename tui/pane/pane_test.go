@@ -106,12 +106,12 @@ func TestTheTimeLineAndTheMouse(t *testing.T) {
 		w := rapid.IntRange(80, 200).Draw(t, "w")
 		end := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Hour)).Draw(t, "end"))
 		now := time.Duration(rapid.Int64Range(0, int64(end)).Draw(t, "now"))
-		picture := []rune(strings.Split(drawn(w, 2, func(a canvas.Area) {
+		row := []rune(strings.Split(drawn(w, 2, func(a canvas.Area) {
 			a.Text(0, 0, 0, "x") // keeps the first line
 			TimeLine(a, []series.Marker{{Moment: timeline.Moment{At: now, Seq: 1}, Kind: series.MarkerHarm}}, now, end)
 		}), "\n")[1])
 		x := 0
-		for i, r := range picture {
+		for i, r := range row {
 			if r == '●' {
 				x = i
 			}

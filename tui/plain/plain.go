@@ -94,13 +94,13 @@ func (o *writer) traffic(at time.Duration) {
 }
 
 func (o *writer) harm(s recording.State, at time.Duration) string {
-	words := pane.HarmText(s)
+	text := pane.HarmText(s)
 	none := o.trial.Counterpart(o.run, score.RoleUnguarded)
 	if none == nil || none == o.run || none.Rec == nil {
-		return words
+		return text
 	}
 	since := at - o.run.Rec.Timeline().Released.At
-	return words + "; without guardrails " + pane.HarmText(none.Rec.At(none.Rec.Timeline().Released.At+since))
+	return text + "; without guardrails " + pane.HarmText(none.Rec.At(none.Rec.Timeline().Released.At+since))
 }
 
 // end writes the total harm and the verdict.

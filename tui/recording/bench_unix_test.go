@@ -42,7 +42,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 	b.SetBytes(int64(log.Len()))
 	b.ReportAllocs()
-	begin := used(b)
+	start := used(b)
 	for b.Loop() {
 		events, err := event.Read(bytes.NewReader(log.Bytes()))
 		if err != nil {
@@ -50,10 +50,10 @@ func BenchmarkOpen(b *testing.B) {
 		}
 		r := recording.FromEvents(events)
 		if len(r.Narrative()) == 0 || len(r.Markers()) == 0 || len(r.Lines()) == 0 {
-			b.Fatal("nothing was told")
+			b.Fatal("there is no narrative")
 		}
 	}
-	b.ReportMetric(float64((used(b)-begin).Milliseconds())/float64(b.N), "cpu-ms/op")
+	b.ReportMetric(float64((used(b)-start).Milliseconds())/float64(b.N), "cpu-ms/op")
 }
 
 // used returns the CPU time of this process so far: wall time means little on a busy machine.

@@ -86,17 +86,17 @@ func TestSeekingIsFolding(t *testing.T) {
 					t.Fatalf("at %v of %d events (-folded +sought):\n%s", at, len(so), diff)
 				}
 			}
-			checkTold(t, r, events[:len(events)-len(rest)])
+			checkDerived(t, r, events[:len(events)-len(rest)])
 		}
 	})
 }
 
-// checkTold compares what a recording derives step by step with what is derived from all events at
+// checkDerived compares what a recording derives step by step with what is derived from all events at
 // once.
-func checkTold(t *rapid.T, r *recording.Recording, so []event.Event) {
+func checkDerived(t *rapid.T, r *recording.Recording, so []event.Event) {
 	tl := timeline.Build(so)
 	if diff := cmp.Diff(narrative.Of(tl), r.Narrative(), cmpopts.EquateEmpty()); diff != "" {
-		t.Fatalf("the story of %d events (-built +kept):\n%s", len(so), diff)
+		t.Fatalf("the narrative of %d events (-built +kept):\n%s", len(so), diff)
 	}
 	if diff := cmp.Diff(series.Markers(tl), r.Markers(), cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("the markers of %d events (-built +kept):\n%s", len(so), diff)

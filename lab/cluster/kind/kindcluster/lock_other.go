@@ -1,8 +1,8 @@
 //go:build !unix || solaris || aix
 
-package node
+package kindcluster
 
 import "os"
 
-// tryLock locks nothing: here, two processes that create one cluster are not kept apart.
+// tryLock does nothing: here, two processes may create the same cluster at once.
 func tryLock(*os.File) (bool, error) { return true, nil }
