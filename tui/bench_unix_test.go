@@ -28,7 +28,7 @@ import (
 func BenchmarkLive(b *testing.B) {
 	for name, size := range map[string][2]int{"80x24": {80, 24}, "200x60": {200, 60}} {
 		b.Run(name, func(b *testing.B) {
-			t := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
+			t := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Role: score.RoleFaulty}}}
 			feed := liverun.NewFeed(t)
 			w := NewWindow(deck.New(t, deck.Options{}), theme.New(true, colorprofile.TrueColor), screen.Follow(feed))
 			p := tea.NewProgram(w, tea.WithInput(nil), tea.WithOutput(io.Discard), tea.WithWindowSize(size[0], size[1]), tea.WithContext(context.Background()))

@@ -87,7 +87,7 @@ func (env *Env) playOnDeck(ctx context.Context, src *trial.Source, t *trial.Tria
 func newLiveTrial(src *trial.Source, t *trial.Trial) *liverun.Trial {
 	live := &liverun.Trial{Scenario: src.Scenario.Name, Title: src.Scenario.Title, Guardrails: t.Manifest.Options.Guardrails}
 	for _, r := range t.Runs {
-		live.Runs = append(live.Runs, &liverun.Run{Name: r.Name(), Part: score.Role(r.Role), Seed: r.Seed, Version: r.Version})
+		live.Runs = append(live.Runs, &liverun.Run{Name: r.Name(), Role: score.Role(r.Role), Seed: r.Seed, Version: r.Version})
 	}
 	return live
 }
@@ -189,7 +189,7 @@ func (env *Env) writeRunViews(dir string, f runFlags) error {
 	}
 	if f.plain && !f.asJSON {
 		if err := env.printRuns(env.Out, t, func(r *liverun.Run) bool {
-			return r.Part == score.RoleFaulty || r.Part == score.RoleHealthy || r.Part == score.RoleOther
+			return r.Role == score.RoleFaulty || r.Role == score.RoleHealthy || r.Role == score.RoleOther
 		}); err != nil {
 			return err
 		}

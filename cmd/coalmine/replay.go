@@ -87,7 +87,7 @@ func openLiveTrial(dir string) (*liverun.Trial, error) {
 }
 
 func liveRun(l result.Log) *liverun.Run {
-	live := &liverun.Run{Name: l.Run.Name(), Part: score.Role(l.Run.Role), Seed: l.Run.Seed, Version: l.Run.Version, Status: liverun.Complete}
+	live := &liverun.Run{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Seed: l.Run.Seed, Version: l.Run.Version, Status: liverun.Complete}
 	if len(l.Events) > 0 {
 		live.Rec = recording.FromEvents(l.Events)
 	}

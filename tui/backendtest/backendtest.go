@@ -59,7 +59,7 @@ func (h *Backend) Calls() []string {
 // SegmentScenario returns the scenario that can be played.
 func SegmentScenario() *scenario.Scenario {
 	s := liveruntest.Scenario()
-	s.Topic, s.Level, s.Summary = "signals", 2, "A release breaks the checkout of some customers, and no number about the whole shows it."
+	s.Topic, s.Level, s.Summary = "signals", 2, "A release breaks the checkout of some customers, and no number about the complete shows it."
 	s.Teaches = []string{"An average hides a segment that is small.", "A check of a segment needs a metric that knows the segment."}
 	return s
 }
@@ -132,16 +132,16 @@ func (h *Backend) Play(ctx context.Context, q backend.PlayRequest) (*backend.Run
 	if h.PlayErr != nil {
 		return nil, h.PlayErr
 	}
-	whole := liveruntest.Missed()
+	complete := liveruntest.Missed()
 	if h.Caught {
-		whole = liveruntest.Caught()
+		complete = liveruntest.Caught()
 	}
-	t := &liverun.Trial{Scenario: whole.Scenario, Title: whole.Title, Guardrails: q.Guardrails}
-	for _, r := range whole.Runs {
-		t.Runs = append(t.Runs, &liverun.Run{Name: r.Name, Part: r.Part, Seed: r.Seed, Version: r.Version})
+	t := &liverun.Trial{Scenario: complete.Scenario, Title: complete.Title, Guardrails: q.Guardrails}
+	for _, r := range complete.Runs {
+		t.Runs = append(t.Runs, &liverun.Run{Name: r.Name, Role: r.Role, Seed: r.Seed, Version: r.Version})
 	}
 	feed := liverun.NewFeed(t)
-	for i, r := range whole.Runs {
+	for i, r := range complete.Runs {
 		feed.Begin(i)
 		for _, e := range r.Rec.Events() {
 			feed.Event(i, e)
@@ -153,7 +153,7 @@ func (h *Backend) Play(ctx context.Context, q backend.PlayRequest) (*backend.Run
 		feed.End(i, "")
 	}
 	if !h.Hold {
-		feed.Close(whole.Card, "")
+		feed.Close(complete.Card, "")
 	}
 	return &backend.RunningTrial{Trial: t, Feed: feed, Folder: "runs/segment-1", Guardrails: map[string][]byte{
 		"canary.yaml": []byte("kind: Canary\nmetadata:\n  name: checkout\nspec:\n  analysis:\n    interval: 30s\n    threshold: 5\n    metrics:\n      - name: success-rate\n"),

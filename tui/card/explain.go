@@ -33,8 +33,8 @@ func explain(t *liverun.Trial) explanation {
 		return explanation{}
 	}
 	row, ok := model.Highlight(t.Card.Runs)
-	r, whole := modelRun(t, row)
-	if !ok || !whole || row.Verdict == score.Inconclusive {
+	r, found := modelRun(t, row)
+	if !ok || !found || row.Verdict == score.Inconclusive {
 		return explanation{}
 	}
 	w := explanation{run: row.Run}
@@ -62,8 +62,8 @@ func modelRun(t *liverun.Trial, row score.Row) (model.Run, bool) {
 		return r, false
 	}
 	r.Timeline = t.Runs[i].Rec.Timeline()
-	for part, to := range map[score.Role]**timeline.Timeline{score.RoleUnguarded: &r.Unguarded, score.RoleReference: &r.Reference} {
-		if o := t.Counterpart(t.Runs[i], part); o != nil && o.Rec != nil {
+	for role, to := range map[score.Role]**timeline.Timeline{score.RoleUnguarded: &r.Unguarded, score.RoleReference: &r.Reference} {
+		if o := t.Counterpart(t.Runs[i], role); o != nil && o.Rec != nil {
 			*to = o.Rec.Timeline()
 		}
 	}
@@ -136,7 +136,7 @@ func referenceFacts(t *liverun.Trial) []fact {
 	}
 	var facts []fact
 	for _, r := range t.Runs {
-		if r.Part == score.RoleReference && r.Rec != nil && r.Rec.Complete() {
+		if r.Role == score.RoleReference && r.Rec != nil && r.Rec.Complete() {
 			facts = append(facts, referenceRunFacts(t, r)...)
 		}
 	}

@@ -36,11 +36,11 @@ func (c *Card) writeItem(p *page, item *score.Item, selected bool) {
 	p.add(func(a canvas.Area, y int) {
 		a.Text(3, y, style, symbol)
 		a.Text(5, y, theme.Bold, fmt.Sprintf("%3d/%-3d", item.Points, item.Max))
-		look := theme.Plain
+		style := theme.Plain
 		if selected {
-			look = theme.Bold
+			style = theme.Bold
 		}
-		a.Text(13, y, look, canvas.Truncate(item.Title, a.Width()-14))
+		a.Text(13, y, style, canvas.Truncate(item.Title, a.Width()-14))
 	})
 	if !selected {
 		return

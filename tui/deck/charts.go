@@ -101,10 +101,10 @@ func marks(f *frame) []chart.Mark {
 		if m.At > f.at {
 			break
 		}
-		sign, style := pane.MarkerSymbol(m.Kind)
+		symbol, style := pane.MarkerSymbol(m.Kind)
 		mark := chart.Mark{At: m.At, Style: style}
 		if m.Kind == series.MarkerStep || m.Kind == series.MarkerFailedCheck || m.Kind == series.MarkerDetected {
-			mark.Symbol = sign
+			mark.Symbol = symbol
 		}
 		all = append(all, mark)
 	}
@@ -113,18 +113,18 @@ func marks(f *frame) []chart.Mark {
 
 // harmLines returns the harm of this run and of the unguarded one.
 func (d *Deck) harmLines(f *frame, k chartKind, sel series.Selection, dots int, from, to time.Duration) []chart.Line {
-	own := chart.Line{Points: points(f.rec, sel, f.at, from, to, dots, k.value), Style: theme.Bad}
+	guarded := chart.Line{Points: points(f.rec, sel, f.at, from, to, dots, k.value), Style: theme.Bad}
 	o := f.unguarded
 	if o == nil {
-		return []chart.Line{own}
+		return []chart.Line{guarded}
 	}
 	shift := o.Timeline().Released.At - f.rec.Timeline().Released.At
-	none := chart.Line{Points: points(o, sel, f.at+shift, from+shift, to+shift, dots, k.value), Style: theme.Warn, Dotted: true}
-	for i := range none.Points {
-		none.Points[i].From -= shift
-		none.Points[i].To -= shift
+	unguarded := chart.Line{Points: points(o, sel, f.at+shift, from+shift, to+shift, dots, k.value), Style: theme.Warn, Dotted: true}
+	for i := range unguarded.Points {
+		unguarded.Points[i].From -= shift
+		unguarded.Points[i].To -= shift
 	}
-	return []chart.Line{none, own}
+	return []chart.Line{unguarded, guarded}
 }
 
 // selection names the users and the route that are drawn.
@@ -154,9 +154,9 @@ func (d *Deck) legend(f *frame, k chartKind) string {
 // thresholds returns the bounds that guardrails have queried so far.
 func thresholds(f *frame, k chartKind) []chart.Threshold {
 	var all []chart.Threshold
-	add := func(v *float64, sign, name string) {
+	add := func(v *float64, symbol, name string) {
 		if v != nil {
-			all = append(all, chart.Threshold{Value: *v, Label: name + " " + sign + " " + format.Value(*v), Style: theme.Warn})
+			all = append(all, chart.Threshold{Value: *v, Label: name + " " + symbol + " " + format.Value(*v), Style: theme.Warn})
 		}
 	}
 	for _, l := range f.rec.Lines() {

@@ -128,7 +128,7 @@ func TestWhatIsWrongWithALog(t *testing.T) {
 }
 
 func TestBeforeAnyEvent(t *testing.T) {
-	d := New(&liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}, Options{})
+	d := New(&liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Role: score.RoleFaulty}}}, Options{})
 	d.Init()
 	if got := render(d, 80, 24); !strings.Contains(got, "waiting for the first event") {
 		t.Errorf("it shows\n%s", got)
@@ -245,7 +245,7 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 // waits at the newest event.
 func TestAGrowingRun(t *testing.T) {
 	events := script.RolledBack(1).Events()
-	tr := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Part: score.RoleFaulty}}}
+	tr := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Role: score.RoleFaulty}}}
 	feed := liverun.NewFeed(tr)
 	d := New(tr, Options{})
 	d.Init()
@@ -295,7 +295,7 @@ func TestRealTimeIsFollowed(t *testing.T) {
 	start.Cluster = "kind"
 	events[0].Fact = start
 	tr := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{
-		{Name: "faulty-seed1", Part: score.RoleFaulty}, {Name: "healthy-seed1", Part: score.RoleHealthy, Rec: recording.FromEvents(script.Promoted("healthy", 1).Events())},
+		{Name: "faulty-seed1", Role: score.RoleFaulty}, {Name: "healthy-seed1", Role: score.RoleHealthy, Rec: recording.FromEvents(script.Promoted("healthy", 1).Events())},
 	}}
 	feed := liverun.NewFeed(tr)
 	d := New(tr, Options{})

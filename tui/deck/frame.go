@@ -44,7 +44,7 @@ func (d *Deck) frame() *frame {
 
 // compare adds the unguarded run of the same seed, at the same time since its release.
 func (f *frame) compare(t *liverun.Trial) {
-	if f.run.Part != score.RoleFaulty && f.run.Part != score.RoleReference {
+	if f.run.Role != score.RoleFaulty && f.run.Role != score.RoleReference {
 		return
 	}
 	o := t.Counterpart(f.run, score.RoleUnguarded)

@@ -279,7 +279,7 @@ func results(t *liverun.Trial) []score.RunResult {
 	var all []score.RunResult
 	for _, r := range t.Runs {
 		if r.Rec != nil {
-			all = append(all, score.RunResult{Name: r.Name, Role: r.Part, Timeline: r.Rec.Timeline()})
+			all = append(all, score.RunResult{Name: r.Name, Role: r.Role, Timeline: r.Rec.Timeline()})
 		}
 	}
 	return all

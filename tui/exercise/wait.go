@@ -70,18 +70,18 @@ func (w *wait) Draw(a canvas.Area) {
 	y := 1
 	body.Text(margin, y, theme.Muted, "release   seed   verdict")
 	for _, r := range t.Runs {
-		if r.Part != score.RoleFaulty && r.Part != score.RoleHealthy {
+		if r.Role != score.RoleFaulty && r.Role != score.RoleHealthy {
 			continue
 		}
 		y++
 		text, style := w.verdict(r)
-		body.Text(margin, y, theme.Plain, string(r.Part))
+		body.Text(margin, y, theme.Plain, string(r.Role))
 		body.Right(margin+14, y, theme.Plain, fmt.Sprint(r.Seed))
 		body.Text(margin+17, y, style, canvas.Truncate(text, body.Width()-margin-18))
 	}
 	done, others := 0, 0
 	for _, r := range t.Runs {
-		if r.Part == score.RoleUnguarded || r.Part == score.RoleReference {
+		if r.Role == score.RoleUnguarded || r.Role == score.RoleReference {
 			others++
 			if r.Status == liverun.Complete {
 				done++

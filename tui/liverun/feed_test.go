@@ -69,8 +69,8 @@ func TestNothingIsLost(t *testing.T) {
 
 func TestTrial(t *testing.T) {
 	tr := &liverun.Trial{Runs: []*liverun.Run{
-		{Name: "healthy-seed1", Part: score.RoleHealthy, Seed: 1}, {Name: "faulty-seed1", Part: score.RoleFaulty, Seed: 1},
-		{Name: "unguarded-seed2", Part: score.RoleUnguarded, Seed: 2}, {Name: "unguarded-seed1", Part: score.RoleUnguarded, Seed: 1, Rec: recording.New()},
+		{Name: "healthy-seed1", Role: score.RoleHealthy, Seed: 1}, {Name: "faulty-seed1", Role: score.RoleFaulty, Seed: 1},
+		{Name: "unguarded-seed2", Role: score.RoleUnguarded, Seed: 2}, {Name: "unguarded-seed1", Role: score.RoleUnguarded, Seed: 1, Rec: recording.New()},
 	}}
 	if got := tr.DefaultRun(); got != 1 {
 		t.Errorf("the first run is %d", got)

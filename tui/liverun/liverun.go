@@ -27,7 +27,7 @@ const (
 type Run struct {
 	// Name is the run's name as in [score.EventRef].
 	Name    string
-	Part    score.Role
+	Role    score.Role
 	Seed    uint64
 	Version string
 
@@ -38,7 +38,7 @@ type Run struct {
 }
 
 // Title returns the run's name for people.
-func (r *Run) Title() string { return fmt.Sprintf("%s, seed %d", r.Part, r.Seed) }
+func (r *Run) Title() string { return fmt.Sprintf("%s, seed %d", r.Role, r.Seed) }
 
 // Trial is one or more runs of the same guardrails.
 type Trial struct {
@@ -60,10 +60,10 @@ func (t *Trial) RunIndex(name string) int {
 	return slices.IndexFunc(t.Runs, func(r *Run) bool { return r.Name == name })
 }
 
-// Counterpart returns the run of another part with the same seed, or nil.
-func (t *Trial) Counterpart(r *Run, part score.Role) *Run {
+// Counterpart returns the run of another role with the same seed, or nil.
+func (t *Trial) Counterpart(r *Run, role score.Role) *Run {
 	for _, o := range t.Runs {
-		if o.Seed == r.Seed && o.Part == part {
+		if o.Seed == r.Seed && o.Role == role {
 			return o
 		}
 	}
@@ -75,7 +75,7 @@ func (t *Trial) Counterpart(r *Run, part score.Role) *Run {
 func (t *Trial) DefaultRun() int {
 	first := -1
 	for i, r := range t.Runs {
-		if r.Part == score.RoleFaulty && (first < 0 || t.Runs[first].Rec == nil && r.Rec != nil) {
+		if r.Role == score.RoleFaulty && (first < 0 || t.Runs[first].Rec == nil && r.Rec != nil) {
 			first = i
 		}
 	}

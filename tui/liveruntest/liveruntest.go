@@ -71,13 +71,13 @@ func New(runs map[score.Role]*script.Script) *liverun.Trial {
 	s := Scenario()
 	t := &liverun.Trial{Scenario: s.Name, Title: s.Title, Guardrails: "starter", Done: true}
 	var results []score.RunResult
-	for _, part := range []score.Role{score.RoleFaulty, score.RoleHealthy, score.RoleUnguarded, score.RoleReference} {
-		if runs[part] == nil {
+	for _, role := range []score.Role{score.RoleFaulty, score.RoleHealthy, score.RoleUnguarded, score.RoleReference} {
+		if runs[role] == nil {
 			continue
 		}
-		r := &liverun.Run{Name: string(part) + "-seed1", Part: part, Seed: 1, Version: script.Version, Status: liverun.Complete, Rec: recording.FromEvents(runs[part].Events())}
+		r := &liverun.Run{Name: string(role) + "-seed1", Role: role, Seed: 1, Version: script.Version, Status: liverun.Complete, Rec: recording.FromEvents(runs[role].Events())}
 		t.Runs = append(t.Runs, r)
-		results = append(results, score.RunResult{Name: r.Name, Role: part, Timeline: r.Rec.Timeline()})
+		results = append(results, score.RunResult{Name: r.Name, Role: role, Timeline: r.Rec.Timeline()})
 	}
 	c := score.Trial(s, results)
 	t.Card = &c

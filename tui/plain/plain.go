@@ -95,12 +95,12 @@ func (o *writer) traffic(at time.Duration) {
 
 func (o *writer) harm(s recording.State, at time.Duration) string {
 	text := pane.HarmText(s)
-	none := o.trial.Counterpart(o.run, score.RoleUnguarded)
-	if none == nil || none == o.run || none.Rec == nil {
+	unguarded := o.trial.Counterpart(o.run, score.RoleUnguarded)
+	if unguarded == nil || unguarded == o.run || unguarded.Rec == nil {
 		return text
 	}
 	since := at - o.run.Rec.Timeline().Released.At
-	return text + "; without guardrails " + pane.HarmText(none.Rec.At(none.Rec.Timeline().Released.At+since))
+	return text + "; without guardrails " + pane.HarmText(unguarded.Rec.At(unguarded.Rec.Timeline().Released.At+since))
 }
 
 // end writes the total harm and the verdict.
