@@ -28,13 +28,13 @@ import (
 	"coalmine/lab/mesh/k8s"
 )
 
-// cluster is what informers know of the cluster, and what proxies have to know of that.
+// cluster is what informers know of the cluster. It makes snapshots for the proxies of it.
 type cluster struct {
 	namespaces  corelisters.NamespaceLister
 	services    corelisters.ServiceLister
 	pods        corelisters.PodLister
 	replicaSets appslisters.ReplicaSetLister
-	configMaps  corelisters.ConfigMapLister // the trust roots' only
+	configMaps  corelisters.ConfigMapLister // of the trust roots only
 	routes      cache.GenericLister
 	policies    []policyLister
 
@@ -47,19 +47,20 @@ type policyLister struct {
 	list cache.GenericLister
 }
 
-// factory starts informers and stops them.
+// factory starts and stops informers.
 type factory interface {
 	Start(stop <-chan struct{})
 	Shutdown()
 }
 
-// watchedKind is a kind of objects that must have been listed before anything is told to proxies.
+// watchedKind is a kind of objects that must be listed before the first snapshot.
 type watchedKind struct {
 	name   string
 	synced cache.InformerSynced
 }
 
-// newCluster prepares informers. They call changed after each change of what they watch, and hand the trust Secret to secret.
+// newCluster prepares informers. They call changed after each change, and pass the trust Secret to
+// secret.
 func newCluster(core kubernetes.Interface, custom dynamic.Interface, secret cache.ResourceEventHandler, changed func()) (*cluster, error) {
 	only := func(name, namespace string) informers.SharedInformerFactory {
 		return informers.NewSharedInformerFactoryWithOptions(core, 0, informers.WithNamespace(namespace),
@@ -108,7 +109,7 @@ func (c *cluster) watch(name string, informer cache.SharedIndexInformer, handler
 	return nil
 }
 
-// trim drops what is never read, which is most of a ReplicaSet.
+// trim drops fields that are never read, which are most of a ReplicaSet.
 func trim(o any) (any, error) {
 	if m, ok := o.(metav1.Object); ok {
 		m.SetManagedFields(nil)
@@ -122,14 +123,14 @@ func (c *cluster) start(ctx context.Context) {
 	}
 }
 
-// stop waits for the informers' ends.
+// stop waits until the informers have ended.
 func (c *cluster) stop() {
 	for _, f := range c.factories {
 		f.Shutdown()
 	}
 }
 
-// missing names what has not been listed yet.
+// missing names the kinds that have not been listed yet.
 func (c *cluster) missing() []string {
 	var names []string
 	for _, w := range c.watched {
@@ -140,7 +141,8 @@ func (c *cluster) missing() []string {
 	return names
 }
 
-// meshed are the namespaces that the mesh is about: those that ask for injection, and those of any pod that has a proxy.
+// meshed returns the namespaces of the mesh: those with injection enabled, and those of any pod
+// with a proxy.
 func (c *cluster) meshed() (map[string]bool, error) {
 	all, err := c.namespaces.List(labels.Everything())
 	if err != nil {
@@ -164,7 +166,8 @@ func (c *cluster) meshed() (map[string]bool, error) {
 	return found, nil
 }
 
-// snapshot is what proxies have to know now, always in the same order. The errors name objects that cannot be read and are left out.
+// snapshot returns what the proxies need to know now, in a fixed order. The errors name objects
+// that cannot be read, which are left out.
 func (c *cluster) snapshot() (s wire.Snapshot, ignored []error, err error) {
 	in, err := c.meshed()
 	if err != nil {
@@ -197,7 +200,7 @@ func (c *cluster) snapshot() (s wire.Snapshot, ignored []error, err error) {
 	return s, append(routeErrs, policyErrs...), err
 }
 
-// inNamespaces are the objects of some namespaces, by namespace and name.
+// inNamespaces returns the objects of some namespaces, sorted by namespace and name.
 func inNamespaces[T metav1.Object](namespaces map[string]bool, list []T) []T {
 	var found []T
 	for _, o := range list {
@@ -211,12 +214,12 @@ func inNamespaces[T metav1.Object](namespaces map[string]bool, list []T) []T {
 	return found
 }
 
-// deployment is the name of the Deployment that a pod belongs to, "" for none.
+// deployment returns the name of the Deployment that a pod belongs to, "" for none.
 func (c *cluster) deployment(p *corev1.Pod) string {
 	kind, name := owner(p, func(set string) *metav1.OwnerReference {
 		rs, err := c.replicaSets.ReplicaSets(p.Namespace).Get(set)
 		if err != nil {
-			return nil // not known yet: its arrival is a change of its own
+			return nil // not known yet: its arrival will be a change
 		}
 		return metav1.GetControllerOf(rs)
 	})
@@ -226,7 +229,7 @@ func (c *cluster) deployment(p *corev1.Pod) string {
 	return name
 }
 
-// unstructureds are the objects of a kind in some namespaces.
+// unstructureds returns the objects of a kind in some namespaces.
 func unstructureds(namespaces map[string]bool, lister cache.GenericLister) ([]*unstructured.Unstructured, error) {
 	list, err := lister.List(labels.Everything())
 	if err != nil {

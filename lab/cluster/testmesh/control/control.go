@@ -1,8 +1,10 @@
-// Package control is the control plane of the stand-in mesh: it signs the certificates of proxies, tells them what they have to know
-// of the cluster, and gives pods their proxy when they are created. It decides nothing about a request: proxies do, by package mesh.
+// Package control is the control plane of the test mesh. It signs the certificates of proxies,
+// sends them the state of the cluster, and injects proxies into pods. Proxies make all decisions
+// about requests, by package mesh.
 //
-// What it imitates of Linkerd is its identity service, its destination and policy controllers and its proxy injector, as far as the
-// demo services and learners' manifests go. Linkerd's annotations mean the same here.
+// It replaces Linkerd's identity service, destination and policy controllers and proxy injector, as
+// far as the demo services and learners' manifests need them. Linkerd's annotations have the same
+// meaning here.
 package control
 
 import (
@@ -26,24 +28,25 @@ import (
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
-// Times of the control plane.
 const (
-	// coalesce is how long a change waits for others, so that a rollout of a Deployment is a few snapshots and not dozens.
+	// coalesce is how long a change waits for others, so that the rollout of a Deployment causes a
+	// few snapshots and not dozens.
 	coalesce = 30 * time.Millisecond
-	// retryAfter is how long something that failed waits to be done again.
+	// retryAfter is the time before something that failed is tried again.
 	retryAfter = time.Second
-	// drainTimeout is how long requests under way may take when the control plane stops.
+	// drainTimeout is how long requests in flight may take when the control plane stops.
 	drainTimeout = 10 * time.Second
 )
 
-// Config is what a control plane is made of.
+// Config configures a control plane.
 type Config struct {
 	Kubernetes kubernetes.Interface
 	// Dynamic reads HTTPRoutes and policies.
 	Dynamic dynamic.Interface
-	// Image is the one that injected pods run their proxy from.
+	// Image is the image of injected proxies.
 	Image string
-	// Secure is where proxies and the API server are served (https), Admin where /ready, /live and /metrics are (http).
+	// Secure is the listener for proxies and the API server (HTTPS), Admin that of /ready, /live
+	// and /metrics (HTTP).
 	Secure, Admin net.Listener
 	Log           *slog.Logger
 	Now           func() time.Time
@@ -58,13 +61,14 @@ type Control struct {
 	stream      *watchStream
 	metrics     *metrics
 	gather      prometheus.Gatherer
-	// configChanged and roots ring when there is something to tell to proxies, and when trust roots may be missing somewhere.
+	// configChanged is notified when the snapshot may have changed, rootsChanged when trust roots
+	// may be missing in a namespace.
 	configChanged, rootsChanged notifier
-	// ignored is what was last said of objects that cannot be read.
+	// ignored is what was last logged about objects that cannot be read.
 	ignored string
 }
 
-// notifier rings once for any number of strokes until it is heard.
+// notifier wakes its receiver once for any number of notifications.
 type notifier chan struct{}
 
 func (b notifier) notify() {
@@ -74,10 +78,10 @@ func (b notifier) notify() {
 	}
 }
 
-// New makes a control plane. Nothing happens before [Control.Run].
+// New returns a control plane. It does nothing before [Control.Run].
 func New(cfg Config) (*Control, error) {
 	if cfg.Image == "" {
-		return nil, errors.New("the image of the proxy is not given: set TESTMESH_IMAGE to the control plane's own")
+		return nil, errors.New("there is no image for proxies: set TESTMESH_IMAGE to the control plane's own")
 	}
 	reg := prometheus.NewRegistry()
 	c := &Control{
@@ -97,7 +101,7 @@ func New(cfg Config) (*Control, error) {
 	return c, nil
 }
 
-// Run serves until the context ends. It returns nil then, and otherwise why it cannot go on.
+// Run serves until the context ends, and returns nil then.
 func (c *Control) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -123,7 +127,8 @@ func (c *Control) Run(ctx context.Context) error {
 	return errors.Join(err, shutdown(secure), shutdown(admin))
 }
 
-// startLoops watches the cluster until the context ends. What it returns waits for that and answers proxies that still wait for news.
+// startLoops watches the cluster until the context ends. The returned function waits for that and
+// ends the requests of waiting proxies.
 func (c *Control) startLoops(ctx context.Context) (stopped func()) {
 	c.cluster.start(ctx)
 	var loops sync.WaitGroup
@@ -136,7 +141,7 @@ func (c *Control) startLoops(ctx context.Context) (stopped func()) {
 	}
 }
 
-// shutdown lets a server finish what it has begun.
+// shutdown lets a server finish its requests.
 func shutdown(s *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
@@ -166,7 +171,7 @@ func (c *Control) admin() http.Handler {
 	return mux
 }
 
-// notReady says what the control plane still waits for, "" when it can serve.
+// notReady returns what the control plane is waiting for, "" when it is ready.
 func (c *Control) notReady() string {
 	if names := c.cluster.missing(); len(names) > 0 {
 		return "not listed yet: " + strings.Join(names, ", ") + " (are their definitions installed, and may the control plane read them?)"
@@ -177,7 +182,8 @@ func (c *Control) notReady() string {
 	return ""
 }
 
-// publishLoop makes a snapshot after changes, once everything has been listed: proxies must never take a half view for the whole.
+// publishLoop publishes a snapshot after changes. It waits until everything is listed, as proxies
+// must not get a partial snapshot.
 func (c *Control) publishLoop(ctx context.Context) {
 	for len(c.cluster.missing()) > 0 {
 		if backoff.Sleep(ctx, coalesce) != nil {
@@ -216,7 +222,7 @@ func (c *Control) publish() error {
 	return nil
 }
 
-// logIgnored says which objects cannot be read, each time that changes.
+// logIgnored logs which objects cannot be read, whenever that changes.
 func (c *Control) logIgnored(ignored []error) {
 	c.metrics.ignored.Set(float64(len(ignored)))
 	text := ""
@@ -229,7 +235,7 @@ func (c *Control) logIgnored(ignored []error) {
 	c.ignored = text
 }
 
-// rootsLoop writes trust roots where they are missing, once namespaces and pods have been listed.
+// rootsLoop writes trust roots where they are missing, once namespaces and pods are listed.
 func (c *Control) rootsLoop(ctx context.Context) {
 	for len(c.cluster.missing()) > 0 {
 		if backoff.Sleep(ctx, coalesce) != nil {

@@ -14,9 +14,10 @@ import (
 	"coalmine/lab/mesh/k8s"
 )
 
-// This file says core objects in the words of package wire.
+// This file converts core objects to the types of package wire.
 
-// describeService returns false for a Service that has no address in the cluster: headless ones and names for others.
+// describeService returns false for a Service without a cluster IP: a headless one or an external
+// name.
 func describeService(s *corev1.Service) (wire.Service, bool) {
 	ip, err := netip.ParseAddr(s.Spec.ClusterIP)
 	if err != nil {
@@ -33,8 +34,9 @@ func describeService(s *corev1.Service) (wire.Service, bool) {
 	return service, true
 }
 
-// describePod returns false for a pod without an address of its own that lasts: one that has none yet, and one that has ended, whose
-// address may be another's by now. A pod on its way out is still told of, but not ready: its own proxy goes on to need its policies.
+// describePod returns false for a pod without an IP of its own: one that has none yet, or one that
+// has ended, whose IP may be reused. A terminating pod is included, but not ready, as its proxy
+// still needs its policies.
 func describePod(p *corev1.Pod, deployment string) (wire.Pod, bool) {
 	ip, err := netip.ParseAddr(p.Status.PodIP)
 	if err != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
@@ -47,21 +49,21 @@ func describePod(p *corev1.Pod, deployment string) (wire.Pod, bool) {
 	}, true
 }
 
-// ready tells whether a pod takes requests, as for the endpoints of Services.
+// ready reports whether a pod accepts requests, as for the endpoints of Services.
 func ready(p *corev1.Pod) bool {
 	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
 
-// meshed tells whether a pod has a proxy.
+// meshed reports whether a pod has a proxy.
 func meshed(p *corev1.Pod) bool {
 	is := func(c corev1.Container) bool { return c.Name == names.ProxyContainer }
 	return slices.ContainsFunc(p.Spec.InitContainers, is) || slices.ContainsFunc(p.Spec.Containers, is)
 }
 
-// defaultPolicy is the annotation's. A word that is none of Linkerd's counts as no annotation, as it does there (linkerd2,
-// policy-controller/k8s/index/src/inbound/workload.rs).
+// defaultPolicy returns the annotation of a pod. A value that is not one of Linkerd's counts as
+// none, as it does there (linkerd2, policy-controller/k8s/index/src/inbound/workload.rs).
 func defaultPolicy(p *corev1.Pod) string {
 	switch word := p.Annotations[mesh.DefaultPolicyAnnotation]; word {
 	case mesh.AllUnauthenticated, mesh.AllAuthenticated, mesh.ClusterUnauthenticated, mesh.ClusterAuthenticated, mesh.Deny, mesh.Audit:
@@ -70,7 +72,7 @@ func defaultPolicy(p *corev1.Pod) string {
 	return ""
 }
 
-// runningContainers are the containers that serve while a pod runs, without the mesh's own.
+// runningContainers returns the containers that run while the pod does, except the proxy.
 func runningContainers(p *corev1.Pod) []corev1.Container {
 	var list []corev1.Container
 	for _, c := range p.Spec.InitContainers {
@@ -93,7 +95,7 @@ func portNames(p *corev1.Pod) map[string]int {
 	return names
 }
 
-// probePaths are the paths by port that the kubelet asks for.
+// probePaths returns the paths of the HTTP probes, by port.
 func probePaths(p *corev1.Pod) map[int][]string {
 	paths := map[int][]string{}
 	for _, c := range runningContainers(p) {
@@ -113,7 +115,7 @@ func probePaths(p *corev1.Pod) map[int][]string {
 	return paths
 }
 
-// probePort is the number of a probe's port, 0 for a name that the container does not have.
+// probePort returns the number of a probe's port, 0 for a name that the container does not have.
 func probePort(c corev1.Container, port intstr.IntOrString) int {
 	if port.Type == intstr.Int {
 		return port.IntValue()
@@ -126,7 +128,8 @@ func probePort(c corev1.Container, port intstr.IntOrString) int {
 	return 0
 }
 
-// owner is the kind and the name of the workload that a pod belongs to, "" for none. What owns a ReplicaSet is asked of parent.
+// owner returns the kind and name of the workload that a pod belongs to, "" for none. Parent
+// returns the owner of a ReplicaSet.
 func owner(p *corev1.Pod, parent func(replicaSet string) *metav1.OwnerReference) (kind, name string) {
 	ref := metav1.GetControllerOf(p)
 	if ref == nil {

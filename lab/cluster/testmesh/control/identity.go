@@ -15,7 +15,7 @@ import (
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
-// maxRequest bounds what a proxy may send, in bytes. A request for a certificate has under 1 KiB.
+// maxRequest bounds a proxy's request, in bytes. A certificate request has less than 1 KiB.
 const maxRequest = 64 << 10
 
 // identityHandler signs workload certificates: [wire.PathIdentity].
@@ -27,7 +27,7 @@ type identityHandler struct {
 	now      func() time.Time
 }
 
-// errBadRequest says that a request for a certificate is not one that may be signed.
+// errBadRequest is the error for a certificate request that must not be signed.
 var errBadRequest = errors.New("bad certificate request")
 
 func (s *identityHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -39,10 +39,10 @@ func (s *identityHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.metrics.issued.Inc()
 	s.log.Info("certificate issued", "identity", who.identity())
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // a caller that has gone asks again
+	_ = json.NewEncoder(w).Encode(answer) // a caller that is gone asks again
 }
 
-// certify checks who asks, then for what.
+// certify authenticates the caller, then checks the request.
 func (s *identityHandler) certify(w http.ResponseWriter, r *http.Request) (wire.CertifyResponse, account, error) {
 	who, err := s.reviewer.review(r.Context(), bearer(r))
 	if err != nil {
@@ -68,12 +68,12 @@ func (s *identityHandler) certify(w http.ResponseWriter, r *http.Request) (wire.
 	return wire.CertifyResponse{Chain: string(leaf) + string(issuer.chain)}, who, nil
 }
 
-// checkRequest reads a certificate request: its signature proves that the key is the asker's, and it must ask for nothing but the
-// identity. What it says beyond its key is not taken over into the certificate.
+// checkRequest parses a certificate request. Its signature proves that the key is the caller's, and
+// it must ask for nothing but the identity. The certificate takes only the key from it.
 func checkRequest(text, identity string) (*x509.CertificateRequest, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
-		return nil, fmt.Errorf("%w: csr is no CERTIFICATE REQUEST in PEM", errBadRequest)
+		return nil, fmt.Errorf("%w: csr is not a CERTIFICATE REQUEST in PEM", errBadRequest)
 	}
 	csr, err := x509.ParseCertificateRequest(block.Bytes)
 	if err != nil {
@@ -83,10 +83,10 @@ func checkRequest(text, identity string) (*x509.CertificateRequest, error) {
 		return nil, fmt.Errorf("%w: %w", errBadRequest, err)
 	}
 	if key, ok := csr.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("%w: the key is %s; make an ECDSA P-256 key", errBadRequest, csr.PublicKeyAlgorithm)
+		return nil, fmt.Errorf("%w: the key is %s; want ECDSA P-256", errBadRequest, csr.PublicKeyAlgorithm)
 	}
 	if len(csr.EmailAddresses)+len(csr.IPAddresses)+len(csr.URIs) > 0 || len(csr.DNSNames) != 1 || csr.DNSNames[0] != identity {
-		return nil, fmt.Errorf("%w: it asks for %q; the token allows the DNS name %s alone", errBadRequest, csr.DNSNames, identity)
+		return nil, fmt.Errorf("%w: it asks for %q; the token allows only the DNS name %s", errBadRequest, csr.DNSNames, identity)
 	}
 	if cn := csr.Subject.CommonName; cn != "" && cn != identity {
 		return nil, fmt.Errorf("%w: its subject is %q; leave it empty, or write %s", errBadRequest, cn, identity)
@@ -94,7 +94,7 @@ func checkRequest(text, identity string) (*x509.CertificateRequest, error) {
 	return csr, nil
 }
 
-// refuse answers with what is wrong: 401 for a token, 400 for a request, 503 for what may pass.
+// refuse answers 401 for a token, 400 for a request, and 503 for what may pass.
 func (s *identityHandler) refuse(w http.ResponseWriter, who account, err error) {
 	status, reason := http.StatusServiceUnavailable, "unavailable"
 	switch {

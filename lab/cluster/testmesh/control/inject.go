@@ -18,11 +18,13 @@ import (
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
-// maxReview bounds an AdmissionReview, in bytes: an object in etcd has 1.5 MiB at most, and a review of a creation holds it once.
+// maxReview bounds an AdmissionReview, in bytes: an object in etcd has 1.5 MiB at most, and the
+// review of a creation has it once.
 const maxReview = 4 << 20
 
-// injector answers the API server's AdmissionReviews of pods: [wire.PathInject]. It reads the namespace and the owner from the API
-// server each time, as a view that is a moment late would leave a pod without its proxy for life.
+// injector answers the API server's AdmissionReviews of pods: [wire.PathInject]. It reads the
+// namespace and the owner from the API server each time, as a stale cache could leave a pod without
+// its proxy for good.
 type injector struct {
 	client  kubernetes.Interface
 	image   string
@@ -30,7 +32,7 @@ type injector struct {
 	log     *slog.Logger
 }
 
-// What comes of a pod that is looked at, as it stands in the log and in the metrics.
+// Results of a review, for the log and the metrics.
 const (
 	injected        = "injected"
 	notAsked        = "not asked for"
@@ -43,24 +45,25 @@ const (
 func (i *injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var review admissionv1.AdmissionReview
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReview)).Decode(&review); err != nil || review.Request == nil {
-		http.Error(w, "the body is no AdmissionReview of admission.k8s.io/v1 with a request", http.StatusBadRequest)
+		http.Error(w, "the body is not an AdmissionReview of admission.k8s.io/v1 with a request", http.StatusBadRequest)
 		return
 	}
 	review.Response = i.admit(r.Context(), review.Request)
 	review.Response.UID = review.Request.UID
 	review.Request = nil
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(review) // the API server that has gone tells its own client
+	_ = json.NewEncoder(w).Encode(review) // the API server reports a failure to its client
 }
 
-// admit decides about one pod. A pod that should have got its proxy and cannot is refused: its owner tries again.
+// admit decides about one pod. A pod that needs a proxy and cannot get it is refused; its owner
+// tries again.
 func (i *injector) admit(ctx context.Context, request *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 	result, patch, err := i.mutate(ctx, request)
 	if err != nil {
 		i.log.Error("cannot inject", "namespace", request.Namespace, "pod", request.Name, "error", err)
 		i.metrics.admitted.WithLabelValues(failed).Inc()
 		return &admissionv1.AdmissionResponse{Result: &metav1.Status{
-			Code: http.StatusInternalServerError, Message: "coalmine's stand-in mesh cannot inject its proxy: " + err.Error(),
+			Code: http.StatusInternalServerError, Message: "testmesh cannot inject its proxy: " + err.Error(),
 		}}
 	}
 	i.metrics.admitted.WithLabelValues(result).Inc()
@@ -87,7 +90,7 @@ func (i *injector) mutate(ctx context.Context, request *admissionv1.AdmissionReq
 	result = decide(pod, namespace)
 	name := cmp.Or(pod.Name, pod.GenerateName+"…")
 	if result != injected {
-		i.log.Debug("pod left alone", "namespace", pod.Namespace, "pod", name, "why", result)
+		i.log.Debug("pod not injected", "namespace", pod.Namespace, "pod", name, "why", result)
 		return result, nil, nil
 	}
 	kind, workload, err := i.owner(ctx, pod)
@@ -102,14 +105,14 @@ func (i *injector) mutate(ctx context.Context, request *admissionv1.AdmissionReq
 	return result, patch, nil
 }
 
-// decide tells whether a pod gets a proxy, in the order in which Linkerd asks (linkerd2, pkg/inject/report.go): the pod's annotation
-// goes before the namespace's, and a word that is none of Linkerd's counts as none.
+// decide returns whether a pod gets a proxy, in Linkerd's order (linkerd2, pkg/inject/report.go):
+// the pod's annotation takes precedence over the namespace's, and an unknown value counts as none.
 func decide(pod *corev1.Pod, namespace *corev1.Namespace) string {
 	const enabled, off = "enabled", "disabled"
 	asked := pod.Annotations[names.InjectAnnotation]
 	switch {
 	case namespace.Name == names.MeshNamespace || namespace.Name == metav1.NamespaceSystem:
-		return notAsked // the mesh cannot stand on itself
+		return notAsked // the control plane cannot depend on itself
 	case asked == off:
 		return disabled
 	case asked != enabled && namespace.Annotations[names.InjectAnnotation] != enabled:
@@ -127,7 +130,7 @@ func hasContainer(pod *corev1.Pod, name string) bool {
 	return slices.ContainsFunc(pod.Spec.InitContainers, is) || slices.ContainsFunc(pod.Spec.Containers, is)
 }
 
-// owner finds the workload of a pod: see the function owner.
+// owner returns the workload of a pod: see the function owner.
 func (i *injector) owner(ctx context.Context, pod *corev1.Pod) (kind, name string, err error) {
 	kind, name = owner(pod, func(set string) *metav1.OwnerReference {
 		rs, getErr := i.client.AppsV1().ReplicaSets(pod.Namespace).Get(ctx, set, metav1.GetOptions{})

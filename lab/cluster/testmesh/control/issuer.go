@@ -19,17 +19,18 @@ import (
 	"coalmine/lab/cluster/names"
 )
 
-// Lifetimes of certificates are those of a default installation of Linkerd (linkerd2, charts/linkerd-control-plane/values.yaml,
-// identity.issuer.issuanceLifetime and clockSkewAllowance).
+// Lifetimes of certificates are those of a default installation of Linkerd (linkerd2,
+// charts/linkerd-control-plane/values.yaml, identity.issuer.issuanceLifetime and
+// clockSkewAllowance).
 const (
 	leafLifetime = 24 * time.Hour
 	clockSkew    = 20 * time.Second
 )
 
-// errExpired says that the issuer may not sign any more.
+// errExpired is the error for an issuer that may not sign any more.
 var errExpired = errors.New("the issuer's certificate has expired")
 
-// issuer signs workload certificates. It does not change: a new Secret makes a new one.
+// issuer signs workload certificates. It is immutable: a new Secret makes a new issuer.
 type issuer struct {
 	cert  *x509.Certificate
 	key   crypto.Signer
@@ -37,8 +38,9 @@ type issuer struct {
 	roots []byte // the trust anchors, PEM
 }
 
-// newIssuer reads the trust Secret. Keys are checked against certificates and the issuer against the trust anchors, so that a
-// mix-up shows here and not in every proxy. An expired issuer is no error here: see [issuer.sign].
+// newIssuer reads the trust Secret. It checks that the key fits the certificate and that an anchor
+// has signed it, so that a mix-up shows here and not in every proxy. Expiry is checked by
+// [issuer.sign].
 func newIssuer(s *corev1.Secret) (*issuer, error) {
 	i, err := readIssuer(s.Data)
 	if err != nil {
@@ -62,9 +64,9 @@ func readIssuer(data map[string][]byte) (*issuer, error) {
 	}
 	cert := pair.Leaf
 	if !cert.IsCA {
-		return nil, fmt.Errorf("%s may not sign certificates: it is no CA's", names.IssuerCert)
+		return nil, fmt.Errorf("%s is not a CA's certificate and cannot sign", names.IssuerCert)
 	}
-	// The middle of its own life, as whether it still is alive is asked when it signs.
+	// The middle of its lifetime, as expiry is checked when it signs.
 	at := cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore) / 2)
 	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
 		return nil, fmt.Errorf("%s is not signed by an anchor in %s: %w", names.IssuerCert, names.TrustRoots, err)
@@ -73,8 +75,8 @@ func readIssuer(data map[string][]byte) (*issuer, error) {
 	return &issuer{cert: cert, key: key, chain: chain, roots: data[names.TrustRoots]}, nil
 }
 
-// sign makes a leaf certificate for a key, good for clients and servers of the names for 24 hours from now, and no longer than the
-// issuer itself. It returns the leaf as DER.
+// sign makes a leaf certificate for a key, for clients and servers of the names. It is valid for 24
+// hours, but not longer than the issuer. The leaf is returned as DER.
 func (i *issuer) sign(key crypto.PublicKey, now time.Time, nameList ...string) ([]byte, error) {
 	if !now.Before(i.cert.NotAfter) {
 		return nil, fmt.Errorf("%w on %s; give Secret %s a new one", errExpired, i.cert.NotAfter.UTC().Format(time.RFC3339), names.TrustSecret)
@@ -99,7 +101,8 @@ func (i *issuer) sign(key crypto.PublicKey, now time.Time, nameList ...string) (
 	return x509.CreateCertificate(rand.Reader, leaf, i.cert, key, i.key)
 }
 
-// commonName is empty for names that are longer than a common name can be (RFC 5280, ub-common-name).
+// commonName returns "" for names that are longer than a common name may be (RFC 5280,
+// ub-common-name).
 func commonName(name string) string {
 	if len(name) > 64 {
 		return ""
@@ -107,7 +110,7 @@ func commonName(name string) string {
 	return name
 }
 
-// serve makes a certificate with a key of its own, for the control plane's server.
+// serve makes a key and certificate for the control plane's server.
 func (i *issuer) serve(now time.Time, names ...string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// metrics are what the control plane counts of itself.
+// metrics are the control plane's own.
 type metrics struct {
 	issued     prometheus.Counter
 	refused    *prometheus.CounterVec // by reason
@@ -25,13 +25,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "testmesh_certificates_refused_total", Help: "Requests for a certificate that were refused, by reason.",
 		}, []string{"reason"}),
 		admitted: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "testmesh_admissions_total", Help: "Pods that were looked at for injection, by what came of it.",
+			Name: "testmesh_admissions_total", Help: "Pods reviewed for injection, by result.",
 		}, []string{"result"}),
 		generation: f.NewGauge(prometheus.GaugeOpts{
-			Name: "testmesh_snapshot_generation", Help: "Generation of the snapshot that proxies are given.",
+			Name: "testmesh_snapshot_generation", Help: "Generation of the newest snapshot.",
 		}),
 		waiting: f.NewGauge(prometheus.GaugeOpts{
-			Name: "testmesh_snapshot_waiting", Help: "Proxies that wait for the next snapshot.",
+			Name: "testmesh_snapshot_waiting", Help: "Proxies waiting for the next snapshot.",
 		}),
 		ignored: f.NewGauge(prometheus.GaugeOpts{
 			Name: "testmesh_objects_ignored", Help: "Routes and policies that could not be read.",

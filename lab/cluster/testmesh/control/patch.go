@@ -16,33 +16,35 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// operation is one of a JSON patch (RFC 6902). A patch says what is added and nothing else, so fields of a pod that this client does
-// not know stay as they are.
+// operation is an operation of a JSON patch (RFC 6902). Patches only add, so that fields of a pod
+// that this client does not know are kept.
 type operation struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
 	Value any    `json:"value"`
 }
 
-// Names of the volumes that the proxy reads.
+// Names of the volumes that the proxy mounts.
 const (
 	tokenVolume = "testmesh-token"
 	rootsVolume = "testmesh-trust-roots"
 )
 
-// workloadNamespaceLabel is Linkerd's; its labels for the workload's name are this prefix and the kind (linkerd2, pkg/k8s/labels.go).
+// workloadNamespaceLabel is Linkerd's; its labels for the workload's name are this prefix and the
+// kind (linkerd2, pkg/k8s/labels.go).
 const (
 	workloadNamespaceLabel = "linkerd.io/workload-ns"
 	workloadPrefix         = "linkerd.io/proxy-"
 )
 
-// controlAddress is where proxies find the control plane.
+// controlAddress is the URL of the control plane for proxies.
 func controlAddress() string {
 	return "https://" + wire.ControlService + "." + names.MeshNamespace + ".svc:" + strconv.Itoa(wire.ControlPort)
 }
 
-// injection is the patch that gives a pod its proxy: first a container that redirects connections, then the proxy as a native
-// sidecar, both before the pod's own init containers, so that those have the mesh, too, and Jobs come to an end.
+// injection returns the patch that injects a proxy: a container that redirects connections, then
+// the proxy as a native sidecar. Both come before the pod's own init containers, so that these are
+// meshed, too, and Jobs can complete.
 func injection(pod *corev1.Pod, namespace *corev1.Namespace, kind, workload, image string) []operation {
 	annotations := inherited(pod, namespace)
 	setting := func(key string) string {
@@ -65,8 +67,9 @@ func injection(pod *corev1.Pod, namespace *corev1.Namespace, kind, workload, ima
 	return append(patch, operation{"add", "/spec/initContainers/0", containers[0]}, operation{"add", "/spec/initContainers/1", containers[1]})
 }
 
-// inherited are the annotations of the namespace that hold for its pods and that the pod does not set itself. They are written on the
-// pod, as Linkerd does: what holds for a pod is fixed when it is created.
+// inherited returns the annotations of the namespace that apply to its pods and that the pod does
+// not set itself. They are written to the pod, as Linkerd does: a pod's settings are fixed when it
+// is created.
 func inherited(pod *corev1.Pod, namespace *corev1.Namespace) map[string]string {
 	found := map[string]string{}
 	for _, key := range []string{mesh.DefaultPolicyAnnotation, names.SkipInboundPorts, names.SkipOutboundPorts} {
@@ -78,7 +81,8 @@ func inherited(pod *corev1.Pod, namespace *corev1.Namespace) map[string]string {
 	return found
 }
 
-// workloadLabels are those by which Prometheus and viz tell proxies apart. A name that is too long for a label has none.
+// workloadLabels returns the labels by which Prometheus and viz distinguish proxies. A name that is
+// too long for a label has none.
 func workloadLabels(namespace, kind, workload string) map[string]string {
 	labels := map[string]string{names.WorkloadLabel: names.MeshNamespace, workloadNamespaceLabel: namespace}
 	if workload != "" && len(validation.IsValidLabelValue(workload)) == 0 {
@@ -87,7 +91,7 @@ func workloadLabels(namespace, kind, workload string) map[string]string {
 	return labels
 }
 
-// addToMap adds entries one by one, or the map itself where there is none.
+// addToMap adds entries one by one, or the map itself if there is none.
 func addToMap(path string, have, entries map[string]string) []operation {
 	if len(entries) == 0 {
 		return nil
@@ -102,7 +106,7 @@ func addToMap(path string, have, entries map[string]string) []operation {
 	return ops
 }
 
-// addToList adds items at the end, or the list itself where there is none.
+// addToList appends items, or adds the list itself if there is none.
 func addToList[T any](path string, have int, items ...T) []operation {
 	if have == 0 {
 		return []operation{{"add", path, items}}
@@ -114,7 +118,7 @@ func addToList[T any](path string, have int, items ...T) []operation {
 	return ops
 }
 
-// escapePointer writes a key as an element of a JSON pointer (RFC 6901).
+// escapePointer escapes a key as an element of a JSON pointer (RFC 6901).
 func escapePointer(key string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
@@ -133,11 +137,12 @@ func volumes() []corev1.Volume {
 	}
 }
 
-// folder and file take a path apart by the last slash.
+// folder and file split a path at the last slash.
 func folder(path string) string { return path[:strings.LastIndex(path, "/")] }
 func file(path string) string   { return path[strings.LastIndex(path, "/")+1:] }
 
-// initContainer redirects the pod's connections. That needs root and one capability, whatever the pod says of its own containers.
+// initContainer redirects the pod's connections. It needs root and one capability, whatever the
+// pod's own security context is.
 func initContainer(image, skipInbound, skipOutbound string) corev1.Container {
 	return corev1.Container{
 		Name: wire.InitContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
@@ -155,8 +160,9 @@ func initContainer(image, skipInbound, skipOutbound string) corev1.Container {
 	}
 }
 
-// proxyContainer is a native sidecar: an init container that goes on. The startup probe holds the pod's other containers back until
-// the proxy has a certificate and a snapshot. There is no liveness probe: a proxy that is slow under load must not be killed for it.
+// proxyContainer is a native sidecar. The startup probe holds back the pod's other containers until
+// the proxy has a certificate and a snapshot. There is no liveness probe, as a proxy that is slow
+// under load must not be killed.
 func proxyContainer(image string) corev1.Container {
 	return corev1.Container{
 		Name: names.ProxyContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
@@ -191,7 +197,7 @@ func proxyContainer(image string) corev1.Container {
 	}
 }
 
-// field is a variable that has a field of the pod.
+// field is a variable with a field of the pod.
 func field(name, path string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
 }

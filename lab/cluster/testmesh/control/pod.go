@@ -10,11 +10,11 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// ErrNoPod says that the process does not run in a pod.
-var ErrNoPod = errors.New("there is no service account of a pod")
+// ErrNoPod is the error for a process outside of a pod.
+var ErrNoPod = errors.New("the process does not run in a pod")
 
-// InPod gives a configuration the clients of the cluster in whose pod the process runs. What informers have to say goes to its log
-// from then on, for the whole process. Outside of pods the error is [ErrNoPod].
+// InPod adds clients of the cluster that the process runs in. From then on the informers of the
+// whole process log to cfg.Log. Outside of pods the error is [ErrNoPod].
 func InPod(cfg Config) (Config, error) {
 	c, err := rest.InClusterConfig()
 	if errors.Is(err, rest.ErrNotInCluster) {
@@ -24,7 +24,7 @@ func InPod(cfg Config) (Config, error) {
 		return cfg, fmt.Errorf("service account of the pod: %w", err)
 	}
 	klog.SetSlogLogger(cfg.Log)
-	c.QPS, c.Burst = 100, 200 // a TokenReview for each pod that starts, and all of a rollout's start at once
+	c.QPS, c.Burst = 100, 200 // every pod that starts needs a TokenReview, and those of a rollout start at once
 	if cfg.Kubernetes, err = kubernetes.NewForConfig(c); err != nil {
 		return cfg, err
 	}

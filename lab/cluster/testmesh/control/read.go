@@ -22,13 +22,13 @@ type resourceKind struct {
 	make func() runtime.Object
 }
 
-// routeResource is the version of HTTPRoutes that Flagger writes with the mesh provider gatewayapi:v1beta1. The API server shows
-// those of v1 in it, too.
+// routeResource is the version of HTTPRoutes that Flagger writes with the mesh provider
+// gatewayapi:v1beta1. The API server converts those of v1 to it.
 func routeResource() schema.GroupVersionResource {
 	return v1beta1.SchemeGroupVersion.WithResource("httproutes")
 }
 
-// policies are the kinds of Linkerd's policies.
+// policies returns the kinds of Linkerd's policies.
 func policies() []resourceKind {
 	policy := func(version, resource string) schema.GroupVersionResource {
 		v, _ := schema.ParseGroupVersion(version) // a constant
@@ -42,7 +42,7 @@ func policies() []resourceKind {
 	}
 }
 
-// readPolicy decodes a policy strictly: a field that is not understood could be the one that closes a door.
+// readPolicy decodes a policy strictly: an unknown field could be the one that denies access.
 func readPolicy(c resourceKind, u *unstructured.Unstructured) (runtime.Object, error) {
 	data, err := json.Marshal(u.Object)
 	if err != nil {
@@ -61,8 +61,8 @@ func readPolicy(c resourceKind, u *unstructured.Unstructured) (runtime.Object, e
 	return value, nil
 }
 
-// readRoute decodes an HTTPRoute. Fields that came with later versions of the Gateway API are passed over, as Linkerd's policy
-// controller does with what it does not know.
+// readRoute decodes an HTTPRoute. Fields of later versions of the Gateway API are ignored, as
+// Linkerd's policy controller ignores what it does not know.
 func readRoute(u *unstructured.Unstructured) (*v1beta1.HTTPRoute, error) {
 	route := &v1beta1.HTTPRoute{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, route); err != nil {

@@ -23,7 +23,8 @@ type rootsWriter struct {
 	log     *slog.Logger
 }
 
-// reconcile writes the ConfigMap where it is missing or says something else. Its error names all namespaces where that failed.
+// reconcile writes the ConfigMap where it is missing or different. The error names all namespaces
+// where that failed.
 func (k *rootsWriter) reconcile(ctx context.Context) error {
 	issuer, err := k.trust.current()
 	if err != nil {
@@ -45,7 +46,7 @@ func (k *rootsWriter) reconcile(ctx context.Context) error {
 func (k *rootsWriter) reconcileIn(ctx context.Context, namespace, roots string) error {
 	ns, err := k.cluster.namespaces.Get(namespace)
 	if err != nil || ns.Status.Phase == corev1.NamespaceTerminating {
-		return nil // gone, or about to go: nothing can be created there
+		return nil // gone or terminating: nothing can be created there
 	}
 	have, err := k.cluster.configMaps.ConfigMaps(namespace).Get(wire.TrustRootsConfigMap)
 	client := k.client.CoreV1().ConfigMaps(namespace)
@@ -64,7 +65,7 @@ func (k *rootsWriter) reconcileIn(ctx context.Context, namespace, roots string) 
 		}, metav1.CreateOptions{FieldManager: names.FieldManager})
 	}
 	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
-		return nil // the informer is behind: what it is about to tell rings again
+		return nil // the informer is behind, and its next change will notify again
 	}
 	if err == nil {
 		k.log.Info("trust roots written", "namespace", namespace)

@@ -19,15 +19,16 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// account is a service account that has shown its token.
+// account is an authenticated service account.
 type account struct{ namespace, name string }
 
 func (a account) identity() string { return mesh.Identity(a.name, a.namespace) }
 
-// errUnauthenticated says that a token does not prove what it should, as opposed to one that could not be asked about.
+// errUnauthenticated is the error for a token that does not prove what it should, as opposed to one
+// that could not be reviewed.
 var errUnauthenticated = errors.New("not authenticated")
 
-// reviewer finds out whose a token is.
+// reviewer authenticates tokens.
 type reviewer struct {
 	client kubernetes.Interface
 	now    func() time.Time
@@ -41,7 +42,8 @@ type cachedReview struct {
 	until   time.Time
 }
 
-// Tokens that were found good are taken for as long as reviewFor without asking again; of so many at most.
+// A token that was authenticated is accepted for cacheFor without another review. The cache holds
+// maxCached tokens.
 const (
 	cacheFor  = 2 * time.Minute
 	maxCached = 4096
@@ -51,11 +53,11 @@ func newReviewer(client kubernetes.Interface, now func() time.Time) *reviewer {
 	return &reviewer{client: client, now: now, cache: map[[sha256.Size]byte]cachedReview{}}
 }
 
-// review asks the API server whose a token is (TokenReview). A token that is none of a service account's, or not meant for the mesh,
-// is errUnauthenticated.
+// review has the API server review a token (TokenReview). A token that is not a service account's,
+// or not for the mesh, is errUnauthenticated.
 func (r *reviewer) review(ctx context.Context, token string) (account, error) {
 	if token == "" {
-		return account{}, fmt.Errorf("%w: there is no token; send it as Authorization: Bearer", errUnauthenticated)
+		return account{}, fmt.Errorf("%w: no token; send it as Authorization: Bearer", errUnauthenticated)
 	}
 	answer, err := r.client.AuthenticationV1().TokenReviews().Create(ctx, &authenticationv1.TokenReview{
 		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{wire.TokenAudience}},
@@ -67,23 +69,23 @@ func (r *reviewer) review(ctx context.Context, token string) (account, error) {
 	case !s.Authenticated:
 		return account{}, fmt.Errorf("%w: %s", errUnauthenticated, s.Error)
 	case !slices.Contains(s.Audiences, wire.TokenAudience):
-		// Authenticators that know no audiences leave them out: such a token proves nothing to the mesh.
+		// Authenticators without support for audiences leave them out: such a token proves nothing.
 		return account{}, fmt.Errorf("%w: the token is for %q, not for %s", errUnauthenticated, s.Audiences, wire.TokenAudience)
 	}
 	return serviceAccount(answer.Status.User.Username)
 }
 
-// serviceAccount takes a user name as Kubernetes makes it of service accounts apart.
+// serviceAccount parses the user name that Kubernetes gives a service account.
 func serviceAccount(user string) (account, error) {
 	rest, ok := strings.CutPrefix(user, "system:serviceaccount:")
 	namespace, name, parted := strings.Cut(rest, ":")
 	if !ok || !parted || namespace == "" || name == "" {
-		return account{}, fmt.Errorf("%w: %q is no service account", errUnauthenticated, user)
+		return account{}, fmt.Errorf("%w: %q is not a service account", errUnauthenticated, user)
 	}
 	return account{namespace: namespace, name: name}, nil
 }
 
-// reviewCached is review, but for tokens that were found good a short while ago.
+// reviewCached is review with a cache.
 func (r *reviewer) reviewCached(ctx context.Context, token string) (account, error) {
 	sum := sha256.Sum256([]byte(token))
 	r.mu.Lock()
@@ -109,7 +111,7 @@ func (r *reviewer) remember(sum [sha256.Size]byte, a account) {
 	r.cache[sum] = cachedReview{account: a, until: r.now().Add(cacheFor)}
 }
 
-// bearer is the token of a request, "" for none (RFC 6750).
+// bearer returns the token of a request, "" for none (RFC 6750).
 func bearer(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {

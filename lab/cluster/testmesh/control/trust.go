@@ -14,11 +14,12 @@ import (
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
-// renewAt is the part of its life after which a certificate is made anew, as proxies do with theirs.
+// renewAt is the fraction of its lifetime after which a certificate is renewed, as proxies do with
+// theirs.
 const renewAt = 0.7
 
-// trustStore holds the issuer as the Secret has it, and the server's own certificate. A Secret that cannot be read leaves the issuer
-// before it in place.
+// trustStore has the issuer in the Secret, and the server's own certificate. A Secret that cannot
+// be read leaves the previous issuer in place.
 type trustStore struct {
 	log *slog.Logger
 	now func() time.Time
@@ -32,7 +33,7 @@ type trustStore struct {
 	serverIssuer *issuer
 }
 
-// errNoIssuer says that no issuer could be read yet.
+// errNoIssuer is the error before an issuer was read.
 var errNoIssuer = errors.New("there is no issuer yet: Secret " + names.MeshNamespace + "/" + names.TrustSecret + " is missing or unreadable")
 
 func (t *trustStore) current() (*issuer, error) {
@@ -72,7 +73,8 @@ func (t *trustStore) handler() cache.ResourceEventHandler {
 	}}
 }
 
-// certificate is the server's own, for [tls.Config.GetCertificate]. It is made anew with each issuer and before it ends.
+// certificate returns the server's own certificate, for [tls.Config.GetCertificate]. It is renewed
+// with each new issuer and before it expires.
 func (t *trustStore) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,7 +93,7 @@ func (t *trustStore) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	return c, nil
 }
 
-// serverNames are the names by which pods and the API server ask for the control plane.
+// serverNames are the names by which pods and the API server connect to the control plane.
 func serverNames() []string {
 	name := wire.ControlService + "." + names.MeshNamespace
 	return []string{name + ".svc", name + ".svc.cluster.local", name, wire.ControlService}

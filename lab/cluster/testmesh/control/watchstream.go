@@ -14,28 +14,30 @@ import (
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
-// pollTime is how long a poll waits for a newer snapshot: see [wire.PathConfig].
+// pollTime is how long a request waits for a newer snapshot: see [wire.PathConfig].
 const pollTime = 30 * time.Second
 
-// watchStream holds the newest snapshot and wakes those who wait for it. It is encoded once for all of them.
+// watchStream has the newest snapshot and wakes the requests that wait for it. It is encoded once
+// for all of them.
 type watchStream struct {
 	mu         sync.Mutex
 	generation uint64
 	// content is the snapshot without a generation, body the one that is sent.
 	content, body []byte
-	// newer is closed when the next snapshot comes.
+	// newer is closed when the next snapshot is there.
 	newer chan struct{}
 	// ended is closed when there will be no more.
 	ended chan struct{}
 }
 
-// newWatchStream begins at a generation that depends on the time in milliseconds: more than the one before it can have counted up to, as
-// there are no thousand changes in a second.
+// newWatchStream starts at a generation that is the time in milliseconds. It is higher than any of
+// the process before, as there are fewer than a thousand changes per second.
 func newWatchStream(start time.Time) *watchStream {
 	return &watchStream{generation: uint64(start.UnixMilli()), newer: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// publish makes a snapshot the newest, unless it says the same as the one before. It returns its generation, and whether it is new.
+// publish makes s the newest snapshot, unless it is equal to the one before. It returns its
+// generation, and whether it is new.
 func (f *watchStream) publish(s wire.Snapshot) (uint64, bool, error) {
 	s.Generation = 0
 	content, err := json.Marshal(s)
@@ -58,7 +60,8 @@ func (f *watchStream) publish(s wire.Snapshot) (uint64, bool, error) {
 	return f.generation, true, nil
 }
 
-// next waits for a snapshot other than that of a generation. It returns nil when none comes in time.
+// next waits for a snapshot other than that of a generation. It returns nil if there is none in
+// time.
 func (f *watchStream) next(ctx context.Context, after uint64, patience time.Duration) []byte {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -66,7 +69,8 @@ func (f *watchStream) next(ctx context.Context, after uint64, patience time.Dura
 		f.mu.Lock()
 		generation, body, newer := f.generation, f.body, f.newer
 		f.mu.Unlock()
-		// A caller may come with a generation from the future, if the clock went back between two starts: it gets the present.
+		// If the clock went back between two starts, a caller's generation may be higher than the
+		// current one; it gets the current one.
 		if body != nil && generation != after {
 			return body
 		}
@@ -82,7 +86,7 @@ func (f *watchStream) next(ctx context.Context, after uint64, patience time.Dura
 	}
 }
 
-// end answers all who wait, so that the server can stop.
+// end ends all waiting requests, so that the server can stop.
 func (f *watchStream) end() { close(f.ended) }
 
 // configHandler answers [wire.PathConfig].
@@ -108,7 +112,7 @@ func (c *configHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if text := r.URL.Query().Get("after"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			http.Error(w, "after is no generation: write the number that the last snapshot had", http.StatusBadRequest)
+			http.Error(w, "after is not a generation: write the number of the last snapshot", http.StatusBadRequest)
 			return
 		}
 		after, patience = n, pollTime
@@ -118,12 +122,12 @@ func (c *configHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.metrics.waiting.Dec()
 	switch {
 	case body == nil && patience == 0:
-		http.Error(w, "there is no snapshot yet; ask again", http.StatusServiceUnavailable)
+		http.Error(w, "there is no snapshot yet; try again", http.StatusServiceUnavailable)
 		return
 	case body == nil:
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(body) // a proxy that has gone asks again
+	_, _ = w.Write(body) // a proxy that is gone asks again
 }

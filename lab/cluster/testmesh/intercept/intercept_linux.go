@@ -12,8 +12,8 @@ import (
 	"coalmine/lab/cluster/testmesh/ports"
 )
 
-// Install writes the rules, in place of those that are there from an earlier time: all at once, or none with an error. It needs
-// CAP_NET_ADMIN. Kernels whose family inet has no NAT (before Linux 5.2) get the rules for IPv4 only.
+// Install replaces the rules of the table: all at once, or none with an error. It needs
+// CAP_NET_ADMIN. Kernels without NAT in family inet (before Linux 5.2) get the rules for IPv4 only.
 func Install(r Rules) error {
 	err := install(r, nftables.TableFamilyINet)
 	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
@@ -34,7 +34,7 @@ func install(r Rules, family nftables.TableFamily) error {
 	if err != nil {
 		return err
 	}
-	// To delete a table that is not there is an error, to add one that is there is none.
+	// Deleting a table that does not exist is an error, adding one that exists is not.
 	table := &nftables.Table{Name: Table, Family: family}
 	conn.AddTable(table)
 	conn.DelTable(table)
@@ -72,7 +72,7 @@ func (r Rules) prerouting() [][]expr.Any {
 	return append(rules, redirect(r.Inbound))
 }
 
-// meta compares a fact about a packet that is not in it.
+// meta compares metadata of a packet.
 func meta(key expr.MetaKey, value []byte) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: key, Register: 1},
@@ -80,7 +80,7 @@ func meta(key expr.MetaKey, value []byte) []expr.Any {
 	}
 }
 
-// interfaceName is padded to its fixed size, so that names which begin with it are others.
+// interfaceName is padded to its fixed size, so that longer names do not match.
 func interfaceName(name string) []byte {
 	b := make([]byte, unix.IFNAMSIZ)
 	copy(b, name)
@@ -89,7 +89,7 @@ func interfaceName(name string) []byte {
 
 func tcp() []expr.Any { return meta(expr.MetaKeyL4PROTO, []byte{unix.IPPROTO_TCP}) }
 
-// tcpTo compares the port of the destination, bytes 2 and 3 of the header of TCP.
+// tcpTo compares the destination port, bytes 2 and 3 of the TCP header.
 func tcpTo(p ports.Range) []expr.Any {
 	return append(tcp(),
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},

@@ -4,7 +4,7 @@ package intercept
 
 import "errors"
 
-// Install is for Linux: it is an error elsewhere.
+// Install returns an error, as it is for Linux.
 func Install(Rules) error {
-	return errors.New("redirects are written into nftables: only a container on Linux has them")
+	return errors.New("redirects need nftables, which only Linux has")
 }

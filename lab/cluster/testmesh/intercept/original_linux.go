@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// soOriginalDst is SO_ORIGINAL_DST, and IP6T_SO_ORIGINAL_DST as well (linux/netfilter_ipv4.h, netfilter_ipv6/ip6_tables.h).
+// soOriginalDst is SO_ORIGINAL_DST, and IP6T_SO_ORIGINAL_DST as well (linux/netfilter_ipv4.h,
+// netfilter_ipv6/ip6_tables.h).
 const soOriginalDst = 80
 
-// OriginalDestination returns where a connection was on its way to before it was redirected. A connection that came without a
-// redirect has its own local address, or none, which is an error.
+// OriginalDestination returns the destination of a connection before it was redirected. For a
+// connection that was not redirected it returns the local address, or an error.
 func OriginalDestination(c *net.TCPConn) (netip.AddrPort, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -38,7 +39,7 @@ func OriginalDestination(c *net.TCPConn) (netip.AddrPort, error) {
 	return dst, err
 }
 
-// original4 asks for a sockaddr_in: the family, the port in network order, the address.
+// original4 reads a sockaddr_in: the family, the port in network order, the address.
 func original4(fd uintptr) (netip.AddrPort, error) {
 	var sa unix.RawSockaddrInet4
 	if err := getsockopt(fd, unix.SOL_IP, unsafe.Pointer(&sa), unix.SizeofSockaddrInet4); err != nil {

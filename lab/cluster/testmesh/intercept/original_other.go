@@ -8,7 +8,7 @@ import (
 	"net/netip"
 )
 
-// OriginalDestination is for Linux: it is an error elsewhere.
+// OriginalDestination returns an error, as it is for Linux.
 func OriginalDestination(*net.TCPConn) (netip.AddrPort, error) {
-	return netip.AddrPort{}, errors.New("only Linux tells where a redirected connection was on its way to")
+	return netip.AddrPort{}, errors.New("only Linux knows the destination of a redirected connection")
 }

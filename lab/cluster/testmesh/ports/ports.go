@@ -1,4 +1,4 @@
-// Package ports reads lists of ports as they stand in Linkerd's annotations. It is a leaf.
+// Package ports parses lists of ports in Linkerd's annotations.
 package ports
 
 import (
@@ -13,7 +13,8 @@ type Range struct{ First, Last uint16 }
 // Set is a list of ranges.
 type Set []Range
 
-// Parse reads ports and ranges with commas between them, as "4222,8000-8100". Blanks and empty parts are left out.
+// Parse parses ports and ranges with commas between them: "4222,8000-8100". Spaces and empty
+// elements are ignored.
 func Parse(text string) (Set, error) {
 	var set Set
 	for part := range strings.SplitSeq(text, ",") {
@@ -23,7 +24,7 @@ func Parse(text string) (Set, error) {
 		}
 		r, err := parseRange(part)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no list of ports: %w: write ports from 1 to 65535, as 4222,8000-8100", text, err)
+			return nil, fmt.Errorf("%q is not a list of ports: %w: write ports from 1 to 65535, as 4222,8000-8100", text, err)
 		}
 		set = append(set, r)
 	}
@@ -46,12 +47,12 @@ func parseRange(text string) (Range, error) {
 func parsePort(text string) (uint16, error) {
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
 	if err != nil || n == 0 {
-		return 0, fmt.Errorf("%q is no port", text)
+		return 0, fmt.Errorf("%q is not a port", text)
 	}
 	return uint16(n), nil
 }
 
-// Has tells whether a port is in the set.
+// Has reports whether a port is in the set.
 func (s Set) Has(port uint16) bool {
 	for _, r := range s {
 		if r.First <= port && port <= r.Last {

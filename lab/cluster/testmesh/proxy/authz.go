@@ -16,14 +16,15 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// clientHeader tells the service who asks. It is Linkerd's; what clients send in it is taken away.
+// clientHeader has the identity of the client. It is Linkerd's; values that clients send are
+// removed.
 const clientHeader = "L5d-Client-Id"
 
-// authz lets requests in to the pod, or does not.
+// authz authorizes requests to the pod and forwards them.
 type authz struct {
 	*Proxy
 	app *http.Transport
-	// seen are the counters of each kind of client. It is guarded by the proxy's lock.
+	// seen has the counters for each kind of client. It is guarded by the proxy's lock.
 	seen map[inboundKey]*mesh.Inbound
 }
 
@@ -40,26 +41,26 @@ func newAuthz(p *Proxy) *authz {
 	})}
 }
 
-// handleInbound goes on with a connection to the pod.
+// handleInbound handles a connection to the pod.
 func (p *Proxy) handleInbound(ctx context.Context, conn net.Conn, dst netip.AddrPort) {
 	c := &redirectedConn{dst: dst, client: mesh.Client{Addr: remote(conn)}}
-	what := opaque
+	proto := opaque
 	var err error
 	if !opaquePort(dst.Port()) {
-		what, conn, err = detect(ctx, conn, p.cfg.Detect)
+		proto, conn, err = detect(ctx, conn, p.cfg.Detect)
 	}
-	if err == nil && what == tlsHello {
+	if err == nil && proto == tlsHello {
 		var name string
 		if name, conn, err = serverName(ctx, conn, p.cfg.Detect); err == nil && name == p.identity {
-			what, conn, c.client.Identity, err = p.acceptTLS(ctx, conn)
+			proto, conn, c.client.Identity, err = p.acceptTLS(ctx, conn)
 		}
 	}
 	c.Conn = conn
 	switch {
 	case err != nil:
-		p.log.Debug("an inbound connection came to nothing", "from", c.client.Addr, "error", err)
+		p.log.Debug("an inbound connection failed", "from", c.client.Addr, "error", err)
 		reset(conn)
-	case what == http1:
+	case proto == http1:
 		p.inbound.serve(c)
 	default:
 		p.forwardTCP(ctx, c)
@@ -67,45 +68,45 @@ func (p *Proxy) handleInbound(ctx context.Context, conn net.Conn, dst netip.Addr
 }
 
 func remote(conn net.Conn) netip.Addr {
-	at, _ := netip.ParseAddrPort(conn.RemoteAddr().String()) // which is one for TCP
+	at, _ := netip.ParseAddrPort(conn.RemoteAddr().String()) // always valid for TCP
 	return at.Addr().Unmap()
 }
 
-// acceptTLS ends mTLS and tells who is at its other end, and what is spoken inside.
+// acceptTLS terminates mTLS and returns the client's identity and the protocol inside.
 func (p *Proxy) acceptTLS(ctx context.Context, conn net.Conn) (protocol, net.Conn, string, error) {
-	own := p.credentials.Load()
-	if own == nil {
+	creds := p.credentials.Load()
+	if creds == nil {
 		return opaque, conn, "", errNoCertificate
 	}
-	shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	handshakeCtx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	inside := tls.Server(conn, own.server)
-	if err := inside.HandshakeContext(shaking); err != nil {
+	inside := tls.Server(conn, creds.server)
+	if err := inside.HandshakeContext(handshakeCtx); err != nil {
 		return opaque, conn, "", err
 	}
 	identity, err := identityOf(inside.ConnectionState().PeerCertificates)
 	if err != nil {
 		return opaque, conn, "", err
 	}
-	what, within, err := detect(ctx, inside, p.cfg.Detect)
-	return what, within, identity, err
+	proto, prefixed, err := detect(ctx, inside, p.cfg.Detect)
+	return proto, prefixed, identity, err
 }
 
-// forwardTCP asks the policy about a connection that is no HTTP/1, and copies it to the service.
+// forwardTCP authorizes a connection that is not HTTP/1 and copies it to the service.
 func (p *Proxy) forwardTCP(ctx context.Context, c *redirectedConn) {
-	v, err := p.waitForSelf(ctx)
+	state, err := p.waitForSelf(ctx)
 	if err != nil {
 		reset(c)
 		return
 	}
-	if verdict := v.policies.Decide(*v.self, int(c.dst.Port()), c.client); !verdict.Allowed {
+	if verdict := state.policies.Decide(*state.self, int(c.dst.Port()), c.client); !verdict.Allowed {
 		p.log.Debug("denied a connection", "from", c.client.Identity, "port", c.dst.Port(), "reason", verdict.Reason)
 		reset(c)
 		return
 	}
-	dialing, cancel := context.WithTimeout(ctx, connectTimeout)
+	dialCtx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	to, err := p.cfg.Dial(dialing, "tcp", local(c.dst.Port()))
+	to, err := p.cfg.Dial(dialCtx, "tcp", local(c.dst.Port()))
 	if err != nil {
 		reset(c)
 		return
@@ -113,21 +114,22 @@ func (p *Proxy) forwardTCP(ctx context.Context, c *redirectedConn) {
 	tunnel(c, to)
 }
 
-// local is where the service of the pod listens.
+// local is the address of the pod's service.
 func local(port uint16) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }
 
-var errNoConfig = errors.New("the control plane has not told about this pod yet")
+var errNoConfig = errors.New("the control plane has not sent this pod yet")
 
-// waitForSelf returns the view once it knows the pod itself, without which no policy can be asked. It waits for a moment.
+// waitForSelf waits a moment for a state that has the proxy's own pod, without which no policy can
+// be evaluated.
 func (p *Proxy) waitForSelf(ctx context.Context) (*clusterState, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Failfast)
 	defer cancel()
 	for {
 		p.mu.Lock()
-		v, changed := p.state, p.changed
+		state, changed := p.state, p.changed
 		p.mu.Unlock()
-		if v.self != nil {
-			return v, nil
+		if state.self != nil {
+			return state, nil
 		}
 		select {
 		case <-changed:
@@ -137,29 +139,30 @@ func (p *Proxy) waitForSelf(ctx context.Context) (*clusterState, error) {
 	}
 }
 
-// RoundTrip asks the policy about a request and lets the service of the pod answer it. An error means that the client has gone.
-func (g *authz) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip authorizes a request and forwards it to the pod's service. An error means that the
+// client is gone.
+func (a *authz) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := connOf(r.Context())
-	v, err := g.waitForSelf(r.Context())
+	state, err := a.waitForSelf(r.Context())
 	if err != nil {
 		return synthetic(r, http.StatusServiceUnavailable, err.Error()), nil
 	}
-	verdict := v.policies.Probe(*v.self, int(c.dst.Port()), c.client, r.Method, r.URL.EscapedPath())
-	in, begun := g.countRequest(c, verdict)
+	verdict := state.policies.Probe(*state.self, int(c.dst.Port()), c.client, r.Method, r.URL.EscapedPath())
+	in, start := a.countRequest(c, verdict)
 	if !verdict.Allowed {
-		return withWorkloadHeaders(synthetic(r, http.StatusForbidden, "client is not authorized: "+verdict.Reason), v.self.Labels), nil
+		return withWorkloadHeaders(synthetic(r, http.StatusForbidden, "client is not authorized: "+verdict.Reason), state.self.Labels), nil
 	}
-	response, err := g.app.RoundTrip(g.toService(r, c))
-	answered := g.now()
+	response, err := a.app.RoundTrip(a.toService(r, c))
+	answered := a.now()
 	switch {
 	case err == nil:
-		onBodyEnd(response, func() { g.countResponse(in, response.StatusCode, answered-begun) })
+		onBodyEnd(response, func() { a.countResponse(in, response.StatusCode, answered-start) })
 		return response, nil
 	case r.Context().Err() != nil:
 		return nil, err
 	}
-	// The answer is the proxy's own, and not among those of the service that it counts.
-	return synthetic(r, failureStatus(err), "the service does not answer: "+err.Error()), nil
+	// The response is the proxy's own and not counted as the service's.
+	return synthetic(r, failureStatus(err), "the service does not respond: "+err.Error()), nil
 }
 
 // Labels of a demo service's pods. Flagger gives those of a primary the app NAME-primary.
@@ -169,10 +172,11 @@ const (
 	primarySuffix = "-primary"
 )
 
-// withWorkloadHeaders lets an answer of the proxy's own say whose pod gave it, as the service's answers do: whoever counts what users got then knows which
-// workload turned them away. Linkerd's proxy does not say it.
-func withWorkloadHeaders(r *http.Response, pod map[string]string) *http.Response {
-	workload, version := pod[appLabel], pod[versionLabel]
+// withWorkloadHeaders adds the pod's workload and version to a response of the proxy's own, like
+// those in the service's responses, so that the traffic pods know which workload denied a request.
+// Linkerd's proxy does not say it.
+func withWorkloadHeaders(r *http.Response, labels map[string]string) *http.Response {
+	workload, version := labels[appLabel], labels[versionLabel]
 	if workload == "" || version == "" {
 		return r
 	}
@@ -182,7 +186,8 @@ func withWorkloadHeaders(r *http.Response, pod map[string]string) *http.Response
 	return r
 }
 
-// failureStatus is the status for a service that does not answer (linkerd2-proxy, linkerd/app/inbound/src/http/router.rs, ClientRescue).
+// failureStatus returns the status for a service that does not respond (linkerd2-proxy,
+// linkerd/app/inbound/src/http/router.rs, ClientRescue).
 func failureStatus(err error) int {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return http.StatusGatewayTimeout
@@ -190,7 +195,7 @@ func failureStatus(err error) int {
 	return http.StatusBadGateway
 }
 
-func (g *authz) toService(r *http.Request, c *redirectedConn) *http.Request {
+func (a *authz) toService(r *http.Request, c *redirectedConn) *http.Request {
 	out := r.WithContext(r.Context())
 	out.URL = &url.URL{
 		Scheme: "http", Host: local(c.dst.Port()),
@@ -203,19 +208,19 @@ func (g *authz) toService(r *http.Request, c *redirectedConn) *http.Request {
 	return out
 }
 
-// countRequest counts a request that is let in or not.
-func (g *authz) countRequest(c *redirectedConn, verdict mesh.Verdict) (*mesh.Inbound, time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// countRequest counts a request, allowed or denied.
+func (a *authz) countRequest(c *redirectedConn, verdict mesh.Verdict) (*mesh.Inbound, time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	label := verdict
 	label.Reason = ""
 	key := inboundKey{c.client.Identity, label}
-	in := g.seen[key]
+	in := a.seen[key]
 	if in == nil {
-		in = g.meter.proxy.Inbound(c.dst, c.client, verdict)
-		g.seen[key] = in
+		in = a.meter.proxy.Inbound(c.dst, c.client, verdict)
+		a.seen[key] = in
 	}
-	now := g.now()
+	now := a.now()
 	if verdict.Allowed {
 		in.Request(now)
 	} else {
@@ -224,8 +229,8 @@ func (g *authz) countRequest(c *redirectedConn, verdict mesh.Verdict) (*mesh.Inb
 	return in, now
 }
 
-func (g *authz) countResponse(in *mesh.Inbound, status int, latency time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	in.Response(g.now(), status, latency)
+func (a *authz) countResponse(in *mesh.Inbound, status int, latency time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	in.Response(a.now(), status, latency)
 }

@@ -12,7 +12,7 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// clusterState is what the proxy knows of the cluster, made of one snapshot. It is never changed.
+// clusterState is what the proxy knows of the cluster, computed from one snapshot. It is immutable.
 type clusterState struct {
 	loaded     bool
 	generation uint64
@@ -22,17 +22,17 @@ type clusterState struct {
 	backends   map[mesh.ServicePort]*backend
 	// meshed are the pods with a proxy.
 	meshed map[netip.Addr]*peer
-	// self is what policies know of the proxy's own pod, nil until it is known.
+	// self is the proxy's own pod for policies, nil until it is known.
 	self *mesh.Workload
 }
 
-// target is a port of a Service that clients ask for.
+// target is a port of a Service that clients connect to.
 type target struct {
 	mesh.ServicePort
-	// plain is the rule of a Service that no route attaches to; nil when routes do.
+	// plain is the rule of a Service without HTTPRoutes; nil with them.
 	plain *rule
 	rules map[*mesh.CompiledRule]*rule
-	// perRequest is set when rules look at headers or query.
+	// perRequest is set when rules match headers or the query.
 	perRequest bool
 }
 
@@ -57,12 +57,13 @@ type peer struct {
 }
 
 func emptyState() *clusterState {
-	table, _ := mesh.Compile(nil) // which has nothing that could be wrong
+	table, _ := mesh.Compile(nil) // compiling nothing cannot fail
 	return &clusterState{table: table}
 }
 
-// newState reads a snapshot for a pod. The error names routes that do not compile and are left out. What the pod's own workload was
-// before holds when it is in the snapshot no more: it is about to end.
+// newState computes the state for a pod. The error names routes that do not compile, which are left
+// out. Before is the pod's own workload until now, which is kept if it is not in the snapshot any
+// more: the pod is about to end.
 func newState(s *wire.Snapshot, namespace, pod string, before *mesh.Workload) (*clusterState, error) {
 	v := &clusterState{
 		loaded: true, generation: s.Generation, policies: s.Policies, targets: map[netip.AddrPort]*target{},
@@ -72,10 +73,11 @@ func newState(s *wire.Snapshot, namespace, pod string, before *mesh.Workload) (*
 	v.table, err = mesh.Compile(s.Routes)
 	for i := range s.Pods {
 		d := &s.Pods[i]
-		// What the pod sends to itself goes past its own inbound proxy, as with Linkerd, and so without mTLS.
+		// Requests of the pod to itself bypass its own inbound proxy, as with Linkerd, and so have
+		// no mTLS.
 		own := d.Namespace == namespace && d.Name == pod
 		if d.Meshed && d.IP.IsValid() && !own {
-			// A list that cannot be read skips nothing, as with the init container, which ends the pod's start.
+			// A list that cannot be parsed skips nothing: the init container has failed on it.
 			skips, _ := ports.Parse(d.SkipInbound)
 			v.meshed[d.IP] = &peer{mesh.Identity(d.ServiceAccount, d.Namespace), skips}
 		}
@@ -107,8 +109,8 @@ func (v *clusterState) addBackends(s *wire.Service, pods []wire.Pod) {
 	}
 }
 
-// endpoint is where a pod takes requests for a Service's port, the zero value when the Service does not select it or when it has no
-// port of the name.
+// endpoint returns the address of a pod for a Service's port. It is zero if the Service does not
+// select the pod or the pod has no port of that name.
 func (v *clusterState) endpoint(s *wire.Service, port wire.Port, d *wire.Pod) netip.AddrPort {
 	selected := len(s.Selector) > 0 && d.Namespace == s.Namespace && (mesh.Selector{MatchLabels: s.Selector}).Matches(d.Labels)
 	number := cmp.Or(port.Target, port.Port)
@@ -128,8 +130,8 @@ func (v *clusterState) destination(s mesh.ServicePort, d *wire.Pod, at netip.Add
 	}
 }
 
-// identityAt is the identity to expect at an address, "" where no proxy answers. Where the server speaks first, nobody looks at what
-// the client speaks, and so there is no mTLS.
+// identityAt returns the identity to expect at an address, "" where no proxy answers. On opaque
+// ports there is no protocol detection, and so no mTLS.
 func (v *clusterState) identityAt(at netip.AddrPort) string {
 	d := v.meshed[at.Addr()]
 	if d == nil || d.skipInbound.Has(at.Port()) || at.Port() == names.AdminPort || opaquePort(at.Port()) {
@@ -150,14 +152,14 @@ func (v *clusterState) addTargets(s *wire.Service) {
 		} else {
 			t.plain = v.newRule(t, &mesh.CompiledRule{})
 		}
-		// Where the endpoints of a Service without selector are, only kube-proxy knows.
+		// Only kube-proxy knows the endpoints of a Service without a selector.
 		if len(s.Selector) > 0 && s.ClusterIP.IsValid() && port.Port > 0 && port.Port <= 65535 {
 			v.targets[netip.AddrPortFrom(s.ClusterIP, uint16(port.Port))] = t
 		}
 	}
 }
 
-// newRule finds the backends of a rule. One without backends sends to the Service itself.
+// newRule finds the backends of a rule. A rule without backends sends to the Service itself.
 func (v *clusterState) newRule(t *target, c *mesh.CompiledRule) *rule {
 	if len(c.Backends) == 0 {
 		filled := *c
@@ -173,7 +175,8 @@ func (v *clusterState) newRule(t *target, c *mesh.CompiledRule) *rule {
 	return r
 }
 
-// backend returns a Service's port. A port that an existing Service does not have is a backend without endpoints.
+// backend returns a port of a Service. A port that an existing Service does not have is a backend
+// without endpoints.
 func (v *clusterState) backend(at mesh.ServicePort) *backend {
 	if b := v.backends[at]; b != nil {
 		return b
@@ -185,7 +188,7 @@ func (v *clusterState) backend(at mesh.ServicePort) *backend {
 	return b
 }
 
-// match returns the rule for a request, nil when routes are there and none matches.
+// match returns the rule for a request, nil if there are routes and none matches.
 func (v *clusterState) match(t *target, r func() *mesh.Request) *rule {
 	if t.plain != nil {
 		return t.plain
@@ -193,7 +196,7 @@ func (v *clusterState) match(t *target, r func() *mesh.Request) *rule {
 	return t.rules[v.table.Match(t.Namespace, t.Name, t.Port, r())]
 }
 
-// available tells whether a request to a target could reach a backend by some rule, as far as usable says of each.
+// available reports whether any rule of the target has a usable backend.
 func (t *target) available(usable func(*backend) bool) bool {
 	if t.plain != nil {
 		return t.plain.available(usable)

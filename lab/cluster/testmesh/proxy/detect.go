@@ -16,17 +16,19 @@ type protocol uint8
 
 const (
 	undecided protocol = iota
-	// opaque is anything: HTTP/2 with it.
+	// opaque is anything else, such as HTTP/2.
 	opaque
 	http1
-	// tlsHello begins TLS.
+	// tlsHello starts TLS.
 	tlsHello
 )
 
-// maxFirstLine is how much of a request's first line is waited for. A longer one is left to the server, which refuses it.
+// maxFirstLine bounds the first line of a request, in bytes. A longer one is left to the server,
+// which refuses it.
 const maxFirstLine = 8 << 10
 
-// opaquePorts are Linkerd's: there the server speaks first (linkerd2, values proxy.opaquePorts).
+// opaquePort reports whether the server speaks first on a port, by Linkerd's defaults (linkerd2,
+// values proxy.opaquePorts).
 func opaquePort(port uint16) bool {
 	switch port {
 	case 25, 587, 3306, 4444, 5432, 6379, 9300, 11211:
@@ -35,10 +37,11 @@ func opaquePort(port uint16) bool {
 	return false
 }
 
-// detect reads until it is clear what a client speaks. A client that keeps silent for the given time, or ends, is opaque. The
-// connection returned begins with what was read. An error is that of a broken connection, or of the context.
-func detect(ctx context.Context, conn net.Conn, within time.Duration) (protocol, net.Conn, error) {
-	release, err := withReadDeadline(ctx, conn, within)
+// detect reads until the protocol of a client is known. A client that sends nothing for the given
+// time, or closes, is opaque. The returned connection starts with what was read. An error is that
+// of a broken connection, or of the context.
+func detect(ctx context.Context, conn net.Conn, timeout time.Duration) (protocol, net.Conn, error) {
+	release, err := withReadDeadline(ctx, conn, timeout)
 	if err != nil {
 		return opaque, conn, err
 	}
@@ -64,9 +67,9 @@ func detect(ctx context.Context, conn net.Conn, within time.Duration) (protocol,
 	}
 }
 
-// withReadDeadline bounds reading by a time and by the context, until it is released.
-func withReadDeadline(ctx context.Context, conn net.Conn, within time.Duration) (release func(), err error) {
-	if err := conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+// withReadDeadline bounds reads by a time and by the context, until release is called.
+func withReadDeadline(ctx context.Context, conn net.Conn, timeout time.Duration) (release func(), err error) {
+	if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, err
 	}
 	done := make(chan struct{})
@@ -82,7 +85,8 @@ func withReadDeadline(ctx context.Context, conn net.Conn, within time.Duration) 
 	}, nil
 }
 
-// sniff tells what begins with these bytes (linkerd2-proxy, linkerd/http/detect). HTTP/1 is a method, a target and a version.
+// sniff returns the protocol that starts with these bytes (linkerd2-proxy, linkerd/http/detect).
+// HTTP/1 starts with a method, a target and a version.
 func sniff(b []byte) protocol {
 	if len(b) == 0 {
 		return undecided
@@ -111,31 +115,31 @@ func sniff(b []byte) protocol {
 	return opaque
 }
 
-// isMethod tells whether all are such as methods are made of.
+// isMethod reports whether b has only characters of methods.
 func isMethod(b []byte) bool {
 	return !bytes.ContainsFunc(b, func(r rune) bool { return r != '-' && r != '_' && (r|0x20 < 'a' || r|0x20 > 'z') })
 }
 
-// serverName reads a TLS client's first message and returns the name that it asks for, "" for none. The connection returned begins
-// with what was read.
-func serverName(ctx context.Context, conn net.Conn, within time.Duration) (string, net.Conn, error) {
-	release, err := withReadDeadline(ctx, conn, within)
+// serverName reads a TLS ClientHello and returns its server name, "" for none. The returned
+// connection starts with what was read.
+func serverName(ctx context.Context, conn net.Conn, timeout time.Duration) (string, net.Conn, error) {
+	release, err := withReadDeadline(ctx, conn, timeout)
 	if err != nil {
 		return "", conn, err
 	}
 	defer release()
 	name := ""
-	listening := &recordingConn{Conn: conn}
-	heard := errors.New("heard enough")
-	// The handshake always fails: at the latest once the name is known.
-	_ = tls.Server(listening, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+	recorder := &recordingConn{Conn: conn}
+	errDone := errors.New("the server name is known")
+	// The handshake always fails: at the latest when the name is known.
+	_ = tls.Server(recorder, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 		name = h.ServerName
-		return nil, heard
+		return nil, errDone
 	}}).Handshake()
-	return name, &prefixedConn{Conn: conn, prefix: listening.read.Bytes()}, ctx.Err()
+	return name, &prefixedConn{Conn: conn, prefix: recorder.read.Bytes()}, ctx.Err()
 }
 
-// recordingConn keeps what is read and says nothing.
+// recordingConn records what is read and discards what is written.
 type recordingConn struct {
 	net.Conn
 	read bytes.Buffer
@@ -149,7 +153,7 @@ func (e *recordingConn) Read(b []byte) (int, error) {
 
 func (e *recordingConn) Write(b []byte) (int, error) { return len(b), nil }
 
-// prefixedConn is a connection that gives again what was read from it.
+// prefixedConn is a connection with some bytes put back.
 type prefixedConn struct {
 	net.Conn
 	prefix []byte
@@ -164,7 +168,7 @@ func (r *prefixedConn) Read(b []byte) (int, error) {
 	return r.Conn.Read(b)
 }
 
-// CloseWrite ends one direction, where the connection can.
+// CloseWrite closes one direction if the connection supports it, otherwise both.
 func (r *prefixedConn) CloseWrite() error {
 	if c, ok := r.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
@@ -172,7 +176,7 @@ func (r *prefixedConn) CloseWrite() error {
 	return r.Close()
 }
 
-// SetLinger is as in package net, where the connection has it.
+// SetLinger is that of net.TCPConn, if the connection has it.
 func (r *prefixedConn) SetLinger(sec int) error {
 	if c, ok := r.Conn.(interface{ SetLinger(int) error }); ok {
 		return c.SetLinger(sec)

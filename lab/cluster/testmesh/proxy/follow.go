@@ -17,7 +17,7 @@ import (
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
-// Times and sizes of asking the control plane.
+// Limits of calls to the control plane.
 const (
 	callTimeout = 10 * time.Second
 	// pollTimeout is somewhat longer than the control plane lets a poll wait.
@@ -32,7 +32,8 @@ func pollBackoff() backoff.Backoff {
 	return backoff.Backoff{Min: pollBackoffMin, Max: pollBackoffMax, Jitter: true}
 }
 
-// followConfig keeps the view up to date. While the control plane is away, the last view holds.
+// followConfig keeps the state up to date. While the control plane is unreachable, the last state
+// applies.
 func (p *Proxy) followConfig(ctx context.Context) {
 	pause := pollBackoff()
 	for ctx.Err() == nil {
@@ -40,14 +41,14 @@ func (p *Proxy) followConfig(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		p.log.Warn("the control plane does not tell about the cluster: the last that is known holds", "error", err)
+		p.log.Warn("cannot get the state of the cluster, the last one applies", "error", err)
 		if pause.Wait(ctx) != nil {
 			return
 		}
 	}
 }
 
-// poll asks for newer snapshots until that fails. Each time, the trust anchors are read anew.
+// poll fetches newer snapshots until that fails. The next call reads the trust anchors again.
 func (p *Proxy) poll(ctx context.Context, succeeded func()) error {
 	client, err := p.controlClient()
 	if err != nil {
@@ -66,32 +67,32 @@ func (p *Proxy) poll(ctx context.Context, succeeded func()) error {
 	}
 }
 
-// pollOnce returns a newer snapshot than that in force, nil for none.
+// pollOnce returns a newer snapshot than the current one, nil if there is none.
 func (p *Proxy) pollOnce(ctx context.Context, client *http.Client) (*wire.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	at := p.cfg.Control.JoinPath(wire.PathConfig)
-	if v := p.current(); v.loaded {
-		at.RawQuery = url.Values{"after": {strconv.FormatUint(v.generation, 10)}}.Encode()
+	u := p.cfg.Control.JoinPath(wire.PathConfig)
+	if state := p.current(); state.loaded {
+		u.RawQuery = url.Values{"after": {strconv.FormatUint(state.generation, 10)}}.Encode()
 	}
 	var s wire.Snapshot
-	got, err := p.call(ctx, client, http.MethodGet, at, nil, &s)
+	got, err := p.call(ctx, client, http.MethodGet, u, nil, &s)
 	if err != nil || !got {
 		return nil, err
 	}
 	return &s, nil
 }
 
-// applySnapshot makes a view of a snapshot.
+// applySnapshot makes a snapshot the current state.
 func (p *Proxy) applySnapshot(s *wire.Snapshot) {
-	v, err := newState(s, p.cfg.Namespace, p.cfg.Pod, p.current().self)
+	state, err := newState(s, p.cfg.Namespace, p.cfg.Pod, p.current().self)
 	if err != nil {
-		p.log.Warn("routes are left out", "error", err)
+		p.log.Warn("routes are ignored", "error", err)
 	}
-	p.apply(v)
+	p.apply(state)
 }
 
-// controlClient trusts the trust anchors, and nobody else.
+// controlClient returns a client that trusts only the trust anchors.
 func (p *Proxy) controlClient() (*http.Client, error) {
 	roots, err := p.roots()
 	if err != nil {
@@ -102,32 +103,33 @@ func (p *Proxy) controlClient() (*http.Client, error) {
 	}}, nil
 }
 
-// call sends a request with the token of the service account and decodes the answer. It has got nothing when there is no content.
-func (p *Proxy) call(ctx context.Context, client *http.Client, method string, at *url.URL, body io.Reader, into any) (got bool, err error) {
+// call sends a request with the token of the service account and decodes the response into into. It
+// returns false for a response without content.
+func (p *Proxy) call(ctx context.Context, client *http.Client, method string, u *url.URL, body io.Reader, into any) (got bool, err error) {
 	token, err := os.ReadFile(p.cfg.TokenFile)
 	if err != nil {
 		return false, fmt.Errorf("token of the service account: %w", err)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, at.String(), body)
+	r, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return false, err
 	}
 	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	answer, err := client.Do(r)
+	resp, err := client.Do(r)
 	if err != nil {
 		return false, err
 	}
-	defer answer.Body.Close() // what matters was read
-	switch answer.StatusCode {
+	defer resp.Body.Close() // everything of interest was read
+	switch resp.StatusCode {
 	case http.StatusNoContent:
 		return false, nil
 	case http.StatusOK:
 	default:
-		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
-		return false, fmt.Errorf("%s %s: %s: %s", method, at.Path, answer.Status, printable(strings.TrimSpace(string(text))))
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return false, fmt.Errorf("%s %s: %s: %s", method, u.Path, resp.Status, printable(strings.TrimSpace(string(text))))
 	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(into); err != nil {
-		return false, fmt.Errorf("%s %s: %w", method, at.Path, err)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
+		return false, fmt.Errorf("%s %s: %w", method, u.Path, err)
 	}
 	return true, nil
 }

@@ -13,15 +13,15 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// errorHeader says for people why the proxy itself answered. It is Linkerd's.
+// errorHeader says why the proxy itself answered. It is Linkerd's.
 const errorHeader = "L5d-Proxy-Error"
 
-// newForwarder passes requests to a transport as they are, but for headers that concern one connection only.
+// newForwarder passes requests to a transport unchanged, except for headers of a single connection.
 func newForwarder(to http.RoundTripper, quiet *log.Logger) http.Handler {
 	forward := &httputil.ReverseProxy{
 		Transport: to, ErrorLog: quiet, BufferPool: &buffers{},
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// A transparent proxy is no hop that a service should see.
+			// The proxy is transparent: services must not see it as a hop.
 			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 				if values, ok := r.In.Header[name]; ok {
 					r.Out.Header[name] = values
@@ -29,11 +29,11 @@ func newForwarder(to http.RoundTripper, quiet *log.Logger) http.Handler {
 			}
 			r.Out.URL.RawQuery = r.In.URL.RawQuery
 		},
-		// The client has gone, or there is nothing to say to it.
+		// The client is gone, or gets no answer.
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Services may answer while clients still send. HTTP/1 has it always.
+		// Services may respond while clients still send, as always in HTTP/1.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		forward.ServeHTTP(w, r)
 	})
@@ -51,7 +51,7 @@ func (b *buffers) Get() []byte {
 
 func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }
 
-// synthetic is an answer of the proxy itself.
+// synthetic returns a response of the proxy itself.
 func synthetic(r *http.Request, status int, reason string) *http.Response {
 	return &http.Response{
 		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
@@ -59,7 +59,7 @@ func synthetic(r *http.Request, status int, reason string) *http.Response {
 	}
 }
 
-// printable makes a text fit for a header.
+// printable replaces characters that are not allowed in a header.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -69,8 +69,8 @@ func printable(text string) string {
 	}, text)
 }
 
-// onBodyEnd calls a function once when the body of an answer has been read or given up. The connection of an upgrade stays as it is, and
-// its answer has ended at once.
+// onBodyEnd calls then once when the body of a response was read or closed. The body of an upgrade,
+// which is a connection, stays as it is, and then is called at once.
 func onBodyEnd(r *http.Response, then func()) {
 	if r.StatusCode == http.StatusSwitchingProtocols {
 		then()
@@ -98,8 +98,8 @@ func (w *notifyingBody) Close() error {
 	return w.ReadCloser.Close()
 }
 
-// filter returns headers as a route's filter changes them. What frames a message is not for filters to change, and what no header may
-// hold is left out.
+// filter returns headers changed by a route's filter. Filters cannot change headers that frame a
+// message, or set invalid ones.
 func filter(h http.Header, f mesh.HeaderFilter) http.Header {
 	if len(f.Add)+len(f.Set)+len(f.Remove) == 0 {
 		return h

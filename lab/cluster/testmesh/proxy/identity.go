@@ -22,18 +22,19 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// renewAt is the part of a certificate's life after which another is asked for (linkerd2-proxy, linkerd/proxy/identity-client/src/certify.rs).
+// renewAt is the fraction of its lifetime after which a certificate is renewed (linkerd2-proxy,
+// linkerd/proxy/identity-client/src/certify.rs).
 const renewAt = 0.7
 
-// credentials are the proxy's certificate and whom it trusts. They are never changed.
+// credentials are the proxy's certificate and trust anchors. They are immutable.
 type credentials struct {
 	certificate tls.Certificate
 	roots       *x509.CertPool
-	// server is for those that ask this pod.
+	// server is for connections to this pod.
 	server *tls.Config
 }
 
-// client is for one that this pod asks, whose identity must be the expected one.
+// client is for connections of this pod. The server's identity must be the expected one.
 func (c *credentials) client(identity string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, RootCAs: c.roots, ServerName: identity,
@@ -48,15 +49,15 @@ func newCredentials(cert tls.Certificate, roots *x509.CertPool) *credentials {
 	}}
 }
 
-// identityOf is the identity in a certificate that was found good.
+// identityOf returns the identity in a verified certificate.
 func identityOf(chain []*x509.Certificate) (string, error) {
 	if len(chain) == 0 || len(chain[0].DNSNames) != 1 || !strings.HasSuffix(chain[0].DNSNames[0], "."+mesh.IdentityDomain) {
-		return "", errors.New("the client's certificate names no identity of the mesh")
+		return "", errors.New("the client's certificate has no identity of the mesh")
 	}
 	return chain[0].DNSNames[0], nil
 }
 
-// keepIdentity asks for a certificate, and for another before it ends.
+// keepIdentity gets a certificate, and renews it before it expires.
 func (p *Proxy) keepIdentity(ctx context.Context) {
 	pause := pollBackoff()
 	for {
@@ -65,9 +66,9 @@ func (p *Proxy) keepIdentity(ctx context.Context) {
 		if err == nil {
 			pause.Reset()
 			wait = time.Until(leaf.NotBefore.Add(time.Duration(renewAt * float64(leaf.NotAfter.Sub(leaf.NotBefore)))))
-			p.log.Info("the control plane has certified the pod", "identity", p.identity, "until", leaf.NotAfter)
+			p.log.Info("certificate issued", "identity", p.identity, "until", leaf.NotAfter)
 		} else if ctx.Err() == nil {
-			p.log.Warn("no certificate", "error", err)
+			p.log.Warn("cannot get a certificate", "error", err)
 		}
 		if backoff.Sleep(ctx, max(wait, pause.Next())) != nil {
 			return
@@ -75,7 +76,7 @@ func (p *Proxy) keepIdentity(ctx context.Context) {
 	}
 }
 
-// renewIdentity takes up a new certificate for a new key. On an error, the one that there is stays.
+// renewIdentity gets a certificate for a new key. On an error the current one stays.
 func (p *Proxy) renewIdentity(ctx context.Context) (*x509.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -95,7 +96,7 @@ func (p *Proxy) renewIdentity(ctx context.Context) (*x509.Certificate, error) {
 	}
 	cert, err := readChain(chain, key, p.identity, roots)
 	if err != nil {
-		return nil, fmt.Errorf("the control plane's certificate is of no use: %w", err)
+		return nil, fmt.Errorf("the issued certificate is invalid: %w", err)
 	}
 	p.credentials.Store(newCredentials(*cert, roots))
 	p.mu.Lock()
@@ -137,7 +138,7 @@ func (p *Proxy) certify(ctx context.Context, csr []byte) ([]byte, error) {
 	return []byte(answer.Chain), nil
 }
 
-// readChain reads a certificate for a key and checks that it is what was asked for.
+// readChain parses a certificate for a key and verifies it.
 func readChain(text []byte, key *ecdsa.PrivateKey, identity string, roots *x509.CertPool) (*tls.Certificate, error) {
 	cert := &tls.Certificate{PrivateKey: key}
 	between := x509.NewCertPool()
@@ -154,7 +155,7 @@ func readChain(text []byte, key *ecdsa.PrivateKey, identity string, roots *x509.
 		cert.Certificate = append(cert.Certificate, block.Bytes)
 	}
 	if cert.Leaf == nil {
-		return nil, errors.New("there is no certificate in it")
+		return nil, errors.New("there is no certificate")
 	}
 	if !key.PublicKey.Equal(cert.Leaf.PublicKey) {
 		return nil, errors.New("it is for another key")

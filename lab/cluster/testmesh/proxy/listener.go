@@ -15,29 +15,31 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// listener takes the connections of one direction. Those that speak HTTP/1 go to a server, the others are tunnels.
+// listener accepts the connections of one direction. HTTP/1 is served by an HTTP server, the rest
+// is tunnelled.
 type listener struct {
 	proxy   *Proxy
 	server  *http.Server
 	handoff *connListener
-	// pending are the connections that have not been handed to the server.
+	// pending are the connections that have not been passed to the server.
 	pending sync.WaitGroup
 	mu      sync.Mutex
 	open    map[net.Conn]bool
 }
 
-// redirectedConn is a connection whose other end is known. The server gets it in the context of its requests.
+// redirectedConn is a connection with its original destination. It is in the context of its
+// requests.
 type redirectedConn struct {
 	net.Conn
-	// dst is where it was on its way to.
+	// dst is the original destination.
 	dst netip.AddrPort
-	// client is who came in.
+	// client is the client of an inbound connection.
 	client mesh.Client
 }
 
 type connKey struct{}
 
-// connOf is the connection that a request came by.
+// connOf returns the connection of a request.
 func connOf(ctx context.Context) *redirectedConn { return ctx.Value(connKey{}).(*redirectedConn) }
 
 func (p *Proxy) newListener(h http.Handler, idle time.Duration) *listener {
@@ -52,19 +54,19 @@ func (p *Proxy) newListener(h http.Handler, idle time.Duration) *listener {
 	return e
 }
 
-// connHandler does with a connection what is to be done: see [entrance.serve] and [Proxy.tunnel].
+// connHandler handles a connection: see [Proxy.handleInbound] and [Proxy.handleOutbound].
 type connHandler func(ctx context.Context, conn net.Conn, dst netip.AddrPort)
 
-// accept takes connections until the listener closes.
-func (e *listener) accept(ctx context.Context, l net.Listener, take connHandler) {
+// accept accepts connections until l is closed.
+func (e *listener) accept(ctx context.Context, l net.Listener, handle connHandler) {
 	e.pending.Go(func() { _ = e.server.Serve(e.handoff) }) // ends by Shutdown
 	for {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil { // too many files, most likely: others end in a while
-			e.proxy.log.Warn("cannot take a connection", "error", err)
+		if err != nil { // most likely too many open files: others will be closed
+			e.proxy.log.Warn("cannot accept a connection", "error", err)
 			if backoff.Sleep(ctx, dialBackoffMin) != nil {
 				return
 			}
@@ -73,14 +75,15 @@ func (e *listener) accept(ctx context.Context, l net.Listener, take connHandler)
 		e.track(conn, true)
 		e.pending.Go(func() {
 			defer e.track(conn, false)
-			e.dispatch(ctx, conn, take)
+			e.dispatch(ctx, conn, handle)
 		})
 	}
 }
 
-// dispatch finds out where a connection was on its way to. One that was not redirected, or came to the proxy's own entrances, is closed: it
-// would go around in a circle. The port of the metrics leads to no entrance; those who ask other pods for theirs come through here.
-func (e *listener) dispatch(ctx context.Context, conn net.Conn, take connHandler) {
+// dispatch finds the original destination of a connection. Connections that were not redirected, or
+// were sent to the proxy's own listeners, are closed: they would loop. Those to the metrics port of
+// other pods are forwarded.
+func (e *listener) dispatch(ctx context.Context, conn net.Conn, handle connHandler) {
 	dst, err := e.proxy.cfg.OriginalDestination(conn)
 	switch dst.Port() {
 	case 0, wire.OutboundPort, wire.InboundPort:
@@ -91,7 +94,7 @@ func (e *listener) dispatch(ctx context.Context, conn net.Conn, take connHandler
 		_ = conn.Close()
 		return
 	}
-	take(ctx, conn, netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port()))
+	handle(ctx, conn, netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port()))
 }
 
 func (e *listener) track(conn net.Conn, on bool) {
@@ -104,16 +107,16 @@ func (e *listener) track(conn net.Conn, on bool) {
 	}
 }
 
-// serve hands a connection to the server.
-func (e *listener) serve(c *redirectedConn) {
+// serve passes a connection to the HTTP server.
+func (e *listener) serve(conn *redirectedConn) {
 	select {
-	case e.handoff.conns <- c:
+	case e.handoff.conns <- conn:
 	case <-e.handoff.closed:
-		_ = c.Close()
+		_ = conn.Close()
 	}
 }
 
-// close waits for requests and tunnels under way, and cuts off what is left when the context ends.
+// close waits for requests and tunnels in flight, and closes what is left when the context ends.
 func (e *listener) close(ctx context.Context) {
 	if err := e.server.Shutdown(ctx); err != nil {
 		_ = e.server.Close()
@@ -139,7 +142,7 @@ func (e *listener) closeAll() {
 	}
 }
 
-// connListener is a listener whose connections somebody else has accepted.
+// connListener is a listener of connections that were accepted elsewhere.
 type connListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -172,7 +175,7 @@ func tunnel(a, b net.Conn) {
 	both.Wait()
 }
 
-// copyOneWay copies one direction. The end of the source is passed on; an error ends both directions.
+// copyOneWay copies one direction. EOF is passed on; an error ends both directions.
 func copyOneWay(to, from net.Conn) {
 	if _, err := io.Copy(to, from); err != nil {
 		_ = to.Close()
@@ -186,7 +189,7 @@ func copyOneWay(to, from net.Conn) {
 	_ = to.Close()
 }
 
-// reset closes a connection so that its client sees that something was wrong.
+// reset closes a connection with a TCP reset, so that the client sees an error.
 func reset(conn net.Conn) {
 	if c, ok := conn.(interface{ SetLinger(int) error }); ok {
 		_ = c.SetLinger(0)

@@ -9,21 +9,22 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// meter is the proxy's registry and its text. It is guarded by the proxy's lock.
+// meter is the proxy's registry and its text format. It is guarded by the proxy's lock.
 type meter struct {
 	registry *mesh.Registry
 	proxy    *mesh.Proxy
-	// names are the series as text, by their id.
+	// names are the series as text, by their ID.
 	names map[int]string
 }
 
-// newMeter makes a registry without labels of the pod: the scrape adds them.
+// newMeter returns a registry without labels of the pod, which the scrape adds.
 func newMeter() meter {
 	r := mesh.NewRegistry()
 	return meter{registry: r, proxy: r.Proxy(0, nil), names: map[int]string{}}
 }
 
-// text appends all series in Prometheus's text format (github.com/prometheus/docs, exposition_formats).
+// text appends all series in Prometheus's text format (github.com/prometheus/docs,
+// exposition_formats).
 func (m *meter) text(b []byte, now time.Duration) []byte {
 	m.registry.Collect(now, func(id int, labels []mesh.Label, value float64) {
 		name, ok := m.names[id]
@@ -37,7 +38,7 @@ func (m *meter) text(b []byte, now time.Duration) []byte {
 	return b
 }
 
-// seriesText is a series up to its value. The first label is the name.
+// seriesText returns a series up to its value. The first label is the name.
 func seriesText(labels []mesh.Label) string {
 	escape := strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 	var b strings.Builder
@@ -53,17 +54,17 @@ func seriesText(labels []mesh.Label) string {
 	return b.String()
 }
 
-// admin answers what concerns the proxy itself.
+// admin serves the proxy's own endpoints.
 func (p *Proxy) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = w.Write(p.metrics()) // a scraper that has gone asks again
+		_, _ = w.Write(p.metrics()) // a scraper that is gone scrapes again
 	})
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("live\n")) })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if lacks := p.notReady(); lacks != "" {
-			http.Error(w, lacks, http.StatusServiceUnavailable)
+		if missing := p.notReady(); missing != "" {
+			http.Error(w, missing, http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = w.Write([]byte("ready\n"))
@@ -77,7 +78,7 @@ func (p *Proxy) metrics() []byte {
 	return p.meter.text(nil, p.now())
 }
 
-// notReady says what the proxy waits for before it is ready, "" for nothing.
+// notReady returns what the proxy is waiting for, "" when it is ready.
 func (p *Proxy) notReady() string {
 	switch {
 	case p.credentials.Load() == nil:

@@ -1,12 +1,14 @@
-// Package proxy is the stand-in's sidecar: a transparent proxy for HTTP/1.1 with mTLS between pods. Which backend and pod a request
-// goes to, whether it is let in, and what is counted, package mesh decides, as in the sim; this package moves the bytes.
+// Package proxy is the sidecar of the test mesh: a transparent proxy for HTTP/1.1 with mTLS between
+// pods. Package mesh decides on backends, endpoints, authorization and metrics, as in the sim; this
+// package moves the bytes.
 //
-// Outbound connections are recognised by where they were on their way to: a Service's port whose client speaks HTTP/1 is routed; a
-// meshed pod's address gets mTLS around whatever is spoken; everything else goes through as it is. Inbound connections are mTLS for
-// this pod's identity, other TLS, HTTP/1 or anything; policy is asked for each request, or once for a connection that is no HTTP/1.
+// An outbound connection is handled by its original destination: HTTP/1 to a Service's port is
+// routed; anything to a meshed pod's address is wrapped in mTLS; the rest is forwarded as it is. An
+// inbound connection is mTLS for this pod's identity, other TLS, HTTP/1 or anything else; policy is
+// evaluated for each request, or once for a connection that is not HTTP/1.
 //
-// It knows no Kubernetes client: the control plane tells it about the cluster (package wire). What it does not do that Linkerd's proxy
-// does stands in docs/kind.md.
+// The control plane sends the state of the cluster (package wire), so the proxy needs no Kubernetes
+// client. docs/testing.md lists the differences to Linkerd's proxy.
 package proxy
 
 import (
@@ -31,15 +33,16 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// Config is what a proxy is told when it starts.
+// Config configures a proxy.
 type Config struct {
 	// Pod, Namespace, IP and ServiceAccount are those of its own pod.
 	Pod, Namespace, ServiceAccount string
 	IP                             netip.Addr
-	// Control is the control plane's https address. TokenFile has the token of the service account, RootsFile the trust anchors (PEM).
+	// Control is the HTTPS URL of the control plane. TokenFile has the token of the service
+	// account, RootsFile the trust anchors (PEM).
 	Control              *url.URL
 	TokenFile, RootsFile string
-	// OriginalDestination tells where a redirected connection was on its way to.
+	// OriginalDestination returns the destination of a connection before it was redirected.
 	OriginalDestination func(net.Conn) (netip.AddrPort, error)
 	Log                 *slog.Logger
 
@@ -48,30 +51,31 @@ type Config struct {
 	// Listen and Dial make connections (package net).
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
-	// Detect is how long a client may take to show what it speaks (10 s). After it, the connection is passed on as it is.
+	// Detect is how long protocol detection waits for a client (10 s). After that, the connection
+	// is forwarded as it is.
 	Detect time.Duration
 	// Failfast is how long a request waits for a backend (3 s).
 	Failfast time.Duration
-	// Drain is the time for what is under way once the proxy is told to stop (30 s).
+	// Drain is the time for requests in flight when the proxy stops (30 s).
 	Drain time.Duration
-	// Seed of the draws of backends and endpoints; 0 is a random one.
+	// Seed of the choice of backends and endpoints; 0 is a random one.
 	Seed uint64
 }
 
-// Times and sizes (linkerd2-proxy, linkerd/app/src/env.rs, where it has them).
+// Limits (linkerd2-proxy, linkerd/app/src/env.rs, where it has them).
 const (
 	detectTimeout  = 10 * time.Second
 	drainTimeout   = 30 * time.Second
 	connectTimeout = time.Second
-	// Handshakes take processor time, of which a small machine may be short.
+	// A handshake takes processor time, which small machines are short of.
 	handshakeTimeout = 5 * time.Second
 	dialBackoffMin   = 100 * time.Millisecond
 	dialBackoffMax   = 500 * time.Millisecond
 	maxHeader        = 256 << 10
 	headerTimeout    = 30 * time.Second
 	idleConnections  = 1024
-	// The side that sends gives up kept connections well before the side that takes them, so that a request seldom meets one that is
-	// just being closed.
+	// The client side closes idle connections well before the server side, so that a request seldom
+	// meets a connection that is being closed.
 	idleClient = 20 * time.Second
 	idleServer = 5 * time.Minute
 )
@@ -98,13 +102,13 @@ func (c Config) withDefaults() Config {
 func (c Config) check() error {
 	switch {
 	case c.Pod == "" || c.Namespace == "" || c.ServiceAccount == "":
-		return errors.New("proxy: the names of pod, namespace and service account are needed")
+		return errors.New("proxy: pod, namespace and service account are required")
 	case !c.IP.IsValid():
-		return errors.New("proxy: the address of the pod is needed")
+		return errors.New("proxy: the IP of the pod is required")
 	case c.Control == nil || c.Control.Scheme != "https":
-		return errors.New("proxy: the https address of the control plane is needed")
+		return errors.New("proxy: the HTTPS URL of the control plane is required")
 	case c.OriginalDestination == nil:
-		return errors.New("proxy: nobody tells where connections were on their way to")
+		return errors.New("proxy: OriginalDestination is required")
 	}
 	return nil
 }
@@ -116,14 +120,15 @@ type Proxy struct {
 	identity    string
 	credentials atomic.Pointer[credentials]
 
-	// mu guards the decisions and counters of package mesh and what hangs on them, and is never held over I/O.
+	// mu guards the decisions and counters of package mesh and the fields below, and is never held
+	// during I/O.
 	mu       sync.Mutex
 	start    time.Time
 	meter    meter
 	upstream map[mesh.ServicePort]*upstream
 	stats    map[mesh.ServicePort]*targetStats
 	state    *clusterState
-	// changed is closed when the view changes.
+	// changed is closed when the state changes.
 	changed chan struct{}
 
 	backendRNG, endpointRNG rng.Stream
@@ -133,7 +138,7 @@ type Proxy struct {
 	authz             *authz
 }
 
-// New makes a proxy. An error says what the configuration lacks.
+// New returns a proxy, or an error if the configuration is incomplete.
 func New(cfg Config) (*Proxy, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -151,10 +156,10 @@ func New(cfg Config) (*Proxy, error) {
 	return p, nil
 }
 
-// now is the proxy's own time, as package mesh wants it.
+// now is the time since the start, as package mesh wants it.
 func (p *Proxy) now() time.Duration { return time.Since(p.start) }
 
-// Run serves until the context ends, then finishes what is under way. An error says why it could not listen.
+// Run serves until the context ends, then drains. An error means that it could not listen.
 func (p *Proxy) Run(ctx context.Context) error {
 	listeners, err := p.listen(ctx)
 	if err != nil {
@@ -173,7 +178,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 		accepting.Go(func() { p.outbound.accept(ctx, l, p.handleOutbound) })
 	}
 	accepting.Go(func() { p.inbound.accept(ctx, listeners.inbound, p.handleInbound) })
-	p.log.Info("the proxy takes connections", "identity", p.identity)
+	p.log.Info("the proxy accepts connections", "identity", p.identity)
 
 	<-ctx.Done()
 	listeners.close()
@@ -186,7 +191,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	return nil
 }
 
-// drain lets requests and tunnels under way come to their end.
+// drain waits for requests and tunnels in flight.
 func (p *Proxy) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Drain)
 	defer cancel()
@@ -240,7 +245,7 @@ func (p *Proxy) listen(ctx context.Context) (sockets, error) {
 	return all, err
 }
 
-// quiet is the log of what net/http has to say about broken connections.
+// quiet is a log for what net/http reports about broken connections.
 func (p *Proxy) quiet() *log.Logger { return slog.NewLogLogger(p.log.Handler(), slog.LevelDebug) }
 
 func (p *Proxy) closeIdle() {

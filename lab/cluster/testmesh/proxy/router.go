@@ -19,22 +19,22 @@ import (
 // router sends a client's requests to the pods of Services, by the routes in force.
 type router struct{ *Proxy }
 
-// handleOutbound goes on with a connection of the pod.
+// handleOutbound handles a connection of the pod.
 func (p *Proxy) handleOutbound(ctx context.Context, conn net.Conn, dst netip.AddrPort) {
-	v := p.current()
-	if identity := v.identityAt(dst); identity != "" && dst.Addr() != p.cfg.IP {
+	state := p.current()
+	if identity := state.identityAt(dst); identity != "" && dst.Addr() != p.cfg.IP {
 		p.forwardRaw(ctx, conn, dst, identity)
 		return
 	}
-	if v.targets[dst] == nil || opaquePort(dst.Port()) {
+	if state.targets[dst] == nil || opaquePort(dst.Port()) {
 		p.forwardRaw(ctx, conn, dst, "")
 		return
 	}
-	what, conn, err := detect(ctx, conn, p.cfg.Detect)
+	proto, conn, err := detect(ctx, conn, p.cfg.Detect)
 	switch {
 	case err != nil:
 		_ = conn.Close()
-	case what == http1:
+	case proto == http1:
 		p.outbound.serve(&redirectedConn{Conn: conn, dst: dst})
 	default:
 		p.forwardRaw(ctx, conn, dst, "")
@@ -45,7 +45,7 @@ func (p *Proxy) handleOutbound(ctx context.Context, conn net.Conn, dst netip.Add
 func (p *Proxy) forwardRaw(ctx context.Context, conn net.Conn, dst netip.AddrPort, identity string) {
 	to, err := p.connect(ctx, dst, identity)
 	if err != nil {
-		p.log.Debug("cannot pass a connection on", "to", dst, "error", err)
+		p.log.Debug("cannot forward a connection", "to", dst, "error", err)
 		reset(conn)
 		return
 	}
@@ -58,10 +58,10 @@ func (p *Proxy) current() *clusterState {
 	return p.state
 }
 
-// outboundRequest is one request on its way through the router.
+// outboundRequest is a request in the router.
 type outboundRequest struct {
 	request *http.Request
-	// meshRequest is made when routes look at the request.
+	// meshRequest is the request for matching routes, nil until it is needed.
 	meshRequest *mesh.Request
 	start       time.Duration
 	// deadline is when waiting for a backend ends.
@@ -82,33 +82,33 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// choice is what was decided about a journey.
+// choice is a decision about a request.
 type choice struct {
 	target  *target
 	stats   *targetStats
 	rule    *rule
 	backend *backend
 	index   int
-	// endpoint to send to; load is its place in the balancer.
+	// endpoint is where to send, load its place in the balancer.
 	endpoint *endpoint
 	load     *mesh.Endpoint
-	// status and reason are an answer of the proxy's own; 0 for none.
+	// status and reason are those of a response of the proxy's own; 0 for none.
 	status int
 	reason string
-	// wait for changed, or until then, before choosing again.
+	// wait means to choose again when changed is closed, or at until.
 	wait     bool
 	changed  <-chan struct{}
 	until    time.Duration
 	pickedAt time.Duration
 }
 
-// RoundTrip answers a request by a pod of the Service that the client has connected to, or by itself. An error means that the client
-// has gone.
+// RoundTrip has a request answered by a pod of the Service that the client connected to, or answers
+// it itself. An error means that the client is gone.
 func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
 	now := r.now()
 	j := &outboundRequest{request: request, start: now, deadline: now + r.cfg.Failfast}
 	if request.Body != nil {
-		// An attempt that could not connect must not close what another has to send.
+		// An attempt that cannot connect must not close the body, which the next attempt sends.
 		request.Body = io.NopCloser(request.Body)
 	}
 	for {
@@ -130,25 +130,25 @@ func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 }
 
-// choose decides where a request goes now.
+// choose decides what to do with a request now.
 func (r *router) choose(j *outboundRequest) choice {
 	for {
-		v := r.current()
-		t := v.targets[connOf(j.request.Context()).dst]
+		state := r.current()
+		t := state.targets[connOf(j.request.Context()).dst]
 		if t == nil {
 			return choice{status: http.StatusBadGateway, reason: "the Service is gone"}
 		}
-		rule := v.match(t, func() *mesh.Request { return j.toMesh(t) })
+		rule := state.match(t, func() *mesh.Request { return j.toMesh(t) })
 		if rule == nil {
 			return choice{status: http.StatusNotFound, reason: "no route matches"}
 		}
-		if c, ok := r.pick(j, v, t, rule); ok {
+		if c, ok := r.pick(j, state, t, rule); ok {
 			return c
 		}
 	}
 }
 
-// toMesh returns the request as routes look at it.
+// toMesh returns the request for matching routes.
 func (j *outboundRequest) toMesh(t *target) *mesh.Request {
 	if j.meshRequest != nil && (j.meshRequest.Headers != nil || !t.perRequest) {
 		return j.meshRequest
@@ -170,11 +170,12 @@ func (j *outboundRequest) toMesh(t *target) *mesh.Request {
 	return j.meshRequest
 }
 
-// pick picks backend and endpoint, as the sim does. It is not ok when the view has changed since the rule was found.
-func (r *router) pick(j *outboundRequest, v *clusterState, t *target, rule *rule) (choice, bool) {
+// pick picks a backend and an endpoint, as the sim does. It returns false if the state has changed
+// since the rule was matched.
+func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *rule) (choice, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.state != v {
+	if r.state != state {
 		return choice{}, false
 	}
 	now, n := r.now(), r.draws.Add(1)
@@ -194,10 +195,12 @@ func (r *router) pick(j *outboundRequest, v *clusterState, t *target, rule *rule
 	return c, true
 }
 
-// queue is what becomes of a request for which no backend is available: it waits, but not when others have waited in vain.
+// queue decides on a request without an available backend: it waits, unless others have waited in
+// vain.
 func (r *router) queue(j *outboundRequest, c choice, now time.Duration) choice {
 	if j.failed != nil && j.failed.endpoint.Identity == "" {
-		// Linkerd waits for meshed pods, to which it keeps connections; to others it connects when a request comes.
+		// Linkerd waits for meshed pods, to which it keeps connections; to others it connects when
+		// a request arrives.
 		return r.fail(j, now)
 	}
 	if c.stats.failfast || now >= j.deadline {
@@ -208,8 +211,8 @@ func (r *router) queue(j *outboundRequest, c choice, now time.Duration) choice {
 	return c
 }
 
-// fail answers a request whose last endpoint could not be connected to (linkerd2-proxy, linkerd/app/outbound/src/http/endpoint.rs,
-// ClientRescue).
+// fail answers a request whose last endpoint could not be connected to (linkerd2-proxy,
+// linkerd/app/outbound/src/http/endpoint.rs, ClientRescue).
 func (r *router) fail(j *outboundRequest, now time.Duration) choice {
 	c, status := j.failed.choice, http.StatusBadGateway
 	if errors.Is(j.failed, context.DeadlineExceeded) || errors.Is(j.failed, os.ErrDeadlineExceeded) {
@@ -220,7 +223,7 @@ func (r *router) fail(j *outboundRequest, now time.Duration) choice {
 	return r.refuse(j, c, status, "", j.failed.Error())
 }
 
-// refuse is an answer of this proxy, for want of a backend.
+// refuse answers a request for which there is no backend.
 func (r *router) refuse(j *outboundRequest, c choice, status int, label, reason string) choice {
 	waited := r.now() - j.start
 	if c.backend != nil {
@@ -246,12 +249,12 @@ func (r *router) wait(ctx context.Context, c choice) error {
 	return nil
 }
 
-// send sends a request to the endpoint that was chosen.
+// send sends a request to the chosen endpoint.
 func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 	sent := false
 	out := j.request.WithContext(httptrace.WithClientTrace(j.request.Context(), &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) {
-			if !sent { // and not when a kept connection turned out to be closed, and another was taken
+			if !sent { // not again when a closed idle connection is replaced by another
 				sent = true
 				r.countRequest(c)
 			}
@@ -290,15 +293,15 @@ func (r *router) countRequest(c choice) {
 	r.backendStats(c.stats, c.target, c.rule, c.backend).Request()
 }
 
-// recordLatency tells the balancer how long the endpoint took. A request that ends without an answer counts with the time it took, as in
-// Linkerd's (tower, tower/src/load/peak_ewma.rs).
+// recordLatency tells the balancer the endpoint's latency. A request without a response counts with
+// the time it took, as in Linkerd's (tower, tower/src/load/peak_ewma.rs).
 func (r *router) recordLatency(c choice, now time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c.load.End(now, now-c.pickedAt)
 }
 
-// unreachable leaves an endpoint out for a while.
+// unreachable backs off from an endpoint.
 func (r *router) unreachable(c choice, err error) *failure {
 	f := &failure{c, err}
 	r.log.Debug("cannot connect to an endpoint", "error", f)
@@ -308,8 +311,9 @@ func (r *router) unreachable(c choice, err error) *failure {
 	return f
 }
 
-// countResponse counts an answer. The endpoint's latency is the time until it began, that of the route until it ended (linkerd2-proxy,
-// linkerd/http/metrics/src/requests/service.rs and linkerd/http/prom/src/record_response).
+// countResponse counts a response. The endpoint's latency ends with the response's headers, that of
+// the route with its body (linkerd2-proxy, linkerd/http/metrics/src/requests/service.rs and
+// linkerd/http/prom/src/record_response).
 func (r *router) countResponse(j *outboundRequest, c choice, status int, answered time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// upstream is a Service's port as this proxy sends to it.
+// upstream is a backend with its connections.
 type upstream struct {
 	balancer mesh.Balancer
 	// endpoints by their key for the balancer.
 	endpoints map[int]*endpoint
 	nextKey   int
-	// backedOff counts endpoints that could not be connected to and are left out for a while.
+	// backedOff counts endpoints that could not be connected to and are skipped for a while.
 	backedOff int
 }
 
@@ -28,14 +28,14 @@ type endpoint struct {
 	mesh.Destination
 	out       *mesh.Outbound
 	transport *http.Transport
-	// failures in a row to connect; it is left out until rests has passed.
+	// failures is the number of failed connects in a row. The endpoint is skipped until retryAt.
 	failures int
 	retryAt  time.Duration
 }
 
-// targetStats is what the proxy keeps for a Service's port that its clients ask.
+// targetStats are the counters of a Service's port that clients connect to.
 type targetStats struct {
-	// failfast is set once a request has waited in vain, until a backend is available.
+	// failfast is set when a request has waited in vain, until a backend is available.
 	failfast bool
 	routes   map[routeName]*mesh.RouteStats
 	backends map[backendName]*mesh.BackendStats
@@ -48,14 +48,14 @@ type backendName struct {
 	backend mesh.ServicePort
 }
 
-// apply makes a view the one in force.
-func (p *Proxy) apply(v *clusterState) {
+// apply makes s the current state.
+func (p *Proxy) apply(s *clusterState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state = v
+	p.state = s
 	now := p.now()
 	for at, u := range p.upstream {
-		if b := v.backends[at]; b != nil {
+		if b := s.backends[at]; b != nil {
 			p.renew(u, b, now)
 			continue
 		}
@@ -63,7 +63,7 @@ func (p *Proxy) apply(v *clusterState) {
 		delete(p.upstream, at)
 	}
 	usable := func(b *backend) bool { return p.usable(b, now) }
-	for _, t := range v.targets {
+	for _, t := range s.targets {
 		if a := p.stats[t.ServicePort]; a != nil && a.failfast {
 			a.failfast = !t.available(usable)
 		}
@@ -71,13 +71,14 @@ func (p *Proxy) apply(v *clusterState) {
 	p.wake()
 }
 
-// wake lets those who wait for a backend look again.
+// wake wakes the requests that wait for a backend.
 func (p *Proxy) wake() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// renew gives an upstream the endpoints of a view. Those that it had keep their connections and their load.
+// renew gives an upstream the endpoints of a backend. Those that it has keep their connections and
+// their load.
 func (p *Proxy) renew(u *upstream, b *backend, now time.Duration) {
 	before := map[mesh.Destination]int{}
 	for key, e := range u.endpoints {
@@ -102,7 +103,7 @@ func (p *Proxy) renew(u *upstream, b *backend, now time.Duration) {
 	u.balance(now)
 }
 
-// balance gives the balancer the endpoints that are not resting.
+// balance gives the balancer the endpoints that are not backed off.
 func (u *upstream) balance(now time.Duration) {
 	keys := make([]int, 0, len(u.endpoints))
 	for key := range u.nextKey {
@@ -114,7 +115,7 @@ func (u *upstream) balance(now time.Duration) {
 	u.balancer.Set(now, keys)
 }
 
-// upstreamFor returns a backend's upstream as it is now, with those endpoints that have rested.
+// upstreamFor returns a backend's upstream, with the endpoints whose backoff has passed.
 func (p *Proxy) upstreamFor(b *backend, now time.Duration) *upstream {
 	u := p.upstream[b.ServicePort]
 	if u == nil {
@@ -128,12 +129,13 @@ func (p *Proxy) upstreamFor(b *backend, now time.Duration) *upstream {
 	return u
 }
 
-// usable tells whether a backend takes part in the draw. One whose Service does not exist does: its share is answered with 500.
+// usable reports whether a backend may be picked. One whose Service does not exist may: its
+// requests get a 500.
 func (p *Proxy) usable(b *backend, now time.Duration) bool {
 	return !b.exists || p.upstreamFor(b, now).balancer.Len() > 0
 }
 
-// backOff leaves out an endpoint that could not be connected to, for a time that doubles.
+// backOff skips an endpoint that could not be connected to, for a time that doubles.
 func (p *Proxy) backOff(b *backend, e *endpoint, now time.Duration) {
 	pause := min(dialBackoffMin<<min(e.failures, 8), dialBackoffMax)
 	e.failures++
@@ -143,7 +145,7 @@ func (p *Proxy) backOff(b *backend, e *endpoint, now time.Duration) {
 	}
 }
 
-// nextRetry returns when the next of a rule's endpoints has rested, or the given time if that is sooner.
+// nextRetry returns when the next backoff among a rule's endpoints ends, or next if that is sooner.
 func (p *Proxy) nextRetry(r *rule, now, next time.Duration) time.Duration {
 	for _, b := range r.backends {
 		u := p.upstream[b.ServicePort]
@@ -176,32 +178,32 @@ func newTransport(dial func(ctx context.Context, address string) (net.Conn, erro
 	}
 }
 
-var errNoCertificate = errors.New("there is no certificate of our own yet")
+var errNoCertificate = errors.New("the proxy has no certificate yet")
 
-// connect makes a connection, with mTLS when an identity is expected there.
+// connect connects to an address, with mTLS if an identity is expected there.
 func (p *Proxy) connect(ctx context.Context, to netip.AddrPort, identity string) (net.Conn, error) {
-	dialing, cancel := context.WithTimeout(ctx, connectTimeout)
+	dialCtx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	conn, err := p.cfg.Dial(dialing, "tcp", to.String())
+	conn, err := p.cfg.Dial(dialCtx, "tcp", to.String())
 	if err != nil || identity == "" {
 		return conn, err
 	}
-	own := p.credentials.Load()
-	if own == nil {
+	creds := p.credentials.Load()
+	if creds == nil {
 		_ = conn.Close()
 		return nil, errNoCertificate
 	}
-	shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	handshakeCtx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	secured := tls.Client(conn, own.client(identity))
-	if err := secured.HandshakeContext(shaking); err != nil {
+	secured := tls.Client(conn, creds.client(identity))
+	if err := secured.HandshakeContext(handshakeCtx); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("mTLS with %s: %w", identity, err)
 	}
 	return secured, nil
 }
 
-// route returns the counters of a route of an asked Service.
+// route returns the counters of a target's route.
 func (p *Proxy) route(a *targetStats, t *target, r *rule) *mesh.RouteStats {
 	name := nameOf(r)
 	if a.routes[name] == nil {

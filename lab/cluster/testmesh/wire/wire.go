@@ -1,7 +1,9 @@
-// Package wire is what the stand-in's control plane tells its proxies, and how they ask. It has types and paths only.
+// Package wire is the API of the test mesh's control plane for its proxies, as types, paths and
+// names.
 //
-// Everything goes over https with the control plane's certificate, which the trust anchor signed. Proxies show the token of their
-// service account (audience place.TokenAudience) as "Authorization: Bearer …".
+// All requests use HTTPS, with the control plane's certificate, which the trust anchor signed.
+// Proxies send the token of their service account (audience [TokenAudience]) as "Authorization:
+// Bearer …".
 package wire
 
 import (
@@ -12,18 +14,19 @@ import (
 
 // Paths of the control plane.
 const (
-	// PathIdentity takes POST of a [CertifyRequest] and answers a [CertifyResponse].
+	// PathIdentity accepts POST of a [CertifyRequest] and answers a [CertifyResponse].
 	PathIdentity = "/v1/identity"
-	// PathConfig answers GET with a [Snapshot]. With ?after=GENERATION it waits for a newer one, for up to 30 s, and answers 204 when
-	// there is none.
+	// PathConfig answers GET with a [Snapshot]. With ?after=GENERATION it waits up to 30 s for
+	// another one, and answers 204 if there is none.
 	PathConfig = "/v1/config"
-	// PathInject takes the API server's AdmissionReviews.
+	// PathInject accepts the API server's AdmissionReviews.
 	PathInject = "/v1/inject"
 )
 
-// CertifyRequest asks for a workload certificate.
+// CertifyRequest requests a workload certificate.
 type CertifyRequest struct {
-	// CSR is PEM, its key ECDSA P-256. Its only DNS name is the identity (mesh.Identity), which must be the token's.
+	// CSR is PEM, its key ECDSA P-256. Its only DNS name is the identity (mesh.Identity), which
+	// must be the token's.
 	CSR string `json:"csr"`
 }
 
@@ -33,9 +36,11 @@ type CertifyResponse struct {
 	Chain string `json:"chain"`
 }
 
-// Snapshot is everything that proxies need to know of the cluster: small, so all proxies get all of it.
+// Snapshot is everything that proxies need to know of the cluster. It is small, so all proxies get
+// all of it.
 type Snapshot struct {
-	// Generation rises with each change. It begins anew, at a number higher than before, when the control plane does.
+	// Generation rises with each change. After a restart of the control plane it starts at a higher
+	// number than before.
 	Generation uint64        `json:"generation"`
 	Services   []Service     `json:"services"`
 	Pods       []Pod         `json:"pods"`
@@ -52,7 +57,8 @@ type Service struct {
 	Ports     []Port            `json:"ports"`
 }
 
-// Port is a Service's port. Target is a number, or TargetName the name of a container port.
+// Port is a port of a Service. Target is a number, TargetName the name of a container port; one of
+// them is set.
 type Port struct {
 	Port       int    `json:"port"`
 	Target     int    `json:"target,omitempty"`
@@ -68,13 +74,14 @@ type Pod struct {
 	Deployment     string            `json:"deployment,omitempty"`
 	Labels         map[string]string `json:"labels"`
 	Ports          map[string]int    `json:"ports,omitempty"` // of its containers, by name
-	// DefaultPolicy is the annotation, "" for none; ProbePaths by port are those of the HTTP probes.
+	// DefaultPolicy is the annotation, "" for none. ProbePaths are those of the HTTP probes, by
+	// port.
 	DefaultPolicy string           `json:"defaultPolicy,omitempty"`
 	ProbePaths    map[int][]string `json:"probePaths,omitempty"`
-	// SkipInbound is the annotation of place.SkipInboundPorts as it stands: ports that the pod's proxy leaves alone, to which nobody
-	// speaks mTLS.
+	// SkipInbound is the value of the annotation names.SkipInboundPorts: ports that bypass the
+	// pod's proxy, and so do not use mTLS.
 	SkipInbound string `json:"skipInbound,omitempty"`
-	// Ready pods take requests; Meshed ones have a proxy and so an identity.
+	// Ready pods accept requests. Meshed pods have a proxy and an identity.
 	Ready  bool `json:"ready"`
 	Meshed bool `json:"meshed"`
 }
