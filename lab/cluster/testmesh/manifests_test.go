@@ -238,7 +238,7 @@ func TestPoliciesHaveLinkerdsDefaults(t *testing.T) {
 	}
 }
 
-func TestPoliciesThatLinkerdWouldRefuse(t *testing.T) {
+func TestPoliciesThatLinkerdWouldReject(t *testing.T) {
 	for _, c := range []struct{ kind, version, spec string }{
 		{"Server", guardrail.ServerVersion, `{"port":8080}`},
 		{"Server", guardrail.ServerVersion, `{"podSelector":{}}`},

@@ -44,7 +44,8 @@ func TestPrometheusIsWhereVizHasIt(t *testing.T) {
 	}
 }
 
-// TestVizScrapesTheSame compares the jobs that Linkerd's own Prometheus is given in addition to its own.
+// TestVizScrapesTheSame compares the jobs that Linkerd's own Prometheus is given in addition to its
+// own.
 func TestVizScrapesTheSame(t *testing.T) {
 	values, err := manifests.Values(manifests.LinkerdViz, manifests.Params{Mesh: names.Linkerd})
 	if err != nil {
@@ -82,7 +83,7 @@ func TestVizScrapesTheSame(t *testing.T) {
 	}
 }
 
-// job is what of a scrape job decides on labels.
+// job is the part of a scrape job that decides on labels.
 type job struct {
 	Name        string            `yaml:"job_name"`
 	HonorLabels bool              `yaml:"honor_labels"`
@@ -136,8 +137,8 @@ func (p pod) meta() labels.Labels {
 	return labels.FromMap(m)
 }
 
-// scraped returns the labels of a series after a scrape, as Prometheus puts them together (prometheus, scrape/target.go,
-// PopulateLabels; scrape/scrape.go, mutateSampleLabels).
+// scraped returns the labels of a series after a scrape, as Prometheus puts them together
+// (prometheus, scrape/target.go, PopulateLabels; scrape/scrape.go, mutateSampleLabels).
 func (j job) scraped(p pod, series map[string]string) (map[string]string, bool) {
 	b := labels.NewBuilder(p.meta())
 	b.Set("job", j.Name)
@@ -161,7 +162,7 @@ func (j job) scraped(p pod, series map[string]string) (map[string]string, bool) 
 	return kept.Labels().Map(), ok
 }
 
-// injectedLabels are those that an injector gives to a pod of a Deployment.
+// injectedLabels are those that the injector gives to a pod of a Deployment.
 func injectedLabels(deployment string) map[string]string {
 	return map[string]string{names.WorkloadLabel: names.MeshNamespace, names.ProxyDeploymentLabel: deployment}
 }
@@ -208,7 +209,7 @@ func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
 	want := asMap(mesh.PodLabels("linkerd-proxy", p.namespace, p.name, "backend", template))
 	maps.Copy(want, series)
 	want["le"] = "100"
-	want["control_plane_ns"] = names.MeshNamespace // Linkerd's has it too; the sim's pods have no such label
+	want["control_plane_ns"] = names.MeshNamespace // Linkerd's has it, too; the sim's pods have no such label
 	if !maps.Equal(got, want) {
 		t.Errorf("\ngot  %v\nwant %v", got, want)
 	}

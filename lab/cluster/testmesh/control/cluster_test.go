@@ -30,13 +30,13 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world), objects ...runtim
 	})
 }
 
-// settle lets what was changed reach proxies: a snapshot is made no later than this after a change.
+// settle is the longest time from a change to its snapshot.
 func (w *world) settle() {
 	time.Sleep(100 * time.Millisecond)
 	synctest.Wait()
 }
 
-// snapshot is what a proxy is told now.
+// snapshot returns what a proxy gets now.
 func (w *world) snapshot() wire.Snapshot {
 	w.t.Helper()
 	w.settle()
@@ -125,7 +125,7 @@ func TestPodsComeAndGo(t *testing.T) {
 		pod.Labels["new"] = "label"
 		w.updatePod(pod)
 		if s := w.snapshot(); s.Generation != last.Generation {
-			t.Error("a change that is no proxy's business makes a new generation")
+			t.Error("a change that does not concern proxies makes a new generation")
 		}
 	}, meshedNamespace("develop"), replicaSet(), pod)
 }
@@ -145,7 +145,7 @@ func TestABurstOfChangesIsOneSnapshot(t *testing.T) {
 	}, meshedNamespace("develop"), replicaSet())
 }
 
-func TestOnlyMeshedNamespacesAreToldOf(t *testing.T) {
+func TestOnlyMeshedNamespacesAreInTheSnapshot(t *testing.T) {
 	elsewhere := runningPod("elsewhere", "10.244.0.6")
 	elsewhere.Namespace, elsewhere.Spec.InitContainers = "other", nil
 	single := runningPod("single", "10.244.0.7")
@@ -261,8 +261,9 @@ func TestRoutesAndPoliciesReachProxies(t *testing.T) {
 	}, meshedNamespace("develop"))
 }
 
-// TestWhatCannotBeReadIsLeftOut has one object of each kind that is wrong in a way that a schema need not catch, beside one that is not.
-func TestWhatCannotBeReadIsLeftOut(t *testing.T) {
+// TestUnreadableObjectsAreIgnored has one object of each kind that is wrong in a way that a schema
+// need not catch, beside a correct one.
+func TestUnreadableObjectsAreIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		create := func(resource int, kind, name, spec string) {
 			t.Helper()
@@ -293,9 +294,9 @@ func TestWhatCannotBeReadIsLeftOut(t *testing.T) {
 	}, meshedNamespace("develop"))
 }
 
-// TestNothingIsToldBeforeEverythingIsListed keeps proxies from taking the half for the whole. One kind of objects stands for those
-// that the API server is slow to list.
-func TestNothingIsToldBeforeEverythingIsListed(t *testing.T) {
+// TestNoSnapshotBeforeEverythingIsListed: proxies must not get a partial snapshot. One kind of
+// objects stands for those that the API server is slow to list.
+func TestNoSnapshotBeforeEverythingIsListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, meshedNamespace("develop"), runningPod("backend-1", "10.244.0.5"), trustSecret(t, bubbleEnd()))
 		var listed atomic.Bool

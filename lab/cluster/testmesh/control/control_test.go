@@ -36,7 +36,7 @@ import (
 	"coalmine/lab/cluster/testmesh/wire"
 )
 
-// goodToken is what the fake API server takes for that of service account backend in namespace develop.
+// goodToken is the token of service account backend in namespace develop, for the fake API server.
 const goodToken = "token-of-backend"
 
 // world is a control plane over fake API servers.
@@ -96,7 +96,7 @@ func (w *world) run() {
 	})
 }
 
-// do asks the control plane as a proxy does.
+// do sends a request to the control plane, as a proxy does.
 func (w *world) do(method, path string, body io.Reader, token string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(w.t.Context(), method, path, body)
 	if token != "" {
@@ -150,7 +150,8 @@ func (a *authority) keyPEM(t *testing.T) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
 }
 
-// trustSecret makes an anchor and an issuer that lives from an hour before until the given time.
+// trustSecret makes an anchor, and an issuer that is valid from an hour before until the given
+// time.
 func trustSecret(t *testing.T, until time.Time) *corev1.Secret {
 	t.Helper()
 	from := until.Add(-10 * 365 * 24 * time.Hour)
@@ -193,7 +194,7 @@ func object(t *testing.T, text string) *unstructured.Unstructured {
 	return u
 }
 
-// TestServesAndStops goes through everything that a proxy and the kubelet see, over real connections.
+// TestServesAndStops uses everything that a proxy and the kubelet use, over real connections.
 func TestServesAndStops(t *testing.T) {
 	secret := trustSecret(t, time.Now().Add(365*24*time.Hour))
 	w := newWorld(t, secret, meshedNamespace("develop"))
@@ -224,7 +225,7 @@ func TestServesAndStops(t *testing.T) {
 	for {
 		answer := get(t, client, base+wire.PathConfig, goodToken)
 		if answer.StatusCode == http.StatusServiceUnavailable {
-			continue // the first snapshot is on its way
+			continue // the first snapshot may not be there yet
 		}
 		if err := json.NewDecoder(answer.Body).Decode(&s); err != nil {
 			t.Fatal(err)
@@ -236,7 +237,7 @@ func TestServesAndStops(t *testing.T) {
 		t.Errorf("metrics lack %s", want)
 	}
 
-	// A proxy that waits is answered when the control plane stops.
+	// A waiting proxy gets its answer when the control plane stops.
 	waiting := make(chan int)
 	go func() {
 		waiting <- get(t, client, base+wire.PathConfig+"?after="+fmt.Sprint(s.Generation), goodToken).StatusCode
@@ -282,7 +283,7 @@ func get(t *testing.T, client *http.Client, url, token string) *http.Response {
 	return answer
 }
 
-func TestUnreadyUntilThereIsAnIssuer(t *testing.T) {
+func TestNotReadyWithoutAnIssuer(t *testing.T) {
 	w := newWorld(t, meshedNamespace("develop"))
 	answer := httptest.NewRecorder()
 	w.control.admin().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/ready", nil))

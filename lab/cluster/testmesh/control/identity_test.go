@@ -53,12 +53,12 @@ func certifyBody(t *testing.T, csr string) *bytes.Reader {
 	return bytes.NewReader(body)
 }
 
-// backend asks for what the good token allows.
+// backend requests what the good token allows.
 func backend() x509.CertificateRequest {
 	return x509.CertificateRequest{DNSNames: []string{mesh.Identity("backend", "develop")}}
 }
 
-func TestCertificateIsGoodForItsIdentity(t *testing.T) {
+func TestCertificateIsForItsIdentity(t *testing.T) {
 	secret := trustSecret(t, time.Now().Add(365*24*time.Hour))
 	w := newWorld(t)
 	w.control.trust.set(secret)
@@ -110,14 +110,14 @@ func TestRefusedCertificates(t *testing.T) {
 		status     int
 		says       string
 	}{
-		"no token":      {csr: good, status: 401, says: "there is no token"},
+		"no token":      {csr: good, status: 401, says: "no token"},
 		"unknown token": {csr: good, token: "x", status: 401, says: "not authenticated"},
 		"token for the API": {csr: good, token: goodToken, review: func(r *authenticationv1.TokenReview) {
 			asBackend(r)
 			r.Status.Audiences = []string{"https://kubernetes.default.svc"}
 		}, status: 401, says: "is for"},
 		"token without audience":  {csr: good, token: goodToken, review: func(r *authenticationv1.TokenReview) { asBackend(r); r.Status.Audiences = nil }, status: 401, says: "is for"},
-		"token of a person":       {csr: good, token: goodToken, review: func(r *authenticationv1.TokenReview) { asBackend(r); r.Status.User.Username = "admin" }, status: 401, says: "no service account"},
+		"token of a person":       {csr: good, token: goodToken, review: func(r *authenticationv1.TokenReview) { asBackend(r); r.Status.User.Username = "admin" }, status: 401, says: "not a service account"},
 		"another's name":          {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{other}}), token: goodToken, status: 400, says: self},
 		"another's name as well":  {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{self, other}}), token: goodToken, status: 400, says: self},
 		"another's as subject":    {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{self}, Subject: pkix.Name{CommonName: other}}), token: goodToken, status: 400, says: "subject"},
@@ -181,7 +181,7 @@ func TestExpiredIssuerSignsNothing(t *testing.T) {
 	}
 }
 
-func TestNoIssuerIsNoCrash(t *testing.T) {
+func TestWithoutAnIssuer(t *testing.T) {
 	w := newWorld(t)
 	answer := w.do(http.MethodPost, wire.PathIdentity, certifyBody(t, csrPEM(t, newKey(t, elliptic.P256()), backend())), goodToken)
 	if answer.Code != http.StatusServiceUnavailable {
@@ -211,11 +211,11 @@ func TestSecretsThatDoNotFitTogether(t *testing.T) {
 		key   string
 		value []byte
 	}{
-		"key of another":      {"tls.key", stranger.keyPEM(t)},
-		"anchor of another":   {"ca.crt", stranger.certPEM()},
-		"no anchor":           {"ca.crt", []byte("none")},
-		"no certificate":      {"tls.crt", nil},
-		"anchor is no anchor": {"ca.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})},
+		"key of another":    {"tls.key", stranger.keyPEM(t)},
+		"anchor of another": {"ca.crt", stranger.certPEM()},
+		"no anchor":         {"ca.crt", []byte("none")},
+		"no certificate":    {"tls.crt", nil},
+		"not an anchor":     {"ca.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})},
 	} {
 		bad := good.DeepCopy()
 		bad.Data[c.key] = c.value
@@ -225,7 +225,7 @@ func TestSecretsThatDoNotFitTogether(t *testing.T) {
 	}
 }
 
-// TestServerFollowsTheIssuer looks at the certificate that callers see.
+// TestServerFollowsTheIssuer checks the certificate that callers get.
 func TestServerFollowsTheIssuer(t *testing.T) {
 	now := time.Now()
 	w := newWorld(t)

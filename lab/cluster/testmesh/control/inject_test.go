@@ -22,7 +22,7 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// review sends a pod through the injector as the API server does, and returns its answer.
+// review sends a pod to the injector as the API server does, and returns the response.
 func (w *world) review(namespace string, pod []byte) *admissionv1.AdmissionResponse {
 	w.t.Helper()
 	body, err := json.Marshal(admissionv1.AdmissionReview{
@@ -101,7 +101,7 @@ func replicaSet() *appsv1.ReplicaSet {
 		Name: "backend-primary-5d8f7", Namespace: "develop", OwnerReferences: controlledBy("Deployment", "backend-primary")}}
 }
 
-// deploymentPod is what the ReplicaSet creates: neither its name nor its namespace is known yet.
+// deploymentPod is what the ReplicaSet creates: it has no name or namespace yet.
 func deploymentPod() *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "backend-primary-5d8f7-", OwnerReferences: controlledBy("ReplicaSet", "backend-primary-5d8f7"),
@@ -215,11 +215,11 @@ func TestOwnInitContainersAndVolumesStay(t *testing.T) {
 		t.Errorf("labels %v, want the Job's", pod.Labels)
 	}
 	if *pod.Spec.InitContainers[1].RestartPolicy != corev1.ContainerRestartPolicyAlways || pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
-		t.Error("the Job would never complete: the proxy is no native sidecar")
+		t.Error("the Job would never complete: the proxy is not a native sidecar")
 	}
 }
 
-func TestAnnotationsOfThePodGoBeforeTheNamespaces(t *testing.T) {
+func TestPodAnnotationsTakePrecedence(t *testing.T) {
 	ns := meshedNamespace("develop")
 	ns.Annotations[names.SkipInboundPorts] = "9102"
 	ns.Annotations[names.SkipOutboundPorts] = "3306"
@@ -248,9 +248,9 @@ func TestInjectionHappensOnceAndKeepsUnknownFields(t *testing.T) {
 	}
 }
 
-// TestAPodWithPartOfAProxyIsLeftAlone takes pods that bring one of the mesh's containers themselves: a second of the same name would be
-// refused by the API server.
-func TestAPodWithPartOfAProxyIsLeftAlone(t *testing.T) {
+// TestPodWithPartOfAProxyIsNotInjected: pods may have one of the mesh's containers themselves. The
+// API server would reject a second one of the same name.
+func TestPodWithPartOfAProxyIsNotInjected(t *testing.T) {
 	w := newWorld(t, meshedNamespace("develop"))
 	for _, name := range []string{wire.InitContainer, names.ProxyContainer} {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: name}}}}
@@ -302,8 +302,9 @@ func TestWhoGetsAProxy(t *testing.T) {
 	}
 }
 
-// TestPodIsRefusedRatherThanLeftOutside covers what the API server may not know yet: a pod without its proxy would stay so.
-func TestPodIsRefusedRatherThanLeftOutside(t *testing.T) {
+// TestPodIsRefusedIfItCannotBeInjected covers what the API server may not know yet: a pod without
+// its proxy would stay so.
+func TestPodIsRefusedIfItCannotBeInjected(t *testing.T) {
 	raw, err := json.Marshal(deploymentPod())
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +320,7 @@ func TestPodIsRefusedRatherThanLeftOutside(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoReviewIsRefused(t *testing.T) {
+func TestOtherBodiesAreRefused(t *testing.T) {
 	w := newWorld(t)
 	for _, body := range []string{"", "{}", "[]", `{"request":null}`, "x" + strings.Repeat(" ", maxReview)} {
 		if answer := w.do(http.MethodPost, wire.PathInject, strings.NewReader(body), ""); answer.Code != http.StatusBadRequest {
@@ -328,7 +329,7 @@ func TestWhatIsNoReviewIsRefused(t *testing.T) {
 	}
 }
 
-func TestWorkloadNamesThatAreNoLabels(t *testing.T) {
+func TestWorkloadNamesTooLongForLabels(t *testing.T) {
 	w := newWorld(t, meshedNamespace("develop"))
 	pod := deploymentPod()
 	pod.OwnerReferences = controlledBy("Job", strings.Repeat("a", 64))

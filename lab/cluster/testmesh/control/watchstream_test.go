@@ -23,7 +23,7 @@ func publish(t *testing.T, w *world, service string) uint64 {
 	return generation
 }
 
-func TestPollWaitsForNews(t *testing.T) {
+func TestPollWaitsForAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		first := publish(t, w, "a")
@@ -46,7 +46,7 @@ func TestPollWaitsForNews(t *testing.T) {
 	})
 }
 
-func TestPollEndsWithoutNews(t *testing.T) {
+func TestPollEndsWithoutAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		generation := publish(t, w, "a")
@@ -72,12 +72,12 @@ func TestNoSnapshotYet(t *testing.T) {
 	}
 }
 
-// TestGenerationsRiseOverRestarts compares a control plane that changed often with the one after it.
+// TestGenerationsRiseOverRestarts compares a control plane with many changes with the one after it.
 func TestGenerationsRiseOverRestarts(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	before, after := newWatchStream(start), newWatchStream(start.Add(time.Minute))
 	var last uint64
-	for i := range 60 * 20 { // as many as the coalescing allows in the minute, and more
+	for i := range 60 * 20 { // more than the coalescing allows in the minute
 		last, _, _ = before.publish(wire.Snapshot{Services: []wire.Service{{Name: fmt.Sprint(i)}}})
 	}
 	first, _, _ := after.publish(wire.Snapshot{Services: []wire.Service{{Name: "x"}}})
@@ -86,8 +86,8 @@ func TestGenerationsRiseOverRestarts(t *testing.T) {
 	}
 }
 
-// TestGenerationFromTheFutureGetsThePresent is what a clock that was set back makes.
-func TestGenerationFromTheFutureGetsThePresent(t *testing.T) {
+// TestGenerationFromTheFuture: the clock may be set back between two starts.
+func TestGenerationFromTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		generation := publish(t, w, "a")
@@ -99,7 +99,7 @@ func TestGenerationFromTheFutureGetsThePresent(t *testing.T) {
 	})
 }
 
-func TestTokensAreAskedAboutOnceInAWhile(t *testing.T) {
+func TestTokenReviewsAreCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		publish(t, w, "a")
@@ -117,11 +117,11 @@ func TestTokensAreAskedAboutOnceInAWhile(t *testing.T) {
 	})
 }
 
-func TestSnapshotsAreForThoseWithATokenOnly(t *testing.T) {
+func TestSnapshotsNeedAToken(t *testing.T) {
 	w := newWorld(t)
 	publish(t, w, "a")
 	for _, token := range []string{"", "x"} {
-		for range 2 { // bad tokens are not remembered as good ones
+		for range 2 { // bad tokens are not cached as good ones
 			if answer := w.do(http.MethodGet, wire.PathConfig, nil, token); answer.Code != http.StatusUnauthorized {
 				t.Errorf("token %q: %d, want 401", token, answer.Code)
 			}

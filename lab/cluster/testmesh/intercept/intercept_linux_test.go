@@ -20,8 +20,8 @@ import (
 	"coalmine/lab/cluster/testmesh/ports"
 )
 
-// inNamespace runs the rest of a test again, in a process with a network namespace of its own: a thread that has left its
-// namespace must not serve other tests.
+// inNamespace runs the rest of a test in another process with a network namespace of its own: a
+// thread that has left its namespace must not be reused by other tests.
 func inNamespace(t *testing.T) (child bool) {
 	t.Helper()
 	const flag = "COALMINE_TEST_NAMESPACE"
@@ -46,21 +46,21 @@ func inNamespace(t *testing.T) (child bool) {
 	return false
 }
 
-// rules are those of the stand-in.
+// rules are those of the test mesh.
 func rules() intercept.Rules {
 	return intercept.Rules{User: 2102, Outbound: 4140, Inbound: 4143, Admin: 4191,
 		SkipOutbound: ports.Set{{First: 5000, Last: 5010}}, SkipInbound: ports.Set{{First: 9102, Last: 9102}}}
 }
 
-// TestRedirects makes a pod: an interface with an address, and the rules. Outside is the other end of a veth pair, in a namespace
-// of its own.
+// TestRedirects makes a pod: an interface with an address, and the rules. Outside is the other end
+// of a veth pair, in a namespace of its own.
 func TestRedirects(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
 	ip, err := exec.LookPath("ip")
 	if err != nil {
-		t.Skip("there is no ip command to make interfaces with")
+		t.Skip("the command ip is not installed")
 	}
 	outside := otherNamespace(t)
 	inside := func(do func()) { do() }
@@ -102,7 +102,8 @@ func TestRedirects(t *testing.T) {
 		dial func(string) (net.Conn, error)
 		to   string
 		at   net.Listener
-		// original is what the one that accepts is told, "" for the address itself or an error.
+		// original is the original destination that the listener gets, "" for the address itself or
+		// an error.
 		original string
 	}{
 		"out to a server":            {here, "10.9.0.3:80", outbound, "10.9.0.3:80"},
@@ -139,7 +140,7 @@ func TestInstallWithoutRights(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	runtime.LockOSThread() // and never unlocked: the thread ends with the test
+	runtime.LockOSThread() // never unlocked: the thread ends with the test
 	var none [2]unix.CapUserData
 	if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
 		t.Skip("capabilities cannot be dropped:", err)
@@ -149,7 +150,7 @@ func TestInstallWithoutRights(t *testing.T) {
 	}
 }
 
-// namespace is another network namespace, which a thread of this process lives in.
+// namespace is another network namespace, which a thread of this process is in.
 type namespace struct {
 	file *os.File
 	do   chan func()
@@ -159,7 +160,7 @@ func otherNamespace(t *testing.T) *namespace {
 	n := &namespace{do: make(chan func())}
 	ready := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
 			n.file, err = os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()))
@@ -176,7 +177,7 @@ func otherNamespace(t *testing.T) *namespace {
 	return n
 }
 
-// in does something on the namespace's thread.
+// in calls f on the namespace's thread.
 func (n *namespace) in(do func()) {
 	done := make(chan struct{})
 	n.do <- func() {
@@ -206,12 +207,12 @@ func dialHere(addr string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: 5 * time.Second, FallbackDelay: -1}).DialContext(context.Background(), "tcp4", addr)
 }
 
-// asUser dials on a thread whose user for files and sockets is another.
+// asUser dials on a thread with another user for files and sockets.
 func asUser(uid int, addr string) (conn net.Conn, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // and never unlocked
+		runtime.LockOSThread() // never unlocked
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETFSUID, uintptr(uid), 0, 0); errno != 0 {
 			err = errno
 			return
@@ -231,7 +232,7 @@ func listen(t *testing.T, addr string) net.Listener {
 	return l
 }
 
-// accepted returns who connected, and where to.
+// accepted returns who connected, and to which destination.
 func accepted(t *testing.T, l net.Listener) (string, netip.AddrPort) {
 	if err := l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)

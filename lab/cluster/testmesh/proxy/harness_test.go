@@ -37,8 +37,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// town is a mesh in one process: pods with proxies, a control plane, and a network between them that redirects as nftables would.
-type town struct {
+// testMesh is a mesh in one process: pods with proxies, a control plane, and a network between them
+// that redirects as nftables would.
+type testMesh struct {
 	t      testing.TB
 	anchor authority
 	// dir has the files that proxies read.
@@ -51,35 +52,35 @@ type town struct {
 	snapshot wire.Snapshot
 	changed  chan struct{}
 	pods     map[netip.Addr]*pod
-	// life of certificates.
+	// life is the lifetime of certificates.
 	life time.Duration
-	// certified counts certificates, away makes the control plane answer nothing.
+	// certified counts certificates; away makes the control plane answer nothing.
 	certified int
 	away      bool
 	tune      func(*proxy.Config)
-	// followed are the generations that proxies have taken up, by the name of their pod.
+	// followed has the generation that each proxy has reached, by the name of its pod.
 	followed map[string]uint64
 }
 
-// pod is one of the town's.
+// pod is a pod of the test mesh.
 type pod struct {
 	wire.Pod
-	town *town
-	// outbound, inbound and admin take what is redirected to the proxy, by port.
+	testMesh *testMesh
+	// outbound, inbound and admin are the proxy's listeners for redirected connections, by port.
 	doors map[int]*mailbox
-	// services are real addresses by port of the pod.
+	// services are real addresses by the port of the pod.
 	services map[int]string
 	down     bool
 	stop     func()
 }
 
-func newTown(t testing.TB) *town {
+func newTestMesh(t testing.TB) *testMesh {
 	t.Helper()
 	link, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &town{t: t, link: link, dir: t.TempDir(), changed: make(chan struct{}), pods: map[netip.Addr]*pod{}, followed: map[string]uint64{}, life: 24 * time.Hour, anchor: newAuthority(t)}
+	w := &testMesh{t: t, link: link, dir: t.TempDir(), changed: make(chan struct{}), pods: map[netip.Addr]*pod{}, followed: map[string]uint64{}, life: 24 * time.Hour, anchor: newAuthority(t)}
 	w.write("ca.crt", w.anchor.pem)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+wire.PathIdentity, w.certify)
@@ -97,14 +98,14 @@ func newTown(t testing.TB) *town {
 	return w
 }
 
-func (w *town) write(name string, text []byte) {
+func (w *testMesh) write(name string, text []byte) {
 	if err := os.WriteFile(filepath.Join(w.dir, name), text, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// change changes what the control plane tells.
-func (w *town) change(f func(*wire.Snapshot)) {
+// change changes the snapshot.
+func (w *testMesh) change(f func(*wire.Snapshot)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f(&w.snapshot)
@@ -113,7 +114,7 @@ func (w *town) change(f func(*wire.Snapshot)) {
 	w.changed = make(chan struct{})
 }
 
-func (w *town) config(out http.ResponseWriter, r *http.Request) {
+func (w *testMesh) config(out http.ResponseWriter, r *http.Request) {
 	after, _ := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
 	name, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer the token of ")
 	w.mu.Lock()
@@ -140,7 +141,7 @@ func (w *town) config(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (w *town) certify(out http.ResponseWriter, r *http.Request) {
+func (w *testMesh) certify(out http.ResponseWriter, r *http.Request) {
 	var ask wire.CertifyRequest
 	w.mu.Lock()
 	w.certified++
@@ -162,7 +163,7 @@ func (w *town) certify(out http.ResponseWriter, r *http.Request) {
 }
 
 // service adds a Service whose port 80 goes to 8080 of the pods of an app.
-func (w *town) service(name, app string) netip.Addr {
+func (w *testMesh) service(name, app string) netip.Addr {
 	var ip netip.Addr
 	w.change(func(s *wire.Snapshot) {
 		ip = netip.AddrFrom4([4]byte{10, 96, 0, byte(len(s.Services) + 1)})
@@ -173,13 +174,13 @@ func (w *town) service(name, app string) netip.Addr {
 	return ip
 }
 
-// add makes a pod, with a proxy when it is meshed.
-func (w *town) add(name, app string, meshed bool) *pod {
+// add makes a pod, with a proxy if it is meshed.
+func (w *testMesh) add(name, app string, meshed bool) *pod {
 	w.t.Helper()
 	w.mu.Lock()
 	n := len(w.pods) + 2
 	w.mu.Unlock()
-	d := &pod{town: w, doors: map[int]*mailbox{}, services: map[int]string{}, Pod: wire.Pod{
+	d := &pod{testMesh: w, doors: map[int]*mailbox{}, services: map[int]string{}, Pod: wire.Pod{
 		Name: name, Namespace: "develop", IP: netip.AddrFrom4([4]byte{10, 244, 0, byte(n)}), ServiceAccount: app, Deployment: app,
 		Labels: map[string]string{"app": app, "pod-template-hash": "hash" + app}, Ready: true, Meshed: meshed,
 	}}
@@ -193,8 +194,8 @@ func (w *town) add(name, app string, meshed bool) *pod {
 	return d
 }
 
-// tell puts a pod into the snapshot, or changes it there.
-func (w *town) tell(d *pod) {
+// tell adds a pod to the snapshot, or updates it there.
+func (w *testMesh) tell(d *pod) {
 	w.change(func(s *wire.Snapshot) {
 		list := make([]wire.Pod, 0, len(s.Pods)+1)
 		for _, p := range s.Pods {
@@ -206,8 +207,8 @@ func (w *town) tell(d *pod) {
 	})
 }
 
-// remove takes a pod out of the snapshot; what runs of it goes on.
-func (w *town) remove(d *pod) {
+// remove removes a pod from the snapshot; its processes go on.
+func (w *testMesh) remove(d *pod) {
 	w.change(func(s *wire.Snapshot) {
 		var list []wire.Pod
 		for _, p := range s.Pods {
@@ -221,11 +222,11 @@ func (w *town) remove(d *pod) {
 
 // start runs the pod's proxy until the test ends or stop is called.
 func (d *pod) start() {
-	d.town.write("token-"+d.Name, []byte("the token of "+d.Name+"\n"))
+	d.testMesh.write("token-"+d.Name, []byte("the token of "+d.Name+"\n"))
 	control, _ := url.Parse("https://control.test:8443")
 	cfg := proxy.Config{
 		Pod: d.Name, Namespace: d.Namespace, ServiceAccount: d.ServiceAccount, IP: d.IP, Control: control, Seed: 7,
-		TokenFile: filepath.Join(d.town.dir, "token-"+d.Name), RootsFile: filepath.Join(d.town.dir, "ca.crt"),
+		TokenFile: filepath.Join(d.testMesh.dir, "token-"+d.Name), RootsFile: filepath.Join(d.testMesh.dir, "ca.crt"),
 		Listen: d.listen, Dial: d.dial,
 		OriginalDestination: func(c net.Conn) (netip.AddrPort, error) {
 			if w, ok := c.(*wired); ok && w.dst.IsValid() {
@@ -234,12 +235,12 @@ func (d *pod) start() {
 			return netip.AddrPort{}, errors.New("not redirected")
 		},
 	}
-	if d.town.tune != nil {
-		d.town.tune(&cfg)
+	if d.testMesh.tune != nil {
+		d.testMesh.tune(&cfg)
 	}
 	p, err := proxy.New(cfg)
 	if err != nil {
-		d.town.t.Fatal(err)
+		d.testMesh.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -252,16 +253,16 @@ func (d *pod) start() {
 		once.Do(func() {
 			cancel()
 			if err := <-ended; err != nil {
-				d.town.t.Error(err)
+				d.testMesh.t.Error(err)
 			}
 		})
 	}
-	d.town.t.Cleanup(d.stop)
+	d.testMesh.t.Cleanup(d.stop)
 }
 
-// ready waits until the pod's proxy says that it is, and knows the newest snapshot.
+// ready waits until the pod's proxy is ready and has the newest snapshot.
 func (d *pod) ready() {
-	d.town.t.Helper()
+	d.testMesh.t.Helper()
 	d.eventually("ready", func() bool {
 		r, err := d.admin("/ready")
 		return err == nil && r == "ready\n"
@@ -269,30 +270,30 @@ func (d *pod) ready() {
 	d.follow()
 }
 
-// follow waits until the pod's proxy knows the newest snapshot: it asks for one after that.
+// follow waits until the pod's proxy has the newest snapshot: it polls for one after that.
 func (d *pod) follow() {
-	d.town.t.Helper()
+	d.testMesh.t.Helper()
 	d.eventually("following", func() bool {
-		d.town.mu.Lock()
-		defer d.town.mu.Unlock()
-		return d.town.followed[d.Name] >= d.town.snapshot.Generation
+		d.testMesh.mu.Lock()
+		defer d.testMesh.mu.Unlock()
+		return d.testMesh.followed[d.Name] >= d.testMesh.snapshot.Generation
 	})
 }
 
-// eventually waits for something that other goroutines bring about.
+// eventually waits for a condition that other goroutines bring about.
 func (d *pod) eventually(what string, is func() bool) {
-	d.town.t.Helper()
+	d.testMesh.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for !is() {
 		if time.Now().After(deadline) {
-			d.town.t.Fatalf("%s: %s did not come about", d.Name, what)
+			d.testMesh.t.Fatalf("%s: %s did not come about", d.Name, what)
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
 func (d *pod) admin(path string) (string, error) {
-	conn, err := d.town.wire(d.doors[4191], netip.AddrPort{}, d.IP)
+	conn, err := d.testMesh.wire(d.doors[4191], netip.AddrPort{}, d.IP)
 	if err != nil {
 		return "", err
 	}
@@ -310,14 +311,14 @@ func (d *pod) admin(path string) (string, error) {
 // serve runs a service on a port of the pod.
 func (d *pod) serve(port int, h http.HandlerFunc) *pod {
 	s := httptest.NewServer(h)
-	d.town.t.Cleanup(s.Close)
-	d.town.mu.Lock()
-	defer d.town.mu.Unlock()
+	d.testMesh.t.Cleanup(s.Close)
+	d.testMesh.mu.Lock()
+	defer d.testMesh.mu.Unlock()
 	d.services[port] = s.Listener.Addr().String()
 	return d
 }
 
-// greet runs a service on port 8080 that answers with the pod's name.
+// greet runs a service on port 8080 that responds with the pod's name.
 func (d *pod) greet() *pod {
 	return d.serve(8080, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -336,32 +337,32 @@ func (d *pod) listen(_ context.Context, _, address string) (net.Listener, error)
 	return d.doors[n], nil
 }
 
-// dial is how the pod's proxy connects.
+// dial connects for the pod's proxy.
 func (d *pod) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	host, portText, _ := net.SplitHostPort(address)
 	port, _ := strconv.Atoi(portText)
 	switch host {
 	case "control.test":
-		return (&net.Dialer{}).DialContext(ctx, "tcp", d.town.control.Listener.Addr().String())
+		return (&net.Dialer{}).DialContext(ctx, "tcp", d.testMesh.control.Listener.Addr().String())
 	case "127.0.0.1":
 		return d.reach(port)
 	}
-	return d.town.dial(d.IP, netip.MustParseAddrPort(address))
+	return d.testMesh.dial(d.IP, netip.MustParseAddrPort(address))
 }
 
 // reach connects to a service of the pod.
 func (d *pod) reach(port int) (net.Conn, error) {
-	d.town.mu.Lock()
+	d.testMesh.mu.Lock()
 	at := d.services[port]
-	d.town.mu.Unlock()
+	d.testMesh.mu.Unlock()
 	if at == "" {
 		return nil, syscall.ECONNREFUSED
 	}
 	return net.Dial("tcp", at)
 }
 
-// dial connects to a pod from an address. Pods with proxies redirect.
-func (w *town) dial(from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+// dial connects to a pod from an address. Pods with proxies redirect the connection.
+func (w *testMesh) dial(from netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	w.mu.Lock()
 	d := w.pods[to.Addr()]
 	refused := d == nil || d.down
@@ -375,11 +376,13 @@ func (w *town) dial(from netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	return d.reach(int(to.Port()))
 }
 
-// out connects from a process in the pod: to its own proxy.
-func (d *pod) out(to netip.AddrPort) (net.Conn, error) { return d.town.wire(d.doors[4140], to, d.IP) }
+// out connects from a process in the pod, which its proxy intercepts.
+func (d *pod) out(to netip.AddrPort) (net.Conn, error) {
+	return d.testMesh.wire(d.doors[4140], to, d.IP)
+}
 
-// wire brings a connection to a listener. Both ends are TCP's.
-func (w *town) wire(to *mailbox, dst netip.AddrPort, from netip.Addr) (net.Conn, error) {
+// wire passes a TCP connection to a listener.
+func (w *testMesh) wire(to *mailbox, dst netip.AddrPort, from netip.Addr) (net.Conn, error) {
 	w.linking.Lock()
 	defer w.linking.Unlock()
 	near, err := net.Dial("tcp", w.link.Addr().String())
@@ -432,16 +435,16 @@ func (m *mailbox) Accept() (net.Conn, error) {
 func (m *mailbox) Close() error   { m.once.Do(func() { close(m.closed) }); return nil }
 func (m *mailbox) Addr() net.Addr { return &net.TCPAddr{} }
 
-// client is a process in the pod that asks over HTTP. Whatever host it asks, it connects to the given address.
+// client is an HTTP client in the pod. It connects to the given address, whatever the host.
 func (d *pod) client(to netip.Addr) *http.Client {
 	t := &http.Transport{MaxIdleConnsPerHost: 100, DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return d.out(netip.AddrPortFrom(to, 80))
 	}}
-	d.town.t.Cleanup(t.CloseIdleConnections)
+	d.testMesh.t.Cleanup(t.CloseIdleConnections)
 	return &http.Client{Transport: t}
 }
 
-// got is an answer.
+// got is a response.
 type got struct {
 	status int
 	header http.Header
@@ -514,7 +517,7 @@ func (a authority) sign(t testing.TB, key *ecdsa.PublicKey, life time.Duration, 
 	return der
 }
 
-// route makes a route of the Service backend.
+// route returns a route of the Service backend.
 func route(rules ...mesh.Rule) func(*wire.Snapshot) {
 	return func(s *wire.Snapshot) {
 		s.Routes = []mesh.Route{{Name: "backend", Namespace: "develop", Parents: []mesh.Parent{{Service: "backend", Namespace: "develop"}}, Rules: rules}}

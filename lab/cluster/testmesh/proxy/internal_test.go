@@ -15,7 +15,7 @@ import (
 	"coalmine/lab/mesh"
 )
 
-func TestRecognise(t *testing.T) {
+func TestSniff(t *testing.T) {
 	for text, want := range map[string]protocol{
 		"": undecided, "G": undecided, "GET": undecided, "GET ": undecided, "GET / HTTP/1.1": undecided, "GET / HTTP/1.1\r\n": http1,
 		"GET / HTTP/1.0\n": http1, "M-SEARCH * HTTP/1.1\r\n": http1, "GET / HTTP/2.0\r\n": opaque, "GET /\r\n": opaque,
@@ -28,12 +28,14 @@ func TestRecognise(t *testing.T) {
 	}
 }
 
-// patient is a connection without deadlines: a pipe whose other end is closed takes none, though it still has something to read.
+// patient is a connection without deadlines: a pipe whose other end is closed accepts none, though
+// it still has something to read.
 type patient struct{ net.Conn }
 
 func (patient) SetReadDeadline(time.Time) error { return nil }
 
-// Whatever comes, and in whatever pieces: what was read is given again, and the decision does not depend on the pieces.
+// TestSniff: whatever arrives, in whatever pieces, the bytes that were read are put back, and the
+// decision does not depend on the pieces.
 func FuzzDetect(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), uint8(3))
 	f.Add([]byte("\x16\x03\x01\x00\x05hello"), uint8(1))
@@ -77,7 +79,7 @@ func FuzzDetect(f *testing.F) {
 	})
 }
 
-// Label values are the cluster's, and may be anything.
+// Label values come from the cluster and may be anything.
 func FuzzSeriesText(f *testing.F) {
 	f.Add("a\"b\\c\nd")
 	f.Add("\xff{}=,")

@@ -26,16 +26,16 @@ import (
 
 // shop has a client, a primary and a canary behind the Service backend, and their own Services.
 type shop struct {
-	*town
+	*testMesh
 	client, primary, canary *pod
 	backend                 netip.Addr
 	http                    *http.Client
 }
 
-func newShop(t testing.TB) *shop { return openShop(newTown(t)) }
+func newShop(t testing.TB) *shop { return openShop(newTestMesh(t)) }
 
-func openShop(w *town) *shop {
-	s := &shop{town: w, backend: w.service("backend", "primary")}
+func openShop(w *testMesh) *shop {
+	s := &shop{testMesh: w, backend: w.service("backend", "primary")}
 	w.service("backend-primary", "primary")
 	w.service("backend-canary", "canary")
 	s.primary, s.canary = w.add("primary-0", "primary", true).greet(), w.add("canary-0", "canary", true).greet()
@@ -55,7 +55,7 @@ func (s *shop) route(rules ...mesh.Rule) {
 	s.client.follow()
 }
 
-// follow waits until all three know the newest snapshot.
+// follow waits until all three have the newest snapshot.
 func (s *shop) follow() {
 	s.t.Helper()
 	for _, d := range []*pod{s.primary, s.canary, s.client} {
@@ -82,7 +82,7 @@ func TestWeights(t *testing.T) {
 			t.Fatalf("%s got a request at weight 0", got)
 		}
 	}
-	// An unready canary gives its share away.
+	// An unready canary leaves its share to the primary.
 	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-primary", 1), to("backend-canary", 99)}})
 	s.canary.Ready = false
 	s.tell(s.canary)
@@ -143,8 +143,8 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// A transparent proxy hands over what it got.
-func TestRequestsArriveAsTheyAre(t *testing.T) {
+// TestRequestsAreUnchanged: a transparent proxy forwards what it gets.
+func TestRequestsAreUnchanged(t *testing.T) {
 	s := newShop(t)
 	s.primary.serve(8080, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -163,7 +163,7 @@ func TestRequestsArriveAsTheyAre(t *testing.T) {
 	}
 }
 
-// A body is handed on while it comes.
+// TestStreams: a body is forwarded while it arrives.
 func TestStreams(t *testing.T) {
 	s := newShop(t)
 	s.primary.serve(8080, func(w http.ResponseWriter, r *http.Request) {
@@ -203,7 +203,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// policies let the client alone ask the canary, and anybody the primary's health.
+// policies allow only the client to call the canary, and everyone the primary's health endpoint.
 func policies(s *wire.Snapshot) {
 	s.Policies = mesh.Policies{
 		Servers: []mesh.Server{
@@ -243,7 +243,7 @@ func TestIdentitiesAndPolicies(t *testing.T) {
 		"the client asks the primary":         {ask(t, s.http, "GET", "/", ""), 403},
 		"another identity asks the canary":    {ask(t, stranger.client(s.backend), "GET", "/canary", ""), 403},
 		"a probe":                             {ask(t, outside, "GET", "/healthz?x=1", ""), 200},
-		"what is no probe":                    {ask(t, outside, "POST", "/healthz", ""), 403},
+		"not a probe":                         {ask(t, outside, "POST", "/healthz", ""), 403},
 		"somebody without identity":           {ask(t, toCanary, "GET", "/", ""), 403},
 		"somebody who says who they are":      {ask(t, toCanary, "GET", "/", "", "L5d-Client-Id", mesh.Identity("client", "develop")), 403},
 		"somebody without identity, at first": {ask(t, outside, "GET", "/", ""), 403},
@@ -260,13 +260,13 @@ func TestIdentitiesAndPolicies(t *testing.T) {
 	}
 }
 
-// dialer asks over connections of its own.
+// dialer sends requests over connections of its own.
 func dialer(dial func() (net.Conn, error)) *http.Transport {
 	return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() }}
 }
 
 // direct connects to a pod from outside of the mesh.
-func (w *town) direct(from string, d *pod) (net.Conn, error) {
+func (w *testMesh) direct(from string, d *pod) (net.Conn, error) {
 	return w.dial(netip.MustParseAddr(from), netip.AddrPortFrom(d.IP, 8080))
 }
 
@@ -283,14 +283,14 @@ func TestPlainClientsAndPods(t *testing.T) {
 	if got := ask(t, s.http, "GET", "/x", ""); got.status != 200 || got.header.Get("Pod") != plain.Name {
 		t.Errorf("%+v", got)
 	}
-	// A port that the pod's proxy leaves alone has no mTLS.
+	// A port that the pod's proxy skips has no mTLS.
 	s.canary.SkipInbound = "8080"
 	s.tell(s.canary)
 	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-canary", 1)}})
 	if got := ask(t, s.http, "GET", "/x", ""); got.status != 200 || got.header.Get("Client") != "" {
 		t.Errorf("%+v", got)
 	}
-	// A Service without selector is left to kube-proxy.
+	// A Service without a selector is left to kube-proxy.
 	vip := s.service("backend-elsewhere", "plain")
 	s.change(func(snapshot *wire.Snapshot) { snapshot.Services[len(snapshot.Services)-1].Selector = nil })
 	s.client.follow()
@@ -301,7 +301,7 @@ func TestPlainClientsAndPods(t *testing.T) {
 	if got := ask(t, s.client.client(vip), "GET", "/x", ""); got.status != 200 || got.body != "on port 80" {
 		t.Errorf("%+v", got)
 	}
-	// What a pod asks of itself goes past its inbound proxy.
+	// Requests of the pod to itself bypass its inbound proxy.
 	own := s.client.greet()
 	s.service("backend-own", "client")
 	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-own", 1)}})
@@ -311,7 +311,7 @@ func TestPlainClientsAndPods(t *testing.T) {
 }
 
 func TestFailfast(t *testing.T) {
-	w := newTown(t)
+	w := newTestMesh(t)
 	w.tune = func(c *proxy.Config) { c.Failfast = 50 * time.Millisecond }
 	s := openShop(w)
 	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-canary", 1)}})
@@ -333,9 +333,9 @@ func TestFailfast(t *testing.T) {
 	}
 }
 
-// A request that waits is sent when there is somebody to send it to.
+// TestWaitsForAnEndpoint: a waiting request is sent when there is an endpoint.
 func TestWaitsForAnEndpoint(t *testing.T) {
-	w := newTown(t)
+	w := newTestMesh(t)
 	w.tune = func(c *proxy.Config) { c.Failfast = time.Minute }
 	s := openShop(w)
 	s.canary.Ready = false
@@ -351,7 +351,7 @@ func TestWaitsForAnEndpoint(t *testing.T) {
 }
 
 func TestEndpointsThatCannotBeConnectedTo(t *testing.T) {
-	w := newTown(t)
+	w := newTestMesh(t)
 	w.tune = func(c *proxy.Config) { c.Failfast = 200 * time.Millisecond }
 	s := openShop(w)
 	other := s.add("primary-1", "primary", true).greet()
@@ -360,7 +360,7 @@ func TestEndpointsThatCannotBeConnectedTo(t *testing.T) {
 	w.mu.Lock()
 	other.down = true
 	w.mu.Unlock()
-	for range 50 { // the endpoint that is down is tried first about half of the times
+	for range 50 { // the endpoint that is down is tried first about half of the time
 		if got := ask(t, s.http, "POST", "/", "the body"); got.status != 200 || !strings.HasSuffix(got.body, "the body") {
 			t.Fatalf("%+v", got)
 		}
@@ -368,7 +368,7 @@ func TestEndpointsThatCannotBeConnectedTo(t *testing.T) {
 	w.mu.Lock()
 	s.primary.down = true
 	w.mu.Unlock()
-	s.primary.stop() // and with it the connections that are kept
+	s.primary.stop() // and its idle connections
 	s.http.CloseIdleConnections()
 	if got := ask(t, s.http, "GET", "/", ""); got.status != 504 {
 		t.Errorf("meshed pods: %+v", got)
@@ -383,7 +383,7 @@ func TestEndpointsThatCannotBeConnectedTo(t *testing.T) {
 	s.client.eventually("recovering", func() bool { return ask(t, s.http, "GET", "/", "").status == 200 })
 }
 
-// A service that is not there yet is answered for by its own proxy.
+// TestServiceThatDoesNotListen: the server's proxy answers for a service that does not listen yet.
 func TestServiceThatDoesNotListen(t *testing.T) {
 	s := newShop(t)
 	empty := s.add("empty-0", "empty", true)
@@ -399,7 +399,8 @@ func TestServiceThatDoesNotListen(t *testing.T) {
 	}
 }
 
-// Pods come and go while clients ask: every request is answered once, by a pod.
+// TestEndpointsChangeUnderLoad: pods come and go while clients send: every request is answered
+// once, by a pod.
 func TestEndpointsChangeUnderLoad(t *testing.T) {
 	s := newShop(t)
 	var mu sync.Mutex
@@ -446,7 +447,7 @@ func TestEndpointsChangeUnderLoad(t *testing.T) {
 		d.Ready = false
 		s.tell(d)
 		s.client.follow()
-		load() // what was sent to the pod before has been answered
+		load() // what was sent to the pod before was answered
 		d.stop()
 		s.remove(d)
 	}
@@ -464,7 +465,8 @@ func TestEndpointsChangeUnderLoad(t *testing.T) {
 	}
 }
 
-// Both proxies count the same as the mesh model for the same traffic: names, labels and numbers of requests.
+// TestMetricsAreTheModels: both proxies count the same as the mesh model for the same traffic:
+// names, labels and numbers of requests.
 func TestMetricsAreTheModels(t *testing.T) {
 	s := newShop(t)
 	s.serveStatus()
@@ -475,7 +477,7 @@ func TestMetricsAreTheModels(t *testing.T) {
 	stranger.ready()
 	strangers := stranger.client(s.backend)
 	s.follow()
-	ask(t, s.http, "GET", "/200", "") // handles that are there and new ones
+	ask(t, s.http, "GET", "/200", "") // existing handles and new ones
 	beforeClient, beforeCanary := s.scrape(s.client), s.scrape(s.canary)
 	for _, status := range []int{200, 200, 404, 503} {
 		ask(t, s.http, "GET", fmt.Sprint("/", status), "")
@@ -521,7 +523,7 @@ func TestMetricsAreTheModels(t *testing.T) {
 	compare(t, "canary", canaryModel, beforeCanary, s.scrape(s.canary))
 }
 
-// compare looks at what has risen, but for what measures time.
+// compare compares the increases of all series that do not measure time.
 func compare(t *testing.T, name string, reg *mesh.Registry, before, after map[string]float64) {
 	t.Helper()
 	want := map[string]float64{}
@@ -540,7 +542,7 @@ func compare(t *testing.T, name string, reg *mesh.Registry, before, after map[st
 	}
 }
 
-// seriesName is a series as text, its labels sorted.
+// seriesName is a series as text with sorted labels.
 func seriesName(labels []mesh.Label) string {
 	pairs := make([]string, 0, len(labels))
 	for _, l := range labels[1:] {
@@ -575,7 +577,7 @@ func (s *shop) scrape(d *pod) map[string]float64 {
 	return all
 }
 
-// serveStatus lets both pods answer with the status that the path names.
+// serveStatus makes both pods respond with the status in the path.
 func (s *shop) serveStatus() {
 	for _, d := range []*pod{s.primary, s.canary} {
 		d.serve(8080, func(w http.ResponseWriter, r *http.Request) {

@@ -22,13 +22,13 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// echo runs a server that says hello first, if told so, and then what it hears.
+// echo runs a server that says hello first, if told so, and then echoes.
 func (d *pod) echo(port int, hello string) *pod {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		d.town.t.Fatal(err)
+		d.testMesh.t.Fatal(err)
 	}
-	d.town.t.Cleanup(func() { l.Close() })
+	d.testMesh.t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -42,13 +42,13 @@ func (d *pod) echo(port int, hello string) *pod {
 			}()
 		}
 	}()
-	d.town.mu.Lock()
-	defer d.town.mu.Unlock()
+	d.testMesh.mu.Lock()
+	defer d.testMesh.mu.Unlock()
 	d.services[port] = l.Addr().String()
 	return d
 }
 
-// talk sends bytes, ends its direction, and returns all that comes back.
+// talk sends bytes, closes its direction, and returns everything that comes back.
 func talk(t *testing.T, conn net.Conn, text string) string {
 	t.Helper()
 	defer conn.Close()
@@ -78,19 +78,19 @@ func must[T any](t testing.TB) func(T, error) T {
 	}
 }
 
-func TestWhatIsNoHTTPGoesThrough(t *testing.T) {
-	w := newTown(t)
+func TestOtherProtocolsAreForwarded(t *testing.T) {
+	w := newTestMesh(t)
 	server := w.add("server-0", "server", true).echo(8080, "").echo(3306, "mysql")
 	client := w.add("client-0", "client", true)
 	plain := w.add("plain-0", "plain", false).echo(9000, "plain ")
 	vip := w.service("server", "server")
 	server.ready()
 	client.ready()
-	// kube-proxy takes the address of a Service to a pod: here, to the only one.
+	// kube-proxy sends the address of a Service to a pod: here, to the only one.
 	w.mu.Lock()
 	w.pods[vip] = server
 	w.mu.Unlock()
-	// The service listens on 8080; what passes as it is keeps its port.
+	// The service listens on 8080; a forwarded connection keeps its port.
 	server.echo(80, "")
 	at := func(a netip.Addr, port uint16) net.Conn {
 		return must[net.Conn](t)(client.out(netip.AddrPortFrom(a, port)))
@@ -114,7 +114,7 @@ func TestWhatIsNoHTTPGoesThrough(t *testing.T) {
 	if got := talk(t, must[net.Conn](t)(w.dial(netip.MustParseAddr("10.250.0.1"), netip.AddrPortFrom(server.IP, 8080))), "x"); got != "x" {
 		t.Errorf("from outside: %q", got)
 	}
-	// Policies hold for connections too.
+	// Policies apply to connections, too.
 	w.change(func(s *wire.Snapshot) { s.Policies.Default = mesh.AllAuthenticated })
 	outside := func() string {
 		return talk(t, must[net.Conn](t)(w.dial(netip.MustParseAddr("10.250.0.1"), netip.AddrPortFrom(server.IP, 8080))), "x")
@@ -125,9 +125,9 @@ func TestWhatIsNoHTTPGoesThrough(t *testing.T) {
 	}
 }
 
-// TLS that is the service's own business is left alone.
-func TestForeignTLSGoesThrough(t *testing.T) {
-	w := newTown(t)
+// TestForeignTLSIsForwarded: TLS that is not the mesh's is left alone.
+func TestForeignTLSIsForwarded(t *testing.T) {
+	w := newTestMesh(t)
 	server, client := w.add("server-0", "server", true), w.add("client-0", "client", true)
 	server.ready()
 	client.ready()
@@ -148,9 +148,9 @@ func TestForeignTLSGoesThrough(t *testing.T) {
 	}
 }
 
-// Who says to be somebody must be able to show it.
+// TestStrangersAreNotTrusted: a client must prove its identity.
 func TestStrangersAreNotTrusted(t *testing.T) {
-	w := newTown(t)
+	w := newTestMesh(t)
 	w.tune = func(c *proxy.Config) { c.Failfast = 50 * time.Millisecond }
 	s := openShop(w)
 	identity := mesh.Identity("primary", "develop")
@@ -176,7 +176,7 @@ func TestStrangersAreNotTrusted(t *testing.T) {
 		}
 		conn.Close()
 	}
-	// A pod that is not whom the control plane says gets nothing.
+	// A server whose identity is not the expected one gets nothing.
 	s.primary.ServiceAccount = "somebody"
 	s.tell(s.primary)
 	s.client.eventually("refusing", func() bool { return ask(t, s.http, "GET", "/", "").status == 504 })
@@ -187,7 +187,7 @@ func TestHostileInput(t *testing.T) {
 	many := strings.Repeat("X-A: b\r\n", 1<<16)
 	for name, c := range map[string]struct {
 		text string
-		// status is a part of the first line that comes back.
+		// status returns the status line of a response.
 		status string
 	}{
 		"a line without colon":   {"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", " 400 "},
@@ -211,7 +211,7 @@ func TestHostileInput(t *testing.T) {
 			conn := must[net.Conn](t)(dial())
 			go func() {
 				_, _ = io.WriteString(conn, c.text)
-				if c.status == "" { // whoever has sent half closes
+				if c.status == "" { // a client that has sent half a request closes
 					_ = conn.(*net.TCPConn).CloseWrite()
 				}
 			}()
@@ -228,8 +228,9 @@ func TestHostileInput(t *testing.T) {
 	}
 }
 
-// A connection that nobody redirected, or that goes to the proxy's own entrances, would go around in a circle.
-func TestCirclesAreCut(t *testing.T) {
+// TestLoopsAreCut: a connection that was not redirected, or that goes to the proxy's own listeners,
+// would loop.
+func TestLoopsAreCut(t *testing.T) {
 	s := newShop(t)
 	for _, dst := range []netip.AddrPort{
 		{}, netip.AddrPortFrom(s.client.IP, 4143), netip.AddrPortFrom(s.client.IP, 4140),
@@ -272,7 +273,7 @@ func TestUpgrades(t *testing.T) {
 	}
 }
 
-// A proxy that is told to stop finishes what is under way, and takes nothing more.
+// TestStopsGracefully: a stopping proxy finishes requests in flight and accepts no more.
 func TestStopsGracefully(t *testing.T) {
 	s := newShop(t)
 	working, finish := make(chan struct{}), make(chan struct{})
@@ -300,9 +301,9 @@ func TestStopsGracefully(t *testing.T) {
 	<-stopped
 }
 
-// What does not end is cut off.
+// TestStopsInTime: what does not end is cut off.
 func TestStopsInTime(t *testing.T) {
-	w := newTown(t)
+	w := newTestMesh(t)
 	w.tune = func(c *proxy.Config) { c.Drain = 50 * time.Millisecond }
 	s := openShop(w)
 	working := make(chan struct{})
@@ -313,7 +314,7 @@ func TestStopsInTime(t *testing.T) {
 	s.primary.echo(9000, "")
 	conn := must[net.Conn](t)(s.client.out(netip.AddrPortFrom(s.primary.IP, 9000)))
 	defer conn.Close()
-	_, _ = io.WriteString(conn, "hello you\n") // which is soon seen to be no request
+	_, _ = io.WriteString(conn, "hello you\n") // soon not a request
 	if _, err := io.ReadFull(conn, make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +337,7 @@ func TestStopsInTime(t *testing.T) {
 }
 
 func TestCertificatesAreRenewed(t *testing.T) {
-	w := newTown(t)
+	w := newTestMesh(t)
 	w.life = time.Second
 	s := openShop(w)
 	asked := func() int {
@@ -351,9 +352,10 @@ func TestCertificatesAreRenewed(t *testing.T) {
 	}
 }
 
-// While the control plane is away, what was known holds; a new proxy waits for it.
+// TestControlPlaneAway: while the control plane is away, the last state applies; a new proxy waits
+// for it.
 func TestControlPlaneAway(t *testing.T) {
-	w := newTown(t)
+	w := newTestMesh(t)
 	w.tune = func(c *proxy.Config) { c.Failfast = 50 * time.Millisecond }
 	s := openShop(w)
 	away := func(is bool) {
@@ -382,7 +384,7 @@ func TestControlPlaneAway(t *testing.T) {
 	late.eventually("answering", func() bool { return ask(t, outside, "GET", "/", "").status == 200 })
 }
 
-// processorTime is what this process has used.
+// processorTime is the processor time of this process.
 func processorTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -391,20 +393,20 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// quantile of times, which it sorts.
+// quantile sorts the times.
 func quantile(times []time.Duration, q float64) time.Duration {
 	slices.Sort(times)
 	return times[min(int(q*float64(len(times))), len(times)-1)]
 }
 
-func TestNewSaysWhatIsMissing(t *testing.T) {
+func TestIncompleteConfig(t *testing.T) {
 	if _, err := proxy.New(proxy.Config{}); err == nil {
 		t.Error("a proxy that nobody knows")
 	}
 }
 
-// BenchmarkProxies asks a service through two proxies with mTLS between them, and without any, one request after the other and on 32
-// connections at the same time.
+// BenchmarkProxies sends requests to a service through two proxies with mTLS between them, and
+// without any, one after the other and on 32 connections at once.
 func BenchmarkProxies(b *testing.B) {
 	s := newShop(b)
 	s.primary.serve(8080, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) })

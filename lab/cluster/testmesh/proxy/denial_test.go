@@ -7,8 +7,9 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// Whoever is turned away learns by which workload, where its pod has the labels of a demo service.
-func TestDenialsAreSigned(t *testing.T) {
+// TestDenialsNameTheWorkload: a denial names the workload if its pod has the labels of a demo
+// service.
+func TestDenialsNameTheWorkload(t *testing.T) {
 	for _, c := range []struct {
 		labels            map[string]string
 		version, workload string
