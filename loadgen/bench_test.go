@@ -7,7 +7,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// benchPlan has about n arrivals.
+// benchPlan returns a plan with about n arrivals.
 func benchPlan(b *testing.B, n float64) *loadgen.Plan {
 	w := shop(loadgen.Curve{Constant: 2000})
 	p, err := loadgen.NewPlan(w, 1, time.Duration(n/2000*float64(time.Second)))
@@ -26,7 +26,7 @@ func BenchmarkCursor(b *testing.B) {
 	}
 }
 
-// BenchmarkSessions walks over plans with sessions, of which some thousand are under way.
+// BenchmarkSessions iterates over plans with some thousand active sessions.
 func BenchmarkSessions(b *testing.B) {
 	for name, think := range thinks() {
 		b.Run(name, func(b *testing.B) {
@@ -44,8 +44,8 @@ func BenchmarkSessions(b *testing.B) {
 	}
 }
 
-// BenchmarkBegin makes cursors of a plan with sessions under way.
-func BenchmarkBegin(b *testing.B) {
+// BenchmarkSessionsAtStart creates cursors of a plan with active sessions.
+func BenchmarkSessionsAtStart(b *testing.B) {
 	p, err := loadgen.NewPlan(mall(loadgen.Curve{Constant: 2000}, thinks()["lognormal"]), 1, time.Hour)
 	if err != nil {
 		b.Fatal(err)

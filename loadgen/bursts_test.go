@@ -19,14 +19,15 @@ func variance(sample []float64) (mean, v float64) {
 	return mean, v
 }
 
-// TestBurstsSpreadCounts compares the index of dispersion of counts in [0, t), variance over mean, with that of an MMPP of two
-// states (Heffes, Lucantoni: A Markov modulated characterization of packetized voice and data traffic, IEEE JSAC 4, 1986):
+// TestBurstsDisperseCounts compares the index of dispersion of counts in [0, t), variance over
+// mean, with that of a two-state MMPP (Heffes, Lucantoni: A Markov modulated characterization of
+// packetized voice and data traffic, IEEE JSAC 4, 1986):
 //
 //	1 + 2(λ1-λ2)²r1·r2/((r1+r2)²(λ1·r2+λ2·r1)) · (1 - (1-exp(-(r1+r2)t))/((r1+r2)t))
 //
-// And it compares the counts of two cohorts: those of an MMPP that is divided at random have the covariance that the path of states
-// makes, which is (variance - mean) times both shares.
-func TestBurstsSpreadCounts(t *testing.T) {
+// It also compares the counts of two cohorts. If an MMPP is divided at random, the parts have a
+// covariance of (variance - mean) times both shares, from their common path of states.
+func TestBurstsDisperseCounts(t *testing.T) {
 	const seeds, rate, factor = 5000, 20.0, 6.0
 	calm, burst := 1500*time.Millisecond, 500*time.Millisecond
 	w := mall(loadgen.Curve{Constant: rate}, loadgen.Think{Constant: time.Second})
@@ -84,7 +85,8 @@ func TestExpectedCountsBursts(t *testing.T) {
 	}
 }
 
-// TestBurstsFollowTheCurve: where the curve is 0 there is nothing to multiply, and states go on over the pieces of a curve.
+// TestBurstsFollowTheCurve checks that bursts do not change a rate of 0, and that states continue
+// across the segments of a curve.
 func TestBurstsFollowTheCurve(t *testing.T) {
 	w := shop(shapes()["steps"])
 	w.Bursts = &loadgen.Bursts{Factor: 3, Calm: 700 * time.Millisecond, Burst: 300 * time.Millisecond}

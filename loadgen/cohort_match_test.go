@@ -10,7 +10,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// request looks at headers and cookies as a server does.
+// request returns lookup functions for headers and cookies, as a server has them.
 func request(pairs []loadgen.Pair) (header, cookie func(string) string) {
 	r := http.Request{Header: http.Header{}}
 	for _, x := range pairs {
@@ -24,10 +24,10 @@ func request(pairs []loadgen.Pair) (header, cookie func(string) string) {
 	}
 }
 
-func TestUsersAreRecognised(t *testing.T) {
+func TestUsersAreMatched(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := shop(loadgen.Curve{Constant: 1})
-		w.Cohorts[2].Cookies = append(w.Cohorts[2].Cookies, loadgen.Pair{Name: "sid", Value: "s-{user}"}) // as web, but for the range
+		w.Cohorts[2].Cookies = append(w.Cohorts[2].Cookies, loadgen.Pair{Name: "sid", Value: "s-{user}"}) // like web, except for the range
 		w.Cohorts[1].Headers[1].Value = "a{user}b{user}c"
 		p, err := loadgen.NewPlan(w, 1, time.Second)
 		if err != nil {
@@ -44,9 +44,9 @@ func TestUsersAreRecognised(t *testing.T) {
 	})
 }
 
-func TestStrangersAreNotRecognised(t *testing.T) {
+func TestOtherRequestsDoNotMatch(t *testing.T) {
 	w := shop(loadgen.Curve{Constant: 1})
-	w.Cohorts[3].Headers = []loadgen.Pair{{Name: "User-Agent", Value: "bot"}} // or it would take everybody
+	w.Cohorts[3].Headers = []loadgen.Pair{{Name: "User-Agent", Value: "bot"}} // otherwise it would match every request
 	w.Cohorts[1].Headers[1].Value = "a{user}b{user}c"
 	cookies := func(sid string) []loadgen.Pair {
 		return []loadgen.Pair{{Name: "Cookie", Value: "lang=en; theme=dark; sid=" + sid}}

@@ -11,7 +11,8 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// features has a workload for each thing that a plan can have beside curves and mixes, and one with all that go together.
+// features returns a workload for each feature besides curves and mixes, and one with all features
+// that can be combined.
 func features() map[string]loadgen.Workload {
 	all := mall(loadgen.Curve{Diurnal: &loadgen.Diurnal{Mean: 150, Amplitude: 100, Period: 20 * time.Second}}, thinks()["pareto"])
 	all.Bursts = &loadgen.Bursts{Factor: 4, Calm: 3 * time.Second, Burst: time.Second}
@@ -26,7 +27,7 @@ func features() map[string]loadgen.Workload {
 		})
 	}
 	only := mall(loadgen.Curve{Constant: 100}, thinks()["constant"])
-	only.Cohorts = []loadgen.Cohort{only.Cohorts[0], only.Cohorts[3]} // no request is on its own
+	only.Cohorts = []loadgen.Cohort{only.Cohorts[0], only.Cohorts[3]} // no single requests
 	only.Cohorts[1].Share = 0.4
 	w := map[string]loadgen.Workload{"all": all, "bursts": bursts, "items": ranks, "replay": replay, "only sessions": only}
 	for name, think := range thinks() {
@@ -35,7 +36,7 @@ func features() map[string]loadgen.Workload {
 	return w
 }
 
-// TestDigestsOfFeaturesArePinned is TestDigestIsPinned for what came later.
+// TestDigestsOfFeaturesArePinned is TestDigestIsPinned for the workloads with features.
 func TestDigestsOfFeaturesArePinned(t *testing.T) {
 	pinned := map[string]string{
 		"all":           "dd81fdd0577ee285",
@@ -61,8 +62,9 @@ func TestDigestsOfFeaturesArePinned(t *testing.T) {
 	}
 }
 
-// TestDigestSeesWhatCohortsSee wants another digest where only an item, a session or the target of a line differs.
-func TestDigestSeesWhatCohortsSee(t *testing.T) {
+// TestDigestCoversAllFields checks that digests differ if only an item, a session or the target of
+// a log line differs.
+func TestDigestCoversAllFields(t *testing.T) {
 	w := features()
 	same := func(a, b loadgen.Workload) bool {
 		return newPlan(t, a, 1, time.Minute).Digest() == newPlan(t, b, 1, time.Minute).Digest()
@@ -112,7 +114,8 @@ func TestPlansWithFeaturesAreWellFormed(t *testing.T) {
 	})
 }
 
-// checkCursors walks over the shares of a plan in turn, and wants each arrival in one of them.
+// checkCursors iterates over the shards of a plan in turn and checks that each arrival is in
+// exactly one of them.
 func checkCursors(t *rapid.T, p *loadgen.Plan, want []loadgen.Arrival, shards int) {
 	cursors := make([]*loadgen.Cursor, shards)
 	for i := range cursors {
@@ -141,8 +144,9 @@ func checkCursors(t *rapid.T, p *loadgen.Plan, want []loadgen.Arrival, shards in
 	}
 }
 
-// TestStorageIsUsedAgain: once as many sessions are under way as there ever are, a cursor allocates nothing.
-func TestStorageIsUsedAgain(t *testing.T) {
+// TestSlotsAreReused checks that a cursor does not allocate once the maximum number of sessions has
+// been active.
+func TestSlotsAreReused(t *testing.T) {
 	for name, w := range features() {
 		cursor := newPlan(t, w, 1, time.Hour).Arrivals()
 		walk := func() {
@@ -151,15 +155,15 @@ func TestStorageIsUsedAgain(t *testing.T) {
 			}
 		}
 		walk()
-		if n := testing.AllocsPerRun(1, walk); n > 0 { // it walks twice
+		if n := testing.AllocsPerRun(1, walk); n > 0 { // the digest iterates twice
 			t.Errorf("%s: %g allocations", name, n)
 		}
 	}
 }
 
-// TestOneInstantHasAnOrder plays so fast that many arrivals fall on one instant: those outside of sessions come first, then those
-// of sessions, cohort by cohort.
-func TestOneInstantHasAnOrder(t *testing.T) {
+// TestOrderWithinAnInstant uses a rate at which many arrivals share an instant: single requests
+// come first, then those of sessions, cohort by cohort.
+func TestOrderWithinAnInstant(t *testing.T) {
 	w := mall(loadgen.Curve{Constant: 1e7}, loadgen.Think{Constant: 1})
 	w.Cohorts[0].Session.Length, w.Cohorts[3].Session.Length = 1, 1
 	list, ties := arrivals(newPlan(t, w, 1, 20*time.Millisecond)), 0

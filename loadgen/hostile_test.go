@@ -11,7 +11,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// hostile makes a workload of extreme numbers, of which most pass validation one by one.
+// hostile draws a workload of extreme values, most of which pass validation one by one.
 func hostile(t *rapid.T) loadgen.Workload {
 	number := func(what string, list ...float64) float64 { return rapid.SampledFrom(list).Draw(t, what) }
 	length := func(what string, list ...time.Duration) time.Duration { return rapid.SampledFrom(list).Draw(t, what) }
@@ -49,7 +49,7 @@ func hostile(t *rapid.T) loadgen.Workload {
 	return w
 }
 
-// playHostile takes some arrivals.
+// playHostile takes some arrivals of a hostile workload.
 func playHostile(t *rapid.T) {
 	w := hostile(t)
 	p, err := loadgen.NewPlan(w, rapid.Uint64().Draw(t, "seed"), rapid.SampledFrom([]time.Duration{1, time.Minute, time.Hour, 1 << 62}).Draw(t, "duration"))

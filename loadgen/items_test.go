@@ -11,7 +11,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// browse is a workload of one cohort that looks at items.
+// browse returns a workload of one cohort that requests items.
 func browse(items loadgen.Items) loadgen.Workload {
 	return loadgen.Workload{
 		Rate:    loadgen.Curve{Constant: 2000},
@@ -56,7 +56,7 @@ func TestItemsInSequence(t *testing.T) {
 	}
 }
 
-func TestManyItems(t *testing.T) {
+func TestLargeNumbersOfItems(t *testing.T) {
 	p := newPlan(t, browse(loadgen.Items{Count: 1_000_000, Exponent: 1}), 1, time.Minute)
 	harmonic := math.Log(1e6) + 0.5772156649
 	seen, first, high := 0, 0, 0

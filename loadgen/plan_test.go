@@ -11,8 +11,8 @@ import (
 	"coalmine/loadgen"
 )
 
-// TestDigestIsPinned guards the promise that a seed means the same traffic on every machine and in every version: a grade
-// is verified by replaying it.
+// TestDigestIsPinned guards the promise that a seed gives the same traffic on every machine and in
+// every version: results are verified by replaying them.
 func TestDigestIsPinned(t *testing.T) {
 	pinned := map[string]string{
 		"constant": "2ff46db4b75f2db9", "diurnal": "95dfacc31cac5997", "ramp down": "af68d61528e1276a",
@@ -32,7 +32,7 @@ func TestDigestIsPinned(t *testing.T) {
 	}
 }
 
-// shapes has one curve of each kind.
+// shapes returns one curve of each kind.
 func shapes() map[string]loadgen.Curve {
 	return map[string]loadgen.Curve{
 		"constant":  {Constant: 100},
@@ -89,7 +89,7 @@ func TestLongerPlanExtendsShorter(t *testing.T) {
 	}
 }
 
-// TestGapsAreExponential is Kolmogorov and Smirnov's test of a Poisson process at a constant rate.
+// TestGapsAreExponential is the Kolmogorov-Smirnov test of a Poisson process at a constant rate.
 func TestGapsAreExponential(t *testing.T) {
 	const rate = 500.0
 	list := arrivals(newPlan(t, shop(loadgen.Curve{Constant: rate}), 3, 100*time.Second))
@@ -112,8 +112,8 @@ func TestGapsAreExponential(t *testing.T) {
 	}
 }
 
-// TestGapsDoNotFollowEachOther wants neighbouring gaps uncorrelated.
-func TestGapsDoNotFollowEachOther(t *testing.T) {
+// TestGapsAreUncorrelated checks neighbouring gaps.
+func TestGapsAreUncorrelated(t *testing.T) {
 	list := arrivals(newPlan(t, shop(loadgen.Curve{Constant: 500}), 4, 100*time.Second))
 	sum, n := 0.0, float64(len(list)-2)
 	for i := range len(list) - 2 {
@@ -125,7 +125,8 @@ func TestGapsDoNotFollowEachOther(t *testing.T) {
 	}
 }
 
-// TestRateFollowsTheCurve compares counts in windows with the curve's integral, by chi-square over several seeds.
+// TestRateFollowsTheCurve compares counts in windows with the integral of the curve, by chi-square
+// over several seeds.
 func TestRateFollowsTheCurve(t *testing.T) {
 	const seeds, window, windows = 20, 3 * time.Second, 20
 	for name, c := range shapes() {
@@ -148,7 +149,7 @@ func TestRateFollowsTheCurve(t *testing.T) {
 			chi += (n - mean) * (n - mean) / mean
 			freedom++
 		}
-		// Within four standard deviations of the chi-square distribution.
+		// The limit is four standard deviations of the chi-square distribution.
 		if math.Abs(chi-freedom) > 4*math.Sqrt(2*freedom) {
 			t.Errorf("%s: chi-square %.1f with %g degrees of freedom", name, chi, freedom)
 		}
@@ -178,7 +179,7 @@ func TestSharesAreKept(t *testing.T) {
 	}
 }
 
-// binomial fails unless a count of n trials with probability p is within five standard deviations.
+// binomial fails unless count is within five standard deviations of n·p.
 func binomial(t *testing.T, what string, count, n int, p float64) {
 	t.Helper()
 	mean, deviation := float64(n)*p, math.Sqrt(float64(n)*p*(1-p))

@@ -13,10 +13,10 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// noon is the time of the first line.
+// noon returns the time of the first line plus d.
 func noon(d time.Duration) time.Time { return time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC).Add(d) }
 
-// recorded is a workload that plays a log.
+// recorded returns a workload that replays a log.
 func recorded(lines ...accesslog.Line) loadgen.Workload {
 	for i := range lines {
 		lines[i].Number = i + 1
@@ -79,7 +79,7 @@ func TestReplayAddsOnlyWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestSecondsAreSpread(t *testing.T) {
+func TestWholeSecondsAreSpread(t *testing.T) {
 	line := func(d time.Duration) accesslog.Line { return accesslog.Line{At: noon(d), Target: "/"} }
 	at := func(w loadgen.Workload) (list []time.Duration) {
 		for _, a := range arrivals(newPlan(t, w, 1, time.Minute)) {
@@ -96,7 +96,7 @@ func TestSecondsAreSpread(t *testing.T) {
 			t.Errorf("speed %g: %v, want %v", speed, got, want)
 		}
 	}
-	old := recorded(accesslog.Line{Target: "/"}, line(0), line(0)) // two thousand years before
+	old := recorded(accesslog.Line{Target: "/"}, line(0), line(0)) // two thousand years earlier
 	if p := newPlan(t, old, 1, 1<<62); p.Expected() != 1 || old.Replay.Length() < 1<<62 {
 		t.Errorf("%g lines of an endless log of %v", p.Expected(), old.Replay.Length())
 	}
@@ -106,7 +106,7 @@ func TestSecondsAreSpread(t *testing.T) {
 	}
 }
 
-func TestReplayIsRefusedWithoutLines(t *testing.T) {
+func TestReplayRejectsInvalidLogs(t *testing.T) {
 	w := recorded()
 	w.Replay.Lines = nil
 	if err := w.Validate(); err != nil {
@@ -126,7 +126,8 @@ func TestReplayIsRefusedWithoutLines(t *testing.T) {
 	}
 }
 
-// TestReplaysAreWellFormed plays random logs: all lines in order, users in their ranges, and a shorter plan is the begin of it.
+// TestReplaysAreWellFormed plays random logs: all lines are in order, users are in their ranges,
+// and a shorter plan is a prefix.
 func TestReplaysAreWellFormed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := func(what string, list ...string) string { return rapid.SampledFrom(list).Draw(t, what) }

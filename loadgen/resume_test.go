@@ -8,7 +8,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// mean fails unless the mean of a sample is near a value, by Student's test at five standard errors.
+// mean fails unless the mean of a sample is within five standard errors of want, by Student's test.
 func mean(t *testing.T, what string, sample []float64, want float64) {
 	t.Helper()
 	n, sum, squares := float64(len(sample)), 0.0, 0.0
@@ -22,15 +22,16 @@ func mean(t *testing.T, what string, sample []float64, want float64) {
 	}
 }
 
-// TestSessionsBeginAtFullRate counts the requests of the first seconds, and of later ones, over many seeds.
-func TestSessionsBeginAtFullRate(t *testing.T) {
+// TestSessionsStartAtFullRate counts the requests of the first seconds, and of later ones, over
+// many seeds.
+func TestSessionsStartAtFullRate(t *testing.T) {
 	const seeds, windows = 250, 4
 	all := thinks()
 	all["wide"] = loadgen.Think{Lognormal: &loadgen.LognormalThink{P50: 30 * time.Minute, P99: 24 * time.Hour}}
 	for name, think := range all {
 		for _, bursts := range []*loadgen.Bursts{nil, {Factor: 8, Calm: 6 * time.Second, Burst: 2 * time.Second}} {
 			rate := 50.0
-			if name == "wide" { // a quarter of the time is in think times that are cut; thousands of sessions are under way
+			if name == "wide" { // a quarter of the time is spent in think times that are cut; thousands of sessions are active
 				rate, bursts = 2, nil
 			}
 			w := mall(loadgen.Curve{Constant: rate}, think)
@@ -63,9 +64,9 @@ func TestSessionsBeginAtFullRate(t *testing.T) {
 	}
 }
 
-// TestSessionsBeginAsTheyGoOn compares what is seen of sessions in a window at the begin with what is seen in one later, when the
-// begin is forgotten: the pages, the number of sessions, and how many of them come more than once.
-func TestSessionsBeginAsTheyGoOn(t *testing.T) {
+// TestSessionsStartStationary compares the sessions in a window at the start with those in a later
+// window: the pages, the number of sessions, and how many make more than one request.
+func TestSessionsStartStationary(t *testing.T) {
 	const seeds, window, later = 400, 3 * time.Second, 40 * time.Second
 	for name, think := range thinks() {
 		w := mall(loadgen.Curve{Constant: 20}, think)
@@ -84,7 +85,7 @@ func TestSessionsBeginAsTheyGoOn(t *testing.T) {
 	}
 }
 
-// seen counts what web users do in a stretch of time.
+// seen counts what web users do in an interval.
 func seen(w loadgen.Workload, list []loadgen.Arrival, from, to time.Duration) map[string]float64 {
 	counts, times := map[string]float64{}, map[uint32]int{}
 	for _, a := range list {
@@ -103,8 +104,9 @@ func seen(w loadgen.Workload, list []loadgen.Arrival, from, to time.Duration) ma
 	return counts
 }
 
-// TestRequestsOfSessionsFollowTheCurve compares counts with the rate of starts, spread over the requests of a session. With a
-// constant think time c the rate at t is the sum over k of (1-1/length)^k/length times the curve at t - k·c.
+// TestRequestsOfSessionsFollowTheCurve compares counts with the rate of starts, spread over the
+// requests of a session. With a constant think time c the rate at t is the sum over k of
+// (1-1/length)^k/length times the curve at t - k·c.
 func TestRequestsOfSessionsFollowTheCurve(t *testing.T) {
 	const seeds, window, windows, length = 100, 4 * time.Second, 10, 4.0
 	think := 3 * time.Second
@@ -135,8 +137,8 @@ func TestRequestsOfSessionsFollowTheCurve(t *testing.T) {
 	}
 }
 
-// TestSharesOfRequestsAreKeptWithSessions wants shares of requests, not of sessions.
-func TestSharesOfRequestsAreKeptWithSessions(t *testing.T) {
+// TestSharesApplyToRequestsOfSessions checks that shares are those of requests, not of sessions.
+func TestSharesApplyToRequestsOfSessions(t *testing.T) {
 	shares := make([][]float64, 4)
 	w := mall(loadgen.Curve{Constant: 200}, thinks()["lognormal"])
 	for seed := range uint64(60) {

@@ -10,14 +10,14 @@ import (
 	"coalmine/loadgen"
 )
 
-// stubborn is a shop whose web users try again.
+// stubborn returns the shop with a retry policy for web users.
 func stubborn(r loadgen.Retry) loadgen.Workload {
 	w := shop(loadgen.Curve{Constant: 100})
 	w.Cohorts[0].Retry = &r
 	return w
 }
 
-func TestWaitsAreACappedExponential(t *testing.T) {
+func TestWaitsAreCappedExponential(t *testing.T) {
 	policy := loadgen.Retry{Attempts: 6, Base: 100 * time.Millisecond, Max: time.Second}
 	r := loadgen.NewRetries(newPlan(t, stubborn(policy), 1, time.Second), loadgen.Shard{})
 	var waits []time.Duration
@@ -55,7 +55,7 @@ func TestJitterIsUniformOverItsShare(t *testing.T) {
 	}
 }
 
-func TestWhatIsTriedAgain(t *testing.T) {
+func TestWhichStatusesAreRetried(t *testing.T) {
 	policy := loadgen.Retry{Attempts: 2, Base: 1, Max: 1}
 	for name, c := range map[string]struct {
 		on    []int
@@ -74,9 +74,9 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestBudgetBoundsRetries plays random requests and retries and compares with a count over the last TTL, which the slots may miss
-// by one slot.
-func TestBudgetBoundsRetries(t *testing.T) {
+// TestBudgetLimitsRetries plays random requests and retries and compares with a count over the last
+// TTL. The slots may differ from it by one slot.
+func TestBudgetLimitsRetries(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := loadgen.Budget{
 			Ratio: rapid.Float64Range(0.01, 3).Draw(t, "ratio"), PerSecond: rapid.Float64Range(0, 5).Draw(t, "perSecond"),

@@ -19,7 +19,7 @@ func catalogue() loadgen.Workload {
 	}}
 }
 
-func TestRouteOfPrefersTheNarrowest(t *testing.T) {
+func TestRouteOfPrefersTheMostSpecific(t *testing.T) {
 	w := catalogue()
 	for _, c := range []struct{ service, method, path, want string }{
 		{"", "GET", "/", "home"}, {"", "", "/", "home"}, {"", "GET", "/x", "any"}, {"", "GET", "/static/", "static"},
@@ -40,7 +40,7 @@ func TestRouteOfPrefersTheNarrowest(t *testing.T) {
 	}
 }
 
-// TestRouterAgreesWithAScan compares the compiled table with a plain look at every route.
+// TestRouterAgreesWithAScan compares the compiled table with a linear scan of the routes.
 func TestRouterAgreesWithAScan(t *testing.T) {
 	paths := rapid.StringMatching(`(/[ab]{1,2}){1,3}(\{item\})?(/[ab])?|(/[ab]{1,2}){0,2}/\*`)
 	services := rapid.SampledFrom([]string{"", "a", "b"})
@@ -67,7 +67,7 @@ func TestRouterAgreesWithAScan(t *testing.T) {
 	})
 }
 
-// scan rates how narrowly a route fits; -1 for not at all.
+// scan returns how specifically a route matches, or -1 if it does not.
 func scan(r loadgen.Route, service, method, path string) int {
 	begin, tail, item := strings.Cut(r.Path, "{item}")
 	prefix, star := strings.CutSuffix(r.Path, "*")

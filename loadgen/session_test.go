@@ -9,7 +9,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// thinks has one distribution of each kind, with a mean near two seconds.
+// thinks returns one distribution of each kind, with a mean near two seconds.
 func thinks() map[string]loadgen.Think {
 	return map[string]loadgen.Think{
 		"constant":  {Constant: 2 * time.Second},
@@ -18,7 +18,7 @@ func thinks() map[string]loadgen.Think {
 	}
 }
 
-// mall is the shop with visits in the place of some requests: of web users, and of bots that crawl items.
+// mall returns the shop with sessions for web users, and for bots that crawl items.
 func mall(rate loadgen.Curve, think loadgen.Think) loadgen.Workload {
 	w := shop(rate)
 	w.Routes = append(w.Routes, loadgen.Route{Name: "item", Path: "/items/{item}"}, loadgen.Route{Name: "reviews", Path: "/items/{item}/reviews?page=1"})
@@ -36,8 +36,8 @@ func mall(rate loadgen.Curve, think loadgen.Think) loadgen.Workload {
 	return w
 }
 
-// sessions lists the requests of each session of a cohort, for sessions that began after traffic did and a good while before its
-// end, so that all of them are whole.
+// sessions returns the requests of each session of a cohort. It selects sessions that start after
+// traffic and well before its end, so that all are complete.
 func sessions(p *loadgen.Plan, cohort uint16, from, to time.Duration) [][]loadgen.Arrival {
 	numbers := map[uint32]int{}
 	var list [][]loadgen.Arrival
@@ -56,14 +56,15 @@ func sessions(p *loadgen.Plan, cohort uint16, from, to time.Duration) [][]loadge
 	return slices.DeleteFunc(list, func(s []loadgen.Arrival) bool { return s[0].At < from || s[0].At > to })
 }
 
-// whole lists sessions of web users with think times of about a tenth of a second, so that they are short against the plan.
+// whole returns sessions of web users with think times of about 0.1 s, which are short compared
+// with the plan.
 func whole(t *testing.T, think loadgen.Think, length float64) [][]loadgen.Arrival {
 	w := mall(loadgen.Curve{Constant: 500}, think)
 	w.Cohorts[0].Session.Length = length
 	return sessions(newPlan(t, w, 5, 5*time.Minute), 0, 20*time.Second, 4*time.Minute)
 }
 
-// chiSquare fails unless counts are as expected, within four standard deviations of the chi-square distribution.
+// chiSquare fails unless counts are within four standard deviations of the chi-square distribution.
 func chiSquare(t *testing.T, what string, counts, want []float64) {
 	t.Helper()
 	chi, freedom := 0.0, -1.0
@@ -99,7 +100,7 @@ func TestSessionLengthsAreGeometric(t *testing.T) {
 	}
 }
 
-// ks is Kolmogorov and Smirnov's distance between a sample and a continuous distribution.
+// ks returns the Kolmogorov-Smirnov distance between a sample and a continuous distribution.
 func ks(sample []float64, cdf func(float64) float64) (distance float64) {
 	slices.Sort(sample)
 	n := float64(len(sample))
@@ -110,7 +111,7 @@ func ks(sample []float64, cdf func(float64) float64) (distance float64) {
 	return distance
 }
 
-func TestThinkTimesAreAsGiven(t *testing.T) {
+func TestThinkTimesFollowTheDistribution(t *testing.T) {
 	ms := time.Millisecond
 	phi := func(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
 	for name, c := range map[string]struct {
@@ -121,7 +122,7 @@ func TestThinkTimesAreAsGiven(t *testing.T) {
 			return phi(math.Log(x/0.1) / (math.Log(9) / 2.3263478740408408))
 		}},
 		"pareto": {loadgen.Think{Pareto: &loadgen.ParetoThink{Min: 50 * ms, Alpha: 1.5, Max: 2000 * ms}}, func(x float64) float64 {
-			return (1 - math.Pow(0.05/x, 1.5)) / (1 - math.Pow(0.05/2, 1.5)) // of those under the cut
+			return (1 - math.Pow(0.05/x, 1.5)) / (1 - math.Pow(0.05/2, 1.5)) // of those below the cut
 		}},
 	} {
 		var times []float64
@@ -184,7 +185,8 @@ func TestPagesFollowTheGraph(t *testing.T) {
 	}
 }
 
-// TestSessionsAreWellFormed looks at what all arrivals of a session have in common, and at the numbers of sessions and users.
+// TestSessionsAreWellFormed checks what all arrivals of a session have in common, and the numbers
+// of sessions and users.
 func TestSessionsAreWellFormed(t *testing.T) {
 	for name, think := range thinks() {
 		w := mall(loadgen.Curve{Constant: 300}, think)
@@ -221,7 +223,8 @@ func TestSessionsAreWellFormed(t *testing.T) {
 	}
 }
 
-// TestSingleRequestsDoNotDependOnSessions: they are the same whatever the sessions of others do.
+// TestSingleRequestsDoNotDependOnSessions checks that they are the same with and without sessions
+// of other cohorts.
 func TestSingleRequestsDoNotDependOnSessions(t *testing.T) {
 	single := func(think loadgen.Think) (list []loadgen.Arrival) {
 		for _, a := range arrivals(newPlan(t, mall(loadgen.Curve{Constant: 300}, think), 8, time.Minute)) {

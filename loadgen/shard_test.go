@@ -10,8 +10,9 @@ import (
 	"coalmine/loadgen"
 )
 
-// TestSharesPartitionThePlan wants every arrival in exactly one share, and a user's all in one.
-func TestSharesPartitionThePlan(t *testing.T) {
+// TestShardsPartitionThePlan checks that every arrival is in exactly one shard, and all arrivals of
+// a user in the same one.
+func TestShardsPartitionThePlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, err := loadgen.NewPlan(shop(loadgen.Curve{Constant: 100}), rapid.Uint64().Draw(t, "seed"), 10*time.Second)
 		if err != nil {
@@ -40,7 +41,8 @@ func TestSharesPartitionThePlan(t *testing.T) {
 	})
 }
 
-// Parts by cohort are of the same plan: together they have every arrival once, in shards too.
+// Parts by cohort belong to the same plan: together they have every arrival once, also when
+// sharded.
 func TestOnlyPartitionsThePlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, err := loadgen.NewPlan(shop(loadgen.Curve{Constant: 100}), rapid.Uint64().Draw(t, "seed"), 5*time.Second)
@@ -74,7 +76,7 @@ func TestOnlyPartitionsThePlan(t *testing.T) {
 	})
 }
 
-func TestSharesAreEven(t *testing.T) {
+func TestShardsAreEven(t *testing.T) {
 	p := newPlan(t, shop(loadgen.Curve{Constant: 2000}), 1, 20*time.Second)
 	users := map[uint32]bool{}
 	for _, a := range arrivals(p) {

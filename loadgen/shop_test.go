@@ -7,7 +7,7 @@ import (
 	"coalmine/loadgen"
 )
 
-// shop is a workload with sticky users, users by cookie and bots.
+// shop returns a workload with sticky users, users with a cookie, and bots.
 func shop(rate loadgen.Curve) loadgen.Workload {
 	return loadgen.Workload{
 		Rate: rate,
@@ -37,7 +37,7 @@ func newPlan(t testing.TB, w loadgen.Workload, seed uint64, d time.Duration) *lo
 	return p
 }
 
-// arrivals lists a whole plan.
+// arrivals returns all arrivals of a plan.
 func arrivals(p *loadgen.Plan) []loadgen.Arrival {
 	var list []loadgen.Arrival
 	for c := p.Arrivals(); ; {

@@ -11,7 +11,7 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// expectFindings spoils workloads in one way each, and wants the finding.
+// expectFindings breaks the workload in one way at a time and expects the error.
 func expectFindings(t *testing.T, whole func() loadgen.Workload, cases map[string]func(*loadgen.Workload)) {
 	t.Helper()
 	if err := whole().Validate(); err != nil {
@@ -69,7 +69,7 @@ func TestValidateSessions(t *testing.T) {
 	})
 }
 
-func TestValidateTheRest(t *testing.T) {
+func TestValidateOtherFields(t *testing.T) {
 	whole := func() loadgen.Workload {
 		w := stubborn(loadgen.Retry{Attempts: 3, Base: time.Second, Max: time.Minute, Budget: &loadgen.Budget{Ratio: 0.2, TTL: time.Minute}})
 		w.Bursts = &loadgen.Bursts{Factor: 2, Calm: time.Second, Burst: time.Second}
@@ -134,7 +134,8 @@ func TestValidateReplays(t *testing.T) {
 	})
 }
 
-// FuzzWorkload makes plans of any workload that passes validation: none may panic, hang or leave its bounds.
+// FuzzWorkload makes plans of any workload that passes validation: none may panic, hang or leave
+// its bounds.
 func FuzzWorkload(f *testing.F) {
 	for _, w := range features() {
 		text, err := json.Marshal(w)

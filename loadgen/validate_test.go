@@ -72,12 +72,13 @@ func TestValidateNamesTheField(t *testing.T) {
 	}
 }
 
-// FuzzPlan makes plans of any numbers that pass validation: none may panic, hang or leave its bounds.
+// FuzzPlan makes plans of any numbers that pass validation: none may panic, hang or leave its
+// bounds.
 func FuzzPlan(f *testing.F) {
 	f.Add(1.0, 2.0, 0.5, int64(time.Second), int64(time.Second), byte(0), uint64(1))
 	f.Add(0.0, 1e6, 1.0, int64(1), int64(1), byte(1), uint64(1))
 	f.Add(1e-300, 0.0, 0.0, int64(1<<62), int64(1<<62), byte(4), uint64(2))
-	f.Add(1e-11, 0.0, 0.0, int64(1), int64(1), byte(0), uint64(2))       // the first arrival is due after centuries
+	f.Add(1e-11, 0.0, 0.0, int64(1), int64(1), byte(0), uint64(2))       // the first arrival is centuries away
 	f.Add(5.0, 7.0, 0.0, int64(1<<62), int64(1<<62), byte(3), uint64(2)) // a spike that ends after the last instant
 	f.Fuzz(func(t *testing.T, a, b, share float64, x, y int64, kind byte, seed uint64) {
 		at, over := time.Duration(x), time.Duration(y)

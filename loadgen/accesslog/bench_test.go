@@ -39,7 +39,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// caddy writes a line as long as Caddy's are.
+// caddy formats a line as long as those of Caddy.
 func caddy(l accesslog.Line) string {
 	return fmt.Sprintf(`{"level":"info","ts":%d.%06d,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":%q,"remote_port":"41342",`+
 		`"client_ip":%q,"proto":"HTTP/2.0","method":%q,"host":"shop.example","uri":%q,"headers":{"User-Agent":[%q],"Accept":["*/*"],"Referer":[%q]},`+

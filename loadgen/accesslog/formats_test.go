@@ -14,7 +14,7 @@ const agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/
 
 var noon = time.Date(2026, 3, 7, 12, 0, 0, 0, time.UTC)
 
-// samples are lines as servers write them, and what they mean.
+// samples are lines as servers write them, and their meaning.
 var samples = map[string]struct {
 	format, text string
 	want         accesslog.Line
@@ -177,7 +177,7 @@ func TestTimes(t *testing.T) {
 		`99999999999999999999`:            {},
 		`-1772884800`:                     {},
 		`1e300`:                           {},
-		`12`:                              {}, // a duration, perhaps
+		`12`:                              {}, // perhaps a duration
 		`"2026-03-07"`:                    {},
 		`"noon"`:                          {},
 		`"9999-03-07T12:00:00Z"`:          {},

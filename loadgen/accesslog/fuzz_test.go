@@ -10,7 +10,7 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// asJSON writes a line with names of nginx's.
+// asJSON formats a line with nginx's names.
 func asJSON(l accesslog.Line) string {
 	data, err := json.Marshal(map[string]any{
 		"remote_addr": l.Client, "remote_user": l.User, "ts": l.At, "request_method": l.Method, "request_uri": l.Target,
@@ -27,7 +27,7 @@ func FuzzCombined(f *testing.F) { fuzz(f, accesslog.FormatCombined) }
 func FuzzJSON(f *testing.F)     { fuzz(f, accesslog.FormatJSON) }
 func FuzzAny(f *testing.F)      { fuzz(f, "") }
 
-// fuzz reads any input: every line must be counted once, and those that are good must be fit for a request.
+// fuzz reads any input: every line must be counted once, and valid lines must make valid requests.
 func fuzz(f *testing.F, format string) {
 	for _, sample := range samples {
 		f.Add([]byte(sample.text))

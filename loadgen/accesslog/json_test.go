@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzJSONFields compares what the walk by hand finds with what a walk with the standard library finds.
+// FuzzJSONFields compares the manual walk with one that uses encoding/json.
 func FuzzJSONFields(f *testing.F) {
 	for _, text := range []string{
 		`{"a":[{"b":"]"}],"url":{"path":"/p\u00e4th","x":{}},"method":"GET","ts":"x"}`,
@@ -23,7 +23,7 @@ func FuzzJSONFields(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		text = bytes.TrimSpace(text)
-		if len(text) == 0 || !utf8.Valid(text) { // the library puts a sign in the place of what is no UTF-8
+		if len(text) == 0 || !utf8.Valid(text) { // encoding/json replaces invalid UTF-8
 			return
 		}
 		var got, want fields
@@ -43,7 +43,7 @@ func FuzzJSONFields(f *testing.F) {
 	})
 }
 
-// reference walks an object with the standard library.
+// reference walks an object with encoding/json.
 type reference struct {
 	names map[string]jsonField
 	rank  [fieldCount]int

@@ -19,7 +19,7 @@ import (
 	"coalmine/loadgen/accesslog"
 )
 
-// line is a good line of the common log format, s seconds after noon.
+// line returns a valid line of the common log format, s seconds after noon.
 func line(s int, path string) string {
 	at := noon.Add(time.Duration(s) * time.Second)
 	return fmt.Sprintf(`192.0.2.%d - - [%s] "GET %s HTTP/1.1" 200 5`, s%250, at.Format("02/Jan/2006:15:04:05 -0700"), path)
@@ -70,8 +70,8 @@ func TestBrokenLinesAreCountedAndNeverFatal(t *testing.T) {
 	}
 }
 
-// A log whose end was written over a crash has bytes in it that no text has.
-func TestZeroBytesBreakTheirLineOnly(t *testing.T) {
+// A log whose end was written during a crash contains zero bytes.
+func TestZeroBytesBreakOnlyTheirLine(t *testing.T) {
 	log, err := accesslog.Read(strings.NewReader(strings.Repeat("\x00", 100)+"\n"+line(1, "/")), "")
 	if err != nil || len(log.Lines) != 1 || log.Broken.Count != 1 {
 		t.Errorf("%d lines, %d broken ones, error %v", len(log.Lines), log.Broken.Count, err)
@@ -93,7 +93,7 @@ func TestLinesAreOrderedByTime(t *testing.T) {
 	}
 }
 
-func TestPackedLogsReadAlike(t *testing.T) {
+func TestCompressedLogs(t *testing.T) {
 	text := strings.Repeat(line(1, "/a")+"\n"+line(2, "/b")+"\nbroken\n", 1000)
 	want, err := accesslog.Read(strings.NewReader(text), "")
 	if err != nil {
@@ -114,7 +114,7 @@ func TestPackedLogsReadAlike(t *testing.T) {
 	}
 }
 
-// endless is a log without an end.
+// endless is a log without end.
 type endless struct{ text string }
 
 func (e endless) Read(b []byte) (n int, err error) {
@@ -124,7 +124,7 @@ func (e endless) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-func TestWhatIsNoLog(t *testing.T) {
+func TestReadRejects(t *testing.T) {
 	good := line(1, "/") + "\n"
 	packed := pack(t, strings.Repeat(good, 10_000))
 	for name, test := range map[string]struct {
@@ -179,7 +179,7 @@ func TestLimitsAreExact(t *testing.T) {
 	}
 }
 
-// TestLongLines puts lines around the limit between good ones: the neighbours must not suffer.
+// TestLongLines puts lines around the limit between valid ones, which must not be affected.
 func TestLongLines(t *testing.T) {
 	for _, length := range []int{65_534, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073, 200_000} {
 		path := "/" + strings.Repeat("x", length-len(line(1, "/")))
@@ -212,8 +212,8 @@ func btoi(b bool) int {
 	return 0
 }
 
-// TestWrittenLinesComeBack writes any line in the combined format and as JSON and reads it again.
-func TestWrittenLinesComeBack(t *testing.T) {
+// TestFormattedLinesAreParsed formats any line in the combined format and as JSON and parses it.
+func TestFormattedLinesAreParsed(t *testing.T) {
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("ab\"\\ \t{}[]:,é�-%x0")), 0, 12, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		want := accesslog.Line{
@@ -239,7 +239,7 @@ func TestWrittenLinesComeBack(t *testing.T) {
 	})
 }
 
-// combined writes a line as nginx does.
+// combined formats a line like nginx.
 func combined(l accesslog.Line) string {
 	text := func(s string) string {
 		var b strings.Builder

@@ -30,7 +30,7 @@ func fate(seq uint64) (status int, version string, hit bool) {
 	return 200, "v1", false
 }
 
-// echo answers by the request's place in the plan.
+// echo responds depending on the request's place in the plan.
 func echo(w http.ResponseWriter, r *http.Request) {
 	m, ok := traceheader.Parse(r.Header.Get(traceheader.RequestHeader))
 	if !ok {
@@ -47,7 +47,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, strings.Repeat("x", int(m.Seq%50)))
 }
 
-// counts is what a test compares of the answers to one cohort, route and version.
+// counts is what a test compares for one cohort, route and version.
 type counts struct {
 	cohort, route   uint16
 	version         string
@@ -75,7 +75,7 @@ func TestOutcomesAreThoseOfThePlan(t *testing.T) {
 	}
 }
 
-// count orders by cohort, route and version.
+// count returns counts ordered by cohort, route and version.
 func count(outcomes []loadgen.Outcome) []counts {
 	var list []counts
 	for _, o := range outcomes {
@@ -106,8 +106,8 @@ func number(b bool) uint64 {
 	return 0
 }
 
-// TestRequestsAreThePlans compares every request that a server saw with the plan.
-func TestRequestsAreThePlans(t *testing.T) {
+// TestRequestsMatchThePlan compares every request that a server received with the plan.
+func TestRequestsMatchThePlan(t *testing.T) {
 	leakFree(t)
 	var w witness
 	bodies := make(chan string, 1000)
@@ -223,10 +223,10 @@ func TestUsersKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func TestCookiesComeBack(t *testing.T) {
+func TestCookiesAreReturned(t *testing.T) {
 	leakFree(t)
 	var w witness
-	// Each answer counts the user's visits in a cookie, and takes the place of a planned one.
+	// Each response counts the user's visits in a cookie, and replaces a planned one.
 	base := serve(t, func(rw http.ResponseWriter, r *http.Request) {
 		m := w.see(r).mark
 		http.SetCookie(rw, &http.Cookie{Name: "last", Value: fmt.Sprint(m.Seq)})
@@ -235,7 +235,7 @@ func TestCookiesComeBack(t *testing.T) {
 		http.SetCookie(rw, &http.Cookie{Name: "cart", Value: "x", Path: "/cart"})
 	})
 	shop := shop(300)
-	shop.Cohorts[2].Users = 3 // come again, but ignore what they are given
+	shop.Cohorts[2].Users = 3 // return, but ignore cookies
 	p := newPlan(t, shop, length)
 	play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 1})
 	last, again := make(map[uint32]uint64), 0
@@ -270,7 +270,7 @@ func TestRetriesAreSentAndCounted(t *testing.T) {
 	leakFree(t)
 	w := shop(200)
 	w.Cohorts[0].Retry = &loadgen.Retry{Attempts: 3, Base: 1e6, Max: 4e6, Jitter: 0.5, On: []int{500},
-		Budget: &loadgen.Budget{Ratio: 100}} // enough, as long as requests are counted for it
+		Budget: &loadgen.Budget{Ratio: 100}} // enough if requests are deposited
 	p := newPlan(t, w, length)
 	var saw witness
 	base := serve(t, func(rw http.ResponseWriter, r *http.Request) { saw.see(r); echo(rw, r) })
@@ -312,7 +312,7 @@ func TestRetriesAreSentAndCounted(t *testing.T) {
 	}
 }
 
-// TestRetriesAfterTheLastArrival would wait for ever if the end of the plan were the end of waiting.
+// TestRetriesAfterTheLastArrival would hang if waiting ended with the plan.
 func TestRetriesAfterTheLastArrival(t *testing.T) {
 	leakFree(t)
 	w := one(400, "GET")

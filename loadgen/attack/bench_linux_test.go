@@ -27,7 +27,7 @@ func generate(b *testing.B, s serverOrder, g generatorOrder) (figures, served) {
 	return f, log
 }
 
-// stop ends a server.
+// stop stops a server.
 func (c *child) stop(b *testing.B) served {
 	b.Helper()
 	c.stdin.Close()
@@ -37,7 +37,7 @@ func (c *child) stop(b *testing.B) served {
 	return log
 }
 
-// medians runs every side some times, in turn, and reports the medians of its figures, in their units.
+// medians runs every generator several times, in turn, and reports the medians of its figures.
 func medians(b *testing.B, rounds int, sides []string, run func(side string) map[string]float64) map[string]float64 {
 	b.Helper()
 	all := make(map[string][]float64)
@@ -57,8 +57,9 @@ func medians(b *testing.B, rounds int, sides []string, run func(side string) map
 	return middle
 }
 
-// BenchmarkSchedule sends 2,000 requests a second to a server that answers after 20 ms, and states how late they were written
-// and how far their gaps are from those of a Poisson process. Goals: a median of 25 µs and a distance of 0.05.
+// BenchmarkSchedule sends 2,000 requests per second to a server that responds after 20 ms. It
+// reports how late they were written and how far their gaps are from those of a Poisson process.
+// Goals: a median of 25 µs and a distance of 0.05.
 func BenchmarkSchedule(b *testing.B) {
 	const rate = 2000
 	for b.Loop() {
@@ -77,7 +78,7 @@ func BenchmarkSchedule(b *testing.B) {
 	}
 }
 
-// lateness lists how much later than meant requests were written, in µs, in order of size.
+// lateness returns how much later than intended requests were written, in µs, sorted.
 func (f figures) lateness() []float64 {
 	var list []float64
 	for i, at := range f.Intended {
@@ -87,7 +88,8 @@ func (f figures) lateness() []float64 {
 	return list
 }
 
-// poissonDistance is Kolmogorov and Smirnov's distance between the gaps of what was written and an exponential distribution.
+// poissonDistance is the Kolmogorov-Smirnov distance between the gaps of the writes and an
+// exponential distribution.
 func (f figures) poissonDistance(rate float64) float64 {
 	times := slices.Clone(f.Written[:len(f.Intended)])
 	slices.Sort(times)
@@ -104,9 +106,9 @@ func (f figures) poissonDistance(rate float64) float64 {
 	return far
 }
 
-// BenchmarkStall sends 500 requests a second, at most ten at a time, to a server that stalls for a second, and states the 99th
-// percentile of latency that is reported, as a multiple of what users would have seen: who comes during the stall waits for its
-// end. Goal: 0.95 to 1.05.
+// BenchmarkStall sends 500 requests per second, at most ten at a time, to a server that stalls for
+// a second. It reports the measured 99th percentile of latency as a multiple of what users would
+// have seen: a user who arrives during the stall waits for its end. Goal: 0.95 to 1.05.
 func BenchmarkStall(b *testing.B) {
 	run := func(who string) float64 {
 		f, log := generate(b, serverOrder{StallAfter: 1500 * time.Millisecond, Stall: time.Second},
@@ -128,8 +130,8 @@ func BenchmarkStall(b *testing.B) {
 	}
 }
 
-// BenchmarkCost states what a request costs the generator's process in µs of processor time, accounts and metrics included: as
-// fast as it can, 64 at a time. Goal: at most 15 % more than vegeta.
+// BenchmarkCost reports the CPU time of the generator per request in µs, including results and
+// metrics, as fast as possible with 64 requests at a time. Goal: at most 15 % more than vegeta.
 func BenchmarkCost(b *testing.B) {
 	for b.Loop() {
 		cost := medians(b, 5, []string{ours, even}, func(side string) map[string]float64 {
@@ -140,8 +142,9 @@ func BenchmarkCost(b *testing.B) {
 	}
 }
 
-// BenchmarkPacedCost is the same at 2,000 requests a second. A process that sends each request at its own time wakes up for each;
-// vegeta, which wakes up once in a millisecond, does not, unless its waits are made precise, too.
+// BenchmarkPacedCost is BenchmarkCost at 2,000 requests per second. A process that sends each
+// request at its own time wakes up for each; vegeta, which wakes up once per millisecond, does not,
+// unless its waits are made precise too.
 func BenchmarkPacedCost(b *testing.B) {
 	for b.Loop() {
 		cost := medians(b, 3, []string{ours, poisson, precise}, func(side string) map[string]float64 {
@@ -154,7 +157,7 @@ func BenchmarkPacedCost(b *testing.B) {
 
 func (f figures) cost() float64 { return float64(f.CPU.Nanoseconds()) / 1e3 / float64(f.Requests) }
 
-// BenchmarkOthers states the same of generators that may be installed, as fast as they can, 64 at a time. They keep fewer accounts.
+// BenchmarkOthers is BenchmarkCost for other generators, if they are installed. They collect less.
 func BenchmarkOthers(b *testing.B) {
 	script := filepath.Join(b.TempDir(), "script.js")
 	const text = `import http from "k6/http"; export default function () { http.get(__ENV.TARGET + "/"); }`
@@ -180,7 +183,7 @@ func BenchmarkOthers(b *testing.B) {
 	}
 }
 
-// costOf runs another generator; how many requests it sent is the server's to say.
+// costOf runs another generator; the server reports how many requests it sent.
 func costOf(b *testing.B, path string, arguments func(url string) []string) float64 {
 	b.Helper()
 	mine, theirs := cores(b)
@@ -201,7 +204,7 @@ func costOf(b *testing.B, path string, arguments func(url string) []string) floa
 	return float64(spent.Nanoseconds()) / 1e3 / float64(max(log.Requests, 1))
 }
 
-// fewLines keeps the begin of an output.
+// fewLines returns the start of an output.
 type fewLines struct{ text []byte }
 
 func (f *fewLines) Write(p []byte) (int, error) {

@@ -14,12 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Figures are taken of two processes, generator and server, each with a core of its own: this test binary, started again.
+// Figures are measured with two processes, generator and server, each pinned to a core: this test
+// binary, started again.
 
-// orderVar holds what a child is to do.
+// orderVar is the environment variable with a child's order.
 const orderVar = "COALMINE_BENCH_ORDER"
 
-// order is a child's work.
+// order says what a child does.
 type order struct {
 	// Serve makes it a server.
 	Serve *serverOrder `json:",omitempty"`
@@ -52,7 +53,7 @@ func obey(text string) error {
 	return errors.New("an order for nothing")
 }
 
-// child is a process under way.
+// child is a running process.
 type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -88,7 +89,7 @@ func start(b *testing.B, o order, core int) *child {
 	return &child{cmd, stdin, lines}
 }
 
-// onCore calls with the thread bound to a core, which a process that is started then inherits.
+// onCore calls f on a thread bound to a core, which a process started by f inherits.
 func onCore(core int, call func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -103,7 +104,7 @@ func onCore(core int, call func() error) error {
 	return errors.Join(call(), unix.SchedSetaffinity(0, &before))
 }
 
-// cores returns those for generator and server. They are the same where there is only one.
+// cores returns the cores of generator and server. They are equal if there is only one.
 func cores(b *testing.B) (generator, server int) {
 	b.Helper()
 	var all unix.CPUSet
@@ -134,7 +135,7 @@ func (c *child) read(b *testing.B, v any) {
 	}
 }
 
-// end lets a child end that waits for it.
+// end makes a waiting child end.
 func (c *child) end(b *testing.B) {
 	b.Helper()
 	c.stdin.Close()
@@ -146,7 +147,7 @@ func (c *child) end(b *testing.B) {
 // tell prints a line for the parent.
 func tell(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
 
-// monotonic is the time on the clock that all processes of a machine share, in nanoseconds.
+// monotonic returns the time on the clock shared by all processes of a machine, in nanoseconds.
 func monotonic() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {

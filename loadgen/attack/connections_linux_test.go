@@ -18,8 +18,8 @@ import (
 	"coalmine/loadgen/attack"
 )
 
-// TestStaleConnectionsAreDiscarded has a server that closes the connections that came before the first request, or says something
-// on them.
+// TestStaleConnectionsAreDiscarded has a server that closes the connections opened before the first
+// request, or sends data on them.
 func TestStaleConnectionsAreDiscarded(t *testing.T) {
 	const stock = 5
 	example := httptest.NewTLSServer(nil)
@@ -45,7 +45,7 @@ func TestStaleConnectionsAreDiscarded(t *testing.T) {
 				early := accepted.Add(1) <= stock
 				if test.secure {
 					secure := tls.Server(c, example.TLS)
-					_ = secure.Handshake() // sends the session's tickets, too
+					_ = secure.Handshake() // sends session tickets too
 					c = secure
 				}
 				if early {
@@ -77,8 +77,8 @@ func TestStaleConnectionsAreDiscarded(t *testing.T) {
 	}
 }
 
-// TestNoDescriptorIsLeft attacks servers of all kinds and counts what is open then.
-func TestNoDescriptorIsLeft(t *testing.T) {
+// TestNoDescriptorLeaks attacks servers of all kinds and counts the open descriptors.
+func TestNoDescriptorLeaks(t *testing.T) {
 	attacks := func() {
 		s := httptest.NewServer(nil)
 		defer s.Close()
@@ -99,12 +99,12 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 		}
 		return len(list)
 	}
-	// What the collector finds it closes, which is not what is tested.
+	// Descriptors closed by the garbage collector would hide a leak.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	attacks() // opens the poller's
+	attacks() // opens the poller's descriptors
 	before := open()
 	attacks()
-	// The server's connections are closed when it has noticed that the other ends are.
+	// The server closes its connections only after it has noticed that they were closed.
 	for deadline := time.Now().Add(10 * time.Second); open() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d descriptors are open, %d before", open(), before)

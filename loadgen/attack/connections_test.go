@@ -14,14 +14,14 @@ import (
 	"coalmine/loadgen/attack"
 )
 
-// later is a workload whose first arrivals come after a while.
+// later returns a workload whose first arrivals come after a while.
 func later(rate float64) loadgen.Workload {
 	w := one(1, "GET")
 	w.Rate = loadgen.Curve{Steps: []loadgen.Step{{At: 50 * time.Millisecond, Rate: rate}}}
 	return w
 }
 
-// counted counts the connections of a server, and those in the state that follows a handshake.
+// counted counts the connections of a server, and those that completed a handshake.
 func counted(t *testing.T, secure bool, h http.HandlerFunc) (s *httptest.Server, opened *atomic.Int32) {
 	t.Helper()
 	opened = new(atomic.Int32)
@@ -64,7 +64,7 @@ func TestConnectionsAreOpenBeforeTheFirstRequest(t *testing.T) {
 	}
 }
 
-// TestHostsShareTheConnections has two hosts, one of which refuses.
+// TestHostsShareTheConnections has two hosts, one of which refuses connections.
 func TestHostsShareTheConnections(t *testing.T) {
 	leakFree(t)
 	s, opened := counted(t, false, func(http.ResponseWriter, *http.Request) {})
@@ -85,12 +85,12 @@ func TestHostsShareTheConnections(t *testing.T) {
 	}
 }
 
-func TestRequestsUseTheirConnectionsAgain(t *testing.T) {
+func TestConnectionsAreReused(t *testing.T) {
 	leakFree(t)
 	s, opened := counted(t, false, echo)
 	p := newPlan(t, shop(200), length)
 	_, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, s.URL), Workers: 4, Connections: -1})
-	// net/http dials for a request that may then be served by a connection that another one has left.
+	// net/http may dial for a request that is then served by a connection that has become idle.
 	if n := int(opened.Load()); n > 8 || report.Peak > 4 {
 		t.Errorf("%d connections, %d requests at once, of 4 workers", n, report.Peak)
 	}
@@ -121,8 +121,8 @@ func TestSlowClientsReadSlowly(t *testing.T) {
 	}
 }
 
-// TestSlowClientsGiveUp has answers that take longer than the timeout at the client's rate.
-func TestSlowClientsGiveUp(t *testing.T) {
+// TestSlowClientsTimeOut has responses that take longer than the timeout at the client's rate.
+func TestSlowClientsTimeOut(t *testing.T) {
 	leakFree(t)
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Repeat("x", 4000)) })
 	w := one(100, "GET")

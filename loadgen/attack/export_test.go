@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Observe lets a test see what connections carry.
+// Observe lets a test observe connections.
 func Observe(a Attack, wrap func(net.Conn) net.Conn) Attack {
 	a.observe = wrap
 	return a
 }
 
-// Defaults returns the number of workers and connections that an attack has.
+// Defaults returns the default number of workers and connections of an attack.
 func Defaults(a Attack) (workers, connections int) {
 	a = a.withDefaults()
 	return a.Workers, a.Connections
 }
 
-// RunStocked is Run with a call between the opening of connections and the first request.
+// RunStocked is Run with a callback between opening connections and the first request.
 func RunStocked(ctx context.Context, a Attack, stocked func()) (Report, error) {
 	a = a.withDefaults()
 	r, err := newRun(a)

@@ -24,36 +24,36 @@ import (
 	"coalmine/loadgen/results"
 )
 
-// Who generates.
+// Generators.
 const (
 	ours = "ours"
-	// even is vegeta's library as it comes, with its own pacer of even times.
+	// even is vegeta's library with its own pacer of even intervals.
 	even = "even"
-	// poisson is the same with a pacer of Poisson arrivals. Waits are left to vegeta, as any pacer's are.
+	// poisson is vegeta's library with a pacer of Poisson arrivals. Vegeta does the waiting.
 	poisson = "poisson"
-	// precise is the same with waits of package pace.
+	// precise is poisson with the waits of package pacer.
 	precise = "precise"
 )
 
 // generatorOrder is one run of a generator.
 type generatorOrder struct {
 	URL, Who string
-	// Rate is per second; 0 is as fast as the generator can.
+	// Rate is per second; 0 is as fast as possible.
 	Rate     float64
 	Requests int
 	Workers  int
-	// Stamp notes when each request is written to its connection.
+	// Stamp records when each request is written to its connection.
 	Stamp bool
 }
 
-// figures are what a run comes to.
+// figures are the results of a run.
 type figures struct {
 	Requests, Failures int
-	// CPU of the process from the first request to the last answer.
+	// CPU time of the process from the first request to the last response.
 	CPU time.Duration
-	// P99 is what the generator reports of latency.
+	// P99 is the latency that the generator reports.
 	P99 time.Duration
-	// Intended and Written times of the requests on the clock that all processes share, in the order of their numbers.
+	// Intended and Written are the times of the requests on the shared clock, ordered by number.
 	Intended, Written []int64
 }
 
@@ -69,7 +69,7 @@ func (o *generatorOrder) run() error {
 	return tell(f)
 }
 
-// ours plays a plan with all accounts kept.
+// ours plays a plan and collects everything.
 func (o *generatorOrder) ours() (figures, error) {
 	var f figures
 	rate := o.Rate
@@ -117,7 +117,7 @@ func (f *figures) count(status int) {
 	}
 }
 
-// stock is vegeta's library with its defaults, but for the number of workers.
+// stock is vegeta's library with its defaults, except for the number of workers.
 func (o *generatorOrder) stock() (figures, error) {
 	var f figures
 	pacer, err := o.pacer()
@@ -148,14 +148,14 @@ func (o *generatorOrder) stock() (figures, error) {
 	return f, nil
 }
 
-// pacer asks another one until all requests are sent.
+// pacer wraps another pacer until all requests are sent.
 type testPacer struct {
 	vegeta.Pacer
 	hits  uint64
-	times []time.Duration // none for as fast as can be
+	times []time.Duration // nil for as fast as possible
 	began time.Time
 	timer *pacer.Timer
-	// waits tells to wait here, precisely, instead of letting vegeta wait.
+	// waits makes this pacer wait precisely, instead of vegeta.
 	waits bool
 }
 
@@ -178,7 +178,7 @@ func (o *generatorOrder) pacer() (*testPacer, error) {
 	return p, nil
 }
 
-// Pace notes when the attack began.
+// Pace records when the attack started.
 func (p *testPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	if p.began.IsZero() {
 		p.began = time.Now().Add(-elapsed)
@@ -196,7 +196,7 @@ func (p *testPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, boo
 
 func (p *testPacer) Rate(time.Duration) float64 { return 0 }
 
-// stamps notes when requests are written, by the number in one of their headers.
+// stamps records when requests are written, by the number in one of their headers.
 type stamps struct {
 	before []byte
 	list   []int64
@@ -213,7 +213,7 @@ func newStamps(o *generatorOrder, before string) *stamps {
 
 func (s *stamps) wrap(c net.Conn) net.Conn { return stamped{c, s} }
 
-// client is vegeta's by default, but that its connections are seen.
+// client is vegeta's default client with observed connections.
 func (s *stamps) client() *http.Client {
 	dialer := net.Dialer{KeepAlive: 30 * time.Second}
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -227,7 +227,7 @@ func (s *stamps) client() *http.Client {
 	return &http.Client{Timeout: vegeta.DefaultTimeout, Transport: transport}
 }
 
-// stamped is a connection whose writes are noted.
+// stamped is a connection whose writes are recorded.
 type stamped struct {
 	net.Conn
 	stamps *stamps
@@ -244,7 +244,7 @@ func (c stamped) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// cpu is the time that this process spent on the processor.
+// cpu returns the CPU time of this process.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -18,7 +18,8 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// shop is a workload with sticky users, users by cookie, and bots, of n requests in a quarter of a second.
+// shop returns a workload with sticky users, users with a cookie, and bots, with n requests in a
+// quarter of a second.
 func shop(n float64) loadgen.Workload {
 	return loadgen.Workload{
 		Rate: loadgen.Curve{Constant: n / length.Seconds()},
@@ -47,7 +48,7 @@ func newPlan(t testing.TB, w loadgen.Workload, d time.Duration) *loadgen.Plan {
 	return p
 }
 
-// one is a workload of one route and one cohort.
+// one returns a workload of one route and one cohort.
 func one(rate float64, method string) loadgen.Workload {
 	return loadgen.Workload{
 		Rate:    loadgen.Curve{Constant: rate},
@@ -56,7 +57,7 @@ func one(rate float64, method string) loadgen.Workload {
 	}
 }
 
-// serve starts a server that ends with the test, before its goroutines are counted.
+// serve starts a server that is closed with the test, before its goroutines are counted.
 func serve(t testing.TB, h http.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -64,13 +65,13 @@ func serve(t testing.TB, h http.HandlerFunc) string {
 	return s.URL
 }
 
-// leakFree looks for goroutines when the test and its clean-up are over.
+// leakFree checks for leaked goroutines after the test and its clean-up.
 func leakFree(t testing.TB) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 }
 
-// at makes targets of one base URL for all routes.
+// at returns targets with one base URL for all routes.
 func at(t testing.TB, p *loadgen.Plan, base string) []*url.URL {
 	t.Helper()
 	u, err := url.Parse(base)
@@ -84,7 +85,7 @@ func at(t testing.TB, p *loadgen.Plan, base string) []*url.URL {
 	return list
 }
 
-// play runs an attack to its end and returns every outcome. The attack's own Done is called, too.
+// play runs an attack and returns every outcome. It also calls the attack's own Done.
 func play(t testing.TB, a attack.Attack) ([]loadgen.Outcome, attack.Report) {
 	t.Helper()
 	list, report, err := playUntil(t.Context(), a)
@@ -107,7 +108,7 @@ func playUntil(ctx context.Context, a attack.Attack) ([]loadgen.Outcome, attack.
 	return list, report, err
 }
 
-// arrivals lists what a shard of a plan sends.
+// arrivals returns the arrivals of a shard.
 func arrivals(p *loadgen.Plan, s loadgen.Shard) []loadgen.Arrival {
 	var list []loadgen.Arrival
 	for c := p.Share(s); ; {
@@ -119,14 +120,14 @@ func arrivals(p *loadgen.Plan, s loadgen.Shard) []loadgen.Arrival {
 	}
 }
 
-// seen is what a server saw of a request.
+// seen is what a server received of a request.
 type seen struct {
 	mark                       traceheader.Request
 	method, uri, agent, cookie string
 	header                     http.Header
 }
 
-// witness keeps what requests looked like.
+// witness records requests.
 type witness struct {
 	mu   sync.Mutex
 	list []seen
@@ -141,5 +142,5 @@ func (w *witness) see(r *http.Request) seen {
 	return s
 }
 
-// quiet is for servers whose complaints are expected.
+// quiet discards the log of servers that are expected to complain.
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

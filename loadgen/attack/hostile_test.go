@@ -21,7 +21,7 @@ import (
 	"coalmine/loadgen/attack"
 )
 
-// listen lets a server misbehave on bare connections, which it need not close.
+// listen starts a server that handles raw connections, which it need not close.
 func listen(t *testing.T, serve func(c net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,7 +48,7 @@ func listen(t *testing.T, serve func(c net.Conn)) string {
 	return "http://" + l.Addr().String()
 }
 
-// ask reads a request, false at the end.
+// ask reads a request; it returns false at the end.
 func ask(r *bufio.Reader) bool {
 	req, err := http.ReadRequest(r)
 	if err != nil {
@@ -58,7 +58,7 @@ func ask(r *bufio.Reader) bool {
 	return err == nil
 }
 
-// answering sends the same to each request, and then what after does.
+// answering sends the same response to each request, and then calls after.
 func answering(text string, after func(c net.Conn)) func(net.Conn) {
 	return func(c net.Conn) {
 		for r := bufio.NewReader(c); ask(r); {
@@ -71,14 +71,14 @@ func answering(text string, after func(c net.Conn)) func(net.Conn) {
 	}
 }
 
-// hold leaves a connection open until the client closes it.
+// hold keeps a connection open until the client closes it.
 func hold(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func reset(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }
 
 func end(net.Conn) {}
 
-// trickle sends a byte now and then until nobody takes it.
+// trickle sends a byte at a time until the client is gone.
 func trickle(c net.Conn) {
 	for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
 		if _, err := c.Write([]byte("x")); err != nil {
@@ -101,7 +101,7 @@ func flood(text string) func(net.Conn) {
 const whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 func TestHostileServers(t *testing.T) {
-	// net/http writes about what comes unasked.
+	// net/http logs unsolicited responses.
 	log.SetOutput(io.Discard)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	tests := map[string]struct {
@@ -151,7 +151,7 @@ func TestHostileServers(t *testing.T) {
 			}
 			for _, o := range outcomes {
 				if test.failure == "-" {
-					continue // either, as the two race; what matters is that it ends
+					continue // either, as the two race; it only matters that it ends
 				}
 				if o.Failure != test.failure || o.Status != test.status || test.bytes >= 0 && o.BytesIn != test.bytes || o.Failed() != (test.status == 0) {
 					t.Errorf("%+v", o)
@@ -161,7 +161,7 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// TestRefusal stops listening in the middle.
+// TestRefusal closes the listener during the attack.
 func TestRefusal(t *testing.T) {
 	leakFree(t)
 	p := newPlan(t, one(400, "GET"), 100*time.Millisecond)
@@ -184,7 +184,7 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-func TestFailuresOfTLS(t *testing.T) {
+func TestTLSFailures(t *testing.T) {
 	leakFree(t)
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") }))
 	secure.Config.ErrorLog = quiet()
@@ -206,7 +206,7 @@ func TestFailuresOfTLS(t *testing.T) {
 		"old version":         {secure.URL, "tls", old},
 		"plain server":        {strings.Replace(plain, "http:", "https:", 1), "tls", nil},
 		"no handshake":        {strings.Replace(mute, "http:", "https:", 1), "timeout", nil},
-		"plain to TLS server": {strings.Replace(secure.URL, "https:", "http:", 1), "", nil}, // Go's server answers 400
+		"plain to TLS server": {strings.Replace(secure.URL, "https:", "http:", 1), "", nil}, // Go's server responds with 400
 	} {
 		t.Run(name, func(t *testing.T) {
 			timeout := 10 * time.Second
@@ -257,7 +257,7 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// TestNoProxyFromTheEnvironment would send requests astray.
+// TestNoProxyFromTheEnvironment would send requests to a proxy.
 func TestNoProxyFromTheEnvironment(t *testing.T) {
 	leakFree(t)
 	var astray witness
@@ -265,7 +265,7 @@ func TestNoProxyFromTheEnvironment(t *testing.T) {
 	u, _ := url.Parse(proxy)
 	p := newPlan(t, one(400, "GET"), 20*time.Millisecond)
 	base := "http://coalmine.invalid"
-	// A proxy is asked for by name only: net/http goes past it for loopback addresses.
+	// The proxy is requested by name, because net/http bypasses it for loopback addresses.
 	outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Proxy: http.ProxyURL(u)})
 	if len(astray.list) != len(outcomes) {
 		t.Errorf("the proxy that was asked for saw %d of %d requests", len(astray.list), len(outcomes))

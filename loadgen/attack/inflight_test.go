@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestEveryFlightHasItsTime lets flights take off while others are over their time and have not landed.
-func TestEveryFlightHasItsTime(t *testing.T) {
+// TestEveryRequestTimesOut sends requests while earlier ones have timed out and not completed.
+func TestEveryRequestTimesOut(t *testing.T) {
 	fs := newInflightSet(3, time.Millisecond)
 	fs.begin = time.Now()
 	var all []*inflight
@@ -34,8 +34,8 @@ func TestEveryFlightHasItsTime(t *testing.T) {
 	}
 }
 
-// TestFlightsThatNeverDepart are of targets that no request was made of.
-func TestFlightsThatNeverDepart(t *testing.T) {
+// TestUnsentRequests covers targets for which vegeta made no request.
+func TestUnsentRequests(t *testing.T) {
 	fs := newInflightSet(3, time.Hour)
 	fs.begin = time.Now()
 	f := fs.acquire(item{})
@@ -47,8 +47,8 @@ func TestFlightsThatNeverDepart(t *testing.T) {
 	}
 }
 
-// TestNothingDepartsAfterAnAbort, nor stays in the air.
-func TestNothingDepartsAfterAnAbort(t *testing.T) {
+// TestNothingIsSentAfterAnAbort checks that requests sent after an abort are cancelled.
+func TestNothingIsSentAfterAnAbort(t *testing.T) {
 	fs := newInflightSet(3, time.Hour)
 	fs.begin = time.Now()
 	before := fs.markSent(fs.acquire(item{}))

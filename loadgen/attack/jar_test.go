@@ -13,7 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// visit sends a request of a user with the plan's cookies and lets the server set others; it returns what was sent.
+// visit sends a request of a user with the plan's cookies and lets the server set others. It
+// returns what was sent.
 func visit(j *jar, user uint32, to, planned string, set ...string) string {
 	req, err := http.NewRequest("GET", to, nil)
 	if err != nil {
@@ -95,8 +96,9 @@ func TestJar(t *testing.T) {
 	}
 }
 
-// TestJarIsAsTheStandardOne plays visits of one user without planned cookies to net/http/cookiejar, too.
-func TestJarIsAsTheStandardOne(t *testing.T) {
+// TestJarMatchesTheStandardLibrary plays visits of one user without planned cookies to
+// net/http/cookiejar too.
+func TestJarMatchesTheStandardLibrary(t *testing.T) {
 	urls := []string{"http://shop.org/", "https://shop.org/cart/1", "http://a.shop.org/cart", "http://a.shop.org/cart/x/y", "http://127.0.0.1:80/"}
 	rapid.Check(t, func(r *rapid.T) {
 		j := newJar()
@@ -119,7 +121,8 @@ func TestJarIsAsTheStandardOne(t *testing.T) {
 				want = append(want, c.Name+"="+c.Value)
 			}
 			std.SetCookies(u, (&http.Response{Header: http.Header{"Set-Cookie": {line}}}).Cookies())
-			// Cookies of one name can differ in path; the standard one breaks other ties by time, as this one does.
+			// Cookies of one name can differ in path. Like this jar, cookiejar orders equal paths
+			// by time.
 			slices.Sort(got)
 			slices.Sort(want)
 			if strings.Join(got, "; ") != strings.Join(want, "; ") {
@@ -134,7 +137,7 @@ func TestJarIsBounded(t *testing.T) {
 	j.limit = 10
 	for user := range uint32(100) {
 		visit(j, user, "http://shop/", "", "a=1")
-		visit(j, 0, "http://shop/", "", "") // comes again and again
+		visit(j, 0, "http://shop/", "", "") // returns again and again
 		if n := len(j.young) + len(j.old); n > 20 {
 			t.Fatalf("%d users are kept", n)
 		}

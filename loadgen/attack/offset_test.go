@@ -11,8 +11,9 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// TestLeadLearns has writes that come some time after they were handed out, which varies; a quarter of them are to be early.
-func TestLeadLearns(t *testing.T) {
+// TestOffsetConverges has writes that happen a varying time after dispatch; a quarter of them
+// should be early.
+func TestOffsetConverges(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		least := time.Duration(rapid.IntRange(0, 120).Draw(r, "least")) * time.Microsecond
 		spread := time.Duration(rapid.IntRange(2, 60).Draw(r, "spread")) * time.Microsecond
@@ -33,7 +34,7 @@ func TestLeadLearns(t *testing.T) {
 	})
 }
 
-func TestLeadIsBounded(t *testing.T) {
+func TestOffsetIsBounded(t *testing.T) {
 	var l dispatchOffset
 	for range 10_000 {
 		l.learn(maxLateness + 1) // waited for something else
@@ -55,10 +56,10 @@ func TestLeadIsBounded(t *testing.T) {
 	}
 }
 
-func TestLeadTakesEachRequestOnce(t *testing.T) {
+func TestOffsetCountsEachRequestOnce(t *testing.T) {
 	l := dispatchOffset{begin: time.Now().Add(-time.Hour)}
 	l.written()
-	l.markDispatched(0, maxLateness) // an hour late: nothing to be learnt
+	l.markDispatched(0, maxLateness) // an hour late: must be ignored
 	l.written()
 	if n := l.steps.Load(); n != 0 {
 		t.Errorf("learnt %d times from nothing", n)
@@ -71,7 +72,7 @@ func TestLeadTakesEachRequestOnce(t *testing.T) {
 	}
 }
 
-func TestLeadTellsWhenRequestsAreWritten(t *testing.T) {
+func TestOffsetPredictsWrites(t *testing.T) {
 	var l dispatchOffset
 	if got := l.markDispatched(time.Second, time.Second+5); got != time.Second+5 {
 		t.Errorf("sent at %v", got)
@@ -89,7 +90,7 @@ func TestLeadTellsWhenRequestsAreWritten(t *testing.T) {
 	}
 }
 
-func TestLeadLearnsFromConnections(t *testing.T) {
+func TestOffsetLearnsFromConnections(t *testing.T) {
 	d := newDialer(time.Second, nil, false)
 	d.offset.begin = time.Now()
 	client, server := net.Pipe()

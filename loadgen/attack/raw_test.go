@@ -15,8 +15,8 @@ import (
 	"coalmine/loadgen/attack"
 )
 
-// TestRawResultsAreVegetas compares them with those of vegeta's own attack on the same servers.
-func TestRawResultsAreVegetas(t *testing.T) {
+// TestRawResultsMatchVegeta compares them with those of vegeta's own attack on the same servers.
+func TestRawResultsMatchVegeta(t *testing.T) {
 	leakFree(t)
 	answer := func(status int, text string) string {
 		return serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -63,14 +63,14 @@ func TestRawResultsAreVegetas(t *testing.T) {
 	}
 }
 
-// common leaves out what is different by intent.
+// common removes the fields that differ intentionally.
 func common(r *vegeta.Result) vegeta.Result {
 	c := *r
 	c.Attack, c.Seq, c.Timestamp, c.Latency, c.BytesIn, c.Body = "", 0, time.Time{}, 0, 0, nil
 	return c
 }
 
-// stockResult is what vegeta makes of one request.
+// stockResult returns vegeta's result of one request.
 func stockResult(method, base string) *vegeta.Result {
 	target := vegeta.Target{Method: method, URL: base + "/"}
 	if method == "POST" {
@@ -91,7 +91,7 @@ func stockResult(method, base string) *vegeta.Result {
 	return result
 }
 
-// rated makes a whole pacer of a function.
+// rated adapts a function to a pacer.
 type rated struct{ vegeta.PacerFunc }
 
 func (rated) Rate(time.Duration) float64 { return 0 }

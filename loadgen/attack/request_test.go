@@ -10,7 +10,7 @@ import (
 	"coalmine/loadgen"
 )
 
-func TestClean(t *testing.T) {
+func TestCleanTarget(t *testing.T) {
 	for target, want := range map[string]string{
 		"/":                       "/",
 		"/a/b?c=d&e=%20f":         "/a/b?c=d&e=%20f",
@@ -47,8 +47,8 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// FuzzClean looks that every target leads to the host that is meant, as a URL that is sent as it is.
-func FuzzClean(f *testing.F) {
+// FuzzCleanTarget checks that every target is a URL of the intended host and is sent unchanged.
+func FuzzCleanTarget(f *testing.F) {
 	for _, seed := range []string{"/a?b#c", "//elsewhere/", "http://elsewhere/", "%", "/%41", "\x00", "/..//./é"} {
 		f.Add(seed)
 	}

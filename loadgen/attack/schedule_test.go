@@ -11,9 +11,10 @@ import (
 	"coalmine/loadgen/pacer"
 )
 
-// TestScheduleHandsOutWhatIsDue plays a schedule whose items all are due, and ends attempts in any order: each tick has the first
-// of what is known then, each arrival gets its attempts, and the end comes when nothing is left.
-func TestScheduleHandsOutWhatIsDue(t *testing.T) {
+// TestScheduleReleasesWhatIsDue plays a schedule of which all items are due, and ends attempts in
+// any order: each tick has the first of the items known at the time, each arrival gets its
+// attempts, and the schedule ends when nothing is left.
+func TestScheduleReleasesWhatIsDue(t *testing.T) {
 	plan := persistent(t)
 	rapid.Check(t, func(r *rapid.T) {
 		timer, err := pacer.NewTimer()
@@ -65,7 +66,7 @@ func TestScheduleHandsOutWhatIsDue(t *testing.T) {
 	})
 }
 
-// persistent is a plan whose clients try three times.
+// persistent returns a plan whose clients make three attempts.
 func persistent(t *testing.T) *loadgen.Plan {
 	t.Helper()
 	w := loadgen.Workload{
@@ -81,8 +82,8 @@ func persistent(t *testing.T) *loadgen.Plan {
 	return plan
 }
 
-// TestStopKeepsWhatWasPromised stops a schedule between ticks and their workers.
-func TestStopKeepsWhatWasPromised(t *testing.T) {
+// TestStopKeepsReleasedItems stops a schedule between ticks and their workers.
+func TestStopKeepsReleasedItems(t *testing.T) {
 	timer, err := pacer.NewTimer()
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +101,7 @@ func TestStopKeepsWhatWasPromised(t *testing.T) {
 	if !s.end(one, 503, one.at-time.Hour) || !s.end(two, 503, two.at+time.Hour) {
 		t.Fatal("no second attempts")
 	}
-	s.release() // the retry of the first, which is the first item of all
+	s.release() // the retry of the first, which is due first
 	s.release() // an arrival
 	s.stop()
 	if _, promised, over := s.release(); promised || !over {
@@ -126,7 +127,7 @@ func TestStopKeepsWhatWasPromised(t *testing.T) {
 	}
 }
 
-func TestItemsGetTheirTickBeforeTheirTime(t *testing.T) {
+func TestItemsAreReleasedEarly(t *testing.T) {
 	timer, err := pacer.NewTimer()
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func TestItemsGetTheirTickBeforeTheirTime(t *testing.T) {
 	defer timer.Close()
 	s := newSchedule(persistent(t), loadgen.Shard{}, timer)
 	s.begin = time.Now().Add(time.Hour)
-	first := s.begin.Add(3794166) // of this seed
+	first := s.begin.Add(3794166) // with this seed
 	if until, promised, _ := s.release(); promised || !until.Equal(first) {
 		t.Errorf("promised %t, due at %v, not %v", promised, until, first)
 	}
@@ -148,7 +149,7 @@ func TestItemsGetTheirTickBeforeTheirTime(t *testing.T) {
 	}
 }
 
-// first is the model of what a tick is for: it looks at everything.
+// first is the reference for what a tick stands for: it checks everything.
 func first(c *loadgen.Cursor, waiting *[]item) item {
 	a, any := c.Peek()
 	at := -1

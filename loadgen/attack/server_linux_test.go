@@ -13,21 +13,21 @@ import (
 	"coalmine/loadgen/pacer"
 )
 
-// serverOrder is a server that answers 13 bytes, after some time or at once, and may stall.
+// serverOrder is a server that responds with 13 bytes, after some time or at once, and may stall.
 type serverOrder struct {
 	Service time.Duration
-	// It answers nothing from StallAfter its first request on, for Stall.
+	// It does not respond from StallAfter its first request on, for Stall.
 	StallAfter, Stall time.Duration
 }
 
-// served is what a server has to say in the end: when it did not answer, on the clock that all processes share, and how much it
-// was asked.
+// served is the server's report: when it did not respond, on the shared clock, and how many
+// requests it received.
 type served struct {
 	StallBegin, StallEnd int64
 	Requests             int64
 }
 
-// run tells its address, serves until its input ends, and then tells what it saw.
+// run prints its address, serves until its input ends, and then prints its report.
 func (o *serverOrder) run() error {
 	clock, err := pacer.NewClock()
 	if err != nil {

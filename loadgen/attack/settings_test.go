@@ -10,7 +10,7 @@ import (
 	"coalmine/loadgen/attack"
 )
 
-func TestWrongSettings(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	leakFree(t)
 	p := newPlan(t, one(10, "GET"), time.Second)
 	good := func() attack.Attack { return attack.Attack{Plan: p, Targets: at(t, p, "http://127.0.0.1:1")} }

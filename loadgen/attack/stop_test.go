@@ -12,7 +12,7 @@ import (
 	"coalmine/loadgen/attack"
 )
 
-// TestStopLetsRequestsEnd stops an attack whose requests are then answered within their grace.
+// TestStopLetsRequestsEnd stops an attack whose requests get a response within their grace.
 func TestStopLetsRequestsEnd(t *testing.T) {
 	leakFree(t)
 	came, release := make(chan struct{}, 1000), make(chan struct{})
@@ -46,7 +46,7 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 	}
 }
 
-// check tells whether every arrival is accounted for, the unsent ones too.
+// check checks that every arrival is accounted for, including unsent ones.
 func check(t *testing.T, p *loadgen.Plan, outcomes []loadgen.Outcome, report attack.Report) {
 	t.Helper()
 	total := len(arrivals(p, loadgen.Shard{}))
@@ -67,8 +67,8 @@ func check(t *testing.T, p *loadgen.Plan, outcomes []loadgen.Outcome, report att
 	}
 }
 
-// TestStopCutsRequestsOff stops an attack whose requests would never end.
-func TestStopCutsRequestsOff(t *testing.T) {
+// TestStopCancelsRequests stops an attack whose requests would never end.
+func TestStopCancelsRequests(t *testing.T) {
 	leakFree(t)
 	came := make(chan struct{}, 1000)
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -99,8 +99,8 @@ func TestStopCutsRequestsOff(t *testing.T) {
 	}
 }
 
-// TestStopGivesRetriesUp stops an attack all of whose arrivals wait for another attempt.
-func TestStopGivesRetriesUp(t *testing.T) {
+// TestStopAbandonsRetries stops an attack all of whose arrivals wait for a retry.
+func TestStopAbandonsRetries(t *testing.T) {
 	leakFree(t)
 	w := shop(200)
 	for i := range w.Cohorts {
@@ -126,7 +126,7 @@ func TestStopGivesRetriesUp(t *testing.T) {
 	}
 }
 
-func TestStopBeforeTheBegin(t *testing.T) {
+func TestStopBeforeTheStart(t *testing.T) {
 	leakFree(t)
 	p := newPlan(t, shop(200), length)
 	ctx, stop := context.WithCancel(t.Context())
@@ -138,7 +138,7 @@ func TestStopBeforeTheBegin(t *testing.T) {
 	check(t, p, outcomes, report)
 }
 
-// TestStopWhileAllWorkersAreBusy has ticks wait for workers when the stop comes.
+// TestStopWhileAllWorkersAreBusy has ticks waiting for workers when the stop comes.
 func TestStopWhileAllWorkersAreBusy(t *testing.T) {
 	leakFree(t)
 	came := make(chan struct{}, 10)
@@ -159,8 +159,8 @@ func TestStopWhileAllWorkersAreBusy(t *testing.T) {
 	}
 }
 
-// TestStopEndsHandshakes has a server that never does its part of one.
-func TestStopEndsHandshakes(t *testing.T) {
+// TestStopCancelsHandshakes has a server that never completes a handshake.
+func TestStopCancelsHandshakes(t *testing.T) {
 	leakFree(t)
 	came := make(chan struct{}, 100)
 	base := listen(t, func(c net.Conn) {
@@ -178,7 +178,7 @@ func TestStopEndsHandshakes(t *testing.T) {
 	check(t, p, outcomes, report)
 }
 
-// TestStopWhileConnectionsAreOpened is the same before the first request.
+// TestStopWhileConnectionsAreOpened stops before the first request.
 func TestStopWhileConnectionsAreOpened(t *testing.T) {
 	leakFree(t)
 	came := make(chan struct{}, 100)

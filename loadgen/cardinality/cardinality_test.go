@@ -22,7 +22,7 @@ func TestNamesAreNumbered(t *testing.T) {
 	}
 }
 
-func TestOddNamesAreOther(t *testing.T) {
+func TestInvalidNamesAreOther(t *testing.T) {
 	for _, name := range []string{"v1\x1b[2J", "v\n", "v\x00", "v\u202e1", "v\xff", strings.Repeat("v", 65), "other"} {
 		var s Set
 		if got := s.Index(name); got != IndexCount-1 || s.Name(got) != Other {
@@ -47,8 +47,8 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 }
 
-// Whatever comes, indices are in range, stay what they were, and name what came or "other".
-func TestSetKeepsItsWord(t *testing.T) {
+// For any names, indices are in range, do not change, and stand for the name or "other".
+func TestSetProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s Set
 		first := map[string]int{}

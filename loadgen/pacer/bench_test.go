@@ -9,7 +9,8 @@ import (
 	"coalmine/loadgen/pacer"
 )
 
-// BenchmarkLateness states how much later than asked waits of half a millisecond end, in µs: those of the package, and time.Sleep.
+// BenchmarkLateness reports how late waits of half a millisecond end, in µs, for this package and
+// for time.Sleep.
 func BenchmarkLateness(b *testing.B) {
 	timer, err := pacer.NewTimer()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// clocks runs a test on both kinds of timer.
+// clocks runs a test with both kinds of timer.
 func clocks(t *testing.T, test func(t *testing.T, c *Clock)) {
 	devices(t, func(t *testing.T, make func() *Timer) {
 		c := startClock(make())
@@ -21,7 +21,7 @@ func clocks(t *testing.T, test func(t *testing.T, c *Clock)) {
 	})
 }
 
-func TestClockWakesEveryoneInTime(t *testing.T) {
+func TestClockWakesAllSleepersInTime(t *testing.T) {
 	clocks(t, func(t *testing.T, c *Clock) {
 		rapid.Check(t, func(r *rapid.T) {
 			waits := rapid.SliceOfN(rapid.IntRange(-1000, 500_000), 1, 50).Draw(r, "ns")
@@ -45,9 +45,9 @@ func TestClockWakesEveryoneInTime(t *testing.T) {
 	})
 }
 
-// TestClockWakesWhoIsDue drives a clock by hand: sleepers that are due are woken, in whatever order they
-// came, and the next wake-up is that of the first of the others.
-func TestClockWakesWhoIsDue(t *testing.T) {
+// TestClockWakesDueSleepers drives a clock by hand: sleepers that are due are woken, in whatever order
+// they came, and the next wake-up is that of the first of the others.
+func TestClockWakesDueSleepers(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		begin := time.Now()
 		c := &Clock{timer: &Timer{}, start: begin}
@@ -118,7 +118,7 @@ func awaitSleepers(c *Clock, n int) {
 	}
 }
 
-func TestCloseWakesEveryone(t *testing.T) {
+func TestCloseWakesAllSleepers(t *testing.T) {
 	clocks(t, func(t *testing.T, c *Clock) {
 		var all sync.WaitGroup
 		for range 100 {

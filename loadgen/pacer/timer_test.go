@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// devices are what a timer can be made of here.
+// devices runs a test with every device that exists on this system.
 func devices(t *testing.T, test func(t *testing.T, make func() *Timer)) {
 	kinds := map[string]func() (device, error){
 		"native":   newDevice,
@@ -32,7 +32,7 @@ func devices(t *testing.T, test func(t *testing.T, make func() *Timer)) {
 	}
 }
 
-// far is longer than any test lasts.
+// far is later than the end of any test.
 func far() time.Time { return time.Now().Add(24 * time.Hour) }
 
 func TestWaitIsNeverShort(t *testing.T) {
@@ -43,7 +43,7 @@ func TestWaitIsNeverShort(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			until := time.Now().Add(time.Duration(rapid.IntRange(-1000, 300_000).Draw(r, "ns")))
 			if rapid.Bool().Draw(r, "hastened") {
-				timer.WakeAt(until) // to what it is anyway
+				timer.WakeAt(until) // to the current time
 			}
 			if err := timer.Wait(ctx, until); err != nil {
 				r.Fatal(err)
@@ -55,7 +55,7 @@ func TestWaitIsNeverShort(t *testing.T) {
 	})
 }
 
-func TestHasten(t *testing.T) {
+func TestWakeAt(t *testing.T) {
 	devices(t, func(t *testing.T, make func() *Timer) {
 		timer := make()
 		timer.WakeAt(time.Time{}) // before the wait
@@ -71,7 +71,7 @@ func TestHasten(t *testing.T) {
 			t.Errorf("%v before the time that the wait was hastened to", early)
 		}
 		next := time.Now().Add(time.Millisecond)
-		timer.WakeAt(next.Add(time.Hour)) // later than the wait's own
+		timer.WakeAt(next.Add(time.Hour)) // later than the wait's own time
 		if err := timer.Wait(t.Context(), next); err != nil {
 			t.Fatal(err)
 		}
@@ -81,8 +81,8 @@ func TestHasten(t *testing.T) {
 	})
 }
 
-// TestHastenIsNotLost races the two against each other: a lost call would wait for a day.
-func TestHastenIsNotLost(t *testing.T) {
+// TestWakeAtIsNotLost races WakeAt against Wait: a lost call would wait for a day.
+func TestWakeAtIsNotLost(t *testing.T) {
 	devices(t, func(t *testing.T, make func() *Timer) {
 		timer := make()
 		const rounds = 5000
@@ -117,7 +117,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 				t.Fatalf("error %v of a wait whose context is over", err)
 			}
 		}
-		// Nothing of that hurries a wait with another context.
+		// The cancelled context does not affect a wait with another context.
 		until := time.Now().Add(time.Millisecond)
 		if err := timer.Wait(t.Context(), until); err != nil || time.Now().Before(until) {
 			t.Errorf("error %v, %v early", err, time.Until(until))

@@ -46,7 +46,7 @@ func status(code uint16) func(*loadgen.Outcome) { return func(o *loadgen.Outcome
 func retried(o *loadgen.Outcome)                { o.Final = false }
 func premium(o *loadgen.Outcome)                { o.Arrival.Cohort = 1 }
 
-// scrape asks as a scraper does.
+// scrape sends a request with an Accept header.
 func scrape(t testing.TB, e *Exporter, accept string) (contentType, body string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
@@ -61,7 +61,7 @@ func scrape(t testing.TB, e *Exporter, accept string) (contentType, body string)
 	return w.Header().Get("Content-Type"), w.Body.String()
 }
 
-// protobuf is what Prometheus sends when it takes native histograms.
+// protobuf is the Accept header of a Prometheus that reads native histograms.
 const protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 
 // families decodes a scrape in protocol buffers.
@@ -84,7 +84,7 @@ func families(t testing.TB, e *Exporter) map[string]*dto.MetricFamily {
 	}
 }
 
-// values takes the counters of a family by their labels' values.
+// values returns the counters of a family by the values of their labels.
 func values(f *dto.MetricFamily) map[string]float64 {
 	all := map[string]float64{}
 	for _, m := range f.GetMetric() {
@@ -138,7 +138,7 @@ func TestCounts(t *testing.T) {
 	want(t, all["coalmine_load_info"], map[string]float64{"duration=1m0s seed=42": 1})
 }
 
-// A native histogram says where its values are to a tenth; the classic one beside it has all of them too.
+// A native histogram is accurate to a tenth; the classic one next to it has all values too.
 func TestNativeHistograms(t *testing.T) {
 	e := newExposer(t, 1)
 	for i := range 1000 {
@@ -164,7 +164,7 @@ func TestNativeHistograms(t *testing.T) {
 	}
 }
 
-// Values over nine decades are joined into as many buckets as are allowed, and none is lost.
+// Values over nine decades are merged into the allowed number of buckets, and none is lost.
 func TestNativeBucketsAreBounded(t *testing.T) {
 	e := newExposer(t, 1)
 	const n = 5000
@@ -177,7 +177,7 @@ func TestNativeBucketsAreBounded(t *testing.T) {
 	}
 }
 
-func TestTextForOthers(t *testing.T) {
+func TestTextFormat(t *testing.T) {
 	e := newExposer(t, 1)
 	e.Add(outcome())
 	contentType, body := scrape(t, e, "")
@@ -197,7 +197,7 @@ func TestTextForOthers(t *testing.T) {
 	}
 }
 
-func TestNamesAreAsPrometheusWantsThem(t *testing.T) {
+func TestMetricNamesPassLint(t *testing.T) {
 	e := newExposer(t, 1)
 	e.Add(outcome())
 	var list []*dto.MetricFamily
@@ -230,10 +230,10 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 }
 
-func TestDefaultRegistryIsLeftAlone(t *testing.T) {
+func TestDefaultRegistryIsUnused(t *testing.T) {
 	e := newExposer(t, 1)
 	e.Add(outcome())
-	newExposer(t, 1) // a second one does not clash with the first
+	newExposer(t, 1) // a second exporter does not clash with the first
 	list, err := prometheus.DefaultGatherer.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +245,7 @@ func TestDefaultRegistryIsLeftAlone(t *testing.T) {
 	}
 }
 
-// Scrapes come while outcomes do. What they see only grows.
+// Scrapes happen while outcomes are added. Their counts only grow.
 func TestScrapesWhileCounting(t *testing.T) {
 	e := newExposer(t, 3)
 	const n = 3000
@@ -296,7 +296,7 @@ func traffic(n int) []loadgen.Outcome {
 	return list
 }
 
-func TestAddAllocatesNothing(t *testing.T) {
+func TestAddDoesNotAllocate(t *testing.T) {
 	e, list := newExposer(t, 3), traffic(1000)
 	add := func() {
 		for i := range list {
@@ -309,7 +309,7 @@ func TestAddAllocatesNothing(t *testing.T) {
 	}
 }
 
-// cpuTime is the time that this process spent on the processor.
+// cpuTime returns the CPU time of this process.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -36,7 +36,7 @@ func reread(t rapid.TB, l *Results) *Results {
 	return d.Results
 }
 
-// drawn is a random outcome of the shop.
+// drawn returns a random outcome of the shop.
 func drawn(t *rapid.T) loadgen.Outcome {
 	o := loadgen.Outcome{
 		Final:   rapid.IntRange(0, 4).Draw(t, "final") > 0,
@@ -55,8 +55,8 @@ func drawn(t *rapid.T) loadgen.Outcome {
 	return o
 }
 
-// However outcomes are divided among shards, and in whatever order and groups the shards are merged, the accounts are to the
-// byte those of one run.
+// However outcomes are divided into shards, and in whatever order and groups the shards are merged,
+// the results equal those of one run, byte for byte.
 func TestShardsMergeToOneRun(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		outcomes := rapid.SliceOfN(rapid.Custom(drawn), 0, 60).Draw(t, "outcomes")
@@ -106,7 +106,7 @@ func sample(t rapid.TB, s loadgen.Shard) *Results {
 	return l
 }
 
-func TestDocumentComesBack(t *testing.T) {
+func TestDocumentRoundTrip(t *testing.T) {
 	l := sample(t, loadgen.Shard{Index: 2, Count: 3})
 	l.cell(key{3, 3, cardinality.Other}).add(outcome(), 0)
 	l.cell(key{3, 3, cardinality.Other}).Attempts++
@@ -134,14 +134,14 @@ func TestDocumentComesBack(t *testing.T) {
 	if want := `"begin": "2026-08-01T12:00:00.5Z"`; !strings.Contains(string(bytesOf(t, l)), want) {
 		t.Errorf("the document has no %s", want)
 	}
-	// What was read counts on.
+	// Results that were read continue to count.
 	back.Add(outcome())
 	if n := back.Sum(nil).Requests; n != l.Sum(nil).Requests+1 {
 		t.Errorf("%d requests after one more", n)
 	}
 }
 
-func TestEndlessRunComesBack(t *testing.T) {
+func TestLongRunRoundTrip(t *testing.T) {
 	l := newShop(t, loadgen.Shard{})
 	l.Add(outcome(latency(1 << 62)))
 	if got, want := reread(t, l).Elapsed(), 100*24*time.Hour; got != want {
@@ -149,8 +149,8 @@ func TestEndlessRunComesBack(t *testing.T) {
 	}
 }
 
-// The quantiles that stand in the document are what a reader of its histogram finds.
-func TestDocumentForOthers(t *testing.T) {
+// The quantiles in the document are those of its histogram.
+func TestDocumentQuantiles(t *testing.T) {
 	var d struct {
 		Totals struct {
 			Requests int64
@@ -171,7 +171,7 @@ func TestDocumentForOthers(t *testing.T) {
 		t.Errorf("%d times of %d requests", h.TotalCount(), d.Totals.Requests)
 	}
 	for name, q := range map[string]float64{"p50": 50, "p90": 90, "p99": 99, "p99.9": 99.9} {
-		// The library rounds ranks and ends the last bucket over the largest time; this package rounds ranks up.
+		// The library rounds ranks differently and ends the last bucket above the largest time.
 		low, high := float64(h.ValueAtPercentile(q))/1e6, float64(h.ValueAtPercentile(q+0.2))/1e6
 		if got := d.Totals.Latency.Seconds[name]; got < low*0.999 || got > high {
 			t.Errorf("%s is %v, want %v to %v", name, got, low, high)
@@ -252,7 +252,7 @@ func TestBadDocuments(t *testing.T) {
 	}
 }
 
-// changed is a document with a change that only a look at the whole can find.
+// changed returns a document with a change that only a check of the whole document can detect.
 func changed(t *testing.T, good string, change func(*document)) string {
 	t.Helper()
 	var d document
@@ -267,7 +267,7 @@ func changed(t *testing.T, good string, change func(*document)) string {
 	return string(b)
 }
 
-// Counts that no requests can have, in a cell of two requests of which one was hit and slow.
+// Counts that are impossible in a cell of two requests, one of which was hit and slow.
 func TestContradictions(t *testing.T) {
 	cell := func() wireCell {
 		l := newShop(t, loadgen.Shard{})
@@ -308,7 +308,7 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
-func TestMergeRefuses(t *testing.T) {
+func TestMergeRejects(t *testing.T) {
 	part := func(name string, i, n int, change ...func(*origin)) Document {
 		l := newShop(t, loadgen.Shard{Index: i, Count: n})
 		for _, c := range change {
@@ -342,7 +342,7 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
-func TestMergeRefusesNumbersThatNoRunHas(t *testing.T) {
+func TestMergeRejectsOverflow(t *testing.T) {
 	a, b := sample(t, loadgen.Shard{Index: 1, Count: 2}), sample(t, loadgen.Shard{Index: 2, Count: 2})
 	a.cellOf(0, 0, "v1").Bytes, b.cellOf(0, 0, "v1").Bytes = maxCount/2, 1<<63-1
 	_, err := Merge([]Document{{"a", reread(t, a)}, {"b", b}}, false)
@@ -351,7 +351,7 @@ func TestMergeRefusesNumbersThatNoRunHas(t *testing.T) {
 	}
 }
 
-func TestShardsInWords(t *testing.T) {
+func TestShardSetString(t *testing.T) {
 	for want, s := range map[string]shardSet{"1/1": {1, []int{1}}, "2/3": {3, []int{2}}, "all of 3": {3, []int{1, 2, 3}}, "2 of 3": {3, []int{1, 3}}} {
 		if got := s.String(); got != want {
 			t.Errorf("%v is %q, want %q", s, got, want)
@@ -359,7 +359,7 @@ func TestShardsInWords(t *testing.T) {
 	}
 }
 
-func TestMergeOfAPart(t *testing.T) {
+func TestMergeIncomplete(t *testing.T) {
 	d := Document{"a", sample(t, loadgen.Shard{Index: 2, Count: 3})}
 	l, err := Merge([]Document{d}, true)
 	if err != nil {
@@ -370,7 +370,7 @@ func TestMergeOfAPart(t *testing.T) {
 	}
 }
 
-// What can be read can be written and read again, to the same bytes.
+// A document that can be read can be written and read again, to the same bytes.
 func FuzzReadDocument(f *testing.F) {
 	l := newShop(f, loadgen.Shard{Index: 2, Count: 3})
 	l.Add(outcome(hit, checkout, latency(time.Second)))
@@ -422,7 +422,7 @@ func FuzzHistogram(f *testing.F) {
 	})
 }
 
-func TestLogComesBack(t *testing.T) {
+func TestLogRoundTrip(t *testing.T) {
 	l := sample(t, loadgen.Shard{})
 	l.Add(outcome(version("v 3,a/b")))
 	l.Add(outcome(version("only-retried"), retried))

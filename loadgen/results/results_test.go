@@ -16,7 +16,8 @@ import (
 	"coalmine/loadgen/cardinality"
 )
 
-// shop has three cohorts and three routes, of which only checkout is ever slow.
+// shop returns a workload of three cohorts and three routes, of which only checkout has a latency
+// limit.
 func shop(t rapid.TB) *loadgen.Plan {
 	t.Helper()
 	mix := map[string]float64{"home": 3, "search": 2, "checkout": 1}
@@ -45,7 +46,8 @@ func newShop(t rapid.TB, s loadgen.Shard) *Results {
 	return New(Config{Plan: shop(t), Shard: s, Workload: "shop", Slow: slow})
 }
 
-// outcome is a request of the plan's first cohort and route that went well, changed by the given functions.
+// outcome returns a successful request of the plan's first cohort and route, modified by the given
+// functions.
 func outcome(change ...func(*loadgen.Outcome)) *loadgen.Outcome {
 	o := &loadgen.Outcome{Final: true, Status: 200, Latency: 20 * time.Millisecond, Version: "v1", BytesIn: 100}
 	for _, c := range change {
@@ -67,7 +69,7 @@ func wrong(o *loadgen.Outcome)                { o.Wrong = true }
 func retried(o *loadgen.Outcome)              { o.Final = false }
 func checkout(o *loadgen.Outcome)             { o.Arrival.Route = 2 }
 
-// plain takes the counts of a cell, which compare.
+// plain holds the comparable counts of a cell.
 func plain(c *Cell) map[string]int64 {
 	counts := map[string]int64{}
 	names := []string{"requests", "attempts", "failed", "denied", "limited", "refused", "slow", "wrong", "bad", "hit", "harm", "bytes"}
@@ -82,7 +84,7 @@ func plain(c *Cell) map[string]int64 {
 	return counts
 }
 
-func TestWordsOfACell(t *testing.T) {
+func TestCellCounts(t *testing.T) {
 	type counts = map[string]int64
 	with := func(more counts) counts {
 		all := counts{"requests": 1, "attempts": 1, "bytes": 100}
@@ -125,7 +127,7 @@ func TestWordsOfACell(t *testing.T) {
 	}
 }
 
-func TestStoppedRequestsAreNobodysFault(t *testing.T) {
+func TestStoppedRequestsAreNotCounted(t *testing.T) {
 	l := newShop(t, loadgen.Shard{})
 	l.Add(outcome(failure(loadgen.FailureStopped)))
 	if l.Stopped != 1 || l.Lag.Count() != 0 || len(slices.Collect(l.Cells())) != 0 {
@@ -220,7 +222,7 @@ func TestScheduleErrorIsOfAllAttempts(t *testing.T) {
 	}
 }
 
-// Quantiles are those of sorted samples, never under them and at most 0.1 % and a µs over.
+// Quantiles are compared with sorted samples: never below them and at most 0.1 % and 1 µs above.
 func TestQuantilesAgainstSamples(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		samples := rapid.SliceOfN(rapid.Int64Range(0, int64(2*time.Hour/time.Microsecond)), 1, 300).Draw(t, "µs")
@@ -256,7 +258,7 @@ func TestQuantilesAgainstSamples(t *testing.T) {
 	})
 }
 
-// sharing counts samples that share a bucket with a limit.
+// sharing counts samples in the same bucket as a limit.
 func sharing(samples []int64, limit int64) int64 {
 	n := int64(0)
 	for _, s := range samples {
@@ -267,7 +269,7 @@ func sharing(samples []int64, limit int64) int64 {
 	return n
 }
 
-func TestBucketsEndWhereTheLibrarySays(t *testing.T) {
+func TestBucketsMatchTheLibrary(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		us := rapid.Int64Range(0, highest).Draw(t, "µs")
 		l := newLatencies()
@@ -292,7 +294,7 @@ func TestRank(t *testing.T) {
 	}
 }
 
-func TestOddTimesAreClampedAndCounted(t *testing.T) {
+func TestTimesOutOfRangeAreClamped(t *testing.T) {
 	l := newLatencies()
 	for _, d := range []time.Duration{-1, math.MinInt64, math.MaxInt64, time.Hour + 1, time.Hour, 0} {
 		l.add(d)
@@ -302,7 +304,7 @@ func TestOddTimesAreClampedAndCounted(t *testing.T) {
 	}
 }
 
-func TestAddAllocatesNothing(t *testing.T) {
+func TestAddDoesNotAllocate(t *testing.T) {
 	l := newShop(t, loadgen.Shard{})
 	list := traffic(1000)
 	for i := range list {
@@ -317,7 +319,7 @@ func TestAddAllocatesNothing(t *testing.T) {
 	}
 }
 
-// traffic is a mixture of outcomes that is the same each time, with latencies around 20 ms over three decades.
+// traffic returns a fixed mixture of outcomes, with latencies around 20 ms over three decades.
 func traffic(n int) []loadgen.Outcome {
 	list := make([]loadgen.Outcome, n)
 	state := uint64(1)
@@ -349,7 +351,7 @@ func traffic(n int) []loadgen.Outcome {
 	return list
 }
 
-// cpuTime is the time that this process spent on the processor.
+// cpuTime returns the CPU time of this process.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -33,7 +33,7 @@ func TestFunctionsAgreeWithMath(t *testing.T) {
 	})
 }
 
-func TestQuantileHasTheTabledValues(t *testing.T) {
+func TestQuantileTable(t *testing.T) {
 	for p, want := range map[float64]float64{
 		0.5: 0, 0.975: 1.959963984540054, 0.99: rng.Z99, 0.001: -3.090232306167813, 1e-12: -7.034483825301131,
 	} {
@@ -112,7 +112,8 @@ func TestLognormalKeepsItsQuantiles(t *testing.T) {
 	}
 }
 
-// TestDrawsAreTheSameEverywhere pins words and draws: a change breaks the replay of every recorded grade.
+// TestDrawsAreTheSameEverywhere pins words and draws: a change would break the replay of every
+// recorded run.
 func TestDrawsAreTheSameEverywhere(t *testing.T) {
 	s := rng.New(42, "golden")
 	l := rng.NewLognormal(20*time.Millisecond, 250*time.Millisecond)

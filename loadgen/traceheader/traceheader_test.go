@@ -9,8 +9,8 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// TestWhatIsWrittenIsRead for every request whose cohort can stand in a header.
-func TestWhatIsWrittenIsRead(t *testing.T) {
+// TestRoundTrip formats and parses every request whose cohort is valid in a header.
+func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := traceheader.Request{
 			Seq: rapid.Uint64().Draw(t, "seq"), Attempt: rapid.IntRange(0, 255).Draw(t, "attempt"), User: rapid.Uint32().Draw(t, "user"),
@@ -22,7 +22,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoMark(t *testing.T) {
+func TestParseRejects(t *testing.T) {
 	for _, value := range []string{
 		"", "seq=1", "cohort=web", ", cohort=web", "seq=1,cohort=web", "seq=-1, cohort=web", "seq=1e3, cohort=web", "user=1, cohort=web",
 		"seq=18446744073709551616, cohort=web", "seq=1, user=, cohort=web", "seq=1; user=2, cohort=web",
@@ -41,7 +41,7 @@ func TestWhatIsNoMark(t *testing.T) {
 	}
 }
 
-func TestVersionOfWhoServed(t *testing.T) {
+func TestVersion(t *testing.T) {
 	for _, c := range []struct {
 		lines         []string
 		service, want string
@@ -79,7 +79,8 @@ func TestTruth(t *testing.T) {
 	}
 }
 
-// FuzzParse lets marks come from anybody: what is read once is written and read alike.
+// FuzzParse parses any value: if it is valid, formatting and parsing it again gives the same
+// request.
 func FuzzParse(f *testing.F) {
 	f.Add("seq=17, attempt=1, user=42, seed=1, cohort=premium")
 	f.Add("seq=1, cohort=")

@@ -73,7 +73,7 @@ func config(p *loadgen.Plan) results.Config {
 	}}
 }
 
-// incident is an hour's worth of what a canary does that fails some premium customers.
+// incident returns an hour of a canary that fails some premium customers.
 func incident(t rapid.TB) *results.Results {
 	p := shop(t)
 	l := results.New(config(p))
@@ -121,7 +121,7 @@ func TestIncident(t *testing.T) {
 	}
 }
 
-// Twenty-odd requests, one of them bad: over what is allowed, but perhaps by chance.
+// About twenty requests, one of them bad: above what is allowed, but perhaps by chance.
 func TestMarks(t *testing.T) {
 	l := results.New(config(shop(t)))
 	add := func(cohort, route uint16, version string, good, bad int, status uint16) {
@@ -149,7 +149,7 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-func TestNothingCameBack(t *testing.T) {
+func TestNoResults(t *testing.T) {
 	c := config(shop(t))
 	c.Shard = loadgen.Shard{Index: 2, Count: 3}
 	l := results.New(c)
@@ -197,7 +197,7 @@ func TestManyVersions(t *testing.T) {
 	}
 }
 
-func TestColourChangesNothingElse(t *testing.T) {
+func TestColourOnlyAddsStyles(t *testing.T) {
 	l := incident(t)
 	coloured := text(t, l, loadreport.Options{Color: true, Objectives: objectives()})
 	if !strings.Contains(coloured, "\x1b[31m") {
@@ -216,9 +216,9 @@ func TestColourChangesNothingElse(t *testing.T) {
 	}
 }
 
-// Names come from a document that anyone may have written, versions from the server: neither reaches the terminal as a command,
-// and no line is too wide.
-func TestNamesOfOthers(t *testing.T) {
+// Names may come from an untrusted document, versions from a server: neither reaches the terminal
+// as a control sequence, and no line is too wide.
+func TestUntrustedNames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringN(1, 90, -1).Draw(t, "name") + "\x1b[2J\x9b31m\r\n\a"
 		l := results.New(config(shop(t)))
@@ -241,7 +241,7 @@ func TestNamesOfOthers(t *testing.T) {
 	})
 }
 
-// renamed writes a ledger, puts other names into the document, and reads it.
+// renamed writes results, puts other names into the document, and reads it.
 func renamed(t *rapid.T, l *results.Results, name string) *results.Results {
 	var b bytes.Buffer
 	if err := l.WriteDocument(&b); err != nil {
@@ -259,8 +259,8 @@ func renamed(t *rapid.T, l *results.Results, name string) *results.Results {
 	return d.Results
 }
 
-// A path that is not there is nobody's outage, but whoever sends half of a load to it wants to know.
-func TestOtherClientErrorsAreTold(t *testing.T) {
+// A missing path is not an outage, but the sender of half of the load to it wants to know.
+func TestOtherClientErrorsAreReported(t *testing.T) {
 	l := results.New(config(shop(t)))
 	for i := range 10 {
 		o := loadgen.Outcome{Final: true, Status: 200, Version: "v1"}

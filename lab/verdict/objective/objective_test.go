@@ -125,7 +125,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-func TestLongListsAreCut(t *testing.T) {
+func TestLongListsAreAbbreviated(t *testing.T) {
 	w := workload()
 	for i := range 20 {
 		w.Routes = append(w.Routes, loadgen.Route{Name: fmt.Sprint("route-", i), Path: "/"})
@@ -136,7 +136,7 @@ func TestLongListsAreCut(t *testing.T) {
 	}
 }
 
-// What was read can be written and read again, and is the same.
+// An objective that was parsed can be formatted and parsed again.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"cohort=premium route=/api/checkout p99<500ms", `version="a b" errors<=0.5%, success>99 %`, "rate>=95/s mean<1m30s", `cohort="odd, \"one\"" p1<1s`} {
 		f.Add(text)
@@ -278,7 +278,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestVerdictForMachines(t *testing.T) {
+func TestVerdictJSON(t *testing.T) {
 	l := newLedger(t)
 	requests(l, 200, "v1", failFirst(3, 500))
 	v := parse(t, "cohort=premium p50<500ms errors<1%, rate>1").Judge(l)

@@ -14,8 +14,8 @@ import (
 	"coalmine/loadgen"
 )
 
-// TestJudgeAgainstSamples draws requests and one condition, and judges by the raw samples, with a limit far enough from what was
-// measured that the histogram's 0.1 % does not matter.
+// TestJudgeAgainstSamples draws requests and one condition, and judges by the raw samples. The
+// limit is far enough from the measured value that the histogram's 0.1 % does not matter.
 func TestJudgeAgainstSamples(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLedger(t)

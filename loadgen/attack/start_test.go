@@ -12,8 +12,8 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// Attacks that are told when to begin count from that time, which a clock's reading alone says.
-func TestBegin(t *testing.T) {
+// Attacks with a start time measure from that time, which has no monotonic clock reading.
+func TestStart(t *testing.T) {
 	leakFree(t)
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(traceheader.WorkloadHeader, "shop=shop-primary")
@@ -35,7 +35,7 @@ func TestBegin(t *testing.T) {
 	}
 }
 
-func TestBeginThatIsOver(t *testing.T) {
+func TestStartInThePast(t *testing.T) {
 	leakFree(t)
 	base := serve(t, echo)
 	p := newPlan(t, shop(20), length)
