@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/version"
@@ -16,8 +15,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"coalmine/lab/cluster/kind/install"
 	"coalmine/lab/cluster/kind/kindcluster"
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/podstatus"
 )
 
 func dockerAnswers(ctx context.Context, l *Lab) Finding {
@@ -116,33 +117,24 @@ func nodesReady(ctx context.Context, l *Lab) Finding {
 	return pass("%d", len(list.Items))
 }
 
-// Keys of the recorded install state.
-const (
-	stateMesh  = "mesh"
-	stateImage = "image"
-)
-
 func broughtUp(ctx context.Context, l *Lab) Finding {
-	state, err := l.kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return fail("the cluster was not created by coalmine up, or up failed early")
-	}
+	state, err := install.ReadState(ctx, l.kube)
 	if err != nil {
 		return fail("%v", err)
 	}
-	if l.mesh = state.Data[stateMesh]; l.mesh == "" {
-		return fail("ConfigMap %s/%s names no mesh", names.LabNamespace, names.StateConfigMap)
+	if l.mesh = state[install.KeyMesh]; l.mesh == "" {
+		return fail("the cluster was not created by coalmine up, or up failed early")
 	}
 	return pass("mesh %s", l.mesh)
 }
 
 func image(ctx context.Context, l *Lab) Finding {
-	state, err := l.kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap, metav1.GetOptions{})
+	state, err := install.ReadState(ctx, l.kube)
 	if err != nil {
 		return fail("%v", err)
 	}
-	ref := state.Data[stateImage]
-	_, running, _ := strings.Cut(ref, ":")
+	ref := state[install.KeyImage]
+	running := podstatus.ImageTag(ref)
 	switch {
 	case ref == "":
 		return fail("no image was loaded")
@@ -183,9 +175,13 @@ func podsReady(ctx context.Context, l *Lab) Finding {
 		}
 		for i := range list.Items {
 			n++
-			if p := &list.Items[i]; !podReady(p) && p.Status.Phase != corev1.PodSucceeded &&
+			if p := &list.Items[i]; !podstatus.Ready(p) && p.Status.Phase != corev1.PodSucceeded &&
 				p.DeletionTimestamp == nil {
-				waiting = append(waiting, fmt.Sprintf("%s/%s%s", p.Namespace, p.Name, waitsFor(p)))
+				name := p.Namespace + "/" + p.Name
+				if container, reason := podstatus.Waiting(p); container != "" {
+					name += fmt.Sprintf(" (%s: %s)", container, reason)
+				}
+				waiting = append(waiting, name)
 			}
 		}
 	}
@@ -193,22 +189,6 @@ func podsReady(ctx context.Context, l *Lab) Finding {
 		return fail("not ready: %s", joinShort(waiting))
 	}
 	return pass("%d", n)
-}
-
-func podReady(p *corev1.Pod) bool {
-	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
-}
-
-// waitsFor returns why the pod's containers do not run, in Kubernetes' own terms.
-func waitsFor(p *corev1.Pod) string {
-	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if w := s.State.Waiting; w != nil && w.Reason != "PodInitializing" && w.Reason != "" {
-			return fmt.Sprintf(" (%s: %s)", s.Name, w.Reason)
-		}
-	}
-	return ""
 }
 
 // maxNamed is the maximum number of names in a finding.

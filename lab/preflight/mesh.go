@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/podstatus"
 	"coalmine/lab/format"
 )
 
@@ -114,7 +115,7 @@ func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 	}
 	var ready, waiting []string
 	for _, d := range list.Items {
-		ready = append(ready, fmt.Sprintf("%s (%s)", d.Name, tag(d.Spec.Template.Spec.Containers)))
+		ready = append(ready, fmt.Sprintf("%s (%s)", d.Name, imageTag(&d.Spec.Template.Spec)))
 		if want := max(1, ptr.Deref(d.Spec.Replicas, 1)); d.Status.AvailableReplicas < want {
 			waiting = append(waiting, fmt.Sprintf("%s has %d of %d pods", d.Name, d.Status.AvailableReplicas, want))
 		}
@@ -125,13 +126,12 @@ func (l *Lab) deploymentsReady(ctx context.Context, namespace string) Finding {
 	return pass("%s", strings.Join(ready, ", "))
 }
 
-// tag returns the image tag of the first container.
-func tag(containers []corev1.Container) string {
-	if len(containers) == 0 {
+// imageTag returns the image tag of the first container.
+func imageTag(s *corev1.PodSpec) string {
+	if len(s.Containers) == 0 {
 		return "no container"
 	}
-	ref := containers[0].Image
-	return ref[strings.LastIndexAny(ref, ":/")+1:]
+	return podstatus.ImageTag(s.Containers[0].Image)
 }
 
 // injector checks the webhook that injects proxies, and whether the API server trusts its server.

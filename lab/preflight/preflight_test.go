@@ -254,7 +254,7 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		{"cluster-runs", Failed, "stopped", func(f *fixture) { f.engine.state = kindcluster.Stopped }},
 		{"cluster-runs", Failed, "coalmine did not create", func(f *fixture) { f.engine.state = kindcluster.Foreign }},
 		{"nodes-ready", Failed, "not ready", replace(0, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}})},
-		{"brought-up", Failed, "names no mesh", func(f *fixture) { f.state = nil }},
+		{"brought-up", Failed, "up failed early", func(f *fixture) { f.state = nil }},
 		{"image", Warning, "this is other", func(f *fixture) { f.image = "other" }},
 		{"image", Failed, "no image", func(f *fixture) { delete(f.state, "image") }},
 		{"gateway-api", Failed, "not found", func(f *fixture) { f.untyped = f.untyped[1:] }},

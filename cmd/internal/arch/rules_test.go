@@ -63,18 +63,19 @@ func rules() []rule {
 		{pkg: "lab/cluster/sim/*", kubernetes: true, imports: []string{"lab/cluster/sim/*", "lab/service", "lab/event", "lab/cluster/gate",
 			"lab/guardrail", "lab/mesh", "lab/cluster/trafficstats", "loadgen", "loadgen/heap", "loadgen/rng"}},
 		{pkg: "lab/cluster/backoff"},
+		{pkg: "lab/cluster/podstatus", kubernetes: true},
 		{pkg: "lab/cluster/agent/client", imports: []string{"lab/cluster/backoff", "lab/event"}},
 		{pkg: "lab/cluster/agent/trafficpod", imports: []string{"lab/cluster/backoff", "lab/cluster/agent/client", "lab/event", "lab/service",
 			"lab/cluster/trafficstats", "loadgen", "loadgen/*", "lab/scenario"}},
-		{pkg: "lab/cluster/agent", kubernetes: true, imports: []string{"lab/cluster", "lab/cluster/agent/client", "lab/event", "lab/cluster/workloads",
+		{pkg: "lab/cluster/agent", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster", "lab/cluster/agent/client", "lab/event", "lab/cluster/workloads",
 			"lab/cluster/gate", "lab/guardrail", "lab/cluster/names", "lab/mesh", "lab/mesh/k8s", "loadgen/traceheader", "lab/scenario"}},
 		{pkg: "lab/cluster/kind/e2e"}, // tests only, which may import everything
-		{pkg: "lab/cluster/kind/*", kubernetes: true, imports: []string{"lab/cluster/backoff", "lab/cluster/kind/*", "lab/cluster/names", "lab/event", "manifests"}},
-		{pkg: "lab/cluster/kind", kubernetes: true, imports: []string{"lab/cluster", "lab/cluster/kind/*", "lab/cluster/names",
+		{pkg: "lab/cluster/kind/*", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/backoff", "lab/cluster/kind/*", "lab/cluster/names", "lab/event", "manifests"}},
+		{pkg: "lab/cluster/kind", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster", "lab/cluster/kind/*", "lab/cluster/names",
 			"lab/cluster/agent/client", "lab/event", "lab/guardrail", "lab/mesh", "lab/mesh/k8s", "lab/cluster/workloads", "lab/scenario", "scenarios", "manifests"}},
 		{pkg: "lab/cluster/conformance", kubernetes: true, imports: []string{"lab/cluster", "lab/run", "lab/service", "lab/event", "lab/guardrail",
 			"lab/verdict/timeline", "lab/scenario"}},
-		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/cluster/kind/*", "lab/cluster/names", "lab/event", "lab/format", "lab/mesh", "manifests"}},
+		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/kind/*", "lab/cluster/names", "lab/event", "lab/format", "lab/mesh", "manifests"}},
 
 		// The test mesh stands in for Linkerd in the e2e suite.
 		{pkg: "lab/cluster/testmesh/wire", imports: []string{"lab/mesh"}},
@@ -83,7 +84,7 @@ func rules() []rule {
 		{pkg: "lab/cluster/testmesh/intercept", imports: []string{"lab/cluster/testmesh/ports"}},
 		{pkg: "lab/cluster/testmesh/proxy", imports: []string{"lab/cluster/backoff", "lab/mesh", "lab/cluster/testmesh/ports", "lab/cluster/testmesh/wire",
 			"lab/cluster/names", "loadgen/rng", "loadgen/traceheader"}},
-		{pkg: "lab/cluster/testmesh/control", kubernetes: true, imports: []string{"lab/cluster/backoff", "lab/mesh", "lab/mesh/k8s", "lab/guardrail",
+		{pkg: "lab/cluster/testmesh/control", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/backoff", "lab/mesh", "lab/mesh/k8s", "lab/guardrail",
 			"lab/cluster/testmesh/wire", "lab/cluster/names"}},
 
 		// Runs and their folders.

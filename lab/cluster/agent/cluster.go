@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/podstatus"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
 	"coalmine/lab/mesh/k8s"
@@ -77,13 +78,6 @@ func meshed(p *corev1.Pod) bool {
 	return slices.ContainsFunc(p.Spec.InitContainers, is) || slices.ContainsFunc(p.Spec.Containers, is)
 }
 
-// ready reports whether a pod accepts requests.
-func ready(p *corev1.Pod) bool {
-	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
-}
-
 // primaryOf returns the name of the Deployment that Flagger makes for the primary of a service.
 func primaryOf(service string) string { return service + "-primary" }
 
@@ -95,7 +89,7 @@ func (c *cluster) pods(ctx context.Context, service string) (canaries, primaries
 		return nil, nil, fmt.Errorf("list pods: %w", err)
 	}
 	for _, p := range list.Items {
-		if !ready(&p) {
+		if !podstatus.Serving(&p) {
 			continue
 		}
 		switch deploymentOf(&p) {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"coalmine/lab/cluster/podstatus"
 	"coalmine/lab/mesh"
 	"coalmine/lab/scenario"
 )
@@ -106,7 +107,7 @@ func (c *cluster) endpoints(ctx context.Context) (map[string][]string, error) {
 			continue
 		}
 		for i := range pods.Items {
-			if p := &pods.Items[i]; ready(p) && selector.Matches(labels.Set(p.Labels)) {
+			if p := &pods.Items[i]; podstatus.Serving(p) && selector.Matches(labels.Set(p.Labels)) {
 				versions[s.Name] = append(versions[s.Name], versionOf(p))
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/podstatus"
 	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
@@ -193,7 +194,7 @@ func (c *Cluster) createAgent(ctx context.Context, f cluster.RunSpec) error {
 			return "", err
 		case p.Status.Phase == corev1.PodFailed:
 			return "", fmt.Errorf("its pod failed: %s", whyFailed(p))
-		case ready(p):
+		case podstatus.Ready(p):
 			return "", nil
 		}
 		return whyWaits(p), nil
@@ -322,7 +323,7 @@ func (c *Cluster) whyUnready(ctx context.Context, selector string) string {
 		return err.Error()
 	}
 	for i := range list.Items {
-		if p := &list.Items[i]; !ready(p) && p.Status.Phase != corev1.PodSucceeded {
+		if p := &list.Items[i]; !podstatus.Ready(p) && p.Status.Phase != corev1.PodSucceeded {
 			return whyWaits(p)
 		}
 	}
@@ -345,7 +346,7 @@ func whyWaits(p *corev1.Pod) string {
 			return fmt.Sprintf("container %s of pod %s: %s", s.Name, p.Name, exitReason(t))
 		}
 	}
-	if s := condition(p, corev1.PodScheduled); s != nil && s.Status == corev1.ConditionFalse {
+	if s := podstatus.Condition(p, corev1.PodScheduled); s != nil && s.Status == corev1.ConditionFalse {
 		return fmt.Sprintf("pod %s cannot be scheduled: %s", p.Name, s.Message)
 	}
 	return fmt.Sprintf("pod %s is in phase %s", p.Name, p.Status.Phase)

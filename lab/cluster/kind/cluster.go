@@ -25,13 +25,14 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"coalmine/lab/cluster"
+	"coalmine/lab/cluster/kind/install"
 	"coalmine/lab/cluster/kind/kindcluster"
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/podstatus"
 	"coalmine/lab/event"
 )
 
@@ -94,22 +95,15 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	return c, c.readVersions(ctx, o.Version)
 }
 
-// Keys of the recorded install state.
-const (
-	stateMesh  = "mesh"
-	stateImage = "image"
-)
-
 func (c *Cluster) readState(ctx context.Context) error {
-	state, err := c.clients.kube.CoreV1().ConfigMaps(names.LabNamespace).Get(ctx, names.StateConfigMap,
-		metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return errors.New("coalmine is not installed in it")
-	case err != nil:
+	state, err := install.ReadState(ctx, c.clients.kube)
+	if err != nil {
 		return err
 	}
-	c.mesh, c.image = state.Data[stateMesh], state.Data[stateImage]
+	if len(state) == 0 {
+		return errors.New("coalmine is not installed in it")
+	}
+	c.mesh, c.image = state[install.KeyMesh], state[install.KeyImage]
 	if c.mesh == "" || c.image == "" {
 		return errors.New("its installation is incomplete")
 	}
@@ -148,9 +142,7 @@ func (c *Cluster) imageTag(ctx context.Context, namespace, name string) (string,
 	if len(d.Spec.Template.Spec.Containers) == 0 {
 		return "", fmt.Errorf("no container in Deployment %s/%s", namespace, name)
 	}
-	image, _, _ := strings.Cut(d.Spec.Template.Spec.Containers[0].Image, "@")
-	tag := image[strings.LastIndexByte(image, ':')+1:]
-	return strings.TrimPrefix(tag, "v"), nil
+	return strings.TrimPrefix(podstatus.ImageTag(d.Spec.Template.Spec.Containers[0].Image), "v"), nil
 }
 
 // Describe implements [cluster.Cluster].

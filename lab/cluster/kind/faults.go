@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/podstatus"
 	"coalmine/lab/scenario"
 )
 
@@ -132,7 +133,7 @@ func (h *health) podGone(p *corev1.Pod, _ time.Time) {
 }
 
 func (h *health) trackReady(p *corev1.Pod, at time.Time) {
-	if ready(p) || p.Status.Phase == corev1.PodSucceeded {
+	if podstatus.Ready(p) || p.Status.Phase == corev1.PodSucceeded {
 		delete(h.notReady, p.UID)
 	} else if _, ok := h.notReady[p.UID]; !ok {
 		h.notReady[p.UID] = at
@@ -189,7 +190,7 @@ func (h *health) fault(now time.Time) error {
 // faultOf returns what is wrong with a pod that was not wrong before, or "". What a scenario does
 // to its own services is not a fault.
 func (h *health) faultOf(r role, before, p *corev1.Pod) string {
-	if disrupted := condition(p, corev1.DisruptionTarget); disrupted != nil &&
+	if disrupted := podstatus.Condition(p, corev1.DisruptionTarget); disrupted != nil &&
 		disrupted.Status == corev1.ConditionTrue {
 		return fmt.Sprintf("pod %s is being evicted: %s", p.Name, disrupted.Message)
 	}
@@ -205,7 +206,7 @@ func (h *health) faultOf(r role, before, p *corev1.Pod) string {
 	if what := h.restarted(r, before, p); what != "" {
 		return what
 	}
-	if r.affectsVerdict() && ready(before) && !ready(p) {
+	if r.affectsVerdict() && podstatus.Ready(before) && !podstatus.Ready(p) {
 		return fmt.Sprintf("pod %s is no longer ready", p.Name)
 	}
 	return ""
@@ -287,18 +288,4 @@ func whyFailed(p *corev1.Pod) string {
 		return p.Status.Reason + ": " + p.Status.Message
 	}
 	return "Kubernetes gives no reason"
-}
-
-func ready(p *corev1.Pod) bool {
-	c := condition(p, corev1.PodReady)
-	return c != nil && c.Status == corev1.ConditionTrue
-}
-
-func condition(p *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
-	for i := range p.Status.Conditions {
-		if p.Status.Conditions[i].Type == kind {
-			return &p.Status.Conditions[i]
-		}
-	}
-	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"coalmine/lab/cluster/kind/kindcluster"
 	"coalmine/lab/cluster/kind/steps"
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/podstatus"
 	"coalmine/manifests"
 )
 
@@ -120,7 +121,7 @@ func (r *Report) addPods(pods []corev1.Pod) {
 		if name, tag := componentOf(p); name != "" {
 			r.Versions[name] = tag
 		}
-		if p.Status.Phase != corev1.PodSucceeded && !isReady(p) {
+		if p.Status.Phase != corev1.PodSucceeded && !podstatus.Serving(p) {
 			r.NotReady = append(r.NotReady, Pod{p.Namespace, p.Name, waitsFor(p)})
 		}
 	}
@@ -128,7 +129,7 @@ func (r *Report) addPods(pods []corev1.Pod) {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	if ref := r.Recorded[KeyImage]; ref != "" {
-		r.Versions["coalmine"] = tagOf(ref)
+		r.Versions["coalmine"] = podstatus.ImageTag(ref)
 	}
 }
 
@@ -142,22 +143,11 @@ func componentOf(p *corev1.Pod) (name, version string) {
 	for _, x := range parts {
 		for _, c := range p.Spec.Containers {
 			if p.Namespace == x.namespace && strings.Contains(c.Image, x.image) {
-				return x.name, tagOf(c.Image)
+				return x.name, podstatus.ImageTag(c.Image)
 			}
 		}
 	}
 	return "", ""
-}
-
-func tagOf(ref string) string {
-	ref, _, _ = strings.Cut(ref, "@")
-	return ref[strings.LastIndexByte(ref, ':')+1:]
-}
-
-func isReady(p *corev1.Pod) bool {
-	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // waitsFor returns the first reason that Kubernetes gives.
@@ -165,10 +155,8 @@ func waitsFor(p *corev1.Pod) string {
 	if p.DeletionTimestamp != nil {
 		return "Terminating"
 	}
-	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if s.State.Waiting != nil && s.State.Waiting.Reason != "PodInitializing" {
-			return s.Name + " " + s.State.Waiting.Reason
-		}
+	if container, reason := podstatus.Waiting(p); container != "" {
+		return container + " " + reason
 	}
 	return string(p.Status.Phase)
 }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
+
+	"coalmine/lab/cluster/podstatus"
 )
 
 // target is a port of a Service.
@@ -50,17 +52,11 @@ func (t target) pod(ctx context.Context) (pod, error) {
 	}
 	slices.SortFunc(all.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	for _, p := range all.Items {
-		if number, ok := portOf(p, s.Spec.Ports[i].TargetPort, t.port); ok && ready(p) {
+		if number, ok := portOf(p, s.Spec.Ports[i].TargetPort, t.port); ok && podstatus.Serving(&p) {
 			return pod{t.namespace, p.Name, number}, nil
 		}
 	}
 	return pod{}, fmt.Errorf("none of the Service's %d pods is ready", len(all.Items))
-}
-
-func ready(p corev1.Pod) bool {
-	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // portOf returns the pod's port for a Service's target port. If there is none, it is the Service's

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/cluster/podstatus"
 	"coalmine/lab/cluster/testmesh/wire"
 	"coalmine/lab/mesh"
 	"coalmine/lab/mesh/k8s"
@@ -45,15 +46,8 @@ func describePod(p *corev1.Pod, deployment string) (wire.Pod, bool) {
 	return wire.Pod{
 		Name: p.Name, Namespace: p.Namespace, IP: ip, ServiceAccount: p.Spec.ServiceAccountName, Deployment: deployment,
 		Labels: p.Labels, Ports: portNames(p), DefaultPolicy: defaultPolicy(p), ProbePaths: probePaths(p),
-		SkipInbound: p.Annotations[names.SkipInboundPorts], Ready: ready(p), Meshed: meshed(p),
+		SkipInbound: p.Annotations[names.SkipInboundPorts], Ready: podstatus.Serving(p), Meshed: meshed(p),
 	}, true
-}
-
-// ready reports whether a pod accepts requests, as for the endpoints of Services.
-func ready(p *corev1.Pod) bool {
-	return p.DeletionTimestamp == nil && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // meshed reports whether a pod has a proxy.
