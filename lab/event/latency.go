@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// LatencyBuckets is the number of buckets of a latency histogram. They cover almost five hours; longer
-// latencies count in the last bucket.
+// LatencyBuckets is the number of buckets of a latency histogram. They cover almost five hours;
+// longer latencies count in the last bucket.
 const LatencyBuckets = 200
 
-// Each bucket's bound is 10 % above that of the previous one, so a quantile is at most 10 % too high.
+// Each bucket's bound is 10 % above that of the previous one, so a quantile is at most 10 % too
+// high.
 const (
 	latencyGrowth = 1.1
 	latencyUnit   = 100 * time.Microsecond // upper bound of bucket 0

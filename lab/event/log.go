@@ -164,7 +164,8 @@ func readEvent(q *trafficReader, line []byte, last Event) (Event, error) {
 	case e.Seq == 1 && !ok:
 		return e, fmt.Errorf("a log must start with %s, not %s", KindRunStarted, e.Fact.Kind())
 	case e.Seq == 1 && start.Format > Format:
-		return e, fmt.Errorf("the log has format %d, this coalmine reads up to %d: use a newer one", start.Format, Format)
+		return e, fmt.Errorf("the log has format %d, this coalmine reads up to %d: use a newer one",
+			start.Format, Format)
 	}
 	return e, nil
 }

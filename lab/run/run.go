@@ -1,5 +1,5 @@
-// Package run plays runs on any cluster: prepare, apply the guardrails, start the traffic, release a
-// version, watch until the horizon. Every step is recorded as an event.
+// Package run plays runs on any cluster: prepare, apply the guardrails, start the traffic, release
+// a version, watch until the horizon. Every step is recorded as an event.
 package run
 
 import (
@@ -19,8 +19,8 @@ const InitLimit = 5 * time.Minute
 // cluster.
 const runSource = ""
 
-// Play plays one run on a cluster and passes every event to sink, in order and from one goroutine at
-// a time.
+// Play plays one run on a cluster and passes every event to sink, in order and from one goroutine
+// at a time.
 //
 // The last event is always a RunEnded, unless the process dies. Guardrails that never become ready
 // are an outcome, not an error. If ctx ends, the error is its cause; any other error is a fault of
@@ -119,8 +119,8 @@ func (r *runner) baseline(ctx context.Context, w cluster.World) error {
 	return nil
 }
 
-// rollout releases the version and continues to the horizon, so that the harm of different guardrails
-// is counted over equal times.
+// rollout releases the version and continues to the horizon, so that the harm of different
+// guardrails is counted over equal times.
 func (r *runner) rollout(ctx context.Context, w cluster.World) error {
 	r.enterStage(w, event.StageRollout, "")
 	horizon := w.Now() + r.spec.Scenario.Timing.Horizon

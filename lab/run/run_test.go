@@ -18,8 +18,8 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// script is a cluster without services: time jumps to the next entry of phases, and every step of the
-// runner is recorded.
+// script is a cluster without services: time jumps to the next entry of phases, and every step of
+// the runner is recorded.
 type script struct {
 	phases []phaseAt
 	// fail breaks the named step; cancel stops the run when the named step is reached.
@@ -219,8 +219,8 @@ func TestRunInterrupted(t *testing.T) {
 	}
 }
 
-// lastOf plays a guarded run and returns the closing fact. The run must return an error that contains
-// the text of want, or none if want is nil.
+// lastOf plays a guarded run and returns the closing fact. The run must return an error that
+// contains the text of want, or none if want is nil.
 func lastOf(t *testing.T, s script, want error) event.RunEnded {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

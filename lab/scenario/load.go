@@ -28,9 +28,9 @@ func Load(fsys fs.FS, dir string) (*Scenario, error) {
 	return s, nil
 }
 
-// parse decodes and validates a scenario; name is the name of the file, for errors. It does not read
-// an access log that the scenario replays, which is needed to plan its traffic. The error is of type
-// [Problems].
+// parse decodes and validates a scenario; name is the name of the file, for errors. It does not
+// read an access log that the scenario replays, which is needed to plan its traffic. The error is
+// of type [Problems].
 func parse(name string, data []byte) (*Scenario, *v1alpha1.Document, error) {
 	d, err := v1alpha1.Decode(data)
 	if err != nil {

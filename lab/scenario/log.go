@@ -23,8 +23,8 @@ const (
 func (s *Scenario) loadLog(fsys fs.FS, dir string) error {
 	name := path.Clean(s.Traffic.Replay.Log)
 	if !fs.ValidPath(name) || name == "." {
-		return fmt.Errorf("%q is not a path within the scenario's folder: put the log there, and write its path with slashes",
-			s.Traffic.Replay.Log)
+		return fmt.Errorf("%q is not a path within the scenario's folder: put the log there, "+
+			"and write its path with slashes", s.Traffic.Replay.Log)
 	}
 	data, err := readFile(fsys, path.Join(dir, name), maxLog)
 	if err != nil {
@@ -41,7 +41,8 @@ func (s *Scenario) ReadLog() error {
 	if r == nil {
 		return nil
 	}
-	log, err := accesslog.Reader{Format: r.Format, MaxLines: maxLogLines, MaxBytes: maxLogText}.Read(bytes.NewReader(s.Log))
+	reader := accesslog.Reader{Format: r.Format, MaxLines: maxLogLines, MaxBytes: maxLogText}
+	log, err := reader.Read(bytes.NewReader(s.Log))
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.Log, err)
 	}

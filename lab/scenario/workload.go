@@ -74,8 +74,8 @@ func OpenWorkload(name string) (*Workload, error) {
 }
 
 // parseWorkload decodes and validates a workload; name is the name of the file, for errors. It does
-// not read an access log that the workload replays, which is needed for a plan. The error is of type
-// [Problems].
+// not read an access log that the workload replays, which is needed for a plan. The error is of
+// type [Problems].
 func parseWorkload(name string, data []byte) (*Workload, *v1alpha1.WorkloadDocument, error) {
 	d, err := v1alpha1.DecodeWorkload(data)
 	if err != nil {

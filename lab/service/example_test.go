@@ -7,8 +7,8 @@ import (
 	"coalmine/lab/service"
 )
 
-// An event loop offers jobs to a pod and calls Done when the work is done. Here three requests arrive
-// at a pod with one slot and a queue of one.
+// An event loop offers jobs to a pod and calls Done when the work is done. Here three requests
+// arrive at a pod with one slot and a queue of one.
 func ExamplePod() {
 	model, err := service.Compile(service.Behaviour{
 		Routes:   map[string]service.RouteBehaviour{"": {Latency: service.Latency{P50: 30 * time.Millisecond, P99: 30 * time.Millisecond}}},

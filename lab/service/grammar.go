@@ -24,7 +24,8 @@ A backslash escapes , ; + and :`
 func ParseFault(text string) (Fault, error) {
 	routes, parts, ok := cutUnescaped(text, ':')
 	if !ok {
-		return Fault{}, fmt.Errorf("fault %q has no colon: write ROUTES:PART,PART..., such as checkout:status=500,share=0.1", text)
+		return Fault{}, fmt.Errorf("fault %q has no colon: write ROUTES:PART,PART..., "+
+			"such as checkout:status=500,share=0.1", text)
 	}
 	f := Fault{}
 	if routes != "" && routes != "*" {
@@ -156,7 +157,8 @@ func (e *Effect) readDelay(value string) error {
 		to   *time.Duration
 		text string
 	}{{&l.P50, low}, {&l.P99, high}} {
-		if err := parseInto(x.to, x.text, time.ParseDuration, "a duration such as 200ms, or median..p99 such as 200ms..1s"); err != nil {
+		const syntax = "a duration such as 200ms, or median..p99 such as 200ms..1s"
+		if err := parseInto(x.to, x.text, time.ParseDuration, syntax); err != nil {
 			return err
 		}
 	}

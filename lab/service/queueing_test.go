@@ -9,8 +9,8 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// erlangB returns the share of customers lost in M/G/c/c with an offered load in erlangs (Erlang 1917),
-// by the usual recursion.
+// erlangB returns the share of customers lost in M/G/c/c with an offered load in erlangs (Erlang
+// 1917), by the usual recursion.
 func erlangB(servers int, load float64) float64 {
 	b := 1.0
 	for c := 1; c <= servers; c++ {
@@ -39,8 +39,8 @@ func pod(t testing.TB, b service.Behaviour, c service.Capacity) *service.Pod {
 	return service.NewPod(compile(t, b), 0)
 }
 
-// Exponential service times: M/M/4 at 70 % load. Waits are correlated over about 50 arrivals, so the
-// standard error of their mean is 2 %.
+// Exponential service times: M/M/4 at 70 % load. Waits are correlated over about 50 arrivals, so
+// the standard error of their mean is 2 %.
 func TestWaitingAgreesWithErlangC(t *testing.T) {
 	const servers, n = 4, 400_000
 	load, svc := 2.8, 10*time.Millisecond

@@ -94,7 +94,8 @@ func (b Behaviour) checkPod(f *findings) {
 	f.amount("memory.base", b.Memory.Base)
 	f.amount("memory.limit", b.Memory.Limit)
 	if b.Memory.Limit > 0 && b.Memory.Base >= b.Memory.Limit {
-		f.add("memory.base", "%g MiB is not below the limit of %g MiB: the pod is always killed", b.Memory.Base, b.Memory.Limit)
+		f.add("memory.base", "%g MiB is not below the limit of %g MiB: the pod is always killed",
+			b.Memory.Base, b.Memory.Limit)
 	}
 	f.time("startUp", b.StartUp)
 }

@@ -20,7 +20,8 @@ type Answer struct {
 	Drill *Drill
 }
 
-// Status returns the HTTP status of the answer. Flagger treats a status above 202 as a failed check.
+// Status returns the HTTP status of the answer. Flagger treats a status above 202 as a failed
+// check.
 func (a Answer) Status() int {
 	if a.Passed {
 		return http.StatusOK
@@ -56,8 +57,8 @@ type Client struct {
 // Drill is the result of a rollback drill. Its probes carry a header that only the drill's own rule
 // matches, so users' requests are not affected.
 type Drill struct {
-	// Probes is the number of probes that were sent each way. Forward of them reached the canary while
-	// the drill's rule was in place; Back of them reached the primary after it was removed.
+	// Probes is the number of probes that were sent each way. Forward of them reached the canary
+	// while the drill's rule was in place; Back of them reached the primary after it was removed.
 	Probes, Forward, Back int
 	// Denied says why probes were not served, or is "".
 	Denied string
@@ -66,8 +67,8 @@ type Drill struct {
 // Count is a number of requests and of failures among them.
 type Count struct{ Requests, Failed int }
 
-// State is the part of a run's live state that gates evaluate. The service parameters are the name of
-// the released service.
+// State is the part of a run's live state that gates evaluate. The service parameters are the name
+// of the released service.
 type State interface {
 	// Pods returns the ready pods of canary and primary, canary first.
 	Pods(service string) []Pod
@@ -77,22 +78,23 @@ type State interface {
 	Clients(service string) []Client
 	// Admits reports whether a pod's proxy allows a client, and if not, why.
 	Admits(pod Pod, c Client) (bool, string)
-	// RollbackDrill sends probes by a rule that routes them to the canary, and again after removing it.
+	// RollbackDrill sends probes by a rule that routes them to the canary, and again after removing
+	// it.
 	RollbackDrill(service string, probes int) Drill
-	// Canary counts the canary's requests of one cohort, or of all if cohort is "", within the window
-	// before now. Failed counts answers with status 400 or above and missing ones: what an operator can
-	// observe, not the ground truth of the fault.
+	// Canary counts the canary's requests of one cohort, or of all if cohort is "", within the
+	// window before now. Failed counts answers with status 400 or above and missing ones: what an
+	// operator can observe, not the ground truth of the fault.
 	Canary(service, cohort string, window time.Duration) Count
 	// Approved reports whether the release has been approved.
 	Approved() bool
 }
 
-// lookback is the range of the gates about traffic. It is comparable to that of metrics with the usual
-// range of 30 s to 1 m at a scrape interval of 10 s.
+// lookback is the range of the gates about traffic. It is comparable to that of metrics with the
+// usual range of 30 s to 1 m at a scrape interval of 10 s.
 const lookback = time.Minute
 
-// drillProbes is the number of probes each way: if one probe in five is misrouted, the chance that all
-// 20 arrive is 1 %.
+// drillProbes is the number of probes each way: if one probe in five is misrouted, the chance that
+// all 20 arrive is 1 %.
 const drillProbes = 20
 
 // Evaluate evaluates a gate call for a service.
@@ -133,7 +135,8 @@ func mtls(s State, service string) Answer {
 	}
 	for _, p := range pods {
 		if !p.Meshed || p.Identity == "" {
-			return no("pod %s has no proxy, and so no identity and no mutual TLS: is linkerd.io/inject disabled?", p.Name)
+			return no("pod %s has no proxy, and so no identity and no mutual TLS: "+
+				"is linkerd.io/inject disabled?", p.Name)
 		}
 	}
 	peers := s.Peers(service)
@@ -192,12 +195,14 @@ func rollbackDrill(s State, service string) Answer {
 	a := Answer{Drill: &d}
 	switch {
 	case d.Forward < d.Probes:
-		a.Reason = fmt.Sprintf("%d of %d probes reached the canary while the drill's rule routed them there", d.Forward, d.Probes)
+		a.Reason = fmt.Sprintf("%d of %d probes reached the canary while the drill's rule routed them there",
+			d.Forward, d.Probes)
 	case d.Back < d.Probes:
 		a.Reason = fmt.Sprintf("%d of %d probes reached the primary after the rule was removed", d.Back, d.Probes)
 	default:
 		a.Passed = true
-		a.Reason = fmt.Sprintf("%d probes reached the canary, and %d the primary after the rule was removed", d.Forward, d.Back)
+		a.Reason = fmt.Sprintf("%d probes reached the canary, and %d the primary after the rule was removed",
+			d.Forward, d.Back)
 	}
 	if !a.Passed && d.Denied != "" {
 		a.Reason += ": " + d.Denied
@@ -208,7 +213,8 @@ func rollbackDrill(s State, service string) Answer {
 func volume(s State, service string, call guardrail.GateCall) Answer {
 	n := s.Canary(service, "", lookback).Requests
 	if n < call.Min {
-		return no("the canary answered %d requests in the last %v, fewer than %d: too few to judge", n, lookback, call.Min)
+		return no("the canary answered %d requests in the last %v, fewer than %d: too few to judge",
+			n, lookback, call.Min)
 	}
 	return yes("the canary answered %d requests in the last %v", n, lookback)
 }

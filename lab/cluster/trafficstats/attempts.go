@@ -12,8 +12,8 @@ type AttemptsConfig struct {
 	Plan *loadgen.Plan
 	// LatencyObjective returns the latency above which a response on a route is slow; 0 means none.
 	LatencyObjective func(route string) time.Duration
-	// Service is the released service. Its name is the workload of responses that have a version but no
-	// workload.
+	// Service is the released service. Its name is the workload of responses that have a version
+	// but no workload.
 	Service string
 	// Start is when traffic starts, as a time since the run's start.
 	Start time.Duration
@@ -21,8 +21,8 @@ type AttemptsConfig struct {
 	Emit func(event.Traffic)
 }
 
-// Attempts counts the attempts of a plan's executors: a load test, or the traffic pods of a cluster. It
-// is not safe for concurrent use.
+// Attempts counts the attempts of a plan's executors: a load test, or the traffic pods of a
+// cluster. It is not safe for concurrent use.
 type Attempts struct {
 	cfg     AttemptsConfig
 	stats   *Stats
@@ -99,8 +99,8 @@ func (a *Attempts) Advance(at time.Duration) { a.seconds.Advance(at) }
 // MarkRollout starts to count which workload serves which users, once the new version was released.
 func (a *Attempts) MarkRollout() { a.stats.MarkRollout() }
 
-// End emits the last second at a time since the run's start, and returns the totals, given the number
-// of arrivals that were sent.
+// End emits the last second at a time since the run's start, and returns the totals, given the
+// number of arrivals that were sent.
 func (a *Attempts) End(at time.Duration, sent int) event.TrafficTotals {
 	return a.seconds.End(at, sent)
 }

@@ -13,8 +13,8 @@ type PerSecond struct {
 	start time.Duration // of the current second
 }
 
-// NewPerSecond returns a PerSecond whose first second starts at a time since the run's start. It calls
-// emit for every second that has ended and has responses.
+// NewPerSecond returns a PerSecond whose first second starts at a time since the run's start. It
+// calls emit for every second that has ended and has responses.
 func NewPerSecond(s *Stats, start time.Duration, emit func(event.Traffic)) *PerSecond {
 	return &PerSecond{stats: s, emit: emit, start: start}
 }
@@ -36,8 +36,8 @@ func (s *PerSecond) Advance(at time.Duration) {
 	}
 }
 
-// End emits the last second, complete or not, at a time since the run's start. It returns the totals,
-// given the number of requests that were sent: those without a response are open.
+// End emits the last second, complete or not, at a time since the run's start. It returns the
+// totals, given the number of requests that were sent: those without a response are open.
 func (s *PerSecond) End(at time.Duration, planned int) event.TrafficTotals {
 	s.Advance(at)
 	s.close(max(at, s.start))

@@ -1,6 +1,6 @@
 // Package trafficstats aggregates the responses to users' requests into the traffic facts of a log:
-// counts by second, cohort, route and serving workload, and the totals of a run. Responses come from a
-// model or from real servers. The package has no clock.
+// counts by second, cohort, route and serving workload, and the totals of a run. Responses come
+// from a model or from real servers. The package has no clock.
 package trafficstats
 
 import (
@@ -13,8 +13,8 @@ import (
 type Config struct {
 	// Cohorts and Routes are the names behind the indices in a [Response].
 	Cohorts, Routes []string
-	// LatencyObjective returns the latency above which a response on a route is slow; 0 or a nil function
-	// means none.
+	// LatencyObjective returns the latency above which a response on a route is slow; 0 or a nil
+	// function means none.
 	LatencyObjective func(route string) time.Duration
 }
 
@@ -70,8 +70,8 @@ type cohortUsers struct {
 // NoWorkload is the ID for requests that no workload of the released service answered.
 const NoWorkload = 0
 
-// maxWorkloads limits the number of workloads, whose names real servers choose. Further ones count as
-// [OtherWorkloads].
+// maxWorkloads limits the number of workloads, whose names real servers choose. Further ones count
+// as [OtherWorkloads].
 const maxWorkloads = 100
 
 // OtherWorkloads is the name and the version of workloads above the limit.
@@ -79,7 +79,7 @@ const OtherWorkloads = "others"
 
 // New returns an empty Stats.
 func New(c Config) *Stats {
-	s := &Stats{cohorts: c.Cohorts, routes: c.Routes, byCohort: make([]cohortUsers, len(c.Cohorts))}
+	s := &Stats{cohorts: c.Cohorts, routes: c.Routes, byCohort: make([]cohortUsers, len(c.Cohorts)), users: userTable{}}
 	for _, r := range c.Routes {
 		var limit time.Duration
 		if c.LatencyObjective != nil {

@@ -106,22 +106,22 @@ func TestCellsAndTotals(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := requests().Draw(t, "requests")
 		released, cut := rapid.IntRange(0, len(list)).Draw(t, "released"), rapid.IntRange(0, len(list)).Draw(t, "cut")
-		tl, want := trafficstats.New(config()), event.TrafficTotals{}
+		stats, want := trafficstats.New(config()), event.TrafficTotals{}
 		users, hurt, assigned := map[string]bool{}, map[string]bool{}, map[string]bool{}
 		sums := map[[4]string]event.Cell{}
 		for i, r := range list {
 			if i == released {
-				tl.MarkRollout()
+				stats.MarkRollout()
 			}
 			if i == cut {
-				check(t, tl.Cells(), sums)
+				check(t, stats.Cells(), sums)
 				clear(sums)
 			}
 			cell := cellOf(r)
 			add(sums, cell)
-			tl.AddRequest(r.Cohort, r.User, r.attempt)
-			r.WorkloadID = tl.WorkloadID(r.workload, r.version)
-			if bad := tl.AddResponse(&r.Response); bad != (cell.Bad == 1) {
+			stats.AddRequest(r.Cohort, r.User, r.attempt)
+			r.WorkloadID = stats.WorkloadID(r.workload, r.version)
+			if bad := stats.AddResponse(&r.Response); bad != (cell.Bad == 1) {
 				t.Fatalf("bad is %v for %+v", bad, cell)
 			}
 			who := fmt.Sprint(cell.Cohort, r.User)
@@ -135,16 +135,16 @@ func TestCellsAndTotals(t *testing.T) {
 			if cell.Harm > 0 {
 				hurt[who] = true
 			}
-			if tl.Hurt() != len(hurt) {
-				t.Fatalf("%d users were hurt so far, want %d", tl.Hurt(), len(hurt))
+			if stats.Hurt() != len(hurt) {
+				t.Fatalf("%d users were hurt so far, want %d", stats.Hurt(), len(hurt))
 			}
 			if i >= released && cell.N > 0 && cell.Workload != "" {
 				assigned[who+" "+cell.Workload] = true
 			}
 		}
-		check(t, tl.Cells(), sums)
-		got := tl.Totals()
-		if got.Planned != want.Planned || got.Answered != want.Answered || got.Retries != want.Retries || got.Open != want.Planned-want.Answered || got.Open != tl.Open() {
+		check(t, stats.Cells(), sums)
+		got := stats.Totals()
+		if got.Planned != want.Planned || got.Answered != want.Answered || got.Retries != want.Retries || got.Open != want.Planned-want.Answered || got.Open != stats.Open() {
 			t.Fatalf("totals %+v, want %+v", got, want)
 		}
 		if cohortUsers(got.Users) != len(users) || cohortUsers(got.Hurt) != len(hurt) || cohortUsers(got.Assigned["regular"])+cohortUsers(got.Assigned["premium"]) != len(assigned) {
@@ -169,20 +169,20 @@ func cohortUsers(by map[string]int) int {
 
 // Real servers can report any workload.
 func TestWorkloadLimit(t *testing.T) {
-	tl := trafficstats.New(config())
-	tl.MarkRollout()
+	stats := trafficstats.New(config())
+	stats.MarkRollout()
 	for i := range 1000 {
-		tl.AddRequest(0, 7, 0)
-		tl.AddResponse(&trafficstats.Response{User: 7, Status: 200, WorkloadID: tl.WorkloadID(fmt.Sprint("workload-", i), "v1")})
+		stats.AddRequest(0, 7, 0)
+		stats.AddResponse(&trafficstats.Response{User: 7, Status: 200, WorkloadID: stats.WorkloadID(fmt.Sprint("workload-", i), "v1")})
 	}
-	cells, n := tl.Cells(), 0
+	cells, n := stats.Cells(), 0
 	for _, c := range cells {
 		n += c.N
 	}
 	if at := slices.IndexFunc(cells, func(c event.Cell) bool { return c.Workload == trafficstats.OtherWorkloads }); len(cells) != 100 || n != 1000 || at < 0 || cells[at].N != 901 {
 		t.Errorf("%d cells with %d requests", len(cells), n)
 	}
-	if got := len(tl.Totals().Assigned["regular"]); got != 14 {
+	if got := len(stats.Totals().Assigned["regular"]); got != 14 {
 		t.Errorf("a user was assigned to %d workloads", got)
 	}
 }
@@ -191,13 +191,13 @@ func BenchmarkAddResponse(b *testing.B) {
 	for name, spread := range map[string]uint32{"dense": 1, "sparse": 0x9e3779b1} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			tl := trafficstats.New(config())
-			tl.MarkRollout()
-			a := trafficstats.Response{Status: 200, WorkloadID: tl.WorkloadID("backend", "v1"), Latency: 10 * time.Millisecond}
+			stats := trafficstats.New(config())
+			stats.MarkRollout()
+			a := trafficstats.Response{Status: 200, WorkloadID: stats.WorkloadID("backend", "v1"), Latency: 10 * time.Millisecond}
 			for i := uint32(0); b.Loop(); i++ {
 				a.User = i % 20_000 * spread
-				tl.AddRequest(0, a.User, 0)
-				tl.AddResponse(&a)
+				stats.AddRequest(0, a.User, 0)
+				stats.AddResponse(&a)
 			}
 		})
 	}

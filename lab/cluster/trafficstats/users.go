@@ -8,8 +8,8 @@ import (
 // userFlags are the flags of a user.
 type userFlags uint16
 
-// Flags of a user: seen, hurt, and from flagFirstWorkload on, one for each workload that served the user
-// during the rollout.
+// Flags of a user: seen, hurt, and from flagFirstWorkload on, one for each workload that served the
+// user during the rollout.
 const (
 	flagSeen userFlags = 1 << iota
 	flagHurt
@@ -49,66 +49,14 @@ func (p *cohortUsers) add(added userFlags) {
 	}
 }
 
-// userTable holds flags by the users' numbers, which can be any. It is a hash table with linear probing
-// whose entries are rows of consecutive users: dense numbers, the usual case, take 3 to 6 bytes each,
-// sparse ones up to 100.
-type userTable struct {
-	rows  []row // their number is a power of two
-	taken int
-	shift int
-}
-
-// usersPerRow is the number of users in a row.
-const usersPerRow = 16
-
-type row struct {
-	// key is the row's number plus 1; 0 is an empty entry.
-	key   uint32
-	flags [usersPerRow]userFlags
-}
-
-const minRows = 64
+// userTable holds the flags of users by their numbers.
+type userTable map[uint32]userFlags
 
 // add sets flags of a user. It returns those that were not set before.
-func (u *userTable) add(user uint32, flags userFlags) (added userFlags) {
-	f := u.flags(user)
-	added = flags &^ *f
-	*f |= flags
+func (u userTable) add(user uint32, flags userFlags) (added userFlags) {
+	old := u[user]
+	if added = flags &^ old; added != 0 {
+		u[user] = old | flags
+	}
 	return added
-}
-
-// flags returns a user's flags.
-func (u *userTable) flags(user uint32) *userFlags {
-	if u.taken >= len(u.rows)/4*3 {
-		u.grow()
-	}
-	r := u.find(user/usersPerRow + 1)
-	return &r.flags[user%usersPerRow]
-}
-
-// find returns the row with a key, which it creates if there is none.
-func (u *userTable) find(key uint32) *row {
-	last := uint32(len(u.rows) - 1)
-	// Fibonacci hashing spreads evenly spaced keys (Knuth: The Art of Computer Programming 3, 6.4).
-	for at := key * 0x9e3779b1 >> u.shift; ; at = (at + 1) & last {
-		switch r := &u.rows[at]; r.key {
-		case key:
-			return r
-		case 0:
-			r.key = key
-			u.taken++
-			return r
-		}
-	}
-}
-
-func (u *userTable) grow() {
-	old := u.rows
-	u.rows = make([]row, max(2*len(old), minRows))
-	u.taken, u.shift = 0, 32-bits.Len(uint(len(u.rows)-1))
-	for i := range old {
-		if r := &old[i]; r.key != 0 {
-			u.find(r.key).flags = r.flags
-		}
-	}
 }

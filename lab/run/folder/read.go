@@ -35,7 +35,8 @@ func Open(dir string) (*Folder, error) {
 	}
 	f := &Folder{root: root}
 	if err := f.readManifest(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is not a readable run folder: %s: %w", dir, fileManifest, withoutPath(err)), root.Close())
+		err = fmt.Errorf("%s is not a readable run folder: %s: %w", dir, fileManifest, withoutPath(err))
+		return nil, errors.Join(err, root.Close())
 	}
 	return f, nil
 }
@@ -170,7 +171,8 @@ func wholeLines(file *os.File) (end int64, cut bool, err error) {
 func (f *Folder) checkRun(r Run, events []event.Event) error {
 	started, _ := events[0].Fact.(event.RunStarted) // event.Read accepts no other opening
 	if started.Scenario != f.Manifest.Scenario || started.Seed != r.Seed || started.Version != r.Version {
-		return fmt.Errorf("%s: the log belongs to %s %s with seed %d, not to %s %s with seed %d: files were moved or edited", r.eventsPath(),
+		return fmt.Errorf("%s: the log belongs to %s %s with seed %d, not to %s %s with seed %d: "+
+			"files were moved or edited", r.eventsPath(),
 			started.Scenario, started.Version, started.Seed, f.Manifest.Scenario, r.Version, r.Seed)
 	}
 	return nil

@@ -1,5 +1,5 @@
-// Package result scores run folders and writes their reports. Whatever says what a run folder is worth,
-// be it an exit code, a report or a screen, reads it here.
+// Package result scores run folders and writes their reports. Whatever says what a run folder is
+// worth, be it an exit code, a report or a screen, reads it here.
 package result
 
 import (
@@ -41,8 +41,8 @@ type Log struct {
 	Err error
 }
 
-// missing reports whether the run was not played. A log whose writer died in its first line holds as
-// little as none.
+// missing reports whether the run was not played. A log whose writer died in its first line holds
+// as little as none.
 func (l Log) missing() bool {
 	return len(l.Events) == 0 && (errors.Is(l.Err, fs.ErrNotExist) || errors.Is(l.Err, folder.ErrCutOff))
 }
@@ -96,8 +96,8 @@ func (r *Recording) planned() []score.RunResult {
 	return runs
 }
 
-// Trial returns what reports on the folder are made of. It is an error if a log cannot be read at all,
-// or if no run was recorded.
+// Trial returns what reports on the folder are made of. It is an error if a log cannot be read at
+// all, or if no run was recorded.
 func (r *Recording) Trial() (*model.Trial, error) {
 	if r.guardrailsErr != nil {
 		return nil, inputerr.New("", "the recorded guardrails: %w", r.guardrailsErr)

@@ -12,7 +12,8 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// SplitPlayer plays the learner's guardrails in one place, and what they are compared with in another.
+// SplitPlayer plays the learner's guardrails in one place, and what they are compared with in
+// another.
 type SplitPlayer struct {
 	Learner         *guardrail.Set
 	Learners, Other run.Player
@@ -26,9 +27,9 @@ func (p SplitPlayer) Play(ctx context.Context, spec cluster.RunSpec, sink func(e
 	return p.Other.Play(ctx, spec, sink)
 }
 
-// Cache keeps the runs that a learner's guardrails are compared with: the unguarded ones and those of the
-// reference. The same seed gives the same events, so a session plays them once for all trials of a
-// scenario. The zero value is an empty cache.
+// Cache keeps the runs that a learner's guardrails are compared with: the unguarded ones and those
+// of the reference. The same seed gives the same events, so a session plays them once for all
+// trials of a scenario. The zero value is an empty cache.
 type Cache struct {
 	mu       sync.Mutex
 	scenario string

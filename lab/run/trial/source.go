@@ -22,8 +22,8 @@ type Source struct {
 	Scenario *scenario.Scenario
 }
 
-// Open finds a scenario by its name in the library, or by the path of its folder. Relative paths start
-// from base.
+// Open finds a scenario by its name in the library, or by the path of its folder. Relative paths
+// start from base.
 func Open(base, name string) (*Source, error) {
 	folder, err := scenario.Open(scenarios.Library(), name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -70,8 +70,8 @@ func checkRubric(name string, s *scenario.Scenario) error {
 	return nil
 }
 
-// LoadGuardrails reads guardrails from a path, or from the scenario's variant of that name if there is
-// no such path. The second result is the variant's name, or "" for a path.
+// LoadGuardrails reads guardrails from a path, or from the scenario's variant of that name if there
+// is no such path. The second result is the variant's name, or "" for a path.
 func (s *Source) LoadGuardrails(ctx context.Context, base, name string) (*guardrail.Set, string, error) {
 	path := resolve(base, name)
 	if info, err := os.Stat(path); err == nil {
@@ -107,8 +107,8 @@ func (s *Source) reference() (*guardrail.Set, error) {
 	return set, PrefixFindings(s.Scenario.Name+"/"+scenario.Solution, err)
 }
 
-// recordedFiles are the files of the scenario that a run folder keeps: what its score and its reports
-// need.
+// recordedFiles are the files of the scenario that a run folder keeps: what its score and its
+// reports need.
 func (s *Source) recordedFiles() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	data, err := s.Text(scenario.FileScenario)
@@ -125,7 +125,8 @@ func (s *Source) recordedFiles() (map[string][]byte, error) {
 	return files, nil
 }
 
-// PrefixFindings puts the folder before the files of the findings in err, so that editors find them.
+// PrefixFindings puts the folder before the files of the findings in err, so that editors find
+// them.
 func PrefixFindings(dir string, err error) error {
 	var findings guardrail.Errors
 	if !errors.As(err, &findings) {

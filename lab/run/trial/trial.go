@@ -28,8 +28,8 @@ type Options struct {
 	// Seed is the first of Seeds seeds.
 	Seed  uint64
 	Seeds int
-	// Version is the only version to play. "" plays the faulty and the healthy one, and the runs that they
-	// are compared with.
+	// Version is the only version to play. "" plays the faulty and the healthy one, and the runs
+	// that they are compared with.
 	Version string
 	// Approve is when the gate approve passes, as a time since the release; nil means never.
 	Approve *time.Duration
@@ -141,8 +141,8 @@ func (t *Trial) Create(dir string) (*folder.Writer, error) {
 	return w, nil
 }
 
-// Play plays the runs, up to workers of them at the same time, and records them in w. Each run's log
-// passes through watch, which may wrap it; watch is called from several goroutines.
+// Play plays the runs, up to workers of them at the same time, and records them in w. Each run's
+// log passes through watch, which may wrap it; watch is called from several goroutines.
 func (t *Trial) Play(ctx context.Context, player run.Player, workers int, w *folder.Writer, watch func(i int, log run.Log) run.Log) error {
 	return run.PlayAll(ctx, player, t.Specs, workers, func(i int) (run.Log, error) {
 		log, err := w.Log(t.Runs[i])

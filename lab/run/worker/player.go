@@ -45,7 +45,8 @@ func (p Player) Play(ctx context.Context, spec cluster.RunSpec, sink func(event.
 		return fmt.Errorf("worker: %w", err)
 	}
 	limit := cmp.Or(p.Timeout, defaultTimeout)
-	deadline, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the run took longer than %v of real time", limit))
+	timedOut := fmt.Errorf("the run took longer than %v of real time", limit)
+	deadline, cancel := context.WithTimeoutCause(ctx, limit, timedOut)
 	defer cancel()
 	var stderr headBuffer
 	cmd := p.command(deadline, input, &stderr)

@@ -12,7 +12,8 @@ import (
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: schemagen ROOT FOLDER (ROOT: folder of the module, FOLDER: where to write the schemas)")
+		fmt.Fprintln(os.Stderr, "usage: schemagen ROOT FOLDER\n"+
+			"  ROOT    folder of the module\n  FOLDER  where to write the schemas")
 		os.Exit(2)
 	}
 	if err := write(os.Args[1], os.Args[2]); err != nil {

@@ -156,8 +156,8 @@ func (f documentKind) findings(err error) error {
 	return all
 }
 
-// Line returns the line of the field at a path of keys (string) and indices (int), or of the longest
-// part of the path that exists.
+// Line returns the line of the field at a path of keys (string) and indices (int), or of the
+// longest part of the path that exists.
 func (p Positions) Line(path ...any) int {
 	steps := make([]string, len(path))
 	for i, step := range path {

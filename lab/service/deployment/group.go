@@ -36,8 +36,8 @@ type runningService struct {
 	done     chan struct{} // closed when the service has stopped
 }
 
-// Listen opens the listeners of all services and then creates their servers, which need each other's
-// addresses. Serve or Close must be called afterwards.
+// Listen opens the listeners of all services and then creates their servers, which need each
+// other's addresses. Serve or Close must be called afterwards.
 func (c *Config) Listen(clock server.Clock, log *slog.Logger) (*Group, error) {
 	g := &Group{scenario: c.scenario, clock: clock}
 	addresses := maps.Clone(c.elsewhere)

@@ -11,8 +11,8 @@ import (
 type Options struct {
 	// Service is the only service to run; "" runs all services that have no upstream.
 	Service string
-	// Version is the version of Service, or of the released service, by name, role or both: v2, faulty
-	// or v2-faulty. "" is the baseline.
+	// Version is the version of Service, or of the released service, by name, role or both: v2,
+	// faulty or v2-faulty. "" is the baseline.
 	Version string
 	// Listen is the address of the first service. The others listen on free ports of the loopback
 	// interface.
@@ -33,8 +33,8 @@ type Options struct {
 	Metrics string
 	// ExitOnKill ends the process instead of restarting a service that runs out of memory.
 	ExitOnKill bool
-	// Linger is how long services stay up, but not ready, after a stop. Drain is the time for requests
-	// in flight after that.
+	// Linger is how long services stay up, but not ready, after a stop. Drain is the time for
+	// requests in flight after that.
 	Linger, Drain time.Duration
 }
 

@@ -16,7 +16,8 @@ import (
 )
 
 // sidecar runs the tasks of the selected service in a cluster besides serving users: it serves
-// metrics on a port outside of the mesh, and polls the agent for the service's share of the traffic.
+// metrics on a port outside of the mesh, and polls the agent for the service's share of the
+// traffic.
 type sidecar struct {
 	server           *server.Server
 	service, version string

@@ -105,8 +105,9 @@ func forwardedHeaders(from http.Header) http.Header {
 	h := make(http.Header, len(from)+4)
 	for name, values := range from {
 		switch name {
-		case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
-			"Transfer-Encoding", "Upgrade", "Content-Length", "Content-Type", "Content-Encoding", "Expect", "Accept-Encoding":
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
+			"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Content-Type",
+			"Content-Encoding", "Expect", "Accept-Encoding":
 		default:
 			if !strings.HasPrefix(name, "L5d-") {
 				h[name] = values

@@ -30,7 +30,8 @@ func newIdentifier(w *loadgen.Workload) identifier {
 		c.names = append(c.names, cohort.Name)
 		c.indices[cohort.Name] = uint16(i)
 		hasUser := func(x loadgen.Pair) bool { return strings.Contains(x.Value, "{user}") }
-		c.userInHeaders = append(c.userInHeaders, slices.ContainsFunc(cohort.Headers, hasUser) || slices.ContainsFunc(cohort.Cookies, hasUser))
+		c.userInHeaders = append(c.userInHeaders,
+			slices.ContainsFunc(cohort.Headers, hasUser) || slices.ContainsFunc(cohort.Cookies, hasUser))
 	}
 	c.userInHeaders = append(c.userInHeaders, false)
 	c.names = append(c.names, unknownCohort)
