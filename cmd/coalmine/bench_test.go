@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkStart starts the program to list the scenarios. The test binary stands in for the program (see TestMain); it is a
-// little larger.
+// BenchmarkStart starts the program to list the scenarios. The test binary stands for the program
+// (see TestMain); it is a little larger.
 func BenchmarkStart(b *testing.B) {
 	path, err := os.Executable()
 	if err != nil {

@@ -20,10 +20,11 @@ import (
 type Env struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// OutTerminal and ErrTerminal tell whether the streams are terminals; Width is that of the terminal in columns.
+	// OutTerminal and ErrTerminal report whether the streams are terminals; Width is the terminal's
+	// in columns.
 	OutTerminal, ErrTerminal bool
 	Width                    int
-	// Dir is the folder that relative paths start from.
+	// Dir is where relative paths start.
 	Dir    string
 	Now    func() time.Time
 	Getenv func(string) string
@@ -36,7 +37,7 @@ type Env struct {
 	Player  run.Player
 }
 
-// defaultWidth is for streams that are no terminals.
+// defaultWidth is for streams that are not terminals.
 const defaultWidth = 80
 
 func newEnv() *Env {
@@ -67,7 +68,7 @@ func (env *Env) path(name string) string {
 	return filepath.Join(env.Dir, name)
 }
 
-// color tells whether the output may have colours (see no-color.org for the variable).
+// color reports whether the output may have colours (NO_COLOR: see no-color.org).
 func (env *Env) color() bool { return env.OutTerminal && env.Getenv("NO_COLOR") == "" }
 
 // version is the module's, or the revision that it was built from.

@@ -19,7 +19,7 @@ import (
 // invalid returns an error of the user's input or usage; the hint says what to do.
 func invalid(hint, format string, args ...any) error { return inputerr.New(hint, format, args...) }
 
-// inputError is [invalid] for an error that stands already.
+// inputError is [invalid] for an existing error.
 func inputError(err error, hint string) error { return &inputerr.Error{Err: err, Hint: hint} }
 
 // hinter is an error that knows what to do about it.
@@ -34,7 +34,7 @@ type labError struct {
 func (e *labError) Error() string { return e.err.Error() + "\n" + e.hint }
 func (e *labError) Unwrap() error { return e.err }
 
-// usage marks an error of the command line.
+// usage makes err an error of the command line.
 func usage(cmd *cobra.Command, err error) error { return cli.Usage(cmd, err) }
 
 // outcome ends the program with an exit code, after the command has printed everything itself.
@@ -48,7 +48,7 @@ func exitWith(code int) error {
 	return outcome(code)
 }
 
-// exitCode gives every error its exit code. What is no one's fault else is the lab's.
+// exitCode gives every error its exit code. An error that is not the user's is the lab's.
 func exitCode(err error) int {
 	var (
 		said     outcome

@@ -71,7 +71,7 @@ func TestWithoutAnEditorItIsSaidWhatToDo(t *testing.T) {
 }
 
 func TestWorkspacesAreMadeOnceAndNeverWrittenOver(t *testing.T) {
-	th := newTheatre(t, &stage{})
+	th := newTestEnv(t, &fakeCluster{})
 	l := homeLibrary{th.Env}
 	w, err := l.Workspace("full-rollout")
 	if err != nil || w.Exists || w.Dir != "full-rollout" {
@@ -134,7 +134,7 @@ func finish(p *backend.RunningTrial) *liverun.Trial {
 }
 
 func TestWhatIsComparedWithIsPlayedOnce(t *testing.T) {
-	th := newTheatre(t, &stage{})
+	th := newTestEnv(t, &fakeCluster{})
 	c := &counting{Player: th.Player}
 	th.Player = c
 	p := newHomePlayer(th.Env)
@@ -182,7 +182,7 @@ func TestWhatIsComparedWithIsPlayedOnce(t *testing.T) {
 }
 
 func TestWhatIsInvalidIsNotPlayed(t *testing.T) {
-	th := newTheatre(t, &stage{})
+	th := newTestEnv(t, &fakeCluster{})
 	dir := filepath.Join(th.Dir, "full-rollout")
 	if err := writeFolder(dir, map[string][]byte{"canary.yaml": []byte("kind: Canary\n")}); err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func TestWhatIsInvalidIsNotPlayed(t *testing.T) {
 }
 
 func TestWhoeverLeavesInterruptsTheTrial(t *testing.T) {
-	th := newTheatre(t, &stage{})
+	th := newTestEnv(t, &fakeCluster{})
 	p := newHomePlayer(th.Env)
 	if _, err := (homeLibrary{th.Env}).Start("full-rollout"); err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestWhoeverLeavesInterruptsTheTrial(t *testing.T) {
 }
 
 func TestProgressWithoutAFolderIsToldAndNoFailure(t *testing.T) {
-	th := newTheatre(t, &stage{}) // its environment has neither HOME nor XDG_STATE_HOME
+	th := newTestEnv(t, &fakeCluster{}) // its environment has neither HOME nor XDG_STATE_HOME
 	p := homeProgress{th.Env}
 	if e, note := p.RecordHints("full-rollout", 2); e.Hints != 2 || !strings.Contains(note, "set XDG_STATE_HOME or HOME") {
 		t.Errorf("%+v, %q", e, note)

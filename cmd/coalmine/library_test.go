@@ -7,13 +7,14 @@ import (
 	"coalmine/scenarios"
 )
 
-// TestLibraryIsReady opens every scenario as the verbs do, rubric included, and checks every variant of guardrails.
-func TestLibraryIsReady(t *testing.T) {
+// TestLibrary opens every scenario as the verbs do, rubric included, and checks every variant of
+// guardrails.
+func TestLibrary(t *testing.T) {
 	names, err := scenario.Names(scenarios.Library())
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := newTheatre(t, &stage{}).Env
+	env := newTestEnv(t, &fakeCluster{}).Env
 	for _, name := range names {
 		src, err := env.openScenario(name)
 		if err != nil {

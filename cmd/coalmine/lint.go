@@ -24,7 +24,7 @@ func newLintCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint DIR",
 		Short: "Check guardrails without playing them",
-		Long: "Check guardrails without playing them, one finding on a line. Errors end with exit code 2; warnings do not forbid a " +
+		Long: "Check guardrails without playing them, one finding on a line. Errors end with exit code 2; warnings do not prevent a " +
 			"run. Without --scenario, only what holds in every scenario is checked. With it, DIR may be a variant of the scenario.",
 		Example: "coalmine lint full-rollout --scenario full-rollout",
 		Args:    exactly("DIR"),

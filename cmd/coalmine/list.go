@@ -32,7 +32,7 @@ func newListCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
-// listing is a scenario's line in the list, as JSON.
+// listing is a scenario in the list, as JSON.
 type listing struct {
 	Name    string `json:"name"`
 	Title   string `json:"title"`
@@ -67,10 +67,10 @@ func writeList(w io.Writer, all []*scenario.Scenario, width int) {
 		line := fmt.Sprintf("  %-*s  level %d  %s", names, s.Name, s.Level, s.Summary)
 		fmt.Fprintln(w, clip(line, width))
 	}
-	fmt.Fprintln(w, "\ncoalmine show SCENARIO tells more, coalmine start SCENARIO begins one.")
+	fmt.Fprintln(w, "\ncoalmine show SCENARIO describes one, coalmine start SCENARIO makes a workspace for it.")
 }
 
-// lineWidth is the longest line that output may have: a pipe takes any.
+// lineWidth is the longest line that output may have; 0 for a pipe, which takes any.
 func (env *Env) lineWidth() int {
 	if !env.OutTerminal {
 		return 0

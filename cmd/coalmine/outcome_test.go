@@ -14,38 +14,38 @@ import (
 // TestOneOutcome checks that the exit code, the card and every view of a run folder agree.
 func TestOneOutcome(t *testing.T) {
 	for name, c := range map[string]struct {
-		stage   *stage
+		cluster *fakeCluster
 		args    []string
 		exit    int
 		outcome string
-		// verdicts are those of the learner's runs, as replay tells them.
+		// verdicts are those of the learner's runs, as replay prints them.
 		verdicts []string
 	}{
-		"faulty alone, caught":      {&stage{}, []string{"--version", "v2"}, score.ExitPassed, score.OutcomePassed, []string{"caught"}},
-		"faulty alone, missed":      {&stage{careless: true}, []string{"--version", "v2"}, score.ExitMissed, score.OutcomeMissed, []string{"missed"}},
-		"faulty alone, two seeds":   {&stage{}, []string{"--version", "v2", "--trials", "2"}, score.ExitPassed, score.OutcomePassed, []string{"caught"}},
-		"healthy alone, delivered":  {&stage{}, []string{"--version", "v3"}, score.ExitPassed, score.OutcomePassed, []string{"promoted"}},
-		"healthy alone, held up":    {&stage{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack, score.OutcomeRolledBack, []string{"rolled back"}},
-		"trial, passed":             {&stage{}, nil, score.ExitPassed, score.OutcomePassed, []string{"caught", "promoted"}},
-		"trial, missed":             {&stage{careless: true}, nil, score.ExitMissed, score.OutcomeMissed, []string{"missed", "promoted"}},
-		"trial, healthy held up":    {&stage{fussy: true}, nil, score.ExitRolledBack, score.OutcomeRolledBack, []string{"caught", "rolled back"}},
-		"trial, interrupted":        {&stage{stopAt: 2}, nil, score.ExitInconclusive, score.OutcomeInconclusive, []string{"caught", "inconclusive"}},
-		"faulty alone, interrupted": {&stage{stopAt: 1}, []string{"--version", "v2"}, score.ExitInconclusive, score.OutcomeInconclusive, []string{"inconclusive"}},
-		"lab fault":                 {&stage{broken: true}, nil, score.ExitLabFailed, score.OutcomeLabFailed, []string{"inconclusive"}},
-		"lab fault, faulty alone":   {&stage{broken: true}, []string{"--version", "v2"}, score.ExitLabFailed, score.OutcomeLabFailed, []string{"inconclusive"}},
+		"faulty alone, caught":      {&fakeCluster{}, []string{"--version", "v2"}, score.ExitPassed, score.OutcomePassed, []string{"caught"}},
+		"faulty alone, missed":      {&fakeCluster{careless: true}, []string{"--version", "v2"}, score.ExitMissed, score.OutcomeMissed, []string{"missed"}},
+		"faulty alone, two seeds":   {&fakeCluster{}, []string{"--version", "v2", "--trials", "2"}, score.ExitPassed, score.OutcomePassed, []string{"caught"}},
+		"healthy alone, delivered":  {&fakeCluster{}, []string{"--version", "v3"}, score.ExitPassed, score.OutcomePassed, []string{"promoted"}},
+		"healthy alone, held up":    {&fakeCluster{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack, score.OutcomeRolledBack, []string{"rolled back"}},
+		"trial, passed":             {&fakeCluster{}, nil, score.ExitPassed, score.OutcomePassed, []string{"caught", "promoted"}},
+		"trial, missed":             {&fakeCluster{careless: true}, nil, score.ExitMissed, score.OutcomeMissed, []string{"missed", "promoted"}},
+		"trial, healthy held up":    {&fakeCluster{fussy: true}, nil, score.ExitRolledBack, score.OutcomeRolledBack, []string{"caught", "rolled back"}},
+		"trial, interrupted":        {&fakeCluster{stopAt: 2}, nil, score.ExitInconclusive, score.OutcomeInconclusive, []string{"caught", "inconclusive"}},
+		"faulty alone, interrupted": {&fakeCluster{stopAt: 1}, []string{"--version", "v2"}, score.ExitInconclusive, score.OutcomeInconclusive, []string{"inconclusive"}},
+		"lab fault":                 {&fakeCluster{broken: true}, nil, score.ExitLabFailed, score.OutcomeLabFailed, []string{"inconclusive"}},
+		"lab fault, faulty alone":   {&fakeCluster{broken: true}, []string{"--version", "v2"}, score.ExitLabFailed, score.OutcomeLabFailed, []string{"inconclusive"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
-			if c.stage.stopAt > 0 {
-				c.stage.stop = stop
+			if c.cluster.stopAt > 0 {
+				c.cluster.stop = stop
 			}
-			th := newTheatre(t, c.stage)
+			th := newTestEnv(t, c.cluster)
 			args := append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"}, c.args...)
 			if code := th.run(ctx, args...); code != c.exit {
 				t.Errorf("run: exit code %d, want %d\n%s", code, c.exit, &th.err)
 			}
-			if c.stage.stopAt == 0 && !c.stage.broken { // what ended early has no card in its folder
+			if c.cluster.stopAt == 0 && !c.cluster.broken { // a run that ends early writes no card
 				checkCard(t, "card.json", read(t, th.Dir, "result", "card.json"), c.exit, c.outcome)
 			}
 			for format, check := range map[string]func(*testing.T, string, string){
@@ -54,7 +54,7 @@ func TestOneOutcome(t *testing.T) {
 				"md":         containsFold,
 				"html":       containsFold,
 				"junit":      checkJUnit,
-				"postmortem": func(*testing.T, string, string) {}, // is about one run
+				"postmortem": func(*testing.T, string, string) {}, // covers one run
 			} {
 				if code := th.run(t.Context(), "report", "result", "-f", format); code != c.exit {
 					t.Errorf("report as %s: exit code %d, want %d\n%s", format, code, c.exit, &th.err)
@@ -93,7 +93,7 @@ func containsFold(t *testing.T, text, want string) {
 	}
 }
 
-// checkJUnit checks the outcome, and that no run failed where it is good.
+// checkJUnit checks the outcome, and that a run failed only if it is bad.
 func checkJUnit(t *testing.T, text, outcome string) {
 	t.Helper()
 	var suites struct {

@@ -25,9 +25,9 @@ func newReportCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RUNDIR",
 		Short: "Score a run folder again, and write a report on it",
-		Long: "Score a run folder again, from its recorded events and its scenario alone, and write a report on it: text for a terminal, " +
-			"md for a pull request, html as one page that needs nothing else, junit for a build server, the draft of a postmortem, or " +
-			"json. The exit code is that of the run, or 5 when the trial was interrupted and what was played has passed.",
+		Long: "Score a run folder again, from its recorded events and its scenario, and write a report: text for a terminal, " +
+			"md for a pull request, html as one self-contained page, junit for a build server, the draft of a postmortem, or " +
+			"json. The exit code is that of the run, or 5 if the trial was interrupted and the runs that were played passed.",
 		Example: `coalmine report runs/full-rollout-1
 coalmine report runs/full-rollout-1 --format html -o report.html
 coalmine report runs/full-rollout-1 --format postmortem > postmortem.md`,
@@ -87,13 +87,13 @@ func (env *Env) report(dir string, format report.Format, output string) error {
 // replaceFile writes a file as a whole: a reader sees the old one or the new one.
 func replaceFile(name string, data []byte) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file", name)
+		return fmt.Errorf("%s is not a regular file", name)
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(name), ".coalmine-*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name()) // nothing is there after the rename
+	defer os.Remove(temporary.Name()) // gone after the rename
 	_, err = temporary.Write(data)
 	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err != nil {
 		return err

@@ -14,10 +14,10 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// played is a theatre with a run folder named result.
-func played(t *testing.T, s *stage, args ...string) (*theatre, int) {
+// played is an environment with a run folder named result.
+func played(t *testing.T, s *fakeCluster, args ...string) (*testEnv, int) {
 	t.Helper()
-	th := newTheatre(t, s)
+	th := newTestEnv(t, s)
 	code := th.run(t.Context(), append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"}, args...)...)
 	if code == score.ExitInvalid {
 		t.Fatalf("exit code %d\n%s", code, &th.err)
@@ -34,9 +34,9 @@ func read(t *testing.T, path ...string) string {
 	return string(data)
 }
 
-func TestEveryFormatOfAReport(t *testing.T) {
+func TestReportFormats(t *testing.T) {
 	for _, args := range [][]string{nil, {"--version", "v2"}, {"--version", "v3"}} {
-		th, first := played(t, &stage{careless: true}, args...)
+		th, first := played(t, &fakeCluster{careless: true}, args...)
 		for _, f := range report.Formats() {
 			if code := th.run(t.Context(), "report", "result", "--format", string(f)); code != first || th.out.Len() == 0 || th.err.Len() > 0 {
 				t.Errorf("%v as %s: exit code %d, want %d\n%s", args, f, code, first, &th.err)
@@ -53,9 +53,9 @@ func TestEveryFormatOfAReport(t *testing.T) {
 	}
 }
 
-// TestARunLeavesItsReports: what a learner hands in stands in the run folder, and is what report makes of it.
-func TestARunLeavesItsReports(t *testing.T) {
-	th, _ := played(t, &stage{careless: true})
+// TestRunWritesReports: the reports in the run folder are those that report makes of it.
+func TestRunWritesReports(t *testing.T) {
+	th, _ := played(t, &fakeCluster{careless: true})
 	for name, f := range map[string]report.Format{"report.html": report.FormatHTML, "postmortem.md": report.FormatPostmortem} {
 		th.run(t.Context(), "report", "result", "-f", string(f))
 		if diff := cmp.Diff(read(t, th.Dir, "result", name), th.out.String()); diff != "" {
@@ -64,9 +64,9 @@ func TestARunLeavesItsReports(t *testing.T) {
 	}
 }
 
-// TestTheSameTrialGivesTheSameFolder also holds for its reports.
-func TestTheSameTrialGivesTheSameFolder(t *testing.T) {
-	tree := func(th *theatre) map[string]string {
+// TestRunFoldersAreReproducible also covers the reports.
+func TestRunFoldersAreReproducible(t *testing.T) {
+	tree := func(th *testEnv) map[string]string {
 		files := map[string]string{}
 		root := os.DirFS(filepath.Join(th.Dir, "result"))
 		err := fs.WalkDir(root, ".", func(name string, e fs.DirEntry, err error) error {
@@ -80,15 +80,15 @@ func TestTheSameTrialGivesTheSameFolder(t *testing.T) {
 		}
 		return files
 	}
-	a, _ := played(t, &stage{careless: true})
-	b, _ := played(t, &stage{careless: true})
+	a, _ := played(t, &fakeCluster{careless: true})
+	b, _ := played(t, &fakeCluster{careless: true})
 	if diff := cmp.Diff(tree(a), tree(b)); diff != "" {
 		t.Errorf("the same trial gave two folders (-one +other):\n%s", diff)
 	}
 }
 
 func TestReportUsage(t *testing.T) {
-	th, first := played(t, &stage{careless: true})
+	th, first := played(t, &fakeCluster{careless: true})
 	if code := th.run(t.Context(), "report", "result", "--json", "--format", "json"); code != first {
 		t.Errorf("--json --format json: exit code %d, want %d", code, first)
 	}
@@ -98,7 +98,7 @@ func TestReportUsage(t *testing.T) {
 	}{
 		{[]string{"--format", "pdf"}, `there is no format "pdf": write one of text, json, md, html, junit, postmortem`},
 		{[]string{"--json", "--format", "html"}, "--json and --format html are two formats"},
-		{[]string{"-f", "html", "-o", "result"}, "is no file"},
+		{[]string{"-f", "html", "-o", "result"}, "is not a regular file"},
 		{[]string{"-f", "html", "-o", "no/such/folder/x.html"}, "name a file that can be written with -o"},
 	} {
 		code := th.run(t.Context(), append([]string{"report", "result"}, c.args...)...)
@@ -112,7 +112,7 @@ func TestReportUsage(t *testing.T) {
 }
 
 // edited changes the log of the healthy run.
-func edited(t *testing.T, th *theatre, change func([][]byte) [][]byte) {
+func edited(t *testing.T, th *testEnv, change func([][]byte) [][]byte) {
 	t.Helper()
 	path := filepath.Join(th.Dir, "result", "runs", "healthy-seed1", "events.jsonl")
 	lines := bytes.SplitAfter([]byte(read(t, path)), []byte("\n"))
@@ -121,8 +121,8 @@ func edited(t *testing.T, th *theatre, change func([][]byte) [][]byte) {
 	}
 }
 
-// TestADamagedLogIsShownAsFarAsItIsWhole: each report says at which line the damage is, and shows what stands before it.
-func TestADamagedLogIsShownAsFarAsItIsWhole(t *testing.T) {
+// TestReportOnADamagedLog: each report names the damaged line, and shows the events before it.
+func TestReportOnADamagedLog(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func([][]byte) [][]byte
 		says   string
@@ -139,11 +139,11 @@ func TestADamagedLogIsShownAsFarAsItIsWhole(t *testing.T) {
 			"healthy-seed1/events.jsonl: the log is cut off after line 40"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			th, _ := played(t, &stage{})
+			th, _ := played(t, &fakeCluster{})
 			edited(t, th, c.change)
 			for _, f := range report.Formats() {
 				code := th.run(t.Context(), "report", "result", "-f", string(f))
-				if code != score.ExitInconclusive || !strings.Contains(th.err.String(), c.says) || !strings.Contains(th.err.String(), "; what stands before it counts\n") {
+				if code != score.ExitInconclusive || !strings.Contains(th.err.String(), c.says) || !strings.Contains(th.err.String(), "; the events before it count\n") {
 					t.Fatalf("as %s: exit code %d, want %d, and it says\n%s\nwant %q", f, code, score.ExitInconclusive, &th.err, c.says)
 				}
 				said := strings.Join(strings.Fields(th.out.String()), " ")
@@ -158,8 +158,8 @@ func TestADamagedLogIsShownAsFarAsItIsWhole(t *testing.T) {
 	}
 }
 
-func TestANewerLogIsRefused(t *testing.T) {
-	th, _ := played(t, &stage{})
+func TestReportOnANewerLog(t *testing.T) {
+	th, _ := played(t, &fakeCluster{})
 	edited(t, th, func(l [][]byte) [][]byte {
 		l[0] = bytes.Replace(l[0], []byte(`"format":1`), []byte(`"format":99`), 1)
 		return l
@@ -170,8 +170,8 @@ func TestANewerLogIsRefused(t *testing.T) {
 	}
 }
 
-func TestAFolderWithoutCardOrGuardrails(t *testing.T) {
-	th, first := played(t, &stage{careless: true})
+func TestReportWithoutCardOrGuardrails(t *testing.T) {
+	th, first := played(t, &fakeCluster{careless: true})
 	for _, name := range []string{"card.json", "card.txt", "report.html", "postmortem.md", "guardrails"} {
 		if err := os.RemoveAll(filepath.Join(th.Dir, "result", name)); err != nil {
 			t.Fatal(err)
@@ -184,8 +184,8 @@ func TestAFolderWithoutCardOrGuardrails(t *testing.T) {
 	}
 }
 
-func TestHostileGuardrailsInAFolder(t *testing.T) {
-	th, first := played(t, &stage{careless: true})
+func TestReportOnHostileGuardrails(t *testing.T) {
+	th, first := played(t, &fakeCluster{careless: true})
 	dir := filepath.Join(th.Dir, "result", "guardrails")
 	if err := os.WriteFile(filepath.Join(dir, "x.yaml"), []byte("a: </code><script>alert(1)</script>\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		Use:   "coalmine",
 		Short: "A flight simulator for progressive delivery",
 		Long: "A flight simulator for progressive delivery: write ordinary Flagger and Linkerd manifests, play an incident against " +
-			"them, and see whether they would have saved the users. On a terminal, coalmine alone shows the scenarios and leads through them.",
+			"them, and see whether they would have saved the users. On a terminal, coalmine alone shows the scenarios and guides you through them.",
 		Version:       env.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -30,7 +30,7 @@ coalmine run full-rollout --guardrails full-rollout`,
 			}
 			return cmd.Help()
 		},
-		// One pair of letters in the wrong order is a distance of two.
+		// Two letters in the wrong order are a distance of two.
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(usage)
@@ -73,7 +73,7 @@ func (env *Env) pods() *podcmd.Env {
 	}
 }
 
-// unknownVerb refuses arguments that are no verb.
+// unknownVerb rejects arguments that are not a verb.
 func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

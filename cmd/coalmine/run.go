@@ -72,9 +72,9 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 	flags.IntVar(&f.trials, "trials", 3, "play `N` seeds")
 	flags.StringVar(&f.version, "version", "", "play `VERSION` only")
 	flags.StringVarP(&f.output, "output", "o", "", "make `RUNDIR` (default runs/SCENARIO-N)")
-	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve says yes this `TIME` after the release, as 90s or 5m (default never)")
+	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve passes this `TIME` after the release, such as 90s or 5m (default never)")
 	jsonFlag(cmd, &f.asJSON)
-	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs, though there is a terminal")
+	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs on the terminal")
 	f.clusterFlags.add(flags)
 	f.watchFlags.add(flags)
 	return cmd
@@ -89,7 +89,7 @@ func (f runFlags) check() error {
 	case f.seed > maxSeed-uint64(f.trials-1):
 		return fmt.Errorf("--seed is %d: write a number so that the last seed is at most 2^53, which JSON keeps exactly", f.seed)
 	case f.approve < 0:
-		return fmt.Errorf("--approve is %v: write a time of 0 or more", f.approve)
+		return fmt.Errorf("--approve is %v: write a duration of 0 or more", f.approve)
 	}
 	return errors.Join(f.clusterFlags.check(), f.watchFlags.check())
 }
@@ -162,7 +162,7 @@ func (env *Env) prepare(ctx context.Context, src *trial.Source, f runFlags) (*tr
 	return t, dir, w, err
 }
 
-// createRunFolder makes the folder that was asked for, or the first free one of runs/SCENARIO-N.
+// createRunFolder makes the folder of --output, or the first free one of runs/SCENARIO-N.
 func (env *Env) createRunFolder(t *trial.Trial, f runFlags) (dir string, w *folder.Writer, err error) {
 	dir = env.path(f.output)
 	if f.output == "" {
@@ -180,7 +180,8 @@ func (env *Env) play(ctx context.Context, t *trial.Trial, w *folder.Writer) erro
 	return t.Play(ctx, env.Player, env.Workers, w, func(i int, log run.Log) run.Log { return p.follow(t.Runs[i], log) })
 }
 
-// readResult reads what a run folder is worth. What is missing from it or broken goes to stderr.
+// readResult reads what a run folder is worth. It prints to stderr what is missing from it or
+// broken.
 func (env *Env) readResult(dir string) (*model.Trial, error) {
 	r, err := result.Read(dir)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"coalmine/lab/run/trial"
 )
 
-// maxTrafficPods bounds how many pods the traffic of one client is spread over: a lab's cluster is one machine.
+// maxTrafficPods bounds how many pods send the traffic of one client: a lab's cluster is one
+// machine.
 const maxTrafficPods = 16
 
 // clusterFlags say where a trial is played.
@@ -42,7 +43,8 @@ func (f clusterFlags) check() error {
 	return nil
 }
 
-// onCluster is the environment whose runs are played where the flags say. A real cluster plays one run at a time, in this process.
+// onCluster returns the environment that plays where the flags say. A real cluster plays one run at
+// a time, in this process.
 func (env *Env) onCluster(ctx context.Context, f clusterFlags, learner *guardrail.Set) (*Env, error) {
 	if f.cluster == sim.Name {
 		return env, nil

@@ -20,9 +20,10 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// stage is a cluster on which the faulty version hurts users from the release on, until the guardrails (if there are any)
-// roll it back. With careless set they promote it, with fussy they roll back the healthy one too.
-type stage struct {
+// fakeCluster is a cluster on which the faulty version hurts users from the release on, until the
+// guardrails, if there are any, roll it back. With careless set they promote it, with fussy they
+// roll back the healthy version too.
+type fakeCluster struct {
 	careless, fussy bool
 	broken          bool
 	// stop interrupts the trial at the given release.
@@ -31,30 +32,30 @@ type stage struct {
 	seen   int
 }
 
-func (*stage) Describe() cluster.Description {
-	return cluster.Description{Cluster: "stage", Mesh: "none", Versions: map[string]string{"stage": "1"}}
+func (*fakeCluster) Describe() cluster.Description {
+	return cluster.Description{Cluster: "fake", Mesh: "none", Versions: map[string]string{"fake": "1"}}
 }
 
-func (s *stage) Session(ctx context.Context, f cluster.RunSpec, rec *event.Recorder, story func(context.Context, cluster.World) error) error {
-	return story(ctx, &stageWorld{stage: s, flight: f, rec: rec})
+func (s *fakeCluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Recorder, body func(context.Context, cluster.World) error) error {
+	return body(ctx, &fakeWorld{fakeCluster: s, spec: f, rec: rec})
 }
 
-type stageWorld struct {
-	*stage
-	flight   cluster.RunSpec
+type fakeWorld struct {
+	*fakeCluster
+	spec     cluster.RunSpec
 	rec      *event.Recorder
 	now      time.Duration
 	released time.Duration
 	phase    string
 }
 
-// lag is how long guardrails on stage take to decide.
+// lag is how long guardrails take to decide.
 const lag = time.Minute
 
-func (w *stageWorld) Now() time.Duration { return w.now }
-func (w *stageWorld) Phase() string      { return w.phase }
+func (w *fakeWorld) Now() time.Duration { return w.now }
+func (w *fakeWorld) Phase() string      { return w.phase }
 
-func (w *stageWorld) Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error) {
+func (w *fakeWorld) Wait(ctx context.Context, until time.Duration, condition func() bool) (bool, error) {
 	for w.now < until && (condition == nil || !condition()) {
 		if ctx.Err() != nil {
 			return false, ctx.Err()
@@ -65,17 +66,17 @@ func (w *stageWorld) Wait(ctx context.Context, until time.Duration, condition fu
 	return condition != nil && condition(), nil
 }
 
-// pass is what happens in a second after the release: users get answers, and the canary decides when its time has come.
-func (w *stageWorld) pass() {
+// pass is a second after the release: users get answers, and the canary decides when it is time.
+func (w *fakeWorld) pass() {
 	if w.released == 0 {
 		return
 	}
-	faulty := w.flight.Scenario.Role(w.flight.Version) == "faulty"
-	guarded := w.flight.Guardrails != nil
+	faulty := w.spec.Scenario.Role(w.spec.Version) == "faulty"
+	guarded := w.spec.Guardrails != nil
 	if guarded && w.now == w.released+lag {
 		w.decide(faulty && !w.careless || !faulty && w.fussy)
 	}
-	cell := event.Cell{Cohort: "shoppers", Route: "catalogue", Workload: "backend", Version: w.flight.Version, N: 20}
+	cell := event.Cell{Cohort: "shoppers", Route: "catalogue", Workload: "backend", Version: w.spec.Version, N: 20}
 	if faulty && w.phase != "Failed" {
 		cell.Errors, cell.Bad, cell.Hit, cell.Harm = 10, 10, 10, 10
 	}
@@ -85,7 +86,7 @@ func (w *stageWorld) pass() {
 	w.rec.Record(w.now, "traffic", event.Traffic{From: event.Seconds(w.now - time.Second), To: event.Seconds(w.now), Cells: []event.Cell{cell}})
 }
 
-func (w *stageWorld) decide(back bool) {
+func (w *fakeWorld) decide(back bool) {
 	if back {
 		w.canary("Progressing", 50, 2)
 		w.canary("Failed", 0, 2)
@@ -95,48 +96,48 @@ func (w *stageWorld) decide(back bool) {
 	w.canary("Succeeded", 0, 0)
 }
 
-func (w *stageWorld) canary(phase string, weight, failed int) {
+func (w *fakeWorld) canary(phase string, weight, failed int) {
 	w.phase = phase
 	w.rec.Record(w.now, "canary", event.Canary{Name: "backend", Namespace: "develop", Phase: phase, Weight: weight, FailedChecks: failed, Threshold: 2})
 }
 
-func (w *stageWorld) ApplyGuardrails(context.Context) error {
+func (w *fakeWorld) ApplyGuardrails(context.Context) error {
 	if w.broken {
-		return errors.New("the stage fell down")
+		return errors.New("the cluster fell over")
 	}
 	w.canary("Initialized", 0, 0)
 	return nil
 }
 
-func (w *stageWorld) StartTraffic(context.Context) error { return nil }
+func (w *fakeWorld) StartTraffic(context.Context) error { return nil }
 
-func (w *stageWorld) Release(context.Context) error {
+func (w *fakeWorld) Release(context.Context) error {
 	if w.stop != nil {
 		if w.seen++; w.seen == w.stopAt {
 			w.stop()
 		}
 	}
 	w.released = w.now
-	w.rec.Record(w.now, "story", event.Released{Service: "backend", Version: w.flight.Version})
-	if w.flight.Guardrails != nil {
+	w.rec.Record(w.now, "story", event.Released{Service: "backend", Version: w.spec.Version})
+	if w.spec.Guardrails != nil {
 		w.canary("Progressing", 50, 0)
 	}
 	return nil
 }
 
-func (w *stageWorld) StopTraffic(context.Context) error {
+func (w *fakeWorld) StopTraffic(context.Context) error {
 	w.rec.Record(w.now, "traffic", event.TrafficTotals{Planned: 1, Answered: 1})
 	return nil
 }
 
-// theatre is an environment around a stage, with what commands wrote.
-type theatre struct {
+// testEnv is an environment around a fake cluster, with the output of commands.
+type testEnv struct {
 	*Env
 	out, err bytes.Buffer
 }
 
-func newTheatre(t *testing.T, s *stage) *theatre {
-	th := &theatre{}
+func newTestEnv(t *testing.T, s *fakeCluster) *testEnv {
+	th := &testEnv{}
 	th.Env = &Env{
 		In: strings.NewReader(""), Out: &th.out, Err: &th.err, Width: defaultWidth, Dir: t.TempDir(), Workers: 1, Version: "test",
 		Now: time.Now, Getenv: func(string) string { return "" }, Cluster: s, Player: run.InProcess{Cluster: s},
@@ -144,7 +145,7 @@ func newTheatre(t *testing.T, s *stage) *theatre {
 	return th
 }
 
-func (th *theatre) run(ctx context.Context, args ...string) int {
+func (th *testEnv) run(ctx context.Context, args ...string) int {
 	th.out.Reset()
 	th.err.Reset()
 	return execute(ctx, th.Env, args)
@@ -152,23 +153,23 @@ func (th *theatre) run(ctx context.Context, args ...string) int {
 
 func TestRunExitCodes(t *testing.T) {
 	for name, test := range map[string]struct {
-		stage *stage
-		args  []string
-		code  int
-		says  string
+		cluster *fakeCluster
+		args    []string
+		code    int
+		says    string
 	}{
-		"caught and delivered":       {&stage{}, nil, score.ExitPassed, "PASSED"},
-		"the incident was missed":    {&stage{careless: true}, nil, score.ExitMissed, "INCIDENT MISSED"},
-		"the healthy one held up":    {&stage{fussy: true}, nil, score.ExitRolledBack, "HEALTHY"},
-		"the lab failed":             {&stage{broken: true}, nil, score.ExitLabFailed, "the stage fell down"},
-		"the faulty version alone":   {&stage{}, []string{"--version", "v2"}, score.ExitPassed, "rolled back"},
-		"the faulty version missed":  {&stage{careless: true}, []string{"--version", "v2"}, score.ExitMissed, "promoted"},
-		"the healthy version alone":  {&stage{}, []string{"--version", "v3"}, score.ExitPassed, "promoted"},
-		"the healthy version halted": {&stage{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack, "rolled back"},
-		"the old version once more":  {&stage{}, []string{"--version", "v1"}, score.ExitInvalid, "backend runs version v1 already"},
+		"caught and delivered":       {&fakeCluster{}, nil, score.ExitPassed, "PASSED"},
+		"the incident was missed":    {&fakeCluster{careless: true}, nil, score.ExitMissed, "INCIDENT MISSED"},
+		"the healthy one held up":    {&fakeCluster{fussy: true}, nil, score.ExitRolledBack, "HEALTHY"},
+		"the lab failed":             {&fakeCluster{broken: true}, nil, score.ExitLabFailed, "the cluster fell over"},
+		"the faulty version alone":   {&fakeCluster{}, []string{"--version", "v2"}, score.ExitPassed, "rolled back"},
+		"the faulty version missed":  {&fakeCluster{careless: true}, []string{"--version", "v2"}, score.ExitMissed, "promoted"},
+		"the healthy version alone":  {&fakeCluster{}, []string{"--version", "v3"}, score.ExitPassed, "promoted"},
+		"the healthy version halted": {&fakeCluster{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack, "rolled back"},
+		"the old version once more":  {&fakeCluster{}, []string{"--version", "v1"}, score.ExitInvalid, "backend runs version v1 already"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			th := newTheatre(t, test.stage)
+			th := newTestEnv(t, test.cluster)
 			args := append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1"}, test.args...)
 			if code := th.run(t.Context(), args...); code != test.code {
 				t.Errorf("exit code %d, want %d\n%s%s", code, test.code, &th.out, &th.err)
@@ -180,8 +181,8 @@ func TestRunExitCodes(t *testing.T) {
 	}
 }
 
-func TestRunPlaysEveryPart(t *testing.T) {
-	th := newTheatre(t, &stage{})
+func TestRunPlaysEveryRole(t *testing.T) {
+	th := newTestEnv(t, &fakeCluster{})
 	th.Workers = 3
 	if code := th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--seed", "5", "--trials", "2", "-o", "result", "--approve", "90s"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, &th.err)
@@ -192,7 +193,7 @@ func TestRunPlaysEveryPart(t *testing.T) {
 	}
 	defer dir.Close()
 	want := folder.Manifest{
-		Format: folder.Format, Scenario: "full-rollout", Versions: map[string]string{"stage": "1"},
+		Format: folder.Format, Scenario: "full-rollout", Versions: map[string]string{"fake": "1"},
 		Options: folder.Options{Guardrails: "naive", Approve: "1m30s"},
 		Runs: []folder.Run{
 			{Role: "faulty", Seed: 5, Version: "v2"}, {Role: "healthy", Seed: 5, Version: "v3"},
@@ -223,9 +224,9 @@ func TestRunPlaysEveryPart(t *testing.T) {
 	}
 }
 
-func TestReportSaysWhatRunSaid(t *testing.T) {
+func TestReportRepeatsRun(t *testing.T) {
 	for _, args := range [][]string{nil, {"--json"}, {"--version", "v2"}} {
-		th := newTheatre(t, &stage{careless: true})
+		th := newTestEnv(t, &fakeCluster{careless: true})
 		first := th.run(t.Context(), append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"}, args...)...)
 		said := th.out.String()
 		report := []string{"report", "result"}
@@ -238,8 +239,8 @@ func TestReportSaysWhatRunSaid(t *testing.T) {
 	}
 }
 
-func TestReportRestsOnEventsAlone(t *testing.T) {
-	th := newTheatre(t, &stage{})
+func TestReportRescores(t *testing.T) {
+	th := newTestEnv(t, &fakeCluster{})
 	if code := th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, &th.err)
 	}
@@ -261,10 +262,10 @@ func TestReportRestsOnEventsAlone(t *testing.T) {
 	}
 }
 
-func TestInterruptedRunCanBeRead(t *testing.T) {
+func TestReportOnAnInterruptedRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	th := newTheatre(t, &stage{stop: stop, stopAt: 2})
+	th := newTestEnv(t, &fakeCluster{stop: stop, stopAt: 2})
 	if code := th.run(ctx, "run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"); code != score.ExitInconclusive {
 		t.Errorf("exit code %d, want %d", code, score.ExitInconclusive)
 	}
@@ -276,17 +277,18 @@ func TestInterruptedRunCanBeRead(t *testing.T) {
 	}
 }
 
-// TestInterruptedTrialIsNoPass interrupts a trial whose faulty and healthy releases have all been judged.
-func TestInterruptedTrialIsNoPass(t *testing.T) {
+// TestInterruptedTrialDoesNotPass interrupts a trial whose faulty and healthy releases have all
+// been judged.
+func TestInterruptedTrialDoesNotPass(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	th := newTheatre(t, &stage{stop: stop, stopAt: 7})
+	th := newTestEnv(t, &fakeCluster{stop: stop, stopAt: 7})
 	th.run(ctx, "run", "full-rollout", "-g", "naive", "--trials", "2", "-o", "result")
 	code := th.run(t.Context(), "report", "result")
 	if said := th.err.String(); code != score.ExitInconclusive || !strings.Contains(said, "reference-seed2 was not played") {
 		t.Errorf("report: exit code %d\n%s%s", code, &th.out, said)
 	}
-	said := strings.Join(strings.Fields(th.out.String()), " ") // the card folds its lines
+	said := strings.Join(strings.Fields(th.out.String()), " ") // the card wraps its lines
 	for _, want := range []string{"INCONCLUSIVE", "not every run of the trial was played: 2 of 2 faulty releases caught, 2 of 2 healthy releases delivered"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the card does not say %q:\n%s", want, &th.out)
@@ -295,7 +297,7 @@ func TestInterruptedTrialIsNoPass(t *testing.T) {
 }
 
 func TestRunFolders(t *testing.T) {
-	th := newTheatre(t, &stage{})
+	th := newTestEnv(t, &fakeCluster{})
 	args := []string{"run", "full-rollout", "-g", "naive", "--trials", "1"}
 	for _, want := range []string{"full-rollout-1", "full-rollout-2"} {
 		if code := th.run(t.Context(), args...); code != 0 {
@@ -323,7 +325,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	p := newProgressLine(env, 4)
 	log := p.follow(folder.Run{Role: "faulty", Seed: 1}, nowhere{})
 	log.Write(event.Event{At: 65 * time.Second, Fact: event.Canary{Phase: "Progressing", Weight: 25}})
-	log.Write(event.Event{At: 66 * time.Second, Fact: event.Stage{}}) // too soon to be drawn
+	log.Write(event.Event{At: 66 * time.Second, Fact: event.Stage{}}) // too early to draw
 	now = now.Add(redrawEvery)
 	log.Write(event.Event{At: 130 * time.Second, Fact: event.Stage{}})
 	_ = log.Close()
@@ -336,8 +338,8 @@ func TestProgressOnATerminal(t *testing.T) {
 	}
 }
 
-// TestReportAfterAKill is about a process that had no time to close its logs.
-func TestReportAfterAKill(t *testing.T) {
+// TestReportAfterKill is about a process that had no time to close its logs.
+func TestReportAfterKill(t *testing.T) {
 	for name, test := range map[string]struct {
 		keep func(size int64) int64
 		says string
@@ -347,7 +349,7 @@ func TestReportAfterAKill(t *testing.T) {
 		"before anything was out": {func(int64) int64 { return 0 }, "healthy-seed1 was not played"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			th := newTheatre(t, &stage{})
+			th := newTestEnv(t, &fakeCluster{})
 			th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result")
 			log := filepath.Join(th.Dir, "result", "runs", "healthy-seed1", "events.jsonl")
 			info, err := os.Stat(log)

@@ -25,9 +25,9 @@ func newShowCommand(env *Env) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "show SCENARIO",
-		Short: "Show the briefing, the services, the traffic and what counts",
-		Long: "Show the briefing, the services, the traffic and what counts. A briefing's hints are shown when they are asked for; " +
-			"for the scenarios of the library they cost points, and are noted with your progress.",
+		Short: "Show the briefing, the services, the traffic and the points",
+		Long: "Show the briefing, the services, the traffic and the points. --hints shows hints of the briefing; for scenarios of the " +
+			"library they cost points, and your progress records them.",
 		Example: `coalmine show full-rollout
 coalmine show full-rollout --hints 1
 coalmine show ./my-scenario --json`,
@@ -60,7 +60,7 @@ coalmine show ./my-scenario --json`,
 	return cmd
 }
 
-// questionsOf counts the questions of a scenario's quiz; without one, 0.
+// questionsOf counts the questions of a scenario's quiz; 0 without one.
 func questionsOf(src *trial.Source) (int, error) {
 	quiz, err := src.Quiz()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -96,7 +96,7 @@ func writeScenario(w markdownWriter, src *trial.Source, questions, hints int) er
 		return err
 	}
 	if len(variants) > 0 {
-		fmt.Fprintf(w, "\nGuardrails that come with it: %s\n", strings.Join(variants, ", "))
+		fmt.Fprintf(w, "\nGuardrails included: %s\n", strings.Join(variants, ", "))
 	}
 	if questions > 0 {
 		fmt.Fprintf(w, "Its quiz has %s.\n", format.Plural(questions, "question"))
@@ -104,7 +104,7 @@ func writeScenario(w markdownWriter, src *trial.Source, questions, hints int) er
 	return nil
 }
 
-// writeHints shows the first hints, and tells what the next one costs.
+// writeHints prints the first hints and the price of the next one.
 func writeHints(w markdownWriter, src *trial.Source, all []scenario.Hint, hints int) {
 	if len(all) == 0 {
 		return
@@ -122,7 +122,7 @@ func writeHints(w markdownWriter, src *trial.Source, all []scenario.Hint, hints 
 	fmt.Fprintf(w, "%s more: --hints %d shows the next one, for %s.\n", format.Plural(len(all)-hints, "hint"), hints+1, format.Plural(next, "point"))
 }
 
-// pointsOf are the points that a scenario has to give.
+// pointsOf adds up the points of a scenario.
 func pointsOf(s *scenario.Scenario) int {
 	sum := 0
 	for _, i := range s.Rubric.Items {
@@ -163,11 +163,11 @@ func showTraffic(w markdownWriter, s *scenario.Scenario) {
 	}
 }
 
-// asksText says what a cohort asks for.
+// asksText describes the requests of a cohort.
 func asksText(c loadgen.Cohort) string {
 	switch {
 	case c.Session != nil:
-		return fmt.Sprintf("visits of %.3g requests on average, beginning with %s", c.Session.Length, mixText(c.Session.Start))
+		return fmt.Sprintf("visits of %.3g requests on average, starting with %s", c.Session.Length, mixText(c.Session.Start))
 	case c.Zipf != nil:
 		return strings.Join(c.Zipf.Routes, ", ") + ", the first the most"
 	}

@@ -15,14 +15,14 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// taskFile is the task's text in a workspace; it is no manifest.
+// taskFile is the task's text in a workspace; it is not a manifest.
 const taskFile = "TASK.md"
 
 func newStartCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "start SCENARIO [DIR]",
-		Short: "Make a workspace: manifests to begin with, and the task",
-		Long:  "Make a workspace with manifests to begin with and the task in TASK.md. DIR is the scenario's name by default and must not be there yet.",
+		Short: "Make a workspace with starter manifests and the task",
+		Long:  "Make a workspace with starter manifests, and the task in TASK.md. DIR is the scenario's name by default and must not exist.",
 		Example: `coalmine start full-rollout
 coalmine start full-rollout /tmp/guardrails`,
 		Args: between(1, "SCENARIO", "DIR"),
@@ -53,7 +53,7 @@ coalmine start full-rollout /tmp/guardrails`,
 func workspace(src *trial.Source, name, dir string) (map[string][]byte, error) {
 	files, err := src.Files(scenario.Starter)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, invalid("add a folder "+scenario.Starter+"/ to it", "scenario %s has no manifests to begin with", name)
+		return nil, invalid("add a folder "+scenario.Starter+"/ to it", "scenario %s has no starter manifests", name)
 	}
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ The exit code of run is 0 when every faulty release was stopped and every health
 `, briefing.Text, hints, dir, name, name, dir)
 }
 
-// quoted makes a word safe for a shell where it needs to be.
+// quoted quotes a word for a shell if it needs to.
 func quoted(word string) string {
 	plain := func(r rune) bool {
 		return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./", r)
@@ -97,10 +97,10 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// writeFolder makes a folder with files as a whole: it is there with all of them or not at all.
+// writeFolder makes a folder with all of its files, or not at all.
 func writeFolder(dir string, files map[string][]byte) error {
 	if _, err := os.Lstat(dir); err == nil {
-		return invalid("name another folder, or remove this one", "%s is there already, and nothing is overwritten", dir)
+		return invalid("name another folder, or remove this one", "%s exists already, and nothing is overwritten", dir)
 	}
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -110,7 +110,7 @@ func writeFolder(dir string, files map[string][]byte) error {
 	if err != nil {
 		return invalid("name a folder that can be written", "%w", err)
 	}
-	defer os.RemoveAll(temporary) // nothing is there after the rename
+	defer os.RemoveAll(temporary) // gone after the rename
 	if err := os.Chmod(temporary, 0o755); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func Usage(cmd *cobra.Command, err error) error {
 func ValueHelp(kind string) string {
 	switch kind {
 	case "duration":
-		return "a time as 90s or 5m"
+		return "a duration such as 90s or 5m"
 	case "int", "uint64":
 		return "a whole number"
 	case "float64":

@@ -205,7 +205,7 @@ func Single() *model.Trial {
 func Cut() *model.Trial {
 	s := script.Ready("faulty", 1, true).Release().Traffic(15).Canary(event.PhaseProgressing, 5, 0).Traffic(10)
 	t := Trial(Result(score.RoleFaulty, s))
-	t.Notes = []string{"runs/faulty-seed1/events.jsonl: the log is cut off after line 97; what stands before it counts"}
+	t.Notes = []string{"runs/faulty-seed1/events.jsonl: the log is cut off after line 97; the events before it count"}
 	return t
 }
 

@@ -51,7 +51,7 @@ func (l Log) missing() bool {
 func Read(dir string) (*Recording, error) {
 	f, err := folder.Open(dir)
 	if err != nil {
-		return nil, inputerr.New("name a folder that coalmine run has made", "%w", err)
+		return nil, inputerr.New("name a folder that coalmine run made", "%w", err)
 	}
 	defer f.Close()
 	r := &Recording{Manifest: f.Manifest}
@@ -111,7 +111,7 @@ func (r *Recording) Trial() (*model.Trial, error) {
 		case l.Timeline == nil:
 			return nil, inputerr.New("", "%w", l.Err)
 		case l.Err != nil:
-			t.Notes = append(t.Notes, fmt.Sprintf("%v; what stands before it counts", l.Err))
+			t.Notes = append(t.Notes, fmt.Sprintf("%v; the events before it count", l.Err))
 		}
 	}
 	for _, p := range r.planned() {
