@@ -15,9 +15,9 @@ import (
 	"coalmine/lab/run"
 )
 
-// These tests break a cluster on purpose, to see that each check can fail.
+// These tests break a cluster on purpose, to show that each check can fail.
 
-// broken plays what the sim plays, and changes the events.
+// broken plays runs in the sim and changes their events.
 type broken struct {
 	run.Player
 	change func([]event.Event) []event.Event
@@ -31,7 +31,7 @@ func (b broken) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Eve
 	return err
 }
 
-// once plays each flight once, however often it is asked for.
+// once plays each run once, however often it is requested.
 type once struct {
 	run.Player
 	mu   sync.Mutex
@@ -54,13 +54,13 @@ func (o *once) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Even
 	return nil
 }
 
-// mutation is one way to be broken, and the check that notices.
+// mutation is one way to break a cluster, and the check that must fail.
 type mutation struct {
 	name, flight, check string
 	change              func([]event.Event) []event.Event
 }
 
-// with changes each fact of a type, which is a copy; false drops it. Events are numbered anew.
+// with changes a copy of each fact of a type; false drops it. Events are numbered again.
 func with[F event.Fact](change func(at time.Duration, f *F) bool) func([]event.Event) []event.Event {
 	return func(events []event.Event) []event.Event {
 		var list []event.Event
@@ -91,12 +91,12 @@ func cells(change func(at time.Duration, c *event.Cell)) func([]event.Event) []e
 	})
 }
 
-// without drops the facts that have a property.
+// without drops the facts for which has returns true.
 func without[F event.Fact](has func(F) bool) func([]event.Event) []event.Event {
 	return with(func(_ time.Duration, f *F) bool { return !has(*f) })
 }
 
-// later shifts the facts of a type that have a property in time.
+// later shifts the facts for which has returns true in time.
 func later[F event.Fact](by time.Duration, has func(F) bool) func([]event.Event) []event.Event {
 	return func(events []event.Event) []event.Event {
 		list := slices.Clone(events)
@@ -133,7 +133,7 @@ func twice[F event.Fact]() func([]event.Event) []event.Event {
 
 func every[F event.Fact](F) bool { return true }
 
-// tenth tells of each tenth cell.
+// tenth returns true for every tenth cell.
 func tenth() func() bool {
 	n := 0
 	return func() bool { n++; return n%10 == 0 }
@@ -148,7 +148,7 @@ const (
 	promote, abort, match, straight = conformance.RunPromote, conformance.RunAbort, conformance.RunMatch, conformance.RunStraight
 )
 
-// frameMutations break the log as such.
+// frameMutations break the form of the log.
 func frameMutations() []mutation {
 	return []mutation{
 		{"an event is lost", abort, "order", func(es []event.Event) []event.Event { return slices.Delete(slices.Clone(es), 50, 51) }},
@@ -160,38 +160,38 @@ func frameMutations() []mutation {
 		{"the log is cut off", match, "order", func(es []event.Event) []event.Event { return es[:len(es)-1] }},
 		{"the lab failed", match, "order", with(func(_ time.Duration, e *event.RunEnded) bool { e.Outcome = event.OutcomeLabFault; return true })},
 		{"another mesh is named", promote, "description", with(func(_ time.Duration, s *event.RunStarted) bool { s.Mesh = "linkerd"; return true })},
-		{"the settling is not told", abort, "stages", without(func(s event.Stage) bool { return s.Name == event.StageSettle })},
-		{"the release comes late", abort, "stages", later(20*time.Second, every[event.Released])},
-		{"the release is told twice", straight, "stages", twice[event.Released]()},
+		{"the stage settle is not recorded", abort, "stages", without(func(s event.Stage) bool { return s.Name == event.StageSettle })},
+		{"the release is late", abort, "stages", later(20*time.Second, every[event.Released])},
+		{"the release is recorded twice", straight, "stages", twice[event.Released]()},
 		{"the run ends early", abort, "stages", func(es []event.Event) []event.Event {
 			list := slices.Clone(es)
 			list[len(list)-1].At -= 10 * time.Second
 			return list
 		}},
 		{"a second is lost", abort, "seconds", without(func(t event.Traffic) bool { return time.Duration(t.To).Truncate(time.Second) == time.Minute })},
-		{"seconds come twice", match, "seconds", twice[event.Traffic]()},
-		{"seconds come late", promote, "seconds", later(2*time.Second, every[event.Traffic])},
+		{"seconds are recorded twice", match, "seconds", twice[event.Traffic]()},
+		{"seconds are recorded late", promote, "seconds", later(2*time.Second, every[event.Traffic])},
 		{"the traffic ends early", promote, "seconds", without(func(t event.Traffic) bool { return time.Duration(t.To) > 3*time.Minute })},
 		{"cells have more bad requests than requests", abort, "cells", cells(func(_ time.Duration, c *event.Cell) { c.Bad = c.N + 1 })},
 		{"latencies are lost", match, "cells", cells(func(_ time.Duration, c *event.Cell) { c.Latency = nil })},
 		{"a version has no workload", match, "cells", cells(func(_ time.Duration, c *event.Cell) { c.Workload = "" })},
 		{"requests are counted twice", promote, "totals", cells(func(_ time.Duration, c *event.Cell) { c.N *= 2 })},
-		{"half of the plan is not played", promote, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Planned /= 2; return true })},
-		{"users are not told apart", match, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Users = nil; return true })},
-		{"nobody is said to be hurt", abort, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Hurt = nil; return true })},
+		{"half of the plan is not sent", promote, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Planned /= 2; return true })},
+		{"users are not counted", match, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Users = nil; return true })},
+		{"hurt users are not counted", abort, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Hurt = nil; return true })},
 	}
 }
 
-// serviceMutations break services, routing and truth.
+// serviceMutations break services, routing and the record of harm.
 func serviceMutations() []mutation {
 	stray := tenth()
 	return []mutation{
 		{"the primary is never ready", promote, "deploy", without(func(w event.Workload) bool { return w.Name == "backend-primary" && w.Ready > 0 })},
 		{"the canary keeps its pods", match, "deploy", without(func(w event.Workload) bool { return w.Desired == 0 })},
 		{"the canary is never Initialized", match, "deploy", without(func(c event.Canary) bool { return c.Phase == event.PhaseInitialized })},
-		{"an object is not told", abort, "applied", without(func(a event.Applied) bool { return a.ObjectKind == "Server" })},
+		{"an object is not recorded", abort, "applied", without(func(a event.Applied) bool { return a.ObjectKind == "Server" })},
 		{"annotations are lost", match, "applied", with(func(_ time.Duration, a *event.Applied) bool { a.Annotations = nil; return true })},
-		{"the place of an object is lost", promote, "applied", with(func(_ time.Duration, a *event.Applied) bool { a.Source = ""; return true })},
+		{"the source of an object is lost", promote, "applied", with(func(_ time.Duration, a *event.Applied) bool { a.Source = ""; return true })},
 		{"the canary answers before the release", promote, "baseline", cells(func(at time.Duration, c *event.Cell) {
 			if at < 40*time.Second && c.Cohort == "merchants" {
 				toCanary(c, "v1")
@@ -204,7 +204,7 @@ func serviceMutations() []mutation {
 		{"nothing takes any time", abort, "baseline", cells(func(_ time.Duration, c *event.Cell) {
 			c.Latency = []event.BucketCount{{Bucket: event.LatencyBucket(time.Millisecond), Count: c.N}}
 		})},
-		{"routes are not told", promote, "routes", without(func(r event.Route) bool { return r.Rules[0].Backends[1].Weight == 60 })},
+		{"routes are not recorded", promote, "routes", without(func(r event.Route) bool { return r.Rules[0].Backends[1].Weight == 60 })},
 		{"routes follow late", abort, "routes", later(8*time.Second, every[event.Route])},
 		{"routes have other weights", promote, "routes", with(func(_ time.Duration, r *event.Route) bool {
 			r.Rules = []event.RouteRule{{Backends: []event.RouteBackend{{Service: "backend-primary", Weight: 80}, {Service: "backend-canary", Weight: 20}}}}
@@ -220,7 +220,7 @@ func serviceMutations() []mutation {
 				toCanary(c, "v2")
 			}
 		})},
-		{"testers are not let in", match, "header", toPrimary("testers")},
+		{"testers are not routed to the canary", match, "header", toPrimary("testers")},
 		{"a cookie is found only when it is the first", match, "cookie", toPrimary("insiders-middle")},
 		{"a cookie is found only before others", match, "cookie", toPrimary("insiders-last")},
 		{"a cookie is found inside of others", match, "outsiders", cells(func(at time.Duration, c *event.Cell) {
@@ -229,10 +229,10 @@ func serviceMutations() []mutation {
 			}
 		})},
 		{"the harm is everywhere", abort, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit, c.Harm, c.Bad = 1, 1, max(c.Bad, 1) })},
-		{"the harm is not seen", straight, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit, c.Harm = 0, 0 })},
-		{"hits are no harm", straight, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Harm = 0 })},
+		{"the harm is not recorded", straight, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit, c.Harm = 0, 0 })},
+		{"hits do no harm", straight, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Harm = 0 })},
 		{"a healthy version harms", promote, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit = 1 })},
-		{"who is turned away is not hit", abort, "turned-away", cells(func(_ time.Duration, c *event.Cell) { c.Hit = min(c.Hit, c.N-c.Denied) })},
+		{"denied requests are not hit", abort, "denied-hits", cells(func(_ time.Duration, c *event.Cell) { c.Hit = min(c.Hit, c.N-c.Denied) })},
 	}
 }
 
@@ -245,7 +245,7 @@ func toPrimary(cohort string) func([]event.Event) []event.Event {
 	})
 }
 
-// rolloutMutations break Flagger, its rollouts and what it asks.
+// rolloutMutations break Flagger, its rollouts and its queries.
 func rolloutMutations() []mutation {
 	return []mutation{
 		{"a phase is left out", promote, "phases", without(func(c event.Canary) bool { return c.Phase == event.PhaseFinalising })},
@@ -254,8 +254,8 @@ func rolloutMutations() []mutation {
 		{"the end is left out", match, "phases", without(func(c event.Canary) bool { return c.Phase == event.PhaseSucceeded })},
 		{"another threshold", abort, "phases", with(func(_ time.Duration, c *event.Canary) bool { c.Threshold = 9; return true })},
 		{"the faulty version is not rolled back", abort, "abort", without(func(c event.Canary) bool { return c.Phase == event.PhaseFailed })},
-		{"failed checks are noticed late", abort, "abort", without(func(c event.Canary) bool { return c.FailedChecks > 0 && c.FailedChecks < 4 })},
-		{"the rollback comes late", abort, "abort", later(20*time.Second, func(c event.Canary) bool { return c.Phase == event.PhaseFailed })},
+		{"failed checks are late", abort, "abort", without(func(c event.Canary) bool { return c.FailedChecks > 0 && c.FailedChecks < 4 })},
+		{"the rollback is late", abort, "abort", later(20*time.Second, func(c event.Canary) bool { return c.Phase == event.PhaseFailed })},
 		{"the canary answers after the rollback", abort, "abort", cells(func(at time.Duration, c *event.Cell) {
 			if at > 150*time.Second {
 				toCanary(c, "v2")
@@ -274,7 +274,7 @@ func rolloutMutations() []mutation {
 				c.Version = "v1"
 			}
 		})},
-		{"users meet no pod during the update", straight, "update", cells(func(at time.Duration, c *event.Cell) {
+		{"requests reach no pod during the update", straight, "update", cells(func(at time.Duration, c *event.Cell) {
 			if at > 22*time.Second && at < 26*time.Second {
 				c.Workload, c.Version = "", ""
 			}
@@ -295,13 +295,13 @@ func rolloutMutations() []mutation {
 			}
 			return true
 		})},
-		{"queries are not told", abort, "queries", without(func(q event.Query) bool { return q.Metric == "latency" })},
-		{"failed queries are not told", abort, "queries", without(func(q event.Query) bool { return q.Value == nil })},
-		{"queries are told as templates", match, "queries", with(func(_ time.Duration, q *event.Query) bool { q.PromQL = "rate(x[{{ interval }}])"; return true })},
+		{"queries are not recorded", abort, "queries", without(func(q event.Query) bool { return q.Metric == "latency" })},
+		{"failed queries are not recorded", abort, "queries", without(func(q event.Query) bool { return q.Value == nil })},
+		{"queries are recorded as templates", match, "queries", with(func(_ time.Duration, q *event.Query) bool { q.PromQL = "rate(x[{{ interval }}])"; return true })},
 		{"queries have no bounds", promote, "queries", with(func(_ time.Duration, q *event.Query) bool { q.Min = nil; return true })},
-		{"policy lets everybody in", abort, "policy", cells(func(_ time.Duration, c *event.Cell) { c.Denied = 0 })},
-		{"policy turns everybody away", promote, "policy", cells(func(_ time.Duration, c *event.Cell) { c.Denied, c.Bad = c.N, c.N })},
-		{"probes do not pass", abort, "policy", without(func(w event.Workload) bool { return w.Version == "v2" && w.Ready > 0 })},
+		{"policy allows everyone", abort, "policy", cells(func(_ time.Duration, c *event.Cell) { c.Denied = 0 })},
+		{"policy denies everyone", promote, "policy", cells(func(_ time.Duration, c *event.Cell) { c.Denied, c.Bad = c.N, c.N })},
+		{"probes fail", abort, "policy", without(func(w event.Workload) bool { return w.Version == "v2" && w.Ready > 0 })},
 		{"the deny counter counts something else", abort, "policy", with(func(_ time.Duration, q *event.Query) bool {
 			if q.Metric == "denied" && q.Value != nil {
 				half := *q.Value / 2
@@ -310,13 +310,13 @@ func rolloutMutations() []mutation {
 			return true
 		})},
 		{"gates give no reason", promote, "gates", with(func(_ time.Duration, g *event.Gate) bool { g.Reason = ""; return true })},
-		{"a gate is not told", promote, "gates", without(func(g event.Gate) bool { return g.Name == event.GateCohort })},
-		{"approval comes at once", promote, "gates", without(func(g event.Gate) bool { return g.Hook == "confirm-rollout" && !g.Passed })},
-		{"a no is told as a yes", promote, "gates", with(func(_ time.Duration, g *event.Gate) bool { g.Passed = true; return true })},
+		{"a gate is not recorded", promote, "gates", without(func(g event.Gate) bool { return g.Name == event.GateCohort })},
+		{"approval is immediate", promote, "gates", without(func(g event.Gate) bool { return g.Hook == "confirm-rollout" && !g.Passed })},
+		{"a no is recorded as a yes", promote, "gates", with(func(_ time.Duration, g *event.Gate) bool { g.Passed = true; return true })},
 		{"the canary does not wait", promote, "gates", without(func(c event.Canary) bool { return c.Phase == event.PhaseWaiting })},
-		{"probes of the rehearsal are lost", promote, "rehearsal", with(func(_ time.Duration, r *event.RollbackDrill) bool { r.Back--; return true })},
-		{"the rehearsal is not told", promote, "rehearsal", without(every[event.RollbackDrill])},
-		{"the rehearsal takes users along", promote, "rehearsal", cells(func(at time.Duration, c *event.Cell) {
+		{"probes of the drill are lost", promote, "rollback-drill", with(func(_ time.Duration, r *event.RollbackDrill) bool { r.Back--; return true })},
+		{"the drill is not recorded", promote, "rollback-drill", without(every[event.RollbackDrill])},
+		{"the drill routes users", promote, "rollback-drill", cells(func(at time.Duration, c *event.Cell) {
 			if at > 69*time.Second && at < 71*time.Second {
 				toCanary(c, "v3")
 			}
@@ -373,12 +373,13 @@ func TestEachCheckIsSeenToFail(t *testing.T) {
 			t.Errorf("no mutation shows that check %s can fail", c.Name)
 		}
 		if c.Contract == "" || len(c.Runs) == 0 {
-			t.Errorf("check %s has no contract or no flights", c.Name)
+			t.Errorf("check %s has no contract or no runs", c.Name)
 		}
 	}
 }
 
-// The bounds of chance hold on other seeds too: a suite that fails by chance is worth nothing.
+// TestOtherSeedsPass: the statistical bounds hold for other seeds, too. A suite that fails by
+// chance is worth nothing.
 func TestOtherSeedsPass(t *testing.T) {
 	cluster := sim.Cluster{Version: "test"}
 	for seed := uint64(2); seed <= 12; seed++ {
@@ -397,7 +398,7 @@ func TestOtherSeedsPass(t *testing.T) {
 					continue
 				}
 				for _, found := range c.Run(log) {
-					t.Errorf("seed %d, flight %s, check %s: %s", seed, name, c.Name, found)
+					t.Errorf("seed %d, run %s, check %s: %s", seed, name, c.Name, found)
 				}
 			}
 		}

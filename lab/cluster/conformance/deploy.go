@@ -10,7 +10,8 @@ import (
 	"coalmine/lab/service"
 )
 
-// This file checks what a cluster has done when the traffic begins, and how the old version serves it.
+// This file checks the state of the cluster when the traffic starts, and how the old version serves
+// it.
 
 func checkDeploy(l *Log, found *Findings) {
 	baseline, ok := l.stage(event.StageBaseline)
@@ -31,7 +32,7 @@ func checkDeploy(l *Log, found *Findings) {
 		return
 	}
 	if at, ok := l.phase(event.PhaseInitialized); !ok || at > baseline {
-		found.Addf("the canary was Initialized at %v (seen: %v), the baseline began at %v", at, ok, baseline)
+		found.Addf("the canary was Initialized at %v (seen: %v), the baseline started at %v", at, ok, baseline)
 	}
 }
 
@@ -55,14 +56,14 @@ func checkApplied(l *Log, found *Findings) {
 			}
 			n++
 			if a.Source != o.Source.String() {
-				found.Addf("%s %s stands in %q, want %q", o.Kind, o.Name, a.Source, o.Source)
+				found.Addf("the source of %s %s is %q, want %q", o.Kind, o.Name, a.Source, o.Source)
 			}
 			if c := l.Spec.Guardrails.CanaryFor(l.service()); o.Kind == "Canary" && !maps.Equal(a.Annotations, c.Annotations) {
 				found.Addf("the Canary has the annotations %v, want %v", a.Annotations, c.Annotations)
 			}
 		}
 		if n != 1 {
-			found.Addf("%s %s was told %d times", o.Kind, o.Name, n)
+			found.Addf("%s %s was recorded %d times", o.Kind, o.Name, n)
 		}
 	}
 }
@@ -104,7 +105,8 @@ func checkBaseline(l *Log, found *Findings) {
 	}
 }
 
-// median is about what a route takes in the baseline by the models of the services on its way.
+// median returns the approximate median latency of a route in the baseline, by the models of the
+// services that it calls.
 func (l *Log) median(service, route string) time.Duration {
 	s := l.Spec.Scenario.Service(service)
 	b, ok := behaviour(s, s.Baseline).Routes[route]
@@ -122,10 +124,11 @@ func behaviour(s *scenario.Service, version string) service.Behaviour {
 	return s.Versions[version].Behaviour
 }
 
-// minRequests is the least number of requests that a check of all of them must have seen.
+// minRequests is the least number of requests for a check to be meaningful.
 const minRequests = 100
 
-// checkServedBy checks that a version of a workload answers everything in a span but what the mesh turned away.
+// checkServedBy checks that one version of a workload answers everything in a span, except what the
+// mesh denied.
 func (l *Log) checkServedBy(found *Findings, when string, from, to time.Duration, workload, version string) {
 	n := count(l.cells(from, to), func(c event.Cell) bool { return !deniedByMesh(c) })
 	stray := count(l.cells(from, to), func(c event.Cell) bool {

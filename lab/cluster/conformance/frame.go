@@ -9,7 +9,7 @@ import (
 	"coalmine/lab/event"
 )
 
-// This file checks the frame of a log: what any reader relies on before it looks at a number.
+// This file checks the form of a log, which readers rely on before they look at any number.
 
 func checkOrder(l *Log, found *Findings) {
 	n := len(l.Events)
@@ -18,7 +18,7 @@ func checkOrder(l *Log, found *Findings) {
 		return
 	}
 	if _, ok := l.Events[0].Fact.(event.RunStarted); !ok {
-		found.Addf("the log begins with %s", l.Events[0].Fact.Kind())
+		found.Addf("the log starts with %s", l.Events[0].Fact.Kind())
 	}
 	if end, ok := l.Events[n-1].Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeCompleted {
 		found.Addf("the log ends with %s %+v", l.Events[n-1].Fact.Kind(), l.Events[n-1].Fact)
@@ -28,7 +28,7 @@ func checkOrder(l *Log, found *Findings) {
 			found.Addf("event %d has number %d", i+1, e.Seq)
 		}
 		if i > 0 && e.At < l.Events[i-1].At {
-			found.Addf("event %d is of %v, the one before of %v", e.Seq, e.At, l.Events[i-1].At)
+			found.Addf("event %d is at %v, the one before at %v", e.Seq, e.At, l.Events[i-1].At)
 		}
 	}
 }
@@ -48,7 +48,7 @@ func checkDescription(l *Log, found *Findings) {
 	}
 	for _, part := range []string{"coalmine", "flagger", "kubernetes", "prometheus"} {
 		if _, ok := l.Cluster.Versions[part]; !ok {
-			found.Addf("the cluster does not say its version of %s", part)
+			found.Addf("the cluster has no version of %s", part)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func checkStages(l *Log, found *Findings) {
 	for at, r := range facts[event.Released](l) {
 		releases++
 		if at < rollout || at > rollout+l.Tolerance.Slack.Duration {
-			found.Addf("released at %v, the stage began at %v", at, rollout)
+			found.Addf("released at %v, the stage started at %v", at, rollout)
 		}
 		if r.Service != l.service() || r.Version != l.Spec.Version {
 			found.Addf("released %+v, want %s of %s", r, l.Spec.Version, l.service())
@@ -103,7 +103,7 @@ func checkSeconds(l *Log, found *Findings) {
 		boot := from <= l.Tolerance.Boot.Duration && l.Spec.Guardrails == nil
 		switch {
 		case n == 0 && (from < baseline-time.Second || from > baseline+l.Tolerance.Slack.Duration):
-			found.Addf("the first second begins at %v, the traffic at %v (%v)", from, baseline, l.Tolerance.Slack)
+			found.Addf("the first second starts at %v, the traffic at %v (%v)", from, baseline, l.Tolerance.Slack)
 		case n > 0 && from > end && !boot:
 			idle += from - end
 		case n > 0 && from < end:
@@ -113,15 +113,15 @@ func checkSeconds(l *Log, found *Findings) {
 			found.Addf("a second goes from %v to %v", from, to)
 		}
 		if late := at - to; late < -time.Millisecond || late > l.Tolerance.Lag.Duration+time.Millisecond {
-			found.Addf("the second to %v came at %v (%v)", to, at, l.Tolerance.Lag)
+			found.Addf("the second to %v was recorded at %v (%v)", to, at, l.Tolerance.Lag)
 		}
 		if l.Timeline.TotalsAt.Happened() && at > l.Timeline.TotalsAt.At {
-			found.Addf("the second to %v came after the totals", to)
+			found.Addf("the second to %v was recorded after the totals", to)
 		}
 		n, end = n+1, to
 	}
 	if idle > l.Tolerance.Idle.Duration {
-		found.Addf("%v of the traffic are in no second (%v)", idle, l.Tolerance.Idle)
+		found.Addf("%v of the traffic are not in any second (%v)", idle, l.Tolerance.Idle)
 	}
 	if end < l.Timeline.TotalsAt.At-l.Tolerance.Slack.Duration-time.Second {
 		found.Addf("the last second ends at %v, the traffic at %v (%v)", end, l.Timeline.TotalsAt.At, l.Tolerance.Slack)
@@ -140,9 +140,9 @@ func checkCells(l *Log, found *Findings) {
 		if !routes[c.Route] || !cohorts[c.Cohort] {
 			found.Addf("a cell of route %q and cohort %q", c.Route, c.Cohort)
 		}
-		most := max(c.Errors, c.Denied, c.Limited, c.Slow, c.Wrong, c.Harm)
-		if c.N < 1 || c.Bad > c.N || c.Hit > c.N || most > c.Bad || c.Harm > c.Hit {
-			found.Addf("the parts of a cell do not fit: %+v", c)
+		maxFailed := max(c.Errors, c.Denied, c.Limited, c.Slow, c.Wrong, c.Harm)
+		if c.N < 1 || c.Bad > c.N || c.Hit > c.N || maxFailed > c.Bad || c.Harm > c.Hit {
+			found.Addf("a cell is inconsistent: %+v", c)
 		}
 		n := 0
 		for _, b := range c.Latency {
@@ -188,7 +188,7 @@ func (l *Log) checkUsers(totals *event.TrafficTotals, harm int, found *Findings)
 	for _, c := range l.Spec.Scenario.Traffic.Cohorts {
 		users := totals.Users[c.Name]
 		if users < 1 || users > c.Users || totals.Hurt[c.Name] > users {
-			found.Addf("cohort %s: %d users, %d of them hurt, of %d that there are", c.Name, users, totals.Hurt[c.Name], c.Users)
+			found.Addf("cohort %s: %d users, %d of them hurt, of %d in all", c.Name, users, totals.Hurt[c.Name], c.Users)
 		}
 		hurt += totals.Hurt[c.Name]
 	}

@@ -8,23 +8,24 @@ import (
 	"coalmine/lab/event"
 )
 
-// This file checks what guardrails see and say.
+// This file checks what guardrails see and report.
 
-// metricRange are those of the value that a check of flight abort has at the end, and why.
+// metricRange bounds the value of a metric at the end of the run abort, and says why.
 type metricRange struct {
 	metric   string
 	min, max float64
 	why      string
 }
 
-// metricRanges are wide enough for scrapes each 10 s and for probes, which real proxies count as well.
+// metricRanges are wide enough for scrapes every 10 s and for probes, which real proxies count as
+// well.
 func metricRanges() []metricRange {
 	return []metricRange{
 		{"inbound-tls", 90, 100, "only the client with an identity is let in; the rest are probes"},
 		{"failures", 15, 35, "half of the requests are reports, and half of these fail"},
 		{"latency", 8, 80, "the model's median is 20 ms, in buckets of 10 to 20 and 20 to 30"},
 		{"allowed", 50, 5000, "some 20 requests a second over half a minute"},
-		{"denied", 50, 5000, "5 requests a second from the begin on"},
+		{"denied", 50, 5000, "5 requests a second from the start on"},
 		{"denied-clients", 50, 5000, "the same requests, as their client's proxy counts them"},
 		{"certificate", 6, 24.1, "certificates are for 24 hours and renewed at 70 % of them"},
 		{"app-failures", 35, 65, "half of the reports fail"},
@@ -53,14 +54,14 @@ func checkQueries(l *Log, found *Findings) {
 	for at, q := range facts[event.Query](l) {
 		asked[q.Metric] = true
 		if q.Asker != l.service() || q.PromQL == "" || strings.Contains(q.PromQL, "{{") || strings.Contains(q.PromQL, "#") || q.Error != "" {
-			found.Addf("the query of %v is %+v", at, q)
+			found.Addf("the query at %v is %+v", at, q)
 		}
 		if q.Value == nil || q.Min != nil && *q.Value < *q.Min || q.Max != nil && *q.Value > *q.Max {
 			failing++
 		}
 		for _, m := range l.analysis().Metrics {
 			if m.Name == q.Metric && !(equal(m.ThresholdRange.Min, q.Min) && equal(m.ThresholdRange.Max, q.Max)) {
-				found.Addf("the query of %v for %s does not have the bounds of its check", at, q.Metric)
+				found.Addf("the query at %v for %s does not have the bounds of its check", at, q.Metric)
 			}
 		}
 	}
@@ -69,18 +70,19 @@ func checkQueries(l *Log, found *Findings) {
 			found.Addf("no query for %s", m.Name)
 		}
 	}
-	most := 0
+	maxFailed := 0
 	for _, c := range facts[event.Canary](l) {
-		most = max(most, c.FailedChecks)
+		maxFailed = max(maxFailed, c.FailedChecks)
 	}
-	if failing != most {
-		found.Addf("%d queries failed their checks, Flagger counted %d failed checks", failing, most)
+	if failing != maxFailed {
+		found.Addf("%d queries failed their checks, Flagger counted %d failed checks", failing, maxFailed)
 	}
 }
 
 func equal(a, b *float64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
-// turnedAway are the cohorts without the right identity in flight abort; that of metered has a counter of its own.
+// deniedCohorts returns the cohorts without the right identity in the run abort. That of
+// meteredCohort has a counter of its own.
 const meteredCohort = "app"
 
 func deniedCohorts(l *Log) []string {
@@ -108,21 +110,22 @@ func checkPolicy(l *Log, found *Findings) {
 	if _, _, ok := first(l, func(w event.Workload) bool {
 		return w.Name == l.service() && w.Version == l.Spec.Version && w.Ready == l.released().Replicas
 	}); !ok {
-		found.Addf("the canary's pods were never ready: their probes do not pass")
+		found.Addf("the canary's pods were never ready: their probes fail")
 	}
 	if len(away) > 0 {
 		l.checkDenyCounter(found)
 	}
 }
 
-// maxScrapeAge is how old what Prometheus says may be: two scrapes, since the newest may just be missed.
+// maxScrapeAge is how old a sample in Prometheus may be: two scrapes, as the newest may just be
+// missed.
 const maxScrapeAge = 20 * time.Second
 
 // checkDenyCounter compares the pods' counter of denied requests with what the users got.
 func (l *Log) checkDenyCounter(found *Findings) {
 	at, q, ok := last(l, l.end(), func(q event.Query) bool { return q.Metric == "denied" && q.Value != nil })
 	if !ok {
-		found.Addf("the counter of denied requests was never there")
+		found.Addf("there is no counter of denied requests")
 		return
 	}
 	upTo := func(to time.Duration) float64 {
@@ -130,11 +133,11 @@ func (l *Log) checkDenyCounter(found *Findings) {
 	}
 	low, high := upTo(at-maxScrapeAge-time.Second), upTo(at+2*time.Second)
 	if *q.Value < low*(1-l.Tolerance.Noise.Of) || *q.Value > high*(1+l.Tolerance.Noise.Of) {
-		found.Addf("at %v the counter says %v denied requests, users had %.0f to %.0f", at, *q.Value, low, high)
+		found.Addf("at %v the counter has %v denied requests, users had %.0f to %.0f", at, *q.Value, low, high)
 	}
 }
 
-// gateCall is one webhook of flight promote and the answers that it gets.
+// gateCall is one webhook of the run promote and its answers.
 type gateCall struct {
 	gate, hook string
 	// first and last answers of the gate.
@@ -160,11 +163,11 @@ func checkGates(l *Log, found *Findings) {
 	for at, g := range facts[event.Gate](l) {
 		if g.Reason == "" || g.Passed != (g.Status == 200) || g.Canary != l.service() || !strings.HasPrefix(g.URL, "http://gate.coalmine/"+g.Name) ||
 			g.Phase == "" {
-			found.Addf("the answer of %v is %+v", at, g)
+			found.Addf("the answer at %v is %+v", at, g)
 		}
 		if g.Name == event.GateApprove && g.Hook == "confirm-rollout" && g.Passed != (at >= l.Timeline.Released.At+l.Spec.ApproveAfter) &&
 			!l.near(at, l.Timeline.Released.At+l.Spec.ApproveAfter) {
-			found.Addf("at %v the gate approve said %v, approval was %v after the release of %v", at, g.Passed, l.Spec.ApproveAfter, l.Timeline.Released.At)
+			found.Addf("at %v the gate approve answered %v, approval was %v after the release at %v", at, g.Passed, l.Spec.ApproveAfter, l.Timeline.Released.At)
 		}
 	}
 	for _, c := range gateCalls() {
@@ -173,7 +176,7 @@ func checkGates(l *Log, found *Findings) {
 		_, b, _ := last(l, l.end(), of)
 		switch {
 		case !ok:
-			found.Addf("gate %s was never asked by hook %s", c.gate, c.hook)
+			found.Addf("hook %s never called gate %s", c.gate, c.hook)
 		case a.Passed != c.first || b.Passed != c.last:
 			found.Addf("gate %s answered hook %s %v (%s) first and %v (%s) last, want %v and %v", c.gate, c.hook, a.Passed, a.Reason,
 				b.Passed, b.Reason, c.first, c.last)
@@ -187,25 +190,26 @@ func checkGates(l *Log, found *Findings) {
 func checkDrill(l *Log, found *Findings) {
 	at, r, ok := first(l, anything[event.RollbackDrill])
 	if !ok {
-		found.Addf("there was no rehearsal")
+		found.Addf("there was no rollback drill")
 		return
 	}
 	if !r.Passed || r.Probes < 10 || r.Forward != r.Probes || r.Back != r.Probes || r.Reason == "" || r.Canary != l.service() {
-		found.Addf("the rehearsal is %+v", r)
+		found.Addf("the rollback drill is %+v", r)
 	}
 	exposed := l.end()
 	if len(l.Timeline.Steps) > 0 {
 		exposed = l.Timeline.Steps[0].At
 	}
 	if at > exposed+l.Tolerance.Follow.Duration {
-		found.Addf("the rehearsal was at %v, the first traffic at %v", at, exposed)
+		found.Addf("the rollback drill was at %v, the first traffic at %v", at, exposed)
 	}
 	if n := count(l.cells(l.Timeline.Released.At, exposed-l.Tolerance.Ahead.Duration), l.canary); n > 0 {
 		found.Addf("the canary answered %d requests of users before its first step", n)
 	}
 }
 
-// expectedMessages is what Flagger tells at the end of a rollout, as alert and as event (flagger, pkg/controller/scheduler.go).
+// expectedMessages are what Flagger sends at the end of a rollout, as alert and as event (flagger,
+// pkg/controller/scheduler.go).
 type expectedMessages struct{ alert, severity, event, kind string }
 
 func expectedEnd(l *Log) expectedMessages {
@@ -231,7 +235,7 @@ func checkFlagger(l *Log, found *Findings) {
 		if _, _, ok := first(l, func(f event.Flagger) bool {
 			return f.Canary == l.service() && f.Type == s.kind && strings.Contains(f.Message, s.event)
 		}); !ok {
-			found.Addf("Flagger's %s event %q is not there", s.kind, s.event)
+			found.Addf("there is no %s event %q of Flagger", s.kind, s.event)
 		}
 	}
 }

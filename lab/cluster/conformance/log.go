@@ -20,7 +20,7 @@ func facts[F event.Fact](l *Log) iter.Seq2[time.Duration, F] {
 	}
 }
 
-// first is the first fact of a type that has a property.
+// first returns the first fact of a type for which has returns true.
 func first[F event.Fact](l *Log, has func(F) bool) (at time.Duration, f F, ok bool) {
 	for at, f := range facts[F](l) {
 		if has(f) {
@@ -30,7 +30,7 @@ func first[F event.Fact](l *Log, has func(F) bool) (at time.Duration, f F, ok bo
 	return 0, f, false
 }
 
-// last is the last fact of a type that has a property, before a time.
+// last returns the last fact of a type for which has returns true, up to a time.
 func last[F event.Fact](l *Log, before time.Duration, has func(F) bool) (at time.Duration, f F, ok bool) {
 	for at1, f1 := range facts[F](l) {
 		if at1 <= before && has(f1) {
@@ -42,7 +42,7 @@ func last[F event.Fact](l *Log, before time.Duration, has func(F) bool) (at time
 
 func anything[F event.Fact](F) bool { return true }
 
-// stage is when a stage began.
+// stage returns when a stage started.
 func (l *Log) stage(name string) (time.Duration, bool) {
 	at, _, ok := first(l, func(s event.Stage) bool { return s.Name == name })
 	return at, ok
@@ -50,7 +50,7 @@ func (l *Log) stage(name string) (time.Duration, bool) {
 
 func (l *Log) end() time.Duration { return l.Timeline.Last.At }
 
-// phase is when the released service's canary was first seen in a phase.
+// phase returns when the released service's canary was first in a phase.
 func (l *Log) phase(name string) (time.Duration, bool) {
 	at, _, ok := first(l, func(c event.Canary) bool { return c.Phase == name && c.Target == l.service() })
 	return at, ok
@@ -60,7 +60,7 @@ func (l *Log) service() string             { return l.Spec.Scenario.Release.Serv
 func (l *Log) primary() string             { return l.service() + "-primary" }
 func (l *Log) released() *scenario.Service { return l.Spec.Scenario.Released() }
 
-// cells yields the cells of the seconds that lie within a span.
+// cells yields the cells of the seconds within a span.
 func (l *Log) cells(from, to time.Duration) iter.Seq[event.Cell] {
 	return func(yield func(event.Cell) bool) {
 		for _, s := range facts[event.Traffic](l) {
@@ -76,7 +76,7 @@ func (l *Log) cells(from, to time.Duration) iter.Seq[event.Cell] {
 	}
 }
 
-// count adds up the requests of cells that have a property.
+// count adds up the requests of the cells for which has returns true.
 func count(cells iter.Seq[event.Cell], has func(event.Cell) bool) int {
 	n := 0
 	for c := range cells {
@@ -87,13 +87,14 @@ func count(cells iter.Seq[event.Cell], has func(event.Cell) bool) int {
 	return n
 }
 
-// routeSpan is a span in which the routes of the released service did not change, without what its begin and end blur.
+// routeSpan is a span in which the routes of the released service did not change, without its
+// blurred start and end.
 type routeSpan struct {
 	timeline.RouteChange
 	from, to time.Duration
 }
 
-// routeSpans are the routes of the released service and when each was in force, up to the decision.
+// routeSpans returns the routes of the released service with their spans, up to the decision.
 func (l *Log) routeSpans() []routeSpan {
 	var list []routeSpan
 	for i, r := range l.Timeline.Routes {
@@ -109,5 +110,6 @@ func (l *Log) routeSpans() []routeSpan {
 	return list
 }
 
-// deniedByMesh tells requests that the mesh turned away, which no workload is known to have answered.
+// deniedByMesh reports whether the mesh denied the requests of a cell, in which case no workload
+// may be known.
 func deniedByMesh(c event.Cell) bool { return c.Denied > 0 }

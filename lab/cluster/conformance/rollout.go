@@ -10,11 +10,11 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// This file checks how a rollout goes and how it ends.
+// This file checks the course of a rollout and its end.
 
 type step = timeline.Step
 
-// successors are the phases that may follow a phase (flagger, pkg/controller/scheduler.go).
+// successors returns the phases that may follow a phase (flagger, pkg/controller/scheduler.go).
 func successors(phase string) []string {
 	switch phase {
 	case "":
@@ -35,7 +35,7 @@ func successors(phase string) []string {
 	return nil
 }
 
-// analysis is that of the released service's Canary.
+// analysis returns that of the released service's Canary.
 func (l *Log) analysis() *flaggerv1.CanaryAnalysis {
 	return l.Spec.Guardrails.CanaryFor(l.service()).GetAnalysis()
 }
@@ -57,7 +57,7 @@ func checkPhases(l *Log, found *Findings) {
 			found.Addf("at %v iteration %d follows %d", at, c.Iterations, before.Iterations)
 		}
 		if c.Threshold != a.Threshold || c.MaxIterations != a.Iterations || c.Target != l.service() {
-			found.Addf("the status of %v has threshold %d, %d iterations and target %q, the Canary %d, %d and %q", at, c.Threshold,
+			found.Addf("the status at %v has threshold %d, %d iterations and target %q, the Canary %d, %d and %q", at, c.Threshold,
 				c.MaxIterations, c.Target, a.Threshold, a.Iterations, l.service())
 		}
 		before = c
@@ -71,7 +71,7 @@ func checkPhases(l *Log, found *Findings) {
 	}
 }
 
-// next is the step after a weight, -1 after the last.
+// next returns the step after a weight, -1 after the last.
 func next(steps []int, weight int) int {
 	for _, s := range steps {
 		if s > weight {
@@ -84,22 +84,22 @@ func next(steps []int, weight int) int {
 func checkAbort(l *Log, found *Findings) {
 	failed, ok := l.phase(event.PhaseFailed)
 	if !ok || !l.Timeline.Abort.Happened() || !l.Timeline.FirstBad.Happened() || !l.Timeline.Detected.Happened() {
-		found.Addf("no rollback, nobody hurt, or nothing noticed: phase Failed seen %v, timeline %+v %+v %+v", ok, l.Timeline.Abort,
+		found.Addf("no rollback, no harm, or no detection: phase Failed seen %v, timeline %+v %+v %+v", ok, l.Timeline.Abort,
 			l.Timeline.FirstBad, l.Timeline.Detected)
 		return
 	}
 	a := l.analysis()
 	interval := l.Spec.Guardrails.CanaryFor(l.service()).GetAnalysisInterval()
 	if mttd := l.Timeline.Detected.Since(l.Timeline.FirstBad); mttd > 2*interval+l.Tolerance.Follow.Duration {
-		found.Addf("it took %v from the first harm to the first failed check, with one each %v (%v)", mttd, interval, l.Tolerance.Follow)
+		found.Addf("it took %v from the first harm to the first failed check, with one check every %v (%v)", mttd, interval, l.Tolerance.Follow)
 	}
 	reached, _, ok := first(l, func(c event.Canary) bool { return c.FailedChecks == a.Threshold })
 	if took := l.Timeline.Abort.At - reached; !ok || took < interval-l.Tolerance.Follow.Duration || took > interval+l.Tolerance.Follow.Duration {
-		found.Addf("the threshold was reached at %v, the route led back at %v: want one interval of %v later (%v)", reached, l.Timeline.Abort.At,
+		found.Addf("the threshold was reached at %v, the route went back at %v: want one interval of %v later (%v)", reached, l.Timeline.Abort.At,
 			interval, l.Tolerance.Follow)
 	}
 	if late := failed - l.Timeline.Abort.At; late > l.Tolerance.Slack.Duration {
-		found.Addf("phase Failed came %v after the route led back (%v)", late, l.Tolerance.Slack)
+		found.Addf("phase Failed was %v after the route went back (%v)", late, l.Tolerance.Slack)
 	}
 	if want := a.StepWeights[0]; l.Timeline.WeightAtAbort != want {
 		found.Addf("rolled back from weight %d, want %d", l.Timeline.WeightAtAbort, want)
@@ -125,7 +125,7 @@ func checkUpdate(l *Log, found *Findings) {
 	for _, e := range l.Events {
 		switch e.Fact.(type) {
 		case event.Canary, event.Route, event.Query, event.Gate, event.Flagger:
-			found.Addf("a flight without guardrails has a fact %s at %v", e.Fact.Kind(), e.At)
+			found.Addf("a run without guardrails has a fact %s at %v", e.Fact.Kind(), e.At)
 		}
 	}
 	n := l.released().Replicas
@@ -158,13 +158,13 @@ func checkTruth(l *Log, found *Findings) {
 		}
 		hits, harm = hits+c.Hit, harm+c.Harm
 		if c.Hit > 0 && (len(faults) == 0 || c.Version != l.Spec.Version || !slices.Contains(faults[0].When.Routes, c.Route)) {
-			found.Addf("%d requests are hit where the fault is not: %+v", c.Hit, c)
+			found.Addf("%d requests are hit where there is no fault: %+v", c.Hit, c)
 		}
 	}
 	if len(faults) == 0 {
 		return
 	}
-	if harm != hits { // the fault's answer is 500
+	if harm != hits { // the fault's response is 500
 		found.Addf("%d requests are hit and %d harmed, want the same", hits, harm)
 	}
 	var t draws
@@ -191,10 +191,10 @@ func checkDeniedHits(l *Log, found *Findings) {
 		t.add(n, hits, float64(f.Share)/100)
 	}
 	if t.n < minRequests || t.variance == 0 {
-		found.Addf("only %d requests of cohort %s were turned away, none of them while the canary had a weight", t.n, meteredCohort)
+		found.Addf("only %d requests of cohort %s were denied, none of them while the canary had a weight", t.n, meteredCohort)
 	}
 	if t.exceeds(l.Tolerance.Stray) {
-		found.Addf("%d of %d requests of cohort %s that were turned away are hit, %.0f are expected by the routes, more than %.0f off", t.hits, t.n,
+		found.Addf("%d of %d denied requests of cohort %s are hit, %.0f are expected by the routes, more than %.0f off", t.hits, t.n,
 			meteredCohort, t.expected, t.bound())
 	}
 }

@@ -8,16 +8,16 @@ import (
 	"coalmine/lab/event"
 )
 
-// This file checks who is sent where.
+// This file checks where requests are routed.
 
 func checkRoutes(l *Log, found *Findings) {
 	for _, r := range l.Timeline.Routes {
 		if r.Share > 0 && !slices.ContainsFunc(l.Timeline.Steps, func(s step) bool { return s.Weight == r.Share && l.near(s.At, r.At) }) {
-			found.Addf("the route of %v gives the canary %d %%, no status says so (%v)", r.At, r.Share, l.Tolerance.Follow)
+			found.Addf("the route at %v gives the canary %d %%, no status has that weight (%v)", r.At, r.Share, l.Tolerance.Follow)
 		}
 	}
 	if n := len(l.Timeline.Routes); n == 0 || l.Timeline.Routes[n-1].Share != 0 {
-		found.Addf("of %d routes the last one does not send everybody to the primary", n)
+		found.Addf("the last of %d routes does not send all requests to the primary", n)
 	}
 	for at, c := range facts[event.Canary](l) {
 		if c.Phase != event.PhaseProgressing || c.Weight == 0 {
@@ -33,12 +33,12 @@ func checkRoutes(l *Log, found *Findings) {
 			}
 		}
 		if share != c.Weight {
-			found.Addf("the status of %v has weight %d, the route gives %d %% (%v)", at, c.Weight, share, l.Tolerance.Follow)
+			found.Addf("the status at %v has weight %d, the route gives %d %% (%v)", at, c.Weight, share, l.Tolerance.Follow)
 		}
 	}
 }
 
-// near tells whether two facts may be about one change.
+// near reports whether two facts may be about the same change.
 func (l *Log) near(a, b time.Duration) bool { return (a - b).Abs() <= l.Tolerance.Follow.Duration }
 
 func (l *Log) canary(c event.Cell) bool { return c.Workload == l.service() && !deniedByMesh(c) }
@@ -70,7 +70,7 @@ func checkWeights(l *Log, found *Findings) {
 	}
 }
 
-// headerCohort is told by a header, the cohorts that begin with cookieCohorts by a cookie.
+// headerCohort is matched by a header, the cohorts that start with cookieCohorts by a cookie.
 const (
 	headerCohort  = "testers"
 	cookieCohorts = "insiders"
@@ -86,10 +86,10 @@ func checkCookie(l *Log, found *Findings) {
 	}
 }
 
-// minCohortRequests is the least number of requests of a cohort that says something about it.
+// minCohortRequests is the least number of requests of a cohort for a check to be meaningful.
 const minCohortRequests = 50
 
-// checkMatched checks that a cohort is sent to the canary as long as the experiment is on.
+// checkMatched checks that a cohort is routed to the canary during the experiment.
 func (l *Log) checkMatched(found *Findings, cohort string) {
 	n, canary := 0, 0
 	for _, f := range l.routeSpans() {
@@ -119,7 +119,7 @@ func checkOutsiders(l *Log, found *Findings) {
 		}
 	}
 	if n < minRequests {
-		found.Addf("only %d requests were none of the experiment's", n)
+		found.Addf("only %d requests were outside of the experiment", n)
 	}
 	if canary > 0 {
 		found.Addf("%d of %d requests from outside of the experiment reached the canary", canary, n)

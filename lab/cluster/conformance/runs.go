@@ -18,7 +18,7 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Names of the flights.
+// Names of the runs.
 const (
 	// RunPromote releases a healthy version in steps, through all gates.
 	RunPromote = "promote"
@@ -28,20 +28,20 @@ const (
 	RunMatch = "match"
 	// RunStraight releases a faulty version without guardrails.
 	RunStraight = "straight"
-	// RunShort is none of the suite's: see [Verdict].
+	// RunShort is not in the suite: see [Verdict].
 	RunShort = "short"
 )
 
-// Names are the flights of the suite, in the order in which they are played. Together they take about a quarter of an hour of a
-// cluster's time.
+// Names returns the runs of the suite, in the order in which they are played. Together they take
+// about 15 minutes of a cluster's time.
 func Names() []string { return []string{RunPromote, RunAbort, RunMatch, RunStraight} }
 
-// guardedRuns are the flights with guardrails.
+// guardedRuns returns the runs with guardrails.
 func guardedRuns() []string { return []string{RunPromote, RunAbort, RunMatch} }
 
-// Verdict says in one word how a log ended: "promoted", "rolled-back" or "undecided", or the outcome of the run where that is another
-// than completed; "" for a log that was cut off. It is for those who disturb a cluster on purpose: its runs may end with the right
-// verdict or as a fault of the lab, and never otherwise.
+// Verdict returns how a run ended: "promoted", "rolled-back" or "undecided", or the outcome if that
+// is not completed; "" for a log that was cut off. It is for tests that disturb a cluster on
+// purpose: a run may end with the right verdict or as a fault of the lab, but not otherwise.
 func Verdict(events []event.Event) string {
 	t := timeline.Build(events)
 	switch {
@@ -55,13 +55,14 @@ func Verdict(events []event.Event) string {
 	return "undecided"
 }
 
-// approveAfter is when somebody says yes in the flight that asks for it: late enough that the gate says no first.
+// approveAfter is when the run with the gate approve is approved: late enough for the gate to say
+// no first.
 const approveAfter = 12 * time.Second
 
-//go:embed flights/*.txtar
+//go:embed runs/*.txtar
 var runFiles embed.FS
 
-// Spec returns a flight of the suite.
+// Spec returns a run of the suite.
 func Spec(name string, seed uint64) (cluster.RunSpec, error) {
 	files, err := Files(name)
 	if err != nil {
@@ -91,11 +92,11 @@ func versionOf(name string, s *scenario.Scenario) string {
 	return s.Release.Healthy
 }
 
-// Files are the scenario and the guardrails of a flight by name, to be written into a folder.
+// Files returns the files of a run by name, its scenario and guardrails.
 func Files(name string) (map[string][]byte, error) {
-	data, err := runFiles.ReadFile("flights/" + name + ".txtar")
+	data, err := runFiles.ReadFile("runs/" + name + ".txtar")
 	if err != nil {
-		return nil, fmt.Errorf("there is no flight %q: %w", name, err)
+		return nil, fmt.Errorf("there is no run %q: %w", name, err)
 	}
 	files := map[string][]byte{}
 	for _, f := range txtar.Parse(data).Files {

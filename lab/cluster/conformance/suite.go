@@ -1,8 +1,8 @@
-// Package conformance is what every [lab.Cluster] promises, as tests: one suite of checks, run against the sim and against real
-// clusters. A few short flights are played once, and all checks look at their logs.
+// Package conformance is the contract of [cluster.Cluster] as tests: one suite of checks for the
+// sim and for real clusters. A few short runs are played once, and all checks read their logs.
 //
-// The package knows scenarios, guardrails, the story and its events. It knows no cluster: where virtual and real time differ
-// honestly is said by a [Tolerance].
+// The package does not know any cluster. A [Tolerance] has the accepted differences between virtual
+// and real time.
 package conformance
 
 import (
@@ -20,25 +20,25 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// Options say how the suite is run.
+// Options configure the suite.
 type Options struct {
 	// Tolerance is [Virtual] or [Real].
 	Tolerance Tolerance
-	// Player plays the flights; nil plays them in this process.
+	// Player plays the runs; nil plays them in this process.
 	Player run.Player
-	// Logs is the folder that gets a log of each flight, as NAME.jsonl; "" for none.
+	// Logs is a folder for the log of each run, as NAME.jsonl; "" for none.
 	Logs string
-	// Seed of all flights; 0 stands for 1.
+	// Seed of all runs; 0 means 1.
 	Seed uint64
 }
 
-// Run plays the flights of the suite on a cluster and puts its checks to their logs, as subtests named CHECK/FLIGHT. Where a flight
-// cannot be played, its own subtest fails, and the checks of it are skipped.
+// Run plays the runs of the suite on a cluster and checks their logs, as subtests named CHECK/RUN.
+// If a run cannot be played, its own subtest fails and its checks are skipped.
 func Run(t *testing.T, c cluster.Cluster, o Options) {
 	t.Helper()
 	logs := map[string]*Log{}
 	for _, name := range Names() {
-		t.Run("flight/"+name, func(t *testing.T) { logs[name] = playRun(t, c, name, o) })
+		t.Run("run/"+name, func(t *testing.T) { logs[name] = playRun(t, c, name, o) })
 	}
 	for _, check := range Checks() {
 		t.Run(check.Name, func(t *testing.T) {
@@ -64,13 +64,13 @@ func playRun(t *testing.T, c cluster.Cluster, name string, o Options) *Log {
 		writeLog(t, filepath.Join(o.Logs, name+".jsonl"), events)
 	}
 	if err != nil {
-		t.Fatalf("the flight was not played: %v", err)
+		t.Fatalf("the run was not played: %v", err)
 	}
 	t.Logf("%d events in %v", len(events), time.Since(begin).Round(time.Second))
 	return NewLog(f, c.Describe(), o.Tolerance, events)
 }
 
-// Play plays a flight and returns its events, also those up to an error. Also is handed each of them as it comes.
+// Play plays a run and returns its events, even with an error. It calls also with each event.
 func Play(ctx context.Context, player run.Player, f cluster.RunSpec, also func(event.Event)) ([]event.Event, error) {
 	var events []event.Event
 	err := player.Play(ctx, f, func(e event.Event) {
@@ -82,7 +82,7 @@ func Play(ctx context.Context, player run.Player, f cluster.RunSpec, also func(e
 	return events, err
 }
 
-// logProgress logs what a person who waits for minutes wants to know.
+// logProgress returns a function that logs stages and phases.
 func logProgress(t *testing.T, begin time.Time) func(event.Event) {
 	phase := ""
 	return func(e event.Event) {
@@ -109,13 +109,13 @@ func writeLog(t *testing.T, name string, events []event.Event) {
 		err = os.WriteFile(name, b.Bytes(), 0o644)
 	}
 	if err != nil {
-		t.Errorf("keep the log: %v", err)
+		t.Errorf("write the log: %v", err)
 	}
 }
 
 func runCheck(t *testing.T, c Check, l *Log) {
 	if l == nil {
-		t.Skip("the flight was not played")
+		t.Skip("the run was not played")
 	}
 	for _, finding := range c.Run(l) {
 		t.Error(finding)
@@ -125,10 +125,10 @@ func runCheck(t *testing.T, c Check, l *Log) {
 	}
 }
 
-// Log is the recorded flight that checks look at.
+// Log is the log of a run that checks read.
 type Log struct {
 	Spec cluster.RunSpec
-	// Cluster is what the cluster says of itself.
+	// Cluster is the cluster's own description.
 	Cluster   cluster.Description
 	Tolerance Tolerance
 	Events    []event.Event
@@ -136,31 +136,31 @@ type Log struct {
 	Timeline *timeline.Timeline
 }
 
-// NewLog makes the log of a flight's events.
+// NewLog returns the log of a run's events.
 func NewLog(f cluster.RunSpec, d cluster.Description, allow Tolerance, events []event.Event) *Log {
 	return &Log{Spec: f, Cluster: d, Tolerance: allow, Events: events, Timeline: timeline.Build(events)}
 }
 
-// Check is one promise of clusters.
+// Check is one promise of a cluster.
 type Check struct {
-	// Name is that of the subtest.
+	// Name is the name of the subtest.
 	Name string
-	// Contract says what is promised.
+	// Contract is the promise.
 	Contract string
-	// Runs are those whose logs it is put to.
+	// Runs are the names of the runs whose logs it reads.
 	Runs []string
 
 	run func(*Log, *Findings)
 }
 
-// Run returns what is wrong with a log, nothing where the promise is kept.
+// Run returns what is wrong with a log, nothing if the promise is kept.
 func (c Check) Run(l *Log) []string {
 	f := &Findings{}
 	c.run(l, f)
 	return f.list
 }
 
-// maxFindings is how many a check tells: the first ones say what is wrong.
+// maxFindings bounds the findings of a check: the first ones are enough to see what is wrong.
 const maxFindings = 8
 
 // Findings are what a check finds wrong.
