@@ -73,7 +73,7 @@ func (l Load) Run(ctx context.Context) (LoadReport, error) {
 type loadRun struct {
 	plane *dataplane.Plane
 	pods  map[string]dataplane.Pod
-	// restartAt has the killed pods.
+	// restartAt has the restart times of killed pods.
 	restartAt map[string]time.Duration
 }
 
