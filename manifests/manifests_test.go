@@ -70,9 +70,9 @@ func TestExtraFilesIncludeTheEmbedded(t *testing.T) {
 	}
 }
 
-// TestOnlyLinkerdLetsFlaggerInByPolicy looks at the value: without Linkerd's CRDs its policies
+// TestOnlyLinkerdAuthorizesFlagger looks at the value: without Linkerd's CRDs its policies
 // cannot be applied.
-func TestOnlyLinkerdLetsFlaggerInByPolicy(t *testing.T) {
+func TestOnlyLinkerdAuthorizesFlagger(t *testing.T) {
 	for m, want := range map[string]bool{names.Linkerd: true, "testmesh": false} {
 		values, err := manifests.Values(manifests.Flagger, manifests.Params{Mesh: m})
 		if err != nil {

@@ -29,7 +29,7 @@ func TestVersionsAreReadStrictly(t *testing.T) {
 	}
 }
 
-func TestFilesDoNotIncludeOneAnotherWithoutEnd(t *testing.T) {
+func TestEndlessIncludeIsAnError(t *testing.T) {
 	if _, err := render("cluster/namespaces.yaml", templateData{}, maxDepth+1); err == nil {
 		t.Error("no bound")
 	}

@@ -67,7 +67,7 @@ func rules() []rule {
 		{pkg: "lab/cluster/agent/client", imports: []string{"lab/cluster/backoff", "lab/event"}},
 		{pkg: "lab/cluster/agent/trafficpod", imports: []string{"lab/cluster/backoff", "lab/cluster/agent/client", "lab/event", "lab/service",
 			"lab/cluster/trafficstats", "loadgen", "loadgen/*", "lab/scenario"}},
-		{pkg: "lab/cluster/agent", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster", "lab/cluster/agent/client", "lab/event", "lab/cluster/workloads",
+		{pkg: "lab/cluster/agent", kubernetes: true, imports: []string{"lab/cluster/backoff", "lab/cluster/podstatus", "lab/cluster", "lab/cluster/agent/client", "lab/event", "lab/cluster/workloads",
 			"lab/cluster/gate", "lab/guardrail", "lab/cluster/names", "lab/mesh", "lab/mesh/k8s", "loadgen/traceheader", "lab/scenario"}},
 		{pkg: "lab/cluster/kind/e2e"}, // tests only, which may import everything
 		{pkg: "lab/cluster/kind/*", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/backoff", "lab/cluster/kind/*", "lab/cluster/names", "lab/event", "manifests"}},

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/cluster/gate"
 	"coalmine/lab/mesh"
 	"coalmine/lab/scenario"
@@ -218,9 +219,7 @@ func (s *state) until(service, workload string, paths []client.CallPath) error {
 		if reached[workload] == len(one) {
 			return nil
 		}
-		select {
-		case <-time.After(drillPause):
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, drillPause) != nil {
 			if s.ctx.Err() != nil {
 				return errors.New("the webhook timed out during the drill: set its timeout to 30s")
 			}

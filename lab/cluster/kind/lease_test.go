@@ -29,7 +29,7 @@ func (l *leases) of(holder string) *lease {
 	}
 }
 
-func TestLeaseKeepsOthersOut(t *testing.T) {
+func TestLeaseExcludesOthers(t *testing.T) {
 	ctx, l := context.Background(), &leases{kube: fake.NewClientset(), now: time.Unix(10_000, 0)}
 	first, second := l.of("first"), l.of("second")
 	var busy *BusyError
@@ -74,7 +74,7 @@ func TestLeaseExpires(t *testing.T) {
 	}
 }
 
-func TestLeaseTellsWhenTheServerIsAway(t *testing.T) {
+func TestLeaseReportsOutages(t *testing.T) {
 	ctx, l := context.Background(), &leases{kube: fake.NewClientset(), now: time.Unix(10_000, 0)}
 	first := l.of("first")
 	if err := first.acquire(ctx, "lab"); err != nil {

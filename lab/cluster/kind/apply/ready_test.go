@@ -168,7 +168,7 @@ func (c timed) Err() error {
 	}
 }
 
-func TestTimeIsUp(t *testing.T) {
+func TestDeadline(t *testing.T) {
 	for name, x := range map[string]struct{ state, error, hint string }{
 		"crashes": {
 			`lastState: {terminated: {exitCode: 2, reason: Error, message: "bad flag\n"}}, state: {waiting: {reason: CrashLoopBackOff, message: back-off}}`,

@@ -103,7 +103,7 @@ func load(t *testing.T, a *Archive) []byte {
 	return data
 }
 
-func TestWhatGoesInComesOut(t *testing.T) {
+func TestRoundTrip(t *testing.T) {
 	s, err := Open(t.Context(), file(t, create(t, contents(t))))
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestWhatGoesInComesOut(t *testing.T) {
 	}
 }
 
-func TestBundleOfNothing(t *testing.T) {
+func TestEmptyBundle(t *testing.T) {
 	s, err := Open(t.Context(), file(t, create(t, Contents{Spool: t.TempDir(), Say: t.Logf})))
 	if err != nil {
 		t.Fatal(err)

@@ -163,7 +163,7 @@ func order(t *testing.T, n *network) Spec {
 	return Spec{Pins: pins, Arch: "amd64", Pull: n.pull, Fetcher: n, Say: t.Logf}
 }
 
-func TestNetworkGivesAllThatAMeshNeeds(t *testing.T) {
+func TestNetworkHasAllNeeds(t *testing.T) {
 	n := &network{t: t}
 	o := order(t, n)
 	c, err := o.Collect(t.Context())
@@ -184,7 +184,7 @@ func TestNetworkGivesAllThatAMeshNeeds(t *testing.T) {
 	}
 }
 
-func TestWhatIsGivenIsNotFetched(t *testing.T) {
+func TestNamedContentsAreNotFetched(t *testing.T) {
 	n := &network{t: t}
 	o := order(t, n)
 	o.Charts = []string{chartFolder(t, "flagger")}
@@ -252,7 +252,7 @@ func meshOf(t *testing.T) (*Mesh, Archive) {
 	}, a
 }
 
-func TestBundleBringsItsMesh(t *testing.T) {
+func TestBundleWithMesh(t *testing.T) {
 	n := &network{t: t}
 	o := order(t, n)
 	o.Mesh, o.MeshImage = meshOf(t)
@@ -277,7 +277,7 @@ func TestBundleBringsItsMesh(t *testing.T) {
 	}
 }
 
-func TestMeshThatDoesNotFitItsBundle(t *testing.T) {
+func TestInvalidMeshes(t *testing.T) {
 	for name, damage := range map[string]func(*Mesh){
 		"Linkerd's name":   func(m *Mesh) { m.Name = "linkerd" },
 		"unknown image":    func(m *Mesh) { m.Image = "example.com/mesh:v2" },
@@ -293,13 +293,13 @@ func TestMeshThatDoesNotFitItsBundle(t *testing.T) {
 	}
 }
 
-func TestChartsArePackedAlike(t *testing.T) {
+func TestChartPackagesAreReproducible(t *testing.T) {
 	if !bytes.Equal(chartOf(t, "flagger"), chartOf(t, "flagger")) {
 		t.Error("two packages of the same chart differ")
 	}
 }
 
-func TestNamesInFull(t *testing.T) {
+func TestFullRef(t *testing.T) {
 	for ref, want := range map[string]string{
 		"prom/prometheus:v3":                 "docker.io/prom/prometheus:v3",
 		"index.docker.io/prom/prometheus:v3": "docker.io/prom/prometheus:v3",

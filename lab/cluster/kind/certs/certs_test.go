@@ -95,7 +95,7 @@ func TestNewMeetsLinkerdsRequirements(t *testing.T) {
 	}
 }
 
-func TestWorkloadsOfTheChainAreTrusted(t *testing.T) {
+func TestWorkloadsAreTrusted(t *testing.T) {
 	c := newChain(t)
 	roots, issuers := x509.NewCertPool(), x509.NewCertPool()
 	roots.AppendCertsFromPEM(c.Roots)
@@ -175,7 +175,7 @@ func TestCheckOfDamagedText(t *testing.T) {
 	})
 }
 
-func TestCheckNamesWhatIsWrong(t *testing.T) {
+func TestCheckErrors(t *testing.T) {
 	c := newChain(t)
 	for want, x := range map[string]struct {
 		certs.Chain

@@ -88,7 +88,7 @@ func TestRender(t *testing.T) {
 	}
 }
 
-func TestArchiveIsTheSameAsTheFolder(t *testing.T) {
+func TestArchiveEqualsFolder(t *testing.T) {
 	fromFolder, err := chart.RenderFolder(small(), release(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestArchiveIsTheSameAsTheFolder(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeRenderedSaysWhy(t *testing.T) {
+func TestRenderErrors(t *testing.T) {
 	patches, err := chart.Patches([]byte("- {kind: Deployment, name: other, patch: [{op: remove, path: /spec}]}"))
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestWhatCannotBeRenderedSaysWhy(t *testing.T) {
 	}
 }
 
-func TestHooksThatNobodyNeedsAreLeftOut(t *testing.T) {
+func TestOtherHooksAreSkipped(t *testing.T) {
 	for _, hook := range []string{"test", "pre-delete", "post-upgrade"} {
 		got, err := chart.RenderFolder(small(), release(map[string]any{"hook": hook}))
 		if err != nil || slices.Contains(nameList(got), "Job job") {

@@ -96,7 +96,7 @@ func hintOf(err error) string {
 	return ""
 }
 
-func TestFetchWithoutNetworkSaysWhatToDo(t *testing.T) {
+func TestFetchWithoutNetworkHasHint(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	s.Close()
 	_, err := chart.Fetch(context.Background(), http.DefaultClient,

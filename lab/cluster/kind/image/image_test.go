@@ -45,7 +45,7 @@ func build(t *testing.T, b Binary) (ref string, archive []byte) {
 	return ref, buf.Bytes()
 }
 
-func TestImageHasTheBinaryAndWhatProgramsLookFor(t *testing.T) {
+func TestImageContents(t *testing.T) {
 	ref, archive := build(t, binaryOf(t, "program"))
 	if want := "coalmine.dev/coalmine:"; !strings.HasPrefix(ref, want) || len(ref) != len(want)+16 {
 		t.Errorf("the image is called %s", ref)
@@ -127,7 +127,7 @@ func TestSameBinarySameImage(t *testing.T) {
 	}
 }
 
-func TestBinaryThatChangesMeanwhile(t *testing.T) {
+func TestBinaryChangesWhileRead(t *testing.T) {
 	b := binaryOf(t, "program")
 	w := writer(func(p []byte) (int, error) {
 		return len(p), os.WriteFile(b.Path, []byte("PROGRAM"), 0o700)
@@ -137,7 +137,7 @@ func TestBinaryThatChangesMeanwhile(t *testing.T) {
 	}
 }
 
-func TestImageIsNotWritten(t *testing.T) {
+func TestWriteError(t *testing.T) {
 	full := errors.New("disk full")
 	if _, err := Build(writer(func([]byte) (int, error) { return 0, full }), binaryOf(t, "program")); !errors.Is(err,
 		full) {

@@ -259,7 +259,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-func TestReportNamesWhatIsNotReady(t *testing.T) {
+func TestReportListsPodsThatAreNotReady(t *testing.T) {
 	kube := fake.NewClientset()
 	pod(t, kube, names.VizNamespace, "prometheus-1", "docker.io/prom/prometheus:v3.11.0@sha256:0", false)
 	r := Report{State: kindcluster.Running, Versions: map[string]string{}}

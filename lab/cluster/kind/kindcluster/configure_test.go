@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestEtcdDoesNotWaitForTheDisk(t *testing.T) {
+func TestEtcdDoesNotSync(t *testing.T) {
 	const own = "kind: ClusterConfiguration\nclusterName: mine\n"
 	config, err := completeConfig([]byte("kubeadmConfigPatches:\n- |\n  kind: ClusterConfiguration\n  clusterName: "+
 		"mine\n"), Engine{CgroupVersion: "2"}, false)

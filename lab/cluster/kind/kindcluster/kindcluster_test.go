@@ -199,7 +199,7 @@ func kubeconfig(t *testing.T, current string, contexts ...string) string {
 	return file
 }
 
-func TestDeleteTakesItsContextOnly(t *testing.T) {
+func TestDeleteKeepsOtherContexts(t *testing.T) {
 	newWorld(t, world{Containers: []fakeContainer{of("lab", made)}})
 	file := kubeconfig(t, "kind-lab", "kind-lab", "work")
 	if r, err := kindcluster.New("lab").Delete(t.Context()); err != nil || r.Context != "kind-lab" {
@@ -215,7 +215,7 @@ func TestDeleteTakesItsContextOnly(t *testing.T) {
 	}
 }
 
-func TestDeleteTakesAKubeconfigThatHasNothingElse(t *testing.T) {
+func TestDeleteRemovesEmptyKubeconfig(t *testing.T) {
 	newWorld(t, world{Containers: []fakeContainer{of("lab", made)}})
 	file := kubeconfig(t, "kind-lab", "kind-lab")
 	if _, err := kindcluster.New("lab").Delete(t.Context()); err != nil {
@@ -251,7 +251,7 @@ func TestStoppedCreationNamesItsCause(t *testing.T) {
 	}
 }
 
-func TestLockKeepsOthersAway(t *testing.T) {
+func TestLock(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	c := kindcluster.New("lab")
 	unlock, err := c.Lock()

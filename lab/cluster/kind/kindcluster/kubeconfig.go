@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
@@ -176,21 +177,24 @@ func removeEmpty(file string) error {
 // retries.
 func (c *Cluster) modifyKubeconfig(ctx context.Context, change func(*api.Config)) error {
 	files := clientcmd.NewDefaultPathOptions()
-	var err error
-	for _, pause := range []time.Duration{0, 10 * time.Millisecond, 100 * time.Millisecond, time.Second} {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		var config *api.Config
-		if config, err = files.GetStartingConfig(); err != nil {
-			break
+	pauses := wait.Backoff{Duration: 10 * time.Millisecond, Factor: 10, Steps: 4}
+	var lastErr error
+	err := wait.ExponentialBackoffWithContext(ctx, pauses, func(context.Context) (bool, error) {
+		config, err := files.GetStartingConfig()
+		if err != nil {
+			return false, err
 		}
 		change(config)
-		if err = clientcmd.ModifyConfig(files, *config, true); err == nil {
-			return nil
-		}
+		lastErr = clientcmd.ModifyConfig(files, *config, true)
+		return lastErr == nil, nil
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case lastErr != nil:
+		err = lastErr
 	}
 	return kubeconfigError(err)
 }

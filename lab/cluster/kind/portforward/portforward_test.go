@@ -235,7 +235,7 @@ func TestBrokenConnectionIsReplaced(t *testing.T) {
 	}
 }
 
-func TestNextPodIsTakenWhenOneGoes(t *testing.T) {
+func TestNextPodAfterDeletion(t *testing.T) {
 	c := newCluster(t, "old")
 	tun := c.open(t)
 	if got, err := ask(tun, ""); err != nil || got != "old" {
@@ -252,7 +252,7 @@ func TestNextPodIsTakenWhenOneGoes(t *testing.T) {
 	}
 }
 
-func TestClientThatGoesAwayCutsNobodyElseOff(t *testing.T) {
+func TestDisconnectDoesNotAffectOthers(t *testing.T) {
 	c := newCluster(t, "p")
 	tun := c.open(t)
 	conn, err := net.Dial("tcp", tun.Addr())
@@ -275,7 +275,7 @@ func TestClientThatGoesAwayCutsNobodyElseOff(t *testing.T) {
 	}
 }
 
-func TestOpenSaysWhyItCannot(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	c := newCluster(t)
 	for want, x := range map[string]struct {
 		namespace, service string
@@ -296,7 +296,7 @@ func TestOpenSaysWhyItCannot(t *testing.T) {
 	}
 }
 
-func TestCloseEndsWhatIsUnderWay(t *testing.T) {
+func TestCloseEndsConnections(t *testing.T) {
 	tun := newCluster(t, "p").open(t)
 	conn, err := net.Dial("tcp", tun.Addr())
 	if err != nil {

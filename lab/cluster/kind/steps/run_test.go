@@ -163,7 +163,7 @@ func TestHintOfCauseOrStep(t *testing.T) {
 	}
 }
 
-func TestStopCutsTheStepOff(t *testing.T) {
+func TestStopDuringStep(t *testing.T) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	interrupted := errors.New("interrupt signal received")
 	w := &world{}
@@ -211,7 +211,7 @@ func TestDeadlineNamesWhatWasWaitedFor(t *testing.T) {
 	})
 }
 
-func TestStopBetweenStepsTakesNoMore(t *testing.T) {
+func TestStopBetweenSteps(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	w := &world{}
 	list := w.steps("cluster", "images")
@@ -229,7 +229,7 @@ func TestStopBetweenStepsTakesNoMore(t *testing.T) {
 		"images running", "images stopped: context canceled")
 }
 
-func TestDurationsAreTheSteps(t *testing.T) {
+func TestStepDurations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wait := func(d time.Duration) func(context.Context, func(string, ...any)) error {
 			return func(context.Context, func(string, ...any)) error { time.Sleep(d); return nil }
@@ -243,7 +243,7 @@ func TestDurationsAreTheSteps(t *testing.T) {
 	})
 }
 
-func TestLookChangesNothing(t *testing.T) {
+func TestInspectChangesNothing(t *testing.T) {
 	w := &world{made: []string{"cluster", "trust"}}
 	list := w.steps("cluster", "images", "trust")
 	list[2].Done = func(context.Context) (bool, error) {
@@ -265,7 +265,7 @@ func TestLookChangesNothing(t *testing.T) {
 	}
 }
 
-func TestLookTellsWhatCannotBeTold(t *testing.T) {
+func TestInspectReportsErrors(t *testing.T) {
 	list := (&world{}).steps("cluster")
 	unreachable := errors.New("the API server does not respond")
 	list[0].Done = func(context.Context) (bool, error) { return false, unreachable }
