@@ -21,11 +21,6 @@ func RefOf(o *unstructured.Unstructured) Ref {
 	return Ref{Group: gvk.Group, Kind: gvk.Kind, Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
-// Deployment returns the Ref of a Deployment.
-func Deployment(namespace, name string) Ref {
-	return Ref{Group: "apps", Kind: "Deployment", Namespace: namespace, Name: name}
-}
-
 func (r Ref) String() string {
 	if r.Namespace == "" {
 		return r.Kind + " " + r.Name

@@ -16,7 +16,7 @@ const (
 	podPath        = "/api/v1/namespaces/ns/pods/d-1"
 )
 
-var theDeployment = Deployment("ns", "d")
+var theDeployment = Ref{Group: "apps", Kind: "Deployment", Namespace: "ns", Name: "d"}
 
 // deploymentAt is a Deployment of one replica with the given number available.
 func deploymentAt(t *testing.T, available string) map[string]any {

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -46,31 +45,6 @@ func Render(archive []byte, r Release) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chart %s: read the archive: %w", r.Name, err)
 	}
-	return render(c, r)
-}
-
-// RenderFolder renders a chart in a folder.
-func RenderFolder(folder fs.FS, r Release) ([]*unstructured.Unstructured, error) {
-	var files []*loader.BufferedFile
-	err := fs.WalkDir(folder, ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(folder, name)
-		files = append(files, &loader.BufferedFile{Name: name, Data: data})
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("chart %s: %w", r.Name, err)
-	}
-	c, err := loader.LoadFiles(files)
-	if err != nil {
-		return nil, fmt.Errorf("chart %s: %w", r.Name, err)
-	}
-	return render(c, r)
-}
-
-func render(c *helmchart.Chart, r Release) ([]*unstructured.Unstructured, error) {
 	objects, err := objectsOf(c, r)
 	if err == nil {
 		err = patch(objects, r.Patches)
