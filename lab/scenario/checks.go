@@ -51,7 +51,7 @@ func (c *validator) known(at fieldPath, what, name string, known []string) {
 		return
 	}
 	if len(known) == 0 {
-		c.add(at, "there is no %s %q, nor any other", what, name)
+		c.add(at, "there is no %s %q: none is defined", what, name)
 		return
 	}
 	c.add(at, "there is no %s %q: write one of %s", what, name, strings.Join(known, ", "))

@@ -102,7 +102,7 @@ func (c *validator) services() {
 		at := fieldPath{"services", i}
 		c.label(at.child("name"), svc.Name)
 		if s.Service(svc.Name) != &s.Services[i] {
-			c.add(at.child("name"), "%q is taken by an earlier service: names are unique", svc.Name)
+			c.add(at.child("name"), "%q is already used by an earlier service: names must be unique", svc.Name)
 		}
 		c.port(at.child("port"), svc.Port)
 		c.port(at.child("targetPort"), svc.TargetPort)
@@ -114,7 +114,7 @@ func (c *validator) services() {
 
 func (c *validator) versions(at fieldPath, svc Service) {
 	if len(svc.Versions) == 0 {
-		c.add(at, "there is no version: write at least the baseline")
+		c.add(at, "there are no versions: write at least the baseline")
 	}
 	routes := c.routes()
 	cohorts := c.cohorts()
@@ -146,7 +146,7 @@ func (c *validator) clients() {
 		at := fieldPath{"clients", i}
 		c.label(at.child("name"), client.Name)
 		if seen[client.Name] || s.Service(client.Name) != nil {
-			c.add(at.child("name"), "%q is taken by a service or an earlier client: names are unique", client.Name)
+			c.add(at.child("name"), "%q is already used by a service or an earlier client: names must be unique", client.Name)
 		}
 		seen[client.Name] = true
 		c.replicas(at.child("replicas"), client.Replicas)
@@ -237,7 +237,7 @@ func (c *validator) rubric() {
 		at := fieldPath{"rubric", "items", i}
 		c.text(at.child("id"), item.ID)
 		if seen[item.ID] {
-			c.add(at.child("id"), "%q is taken by an earlier item: IDs are unique", item.ID)
+			c.add(at.child("id"), "%q is already used by an earlier item: IDs must be unique", item.ID)
 		}
 		seen[item.ID] = true
 		if item.Points <= 0 {

@@ -23,7 +23,7 @@ const (
 	defaultTimeout = 3 * time.Minute
 	// stopGrace is how long an interrupted worker may take to close its log.
 	stopGrace = 10 * time.Second
-	// maxStderr bounds what is kept of a worker's standard error.
+	// maxStderr limits how many bytes of a worker's standard error are kept.
 	maxStderr = 8 << 10
 )
 
@@ -114,7 +114,7 @@ func closeLog(last event.Event, why error, sink func(event.Event)) {
 	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: reason}})
 }
 
-// headBuffer keeps the first maxComplaint bytes of what is written to it: a Go program says first
+// headBuffer keeps the first maxStderr bytes that are written to it: a Go program prints first
 // why it dies.
 type headBuffer struct{ buf bytes.Buffer }
 
