@@ -179,26 +179,26 @@ type homeProgress struct{ env *Env }
 
 // Load implements [backend.Progress].
 func (p homeProgress) Load() (map[string]progress.Entry, string) {
-	b, err := p.env.book()
+	store, err := p.env.progressStore()
 	if err != nil {
 		return nil, err.Error()
 	}
-	all, err := b.Read()
+	all, err := store.Read()
 	return all, message(err)
 }
 
 // RecordTrial implements [backend.Progress].
 func (p homeProgress) RecordTrial(scenario string, c *score.Card) (progress.Entry, string) {
-	if !counts(c) {
+	if !conclusive(c) {
 		all, note := p.Load()
 		return all[scenario], note
 	}
-	return p.change(scenario, scored(c))
+	return p.change(scenario, withTrial(c))
 }
 
 // RecordHints implements [backend.Progress].
 func (p homeProgress) RecordHints(scenario string, hints int) (progress.Entry, string) {
-	return p.change(scenario, tookHints(hints))
+	return p.change(scenario, withHints(hints))
 }
 
 // RecordQuiz implements [backend.Progress].
@@ -207,13 +207,13 @@ func (p homeProgress) RecordQuiz(scenario string, right, of int) (progress.Entry
 }
 
 func (p homeProgress) change(scenario string, change func(*progress.Entry)) (progress.Entry, string) {
-	b, err := p.env.book()
+	store, err := p.env.progressStore()
 	if err != nil {
 		var e progress.Entry
 		change(&e)
 		return e, err.Error()
 	}
-	e, err := b.Update(scenario, change)
+	e, err := store.Update(scenario, change)
 	return e, message(err)
 }
 

@@ -134,7 +134,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	if err := result.Save(w, r); err != nil {
 		return err
 	}
-	env.noteTrial(src, t, &r.Card)
+	env.recordTrial(src, t, &r.Card)
 	if err := env.writeRunViews(dir, f); err != nil {
 		return err
 	}

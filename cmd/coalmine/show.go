@@ -16,6 +16,7 @@ import (
 	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/loadgen"
+	"coalmine/tui/wrap"
 )
 
 func newShowCommand(env *Env) *cobra.Command {
@@ -51,7 +52,7 @@ coalmine show ./my-scenario --json`,
 			if err := writeScenario(env.markdownOut(), src, questions, hints); err != nil {
 				return err
 			}
-			env.noteHints(src, hints)
+			env.recordHints(src, hints)
 			return nil
 		},
 	}
@@ -99,7 +100,7 @@ func writeScenario(w markdownWriter, src *trial.Source, questions, hints int) er
 		fmt.Fprintf(w, "\nGuardrails included: %s\n", strings.Join(variants, ", "))
 	}
 	if questions > 0 {
-		fmt.Fprintf(w, "Its quiz has %s.\n", format.Plural(questions, "question"))
+		fmt.Fprintf(w, "The quiz has %s.\n", format.Plural(questions, "question"))
 	}
 	return nil
 }
@@ -133,18 +134,35 @@ func pointsOf(s *scenario.Scenario) int {
 
 func showServices(w markdownWriter, s *scenario.Scenario) {
 	w.heading("Services")
+	column := 0 // the tab stop of the second column
+	for _, svc := range s.Services {
+		column = max(column, len(svc.Name)+2)
+		for name := range svc.Versions {
+			column = max(column, len(name)+4)
+		}
+	}
 	for _, svc := range s.Services {
 		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, format.Plural(svc.Replicas, "pod"), svc.Baseline)
 		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
-			fmt.Fprintf(w, "  %s", name)
-			if notes := svc.Versions[name].Notes; notes != "" {
-				fmt.Fprintf(w, "\t%s", notes)
-			}
-			fmt.Fprintln(w)
+			showVersion(w, "  "+name, svc.Versions[name].Notes, column)
 		}
 	}
 	fmt.Fprintf(w, "\nReleased: %s, the faulty version %s and the healthy version %s.\n", s.Release.Service, s.Release.Faulty, s.Release.Healthy)
 	fmt.Fprintf(w, "Traffic runs %v before the release and %v after it.\n", format.Setting(s.Timing.Baseline), format.Setting(s.Timing.Horizon))
+}
+
+// showVersion writes a version and its notes, wrapped from a column on.
+func showVersion(w markdownWriter, name, notes string, column int) {
+	lines := []string{notes}
+	if w.width > 0 && notes != "" {
+		lines = wrap.Text(notes, w.width-column)
+	}
+	for i, line := range lines {
+		if i > 0 {
+			name = ""
+		}
+		fmt.Fprintln(w, strings.TrimSuffix(name+"\t"+line, "\t"))
+	}
 }
 
 func showTraffic(w markdownWriter, s *scenario.Scenario) {
@@ -157,7 +175,7 @@ func showTraffic(w markdownWriter, s *scenario.Scenario) {
 		return
 	}
 	w.heading("Traffic")
-	fmt.Fprintf(w, "%.0f requests a second on average\n", s.Traffic.Rate.Mean(s.Timing.Baseline+s.Timing.Horizon))
+	fmt.Fprintf(w, "%.0f requests per second on average\n", s.Traffic.Rate.Mean(s.Timing.Baseline+s.Timing.Horizon))
 	for _, c := range s.Traffic.Cohorts {
 		fmt.Fprintf(w, "%s\t%.3g %%\t%s\n", c.Name, 100*c.Share, asksText(c))
 	}
@@ -169,7 +187,7 @@ func asksText(c loadgen.Cohort) string {
 	case c.Session != nil:
 		return fmt.Sprintf("visits of %.3g requests on average, starting with %s", c.Session.Length, mixText(c.Session.Start))
 	case c.Zipf != nil:
-		return strings.Join(c.Zipf.Routes, ", ") + ", the first the most"
+		return strings.Join(c.Zipf.Routes, ", ") + ", the first most often"
 	}
 	return mixText(c.Mix)
 }
@@ -194,7 +212,7 @@ func showObjectives(w markdownWriter, s *scenario.Scenario) {
 	for _, o := range s.Objectives {
 		route := o.Route
 		if route == "" {
-			route = "every other route"
+			route = "all other routes"
 		}
 		fmt.Fprintf(w, "%s\t%g %% good", route, o.Success)
 		if o.Latency > 0 {
@@ -205,13 +223,13 @@ func showObjectives(w markdownWriter, s *scenario.Scenario) {
 }
 
 func showRubric(w markdownWriter, s *scenario.Scenario) {
-	w.heading("What counts")
+	w.heading("Points")
 	for _, i := range s.Rubric.Items {
 		title := i.Title
 		if title == "" {
 			title = i.ID
 		}
-		fmt.Fprintf(w, "%d points\t%s\n", i.Points, title)
+		fmt.Fprintf(w, "%s\t%s\n", format.Plural(i.Points, "point"), title)
 	}
 	if len(s.Rubric.Preconditions) > 0 {
 		fmt.Fprintf(w, "Before canary traffic: %s\n", strings.Join(s.Rubric.Preconditions, ", "))

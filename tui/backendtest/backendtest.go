@@ -59,7 +59,7 @@ func (h *Backend) Calls() []string {
 // SegmentScenario returns the scenario that can be played.
 func SegmentScenario() *scenario.Scenario {
 	s := liveruntest.Scenario()
-	s.Topic, s.Level, s.Summary = "signals", 2, "A release breaks the checkout of some customers, and no number about the complete shows it."
+	s.Topic, s.Level, s.Summary = "signals", 2, "A release breaks the checkout of some customers, and no number about the whole shows it."
 	s.Teaches = []string{"An average hides a segment that is small.", "A check of a segment needs a metric that knows the segment."}
 	return s
 }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+
+	"coalmine/lab/progress"
+	"coalmine/lab/run/trial"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
+)
+
+// progressStore returns the store of the learner's progress.
+func (env *Env) progressStore() (*progress.Store, error) {
+	dir, err := progress.DefaultDir(env.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return progress.Open(dir, env.Now), nil
+}
+
+// updateProgress updates the progress in a scenario. An error is printed only, since what the user
+// asked for is done already.
+func (env *Env) updateProgress(scenario string, change func(*progress.Entry)) {
+	store, err := env.progressStore()
+	if err == nil {
+		_, err = store.Update(scenario, change)
+	}
+	if err != nil {
+		fmt.Fprintln(env.Err, err)
+	}
+}
+
+// recordHints records that hints of a scenario of the library were shown.
+func (env *Env) recordHints(src *trial.Source, hints int) {
+	if hints == 0 || src.OnDisk() {
+		return
+	}
+	env.updateProgress(src.Scenario.Name, withHints(hints))
+}
+
+// recordTrial records the score of a learner's guardrails in a scenario of the library. Trials of the
+// scenario's own guardrails and of one version do not count.
+func (env *Env) recordTrial(src *trial.Source, t *trial.Trial, c *score.Card) {
+	if src.OnDisk() || t.Manifest.Options.Guardrails != "" || t.OneVersion() || !conclusive(c) {
+		return
+	}
+	env.updateProgress(src.Scenario.Name, withTrial(c))
+}
+
+// conclusive reports whether a card is a result of the guardrails.
+func conclusive(c *score.Card) bool {
+	return c.Exit != score.ExitLabFailed && c.Exit != score.ExitInconclusive
+}
+
+// withHints returns an update to the number of hints taken.
+func withHints(hints int) func(*progress.Entry) {
+	return func(e *progress.Entry) { e.Hints = max(e.Hints, min(hints, scenario.HintLevels)) }
+}
+
+// withTrial returns an update with a card's score. Hints that were taken before cost points.
+func withTrial(c *score.Card) func(*progress.Entry) {
+	return func(e *progress.Entry) {
+		e.AddTrial(c.Exit == score.ExitPassed, c.Points, c.MaxPoints, scenario.HintCost(e.Hints, c.MaxPoints))
+	}
+}
