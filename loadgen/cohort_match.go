@@ -98,11 +98,11 @@ func (t *template) match(value string, user *uint64) bool {
 	// All placeholders stand for the same number, so the length of the value determines that of the
 	// number.
 	digits := (len(value) - t.fixed) / marks
-	begin := len(t.parts[0])
+	start := len(t.parts[0])
 	if digits < 1 || digits*marks != len(value)-t.fixed {
 		return false
 	}
-	number := value[begin : begin+digits]
+	number := value[start : start+digits]
 	n, err := strconv.ParseUint(number, 10, 32)
 	if err != nil || number[0] == '0' && digits > 1 || *user != unknownUser && *user != n {
 		return false

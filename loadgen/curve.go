@@ -32,8 +32,8 @@ func (c Curve) segments() []segment {
 		return stepSegments(c.Steps)
 	case c.Spike != nil:
 		s := c.Spike
-		begin, end := s.At.Seconds(), s.At.Seconds()+s.For.Seconds() // the sum may overflow a duration
-		return []segment{{0, begin, s.Base, 0}, {begin, end, s.Peak, 0}, {end, forever, s.Base, 0}}
+		start, end := s.At.Seconds(), s.At.Seconds()+s.For.Seconds() // the sum may overflow a duration
+		return []segment{{0, start, s.Base, 0}, {start, end, s.Peak, 0}, {end, forever, s.Base, 0}}
 	case c.Diurnal != nil:
 		return []segment{{0, forever, c.Diurnal.Mean + math.Abs(c.Diurnal.Amplitude), 0}}
 	default:

@@ -45,11 +45,11 @@ func (w *Workload) Router(service string) *Router {
 	for i, route := range w.Routes {
 		o := routeCandidate{route: i, method: cmp.Or(route.Method, defaultMethod), rank: rankOf(route.Service, service)}
 		path, _, _ := strings.Cut(route.Path, "?")
-		if begin, tail, ok := strings.Cut(path, itemPlaceholder); ok {
+		if prefix, tail, ok := strings.Cut(path, itemPlaceholder); ok {
 			o.tail = tail
-			r.items.add(begin, o)
-		} else if begin, ok := strings.CutSuffix(path, "*"); ok {
-			r.prefix.add(begin, o)
+			r.items.add(prefix, o)
+		} else if prefix, ok := strings.CutSuffix(path, "*"); ok {
+			r.prefix.add(prefix, o)
 		} else {
 			r.exact[path] = append(r.exact[path], o)
 		}
@@ -82,11 +82,11 @@ func sortCandidates(options map[string][]routeCandidate) {
 
 func newShelf() prefixIndex { return prefixIndex{options: map[string][]routeCandidate{}} }
 
-func (s *prefixIndex) add(begin string, o routeCandidate) {
-	if s.options[begin] == nil && !slices.Contains(s.lengths, len(begin)) {
-		s.lengths = append(s.lengths, len(begin))
+func (s *prefixIndex) add(prefix string, o routeCandidate) {
+	if s.options[prefix] == nil && !slices.Contains(s.lengths, len(prefix)) {
+		s.lengths = append(s.lengths, len(prefix))
 	}
-	s.options[begin] = append(s.options[begin], o)
+	s.options[prefix] = append(s.options[prefix], o)
 }
 
 func (s *prefixIndex) sort() {

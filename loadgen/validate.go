@@ -98,7 +98,7 @@ func routeNames(routes []Route) map[string]Route {
 
 func checkRoutes(f *findings, routes []Route, replay bool) {
 	if len(routes) > maxList || len(routes) == 0 && !replay {
-		f.add("routes", "has %d entries; give 1 to %d", len(routes), maxList)
+		f.add("routes", "has %d entries; write 1 to %d", len(routes), maxList)
 	}
 	seen := map[string]bool{}
 	for i, r := range routes {
@@ -135,7 +135,7 @@ func checkPath(f *findings, path, text string, replay bool) {
 
 func checkCohorts(f *findings, cohorts []Cohort) {
 	if len(cohorts) == 0 || len(cohorts) > maxList {
-		f.add("cohorts", "has %d entries; give 1 to %d", len(cohorts), maxList)
+		f.add("cohorts", "has %d entries; write 1 to %d", len(cohorts), maxList)
 		return
 	}
 	users, seen := 0, map[string]bool{}

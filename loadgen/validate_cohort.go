@@ -46,7 +46,7 @@ func (c *Cohort) checkPlanned(f *findings, path string, routes map[string]Route)
 	case c.Session != nil:
 		c.Session.check(f, path+".session", routes)
 	default:
-		checkWeights(f, path+".mix", c.Mix, routes, "give at least one, or zipf or session in the place of mix")
+		checkWeights(f, path+".mix", c.Mix, routes, "set at least one, or use zipf or session instead of mix")
 	}
 	c.checkItems(f, path+".items", routes)
 }
@@ -72,7 +72,7 @@ func checkWeights(f *findings, path string, weights map[string]float64, routes m
 func (z *Zipf) check(f *findings, path string, routes map[string]Route) {
 	checkExponent(f, path+".exponent", z.Exponent)
 	if len(z.Routes) == 0 || len(z.Routes) > maxList {
-		f.add(path+".routes", "has %d entries; give 1 to %d, from the most to the least popular", len(z.Routes), maxList)
+		f.add(path+".routes", "has %d entries; write 1 to %d, from the most to the least popular", len(z.Routes), maxList)
 	}
 	seen := map[string]bool{}
 	for i, name := range z.Routes {

@@ -20,13 +20,13 @@ func (s *Session) check(f *findings, path string, routes map[string]Route) {
 		f.add(path+".length", "%g requests is not between 1 and %d", s.Length, maxLength)
 	}
 	s.Think.check(f, path+".think")
-	checkWeights(f, path+".start", s.Start, routes, "give the first page")
+	checkWeights(f, path+".start", s.Start, routes, "set at least one first page")
 	for _, page := range slices.Sorted(maps.Keys(s.Next)) {
 		at := fmt.Sprintf("%s.next[%s]", path, page)
 		if _, ok := routes[page]; !ok {
 			f.add(at, "route %q is not in routes", page)
 		}
-		checkWeights(f, at, s.Next[page], routes, "leave the page out to begin anew from it")
+		checkWeights(f, at, s.Next[page], routes, "remove the page to continue as by start")
 	}
 	reached := s.reached()
 	for _, page := range slices.Sorted(maps.Keys(s.Next)) {

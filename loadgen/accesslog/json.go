@@ -88,15 +88,15 @@ func (p *jsonParser) object() {
 			p.next()
 		}
 		name := p.scalar()
-		begin := len(p.path)
-		if begin > 0 {
+		start := len(p.path)
+		if start > 0 {
 			p.path = append(p.path, '.')
 		}
 		p.path = appendName(p.path, name)
 		p.next()
 		p.at++ // :
 		p.value()
-		p.path = p.path[:begin]
+		p.path = p.path[:start]
 	}
 	p.at++ // }
 }
@@ -108,10 +108,10 @@ func (p *jsonParser) value() {
 	case c == '{':
 		p.object()
 	case c == '[':
-		if begin := p.at + 1; p.text[begin] == '"' {
-			p.at = begin
+		if start := p.at + 1; p.text[start] == '"' {
+			p.at = start
 			p.take(p.scalar())
-			p.at = begin - 1
+			p.at = start - 1
 		}
 		p.skip()
 	default:
@@ -138,22 +138,22 @@ func (p *jsonParser) next() byte {
 
 // scalar reads a string, or a number as written. It returns nil for true, false and null.
 func (p *jsonParser) scalar() []byte {
-	begin := p.at
-	if p.text[begin] == '"' {
+	start := p.at
+	if p.text[start] == '"' {
 		return p.quoted()
 	}
 	for c := p.text[p.at]; c != ',' && c != '}' && c > ' '; c = p.text[p.at] {
 		p.at++
 	}
-	if c := p.text[begin]; c == 't' || c == 'f' || c == 'n' {
+	if c := p.text[start]; c == 't' || c == 'f' || c == 'n' {
 		return nil
 	}
-	return p.text[begin:p.at]
+	return p.text[start:p.at]
 }
 
 // quoted reads a string.
 func (p *jsonParser) quoted() []byte {
-	begin, escaped := p.at, false
+	start, escaped := p.at, false
 	for p.at++; p.text[p.at] != '"'; p.at++ {
 		if p.text[p.at] == '\\' {
 			escaped = true
@@ -162,10 +162,10 @@ func (p *jsonParser) quoted() []byte {
 	}
 	p.at++ // "
 	if !escaped {
-		return p.text[begin+1 : p.at-1]
+		return p.text[start+1 : p.at-1]
 	}
 	var s string
-	if err := json.Unmarshal(p.text[begin:p.at], &s); err != nil {
+	if err := json.Unmarshal(p.text[start:p.at], &s); err != nil {
 		return nil
 	}
 	return []byte(s)

@@ -117,37 +117,37 @@ func readLine(in *bufio.Reader) (text []byte, length int64, long bool, err error
 
 // decompress returns the text of a log, and reports whether its start looks like text.
 func decompress(in *bufio.Reader) (text io.Reader, binary bool, err error) {
-	begin, err := in.Peek(sniffLen)
+	start, err := in.Peek(sniffLen)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, false, fmt.Errorf("cannot read the log: %w", err)
 	}
-	if bytes.HasPrefix(begin, []byte("\x1f\x8b")) {
+	if bytes.HasPrefix(start, []byte("\x1f\x8b")) {
 		packed, err := gzip.NewReader(in)
 		if err != nil {
 			return nil, false, fmt.Errorf("cannot decompress the log: %w", err)
 		}
 		in = bufio.NewReader(packed)
-		if begin, err = in.Peek(sniffLen); err != nil && !errors.Is(err, io.EOF) {
+		if start, err = in.Peek(sniffLen); err != nil && !errors.Is(err, io.EOF) {
 			return nil, false, fmt.Errorf("cannot decompress the log: %w", err)
 		}
 	}
-	if name := compressorOf(begin); name != "" {
+	if name := compressorOf(start); name != "" {
 		return nil, false, fmt.Errorf("the log is compressed with %s: decompress it or use gzip", name)
 	}
-	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(begin, mark) {
+	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(start, mark) {
 		_, err = in.Discard(len(mark))
 		return in, false, err
 	}
-	return in, bytes.IndexByte(begin, 0) >= 0, nil
+	return in, bytes.IndexByte(start, 0) >= 0, nil
 }
 
 // compressorOf returns the name of the compression program whose files start like this, or "" if
 // unknown.
-func compressorOf(begin []byte) string {
+func compressorOf(start []byte) string {
 	for _, p := range [...]struct{ magic, name string }{
 		{"\x28\xb5\x2f\xfd", "zstd"}, {"\xfd7zXZ\x00", "xz"}, {"BZh", "bzip2"}, {"PK\x03\x04", "zip"}, {"\x1f\x8b", "gzip twice"},
 	} {
-		if bytes.HasPrefix(begin, []byte(p.magic)) {
+		if bytes.HasPrefix(start, []byte(p.magic)) {
 			return p.name
 		}
 	}

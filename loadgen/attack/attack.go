@@ -117,9 +117,9 @@ func (a Attack) Run(ctx context.Context) (Report, error) {
 	if ctx.Err() != nil {
 		return Report{Start: time.Now(), Unsent: r.schedule.unsent()}, context.Cause(ctx)
 	}
-	begin, err := r.waitForStart(ctx)
+	start, err := r.waitForStart(ctx)
 	if err != nil {
-		return Report{Start: begin, Unsent: r.schedule.unsent()}, err
+		return Report{Start: start, Unsent: r.schedule.unsent()}, err
 	}
-	return r.play(ctx, begin)
+	return r.play(ctx, start)
 }

@@ -13,7 +13,7 @@ type body struct {
 	request      *inflight
 	ctx          context.Context
 	from         io.ReadCloser
-	begin        time.Time
+	start        time.Time
 	// rate is in bytes per second, 0 for no limit.
 	rate int
 	read int64
@@ -21,10 +21,10 @@ type body struct {
 	ended bool
 }
 
-func (b *body) open(c *roundTripper, f *inflight, ctx context.Context, from io.ReadCloser) {
-	b.roundTripper, b.request, b.ctx, b.from = c, f, ctx, from
+func (b *body) open(c *roundTripper, r *inflight, ctx context.Context, from io.ReadCloser) {
+	b.roundTripper, b.request, b.ctx, b.from = c, r, ctx, from
 	if b.rate > 0 {
-		b.begin = time.Now()
+		b.start = time.Now()
 	}
 }
 
@@ -54,7 +54,7 @@ func (b *body) Read(p []byte) (int, error) {
 // throttle waits until the bandwidth allows what was read.
 func (b *body) throttle() error {
 	due := time.Duration(float64(b.read) / float64(b.rate) * float64(time.Second))
-	return b.roundTripper.clock.SleepUntil(b.ctx, b.begin.Add(due))
+	return b.roundTripper.clock.SleepUntil(b.ctx, b.start.Add(due))
 }
 
 // Close reads the rest, because the request completes at the end of the body. There is a rest only

@@ -151,11 +151,11 @@ func (d *dialer) track(c net.Conn) *conn {
 	if d.observe != nil {
 		c = d.observe(c)
 	}
-	mine := &conn{c, d}
+	tracked := &conn{c, d}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.open[mine] = struct{}{}
-	return mine
+	d.open[tracked] = struct{}{}
+	return tracked
 }
 
 func (c *conn) Write(p []byte) (int, error) {
@@ -195,15 +195,15 @@ const prewarmTimeout = 2 * time.Second
 const prewarmParallel = 8
 
 func (d *dialer) prewarmEndpoint(ctx context.Context, to endpoint, n int) {
-	ctx, giveUp := context.WithCancel(ctx)
-	defer giveUp()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var all sync.WaitGroup
 	for i := range min(prewarmParallel, n) {
 		all.Go(func() {
 			for j := i; j < n && ctx.Err() == nil; j += prewarmParallel {
 				c, err := d.connect(ctx, to)
 				if err != nil {
-					giveUp()
+					cancel()
 					return
 				}
 				d.putIdle(to, c)

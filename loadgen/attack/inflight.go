@@ -46,7 +46,7 @@ type inflight struct {
 // inflightSet holds the attempts in flight. Each has a slot from its tick on, and is in a ring
 // ordered by send time until it ends or times out.
 type inflightSet struct {
-	begin   time.Time
+	start   time.Time
 	timeout time.Duration
 	offset  *dispatchOffset
 
@@ -78,72 +78,72 @@ func newInflightSet(workers int, timeout time.Duration) *inflightSet {
 
 // acquire assigns a slot to an item. There is one slot more than workers: each worker has one item,
 // and one more may have ended and not been delivered.
-func (fs *inflightSet) acquire(it item) *inflight {
+func (s *inflightSet) acquire(it item) *inflight {
 	f := &inflight{item: it}
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	f.slot = fs.free[len(fs.free)-1]
-	fs.free = fs.free[:len(fs.free)-1]
-	fs.slots[f.slot] = f
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.slot = s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	s.slots[f.slot] = f
 	return f
 }
 
 // get returns the request in a slot.
-func (fs *inflightSet) get(slot int) *inflight {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if slot < 0 || slot >= len(fs.slots) {
+func (s *inflightSet) get(slot int) *inflight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slot < 0 || slot >= len(s.slots) {
 		return nil
 	}
-	return fs.slots[slot]
+	return s.slots[slot]
 }
 
 // markSent records that a request is sent now, and returns the context that ends at its timeout.
-func (fs *inflightSet) markSent(f *inflight) context.Context {
+func (s *inflightSet) markSent(r *inflight) context.Context {
 	// A context without a parent holds no resources, so it need not be cancelled.
 	ctx, cancel := context.WithCancelCause(context.Background())
-	f.cancel = cancel
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	f.sent = fs.offset.markDispatched(f.at, time.Since(fs.begin))
-	fs.inFlight++
-	fs.peak = max(fs.peak, fs.inFlight)
-	if fs.stopped {
+	r.cancel = cancel
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.sent = s.offset.markDispatched(r.at, time.Since(s.start))
+	s.inFlight++
+	s.peak = max(s.peak, s.inFlight)
+	if s.stopped {
 		cancel(errStopped)
 		return ctx
 	}
 	switch {
-	case fs.alarm == nil:
-		fs.alarm = time.AfterFunc(fs.timeout, fs.expire)
-	case fs.pending.next == &fs.pending:
-		fs.alarm.Reset(fs.timeout)
+	case s.alarm == nil:
+		s.alarm = time.AfterFunc(s.timeout, s.expire)
+	case s.pending.next == &s.pending:
+		s.alarm.Reset(s.timeout)
 	}
-	f.link(&fs.pending)
+	r.link(&s.pending)
 	return ctx
 }
 
 // link appends a request to a ring.
-func (f *inflight) link(ring *inflight) {
-	f.prev, f.next = ring.prev, ring
-	f.prev.next, f.next.prev = f, f
+func (r *inflight) link(ring *inflight) {
+	r.prev, r.next = ring.prev, ring
+	r.prev.next, r.next.prev = r, r
 }
 
 // unlink removes a request from its ring, if it is in one.
-func (f *inflight) unlink() {
-	if f.next != nil {
-		f.prev.next, f.next.prev = f.next, f.prev
-		f.prev, f.next = nil, nil
+func (r *inflight) unlink() {
+	if r.next != nil {
+		r.prev.next, r.next.prev = r.next, r.prev
+		r.prev, r.next = nil, nil
 	}
 }
 
 // expire cancels the requests that have timed out, and sets the alarm for the next one.
-func (fs *inflightSet) expire() {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	for now := time.Since(fs.begin); fs.pending.next != &fs.pending; {
-		f := fs.pending.next
-		if left := f.sent + fs.timeout - now; left > 0 {
-			fs.alarm.Reset(left)
+func (s *inflightSet) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for now := time.Since(s.start); s.pending.next != &s.pending; {
+		f := s.pending.next
+		if left := f.sent + s.timeout - now; left > 0 {
+			s.alarm.Reset(left)
 			return
 		}
 		f.unlink()
@@ -152,19 +152,19 @@ func (fs *inflightSet) expire() {
 }
 
 // abortAfter cancels all requests after a delay.
-func (fs *inflightSet) abortAfter(grace time.Duration) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.grace = time.AfterFunc(grace, fs.abort)
+func (s *inflightSet) abortAfter(grace time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grace = time.AfterFunc(grace, s.abort)
 }
 
 // abort cancels all requests, including future ones.
-func (fs *inflightSet) abort() {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.stopped = true
-	for fs.pending.next != &fs.pending {
-		f := fs.pending.next
+func (s *inflightSet) abort() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	for s.pending.next != &s.pending {
+		f := s.pending.next
 		f.unlink()
 		f.cancel(errStopped)
 	}
@@ -172,48 +172,48 @@ func (fs *inflightSet) abort() {
 
 // complete records that a request has ended now, with an error or nil. Only the first call has an
 // effect.
-func (fs *inflightSet) complete(f *inflight, err error) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if f.isEnded {
+func (s *inflightSet) complete(r *inflight, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.isEnded {
 		return
 	}
 	// A request sent early may get its response before its intended time.
-	fs.last = max(fs.last, f.sent, time.Since(fs.begin))
-	f.isEnded, f.err, f.ended = true, err, fs.last
-	f.unlink()
-	if f.cancel != nil {
-		fs.inFlight--
+	s.last = max(s.last, r.sent, time.Since(s.start))
+	r.isEnded, r.err, r.ended = true, err, s.last
+	r.unlink()
+	if r.cancel != nil {
+		s.inFlight--
 	}
-	fs.ended = append(fs.ended, f)
+	s.ended = append(s.ended, r)
 }
 
 // takeCompleted removes the requests that have ended, in the order of their ends, and frees their
 // slots.
-func (fs *inflightSet) takeCompleted(list []*inflight) []*inflight {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	list = append(list[:0], fs.ended...)
-	clear(fs.ended)
-	fs.ended = fs.ended[:0]
+func (s *inflightSet) takeCompleted(list []*inflight) []*inflight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list = append(list[:0], s.ended...)
+	clear(s.ended)
+	s.ended = s.ended[:0]
 	for _, f := range list {
-		fs.slots[f.slot] = nil
-		fs.free = append(fs.free, f.slot)
+		s.slots[f.slot] = nil
+		s.free = append(s.free, f.slot)
 	}
 	return list
 }
 
 // close stops the timers and completes the remaining requests. There are none, unless vegeta failed
 // to build a request.
-func (fs *inflightSet) close() {
-	for slot := range fs.slots {
-		if f := fs.get(slot); f != nil {
-			fs.complete(f, errors.New("vegeta made no request"))
+func (s *inflightSet) close() {
+	for slot := range s.slots {
+		if f := s.get(slot); f != nil {
+			s.complete(f, errors.New("vegeta made no request"))
 		}
 	}
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	for _, t := range []*time.Timer{fs.alarm, fs.grace} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range []*time.Timer{s.alarm, s.grace} {
 		if t != nil {
 			t.Stop()
 		}
@@ -221,9 +221,9 @@ func (fs *inflightSet) close() {
 }
 
 // outcome fills in the outcome of a request, except for Final.
-func (f *inflight) outcome(o *loadgen.Outcome) {
+func (r *inflight) outcome(o *loadgen.Outcome) {
 	*o = loadgen.Outcome{
-		Arrival: f.arrival, Attempt: f.attempt, Intended: f.at, Sent: f.sent, Latency: f.ended - f.arrival.At,
-		Status: f.status, Failure: f.failure, Version: f.version, Workload: f.workload, Hit: f.hit, Wrong: f.wrong, BytesIn: f.body.read,
+		Arrival: r.arrival, Attempt: r.attempt, Intended: r.at, Sent: r.sent, Latency: r.ended - r.arrival.At,
+		Status: r.status, Failure: r.failure, Version: r.version, Workload: r.workload, Hit: r.hit, Wrong: r.wrong, BytesIn: r.body.read,
 	}
 }

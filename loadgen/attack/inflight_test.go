@@ -9,7 +9,7 @@ import (
 // TestEveryRequestTimesOut sends requests while earlier ones have timed out and not completed.
 func TestEveryRequestTimesOut(t *testing.T) {
 	fs := newInflightSet(3, time.Millisecond)
-	fs.begin = time.Now()
+	fs.start = time.Now()
 	var all []*inflight
 	for range 3 {
 		f := fs.acquire(item{})
@@ -37,7 +37,7 @@ func TestEveryRequestTimesOut(t *testing.T) {
 // TestUnsentRequests covers targets for which vegeta made no request.
 func TestUnsentRequests(t *testing.T) {
 	fs := newInflightSet(3, time.Hour)
-	fs.begin = time.Now()
+	fs.start = time.Now()
 	f := fs.acquire(item{})
 	fs.markSent(fs.acquire(item{}))
 	fs.close()
@@ -50,7 +50,7 @@ func TestUnsentRequests(t *testing.T) {
 // TestNothingIsSentAfterAnAbort checks that requests sent after an abort are cancelled.
 func TestNothingIsSentAfterAnAbort(t *testing.T) {
 	fs := newInflightSet(3, time.Hour)
-	fs.begin = time.Now()
+	fs.start = time.Now()
 	before := fs.markSent(fs.acquire(item{}))
 	fs.abort()
 	after := fs.markSent(fs.acquire(item{}))

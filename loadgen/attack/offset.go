@@ -11,7 +11,7 @@ import (
 // (Robbins, Monro: A stochastic approximation method, Annals of Mathematical Statistics 22, 1951).
 // Steps back are larger than steps forward, so about a quarter of the writes are early.
 type dispatchOffset struct {
-	begin time.Time
+	start time.Time
 	now   atomic.Int64
 	steps atomic.Int64
 	// pending is 1 ns after the intended time of the last request dispatched, until a write is
@@ -32,46 +32,46 @@ const (
 	back = 3
 )
 
-func (l *dispatchOffset) get() time.Duration { return time.Duration(l.now.Load()) }
+func (o *dispatchOffset) get() time.Duration { return time.Duration(o.now.Load()) }
 
 // markDispatched records that the request intended for at is dispatched now. It returns the
 // expected time of its write, which is not before at. Times are since the start of traffic.
-func (l *dispatchOffset) markDispatched(at, now time.Duration) time.Duration {
+func (o *dispatchOffset) markDispatched(at, now time.Duration) time.Duration {
 	if now-at < maxLateness {
-		l.dispatchedAt.Store(int64(now))
-		l.pending.Store(int64(at) + 1)
+		o.dispatchedAt.Store(int64(now))
+		o.pending.Store(int64(at) + 1)
 	}
-	return max(at, now+time.Duration(l.meanDelay.Load()))
+	return max(at, now+time.Duration(o.meanDelay.Load()))
 }
 
 // written learns from a write. If several requests are pending, the write is attributed to the last
 // one; the error is small.
-func (l *dispatchOffset) written() {
-	if l.pending.Load() == 0 {
+func (o *dispatchOffset) written() {
+	if o.pending.Load() == 0 {
 		return
 	}
-	if at := l.pending.Swap(0); at != 0 {
-		now := time.Since(l.begin)
-		l.learn(now - time.Duration(at-1))
-		l.updateMean(now - time.Duration(l.dispatchedAt.Load()))
+	if at := o.pending.Swap(0); at != 0 {
+		now := time.Since(o.start)
+		o.learn(now - time.Duration(at-1))
+		o.updateMean(now - time.Duration(o.dispatchedAt.Load()))
 	}
 }
 
 // updateMean adds a delay to the exponentially weighted mean.
-func (l *dispatchOffset) updateMean(way time.Duration) {
+func (o *dispatchOffset) updateMean(way time.Duration) {
 	if way <= maxLateness {
-		mean := l.meanDelay.Load()
-		l.meanDelay.Store(mean + (int64(way)-mean)/16)
+		mean := o.meanDelay.Load()
+		o.meanDelay.Store(mean + (int64(way)-mean)/16)
 	}
 }
 
-func (l *dispatchOffset) learn(late time.Duration) {
+func (o *dispatchOffset) learn(late time.Duration) {
 	if late > maxLateness {
 		return
 	}
-	step := max(firstStep/time.Duration(1+l.steps.Add(1)/halving), lastStep)
+	step := max(firstStep/time.Duration(1+o.steps.Add(1)/halving), lastStep)
 	if late < 0 {
 		step *= -back
 	}
-	l.now.Store(int64(min(max(l.get()+step, 0), maxOffset)))
+	o.now.Store(int64(min(max(o.get()+step, 0), maxOffset)))
 }

@@ -57,7 +57,7 @@ func TestOffsetIsBounded(t *testing.T) {
 }
 
 func TestOffsetCountsEachRequestOnce(t *testing.T) {
-	l := dispatchOffset{begin: time.Now().Add(-time.Hour)}
+	l := dispatchOffset{start: time.Now().Add(-time.Hour)}
 	l.written()
 	l.markDispatched(0, maxLateness) // an hour late: must be ignored
 	l.written()
@@ -92,7 +92,7 @@ func TestOffsetPredictsWrites(t *testing.T) {
 
 func TestOffsetLearnsFromConnections(t *testing.T) {
 	d := newDialer(time.Second, nil, false)
-	d.offset.begin = time.Now()
+	d.offset.start = time.Now()
 	client, server := net.Pipe()
 	defer server.Close()
 	c := d.track(client)

@@ -71,39 +71,39 @@ func (c *roundTripper) lookup(req *http.Request) (*inflight, error) {
 }
 
 // prepare adds the headers that are specific to this request.
-func (c *roundTripper) prepare(req *http.Request, f *inflight) {
-	a := f.arrival
+func (c *roundTripper) prepare(req *http.Request, r *inflight) {
+	a := r.arrival
 	if c.keepSeq {
-		f.vegetaSeq, _ = strconv.ParseUint(req.Header.Get(vegetaSeqHeader), 10, 64)
+		r.vegetaSeq, _ = strconv.ParseUint(req.Header.Get(vegetaSeqHeader), 10, 64)
 	}
 	delete(req.Header, vegetaSeqHeader)
 	req.Header[traceheader.RequestHeader] = []string{traceheader.Request{
-		Seq: a.Seq, Attempt: f.attempt, User: a.User, Cohort: c.plan.Cohorts()[a.Cohort].Name, Seed: c.plan.Seed(),
+		Seq: a.Seq, Attempt: r.attempt, User: a.User, Cohort: c.plan.Cohorts()[a.Cohort].Name, Seed: c.plan.Seed(),
 	}.String()}
 	c.jar.apply(a.User, req)
 }
 
 // readHeaders records status, version and fault headers of a response.
-func (c *roundTripper) readHeaders(f *inflight, req *http.Request, resp *http.Response) {
-	cohort := &c.plan.Cohorts()[f.arrival.Cohort]
+func (c *roundTripper) readHeaders(r *inflight, req *http.Request, resp *http.Response) {
+	cohort := &c.plan.Cohorts()[r.arrival.Cohort]
 	if !cohort.IgnoreSetCookie {
-		c.jar.store(f.arrival.User, req, resp)
+		c.jar.store(r.arrival.User, req, resp)
 	}
-	f.status, f.reason = uint16(resp.StatusCode), resp.Status
-	f.version = traceheader.Version(resp.Header, c.service)
-	if f.version == "" && c.versionHeader != "" {
-		f.version = resp.Header.Get(c.versionHeader)
+	r.status, r.reason = uint16(resp.StatusCode), resp.Status
+	r.version = traceheader.Version(resp.Header, c.service)
+	if r.version == "" && c.versionHeader != "" {
+		r.version = resp.Header.Get(c.versionHeader)
 	}
-	f.workload = traceheader.Workload(resp.Header, c.service)
-	f.hit, f.wrong = traceheader.Truth(resp.Header)
+	r.workload = traceheader.Workload(resp.Header, c.service)
+	r.hit, r.wrong = traceheader.Truth(resp.Header)
 	if c.keepSeq {
-		f.header = resp.Header
+		r.header = resp.Header
 	}
-	f.body.rate = cohort.Bandwidth
+	r.body.rate = cohort.Bandwidth
 }
 
 // fail completes a request that has no response or only part of one.
-func (c *roundTripper) fail(f *inflight, err error) {
-	f.status, f.failure, f.header = 0, failure(err), nil
-	c.inflights.complete(f, err)
+func (c *roundTripper) fail(r *inflight, err error) {
+	r.status, r.failure, r.header = 0, failure(err), nil
+	c.inflights.complete(r, err)
 }

@@ -96,31 +96,31 @@ func (r *run) waitForStart(ctx context.Context) (time.Time, error) {
 		return r.Start, nil
 	}
 	now := time.Now()
-	begin := now.Add(r.Start.Sub(now)) // with a monotonic clock reading, which Start may lack
-	if begin.Before(now) {
-		return now, fmt.Errorf("%w, by %v", ErrLate, now.Sub(begin))
+	start := now.Add(r.Start.Sub(now)) // with a monotonic clock reading, which Start may lack
+	if start.Before(now) {
+		return now, fmt.Errorf("%w, by %v", ErrLate, now.Sub(start))
 	}
-	wait, cancel := context.WithDeadline(ctx, begin)
+	wait, cancel := context.WithDeadline(ctx, start)
 	defer cancel()
 	<-wait.Done()
 	if ctx.Err() != nil {
-		return begin, context.Cause(ctx)
+		return start, context.Cause(ctx)
 	}
-	return begin, nil
+	return start, nil
 }
 
 // play runs vegeta's attack and delivers its results.
-func (r *run) play(ctx context.Context, begin time.Time) (Report, error) {
+func (r *run) play(ctx context.Context, start time.Time) (Report, error) {
 	client := http.Client{
 		Transport:     r.roundTripper,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	attacker := vegeta.NewAttacker(vegeta.Client(&client), vegeta.MaxBody(0),
 		vegeta.Workers(uint64(max(r.Connections, 1))), vegeta.MaxWorkers(uint64(r.Workers)))
-	if begin.IsZero() {
-		begin = time.Now()
+	if start.IsZero() {
+		start = time.Now()
 	}
-	r.start(begin)
+	r.start(start)
 	stopped := make(chan struct{})
 	unwatch := context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -143,8 +143,8 @@ func (r *run) play(ctx context.Context, begin time.Time) (Report, error) {
 	return r.report, err
 }
 
-func (r *run) start(begin time.Time) {
-	r.report.Start, r.schedule.begin, r.inflights.begin, r.schedule.offset.begin = begin, begin, begin, begin
+func (r *run) start(start time.Time) {
+	r.report.Start, r.schedule.start, r.inflights.start, r.schedule.offset.start = start, start, start, start
 }
 
 // target is a vegeta.Targeter. It fails only after a stop.

@@ -24,7 +24,7 @@ type item struct {
 type schedule struct {
 	curve loadgen.Curve
 	timer *pacer.Timer
-	begin time.Time
+	start time.Time
 	// offset is how much earlier than due items are released.
 	offset *dispatchOffset
 
@@ -47,8 +47,8 @@ func newSchedule(p *loadgen.Plan, s loadgen.Shard, t *pacer.Timer) *schedule {
 // Pace blocks until something is due, and stops the attack when nothing can follow.
 func (s *schedule) Pace(time.Duration, uint64) (time.Duration, bool) {
 	for {
-		until, promised, over := s.release()
-		if promised || over {
+		until, released, over := s.release()
+		if released || over {
 			return 0, over
 		}
 		if err := s.timer.Wait(context.Background(), until); err != nil {
@@ -61,22 +61,22 @@ func (s *schedule) Pace(time.Duration, uint64) (time.Duration, bool) {
 func (s *schedule) Rate(elapsed time.Duration) float64 { return s.curve.At(elapsed) }
 
 // release moves the first item to ready if it is due. Otherwise it returns when it will be.
-func (s *schedule) release() (until time.Time, promised, over bool) {
+func (s *schedule) release() (until time.Time, released, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
 		return until, false, true
 	}
-	at, any := s.first()
+	at, ok := s.first()
 	switch {
-	case !any && s.undelivered == 0:
+	case !ok && s.undelivered == 0:
 		return until, false, true
-	case !any:
+	case !ok:
 		// An outcome may still cause a retry; end then wakes the timer.
 		return time.Now().Add(time.Hour), false, false
 	}
-	if at -= s.offset.get(); at > time.Since(s.begin) {
-		return s.begin.Add(at), false, false
+	if at -= s.offset.get(); at > time.Since(s.start) {
+		return s.start.Add(at), false, false
 	}
 	s.ready = append(s.ready, s.pop())
 	s.undelivered++
@@ -84,18 +84,18 @@ func (s *schedule) release() (until time.Time, promised, over bool) {
 }
 
 // first returns when the first item is due, or false if there is none.
-func (s *schedule) first() (at time.Duration, any bool) {
-	a, any := s.cursor.Peek()
-	if s.retryQueue.Len() > 0 && (!any || s.retryQueue.First().At < a.At) {
+func (s *schedule) first() (at time.Duration, ok bool) {
+	a, ok := s.cursor.Peek()
+	if s.retryQueue.Len() > 0 && (!ok || s.retryQueue.First().At < a.At) {
 		return s.retryQueue.First().At, true
 	}
-	return a.At, any
+	return a.At, ok
 }
 
 // pop removes the first item, which must exist.
 func (s *schedule) pop() item {
-	a, any := s.cursor.Peek()
-	if s.retryQueue.Len() > 0 && (!any || s.retryQueue.First().At < a.At) {
+	a, ok := s.cursor.Peek()
+	if s.retryQueue.Len() > 0 && (!ok || s.retryQueue.First().At < a.At) {
 		return s.retryQueue.Pop().Value
 	}
 	s.cursor.Next()
@@ -112,7 +112,7 @@ func (s *schedule) take() (item, bool) {
 	it := s.ready[0]
 	s.ready = s.ready[:copy(s.ready, s.ready[1:])]
 	if it.attempt == 0 {
-		s.retries.RecordFirst(it.arrival, time.Since(s.begin))
+		s.retries.RecordFirst(it.arrival, time.Since(s.start))
 	}
 	return it, true
 }
@@ -128,10 +128,10 @@ func (s *schedule) end(it item, status uint16, at time.Duration) (again bool) {
 	next := item{arrival: it.arrival, attempt: it.attempt + 1}
 	if next.at, again = s.retries.ShouldRetry(it.arrival, it.attempt, status, at); again {
 		s.retryQueue.Push(next.at, next.arrival.Seq, next)
-		s.timer.WakeAt(s.begin.Add(s.retryQueue.First().At - s.offset.get()))
+		s.timer.WakeAt(s.start.Add(s.retryQueue.First().At - s.offset.get()))
 		return true
 	}
-	if _, any := s.first(); !any && s.undelivered == 0 {
+	if _, ok := s.first(); !ok && s.undelivered == 0 {
 		s.timer.WakeAt(time.Time{})
 	}
 	return false

@@ -23,7 +23,7 @@ func TestScheduleReleasesWhatIsDue(t *testing.T) {
 		}
 		defer timer.Close()
 		s := newSchedule(plan, loadgen.Shard{}, timer)
-		s.begin = time.Now().Add(-time.Hour)
+		s.start = time.Now().Add(-time.Hour)
 		cursor, waiting, open := plan.Arrivals(), []item(nil), []item(nil)
 		attempts := make(map[uint64]int)
 		for {
@@ -91,7 +91,7 @@ func TestStopKeepsReleasedItems(t *testing.T) {
 	defer timer.Close()
 	plan := persistent(t)
 	s := newSchedule(plan, loadgen.Shard{}, timer)
-	s.begin = time.Now().Add(-time.Hour)
+	s.start = time.Now().Add(-time.Hour)
 	s.release()
 	one, _ := s.take()
 	s.release()
@@ -134,8 +134,8 @@ func TestItemsAreReleasedEarly(t *testing.T) {
 	}
 	defer timer.Close()
 	s := newSchedule(persistent(t), loadgen.Shard{}, timer)
-	s.begin = time.Now().Add(time.Hour)
-	first := s.begin.Add(3794166) // with this seed
+	s.start = time.Now().Add(time.Hour)
+	first := s.start.Add(3794166) // with this seed
 	if until, promised, _ := s.release(); promised || !until.Equal(first) {
 		t.Errorf("promised %t, due at %v, not %v", promised, until, first)
 	}

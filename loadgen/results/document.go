@@ -112,8 +112,8 @@ func (s *seconds) UnmarshalJSON(data []byte) error {
 
 // WriteDocument writes the results as JSON, for [ReadDocument]. Equal results have equal bytes. It
 // computes the plan's digest if it is not known.
-func (l *Results) WriteDocument(w io.Writer) error {
-	d, err := l.document()
+func (r *Results) WriteDocument(w io.Writer) error {
+	d, err := r.document()
 	if err != nil {
 		return fmt.Errorf("results: %w", err)
 	}
@@ -137,8 +137,8 @@ func (l *Results) document() (*document, error) {
 		d.Plan.Routes = append(d.Plan.Routes, wireRoute{r.Name, r.Path, seconds(r.Slow)})
 	}
 	if !l.Run.Start.IsZero() {
-		begin := l.Run.Start.UTC().Round(0)
-		d.Begin = &begin
+		start := l.Run.Start.UTC().Round(0)
+		d.Begin = &start
 	}
 	var err error
 	if d.Lag, err = l.Lag.wire(); err != nil {

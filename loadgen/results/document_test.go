@@ -18,18 +18,18 @@ import (
 	"coalmine/loadgen/cardinality"
 )
 
-func bytesOf(t rapid.TB, l *Results) []byte {
+func bytesOf(t rapid.TB, r *Results) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := l.WriteDocument(&b); err != nil {
+	if err := r.WriteDocument(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
 }
 
-func reread(t rapid.TB, l *Results) *Results {
+func reread(t rapid.TB, r *Results) *Results {
 	t.Helper()
-	d, err := ReadDocument("a.json", bytes.NewReader(bytesOf(t, l)))
+	d, err := ReadDocument("a.json", bytes.NewReader(bytesOf(t, r)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,24 +15,24 @@ import (
 // default, then one for each cell, tagged cohort/route/version. Values are in µs, so
 // HistogramLogProcessor prints milliseconds with -outputValueUnitRatio 1000; the maximum next to a
 // histogram is in ms.
-func (l *Results) WriteLog(w io.Writer) error {
+func (r *Results) WriteLog(w io.Writer) error {
 	b := bufio.NewWriter(w)
-	begin := l.Run.Start
-	if begin.IsZero() {
-		begin = time.Unix(0, 0)
+	start := r.Run.Start
+	if start.IsZero() {
+		start = time.Unix(0, 0)
 	}
-	since := float64(begin.UnixMilli()) / 1000
+	since := float64(start.UnixMilli()) / 1000
 	fmt.Fprintf(b, "#[coalmine load: %s, seed %d, shards %s; values in microseconds]\n",
-		escape(l.origin.workload), l.origin.seed, l.origin.shards)
+		escape(r.origin.workload), r.origin.seed, r.origin.shards)
 	fmt.Fprintf(b, "#[Histogram log format version 1.3]\n")
-	fmt.Fprintf(b, "#[StartTime: %.3f (seconds since epoch), %s]\n", since, begin.UTC().Format(time.UnixDate))
+	fmt.Fprintf(b, "#[StartTime: %.3f (seconds since epoch), %s]\n", since, start.UTC().Format(time.UnixDate))
 	fmt.Fprintf(b, "#[BaseTime: %.3f (seconds since epoch)]\n", since)
 	fmt.Fprintf(b, "%s\n", `"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"`)
-	if err := l.writeInterval(b, "", l.Sum(nil)); err != nil {
+	if err := r.writeInterval(b, "", r.Sum(nil)); err != nil {
 		return err
 	}
-	for c := range l.Cells() {
-		if err := l.writeInterval(b, "Tag="+c.tag()+",", c); err != nil {
+	for c := range r.Cells() {
+		if err := r.writeInterval(b, "Tag="+c.tag()+",", c); err != nil {
 			return err
 		}
 	}
@@ -42,7 +42,7 @@ func (l *Results) WriteLog(w io.Writer) error {
 	return nil
 }
 
-func (l *Results) writeInterval(b *bufio.Writer, tag string, c *Cell) error {
+func (r *Results) writeInterval(b *bufio.Writer, tag string, c *Cell) error {
 	if c.Requests == 0 {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (l *Results) writeInterval(b *bufio.Writer, tag string, c *Cell) error {
 	if err != nil {
 		return fmt.Errorf("write histogram log: %s%w", tag, err)
 	}
-	fmt.Fprintf(b, "%s0.000,%.3f,%.3f,%s\n", tag, l.Elapsed().Seconds(), float64(c.Latency.largest)/1000, hdr)
+	fmt.Fprintf(b, "%s0.000,%.3f,%.3f,%s\n", tag, r.Elapsed().Seconds(), float64(c.Latency.largest)/1000, hdr)
 	return nil
 }
 

@@ -96,23 +96,23 @@ func missing(s shardSet) string {
 }
 
 // merge adds the counts of other results of the same plan.
-func (l *Results) merge(o *Results) error {
-	if b := o.Run.Start; !b.IsZero() && (l.Run.Start.IsZero() || b.Before(l.Run.Start)) {
-		l.Run.Start = b
+func (r *Results) merge(o *Results) error {
+	if b := o.Run.Start; !b.IsZero() && (r.Run.Start.IsZero() || b.Before(r.Run.Start)) {
+		r.Run.Start = b
 	}
-	l.Run.Elapsed = max(l.Run.Elapsed, o.Elapsed())
-	l.Run.Unsent = addSaturated(l.Run.Unsent, o.Run.Unsent)
-	l.Stopped = addSaturated(l.Stopped, o.Stopped)
-	l.Lag.merge(&o.Lag)
+	r.Run.Elapsed = max(r.Run.Elapsed, o.Elapsed())
+	r.Run.Unsent = addSaturated(r.Run.Unsent, o.Run.Unsent)
+	r.Stopped = addSaturated(r.Stopped, o.Stopped)
+	r.Lag.merge(&o.Lag)
 	for _, k := range o.keys() {
-		c := l.cells[k]
-		if c == nil && len(l.cells) > maxCells {
+		c := r.cells[k]
+		if c == nil && len(r.cells) > maxCells {
 			return fmt.Errorf("more than %d combinations of cohort, route and version in total", maxCells)
 		}
 		if c == nil {
 			c = newCell()
-			c.Cohort, c.Route, c.Version = l.origin.cohort(k.cohort), l.origin.route(k.route), k.version
-			l.cells[k] = c
+			c.Cohort, c.Route, c.Version = r.origin.cohort(k.cohort), r.origin.route(k.route), k.version
+			r.cells[k] = c
 		}
 		c.merge(o.cells[k])
 	}

@@ -65,29 +65,29 @@ func (o *origin) route(i int) string {
 }
 
 // Workload returns the name of what the plan was made from.
-func (l *Results) Workload() string { return l.origin.workload }
+func (r *Results) Workload() string { return r.origin.workload }
 
 // Seed returns the seed of the plan.
-func (l *Results) Seed() uint64 { return l.origin.seed }
+func (r *Results) Seed() uint64 { return r.origin.seed }
 
 // Duration returns the duration of the plan.
-func (l *Results) Duration() time.Duration { return l.origin.duration }
+func (r *Results) Duration() time.Duration { return r.origin.duration }
 
 // Shards returns the shards that were counted, ascending, and their total number.
-func (l *Results) Shards() (have []int, of int) {
-	return slices.Clone(l.origin.shards.have), l.origin.shards.of
+func (r *Results) Shards() (have []int, of int) {
+	return slices.Clone(r.origin.shards.have), r.origin.shards.of
 }
 
 // Cohorts returns the names of the workload's cohorts, in order. The caller must not change them.
-func (l *Results) Cohorts() []string { return l.origin.cohorts }
+func (r *Results) Cohorts() []string { return r.origin.cohorts }
 
 // Routes returns the workload's routes, in order. The caller must not change them.
-func (l *Results) Routes() []Route { return l.origin.routes }
+func (r *Results) Routes() []Route { return r.origin.routes }
 
 // Digest returns the digest of the plan. The first call may have to iterate over the plan.
-func (l *Results) Digest() string {
-	if o := &l.origin; o.digest == "" && o.plan != nil {
+func (r *Results) Digest() string {
+	if o := &r.origin; o.digest == "" && o.plan != nil {
 		o.digest = o.plan.Digest()
 	}
-	return l.origin.digest
+	return r.origin.digest
 }

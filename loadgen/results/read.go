@@ -106,12 +106,12 @@ func (d *document) results() (*Results, error) {
 	return l, nil
 }
 
-func (d *document) readCells(l *Results) error {
+func (d *document) readCells(r *Results) error {
 	if len(d.Cells) > maxCells+1 {
 		return fmt.Errorf("cells: has %d entries; the maximum is %d", len(d.Cells), maxCells+1)
 	}
 	for i, wire := range d.Cells {
-		k, err := l.origin.key(wire)
+		k, err := r.origin.key(wire)
 		if err != nil {
 			return fmt.Errorf("cells[%d].%w", i, err)
 		}
@@ -119,10 +119,10 @@ func (d *document) readCells(l *Results) error {
 		if err != nil {
 			return fmt.Errorf("cells[%d].%w", i, err)
 		}
-		if l.cells[k] != nil {
+		if r.cells[k] != nil {
 			return fmt.Errorf("cells[%d]: cohort %q, route %q, version %q is a duplicate", i, c.Cohort, c.Route, c.Version)
 		}
-		l.cells[k] = c
+		r.cells[k] = c
 	}
 	return nil
 }

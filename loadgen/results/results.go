@@ -93,63 +93,63 @@ func newResults(o origin) *Results {
 }
 
 // Add counts the outcome of an attempt. It does not retain o.
-func (l *Results) Add(o *loadgen.Outcome) {
+func (r *Results) Add(o *loadgen.Outcome) {
 	if o.Status == 0 && o.Failure == loadgen.FailureStopped {
-		l.Stopped++
+		r.Stopped++
 		return
 	}
-	c := l.cellOf(int(o.Arrival.Cohort), int(o.Arrival.Route), o.Version)
+	c := r.cellOf(int(o.Arrival.Cohort), int(o.Arrival.Route), o.Version)
 	c.Attempts++
 	c.Bytes += o.BytesIn
-	l.Lag.add(o.Sent - o.Intended)
-	l.last = max(l.last, o.Done())
+	r.Lag.add(o.Sent - o.Intended)
+	r.last = max(r.last, o.Done())
 	if o.Final {
-		c.add(o, l.origin.routes[o.Arrival.Route].Slow)
+		c.add(o, r.origin.routes[o.Arrival.Route].Slow)
 	}
 }
 
 // cellOf returns the cell of an outcome, creating it if needed.
-func (l *Results) cellOf(cohort, route int, version string) *Cell {
-	if l.rows == nil {
-		l.rows = make([]*[cardinality.IndexCount]*Cell, len(l.origin.cohorts)*len(l.origin.routes))
+func (r *Results) cellOf(cohort, route int, version string) *Cell {
+	if r.rows == nil {
+		r.rows = make([]*[cardinality.IndexCount]*Cell, len(r.origin.cohorts)*len(r.origin.routes))
 	}
-	place := cohort*len(l.origin.routes) + route
-	row := l.rows[place]
+	place := cohort*len(r.origin.routes) + route
+	row := r.rows[place]
 	if row == nil {
 		row = new([cardinality.IndexCount]*Cell)
-		l.rows[place] = row
+		r.rows[place] = row
 	}
-	i := l.versions.Index(version)
+	i := r.versions.Index(version)
 	if row[i] == nil {
-		row[i] = l.cell(key{cohort, route, l.versions.Name(i)})
+		row[i] = r.cell(key{cohort, route, r.versions.Name(i)})
 	}
 	return row[i]
 }
 
 // cell returns the cell of a key, creating it if needed. If there are too many, it returns the cell
 // for all others.
-func (l *Results) cell(k key) *Cell {
-	if c := l.cells[k]; c != nil {
+func (r *Results) cell(k key) *Cell {
+	if c := r.cells[k]; c != nil {
 		return c
 	}
-	if len(l.cells) >= maxCells {
-		k = key{len(l.origin.cohorts), len(l.origin.routes), cardinality.Other}
-		if c := l.cells[k]; c != nil {
+	if len(r.cells) >= maxCells {
+		k = key{len(r.origin.cohorts), len(r.origin.routes), cardinality.Other}
+		if c := r.cells[k]; c != nil {
 			return c
 		}
 	}
 	c := newCell()
-	c.Cohort, c.Route, c.Version = l.origin.cohort(k.cohort), l.origin.route(k.route), k.version
-	l.cells[k] = c
+	c.Cohort, c.Route, c.Version = r.origin.cohort(k.cohort), r.origin.route(k.route), k.version
+	r.cells[k] = c
 	return c
 }
 
 // Cells yields the cells with attempts, ordered by cohort and route as in the workload, then by
 // version. The caller must not change them.
-func (l *Results) Cells() iter.Seq[*Cell] {
+func (r *Results) Cells() iter.Seq[*Cell] {
 	return func(yield func(*Cell) bool) {
-		for _, k := range l.keys() {
-			if !yield(l.cells[k]) {
+		for _, k := range r.keys() {
+			if !yield(r.cells[k]) {
 				return
 			}
 		}
@@ -157,9 +157,9 @@ func (l *Results) Cells() iter.Seq[*Cell] {
 }
 
 // keys returns the keys in order.
-func (l *Results) keys() []key {
-	keys := make([]key, 0, len(l.cells))
-	for k := range l.cells {
+func (r *Results) keys() []key {
+	keys := make([]key, 0, len(r.cells))
+	for k := range r.cells {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, func(a, b key) int {
@@ -176,9 +176,9 @@ func (l *Results) keys() []key {
 
 // Sum adds the cells that keep accepts; a nil keep accepts all. The sum has no Cohort, Route and
 // Version.
-func (l *Results) Sum(keep func(*Cell) bool) *Cell {
+func (r *Results) Sum(keep func(*Cell) bool) *Cell {
 	sum := newCell()
-	for c := range l.Cells() {
+	for c := range r.Cells() {
 		if keep == nil || keep(c) {
 			sum.merge(c)
 		}
@@ -187,9 +187,9 @@ func (l *Results) Sum(keep func(*Cell) bool) *Cell {
 }
 
 // Elapsed returns how long the load test took.
-func (l *Results) Elapsed() time.Duration {
-	if l.Run.Elapsed > 0 {
-		return l.Run.Elapsed
+func (r *Results) Elapsed() time.Duration {
+	if r.Run.Elapsed > 0 {
+		return r.Run.Elapsed
 	}
-	return l.last
+	return r.last
 }

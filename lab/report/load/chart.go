@@ -79,14 +79,14 @@ func (p *page) latency(l *results.Latencies) {
 }
 
 // faultTruth reports which responses the injected fault affected, and how many of them were bad.
-func (p *page) faultTruth(l *results.Results, all *results.Cell) {
+func (p *page) faultTruth(r *results.Results, all *results.Cell) {
 	if all.Hit == 0 {
 		return
 	}
 	p.section("Fault truth", "from the headers of the demo services")
 	p.wrapped(1, plain, fmt.Sprintf("The injected fault affected %s (%s); %s of them were bad.",
 		count(all.Hit, "request", "requests"), percent(share(all.Hit, all.Requests)), number(all.Harm)))
-	hit := slices.DeleteFunc(slices.Collect(l.Cells()), func(c *results.Cell) bool { return c.Hit == 0 })
+	hit := slices.DeleteFunc(slices.Collect(r.Cells()), func(c *results.Cell) bool { return c.Hit == 0 })
 	hidden := max(0, len(hit)-maxRows)
 	hit = hit[:len(hit)-hidden]
 	t := newLayout(p.width, hit, all, []column{
@@ -102,30 +102,30 @@ func (p *page) faultTruth(l *results.Results, all *results.Cell) {
 }
 
 // generator reports how well the plan was kept, what was retried, and what was not sent.
-func (p *page) generator(l *results.Results, all *results.Cell) {
+func (p *page) generator(r *results.Results, all *results.Cell) {
 	p.section("Generator", "")
-	if l.Lag.Count() > 0 {
+	if r.Lag.Count() > 0 {
 		p.wrapped(1, plain, fmt.Sprintf("Schedule error (how late requests were sent): p50 %s, p99 %s, max %s.",
-			span(l.Lag.Quantile(0.5)), span(l.Lag.Quantile(0.99)), span(l.Lag.Max())))
+			span(r.Lag.Quantile(0.5)), span(r.Lag.Quantile(0.99)), span(r.Lag.Max())))
 	}
 	if again := all.Attempts - all.Requests; again > 0 {
 		p.wrapped(1, plain, fmt.Sprintf("%s for %s: %s (%s)%s.", count(all.Attempts, "attempt", "attempts"),
-			count(all.Requests, "request", "requests"), count(again, "retry", "retries"), percent(share(again, all.Requests)), retries(l)))
+			count(all.Requests, "request", "requests"), count(again, "retry", "retries"), percent(share(again, all.Requests)), retries(r)))
 	}
-	if n := l.Run.Unsent; n > 0 {
+	if n := r.Run.Unsent; n > 0 {
 		p.wrapped(1, warn, count(n, "planned request was", "planned requests were")+" not sent because the load test was stopped.")
 	}
-	if n := l.Stopped; n > 0 {
+	if n := r.Stopped; n > 0 {
 		p.wrapped(1, warn, count(n, "request was", "requests were")+" in flight when the load test was stopped (not counted).")
 	}
 }
 
 // retries lists the retries by cohort, if there are several cohorts.
-func retries(l *results.Results) string {
+func retries(r *results.Results) string {
 	var parts []string
-	for _, cohort := range l.Cohorts() {
-		c := l.Sum(func(c *results.Cell) bool { return c.Cohort == cohort })
-		if again := c.Attempts - c.Requests; again > 0 && len(l.Cohorts()) > 1 && len(parts) < 5 {
+	for _, cohort := range r.Cohorts() {
+		c := r.Sum(func(c *results.Cell) bool { return c.Cohort == cohort })
+		if again := c.Attempts - c.Requests; again > 0 && len(r.Cohorts()) > 1 && len(parts) < 5 {
 			parts = append(parts, fmt.Sprintf("%s %s", cohort, percent(share(again, c.Requests))))
 		}
 	}

@@ -33,29 +33,29 @@ const confidence = 0.95
 // Text writes a report of the results: the plan, a table of cohort, route and version, the latency
 // distribution, the affected requests, and the accuracy of the generator. Colours only repeat what
 // the text says.
-func Text(w io.Writer, l *results.Results, o Options) error {
+func Text(w io.Writer, r *results.Results, o Options) error {
 	p := &page{width: min(140, max(80, o.Width)), color: o.Color}
-	all := l.Sum(nil)
-	p.head(l, all)
+	all := r.Sum(nil)
+	p.head(r, all)
 	if all.Attempts > 0 {
-		p.table(l, all, o.Objectives)
+		p.table(r, all, o.Objectives)
 	}
 	if all.Requests > 0 {
 		p.latency(&all.Latency)
 	}
-	p.faultTruth(l, all)
-	p.generator(l, all)
+	p.faultTruth(r, all)
+	p.generator(r, all)
 	return p.flush(w)
 }
 
-func (p *page) head(l *results.Results, all *results.Cell) {
+func (p *page) head(r *results.Results, all *results.Cell) {
 	p.line()
-	name := l.Workload()
+	name := r.Workload()
 	if name == "" {
 		name = "load"
 	}
-	remark := fmt.Sprintf("seed %d", l.Seed())
-	if have, of := l.Shards(); len(have) == 1 && of > 1 {
+	remark := fmt.Sprintf("seed %d", r.Seed())
+	if have, of := r.Shards(); len(have) == 1 && of > 1 {
 		remark += fmt.Sprintf(", shard %d/%d", have[0], of)
 	} else if of > 1 {
 		remark += fmt.Sprintf(", %d of %d shards", len(have), of)
@@ -66,7 +66,7 @@ func (p *page) head(l *results.Results, all *results.Cell) {
 		p.wrapped(1, plain, "No request has ended.")
 		return
 	}
-	text := fmt.Sprintf("%s in %s, %s per second", count(all.Requests, "request", "requests"), span(l.Elapsed()), rate(l, all))
+	text := fmt.Sprintf("%s in %s, %s per second", count(all.Requests, "request", "requests"), span(r.Elapsed()), rate(r, all))
 	if all.Bad == 0 {
 		p.wrapped(1, plain, strings.TrimRight(text+", none bad; "+unaccepted(all), "; "))
 		return
@@ -74,11 +74,11 @@ func (p *page) head(l *results.Results, all *results.Cell) {
 	p.wrapped(1, plain, fmt.Sprintf("%s, %s bad (%s): %s", text, number(all.Bad), percent(share(all.Bad, all.Requests)), reasons(all)))
 }
 
-func rate(l *results.Results, c *results.Cell) string {
-	if l.Elapsed() <= 0 {
+func rate(r *results.Results, c *results.Cell) string {
+	if r.Elapsed() <= 0 {
 		return "–"
 	}
-	return format.Rate(float64(c.Requests) / l.Elapsed().Seconds())
+	return format.Rate(float64(c.Requests) / r.Elapsed().Seconds())
 }
 
 func share(part, of int64) float64 {

@@ -41,10 +41,10 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func text(t rapid.TB, l *results.Results, o loadreport.Options) string {
+func text(t rapid.TB, r *results.Results, o loadreport.Options) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := loadreport.Text(&b, l, o); err != nil {
+	if err := loadreport.Text(&b, r, o); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -242,9 +242,9 @@ func TestUntrustedNames(t *testing.T) {
 }
 
 // renamed writes results, puts other names into the document, and reads it.
-func renamed(t *rapid.T, l *results.Results, name string) *results.Results {
+func renamed(t *rapid.T, r *results.Results, name string) *results.Results {
 	var b bytes.Buffer
-	if err := l.WriteDocument(&b); err != nil {
+	if err := r.WriteDocument(&b); err != nil {
 		t.Fatal(err)
 	}
 	quoted, err := json.Marshal(name)

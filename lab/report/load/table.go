@@ -27,14 +27,14 @@ type column struct {
 	text  func(*results.Cell) string
 }
 
-func columns(l *results.Results, all *results.Cell) []column {
+func columns(r *results.Results, all *results.Cell) []column {
 	quantile := func(q float64) func(*results.Cell) string {
 		return func(c *results.Cell) string { return wait(c, c.Latency.Quantile(q)) }
 	}
 	list := []column{
 		{"requests", false, func(c *results.Cell) string { return number(c.Requests) }},
 		{"attempts", true, func(c *results.Cell) string { return number(c.Attempts) }},
-		{"per s", false, func(c *results.Cell) string { return rate(l, c) }},
+		{"per s", false, func(c *results.Cell) string { return rate(r, c) }},
 		{"bad", false, badShare},
 		{"p50", false, quantile(0.5)}, {"p90", false, quantile(0.9)}, {"p95", true, quantile(0.95)}, {"p99", false, quantile(0.99)},
 		{"p99.9", true, quantile(0.999)},

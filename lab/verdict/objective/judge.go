@@ -84,13 +84,13 @@ const confidence = 0.95
 // requests cannot have 1 % of errors. With fewer, a condition that holds is met, and one that does
 // not is violated only if the exact 95 % interval of the share (Clopper-Pearson) excludes the
 // limit; otherwise it is inconclusive.
-func (o Objective) Judge(l *results.Results) Verdict {
-	cell := l.Sum(o.selector.matches)
+func (o Objective) Judge(r *results.Results) Verdict {
+	cell := r.Sum(o.selector.matches)
 	v := Verdict{Objective: o.text, State: Met, Requests: cell.Requests}
 	for _, c := range o.conditions {
-		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(l) + " has ended"}
+		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(r) + " has ended"}
 		if cell.Requests > 0 {
-			j = c.judge(cell, l.Elapsed())
+			j = c.judge(cell, r.Elapsed())
 		}
 		v.Conditions = append(v.Conditions, j)
 		if v.State == Met || j.State == Violated {
@@ -106,7 +106,7 @@ func (s *selector) matches(c *results.Cell) bool {
 }
 
 // words describes the selection for an error. If no such version exists, it lists those that do.
-func (s *selector) words(l *results.Results) string {
+func (s *selector) words(r *results.Results) string {
 	text := ""
 	if s.cohort != nil {
 		text += " of cohort " + *s.cohort
@@ -119,7 +119,7 @@ func (s *selector) words(l *results.Results) string {
 	}
 	text += fmt.Sprintf(" by version %q", *s.version)
 	var seen []string
-	for c := range l.Cells() {
+	for c := range r.Cells() {
 		if c.Version != "" && !slices.Contains(seen, c.Version) {
 			seen = append(seen, c.Version)
 		}

@@ -162,13 +162,13 @@ func FuzzParse(f *testing.F) {
 }
 
 // requests adds outcomes of the premium cohort on checkout.
-func requests(l *results.Results, n int, version string, change func(i int, o *loadgen.Outcome)) {
+func requests(r *results.Results, n int, version string, change func(i int, o *loadgen.Outcome)) {
 	for i := range n {
 		o := loadgen.Outcome{Arrival: loadgen.Arrival{Cohort: 1, Route: 2}, Final: true, Status: 200, Version: version, Latency: 20 * time.Millisecond}
 		if change != nil {
 			change(i, &o)
 		}
-		l.Add(&o)
+		r.Add(&o)
 	}
 }
 
@@ -196,75 +196,75 @@ func TestJudge(t *testing.T) {
 		reason string
 	}{
 		"nothing": {"p99<500ms", func(*results.Results) {}, objective.Inconclusive, "no request has ended"},
-		"nobody": {"cohort=regular route=checkout p99<500ms", func(l *results.Results) { requests(l, 5, "v1", nil) }, objective.Inconclusive,
+		"nobody": {"cohort=regular route=checkout p99<500ms", func(r *results.Results) { requests(r, 5, "v1", nil) }, objective.Inconclusive,
 			"no request of cohort regular on route checkout has ended"},
-		"no such version": {"version=v3 p99<500ms", func(l *results.Results) {
-			requests(l, 5, "v2", nil)
-			requests(l, 5, "v1", nil)
-			requests(l, 1, "", nil)
+		"no such version": {"version=v3 p99<500ms", func(r *results.Results) {
+			requests(r, 5, "v2", nil)
+			requests(r, 5, "v1", nil)
+			requests(r, 1, "", nil)
 		},
 			objective.Inconclusive, `no request by version "v3" (versions: v1 and v2) has ended`},
-		"no versions": {"version=v3 p99<500ms", func(l *results.Results) { requests(l, 5, "", nil) },
+		"no versions": {"version=v3 p99<500ms", func(r *results.Results) { requests(r, 5, "", nil) },
 			objective.Inconclusive, `no request by version "v3" (no response named its version) has ended`},
-		"quantile met": {"p99<500ms", func(l *results.Results) { requests(l, 1000, "v1", slowFirst(10)) }, objective.Met,
+		"quantile met": {"p99<500ms", func(r *results.Results) { requests(r, 1000, "v1", slowFirst(10)) }, objective.Met,
 			"p99 of 1 000 requests is 20 ms, under 500ms"},
-		"quantile violated": {"p99<500ms", func(l *results.Results) { requests(l, 1000, "v1", slowFirst(11)) }, objective.Violated,
+		"quantile violated": {"p99<500ms", func(r *results.Results) { requests(r, 1000, "v1", slowFirst(11)) }, objective.Violated,
 			"p99 of 1 000 requests is 1 s, not under 500ms: 1.1 % took longer"},
-		"few, all in time": {"p99<500ms", func(l *results.Results) { requests(l, 20, "v1", nil) }, objective.Met, "p99 of 20 requests is 20 ms, under 500ms"},
-		"few, one slow": {"p99<500ms", func(l *results.Results) { requests(l, 99, "v1", slowFirst(1)) }, objective.Inconclusive,
+		"few, all in time": {"p99<500ms", func(r *results.Results) { requests(r, 20, "v1", nil) }, objective.Met, "p99 of 20 requests is 20 ms, under 500ms"},
+		"few, one slow": {"p99<500ms", func(r *results.Results) { requests(r, 99, "v1", slowFirst(1)) }, objective.Inconclusive,
 			"p99 of 99 requests is 1 s, not under 500ms: 1.0 % took longer; measuring p99 takes at least 100 requests"},
-		"few, many slow": {"p99<500ms", func(l *results.Results) { requests(l, 50, "v1", slowFirst(3)) }, objective.Violated,
+		"few, many slow": {"p99<500ms", func(r *results.Results) { requests(r, 50, "v1", slowFirst(3)) }, objective.Violated,
 			"p99 of 50 requests is 1 s, not under 500ms: 6.0 % took longer"},
-		"few, many as slow as the limit": {"p99<1s", func(l *results.Results) { requests(l, 50, "v1", slowFirst(3)) }, objective.Violated, "p99 of 50 requests is 1 s, not under 1s"},
-		"just enough":                    {"p90<500ms", func(l *results.Results) { requests(l, 10, "v1", slowFirst(2)) }, objective.Violated, "p90 of 10 requests is 1 s, not under 500ms"},
-		"enough, one too slow": {"p99<500ms", func(l *results.Results) { requests(l, 100, "v1", slowFirst(2)) }, objective.Violated,
+		"few, many as slow as the limit": {"p99<1s", func(r *results.Results) { requests(r, 50, "v1", slowFirst(3)) }, objective.Violated, "p99 of 50 requests is 1 s, not under 1s"},
+		"just enough":                    {"p90<500ms", func(r *results.Results) { requests(r, 10, "v1", slowFirst(2)) }, objective.Violated, "p90 of 10 requests is 1 s, not under 500ms"},
+		"enough, one too slow": {"p99<500ms", func(r *results.Results) { requests(r, 100, "v1", slowFirst(2)) }, objective.Violated,
 			"p99 of 100 requests is 1 s, not under 500ms: 2.0 % took longer"},
-		"few, to be slow":          {"p99>500ms", func(l *results.Results) { requests(l, 50, "v1", nil) }, objective.Inconclusive, "measuring p99 takes at least 100 requests"},
-		"many, to be slow":         {"p99>=500ms", func(l *results.Results) { requests(l, 500, "v1", nil) }, objective.Violated, "p99 of 500 requests is 20 ms, not at least 500ms"},
-		"limit itself, strict":     {"max<20ms", func(l *results.Results) { requests(l, 1, "v1", nil) }, objective.Violated, "max of 1 request is 20 ms, not under 20ms"},
-		"limit itself, not strict": {"max<=20ms", func(l *results.Results) { requests(l, 1, "v1", nil) }, objective.Met, "max of 1 request is 20 ms, at most 20ms"},
-		"mean":                     {"mean>20ms", func(l *results.Results) { requests(l, 10, "v1", slowFirst(1)) }, objective.Met, "mean of 10 requests is 118 ms, over 20ms"},
-		"share met": {"errors<1%", func(l *results.Results) { requests(l, 10_000, "v1", failFirst(50, 503)) }, objective.Met,
+		"few, to be slow":          {"p99>500ms", func(r *results.Results) { requests(r, 50, "v1", nil) }, objective.Inconclusive, "measuring p99 takes at least 100 requests"},
+		"many, to be slow":         {"p99>=500ms", func(r *results.Results) { requests(r, 500, "v1", nil) }, objective.Violated, "p99 of 500 requests is 20 ms, not at least 500ms"},
+		"limit itself, strict":     {"max<20ms", func(r *results.Results) { requests(r, 1, "v1", nil) }, objective.Violated, "max of 1 request is 20 ms, not under 20ms"},
+		"limit itself, not strict": {"max<=20ms", func(r *results.Results) { requests(r, 1, "v1", nil) }, objective.Met, "max of 1 request is 20 ms, at most 20ms"},
+		"mean":                     {"mean>20ms", func(r *results.Results) { requests(r, 10, "v1", slowFirst(1)) }, objective.Met, "mean of 10 requests is 118 ms, over 20ms"},
+		"share met": {"errors<1%", func(r *results.Results) { requests(r, 10_000, "v1", failFirst(50, 503)) }, objective.Met,
 			"errors are 0.50 % of 10 000 requests (95 % interval 0.37 % to 0.66 %), under 1%"},
-		"share met by chance": {"errors<1%", func(l *results.Results) { requests(l, 1000, "v1", failFirst(9, 0)) }, objective.Met,
+		"share met by chance": {"errors<1%", func(r *results.Results) { requests(r, 1000, "v1", failFirst(9, 0)) }, objective.Met,
 			"errors are 0.90 % of 1 000 requests (95 % interval 0.41 % to 1.7 %), under 1%; the limit is within the interval, so another run may differ"},
-		"share at the limit": {"errors<=0.3%", func(l *results.Results) { requests(l, 1000, "v1", failFirst(3, 500)) }, objective.Met, "at most 0.3%"},
-		"share violated": {"errors<0.01", func(l *results.Results) { requests(l, 1000, "v1", failFirst(10, 500)) }, objective.Violated,
+		"share at the limit": {"errors<=0.3%", func(r *results.Results) { requests(r, 1000, "v1", failFirst(3, 500)) }, objective.Met, "at most 0.3%"},
+		"share violated": {"errors<0.01", func(r *results.Results) { requests(r, 1000, "v1", failFirst(10, 500)) }, objective.Violated,
 			"errors are 1.0 % of 1 000 requests (95 % interval 0.48 % to 1.8 %), not under 0.01; the limit is within the interval"},
-		"one error of few": {"errors<1%", func(l *results.Results) { requests(l, 5, "v1", failFirst(1, 500)) }, objective.Inconclusive,
+		"one error of few": {"errors<1%", func(r *results.Results) { requests(r, 5, "v1", failFirst(1, 500)) }, objective.Inconclusive,
 			"errors are 20 % of 5 requests (95 % interval 0.51 % to 72 %), not under 1%; the limit is within the interval, so another run may differ; measuring a share of 1% takes at least 100 requests"},
-		"many errors of few": {"errors<1%", func(l *results.Results) { requests(l, 5, "v1", failFirst(3, 500)) }, objective.Violated, "errors are 60 % of 5 requests"},
-		"no error of few":    {"errors<1%", func(l *results.Results) { requests(l, 5, "v1", nil) }, objective.Met, "errors are 0 % of 5 requests (95 % interval 0 % to 52 %), under 1%"},
-		"no error at all":    {"errors<=0", func(l *results.Results) { requests(l, 5, "v1", failFirst(1, 500)) }, objective.Violated, "not at most 0"},
-		"denied is bad":      {"bad<=1%", func(l *results.Results) { requests(l, 200, "v1", failFirst(3, 403)) }, objective.Violated, "bad is 1.5 % of 200 requests"},
-		"denied is no error": {"errors<=0%", func(l *results.Results) { requests(l, 200, "v1", failFirst(3, 403)) }, objective.Met, "errors are 0 % of 200 requests"},
-		"denied is no success": {"success>=99.5%", func(l *results.Results) { requests(l, 200, "v1", failFirst(1, 403)) }, objective.Met,
+		"many errors of few": {"errors<1%", func(r *results.Results) { requests(r, 5, "v1", failFirst(3, 500)) }, objective.Violated, "errors are 60 % of 5 requests"},
+		"no error of few":    {"errors<1%", func(r *results.Results) { requests(r, 5, "v1", nil) }, objective.Met, "errors are 0 % of 5 requests (95 % interval 0 % to 52 %), under 1%"},
+		"no error at all":    {"errors<=0", func(r *results.Results) { requests(r, 5, "v1", failFirst(1, 500)) }, objective.Violated, "not at most 0"},
+		"denied is bad":      {"bad<=1%", func(r *results.Results) { requests(r, 200, "v1", failFirst(3, 403)) }, objective.Violated, "bad is 1.5 % of 200 requests"},
+		"denied is no error": {"errors<=0%", func(r *results.Results) { requests(r, 200, "v1", failFirst(3, 403)) }, objective.Met, "errors are 0 % of 200 requests"},
+		"denied is no success": {"success>=99.5%", func(r *results.Results) { requests(r, 200, "v1", failFirst(1, 403)) }, objective.Met,
 			"success is 99.50 % of 200 requests (95 % interval 97.2 % to 99.987 %), at least 99.5%"},
-		"few successes":            {"success>=99.5%", func(l *results.Results) { requests(l, 199, "v1", failFirst(1, 500)) }, objective.Inconclusive, "measuring a share of 99.5% takes at least 200 requests"},
-		"too few successes of few": {"success>=99.5%", func(l *results.Results) { requests(l, 199, "v1", failFirst(10, 500)) }, objective.Violated, "success is 95.0 % of 199 requests"},
-		"rate":                     {"rate>=2", func(l *results.Results) { requests(l, 120, "v1", nil) }, objective.Met, "rate is 2.0 per second (120 requests in 60 s), at least 2"},
-		"rate missed":              {"rate>2/s", func(l *results.Results) { requests(l, 120, "v1", nil) }, objective.Violated, "not over 2/s"},
-		"no time": {"rate>2", func(l *results.Results) {
-			l.Run.Elapsed = 0
-			requests(l, 1, "v1", func(_ int, o *loadgen.Outcome) { o.Latency = 0 })
+		"few successes":            {"success>=99.5%", func(r *results.Results) { requests(r, 199, "v1", failFirst(1, 500)) }, objective.Inconclusive, "measuring a share of 99.5% takes at least 200 requests"},
+		"too few successes of few": {"success>=99.5%", func(r *results.Results) { requests(r, 199, "v1", failFirst(10, 500)) }, objective.Violated, "success is 95.0 % of 199 requests"},
+		"rate":                     {"rate>=2", func(r *results.Results) { requests(r, 120, "v1", nil) }, objective.Met, "rate is 2.0 per second (120 requests in 60 s), at least 2"},
+		"rate missed":              {"rate>2/s", func(r *results.Results) { requests(r, 120, "v1", nil) }, objective.Violated, "not over 2/s"},
+		"no time": {"rate>2", func(r *results.Results) {
+			r.Run.Elapsed = 0
+			requests(r, 1, "v1", func(_ int, o *loadgen.Outcome) { o.Latency = 0 })
 		}, objective.Inconclusive, "no rate"},
-		"retries do not count": {"errors<=0", func(l *results.Results) {
-			requests(l, 20, "v1", func(i int, o *loadgen.Outcome) { o.Final, o.Status = i%2 == 1, uint16(503-303*(i%2)) })
+		"retries do not count": {"errors<=0", func(r *results.Results) {
+			requests(r, 20, "v1", func(i int, o *loadgen.Outcome) { o.Final, o.Status = i%2 == 1, uint16(503-303*(i%2)) })
 		},
 			objective.Met, "errors are 0 % of 10 requests"},
-		"all hold":        {"p99<500ms errors<1%", func(l *results.Results) { requests(l, 1000, "v1", nil) }, objective.Met, "p99 of 1 000 requests is 20 ms, under 500ms; errors are 0 %"},
-		"one is unclear":  {"p99<500ms max<2s", func(l *results.Results) { requests(l, 99, "v1", slowFirst(1)) }, objective.Inconclusive, "max of 99 requests is 1 s, under 2s"},
-		"one is violated": {"max<1ms p99<500ms errors<1%", func(l *results.Results) { requests(l, 99, "v1", slowFirst(1)) }, objective.Violated, "max of 99 requests is 1 s, not under 1ms"},
-		"the path of two routes": {"route=/api/checkout rate>=1", func(l *results.Results) {
-			requests(l, 30, "v1", nil)
-			requests(l, 30, "v1", func(_ int, o *loadgen.Outcome) { o.Arrival.Route = 3 })
-			requests(l, 30, "v1", func(_ int, o *loadgen.Outcome) { o.Arrival.Route = 0 })
+		"all hold":        {"p99<500ms errors<1%", func(r *results.Results) { requests(r, 1000, "v1", nil) }, objective.Met, "p99 of 1 000 requests is 20 ms, under 500ms; errors are 0 %"},
+		"one is unclear":  {"p99<500ms max<2s", func(r *results.Results) { requests(r, 99, "v1", slowFirst(1)) }, objective.Inconclusive, "max of 99 requests is 1 s, under 2s"},
+		"one is violated": {"max<1ms p99<500ms errors<1%", func(r *results.Results) { requests(r, 99, "v1", slowFirst(1)) }, objective.Violated, "max of 99 requests is 1 s, not under 1ms"},
+		"the path of two routes": {"route=/api/checkout rate>=1", func(r *results.Results) {
+			requests(r, 30, "v1", nil)
+			requests(r, 30, "v1", func(_ int, o *loadgen.Outcome) { o.Arrival.Route = 3 })
+			requests(r, 30, "v1", func(_ int, o *loadgen.Outcome) { o.Arrival.Route = 0 })
 		}, objective.Met, "rate is 1.0 per second (60 requests in 60 s)"},
-		"selected": {"cohort=premium route=item version=v2 errors<=0", func(l *results.Results) {
-			requests(l, 10, "v2", failFirst(10, 500))
-			requests(l, 10, "v1", func(_ int, o *loadgen.Outcome) { o.Arrival.Route, o.Status = 1, 500 })
-			requests(l, 10, "v2", func(_ int, o *loadgen.Outcome) { o.Arrival.Cohort, o.Arrival.Route, o.Status = 0, 1, 500 })
-			requests(l, 7, "v2", func(_ int, o *loadgen.Outcome) { o.Arrival.Route = 1 })
+		"selected": {"cohort=premium route=item version=v2 errors<=0", func(r *results.Results) {
+			requests(r, 10, "v2", failFirst(10, 500))
+			requests(r, 10, "v1", func(_ int, o *loadgen.Outcome) { o.Arrival.Route, o.Status = 1, 500 })
+			requests(r, 10, "v2", func(_ int, o *loadgen.Outcome) { o.Arrival.Cohort, o.Arrival.Route, o.Status = 0, 1, 500 })
+			requests(r, 7, "v2", func(_ int, o *loadgen.Outcome) { o.Arrival.Route = 1 })
 		}, objective.Met, "errors are 0 % of 7 requests"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -67,7 +67,7 @@ func (p *parser) parse() error {
 
 // part reads a selector or a condition.
 func (p *parser) part() error {
-	begin := p.at
+	start := p.at
 	name := p.word()
 	p.skip(" ")
 	at := p.at
@@ -76,11 +76,11 @@ func (p *parser) part() error {
 		if sign != "=" {
 			return p.fail(at, "%s selects requests: write %s=NAME", name, name)
 		}
-		return p.selection(begin, name, slot)
+		return p.selection(start, name, slot)
 	}
 	m, ok := metricOf(name)
 	if !ok {
-		return p.fail(begin, "%q is not a metric%s; the metrics are %s; the selectors cohort=, route= and version= come first",
+		return p.fail(start, "%q is not a metric%s; the metrics are %s; the selectors cohort=, route= and version= come first",
 			name, suggest(name, vocabulary()), metricNames)
 	}
 	o := op(sign)
@@ -108,12 +108,12 @@ func (s *selector) slot(name string) **string {
 	return nil
 }
 
-func (p *parser) selection(begin int, key string, slot **string) error {
+func (p *parser) selection(start int, key string, slot **string) error {
 	if len(p.objective.conditions) > 0 {
-		return p.fail(begin, "%s= follows a condition; selectors come first and apply to all conditions", key)
+		return p.fail(start, "%s= follows a condition; selectors come first and apply to all conditions", key)
 	}
 	if *slot != nil {
-		return p.fail(begin, "%s= is a duplicate; write two objectives", key)
+		return p.fail(start, "%s= is a duplicate; write two objectives", key)
 	}
 	at := p.at
 	bare := !strings.HasPrefix(p.rest(), `"`)
