@@ -27,6 +27,7 @@ func rules() []rule {
 		{pkg: "lab/yamlpos"},
 		{pkg: "lab/progress"},
 		{pkg: "lab/inputerr"},
+		{pkg: "lab/spelling"},
 		{pkg: "lab/verdict/stats"},
 		{pkg: "lab/cluster/names"},
 		{pkg: "manifests"},
@@ -46,7 +47,7 @@ func rules() []rule {
 		{pkg: "lab/scenario/schemagen", imports: []string{"lab/scenario/v1alpha1"}},
 		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
 		{pkg: "lab/scenario", imports: []string{"lab/scenario/v1alpha1", "lab/service", "lab/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
-		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/event", "lab/scenario", "lab/yamlpos"}},
+		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/spelling", "lab/event", "lab/scenario", "lab/yamlpos"}},
 		{pkg: "lab/guardrail/lint", kubernetes: true, imports: []string{"lab/event", "lab/guardrail", "lab/yamlpos"}},
 		{pkg: "lab/guardrail/guardrailtest"},
 		{pkg: "lab/mesh", imports: []string{"loadgen/rng", "lab/event"}},
@@ -94,7 +95,7 @@ func rules() []rule {
 		{pkg: "lab/run", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
-		{pkg: "lab/verdict/objective", imports: []string{"loadgen", "loadgen/results", "lab/format", "lab/verdict/stats"}},
+		{pkg: "lab/verdict/objective", imports: []string{"lab/spelling", "loadgen", "loadgen/results", "lab/format", "lab/verdict/stats"}},
 		{pkg: "lab/verdict/score", imports: []string{"lab/verdict/stats", "lab/verdict/timeline", "lab/event", "lab/format", "lab/scenario"}},
 		{pkg: "lab/verdict/*", imports: []string{"lab/verdict/timeline", "lab/event", "lab/format"}},
 

@@ -2,7 +2,10 @@ package objective
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"coalmine/lab/spelling"
 )
 
 const metricNames = "p50 to p99.99, mean, max, success, errors, bad and rate"
@@ -27,12 +30,12 @@ func synonyms() map[string]string {
 func suggest(word string, words []string) string {
 	word = strings.ToLower(word)
 	best, distance := synonyms()[word], 0
-	if best != "" && !contains(words, best) {
+	if best != "" && !slices.Contains(words, best) {
 		best = ""
 	}
 	for _, w := range words {
 		// At most one edit per three characters is similar.
-		d := editDistance(word, strings.ToLower(w))
+		d := spelling.Distance(word, strings.ToLower(w))
 		if near := d <= (len(word)+2)/3 && d < len(word); best == "" && near || best != "" && d < distance {
 			best, distance = w, d
 		}
@@ -41,36 +44,6 @@ func suggest(word string, words []string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %s?)", best)
-}
-
-func contains(words []string, word string) bool {
-	for _, w := range words {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
-
-// editDistance is the number of characters to insert, delete or replace (Levenshtein 1966).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // list joins words, abbreviating long lists.

@@ -1,0 +1,26 @@
+// Package spelling measures how similar words are, for suggestions in error messages.
+package spelling
+
+// Distance returns the number of insertions, deletions, substitutions and transpositions of
+// neighbours that turn a into b (the optimal string alignment distance).
+func Distance(a, b string) int {
+	older, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			substitution := last[j-1]
+			if a[i-1] != b[j-1] {
+				substitution++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, substitution)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], older[j-2]+1)
+			}
+		}
+		older, last, row = last, row, older
+	}
+	return last[len(b)]
+}
