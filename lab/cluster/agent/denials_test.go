@@ -41,8 +41,8 @@ func TestDenialsAreAttributed(t *testing.T) {
 			if err := a.WatchDenials(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			desk := &client.Agent{Base: a.url}
-			if _, err := desk.Stop(t.Context(), client.Stop{At: start.Begin + int64(time.Second)}); err != nil {
+			agentClient := &client.Agent{Base: a.url}
+			if _, err := agentClient.Stop(t.Context(), client.Stop{At: start.Begin + int64(time.Second)}); err != nil {
 				t.Fatal(err)
 			}
 			pods.Wait()

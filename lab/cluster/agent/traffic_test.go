@@ -33,9 +33,9 @@ func who(name string, index, count int) client.TrafficPod {
 }
 
 // come lets traffic pods ask for commands.
-func (f *field) come(t *testing.T, shards ...client.TrafficPod) {
+func (f *field) come(t *testing.T, pods ...client.TrafficPod) {
 	t.Helper()
-	for _, s := range shards {
+	for _, s := range pods {
 		if _, err := f.waitCommands(t.Context(), s, 0, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +182,7 @@ func TestCommandsComeAtOnce(t *testing.T) {
 // all pods have reported it, with the sums of all.
 func TestMergeBySecond(tt *testing.T) {
 	rapid.Check(tt, func(t *rapid.T) {
-		n, seconds := rapid.IntRange(1, 4).Draw(t, "shards"), rapid.IntRange(1, 6).Draw(t, "seconds")
+		n, seconds := rapid.IntRange(1, 4).Draw(t, "pods"), rapid.IntRange(1, 6).Draw(t, "seconds")
 		f := newField(map[string]int{"edge": n})
 		queues := make([][]client.Report, n)
 		want, hurt := map[time.Duration]int{}, map[time.Duration]int{}

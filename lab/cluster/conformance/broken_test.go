@@ -56,8 +56,8 @@ func (o *once) Play(ctx context.Context, f cluster.RunSpec, sink func(event.Even
 
 // mutation is one way to break a cluster, and the check that must fail.
 type mutation struct {
-	name, flight, check string
-	change              func([]event.Event) []event.Event
+	name, run, check string
+	change           func([]event.Event) []event.Event
 }
 
 // with changes a copy of each fact of a type; false drops it. Events are numbered again.
@@ -336,9 +336,9 @@ func TestEachCheckCanFail(t *testing.T) {
 	cluster := sim.Cluster{Version: "test"}
 	well := &once{Player: run.InProcess{Cluster: cluster}, logs: map[string][]event.Event{}}
 	for _, m := range mutations() {
-		t.Run(m.name+"/"+m.flight, func(t *testing.T) {
+		t.Run(m.name+"/"+m.run, func(t *testing.T) {
 			check := checkNamed(t, m.check)
-			f, err := conformance.Spec(m.flight, 1)
+			f, err := conformance.Spec(m.run, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -369,7 +369,7 @@ func checkNamed(t *testing.T, name string) conformance.Check {
 
 func TestEachCheckIsSeenToFail(t *testing.T) {
 	for _, c := range conformance.Checks() {
-		if !slices.ContainsFunc(mutations(), func(m mutation) bool { return m.check == c.Name && slices.Contains(c.Runs, m.flight) }) {
+		if !slices.ContainsFunc(mutations(), func(m mutation) bool { return m.check == c.Name && slices.Contains(c.Runs, m.run) }) {
 			t.Errorf("no mutation shows that check %s can fail", c.Name)
 		}
 		if c.Contract == "" || len(c.Runs) == 0 {

@@ -19,9 +19,9 @@ func TestRestartedAgent(t *testing.T) {
 		_, _ = w.Write([]byte(`{"Facts": 7}`))
 	}))
 	defer server.Close()
-	desk := &client.Agent{Base: server.URL + "/"}
+	c := &client.Agent{Base: server.URL + "/"}
 	ask := func() error {
-		got, err := desk.Status(t.Context())
+		got, err := c.Status(t.Context())
 		if err == nil && got.Facts != 7 {
 			t.Errorf("status %+v", got)
 		}

@@ -210,7 +210,7 @@ func TestTrustRootsAreKept(t *testing.T) {
 		if err := maps.Delete(t.Context(), wire.TrustRootsConfigMap, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		roots("after somebody deleted them", first)
+		roots("after they were deleted", first)
 		second.ResourceVersion = "2"
 		if _, err := w.core.CoreV1().Secrets(names.MeshNamespace).Update(t.Context(), second, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
@@ -288,7 +288,7 @@ func TestUnreadableObjectsAreIgnored(t *testing.T) {
 		}
 		for _, name := range []string{"develop/regex", "develop/weight", "develop/unknown", "develop/operator", "develop/cidr"} {
 			if !strings.Contains(w.log.String(), name) {
-				t.Errorf("nobody is told of %s", name)
+				t.Errorf("%s is not in the snapshot", name)
 			}
 		}
 	}, meshedNamespace("develop"))

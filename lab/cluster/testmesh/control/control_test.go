@@ -244,7 +244,7 @@ func TestServesAndStops(t *testing.T) {
 	}()
 	for !strings.Contains(metricsOf(t, admin), "testmesh_snapshot_waiting 1") {
 		if t.Context().Err() != nil {
-			t.Fatal("nobody waits")
+			t.Fatal("no proxy waits")
 		}
 	}
 	cancel()

@@ -267,7 +267,7 @@ func TestWhoGetsAProxy(t *testing.T) {
 		host, want         bool
 	}{
 		"namespace asks":                  {ns: "enabled", want: true},
-		"nobody asks":                     {},
+		"no annotation":                   {},
 		"pod opts out":                    {ns: "enabled", pod: "disabled"},
 		"pod alone asks":                  {pod: "enabled", want: true},
 		"pod asks against the namespace":  {ns: "disabled", pod: "enabled", want: true},

@@ -37,7 +37,7 @@ func inNamespace(t *testing.T) (child bool) {
 	out, err := cmd.CombinedOutput()
 	switch {
 	case errors.Is(err, unix.EPERM):
-		t.Skip("this machine lets nobody make a network namespace:", err)
+		t.Skip("this machine does not allow new network namespaces:", err)
 	case strings.Contains(string(out), "--- SKIP"):
 		t.Skipf("%s", out)
 	case err != nil:
@@ -106,18 +106,18 @@ func TestRedirects(t *testing.T) {
 		// an error.
 		original string
 	}{
-		"out to a server":            {here, "10.9.0.3:80", outbound, "10.9.0.3:80"},
-		"out to an address nowhere":  {here, "10.96.0.10:53", outbound, "10.96.0.10:53"},
-		"out of another user":        {other, "10.9.0.3:80", outbound, "10.9.0.3:80"},
-		"out of the proxy":           {proxy, "10.9.0.3:80", server, ""},
-		"out to a skipped port":      {here, "10.9.0.3:5005", skipped, ""},
-		"the pod to loopback":        {here, "127.0.0.1:8080", app, ""},
-		"the pod to its own address": {here, "10.9.0.2:8080", app, ""},
-		"the proxy to its own pod":   {proxy, "10.9.0.2:8080", app, ""},
-		"in":                         {there, "10.9.0.2:8080", inbound, "10.9.0.2:8080"},
-		"in to a port of nobody":     {there, "10.9.0.2:81", inbound, "10.9.0.2:81"},
-		"in to metrics":              {there, "10.9.0.2:9102", metrics, ""},
-		"in to the proxy's admin":    {there, "10.9.0.2:4191", admin, ""},
+		"out to a server":                 {here, "10.9.0.3:80", outbound, "10.9.0.3:80"},
+		"out to an address nowhere":       {here, "10.96.0.10:53", outbound, "10.96.0.10:53"},
+		"out of another user":             {other, "10.9.0.3:80", outbound, "10.9.0.3:80"},
+		"out of the proxy":                {proxy, "10.9.0.3:80", server, ""},
+		"out to a skipped port":           {here, "10.9.0.3:5005", skipped, ""},
+		"the pod to loopback":             {here, "127.0.0.1:8080", app, ""},
+		"the pod to its own address":      {here, "10.9.0.2:8080", app, ""},
+		"the proxy to its own pod":        {proxy, "10.9.0.2:8080", app, ""},
+		"in":                              {there, "10.9.0.2:8080", inbound, "10.9.0.2:8080"},
+		"in to a port without a listener": {there, "10.9.0.2:81", inbound, "10.9.0.2:81"},
+		"in to metrics":                   {there, "10.9.0.2:9102", metrics, ""},
+		"in to the proxy's admin":         {there, "10.9.0.2:4191", admin, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := c.dial(c.to)
@@ -239,7 +239,7 @@ func accepted(t *testing.T, l net.Listener) (string, netip.AddrPort) {
 	}
 	conn, err := l.Accept()
 	if err != nil {
-		t.Fatalf("nobody came to %s: %v", l.Addr(), err)
+		t.Fatalf("no connection to %s: %v", l.Addr(), err)
 	}
 	defer conn.Close()
 	original, err := intercept.OriginalDestination(conn.(*net.TCPConn))

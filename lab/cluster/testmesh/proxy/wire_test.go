@@ -401,7 +401,7 @@ func quantile(times []time.Duration, q float64) time.Duration {
 
 func TestIncompleteConfig(t *testing.T) {
 	if _, err := proxy.New(proxy.Config{}); err == nil {
-		t.Error("a proxy that nobody knows")
+		t.Error("a proxy that is not in the snapshot")
 	}
 }
 
