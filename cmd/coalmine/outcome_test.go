@@ -11,16 +11,17 @@ import (
 	"coalmine/lab/verdict/score"
 )
 
-// TestOneOutcome checks that the exit code, the card and every view of a run folder agree.
-func TestOneOutcome(t *testing.T) {
-	for name, c := range map[string]struct {
-		cluster *fakeCluster
-		args    []string
-		exit    int
-		outcome string
-		// verdicts are those of the learner's runs, as replay prints them.
-		verdicts []string
-	}{
+type outcomeCase struct {
+	cluster *fakeCluster
+	args    []string
+	exit    int
+	outcome string
+	// verdicts are those of the learner's runs, as replay prints them.
+	verdicts []string
+}
+
+func outcomeCases() map[string]outcomeCase {
+	return map[string]outcomeCase{
 		"faulty alone, caught":      {&fakeCluster{}, []string{"--version", "v2"}, score.ExitPassed, score.OutcomePassed, []string{"caught"}},
 		"faulty alone, missed":      {&fakeCluster{careless: true}, []string{"--version", "v2"}, score.ExitMissed, score.OutcomeMissed, []string{"missed"}},
 		"faulty alone, two seeds":   {&fakeCluster{}, []string{"--version", "v2", "--trials", "2"}, score.ExitPassed, score.OutcomePassed, []string{"caught"}},
@@ -33,7 +34,12 @@ func TestOneOutcome(t *testing.T) {
 		"faulty alone, interrupted": {&fakeCluster{stopAt: 1}, []string{"--version", "v2"}, score.ExitInconclusive, score.OutcomeInconclusive, []string{"inconclusive"}},
 		"lab fault":                 {&fakeCluster{broken: true}, nil, score.ExitLabFailed, score.OutcomeLabFailed, []string{"inconclusive"}},
 		"lab fault, faulty alone":   {&fakeCluster{broken: true}, []string{"--version", "v2"}, score.ExitLabFailed, score.OutcomeLabFailed, []string{"inconclusive"}},
-	} {
+	}
+}
+
+// TestOneOutcome checks that the exit code, the card and every view of a run folder agree.
+func TestOneOutcome(t *testing.T) {
+	for name, c := range outcomeCases() {
 		t.Run(name, func(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()

@@ -38,15 +38,6 @@ func (p *Page) List(items ...string) {
 	}
 }
 
-// Code writes a block without markup. A fence in the text cannot end it.
-func (p *Page) Code(text string) {
-	fence := "```"
-	for strings.Contains(text, fence) {
-		fence += "`"
-	}
-	p.b.WriteString("\n" + fence + "\n" + strings.TrimRight(text, "\n") + "\n" + fence + "\n")
-}
-
 // Table writes a table. Titles that start with > are those of columns of numbers, which are aligned
 // right.
 func (p *Page) Table(titles []string, rows [][]string) {

@@ -260,9 +260,11 @@ func TestSecondsAfterAStepAreNotSteady(t *testing.T) {
 	}
 }
 
+func onPrimary(k timeline.Key) bool { return k.Workload == script.Service+"-primary" }
+
 func TestPromotedPrimaryIsNotTheCanary(t *testing.T) {
 	tl := build(script.Promoted("healthy", 1))
-	n := tl.Sum(timeline.ServedBy(script.Service+"-primary", script.Version)).N
+	n := tl.Sum(func(k timeline.Key) bool { return onPrimary(k) && k.Version == script.Version }).N
 	if n == 0 || tl.CanaryRequests != 30*(5+25+50) {
 		t.Errorf("promoted primary %d, canary %d requests, want some and 2400", n, tl.CanaryRequests)
 	}
@@ -284,7 +286,7 @@ func TestActualShareOfRoutingByMatch(t *testing.T) {
 
 func TestSeriesAddUpToTheSums(t *testing.T) {
 	tl := build(script.RolledBack(3))
-	for _, keep := range []func(timeline.Key) bool{nil, timeline.InCohort("premium"), tl.OnCanary(), timeline.ServedBy(script.Service+"-primary", "")} {
+	for _, keep := range []func(timeline.Key) bool{nil, timeline.InCohort("premium"), tl.OnCanary(), onPrimary} {
 		var n, harm int
 		for _, p := range tl.Series(keep) {
 			n, harm = n+p.N, harm+p.Harm

@@ -171,11 +171,6 @@ func (t *Timeline) OnCanary() func(Key) bool { return t.onCanary }
 // InCohort keeps one cohort.
 func InCohort(cohort string) func(Key) bool { return func(k Key) bool { return k.Cohort == cohort } }
 
-// ServedBy keeps what one workload served; version "" keeps all of its versions.
-func ServedBy(workload, version string) func(Key) bool {
-	return func(k Key) bool { return k.Workload == workload && (version == "" || k.Version == version) }
-}
-
 // AllOf keeps what all of the functions keep.
 func AllOf(fs ...func(Key) bool) func(Key) bool {
 	return func(k Key) bool {
