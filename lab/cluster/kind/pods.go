@@ -43,7 +43,7 @@ func mutatePodTemplate(t *corev1.PodTemplateSpec, s *scenario.Service, version, 
 	t.Spec.TerminationGracePeriodSeconds = &seconds
 	t.Spec.Volumes = []corev1.Volume{scenario}
 	container := &t.Spec.Containers[0]
-	container.Image, container.ImagePullPolicy, container.Args = image, corev1.PullIfNotPresent, []string{"container"}
+	container.Image, container.ImagePullPolicy, container.Args = image, corev1.PullIfNotPresent, []string{"app"}
 	container.Ports = []corev1.ContainerPort{
 		{Name: workloads.PortName, ContainerPort: int32(s.TargetPort), Protocol: corev1.ProtocolTCP},
 		{Name: "http-metrics", ContainerPort: names.MetricsPort, Protocol: corev1.ProtocolTCP},
@@ -76,7 +76,7 @@ func containerEnv(s *scenario.Service, version string) []corev1.EnvVar {
 		{Name: "COALMINE_WEIGHT_FROM", Value: agent + client.PathWeight},
 		// Flagger labels the pods of its primary NAME-primary, which is also the Deployment's name.
 		{Name: "COALMINE_WORKLOAD", ValueFrom: &corev1.EnvVarSource{
-			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.labels['container']"},
+			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.labels['app']"},
 		}},
 	}
 }
