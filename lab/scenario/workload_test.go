@@ -275,13 +275,13 @@ func lineOf(second int, method, target, agent string) string {
 }
 
 func TestWorkloadFromLog(t *testing.T) {
-	const desk, phone, bot = "Mozilla/5.0 (X11)", "Mozilla/5.0 (Android) Mobile", "Mozilla/5.0 (Android) Mobile (compatible; somebot/2)"
+	const desktop, phone, bot = "Mozilla/5.0 (X11)", "Mozilla/5.0 (Android) Mobile", "Mozilla/5.0 (Android) Mobile (compatible; somebot/2)"
 	var log strings.Builder
 	for i, line := range [][3]string{
-		{"GET", "/items?page=1", desk}, {"GET", "/items", desk}, {"HEAD", "/items", bot}, {"POST", "/items", phone},
-		{"GET", "/items/1", desk}, {"GET", "/items/22?x", phone}, {"GET", "/items/0B5C1A52-52a4-4b9c-a3b1-0d3c2d1e4f5a", phone},
-		{"GET", "/items/65f0c2a9e4b0a1b2c3d4e5f6/photo", "-"}, {"GET", "/u/1/orders/2", "Mozilla/5.0 (Mac)"}, {"GET", "/u/3/orders/4", desk},
-		{"GET", "/u/5/baskets/6", desk}, {"GET", "/face", bot}, {"GET", "/%7B/a{b", desk}, {"GET", "/all*", desk}, {"GET", `/\xC3\xA4`, desk},
+		{"GET", "/items?page=1", desktop}, {"GET", "/items", desktop}, {"HEAD", "/items", bot}, {"POST", "/items", phone},
+		{"GET", "/items/1", desktop}, {"GET", "/items/22?x", phone}, {"GET", "/items/0B5C1A52-52a4-4b9c-a3b1-0d3c2d1e4f5a", phone},
+		{"GET", "/items/65f0c2a9e4b0a1b2c3d4e5f6/photo", "-"}, {"GET", "/u/1/orders/2", "Mozilla/5.0 (Mac)"}, {"GET", "/u/3/orders/4", desktop},
+		{"GET", "/u/5/baskets/6", desktop}, {"GET", "/face", bot}, {"GET", "/%7B/a{b", desktop}, {"GET", "/all*", desktop}, {"GET", `/\xC3\xA4`, desktop},
 	} {
 		log.WriteString(lineOf(i, line[0], line[1], line[2]))
 	}
@@ -305,7 +305,7 @@ func TestWorkloadFromLog(t *testing.T) {
 	for _, c := range w.Traffic.Cohorts {
 		cohorts[c.Name] = c.Headers[0].Value
 	}
-	if diff := cmp.Diff(map[string]string{"bots": bot, "mobile": phone, "web": desk}, cohorts); diff != "" {
+	if diff := cmp.Diff(map[string]string{"bots": bot, "mobile": phone, "web": desktop}, cohorts); diff != "" {
 		t.Errorf("the cohorts and their agents differ (-want +got):\n%s", diff)
 	}
 	counts := map[string]int{

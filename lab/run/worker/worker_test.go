@@ -104,19 +104,19 @@ func player(t *testing.T, name string) worker.Player {
 	return worker.Player{Path: path, Args: []string{name}}
 }
 
-func flight(t *testing.T, version string) cluster.RunSpec {
+func runSpec(t *testing.T, version string) cluster.RunSpec {
 	t.Helper()
 	return runtest.RunSpec(t, "full-rollout", scenario.Solution, version, 5)
 }
 
 // A run in a worker has the same events as one in this process.
 func TestWorkerPlaysTheSameRun(t *testing.T) {
-	f := flight(t, "v2")
+	spec := runSpec(t, "v2")
 	var here, there []event.Event
-	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { here = append(here, e) }); err != nil {
 		t.Fatal(err)
 	}
-	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { there = append(there, e) }); err != nil {
+	if err := player(t, honest).Play(context.Background(), spec, func(e event.Event) { there = append(there, e) }); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(runtest.LogText(t, here), runtest.LogText(t, there)); diff != "" {
@@ -130,16 +130,16 @@ func TestWorkerPlaysTheSameTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := runtest.RunSpec(t, "hidden-segment", scenario.Solution, "v2", 5)
-	s := *f.Scenario
+	spec := runtest.RunSpec(t, "hidden-segment", scenario.Solution, "v2", 5)
+	s := *spec.Scenario
 	s.Traffic = w.Traffic
 	s.Traffic.Bursts = &loadgen.Bursts{Factor: 3, Calm: 20 * time.Second, Burst: 10 * time.Second}
-	f.Scenario = &s
+	spec.Scenario = &s
 	var here, there []event.Event
-	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { here = append(here, e) }); err != nil {
 		t.Fatal(err)
 	}
-	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { there = append(there, e) }); err != nil {
+	if err := player(t, honest).Play(context.Background(), spec, func(e event.Event) { there = append(there, e) }); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(runtest.LogText(t, here), runtest.LogText(t, there)); diff != "" {
@@ -158,8 +158,8 @@ func TestWorkerPlaysTheSameTraffic(t *testing.T) {
 
 // A replayed log is sent as a file and parsed again.
 func TestWorkerReplaysTheSameLog(t *testing.T) {
-	f := flight(t, "v2")
-	s := *f.Scenario
+	spec := runSpec(t, "v2")
+	s := *spec.Scenario
 	s.Traffic = loadgen.Workload{
 		Routes: s.Traffic.Routes, Cohorts: []loadgen.Cohort{{Name: s.Traffic.Cohorts[0].Name}},
 		Replay: &loadgen.Replay{Log: "access.log", Speed: 0.02},
@@ -168,9 +168,9 @@ func TestWorkerReplaysTheSameLog(t *testing.T) {
 	if err := s.ReadLog(); err != nil {
 		t.Fatal(err)
 	}
-	f.Scenario = &s
+	spec.Scenario = &s
 	totals := func(sink func(event.Event)) (requests int) {
-		if err := player(t, honest).Play(context.Background(), f, func(e event.Event) {
+		if err := player(t, honest).Play(context.Background(), spec, func(e event.Event) {
 			sink(e)
 			if total, ok := e.Fact.(event.TrafficTotals); ok {
 				requests = total.Answered
@@ -184,14 +184,14 @@ func TestWorkerReplaysTheSameLog(t *testing.T) {
 	if n := totals(func(e event.Event) { there = append(there, e) }); n != 10 {
 		t.Errorf("the worker had answers to %d requests, want the log's 10", n)
 	}
-	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, f, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { here = append(here, e) }); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(runtest.LogText(t, here), runtest.LogText(t, there)); diff != "" {
 		t.Errorf("the worker's run differs: %.2000s", diff)
 	}
 	s.Log = nil
-	if err := player(t, honest).Play(context.Background(), f, func(event.Event) {}); err == nil || !strings.Contains(err.Error(), "the log is empty") {
+	if err := player(t, honest).Play(context.Background(), spec, func(event.Event) {}); err == nil || !strings.Contains(err.Error(), "the log is empty") {
 		t.Errorf("without its log: error %v", err)
 	}
 }
@@ -206,10 +206,10 @@ func accessLog(path string) string {
 }
 
 func TestUnguardedRun(t *testing.T) {
-	f := flight(t, "v2")
-	f.Guardrails = nil
+	spec := runSpec(t, "v2")
+	spec.Guardrails = nil
 	var last event.Event
-	if err := player(t, honest).Play(context.Background(), f, func(e event.Event) { last = e }); err != nil {
+	if err := player(t, honest).Play(context.Background(), spec, func(e event.Event) { last = e }); err != nil {
 		t.Fatal(err)
 	}
 	if end, ok := last.Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeCompleted {
@@ -228,7 +228,7 @@ func TestWorkerFailures(t *testing.T) {
 				t.Skip("memory is limited on Linux only")
 			}
 			var last event.Event
-			err := player(t, c.name).Play(context.Background(), flight(t, "v2"), func(e event.Event) { last = e })
+			err := player(t, c.name).Play(context.Background(), runSpec(t, "v2"), func(e event.Event) { last = e })
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
@@ -244,7 +244,7 @@ func TestInterruptEndsTheWorker(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var last event.Event
 	began := time.Now()
-	err := player(t, sleepy).Play(ctx, flight(t, "v2"), func(e event.Event) { last = e; cancel() })
+	err := player(t, sleepy).Play(ctx, runSpec(t, "v2"), func(e event.Event) { last = e; cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want the context's", err)
 	}
@@ -260,7 +260,7 @@ func TestTimeout(t *testing.T) {
 	p := player(t, obedient) // it would call the run interrupted, if it were asked
 	p.Timeout = 300 * time.Millisecond
 	var last event.Event
-	err := p.Play(context.Background(), flight(t, "v2"), func(e event.Event) { last = e })
+	err := p.Play(context.Background(), runSpec(t, "v2"), func(e event.Event) { last = e })
 	if err == nil || !strings.Contains(err.Error(), "took longer than 300ms") {
 		t.Errorf("error %v, want that it took too long", err)
 	}
@@ -274,7 +274,7 @@ func TestTimeout(t *testing.T) {
 // Guardrails must not see the environment (tokens, addresses).
 func TestWorkerEnvironment(t *testing.T) {
 	t.Setenv("COALMINE_SECRET", "hush")
-	err := player(t, startled).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
+	err := player(t, startled).Play(context.Background(), runSpec(t, "v2"), func(event.Event) {})
 	if err == nil || !strings.Contains(err.Error(), "environment: [TMPDIR=") {
 		t.Errorf("error %v, want the environment", err)
 	}
@@ -284,7 +284,7 @@ func TestWorkerEnvironment(t *testing.T) {
 }
 
 func TestStderrIsLimited(t *testing.T) {
-	err := player(t, wordy).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
+	err := player(t, wordy).Play(context.Background(), runSpec(t, "v2"), func(event.Event) {})
 	if err == nil || !strings.Contains(err.Error(), "first words") || len(err.Error()) > 10_000 {
 		t.Errorf("an error of %d bytes: %.100v", len(fmt.Sprint(err)), err)
 	}
