@@ -4,7 +4,8 @@
 //
 //	theme      styles by meaning, for dark and light terminals of any colour depth
 //	canvas     the grid of cells that views draw on, clipped to its size
-//	chart      line charts, bars and sparklines
+//	wrap       line breaking
+//	chart      line charts and bars
 //	markdown   Markdown laid out for a terminal
 //	recording  the events of one run, and its state at any time
 //	liverun    a trial while it is played: runs, recordings, card, and the feed that fills them

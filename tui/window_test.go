@@ -115,9 +115,9 @@ func messages() *rapid.Generator[tea.Msg] {
 	})
 }
 
-// TestAnyKeysAtAnySize presses keys, moves the mouse and resizes the terminal at random: nothing
-// panics, and the view is exactly as large as the terminal.
-func TestAnyKeysAtAnySize(t *testing.T) {
+// TestRandomKeys presses keys, moves the mouse and resizes the terminal at random: nothing panics,
+// and the view is exactly as large as the terminal.
+func TestRandomKeys(t *testing.T) {
 	trials := []*liverun.Trial{liveruntest.Caught(), liveruntest.Missed(), {Scenario: "empty", Runs: []*liverun.Run{{Name: "faulty-seed1"}}}}
 	rapid.Check(t, func(rt *rapid.T) {
 		tr := rapid.SampledFrom(trials).Draw(rt, "trial")
@@ -158,7 +158,7 @@ func (s *stage) misshapen() string {
 	return ""
 }
 
-func TestTheWayThroughTheScreens(t *testing.T) {
+func TestNavigation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(newDeck(liveruntest.Missed()), 80, 24)
 		s.shows(t, "Rollout")
@@ -182,7 +182,7 @@ func TestTheWayThroughTheScreens(t *testing.T) {
 	})
 }
 
-func TestATerminalThatIsTooSmall(t *testing.T) {
+func TestSmallTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(newDeck(liveruntest.Caught()), 79, 24)
 		s.shows(t, "coalmine needs 80×24")
@@ -226,7 +226,7 @@ func (p *typist) Update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-func TestLettersGoToWhoTakesText(t *testing.T) {
+func TestTyping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &typist{Screen: newDeck(liveruntest.Caught())}
 		s := newStage(p, 80, 24)
@@ -237,8 +237,8 @@ func TestLettersGoToWhoTakesText(t *testing.T) {
 	})
 }
 
-// TestTheDeckStandsStillUnderAnotherScreen: time must not pass on a deck that is covered.
-func TestTheDeckStandsStillUnderAnotherScreen(t *testing.T) {
+// TestCoveredDeckPauses: time must not pass on a deck that is covered.
+func TestCoveredDeckPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(newDeck(liveruntest.Caught()), 80, 24)
 		s.keys("?")
@@ -250,13 +250,13 @@ func TestTheDeckStandsStillUnderAnotherScreen(t *testing.T) {
 		}
 		s.keys("?")
 		if after := s.stack[0].(*deck.Deck).Now(); after <= before {
-			t.Errorf("after the help time stands still at %v", after)
+			t.Errorf("after the help time stays at %v", after)
 		}
 	})
 }
 
-// TestScreensBelowHearOfEverything: a deck below the help learns the terminal's new size.
-func TestScreensBelowHearOfEverything(t *testing.T) {
+// TestCoveredScreensReceiveMessages: a deck below the help learns the terminal's new size.
+func TestCoveredScreensReceiveMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(newDeck(liveruntest.Caught()), 80, 24)
 		s.keys("space", "?")
@@ -269,7 +269,7 @@ func TestScreensBelowHearOfEverything(t *testing.T) {
 	})
 }
 
-func TestTheEnvironment(t *testing.T) {
+func TestSupportsUnicode(t *testing.T) {
 	for env, want := range map[string]bool{
 		"": true, "LANG=en_GB.UTF-8": true, "LANG=C": false, "LC_ALL=C LANG=en_GB.UTF-8": false, "LC_CTYPE=de_DE.utf8 LANG=C": true,
 		"TERM=linux LANG=en_GB.UTF-8": false, "LC_ALL= LANG=en_GB.UTF-8": true,

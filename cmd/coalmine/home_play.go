@@ -60,8 +60,8 @@ func (p *homePlayer) Play(ctx context.Context, q backend.PlayRequest) (*backend.
 	return &backend.RunningTrial{Trial: shown, Feed: feed, Guardrails: t.Guardrails, Folder: dir}, nil
 }
 
-// saveReports writes the reports that run writes. An error changes nothing: the score is on the screen
-// already, and coalmine report makes the reports again.
+// saveReports writes the reports that run writes. An error changes nothing: the score is on the
+// screen already, and coalmine report makes the reports again.
 func saveReports(dir string, w *folder.Writer) {
 	r, err := result.Read(dir)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"coalmine/tui/liverun"
 )
 
-func TestTheEditorIsTheOneOfTheEnvironment(t *testing.T) {
+func TestEditorFromEnvironment(t *testing.T) {
 	bin := t.TempDir()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -60,7 +60,7 @@ func TestTheEditorIsTheOneOfTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestWithoutAnEditorItIsSaidWhatToDo(t *testing.T) {
+func TestNoEditor(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for value, want := range map[string]string{"": "no editor found: set EDITOR", "mine --wait": "EDITOR is \"mine --wait\", but there is no program mine"} {
 		env := &Env{Getenv: func(k string) string { return map[string]string{"EDITOR": value}[k] }}
@@ -70,7 +70,7 @@ func TestWithoutAnEditorItIsSaidWhatToDo(t *testing.T) {
 	}
 }
 
-func TestWorkspacesAreMadeOnceAndNeverWrittenOver(t *testing.T) {
+func TestWorkspacesAreNeverOverwritten(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{})
 	l := homeLibrary{th.Env}
 	w, err := l.Workspace("full-rollout")
@@ -133,7 +133,7 @@ func finish(p *backend.RunningTrial) *liverun.Trial {
 	}
 }
 
-func TestWhatIsComparedWithIsPlayedOnce(t *testing.T) {
+func TestComparisonRunsAreCached(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{})
 	c := &counting{Player: th.Player}
 	th.Player = c
@@ -181,7 +181,7 @@ func TestWhatIsComparedWithIsPlayedOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsInvalidIsNotPlayed(t *testing.T) {
+func TestInvalidGuardrailsAreNotPlayed(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{})
 	dir := filepath.Join(th.Dir, "full-rollout")
 	if err := writeFolder(dir, map[string][]byte{"canary.yaml": []byte("kind: Canary\n")}); err != nil {
@@ -199,7 +199,7 @@ func TestWhatIsInvalidIsNotPlayed(t *testing.T) {
 	}
 }
 
-func TestWhoeverLeavesInterruptsTheTrial(t *testing.T) {
+func TestLeavingInterruptsTheTrial(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{})
 	p := newHomePlayer(th.Env)
 	if _, err := (homeLibrary{th.Env}).Start("full-rollout"); err != nil {
@@ -224,7 +224,7 @@ func TestWhoeverLeavesInterruptsTheTrial(t *testing.T) {
 	p.wait()
 }
 
-func TestProgressWithoutAFolderIsToldAndNoFailure(t *testing.T) {
+func TestProgressWithoutAFolderIsANote(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{}) // its environment has neither HOME nor XDG_STATE_HOME
 	p := homeProgress{th.Env}
 	if e, note := p.RecordHints("full-rollout", 2); e.Hints != 2 || !strings.Contains(note, "set XDG_STATE_HOME or HOME") {

@@ -38,8 +38,8 @@ func (env *Env) recordHints(src *trial.Source, hints int) {
 	env.updateProgress(src.Scenario.Name, withHints(hints))
 }
 
-// recordTrial records the score of a learner's guardrails in a scenario of the library. Trials of the
-// scenario's own guardrails and of one version do not count.
+// recordTrial records the score of a learner's guardrails in a scenario of the library. Trials of
+// the scenario's own guardrails and of one version do not count.
 func (env *Env) recordTrial(src *trial.Source, t *trial.Trial, c *score.Card) {
 	if src.OnDisk() || t.Manifest.Options.Guardrails != "" || t.OneVersion() || !conclusive(c) {
 		return

@@ -18,8 +18,8 @@ type markdownWriter struct {
 	theme *theme.Theme
 }
 
-// markdownOut returns a writer to standard output. It uses the 16 colours of the terminal's palette,
-// which suit any background, so that it need not query the terminal.
+// markdownOut returns a writer to standard output. It uses the 16 colours of the terminal's
+// palette, which suit any background, so that it need not query the terminal.
 func (env *Env) markdownOut() markdownWriter {
 	m := markdownWriter{env.Out, min(env.lineWidth(), maxHelpWidth), theme.None()}
 	if env.color() {

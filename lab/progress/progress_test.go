@@ -20,7 +20,7 @@ func newBook(t *testing.T) *Store {
 
 func solve(e *Entry) { e.AddTrial(true, 90, 100, 5) }
 
-func TestWhatIsKeptIsReadAgain(t *testing.T) {
+func TestUpdateAndRead(t *testing.T) {
 	b := newBook(t)
 	if all, err := b.Read(); err != nil || len(all) != 0 {
 		t.Fatalf("a new store has %v, %v", all, err)
@@ -46,7 +46,7 @@ func TestWhatIsKeptIsReadAgain(t *testing.T) {
 	}
 }
 
-func TestABrokenOrNewerFileIsPutAsideOnce(t *testing.T) {
+func TestUnreadableFileIsMovedAsideOnce(t *testing.T) {
 	for name, text := range map[string]string{
 		"broken": `{"format": 1, "scenarios": {"a": {"poi`,
 		"newer":  `{"format": 7, "scenarios": {}}`,
@@ -79,7 +79,7 @@ func TestABrokenOrNewerFileIsPutAsideOnce(t *testing.T) {
 	}
 }
 
-func TestAChangeSurvivesABrokenFile(t *testing.T) {
+func TestUpdateWithUnreadableFile(t *testing.T) {
 	b := newBook(t)
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestAChangeSurvivesABrokenFile(t *testing.T) {
 	}
 }
 
-func TestTwoProgramsLoseNothing(t *testing.T) {
+func TestConcurrentUpdates(t *testing.T) {
 	b := newBook(t)
 	const programs, changes = 8, 25
 	var all sync.WaitGroup
@@ -119,7 +119,7 @@ func TestTwoProgramsLoseNothing(t *testing.T) {
 	}
 }
 
-func TestAFolderThatCannotBeWritten(t *testing.T) {
+func TestReadOnlyFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestAFolderThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-func TestTheBestTrialStays(t *testing.T) {
+func TestBestTrialStays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var e Entry
 		best := -1
@@ -150,7 +150,7 @@ func TestTheBestTrialStays(t *testing.T) {
 	})
 }
 
-func TestDir(t *testing.T) {
+func TestDefaultDir(t *testing.T) {
 	for name, c := range map[string]struct {
 		env  map[string]string
 		want string

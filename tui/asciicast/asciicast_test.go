@@ -40,9 +40,8 @@ func (s *screen) play(t *rapid.T, data string) {
 	}
 }
 
-// TestPlayingShowsTheFrames: after each entry the screen equals the frame that was written, and
-// time goes forward.
-func TestPlayingShowsTheFrames(t *testing.T) {
+// TestFrames: after each entry the screen equals the frame that was written, and time goes forward.
+func TestFrames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var b bytes.Buffer
 		w := asciicast.NewWriter(&b, asciicast.Header{Width: 80, Height: 3, Title: "a \"title\""})
@@ -104,7 +103,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
 
-func TestErrorsAreTold(t *testing.T) {
+func TestWriteErrors(t *testing.T) {
 	w := asciicast.NewWriter(full{}, asciicast.Header{Width: 80, Height: 24})
 	for i := range 1000 {
 		w.Frame(time.Duration(i), fmt.Sprint(strings.Repeat("x", 100), i))

@@ -1,5 +1,5 @@
-// Package canvas is a grid of styled cells that views draw on. What exceeds an area is cut off, so a
-// view is never larger than the terminal.
+// Package canvas is a grid of styled cells that views draw on. What exceeds an area is cut off, so
+// a view is never larger than the terminal.
 package canvas
 
 import (
@@ -35,7 +35,8 @@ func (c *Canvas) Renew(width, height int, t *theme.Theme) *Canvas {
 // All returns the area of the whole canvas.
 func (c *Canvas) All() Area { return Area{c, 0, 0, c.buffer.Width(), c.buffer.Height()} }
 
-// String returns the canvas for a terminal: as many lines as its height, without a final line break.
+// String returns the canvas for a terminal: as many lines as its height, without a final line
+// break.
 func (c *Canvas) String() string { return c.buffer.Render() }
 
 // Lines returns the canvas as plain text, without trailing spaces.

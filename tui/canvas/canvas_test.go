@@ -13,8 +13,9 @@ import (
 	"coalmine/tui/theme"
 )
 
-// TestNothingIsDrawnOutside draws any texts at any places, in any part, and measures the lines as a terminal does.
-func TestNothingIsDrawnOutside(t *testing.T) {
+// TestDrawingIsClipped draws any texts at any places, in any part, and measures the lines as a
+// terminal does.
+func TestDrawingIsClipped(t *testing.T) {
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"漢字", "e\u0301", "👍🏽", "\x1b[2J", "a\tb\nc", "█▌░", "\u200b", "ｆｕｌｌ", "⠿"}))
 	rapid.Check(t, func(t *rapid.T) {
 		w, h := rapid.IntRange(0, 30).Draw(t, "w"), rapid.IntRange(0, 6).Draw(t, "h")
@@ -84,7 +85,7 @@ func TestAreas(t *testing.T) {
 	}
 }
 
-func TestWideRunesAreNeverHalves(t *testing.T) {
+func TestWideRunesAreNeverSplit(t *testing.T) {
 	c := canvas.New(6, 1, theme.None())
 	c.All().Text(0, 0, theme.Plain, "漢字漢")
 	c.All().Text(1, 0, theme.Plain, "x")

@@ -71,7 +71,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-func TestEnterLeadsToTheEvent(t *testing.T) {
+func TestEnterJumpsToTheEvent(t *testing.T) {
 	tr := liveruntest.Missed()
 	var asked []score.EventRef
 	c := New(tr, Options{Jump: func(e score.EventRef) tea.Cmd {
@@ -98,7 +98,7 @@ func TestEnterLeadsToTheEvent(t *testing.T) {
 	}
 }
 
-func TestOthersAddKeysAndLines(t *testing.T) {
+func TestOptions(t *testing.T) {
 	done := 0
 	c := New(liveruntest.Missed(), Options{
 		Actions: []Action{{Key: screen.Key("e", "edit", "e"), Do: func(*Card) tea.Cmd { done++; return nil }}},
@@ -109,11 +109,11 @@ func TestOthersAddKeysAndLines(t *testing.T) {
 		t.Errorf("the action was done %d times", done)
 	}
 	if got := render(c, 80, 24); !strings.Contains(got, "hint: Add a metric for the premium cohort") || !strings.Contains(got, "e edit") {
-		t.Errorf("it shows\n%s", got)
+		t.Errorf("the view is\n%s", got)
 	}
 }
 
-func TestAnyKeysAtAnySize(t *testing.T) {
+func TestRandomKeys(t *testing.T) {
 	trials := []*liverun.Trial{liveruntest.Caught(), liveruntest.Missed(), {Card: &score.Card{}}}
 	names := []string{"up", "down", "left", "right", "home", "end", "enter", "b", "j", "k", "x"}
 	rapid.Check(t, func(t *rapid.T) {

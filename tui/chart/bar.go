@@ -23,18 +23,3 @@ func Bar(a canvas.Area, x, y, n int, share float64, s theme.Style) {
 		a.Rune(x+eighths/8, y, s, []rune("▏▎▍▌▋▊▉")[rest-1])
 	}
 }
-
-// Spark draws values as a line of blocks, the newest at the right end; NaN is a gap. top is the
-// value of a full block.
-func Spark(a canvas.Area, x, y, n int, values []float64, top float64, s theme.Style) {
-	if len(values) > n {
-		values = values[len(values)-n:]
-	}
-	for i, v := range values {
-		if math.IsNaN(v) || top <= 0 {
-			continue
-		}
-		level := min(7, max(0, int(v/top*8)))
-		a.Rune(x+i, y, s, []rune("▁▂▃▄▅▆▇█")[level])
-	}
-}

@@ -1,4 +1,4 @@
-// Package chart draws numbers over time: lines with thresholds and marks, sparklines, bars. It
+// Package chart draws numbers over time: lines with thresholds and marks, and bars. It
 // knows nothing of runs.
 package chart
 

@@ -41,7 +41,7 @@ func same(t *testing.T, what, got, want string) {
 	}
 }
 
-func TestAChart(t *testing.T) {
+func TestChart(t *testing.T) {
 	gap := math.NaN()
 	c := chart.Chart{
 		To: 20 * time.Second, Low: 98, High: 100, Ceiling: 100, Axis: 6, Label: number,
@@ -72,8 +72,8 @@ func TestAChart(t *testing.T) {
    96|              ****            |     #`)
 }
 
-// TestThresholdsFarAway: they must not flatten the values, and are shown with an arrow.
-func TestThresholdsFarAway(t *testing.T) {
+// TestDistantThresholds: they must not flatten the values, and are shown with an arrow.
+func TestDistantThresholds(t *testing.T) {
 	c := chart.Chart{To: 10 * time.Second, High: 10, Axis: 5, Label: number, Lines: []chart.Line{{Points: steps(80, 90, 100, 90)}}}
 	c.Thresholds = []chart.Threshold{{Value: 500, Label: "p99 ≤ 500"}}
 	if got := draw(c, 40, 6, false); !strings.Contains(got, "p99 ≤ 500 ↑") || !strings.Contains(got, " 100│") {
@@ -90,8 +90,8 @@ func TestThresholdsFarAway(t *testing.T) {
 	}
 }
 
-// TestThresholdsDoNotHideOneAnother writes the labels of equal thresholds one below the other.
-func TestThresholdsDoNotHideOneAnother(t *testing.T) {
+// TestEqualThresholds writes the labels of equal thresholds one below the other.
+func TestEqualThresholds(t *testing.T) {
 	c := chart.Chart{To: 10 * time.Second, Low: 90, High: 100, Thresholds: []chart.Threshold{{Value: 99, Label: "one"}, {Value: 99, Label: "two"}, {Value: 99, Label: "three"}}}
 	got := draw(c, 40, 6, false)
 	for _, label := range []string{"one", "two", "three"} {
@@ -101,8 +101,8 @@ func TestThresholdsDoNotHideOneAnother(t *testing.T) {
 	}
 }
 
-// TestAnyNumbers draws random values; where there is a value, its column has a dot.
-func TestAnyNumbers(t *testing.T) {
+// TestRandomValues draws random values; where there is a value, its column has a dot.
+func TestRandomValues(t *testing.T) {
 	value := rapid.OneOf(rapid.Float64Range(-1000, 1e6), rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, 1e300, 1e-300}))
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 30).Draw(t, "n")
@@ -120,7 +120,7 @@ func TestAnyNumbers(t *testing.T) {
 	})
 }
 
-func TestEveryValueIsSeen(t *testing.T) {
+func TestEveryValueIsVisible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.IntRange(2, 50).Draw(t, "w")
 		values := rapid.SliceOfN(rapid.Float64Range(0, 1e5), 1, 2*w).Draw(t, "values")
@@ -151,7 +151,4 @@ func TestBars(t *testing.T) {
 		chart.Bar(on.All(), 0, 0, 8, c.share, theme.Plain)
 		same(t, fmt.Sprint(c.share), strings.Join(on.Lines(), ""), c.want)
 	}
-	on := canvas.New(6, 1, theme.None())
-	chart.Spark(on.All(), 0, 0, 6, []float64{9, 9, 0, 1, math.NaN(), 4, 8, 100}, 8, theme.Plain)
-	same(t, "sparkline", strings.Join(on.Lines(), ""), "▁▂ ▅██")
 }

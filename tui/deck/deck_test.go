@@ -119,8 +119,8 @@ func TestMoments(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrongWithALog: the readable part is shown, with the line at which it ends.
-func TestWhatIsWrongWithALog(t *testing.T) {
+// TestBrokenLog: the readable part is shown, with the line at which it ends.
+func TestBrokenLog(t *testing.T) {
 	tr := liveruntest.Caught()
 	tr.Runs[0].Rec = recording.FromEvents(script.RolledBack(1).Events()[:150])
 	tr.Runs[0].Status, tr.Runs[0].Problem = liverun.Failed, "runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing or were moved"
@@ -131,7 +131,7 @@ func TestBeforeAnyEvent(t *testing.T) {
 	d := New(&liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Role: score.RoleFaulty}}}, Options{})
 	d.Init()
 	if got := render(d, 80, 24); !strings.Contains(got, "waiting for the first event") {
-		t.Errorf("it shows\n%s", got)
+		t.Errorf("the view is\n%s", got)
 	}
 	for _, k := range []string{"space", "n", "p", "tab", "m", "u", "w", "v", "home", "end", "left", "c", "3", "+", "-"} {
 		press(d, k)
@@ -140,7 +140,7 @@ func TestBeforeAnyEvent(t *testing.T) {
 	empty := New(&liverun.Trial{Scenario: "s", Done: true, Problem: "the disk is full"}, Options{})
 	press(empty, "space", "n", "tab", "end")
 	if got := render(empty, 80, 24); !strings.Contains(got, "the disk is full") {
-		t.Errorf("it shows\n%s", got)
+		t.Errorf("the view is\n%s", got)
 	}
 }
 
@@ -177,7 +177,7 @@ func TestStepping(t *testing.T) {
 	}
 }
 
-func TestRunsAreComparedAtTheSameTimeSinceTheRelease(t *testing.T) {
+func TestSwitchRunKeepsTheTimeSinceTheRelease(t *testing.T) {
 	d := at(liveruntest.Caught(), 0, 100*time.Second) // released at 70 s
 	press(d, "tab", "tab")
 	if d.run != 2 || d.clock.at != 90*time.Second { // released at 60 s: nothing had to be set up
@@ -189,7 +189,7 @@ func TestRunsAreComparedAtTheSameTimeSinceTheRelease(t *testing.T) {
 	}
 	press(d, "shift+tab")
 	if d.run != 3 {
-		t.Errorf("before the first comes run %d, want the last", d.run)
+		t.Errorf("before the first is run %d, want the last", d.run)
 	}
 }
 
@@ -212,8 +212,8 @@ func TestJump(t *testing.T) {
 	}
 }
 
-// TestAWholeRunIsWatchedInHalfAMinute plays a run as the window does.
-func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
+// TestRunPlaysInHalfAMinute plays a run as the window does.
+func TestRunPlaysInHalfAMinute(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Traffic(60)
 	for w := 10; w <= 50; w += 10 {
 		s.Canary(event.PhaseProgressing, w, 0).Traffic(60)
@@ -230,7 +230,7 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 	if got := strings.Join(passed, "; "); !strings.HasPrefix(got, "released checkout v2; analysis started") || !strings.Contains(got, "rolled back") {
-		t.Errorf("it came by %s", got)
+		t.Errorf("it passed %s", got)
 	}
 	if d.moving() {
 		t.Error("the clock still moves at the end")
@@ -241,9 +241,9 @@ func TestAWholeRunIsWatchedInHalfAMinute(t *testing.T) {
 	}
 }
 
-// TestAGrowingRun: a deck follows new events, starts before the release once that is known, and
+// TestGrowingRun: a deck follows new events, starts before the release once that is known, and
 // waits at the newest event.
-func TestAGrowingRun(t *testing.T) {
+func TestGrowingRun(t *testing.T) {
 	events := script.RolledBack(1).Events()
 	tr := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Role: score.RoleFaulty}}}
 	feed := liverun.NewFeed(tr)
@@ -288,8 +288,8 @@ func TestAGrowingRun(t *testing.T) {
 	}
 }
 
-// TestRealTimeIsFollowed: a run on a real cluster is shown live until the user seeks back.
-func TestRealTimeIsFollowed(t *testing.T) {
+// TestLiveRun: a run on a real cluster is shown live until the user seeks back.
+func TestLiveRun(t *testing.T) {
 	events := script.RolledBack(1).Events()
 	start := events[0].Fact.(event.RunStarted)
 	start.Cluster = "kind"
@@ -327,8 +327,8 @@ func TestRealTimeIsFollowed(t *testing.T) {
 	at("×20", was, 160, 170)
 }
 
-// TestTheStretchThatIsNotOver: a rate covers the time that has passed, not the whole interval.
-func TestTheStretchThatIsNotOver(t *testing.T) {
+// TestRateOfUnfinishedInterval: a rate covers the time that has passed, not the whole interval.
+func TestRateOfUnfinishedInterval(t *testing.T) {
 	r := liveruntest.Caught().Runs[2].Rec // a hundred requests a second on one side
 	for _, at := range []time.Duration{100 * time.Second, 101 * time.Second, 109 * time.Second} {
 		all := points(r, series.Selection{}, at, 0, 200*time.Second, 20, rate)
@@ -343,7 +343,7 @@ func TestTheStretchThatIsNotOver(t *testing.T) {
 	}
 }
 
-func TestTheMouse(t *testing.T) {
+func TestMouse(t *testing.T) {
 	d := at(liveruntest.Caught(), 0, 0)
 	d.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 	d.Update(tea.MouseClickMsg{X: 7 + 65, Y: 22, Button: tea.MouseLeft})
@@ -352,12 +352,12 @@ func TestTheMouse(t *testing.T) {
 	}
 	d.Update(tea.MouseMotionMsg{X: 7, Y: 21, Button: tea.MouseLeft})
 	if d.clock.at != 0 {
-		t.Errorf("pulling to the left end leads to %v", d.clock.at)
+		t.Errorf("dragging to the left end leads to %v", d.clock.at)
 	}
 	d.Update(tea.MouseClickMsg{X: 40, Y: 5, Button: tea.MouseLeft})
 	d.Update(tea.MouseClickMsg{X: 2, Y: 22, Button: tea.MouseLeft})
 	if d.clock.at != 0 {
-		t.Errorf("a click beside the time line leads to %v", d.clock.at)
+		t.Errorf("a click outside the time line leads to %v", d.clock.at)
 	}
 }
 

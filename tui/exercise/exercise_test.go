@@ -74,7 +74,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-func TestFromTheBriefingToAPass(t *testing.T) {
+func TestExerciseFromBriefingToPass(t *testing.T) {
 	h := backendtest.New()
 	c := open(t, h, 80, 24)
 	c.WaitFor("Press enter to create the folder segment/")
@@ -130,7 +130,7 @@ func TestErrorsBlockARun(t *testing.T) {
 	c.WaitFor("Rollout")
 }
 
-func TestWhatCannotBePlayedIsSaid(t *testing.T) {
+func TestPlayError(t *testing.T) {
 	h := backendtest.New()
 	h.PlayErr = errors.New("runs is full of run folders")
 	c := open(t, h, 80, 24)
@@ -139,7 +139,7 @@ func TestWhatCannotBePlayedIsSaid(t *testing.T) {
 	c.WaitFor("runs is full of run folders")
 }
 
-func TestWithoutAnEditorItIsSaidWhatToDo(t *testing.T) {
+func TestNoEditor(t *testing.T) {
 	h := backendtest.New()
 	h.EditErr = errors.New("no editor was found: set EDITOR")
 	c := open(t, h, 80, 24)
@@ -186,7 +186,7 @@ func TestHintsCostPoints(t *testing.T) {
 	c.WaitFor("− 15 for hints = 85") // the trial was scored before the hint
 }
 
-func TestWhoeverLeavesEndsTheTrial(t *testing.T) {
+func TestLeavingEndsTheTrial(t *testing.T) {
 	h := backendtest.New()
 	h.Hold = true
 	c := open(t, h, 80, 24)
@@ -201,7 +201,7 @@ func TestWhoeverLeavesEndsTheTrial(t *testing.T) {
 	c.toCard("INCIDENT MISSED")
 }
 
-func TestTheQuiz(t *testing.T) {
+func TestQuiz(t *testing.T) {
 	h := backendtest.New()
 	c := open(t, h, 80, 24)
 	c.WaitFor("Press enter")
@@ -223,9 +223,9 @@ func TestTheQuiz(t *testing.T) {
 	c.WaitFor("Your task")
 }
 
-// TestAnyKeys presses random keys at random sizes: nothing panics, and no view is larger than the
-// terminal.
-func TestAnyKeys(t *testing.T) {
+// TestRandomKeys presses random keys at random sizes: nothing panics, and no view is larger than
+// the terminal.
+func TestRandomKeys(t *testing.T) {
 	keys := strings.Fields("up down left right enter esc home end pgup pgdown space tab e r h b z c q a m ? / 1 4 G g")
 	rapid.Check(t, func(r *rapid.T) {
 		h := backendtest.New()

@@ -42,7 +42,7 @@ func TestViews(t *testing.T) {
 	backendtest.Golden(t, "filter-120x40.txt", s.View())
 }
 
-func TestTheEasiestUnsolvedComesFirst(t *testing.T) {
+func TestEasiestUnsolvedIsSelected(t *testing.T) {
 	h := experienced()
 	if got := open(t, h, 80, 24).View(); !strings.Contains(got, "▸   first-steps") {
 		t.Errorf("first-steps is not selected:\n%s", got)
@@ -53,7 +53,7 @@ func TestTheEasiestUnsolvedComesFirst(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestFilter(t *testing.T) {
 	s := open(t, backendtest.New(), 80, 24)
 	s.Press("/", "q", "?", "ctrl+u") // letters while the filter is edited
 	s.Press(strings.Split("average segm", "")...)
@@ -75,7 +75,7 @@ func TestFind(t *testing.T) {
 	s.WaitFor("first-steps")
 }
 
-func TestProgressIsThereAfterALesson(t *testing.T) {
+func TestProgressAfterAnExercise(t *testing.T) {
 	h := backendtest.New()
 	h.Caught = true
 	s := open(t, h, 80, 24)
@@ -93,7 +93,7 @@ func TestProgressIsThereAfterALesson(t *testing.T) {
 	s.WaitWhile(func() bool { return !s.Quit }, "the end")
 }
 
-func TestWhatCouldNotBeReadIsSaidOnce(t *testing.T) {
+func TestUnreadableProgressIsReportedOnce(t *testing.T) {
 	h := backendtest.New()
 	h.Note = "progress.json: not a progress file; it was moved to progress.json.aside-1, and progress starts again"
 	s := open(t, h, 80, 24)
@@ -107,7 +107,7 @@ func TestWhatCouldNotBeReadIsSaidOnce(t *testing.T) {
 	}
 }
 
-func TestAnyKeys(t *testing.T) {
+func TestRandomKeys(t *testing.T) {
 	keys := strings.Fields("up down left right enter esc home end pgup pgdown space / x s e ? q backspace ctrl+u j k g G é")
 	rapid.Check(t, func(r *rapid.T) {
 		width, height := rapid.IntRange(1, 140).Draw(r, "width"), rapid.IntRange(1, 50).Draw(r, "height")

@@ -14,8 +14,8 @@ import (
 	"coalmine/tui/recording"
 )
 
-// TestNothingIsLost plays runs in their own goroutines while another one reads batches.
-func TestNothingIsLost(t *testing.T) {
+// TestFeedLosesNothing plays runs in their own goroutines while another one reads batches.
+func TestFeedLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logs := map[int][]event.Event{0: script.RolledBack(1).Events()[:90], 1: script.Promoted("healthy", 1).Events()[:30], 2: script.Unguarded(1).Events()[:rapid.IntRange(0, 9).Draw(t, "cut")]}
 		tr := &liverun.Trial{Runs: []*liverun.Run{{Name: "a"}, {Name: "b"}, {Name: "c"}}}

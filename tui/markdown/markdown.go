@@ -1,5 +1,5 @@
-// Package markdown lays out Markdown for a terminal: CommonMark and tables, as the texts of scenarios
-// use them. The parser is goldmark; the layout never exceeds the given width.
+// Package markdown lays out Markdown for a terminal: CommonMark and tables, as the texts of
+// scenarios use them. The parser is goldmark; the layout never exceeds the given width.
 package markdown
 
 import (
@@ -123,7 +123,8 @@ func (r renderer) list(list *ast.List, width int) []Line {
 	return lines
 }
 
-// indent puts a prefix before the first line and another one before the rest. Blank lines stay blank.
+// indent puts a prefix before the first line and another one before the rest. Blank lines stay
+// blank.
 func indent(lines []Line, first, rest string) []Line {
 	for i, l := range lines {
 		prefix := rest

@@ -65,7 +65,7 @@ func TestLongCodeKeepsItsIndentation(t *testing.T) {
 	}
 }
 
-func TestNothingIsLostAndNothingIsTooWide(t *testing.T) {
+func TestRenderLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		words := rapid.SliceOfN(rapid.StringMatching("[a-zé漢`*#|-]{1,30}"), 1, 40).Draw(t, "words")
 		text := strings.Join(words, rapid.SampledFrom([]string{" ", "\n", "\n\n", "\n- ", "\n    "}).Draw(t, "between"))

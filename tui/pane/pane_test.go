@@ -30,7 +30,7 @@ func guarded(c event.Canary) recording.State {
 	}
 }
 
-func TestPhasesInWords(t *testing.T) {
+func TestPhaseText(t *testing.T) {
 	starting := guarded(event.Canary{Phase: event.PhaseProgressing})
 	starting.Canaries.Ready = 1
 	waiting := guarded(event.Canary{Phase: event.PhaseInitialized})
@@ -60,7 +60,7 @@ func TestPhasesInWords(t *testing.T) {
 	}
 }
 
-func TestFailedChecksAsBoxes(t *testing.T) {
+func TestFailures(t *testing.T) {
 	for want, c := range map[string]event.Canary{
 		"failed checks ■■□□□ 2 of 5 before rollback": {FailedChecks: 2, Threshold: 5},
 		"failed checks 2 of 50 before rollback":      {FailedChecks: 2, Threshold: 50},
@@ -99,9 +99,9 @@ func TestHarmWithoutUsers(t *testing.T) {
 	}
 }
 
-// TestTheTimeLineAndTheMouse: a click on the column of the present seeks to the present, within the
-// resolution of a column.
-func TestTheTimeLineAndTheMouse(t *testing.T) {
+// TestTimeLine: a click on the column of the present seeks to the present, within the resolution of
+// a column.
+func TestTimeLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.IntRange(80, 200).Draw(t, "w")
 		end := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Hour)).Draw(t, "end"))
@@ -123,7 +123,7 @@ func TestTheTimeLineAndTheMouse(t *testing.T) {
 	})
 	for _, x := range []int{-1, TimeEdge - 1, 80 - TimeEdge, 100} {
 		if at, ok := TimeAt(x, 80, time.Minute); ok {
-			t.Errorf("column %d beside the line leads to %v", x, at)
+			t.Errorf("column %d outside the line leads to %v", x, at)
 		}
 	}
 }

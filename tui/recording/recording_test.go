@@ -69,9 +69,9 @@ func step(t *rapid.T, s *script.Script) {
 	}
 }
 
-// TestSeekingIsFolding: the state at any time equals the fold of all events up to it, whether they
+// TestSeekEqualsFold: the state at any time equals the fold of all events up to it, whether they
 // were appended at once or in pieces, and whatever was looked up before.
-func TestSeekingIsFolding(t *testing.T) {
+func TestSeekEqualsFold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := logs().Draw(t, "log")
 		r := recording.New()
@@ -91,8 +91,8 @@ func TestSeekingIsFolding(t *testing.T) {
 	})
 }
 
-// checkDerived compares what a recording derives step by step with what is derived from all events at
-// once.
+// checkDerived compares what a recording derives step by step with what is derived from all events
+// at once.
 func checkDerived(t *rapid.T, r *recording.Recording, so []event.Event) {
 	tl := timeline.Build(so)
 	if diff := cmp.Diff(narrative.Of(tl), r.Narrative(), cmpopts.EquateEmpty()); diff != "" {
@@ -110,8 +110,8 @@ func checkDerived(t *rapid.T, r *recording.Recording, so []event.Event) {
 	}
 }
 
-// TestStatesStayAsTheyWere: a state that was returned does not change when events are appended.
-func TestStatesStayAsTheyWere(t *testing.T) {
+// TestStatesAreImmutable: a state that was returned does not change when events are appended.
+func TestStatesAreImmutable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := logs().Draw(t, "log")
 		r := recording.New()
@@ -131,7 +131,7 @@ func TestStatesStayAsTheyWere(t *testing.T) {
 	})
 }
 
-func TestWhatAStateTells(t *testing.T) {
+func TestState(t *testing.T) {
 	r := recording.FromEvents(script.RolledBack(7).Events())
 	for at, want := range map[int]func(recording.State) string{
 		75: func(s recording.State) string { // released, not noticed yet
@@ -173,7 +173,7 @@ func TestRecentTraffic(t *testing.T) {
 	}
 }
 
-func TestTimesOfEvents(t *testing.T) {
+func TestTime(t *testing.T) {
 	s := script.RolledBack(7)
 	r := recording.FromEvents(s.Events())
 	for _, e := range s.Events() {

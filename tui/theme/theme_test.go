@@ -31,8 +31,8 @@ func distance(a, b [3]int) int {
 	return d
 }
 
-// TestTheNearestColour compares with all colours.
-func TestTheNearestColour(t *testing.T) {
+// TestNearestColour compares with all colours.
+func TestNearestColour(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rgb := rapid.Uint32Range(0, 0xffffff).Draw(t, "rgb")
 		want := [3]int{int(rgb >> 16), int(rgb >> 8 & 0xff), int(rgb & 0xff)}

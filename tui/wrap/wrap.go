@@ -27,7 +27,8 @@ func Text(text string, width int) []string {
 type Word struct{ From, To int }
 
 // Words breaks a text into lines of words that take at most width columns with one space between
-// them. A number and its unit are one word (12 480, 25 %, 49 s); a word longer than a line is broken.
+// them. A number and its unit are one word (12 480, 25 %, 49 s); a word longer than a line is
+// broken.
 func Words(text []rune, width int) [][]Word {
 	width = max(2, width) // a wide rune must fit
 	var lines [][]Word
