@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-func (c *validator) text(at fieldPath, s string) {
+func (v *validator) text(at fieldPath, s string) {
 	if strings.TrimSpace(s) == "" {
-		c.add(at, "is empty: write some text")
+		v.add(at, "is empty: write some text")
 	}
 }
 
 // label checks for a DNS label (RFC 1123), because the name becomes that of a Kubernetes object.
-func (c *validator) label(at fieldPath, s string) {
+func (v *validator) label(at fieldPath, s string) {
 	if !IsLabel(s) {
-		c.add(at, "%q is not a valid Kubernetes name: write at most 63 of a-z, 0-9 and -, starting with a letter", s)
+		v.add(at, "%q is not a valid Kubernetes name: write at most 63 of a-z, 0-9 and -, starting with a letter", s)
 	}
 }
 
@@ -28,39 +28,39 @@ func IsLabel(s string) bool {
 	})
 }
 
-func (c *validator) port(at fieldPath, n int) {
+func (v *validator) port(at fieldPath, n int) {
 	if n < 1 || n > 65535 {
-		c.add(at, "is %d: write a port from 1 to 65535", n)
+		v.add(at, "is %d: write a port from 1 to 65535", n)
 	}
 }
 
-func (c *validator) replicas(at fieldPath, n int) {
+func (v *validator) replicas(at fieldPath, n int) {
 	if n < 1 || n > maxReplicas {
-		c.add(at, "is %d: write 1 to %d", n, maxReplicas)
+		v.add(at, "is %d: write 1 to %d", n, maxReplicas)
 	}
 }
 
-func (c *validator) knownAll(at fieldPath, what string, names, known []string) {
+func (v *validator) knownAll(at fieldPath, what string, names, known []string) {
 	for i, name := range names {
-		c.known(at.child(i), what, name, known)
+		v.known(at.child(i), what, name, known)
 	}
 }
 
-func (c *validator) known(at fieldPath, what, name string, known []string) {
+func (v *validator) known(at fieldPath, what, name string, known []string) {
 	if slices.Contains(known, name) {
 		return
 	}
 	if len(known) == 0 {
-		c.add(at, "there is no %s %q: none is defined", what, name)
+		v.add(at, "there is no %s %q: none is defined", what, name)
 		return
 	}
-	c.add(at, "there is no %s %q: write one of %s", what, name, strings.Join(known, ", "))
+	v.add(at, "there is no %s %q: write one of %s", what, name, strings.Join(known, ", "))
 }
 
 // calls checks that calls lead to known services and form no cycle.
-func (c *validator) calls() {
+func (v *validator) calls() {
 	callees := map[string][]string{}
-	for i, svc := range c.scenario.Services {
+	for i, svc := range v.scenario.Services {
 		for _, version := range keys(svc.Versions) {
 			routes := svc.Versions[version].Behaviour.Routes
 			for _, route := range keys(routes) {
@@ -69,10 +69,10 @@ func (c *validator) calls() {
 					continue
 				}
 				at := fieldPath{"services", i, "versions", version, "behaviour", "routes", route, "calls"}
-				c.known(at, "service", callee, c.serviceNames())
+				v.known(at, "service", callee, v.serviceNames())
 				callees[svc.Name] = append(callees[svc.Name], callee)
 				if reaches(callees, callee, svc.Name) {
-					c.add(at, "%s calls %s, which calls back: calls must not form a cycle", svc.Name, callee)
+					v.add(at, "%s calls %s, which calls back: calls must not form a cycle", svc.Name, callee)
 				}
 			}
 		}

@@ -42,219 +42,219 @@ type finding struct {
 	message string
 }
 
-func (c *validator) add(at fieldPath, format string, args ...any) {
-	c.findings = append(c.findings, finding{at, fmt.Sprintf(format, args...)})
+func (v *validator) add(at fieldPath, format string, args ...any) {
+	v.findings = append(v.findings, finding{at, fmt.Sprintf(format, args...)})
 }
 
 // addJoined adds the findings of another package's Validate: joined errors, each of which starts
 // with the path of its field.
-func (c *validator) addJoined(at fieldPath, err error) {
+func (v *validator) addJoined(at fieldPath, err error) {
 	if err == nil {
 		return
 	}
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
 		for _, e := range joined.Unwrap() {
-			c.addJoined(at, e)
+			v.addJoined(at, e)
 		}
 		return
 	}
 	if below, message, found := strings.Cut(err.Error(), ": "); found {
-		c.add(at.child(parseField(below)...), "%s", message)
+		v.add(at.child(parseField(below)...), "%s", message)
 		return
 	}
-	c.add(at, "%v", err)
+	v.add(at, "%v", err)
 }
 
 // validate checks everything that can be checked without running the scenario.
 func validate(s *Scenario) []finding {
-	c := &validator{scenario: s}
-	c.identity()
-	c.services()
-	c.calls()
-	c.clients()
-	c.release()
-	c.traffic()
-	c.objectives()
-	c.documents(fieldPath{"environment"}, s.Environment)
-	c.timing()
-	c.rubric()
-	return c.findings
+	v := &validator{scenario: s}
+	v.identity()
+	v.services()
+	v.calls()
+	v.clients()
+	v.release()
+	v.traffic()
+	v.objectives()
+	v.documents(fieldPath{"environment"}, s.Environment)
+	v.timing()
+	v.rubric()
+	return v.findings
 }
 
-func (c *validator) identity() {
-	s := c.scenario
-	c.label(fieldPath{"name"}, s.Name)
-	c.text(fieldPath{"title"}, s.Title)
-	c.text(fieldPath{"summary"}, s.Summary)
-	c.text(fieldPath{"topic"}, s.Topic)
+func (v *validator) identity() {
+	s := v.scenario
+	v.label(fieldPath{"name"}, s.Name)
+	v.text(fieldPath{"title"}, s.Title)
+	v.text(fieldPath{"summary"}, s.Summary)
+	v.text(fieldPath{"topic"}, s.Topic)
 	if s.Level < 1 || s.Level > maxLevel {
-		c.add(fieldPath{"level"}, "is %d: write 1 (for beginners) to %d", s.Level, maxLevel)
+		v.add(fieldPath{"level"}, "is %d: write 1 (for beginners) to %d", s.Level, maxLevel)
 	}
 }
 
-func (c *validator) services() {
-	s := c.scenario
+func (v *validator) services() {
+	s := v.scenario
 	if n := len(s.Services); n < 1 || n > maxServices {
-		c.add(fieldPath{"services"}, "there are %d services: write 1 to %d", n, maxServices)
+		v.add(fieldPath{"services"}, "there are %d services: write 1 to %d", n, maxServices)
 	}
 	for i, svc := range s.Services {
 		at := fieldPath{"services", i}
-		c.label(at.child("name"), svc.Name)
+		v.label(at.child("name"), svc.Name)
 		if s.Service(svc.Name) != &s.Services[i] {
-			c.add(at.child("name"), "%q is already used by an earlier service: names must be unique", svc.Name)
+			v.add(at.child("name"), "%q is already used by an earlier service: names must be unique", svc.Name)
 		}
-		c.port(at.child("port"), svc.Port)
-		c.port(at.child("targetPort"), svc.TargetPort)
-		c.replicas(at.child("replicas"), svc.Replicas)
-		c.known(at.child("baseline"), "version", svc.Baseline, keys(svc.Versions))
-		c.versions(at.child("versions"), svc)
+		v.port(at.child("port"), svc.Port)
+		v.port(at.child("targetPort"), svc.TargetPort)
+		v.replicas(at.child("replicas"), svc.Replicas)
+		v.known(at.child("baseline"), "version", svc.Baseline, keys(svc.Versions))
+		v.versions(at.child("versions"), svc)
 	}
 }
 
-func (c *validator) versions(at fieldPath, svc Service) {
+func (v *validator) versions(at fieldPath, svc Service) {
 	if len(svc.Versions) == 0 {
-		c.add(at, "there are no versions: write at least the baseline")
+		v.add(at, "there are no versions: write at least the baseline")
 	}
-	routes := c.routes()
-	cohorts := c.cohorts()
+	routes := v.routes()
+	cohorts := v.cohorts()
 	for _, name := range keys(svc.Versions) {
-		v, at := svc.Versions[name], at.child(name)
-		c.label(at, name)
-		c.addJoined(at.child("behaviour"), v.Behaviour.Validate())
-		c.documents(at.child("manifests"), v.Manifests)
-		for _, route := range keys(v.Behaviour.Routes) {
+		version, at := svc.Versions[name], at.child(name)
+		v.label(at, name)
+		v.addJoined(at.child("behaviour"), version.Behaviour.Validate())
+		v.documents(at.child("manifests"), version.Manifests)
+		for _, route := range keys(version.Behaviour.Routes) {
 			if route != "" {
-				c.known(at.child("behaviour", "routes", route), "route", route, routes)
+				v.known(at.child("behaviour", "routes", route), "route", route, routes)
 			}
 		}
-		for i, f := range v.Behaviour.Faults {
+		for i, f := range version.Behaviour.Faults {
 			at := at.child("behaviour", "faults", i, "when")
-			c.knownAll(at.child("routes"), "route", f.When.Routes, routes)
-			c.knownAll(at.child("cohorts"), "cohort", f.When.Cohorts, cohorts)
+			v.knownAll(at.child("routes"), "route", f.When.Routes, routes)
+			v.knownAll(at.child("cohorts"), "cohort", f.When.Cohorts, cohorts)
 		}
 	}
 }
 
-func (c *validator) clients() {
-	s := c.scenario
+func (v *validator) clients() {
+	s := v.scenario
 	if n := len(s.Clients); n < 1 || n > maxClients {
-		c.add(fieldPath{"clients"}, "there are %d clients: write 1 to %d, which send the traffic", n, maxClients)
+		v.add(fieldPath{"clients"}, "there are %d clients: write 1 to %d, which send the traffic", n, maxClients)
 	}
 	seen := map[string]bool{}
 	for i, client := range s.Clients {
 		at := fieldPath{"clients", i}
-		c.label(at.child("name"), client.Name)
+		v.label(at.child("name"), client.Name)
 		if seen[client.Name] || s.Service(client.Name) != nil {
-			c.add(at.child("name"), "%q is already used by a service or an earlier client: names must be unique", client.Name)
+			v.add(at.child("name"), "%q is already used by a service or an earlier client: names must be unique", client.Name)
 		}
 		seen[client.Name] = true
-		c.replicas(at.child("replicas"), client.Replicas)
+		v.replicas(at.child("replicas"), client.Replicas)
 	}
 }
 
-func (c *validator) release() {
-	r := c.scenario.Release
-	c.known(fieldPath{"release", "service"}, "service", r.Service, c.serviceNames())
-	svc := c.scenario.Released()
+func (v *validator) release() {
+	r := v.scenario.Release
+	v.known(fieldPath{"release", "service"}, "service", r.Service, v.serviceNames())
+	svc := v.scenario.Released()
 	if svc == nil {
 		return
 	}
-	for _, v := range []struct{ role, name string }{{RoleFaulty, r.Faulty}, {RoleHealthy, r.Healthy}} {
-		at := fieldPath{"release", v.role}
-		c.known(at, "version", v.name, keys(svc.Versions))
-		if v.name == svc.Baseline {
-			c.add(at, "%q already runs before the release: write another version", v.name)
+	for _, x := range []struct{ role, name string }{{RoleFaulty, r.Faulty}, {RoleHealthy, r.Healthy}} {
+		at := fieldPath{"release", x.role}
+		v.known(at, "version", x.name, keys(svc.Versions))
+		if x.name == svc.Baseline {
+			v.add(at, "%q already runs before the release: write another version", x.name)
 		}
 	}
 	if r.Faulty == r.Healthy {
-		c.add(fieldPath{"release", "healthy"}, "%q is also the faulty version: write another version", r.Healthy)
+		v.add(fieldPath{"release", "healthy"}, "%q is also the faulty version: write another version", r.Healthy)
 	}
 }
 
-func (c *validator) traffic() {
-	w := c.scenario.Traffic
-	c.addJoined(fieldPath{"traffic"}, w.Validate())
+func (v *validator) traffic() {
+	w := v.scenario.Traffic
+	v.addJoined(fieldPath{"traffic"}, w.Validate())
 	var clients []string
-	for _, client := range c.scenario.Clients {
+	for _, client := range v.scenario.Clients {
 		clients = append(clients, client.Name)
 	}
 	for i, r := range w.Routes {
 		if r.Service != "" {
-			c.known(fieldPath{"traffic", "routes", i, "service"}, "service", r.Service, c.serviceNames())
+			v.known(fieldPath{"traffic", "routes", i, "service"}, "service", r.Service, v.serviceNames())
 		}
 	}
 	for i, cohort := range w.Cohorts {
 		if cohort.Client != "" {
-			c.known(fieldPath{"traffic", "cohorts", i, "client"}, "client", cohort.Client, clients)
+			v.known(fieldPath{"traffic", "cohorts", i, "client"}, "client", cohort.Client, clients)
 		}
 	}
 }
 
-func (c *validator) objectives() {
-	if len(c.scenario.Objectives) == 0 {
-		c.add(fieldPath{"objectives"}, "there is no objective: without one, no answer counts as bad")
+func (v *validator) objectives() {
+	if len(v.scenario.Objectives) == 0 {
+		v.add(fieldPath{"objectives"}, "there is no objective: without one, no answer counts as bad")
 	}
-	c.eachObjective()
+	v.eachObjective()
 }
 
-func (c *validator) eachObjective() {
-	os := c.scenario.Objectives
+func (v *validator) eachObjective() {
+	os := v.scenario.Objectives
 	for i, o := range os {
 		at := fieldPath{"objectives", i}
-		if o.Route != "" && !(o.Route == routeOther && c.scenario.Traffic.Replay != nil) {
-			c.known(at.child("route"), "route", o.Route, c.routes())
+		if o.Route != "" && !(o.Route == routeOther && v.scenario.Traffic.Replay != nil) {
+			v.known(at.child("route"), "route", o.Route, v.routes())
 		}
 		if slices.ContainsFunc(os[:i], func(earlier service.Objective) bool { return earlier.Route == o.Route }) {
-			c.add(at.child("route"), "route %q already has an objective: write one for each route", o.Route)
+			v.add(at.child("route"), "route %q already has an objective: write one for each route", o.Route)
 		}
 		if !(o.Success > 0 && o.Success <= 100) {
-			c.add(at.child("success"), "is %v: write a percentage above 0 and up to 100", o.Success)
+			v.add(at.child("success"), "is %v: write a percentage above 0 and up to 100", o.Success)
 		}
 		if o.Latency < 0 {
-			c.add(at.child("latency"), "is %v: write a duration above 0, or omit the field", o.Latency)
+			v.add(at.child("latency"), "is %v: write a duration above 0, or omit the field", o.Latency)
 		}
 	}
 }
 
-func (c *validator) timing() {
-	t := c.scenario.Timing
+func (v *validator) timing() {
+	t := v.scenario.Timing
 	if t.Baseline <= 0 || t.Baseline > maxBaseline {
-		c.add(fieldPath{"timing", "baseline"}, "is %v: write a duration above 0 and up to %v", t.Baseline, maxBaseline)
+		v.add(fieldPath{"timing", "baseline"}, "is %v: write a duration above 0 and up to %v", t.Baseline, maxBaseline)
 	}
 	if t.Horizon <= 0 || t.Horizon > maxHorizon {
-		c.add(fieldPath{"timing", "horizon"}, "is %v: write a duration above 0 and up to %v", t.Horizon, maxHorizon)
+		v.add(fieldPath{"timing", "horizon"}, "is %v: write a duration above 0 and up to %v", t.Horizon, maxHorizon)
 	}
 }
 
-func (c *validator) rubric() {
-	r := c.scenario.Rubric
+func (v *validator) rubric() {
+	r := v.scenario.Rubric
 	if len(r.Items) == 0 {
-		c.add(fieldPath{"rubric", "items"}, "there are no items: write at least one")
+		v.add(fieldPath{"rubric", "items"}, "there are no items: write at least one")
 	}
 	seen := map[string]bool{}
 	for i, item := range r.Items {
 		at := fieldPath{"rubric", "items", i}
-		c.text(at.child("id"), item.ID)
+		v.text(at.child("id"), item.ID)
 		if seen[item.ID] {
-			c.add(at.child("id"), "%q is already used by an earlier item: IDs must be unique", item.ID)
+			v.add(at.child("id"), "%q is already used by an earlier item: IDs must be unique", item.ID)
 		}
 		seen[item.ID] = true
 		if item.Points <= 0 {
-			c.add(at.child("points"), "is %d: write a number above 0", item.Points)
+			v.add(at.child("points"), "is %d: write a number above 0", item.Points)
 		}
 	}
 	if !(r.MaxHarm >= 0 && r.MaxHarm <= 1) {
-		c.add(fieldPath{"rubric", "maxHarm"}, "is %v: write a share from 0 to 1", r.MaxHarm)
+		v.add(fieldPath{"rubric", "maxHarm"}, "is %v: write a share from 0 to 1", r.MaxHarm)
 	}
 	if r.MinCanaryRequests < 0 {
-		c.add(fieldPath{"rubric", "minCanaryRequests"}, "is %d: write 0 or more", r.MinCanaryRequests)
+		v.add(fieldPath{"rubric", "minCanaryRequests"}, "is %d: write 0 or more", r.MinCanaryRequests)
 	}
-	c.knownAll(fieldPath{"rubric", "preconditions"}, "precondition", r.Preconditions, preconditions[:])
+	v.knownAll(fieldPath{"rubric", "preconditions"}, "precondition", r.Preconditions, preconditions[:])
 }
 
 // documents checks that a text holds Kubernetes manifests, of whatever kinds.
-func (c *validator) documents(at fieldPath, text string) {
+func (v *validator) documents(at fieldPath, text string) {
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
 	for i := 1; ; i++ {
 		var head struct {
@@ -266,34 +266,34 @@ func (c *validator) documents(at fieldPath, text string) {
 			return
 		}
 		if err != nil {
-			c.add(at, "document %d: %s", i, strings.TrimPrefix(err.Error(), "yaml: "))
+			v.add(at, "document %d: %s", i, strings.TrimPrefix(err.Error(), "yaml: "))
 			return
 		}
 		if head.APIVersion == "" || head.Kind == "" {
-			c.add(at, "document %d lacks apiVersion or kind: write a Kubernetes manifest", i)
+			v.add(at, "document %d lacks apiVersion or kind: write a Kubernetes manifest", i)
 		}
 	}
 }
 
-func (c *validator) routes() []string {
+func (v *validator) routes() []string {
 	var names []string
-	for _, r := range c.scenario.Traffic.Routes {
+	for _, r := range v.scenario.Traffic.Routes {
 		names = append(names, r.Name)
 	}
 	return names
 }
 
-func (c *validator) cohorts() []string {
+func (v *validator) cohorts() []string {
 	var names []string
-	for _, cohort := range c.scenario.Traffic.Cohorts {
+	for _, cohort := range v.scenario.Traffic.Cohorts {
 		names = append(names, cohort.Name)
 	}
 	return names
 }
 
-func (c *validator) serviceNames() []string {
+func (v *validator) serviceNames() []string {
 	var names []string
-	for _, s := range c.scenario.Services {
+	for _, s := range v.scenario.Services {
 		names = append(names, s.Name)
 	}
 	return names

@@ -90,11 +90,11 @@ func parseWorkload(name string, data []byte) (*Workload, *v1alpha1.WorkloadDocum
 
 // problems checks everything that can be checked without running the workload.
 func (w *Workload) problems() []finding {
-	c := &validator{scenario: &Scenario{Traffic: w.Traffic, Objectives: w.Objectives}}
-	c.label(fieldPath{"name"}, w.Name)
-	c.addJoined(fieldPath{}, w.Traffic.Validate())
-	c.eachObjective()
-	return c.findings
+	v := &validator{scenario: &Scenario{Traffic: w.Traffic, Objectives: w.Objectives}}
+	v.label(fieldPath{"name"}, w.Name)
+	v.addJoined(fieldPath{}, w.Traffic.Validate())
+	v.eachObjective()
+	return v.findings
 }
 
 // opener opens a file by its path relative to that of the workload.
