@@ -36,8 +36,7 @@ type RunStarted struct {
 	// another.
 	Role string `json:"role,omitempty"`
 	Seed uint64 `json:"seed"`
-	// Cluster is "sim" or "kind"; Mesh names the data plane ("linkerd-model", "linkerd",
-	// "standin").
+	// Cluster is "sim" or "kind"; Mesh names the data plane ("linkerd-model", "linkerd").
 	Cluster string `json:"cluster"`
 	Mesh    string `json:"mesh"`
 	// Guarded is false for a run without guardrails: the release goes to all users at once.

@@ -43,39 +43,39 @@ type connKey struct{}
 func connOf(ctx context.Context) *redirectedConn { return ctx.Value(connKey{}).(*redirectedConn) }
 
 func (p *Proxy) newListener(h http.Handler, idle time.Duration) *listener {
-	e := &listener{proxy: p, open: map[net.Conn]bool{}, handoff: &connListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	e.server = &http.Server{
+	ln := &listener{proxy: p, open: map[net.Conn]bool{}, handoff: &connListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	ln.server = &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idle, MaxHeaderBytes: maxHeader, ErrorLog: p.quiet(),
 		DisableGeneralOptionsHandler: true,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c.(*redirectedConn))
 		},
 	}
-	return e
+	return ln
 }
 
 // connHandler handles a connection: see [Proxy.handleInbound] and [Proxy.handleOutbound].
 type connHandler func(ctx context.Context, conn net.Conn, dst netip.AddrPort)
 
 // accept accepts connections until l is closed.
-func (e *listener) accept(ctx context.Context, l net.Listener, handle connHandler) {
-	e.pending.Go(func() { _ = e.server.Serve(e.handoff) }) // ends by Shutdown
+func (ln *listener) accept(ctx context.Context, l net.Listener, handle connHandler) {
+	ln.pending.Go(func() { _ = ln.server.Serve(ln.handoff) }) // ends by Shutdown
 	for {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil { // most likely too many open files: others will be closed
-			e.proxy.log.Warn("cannot accept a connection", "error", err)
+			ln.proxy.log.Warn("cannot accept a connection", "error", err)
 			if backoff.Sleep(ctx, dialBackoffMin) != nil {
 				return
 			}
 			continue
 		}
-		e.track(conn, true)
-		e.pending.Go(func() {
-			defer e.track(conn, false)
-			e.dispatch(ctx, conn, handle)
+		ln.track(conn, true)
+		ln.pending.Go(func() {
+			defer ln.track(conn, false)
+			ln.dispatch(ctx, conn, handle)
 		})
 	}
 }
@@ -83,61 +83,61 @@ func (e *listener) accept(ctx context.Context, l net.Listener, handle connHandle
 // dispatch finds the original destination of a connection. Connections that were not redirected, or
 // were sent to the proxy's own listeners, are closed: they would loop. Those to the metrics port of
 // other pods are forwarded.
-func (e *listener) dispatch(ctx context.Context, conn net.Conn, handle connHandler) {
-	dst, err := e.proxy.cfg.OriginalDestination(conn)
+func (ln *listener) dispatch(ctx context.Context, conn net.Conn, handle connHandler) {
+	dst, err := ln.proxy.cfg.OriginalDestination(conn)
 	switch dst.Port() {
 	case 0, wire.OutboundPort, wire.InboundPort:
 		err = errors.Join(err, errors.New("it was not redirected"))
 	}
 	if err != nil {
-		e.proxy.log.Debug("refused a connection", "from", conn.RemoteAddr(), "to", dst, "error", err)
+		ln.proxy.log.Debug("refused a connection", "from", conn.RemoteAddr(), "to", dst, "error", err)
 		_ = conn.Close()
 		return
 	}
 	handle(ctx, conn, netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port()))
 }
 
-func (e *listener) track(conn net.Conn, on bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (ln *listener) track(conn net.Conn, on bool) {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
 	if on {
-		e.open[conn] = true
+		ln.open[conn] = true
 	} else {
-		delete(e.open, conn)
+		delete(ln.open, conn)
 	}
 }
 
 // serve passes a connection to the HTTP server.
-func (e *listener) serve(conn *redirectedConn) {
+func (ln *listener) serve(conn *redirectedConn) {
 	select {
-	case e.handoff.conns <- conn:
-	case <-e.handoff.closed:
+	case ln.handoff.conns <- conn:
+	case <-ln.handoff.closed:
 		_ = conn.Close()
 	}
 }
 
 // close waits for requests and tunnels in flight, and closes what is left when the context ends.
-func (e *listener) close(ctx context.Context) {
-	if err := e.server.Shutdown(ctx); err != nil {
-		_ = e.server.Close()
+func (ln *listener) close(ctx context.Context) {
+	if err := ln.server.Shutdown(ctx); err != nil {
+		_ = ln.server.Close()
 	}
 	done := make(chan struct{})
 	go func() {
-		e.pending.Wait()
+		ln.pending.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 	case <-ctx.Done():
-		e.closeAll()
+		ln.closeAll()
 		<-done
 	}
 }
 
-func (e *listener) closeAll() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for conn := range e.open {
+func (ln *listener) closeAll() {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	for conn := range ln.open {
 		_ = conn.Close()
 	}
 }

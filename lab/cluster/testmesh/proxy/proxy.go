@@ -196,8 +196,8 @@ func (p *Proxy) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Drain)
 	defer cancel()
 	var draining sync.WaitGroup
-	for _, e := range []*listener{p.inbound, p.outbound} {
-		draining.Go(func() { e.close(limited) })
+	for _, ln := range []*listener{p.inbound, p.outbound} {
+		draining.Go(func() { ln.close(limited) })
 	}
 	draining.Wait()
 }
