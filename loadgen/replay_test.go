@@ -169,7 +169,7 @@ func TestReplaysAreWellFormed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if begin := arrivals(short); !slices.Equal(begin, list[:len(begin)]) || len(begin) != int(short.Expected()) {
-			t.Fatalf("%d arrivals before %v are not the begin of all", len(begin), last)
+			t.Fatalf("%d arrivals before %v are not a prefix", len(begin), last)
 		}
 	})
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// accountsOf are the counts that do not depend on how fast a machine is.
-type accountsOf struct {
-	Accounts *accountsOf `json:"accounts"`
+// loadCounts are the counts that do not depend on the speed of the machine.
+type loadCounts struct {
+	Accounts *loadCounts `json:"accounts"`
 	Cells    []struct {
 		Cohort, Route, Version             string
 		Requests, Attempts, Failed, Denied int
@@ -17,14 +17,15 @@ type accountsOf struct {
 	}
 }
 
-// samecounts A B wants the same counts of each cohort, route and version in two accounts, as --save or --json has written them.
+// samecounts A B compares the counts by cohort, route and version in two results that --save or --json
+// has written.
 func samecounts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: samecounts A B")
 	}
-	var read [2]*accountsOf
+	var read [2]*loadCounts
 	for i, name := range args {
-		read[i] = new(accountsOf)
+		read[i] = new(loadCounts)
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(name)), read[i]))
 		if read[i].Accounts != nil {
 			read[i] = read[i].Accounts

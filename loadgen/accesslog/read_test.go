@@ -60,13 +60,13 @@ func TestBrokenLinesAreCountedAndNeverFatal(t *testing.T) {
 	}
 	said := log.Broken.String()
 	if !strings.HasPrefix(said, "10 lines of the log could not be parsed\nline 3: ") || !strings.HasSuffix(said, "\nand 5 more") {
-		t.Errorf("broken lines are told as %q", said)
+		t.Errorf("broken lines are reported as %q", said)
 	}
 	if strings.Contains(said, "\x1b") || len(said) > 2000 || !strings.Contains(said, "ä") {
 		t.Errorf("broken lines are not fit for a terminal: %q", said)
 	}
 	if none := (accesslog.Broken{}).String(); none != "" {
-		t.Errorf("no broken line is told as %q", none)
+		t.Errorf("no broken line is reported as %q", none)
 	}
 }
 

@@ -34,7 +34,7 @@ func fate(seq uint64) (status int, version string, hit bool) {
 func echo(w http.ResponseWriter, r *http.Request) {
 	m, ok := traceheader.Parse(r.Header.Get(traceheader.RequestHeader))
 	if !ok {
-		http.Error(w, "no mark", http.StatusBadRequest)
+		http.Error(w, "no request header", http.StatusBadRequest)
 		return
 	}
 	status, version, hit := fate(m.Seq)
@@ -114,7 +114,7 @@ func TestRequestsMatchThePlan(t *testing.T) {
 	base := serve(t, func(rw http.ResponseWriter, r *http.Request) {
 		s := w.see(r)
 		body, _ := io.ReadAll(r.Body)
-		bodies <- fmt.Sprint(s.mark.Seq, " ", r.Header.Get("Content-Type"), " ", string(body))
+		bodies <- fmt.Sprint(s.request.Seq, " ", r.Header.Get("Content-Type"), " ", string(body))
 		echo(rw, r)
 	})
 	p := newPlan(t, shop(200), length)
@@ -125,14 +125,14 @@ func TestRequestsMatchThePlan(t *testing.T) {
 	for b := range bodies {
 		sent[b] = true
 	}
-	slices.SortFunc(w.list, func(a, b seen) int { return int(a.mark.Seq) - int(b.mark.Seq) })
+	slices.SortFunc(w.list, func(a, b seen) int { return int(a.request.Seq) - int(b.request.Seq) })
 	if len(w.list) != len(all) {
 		t.Fatalf("the server saw %d requests of %d", len(w.list), len(all))
 	}
 	for i, a := range all {
 		got := w.list[i]
 		want := traceheader.Request{Seq: a.Seq, User: a.User, Cohort: p.Cohorts()[a.Cohort].Name, Seed: p.Seed()}
-		if got.mark != want || got.method != p.Method(a) || got.uri != "/shop"+p.Target(a) {
+		if got.request != want || got.method != p.Method(a) || got.uri != "/shop"+p.Target(a) {
 			t.Errorf("arrival %+v was %+v", a, got)
 		}
 		if got.cookie != p.Header(a.Cohort, a.User, "Cookie") {
@@ -184,7 +184,7 @@ func TestEachArrivalOnceAndInOrder(t *testing.T) {
 				t.Errorf("shard %v has arrival %+v", shard, o.Arrival)
 			}
 			if o.Done() < ended {
-				t.Errorf("an end at %v was told after one at %v", o.Done(), ended)
+				t.Errorf("an end at %v was reported after one at %v", o.Done(), ended)
 			}
 			ended = o.Done()
 			if o.Sent < o.Intended || o.Intended != o.Arrival.At || o.Latency < o.Sent-o.Intended || !o.Final || o.Attempt != 0 {
@@ -214,8 +214,8 @@ func TestUsersKeepTheirOrder(t *testing.T) {
 	base := serve(t, func(rw http.ResponseWriter, r *http.Request) { w.see(r); echo(rw, r) })
 	_, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 1})
 	for i, s := range w.list {
-		if s.mark.Seq != uint64(i) {
-			t.Fatalf("request %d came as number %d", s.mark.Seq, i)
+		if s.request.Seq != uint64(i) {
+			t.Fatalf("request %d came as number %d", s.request.Seq, i)
 		}
 	}
 	if report.Peak != 1 {
@@ -228,7 +228,7 @@ func TestCookiesAreReturned(t *testing.T) {
 	var w witness
 	// Each response counts the user's visits in a cookie, and replaces a planned one.
 	base := serve(t, func(rw http.ResponseWriter, r *http.Request) {
-		m := w.see(r).mark
+		m := w.see(r).request
 		http.SetCookie(rw, &http.Cookie{Name: "last", Value: fmt.Sprint(m.Seq)})
 		http.SetCookie(rw, &http.Cookie{Name: "theme", Value: "light"})
 		http.SetCookie(rw, &http.Cookie{Name: "lang", MaxAge: -1})
@@ -262,7 +262,7 @@ func TestCookiesAreReturned(t *testing.T) {
 		last[a.User] = a.Seq
 	}
 	if again == 0 {
-		t.Error("nobody came twice")
+		t.Error("no user returned")
 	}
 }
 
@@ -279,7 +279,7 @@ func TestRetriesAreSentAndCounted(t *testing.T) {
 	for _, o := range outcomes {
 		seq := o.Arrival.Seq
 		if o.Attempt != attempts[seq] {
-			t.Errorf("arrival %d: attempt %d told after %d others", seq, o.Attempt, attempts[seq])
+			t.Errorf("arrival %d: attempt %d reported after %d others", seq, o.Attempt, attempts[seq])
 		}
 		attempts[seq]++
 		finals[seq] += int(number(o.Final))
@@ -303,7 +303,7 @@ func TestRetriesAreSentAndCounted(t *testing.T) {
 	}
 	numbers := make(map[uint64]int)
 	for _, s := range saw.list {
-		numbers[s.mark.Seq] += s.mark.Attempt
+		numbers[s.request.Seq] += s.request.Attempt
 	}
 	for seq, n := range attempts {
 		if numbers[seq] != n*(n-1)/2 {
@@ -348,7 +348,7 @@ func TestVersions(t *testing.T) {
 		"named":           {served: "a=v1, b=v2", service: "a", want: "v1"},
 		"not there":       {served: "a=v1", service: "b", want: ""},
 		"another header":  {other: "v7", header: "x-version", want: "v7"},
-		"marks go before": {served: "a=v1", other: "v7", header: "x-version", want: "v1"},
+		"own headers win": {served: "a=v1", other: "v7", header: "x-version", want: "v1"},
 		"none":            {other: "v7", want: ""},
 	} {
 		base := serve(t, func(w http.ResponseWriter, r *http.Request) {

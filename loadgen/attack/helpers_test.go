@@ -122,7 +122,7 @@ func arrivals(p *loadgen.Plan, s loadgen.Shard) []loadgen.Arrival {
 
 // seen is what a server received of a request.
 type seen struct {
-	mark                       traceheader.Request
+	request                    traceheader.Request
 	method, uri, agent, cookie string
 	header                     http.Header
 }

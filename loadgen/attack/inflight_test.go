@@ -18,7 +18,7 @@ func TestEveryRequestTimesOut(t *testing.T) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(10 * time.Second):
-			t.Fatal("a flight is in the air for ever")
+			t.Fatal("a request never ends")
 		}
 		if err := context.Cause(ctx); err != errTimeout {
 			t.Fatalf("ended for %v", err)
@@ -30,7 +30,7 @@ func TestEveryRequestTimesOut(t *testing.T) {
 	}
 	fs.close()
 	if list := fs.takeCompleted(nil); len(list) != 3 || list[0] != all[0] || list[0].err != errTimeout || fs.peak != 3 || fs.inFlight != 0 {
-		t.Errorf("%d flights landed; peak %d, %d in the air", len(list), fs.peak, fs.inFlight)
+		t.Errorf("%d requests completed; peak %d, %d in flight", len(list), fs.peak, fs.inFlight)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestUnsentRequests(t *testing.T) {
 	fs.close()
 	list := fs.takeCompleted(nil)
 	if len(list) != 2 || list[0] != f && list[1] != f || f.err == nil || fs.inFlight != 0 {
-		t.Errorf("%d flights landed, %d in the air", len(list), fs.inFlight)
+		t.Errorf("%d requests completed, %d in flight", len(list), fs.inFlight)
 	}
 }
 

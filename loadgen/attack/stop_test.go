@@ -63,7 +63,7 @@ func check(t *testing.T, p *loadgen.Plan, outcomes []loadgen.Outcome, report att
 		}
 	}
 	if len(finals) != report.Arrivals || len(outcomes) != report.Attempts {
-		t.Errorf("%d arrivals in %d attempts were told, %+v reported", len(finals), len(outcomes), report)
+		t.Errorf("%d arrivals in %d attempts were delivered, report %+v", len(finals), len(outcomes), report)
 	}
 }
 

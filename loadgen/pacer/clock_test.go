@@ -101,7 +101,7 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 			t.Errorf("error %v of a sleep whose context is over", err)
 		}
 		if n := c.sleepers.Len(); n > 0 {
-			t.Errorf("the clock still knows %d who have left", n)
+			t.Errorf("the clock still has %d sleepers that have left", n)
 		}
 	})
 }

@@ -417,7 +417,7 @@ func FuzzHistogram(f *testing.F) {
 			t.Fatal(err)
 		}
 		if back.TotalCount() != h.TotalCount() || back.Max() != h.Max() || h.Max() > bucketHigh(highest) {
-			t.Errorf("%d times up to %d come back as %d up to %d", h.TotalCount(), h.Max(), back.TotalCount(), back.Max())
+			t.Errorf("%d times up to %d are read as %d up to %d", h.TotalCount(), h.Max(), back.TotalCount(), back.Max())
 		}
 	})
 }

@@ -95,7 +95,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("attempt %d", m.Attempt)
 		}
 		if again, ok := traceheader.Parse(m.String()); !ok || again != m {
-			t.Errorf("%+v comes back as %+v, %t", m, again, ok)
+			t.Errorf("%+v is parsed as %+v, %t", m, again, ok)
 		}
 	})
 }
