@@ -10,11 +10,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 
 	"coalmine/lab/cluster"
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 )
 
 const (
@@ -45,11 +47,19 @@ func (p Player) Play(ctx context.Context, spec cluster.RunSpec, sink func(event.
 		return fmt.Errorf("worker: %w", err)
 	}
 	limit := cmp.Or(p.Timeout, defaultTimeout)
+	temporary, err := os.MkdirTemp("", "coalmine-worker-")
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	defer os.RemoveAll(temporary) // a worker that is killed leaves its files
+	// The kernel takes the thread that starts a process for its parent: see workerAttr.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	timedOut := fmt.Errorf("the run took longer than %v of real time", limit)
 	deadline, cancel := context.WithTimeoutCause(ctx, limit, timedOut)
 	defer cancel()
 	var stderr headBuffer
-	cmd := p.command(deadline, input, &stderr)
+	cmd := p.command(deadline, input, temporary, &stderr)
 	cmd.Cancel = func() error {
 		if ctx.Err() != nil {
 			return cmd.Process.Signal(os.Interrupt) // the user stopped the run: the worker may close its log
@@ -75,12 +85,13 @@ func (p Player) Play(ctx context.Context, spec cluster.RunSpec, sink func(event.
 	return err
 }
 
-// command returns a worker that reads input. Of the environment it inherits only TMPDIR, so that
-// guardrails cannot read anything from it.
-func (p Player) command(ctx context.Context, input []byte, stderr io.Writer) *exec.Cmd {
+// command returns a worker that reads input. Its environment is only TMPDIR, so that guardrails
+// cannot read anything from it.
+func (p Player) command(ctx context.Context, input []byte, temporary string, stderr io.Writer) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.Path)
 	cmd.Args = p.Args
-	cmd.Env = []string{"TMPDIR=" + os.TempDir()}
+	cmd.Env = []string{"TMPDIR=" + temporary}
+	cmd.SysProcAttr = workerAttr()
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Stderr = stderr
 	cmd.WaitDelay = stopGrace
@@ -95,9 +106,26 @@ func (p Player) failure(ctx, deadline context.Context, read, drained, waited err
 	case deadline.Err() != nil:
 		return fmt.Errorf("worker: %w", context.Cause(deadline))
 	case stderr != "":
-		return fmt.Errorf("worker: %s", stderr)
+		return fmt.Errorf("worker: %s", lastWords(stderr))
 	}
-	return fmt.Errorf("worker: the run ended early: %w", errors.Join(read, drained, waited))
+	if err := errors.Join(read, drained, waited); err != nil {
+		return fmt.Errorf("worker: the run ended early: %w", err)
+	}
+	return errors.New("worker: the run ended early: the program did not play it; was it replaced?")
+}
+
+// maxLastWords is the length in bytes of what a dead worker is quoted with.
+const maxLastWords = 500
+
+// lastWords returns why a worker died. It omits the stacks of a Go panic, which follow the first
+// paragraph.
+func lastWords(stderr string) string {
+	words, _, _ := strings.Cut(stderr, "\n\n")
+	words = format.Clean(words)
+	if len(words) > maxLastWords {
+		words = strings.ToValidUTF8(words[:maxLastWords], "") + "…"
+	}
+	return words
 }
 
 // closeLog closes a log that its worker has not closed. It does nothing if the log is empty.
@@ -109,9 +137,7 @@ func closeLog(last event.Event, why error, sink func(event.Event)) {
 	if errors.Is(why, context.Canceled) {
 		outcome = event.OutcomeInterrupted
 	}
-	// Omit the stacks of a Go panic, which follow the first paragraph; the error has them.
-	reason, _, _ := strings.Cut(why.Error(), "\n\n")
-	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: reason}})
+	sink(event.Event{Seq: last.Seq + 1, At: last.At, Fact: event.RunEnded{Outcome: outcome, Reason: why.Error()}})
 }
 
 // headBuffer keeps the first maxStderr bytes that are written to it: a Go program prints first

@@ -33,6 +33,11 @@ const (
 	obedient = "worker-that-closes-its-log-when-interrupted"
 	startled = "worker-that-prints-its-environment"
 	wordy    = "worker-that-writes-long-errors"
+	silent   = "worker-that-ends-without-a-word"
+	panicky  = "worker-that-panics"
+	litterer = "worker-that-leaves-files"
+	orphan   = "parent-that-is-killed"
+	teller   = "worker-that-tells-its-number"
 )
 
 // started is the first line of a log.
@@ -63,11 +68,39 @@ func TestMain(m *testing.M) {
 	case wordy:
 		fmt.Fprintln(os.Stderr, "first words", strings.Repeat("and so on ", 100_000))
 		os.Exit(1)
+	case silent:
+		os.Exit(0)
+	case panicky:
+		panic("out of luck\x1b[2J")
+	case litterer:
+		if err := os.WriteFile(os.TempDir()+"/left.txt", []byte("x"), 0o600); err != nil {
+			exit(err)
+		}
+		exit(errors.New("left in " + os.TempDir()))
+	case orphan:
+		playUntilKilled()
+	case teller:
+		fmt.Println(strings.Replace(started, `"version":"v"`, fmt.Sprintf(`"version":"%d"`, os.Getpid()), 1))
+		select {}
 	case startled:
 		fmt.Fprintln(os.Stderr, "environment:", os.Environ())
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
+}
+
+// playUntilKilled plays a run in a worker that waits for ever, and prints the number of its process.
+func playUntilKilled() {
+	path, err := os.Executable()
+	if err != nil {
+		exit(err)
+	}
+	p := worker.Player{Path: path, Args: []string{teller}}
+	exit(p.Play(context.Background(), cluster.RunSpec{Scenario: &scenario.Scenario{}}, func(e event.Event) {
+		if start, ok := e.Fact.(event.RunStarted); ok {
+			fmt.Println(start.Version)
+		}
+	}))
 }
 
 func exit(err error) {
@@ -287,5 +320,29 @@ func TestStderrIsLimited(t *testing.T) {
 	err := player(t, wordy).Play(context.Background(), runSpec(t, "v2"), func(event.Event) {})
 	if err == nil || !strings.Contains(err.Error(), "first words") || len(err.Error()) > 10_000 {
 		t.Errorf("an error of %d bytes: %.100v", len(fmt.Sprint(err)), err)
+	}
+}
+
+func TestDeadWorkersAreQuotedShort(t *testing.T) {
+	for name, want := range map[string]string{
+		silent:  "worker: the run ended early: the program did not play it; was it replaced?",
+		panicky: "worker: panic: out of luck[2J",
+	} {
+		err := player(t, name).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: error %q, want %q", name, err, want)
+		}
+	}
+}
+
+func TestFilesOfAWorkerAreRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	err := player(t, litterer).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
+	if err == nil || !strings.Contains(err.Error(), "left in "+os.TempDir()) {
+		t.Errorf("error %v, want the worker's folder", err)
+	}
+	left, err := os.ReadDir(os.TempDir())
+	if err != nil || len(left) > 0 {
+		t.Errorf("%v, %v: left behind", left, err)
 	}
 }
