@@ -62,7 +62,7 @@ func newCard(t *liverun.Trial) screen.Screen {
 
 // showScreen shows a screen until the user leaves it, also by ctrl+c.
 func (env *Env) showScreen(ctx context.Context, s screen.Screen, cmds ...tea.Cmd) error {
-	err := tui.Run(ctx, tui.Terminal{In: env.In, Out: env.Out, Env: os.Environ()}, s, cmds...)
+	err := tui.Run(ctx, tui.Terminal{In: env.In, Out: env.raw(), Env: os.Environ()}, s, cmds...)
 	if errors.Is(err, tui.ErrInterrupted) {
 		return nil
 	}

@@ -20,6 +20,8 @@ import (
 type Env struct {
 	In       io.Reader
 	Out, Err io.Writer
+	// rawOut is standard output as the process has it, if Out is a [textWriter].
+	rawOut io.Writer
 	// OutTerminal and ErrTerminal report whether the streams are terminals; Width is the terminal's
 	// in columns.
 	OutTerminal, ErrTerminal bool
@@ -56,7 +58,7 @@ func newEnv() *Env {
 		env.Width = w
 	}
 	env.Cluster = sim.Cluster{Version: env.Version}
-	env.Player = newPlayer(env)
+	env.Player = newPlayer()
 	return env
 }
 

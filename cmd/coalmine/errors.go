@@ -78,7 +78,7 @@ func printError(w io.Writer, err error) {
 	text := err.Error()
 	if errors.Is(err, context.Canceled) {
 		text = strings.NewReplacer(context.Canceled.Error(), "interrupted", "interrupt signal received", "interrupted",
-			"terminated signal received", "terminated").Replace(text)
+			"terminated signal received", "terminated", "hangup signal received", "hung up").Replace(text)
 	}
 	fmt.Fprintln(w, "coalmine: "+text)
 }

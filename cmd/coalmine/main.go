@@ -6,26 +6,45 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
+
+	"coalmine/lab/verdict/score"
 )
 
-func main() { os.Exit(execute(context.Background(), newEnv(), os.Args[1:])) }
+func main() {
+	// Go ends a program that panics with code 2, which means invalid input here. With this setting it
+	// ends by SIGABRT.
+	debug.SetTraceback("crash")
+	os.Exit(execute(context.Background(), newEnv(), os.Args[1:]))
+}
 
-// run executes one command line and returns the exit code.
-func execute(ctx context.Context, env *Env, args []string) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+// execute runs one command line and returns the exit code.
+func execute(ctx context.Context, env *Env, args []string) (code int) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// After the first signal the default is back, so that a second one ends a run that does not stop.
 	context.AfterFunc(ctx, stop)
 
+	env, out := env.withTextWriters()
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(env.Err, "coalmine: panic: %v\n\n%s", p, debug.Stack())
+			code = score.ExitLabFailed
+		}
+	}()
 	root := newRootCommand(env)
 	root.SetArgs(args)
 	root.SetIn(env.In)
 	root.SetOut(env.Out)
 	root.SetErr(env.Err)
 	err := root.ExecuteContext(ctx)
+	if failed := out.failed(); err == nil && failed != nil {
+		err = fmt.Errorf("write the output: %w", failed)
+	}
 	if err != nil {
 		printError(env.Err, err)
 	}

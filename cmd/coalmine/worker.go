@@ -1,10 +1,16 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/cluster"
+	"coalmine/lab/event"
 	"coalmine/lab/run"
 	"coalmine/lab/run/worker"
 )
@@ -21,16 +27,41 @@ func newWorkerCommand(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// Standard output carries events; what anything else in the process prints must not stand between them.
 			os.Stdout = os.Stderr
-			return worker.Serve(cmd.Context(), env.In, env.Out, env.Cluster)
+			return worker.Serve(cmd.Context(), env.In, env.raw(), env.Cluster)
 		},
 	}
 }
 
-// newPlayer plays each run in a process of its own, or in this one where the program cannot find itself.
-func newPlayer(env *Env) run.Player {
-	path, err := os.Executable()
+// selfPath is this program on Linux, even if another file was put in its place.
+const selfPath = "/proc/self/exe"
+
+// newPlayer returns a player that plays each run in a process of its own. Guardrails of others are
+// never played in this process: it has no limits.
+func newPlayer() run.Player {
+	path, err := programPath()
 	if err != nil {
-		return run.InProcess{Cluster: env.Cluster}
+		return noPlayer{fmt.Errorf("cannot find the program to start a worker: %w; call it by its path", err)}
 	}
 	return worker.Player{Path: path, Args: []string{"coalmine", workerVerb}}
 }
+
+// programPath finds this program also where /proc is not mounted.
+func programPath() (string, error) {
+	if _, err := os.Stat(selfPath); err == nil {
+		return selfPath, nil
+	}
+	if path, err := os.Executable(); err == nil {
+		return path, nil
+	}
+	path, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
+}
+
+// noPlayer plays nothing.
+type noPlayer struct{ err error }
+
+// Play implements [run.Player].
+func (p noPlayer) Play(context.Context, cluster.RunSpec, func(event.Event)) error { return p.err }

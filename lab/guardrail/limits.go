@@ -30,6 +30,8 @@ const (
 	// MaxItems is the number of entries in one list of an object (metrics, webhooks, alerts,
 	// matches). Each metric costs a query per interval.
 	MaxItems = 30
+	// MaxParseTime limits the real time of checking all manifests, which takes less than a second.
+	MaxParseTime = time.Minute
 	// MaxReplicas is the number of replicas that an autoscaler may allow. Each costs memory.
 	MaxReplicas = 20
 )

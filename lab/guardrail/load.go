@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Load reads the guardrails at path and validates them with Parse. path is one file of YAML
@@ -22,7 +23,31 @@ func Load(ctx context.Context, path string, env Environment) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(files, env)
+	return parseWithin(ctx, MaxParseTime, func() (*Set, error) { return Parse(files, env) })
+}
+
+// parseWithin returns what parse returns, or an error if ctx ends or the time is over before. The
+// limits of the input should keep that from happening; parse is then left behind.
+func parseWithin(ctx context.Context, limit time.Duration, parse func() (*Set, error)) (*Set, error) {
+	type result struct {
+		set *Set
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		set, err := parse()
+		done <- result{set, err}
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.set, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("checking the guardrails: %w", context.Cause(ctx))
+	case <-timer.C:
+		return nil, Errors{tooMany(fmt.Sprintf("checking the manifests takes longer than %v", limit))}
+	}
 }
 
 func readPath(ctx context.Context, path string) (map[string][]byte, error) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n"
@@ -138,4 +139,15 @@ func TestLoadLimitsFolders(t *testing.T) {
 	}
 	_, err = load(t, folder(t, large))
 	wantError(t, err, "larger than 4194304 bytes in total")
+}
+
+func TestParsingEndsWithItsContextAndInTime(t *testing.T) {
+	forever := func() (*Set, error) { select {} }
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := parseWithin(ctx, time.Hour, forever); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	_, err := parseWithin(t.Context(), time.Nanosecond, forever)
+	wantError(t, err, "takes longer than")
 }
