@@ -54,7 +54,7 @@ func (d fullDisk) Write([]byte) (int, error) { return 0, d.err }
 
 func TestOutputThatCannotBeWritten(t *testing.T) {
 	for err, want := range map[error]int{syscall.ENOSPC: score.ExitLabFailed, syscall.EPIPE: score.ExitPassed} {
-		th := newTheatre(t, &stage{})
+		th := newTestEnv(t, &fakeCluster{})
 		th.Out = fullDisk{err}
 		for _, args := range [][]string{{"list"}, {"list", "--json"}, {"lint", "naive", "--scenario", "full-rollout"}} {
 			if code := execute(t.Context(), th.Env, args); args[len(args)-1] != "--json" && code != want {
@@ -70,7 +70,7 @@ type brokenCluster struct{ cluster.Cluster }
 func (brokenCluster) Describe() cluster.Description { panic("out of luck\x1b[2J") }
 
 func TestPanicIsNotInvalidInput(t *testing.T) {
-	th := newTheatre(t, &stage{})
+	th := newTestEnv(t, &fakeCluster{})
 	th.Cluster = brokenCluster{}
 	if code := th.run(t.Context(), "version"); code != score.ExitLabFailed || !strings.HasPrefix(th.err.String(), "coalmine: panic: out of luck[2J\n\n") {
 		t.Errorf("exit code %d\n%s", code, &th.err)
@@ -80,7 +80,7 @@ func TestPanicIsNotInvalidInput(t *testing.T) {
 // Texts of others are in manifests' names, run folders, briefings and bundles.
 func TestCommandsPrintNoControlCharacters(t *testing.T) {
 	const title = "\x1b]0;PWNED\a\x1b[2J\u202e"
-	th, _ := played(t, &stage{careless: true})
+	th, _ := played(t, &fakeCluster{careless: true})
 	for path, text := range map[string]string{
 		"own/briefing.md":        "# x " + title + "\n",
 		"own/scenario.yaml":      read(t, th.Dir, "result", "scenario", "scenario.yaml"),
@@ -112,7 +112,7 @@ func TestCommandsPrintNoControlCharacters(t *testing.T) {
 
 func TestPlayerThatFindsNoProgramPlaysNothing(t *testing.T) {
 	want := errors.New("no such program")
-	th := newTheatre(t, &stage{})
+	th := newTestEnv(t, &fakeCluster{})
 	th.Player = noPlayer{want}
 	if code := th.run(t.Context(), "run", "full-rollout", "-g", "solution", "--trials", "1"); code != score.ExitLabFailed ||
 		!strings.Contains(th.err.String(), want.Error()) {
