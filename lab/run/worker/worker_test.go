@@ -328,7 +328,7 @@ func TestDeadWorkersAreQuotedShort(t *testing.T) {
 		silent:  "worker: the run ended early: the program did not play it; was it replaced?",
 		panicky: "worker: panic: out of luck[2J",
 	} {
-		err := player(t, name).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
+		err := player(t, name).Play(context.Background(), runSpec(t, "v2"), func(event.Event) {})
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: error %q, want %q", name, err, want)
 		}
@@ -337,7 +337,7 @@ func TestDeadWorkersAreQuotedShort(t *testing.T) {
 
 func TestFilesOfAWorkerAreRemoved(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	err := player(t, litterer).Play(context.Background(), flight(t, "v2"), func(event.Event) {})
+	err := player(t, litterer).Play(context.Background(), runSpec(t, "v2"), func(event.Event) {})
 	if err == nil || !strings.Contains(err.Error(), "left in "+os.TempDir()) {
 		t.Errorf("error %v, want the worker's folder", err)
 	}
