@@ -137,11 +137,15 @@ func (s *narrator) addGate(m timeline.Moment, g event.Gate) {
 }
 
 func (s *narrator) addDrill(m timeline.Moment, r event.RollbackDrill) {
-	t, what := Good, "passed"
+	severity, result := Good, "passed"
 	if !r.Passed {
-		t, what = Warning, "failed"
+		severity, result = Warning, "failed"
 	}
-	s.add(m, Drill, t, "rollback drill %s: %d of %d requests reached the canary, %d the primary afterwards%s", what, r.Forward, r.Probes, r.Back, withReason(r.Reason))
+	reason := r.Reason
+	if reason == "" {
+		reason = fmt.Sprintf("%d of %d probes reached the canary, %d the primary afterwards", r.Forward, r.Probes, r.Back)
+	}
+	s.add(m, Drill, severity, "rollback drill %s: %s", result, reason)
 }
 
 // addHarm adds when users were hurt, and when a guardrail noticed it.
