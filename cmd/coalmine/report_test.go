@@ -161,7 +161,7 @@ func TestReportOnADamagedLog(t *testing.T) {
 func TestReportOnANewerLog(t *testing.T) {
 	th, _ := played(t, &fakeCluster{})
 	edited(t, th, func(l [][]byte) [][]byte {
-		l[0] = bytes.Replace(l[0], []byte(`"format":1`), []byte(`"format":99`), 1)
+		l[0] = bytes.Replace(l[0], []byte(`"format":2`), []byte(`"format":99`), 1)
 		return l
 	})
 	want := "coalmine: runs/healthy-seed1/events.jsonl: line 1: the log has format 99, this coalmine reads up to 1: use a newer one\n"

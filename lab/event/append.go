@@ -61,7 +61,8 @@ func (c *Cell) append(b []byte) []byte {
 		n   int
 	}{
 		{`,"retried":`, c.Retried}, {`,"errors":`, c.Errors}, {`,"denied":`, c.Denied},
-		{`,"limited":`, c.Limited}, {`,"slow":`, c.Slow}, {`,"wrong":`, c.Wrong}, {`,"bad":`, c.Bad}, {`,"hit":`, c.Hit}, {`,"harm":`, c.Harm},
+		{`,"limited":`, c.Limited}, {`,"slow":`, c.Slow}, {`,"wrong":`, c.Wrong}, {`,"bad":`, c.Bad},
+		{`,"hit":`, c.Hit}, {`,"harm":`, c.Harm}, {`,"mesh":`, c.ByMesh},
 	} {
 		if p.n != 0 {
 			b = append(b, p.key...)

@@ -8,8 +8,8 @@ package event
 import "time"
 
 // Format is the version of the log's format. It is increased when a reader of the old format would
-// misread the new one.
-const Format = 1
+// misread the new one. Format 2 added [Cell].ByMesh; format 1 is still read.
+const Format = 2
 
 // Kind names the type of a fact on the wire.
 type Kind string

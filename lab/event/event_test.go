@@ -34,7 +34,7 @@ func everyFact() []event.Fact {
 		event.Query{PromQL: "up{", Error: "parse"},
 		event.Gate{Canary: "backend", Name: "mtls", URL: "http://gate.coalmine/mtls", Phase: "Progressing", Passed: true, Status: 200, Reason: "ok"},
 		event.RollbackDrill{Canary: "backend", Passed: true, Reason: "r", Forward: 20, Back: 20, Probes: 20},
-		event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", Workload: "canary", Version: "v2", N: 3, Bad: 1, Harm: 1, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}, HurtSoFar: 2},
+		event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", Workload: "canary", Version: "v2", N: 3, Bad: 3, Harm: 1, ByMesh: 2, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}, HurtSoFar: 2},
 		event.TrafficTotals{Planned: 10, Answered: 9, Open: 1, Users: map[string]int{"c": 4}, Hurt: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"canary": 1}}},
 		event.RunEnded{Outcome: event.OutcomeCompleted, Reason: "r"},
 	}
@@ -70,6 +70,21 @@ func TestWriteAndReadEveryFact(t *testing.T) {
 	}
 }
 
+// A log of format 1 has no counts of the mesh's own answers.
+func TestReadFormat1(t *testing.T) {
+	events, err := event.Read(strings.NewReader(`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s",` +
+		`"service":"backend","version":"v2","baseline":"v1","seed":1,"cluster":"sim","mesh":"m","guarded":true,"versions":{}}}
+{"seq":2,"at":1,"kind":"traffic","data":{"from":0,"to":1,"cells":[{"cohort":"c","route":"r","n":3,"bad":1,"hit":1,"harm":1}]}}
+`))
+	if err != nil || len(events) != 2 {
+		t.Fatalf("%d events, %v", len(events), err)
+	}
+	want := event.Cell{Cohort: "c", Route: "r", N: 3, Bad: 1, Hit: 1, Harm: 1}
+	if diff := cmp.Diff(want, events[1].Fact.(event.Traffic).Cells[0]); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestBrokenLogs(t *testing.T) {
 	text, _ := logOf(everyFact()...)
 	lines := strings.SplitAfter(strings.TrimSpace(text), "\n")
@@ -82,7 +97,7 @@ func TestBrokenLogs(t *testing.T) {
 		{"truncated", append(slices.Clone(lines[:3]), lines[3][:20]), 3, "line 4: not an event"},
 		{"line missing", append(slices.Clone(lines[:3]), lines[4:]...), 3, "line 4: sequence number is 5, want 4"},
 		{"no start", []string{strings.Replace(lines[1], `"seq":2`, `"seq":1`, 1)}, 0, "a log must start with run.started"},
-		{"newer format", []string{strings.Replace(lines[0], `"format":1`, `"format":2`, 1)}, 0, "use a newer one"},
+		{"newer format", []string{strings.Replace(lines[0], `"format":2`, `"format":3`, 1)}, 0, "use a newer one"},
 		{"unknown kind", append(slices.Clone(lines[:1]), strings.Replace(lines[1], "run.stage", "run.stages", 1)), 1, `kind "run.stages" is unknown`},
 		{"unknown field", append(slices.Clone(lines[:1]), strings.Replace(lines[1], `"name"`, `"nome"`, 1)), 1, `unknown field "nome"`},
 		{"backwards", append(slices.Clone(lines[:2]), strings.Replace(lines[2], `"at":2.469134`, `"at":0.1`, 1)), 2, "has an earlier time than event 2"},
@@ -187,7 +202,7 @@ func TestTrafficEncoding(t *testing.T) {
 			c := event.Cell{
 				Cohort: text.Draw(t, "cohort"), Route: text.Draw(t, "route"), Workload: text.Draw(t, "workload"), Version: text.Draw(t, "version"),
 				N: count.Draw(t, "n"), Errors: count.Draw(t, "errors"), Denied: count.Draw(t, "denied"), Limited: count.Draw(t, "limited"),
-				Slow: count.Draw(t, "slow"), Wrong: count.Draw(t, "wrong"), Bad: count.Draw(t, "bad"), Hit: count.Draw(t, "hit"), Harm: count.Draw(t, "harm"),
+				Slow: count.Draw(t, "slow"), Wrong: count.Draw(t, "wrong"), Bad: count.Draw(t, "bad"), Hit: count.Draw(t, "hit"), Harm: count.Draw(t, "harm"), ByMesh: count.Draw(t, "mesh"),
 			}
 			for range count.Draw(t, "buckets") {
 				c.Latency = append(c.Latency, event.BucketCount{Bucket: count.Draw(t, "bucket"), Count: count.Draw(t, "count")})

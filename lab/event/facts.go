@@ -222,8 +222,8 @@ type Traffic struct {
 	From  Seconds `json:"from"`
 	To    Seconds `json:"to"`
 	Cells []Cell  `json:"cells"`
-	// HurtSoFar counts the distinct users with a harmed request up to the end of the second. It is
-	// missing in logs of older versions, and of clusters that cannot tell users apart.
+	// HurtSoFar counts the distinct users with a request in Harm or ByMesh up to the end of the
+	// second. It is missing in logs of older versions, and of clusters that cannot tell users apart.
 	HurtSoFar int `json:"hurt_so_far,omitempty"`
 }
 
@@ -248,12 +248,16 @@ type Cell struct {
 	// Slow counts requests slower than the route's objective, Wrong those with wrong content.
 	Slow  int `json:"slow,omitempty"`
 	Wrong int `json:"wrong,omitempty"`
-	// Bad counts requests to which any of the above applies, each once.
+	// Bad counts requests to which any of the above applies, or that a proxy answered in place of
+	// the service, each once.
 	Bad int `json:"bad,omitempty"`
 	// Hit counts requests that the injected fault hit (ground truth), Harm those of them that were
 	// bad.
 	Hit  int `json:"hit,omitempty"`
 	Harm int `json:"harm,omitempty"`
+	// ByMesh counts bad requests that a proxy answered in place of the service (denied, no route,
+	// no endpoint) and that the injected fault did not hit. It is missing in logs of format 1.
+	ByMesh int `json:"mesh,omitempty"`
 	// Latency is a sparse histogram of users' response times: pairs of bucket index (see
 	// [LatencyBucket]) and count.
 	Latency []BucketCount `json:"lat,omitempty"`
@@ -268,7 +272,8 @@ type TrafficTotals struct {
 	Open     int `json:"open"`
 	// Retries counts attempts after the first.
 	Retries int `json:"retries,omitempty"`
-	// Users counts distinct users per cohort, Hurt those of them with at least one harmed request.
+	// Users counts distinct users per cohort, Hurt those of them with at least one request in Harm
+	// or ByMesh.
 	Users map[string]int `json:"users,omitempty"`
 	Hurt  map[string]int `json:"hurt,omitempty"`
 	// Assigned counts distinct users by cohort and workload of the released service during the

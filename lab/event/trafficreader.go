@@ -186,6 +186,7 @@ func (q *trafficReader) cell(c *Cell) {
 	}{
 		{`,"retried":`, &c.Retried}, {`,"errors":`, &c.Errors}, {`,"denied":`, &c.Denied}, {`,"limited":`, &c.Limited},
 		{`,"slow":`, &c.Slow}, {`,"wrong":`, &c.Wrong}, {`,"bad":`, &c.Bad}, {`,"hit":`, &c.Hit}, {`,"harm":`, &c.Harm},
+		{`,"mesh":`, &c.ByMesh},
 	} {
 		if q.ok && q.accept(p.key) {
 			*p.n = q.positiveInteger()

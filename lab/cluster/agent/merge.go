@@ -63,6 +63,7 @@ func addCell(sum *event.Cell, c event.Cell) {
 	sum.Bad += c.Bad
 	sum.Hit += c.Hit
 	sum.Harm += c.Harm
+	sum.ByMesh += c.ByMesh
 	sum.Latency = addLatency(sum.Latency, c.Latency)
 }
 

@@ -140,7 +140,7 @@ func checkCells(l *Log, found *Findings) {
 		if !routes[c.Route] || !cohorts[c.Cohort] {
 			found.Addf("a cell of route %q and cohort %q", c.Route, c.Cohort)
 		}
-		maxFailed := max(c.Errors, c.Denied, c.Limited, c.Slow, c.Wrong, c.Harm)
+		maxFailed := max(c.Errors, c.Denied, c.Limited, c.Slow, c.Wrong, c.Harm+c.ByMesh)
 		if c.N < 1 || c.Bad > c.N || c.Hit > c.N || maxFailed > c.Bad || c.Harm > c.Hit {
 			found.Addf("a cell is inconsistent: %+v", c)
 		}

@@ -10,28 +10,29 @@ import (
 
 // cell counts the requests of one cohort on one route that one workload served.
 type cell struct {
-	filled                                                           bool
-	n, retried, errors, denied, limited, slow, wrong, bad, hit, harm int
-	latency                                                          [event.LatencyBuckets]int32
-	low, high                                                        int // first and last non-empty bucket
+	filled                                                                   bool
+	n, retried, errors, denied, limited, slow, wrong, bad, hit, harm, byMesh int
+	latency                                                                  [event.LatencyBuckets]int32
+	low, high                                                                int // first and last non-empty bucket
 }
 
-// add counts a request and reports whether it was bad.
-func (c *cell) add(status int, wrong, slow bool) bool {
+// add counts a response and reports whether it is bad, and whether that is harm that its user got
+// from the fault or from a proxy.
+func (c *cell) add(r *Response, slow bool) (bad, harm bool) {
 	c.n++
-	bad := wrong || slow
+	bad = r.Wrong || slow || r.ByMesh
 	switch {
-	case status >= 500 || status == 0:
+	case r.Status >= 500 || r.Status == 0:
 		c.errors++
 		bad = true
-	case status == 403:
+	case r.Status == 403:
 		c.denied++
 		bad = true
-	case status == 429:
+	case r.Status == 429:
 		c.limited++
 		bad = true
 	}
-	if wrong {
+	if r.Wrong {
 		c.wrong++
 	}
 	if slow {
@@ -40,7 +41,16 @@ func (c *cell) add(status int, wrong, slow bool) bool {
 	if bad {
 		c.bad++
 	}
-	return bad
+	if r.Hit {
+		c.hit++
+	}
+	switch {
+	case bad && r.Hit:
+		c.harm++
+	case r.ByMesh:
+		c.byMesh++
+	}
+	return bad, bad && r.Hit || r.ByMesh
 }
 
 func (c *cell) addLatency(latency time.Duration) {
@@ -70,7 +80,7 @@ func (s *Stats) export(at int) event.Cell {
 	return event.Cell{
 		Cohort: s.cohorts[at/routes%cohorts], Route: s.routes[at%routes], Workload: w.workload, Version: w.version,
 		N: c.n, Retried: c.retried, Errors: c.errors, Denied: c.denied, Limited: c.limited,
-		Slow: c.slow, Wrong: c.wrong, Bad: c.bad, Hit: c.hit, Harm: c.harm, Latency: c.histogram(),
+		Slow: c.slow, Wrong: c.wrong, Bad: c.bad, Hit: c.hit, Harm: c.harm, ByMesh: c.byMesh, Latency: c.histogram(),
 	}
 }
 

@@ -33,6 +33,9 @@ type Response struct {
 	Wrong bool
 	// Hit is true if an injected fault hit this attempt or an earlier one (ground truth).
 	Hit bool
+	// ByMesh is true if a proxy answered in place of the service: it denied the request, or had no
+	// route, no endpoint or no connection for it.
+	ByMesh bool
 	// Retried is true if the client retries the attempt, so that its user has no response yet.
 	Retried bool
 }
@@ -144,14 +147,10 @@ func (s *Stats) AddResponse(r *Response) bool {
 	}
 	s.answered++
 	limit := s.objective[r.Route]
-	bad := c.add(r.Status, r.Wrong, limit > 0 && r.Latency > limit)
+	bad, harm := c.add(r, limit > 0 && r.Latency > limit)
 	c.addLatency(r.Latency)
-	if r.Hit {
-		c.hit++
-	}
 	var flags userFlags
-	if r.Hit && bad {
-		c.harm++
+	if harm {
 		flags = flagHurt
 	}
 	if s.rollout {

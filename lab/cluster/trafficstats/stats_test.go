@@ -46,6 +46,7 @@ func requests() *rapid.Generator[[]request] {
 		r.Route = uint16(rapid.IntRange(0, 2).Draw(t, "route"))
 		r.Status = rapid.SampledFrom([]int{0, 200, 404, 403, 429, 500, 503}).Draw(t, "status")
 		r.Wrong, r.Hit = rapid.Bool().Draw(t, "wrong"), rapid.Bool().Draw(t, "hit")
+		r.ByMesh = rapid.Bool().Draw(t, "mesh")
 		r.Retried = rapid.Bool().Draw(t, "retried")
 		return r
 	}), 1, 300)
@@ -68,9 +69,10 @@ func cellOf(r request) event.Cell {
 	cell.N = 1
 	cell.Errors, cell.Denied, cell.Limited = one(r.Status >= 500 || r.Status == 0), one(r.Status == 403), one(r.Status == 429)
 	cell.Slow, cell.Wrong = one(cell.Route != "feed" && r.Latency > slowness), one(r.Wrong)
-	cell.Bad = one(cell.Errors+cell.Denied+cell.Limited+cell.Slow+cell.Wrong > 0)
+	cell.Bad = one(r.ByMesh || cell.Errors+cell.Denied+cell.Limited+cell.Slow+cell.Wrong > 0)
 	cell.Hit = one(r.Hit)
 	cell.Harm = cell.Hit * cell.Bad
+	cell.ByMesh = one(r.ByMesh && !r.Hit)
 	cell.Latency = []event.BucketCount{{Bucket: event.LatencyBucket(r.Latency), Count: 1}}
 	return cell
 }
@@ -82,6 +84,7 @@ func add(sums map[[4]string]event.Cell, c event.Cell) {
 	s.Cohort, s.Route, s.Workload, s.Version = c.Cohort, c.Route, c.Workload, c.Version
 	s.N, s.Retried, s.Errors, s.Denied, s.Limited = s.N+c.N, s.Retried+c.Retried, s.Errors+c.Errors, s.Denied+c.Denied, s.Limited+c.Limited
 	s.Slow, s.Wrong, s.Bad, s.Hit, s.Harm = s.Slow+c.Slow, s.Wrong+c.Wrong, s.Bad+c.Bad, s.Hit+c.Hit, s.Harm+c.Harm
+	s.ByMesh += c.ByMesh
 	for _, b := range c.Latency {
 		at, found := slices.BinarySearchFunc(s.Latency, b.Bucket, func(x event.BucketCount, to int) int { return x.Bucket - to })
 		if !found {
@@ -132,7 +135,7 @@ func TestCellsAndTotals(t *testing.T) {
 				want.Planned++
 				users[who] = true
 			}
-			if cell.Harm > 0 {
+			if cell.Harm+cell.ByMesh > 0 {
 				hurt[who] = true
 			}
 			if stats.Hurt() != len(hurt) {

@@ -15,7 +15,7 @@ type Key struct {
 
 // Counts are requests of some kind; all other counts are parts of N (see [event.Cell]).
 type Counts struct {
-	N, Errors, Denied, Limited, Slow, Wrong, Bad, Hit, Harm int
+	N, Errors, Denied, Limited, Slow, Wrong, Bad, Hit, Harm, ByMesh int
 }
 
 // Plus returns the sum of c and d.
@@ -23,13 +23,14 @@ func (c Counts) Plus(d Counts) Counts {
 	return Counts{
 		N: c.N + d.N, Errors: c.Errors + d.Errors, Denied: c.Denied + d.Denied, Limited: c.Limited + d.Limited,
 		Slow: c.Slow + d.Slow, Wrong: c.Wrong + d.Wrong, Bad: c.Bad + d.Bad, Hit: c.Hit + d.Hit, Harm: c.Harm + d.Harm,
+		ByMesh: c.ByMesh + d.ByMesh,
 	}
 }
 
 // CountsOf returns a cell's counts.
 func CountsOf(c event.Cell) Counts {
 	return Counts{N: c.N, Errors: c.Errors, Denied: c.Denied, Limited: c.Limited, Slow: c.Slow, Wrong: c.Wrong, Bad: c.Bad,
-		Hit: c.Hit, Harm: c.Harm}
+		Hit: c.Hit, Harm: c.Harm, ByMesh: c.ByMesh}
 }
 
 // KeyOf returns a cell's key.
