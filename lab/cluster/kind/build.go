@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -253,15 +254,14 @@ func (endpoints) Gate(canary string, _ int, hook flaggerv1.CanaryWebhook) string
 func (c *Cluster) waitForServices(ctx context.Context, s *scenario.Scenario) error {
 	return c.waitFor(ctx, readyTimeout, "the services to be ready", func(ctx context.Context) (string, error) {
 		for _, svc := range s.Services {
-			d, err := c.clients.kube.AppsV1().Deployments(names.DevelopNamespace).Get(ctx, svc.Name,
-				metav1.GetOptions{})
+			deployments := c.clients.kube.AppsV1().Deployments(names.DevelopNamespace)
+			d, err := deployments.Get(ctx, svc.Name, metav1.GetOptions{})
 			if err != nil {
 				return "", err
 			}
 			if int(d.Status.ReadyReplicas) < svc.Replicas {
-				return fmt.Sprintf("%s has %d of %d pods; %s", svc.Name, d.Status.ReadyReplicas, svc.Replicas,
-					c.whyUnready(ctx,
-						"app="+svc.Name)), nil
+				return fmt.Sprintf("%s has %d of %d pods; %s",
+					svc.Name, d.Status.ReadyReplicas, svc.Replicas, c.whyUnready(ctx, "app="+svc.Name)), nil
 			}
 		}
 		return "", nil
@@ -335,12 +335,10 @@ func (c *Cluster) whyUnready(ctx context.Context, selector string) string {
 
 // whyWaits returns what a pod waits for.
 func whyWaits(p *corev1.Pod) string {
-	for _, s := range append(append([]corev1.ContainerStatus{}, p.Status.InitContainerStatuses...),
-		p.Status.ContainerStatuses...) {
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		if w := s.State.Waiting; w != nil && w.Reason != "PodInitializing" && w.Reason != "ContainerCreating" {
-			return strings.TrimSuffix(fmt.Sprintf("container %s of pod %s waits: %s: %s", s.Name, p.Name, w.Reason,
-				w.Message),
-				": ")
+			text := fmt.Sprintf("container %s of pod %s waits: %s: %s", s.Name, p.Name, w.Reason, w.Message)
+			return strings.TrimSuffix(text, ": ")
 		}
 		if t := s.LastTerminationState.Terminated; t != nil && t.ExitCode != 0 {
 			return fmt.Sprintf("container %s of pod %s: %s", s.Name, p.Name, exitReason(t))

@@ -28,10 +28,10 @@ const (
 // workloadsOf returns the objects of a scenario in this cluster: every pod runs coalmine's own
 // image, as the service and version in its environment.
 func workloadsOf(s *scenario.Scenario, image string) workloads.Builder {
-	return workloads.Builder{Scenario: s, Mutate: func(t *corev1.PodTemplateSpec, svc *scenario.Service,
-		version string) {
+	mutate := func(t *corev1.PodTemplateSpec, svc *scenario.Service, version string) {
 		mutatePodTemplate(t, svc, version, image, scenarioVolume(s, names.ScenarioConfigMap))
-	}}
+	}
+	return workloads.Builder{Scenario: s, Mutate: mutate}
 }
 
 func mutatePodTemplate(t *corev1.PodTemplateSpec, s *scenario.Service, version, image string, scenario corev1.Volume) {

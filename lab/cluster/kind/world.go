@@ -294,8 +294,7 @@ func transient(err error) bool {
 		return true
 	}
 	return apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) ||
-		apierrors.IsTooManyRequests(err) ||
-		apierrors.IsInternalError(err)
+		apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err)
 }
 
 // Time limits at the end of the traffic.

@@ -119,9 +119,8 @@ func containerObstacle(p *corev1.Pod, s corev1.ContainerStatus, now time.Time) (
 }
 
 func exitReason(t *corev1.ContainerStateTerminated) string {
-	return strings.TrimSuffix(fmt.Sprintf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason,
-		strings.TrimSpace(t.Message)),
-		": ")
+	text := fmt.Sprintf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, strings.TrimSpace(t.Message))
+	return strings.TrimSuffix(text, ": ")
 }
 
 // NotReady reports that an object did not become ready, and why.

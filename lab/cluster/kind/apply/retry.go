@@ -93,8 +93,7 @@ func transient(err error) bool {
 	case apierrors.IsInternalError(err):
 		return strings.Contains(err.Error(), "failed calling webhook")
 	case utilnet.IsConnectionRefused(err), utilnet.IsConnectionReset(err), utilnet.IsProbableEOF(err),
-		utilnet.IsTimeout(err),
-		errors.Is(err, io.ErrUnexpectedEOF):
+		utilnet.IsTimeout(err), errors.Is(err, io.ErrUnexpectedEOF):
 		return true
 	}
 	var op *net.OpError

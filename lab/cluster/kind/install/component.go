@@ -240,8 +240,7 @@ func (g *Installer) meshComponents() []component {
 			{"linkerd-control-plane", "Linkerd's control plane", hintPods,
 				fromChart(manifests.LinkerdControlPlane, names.MeshNamespace)},
 			{"linkerd-viz", "Linkerd's viz extension with Prometheus", hintPods,
-				fromChart(manifests.LinkerdViz, names.VizNamespace,
-					"linkerd/policy.yaml")},
+				fromChart(manifests.LinkerdViz, names.VizNamespace, "linkerd/policy.yaml")},
 		}
 	}
 	var all []component

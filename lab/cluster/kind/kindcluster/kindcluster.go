@@ -212,10 +212,11 @@ func (c *Cluster) nodes(ctx context.Context) ([]nodes.Node, error) {
 
 // foreignError reports that the cluster is not coalmine's to change.
 func (c *Cluster) foreignError() error {
-	return &Problem{Kind: NotManaged, Err: fmt.Errorf("kind cluster %q exists and was not created by coalmine", c.name),
-		hint: fmt.Sprintf(
-			"choose another name than %s with --name, or delete it yourself: kind delete cluster --name %s", c.name,
-			c.name)}
+	return &Problem{
+		Kind: NotManaged,
+		Err:  fmt.Errorf("kind cluster %q exists and was not created by coalmine", c.name),
+		hint: "choose another name with --name, or delete it yourself: kind delete cluster --name " + c.name,
+	}
 }
 
 // ValidName returns why a name is not valid for a cluster, or "" if it is. kind's nodes are hosts

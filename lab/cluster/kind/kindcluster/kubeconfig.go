@@ -151,8 +151,7 @@ func (c *Cluster) removeContext(ctx context.Context) (bool, error) {
 // inConfig reports whether a kubeconfig mentions the cluster.
 func (c *Cluster) inConfig(config *api.Config) bool {
 	return config.Clusters[c.Context()] != nil || config.AuthInfos[c.Context()] != nil ||
-		config.Contexts[c.Context()] != nil ||
-		config.CurrentContext == c.Context()
+		config.Contexts[c.Context()] != nil || config.CurrentContext == c.Context()
 }
 
 func removeEmpty(file string) error {

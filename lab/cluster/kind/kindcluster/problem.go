@@ -127,8 +127,8 @@ func shortCommand(args []string) string {
 func lastLine(text string) string {
 	line := ""
 	for l := range strings.SplitSeq(text, "\n") {
-		if l = strings.TrimSpace(l); l != "" && !strings.HasPrefix(l, "See 'docker") && !strings.HasPrefix(l,
-			"Run 'docker") {
+		l = strings.TrimSpace(l)
+		if l != "" && !strings.HasPrefix(l, "See 'docker") && !strings.HasPrefix(l, "Run 'docker") {
 			line = l
 		}
 	}
