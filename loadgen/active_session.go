@@ -46,8 +46,8 @@ func (p *Plan) newSessions() *activeSessions {
 	}
 	s := &activeSessions{plan: p, started: make([]uint64, len(p.sessionCohorts))}
 	before := p.bursts.history()
-	for i, v := range p.sessionCohorts {
-		s.starts = append(s.starts, p.process(v.perRequest, v.gaps, v.thin))
+	for i, c := range p.sessionCohorts {
+		s.starts = append(s.starts, p.process(c.perRequest, c.gaps, c.thin))
 		s.resume(i, before)
 		s.start(i)
 	}
@@ -55,26 +55,26 @@ func (p *Plan) newSessions() *activeSessions {
 }
 
 // key breaks ties by cohort, then by the order in which sessions start.
-func key(visitor int, session uint64) uint64 { return uint64(visitor)<<48 | session }
+func key(cohort int, session uint64) uint64 { return uint64(cohort)<<48 | session }
 
 // add stores a session, with a user unless its cohort has one user per session.
-func (s *activeSessions) add(i int, at time.Duration, v activeSession) {
-	session := s.started[i]
+func (s *activeSessions) add(i int, at time.Duration, session activeSession) {
+	n := s.started[i]
 	s.started[i]++
 	if at >= s.plan.duration {
 		return
 	}
 	if u := s.plan.users[s.plan.sessionCohorts[i].cohort]; !u.perArrival {
-		v.user = u.first + uint32(rng.Below(v.draws.Bits(userWord), uint64(u.count)))
+		session.user = u.first + uint32(rng.Below(session.draws.Bits(userWord), uint64(u.count)))
 	}
-	place := uint32(len(s.slots))
-	if n := len(s.free); n > 0 {
-		place, s.free = s.free[n-1], s.free[:n-1]
-		s.slots[place] = v
+	slot := uint32(len(s.slots))
+	if last := len(s.free) - 1; last >= 0 {
+		slot, s.free = s.free[last], s.free[:last]
+		s.slots[slot] = session
 	} else {
-		s.slots = append(s.slots, v)
+		s.slots = append(s.slots, session)
 	}
-	s.due.Push(at, key(i, session), place)
+	s.due.Push(at, key(i, n), slot)
 }
 
 // start creates the next session of cohort i, if there is one.
@@ -83,10 +83,10 @@ func (s *activeSessions) start(i int) {
 	if !ok {
 		return
 	}
-	v := s.plan.sessionCohorts[i]
-	draws := rng.Stream(v.session.Bits(s.started[i]))
+	c := s.plan.sessionCohorts[i]
+	draws := rng.Stream(c.session.Bits(s.started[i]))
 	s.add(i, at, activeSession{
-		draws: draws, remaining: v.length(draws.Bits(lengthWord)), page: v.start.draw(draws.Bits(pageWord)), cohort: uint16(i), latest: true,
+		draws: draws, remaining: c.length(draws.Bits(lengthWord)), page: c.start.draw(draws.Bits(pageWord)), cohort: uint16(i), latest: true,
 	})
 }
 
@@ -102,35 +102,35 @@ func (s *activeSessions) next() (at time.Duration, ok bool) {
 // returned word.
 func (s *activeSessions) take(a *Arrival) (item uint64) {
 	due := *s.due.First()
-	v := &s.slots[due.Value]
-	cohort := s.plan.sessionCohorts[v.cohort].cohort
-	if v.number == 0 {
+	session := &s.slots[due.Value]
+	cohort := s.plan.sessionCohorts[session.cohort].cohort
+	if session.number == 0 {
 		s.number++
-		v.number = s.number
+		session.number = s.number
 		if u := s.plan.users[cohort]; u.perArrival {
-			v.user = u.first + (v.number-1)%u.count
+			session.user = u.first + (session.number-1)%u.count
 		}
 	}
-	*a = Arrival{At: due.At, User: v.user, Cohort: cohort, Route: v.page, Session: v.number}
-	item = word(v.draws, v.step, itemWord)
-	visitor, opens := int(v.cohort), v.latest
-	v.latest = false
-	s.advance(v, due)
-	if opens {
-		s.start(visitor)
+	*a = Arrival{At: due.At, User: session.user, Cohort: cohort, Route: session.page, Session: session.number}
+	item = word(session.draws, session.step, itemWord)
+	index, latest := int(session.cohort), session.latest
+	session.latest = false
+	s.advance(session, due)
+	if latest {
+		s.start(index)
 	}
 	return item
 }
 
 // advance schedules the next request of the session that is due first, or ends that session.
-func (s *activeSessions) advance(v *activeSession, due heap.Item[uint32]) {
-	by := s.plan.sessionCohorts[v.cohort]
-	v.remaining--
-	if v.remaining > 0 {
-		due.At += by.think.draw(word(v.draws, v.step, thinkWord))
+func (s *activeSessions) advance(session *activeSession, due heap.Item[uint32]) {
+	cohort := s.plan.sessionCohorts[session.cohort]
+	session.remaining--
+	if session.remaining > 0 {
+		due.At += cohort.think.draw(word(session.draws, session.step, thinkWord))
 		if due.At < s.plan.duration {
-			v.page = by.follow(v.page, word(v.draws, v.step, followWord))
-			v.step++
+			session.page = cohort.follow(session.page, word(session.draws, session.step, followWord))
+			session.step++
 			s.due.ReplaceFirst(due)
 			return
 		}

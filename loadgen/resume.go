@@ -13,21 +13,21 @@ import "coalmine/loadgen/rng"
 // During bursts more sessions start: sessions are drawn at the rate of a burst, and those that
 // started in calm times are thinned.
 func (s *activeSessions) resume(i int, before *history) {
-	v := s.plan.sessionCohorts[i]
-	expected := v.active(s.plan.workload.Rate.At(0) * s.plan.workload.Bursts.peak())
+	c := s.plan.sessionCohorts[i]
+	expected := c.active(s.plan.workload.Rate.At(0) * s.plan.workload.Bursts.peak())
 	sum := 0.0
 	for n := uint64(0); ; n++ {
-		if sum += rng.Exponential(v.count.Bits(n)); sum >= expected {
+		if sum += rng.Exponential(c.count.Bits(n)); sum >= expected {
 			return
 		}
-		s.drawOngoing(i, rng.Stream(v.past.Bits(n)), before)
+		s.drawOngoing(i, rng.Stream(c.past.Bits(n)), before)
 	}
 }
 
 // active returns the mean number of sessions that are between two of their requests, for a given
 // request rate of the whole workload.
-func (v *sessionCohort) active(rate float64) float64 {
-	return rate * v.perRequest * v.meanThinks * v.think.mean()
+func (c *sessionCohort) active(rate float64) float64 {
+	return rate * c.perRequest * c.meanThinks * c.think.mean()
 }
 
 // Words of a session that started before time 0, and of each of its past steps.
@@ -42,22 +42,22 @@ const (
 
 // drawOngoing draws a session that started before time 0 and adds it, unless it has already ended.
 func (s *activeSessions) drawOngoing(i int, past rng.Stream, before *history) {
-	v := s.plan.sessionCohorts[i]
-	age, whole, ok := v.think.ongoing(past.Bits(longWord), past.Bits(partWord))
+	c := s.plan.sessionCohorts[i]
+	age, whole, ok := c.think.ongoing(past.Bits(longWord), past.Bits(partWord))
 	rest := whole - age
-	page := v.start.draw(past.Bits(wordsOfPast))
-	for k := range v.length(past.Bits(doneWord)) { // the last round is the think time in progress
+	page := c.start.draw(past.Bits(wordsOfPast))
+	for k := range c.length(past.Bits(doneWord)) { // the last round is the think time in progress
 		step := wordsOfPast + 1 + 2*uint64(k)
-		page = v.follow(page, past.Bits(step))
+		page = c.follow(page, past.Bits(step))
 		if before != nil && k > 0 {
-			age += v.think.draw(past.Bits(step + 1))
+			age += c.think.draw(past.Bits(step + 1))
 		}
 	}
 	if before != nil && !before.bursting(age, past.Bits(oldWord)) {
 		ok = ok && rng.Unit(past.Bits(thinWord))*s.plan.workload.Bursts.Factor < 1
 	}
 	if ok {
-		draws := rng.Stream(v.session.Bits(s.started[i]))
-		s.add(i, rest, activeSession{draws: draws, remaining: v.length(draws.Bits(lengthWord)), page: page, cohort: uint16(i)})
+		draws := rng.Stream(c.session.Bits(s.started[i]))
+		s.add(i, rest, activeSession{draws: draws, remaining: c.length(draws.Bits(lengthWord)), page: page, cohort: uint16(i)})
 	}
 }

@@ -45,14 +45,14 @@ func newSessionCohort(w *Workload, cohort int, numbers map[string]int, seed uint
 // length returns the number of requests of a session, or the remaining number of an active one. It
 // is geometric: an exponential draw rounded up. The draw uses 52 bits and is therefore below 37, so
 // a length is at most 37 times its mean, plus one.
-func (v *sessionCohort) length(word uint64) uint32 {
-	return 1 + uint32(rng.Exponential(word)*v.lengths)
+func (c *sessionCohort) length(word uint64) uint32 {
+	return 1 + uint32(rng.Exponential(word)*c.lengths)
 }
 
 // follow returns the page that follows a page.
-func (v *sessionCohort) follow(page uint16, word uint64) uint16 {
-	m := v.start
-	if next := v.next[page]; next != nil {
+func (c *sessionCohort) follow(page uint16, word uint64) uint16 {
+	m := c.start
+	if next := c.next[page]; next != nil {
 		m = next
 	}
 	return m.draw(word)
