@@ -41,7 +41,7 @@ func runControl(ctx context.Context, f controlFlags) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	cfg, err := control.InPod(control.Config{Image: os.Getenv("TESTMESH_IMAGE"), Log: log, Now: time.Now})
+	cfg, err := control.InPod(control.Config{Image: os.Getenv(wire.EnvImage), Log: log, Now: time.Now})
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 
 func newInitCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "init",
+		Use:   wire.CommandInit,
 		Short: "Redirect the connections of this pod to its proxy",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -29,10 +29,10 @@ func newInitCommand() *cobra.Command {
 				User: wire.ProxyUser, Outbound: wire.OutboundPort, Inbound: wire.InboundPort, Admin: names.AdminPort,
 			}
 			var err error
-			if r.SkipInbound, err = portsFrom("TESTMESH_SKIP_INBOUND"); err != nil {
+			if r.SkipInbound, err = portsFrom(wire.EnvSkipInbound); err != nil {
 				return err
 			}
-			if r.SkipOutbound, err = portsFrom("TESTMESH_SKIP_OUTBOUND"); err != nil {
+			if r.SkipOutbound, err = portsFrom(wire.EnvSkipOutbound); err != nil {
 				return err
 			}
 			return intercept.Install(r)
@@ -51,7 +51,7 @@ func portsFrom(variable string) (ports.Set, error) {
 
 func newProxyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "proxy",
+		Use:   wire.CommandProxy,
 		Short: "Run the proxy of this pod",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,17 +69,17 @@ func newProxyCommand() *cobra.Command {
 }
 
 func proxyConfig() (proxy.Config, error) {
-	ip, err := netip.ParseAddr(os.Getenv("TESTMESH_POD_IP"))
+	ip, err := netip.ParseAddr(os.Getenv(wire.EnvPodIP))
 	if err != nil {
-		return proxy.Config{}, fmt.Errorf("TESTMESH_POD_IP: %w", err)
+		return proxy.Config{}, fmt.Errorf("%s: %w", wire.EnvPodIP, err)
 	}
-	control, err := url.Parse(os.Getenv("TESTMESH_CONTROL"))
+	control, err := url.Parse(os.Getenv(wire.EnvControl))
 	if err != nil {
-		return proxy.Config{}, fmt.Errorf("TESTMESH_CONTROL: %w", err)
+		return proxy.Config{}, fmt.Errorf("%s: %w", wire.EnvControl, err)
 	}
 	return proxy.Config{
-		Pod: os.Getenv("TESTMESH_POD_NAME"), Namespace: os.Getenv("TESTMESH_POD_NAMESPACE"), IP: ip,
-		ServiceAccount: os.Getenv("TESTMESH_SERVICE_ACCOUNT"), Control: control,
+		Pod: os.Getenv(wire.EnvPodName), Namespace: os.Getenv(wire.EnvPodNamespace), IP: ip,
+		ServiceAccount: os.Getenv(wire.EnvServiceAccount), Control: control,
 		TokenFile: wire.TokenFile, RootsFile: wire.TrustRootsFile,
 		OriginalDestination: func(c net.Conn) (netip.AddrPort, error) {
 			tcp, ok := c.(*net.TCPConn)

@@ -28,7 +28,7 @@ type agentFlags struct {
 func NewAgent(env *Env) *cobra.Command {
 	var f agentFlags
 	cmd := &cobra.Command{
-		Use:    "agent",
+		Use:    names.CommandAgent,
 		Short:  "Run the lab's agent in its pod (coalmine run --cluster kind starts it)",
 		Hidden: true,
 		Args:   cli.Exactly(),

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"coalmine/cmd/internal/cli"
+	"coalmine/lab/cluster/names"
 	"coalmine/lab/service"
 	"coalmine/lab/service/deployment"
 	"coalmine/lab/service/server"
@@ -39,7 +40,7 @@ const defaultApp = "hidden-segment"
 func NewApp(env *Env) *cobra.Command {
 	var f appFlags
 	cmd := &cobra.Command{
-		Use:   "app [SCENARIO]",
+		Use:   names.CommandApp + " [SCENARIO]",
 		Short: "Run the services of a scenario as real HTTP servers",
 		Long: "Run the services of a scenario (default " + defaultApp + ") as real HTTP servers, which work, fail and call each other as " +
 			"in a simulated run. A request that carries its place in a plan has the outcome that it has in the run with the same " +

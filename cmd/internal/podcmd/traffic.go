@@ -36,7 +36,7 @@ const completionIndex = "JOB_COMPLETION_INDEX"
 func NewTraffic(env *Env) *cobra.Command {
 	var f trafficFlags
 	cmd := &cobra.Command{
-		Use:    "traffic",
+		Use:    names.CommandTraffic,
 		Short:  "Send a client workload's part of a run's traffic (coalmine run --cluster kind starts it)",
 		Hidden: true,
 		Args:   cli.Exactly(),
@@ -48,7 +48,7 @@ func NewTraffic(env *Env) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.client, "client", "", "send the requests of client workload `NAME`")
+	flags.StringVar(&f.client, names.FlagClient, "", "send the requests of client workload `NAME`")
 	flags.StringVar(&f.scenario, "scenario", names.ScenarioDir, "`FOLDER` of the scenario")
 	flags.StringVar(&f.spec, "run-spec", names.ScenarioDir+"/"+client.RunSpecFile, "`FILE` with the run spec")
 	flags.StringVar(&f.agent, "agent", fmt.Sprintf("http://%s.%s:%d", names.AgentService, names.LabNamespace, names.AgentPort),

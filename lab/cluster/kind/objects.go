@@ -107,7 +107,7 @@ func (c *Cluster) agentObjects(s *scenario.Scenario) []runtime.Object {
 			Volumes: []corev1.Volume{scenarioVolume(s, agentName, client.RunSpecFile)},
 			Containers: []corev1.Container{{
 				Name: agentName, Image: c.image, ImagePullPolicy: corev1.PullIfNotPresent,
-				Args: []string{"agent"},
+				Args: []string{names.CommandAgent},
 				Ports: []corev1.ContainerPort{
 					{Name: "http", ContainerPort: names.AgentPort, Protocol: corev1.ProtocolTCP},
 					{Name: "http-gate", ContainerPort: gatePort, Protocol: corev1.ProtocolTCP},
@@ -176,7 +176,7 @@ func (c *Cluster) trafficObjects(s *scenario.Scenario, workload scenario.Client)
 func (c *Cluster) trafficContainer(workload scenario.Client) corev1.Container {
 	return corev1.Container{
 		Name: componentTraffic, Image: c.image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args:         []string{"traffic", "--client", workload.Name},
+		Args:         []string{names.CommandTraffic, "--" + names.FlagClient, workload.Name},
 		VolumeMounts: []corev1.VolumeMount{scenarioMount()}, Resources: cpuRequest("50m"),
 		SecurityContext: restrictedSecurityContext(),
 	}

@@ -33,6 +33,15 @@ const DefaultCluster = "coalmine"
 // loaded into the nodes. See package image.
 const ImageRegistry = "coalmine.dev"
 
+// Commands of the lab's pods, and the flag of CommandTraffic for its client workload: see package
+// podcmd.
+const (
+	CommandAgent   = "agent"
+	CommandTraffic = "traffic"
+	CommandApp     = "app"
+	FlagClient     = "client"
+)
+
 // Services. Gates listen at http://gate.coalmine, as in the learner's webhooks.
 const (
 	// AgentService and AgentPort are the agent's API (facts, traffic, runs), in LabNamespace.

@@ -98,7 +98,7 @@ func TestManifestsAgreeWithNamesAndWire(t *testing.T) {
 		}
 	}
 	c := pod.Spec.Containers[0]
-	if c.Image != "coalmine.dev/testmesh:x" || c.Env[0].Name != "TESTMESH_IMAGE" || c.Env[0].Value != c.Image {
+	if c.Image != "coalmine.dev/testmesh:x" || c.Env[0].Name != wire.EnvImage || c.Env[0].Value != c.Image {
 		t.Errorf("image %q, environment %v", c.Image, c.Env)
 	}
 	webhook := all["MutatingWebhookConfiguration coalmine-testmesh-injector"].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]

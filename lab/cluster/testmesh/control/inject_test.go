@@ -130,7 +130,8 @@ func TestPodOfADeploymentGetsItsProxy(t *testing.T) {
 		t.Errorf("%s: %+v", proxy.Name, proxy)
 	}
 	for _, c := range pod.Spec.InitContainers {
-		if c.Image != "coalmine.dev/testmesh:test" || len(c.Args) != 1 {
+		want := map[string]string{wire.InitContainer: wire.CommandInit, names.ProxyContainer: wire.CommandProxy}[c.Name]
+		if c.Image != "coalmine.dev/testmesh:test" || !slices.Equal(c.Args, []string{want}) {
 			t.Errorf("%s runs %s %v", c.Name, c.Image, c.Args)
 		}
 	}

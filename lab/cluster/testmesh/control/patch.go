@@ -146,10 +146,10 @@ func file(path string) string   { return path[strings.LastIndex(path, "/")+1:] }
 func initContainer(image, skipInbound, skipOutbound string) corev1.Container {
 	return corev1.Container{
 		Name: wire.InitContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args: []string{"init"},
+		Args: []string{wire.CommandInit},
 		Env: []corev1.EnvVar{
-			{Name: "TESTMESH_SKIP_INBOUND", Value: skipInbound},
-			{Name: "TESTMESH_SKIP_OUTBOUND", Value: skipOutbound},
+			{Name: wire.EnvSkipInbound, Value: skipInbound},
+			{Name: wire.EnvSkipOutbound, Value: skipOutbound},
 		},
 		Resources: requests("10m", "16Mi"),
 		SecurityContext: &corev1.SecurityContext{
@@ -166,14 +166,14 @@ func initContainer(image, skipInbound, skipOutbound string) corev1.Container {
 func proxyContainer(image string) corev1.Container {
 	return corev1.Container{
 		Name: names.ProxyContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Args:          []string{"proxy"},
+		Args:          []string{wire.CommandProxy},
 		RestartPolicy: new(corev1.ContainerRestartPolicyAlways),
 		Env: []corev1.EnvVar{
-			field("TESTMESH_POD_NAME", "metadata.name"),
-			field("TESTMESH_POD_NAMESPACE", "metadata.namespace"),
-			field("TESTMESH_POD_IP", "status.podIP"),
-			field("TESTMESH_SERVICE_ACCOUNT", "spec.serviceAccountName"),
-			{Name: "TESTMESH_CONTROL", Value: controlAddress()},
+			field(wire.EnvPodName, "metadata.name"),
+			field(wire.EnvPodNamespace, "metadata.namespace"),
+			field(wire.EnvPodIP, "status.podIP"),
+			field(wire.EnvServiceAccount, "spec.serviceAccountName"),
+			{Name: wire.EnvControl, Value: controlAddress()},
 		},
 		Ports: []corev1.ContainerPort{
 			{Name: "linkerd-proxy", ContainerPort: wire.InboundPort, Protocol: corev1.ProtocolTCP},

@@ -24,3 +24,22 @@ const (
 	TrustRootsConfigMap = "coalmine-trust-roots"
 	TrustRootsFile      = "/var/run/coalmine/trust/ca.crt"
 )
+
+// Commands of the mesh's containers.
+const (
+	CommandInit  = "init"
+	CommandProxy = "proxy"
+)
+
+// Environment variables of the mesh's containers. The injector sets them, but EnvImage, which the
+// manifest of the control plane sets.
+const (
+	EnvSkipInbound    = "TESTMESH_SKIP_INBOUND"
+	EnvSkipOutbound   = "TESTMESH_SKIP_OUTBOUND"
+	EnvPodName        = "TESTMESH_POD_NAME"
+	EnvPodNamespace   = "TESTMESH_POD_NAMESPACE"
+	EnvPodIP          = "TESTMESH_POD_IP"
+	EnvServiceAccount = "TESTMESH_SERVICE_ACCOUNT"
+	EnvControl        = "TESTMESH_CONTROL"
+	EnvImage          = "TESTMESH_IMAGE"
+)
