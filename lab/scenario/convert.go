@@ -19,6 +19,7 @@ func fromV1alpha1(w *v1alpha1.Scenario) *Scenario {
 		Rubric: Rubric{
 			MaxHarm:           w.Spec.Rubric.MaxHarm,
 			MinCanaryRequests: w.Spec.Rubric.MinCanaryRequests,
+			MinEvidence:       MinEvidence(w.Spec.Rubric.MinEvidence),
 			Preconditions:     w.Spec.Rubric.Preconditions,
 		},
 	}

@@ -34,6 +34,11 @@ func TestLibraryLoads(t *testing.T) {
 			if b, err := folder.Text(FileBriefing); err != nil || !strings.HasPrefix(string(b), "# ") {
 				t.Errorf("%s: error %v, starts with %.20q: want a Markdown title", FileBriefing, err, b)
 			}
+			for _, id := range []string{"caught", "healthy-promoted"} {
+				if !slices.ContainsFunc(s.Rubric.Items, func(i RubricItem) bool { return i.ID == id && i.Essential }) {
+					t.Errorf("the rubric has no essential item %s", id)
+				}
+			}
 			variants, err := folder.Variants()
 			if err != nil {
 				t.Fatal(err)

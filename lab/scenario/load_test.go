@@ -81,6 +81,18 @@ func TestParseFillsInDefaults(t *testing.T) {
 	}
 }
 
+func TestParseEssentialItems(t *testing.T) {
+	text := strings.NewReplacer("points: 10}", "points: 10, essential: true}", "maxHarm: 0.5",
+		"maxHarm: 0.5\n    minEvidence: {requests: 30, checks: 5}").Replace(minimal)
+	s, _, err := parse("scenario.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (MinEvidence{Requests: 30, Checks: 5}); s.Rubric.MinEvidence != want || !s.Rubric.Items[0].Essential {
+		t.Errorf("the rubric is %+v", s.Rubric)
+	}
+}
+
 // Each test breaks one line of the minimal scenario.
 func TestParseFindings(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
@@ -122,6 +134,10 @@ func TestParseFindings(t *testing.T) {
 		{"baseline: 1m", "baseline: 90", "scenario.yaml:"},
 		{"horizon: 10m", "horizon: 0s", "spec.timing.horizon: is 0s"},
 		{"maxHarm: 0.5", "maxHarm: .nan", "spec.rubric.maxHarm: is NaN"},
+		{
+			"preconditions: [mtls]", "preconditions: [mtls]\n    minEvidence: {checks: -1}",
+			"scenario.yaml:49: spec.rubric.minEvidence.checks: is -1: write 0 or more",
+		},
 		{"preconditions: [mtls]", "preconditions: [tls]", "spec.rubric.preconditions[0]: there is no precondition \"tls\": write one of mtls, policy, rehearsal"},
 		{"id: caught", "id: ''", "spec.rubric.items[0].id: is empty"},
 		{"points: 10", "points: 0", "spec.rubric.items[0].points: is 0"},

@@ -113,8 +113,19 @@ type Rubric struct {
 	MaxHarm float64
 	// MinCanaryRequests is the number of requests below which a canary counts as starved.
 	MinCanaryRequests int
+	// MinEvidence is what the guardrails have to measure before a promotion counts as delivered.
+	MinEvidence MinEvidence
 	// Preconditions that the guardrails have to check: "mtls", "policy", "rehearsal".
 	Preconditions []string
+}
+
+// MinEvidence is the least that the guardrails have to measure of a released version. The zero
+// value asks for nothing.
+type MinEvidence struct {
+	// Requests that the canary has to answer.
+	Requests int
+	// Checks of metrics that have to have a value while the canary gets traffic.
+	Checks int
 }
 
 // RubricItem is one line of the score card.
@@ -123,6 +134,8 @@ type RubricItem struct {
 	ID     string
 	Title  string
 	Points int
+	// Essential items are needed to pass: each of them in full, in every run.
+	Essential bool
 	// Limit is the check's parameter, if it has one (a share, or a number of seconds).
 	Limit float64
 	// Hint says what to change when the item fails.

@@ -250,6 +250,14 @@ func (v *validator) rubric() {
 	if r.MinCanaryRequests < 0 {
 		v.add(fieldPath{"rubric", "minCanaryRequests"}, "is %d: write 0 or more", r.MinCanaryRequests)
 	}
+	for _, least := range []struct {
+		field string
+		n     int
+	}{{"requests", r.MinEvidence.Requests}, {"checks", r.MinEvidence.Checks}} {
+		if least.n < 0 {
+			v.add(fieldPath{"rubric", "minEvidence", least.field}, "is %d: write 0 or more", least.n)
+		}
+	}
 	v.knownAll(fieldPath{"rubric", "preconditions"}, "precondition", r.Preconditions, preconditions[:])
 }
 

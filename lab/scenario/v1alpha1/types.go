@@ -137,8 +137,19 @@ type Rubric struct {
 	MaxHarm float64 `yaml:"maxHarm"`
 	// MinCanaryRequests is the number of requests below which a canary counts as starved.
 	MinCanaryRequests int `yaml:"minCanaryRequests"`
+	// MinEvidence is what the guardrails have to measure before a promotion counts as delivered.
+	MinEvidence MinEvidence `yaml:"minEvidence,omitempty"`
 	// Preconditions that the guardrails have to check: mtls, policy, rehearsal.
 	Preconditions []string `yaml:"preconditions,omitempty"`
+}
+
+// MinEvidence is the least that the guardrails have to measure of a released version. 0 asks for
+// nothing.
+type MinEvidence struct {
+	// Requests that the canary has to answer.
+	Requests int `yaml:"requests,omitempty"`
+	// Checks of metrics that have to have a value while the canary gets traffic.
+	Checks int `yaml:"checks,omitempty"`
 }
 
 // RubricItem is one line of the score card.
@@ -149,6 +160,8 @@ type RubricItem struct {
 	Title string `yaml:"title,omitempty"`
 	// Points that the item is worth.
 	Points int `yaml:"points"`
+	// Essential items are needed to pass: each of them in full, in every run.
+	Essential bool `yaml:"essential,omitempty"`
 	// Limit is the check's parameter, if it has one.
 	Limit float64 `yaml:"limit,omitempty"`
 	// Hint says what to change when the item fails.
