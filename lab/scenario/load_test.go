@@ -136,7 +136,7 @@ func TestParseFindings(t *testing.T) {
 		{"maxHarm: 0.5", "maxHarm: .nan", "spec.rubric.maxHarm: is NaN"},
 		{
 			"preconditions: [mtls]", "preconditions: [mtls]\n    minEvidence: {checks: -1}",
-			"scenario.yaml:49: spec.rubric.minEvidence.checks: is -1: write 0 or more",
+			"scenario.yaml:50: spec.rubric.minEvidence.checks: is -1: write 0 or more",
 		},
 		{"preconditions: [mtls]", "preconditions: [tls]", "spec.rubric.preconditions[0]: there is no precondition \"tls\": write one of mtls, policy, rehearsal"},
 		{"id: caught", "id: ''", "spec.rubric.items[0].id: is empty"},
