@@ -90,7 +90,7 @@ func rules() []rule {
 
 		// Runs and their folders.
 		{pkg: "lab/run/folder", imports: []string{"lab/event"}},
-		{pkg: "lab/run/worker", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
+		{pkg: "lab/run/worker", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/format", "lab/guardrail", "lab/scenario"}},
 		{pkg: "lab/run/runtest", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario", "scenarios"}},
 		{pkg: "lab/run", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 
