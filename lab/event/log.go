@@ -122,6 +122,11 @@ func Read(r io.Reader) ([]Event, error) {
 // Scan reads a log and calls each for every event up to the first malformed line, whose number is
 // in the error.
 func Scan(r io.Reader, each func(Event)) error {
+	return scan(r, func([]byte, Fact) error { return nil }, each)
+}
+
+// scan is Scan with a check of each line, before it is decoded and, with its fact, after.
+func scan(r io.Reader, check func(line []byte, f Fact) error, each func(Event)) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
 	var last Event
@@ -131,7 +136,13 @@ func Scan(r io.Reader, each func(Event)) error {
 		if len(bytes.TrimSpace(s.Bytes())) == 0 {
 			continue
 		}
+		if err := check(s.Bytes(), nil); err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
 		e, err := readEvent(&q, s.Bytes(), last)
+		if err == nil {
+			err = check(s.Bytes(), e.Fact)
+		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
 		}

@@ -64,12 +64,14 @@ func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.FieldsFunc(format.Glue(format.Clean(text)), func(r rune) bool { return r == ' ' }) {
-		for length(word) > width { // longer than a line: break it
+		if r := []rune(word); len(r) > width { // longer than a line: break it
 			if line != "" {
 				lines, line = append(lines, line), ""
 			}
-			r := []rune(word)
-			lines, word = append(lines, string(r[:width])), string(r[width:])
+			for ; len(r) > width; r = r[width:] {
+				lines = append(lines, string(r[:width]))
+			}
+			word = string(r)
 		}
 		switch {
 		case line == "":

@@ -228,14 +228,26 @@ func TestDamagedFolders(t *testing.T) {
 		spoil func(*testing.T, string)
 		want  string
 	}{
-		"a newer format":            {replace("run.json", `"format": 1`, `"format": 2`), "use a newer one"},
-		"an unknown field":          {replace("run.json", `"scenario"`, `"szenario"`), "unknown field"},
-		"a role that is a path":     {replace("run.json", `"role": "faulty"`, `"role": "../../x"`), "not a word of a-z"},
-		"a manifest that is a link": {link("run.json"), "escapes"},
-		"another seed":              {replace("run.json", `"seed": 7`, `"seed": 8`), "no such file"},
-		"a log of another seed":     {replace(faulty7.eventsPath(), `"seed":7`, `"seed":8`), "files were moved or edited"},
-		"a log of another scenario": {replace(faulty7.eventsPath(), `"scenario":"s"`, `"scenario":"t"`), "files were moved or edited"},
-		"a log that is a link":      {link(faulty7.eventsPath()), "escapes"},
+		"a newer format":                  {replace("run.json", `"format": 1`, `"format": 2`), "use a newer one"},
+		"an unknown field":                {replace("run.json", `"scenario"`, `"szenario"`), "unknown field"},
+		"a role that is a path":           {replace("run.json", `"role": "faulty"`, `"role": "../../x"`), "not a word of a-z"},
+		"a manifest that is a link":       {link("run.json"), "is a symbolic link"},
+		"another seed":                    {replace("run.json", `"seed": 7`, `"seed": 8`), "no such file"},
+		"a log of another seed":           {replace(faulty7.eventsPath(), `"seed":7`, `"seed":8`), "files were moved or edited"},
+		"a log of another scenario":       {replace(faulty7.eventsPath(), `"scenario":"s"`, `"scenario":"t"`), "files were moved or edited"},
+		"a log that is a link":            {link(faulty7.eventsPath()), "is a symbolic link"},
+		"a folder of logs that is a link": {link("runs"), "is a symbolic link"},
+		"a log of another run": {func(t *testing.T, dir string) {
+			name := filepath.Join(dir, faulty7.eventsPath())
+			if err := os.Rename(name, filepath.Join(dir, "runs", "log")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink("../log", name); err != nil {
+				t.Skip(err)
+			}
+		}, "is a symbolic link"},
+		"a log with many cells": {replace(faulty7.eventsPath(), `"kind":"run.started"`,
+			strings.Repeat("{}", 30_000)+`"kind":"run.started"`), "a line with"},
 		"an empty log": {func(t *testing.T, dir string) {
 			if err := os.Truncate(filepath.Join(dir, faulty7.eventsPath()), 0); err != nil {
 				t.Fatal(err)
@@ -246,7 +258,7 @@ func TestDamagedFolders(t *testing.T) {
 			if err := os.Truncate(filepath.Join(dir, faulty7.eventsPath()), maxLog+1); err != nil {
 				t.Fatal(err)
 			}
-		}, "is over 1024 MiB"},
+		}, "is over 256 MiB"},
 		"a folder as manifest": {func(t *testing.T, dir string) {
 			name := filepath.Join(dir, "run.json")
 			if err := errors.Join(os.Remove(name), os.Mkdir(name, 0o700)); err != nil {
@@ -267,6 +279,44 @@ func TestDamagedFolders(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A writer that fails leaves nothing, so that the same command can be given again.
+func TestCreateLeavesNothingBehind(t *testing.T) {
+	long := strings.Repeat("x", 300) + ".yaml"
+	m := Manifest{Scenario: "s", Runs: []Run{faulty7}}
+	parent := t.TempDir()
+	present := filepath.Join(parent, "present")
+	if err := os.Mkdir(present, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{filepath.Join(parent, "new"), present} {
+		if _, err := Create(dir, m, map[string][]byte{"scenario.yaml": nil}, map[string][]byte{long: nil}); err == nil {
+			t.Fatal("a file with a name of 305 bytes was written")
+		}
+		if left, err := os.ReadDir(dir); len(left) > 0 || (dir == present) != (err == nil) {
+			t.Errorf("%s: left %v, %v", dir, left, err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(present, "run.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(present, m, nil, nil); err == nil {
+		t.Error("a trial was written over another")
+	}
+	if left, _ := os.ReadDir(present); len(left) != 1 {
+		t.Errorf("an earlier trial was removed: left %v", left)
+	}
+}
+
+func TestCreateTakesLongNames(t *testing.T) {
+	name := strings.Repeat("x", 250) + ".yaml"
+	m := Manifest{Scenario: "s", Runs: []Run{faulty7}}
+	w, err := Create(filepath.Join(t.TempDir(), "new"), m, nil, map[string][]byte{name: nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
 }
 
 func TestOpenMissing(t *testing.T) {

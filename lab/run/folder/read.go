@@ -14,17 +14,19 @@ import (
 	"coalmine/lab/event"
 )
 
-// Limits of files that are read. A run of an hour with a thousand cells per second is far below
-// them.
+// Limits of files that are read. The largest trial, of 200 seeds, takes half of maxMemory.
 const (
 	maxManifest = 1 << 20
-	maxLog      = 1 << 30
+	// maxLog is the size of one log, maxMemory the memory that the events of all logs may take.
+	maxLog    = 256 << 20
+	maxMemory = 3 << 29
 )
 
 // Folder is an existing run folder.
 type Folder struct {
 	Manifest Manifest
 	root     *os.Root
+	budget   *event.Budget
 }
 
 // Open opens a run folder and reads its manifest. The caller must close it.
@@ -33,7 +35,7 @@ func Open(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the run folder %s: %w", dir, withoutPath(err))
 	}
-	f := &Folder{root: root}
+	f := &Folder{root: root, budget: event.NewBudget(maxMemory)}
 	if err := f.readManifest(); err != nil {
 		err = fmt.Errorf("%s is not a readable run folder: %s: %w", dir, fileManifest, withoutPath(err))
 		return nil, errors.Join(err, root.Close())
@@ -72,7 +74,7 @@ func (f *Folder) readManifest() error {
 }
 
 // Scenario returns the scenario's folder.
-func (f *Folder) Scenario() (fs.FS, error) { return fs.Sub(f.root.FS(), dirScenario) }
+func (f *Folder) Scenario() (fs.FS, error) { return fs.Sub(files{f.root}, dirScenario) }
 
 // Limits of the guardrails' manifests.
 const (
@@ -115,7 +117,8 @@ var ErrCutOff = errors.New("the log is cut off")
 
 // Events reads the log of a run. If the run never started, the error is [fs.ErrNotExist]. If the
 // log is damaged, Events returns the events before the damage and an error, which is [ErrCutOff] if
-// only the end is missing.
+// only the end is missing. If the logs of the folder are too large, the error is
+// [event.ErrTooLarge].
 func (f *Folder) Events(r Run) ([]event.Event, error) {
 	file, err := f.open(r.eventsPath(), maxLog)
 	if err != nil {
@@ -126,7 +129,7 @@ func (f *Folder) Events(r Run) ([]event.Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.eventsPath(), err)
 	}
-	events, err := event.Read(io.NewSectionReader(file, 0, whole))
+	events, err := f.budget.Read(io.NewSectionReader(file, 0, whole))
 	if err == nil && cut {
 		err = fmt.Errorf("%w after line %d", ErrCutOff, len(events))
 	}
@@ -178,17 +181,64 @@ func (f *Folder) checkRun(r Run, events []event.Event) error {
 	return nil
 }
 
-// open opens a regular file of at most limit bytes.
+// open opens a regular file of at most limit bytes. Nothing in a run folder is a link: a link to
+// another run's log would let a small folder hold a large trial.
 func (f *Folder) open(name string, limit int64) (*os.File, error) {
-	info, err := f.root.Stat(name)
+	for end := range name {
+		if name[end] != '/' {
+			continue
+		}
+		if err := f.refuseLink(name[:end]); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.refuseLink(name); err != nil {
+		return nil, err
+	}
+	file, err := openRegular(f.root, name)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is not a regular file", name)
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = fmt.Errorf("%s: is not a regular file", name)
+	case info.Size() > limit:
+		err = fmt.Errorf("%s: is over %d MiB", name, limit>>20)
+	default:
+		return file, nil
 	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("%s: is over %d MiB", name, limit>>20)
+	return nil, errors.Join(err, file.Close())
+}
+
+func (f *Folder) refuseLink(name string) error {
+	info, err := f.root.Lstat(name)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("%s: is a symbolic link", name)
 	}
-	return f.root.Open(name)
+	return err
+}
+
+// openRegular opens a regular file or a folder, without waiting for the writer of a pipe.
+func openRegular(root *os.Root, name string) (*os.File, error) {
+	file, err := root.OpenFile(name, os.O_RDONLY|openNonBlocking, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, errors.Join(cmp.Or(err, fmt.Errorf("%s: is not a regular file", name)), file.Close())
+	}
+	return file, nil
+}
+
+// files are the files of a run folder for readers that expect a file system.
+type files struct{ root *os.Root }
+
+// Open implements [fs.FS].
+func (f files) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return openRegular(f.root, name)
 }

@@ -24,6 +24,7 @@ func Create(dir string, m Manifest, scenario, guardrails map[string][]byte) (*Wr
 	if err := m.validate(); err != nil {
 		return nil, err
 	}
+	_, missing := os.Stat(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create the run folder: %w", err)
 	}
@@ -33,11 +34,16 @@ func Create(dir string, m Manifest, scenario, guardrails map[string][]byte) (*Wr
 	}
 	w := &Writer{root: root}
 	if err := w.writeInputs(m, scenario, guardrails); err != nil {
-		return nil, errors.Join(fmt.Errorf("create the run folder: %w", err), root.Close())
+		err = errors.Join(fmt.Errorf("create the run folder: %w", err), root.Close())
+		if missing != nil {
+			os.Remove(dir) // it is empty
+		}
+		return nil, err
 	}
 	return w, nil
 }
 
+// writeInputs writes all files of the inputs, or none.
 func (w *Writer) writeInputs(m Manifest, scenario, guardrails fileTree) error {
 	entries, err := fs.ReadDir(w.root.FS(), ".")
 	if err != nil {
@@ -46,12 +52,22 @@ func (w *Writer) writeInputs(m Manifest, scenario, guardrails fileTree) error {
 	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty: choose a new folder with -o, or remove it", w.root.Name())
 	}
-	if err := w.writeTree(dirScenario, scenario); err != nil {
-		return err
+	err = w.writeTree(dirScenario, scenario)
+	if err == nil {
+		err = w.writeTree(dirGuardrails, guardrails)
 	}
-	if err := w.writeTree(dirGuardrails, guardrails); err != nil {
-		return err
+	if err == nil {
+		err = w.writeManifest(m)
 	}
+	if err != nil {
+		for _, name := range []string{dirScenario, dirGuardrails, fileManifest, temporaryFile} {
+			err = errors.Join(err, w.root.RemoveAll(name))
+		}
+	}
+	return err
+}
+
+func (w *Writer) writeManifest(m Manifest) error {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
@@ -75,9 +91,13 @@ func (w *Writer) writeTree(dir string, files fileTree) error {
 	return nil
 }
 
+// temporaryFile is the name of a file while it is written. It has a fixed length, so that any name
+// that the file system takes can be written.
+const temporaryFile = ".coalmine.tmp"
+
 // write replaces a file atomically: a reader sees the old or the new contents.
 func (w *Writer) write(name string, data []byte) error {
-	temporary := name + ".tmp"
+	temporary := path.Join(path.Dir(name), temporaryFile)
 	if err := w.root.WriteFile(temporary, data, 0o644); err != nil {
 		return err
 	}
