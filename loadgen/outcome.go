@@ -28,6 +28,8 @@ type Outcome struct {
 	// Hit and Wrong are the ground truth, where the response carries it: an injected fault affected
 	// the request; its content is wrong.
 	Hit, Wrong bool
+	// ByMesh is true if a proxy answered in place of the service.
+	ByMesh bool
 	// BytesIn is the size of the response body.
 	BytesIn int64
 }

@@ -25,7 +25,11 @@ type Ref struct{ Group, Kind, Name string }
 
 const policyGroup = "policy.linkerd.io"
 
-func defaultRef(name string) Ref { return Ref{Kind: "default", Name: name} }
+// DefaultRef refers to a default policy.
+func DefaultRef(name string) Ref { return Ref{Kind: "default", Name: name} }
+
+// ServerRef refers to a Server.
+func ServerRef(name string) Ref { return Ref{policyGroup, "server", name} }
 
 // Verdict is a proxy's decision about a client and a port of its pod.
 type Verdict struct {
@@ -50,10 +54,10 @@ func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
 	server := p.server(w, port)
 	if server == nil {
 		name := cmp.Or(w.DefaultPolicy, p.Default, AllUnauthenticated)
-		v := Verdict{Server: defaultRef(name), Route: defaultRef("default"), Port: port}
+		v := Verdict{Server: DefaultRef(name), Route: DefaultRef("default"), Port: port}
 		return p.applyDefault(v, name, c, "the default policy of the pod is "+name)
 	}
-	v := Verdict{Server: Ref{policyGroup, "server", server.Name}, Route: defaultRef("default"), Port: port}
+	v := Verdict{Server: ServerRef(server.Name), Route: DefaultRef("default"), Port: port}
 	for _, a := range p.authorizations(server) {
 		if p.admits(a, c) {
 			v.Allowed, v.Authz = true, Ref{policyGroup, "authorizationpolicy", a.Name}
@@ -69,7 +73,7 @@ func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
 func (p *Policies) Probe(w Workload, port int, c Client, method, path string) Verdict {
 	v := p.Decide(w, port, c)
 	if method == "GET" && slices.Contains(w.ProbePaths[port], path) {
-		v.Allowed, v.Route, v.Authz, v.Reason = true, defaultRef("probe"), defaultRef("probe"), ""
+		v.Allowed, v.Route, v.Authz, v.Reason = true, DefaultRef("probe"), DefaultRef("probe"), ""
 	}
 	return v
 }
@@ -125,7 +129,7 @@ func (p *Policies) applyDefault(v Verdict, policy string, c Client, reason strin
 		v.Allowed = inside && c.Identity != ""
 	}
 	if v.Allowed {
-		v.Authz = defaultRef(policy)
+		v.Authz = DefaultRef(policy)
 	} else {
 		v.Reason = reason
 	}

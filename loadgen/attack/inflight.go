@@ -37,6 +37,7 @@ type inflight struct {
 	version     string
 	workload    string
 	hit, wrong  bool
+	byMesh      bool
 	header      http.Header
 	// isEnded, prev and next are guarded by the mutex of inflightSet.
 	isEnded    bool
@@ -224,6 +225,7 @@ func (s *inflightSet) close() {
 func (r *inflight) outcome(o *loadgen.Outcome) {
 	*o = loadgen.Outcome{
 		Arrival: r.arrival, Attempt: r.attempt, Intended: r.at, Sent: r.sent, Latency: r.ended - r.arrival.At,
-		Status: r.status, Failure: r.failure, Version: r.version, Workload: r.workload, Hit: r.hit, Wrong: r.wrong, BytesIn: r.body.read,
+		Status: r.status, Failure: r.failure, Version: r.version, Workload: r.workload, Hit: r.hit, Wrong: r.wrong, ByMesh: r.byMesh,
+		BytesIn: r.body.read,
 	}
 }

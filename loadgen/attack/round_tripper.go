@@ -96,6 +96,7 @@ func (c *roundTripper) readHeaders(r *inflight, req *http.Request, resp *http.Re
 	}
 	r.workload = traceheader.Workload(resp.Header, c.service)
 	r.hit, r.wrong = traceheader.Truth(resp.Header)
+	r.byMesh = traceheader.ByMesh(resp.Header)
 	if c.keepSeq {
 		r.header = resp.Header
 	}

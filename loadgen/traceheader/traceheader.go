@@ -29,6 +29,11 @@ const (
 	FaultHeader = "Coalmine-Fault"
 	// WrongHeader is 1 if the content is wrong on purpose.
 	WrongHeader = "Coalmine-Wrong"
+	// ProxyErrorHeader is set by Linkerd's proxies on responses of their own, for clients in the mesh
+	// (linkerd2-proxy, linkerd/app/core/src/errors/respond.rs).
+	ProxyErrorHeader = "L5d-Proxy-Error"
+	// MeshHeader is 1 if a proxy answered a call that the response needed.
+	MeshHeader = "Coalmine-Mesh"
 )
 
 // Request is a request's place in its plan.
@@ -111,3 +116,7 @@ func serviceEntry(list []string, service string) string {
 
 // Truth reports whether an injected fault affected the request, and whether its content is wrong.
 func Truth(h http.Header) (hit, wrong bool) { return len(h[FaultHeader]) > 0, len(h[WrongHeader]) > 0 }
+
+// ByMesh reports whether a proxy answered the request, or a call that it needed, in place of a
+// service.
+func ByMesh(h http.Header) bool { return len(h[ProxyErrorHeader])+len(h[MeshHeader]) > 0 }

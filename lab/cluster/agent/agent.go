@@ -20,6 +20,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/event"
@@ -57,6 +59,8 @@ type Agent struct {
 	events  *events
 	// gateMu is held while a gate inspects the cluster.
 	gateMu sync.Mutex
+	// wasReady has the released service's pods that have been ready. Only watchDenials uses it.
+	wasReady map[types.UID]bool
 }
 
 // New returns an agent for a run, or an error if the run spec cannot be used.

@@ -2,28 +2,46 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"coalmine/lab/cluster/agent/client"
+	"coalmine/lab/cluster/podstatus"
+	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
+	"coalmine/lab/scenario"
 )
 
-// watchDenials finds out which workload denies a client's requests. A 403 of Linkerd's proxy does
-// not name it, but a user denied by the policy of the new version is harmed by the release. If the
-// policies in force let exactly one workload deny a client, it is that one.
+// watchDenials finds out whose doing the answers of proxies are. A 403 of Linkerd's proxy does not
+// name the workload that denied the request: if the policies in force let exactly one deny a client,
+// it is that one. A 502, 503 or 504 is the release's doing while one of its pods is down.
 func (a *Agent) watchDenials(ctx context.Context) error {
 	if !a.traffic.running() {
 		return nil
 	}
-	denying, err := a.deniedBy(ctx)
+	d, err := a.denials(ctx)
 	if err != nil {
 		return err
 	}
-	a.traffic.setDeniedBy(denying)
+	d.crashed, err = a.crashed(ctx)
+	if err != nil {
+		return err
+	}
+	a.traffic.setDenials(d)
 	return nil
+}
+
+// denials are the parts of [client.Commands] about the answers of proxies.
+type denials struct {
+	by        map[string]client.WorkloadVersion
+	byRelease map[string]bool
+	crashed   bool
 }
 
 // running reports whether traffic has started and not ended.
@@ -33,58 +51,101 @@ func (t *traffic) running() bool {
 	return t.commands.Start != nil && !t.closed && t.fault == ""
 }
 
-// setDeniedBy tells the traffic pods which workloads deny their requests, if that changed.
-func (t *traffic) setDeniedBy(denying map[string]client.WorkloadVersion) {
+// setDenials tells the traffic pods whose doing the answers of proxies are, if that changed.
+func (t *traffic) setDenials(d denials) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !maps.Equal(denying, t.commands.DeniedBy) {
-		t.change(func(o *client.Commands) { o.DeniedBy = denying })
+	c := &t.commands
+	if !maps.Equal(d.by, c.DeniedBy) || !maps.Equal(d.byRelease, c.DeniedByRelease) || d.crashed != c.Crashed {
+		t.change(func(o *client.Commands) { o.DeniedBy, o.DeniedByRelease, o.Crashed = d.by, d.byRelease, d.crashed })
 	}
 }
 
-// deniedBy returns, for each client that exactly one workload denies, that workload.
-func (a *Agent) deniedBy(ctx context.Context) (map[string]client.WorkloadVersion, error) {
+// denials returns, for each client that exactly one workload denies, that workload, and the clients
+// that pods of the new version deny by policy of the scenario.
+func (a *Agent) denials(ctx context.Context) (denials, error) {
+	d := denials{by: map[string]client.WorkloadVersion{}, byRelease: map[string]bool{}}
 	service := a.scenario.Release.Service
 	policies, err := a.cluster.policies(ctx)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	canaries, primaries, err := a.cluster.pods(ctx, service)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
-	workloads := map[string]map[client.WorkloadVersion]bool{} // client → workloads
+	guardrails := guardrailPolicies(a.guardrails)
 	for _, caller := range a.scenario.Callers(service) {
 		path, ok := callPathOf(a.scenario, caller, service)
 		if !ok {
 			continue
 		}
+		workloads := map[client.WorkloadVersion]bool{}
 		for _, p := range append(canaries, primaries...) {
-			if a.denies(&policies, &p, identityOf(a.scenario, caller)) {
-				if workloads[path.Client] == nil {
-					workloads[path.Client] = map[client.WorkloadVersion]bool{}
-				}
-				workloads[path.Client][client.WorkloadVersion{Workload: deploymentOf(&p), Version: versionOf(&p)}] = true
+			server, denied := a.denies(&policies, &p, identityOf(a.scenario, caller))
+			if !denied {
+				continue
+			}
+			w := client.WorkloadVersion{Workload: deploymentOf(&p), Version: versionOf(&p)}
+			workloads[w] = true
+			if w.Version != a.scenario.Released().Baseline && !slices.Contains(guardrails, server) {
+				d.byRelease[path.Client] = true
+			}
+		}
+		for w := range workloads {
+			if len(workloads) == 1 {
+				d.by[path.Client] = w
 			}
 		}
 	}
-	only := map[string]client.WorkloadVersion{}
-	for name, candidates := range workloads {
-		for w := range candidates {
-			if len(candidates) == 1 {
-				only[name] = w
-			}
-		}
-	}
-	return only, nil
+	return d, nil
 }
 
-// denies reports whether a pod's proxy denies an identity.
-func (a *Agent) denies(policies *mesh.Policies, p *corev1.Pod, identity string) bool {
+// guardrailPolicies returns the Servers and default policies that the guardrails set.
+func guardrailPolicies(set *guardrail.Set) []mesh.Ref {
+	if set == nil {
+		return nil
+	}
+	var list []mesh.Ref
+	for _, o := range set.Objects {
+		switch v := o.Value.(type) {
+		case *guardrail.Server:
+			list = append(list, mesh.ServerRef(v.Name))
+		case *corev1.Namespace:
+			list = append(list, mesh.DefaultRef(v.Annotations[mesh.DefaultPolicyAnnotation]))
+		}
+	}
+	return list
+}
+
+// denies reports whether a pod's proxy denies an identity, and by which Server.
+func (a *Agent) denies(policies *mesh.Policies, p *corev1.Pod, identity string) (mesh.Ref, bool) {
 	addr, err := netip.ParseAddr(p.Status.PodIP)
 	if err != nil || !meshed(p) {
-		return false
+		return mesh.Ref{}, false
 	}
-	port := a.scenario.Released().TargetPort
-	return !policies.Decide(workloadOf(p), port, mesh.Client{Identity: identity, Addr: addr}).Allowed
+	v := policies.Decide(workloadOf(p), a.scenario.Released().TargetPort, mesh.Client{Identity: identity, Addr: addr})
+	return v.Server, !v.Allowed
+}
+
+// crashed reports whether a pod of the released service was ready and is not any more, though it is
+// not being deleted.
+func (a *Agent) crashed(ctx context.Context) (bool, error) {
+	list, err := a.cluster.Kube.CoreV1().Pods(scenario.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return false, fmt.Errorf("list pods: %w", err)
+	}
+	service, crashed := a.scenario.Release.Service, false
+	seen := map[types.UID]bool{}
+	for i := range list.Items {
+		p := &list.Items[i]
+		if name := deploymentOf(p); name != service && name != primaryOf(service) {
+			continue
+		}
+		ready := podstatus.Ready(p)
+		seen[p.UID] = ready || a.wasReady[p.UID]
+		crashed = crashed || seen[p.UID] && !ready && p.DeletionTimestamp == nil
+	}
+	a.wasReady = seen
+	return crashed, nil
 }

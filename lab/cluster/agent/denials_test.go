@@ -15,23 +15,30 @@ import (
 )
 
 // TestDenialsAreAttributed: requests that only the canary's policy denies are counted as the
-// canary's, and as harmed by the new version. Those that both deny are attributed to neither.
+// canary's, and as harmed by the new version unless it is the guardrails' policy. Those that both deny are
+// attributed to neither.
 func TestDenialsAreAttributed(t *testing.T) {
 	for name, c := range map[string]struct {
-		apps string
-		want event.Cell
+		apps       string
+		guardrails bool
+		want       event.Cell
 	}{
-		"the canary": {`"backend"`, event.Cell{Workload: "backend", Version: "v2", Harm: 1}},
-		"both":       {`"backend","backend-primary"`, event.Cell{}},
+		"the canary":               {`"backend"`, false, event.Cell{Workload: "backend", Version: "v2", Harm: 1}},
+		"the canary by guardrails": {`"backend"`, true, event.Cell{Workload: "backend", Version: "v2", ByMesh: 1}},
+		"both":                     {`"backend","backend-primary"`, false, event.Cell{ByMesh: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := shop(t)
 			s.Traffic.Rate = loadgen.Curve{Constant: 50}
 			clients, route := rollout(10)
 			addRoute(t, clients, route)
-			create(t, clients, "v1beta3", "servers", `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
-				"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":[`+c.apps+`]}]},"port":"http","accessPolicy":"deny"}}`)
+			server := `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
+				"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":[` + c.apps + `]}]},"port":"http","accessPolicy":"deny"}}`
+			create(t, clients, "v1beta3", "servers", server)
 			spec := client.RunSpec{TrafficPods: map[string]int{"edge": 1}}
+			if c.guardrails {
+				spec.Guardrails = map[string]string{"canary.yaml": guardrails, "policy.yaml": server}
+			}
 			a := open(t, agent.Config{Scenario: s, Spec: spec, Clients: clients})
 			denier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 			defer denier.Close()
@@ -51,7 +58,7 @@ func TestDenialsAreAttributed(t *testing.T) {
 				second, _ := f.(event.Traffic)
 				for _, x := range second.Cells {
 					n += x.N
-					if x.Workload != c.want.Workload || x.Version != c.want.Version || x.Denied != x.N || x.Harm != x.N*c.want.Harm {
+					if x.Workload != c.want.Workload || x.Version != c.want.Version || x.Denied != x.N || x.Harm != x.N*c.want.Harm || x.ByMesh != x.N*c.want.ByMesh {
 						t.Errorf("%+v", x)
 					}
 				}

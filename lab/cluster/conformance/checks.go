@@ -31,8 +31,8 @@ func Checks() []Check {
 		{"update", "Without guardrails a release is a rolling update, after which the new version answers everything, and no request is lost " +
 			"during it.", []string{RunStraight}, checkUpdate},
 		{"truth", "Only requests of the faulty version on the route of its fault are hit and harmed, in the share of the fault.", all, checkTruth},
-		{"denied-hits", "Requests that the new version's pods deny count as hit, and those that the old version's deny do not: that is the harm of a " +
-			"release under a wrong policy.", []string{RunAbort}, checkDeniedHits},
+		{"denied-by-mesh", "Requests that a policy of the guardrails denies count as the mesh's answers, whichever version's pods deny them, " +
+			"and not as hit by the release.", []string{RunAbort}, checkDeniedByMesh},
 		{"metrics", "Prometheus has Linkerd's, the services' and Flagger's series with their names and labels, and the values of the traffic.", []string{RunAbort}, checkMetrics},
 		{"queries", "Each query of Flagger's is recorded with asker, check, PromQL, the bounds of the check and the value.", guardedRuns(), checkQueries},
 		{"policy", "Requests without the right identity get a 403 and count as denied, and no others; probes succeed.",

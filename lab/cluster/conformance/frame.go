@@ -172,7 +172,7 @@ func checkTotals(l *Log, found *Findings) {
 	}
 	n, harm := 0, 0
 	for c := range l.cells(0, l.end()) {
-		n, harm = n+c.N, harm+c.Harm
+		n, harm = n+c.N, harm+c.Harm+c.ByMesh
 	}
 	if n != totals.Answered {
 		found.Addf("the seconds have %d requests, %d were answered", n, totals.Answered)

@@ -25,9 +25,29 @@ func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) 
 		if err := w.apply(ctx, o); err != nil {
 			return fmt.Errorf("%s: %s %s: %w", o.Source, o.Kind, o.Name, err)
 		}
+		if owner == event.OwnerLearner {
+			w.addGuardrailPolicy(o)
+		}
 		w.record(sourceRun, workloads.AppliedFact(o, owner))
 	}
 	return nil
+}
+
+// addGuardrailPolicy remembers a Server or default policy of the guardrails.
+func (w *world) addGuardrailPolicy(o guardrail.Object) {
+	var ref mesh.Ref
+	switch v := o.Value.(type) {
+	case *guardrail.Server:
+		ref = mesh.ServerRef(v.Name)
+	case *corev1.Namespace:
+		ref = mesh.DefaultRef(v.Annotations[mesh.DefaultPolicyAnnotation])
+	default:
+		return
+	}
+	p, unlock := w.policies.lock()
+	defer unlock()
+	p.guardrails = append(p.guardrails, ref)
+	w.changes.policies.Store(true)
 }
 
 // applyManifests applies manifests of the scenario.

@@ -192,7 +192,7 @@ func (d *driver) syncConfig(t *traffic) error {
 		if err != nil {
 			return err
 		}
-		t.plane.SetPolicies(converted)
+		t.plane.SetPolicies(converted, p.guardrails...)
 	}
 	return nil
 }

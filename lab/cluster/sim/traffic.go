@@ -105,6 +105,8 @@ type policies struct {
 	objects []guardrail.Object
 	// namespaceDefault is the namespace's default policy, or "".
 	namespaceDefault string
+	// guardrails are the Servers and default policies that the guardrails set.
+	guardrails []mesh.Ref
 }
 
 // podAnnotations returns a template's annotations, with the namespace's default policy.

@@ -68,7 +68,8 @@ func (a *Attempts) MarkHit(o *loadgen.Outcome) {
 func (a *Attempts) Add(o *loadgen.Outcome) {
 	a.seconds.Add(a.cfg.Start+o.Done(), &Response{
 		Latency: o.Latency, User: o.Arrival.User, Cohort: o.Arrival.Cohort, Route: o.Arrival.Route,
-		WorkloadID: a.workloadID(o), Status: int(o.Status), Wrong: o.Wrong, Hit: o.Hit, Retried: !o.Final,
+		WorkloadID: a.workloadID(o), Status: int(o.Status), Wrong: o.Wrong, Hit: o.Hit,
+		ByMesh: o.ByMesh, Retried: !o.Final,
 	}, o.Attempt)
 }
 

@@ -52,6 +52,8 @@ type upstreamResponse struct {
 	// served, workloads and faults are lists as in the headers, of the whole chain of calls.
 	served, workloads, faults string
 	wrong                     bool
+	// byMesh is set if a proxy answered in place of a service of the chain.
+	byMesh bool
 }
 
 var errNoUpstream = errors.New("its address is unknown")
@@ -78,6 +80,7 @@ func (c *calls) call(ar *activeRequest, svc, route, trace string) (upstreamRespo
 	p := upstreamResponse{
 		status: r.StatusCode, served: strings.Join(r.Header[traceheader.ServedHeader], ", "),
 		workloads: strings.Join(r.Header[traceheader.WorkloadHeader], ", "), wrong: wrong,
+		byMesh: traceheader.ByMesh(r.Header),
 	}
 	if hit {
 		p.faults = strings.Join(r.Header[traceheader.FaultHeader], ", ")

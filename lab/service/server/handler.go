@@ -133,6 +133,9 @@ func (s *Server) work(resp *response, ar *activeRequest) {
 	killed := s.pod.finish(ar)
 	resp.setFaults(ar.faults, upstream.faults)
 	resp.upstreamWorkloads = upstream.workloads
+	if upstream.byMesh {
+		resp.w.Header()[traceheader.MeshHeader] = []string{"1"}
+	}
 	resp.writeWork(ar, status, wrong, upstream.served)
 	if killed {
 		resp.flush()

@@ -39,6 +39,11 @@ type Commands struct {
 	// DeniedBy has, by client, the workload that denies its requests to the released service, if it
 	// can be only one. The 403 of a proxy does not say whose it is.
 	DeniedBy map[string]WorkloadVersion `json:"deniedBy,omitempty"`
+	// DeniedByRelease has the clients that the new version's pods deny by policy that comes with
+	// the scenario: the fault of that version, not of the guardrails.
+	DeniedByRelease map[string]bool `json:"deniedByRelease,omitempty"`
+	// Crashed is true while a pod of the released service that was ready is not.
+	Crashed bool `json:"crashed,omitempty"`
 	// Drill is the last one requested. A pod sends its probes once.
 	Drill *Drill `json:"drill,omitempty"`
 }

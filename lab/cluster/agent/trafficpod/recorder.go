@@ -26,8 +26,12 @@ type recorder struct {
 	pending []event.Traffic
 	// released and stopped are times since the start of the run; -1 while unknown.
 	released, stopped time.Duration
-	// denying is the workload that denies the requests, if known.
-	denying client.WorkloadVersion
+	// denying is the workload that denies the requests, if known. deniedByRelease is true if the new
+	// version's pods deny them, by policy that comes with the scenario.
+	denying         client.WorkloadVersion
+	deniedByRelease bool
+	// crashed is true while a pod of the released service is down.
+	crashed bool
 }
 
 func newRecorder(plan *loadgen.Plan, s client.Start, from, service, baseline string, slow func(string) time.Duration) *recorder {
@@ -60,7 +64,8 @@ func (a *recorder) apply(o client.Commands) {
 	if o.Stop != nil {
 		a.stopped = time.Duration(o.Stop.At - a.zero)
 	}
-	a.denying = o.DeniedBy[a.client]
+	a.denying, a.deniedByRelease = o.DeniedBy[a.client], o.DeniedByRelease[a.client]
+	a.crashed = o.Crashed
 }
 
 // add counts an attempt that has ended.
@@ -75,14 +80,23 @@ func (a *recorder) add(o *loadgen.Outcome) {
 	if a.released >= 0 && at >= a.released {
 		a.stats.MarkRollout()
 	}
-	if o.Status == http.StatusForbidden && o.Version == "" {
-		o.Workload, o.Version = a.denying.Workload, a.denying.Version
-	}
-	if o.Status == http.StatusForbidden && o.Version != "" && o.Version != a.baseline {
-		o.Hit = true // a release brings the policy that denies its users, as in the sim
-	}
+	a.attribute(o)
 	a.stats.MarkHit(o)
 	a.stats.Add(o)
+}
+
+// attribute finds out whose doing an answer of a proxy is, as the sim does: the release's if it is
+// denied by policy that comes with the new version, or if its pods have crashed.
+func (a *recorder) attribute(o *loadgen.Outcome) {
+	switch o.Status {
+	case http.StatusForbidden:
+		if o.Version == "" {
+			o.Workload, o.Version, o.ByMesh = a.denying.Workload, a.denying.Version, true
+		}
+		o.Hit = o.Hit || o.ByMesh && a.deniedByRelease && o.Version != "" && o.Version != a.baseline
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		o.Hit = o.Hit || o.ByMesh && a.crashed
+	}
 }
 
 // closeUntil closes the seconds that have ended by a time since the start of the run, and returns

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"slices"
 	"time"
 
 	"coalmine/lab/mesh"
@@ -54,6 +55,8 @@ type hop struct {
 	calleeStatus int
 	wrong        bool
 	faultHit     bool
+	// byMesh is set if a proxy answered in place of the service that was called.
+	byMesh bool
 	// priorFaultHit is set if a fault hit an earlier attempt.
 	priorFaultHit bool
 	// servedBy is the workload of the released service that the request reached, on this hop or a
@@ -97,6 +100,7 @@ func (p *Plane) send(h *hop) {
 	}
 	h.rule = p.rule(h)
 	if h.rule == nil {
+		h.byMesh = true
 		p.finish(h, 404)
 		return
 	}
@@ -125,6 +129,7 @@ func (p *Plane) send(h *hop) {
 func (p *Plane) sendDirect(h *hop) {
 	n := len(h.service.endpoints)
 	if n == 0 {
+		h.unserved(h.service)
 		p.finish(h, 503) // connection refused
 		return
 	}
@@ -143,11 +148,15 @@ func (p *Plane) deliver(h *hop, e *edge) {
 	}
 	d := h.server
 	h.servedBy = d.servedBy
+	h.byMesh = d.Service != h.service.name // a route leads to another service
 	if d.Meshed {
 		in := e.decide(p, h.from)
 		if !in.allows() {
 			in.denied(p.now)
-			h.faultHit = d.changed
+			// Policy that comes with the scenario and denies the new version's clients is a fault of
+			// that version, for instance of its labels.
+			h.faultHit = d.changed && !slices.Contains(p.guardrailPolicies, in.verdict.Server)
+			h.byMesh = !h.faultHit
 			p.returnResponse(h, 403)
 			return
 		}
@@ -156,6 +165,7 @@ func (p *Plane) deliver(h *hop, e *edge) {
 	}
 	if h.port != 0 && h.port != d.Port {
 		h.in = nil // the proxy's own error is not counted as a response
+		h.byMesh = true
 		p.returnResponse(h, 502)
 		return
 	}
@@ -175,9 +185,19 @@ func (p *Plane) offer(h *hop) {
 		h.faultHit = d.faultySlots > 0
 		h.inPod = true
 		p.returnResponse(h, 503)
-	default:
+	default: // only faults end a process
+		h.faultHit = true
 		p.returnResponse(h, 502)
 	}
+}
+
+// unserved records why no endpoint of any of the Services answers a request. Only faults end the
+// process of a pod, so pods that are down make it the fault's doing.
+func (h *hop) unserved(services ...*meshService) {
+	for _, s := range services {
+		h.faultHit = h.faultHit || s.crashed
+	}
+	h.byMesh = !h.faultHit
 }
 
 // startWork is called when the hop gets a slot.
@@ -279,6 +299,7 @@ func (p *Plane) finish(h *hop, status int) {
 		parent.calleeStatus = status
 		parent.faultHit = parent.faultHit || h.faultHit
 		parent.wrong = parent.wrong || h.wrong
+		parent.byMesh = parent.byMesh || h.byMesh
 		if parent.servedBy == 0 {
 			parent.servedBy = h.servedBy
 		}

@@ -41,6 +41,8 @@ type Plane struct {
 	serviceList []*meshService
 	table       *mesh.Table
 	policies    mesh.Policies
+	// guardrailPolicies are the Servers and default policies that the guardrails set.
+	guardrailPolicies []mesh.Ref
 	// policyGeneration changes with the policies, to invalidate verdicts; endpointGeneration
 	// changes with the endpoints.
 	policyGeneration, endpointGeneration int

@@ -35,6 +35,7 @@ func sum(cells []event.Cell) event.Cell {
 		s.Bad += c.Bad
 		s.Hit += c.Hit
 		s.Harm += c.Harm
+		s.ByMesh += c.ByMesh
 	}
 	return s
 }

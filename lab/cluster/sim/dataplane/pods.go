@@ -156,16 +156,20 @@ func (p *Plane) crash(d *pod) {
 func (p *Plane) endpointsChanged() {
 	for _, s := range p.serviceList {
 		s.endpoints = s.endpoints[:0:0]
-		s.keys = nil
+		s.keys, s.crashed = nil, false
 	}
 	pods := slices.Clone(p.pods)
 	slices.SortStableFunc(pods, func(a, b *pod) int { return strings.Compare(a.Name, b.Name) })
 	for _, d := range pods {
-		if !d.ready || d.Model == nil {
+		if d.Model == nil || !d.ready && (!d.down || d.removed) {
 			continue
 		}
 		for _, s := range p.serviceList {
-			if s.exists && s.selects(d) {
+			switch {
+			case !s.exists || !s.selects(d):
+			case d.down:
+				s.crashed = true
+			default:
 				s.endpoints = append(s.endpoints, d)
 				s.keys = append(s.keys, d.id)
 			}

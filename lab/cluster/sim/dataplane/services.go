@@ -19,6 +19,8 @@ type meshService struct {
 	// endpoints are the ready pods, sorted by name; keys are their ids.
 	endpoints []*pod
 	keys      []int
+	// crashed is set if the Service selects a pod that is down after a crash.
+	crashed bool
 
 	// rules are those that clients' proxies follow. There is always one; requests that match none
 	// are answered 404.
@@ -42,6 +44,17 @@ type backend struct {
 	service *meshService
 	port    int
 	cookies []cookie
+}
+
+// weighted returns the Services to which the rule sends requests.
+func (r *rule) weighted() []*meshService {
+	var list []*meshService
+	for i, b := range r.compiled.Backends {
+		if b.Weight > 0 {
+			list = append(list, r.backends[i].service)
+		}
+	}
+	return list
 }
 
 func (s *meshService) selects(d *pod) bool {
@@ -116,9 +129,10 @@ func (p *Plane) SetRoutes(routes []mesh.Route) error {
 	return err
 }
 
-// SetPolicies replaces all inbound policies.
-func (p *Plane) SetPolicies(policies mesh.Policies) {
-	p.policies = policies
+// SetPolicies replaces all inbound policies. The Servers and default policies that the guardrails
+// set are listed; the others come with the scenario.
+func (p *Plane) SetPolicies(policies mesh.Policies, guardrails ...mesh.Ref) {
+	p.policies, p.guardrailPolicies = policies, guardrails
 	p.policyGeneration++
 }
 

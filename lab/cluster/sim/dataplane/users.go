@@ -108,7 +108,8 @@ func (p *Plane) clientReceived(h *hop) {
 	}
 	bad := p.stats.AddResponse(&trafficstats.Response{
 		Latency: p.now - h.firstSent, User: r.User, Cohort: r.Cohort, Route: r.Route, WorkloadID: h.servedBy,
-		Status: h.status, Wrong: h.wrong, Hit: h.faultHit || h.priorFaultHit, Retried: again,
+		Status: h.status, Wrong: h.wrong, Hit: h.faultHit || h.priorFaultHit,
+		ByMesh: h.byMesh, Retried: again,
 	})
 	if p.cfg.OnAttempt != nil {
 		p.reportAttempt(h, !again)
@@ -144,7 +145,7 @@ func (p *Plane) reportAttempt(h *hop, final bool) {
 	p.outcome = loadgen.Outcome{
 		Arrival: p.arrivalOf(h), Attempt: int(h.request.Attempt), Final: final,
 		Intended: h.sent - p.trafficStart, Sent: h.sent - p.trafficStart, Latency: p.now - h.firstSent,
-		Status: uint16(h.status), Version: version, Hit: h.faultHit, Wrong: h.wrong, BytesIn: int64(h.size()),
+		Status: uint16(h.status), Version: version, Hit: h.faultHit, Wrong: h.wrong, ByMesh: h.byMesh, BytesIn: int64(h.size()),
 	}
 	p.cfg.OnAttempt(&p.outcome)
 }
@@ -152,7 +153,8 @@ func (p *Plane) reportAttempt(h *hop, final bool) {
 // Cells returns the requests answered since the last call, by cohort, route, workload and version.
 func (p *Plane) Cells() []event.Cell { return p.stats.Cells() }
 
-// HarmedUsers returns the number of distinct users with a harmed request so far.
+// HarmedUsers returns the number of distinct users that the fault or a proxy's own answer harmed so
+// far.
 func (p *Plane) HarmedUsers() int { return p.stats.Hurt() }
 
 // MarkRollout marks the release of the new version; from then on it is counted which workload

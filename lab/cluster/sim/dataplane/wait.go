@@ -43,5 +43,9 @@ func (p *Plane) refuse(h *hop, status int, err string) {
 		b.Response(status, p.now-h.sent)
 	}
 	stats.route.Response(status, err, p.now-h.sent)
+	h.byMesh = true
+	if h.backend < 0 {
+		h.unserved(h.rule.weighted()...)
+	}
 	p.finish(h, status)
 }

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"coalmine/lab/mesh"
+	"coalmine/loadgen/traceheader"
 )
 
 // errorHeader says why the proxy itself answered. It is Linkerd's.
-const errorHeader = "L5d-Proxy-Error"
+const errorHeader = traceheader.ProxyErrorHeader
 
 // newForwarder passes requests to a transport unchanged, except for headers of a single connection.
 func newForwarder(to http.RoundTripper, quiet *log.Logger) http.Handler {
