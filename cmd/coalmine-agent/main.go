@@ -14,7 +14,7 @@ import (
 
 	"coalmine/cmd/internal/cli"
 	"coalmine/cmd/internal/podcmd"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/scenario"
 )
 
@@ -58,7 +58,7 @@ func loadScenario(dir string) (*scenario.Scenario, error) {
 // exitCode returns the code of coalmine for the same error.
 func exitCode(err error) int {
 	var code cli.ExitCode
-	var input *inputerr.Error
+	var input *input.Error
 	switch {
 	case err == nil:
 		return 0

@@ -11,16 +11,16 @@ import (
 
 	"coalmine/cmd/internal/cli"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 )
 
 // invalid returns an error of the user's input or usage; the hint says what to do.
-func invalid(hint, format string, args ...any) error { return inputerr.New(hint, format, args...) }
+func invalid(hint, format string, args ...any) error { return input.New(hint, format, args...) }
 
 // inputError is [invalid] for an existing error.
-func inputError(err error, hint string) error { return &inputerr.Error{Err: err, Hint: hint} }
+func inputError(err error, hint string) error { return &input.Error{Err: err, Hint: hint} }
 
 // hinter is an error that knows what to do about it.
 type hinter interface{ Hint() string }
@@ -52,7 +52,7 @@ func exitWith(code int) error {
 func exitCode(err error) int {
 	var (
 		said     outcome
-		input    *inputerr.Error
+		input    *input.Error
 		manifest guardrail.Errors
 		scenario scenario.Problems
 	)

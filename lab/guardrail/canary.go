@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"

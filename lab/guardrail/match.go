@@ -9,7 +9,7 @@ import (
 	istio "github.com/fluxcd/flagger/pkg/apis/istio/common/v1alpha1"
 	istiov1beta1 "github.com/fluxcd/flagger/pkg/apis/istio/v1beta1"
 
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 )
 
 // checkAnalysisMatches checks the conditions of an A/B test. Flagger's CRD has no path and no method

@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"slices"
 
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"

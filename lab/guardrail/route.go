@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 
 	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 )

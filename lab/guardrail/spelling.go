@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"strings"
 
-	"coalmine/lab/spelling"
+	"coalmine/lab/input/spelling"
 )
 
 // closest returns the field that a misspelt key most likely stands for, or "" if none is similar.

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"coalmine/lab/event"
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 )
 
 // checkWebhooks checks the HTTP calls that Flagger makes during a release.

@@ -1,7 +1,7 @@
 package loadtest
 
 import (
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/service"
 	"coalmine/lab/verdict/objective"
 	"coalmine/loadgen"
@@ -18,7 +18,7 @@ type Test struct {
 }
 
 // New makes the plan of a scenario, a workload of the library or a workload file. The name may be
-// empty if the options name an access log. Errors of the user's input are of type [inputerr.Error].
+// empty if the options name an access log. Errors of the user's input are of type [input.Error].
 func New(name string, o Options) (*Test, error) {
 	src, err := openSource(name, o)
 	if err != nil {
@@ -26,16 +26,16 @@ func New(name string, o Options) (*Test, error) {
 	}
 	t := &Test{source: src, options: o}
 	if t.shard, err = loadgen.ParseShard(o.Plan.Shard); err != nil {
-		return nil, inputerr.New("", "--%w", err)
+		return nil, input.New("", "--%w", err)
 	}
 	if t.plan, err = loadgen.NewPlan(src.workload, o.Plan.Seed, src.duration); err != nil {
-		return nil, inputerr.New("", "%s: %w", src.name, err)
+		return nil, input.New("", "%s: %w", src.name, err)
 	}
 	w := t.plan.Workload()
 	for _, text := range o.Objectives {
 		parsed, err := objective.Parse(text, &w)
 		if err != nil {
-			return nil, inputerr.New("see coalmine load --help for an example", "--objective: %w", err)
+			return nil, input.New("see coalmine load --help for an example", "--objective: %w", err)
 		}
 		t.objectives = append(t.objectives, parsed)
 	}

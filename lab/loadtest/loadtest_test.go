@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/loadtest"
 	"coalmine/lab/verdict/objective"
 	"coalmine/loadgen/results"
@@ -69,7 +69,7 @@ func TestNewRejects(t *testing.T) {
 		o := options(t)
 		c.change(&o)
 		_, err := loadtest.New(c.source, o)
-		var input *inputerr.Error
+		var input *input.Error
 		if !errors.As(err, &input) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}

@@ -16,7 +16,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"coalmine/lab/event"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/loadgen/promexport"
 )
 
@@ -72,7 +72,7 @@ const metricsTimeout = 5 * time.Second
 func (o *outputs) serveMetrics(ctx context.Context, t *Test, messages io.Writer) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", t.options.Output.Metrics)
 	if err != nil {
-		return inputerr.New("write HOST:PORT of this machine, such as 127.0.0.1:9464", "--metrics: %w", err)
+		return input.New("write HOST:PORT of this machine, such as 127.0.0.1:9464", "--metrics: %w", err)
 	}
 	o.exporter = promexport.New(t.plan)
 	mux := http.NewServeMux()
@@ -135,10 +135,10 @@ type outputFile struct {
 func createFile(flag, name, path string) (*outputFile, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return nil, inputerr.New("name another file, or remove this one", "--%s: %s already exists", flag, name)
+		return nil, input.New("name another file, or remove this one", "--%s: %s already exists", flag, name)
 	}
 	if err != nil {
-		return nil, inputerr.New("name a file that can be written", "--%s: %w", flag, err)
+		return nil, input.New("name a file that can be written", "--%s: %w", flag, err)
 	}
 	return &outputFile{name, file, bufio.NewWriterSize(file, 64<<10)}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/lab/service"
@@ -56,7 +56,7 @@ func findSource(name string, o Options) (*source, error) {
 		return workloadSource(w, err)
 	}
 	s, err := scenarioSource(o.Dir, name)
-	var input *inputerr.Error
+	var input *input.Error
 	if errors.As(err, &input) {
 		input.Hint += "\nthe workloads are " + strings.Join(scenario.WorkloadNames(), ", ") +
 			"; a path may also lead to a workload file"
@@ -85,7 +85,7 @@ func workloadSource(w *scenario.Workload, err error) (*source, error) {
 func replaySource(name string, o Options) (*source, error) {
 	fromLog, err := workloadSource(scenario.WorkloadFromLog(o.path(o.Plan.Replay), o.Plan.LogFormat, o.Plan.Speed))
 	if err != nil {
-		return nil, inputerr.New("name an access log in the common, combined or JSON format", "--replay: %w", err)
+		return nil, input.New("name an access log in the common, combined or JSON format", "--replay: %w", err)
 	}
 	if name == "" {
 		return fromLog, nil
@@ -117,13 +117,13 @@ func (s *source) apply(o PlanOptions) error {
 	replay := s.workload.Replay
 	if o.Rate > 0 {
 		if replay != nil {
-			return inputerr.New("use --speed", "--rate does not apply to a replayed log, which has its own rate")
+			return input.New("use --speed", "--rate does not apply to a replayed log, which has its own rate")
 		}
 		s.workload.Rate = loadgen.Curve{Constant: o.Rate}
 	}
 	if o.Speed > 0 {
 		if replay == nil {
-			return inputerr.New("use --rate", "--speed only applies to replayed logs")
+			return input.New("use --rate", "--speed only applies to replayed logs")
 		}
 		faster := *replay
 		faster.Speed = o.Speed
@@ -142,7 +142,7 @@ func (s *source) addHeaders(headers []string) error {
 	for _, text := range headers {
 		name, value, ok := strings.Cut(text, ":")
 		if !ok {
-			return inputerr.New("write 'NAME: VALUE'", "--header %q has no colon", text)
+			return input.New("write 'NAME: VALUE'", "--header %q has no colon", text)
 		}
 		pairs = append(pairs, loadgen.Pair{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}

@@ -13,7 +13,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"coalmine/lab/cluster/sim"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/service/deployment"
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
@@ -63,10 +63,10 @@ func (t *Test) simulator() (executor, error) {
 	s := t.source.scenario
 	switch {
 	case s == nil:
-		return nil, inputerr.New("name a scenario, or send to real servers",
+		return nil, input.New("name a scenario, or send to real servers",
 			"--target sim: %s has no services to simulate", t.source.name)
 	case t.options.Output.Results != "":
-		return nil, inputerr.New("remove it, or send to real servers",
+		return nil, input.New("remove it, or send to real servers",
 			"--results does not apply to --target sim, which does not use vegeta")
 	}
 	versions := map[string]string{}
@@ -99,7 +99,7 @@ func (t *Test) targets() ([]*url.URL, error) {
 			return nil, err
 		}
 		if byService[service] != nil {
-			return nil, inputerr.New("write each service once", "--target %s: a second URL for the same service", value)
+			return nil, input.New("write each service once", "--target %s: a second URL for the same service", value)
 		}
 		byService[service] = u
 	}
@@ -116,13 +116,13 @@ func (t *Test) assignTargets(byService map[string]*url.URL) ([]*url.URL, error) 
 		u := cmp.Or(byService[service], byService[""])
 		if u == nil {
 			hint := fmt.Sprintf("add --target %s=URL, or --target URL for all services", cmp.Or(service, "SERVICE"))
-			return nil, inputerr.New(hint, "route %s has no target", r.Name)
+			return nil, input.New(hint, "route %s has no target", r.Name)
 		}
 		targets = append(targets, u)
 	}
 	for service := range byService {
 		if !known[service] {
-			return nil, inputerr.New("name a service of the workload's routes", "--target: no route belongs to service %q", service)
+			return nil, input.New("name a service of the workload's routes", "--target: no route belongs to service %q", service)
 		}
 	}
 	return targets, nil
@@ -135,11 +135,11 @@ func ParseTarget(text string) (*url.URL, error) {
 	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == "":
 		return u, nil
 	case text == Simulator:
-		return nil, inputerr.New("send either to the simulated services or to real ones", "--target sim cannot be combined with other targets")
+		return nil, input.New("send either to the simulated services or to real ones", "--target sim cannot be combined with other targets")
 	case !strings.Contains(text, "://"):
-		return nil, inputerr.New("write http://"+strings.TrimPrefix(text, "//"), "--target %q is not a URL", text)
+		return nil, input.New("write http://"+strings.TrimPrefix(text, "//"), "--target %q is not a URL", text)
 	}
-	return nil, inputerr.New("write http://HOST:PORT or https://HOST:PORT, optionally with a path to prepend to all routes",
+	return nil, input.New("write http://HOST:PORT or https://HOST:PORT, optionally with a path to prepend to all routes",
 		"--target %q cannot be used", text)
 }
 
@@ -151,11 +151,11 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 	}
 	data, err := os.ReadFile(o.path(o.Target.CA))
 	if err != nil {
-		return nil, inputerr.New("", "--ca: %w", err)
+		return nil, input.New("", "--ca: %w", err)
 	}
 	c.RootCAs = x509.NewCertPool()
 	if !c.RootCAs.AppendCertsFromPEM(data) {
-		return nil, inputerr.New("name a PEM file with certificates", "--ca %s: contains no certificate", o.Target.CA)
+		return nil, input.New("name a PEM file with certificates", "--ca %s: contains no certificate", o.Target.CA)
 	}
 	return c, nil
 }

@@ -12,7 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 )
 
 // Quiz is the set of questions that a learner answers after a scenario.

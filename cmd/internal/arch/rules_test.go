@@ -24,10 +24,10 @@ func rules() []rule {
 		{pkg: "loadgen/pacer", imports: []string{"loadgen/heap"}},
 		{pkg: "lab/event"},
 		{pkg: "lab/format"},
-		{pkg: "lab/yamlpos"},
+		{pkg: "lab/input/yamlpos"},
 		{pkg: "lab/progress"},
-		{pkg: "lab/inputerr"},
-		{pkg: "lab/spelling"},
+		{pkg: "lab/input"},
+		{pkg: "lab/input/spelling"},
 		{pkg: "lab/verdict/stats"},
 		{pkg: "lab/cluster/names"},
 		{pkg: "manifests"},
@@ -43,12 +43,12 @@ func rules() []rule {
 		// Services, scenarios and the mesh.
 		{pkg: "lab/service", imports: []string{"loadgen/rng"}},
 		{pkg: "lab/service/server", imports: []string{"lab/service", "loadgen", "loadgen/rng", "loadgen/traceheader", "loadgen/pacer"}},
-		{pkg: "lab/scenario/v1alpha1", imports: []string{"lab/service", "lab/yamlpos", "loadgen"}},
+		{pkg: "lab/scenario/v1alpha1", imports: []string{"lab/service", "lab/input/yamlpos", "loadgen"}},
 		{pkg: "lab/scenario/schemagen", imports: []string{"lab/scenario/v1alpha1"}},
 		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
-		{pkg: "lab/scenario", imports: []string{"lab/scenario/v1alpha1", "lab/service", "lab/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
-		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/spelling", "lab/event", "lab/scenario", "lab/yamlpos"}},
-		{pkg: "lab/guardrail/lint", kubernetes: true, imports: []string{"lab/event", "lab/guardrail", "lab/yamlpos"}},
+		{pkg: "lab/scenario", imports: []string{"lab/scenario/v1alpha1", "lab/service", "lab/input/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
+		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/input/spelling", "lab/event", "lab/scenario", "lab/input/yamlpos"}},
+		{pkg: "lab/guardrail/lint", kubernetes: true, imports: []string{"lab/event", "lab/guardrail", "lab/input/yamlpos"}},
 		{pkg: "lab/guardrail/guardrailtest"},
 		{pkg: "lab/mesh", imports: []string{"loadgen/rng", "lab/event"}},
 		{pkg: "lab/mesh/k8s", kubernetes: true, imports: []string{"lab/mesh", "lab/guardrail"}},
@@ -95,14 +95,14 @@ func rules() []rule {
 		{pkg: "lab/run", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
-		{pkg: "lab/verdict/objective", imports: []string{"lab/spelling", "loadgen", "loadgen/results", "lab/format", "lab/verdict/stats"}},
+		{pkg: "lab/verdict/objective", imports: []string{"lab/input/spelling", "loadgen", "loadgen/results", "lab/format", "lab/verdict/stats"}},
 		{pkg: "lab/verdict/score", imports: []string{"lab/verdict/stats", "lab/verdict/timeline", "lab/event", "lab/format", "lab/scenario"}},
 		{pkg: "lab/verdict/*", imports: []string{"lab/verdict/timeline", "lab/event", "lab/format"}},
 
 		// Load tests, and the services of a scenario as real servers.
-		{pkg: "lab/service/deployment", imports: []string{"lab/cluster/agent/client", "lab/inputerr", "lab/scenario", "lab/scenario/services",
+		{pkg: "lab/service/deployment", imports: []string{"lab/cluster/agent/client", "lab/input", "lab/scenario", "lab/scenario/services",
 			"lab/service", "lab/service/server", "loadgen"}},
-		{pkg: "lab/loadtest", imports: []string{"lab/cluster/sim", "lab/cluster/trafficstats", "lab/event", "lab/inputerr", "lab/run/trial", "lab/scenario",
+		{pkg: "lab/loadtest", imports: []string{"lab/cluster/sim", "lab/cluster/trafficstats", "lab/event", "lab/input", "lab/run/trial", "lab/scenario",
 			"lab/service", "lab/service/deployment", "lab/verdict/objective", "loadgen", "loadgen/*"}},
 
 		// Views.
@@ -112,16 +112,16 @@ func rules() []rule {
 		{pkg: "tui", imports: views("tui/*", "lab/report")},
 		{pkg: "tui/*", imports: views("tui/*", "lab/progress", "lab/report/model")},
 
-		{pkg: "cmd/internal/cli", imports: []string{"lab/inputerr"}},
+		{pkg: "cmd/internal/cli", imports: []string{"lab/input"}},
 		{pkg: "cmd/internal/podcmd", imports: []string{"cmd/internal/cli", "lab/cluster/agent", "lab/cluster/agent/*", "lab/cluster/names",
-			"lab/inputerr", "lab/scenario", "lab/service", "lab/service/deployment", "lab/service/server", "loadgen"}},
-		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/inputerr", "lab/scenario"}},
+			"lab/input", "lab/scenario", "lab/service", "lab/service/deployment", "lab/service/server", "loadgen"}},
+		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/input", "lab/scenario"}},
 		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*", "lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
 		// Trials and what they are worth: the verbs rest on these.
-		{pkg: "lab/run/trial", imports: []string{"lab/inputerr", "lab/run", "lab/run/folder", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario",
+		{pkg: "lab/run/trial", imports: []string{"lab/input", "lab/run", "lab/run/folder", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario",
 			"lab/verdict/score", "scenarios"}},
-		{pkg: "lab/run/result", imports: []string{"lab/inputerr", "lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
+		{pkg: "lab/run/result", imports: []string{"lab/input", "lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 
 		// The command ties everything together.
@@ -132,7 +132,7 @@ func rules() []rule {
 // views returns what every view may import, and more.
 func views(more ...string) []string {
 	return append([]string{"lab/verdict/score", "lab/verdict/timeline", "lab/verdict/series", "lab/verdict/narrative", "lab/verdict/timelinetest",
-		"lab/event", "lab/format", "lab/scenario", "lab/yamlpos"}, more...)
+		"lab/event", "lab/format", "lab/scenario", "lab/input/yamlpos"}, more...)
 }
 
 // nevers are packages that must not reach others over any number of imports.

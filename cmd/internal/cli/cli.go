@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 )
 
 // ExitCode is an error that ends the program with this code. The command has printed everything
@@ -24,7 +24,7 @@ func Usage(cmd *cobra.Command, err error) error {
 	if errors.As(err, &value) {
 		err = fmt.Errorf("--%s is %q: write %s", value.GetFlag().Name, value.GetValue(), ValueHelp(value.GetFlag().Value.Type()))
 	}
-	return inputerr.New(fmt.Sprintf("see %s --help", cmd.CommandPath()), "%w", err)
+	return input.New(fmt.Sprintf("see %s --help", cmd.CommandPath()), "%w", err)
 }
 
 // ValueHelp describes the values that a flag of a type takes.

@@ -18,7 +18,7 @@ import (
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/agent/trafficpod"
 	"coalmine/lab/cluster/names"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/scenario"
 )
 
@@ -87,7 +87,7 @@ func (env *Env) traffic(ctx context.Context, f trafficFlags) error {
 func (env *Env) trafficPod(name string, spec client.RunSpec) (client.TrafficPod, error) {
 	index, err := strconv.Atoi(env.Getenv(completionIndex))
 	if err != nil {
-		return client.TrafficPod{}, inputerr.New("run it as a pod of an Indexed Job", "%s is %q: want the pod's index",
+		return client.TrafficPod{}, input.New("run it as a pod of an Indexed Job", "%s is %q: want the pod's index",
 			completionIndex, env.Getenv(completionIndex))
 	}
 	return client.TrafficPod{

@@ -12,7 +12,7 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 )
 
 const (

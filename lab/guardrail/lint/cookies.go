@@ -8,7 +8,7 @@ import (
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 
 	"coalmine/lab/guardrail"
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 )
 
 // cookiePair matches the cookie that a regular expression looks for.

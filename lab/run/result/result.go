@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"coalmine/lab/event"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/report"
 	"coalmine/lab/report/model"
 	"coalmine/lab/run/folder"
@@ -51,7 +51,7 @@ func (l Log) missing() bool {
 func Read(dir string) (*Recording, error) {
 	f, err := folder.Open(dir)
 	if err != nil {
-		return nil, inputerr.New("name a folder that coalmine run made", "%w", err)
+		return nil, input.New("name a folder that coalmine run made", "%w", err)
 	}
 	defer f.Close()
 	r := &Recording{Manifest: f.Manifest}
@@ -76,10 +76,10 @@ func readScenario(f *folder.Folder) (*scenario.Scenario, error) {
 	}
 	s, err := scenario.Load(fsys, ".")
 	if err != nil {
-		return nil, inputerr.New("", "the recorded scenario: %w", err)
+		return nil, input.New("", "the recorded scenario: %w", err)
 	}
 	if err := score.ValidateRubric(s.Rubric); err != nil {
-		return nil, inputerr.New("", "scenario/%s: %w", scenario.FileScenario, err)
+		return nil, input.New("", "scenario/%s: %w", scenario.FileScenario, err)
 	}
 	return s, nil
 }
@@ -100,7 +100,7 @@ func (r *Recording) planned() []score.RunResult {
 // all, or if no run was recorded.
 func (r *Recording) Trial() (*model.Trial, error) {
 	if r.guardrailsErr != nil {
-		return nil, inputerr.New("", "the recorded guardrails: %w", r.guardrailsErr)
+		return nil, input.New("", "the recorded guardrails: %w", r.guardrailsErr)
 	}
 	t := &model.Trial{Scenario: r.Scenario, Card: r.Card(), Guardrails: r.guardrails, Variant: r.Manifest.Options.Guardrails}
 	var missing []string
@@ -109,7 +109,7 @@ func (r *Recording) Trial() (*model.Trial, error) {
 		case l.missing():
 			missing = append(missing, l.Run.Name())
 		case l.Timeline == nil:
-			return nil, inputerr.New("", "%w", l.Err)
+			return nil, input.New("", "%w", l.Err)
 		case l.Err != nil:
 			t.Notes = append(t.Notes, fmt.Sprintf("%v; the events before it count", l.Err))
 		}
@@ -123,7 +123,7 @@ func (r *Recording) Trial() (*model.Trial, error) {
 		t.Notes = append(t.Notes, missingText(missing))
 	}
 	if len(t.Runs) == 0 {
-		return t, inputerr.New("run the trial again", "no run was recorded")
+		return t, input.New("run the trial again", "no run was recorded")
 	}
 	if len(r.Logs) == 1 {
 		t.Single = t.Runs[0].Timeline

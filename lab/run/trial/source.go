@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"coalmine/lab/guardrail"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
@@ -46,12 +46,12 @@ func openFolder(base, name string) (*scenario.Folder, error) {
 	dir := resolve(base, name)
 	if _, err := os.Stat(filepath.Join(dir, scenario.FileScenario)); err != nil {
 		names, _ := scenario.Names(scenarios.Library()) // an embedded folder can be listed
-		return nil, inputerr.New("the library has "+strings.Join(names, ", ")+"; a path must be that of a folder with "+scenario.FileScenario,
+		return nil, input.New("the library has "+strings.Join(names, ", ")+"; a path must be that of a folder with "+scenario.FileScenario,
 			"there is no scenario %q", name)
 	}
 	folder, err := scenario.OpenFolder(dir)
 	if err != nil {
-		return nil, inputerr.New("", "%w", err)
+		return nil, input.New("", "%w", err)
 	}
 	return folder, nil
 }
@@ -65,7 +65,7 @@ func resolve(base, name string) string {
 
 func checkRubric(name string, s *scenario.Scenario) error {
 	if err := score.ValidateRubric(s.Rubric); err != nil {
-		return inputerr.New("", "%s: %w", filepath.Join(name, scenario.FileScenario), err)
+		return input.New("", "%s: %w", filepath.Join(name, scenario.FileScenario), err)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (s *Source) LoadGuardrails(ctx context.Context, base, name string) (*guardr
 	if errors.Is(err, fs.ErrNotExist) {
 		variants, _ := s.Variants() // only for the hint
 		hint := fmt.Sprintf("write a folder, or one of the scenario's own: %s", strings.Join(variants, ", "))
-		return nil, "", inputerr.New(hint, "there are no guardrails %q", name)
+		return nil, "", input.New(hint, "there are no guardrails %q", name)
 	}
 	if err != nil {
 		return nil, "", err

@@ -15,7 +15,7 @@ import (
 
 	"coalmine/lab/cluster"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/verdict/score"
@@ -101,11 +101,11 @@ func (t *Trial) roleOf(version string) (score.Role, error) {
 	s := t.source.Scenario
 	versions := s.Released().Versions
 	if _, ok := versions[version]; !ok {
-		return "", inputerr.New("write one of "+strings.Join(slices.Sorted(maps.Keys(versions)), ", "),
+		return "", input.New("write one of "+strings.Join(slices.Sorted(maps.Keys(versions)), ", "),
 			"%s has no version %q", s.Release.Service, version)
 	}
 	if version == s.Released().Baseline {
-		return "", inputerr.New("name the faulty version "+s.Release.Faulty+" or the healthy one "+s.Release.Healthy,
+		return "", input.New("name the faulty version "+s.Release.Faulty+" or the healthy one "+s.Release.Healthy,
 			"%s runs version %s already: there is nothing to release", s.Release.Service, version)
 	}
 	if role := score.Role(s.Role(version)); role != "" {
@@ -136,7 +136,7 @@ func (t *Trial) Create(dir string) (*folder.Writer, error) {
 	}
 	w, err := folder.Create(dir, t.Manifest, files, t.Guardrails)
 	if err != nil {
-		return nil, inputerr.New("name a new folder that can be written with -o", "%w", err)
+		return nil, input.New("name a new folder that can be written with -o", "%w", err)
 	}
 	return w, nil
 }
@@ -161,5 +161,5 @@ func FreeDir(dir, name string) (string, error) {
 			return free, nil
 		}
 	}
-	return "", inputerr.New("remove some, or name a folder with -o", "%s is full of run folders", dir)
+	return "", input.New("remove some, or name a folder with -o", "%s is full of run folders", dir)
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/scenario"
 	"coalmine/lab/service"
 	"coalmine/loadgen"
@@ -32,7 +32,7 @@ type serviceConfig struct {
 	selected bool
 }
 
-// New applies options to a scenario. Errors of the options are of type [inputerr.Error].
+// New applies options to a scenario. Errors of the options are of type [input.Error].
 func New(s *scenario.Scenario, o Options) (*Config, error) {
 	plan, err := loadgen.NewPlan(s.Traffic, o.Seed, 0)
 	if err != nil {
@@ -69,7 +69,7 @@ func New(s *scenario.Scenario, o Options) (*Config, error) {
 func (c *Config) selectVersion(target *scenario.Service) error {
 	o := c.options
 	if c.elsewhere[target.Name] != nil && (o.Version != "" || len(o.Faults) > 0) {
-		return inputerr.New("remove --version and --fault, or the --upstream of "+target.Name,
+		return input.New("remove --version and --fault, or the --upstream of "+target.Name,
 			"--version and --fault apply to %s, which does not run here", target.Name)
 	}
 	version, err := FindVersion(c.scenario, target, o.Version)
@@ -99,7 +99,7 @@ func (c *Config) service(flag, name string) (*scenario.Service, error) {
 	for _, svc := range c.scenario.Services {
 		names = append(names, svc.Name)
 	}
-	return nil, inputerr.New("it has "+strings.Join(names, ", "), "%s: scenario %s has no service %q", flag, c.scenario.Name, name)
+	return nil, input.New("it has "+strings.Join(names, ", "), "%s: scenario %s has no service %q", flag, c.scenario.Name, name)
 }
 
 // addUpstream parses NAME=URL.
@@ -107,17 +107,17 @@ func (c *Config) addUpstream(text string) error {
 	name, address, _ := strings.Cut(text, "=")
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return inputerr.New("write NAME=URL, such as backend=http://127.0.0.1:8081", "--upstream %q is not a service with a URL", text)
+		return input.New("write NAME=URL, such as backend=http://127.0.0.1:8081", "--upstream %q is not a service with a URL", text)
 	}
 	if _, err := c.service("--upstream", name); err != nil {
 		return err
 	}
 	if name == c.options.Service {
-		return inputerr.New("remove one of the two", "--upstream %s: --service %[1]s already runs it here", name)
+		return input.New("remove one of the two", "--upstream %s: --service %[1]s already runs it here", name)
 	}
 	c.elsewhere[name] = u
 	if c.options.Service == "" && len(c.elsewhere) == len(c.scenario.Services) {
-		return inputerr.New("remove one --upstream", "every service has an --upstream: there is nothing left to run")
+		return input.New("remove one --upstream", "every service has an --upstream: there is nothing left to run")
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (c *Config) addFaults(have []service.Fault, texts []string) ([]service.Faul
 	for _, text := range texts {
 		f, err := service.ParseFault(text)
 		if err != nil {
-			return nil, inputerr.New("", "%w", err)
+			return nil, input.New("", "%w", err)
 		}
 		for n := 1; f.Name == ""; n++ {
 			if name := fmt.Sprintf("fault-%d", n); !named(name) {
@@ -139,7 +139,7 @@ func (c *Config) addFaults(have []service.Fault, texts []string) ([]service.Faul
 			}
 		}
 		if named(f.Name) {
-			return nil, inputerr.New("use another name", "fault %q: the version already has a fault %q", text, f.Name)
+			return nil, input.New("use another name", "fault %q: the version already has a fault %q", text, f.Name)
 		}
 		if err := c.checkFault(text, f.When); err != nil {
 			return nil, err
@@ -147,7 +147,7 @@ func (c *Config) addFaults(have []service.Fault, texts []string) ([]service.Faul
 		all = append(all, f)
 	}
 	if err := (service.Behaviour{Routes: map[string]service.RouteBehaviour{"": {}}, Faults: all}).Validate(); err != nil {
-		return nil, inputerr.New("", "the faults together: %w", err)
+		return nil, input.New("", "the faults together: %w", err)
 	}
 	return all, nil
 }
@@ -167,7 +167,7 @@ func (c *Config) checkFault(text string, w service.When) error {
 	}{{"route", w.Routes, routes}, {"cohort", w.Cohorts, cohorts}} {
 		for _, name := range x.used {
 			if !slices.Contains(x.known, name) {
-				return inputerr.New("scenario "+c.scenario.Name+" has "+strings.Join(x.known, ", "),
+				return input.New("scenario "+c.scenario.Name+" has "+strings.Join(x.known, ", "),
 					"fault %q: there is no %s %q", text, x.what, name)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/scenario"
 	"coalmine/lab/service/deployment"
 	"coalmine/lab/service/server"
@@ -50,7 +50,7 @@ func TestFindVersion(t *testing.T) {
 		"v9-faulty":  `backend has no version "v9-faulty"`,
 	} {
 		_, err := deployment.FindVersion(s, s.Released(), text)
-		var input *inputerr.Error
+		var input *input.Error
 		if !errors.As(err, &input) || input.Err.Error() != want || !strings.Contains(input.Hint, "v2 (faulty)") {
 			t.Errorf("version %q: error %v, want %q", text, err, want)
 		}
@@ -146,7 +146,7 @@ func TestListenRejectsAnAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = config.Listen(nil, nil)
-	var input *inputerr.Error
+	var input *input.Error
 	if !errors.As(err, &input) || !strings.Contains(input.Error(), `cannot listen on "nonsense"`) {
 		t.Errorf("error %v", err)
 	}

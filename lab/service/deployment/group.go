@@ -13,7 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/scenario"
 	"coalmine/lab/scenario/services"
 	"coalmine/lab/service/server"
@@ -90,7 +90,7 @@ func listenError(address string, err error) error {
 	if errors.As(err, &op) {
 		err = op.Err
 	}
-	return inputerr.New("--listen takes HOST:PORT, such as 127.0.0.1:8080 or :8080; port 0 is any free port",
+	return input.New("--listen takes HOST:PORT, such as 127.0.0.1:8080 or :8080; port 0 is any free port",
 		"cannot listen on %q: %w", address, err)
 }
 

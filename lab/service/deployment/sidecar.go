@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"coalmine/lab/cluster/agent/client"
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/service/server"
 )
 
@@ -30,7 +30,7 @@ type sidecar struct {
 func (s *sidecar) open(o Options) error {
 	s.agent = strings.TrimSuffix(strings.TrimSuffix(o.WeightFrom, "/"), client.PathWeight)
 	if s.server == nil && (o.Metrics != "" || o.WeightFrom != "") {
-		return inputerr.New("remove them, or the service's --upstream",
+		return input.New("remove them, or the service's --upstream",
 			"--metrics and --weight-from apply to a service that does not run here")
 	}
 	if o.Metrics == "" {
@@ -38,7 +38,7 @@ func (s *sidecar) open(o Options) error {
 	}
 	l, err := net.Listen("tcp", o.Metrics)
 	if err != nil {
-		return inputerr.New("--metrics takes HOST:PORT, such as 127.0.0.1:9102 or :9102", "%w", err)
+		return input.New("--metrics takes HOST:PORT, such as 127.0.0.1:9102 or :9102", "%w", err)
 	}
 	s.metrics = l
 	return nil

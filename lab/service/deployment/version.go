@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"coalmine/lab/inputerr"
+	"coalmine/lab/input"
 	"coalmine/lab/scenario"
 )
 
@@ -42,9 +42,9 @@ func FindVersion(s *scenario.Scenario, svc *scenario.Service, text string) (stri
 	}
 	hint := svc.Name + " has " + strings.Join(versionList(s, svc), ", ")
 	if known && isRole {
-		return "", inputerr.New(hint, "version %q: %s is not the %s version, which is %s", text, name, role, holder)
+		return "", input.New(hint, "version %q: %s is not the %s version, which is %s", text, name, role, holder)
 	}
-	return "", inputerr.New(hint, "%s has no version %q", svc.Name, text)
+	return "", input.New(hint, "%s has no version %q", svc.Name, text)
 }
 
 // versionList lists the versions of a service with their roles.

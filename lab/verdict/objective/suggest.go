@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"coalmine/lab/spelling"
+	"coalmine/lab/input/spelling"
 )
 
 const metricNames = "p50 to p99.99, mean, max, success, errors, bad and rate"

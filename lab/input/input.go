@@ -1,6 +1,6 @@
-// Package inputerr marks errors that the user's input causes, so that the command exits with the
+// Package input marks errors that the user's input causes, so that the command exits with the
 // code for invalid input and can say what to do.
-package inputerr
+package input
 
 import "fmt"
 

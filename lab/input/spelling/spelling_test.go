@@ -3,7 +3,7 @@ package spelling_test
 import (
 	"testing"
 
-	"coalmine/lab/spelling"
+	"coalmine/lab/input/spelling"
 )
 
 func TestDistance(t *testing.T) {
