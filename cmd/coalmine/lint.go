@@ -83,6 +83,7 @@ func anyEnvironment() (guardrail.Environment, error) {
 	e := guardrail.Environment{Namespace: scenario.Namespace}
 	all, err := scenario.List(scenarios.Library())
 	for _, s := range all {
+		e.VersionLabels = append(e.VersionLabels, guardrail.VersionLabels(s)...)
 		for _, svc := range s.Services {
 			if !slices.Contains(e.Targets, svc.Name) {
 				e.Targets = append(e.Targets, svc.Name)

@@ -1,6 +1,9 @@
 package guardrail
 
 import (
+	"maps"
+	"slices"
+
 	"coalmine/lab/scenario"
 )
 
@@ -11,6 +14,8 @@ func EnvironmentOf(s *scenario.Scenario) Environment {
 		ReleaseTarget: s.Release.Service,
 		Ports:         map[string]int{},
 		TargetPorts:   map[string]int{},
+		Horizon:       s.Timing.Horizon,
+		VersionLabels: VersionLabels(s),
 	}
 	for _, svc := range s.Services {
 		env.Targets = append(env.Targets, svc.Name)
@@ -18,4 +23,17 @@ func EnvironmentOf(s *scenario.Scenario) Environment {
 		env.TargetPorts[svc.Name] = svc.TargetPort
 	}
 	return env
+}
+
+// VersionLabels returns the labels of pods that a version of a service sets, sorted.
+func VersionLabels(s *scenario.Scenario) []string {
+	set := map[string]bool{}
+	for _, svc := range s.Services {
+		for _, v := range svc.Versions {
+			for name := range v.Labels {
+				set[name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
 }

@@ -121,10 +121,10 @@ func (c *fieldChecker) failUnknown(key *yaml.Node, path string, fields map[strin
 func unsupportedFields(kind string) map[string]string {
 	switch kind {
 	case "HTTPRoute":
-		const annotations = "annotate the Service instead (timeout.linkerd.io/request, retry.linkerd.io/http)"
+		const linkerd = "remove it; Linkerd would apply it, but the lab plays no timeouts and retries of the mesh"
 		return map[string]string{
-			"spec.rules.timeouts": annotations,
-			"spec.rules.retry":    annotations,
+			"spec.rules.timeouts": linkerd,
+			"spec.rules.retry":    linkerd,
 			"spec.rules.name":     "remove it; Flagger's version of the Gateway API does not have it",
 		}
 	case "Server":

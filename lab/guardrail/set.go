@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -107,4 +108,8 @@ type Environment struct {
 	Ports map[string]int
 	// TargetPorts maps a target to the port that its pods listen on.
 	TargetPorts map[string]int
+	// Horizon is how long the run continues after the release; 0 if it is not known.
+	Horizon time.Duration
+	// VersionLabels are the labels of pods that depend on the version that the pods run.
+	VersionLabels []string
 }

@@ -60,6 +60,13 @@ func rolloutRules() []Rule {
 		{Name: "weight-jump", canary: checkWeightJump,
 			Why:    "A large step moves most users before the previous step has shown anything about it.",
 			Source: "Google SRE Workbook, ch. 16, Canarying Releases"},
+		{Name: "no-canary-traffic", canary: checkGateTraffic, query: checkQueryTraffic,
+			Why: "With iterations and no match (Blue/Green), users stay on the primary until promotion and the lab sends nothing " +
+				"else to the canary: its metrics have no values, and every check of them fails.",
+			Source: scheduler + ", runBlueGreen"},
+		{Name: "short-horizon", canary: checkShortHorizon,
+			Why:    "A rollout whose steps take longer than the scenario runs is never promoted.",
+			Source: scheduler + ", advanceCanary: one step per interval"},
 		{Name: "waiting-gate", canary: checkWaitingGate,
 			Why: "A confirm gate waits without a time limit, and users stay on the canary until it answers. Failed checks " +
 				"still roll back: since Flagger 1.43.0 they run before the gate is called. Problems that no check sees do not.",
@@ -76,8 +83,14 @@ func rolloutRules() []Rule {
 func routingRules() []Rule {
 	return []Rule{
 		{Name: "ignored-field", canary: checkIgnoredField,
-			Why:    "Fields for Istio and App Mesh have no effect with the Gateway API.",
+			Why:    "Fields for Istio and App Mesh have no effect with the Gateway API, nor has primaryCookieName with v1beta1.",
 			Source: "flagger pkg/router/gateway_api_v1beta1.go"},
+		{Name: "not-modelled", canary: checkAnnotations, object: checkNotModelled,
+			Why:    "Linkerd's timeouts, retries and circuit breakers, and policies for routes, work in production; the lab does not play them.",
+			Source: "linkerd.io, reference: retries, timeouts, circuit breaking, authorization policy"},
+		{Name: "unmatched-host", canary: checkUnmatchedHost,
+			Why:    "spec.service.hosts become the host names of the route. Requests for other hosts find no route and are answered 404.",
+			Source: "Gateway API, HTTPRoute hostnames; linkerd2-proxy, linkerd/http/route"},
 		{Name: "cookie-match", canary: checkCookieMatch,
 			Why:    "A header regular expression must match the whole value, and browsers send several cookies in any order.",
 			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4"},
@@ -197,6 +210,11 @@ func checkWeightJump(p *pass, v *flaggerv1.Canary) {
 	if v.Spec.Analysis.StepWeight > 0 {
 		field = "spec.analysis.stepWeight"
 	}
+	if isBlueGreen(v.Spec.Analysis) {
+		p.warn("spec.analysis.iterations", "promotion takes the release from no users to all at once",
+			"write stepWeights, for example [5, 25, 50, 100]")
+		return
+	}
 	last := 0
 	steps := weightSteps(v.Spec.Analysis)
 	for i, w := range steps {
@@ -219,8 +237,11 @@ func checkWaitingGate(p *pass, v *flaggerv1.Canary) {
 	}
 	for i, w := range hooks {
 		if w.Type == flaggerv1.ConfirmTrafficIncreaseHook || w.Type == flaggerv1.ConfirmPromotionHook {
-			p.warn(yamlpos.Index("spec.analysis.webhooks", i)+".type",
-				"the gate waits without a time limit while users stay on the canary; only failed checks roll back",
+			message := "the gate waits without a time limit while users stay on the canary; only failed checks roll back"
+			if isBlueGreen(v.Spec.Analysis) {
+				message = "the gate waits without a time limit; only failed checks roll back"
+			}
+			p.warn(yamlpos.Index("spec.analysis.webhooks", i)+".type", message,
 				"add a webhook of type rollback, or use type rollout, which fails instead of waiting")
 		}
 	}
@@ -246,11 +267,22 @@ func checkUnsentAlert(p *pass, v *flaggerv1.Canary) {
 }
 
 func checkIgnoredField(p *pass, v *flaggerv1.Canary) {
-	for _, name := range []string{"gateways", "trafficPolicy", "retries", "corsPolicy", "meshName", "backends",
-		"timeout"} {
-		if field := "spec.service." + name; p.object.Has(field) {
-			p.warn(field, "has no effect with provider "+guardrail.MeshProvider,
-				"remove it, or use Linkerd's Service annotations under spec.service.apex")
+	var fields []string
+	for _, name := range []string{"gateways", "trafficPolicy", "retries", "corsPolicy", "meshName", "backends", "timeout"} {
+		fields = append(fields, "spec.service."+name)
+	}
+	for i := range v.Spec.Service.Match {
+		for _, name := range []string{"scheme", "authority", "port", "sourceLabels", "gateways", "name"} {
+			fields = append(fields, yamlpos.Index("spec.service.match", i)+"."+name)
+		}
+	}
+	for i := range v.Spec.Analysis.Match {
+		fields = append(fields, yamlpos.Index("spec.analysis.match", i)+".sourceLabels")
+	}
+	fields = append(fields, "spec.analysis.sessionAffinity.primaryCookieName")
+	for _, field := range fields {
+		if p.object.Has(field) {
+			p.warn(field, "has no effect with provider "+guardrail.MeshProvider, "remove it")
 		}
 	}
 }

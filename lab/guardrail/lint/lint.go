@@ -19,7 +19,7 @@ type Rule struct {
 	// Why says what goes wrong, and Source where that is documented or can be read in code.
 	Why, Source string
 
-	// Exactly one of these is set. canary runs once for each Canary, query once for each metric of
+	// At least one of these is set. canary runs once for each Canary, query once for each metric of
 	// a Canary that has a query, object once for each object.
 	canary func(*pass, *flaggerv1.Canary)
 	query  func(*pass, query)
@@ -58,7 +58,7 @@ type query struct {
 
 // Rules returns all rules.
 func Rules() []Rule {
-	return slices.Concat(canaryRules(), queryRules(), objectRules())
+	return slices.Concat(canaryRules(), queryRules(), versionRules(), objectRules())
 }
 
 // Check runs every rule on a validated set and returns the findings, ordered by file and line.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -22,6 +23,7 @@ func testEnvironment() guardrail.Environment {
 		Targets:     []string{"backend", "frontend"},
 		Ports:       map[string]int{"backend": 80, "frontend": 8080},
 		TargetPorts: map[string]int{"backend": 8080, "frontend": 8080},
+		Horizon:     10 * time.Minute, VersionLabels: []string{"exposure"},
 	}
 }
 

@@ -21,8 +21,14 @@ const minWindow = 3 * guardrail.SampleInterval
 func queryRules() []Rule {
 	return []Rule{
 		{Name: "fails-open", query: checkFailsOpen,
-			Why:    "`or vector(…)` returns a value for a canary without traffic, so a check of nothing passes.",
+			Why:    "A query with a value for a canary without traffic, such as `… or vector(100)`, lets a check of nothing pass.",
 			Source: "github.com/fluxcd/flagger/issues/732"},
+		{Name: "absent-until-failure", query: checkAbsentUntilFailure,
+			Why:    "A series of failures does not exist before the first one, and a check without a value fails.",
+			Source: "prometheus.io/docs, instrumentation, avoid missing metrics; github.com/fluxcd/flagger/issues/732"},
+		{Name: "quantile-range", query: checkQuantileRange,
+			Why:    "A quantile above 1 is +Inf and one below 0 is -Inf, whatever was measured: 99 is not 0.99.",
+			Source: "prometheus.io/docs, querying functions, histogram_quantile()"},
 		{Name: "short-window", query: checkShortWindow,
 			Why:    "rate() needs two samples, and a late scrape costs one. A short range sometimes gives no value.",
 			Source: "prometheus.io/docs, querying functions, rate(); Linkerd's scrape interval of 10 s"},
@@ -41,28 +47,6 @@ func queryRules() []Rule {
 			Why:    "A metric named for one quantile that measures another misleads readers of the alert.",
 			Source: "the built-in request-duration is p99, flagger pkg/metrics/observers/http.go"},
 	}
-}
-
-func checkFailsOpen(p *pass, q query) {
-	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
-		or, ok := n.(*parser.BinaryExpr)
-		if ok && or.Op == parser.LOR && (isVectorCall(or.LHS) || isVectorCall(or.RHS)) {
-			p.warnAt(q.object, q.field, "`or vector(…)` makes the check pass when the canary has no traffic",
-				"remove it: without values the check fails, which is safe")
-		}
-		return nil
-	})
-}
-
-// isVectorCall reports whether an expression is vector(…), possibly in parentheses.
-func isVectorCall(e parser.Expr) bool {
-	switch e := e.(type) {
-	case *parser.ParenExpr:
-		return isVectorCall(e.Expr)
-	case *parser.Call:
-		return e.Func.Name == "vector"
-	}
-	return false
 }
 
 func checkShortWindow(p *pass, q query) {
@@ -163,13 +147,7 @@ func callKeepsSeries(c *parser.Call) bool {
 }
 
 func checkNoSeries(p *pass, q query) {
-	selects := false
-	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
-		_, ok := n.(*parser.VectorSelector)
-		selects = selects || ok
-		return nil
-	})
-	if !selects {
+	if !selectsSeries(q.expr) {
 		p.warnAt(q.object, q.field, "the query selects no series, so its value never changes", "query a metric of the canary")
 	}
 }
@@ -200,6 +178,30 @@ func checkQuantileName(p *pass, q query) {
 		if got, ok := c.Args[0].(*parser.NumberLiteral); ok && math.Abs(got.Val-named) > 1e-9 {
 			p.warn(q.metricPath+".name", fmt.Sprintf("%s is named for quantile %v but measures %v",
 				guardrail.Clip(q.metric.Name), named, got.Val), "rename it or correct the query")
+		}
+		return nil
+	})
+}
+
+func checkQuantileRange(p *pass, q query) {
+	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
+		var param parser.Expr
+		switch n := n.(type) {
+		case *parser.Call:
+			if n.Func.Name == "histogram_quantile" || n.Func.Name == "quantile_over_time" {
+				param = n.Args[0]
+			}
+		case *parser.AggregateExpr:
+			if n.Op == parser.QUANTILE {
+				param = n.Param
+			}
+		}
+		if param == nil {
+			return nil
+		}
+		if r := evaluate(param, noSeries); r.known && !(r.value >= 0 && r.value <= 1) {
+			p.warnAt(q.object, q.field, fmt.Sprintf("quantile %v is not between 0 and 1: the result is always infinite", r.value),
+				"write 0.99 for the 99th percentile")
 		}
 		return nil
 	})

@@ -145,6 +145,10 @@ func PrefixFinding(dir string, f guardrail.Finding) guardrail.Finding {
 		f.File = dir
 		return f
 	}
+	if filepath.Base(dir) == f.File && filepath.Ext(dir) != "" {
+		f.File = dir // the guardrails are this one file
+		return f
+	}
 	f.File = filepath.Join(dir, f.File)
 	return f
 }

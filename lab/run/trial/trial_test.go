@@ -13,6 +13,7 @@ import (
 
 	"coalmine/lab/cluster"
 	"coalmine/lab/event"
+	"coalmine/lab/guardrail"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/trial"
 )
@@ -150,5 +151,18 @@ func TestSplitPlayer(t *testing.T) {
 	want := []folder.Run{{Role: "guarded", Seed: 1, Version: "v2"}, {Role: "guarded", Seed: 1, Version: "v3"}}
 	if diff := cmp.Diff(want, learner.played); diff != "" || len(other.played) != 2 {
 		t.Errorf("the learner's player played (-want +got):\n%s\nthe other %+v", diff, other.played)
+	}
+}
+
+func TestPrefixFinding(t *testing.T) {
+	for _, c := range []struct{ dir, file, want string }{
+		{"rules", "canary.yaml", "rules/canary.yaml:7"},
+		{"rules/canary.yaml", "canary.yaml", "rules/canary.yaml:7"},
+		{"canary", "canary", "canary/canary:7"},
+	} {
+		f := trial.PrefixFinding(c.dir, guardrail.Finding{Position: guardrail.Position{File: c.file, Line: 7}})
+		if got := f.Position.String(); got != c.want {
+			t.Errorf("%s in %s: %s, want %s", c.file, c.dir, got, c.want)
+		}
 	}
 }
