@@ -14,7 +14,7 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/yamlpos"
+	"coalmine/lab/input/yamlpos"
 )
 
 // isBlueGreen reports whether the canary gets no users' requests until it is promoted.
