@@ -221,7 +221,7 @@ func (c *cluster) checkRouted(ctx context.Context, service string) error {
 		return err
 	}
 	if !table.HasRoutes(scenario.Namespace, service, c.scenario.Service(service).Port) {
-		return errors.New("no HTTPRoute leads to " + service + ": is its canary initialized?")
+		return drillError("no HTTPRoute leads to " + service + ": is its canary initialized?")
 	}
 	return nil
 }

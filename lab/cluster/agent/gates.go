@@ -2,7 +2,6 @@ package agent
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -89,11 +88,8 @@ func (a *Agent) evaluate(r *http.Request, canary string, call guardrail.GateCall
 	defer a.gateMu.Unlock()
 	s := &state{Agent: a, ctx: r.Context()}
 	answer := gate.Evaluate(s, c.Spec.TargetRef.Name, call)
-	if s.err != nil && r.Context().Err() == nil {
-		a.fault("gate " + call.Gate + " could not inspect the cluster: " + s.err.Error())
-	}
-	if s.err != nil {
-		return gate.Answer{Reason: errors.Join(errors.New("the lab could not inspect the cluster"), s.err).Error(), Drill: answer.Drill}
+	if answer.Err != nil && r.Context().Err() == nil {
+		a.fault("gate " + call.Gate + " could not inspect the cluster: " + answer.Err.Error())
 	}
 	return answer
 }

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,11 +14,16 @@ import (
 	"time"
 
 	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	flaggerfake "github.com/fluxcd/flagger/pkg/client/clientset/versioned/fake"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"coalmine/lab/cluster/agent"
 	"coalmine/lab/cluster/agent/client"
@@ -141,11 +147,8 @@ func TestGates(t *testing.T) {
 				`request_total{direction="outbound",target_addr="10.1.2.3:8080",tls="no_identity"} 3`,
 			}, "\n")
 		}},
-		"no proxy": {path: "mtls", status: 412, reason: "pod canary-1 has no proxy", change: func(c agent.Clients, _ *string) {
-			_ = c.Kube.CoreV1().Pods("develop").Delete(context.Background(), "canary-1", metav1.DeleteOptions{})
-			_, _ = c.Kube.CoreV1().Pods("develop").Create(context.Background(), pod("canary-1", "backend", "v2", "127.0.0.1", false), metav1.CreateOptions{})
-		}},
-		"no policy":    {path: "policy", status: 412, reason: "allows any client"},
+		"no proxy":     {path: "mtls", status: 412, reason: "pod canary-1 has no proxy", change: func(c agent.Clients, _ *string) { unmesh(c) }},
+		"no policy":    {path: "policy", status: 412, reason: "admits a client without identity"},
 		"not enough":   {path: "volume?min=5", status: 412, reason: "the canary answered 0 requests"},
 		"not approved": {path: "approve", status: 412, reason: "not approved yet"},
 		"no such gate": {path: "nothing", status: 412, reason: "there is no gate"},
@@ -202,36 +205,93 @@ func addRoute(t testing.TB, c agent.Clients, r *v1beta1.HTTPRoute) {
 	}
 }
 
-// TestPolicyGate: the gate policy decides by the objects in the cluster.
-func TestPolicyGate(t *testing.T) {
-	clients, route := rollout(10)
-	addRoute(t, clients, route)
+// policyOn creates a Server for the pods with the labels app, and a policy for identities.
+func policyOn(t *testing.T, clients agent.Clients, apps, identities string) {
+	t.Helper()
 	create(t, clients, "v1beta3", "servers", `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
-		"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["backend","backend-primary"]}]},"port":"http","accessPolicy":"deny"}}`)
-	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
-	if status, reason := a.gate("policy"); status != 412 || !strings.Contains(reason, "canary pod canary-1 denies frontend") {
-		t.Errorf("%d %s", status, reason)
-	}
+		"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":[`+apps+`]}]},"port":"http","accessPolicy":"deny"}}`)
 	create(t, clients, "v1alpha1", "meshtlsauthentications", `{"apiVersion":"policy.linkerd.io/v1alpha1","kind":"MeshTLSAuthentication",
-		"metadata":{"name":"frontend","namespace":"develop"},"spec":{"identities":["`+mesh.Identity("frontend", "develop")+`"]}}`)
+		"metadata":{"name":"frontend","namespace":"develop"},"spec":{"identities":[`+identities+`]}}`)
 	create(t, clients, "v1alpha1", "authorizationpolicies", `{"apiVersion":"policy.linkerd.io/v1alpha1","kind":"AuthorizationPolicy",
 		"metadata":{"name":"frontend","namespace":"develop"},"spec":{"targetRef":{"group":"policy.linkerd.io","kind":"Server","name":"backend"},
 		"requiredAuthenticationRefs":[{"group":"policy.linkerd.io","kind":"MeshTLSAuthentication","name":"frontend"}]}}`)
-	if status, reason := a.gate("policy"); status != 200 || !strings.Contains(reason, "2 pods allow 1 clients and deny any other") {
-		t.Errorf("%d %s", status, reason)
+}
+
+// TestPolicyGate: the gate policy decides by the objects in the cluster.
+func TestPolicyGate(t *testing.T) {
+	frontend, both := `"`+mesh.Identity("frontend", "develop")+`"`, `"backend","backend-primary"`
+	for name, c := range map[string]struct {
+		apps, identities string
+		unmeshed         bool
+		status           int
+		reason           string
+	}{
+		"in place":          {both, frontend, false, 200, "2 pods admit 1 clients and no stranger"},
+		"client missing":    {both, `"x.develop"`, false, 412, "canary pod canary-1 denies frontend"},
+		"primary open":      {`"backend"`, frontend, false, 412, "primary pod primary-1 admits a client without identity"},
+		"any identity":      {both, `"*"`, false, 412, "canary pod canary-1 admits the stranger nobody.develop."},
+		"any of a suffix":   {both, frontend + `,"*.nowhere.serviceaccount.identity.linkerd.cluster.local"`, false, 412, "admits the stranger nobody.nowhere."},
+		"pod without proxy": {both, frontend, true, 412, "canary pod canary-1 has no proxy and admits any client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clients, route := rollout(10)
+			addRoute(t, clients, route)
+			policyOn(t, clients, c.apps, c.identities)
+			if c.unmeshed {
+				unmesh(clients)
+			}
+			a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
+			if status, reason := a.gate("policy"); status != c.status || !strings.Contains(reason, c.reason) {
+				t.Errorf("%d %s", status, reason)
+			}
+			if fault := a.Status().Fault; fault != "" {
+				t.Error(fault)
+			}
+		})
 	}
 }
 
-// routedServices routes requests as the mesh does: by the drill's route while it exists, and to the
-// primary otherwise.
-func routedServices(t testing.TB, c agent.Clients) *url.URL {
+// unmesh replaces the canary's pod by one without a proxy.
+func unmesh(c agent.Clients) {
+	pods := c.Kube.CoreV1().Pods("develop")
+	_ = pods.Delete(context.Background(), "canary-1", metav1.DeleteOptions{})
+	_, _ = pods.Create(context.Background(), pod("canary-1", "backend", "v2", "127.0.0.1", false), metav1.CreateOptions{})
+}
+
+// TestGateErrors: a gate that cannot inspect the cluster says no, and the lab is at fault.
+func TestGateErrors(t *testing.T) {
+	down := func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("etcd is gone") }
+	for _, c := range []struct {
+		path     string
+		resource string
+	}{{"mtls", "pods"}, {"policy", "pods"}, {"policy", "meshtlsauthentications"}, {"rollback-drill", "httproutes"}} {
+		t.Run(c.path+" without "+c.resource, func(t *testing.T) {
+			clients, route := rollout(10)
+			addRoute(t, clients, route)
+			clients.Kube.(*fake.Clientset).PrependReactor("list", c.resource, down)
+			clients.Flagger.(*flaggerfake.Clientset).PrependReactor("list", c.resource, down)
+			clients.Dynamic.(*dynamicfake.FakeDynamicClient).PrependReactor("list", c.resource, down)
+			a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
+			if status, reason := a.gate(c.path); status != 412 || !strings.Contains(reason, "the lab could not find out") || !strings.Contains(reason, "etcd is gone") {
+				t.Errorf("%d %s", status, reason)
+			}
+			if fault := a.Status().Fault; !strings.Contains(fault, "etcd is gone") {
+				t.Errorf("fault %q", fault)
+			}
+		})
+	}
+}
+
+// routedServices routes requests as the mesh does: by the drill's route while it exists, and to a
+// workload otherwise.
+func routedServices(t testing.TB, c agent.Clients, otherwise string) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		routes, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").List(r.Context(), metav1.ListOptions{})
 		if err != nil {
 			t.Error(err)
 		}
-		to := "backend-primary"
+		to := otherwise
 		for _, x := range routes.Items {
 			for _, rule := range x.Spec.Rules {
 				if len(rule.Matches) > 0 && r.Header.Get(string(rule.Matches[0].Headers[0].Name)) == rule.Matches[0].Headers[0].Value &&
@@ -255,13 +315,15 @@ func TestRollbackDrill(t *testing.T) {
 	spec := guarded()
 	spec.TrafficPods = map[string]int{"edge": 2, "lounge": 1}
 	for name, c := range map[string]struct {
-		clients map[string]int
-		routed  bool
-		status  int
-		want    event.RollbackDrill
+		clients   map[string]int
+		routed    bool
+		otherwise string
+		status    int
+		want      event.RollbackDrill
 	}{
-		"passes": {spec.TrafficPods, true, 200, event.RollbackDrill{Passed: true, Forward: 20, Back: 20}},
-		"without a route of Flagger's it would lead users astray": {spec.TrafficPods, false, 412, event.RollbackDrill{}},
+		"passes":             {spec.TrafficPods, true, "backend-primary", 200, event.RollbackDrill{Passed: true, Forward: 20, Back: 20}},
+		"does not come back": {spec.TrafficPods, true, "backend", 412, event.RollbackDrill{Forward: 20}},
+		"without a route of Flagger's it would lead users astray": {spec.TrafficPods, false, "backend-primary", 412, event.RollbackDrill{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clients, route := rollout(0)
@@ -270,7 +332,7 @@ func TestRollbackDrill(t *testing.T) {
 			}
 			a := open(t, agent.Config{Scenario: s, Spec: spec, Clients: clients})
 			ctx, cancel := context.WithCancel(t.Context())
-			address := routedServices(t, clients)
+			address := routedServices(t, clients, c.otherwise)
 			pods := a.send(ctx, s, 1, c.clients, map[string]*url.URL{"frontend": address, "backend": address}, func() http.RoundTripper { return http.DefaultTransport })
 			status, reason := a.gate("rollback-drill")
 			cancel()

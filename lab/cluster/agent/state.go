@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -17,29 +18,20 @@ import (
 	"coalmine/lab/scenario"
 )
 
-// state implements [gate.State] for one call of a gate. An answer that depends on something
-// unreadable is not valid, so the first error is kept.
+// state implements [gate.State] for one call of a gate.
 type state struct {
 	*Agent
 	ctx context.Context
-	err error
 	// policies are read on first use; pods are those that Pods returned, by name.
 	policies *mesh.Policies
 	pods     map[string]corev1.Pod
 }
 
-func (s *state) failed(err error) bool {
-	if err != nil && s.err == nil {
-		s.err = err
-	}
-	return err != nil
-}
-
 // Pods implements [gate.State].
-func (s *state) Pods(service string) []gate.Pod {
+func (s *state) Pods(service string) ([]gate.Pod, error) {
 	canaries, primaries, err := s.cluster.pods(s.ctx, service)
-	if s.failed(err) {
-		return nil
+	if err != nil {
+		return nil, err
 	}
 	s.pods = map[string]corev1.Pod{}
 	var list []gate.Pod
@@ -51,15 +43,15 @@ func (s *state) Pods(service string) []gate.Pod {
 		s.pods[p.Name] = p
 		list = append(list, pod)
 	}
-	return list
+	return list, nil
 }
 
 // Peers implements [gate.State]. It asks the pods' proxies and not Prometheus, whose samples are up
 // to a scrape interval old: it would miss a client that called since.
-func (s *state) Peers(service string) []gate.Peer {
+func (s *state) Peers(service string) ([]gate.Peer, error) {
 	canaries, _, err := s.cluster.pods(s.ctx, service)
-	if s.failed(err) {
-		return nil
+	if err != nil {
+		return nil, err
 	}
 	var peers []gate.Peer
 	for _, p := range canaries {
@@ -70,14 +62,14 @@ func (s *state) Peers(service string) []gate.Peer {
 		if err != nil && !s.podExists(service, p.Name) {
 			continue // the pod was deleted meanwhile
 		}
-		if s.failed(err) {
-			return nil
+		if err != nil {
+			return nil, err
 		}
 		for _, identity := range identities {
 			peers = append(peers, gate.Peer{Pod: p.Name, Identity: identity})
 		}
 	}
-	return peers
+	return peers, nil
 }
 
 // podExists reports whether a canary pod is still ready. It reports true if that cannot be found
@@ -115,27 +107,27 @@ func identityOf(s *scenario.Scenario, name string) string {
 
 // Admits implements [gate.State]. Clients call from inside the cluster, so the client's address is
 // taken to be the pod's own.
-func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string) {
+func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string, error) {
+	if !pod.Meshed {
+		return true, "", nil // there is no proxy to deny anything
+	}
 	if s.policies == nil {
 		p, err := s.cluster.policies(s.ctx)
-		if s.failed(err) {
-			return false, err.Error()
+		if err != nil {
+			return false, "", err
 		}
 		s.policies = &p
 	}
 	p, ok := s.pods[pod.Name]
 	if !ok {
-		return false, "the pod is not there any more"
-	}
-	if !pod.Meshed {
-		return true, "" // there is no proxy to deny anything
+		return false, "", fmt.Errorf("pod %s was not listed", pod.Name)
 	}
 	addr, err := netip.ParseAddr(p.Status.PodIP)
-	if s.failed(err) {
-		return false, err.Error()
+	if err != nil {
+		return false, "", fmt.Errorf("the address of pod %s: %w", pod.Name, err)
 	}
 	v := s.policies.Decide(workloadOf(&p), s.portOf(&p), mesh.Client{Identity: c.Identity, Addr: addr})
-	return v.Allowed, v.Reason
+	return v.Allowed, v.Reason, nil
 }
 
 // portOf returns the port that a service's pods listen on.
@@ -161,7 +153,7 @@ const (
 // RollbackDrill implements [gate.State]. A temporary route sends marked probes to the canary; then
 // it is deleted, and the probes must reach the primary. The traffic pods send the probes, with the
 // identities and on the paths of users' requests.
-func (s *state) RollbackDrill(service string, probes int) gate.Drill {
+func (s *state) RollbackDrill(service string, probes int) (gate.Drill, error) {
 	d := gate.Drill{Probes: probes}
 	paths, err := s.callPaths(service, probes)
 	if err == nil {
@@ -176,11 +168,17 @@ func (s *state) RollbackDrill(service string, probes int) gate.Drill {
 	if err == nil {
 		err = s.back(&d, service, paths)
 	}
-	if err != nil && d.Denied == "" {
-		d.Denied = err.Error()
+	var hindrance drillError
+	if errors.As(err, &hindrance) {
+		d.Denied, err = cmp.Or(d.Denied, err.Error()), nil
 	}
-	return d
+	return d, err
 }
+
+// drillError says why a drill is impossible though the lab works.
+type drillError string
+
+func (e drillError) Error() string { return string(e) }
 
 // forward sends probes to the canary.
 func (s *state) forward(d *gate.Drill, service string, paths []client.CallPath) error {
@@ -221,7 +219,7 @@ func (s *state) until(service, workload string, paths []client.CallPath) error {
 		}
 		if backoff.Sleep(ctx, drillPause) != nil {
 			if s.ctx.Err() != nil {
-				return errors.New("the webhook timed out during the drill: set its timeout to 30s")
+				return drillError("the webhook timed out during the drill: set its timeout to 30s")
 			}
 			return nil
 		}
@@ -245,7 +243,7 @@ func (s *state) callPaths(service string, probes int) ([]client.CallPath, error)
 		}
 	}
 	if len(paths) == 0 {
-		return nil, errors.New("no client calls " + service)
+		return nil, drillError("no client calls " + service)
 	}
 	paths = paths[:min(len(paths), probes)]
 	for n := range probes {

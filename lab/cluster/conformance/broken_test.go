@@ -232,6 +232,8 @@ func serviceMutations() []mutation {
 		{"the harm is not recorded", straight, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit, c.Harm = 0, 0 })},
 		{"hits do no harm", straight, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Harm = 0 })},
 		{"a healthy version harms", promote, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit = 1 })},
+		{"a gate is open", abort, "closed-gates", with(func(_ time.Duration, g *event.Gate) bool { g.Passed = true; return true })},
+		{"a stranger is not seen", match, "closed-gates", with(func(_ time.Duration, g *event.Gate) bool { g.Reason = "denies edge"; return true })},
 		{"denied requests are hit", abort, "denied-by-mesh", cells(func(_ time.Duration, c *event.Cell) { c.Hit = max(c.Hit, c.Denied) })},
 		{"the mesh is not counted", abort, "denied-by-mesh", cells(func(_ time.Duration, c *event.Cell) { c.ByMesh = 0 })},
 	}

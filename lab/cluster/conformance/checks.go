@@ -38,6 +38,8 @@ func Checks() []Check {
 		{"policy", "Requests without the right identity get a 403 and count as denied, and no others; probes succeed.",
 			[]string{RunPromote, RunAbort}, checkPolicy},
 		{"gates", "Each gate answers its webhooks with a reason, and yes and no when it should.", []string{RunPromote}, checkGates},
+		{"closed-gates", "The gate policy says no where policy denies a client of the service, and where it admits a stranger.",
+			[]string{RunAbort, RunMatch}, checkClosedGates},
 		{"rollback-drill", "A rollback drill sends all its probes to the canary and back, and no user's request.", []string{RunPromote}, checkDrill},
 		{"alerts", "Flagger's alerts are recorded with provider, severity and text.", []string{RunPromote, RunAbort}, checkAlerts},
 		{"flagger", "What Flagger records on the Canary is recorded.", guardedRuns(), checkFlagger},

@@ -187,6 +187,23 @@ func checkGates(l *Log, found *Findings) {
 	}
 }
 
+func checkClosedGates(l *Log, found *Findings) {
+	want := "admits a client without identity"
+	if l.Spec.Scenario.Name == RunAbort {
+		want = "denies mobile"
+	}
+	n := 0
+	for at, g := range facts[event.Gate](l) {
+		n++
+		if g.Name != event.GatePolicy || g.Passed || !strings.Contains(g.Reason, want) {
+			found.Addf("at %v gate %s answered %v, %q: want no, because a pod %s", at, g.Name, g.Passed, g.Reason, want)
+		}
+	}
+	if n < 2 {
+		found.Addf("the gate policy was called %d times", n)
+	}
+}
+
 func checkDrill(l *Log, found *Findings) {
 	at, r, ok := first(l, anything[event.RollbackDrill])
 	if !ok {

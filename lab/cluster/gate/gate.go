@@ -9,6 +9,8 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
+	"coalmine/lab/mesh"
+	"coalmine/lab/scenario"
 )
 
 // Answer is the answer of a gate.
@@ -18,6 +20,8 @@ type Answer struct {
 	Reason string
 	// Drill is the result of a rollback drill; nil for the other gates.
 	Drill *Drill
+	// Err is set if the gate could not be evaluated. The answer is no, and the lab is at fault.
+	Err error
 }
 
 // Status returns the HTTP status of the answer. Flagger treats a status above 202 as a failed
@@ -49,9 +53,29 @@ type Peer struct {
 
 // Client is a workload that calls the service.
 type Client struct {
+	// Name is the name of the workload, "" for a stranger: one that the scenario does not have.
 	Name string
 	// Identity in the mesh, "" for an unmeshed workload.
 	Identity string
+}
+
+// strangers returns clients that no policy needs to admit: one outside of the mesh, and meshed ones
+// in the services' namespace and in another.
+func strangers() []Client {
+	return []Client{
+		{}, {Identity: mesh.Identity("nobody", scenario.Namespace)}, {Identity: mesh.Identity("nobody", "nowhere")},
+	}
+}
+
+// String returns the client's name, or describes a stranger.
+func (c Client) String() string {
+	switch {
+	case c.Name != "":
+		return c.Name
+	case c.Identity != "":
+		return "the stranger " + c.Identity
+	}
+	return "a client without identity"
 }
 
 // Drill is the result of a rollback drill. Its probes carry a header that only the drill's own rule
@@ -68,19 +92,20 @@ type Drill struct {
 type Count struct{ Requests, Failed int }
 
 // State is the part of a run's live state that gates evaluate. The service parameters are the name
-// of the released service.
+// of the released service. An error means that the lab could not find out.
 type State interface {
 	// Pods returns the ready pods of canary and primary, canary first.
-	Pods(service string) []Pod
+	Pods(service string) ([]Pod, error)
 	// Peers returns the clients that have called the canary's pods so far.
-	Peers(service string) []Peer
+	Peers(service string) ([]Peer, error)
 	// Clients returns the clients that must be able to call the service.
 	Clients(service string) []Client
-	// Admits reports whether a pod's proxy allows a client, and if not, why.
-	Admits(pod Pod, c Client) (bool, string)
+	// Admits reports whether a pod admits a client, and if not, why. A pod without a proxy admits
+	// every client.
+	Admits(pod Pod, c Client) (bool, string, error)
 	// RollbackDrill sends probes by a rule that routes them to the canary, and again after removing
 	// it.
-	RollbackDrill(service string, probes int) Drill
+	RollbackDrill(service string, probes int) (Drill, error)
 	// Canary counts the canary's requests of one cohort, or of all if cohort is "", within the
 	// window before now. Failed counts answers with status 400 or above and missing ones: what an
 	// operator can observe, not the ground truth of the fault.
@@ -127,9 +152,18 @@ func yes(format string, args ...any) Answer {
 
 func no(format string, args ...any) Answer { return Answer{Reason: fmt.Sprintf(format, args...)} }
 
+// unknown is the answer of a gate that could not be evaluated.
+func unknown(err error) Answer {
+	return Answer{Err: err, Reason: "the lab could not find out: " + err.Error()}
+}
+
 // mtls checks that each canary pod has a mesh identity and that no client has called one without.
 func mtls(s State, service string) Answer {
-	pods := canaries(s.Pods(service))
+	list, err := s.Pods(service)
+	if err != nil {
+		return unknown(err)
+	}
+	pods := canaries(list)
 	if len(pods) == 0 {
 		return no("no canary pod of %s is ready: nothing to verify", service)
 	}
@@ -139,7 +173,10 @@ func mtls(s State, service string) Answer {
 				"is linkerd.io/inject disabled?", p.Name)
 		}
 	}
-	peers := s.Peers(service)
+	peers, err := s.Peers(service)
+	if err != nil {
+		return unknown(err)
+	}
 	for _, p := range peers {
 		if p.Identity == "" {
 			return no("a client called pod %s without mutual TLS", p.Pod)
@@ -159,27 +196,46 @@ func canaries(pods []Pod) []Pod {
 	return cs
 }
 
-// policy checks that every pod allows every client of the service, and denies a client without
-// identity.
+// policy checks that every pod admits every client of the service, and no stranger.
 func policy(s State, service string) Answer {
-	pods := s.Pods(service)
+	pods, err := s.Pods(service)
+	if err != nil {
+		return unknown(err)
+	}
 	if len(canaries(pods)) == 0 {
 		return no("no canary pod of %s is ready: nothing to verify", service)
 	}
-	unknown := Client{Name: "a client without identity"}
 	clients := s.Clients(service)
 	for _, p := range pods {
+		if !p.Meshed {
+			return no("%s pod %s has no proxy and admits any client: is linkerd.io/inject disabled?", role(p), p.Name)
+		}
 		for _, c := range clients {
-			if ok, why := s.Admits(p, c); !ok {
-				return no("%s pod %s denies %s: %s", role(p), p.Name, c.Name, why)
+			switch ok, why, err := s.Admits(p, c); {
+			case err != nil:
+				return unknown(err)
+			case !ok:
+				return no("%s pod %s denies %v: %s", role(p), p.Name, c, why)
 			}
 		}
-		if ok, _ := s.Admits(p, unknown); ok {
-			return no("%s pod %s allows any client: no Server with an AuthorizationPolicy covers it "+
-				"(Flagger's primary has the label app: %s-primary)", role(p), p.Name, service)
+		for _, c := range strangers() {
+			switch ok, _, err := s.Admits(p, c); {
+			case err != nil:
+				return unknown(err)
+			case ok:
+				return no("%s pod %s admits %v: %s", role(p), p.Name, c, openDoor(c, service))
+			}
 		}
 	}
-	return yes("%d pods allow %d clients and deny any other", len(pods), len(clients))
+	return yes("%d pods admit %d clients and no stranger", len(pods), len(clients))
+}
+
+// openDoor says what to look at when a pod admits a stranger.
+func openDoor(c Client, service string) string {
+	if c.Identity != "" {
+		return "name the identities of the service's clients in the policy, without *"
+	}
+	return "no Server with an AuthorizationPolicy covers it (Flagger's primary has the label app: " + service + "-primary)"
 }
 
 func role(p Pod) string {
@@ -191,7 +247,12 @@ func role(p Pod) string {
 
 // rollbackDrill runs a rollback drill.
 func rollbackDrill(s State, service string) Answer {
-	d := s.RollbackDrill(service, drillProbes)
+	d, err := s.RollbackDrill(service, drillProbes)
+	if err != nil {
+		a := unknown(err)
+		a.Drill = &d
+		return a
+	}
 	a := Answer{Drill: &d}
 	switch {
 	case d.Forward < d.Probes:

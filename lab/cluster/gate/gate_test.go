@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,41 +15,45 @@ import (
 type state struct {
 	pods     []gate.Pod
 	peers    []gate.Peer
-	denied   map[string]string // pod+client → reason
+	admitted map[string]bool   // pod+identity
+	denied   map[string]string // pod+identity → reason
 	drill    gate.Drill
 	counts   map[string]gate.Count
 	approved bool
+	// broken is the method that fails.
+	broken string
 }
 
-func (s state) Pods(string) []gate.Pod   { return s.pods }
-func (s state) Peers(string) []gate.Peer { return s.peers }
+func (s state) fail(method string) error {
+	if s.broken == method {
+		return errors.New("the API server is down")
+	}
+	return nil
+}
+
+func (s state) Pods(string) ([]gate.Pod, error)   { return s.pods, s.fail("pods") }
+func (s state) Peers(string) ([]gate.Peer, error) { return s.peers, s.fail("peers") }
 func (s state) Clients(string) []gate.Client {
-	return []gate.Client{{Name: "edge", Identity: "edge.develop"}, {Name: "mobile", Identity: "mobile.develop"}}
+	return []gate.Client{{Name: "edge", Identity: edge}, {Name: "mobile", Identity: mobile}}
 }
-func (s state) Admits(p gate.Pod, c gate.Client) (bool, string) {
-	why, denied := s.denied[p.Name+" "+c.Name]
-	return !denied, why
+func (s state) Admits(p gate.Pod, c gate.Client) (bool, string, error) {
+	key := p.Name + " " + c.Identity
+	known := c.Name != "" && s.denied[key] == ""
+	return known || s.admitted[key] || s.admitted[p.Name+" *"] && c.Identity != "", s.denied[key], s.fail("admits " + key)
 }
-func (s state) RollbackDrill(_ string, probes int) gate.Drill {
+func (s state) RollbackDrill(_ string, probes int) (gate.Drill, error) {
 	d := s.drill
 	d.Probes = probes
-	return d
+	return d, s.fail("drill")
 }
 func (s state) Canary(_, cohort string, _ time.Duration) gate.Count { return s.counts[cohort] }
 func (s state) Approved() bool                                      { return s.approved }
 
-const unknown = "a client without identity"
-
-func covered() map[string]string {
-	return map[string]string{"c " + unknown: "no", "p " + unknown: "no"}
-}
+const edge, mobile = "edge.develop.id", "mobile.develop.id"
 
 func pods() []gate.Pod {
 	return []gate.Pod{{Name: "c", Canary: true, Meshed: true, Identity: "backend.develop"}, {Name: "p", Meshed: true, Identity: "backend.develop"}}
 }
-
-func with(m map[string]string, key, reason string) map[string]string { m[key] = reason; return m }
-func without(m map[string]string, key string) map[string]string      { delete(m, key); return m }
 
 func TestGates(t *testing.T) {
 	for _, c := range []struct {
@@ -61,11 +66,19 @@ func TestGates(t *testing.T) {
 		{"mtls without canary pods", "mtls", state{pods: pods()[1:]}, false, "no canary pod"},
 		{"mtls without proxy", "mtls", state{pods: []gate.Pod{{Name: "c", Canary: true}}}, false, "pod c has no proxy"},
 		{"mtls with a plain client", "mtls", state{pods: pods(), peers: []gate.Peer{{"c", "edge.develop"}, {"c", ""}}}, false, "a client called pod c without mutual TLS"},
-		{"policy in place", "policy", state{pods: pods(), denied: covered()}, true, "allow 2 clients and deny any other"},
-		{"policy denies a client", "policy", state{pods: pods(), denied: with(covered(), "c mobile", "no authorization")}, false, "canary pod c denies mobile: no authorization"},
-		{"policy open", "policy", state{pods: pods()}, false, "canary pod c allows any client"},
-		{"policy leaves the primary open", "policy", state{pods: pods(), denied: without(covered(), "p "+unknown)}, false, "primary pod p allows any client"},
+		{"mtls cannot see the pods", "mtls", state{broken: "pods"}, false, "the lab could not find out: the API server is down"},
+		{"mtls cannot see the peers", "mtls", state{pods: pods(), broken: "peers"}, false, "the API server is down"},
+		{"policy in place", "policy", state{pods: pods()}, true, "2 pods admit 2 clients and no stranger"},
+		{"policy denies a client", "policy", state{pods: pods(), denied: map[string]string{"c " + mobile: "no authorization"}}, false, "canary pod c denies mobile: no authorization"},
+		{"policy open", "policy", state{pods: pods(), admitted: map[string]bool{"c ": true, "p ": true}}, false, "canary pod c admits a client without identity"},
+		{"policy leaves the primary open", "policy", state{pods: pods(), admitted: map[string]bool{"p ": true}}, false, "primary pod p admits a client without identity"},
+		{"policy admits everybody in the mesh", "policy", state{pods: pods(), admitted: map[string]bool{"c *": true}}, false, "canary pod c admits the stranger nobody.develop."},
+		{"policy of an unmeshed pod", "policy", state{pods: []gate.Pod{{Name: "c", Canary: true}}}, false, "canary pod c has no proxy and admits any client"},
 		{"policy without canary pods", "policy", state{}, false, "no canary pod"},
+		{"policy cannot see the pods", "policy", state{broken: "pods"}, false, "the API server is down"},
+		{"policy cannot ask for a client", "policy", state{pods: pods(), broken: "admits p " + edge}, false, "the API server is down"},
+		{"policy cannot ask for a stranger", "policy", state{pods: pods(), broken: "admits c "}, false, "the API server is down"},
+		{"drill cannot be tried", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 20}, broken: "drill"}, false, "the API server is down"},
 		{"drill", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 20}}, true, "20 probes reached the canary"},
 		{"drill never forward", "rollback-drill", state{drill: gate.Drill{Forward: 0, Back: 20, Denied: "503"}}, false, "0 of 20 probes reached the canary while the drill's rule routed them there: 503"},
 		{"drill never back", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 19}}, false, "19 of 20 probes reached the primary"},
@@ -87,6 +100,9 @@ func TestGates(t *testing.T) {
 			a := gate.Evaluate(c.state, "backend", call)
 			if a.Passed != c.passed || !strings.Contains(a.Reason, c.reason) {
 				t.Errorf("passed %v, %q; want %v, %q", a.Passed, a.Reason, c.passed, c.reason)
+			}
+			if (a.Err != nil) != (c.state.broken != "") {
+				t.Errorf("error %v", a.Err)
 			}
 			// Flagger treats a status above 202 as a failed check.
 			if (a.Status() <= http.StatusAccepted) != c.passed {

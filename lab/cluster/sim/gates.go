@@ -61,7 +61,8 @@ func (w *world) serveGate(r *http.Request, canary, hook, phase string) gate.Answ
 	return a
 }
 
-// evaluate evaluates a gate for the service of a canary while the traffic is locked.
+// evaluate evaluates a gate for the service of a canary while the traffic is locked. A gate that
+// cannot be evaluated fails the run.
 func (w *world) evaluate(canary string, call guardrail.GateCall) gate.Answer {
 	c := w.findCanary(canary)
 	if c == nil {
@@ -69,7 +70,11 @@ func (w *world) evaluate(canary string, call guardrail.GateCall) gate.Answer {
 	}
 	t, unlock := w.traffic.lock()
 	defer unlock()
-	return gate.Evaluate(gateState{w, t}, c.Spec.TargetRef.Name, call)
+	a := gate.Evaluate(gateState{w, t}, c.Spec.TargetRef.Name, call)
+	if a.Err != nil {
+		w.fail(fmt.Errorf("gate %s: %w", call.Gate, a.Err))
+	}
+	return a
 }
 
 // gateState is the state of a world whose traffic is locked.
@@ -79,7 +84,7 @@ type gateState struct {
 }
 
 // Pods implements [gate.State].
-func (g gateState) Pods(service string) []gate.Pod {
+func (g gateState) Pods(service string) ([]gate.Pod, error) {
 	var canary, primary []gate.Pod
 	for _, p := range g.t.pods {
 		pod := gate.Pod{Name: p.Name, Canary: p.Deployment == service, Meshed: p.Meshed, Identity: p.identity()}
@@ -91,16 +96,16 @@ func (g gateState) Pods(service string) []gate.Pod {
 			primary = append(primary, pod)
 		}
 	}
-	return append(canary, primary...)
+	return append(canary, primary...), nil
 }
 
 // Peers implements [gate.State].
-func (g gateState) Peers(service string) []gate.Peer {
+func (g gateState) Peers(service string) ([]gate.Peer, error) {
 	var peers []gate.Peer
 	for _, c := range g.t.plane.Callers(service, g.w.clock.now()) {
 		peers = append(peers, gate.Peer{Pod: c.Pod, Identity: c.Identity})
 	}
-	return peers
+	return peers, nil
 }
 
 // Clients implements [gate.State]: the scenario's clients that call the service, and the services
@@ -114,54 +119,64 @@ func (g gateState) Clients(service string) []gate.Client {
 }
 
 // Admits implements [gate.State].
-func (g gateState) Admits(p gate.Pod, c gate.Client) (bool, string) {
-	r, err := g.t.plane.Probe(dataplane.ProbeRequest{Client: c.Name, Pod: p.Name})
-	if err != nil {
-		return false, err.Error()
+func (g gateState) Admits(p gate.Pod, c gate.Client) (bool, string, error) {
+	r, err := g.t.plane.Probe(dataplane.ProbeRequest{Client: c.Name, Identity: c.Identity, Pod: p.Name})
+	if err != nil || !p.Meshed {
+		return !p.Meshed, "", err
 	}
-	return r.Verdict.Allowed, r.Verdict.Reason
+	return r.Verdict.Allowed, r.Verdict.Reason, nil
 }
 
 // drillHeader is a header of the requests of a rollback drill.
 const drillHeader = "x-coalmine-drill"
 
 // RollbackDrill implements [gate.State].
-func (g gateState) RollbackDrill(service string, probes int) gate.Drill {
+func (g gateState) RollbackDrill(service string, probes int) (gate.Drill, error) {
 	d := gate.Drill{Probes: probes}
 	callers := g.w.spec.Scenario.Callers(service)
 	if len(callers) == 0 {
 		d.Denied = "no client calls " + service
-		return d
+		return d, nil
 	}
 	forward := &mesh.Rule{
 		Matches:  []mesh.Match{{Headers: []mesh.ValueMatch{{Name: drillHeader, Value: "forward"}}}},
 		Backends: []mesh.Backend{{Service: service + "-canary", Namespace: scenario.Namespace, Weight: 1}},
 	}
 	for n := range probes {
-		d.Forward += g.probe(&d, callers[n%len(callers)], service, uint64(n), forward, service)
+		to, err := g.probe(&d, callers[n%len(callers)], service, uint64(n), forward)
+		if err != nil {
+			return d, err
+		}
+		if to == service {
+			d.Forward++
+		}
 	}
 	for n := range probes {
-		d.Back += g.probe(&d, callers[n%len(callers)], service, uint64(n), nil, service+"-primary")
+		to, err := g.probe(&d, callers[n%len(callers)], service, uint64(n), nil)
+		if err != nil {
+			return d, err
+		}
+		if to == service+"-primary" {
+			d.Back++
+		}
 	}
-	return d
+	return d, nil
 }
 
-// probe sends one request of a rollback drill and returns 1 if the right workload answered it, else
-// 0.
-func (g gateState) probe(d *gate.Drill, client, service string, seq uint64, rule *mesh.Rule, workload string) int {
+// probe sends one request of a rollback drill and returns the workload that answered it, or "".
+func (g gateState) probe(d *gate.Drill, client, service string, seq uint64, rule *mesh.Rule) (string, error) {
 	r, err := g.t.plane.Probe(dataplane.ProbeRequest{
 		Client: client, Service: service, Path: "/", Seq: seq, ExtraRule: rule,
 		Headers: []mesh.Header{{Name: drillHeader, Value: "forward"}},
 	})
-	switch {
-	case err != nil:
-		d.Denied = err.Error()
-	case r.Status != http.StatusOK:
-		d.Denied = fmt.Sprintf("%s was answered %d %s", client, r.Status, r.Verdict.Reason)
-	case r.Workload == workload:
-		return 1
+	if err != nil {
+		return "", err
 	}
-	return 0
+	if r.Status != http.StatusOK {
+		d.Denied = fmt.Sprintf("%s was answered %d %s", client, r.Status, r.Verdict.Reason)
+		return "", nil
+	}
+	return r.Workload, nil
 }
 
 // Canary implements [gate.State].

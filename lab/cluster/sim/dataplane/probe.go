@@ -11,9 +11,9 @@ import (
 // ProbeRequest is a request made by a gate. It is not user traffic: it is not counted and occupies
 // no slot.
 type ProbeRequest struct {
-	// Client is one of the plane's clients or a demo service; "" is a client without identity,
-	// outside the mesh.
-	Client string
+	// Client is one of the plane's clients or a demo service; "" is a stranger, which has an identity
+	// if it is in the mesh.
+	Client, Identity string
 	// Service is called by the routes in force; or Pod is called by its name, bypassing all routes.
 	Service, Pod string
 	Method, Path string
@@ -37,7 +37,7 @@ type ProbeResult struct {
 // Probe routes a request and checks the policy at the present time. An unknown client, Service or
 // pod is an error.
 func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
-	from, err := p.probeClient(r.Client)
+	from, err := p.probeClient(r)
 	if err != nil {
 		return ProbeResult{}, err
 	}
@@ -53,7 +53,7 @@ func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
 		return ProbeResult{}, fmt.Errorf("dataplane: there is no Service %q to probe", r.Service)
 	}
 	to, status := s, 0
-	if from.Meshed {
+	if from.meshed {
 		to, status = p.probeRoute(s, r)
 	}
 	if status != 0 {
@@ -66,17 +66,24 @@ func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
 	return p.probePod(from, to.endpoints[at], r), nil
 }
 
-// probeClient returns the first pod of a client or demo service.
-func (p *Plane) probeClient(name string) (*pod, error) {
-	if name == "" {
-		return &pod{Pod: Pod{Addr: netip.AddrFrom4([4]byte{10, 43, 255, 1})}}, nil
+// prober is the client of a probe. Strangers have no pod.
+type prober struct {
+	mesh.Client
+	meshed bool
+}
+
+// probeClient returns the client of a probe: a stranger, or the first pod of a client or service.
+func (p *Plane) probeClient(r ProbeRequest) (prober, error) {
+	if r.Client == "" {
+		stranger := mesh.Client{Identity: r.Identity, Addr: netip.AddrFrom4([4]byte{10, 43, 255, 1})}
+		return prober{stranger, r.Identity != ""}, nil
 	}
 	for _, d := range p.pods {
-		if !d.removed && (d.Model == nil && d.Deployment == name || d.Model != nil && d.Service == name) {
-			return d, nil
+		if !d.removed && (d.Model == nil && d.Deployment == r.Client || d.Model != nil && d.Service == r.Client) {
+			return prober{d.client(), d.Meshed}, nil
 		}
 	}
-	return nil, fmt.Errorf("dataplane: there is no client %q to probe from", name)
+	return prober{}, fmt.Errorf("dataplane: there is no client %q to probe from", r.Client)
 }
 
 // probeRoute returns the Service chosen by the routes, or the status of the client proxy's
@@ -122,7 +129,7 @@ func (p *Plane) extraMatches(s *meshService, extra *mesh.Rule, r *mesh.Request) 
 }
 
 // probePod checks the pod's policy.
-func (p *Plane) probePod(from, to *pod, r ProbeRequest) ProbeResult {
+func (p *Plane) probePod(from prober, to *pod, r ProbeRequest) ProbeResult {
 	result := ProbeResult{Status: 200, Pod: to.Name, Workload: to.Workload, Version: to.Version}
 	if to.Meshed {
 		method := r.Method
@@ -130,7 +137,7 @@ func (p *Plane) probePod(from, to *pod, r ProbeRequest) ProbeResult {
 			method = "GET"
 		}
 		path, _ := splitPath(r.Path)
-		result.Verdict = p.policies.Probe(to.policy, to.Port, from.client(), method, path)
+		result.Verdict = p.policies.Probe(to.policy, to.Port, from.Client, method, path)
 		if !result.Verdict.Allowed {
 			result.Status = 403
 		}
