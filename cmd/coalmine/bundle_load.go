@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -73,6 +74,9 @@ func (env *Env) loadNode(ctx context.Context, n bundle.Node) error {
 	fmt.Fprintf(env.Err, "loading %s, %s\n", n.Ref, formatBytes(n.Archive.Size))
 	if err := (bundle.Docker{}).Load(ctx, *n.Archive); err != nil {
 		return err
+	}
+	if has, err := (bundle.Docker{}).Has(ctx, n.Ref); err != nil || !has {
+		return cmp.Or(err, fmt.Errorf("Docker loaded the archive, but has no image %s", n.Ref))
 	}
 	fmt.Fprintf(env.Out, "Loaded %s into Docker.\n", n.Ref)
 	return nil

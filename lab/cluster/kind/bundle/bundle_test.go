@@ -301,13 +301,15 @@ func TestHostileBundles(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":            {nil, "not a bundle"},
-		"text":             {[]byte(strings.Repeat("text", 1000)), "not a bundle"},
-		"another tar":      {dockerArchive(t, "a/b:c"), "not a bundle"},
-		"a newer format":   {forged(t, `{"format":2,"news":true}`), "format 2; this coalmine reads format 1"},
-		"no format":        {forged(t, `{}`), "format 0"},
-		"no JSON":          {forged(t, `format: 1`), "manifest.json"},
-		"an unknown field": {forged(t, `{"format":1,"hooks":["rm"]}`), "hooks"},
+		"empty":                      {nil, "not a bundle"},
+		"text":                       {[]byte(strings.Repeat("text", 1000)), "not a bundle"},
+		"another tar":                {dockerArchive(t, "a/b:c"), "not a bundle"},
+		"a newer format":             {forged(t, `{"format":2,"news":true}`), "format 2; this coalmine reads format 1"},
+		"no format":                  {forged(t, `{}`), "format 0"},
+		"no JSON":                    {forged(t, `format: 1`), "manifest.json"},
+		"escapes in a version":       {forged(t, `{"format":1,"createdBy":"\u001b]0;x\u0007"}`), "is not a name or version"},
+		"escapes in an architecture": {forged(t, `{"format":1,"arch":"amd64\u202e"}`), "is not a name or version"},
+		"an unknown field":           {forged(t, `{"format":1,"hooks":["rm"]}`), "hooks"},
 		"a huge manifest": {forged(t, `{"format":1}`+strings.Repeat(" ", maxManifest)),
 			"exceed the limit"},
 		"a changed manifest": {tarOf(t, tarFile{manifestName, `{"format":1}`}, tarFile{sumName, "0000"}),
@@ -348,8 +350,9 @@ func TestHostileBundles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := read(t.Context(), bytes.NewReader(test.data), int64(len(test.data)))
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("the error is %v, want %q in it", err, test.want)
+			var input *InputError
+			if !errors.As(err, &input) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %#v, want an InputError with %q in it", err, test.want)
 			}
 		})
 	}
@@ -458,5 +461,42 @@ func readAny(t *testing.T, data []byte) {
 		if closed := r.Close(); err == nil && (closed != nil || n != i.File.Unpacked) {
 			t.Errorf("%v: %d bytes, %v", i.Refs, n, closed)
 		}
+	}
+}
+
+// renamed is a bundle whose manifest has other names for its images than the archives.
+func renamed(t *testing.T, data []byte, from, to string) []byte {
+	t.Helper()
+	var files []tarFile
+	r := tar.NewReader(bytes.NewReader(data))
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		text, readErr := io.ReadAll(r)
+		if err := errors.Join(err, readErr); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, tarFile{h.Name, string(text)})
+	}
+	if !strings.Contains(files[0].text, from) {
+		t.Fatalf("%s is not in %s", from, files[0].text)
+	}
+	return forged(t, strings.ReplaceAll(files[0].text, from, to), files[2:]...)
+}
+
+func TestVerifyComparesTheNamesOfImages(t *testing.T) {
+	whole := create(t, contents(t))
+	for _, from := range []string{"docker.io/kindest/node:v1", "coalmine.dev/coalmine:abc", "ghcr.io/fluxcd/flagger:1.43.0"} {
+		b, err := Open(t.Context(), file(t, renamed(t, whole, from, "docker.io/library/alpine:latest")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var input *InputError
+		if err := b.Verify(t.Context(), func(File) {}); !errors.As(err, &input) || !strings.Contains(err.Error(), from) {
+			t.Errorf("%s: %v", from, err)
+		}
+		b.Close()
 	}
 }

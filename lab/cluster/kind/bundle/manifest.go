@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/name"
 )
@@ -136,6 +137,15 @@ func (m *Manifest) check() error {
 	if len(files) > maxFiles {
 		return fmt.Errorf("%d files exceed the limit of %d", len(files), maxFiles)
 	}
+	texts := append([]string{m.CreatedBy, m.Arch}, m.Meshes...)
+	for _, c := range m.Charts {
+		texts = append(texts, c.Version)
+	}
+	for _, text := range texts {
+		if len(text) > 200 || strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) }) {
+			return fmt.Errorf("%.100q is not a name or version", text)
+		}
+	}
 	seen := &uniqueNames{seen: map[string]bool{}}
 	for _, f := range files {
 		if err := f.check(); err != nil {
@@ -166,20 +176,23 @@ func (m *Manifest) check() error {
 	return seen.err
 }
 
-func (m *Manifest) checkImages(seen *uniqueNames) error {
+// allImages returns the image archives.
+func (m *Manifest) allImages() []ImageFile {
 	all := slices.Clone(m.Images)
 	if m.Own != nil {
 		all = append(all, *m.Own)
 	}
-	if n := m.Node; n != nil {
-		if n.Config != nil && !n.Config.small() {
-			return fmt.Errorf("%s is not a configuration", n.Config.Path)
-		}
-		if n.Archive != nil {
-			all = append(all, ImageFile{[]string{n.Ref}, *n.Archive})
-		}
+	if n := m.Node; n != nil && n.Archive != nil {
+		all = append(all, ImageFile{[]string{n.Ref}, *n.Archive})
 	}
-	for _, i := range all {
+	return all
+}
+
+func (m *Manifest) checkImages(seen *uniqueNames) error {
+	if n := m.Node; n != nil && n.Config != nil && !n.Config.small() {
+		return fmt.Errorf("%s is not a configuration", n.Config.Path)
+	}
+	for _, i := range m.allImages() {
 		if i.File.small() || len(i.Refs) == 0 {
 			return fmt.Errorf("%s is not an image archive", i.File.Path)
 		}

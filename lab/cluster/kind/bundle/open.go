@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // The first two entries of a bundle.
@@ -38,7 +39,7 @@ type Bundle struct {
 // files that the manifest lists. Their contents are checked when they are read, or by
 // [Bundle.Verify].
 func Open(ctx context.Context, path string) (*Bundle, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|openNonBlocking, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the bundle: %w", err)
 	}
@@ -80,7 +81,7 @@ func read(ctx context.Context, r io.ReaderAt, size int64) (*Bundle, error) {
 	}
 	m, err := decode(data)
 	if err != nil {
-		return nil, err
+		return nil, asInputError(err)
 	}
 	at, err := x.files(m.Files())
 	if err != nil {
@@ -172,13 +173,28 @@ func (b *Bundle) Close() error {
 	return b.closer.Close()
 }
 
-// Verify reads everything and compares it with the manifest's checksums. It calls fits for each
-// intact file. The error names every file that is not.
+// asInputError adds the advice for a damaged bundle to an error that has none.
+func asInputError(err error) error {
+	var input *InputError
+	if errors.As(err, &input) {
+		return err
+	}
+	return &InputError{err, hintBroken}
+}
+
+// Verify reads everything and compares it with the manifest: checksums, and the names of the images
+// in archives. It calls fits for each intact file. The error names every file that is not.
 func (b *Bundle) Verify(ctx context.Context, fits func(File)) error {
+	images := map[string]ImageFile{}
+	for _, i := range b.Manifest.allImages() {
+		images[i.File.Path] = i
+	}
 	var errs []error
 	for _, f := range b.Manifest.Files() {
-		r := b.openStored(ctx, f)
-		_, err := io.Copy(io.Discard, r)
+		_, err := io.Copy(io.Discard, b.openStored(ctx, f))
+		if i, ok := images[f.Path]; ok && err == nil {
+			err = b.verifyNames(ctx, i)
+		}
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
@@ -190,6 +206,29 @@ func (b *Bundle) Verify(ctx context.Context, fits func(File)) error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return &InputError{err, hintBroken}
+	}
+	return nil
+}
+
+// verifyNames compares the names in an image archive with the manifest. Docker loads an archive under
+// the names in it, and could replace other images.
+func (b *Bundle) verifyNames(ctx context.Context, i ImageFile) error {
+	r, err := b.open(ctx, i.File)
+	if err != nil {
+		return err
+	}
+	found, err := archiveRefs(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("%s: %w", i.File.Path, err)
+	}
+	var want []string
+	for _, ref := range i.Refs {
+		want = append(want, mustFullRef(ref))
+	}
+	slices.Sort(found)
+	slices.Sort(want)
+	if found = slices.Compact(found); !slices.Equal(found, want) {
+		return fmt.Errorf("%s: the archive has %.200q, and the manifest names %.200q", i.File.Path, found, want)
 	}
 	return nil
 }
