@@ -1,6 +1,7 @@
 package score_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,9 @@ func TestValidateRubric(t *testing.T) {
 		"points are -1":         {Items: []scenario.RubricItem{{ID: "caught", Points: -1}}},
 		"limit is missing":      {Items: []scenario.RubricItem{{ID: "detect-within"}}},
 		"limit is 2":            {Items: []scenario.RubricItem{{ID: "cohort-harm", Limit: 2}}},
+		"limit is NaN":          {Items: []scenario.RubricItem{{ID: "cohort-harm", Limit: math.NaN()}}},
+		"limit is +Inf":         {Items: []scenario.RubricItem{{ID: "cohort-harm", Limit: math.Inf(1)}}},
+		"maxHarm is NaN":        {MaxHarm: math.NaN()},
 		"maxHarm":               {MaxHarm: 1.5},
 		"minCanaryRequests":     {MinCanaryRequests: -1},
 		`precondition "luck"`:   {Preconditions: []string{"luck"}},

@@ -101,7 +101,7 @@ func ValidateRubric(r scenario.Rubric) error {
 		}
 		seen[i.ID] = true
 	}
-	if r.MaxHarm < 0 || r.MaxHarm > 1 {
+	if !(r.MaxHarm >= 0 && r.MaxHarm <= 1) { // NaN is neither
 		errs = append(errs, fmt.Errorf("rubric: maxHarm is %g: write a share between 0 and 1", r.MaxHarm))
 	}
 	if r.MinCanaryRequests < 0 {
@@ -124,7 +124,7 @@ func validateItem(i scenario.RubricItem, r scenario.Rubric) error {
 		return fmt.Errorf("%s: points are %d: write 0 or more", i.ID, i.Points)
 	case c.limit == "" && i.Limit != 0:
 		return fmt.Errorf("%s: takes no limit: remove it", i.ID)
-	case i.Limit < 0 || c.limit != "" && i.Limit > c.maxLimit:
+	case !(i.Limit >= 0) || c.limit != "" && i.Limit > c.maxLimit:
 		return fmt.Errorf("%s: limit is %g: write the %s (at most %g)", i.ID, i.Limit, c.limit, c.maxLimit)
 	case i.ID == "preconditions" && len(r.Preconditions) == 0:
 		return fmt.Errorf("preconditions: the rubric lists none: name them, or remove the item")
