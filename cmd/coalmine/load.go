@@ -143,6 +143,9 @@ func (env *Env) load(ctx context.Context, name string, f loadFlags) error {
 	if f.planOnly {
 		return test.WritePlan(ctx, env.Out)
 	}
+	if notice := loadNotice(test.Plan(), f.Target.URLs); notice != "" && !f.Target.Simulated() {
+		fmt.Fprintln(env.Err, notice)
+	}
 	progress := newLoadProgress(env, test.Plan().Duration(), f.Target.Simulated())
 	r, err := test.Run(ctx, env.Version, env.Err, progress.event)
 	progress.close()
