@@ -18,7 +18,6 @@ import (
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/trial"
 	"coalmine/lab/verdict/score"
-	"coalmine/lab/verdict/timeline"
 	"coalmine/tui"
 	"coalmine/tui/card"
 	"coalmine/tui/deck"
@@ -94,34 +93,28 @@ func newLiveTrial(src *trial.Source, t *trial.Trial) *liverun.Trial {
 
 // playToFeed plays a trial into its folder and into a feed, which it closes with the card.
 func (env *Env) playToFeed(ctx context.Context, src *trial.Source, t *trial.Trial, w *folder.Writer, feed *liverun.Feed) error {
-	results := make([]score.RunResult, len(t.Runs))
-	for i, r := range t.Runs {
-		results[i] = score.RunResult{Name: r.Name(), Role: score.Role(r.Role), Timeline: new(timeline.Timeline)}
-	}
 	err := t.Play(ctx, env.Player, env.Workers, w, func(i int, log run.Log) run.Log {
 		feed.Begin(i)
-		return &feedLog{Log: log, timeline: results[i].Timeline, feed: feed, run: i}
+		return &feedLog{Log: log, feed: feed, run: i}
 	})
+	c, err := env.conclude(src, t, w, err)
 	if err != nil {
 		feed.Close(nil, err.Error())
 		return err
 	}
-	c := score.Evaluate(src.Scenario, results)
-	feed.Close(&c, "")
+	feed.Close(c, "")
 	return nil
 }
 
 // feedLog is a run's log that also writes to the feed.
 type feedLog struct {
 	run.Log
-	timeline *timeline.Timeline
-	feed     *liverun.Feed
-	run      int
+	feed *liverun.Feed
+	run  int
 }
 
 func (l *feedLog) Write(e event.Event) {
 	l.Log.Write(e)
-	l.timeline.Fold(e)
 	l.feed.Event(l.run, e)
 }
 
@@ -175,7 +168,8 @@ func (env *Env) playTrial(ctx context.Context, src *trial.Source, t *trial.Trial
 	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
 		return env.playOnDeck(ctx, src, t, w)
 	}
-	return env.play(ctx, t, w)
+	_, err := env.conclude(src, t, w, env.play(ctx, t, w))
+	return err
 }
 
 // writeRunViews writes the views of the runs that the flags ask for, in addition to the score.

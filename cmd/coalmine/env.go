@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -32,8 +33,9 @@ type Env struct {
 	Getenv func(string) string
 	// Workers is how many runs are played at the same time.
 	Workers int
-	// Version of this binary.
-	Version string
+	// Version of this binary, and the digest of its file; "" if the file cannot be read.
+	Version      string
+	BinaryDigest func() string
 	// Cluster is where runs are played, Player plays them there.
 	Cluster cluster.Cluster
 	Player  run.Player
@@ -53,6 +55,8 @@ func newEnv() *Env {
 		Getenv:      os.Getenv,
 		Workers:     runtime.GOMAXPROCS(0),
 		Version:     version(),
+
+		BinaryDigest: sync.OnceValue(binaryDigest),
 	}
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
 		env.Width = w

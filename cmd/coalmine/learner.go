@@ -30,6 +30,19 @@ func (env *Env) updateProgress(scenario string, change func(*progress.Entry)) {
 	}
 }
 
+// hints returns how many hints of a scenario were taken, 0 if that is not known.
+func (env *Env) hints(src *trial.Source) int {
+	store, err := env.progressStore()
+	if err != nil || src.OnDisk() {
+		return 0
+	}
+	all, err := store.Read()
+	if err != nil {
+		return 0
+	}
+	return all[src.Scenario.Name].Hints
+}
+
 // recordHints records that hints of a scenario of the library were shown.
 func (env *Env) recordHints(src *trial.Source, hints int) {
 	if hints == 0 || src.OnDisk() {
@@ -39,9 +52,9 @@ func (env *Env) recordHints(src *trial.Source, hints int) {
 }
 
 // recordTrial records the score of a learner's guardrails in a scenario of the library. Trials of
-// the scenario's own guardrails and of one version do not count.
+// one version do not count.
 func (env *Env) recordTrial(src *trial.Source, t *trial.Trial, c *score.Card) {
-	if src.OnDisk() || t.Manifest.Options.Guardrails != "" || t.OneVersion() || !conclusive(c) {
+	if src.OnDisk() || t.OneVersion() || !conclusive(c) || c.Own != "" && c.Own != scenario.Solution {
 		return
 	}
 	env.updateProgress(src.Scenario.Name, withTrial(c))
@@ -57,9 +70,14 @@ func withHints(hints int) func(*progress.Entry) {
 	return func(e *progress.Entry) { e.Hints = max(e.Hints, min(hints, scenario.HintLevels)) }
 }
 
-// withTrial returns an update with a card's score. Hints that were taken before cost points.
+// withTrial returns an update with a card's score. Hints that were taken before cost points. The
+// scenario's own guardrails have no score: only that the solution was played is kept.
 func withTrial(c *score.Card) func(*progress.Entry) {
 	return func(e *progress.Entry) {
+		if c.Own != "" {
+			e.SolutionPlayed = e.SolutionPlayed || c.Own == scenario.Solution
+			return
+		}
 		e.AddTrial(c.Exit == score.ExitPassed, c.Points, c.MaxPoints, scenario.HintCost(e.Hints, c.MaxPoints))
 	}
 }

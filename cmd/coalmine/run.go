@@ -124,6 +124,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	defer w.Close()
+	go env.BinaryDigest() // while the runs are played
 	if err := env.playTrial(ctx, src, t, w, f); err != nil {
 		return fmt.Errorf("%w; coalmine report %s scores what was recorded", err, quoted(dir))
 	}

@@ -44,6 +44,13 @@ type RunStarted struct {
 	// Versions are the versions of the components by name (coalmine, flagger, prometheus,
 	// kubernetes).
 	Versions map[string]string `json:"versions"`
+	// ScenarioDigest and GuardrailsDigest are the SHA-256 digests of the files that were played.
+	// They are "" in logs of older versions; the second is also "" without guardrails.
+	ScenarioDigest   string `json:"scenario_sha256,omitempty"`
+	GuardrailsDigest string `json:"guardrails_sha256,omitempty"`
+	// Drawn are the scenario's parameters that the seed chose, by name; nil for a run with the
+	// scenario's own.
+	Drawn map[string]float64 `json:"drawn,omitempty"`
 }
 
 // Stages of a run, in order.

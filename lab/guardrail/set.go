@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"coalmine/lab/digest"
 )
 
 // Set is a validated set of guardrails.
@@ -19,6 +21,15 @@ type Set struct {
 	Files map[string][]byte
 	// Environment is what the set was validated against.
 	Environment Environment
+}
+
+// Digest returns the SHA-256 digest of the manifests as read. It is "" for a nil set, and for one
+// that was not read from files.
+func (s *Set) Digest() string {
+	if s == nil || s.Files == nil {
+		return ""
+	}
+	return digest.Files(s.Files)
 }
 
 // Find returns the object of the given kind and name.

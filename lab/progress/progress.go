@@ -45,12 +45,14 @@ type Entry struct {
 	// QuizRight of QuizOf questions is the best quiz result.
 	QuizRight int `json:"quiz_right,omitempty"`
 	QuizOf    int `json:"quiz_of,omitempty"`
+	// SolutionPlayed is set once the scenario's own solution was played, also a copy of it.
+	SolutionPlayed bool `json:"solution_played,omitempty"`
 	// Last is the time of the last update.
 	Last time.Time `json:"last,omitzero"`
 }
 
 // Started reports whether there is any progress.
-func (e Entry) Started() bool { return e.Trials > 0 || e.Hints > 0 || e.QuizOf > 0 }
+func (e Entry) Started() bool { return e.Trials > 0 || e.Hints > 0 || e.QuizOf > 0 || e.SolutionPlayed }
 
 // AddTrial records a trial's points, less cost. The better trial stays: one that passed, then the
 // one with more points.

@@ -26,6 +26,9 @@ func (p *page) outcome(c score.Card) {
 	sign, severity := model.Symbol(c.Exit)
 	p.line(" ", p.in(styleOf(severity), sign+" "+strings.ToUpper(c.Outcome)), "  ", p.in(faint, cut(c.Scenario, 30)))
 	p.wrapped(3, plain, c.Reason)
+	for _, r := range c.Remarks {
+		p.wrapped(3, warn, r)
+	}
 }
 
 // harm compares the users' harm with that of the other runs, by bars of one scale.

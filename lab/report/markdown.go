@@ -48,7 +48,7 @@ func (d *markdownPage) head() {
 		line += fmt.Sprintf(", %s", markdown.Strong(fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)))
 	}
 	d.Paragraph(line + ". " + markdown.Text(sentence(v.Reason)))
-	for _, n := range d.trial.Notes {
+	for _, n := range d.trial.AllNotes() {
 		d.Paragraph("> Note: " + markdown.Text(n))
 	}
 }

@@ -50,6 +50,9 @@ func started(d cluster.Description, spec cluster.RunSpec) event.RunStarted {
 		Mesh:     d.Mesh,
 		Guarded:  spec.Guardrails != nil,
 		Versions: d.Versions,
+
+		ScenarioDigest:   s.Digest(),
+		GuardrailsDigest: spec.Guardrails.Digest(),
 	}
 }
 

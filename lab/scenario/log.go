@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 
+	"coalmine/lab/digest"
 	"coalmine/loadgen"
 	"coalmine/loadgen/accesslog"
 )
@@ -64,6 +65,19 @@ func (s *Scenario) LogName() string {
 		return ""
 	}
 	return path.Clean(s.Traffic.Replay.Log)
+}
+
+// Digest returns the SHA-256 digest of the files that say what a run of the scenario is: its
+// description, and the access log that it replays. It is "" for a scenario without a file.
+func (s *Scenario) Digest() string {
+	if s.Source == nil {
+		return ""
+	}
+	files := map[string][]byte{FileScenario: s.Source}
+	if name := s.LogName(); name != "" {
+		files[name] = s.Log
+	}
+	return digest.Files(files)
 }
 
 // readLogError describes why a log cannot be read, without the operation and path of the system's

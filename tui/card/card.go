@@ -219,6 +219,9 @@ func (c *Card) layout(p *page) {
 		a.Text(x+2, y, theme.Muted, card.Scenario)
 	})
 	p.wrapped(3, theme.Plain, card.Reason)
+	for _, r := range card.Remarks {
+		p.wrapped(3, theme.Warn, r)
+	}
 	if c.opts.Remark != nil {
 		p.wrapped(3, theme.Muted, c.opts.Remark())
 	}

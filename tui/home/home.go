@@ -417,6 +417,9 @@ func progressText(e progress.Entry) string {
 	if e.Hints > 0 {
 		parts = append(parts, fmt.Sprintf("hints: %d", e.Hints))
 	}
+	if e.SolutionPlayed {
+		parts = append(parts, "solution played")
+	}
 	if e.QuizOf > 0 {
 		parts = append(parts, fmt.Sprintf("quiz: %d of %d", e.QuizRight, e.QuizOf))
 	}

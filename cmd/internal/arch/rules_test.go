@@ -24,6 +24,7 @@ func rules() []rule {
 		{pkg: "loadgen/pacer", imports: []string{"loadgen/heap"}},
 		{pkg: "lab/event"},
 		{pkg: "lab/format"},
+		{pkg: "lab/digest"},
 		{pkg: "lab/input/yamlpos"},
 		{pkg: "lab/progress"},
 		{pkg: "lab/input"},
@@ -46,8 +47,8 @@ func rules() []rule {
 		{pkg: "lab/scenario/v1alpha1", imports: []string{"lab/service", "lab/input/yamlpos", "loadgen"}},
 		{pkg: "lab/scenario/schemagen", imports: []string{"lab/scenario/v1alpha1"}},
 		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
-		{pkg: "lab/scenario", imports: []string{"lab/scenario/v1alpha1", "lab/service", "lab/input/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
-		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/input/spelling", "lab/event", "lab/scenario", "lab/input/yamlpos"}},
+		{pkg: "lab/scenario", imports: []string{"lab/digest", "lab/scenario/v1alpha1", "lab/service", "lab/input/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
+		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/digest", "lab/input/spelling", "lab/event", "lab/scenario", "lab/input/yamlpos"}},
 		{pkg: "lab/guardrail/lint", kubernetes: true, imports: []string{"lab/event", "lab/guardrail", "lab/input/yamlpos"}},
 		{pkg: "lab/guardrail/guardrailtest"},
 		{pkg: "lab/mesh", imports: []string{"loadgen/rng", "lab/event"}},
@@ -121,7 +122,7 @@ func rules() []rule {
 		// Trials and what they are worth: the verbs rest on these.
 		{pkg: "lab/run/trial", imports: []string{"lab/input", "lab/run", "lab/run/folder", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario",
 			"lab/verdict/score", "scenarios"}},
-		{pkg: "lab/run/result", imports: []string{"lab/input", "lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
+		{pkg: "lab/run/result", imports: []string{"lab/digest", "lab/format", "lab/input", "scenarios", "lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 
 		// The command ties everything together.

@@ -39,6 +39,7 @@ func checkDescription(l *Log, found *Findings) {
 		Format: event.Format, Scenario: s.Name, Service: s.Release.Service, Version: l.Spec.Version, Baseline: l.released().Baseline,
 		Role: s.Role(l.Spec.Version), Seed: l.Spec.Seed, Cluster: l.Cluster.Cluster, Mesh: l.Cluster.Mesh,
 		Guarded: l.Spec.Guardrails != nil, Versions: l.Cluster.Versions,
+		ScenarioDigest: s.Digest(), GuardrailsDigest: l.Spec.Guardrails.Digest(),
 	}
 	if diff := cmp.Diff(want, l.Timeline.Run); diff != "" {
 		found.Addf("run.started differs (-want +got):\n%s", diff)

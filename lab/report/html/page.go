@@ -158,7 +158,7 @@ type row struct {
 
 // newPage puts the page together.
 func newPage(t *model.Trial) *page {
-	p := &page{Title: t.Card.Title, Verdict: t.Verdict(), Notes: t.Notes, Single: t.Single != nil, Files: manifests(t),
+	p := &page{Title: t.Card.Title, Verdict: t.Verdict(), Notes: t.AllNotes(), Single: t.Single != nil, Files: manifests(t),
 		Scorecard: t.Scorecard(), Real: model.Provenance(t.Card.Players)}
 	if c := t.Card; c.MaxPoints > 0 {
 		p.Points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)

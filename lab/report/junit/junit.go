@@ -79,7 +79,7 @@ func Write(w io.Writer, t *model.Trial) error {
 	for _, i := range t.Card.Items {
 		s.item(t.Card.Scenario, i, played)
 	}
-	for _, n := range t.Notes {
+	for _, n := range t.AllNotes() {
 		s.Out += format.Clean(n) + "\n"
 	}
 	s.Time = seconds(s.time)

@@ -33,6 +33,10 @@ type Trial struct {
 	Notes []string
 }
 
+// AllNotes lists what readers have to know first: what is missing from the recording, and the
+// card's remarks on where it comes from.
+func (t *Trial) AllNotes() []string { return slices.Concat(t.Notes, t.Card.Remarks) }
+
 // Run is one run of the learner's guardrails.
 type Run struct {
 	Row      score.Row

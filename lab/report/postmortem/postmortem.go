@@ -23,7 +23,7 @@ func Write(w io.Writer, t *model.Trial) error {
 	d.Heading(1, "Postmortem: "+markdown.Text(t.Card.Title))
 	d.Paragraph("Drafted from recorded events. Times are those of the run and, in brackets, since the release. " +
 		"The team fills in what is marked " + placeholder + ".")
-	for _, n := range t.Notes {
+	for _, n := range t.AllNotes() {
 		d.Paragraph("> Note: " + markdown.Text(n))
 	}
 	r, ok := t.Highlight()

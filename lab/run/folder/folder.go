@@ -1,6 +1,6 @@
 // Package folder writes and reads run folders. A run folder keeps one trial:
 //
-//	run.json             the manifest: seeds, versions, options
+//	run.json             the manifest: seeds, versions, options, digests
 //	scenario/            the scenario
 //	guardrails/          the guardrails' manifests
 //	runs/ROLE-seedN/     events.jsonl, one folder for each run
@@ -8,8 +8,9 @@
 //	report.html          the report
 //	postmortem.md        a draft postmortem
 //
-// A run folder contains everything that its score depends on, and nothing about the machine or the
-// time of the run, so the same inputs give the same bytes. Folders that are read are untrusted:
+// A run folder contains everything that its score depends on. Except for the evidence in run.json,
+// it has nothing about the machine or the time of the run, so the same inputs give the same bytes.
+// Folders that are read are untrusted:
 // sizes are limited and links cannot lead out of the folder.
 package folder
 
@@ -24,7 +25,7 @@ import (
 )
 
 // Format is the version of the folder's layout and of run.json.
-const Format = 1
+const Format = 2
 
 // Names in a run folder.
 const (
@@ -50,6 +51,8 @@ type Manifest struct {
 	// Runs in the order in which they start. After an interruption, the folders of the last ones
 	// are missing.
 	Runs []Run `json:"runs"`
+	// Evidence is nil while the trial is played, and in folders of older versions.
+	Evidence *Evidence `json:"evidence,omitempty"`
 }
 
 // Options of a trial.
@@ -95,6 +98,9 @@ func (m Manifest) validate() error {
 			return fmt.Errorf("run %s is a duplicate", r.Name())
 		}
 		seen[r.Name()] = true
+	}
+	if m.Evidence != nil {
+		return m.Evidence.validate()
 	}
 	return nil
 }

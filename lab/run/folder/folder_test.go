@@ -228,7 +228,7 @@ func TestDamagedFolders(t *testing.T) {
 		spoil func(*testing.T, string)
 		want  string
 	}{
-		"a newer format":                  {replace("run.json", `"format": 1`, `"format": 2`), "use a newer one"},
+		"a newer format":                  {replace("run.json", `"format": 2`, `"format": 3`), "use a newer one"},
 		"an unknown field":                {replace("run.json", `"scenario"`, `"szenario"`), "unknown field"},
 		"a role that is a path":           {replace("run.json", `"role": "faulty"`, `"role": "../../x"`), "not a word of a-z"},
 		"a manifest that is a link":       {link("run.json"), "is a symbolic link"},

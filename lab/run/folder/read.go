@@ -3,6 +3,8 @@ package folder
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -142,10 +144,36 @@ func (f *Folder) Events(r Run) ([]event.Event, error) {
 	if mismatch := f.checkRun(r, events); mismatch != nil {
 		return nil, mismatch
 	}
+	if err == nil || ended(events) {
+		if changed := f.checkDigest(r, file); changed != nil && ended(events) {
+			return nil, fmt.Errorf("%s: %w", r.eventsPath(), changed)
+		} else if changed != nil {
+			err = changed
+		}
+	}
 	if err != nil {
 		return events, fmt.Errorf("%s: %w", r.eventsPath(), err)
 	}
 	return events, nil
+}
+
+// ended reports whether a log has its last event, so that it can have a verdict.
+func ended(events []event.Event) bool { return events[len(events)-1].Fact.Kind() == event.KindRunEnded }
+
+// checkDigest compares a log with its digest in the evidence, if that has one.
+func (f *Folder) checkDigest(r Run, file *os.File) error {
+	e := f.Manifest.Evidence
+	if e == nil || e.Logs[r.Name()] == "" {
+		return nil
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(file, 0, maxLog)); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != e.Logs[r.Name()] {
+		return fmt.Errorf("the log is not the one that was recorded: its digest is not that in %s", fileManifest)
+	}
+	return nil
 }
 
 // wholeLines returns the end of the last complete line, and whether any bytes follow it.

@@ -1,20 +1,29 @@
 package folder
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"sync"
 
 	"coalmine/lab/event"
 )
 
 // Writer writes one run folder. Different logs may be written from different goroutines.
 type Writer struct {
-	root *os.Root
+	root     *os.Root
+	manifest Manifest
+
+	mu   sync.Mutex
+	logs map[string]string // digests of the logs that were closed
 }
 
 // Create creates a run folder and writes its manifest, scenario and guardrails. An existing folder
@@ -32,7 +41,7 @@ func Create(dir string, m Manifest, scenario, guardrails map[string][]byte) (*Wr
 	if err != nil {
 		return nil, fmt.Errorf("create the run folder: %w", err)
 	}
-	w := &Writer{root: root}
+	w := &Writer{root: root, manifest: m, logs: map[string]string{}}
 	if err := w.writeInputs(m, scenario, guardrails); err != nil {
 		err = errors.Join(fmt.Errorf("create the run folder: %w", err), root.Close())
 		if missing != nil {
@@ -113,7 +122,25 @@ func (w *Writer) Log(run Run) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", run.Name(), err)
 	}
-	return &Log{Writer: event.NewWriter(f), file: f}, nil
+	sum := sha256.New()
+	return &Log{Writer: event.NewWriter(io.MultiWriter(f, sum)), file: f, sum: sum, folder: w, name: run.Name()}, nil
+}
+
+// Dir returns the path of the folder.
+func (w *Writer) Dir() string { return w.root.Name() }
+
+// Seal adds the evidence of the trial to the manifest. The digests of the logs are those of the
+// logs that were written and closed; the seeds are those of the runs.
+func (w *Writer) Seal(e Evidence) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e.Seeds, e.Logs = Seeds(w.manifest.Runs), maps.Clone(w.logs)
+	m := w.manifest
+	m.Evidence = &e
+	if err := errors.Join(m.validate(), w.writeManifest(m)); err != nil {
+		return fmt.Errorf("write %s: %w", fileManifest, err)
+	}
+	return nil
 }
 
 // Card writes the score card as JSON and as text, replacing an earlier one.
@@ -145,7 +172,17 @@ func (w *Writer) Close() error { return w.root.Close() }
 type Log struct {
 	*event.Writer
 	file io.Closer
+
+	sum    hash.Hash
+	folder *Writer
+	name   string
 }
 
 // Close flushes and closes the log. It returns the first error of all writes.
-func (l *Log) Close() error { return errors.Join(l.Writer.Close(), l.file.Close()) }
+func (l *Log) Close() error {
+	err := errors.Join(l.Writer.Close(), l.file.Close())
+	l.folder.mu.Lock()
+	defer l.folder.mu.Unlock()
+	l.folder.logs[l.name] = hex.EncodeToString(l.sum.Sum(nil))
+	return err
+}

@@ -61,7 +61,11 @@ func Read(dir string) (*Recording, error) {
 	r.guardrails, r.guardrailsErr = f.Manifests()
 	for _, run := range f.Manifest.Runs {
 		l := Log{Run: run}
-		if l.Events, l.Err = f.Events(run); len(l.Events) > 0 {
+		l.Events, l.Err = f.Events(run)
+		if err := r.checkInputs(run, l.Events); err != nil {
+			l.Events, l.Err = nil, err
+		}
+		if len(l.Events) > 0 {
 			l.Timeline = timeline.Build(l.Events)
 		}
 		r.Logs = append(r.Logs, l)
@@ -85,7 +89,12 @@ func readScenario(f *folder.Folder) (*scenario.Scenario, error) {
 }
 
 // Card scores what was recorded.
-func (r *Recording) Card() score.Card { return score.Evaluate(r.Scenario, r.planned()) }
+func (r *Recording) Card() score.Card {
+	c := score.Evaluate(r.Scenario, r.planned())
+	c.Own = r.own()
+	c.Remarks = r.remarks(&c)
+	return c
+}
 
 // planned are all runs that were asked for.
 func (r *Recording) planned() []score.RunResult {

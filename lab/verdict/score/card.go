@@ -39,6 +39,13 @@ type Card struct {
 
 	Preconditions []Precondition `json:"preconditions,omitempty"`
 	Players       Players        `json:"players"`
+
+	// Own is the name of the scenario's own guardrails that these are, also if they were copied; ""
+	// for others.
+	Own string `json:"own_guardrails,omitempty"`
+	// Remarks say where the result comes from, if that is not the library's scenario and guardrails
+	// of a learner.
+	Remarks []string `json:"remarks,omitempty"`
 }
 
 // Rate is a count with its Wilson 95 % interval.

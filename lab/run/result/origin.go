@@ -1,0 +1,125 @@
+package result
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"coalmine/lab/digest"
+	"coalmine/lab/event"
+	"coalmine/lab/format"
+	"coalmine/lab/run/folder"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
+	"coalmine/scenarios"
+)
+
+// checkInputs checks that a log was recorded with the scenario and the guardrails of the folder
+// that it is in, and in the role that it has there. Logs of older versions have no digests; in a
+// folder with evidence they need them.
+func (r *Recording) checkInputs(run folder.Run, events []event.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	started, _ := events[0].Fact.(event.RunStarted) // the folder accepts no other opening
+	if started.ScenarioDigest == "" && r.Manifest.Evidence == nil {
+		return nil
+	}
+	role := score.Role(run.Role)
+	what := ""
+	switch {
+	case started.ScenarioDigest != r.Scenario.Digest():
+		what = "with another scenario than scenario/" + scenario.FileScenario
+	case started.Guarded != (role != score.RoleUnguarded), started.Role != releaseRole(role):
+		what = "in another role"
+	case role != score.RoleUnguarded && role != score.RoleReference && started.GuardrailsDigest != digest.Files(r.guardrails):
+		what = "with other guardrails than those in guardrails/"
+	default:
+		return nil
+	}
+	return fmt.Errorf("runs/%s: the log was recorded %s: files were moved or edited", run.Name(), what)
+}
+
+// releaseRole returns the role of the version that a run of a trial releases.
+func releaseRole(r score.Role) string {
+	switch r {
+	case score.RoleHealthy:
+		return scenario.RoleHealthy
+	case score.RoleOther:
+		return ""
+	}
+	return scenario.RoleFaulty
+}
+
+// FromLibrary returns the folder of the library's scenario with the name and the contents of s, or
+// nil if there is none.
+func FromLibrary(s *scenario.Scenario) *scenario.Folder {
+	f, err := scenario.Open(scenarios.Library(), s.Name)
+	if err != nil {
+		return nil
+	}
+	if own, err := f.Load(); err != nil || own.Digest() != s.Digest() {
+		return nil
+	}
+	return f
+}
+
+// Own returns the variant of a scenario that guardrails are a copy of, whatever the names of the
+// files and their comments, or "" if there is none. A copy of the starter is a learner's.
+func Own(f *scenario.Folder, guardrails map[string][]byte) string {
+	names, err := f.Variants()
+	if err != nil {
+		return ""
+	}
+	sum := digest.Documents(guardrails)
+	for _, name := range names {
+		files, err := f.Files(name)
+		if err == nil && name != scenario.Starter && sum != "" && digest.Documents(files) == sum {
+			return name
+		}
+	}
+	return ""
+}
+
+// own returns the variant of the scenario that was played, also under another name.
+func (r *Recording) own() string {
+	own := r.Manifest.Options.Guardrails
+	if e := r.Manifest.Evidence; e != nil {
+		own = cmp.Or(own, e.Own)
+	}
+	if f := FromLibrary(r.Scenario); f != nil && r.guardrailsErr == nil {
+		own = cmp.Or(own, Own(f, r.guardrails))
+	}
+	return own
+}
+
+// remarks say what is special about where the result on a card comes from.
+func (r *Recording) remarks(c *score.Card) []string {
+	var all []string
+	if text := libraryRemark(r.Scenario); text != "" {
+		all = append(all, text)
+	}
+	if c.Own != "" && c.Exit == score.ExitPassed {
+		all = append(all, fmt.Sprintf("The guardrails are the scenario's own, %s: it does not count as solved.", c.Own))
+	} else if c.Own != "" {
+		all = append(all, fmt.Sprintf("The guardrails are the scenario's own, %s.", c.Own))
+	}
+	if e := r.Manifest.Evidence; e == nil {
+		all = append(all, "run.json has no digests: the trial did not end, or was played by an older version.")
+	} else if e.Hints > 0 {
+		all = append(all, fmt.Sprintf("%s of the scenario had been taken.", format.Plural(e.Hints, "hint")))
+	}
+	return all
+}
+
+// libraryRemark says how a scenario differs from the library, or "".
+func libraryRemark(s *scenario.Scenario) string {
+	names, err := scenario.Names(scenarios.Library())
+	switch {
+	case err != nil || FromLibrary(s) != nil:
+		return ""
+	case slices.Contains(names, s.Name):
+		return fmt.Sprintf("This is not the library's scenario %s: it was edited, or is of another version.", s.Name)
+	}
+	return fmt.Sprintf("The scenario %s is not in the library.", s.Name)
+}
