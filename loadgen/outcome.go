@@ -21,6 +21,8 @@ type Outcome struct {
 	// the Failure constants.
 	Status  uint16
 	Failure string
+	// Detail is the text of the error behind Failure, without the client's own port.
+	Detail string
 	// Version is the version that served the request, or "" if the response did not tell.
 	Version string
 	// Workload is the workload of that version, where the response names it.
@@ -42,11 +44,28 @@ func (o *Outcome) Failed() bool { return o.Status >= 500 || o.Status == 0 }
 
 // Reasons for which there was no response.
 const (
-	FailureRefused = "refused" // nothing listens on the port
-	FailureReset   = "reset"   // the connection broke
-	FailureTimeout = "timeout"
-	FailureTLS     = "tls"
-	FailureName    = "name" // the host's name did not resolve
-	FailureStopped = "stopped"
-	FailureOther   = "other"
+	FailureRefused     = "refused" // nothing listens on the port
+	FailureReset       = "reset"   // the connection broke
+	FailureTimeout     = "timeout"
+	FailureTLS         = "tls"
+	FailureName        = "name"        // the host's name did not resolve
+	FailureUnreachable = "unreachable" // no route leads to the host
+	FailureProtocol    = "protocol"    // the response is not valid HTTP
+	FailureStopped     = "stopped"
+	FailureOther       = "other"
 )
+
+// Limits of the generator for which a request was never sent. They say nothing about the server.
+const (
+	FailurePorts       = "ports"       // no local port is free
+	FailureDescriptors = "descriptors" // too many open files
+	FailureMemory      = "memory"      // the kernel has no buffers left
+)
+
+// LocalFailure reports whether a reason is a limit of the generator.
+func LocalFailure(failure string) bool {
+	return failure == FailurePorts || failure == FailureDescriptors || failure == FailureMemory
+}
+
+// NotSent reports whether the attempt failed in the generator, so that no server saw it.
+func (o *Outcome) NotSent() bool { return o.Status == 0 && LocalFailure(o.Failure) }

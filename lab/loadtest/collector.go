@@ -45,7 +45,9 @@ func (c *collector) add(o *loadgen.Outcome) {
 	if o.Status != 0 {
 		c.answered++
 	}
-	c.attempts.Add(o)
+	if !o.NotSent() {
+		c.attempts.Add(o)
+	}
 }
 
 // close ends the last second and records the totals.

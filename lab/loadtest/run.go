@@ -43,7 +43,10 @@ func (t *Test) Run(ctx context.Context, version string, messages io.Writer, list
 	c.close(report.Elapsed, report.Arrivals)
 	events.Record(report.Elapsed, "load", ended(sendErr))
 	events.Flush()
-	c.results.Run = results.Run{Start: report.Start, Elapsed: report.Elapsed, Unsent: int64(report.Unsent)}
+	c.results.Run = results.Run{
+		Start: report.Start, Elapsed: report.Elapsed, Unsent: int64(report.Unsent),
+		Workers: int64(report.Workers), Peak: int64(report.Peak), Saturated: report.Saturated,
+	}
 	if err := errors.Join(out.writeResults(c), out.close()); err != nil {
 		return nil, err
 	}
@@ -55,8 +58,8 @@ func (t *Test) result(c *collector, report attack.Report, sendErr error) *Result
 	switch {
 	case errors.Is(sendErr, context.Canceled):
 		r.Err = fmt.Errorf("%w: %d planned requests were not sent; objectives are judged by those that were", sendErr, report.Unsent)
-	case sendErr == nil && report.Attempts > 0 && c.answered == 0:
-		r.Err = fmt.Errorf("none of %d requests was answered: the table shows why; is the target still running?", report.Attempts)
+	case sendErr == nil && c.results.Sum(nil).Attempts > 0 && c.answered == 0 && len(c.results.Limits()) == 0:
+		r.Err = fmt.Errorf("none of %d requests was answered: the report shows why; is the target still running?", report.Attempts)
 	}
 	return r
 }

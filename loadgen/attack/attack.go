@@ -39,8 +39,10 @@ type Attack struct {
 	// Start is when traffic starts, for several attacks that start together. The zero time starts
 	// as soon as connections are open. If it is in the past by then, Run fails with [ErrLate].
 	Start time.Time
-	// Workers is the maximum number of requests in flight. Further ones wait, which counts as
-	// latency. 0 is the number that the plan sends in a second at its peak, within 16 and 4,096.
+	// Workers is the maximum number of requests in flight. Workers start when they are needed.
+	// Further requests wait, which counts as latency, although the generator is to blame: see
+	// Report.Saturated. 0 is the number that is needed if every request of the plan's peak rate times
+	// out, within 4,096 and 16,384.
 	Workers int
 	// Connections is the number of connections to open before the first request, including TLS
 	// handshakes, shared evenly by the hosts. Servers see no request on those that are never
@@ -52,6 +54,8 @@ type Attack struct {
 	Timeout time.Duration
 	// Grace is how long requests in flight may take after a stop. 0 is 5 s, negative means none.
 	Grace time.Duration
+	// Abort ends the grace when it is closed. It may be nil.
+	Abort <-chan struct{}
 	// TLS configures https; nil is Go's default.
 	TLS *tls.Config
 	// HTTP2 enables HTTP/2 with https servers that support it.
@@ -85,8 +89,11 @@ type Report struct {
 	// Arrivals were sent, in Attempts. Unsent arrivals were not sent because the attack was
 	// stopped; they are counted up to 20 million.
 	Arrivals, Attempts, Unsent int
-	// Peak is the largest number of requests in flight at once.
-	Peak int
+	// Peak is the largest number of requests in flight at once, of the Workers that were allowed.
+	Peak, Workers int
+	// Saturated reports whether all workers were busy at some time, so that requests may have waited
+	// for the generator.
+	Saturated bool
 	// Lag is how much later than intended attempts were written to their connections. Attempts
 	// without a connection are assumed to take as long as the others.
 	Lag Lag

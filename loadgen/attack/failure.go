@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"strings"
 	"syscall"
 
 	"coalmine/loadgen"
@@ -18,6 +20,9 @@ var errSwitched = errors.New("the server switched to another protocol")
 func failure(err error) string {
 	var name *net.DNSError
 	var network net.Error
+	if local := localFailure(err); local != "" {
+		return local
+	}
 	switch {
 	case errors.Is(err, errTimeout):
 		return loadgen.FailureTimeout
@@ -33,8 +38,61 @@ func failure(err error) string {
 		return loadgen.FailureTLS
 	case isReset(err):
 		return loadgen.FailureReset
+	case isOneOf(err, unreachables):
+		return loadgen.FailureUnreachable
+	case isProtocol(err):
+		return loadgen.FailureProtocol
 	}
 	return loadgen.FailureOther
+}
+
+// localFailure returns the limit of this machine that err stands for, or "" if it is another error.
+// A resolver passes on the text of an error only.
+func localFailure(err error) string {
+	var name *net.DNSError
+	isName := errors.As(err, &name)
+	for _, l := range localLimits {
+		if errors.Is(err, l.errno) || isName && strings.Contains(name.Err, l.errno.Error()) {
+			return l.failure
+		}
+	}
+	return ""
+}
+
+// isProtocol reports whether err says that the response is not valid HTTP. Most such errors of
+// net/http have no type.
+func isProtocol(err error) bool {
+	var protocol *http.ProtocolError
+	if errors.Is(err, errSwitched) || errors.As(err, &protocol) {
+		return true
+	}
+	text := err.Error()
+	for _, part := range []string{"malformed", "http2: ", "invalid header", "server gave HTTP response", "bad Content-Length",
+		"unsupported transfer encoding", "too many transfer encodings", "headers exceeded", "invalid byte in chunk", "chunked encoding"} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// detail returns the text of an error without this machine's port, so that equal problems have
+// equal texts.
+func detail(err error) string {
+	var op *net.OpError
+	if err == nil || !errors.As(err, &op) || op.Source == nil {
+		return errorText(err)
+	}
+	short := *op
+	short.Source = nil
+	return short.Error()
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func isRefused(err error) bool { return isOneOf(err, refusals) }
@@ -81,3 +139,9 @@ type handshakeError struct{ err error }
 
 func (e *handshakeError) Error() string { return "tls handshake: " + e.err.Error() }
 func (e *handshakeError) Unwrap() error { return e.err }
+
+// localLimit is an error of the operating system and the limit that it stands for.
+type localLimit struct {
+	errno   syscall.Errno
+	failure string
+}

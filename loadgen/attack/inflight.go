@@ -31,6 +31,7 @@ type inflight struct {
 	// Times are since the start of traffic. What follows is set once the request has ended.
 	sent, ended time.Duration
 	failure     string
+	detail      string
 	err         error
 	status      uint16
 	reason      string // the status with its text
@@ -49,6 +50,8 @@ type inflight struct {
 type inflightSet struct {
 	start   time.Time
 	timeout time.Duration
+	// workers is the maximum number of requests in flight.
+	workers int
 	offset  *dispatchOffset
 
 	mu    sync.Mutex
@@ -69,34 +72,42 @@ type inflightSet struct {
 }
 
 func newInflightSet(workers int, timeout time.Duration) *inflightSet {
-	f := &inflightSet{timeout: timeout, offset: &dispatchOffset{}, slots: make([]*inflight, workers+1)}
-	for i := range f.slots {
-		f.free = append(f.free, i)
-	}
+	f := &inflightSet{timeout: timeout, workers: workers, offset: &dispatchOffset{}}
 	f.pending.prev, f.pending.next = &f.pending, &f.pending
 	return f
 }
 
-// acquire assigns a slot to an item. There is one slot more than workers: each worker has one item,
-// and one more may have ended and not been delivered.
+// acquire assigns a slot to an item. There are as many slots as were ever needed at once, at most
+// one more than workers: each worker has one item, and one more may have ended and not been
+// delivered.
 func (s *inflightSet) acquire(it item) *inflight {
 	f := &inflight{item: it}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.free) == 0 {
+		s.free = append(s.free, len(s.slots))
+		s.slots = append(s.slots, nil)
+	}
 	f.slot = s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
 	s.slots[f.slot] = f
 	return f
 }
 
-// get returns the request in a slot.
+// get returns the request in a slot, or nil.
 func (s *inflightSet) get(slot int) *inflight {
+	f, _ := s.at(slot)
+	return f
+}
+
+// at returns the request in a slot, which may be nil, or false if there is no such slot.
+func (s *inflightSet) at(slot int) (*inflight, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if slot < 0 || slot >= len(s.slots) {
-		return nil
+		return nil, false
 	}
-	return s.slots[slot]
+	return s.slots[slot], true
 }
 
 // markSent records that a request is sent now, and returns the context that ends at its timeout.
@@ -207,8 +218,12 @@ func (s *inflightSet) takeCompleted(list []*inflight) []*inflight {
 // close stops the timers and completes the remaining requests. There are none, unless vegeta failed
 // to build a request.
 func (s *inflightSet) close() {
-	for slot := range s.slots {
-		if f := s.get(slot); f != nil {
+	for slot := 0; ; slot++ {
+		f, ok := s.at(slot)
+		if !ok {
+			break
+		}
+		if f != nil {
 			s.complete(f, errors.New("vegeta made no request"))
 		}
 	}
@@ -225,7 +240,7 @@ func (s *inflightSet) close() {
 func (r *inflight) outcome(o *loadgen.Outcome) {
 	*o = loadgen.Outcome{
 		Arrival: r.arrival, Attempt: r.attempt, Intended: r.at, Sent: r.sent, Latency: r.ended - r.arrival.At,
-		Status: r.status, Failure: r.failure, Version: r.version, Workload: r.workload, Hit: r.hit, Wrong: r.wrong, ByMesh: r.byMesh,
-		BytesIn: r.body.read,
+		Status: r.status, Failure: r.failure, Detail: r.detail, Version: r.version, Workload: r.workload,
+		Hit: r.hit, Wrong: r.wrong, ByMesh: r.byMesh, BytesIn: r.body.read,
 	}
 }

@@ -105,6 +105,6 @@ func (c *roundTripper) readHeaders(r *inflight, req *http.Request, resp *http.Re
 
 // fail completes a request that has no response or only part of one.
 func (c *roundTripper) fail(r *inflight, err error) {
-	r.status, r.failure, r.header = 0, failure(err), nil
+	r.status, r.failure, r.detail, r.header = 0, failure(err), detail(err), nil
 	c.inflights.complete(r, err)
 }

@@ -121,16 +121,22 @@ func (r *run) play(ctx context.Context, start time.Time) (Report, error) {
 		start = time.Now()
 	}
 	r.start(start)
-	stopped := make(chan struct{})
+	stopped, over := make(chan struct{}), make(chan struct{})
 	unwatch := context.AfterFunc(ctx, func() {
 		defer close(stopped)
 		r.schedule.stop()
 		attacker.Stop()
 		r.inflights.abortAfter(max(r.Grace, 0))
+		select {
+		case <-r.Abort:
+			r.inflights.abort()
+		case <-over:
+		}
 	})
 	for range attacker.Attack(r.target, r.schedule, 0, "") {
 		r.deliver()
 	}
+	close(over)
 	err := error(nil)
 	if !unwatch() {
 		<-stopped
@@ -198,7 +204,8 @@ func (r *run) finish() {
 		r.count(it.attempt, now)
 		r.Done(&r.outcome)
 	}
-	r.report.Unsent, r.report.Peak = r.schedule.unsent(), r.inflights.peak
+	r.report.Unsent, r.report.Peak, r.report.Workers = r.schedule.unsent(), r.inflights.peak, r.Workers
+	r.report.Saturated = r.report.Peak >= r.Workers
 	r.report.Lag = Lag{r.lag.quantile(0.5), r.lag.quantile(0.9), r.lag.quantile(0.99), r.lag.largest()}
 }
 

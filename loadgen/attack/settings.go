@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"time"
 
 	"coalmine/loadgen"
@@ -15,7 +16,7 @@ const (
 	defaultTimeout = 30 * time.Second
 	defaultGrace   = 5 * time.Second
 
-	minWorkers, maxWorkers = 16, 4096
+	minWorkers, maxWorkers = 4096, 16384
 	maxConnections         = 256
 	// prewarmWindow is the time whose arrivals get a connection in advance: as many as are in
 	// flight if responses take that long.
@@ -61,16 +62,16 @@ func checkTarget(u *url.URL) error {
 
 func (a Attack) withDefaults() Attack {
 	rate := peakRate(a.Plan) / float64(max(a.Shard.Count, 1))
+	if a.Timeout == 0 {
+		a.Timeout = defaultTimeout
+	}
 	if a.Workers == 0 {
-		a.Workers = clamp(minWorkers, rate, maxWorkers)
+		a.Workers = clamp(minWorkers, rate*a.Timeout.Seconds(), maxWorkers)
 	}
 	if a.Connections == 0 {
 		a.Connections = clamp(1, rate*prewarmWindow.Seconds(), maxConnections)
 	}
 	a.Connections = min(max(a.Connections, 0), a.Workers)
-	if a.Timeout == 0 {
-		a.Timeout = defaultTimeout
-	}
 	if a.Grace == 0 {
 		a.Grace = defaultGrace
 	}
@@ -85,8 +86,9 @@ func clamp(low int, x float64, high int) int {
 	return int(max(float64(low), min(math.Ceil(x), float64(high))))
 }
 
-// peakRate returns the highest rate of a plan in requests per second, bursts included, sampled at a
-// thousand times.
+// peakRate returns the highest rate of a plan in requests per second: that of the curve with its
+// bursts, sampled at a thousand times, or that of the busiest second among the first arrivals, which
+// sessions and logs may concentrate.
 func peakRate(p *loadgen.Plan) float64 {
 	if p.Duration() <= 0 {
 		return 0
@@ -100,5 +102,34 @@ func peakRate(p *loadgen.Plan) float64 {
 	if w.Bursts != nil {
 		peak *= max(w.Bursts.Factor, 1)
 	}
-	return max(peak, p.Expected()/p.Duration().Seconds())
+	peak = max(peak, p.Expected()/p.Duration().Seconds())
+	if w.Replay == nil && !hasSessions(w) {
+		return peak
+	}
+	return max(peak, float64(busiestSecond(p)))
+}
+
+func hasSessions(w loadgen.Workload) bool {
+	return slices.ContainsFunc(w.Cohorts, func(c loadgen.Cohort) bool { return c.Session != nil })
+}
+
+// maxPeakLook limits the arrivals that busiestSecond looks at, which takes some 50 ms.
+const maxPeakLook = 200_000
+
+// busiestSecond returns the largest number of arrivals within a second.
+func busiestSecond(p *loadgen.Plan) int {
+	var window []time.Duration // the arrivals of the last second, ascending
+	busiest := 0
+	c := p.Arrivals()
+	for range maxPeakLook {
+		a, ok := c.Next()
+		if !ok {
+			break
+		}
+		window = append(window, a.At)
+		first, _ := slices.BinarySearch(window, a.At-time.Second+1)
+		window = window[first:]
+		busiest = max(busiest, len(window))
+	}
+	return busiest
 }

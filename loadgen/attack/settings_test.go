@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coalmine/loadgen"
+	"coalmine/loadgen/accesslog"
 	"coalmine/loadgen/attack"
 )
 
@@ -44,15 +45,16 @@ func TestDefaults(t *testing.T) {
 		set                  attack.Attack
 		workers, connections int
 	}{
-		"slow":              {curve: loadgen.Curve{Constant: 1}, workers: 16, connections: 1},
-		"constant":          {curve: loadgen.Curve{Constant: 1000}, workers: 1000, connections: 50},
-		"fast":              {curve: loadgen.Curve{Constant: 1e6}, workers: 4096, connections: 256},
-		"peak":              {curve: steps, workers: 2000, connections: 100},
-		"shard":             {curve: steps, set: attack.Attack{Shard: loadgen.Shard{Index: 2, Count: 4}}, workers: 500, connections: 25},
-		"bursts":            {curve: loadgen.Curve{Constant: 100}, bursts: &loadgen.Bursts{Factor: 4, Calm: 1e9, Burst: 1e9}, workers: 400, connections: 20},
+		"slow":              {curve: loadgen.Curve{Constant: 1}, workers: 4096, connections: 1},
+		"constant":          {curve: loadgen.Curve{Constant: 200}, workers: 6000, connections: 10},
+		"short timeout":     {curve: loadgen.Curve{Constant: 1000}, set: attack.Attack{Timeout: 5 * time.Second}, workers: 5000, connections: 50},
+		"fast":              {curve: loadgen.Curve{Constant: 1e6}, workers: 16384, connections: 256},
+		"peak":              {curve: steps, workers: 16384, connections: 100},
+		"shard":             {curve: steps, set: attack.Attack{Shard: loadgen.Shard{Index: 2, Count: 4}}, workers: 15000, connections: 25},
+		"bursts":            {curve: loadgen.Curve{Constant: 100}, bursts: &loadgen.Bursts{Factor: 4, Calm: 1e9, Burst: 1e9}, workers: 12000, connections: 20},
 		"given":             {curve: steps, set: attack.Attack{Workers: 7, Connections: 3}, workers: 7, connections: 3},
 		"more than workers": {curve: steps, set: attack.Attack{Workers: 7}, workers: 7, connections: 7},
-		"none":              {curve: steps, set: attack.Attack{Connections: -1}, workers: 2000, connections: 0},
+		"none":              {curve: steps, set: attack.Attack{Connections: -1}, workers: 16384, connections: 0},
 	} {
 		w := one(1, "GET")
 		w.Rate, w.Bursts = test.curve, test.bursts
@@ -61,5 +63,21 @@ func TestDefaults(t *testing.T) {
 		if workers != test.workers || connections != test.connections {
 			t.Errorf("%s: %d workers and %d connections, not %d and %d", name, workers, connections, test.workers, test.connections)
 		}
+	}
+}
+
+// TestPeakOfALog replays a log of one request per second with 400 requests in its last second.
+func TestPeakOfALog(t *testing.T) {
+	start := time.Date(2026, 3, 7, 12, 0, 0, 0, time.UTC)
+	var lines []accesslog.Line
+	for i := range 430 {
+		lines = append(lines, accesslog.Line{Number: i + 1, At: start.Add(time.Duration(min(i, 29)) * time.Second), Method: "GET", Target: "/"})
+	}
+	w := one(1, "GET")
+	w.Rate, w.Replay = loadgen.Curve{}, &loadgen.Replay{Log: "log", Lines: lines}
+	w.Cohorts = []loadgen.Cohort{{Name: "all"}}
+	workers, connections := attack.Defaults(attack.Attack{Plan: newPlan(t, w, 30*time.Second)})
+	if workers != 12030 || connections != 21 {
+		t.Errorf("%d workers and %d connections for a peak of 401 per second", workers, connections)
 	}
 }

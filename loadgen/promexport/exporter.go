@@ -77,8 +77,8 @@ func labelValue(name string) string { return strings.ToValidUTF8(name, "\uFFFD")
 
 // Add counts the outcome of an attempt. It does not retain o.
 func (e *Exporter) Add(o *loadgen.Outcome) {
-	if o.Status == 0 && o.Failure == loadgen.FailureStopped {
-		return // as in package results: its outcome is unknown
+	if o.NotSent() || o.Status == 0 && o.Failure == loadgen.FailureStopped {
+		return // as in package results: no server saw it, or its outcome is unknown
 	}
 	s := e.at(int(o.Arrival.Cohort), int(o.Arrival.Route), o.Version)
 	class := min(int(o.Status)/100, classes-1)

@@ -26,13 +26,17 @@ type Cell struct {
 	// Failures counts the requests without a response by reason, one of the Failure constants of
 	// [loadgen].
 	Failures map[string]int64
+	// Statuses counts the requests with a response by status. Documents of format 1 lack it.
+	Statuses map[uint16]int64
 	// Bytes is the total size of the response bodies, over all attempts.
 	Bytes int64
 	// Latency is that of requests, from the intended start to the end of the last response.
 	Latency Latencies
 }
 
-func newCell() *Cell { return &Cell{Failures: map[string]int64{}, Latency: newLatencies()} }
+func newCell() *Cell {
+	return &Cell{Failures: map[string]int64{}, Statuses: map[uint16]int64{}, Latency: newLatencies()}
+}
 
 // add counts a request that ended. The terms are those of a cell of lab/event.
 func (c *Cell) add(o *loadgen.Outcome, slow time.Duration) {
@@ -54,6 +58,8 @@ func (c *Cell) add(o *loadgen.Outcome, slow time.Duration) {
 	}
 	if o.Status == 0 {
 		c.Failures[knownFailure(o.Failure)]++
+	} else {
+		c.Statuses[o.Status]++
 	}
 	if o.Wrong {
 		c.Wrong++
@@ -80,7 +86,8 @@ func (c *Cell) addFaultTruth(hit, bad bool) {
 // knownFailure maps unknown reasons to FailureOther.
 func knownFailure(failure string) string {
 	switch failure {
-	case loadgen.FailureRefused, loadgen.FailureReset, loadgen.FailureTimeout, loadgen.FailureTLS, loadgen.FailureName:
+	case loadgen.FailureRefused, loadgen.FailureReset, loadgen.FailureTimeout, loadgen.FailureTLS, loadgen.FailureName,
+		loadgen.FailureUnreachable, loadgen.FailureProtocol:
 		return failure
 	}
 	return loadgen.FailureOther
@@ -95,6 +102,19 @@ func (c *Cell) NoAnswer() int64 {
 	return n
 }
 
+// Answered returns the number of requests with a status from low to high, or false if the statuses
+// are not known, as in documents of format 1.
+func (c *Cell) Answered(low, high uint16) (n int64, known bool) {
+	sum := int64(0)
+	for status, count := range c.Statuses {
+		sum += count
+		if low <= status && status <= high {
+			n += count
+		}
+	}
+	return n, sum == c.Requests-c.NoAnswer()
+}
+
 // counts returns pointers to all counts of a cell, in the order of the document.
 func (c *Cell) counts() []*int64 {
 	return []*int64{&c.Requests, &c.Attempts, &c.Failed, &c.Denied, &c.Limited, &c.Refused, &c.Slow, &c.Wrong, &c.Bad, &c.Hit,
@@ -103,12 +123,20 @@ func (c *Cell) counts() []*int64 {
 
 // merge adds another cell.
 func (c *Cell) merge(o *Cell) {
+	_, known := c.Answered(0, 0)
+	_, others := o.Answered(0, 0)
 	add := o.counts()
 	for i, n := range c.counts() {
 		*n = addSaturated(*n, *add[i])
 	}
 	for why, n := range o.Failures {
 		c.Failures[why] = addSaturated(c.Failures[why], n)
+	}
+	for status, n := range o.Statuses {
+		c.Statuses[status] = addSaturated(c.Statuses[status], n)
+	}
+	if !known || !others {
+		clear(c.Statuses) // a part of them would be wrong
 	}
 	c.Latency.merge(&o.Latency)
 }

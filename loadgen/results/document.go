@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Format is the version of the document that this package reads and writes.
-const Format = 1
+// Format is the version of the document that this package writes. It also reads format 1, which has
+// no statuses and does not know about limits of the generator.
+const Format = 2
 
 // document is the file format of Results. Times are in seconds unless the name says µs.
 type document struct {
@@ -22,9 +23,15 @@ type document struct {
 	Elapsed  seconds    `json:"elapsed_seconds"`
 	Unsent   int64      `json:"unsent"`
 	Stopped  int64      `json:"stopped"`
-	Lag      wireTimes  `json:"schedule_error"`
-	Totals   wireCell   `json:"totals"`
-	Cells    []wireCell `json:"cells"`
+	// Workers, Peak and Saturated are those of [Run].
+	Workers   int64            `json:"workers,omitempty"`
+	Peak      int64            `json:"peak,omitempty"`
+	Saturated bool             `json:"saturated,omitempty"`
+	NotSent   map[string]int64 `json:"not_sent,omitempty"`
+	Errors    map[string]int64 `json:"errors,omitempty"`
+	Lag       wireTimes        `json:"schedule_error"`
+	Totals    wireCell         `json:"totals"`
+	Cells     []wireCell       `json:"cells"`
 }
 
 type wirePlan struct {
@@ -63,6 +70,7 @@ type wireCell struct {
 	Hit      int64            `json:"hit"`
 	Harm     int64            `json:"harm"`
 	Failures map[string]int64 `json:"failures,omitempty"`
+	Statuses map[uint16]int64 `json:"statuses,omitempty"`
 	Bytes    int64            `json:"bytes"`
 	Latency  wireTimes        `json:"latency"`
 }
@@ -130,6 +138,7 @@ func (l *Results) document() (*document, error) {
 	o := &l.origin
 	d := &document{
 		Format: Format, Workload: o.workload, Elapsed: seconds(l.Elapsed()), Unsent: l.Run.Unsent, Stopped: l.Stopped,
+		Workers: l.Run.Workers, Peak: l.Run.Peak, Saturated: l.Run.Saturated, NotSent: l.NotSent, Errors: l.Errors,
 		Plan:   wirePlan{Digest: l.Digest(), Seed: o.seed, Duration: seconds(o.duration), Cohorts: o.cohorts},
 		Shards: wireShards{Of: o.shards.of, Have: o.shards.have}, Cells: []wireCell{},
 	}
@@ -160,7 +169,7 @@ func (c *Cell) wire() (wireCell, error) {
 	return wireCell{
 		Cohort: c.Cohort, Route: c.Route, Version: c.Version, Requests: c.Requests, Attempts: c.Attempts,
 		Failed: c.Failed, Denied: c.Denied, Limited: c.Limited, Refused: c.Refused, Slow: c.Slow, Wrong: c.Wrong,
-		Bad: c.Bad, Hit: c.Hit, Harm: c.Harm, Failures: c.Failures, Bytes: c.Bytes, Latency: times,
+		Bad: c.Bad, Hit: c.Hit, Harm: c.Harm, Failures: c.Failures, Statuses: c.Statuses, Bytes: c.Bytes, Latency: times,
 	}, err
 }
 

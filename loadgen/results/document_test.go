@@ -47,7 +47,9 @@ func drawn(t *rapid.T) loadgen.Outcome {
 		BytesIn: rapid.Int64Range(0, 1000).Draw(t, "bytes"),
 	}
 	if o.Status == 0 {
-		o.Failure = rapid.SampledFrom([]string{"", loadgen.FailureReset, loadgen.FailureTimeout, loadgen.FailureStopped}).Draw(t, "failure")
+		o.Failure = rapid.SampledFrom([]string{"", loadgen.FailureReset, loadgen.FailureTimeout, loadgen.FailureStopped, loadgen.FailurePorts}).
+			Draw(t, "failure")
+		o.Detail = rapid.SampledFrom([]string{"", "dial: refused", "read: reset"}).Draw(t, "detail")
 	}
 	o.Arrival.Cohort = uint16(rapid.IntRange(0, 1).Draw(t, "cohort"))
 	o.Arrival.Route = uint16(rapid.SampledFrom([]int{0, 2}).Draw(t, "route"))
@@ -215,7 +217,7 @@ func TestBadDocuments(t *testing.T) {
 		"list":            {func() string { return `[]` }, "is not a result file of coalmine load"},
 		"cut off":         {func() string { return good[:len(good)/2] }, "is not a result file of coalmine load"},
 		"two documents":   {func() string { return good + good }, "is not a result file of coalmine load"},
-		"newer format":    {swap(`"format": 1`, `"format": 2`), "has format 2, but this version of coalmine reads only up to 1: use a newer version"},
+		"newer format":    {swap(`"format": 2`, `"format": 3`), "has format 3, but this version of coalmine reads only up to 2: use a newer version"},
 		"too large":       {func() string { return good + strings.Repeat(" ", maxDocument) }, "is over 64 MiB"},
 		"unknown field":   {swap(`"unsent"`, `"onsent"`), `unknown field "onsent"`},
 		"field twice":     {swap(`"unsent": 3`, `"unsent": 3, "unsent": 3`), `duplicate field "unsent"`},
@@ -299,6 +301,9 @@ func TestContradictions(t *testing.T) {
 		"latency.clamped": func(c *wireCell) { c.Latency.Clamped = 3 },
 		"latency.sum_us":  func(c *wireCell) { c.Latency.SumUS += 1000 },
 		"latency.max_us":  func(c *wireCell) { c.Latency.MaxUS += 1000 },
+		"statuses: con":   func(c *wireCell) { c.Statuses = map[uint16]int64{200: 1} },
+		"statuses: 1000":  func(c *wireCell) { c.Statuses = map[uint16]int64{1000: 1} },
+		"statuses.200":    func(c *wireCell) { c.Statuses = map[uint16]int64{200: -1} },
 	} {
 		c := cell()
 		change(&c)

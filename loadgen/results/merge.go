@@ -3,6 +3,7 @@ package results
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -103,6 +104,15 @@ func (r *Results) merge(o *Results) error {
 	r.Run.Elapsed = max(r.Run.Elapsed, o.Elapsed())
 	r.Run.Unsent = addSaturated(r.Run.Unsent, o.Run.Unsent)
 	r.Stopped = addSaturated(r.Stopped, o.Stopped)
+	r.Run.Workers = addSaturated(r.Run.Workers, o.Run.Workers)
+	r.Run.Peak = addSaturated(r.Run.Peak, o.Run.Peak)
+	r.Run.Saturated = r.Run.Saturated || o.Run.Saturated
+	for why, n := range o.NotSent {
+		r.NotSent[why] = addSaturated(r.NotSent[why], n)
+	}
+	for _, text := range slices.Sorted(maps.Keys(o.Errors)) {
+		r.noteError(text, o.Errors[text])
+	}
 	r.Lag.merge(&o.Lag)
 	for _, k := range o.keys() {
 		c := r.cells[k]

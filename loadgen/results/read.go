@@ -10,6 +10,7 @@ import (
 
 	kjson "sigs.k8s.io/json"
 
+	"coalmine/loadgen"
 	"coalmine/loadgen/cardinality"
 )
 
@@ -78,12 +79,16 @@ func (d *document) results() (*Results, error) {
 		return nil, err
 	}
 	l := newResults(o)
-	l.Run = Run{Elapsed: time.Duration(d.Elapsed), Unsent: d.Unsent}
+	l.Run = Run{Elapsed: time.Duration(d.Elapsed), Unsent: d.Unsent, Workers: d.Workers, Peak: d.Peak, Saturated: d.Saturated}
 	l.Stopped = d.Stopped
 	if d.Begin != nil {
 		l.Run.Start = d.Begin.UTC()
 	}
-	if err := within(bound{"unsent", d.Unsent, maxCount}, bound{"stopped", d.Stopped, maxCount}); err != nil {
+	if err := within(bound{"unsent", d.Unsent, maxCount}, bound{"stopped", d.Stopped, maxCount},
+		bound{"workers", d.Workers, maxCount}, bound{"peak", d.Peak, maxCount}); err != nil {
+		return nil, err
+	}
+	if err := d.readErrors(l); err != nil {
 		return nil, err
 	}
 	if err := d.readCells(l); err != nil {
@@ -104,6 +109,35 @@ func (d *document) results() (*Results, error) {
 		return nil, errors.New("totals: are not the sum of the cells")
 	}
 	return l, nil
+}
+
+// maxErrorText limits an error text of a document.
+const maxErrorText = 4 << 10
+
+// readErrors reads why attempts were not sent or had no response.
+func (d *document) readErrors(r *Results) error {
+	for why, n := range d.NotSent {
+		if !loadgen.LocalFailure(why) {
+			return fmt.Errorf("not_sent: %.30q is not a known reason", why)
+		}
+		if err := within(bound{"not_sent." + why, n, maxCount}); err != nil {
+			return err
+		}
+		r.NotSent[why] = n
+	}
+	if len(d.Errors) > maxErrorTexts+1 {
+		return fmt.Errorf("errors: has %d entries; the maximum is %d", len(d.Errors), maxErrorTexts+1)
+	}
+	for text, n := range d.Errors {
+		if text == "" || len(text) > maxErrorText {
+			return fmt.Errorf("errors: a text is empty or longer than %d bytes", maxErrorText)
+		}
+		if err := within(bound{"errors", n, maxCount}); err != nil {
+			return err
+		}
+		r.Errors[text] = n
+	}
+	return nil
 }
 
 func (d *document) readCells(r *Results) error {

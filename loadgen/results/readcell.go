@@ -19,7 +19,7 @@ import (
 func (w wireCell) read() (*Cell, error) {
 	c := &Cell{Cohort: w.Cohort, Route: w.Route, Version: w.Version, Requests: w.Requests, Attempts: w.Attempts,
 		Failed: w.Failed, Denied: w.Denied, Limited: w.Limited, Refused: w.Refused, Slow: w.Slow, Wrong: w.Wrong,
-		Bad: w.Bad, Hit: w.Hit, Harm: w.Harm, Bytes: w.Bytes, Failures: map[string]int64{}}
+		Bad: w.Bad, Hit: w.Hit, Harm: w.Harm, Bytes: w.Bytes, Failures: map[string]int64{}, Statuses: map[uint16]int64{}}
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,31 @@ func (w wireCell) read() (*Cell, error) {
 	if n := c.Latency.Count(); n != c.Requests {
 		return nil, fmt.Errorf("latency.hdr: has %d times for %d requests", n, c.Requests)
 	}
-	return c, nil
+	return c, c.readStatuses(w.Statuses)
+}
+
+// readStatuses reads the counts by status, which must agree with the others. There are none in
+// format 1.
+func (c *Cell) readStatuses(statuses map[uint16]int64) error {
+	if len(statuses) == 0 {
+		return nil
+	}
+	for _, status := range slices.Sorted(maps.Keys(statuses)) {
+		if status == 0 || status > 999 {
+			return fmt.Errorf("statuses: %d is not a status", status)
+		}
+		if err := within(bound{fmt.Sprintf("statuses.%d", status), statuses[status], c.Requests}); err != nil {
+			return err
+		}
+		c.Statuses[status] = statuses[status]
+	}
+	clientErrors, known := c.Answered(400, 499)
+	serverErrors, _ := c.Answered(500, 999)
+	if !known || clientErrors != c.Denied+c.Limited+c.Refused || serverErrors != c.Failed-c.NoAnswer() ||
+		c.Statuses[403] != c.Denied || c.Statuses[429] != c.Limited {
+		return errors.New("statuses: contradict the other counts")
+	}
+	return nil
 }
 
 func (c *Cell) check() error {
@@ -73,7 +97,7 @@ func (c *Cell) equal(o *Cell) bool {
 			return false
 		}
 	}
-	return maps.Equal(c.Failures, o.Failures) && c.Latency.equal(&o.Latency)
+	return maps.Equal(c.Failures, o.Failures) && maps.Equal(c.Statuses, o.Statuses) && c.Latency.equal(&o.Latency)
 }
 
 func (l *Latencies) equal(o *Latencies) bool {

@@ -39,6 +39,11 @@ type Run struct {
 	Elapsed time.Duration
 	// Unsent is the number of planned requests that were not sent because the run was stopped.
 	Unsent int64
+	// Workers is the number of requests that were allowed in flight at once, Peak the number that
+	// were; 0 in virtual time. For merged shards they are sums.
+	Workers, Peak int64
+	// Saturated reports whether all workers were busy at some time.
+	Saturated bool
 }
 
 // maxCells bounds the combinations of cohort, route and version. Further ones are counted in one
@@ -51,6 +56,12 @@ type Results struct {
 	// Stopped counts the requests that were in flight, or waiting for a retry, when the run was
 	// stopped. Their outcome is unknown, so they are not counted elsewhere.
 	Stopped int64
+	// NotSent counts the attempts that failed in the generator, by the limit that they met: one of
+	// the Failure constants for which [loadgen.LocalFailure] holds. No server saw them, so they are
+	// not counted elsewhere.
+	NotSent map[string]int64
+	// Errors counts the attempts without a response by the text of their error.
+	Errors map[string]int64
 	// Lag is the schedule error of the generator: how much later than intended attempts were sent,
 	// in µs.
 	Lag Latencies
@@ -89,13 +100,20 @@ func New(c Config) *Results {
 }
 
 func newResults(o origin) *Results {
-	return &Results{origin: o, cells: map[key]*Cell{}, Lag: newLatencies()}
+	return &Results{origin: o, cells: map[key]*Cell{}, Lag: newLatencies(), NotSent: map[string]int64{}, Errors: map[string]int64{}}
 }
 
 // Add counts the outcome of an attempt. It does not retain o.
 func (r *Results) Add(o *loadgen.Outcome) {
 	if o.Status == 0 && o.Failure == loadgen.FailureStopped {
 		r.Stopped++
+		return
+	}
+	if o.Status == 0 {
+		r.noteError(o.Detail, 1)
+	}
+	if o.NotSent() {
+		r.NotSent[o.Failure]++
 		return
 	}
 	c := r.cellOf(int(o.Arrival.Cohort), int(o.Arrival.Route), o.Version)

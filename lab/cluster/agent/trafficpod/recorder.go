@@ -73,8 +73,8 @@ func (a *recorder) add(o *loadgen.Outcome) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at := a.begin + o.Done()
-	if o.Failure == loadgen.FailureStopped || a.stopped >= 0 && at > a.stopped {
-		a.stats.AddUnanswered(o) // the traffic ended before the response
+	if o.Failure == loadgen.FailureStopped || o.NotSent() || a.stopped >= 0 && at > a.stopped {
+		a.stats.AddUnanswered(o) // the traffic ended before the response, or it was never sent
 		return
 	}
 	if a.released >= 0 && at >= a.released {
