@@ -18,7 +18,7 @@ type State string
 // States, from best to worst.
 const (
 	Met State = "met"
-	// Inconclusive: no request was selected, or too few to decide.
+	// Inconclusive: no request was selected, or too few to decide, or the generator reached a limit.
 	Inconclusive State = "inconclusive"
 	Violated     State = "violated"
 )
@@ -84,13 +84,21 @@ const confidence = 0.95
 // requests cannot have 1 % of errors. With fewer, a condition that holds is met, and one that does
 // not is violated only if the exact 95 % interval of the share (Clopper-Pearson) excludes the
 // limit; otherwise it is inconclusive.
+//
+// If the generator reached a limit ([results.Results.Limits]), everything is inconclusive: what was
+// measured is the generator. A violation that smaller delays of the generator may have caused is
+// inconclusive too.
 func (o Objective) Judge(r *results.Results) Verdict {
 	cell := r.Sum(o.selector.matches)
 	v := Verdict{Objective: o.text, State: Met, Requests: cell.Requests}
 	for _, c := range o.conditions {
 		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(r) + " has ended"}
 		if cell.Requests > 0 {
-			j = c.judge(cell, r.Elapsed())
+			j = c.judge(cell, r)
+		}
+		if limits := r.Limits(); len(limits) > 0 {
+			j.State = Inconclusive
+			j.Sentence += "; undecided, because the generator " + limits[0].Text
 		}
 		v.Conditions = append(v.Conditions, j)
 		if v.State == Met || j.State == Violated {
@@ -131,15 +139,26 @@ func (s *selector) words(r *results.Results) string {
 	return fmt.Sprintf("%s (versions: %s)", text, list(seen))
 }
 
-func (c condition) judge(cell *results.Cell, elapsed time.Duration) Judged {
+func (c condition) judge(cell *results.Cell, r *results.Results) Judged {
+	var j Judged
 	switch {
 	case c.metric.quantile > 0:
-		return c.judgeQuantile(cell)
-	case c.metric.kind == share:
-		return c.judgeShare(cell)
+		j = c.judgeQuantile(cell)
 	case c.metric.kind == perSecond:
-		return c.judgeRate(cell, elapsed)
+		j = c.judgeRate(cell, r.Elapsed())
+	case c.metric.kind == share:
+		j = c.judgeShare(cell)
+	default:
+		j = c.judgeTime(cell)
 	}
+	if j.State == Violated && !c.isCertain(cell, r) {
+		j.State = Inconclusive
+		j.Sentence += "; undecided, because the generator sent requests up to " + format.Latency(r.Lag.Max()) + " late"
+	}
+	return j
+}
+
+func (c condition) judgeTime(cell *results.Cell) Judged {
 	value := cell.Latency.Mean()
 	if c.metric.name == "max" {
 		value = cell.Latency.Max()
@@ -180,15 +199,19 @@ func (c condition) lastWithin() time.Duration {
 }
 
 func (c condition) judgeShare(cell *results.Cell) Judged {
-	n, k := cell.Requests, cell.Bad
-	name := c.metric.name + " are "
-	switch c.metric.name {
-	case "success":
-		k, name = n-cell.Bad, "success is "
-	case "errors":
-		k = cell.Failed
-	case "bad":
-		name = "bad is "
+	n, known := cell.Requests, true
+	k, name := cell.Bad, c.metric.name+" is "
+	switch {
+	case c.metric.statuses != statusRange{}:
+		k, known = cell.Answered(c.metric.statuses.low, c.metric.statuses.high)
+		name = c.metric.words() + " are "
+	case c.metric.name == "success":
+		k = succeeded(cell)
+	case c.metric.name == "errors":
+		k, name = cell.Failed, "errors are "
+	}
+	if !known {
+		return c.unknown()
 	}
 	i := stats.ClopperPearson(int(k), int(n), confidence)
 	value := float64(k) / float64(n)
@@ -204,8 +227,25 @@ func (c condition) judgeRate(cell *results.Cell, elapsed time.Duration) Judged {
 	if elapsed <= 0 {
 		return Judged{Condition: c.String(), State: Inconclusive, Sentence: "the load test took no time, so it has no rate"}
 	}
-	value := float64(cell.Requests) / elapsed.Seconds()
-	return c.measured(value, 1, fmt.Sprintf("rate is %s per second (%s in %s)", format.Rate(value), requests(cell.Requests), format.Latency(elapsed)))
+	n, known, name := cell.Requests, true, "rate"
+	if c.metric.statuses != (statusRange{}) {
+		n, known = cell.Answered(c.metric.statuses.low, c.metric.statuses.high)
+		name = "rate of " + c.metric.words()
+	}
+	if !known {
+		return c.unknown()
+	}
+	value := float64(n) / elapsed.Seconds()
+	return c.measured(value, 1, fmt.Sprintf("%s is %s per second (%s in %s)", name, format.Rate(value), requests(n), format.Latency(elapsed)))
+}
+
+// succeeded returns the number of requests with a 2xx or 3xx that are not bad.
+func succeeded(cell *results.Cell) int64 { return max(cell.Requests-cell.Bad-cell.Refused, 0) }
+
+// unknown is the result of a condition on statuses that an older version did not save.
+func (c condition) unknown() Judged {
+	return Judged{Condition: c.String(), State: Inconclusive,
+		Sentence: "the results were saved by an older version, without statuses"}
 }
 
 // checkSampleSize makes a violation inconclusive if k of n requests are too few to measure a share

@@ -8,11 +8,13 @@
 //	metric     = pNN | pNN.N | mean | max   latency, with a value such as 500ms or 1.5s
 //	           | success | errors | bad     share of requests, with a value such as 99.5% or 0.995
 //	           | rate                       requests per second, with a value such as 95
+//	           | 4xx | 404 | status=404     share of requests with such a status, or with a value such as
+//	                                        5/s their number per second
 //	op         = < | <= | > | >=
 //
 // Latency counts from the intended start of a request. Errors are 5xx or no response; bad is as
-// defined by package results, and success is the rest. All metrics count logical requests, not
-// attempts. A request without a response has no version.
+// defined by package results; success is a 2xx or 3xx that is not bad. All metrics count logical
+// requests, not attempts. A request without a response has neither version nor status.
 package objective
 
 import (
@@ -92,12 +94,35 @@ const (
 	perSecond
 )
 
-// metric is a metric's name and kind; quantile is set for pNN only.
+// metric is a metric's name and kind; quantile is set for pNN only, statuses for statuses only.
 type metric struct {
 	name     string
 	kind     kind
 	quantile float64
+	statuses statusRange
 }
+
+// statusRange is a range of statuses; the zero value means none.
+type statusRange struct{ low, high uint16 }
+
+// statusesOf returns the statuses that a text such as 404 or 4xx stands for.
+func statusesOf(text string) (statusRange, bool) {
+	if len(text) != 3 || text[0] < '1' || text[0] > '5' {
+		return statusRange{}, false
+	}
+	class := uint16(text[0]-'0') * 100
+	if strings.EqualFold(text[1:], "xx") {
+		return statusRange{class, class + 99}, true
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	return statusRange{uint16(n), uint16(n)}, err == nil
+}
+
+// words describes responses with the metric's statuses.
+func (m metric) words() string { return strings.TrimPrefix(m.name, statusKey+"=") + " responses" }
+
+// statusKey may precede a status: status=404 is the same as 404.
+const statusKey = "status"
 
 func metrics() []metric {
 	return []metric{{name: "mean", kind: latency}, {name: "max", kind: latency}, {name: "success", kind: share},
@@ -110,6 +135,9 @@ func metricOf(name string) (metric, bool) {
 		if m.name == name {
 			return m, true
 		}
+	}
+	if statuses, ok := statusesOf(name); ok {
+		return metric{name: name, kind: share, statuses: statuses}, true
 	}
 	digits, ok := strings.CutPrefix(name, "p")
 	if !ok || strings.Trim(digits, "0123456789.") != "" || len(digits) > 8 {
@@ -144,7 +172,7 @@ func (c condition) String() string { return c.metric.name + string(c.op) + c.val
 
 // quoted quotes a name if necessary, so that Parse accepts it.
 func quoted(name string) string {
-	if name == "" || strings.ContainsAny(name, separators+`"`) {
+	if name == "" || strings.ContainsAny(name, separators+`"`) || strings.ContainsAny(name[:1], operators) {
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
 	}
 	return name

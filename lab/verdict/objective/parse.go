@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"coalmine/loadgen"
@@ -62,6 +63,9 @@ func (p *parser) parse() error {
 		parts[i] = c.String()
 	}
 	o.text = strings.TrimSpace(o.selector.String() + " " + strings.Join(parts, ", "))
+	if len(o.text) > maxText {
+		return fmt.Errorf("column 1: is longer than %d bytes with the names in quotes", maxText)
+	}
 	return nil
 }
 
@@ -78,21 +82,42 @@ func (p *parser) part() error {
 		}
 		return p.selection(start, name, slot)
 	}
+	if name == statusKey && sign == "=" {
+		return p.status(start)
+	}
 	m, ok := metricOf(name)
 	if !ok {
 		return p.fail(start, "%q is not a metric%s; the metrics are %s; the selectors cohort=, route= and version= come first",
 			name, suggest(name, vocabulary()), metricNames)
 	}
+	return p.comparison(m, at, sign)
+}
+
+// comparison reads the rest of a condition after the operator at an offset.
+func (p *parser) comparison(m metric, at int, sign string) error {
 	o := op(sign)
 	switch o {
 	case less, lessEqual, greater, greaterEqual:
 	case "":
-		return p.fail(at, "%s has no comparison: write for example %s", name, m.example())
+		return p.fail(at, "%s has no comparison: write for example %s", m.name, m.example())
 	default:
 		return p.fail(at, "%q is not a comparison: write <, <=, > or >=", sign)
 	}
 	p.skip(" ")
 	return p.condition(m, o)
+}
+
+// status reads a condition on a status after "status=".
+func (p *parser) status(start int) error {
+	p.skip(" ")
+	text := p.word()
+	statuses, ok := statusesOf(text)
+	if !ok {
+		return p.fail(start, "status=%s is not a status: write for example status=404<1%% or 4xx<1%%", text)
+	}
+	p.skip(" ")
+	at := p.at
+	return p.comparison(metric{name: statusKey + "=" + text, kind: share, statuses: statuses}, at, p.operator())
 }
 
 // slot returns the selector's field of a name, or nil if there is none.
@@ -123,6 +148,9 @@ func (p *parser) selection(start int, key string, slot **string) error {
 		return p.fail(at, "the quote is not closed")
 	case bare && name == "":
 		return p.fail(at, "%s= has no name", key)
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return p.fail(at, "the name contains a control character")
 	}
 	*slot = &name
 	switch key {
@@ -181,6 +209,9 @@ func (p *parser) condition(m metric, o op) error {
 	switch {
 	case value == "":
 		err = fmt.Errorf("%s%s has no value; write for example %s", m.name, o, m.example())
+	case m.statuses != (statusRange{}) && strings.HasSuffix(value, "/s"):
+		c.metric.kind = perSecond
+		c.limit, err = rateLimit(value)
 	case m.kind == latency:
 		c.limit, err = latencyLimit(value)
 	case m.kind == share:

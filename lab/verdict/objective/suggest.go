@@ -8,11 +8,11 @@ import (
 	"coalmine/lab/input/spelling"
 )
 
-const metricNames = "p50 to p99.99, mean, max, success, errors, bad and rate"
+const metricNames = "p50 to p99.99, mean, max, success, errors, bad, rate and statuses such as 4xx and 404"
 
 // vocabulary lists the words that may precede an operator.
 func vocabulary() []string {
-	words := []string{"cohort", "route", "version", "p50", "p90", "p95", "p99", "p99.9"}
+	words := []string{"cohort", "route", "version", "p50", "p90", "p95", "p99", "p99.9", "4xx", "5xx"}
 	for _, m := range metrics() {
 		words = append(words, m.name)
 	}
@@ -23,7 +23,7 @@ func vocabulary() []string {
 func synonyms() map[string]string {
 	return map[string]string{"avg": "mean", "average": "mean", "median": "p50", "med": "p50", "p100": "max", "rps": "rate", "qps": "rate",
 		"throughput": "rate", "failed": "errors", "failures": "errors", "error_rate": "errors", "availability": "success", "latency": "p99",
-		"path": "route", "segment": "cohort"}
+		"path": "route", "segment": "cohort", "code": "4xx", "status": "4xx", "http_code": "4xx"}
 }
 
 // suggest returns the most similar of the words, if one is similar enough.
