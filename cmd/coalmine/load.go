@@ -44,8 +44,9 @@ func newLoadCommand(env *Env) *cobra.Command {
 			"The same seed always sends the same requests of the same users in the same order. Latency counts from the time for " +
 			"which a request was planned, so a server that stalls cannot hide it. With --target sim the same plan is sent to the " +
 			"simulated services in virtual time.\n\n" +
-			"Exit codes: 0 sent and every objective met, 1 no request was answered, 2 invalid input, 5 interrupted or an objective " +
-			"that the responses cannot decide, 6 an objective violated.",
+			"Exit codes: 0 sent and every objective met, 1 no request was answered, 2 invalid input, 5 interrupted, an objective " +
+			"that the responses cannot decide, or a generator that reached a limit of its own: late, or out of ports or file " +
+			"descriptors; 6 an objective violated.",
 		Example: `coalmine app hidden-segment --version v2-faulty
 coalmine load hidden-segment --target http://127.0.0.1:8080 --duration 30s
 coalmine load hidden-segment --target sim --version v2-faulty --duration 30s
@@ -158,7 +159,7 @@ func (env *Env) load(ctx context.Context, name string, f loadFlags) error {
 	if r.Err != nil {
 		return r.Err
 	}
-	return exitWith(objectiveExit(r.Verdicts))
+	return exitWith(loadExit(r.Results, r.Verdicts))
 }
 
 // printBrokenLines reports the lines of a log that are not replayed.
@@ -183,13 +184,15 @@ func (env *Env) writeLoadReport(r *results.Results, levels []service.Objective, 
 	return loadreport.WriteVerdicts(env.Out, verdicts)
 }
 
-// objectiveExit returns the exit code for the verdicts on the objectives.
-func objectiveExit(verdicts []objective.Verdict) int {
-	switch objective.Worst(verdicts) {
-	case objective.Violated:
-		return exitObjective
-	case objective.Inconclusive:
+// loadExit returns the exit code for results and the verdicts on the objectives. If the generator
+// reached a limit, the results prove nothing, whether there are objectives or not.
+func loadExit(r *results.Results, verdicts []objective.Verdict) int {
+	worst := objective.Worst(verdicts)
+	switch {
+	case worst == objective.Inconclusive || len(r.Limits()) > 0:
 		return score.ExitInconclusive
+	case worst == objective.Violated:
+		return exitObjective
 	}
 	return score.ExitPassed
 }

@@ -108,9 +108,15 @@ func (p *page) generator(r *results.Results, all *results.Cell) {
 		p.wrapped(1, plain, fmt.Sprintf("Schedule error (how late requests were sent): p50 %s, p99 %s, max %s.",
 			span(r.Lag.Quantile(0.5)), span(r.Lag.Quantile(0.99)), span(r.Lag.Max())))
 	}
+	if r.Run.Workers > 0 {
+		p.wrapped(1, plain, fmt.Sprintf("At most %s of %s were in flight at once.", number(r.Run.Peak), count(r.Run.Workers, "request", "requests")))
+	}
 	if again := all.Attempts - all.Requests; again > 0 {
 		p.wrapped(1, plain, fmt.Sprintf("%s for %s: %s (%s)%s.", count(all.Attempts, "attempt", "attempts"),
 			count(all.Requests, "request", "requests"), count(again, "retry", "retries"), percent(share(again, all.Requests)), retries(r)))
+	}
+	if r.Run.Saturated {
+		p.wrapped(1, warn, "All workers were busy at times, so requests may have waited in the generator.")
 	}
 	if n := r.Run.Unsent; n > 0 {
 		p.wrapped(1, warn, count(n, "planned request was", "planned requests were")+" not sent because the load test was stopped.")

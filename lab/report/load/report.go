@@ -43,6 +43,7 @@ func Text(w io.Writer, r *results.Results, o Options) error {
 	if all.Requests > 0 {
 		p.latency(&all.Latency)
 	}
+	p.errors(r)
 	p.faultTruth(r, all)
 	p.generator(r, all)
 	return p.flush(w)
@@ -62,8 +63,9 @@ func (p *page) head(r *results.Results, all *results.Cell) {
 	}
 	p.spread(bold, name, remark)
 	p.line(" ", p.styled(faint, strings.Repeat("─", p.width-2)))
+	defer p.limits(r)
 	if all.Requests == 0 {
-		p.wrapped(1, plain, "No request has ended.")
+		p.wrapped(1, plain, none(r, all))
 		return
 	}
 	text := fmt.Sprintf("%s in %s, %s per second", count(all.Requests, "request", "requests"), span(r.Elapsed()), rate(r, all))
@@ -144,8 +146,8 @@ type judgement struct {
 // judge compares the share of bad requests of a cell with what its route's objective allows. The
 // denominator is the number of the cell's requests, or for a cell without a version that of its
 // cohort and route: if responses name their version, only failures have none, so such a cell would
-// always be bad on its own.
-func judge(c *results.Cell, of int64, objectives []service.Objective) judgement {
+// always be bad on its own. If the generator reached a limit, no cell is violated.
+func judge(c *results.Cell, of int64, objectives []service.Objective, limited bool) judgement {
 	success, ok := success(objectives, c.Route)
 	if !ok || of == 0 {
 		return judgement{}
@@ -154,7 +156,7 @@ func judge(c *results.Cell, of int64, objectives []service.Objective) judgement 
 	// Floating-point differences between the percentage and the share do not count.
 	const slack = 1e-9
 	switch {
-	case j.Low > j.allowed+slack:
+	case j.Low > j.allowed+slack && !limited:
 		j.rating = violated
 	case share(c.Bad, of) > j.allowed+slack:
 		j.rating = unclear

@@ -279,3 +279,33 @@ func TestOtherClientErrorsAreReported(t *testing.T) {
 		t.Errorf("4xx are marked as bad:\n%s", got)
 	}
 }
+
+// A generator that reached a limit says so first, marks no row as bad, and shows the errors.
+func TestLimits(t *testing.T) {
+	l := results.New(config(shop(t)))
+	for i := range 1000 {
+		o := loadgen.Outcome{Final: true, Status: 500, Version: "v1", Latency: time.Second}
+		if i%2 == 0 {
+			o = loadgen.Outcome{Final: true, Failure: loadgen.FailurePorts, Detail: "dial tcp 192.0.2.1:80: connect: cannot assign requested address"}
+		}
+		l.Add(&o)
+	}
+	l.Add(&loadgen.Outcome{Final: true, Failure: loadgen.FailureReset, Detail: "read tcp 192.0.2.1:80: connection reset by peer\x1b[2J"})
+	l.Run = results.Run{Elapsed: 10 * time.Second, Workers: 4096, Peak: 300}
+	golden(t, "limits-80.txt", text(t, l, loadreport.Options{Objectives: objectives()}))
+	var b bytes.Buffer
+	if err := loadreport.WriteJSON(&b, l, nil); err != nil || !strings.Contains(b.String(), `"name": "ports"`) {
+		t.Errorf("error %v, JSON without the limit:\n%s", err, b.String())
+	}
+}
+
+func TestNothingPlanned(t *testing.T) {
+	l := results.New(config(shop(t)))
+	if got := text(t, l, loadreport.Options{}); !strings.Contains(got, "No request was planned") {
+		t.Errorf("report:\n%s", got)
+	}
+	l.Add(&loadgen.Outcome{Final: true, Failure: loadgen.FailurePorts})
+	if got := text(t, l, loadreport.Options{}); !strings.Contains(got, "No request was sent.") {
+		t.Errorf("report:\n%s", got)
+	}
+}

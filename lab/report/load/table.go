@@ -83,6 +83,7 @@ func (p *page) table(l *results.Results, all *results.Cell, objectives []service
 // with the worst ratings.
 func rows(l *results.Results, objectives []service.Objective) (list []row, hidden int) {
 	type place struct{ cohort, route string }
+	limited := len(l.Limits()) > 0
 	all := map[place]int64{}
 	for c := range l.Cells() {
 		all[place{c.Cohort, c.Route}] += c.Requests
@@ -92,7 +93,7 @@ func rows(l *results.Results, objectives []service.Objective) (list []row, hidde
 		if c.Version == "" {
 			of = all[place{c.Cohort, c.Route}]
 		}
-		list = append(list, row{c, judge(c, of, objectives)})
+		list = append(list, row{c, judge(c, of, objectives, limited)})
 	}
 	if len(list) <= maxRows {
 		return list, 0
@@ -258,6 +259,9 @@ func footnote(l *results.Results, rows []row, objectives []service.Objective) st
 	}
 	text += " BAD: the share of bad requests exceeds what the route's objective allows, and so does its whole exact 95" + noBreak +
 		"% interval (Clopper-Pearson). ?: only the measured share exceeds it, which may be chance."
+	if len(l.Limits()) > 0 {
+		text += " No row is marked BAD, because the generator reached a limit."
+	}
 	if slices.ContainsFunc(rows, func(r row) bool { return r.cell.Version == "" && r.of != r.cell.Requests }) {
 		text += " A row without a version is compared with all requests of its cohort and route."
 	}

@@ -30,8 +30,10 @@ func WriteVerdicts(w io.Writer, verdicts []objective.Verdict) error {
 
 // jsonReport is what [WriteJSON] writes.
 type jsonReport struct {
-	// Results is the document of [results.Results.WriteDocument].
+	// Results is the document of [results.Results.WriteDocument], Limits those that the generator
+	// reached.
 	Results    json.RawMessage     `json:"accounts"`
+	Limits     []results.Limit     `json:"limits,omitempty"`
 	Objectives []objective.Verdict `json:"objectives,omitempty"`
 }
 
@@ -44,5 +46,5 @@ func WriteJSON(w io.Writer, r *results.Results, verdicts []objective.Verdict) er
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(jsonReport{document.Bytes(), verdicts})
+	return e.Encode(jsonReport{document.Bytes(), r.Limits(), verdicts})
 }
