@@ -89,16 +89,18 @@ const confidence = 0.95
 // measured is the generator. A violation that smaller delays of the generator may have caused is
 // inconclusive too.
 func (o Objective) Judge(r *results.Results) Verdict {
-	cell := r.Sum(o.selector.matches)
+	cell, limits := r.Sum(o.selector.matches), r.Limits()
 	v := Verdict{Objective: o.text, State: Met, Requests: cell.Requests}
 	for _, c := range o.conditions {
 		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(r) + " has ended"}
 		if cell.Requests > 0 {
 			j = c.judge(cell, r)
 		}
-		if limits := r.Limits(); len(limits) > 0 {
-			j.State = Inconclusive
-			j.Sentence += "; undecided, because the generator " + limits[0].Text
+		switch {
+		case len(limits) > 0:
+			j.undecided(limits[0].Text)
+		case j.State == Violated && !c.isCertain(cell, r):
+			j.undecided("sent requests up to " + format.Latency(r.Lag.Max()) + " late")
 		}
 		v.Conditions = append(v.Conditions, j)
 		if v.State == Met || j.State == Violated {
@@ -140,22 +142,21 @@ func (s *selector) words(r *results.Results) string {
 }
 
 func (c condition) judge(cell *results.Cell, r *results.Results) Judged {
-	var j Judged
 	switch {
 	case c.metric.quantile > 0:
-		j = c.judgeQuantile(cell)
+		return c.judgeQuantile(cell)
 	case c.metric.kind == perSecond:
-		j = c.judgeRate(cell, r.Elapsed())
+		return c.judgeRate(cell, r.Elapsed())
 	case c.metric.kind == share:
-		j = c.judgeShare(cell)
-	default:
-		j = c.judgeTime(cell)
+		return c.judgeShare(cell)
 	}
-	if j.State == Violated && !c.isCertain(cell, r) {
-		j.State = Inconclusive
-		j.Sentence += "; undecided, because the generator sent requests up to " + format.Latency(r.Lag.Max()) + " late"
-	}
-	return j
+	return c.judgeTime(cell)
+}
+
+// undecided takes a result back because of what the generator did.
+func (j *Judged) undecided(why string) {
+	j.State = Inconclusive
+	j.Sentence += "; undecided, because the generator " + why
 }
 
 func (c condition) judgeTime(cell *results.Cell) Judged {
