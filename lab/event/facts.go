@@ -182,7 +182,7 @@ type Query struct {
 	Metric string `json:"metric,omitempty"`
 	PromQL string `json:"promql"`
 	// Value is the value that Flagger uses (of the last sample); nil if the result was empty or
-	// NaN.
+	// NaN. It may be infinite: Flagger compares that with the bounds like any number.
 	Value *float64 `json:"value,omitempty"`
 	// Min and Max are the check's thresholds, if known.
 	Min *float64 `json:"min,omitempty"`

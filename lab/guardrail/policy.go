@@ -68,10 +68,14 @@ func (c *checker) checkProxyProtocol(d *document, s *Server) {
 func (c *checker) checkAuthorizationPolicy(d *document, p *AuthorizationPolicy) {
 	t := p.Spec.TargetRef
 	switch kind := canonicalGroup(t.Group) + "/" + t.Kind; kind {
-	case LinkerdGroup + "/Server", "gateway.networking.k8s.io/HTTPRoute":
+	case LinkerdGroup + "/Server":
 		if t.Name == "" {
 			c.fail(d, "spec.targetRef.name", "is missing", "write the name of the "+t.Kind)
 		}
+	case "gateway.networking.k8s.io/HTTPRoute", LinkerdGroup + "/HTTPRoute":
+		// The proxies would deny what no route allows; the lab's gates and model decide by Server.
+		c.fail(d, "spec.targetRef", "is an HTTPRoute: the lab does not support policy for single routes",
+			"write group: policy.linkerd.io, kind: Server and its name")
 	case "/Namespace":
 		if t.Name != c.env.Namespace {
 			c.fail(d, "spec.targetRef.name", Clip(t.Name)+" is not the lab's namespace", "write "+c.env.Namespace)

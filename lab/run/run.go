@@ -11,9 +11,20 @@ import (
 	"coalmine/lab/event"
 )
 
-// InitLimit is how long Flagger may take to bring a canary to phase Initialized. Flagger needs two
-// control loops and the primary's pods for that; after five minutes it is stuck.
-const InitLimit = 5 * time.Minute
+// InitLimit returns how long Flagger may take to bring the released service's canary to phase
+// Initialized. Flagger needs two control loops, which are an analysis interval apart, and the
+// primary's pods for that; after another loop and at least five minutes it is stuck.
+func InitLimit(spec cluster.RunSpec) time.Duration {
+	const least, pods, loops = 5 * time.Minute, 2 * time.Minute, 3
+	if spec.Guardrails == nil {
+		return least
+	}
+	c := spec.Guardrails.CanaryFor(spec.Scenario.Release.Service)
+	if c == nil || c.GetAnalysis() == nil {
+		return least
+	}
+	return max(least, pods+loops*c.GetAnalysisInterval())
+}
 
 // runSource is the source of the facts that the runner records. It sorts before the sources of a
 // cluster.
@@ -93,22 +104,23 @@ func (r *runner) prepare(ctx context.Context, w cluster.World) (bool, error) {
 	if err := w.ApplyGuardrails(ctx); err != nil {
 		return false, fmt.Errorf("apply the guardrails: %w", err)
 	}
-	ready, err := w.Wait(ctx, w.Now()+InitLimit, func() bool { return w.Phase() == event.PhaseInitialized })
+	limit := InitLimit(r.spec)
+	ready, err := w.Wait(ctx, w.Now()+limit, func() bool { return w.Phase() == event.PhaseInitialized })
 	if err != nil {
 		return false, fmt.Errorf("wait for the canary to be initialized: %w", err)
 	}
 	if !ready {
 		r.outcome = event.OutcomeNotReady
-		r.reason = notReady(w.Phase())
+		r.reason = notReady(w.Phase(), limit)
 	}
 	return ready, nil
 }
 
-func notReady(phase string) string {
+func notReady(phase string, limit time.Duration) string {
 	if phase == "" {
-		return fmt.Sprintf("no canary showed up within %v", InitLimit)
+		return fmt.Sprintf("no canary showed up within %v", limit)
 	}
-	return fmt.Sprintf("the canary was in phase %s, not %s, after %v", phase, event.PhaseInitialized, InitLimit)
+	return fmt.Sprintf("the canary was in phase %s, not %s, after %v", phase, event.PhaseInitialized, limit)
 }
 
 func (r *runner) baseline(ctx context.Context, w cluster.World) error {

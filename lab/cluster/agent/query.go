@@ -167,7 +167,7 @@ func readAnswer(body []byte) (*float64, error) {
 			last = &v
 		}
 	}
-	if last == nil || math.IsNaN(*last) || math.IsInf(*last, 0) {
+	if last == nil || math.IsNaN(*last) {
 		return nil, nil
 	}
 	return last, nil

@@ -179,7 +179,9 @@ func (d *driver) syncConfig(t *traffic) error {
 		if err != nil {
 			return fmt.Errorf("routes: %w", err)
 		}
-		routes := planeRoutes(list.Items)
+		ages, unlock := d.routeAges.lock()
+		routes := planeRoutes(list.Items, *ages)
+		unlock()
 		if err := t.plane.SetRoutes(routes); err != nil {
 			return fmt.Errorf("routes: %w", err)
 		}

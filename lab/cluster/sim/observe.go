@@ -9,6 +9,7 @@ import (
 	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -125,6 +126,7 @@ func (w *world) watchObjects() {
 		case "canaries":
 			w.canaryChanged(a)
 		case "httproutes":
+			w.routeCreated(a)
 			w.changes.mark(a, &w.changes.routes)
 		}
 		return false, nil, nil
@@ -139,6 +141,19 @@ func (w *world) watchObjects() {
 		}
 		return false, nil, nil
 	})
+}
+
+// routeCreated remembers when a route was created: of equal routes, proxies follow the oldest.
+func (w *world) routeCreated(a clienttesting.Action) {
+	create, ok := a.(clienttesting.CreateAction)
+	if !ok || a.GetVerb() != "create" {
+		return
+	}
+	if route, ok := create.GetObject().(*gatewayv1beta1.HTTPRoute); ok {
+		created, unlock := w.routeAges.lock()
+		defer unlock()
+		(*created)[route.Name] = w.clock.now()
+	}
 }
 
 // mark marks a kind of object as changed if an action writes, and wakes the driver.

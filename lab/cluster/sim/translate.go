@@ -42,14 +42,12 @@ func targetPort(p corev1.ServicePort) int {
 	return -1 // no pod has a port of this name
 }
 
-// planeRoutes converts routes. The fakes set no creation times, so routes without one are as old as
-// the run.
-func planeRoutes(list []v1beta1.HTTPRoute) []mesh.Route {
+// planeRoutes converts routes. The fakes set no creation times, so they are passed by name, as times
+// since the run's start. Kubernetes keeps whole seconds.
+func planeRoutes(list []v1beta1.HTTPRoute, created map[string]time.Duration) []mesh.Route {
 	routes := k8s.Routes(list)
 	for i := range routes {
-		if routes[i].Created.IsZero() {
-			routes[i].Created = vclock.Epoch
-		}
+		routes[i].Created = vclock.Epoch.Add(created[routes[i].Name].Truncate(time.Second))
 	}
 	return routes
 }

@@ -120,15 +120,7 @@ func checkAnnotations(p *pass, v *flaggerv1.Canary) {
 }
 
 func checkNotModelled(p *pass) {
-	switch v := p.object.Value.(type) {
-	case *guardrail.AuthorizationPolicy:
-		if v.Spec.TargetRef.Kind == "HTTPRoute" {
-			p.warn("spec.targetRef", "the lab does not play policies for routes: it denies what this one admits",
-				"make a Server the target")
-		}
-	case interface{ GetAnnotations() map[string]string }:
-		if p.object.Kind == "HTTPRoute" {
-			p.warnAnnotations("metadata.annotations", v.GetAnnotations())
-		}
+	if v, ok := p.object.Value.(interface{ GetAnnotations() map[string]string }); ok && p.object.Kind == "HTTPRoute" {
+		p.warnAnnotations("metadata.annotations", v.GetAnnotations())
 	}
 }

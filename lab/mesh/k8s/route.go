@@ -32,7 +32,11 @@ func Route(r *v1beta1.HTTPRoute) mesh.Route {
 	for _, h := range r.Spec.Hostnames {
 		route.Hostnames = append(route.Hostnames, string(h))
 	}
-	for _, rule := range r.Spec.Rules {
+	rules := r.Spec.Rules
+	if rules == nil { // the API server's default, which matches every path
+		rules = []v1beta1.HTTPRouteRule{{}}
+	}
+	for _, rule := range rules {
 		route.Rules = append(route.Rules, routeRule(rule, r.Namespace))
 	}
 	return route

@@ -1,6 +1,7 @@
 package series
 
 import (
+	"math"
 	"strings"
 
 	"coalmine/lab/event"
@@ -67,7 +68,11 @@ func (l *Line) add(at timeline.Moment, q event.Query) {
 		factor = 1 // Flagger compares in milliseconds, whatever the unit of the query
 	}
 	l.Min, l.Max = scaled(q.Min, factor), scaled(q.Max, factor)
-	l.Samples = append(l.Samples, Sample{at, v, v != nil && q.Error == "" && !(l.Min != nil && *v < *l.Min) && !(l.Max != nil && *v > *l.Max)})
+	passed := v != nil && q.Error == "" && !(l.Min != nil && *v < *l.Min) && !(l.Max != nil && *v > *l.Max)
+	if v != nil && math.IsInf(*v, 0) {
+		v = nil // a chart has no place for it
+	}
+	l.Samples = append(l.Samples, Sample{at, v, passed})
 }
 
 // Flagger's built-in checks.

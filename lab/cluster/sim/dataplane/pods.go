@@ -198,6 +198,9 @@ func (p *Plane) updateTrafficShares() {
 // requests that match no other.
 func (p *Plane) addShares(s *meshService, shares map[[2]string]float64) {
 	r := s.defaultRule()
+	if r == nil {
+		return
+	}
 	for i := range r.backends {
 		b := r.backends[i].service
 		part := r.compiled.Share(i, r.available)

@@ -22,8 +22,7 @@ type meshService struct {
 	// crashed is set if the Service selects a pod that is down after a crash.
 	crashed bool
 
-	// rules are those that clients' proxies follow. There is always one; requests that match none
-	// are answered 404.
+	// rules are those that clients' proxies follow. Requests that match none are answered 404.
 	rules []*rule
 	// hasRoutes is set if HTTPRoutes attach to the Service.
 	hasRoutes bool
@@ -85,12 +84,15 @@ func (s *meshService) reachable() bool {
 	return false
 }
 
-// defaultRule returns the rule for requests that match no condition.
+// defaultRule returns the rule for requests that match no condition, or nil if routes have no rules.
 func (s *meshService) defaultRule() *rule {
 	for _, r := range slices.Backward(s.rules) {
 		if r.compiled.String() == "" {
 			return r
 		}
+	}
+	if len(s.rules) == 0 {
+		return nil
 	}
 	return s.rules[len(s.rules)-1]
 }

@@ -97,6 +97,9 @@ func Open(start time.Time) (*DB, error) {
 		EnableAtModifier:     true,
 		EnableNegativeOffset: true,
 		Parser:               parser.NewParser(parser.Options{}),
+		// A subquery without a step has that of Prometheus' evaluation_interval, 10s in Linkerd's viz
+		// extension (prometheus.yaml). The engine panics without this function.
+		NoStepSubqueryIntervalFn: func(int64) int64 { return ScrapeInterval.Milliseconds() },
 	})
 	return &DB{head: head, engine: engine, dir: dir, registrySeries: map[string]*scrapedSeries{}}, nil
 }
@@ -186,20 +189,33 @@ var ErrQueryBudget = fmt.Errorf("the queries of this run read more than %d milli
 // Query evaluates an instant query whose result is a vector or a scalar, and returns a vector.
 // After [QueryBudget] samples it always returns [ErrQueryBudget]. The budget is in samples and not
 // in seconds, so that a run ends at the same query on any machine.
-func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (promql.Vector, error) {
+func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (v promql.Vector, err error) {
 	if db.samplesRead.Load() > QueryBudget {
 		return nil, ErrQueryBudget
 	}
 	queryable := storage.QueryableFunc(func(mint, maxt int64) (storage.Querier, error) {
 		return tsdb.NewBlockQuerier(tsdb.NewRangeHead(db.head, mint, maxt), mint, maxt)
 	})
+	defer func() {
+		if r := recover(); r != nil {
+			v, err = nil, fmt.Errorf("prometheus: the engine panicked: %v", r)
+		}
+	}()
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(promQL)
+	if err != nil {
+		return nil, err
+	}
+	text, err := textCostOf(expr)
+	if err != nil {
+		return nil, err
+	}
 	q, err := db.engine.NewInstantQuery(ctx, queryable, nil, promQL, at)
 	if err != nil {
 		return nil, err
 	}
 	defer q.Close()
 	res := q.Exec(ctx)
-	db.samplesRead.Add(q.Stats().Samples.TotalSamples)
+	db.samplesRead.Add(q.Stats().Samples.TotalSamples * (1 + text.perSeries))
 	if res.Err != nil {
 		return nil, res.Err
 	}
