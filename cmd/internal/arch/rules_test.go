@@ -125,6 +125,9 @@ func rules() []rule {
 		{pkg: "lab/run/result", imports: []string{"lab/digest", "lab/format", "lab/input", "scenarios", "lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 
+		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run", "lab/run/folder", "lab/run/result",
+			"lab/scenario", "lab/verdict/score", "scenarios"}},
+
 		// The command ties everything together.
 		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*", "*/*/*/*"}},
 	}

@@ -32,7 +32,7 @@ func (r *Recording) checkInputs(run folder.Run, events []event.Event) error {
 		what = "with another scenario than scenario/" + scenario.FileScenario
 	case started.Guarded != (role != score.RoleUnguarded), started.Role != releaseRole(role):
 		what = "in another role"
-	case role != score.RoleUnguarded && role != score.RoleReference && started.GuardrailsDigest != digest.Files(r.guardrails):
+	case role != score.RoleUnguarded && role != score.RoleReference && started.GuardrailsDigest != digest.Files(r.Guardrails):
 		what = "with other guardrails than those in guardrails/"
 	default:
 		return nil
@@ -88,7 +88,7 @@ func (r *Recording) own() string {
 		own = cmp.Or(own, e.Own)
 	}
 	if f := FromLibrary(r.Scenario); f != nil && r.guardrailsErr == nil {
-		own = cmp.Or(own, Own(f, r.guardrails))
+		own = cmp.Or(own, Own(f, r.Guardrails))
 	}
 	return own
 }

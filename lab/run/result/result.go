@@ -26,7 +26,9 @@ type Recording struct {
 	// Logs are those of the manifest's runs, in its order.
 	Logs []Log
 
-	guardrails    map[string][]byte
+	// Guardrails are the manifests that were played, by path.
+	Guardrails map[string][]byte
+
 	guardrailsErr error
 }
 
@@ -58,7 +60,7 @@ func Read(dir string) (*Recording, error) {
 	if r.Scenario, err = readScenario(f); err != nil {
 		return nil, err
 	}
-	r.guardrails, r.guardrailsErr = f.Manifests()
+	r.Guardrails, r.guardrailsErr = f.Manifests()
 	for _, run := range f.Manifest.Runs {
 		l := Log{Run: run}
 		l.Events, l.Err = f.Events(run)
@@ -111,7 +113,7 @@ func (r *Recording) Trial() (*model.Trial, error) {
 	if r.guardrailsErr != nil {
 		return nil, input.New("", "the recorded guardrails: %w", r.guardrailsErr)
 	}
-	t := &model.Trial{Scenario: r.Scenario, Card: r.Card(), Guardrails: r.guardrails, Variant: r.Manifest.Options.Guardrails}
+	t := &model.Trial{Scenario: r.Scenario, Card: r.Card(), Guardrails: r.Guardrails, Variant: r.Manifest.Options.Guardrails}
 	var missing []string
 	for _, l := range r.Logs {
 		switch {
