@@ -39,7 +39,8 @@ const (
 	maxKeys = 2000
 )
 
-// Read is like [Read], but fails with [ErrTooLarge], and without events, where the budget ends.
+// Read reads a log. If a line is malformed, it returns the events before it and an error with its
+// number. If the budget ends, it returns [ErrTooLarge] and no events.
 func (b *Budget) Read(r io.Reader) ([]Event, error) {
 	var events []Event
 	m := meter{budget: b, keys: map[cellKey]bool{}}

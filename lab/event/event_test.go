@@ -57,7 +57,7 @@ func logOf(facts ...event.Fact) (string, []event.Event) {
 
 func TestWriteAndReadEveryFact(t *testing.T) {
 	text, events := logOf(everyFact()...)
-	got, err := event.Read(strings.NewReader(text))
+	got, err := event.NewBudget(1 << 30).Read(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestWriteAndReadEveryFact(t *testing.T) {
 
 // A log of format 1 has no counts of the mesh's own answers.
 func TestReadFormat1(t *testing.T) {
-	events, err := event.Read(strings.NewReader(`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s",` +
+	events, err := event.NewBudget(1 << 30).Read(strings.NewReader(`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s",` +
 		`"service":"backend","version":"v2","baseline":"v1","seed":1,"cluster":"sim","mesh":"m","guarded":true,"versions":{}}}
 {"seq":2,"at":1,"kind":"traffic","data":{"from":0,"to":1,"cells":[{"cohort":"c","route":"r","n":3,"bad":1,"hit":1,"harm":1}]}}
 `))
@@ -105,7 +105,7 @@ func TestBrokenLogs(t *testing.T) {
 		{"bad bucket", append(slices.Clone(lines[:14]), strings.Replace(lines[14], "[4,3]", "[4000000,3]", 1)), 14, "out of range"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			events, err := event.Read(strings.NewReader(strings.Join(c.lines, "")))
+			events, err := event.NewBudget(1 << 30).Read(strings.NewReader(strings.Join(c.lines, "")))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
@@ -177,7 +177,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(text)
 	f.Add("{}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		events, _ := event.Read(strings.NewReader(text))
+		events, _ := event.NewBudget(1 << 30).Read(strings.NewReader(text))
 		var b bytes.Buffer
 		w := event.NewWriter(&b)
 		for _, e := range events {
@@ -186,7 +186,7 @@ func FuzzRead(f *testing.F) {
 		if err := w.Close(); err != nil {
 			t.Fatalf("cannot write what was read: %v", err)
 		}
-		again, err := event.Read(&b)
+		again, err := event.NewBudget(1 << 30).Read(&b)
 		if err != nil || len(again) != len(events) {
 			t.Fatalf("read %d of %d events that were written, error %v", len(again), len(events), err)
 		}

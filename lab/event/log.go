@@ -111,14 +111,6 @@ func (w *Writer) Close() error {
 // maxLine limits the length of a line; a second of traffic with a thousand cells is far below it.
 const maxLine = 8 << 20
 
-// Read reads a log. If a line is malformed, it returns the events before it and an error with its
-// number.
-func Read(r io.Reader) ([]Event, error) {
-	var events []Event
-	err := Scan(r, func(e Event) { events = append(events, e) })
-	return events, err
-}
-
 // Scan reads a log and calls each for every event up to the first malformed line, whose number is
 // in the error.
 func Scan(r io.Reader, each func(Event)) error {

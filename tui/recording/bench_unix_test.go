@@ -44,7 +44,7 @@ func BenchmarkOpen(b *testing.B) {
 	b.ReportAllocs()
 	start := used(b)
 	for b.Loop() {
-		events, err := event.Read(bytes.NewReader(log.Bytes()))
+		events, err := event.NewBudget(1 << 30).Read(bytes.NewReader(log.Bytes()))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -200,7 +200,7 @@ func wholeLines(file *os.File) (end int64, cut bool, err error) {
 
 // checkRun checks that a log belongs to the run whose folder it is in.
 func (f *Folder) checkRun(r Run, events []event.Event) error {
-	started, _ := events[0].Fact.(event.RunStarted) // event.Read accepts no other opening
+	started, _ := events[0].Fact.(event.RunStarted) // a log has no other start
 	if started.Scenario != f.Manifest.Scenario || started.Seed != r.Seed || started.Version != r.Version {
 		return fmt.Errorf("%s: the log belongs to %s %s with seed %d, not to %s %s with seed %d: "+
 			"files were moved or edited", r.eventsPath(),

@@ -109,7 +109,7 @@ func ended(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	events, err := event.Read(f)
+	events, err := event.NewBudget(1 << 30).Read(f)
 	if err != nil {
 		t.Errorf("the log cannot be read: %v", err)
 	}

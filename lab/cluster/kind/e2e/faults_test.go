@@ -118,7 +118,7 @@ func readable(t *testing.T, events []event.Event) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	read, err := event.Read(&b)
+	read, err := event.NewBudget(1 << 30).Read(&b)
 	if err != nil || len(read) != len(events) {
 		t.Errorf("%d of %d events are readable: %v", len(read), len(events), err)
 	}
