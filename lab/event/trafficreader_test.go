@@ -150,7 +150,7 @@ func BenchmarkRead(b *testing.B) {
 	b.SetBytes(int64(log.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		if events, err := Read(bytes.NewReader(log.Bytes())); err != nil || len(events) != 1001 {
+		if events, err := NewBudget(1 << 30).Read(bytes.NewReader(log.Bytes())); err != nil || len(events) != 1001 {
 			b.Fatal(len(events), err)
 		}
 	}
