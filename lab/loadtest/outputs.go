@@ -48,11 +48,11 @@ func (t *Test) openOutputs(ctx context.Context, messages io.Writer) (*outputs, e
 		}
 		var err error
 		if *want.file, err = createFile(want.flag, want.path, t.options.path(want.path)); err != nil {
-			return nil, errors.Join(err, out.close())
+			return nil, errors.Join(err, out.discard())
 		}
 	}
 	if out.events != nil {
-		out.eventLog = event.NewWriter(out.events)
+		out.eventLog = event.NewWriter(out.events.file) // which flushes each second
 	}
 	if out.results != nil {
 		out.encode = vegetaEncoder(out.results, o.Results)
@@ -61,7 +61,7 @@ func (t *Test) openOutputs(ctx context.Context, messages io.Writer) (*outputs, e
 		return out, nil
 	}
 	if err := out.serveMetrics(ctx, t, messages); err != nil {
-		return nil, errors.Join(err, out.close())
+		return nil, errors.Join(err, out.discard())
 	}
 	return out, nil
 }
@@ -106,6 +106,17 @@ func (o *outputs) writeResults(c *collector) error {
 		return c.results.WriteLog(o.hdr)
 	}
 	return nil
+}
+
+// discard closes and removes the files of a test that did not start.
+func (o *outputs) discard() error {
+	errs := []error{o.close()}
+	for _, f := range []*outputFile{o.events, o.results, o.save, o.hdr} {
+		if f != nil {
+			errs = append(errs, os.Remove(f.file.Name()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (o *outputs) close() error {

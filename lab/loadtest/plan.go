@@ -63,7 +63,7 @@ func (t *Test) plannedRequest(a loadgen.Arrival) plannedRequest {
 		At:  json.Number(strconv.FormatFloat(a.At.Seconds(), 'f', 9, 64)),
 		Seq: a.Seq, User: a.User, Session: a.Session,
 		Cohort: t.plan.Cohorts()[a.Cohort].Name, Route: route.Name, Service: route.Service,
-		Method: t.plan.Method(a), Target: t.plan.Target(a),
+		Method: t.plan.Method(a), Target: loadgen.EscapeTarget(t.plan.Target(a)),
 	}
 	if headers := t.plan.Headers(a.Cohort, a.User); len(headers) > 0 {
 		p.Header = make(http.Header, len(headers))

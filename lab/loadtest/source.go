@@ -107,7 +107,7 @@ func withReplay(w loadgen.Workload, r *loadgen.Replay) loadgen.Workload {
 	w.Cohorts = slices.Clone(w.Cohorts)
 	for i := range w.Cohorts {
 		c := &w.Cohorts[i]
-		c.Share, c.Users, c.Mix, c.Zipf, c.Session, c.Items = 0, 0, nil, nil, nil, nil
+		c.Share, c.Users, c.Mix, c.Zipf, c.Session, c.Items, c.CacheBuster = 0, 0, nil, nil, nil, nil, ""
 	}
 	return w
 }

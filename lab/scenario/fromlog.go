@@ -59,6 +59,10 @@ func nameFromFile(file string) string {
 	return "access-log"
 }
 
+// maxLogPath limits the path of a route: with a method before it, it is the route's name. Longer
+// paths belong to the route "other".
+const maxLogPath = 200
+
 // maxLogRoutes limits the routes of a log; other requests belong to the plan's route "other".
 const maxLogRoutes = 50
 
@@ -108,7 +112,7 @@ func newPathTemplater() pathTemplater {
 // path returns the path of the route, or false if a route cannot have this path.
 func (f pathTemplater) path(path string) (string, bool) {
 	unusable := func(r rune) bool { return r > '~' || strings.ContainsRune("#{}", r) }
-	if strings.HasSuffix(path, "*") || strings.ContainsFunc(path, unusable) {
+	if len(path) > maxLogPath || strings.HasSuffix(path, "*") || strings.ContainsFunc(path, unusable) {
 		return "", false
 	}
 	segments := strings.Split(path, "/")

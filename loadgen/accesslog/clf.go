@@ -10,14 +10,15 @@ import (
 // nginx. It also accepts the variants of Traefik and of Linkerd's proxy, which writes no size, and
 // lines with the server's name before the client's.
 func parseCLF(text []byte, combined bool, f *fields) lineError {
-	before, rest, ok := bytes.Cut(text, []byte(" ["))
+	before, rest, ok := bytes.Cut(text, []byte(`] "`))
 	if !ok {
 		return errCLF
 	}
-	at, rest, ok := bytes.Cut(rest, []byte(`] "`))
-	if !ok {
+	open := bytes.LastIndex(before, []byte(" ["))
+	if open < 0 {
 		return errCLF
 	}
+	before, at := before[:open], before[open+2:]
 	request, rest, ok := quoted(rest)
 	if !ok {
 		return errCLF
@@ -27,7 +28,9 @@ func parseCLF(text []byte, combined bool, f *fields) lineError {
 	if status == nil {
 		return errCLF
 	}
-	f.identity(before)
+	if !f.identity(before) {
+		return errPrefix
+	}
 	f.set(fieldTime, at)
 	f.set(fieldRequest, request)
 	f.set(fieldStatus, status)
@@ -39,9 +42,13 @@ func parseCLF(text []byte, combined bool, f *fields) lineError {
 	if !ok {
 		return errCombined
 	}
-	agent, _, ok := afterSpace(rest)
+	agent, rest, ok := afterSpace(rest)
 	if !ok {
 		return errCombined
+	}
+	// nginx's image writes X-Forwarded-For next.
+	if forwarded, _, ok := afterSpace(rest); ok && areAddresses(forwarded) {
+		f.set(fieldClient, forwarded)
 	}
 	f.set(fieldReferer, referer)
 	f.set(fieldAgent, agent)
@@ -49,18 +56,43 @@ func parseCLF(text []byte, combined bool, f *fields) lineError {
 }
 
 // identity splits the text before the time into client, identity and user. User names may contain
-// spaces.
-func (f *fields) identity(text []byte) {
+// spaces. It returns false if the text starts with an unknown prefix.
+func (f *fields) identity(text []byte) bool {
 	client, rest, _ := bytes.Cut(text, []byte{' '})
-	if second, after, ok := bytes.Cut(rest, []byte{' '}); ok && bytes.Contains(after, []byte{' '}) && isAddress(second) && !isAddress(client) {
+	for bytes.HasSuffix(client, []byte{','}) { // a list of addresses: the first one is the client
+		_, rest, _ = bytes.Cut(rest, []byte{' '})
+		client = client[:len(client)-1]
+	}
+	second, after, ok := bytes.Cut(rest, []byte{' '})
+	identity, _, three := bytes.Cut(after, []byte{' '})
+	if ok && three && (isAddress(second) && (!isAddress(client) || isMissing(identity)) || !isMissing(second) && isMissing(identity)) {
 		client, rest = second, after // the first field was the server's name
 	}
 	identity, user, _ := bytes.Cut(rest, []byte{' '})
+	if isMissing(identity) && bytes.HasPrefix(user, []byte{'['}) {
+		if _, rest, ok := bytes.Cut(user, []byte("] - ")); ok { // ingress-nginx before 0.26
+			user = rest
+		}
+	}
+	if bytes.HasSuffix(client, []byte{':'}) && !bytes.Equal(client, []byte("unix:")) || bytes.Contains(user, []byte(" - -")) {
+		return false
+	}
 	f.set(fieldClient, client)
 	f.set(fieldUser, user)
 	if f[fieldUser] == nil {
 		f.set(fieldUser, identity) // Linkerd's proxy writes the client's identity there
 	}
+	return true
+}
+
+// areAddresses reports whether text is a list of addresses without ports, as in X-Forwarded-For.
+func areAddresses(text []byte) bool {
+	for one := range bytes.SplitSeq(text, []byte{','}) {
+		if _, err := netip.ParseAddr(string(bytes.TrimSpace(one))); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func isAddress(text []byte) bool {

@@ -12,7 +12,7 @@ import "encoding/json"
 // Google Cloud's HttpRequest; Cloudflare's HTTP requests.
 func jsonNames() [fieldCount][]string {
 	return [fieldCount][]string{
-		fieldTime: {"startutc", "startlocal", "start_time", "edgestarttimestamp", "msec", "ts", "@timestamp", "timestamp", "time",
+		fieldTime: {"startutc", "startlocal", "start_time", "edgestarttimestamp", "msec", "ts", "timestamp", "@timestamp", "time",
 			"time_iso8601", "time_local", "datetime"},
 		fieldClient: {"client_ip", "request.client_ip", "clienthost", "http_x_forwarded_for", "x_forwarded_for", "clientip", "remote_addr",
 			"remote_ip", "request.remote_ip", "remoteaddr", "remote_host", "clientaddr", "client.addr", "client_addr", "source.ip",
@@ -25,7 +25,7 @@ func jsonNames() [fieldCount][]string {
 			"httprequest.requesturl", "path", "request_path", "url.path"},
 		fieldQuery: {"args", "query_string", "query", "url.query"},
 		fieldStatus: {"status", "status_code", "downstreamstatus", "response_code", "edgeresponsestatus", "http.response.status_code",
-			"httprequest.status", "statuscode", "response.status"},
+			"httprequest.status", "statuscode", "response.status", "response"},
 		fieldBytes: {"body_bytes_sent", "bytes_sent", "size", "downstreamcontentsize", "response_bytes", "edgeresponsebytes",
 			"http.response.body.bytes", "httprequest.responsesize", "response_size", "bytes"},
 		fieldReferer: {"http_referer", "http_referrer", "request.headers.referer", "request_referer", "clientrequestreferer",

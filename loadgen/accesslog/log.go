@@ -129,6 +129,7 @@ const (
 	errStatus   lineError = "its status is not a three-digit number"
 	errBytes    lineError = "its size is not a number"
 	errCLF      lineError = "is not in the common log format"
+	errPrefix   lineError = "has an unknown prefix before the client"
 	errCombined lineError = "ends before referer and user agent"
 	errJSON     lineError = "is not a JSON object"
 	errNoTime   lineError = "has no time in any of the known fields"

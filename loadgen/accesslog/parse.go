@@ -33,15 +33,17 @@ func isMissing(value []byte) bool { return len(value) == 0 || len(value) == 1 &&
 
 // parser parses lines of one format, which it can detect.
 type parser struct {
-	// format is "" until it is detected.
+	// format is "" until it is detected. Unless it is forced, each line of a common or combined log
+	// is read for what it has.
 	format string
+	forced bool
 	json   jsonParser
 	texts  interner
 	fields fields
 }
 
 func newParser(format string) *parser {
-	return &parser{format: format, json: newJSONParser(), texts: interner{}}
+	return &parser{format: format, forced: format != "", json: newJSONParser(), texts: interner{}}
 }
 
 // parse parses a line. The error is "" if it succeeds.
@@ -49,7 +51,7 @@ func (p *parser) parse(text []byte, long bool, l *Line) lineError {
 	if long {
 		return errLong
 	}
-	if p.format != "" {
+	if p.format != "" && (p.forced || p.format == FormatJSON) {
 		return p.parseAs(p.format, text, l)
 	}
 	if text[0] == '{' {
@@ -58,6 +60,7 @@ func (p *parser) parse(text []byte, long bool, l *Line) lineError {
 	if p.try(FormatCombined, text, l) == "" {
 		return ""
 	}
+	*l = Line{Number: l.Number}
 	// A line that is not in one of these formats may be any text.
 	if why := p.try(FormatCommon, text, l); why != errCLF {
 		return why
@@ -68,7 +71,7 @@ func (p *parser) parse(text []byte, long bool, l *Line) lineError {
 // try parses a line in a format and keeps the format if that succeeds.
 func (p *parser) try(format string, text []byte, l *Line) lineError {
 	why := p.parseAs(format, text, l)
-	if why == "" {
+	if why == "" && p.format != FormatCombined { // a line of the log with agents is enough
 		p.format = format
 	}
 	return why
@@ -121,7 +124,7 @@ func parseStatus(text []byte) (int, lineError) {
 		return 0, ""
 	}
 	n, ok := digits(text)
-	if !ok || len(text) != 3 {
+	if !ok || len(text) != 3 && n != 0 || len(text) > 3 { // 0: the client hung up
 		return 0, errStatus
 	}
 	return int(n), ""

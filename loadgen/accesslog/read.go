@@ -85,9 +85,11 @@ func (r Reader) lines(in *bufio.Reader, log *Log) error {
 		if size += length; number > r.MaxLines || size > r.MaxBytes {
 			return fmt.Errorf("the log is longer than %d lines or %d MiB of text: use a part of it", r.MaxLines, r.MaxBytes>>20)
 		}
-		text = bytes.TrimSpace(text)
-		if len(text) == 0 {
+		if text = bytes.TrimSpace(text); len(text) == 0 {
 			continue
+		}
+		if stripped := withoutPrefix(text); len(stripped) > 0 {
+			text = stripped
 		}
 		line := Line{Number: number}
 		if why := p.parse(text, long, &line); why != "" {

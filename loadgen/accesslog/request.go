@@ -9,6 +9,10 @@ func (f *fields) splitRequest() lineError {
 		return errRequest
 	}
 	method, rest, ok := bytes.Cut(line, []byte{' '})
+	if !ok && f[fieldMethod] != nil && len(line) > 0 && line[0] == '/' { // Logstash: verb and request
+		f[fieldTarget], f[fieldQuery] = line, nil
+		return ""
+	}
 	if !ok || !isMethod(method) {
 		return errHTTP
 	}

@@ -122,6 +122,9 @@ var layouts = [...]string{
 	"2006-01-02 15:04:05 -0700",
 	"2006-01-02 15:04:05",
 	"2006/01/02 15:04:05",
+	"02/Jan/2006:15:04:05 -0700", // with a fraction, as Apache's msec_frac
+	"02/Jan/2006:15:04:05",       // HAProxy
+	"02/Jan/2006 15:04:05",       // Python's http.server
 }
 
 // parseLayouts parses dates with hyphens or slashes; all layouts accept fractions of a second.
@@ -129,6 +132,9 @@ var layouts = [...]string{
 func parseLayouts(text []byte) (time.Time, bool) {
 	text = bytes.TrimSuffix(bytes.TrimPrefix(text, []byte{'['}), []byte{']'})
 	if len(text) < len("2006-01-02") || len(text) > 64 {
+		return time.Time{}, false
+	}
+	if text[2] == '/' && !bytes.Contains([]byte(months), text[3:6]) { // time.Parse ignores case
 		return time.Time{}, false
 	}
 	for _, layout := range layouts {

@@ -1,0 +1,88 @@
+package accesslog_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"coalmine/loadgen/accesslog"
+)
+
+// TestCases reads logs that are easily misread: as few users, too many, or other paths.
+func TestCases(t *testing.T) {
+	const shop = "/a /a /b /c?x=1 /b /a"
+	for file, want := range map[string]struct {
+		targets, clients string
+		span             time.Duration
+	}{
+		"caddy-status-0.json":     {"/a /a", "192.0.2.1", time.Second},
+		"clf-msec.log":            {"/a", "192.0.2.1", 0},
+		"cri-nginx.log":           {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
+		"first-line-combined.log": {"/a /a /a /a", "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4", 4 * time.Second},
+		"ingress-nginx-old.log":   {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
+		"logstash-grok.json":      {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
+		"syslog-nginx.log":        {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
+		"vhost-is-address.log":    {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
+		"xff-behind-proxy.log":    {"/a /a /a", "192.0.2.1 192.0.2.2 192.0.2.3", 2 * time.Second},
+		"python-http-server.log":  {"/a", "192.0.2.1", 0},
+	} {
+		data, err := os.ReadFile(filepath.Join("testdata/cases", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := accesslog.Read(strings.NewReader(string(data)), "")
+		if err != nil || log.Broken.Count > 0 {
+			t.Errorf("%s: error %v, broken %v", file, err, log.Broken)
+			continue
+		}
+		var targets, clients []string
+		for _, l := range log.Lines {
+			targets = append(targets, l.Target)
+			if !strings.Contains(strings.Join(clients, " ")+" ", l.Client+" ") {
+				clients = append(clients, l.Client)
+			}
+		}
+		span := log.Lines[len(log.Lines)-1].At.Sub(log.Lines[0].At)
+		if got := strings.Join(targets, " "); got != want.targets {
+			t.Errorf("%s: targets %s", file, got)
+		}
+		if got := strings.Join(clients, " "); got != want.clients || span != want.span {
+			t.Errorf("%s: clients %s, span %v", file, got, span)
+		}
+	}
+}
+
+// A text of Envoy is refused with and without a prefix, rather than misread.
+func TestEnvoyTextIsRefused(t *testing.T) {
+	for _, file := range []string{"envoy-default.log", "cri-istio-text.log"} {
+		data, err := os.ReadFile(filepath.Join("testdata/cases", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if log, err := accesslog.Read(strings.NewReader(string(data)), ""); err == nil {
+			t.Errorf("%s is read as %+v", file, log.Lines[0])
+		}
+	}
+}
+
+// TestPrefixes puts what log collectors write before a line.
+func TestPrefixes(t *testing.T) {
+	const rest = `192.0.2.7 - ada [07/Mar/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"`
+	for _, prefix := range []string{
+		"2026-03-07T12:00:00.123456789Z stdout F ", "2026-03-07T12:00:00.1+01:00 stderr F ", "2026-03-07T12:00:00Z ", "web-1  | ",
+		"<190>Mar  7 12:00:00 host1 nginx: ", "Mar 17 12:00:00 host1.example nginx[77]: ", "2026-03-07T12:00:00+00:00 host1 nginx[77]: ",
+		"<190>1 2026-03-07T12:00:00Z host1 nginx 77 - - ", "\x00\x00\x00", "198.51.100.5:80 ", "shop.example ", "_:80 ",
+	} {
+		log, err := accesslog.Read(strings.NewReader(prefix+rest), "")
+		if err != nil || log.Lines[0].Client != "192.0.2.7" || log.Lines[0].User != "ada" || log.Lines[0].UserAgent != "x" {
+			t.Errorf("%q: error %v, lines %+v", prefix, err, log.Lines)
+		}
+	}
+	for _, prefix := range []string{"nginx: x ", "a b c d - - "} {
+		if log, err := accesslog.Read(strings.NewReader(prefix+rest), ""); err == nil {
+			t.Errorf("%q: read as %+v", prefix, log.Lines[0])
+		}
+	}
+}
