@@ -221,3 +221,34 @@ func TestRunRejects(t *testing.T) {
 		}
 	}
 }
+
+// A library workload with what a log replaces can be replayed, and a log of a year is not sent.
+func TestReplayOfAYear(t *testing.T) {
+	o := options(t)
+	log := strings.Replace(accessLog, "2026", "2025", 1)
+	if err := os.WriteFile(filepath.Join(o.Dir, "year.log"), []byte(log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Plan.Rate, o.Plan.Duration, o.Plan.Replay, o.Target.URLs = 0, 0, "year.log", []string{"http://127.0.0.1:1"}
+	_, err := newTest(t, "browse", o).Run(t.Context(), "", io.Discard, ignore)
+	if err == nil || !strings.Contains(err.Error(), "8760h0m3s to replay") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A test that does not start leaves no files, so that the same command can be repeated.
+func TestFailedStartLeavesNoFiles(t *testing.T) {
+	o := options(t)
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	o.Target.URLs = []string{s.URL}
+	o.Output = loadtest.OutputOptions{Save: "a", Events: "b", Metrics: "127.0.0.1:99999"}
+	if _, err := newTest(t, "browse", o).Run(t.Context(), "", io.Discard, ignore); err == nil {
+		t.Error("a test without its metrics has started")
+	}
+	for _, name := range []string{"a", "b"} {
+		if _, err := os.Stat(filepath.Join(o.Dir, name)); err == nil {
+			t.Errorf("file %s is left", name)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
@@ -25,6 +26,9 @@ type sink struct {
 	raw  func(*vegeta.Result)
 }
 
+// maxDuration limits the time of a test on real servers. A log may span years.
+const maxDuration = 24 * time.Hour
+
 // executor plays the plan and passes the outcomes to a sink.
 type executor func(ctx context.Context, to sink) (attack.Report, error)
 
@@ -34,6 +38,10 @@ func (t *Test) executor(ctx context.Context) (executor, error) {
 	o := t.options.Target
 	if o.Simulated() {
 		return t.simulator()
+	}
+	if d := t.plan.Duration(); d > maxDuration {
+		return nil, input.New("replay faster with --speed, or a part with --duration",
+			"the log takes %v to replay; a test may take at most %v", d.Round(time.Second), maxDuration)
 	}
 	targets, err := t.targets()
 	if err != nil {
