@@ -48,7 +48,7 @@ func newRunCommand(env *Env) *cobra.Command {
 			"the guardrails; the faulty one is released without any, and under the scenario's own solution, to compare with.\n\n" +
 			"With --cluster kind the guardrails are played on the real cluster that coalmine up made, one run after the other in real time, " +
 			"and by default for one seed; what they are compared with is played in the sim.\n\n" +
-			"Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident missed, 4 healthy release not delivered, " +
+			"Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident or essential item missed, 4 healthy release not delivered, " +
 			"5 inconclusive or interrupted.",
 		Example: `coalmine run full-rollout --guardrails full-rollout
 coalmine run full-rollout --guardrails naive --trials 1

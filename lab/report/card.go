@@ -29,6 +29,7 @@ func (p *page) outcome(c score.Card) {
 	for _, r := range c.Remarks {
 		p.wrapped(3, warn, r)
 	}
+	p.wrapped(3, warn, model.LimitText(c))
 }
 
 // harm compares the users' harm with that of the other runs, by bars of one scale.
@@ -43,30 +44,28 @@ func (p *page) harm(c score.Card) {
 			seeds++
 		}
 	}
-	p.section("Harm to users", "requests that the fault made bad, "+format.Plural(seeds, "faulty run"))
+	p.section("Harm to users", "bad requests beyond the baseline, "+format.Plural(seeds, "faulty run"))
 	scale := max(1, h.Learner)
 	if h.Unguarded != nil {
 		scale = max(scale, *h.Unguarded)
 	}
-	p.harmBar("unguarded", h.Unguarded, scale, h.Unguarded, bad)
+	p.harmBar("unguarded", h.Unguarded, scale, h.Unguarded, warn)
 	p.harmBar("yours", &h.Learner, scale, h.Unguarded, harmStyle(h))
 	p.harmBar("reference", h.Reference, scale, h.Unguarded, blue)
 	p.harmBar("ideal alarm", h.Bound, scale, h.Unguarded, faint)
-	if h.Reference != nil {
-		p.line("   ", p.in(faint, "reference: the scenario's own solution, skill 1.00; the unguarded runs have 0.00"))
+	for _, note := range model.HarmNotes(c) {
+		p.wrapped(3, faint, note)
 	}
-	if h.Bound != nil {
-		p.line("   ", p.in(faint, "ideal alarm: your steps, rolled back 20 s after the requests showed it"))
-	}
+	p.wrapped(3, plain, model.CauseText(c))
 	p.wrapped(3, plain, model.AvoidedText(c))
 	p.wrapped(3, plain, model.UsersHurtText(c))
 }
 
 func harmStyle(h score.Harm) style {
-	if h.Avoided != nil && *h.Avoided >= 0.5 {
+	if h.Learner == 0 {
 		return good
 	}
-	return warn
+	return bad
 }
 
 func (p *page) harmBar(name string, n *int, scale int, unguarded *int, t style) {
@@ -127,7 +126,7 @@ func (p *page) items(c score.Card) {
 	for _, i := range c.Items {
 		sign, t := model.ItemSymbol(i)
 		points := fmt.Sprintf("%3d/%-3d", i.Points, i.Max)
-		p.line("   ", p.in(styleOf(t), sign), " ", p.in(bold, points), " ", cut(i.Title, p.width-15))
+		p.line("   ", p.in(styleOf(t), sign), " ", p.in(bold, points), " ", cut(model.ItemTitle(i), p.width-15))
 		p.reason(13, i.Reason, refs(i.Events))
 		if i.Hint != "" {
 			p.hint(13, i.Hint)

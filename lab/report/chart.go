@@ -98,18 +98,10 @@ func (g chart) weight(column int) int {
 			end = time.Duration(g.run.Track[i+1].At)
 		}
 		if time.Duration(e.At) < to && end > from {
-			w = max(w, g.exposure(e))
+			w = max(w, e.Weight)
 		}
 	}
 	return w
-}
-
-// exposure is an exposure in percent; routing by match shows what the canary really had.
-func (g chart) exposure(e score.Exposure) int {
-	if e.Matched {
-		return max(1, int(g.run.Share*100))
-	}
-	return e.Weight
 }
 
 // row draws one row of the chart, of which 0 is the lowest: the part before the first bad request,
@@ -138,10 +130,7 @@ func (g chart) labels() string {
 	used := 0
 	for _, e := range g.run.Track {
 		c := g.column(time.Duration(e.At))
-		label := fmt.Sprintf("%d %%", g.exposure(e))
-		if e.Matched {
-			label = "match"
-		}
+		label := fmt.Sprintf("%d %%", e.Weight)
 		if c < used || c+length(label) > g.columns {
 			continue
 		}

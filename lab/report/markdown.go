@@ -48,6 +48,9 @@ func (d *markdownPage) head() {
 		line += fmt.Sprintf(", %s", markdown.Strong(fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)))
 	}
 	d.Paragraph(line + ". " + markdown.Text(sentence(v.Reason)))
+	if limit := model.LimitText(d.trial.Card); limit != "" {
+		d.Paragraph(limit)
+	}
 	for _, n := range d.trial.AllNotes() {
 		d.Paragraph("> Note: " + markdown.Text(n))
 	}
@@ -65,7 +68,7 @@ func (d *markdownPage) points() {
 	var rows [][]string
 	for _, i := range d.trial.Card.Items {
 		sign, _ := model.ItemSymbol(i)
-		rows = append(rows, []string{sign, fmt.Sprintf("%d/%d", i.Points, i.Max), markdown.Text(i.Title), markdown.Text(i.Reason)})
+		rows = append(rows, []string{sign, fmt.Sprintf("%d/%d", i.Points, i.Max), markdown.Text(model.ItemTitle(i)), markdown.Text(i.Reason)})
 	}
 	d.Table([]string{"", ">Points", "What was asked", "What was seen"}, rows)
 	d.hints()
@@ -108,8 +111,12 @@ func (d *markdownPage) harm() {
 	add("yours", &c.Harm.Learner)
 	add("reference", c.Harm.Reference)
 	add("ideal alarm", c.Harm.Bound)
-	d.Table([]string{"Guardrails", ">Requests that the fault made bad", ">Of unguarded"}, rows)
-	d.Paragraph(markdown.Text(sentence(model.HarmText(c))))
+	d.Table([]string{"Guardrails", ">Bad requests beyond the baseline", ">Of unguarded"}, rows)
+	for _, text := range append([]string{model.CauseText(c), model.HarmText(c)}, model.HarmNotes(c)...) {
+		if text != "" {
+			d.Paragraph(markdown.Text(sentence(text)))
+		}
+	}
 	d.cohorts()
 }
 

@@ -9,6 +9,7 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
+	"coalmine/lab/report/model"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
 	"coalmine/tui/liverun"
@@ -222,6 +223,7 @@ func (c *Card) layout(p *page) {
 	for _, r := range card.Remarks {
 		p.wrapped(3, theme.Warn, r)
 	}
+	p.wrapped(3, theme.Warn, model.LimitText(*card))
 	if c.opts.Remark != nil {
 		p.wrapped(3, theme.Muted, c.opts.Remark())
 	}

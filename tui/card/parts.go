@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"coalmine/lab/format"
+	"coalmine/lab/report/model"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
 	"coalmine/tui/chart"
@@ -40,7 +41,7 @@ func (c *Card) writeItem(p *page, item *score.Item, selected bool) {
 		if selected {
 			style = theme.Bold
 		}
-		a.Text(13, y, style, canvas.Truncate(item.Title, a.Width()-14))
+		a.Text(13, y, style, canvas.Truncate(model.ItemTitle(*item), a.Width()-14))
 	})
 	if !selected {
 		return
@@ -107,14 +108,18 @@ func (c *Card) writeHarm(p *page) {
 			}
 		})
 	}
-	style := theme.Warn
-	if h.Avoided != nil && *h.Avoided >= 0.5 {
+	style := theme.Bad // as in the deck: red is harm that users had, amber what they were spared
+	if h.Learner == 0 {
 		style = theme.Good
 	}
-	bar("unguarded", h.Unguarded, theme.Bad)
+	bar("unguarded", h.Unguarded, theme.Warn)
 	bar("yours", &h.Learner, style)
 	bar("reference", h.Reference, theme.Info)
 	bar("ideal alarm", h.Bound, theme.Muted)
+	for _, note := range model.HarmNotes(*c.trial.Card) {
+		p.wrapped(3, theme.Muted, note)
+	}
+	p.wrapped(3, theme.Plain, model.CauseText(*c.trial.Card))
 	p.wrapped(3, theme.Muted, harmWords(c.trial.Card))
 }
 

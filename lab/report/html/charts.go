@@ -117,11 +117,8 @@ func (p *chartSet) exposure() chart {
 	c.Grid = s.grid([]float64{0, 25, 50, 75, 100}, func(v float64) string { return fmt.Sprintf("%g %%", v) })
 	var steps []value
 	var weights []string
-	for _, x := range t.Steps {
-		w := float64(x.Weight)
-		if x.Matched {
-			w = 100 * share(x.Canary, x.Served)
-		}
+	for i, x := range t.Steps {
+		w := float64(t.Exposure(i))
 		steps = append(steps, value{x.At, w})
 		name := fmt.Sprintf("%.0f %%", w)
 		weights = append(weights, name+" at "+format.Clock(x.At))
@@ -134,7 +131,7 @@ func (p *chartSet) exposure() chart {
 	c.Paths = append(c.Paths, stairs("track", steps, p.axis, s))
 	real := p.ratio(series.Selection{Side: series.Canary}, series.Selection{})
 	c.Paths = append(c.Paths, line("canary", real, p.axis, s))
-	c.Legend = []key{{"track", "weight that Flagger set"}, {"canary", "share that the canary answered"}}
+	c.Legend = []key{{"track", "share by the routes"}, {"canary", "share that the canary answered"}}
 	c.Desc = "Weights of the new version: " + strings.Join(weights, ", ") + "."
 	return c
 }

@@ -61,7 +61,7 @@ func stepRow(s model.StepStats, r model.Run) []string {
 	weight := fmt.Sprintf("%d %%", s.Weight)
 	switch t := r.Timeline; {
 	case s.Matched:
-		weight = "by match"
+		weight += " by match"
 	case s.Moment == t.Promoted:
 		weight = "promoted"
 	case s.Moment == t.Abort:
@@ -134,6 +134,9 @@ func (p *page) addHarm(t *model.Trial) {
 	add("reference", "best", c.Harm.Reference)
 	add("ideal alarm", "bound", c.Harm.Bound)
 	p.HarmText = model.HarmText(c)
+	if cause := model.CauseText(c); cause != "" {
+		p.HarmText = cause + " · " + p.HarmText
+	}
 }
 
 // maxSegments is how many cohorts on routes are shown, the worst first.
@@ -159,6 +162,7 @@ const maxLinks = 6
 func (p *page) addItems(t *model.Trial, ids map[string]anchors) {
 	for _, i := range t.Card.Items {
 		x := item{Item: i}
+		x.Title = model.ItemTitle(i)
 		x.Sign, x.Severity = model.ItemSymbol(i)
 		for _, e := range i.Events {
 			a, ok := ids[e.Run]

@@ -179,9 +179,9 @@ func (m *annotator) ticks() int {
 func (m *annotator) annotateSteps(o object) {
 	t := m.run.Timeline
 	var at []string
-	for _, s := range t.Steps {
-		if s.Weight > 0 && !(t.Promoted.Happened() && s.Seq >= t.Promoted.Seq) {
-			at = append(at, fmt.Sprintf("%d %% at %s", s.Weight, format.Clock(s.At)))
+	for i, s := range t.Steps {
+		if w := t.Exposure(i); w > 0 && !(t.Promoted.Happened() && s.Seq >= t.Promoted.Seq) {
+			at = append(at, fmt.Sprintf("%d %% at %s", w, format.Clock(s.At)))
 		}
 	}
 	text := strings.Join(at, ", ")

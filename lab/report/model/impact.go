@@ -206,6 +206,7 @@ func AllStepStats(r Run) []StepStats {
 			until = t.Steps[i+1].At
 		}
 		x := StepStats{Step: s, Until: until}
+		x.Weight = t.Exposure(i)
 		x.measure(t)
 		for _, c := range t.Changes {
 			if c.Failed() && c.At > s.At && c.At <= until {

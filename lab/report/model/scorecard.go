@@ -98,7 +98,7 @@ func (t *Trial) signalQuality() Measure {
 func (t *Trial) blastRadius() Measure {
 	m := Measure{
 		Name:    "Blast radius",
-		Meaning: "users with at least one request that the fault made bad / users seen, over the faulty releases",
+		Meaning: "users with at least one request that the fault or a proxy made bad / users seen, over the faulty releases",
 	}
 	users, hurt := 0, 0
 	for _, r := range t.conclusive(score.RoleFaulty) {

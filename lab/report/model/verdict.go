@@ -68,6 +68,52 @@ func CohortText(h score.CohortHarm) (none, through, users string) {
 	return none, through, users
 }
 
+// CauseText says who caused the harm.
+func CauseText(c score.Card) string {
+	h := c.Harm
+	if h.Learner == 0 && h.Healthy == 0 {
+		return ""
+	}
+	s := fmt.Sprintf("%s caused by the release, %s caused by your guardrails",
+		format.Number(h.ByRelease), format.Number(h.ByGuardrails))
+	if h.Healthy > 0 {
+		s += fmt.Sprintf(", %s caused by your guardrails while the healthy version was released", format.Number(h.Healthy))
+	}
+	return s
+}
+
+// LimitText says why a card has fewer points than its items, "" if it has not.
+func LimitText(c score.Card) string {
+	if !c.Limited {
+		return ""
+	}
+	return fmt.Sprintf("An essential item is missing, so no more than half of the %d points count.", c.MaxPoints)
+}
+
+// ItemTitle is an item's title, marked if the item is essential.
+func ItemTitle(i score.Item) string {
+	if i.Essential {
+		return i.Title + " (essential)"
+	}
+	return i.Title
+}
+
+// HarmNotes explain the harm that the learner's is compared with.
+func HarmNotes(c score.Card) []string {
+	var notes []string
+	h := c.Harm
+	if h.Reference != nil {
+		notes = append(notes, "reference: the scenario's own solution, skill 1.00; the unguarded runs have 0.00")
+	}
+	if h.Bound != nil {
+		notes = append(notes, "ideal alarm: your steps, rolled back 20 s after the requests showed it")
+	}
+	if h.Reference != nil && h.Bound != nil && *h.Reference < *h.Bound {
+		notes = append(notes, "the reference is below the ideal alarm, as its steps expose fewer users than yours before anything shows")
+	}
+	return notes
+}
+
 // AvoidedText says how much harm the guardrails avoided.
 func AvoidedText(c score.Card) string {
 	h := c.Harm
@@ -92,7 +138,7 @@ func UsersHurtText(c score.Card) string {
 		s += fmt.Sprintf(" of %s without guardrails", format.Number(*h.UsersHurtUnguarded))
 	}
 	if c.Healthy.Of > 0 {
-		s += fmt.Sprintf(" · healthy releases held up %d of %d (95 %% interval %s to %s)",
+		s += fmt.Sprintf(" · healthy releases not delivered %d of %d (95 %% interval %s to %s)",
 			c.Healthy.Count, c.Healthy.Of, format.Percent(c.Healthy.Low), format.Percent(c.Healthy.High))
 	}
 	return s

@@ -21,7 +21,7 @@ func (s *narrator) addChange(c timeline.Change) {
 		e = s.addPhase(c, tick)
 	case c.Failed():
 		cause, mark := tick.cause()
-		e = s.add(c.Moment, Hold, Warning, "held%s%s (failed check %d of %d)", position(after), cause, after.FailedChecks, after.Threshold)
+		e = s.add(c.Moment, Hold, Warning, "held%s%s (failed check %d of %d)", s.position(c), cause, after.FailedChecks, after.Threshold)
 		e.Cause = mark
 	case after.Weight > before.Weight:
 		e = s.add(c.Moment, Advance, Info, "advanced to %d %% of the traffic%s", after.Weight, tick.passed())
@@ -62,15 +62,19 @@ func (s *narrator) addPhase(c timeline.Change, tick tick) *Entry {
 	}
 }
 
-// position says at which point of the rollout the canary is.
-func position(c event.Canary) string {
+// position says at which point of the rollout the canary is: by the routes, since the status has no
+// weight while the rollout waits for its promotion.
+func (s *narrator) position(c timeline.Change) string {
+	weight := s.t.ShareAt(c.Moment)
 	switch {
-	case c.Weight == 0 && c.Iterations > 0:
-		return fmt.Sprintf(" at iteration %d", c.Iterations)
-	case c.Weight == 0:
-		return " before it had any traffic"
+	case c.After.Iterations > 0:
+		return fmt.Sprintf(" at iteration %d", c.After.Iterations)
+	case weight > 0:
+		return fmt.Sprintf(" at %d %%", weight)
+	case s.t.FirstCanary.Happened() && s.t.FirstCanary.Seq < c.Seq:
+		return " without any traffic"
 	}
-	return fmt.Sprintf(" at %d %%", c.Weight)
+	return " before it had any traffic"
 }
 
 // How far apart facts of one tick of Flagger's control loop may lie: what leads to a change comes before it, and what is said

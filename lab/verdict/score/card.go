@@ -11,6 +11,8 @@ const (
 	OutcomeLabFailed    = "lab failed"
 	OutcomeMissed       = "incident missed"
 	OutcomeRolledBack   = "healthy release not delivered"
+	OutcomeHurtUsers    = "guardrails hurt users"
+	OutcomeIncomplete   = "essential item missed"
 	OutcomeInconclusive = "inconclusive"
 )
 
@@ -27,6 +29,8 @@ type Card struct {
 
 	Points    int `json:"points"`
 	MaxPoints int `json:"max_points"`
+	// Limited is set if an essential item is missing, so that at most half of the points count.
+	Limited bool `json:"limited,omitempty"`
 
 	Faulty  Rate `json:"faulty"`  // of all faulty runs, those caught
 	Healthy Rate `json:"healthy"` // of all healthy runs, those not delivered
@@ -56,9 +60,14 @@ type Rate struct {
 	High  float64 `json:"high"`
 }
 
-// Harm counts the requests that the fault made bad, over the faulty seeds.
+// Harm counts requests that were bad beyond the baseline, over the faulty seeds.
 type Harm struct {
 	Learner int `json:"learner"`
+	// ByRelease is the part of Learner that the release caused, ByGuardrails that which the
+	// guardrails did; Healthy is the harm that the guardrails caused in the healthy runs.
+	ByRelease    int `json:"by_release"`
+	ByGuardrails int `json:"by_guardrails"`
+	Healthy      int `json:"healthy_by_guardrails,omitempty"`
 	// Unguarded is the harm of the same seeds without guardrails, Reference that with the
 	// scenario's solution, and Bound what an ideal alarm would still have let through.
 	Unguarded *int `json:"none,omitempty"`
@@ -77,10 +86,12 @@ type Harm struct {
 
 // CohortHarm is the harm to one cohort, over the faulty seeds.
 type CohortHarm struct {
-	Cohort    string `json:"cohort"`
-	Requests  int    `json:"requests"`
-	Harm      int    `json:"harm"`
-	Unguarded *int   `json:"none,omitempty"`
+	Cohort   string `json:"cohort"`
+	Requests int    `json:"requests"`
+	Harm     int    `json:"harm"`
+	// ByGuardrails is the part of Harm that the guardrails caused.
+	ByGuardrails int  `json:"by_guardrails,omitempty"`
+	Unguarded    *int `json:"none,omitempty"`
 	// HarmRatio is the effective harm divided by Unguarded: the share of the harm that the
 	// guardrails let through.
 	HarmRatio *float64 `json:"left,omitempty"`
@@ -113,6 +124,8 @@ type Row struct {
 	// Weight of the canary in percent at the rollback.
 	Weight *int `json:"weight_at_abort,omitempty"`
 	Harm   int  `json:"harm"`
+	// ByGuardrails is the part of Harm that the guardrails caused.
+	ByGuardrails int `json:"harm_by_guardrails,omitempty"`
 	// Unguarded, Reference and Bound are this seed's harm without guardrails, with the scenario's
 	// solution, and with an ideal alarm.
 	Unguarded *int `json:"harm_none,omitempty"`
@@ -126,8 +139,8 @@ type Row struct {
 	Events         []EventRef `json:"events,omitempty"`
 }
 
-// Exposure is the released version's share of the traffic in percent from a time on. Matched is set if
-// requests were routed by match.
+// Exposure is the released version's share of the traffic in percent from a time on, as users were
+// routed. Matched is set if a rule with conditions routed to it: then the share is what was observed.
 type Exposure struct {
 	At      event.Seconds `json:"at"`
 	Weight  int           `json:"weight"`
@@ -136,13 +149,15 @@ type Exposure struct {
 
 // Item is one line of the rubric.
 type Item struct {
-	ID     string     `json:"id"`
-	Title  string     `json:"title"`
-	Points int        `json:"points"`
-	Max    int        `json:"max"`
-	Reason string     `json:"reason"`
-	Hint   string     `json:"hint,omitempty"`
-	Events []EventRef `json:"events,omitempty"`
+	ID     string `json:"id"`
+	Title  string `json:"title"`
+	Points int    `json:"points"`
+	Max    int    `json:"max"`
+	// Essential items are needed to pass, each of them in full.
+	Essential bool       `json:"essential,omitempty"`
+	Reason    string     `json:"reason"`
+	Hint      string     `json:"hint,omitempty"`
+	Events    []EventRef `json:"events,omitempty"`
 }
 
 // EventRef names an event of a run.

@@ -22,17 +22,23 @@ func (r Rate) withInterval() Rate {
 // round4 keeps four decimals: more is noise, and differs between machines that fuse multiplications.
 func round4(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
-func (r *run) harm() int { return r.Timeline.Sum(nil).Harm }
+// harm is all harm to users, whoever caused it.
+func (r *run) harm() int { return r.harmOf(nil) }
+
+func (r *run) harmOf(keep func(timeline.Key) bool) int {
+	return r.Timeline.Sum(keep).Harm + r.ownHarm(keep)
+}
+
+// ownHarm is the harm that the guardrails caused.
+func (r *run) ownHarm(keep func(timeline.Key) bool) int { return ownHarm(r.Timeline, r.baseline, keep) }
 
 // effectiveHarm is the harm that counts against the guardrails. A canary that was starved, deleted
-// or never released avoids nothing: its run counts at least the unguarded harm.
+// or never released avoids nothing, nor do guardrails that do not deliver the healthy release of the
+// same seed: such a run counts at least the unguarded harm.
 func (r *run) effectiveHarm(keep func(timeline.Key) bool) int {
-	harm := r.Timeline.Sum(keep).Harm
-	switch r.Verdict {
-	case Starved, Deleted, NotReleased:
-		if r.unguarded != nil {
-			harm = max(harm, r.unguarded.Timeline.Sum(keep).Harm)
-		}
+	harm := r.harmOf(keep)
+	if r.unguarded != nil && (r.uncounted != "" || r.Verdict == Starved || r.Verdict == Deleted || r.Verdict == NotReleased) {
+		harm = max(harm, r.unguarded.harmOf(keep))
 	}
 	return harm
 }
@@ -69,9 +75,14 @@ func (t *trial) harm() Harm {
 	h := Harm{Cohorts: t.cohorts(runs)}
 	bound := 0
 	for _, r := range runs {
-		h.Learner += r.harm()
+		h.ByRelease += r.Timeline.Sum(nil).Harm
+		h.ByGuardrails += r.ownHarm(nil)
 		h.UsersHurt += usersHurt(r.Timeline)
 		bound += r.bound()
+	}
+	h.Learner = h.ByRelease + h.ByGuardrails
+	for _, r := range t.healthy {
+		h.Healthy += r.ownHarm(nil)
 	}
 	if len(runs) == 0 {
 		return h
@@ -168,14 +179,15 @@ func cohort(name string, runs []*run) CohortHarm {
 	for _, r := range runs {
 		s := r.Timeline.Sum(keep)
 		c.Requests += s.N
-		c.Harm += s.Harm
+		c.Harm += r.harmOf(keep)
+		c.ByGuardrails += r.ownHarm(keep)
 		effective += r.effectiveHarm(keep)
 		if totals := r.Timeline.Totals; totals != nil {
 			c.Users += totals.Users[name]
 			c.Hurt += totals.Hurt[name]
 		}
 		if compared = compared && r.unguarded != nil; compared {
-			unguarded += r.unguarded.Timeline.Sum(keep).Harm
+			unguarded += r.unguarded.harmOf(keep)
 		}
 	}
 	if compared {
@@ -234,7 +246,7 @@ func (r *run) row() Row {
 		Run: r.Name, Role: string(r.Role), Seed: r.seed(), Verdict: r.Verdict, Reason: r.Reason,
 		Released: seconds(t.Released), FirstBad: seconds(t.FirstBad), Abort: seconds(t.Abort),
 		LastBad: seconds(t.LastBad), Promoted: seconds(t.Promoted), End: event.Seconds(t.Last.At),
-		Harm: r.harm(), UsersHurt: usersHurt(t), CanaryRequests: t.CanaryRequests, Share: round4(t.ActualShare()),
+		Harm: r.harm(), ByGuardrails: r.ownHarm(nil), UsersHurt: usersHurt(t), CanaryRequests: t.CanaryRequests, Share: round4(t.ActualShare()),
 		Events: r.eventRefs(r.Moments...),
 	}
 	if t.FirstBad.Happened() || t.Abort.Happened() || t.Refusal.Happened() {
@@ -244,8 +256,8 @@ func (r *run) row() Row {
 	if r.Role == RoleFaulty && r.complete() {
 		r.addComparison(&row)
 	}
-	for _, s := range t.Steps {
-		row.Track = append(row.Track, Exposure{At: event.Seconds(s.At), Weight: s.Weight, Matched: s.Matched})
+	for i, s := range t.Steps {
+		row.Track = append(row.Track, Exposure{At: event.Seconds(s.At), Weight: t.Exposure(i), Matched: s.Matched})
 	}
 	return row
 }

@@ -49,8 +49,19 @@ func gradeRuns(runs []*run, ask func(*run) finding) grade {
 	return g
 }
 
-func (t *trial) gradeCaught(scenario.RubricItem) grade {
+// gradeFaulty asks the runs of the faulty version. A run that does not count passes nothing.
+func (t *trial) gradeFaulty(ask func(*run) finding) grade {
 	return gradeRuns(t.faulty, func(r *run) finding {
+		f := ask(r)
+		if r.uncounted != "" && (f.ok || r.Verdict == Caught) {
+			f.ok, f.note = false, r.uncounted
+		}
+		return f
+	})
+}
+
+func (t *trial) gradeCaught(scenario.RubricItem) grade {
+	return t.gradeFaulty(func(r *run) finding {
 		return finding{ok: r.Verdict == Caught, note: r.Reason, moments: r.Moments}
 	})
 }
@@ -66,7 +77,7 @@ func (t *trial) gradeHarm(i scenario.RubricItem) grade {
 	if limit == 0 {
 		limit = t.rubric.MaxHarm
 	}
-	return gradeRuns(t.faulty, func(r *run) finding {
+	return t.gradeFaulty(func(r *run) finding {
 		ratio := r.harmRatio()
 		if ratio == nil || !r.complete() {
 			return finding{weight: 2, note: "not measured: there is no unguarded run to compare with"}
@@ -81,7 +92,7 @@ func (t *trial) gradeHarm(i scenario.RubricItem) grade {
 
 func (t *trial) gradeDetection(i scenario.RubricItem) grade {
 	limit := time.Duration(i.Limit * float64(time.Second))
-	return gradeRuns(t.faulty, func(r *run) finding {
+	return t.gradeFaulty(func(r *run) finding {
 		tl := r.Timeline
 		moments := []timeline.Moment{tl.FirstBad, tl.Detected}
 		took := tl.Detected.Since(tl.FirstBad)
@@ -99,7 +110,7 @@ func (t *trial) gradeDetection(i scenario.RubricItem) grade {
 }
 
 func (t *trial) gradeWeight(i scenario.RubricItem) grade {
-	return gradeRuns(t.faulty, func(r *run) finding {
+	return t.gradeFaulty(func(r *run) finding {
 		moments := []timeline.Moment{r.Timeline.Abort}
 		w := r.Timeline.WeightAtAbort
 		if r.Verdict != Caught {
@@ -205,60 +216,18 @@ func (t *trial) preconditions() []Precondition {
 	return all
 }
 
-func (t *trial) gradeExperiment(scenario.RubricItem) grade {
-	return gradeRuns(t.learner(), func(r *run) finding {
-		e := r.Timeline.Experiment
-		f := finding{moments: []timeline.Moment{e.Moment}}
-		f.note = missingBounds(e)
-		if f.ok = f.note == ""; f.ok {
-			f.note = fmt.Sprintf("owned by %s, from %s to %s", e.Owner, e.Start, e.End)
-		}
-		return f
-	})
-}
-
-// missingBounds says what an experiment lacks, or "" if it is complete.
-func missingBounds(e timeline.Experiment) string {
-	facts := []struct{ name, value string }{
-		{event.AnnotationOwner, e.Owner}, {event.AnnotationStart, e.Start}, {event.AnnotationEnd, e.End},
-		{event.AnnotationHypothesis, e.Hypothesis},
-	}
-	var missing []string
-	for _, f := range facts {
-		if strings.TrimSpace(f.value) == "" {
-			missing = append(missing, f.name)
-		}
-	}
-	if len(missing) > 0 {
-		return "the Canary has no annotation " + strings.Join(missing, ", ")
-	}
-	start, ok1 := parseDate(e.Start)
-	end, ok2 := parseDate(e.End)
-	switch {
-	case !ok1 || !ok2:
-		return "start and end must be dates or RFC 3339 times, as in 2026-03-01 or 2026-03-01T09:00:00Z"
-	case !end.After(start):
-		return fmt.Sprintf("the experiment ends (%s) before it starts (%s)", e.End, e.Start)
-	}
-	return ""
-}
-
-func parseDate(s string) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
-}
-
 func (t *trial) gradeCohorts(i scenario.RubricItem) grade {
-	if len(t.completeFaulty()) == 0 {
+	runs := t.completeFaulty()
+	if len(runs) == 0 {
 		return grade{reason: noRuns}
 	}
-	g := grade{of: 1, passed: 1, reason: "no cohort is hurt even without guardrails"}
+	counted := filter(runs, func(r *run) bool { return r.uncounted == "" })
+	if len(counted) == 0 {
+		return grade{of: len(runs), reason: runs[0].Name + ": " + runs[0].uncounted}
+	}
+	g := grade{of: len(runs), passed: len(counted), reason: "no cohort is hurt even without guardrails"}
 	worst := -1.0
-	for _, c := range t.cohorts(t.completeFaulty()) {
+	for _, c := range t.cohorts(counted) {
 		switch {
 		case c.Unguarded == nil:
 			return grade{of: 1, reason: "not measured: there is no unguarded run to compare with"}

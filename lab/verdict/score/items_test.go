@@ -2,6 +2,7 @@ package score_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestGatesAfterARefusal(t *testing.T) {
 		"drilled elsewhere": {began().Gate("rollback-drill", true), 10},
 		"drilled never":     {began(), 0},
 	} {
-		runs := []score.RunResult{run(score.RoleFaulty, refused), run(score.RoleHealthy, c.healthy.Canary("Progressing", 5, 0).Traffic(10).Complete())}
+		runs := []score.RunResult{run(score.RoleFaulty, refused), run(score.RoleHealthy, c.healthy.Canary("Progressing", 5, 0).Traffic(10).Promote().Complete())}
 		if i := score.Trial(all(scenario.RubricItem{ID: "rehearsed", Points: 10}), runs).Items[0]; i.Points != c.want {
 			t.Errorf("%s: %d points, want %d: %s", name, i.Points, c.want, i.Reason)
 		}
@@ -40,12 +41,13 @@ type itemCase struct {
 }
 
 func itemCases() map[string]itemCase {
-	bounds := func(start, end string) *script.Script {
+	described := func(owner, hypothesis, start, end string) *script.Script {
 		s := script.New("faulty", 1, true)
 		return s.Add(event.Applied{ObjectKind: "Canary", Name: script.Service, Owner: "learner", Annotations: map[string]string{
-			"coalmine.dev/owner": "a", "coalmine.dev/start": start, "coalmine.dev/end": end, "coalmine.dev/hypothesis": "h",
+			"coalmine.dev/owner": owner, "coalmine.dev/start": start, "coalmine.dev/end": end, "coalmine.dev/hypothesis": hypothesis,
 		}}).Traffic(5).Complete()
 	}
+	bounds := func(start, end string) *script.Script { return described("team-a", "they buy more", start, end) }
 	proved := func() *script.Script {
 		return rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true).Gate("rollback-drill", true)
 	}
@@ -81,6 +83,18 @@ func itemCases() map[string]itemCase {
 		"ends first":            {"experiment-bounded", 0, bounds("2026-03-02", "2026-03-01"), false},
 		"ends at once":          {"experiment-bounded", 0, bounds("2026-03-01", "2026-03-01"), false},
 		"ends some day":         {"experiment-bounded", 0, bounds("2026-03-01", "soon"), false},
+		"two hundred years":     {"experiment-bounded", 0, bounds("1926-03-02", "2126-03-02"), false},
+		"a quarter and a day":   {"experiment-bounded", 0, bounds("2026-03-01", "2026-05-31"), false},
+		"over before any run":   {"experiment-bounded", 0, bounds("1999-01-01", "1999-01-02"), false},
+		"a quarter":             {"experiment-bounded", 0, bounds("2026-03-01", "2026-05-30"), true},
+		"from the release on":   {"experiment-bounded", 0, bounds("release", "8h"), true},
+		"of no length":          {"experiment-bounded", 0, bounds("release", "0s"), false},
+		"release to a date":     {"experiment-bounded", 0, bounds("release", "2026-03-01"), false},
+		"longer than a quarter": {"experiment-bounded", 0, bounds("release", "9000h"), false},
+		"owned by a letter":     {"experiment-bounded", 0, described("x", "they buy more", "release", "8h"), false},
+		"owned by a sign":       {"experiment-bounded", 0, described("--", "they buy more", "release", "8h"), false},
+		"one word supposed":     {"experiment-bounded", 0, described("team-a", "better", "release", "8h"), false},
+		"letters supposed":      {"experiment-bounded", 0, described("team-a", "a b c .", "release", "8h"), false},
 		"never ends":            {"experiment-bounded", 0, bounds("2026-03-01", ""), false},
 		"waits":                 {"no-waiting", 0, waiting, false},
 		"waits before harm":     {"no-waiting", 0, waitingEarly.Traffic(10), true},
@@ -95,6 +109,9 @@ func TestItems(t *testing.T) {
 		runs := []score.RunResult{run(score.RoleFaulty, c.log), run(score.RoleUnguarded, script.Unguarded(1))}
 		if c.log.Events()[len(c.log.Events())-1].Fact.Kind() != event.KindRunEnded {
 			runs[0] = run(score.RoleFaulty, c.log.Complete())
+		}
+		if slices.Contains([]string{"caught", "harm-share", "detect-within", "abort-weight", "cohort-harm"}, c.id) {
+			runs = append(runs, run(score.RoleHealthy, script.Promoted("healthy", 1)))
 		}
 		i := score.Trial(all(scenario.RubricItem{ID: c.id, Points: 10, Limit: c.limit, Hint: "hint"}), runs).Items[0]
 		if (i.Points == 10) != c.want || i.Points != 0 && i.Points != 10 {
@@ -152,7 +169,7 @@ func TestSampleRatios(t *testing.T) {
 		"a lopsided split":           {split(1100, 900), false},
 		"fewer than the weight says": {drained.Traffic(60).Complete(), false},
 	} {
-		i := score.Trial(all(scenario.RubricItem{ID: "sample-ratio", Points: 10}), []score.RunResult{run(score.RoleHealthy, c.log)}).Items[0]
+		i := score.Trial(all(scenario.RubricItem{ID: "sample-ratio", Points: 10}), []score.RunResult{run(score.RoleFaulty, c.log)}).Items[0]
 		if (i.Points == 10) != c.want {
 			t.Errorf("%s: %d points: %s", name, i.Points, i.Reason)
 		}

@@ -57,12 +57,13 @@ type grade struct {
 }
 
 // grade gives an item its points: all of them times the share that passed, rounded down.
-func (t *trial) grade(i scenario.RubricItem) Item {
-	item := Item{ID: i.ID, Title: i.Title, Max: max(0, i.Points)}
+// Full reports whether every run passes it.
+func (t *trial) grade(i scenario.RubricItem) (item Item, full bool) {
+	item = Item{ID: i.ID, Title: i.Title, Max: max(0, i.Points), Essential: i.Essential}
 	c, ok := findCheck(i.ID)
 	if !ok {
 		item.Reason = "this version of coalmine has no such check"
-		return item
+		return item, false
 	}
 	if item.Title == "" {
 		item.Title = c.title
@@ -71,11 +72,29 @@ func (t *trial) grade(i scenario.RubricItem) Item {
 	item.Reason, item.Events = g.reason, g.events
 	if g.of > 0 {
 		item.Points = item.Max * g.passed / g.of
+		full = g.passed == g.of
+	}
+	if t.nothingDelivered() && item.Points > 0 {
+		item.Points, full = 0, false
+		item.Reason = "no healthy release was delivered, so nothing counts: " + item.Reason
 	}
 	if item.Points < item.Max && g.of > 0 {
 		item.Hint = i.Hint
 	}
-	return item
+	return item, full
+}
+
+// nothingDelivered reports whether healthy releases were tried and none was delivered: guardrails
+// that stop everything get no points.
+func (t *trial) nothingDelivered() bool {
+	tried := false
+	for _, r := range t.healthy {
+		if r.Verdict == Promoted {
+			return false
+		}
+		tried = tried || r.Verdict != Inconclusive
+	}
+	return tried
 }
 
 func findCheck(id string) (check, bool) {

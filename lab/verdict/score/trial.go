@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"coalmine/lab/event"
 	"coalmine/lab/scenario"
@@ -32,6 +33,8 @@ type RunResult struct {
 	Role Role
 	// Timeline is nil for a run that was planned but not played.
 	Timeline *timeline.Timeline
+	// Played is the date of the trial; zero if it is not known.
+	Played time.Time
 }
 
 // Evaluate scores the runs that were planned: as a trial, or, if all of them are of one role, as runs
@@ -62,10 +65,17 @@ func Trial(s *scenario.Scenario, runs []RunResult) Card {
 	t := newTrial(s, runs)
 	c := t.card(s)
 	for _, i := range s.Rubric.Items {
-		item := t.grade(i)
+		item, full := t.grade(i)
 		c.Items = append(c.Items, item)
 		c.Points += item.Points
 		c.MaxPoints += item.Max
+		if item.Essential && !full {
+			t.incomplete = append(t.incomplete, item)
+		}
+	}
+	if half := c.MaxPoints / 2; len(t.incomplete) > 0 {
+		c.Limited = c.Points > half
+		c.Points = min(c.Points, half)
 	}
 	c.Outcome, c.Exit, c.Reason = t.outcome(t.passed)
 	return c
@@ -78,7 +88,7 @@ func (t *trial) card(s *scenario.Scenario) Card {
 		c.Runs = append(c.Runs, r.row())
 	}
 	c.Faulty = t.count(t.faulty, func(v Verdict) bool { return v == Caught })
-	c.Healthy = t.count(t.healthy, func(v Verdict) bool { return v == RolledBack || v == Stuck })
+	c.Healthy = t.count(t.healthy, func(v Verdict) bool { return v != Promoted })
 	c.Harm = t.harm()
 	c.Skill = t.skill()
 	c.Preconditions = t.preconditions()
@@ -91,6 +101,8 @@ type trial struct {
 	all             []*run
 	faulty, healthy []*run
 	missing         int // planned runs that were not played
+	// incomplete are the essential items that are not met in full.
+	incomplete []Item
 }
 
 // run is one run with those of the same seed that it is compared with.
@@ -100,6 +112,10 @@ type run struct {
 	// unguarded and reference are the runs of the same seed without guardrails and with the
 	// scenario's solution; nil if there is none.
 	unguarded, reference *run
+	baseline             baseline
+	// uncounted says why the run of a faulty version earns nothing, "" if it counts: stopping a
+	// fault shows something only if the same guardrails deliver the healthy release of the seed.
+	uncounted string
 }
 
 func newTrial(s *scenario.Scenario, results []RunResult) *trial {
@@ -132,6 +148,7 @@ func newTrial(s *scenario.Scenario, results []RunResult) *trial {
 			}
 		}
 	}
+	t.judgeHarm()
 	bySeed := func(a, b *run) int { return cmp.Compare(a.seed(), b.seed()) }
 	slices.SortStableFunc(t.faulty, bySeed)
 	slices.SortStableFunc(t.healthy, bySeed)
@@ -139,6 +156,28 @@ func newTrial(s *scenario.Scenario, results []RunResult) *trial {
 		r.unguarded, r.reference = seeds[RoleUnguarded][r.seed()], seeds[RoleReference][r.seed()]
 	}
 	return t
+}
+
+// judgeHarm adds what takes several runs to see: harm by the guardrails, and whether stopping a
+// faulty release counts. Runs of one version are judged by themselves.
+func (t *trial) judgeHarm() {
+	b := newBaseline(t.all)
+	delivered := map[uint64]bool{}
+	for _, r := range t.all {
+		r.baseline = b
+		if r.Role == RoleHealthy {
+			r.Judgement = r.withHarm(r.ownHarm(nil))
+			delivered[r.seed()] = r.Verdict == Promoted
+		}
+	}
+	if len(t.healthy) == 0 && len(t.all) == len(t.faulty) && t.missing == 0 {
+		return
+	}
+	for _, r := range t.faulty {
+		if !delivered[r.seed()] {
+			r.uncounted = "the healthy release of the same seed was not delivered unharmed, so stopping this one proves nothing"
+		}
+	}
 }
 
 // learner lists the runs of the learner's guardrails, faulty ones first.
@@ -205,6 +244,8 @@ func (t *trial) outcome(passed func() (string, int, string)) (outcome string, ex
 		return OutcomeLabFailed, ExitLabFailed, broken[0].Name + ": " + broken[0].Reason
 	case len(missed) > 0:
 		return OutcomeMissed, ExitMissed, summarize(missed, t.faulty, "not caught", "faulty releases")
+	case len(held) > 0 && !slices.ContainsFunc(held, func(r *run) bool { return r.Verdict != HurtUsers }):
+		return OutcomeHurtUsers, ExitRolledBack, summarize(held, t.healthy, "not delivered unharmed", "healthy releases")
 	case len(held) > 0:
 		return OutcomeRolledBack, ExitRolledBack, summarize(held, t.healthy, "not delivered", "healthy releases")
 	case len(open) > 0:
@@ -224,6 +265,10 @@ func (t *trial) passed() (outcome string, exit int, reason string) {
 		return OutcomeInconclusive, ExitInconclusive, "no faulty release was tried"
 	case len(t.healthy) == 0:
 		return OutcomeInconclusive, ExitInconclusive, "no healthy release was tried, so a guardrail that stops everything would do"
+	}
+	if len(t.incomplete) > 0 {
+		first := t.incomplete[0]
+		return OutcomeIncomplete, ExitMissed, fmt.Sprintf("%s is essential: %s", first.Title, first.Reason)
 	}
 	return OutcomePassed, ExitPassed, allCaught(len(t.faulty)) + ", " + allDelivered(len(t.healthy))
 }

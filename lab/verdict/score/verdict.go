@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/timeline"
 )
@@ -31,6 +32,8 @@ const (
 	Promoted   Verdict = "promoted"    // delivered to everyone
 	RolledBack Verdict = "rolled-back" // a false alarm
 	Stuck      Verdict = "stuck"       // neither delivered nor rolled back by the horizon
+	HurtUsers  Verdict = "hurt-users"  // delivered, but the guardrails made answers bad
+	Unmeasured Verdict = "unmeasured"  // delivered without the evidence that the scenario asks for
 )
 
 // Inconclusive is the verdict of a run that says nothing about the guardrails.
@@ -51,7 +54,7 @@ func (v Verdict) Exit() int {
 	switch v {
 	case Caught, Promoted:
 		return ExitPassed
-	case RolledBack, Stuck:
+	case RolledBack, Stuck, HurtUsers, Unmeasured:
 		return ExitRolledBack
 	case Inconclusive:
 		return ExitInconclusive
@@ -85,7 +88,12 @@ func newJudgement(v Verdict, marks []timeline.Moment, format string, args ...any
 // Judge returns the verdict of one run. The log has the role that the scenario gives the released
 // version; a version without one is judged as healthy if its fault hurt no user, and else as
 // faulty.
-func Judge(t *timeline.Timeline, r scenario.Rubric) Judgement { return judge(t, Faulty(t), r) }
+//
+// A run by itself shows only that harm of the guardrails that a proxy answered.
+func Judge(t *timeline.Timeline, r scenario.Rubric) Judgement {
+	j := judge(t, Faulty(t), r)
+	return j.withHarm(ownHarm(t, nil, nil))
+}
 
 func judge(t *timeline.Timeline, faulty bool, r scenario.Rubric) Judgement {
 	if j, over := judgeIncomplete(t, faulty); over {
@@ -94,7 +102,7 @@ func judge(t *timeline.Timeline, faulty bool, r scenario.Rubric) Judgement {
 	if faulty {
 		return judgeFaulty(t, r)
 	}
-	return judgeHealthy(t)
+	return judgeHealthy(t, r)
 }
 
 // Faulty reports whether a run is judged as that of a faulty version.
@@ -161,6 +169,9 @@ func judgeRollback(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	switch {
 	case t.Refusal.Happened() && !t.FirstBad.Happened():
 		return newJudgement(Caught, []timeline.Moment{t.Refusal, t.Abort}, "refused before any user was hurt")
+	case t.Deadline.Happened():
+		return newJudgement(Caught, []timeline.Moment{t.Deadline, t.Abort},
+			"rolled back because the pods of the canary were not ready by the progress deadline")
 	case starved(t, r) && !t.Refusal.Happened():
 		return newJudgement(Starved, []timeline.Moment{t.FirstCanary, t.Abort},
 			"rolled back after %d canary requests (%d are needed to judge it): starving the canary does not count as caught",
@@ -177,8 +188,16 @@ func minRequests(r scenario.Rubric) int { return max(1, r.MinCanaryRequests) }
 
 func starved(t *timeline.Timeline, r scenario.Rubric) bool { return t.CanaryRequests < minRequests(r) }
 
-func judgeHealthy(t *timeline.Timeline) Judgement {
+func judgeHealthy(t *timeline.Timeline, r scenario.Rubric) Judgement {
+	least := r.MinEvidence
 	switch {
+	case t.Promoted.Happened() && t.CanaryRequests < least.Requests:
+		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
+			"promoted after %d canary requests (%d are needed to judge it)", t.CanaryRequests, least.Requests)
+	case t.Promoted.Happened() && t.MeasuredTicks < least.Checks:
+		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
+			"promoted after %s with a metric that had a value (%d are needed to judge it)",
+			format.Plural(t.MeasuredTicks, "check"), least.Checks)
 	case t.Promoted.Happened():
 		return newJudgement(Promoted, []timeline.Moment{t.Promoted}, "the healthy version was delivered")
 	case t.Abort.Happened():

@@ -22,3 +22,14 @@ func RatioMismatch(first, second int, share float64) float64 {
 // chiSquare is the probability that a χ² variable with one degree of freedom exceeds x: erfc(√(x/2))
 // (Abramowitz and Stegun 26.4.6 with 7.1.2).
 func chiSquare(x float64) float64 { return math.Erfc(math.Sqrt(x / 2)) }
+
+// MoreThanBefore is the p-value of the one-sided test that events come more often than before: the
+// chance of x or more events in n trials, given that x plus x0 events came in n and n0 trials at one
+// rate (the conditional test of two Poisson rates, Przyborowski and Wilenski 1940). It is exact for
+// rare events, and errs on the side of no difference for others.
+func MoreThanBefore(x, n, x0, n0 int) float64 {
+	if x <= 0 || n <= 0 || n0 <= 0 {
+		return 1
+	}
+	return incompleteBeta(float64(n)/float64(n+n0), float64(x), float64(x0+1))
+}

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"strings"
 	"time"
 
 	"coalmine/lab/event"
@@ -47,11 +48,31 @@ func (t *Timeline) foldEvidence(f event.Fact, at Moment) {
 		t.foldApplied(f, at)
 	case event.Gate:
 		t.foldGate(f, at)
+	case event.Query:
+		t.foldQuery(f, at)
+	case event.Flagger:
+		// Flagger's words for it (flagger, pkg/controller/scheduler.go).
+		if f.Canary == t.Canary && !t.ready && t.undecided() && strings.Contains(f.Message, "progress deadline exceeded") {
+			t.Deadline = at
+			t.addSignal(at)
+		}
 	case event.RollbackDrill:
 		if f.Passed {
 			t.setOnce(&t.Preconditions.RollbackDrill, at)
 		}
 	}
+}
+
+// foldQuery counts the ticks in which something was measured. Queries of one tick follow each other
+// within a second.
+func (t *Timeline) foldQuery(f event.Query, at Moment) {
+	if f.Asker != t.Canary || f.Value == nil || f.Error != "" || !t.FirstCanary.Happened() || !t.undecided() {
+		return
+	}
+	if !t.measure.Happened() || at.At-t.measure.At > time.Second {
+		t.MeasuredTicks++
+	}
+	t.measure = at
 }
 
 func (t *Timeline) foldApplied(f event.Applied, at Moment) {

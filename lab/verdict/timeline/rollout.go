@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,9 @@ func (c Change) Advanced() bool {
 // Step is one exposure of the released version, in force until the next.
 type Step struct {
 	Moment
-	// Weight is the canary's share of the traffic in percent. It is 0 after a rollback, and for an
-	// experiment that routes by match, which has Matched set.
+	// Weight is the canary's share, in percent, of the requests that no rule with conditions routes:
+	// the route's, or Flagger's status in a log without routes. Matched is set if a rule with
+	// conditions sends requests to the canary too: then only [Timeline.Exposure] says how many.
 	Weight  int
 	Matched bool
 	// Canary and Served count the requests that the canary, and the whole released service,
@@ -48,6 +50,8 @@ type RouteChange struct {
 	// canary's share there.
 	Matched    bool
 	MatchShare int
+	// CatchAll is set if the route has a rule for everyone.
+	CatchAll bool
 }
 
 func isPromotion(phase string) bool {
@@ -68,6 +72,7 @@ func (t *Timeline) foldRollout(f event.Fact, at Moment) {
 	case event.Route:
 		t.foldRoute(f, at)
 	case event.Workload:
+		t.ready = t.ready || f.Name == t.Run.Service && f.Version == t.Run.Version && f.Ready > 0
 		if f.Name == t.Run.Service && f.Desired == 0 && t.undecided() && t.hadTraffic() {
 			t.foldRemoval(at)
 		}
@@ -157,18 +162,25 @@ func (t *Timeline) foldPhase(c Change) {
 	}
 }
 
-// foldStep adds a new exposure. Weights that change after the decision belong to the promotion.
+// foldStep reads the exposure from Flagger's status in a log without routes. The status is not what
+// users are routed by: it is 0 while the rollout waits for its promotion, and in experiments.
 func (t *Timeline) foldStep(c Change) {
-	if t.Decided() {
+	if len(t.Routes) == 0 {
+		t.addStep(c.Moment, c.After.Weight, c.After.Weight == 0 && c.After.Iterations > 0)
+	}
+}
+
+// addStep adds a new exposure. Weights that change after the decision belong to the promotion.
+func (t *Timeline) addStep(at Moment, weight int, matched bool) {
+	if !t.Released.Happened() || t.Decided() {
 		return
 	}
-	matched := c.After.Weight == 0 && c.After.Iterations > 0
 	last := Step{}
 	if n := len(t.Steps); n > 0 {
 		last = t.Steps[n-1]
 	}
-	if c.After.Weight != last.Weight || matched != last.Matched {
-		t.Steps = append(t.Steps, Step{Moment: c.Moment, Weight: c.After.Weight, Matched: matched})
+	if weight != last.Weight || matched != last.Matched {
+		t.Steps = append(t.Steps, Step{Moment: at, Weight: weight, Matched: matched})
 	}
 }
 
@@ -178,7 +190,7 @@ func (t *Timeline) foldAbort(at Moment) {
 	if t.Abort.Happened() {
 		return
 	}
-	t.WeightAtAbort = t.canaryWeight()
+	t.WeightAtAbort = t.weightBefore(at)
 	t.Abort = at
 	if t.Removed.At >= at.At {
 		t.Removed = Moment{} // Flagger scales the canary to zero when it rolls back
@@ -220,18 +232,79 @@ func (t *Timeline) undecided() bool {
 // hadTraffic reports whether the canary ever had traffic.
 func (t *Timeline) hadTraffic() bool { return len(t.Steps) > 0 }
 
-// canaryWeight is the canary's share in percent: the weight, or what it really got if routing is by
-// match.
-func (t *Timeline) canaryWeight() int {
-	for i := len(t.Steps) - 1; i >= 0; i-- {
-		switch s := t.Steps[i]; {
-		case s.Weight > 0:
-			return s.Weight
-		case s.Matched && s.Served > 0:
-			return max(1, s.Canary*100/s.Served)
+// Exposure is the share of the traffic, in percent, that the canary had in a step: the route's
+// weight, or what was observed if a rule with conditions routes too.
+func (t *Timeline) Exposure(step int) int {
+	s := t.Steps[step]
+	if !s.Matched {
+		return s.Weight
+	}
+	return percent(s.Canary, s.Served)
+}
+
+// percent rounds a share, but never to 0 what is more.
+func percent(n, of int) int {
+	if n == 0 || of == 0 {
+		return 0
+	}
+	return max(1, (n*100+of/2)/of)
+}
+
+// Windows of the share at a rollback.
+const (
+	// rollbackTick is how long before the rollback the route may have gone back: Flagger writes the
+	// route first.
+	rollbackTick = 3 * time.Second
+	// recentTraffic is the time over which a share is observed. With session affinity it grows while
+	// the route stays.
+	recentTraffic = 30 * time.Second
+)
+
+// weightBefore is the canary's share in percent right before a rollback.
+func (t *Timeline) weightBefore(at Moment) int {
+	n := len(t.Steps)
+	if n > 1 && t.Steps[n-1].Weight == 0 && !t.Steps[n-1].Matched && at.At-t.Steps[n-1].At <= rollbackTick {
+		n--
+	}
+	return t.shareIn(t.Steps[:n], at)
+}
+
+// ShareAt is the canary's share of the traffic in percent right before a moment; 0 before the first
+// step. What comes later does not change it.
+func (t *Timeline) ShareAt(at Moment) int {
+	n := len(t.Steps)
+	for n > 0 && t.Steps[n-1].Seq > at.Seq {
+		n--
+	}
+	return t.shareIn(t.Steps[:n], at)
+}
+
+// shareIn is the share in the last of some steps: the route's, or what was observed lately if a rule
+// with conditions routes too.
+func (t *Timeline) shareIn(steps []Step, at Moment) int {
+	if len(steps) == 0 {
+		return 0
+	}
+	step := steps[len(steps)-1]
+	if !step.Matched {
+		return step.Weight
+	}
+	canary, served := 0, 0
+	for _, s := range t.seconds {
+		if from := time.Duration(s.From); from < max(step.At, at.At-recentTraffic) || time.Duration(s.To) > at.At {
+			continue
+		}
+		for _, c := range s.Cells {
+			if c.Workload == "" {
+				continue
+			}
+			served += c.N + c.Retried
+			if t.onCanary(KeyOf(c)) {
+				canary += c.N + c.Retried
+			}
 		}
 	}
-	return 0
+	return percent(canary, served)
 }
 
 func (t *Timeline) foldRoute(r event.Route, at Moment) {
@@ -243,11 +316,37 @@ func (t *Timeline) foldRoute(r event.Route, at Moment) {
 	if n := len(t.Routes); n > 0 {
 		had = t.Routes[n-1].Share > 0 || t.Routes[n-1].Matched
 	}
+	if len(t.Routes) == 0 && len(t.Steps) > 0 && t.Run.Guarded && t.undecided() {
+		t.Steps = nil // they were read from the status
+	}
+	change = t.combine(change)
 	t.Routes = append(t.Routes, change)
 	back := change.Share == 0 && !change.Matched
 	if had && back && t.undecided() && t.canary.Phase == event.PhaseProgressing {
 		t.foldAbort(at)
+		return
 	}
+	t.addStep(at, change.Share, change.Matched)
+}
+
+// combine adds what the service's other routes do: conditions of any of them hold, and of several
+// rules for everyone that of the oldest route is in force.
+func (t *Timeline) combine(change RouteChange) RouteChange {
+	i := slices.IndexFunc(t.latest, func(c RouteChange) bool { return c.Name == change.Name })
+	if i < 0 {
+		i, t.latest = len(t.latest), append(t.latest, change)
+	}
+	t.latest[i] = change
+	all := false
+	for _, c := range t.latest {
+		if c.Matched {
+			change.Matched, change.MatchShare = true, c.MatchShare
+		}
+		if c.CatchAll && !all {
+			all, change.Share = true, c.Share
+		}
+	}
+	return change
 }
 
 // readRoute reads what a route gives the released service's canary; ok is false for another
@@ -270,7 +369,7 @@ func (t *Timeline) readRoute(r event.Route, at Moment) (RouteChange, bool) {
 			share = canary * 100 / total
 		}
 		if rule.Match == "" {
-			c.Share = share
+			c.Share, c.CatchAll = share, true
 		} else if share > 0 {
 			c.Matched, c.MatchShare = true, share
 		}

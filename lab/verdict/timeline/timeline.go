@@ -86,11 +86,17 @@ type Timeline struct {
 	// WeightAtAbort is the share of the traffic that the canary had when it was rolled back, in
 	// percent.
 	WeightAtAbort int
+	// Deadline is when Flagger gave up on a canary whose pods were not ready in time; it never
+	// happened if a pod of the canary had been ready before.
+	Deadline Moment
 	// Waits are spans in which the rollout waited for a person.
 	Waits []Wait
 
 	Preconditions Preconditions
 	Experiment    Experiment
+	// MeasuredTicks counts the ticks of Flagger's control loop in which a metric of the Canary had a
+	// value, from the canary's first request to the decision.
+	MeasuredTicks int
 	// Totals closes the traffic; nil until then.
 	Totals   *event.TrafficTotals
 	TotalsAt Moment
@@ -101,11 +107,15 @@ type Timeline struct {
 
 	canary  event.Canary // latest status
 	failed  bool         // phase Failed was seen
+	ready   bool         // a pod of the canary was ready
+	measure Moment       // the last query that had a value
 	pending gateHold
 	signals []Moment
 	counts  map[Key]Counts // the whole run
+	before  map[Key]Counts // seconds before the release
 	steady  map[Key]Counts // seconds well inside one step
 	seconds []second
+	latest  []RouteChange // the newest change of each route
 }
 
 // Build folds a whole log.

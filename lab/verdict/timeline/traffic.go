@@ -43,7 +43,7 @@ type second struct {
 
 func (t *Timeline) foldTraffic(f event.Traffic, at Moment) {
 	if t.counts == nil {
-		t.counts, t.steady = map[Key]Counts{}, map[Key]Counts{}
+		t.counts, t.steady, t.before = map[Key]Counts{}, map[Key]Counts{}, map[Key]Counts{}
 	}
 	t.seconds = append(t.seconds, second{at, f})
 	from := time.Duration(f.From)
@@ -52,6 +52,9 @@ func (t *Timeline) foldTraffic(f event.Traffic, at Moment) {
 	for _, c := range f.Cells {
 		harm += c.Harm
 		t.counts[KeyOf(c)] = t.counts[KeyOf(c)].Plus(CountsOf(c))
+		if !t.Released.Happened() {
+			t.before[KeyOf(c)] = t.before[KeyOf(c)].Plus(CountsOf(c))
+		}
 		if t.underAnalysis(from) {
 			t.foldCell(c, step, from, Moment{At: time.Duration(f.To), Seq: at.Seq})
 		}
@@ -131,6 +134,9 @@ func (t *Timeline) ActualShare() float64 {
 
 // Sum adds up the whole run's counts of the keys that keep accepts; nil keeps all.
 func (t *Timeline) Sum(keep func(Key) bool) Counts { return sum(t.counts, keep) }
+
+// SumBefore is [Timeline.Sum] over the seconds before the release.
+func (t *Timeline) SumBefore(keep func(Key) bool) Counts { return sum(t.before, keep) }
 
 // SumSteady is [Timeline.Sum] over the seconds that are well inside one step of the analysis.
 func (t *Timeline) SumSteady(keep func(Key) bool) Counts { return sum(t.steady, keep) }
