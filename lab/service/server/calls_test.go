@@ -61,6 +61,7 @@ func TestUpstreamGroundTruth(t *testing.T) {
 	u, err := url.Parse(stub(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set(traceheader.FaultHeader, "backend/a, store/b")
 		w.Header().Set(traceheader.WrongHeader, "1")
+		w.Header().Set(traceheader.ProxyErrorHeader, "no route")
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +70,8 @@ func TestUpstreamGroundTruth(t *testing.T) {
 	x := start(t, c)
 	for method, want := range map[string]string{"GET": "backend/a, store/b", "POST": "frontend/own, backend/a, store/b"} {
 		a := x.ask(method, map[string]string{"GET": "/", "POST": "/pay"}[method])
-		if a.status != 200 || a.header.Get(traceheader.FaultHeader) != want || a.header.Get(traceheader.WrongHeader) != "1" || a.json(t)["ok"] != false {
+		if a.status != 200 || a.header.Get(traceheader.FaultHeader) != want || a.header.Get(traceheader.WrongHeader) != "1" ||
+			a.header.Get(traceheader.MeshHeader) != "1" || a.json(t)["ok"] != false {
 			t.Errorf("%s: %d %v %s", method, a.status, a.header, a.body)
 		}
 	}
