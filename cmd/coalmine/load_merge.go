@@ -5,11 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/verdict/objective"
+	"coalmine/loadgen"
 	"coalmine/loadgen/results"
 )
 
 func newLoadMergeCommand(env *Env) *cobra.Command {
 	var asJSON, incomplete bool
+	var objectives []string
 	cmd := &cobra.Command{
 		Use:   "merge FILE...",
 		Short: "Add up the results of shards",
@@ -21,14 +24,17 @@ coalmine load merge one.json two.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			return between(1, "FILE")(cmd, args[:min(len(args), 1)])
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return env.mergeLoads(args, incomplete, asJSON) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return env.mergeLoads(args, objectives, incomplete, asJSON)
+		},
 	}
 	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "merge although shards are missing")
+	cmd.Flags().StringArrayVar(&objectives, "objective", nil, "judge the sum by `TEXT`, as coalmine load does (repeatable)")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func (env *Env) mergeLoads(names []string, incomplete, asJSON bool) error {
+func (env *Env) mergeLoads(names, objectives []string, incomplete, asJSON bool) error {
 	var documents []results.Document
 	for _, name := range names {
 		d, err := env.readResults(name)
@@ -41,7 +47,26 @@ func (env *Env) mergeLoads(names []string, incomplete, asJSON bool) error {
 	if err != nil {
 		return invalid("", "%w", err)
 	}
-	return env.writeLoadReport(merged, nil, nil, asJSON)
+	var w loadgen.Workload // with the names that objectives may use
+	for _, name := range merged.Cohorts() {
+		w.Cohorts = append(w.Cohorts, loadgen.Cohort{Name: name})
+	}
+	for _, r := range merged.Routes() {
+		w.Routes = append(w.Routes, loadgen.Route{Name: r.Name, Path: r.Path})
+	}
+	var parsed []objective.Objective
+	for _, text := range objectives {
+		o, err := objective.Parse(text, &w)
+		if err != nil {
+			return invalid("see coalmine load --help for an example", "--objective: %w", err)
+		}
+		parsed = append(parsed, o)
+	}
+	verdicts := objective.JudgeAll(parsed, merged)
+	if err := env.writeLoadReport(merged, nil, verdicts, asJSON); err != nil {
+		return err
+	}
+	return exitWith(loadExit(merged, verdicts))
 }
 
 func (env *Env) readResults(name string) (results.Document, error) {
