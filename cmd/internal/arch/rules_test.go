@@ -56,7 +56,7 @@ func rules() []rule {
 
 		// What a cluster is, and the two that exist.
 		{pkg: "lab/cluster", imports: []string{"lab/event", "lab/guardrail", "lab/scenario"}},
-		{pkg: "lab/cluster/gate", imports: []string{"lab/event", "lab/guardrail"}},
+		{pkg: "lab/cluster/gate", imports: []string{"lab/event", "lab/guardrail", "lab/mesh", "lab/scenario"}},
 		{pkg: "lab/cluster/trafficstats", imports: []string{"lab/event", "loadgen"}},
 		{pkg: "lab/cluster/workloads", kubernetes: true, imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/mesh", "lab/scenario"}},
 		{pkg: "lab/cluster/sim", kubernetes: true, imports: []string{"lab/cluster", "lab/cluster/sim/*", "lab/service", "lab/event",
