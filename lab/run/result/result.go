@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"coalmine/lab/event"
 	"coalmine/lab/input"
@@ -101,8 +102,12 @@ func (r *Recording) Card() score.Card {
 // planned are all runs that were asked for.
 func (r *Recording) planned() []score.RunResult {
 	var runs []score.RunResult
+	var played time.Time
+	if r.Manifest.Evidence != nil {
+		played = r.Manifest.Evidence.Date
+	}
 	for _, l := range r.Logs {
-		runs = append(runs, score.RunResult{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Timeline: l.Timeline})
+		runs = append(runs, score.RunResult{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Timeline: l.Timeline, Played: played})
 	}
 	return runs
 }

@@ -1,0 +1,78 @@
+package score_test
+
+import (
+	"testing"
+
+	"coalmine/lab/event"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
+	"coalmine/lab/verdict/timeline"
+	script "coalmine/lab/verdict/timelinetest"
+)
+
+// spoil makes some answers of each second bad for another reason than the fault.
+func spoil(s *script.Script, bad, byMesh int) score.RunResult {
+	events := s.Events()
+	for i := range events {
+		if f, ok := events[i].Fact.(event.Traffic); ok && len(f.Cells) > 0 {
+			f.Cells[0].Bad += bad
+			f.Cells[0].ByMesh += byMesh
+		}
+	}
+	return score.RunResult{Role: score.RoleHealthy, Timeline: timeline.Build(events)}
+}
+
+func TestHarmByTheGuardrails(t *testing.T) {
+	for name, c := range map[string]struct {
+		bad, byMesh int
+		want        score.Verdict
+	}{
+		"none":                   {0, 0, score.Promoted},
+		"answered by a proxy":    {1, 1, score.HurtUsers},
+		"more than the baseline": {5, 0, score.HurtUsers},
+	} {
+		runs := good(1)
+		runs[1] = spoil(script.Promoted("healthy", 1), c.bad, c.byMesh)
+		card := score.Trial(all(scenario.RubricItem{ID: "caught", Points: 10}), runs)
+		if got := card.Runs[1].Verdict; got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if hurt := c.want == score.HurtUsers; (card.Points == 0) != hurt || (card.Harm.Healthy > 0) != hurt ||
+			hurt && (card.Outcome != score.OutcomeHurtUsers || *card.Skill != 0) {
+			t.Errorf("%s: %d points, %s, harm %+v", name, card.Points, card.Outcome, card.Harm)
+		}
+	}
+}
+
+func TestEssentialItems(t *testing.T) {
+	items := []scenario.RubricItem{{ID: "caught", Points: 90}, {ID: "mtls", Points: 10, Essential: true}}
+	card := score.Trial(all(items...), good(1))
+	if card.Outcome != score.OutcomeIncomplete || card.Exit != score.ExitMissed || card.Points != 50 || !card.Limited {
+		t.Errorf("%s, exit %d, %d points, limited: %v", card.Outcome, card.Exit, card.Points, card.Limited)
+	}
+}
+
+func TestProgressDeadline(t *testing.T) {
+	late := func(ready int) *script.Script {
+		s := rolling("faulty").Canary("Progressing", 0, 0).Add(event.Workload{Name: script.Service, Version: script.Version, Desired: 1, Ready: ready})
+		s.Traffic(20).Add(event.Flagger{Canary: script.Service, Message: "Rolling back checkout.develop progress deadline exceeded"})
+		return s.Canary("Failed", 0, 0).Traffic(5).Complete()
+	}
+	for ready, want := range []score.Verdict{score.Caught, score.Starved} {
+		if j := score.Judge(timeline.Build(late(ready).Events()), rubric); j.Verdict != want {
+			t.Errorf("%d pods ready: %s (%s), want %s", ready, j.Verdict, j.Reason, want)
+		}
+	}
+}
+
+func TestMinimumEvidence(t *testing.T) {
+	r := rubric
+	for want, least := range map[score.Verdict]scenario.MinEvidence{
+		score.Promoted: {Requests: 100}, score.Unmeasured: {Checks: 1},
+	} {
+		r.MinEvidence = least
+		if j := score.Judge(timeline.Build(script.Promoted("healthy", 1).Events()), r); j.Verdict != want {
+			t.Errorf("%+v: %s (%s), want %s", least, j.Verdict, j.Reason, want)
+		}
+	}
+}
