@@ -42,7 +42,8 @@ type State struct {
 	// Server and Policy are the times at which the learner's objects of these kinds were applied.
 	Server, Policy timeline.Moment
 
-	// Requests, Bad and Harm are counts so far; HarmBy is Harm by cohort.
+	// Requests, Bad and Harm are counts so far, whoever caused the harm; HarmBy is Harm by
+	// cohort.
 	Requests, Bad, Harm int
 	HarmBy              map[string]int
 	FirstHarm, LastHarm timeline.Moment
@@ -262,14 +263,16 @@ func (s *State) traffic(f event.Traffic, at timeline.Moment) {
 		c := &f.Cells[i]
 		s.Requests += c.N
 		s.Bad += c.Bad
-		if c.Harm == 0 {
+		// What a proxy answered in place of the service is harm too, by the guardrails.
+		hurt := c.Harm + c.ByMesh
+		if hurt == 0 {
 			continue
 		}
-		harm += c.Harm
+		harm += hurt
 		if s.HarmBy == nil {
 			s.HarmBy = map[string]int{}
 		}
-		s.HarmBy[c.Cohort] += c.Harm
+		s.HarmBy[c.Cohort] += hurt
 	}
 	s.Hurt = max(s.Hurt, f.HurtSoFar)
 	if harm == 0 {
