@@ -73,6 +73,10 @@ func (w *fakeWorld) pass() {
 	}
 	faulty := w.spec.Scenario.Role(w.spec.Version) == "faulty"
 	guarded := w.spec.Guardrails != nil
+	if guarded && w.now < w.released+lag && (w.now-w.released)%(10*time.Second) == 0 {
+		value := 99.0
+		w.rec.Record(w.now, "query", event.Query{Asker: "backend", Metric: "success-rate", PromQL: "vector(99)", Value: &value})
+	}
 	if guarded && w.now == w.released+lag {
 		w.decide(faulty && !w.careless || !faulty && w.fussy)
 	}
