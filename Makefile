@@ -28,13 +28,15 @@ demo: build ## Play the first scenario twice: against naive guardrails, and agai
 	bin/coalmine run full-rollout --guardrails naive || [ $$? -eq 3 ]
 	bin/coalmine run full-rollout --guardrails solution
 
-# Collecting garbage less often makes the compiler and the simulated rollouts faster; linking without debug tables, too. The
+# Collecting garbage less often makes the compiler and the simulated rollouts faster; linking without
+# debug tables, too. The
 # vetting is the linter's.
 test: ## Run all tests
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' ./...
 
 test-long: ## Check the outcome of every scenario on 20 seeds, a few minutes
-	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v -run '^TestLibrary$$' ./lab/cluster/sim -seeds 20
+	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v \
+	  -run '^TestLibrary$$' ./lab/cluster/sim -seeds 20
 
 # One package after the other, so that their progress can be seen.
 e2e: ## Run the tests on a real cluster, about 40 minutes: see docs/testing.md
@@ -59,9 +61,11 @@ style:
 # Both sides are sorted lists of "package function". The allowed ones stand in a file, each with its reason behind a #.
 deadcode:
 	@mkdir -p bin
-	$(GO) run $(DEADCODE) -f '{{range .Funcs}}{{println $$.Path .Name}}{{end}}' ./cmd/... | sed '/^$$/d' | LC_ALL=C sort >bin/deadcode.found
+	$(GO) run $(DEADCODE) -f '{{range .Funcs}}{{println $$.Path .Name}}{{end}}' ./cmd/... | \
+	  sed '/^$$/d' | LC_ALL=C sort >bin/deadcode.found
 	@sed 's/ *#.*//; /^$$/d' cmd/internal/arch/deadcode.txt | LC_ALL=C sort | diff -u - bin/deadcode.found || \
-	{ echo "functions that no command reaches (+): delete them, or list them with a reason in cmd/internal/arch/deadcode.txt"; exit 1; }
+	{ echo "functions that no command reaches (+): delete them, or list them with a reason in" \
+	  cmd/internal/arch/deadcode.txt; exit 1; }
 
 portable: ## Check that the load generator builds on other systems
 	GOOS=darwin $(GO) vet ./loadgen/...

@@ -14,8 +14,8 @@ type activeSessions struct {
 	// starts and started are indexed by session cohort: when its sessions start, and how many have.
 	starts  []process
 	started []uint64
-	// due holds the slots by the time of their next request: one for each active session and one for
-	// the next session of each cohort.
+	// due holds the slots by the time of their next request: one for each active session and one
+	// for the next session of each cohort.
 	due   heap.Heap[uint32]
 	slots []activeSession
 	free  []uint32
@@ -86,7 +86,8 @@ func (s *activeSessions) start(i int) {
 	c := s.plan.sessionCohorts[i]
 	draws := rng.Stream(c.session.Bits(s.started[i]))
 	s.add(i, at, activeSession{
-		draws: draws, remaining: c.length(draws.Bits(lengthWord)), page: c.start.draw(draws.Bits(pageWord)), cohort: uint16(i), latest: true,
+		draws: draws, remaining: c.length(draws.Bits(lengthWord)), page: c.start.draw(draws.Bits(pageWord)),
+		cohort: uint16(i), latest: true,
 	})
 }
 

@@ -87,7 +87,8 @@ func (m *burstModel) history() *history {
 		return nil
 	}
 	now := m.start()
-	h := &history{first: now.bursting, path: burstPath{burstModel: &burstModel{bursts: m.bursts, draws: m.past}, bursting: !now.bursting}}
+	h := &history{first: now.bursting, path: burstPath{burstModel: &burstModel{bursts: m.bursts, draws: m.past},
+		bursting: !now.bursting}}
 	h.path.flip()
 	h.ends = append(h.ends, h.path.until)
 	return h

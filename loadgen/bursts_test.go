@@ -46,7 +46,8 @@ func TestBurstsDisperseCounts(t *testing.T) {
 			}
 		}
 		for i := range windows {
-			every[i], visitors[i], others[i] = append(every[i], n[i]+m[i]), append(visitors[i], n[i]), append(others[i], m[i])
+			every[i], visitors[i], others[i] = append(every[i], n[i]+m[i]), append(visitors[i], n[i]),
+				append(others[i], m[i])
 		}
 	}
 	for i, d := range windows {

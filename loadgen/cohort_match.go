@@ -31,7 +31,8 @@ func (w *Workload) CohortMatcher() *CohortMatcher {
 	r := &CohortMatcher{}
 	ranges := w.userRanges()
 	for i, c := range w.Cohorts {
-		l := cohortTemplate{cohort: i, first: uint64(ranges[i].first), headers: templates(c.Headers), cookies: templates(c.Cookies)}
+		l := cohortTemplate{cohort: i, first: uint64(ranges[i].first), headers: templates(c.Headers),
+			cookies: templates(c.Cookies)}
 		l.last = l.first + uint64(ranges[i].count) - 1
 		if w.Replay != nil { // the number of users comes from the log
 			l.first, l.last = 0, maxUser

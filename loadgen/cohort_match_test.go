@@ -27,7 +27,8 @@ func request(pairs []loadgen.Pair) (header, cookie func(string) string) {
 func TestUsersAreMatched(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := shop(loadgen.Curve{Constant: 1})
-		w.Cohorts[2].Cookies = append(w.Cohorts[2].Cookies, loadgen.Pair{Name: "sid", Value: "s-{user}"}) // like web, except for the range
+		// like web, except for the range
+		w.Cohorts[2].Cookies = append(w.Cohorts[2].Cookies, loadgen.Pair{Name: "sid", Value: "s-{user}"})
 		w.Cohorts[1].Headers[1].Value = "a{user}b{user}c"
 		p, err := loadgen.NewPlan(w, 1, time.Second)
 		if err != nil {
@@ -55,8 +56,10 @@ func TestOtherRequestsDoNotMatch(t *testing.T) {
 		return []loadgen.Pair{{Name: "User-Agent", Value: "shop-mobile/2"}, {Name: "X-User", Value: user}}
 	}
 	for name, pairs := range map[string][]loadgen.Pair{
-		"nobody": nil, "other user": cookies("s-500"), "no number": cookies("s-"), "zeros": cookies("s-007"), "sign": cookies("s-+7"),
-		"short": cookies("s"), "huge": cookies("s-99999999999999999999"), "two users": mobile("a501b502c"), "odd": mobile("a5015011c"),
+		"nobody": nil, "other user": cookies("s-500"), "no number": cookies("s-"), "zeros": cookies("s-007"),
+		"sign":  cookies("s-+7"),
+		"short": cookies("s"), "huge": cookies("s-99999999999999999999"), "two users": mobile("a501b502c"),
+		"odd": mobile("a5015011c"),
 		"cut": {{Name: "Cookie", Value: "lang=en; sid=s-5"}}, "other agent": mobile("a501b501x"),
 	} {
 		header, cookie := request(pairs)

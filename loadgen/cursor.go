@@ -76,7 +76,8 @@ func (c *Cursor) advance() {
 
 // owns reports whether an arrival of the whole plan belongs to this cursor.
 func (c *Cursor) owns(a *Arrival) bool {
-	return (c.plan.only == nil || c.plan.only[a.Cohort]) && (c.shard.Count <= 1 || c.shard.contains(c.shardStream, a.User))
+	return (c.plan.only == nil || c.plan.only[a.Cohort]) &&
+		(c.shard.Count <= 1 || c.shard.contains(c.shardStream, a.User))
 }
 
 // compute sets c.next to the next arrival of the whole plan, without its Seq. At equal times a

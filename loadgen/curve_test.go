@@ -15,9 +15,11 @@ func TestRateAtATime(t *testing.T) {
 		want  float64
 	}{
 		{"constant", 0, 100}, {"constant", 1000 * time.Hour, 100},
-		{"ramp up", 0, 0}, {"ramp up", 10 * time.Second, 50}, {"ramp up", 40 * time.Second, 200}, {"ramp up", time.Hour, 200},
+		{"ramp up", 0, 0}, {"ramp up", 10 * time.Second, 50}, {"ramp up", 40 * time.Second, 200},
+		{"ramp up", time.Hour, 200},
 		{"steps", 0, 0}, {"steps", 5 * time.Second, 150}, {"steps", 20 * time.Second, 0}, {"steps", time.Hour, 300},
-		{"spike", 0, 20}, {"spike", 17 * time.Second, 800}, {"spike", 26*time.Second - 1, 800}, {"spike", 26 * time.Second, 20},
+		{"spike", 0, 20}, {"spike", 17 * time.Second, 800}, {"spike", 26*time.Second - 1, 800},
+		{"spike", 26 * time.Second, 20},
 		{"diurnal", 0, 100 + 100*math.Sin(0.2*math.Pi)},
 	}
 	for _, c := range cases {

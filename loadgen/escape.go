@@ -2,8 +2,8 @@ package loadgen
 
 import "strings"
 
-// EscapeTarget escapes a plan's target so that it is always a valid path and query of the base URL's
-// host: logs contain what clients sent, which may be anything. A valid target is returned
+// EscapeTarget escapes a plan's target so that it is always a valid path and query of the base
+// URL's host: logs contain what clients sent, which may be anything. A valid target is returned
 // unchanged.
 func EscapeTarget(target string) string {
 	ok := strings.HasPrefix(target, "/")

@@ -14,22 +14,26 @@ import (
 // features returns a workload for each feature besides curves and mixes, and one with all features
 // that can be combined.
 func features() map[string]loadgen.Workload {
-	all := mall(loadgen.Curve{Diurnal: &loadgen.Diurnal{Mean: 150, Amplitude: 100, Period: 20 * time.Second}}, thinks()["pareto"])
+	all := mall(loadgen.Curve{Diurnal: &loadgen.Diurnal{Mean: 150, Amplitude: 100, Period: 20 * time.Second}},
+		thinks()["pareto"])
 	all.Bursts = &loadgen.Bursts{Factor: 4, Calm: 3 * time.Second, Burst: time.Second}
 	all.Cohorts[0].Users = 0
 	all.Cohorts[1].Mix, all.Cohorts[1].Zipf = nil, &loadgen.Zipf{Exponent: 1, Routes: []string{"search", "home"}}
-	bursts, ranks, replay := shop(loadgen.Curve{Constant: 100}), browse(loadgen.Items{Count: 100, Exponent: 1}), recorded()
+	bursts, ranks, replay := shop(loadgen.Curve{Constant: 100}),
+		browse(loadgen.Items{Count: 100, Exponent: 1}), recorded()
 	bursts.Bursts = all.Bursts
 	ranks.Rate.Constant = 100
 	for i := range 100 {
 		replay.Replay.Lines = append(replay.Replay.Lines, accesslog.Line{
-			Number: i, At: noon(time.Duration(i*7%60) * time.Second), Method: "GET", Target: "/" + string(rune('a'+i%5)), Client: string(rune('a' + i%11)),
+			Number: i, At: noon(time.Duration(i*7%60) * time.Second), Method: "GET",
+			Target: "/" + string(rune('a'+i%5)), Client: string(rune('a' + i%11)),
 		})
 	}
 	only := mall(loadgen.Curve{Constant: 100}, thinks()["constant"])
 	only.Cohorts = []loadgen.Cohort{only.Cohorts[0], only.Cohorts[3]} // no single requests
 	only.Cohorts[1].Share = 0.4
-	w := map[string]loadgen.Workload{"all": all, "bursts": bursts, "items": ranks, "replay": replay, "only sessions": only}
+	w := map[string]loadgen.Workload{"all": all, "bursts": bursts, "items": ranks, "replay": replay,
+		"only sessions": only}
 	for name, think := range thinks() {
 		w[name] = mall(loadgen.Curve{Constant: 100}, think)
 	}
@@ -102,12 +106,14 @@ func TestPlansWithFeaturesAreWellFormed(t *testing.T) {
 			}
 			last = a.At
 		}
-		longer, err := loadgen.NewPlan(w, seed, d+time.Duration(rapid.Int64Range(0, int64(20*time.Second)).Draw(t, "more")))
+		longer, err := loadgen.NewPlan(w, seed, d+time.Duration(
+			rapid.Int64Range(0, int64(20*time.Second)).Draw(t, "more")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		extended := arrivals(longer)
-		if len(extended) < len(list) || !slices.Equal(extended[:len(list)], list) || len(extended) > len(list) && extended[len(list)].At < d {
+		if len(extended) < len(list) || !slices.Equal(extended[:len(list)], list) || len(extended) > len(list) &&
+			extended[len(list)].At < d {
 			t.Fatalf("%d arrivals are no prefix of %d", len(list), len(extended))
 		}
 		checkCursors(t, p, list, rapid.IntRange(1, 5).Draw(t, "shards"))

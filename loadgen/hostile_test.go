@@ -20,14 +20,16 @@ func hostile(t *rapid.T) loadgen.Workload {
 	w := mall(loadgen.Curve{Constant: rate()}, loadgen.Think{})
 	switch rapid.IntRange(0, 4).Draw(t, "curve") {
 	case 0:
-		w.Rate = loadgen.Curve{Diurnal: &loadgen.Diurnal{Mean: rate(), Amplitude: rate(), Period: length("period", 1, time.Hour, 1e6*time.Hour, 1<<62), Phase: 0.75}}
+		w.Rate = loadgen.Curve{Diurnal: &loadgen.Diurnal{Mean: rate(), Amplitude: rate(),
+			Period: length("period", 1, time.Hour, 1e6*time.Hour, 1<<62), Phase: 0.75}}
 		w.Rate.Diurnal.Amplitude = w.Rate.Diurnal.Mean
 	case 1:
 		w.Rate = loadgen.Curve{Steps: []loadgen.Step{{At: 1, Rate: rate()}, {At: 1 << 62, Rate: rate()}}}
 	}
 	if rapid.Bool().Draw(t, "bursts") {
 		soon := []time.Duration{time.Millisecond, time.Second, 24 * time.Hour}
-		w.Bursts = &loadgen.Bursts{Factor: number("factor", 1.0000001, 2, 1000), Calm: length("calm", soon...), Burst: length("burst", soon...)}
+		w.Bursts = &loadgen.Bursts{Factor: number("factor", 1.0000001, 2, 1000), Calm: length("calm", soon...),
+			Burst: length("burst", soon...)}
 	}
 	s := w.Cohorts[0].Session
 	s.Length = number("length", 1, 1.0000000000000002, 2, 1000)
@@ -38,9 +40,11 @@ func hostile(t *rapid.T) loadgen.Workload {
 	case 1:
 		s.Think.Lognormal = &loadgen.LognormalThink{P50: length("p50", times...), P99: length("p99", times...)}
 	default:
-		s.Think.Pareto = &loadgen.ParetoThink{Min: length("min", times...), Alpha: number("alpha", 1.01, 2, 100), Max: length("max", times...)}
+		s.Think.Pareto = &loadgen.ParetoThink{Min: length("min", times...), Alpha: number("alpha", 1.01, 2, 100),
+			Max: length("max", times...)}
 	}
-	w.Cohorts[0].Items = &loadgen.Items{Count: rapid.SampledFrom([]int{1, 2, 1000}).Draw(t, "count"), Exponent: number("exponent", 0, 1e-300, 1, 10), Offset: 1 << 31}
+	w.Cohorts[0].Items = &loadgen.Items{Count: rapid.SampledFrom([]int{1, 2, 1000}).Draw(t, "count"),
+		Exponent: number("exponent", 0, 1e-300, 1, 10), Offset: 1 << 31}
 	w.Cohorts[0].Share, w.Cohorts[1].Share = number("share", 0, 1e-300, 0.6, 0.85), 0.85
 	w.Cohorts[1].Share -= w.Cohorts[0].Share
 	w.Cohorts[0].Users = rapid.SampledFrom([]int{0, 1, 1 << 31}).Draw(t, "users")
@@ -52,7 +56,8 @@ func hostile(t *rapid.T) loadgen.Workload {
 // playHostile takes some arrivals of a hostile workload.
 func playHostile(t *rapid.T) {
 	w := hostile(t)
-	p, err := loadgen.NewPlan(w, rapid.Uint64().Draw(t, "seed"), rapid.SampledFrom([]time.Duration{1, time.Minute, time.Hour, 1 << 62}).Draw(t, "duration"))
+	p, err := loadgen.NewPlan(w, rapid.Uint64().Draw(t, "seed"),
+		rapid.SampledFrom([]time.Duration{1, time.Minute, time.Hour, 1 << 62}).Draw(t, "duration"))
 	if err != nil {
 		return
 	}
@@ -63,7 +68,8 @@ func playHostile(t *rapid.T) {
 			return
 		}
 		first, count := p.Users(int(a.Cohort))
-		if a.At < last || a.At >= p.Duration() || a.User < first || a.User-first >= count || !strings.HasPrefix(p.Target(a), "/") {
+		if a.At < last || a.At >= p.Duration() || a.User < first || a.User-first >= count ||
+			!strings.HasPrefix(p.Target(a), "/") {
 			t.Fatalf("after %v: %+v; users from %d, %d of them; %s", last, a, first, count, p.Target(a))
 		}
 		last = a.At

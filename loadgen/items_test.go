@@ -14,9 +14,11 @@ import (
 // browse returns a workload of one cohort that requests items.
 func browse(items loadgen.Items) loadgen.Workload {
 	return loadgen.Workload{
-		Rate:    loadgen.Curve{Constant: 2000},
-		Routes:  []loadgen.Route{{Name: "home", Path: "/"}, {Name: "item", Path: "/items/{item}?ref={item}", Method: "PUT"}},
-		Cohorts: []loadgen.Cohort{{Name: "all", Share: 1, Mix: map[string]float64{"home": 1, "item": 3}, Items: &items}},
+		Rate: loadgen.Curve{Constant: 2000},
+		Routes: []loadgen.Route{{Name: "home", Path: "/"},
+			{Name: "item", Path: "/items/{item}?ref={item}", Method: "PUT"}},
+		Cohorts: []loadgen.Cohort{{Name: "all", Share: 1, Mix: map[string]float64{"home": 1, "item": 3},
+			Items: &items}},
 	}
 }
 
@@ -24,7 +26,8 @@ func TestItemsArePopularByRank(t *testing.T) {
 	for _, exponent := range []float64{0, 0.8, 1, 2} {
 		const count, offset = 50, 30
 		counts, want, all, sum := make([]float64, count), make([]float64, count), 0.0, 0.0
-		for _, a := range arrivals(newPlan(t, browse(loadgen.Items{Count: count, Exponent: exponent, Offset: offset}), 1, time.Minute)) {
+		for _, a := range arrivals(newPlan(t, browse(loadgen.Items{Count: count, Exponent: exponent, Offset: offset}),
+			1, time.Minute)) {
 			if a.Route == 0 {
 				if a.Item != 0 {
 					t.Fatalf("%+v has an item", a)
@@ -46,7 +49,8 @@ func TestItemsArePopularByRank(t *testing.T) {
 
 func TestItemsInSequence(t *testing.T) {
 	next := uint32(4)
-	for _, a := range arrivals(newPlan(t, browse(loadgen.Items{Count: 7, Sequential: true, Offset: 11}), 1, time.Second)) {
+	for _, a := range arrivals(newPlan(t, browse(loadgen.Items{Count: 7, Sequential: true, Offset: 11}), 1,
+		time.Second)) {
 		if a.Route == 1 {
 			if a.Item != next {
 				t.Fatalf("item %d, want %d", a.Item, next)

@@ -66,7 +66,8 @@ func TestPlanIsWellFormed(t *testing.T) {
 				break
 			}
 			first, count := p.Users(int(a.Cohort))
-			if a.At < last || a.At >= d || a.Seq != seq || a.User < first || uint64(a.User) >= uint64(first)+uint64(count) {
+			if a.At < last || a.At >= d || a.Seq != seq || a.User < first || uint64(a.User) >= uint64(first)+
+				uint64(count) {
 				t.Fatalf("arrival %d after %v: %+v; users from %d, %d of them", seq, last, a, first, count)
 			}
 			if weight := w.Cohorts[a.Cohort].Mix[w.Routes[a.Route].Name]; weight <= 0 {
@@ -79,7 +80,8 @@ func TestPlanIsWellFormed(t *testing.T) {
 
 func TestLongerPlanExtendsShorter(t *testing.T) {
 	for name, c := range shapes() {
-		short, long := arrivals(newPlan(t, shop(c), 7, 25*time.Second)), arrivals(newPlan(t, shop(c), 7, 60*time.Second))
+		short, long := arrivals(newPlan(t, shop(c), 7, 25*time.Second)),
+			arrivals(newPlan(t, shop(c), 7, 60*time.Second))
 		if len(short) == 0 || len(long) <= len(short) || !slices.Equal(short, long[:len(short)]) {
 			t.Errorf("%s: %d arrivals are no prefix of %d", name, len(short), len(long))
 		}

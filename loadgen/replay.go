@@ -34,7 +34,8 @@ func (p *Plan) replay() error {
 	r := &replayLog{lines: inOrder(log.Lines)}
 	for _, l := range r.lines {
 		if !strings.HasPrefix(l.Target, "/") || !isToken(l.Method) {
-			return fmt.Errorf("replay: line %d of the log %q has method %.20q and path %.60q, which are not valid; remove the line",
+			return fmt.Errorf("replay: line %d of the log %q has method %.20q and path %.60q, which are not valid; "+
+				"remove the line",
 				l.Number, log.Log, l.Method, l.Target)
 		}
 	}
@@ -148,7 +149,8 @@ func (p *Plan) findCohorts() {
 // has reports whether all parts match somewhere in the line. The path is matched without its query.
 func (m matcher) has(l *accesslog.Line) bool {
 	path, _, _ := strings.Cut(l.Target, "?")
-	return (m.userAgent == nil || m.userAgent.MatchString(l.UserAgent)) && (m.user == nil || m.user.MatchString(l.User)) &&
+	return (m.userAgent == nil || m.userAgent.MatchString(l.UserAgent)) &&
+		(m.user == nil || m.user.MatchString(l.User)) &&
 		(m.path == nil || m.path.MatchString(path)) && (m.referer == nil || m.referer.MatchString(l.Referer))
 }
 
@@ -194,6 +196,8 @@ func (p *Plan) line(a Arrival) *accesslog.Line {
 
 // count returns the number of arrivals before a time.
 func (r *replayLog) count(end time.Duration) int {
-	n, _ := slices.BinarySearchFunc(r.arrivals, end, func(a Arrival, end time.Duration) int { return cmp.Compare(a.At, end) })
+	n, _ := slices.BinarySearchFunc(r.arrivals, end, func(a Arrival, end time.Duration) int {
+		return cmp.Compare(a.At, end)
+	})
 	return n
 }

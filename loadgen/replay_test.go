@@ -25,10 +25,12 @@ func recorded(lines ...accesslog.Line) loadgen.Workload {
 		}
 	}
 	return loadgen.Workload{
-		Routes: []loadgen.Route{{Name: "home", Path: "/"}, {Name: "item", Path: "/items/{item}"}, {Name: "files", Path: "/files/*"}},
+		Routes: []loadgen.Route{{Name: "home", Path: "/"}, {Name: "item", Path: "/items/{item}"},
+			{Name: "files", Path: "/files/*"}},
 		Cohorts: []loadgen.Cohort{
 			{Name: "bots", Match: &loadgen.LogMatch{UserAgent: "[Bb]ot"}},
-			{Name: "staff", Match: &loadgen.LogMatch{User: "^(ada|bob)$", Path: "^/admin"}, Headers: []loadgen.Pair{{Name: "X-Staff", Value: "1"}}},
+			{Name: "staff", Match: &loadgen.LogMatch{User: "^(ada|bob)$", Path: "^/admin"},
+				Headers: []loadgen.Pair{{Name: "X-Staff", Value: "1"}}},
 			{Name: "linked", Match: &loadgen.LogMatch{Referer: "//search[.]test/"}},
 		},
 		Replay: &loadgen.Replay{Log: "access.log", Lines: lines},
@@ -53,7 +55,8 @@ func TestReplayTakesAllFromTheLog(t *testing.T) {
 		"7s line 7: GET /?/admin by other, user 5, route home",
 	}
 	for i, a := range arrivals(p) {
-		got := fmt.Sprintf("%v line %d: %s %s by %s, user %d, route %s", a.At, a.Item, p.Method(a), p.Target(a), p.Cohorts()[a.Cohort].Name,
+		got := fmt.Sprintf("%v line %d: %s %s by %s, user %d, route %s", a.At, a.Item, p.Method(a), p.Target(a),
+			p.Cohorts()[a.Cohort].Name,
 			a.User, p.Routes()[a.Route].Name)
 		if got != want[i] || a.Seq != uint64(i) || a.Session != 0 {
 			t.Errorf("%s, want %s", got, want[i])
@@ -65,7 +68,8 @@ func TestReplayTakesAllFromTheLog(t *testing.T) {
 	if len(w.Cohorts) != 3 || len(w.Routes) != 3 || len(p.Workload().Cohorts) != 4 || len(p.Workload().Routes) != 4 {
 		t.Error("the plan adds to the workload that it was made from")
 	}
-	if first, count := p.Users(3); first != 4 || count != 2 || p.Header(1, 2, "X-Staff") != "1" || p.Header(3, 4, "X-Staff") != "" {
+	if first, count := p.Users(3); first != 4 || count != 2 || p.Header(1, 2, "X-Staff") != "1" ||
+		p.Header(3, 4, "X-Staff") != "" {
 		t.Errorf("other has %d users from %d", count, first)
 	}
 }
@@ -89,7 +93,8 @@ func TestWholeSecondsAreSpread(t *testing.T) {
 	}
 	w := recorded(line(0), line(0), line(2*time.Second), line(0), line(0), line(2*time.Second), line(3*time.Second))
 	for speed, want := range map[float64][]time.Duration{
-		0: {0, 250, 500, 750, 2000, 2500, 3000}, 2: {0, 125, 250, 375, 1000, 1250, 1500}, 0.5: {0, 500, 1000, 1500, 4000, 5000, 6000},
+		0: {0, 250, 500, 750, 2000, 2500, 3000}, 2: {0, 125, 250, 375, 1000, 1250, 1500},
+		0.5: {0, 500, 1000, 1500, 4000, 5000, 6000},
 	} {
 		w.Replay.Speed = speed
 		if got := at(w); !slices.Equal(got, want) {
@@ -135,7 +140,8 @@ func TestReplaysAreWellFormed(t *testing.T) {
 		lines := make([]accesslog.Line, rapid.IntRange(1, 40).Draw(t, "lines"))
 		for i := range lines {
 			lines[i] = accesslog.Line{
-				At: noon(unit * time.Duration(rapid.IntRange(-20, 20).Draw(t, "at"))), Target: pick("target", "/", "/items/1", "/files/x", "/admin", "/y"),
+				At:     noon(unit * time.Duration(rapid.IntRange(-20, 20).Draw(t, "at"))),
+				Target: pick("target", "/", "/items/1", "/files/x", "/admin", "/y"),
 				Client: pick("client", "a", "b"), User: pick("user", "", "ada"), UserAgent: pick("agent", "bot", "x"),
 			}
 		}
@@ -152,7 +158,8 @@ func TestReplaysAreWellFormed(t *testing.T) {
 		seen := map[uint32]bool{}
 		for i, a := range list {
 			first, count := whole.Users(int(a.Cohort))
-			if a.At < last || a.User < first || a.User-first >= count || whole.Target(a) != lines[a.Item-1].Target || a.Seq != uint64(i) {
+			if a.At < last || a.User < first || a.User-first >= count || whole.Target(a) != lines[a.Item-1].Target ||
+				a.Seq != uint64(i) {
 				t.Fatalf("%+v after %v; users from %d, %d of them", a, last, first, count)
 			}
 			if i > 0 && lines[a.Item-1].At.Before(lines[list[i-1].Item-1].At) {

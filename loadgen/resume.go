@@ -58,6 +58,7 @@ func (s *activeSessions) drawOngoing(i int, past rng.Stream, before *history) {
 	}
 	if ok {
 		draws := rng.Stream(c.session.Bits(s.started[i]))
-		s.add(i, rest, activeSession{draws: draws, remaining: c.length(draws.Bits(lengthWord)), page: page, cohort: uint16(i)})
+		s.add(i, rest, activeSession{draws: draws, remaining: c.length(draws.Bits(lengthWord)), page: page,
+			cohort: uint16(i)})
 	}
 }

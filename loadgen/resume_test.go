@@ -31,7 +31,9 @@ func TestSessionsStartAtFullRate(t *testing.T) {
 	for name, think := range all {
 		for _, bursts := range []*loadgen.Bursts{nil, {Factor: 8, Calm: 6 * time.Second, Burst: 2 * time.Second}} {
 			rate := 50.0
-			if name == "wide" { // a quarter of the time is spent in think times that are cut; thousands of sessions are active
+			// a quarter of the time is spent in think times that are cut; thousands of sessions are
+			// active
+			if name == "wide" {
 				rate, bursts = 2, nil
 			}
 			w := mall(loadgen.Curve{Constant: rate}, think)
@@ -128,7 +130,8 @@ func TestRequestsOfSessionsFollowTheCurve(t *testing.T) {
 		for i := range counts {
 			want := 0.0
 			for k := range 100 {
-				for at := time.Duration(i)*window + 5*time.Millisecond; at < time.Duration(i+1)*window; at += 10 * time.Millisecond {
+				for at := time.Duration(i)*window + 5*time.Millisecond; at < time.Duration(i+1)*window; at += 10 *
+					time.Millisecond {
 					want += 0.01 * c.At(max(at-time.Duration(k)*think, 0)) * math.Pow(1-1/length, float64(k)) / length
 				}
 			}

@@ -69,7 +69,8 @@ func (r *Retries) RecordFirst(a Arrival, at time.Duration) {
 // is retried, and when. The jitter of the wait is a function of seed, Seq and attempt. If it
 // returns true it has withdrawn from the budget. The times of calls should not decrease by more
 // than a little; a late call counts at the current time.
-func (r *Retries) ShouldRetry(a Arrival, attempt int, status uint16, ended time.Duration) (at time.Duration, again bool) {
+func (r *Retries) ShouldRetry(a Arrival, attempt int, status uint16, ended time.Duration) (at time.Duration,
+	again bool) {
 	p := r.policies[a.Cohort]
 	if p == nil || status >= statuses || p.on[status/64]&(1<<(status%64)) == 0 || attempt+1 >= p.attempts {
 		return 0, false

@@ -79,8 +79,9 @@ func TestWhichStatusesAreRetried(t *testing.T) {
 func TestBudgetLimitsRetries(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := loadgen.Budget{
-			Ratio: rapid.Float64Range(0.01, 3).Draw(t, "ratio"), PerSecond: rapid.Float64Range(0, 5).Draw(t, "perSecond"),
-			TTL: time.Duration(rapid.IntRange(1, 60).Draw(t, "ttl")) * time.Second,
+			Ratio:     rapid.Float64Range(0.01, 3).Draw(t, "ratio"),
+			PerSecond: rapid.Float64Range(0, 5).Draw(t, "perSecond"),
+			TTL:       time.Duration(rapid.IntRange(1, 60).Draw(t, "ttl")) * time.Second,
 		}
 		p, err := loadgen.NewPlan(stubborn(loadgen.Retry{Attempts: 2, Base: 1, Max: 1, Budget: &b}), 1, time.Second)
 		if err != nil {
@@ -136,7 +137,8 @@ func TestShardsDivideTheReserve(t *testing.T) {
 }
 
 func BenchmarkRetries(b *testing.B) {
-	policy := loadgen.Retry{Attempts: 3, Base: time.Millisecond, Max: time.Second, Jitter: 1, Budget: &loadgen.Budget{Ratio: 0.2, PerSecond: 10}}
+	policy := loadgen.Retry{Attempts: 3, Base: time.Millisecond, Max: time.Second, Jitter: 1,
+		Budget: &loadgen.Budget{Ratio: 0.2, PerSecond: 10}}
 	p := newPlan(b, stubborn(policy), 1, time.Second)
 	for name, cohort := range map[string]uint16{"none": 1, "budget": 0} {
 		b.Run(name, func(b *testing.B) {

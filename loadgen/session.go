@@ -27,8 +27,10 @@ func newSessionCohort(w *Workload, cohort int, numbers map[string]int, seed uint
 	s := c.Session
 	stream := func(of string) rng.Stream { return rng.New(seed, "loadgen.session."+of+"/"+c.Name) }
 	v := &sessionCohort{
-		cohort: uint16(cohort), perRequest: c.Share / s.Length, meanThinks: s.Length - 1, think: s.Think.compile(), next: make([]*mix, len(w.Routes)),
-		gaps: stream("gaps"), thin: stream("thin"), session: stream("draws"), count: stream("count"), past: stream("past"),
+		cohort: uint16(cohort), perRequest: c.Share / s.Length, meanThinks: s.Length - 1, think: s.Think.compile(),
+		next: make([]*mix, len(w.Routes)),
+		gaps: stream("gaps"), thin: stream("thin"), session: stream("draws"), count: stream("count"),
+		past: stream("past"),
 	}
 	if s.Length > 1 {
 		v.lengths = -1 / rng.Log(1-1/s.Length)

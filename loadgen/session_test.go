@@ -21,17 +21,20 @@ func thinks() map[string]loadgen.Think {
 // mall returns the shop with sessions for web users, and for bots that crawl items.
 func mall(rate loadgen.Curve, think loadgen.Think) loadgen.Workload {
 	w := shop(rate)
-	w.Routes = append(w.Routes, loadgen.Route{Name: "item", Path: "/items/{item}"}, loadgen.Route{Name: "reviews", Path: "/items/{item}/reviews?page=1"})
+	w.Routes = append(w.Routes, loadgen.Route{Name: "item", Path: "/items/{item}"},
+		loadgen.Route{Name: "reviews", Path: "/items/{item}/reviews?page=1"})
 	w.Cohorts[0].Mix = nil
 	w.Cohorts[0].Session = &loadgen.Session{
 		Length: 5, Think: think, Start: map[string]float64{"home": 3, "item": 1},
 		Next: map[string]map[string]float64{
-			"home": {"search": 2, "item": 1, "home": 0}, "search": {"item": 1}, "item": {"item": 1, "cart": 1, "search": 1}, "cart": {"pay": 9, "home": 1},
+			"home": {"search": 2, "item": 1, "home": 0}, "search": {"item": 1},
+			"item": {"item": 1, "cart": 1, "search": 1}, "cart": {"pay": 9, "home": 1},
 		},
 	}
 	w.Cohorts[0].Items = &loadgen.Items{Count: 1000, Exponent: 1.1, Offset: 600}
 	w.Cohorts[3].Mix = nil
-	w.Cohorts[3].Session = &loadgen.Session{Length: 40, Think: loadgen.Think{Constant: 100 * time.Millisecond}, Start: map[string]float64{"reviews": 1}}
+	w.Cohorts[3].Session = &loadgen.Session{Length: 40, Think: loadgen.Think{Constant: 100 * time.Millisecond},
+		Start: map[string]float64{"reviews": 1}}
 	w.Cohorts[3].Items = &loadgen.Items{Count: 700, Sequential: true, Offset: 10}
 	return w
 }
@@ -118,12 +121,14 @@ func TestThinkTimesFollowTheDistribution(t *testing.T) {
 		think loadgen.Think
 		cdf   func(float64) float64
 	}{
-		"lognormal": {loadgen.Think{Lognormal: &loadgen.LognormalThink{P50: 100 * ms, P99: 900 * ms}}, func(x float64) float64 {
-			return phi(math.Log(x/0.1) / (math.Log(9) / 2.3263478740408408))
-		}},
-		"pareto": {loadgen.Think{Pareto: &loadgen.ParetoThink{Min: 50 * ms, Alpha: 1.5, Max: 2000 * ms}}, func(x float64) float64 {
-			return (1 - math.Pow(0.05/x, 1.5)) / (1 - math.Pow(0.05/2, 1.5)) // of those below the cut
-		}},
+		"lognormal": {loadgen.Think{Lognormal: &loadgen.LognormalThink{P50: 100 * ms, P99: 900 * ms}},
+			func(x float64) float64 {
+				return phi(math.Log(x/0.1) / (math.Log(9) / 2.3263478740408408))
+			}},
+		"pareto": {loadgen.Think{Pareto: &loadgen.ParetoThink{Min: 50 * ms, Alpha: 1.5, Max: 2000 * ms}},
+			func(x float64) float64 {
+				return (1 - math.Pow(0.05/x, 1.5)) / (1 - math.Pow(0.05/2, 1.5)) // of those below the cut
+			}},
 	} {
 		var times []float64
 		all, cut := 0, 0
@@ -137,7 +142,8 @@ func TestThinkTimesFollowTheDistribution(t *testing.T) {
 				}
 			}
 		}
-		if distance, limit := ks(times, c.cdf), 1.95/math.Sqrt(float64(len(times))); distance > limit || len(times) < 10_000 {
+		if distance, limit := ks(times, c.cdf), 1.95/math.Sqrt(float64(len(times))); distance > limit ||
+			len(times) < 10_000 {
 			t.Errorf("%s: KS distance %.4f of %d times, want under %.4f", name, distance, len(times), limit)
 		}
 		if name == "pareto" {

@@ -57,7 +57,9 @@ func TestOnlyPartitionsThePlan(t *testing.T) {
 		for _, part := range []*loadgen.Plan{
 			p.Only(func(c *loadgen.Cohort) bool { return first[c.Name] }),
 			p.Only(func(c *loadgen.Cohort) bool { return !first[c.Name] }),
-			p.Only(func(c *loadgen.Cohort) bool { return first[c.Name] }).Only(func(c *loadgen.Cohort) bool { return !first[c.Name] }),
+			p.Only(func(c *loadgen.Cohort) bool {
+				return first[c.Name]
+			}).Only(func(c *loadgen.Cohort) bool { return !first[c.Name] }),
 		} {
 			for i := 1; i <= 2; i++ {
 				for c := part.Share(loadgen.Shard{Index: i, Count: 2}); ; {

@@ -25,7 +25,8 @@ type thinkDist interface {
 func (t Think) compile() thinkDist {
 	switch {
 	case t.Lognormal != nil:
-		l := lognormalDist{Lognormal: rng.NewLognormal(t.Lognormal.P50, t.Lognormal.P99), median: float64(t.Lognormal.P50)}
+		l := lognormalDist{Lognormal: rng.NewLognormal(t.Lognormal.P50, t.Lognormal.P99),
+			median: float64(t.Lognormal.P50)}
 		if t.Lognormal.P99 > t.Lognormal.P50 {
 			l.sigma = rng.Log(float64(t.Lognormal.P99)/l.median) / rng.Z99
 		}
@@ -65,7 +66,8 @@ func (l lognormalDist) ongoing(long, part uint64) (passed, whole time.Duration, 
 	shift := float64(l.sigma * (l.sigma + rng.Normal(long)))
 	length := l.median * rng.Exp(shift)
 	at := rng.Unit(part) * length
-	return time.Duration(min(at, float64(maxThink))), time.Duration(min(length, float64(maxThink))), at < float64(maxThink)
+	return time.Duration(min(at, float64(maxThink))), time.Duration(min(length, float64(maxThink))),
+		at < float64(maxThink)
 }
 
 // paretoDist is cut at longest. Times are in ns.

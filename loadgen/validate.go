@@ -73,7 +73,8 @@ func (w Workload) checkDuration(d time.Duration) error {
 		return fmt.Errorf("duration: %v is too long; the maximum is %v", d, maxDuration)
 	}
 	if b := w.Bursts; b != nil && int(d/(b.Calm+b.Burst)) > maxBursts/len(w.Cohorts) {
-		return fmt.Errorf("duration: %v contains more than %d bursts; make the bursts longer or the plan shorter", d, maxBursts/len(w.Cohorts))
+		return fmt.Errorf("duration: %v contains more than %d bursts; make the bursts longer or the plan shorter", d,
+			maxBursts/len(w.Cohorts))
 	}
 	return nil
 }
@@ -117,13 +118,17 @@ func checkPath(f *findings, path, text string, replay bool) {
 	before, _, _ := strings.Cut(text, "?")
 	plain := strings.ReplaceAll(text, itemPlaceholder, "")
 	star := strings.HasSuffix(before, "*")
-	switch strange := strings.IndexFunc(plain, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`#{}`, r) }); {
+	switch strange := strings.IndexFunc(plain, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`#{}`, r)
+	}); {
 	case !strings.HasPrefix(text, "/"):
 		f.add(path, "%q does not start with /", text)
 	case strange >= 0 && strings.ContainsAny(plain[strange:strange+1], "{}"):
-		f.add(path, "%q contains a brace; {item} is the only placeholder in a path, write other braces as %%7B and %%7D", text)
+		f.add(path, "%q contains a brace; {item} is the only placeholder in a path, write other braces as "+
+			"%%7B and %%7D", text)
 	case strange >= 0:
-		f.add(path, "%q contains %q, which is not allowed in a request target; write it as %%%02X", text, plain[strange], plain[strange])
+		f.add(path, "%q contains %q, which is not allowed in a request target; write it as %%%02X", text,
+			plain[strange], plain[strange])
 	case strings.Count(before, itemPlaceholder) > 1:
 		f.add(path, "%q contains {item} more than once before the query", text)
 	case star && strings.Contains(before, itemPlaceholder):

@@ -16,11 +16,13 @@ func (c *Cohort) check(f *findings, path string) {
 	checkPairs(f, path+".cookies", c.Cookies, "\r\n\x00;")
 	for i, h := range c.Headers {
 		if strings.EqualFold(h.Name, cookieHeader) && len(c.Cookies) > 0 {
-			f.add(fmt.Sprintf("%s.headers[%d]", path, i), "is a Cookie header, but the cohort also has cookies; move it to cookies")
+			f.add(fmt.Sprintf("%s.headers[%d]", path, i), "is a Cookie header, but the cohort also has cookies; move "+
+				"it to cookies")
 		}
 	}
 	if c.CacheBuster != "" && !isUnreserved(c.CacheBuster) {
-		f.add(path+".cacheBuster", "%q is not a valid query parameter name; use letters, digits and -._~", c.CacheBuster)
+		f.add(path+".cacheBuster", "%q is not a valid query parameter name; use letters, digits and -._~",
+			c.CacheBuster)
 	}
 	if c.Bandwidth < 0 {
 		f.add(path+".bandwidth", "%d bytes per second is negative; omit it for no limit", c.Bandwidth)
@@ -72,7 +74,8 @@ func checkWeights(f *findings, path string, weights map[string]float64, routes m
 func (z *Zipf) check(f *findings, path string, routes map[string]Route) {
 	checkExponent(f, path+".exponent", z.Exponent)
 	if len(z.Routes) == 0 || len(z.Routes) > maxList {
-		f.add(path+".routes", "has %d entries; write 1 to %d, from the most to the least popular", len(z.Routes), maxList)
+		f.add(path+".routes", "has %d entries; write 1 to %d, from the most to the least popular",
+			len(z.Routes), maxList)
 	}
 	seen := map[string]bool{}
 	for i, name := range z.Routes {
@@ -140,7 +143,8 @@ func (i *Items) check(f *findings, path string) {
 		f.add(path+".offset", "%d is not between 0 and %d", i.Offset, maxUsers)
 	}
 	if i.Sequential && i.Exponent != 0 {
-		f.add(path+".exponent", "%g cannot be combined with sequential; items requested in sequence have no popularity", i.Exponent)
+		f.add(path+".exponent", "%g cannot be combined with sequential; items requested in sequence have no "+
+			"popularity", i.Exponent)
 	}
 }
 
@@ -152,7 +156,8 @@ func (w Workload) checkItems(f *findings) {
 			continue
 		}
 		if sum += c.Items.Count; sum > maxTables {
-			f.add(fmt.Sprintf("cohorts[%d].items", i), "more than %d items with an exponent, over all cohorts", maxTables)
+			f.add(fmt.Sprintf("cohorts[%d].items", i), "more than %d items with an exponent, over "+
+				"all cohorts", maxTables)
 			return
 		}
 	}
@@ -167,7 +172,8 @@ func checkPairs(f *findings, path string, pairs []Pair, forbidden string) {
 			f.add(fmt.Sprintf("%s[%d].name", path, i), "%q is not an HTTP token", x.Name)
 		}
 		if strings.ContainsAny(x.Value, forbidden) {
-			f.add(fmt.Sprintf("%s[%d].value", path, i), "%q contains a character that is not allowed in a header", x.Value)
+			f.add(fmt.Sprintf("%s[%d].value", path, i),
+				"%q contains a character that is not allowed in a header", x.Value)
 		}
 	}
 }

@@ -9,7 +9,8 @@ import (
 func (c Curve) check(f *findings, path string) {
 	switch n := c.shapes(); {
 	case n == 0:
-		f.add(path, "is empty or a constant of 0, which is no traffic; set exactly one of constant, ramp, steps, spike and diurnal")
+		f.add(path, "is empty or a constant of 0, which is no traffic; set exactly one of constant, ramp, steps, "+
+			"spike and diurnal")
 		return
 	case n > 1:
 		f.add(path, "has %d shapes; set exactly one of constant, ramp, steps, spike and diurnal", n)
@@ -93,7 +94,8 @@ func (d *Diurnal) check(f *findings, path string) {
 	case d.Period <= 0:
 		f.add(path+".period", "%v is not positive", d.Period)
 	case d.Mean*d.Period.Seconds() > maxWave:
-		f.add(path+".period", "%v at a mean rate of %g is more than %g requests; make it shorter", d.Period, d.Mean, maxWave)
+		f.add(path+".period", "%v at a mean rate of %g is more than %g requests; make it shorter", d.Period,
+			d.Mean, maxWave)
 	}
 	if !(math.Abs(d.Phase) <= 1) {
 		f.add(path+".phase", "%g is not between -1 and 1 turns", d.Phase)

@@ -33,25 +33,43 @@ func TestValidateSessions(t *testing.T) {
 	think := func(th loadgen.Think) func(*loadgen.Workload) {
 		return session(func(s *loadgen.Session) { s.Think = th })
 	}
-	expectFindings(t, func() loadgen.Workload { return mall(loadgen.Curve{Constant: 100}, thinks()["lognormal"]) }, map[string]func(*loadgen.Workload){
-		"cohorts[0].session.length: 0.5":                       session(func(s *loadgen.Session) { s.Length = 0.5 }),
-		"cohorts[0].session.length: NaN":                       session(func(s *loadgen.Session) { s.Length = math.NaN() }),
-		"cohorts[0].session.length: 1e+09":                     session(func(s *loadgen.Session) { s.Length = 1e9 }),
-		"cohorts[0].session.think: has 0":                      think(loadgen.Think{}),
-		"cohorts[0].session.think: has 2":                      think(loadgen.Think{Constant: 1, Pareto: &loadgen.ParetoThink{}}),
-		"cohorts[0].session.think.constant: -1ns":              think(loadgen.Think{Constant: -1}),
-		"cohorts[0].session.think.lognormal.p50: 0s":           think(loadgen.Think{Lognormal: &loadgen.LognormalThink{P99: 1}}),
-		"cohorts[0].session.think.lognormal.p99: 1s":           think(loadgen.Think{Lognormal: &loadgen.LognormalThink{P50: 2e9, P99: 1e9}}),
-		"cohorts[0].session.think.pareto.alpha: 1 is":          think(loadgen.Think{Pareto: &loadgen.ParetoThink{Min: 1, Alpha: 1, Max: 2}}),
-		"cohorts[0].session.think.pareto.max: 1s":              think(loadgen.Think{Pareto: &loadgen.ParetoThink{Min: 2e9, Alpha: 2, Max: 1e9}}),
-		"cohorts[0].session.think.pareto.min: 0s":              think(loadgen.Think{Pareto: &loadgen.ParetoThink{Alpha: 2, Max: 1}}),
-		"cohorts[0].session.start: no route has":               session(func(s *loadgen.Session) { s.Start = nil }),
-		`cohorts[0].session.start: route "x"`:                  session(func(s *loadgen.Session) { s.Start["x"] = 1 }),
-		`cohorts[0].session.next[x]: route "x"`:                session(func(s *loadgen.Session) { s.Next["x"] = s.Start }),
-		`cohorts[0].session.next[home]: route "x"`:             session(func(s *loadgen.Session) { s.Next["home"]["x"] = 1 }),
-		"cohorts[0].session.next[item]: no route has":          session(func(s *loadgen.Session) { s.Next["item"] = nil }),
-		`cohorts[0].session.next[reviews]: no session reaches`: session(func(s *loadgen.Session) { s.Next["reviews"] = s.Start }),
-		"cohorts[0].session: about 4147200 sessions":           think(loadgen.Think{Constant: 24 * time.Hour}),
+	expectFindings(t, func() loadgen.Workload {
+		return mall(loadgen.Curve{Constant: 100}, thinks()["lognormal"])
+	}, map[string]func(*loadgen.Workload){
+		"cohorts[0].session.length: 0.5": session(func(s *loadgen.Session) { s.Length = 0.5 }),
+		"cohorts[0].session.length: NaN": session(func(s *loadgen.Session) {
+			s.Length = math.NaN()
+		}),
+		"cohorts[0].session.length: 1e+09": session(func(s *loadgen.Session) { s.Length = 1e9 }),
+		"cohorts[0].session.think: has 0":  think(loadgen.Think{}),
+		"cohorts[0].session.think: has 2": think(
+			loadgen.Think{Constant: 1, Pareto: &loadgen.ParetoThink{}}),
+		"cohorts[0].session.think.constant: -1ns": think(loadgen.Think{Constant: -1}),
+		"cohorts[0].session.think.lognormal.p50: 0s": think(
+			loadgen.Think{Lognormal: &loadgen.LognormalThink{P99: 1}}),
+		"cohorts[0].session.think.lognormal.p99: 1s": think(
+			loadgen.Think{Lognormal: &loadgen.LognormalThink{P50: 2e9, P99: 1e9}}),
+		"cohorts[0].session.think.pareto.alpha: 1 is": think(
+			loadgen.Think{Pareto: &loadgen.ParetoThink{Min: 1, Alpha: 1, Max: 2}}),
+		"cohorts[0].session.think.pareto.max: 1s": think(
+			loadgen.Think{Pareto: &loadgen.ParetoThink{Min: 2e9, Alpha: 2, Max: 1e9}}),
+		"cohorts[0].session.think.pareto.min: 0s": think(
+			loadgen.Think{Pareto: &loadgen.ParetoThink{Alpha: 2, Max: 1}}),
+		"cohorts[0].session.start: no route has": session(func(s *loadgen.Session) { s.Start = nil }),
+		`cohorts[0].session.start: route "x"`:    session(func(s *loadgen.Session) { s.Start["x"] = 1 }),
+		`cohorts[0].session.next[x]: route "x"`: session(func(s *loadgen.Session) {
+			s.Next["x"] = s.Start
+		}),
+		`cohorts[0].session.next[home]: route "x"`: session(func(s *loadgen.Session) {
+			s.Next["home"]["x"] = 1
+		}),
+		"cohorts[0].session.next[item]: no route has": session(func(s *loadgen.Session) {
+			s.Next["item"] = nil
+		}),
+		`cohorts[0].session.next[reviews]: no session reaches`: session(func(s *loadgen.Session) {
+			s.Next["reviews"] = s.Start
+		}),
+		"cohorts[0].session: about 4147200 sessions": think(loadgen.Think{Constant: 24 * time.Hour}),
 		"cohorts[4].items: more than": func(w *loadgen.Workload) {
 			for i := range 4 {
 				c := w.Cohorts[0]
@@ -59,7 +77,9 @@ func TestValidateSessions(t *testing.T) {
 				w.Cohorts = append(w.Cohorts[:1], append([]loadgen.Cohort{c}, w.Cohorts[1:]...)...)
 			}
 		},
-		"cohorts[0]: has more than one":          func(w *loadgen.Workload) { w.Cohorts[0].Mix = map[string]float64{"home": 1} },
+		"cohorts[0]: has more than one": func(w *loadgen.Workload) {
+			w.Cohorts[0].Mix = map[string]float64{"home": 1}
+		},
 		"cohorts[0].items: is missing":           func(w *loadgen.Workload) { w.Cohorts[0].Items = nil },
 		"cohorts[0].items.count: 0":              func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 0 },
 		"cohorts[0].items.count: 2000000":        func(w *loadgen.Workload) { w.Cohorts[0].Items.Count = 2e6 },
@@ -71,7 +91,8 @@ func TestValidateSessions(t *testing.T) {
 
 func TestValidateOtherFields(t *testing.T) {
 	whole := func() loadgen.Workload {
-		w := stubborn(loadgen.Retry{Attempts: 3, Base: time.Second, Max: time.Minute, Budget: &loadgen.Budget{Ratio: 0.2, TTL: time.Minute}})
+		w := stubborn(loadgen.Retry{Attempts: 3, Base: time.Second, Max: time.Minute,
+			Budget: &loadgen.Budget{Ratio: 0.2, TTL: time.Minute}})
 		w.Bursts = &loadgen.Bursts{Factor: 2, Calm: time.Second, Burst: time.Second}
 		w.Cohorts[1].Mix, w.Cohorts[1].Zipf = nil, &loadgen.Zipf{Exponent: 1, Routes: []string{"home", "pay"}}
 		return w
@@ -83,10 +104,14 @@ func TestValidateOtherFields(t *testing.T) {
 		return func(w *loadgen.Workload) { f(w.Cohorts[0].Retry) }
 	}
 	expectFindings(t, whole, map[string]func(*loadgen.Workload){
-		"bursts.factor: 1 is":                              func(w *loadgen.Workload) { w.Bursts.Factor = 1 },
-		"bursts.factor: 1000 times":                        func(w *loadgen.Workload) { w.Bursts.Factor, w.Rate.Constant = 1000, 1e5 },
-		"bursts.calm: 0s":                                  func(w *loadgen.Workload) { w.Bursts.Calm = 0 },
-		"bursts.burst: 1µs":                                func(w *loadgen.Workload) { w.Bursts.Burst = time.Microsecond },
+		"bursts.factor: 1 is": func(w *loadgen.Workload) { w.Bursts.Factor = 1 },
+		"bursts.factor: 1000 times": func(w *loadgen.Workload) {
+			w.Bursts.Factor, w.Rate.Constant = 1000, 1e5
+		},
+		"bursts.calm: 0s": func(w *loadgen.Workload) { w.Bursts.Calm = 0 },
+		"bursts.burst: 1µs": func(w *loadgen.Workload) {
+			w.Bursts.Burst = time.Microsecond
+		},
 		"cohorts[1].zipf.exponent: 11":                     zipf(func(z *loadgen.Zipf) { z.Exponent = 11 }),
 		"cohorts[1].zipf.routes: has 0":                    zipf(func(z *loadgen.Zipf) { z.Routes = nil }),
 		`cohorts[1].zipf.routes[1]: route "x"`:             zipf(func(z *loadgen.Zipf) { z.Routes[1] = "x" }),
@@ -99,9 +124,13 @@ func TestValidateOtherFields(t *testing.T) {
 		"cohorts[0].retry.on[0]: 200":                      retry(func(r *loadgen.Retry) { r.On = []int{200} }),
 		"cohorts[0].retry.on[1]: 503":                      retry(func(r *loadgen.Retry) { r.On = []int{503, 503} }),
 		"cohorts[0].retry.budget.ratio: -1":                retry(func(r *loadgen.Retry) { r.Budget.Ratio = -1 }),
-		"cohorts[0].retry.budget.perSecond:":               retry(func(r *loadgen.Retry) { r.Budget.PerSecond = math.Inf(1) }),
-		"cohorts[0].retry.budget.ttl: 1ms":                 retry(func(r *loadgen.Retry) { r.Budget.TTL = time.Millisecond }),
-		"cohorts[0].retry.budget: allows no":               retry(func(r *loadgen.Retry) { r.Budget.Ratio = 0 }),
+		"cohorts[0].retry.budget.perSecond:": retry(func(r *loadgen.Retry) {
+			r.Budget.PerSecond = math.Inf(1)
+		}),
+		"cohorts[0].retry.budget.ttl: 1ms": retry(func(r *loadgen.Retry) {
+			r.Budget.TTL = time.Millisecond
+		}),
+		"cohorts[0].retry.budget: allows no": retry(func(r *loadgen.Retry) { r.Budget.Ratio = 0 }),
 	})
 	if _, err := loadgen.NewPlan(whole(), 1, 1<<62); err == nil || !strings.Contains(err.Error(), "bursts") {
 		t.Errorf("a plan of 146 years with bursts: %v", err)
@@ -116,17 +145,19 @@ func TestValidateReplays(t *testing.T) {
 		return func(w *loadgen.Workload) { f(&w.Cohorts[0]) }
 	}
 	expectFindings(t, func() loadgen.Workload { return recorded() }, map[string]func(*loadgen.Workload){
-		"rate: cannot be combined":             func(w *loadgen.Workload) { w.Rate.Constant = 1 },
-		"bursts: cannot be combined":           func(w *loadgen.Workload) { w.Bursts = &loadgen.Bursts{} },
-		"replay.log: is empty":                 func(w *loadgen.Workload) { w.Replay = &loadgen.Replay{} },
-		`replay.format: "xml"`:                 func(w *loadgen.Workload) { w.Replay.Format = "xml" },
-		"replay.speed: -1":                     func(w *loadgen.Workload) { w.Replay.Speed = -1 },
-		"replay.speed: NaN":                    func(w *loadgen.Workload) { w.Replay.Speed = math.NaN() },
-		`routes[0].name: "other"`:              func(w *loadgen.Workload) { w.Routes[0].Name = "other" },
-		`routes[0].path: "/{item}/*"`:          func(w *loadgen.Workload) { w.Routes[0].Path = "/{item}/*" },
-		`cohorts[0].name: "other"`:             first(func(c *loadgen.Cohort) { c.Name = "other" }),
-		"cohorts[0].match.userAgent: missi":    first(func(c *loadgen.Cohort) { c.Match.UserAgent = "(a" }),
-		"cohorts[0].match.path: is longer":     first(func(c *loadgen.Cohort) { c.Match.Path = strings.Repeat("a", 2000) }),
+		"rate: cannot be combined":          func(w *loadgen.Workload) { w.Rate.Constant = 1 },
+		"bursts: cannot be combined":        func(w *loadgen.Workload) { w.Bursts = &loadgen.Bursts{} },
+		"replay.log: is empty":              func(w *loadgen.Workload) { w.Replay = &loadgen.Replay{} },
+		`replay.format: "xml"`:              func(w *loadgen.Workload) { w.Replay.Format = "xml" },
+		"replay.speed: -1":                  func(w *loadgen.Workload) { w.Replay.Speed = -1 },
+		"replay.speed: NaN":                 func(w *loadgen.Workload) { w.Replay.Speed = math.NaN() },
+		`routes[0].name: "other"`:           func(w *loadgen.Workload) { w.Routes[0].Name = "other" },
+		`routes[0].path: "/{item}/*"`:       func(w *loadgen.Workload) { w.Routes[0].Path = "/{item}/*" },
+		`cohorts[0].name: "other"`:          first(func(c *loadgen.Cohort) { c.Name = "other" }),
+		"cohorts[0].match.userAgent: missi": first(func(c *loadgen.Cohort) { c.Match.UserAgent = "(a" }),
+		"cohorts[0].match.path: is longer": first(func(c *loadgen.Cohort) {
+			c.Match.Path = strings.Repeat("a", 2000)
+		}),
 		"cohorts[0].share: cannot be combined": first(func(c *loadgen.Cohort) { c.Share = 1 }),
 		"cohorts[0].users: cannot be combined": first(func(c *loadgen.Cohort) { c.Users = 1 }),
 		"cohorts[0].mix: cannot be combined":   first(func(c *loadgen.Cohort) { c.Mix = map[string]float64{} }),
@@ -151,7 +182,8 @@ func FuzzWorkload(f *testing.F) {
 			return
 		}
 		if w.Replay != nil {
-			w.Replay.Lines = []accesslog.Line{{At: time.Unix(int64(seed>>20), 0), Method: "GET", Target: "/a"}, {At: time.Unix(9, 9), Method: "GET", Target: "/b"}}
+			w.Replay.Lines = []accesslog.Line{{At: time.Unix(int64(seed>>20), 0), Method: "GET", Target: "/a"},
+				{At: time.Unix(9, 9), Method: "GET", Target: "/b"}}
 		}
 		p, err := loadgen.NewPlan(w, seed, time.Duration(d))
 		if err != nil {
@@ -165,7 +197,8 @@ func FuzzWorkload(f *testing.F) {
 				return
 			}
 			first, count := p.Users(int(a.Cohort))
-			if a.At < last || a.At >= p.Duration() || a.User < first || a.User-first >= count || !strings.HasPrefix(p.Target(a), "/") {
+			if a.At < last || a.At >= p.Duration() || a.User < first || a.User-first >= count ||
+				!strings.HasPrefix(p.Target(a), "/") {
 				t.Fatalf("after %v: %+v; users from %d, %d of them; %s", last, a, first, count, p.Target(a))
 			}
 			last = a.At

@@ -21,7 +21,8 @@ const other = "other"
 func (w Workload) checkReplay(f *findings) {
 	r := w.Replay
 	if w.Rate.shapes() > 0 {
-		f.add("rate", "cannot be combined with replay: the log determines when requests are sent; remove it and use replay.speed")
+		f.add("rate", "cannot be combined with replay: the log determines when requests are sent; remove it and use "+
+			"replay.speed")
 	}
 	if w.Bursts != nil {
 		f.add("bursts", "cannot be combined with replay: the log determines when requests are sent; remove them")
@@ -37,7 +38,8 @@ func (w Workload) checkReplay(f *findings) {
 	}
 	for i, route := range w.Routes {
 		if route.Name == other {
-			f.add(fmt.Sprintf("routes[%d].name", i), "%q is reserved for log lines that match no route; use another name", other)
+			f.add(fmt.Sprintf("routes[%d].name", i), "%q is reserved for log lines that match no route; use "+
+				"another name", other)
 		}
 	}
 }
@@ -56,7 +58,8 @@ func (c *Cohort) checkReplayed(f *findings, path string) {
 		}
 	}
 	if c.Name == other && c.Match != nil {
-		f.add(path+".name", "%q is reserved for log lines that match no cohort; use another name, or remove match", other)
+		f.add(path+".name", "%q is reserved for log lines that match no cohort; use another name, or "+
+			"remove match", other)
 	}
 	if c.Match != nil {
 		_, err := c.Match.compile()
@@ -81,7 +84,8 @@ func (m *LogMatch) compile() (c matcher, wrong []partError) {
 		part, text string
 		to         **regexp.Regexp
 	}{
-		{"userAgent", m.UserAgent, &c.userAgent}, {"user", m.User, &c.user}, {"path", m.Path, &c.path}, {"referer", m.Referer, &c.referer},
+		{"userAgent", m.UserAgent, &c.userAgent}, {"user", m.User, &c.user}, {"path", m.Path, &c.path},
+		{"referer", m.Referer, &c.referer},
 	} {
 		if x.text == "" {
 			continue

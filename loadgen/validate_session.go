@@ -31,7 +31,8 @@ func (s *Session) check(f *findings, path string, routes map[string]Route) {
 	reached := s.reached()
 	for _, page := range slices.Sorted(maps.Keys(s.Next)) {
 		if !reached[page] {
-			f.add(fmt.Sprintf("%s.next[%s]", path, page), "no session reaches page %q; link to it from start or another page, or remove it", page)
+			f.add(fmt.Sprintf("%s.next[%s]", path, page),
+				"no session reaches page %q; link to it from start or another page, or remove it", page)
 		}
 	}
 }
@@ -97,7 +98,8 @@ func (w Workload) checkActiveSessions(f *findings) {
 		sessions += here
 		steps += float64(here * c.Session.Length)
 		if !(sessions <= maxActiveSessions) || !(steps <= maxSteps) {
-			f.add(fmt.Sprintf("cohorts[%d].session", i), "about %.0f sessions of %g requests each would be active at once; the maximum is %d sessions "+
+			f.add(fmt.Sprintf("cohorts[%d].session", i), "about %.0f sessions of %g requests each would be active at "+
+				"once; the maximum is %d sessions "+
 				"with %d requests in total: lower the rate, the share, the length or the think time",
 				here, c.Session.Length, maxActiveSessions, maxSteps)
 			return

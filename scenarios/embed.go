@@ -1,5 +1,5 @@
-// Package scenarios is the library of scenarios as data: one folder for each, named as the scenario, and the JSON schemas of
-// the files in them. Package lab/scenario loads it.
+// Package scenarios is the library of scenarios as data: one folder for each, named as the
+// scenario, and the JSON schemas of the files in them. Package lab/scenario loads it.
 package scenarios
 
 import (
@@ -14,7 +14,8 @@ var library embed.FS
 //go:embed workloads
 var workloads embed.FS
 
-// Library returns the scenarios that come with the binary: one folder for each, named as the scenario.
+// Library returns the scenarios that come with the binary: one folder for each, named as the
+// scenario.
 func Library() fs.FS { return library }
 
 // Workloads returns the workloads that come with the binary: files named NAME.yaml.

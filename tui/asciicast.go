@@ -34,7 +34,8 @@ const (
 
 // Write writes the cast to w.
 func (f Asciicast) Write(w io.Writer) error {
-	c := asciicast.NewWriter(w, asciicast.Header{Width: f.Width, Height: f.Height, Title: "coalmine: " + f.Trial.Scenario})
+	c := asciicast.NewWriter(w, asciicast.Header{Width: f.Width, Height: f.Height,
+		Title: "coalmine: " + f.Trial.Scenario})
 	d := deck.New(f.Trial, deck.Options{Run: f.Run})
 	d.Init()
 	var at time.Duration

@@ -31,7 +31,8 @@ func BenchmarkLive(b *testing.B) {
 			t := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Role: score.RoleFaulty}}}
 			feed := liverun.NewFeed(t)
 			w := NewWindow(deck.New(t, deck.Options{}), theme.New(true, colorprofile.TrueColor), screen.Follow(feed))
-			p := tea.NewProgram(w, tea.WithInput(nil), tea.WithOutput(io.Discard), tea.WithWindowSize(size[0], size[1]), tea.WithContext(context.Background()))
+			p := tea.NewProgram(w, tea.WithInput(nil), tea.WithOutput(io.Discard),
+				tea.WithWindowSize(size[0], size[1]), tea.WithContext(context.Background()))
 			done := make(chan error, 1)
 			go func() { _, err := p.Run(); done <- err }()
 			events := live(100 + 50*b.N)
@@ -62,7 +63,8 @@ func live(n int) []event.Event {
 	v, least := 99.5, 99.0
 	for i := 0; len(s.Events()) < n; i++ {
 		s.Traffic(1).Canary(event.PhaseProgressing, 5+i%40, i%4).Gate(event.GateVolume, i%3 > 0)
-		s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v, Min: &least})
+		s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v,
+			Min: &least})
 	}
 	events := s.Events()
 	start := events[0].Fact.(event.RunStarted)

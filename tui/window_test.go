@@ -24,7 +24,9 @@ import (
 // newDeck returns a deck with its card, as the program makes it.
 func newDeck(t *liverun.Trial) screen.Screen {
 	return deck.New(t, deck.Options{Card: func(t *liverun.Trial) screen.Screen {
-		return card.New(t, card.Options{Jump: func(e score.EventRef) tea.Cmd { return screen.CloseWith(deck.Jump{Trial: t, To: e}) }})
+		return card.New(t, card.Options{Jump: func(e score.EventRef) tea.Cmd {
+			return screen.CloseWith(deck.Jump{Trial: t, To: e})
+		}})
 	}})
 }
 
@@ -84,7 +86,8 @@ func (s *stage) shows(t *testing.T, text string) {
 // keyOf returns the key press of a name.
 func keyOf(name string) tea.KeyPressMsg {
 	codes := map[string]rune{
-		"space": tea.KeySpace, "tab": tea.KeyTab, "enter": tea.KeyEnter, "home": tea.KeyHome, "end": tea.KeyEnd, "left": tea.KeyLeft,
+		"space": tea.KeySpace, "tab": tea.KeyTab, "enter": tea.KeyEnter, "home": tea.KeyHome, "end": tea.KeyEnd,
+		"left":  tea.KeyLeft,
 		"right": tea.KeyRight, "up": tea.KeyUp, "down": tea.KeyDown, "esc": tea.KeyEscape,
 	}
 	if code, ok := codes[name]; ok {
@@ -98,18 +101,23 @@ func keyOf(name string) tea.KeyPressMsg {
 
 // messages are what a user and a terminal may send.
 func messages() *rapid.Generator[tea.Msg] {
-	names := []string{"space", "tab", "enter", "home", "end", "left", "right", "up", "down", "esc", "+", "-", "n", "p", "[", "]", "m", "u", "w", "v", "c",
+	names := []string{"space", "tab", "enter", "home", "end", "left", "right", "up", "down", "esc", "+", "-", "n", "p",
+		"[", "]", "m", "u", "w", "v", "c",
 		"b", "1", "2", "3", "4", "5", "?", "H", "L", "g", "G", "x", "ctrl+z"}
 	return rapid.Custom(func(t *rapid.T) tea.Msg {
 		switch rapid.IntRange(0, 9).Draw(t, "kind") {
 		case 0:
-			return tea.WindowSizeMsg{Width: rapid.IntRange(0, 240).Draw(t, "width"), Height: rapid.IntRange(0, 70).Draw(t, "height")}
+			return tea.WindowSizeMsg{Width: rapid.IntRange(0, 240).Draw(t, "width"),
+				Height: rapid.IntRange(0, 70).Draw(t, "height")}
 		case 1:
-			return tea.MouseClickMsg{X: rapid.IntRange(-5, 250).Draw(t, "x"), Y: rapid.IntRange(-5, 80).Draw(t, "y"), Button: tea.MouseLeft}
+			return tea.MouseClickMsg{X: rapid.IntRange(-5, 250).Draw(t, "x"), Y: rapid.IntRange(-5, 80).Draw(t, "y"),
+				Button: tea.MouseLeft}
 		case 2:
 			return tea.MouseWheelMsg{Button: tea.MouseWheelDown}
 		case 3:
-			return tea.ColorProfileMsg{Profile: rapid.SampledFrom([]colorprofile.Profile{colorprofile.ASCII, colorprofile.ANSI, colorprofile.TrueColor}).Draw(t, "profile")}
+			return tea.ColorProfileMsg{Profile: rapid.SampledFrom(
+				[]colorprofile.Profile{colorprofile.ASCII, colorprofile.ANSI, colorprofile.TrueColor}).Draw(
+				t, "profile")}
 		}
 		return keyOf(rapid.SampledFrom(names).Draw(t, "key"))
 	})
@@ -118,7 +126,8 @@ func messages() *rapid.Generator[tea.Msg] {
 // TestRandomKeys presses keys, moves the mouse and resizes the terminal at random: nothing panics,
 // and the view is exactly as large as the terminal.
 func TestRandomKeys(t *testing.T) {
-	trials := []*liverun.Trial{liveruntest.Caught(), liveruntest.Missed(), {Scenario: "empty", Runs: []*liverun.Run{{Name: "faulty-seed1"}}}}
+	trials := []*liverun.Trial{liveruntest.Caught(), liveruntest.Missed(),
+		{Scenario: "empty", Runs: []*liverun.Run{{Name: "faulty-seed1"}}}}
 	rapid.Check(t, func(rt *rapid.T) {
 		tr := rapid.SampledFrom(trials).Draw(rt, "trial")
 		all := rapid.SliceOfN(messages(), 1, 40).Draw(rt, "messages")
@@ -271,7 +280,8 @@ func TestCoveredScreensReceiveMessages(t *testing.T) {
 
 func TestSupportsUnicode(t *testing.T) {
 	for env, want := range map[string]bool{
-		"": true, "LANG=en_GB.UTF-8": true, "LANG=C": false, "LC_ALL=C LANG=en_GB.UTF-8": false, "LC_CTYPE=de_DE.utf8 LANG=C": true,
+		"": true, "LANG=en_GB.UTF-8": true, "LANG=C": false, "LC_ALL=C LANG=en_GB.UTF-8": false,
+		"LC_CTYPE=de_DE.utf8 LANG=C":  true,
 		"TERM=linux LANG=en_GB.UTF-8": false, "LC_ALL= LANG=en_GB.UTF-8": true,
 	} {
 		if got := supportsUnicode(strings.Fields(env)); got != want {

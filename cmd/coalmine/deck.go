@@ -84,15 +84,18 @@ func (env *Env) playOnDeck(ctx context.Context, src *trial.Source, t *trial.Tria
 
 // newLiveTrial returns a trial that is about to be played.
 func newLiveTrial(src *trial.Source, t *trial.Trial) *liverun.Trial {
-	live := &liverun.Trial{Scenario: src.Scenario.Name, Title: src.Scenario.Title, Guardrails: t.Manifest.Options.Guardrails}
+	live := &liverun.Trial{Scenario: src.Scenario.Name, Title: src.Scenario.Title,
+		Guardrails: t.Manifest.Options.Guardrails}
 	for _, r := range t.Runs {
-		live.Runs = append(live.Runs, &liverun.Run{Name: r.Name(), Role: score.Role(r.Role), Seed: r.Seed, Version: r.Version})
+		live.Runs = append(live.Runs, &liverun.Run{Name: r.Name(), Role: score.Role(r.Role), Seed: r.Seed,
+			Version: r.Version})
 	}
 	return live
 }
 
 // playToFeed plays a trial into its folder and into a feed, which it closes with the card.
-func (env *Env) playToFeed(ctx context.Context, src *trial.Source, t *trial.Trial, w *folder.Writer, feed *liverun.Feed) error {
+func (env *Env) playToFeed(ctx context.Context, src *trial.Source, t *trial.Trial, w *folder.Writer,
+	feed *liverun.Feed) error {
 	err := t.Play(ctx, env.Player, env.Workers, w, func(i int, log run.Log) run.Log {
 		feed.Begin(i)
 		return &feedLog{Log: log, feed: feed, run: i}
@@ -139,8 +142,10 @@ func (env *Env) printRuns(w io.Writer, t *liverun.Trial, keep func(*liverun.Run)
 
 // check validates the flags before a trial is played.
 func (f watchFlags) check() error {
-	if w, h := f.columnsAndLines(); w < screen.MinWidth || h < screen.MinHeight || w > 500 || h > 200 || f.size != fmt.Sprintf("%dx%d", w, h) {
-		return fmt.Errorf("--cast-size is %q: write a size from %dx%d to 500x200", f.size, screen.MinWidth, screen.MinHeight)
+	if w, h := f.columnsAndLines(); w < screen.MinWidth || h < screen.MinHeight || w > 500 || h > 200 ||
+		f.size != fmt.Sprintf("%dx%d", w, h) {
+		return fmt.Errorf("--cast-size is %q: write a size from %dx%d to 500x200", f.size, screen.MinWidth,
+			screen.MinHeight)
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ func TestDeckScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/deck",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "terminal": openTerminal, "keys": pressKeys, "shows": shows, "resize": resize, "hangup": hangUp,
+			"exits": exits, "terminal": openTerminal, "keys": pressKeys, "shows": shows, "resize": resize,
+			"hangup": hangUp,
 		},
 		RequireExplicitExec: true,
 	})
@@ -26,7 +27,8 @@ func TestDeckScripts(t *testing.T) {
 
 // tmux runs a command of the script's own server.
 func tmux(ts *testscript.TestScript, args ...string) (string, error) {
-	cmd := exec.Command("tmux", append([]string{"-S", filepath.Join(ts.Getenv("WORK"), "tmux.sock"), "-f", "/dev/null", "-u"}, args...)...)
+	cmd := exec.Command("tmux", append([]string{"-S", filepath.Join(ts.Getenv("WORK"), "tmux.sock"), "-f", "/dev/null",
+		"-u"}, args...)...)
 	cmd.Dir = ts.Getenv("WORK")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))

@@ -86,6 +86,6 @@ func version() string {
 	return info.Main.Version
 }
 
-// openScenario finds a scenario by its name in the library, or by the path of its folder. Close it after
-// use.
+// openScenario finds a scenario by its name in the library, or by the path of its folder. Close it
+// after use.
 func (env *Env) openScenario(name string) (*trial.Source, error) { return trial.Open(env.Dir, name) }

@@ -92,7 +92,8 @@ func TestForgedFoldersAreRefused(t *testing.T) {
 	}{
 		"the solution's log": {copyLog("reference-seed1", "faulty-seed1"), "its digest is not that in run.json"},
 		"the solution's log without evidence": {
-			withoutEvidence(copyLog("reference-seed1", "faulty-seed1")), "with other guardrails than those in guardrails/",
+			withoutEvidence(copyLog("reference-seed1", "faulty-seed1")),
+			"with other guardrails than those in guardrails/",
 		},
 		"the log without guardrails": {
 			withoutEvidence(copyLog("unguarded-seed1", "reference-seed1")), "in another role",
@@ -101,11 +102,17 @@ func TestForgedFoldersAreRefused(t *testing.T) {
 			copyLog("healthy-seed1", "faulty-seed1")(t, dir)
 			editFile(t, filepath.Join(dir, "run.json"), replaceText(`"version": "v2"`, `"version": "v3"`))
 		}), "in another role"},
-		"an edited log":         {edit("runs/faulty-seed1/events.jsonl", `"Succeeded"`, `"Failed"`), "its digest is not that in run.json"},
-		"an edited rubric":      {edit("scenario/scenario.yaml", "points: 40", "points: 90"), "with another scenario than scenario/scenario.yaml"},
-		"edited guardrails":     {edit("guardrails/canary.yaml", "kind: Canary", "kind: Canary # mine"), "with other guardrails"},
-		"guardrails taken away": {func(t *testing.T, dir string) { os.RemoveAll(filepath.Join(dir, "guardrails")) }, "with other guardrails"},
-		"a digest that is none": {edit("run.json", `"scenario_sha256": "`, `"scenario_sha256": "x`), "is not a SHA-256 digest"},
+		"an edited log": {edit("runs/faulty-seed1/events.jsonl", `"Succeeded"`, `"Failed"`),
+			"its digest is not that in run.json"},
+		"an edited rubric": {edit("scenario/scenario.yaml", "points: 40", "points: 90"),
+			"with another scenario than scenario/scenario.yaml"},
+		"edited guardrails": {edit("guardrails/canary.yaml", "kind: Canary", "kind: Canary # mine"),
+			"with other guardrails"},
+		"guardrails taken away": {func(t *testing.T, dir string) {
+			os.RemoveAll(filepath.Join(dir, "guardrails"))
+		}, "with other guardrails"},
+		"a digest that is none": {edit("run.json", `"scenario_sha256": "`, `"scenario_sha256": "x`),
+			"is not a SHA-256 digest"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			th, first := played(t, &fakeCluster{careless: true})
@@ -113,7 +120,8 @@ func TestForgedFoldersAreRefused(t *testing.T) {
 				t.Fatalf("exit code %d", first)
 			}
 			c.forge(t, filepath.Join(th.Dir, "result"))
-			if code := th.run(t.Context(), "report", "result"); code != score.ExitInvalid || !strings.Contains(th.err.String(), c.says) {
+			if code := th.run(t.Context(), "report", "result"); code != score.ExitInvalid ||
+				!strings.Contains(th.err.String(), c.says) {
 				t.Errorf("exit code %d, and it says %q; want %d and %q", code, &th.err, score.ExitInvalid, c.says)
 			}
 		})
@@ -124,7 +132,8 @@ func TestForgedFoldersAreRefused(t *testing.T) {
 func TestReportIgnoresTheStoredCard(t *testing.T) {
 	th, first := played(t, &fakeCluster{careless: true})
 	editFile(t, filepath.Join(th.Dir, "result", "card.json"), replaceText("incident missed", "passed"))
-	if code := th.run(t.Context(), "report", "result"); code != first || !strings.Contains(th.out.String(), "INCIDENT MISSED") {
+	if code := th.run(t.Context(), "report", "result"); code != first ||
+		!strings.Contains(th.out.String(), "INCIDENT MISSED") {
 		t.Errorf("exit code %d\n%s", code, &th.out)
 	}
 }
@@ -138,7 +147,8 @@ func TestEditedScenarioIsNamedEverywhere(t *testing.T) {
 	const want = "not the library's scenario full-rollout"
 	for _, format := range []string{"text", "json", "md", "html", "junit", "postmortem"} {
 		th.run(t.Context(), "report", "result", "-f", format)
-		if said := strings.Join(strings.Fields(strings.ReplaceAll(th.out.String(), "&#39;", "'")), " "); !strings.Contains(said, want) {
+		if said := strings.Join(strings.Fields(strings.ReplaceAll(th.out.String(), "&#39;", "'")),
+			" "); !strings.Contains(said, want) {
 			t.Errorf("as %s it does not say %q:\n%s", format, want, said)
 		}
 	}

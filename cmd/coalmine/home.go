@@ -30,11 +30,13 @@ func (env *Env) home(ctx context.Context) error {
 	defer stop()
 	p := newHomePlayer(&quiet)
 	err := env.showScreen(ctx, home.New(playing, backend.Backend{
-		Player: p, Linter: homeLinter{&quiet}, Editor: homeEditor{&quiet}, Library: homeLibrary{&quiet}, Progress: homeProgress{&quiet},
+		Player: p, Linter: homeLinter{&quiet}, Editor: homeEditor{&quiet}, Library: homeLibrary{&quiet},
+		Progress: homeProgress{&quiet},
 	}))
 	stop()
 	if last := p.wait(); last != "" {
-		fmt.Fprintf(env.Err, "The last trial is recorded in %s. Show its report with: coalmine report %s\n", last, quoted(last))
+		fmt.Fprintf(env.Err, "The last trial is recorded in %s. Show its report with: coalmine report %s\n", last,
+			quoted(last))
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
 		return nil // ctrl+c loses nothing

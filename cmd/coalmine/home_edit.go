@@ -23,7 +23,8 @@ func (e homeEditor) Edit(path string, line int) (*exec.Cmd, error) {
 		}
 		first := strings.Fields(command)[0]
 		if _, err := exec.LookPath(strings.Trim(first, `"'`)); err != nil && !strings.ContainsAny(command, `"'$\`) {
-			return nil, fmt.Errorf("%s is %q, but there is no program %s: set it to your editor, or edit %s elsewhere and press r", name, command, first, path)
+			return nil, fmt.Errorf("%s is %q, but there is no program %s: set it to your editor, or edit %s "+
+				"elsewhere and press r", name, command, first, path)
 		}
 		return shellCommand(command, openArgs(first, path, line)), nil
 	}
@@ -59,7 +60,8 @@ func openArgs(editor, path string, line int) []string {
 	name := strings.TrimSuffix(filepath.Base(editor), ".exe")
 	switch {
 	case line <= 1:
-	case slices.Contains([]string{"vi", "vim", "nvim", "nano", "emacs", "emacsclient", "micro", "kak", "sensible-editor"}, name):
+	case slices.Contains([]string{"vi", "vim", "nvim", "nano", "emacs", "emacsclient", "micro", "kak",
+		"sensible-editor"}, name):
 		return []string{fmt.Sprintf("+%d", line), path}
 	case name == "hx" || name == "helix":
 		return []string{fmt.Sprintf("%s:%d", path, line)}

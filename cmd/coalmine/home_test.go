@@ -54,7 +54,8 @@ func TestEditorFromEnvironment(t *testing.T) {
 			continue
 		}
 		out, err := cmd.Output()
-		if got := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(string(out), bin+"/", ""), file, "FILE")); got != c.want {
+		if got := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(string(out), bin+"/", ""), file,
+			"FILE")); got != c.want {
 			t.Errorf("%s: ran %q, %v; want %q", name, got, err, c.want)
 		}
 	}
@@ -62,7 +63,8 @@ func TestEditorFromEnvironment(t *testing.T) {
 
 func TestNoEditor(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	for value, want := range map[string]string{"": "no editor found: set EDITOR", "mine --wait": "EDITOR is \"mine --wait\", but there is no program mine"} {
+	for value, want := range map[string]string{"": "no editor found: set EDITOR",
+		"mine --wait": "EDITOR is \"mine --wait\", but there is no program mine"} {
 		env := &Env{Getenv: func(k string) string { return map[string]string{"EDITOR": value}[k] }}
 		if _, err := (homeEditor{env}).Edit("/a/canary.yaml", 0); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("EDITOR=%q: %v, want %q", value, err, want)
@@ -104,7 +106,8 @@ func TestWorkspacesAreNeverOverwritten(t *testing.T) {
 	if _, err := l.Start("mtls-first"); err == nil || !strings.Contains(err.Error(), "move it away") {
 		t.Errorf("a file in the way: %v", err)
 	}
-	if err := writeFolder(filepath.Join(th.Dir, "hidden-segment"), map[string][]byte{scenario.FileScenario: nil}); err != nil {
+	if err := writeFolder(filepath.Join(th.Dir, "hidden-segment"),
+		map[string][]byte{scenario.FileScenario: nil}); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := l.Start("hidden-segment"); err != nil || w.Dir != "hidden-segment-guardrails" {
@@ -156,7 +159,9 @@ func TestComparisonRunsAreCached(t *testing.T) {
 	p.wait()
 	for i, r := range trials[0].Runs {
 		again := trials[1].Runs[i]
-		if !slices.EqualFunc(r.Rec.Events(), again.Rec.Events(), func(a, b event.Event) bool { return a.Seq == b.Seq && a.At == b.At && a.Fact.Kind() == b.Fact.Kind() }) {
+		if !slices.EqualFunc(r.Rec.Events(), again.Rec.Events(), func(a, b event.Event) bool {
+			return a.Seq == b.Seq && a.At == b.At && a.Fact.Kind() == b.Fact.Kind()
+		}) {
 			t.Errorf("%s is another run the second time", r.Name)
 		}
 	}
@@ -191,7 +196,8 @@ func TestInvalidGuardrailsAreNotPlayed(t *testing.T) {
 	if err != nil || len(all) == 0 || !all[0].Error || all[0].File != "canary.yaml" {
 		t.Errorf("the linter says %+v, %v", all, err)
 	}
-	if _, err := newHomePlayer(th.Env).Play(t.Context(), backend.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}); err == nil {
+	if _, err := newHomePlayer(th.Env).Play(t.Context(),
+		backend.PlayRequest{Scenario: "full-rollout", Guardrails: "full-rollout", Seed: 1, Trials: 1}); err == nil {
 		t.Error("it was played")
 	}
 	if _, err := os.Stat(filepath.Join(th.Dir, "runs")); err == nil {
@@ -227,7 +233,8 @@ func TestLeavingInterruptsTheTrial(t *testing.T) {
 func TestProgressWithoutAFolderIsANote(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{}) // its environment has neither HOME nor XDG_STATE_HOME
 	p := homeProgress{th.Env}
-	if e, note := p.RecordHints("full-rollout", 2); e.Hints != 2 || !strings.Contains(note, "set XDG_STATE_HOME or HOME") {
+	if e, note := p.RecordHints("full-rollout", 2); e.Hints != 2 ||
+		!strings.Contains(note, "set XDG_STATE_HOME or HOME") {
 		t.Errorf("%+v, %q", e, note)
 	}
 	th.Getenv = func(k string) string { return map[string]string{"XDG_STATE_HOME": filepath.Join(th.Dir, "state")}[k] }

@@ -24,8 +24,10 @@ func newLintCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint DIR",
 		Short: "Check guardrails without playing them",
-		Long: "Check guardrails without playing them, one finding on a line. Errors end with exit code 2; warnings do not prevent a " +
-			"run. Without --scenario, only what holds in every scenario is checked. With it, DIR may be a variant of the scenario.",
+		Long: "Check guardrails without playing them, one finding on a line. Errors end with exit code 2; warnings " +
+			"do not prevent a run. Without --scenario, only what holds in every scenario is checked. With it, DIR " +
+			"may be a variant of " +
+			"the scenario.",
 		Example: "coalmine lint full-rollout --scenario full-rollout",
 		Args:    exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,7 +70,8 @@ func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set
 		return set, err
 	}
 	if _, err := os.Stat(env.path(dir)); err != nil {
-		return nil, invalid("name a folder of manifests, or a variant of a scenario together with --scenario", "there are no guardrails %q", dir)
+		return nil, invalid("name a folder of manifests, or a variant of a scenario together with --scenario",
+			"there are no guardrails %q", dir)
 	}
 	any, err := anyEnvironment()
 	if err != nil {
@@ -93,7 +96,8 @@ func anyEnvironment() (guardrail.Environment, error) {
 	return e, err
 }
 
-// findingLine puts the place first, as compilers do, so that editors can jump there; the rule's name comes last.
+// findingLine puts the place first, as compilers do, so that editors can jump there; the rule's
+// name comes last.
 func findingLine(severity string, f guardrail.Finding) string {
 	place := f.Position.String() + ": "
 	line := place + severity + ": " + strings.TrimPrefix(f.String(), place)

@@ -39,14 +39,16 @@ func newLoadCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load WORKLOAD",
 		Short: "Send a workload to real services and report every response",
-		Long: "Send a workload to real services, using vegeta, and report every response by cohort, route and serving version. " +
-			"WORKLOAD is a scenario, a workload of the library or a workload file; with --replay it may be omitted.\n\n" +
-			"The same seed always sends the same requests of the same users in the same order. Latency counts from the time for " +
-			"which a request was planned, so a server that stalls cannot hide it. With --target sim the same plan is sent to the " +
-			"simulated services in virtual time.\n\n" +
-			"Exit codes: 0 sent and every objective met, 1 no request was answered, 2 invalid input, 5 interrupted, an objective " +
-			"that the responses cannot decide, or a generator that reached a limit of its own: late, or out of ports or file " +
-			"descriptors; 6 an objective violated.",
+		Long: "Send a workload to real services, using vegeta, and report every response by cohort, route and " +
+			"serving version. WORKLOAD is a scenario, a workload of the library or a workload file; with --replay " +
+			"it may be " +
+			"omitted.\n\n" +
+			"The same seed always sends the same requests of the same users in the same order. Latency counts from " +
+			"the time for which a request was planned, so a server that stalls cannot hide it. With --target sim the " +
+			"same plan is sent to the simulated services in virtual time.\n\n" +
+			"Exit codes: 0 sent and every objective met, 1 no request was answered, 2 invalid input, 5 interrupted, " +
+			"an objective that the responses cannot decide, or a generator that reached a limit of its own: late, or " +
+			"out of ports or file descriptors; 6 an objective violated.",
 		Example: `coalmine app hidden-segment --version v2-faulty
 coalmine load hidden-segment --target http://127.0.0.1:8080 --duration 30s
 coalmine load hidden-segment --target sim --version v2-faulty --duration 30s
@@ -88,11 +90,13 @@ func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
 func addTargetFlags(flags *pflag.FlagSet, o *loadtest.TargetOptions) {
 	flags.StringArrayVarP(&o.URLs, "target", "t", nil,
 		"send to `URL`, to SERVICE=URL for one service (repeatable), or to sim, the simulated services in virtual time")
-	flags.StringVar(&o.Version, "version", "", "with --target sim: `VERSION` of the released service (default the baseline)")
+	flags.StringVar(&o.Version, "version", "", "with --target sim: `VERSION` of the released service (default "+
+		"the baseline)")
 	flags.StringVar(&o.Service, "service", "", "report by the version of this `SERVICE` (default the released one)")
 	flags.StringVar(&o.VersionHeader, "version-header", "", "read the serving version from this response `HEADER`")
 	flags.IntVar(&o.Workers, "workers", 0, "keep at most `N` requests in flight (default depends on the rate)")
-	flags.IntVar(&o.Connections, "connections", 0, "open `N` connections before the first request (default depends on the rate)")
+	flags.IntVar(&o.Connections, "connections", 0, "open `N` connections before the first request (default depends "+
+		"on the rate)")
 	flags.DurationVar(&o.Timeout, "timeout", 30*time.Second, "wait this `TIME` for a response")
 	flags.StringVar(&o.CA, "ca", "", "trust the certificate authorities in `FILE` (PEM)")
 	flags.BoolVar(&o.Insecure, "insecure", false, "accept any server certificate")
@@ -101,7 +105,8 @@ func addTargetFlags(flags *pflag.FlagSet, o *loadtest.TargetOptions) {
 func addOutputFlags(flags *pflag.FlagSet, o *loadtest.OutputOptions) {
 	flags.StringVar(&o.Save, "save", "", "write the results to `FILE` (JSON), for coalmine load merge")
 	flags.StringVar(&o.HDR, "hdr", "", "write the latency histograms to `FILE` (HDR histogram log)")
-	flags.StringVar(&o.Results, "results", "", "write each result to `FILE` in vegeta's encoding (.json and .csv by extension, gob otherwise)")
+	flags.StringVar(&o.Results, "results", "", "write each result to `FILE` in vegeta's encoding (.json and .csv by "+
+		"extension, gob otherwise)")
 	flags.StringVar(&o.Events, "events", "", "write one-second aggregates to `FILE` as events (JSON lines)")
 	flags.StringVar(&o.Metrics, "metrics", "", "serve Prometheus metrics on `ADDRESS` during the test")
 }
@@ -111,9 +116,11 @@ func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 	p, t := f.Plan, f.Target
 	switch {
 	case name == "" && p.Replay == "":
-		return errors.New("WORKLOAD is missing: name a scenario, a workload or a workload file, or give an access log with --replay")
+		return errors.New("WORKLOAD is missing: name a scenario, a workload or a workload file, or give an access " +
+			"log with --replay")
 	case flags.Changed("rate") && !(p.Rate > 0 && p.Rate <= maxLoadRate):
-		return fmt.Errorf("--rate is %g: write a number of requests per second, over 0 and up to %d", p.Rate, maxLoadRate)
+		return fmt.Errorf("--rate is %g: write a number of requests per second, over 0 and up to %d", p.Rate,
+			maxLoadRate)
 	case flags.Changed("duration") && !(p.Duration > 0 && p.Duration <= maxLoadDuration):
 		return fmt.Errorf("--duration is %v: write a time over 0 and up to %v", p.Duration, maxLoadDuration)
 	case flags.Changed("speed") && !(p.Speed > 0 && p.Speed <= 1000):
@@ -129,7 +136,8 @@ func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 	case len(t.URLs) == 0 && !f.planOnly:
 		return errors.New("--target is missing: write the URL of the services, or sim for the simulated ones")
 	case t.Version != "" && !t.Simulated():
-		return errors.New("--version is for --target sim: real servers have the version that they run (see coalmine app --version)")
+		return errors.New("--version is for --target sim: real servers have the version that they run (see coalmine " +
+			"app --version)")
 	}
 	return nil
 }
@@ -168,17 +176,20 @@ func (env *Env) printBrokenLines(t *loadtest.Test) {
 	if broken.Count == 0 {
 		return
 	}
-	fmt.Fprintf(env.Err, "%d of %d lines of the log cannot be parsed and are skipped\n", broken.Count, broken.Count+parsed)
+	fmt.Fprintf(env.Err, "%d of %d lines of the log cannot be parsed and are skipped\n", broken.Count,
+		broken.Count+parsed)
 	for _, l := range broken.First {
 		fmt.Fprintf(env.Err, "  line %d: %s\n", l.Number, l.Reason)
 	}
 }
 
-func (env *Env) writeLoadReport(r *results.Results, levels []service.Objective, verdicts []objective.Verdict, asJSON bool) error {
+func (env *Env) writeLoadReport(r *results.Results, levels []service.Objective, verdicts []objective.Verdict,
+	asJSON bool) error {
 	if asJSON {
 		return loadreport.WriteJSON(env.Out, r, verdicts)
 	}
-	if err := loadreport.Text(env.Out, r, loadreport.Options{Width: env.Width, Color: env.color(), Objectives: levels}); err != nil {
+	if err := loadreport.Text(env.Out, r, loadreport.Options{Width: env.Width, Color: env.color(),
+		Objectives: levels}); err != nil {
 		return err
 	}
 	return loadreport.WriteVerdicts(env.Out, verdicts)

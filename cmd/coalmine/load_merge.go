@@ -16,8 +16,8 @@ func newLoadMergeCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "merge FILE...",
 		Short: "Add up the results of shards",
-		Long: "Add up the results that coalmine load --save has written for the shards of one plan. Counts and histograms are " +
-			"exact: they equal those of one run with all requests.",
+		Long: "Add up the results that coalmine load --save has written for the shards of one plan. Counts and " +
+			"histograms are exact: they equal those of one run with all requests.",
 		Example: `coalmine load browse --shard 1/2 --save one.json --target http://127.0.0.1:8080
 coalmine load browse --shard 2/2 --save two.json --target http://127.0.0.1:8080
 coalmine load merge one.json two.json`,
@@ -29,7 +29,8 @@ coalmine load merge one.json two.json`,
 		},
 	}
 	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "merge although shards are missing")
-	cmd.Flags().StringArrayVar(&objectives, "objective", nil, "judge the sum by `TEXT`, as coalmine load does (repeatable)")
+	cmd.Flags().StringArrayVar(&objectives, "objective", nil,
+		"judge the sum by `TEXT`, as coalmine load does (repeatable)")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }

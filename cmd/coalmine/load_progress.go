@@ -51,7 +51,8 @@ func (p *loadProgress) second(t event.Traffic) {
 		fmt.Sprintf("%d responses/s", n),
 	}
 	if n > 0 {
-		parts = append(parts, format.Percent(float64(bad)/float64(n))+" bad", "p99 "+format.Latency(event.Quantile(0.99, latency...)))
+		parts = append(parts, format.Percent(float64(bad)/float64(n))+" bad",
+			"p99 "+format.Latency(event.Quantile(0.99, latency...)))
 	}
 	p.draw(strings.Join(parts, " · "))
 }

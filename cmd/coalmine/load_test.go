@@ -17,8 +17,8 @@ type loadCounts struct {
 	}
 }
 
-// samecounts A B compares the counts by cohort, route and version in two results that --save or --json
-// has written.
+// samecounts A B compares the counts by cohort, route and version in two results that --save or
+// --json has written.
 func samecounts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: samecounts A B")

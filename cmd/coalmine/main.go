@@ -1,7 +1,8 @@
-// Command coalmine plays incidents against guardrails and shows whether they would have saved the users.
+// Command coalmine plays incidents against guardrails and shows whether they would have saved the
+// users.
 //
-// There is one file for each verb. Commands are made by constructors that take an [Env], return their errors, and neither
-// print them nor exit: both happen in this file and in errors.go only.
+// There is one file for each verb. Commands are made by constructors that take an [Env], return
+// their errors, and neither print them nor exit: both happen in this file and in errors.go only.
 package main
 
 import (
@@ -16,8 +17,8 @@ import (
 )
 
 func main() {
-	// Go ends a program that panics with code 2, which means invalid input here. With this setting it
-	// ends by SIGABRT.
+	// Go ends a program that panics with code 2, which means invalid input here. With this setting
+	// it ends by SIGABRT.
 	debug.SetTraceback("crash")
 	os.Exit(execute(context.Background(), newEnv(), os.Args[1:]))
 }
@@ -26,7 +27,8 @@ func main() {
 func execute(ctx context.Context, env *Env, args []string) (code int) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// After the first signal the default is back, so that a second one ends a run that does not stop.
+	// After the first signal the default is back, so that a second one ends a run that does not
+	// stop.
 	context.AfterFunc(ctx, stop)
 
 	env, out := env.withTextWriters()

@@ -22,18 +22,30 @@ type outcomeCase struct {
 
 func outcomeCases() map[string]outcomeCase {
 	return map[string]outcomeCase{
-		"faulty alone, caught":      {&fakeCluster{}, []string{"--version", "v2"}, score.ExitPassed, score.OutcomePassed, []string{"caught"}},
-		"faulty alone, missed":      {&fakeCluster{careless: true}, []string{"--version", "v2"}, score.ExitMissed, score.OutcomeMissed, []string{"missed"}},
-		"faulty alone, two seeds":   {&fakeCluster{}, []string{"--version", "v2", "--trials", "2"}, score.ExitPassed, score.OutcomePassed, []string{"caught"}},
-		"healthy alone, delivered":  {&fakeCluster{}, []string{"--version", "v3"}, score.ExitPassed, score.OutcomePassed, []string{"promoted"}},
-		"healthy alone, held up":    {&fakeCluster{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack, score.OutcomeRolledBack, []string{"rolled back"}},
-		"trial, passed":             {&fakeCluster{}, nil, score.ExitPassed, score.OutcomePassed, []string{"caught", "promoted"}},
-		"trial, missed":             {&fakeCluster{careless: true}, nil, score.ExitMissed, score.OutcomeMissed, []string{"missed", "promoted"}},
-		"trial, healthy held up":    {&fakeCluster{fussy: true}, nil, score.ExitRolledBack, score.OutcomeRolledBack, []string{"caught", "rolled back"}},
-		"trial, interrupted":        {&fakeCluster{stopAt: 2}, nil, score.ExitInconclusive, score.OutcomeInconclusive, []string{"caught", "inconclusive"}},
-		"faulty alone, interrupted": {&fakeCluster{stopAt: 1}, []string{"--version", "v2"}, score.ExitInconclusive, score.OutcomeInconclusive, []string{"inconclusive"}},
-		"lab fault":                 {&fakeCluster{broken: true}, nil, score.ExitLabFailed, score.OutcomeLabFailed, []string{"inconclusive"}},
-		"lab fault, faulty alone":   {&fakeCluster{broken: true}, []string{"--version", "v2"}, score.ExitLabFailed, score.OutcomeLabFailed, []string{"inconclusive"}},
+		"faulty alone, caught": {&fakeCluster{}, []string{"--version", "v2"}, score.ExitPassed,
+			score.OutcomePassed, []string{"caught"}},
+		"faulty alone, missed": {&fakeCluster{careless: true}, []string{"--version", "v2"}, score.ExitMissed,
+			score.OutcomeMissed, []string{"missed"}},
+		"faulty alone, two seeds": {&fakeCluster{}, []string{"--version", "v2", "--trials", "2"}, score.ExitPassed,
+			score.OutcomePassed, []string{"caught"}},
+		"healthy alone, delivered": {&fakeCluster{}, []string{"--version", "v3"}, score.ExitPassed,
+			score.OutcomePassed, []string{"promoted"}},
+		"healthy alone, held up": {&fakeCluster{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack,
+			score.OutcomeRolledBack, []string{"rolled back"}},
+		"trial, passed": {&fakeCluster{}, nil, score.ExitPassed, score.OutcomePassed,
+			[]string{"caught", "promoted"}},
+		"trial, missed": {&fakeCluster{careless: true}, nil, score.ExitMissed, score.OutcomeMissed,
+			[]string{"missed", "promoted"}},
+		"trial, healthy held up": {&fakeCluster{fussy: true}, nil, score.ExitRolledBack, score.OutcomeRolledBack,
+			[]string{"caught", "rolled back"}},
+		"trial, interrupted": {&fakeCluster{stopAt: 2}, nil, score.ExitInconclusive, score.OutcomeInconclusive,
+			[]string{"caught", "inconclusive"}},
+		"faulty alone, interrupted": {&fakeCluster{stopAt: 1}, []string{"--version", "v2"}, score.ExitInconclusive,
+			score.OutcomeInconclusive, []string{"inconclusive"}},
+		"lab fault": {&fakeCluster{broken: true}, nil, score.ExitLabFailed, score.OutcomeLabFailed,
+			[]string{"inconclusive"}},
+		"lab fault, faulty alone": {&fakeCluster{broken: true}, []string{"--version", "v2"}, score.ExitLabFailed,
+			score.OutcomeLabFailed, []string{"inconclusive"}},
 	}
 }
 
@@ -78,7 +90,8 @@ func TestOneOutcome(t *testing.T) {
 				t.Fatal(err)
 			}
 			if live.Card.Exit != c.exit || live.Card.Outcome != c.outcome {
-				t.Errorf("the deck's card is %q (exit code %d), want %q (%d)", live.Card.Outcome, live.Card.Exit, c.outcome, c.exit)
+				t.Errorf("the deck's card is %q (exit code %d), want %q (%d)", live.Card.Outcome, live.Card.Exit,
+					c.outcome, c.exit)
 			}
 		})
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // textWriter writes text to a terminal or a file. It removes control and format characters, which
-// could come from a manifest or a run folder and steer the terminal, but keeps line breaks, tabs and
-// the sequences that the program itself writes.
+// could come from a manifest or a run folder and steer the terminal, but keeps line breaks, tabs
+// and the sequences that the program itself writes.
 type textWriter struct {
 	w io.Writer
 	// allowed matches the program's own sequences at the start of a text; nil if there are none.

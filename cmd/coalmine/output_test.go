@@ -20,9 +20,13 @@ func TestTextWriterRemovesWhatSteersATerminal(t *testing.T) {
 		env  Env
 		want string
 	}{
-		"to a file":      {Env{}, "a]0;title[2J[31mb1mc d\n\té\u00a0✓"},
-		"with colours":   {Env{OutTerminal: true, Getenv: func(string) string { return "" }}, "a]0;title[2J\x1b[31mb1mc d\n\té\u00a0✓"},
-		"without colour": {Env{OutTerminal: true, Getenv: func(string) string { return "1" }}, "a]0;title[2J[31mb1mc d\n\té\u00a0✓"},
+		"to a file": {Env{}, "a]0;title[2J[31mb1mc d\n\té\u00a0✓"},
+		"with colours": {Env{OutTerminal: true, Getenv: func(string) string {
+			return ""
+		}}, "a]0;title[2J\x1b[31mb1mc d\n\té\u00a0✓"},
+		"without colour": {Env{OutTerminal: true, Getenv: func(string) string {
+			return "1"
+		}}, "a]0;title[2J[31mb1mc d\n\té\u00a0✓"},
 	} {
 		var out bytes.Buffer
 		c.env.Out, c.env.Err = &out, io.Discard
@@ -72,7 +76,8 @@ func (brokenCluster) Describe() cluster.Description { panic("out of luck\x1b[2J"
 func TestPanicIsNotInvalidInput(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{})
 	th.Cluster = brokenCluster{}
-	if code := th.run(t.Context(), "version"); code != score.ExitLabFailed || !strings.HasPrefix(th.err.String(), "coalmine: panic: out of luck[2J\n\n") {
+	if code := th.run(t.Context(), "version"); code != score.ExitLabFailed ||
+		!strings.HasPrefix(th.err.String(), "coalmine: panic: out of luck[2J\n\n") {
 		t.Errorf("exit code %d\n%s", code, &th.err)
 	}
 }
@@ -114,7 +119,8 @@ func TestPlayerThatFindsNoProgramPlaysNothing(t *testing.T) {
 	want := errors.New("no such program")
 	th := newTestEnv(t, &fakeCluster{})
 	th.Player = noPlayer{want}
-	if code := th.run(t.Context(), "run", "full-rollout", "-g", "solution", "--trials", "1"); code != score.ExitLabFailed ||
+	if code := th.run(t.Context(), "run", "full-rollout", "-g", "solution", "--trials",
+		"1"); code != score.ExitLabFailed ||
 		!strings.Contains(th.err.String(), want.Error()) {
 		t.Errorf("exit code %d\n%s%s", code, &th.out, &th.err)
 	}

@@ -88,7 +88,8 @@ func (p *progressLine) finish(f *progressLog) {
 	if p.terminal {
 		return
 	}
-	line := fmt.Sprintf("%d of %d: %s seed %d %s at %s", p.done, p.total, f.run.Role, f.run.Seed, f.outcome, format.Clock(f.at))
+	line := fmt.Sprintf("%d of %d: %s seed %d %s at %s", p.done, p.total, f.run.Role, f.run.Seed, f.outcome,
+		format.Clock(f.at))
 	if f.phase != "" {
 		line += ", canary " + f.phase
 	}

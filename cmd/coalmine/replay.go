@@ -24,8 +24,8 @@ func newReplayCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay RUNDIR",
 		Short: "Play back the runs of a run folder",
-		Long: "Play back the recorded events of a run folder on the deck. If standard input or output is not a terminal, " +
-			"or with --plain, print the same facts as lines of text.",
+		Long: "Play back the recorded events of a run folder on the deck. If standard input or output is not a " +
+			"terminal, or with --plain, print the same facts as lines of text.",
 		Example: `coalmine replay runs/full-rollout-1
 coalmine replay runs/full-rollout-1 --run healthy-seed1
 coalmine replay runs/full-rollout-1 --plain | less
@@ -69,7 +69,8 @@ func openLiveTrial(dir string) (*liverun.Trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &liverun.Trial{Scenario: r.Scenario.Name, Title: r.Scenario.Title, Guardrails: r.Manifest.Options.Guardrails, Done: true}
+	t := &liverun.Trial{Scenario: r.Scenario.Name, Title: r.Scenario.Title,
+		Guardrails: r.Manifest.Options.Guardrails, Done: true}
 	played := 0
 	for _, l := range r.Logs {
 		live := liveRun(l)
@@ -87,7 +88,8 @@ func openLiveTrial(dir string) (*liverun.Trial, error) {
 }
 
 func liveRun(l result.Log) *liverun.Run {
-	live := &liverun.Run{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Seed: l.Run.Seed, Version: l.Run.Version, Status: liverun.Complete}
+	live := &liverun.Run{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Seed: l.Run.Seed, Version: l.Run.Version,
+		Status: liverun.Complete}
 	if len(l.Events) > 0 {
 		live.Rec = recording.FromEvents(l.Events)
 	}

@@ -25,9 +25,11 @@ func newReportCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RUNDIR",
 		Short: "Score a run folder again, and write a report on it",
-		Long: "Score a run folder again, from its recorded events and its scenario, and write a report: text for a terminal, " +
-			"md for a pull request, html as one self-contained page, junit for a build server, the draft of a postmortem, or " +
-			"json. The exit code is that of the run, or 5 if the trial was interrupted and the runs that were played passed.",
+		Long: "Score a run folder again, from its recorded events and its scenario, and write a report: text for a " +
+			"terminal, md for a pull request, html as one self-contained page, junit for a build server, the draft " +
+			"of a postmortem, or json. The exit code is that of the run, or 5 if the trial was interrupted and the " +
+			"runs that were " +
+			"played passed.",
 		Example: `coalmine report runs/full-rollout-1
 coalmine report runs/full-rollout-1 --format html -o report.html
 coalmine report runs/full-rollout-1 --format postmortem > postmortem.md`,

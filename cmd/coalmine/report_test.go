@@ -20,7 +20,8 @@ import (
 func played(t *testing.T, s *fakeCluster, args ...string) (*testEnv, int) {
 	t.Helper()
 	th := newTestEnv(t, s)
-	code := th.run(t.Context(), append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"}, args...)...)
+	code := th.run(t.Context(), append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"},
+		args...)...)
 	if code == score.ExitInvalid {
 		t.Fatalf("exit code %d\n%s", code, &th.err)
 	}
@@ -40,12 +41,14 @@ func TestReportFormats(t *testing.T) {
 	for _, args := range [][]string{nil, {"--version", "v2"}, {"--version", "v3"}} {
 		th, first := played(t, &fakeCluster{careless: true}, args...)
 		for _, f := range report.Formats() {
-			if code := th.run(t.Context(), "report", "result", "--format", string(f)); code != first || th.out.Len() == 0 || th.err.Len() > 0 {
+			if code := th.run(t.Context(), "report", "result", "--format", string(f)); code != first ||
+				th.out.Len() == 0 || th.err.Len() > 0 {
 				t.Errorf("%v as %s: exit code %d, want %d\n%s", args, f, code, first, &th.err)
 			}
 			printed := th.out.String()
 			name := "out." + string(f)
-			if code := th.run(t.Context(), "report", "result", "-f", string(f), "-o", name); code != first || th.out.Len() > 0 || th.err.String() != "Wrote "+name+"\n" {
+			if code := th.run(t.Context(), "report", "result", "-f", string(f), "-o", name); code != first ||
+				th.out.Len() > 0 || th.err.String() != "Wrote "+name+"\n" {
 				t.Errorf("%v as %s into a file: exit code %d, want %d\n%s%s", args, f, code, first, &th.out, &th.err)
 			}
 			if diff := cmp.Diff(printed, read(t, th.Dir, name)); diff != "" {
@@ -58,7 +61,8 @@ func TestReportFormats(t *testing.T) {
 // TestRunWritesReports: the reports in the run folder are those that report makes of it.
 func TestRunWritesReports(t *testing.T) {
 	th, _ := played(t, &fakeCluster{careless: true})
-	for name, f := range map[string]report.Format{"report.html": report.FormatHTML, "postmortem.md": report.FormatPostmortem} {
+	for name, f := range map[string]report.Format{"report.html": report.FormatHTML,
+		"postmortem.md": report.FormatPostmortem} {
 		th.run(t.Context(), "report", "result", "-f", string(f))
 		if diff := cmp.Diff(read(t, th.Dir, "result", name), th.out.String()); diff != "" {
 			t.Errorf("%s differs from what report writes (-folder +report):\n%s", name, diff)
@@ -131,7 +135,10 @@ func TestReportOnADamagedLog(t *testing.T) {
 	}{
 		"a line was taken out": {func(l [][]byte) [][]byte { return append(l[:40:40], l[41:]...) },
 			"healthy-seed1/events.jsonl: line 41: sequence number is 42, want 41: lines are missing or were moved"},
-		"a line was changed": {func(l [][]byte) [][]byte { l[40] = []byte("{}\n"); return l }, "healthy-seed1/events.jsonl: line 41: "},
+		"a line was changed": {func(l [][]byte) [][]byte {
+			l[40] = []byte("{}\n")
+			return l
+		}, "healthy-seed1/events.jsonl: line 41: "},
 		"an unknown kind": {func(l [][]byte) [][]byte {
 			l[40] = []byte(`{"seq":41,"at":999,"kind":"magic","data":{}}` + "\n")
 			return l
@@ -145,8 +152,10 @@ func TestReportOnADamagedLog(t *testing.T) {
 			edited(t, th, c.change)
 			for _, f := range report.Formats() {
 				code := th.run(t.Context(), "report", "result", "-f", string(f))
-				if code != score.ExitInconclusive || !strings.Contains(th.err.String(), c.says) || !strings.Contains(th.err.String(), "; the events before it count\n") {
-					t.Fatalf("as %s: exit code %d, want %d, and it says\n%s\nwant %q", f, code, score.ExitInconclusive, &th.err, c.says)
+				if code != score.ExitInconclusive || !strings.Contains(th.err.String(), c.says) ||
+					!strings.Contains(th.err.String(), "; the events before it count\n") {
+					t.Fatalf("as %s: exit code %d, want %d, and it says\n%s\nwant %q", f, code, score.ExitInconclusive,
+						&th.err, c.says)
 				}
 				said := strings.Join(strings.Fields(th.out.String()), " ")
 				if !strings.Contains(said, "the log ends in the middle of the run") {
@@ -166,9 +175,11 @@ func TestReportOnANewerLog(t *testing.T) {
 		l[0] = bytes.Replace(l[0], fmt.Appendf(nil, `"format":%d`, event.Format), []byte(`"format":99`), 1)
 		return l
 	})
-	want := fmt.Sprintf("coalmine: runs/healthy-seed1/events.jsonl: line 1: the log has format 99, this coalmine reads up to %d: "+
+	want := fmt.Sprintf("coalmine: runs/healthy-seed1/events.jsonl: line 1: the log has format 99, this coalmine "+
+		"reads up to %d: "+
 		"use a newer one\n", event.Format)
-	if code := th.run(t.Context(), "report", "result", "-f", "html"); code != score.ExitInvalid || th.err.String() != want || th.out.Len() > 0 {
+	if code := th.run(t.Context(), "report", "result", "-f", "html"); code != score.ExitInvalid ||
+		th.err.String() != want || th.out.Len() > 0 {
 		t.Errorf("exit code %d, and it says %q, want %q", code, th.err.String(), want)
 	}
 }
@@ -191,16 +202,19 @@ func TestReportOnHostileGuardrails(t *testing.T) {
 	th, first := played(t, &fakeCluster{careless: true})
 	unseal(t, th)
 	dir := filepath.Join(th.Dir, "result", "guardrails")
-	if err := os.WriteFile(filepath.Join(dir, "x.yaml"), []byte("a: </code><script>alert(1)</script>\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "x.yaml"), []byte("a: </code><script>alert(1)</script>\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code := th.run(t.Context(), "report", "result", "-f", "html"); code != first || strings.Contains(th.out.String(), "<script") || !strings.Contains(th.out.String(), "&lt;script&gt;") {
+	if code := th.run(t.Context(), "report", "result", "-f", "html"); code != first ||
+		strings.Contains(th.out.String(), "<script") || !strings.Contains(th.out.String(), "&lt;script&gt;") {
 		t.Errorf("exit code %d, want %d", code, first)
 	}
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "y.yaml")); err != nil {
 		t.Skip(err)
 	}
-	if code := th.run(t.Context(), "report", "result", "-f", "html"); code != score.ExitInvalid || strings.Contains(th.out.String(), "root:") {
+	if code := th.run(t.Context(), "report", "result", "-f", "html"); code != score.ExitInvalid ||
+		strings.Contains(th.out.String(), "root:") {
 		t.Errorf("a link out of the folder was followed: exit code %d\n%s", code, &th.err)
 	}
 }

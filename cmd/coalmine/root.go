@@ -14,8 +14,10 @@ func newRootCommand(env *Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "coalmine",
 		Short: "A flight simulator for progressive delivery",
-		Long: "A flight simulator for progressive delivery: write ordinary Flagger and Linkerd manifests, play an incident against " +
-			"them, and see whether they would have saved the users. On a terminal, coalmine alone shows the scenarios and guides you through them.",
+		Long: "A flight simulator for progressive delivery: write ordinary Flagger and Linkerd manifests, play an " +
+			"incident against them, and see whether they would have saved the users. On a terminal, coalmine alone " +
+			"shows the " +
+			"scenarios and guides you through them.",
 		Version:       env.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -44,12 +44,15 @@ func newRunCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO --guardrails DIR",
 		Short: "Play a scenario against guardrails and score them",
-		Long: "Play a scenario against guardrails and score them. For each seed the faulty and the healthy version are released under " +
-			"the guardrails; the faulty one is released without any, and under the scenario's own solution, to compare with.\n\n" +
-			"With --cluster kind the guardrails are played on the real cluster that coalmine up made, one run after the other in real time, " +
-			"and by default for one seed; what they are compared with is played in the sim.\n\n" +
-			"Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident or essential item missed, 4 healthy release not delivered, " +
-			"5 inconclusive or interrupted.",
+		Long: "Play a scenario against guardrails and score them. For each seed the faulty and the healthy version " +
+			"are released under the guardrails; the faulty one is released without any, and under the scenario's own " +
+			"solution, to " +
+			"compare with.\n\n" +
+			"With --cluster kind the guardrails are played on the real cluster that coalmine up made, one run after " +
+			"the other in real time, and by default for one seed; what they are compared with is played in " +
+			"the sim.\n\n" +
+			"Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident or essential item missed, " +
+			"4 healthy release not delivered, 5 inconclusive or interrupted.",
 		Example: `coalmine run full-rollout --guardrails full-rollout
 coalmine run full-rollout --guardrails naive --trials 1
 coalmine run ./my-scenario --guardrails ./canary.yaml --version v2 -o result
@@ -67,12 +70,14 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.guardrails, "guardrails", "g", "", "`DIR` with manifests, a file, or a variant of the scenario (required)")
+	flags.StringVarP(&f.guardrails, "guardrails", "g", "",
+		"`DIR` with manifests, a file, or a variant of the scenario (required)")
 	flags.Uint64Var(&f.seed, "seed", 1, "first of the seeds, `N` and the following")
 	flags.IntVar(&f.trials, "trials", 3, "play `N` seeds")
 	flags.StringVar(&f.version, "version", "", "play `VERSION` only")
 	flags.StringVarP(&f.output, "output", "o", "", "make `RUNDIR` (default runs/SCENARIO-N)")
-	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve passes this `TIME` after the release, such as 90s or 5m (default never)")
+	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve passes this `TIME` after the release, such as 90s "+
+		"or 5m (default never)")
 	jsonFlag(cmd, &f.asJSON)
 	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs on the terminal")
 	f.clusterFlags.add(flags)
@@ -83,11 +88,13 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 func (f runFlags) check() error {
 	switch {
 	case f.guardrails == "":
-		return errors.New("--guardrails is missing: write a folder of manifests, or a variant of the scenario such as starter")
+		return errors.New("--guardrails is missing: write a folder of manifests, or a variant of the scenario such " +
+			"as starter")
 	case f.trials < 1 || f.trials > maxTrials:
 		return fmt.Errorf("--trials is %d: write 1 to %d", f.trials, maxTrials)
 	case f.seed > maxSeed-uint64(f.trials-1):
-		return fmt.Errorf("--seed is %d: write a number so that the last seed is at most 2^53, which JSON keeps exactly", f.seed)
+		return fmt.Errorf("--seed is %d: write a number so that the last seed is at most 2^53, which JSON "+
+			"keeps exactly", f.seed)
 	case f.approve < 0:
 		return fmt.Errorf("--approve is %v: write a duration of 0 or more", f.approve)
 	}
@@ -148,13 +155,15 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 
 func (env *Env) plan(ctx context.Context, src *trial.Source, f runFlags) (*trial.Trial, error) {
 	return trial.New(ctx, src, trial.Options{
-		Guardrails: f.guardrails, Base: env.Dir, Seed: f.seed, Seeds: f.trials, Version: f.version, Approve: f.approveAfter(),
+		Guardrails: f.guardrails, Base: env.Dir, Seed: f.seed, Seeds: f.trials, Version: f.version,
+		Approve:  f.approveAfter(),
 		Versions: env.Cluster.Describe().Versions,
 	})
 }
 
 // prepare plans a trial and makes its run folder.
-func (env *Env) prepare(ctx context.Context, src *trial.Source, f runFlags) (*trial.Trial, string, *folder.Writer, error) {
+func (env *Env) prepare(ctx context.Context, src *trial.Source, f runFlags) (*trial.Trial, string,
+	*folder.Writer, error) {
 	t, err := env.plan(ctx, src, f)
 	if err != nil {
 		return nil, "", nil, err

@@ -25,10 +25,13 @@ type clusterFlags struct {
 }
 
 func (f *clusterFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.cluster, "cluster", sim.Name, "play in `WHERE`: sim, or kind, the cluster that coalmine up made, in real time")
+	flags.StringVar(&f.cluster, "cluster", sim.Name, "play in `WHERE`: sim, or kind, the cluster that coalmine up "+
+		"made, in real time")
 	flags.StringVar(&f.name, "name", names.DefaultCluster, "`NAME` of the kind cluster")
-	flags.IntVar(&f.trafficPods, "traffic-pods", 1, "with --cluster kind: send the traffic of each client from `N` pods")
-	flags.StringVar(&f.compare, "compare", sim.Name, "with --cluster kind: play the runs to compare with in `WHERE`: sim or kind")
+	flags.IntVar(&f.trafficPods, "traffic-pods", 1, "with --cluster kind: send the traffic of each client "+
+		"from `N` pods")
+	flags.StringVar(&f.compare, "compare", sim.Name, "with --cluster kind: play the runs to compare with in `WHERE`: "+
+		"sim or kind")
 }
 
 func (f clusterFlags) check() error {

@@ -36,7 +36,8 @@ func (*fakeCluster) Describe() cluster.Description {
 	return cluster.Description{Cluster: "fake", Mesh: "none", Versions: map[string]string{"fake": "1"}}
 }
 
-func (s *fakeCluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Recorder, body func(context.Context, cluster.World) error) error {
+func (s *fakeCluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Recorder,
+	body func(context.Context, cluster.World) error) error {
 	return body(ctx, &fakeWorld{fakeCluster: s, spec: f, rec: rec})
 }
 
@@ -75,7 +76,8 @@ func (w *fakeWorld) pass() {
 	guarded := w.spec.Guardrails != nil
 	if guarded && w.now < w.released+lag && (w.now-w.released)%(10*time.Second) == 0 {
 		value := 99.0
-		w.rec.Record(w.now, "query", event.Query{Asker: "backend", Metric: "success-rate", PromQL: "vector(99)", Value: &value})
+		w.rec.Record(w.now, "query", event.Query{Asker: "backend", Metric: "success-rate", PromQL: "vector(99)",
+			Value: &value})
 	}
 	if guarded && w.now == w.released+lag {
 		w.decide(faulty && !w.careless || !faulty && w.fussy)
@@ -87,7 +89,8 @@ func (w *fakeWorld) pass() {
 	if w.phase == "Failed" {
 		cell.Workload, cell.Version = "backend-primary", "v1"
 	}
-	w.rec.Record(w.now, "traffic", event.Traffic{From: event.Seconds(w.now - time.Second), To: event.Seconds(w.now), Cells: []event.Cell{cell}})
+	w.rec.Record(w.now, "traffic", event.Traffic{From: event.Seconds(w.now - time.Second), To: event.Seconds(w.now),
+		Cells: []event.Cell{cell}})
 }
 
 func (w *fakeWorld) decide(back bool) {
@@ -102,7 +105,8 @@ func (w *fakeWorld) decide(back bool) {
 
 func (w *fakeWorld) canary(phase string, weight, failed int) {
 	w.phase = phase
-	w.rec.Record(w.now, "canary", event.Canary{Name: "backend", Namespace: "develop", Phase: phase, Weight: weight, FailedChecks: failed, Threshold: 2})
+	w.rec.Record(w.now, "canary", event.Canary{Name: "backend", Namespace: "develop", Phase: phase, Weight: weight,
+		FailedChecks: failed, Threshold: 2})
 }
 
 func (w *fakeWorld) ApplyGuardrails(context.Context) error {
@@ -143,9 +147,12 @@ type testEnv struct {
 func newTestEnv(t *testing.T, s *fakeCluster) *testEnv {
 	th := &testEnv{}
 	th.Env = &Env{
-		In: strings.NewReader(""), Out: &th.out, Err: &th.err, Width: defaultWidth, Dir: t.TempDir(), Workers: 1, Version: "test",
+		In: strings.NewReader(""), Out: &th.out, Err: &th.err, Width: defaultWidth, Dir: t.TempDir(), Workers: 1,
+		Version:      "test",
 		BinaryDigest: func() string { return strings.Repeat("0", 64) },
-		Now:          func() time.Time { return testTime }, Getenv: func(string) string { return "" }, Cluster: s, Player: run.InProcess{Cluster: s},
+		Now: func() time.Time {
+			return testTime
+		}, Getenv: func(string) string { return "" }, Cluster: s, Player: run.InProcess{Cluster: s},
 	}
 	return th
 }
@@ -166,15 +173,18 @@ func TestRunExitCodes(t *testing.T) {
 		code    int
 		says    string
 	}{
-		"caught and delivered":       {&fakeCluster{}, nil, score.ExitPassed, "PASSED"},
-		"the incident was missed":    {&fakeCluster{careless: true}, nil, score.ExitMissed, "INCIDENT MISSED"},
-		"the healthy one held up":    {&fakeCluster{fussy: true}, nil, score.ExitRolledBack, "HEALTHY"},
-		"the lab failed":             {&fakeCluster{broken: true}, nil, score.ExitLabFailed, "the cluster fell over"},
-		"the faulty version alone":   {&fakeCluster{}, []string{"--version", "v2"}, score.ExitPassed, "rolled back"},
-		"the faulty version missed":  {&fakeCluster{careless: true}, []string{"--version", "v2"}, score.ExitMissed, "promoted"},
-		"the healthy version alone":  {&fakeCluster{}, []string{"--version", "v3"}, score.ExitPassed, "promoted"},
-		"the healthy version halted": {&fakeCluster{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack, "rolled back"},
-		"the old version once more":  {&fakeCluster{}, []string{"--version", "v1"}, score.ExitInvalid, "backend runs version v1 already"},
+		"caught and delivered":     {&fakeCluster{}, nil, score.ExitPassed, "PASSED"},
+		"the incident was missed":  {&fakeCluster{careless: true}, nil, score.ExitMissed, "INCIDENT MISSED"},
+		"the healthy one held up":  {&fakeCluster{fussy: true}, nil, score.ExitRolledBack, "HEALTHY"},
+		"the lab failed":           {&fakeCluster{broken: true}, nil, score.ExitLabFailed, "the cluster fell over"},
+		"the faulty version alone": {&fakeCluster{}, []string{"--version", "v2"}, score.ExitPassed, "rolled back"},
+		"the faulty version missed": {&fakeCluster{careless: true}, []string{"--version", "v2"}, score.ExitMissed,
+			"promoted"},
+		"the healthy version alone": {&fakeCluster{}, []string{"--version", "v3"}, score.ExitPassed, "promoted"},
+		"the healthy version halted": {&fakeCluster{fussy: true}, []string{"--version", "v3"}, score.ExitRolledBack,
+			"rolled back"},
+		"the old version once more": {&fakeCluster{}, []string{"--version", "v1"}, score.ExitInvalid,
+			"backend runs version v1 already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			th := newTestEnv(t, test.cluster)
@@ -192,7 +202,8 @@ func TestRunExitCodes(t *testing.T) {
 func TestRunPlaysEveryRole(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{})
 	th.Workers = 3
-	if code := th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--seed", "5", "--trials", "2", "-o", "result", "--approve", "90s"); code != 0 {
+	if code := th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--seed", "5", "--trials", "2", "-o",
+		"result", "--approve", "90s"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, &th.err)
 	}
 	dir, err := folder.Open(filepath.Join(th.Dir, "result"))
@@ -215,8 +226,10 @@ func TestRunPlaysEveryRole(t *testing.T) {
 	if diff := cmp.Diff(want, dir.Manifest); diff != "" {
 		t.Errorf("the manifest differs (-want +got):\n%s", diff)
 	}
-	if evidence == nil || !slices.Equal(evidence.Seeds, []uint64{5, 6}) || len(evidence.Logs) != 8 || evidence.Own != "naive" ||
-		evidence.Binary != (folder.Binary{Version: "test", Digest: strings.Repeat("0", 64)}) || !evidence.Date.Equal(testTime) {
+	if evidence == nil || !slices.Equal(evidence.Seeds, []uint64{5, 6}) || len(evidence.Logs) != 8 ||
+		evidence.Own != "naive" ||
+		evidence.Binary != (folder.Binary{Version: "test", Digest: strings.Repeat("0", 64)}) ||
+		!evidence.Date.Equal(testTime) {
 		t.Errorf("the evidence is %+v", evidence)
 	}
 	for _, r := range dir.Manifest.Runs {
@@ -228,7 +241,8 @@ func TestRunPlaysEveryRole(t *testing.T) {
 			t.Errorf("%s was played with guarded=%v", r.Name(), start.Guarded)
 		}
 	}
-	for _, name := range []string{"guardrails/canary.yaml", "scenario/scenario.yaml", "scenario/briefing.md", "card.json", "card.txt"} {
+	for _, name := range []string{"guardrails/canary.yaml", "scenario/scenario.yaml", "scenario/briefing.md",
+		"card.json", "card.txt"} {
 		if _, err := os.Stat(filepath.Join(th.Dir, "result", name)); err != nil {
 			t.Error(err)
 		}
@@ -241,14 +255,16 @@ func TestRunPlaysEveryRole(t *testing.T) {
 func TestReportRepeatsRun(t *testing.T) {
 	for _, args := range [][]string{nil, {"--json"}, {"--version", "v2"}} {
 		th := newTestEnv(t, &fakeCluster{careless: true})
-		first := th.run(t.Context(), append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"}, args...)...)
+		first := th.run(t.Context(), append([]string{"run", "full-rollout", "-g", "naive", "--trials", "1", "-o",
+			"result"}, args...)...)
 		said := th.out.String()
 		report := []string{"report", "result"}
 		if len(args) == 1 {
 			report = append(report, "--json")
 		}
 		if code := th.run(t.Context(), report...); code != first || th.out.String() != said || said == "" {
-			t.Errorf("%v: exit code %d, was %d; output (-run +report):\n%s", args, code, first, cmp.Diff(said, th.out.String()))
+			t.Errorf("%v: exit code %d, was %d; output (-run +report):\n%s", args, code, first,
+				cmp.Diff(said, th.out.String()))
 		}
 	}
 }
@@ -257,13 +273,15 @@ func TestReportOnAnInterruptedRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	th := newTestEnv(t, &fakeCluster{stop: stop, stopAt: 2})
-	if code := th.run(ctx, "run", "full-rollout", "-g", "naive", "--trials", "1", "-o", "result"); code != score.ExitInconclusive {
+	if code := th.run(ctx, "run", "full-rollout", "-g", "naive", "--trials", "1", "-o",
+		"result"); code != score.ExitInconclusive {
 		t.Errorf("exit code %d, want %d", code, score.ExitInconclusive)
 	}
 	if said := th.err.String(); !strings.Contains(said, "interrupted") || !strings.Contains(said, "result") {
 		t.Errorf("it does not say what became of the run:\n%s", said)
 	}
-	if code := th.run(t.Context(), "report", "result"); code != score.ExitInconclusive || !strings.Contains(th.err.String(), "unguarded-seed1, reference-seed1 were not played") {
+	if code := th.run(t.Context(), "report", "result"); code != score.ExitInconclusive ||
+		!strings.Contains(th.err.String(), "unguarded-seed1, reference-seed1 were not played") {
 		t.Errorf("report: exit code %d\n%s%s", code, &th.out, &th.err)
 	}
 }
@@ -276,11 +294,13 @@ func TestInterruptedTrialDoesNotPass(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{stop: stop, stopAt: 7})
 	th.run(ctx, "run", "full-rollout", "-g", "naive", "--trials", "2", "-o", "result")
 	code := th.run(t.Context(), "report", "result")
-	if said := th.err.String(); code != score.ExitInconclusive || !strings.Contains(said, "reference-seed2 was not played") {
+	if said := th.err.String(); code != score.ExitInconclusive ||
+		!strings.Contains(said, "reference-seed2 was not played") {
 		t.Errorf("report: exit code %d\n%s%s", code, &th.out, said)
 	}
 	said := strings.Join(strings.Fields(th.out.String()), " ") // the card wraps its lines
-	for _, want := range []string{"INCONCLUSIVE", "not every run of the trial was played: 2 of 2 faulty releases caught, 2 of 2 healthy releases delivered"} {
+	for _, want := range []string{"INCONCLUSIVE", "not every run of the trial was played: 2 of 2 faulty releases " +
+		"caught, 2 of 2 healthy releases delivered"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the card does not say %q:\n%s", want, &th.out)
 		}
@@ -321,9 +341,8 @@ func TestProgressOnATerminal(t *testing.T) {
 	log.Write(event.Event{At: 130 * time.Second, Fact: event.Stage{}})
 	_ = log.Close()
 	p.close()
-	want := "\r\x1b[K0 of 4 runs · faulty seed 1 at 01:05 · Prog…" +
-		"\r\x1b[K0 of 4 runs · faulty seed 1 at 02:10 · Prog…" +
-		"\r\x1b[K"
+	want := "\r\x1b[K0 of 4 runs · faulty seed 1 at 01:05 · Prog…\r\x1b[K0 of 4 runs · faulty seed 1 at 02:10 · " +
+		"Prog…\r\x1b[K"
 	if diff := cmp.Diff(want, w.String()); diff != "" {
 		t.Errorf("the terminal got (-want +got):\n%s", diff)
 	}
@@ -350,8 +369,10 @@ func TestReportAfterKill(t *testing.T) {
 			if err := os.Truncate(log, test.keep(info.Size())); err != nil {
 				t.Fatal(err)
 			}
-			if code := th.run(t.Context(), "report", "result"); code != score.ExitInconclusive || !strings.Contains(th.err.String(), test.says) {
-				t.Errorf("exit code %d, want %d and %q:\n%s%s", code, score.ExitInconclusive, test.says, &th.out, &th.err)
+			if code := th.run(t.Context(), "report", "result"); code != score.ExitInconclusive ||
+				!strings.Contains(th.err.String(), test.says) {
+				t.Errorf("exit code %d, want %d and %q:\n%s%s", code, score.ExitInconclusive, test.says,
+					&th.out, &th.err)
 			}
 		})
 	}

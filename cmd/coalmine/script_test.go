@@ -18,12 +18,14 @@ func TestMain(m *testing.M) {
 // TestScripts runs the program as users do.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serves": serves, "stops": stops, "samecounts": samecounts},
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serves": serves, "stops": stops,
+			"samecounts": samecounts},
 		Setup: func(e *testscript.Env) error {
 			e.Values[servedKey{}] = &[]*served{}
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, ".tmp", "state"))
-			// The folder with coalmine, for scripts that run it without what else is on this machine.
+			// The folder with coalmine, for scripts that run it without what else is on this
+			// machine.
 			e.Setenv("PROGRAMS", filepath.SplitList(e.Getenv("PATH"))[0])
 			return nil
 		},

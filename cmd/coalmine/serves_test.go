@@ -33,15 +33,17 @@ type servedKey struct{}
 // servePatience is for programs that hang: a script that waits longer has failed.
 const servePatience = time.Minute
 
-// serves PHRASE PROGRAM ARG... starts a program in the background, with the variables of the script that begin with COALMINE_,
-// and waits until it says PHRASE on stderr. For each line "name … http://address" of its output, URL_NAME and ADDRESS_NAME are set then.
+// serves PHRASE PROGRAM ARG... starts a program in the background, with the variables of the script
+// that begin with COALMINE_, and waits until it says PHRASE on stderr. For each line "name …
+// http://address" of its output, URL_NAME and ADDRESS_NAME are set then.
 func serves(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: serves PHRASE PROGRAM ARG...")
 	}
 	s := &served{Cmd: exec.Command(lookPath(ts, args[1]), args[2:]...), said: make(chan string, 1000)}
 	s.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "COALMINE_LISTEN", "COALMINE_SERVICE", "COALMINE_VERSION", "COALMINE_SCENARIO",
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "COALMINE_LISTEN", "COALMINE_SERVICE", "COALMINE_VERSION",
+		"COALMINE_SCENARIO",
 		"COALMINE_SEED", "COALMINE_FAULTS", "COALMINE_UPSTREAMS", "COALMINE_ON_KILL"} {
 		s.Env = append(s.Env, name+"="+ts.Getenv(name))
 	}
@@ -108,8 +110,8 @@ func (s *served) setURLs(ts *testscript.TestScript) {
 	}
 }
 
-// stops SIGNAL CODE ends the program that began to serve last, or waits for its end if SIGNAL is -, and wants an exit code. What it
-// said is in the files stops.out and stops.err.
+// stops SIGNAL CODE ends the program that began to serve last, or waits for its end if SIGNAL is -,
+// and wants an exit code. What it said is in the files stops.out and stops.err.
 func stops(ts *testscript.TestScript, neg bool, args []string) {
 	list := ts.Value(servedKey{}).(*[]*served)
 	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "-": 0}

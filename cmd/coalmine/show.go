@@ -27,8 +27,8 @@ func newShowCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show SCENARIO",
 		Short: "Show the briefing, the services, the traffic and the points",
-		Long: "Show the briefing, the services, the traffic and the points. --hints shows hints of the briefing; for scenarios of the " +
-			"library they cost points, and your progress records them.",
+		Long: "Show the briefing, the services, the traffic and the points. --hints shows hints of the briefing; for " +
+			"scenarios of the library they cost points, and your progress records them.",
 		Example: `coalmine show full-rollout
 coalmine show full-rollout --hints 1
 coalmine show ./my-scenario --json`,
@@ -86,7 +86,8 @@ func writeScenario(w markdownWriter, src *trial.Source, questions, hints int) er
 	writeHints(w, src, briefing.Hints, hints)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	aligned := markdownWriter{t, w.width, w.theme}
-	for _, section := range []func(markdownWriter, *scenario.Scenario){showServices, showTraffic, showObjectives, showRubric} {
+	for _, section := range []func(markdownWriter, *scenario.Scenario){showServices, showTraffic, showObjectives,
+		showRubric} {
 		section(aligned, src.Scenario)
 	}
 	if err := t.Flush(); err != nil {
@@ -120,7 +121,8 @@ func writeHints(w markdownWriter, src *trial.Source, all []scenario.Hint, hints 
 	}
 	of := pointsOf(src.Scenario)
 	next := scenario.HintCost(hints+1, of) - scenario.HintCost(hints, of)
-	fmt.Fprintf(w, "%s more: --hints %d shows the next one, for %s.\n", format.Plural(len(all)-hints, "hint"), hints+1, format.Plural(next, "point"))
+	fmt.Fprintf(w, "%s more: --hints %d shows the next one, for %s.\n", format.Plural(len(all)-hints, "hint"), hints+1,
+		format.Plural(next, "point"))
 }
 
 // pointsOf adds up the points of a scenario.
@@ -142,13 +144,16 @@ func showServices(w markdownWriter, s *scenario.Scenario) {
 		}
 	}
 	for _, svc := range s.Services {
-		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, format.Plural(svc.Replicas, "pod"), svc.Baseline)
+		fmt.Fprintf(w, "%s\tport %d\t%s\truns %s\n", svc.Name, svc.Port, format.Plural(svc.Replicas, "pod"),
+			svc.Baseline)
 		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
 			showVersion(w, "  "+name, svc.Versions[name].Notes, column)
 		}
 	}
-	fmt.Fprintf(w, "\nReleased: %s, the faulty version %s and the healthy version %s.\n", s.Release.Service, s.Release.Faulty, s.Release.Healthy)
-	fmt.Fprintf(w, "Traffic runs %v before the release and %v after it.\n", format.Setting(s.Timing.Baseline), format.Setting(s.Timing.Horizon))
+	fmt.Fprintf(w, "\nReleased: %s, the faulty version %s and the healthy version %s.\n", s.Release.Service,
+		s.Release.Faulty, s.Release.Healthy)
+	fmt.Fprintf(w, "Traffic runs %v before the release and %v after it.\n", format.Setting(s.Timing.Baseline),
+		format.Setting(s.Timing.Horizon))
 }
 
 // showVersion writes a version and its notes, wrapped from a column on.
@@ -168,7 +173,8 @@ func showVersion(w markdownWriter, name, notes string, column int) {
 func showTraffic(w markdownWriter, s *scenario.Scenario) {
 	if r := s.Traffic.Replay; r != nil {
 		w.heading("Traffic")
-		fmt.Fprintf(w, "%s of the access log %s, over %v\n", format.Plural(len(r.Lines), "request"), s.LogName(), format.Setting(r.Length()))
+		fmt.Fprintf(w, "%s of the access log %s, over %v\n", format.Plural(len(r.Lines), "request"), s.LogName(),
+			format.Setting(r.Length()))
 		for _, c := range s.Traffic.Cohorts {
 			fmt.Fprintln(w, c.Name)
 		}
@@ -185,7 +191,8 @@ func showTraffic(w markdownWriter, s *scenario.Scenario) {
 func asksText(c loadgen.Cohort) string {
 	switch {
 	case c.Session != nil:
-		return fmt.Sprintf("visits of %.3g requests on average, starting with %s", c.Session.Length, mixText(c.Session.Start))
+		return fmt.Sprintf("visits of %.3g requests on average, starting with %s", c.Session.Length,
+			mixText(c.Session.Start))
 	case c.Zipf != nil:
 		return strings.Join(c.Zipf.Routes, ", ") + ", the first most often"
 	}

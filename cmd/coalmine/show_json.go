@@ -67,7 +67,8 @@ func newScenarioJSON(s *scenario.Scenario, questions int) scenarioJSON {
 		Questions:       questions,
 	}
 	for _, svc := range s.Services {
-		service := serviceJSON{Name: svc.Name, Port: svc.Port, TargetPort: svc.TargetPort, Replicas: svc.Replicas, Baseline: svc.Baseline}
+		service := serviceJSON{Name: svc.Name, Port: svc.Port, TargetPort: svc.TargetPort, Replicas: svc.Replicas,
+			Baseline: svc.Baseline}
 		for _, name := range slices.Sorted(maps.Keys(svc.Versions)) {
 			service.Versions = append(service.Versions, versionJSON{name, svc.Versions[name].Notes})
 		}

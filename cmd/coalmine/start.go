@@ -22,7 +22,8 @@ func newStartCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "start SCENARIO [DIR]",
 		Short: "Make a workspace with starter manifests and the task",
-		Long:  "Make a workspace with starter manifests, and the task in TASK.md. DIR is the scenario's name by default and must not exist.",
+		Long: "Make a workspace with starter manifests, and the task in TASK.md. DIR is the scenario's name by " +
+			"default and must not exist.",
 		Example: `coalmine start full-rollout
 coalmine start full-rollout /tmp/guardrails`,
 		Args: between(1, "SCENARIO", "DIR"),
@@ -73,7 +74,8 @@ func taskText(s *scenario.Scenario, name, dir string, briefing scenario.Briefing
 	name, dir = quoted(name), quoted(dir)
 	hints := ""
 	if n := len(briefing.Hints); n > 0 {
-		hints = fmt.Sprintf("\nThere are %s. Each costs points: coalmine show %s --hints 1\n", format.Plural(n, "hint"), name)
+		hints = fmt.Sprintf("\nThere are %s. Each costs points: coalmine show %s --hints 1\n",
+			format.Plural(n, "hint"), name)
 	}
 	return fmt.Sprintf(`%s
 %s

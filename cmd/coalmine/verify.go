@@ -18,10 +18,13 @@ func newVerifyCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify RUNDIR",
 		Short: "Play a recorded trial again and compare it with its logs",
-		Long: "Play the runs of a run folder again, in the sim, with the scenario and the guardrails in it, and compare every " +
-			"byte with the recorded logs. Digests can be edited like any file: only this shows that the logs are true.\n\n" +
-			"Exit codes: 0 identical, 1 the lab failed, 2 the folder cannot be read or its files do not belong together, " +
-			"3 a run differs, 5 not decided: another version of coalmine played it, or runs cannot be played again.",
+		Long: "Play the runs of a run folder again, in the sim, with the scenario and the guardrails in it, and " +
+			"compare every byte with the recorded logs. Digests can be edited like any file: only this shows that " +
+			"the logs are " +
+			"true.\n\n" +
+			"Exit codes: 0 identical, 1 the lab failed, 2 the folder cannot be read or its files do not belong " +
+			"together, 3 a run differs, 5 not decided: another version of coalmine played it, or runs cannot be " +
+			"played again.",
 		Example: `coalmine verify runs/full-rollout-1
 coalmine verify handed-in --json`,
 		Args: exactly("RUNDIR"),
@@ -33,7 +36,8 @@ coalmine verify handed-in --json`,
 
 func (env *Env) verify(ctx context.Context, dir string, asJSON bool) error {
 	r, err := verify.Folder(ctx, env.path(dir), verify.Options{
-		Player: env.Player, Workers: env.Workers, Binary: folder.Binary{Version: env.Version, Digest: env.BinaryDigest()},
+		Player: env.Player, Workers: env.Workers, Binary: folder.Binary{Version: env.Version,
+			Digest: env.BinaryDigest()},
 	})
 	if err != nil {
 		return err
@@ -58,11 +62,13 @@ func (env *Env) verify(ctx context.Context, dir string, asJSON bool) error {
 
 // verified says what came of a verification, with its exit code.
 func verified(r *verify.Result) (string, int) {
-	other := fmt.Sprintf("other version: coalmine %s recorded the trial", cmp.Or(r.Played.Version, "of unknown version"))
+	other := fmt.Sprintf("other version: coalmine %s recorded the trial",
+		cmp.Or(r.Played.Version, "of unknown version"))
 	first, differs := r.Differs()
 	switch {
 	case r.Identical() && r.OtherVersion:
-		return fmt.Sprintf("identical: %s, recorded by another build", format.Plural(len(r.Runs), "run")), score.ExitPassed
+		return fmt.Sprintf("identical: %s, recorded by another build", format.Plural(len(r.Runs), "run")),
+			score.ExitPassed
 	case r.Identical():
 		return fmt.Sprintf("identical: %s", format.Plural(len(r.Runs), "run")), score.ExitPassed
 	case differs && r.OtherVersion:

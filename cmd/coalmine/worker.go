@@ -25,7 +25,8 @@ func newWorkerCommand(env *Env) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// Standard output carries events; what anything else in the process prints must not stand between them.
+			// Standard output carries events; what anything else in the process prints must not
+			// stand between them.
 			os.Stdout = os.Stderr
 			return worker.Serve(cmd.Context(), env.In, env.raw(), env.Cluster)
 		},

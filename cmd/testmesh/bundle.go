@@ -22,8 +22,10 @@ func newBundleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle --from DIR --output FILE",
 		Short: "Make a bundle from which `coalmine up` installs this mesh in place of Linkerd",
-		Long: "Make a bundle from which `coalmine up` installs this mesh in place of Linkerd. Its image is made of this binary. " +
-			"Everything else comes from a folder with images/*.tar, charts/*, crds/*.yaml and kind.yaml, and from the local Docker.",
+		Long: "Make a bundle from which `coalmine up` installs this mesh in place of Linkerd. Its image is made of " +
+			"this binary. " +
+			"Everything else comes from a folder with images/*.tar, charts/*, crds/*.yaml and kind.yaml, and from " +
+			"the local Docker.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from == "" || out == "" {

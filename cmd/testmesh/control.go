@@ -24,12 +24,13 @@ func newControlCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "control",
 		Short: "Run the control plane, in its pod",
-		Long: "Run the control plane of the mesh. It works in a pod only, by its service account; TESTMESH_IMAGE is the image " +
-			"of the proxies that it injects.",
+		Long: "Run the control plane of the mesh. It works in a pod only, by its service account; TESTMESH_IMAGE is " +
+			"the image of the proxies that it injects.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runControl(cmd.Context(), f) },
 	}
-	cmd.Flags().StringVar(&f.listen, "listen", ":"+strconv.Itoa(wire.ControlPort), "`ADDRESS` for proxies and the API server (HTTPS)")
+	cmd.Flags().StringVar(&f.listen, "listen", ":"+strconv.Itoa(wire.ControlPort),
+		"`ADDRESS` for proxies and the API server (HTTPS)")
 	cmd.Flags().StringVar(&f.admin, "admin", ":9990", "`ADDRESS` of /ready, /live and /metrics")
 	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "log every snapshot and every pod that is not injected")
 	return cmd

@@ -27,17 +27,21 @@ func TestFiles(t *testing.T) {
 
 func TestDocumentsIgnoreWhatTheyDoNotSay(t *testing.T) {
 	base := map[string][]byte{
-		"canary.yaml": []byte("kind: Canary\nspec: {interval: 30s, steps: [5, 25]}\n---\nkind: A\n"), "m.yaml": []byte("kind: B\n"),
+		"canary.yaml": []byte("kind: Canary\nspec: {interval: 30s, steps: [5, 25]}\n---\nkind: A\n"),
+		"m.yaml":      []byte("kind: B\n"),
 	}
 	same := map[string]map[string][]byte{
 		"comment": {
-			"canary.yaml": []byte("# mine\nkind: Canary\nspec: {interval: 30s, steps: [5, 25]}\n---\nkind: A\n"), "m.yaml": []byte("kind: B\n"),
-		},
-		"layout": {
-			"canary.yaml": []byte("spec:\n  steps:\n    - 5\n    - 25\n  interval: \"30s\"\nkind: Canary\n---\nkind: A\n"),
+			"canary.yaml": []byte("# mine\nkind: Canary\nspec: {interval: 30s, steps: [5, 25]}\n---\nkind: A\n"),
 			"m.yaml":      []byte("kind: B\n"),
 		},
-		"one file": {"all.yaml": []byte("kind: B\n---\n---\nkind: A\n---\nkind: Canary\nspec: {interval: 30s, steps: [5, 25]}\n")},
+		"layout": {
+			"canary.yaml": []byte("spec:\n  steps:\n    - 5\n    - 25\n  interval: \"30s\"\nkind: Canary\n---\n" +
+				"kind: A\n"),
+			"m.yaml": []byte("kind: B\n"),
+		},
+		"one file": {"all.yaml": []byte("kind: B\n---\n---\nkind: A\n---\nkind: Canary\n" +
+			"spec: {interval: 30s, steps: [5, 25]}\n")},
 	}
 	for name, files := range same {
 		if Documents(files) != Documents(base) {
@@ -45,7 +49,8 @@ func TestDocumentsIgnoreWhatTheyDoNotSay(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"value": "kind: Canary\nspec: {interval: 31s, steps: [5, 25]}", "order": "kind: Canary\nspec: {interval: 30s, steps: [25, 5]}",
+		"value": "kind: Canary\nspec: {interval: 31s, steps: [5, 25]}", "order": "kind: Canary\n" +
+			"spec: {interval: 30s, steps: [25, 5]}",
 		"more": "kind: Canary\nspec: {interval: 30s, steps: [5, 25], x: 1}",
 	} {
 		files := map[string][]byte{"canary.yaml": []byte(text + "\n---\nkind: A\n"), "m.yaml": base["m.yaml"]}

@@ -14,8 +14,8 @@ var ErrTooLarge = errors.New("the logs hold more than any trial")
 // large in memory: a cell can be written in 3 bytes.
 type Budget struct{ left int64 }
 
-// NewBudget returns a budget of some bytes, for any number of logs. The estimate of what events take
-// is right to a factor of two.
+// NewBudget returns a budget of some bytes, for any number of logs. The estimate of what events
+// take is right to a factor of two.
 func NewBudget(size int64) *Budget { return &Budget{left: size} }
 
 // Estimated memory in bytes.

@@ -14,7 +14,8 @@ const logStart = `{"seq":1,"at":0,"kind":"run.started","data":{"scenario":"s","s
 
 // traffic is a line with the cells.
 func traffic(seq int, cells string) string {
-	return fmt.Sprintf(`{"seq":%d,"at":%d,"kind":"traffic","data":{"from":0,"to":1,"cells":[%s]}}`+"\n", seq, seq, cells)
+	return fmt.Sprintf(`{"seq":%d,"at":%d,"kind":"traffic","data":{"from":0,"to":1,"cells":[%s]}}`+"\n",
+		seq, seq, cells)
 }
 
 // list repeats an item, with commas.
@@ -32,7 +33,8 @@ func cohorts(n int) string {
 func TestBudgetOfUntrustedLogs(t *testing.T) {
 	const megabyte = 1 << 20
 	reason := func(n int) string {
-		return `{"seq":2,"at":0,"kind":"run.ended","data":{"outcome":"lab-fault","reason":"` + strings.Repeat("x", n) + "\"}}\n"
+		return `{"seq":2,"at":0,"kind":"run.ended","data":{"outcome":"lab-fault","reason":"` +
+			strings.Repeat("x", n) + "\"}}\n"
 	}
 	var many strings.Builder
 	for seq := 2; seq < 6000; seq++ {
@@ -45,15 +47,18 @@ func TestBudgetOfUntrustedLogs(t *testing.T) {
 		"a usual log":        {logStart + traffic(2, list(100, `{"cohort":"a","route":"b","n":1}`)), true},
 		"cells of one line":  {logStart + traffic(2, list(30_000, "{}")), false},
 		"cells of few lines": {logStart + traffic(2, list(4000, "{}")) + traffic(3, list(4000, "{}")), false},
-		"buckets":            {logStart + traffic(2, `{"cohort":"a","route":"b","n":1,"lat":[`+list(70_000, "[0,1]")+`]}`), false},
-		"events":             {logStart + many.String(), false},
-		"cohorts":            {logStart + traffic(2, cohorts(2000)), false},
-		"a long reason":      {logStart + reason(300<<10), false},
-		"a reason":           {logStart + reason(100<<10), true},
-		"versions":           {`{"seq":1,"at":0,"kind":"run.started","data":{"versions":{` + list(12_000, `"":""`) + "}}}\n", false},
+		"buckets": {logStart + traffic(2, `{"cohort":"a","route":"b","n":1,"lat":[`+list(70_000, "[0,1]")+
+			`]}`), false},
+		"events":        {logStart + many.String(), false},
+		"cohorts":       {logStart + traffic(2, cohorts(2000)), false},
+		"a long reason": {logStart + reason(300<<10), false},
+		"a reason":      {logStart + reason(100<<10), true},
+		"versions": {`{"seq":1,"at":0,"kind":"run.started","data":{"versions":{` + list(12_000, `"":""`) +
+			"}}}\n", false},
 	} {
 		events, err := event.NewBudget(megabyte).Read(strings.NewReader(c.log))
-		if c.fits && (err != nil || len(events) != 2) || !c.fits && (!errors.Is(err, event.ErrTooLarge) || events != nil) {
+		if c.fits && (err != nil || len(events) != 2) || !c.fits &&
+			(!errors.Is(err, event.ErrTooLarge) || events != nil) {
 			t.Errorf("%s: %d events, error %v", name, len(events), err)
 		}
 	}

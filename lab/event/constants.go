@@ -43,8 +43,8 @@ const (
 	OwnerScenario = "scenario"
 )
 
-// Annotations of a Canary that describe an experiment. Start and end are dates or RFC 3339 times, or
-// "release" and a duration.
+// Annotations of a Canary that describe an experiment. Start and end are dates or RFC 3339 times,
+// or "release" and a duration.
 const (
 	AnnotationOwner      = "coalmine.dev/owner"
 	AnnotationStart      = "coalmine.dev/start"

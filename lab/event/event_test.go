@@ -20,22 +20,31 @@ import (
 func everyFact() []event.Fact {
 	v := 0.25
 	return []event.Fact{
-		event.RunStarted{Format: event.Format, Scenario: "s", Service: "backend", Version: "v2", Baseline: "v1", Role: "faulty", Seed: 1 << 63, Cluster: "sim", Mesh: "m", Guarded: true, Versions: map[string]string{"a": "1", "b": "2"}},
+		event.RunStarted{Format: event.Format, Scenario: "s", Service: "backend", Version: "v2", Baseline: "v1",
+			Role: "faulty", Seed: 1 << 63, Cluster: "sim", Mesh: "m", Guarded: true,
+			Versions: map[string]string{"a": "1", "b": "2"}},
 		event.Stage{Name: event.StageRollout, Reason: "r"},
-		event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: "backend", Owner: "learner", Source: "a.yaml:3", Annotations: map[string]string{"k": "v"}},
+		event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: "backend", Owner: "learner",
+			Source: "a.yaml:3", Annotations: map[string]string{"k": "v"}},
 		event.Deleted{ObjectKind: "Canary", Name: "backend"},
 		event.Released{Service: "backend", Version: "v2"},
 		event.Workload{Name: "backend", Version: "v2", Desired: 3, Updated: 2, Ready: 1},
-		event.Canary{Name: "backend", Phase: "Progressing", Weight: 25, Iterations: 1, FailedChecks: 2, Threshold: 5, MaxIterations: 10},
+		event.Canary{Name: "backend", Phase: "Progressing", Weight: 25, Iterations: 1, FailedChecks: 2, Threshold: 5,
+			MaxIterations: 10},
 		event.Flagger{Canary: "backend", Type: "Warning", Message: "Halt <&> \"advancement\" – 97.2 < 99"},
 		event.Alert{Canary: "backend", Provider: "slack", Severity: "error", Message: "m"},
-		event.Route{Name: "backend", Rules: []event.RouteRule{{Match: "header x: y", Backends: []event.RouteBackend{{Service: "p", Weight: 100}}}}},
+		event.Route{Name: "backend", Rules: []event.RouteRule{{Match: "header x: y",
+			Backends: []event.RouteBackend{{Service: "p", Weight: 100}}}}},
 		event.Query{Asker: "backend", Metric: "m", PromQL: "up", Value: &v},
 		event.Query{PromQL: "up{", Error: "parse"},
-		event.Gate{Canary: "backend", Name: "mtls", URL: "http://gate.coalmine/mtls", Phase: "Progressing", Passed: true, Status: 200, Reason: "ok"},
+		event.Gate{Canary: "backend", Name: "mtls", URL: "http://gate.coalmine/mtls", Phase: "Progressing",
+			Passed: true, Status: 200, Reason: "ok"},
 		event.RollbackDrill{Canary: "backend", Passed: true, Reason: "r", Forward: 20, Back: 20, Probes: 20},
-		event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", Workload: "canary", Version: "v2", N: 3, Bad: 3, Harm: 1, ByMesh: 2, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}, HurtSoFar: 2},
-		event.TrafficTotals{Planned: 10, Answered: 9, Open: 1, Users: map[string]int{"c": 4}, Hurt: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"canary": 1}}},
+		event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second),
+			Cells: []event.Cell{{Cohort: "c", Route: "r", Workload: "canary", Version: "v2", N: 3, Bad: 3, Harm: 1,
+				ByMesh: 2, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}, HurtSoFar: 2},
+		event.TrafficTotals{Planned: 10, Answered: 9, Open: 1, Users: map[string]int{"c": 4},
+			Hurt: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"canary": 1}}},
 		event.RunEnded{Outcome: event.OutcomeCompleted, Reason: "r"},
 	}
 }
@@ -72,8 +81,9 @@ func TestWriteAndReadEveryFact(t *testing.T) {
 
 // A log of format 1 has no counts of the mesh's own answers.
 func TestReadFormat1(t *testing.T) {
-	events, err := event.NewBudget(1 << 30).Read(strings.NewReader(`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s",` +
-		`"service":"backend","version":"v2","baseline":"v1","seed":1,"cluster":"sim","mesh":"m","guarded":true,"versions":{}}}
+	events, err := event.NewBudget(1 << 30).Read(strings.NewReader(
+		`{"seq":1,"at":0,"kind":"run.started","data":{"format":1,"scenario":"s",` +
+			`"service":"backend","version":"v2","baseline":"v1","seed":1,"cluster":"sim","mesh":"m","guarded":true,"versions":{}}}
 {"seq":2,"at":1,"kind":"traffic","data":{"from":0,"to":1,"cells":[{"cohort":"c","route":"r","n":3,"bad":1,"hit":1,"harm":1}]}}
 `))
 	if err != nil || len(events) != 2 {
@@ -96,13 +106,18 @@ func TestBrokenLogs(t *testing.T) {
 	}{
 		{"truncated", append(slices.Clone(lines[:3]), lines[3][:20]), 3, "line 4: not an event"},
 		{"line missing", append(slices.Clone(lines[:3]), lines[4:]...), 3, "line 4: sequence number is 5, want 4"},
-		{"no start", []string{strings.Replace(lines[1], `"seq":2`, `"seq":1`, 1)}, 0, "a log must start with run.started"},
+		{"no start", []string{strings.Replace(lines[1], `"seq":2`, `"seq":1`, 1)}, 0,
+			"a log must start with run.started"},
 		{"newer format", []string{strings.Replace(lines[0], `"format":2`, `"format":3`, 1)}, 0, "use a newer one"},
-		{"unknown kind", append(slices.Clone(lines[:1]), strings.Replace(lines[1], "run.stage", "run.stages", 1)), 1, `kind "run.stages" is unknown`},
-		{"unknown field", append(slices.Clone(lines[:1]), strings.Replace(lines[1], `"name"`, `"nome"`, 1)), 1, `unknown field "nome"`},
-		{"backwards", append(slices.Clone(lines[:2]), strings.Replace(lines[2], `"at":2.469134`, `"at":0.1`, 1)), 2, "has an earlier time than event 2"},
+		{"unknown kind", append(slices.Clone(lines[:1]), strings.Replace(lines[1], "run.stage", "run.stages", 1)), 1,
+			`kind "run.stages" is unknown`},
+		{"unknown field", append(slices.Clone(lines[:1]), strings.Replace(lines[1], `"name"`, `"nome"`, 1)), 1,
+			`unknown field "nome"`},
+		{"backwards", append(slices.Clone(lines[:2]), strings.Replace(lines[2], `"at":2.469134`, `"at":0.1`, 1)), 2,
+			"has an earlier time than event 2"},
 		{"bad time", []string{strings.Replace(lines[0], `"at":0`, `"at":-1`, 1)}, 0, "is not a number of seconds"},
-		{"bad bucket", append(slices.Clone(lines[:14]), strings.Replace(lines[14], "[4,3]", "[4000000,3]", 1)), 14, "out of range"},
+		{"bad bucket", append(slices.Clone(lines[:14]), strings.Replace(lines[14], "[4,3]", "[4000000,3]", 1)), 14,
+			"out of range"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			events, err := event.NewBudget(1 << 30).Read(strings.NewReader(strings.Join(c.lines, "")))
@@ -200,16 +215,21 @@ func TestTrafficEncoding(t *testing.T) {
 		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "premium", "a<b>&\"\\\u2028"}))
 		cell := rapid.Custom(func(t *rapid.T) event.Cell {
 			c := event.Cell{
-				Cohort: text.Draw(t, "cohort"), Route: text.Draw(t, "route"), Workload: text.Draw(t, "workload"), Version: text.Draw(t, "version"),
-				N: count.Draw(t, "n"), Errors: count.Draw(t, "errors"), Denied: count.Draw(t, "denied"), Limited: count.Draw(t, "limited"),
-				Slow: count.Draw(t, "slow"), Wrong: count.Draw(t, "wrong"), Bad: count.Draw(t, "bad"), Hit: count.Draw(t, "hit"), Harm: count.Draw(t, "harm"), ByMesh: count.Draw(t, "mesh"),
+				Cohort: text.Draw(t, "cohort"), Route: text.Draw(t, "route"), Workload: text.Draw(t, "workload"),
+				Version: text.Draw(t, "version"),
+				N:       count.Draw(t, "n"), Errors: count.Draw(t, "errors"), Denied: count.Draw(t, "denied"),
+				Limited: count.Draw(t, "limited"),
+				Slow:    count.Draw(t, "slow"), Wrong: count.Draw(t, "wrong"), Bad: count.Draw(t, "bad"),
+				Hit: count.Draw(t, "hit"), Harm: count.Draw(t, "harm"), ByMesh: count.Draw(t, "mesh"),
 			}
 			for range count.Draw(t, "buckets") {
-				c.Latency = append(c.Latency, event.BucketCount{Bucket: count.Draw(t, "bucket"), Count: count.Draw(t, "count")})
+				c.Latency = append(c.Latency, event.BucketCount{Bucket: count.Draw(t, "bucket"),
+					Count: count.Draw(t, "count")})
 			}
 			return c
 		})
-		f := event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(1500 * time.Millisecond), Cells: rapid.SliceOf(cell).Draw(t, "cells"), HurtSoFar: count.Draw(t, "hurt")}
+		f := event.Traffic{From: event.Seconds(time.Second), To: event.Seconds(1500 * time.Millisecond),
+			Cells: rapid.SliceOf(cell).Draw(t, "cells"), HurtSoFar: count.Draw(t, "hurt")}
 		want, err := json.Marshal(f)
 		if err != nil {
 			t.Fatal(err)

@@ -230,7 +230,8 @@ type Traffic struct {
 	To    Seconds `json:"to"`
 	Cells []Cell  `json:"cells"`
 	// HurtSoFar counts the distinct users with a request in Harm or ByMesh up to the end of the
-	// second. It is missing in logs of older versions, and of clusters that cannot tell users apart.
+	// second. It is missing in logs of older versions, and of clusters that cannot tell users
+	// apart.
 	HurtSoFar int `json:"hurt_so_far,omitempty"`
 }
 

@@ -16,19 +16,26 @@ func traffic(t *rapid.T) Event {
 	text := rapid.SampledFrom([]string{"", "premium", "a b", "Zürich", `q"\`})
 	cell := rapid.Custom(func(t *rapid.T) Cell {
 		c := Cell{
-			Cohort: text.Draw(t, "cohort"), Route: text.Draw(t, "route"), Workload: text.Draw(t, "workload"), Version: text.Draw(t, "version"),
-			N: count.Draw(t, "n"), Retried: count.Draw(t, "retried"), Errors: count.Draw(t, "errors"), Denied: count.Draw(t, "denied"),
-			Limited: count.Draw(t, "limited"), Slow: count.Draw(t, "slow"), Wrong: count.Draw(t, "wrong"), Bad: count.Draw(t, "bad"),
+			Cohort: text.Draw(t, "cohort"), Route: text.Draw(t, "route"), Workload: text.Draw(t, "workload"),
+			Version: text.Draw(t, "version"),
+			N:       count.Draw(t, "n"), Retried: count.Draw(t, "retried"), Errors: count.Draw(t, "errors"),
+			Denied:  count.Draw(t, "denied"),
+			Limited: count.Draw(t, "limited"), Slow: count.Draw(t, "slow"), Wrong: count.Draw(t, "wrong"),
+			Bad: count.Draw(t, "bad"),
 			Hit: count.Draw(t, "hit"), Harm: count.Draw(t, "harm"), ByMesh: count.Draw(t, "mesh"),
 		}
 		for range count.Draw(t, "buckets") {
-			c.Latency = append(c.Latency, BucketCount{rapid.IntRange(0, LatencyBuckets-1).Draw(t, "bucket"), rapid.IntRange(0, 1e6).Draw(t, "count")})
+			c.Latency = append(c.Latency, BucketCount{rapid.IntRange(0, LatencyBuckets-1).Draw(t, "bucket"),
+				rapid.IntRange(0, 1e6).Draw(t, "count")})
 		}
 		return c
 	})
-	at := rapid.Map(rapid.Int64Range(0, 1e10), func(us int64) time.Duration { return time.Duration(us) * time.Microsecond })
+	at := rapid.Map(rapid.Int64Range(0, 1e10), func(us int64) time.Duration {
+		return time.Duration(us) * time.Microsecond
+	})
 	return Event{Seq: rapid.IntRange(1, 1e6).Draw(t, "seq"), At: at.Draw(t, "at"), Fact: Traffic{
-		From: Seconds(at.Draw(t, "from")), To: Seconds(at.Draw(t, "to")), Cells: rapid.SliceOf(cell).Draw(t, "cells"), HurtSoFar: count.Draw(t, "hurt"),
+		From: Seconds(at.Draw(t, "from")), To: Seconds(at.Draw(t, "to")), Cells: rapid.SliceOf(cell).Draw(t, "cells"),
+		HurtSoFar: count.Draw(t, "hurt"),
 	}}
 }
 
@@ -77,10 +84,14 @@ func TestTrafficReaderLeavesOtherFormsToJSON(t *testing.T) {
 		t.Fatal("the whole line is not read by hand")
 	}
 	for _, c := range [][2]string{
-		{`"n":3`, `"n": 3`}, {`"n":3`, `"n":03`}, {`"n":3`, `"n":-3`}, {`"n":3`, `"n":3.0`}, {`"n":3`, `"n":3e0`}, {`"n":3`, `"n":99999999999`},
-		{`"bad":1`, `"bad":0`}, {`"bad":1`, `"worse":1`}, {`"at":1.5`, `"at":1.50`}, {`"at":1.5`, `"at":1.5000001`}, {`"at":1.5`, `"at":1.`},
-		{`[4,3]`, `[400,3]`}, {`[4,3]`, `[4,3,1]`}, {`[[4,3]]`, `[]`}, {`"c"`, `"\u0063"`}, {`"hurt_so_far":1`, `"hurt_so_far":0`},
-		{`"kind":"traffic"`, `"kind":"traffic.totals"`}, {`}}`, `}}}`}, {`}}`, `}} `}, {`"lat"`, `"late"`}, {`[{"cohort"`, `[,{"cohort"`},
+		{`"n":3`, `"n": 3`}, {`"n":3`, `"n":03`}, {`"n":3`, `"n":-3`}, {`"n":3`, `"n":3.0`}, {`"n":3`, `"n":3e0`},
+		{`"n":3`, `"n":99999999999`},
+		{`"bad":1`, `"bad":0`}, {`"bad":1`, `"worse":1`}, {`"at":1.5`, `"at":1.50`}, {`"at":1.5`, `"at":1.5000001`},
+		{`"at":1.5`, `"at":1.`},
+		{`[4,3]`, `[400,3]`}, {`[4,3]`, `[4,3,1]`}, {`[[4,3]]`, `[]`}, {`"c"`, `"\u0063"`},
+		{`"hurt_so_far":1`, `"hurt_so_far":0`},
+		{`"kind":"traffic"`, `"kind":"traffic.totals"`}, {`}}`, `}}}`}, {`}}`, `}} `}, {`"lat"`, `"late"`},
+		{`[{"cohort"`, `[,{"cohort"`},
 	} {
 		changed := strings.Replace(whole, c[0], c[1], 1)
 		if _, ok := new(trafficReader).read([]byte(changed)); ok || changed == whole {
@@ -116,7 +127,8 @@ func TestTrafficReaderSlicesDoNotOverlap(t *testing.T) {
 }
 
 func FuzzTrafficReader(f *testing.F) {
-	f.Add([]byte(`{"seq":7,"at":1.5,"kind":"traffic","data":{"from":0.5,"to":1.5,"cells":[{"cohort":"c","route":"r","n":3,"bad":1,"lat":[[4,3]]}],"hurt_so_far":1}}`))
+	f.Add([]byte(
+		`{"seq":7,"at":1.5,"kind":"traffic","data":{"from":0.5,"to":1.5,"cells":[{"cohort":"c","route":"r","n":3,"bad":1,"lat":[[4,3]]}],"hurt_so_far":1}}`))
 	f.Add([]byte(`{"seq":1,"at":0,"kind":"traffic","data":{"from":0,"to":1,"cells":[]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, ok := new(trafficReader).read(b)
@@ -142,7 +154,8 @@ func BenchmarkRead(b *testing.B) {
 			}
 		}
 		at := time.Duration(i+1) * time.Second
-		w.Write(Event{Seq: i + 2, At: at, Fact: Traffic{From: Seconds(at - time.Second), To: Seconds(at), Cells: cells}})
+		w.Write(Event{Seq: i + 2, At: at, Fact: Traffic{From: Seconds(at - time.Second), To: Seconds(at),
+			Cells: cells}})
 	}
 	if err := w.Close(); err != nil {
 		b.Fatal(err)

@@ -29,7 +29,8 @@ func TestNumber(t *testing.T) {
 		{format.Number(12480), "12 480"}, {format.Number(-100), "-100"}, {format.Number(-1234567), "-1 234 567"},
 		{format.Number(int64(math.MaxInt64)), "9 223 372 036 854 775 807"},
 		{format.Count(1, "reply", "replies"), "1 reply"}, {format.Count(1200, "reply", "replies"), "1 200 replies"},
-		{format.Plural(0, "run"), "0 runs"}, {format.Plural(1, "run"), "1 run"}, {format.Plural(1200, "run"), "1 200 runs"},
+		{format.Plural(0, "run"), "0 runs"}, {format.Plural(1, "run"), "1 run"},
+		{format.Plural(1200, "run"), "1 200 runs"},
 	})
 }
 
@@ -73,9 +74,11 @@ func TestRate(t *testing.T) {
 func TestValue(t *testing.T) {
 	check(t, []textCase{
 		{format.Value(99.26384), "99.26"}, {format.Value(17380.4), "17380"}, {format.Value(0.0001), "0.0001"},
-		{format.Value(1e9), "1000000000"}, {format.Value(1e16), "1e+16"}, {format.Value(1e-7), "1e-07"}, {format.Value(500), "500"},
+		{format.Value(1e9), "1000000000"}, {format.Value(1e16), "1e+16"}, {format.Value(1e-7), "1e-07"},
+		{format.Value(500), "500"},
 		{format.Bound(99.5), "99.5"}, {format.Bound(99.123456), "99.123456"},
-		{format.ValueAgainst(98.996, 99), "98.996"}, {format.ValueAgainst(99, 99), "99"}, {format.ValueAgainst(97.23, 99), "97.23"},
+		{format.ValueAgainst(98.996, 99), "98.996"}, {format.ValueAgainst(99, 99), "99"},
+		{format.ValueAgainst(97.23, 99), "97.23"},
 	})
 }
 

@@ -76,7 +76,8 @@ func (c *checker) parseDuration(d *document, path, text string) (time.Duration, 
 }
 
 // cookieNamePattern matches cookie names that mean themselves in a regular expression: Flagger puts
-// the name into one. Source: flagger pkg/router/gateway_api_v1beta1.go, getSessionAffinityRouteRules.
+// the name into one. Source: flagger pkg/router/gateway_api_v1beta1.go,
+// getSessionAffinityRouteRules.
 var cookieNamePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 func (c *checker) checkAffinity(d *document, s *flaggerv1.SessionAffinity) {
@@ -130,7 +131,8 @@ func (c *checker) checkRange(d *document, path string, value, low, high int) boo
 	if value >= low && value <= high {
 		return true
 	}
-	c.fail(d, path, fmt.Sprintf("%d is not between %d and %d", value, low, high), fmt.Sprintf("write %d to %d", low, high))
+	c.fail(d, path, fmt.Sprintf("%d is not between %d and %d", value, low, high),
+		fmt.Sprintf("write %d to %d", low, high))
 	return false
 }
 
@@ -148,7 +150,8 @@ func (c *checker) checkStepWeight(d *document, a *flaggerv1.CanaryAnalysis) {
 func (c *checker) checkStepWeights(d *document, weights []int) {
 	const path = "spec.analysis.stepWeights"
 	if len(weights) == 0 || len(weights) > 100 {
-		c.fail(d, path, fmt.Sprintf("has %d weights", len(weights)), "write 1 to 100 weights, for example [5, 25, 50, 100]")
+		c.fail(d, path, fmt.Sprintf("has %d weights", len(weights)),
+			"write 1 to 100 weights, for example [5, 25, 50, 100]")
 		return
 	}
 	last := 0
@@ -222,7 +225,8 @@ func (c *checker) checkMetrics(d *document, v *flaggerv1.Canary) {
 			}
 		}
 		if r := m.ThresholdRange; r != nil && r.Min != nil && r.Max != nil && *r.Min > *r.Max {
-			c.fail(d, metric+".thresholdRange", fmt.Sprintf("min %v is greater than max %v: no value passes", *r.Min, *r.Max),
+			c.fail(d, metric+".thresholdRange", fmt.Sprintf("min %v is greater than max %v: no value passes",
+				*r.Min, *r.Max),
 				"swap them")
 		}
 		c.checkMetricSource(d, metric, v, m)

@@ -154,7 +154,8 @@ func (c *checker) checkGatewayRef(d *document, path string, ref gatewayv1beta1.P
 		return
 	}
 	if string(ref.Name) != v.Spec.TargetRef.Name {
-		c.fail(d, path+".name", Clip(string(ref.Name))+" is not the target's Service", "write name: "+v.Spec.TargetRef.Name)
+		c.fail(d, path+".name", Clip(string(ref.Name))+" is not the target's Service",
+			"write name: "+v.Spec.TargetRef.Name)
 	}
 	if ref.Namespace != nil {
 		c.checkNamespace(d, path+".namespace", string(*ref.Namespace))
@@ -172,11 +173,14 @@ func (c *checker) checkAutoscalerRef(d *document, ref *flaggerv1.AutoscalerRefer
 	const path = "spec.autoscalerRef"
 	switch {
 	case ref.Kind == "ScaledObject":
-		c.fail(d, path+".kind", "ScaledObject needs KEDA, which the lab does not have", "write a HorizontalPodAutoscaler")
+		c.fail(d, path+".kind", "ScaledObject needs KEDA, which the lab does not have",
+			"write a HorizontalPodAutoscaler")
 	case ref.Kind != "HorizontalPodAutoscaler":
-		c.fail(d, path+".kind", "must be HorizontalPodAutoscaler, not "+Clip(ref.Kind), "write kind: HorizontalPodAutoscaler")
+		c.fail(d, path+".kind", "must be HorizontalPodAutoscaler, not "+Clip(ref.Kind),
+			"write kind: HorizontalPodAutoscaler")
 	case ref.APIVersion != "autoscaling/v2":
-		c.fail(d, path+".apiVersion", "must be autoscaling/v2, not "+Clip(ref.APIVersion), "write apiVersion: autoscaling/v2")
+		c.fail(d, path+".apiVersion", "must be autoscaling/v2, not "+Clip(ref.APIVersion),
+			"write apiVersion: autoscaling/v2")
 	default:
 		c.find(d, path+".name", "HorizontalPodAutoscaler", ref.Name)
 	}

@@ -97,7 +97,8 @@ func (c *checker) checkMeta(d *document) {
 	var problems field.ErrorList
 	path := field.NewPath("metadata")
 	problems = append(problems, metavalidation.ValidateLabels(d.meta.GetLabels(), path.Child("labels"))...)
-	problems = append(problems, apivalidation.ValidateAnnotations(d.meta.GetAnnotations(), path.Child("annotations"))...)
+	problems = append(problems, apivalidation.ValidateAnnotations(d.meta.GetAnnotations(),
+		path.Child("annotations"))...)
 	for _, p := range problems {
 		c.fail(d, p.Field, Clip(fmt.Sprint(p.BadValue))+": "+Clip(p.Detail), "correct the label or annotation")
 	}
@@ -139,7 +140,8 @@ func (c *checker) checkNamespace(d *document, field, namespace string) bool {
 	if namespace == "" || namespace == c.env.Namespace {
 		return true
 	}
-	c.fail(d, field, "refers to namespace "+Clip(namespace), "only "+c.env.Namespace+" is allowed; remove the namespace")
+	c.fail(d, field, "refers to namespace "+Clip(namespace),
+		"only "+c.env.Namespace+" is allowed; remove the namespace")
 	return false
 }
 

@@ -21,7 +21,8 @@ func (c *checker) checkAutoscaler(d *document, h *autoscalingv2.HorizontalPodAut
 	case high < low:
 		c.fail(d, "spec.maxReplicas", fmt.Sprintf("%d is less than minReplicas, %d", high, low), "increase it")
 	case high > MaxReplicas:
-		c.fail(d, "spec.maxReplicas", fmt.Sprintf("%d is more than the lab's limit of %d", high, MaxReplicas), "lower it")
+		c.fail(d, "spec.maxReplicas", fmt.Sprintf("%d is more than the lab's limit of %d", high,
+			MaxReplicas), "lower it")
 	}
 	c.checkLength(d, "spec.metrics", len(h.Spec.Metrics))
 }

@@ -66,7 +66,8 @@ var quantityPattern = regexp.MustCompile(
 // checkUnmarshaler checks a type that decodes itself, such as Quantity, IntOrString or Time.
 func (c *fieldChecker) checkUnmarshaler(t reflect.Type, n *yaml.Node, path string) {
 	if t == reflect.TypeFor[resource.Quantity]() && !isQuantity(n) {
-		c.fail(n, path, describe(n)+" is not a valid Quantity", "write a number with an optional unit, such as 500m or 2Gi")
+		c.fail(n, path, describe(n)+" is not a valid Quantity",
+			"write a number with an optional unit, such as 500m or 2Gi")
 		return
 	}
 	if unmarshalNode(t, n) != nil {

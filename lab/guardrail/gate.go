@@ -90,7 +90,8 @@ func checkGateAddress(u *url.URL) error {
 	case u.Opaque != "" || u.Host == "":
 		return &GateError{"the URL has no host", gateExample}
 	case u.Hostname() != GateHost:
-		return &GateError{"host " + Clip(u.Hostname()) + " is not allowed: webhooks can only call " + GateHost, gateExample}
+		return &GateError{"host " + Clip(u.Hostname()) + " is not allowed: webhooks can only call " + GateHost,
+			gateExample}
 	case u.Scheme != "http":
 		return &GateError{"the gates use http, not " + Clip(u.Scheme), "write http://" + GateHost}
 	case u.User != nil:

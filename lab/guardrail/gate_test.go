@@ -124,7 +124,8 @@ func TestParseGateErrors(t *testing.T) {
 func gateURL() *rapid.Generator[string] {
 	part := rapid.SampledFrom([]string{"http", "https", ":", "//", "/", "\\", "@", "#", "?", "gate.coalmine",
 		"GATE.COALMINE", ".", "127.0.0.1",
-		"[::1]", "localhost", "80", "8080", "%2f", "%00", "\t", "\n", " ", "mtls", "volume", "min=1", "cohort?name=a&max-error=1",
+		"[::1]", "localhost", "80", "8080", "%2f", "%00", "\t", "\n", " ", "mtls", "volume", "min=1",
+		"cohort?name=a&max-error=1",
 		"evil.com", ";", "&", "user:pass@"})
 	return rapid.Custom(func(t *rapid.T) string {
 		prefix := rapid.SampledFrom([]string{"", "http://", "http://gate.coalmine", "http://gate.coalmine/",

@@ -13,7 +13,8 @@ const LabPrometheus = "http://prometheus.linkerd-viz:9090"
 // cluster.
 func IsLabPrometheus(address string) bool {
 	switch strings.TrimSuffix(address, "/") {
-	case LabPrometheus, "http://prometheus.linkerd-viz.svc:9090", "http://prometheus.linkerd-viz.svc.cluster.local:9090":
+	case LabPrometheus, "http://prometheus.linkerd-viz.svc:9090",
+		"http://prometheus.linkerd-viz.svc.cluster.local:9090":
 		return true
 	}
 	return false

@@ -70,14 +70,19 @@ func TestParseBoundsRegularExpressions(t *testing.T) {
 	}
 	matchers := strings.Repeat(`l=~"(a*){0,999}(a*){0,999}(a*){0,999}",`, 90)
 	for i := range MaxItems {
-		queries += fmt.Sprintf("      - {name: m%d, query: 'sum(response_total{%s})', thresholdRange: {min: 0}}\n", i, matchers)
+		queries += fmt.Sprintf("      - {name: m%d, query: 'sum(response_total{%s})', thresholdRange: {min: 0}}\n",
+			i, matchers)
 	}
 	small := strings.Repeat("(a|b){0,90}", 5)
 	for name, c := range map[string]struct{ text, want string }{
-		"headers of an A/B test":  {hostileCanary("", "    iterations: 5\n    match: [{headers: {"+headers+"}}]\n"), "has 1700 entries"},
-		"headers of the service":  {hostileCanary("    match: [{headers: {"+headers+"}}]\n", "    iterations: 5\n"), "has 1700 entries"},
-		"one header":              {hostileCanary("", "    iterations: 5\n    match: [{headers: {a: {regex: '"+costly+"'}}}]\n"), "is too costly"},
-		"path of the service":     {hostileCanary("    match: [{uri: {regex: '"+costly+"'}}]\n", "    iterations: 5\n"), "is too costly"},
+		"headers of an A/B test": {hostileCanary("", "    iterations: 5\n    match: [{headers: {"+headers+"}}]\n"),
+			"has 1700 entries"},
+		"headers of the service": {hostileCanary("    match: [{headers: {"+headers+"}}]\n", "    iterations: 5\n"),
+			"has 1700 entries"},
+		"one header": {hostileCanary("", "    iterations: 5\n    match: [{headers: {a: {regex: '"+costly+
+			"'}}}]\n"), "is too costly"},
+		"path of the service": {hostileCanary("    match: [{uri: {regex: '"+costly+"'}}]\n",
+			"    iterations: 5\n"), "is too costly"},
 		"matchers":                {hostileCanary("", "    iterations: 5\n    metrics:\n"+queries), "is too costly"},
 		"many that are not large": {manyRoutes(small), "regular expressions of all manifests are too costly"},
 	} {
@@ -121,7 +126,8 @@ func TestParseBoundsQueries(t *testing.T) {
 
 func TestFileNamesCannotSteerATerminal(t *testing.T) {
 	for _, name := range []string{
-		"\x1b]0;title\a\x1b[2J.yaml", "a\nerror: b.yaml", "a\r.yaml", "\u009b2J.yaml", "\x9b2J.yaml", "\u202elmay.yaml", "a\u2028b.yaml",
+		"\x1b]0;title\a\x1b[2J.yaml", "a\nerror: b.yaml", "a\r.yaml", "\u009b2J.yaml", "\x9b2J.yaml",
+		"\u202elmay.yaml", "a\u2028b.yaml",
 	} {
 		_, err := Parse(map[string][]byte{name: []byte(configMap)}, testEnvironment())
 		wantError(t, err, "has characters that cannot be shown")

@@ -81,9 +81,11 @@ func refuseKind(apiVersion, name string) *refusal {
 	}
 	switch name {
 	case "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Pod", "Job", "CronJob":
-		return refuse("the lab provides the workloads", "remove it; a Canary refers to the lab's Deployment in targetRef")
+		return refuse("the lab provides the workloads",
+			"remove it; a Canary refers to the lab's Deployment in targetRef")
 	case "Service", "Endpoints", "EndpointSlice":
-		return refuse("the lab and Flagger create the Services", "remove it; write the port under spec.service of the Canary")
+		return refuse("the lab and Flagger create the Services",
+			"remove it; write the port under spec.service of the Canary")
 	case "List":
 		return refuse("a document must be one object", "write each item as a document of its own, separated by ---")
 	case "ServerAuthorization":
@@ -115,7 +117,8 @@ func refuseGroup(g, name string) *refusal {
 		return &refusal{"kind", shown + " is not allowed: it belongs to Istio, but the lab runs Linkerd",
 			"use a Canary, an HTTPRoute or Linkerd's policies"}
 	case strings.HasPrefix(g, "monitoring.coreos.com"):
-		return &refusal{"kind", shown + " is not allowed: the lab provides Prometheus", "write the query in a MetricTemplate"}
+		return &refusal{"kind", shown + " is not allowed: the lab provides Prometheus",
+			"write the query in a MetricTemplate"}
 	}
 	names := make([]string, 0, 16)
 	for _, k := range kinds() {

@@ -21,8 +21,8 @@ const (
 	// MaxYAMLDepth is the depth to which mappings and lists may nest. The deepest Canary has 10
 	// levels. Recursion is as deep as this.
 	MaxYAMLDepth = 40
-	// MaxNodes is the number of YAML nodes (mappings, lists, scalars) in all files. A node costs about
-	// 200 bytes.
+	// MaxNodes is the number of YAML nodes (mappings, lists, scalars) in all files. A node costs
+	// about 200 bytes.
 	MaxNodes = 50_000
 	// MaxFlowDepth is the number of [ and { that may be open at once in a file. The YAML scanner's
 	// time per token grows with it, so it is checked before the scanner runs.

@@ -14,7 +14,8 @@ func parseText(text string) (*Set, error) {
 func TestParseRejectsHostileYAML(t *testing.T) {
 	bomb := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
 	for i := 1; i < 10; i++ {
-		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9), ", "))
+		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i, i,
+			strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9), ", "))
 	}
 	for name, c := range map[string]struct{ text, want string }{
 		"bomb":           {bomb, "alias *a0 is not allowed"},
@@ -69,8 +70,10 @@ func TestErrorsQuoteLittleOfTheInput(t *testing.T) {
 // BenchmarkHostileYAML measures the worst inputs of the largest size.
 func BenchmarkHostileYAML(b *testing.B) {
 	for name, unit := range map[string]string{
-		"comments": "#\n", "keys": "? ", "dashes": "- ", "colons": ":\n", "quotes": "\"\\n\n", "anchors": "&a ", "documents": "---\n",
-		"indents": " a:\n", "commas": "[a,]\n", "percent": "%a\n", "lines": "\n", "pairs": "a: b\n", "block": "- |\n x\n", "bang": "!a ",
+		"comments": "#\n", "keys": "? ", "dashes": "- ", "colons": ":\n", "quotes": "\"\\n\n", "anchors": "&a ",
+		"documents": "---\n",
+		"indents":   " a:\n", "commas": "[a,]\n", "percent": "%a\n", "lines": "\n", "pairs": "a: b\n",
+		"block": "- |\n x\n", "bang": "!a ",
 		"comment values": "a: #b\n", "flow comments": "[#\n",
 	} {
 		data := []byte(strings.Repeat(unit, MaxFileSize/len(unit)))

@@ -12,9 +12,9 @@ import (
 	"coalmine/lab/input/yamlpos"
 )
 
-// checkAnalysisMatches checks the conditions of an A/B test. Flagger's CRD has no path and no method
-// here, and mergeMatchConditions drops them.
-// Source: flagger artifacts/flagger/crd.yaml; pkg/router/gateway_api_v1beta1.go.
+// checkAnalysisMatches checks the conditions of an A/B test. Flagger's CRD has no path and no
+// method here, and mergeMatchConditions drops them. Source: flagger artifacts/flagger/crd.yaml;
+// pkg/router/gateway_api_v1beta1.go.
 func (c *checker) checkAnalysisMatches(d *document, a *flaggerv1.CanaryAnalysis) {
 	const path = "spec.analysis.match"
 	if !c.checkLength(d, path, len(a.Match)) {
@@ -27,7 +27,8 @@ func (c *checker) checkAnalysisMatches(d *document, a *flaggerv1.CanaryAnalysis)
 		}
 		for _, field := range []string{"name", "uri", "scheme", "method", "authority", "port", "gateways"} {
 			if d.has(match + "." + field) {
-				c.fail(d, match+"."+field, "is not a field of Flagger's CRD: Flagger drops it, and the match covers other requests too",
+				c.fail(d, match+"."+field, "is not a field of Flagger's CRD: Flagger drops it, and the match covers "+
+					"other requests too",
 					"remove it; match headers or queryParams")
 			}
 		}
@@ -99,9 +100,11 @@ func (c *checker) checkConditions(d *document, path string, m istiov1beta1.HTTPM
 			continue
 		}
 		if len(kind.conditions) > 1 {
-			c.fail(d, field, fmt.Sprintf("has %d %s in one match: Flagger writes them in random order, and each new order "+
+			c.fail(d, field, fmt.Sprintf("has %d %s in one match: Flagger writes them in random order, and each "+
+				"new order "+
 				"resets the route so that nobody reaches the canary; on a real cluster the order is random too",
-				len(kind.conditions), kind.what), "write one per match; for a cookie and a header, set one header at the edge that stands for both")
+				len(kind.conditions), kind.what), "write one per match; for a cookie and a header, set one header at "+
+				"the edge that stands for both")
 		}
 		for _, name := range slices.Sorted(maps.Keys(kind.conditions)) {
 			c.checkStringMatch(d, field+"["+Clip(name)+"]", kind.conditions[name])

@@ -52,16 +52,18 @@ func (c *checker) checkServer(d *document, s *Server) {
 	}
 }
 
-// checkProxyProtocol checks that the port of the lab's services stays an HTTP port: with opaque or TLS,
-// the server's proxy counts no requests, so that no check has a value.
+// checkProxyProtocol checks that the port of the lab's services stays an HTTP port: with opaque or
+// TLS, the server's proxy counts no requests, so that no check has a value.
 func (c *checker) checkProxyProtocol(d *document, s *Server) {
 	const field = "spec.proxyProtocol"
 	switch p := s.Spec.ProxyProtocol; {
 	case p != "" && !slices.Contains(proxyProtocols(), p):
 		c.fail(d, field, Clip(p)+" is not a protocol of Linkerd", oneOf(proxyProtocols()))
 	case p != "opaque" && p != "TLS":
-	case s.Spec.Port.Type == intstr.String, slices.Contains(slices.Collect(maps.Values(c.env.TargetPorts)), int(s.Spec.Port.IntVal)):
-		c.fail(d, field, p+" makes the proxy forward bytes: it counts no requests, and no check has a value", "write HTTP/1")
+	case s.Spec.Port.Type == intstr.String, slices.Contains(slices.Collect(maps.Values(c.env.TargetPorts)),
+		int(s.Spec.Port.IntVal)):
+		c.fail(d, field, p+" makes the proxy forward bytes: it counts no requests, and no check has a value",
+			"write HTTP/1")
 	}
 }
 
@@ -111,10 +113,12 @@ func (c *checker) checkAuthenticationKinds(d *document, path string, refs []Auth
 		}
 		switch kind {
 		case "MeshTLSAuthentication":
-			c.fail(d, yamlpos.Index(path, i), "is the second identity: a client would need both, so Linkerd refuses the policy",
+			c.fail(d, yamlpos.Index(path, i), "is the second identity: a client would need both, so Linkerd refuses "+
+				"the policy",
 				"write one MeshTLSAuthentication that lists the identities, or one policy for each")
 		case "NetworkAuthentication":
-			c.fail(d, yamlpos.Index(path, i), "is the second NetworkAuthentication: a client would need both, so Linkerd refuses the policy",
+			c.fail(d, yamlpos.Index(path, i), "is the second NetworkAuthentication: a client would need both, so "+
+				"Linkerd refuses the policy",
 				"write one NetworkAuthentication that lists the networks")
 		}
 	}
@@ -191,9 +195,11 @@ func (c *checker) checkException(d *document, field string, cidr netip.Prefix, t
 	case err != nil:
 		c.fail(d, field, Clip(text)+" is neither a CIDR nor an address", "write a CIDR such as 10.1.0.0/16")
 	case except.Bits() <= cidr.Bits() && except.Contains(cidr.Addr()):
-		c.fail(d, field, Clip(text)+" excludes all of "+cidr.String()+": Linkerd refuses it", "write a part of the network")
+		c.fail(d, field, Clip(text)+" excludes all of "+cidr.String()+": Linkerd refuses it",
+			"write a part of the network")
 	case !cidr.Contains(except.Addr()):
-		c.fail(d, field, Clip(text)+" is outside of "+cidr.String()+": Linkerd refuses it", "write a part of the network, or remove it")
+		c.fail(d, field, Clip(text)+" is outside of "+cidr.String()+": Linkerd refuses it",
+			"write a part of the network, or remove it")
 	}
 }
 

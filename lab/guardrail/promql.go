@@ -57,7 +57,8 @@ func checkMatchers(query string) *queryProblem {
 // checkQueryRegex checks a regular expression of a query and adds its size to the query's.
 func checkQueryRegex(expr string, total *int) *queryProblem {
 	if len(expr) > MaxRegexLength {
-		return &queryProblem{message: fmt.Sprintf("the regular expression %s is longer than %d bytes", Clip(expr), MaxRegexLength),
+		return &queryProblem{message: fmt.Sprintf("the regular expression %s is longer than %d bytes", Clip(expr),
+			MaxRegexLength),
 			hint: "shorten it"}
 	}
 	size, err := regexSize(expr)
@@ -65,7 +66,8 @@ func checkQueryRegex(expr string, total *int) *queryProblem {
 		return nil // the parser reports the error
 	}
 	if *total += size; size > MaxRegexSize || *total > MaxQueryRegexSize {
-		return &queryProblem{message: "the regular expression " + Clip(expr) + " is too costly", hint: "lower the counts in {…}"}
+		return &queryProblem{message: "the regular expression " + Clip(expr) + " is too costly",
+			hint: "lower the counts in {…}"}
 	}
 	return nil
 }
@@ -198,7 +200,8 @@ func (q *queryCost) enterSubquery(n *parser.SubqueryExpr, steps int64) int64 {
 func (q *queryCost) checkSelector(v *parser.VectorSelector) {
 	q.selectors++
 	if q.selectors > MaxQuerySelectors {
-		q.reject(fmt.Sprintf("the query has more than %d selectors", MaxQuerySelectors), "split it into several metrics")
+		q.reject(fmt.Sprintf("the query has more than %d selectors", MaxQuerySelectors),
+			"split it into several metrics")
 	}
 	q.checkDuration("offset", v.OriginalOffset)
 	if v.Timestamp != nil || v.StartOrEnd != 0 {

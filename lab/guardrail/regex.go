@@ -28,15 +28,16 @@ func nodeSize(re *syntax.Regexp) int {
 	return min(size, 1<<30)
 }
 
-// regexProblem returns what is wrong with a regular expression of the guardrails, or "". It does not
-// compile an expression that is too large.
+// regexProblem returns what is wrong with a regular expression of the guardrails, or "". It does
+// not compile an expression that is too large.
 func (c *checker) regexProblem(expr string) (message, hint string) {
 	if len(expr) > MaxRegexLength {
 		return fmt.Sprintf("is longer than %d bytes", MaxRegexLength), "shorten it"
 	}
 	size, err := regexSize(expr)
 	if err != nil {
-		return Clip(strings.TrimPrefix(err.Error(), "error parsing regexp: ")), "write a regular expression in RE2 syntax"
+		return Clip(strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
+			"write a regular expression in RE2 syntax"
 	}
 	c.regexSize += size
 	switch {
@@ -47,7 +48,8 @@ func (c *checker) regexProblem(expr string) (message, hint string) {
 		return "is one too many: the regular expressions of all manifests are too costly", oneExercise
 	}
 	if _, err := regexp.Compile(expr); err != nil {
-		return Clip(strings.TrimPrefix(err.Error(), "error parsing regexp: ")), "write a regular expression in RE2 syntax"
+		return Clip(strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
+			"write a regular expression in RE2 syntax"
 	}
 	return "", ""
 }

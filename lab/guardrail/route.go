@@ -17,7 +17,8 @@ func (c *checker) checkRoute(d *document, r *gatewayv1beta1.HTTPRoute) {
 	if len(r.Spec.ParentRefs) == 0 {
 		c.fail(d, "spec.parentRefs", "is missing", "write the Service or Server that the route belongs to")
 	}
-	if !c.checkLength(d, "spec.parentRefs", len(r.Spec.ParentRefs)) || !c.checkLength(d, "spec.rules", len(r.Spec.Rules)) {
+	if !c.checkLength(d, "spec.parentRefs", len(r.Spec.ParentRefs)) ||
+		!c.checkLength(d, "spec.rules", len(r.Spec.Rules)) {
 		return
 	}
 	for i, ref := range r.Spec.ParentRefs {
@@ -64,7 +65,8 @@ func (c *checker) checkRule(d *document, path string, rule gatewayv1beta1.HTTPRo
 	}
 	for i, m := range rule.Matches {
 		match := yamlpos.Index(path+".matches", i)
-		if !c.checkLength(d, match+".headers", len(m.Headers)) || !c.checkLength(d, match+".queryParams", len(m.QueryParams)) {
+		if !c.checkLength(d, match+".headers", len(m.Headers)) ||
+			!c.checkLength(d, match+".queryParams", len(m.QueryParams)) {
 			return
 		}
 		if m.Path != nil {
@@ -130,7 +132,8 @@ func (c *checker) checkBackendRef(d *document, path string, b gatewayv1beta1.HTT
 	}
 	c.checkServiceName(d, path+".name", string(b.Name))
 	if b.Port == nil || *b.Port == 0 {
-		c.fail(d, path+".port", "is missing: Linkerd refuses a route to a Service without a port", "write the Service's port")
+		c.fail(d, path+".port", "is missing: Linkerd refuses a route to a Service without a port",
+			"write the Service's port")
 	}
 	c.checkFilters(d, path+".filters", b.Filters)
 	if b.Weight != nil {

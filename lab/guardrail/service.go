@@ -17,7 +17,8 @@ import (
 // opaquePorts is Linkerd's annotation for ports on which its proxies forward bytes.
 const opaquePorts = "config.linkerd.io/opaque-ports"
 
-const opaqueEffect = "makes Linkerd's proxies forward bytes: routes and weights do not apply, and there are no HTTP metrics"
+const opaqueEffect = "makes Linkerd's proxies forward bytes: routes and weights do not apply, and there are no " +
+	"HTTP metrics"
 
 // checkServiceFields checks what Flagger copies to the Services and their route, and what an API
 // server or Linkerd would refuse there.
@@ -25,7 +26,8 @@ func (c *checker) checkServiceFields(d *document, v *flaggerv1.Canary) {
 	s := v.Spec.Service
 	switch port := s.TargetPort; {
 	case port.Type == intstr.Int && (port.IntVal < 0 || port.IntVal > 65535):
-		c.fail(d, "spec.service.targetPort", fmt.Sprintf("%d is not a port number", port.IntVal), "write the container port")
+		c.fail(d, "spec.service.targetPort", fmt.Sprintf("%d is not a port number", port.IntVal),
+			"write the container port")
 	case port.Type == intstr.String && len(validation.IsValidPortName(port.StrVal)) > 0:
 		c.fail(d, "spec.service.targetPort", Clip(port.StrVal)+" is not a valid port name",
 			"write the number or name of the container port")
@@ -38,14 +40,17 @@ func (c *checker) checkServiceFields(d *document, v *flaggerv1.Canary) {
 	case "linkerd.io/opaque", "linkerd.io/tcp":
 		c.fail(d, "spec.service.appProtocol", s.AppProtocol+" "+opaqueEffect, "remove it")
 	case "kubernetes.io/h2c":
-		c.fail(d, "spec.service.appProtocol", "the lab's clients speak HTTP/1: they could not read the answers", "remove it")
+		c.fail(d, "spec.service.appProtocol", "the lab's clients speak HTTP/1: they could not read the answers",
+			"remove it")
 	}
 	if s.Rewrite != nil {
 		c.fail(d, "spec.service.rewrite",
-			"makes Linkerd drop the whole route, since it does not support the filter URLRewrite: weights would not apply", "remove it")
+			"makes Linkerd drop the whole route, since it does not support the filter URLRewrite: weights would "+
+				"not apply", "remove it")
 	}
 	c.checkHosts(d, v.Spec.TargetRef.Name, s.Hosts)
-	for name, m := range map[string]*flaggerv1.CustomMetadata{"apex": s.Apex, "primary": s.Primary, "canary": s.Canary} {
+	for name, m := range map[string]*flaggerv1.CustomMetadata{"apex": s.Apex, "primary": s.Primary,
+		"canary": s.Canary} {
 		if m != nil {
 			c.checkServiceMetadata(d, name, m)
 		}
@@ -79,7 +84,8 @@ func (c *checker) checkHosts(d *document, target string, hosts []string) {
 	for i, host := range hosts {
 		name := strings.TrimPrefix(host, "*.")
 		if len(validation.IsDNS1123Subdomain(name)) > 0 || isAddress(name) {
-			c.fail(d, yamlpos.Index(path, i), Clip(host)+" is not a host name of the Gateway API, so Flagger cannot create its route",
+			c.fail(d, yamlpos.Index(path, i), Clip(host)+" is not a host name of the Gateway API, so Flagger cannot "+
+				"create its route",
 				"write "+ClientHost(target, c.env.Namespace)+", which clients call, or remove hosts")
 		}
 	}

@@ -42,9 +42,12 @@ func TestObjectsAreInApplyOrder(t *testing.T) {
 		got = append(got, o.Kind+" "+o.Namespace+"/"+o.Name)
 	}
 	want := []string{
-		"Namespace /develop", "Secret develop/on-call-url", "Server develop/backend-http", "MeshTLSAuthentication develop/backend-clients",
-		"NetworkAuthentication develop/kubelet", "AuthorizationPolicy develop/backend-clients", "HTTPRoute develop/backend-health",
-		"HorizontalPodAutoscaler develop/backend", "MetricTemplate develop/latency", "MetricTemplate develop/success-rate",
+		"Namespace /develop", "Secret develop/on-call-url", "Server develop/backend-http",
+		"MeshTLSAuthentication develop/backend-clients",
+		"NetworkAuthentication develop/kubelet", "AuthorizationPolicy develop/backend-clients",
+		"HTTPRoute develop/backend-health",
+		"HorizontalPodAutoscaler develop/backend", "MetricTemplate develop/latency",
+		"MetricTemplate develop/success-rate",
 		"AlertProvider develop/on-call", "Canary develop/backend", "Canary develop/frontend",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -79,7 +79,8 @@ func (c *checker) checkTemplateUse(d *document, path string, t *document, v *fla
 		return // already reported for the template
 	}
 	if len(query) <= MaxQueryLength && m.Interval == "" && intervalUse.MatchString(query) {
-		c.fail(d, path+".interval", "is missing, but template "+Clip(t.object.Name)+" uses it: the range would be empty",
+		c.fail(d, path+".interval", "is missing, but template "+Clip(t.object.Name)+
+			" uses it: the range would be empty",
 			"write interval: 1m")
 		return
 	}
@@ -122,7 +123,8 @@ func renderQuery(query string, m flaggerv1.MetricTemplateModel) (string, *queryP
 	}
 	for name, value := range m.Variables {
 		if len(value) > MaxRegexLength {
-			return "", &queryProblem{message: "variable " + Clip(name) + " is too long", hint: "shorten it", inMetric: true}
+			return "", &queryProblem{message: "variable " + Clip(name) + " is too long", hint: "shorten it",
+				inMetric: true}
 		}
 	}
 	rendered, err := observers.RenderQuery(query, m)

@@ -38,7 +38,8 @@ func (c *checker) checkWebhooks(d *document, a *flaggerv1.CanaryAnalysis) {
 func (c *checker) checkWebhookType(d *document, path string, t flaggerv1.HookType) {
 	switch t {
 	case "", flaggerv1.RolloutHook, flaggerv1.PreRolloutHook, flaggerv1.PostRolloutHook, flaggerv1.ConfirmRolloutHook,
-		flaggerv1.ConfirmPromotionHook, flaggerv1.RollbackHook, flaggerv1.ConfirmTrafficIncreaseHook, flaggerv1.EventHook:
+		flaggerv1.ConfirmPromotionHook, flaggerv1.RollbackHook, flaggerv1.ConfirmTrafficIncreaseHook,
+		flaggerv1.EventHook:
 	default:
 		c.fail(d, path, Clip(string(t))+" is not a type of webhook",
 			"use pre-rollout, rollout, confirm-rollout, confirm-traffic-increase, confirm-promotion, post-rollout, "+

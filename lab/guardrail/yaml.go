@@ -66,7 +66,8 @@ func parseYAML(name string, data []byte, b *budget) ([]*yaml.Node, []Finding) {
 func (f *yamlFile) readable(data []byte) bool {
 	switch {
 	case len(data) > MaxFileSize:
-		f.fail(0, fmt.Sprintf("the file is larger than %d bytes", MaxFileSize), "split it, or remove what is not a manifest")
+		f.fail(0, fmt.Sprintf("the file is larger than %d bytes", MaxFileSize),
+			"split it, or remove what is not a manifest")
 	case !utf8.Valid(data):
 		f.fail(yamlpos.LineAt(data, firstInvalid(data)), "the file is not UTF-8 text", "save it as UTF-8")
 	case bytes.IndexByte(data, 0) >= 0:
@@ -150,7 +151,8 @@ func syntaxErrorLine(data []byte, problem string) int {
 func (f *yamlFile) accept(doc *yaml.Node) (bool, error) {
 	f.budget.documents--
 	if f.budget.documents < 0 {
-		f.fail(doc.Line, fmt.Sprintf("more than %d documents", MaxDocuments), "give the guardrails of one exercise only")
+		f.fail(doc.Line, fmt.Sprintf("more than %d documents", MaxDocuments),
+			"give the guardrails of one exercise only")
 		return false, errLimit
 	}
 	if len(doc.Content) == 0 {
@@ -176,7 +178,8 @@ func (f *yamlFile) accept(doc *yaml.Node) (bool, error) {
 func (f *yamlFile) inspect(n *yaml.Node, depth int) error {
 	f.budget.nodes--
 	if f.budget.nodes < 0 {
-		f.fail(n.Line, fmt.Sprintf("more than %d YAML nodes in total", MaxNodes), "give the guardrails of one exercise only")
+		f.fail(n.Line, fmt.Sprintf("more than %d YAML nodes in total", MaxNodes),
+			"give the guardrails of one exercise only")
 		return errLimit
 	}
 	if depth > MaxYAMLDepth {

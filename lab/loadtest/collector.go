@@ -11,8 +11,8 @@ import (
 	"coalmine/loadgen/results"
 )
 
-// collector counts every attempt three times: exactly for the results, by second for the events, and
-// as Prometheus metrics. It must be used from one goroutine; metrics may be scraped meanwhile.
+// collector counts every attempt three times: exactly for the results, by second for the events,
+// and as Prometheus metrics. It must be used from one goroutine; metrics may be scraped meanwhile.
 type collector struct {
 	results  *results.Results
 	attempts *trafficstats.Attempts

@@ -45,8 +45,8 @@ func New(name string, o Options) (*Test, error) {
 // Plan returns the plan of the test.
 func (t *Test) Plan() *loadgen.Plan { return t.plan }
 
-// BrokenLines returns the lines of the replayed log that could not be parsed, and the number of those
-// that could.
+// BrokenLines returns the lines of the replayed log that could not be parsed, and the number of
+// those that could.
 func (t *Test) BrokenLines() (broken accesslog.Broken, parsed int) {
 	if r := t.source.workload.Replay; r != nil {
 		parsed = len(r.Lines)

@@ -58,13 +58,19 @@ func TestNewRejects(t *testing.T) {
 		change func(*loadtest.Options)
 		want   string
 	}{
-		"no scenario":     {"nowhere", func(*loadtest.Options) {}, "the workloads are browse"},
-		"no log":          {"", func(o *loadtest.Options) { o.Plan.Replay = "none.log" }, "--replay: "},
-		"rate of a log":   {"", func(o *loadtest.Options) { o.Plan.Replay = "access.log" }, "--rate does not apply to a replayed log"},
-		"speed of a plan": {"browse", func(o *loadtest.Options) { o.Plan.Speed = 2 }, "--speed only applies to replayed logs"},
-		"header":          {"browse", func(o *loadtest.Options) { o.Plan.Headers = []string{"X"} }, `--header "X" has no colon`},
-		"shard":           {"browse", func(o *loadtest.Options) { o.Plan.Shard = "4/3" }, `--shard "4/3"`},
-		"objective":       {"browse", func(o *loadtest.Options) { o.Objectives = []string{"p99"} }, "--objective: "},
+		"no scenario": {"nowhere", func(*loadtest.Options) {}, "the workloads are browse"},
+		"no log":      {"", func(o *loadtest.Options) { o.Plan.Replay = "none.log" }, "--replay: "},
+		"rate of a log": {"", func(o *loadtest.Options) {
+			o.Plan.Replay = "access.log"
+		}, "--rate does not apply to a replayed log"},
+		"speed of a plan": {"browse", func(o *loadtest.Options) {
+			o.Plan.Speed = 2
+		}, "--speed only applies to replayed logs"},
+		"header": {"browse", func(o *loadtest.Options) {
+			o.Plan.Headers = []string{"X"}
+		}, `--header "X" has no colon`},
+		"shard":     {"browse", func(o *loadtest.Options) { o.Plan.Shard = "4/3" }, `--shard "4/3"`},
+		"objective": {"browse", func(o *loadtest.Options) { o.Objectives = []string{"p99"} }, "--objective: "},
 	} {
 		o := options(t)
 		c.change(&o)
@@ -117,7 +123,8 @@ func TestWritePlan(t *testing.T) {
 		Cohort, Route, Method, Target string
 	}
 	line, _, _ := strings.Cut(one.String(), "\n")
-	if err := json.Unmarshal([]byte(line), &first); err != nil || first.Seq == nil || *first.Seq != 0 || first.Target == "" {
+	if err := json.Unmarshal([]byte(line), &first); err != nil || first.Seq == nil || *first.Seq != 0 ||
+		first.Target == "" {
 		t.Errorf("first line %s: %v", line, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -136,7 +143,8 @@ func TestRunAgainstAServer(t *testing.T) {
 	defer web.Close()
 	o := options(t)
 	o.Target.URLs, o.Target.VersionHeader = []string{web.URL}, "X-Version"
-	o.Output = loadtest.OutputOptions{Save: "r.json", HDR: "r.hdr", Results: "r.csv", Events: "r.jsonl", Metrics: "127.0.0.1:0"}
+	o.Output = loadtest.OutputOptions{Save: "r.json", HDR: "r.hdr", Results: "r.csv", Events: "r.jsonl",
+		Metrics: "127.0.0.1:0"}
 	o.Objectives = []string{"errors<=0%", "version=v7 rate>1"}
 	var messages bytes.Buffer
 	seconds := 0
@@ -149,7 +157,8 @@ func TestRunAgainstAServer(t *testing.T) {
 		t.Fatal(err, r.Err)
 	}
 	all := r.Results.Sum(nil)
-	if all.Requests != served.Load() || all.Requests == 0 || objective.Worst(r.Verdicts) != objective.Met || seconds == 0 {
+	if all.Requests != served.Load() || all.Requests == 0 || objective.Worst(r.Verdicts) != objective.Met ||
+		seconds == 0 {
 		t.Errorf("%d requests of %d, %d seconds, verdicts %v", all.Requests, served.Load(), seconds, r.Verdicts)
 	}
 	if !strings.HasPrefix(messages.String(), "Metrics at http://127.0.0.1:") {
@@ -202,21 +211,44 @@ func TestRunRejects(t *testing.T) {
 		change func(*loadtest.Options)
 		want   string
 	}{
-		"no services":     {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{"sim"} }, "browse has no services to simulate"},
-		"vegeta":          {"hidden-segment", func(o *loadtest.Options) { o.Target.URLs, o.Output.Results = []string{"sim"}, "x" }, "--results does not apply"},
-		"version":         {"hidden-segment", func(o *loadtest.Options) { o.Target.URLs, o.Target.Version = []string{"sim"}, "v9" }, `no version "v9"`},
-		"sim and others":  {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{web.URL, "sim"} }, "cannot be combined with other targets"},
-		"no scheme":       {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{"localhost:1"} }, "write http://localhost:1"},
-		"a query":         {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{"http://x?y"} }, "cannot be used"},
-		"twice":           {"browse", func(o *loadtest.Options) { o.Target.URLs = []string{web.URL, web.URL} }, "a second URL for the same service"},
-		"no target":       {"hidden-segment", func(o *loadtest.Options) { o.Target.URLs = []string{"backend=" + web.URL} }, "add --target frontend=URL"},
-		"unknown service": {"hidden-segment", func(o *loadtest.Options) { o.Target.URLs = []string{web.URL, "db=" + web.URL} }, `no route belongs to service "db"`},
-		"no CA":           {"browse", func(o *loadtest.Options) { o.Target.URLs, o.Target.CA = []string{web.URL}, "access.log" }, "contains no certificate"},
-		"metrics":         {"browse", func(o *loadtest.Options) { o.Target.URLs, o.Output.Metrics = []string{web.URL}, "nonsense" }, "--metrics: "},
+		"no services": {"browse", func(o *loadtest.Options) {
+			o.Target.URLs = []string{"sim"}
+		}, "browse has no services to simulate"},
+		"vegeta": {"hidden-segment", func(o *loadtest.Options) {
+			o.Target.URLs, o.Output.Results = []string{"sim"}, "x"
+		}, "--results does not apply"},
+		"version": {"hidden-segment", func(o *loadtest.Options) {
+			o.Target.URLs, o.Target.Version = []string{"sim"}, "v9"
+		}, `no version "v9"`},
+		"sim and others": {"browse", func(o *loadtest.Options) {
+			o.Target.URLs = []string{web.URL, "sim"}
+		}, "cannot be combined with other targets"},
+		"no scheme": {"browse", func(o *loadtest.Options) {
+			o.Target.URLs = []string{"localhost:1"}
+		}, "write http://localhost:1"},
+		"a query": {"browse", func(o *loadtest.Options) {
+			o.Target.URLs = []string{"http://x?y"}
+		}, "cannot be used"},
+		"twice": {"browse", func(o *loadtest.Options) {
+			o.Target.URLs = []string{web.URL, web.URL}
+		}, "a second URL for the same service"},
+		"no target": {"hidden-segment", func(o *loadtest.Options) {
+			o.Target.URLs = []string{"backend=" + web.URL}
+		}, "add --target frontend=URL"},
+		"unknown service": {"hidden-segment", func(o *loadtest.Options) {
+			o.Target.URLs = []string{web.URL, "db=" + web.URL}
+		}, `no route belongs to service "db"`},
+		"no CA": {"browse", func(o *loadtest.Options) {
+			o.Target.URLs, o.Target.CA = []string{web.URL}, "access.log"
+		}, "contains no certificate"},
+		"metrics": {"browse", func(o *loadtest.Options) {
+			o.Target.URLs, o.Output.Metrics = []string{web.URL}, "nonsense"
+		}, "--metrics: "},
 	} {
 		o := options(t)
 		c.change(&o)
-		if _, err := newTest(t, c.source, o).Run(t.Context(), "test", io.Discard, ignore); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := newTest(t, c.source, o).Run(t.Context(), "test", io.Discard, ignore); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
 	}

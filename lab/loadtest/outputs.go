@@ -42,7 +42,8 @@ func (t *Test) openOutputs(ctx context.Context, messages io.Writer) (*outputs, e
 	for _, want := range []struct {
 		flag, path string
 		file       **outputFile
-	}{{"events", o.Events, &out.events}, {"results", o.Results, &out.results}, {"save", o.Save, &out.save}, {"hdr", o.HDR, &out.hdr}} {
+	}{{"events", o.Events, &out.events}, {"results", o.Results, &out.results}, {"save", o.Save, &out.save},
+		{"hdr", o.HDR, &out.hdr}} {
 		if want.path == "" {
 			continue
 		}

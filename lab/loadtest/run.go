@@ -16,13 +16,14 @@ import (
 type Result struct {
 	Results  *results.Results
 	Verdicts []objective.Verdict
-	// Err says why the test is incomplete or useless: it was interrupted, or no request was answered.
+	// Err says why the test is incomplete or useless: it was interrupted, or no request was
+	// answered.
 	Err error
 }
 
 // Run sends the plan. It writes the files that the options name, calls listen with each event, and
-// reports the address of the metrics on messages. If the test is interrupted, Run returns the result
-// so far with its Err set; version is that of this program, for the event log.
+// reports the address of the metrics on messages. If the test is interrupted, Run returns the
+// result so far with its Err set; version is that of this program, for the event log.
 func (t *Test) Run(ctx context.Context, version string, messages io.Writer, listen func(event.Event)) (*Result, error) {
 	send, err := t.executor(ctx)
 	if err != nil {
@@ -57,9 +58,11 @@ func (t *Test) result(c *collector, report attack.Report, sendErr error) *Result
 	r := &Result{Results: c.results, Verdicts: objective.JudgeAll(t.objectives, c.results), Err: sendErr}
 	switch {
 	case errors.Is(sendErr, context.Canceled):
-		r.Err = fmt.Errorf("%w: %d planned requests were not sent; objectives are judged by those that were", sendErr, report.Unsent)
+		r.Err = fmt.Errorf("%w: %d planned requests were not sent; objectives are judged by those that were", sendErr,
+			report.Unsent)
 	case sendErr == nil && c.results.Sum(nil).Attempts > 0 && c.answered == 0 && len(c.results.Limits()) == 0:
-		r.Err = fmt.Errorf("none of %d requests was answered: the report shows why; is the target still running?", report.Attempts)
+		r.Err = fmt.Errorf("none of %d requests was answered: the report shows why; is the target still running?",
+			report.Attempts)
 	}
 	return r
 }

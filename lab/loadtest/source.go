@@ -22,7 +22,8 @@ import (
 type source struct {
 	name     string
 	workload loadgen.Workload
-	// objectives of the routes decide which responses are slow and which rows of the report are marked.
+	// objectives of the routes decide which responses are slow and which rows of the report are
+	// marked.
 	objectives []service.Objective
 	// scenario is nil for traffic without services.
 	scenario *scenario.Scenario
@@ -70,7 +71,8 @@ func scenarioSource(dir, name string) (*source, error) {
 		return nil, err
 	}
 	s := src.Scenario
-	return &source{name: s.Name, workload: s.Traffic, objectives: s.Objectives, scenario: s, broken: s.Broken}, src.Close()
+	return &source{name: s.Name, workload: s.Traffic, objectives: s.Objectives, scenario: s,
+		broken: s.Broken}, src.Close()
 }
 
 func workloadSource(w *scenario.Workload, err error) (*source, error) {
@@ -100,8 +102,8 @@ func replaySource(name string, o Options) (*source, error) {
 	return s, nil
 }
 
-// withReplay keeps from a workload what a log does not contain: the routes, and how to recognise the
-// cohorts.
+// withReplay keeps from a workload what a log does not contain: the routes, and how to recognise
+// the cohorts.
 func withReplay(w loadgen.Workload, r *loadgen.Replay) loadgen.Workload {
 	w.Rate, w.Bursts, w.Replay = loadgen.Curve{}, nil, r
 	w.Cohorts = slices.Clone(w.Cohorts)

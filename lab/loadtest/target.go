@@ -130,7 +130,8 @@ func (t *Test) assignTargets(byService map[string]*url.URL) ([]*url.URL, error) 
 	}
 	for service := range byService {
 		if !known[service] {
-			return nil, input.New("name a service of the workload's routes", "--target: no route belongs to service %q", service)
+			return nil, input.New("name a service of the workload's routes",
+				"--target: no route belongs to service %q", service)
 		}
 	}
 	return targets, nil
@@ -140,14 +141,17 @@ func (t *Test) assignTargets(byService map[string]*url.URL) ([]*url.URL, error) 
 func ParseTarget(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" && u.Fragment == "":
+	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" &&
+		u.Fragment == "":
 		return u, nil
 	case text == Simulator:
-		return nil, input.New("send either to the simulated services or to real ones", "--target sim cannot be combined with other targets")
+		return nil, input.New("send either to the simulated services or to real ones",
+			"--target sim cannot be combined with other targets")
 	case !strings.Contains(text, "://"):
 		return nil, input.New("write http://"+strings.TrimPrefix(text, "//"), "--target %q is not a URL", text)
 	}
-	return nil, input.New("write http://HOST:PORT or https://HOST:PORT, optionally with a path to prepend to all routes",
+	return nil, input.New("write http://HOST:PORT or https://HOST:PORT, optionally with a path to prepend to "+
+		"all routes",
 		"--target %q cannot be used", text)
 }
 

@@ -35,7 +35,8 @@ func TestCostFollowsPeakEWMA(t *testing.T) {
 
 // TestDecayIsSmooth compares the series for short times with the exponential.
 func TestDecayIsSmooth(t *testing.T) {
-	for _, d := range []time.Duration{time.Microsecond, time.Millisecond, 77 * time.Millisecond, 79 * time.Millisecond, time.Second} {
+	for _, d := range []time.Duration{time.Microsecond, time.Millisecond, 77 * time.Millisecond, 79 * time.Millisecond,
+		time.Second} {
 		var b mesh.Balancer
 		b.Set(0, []int{1})
 		got, want := b.Pick(0, 0).Cost(d), 30e6*math.Exp(-d.Seconds()/10)

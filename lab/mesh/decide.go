@@ -64,7 +64,8 @@ func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
 			return v
 		}
 	}
-	return p.applyDefault(v, cmp.Or(server.AccessPolicy, Deny), c, "no AuthorizationPolicy for Server "+server.Name+" admits the client")
+	return p.applyDefault(v, cmp.Or(server.AccessPolicy, Deny), c, "no AuthorizationPolicy for Server "+server.Name+
+		" admits the client")
 }
 
 // Probe returns the decision about an HTTP request to a path of the pod. It is that of
@@ -143,8 +144,9 @@ func (p *Policies) clusterNetworks() []netip.Prefix {
 	return DefaultClusterNetworks()
 }
 
-// admits reports whether a client passes all authentications required by a policy. Linkerd ignores a
-// policy with a dangling reference, or with two authentications of one kind; then it admits nothing.
+// admits reports whether a client passes all authentications required by a policy. Linkerd ignores
+// a policy with a dangling reference, or with two authentications of one kind; then it admits
+// nothing.
 func (p *Policies) admits(a *AuthorizationPolicy, c Client) bool {
 	var identities, networks int
 	ok := true
@@ -152,7 +154,9 @@ func (p *Policies) admits(a *AuthorizationPolicy, c Client) bool {
 		namespace := cmp.Or(r.Namespace, a.Namespace)
 		switch r.Kind {
 		case "MeshTLSAuthentication":
-			m := find(p.MeshTLS, func(m *MeshTLSAuthentication) bool { return m.Namespace == namespace && m.Name == r.Name })
+			m := find(p.MeshTLS, func(m *MeshTLSAuthentication) bool {
+				return m.Namespace == namespace && m.Name == r.Name
+			})
 			if m == nil {
 				return false
 			}
@@ -162,7 +166,9 @@ func (p *Policies) admits(a *AuthorizationPolicy, c Client) bool {
 			identities++
 			ok = c.Identity == Identity(r.Name, namespace) && ok
 		case "NetworkAuthentication":
-			n := find(p.Networks, func(n *NetworkAuthentication) bool { return n.Namespace == namespace && n.Name == r.Name })
+			n := find(p.Networks, func(n *NetworkAuthentication) bool {
+				return n.Namespace == namespace && n.Name == r.Name
+			})
 			if n == nil {
 				return false
 			}

@@ -24,7 +24,8 @@ func pattern(name, value string) mesh.ValueMatch {
 
 func onShop(rules ...mesh.Rule) mesh.Route {
 	return mesh.Route{
-		Name: "shop", Namespace: "develop", Parents: []mesh.Parent{{Service: "shop", Namespace: "develop"}}, Rules: rules,
+		Name: "shop", Namespace: "develop", Parents: []mesh.Parent{{Service: "shop", Namespace: "develop"}},
+		Rules: rules,
 	}
 }
 
@@ -51,7 +52,8 @@ func TestPrecedence(t *testing.T) {
 		Method: "GET", Path: "/cart/items", Query: "a=1&b=2",
 		Headers: []mesh.Header{{Name: "X-Canary", Value: "always"}, {Name: "X-Other", Value: "1"}},
 	}
-	exact, long, short := path(mesh.PathExact, "/cart/items"), path(mesh.PathPrefix, "/cart"), path(mesh.PathPrefix, "/")
+	exact, long, short := path(mesh.PathExact, "/cart/items"), path(mesh.PathPrefix, "/cart"),
+		path(mesh.PathPrefix, "/")
 	oneHeader := mesh.Match{Headers: []mesh.ValueMatch{header("x-canary", "always")}}
 	twoHeaders := mesh.Match{Headers: []mesh.ValueMatch{header("x-canary", "always"), header("x-other", "1")}}
 	oneQuery := mesh.Match{Query: []mesh.ValueMatch{header("a", "1")}}
@@ -61,22 +63,25 @@ func TestPrecedence(t *testing.T) {
 		matches []mesh.Match
 		want    int
 	}{
-		"exact path before prefix":          {[]mesh.Match{long, exact}, 1},
-		"longest prefix":                    {[]mesh.Match{short, long}, 1},
-		"regex counts the whole path":       {[]mesh.Match{long, path(mesh.PathRegex, "/c.*")}, 1},
-		"path before headers":               {[]mesh.Match{twoHeaders, long}, 1},
-		"headers before none":               {[]mesh.Match{short, oneHeader}, 1},
-		"most headers":                      {[]mesh.Match{oneHeader, twoHeaders}, 1},
-		"most query parameters":             {[]mesh.Match{oneQuery, twoQueries}, 1},
-		"headers before query parameters":   {[]mesh.Match{twoQueries, oneHeader}, 1},
-		"method before none":                {[]mesh.Match{short, method}, 1},
-		"the proxy puts headers first":      {[]mesh.Match{method, oneHeader}, 1},
-		"first rule of equals":              {[]mesh.Match{oneHeader, oneHeader}, 0},
-		"no condition is the prefix /":      {[]mesh.Match{{}, short}, 0},
-		"other method":                      {[]mesh.Match{{Method: "POST"}}, -1},
-		"other value":                       {[]mesh.Match{{Headers: []mesh.ValueMatch{header("x-canary", "Always")}}}, -1},
-		"all headers must match":            {[]mesh.Match{{Headers: []mesh.ValueMatch{header("x-canary", "always"), header("x", "y")}}}, -1},
-		"all query parameters must match":   {[]mesh.Match{{Query: []mesh.ValueMatch{header("a", "1"), header("b", "3")}}}, -1},
+		"exact path before prefix":        {[]mesh.Match{long, exact}, 1},
+		"longest prefix":                  {[]mesh.Match{short, long}, 1},
+		"regex counts the whole path":     {[]mesh.Match{long, path(mesh.PathRegex, "/c.*")}, 1},
+		"path before headers":             {[]mesh.Match{twoHeaders, long}, 1},
+		"headers before none":             {[]mesh.Match{short, oneHeader}, 1},
+		"most headers":                    {[]mesh.Match{oneHeader, twoHeaders}, 1},
+		"most query parameters":           {[]mesh.Match{oneQuery, twoQueries}, 1},
+		"headers before query parameters": {[]mesh.Match{twoQueries, oneHeader}, 1},
+		"method before none":              {[]mesh.Match{short, method}, 1},
+		"the proxy puts headers first":    {[]mesh.Match{method, oneHeader}, 1},
+		"first rule of equals":            {[]mesh.Match{oneHeader, oneHeader}, 0},
+		"no condition is the prefix /":    {[]mesh.Match{{}, short}, 0},
+		"other method":                    {[]mesh.Match{{Method: "POST"}}, -1},
+		"other value": {[]mesh.Match{{Headers: []mesh.ValueMatch{header("x-canary", "Always")}}},
+			-1},
+		"all headers must match": {[]mesh.Match{{Headers: []mesh.ValueMatch{header("x-canary", "always"),
+			header("x", "y")}}}, -1},
+		"all query parameters must match": {[]mesh.Match{{Query: []mesh.ValueMatch{header("a", "1"),
+			header("b", "3")}}}, -1},
 		"query names are case-sensitive":    {[]mesh.Match{{Query: []mesh.ValueMatch{header("A", "1")}}}, -1},
 		"path prefix compares elements":     {[]mesh.Match{path(mesh.PathPrefix, "/car")}, -1},
 		"path prefix with slash at the end": {[]mesh.Match{path(mesh.PathPrefix, "/cart/items/")}, 0},
@@ -181,7 +186,8 @@ func TestAttachment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !table.HasRoutes("develop", "shop", 80) || table.HasRoutes("develop", "shop", 81) || table.HasRoutes("other", "shop", 80) ||
+	if !table.HasRoutes("develop", "shop", 80) || table.HasRoutes("develop", "shop", 81) ||
+		table.HasRoutes("other", "shop", 80) ||
 		table.HasRoutes("develop", "shop-canary", 80) {
 		t.Error("a route attaches to the wrong Services or ports")
 	}
@@ -189,7 +195,8 @@ func TestAttachment(t *testing.T) {
 
 func TestInvalidRegexKeepsOtherRoutes(t *testing.T) {
 	broken := onShop(mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{pattern("a", "(")}}}})
-	table, err := mesh.Compile([]mesh.Route{broken, {Name: "ok", Parents: []mesh.Parent{{Service: "b"}}, Rules: []mesh.Rule{{}}}})
+	table, err := mesh.Compile([]mesh.Route{broken, {Name: "ok", Parents: []mesh.Parent{{Service: "b"}},
+		Rules: []mesh.Rule{{}}}})
 	if err == nil || table.HasRoutes("develop", "shop", 80) || !table.HasRoutes("", "b", 1) {
 		t.Errorf("error %v", err)
 	}
@@ -198,10 +205,12 @@ func TestInvalidRegexKeepsOtherRoutes(t *testing.T) {
 func TestRuleString(t *testing.T) {
 	m := mesh.Match{
 		Method: "GET", Path: mesh.PathMatch{Kind: mesh.PathPrefix, Value: "/a"},
-		Headers: []mesh.ValueMatch{header("x", "1"), pattern("Cookie", "c.*")}, Query: []mesh.ValueMatch{header("q", "2")},
+		Headers: []mesh.ValueMatch{header("x", "1"), pattern("Cookie", "c.*")},
+		Query:   []mesh.ValueMatch{header("q", "2")},
 	}
 	r := mesh.Rule{Matches: []mesh.Match{m, path(mesh.PathExact, "/b")}}
-	if got, want := r.String(), "method GET, path under /a, header x: 1, header Cookie ~ c.*, query q: 2 or path /b"; got != want {
+	if got, want := r.String(), "method GET, path under /a, header x: 1, header Cookie ~ c.*, query q: 2 "+
+		"or path /b"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
 	}
 	if got := (mesh.Rule{Matches: []mesh.Match{m, path(mesh.PathPrefix, "/")}}).String(); got != "" {
@@ -271,8 +280,9 @@ func FuzzMatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, prefix, requested, cookie, expr, query string) {
 		table, err := mesh.Compile([]mesh.Route{onShop(
 			mesh.Rule{Matches: []mesh.Match{{
-				Path: mesh.PathMatch{Kind: mesh.PathPrefix, Value: prefix}, Headers: []mesh.ValueMatch{pattern("Cookie", expr)},
-				Query: []mesh.ValueMatch{header("a", "1")},
+				Path:    mesh.PathMatch{Kind: mesh.PathPrefix, Value: prefix},
+				Headers: []mesh.ValueMatch{pattern("Cookie", expr)},
+				Query:   []mesh.ValueMatch{header("a", "1")},
 			}}},
 		)})
 		if _, broken := regexp.Compile(expr); (broken != nil) != (err != nil) {

@@ -51,7 +51,8 @@ func TestDefaultPolicies(t *testing.T) {
 		}
 	}
 	cluster := &mesh.Policies{Default: mesh.Deny}
-	if cluster.Decide(podOf("shop", ""), 8080, web).Allowed || !cluster.Decide(podOf("shop", mesh.Audit), 8080, web).Allowed {
+	if cluster.Decide(podOf("shop", ""), 8080, web).Allowed ||
+		!cluster.Decide(podOf("shop", mesh.Audit), 8080, web).Allowed {
 		t.Error("the cluster's default must apply to exactly the pods without an annotation")
 	}
 }
@@ -60,21 +61,25 @@ func TestDefaultPolicies(t *testing.T) {
 func guarded(required ...mesh.AuthenticationRef) *mesh.Policies {
 	return &mesh.Policies{
 		Servers: []mesh.Server{{
-			Name: "shop-http", Namespace: "develop", Port: 8080, Selector: mesh.Selector{MatchLabels: map[string]string{"app": "shop"}},
+			Name: "shop-http", Namespace: "develop", Port: 8080,
+			Selector: mesh.Selector{MatchLabels: map[string]string{"app": "shop"}},
 		}},
 		Authorizations: []mesh.AuthorizationPolicy{{
-			Name: "shop-clients", Namespace: "develop", TargetKind: "Server", TargetName: "shop-http", Required: required,
+			Name: "shop-clients", Namespace: "develop", TargetKind: "Server", TargetName: "shop-http",
+			Required: required,
 		}},
 		MeshTLS: []mesh.MeshTLSAuthentication{
 			{Name: "web", Namespace: "develop", Identities: []string{web.Identity}},
 			{Name: "all", Namespace: "develop", Identities: []string{"*"}},
-			{Name: "suffix", Namespace: "develop", Identities: []string{"*.develop.serviceaccount.identity.linkerd.cluster.local"}},
+			{Name: "suffix", Namespace: "develop",
+				Identities: []string{"*.develop.serviceaccount.identity.linkerd.cluster.local"}},
 			{Name: "account", Namespace: "develop", Refs: []mesh.IdentityRef{{Kind: "ServiceAccount", Name: "web"}}},
 			{Name: "space", Namespace: "develop", Refs: []mesh.IdentityRef{{Kind: "Namespace", Name: "other"}}},
 		},
 		Networks: []mesh.NetworkAuthentication{
 			{Name: "pods", Namespace: "develop", Networks: []mesh.Network{{
-				CIDR: netip.MustParsePrefix("10.42.0.0/16"), Except: []netip.Prefix{netip.MustParsePrefix("10.42.0.2/32")},
+				CIDR:   netip.MustParsePrefix("10.42.0.0/16"),
+				Except: []netip.Prefix{netip.MustParsePrefix("10.42.0.2/32")},
 			}}},
 		},
 	}
@@ -90,19 +95,21 @@ func TestAuthorizations(t *testing.T) {
 		required          []mesh.AuthenticationRef
 		web, other, plain bool
 	}{
-		"nothing required":        {nil, true, true, true},
-		"one identity":            {[]mesh.AuthenticationRef{tls("web")}, true, false, false},
-		"every identity":          {[]mesh.AuthenticationRef{tls("all")}, true, true, false},
-		"suffix":                  {[]mesh.AuthenticationRef{tls("suffix")}, true, false, false},
-		"service account":         {[]mesh.AuthenticationRef{tls("account")}, true, false, false},
-		"namespace":               {[]mesh.AuthenticationRef{tls("space")}, false, true, false},
-		"service account by ref":  {[]mesh.AuthenticationRef{ref("ServiceAccount", "web")}, true, false, false},
-		"network with a hole":     {[]mesh.AuthenticationRef{ref("NetworkAuthentication", "pods")}, true, false, true},
-		"network and identity":    {[]mesh.AuthenticationRef{tls("all"), ref("NetworkAuthentication", "pods")}, true, false, false},
+		"nothing required":       {nil, true, true, true},
+		"one identity":           {[]mesh.AuthenticationRef{tls("web")}, true, false, false},
+		"every identity":         {[]mesh.AuthenticationRef{tls("all")}, true, true, false},
+		"suffix":                 {[]mesh.AuthenticationRef{tls("suffix")}, true, false, false},
+		"service account":        {[]mesh.AuthenticationRef{tls("account")}, true, false, false},
+		"namespace":              {[]mesh.AuthenticationRef{tls("space")}, false, true, false},
+		"service account by ref": {[]mesh.AuthenticationRef{ref("ServiceAccount", "web")}, true, false, false},
+		"network with a hole":    {[]mesh.AuthenticationRef{ref("NetworkAuthentication", "pods")}, true, false, true},
+		"network and identity": {[]mesh.AuthenticationRef{tls("all"), ref("NetworkAuthentication", "pods")}, true,
+			false, false},
 		"missing authentication":  {[]mesh.AuthenticationRef{tls("typo")}, false, false, false},
 		"two identities: ignored": {[]mesh.AuthenticationRef{tls("all"), tls("web")}, false, false, false},
-		"two networks: ignored":   {[]mesh.AuthenticationRef{ref("NetworkAuthentication", "pods"), ref("NetworkAuthentication", "pods")}, false, false, false},
-		"unknown kind: ignored":   {[]mesh.AuthenticationRef{ref("MeshTlsAuthentication", "all")}, false, false, false},
+		"two networks: ignored": {[]mesh.AuthenticationRef{ref("NetworkAuthentication", "pods"),
+			ref("NetworkAuthentication", "pods")}, false, false, false},
+		"unknown kind: ignored": {[]mesh.AuthenticationRef{ref("MeshTlsAuthentication", "all")}, false, false, false},
 	} {
 		p := guarded(c.required...)
 		got := [3]bool{}
@@ -197,12 +204,15 @@ func TestSelector(t *testing.T) {
 		values  []string
 		want    bool
 	}{
-		{"app", "In", []string{"a", "shop"}, true}, {"app", "In", []string{"a"}, false}, {"x", "In", []string{"a"}, false},
+		{"app", "In", []string{"a", "shop"}, true}, {"app", "In", []string{"a"}, false},
+		{"x", "In", []string{"a"}, false},
 		{"app", "NotIn", []string{"shop"}, false}, {"x", "NotIn", []string{"shop"}, true},
 		{"app", "Exists", nil, true}, {"x", "Exists", nil, false},
-		{"x", "DoesNotExist", nil, true}, {"app", "DoesNotExist", nil, false}, {"app", "Equals", []string{"shop"}, false},
+		{"x", "DoesNotExist", nil, true}, {"app", "DoesNotExist", nil, false},
+		{"app", "Equals", []string{"shop"}, false},
 	} {
-		s := mesh.Selector{MatchLabels: map[string]string{"tier": "web"}, MatchExpressions: []mesh.Requirement{{Key: c.key, Operator: c.op, Values: c.values}}}
+		s := mesh.Selector{MatchLabels: map[string]string{"tier": "web"},
+			MatchExpressions: []mesh.Requirement{{Key: c.key, Operator: c.op, Values: c.values}}}
 		if got := s.Matches(labels); got != c.want {
 			t.Errorf("%s %s %v: %v", c.key, c.op, c.values, got)
 		}

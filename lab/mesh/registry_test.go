@@ -44,7 +44,8 @@ var target = netip.MustParseAddrPort("10.42.0.9:8080")
 
 func TestInboundSeries(t *testing.T) {
 	r := mesh.NewRegistry()
-	p := r.Proxy(1, mesh.PodLabels("linkerd-proxy", "develop", "shop-0", "shop", map[string]string{"app": "shop", "pod": "x"}))
+	p := r.Proxy(1, mesh.PodLabels("linkerd-proxy", "develop", "shop-0", "shop",
+		map[string]string{"app": "shop", "pod": "x"}))
 	in := p.Inbound(target, web, verdict(true))
 	if got := scrape(r, 0, ""); len(got) != 0 {
 		t.Errorf("series before the first request: %v", got)
@@ -55,7 +56,8 @@ func TestInboundSeries(t *testing.T) {
 	const tail = `job="linkerd-proxy",namespace="develop",pod="shop-0",route_kind="default",route_name="default",` +
 		`srv_group="policy.linkerd.io",srv_kind="server",srv_name="s",srv_port="8080",`
 	const addr = `target_addr="10.42.0.9:8080",target_ip="10.42.0.9",target_port="8080",tls="true"}`
-	want := []string{`response_total{` + pod + `classification="success",client_id="web.develop.serviceaccount.identity.linkerd.cluster.local",` +
+	want := []string{`response_total{` + pod +
+		`classification="success",client_id="web.develop.serviceaccount.identity.linkerd.cluster.local",` +
 		`deployment="shop",direction="inbound",` + tail + `status_code="200",` + addr + ` 1`}
 	if got := scrape(r, 0, "response_total"); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want[0])
@@ -91,7 +93,8 @@ func TestOutboundSeries(t *testing.T) {
 	r := mesh.NewRegistry()
 	p := r.Proxy(1, nil)
 	o := p.Outbound(mesh.Destination{
-		Addr: target, Identity: mesh.Identity("shop", "develop"), Service: "shop-canary", Namespace: "develop", Port: 80,
+		Addr: target, Identity: mesh.Identity("shop", "develop"), Service: "shop-canary",
+		Namespace: "develop", Port: 80,
 		Pod: "shop-0", Deployment: "shop", ServiceAccount: "shop",
 	})
 	o.Request(0)
@@ -121,14 +124,16 @@ func TestRouteSeries(t *testing.T) {
 	if got := scrape(r, 0, "outbound_http_route_request_statuses_total"); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
-	if got := scrape(r, 0, "outbound_http_errors_total"); !slices.Equal(got, []string{`outbound_http_errors_total{error="failfast"} 1`}) {
+	if got := scrape(r, 0, "outbound_http_errors_total"); !slices.Equal(got,
+		[]string{`outbound_http_errors_total{error="failfast"} 1`}) {
 		t.Errorf("got %v", got)
 	}
 	if got := scrape(r, 0, "outbound_http_route_request_duration_seconds_bucket"); len(got) != 5 {
 		t.Errorf("%d buckets", len(got))
 	}
 	p.Backend(parent, nil, mesh.ServicePort{Namespace: "develop", Name: "shop", Port: 80}).Request()
-	if got := scrape(r, 0, "outbound_http_route_backend_requests_total"); len(got) != 1 || !strings.Contains(got[0], `route_kind="default",route_name="http"`) {
+	if got := scrape(r, 0, "outbound_http_route_backend_requests_total"); len(got) != 1 ||
+		!strings.Contains(got[0], `route_kind="default",route_name="http"`) {
 		t.Errorf("got %v", got)
 	}
 }
@@ -212,7 +217,8 @@ func TestRemoveAndReset(t *testing.T) {
 }
 
 func TestClassification(t *testing.T) {
-	for status, want := range map[int]string{200: "success", 403: "success", 429: "success", 499: "success", 500: "failure", 599: "failure", 600: "success"} {
+	for status, want := range map[int]string{200: "success", 403: "success", 429: "success", 499: "success",
+		500: "failure", 599: "failure", 600: "success"} {
 		if got := mesh.Classify(status); got != want {
 			t.Errorf("%d: %s", status, got)
 		}

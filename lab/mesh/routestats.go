@@ -56,7 +56,8 @@ func (p *Proxy) Route(parent ServicePort, r *Route) *RouteStats {
 	labels := p.labels(parent.labels("parent"), routeLabels(r))
 	return &RouteStats{
 		proxy: p, labels: labels,
-		duration: p.reg.Histogram(p.owner, "outbound_http_route_request_duration_seconds", p.reg.bounds.request, labels...),
+		duration: p.reg.Histogram(p.owner, "outbound_http_route_request_duration_seconds",
+			p.reg.bounds.request, labels...),
 	}
 }
 

@@ -77,7 +77,8 @@ func compileRules(route *Route) ([]*CompiledRule, error) {
 		for j, m := range r.Matches {
 			compiled, err := compileMatch(m)
 			if err != nil {
-				return nil, fmt.Errorf("HTTPRoute %s/%s: rules[%d].matches[%d]: %w", route.Namespace, route.Name, i, j, err)
+				return nil, fmt.Errorf("HTTPRoute %s/%s: rules[%d].matches[%d]: %w", route.Namespace,
+					route.Name, i, j, err)
 			}
 			c.matchers = append(c.matchers, compiled)
 			c.perRequest = c.perRequest || len(m.Headers)+len(m.Query) > 0
@@ -91,7 +92,9 @@ func compileRules(route *Route) ([]*CompiledRule, error) {
 // proxies balance over the Service's own endpoints; with one, a request that matches no rule is
 // answered 404 (linkerd2-proxy, NoRoute).
 func (t *Table) HasRoutes(namespace, service string, port int) bool {
-	return slices.ContainsFunc(t.routes[serviceName{namespace, service}], func(a *attachedRoute) bool { return a.appliesTo(port) })
+	return slices.ContainsFunc(t.routes[serviceName{namespace, service}], func(a *attachedRoute) bool {
+		return a.appliesTo(port)
+	})
 }
 
 func (a *attachedRoute) appliesTo(port int) bool { return a.port == 0 || a.port == port }

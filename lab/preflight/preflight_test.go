@@ -84,7 +84,9 @@ func passingFixture(t *testing.T) *fixture {
 		pod("backend-1", names.ProxyContainer),
 		&admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "injector"},
 			Webhooks: []admissionv1.MutatingWebhook{{
-				ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: names.MeshNamespace}, CABundle: roots},
+				ClientConfig: admissionv1.WebhookClientConfig{
+					Service: &admissionv1.ServiceReference{Namespace: names.MeshNamespace}, CABundle: roots,
+				},
 			}}},
 	}
 	f.untyped = documents(t, passingObjects)
@@ -144,7 +146,9 @@ func documents(t *testing.T, text string) []runtime.Object {
 
 func deployment(namespace, name string, available int32, args ...string) *appsv1.Deployment {
 	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
-		Spec:   appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: name, Image: name + ":1", Args: args}}}}},
+		Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: name, Image: name + ":1", Args: args}},
+		}}},
 		Status: appsv1.DeploymentStatus{AvailableReplicas: available}}
 }
 
@@ -259,9 +263,12 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		{"image", Failed, "no image", func(f *fixture) { delete(f.state, "image") }},
 		{"gateway-api", Failed, "not found", func(f *fixture) { f.untyped = f.untyped[1:] }},
 		{"gateway-api", Warning, "v1.10.0", func(f *fixture) {
-			f.untyped[0].(*unstructured.Unstructured).SetAnnotations(map[string]string{"gateway.networking.k8s.io/bundle-version": "v1.10.0"})
+			f.untyped[0].(*unstructured.Unstructured).SetAnnotations(
+				map[string]string{"gateway.networking.k8s.io/bundle-version": "v1.10.0"})
 		}},
-		{"pods-ready", Failed, "backend-1", func(f *fixture) { f.objects[3].(*corev1.Pod).Status = corev1.PodStatus{} }},
+		{"pods-ready", Failed, "backend-1", func(f *fixture) {
+			f.objects[3].(*corev1.Pod).Status = corev1.PodStatus{}
+		}},
 		{"trust-anchor", Warning, "in 30 days",
 			func(f *fixture) { expire(f, noon.AddDate(0, 0, 30), noon.AddDate(1, 0, 0)) }},
 		{"trust-anchor", Failed, "expired", func(f *fixture) {

@@ -36,7 +36,8 @@ func TestUpdateAndRead(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	all, err := Open(b.dir, time.Now).Read()
-	want := Entry{Solved: true, Points: 85, Of: 100, Cost: 5, Trials: 1, Last: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
+	want := Entry{Solved: true, Points: 85, Of: 100, Cost: 5, Trials: 1,
+		Last: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
 	if err != nil || len(all) != 2 || all["hidden-segment"] != want {
 		t.Errorf("read %+v, %v", all, err)
 	}
@@ -124,7 +125,8 @@ func TestReadOnlyFolder(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(filepath.Join(file, "coalmine"), time.Now).Update("a", solve); err == nil || !strings.Contains(err.Error(), "save progress") {
+	if _, err := Open(filepath.Join(file, "coalmine"), time.Now).Update("a", solve); err == nil ||
+		!strings.Contains(err.Error(), "save progress") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -160,7 +162,9 @@ func TestDefaultDir(t *testing.T) {
 		"relative": {map[string]string{"XDG_STATE_HOME": "s", "HOME": "/h"}, "/h/.local/state/coalmine"},
 		"none":     {nil, ""},
 	} {
-		if got, err := DefaultDir(func(k string) string { return c.env[k] }); filepath.ToSlash(got) != c.want || (err != nil) != (c.want == "") {
+		if got, err := DefaultDir(func(k string) string {
+			return c.env[k]
+		}); filepath.ToSlash(got) != c.want || (err != nil) != (c.want == "") {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, c.want)
 		}
 	}

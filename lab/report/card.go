@@ -78,7 +78,8 @@ func (p *page) harmBar(name string, n *int, scale int, unguarded *int, t style) 
 	if unguarded != nil && unguarded != n && *unguarded > 0 {
 		share = format.Percent(float64(*n) / float64(*unguarded))
 	}
-	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(format.Number(*n), 10), right(share, 8))
+	p.line("   ", left(name, 14), p.in(t, b), strings.Repeat(" ", room-length(b)), right(format.Number(*n), 10),
+		right(share, 8))
 }
 
 // runs is the table of seeds.
@@ -111,7 +112,8 @@ func (p *page) cohorts(c score.Card) {
 	p.line(p.in(faint, "   cohort             requests      harm     unguarded  got through  users hurt"))
 	for _, h := range cs {
 		unguarded, through, users := model.CohortText(h)
-		p.line("   ", left(h.Cohort, 16), right(format.Number(h.Requests), 11), right(format.Number(h.Harm), 10), right(unguarded, 14),
+		p.line("   ", left(h.Cohort, 16), right(format.Number(h.Requests), 11), right(format.Number(h.Harm), 10),
+			right(unguarded, 14),
 			right(through, 13), right(users, 12))
 	}
 }

@@ -36,12 +36,16 @@ func TestFormats(t *testing.T) {
 		trial   *model.Trial
 		formats []report.Format
 	}{
-		"trial-missed":      {reporttest.Missed(), report.Formats()},
-		"trial-caught":      {reporttest.Caught(), []report.Format{report.FormatMarkdown, report.FormatPostmortem}},
-		"trial-false-alarm": {reporttest.FalseAlarm(), []report.Format{report.FormatMarkdown, report.FormatJUnit, report.FormatPostmortem}},
-		"trial-single":      {reporttest.Single(), []report.Format{report.FormatMarkdown, report.FormatJUnit, report.FormatPostmortem}},
-		"trial-cut":         {reporttest.Cut(), []report.Format{report.FormatMarkdown, report.FormatJUnit, report.FormatPostmortem}},
-		"trial-empty":       {reporttest.Trial(), []report.Format{report.FormatMarkdown, report.FormatHTML, report.FormatJUnit, report.FormatPostmortem}},
+		"trial-missed": {reporttest.Missed(), report.Formats()},
+		"trial-caught": {reporttest.Caught(), []report.Format{report.FormatMarkdown, report.FormatPostmortem}},
+		"trial-false-alarm": {reporttest.FalseAlarm(),
+			[]report.Format{report.FormatMarkdown, report.FormatJUnit, report.FormatPostmortem}},
+		"trial-single": {reporttest.Single(), []report.Format{report.FormatMarkdown, report.FormatJUnit,
+			report.FormatPostmortem}},
+		"trial-cut": {reporttest.Cut(), []report.Format{report.FormatMarkdown, report.FormatJUnit,
+			report.FormatPostmortem}},
+		"trial-empty": {reporttest.Trial(), []report.Format{report.FormatMarkdown, report.FormatHTML,
+			report.FormatJUnit, report.FormatPostmortem}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, f := range c.formats {
@@ -64,7 +68,8 @@ func TestFormatsAreReproducible(t *testing.T) {
 }
 
 func TestEveryFormatOfEveryTrial(t *testing.T) {
-	trials := map[string]*model.Trial{"false alarm": reporttest.FalseAlarm(), "single": reporttest.Single(), "cut": reporttest.Cut(),
+	trials := map[string]*model.Trial{"false alarm": reporttest.FalseAlarm(), "single": reporttest.Single(),
+		"cut":   reporttest.Cut(),
 		"empty": reporttest.Trial(), "hostile": reporttest.Hostile("<script>alert(1)</script>")}
 	for name, d := range trials {
 		for _, f := range report.Formats() {

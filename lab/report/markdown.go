@@ -68,7 +68,8 @@ func (d *markdownPage) points() {
 	var rows [][]string
 	for _, i := range d.trial.Card.Items {
 		sign, _ := model.ItemSymbol(i)
-		rows = append(rows, []string{sign, fmt.Sprintf("%d/%d", i.Points, i.Max), markdown.Text(model.ItemTitle(i)), markdown.Text(i.Reason)})
+		rows = append(rows, []string{sign, fmt.Sprintf("%d/%d", i.Points, i.Max), markdown.Text(model.ItemTitle(i)),
+			markdown.Text(i.Reason)})
 	}
 	d.Table([]string{"", ">Points", "What was asked", "What was seen"}, rows)
 	d.hints()
@@ -124,7 +125,8 @@ func (d *markdownPage) cohorts() {
 	var rows [][]string
 	for _, h := range model.HarmedCohorts(d.trial.Card) {
 		unguarded, through, users := model.CohortText(h)
-		rows = append(rows, []string{markdown.Text(h.Cohort), format.Number(h.Requests), format.Number(h.Harm), unguarded, through, users})
+		rows = append(rows, []string{markdown.Text(h.Cohort), format.Number(h.Requests), format.Number(h.Harm),
+			unguarded, through, users})
 	}
 	d.Table([]string{"Cohort", ">Requests", ">Harm", ">Unguarded", ">Got through", ">Users hurt"}, rows)
 }
@@ -138,7 +140,8 @@ func (d *markdownPage) runs() {
 		if r.Weight != nil {
 			weight = fmt.Sprintf("%d %%", *r.Weight)
 		}
-		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + r.Verdict.Text(), format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
+		rows = append(rows, []string{markdown.Text(r.Run), sign + " " + r.Verdict.Text(),
+			format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
 			format.OptionalDuration(r.MTTR), weight, format.Number(r.Harm)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad", ">MTTD", ">MTTR", ">Weight at rollback", ">Harm"}, rows)
@@ -155,7 +158,8 @@ func (d *markdownPage) narrative(r model.Run) {
 		}
 		rows = append(rows, []string{format.Clock(e.At), sinceRelease(r.Timeline, e.At), fmt.Sprint(e.Seq), text})
 	}
-	d.Paragraph("<details><summary>" + format.Plural(len(rows), "moment") + ": time of the run, time since the release, event, in words</summary>")
+	d.Paragraph("<details><summary>" + format.Plural(len(rows), "moment") + ": time of the run, time since the " +
+		"release, event, in words</summary>")
 	d.Table([]string{">Time", ">Release", ">Event", "In words"}, rows)
 	d.Paragraph("</details>")
 }
@@ -186,14 +190,16 @@ func (d *markdownPage) segments(r model.Run) {
 const maxSegments = 8
 
 func segmentRow(cohort, route string, s model.Segment) []string {
-	return []string{markdown.Text(cohort), markdown.Text(route), format.Number(s.Canary.N), model.SuccessText(s.Canary), model.SuccessText(s.Primary)}
+	return []string{markdown.Text(cohort), markdown.Text(route), format.Number(s.Canary.N),
+		model.SuccessText(s.Canary), model.SuccessText(s.Primary)}
 }
 
 func (d *markdownPage) scorecard() {
 	d.Heading(3, "Scorecard")
 	var rows [][]string
 	for _, m := range d.trial.Scorecard() {
-		rows = append(rows, []string{m.Name, markdown.Strong(markdown.Text(m.Value)), markdown.Text(m.Detail), markdown.Text(m.Meaning)})
+		rows = append(rows, []string{m.Name, markdown.Strong(markdown.Text(m.Value)), markdown.Text(m.Detail),
+			markdown.Text(m.Meaning)})
 	}
 	d.Table([]string{"Measure", "Value", "Rests on", "Meaning"}, rows)
 }

@@ -46,12 +46,16 @@ func testScenario() *scenario.Scenario {
 		Rubric: scenario.Rubric{
 			MaxHarm: 0.15, MinCanaryRequests: 50, Preconditions: []string{"mtls"},
 			Items: []scenario.RubricItem{
-				{ID: "caught", Points: 30, Hint: "Add a metric for the premium cohort: the average hides a fifth of the users."},
-				{ID: "healthy-promoted", Points: 20, Hint: "Raise the threshold, or ask for more requests before judging."},
-				{ID: "harm-share", Title: "At most 15 % of the harm gets through", Points: 20, Hint: "Shorter intervals cost nothing while the weight is low."},
+				{ID: "caught", Points: 30, Hint: "Add a metric for the premium cohort: the average hides a fifth of " +
+					"the users."},
+				{ID: "healthy-promoted", Points: 20, Hint: "Raise the threshold, or ask for more requests " +
+					"before judging."},
+				{ID: "harm-share", Title: "At most 15 % of the harm gets through", Points: 20,
+					Hint: "Shorter intervals cost nothing while the weight is low."},
 				{ID: "detect-within", Points: 10, Limit: 60},
 				{ID: "cohort-harm", Points: 10, Limit: 0.2},
-				{ID: "mtls", Points: 10, Hint: "Call the gate http://gate.coalmine/mtls in a pre-rollout webhook, before the canary gets its first request."},
+				{ID: "mtls", Points: 10, Hint: "Call the gate http://gate.coalmine/mtls in a pre-rollout webhook, " +
+					"before the canary gets its first request."},
 			},
 		},
 	}
@@ -83,8 +87,11 @@ func text(t *testing.T, c score.Card, o report.Options) string {
 func TestCards(t *testing.T) {
 	broken := script.Ready("faulty", 1, true).Release().Traffic(5).End(event.OutcomeLabFault)
 	cards := map[string]score.Card{
-		"passed.txt":       score.Trial(testScenario(), append(runs(script.RolledBack(1), script.RolledBack(2)), result(score.RoleReference, script.RolledBack(1)), result(score.RoleReference, script.RolledBack(2)))),
-		"missed.txt":       score.Trial(testScenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2), script.RolledBack(3))),
+		"passed.txt": score.Trial(testScenario(),
+			append(runs(script.RolledBack(1), script.RolledBack(2)), result(score.RoleReference, script.RolledBack(1)),
+				result(score.RoleReference, script.RolledBack(2)))),
+		"missed.txt": score.Trial(testScenario(),
+			runs(script.RolledBack(1), script.Promoted("faulty", 2), script.RolledBack(3))),
 		"lab-failed.txt":   score.Trial(testScenario(), runs(broken)),
 		"inconclusive.txt": score.Trial(testScenario(), nil),
 	}
@@ -137,7 +144,8 @@ func TestForeignTextCannotControlTheTerminal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		evil := rapid.String().Draw(t, "text") + "\x1b[2J\x9b31m\r\n\a"
 		c := score.Card{Title: evil, Scenario: evil, Reason: evil, Exit: 3, Outcome: score.OutcomeMissed,
-			Runs:    []score.Row{{Run: evil, Role: "faulty", Reason: evil, End: event.Seconds(1e9), Track: []score.Exposure{{Weight: 50}}}},
+			Runs: []score.Row{{Run: evil, Role: "faulty", Reason: evil, End: event.Seconds(1e9),
+				Track: []score.Exposure{{Weight: 50}}}},
 			Items:   []score.Item{{Title: evil, Reason: evil, Hint: evil, Max: 1}},
 			Harm:    score.Harm{Learner: 1, Cohorts: []score.CohortHarm{{Cohort: evil, Harm: 1}}},
 			Players: score.Players{Cluster: evil, Mesh: evil},
@@ -147,11 +155,14 @@ func TestForeignTextCannotControlTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := script.Ready("faulty", 1, true)
-		s.Add(event.Alert{Message: evil, Provider: evil}).Add(event.Deleted{ObjectKind: evil, Name: evil}).Gate(evil, false)
+		s.Add(event.Alert{Message: evil, Provider: evil}).Add(event.Deleted{ObjectKind: evil, Name: evil}).Gate(
+			evil, false)
 		if err := report.Run(&b, score.Card{}, timeline.Build(s.Events()), report.Options{}); err != nil {
 			t.Fatal(err)
 		}
-		if i := strings.IndexFunc(b.String(), func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 }); i >= 0 {
+		if i := strings.IndexFunc(b.String(), func(r rune) bool {
+			return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0
+		}); i >= 0 {
 			t.Fatalf("control character at %d: %q", i, b.String()[max(0, i-20):i+5])
 		}
 	})

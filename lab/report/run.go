@@ -23,7 +23,8 @@ func (p *page) runHead(t *timeline.Timeline) {
 	p.line()
 	p.spread(" "+p.in(bold, title), length(title)+1, fmt.Sprintf("seed %d", r.Seed), faint)
 	p.line(" ", p.in(faint, strings.Repeat("─", p.width-2)))
-	p.line(" ", p.in(faint, fmt.Sprintf("%s on cluster %s, mesh %s", guard, format.Clean(r.Cluster), format.Clean(r.Mesh))))
+	p.line(" ", p.in(faint, fmt.Sprintf("%s on cluster %s, mesh %s", guard, format.Clean(r.Cluster),
+		format.Clean(r.Mesh))))
 }
 
 func (p *page) decisions(t *timeline.Timeline) {
@@ -70,9 +71,11 @@ func (p *page) runSummary(t *timeline.Timeline) {
 	for _, name := range t.Cohorts() {
 		s := t.Sum(timeline.InCohort(name))
 		canary := t.Sum(timeline.AllOf(timeline.InCohort(name), t.OnCanary()))
-		p.line("   ", left(name, 20), right(format.Number(s.N), 11), right(format.Number(s.Bad), 10), right(format.Number(s.Harm), 10), right(format.Number(canary.N), 16))
+		p.line("   ", left(name, 20), right(format.Number(s.N), 11), right(format.Number(s.Bad), 10),
+			right(format.Number(s.Harm), 10), right(format.Number(canary.N), 16))
 	}
-	p.line("   ", left("all", 20), right(format.Number(all.N), 11), right(format.Number(all.Bad), 10), right(format.Number(all.Harm), 10),
+	p.line("   ", left("all", 20), right(format.Number(all.N), 11), right(format.Number(all.Bad), 10),
+		right(format.Number(all.Harm), 10),
 		right(format.Number(t.Sum(t.OnCanary()).N), 16))
 	p.wrapped(3, plain, runText(t))
 }
@@ -86,7 +89,8 @@ func runText(t *timeline.Timeline) string {
 		parts = append(parts, "over after "+format.Duration(t.LastBad.Since(t.FirstBad)))
 	}
 	if t.CanaryRequests > 0 {
-		parts = append(parts, fmt.Sprintf("the canary answered %s of the service's requests during the analysis", format.Percent(t.ActualShare())))
+		parts = append(parts, fmt.Sprintf("the canary answered %s of the service's requests during the analysis",
+			format.Percent(t.ActualShare())))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -36,7 +36,8 @@ func (s script) Describe() cluster.Description {
 	return cluster.Description{Cluster: "script", Mesh: "none", Versions: map[string]string{"script": "1"}}
 }
 
-func (s script) Session(ctx context.Context, _ cluster.RunSpec, rec *event.Recorder, play func(context.Context, cluster.World) error) error {
+func (s script) Session(ctx context.Context, _ cluster.RunSpec, rec *event.Recorder,
+	play func(context.Context, cluster.World) error) error {
 	return play(ctx, &scriptWorld{script: s, rec: rec})
 }
 
@@ -140,30 +141,39 @@ func TestRun(t *testing.T) {
 		want    []string
 	}{
 		"a rollout that fails settles until the horizon": {
-			cluster: script{phases: []phaseAt{ready, {200 * time.Second, "Progressing"}, {260 * time.Second, "Failed"}}},
+			cluster: script{phases: []phaseAt{ready, {200 * time.Second, "Progressing"},
+				{260 * time.Second, "Failed"}}},
 			guarded: true,
-			want: []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply", "20 run.stage baseline", "20 object.deleted start",
-				"80 run.stage rollout", "80 object.deleted release", "260 run.stage settle", "680 object.deleted stop", "680 run.ended completed"},
+			want: []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply", "20 run.stage baseline",
+				"20 object.deleted start",
+				"80 run.stage rollout", "80 object.deleted release", "260 run.stage settle", "680 object.deleted stop",
+				"680 run.ended completed"},
 		},
 		"a rollout that never ends has no settling": {
 			cluster: script{phases: []phaseAt{ready, {200 * time.Second, "Progressing"}}},
 			guarded: true,
-			want: []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply", "20 run.stage baseline", "20 object.deleted start",
-				"80 run.stage rollout", "80 object.deleted release", "680 object.deleted stop", "680 run.ended completed"},
+			want: []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply", "20 run.stage baseline",
+				"20 object.deleted start",
+				"80 run.stage rollout", "80 object.deleted release", "680 object.deleted stop",
+				"680 run.ended completed"},
 		},
 		"without guardrails nothing is applied or waited for": {
 			want: []string{"0 run.started", "0 run.stage prepare", "0 run.stage baseline", "0 object.deleted start",
-				"60 run.stage rollout", "60 object.deleted release", "660 object.deleted stop", "660 run.ended completed"},
+				"60 run.stage rollout", "60 object.deleted release", "660 object.deleted stop",
+				"660 run.ended completed"},
 		},
 		"a canary that does not get ready is never released": {
 			cluster: script{phases: []phaseAt{{time.Second, "Initializing"}}},
 			guarded: true,
-			want:    []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply", "300 run.ended not-ready"},
+			want: []string{"0 run.started", "0 run.stage prepare", "0 object.deleted apply",
+				"300 run.ended not-ready"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var events []event.Event
-			err := Play(t.Context(), test.cluster, runSpec(test.guarded), func(e event.Event) { events = append(events, e) })
+			err := Play(t.Context(), test.cluster, runSpec(test.guarded), func(e event.Event) {
+				events = append(events, e)
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,8 +194,9 @@ func TestRunStarted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := event.RunStarted{Format: event.Format, Scenario: "scripted", Service: "backend", Version: "v2", Baseline: "v1",
-		Role: "faulty", Seed: 7, Cluster: "script", Mesh: "none", Versions: map[string]string{"script": "1"}}
+	want := event.RunStarted{Format: event.Format, Scenario: "scripted", Service: "backend", Version: "v2",
+		Baseline: "v1",
+		Role:     "faulty", Seed: 7, Cluster: "script", Mesh: "none", Versions: map[string]string{"script": "1"}}
 	if diff := cmp.Diff(event.Fact(want), first); diff != "" {
 		t.Errorf("the first event differs (-want +got):\n%s", diff)
 	}

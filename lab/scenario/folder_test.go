@@ -90,7 +90,8 @@ func TestFolderLimits(t *testing.T) {
 		}, "over 100 manifests"},
 		"much in total": {func(dir string) {
 			for i := range 5 {
-				write(t, filepath.Join(dir, "naive", strings.Repeat("x", i+1)+".yaml"), bytes.Repeat([]byte("#"), maxFile))
+				write(t, filepath.Join(dir, "naive", strings.Repeat("x", i+1)+".yaml"),
+					bytes.Repeat([]byte("#"), maxFile))
 			}
 		}, "over 4 MiB"},
 		"deep folders": {func(dir string) {

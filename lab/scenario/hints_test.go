@@ -41,7 +41,8 @@ func TestLibraryHasHints(t *testing.T) {
 }
 
 func TestSplitBriefing(t *testing.T) {
-	text := "# Title\n\nWords.\n\n## Hints\n\n### 1. Where\n\nHere.\n\n```\n## Hints\n### no heading\n```\n\n### Level 2\r\n\r\nThere.\n\n## After\n\n### Own\n\nMore.\n"
+	text := "# Title\n\nWords.\n\n## Hints\n\n### 1. Where\n\nHere.\n\n```\n## Hints\n### no heading\n```\n\n" +
+		"### Level 2\r\n\r\nThere.\n\n## After\n\n### Own\n\nMore.\n"
 	b := SplitBriefing(text)
 	if want := "# Title\n\nWords.\n\n## After\n\n### Own\n\nMore."; b.Text != want {
 		t.Errorf("the briefing is %q, want %q", b.Text, want)

@@ -44,7 +44,8 @@ func TestLibraryLoads(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, variant := range []string{Starter, "naive", "solution"} {
-				if files, err := folder.Files(variant); err != nil || len(files) == 0 || !slices.Contains(variants, variant) {
+				if files, err := folder.Files(variant); err != nil || len(files) == 0 ||
+					!slices.Contains(variants, variant) {
 					t.Errorf("%s/ has %d manifests, error %v", variant, len(files), err)
 				}
 			}
@@ -54,7 +55,8 @@ func TestLibraryLoads(t *testing.T) {
 
 func TestListOrder(t *testing.T) {
 	entry := func(name, topic, level string) *fstest.MapFile {
-		text := strings.NewReplacer("name: minimal", "name: "+name, "topic: rollout", "topic: "+topic, "level: 1", "level: "+level).
+		text := strings.NewReplacer("name: minimal", "name: "+name, "topic: rollout", "topic: "+topic, "level: 1",
+			"level: "+level).
 			Replace(minimal)
 		return &fstest.MapFile{Data: []byte(text)}
 	}

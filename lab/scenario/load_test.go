@@ -73,7 +73,8 @@ func TestParseFillsInDefaults(t *testing.T) {
 	if front.ServiceAccount != "front" || s.Clients[0].ServiceAccount != "edge" || s.Clients[0].Replicas != 1 {
 		t.Errorf("defaults are not filled in: %+v, %+v", front, s.Clients[0])
 	}
-	if s.Timing.Horizon != 10*time.Minute || back.Versions["v1"].Behaviour.Routes[""].Latency.P99 != 10*time.Millisecond {
+	if s.Timing.Horizon != 10*time.Minute || back.Versions["v1"].Behaviour.Routes[""].Latency.P99 != 10*
+		time.Millisecond {
 		t.Errorf("durations are not read: %+v", s.Timing)
 	}
 	if s.Role("v2") != RoleFaulty || s.Role("v3") != RoleHealthy || s.Role("v1") != "" {
@@ -96,23 +97,30 @@ func TestParseEssentialItems(t *testing.T) {
 // Each test breaks one line of the minimal scenario.
 func TestParseFindings(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
-		{"name: minimal", "name: Mini_mal", "scenario.yaml:4: metadata.name: \"Mini_mal\" is not a valid Kubernetes name"},
+		{"name: minimal", "name: Mini_mal", "scenario.yaml:4: metadata.name: \"Mini_mal\" is not a valid " +
+			"Kubernetes name"},
 		{"title: A title", "title: ' '", "scenario.yaml:6: spec.title: is empty"},
 		{"level: 1", "level: 4", "scenario.yaml:9: spec.level: is 4"},
 		{"level: 1", "levle: 1", "scenario.yaml:9: Spec has no field levle"},
 		{"level: 1", "level: high", "scenario.yaml:9: cannot unmarshal"},
 		{"level: 1", "level: [", "scenario.yaml:"},
 		{"kind: Scenario", "kind: Canary", "scenario.yaml:1: the document has apiVersion"},
-		{"kind: Scenario", "kind: Workload", "and kind \"Workload\": it has no services and no release; run it with coalmine load"},
-		{"apiVersion: coalmine.dev/v1alpha1", "apiVersion: coalmine.dev/v9", "scenario.yaml:1: the document has apiVersion"},
-		{"port: 80\n      targetPort: 8080", "port: 70000\n      targetPort: 8080", "scenario.yaml:20: spec.services[1].port: is 70000"},
+		{"kind: Scenario", "kind: Workload", "and kind \"Workload\": it has no services and no release; run it with " +
+			"coalmine load"},
+		{"apiVersion: coalmine.dev/v1alpha1", "apiVersion: coalmine.dev/v9",
+			"scenario.yaml:1: the document has apiVersion"},
+		{"port: 80\n      targetPort: 8080", "port: 70000\n      targetPort: 8080",
+			"scenario.yaml:20: spec.services[1].port: is 70000"},
 		{"replicas: 2", "replicas: 200", "scenario.yaml:22: spec.services[1].replicas: is 200"},
 		{"name: back\n", "name: front\n", "spec.services[1].name: \"front\" is already used"},
-		{"replicas: 2\n      baseline: v1", "replicas: 2\n      baseline: v0", "scenario.yaml:23: spec.services[1].baseline: there is no version \"v0\": write one of v1, v2, v3"},
+		{"replicas: 2\n      baseline: v1", "replicas: 2\n      baseline: v0",
+			"scenario.yaml:23: spec.services[1].baseline: there is no version \"v0\": write one of v1, v2, v3"},
 		{"calls: back", "calls: black", "calls: there is no service \"black\""},
 		{"calls: back", "calls: front", "calls: front calls front"},
 		{"{home: {latency", "{away: {latency", "routes.away: there is no route \"away\""},
-		{"routes: [home]", "routes: [hom]", "scenario.yaml:31: spec.services[1].versions.v2.behaviour.faults[0].when.routes[0]: there is no route \"hom\": write one of home"},
+		{"routes: [home]", "routes: [hom]", "scenario.yaml:31: " +
+			"spec.services[1].versions.v2.behaviour.faults[0].when.routes[0]: there is no route \"hom\": write " +
+			"one of home"},
 		{"cohorts: [users]", "cohorts: [bots]", "when.cohorts[0]: there is no cohort \"bots\""},
 		{"[{name: edge}]", "[]", "spec.clients: there are 0 clients"},
 		{"[{name: edge}]", "[{name: front}]", "spec.clients[0].name: \"front\" is already used"},
@@ -120,8 +128,10 @@ func TestParseFindings(t *testing.T) {
 		{"faulty: v2", "faulty: v7", "spec.release.faulty: there is no version \"v7\""},
 		{"faulty: v2", "faulty: v1", "spec.release.faulty: \"v1\" already runs"},
 		{"healthy: v3", "healthy: v2", "spec.release.healthy: \"v2\" is also the faulty version"},
-		{"path: /, service: front", "path: /, service: fronz", "spec.traffic.routes[0].service: there is no service \"fronz\""},
-		{"client: edge", "client: egde", "spec.traffic.cohorts[0].client: there is no client \"egde\": write one of edge"},
+		{"path: /, service: front", "path: /, service: fronz",
+			"spec.traffic.routes[0].service: there is no service \"fronz\""},
+		{"client: edge", "client: egde", "spec.traffic.cohorts[0].client: there is no client \"egde\": write " +
+			"one of edge"},
 		{"share: 1", "share: 0.7", "scenario.yaml:40: spec.traffic.cohorts: shares sum to 0.7"},
 		{"mix: {home: 1}", "mix: {hom: 1}", "spec.traffic.cohorts[0].mix: route \"hom\""},
 		{"path: /,", "path: x,", "scenario.yaml:39: spec.traffic.routes[0].path: "},
@@ -138,7 +148,8 @@ func TestParseFindings(t *testing.T) {
 			"preconditions: [mtls]", "preconditions: [mtls]\n    minEvidence: {checks: -1}",
 			"scenario.yaml:50: spec.rubric.minEvidence.checks: is -1: write 0 or more",
 		},
-		{"preconditions: [mtls]", "preconditions: [tls]", "spec.rubric.preconditions[0]: there is no precondition \"tls\": write one of mtls, policy, rehearsal"},
+		{"preconditions: [mtls]", "preconditions: [tls]", "spec.rubric.preconditions[0]: there is no precondition " +
+			"\"tls\": write one of mtls, policy, rehearsal"},
 		{"id: caught", "id: ''", "spec.rubric.items[0].id: is empty"},
 		{"points: 10", "points: 0", "spec.rubric.items[0].points: is 0"},
 		{"points: 10}]", "points: 10}]\n---\nkind: Scenario", "a second document"},
@@ -160,7 +171,8 @@ func TestParseFindings(t *testing.T) {
 
 func TestParseEmpty(t *testing.T) {
 	for _, text := range []string{"", "\n\n", "# only a comment\n"} {
-		if _, _, err := parse("x.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "x.yaml:1: the file is empty") {
+		if _, _, err := parse("x.yaml", []byte(text)); err == nil ||
+			!strings.Contains(err.Error(), "x.yaml:1: the file is empty") {
 			t.Errorf("%q: error is %v", text, err)
 		}
 	}
@@ -201,7 +213,8 @@ func TestCallersBySessionAndZipf(t *testing.T) {
 		"session: {length: 2, think: {constant: 1s}, start: {home: 1}}",
 		"session: {length: 2, think: {constant: 1s}, start: {aside: 1}, next: {aside: {home: 1}}}",
 	} {
-		text := strings.NewReplacer("mix: {home: 1}", asks, "service: front}]", "service: front}, {name: aside, path: /aside, service: back}]").Replace(minimal)
+		text := strings.NewReplacer("mix: {home: 1}", asks, "service: front}]",
+			"service: front}, {name: aside, path: /aside, service: back}]").Replace(minimal)
 		s, _, err := parse("scenario.yaml", []byte(text))
 		if err != nil {
 			t.Fatal(err)
@@ -217,8 +230,10 @@ func TestCallersBySessionAndZipf(t *testing.T) {
 
 // A finding below an alias has the line of the anchored node.
 func TestFindingBelowAnAlias(t *testing.T) {
-	text := strings.Replace(minimal, "        v3:\n          behaviour:\n            routes: {\"\": {latency: {p50: 5ms, p99: 10ms}}}",
-		"        v3:\n          behaviour: &broken\n            routes:\n              \"\": {latency: {p50: 5ms, p99: 1ms}}\n        v4:\n          behaviour: *broken", 1)
+	text := strings.Replace(minimal, "        v3:\n          behaviour:\n            routes: {\"\": {latency: {p50: "+
+		"5ms, p99: 10ms}}}",
+		"        v3:\n          behaviour: &broken\n            routes:\n              \"\": {latency: {p50: 5ms, "+
+			"p99: 1ms}}\n        v4:\n          behaviour: *broken", 1)
 	_, _, err := parse("scenario.yaml", []byte(text))
 	var problems Problems
 	if !errors.As(err, &problems) || len(problems) != 2 || problems[0].Line != problems[1].Line {

@@ -45,7 +45,8 @@ func TestScenarioReplaysALog(t *testing.T) {
 	if got := s.Callers("front"); !slices.Equal(got, []string{"edge"}) {
 		t.Errorf("the callers of front are %v", got)
 	}
-	if other, _, err := parse("scenario.yaml", []byte(minimal)); err != nil || other.LogName() != "" || other.ReadLog() != nil {
+	if other, _, err := parse("scenario.yaml", []byte(minimal)); err != nil || other.LogName() != "" ||
+		other.ReadLog() != nil {
 		t.Errorf("a scenario without a log has the log %q, error %v", other.LogName(), err)
 	}
 }
@@ -102,17 +103,23 @@ func TestLogFindings(t *testing.T) {
 		spoil func(*testing.T, string)
 		want  string
 	}{
-		"a missing log":           {name("access.log"), at + `there is no file "access.log": name an access log, relative to this file`},
-		"a path out of it":        {name("../access.log"), at + `"../access.log" is not a path within the scenario's folder: put the log there`},
-		"an absolute path":        {name(outside), at + `"` + outside + `" is not a path within`},
-		"the folder itself":       {name("./"), at + `"./" is not a path within`},
-		"a folder":                {name("logs"), at + "logs cannot be read: logs: is not a regular file"},
-		"another format":          {name("logs/access.log, format: json"), at + "logs/access.log: no line of the log can be parsed; line 1: is not a JSON object"},
-		"no name":                 {name("''"), "scenario.yaml:38: spec.traffic.replay.log: is empty"},
-		"a log of nothing":        {content(nil), at + "logs/access.log: the log is empty"},
-		"a log of nothing good":   {content([]byte("hello\n")), at + "logs/access.log: no line of the log can be parsed; line 1: is not in a known format"},
-		"a log of too many lines": {content(bytes.Repeat([]byte("\n"), maxLogLines+1)), at + "logs/access.log: the log is longer than 500000 lines"},
-		"a log of too many bytes": {content(bytes.Repeat([]byte("#"), maxLog+1)), at + "logs/access.log cannot be read: logs/access.log: is over 16384 KiB"},
+		"a missing log": {name("access.log"),
+			at + `there is no file "access.log": name an access log, relative to this file`},
+		"a path out of it": {name("../access.log"),
+			at + `"../access.log" is not a path within the scenario's folder: put the log there`},
+		"an absolute path":  {name(outside), at + `"` + outside + `" is not a path within`},
+		"the folder itself": {name("./"), at + `"./" is not a path within`},
+		"a folder":          {name("logs"), at + "logs cannot be read: logs: is not a regular file"},
+		"another format": {name("logs/access.log, format: json"),
+			at + "logs/access.log: no line of the log can be parsed; line 1: is not a JSON object"},
+		"no name":          {name("''"), "scenario.yaml:38: spec.traffic.replay.log: is empty"},
+		"a log of nothing": {content(nil), at + "logs/access.log: the log is empty"},
+		"a log of nothing good": {content([]byte("hello\n")),
+			at + "logs/access.log: no line of the log can be parsed; line 1: is not in a known format"},
+		"a log of too many lines": {content(bytes.Repeat([]byte("\n"), maxLogLines+1)),
+			at + "logs/access.log: the log is longer than 500000 lines"},
+		"a log of too many bytes": {content(bytes.Repeat([]byte("#"), maxLog+1)),
+			at + "logs/access.log cannot be read: logs/access.log: is over 16384 KiB"},
 		"a link out of it": {func(t *testing.T, dir string) {
 			if err := os.Symlink(outside, filepath.Join(dir, "link.log")); err != nil {
 				t.Skip(err)

@@ -146,7 +146,8 @@ func (v *validator) clients() {
 		at := fieldPath{"clients", i}
 		v.label(at.child("name"), client.Name)
 		if seen[client.Name] || s.Service(client.Name) != nil {
-			v.add(at.child("name"), "%q is already used by a service or an earlier client: names must be unique", client.Name)
+			v.add(at.child("name"), "%q is already used by a service or an earlier client: names must be unique",
+				client.Name)
 		}
 		seen[client.Name] = true
 		v.replicas(at.child("replicas"), client.Replicas)

@@ -129,7 +129,8 @@ func TestReplayWorkload(t *testing.T) {
 
 func TestUnknownWorkload(t *testing.T) {
 	for _, name := range []string{"", ".", "browse.yaml", "../library", "Browse", "rush"} {
-		if _, err := NamedWorkload(name); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "browse, flash-sale, replay") {
+		if _, err := NamedWorkload(name); !errors.Is(err, fs.ErrNotExist) ||
+			!strings.Contains(err.Error(), "browse, flash-sale, replay") {
 			t.Errorf("%q: error %v, want fs.ErrNotExist and the known names", name, err)
 		}
 	}
@@ -191,34 +192,50 @@ func TestWorkloadFindings(t *testing.T) {
 		{visits, visits, "", "my.yaml:1: the file is empty: write a workload, or copy one"},
 		{visits, visits, "# nothing\n", "my.yaml:1: the file is empty"},
 		{visits, visits, "- a\n", "my.yaml:1: cannot unmarshal !!seq"},
-		{visits, visits, strings.ReplaceAll(minimal, "kind: Scenario", "kind: Scenario"), `my.yaml:1: the document has apiVersion "coalmine.dev/v1alpha1" and kind "Scenario": name its folder to run its traffic, or write kind: Workload`},
-		{visits, "kind: Workload", "kind: Traffic", `and kind "Traffic": write apiVersion: coalmine.dev/v1alpha1 and kind: Workload`},
-		{visits, "/v1alpha1", "/v2", `my.yaml:1: the document has apiVersion "coalmine.dev/v2" and kind "Workload": write apiVersion`},
+		{visits, visits, strings.ReplaceAll(minimal, "kind: Scenario", "kind: Scenario"),
+			`my.yaml:1: the document has apiVersion "coalmine.dev/v1alpha1" and kind "Scenario": name its folder to run its traffic, or write kind: Workload`},
+		{visits, "kind: Workload", "kind: Traffic",
+			`and kind "Traffic": write apiVersion: coalmine.dev/v1alpha1 and kind: Workload`},
+		{visits, "/v1alpha1", "/v2",
+			`my.yaml:1: the document has apiVersion "coalmine.dev/v2" and kind "Workload": write apiVersion`},
 		{visits, "kind: Workload\n", "", `and kind "": write apiVersion`},
-		{visits, "success: 99}]\n", "success: 99}]\n---\nkind: Workload\n", "my.yaml:12: a second document starts here: a file holds one workload"},
-		{visits, "  rate:", "  rates:", "my.yaml:5: WorkloadSpec has no field rates: see scenarios/workload.schema.json"},
+		{visits, "success: 99}]\n", "success: 99}]\n---\nkind: Workload\n",
+			"my.yaml:12: a second document starts here: a file holds one workload"},
+		{visits, "  rate:", "  rates:", "my.yaml:5: WorkloadSpec has no field rates: see " +
+			"scenarios/workload.schema.json"},
 		{visits, "share: 1", "shares: 1", "my.yaml:9: Cohort has no field shares"},
-		{visits, "name: visits", "name: My visits", `my.yaml:3: metadata.name: "My visits" is not a valid Kubernetes name`},
-		{visits, "constant: 10", "constant: -1", "my.yaml:5: spec.rate.constant: -1 requests per second is not between"},
+		{visits, "name: visits", "name: My visits",
+			`my.yaml:3: metadata.name: "My visits" is not a valid Kubernetes name`},
+		{visits, "constant: 10", "constant: -1", "my.yaml:5: spec.rate.constant: -1 requests per second is " +
+			"not between"},
 		{visits, "constant: 10", "constant: 0", "spec.rate: is empty or"},
 		{visits, "  rate: {constant: 10}\n", "", "my.yaml:4: spec.rate: is empty or"},
 		{visits, "share: 1", "share: 1.5", "my.yaml:9: spec.cohorts[0].share: 1.5 is not between 0 and 1"},
 		{visits, "share: 1", "share: 0.5", "my.yaml:7: spec.cohorts: shares sum to 0.5"},
 		{visits, "mix: {home: 1}", "mix: {hom: 1}", `my.yaml:10: spec.cohorts[0].mix: route "hom" is not in routes`},
 		{visits, "mix: {home: 1}", "mix: {home: -1}", "my.yaml:10: spec.cohorts[0].mix: weight -1"},
-		{visits, "mix: {home: 1}", "session: {length: 2, think: {constant: 1s}, start: {home: 1}, next: {home: {hom: 1}}}",
+		{visits, "mix: {home: 1}", "session: {length: 2, think: {constant: 1s}, start: {home: 1}, next: {home: " +
+			"{hom: 1}}}",
 			`my.yaml:10: spec.cohorts[0].session.next.home: route "hom" is not in routes`},
-		{visits, "route: home", "route: hom", `my.yaml:11: spec.objectives[0].route: there is no route "hom": write one of home`},
+		{visits, "route: home", "route: hom",
+			`my.yaml:11: spec.objectives[0].route: there is no route "hom": write one of home`},
 		{visits, "route: home", "route: other", `spec.objectives[0].route: there is no route "other"`},
 		{visits, "success: 99", "success: 0", "my.yaml:11: spec.objectives[0].success: is 0"},
-		{replayed, "log: logs/access.log", "log: logs/acess.log", `my.yaml:5: spec.replay.log: there is no file "logs/acess.log": name an access log, relative to this file`},
+		{replayed, "log: logs/access.log", "log: logs/acess.log",
+			`my.yaml:5: spec.replay.log: there is no file "logs/acess.log": name an access log, relative to this file`},
 		{replayed, "log: logs/access.log", "log: logs", "my.yaml:5: spec.replay.log: logs: cannot read the log: "},
-		{replayed, "log: logs/access.log", "log: my.yaml", "my.yaml:5: spec.replay.log: my.yaml: no line of the log can be parsed; line 1: is not in a known format"},
-		{replayed, "log: logs/access.log", "log: logs/access.log, format: json", "my.yaml:5: spec.replay.log: logs/access.log: no line of the log can be parsed; line 1: is not a JSON object"},
-		{replayed, "log: logs/access.log", "log: logs/access.log, format: clf", `my.yaml:5: spec.replay.format: "clf" is not common`},
+		{replayed, "log: logs/access.log", "log: my.yaml", "my.yaml:5: spec.replay.log: my.yaml: no line of the log " +
+			"can be parsed; line 1: is not in a known format"},
+		{replayed, "log: logs/access.log", "log: logs/access.log, format: json",
+			"my.yaml:5: spec.replay.log: logs/access.log: no line of the log can be parsed; line 1: is not a " +
+				"JSON object"},
+		{replayed, "log: logs/access.log", "log: logs/access.log, format: clf",
+			`my.yaml:5: spec.replay.format: "clf" is not common`},
 		{replayed, "speed: 2", "speed: -2", "my.yaml:5: spec.replay.speed: -2 is not between"},
-		{replayed, "{name: users}", "{name: users, share: 1}", "my.yaml:7: spec.cohorts[0].share: cannot be combined with replay"},
-		{replayed, "{name: users}", `{name: users, match: {path: "("}}`, "my.yaml:7: spec.cohorts[0].match.path: missing closing )"},
+		{replayed, "{name: users}", "{name: users, share: 1}",
+			"my.yaml:7: spec.cohorts[0].share: cannot be combined with replay"},
+		{replayed, "{name: users}", `{name: users, match: {path: "("}}`,
+			"my.yaml:7: spec.cohorts[0].match.path: missing closing )"},
 	} {
 		if !strings.Contains(test.text, test.old) {
 			t.Fatalf("%q is not in the workload", test.old)
@@ -246,7 +263,8 @@ func TestOpenWorkloadErrors(t *testing.T) {
 		t.Errorf("a missing file: error %v", err)
 	}
 	name := workloadFile(t, strings.Repeat(accessLog, 10_000), "")
-	if _, err := OpenWorkload(name); err == nil || !strings.Contains(err.Error(), "is over 1024 KiB: a workload names its access log") {
+	if _, err := OpenWorkload(name); err == nil || !strings.Contains(err.Error(),
+		"is over 1024 KiB: a workload names its access log") {
 		t.Errorf("a log instead of a workload: error %v", err)
 	}
 	if _, _, err := parseWorkload("my.yaml", []byte(replayed)); err != nil {
@@ -271,17 +289,23 @@ func FuzzParseWorkload(f *testing.F) {
 }
 
 func lineOf(second int, method, target, agent string) string {
-	return fmt.Sprintf("192.0.2.%d - - [07/Mar/2026:12:00:%02d +0000] \"%s %s HTTP/1.1\" 200 5 \"-\" %q\n", second, second, method, target, agent)
+	return fmt.Sprintf("192.0.2.%d - - [07/Mar/2026:12:00:%02d +0000] \"%s %s HTTP/1.1\" 200 5 \"-\" %q\n", second,
+		second, method, target, agent)
 }
 
 func TestWorkloadFromLog(t *testing.T) {
-	const desktop, phone, bot = "Mozilla/5.0 (X11)", "Mozilla/5.0 (Android) Mobile", "Mozilla/5.0 (Android) Mobile (compatible; somebot/2)"
+	const desktop, phone, bot = "Mozilla/5.0 (X11)", "Mozilla/5.0 (Android) Mobile",
+		"Mozilla/5.0 (Android) Mobile (compatible; somebot/2)"
 	var log strings.Builder
 	for i, line := range [][3]string{
-		{"GET", "/items?page=1", desktop}, {"GET", "/items", desktop}, {"HEAD", "/items", bot}, {"POST", "/items", phone},
-		{"GET", "/items/1", desktop}, {"GET", "/items/22?x", phone}, {"GET", "/items/0B5C1A52-52a4-4b9c-a3b1-0d3c2d1e4f5a", phone},
-		{"GET", "/items/65f0c2a9e4b0a1b2c3d4e5f6/photo", "-"}, {"GET", "/u/1/orders/2", "Mozilla/5.0 (Mac)"}, {"GET", "/u/3/orders/4", desktop},
-		{"GET", "/u/5/baskets/6", desktop}, {"GET", "/face", bot}, {"GET", "/%7B/a{b", desktop}, {"GET", "/all*", desktop}, {"GET", `/\xC3\xA4`, desktop},
+		{"GET", "/items?page=1", desktop}, {"GET", "/items", desktop}, {"HEAD", "/items", bot},
+		{"POST", "/items", phone},
+		{"GET", "/items/1", desktop}, {"GET", "/items/22?x", phone},
+		{"GET", "/items/0B5C1A52-52a4-4b9c-a3b1-0d3c2d1e4f5a", phone},
+		{"GET", "/items/65f0c2a9e4b0a1b2c3d4e5f6/photo", "-"}, {"GET", "/u/1/orders/2", "Mozilla/5.0 (Mac)"},
+		{"GET", "/u/3/orders/4", desktop},
+		{"GET", "/u/5/baskets/6", desktop}, {"GET", "/face", bot}, {"GET", "/%7B/a{b", desktop},
+		{"GET", "/all*", desktop}, {"GET", `/\xC3\xA4`, desktop},
 	} {
 		log.WriteString(lineOf(i, line[0], line[1], line[2]))
 	}
@@ -291,12 +315,14 @@ func TestWorkloadFromLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Name != "shop-access" || w.Broken.Count != 1 || w.Traffic.Replay.Speed != 4 || w.Traffic.Replay.Format != "combined" {
+	if w.Name != "shop-access" || w.Broken.Count != 1 || w.Traffic.Replay.Speed != 4 ||
+		w.Traffic.Replay.Format != "combined" {
 		t.Errorf("the workload is %q at speed %v with %d broken lines", w.Name, w.Traffic.Replay.Speed, w.Broken.Count)
 	}
 	want := []loadgen.Route{
 		{Name: "/items", Path: "/items"}, {Name: "/items/{item}", Path: "/items/{item}"}, {Name: "/u/*", Path: "/u/*"},
-		{Name: "/face", Path: "/face"}, {Name: "POST /items", Method: "POST", Path: "/items"}, {Name: "/items/{item}/photo", Path: "/items/{item}/photo"},
+		{Name: "/face", Path: "/face"}, {Name: "POST /items", Method: "POST", Path: "/items"},
+		{Name: "/items/{item}/photo", Path: "/items/{item}/photo"},
 	}
 	if diff := cmp.Diff(want, w.Traffic.Routes); diff != "" {
 		t.Errorf("the routes differ (-want +got):\n%s", diff)

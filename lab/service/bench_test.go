@@ -11,14 +11,19 @@ import (
 // cookie, user and load.
 func busy() service.Behaviour {
 	b := withFaults(
-		service.Fault{Name: "route", Share: 0.01, When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{Status: 500}},
-		service.Fault{Name: "cohort", Share: 0.5, When: service.When{Cohorts: []string{"beta"}}, Effect: service.Effect{MultiplyLatency: 2}},
-		service.Fault{Name: "cookie", When: service.When{Cookie: &service.NameMatch{Name: "plan", Value: "gold"}}, Effect: service.Effect{WrongBody: true}},
+		service.Fault{Name: "route", Share: 0.01, When: service.When{Routes: []string{"pay"}},
+			Effect: service.Effect{Status: 500}},
+		service.Fault{Name: "cohort", Share: 0.5, When: service.When{Cohorts: []string{"beta"}},
+			Effect: service.Effect{MultiplyLatency: 2}},
+		service.Fault{Name: "cookie", When: service.When{Cookie: &service.NameMatch{Name: "plan", Value: "gold"}},
+			Effect: service.Effect{WrongBody: true}},
 		service.Fault{Name: "users", When: service.When{Users: 0.1}, Effect: service.Effect{GrowMemory: 0.1}},
-		service.Fault{Name: "load", When: service.When{Load: 100}, Effect: service.Effect{AddLatency: &service.Latency{P50: 1e6, P99: 1e7}}},
+		service.Fault{Name: "load", When: service.When{Load: 100},
+			Effect: service.Effect{AddLatency: &service.Latency{P50: 1e6, P99: 1e7}}},
 	)
 	r := b.Routes[""]
-	r.ErrorRate, r.Calls, r.Datastore = 0.001, "stock", service.Latency{P50: 2 * time.Millisecond, P99: 9 * time.Millisecond}
+	r.ErrorRate, r.Calls, r.Datastore = 0.001, "stock",
+		service.Latency{P50: 2 * time.Millisecond, P99: 9 * time.Millisecond}
 	b.Routes[""] = r
 	b.Capacity = service.Capacity{Concurrency: 50, Queue: 100}
 	return b

@@ -11,7 +11,8 @@ import (
 // arrive at a pod with one slot and a queue of one.
 func ExamplePod() {
 	model, err := service.Compile(service.Behaviour{
-		Routes:   map[string]service.RouteBehaviour{"": {Latency: service.Latency{P50: 30 * time.Millisecond, P99: 30 * time.Millisecond}}},
+		Routes: map[string]service.RouteBehaviour{"": {Latency: service.Latency{P50: 30 * time.Millisecond,
+			P99: 30 * time.Millisecond}}},
 		Capacity: service.Capacity{Concurrency: 1, Queue: 1},
 	}, service.Vocabulary{Routes: []string{"home"}, Cohorts: []string{"web"}}, 1)
 	if err != nil {

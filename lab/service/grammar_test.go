@@ -14,18 +14,25 @@ import (
 func TestParseFault(t *testing.T) {
 	for text, want := range map[string]service.Fault{
 		"checkout:status=500,share=0.1,cohort=premium": {
-			Share: 0.1, When: service.When{Routes: []string{"checkout"}, Cohorts: []string{"premium"}}, Effect: service.Effect{Status: 500},
+			Share: 0.1, When: service.When{Routes: []string{"checkout"}, Cohorts: []string{"premium"}},
+			Effect: service.Effect{Status: 500},
 		},
-		"*:wrong":            {Effect: service.Effect{WrongBody: true}},
-		":delay=200ms":       {Effect: service.Effect{AddLatency: &service.Latency{P50: 200 * time.Millisecond, P99: 200 * time.Millisecond}}},
-		"a+b c:hold=2s":      {When: service.When{Routes: []string{"a", "b c"}}, Effect: service.Effect{Hold: 2 * time.Second}},
+		"*:wrong": {Effect: service.Effect{WrongBody: true}},
+		":delay=200ms": {Effect: service.Effect{AddLatency: &service.Latency{P50: 200 * time.Millisecond,
+			P99: 200 * time.Millisecond}}},
+		"a+b c:hold=2s": {When: service.When{Routes: []string{"a", "b c"}},
+			Effect: service.Effect{Hold: 2 * time.Second}},
 		`a\+b\:c:memory=1.5`: {When: service.When{Routes: []string{"a+b:c"}}, Effect: service.Effect{GrowMemory: 1.5}},
 		`a:name=x\,y,slower=2,delay=1ms..1s,users=0.25,load=4,uptime=1m,weight=50,cohort=p+q`: {
-			Name: "x,y", When: service.When{Routes: []string{"a"}, Cohorts: []string{"p", "q"}, Users: 0.25, Load: 4, Uptime: time.Minute, Weight: 50},
-			Effect: service.Effect{MultiplyLatency: 2, AddLatency: &service.Latency{P50: time.Millisecond, P99: time.Second}},
+			Name: "x,y", When: service.When{Routes: []string{"a"}, Cohorts: []string{"p", "q"}, Users: 0.25, Load: 4,
+				Uptime: time.Minute, Weight: 50},
+			Effect: service.Effect{MultiplyLatency: 2,
+				AddLatency: &service.Latency{P50: time.Millisecond, P99: time.Second}},
 		},
 		`a:cookie=tier:gold|a{1\,2}\d\+,header=Host:x:\;y=z,status=503`: {
-			When:   service.When{Routes: []string{"a"}, Cookie: &service.NameMatch{Name: "tier", Value: `gold|a{1,2}\d\+`}, Header: &service.NameMatch{Name: "Host", Value: "x:;y=z"}},
+			When: service.When{Routes: []string{"a"},
+				Cookie: &service.NameMatch{Name: "tier", Value: `gold|a{1,2}\d\+`},
+				Header: &service.NameMatch{Name: "Host", Value: "x:;y=z"}},
 			Effect: service.Effect{Status: 503},
 		},
 	} {
@@ -61,7 +68,8 @@ func TestParseFaultErrors(t *testing.T) {
 		"a:name=,status=500":         "name=: is empty",
 		"a:status=500,":              `there is no part ""`,
 	} {
-		if _, err := service.ParseFault(text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), text) {
+		if _, err := service.ParseFault(text); err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v\nwant: %s", text, err, want)
 		}
 	}

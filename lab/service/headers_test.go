@@ -29,11 +29,15 @@ func asPlanned(cohort uint16, user uint32) pairs {
 func sentFaults() []service.Fault {
 	match := func(name, value string) *service.NameMatch { return &service.NameMatch{Name: name, Value: value} }
 	return []service.Fault{
-		{Name: "gold", Share: 0.5, When: service.When{Cookie: match("plan", "gold")}, Effect: service.Effect{Status: 500}},
-		{Name: "beta", When: service.When{Header: match("X-Beta", "y.*"), Routes: []string{"pay"}}, Effect: service.Effect{WrongBody: true}},
-		{Name: "both", When: service.When{Header: match("X-Beta", "yes"), Cookie: match("plan", ".+")}, Effect: service.Effect{Hold: 1}},
+		{Name: "gold", Share: 0.5, When: service.When{Cookie: match("plan", "gold")},
+			Effect: service.Effect{Status: 500}},
+		{Name: "beta", When: service.When{Header: match("X-Beta", "y.*"), Routes: []string{"pay"}},
+			Effect: service.Effect{WrongBody: true}},
+		{Name: "both", When: service.When{Header: match("X-Beta", "yes"), Cookie: match("plan", ".+")},
+			Effect: service.Effect{Hold: 1}},
 		{Name: "web", Share: 0.3, When: service.When{Cohorts: []string{"web"}}, Effect: service.Effect{GrowMemory: 1}},
-		{Name: "web gold", When: service.When{Cohorts: []string{"web"}, Cookie: match("plan", "gold|lead"), Users: 0.4}, Effect: service.Effect{MultiplyLatency: 2}},
+		{Name: "web gold", When: service.When{Cohorts: []string{"web"}, Cookie: match("plan", "gold|lead"),
+			Users: 0.4}, Effect: service.Effect{MultiplyLatency: 2}},
 		{Name: "all", Share: 0.2, When: service.When{Load: 2}, Effect: service.Effect{Status: 503}},
 	}
 }
@@ -43,8 +47,9 @@ func TestBeginWithHeadersAsPlanned(t *testing.T) {
 	m := compile(t, withFaults(sentFaults()...))
 	rapid.Check(t, func(t *rapid.T) {
 		r := service.Request{
-			Seq: rapid.Uint64().Draw(t, "seq"), User: rapid.Uint32Max(1000).Draw(t, "user"), Cohort: rapid.Uint16Max(2).Draw(t, "cohort"),
-			Route: rapid.Uint16Max(4).Draw(t, "route"), Attempt: rapid.Uint8Max(2).Draw(t, "attempt"),
+			Seq: rapid.Uint64().Draw(t, "seq"), User: rapid.Uint32Max(1000).Draw(t, "user"),
+			Cohort: rapid.Uint16Max(2).Draw(t, "cohort"),
+			Route:  rapid.Uint16Max(4).Draw(t, "route"), Attempt: rapid.Uint8Max(2).Draw(t, "attempt"),
 		}
 		state, sent := service.State{InWork: rapid.IntRange(1, 3).Draw(t, "in work")}, asPlanned(r.Cohort, r.User)
 		if planned, real := m.Begin(r, state), m.BeginWithHeaders(r, sent, state); planned != real {

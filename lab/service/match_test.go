@@ -57,7 +57,8 @@ func TestMatchesAreCached(t *testing.T) {
 		}
 		return cookie(cohort, user, name)
 	}
-	b := withFaults(service.Fault{Name: "x", When: service.When{Cookie: &service.NameMatch{Name: "plan", Value: "gold"}}, Effect: service.Effect{Status: 500}})
+	b := withFaults(service.Fault{Name: "x", When: service.When{Cookie: &service.NameMatch{Name: "plan",
+		Value: "gold"}}, Effect: service.Effect{Status: 500}})
 	m, err := service.Compile(b, v, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,8 @@ func TestMatchesAreCached(t *testing.T) {
 // Concurrent calls in any order give the same results, and Hit recomputes them.
 func TestBeginIsAPureFunction(t *testing.T) {
 	faults := []service.Fault{
-		{Name: "gold", Share: 0.5, When: service.When{Cookie: &service.NameMatch{Name: "plan", Value: "gold"}}, Effect: service.Effect{Status: 500}},
+		{Name: "gold", Share: 0.5, When: service.When{Cookie: &service.NameMatch{Name: "plan", Value: "gold"}},
+			Effect: service.Effect{Status: 500}},
 		{Name: "few", When: service.When{Users: 0.3, Load: 3}, Effect: service.Effect{WrongBody: true}},
 	}
 	one, other := compile(t, withFaults(faults...)), compile(t, withFaults(faults...))

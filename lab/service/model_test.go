@@ -143,7 +143,8 @@ func TestFaultShare(t *testing.T) {
 
 func TestUsersShareIsStable(t *testing.T) {
 	const users = 20_000
-	m := compile(t, withFaults(service.Fault{Name: "x", When: service.When{Users: 0.25}, Effect: service.Effect{Status: 500}}))
+	m := compile(t, withFaults(service.Fault{Name: "x", When: service.When{Users: 0.25},
+		Effect: service.Effect{Status: 500}}))
 	affected := 0
 	for user := range uint32(users) {
 		n := hits(m, 5, service.Request{User: user}, service.State{})
@@ -160,8 +161,9 @@ func TestStateConditions(t *testing.T) {
 		when    service.When
 		out, in service.State
 	}{
-		"load":   {service.When{Load: 10}, service.State{InWork: 9}, service.State{InWork: 10}},
-		"uptime": {service.When{Uptime: time.Minute}, service.State{Uptime: time.Minute - 1}, service.State{Uptime: time.Minute}},
+		"load": {service.When{Load: 10}, service.State{InWork: 9}, service.State{InWork: 10}},
+		"uptime": {service.When{Uptime: time.Minute}, service.State{Uptime: time.Minute - 1},
+			service.State{Uptime: time.Minute}},
 		"weight": {service.When{Weight: 50}, service.State{Weight: 49.9}, service.State{Weight: 50}},
 	}
 	for name, c := range cases {
@@ -181,8 +183,9 @@ func TestWarmUpFallsLinearly(t *testing.T) {
 	b.WarmUp = service.WarmUp{For: 10 * time.Second, Factor: 5}
 	m := compile(t, b)
 	for uptime, want := range map[time.Duration]time.Duration{
-		-time.Second: 5 * time.Second, 0: 5 * time.Second, 5 * time.Second: 3 * time.Second, 10 * time.Second: time.Second,
-		time.Hour: time.Second,
+		-time.Second: 5 * time.Second, 0: 5 * time.Second, 5 * time.Second: 3 * time.Second,
+		10 * time.Second: time.Second,
+		time.Hour:        time.Second,
 	} {
 		if got := m.Begin(service.Request{}, service.State{Uptime: uptime}).Before; got != want {
 			t.Errorf("at %v: %v, want %v", uptime, got, want)
@@ -192,18 +195,22 @@ func TestWarmUpFallsLinearly(t *testing.T) {
 
 func TestEffectsStackInOrder(t *testing.T) {
 	b := withFaults(
-		service.Fault{Name: "a", Effect: service.Effect{Status: 500, MultiplyLatency: 3, Hold: time.Second, GrowMemory: 1}},
-		service.Fault{Name: "b", Effect: service.Effect{AddLatency: &service.Latency{P50: time.Second, P99: time.Second}, Hold: time.Second}},
+		service.Fault{Name: "a", Effect: service.Effect{Status: 500, MultiplyLatency: 3, Hold: time.Second,
+			GrowMemory: 1}},
+		service.Fault{Name: "b", Effect: service.Effect{AddLatency: &service.Latency{P50: time.Second,
+			P99: time.Second}, Hold: time.Second}},
 		service.Fault{Name: "c", Effect: service.Effect{WrongBody: true, MultiplyLatency: 2, GrowMemory: 0.5}},
 	)
 	b.Routes[""] = service.RouteBehaviour{
-		Latency: service.Latency{P50: time.Second, P99: time.Second}, Datastore: service.Latency{P50: time.Minute, P99: time.Minute},
-		Calls: "stock",
+		Latency:   service.Latency{P50: time.Second, P99: time.Second},
+		Datastore: service.Latency{P50: time.Minute, P99: time.Minute},
+		Calls:     "stock",
 	}
 	got := compile(t, b).Begin(service.Request{}, service.State{})
 	// Own time is (1·3 + 1)·2 = 8 s, half of it after the call.
 	want := service.Work{
-		Before: time.Minute + 4*time.Second, After: 4 * time.Second, Calls: "stock", Status: 200, Wrong: true, Hit: true,
+		Before: time.Minute + 4*time.Second, After: 4 * time.Second, Calls: "stock", Status: 200,
+		Wrong: true, Hit: true,
 		Size: service.DefaultSize, Hold: 2 * time.Second, Grow: 1.5,
 	}
 	if got != want {
@@ -220,7 +227,8 @@ func TestAttemptsDrawIndependently(t *testing.T) {
 	m := compile(t, withFaults(service.Fault{Name: "x", Share: 0.3, Effect: service.Effect{Status: 500}}))
 	both := 0
 	for i := range uint64(n) {
-		if m.Begin(service.Request{Seq: i}, service.State{}).Hit && m.Begin(service.Request{Seq: i, Attempt: 1}, service.State{}).Hit {
+		if m.Begin(service.Request{Seq: i}, service.State{}).Hit &&
+			m.Begin(service.Request{Seq: i, Attempt: 1}, service.State{}).Hit {
 			both++
 		}
 	}
@@ -231,7 +239,8 @@ func TestUnknownRouteIsNotFound(t *testing.T) {
 	b := service.Behaviour{Routes: map[string]service.RouteBehaviour{"pay": {}}}
 	m := compile(t, b)
 	for _, route := range []uint16{home, 999} {
-		if w := m.Begin(service.Request{Route: route, Cohort: 999}, service.State{}); w != (service.Work{Status: 404, Size: service.DefaultSize}) {
+		if w := m.Begin(service.Request{Route: route, Cohort: 999},
+			service.State{}); w != (service.Work{Status: 404, Size: service.DefaultSize}) {
 			t.Errorf("route %d: %+v", route, w)
 		}
 	}

@@ -115,7 +115,8 @@ func TestPodAgainstModel(t *testing.T) {
 			service.Fault{Name: "grow", Share: 0.3, Effect: service.Effect{GrowMemory: 10}},
 		)
 		b.Memory = service.Memory{Base: 1, Limit: 60}
-		b.Capacity = service.Capacity{Concurrency: rapid.IntRange(1, 5).Draw(t, "slots"), Queue: rapid.IntRange(0, 20).Draw(t, "queue")}
+		b.Capacity = service.Capacity{Concurrency: rapid.IntRange(1, 5).Draw(t, "slots"),
+			Queue: rapid.IntRange(0, 20).Draw(t, "queue")}
 		m, err := service.Compile(b, words(), rapid.Uint64().Draw(t, "seed"))
 		if err != nil {
 			t.Fatal(err)
@@ -207,8 +208,10 @@ func (k *books) restart(t *rapid.T) {
 }
 
 func (k *books) check(t *rapid.T) {
-	k.want(t, "counts", k.pod.InWork() == len(k.working) && k.pod.Held() == len(k.held) && k.pod.Waiting() == len(k.waiting))
-	k.want(t, "peak", k.pod.Peak() >= len(k.working)+len(k.waiting) && k.pod.Peak() <= k.capacity.Concurrency+k.capacity.Queue)
+	k.want(t, "counts", k.pod.InWork() == len(k.working) && k.pod.Held() == len(k.held) &&
+		k.pod.Waiting() == len(k.waiting))
+	k.want(t, "peak", k.pod.Peak() >= len(k.working)+len(k.waiting) && k.pod.Peak() <= k.capacity.Concurrency+
+		k.capacity.Queue)
 	for _, s := range k.working {
 		k.want(t, "slots in work are valid", k.pod.Valid(s.Slot))
 	}

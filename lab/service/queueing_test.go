@@ -45,9 +45,10 @@ func TestWaitingAgreesWithErlangC(t *testing.T) {
 	const servers, n = 4, 400_000
 	load, svc := 2.8, 10*time.Millisecond
 	times := rng.New(5, "service")
-	l := loop{pod: pod(t, healthy(), service.Capacity{Concurrency: servers, Queue: 1 << 20}), service: func(seq uint64) time.Duration {
-		return time.Duration(rng.Exponential(times.Bits(seq)) * float64(svc))
-	}}
+	l := loop{pod: pod(t, healthy(), service.Capacity{Concurrency: servers, Queue: 1 << 20}),
+		service: func(seq uint64) time.Duration {
+			return time.Duration(rng.Exponential(times.Bits(seq)) * float64(svc))
+		}}
 	l.run(n, time.Duration(float64(svc)/load))
 	wait := erlangC(servers, load)
 	near(t, "share that waits", float64(l.queued)/n, wait, 0.03)
@@ -94,7 +95,8 @@ func lognormalMean(p50, p99 time.Duration) float64 {
 func TestHeldSlotsReduceCapacity(t *testing.T) {
 	const servers, n = 10, 100_000
 	b := withFaults(service.Fault{Name: "leak", Effect: service.Effect{Hold: 90 * time.Millisecond}})
-	b.Routes[""] = service.RouteBehaviour{Latency: service.Latency{P50: 10 * time.Millisecond, P99: 10 * time.Millisecond}}
+	b.Routes[""] = service.RouteBehaviour{Latency: service.Latency{P50: 10 * time.Millisecond,
+		P99: 10 * time.Millisecond}}
 	l := loop{pod: pod(t, b, service.Capacity{Concurrency: servers})}
 	l.run(n, 10*time.Millisecond)
 	near(t, "share rejected", float64(l.rejected)/n, erlangB(servers, 10), 0.05)

@@ -18,24 +18,33 @@ func TestValidateNamesTheField(t *testing.T) {
 	}
 	effect := func(e service.Effect) func(*service.Behaviour) { return fault(service.Fault{Name: "x", Effect: e}) }
 	cases := map[string]func(*service.Behaviour){
-		"routes:":                  func(b *service.Behaviour) { b.Routes = nil },
-		`routes["pay"].errorRate:`: func(b *service.Behaviour) { b.Routes["pay"] = service.RouteBehaviour{ErrorRate: math.NaN()} },
+		"routes:": func(b *service.Behaviour) { b.Routes = nil },
+		`routes["pay"].errorRate:`: func(b *service.Behaviour) {
+			b.Routes["pay"] = service.RouteBehaviour{ErrorRate: math.NaN()}
+		},
 		`routes["pay"].latency.p99:`: func(b *service.Behaviour) {
 			b.Routes["pay"] = service.RouteBehaviour{Latency: service.Latency{P50: 2, P99: 1}}
 		},
 		`routes["pay"].datastore.p50:`: func(b *service.Behaviour) {
 			b.Routes["pay"] = service.RouteBehaviour{Datastore: service.Latency{P99: time.Second}}
 		},
-		`routes["pay"].size: -1`:           func(b *service.Behaviour) { b.Routes["pay"] = service.RouteBehaviour{Size: -1} },
-		`routes["pay"].size: 16777217`:     func(b *service.Behaviour) { b.Routes["pay"] = service.RouteBehaviour{Size: service.MaxSize + 1} },
-		`route "gone" is not one of`:       func(b *service.Behaviour) { b.Routes["gone"] = service.RouteBehaviour{} },
-		"capacity.concurrency:":            func(b *service.Behaviour) { b.Capacity.Concurrency = -1 },
-		"capacity.queue:":                  func(b *service.Behaviour) { b.Capacity.Queue = 5 },
-		"warmUp.factor:":                   func(b *service.Behaviour) { b.WarmUp.For = time.Second },
-		"memory.base:":                     func(b *service.Behaviour) { b.Memory = service.Memory{Base: 64, Limit: 64} },
-		"startUp:":                         func(b *service.Behaviour) { b.StartUp = -1 },
-		"faults[0].name:":                  fault(service.Fault{Effect: service.Effect{Status: 500}}),
-		"faults[0].share:":                 fault(service.Fault{Name: "x", Share: 1.1, Effect: service.Effect{Status: 500}}),
+		`routes["pay"].size: -1`: func(b *service.Behaviour) {
+			b.Routes["pay"] = service.RouteBehaviour{Size: -1}
+		},
+		`routes["pay"].size: 16777217`: func(b *service.Behaviour) {
+			b.Routes["pay"] = service.RouteBehaviour{Size: service.MaxSize + 1}
+		},
+		`route "gone" is not one of`: func(b *service.Behaviour) { b.Routes["gone"] = service.RouteBehaviour{} },
+		"capacity.concurrency:":      func(b *service.Behaviour) { b.Capacity.Concurrency = -1 },
+		"capacity.queue:":            func(b *service.Behaviour) { b.Capacity.Queue = 5 },
+		"warmUp.factor:":             func(b *service.Behaviour) { b.WarmUp.For = time.Second },
+		"memory.base:": func(b *service.Behaviour) {
+			b.Memory = service.Memory{Base: 64, Limit: 64}
+		},
+		"startUp:":        func(b *service.Behaviour) { b.StartUp = -1 },
+		"faults[0].name:": fault(service.Fault{Effect: service.Effect{Status: 500}}),
+		"faults[0].share:": fault(service.Fault{Name: "x", Share: 1.1,
+			Effect: service.Effect{Status: 500}}),
 		"faults[0].when.users:":            when(service.When{Users: -0.1}),
 		"faults[0].when.weight:":           when(service.When{Weight: 101}),
 		"faults[0].when.load:":             when(service.When{Load: -1}),

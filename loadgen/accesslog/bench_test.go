@@ -21,8 +21,10 @@ func BenchmarkRead(b *testing.B) {
 		var text bytes.Buffer
 		for i := range lines {
 			fmt.Fprintln(&text, format.write(accesslog.Line{
-				At: noon.Add(time.Duration(i) * 5 * time.Millisecond), Client: fmt.Sprintf("192.0.%d.%d", i%8, i%250), Method: "GET",
-				Target: fmt.Sprintf("/api/items/%d", i%5000), Status: 200, Bytes: 1234, Referer: "https://shop.example/", UserAgent: agent,
+				At: noon.Add(time.Duration(i) * 5 * time.Millisecond), Client: fmt.Sprintf("192.0.%d.%d", i%8, i%250),
+				Method: "GET",
+				Target: fmt.Sprintf("/api/items/%d", i%5000), Status: 200, Bytes: 1234,
+				Referer: "https://shop.example/", UserAgent: agent,
 			}))
 		}
 		b.Run(format.name, func(b *testing.B) {
@@ -41,9 +43,11 @@ func BenchmarkRead(b *testing.B) {
 
 // caddy formats a line as long as those of Caddy.
 func caddy(l accesslog.Line) string {
-	return fmt.Sprintf(`{"level":"info","ts":%d.%06d,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":%q,"remote_port":"41342",`+
-		`"client_ip":%q,"proto":"HTTP/2.0","method":%q,"host":"shop.example","uri":%q,"headers":{"User-Agent":[%q],"Accept":["*/*"],"Referer":[%q]},`+
-		`"tls":{"resumed":false,"version":772,"cipher_suite":4865,"proto":"h2","server_name":"shop.example"}},"bytes_read":0,"user_id":"",`+
-		`"duration":0.000929675,"size":%d,"status":%d,"resp_headers":{"Server":["Caddy"],"Content-Type":["application/json"],"Date":["Sat, 07 Mar 2026 12:00:00 GMT"]}}`,
-		l.At.Unix(), l.At.Nanosecond()/1000, l.Client, l.Client, l.Method, l.Target, l.UserAgent, l.Referer, l.Bytes, l.Status)
+	return fmt.Sprintf(
+		`{"level":"info","ts":%d.%06d,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":%q,"remote_port":"41342",`+
+			`"client_ip":%q,"proto":"HTTP/2.0","method":%q,"host":"shop.example","uri":%q,"headers":{"User-Agent":[%q],"Accept":["*/*"],"Referer":[%q]},`+
+			`"tls":{"resumed":false,"version":772,"cipher_suite":4865,"proto":"h2","server_name":"shop.example"}},"bytes_read":0,"user_id":"",`+
+			`"duration":0.000929675,"size":%d,"status":%d,"resp_headers":{"Server":["Caddy"],"Content-Type":["application/json"],"Date":["Sat, 07 Mar 2026 12:00:00 GMT"]}}`,
+		l.At.Unix(), l.At.Nanosecond()/1000, l.Client, l.Client, l.Method, l.Target, l.UserAgent, l.Referer,
+		l.Bytes, l.Status)
 }

@@ -71,12 +71,15 @@ func TestEnvoyTextIsRefused(t *testing.T) {
 func TestPrefixes(t *testing.T) {
 	const rest = `192.0.2.7 - ada [07/Mar/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"`
 	for _, prefix := range []string{
-		"2026-03-07T12:00:00.123456789Z stdout F ", "2026-03-07T12:00:00.1+01:00 stderr F ", "2026-03-07T12:00:00Z ", "web-1  | ",
-		"<190>Mar  7 12:00:00 host1 nginx: ", "Mar 17 12:00:00 host1.example nginx[77]: ", "2026-03-07T12:00:00+00:00 host1 nginx[77]: ",
+		"2026-03-07T12:00:00.123456789Z stdout F ", "2026-03-07T12:00:00.1+01:00 stderr F ", "2026-03-07T12:00:00Z ",
+		"web-1  | ",
+		"<190>Mar  7 12:00:00 host1 nginx: ", "Mar 17 12:00:00 host1.example nginx[77]: ",
+		"2026-03-07T12:00:00+00:00 host1 nginx[77]: ",
 		"<190>1 2026-03-07T12:00:00Z host1 nginx 77 - - ", "\x00\x00\x00", "198.51.100.5:80 ", "shop.example ", "_:80 ",
 	} {
 		log, err := accesslog.Read(strings.NewReader(prefix+rest), "")
-		if err != nil || log.Lines[0].Client != "192.0.2.7" || log.Lines[0].User != "ada" || log.Lines[0].UserAgent != "x" {
+		if err != nil || log.Lines[0].Client != "192.0.2.7" || log.Lines[0].User != "ada" ||
+			log.Lines[0].UserAgent != "x" {
 			t.Errorf("%q: error %v, lines %+v", prefix, err, log.Lines)
 		}
 	}

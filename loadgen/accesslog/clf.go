@@ -65,7 +65,8 @@ func (f *fields) identity(text []byte) bool {
 	}
 	second, after, ok := bytes.Cut(rest, []byte{' '})
 	identity, _, three := bytes.Cut(after, []byte{' '})
-	if ok && three && (isAddress(second) && (!isAddress(client) || isMissing(identity)) || !isMissing(second) && isMissing(identity)) {
+	if ok && three && (isAddress(second) && (!isAddress(client) || isMissing(identity)) || !isMissing(second) &&
+		isMissing(identity)) {
 		client, rest = second, after // the first field was the server's name
 	}
 	identity, user, _ := bytes.Cut(rest, []byte{' '})
@@ -74,7 +75,8 @@ func (f *fields) identity(text []byte) bool {
 			user = rest
 		}
 	}
-	if bytes.HasSuffix(client, []byte{':'}) && !bytes.Equal(client, []byte("unix:")) || bytes.Contains(user, []byte(" - -")) {
+	if bytes.HasSuffix(client, []byte{':'}) && !bytes.Equal(client, []byte("unix:")) ||
+		bytes.Contains(user, []byte(" - -")) {
 		return false
 	}
 	f.set(fieldClient, client)

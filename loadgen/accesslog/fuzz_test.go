@@ -53,7 +53,8 @@ func fuzz(f *testing.F, format string) {
 			if err != nil || u.Host != "" || !strings.HasPrefix(l.Target, "/") {
 				t.Errorf("target %q: %v, error %v", l.Target, u, err)
 			}
-			if l.Method == "" || l.Number < 1 || l.Status < 0 || l.Status > 999 || l.Bytes < 0 || l.At.Year() < 1990 || l.At.Year() > 2200 {
+			if l.Method == "" || l.Number < 1 || l.Status < 0 || l.Status > 999 || l.Bytes < 0 || l.At.Year() < 1990 ||
+				l.At.Year() > 2200 {
 				t.Errorf("the line is %+v", l)
 			}
 		}

@@ -11,12 +11,14 @@ const (
 	timestampPrefix = `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d) `
 	criPrefix       = timestampPrefix + `(?:(?:stdout|stderr) [FP] )?`
 	composePrefix   = `[\w.-]+ *\| `
-	syslogPrefix    = `(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |` + timestampPrefix + `)[\w.-]+ [\w./-]+(?:\[\d+\])?: `
-	syslog5424      = `<\d{1,3}>1 ` + timestampPrefix + `\S+ \S+ \S+ \S+ (?:-|\[.*?\]) (?:\x{FEFF})?`
+	syslogPrefix    = `(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |` + timestampPrefix +
+		`)[\w.-]+ [\w./-]+(?:\[\d+\])?: `
+	syslog5424 = `<\d{1,3}>1 ` + timestampPrefix + `\S+ \S+ \S+ \S+ (?:-|\[.*?\]) (?:\x{FEFF})?`
 )
 
 // collectorPrefix matches one prefix.
-var collectorPrefix = regexp.MustCompile(`^(?:` + syslog5424 + `|` + syslogPrefix + `|` + criPrefix + `|` + composePrefix + `)`)
+var collectorPrefix = regexp.MustCompile(`^(?:` + syslog5424 + `|` + syslogPrefix + `|` + criPrefix + `|` +
+	composePrefix + `)`)
 
 // withoutPrefix removes what log collectors put before a line, and zero bytes, which logrotate's
 // copytruncate leaves. Most lines begin with an address and cost no match.

@@ -42,7 +42,8 @@ func Read(in io.Reader, format string) (Log, error) { return Reader{Format: form
 // far.
 func (r Reader) Read(in io.Reader) (Log, error) {
 	if r.Format != "" && !slices.Contains(Formats(), r.Format) {
-		return Log{}, fmt.Errorf("unknown log format %q: write %s, or omit it to detect the format", r.Format, strings.Join(Formats(), ", "))
+		return Log{}, fmt.Errorf("unknown log format %q: write %s, or omit it to detect the format", r.Format,
+			strings.Join(Formats(), ", "))
 	}
 	if r.MaxLines == 0 {
 		r.MaxLines = MaxLines
@@ -83,7 +84,8 @@ func (r Reader) lines(in *bufio.Reader, log *Log) error {
 			return fmt.Errorf("cannot read the log after line %d: %w", number, err)
 		}
 		if size += length; number > r.MaxLines || size > r.MaxBytes {
-			return fmt.Errorf("the log is longer than %d lines or %d MiB of text: use a part of it", r.MaxLines, r.MaxBytes>>20)
+			return fmt.Errorf("the log is longer than %d lines or %d MiB of text: use a part of it", r.MaxLines,
+				r.MaxBytes>>20)
 		}
 		if text = bytes.TrimSpace(text); len(text) == 0 {
 			continue
@@ -147,7 +149,8 @@ func decompress(in *bufio.Reader) (text io.Reader, binary bool, err error) {
 // unknown.
 func compressorOf(start []byte) string {
 	for _, p := range [...]struct{ magic, name string }{
-		{"\x28\xb5\x2f\xfd", "zstd"}, {"\xfd7zXZ\x00", "xz"}, {"BZh", "bzip2"}, {"PK\x03\x04", "zip"}, {"\x1f\x8b", "gzip twice"},
+		{"\x28\xb5\x2f\xfd", "zstd"}, {"\xfd7zXZ\x00", "xz"}, {"BZh", "bzip2"}, {"PK\x03\x04", "zip"},
+		{"\x1f\x8b", "gzip twice"},
 	} {
 		if bytes.HasPrefix(start, []byte(p.magic)) {
 			return p.name

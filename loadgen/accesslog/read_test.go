@@ -22,7 +22,8 @@ import (
 // line returns a valid line of the common log format, s seconds after noon.
 func line(s int, path string) string {
 	at := noon.Add(time.Duration(s) * time.Second)
-	return fmt.Sprintf(`192.0.2.%d - - [%s] "GET %s HTTP/1.1" 200 5`, s%250, at.Format("02/Jan/2006:15:04:05 -0700"), path)
+	return fmt.Sprintf(`192.0.2.%d - - [%s] "GET %s HTTP/1.1" 200 5`, s%250,
+		at.Format("02/Jan/2006:15:04:05 -0700"), path)
 }
 
 func pack(t testing.TB, text string) []byte {
@@ -51,7 +52,8 @@ func TestBrokenLinesAreCountedAndNeverFatal(t *testing.T) {
 		t.Fatalf("%d lines, broken %+v, error %v", len(log.Lines), log.Broken, err)
 	}
 	if log.Lines[1].Number != 4 || log.Broken.First[1].Number != 8 {
-		t.Errorf("the second lines have the numbers %d and %d, want 4 and 8", log.Lines[1].Number, log.Broken.First[1].Number)
+		t.Errorf("the second lines have the numbers %d and %d, want 4 and 8", log.Lines[1].Number,
+			log.Broken.First[1].Number)
 	}
 	for _, b := range log.Broken.First {
 		if !utf8.ValidString(b.Text) || !strings.HasPrefix(b.Text, "broken ") || !strings.HasSuffix(b.Text, "ä…") {
@@ -59,7 +61,8 @@ func TestBrokenLinesAreCountedAndNeverFatal(t *testing.T) {
 		}
 	}
 	said := log.Broken.String()
-	if !strings.HasPrefix(said, "10 lines of the log could not be parsed\nline 3: ") || !strings.HasSuffix(said, "\nand 5 more") {
+	if !strings.HasPrefix(said, "10 lines of the log could not be parsed\nline 3: ") ||
+		!strings.HasSuffix(said, "\nand 5 more") {
 		t.Errorf("broken lines are reported as %q", said)
 	}
 	if strings.Contains(said, "\x1b") || len(said) > 2000 || !strings.Contains(said, "ä") {
@@ -132,28 +135,37 @@ func TestReadRejects(t *testing.T) {
 		reader accesslog.Reader
 		want   string
 	}{
-		"nothing":            {in: strings.NewReader(""), want: "the log is empty"},
-		"blank lines":        {in: strings.NewReader("\n \r\n\t\n"), want: "the log is empty"},
-		"packed nothing":     {in: bytes.NewReader(pack(t, "")), want: "the log is empty"},
-		"an unknown format":  {in: strings.NewReader(good), reader: accesslog.Reader{Format: "clf"}, want: `unknown log format "clf": write common, combined, json`},
-		"only broken lines":  {in: strings.NewReader("a\nb\n"), want: `no line of the log can be parsed; line 1: is not in a known format: "a"`},
-		"another format":     {in: strings.NewReader(good), reader: accesslog.Reader{Format: "json"}, want: "line 1: is not a JSON object"},
-		"binary":             {in: strings.NewReader("\x7fELF\x02\x01\x01\x00\x00"), want: "the log is not text"},
-		"UTF-16":             {in: strings.NewReader("\xff\xfe1\x009\x002\x00"), want: "the log is not text"},
-		"zstd":               {in: strings.NewReader("\x28\xb5\x2f\xfd\x04"), want: "compressed with zstd"},
-		"xz":                 {in: strings.NewReader("\xfd7zXZ\x00"), want: "compressed with xz"},
-		"bzip2":              {in: strings.NewReader("BZh91AY"), want: "compressed with bzip2"},
-		"zip":                {in: strings.NewReader("PK\x03\x04"), want: "compressed with zip"},
-		"packed twice":       {in: bytes.NewReader(pack(t, string(packed))), want: "compressed with gzip twice"},
-		"a broken packing":   {in: strings.NewReader("\x1f\x8b\x00\x00"), want: "cannot decompress"},
-		"a cut-off packing":  {in: bytes.NewReader(packed[:len(packed)/2]), want: "cannot read the log after line "},
-		"a read error":       {in: iotest.ErrReader(errors.New("the disk is gone")), want: "cannot read the log: the disk is gone"},
-		"a later read error": {in: io.MultiReader(endless50(good), iotest.ErrReader(errors.New("gone"))), want: "cannot read the log after line "},
-		"too many lines":     {in: endless{good}, reader: accesslog.Reader{MaxLines: 1000}, want: "longer than 1000 lines or 1024 MiB of text: use a part"},
-		"too many blanks":    {in: endless{"\n"}, reader: accesslog.Reader{MaxLines: 1000}, want: "longer than 1000 lines"},
-		"too much text":      {in: endless{good}, reader: accesslog.Reader{MaxBytes: 1 << 20}, want: "or 1 MiB of text"},
-		"an endless line":    {in: endless{"x"}, reader: accesslog.Reader{MaxBytes: 1 << 20}, want: "or 1 MiB of text"},
-		"a bomb":             {in: bytes.NewReader(pack(t, strings.Repeat(" ", 4<<20))), reader: accesslog.Reader{MaxBytes: 1 << 20}, want: "or 1 MiB of text"},
+		"nothing":        {in: strings.NewReader(""), want: "the log is empty"},
+		"blank lines":    {in: strings.NewReader("\n \r\n\t\n"), want: "the log is empty"},
+		"packed nothing": {in: bytes.NewReader(pack(t, "")), want: "the log is empty"},
+		"an unknown format": {in: strings.NewReader(good), reader: accesslog.Reader{Format: "clf"},
+			want: `unknown log format "clf": write common, combined, json`},
+		"only broken lines": {in: strings.NewReader("a\nb\n"),
+			want: `no line of the log can be parsed; line 1: is not in a known format: "a"`},
+		"another format": {in: strings.NewReader(good), reader: accesslog.Reader{Format: "json"},
+			want: "line 1: is not a JSON object"},
+		"binary":            {in: strings.NewReader("\x7fELF\x02\x01\x01\x00\x00"), want: "the log is not text"},
+		"UTF-16":            {in: strings.NewReader("\xff\xfe1\x009\x002\x00"), want: "the log is not text"},
+		"zstd":              {in: strings.NewReader("\x28\xb5\x2f\xfd\x04"), want: "compressed with zstd"},
+		"xz":                {in: strings.NewReader("\xfd7zXZ\x00"), want: "compressed with xz"},
+		"bzip2":             {in: strings.NewReader("BZh91AY"), want: "compressed with bzip2"},
+		"zip":               {in: strings.NewReader("PK\x03\x04"), want: "compressed with zip"},
+		"packed twice":      {in: bytes.NewReader(pack(t, string(packed))), want: "compressed with gzip twice"},
+		"a broken packing":  {in: strings.NewReader("\x1f\x8b\x00\x00"), want: "cannot decompress"},
+		"a cut-off packing": {in: bytes.NewReader(packed[:len(packed)/2]), want: "cannot read the log after line "},
+		"a read error": {in: iotest.ErrReader(errors.New("the disk is gone")),
+			want: "cannot read the log: the disk is gone"},
+		"a later read error": {in: io.MultiReader(endless50(good), iotest.ErrReader(errors.New("gone"))),
+			want: "cannot read the log after line "},
+		"too many lines": {in: endless{good}, reader: accesslog.Reader{MaxLines: 1000},
+			want: "longer than 1000 lines or 1024 MiB of text: use a part"},
+		"too many blanks": {in: endless{"\n"}, reader: accesslog.Reader{MaxLines: 1000},
+			want: "longer than 1000 lines"},
+		"too much text": {in: endless{good}, reader: accesslog.Reader{MaxBytes: 1 << 20},
+			want: "or 1 MiB of text"},
+		"an endless line": {in: endless{"x"}, reader: accesslog.Reader{MaxBytes: 1 << 20}, want: "or 1 MiB of text"},
+		"a bomb": {in: bytes.NewReader(pack(t, strings.Repeat(" ", 4<<20))),
+			reader: accesslog.Reader{MaxBytes: 1 << 20}, want: "or 1 MiB of text"},
 	} {
 		log, err := test.reader.Read(test.in)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -198,8 +210,10 @@ func TestLongLines(t *testing.T) {
 			if strings.HasSuffix(end, "5") {
 				good++
 			}
-			if len(log.Lines) != good || len(log.Lines)+log.Broken.Count != strings.Count("\n"+end, "\n")+1-btoi(end == "\n") {
-				t.Errorf("a line of %d bytes before %.2q: %d good lines, want %d, and %d broken", length, end, len(log.Lines), good, log.Broken.Count)
+			if len(log.Lines) != good || len(log.Lines)+log.Broken.Count != strings.Count("\n"+end, "\n")+
+				1-btoi(end == "\n") {
+				t.Errorf("a line of %d bytes before %.2q: %d good lines, want %d, and %d broken", length, end,
+					len(log.Lines), good, log.Broken.Count)
 			}
 		}
 	}
@@ -230,7 +244,8 @@ func TestFormattedLinesAreParsed(t *testing.T) {
 				*s = ""
 			}
 		}
-		for format, written := range map[string]string{accesslog.FormatCombined: combined(want), accesslog.FormatJSON: asJSON(want)} {
+		for format, written := range map[string]string{accesslog.FormatCombined: combined(want),
+			accesslog.FormatJSON: asJSON(want)} {
 			got, err := accesslog.Read(strings.NewReader(written), "")
 			if diff := cmp.Diff([]accesslog.Line{want}, got.Lines); err != nil || diff != "" || got.Format != format {
 				t.Fatalf("%s: error %v, format %s (-want +got):\n%s", written, err, got.Format, diff)
@@ -255,6 +270,7 @@ func combined(l accesslog.Line) string {
 		}
 		return b.String()
 	}
-	return fmt.Sprintf(`%s - %s [%s] "%s %s HTTP/1.1" %d %d "%s" "%s"`, text(l.Client), text(l.User), l.At.Format("02/Jan/2006:15:04:05 -0700"),
+	return fmt.Sprintf(`%s - %s [%s] "%s %s HTTP/1.1" %d %d "%s" "%s"`, text(l.Client), text(l.User),
+		l.At.Format("02/Jan/2006:15:04:05 -0700"),
 		l.Method, text(l.Target), l.Status, l.Bytes, text(l.Referer), text(l.UserAgent))
 }

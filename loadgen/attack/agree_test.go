@@ -62,7 +62,8 @@ func TestOutcomesAreThoseOfThePlan(t *testing.T) {
 	var expected []loadgen.Outcome
 	for _, a := range arrivals(p, loadgen.Shard{}) {
 		status, version, hit := fate(a.Seq)
-		expected = append(expected, loadgen.Outcome{Arrival: a, Status: uint16(status), Version: version, Hit: hit, Wrong: hit})
+		expected = append(expected, loadgen.Outcome{Arrival: a, Status: uint16(status), Version: version, Hit: hit,
+			Wrong: hit})
 	}
 	want := count(expected)
 	outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, serve(t, echo))})
@@ -84,7 +85,8 @@ func count(outcomes []loadgen.Outcome) []counts {
 		}
 		at := slices.IndexFunc(list, key)
 		if at < 0 {
-			at, list = len(list), append(list, counts{cohort: o.Arrival.Cohort, route: o.Arrival.Route, version: o.Version})
+			at, list = len(list), append(list, counts{cohort: o.Arrival.Cohort, route: o.Arrival.Route,
+				version: o.Version})
 		}
 		c := &list[at]
 		c.requests++
@@ -187,14 +189,16 @@ func TestEachArrivalOnceAndInOrder(t *testing.T) {
 				t.Errorf("an end at %v was reported after one at %v", o.Done(), ended)
 			}
 			ended = o.Done()
-			if o.Sent < o.Intended || o.Intended != o.Arrival.At || o.Latency < o.Sent-o.Intended || !o.Final || o.Attempt != 0 {
+			if o.Sent < o.Intended || o.Intended != o.Arrival.At || o.Latency < o.Sent-o.Intended || !o.Final ||
+				o.Attempt != 0 {
 				t.Errorf("odd times: %+v", o)
 			}
 		}
 		slices.SortFunc(outcomes, func(a, b loadgen.Outcome) int { return int(a.Arrival.Seq) - int(b.Arrival.Seq) })
 		for _, o := range outcomes {
 			if before, ok := last[o.Arrival.User]; ok && before.Intended > o.Intended {
-				t.Errorf("user %d: arrival %d was meant to go before %d", o.Arrival.User, o.Arrival.Seq, before.Arrival.Seq)
+				t.Errorf("user %d: arrival %d was meant to go before %d", o.Arrival.User, o.Arrival.Seq,
+					before.Arrival.Seq)
 			}
 			last[o.Arrival.User] = o
 		}
@@ -295,11 +299,13 @@ func TestRetriesAreSentAndCounted(t *testing.T) {
 		}
 		total += want
 		if attempts[a.Seq] != want || finals[a.Seq] != 1 {
-			t.Errorf("arrival %d: %d attempts, %d of them final; %d expected", a.Seq, attempts[a.Seq], finals[a.Seq], want)
+			t.Errorf("arrival %d: %d attempts, %d of them final; %d expected", a.Seq, attempts[a.Seq],
+				finals[a.Seq], want)
 		}
 	}
 	if report.Attempts != total || len(saw.list) != total || report.Arrivals != len(attempts) {
-		t.Errorf("%d attempts reported, %d seen, %d expected; %d arrivals", report.Attempts, len(saw.list), total, report.Arrivals)
+		t.Errorf("%d attempts reported, %d seen, %d expected; %d arrivals", report.Attempts, len(saw.list), total,
+			report.Arrivals)
 	}
 	numbers := make(map[uint64]int)
 	for _, s := range saw.list {
@@ -356,7 +362,8 @@ func TestVersions(t *testing.T) {
 			w.Header().Set("X-Version", test.other)
 		})
 		p := newPlan(t, one(400, "GET"), 10*time.Millisecond)
-		outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Service: test.service, VersionHeader: test.header})
+		outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Service: test.service,
+			VersionHeader: test.header})
 		for _, o := range outcomes {
 			if o.Version != test.want {
 				t.Errorf("%s: version %q, not %q", name, o.Version, test.want)

@@ -41,8 +41,8 @@ type Attack struct {
 	Start time.Time
 	// Workers is the maximum number of requests in flight. Workers start when they are needed.
 	// Further requests wait, which counts as latency, although the generator is to blame: see
-	// Report.Saturated. 0 is the number that is needed if every request of the plan's peak rate times
-	// out, within 4,096 and 16,384.
+	// Report.Saturated. 0 is the number that is needed if every request of the plan's peak rate
+	// times out, within 4,096 and 16,384.
 	Workers int
 	// Connections is the number of connections to open before the first request, including TLS
 	// handshakes, shared evenly by the hosts. Servers see no request on those that are never
@@ -91,8 +91,8 @@ type Report struct {
 	Arrivals, Attempts, Unsent int
 	// Peak is the largest number of requests in flight at once, of the Workers that were allowed.
 	Peak, Workers int
-	// Saturated reports whether all workers were busy at some time, so that requests may have waited
-	// for the generator.
+	// Saturated reports whether all workers were busy at some time, so that requests may have
+	// waited for the generator.
 	Saturated bool
 	// Lag is how much later than intended attempts were written to their connections. Attempts
 	// without a connection are assumed to take as long as the others.

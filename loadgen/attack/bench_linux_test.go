@@ -73,7 +73,8 @@ func BenchmarkSchedule(b *testing.B) {
 			case even:
 				return map[string]float64{"vegeta-p50-µs": late[len(late)/2], "vegeta-p99-µs": late[len(late)*99/100]}
 			}
-			return map[string]float64{"p50-µs": late[len(late)/2], "p99-µs": late[len(late)*99/100], "KS": f.poissonDistance(rate)}
+			return map[string]float64{"p50-µs": late[len(late)/2], "p99-µs": late[len(late)*99/100],
+				"KS": f.poissonDistance(rate)}
 		})
 	}
 }
@@ -167,7 +168,8 @@ func BenchmarkOthers(b *testing.B) {
 	others := map[string]func(url string) []string{
 		"wrk": func(url string) []string { return []string{"-t1", "-c64", "-d2s", url + "/"} },
 		"k6": func(url string) []string {
-			return []string{"run", "-q", "--vus", "64", "--duration", "2s", "-e", "TARGET=" + url, "--discard-response-bodies", script}
+			return []string{"run", "-q", "--vus", "64", "--duration", "2s", "-e", "TARGET=" + url,
+				"--discard-response-bodies", script}
 		},
 	}
 	for name, arguments := range others {

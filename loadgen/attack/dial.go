@@ -37,7 +37,8 @@ type endpoint struct {
 }
 
 func newDialer(timeout time.Duration, config *tls.Config, http2 bool) *dialer {
-	d := &dialer{net: net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}, tls: clientConfig(config, http2), offset: &dispatchOffset{}}
+	d := &dialer{net: net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}, tls: clientConfig(config, http2),
+		offset: &dispatchOffset{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.open, d.idle = make(map[*conn]struct{}), make(map[endpoint][]net.Conn)
 	return d

@@ -67,8 +67,10 @@ func isProtocol(err error) bool {
 		return true
 	}
 	text := err.Error()
-	for _, part := range []string{"malformed", "http2: ", "invalid header", "server gave HTTP response", "bad Content-Length",
-		"unsupported transfer encoding", "too many transfer encodings", "headers exceeded", "invalid byte in chunk", "chunked encoding"} {
+	for _, part := range []string{"malformed", "http2: ", "invalid header", "server gave HTTP response",
+		"bad Content-Length",
+		"unsupported transfer encoding", "too many transfer encodings", "headers exceeded", "invalid byte in chunk",
+		"chunked encoding"} {
 		if strings.Contains(text, part) {
 			return true
 		}
@@ -100,7 +102,8 @@ func isRefused(err error) bool { return isOneOf(err, refusals) }
 // isReset reports whether err is that of a broken connection: a reset, a write after a reset, or an
 // end before or within the response.
 func isReset(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || isOneOf(err, resets) ||
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		isOneOf(err, resets) ||
 		isClosedIdle(err)
 }
 

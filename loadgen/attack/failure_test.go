@@ -41,12 +41,14 @@ func TestFailure(t *testing.T) {
 		{op(syscall.EHOSTUNREACH), loadgen.FailureUnreachable},
 		{op(syscall.ENETUNREACH), loadgen.FailureUnreachable},
 		{errSwitched, loadgen.FailureProtocol},
-		{errors.New(`net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0"`), loadgen.FailureProtocol},
+		{errors.New(`net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0"`),
+			loadgen.FailureProtocol},
 		{errors.New("something new"), loadgen.FailureOther},
 		{op(os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)), loadgen.FailurePorts},
 		{op(os.NewSyscallError("socket", syscall.EMFILE)), loadgen.FailureDescriptors},
 		{syscall.ENFILE, loadgen.FailureDescriptors},
-		{op(&net.DNSError{Err: "dial udp 192.0.2.1:53: socket: too many open files", Name: "shop"}), loadgen.FailureDescriptors},
+		{op(&net.DNSError{Err: "dial udp 192.0.2.1:53: socket: too many open files", Name: "shop"}),
+			loadgen.FailureDescriptors},
 		{op(syscall.ENOBUFS), loadgen.FailureMemory},
 	} {
 		if got := failure(test.err); got != test.want {
@@ -59,8 +61,10 @@ func TestFailure(t *testing.T) {
 }
 
 func TestDetailHasNoLocalPort(t *testing.T) {
-	local, remote := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40001}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
-	err := fmt.Errorf("broken: %w", &net.OpError{Op: "read", Net: "tcp", Source: local, Addr: remote, Err: syscall.ECONNRESET})
+	local, remote := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40001},
+		&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
+	err := fmt.Errorf("broken: %w", &net.OpError{Op: "read", Net: "tcp", Source: local, Addr: remote,
+		Err: syscall.ECONNRESET})
 	if got := detail(err); got != "read tcp 127.0.0.1:80: connection reset by peer" {
 		t.Errorf("detail %q", got)
 	}

@@ -24,11 +24,13 @@ func shop(n float64) loadgen.Workload {
 	return loadgen.Workload{
 		Rate: loadgen.Curve{Constant: n / length.Seconds()},
 		Routes: []loadgen.Route{
-			{Name: "home", Path: "/"}, {Name: "search", Path: "/search?q=tea"}, {Name: "cart", Path: "/cart", Method: "POST"},
+			{Name: "home", Path: "/"}, {Name: "search", Path: "/search?q=tea"},
+			{Name: "cart", Path: "/cart", Method: "POST"},
 		},
 		Cohorts: []loadgen.Cohort{
 			{Name: "web", Share: 0.6, Users: 20, Mix: map[string]float64{"home": 5, "search": 3, "cart": 1.5},
-				Cookies:        []loadgen.Pair{{Name: "sid", Value: "s-{user}"}, {Name: "theme", Value: "dark"}, {Name: "lang", Value: "en"}},
+				Cookies: []loadgen.Pair{{Name: "sid", Value: "s-{user}"}, {Name: "theme", Value: "dark"},
+					{Name: "lang", Value: "en"}},
 				ShuffleCookies: true},
 			{Name: "mobile", Share: 0.3, Users: 5, Mix: map[string]float64{"home": 1, "search": 1},
 				Headers: []loadgen.Pair{{Name: "User-Agent", Value: "shop-mobile/2"}}},

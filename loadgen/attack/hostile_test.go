@@ -110,31 +110,46 @@ func TestHostileServers(t *testing.T) {
 		status  uint16
 		bytes   int64
 	}{
-		"resets at once":                {serve: reset, failure: "reset"},
-		"closes at once":                {serve: end, failure: "reset"},
-		"resets instead of an answer":   {serve: answering("", reset), failure: "reset"},
-		"resets amid the head":          {serve: answering("HTTP/1.1 200 OK\r\nX-Half: ", reset), failure: "reset"},
-		"ends amid the body":            {serve: answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", end), failure: "reset", bytes: 4},
-		"ends amid a chunk":             {serve: answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf", end), failure: "reset", bytes: 4},
-		"never answers":                 {serve: hold, failure: "timeout"},
-		"never ends the head":           {serve: answering("HTTP/1.1 200 OK\r\nX: ", hold), failure: "timeout"},
-		"never ends the body":           {serve: answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", hold), failure: "timeout", bytes: 4},
-		"trickles the head":             {serve: answering("HTTP/1.1 200 OK\r\nX: ", trickle), failure: "timeout"},
-		"trickles the body":             {serve: answering("HTTP/1.1 200 OK\r\n\r\n", trickle), failure: "timeout", bytes: -1},
-		"says go on for ever":           {serve: answering("", flood(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 100))), failure: "protocol"},
-		"answers garbage":               {serve: answering("ceci n'est pas HTTP\r\n\r\n", nil), failure: "protocol"},
-		"answers nonsense in chunks":    {serve: answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n", nil), failure: "protocol"},
-		"sends headers without end":     {serve: answering("HTTP/1.1 200 OK\r\n", flood("X-Long: "+strings.Repeat("x", 1000)+"\r\n")), failure: "protocol"},
-		"switches to another protocol":  {serve: answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", hold), failure: "protocol"},
-		"sends a body without end":      {serve: answering("HTTP/1.1 200 OK\r\n\r\n", flood(strings.Repeat("x", 1000))), failure: "timeout", bytes: -1},
-		"redirects to nowhere":          {serve: answering("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 2\r\n\r\nno", nil), status: 302, bytes: 2},
-		"redirects to itself":           {serve: answering("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 2\r\n\r\nno", nil), status: 302, bytes: 2},
-		"closes idle connections":       {serve: answering(whole, end), status: 200, bytes: 2},
-		"resets idle connections":       {serve: answering(whole, reset), status: 200, bytes: 2},
-		"closes by the word":            {serve: answering("HTTP/1.0 200 OK\r\n\r\nok", end), status: 200, bytes: 2},
-		"says more than was asked":      {serve: answering(whole+whole, nil), status: 200, bytes: 2},
-		"answers before it was asked":   {serve: func(c net.Conn) { _, _ = io.WriteString(c, whole); hold(c) }, failure: "-"},
-		"has a status without a reason": {serve: answering("HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n", nil), status: 299},
+		"resets at once":              {serve: reset, failure: "reset"},
+		"closes at once":              {serve: end, failure: "reset"},
+		"resets instead of an answer": {serve: answering("", reset), failure: "reset"},
+		"resets amid the head":        {serve: answering("HTTP/1.1 200 OK\r\nX-Half: ", reset), failure: "reset"},
+		"ends amid the body": {serve: answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", end),
+			failure: "reset", bytes: 4},
+		"ends amid a chunk": {serve: answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+
+			"9\r\nhalf", end), failure: "reset", bytes: 4},
+		"never answers":       {serve: hold, failure: "timeout"},
+		"never ends the head": {serve: answering("HTTP/1.1 200 OK\r\nX: ", hold), failure: "timeout"},
+		"never ends the body": {serve: answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", hold),
+			failure: "timeout", bytes: 4},
+		"trickles the head": {serve: answering("HTTP/1.1 200 OK\r\nX: ", trickle), failure: "timeout"},
+		"trickles the body": {serve: answering("HTTP/1.1 200 OK\r\n\r\n", trickle),
+			failure: "timeout", bytes: -1},
+		"says go on for ever": {serve: answering("",
+			flood(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 100))), failure: "protocol"},
+		"answers garbage": {serve: answering("ceci n'est pas HTTP\r\n\r\n", nil), failure: "protocol"},
+		"answers nonsense in chunks": {serve: answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"+
+			"\r\nzzz\r\n", nil), failure: "protocol"},
+		"sends headers without end": {serve: answering("HTTP/1.1 200 OK\r\n",
+			flood("X-Long: "+strings.Repeat("x", 1000)+"\r\n")), failure: "protocol"},
+		"switches to another protocol": {serve: answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"+
+			"Connection: Upgrade\r\n\r\n", hold), failure: "protocol"},
+		"sends a body without end": {serve: answering("HTTP/1.1 200 OK\r\n\r\n",
+			flood(strings.Repeat("x", 1000))), failure: "timeout", bytes: -1},
+		"redirects to nowhere": {serve: answering("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n"+
+			"Content-Length: 2\r\n\r\nno", nil), status: 302, bytes: 2},
+		"redirects to itself": {serve: answering("HTTP/1.1 302 Found\r\nLocation: /\r\n"+
+			"Content-Length: 2\r\n\r\nno", nil), status: 302, bytes: 2},
+		"closes idle connections":  {serve: answering(whole, end), status: 200, bytes: 2},
+		"resets idle connections":  {serve: answering(whole, reset), status: 200, bytes: 2},
+		"closes by the word":       {serve: answering("HTTP/1.0 200 OK\r\n\r\nok", end), status: 200, bytes: 2},
+		"says more than was asked": {serve: answering(whole+whole, nil), status: 200, bytes: 2},
+		"answers before it was asked": {serve: func(c net.Conn) {
+			_, _ = io.WriteString(c, whole)
+			hold(c)
+		}, failure: "-"},
+		"has a status without a reason": {serve: answering("HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n", nil),
+			status: 299},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +160,8 @@ func TestHostileServers(t *testing.T) {
 			}
 			p := newPlan(t, one(400, "GET"), 25*time.Millisecond)
 			base := listen(t, test.serve)
-			outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Timeout: timeout, Connections: 3})
+			outcomes, report := play(t, attack.Attack{Plan: p, Targets: at(t, p, base), Timeout: timeout,
+				Connections: 3})
 			if n := len(arrivals(p, loadgen.Shard{})); len(outcomes) != n || report.Arrivals != n {
 				t.Errorf("%d outcomes of %d arrivals", len(outcomes), n)
 			}
@@ -153,7 +169,8 @@ func TestHostileServers(t *testing.T) {
 				if test.failure == "-" {
 					continue // either, as the two race; it only matters that it ends
 				}
-				if o.Failure != test.failure || o.Status != test.status || test.bytes >= 0 && o.BytesIn != test.bytes || o.Failed() != (test.status == 0) {
+				if o.Failure != test.failure || o.Status != test.status || test.bytes >= 0 &&
+					o.BytesIn != test.bytes || o.Failed() != (test.status == 0) {
 					t.Errorf("%+v", o)
 				}
 			}
@@ -186,7 +203,9 @@ func TestRefusal(t *testing.T) {
 
 func TestTLSFailures(t *testing.T) {
 	leakFree(t)
-	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") }))
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "ok")
+	}))
 	secure.Config.ErrorLog = quiet()
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
@@ -199,14 +218,15 @@ func TestTLSFailures(t *testing.T) {
 		base, failure string
 		config        *tls.Config
 	}{
-		"unknown authority":   {secure.URL, "tls", nil},
-		"known authority":     {secure.URL, "", trust},
-		"any authority":       {secure.URL, "", &tls.Config{InsecureSkipVerify: true}},
-		"wrong name":          {secure.URL, "tls", &tls.Config{RootCAs: trust.RootCAs, ServerName: "example.org"}},
-		"old version":         {secure.URL, "tls", old},
-		"plain server":        {strings.Replace(plain, "http:", "https:", 1), "tls", nil},
-		"no handshake":        {strings.Replace(mute, "http:", "https:", 1), "timeout", nil},
-		"plain to TLS server": {strings.Replace(secure.URL, "https:", "http:", 1), "", nil}, // Go's server responds with 400
+		"unknown authority": {secure.URL, "tls", nil},
+		"known authority":   {secure.URL, "", trust},
+		"any authority":     {secure.URL, "", &tls.Config{InsecureSkipVerify: true}},
+		"wrong name":        {secure.URL, "tls", &tls.Config{RootCAs: trust.RootCAs, ServerName: "example.org"}},
+		"old version":       {secure.URL, "tls", old},
+		"plain server":      {strings.Replace(plain, "http:", "https:", 1), "tls", nil},
+		"no handshake":      {strings.Replace(mute, "http:", "https:", 1), "timeout", nil},
+		// Go's server responds with 400
+		"plain to TLS server": {strings.Replace(secure.URL, "https:", "http:", 1), "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			timeout := 10 * time.Second
@@ -214,7 +234,8 @@ func TestTLSFailures(t *testing.T) {
 				timeout = 100 * time.Millisecond
 			}
 			p := newPlan(t, one(400, "POST"), 20*time.Millisecond)
-			outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, test.base), TLS: test.config, Timeout: timeout})
+			outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, test.base), TLS: test.config,
+				Timeout: timeout})
 			for _, o := range outcomes {
 				if o.Failure != test.failure {
 					t.Fatalf("failure %q, status %d", o.Failure, o.Status)
@@ -227,7 +248,10 @@ func TestTLSFailures(t *testing.T) {
 func TestHTTP2(t *testing.T) {
 	leakFree(t)
 	protocols := make(chan string, 1000)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { protocols <- r.Proto; echo(w, r) }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols <- r.Proto
+		echo(w, r)
+	}))
 	s.EnableHTTP2 = true
 	var opened atomic.Int32
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {

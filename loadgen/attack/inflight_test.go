@@ -29,7 +29,8 @@ func TestEveryRequestTimesOut(t *testing.T) {
 		fs.complete(f, nil) // does not count
 	}
 	fs.close()
-	if list := fs.takeCompleted(nil); len(list) != 3 || list[0] != all[0] || list[0].err != errTimeout || fs.peak != 3 || fs.inFlight != 0 {
+	if list := fs.takeCompleted(nil); len(list) != 3 || list[0] != all[0] || list[0].err != errTimeout ||
+		fs.peak != 3 || fs.inFlight != 0 {
 		t.Errorf("%d requests completed; peak %d, %d in flight", len(list), fs.peak, fs.inFlight)
 	}
 }

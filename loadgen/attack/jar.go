@@ -127,7 +127,8 @@ func (c *cookie) text(now time.Time) string {
 // ignored. As in browsers, the local host counts as secure.
 func (c *cookie) matches(req *http.Request) bool {
 	host := hostOf(req)
-	if host != c.domain && (c.hostOnly || !domainMatches(host, c.domain)) || c.secure && req.URL.Scheme != "https" && !isLocal(host) {
+	if host != c.domain && (c.hostOnly || !domainMatches(host, c.domain)) || c.secure && req.URL.Scheme != "https" &&
+		!isLocal(host) {
 		return false
 	}
 	path := req.URL.Path
@@ -181,11 +182,13 @@ func (j *jar) store(user uint32, req *http.Request, resp *http.Response) {
 // rejected.
 func (j *jar) parse(c *http.Cookie, req *http.Request) (cookie, bool) {
 	host := hostOf(req)
-	k := cookie{name: c.Name, value: c.Value, domain: host, hostOnly: true, path: c.Path, secure: c.Secure, expires: c.Expires}
+	k := cookie{name: c.Name, value: c.Value, domain: host, hostOnly: true, path: c.Path, secure: c.Secure,
+		expires: c.Expires}
 	if c.Quoted {
 		k.value = `"` + c.Value + `"`
 	}
-	if domain := strings.ToLower(strings.TrimPrefix(c.Domain, ".")); domain != "" && !isAddress(host) && strings.Contains(domain, ".") {
+	if domain := strings.ToLower(strings.TrimPrefix(c.Domain, ".")); domain != "" && !isAddress(host) &&
+		strings.Contains(domain, ".") {
 		if !domainMatches(host, domain) {
 			return k, false
 		}

@@ -37,32 +37,46 @@ func TestJar(t *testing.T) {
 		want    string
 		elapsed time.Duration
 	}{
-		"nothing set":             {to: "http://shop/", want: planned},
-		"a new one":               {set: []string{"d=4"}, want: planned + "; d=4"},
-		"in place of a planned":   {set: []string{"b=x"}, want: "a=1; b=x; c=3"},
-		"a planned taken away":    {set: []string{"b=; Max-Age=0"}, want: "a=1; c=3"},
-		"the last word counts":    {set: []string{"b=x", "b=y", "d=4", "d=5"}, want: "a=1; b=y; c=3; d=5"},
-		"taken away and given":    {set: []string{"b=; Max-Age=0", "b=z"}, want: "a=1; b=z; c=3"},
-		"quoted":                  {set: []string{`d="x y"`}, want: planned + `; d="x y"`},
-		"not over yet":            {set: []string{"d=4; Max-Age=60"}, elapsed: 59 * time.Second, want: planned + "; d=4"},
-		"over":                    {set: []string{"d=4; Max-Age=60"}, elapsed: 60 * time.Second, want: planned},
-		"over by date":            {set: []string{"d=4; Expires=Thu, 01 Jan 1970 00:00:10 GMT"}, want: planned},
-		"age goes before date":    {set: []string{"d=4; Expires=Thu, 01 Jan 1970 00:00:10 GMT; Max-Age=9"}, want: planned + "; d=4"},
-		"path fits":               {set: []string{"d=4; Path=/cart"}, to: "http://shop/cart/1", want: planned + "; d=4"},
-		"path does not":           {set: []string{"d=4; Path=/cart"}, to: "http://shop/carton", want: planned},
-		"path by default":         {from: "http://shop/cart/1", set: []string{"d=4"}, to: "http://shop/", want: planned},
-		"path by default fits":    {from: "http://shop/cart/1", set: []string{"d=4"}, to: "http://shop/cart/2", want: planned + "; d=4"},
-		"longer paths first":      {set: []string{"d=4; Path=/", "e=5; Path=/cart"}, to: "http://shop/cart", want: planned + "; e=5; d=4"},
-		"another host":            {set: []string{"d=4", "b=x"}, to: "http://other/", want: planned},
-		"another port":            {set: []string{"d=4"}, to: "http://shop:81/", want: planned + "; d=4"},
-		"domain":                  {from: "http://a.shop.org/", set: []string{"d=4; Domain=shop.org"}, to: "http://b.shop.org/", want: planned + "; d=4"},
-		"no domain":               {from: "http://a.shop.org/", set: []string{"d=4"}, to: "http://b.a.shop.org/", want: planned},
-		"foreign domain":          {from: "http://a.shop.org/", set: []string{"d=4; Domain=b.shop.org"}, to: "http://b.shop.org/", want: planned},
-		"top domain":              {from: "http://shop.org/", set: []string{"d=4; Domain=org"}, to: "http://other.org/", want: planned},
-		"address as domain":       {from: "http://127.0.0.1/", set: []string{"d=4; Domain=127.0.0.1"}, to: "http://127.0.0.1/", want: planned + "; d=4"},
-		"end of an address":       {from: "http://127.0.0.1/", set: []string{"d=4; Domain=0.0.1"}, to: "http://127.0.0.1/", want: planned},
-		"secure on plain":         {from: "https://shop/", set: []string{"d=4; Secure"}, to: "http://shop/", want: planned},
-		"secure on secure":        {from: "https://shop/", set: []string{"d=4; Secure"}, to: "https://shop/", want: planned + "; d=4"},
+		"nothing set":           {to: "http://shop/", want: planned},
+		"a new one":             {set: []string{"d=4"}, want: planned + "; d=4"},
+		"in place of a planned": {set: []string{"b=x"}, want: "a=1; b=x; c=3"},
+		"a planned taken away":  {set: []string{"b=; Max-Age=0"}, want: "a=1; c=3"},
+		"the last word counts":  {set: []string{"b=x", "b=y", "d=4", "d=5"}, want: "a=1; b=y; c=3; d=5"},
+		"taken away and given":  {set: []string{"b=; Max-Age=0", "b=z"}, want: "a=1; b=z; c=3"},
+		"quoted":                {set: []string{`d="x y"`}, want: planned + `; d="x y"`},
+		"not over yet": {set: []string{"d=4; Max-Age=60"}, elapsed: 59 * time.Second,
+			want: planned + "; d=4"},
+		"over":         {set: []string{"d=4; Max-Age=60"}, elapsed: 60 * time.Second, want: planned},
+		"over by date": {set: []string{"d=4; Expires=Thu, 01 Jan 1970 00:00:10 GMT"}, want: planned},
+		"age goes before date": {set: []string{"d=4; Expires=Thu, 01 Jan 1970 00:00:10 GMT; Max-Age=9"},
+			want: planned + "; d=4"},
+		"path fits": {set: []string{"d=4; Path=/cart"}, to: "http://shop/cart/1",
+			want: planned + "; d=4"},
+		"path does not": {set: []string{"d=4; Path=/cart"}, to: "http://shop/carton", want: planned},
+		"path by default": {from: "http://shop/cart/1", set: []string{"d=4"}, to: "http://shop/",
+			want: planned},
+		"path by default fits": {from: "http://shop/cart/1", set: []string{"d=4"}, to: "http://shop/cart/2",
+			want: planned + "; d=4"},
+		"longer paths first": {set: []string{"d=4; Path=/", "e=5; Path=/cart"}, to: "http://shop/cart",
+			want: planned + "; e=5; d=4"},
+		"another host": {set: []string{"d=4", "b=x"}, to: "http://other/", want: planned},
+		"another port": {set: []string{"d=4"}, to: "http://shop:81/", want: planned + "; d=4"},
+		"domain": {from: "http://a.shop.org/", set: []string{"d=4; Domain=shop.org"},
+			to: "http://b.shop.org/", want: planned + "; d=4"},
+		"no domain": {from: "http://a.shop.org/", set: []string{"d=4"}, to: "http://b.a.shop.org/",
+			want: planned},
+		"foreign domain": {from: "http://a.shop.org/", set: []string{"d=4; Domain=b.shop.org"},
+			to: "http://b.shop.org/", want: planned},
+		"top domain": {from: "http://shop.org/", set: []string{"d=4; Domain=org"},
+			to: "http://other.org/", want: planned},
+		"address as domain": {from: "http://127.0.0.1/", set: []string{"d=4; Domain=127.0.0.1"},
+			to: "http://127.0.0.1/", want: planned + "; d=4"},
+		"end of an address": {from: "http://127.0.0.1/", set: []string{"d=4; Domain=0.0.1"},
+			to: "http://127.0.0.1/", want: planned},
+		"secure on plain": {from: "https://shop/", set: []string{"d=4; Secure"}, to: "http://shop/",
+			want: planned},
+		"secure on secure": {from: "https://shop/", set: []string{"d=4; Secure"}, to: "https://shop/",
+			want: planned + "; d=4"},
 		"nonsense":                {set: []string{"", "=", ";;;", "no value", "b\x00=1"}, want: planned},
 		"too long":                {set: []string{"d=" + strings.Repeat("x", maxCookieBytes)}, want: planned},
 		"another case of a host":  {from: "http://SHOP/", set: []string{"d=4"}, want: planned + "; d=4"},
@@ -99,7 +113,8 @@ func TestJar(t *testing.T) {
 // TestJarMatchesTheStandardLibrary plays visits of one user without planned cookies to
 // net/http/cookiejar too.
 func TestJarMatchesTheStandardLibrary(t *testing.T) {
-	urls := []string{"http://shop.org/", "https://shop.org/cart/1", "http://a.shop.org/cart", "http://a.shop.org/cart/x/y", "http://127.0.0.1:80/"}
+	urls := []string{"http://shop.org/", "https://shop.org/cart/1", "http://a.shop.org/cart",
+		"http://a.shop.org/cart/x/y", "http://127.0.0.1:80/"}
 	rapid.Check(t, func(r *rapid.T) {
 		j := newJar()
 		std, err := cookiejar.New(nil)
@@ -109,8 +124,10 @@ func TestJarMatchesTheStandardLibrary(t *testing.T) {
 		for range rapid.IntRange(1, 12).Draw(r, "visits") {
 			to := rapid.SampledFrom(urls).Draw(r, "url")
 			u, _ := url.Parse(to)
-			line := fmt.Sprintf("%s=%d", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "name"), rapid.IntRange(0, 99).Draw(r, "value"))
-			for _, more := range []string{"; Path=/", "; Path=/cart", "; Domain=shop.org", "; Domain=a.shop.org", "; Max-Age=0", "; Max-Age=999", "; Secure"} {
+			line := fmt.Sprintf("%s=%d", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "name"),
+				rapid.IntRange(0, 99).Draw(r, "value"))
+			for _, more := range []string{"; Path=/", "; Path=/cart", "; Domain=shop.org", "; Domain=a.shop.org",
+				"; Max-Age=0", "; Max-Age=999", "; Secure"} {
 				if rapid.IntRange(0, 3).Draw(r, more) == 0 {
 					line += more
 				}

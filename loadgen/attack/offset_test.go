@@ -29,7 +29,8 @@ func TestOffsetConverges(t *testing.T) {
 			l.learn(late)
 		}
 		if share := float64(early) / counting; share < 0.15 || share > 0.35 {
-			r.Errorf("%.0f %% of writes were early; the lead is %v for a lateness of %v to %v", 100*share, l.get(), least, least+spread)
+			r.Errorf("%.0f %% of writes were early; the lead is %v for a lateness of %v to %v", 100*share, l.get(),
+				least, least+spread)
 		}
 	})
 }

@@ -27,8 +27,10 @@ func TestRawResultsMatchVegeta(t *testing.T) {
 		})
 	}
 	bases := map[string]string{
-		"ok": answer(200, "thirteen bytes"), "gone": answer(404, "no"), "moved": answer(302, ""), "broken": answer(500, ""),
-		"refused": "http://127.0.0.1:1", "cut": listen(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", end)),
+		"ok": answer(200, "thirteen bytes"), "gone": answer(404, "no"), "moved": answer(302, ""),
+		"broken":  answer(500, ""),
+		"refused": "http://127.0.0.1:1", "cut": listen(t,
+			answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", end)),
 	}
 	for name, base := range bases {
 		for _, method := range []string{"GET", "POST"} {
@@ -36,12 +38,15 @@ func TestRawResultsMatchVegeta(t *testing.T) {
 				p := newPlan(t, one(400, method), 20*time.Millisecond)
 				var got []*vegeta.Result
 				var outcomes []loadgen.Outcome
-				a := attack.Attack{Plan: p, Targets: at(t, p, base), Raw: func(r *vegeta.Result) { got = append(got, r) }}
+				a := attack.Attack{Plan: p, Targets: at(t, p, base), Raw: func(r *vegeta.Result) {
+					got = append(got, r)
+				}}
 				outcomes, report := play(t, a)
 				want := stockResult(method, base)
 				for i, r := range got {
 					o := outcomes[i]
-					if !r.Timestamp.Equal(report.Start.Add(o.Arrival.At)) || r.Latency != o.Latency || int64(r.BytesIn) != o.BytesIn {
+					if !r.Timestamp.Equal(report.Start.Add(o.Arrival.At)) || r.Latency != o.Latency ||
+						int64(r.BytesIn) != o.BytesIn {
 						t.Errorf("%+v of %+v", r, o)
 					}
 					if r.Attack != "all" || strings.Contains(r.URL, "#") {

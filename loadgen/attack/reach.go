@@ -59,11 +59,14 @@ func hint(err error, to endpoint) string {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "the server's certificate is signed by an unknown authority; pass the CA certificate with --ca, or accept any with --insecure"
+		return "the server's certificate is signed by an unknown authority; pass the CA certificate with --ca, or " +
+			"accept any with --insecure"
 	case errors.As(err, new(x509.HostnameError)):
-		return "the server's certificate is not valid for " + host + "; use a name it is valid for, or accept any with --insecure"
+		return "the server's certificate is not valid for " + host + "; use a name it is valid for, or accept any " +
+			"with --insecure"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the server's certificate has expired or is not valid yet; check the clock, renew it, or accept any with --insecure"
+		return "the server's certificate has expired or is not valid yet; check the clock, renew it, or accept any " +
+			"with --insecure"
 	case errors.As(err, &record):
 		return "the server does not speak TLS; use http:// instead of https://?"
 	}
@@ -71,13 +74,16 @@ func hint(err error, to endpoint) string {
 	case loadgen.FailureRefused:
 		return "nothing listens on port " + port + "; check that the service is running and that the port is right"
 	case loadgen.FailureName:
-		return "the name " + strings.TrimSuffix(host, ".") + " does not resolve; check the spelling and the DNS of this machine"
+		return "the name " + strings.TrimSuffix(host, ".") + " does not resolve; check the spelling and the DNS of " +
+			"this machine"
 	case loadgen.FailureTimeout:
 		return "no connection within " + reachTimeout.String() + "; check the address and the firewalls in between"
 	case loadgen.FailureTLS:
-		return "the TLS handshake failed; check whether the server supports TLS 1.2 and whether it requires a client certificate"
+		return "the TLS handshake failed; check whether the server supports TLS 1.2 and whether it requires a client " +
+			"certificate"
 	case loadgen.FailureReset:
-		return "the connection was reset; check that the port speaks " + map[bool]string{true: "https", false: "http"}[to.secure]
+		return "the connection was reset; check that the port speaks " +
+			map[bool]string{true: "https", false: "http"}[to.secure]
 	}
 	return "is unreachable"
 }

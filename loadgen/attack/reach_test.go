@@ -29,17 +29,20 @@ func TestReach(t *testing.T) {
 		config *tls.Config
 		want   []string // in the error; none for no error
 	}{
-		"plain":             {plain + "/shop", nil, nil},
-		"secure":            {s.URL, trust, nil},
-		"insecure":          {s.URL, &tls.Config{InsecureSkipVerify: true}, nil},
-		"refused":           {"http://127.0.0.1:1/x", nil, []string{"http://127.0.0.1:1", "nothing listens on port 1", "check that the service is running"}},
+		"plain":    {plain + "/shop", nil, nil},
+		"secure":   {s.URL, trust, nil},
+		"insecure": {s.URL, &tls.Config{InsecureSkipVerify: true}, nil},
+		"refused": {"http://127.0.0.1:1/x", nil,
+			[]string{"http://127.0.0.1:1", "nothing listens on port 1", "check that the service is running"}},
 		"unknown authority": {s.URL, nil, []string{s.URL, "--ca", "--insecure"}},
 		"wrong name":        {s.URL, other, []string{"certificate is not valid for", "--insecure"}},
-		"no TLS":            {strings.Replace(plain, "http:", "https:", 1), nil, []string{"does not speak TLS", "http://"}},
-		"hangs up":          {strings.Replace(listen(t, end), "http:", "https:", 1), nil, []string{"the connection was reset"}},
-		"no scheme":         {"localhost:80", nil, []string{"http:// or https://"}},
-		"no host":           {"http:///x", nil, []string{"has no host"}},
-		"query":             {"http://localhost?x=1", nil, []string{"remove query"}},
+		"no TLS": {strings.Replace(plain, "http:", "https:", 1), nil,
+			[]string{"does not speak TLS", "http://"}},
+		"hangs up": {strings.Replace(listen(t, end), "http:", "https:", 1), nil,
+			[]string{"the connection was reset"}},
+		"no scheme": {"localhost:80", nil, []string{"http:// or https://"}},
+		"no host":   {"http:///x", nil, []string{"has no host"}},
+		"query":     {"http://localhost?x=1", nil, []string{"remove query"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u, err := url.Parse(test.target)
@@ -55,7 +58,8 @@ func TestReach(t *testing.T) {
 					t.Errorf("%q is not in: %v", part, err)
 				}
 			}
-			if err != nil && strings.Count(err.Error(), "\n") > 0 && name != "no scheme" && name != "no host" && name != "query" {
+			if err != nil && strings.Count(err.Error(), "\n") > 0 && name != "no scheme" && name != "no host" &&
+				name != "query" {
 				t.Errorf("one host was named twice: %v", err)
 			}
 		})
@@ -71,7 +75,8 @@ func TestReachNamesEveryTarget(t *testing.T) {
 	one, _ := url.Parse("http://127.0.0.1:1")
 	two, _ := url.Parse("http://127.0.0.1:2")
 	err := attack.Reach(t.Context(), []*url.URL{one, ok, two}, nil)
-	if err == nil || !strings.Contains(err.Error(), ":1:") || !strings.Contains(err.Error(), ":2:") || strings.Contains(err.Error(), ok.Host) {
+	if err == nil || !strings.Contains(err.Error(), ":1:") || !strings.Contains(err.Error(), ":2:") ||
+		strings.Contains(err.Error(), ok.Host) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -81,7 +86,8 @@ func TestReachEndsWithItsContext(t *testing.T) {
 	u, _ := url.Parse(strings.Replace(listen(t, hold), "http:", "https:", 1))
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if err := attack.Reach(ctx, []*url.URL{u}, nil); err == nil || !strings.Contains(err.Error(), context.Canceled.Error()) {
+	if err := attack.Reach(ctx, []*url.URL{u}, nil); err == nil ||
+		!strings.Contains(err.Error(), context.Canceled.Error()) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -9,7 +9,8 @@ import (
 )
 
 func TestHeader(t *testing.T) {
-	pairs := []loadgen.Pair{{Name: "x-a", Value: "1"}, {Name: "X-A", Value: "2"}, {Name: "content-type", Value: "text/plain"}}
+	pairs := []loadgen.Pair{{Name: "x-a", Value: "1"}, {Name: "X-A", Value: "2"},
+		{Name: "content-type", Value: "text/plain"}}
 	want := http.Header{"X-A": {"1", "2"}, "Content-Type": {"text/plain"}}
 	if got := header(pairs, true); !reflect.DeepEqual(got, want) {
 		t.Errorf("headers %v, not %v", got, want)

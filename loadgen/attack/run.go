@@ -34,7 +34,8 @@ func newRun(a Attack) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Attack: a, timer: timer, requests: newRequests(a.Plan, a.Targets), schedule: newSchedule(a.Plan, a.Shard, timer)}
+	r := &run{Attack: a, timer: timer, requests: newRequests(a.Plan, a.Targets),
+		schedule: newSchedule(a.Plan, a.Shard, timer)}
 	if throttles(a.Plan) {
 		if r.clock, err = pacer.NewClock(); err != nil {
 			r.timer.Close()
@@ -72,8 +73,10 @@ func (r *run) transport() *http.Transport {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(r.HTTP2)
 	return &http.Transport{
-		Proxy: r.Proxy, DialContext: r.dialer.dial, DialTLSContext: r.dialer.dialTLS, TLSClientConfig: r.dialer.tls.Clone(),
-		Protocols: &protocols, DisableCompression: true, MaxIdleConnsPerHost: r.Workers, MaxResponseHeaderBytes: maxHeaderBytes,
+		Proxy: r.Proxy, DialContext: r.dialer.dial, DialTLSContext: r.dialer.dialTLS,
+		TLSClientConfig: r.dialer.tls.Clone(),
+		Protocols:       &protocols, DisableCompression: true, MaxIdleConnsPerHost: r.Workers,
+		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 }
 
@@ -198,7 +201,8 @@ func (r *run) finish() {
 	now := time.Since(r.report.Start)
 	for _, it := range r.schedule.takeAbandoned() {
 		r.outcome = loadgen.Outcome{
-			Arrival: it.arrival, Attempt: it.attempt, Final: true, Intended: it.at, Sent: now, Latency: now - it.arrival.At,
+			Arrival: it.arrival, Attempt: it.attempt, Final: true, Intended: it.at, Sent: now,
+			Latency: now - it.arrival.At,
 			Failure: loadgen.FailureStopped,
 		}
 		r.count(it.attempt, now)

@@ -41,7 +41,8 @@ type schedule struct {
 }
 
 func newSchedule(p *loadgen.Plan, s loadgen.Shard, t *pacer.Timer) *schedule {
-	return &schedule{curve: p.Workload().Rate, timer: t, offset: &dispatchOffset{}, cursor: p.Share(s), retries: loadgen.NewRetries(p, s)}
+	return &schedule{curve: p.Workload().Rate, timer: t, offset: &dispatchOffset{}, cursor: p.Share(s),
+		retries: loadgen.NewRetries(p, s)}
 }
 
 // Pace blocks until something is due, and stops the attack when nothing can follow.

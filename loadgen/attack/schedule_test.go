@@ -113,7 +113,8 @@ func TestStopKeepsReleasedItems(t *testing.T) {
 	if s.end(item{arrival: two.arrival}, 503, two.at) {
 		t.Error("there will be an attempt after the stop")
 	}
-	if left := s.takeAbandoned(); len(left) != 2 || left[0].arrival != two.arrival || left[1].arrival != one.arrival || left[1].attempt != 1 {
+	if left := s.takeAbandoned(); len(left) != 2 || left[0].arrival != two.arrival || left[1].arrival != one.arrival ||
+		left[1].attempt != 1 {
 		t.Errorf("retries left over: %+v", left)
 	}
 	total := 0
@@ -154,7 +155,8 @@ func first(c *loadgen.Cursor, waiting *[]item) item {
 	a, any := c.Peek()
 	at := -1
 	for i, it := range *waiting {
-		if at < 0 && (!any || it.at < a.At) || at >= 0 && (it.at < (*waiting)[at].at || it.at == (*waiting)[at].at && it.arrival.Seq < (*waiting)[at].arrival.Seq) {
+		if at < 0 && (!any || it.at < a.At) || at >= 0 &&
+			(it.at < (*waiting)[at].at || it.at == (*waiting)[at].at && it.arrival.Seq < (*waiting)[at].arrival.Seq) {
 			at = i
 		}
 	}

@@ -87,8 +87,8 @@ func clamp(low int, x float64, high int) int {
 }
 
 // peakRate returns the highest rate of a plan in requests per second: that of the curve with its
-// bursts, sampled at a thousand times, or that of the busiest second among the first arrivals, which
-// sessions and logs may concentrate.
+// bursts, sampled at a thousand times, or that of the busiest second among the first arrivals,
+// which sessions and logs may concentrate.
 func peakRate(p *loadgen.Plan) float64 {
 	if p.Duration() <= 0 {
 		return 0

@@ -21,9 +21,11 @@ func TestInvalidSettings(t *testing.T) {
 		`route "home": is missing`: func(a *attack.Attack) { a.Targets = []*url.URL{nil} },
 		"http:// or https://":      func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "ftp", Host: "x"} },
 		"has no host":              func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "http", Host: ":80"} },
-		"remove query":             func(a *attack.Attack) { a.Targets[0] = &url.URL{Scheme: "http", Host: "x", Fragment: "y"} },
-		"-1 workers":               func(a *attack.Attack) { a.Workers = -1 },
-		"timeout -1s":              func(a *attack.Attack) { a.Timeout = -time.Second },
+		"remove query": func(a *attack.Attack) {
+			a.Targets[0] = &url.URL{Scheme: "http", Host: "x", Fragment: "y"}
+		},
+		"-1 workers":  func(a *attack.Attack) { a.Workers = -1 },
+		"timeout -1s": func(a *attack.Attack) { a.Timeout = -time.Second },
 	} {
 		a := good()
 		spoil(&a)
@@ -38,20 +40,24 @@ func TestInvalidSettings(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	steps := loadgen.Curve{Steps: []loadgen.Step{{At: 0, Rate: 10}, {At: 5 * time.Second, Rate: 2000}, {At: 6 * time.Second, Rate: 10}}}
+	steps := loadgen.Curve{Steps: []loadgen.Step{{At: 0, Rate: 10}, {At: 5 * time.Second, Rate: 2000},
+		{At: 6 * time.Second, Rate: 10}}}
 	for name, test := range map[string]struct {
 		curve                loadgen.Curve
 		bursts               *loadgen.Bursts
 		set                  attack.Attack
 		workers, connections int
 	}{
-		"slow":              {curve: loadgen.Curve{Constant: 1}, workers: 4096, connections: 1},
-		"constant":          {curve: loadgen.Curve{Constant: 200}, workers: 6000, connections: 10},
-		"short timeout":     {curve: loadgen.Curve{Constant: 1000}, set: attack.Attack{Timeout: 5 * time.Second}, workers: 5000, connections: 50},
-		"fast":              {curve: loadgen.Curve{Constant: 1e6}, workers: 16384, connections: 256},
-		"peak":              {curve: steps, workers: 16384, connections: 100},
-		"shard":             {curve: steps, set: attack.Attack{Shard: loadgen.Shard{Index: 2, Count: 4}}, workers: 15000, connections: 25},
-		"bursts":            {curve: loadgen.Curve{Constant: 100}, bursts: &loadgen.Bursts{Factor: 4, Calm: 1e9, Burst: 1e9}, workers: 12000, connections: 20},
+		"slow":     {curve: loadgen.Curve{Constant: 1}, workers: 4096, connections: 1},
+		"constant": {curve: loadgen.Curve{Constant: 200}, workers: 6000, connections: 10},
+		"short timeout": {curve: loadgen.Curve{Constant: 1000}, set: attack.Attack{Timeout: 5 * time.Second},
+			workers: 5000, connections: 50},
+		"fast": {curve: loadgen.Curve{Constant: 1e6}, workers: 16384, connections: 256},
+		"peak": {curve: steps, workers: 16384, connections: 100},
+		"shard": {curve: steps, set: attack.Attack{Shard: loadgen.Shard{Index: 2, Count: 4}},
+			workers: 15000, connections: 25},
+		"bursts": {curve: loadgen.Curve{Constant: 100},
+			bursts: &loadgen.Bursts{Factor: 4, Calm: 1e9, Burst: 1e9}, workers: 12000, connections: 20},
 		"given":             {curve: steps, set: attack.Attack{Workers: 7, Connections: 3}, workers: 7, connections: 3},
 		"more than workers": {curve: steps, set: attack.Attack{Workers: 7}, workers: 7, connections: 7},
 		"none":              {curve: steps, set: attack.Attack{Connections: -1}, workers: 16384, connections: 0},
@@ -61,7 +67,8 @@ func TestDefaults(t *testing.T) {
 		test.set.Plan = newPlan(t, w, 10*time.Second)
 		workers, connections := attack.Defaults(test.set)
 		if workers != test.workers || connections != test.connections {
-			t.Errorf("%s: %d workers and %d connections, not %d and %d", name, workers, connections, test.workers, test.connections)
+			t.Errorf("%s: %d workers and %d connections, not %d and %d", name, workers, connections, test.workers,
+				test.connections)
 		}
 	}
 }
@@ -71,7 +78,8 @@ func TestPeakOfALog(t *testing.T) {
 	start := time.Date(2026, 3, 7, 12, 0, 0, 0, time.UTC)
 	var lines []accesslog.Line
 	for i := range 430 {
-		lines = append(lines, accesslog.Line{Number: i + 1, At: start.Add(time.Duration(min(i, 29)) * time.Second), Method: "GET", Target: "/"})
+		lines = append(lines, accesslog.Line{Number: i + 1, At: start.Add(time.Duration(min(i, 29)) * time.Second),
+			Method: "GET", Target: "/"})
 	}
 	w := one(1, "GET")
 	w.Rate, w.Replay = loadgen.Curve{}, &loadgen.Replay{Log: "log", Lines: lines}

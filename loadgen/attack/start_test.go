@@ -39,7 +39,8 @@ func TestStartInThePast(t *testing.T) {
 	leakFree(t)
 	base := serve(t, echo)
 	p := newPlan(t, shop(20), length)
-	_, report, err := playUntil(t.Context(), attack.Attack{Plan: p, Targets: at(t, p, base), Start: time.Now().Add(-time.Second)})
+	_, report, err := playUntil(t.Context(), attack.Attack{Plan: p, Targets: at(t, p, base),
+		Start: time.Now().Add(-time.Second)})
 	if !errors.Is(err, attack.ErrLate) || report.Unsent != len(arrivals(p, loadgen.Shard{})) {
 		t.Errorf("%v, %+v", err, report)
 	}

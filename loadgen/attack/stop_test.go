@@ -85,7 +85,8 @@ func TestStopCancelsRequests(t *testing.T) {
 				}
 				stop()
 			}()
-			outcomes, report, err := playUntil(ctx, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 5, Grace: grace})
+			outcomes, report, err := playUntil(ctx, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 5,
+				Grace: grace})
 			if err != context.Canceled {
 				t.Errorf("error %v", err)
 			}
@@ -110,11 +111,12 @@ func TestStopAbandonsRetries(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	ctx, stop := context.WithCancel(t.Context())
 	n, told := len(arrivals(p, loadgen.Shard{})), 0
-	outcomes, report, err := playUntil(ctx, attack.Attack{Plan: p, Targets: at(t, p, base), Done: func(o *loadgen.Outcome) {
-		if told++; told == n {
-			stop()
-		}
-	}})
+	outcomes, report, err := playUntil(ctx, attack.Attack{Plan: p, Targets: at(t, p, base),
+		Done: func(o *loadgen.Outcome) {
+			if told++; told == n {
+				stop()
+			}
+		}})
 	if err != context.Canceled || report.Unsent != 0 || len(outcomes) != 2*n {
 		t.Errorf("error %v, %d outcomes of %d arrivals, %+v", err, len(outcomes), n, report)
 	}
@@ -152,7 +154,8 @@ func TestStopWhileAllWorkersAreBusy(t *testing.T) {
 		<-came
 		stop()
 	}()
-	outcomes, report, _ := playUntil(ctx, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 1, Grace: time.Millisecond})
+	outcomes, report, _ := playUntil(ctx, attack.Attack{Plan: p, Targets: at(t, p, base), Workers: 1,
+		Grace: time.Millisecond})
 	check(t, p, outcomes, report)
 	if report.Arrivals != 1 {
 		t.Errorf("%d arrivals were sent", report.Arrivals)
@@ -173,7 +176,8 @@ func TestStopCancelsHandshakes(t *testing.T) {
 		<-came
 		stop()
 	}()
-	a := attack.Attack{Plan: p, Targets: at(t, p, "https"+base[len("http"):]), Connections: -1, Timeout: 24 * time.Hour, Grace: -1}
+	a := attack.Attack{Plan: p, Targets: at(t, p, "https"+base[len("http"):]), Connections: -1,
+		Timeout: 24 * time.Hour, Grace: -1}
 	outcomes, report, _ := playUntil(ctx, a)
 	check(t, p, outcomes, report)
 }

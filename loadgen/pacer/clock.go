@@ -16,8 +16,8 @@ type Clock struct {
 	done  chan struct{}
 
 	mu sync.Mutex
-	// sleepers are the channels of sleeping goroutines, by wake-up time since start. Each channel has
-	// room for the one value that the clock sends.
+	// sleepers are the channels of sleeping goroutines, by wake-up time since start. Each channel
+	// has room for the one value that the clock sends.
 	sleepers heap.Heap[chan struct{}]
 	closed   bool
 }
@@ -71,7 +71,8 @@ func (c *Clock) SleepUntil(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// add adds a sleeper and returns its channel. It resets the timer only for a sleeper that is due first.
+// add adds a sleeper and returns its channel. It resets the timer only for a sleeper that is due
+// first.
 func (c *Clock) add(until time.Time) (wake chan struct{}, err error) {
 	wake = make(chan struct{}, 1)
 	c.mu.Lock()

@@ -45,8 +45,8 @@ func TestClockWakesAllSleepersInTime(t *testing.T) {
 	})
 }
 
-// TestClockWakesDueSleepers drives a clock by hand: sleepers that are due are woken, in whatever order
-// they came, and the next wake-up is that of the first of the others.
+// TestClockWakesDueSleepers drives a clock by hand: sleepers that are due are woken, in whatever
+// order they came, and the next wake-up is that of the first of the others.
 func TestClockWakesDueSleepers(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		begin := time.Now()

@@ -61,7 +61,8 @@ type series struct {
 
 // New returns an exporter for the load test of a plan.
 func New(plan *loadgen.Plan) *Exporter {
-	e := &Exporter{registry: prometheus.NewRegistry(), rows: make([]*[cardinality.IndexCount]*series, len(plan.Cohorts())*len(plan.Routes()))}
+	e := &Exporter{registry: prometheus.NewRegistry(),
+		rows: make([]*[cardinality.IndexCount]*series, len(plan.Cohorts())*len(plan.Routes()))}
 	for _, c := range plan.Cohorts() {
 		e.cohorts = append(e.cohorts, labelValue(c.Name))
 	}
@@ -120,7 +121,8 @@ func (e *Exporter) newSeries(labels ...string) *series {
 	return &series{labels: [3]string(labels), latency: e.latency.WithLabelValues(labels...)}
 }
 
-func (e *Exporter) counter(at *prometheus.Counter, vec *prometheus.CounterVec, s *series, class int) prometheus.Counter {
+func (e *Exporter) counter(at *prometheus.Counter, vec *prometheus.CounterVec, s *series,
+	class int) prometheus.Counter {
 	if *at == nil {
 		*at = vec.WithLabelValues(s.labels[0], s.labels[1], s.labels[2], className(class))
 	}

@@ -23,7 +23,8 @@ import (
 func newExposer(t testing.TB, routes int) *Exporter {
 	t.Helper()
 	w := loadgen.Workload{Rate: loadgen.Curve{Constant: 10}, Cohorts: []loadgen.Cohort{
-		{Name: "regular", Share: 0.5, Mix: map[string]float64{"r0": 1}}, {Name: "premium", Share: 0.5, Mix: map[string]float64{"r0": 1}}}}
+		{Name: "regular", Share: 0.5, Mix: map[string]float64{"r0": 1}},
+		{Name: "premium", Share: 0.5, Mix: map[string]float64{"r0": 1}}}}
 	for i := range routes {
 		w.Routes = append(w.Routes, loadgen.Route{Name: fmt.Sprint("r", i), Path: fmt.Sprint("/", i)})
 	}
@@ -35,7 +36,8 @@ func newExposer(t testing.TB, routes int) *Exporter {
 }
 
 func outcome(change ...func(*loadgen.Outcome)) *loadgen.Outcome {
-	o := &loadgen.Outcome{Final: true, Status: 200, Latency: 20 * time.Millisecond, Sent: 30 * time.Microsecond, Version: "v1"}
+	o := &loadgen.Outcome{Final: true, Status: 200, Latency: 20 * time.Millisecond, Sent: 30 * time.Microsecond,
+		Version: "v1"}
 	for _, c := range change {
 		c(o)
 	}
@@ -92,7 +94,8 @@ func values(f *dto.MetricFamily) map[string]float64 {
 		for _, l := range m.GetLabel() {
 			labels = append(labels, l.GetName()+"="+l.GetValue())
 		}
-		all[strings.Join(labels, " ")] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		all[strings.Join(labels, " ")] = m.GetCounter().GetValue() + m.GetGauge().GetValue() +
+			float64(m.GetHistogram().GetSampleCount())
 	}
 	return all
 }
@@ -113,8 +116,11 @@ func want(t *testing.T, f *dto.MetricFamily, want map[string]float64) {
 func TestCounts(t *testing.T) {
 	e := newExposer(t, 1)
 	for _, o := range []*loadgen.Outcome{
-		outcome(), outcome(), outcome(status(302)), outcome(status(503), premium, retried), outcome(status(204), premium),
-		outcome(status(0), func(o *loadgen.Outcome) { o.Failure, o.Version = loadgen.FailureReset, "" }), outcome(status(999)), outcome(status(403)),
+		outcome(), outcome(), outcome(status(302)), outcome(status(503), premium, retried),
+		outcome(status(204), premium),
+		outcome(status(0), func(o *loadgen.Outcome) {
+			o.Failure, o.Version = loadgen.FailureReset, ""
+		}), outcome(status(999)), outcome(status(403)),
 		outcome(status(0), func(o *loadgen.Outcome) { o.Failure = loadgen.FailureStopped }),
 	} {
 		e.Add(o)
@@ -132,7 +138,8 @@ func TestCounts(t *testing.T) {
 		"code=5xx cohort=premium route=r0 version=v1": 1,
 	})
 	want(t, all["coalmine_load_latency_seconds"], map[string]float64{
-		"cohort=regular route=r0 version=v1": 5, "cohort=regular route=r0 version=": 1, "cohort=premium route=r0 version=v1": 1,
+		"cohort=regular route=r0 version=v1": 5, "cohort=regular route=r0 version=": 1,
+		"cohort=premium route=r0 version=v1": 1,
 	})
 	want(t, all["coalmine_load_schedule_error_seconds"], map[string]float64{"": 8})
 	want(t, all["coalmine_load_info"], map[string]float64{"duration=1m0s seed=42": 1})
@@ -157,9 +164,11 @@ func TestNativeHistograms(t *testing.T) {
 	}
 	last := h.GetBucket()[len(h.GetBucket())-1]
 	if len(h.GetBucket()) != len(latencyBounds()) || last.GetCumulativeCount() != 1000 || h.GetSampleCount() != 1000 {
-		t.Errorf("%d classic buckets, %d of %d values up to the last", len(h.GetBucket()), last.GetCumulativeCount(), h.GetSampleCount())
+		t.Errorf("%d classic buckets, %d of %d values up to the last", len(h.GetBucket()), last.GetCumulativeCount(),
+			h.GetSampleCount())
 	}
-	if h := all["coalmine_load_schedule_error_seconds"].GetMetric()[0].GetHistogram(); h.Schema == nil || h.GetSampleSum() < 0.0299 || h.GetSampleSum() > 0.0301 {
+	if h := all["coalmine_load_schedule_error_seconds"].GetMetric()[0].GetHistogram(); h.Schema == nil ||
+		h.GetSampleSum() < 0.0299 || h.GetSampleSum() > 0.0301 {
 		t.Errorf("schedule error: %v", h)
 	}
 }
@@ -224,7 +233,8 @@ func TestSeriesAreBounded(t *testing.T) {
 	for _, n := range latency {
 		sum += n
 	}
-	if len(latency) != maxSeries+1 || sum != 10_001 || latency["cohort=other route=other version=other"] == 0 || latency["cohort=regular route=r0 version=other"] != 69 {
+	if len(latency) != maxSeries+1 || sum != 10_001 || latency["cohort=other route=other version=other"] == 0 ||
+		latency["cohort=regular route=r0 version=other"] != 69 {
 		t.Errorf("%d series of %v values, %v in the last, %v for other versions", len(latency), sum,
 			latency["cohort=other route=other version=other"], latency["cohort=regular route=r0 version=other"])
 	}
@@ -271,7 +281,9 @@ func TestScrapesWhileCounting(t *testing.T) {
 		})
 	}
 	for i := range n {
-		e.Add(outcome(status(uint16(i%7*100)), func(o *loadgen.Outcome) { o.Arrival.Route, o.Version = uint16(i%3), fmt.Sprint("v", i/500) }))
+		e.Add(outcome(status(uint16(i%7*100)), func(o *loadgen.Outcome) {
+			o.Arrival.Route, o.Version = uint16(i%3), fmt.Sprint("v", i/500)
+		}))
 	}
 	close(done)
 	wait.Wait()

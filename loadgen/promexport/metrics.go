@@ -30,13 +30,15 @@ func (e *Exporter) register(plan *loadgen.Plan) {
 	e.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "coalmine_load_requests_total",
 		Help: "Requests that ended, by class of the last response (none for no response)."}, append(names, "code"))
 	e.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "coalmine_load_attempts_total",
-		Help: "Attempts at requests that ended, by class of the response (none for no response)."}, append(names, "code"))
+		Help: "Attempts at requests that ended, by class of the response (none for no response)."},
+		append(names, "code"))
 	e.latency = prometheus.NewHistogramVec(histogram("coalmine_load_latency_seconds",
 		"Time from the intended start of a request to the end of its last response.", latencyBounds()), names)
 	e.late = prometheus.NewHistogram(histogram("coalmine_load_schedule_error_seconds",
 		"Delay of attempts after their intended time.", lateBounds()))
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "coalmine_load_info", Help: "Seed and duration of the plan.",
-		ConstLabels: prometheus.Labels{"seed": strconv.FormatUint(plan.Seed(), 10), "duration": plan.Duration().String()}})
+		ConstLabels: prometheus.Labels{"seed": strconv.FormatUint(plan.Seed(), 10),
+			"duration": plan.Duration().String()}})
 	info.Set(1)
 	e.registry.MustRegister(e.requests, e.attempts, e.latency, e.late, info)
 }

@@ -117,7 +117,8 @@ func (c *Cell) Answered(low, high uint16) (n int64, known bool) {
 
 // counts returns pointers to all counts of a cell, in the order of the document.
 func (c *Cell) counts() []*int64 {
-	return []*int64{&c.Requests, &c.Attempts, &c.Failed, &c.Denied, &c.Limited, &c.Refused, &c.Slow, &c.Wrong, &c.Bad, &c.Hit,
+	return []*int64{&c.Requests, &c.Attempts, &c.Failed, &c.Denied, &c.Limited, &c.Refused, &c.Slow, &c.Wrong,
+		&c.Bad, &c.Hit,
 		&c.Harm, &c.Bytes}
 }
 

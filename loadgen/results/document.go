@@ -169,7 +169,8 @@ func (c *Cell) wire() (wireCell, error) {
 	return wireCell{
 		Cohort: c.Cohort, Route: c.Route, Version: c.Version, Requests: c.Requests, Attempts: c.Attempts,
 		Failed: c.Failed, Denied: c.Denied, Limited: c.Limited, Refused: c.Refused, Slow: c.Slow, Wrong: c.Wrong,
-		Bad: c.Bad, Hit: c.Hit, Harm: c.Harm, Failures: c.Failures, Statuses: c.Statuses, Bytes: c.Bytes, Latency: times,
+		Bad: c.Bad, Hit: c.Hit, Harm: c.Harm, Failures: c.Failures, Statuses: c.Statuses, Bytes: c.Bytes,
+		Latency: times,
 	}, err
 }
 
@@ -177,8 +178,9 @@ func (l *Latencies) wire() (wireTimes, error) {
 	hdr, err := l.HDR.EncodeV2()
 	q := func(q float64) seconds { return seconds(l.Quantile(q)) }
 	return wireTimes{
-		Seconds: wireQuantiles{Mean: seconds(l.Mean()), P50: q(0.5), P90: q(0.9), P95: q(0.95), P99: q(0.99), P999: q(0.999),
-			Max: seconds(l.Max())},
+		Seconds: wireQuantiles{Mean: seconds(l.Mean()), P50: q(0.5), P90: q(0.9), P95: q(0.95), P99: q(0.99),
+			P999: q(0.999),
+			Max:  seconds(l.Max())},
 		Clamped: l.Clamped, SumUS: l.sum, MaxUS: l.largest, HDR: string(hdr),
 	}, err
 }

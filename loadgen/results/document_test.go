@@ -47,7 +47,8 @@ func drawn(t *rapid.T) loadgen.Outcome {
 		BytesIn: rapid.Int64Range(0, 1000).Draw(t, "bytes"),
 	}
 	if o.Status == 0 {
-		o.Failure = rapid.SampledFrom([]string{"", loadgen.FailureReset, loadgen.FailureTimeout, loadgen.FailureStopped, loadgen.FailurePorts}).
+		o.Failure = rapid.SampledFrom([]string{"", loadgen.FailureReset, loadgen.FailureTimeout,
+			loadgen.FailureStopped, loadgen.FailurePorts}).
 			Draw(t, "failure")
 		o.Detail = rapid.SampledFrom([]string{"", "dial: refused", "read: reset"}).Draw(t, "detail")
 	}
@@ -70,7 +71,8 @@ func TestShardsMergeToOneRun(t *testing.T) {
 		var parts []Document
 		for i := range n {
 			l := New(Config{Plan: p, Shard: loadgen.Shard{Index: i + 1, Count: n}, Workload: "shop", Slow: slow})
-			l.Run = Run{Start: begin.Add(time.Duration(i) * time.Second), Elapsed: time.Duration(10-i) * time.Second, Unsent: 1}
+			l.Run = Run{Start: begin.Add(time.Duration(i) * time.Second),
+				Elapsed: time.Duration(10-i) * time.Second, Unsent: 1}
 			parts = append(parts, Document{fmt.Sprintf("%d.json", i+1), l})
 		}
 		for i := range outcomes {
@@ -99,7 +101,8 @@ func TestShardsMergeToOneRun(t *testing.T) {
 
 func sample(t rapid.TB, s loadgen.Shard) *Results {
 	l := newShop(t, s)
-	l.Run = Run{Start: time.Date(2026, 8, 1, 14, 0, 0, 5e8, time.FixedZone("", 7200)), Elapsed: 10*time.Second + 1, Unsent: 3}
+	l.Run = Run{Start: time.Date(2026, 8, 1, 14, 0, 0, 5e8, time.FixedZone("", 7200)),
+		Elapsed: 10*time.Second + 1, Unsent: 3}
 	list := traffic(500)
 	for i := range list {
 		l.Add(&list[i])
@@ -117,8 +120,10 @@ func TestDocumentRoundTrip(t *testing.T) {
 	if have, of := back.Shards(); !slices.Equal(have, []int{2}) || of != 3 {
 		t.Errorf("shards %v of %d", have, of)
 	}
-	if back.Workload() != "shop" || back.Seed() != 7 || back.Duration() != 10*time.Second || back.Digest() != l.Digest() ||
-		back.Elapsed() != l.Elapsed() || back.Stopped != 1 || back.Run.Unsent != 3 || !back.Run.Start.Equal(l.Run.Start) {
+	if back.Workload() != "shop" || back.Seed() != 7 || back.Duration() != 10*time.Second ||
+		back.Digest() != l.Digest() ||
+		back.Elapsed() != l.Elapsed() || back.Stopped != 1 || back.Run.Unsent != 3 ||
+		!back.Run.Start.Equal(l.Run.Start) {
 		t.Errorf("head %+v, run %+v", back.origin, back.Run)
 	}
 	if diff := cmp.Diff(l.Routes(), back.Routes()); diff != "" {
@@ -129,7 +134,8 @@ func TestDocumentRoundTrip(t *testing.T) {
 		t.Fatalf("%d cells, want %d", len(got), len(want))
 	}
 	for i := range want {
-		if !want[i].equal(got[i]) || want[i].Cohort != got[i].Cohort || want[i].Route != got[i].Route || want[i].Version != got[i].Version {
+		if !want[i].equal(got[i]) || want[i].Cohort != got[i].Cohort || want[i].Route != got[i].Route ||
+			want[i].Version != got[i].Version {
 			t.Errorf("cell %d is %+v, want %+v", i, got[i], want[i])
 		}
 	}
@@ -212,31 +218,45 @@ func TestBadDocuments(t *testing.T) {
 		text func() string
 		want string
 	}{
-		"empty":           {func() string { return "" }, "is not a result file of coalmine load"},
-		"other JSON":      {func() string { return `{"seq": 1}` }, "has no format number"},
-		"list":            {func() string { return `[]` }, "is not a result file of coalmine load"},
-		"cut off":         {func() string { return good[:len(good)/2] }, "is not a result file of coalmine load"},
-		"two documents":   {func() string { return good + good }, "is not a result file of coalmine load"},
-		"newer format":    {swap(`"format": 2`, `"format": 3`), "has format 3, but this version of coalmine reads only up to 2: use a newer version"},
-		"too large":       {func() string { return good + strings.Repeat(" ", maxDocument) }, "is over 64 MiB"},
-		"unknown field":   {swap(`"unsent"`, `"onsent"`), `unknown field "onsent"`},
-		"field twice":     {swap(`"unsent": 3`, `"unsent": 3, "unsent": 3`), `duplicate field "unsent"`},
-		"other case":      {swap(`"unsent"`, `"Unsent"`), `unknown field "Unsent"`},
-		"negative":        {swap(`"denied": 0`, `"denied": -1`), "totals.denied: -1 is not between 0 and"},
-		"fraction":        {swap(`"denied": 0`, `"denied": 0.5`), "denied"},
-		"huge":            {swap(`"unsent": 3`, `"unsent": 9007199254740993`), "unsent: 9007199254740993 is not between 0 and 9007199254740992"},
-		"digest":          {swap(`"digest": "`, `"digest": "x`), "plan.digest: "},
-		"shard of none":   {swap(`"of": 1`, `"of": 0`), "shards.of: 0 is not between 1 and 65536"},
-		"shard beyond":    {swap("\"have\": [\n      1\n    ]", `"have": [2]`), "shards.have: 2 after 0; want ascending numbers up to 1"},
-		"no shard":        {swap("\"have\": [\n      1\n    ]", `"have": []`), "shards.have: is empty"},
-		"cohort twice":    {swap(`"regular",`, `"premium",`), "plan.cohorts: a name is empty or a duplicate"},
-		"unknown cohort":  {swap(`"cohort": "regular"`, `"cohort": "nobody"`), `cells[0].cohort: "nobody" is not in plan.cohorts`},
-		"unknown route":   {swap(`"route": "search"`, `"route": "nowhere"`), `cells[0].route: "nowhere" is not in plan.routes`},
-		"odd version":     {swap(`"version": "v1"`, `"version": "v\u001b"`), `version: "v\x1b" is too long or contains unprintable characters`},
-		"cell twice":      {swap(`"version": "v2-faulty"`, `"version": "v1"`), "is a duplicate"},
-		"bad word":        {swap(`"reset": `, `"boredom": `), `failures: "boredom" is not a known reason`},
-		"totals":          {func() string { return changed(t, good, func(d *document) { d.Totals.Bytes++ }) }, "totals: are not the sum of the cells"},
-		"schedule error":  {func() string { return changed(t, good, func(d *document) { d.Lag = one }) }, "schedule_error.hdr: has 1 times for 500 attempts"},
+		"empty":         {func() string { return "" }, "is not a result file of coalmine load"},
+		"other JSON":    {func() string { return `{"seq": 1}` }, "has no format number"},
+		"list":          {func() string { return `[]` }, "is not a result file of coalmine load"},
+		"cut off":       {func() string { return good[:len(good)/2] }, "is not a result file of coalmine load"},
+		"two documents": {func() string { return good + good }, "is not a result file of coalmine load"},
+		"newer format": {swap(`"format": 2`, `"format": 3`),
+			"has format 3, but this version of coalmine reads only up to 2: use a newer version"},
+		"too large":     {func() string { return good + strings.Repeat(" ", maxDocument) }, "is over 64 MiB"},
+		"unknown field": {swap(`"unsent"`, `"onsent"`), `unknown field "onsent"`},
+		"field twice":   {swap(`"unsent": 3`, `"unsent": 3, "unsent": 3`), `duplicate field "unsent"`},
+		"other case":    {swap(`"unsent"`, `"Unsent"`), `unknown field "Unsent"`},
+		"negative":      {swap(`"denied": 0`, `"denied": -1`), "totals.denied: -1 is not between 0 and"},
+		"fraction":      {swap(`"denied": 0`, `"denied": 0.5`), "denied"},
+		"huge": {swap(`"unsent": 3`, `"unsent": 9007199254740993`),
+			"unsent: 9007199254740993 is not between 0 and 9007199254740992"},
+		"digest":        {swap(`"digest": "`, `"digest": "x`), "plan.digest: "},
+		"shard of none": {swap(`"of": 1`, `"of": 0`), "shards.of: 0 is not between 1 and 65536"},
+		"shard beyond": {swap("\"have\": [\n      1\n    ]", `"have": [2]`),
+			"shards.have: 2 after 0; want ascending numbers up to 1"},
+		"no shard":     {swap("\"have\": [\n      1\n    ]", `"have": []`), "shards.have: is empty"},
+		"cohort twice": {swap(`"regular",`, `"premium",`), "plan.cohorts: a name is empty or a duplicate"},
+		"unknown cohort": {swap(`"cohort": "regular"`, `"cohort": "nobody"`),
+			`cells[0].cohort: "nobody" is not in plan.cohorts`},
+		"unknown route": {swap(`"route": "search"`, `"route": "nowhere"`),
+			`cells[0].route: "nowhere" is not in plan.routes`},
+		"odd version": {swap(`"version": "v1"`, `"version": "v\u001b"`),
+			`version: "v\x1b" is too long or contains unprintable characters`},
+		"cell twice": {swap(`"version": "v2-faulty"`, `"version": "v1"`), "is a duplicate"},
+		"bad word":   {swap(`"reset": `, `"boredom": `), `failures: "boredom" is not a known reason`},
+		"totals": {func() string {
+			return changed(t, good, func(d *document) {
+				d.Totals.Bytes++
+			})
+		}, "totals: are not the sum of the cells"},
+		"schedule error": {func() string {
+			return changed(t, good, func(d *document) {
+				d.Lag = one
+			})
+		}, "schedule_error.hdr: has 1 times for 500 attempts"},
 		"no base64":       {hdr("%%%"), "cells[0].latency.hdr: is not a base64 histogram"},
 		"no histogram":    {hdr("aGVsbG8gd29ybGQgaGVsbG8="), "cells[0].latency.hdr: is not a compressed histogram"},
 		"other geometry":  {hdr(string(wide)), "cells[0].latency.hdr: covers 1 to 4611686018427387904 with 5 digits"},
@@ -247,7 +267,8 @@ func TestBadDocuments(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadDocument("shard-1.json", strings.NewReader(c.text()))
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "shard-1.json: ") {
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				!strings.HasPrefix(err.Error(), "shard-1.json: ") {
 				t.Errorf("error %v, want shard-1.json: … %s", err, c.want)
 			}
 		})
@@ -326,16 +347,26 @@ func TestMergeRejects(t *testing.T) {
 		documents []Document
 		want      string
 	}{
-		"nothing":    {nil, "nothing to merge: name the result files of all shards"},
-		"missing":    {[]Document{part("a", 1, 3), part("b", 3, 3)}, "shard 2/3 is missing: add them, or merge with --incomplete"},
-		"many":       {[]Document{part("a", 3, 9)}, "shards 1/9, 2/9, 4/9, 5/9, 6/9 and 3 more are missing: add them, or merge with --incomplete"},
-		"twice":      {[]Document{part("a", 1, 2), part("b", 1, 2)}, "a and b: both have shard 1/2"},
-		"one file":   {[]Document{part("a", 1, 2), part("a", 1, 2)}, "a and a: both have shard 1/2"},
-		"whole":      {[]Document{part("a", 1, 2), part("b", 1, 1)}, "a and b: have different numbers of shards (2 and 1)"},
-		"workload":   {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.workload = "bar" })}, "a and b: have different workloads (shop and bar)"},
-		"seed":       {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.seed = 8 })}, "a and b: have different seeds (7 and 8)"},
-		"duration":   {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.duration = 1e9 })}, "a and b: have different durations (10s and 1s)"},
-		"other plan": {[]Document{part("a", 1, 2, digest("a")), part("b", 2, 2, digest("b"))}, "a and b: have different plans (aaaaaaaaaaaa and bbbbbbbbbbbb)"},
+		"nothing": {nil, "nothing to merge: name the result files of all shards"},
+		"missing": {[]Document{part("a", 1, 3), part("b", 3, 3)},
+			"shard 2/3 is missing: add them, or merge with --incomplete"},
+		"many": {[]Document{part("a", 3, 9)}, "shards 1/9, 2/9, 4/9, 5/9, 6/9 and 3 more are missing: add " +
+			"them, or merge with --incomplete"},
+		"twice":    {[]Document{part("a", 1, 2), part("b", 1, 2)}, "a and b: both have shard 1/2"},
+		"one file": {[]Document{part("a", 1, 2), part("a", 1, 2)}, "a and a: both have shard 1/2"},
+		"whole": {[]Document{part("a", 1, 2), part("b", 1, 1)},
+			"a and b: have different numbers of shards (2 and 1)"},
+		"workload": {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) {
+			o.workload = "bar"
+		})}, "a and b: have different workloads (shop and bar)"},
+		"seed": {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) {
+			o.seed = 8
+		})}, "a and b: have different seeds (7 and 8)"},
+		"duration": {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) {
+			o.duration = 1e9
+		})}, "a and b: have different durations (10s and 1s)"},
+		"other plan": {[]Document{part("a", 1, 2, digest("a")), part("b", 2, 2, digest("b"))},
+			"a and b: have different plans (aaaaaaaaaaaa and bbbbbbbbbbbb)"},
 		"limits": {[]Document{part("a", 1, 2), part("b", 2, 2, func(o *origin) { o.routes[0].Slow = 1 })},
 			"a and b: have different cohorts, routes or latency limits"},
 	} {
@@ -357,7 +388,8 @@ func TestMergeRejectsOverflow(t *testing.T) {
 }
 
 func TestShardSetString(t *testing.T) {
-	for want, s := range map[string]shardSet{"1/1": {1, []int{1}}, "2/3": {3, []int{2}}, "all of 3": {3, []int{1, 2, 3}}, "2 of 3": {3, []int{1, 3}}} {
+	for want, s := range map[string]shardSet{"1/1": {1, []int{1}}, "2/3": {3, []int{2}},
+		"all of 3": {3, []int{1, 2, 3}}, "2 of 3": {3, []int{1, 3}}} {
 		if got := s.String(); got != want {
 			t.Errorf("%v is %q, want %q", s, got, want)
 		}
@@ -370,7 +402,8 @@ func TestMergeIncomplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if have, of := l.Shards(); !slices.Equal(have, []int{2}) || of != 3 || l.Sum(nil).Requests != d.Results.Sum(nil).Requests {
+	if have, of := l.Shards(); !slices.Equal(have, []int{2}) || of != 3 ||
+		l.Sum(nil).Requests != d.Results.Sum(nil).Requests {
 		t.Errorf("shards %v of %d, %d requests", have, of, l.Sum(nil).Requests)
 	}
 }
@@ -422,7 +455,8 @@ func FuzzHistogram(f *testing.F) {
 			t.Fatal(err)
 		}
 		if back.TotalCount() != h.TotalCount() || back.Max() != h.Max() || h.Max() > bucketHigh(highest) {
-			t.Errorf("%d times up to %d are read as %d up to %d", h.TotalCount(), h.Max(), back.TotalCount(), back.Max())
+			t.Errorf("%d times up to %d are read as %d up to %d", h.TotalCount(), h.Max(),
+				back.TotalCount(), back.Max())
 		}
 	})
 }
@@ -447,7 +481,8 @@ func TestLogRoundTrip(t *testing.T) {
 		}
 		tags = append(tags, h.Tag())
 		if h.TotalCount() != c.Requests || h.Max() != bucketHigh(c.Latency.largest) && h.Max() < c.Latency.largest {
-			t.Errorf("%s: %d times up to %d, want %d up to %d", h.Tag(), h.TotalCount(), h.Max(), c.Requests, c.Latency.largest)
+			t.Errorf("%s: %d times up to %d, want %d up to %d", h.Tag(), h.TotalCount(), h.Max(), c.Requests,
+				c.Latency.largest)
 		}
 		if h.StartTimeMs() != l.Run.Start.UnixMilli() || h.EndTimeMs() != l.Run.Start.Add(10*time.Second).UnixMilli() {
 			t.Errorf("%s: from %d to %d", h.Tag(), h.StartTimeMs(), h.EndTimeMs())
@@ -456,7 +491,8 @@ func TestLogRoundTrip(t *testing.T) {
 	if h, err := r.NextIntervalHistogram(); h != nil || err != nil {
 		t.Errorf("one more histogram %v, error %v", h, err)
 	}
-	for _, want := range []string{"regular/search/none", "regular/search/v1", "premium/checkout/v2-faulty", "regular/search/v%203%2Ca%2Fb"} {
+	for _, want := range []string{"regular/search/none", "regular/search/v1", "premium/checkout/v2-faulty",
+		"regular/search/v%203%2Ca%2Fb"} {
 		if !slices.Contains(tags, want) {
 			t.Errorf("no tag %s among %v", want, tags)
 		}

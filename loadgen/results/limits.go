@@ -53,11 +53,13 @@ func notSent(why string, n int64) Limit {
 	}
 	switch why {
 	case loadgen.FailurePorts:
-		return Limit{why, attempts + ": no local port was free", "Send from several machines with --shard, or at a lower rate."}
+		return Limit{why, attempts + ": no local port was free",
+			"Send from several machines with --shard, or at a lower rate."}
 	case loadgen.FailureDescriptors:
 		return Limit{why, attempts + ": too many open files", "Raise the limit with ulimit -n."}
 	}
-	return Limit{why, attempts + ": the kernel had no memory for connections", "Send from several machines with --shard, or at a lower rate."}
+	return Limit{why, attempts + ": the kernel had no memory for connections",
+		"Send from several machines with --shard, or at a lower rate."}
 }
 
 // late returns the limit of a generator that sent a tenth of the attempts this late.

@@ -33,10 +33,14 @@ func TestLimits(t *testing.T) {
 		"memory":      {local(loadgen.FailureMemory), []string{"could not send 1 attempt: the kernel had no memory"}},
 		"few late":    {late(9, time.Hour), nil},
 		"little late": {late(100, 90*time.Millisecond), nil},
-		"late":        {late(11, 3*time.Second), []string{"sent a tenth of the requests 3s late or later: this machine could not keep up"}},
+		"late": {late(11, 3*time.Second), []string{"sent a tenth of the requests 3s late or later: this " +
+			"machine could not keep up"}},
 		"no workers": {func(r *Results) { r.Run = Run{Workers: 7, Peak: 7, Saturated: true}; late(50, time.Second)(r) },
 			[]string{"all 7 workers were busy"}},
-		"busy workers in time": {func(r *Results) { r.Run = Run{Workers: 7, Peak: 7, Saturated: true}; late(0, 0)(r) }, nil},
+		"busy workers in time": {func(r *Results) {
+			r.Run = Run{Workers: 7, Peak: 7, Saturated: true}
+			late(0, 0)(r)
+		}, nil},
 		"two": {func(r *Results) { local(loadgen.FailurePorts)(r); local(loadgen.FailureDescriptors)(r) },
 			[]string{"too many open files", "no local port"}},
 	} {
@@ -60,7 +64,8 @@ func TestLimits(t *testing.T) {
 func TestAttemptsThatWereNotSentAreNotCounted(t *testing.T) {
 	r := newShop(t, loadgen.Shard{})
 	r.Add(outcome(failure(loadgen.FailurePorts)))
-	if all := r.Sum(nil); all.Requests+all.Attempts+all.Bad != 0 || r.Lag.Count() != 0 || r.NotSent[loadgen.FailurePorts] != 1 {
+	if all := r.Sum(nil); all.Requests+all.Attempts+all.Bad != 0 || r.Lag.Count() != 0 ||
+		r.NotSent[loadgen.FailurePorts] != 1 {
 		t.Errorf("counted as %+v, not sent %v", plain(all), r.NotSent)
 	}
 }
@@ -68,7 +73,9 @@ func TestAttemptsThatWereNotSentAreNotCounted(t *testing.T) {
 func TestErrorTextsAreBounded(t *testing.T) {
 	r := newShop(t, loadgen.Shard{})
 	for i := range 30 {
-		r.Add(outcome(failure(loadgen.FailureOther), func(o *loadgen.Outcome) { o.Detail = fmt.Sprintf("error %d", i) }))
+		r.Add(outcome(failure(loadgen.FailureOther), func(o *loadgen.Outcome) {
+			o.Detail = fmt.Sprintf("error %d", i)
+		}))
 	}
 	if len(r.Errors) != maxErrorTexts+1 || r.Errors["error 0"] != 1 || r.Errors[otherErrors] != 10 {
 		t.Errorf("errors %v", r.Errors)

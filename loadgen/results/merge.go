@@ -45,7 +45,8 @@ func Merge(documents []Document, incomplete bool) (*Results, error) {
 			return nil, fmt.Errorf("%s: %w", d.Name, err)
 		}
 	}
-	if all := sum.Sum(nil); max(sum.Lag.sum, all.Latency.sum, all.Attempts, all.Bytes, sum.Stopped, sum.Run.Unsent) > maxCount {
+	if all := sum.Sum(nil); max(sum.Lag.sum, all.Latency.sum, all.Attempts, all.Bytes, sum.Stopped,
+		sum.Run.Unsent) > maxCount {
 		return nil, errors.New("the sum of the counts exceeds 2^53")
 	}
 	return sum, nil

@@ -59,7 +59,8 @@ func parseDocument(data []byte) (*Results, error) {
 	case head.Format < 1:
 		return nil, errors.New("has no format number: not a result file of coalmine load")
 	case head.Format > Format:
-		return nil, fmt.Errorf("has format %d, but this version of coalmine reads only up to %d: use a newer version", head.Format, Format)
+		return nil, fmt.Errorf("has format %d, but this version of coalmine reads only up to %d: use a newer version",
+			head.Format, Format)
 	}
 	var d document
 	strict, err := kjson.UnmarshalStrict(data, &d)
@@ -79,7 +80,8 @@ func (d *document) results() (*Results, error) {
 		return nil, err
 	}
 	l := newResults(o)
-	l.Run = Run{Elapsed: time.Duration(d.Elapsed), Unsent: d.Unsent, Workers: d.Workers, Peak: d.Peak, Saturated: d.Saturated}
+	l.Run = Run{Elapsed: time.Duration(d.Elapsed), Unsent: d.Unsent, Workers: d.Workers, Peak: d.Peak,
+		Saturated: d.Saturated}
 	l.Stopped = d.Stopped
 	if d.Begin != nil {
 		l.Run.Start = d.Begin.UTC()
@@ -154,7 +156,8 @@ func (d *document) readCells(r *Results) error {
 			return fmt.Errorf("cells[%d].%w", i, err)
 		}
 		if r.cells[k] != nil {
-			return fmt.Errorf("cells[%d]: cohort %q, route %q, version %q is a duplicate", i, c.Cohort, c.Route, c.Version)
+			return fmt.Errorf("cells[%d]: cohort %q, route %q, version %q is a duplicate", i, c.Cohort,
+				c.Route, c.Version)
 		}
 		r.cells[k] = c
 	}
@@ -162,8 +165,9 @@ func (d *document) readCells(r *Results) error {
 }
 
 func (d *document) origin() (origin, error) {
-	o := origin{workload: d.Workload, digest: d.Plan.Digest, seed: d.Plan.Seed, duration: time.Duration(d.Plan.Duration),
-		cohorts: d.Plan.Cohorts, shards: shardSet{of: d.Shards.Of, have: d.Shards.Have}}
+	o := origin{workload: d.Workload, digest: d.Plan.Digest, seed: d.Plan.Seed,
+		duration: time.Duration(d.Plan.Duration),
+		cohorts:  d.Plan.Cohorts, shards: shardSet{of: d.Shards.Of, have: d.Shards.Have}}
 	for _, r := range d.Plan.Routes {
 		o.routes = append(o.routes, Route{r.Name, r.Path, time.Duration(r.Slow)})
 	}

@@ -19,7 +19,8 @@ import (
 func (w wireCell) read() (*Cell, error) {
 	c := &Cell{Cohort: w.Cohort, Route: w.Route, Version: w.Version, Requests: w.Requests, Attempts: w.Attempts,
 		Failed: w.Failed, Denied: w.Denied, Limited: w.Limited, Refused: w.Refused, Slow: w.Slow, Wrong: w.Wrong,
-		Bad: w.Bad, Hit: w.Hit, Harm: w.Harm, Bytes: w.Bytes, Failures: map[string]int64{}, Statuses: map[uint16]int64{}}
+		Bad: w.Bad, Hit: w.Hit, Harm: w.Harm, Bytes: w.Bytes, Failures: map[string]int64{},
+		Statuses: map[uint16]int64{}}
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -84,7 +85,8 @@ func (c *Cell) check() error {
 		return fmt.Errorf("bad: %d contradicts failed, denied, limited, slow and wrong", c.Bad)
 	}
 	if c.Harm < c.Hit+c.Bad-c.Requests {
-		return fmt.Errorf("harm: %d of %d hit and %d bad among %d requests is too few", c.Harm, c.Hit, c.Bad, c.Requests)
+		return fmt.Errorf("harm: %d of %d hit and %d bad among %d requests is too few", c.Harm, c.Hit,
+			c.Bad, c.Requests)
 	}
 	return nil
 }
@@ -103,7 +105,8 @@ func (c *Cell) equal(o *Cell) bool {
 func (l *Latencies) equal(o *Latencies) bool {
 	a, errA := l.HDR.EncodeV2()
 	b, errB := o.HDR.EncodeV2()
-	return l.Clamped == o.Clamped && l.sum == o.sum && l.largest == o.largest && errors.Join(errA, errB) == nil && bytes.Equal(a, b)
+	return l.Clamped == o.Clamped && l.sum == o.sum && l.largest == o.largest && errors.Join(errA, errB) == nil &&
+		bytes.Equal(a, b)
 }
 
 // read converts latencies and checks that sum and maximum are consistent with the histogram.
@@ -113,7 +116,8 @@ func (w wireTimes) read() (Latencies, error) {
 		return Latencies{}, fmt.Errorf("hdr: %w", err)
 	}
 	l := Latencies{HDR: hdr, Clamped: w.Clamped, sum: w.SumUS, largest: w.MaxUS}
-	if err := within(bound{"hdr", l.Count(), maxCount}, bound{"clamped", l.Clamped, l.Count()}, bound{"sum_us", l.sum, maxCount},
+	if err := within(bound{"hdr", l.Count(), maxCount}, bound{"clamped", l.Clamped, l.Count()},
+		bound{"sum_us", l.sum, maxCount},
 		bound{"max_us", l.largest, highest}); err != nil {
 		return Latencies{}, err
 	}
@@ -127,7 +131,8 @@ func (w wireTimes) read() (Latencies, error) {
 		return Latencies{}, fmt.Errorf("sum_us: %d is not between %.0f and %.0f, as hdr implies", l.sum, low, high)
 	}
 	if l.largest < last || l.Count() > 0 && l.largest > bucketHigh(last) || l.Count() == 0 && l.largest > 0 {
-		return Latencies{}, fmt.Errorf("max_us: %d is not in the last bucket of hdr, which starts at %d", l.largest, last)
+		return Latencies{}, fmt.Errorf("max_us: %d is not in the last bucket of hdr, which starts at %d",
+			l.largest, last)
 	}
 	return l, nil
 }
@@ -173,7 +178,8 @@ func checkGeometry(text string) error {
 	d := int32(binary.BigEndian.Uint32(h[atDigits:]))
 	low, high := int64(binary.BigEndian.Uint64(h[atLowest:])), int64(binary.BigEndian.Uint64(h[atHighest:]))
 	if d != digits || low != lowest || high != highest {
-		return fmt.Errorf("covers %d to %d with %d digits instead of %d to %d µs with %d", low, high, d, lowest, highest, digits)
+		return fmt.Errorf("covers %d to %d with %d digits instead of %d to %d µs with %d", low, high, d, lowest,
+			highest, digits)
 	}
 	return nil
 }

@@ -100,7 +100,8 @@ func New(c Config) *Results {
 }
 
 func newResults(o origin) *Results {
-	return &Results{origin: o, cells: map[key]*Cell{}, Lag: newLatencies(), NotSent: map[string]int64{}, Errors: map[string]int64{}}
+	return &Results{origin: o, cells: map[key]*Cell{}, Lag: newLatencies(), NotSent: map[string]int64{},
+		Errors: map[string]int64{}}
 }
 
 // Add counts the outcome of an attempt. It does not retain o.

@@ -22,9 +22,11 @@ func shop(t rapid.TB) *loadgen.Plan {
 	t.Helper()
 	mix := map[string]float64{"home": 3, "search": 2, "checkout": 1}
 	p, err := loadgen.NewPlan(loadgen.Workload{
-		Rate:   loadgen.Curve{Constant: 200},
-		Routes: []loadgen.Route{{Name: "search", Path: "/search"}, {Name: "home", Path: "/"}, {Name: "checkout", Path: "/api/checkout"}},
-		Cohorts: []loadgen.Cohort{{Name: "regular", Share: 0.8, Users: 100, Mix: mix}, {Name: "premium", Share: 0.15, Users: 30, Mix: mix},
+		Rate: loadgen.Curve{Constant: 200},
+		Routes: []loadgen.Route{{Name: "search", Path: "/search"}, {Name: "home", Path: "/"},
+			{Name: "checkout", Path: "/api/checkout"}},
+		Cohorts: []loadgen.Cohort{{Name: "regular", Share: 0.8, Users: 100, Mix: mix},
+			{Name: "premium", Share: 0.15, Users: 30, Mix: mix},
 			{Name: "bots", Share: 0.05, Mix: mix}},
 	}, 7, 10*time.Second)
 	if err != nil {
@@ -72,7 +74,8 @@ func checkout(o *loadgen.Outcome)             { o.Arrival.Route = 2 }
 // plain holds the comparable counts of a cell.
 func plain(c *Cell) map[string]int64 {
 	counts := map[string]int64{}
-	names := []string{"requests", "attempts", "failed", "denied", "limited", "refused", "slow", "wrong", "bad", "hit", "harm", "bytes"}
+	names := []string{"requests", "attempts", "failed", "denied", "limited", "refused", "slow", "wrong", "bad", "hit",
+		"harm", "bytes"}
 	for i, n := range c.counts() {
 		if *n != 0 {
 			counts[names[i]] = *n
@@ -97,10 +100,11 @@ func TestCellCounts(t *testing.T) {
 		outcome *loadgen.Outcome
 		want    counts
 	}{
-		"good":                  {outcome(), with(nil)},
-		"redirect":              {outcome(status(302)), with(nil)},
-		"server error":          {outcome(status(500)), with(counts{"failed": 1, "bad": 1})},
-		"no answer":             {outcome(failure(loadgen.FailureReset)), with(counts{"failed": 1, "bad": 1, "reset": 1})},
+		"good":         {outcome(), with(nil)},
+		"redirect":     {outcome(status(302)), with(nil)},
+		"server error": {outcome(status(500)), with(counts{"failed": 1, "bad": 1})},
+		"no answer": {outcome(failure(loadgen.FailureReset)),
+			with(counts{"failed": 1, "bad": 1, "reset": 1})},
 		"no answer, odd reason": {outcome(failure("gremlins")), with(counts{"failed": 1, "bad": 1, "other": 1})},
 		"denied":                {outcome(status(403)), with(counts{"denied": 1, "bad": 1})},
 		"limited":               {outcome(status(429)), with(counts{"limited": 1, "bad": 1})},
@@ -147,7 +151,8 @@ func TestCellsAreInOrder(t *testing.T) {
 		got = append(got, c.Cohort+" "+c.Route+" "+c.Version)
 	}
 	want := []string{
-		"regular search ", "regular search v10", "regular search v2", "regular checkout ", "regular checkout v10", "regular checkout v2",
+		"regular search ", "regular search v10", "regular search v2", "regular checkout ", "regular checkout v10",
+		"regular checkout v2",
 		"premium home ", "premium home v10", "premium home v2", "bots search ", "bots search v10", "bots search v2",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -174,7 +179,8 @@ func TestVersionsAreBounded(t *testing.T) {
 }
 
 func TestCellsAreBounded(t *testing.T) {
-	w := loadgen.Workload{Rate: loadgen.Curve{Constant: 1}, Cohorts: []loadgen.Cohort{{Name: "all", Share: 1, Mix: map[string]float64{"r0": 1}}}}
+	w := loadgen.Workload{Rate: loadgen.Curve{Constant: 1},
+		Cohorts: []loadgen.Cohort{{Name: "all", Share: 1, Mix: map[string]float64{"r0": 1}}}}
 	for i := range 1000 {
 		w.Routes = append(w.Routes, loadgen.Route{Name: fmt.Sprint("r", i), Path: fmt.Sprint("/", i)})
 	}
@@ -185,11 +191,14 @@ func TestCellsAreBounded(t *testing.T) {
 	l := New(Config{Plan: p})
 	const versions = 12
 	for i := range versions * len(w.Routes) {
-		l.Add(outcome(version(fmt.Sprint("v", i%versions)), func(o *loadgen.Outcome) { o.Arrival.Route = uint16(i / versions) }))
+		l.Add(outcome(version(fmt.Sprint("v", i%versions)), func(o *loadgen.Outcome) {
+			o.Arrival.Route = uint16(i / versions)
+		}))
 	}
 	cells := slices.Collect(l.Cells())
 	last := cells[len(cells)-1]
-	if len(cells) != maxCells+1 || last.Cohort != cardinality.Other || last.Route != cardinality.Other || last.Requests != 2000 {
+	if len(cells) != maxCells+1 || last.Cohort != cardinality.Other || last.Route != cardinality.Other ||
+		last.Requests != 2000 {
 		t.Errorf("%d cells, the last is %s %s with %d requests", len(cells), last.Cohort, last.Route, last.Requests)
 	}
 	if n := l.Sum(nil).Requests; n != versions*1000 {
@@ -287,7 +296,8 @@ func TestRank(t *testing.T) {
 		q    float64
 		n    int64
 		want int64
-	}{{0.5, 0, 1}, {0.5, 1, 1}, {0.5, 2, 1}, {0.5, 3, 2}, {0.07, 100, 7}, {0.99, 100, 99}, {0.999, 1000, 999}, {0.999, 1001, 1000}, {1, 5, 5}} {
+	}{{0.5, 0, 1}, {0.5, 1, 1}, {0.5, 2, 1}, {0.5, 3, 2}, {0.07, 100, 7}, {0.99, 100, 99}, {0.999, 1000, 999},
+		{0.999, 1001, 1000}, {1, 5, 5}} {
 		if got := Rank(c.q, c.n); got != c.want {
 			t.Errorf("Rank(%v, %d) = %d, want %d", c.q, c.n, got, c.want)
 		}
@@ -299,8 +309,10 @@ func TestTimesOutOfRangeAreClamped(t *testing.T) {
 	for _, d := range []time.Duration{-1, math.MinInt64, math.MaxInt64, time.Hour + 1, time.Hour, 0} {
 		l.add(d)
 	}
-	if l.Clamped != 4 || l.Count() != 6 || l.Max() != time.Hour || l.Quantile(0.5) != 0 || l.Quantile(0.51) != time.Hour {
-		t.Errorf("%d clamped of %d, max %v, p50 %v, p51 %v", l.Clamped, l.Count(), l.Max(), l.Quantile(0.5), l.Quantile(0.51))
+	if l.Clamped != 4 || l.Count() != 6 || l.Max() != time.Hour || l.Quantile(0.5) != 0 ||
+		l.Quantile(0.51) != time.Hour {
+		t.Errorf("%d clamped of %d, max %v, p50 %v, p51 %v", l.Clamped, l.Count(), l.Max(), l.Quantile(0.5),
+			l.Quantile(0.51))
 	}
 }
 
@@ -329,7 +341,8 @@ func traffic(n int) []loadgen.Outcome {
 	}
 	for i := range list {
 		o := outcome(version("v1"))
-		o.Arrival = loadgen.Arrival{At: time.Duration(i) * time.Millisecond, Seq: uint64(i), Cohort: uint16(draw(3)), Route: uint16(draw(3))}
+		o.Arrival = loadgen.Arrival{At: time.Duration(i) * time.Millisecond, Seq: uint64(i), Cohort: uint16(draw(3)),
+			Route: uint16(draw(3))}
 		o.Intended, o.Sent = o.Arrival.At, o.Arrival.At+time.Duration(draw(50))*time.Microsecond
 		o.Latency = time.Duration(1000+draw(1000)*draw(1000)*draw(1000)/8000) * time.Microsecond
 		if draw(10) == 0 {

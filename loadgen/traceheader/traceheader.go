@@ -29,8 +29,8 @@ const (
 	FaultHeader = "Coalmine-Fault"
 	// WrongHeader is 1 if the content is wrong on purpose.
 	WrongHeader = "Coalmine-Wrong"
-	// ProxyErrorHeader is set by Linkerd's proxies on responses of their own, for clients in the mesh
-	// (linkerd2-proxy, linkerd/app/core/src/errors/respond.rs).
+	// ProxyErrorHeader is set by Linkerd's proxies on responses of their own, for clients in the
+	// mesh (linkerd2-proxy, linkerd/app/core/src/errors/respond.rs).
 	ProxyErrorHeader = "L5d-Proxy-Error"
 	// MeshHeader is 1 if a proxy answered a call that the response needed.
 	MeshHeader = "Coalmine-Mesh"

@@ -13,7 +13,8 @@ import (
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := traceheader.Request{
-			Seq: rapid.Uint64().Draw(t, "seq"), Attempt: rapid.IntRange(0, 255).Draw(t, "attempt"), User: rapid.Uint32().Draw(t, "user"),
+			Seq: rapid.Uint64().Draw(t, "seq"), Attempt: rapid.IntRange(0, 255).Draw(t, "attempt"),
+			User: rapid.Uint32().Draw(t, "user"),
 			Seed: rapid.Uint64().Draw(t, "seed"), Cohort: rapid.StringMatching(`[^\pC]*`).Draw(t, "cohort"),
 		}
 		if got, ok := traceheader.Parse(want.String()); !ok || got != want {
@@ -24,7 +25,8 @@ func TestRoundTrip(t *testing.T) {
 
 func TestParseRejects(t *testing.T) {
 	for _, value := range []string{
-		"", "seq=1", "cohort=web", ", cohort=web", "seq=1,cohort=web", "seq=-1, cohort=web", "seq=1e3, cohort=web", "user=1, cohort=web",
+		"", "seq=1", "cohort=web", ", cohort=web", "seq=1,cohort=web", "seq=-1, cohort=web", "seq=1e3, cohort=web",
+		"user=1, cohort=web",
 		"seq=18446744073709551616, cohort=web", "seq=1, user=, cohort=web", "seq=1; user=2, cohort=web",
 	} {
 		if got, ok := traceheader.Parse(value); ok {

@@ -70,7 +70,8 @@ func check(t *rapid.T, data []byte, frames []string) {
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Scan()
 	var header map[string]any
-	if err := json.Unmarshal(lines.Bytes(), &header); err != nil || header["version"] != 2.0 || header["width"] != 80.0 || header["height"] != 3.0 {
+	if err := json.Unmarshal(lines.Bytes(), &header); err != nil || header["version"] != 2.0 ||
+		header["width"] != 80.0 || header["height"] != 3.0 {
 		t.Fatalf("header %s: %v", lines.Bytes(), err)
 	}
 	var s screen

@@ -59,36 +59,47 @@ func (h *Backend) Calls() []string {
 // SegmentScenario returns the scenario that can be played.
 func SegmentScenario() *scenario.Scenario {
 	s := liveruntest.Scenario()
-	s.Topic, s.Level, s.Summary = "signals", 2, "A release breaks the checkout of some customers, and no number about the whole shows it."
-	s.Teaches = []string{"An average hides a segment that is small.", "A check of a segment needs a metric that knows the segment."}
+	s.Topic, s.Level, s.Summary = "signals", 2, "A release breaks the checkout of some customers, and no number "+
+		"about the whole shows it."
+	s.Teaches = []string{"An average hides a segment that is small.",
+		"A check of a segment needs a metric that knows the segment."}
 	return s
 }
 
 // Scenarios implements [backend.Library].
 func (h *Backend) Scenarios() ([]*scenario.Scenario, error) {
 	return []*scenario.Scenario{
-		{Name: "first-steps", Title: "The first steps", Topic: "rollout", Level: 1, Summary: "Everything at once.", Teaches: []string{"Steps."}},
-		{Name: "locked-out", Title: "The label that locked the app out", Topic: "policy", Level: 3, Summary: "Nobody may come in."},
+		{Name: "first-steps", Title: "The first steps", Topic: "rollout", Level: 1, Summary: "Everything at once.",
+			Teaches: []string{"Steps."}},
+		{Name: "locked-out", Title: "The label that locked the app out", Topic: "policy", Level: 3,
+			Summary: "Nobody may come in."},
 		SegmentScenario(),
-		{Name: "silent", Title: "The checks that never had a value", Topic: "signals", Level: 1, Summary: "No value is no pass."},
+		{Name: "silent", Title: "The checks that never had a value", Topic: "signals", Level: 1,
+			Summary: "No value is no pass."},
 	}, nil
 }
 
 // Briefing implements [backend.Library].
 func (h *Backend) Briefing(string) (scenario.Briefing, error) {
 	return scenario.Briefing{
-		Text: "# The checkout that fails\n\nOn Tuesday the team released `v2`. **Every** light was green.\n\n## Your task\n\n" +
-			"1. stop `v2` by itself, while it has a quarter of the traffic at most, and\n2. promote `v3`.\n\n```\ncoalmine lint segment\n```\n\n" +
-			"- Who is hurt?\n- How many are they?\n\n## What the team has\n\nSteps, a success rate of 99 % at least, and a latency.\n",
-		Hints: []scenario.Hint{{Title: "Where to look", Text: "Look at *premium*."}, {Text: "Count them first."}, {Title: "Nearly", Text: "`min: 97`"}},
+		Text: "# The checkout that fails\n\nOn Tuesday the team released `v2`. **Every** light was green.\n\n" +
+			"## Your task\n\n" +
+			"1. stop `v2` by itself, while it has a quarter of the traffic at most, and\n2. promote `v3`.\n\n```\n" +
+			"coalmine lint segment\n```\n\n" +
+			"- Who is hurt?\n- How many are they?\n\n## What the team has\n\nSteps, a success rate of 99 % at least, " +
+			"and a latency.\n",
+		Hints: []scenario.Hint{{Title: "Where to look", Text: "Look at *premium*."}, {Text: "Count them first."},
+			{Title: "Nearly", Text: "`min: 97`"}},
 	}, nil
 }
 
 // Quiz implements [backend.Library].
 func (h *Backend) Quiz(string) (*scenario.Quiz, error) {
 	return &scenario.Quiz{Questions: []scenario.Question{
-		{Question: "What does the average show?", Options: []string{"75 %", "99.5 %", "98 %"}, Answer: "B", Why: "Two percent of a quarter is half a percent."},
-		{Question: "What does Flagger do with no value?", Options: []string{"It passes.", "It fails the check."}, Answer: "B", Why: "No value is a failed check."},
+		{Question: "What does the average show?", Options: []string{"75 %", "99.5 %", "98 %"}, Answer: "B",
+			Why: "Two percent of a quarter is half a percent."},
+		{Question: "What does Flagger do with no value?", Options: []string{"It passes.", "It fails the check."},
+			Answer: "B", Why: "No value is a failed check."},
 	}}, nil
 }
 
@@ -156,7 +167,8 @@ func (h *Backend) Play(ctx context.Context, q backend.PlayRequest) (*backend.Run
 		feed.Close(complete.Card, "")
 	}
 	return &backend.RunningTrial{Trial: t, Feed: feed, Folder: "runs/segment-1", Guardrails: map[string][]byte{
-		"canary.yaml": []byte("kind: Canary\nmetadata:\n  name: checkout\nspec:\n  analysis:\n    interval: 30s\n    threshold: 5\n    metrics:\n      - name: success-rate\n"),
+		"canary.yaml": []byte("kind: Canary\nmetadata:\n  name: checkout\nspec:\n  analysis:\n    interval: 30s\n" +
+			"    threshold: 5\n    metrics:\n      - name: success-rate\n"),
 	}}, nil
 }
 

@@ -48,7 +48,8 @@ func (s *Driver) start(cmd tea.Cmd) {
 
 func (s *Driver) run(cmd tea.Cmd) {
 	msg := cmd()
-	if all := reflect.ValueOf(msg); all.IsValid() && all.Kind() == reflect.Slice && all.Type().Elem() == reflect.TypeFor[tea.Cmd]() {
+	if all := reflect.ValueOf(msg); all.IsValid() && all.Kind() == reflect.Slice &&
+		all.Type().Elem() == reflect.TypeFor[tea.Cmd]() {
 		for i := range all.Len() {
 			each, _ := all.Index(i).Interface().(tea.Cmd)
 			switch _, batch := msg.(tea.BatchMsg); {
@@ -100,8 +101,10 @@ func (s *Driver) Press(keys ...string) {
 
 // Key returns the message of a key.
 func Key(name string) tea.KeyPressMsg {
-	codes := map[string]rune{"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "enter": tea.KeyEnter,
-		"esc": tea.KeyEscape, "home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "tab": tea.KeyTab,
+	codes := map[string]rune{"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight,
+		"enter": tea.KeyEnter,
+		"esc":   tea.KeyEscape, "home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
+		"tab":       tea.KeyTab,
 		"backspace": tea.KeyBackspace}
 	if code, ok := codes[name]; ok {
 		return tea.KeyPressMsg{Code: code}

@@ -16,15 +16,18 @@ import (
 // TestDrawingIsClipped draws any texts at any places, in any part, and measures the lines as a
 // terminal does.
 func TestDrawingIsClipped(t *testing.T) {
-	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"漢字", "e\u0301", "👍🏽", "\x1b[2J", "a\tb\nc", "█▌░", "\u200b", "ｆｕｌｌ", "⠿"}))
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom(
+		[]string{"漢字", "e\u0301", "👍🏽", "\x1b[2J", "a\tb\nc", "█▌░", "\u200b", "ｆｕｌｌ", "⠿"}))
 	rapid.Check(t, func(t *rapid.T) {
 		w, h := rapid.IntRange(0, 30).Draw(t, "w"), rapid.IntRange(0, 6).Draw(t, "h")
-		th := rapid.SampledFrom([]*theme.Theme{theme.None(), theme.New(true, colorprofile.TrueColor), inASCII(theme.New(false, colorprofile.ANSI))}).Draw(t, "theme")
+		th := rapid.SampledFrom([]*theme.Theme{theme.None(), theme.New(true, colorprofile.TrueColor),
+			inASCII(theme.New(false, colorprofile.ANSI))}).Draw(t, "theme")
 		c := canvas.New(w, h, th)
 		place := rapid.IntRange(-10, 40)
 		for range rapid.IntRange(0, 12).Draw(t, "draws") {
 			a := c.All().Sub(place.Draw(t, "x"), place.Draw(t, "y"), place.Draw(t, "w"), place.Draw(t, "h"))
-			x, y, s := place.Draw(t, "at x"), place.Draw(t, "at y"), theme.Style(rapid.Uint16Range(0, 1<<10-1).Draw(t, "style"))
+			x, y, s := place.Draw(t, "at x"), place.Draw(t, "at y"),
+				theme.Style(rapid.Uint16Range(0, 1<<10-1).Draw(t, "style"))
 			switch rapid.IntRange(0, 3).Draw(t, "how") {
 			case 0:
 				a.Text(x, y, s, text.Draw(t, "text"))
@@ -110,7 +113,8 @@ func TestTruncate(t *testing.T) {
 		n    int
 		want string
 	}{
-		{"short", 5, "short"}, {"longer", 5, "long…"}, {"漢字漢字", 5, "漢字…"}, {"漢字漢字", 4, "漢…"}, {"any", 1, "…"}, {"any", 0, ""}, {"any", -3, ""}, {"", 0, ""},
+		{"short", 5, "short"}, {"longer", 5, "long…"}, {"漢字漢字", 5, "漢字…"}, {"漢字漢字", 4, "漢…"}, {"any", 1, "…"},
+		{"any", 0, ""}, {"any", -3, ""}, {"", 0, ""},
 	} {
 		if got := canvas.Truncate(c.text, c.n); got != c.want {
 			t.Errorf("%q truncated to %d is %q, want %q", c.text, c.n, got, c.want)

@@ -67,7 +67,8 @@ func (*Card) Init() tea.Cmd { return nil }
 func (c *Card) Keys() []screen.Group {
 	keys := []key.Binding{
 		screen.Key("↑ ↓", "choose an item or a run"), screen.Key("← →", "choose one of its events"),
-		screen.Key("enter", "show that moment"), screen.Key("b", "what the reference guardrails detected"), screen.Key("esc", "back to the deck"),
+		screen.Key("enter", "show that moment"), screen.Key("b", "what the reference guardrails detected"),
+		screen.Key("esc", "back to the deck"),
 	}
 	for _, a := range c.opts.Actions {
 		keys = append(keys, a.Key)
@@ -228,7 +229,8 @@ func (c *Card) layout(p *page) {
 		p.wrapped(3, theme.Muted, c.opts.Remark())
 	}
 	if c.showReference { // a page of its own, whatever is selected
-		p.writeFacts("What the reference guardrails detected", "the scenario's own guardrails, same traffic", c.reference)
+		p.writeFacts("What the reference guardrails detected", "the scenario's own guardrails, same traffic",
+			c.reference)
 		return
 	}
 	p.writeFacts(c.explanation.title, c.explanation.run, c.explanation.facts)

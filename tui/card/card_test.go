@@ -45,7 +45,8 @@ func render(c *Card, w, h int) string {
 }
 
 func keyOf(name string) tea.KeyPressMsg {
-	codes := map[string]rune{"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "enter": tea.KeyEnter, "esc": tea.KeyEscape, "home": tea.KeyHome, "end": tea.KeyEnd}
+	codes := map[string]rune{"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight,
+		"enter": tea.KeyEnter, "esc": tea.KeyEscape, "home": tea.KeyHome, "end": tea.KeyEnd}
 	if code, ok := codes[name]; ok {
 		return tea.KeyPressMsg{Code: code}
 	}
@@ -108,7 +109,8 @@ func TestOptions(t *testing.T) {
 	if done != 1 {
 		t.Errorf("the action was done %d times", done)
 	}
-	if got := render(c, 80, 24); !strings.Contains(got, "hint: Add a metric for the premium cohort") || !strings.Contains(got, "e edit") {
+	if got := render(c, 80, 24); !strings.Contains(got, "hint: Add a metric for the premium cohort") ||
+		!strings.Contains(got, "e edit") {
 		t.Errorf("the view is\n%s", got)
 	}
 }

@@ -62,7 +62,8 @@ func modelRun(t *liverun.Trial, row score.Row) (model.Run, bool) {
 		return r, false
 	}
 	r.Timeline = t.Runs[i].Rec.Timeline()
-	for role, to := range map[score.Role]**timeline.Timeline{score.RoleUnguarded: &r.Unguarded, score.RoleReference: &r.Reference} {
+	for role, to := range map[score.Role]**timeline.Timeline{score.RoleUnguarded: &r.Unguarded,
+		score.RoleReference: &r.Reference} {
 		if o := t.Counterpart(t.Runs[i], role); o != nil && o.Rec != nil {
 			*to = o.Rec.Timeline()
 		}
@@ -78,7 +79,8 @@ func worstSegment(r model.Run) []fact {
 	}
 	s := all[0]
 	bad := func(c timeline.Counts) string { return format.Percent(float64(c.Bad) / float64(max(1, c.N))) }
-	text := fmt.Sprintf("%s on %s: %s of their %s on the canary were bad", s.Cohort, s.Route, bad(s.Canary), format.Plural(s.Canary.N, "request"))
+	text := fmt.Sprintf("%s on %s: %s of their %s on the canary were bad", s.Cohort, s.Route, bad(s.Canary),
+		format.Plural(s.Canary.N, "request"))
 	if s.Primary.N > 0 {
 		text += ", " + bad(s.Primary) + " on the primary"
 	}
@@ -144,7 +146,9 @@ func referenceFacts(t *liverun.Trial) []fact {
 		facts = append(facts, fact{theme.Muted, "·", "the reference was not played"})
 	}
 	if b := t.Card.Harm.Bound; b != nil {
-		facts = append(facts, fact{theme.Muted, "·", fmt.Sprintf("An ideal alarm that sees every request would have let %s bad requests through, over all seeds.", format.Number(*b))})
+		facts = append(facts, fact{theme.Muted, "·",
+			fmt.Sprintf("An ideal alarm that sees every request would have let %s bad requests through, over "+
+				"all seeds.", format.Number(*b))})
 	}
 	return facts
 }
@@ -161,8 +165,10 @@ func referenceRunFacts(t *liverun.Trial, r *liverun.Run) []fact {
 	if len(by) > 0 {
 		name = by[0].Name
 	}
-	text := fmt.Sprintf("seed %d: %s detected it %s after the first user was hurt, after %s; %s by the end", r.Seed, name,
-		format.Duration(tl.Detected.Since(tl.FirstBad)), format.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"), format.Number(r.Rec.At(r.Rec.End()).Harm))
+	text := fmt.Sprintf("seed %d: %s detected it %s after the first user was hurt, after %s; %s by the end",
+		r.Seed, name,
+		format.Duration(tl.Detected.Since(tl.FirstBad)), format.Plural(r.Rec.At(tl.Detected.At).Harm, "bad request"),
+		format.Number(r.Rec.At(r.Rec.End()).Harm))
 	if o := t.Counterpart(r, score.RoleFaulty); o != nil && o.Rec != nil {
 		text += fmt.Sprintf(", %s with yours", format.Number(o.Rec.At(o.Rec.End()).Harm))
 	}

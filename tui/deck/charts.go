@@ -28,10 +28,14 @@ type chartKind struct {
 func charts() []chartKind {
 	number := func(v float64) string { return format.Number(int(math.Round(v))) }
 	return []chartKind{
-		{name: "good, %", value: func(p series.Point) float64 { return 100 * p.Good() }, unit: series.Success, low: 98, high: 100, ceiling: 100, label: format.Value},
+		{name: "good, %", value: func(p series.Point) float64 {
+			return 100 * p.Good()
+		}, unit: series.Success, low: 98, high: 100, ceiling: 100, label: format.Value},
 		{name: "p99, ms", value: p99, unit: series.Latency, high: 10, label: number},
 		{name: "requests/s", value: rate, unit: series.Other, high: 1, label: number},
-		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 { return float64(p.HarmSoFar) }, unit: series.Other, high: 10, label: number},
+		{name: "harm so far, requests", harm: true, value: func(p series.Point) float64 {
+			return float64(p.HarmSoFar)
+		}, unit: series.Other, high: 10, label: number},
 	}
 }
 
@@ -119,7 +123,8 @@ func (d *Deck) harmLines(f *frame, k chartKind, sel series.Selection, dots int, 
 		return []chart.Line{guarded}
 	}
 	shift := o.Timeline().Released.At - f.rec.Timeline().Released.At
-	unguarded := chart.Line{Points: points(o, sel, f.at+shift, from+shift, to+shift, dots, k.value), Style: theme.Warn, Dotted: true}
+	unguarded := chart.Line{Points: points(o, sel, f.at+shift, from+shift, to+shift, dots, k.value), Style: theme.Warn,
+		Dotted: true}
 	for i := range unguarded.Points {
 		unguarded.Points[i].From -= shift
 		unguarded.Points[i].To -= shift
@@ -156,7 +161,8 @@ func thresholds(f *frame, k chartKind) []chart.Threshold {
 	var all []chart.Threshold
 	add := func(v *float64, symbol, name string) {
 		if v != nil {
-			all = append(all, chart.Threshold{Value: *v, Label: name + " " + symbol + " " + format.Value(*v), Style: theme.Warn})
+			all = append(all, chart.Threshold{Value: *v, Label: name + " " + symbol + " " + format.Value(*v),
+				Style: theme.Warn})
 		}
 	}
 	for _, l := range f.rec.Lines() {
@@ -178,7 +184,8 @@ func thresholds(f *frame, k chartKind) []chart.Threshold {
 
 // points returns a selection's values up to a time, in intervals that do not shift while time moves
 // on.
-func points(r *recording.Recording, sel series.Selection, at, from, to time.Duration, n int, value func(series.Point) float64) []chart.Point {
+func points(r *recording.Recording, sel series.Selection, at, from, to time.Duration, n int,
+	value func(series.Point) float64) []chart.Point {
 	var all []chart.Point
 	for _, p := range r.Points(sel, from, to, n) {
 		if p.To > at {

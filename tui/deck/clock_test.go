@@ -55,7 +55,8 @@ func TestClockStopsAtDecisions(t *testing.T) {
 		}
 	}
 	// Five seconds a tick, and eight ticks at each stop.
-	if len(at) < 8 || at[0] != 5*time.Second || at[1] != stops[0] || at[2] != stops[1] || !slices.Contains(at, stops[2]) {
+	if len(at) < 8 || at[0] != 5*time.Second || at[1] != stops[0] || at[2] != stops[1] ||
+		!slices.Contains(at, stops[2]) {
 		t.Fatalf("it stopped at %v, want at least %v", at, stops)
 	}
 	c = clock{speed: maxSpeed, playing: true}
@@ -83,7 +84,8 @@ func TestSpeeds(t *testing.T) {
 	if c.speed != 100 || c.label() != "×100" {
 		t.Errorf("slower than max is %s", c.label())
 	}
-	for d, want := range map[time.Duration]int{0: 1, 20 * time.Second: 1, 2 * time.Minute: 5, 13 * time.Minute: 50, 48 * time.Minute: 100, 30 * time.Hour: 100} {
+	for d, want := range map[time.Duration]int{0: 1, 20 * time.Second: 1, 2 * time.Minute: 5, 13 * time.Minute: 50,
+		48 * time.Minute: 100, 30 * time.Hour: 100} {
 		if got := fittingSpeed(d); got != want {
 			t.Errorf("%v is watched at ×%d, want ×%d", d, got, want)
 		}

@@ -66,8 +66,10 @@ func press(d *Deck, keys ...string) {
 // keyOf returns the key press of a name.
 func keyOf(name string) tea.KeyPressMsg {
 	special := map[string]tea.KeyPressMsg{
-		"space": {Code: tea.KeySpace, Text: " "}, "tab": {Code: tea.KeyTab}, "enter": {Code: tea.KeyEnter}, "home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd},
-		"left": {Code: tea.KeyLeft}, "right": {Code: tea.KeyRight}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "esc": {Code: tea.KeyEscape},
+		"space": {Code: tea.KeySpace, Text: " "}, "tab": {Code: tea.KeyTab}, "enter": {Code: tea.KeyEnter},
+		"home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd},
+		"left": {Code: tea.KeyLeft}, "right": {Code: tea.KeyRight}, "up": {Code: tea.KeyUp},
+		"down": {Code: tea.KeyDown}, "esc": {Code: tea.KeyEscape},
 		"shift+left": {Code: tea.KeyLeft, Mod: tea.ModShift}, "shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift},
 	}
 	if k, ok := special[name]; ok {
@@ -123,17 +125,21 @@ func TestMoments(t *testing.T) {
 func TestBrokenLog(t *testing.T) {
 	tr := liveruntest.Caught()
 	tr.Runs[0].Rec = recording.FromEvents(script.RolledBack(1).Events()[:150])
-	tr.Runs[0].Status, tr.Runs[0].Problem = liverun.Failed, "runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing or were moved"
+	tr.Runs[0].Status, tr.Runs[0].Problem = liverun.Failed,
+		"runs/faulty-seed1/events.jsonl: line 151: sequence number 153 where 151 was due: lines are missing "+
+			"or were moved"
 	golden(t, "broken.txt", render(at(tr, 0, time.Hour), 80, 24))
 }
 
 func TestBeforeAnyEvent(t *testing.T) {
-	d := New(&liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Role: score.RoleFaulty}}}, Options{})
+	d := New(&liverun.Trial{Scenario: "s", Runs: []*liverun.Run{{Name: "faulty-seed1", Role: score.RoleFaulty}}},
+		Options{})
 	d.Init()
 	if got := render(d, 80, 24); !strings.Contains(got, "waiting for the first event") {
 		t.Errorf("the view is\n%s", got)
 	}
-	for _, k := range []string{"space", "n", "p", "tab", "m", "u", "w", "v", "home", "end", "left", "c", "3", "+", "-"} {
+	for _, k := range []string{"space", "n", "p", "tab", "m", "u", "w", "v", "home", "end", "left", "c",
+		"3", "+", "-"} {
 		press(d, k)
 	}
 	d.Advance(time.Second)
@@ -203,7 +209,8 @@ func TestJump(t *testing.T) {
 	if d.run != tr.RunIndex(ref.Run) || d.clock.at != want || d.clock.playing {
 		t.Errorf("run %d at %v, want %s at %v, paused", d.run, d.clock.at, ref.Run, want)
 	}
-	for _, nowhere := range []Jump{{tr, score.EventRef{Run: "none", Seq: 1}}, {tr, score.EventRef{Run: ref.Run, Seq: 1e6}}, {liveruntest.Caught(), ref}} {
+	for _, nowhere := range []Jump{{tr, score.EventRef{Run: "none", Seq: 1}},
+		{tr, score.EventRef{Run: ref.Run, Seq: 1e6}}, {liveruntest.Caught(), ref}} {
 		d.seek(33 * time.Second)
 		d.Update(nowhere)
 		if d.clock.at != 33*time.Second {
@@ -229,7 +236,8 @@ func TestRunPlaysInHalfAMinute(t *testing.T) {
 	if took < 18*time.Second || took > 32*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if got := strings.Join(passed, "; "); !strings.HasPrefix(got, "released checkout v2; analysis started") || !strings.Contains(got, "rolled back") {
+	if got := strings.Join(passed, "; "); !strings.HasPrefix(got, "released checkout v2; analysis started") ||
+		!strings.Contains(got, "rolled back") {
 		t.Errorf("it passed %s", got)
 	}
 	if d.moving() {
@@ -295,7 +303,9 @@ func TestLiveRun(t *testing.T) {
 	start.Cluster = "kind"
 	events[0].Fact = start
 	tr := &liverun.Trial{Scenario: "s", Runs: []*liverun.Run{
-		{Name: "faulty-seed1", Role: score.RoleFaulty}, {Name: "healthy-seed1", Role: score.RoleHealthy, Rec: recording.FromEvents(script.Promoted("healthy", 1).Events())},
+		{Name: "faulty-seed1", Role: score.RoleFaulty},
+		{Name: "healthy-seed1", Role: score.RoleHealthy,
+			Rec: recording.FromEvents(script.Promoted("healthy", 1).Events())},
 	}}
 	feed := liverun.NewFeed(tr)
 	d := New(tr, Options{})

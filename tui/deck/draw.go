@@ -213,7 +213,8 @@ func (d *Deck) layoutLarge(a canvas.Area, f *frame) {
 
 func (d *Deck) footer(a canvas.Area, f *frame) {
 	if f != nil && d.AtEnd() && d.trial.Card != nil && d.opts.Card != nil {
-		pane.Footer(a, pane.Key{Key: "enter", Action: "card"}, pane.Key{Key: "tab", Action: "next run"}, pane.Key{Key: "p", Action: "previous decision"},
+		pane.Footer(a, pane.Key{Key: "enter", Action: "card"}, pane.Key{Key: "tab", Action: "next run"},
+			pane.Key{Key: "p", Action: "previous decision"},
 			pane.Key{Key: "space", Action: "replay"})
 		return
 	}
@@ -221,6 +222,8 @@ func (d *Deck) footer(a canvas.Area, f *frame) {
 	if d.trial.Card != nil && d.opts.Card != nil { // the card is where a run leads to
 		all = append(all, pane.Key{Key: "c", Action: "card"})
 	}
-	pane.Footer(a, append(all, pane.Key{Key: "n p", Action: "step"}, pane.Key{Key: "← →", Action: "seek"}, pane.Key{Key: "+ -", Action: "speed"},
-		pane.Key{Key: "u", Action: "cohort"}, pane.Key{Key: "tab", Action: "run"}, pane.Key{Key: "v w", Action: "chart, route"}, pane.Key{Key: "m", Action: "moments"})...)
+	pane.Footer(a, append(all, pane.Key{Key: "n p", Action: "step"}, pane.Key{Key: "← →", Action: "seek"},
+		pane.Key{Key: "+ -", Action: "speed"},
+		pane.Key{Key: "u", Action: "cohort"}, pane.Key{Key: "tab", Action: "run"},
+		pane.Key{Key: "v w", Action: "chart, route"}, pane.Key{Key: "m", Action: "moments"})...)
 }

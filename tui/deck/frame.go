@@ -75,7 +75,8 @@ func (d *Deck) keyMoments() []time.Duration {
 
 // isKeyMoment reports whether the clock stops at an entry.
 func isKeyMoment(e narrative.Entry) bool {
-	return e.Kind.Decision() || e.Kind == narrative.Release || e.Kind == narrative.Harm || e.Kind == narrative.Detection || e.Kind == narrative.Drill
+	return e.Kind.Decision() || e.Kind == narrative.Release || e.Kind == narrative.Harm ||
+		e.Kind == narrative.Detection || e.Kind == narrative.Drill
 }
 
 // visibleEntries leaves out details; in a small layout it keeps decisions, harm, gates and

@@ -18,10 +18,12 @@ type keys struct {
 func newKeys() keys {
 	k := screen.Key
 	return keys{
-		pause: k("space", "pause or play", "space"), faster: k("+", "faster", "+", "=", ">"), slower: k("-", "slower", "-", "_", "<"),
-		back: k("←", "1 s back", "left", "h"), forward: k("→", "1 s forward", "right", "l"),
-		back10: k("shift+←", "10 s back", "shift+left", "H", ","), forward10: k("shift+→", "10 s forward", "shift+right", "L", "."),
-		home: k("home", "go to the start", "home", "g"), end: k("end", "go to the end", "end", "G"),
+		pause: k("space", "pause or play", "space"), faster: k("+", "faster", "+", "=", ">"),
+		slower: k("-", "slower", "-", "_", "<"),
+		back:   k("←", "1 s back", "left", "h"), forward: k("→", "1 s forward", "right", "l"),
+		back10:    k("shift+←", "10 s back", "shift+left", "H", ","),
+		forward10: k("shift+→", "10 s forward", "shift+right", "L", "."),
+		home:      k("home", "go to the start", "home", "g"), end: k("end", "go to the end", "end", "G"),
 		next: k("n ]", "next decision", "n", "]"), previous: k("p [", "previous decision", "p", "["),
 		markers: k("m", "list of moments", "m"),
 		run:     k("tab", "next run", "tab"), runBack: k("shift+tab", "previous run", "shift+tab"),
@@ -34,7 +36,8 @@ func newKeys() keys {
 func (d *Deck) Keys() []screen.Group {
 	k := d.keys
 	return []screen.Group{
-		{Title: "Time", Keys: []key.Binding{k.pause, k.faster, k.slower, k.next, k.previous, k.markers, k.back, k.forward, k.back10, k.forward10, k.home, k.end}},
+		{Title: "Time", Keys: []key.Binding{k.pause, k.faster, k.slower, k.next, k.previous, k.markers, k.back,
+			k.forward, k.back10, k.forward10, k.home, k.end}},
 		{Title: "View", Keys: []key.Binding{k.tab, k.cohort, k.route, k.chart}},
 		{Title: "Trial", Keys: []key.Binding{k.run, k.runBack, k.card}},
 	}

@@ -75,7 +75,8 @@ func (m *moments) Draw(a canvas.Area) {
 	pane.Bar(a, "Moments of "+m.deck.trial.Runs[m.deck.run].Title(), "")
 	rest, foot := a.Bottom(1)
 	_, body := rest.Top(2)
-	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "show it"}, pane.Key{Key: "esc", Action: "back"})
+	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "show it"},
+		pane.Key{Key: "esc", Action: "back"})
 	if len(m.entries) == 0 {
 		body.Text(2, 0, theme.Muted, "nothing has happened yet")
 		return

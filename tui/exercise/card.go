@@ -25,7 +25,9 @@ func (ex *Exercise) newCard(t *liverun.Trial) screen.Screen {
 		{Key: screen.Key("h", "hints", "h"), Do: func(*card.Card) tea.Cmd { return screen.Open(newHints(ex)) }},
 	}
 	if ex.quiz != nil && t.Card.Exit == score.ExitPassed {
-		actions = append(actions, card.Action{Key: screen.Key("z", "quiz", "z"), Do: func(*card.Card) tea.Cmd { return screen.Open(newQuiz(ex)) }})
+		actions = append(actions, card.Action{Key: screen.Key("z", "quiz", "z"), Do: func(*card.Card) tea.Cmd {
+			return screen.Open(newQuiz(ex))
+		}})
 	}
 	return card.New(t, card.Options{
 		Jump: func(e score.EventRef) tea.Cmd {

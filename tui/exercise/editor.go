@@ -36,7 +36,8 @@ func (b *editor) Init() tea.Cmd { return b.exercise.check }
 // Keys implements [screen.Screen].
 func (*editor) Keys() []screen.Group {
 	return []screen.Group{{Title: "Your files", Keys: []screenKey{
-		screen.Key("↑ ↓", "choose a file"), screen.Key("e enter", "open it in your editor"), screen.Key("r", "run the files"),
+		screen.Key("↑ ↓", "choose a file"), screen.Key("e enter", "open it in your editor"),
+		screen.Key("r", "run the files"),
 		screen.Key("h", "hints (cost points)"), screen.Key("esc", "back"),
 	}}}
 }
@@ -93,7 +94,8 @@ func (b *editor) Draw(a canvas.Area) {
 	head, rest := a.Top(1)
 	body, foot := rest.Bottom(1)
 	pane.Bar(head, "Your guardrails: "+ex.workspace.Dir+"/", b.status())
-	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "e", Action: "edit"}, pane.Key{Key: "r", Action: "run"},
+	pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "e", Action: "edit"},
+		pane.Key{Key: "r", Action: "run"},
 		pane.Key{Key: "h", Action: "hints"}, pane.Key{Key: "esc", Action: "back"})
 	y := 1
 	if text, style := b.notice(); text != "" {

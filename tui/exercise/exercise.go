@@ -140,11 +140,14 @@ func (ex *Exercise) play(above int, fromEditor bool) tea.Cmd {
 		if m.workspace, m.err = ex.backend.Library.Start(ex.scenario.Name); m.err != nil {
 			return m
 		}
-		if m.findings, m.err = ex.backend.Linter.Lint(ex.ctx, ex.scenario.Name, m.workspace.Dir); m.err != nil || errorCount(m.findings) > 0 {
+		if m.findings, m.err = ex.backend.Linter.Lint(ex.ctx, ex.scenario.Name, m.workspace.Dir); m.err != nil ||
+			errorCount(m.findings) > 0 {
 			return m
 		}
 		ctx, cancel := context.WithCancel(ex.ctx)
-		m.playing, m.err = ex.backend.Player.Play(ctx, backend.PlayRequest{Scenario: ex.scenario.Name, Guardrails: m.workspace.Dir, Seed: firstSeed, Trials: seedCount})
+		m.playing, m.err = ex.backend.Player.Play(ctx,
+			backend.PlayRequest{Scenario: ex.scenario.Name, Guardrails: m.workspace.Dir, Seed: firstSeed,
+				Trials: seedCount})
 		if m.cancel = cancel; m.err != nil {
 			cancel()
 		}
@@ -262,7 +265,8 @@ func (ex *Exercise) onBatch(b liverun.Batch) tea.Cmd {
 	if ex.lastTrial != nil {
 		ex.previousPoints = netPoints(&ex.lastTrial.Card, ex.hintCost)
 	}
-	ex.lastTrial = &model.Trial{Scenario: ex.scenario, Card: *c, Runs: results(b.Trial), Guardrails: ex.playing.Guardrails}
+	ex.lastTrial = &model.Trial{Scenario: ex.scenario, Card: *c, Runs: results(b.Trial),
+		Guardrails: ex.playing.Guardrails}
 	ex.files = ex.lastTrial.Files()
 	ex.hintCost = scenario.HintCost(ex.entry.Hints, c.MaxPoints)
 	name := ex.scenario.Name

@@ -109,7 +109,8 @@ func TestExerciseFromBriefingToPass(t *testing.T) {
 
 func TestErrorsBlockARun(t *testing.T) {
 	h := backendtest.New()
-	h.Findings = []backend.Finding{{File: "metrics.yaml", Line: 7, Error: true, Message: "spec.query: is missing; write PromQL"}, {File: "canary.yaml", Line: 3, Message: "looks odd"}}
+	h.Findings = []backend.Finding{{File: "metrics.yaml", Line: 7, Error: true,
+		Message: "spec.query: is missing; write PromQL"}, {File: "canary.yaml", Line: 3, Message: "looks odd"}}
 	c := open(t, h, 80, 24)
 	c.WaitFor("Press enter")
 	c.Press("enter")
@@ -231,7 +232,8 @@ func TestRandomKeys(t *testing.T) {
 		h := backendtest.New()
 		h.Caught = rapid.Bool().Draw(r, "caught")
 		if rapid.IntRange(0, 4).Draw(r, "broken") == 0 {
-			h.Findings = []backend.Finding{{File: "canary.yaml", Line: 1, Error: true, Message: strings.Repeat("long ", 40)}}
+			h.Findings = []backend.Finding{{File: "canary.yaml", Line: 1, Error: true,
+				Message: strings.Repeat("long ", 40)}}
 		}
 		h.Entries["segment"] = progress.Entry{Hints: rapid.IntRange(0, 3).Draw(r, "hints")}
 		width, height := 80, 24

@@ -38,7 +38,8 @@ func (*hints) Init() tea.Cmd { return nil }
 // Keys implements [screen.Screen].
 func (*hints) Keys() []screen.Group {
 	return []screen.Group{{Title: "Hints", Keys: []screenKey{
-		screen.Key("enter", "take the next hint (costs points)"), screen.Key("↑ ↓", "scroll"), screen.Key("esc", "back"),
+		screen.Key("enter", "take the next hint (costs points)"), screen.Key("↑ ↓", "scroll"),
+		screen.Key("esc", "back"),
 	}}}
 }
 
@@ -149,7 +150,8 @@ func (h *hints) nextHintText() string {
 	case ex.entry.Solved && ex.lastTrial != nil && ex.lastTrial.Card.Exit == score.ExitPassed:
 		return fmt.Sprintf("Enter shows %s. Your best score does not change.", hintName(ex.briefing.Hints[n], n+1))
 	default:
-		return fmt.Sprintf("Enter shows %s. It costs %s in later trials.", hintName(ex.briefing.Hints[n], n+1), format.Plural(h.nextCost(), "point"))
+		return fmt.Sprintf("Enter shows %s. It costs %s in later trials.", hintName(ex.briefing.Hints[n], n+1),
+			format.Plural(h.nextCost(), "point"))
 	}
 }
 

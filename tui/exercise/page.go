@@ -38,7 +38,8 @@ func (p *Page) Init() tea.Cmd { return tea.Batch(p.exercise.open, tea.RequestWin
 // Keys implements [screen.Screen].
 func (p *Page) Keys() []screen.Group {
 	keys := []key.Binding{
-		screen.Key("enter", "create the folder and run it", "enter"), screen.Key("↑ ↓", "scroll"), screen.Key("space", "next page"),
+		screen.Key("enter", "create the folder and run it", "enter"), screen.Key("↑ ↓", "scroll"),
+		screen.Key("space", "next page"),
 		screen.Key("e", "your files", "e"), screen.Key("h", "hints (cost points)", "h"),
 	}
 	if p.exercise.quiz != nil {
@@ -131,7 +132,8 @@ func (p *Page) Draw(a canvas.Area) {
 	if ex.workspace.Exists {
 		does = "run your files"
 	}
-	keys := []pane.Key{{Key: "enter", Action: does}, {Key: "↑ ↓", Action: "read"}, {Key: "e", Action: "files"}, {Key: "h", Action: "hints"}}
+	keys := []pane.Key{{Key: "enter", Action: does}, {Key: "↑ ↓", Action: "read"}, {Key: "e", Action: "files"},
+		{Key: "h", Action: "hints"}}
 	if ex.quiz != nil {
 		keys = append(keys, pane.Key{Key: "z", Action: "quiz"})
 	}
@@ -141,7 +143,8 @@ func (p *Page) Draw(a canvas.Area) {
 // drawState draws where the learner's files are, or what went wrong.
 func (ex *Exercise) drawState(a canvas.Area) {
 	a.Fill(0, 0, a.Width(), theme.Muted, '─')
-	text, style := fmt.Sprintf("Press enter to create the folder %s/ with a starter and run it.", ex.workspace.Dir), theme.Accent
+	text, style := fmt.Sprintf("Press enter to create the folder %s/ with a starter and run it.", ex.workspace.Dir),
+		theme.Accent
 	switch {
 	case ex.busy != "":
 		text, style = ex.busy+" …", theme.Muted
@@ -150,7 +153,8 @@ func (ex *Exercise) drawState(a canvas.Area) {
 	case !ex.loaded:
 		text, style = "loading …", theme.Muted
 	case ex.workspace.Exists:
-		text, style = fmt.Sprintf("Your guardrails: %s/  %s", ex.workspace.Dir, strings.Join(ex.workspace.Files, ", ")), theme.Plain
+		text, style = fmt.Sprintf("Your guardrails: %s/  %s", ex.workspace.Dir,
+			strings.Join(ex.workspace.Files, ", ")), theme.Plain
 	}
 	a.Text(margin, 1, style, canvas.Truncate(oneLine(text), a.Width()-2*margin))
 }

@@ -34,7 +34,8 @@ func (*quiz) Init() tea.Cmd { return nil }
 // Keys implements [screen.Screen].
 func (*quiz) Keys() []screen.Group {
 	return []screen.Group{{Title: "The quiz", Keys: []screenKey{
-		screen.Key("A B …", "answer"), screen.Key("↑ ↓", "choose an answer"), screen.Key("enter", "confirm; next question"),
+		screen.Key("A B …", "answer"), screen.Key("↑ ↓", "choose an answer"),
+		screen.Key("enter", "confirm; next question"),
 		screen.Key("esc", "back to the briefing"),
 	}}}
 }
@@ -122,7 +123,8 @@ func (q *quiz) Draw(a canvas.Area) {
 	pane.Bar(head, "Quiz: "+q.exercise.scenario.Name, fmt.Sprintf("question %d of %d", q.at+1, len(q.questions())))
 	q.drawQuestion(body)
 	if q.answered < 0 {
-		pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "answer"}, pane.Key{Key: "esc", Action: "back"})
+		pane.Footer(foot, pane.Key{Key: "↑ ↓", Action: "choose"}, pane.Key{Key: "enter", Action: "answer"},
+			pane.Key{Key: "esc", Action: "back"})
 	} else {
 		pane.Footer(foot, pane.Key{Key: "enter", Action: "next"}, pane.Key{Key: "esc", Action: "back"})
 	}

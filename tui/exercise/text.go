@@ -43,8 +43,9 @@ func (t *text) scroll(by int) {
 func (t *text) key(k string) bool {
 	page := max(1, t.height-2)
 	by, ok := map[string]int{
-		"down": 1, "j": 1, "up": -1, "k": -1, "pgdown": page, "space": page, "ctrl+d": page / 2, "pgup": -page, "ctrl+u": -page / 2,
-		"home": -len(t.lines), "g": -len(t.lines), "end": len(t.lines), "G": len(t.lines),
+		"down": 1, "j": 1, "up": -1, "k": -1, "pgdown": page, "space": page, "ctrl+d": page / 2, "pgup": -page,
+		"ctrl+u": -page / 2,
+		"home":   -len(t.lines), "g": -len(t.lines), "end": len(t.lines), "G": len(t.lines),
 	}[k]
 	if ok {
 		t.scroll(by)

@@ -33,7 +33,8 @@ func (w *wait) Init() tea.Cmd { return w.over() }
 
 // Keys implements [screen.Screen].
 func (*wait) Keys() []screen.Group {
-	return []screen.Group{{Title: "While the runs play", Keys: []screenKey{screen.Key("esc", "watch the runs on the deck")}}}
+	return []screen.Group{{Title: "While the runs play",
+		Keys: []screenKey{screen.Key("esc", "watch the runs on the deck")}}}
 }
 
 // Update implements [screen.Screen].

@@ -152,7 +152,8 @@ func (h *Home) visible() []*scenario.Scenario {
 	words := strings.Fields(strings.ToLower(h.filter))
 	var kept []*scenario.Scenario
 	for _, s := range h.all {
-		text := strings.ToLower(strings.Join(append([]string{s.Name, s.Title, s.Summary, s.Topic, fmt.Sprint("level ", s.Level)}, s.Teaches...), " "))
+		text := strings.ToLower(strings.Join(append([]string{s.Name, s.Title, s.Summary, s.Topic,
+			fmt.Sprint("level ", s.Level)}, s.Teaches...), " "))
 		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
 			kept = append(kept, s)
 		}

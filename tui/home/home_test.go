@@ -25,7 +25,8 @@ func open(t testing.TB, h *backendtest.Backend, width, height int) *backendtest.
 // experienced returns the backend of a learner with some progress.
 func experienced() *backendtest.Backend {
 	h := backendtest.New()
-	h.Entries["silent"] = progress.Entry{Solved: true, Points: 95, Of: 100, Cost: 5, Trials: 4, Hints: 1, QuizRight: 3, QuizOf: 5, Last: time.Unix(0, 0)}
+	h.Entries["silent"] = progress.Entry{Solved: true, Points: 95, Of: 100, Cost: 5, Trials: 4, Hints: 1, QuizRight: 3,
+		QuizOf: 5, Last: time.Unix(0, 0)}
 	h.Entries["segment"] = progress.Entry{Points: 30, Of: 100, Trials: 1}
 	return h
 }
@@ -108,10 +109,12 @@ func TestUnreadableProgressIsReportedOnce(t *testing.T) {
 }
 
 func TestRandomKeys(t *testing.T) {
-	keys := strings.Fields("up down left right enter esc home end pgup pgdown space / x s e ? q backspace ctrl+u j k g G é")
+	keys := strings.Fields("up down left right enter esc home end pgup pgdown space / x s e ? q backspace " +
+		"ctrl+u j k g G é")
 	rapid.Check(t, func(r *rapid.T) {
 		width, height := rapid.IntRange(1, 140).Draw(r, "width"), rapid.IntRange(1, 50).Draw(r, "height")
-		s := backendtest.NewDriver(t, tui.NewWindow(New(t.Context(), experienced().Interfaces()), theme.None()), width, height)
+		s := backendtest.NewDriver(t, tui.NewWindow(New(t.Context(), experienced().Interfaces()), theme.None()),
+			width, height)
 		for range rapid.IntRange(1, 40).Draw(r, "keys") {
 			if rapid.IntRange(0, 9).Draw(r, "resize") == 0 {
 				width, height = rapid.IntRange(1, 140).Draw(r, "width"), rapid.IntRange(1, 50).Draw(r, "height")

@@ -17,7 +17,9 @@ import (
 // TestFeedLosesNothing plays runs in their own goroutines while another one reads batches.
 func TestFeedLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		logs := map[int][]event.Event{0: script.RolledBack(1).Events()[:90], 1: script.Promoted("healthy", 1).Events()[:30], 2: script.Unguarded(1).Events()[:rapid.IntRange(0, 9).Draw(t, "cut")]}
+		logs := map[int][]event.Event{0: script.RolledBack(1).Events()[:90],
+			1: script.Promoted("healthy", 1).Events()[:30],
+			2: script.Unguarded(1).Events()[:rapid.IntRange(0, 9).Draw(t, "cut")]}
 		tr := &liverun.Trial{Runs: []*liverun.Run{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
 		f := liverun.NewFeed(tr)
 		var playing sync.WaitGroup
@@ -61,7 +63,8 @@ func TestFeedLosesNothing(t *testing.T) {
 		if !tr.Done || tr.Card == nil || tr.Card.Points != 7 || tr.Problem != "" {
 			t.Fatalf("the trial ended as %+v", tr)
 		}
-		if tr.Runs[0].Status != liverun.Complete || tr.Runs[2].Status != liverun.Failed || tr.Runs[2].Problem != "cut off" {
+		if tr.Runs[0].Status != liverun.Complete || tr.Runs[2].Status != liverun.Failed ||
+			tr.Runs[2].Problem != "cut off" {
 			t.Fatalf("the runs ended as %+v and %+v", tr.Runs[0], tr.Runs[2])
 		}
 	})
@@ -69,8 +72,10 @@ func TestFeedLosesNothing(t *testing.T) {
 
 func TestTrial(t *testing.T) {
 	tr := &liverun.Trial{Runs: []*liverun.Run{
-		{Name: "healthy-seed1", Role: score.RoleHealthy, Seed: 1}, {Name: "faulty-seed1", Role: score.RoleFaulty, Seed: 1},
-		{Name: "unguarded-seed2", Role: score.RoleUnguarded, Seed: 2}, {Name: "unguarded-seed1", Role: score.RoleUnguarded, Seed: 1, Rec: recording.New()},
+		{Name: "healthy-seed1", Role: score.RoleHealthy, Seed: 1},
+		{Name: "faulty-seed1", Role: score.RoleFaulty, Seed: 1},
+		{Name: "unguarded-seed2", Role: score.RoleUnguarded, Seed: 2},
+		{Name: "unguarded-seed1", Role: score.RoleUnguarded, Seed: 1, Rec: recording.New()},
 	}}
 	if got := tr.DefaultRun(); got != 1 {
 		t.Errorf("the first run is %d", got)

@@ -18,7 +18,8 @@ func Scenario() *scenario.Scenario {
 		Rubric: scenario.Rubric{
 			MaxHarm: 0.15, MinCanaryRequests: 50,
 			Items: []scenario.RubricItem{
-				{ID: "caught", Points: 40, Hint: "Add a metric for the premium cohort: the average hides a fifth of the users."},
+				{ID: "caught", Points: 40, Hint: "Add a metric for the premium cohort: the average hides a fifth of " +
+					"the users."},
 				{ID: "healthy-promoted", Points: 20},
 				{ID: "harm-share", Title: "At most 15 % of the harm gets through", Points: 20},
 				{ID: "cohort-harm", Points: 20, Limit: 0.2},
@@ -45,25 +46,31 @@ func Gated(seed uint64) *script.Script {
 	s := script.Ready("faulty", seed, true)
 	s.Add(event.Applied{ObjectKind: "Server", Name: "checkout", Owner: event.OwnerLearner, Source: "policy.yaml:1"})
 	s.Release().Traffic(10).Gate(event.GateMTLS, true)
-	s.Add(event.RollbackDrill{Canary: script.Service, Passed: true, Forward: 20, Back: 20, Probes: 20}).Gate(event.GateRollbackDrill, true)
+	s.Add(event.RollbackDrill{Canary: script.Service, Passed: true, Forward: 20, Back: 20, Probes: 20}).Gate(
+		event.GateRollbackDrill, true)
 	s.Add(event.Workload{Name: script.Service, Version: script.Version, Desired: 2, Ready: 1}).Traffic(5)
 	s.Canary(event.PhaseProgressing, 5, 0).Gate(event.GateVolume, false).Traffic(30)
 	asked(s, 99.6, 99.1).Gate(event.GateVolume, true).Canary(event.PhaseProgressing, 25, 0).Traffic(20)
 	for n := 1; n <= 3; n++ {
 		asked(s, 99.4, 74.2).Canary(event.PhaseProgressing, 25, n)
-		s.Add(event.Flagger{Canary: script.Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 74.20 < 99"})
+		s.Add(event.Flagger{Canary: script.Service, Type: "Warning",
+			Message: "Halt checkout.develop advancement premium-success 74.20 < 99"})
 		s.Traffic(20)
 	}
-	s.Add(event.Alert{Canary: script.Service, Provider: "slack", Severity: "error", Message: "Failed checks threshold reached 5"})
+	s.Add(event.Alert{Canary: script.Service, Provider: "slack", Severity: "error",
+		Message: "Failed checks threshold reached 5"})
 	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
 }
 
 // asked adds Flagger's queries and their answers.
 func asked(s *script.Script, success, premium float64) *script.Script {
 	least, most, p99 := 99.0, 500.0, 117.4
-	s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &success, Min: &least})
-	s.Add(event.Query{Asker: script.Service, Metric: "latency-p99", PromQL: "histogram_quantile(0.99, x)", Value: &p99, Max: &most})
-	return s.Add(event.Query{Asker: script.Service, Metric: "premium-success", PromQL: "good / all * 100", Value: &premium, Min: &least})
+	s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &success,
+		Min: &least})
+	s.Add(event.Query{Asker: script.Service, Metric: "latency-p99", PromQL: "histogram_quantile(0.99, x)", Value: &p99,
+		Max: &most})
+	return s.Add(event.Query{Asker: script.Service, Metric: "premium-success", PromQL: "good / all * 100",
+		Value: &premium, Min: &least})
 }
 
 // New returns a trial of complete runs, in the order in which a command plays them, with its card.
@@ -75,7 +82,8 @@ func New(runs map[score.Role]*script.Script) *liverun.Trial {
 		if runs[role] == nil {
 			continue
 		}
-		r := &liverun.Run{Name: string(role) + "-seed1", Role: role, Seed: 1, Version: script.Version, Status: liverun.Complete, Rec: recording.FromEvents(runs[role].Events())}
+		r := &liverun.Run{Name: string(role) + "-seed1", Role: role, Seed: 1, Version: script.Version,
+			Status: liverun.Complete, Rec: recording.FromEvents(runs[role].Events())}
 		t.Runs = append(t.Runs, r)
 		results = append(results, score.RunResult{Name: r.Name, Role: role, Timeline: r.Rec.Timeline()})
 	}

@@ -20,9 +20,11 @@ func lines(all []Line) string {
 
 func TestRender(t *testing.T) {
 	text := "# A *title*\nRight below, with `code` and **strong words**, and [a page](https://example.org).\n\n\n" +
-		"1. first\n   goes on here and is long enough\n2. second\n\n- one\n- two: 25 % of all\n\n```\ncode   stays,  \n  # as it is\n```\n"
+		"1. first\n   goes on here and is long enough\n2. second\n\n- one\n- two: 25 % of all\n\n```\n" +
+		"code   stays,  \n  # as it is\n```\n"
 	want := "A title\n\nRight below, with code and\nstrong words, and a page\n(https://example.org).\n\n" +
-		"1. first goes on here and is\n   long enough\n2. second\n\n• one\n• two: 25 % of all\n\n  code   stays,\n    # as it is\n"
+		"1. first goes on here and is\n   long enough\n2. second\n\n• one\n• two: 25 % of all\n\n  code   stays,\n" +
+		"    # as it is\n"
 	if got := lines(Render(text, 28)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -42,14 +44,16 @@ func TestStyles(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	text := "| metric | what it measures |\n|---|---|\n| `success-rate` | answers below 500, of all that were given |\n| p99 | 99 % of answers are faster |\n"
+	text := "| metric | what it measures |\n|---|---|\n| `success-rate` | answers below 500, of all that were given " +
+		"|\n| p99 | 99 % of answers are faster |\n"
 	for width, want := range map[int]string{
 		80: "metric        what it measures\n────────────  ─────────────────────────────────────────\n" +
 			"success-rate  answers below 500, of all that were given\np99           99 % of answers are faster\n",
 		32: "metric        what it measures\n────────────  ──────────────────\n" +
 			"success-rate  answers below 500,\n              of all that were\n              given\n" +
 			"p99           99 % of answers\n              are faster\n",
-		12: "metric\nwhat it\nmeasures\n\nsuccess-rate\nanswers\nbelow 500,\nof all that\nwere given\n\np99\n99 % of\nanswers are\nfaster\n",
+		12: "metric\nwhat it\nmeasures\n\nsuccess-rate\nanswers\nbelow 500,\nof all that\nwere given\n\np99\n" +
+			"99 % of\nanswers are\nfaster\n",
 	} {
 		if got := lines(Render(text, width)); got != want {
 			t.Errorf("%d columns: got\n%s\nwant\n%s", width, got, want)
@@ -58,8 +62,10 @@ func TestTable(t *testing.T) {
 }
 
 func TestLongCodeKeepsItsIndentation(t *testing.T) {
-	text := "- item\n\n  ```yaml\n  metrics:\n    - name: success-rate   # of the premium segment\n  ```\n\n> quoted \\*words\\* &amp; more\n"
-	want := "• item\n\n    metrics:\n      - name: success-rate\n          # of the premium\n          segment\n\n│ quoted *words* & more\n"
+	text := "- item\n\n  ```yaml\n  metrics:\n    - name: success-rate   # of the premium segment\n  ```\n\n" +
+		"> quoted \\*words\\* &amp; more\n"
+	want := "• item\n\n    metrics:\n      - name: success-rate\n          # of the premium\n          segment\n\n" +
+		"│ quoted *words* & more\n"
 	if got := lines(Render(text, 30)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -43,7 +43,8 @@ func Harm(a canvas.Area, s recording.State, unguarded *Comparison) {
 	}
 	bar(1, "so far", n, style)
 	bar(2, "unguarded", now, theme.Warn)
-	a.Text(0, 3, theme.Muted, canvas.Truncate(fmt.Sprintf("%s by the end without guardrails", format.Number(end)), a.Width()))
+	a.Text(0, 3, theme.Muted, canvas.Truncate(fmt.Sprintf("%s by the end without guardrails",
+		format.Number(end)), a.Width()))
 }
 
 // harmCount returns the number of users hurt if the log has it so far, else of requests, with its

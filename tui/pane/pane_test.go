@@ -25,8 +25,9 @@ func drawn(w, h int, draw func(canvas.Area)) string {
 // guarded returns a state of a released rollout.
 func guarded(c event.Canary) recording.State {
 	return recording.State{
-		Run: event.RunStarted{Service: "checkout", Version: "v2", Baseline: "v1", Guarded: true}, Released: timeline.Moment{Seq: 1},
-		Canary: c, CanaryMark: timeline.Moment{Seq: 2}, Canaries: recording.Pods{Desired: 2, Ready: 2},
+		Run:      event.RunStarted{Service: "checkout", Version: "v2", Baseline: "v1", Guarded: true},
+		Released: timeline.Moment{Seq: 1},
+		Canary:   c, CanaryMark: timeline.Moment{Seq: 2}, Canaries: recording.Pods{Desired: 2, Ready: 2},
 	}
 }
 
@@ -38,14 +39,16 @@ func TestPhaseText(t *testing.T) {
 	alone := guarded(event.Canary{})
 	alone.Run.Guarded = false
 	for want, s := range map[string]recording.State{
-		"no event yet":                                 {},
-		"Flagger is initializing the primary":          guarded(event.Canary{Phase: event.PhaseInitializing}),
-		"initialized: all traffic on v1":               waiting,
-		"v2 released, not yet detected by Flagger":     guarded(event.Canary{Phase: event.PhaseInitialized}),
-		"starting v2: 1 of 2 pods ready":               starting,
-		"v2 is ready; no traffic yet":                  guarded(event.Canary{Phase: event.PhaseProgressing}),
-		"analysing v2 at 25 %":                         guarded(event.Canary{Phase: event.PhaseProgressing, Weight: 25}),
-		"analysing v2: iteration 3 of 10":              guarded(event.Canary{Phase: event.PhaseProgressing, Iterations: 3, MaxIterations: 10}),
+		"no event yet":                             {},
+		"Flagger is initializing the primary":      guarded(event.Canary{Phase: event.PhaseInitializing}),
+		"initialized: all traffic on v1":           waiting,
+		"v2 released, not yet detected by Flagger": guarded(event.Canary{Phase: event.PhaseInitialized}),
+		"starting v2: 1 of 2 pods ready":           starting,
+		"v2 is ready; no traffic yet":              guarded(event.Canary{Phase: event.PhaseProgressing}),
+		"analysing v2 at 25 %": guarded(
+			event.Canary{Phase: event.PhaseProgressing, Weight: 25}),
+		"analysing v2: iteration 3 of 10": guarded(
+			event.Canary{Phase: event.PhaseProgressing, Iterations: 3, MaxIterations: 10}),
 		"waiting for a gate":                           guarded(event.Canary{Phase: event.PhaseWaitingPromotion}),
 		"promoting: updating the primary to v2":        guarded(event.Canary{Phase: event.PhasePromoting}),
 		"finalising: all traffic moves to the primary": guarded(event.Canary{Phase: event.PhaseFinalising}),
@@ -77,7 +80,8 @@ func TestFailures(t *testing.T) {
 func TestStepsKeepTheNewest(t *testing.T) {
 	s := guarded(event.Canary{Phase: event.PhaseFailed})
 	for w := 10; w <= 90; w += 10 {
-		s.Exposures = append(s.Exposures, recording.Exposure{Weight: w, Phase: event.PhaseProgressing}, recording.Exposure{Weight: w, Phase: event.PhaseProgressing})
+		s.Exposures = append(s.Exposures, recording.Exposure{Weight: w, Phase: event.PhaseProgressing},
+			recording.Exposure{Weight: w, Phase: event.PhaseProgressing})
 	}
 	s.Exposures = append(s.Exposures, recording.Exposure{Phase: event.PhaseFailed})
 	got := strings.Split(drawn(44, 4, func(a canvas.Area) { Rollout(a, s) }), "\n")

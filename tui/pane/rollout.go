@@ -60,7 +60,8 @@ func phaseText(s recording.State) (string, theme.Style) {
 func progressingText(s recording.State) (string, theme.Style) {
 	switch v := s.Run.Version; {
 	case s.Canary.MaxIterations > 0 && s.Canary.Iterations > 0:
-		return fmt.Sprintf("analysing %s: iteration %d of %d", v, s.Canary.Iterations, s.Canary.MaxIterations), theme.Canary
+		return fmt.Sprintf("analysing %s: iteration %d of %d", v, s.Canary.Iterations, s.Canary.MaxIterations),
+			theme.Canary
 	case s.Canary.Weight > 0:
 		return fmt.Sprintf("analysing %s at %d %%", v, s.Canary.Weight), theme.Canary
 	case s.Canaries.Ready < s.Canaries.Desired || s.Canaries.Desired == 0:
@@ -74,7 +75,8 @@ func progressingText(s recording.State) (string, theme.Style) {
 func exposure(a canvas.Area, y int, s recording.State) {
 	share := s.Canary.Weight
 	switch {
-	case !s.Run.Guarded && s.Released.Happened(), s.Canary.Phase == event.PhaseSucceeded && s.Released.Happened(), s.Canary.Phase == event.PhaseFinalising:
+	case !s.Run.Guarded && s.Released.Happened(), s.Canary.Phase == event.PhaseSucceeded && s.Released.Happened(),
+		s.Canary.Phase == event.PhaseFinalising:
 		share = 100
 	case s.Canary.Phase == event.PhaseFailed:
 		share = 0

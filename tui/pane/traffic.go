@@ -26,7 +26,9 @@ type Row struct {
 func Rows(r recording.Recent, keys []timeline.Key, baseline, version string, routes bool) []Row {
 	row := func(name string, indent bool, keep func(timeline.Key) bool) Row {
 		by := func(v string) recording.Sum {
-			return r.Sum(func(k timeline.Key) bool { return k.Version == v && (v != "" || k.Workload == "") && keep(k) })
+			return r.Sum(func(k timeline.Key) bool {
+				return k.Version == v && (v != "" || k.Workload == "") && keep(k)
+			})
 		}
 		return Row{Name: name, Indent: indent, Old: by(baseline), New: by(version), Unserved: by("")}
 	}
@@ -44,7 +46,9 @@ func Rows(r recording.Recent, keys []timeline.Key, baseline, version string, rou
 			continue
 		}
 		for _, route := range slices.Sorted(maps.Keys(byCohort[cohort])) {
-			rows = append(rows, row(route, true, func(k timeline.Key) bool { return k.Cohort == cohort && k.Route == route }))
+			rows = append(rows, row(route, true, func(k timeline.Key) bool {
+				return k.Cohort == cohort && k.Route == route
+			}))
 		}
 	}
 	return rows

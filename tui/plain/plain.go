@@ -46,7 +46,8 @@ func (o *writer) header(number int) {
 			if !s.Guarded {
 				guard = "without guardrails"
 			}
-			o.printf("%s %s replaces %s, %s, on cluster %s, lasting %s", s.Service, s.Version, s.Baseline, guard, s.Cluster, format.Duration(r.Rec.End()))
+			o.printf("%s %s replaces %s, %s, on cluster %s, lasting %s", s.Service, s.Version, s.Baseline, guard,
+				s.Cluster, format.Duration(r.Rec.End()))
 		}
 	}
 	if r.Problem != "" {
@@ -73,14 +74,16 @@ const recentSpan = 10 * time.Second
 func (o *writer) traffic(at time.Duration) {
 	rec := o.run.Rec
 	s := rec.At(at)
-	for _, row := range pane.Rows(rec.Recent(at, recentSpan), rec.Timeline().Keys(), s.Run.Baseline, s.Run.Version, false) {
+	for _, row := range pane.Rows(rec.Recent(at, recentSpan), rec.Timeline().Keys(), s.Run.Baseline,
+		s.Run.Version, false) {
 		var parts []string
 		for _, side := range []struct {
 			version string
 			recording.Sum
 		}{{s.Run.Baseline, row.Old}, {s.Run.Version, row.New}} {
 			if side.N > 0 {
-				parts = append(parts, fmt.Sprintf("%s requests/s on %s, %s bad, p99 %s", format.Rate(side.Rate()), side.version,
+				parts = append(parts, fmt.Sprintf("%s requests/s on %s, %s bad, p99 %s", format.Rate(side.Rate()),
+					side.version,
 					format.Percent(float64(side.Bad)/float64(side.N)), format.Latency(side.P99)))
 			}
 		}

@@ -21,7 +21,8 @@ func long(n int) []event.Event {
 	for i := 0; len(s.Events()) < n; i++ {
 		s.Canary(event.PhaseProgressing, 5+i%40, i%4)
 		for range 6 {
-			s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v, Min: &least})
+			s.Add(event.Query{Asker: script.Service, Metric: "success-rate", PromQL: "good / all * 100", Value: &v,
+				Min: &least})
 		}
 		s.Gate(event.GateVolume, i%3 > 0)
 		s.Add(event.Flagger{Canary: script.Service, Type: "Normal", Message: "Advance checkout.develop canary weight"})

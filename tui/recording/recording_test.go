@@ -48,9 +48,11 @@ func step(t *rapid.T, s *script.Script) {
 	v, least := float64(90+n), 92.0
 	switch rapid.IntRange(0, 8).Draw(t, "what") {
 	case 0:
-		s.Canary(rapid.SampledFrom([]string{event.PhaseProgressing, event.PhasePromoting, event.PhaseFailed, event.PhaseSucceeded}).Draw(t, "phase"), 10*n, n)
+		s.Canary(rapid.SampledFrom([]string{event.PhaseProgressing, event.PhasePromoting, event.PhaseFailed,
+			event.PhaseSucceeded}).Draw(t, "phase"), 10*n, n)
 	case 1:
-		s.Gate(rapid.SampledFrom([]string{event.GateMTLS, event.GateRollbackDrill, event.GateVolume}).Draw(t, "gate"), n%2 == 0)
+		s.Gate(rapid.SampledFrom([]string{event.GateMTLS, event.GateRollbackDrill, event.GateVolume}).Draw(t,
+			"gate"), n%2 == 0)
 	case 2:
 		s.Add(event.Query{Asker: name, Metric: fmt.Sprint("m", n), PromQL: "up", Value: &v, Min: &least})
 	case 3:
@@ -60,10 +62,12 @@ func step(t *rapid.T, s *script.Script) {
 	case 5:
 		s.Add(event.Route{Name: name, Rules: []event.RouteRule{
 			{Match: "header beta: yes", Backends: []event.RouteBackend{{Service: name + "-canary", Weight: n}}},
-			{Backends: []event.RouteBackend{{Service: name + "-primary", Weight: 10}, {Service: name + "-canary", Weight: n}}},
+			{Backends: []event.RouteBackend{{Service: name + "-primary", Weight: 10},
+				{Service: name + "-canary", Weight: n}}},
 		}})
 	case 6:
-		s.Add(event.Applied{ObjectKind: rapid.SampledFrom([]string{"Server", "AuthorizationPolicy", "Canary"}).Draw(t, "kind"), Name: name, Owner: event.OwnerLearner})
+		s.Add(event.Applied{ObjectKind: rapid.SampledFrom([]string{"Server", "AuthorizationPolicy", "Canary"}).Draw(t,
+			"kind"), Name: name, Owner: event.OwnerLearner})
 	default:
 		s.Traffic(rapid.IntRange(1, 60).Draw(t, "seconds"))
 	}
@@ -105,7 +109,8 @@ func checkDerived(t *rapid.T, r *recording.Recording, so []event.Event) {
 		t.Fatalf("the lines of %d events (-built +kept):\n%s", len(so), diff)
 	}
 	sel := series.Selection{Cohort: "premium", Side: series.Canary}
-	if diff := cmp.Diff(series.Of(tl).Points(sel, 0, time.Hour, 50), r.Points(sel, 0, time.Hour, 50), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(series.Of(tl).Points(sel, 0, time.Hour, 50), r.Points(sel, 0, time.Hour, 50),
+		cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("the points of %d events (-built +kept):\n%s", len(so), diff)
 	}
 }
@@ -135,16 +140,20 @@ func TestState(t *testing.T) {
 	r := recording.FromEvents(script.RolledBack(7).Events())
 	for at, want := range map[int]func(recording.State) string{
 		75: func(s recording.State) string { // released, not noticed yet
-			return say(s.Stage == event.StageRollout && s.Released.At == 70*time.Second && s.Harm == 0 && s.Canary.Phase == event.PhaseInitialized)
+			return say(s.Stage == event.StageRollout && s.Released.At == 70*time.Second && s.Harm == 0 &&
+				s.Canary.Phase == event.PhaseInitialized)
 		},
 		100: func(s recording.State) string { // at 5 %
-			return say(s.Canary.Weight == 5 && s.Harm == 15 && s.HarmBy["premium"] == 15 && s.Hurt == 1 && s.FirstHarm.At == 86*time.Second)
+			return say(s.Canary.Weight == 5 && s.Harm == 15 && s.HarmBy["premium"] == 15 && s.Hurt == 1 &&
+				s.FirstHarm.At == 86*time.Second)
 		},
 		140: func(s recording.State) string { // the first failed check
-			return say(s.Canary.FailedChecks == 1 && len(s.Checks) == 1 && s.Checks[0].Failed() && len(s.Exposures) == 4)
+			return say(s.Canary.FailedChecks == 1 && len(s.Checks) == 1 && s.Checks[0].Failed() &&
+				len(s.Exposures) == 4)
 		},
 		400: func(s recording.State) string {
-			return say(s.End != nil && s.Totals != nil && s.Harm == 240 && s.Canary.Phase == event.PhaseFailed && s.LastHarm.At == 185*time.Second)
+			return say(s.End != nil && s.Totals != nil && s.Harm == 240 && s.Canary.Phase == event.PhaseFailed &&
+				s.LastHarm.At == 185*time.Second)
 		},
 	} {
 		if s := r.At(time.Duration(at) * time.Second); want(s) != "ok" {
@@ -168,7 +177,8 @@ func TestRecentTraffic(t *testing.T) {
 	if canary.N != 250 || canary.Rate() != 25 || canary.Harm != 30 || canary.P99 != event.BucketBound(50) {
 		t.Errorf("the canary got %+v", canary)
 	}
-	if none := r.Recent(5*time.Second, 10*time.Second).Sum(r.Timeline().OnCanary()); none.N != 0 || none.Rate() != 0 || none.P99 != 0 {
+	if none := r.Recent(5*time.Second, 10*time.Second).Sum(r.Timeline().OnCanary()); none.N != 0 || none.Rate() != 0 ||
+		none.P99 != 0 {
 		t.Errorf("before all traffic there was %+v", none)
 	}
 }

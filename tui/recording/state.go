@@ -42,8 +42,8 @@ type State struct {
 	// Server and Policy are the times at which the learner's objects of these kinds were applied.
 	Server, Policy timeline.Moment
 
-	// Requests, Bad and Harm are counts so far, whoever caused the harm; HarmBy is Harm by
-	// cohort.
+	// Requests, Bad and Harm are counts so far; Harm is by the release and by the guardrails,
+	// HarmBy is Harm by cohort.
 	Requests, Bad, Harm int
 	HarmBy              map[string]int
 	FirstHarm, LastHarm timeline.Moment

@@ -67,7 +67,8 @@ func TestStylesDiffer(t *testing.T) {
 		for _, p := range []colorprofile.Profile{colorprofile.ANSI, colorprofile.ANSI256, colorprofile.TrueColor} {
 			th := New(dark, p)
 			for _, pair := range [][2]Style{
-				{Good, Bad}, {Good, Warn}, {Bad, Warn}, {Canary, Primary}, {Plain, Muted}, {Plain, Bad}, {Heat2, Heat3}, {Plain, Row},
+				{Good, Bad}, {Good, Warn}, {Bad, Warn}, {Canary, Primary}, {Plain, Muted}, {Plain, Bad},
+				{Heat2, Heat3}, {Plain, Row},
 			} {
 				if a, b := th.Style(pair[0]), th.Style(pair[1]); a.Equal(&b) {
 					t.Errorf("dark %v, %v: %x and %x are both %+v", dark, p, pair[0], pair[1], a)

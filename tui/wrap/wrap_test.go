@@ -30,7 +30,8 @@ func TestTextLosesNothing(t *testing.T) {
 			}
 		}
 		visible := strings.ContainsFunc(s, func(r rune) bool { return canvas.RuneWidth(r) > 0 && r != ' ' })
-		if got := bare(strings.Join(lines, "")); visible && strings.IndexFunc(s, unicode.IsControl) < 0 && got != bare(s) {
+		if got := bare(strings.Join(lines, "")); visible && strings.IndexFunc(s, unicode.IsControl) < 0 &&
+			got != bare(s) {
 			t.Fatalf("%q became %q", s, lines)
 		}
 	})

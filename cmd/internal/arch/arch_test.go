@@ -30,7 +30,8 @@ func sources(t *testing.T) []source {
 	t.Helper()
 	var all []source
 	for _, name := range tracked(t) {
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.Contains(name, "testdata/") {
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") ||
+			strings.Contains(name, "testdata/") {
 			continue
 		}
 		fset := token.NewFileSet()
@@ -54,7 +55,8 @@ func tracked(t *testing.T) []string {
 		if err != nil {
 			return err
 		}
-		if e.IsDir() && name != "." && (strings.HasPrefix(e.Name(), ".") && e.Name() != ".ci" || name == "bin" || e.Name() == "runs") {
+		if e.IsDir() && name != "." && (strings.HasPrefix(e.Name(), ".") && e.Name() != ".ci" || name == "bin" ||
+			e.Name() == "runs") {
 			return fs.SkipDir
 		}
 		if e.Type().IsRegular() {
@@ -86,7 +88,8 @@ func TestImports(t *testing.T) {
 	for _, file := range sources(t) {
 		r, ok := ruleFor(file.pkg)
 		if !ok {
-			t.Errorf("%s: package %s has no rule: decide in cmd/internal/arch/rules_test.go what it may import", file.name, file.pkg)
+			t.Errorf("%s: package %s has no rule: decide in cmd/internal/arch/rules_test.go what it may import",
+				file.name, file.pkg)
 			continue
 		}
 		for _, spec := range file.Imports {
@@ -102,7 +105,9 @@ func TestImports(t *testing.T) {
 }
 
 func (r rule) check(imported string) string {
-	if slices.ContainsFunc(isKubernetes, func(prefix string) bool { return strings.HasPrefix(imported, prefix) }) && !r.kubernetes {
+	if slices.ContainsFunc(isKubernetes, func(prefix string) bool {
+		return strings.HasPrefix(imported, prefix)
+	}) && !r.kubernetes {
 		return "only the clusters and lab/guardrail know Kubernetes and Flagger"
 	}
 	own, ok := strings.CutPrefix(imported, module)
@@ -187,7 +192,8 @@ func TestPackagesSayWhatTheyAreFor(t *testing.T) {
 	}
 }
 
-// TestNothingOfTheMachine finds paths of the machine on which a file was written. The one of Flagger is in its own image.
+// TestNothingOfTheMachine finds paths of the machine on which a file was written. The one of
+// Flagger is in its own image.
 func TestNothingOfTheMachine(t *testing.T) {
 	machine := regexp.MustCompile(`(^|[\s"'=(:])/(home|root|Users|work)/[\w.-]+|C:\\Users\\`)
 	for _, name := range tracked(t) {

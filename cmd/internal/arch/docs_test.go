@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// pathInDocs is a path of the repository in a Markdown code span: it begins with a top-level folder.
+// pathInDocs is a path of the repository in a Markdown code span: it begins with a top-level
+// folder.
 var pathInDocs = regexp.MustCompile("`((?:cmd|docs|lab|loadgen|manifests|scenarios|tui)(?:/[a-z0-9._-]+)*)`")
 
 func TestDocumentedPathsExist(t *testing.T) {

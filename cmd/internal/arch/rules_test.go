@@ -3,8 +3,8 @@ package arch
 // module is the path that own imports begin with.
 const module = "coalmine/"
 
-// rule says which of the module's packages a package may import. Both are paths within the module, where * stands for any
-// one element. A package follows the first rule that fits it.
+// rule says which of the module's packages a package may import. Both are paths within the module,
+// where * stands for any one element. A package follows the first rule that fits it.
 type rule struct {
 	pkg     string
 	imports []string
@@ -43,13 +43,17 @@ func rules() []rule {
 
 		// Services, scenarios and the mesh.
 		{pkg: "lab/service", imports: []string{"loadgen/rng"}},
-		{pkg: "lab/service/server", imports: []string{"lab/service", "loadgen", "loadgen/rng", "loadgen/traceheader", "loadgen/pacer"}},
+		{pkg: "lab/service/server", imports: []string{"lab/service", "loadgen", "loadgen/rng", "loadgen/traceheader",
+			"loadgen/pacer"}},
 		{pkg: "lab/scenario/v1alpha1", imports: []string{"lab/service", "lab/input/yamlpos", "loadgen"}},
 		{pkg: "lab/scenario/schemagen", imports: []string{"lab/scenario/v1alpha1"}},
 		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
-		{pkg: "lab/scenario", imports: []string{"lab/digest", "lab/scenario/v1alpha1", "lab/service", "lab/input/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
-		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/digest", "lab/input/spelling", "lab/event", "lab/scenario", "lab/input/yamlpos"}},
-		{pkg: "lab/guardrail/lint", kubernetes: true, imports: []string{"lab/event", "lab/guardrail", "lab/input/yamlpos"}},
+		{pkg: "lab/scenario", imports: []string{"lab/digest", "lab/scenario/v1alpha1", "lab/service",
+			"lab/input/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
+		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/digest", "lab/input/spelling", "lab/event",
+			"lab/scenario", "lab/input/yamlpos"}},
+		{pkg: "lab/guardrail/lint", kubernetes: true,
+			imports: []string{"lab/event", "lab/guardrail", "lab/input/yamlpos"}},
 		{pkg: "lab/guardrail/guardrailtest"},
 		{pkg: "lab/mesh", imports: []string{"loadgen/rng", "lab/event"}},
 		{pkg: "lab/mesh/k8s", kubernetes: true, imports: []string{"lab/mesh", "lab/guardrail"}},
@@ -58,74 +62,102 @@ func rules() []rule {
 		{pkg: "lab/cluster", imports: []string{"lab/event", "lab/guardrail", "lab/scenario"}},
 		{pkg: "lab/cluster/gate", imports: []string{"lab/event", "lab/guardrail", "lab/mesh", "lab/scenario"}},
 		{pkg: "lab/cluster/trafficstats", imports: []string{"lab/event", "loadgen"}},
-		{pkg: "lab/cluster/workloads", kubernetes: true, imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/mesh", "lab/scenario"}},
-		{pkg: "lab/cluster/sim", kubernetes: true, imports: []string{"lab/cluster", "lab/cluster/sim/*", "lab/service", "lab/event",
-			"lab/cluster/workloads", "lab/cluster/gate", "lab/guardrail", "lab/mesh", "lab/mesh/k8s", "lab/scenario/services",
+		{pkg: "lab/cluster/workloads", kubernetes: true,
+			imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/mesh", "lab/scenario"}},
+		{pkg: "lab/cluster/sim", kubernetes: true, imports: []string{"lab/cluster", "lab/cluster/sim/*", "lab/service",
+			"lab/event",
+			"lab/cluster/workloads", "lab/cluster/gate", "lab/guardrail", "lab/mesh", "lab/mesh/k8s",
+			"lab/scenario/services",
 			"lab/cluster/trafficstats", "loadgen", "lab/scenario", "loadgen/rng"}},
-		{pkg: "lab/cluster/sim/*", kubernetes: true, imports: []string{"lab/cluster/sim/*", "lab/service", "lab/event", "lab/cluster/gate",
+		{pkg: "lab/cluster/sim/*", kubernetes: true, imports: []string{"lab/cluster/sim/*", "lab/service", "lab/event",
+			"lab/cluster/gate",
 			"lab/guardrail", "lab/mesh", "lab/cluster/trafficstats", "loadgen", "loadgen/heap", "loadgen/rng"}},
 		{pkg: "lab/cluster/backoff"},
 		{pkg: "lab/cluster/podstatus", kubernetes: true},
 		{pkg: "lab/cluster/agent/client", imports: []string{"lab/cluster/backoff", "lab/event"}},
-		{pkg: "lab/cluster/agent/trafficpod", imports: []string{"lab/cluster/backoff", "lab/cluster/agent/client", "lab/event", "lab/service",
+		{pkg: "lab/cluster/agent/trafficpod", imports: []string{"lab/cluster/backoff", "lab/cluster/agent/client",
+			"lab/event", "lab/service",
 			"lab/cluster/trafficstats", "loadgen", "loadgen/*", "lab/scenario"}},
-		{pkg: "lab/cluster/agent", kubernetes: true, imports: []string{"lab/cluster/backoff", "lab/cluster/podstatus", "lab/cluster", "lab/cluster/agent/client", "lab/event", "lab/cluster/workloads",
-			"lab/cluster/gate", "lab/guardrail", "lab/cluster/names", "lab/mesh", "lab/mesh/k8s", "loadgen/traceheader", "lab/scenario"}},
+		{pkg: "lab/cluster/agent", kubernetes: true, imports: []string{"lab/cluster/backoff", "lab/cluster/podstatus",
+			"lab/cluster", "lab/cluster/agent/client", "lab/event", "lab/cluster/workloads",
+			"lab/cluster/gate", "lab/guardrail", "lab/cluster/names", "lab/mesh", "lab/mesh/k8s",
+			"loadgen/traceheader", "lab/scenario"}},
 		{pkg: "lab/cluster/kind/e2e"}, // tests only, which may import everything
-		{pkg: "lab/cluster/kind/*", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/backoff", "lab/cluster/kind/*", "lab/cluster/names", "lab/event", "manifests"}},
-		{pkg: "lab/cluster/kind", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster", "lab/cluster/kind/*", "lab/cluster/names",
-			"lab/cluster/agent/client", "lab/event", "lab/guardrail", "lab/mesh", "lab/mesh/k8s", "lab/cluster/workloads", "lab/scenario", "scenarios", "manifests"}},
-		{pkg: "lab/cluster/conformance", kubernetes: true, imports: []string{"lab/cluster", "lab/run", "lab/service", "lab/event", "lab/guardrail",
-			"lab/verdict/timeline", "lab/scenario"}},
-		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/kind/*", "lab/cluster/names", "lab/event", "lab/format", "lab/mesh", "manifests"}},
+		{pkg: "lab/cluster/kind/*", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/backoff",
+			"lab/cluster/kind/*", "lab/cluster/names", "lab/event", "manifests"}},
+		{pkg: "lab/cluster/kind", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster",
+			"lab/cluster/kind/*", "lab/cluster/names",
+			"lab/cluster/agent/client", "lab/event", "lab/guardrail", "lab/mesh", "lab/mesh/k8s",
+			"lab/cluster/workloads", "lab/scenario", "scenarios", "manifests"}},
+		{pkg: "lab/cluster/conformance", kubernetes: true,
+			imports: []string{"lab/cluster", "lab/run", "lab/service", "lab/event", "lab/guardrail",
+				"lab/verdict/timeline", "lab/scenario"}},
+		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/kind/*",
+			"lab/cluster/names", "lab/event", "lab/format", "lab/mesh", "manifests"}},
 
 		// The test mesh stands in for Linkerd in the e2e suite.
 		{pkg: "lab/cluster/testmesh/wire", imports: []string{"lab/mesh"}},
 		{pkg: "lab/cluster/testmesh/ports"},
 		{pkg: "lab/cluster/testmesh", imports: []string{"lab/cluster/kind/bundle"}},
 		{pkg: "lab/cluster/testmesh/intercept", imports: []string{"lab/cluster/testmesh/ports"}},
-		{pkg: "lab/cluster/testmesh/proxy", imports: []string{"lab/cluster/backoff", "lab/mesh", "lab/cluster/testmesh/ports", "lab/cluster/testmesh/wire",
+		{pkg: "lab/cluster/testmesh/proxy", imports: []string{"lab/cluster/backoff", "lab/mesh",
+			"lab/cluster/testmesh/ports", "lab/cluster/testmesh/wire",
 			"lab/cluster/names", "loadgen/rng", "loadgen/traceheader"}},
-		{pkg: "lab/cluster/testmesh/control", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/backoff", "lab/mesh", "lab/mesh/k8s", "lab/guardrail",
-			"lab/cluster/testmesh/wire", "lab/cluster/names"}},
+		{pkg: "lab/cluster/testmesh/control", kubernetes: true,
+			imports: []string{"lab/cluster/podstatus", "lab/cluster/backoff", "lab/mesh", "lab/mesh/k8s",
+				"lab/guardrail",
+				"lab/cluster/testmesh/wire", "lab/cluster/names"}},
 
 		// Runs and their folders.
 		{pkg: "lab/run/folder", imports: []string{"lab/event"}},
-		{pkg: "lab/run/worker", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/format", "lab/guardrail", "lab/scenario"}},
-		{pkg: "lab/run/runtest", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario", "scenarios"}},
+		{pkg: "lab/run/worker", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/format", "lab/guardrail",
+			"lab/scenario"}},
+		{pkg: "lab/run/runtest", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail",
+			"lab/scenario", "scenarios"}},
 		{pkg: "lab/run", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/scenario"}},
 
 		// What happened, and what it is worth: pure functions of recorded events.
-		{pkg: "lab/verdict/objective", imports: []string{"lab/input/spelling", "loadgen", "loadgen/results", "lab/format", "lab/verdict/stats"}},
-		{pkg: "lab/verdict/score", imports: []string{"lab/verdict/stats", "lab/verdict/timeline", "lab/event", "lab/format", "lab/scenario"}},
+		{pkg: "lab/verdict/objective", imports: []string{"lab/input/spelling", "loadgen", "loadgen/results",
+			"lab/format", "lab/verdict/stats"}},
+		{pkg: "lab/verdict/score", imports: []string{"lab/verdict/stats", "lab/verdict/timeline", "lab/event",
+			"lab/format", "lab/scenario"}},
 		{pkg: "lab/verdict/*", imports: []string{"lab/verdict/timeline", "lab/event", "lab/format"}},
 
 		// Load tests, and the services of a scenario as real servers.
-		{pkg: "lab/service/deployment", imports: []string{"lab/cluster/agent/client", "lab/input", "lab/scenario", "lab/scenario/services",
+		{pkg: "lab/service/deployment", imports: []string{"lab/cluster/agent/client", "lab/input", "lab/scenario",
+			"lab/scenario/services",
 			"lab/service", "lab/service/server", "loadgen"}},
-		{pkg: "lab/loadtest", imports: []string{"lab/cluster/sim", "lab/cluster/trafficstats", "lab/event", "lab/input", "lab/run/trial", "lab/scenario",
+		{pkg: "lab/loadtest", imports: []string{"lab/cluster/sim", "lab/cluster/trafficstats", "lab/event",
+			"lab/input", "lab/run/trial", "lab/scenario",
 			"lab/service", "lab/service/deployment", "lab/verdict/objective", "loadgen", "loadgen/*"}},
 
 		// Views.
-		{pkg: "lab/report/load", imports: []string{"loadgen/results", "lab/format", "lab/service", "lab/verdict/objective", "lab/verdict/stats"}},
+		{pkg: "lab/report/load", imports: []string{"loadgen/results", "lab/format", "lab/service",
+			"lab/verdict/objective", "lab/verdict/stats"}},
 		{pkg: "lab/report", imports: views("lab/report/*")},
 		{pkg: "lab/report/*", imports: views("lab/report/*")},
 		{pkg: "tui", imports: views("tui/*", "lab/report")},
 		{pkg: "tui/*", imports: views("tui/*", "lab/progress", "lab/report/model")},
 
 		{pkg: "cmd/internal/cli", imports: []string{"lab/input"}},
-		{pkg: "cmd/internal/podcmd", imports: []string{"cmd/internal/cli", "lab/cluster/agent", "lab/cluster/agent/*", "lab/cluster/names",
+		{pkg: "cmd/internal/podcmd", imports: []string{"cmd/internal/cli", "lab/cluster/agent", "lab/cluster/agent/*",
+			"lab/cluster/names",
 			"lab/input", "lab/scenario", "lab/service", "lab/service/deployment", "lab/service/server", "loadgen"}},
-		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/input", "lab/scenario"}},
-		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*", "lab/cluster/kind/bundle",
+		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/input",
+			"lab/scenario"}},
+		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*",
+			"lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
 		// Trials and what they are worth: the verbs rest on these.
-		{pkg: "lab/run/trial", imports: []string{"lab/input", "lab/run", "lab/run/folder", "lab/cluster", "lab/event", "lab/guardrail", "lab/scenario",
+		{pkg: "lab/run/trial", imports: []string{"lab/input", "lab/run", "lab/run/folder", "lab/cluster", "lab/event",
+			"lab/guardrail", "lab/scenario",
 			"lab/verdict/score", "scenarios"}},
-		{pkg: "lab/run/result", imports: []string{"lab/digest", "lab/format", "lab/input", "scenarios", "lab/run", "lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
+		{pkg: "lab/run/result", imports: []string{"lab/digest", "lab/format", "lab/input", "scenarios", "lab/run",
+			"lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 
-		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run", "lab/run/folder", "lab/run/result",
+		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run",
+			"lab/run/folder", "lab/run/result",
 			"lab/scenario", "lab/verdict/score", "scenarios"}},
 
 		// The command ties everything together.
@@ -135,7 +167,8 @@ func rules() []rule {
 
 // views returns what every view may import, and more.
 func views(more ...string) []string {
-	return append([]string{"lab/verdict/score", "lab/verdict/timeline", "lab/verdict/series", "lab/verdict/narrative", "lab/verdict/timelinetest",
+	return append([]string{"lab/verdict/score", "lab/verdict/timeline", "lab/verdict/series", "lab/verdict/narrative",
+		"lab/verdict/timelinetest",
 		"lab/event", "lab/format", "lab/scenario", "lab/input/yamlpos"}, more...)
 }
 
@@ -154,5 +187,7 @@ func nevers() []struct{ pkg, never string } {
 	}
 }
 
-// isKubernetes tells packages of Kubernetes and Flagger by their path. sigs.k8s.io/yaml is a YAML library.
-var isKubernetes = []string{"k8s.io/", "sigs.k8s.io/gateway-api", "sigs.k8s.io/kind", "helm.sh/", "github.com/fluxcd/flagger/"}
+// isKubernetes tells packages of Kubernetes and Flagger by their path. sigs.k8s.io/yaml is a YAML
+// library.
+var isKubernetes = []string{"k8s.io/", "sigs.k8s.io/gateway-api", "sigs.k8s.io/kind", "helm.sh/",
+	"github.com/fluxcd/flagger/"}

@@ -22,7 +22,8 @@ func (c ExitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 func Usage(cmd *cobra.Command, err error) error {
 	var value *pflag.InvalidValueError
 	if errors.As(err, &value) {
-		err = fmt.Errorf("--%s is %q: write %s", value.GetFlag().Name, value.GetValue(), ValueHelp(value.GetFlag().Value.Type()))
+		err = fmt.Errorf("--%s is %q: write %s", value.GetFlag().Name, value.GetValue(),
+			ValueHelp(value.GetFlag().Value.Type()))
 	}
 	return input.New(fmt.Sprintf("see %s --help", cmd.CommandPath()), "%w", err)
 }

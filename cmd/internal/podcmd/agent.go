@@ -40,7 +40,8 @@ func NewAgent(env *Env) *cobra.Command {
 	flags.StringVar(&f.listen, "listen", fmt.Sprintf(":%d", names.AgentPort), "`ADDRESS` of the agent's own API")
 	flags.StringVar(&f.gates, "gates", ":8081", "`ADDRESS` of what Flagger calls")
 	flags.StringVar(&f.prometheus, "prometheus",
-		fmt.Sprintf("http://%s.%s:%d", names.PrometheusService, names.VizNamespace, names.PrometheusPort), "`URL` of Prometheus")
+		fmt.Sprintf("http://%s.%s:%d", names.PrometheusService, names.VizNamespace, names.PrometheusPort),
+		"`URL` of Prometheus")
 	return cmd
 }
 
@@ -59,7 +60,8 @@ func (env *Env) agent(ctx context.Context, f agentFlags) error {
 		return err
 	}
 	a, err := agent.New(agent.Config{
-		Scenario: s, Spec: spec, Clients: clients, Prometheus: f.prometheus, Log: slog.New(slog.NewTextHandler(env.Err, nil)),
+		Scenario: s, Spec: spec, Clients: clients, Prometheus: f.prometheus,
+		Log: slog.New(slog.NewTextHandler(env.Err, nil)),
 	})
 	if err != nil {
 		return err

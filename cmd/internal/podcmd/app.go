@@ -42,11 +42,13 @@ func NewApp(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   names.CommandApp + " [SCENARIO]",
 		Short: "Run the services of a scenario as real HTTP servers",
-		Long: "Run the services of a scenario (default " + defaultApp + ") as real HTTP servers, which work, fail and call each other as " +
-			"in a simulated run. A request that carries its place in a plan has the outcome that it has in the run with the same " +
-			"seed. Each service has /metrics, /healthz and /readyz besides the scenario's routes.\n\n" +
-			"For containers, flags that are not given are read from the environment: COALMINE_SCENARIO, COALMINE_VERSION and so on, " +
-			"with semicolons between COALMINE_FAULTS and commas between COALMINE_UPSTREAMS.\n\n" +
+		Long: "Run the services of a scenario (default " + defaultApp + ") as real HTTP servers, which work, fail " +
+			"and call each other as in a simulated run. A request that carries its place in a plan has the outcome " +
+			"that it has in the run with the same seed. Each service has /metrics, /healthz and /readyz besides the " +
+			"scenario's routes.\n\n" +
+			"For containers, flags that are not given are read from the environment: COALMINE_SCENARIO, " +
+			"COALMINE_VERSION and so on, with semicolons between COALMINE_FAULTS and commas between " +
+			"COALMINE_UPSTREAMS.\n\n" +
 			"A FAULT is " + service.FaultGrammar,
 		Example: `coalmine app
 coalmine app hidden-segment --version v2-faulty
@@ -66,25 +68,30 @@ COALMINE_LISTEN=:8080 coalmine app --service backend --version v3`,
 }
 
 func (f *appFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8080", "`ADDRESS` of the first service, or of --service; port 0 is any free port")
+	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8080", "`ADDRESS` of the first service, or of --service; port 0 "+
+		"is any free port")
 	flags.StringVar(&f.Service, "service", "", "run only the service `NAME`")
-	flags.StringVar(&f.Version, "version", "", "`VERSION` of the released service, or of --service, by name, role or both: "+
+	flags.StringVar(&f.Version, "version", "", "`VERSION` of the released service, or of --service, by name, "+
+		"role or both: "+
 		"v2, faulty, v2-faulty (default the baseline)")
 	flags.StringArrayVar(&f.Upstreams, "upstream", nil,
 		"a service that runs elsewhere, as `NAME=URL`, repeatable (default with --service: http://NAME:PORT)")
 	flags.StringArrayVar(&f.Faults, "fault", nil, "add `FAULT` to this version, repeatable")
 	flags.Uint64Var(&f.Seed, "seed", 1, "seed `N` of requests that are not part of a plan")
-	flags.Float64Var(&f.Weight, "weight", 100, "`PERCENT` of the traffic that this version gets, for faults that depend on it")
+	flags.Float64Var(&f.Weight, "weight", 100, "`PERCENT` of the traffic that this version gets, for faults that "+
+		"depend on it")
 	flags.StringVar(&f.WeightFrom, "weight-from", "", "ask the lab's agent at `URL` for that percentage every second")
 	flags.StringVar(&f.Workload, "workload", "", "`NAME` of the Deployment, for a header of each response")
-	flags.StringVar(&f.Metrics, "metrics", "", "serve /metrics, /healthz and /readyz of this service on another `ADDRESS` too")
+	flags.StringVar(&f.Metrics, "metrics", "", "serve /metrics, /healthz and /readyz of this service on another "+
+		"`ADDRESS` too")
 	flags.StringVar(&f.onKill, "on-kill", onKillRestart,
 		"`ACTION` when a service runs out of memory: restart it, or exit with code 137")
 	flags.DurationVar(&f.Linger, "linger", 0, "after a signal, stay up but not ready for this `TIME`")
 	flags.DurationVar(&f.Drain, "drain", 10*time.Second, "`TIME` for requests in flight after that")
 }
 
-// fillIn sets flags that were not given from the environment, and checks what does not depend on the scenario.
+// fillIn sets flags that were not given from the environment, and checks what does not depend on
+// the scenario.
 func (env *Env) fillIn(cmd *cobra.Command, f *appFlags) error {
 	if f.scenario == "" {
 		f.scenario = env.Getenv("COALMINE_SCENARIO")

@@ -1,6 +1,6 @@
 // Package podcmd has the commands that run in the lab's pods: the agent, the traffic pods and the
-// demo services. The program coalmine-agent consists of them. The program coalmine has them as well:
-// app for everyone, the others hidden, for builds in which the pods run coalmine itself.
+// demo services. The program coalmine-agent consists of them. The program coalmine has them as
+// well: app for everyone, the others hidden, for builds in which the pods run coalmine itself.
 package podcmd
 
 import (

@@ -51,7 +51,8 @@ func NewTraffic(env *Env) *cobra.Command {
 	flags.StringVar(&f.client, names.FlagClient, "", "send the requests of client workload `NAME`")
 	flags.StringVar(&f.scenario, "scenario", names.ScenarioDir, "`FOLDER` of the scenario")
 	flags.StringVar(&f.spec, "run-spec", names.ScenarioDir+"/"+client.RunSpecFile, "`FILE` with the run spec")
-	flags.StringVar(&f.agent, "agent", fmt.Sprintf("http://%s.%s:%d", names.AgentService, names.LabNamespace, names.AgentPort),
+	flags.StringVar(&f.agent, "agent", fmt.Sprintf("http://%s.%s:%d", names.AgentService, names.LabNamespace,
+		names.AgentPort),
 		"`URL` of the agent")
 	flags.StringVar(&f.proxy, "proxy", fmt.Sprintf("http://127.0.0.1:%d/ready", names.AdminPort),
 		"in a meshed pod, wait until `URL` of its proxy answers 200")
@@ -73,7 +74,8 @@ func (env *Env) traffic(ctx context.Context, f trafficFlags) error {
 		return err
 	}
 	c := trafficpod.Config{
-		Scenario: s, Seed: spec.Seed, Pod: pod, Targets: serviceURLs(s), Log: slog.New(slog.NewTextHandler(env.Err, nil)),
+		Scenario: s, Seed: spec.Seed, Pod: pod, Targets: serviceURLs(s),
+		Log:   slog.New(slog.NewTextHandler(env.Err, nil)),
 		Agent: &client.Agent{Base: f.agent, Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
 	}
 	unmeshed := func(c scenario.Client) bool { return c.Name == f.client && c.Unmeshed }
@@ -99,7 +101,8 @@ func (env *Env) trafficPod(name string, spec client.RunSpec) (client.TrafficPod,
 func serviceURLs(s *scenario.Scenario) map[string]*url.URL {
 	targets := map[string]*url.URL{}
 	for _, svc := range s.Services {
-		targets[svc.Name] = &url.URL{Scheme: "http", Host: fmt.Sprintf("%s.%s.svc:%d", svc.Name, scenario.Namespace, svc.Port)}
+		targets[svc.Name] = &url.URL{Scheme: "http", Host: fmt.Sprintf("%s.%s.svc:%d", svc.Name,
+			scenario.Namespace, svc.Port)}
 	}
 	return targets
 }

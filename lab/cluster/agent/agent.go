@@ -65,15 +65,17 @@ type Agent struct {
 
 // New returns an agent for a run, or an error if the run spec cannot be used.
 func New(c Config) (*Agent, error) {
-	if c.Scenario == nil || c.Prometheus == "" || c.Clients.Kube == nil || c.Clients.Flagger == nil || c.Clients.Dynamic == nil {
+	if c.Scenario == nil || c.Prometheus == "" || c.Clients.Kube == nil || c.Clients.Flagger == nil ||
+		c.Clients.Dynamic == nil {
 		return nil, errors.New("agent: the scenario, the clients and the URL of Prometheus are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	a := &Agent{
-		scenario: c.Scenario, spec: c.Spec, now: c.Now, log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)), instance: rand.Text(),
-		facts: newFacts(), proxies: newProxies(), cluster: &cluster{Clients: c.Clients, scenario: c.Scenario},
+		scenario: c.Scenario, spec: c.Spec, now: c.Now, log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
+		instance: rand.Text(),
+		facts:    newFacts(), proxies: newProxies(), cluster: &cluster{Clients: c.Clients, scenario: c.Scenario},
 	}
 	if err := a.readGuardrails(c.Spec); err != nil {
 		return nil, err
@@ -96,7 +98,8 @@ func (a *Agent) readGuardrails(spec client.RunSpec) error {
 	}
 	for name, n := range spec.TrafficPods {
 		if !clients[name] || n < 1 {
-			return fmt.Errorf("agent: %d traffic pods for client %q, which scenario %s does not have", n, name, a.scenario.Name)
+			return fmt.Errorf("agent: %d traffic pods for client %q, which scenario %s does not have", n, name,
+				a.scenario.Name)
 		}
 	}
 	if spec.Guardrails == nil {

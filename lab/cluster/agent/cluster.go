@@ -105,7 +105,8 @@ func (c *cluster) pods(ctx context.Context, service string) (canaries, primaries
 // workloadOf returns what policies are matched with.
 func workloadOf(p *corev1.Pod) mesh.Workload {
 	w := mesh.Workload{
-		Namespace: p.Namespace, Labels: p.Labels, DefaultPolicy: p.Annotations[mesh.DefaultPolicyAnnotation], PortNames: map[string]int{},
+		Namespace: p.Namespace, Labels: p.Labels, DefaultPolicy: p.Annotations[mesh.DefaultPolicyAnnotation],
+		PortNames: map[string]int{},
 	}
 	for _, x := range p.Spec.Containers {
 		for _, port := range x.Ports {
@@ -124,10 +125,18 @@ func policyKinds() map[schema.GroupVersionResource]func() runtime.Object {
 		return v.WithResource(name)
 	}
 	return map[schema.GroupVersionResource]func() runtime.Object{
-		resource(guardrail.ServerVersion, "servers"):                       func() runtime.Object { return &guardrail.Server{} },
-		resource(guardrail.AuthorizationVersion, "authorizationpolicies"):  func() runtime.Object { return &guardrail.AuthorizationPolicy{} },
-		resource(guardrail.AuthorizationVersion, "meshtlsauthentications"): func() runtime.Object { return &guardrail.MeshTLSAuthentication{} },
-		resource(guardrail.AuthorizationVersion, "networkauthentications"): func() runtime.Object { return &guardrail.NetworkAuthentication{} },
+		resource(guardrail.ServerVersion, "servers"): func() runtime.Object {
+			return &guardrail.Server{}
+		},
+		resource(guardrail.AuthorizationVersion, "authorizationpolicies"): func() runtime.Object {
+			return &guardrail.AuthorizationPolicy{}
+		},
+		resource(guardrail.AuthorizationVersion, "meshtlsauthentications"): func() runtime.Object {
+			return &guardrail.MeshTLSAuthentication{}
+		},
+		resource(guardrail.AuthorizationVersion, "networkauthentications"): func() runtime.Object {
+			return &guardrail.NetworkAuthentication{}
+		},
 	}
 }
 
@@ -172,7 +181,8 @@ func (c *cluster) addDrillRoute(ctx context.Context, service, header, value stri
 	exact := v1beta1.HeaderMatchExact
 	route := &v1beta1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: drillRoute(service), Namespace: scenario.Namespace, Labels: map[string]string{names.LabelManagedBy: names.FieldManager},
+			Name: drillRoute(service), Namespace: scenario.Namespace,
+			Labels: map[string]string{names.LabelManagedBy: names.FieldManager},
 		},
 		Spec: v1beta1.HTTPRouteSpec{
 			CommonRouteSpec: v1beta1.CommonRouteSpec{ParentRefs: []v1beta1.ParentReference{{
@@ -182,9 +192,11 @@ func (c *cluster) addDrillRoute(ctx context.Context, service, header, value stri
 				Matches: []v1beta1.HTTPRouteMatch{{Headers: []v1beta1.HTTPHeaderMatch{{
 					Type: &exact, Name: v1beta1.HTTPHeaderName(header), Value: value,
 				}}}},
-				BackendRefs: []v1beta1.HTTPBackendRef{{BackendRef: v1beta1.BackendRef{BackendObjectReference: v1beta1.BackendObjectReference{
-					Name: v1beta1.ObjectName(service + "-canary"), Port: &port,
-				}}}},
+				BackendRefs: []v1beta1.HTTPBackendRef{{BackendRef: v1beta1.BackendRef{
+					BackendObjectReference: v1beta1.BackendObjectReference{
+						Name: v1beta1.ObjectName(service + "-canary"), Port: &port,
+					},
+				}}},
 			}},
 		},
 	}
@@ -201,7 +213,8 @@ func (c *cluster) addDrillRoute(ctx context.Context, service, header, value stri
 
 // removeDrillRoute deletes the drill's route if it exists.
 func (c *cluster) removeDrillRoute(ctx context.Context, service string) error {
-	err := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenario.Namespace).Delete(ctx, drillRoute(service), metav1.DeleteOptions{})
+	err := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenario.Namespace).Delete(ctx, drillRoute(service),
+		metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

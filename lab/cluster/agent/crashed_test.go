@@ -16,8 +16,10 @@ func TestCrashed(t *testing.T) {
 	pod := func(ready corev1.ConditionStatus) *corev1.Pod {
 		return &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: "canary", Namespace: scenario.Namespace, UID: "1", Labels: map[string]string{"pod-template-hash": "abc"},
-				OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "backend-abc", Controller: &controller}},
+				Name: "canary", Namespace: scenario.Namespace, UID: "1",
+				Labels: map[string]string{"pod-template-hash": "abc"},
+				OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "backend-abc",
+					Controller: &controller}},
 			},
 			Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
 		}

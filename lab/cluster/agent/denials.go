@@ -19,8 +19,8 @@ import (
 )
 
 // watchDenials finds out whose doing the answers of proxies are. A 403 of Linkerd's proxy does not
-// name the workload that denied the request: if the policies in force let exactly one deny a client,
-// it is that one. A 502, 503 or 504 is the release's doing while one of its pods is down.
+// name the workload that denied the request: if the policies in force let exactly one deny a
+// client, it is that one. A 502, 503 or 504 is the release's doing while one of its pods is down.
 func (a *Agent) watchDenials(ctx context.Context) error {
 	if !a.traffic.running() {
 		return nil

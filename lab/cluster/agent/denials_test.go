@@ -15,8 +15,8 @@ import (
 )
 
 // TestDenialsAreAttributed: requests that only the canary's policy denies are counted as the
-// canary's, and as harmed by the new version unless it is the guardrails' policy. Those that both deny are
-// attributed to neither.
+// canary's, and as harmed by the new version unless it is the guardrails' policy. Those that both
+// deny are attributed to neither.
 func TestDenialsAreAttributed(t *testing.T) {
 	for name, c := range map[string]struct {
 		apps       string
@@ -40,10 +40,15 @@ func TestDenialsAreAttributed(t *testing.T) {
 				spec.Guardrails = map[string]string{"canary.yaml": guardrails, "policy.yaml": server}
 			}
 			a := open(t, agent.Config{Scenario: s, Spec: spec, Clients: clients})
-			denier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+			denier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusForbidden)
+			}))
 			defer denier.Close()
 			u := parse(t, denier.URL)
-			pods := a.send(t.Context(), s, 1, spec.TrafficPods, map[string]*url.URL{"frontend": u, "backend": u}, func() http.RoundTripper { return http.DefaultTransport })
+			pods := a.send(t.Context(), s, 1, spec.TrafficPods, map[string]*url.URL{"frontend": u, "backend": u},
+				func() http.RoundTripper {
+					return http.DefaultTransport
+				})
 			start := a.begin()
 			if err := a.WatchDenials(context.Background()); err != nil {
 				t.Fatal(err)
@@ -58,7 +63,8 @@ func TestDenialsAreAttributed(t *testing.T) {
 				second, _ := f.(event.Traffic)
 				for _, x := range second.Cells {
 					n += x.N
-					if x.Workload != c.want.Workload || x.Version != c.want.Version || x.Denied != x.N || x.Harm != x.N*c.want.Harm || x.ByMesh != x.N*c.want.ByMesh {
+					if x.Workload != c.want.Workload || x.Version != c.want.Version || x.Denied != x.N ||
+						x.Harm != x.N*c.want.Harm || x.ByMesh != x.N*c.want.ByMesh {
 						t.Errorf("%+v", x)
 					}
 				}

@@ -53,7 +53,8 @@ func (e *events) record(p flaggerv1.CanaryWebhookPayload) {
 	if p.Metadata["eventMessage"] == "" {
 		return // the payload of another kind of webhook
 	}
-	fact := event.Flagger{Canary: p.Name, Type: p.Metadata["eventType"], Message: client.Public(p.Metadata["eventMessage"])}
+	fact := event.Flagger{Canary: p.Name, Type: p.Metadata["eventType"],
+		Message: client.Public(p.Metadata["eventMessage"])}
 	e.mu.Lock()
 	last := e.last[p.Name]
 	repeated := last.fact == fact && at.Sub(last.at).Abs() < dedupWindow

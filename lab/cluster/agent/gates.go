@@ -59,7 +59,8 @@ func (a *Agent) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload)
 	}
 	answer := a.evaluate(r, canary, call)
 	if answer.Drill != nil {
-		a.record(a.now(), event.RollbackDrill{Canary: canary, Passed: answer.Passed, Reason: answer.Reason, Forward: answer.Drill.Forward, Back: answer.Drill.Back, Probes: answer.Drill.Probes})
+		a.record(a.now(), event.RollbackDrill{Canary: canary, Passed: answer.Passed, Reason: answer.Reason,
+			Forward: answer.Drill.Forward, Back: answer.Drill.Back, Probes: answer.Drill.Probes})
 	}
 	if call.Gate == event.GateEvents {
 		a.events.record(payload)
@@ -113,6 +114,7 @@ func (a *Agent) handleAlert(w http.ResponseWriter, r *http.Request) {
 	}
 	canary, severity, message := workloads.ParseAlert(body)
 	a.record(a.now(), event.Alert{
-		Canary: a.canaryName(canary), Provider: r.PathValue("provider"), Severity: severity, Message: client.Public(message),
+		Canary: a.canaryName(canary), Provider: r.PathValue("provider"), Severity: severity,
+		Message: client.Public(message),
 	})
 }

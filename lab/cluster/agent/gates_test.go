@@ -63,7 +63,8 @@ spec:
 
 // guarded is a run under the guardrails above.
 func guarded() client.RunSpec {
-	return client.RunSpec{Guardrails: map[string]string{"canary.yaml": guardrails}, Version: "v2", Seed: 1, ApproveAfter: time.Hour}
+	return client.RunSpec{Guardrails: map[string]string{"canary.yaml": guardrails}, Version: "v2", Seed: 1,
+		ApproveAfter: time.Hour}
 }
 
 // pod returns a ready pod of a Deployment.
@@ -71,14 +72,18 @@ func pod(name, deployment, version, ip string, proxy bool) *corev1.Pod {
 	controller := true
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: name, Namespace: "develop", Labels: map[string]string{"app": deployment, "version": version, "pod-template-hash": "abc"},
-			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: deployment + "-abc", Controller: &controller}},
+			Name: name, Namespace: "develop", Labels: map[string]string{"app": deployment, "version": version,
+				"pod-template-hash": "abc"},
+			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: deployment + "-abc",
+				Controller: &controller}},
 		},
 		Spec: corev1.PodSpec{
 			ServiceAccountName: "backend",
-			Containers:         []corev1.Container{{Name: "backend", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}}},
+			Containers: []corev1.Container{{Name: "backend",
+				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}}},
 		},
-		Status: corev1.PodStatus{PodIP: ip, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+		Status: corev1.PodStatus{PodIP: ip, Conditions: []corev1.PodCondition{{Type: corev1.PodReady,
+			Status: corev1.ConditionTrue}}},
 	}
 	if proxy {
 		p.Spec.InitContainers = []corev1.Container{{Name: names.ProxyContainer}}
@@ -87,14 +92,17 @@ func pod(name, deployment, version, ip string, proxy bool) *corev1.Pod {
 }
 
 func service(name, app string) *corev1.Service {
-	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "develop"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"app": app}}}
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "develop"},
+		Spec: corev1.ServiceSpec{Selector: map[string]string{"app": app}}}
 }
 
 // rollout is what Flagger has in the cluster while it shifts traffic.
 func rollout(weight int32) (agent.Clients, *v1beta1.HTTPRoute) {
 	c := fakes(
-		pod("canary-1", "backend", "v2", "127.0.0.1", true), pod("primary-1", "backend-primary", "v1", "127.0.0.1", true),
-		service("backend", "backend-primary"), service("backend-canary", "backend"), service("backend-primary", "backend-primary"),
+		pod("canary-1", "backend", "v2", "127.0.0.1", true),
+		pod("primary-1", "backend-primary", "v1", "127.0.0.1", true),
+		service("backend", "backend-primary"), service("backend-canary", "backend"),
+		service("backend-primary", "backend-primary"),
 	)
 	kind, rest := v1beta1.Kind("Service"), 100-weight
 	backend := func(name string, w int32) v1beta1.HTTPBackendRef {
@@ -105,8 +113,10 @@ func rollout(weight int32) (agent.Clients, *v1beta1.HTTPRoute) {
 	return c, &v1beta1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: "develop"},
 		Spec: v1beta1.HTTPRouteSpec{
-			CommonRouteSpec: v1beta1.CommonRouteSpec{ParentRefs: []v1beta1.ParentReference{{Kind: &kind, Name: "backend"}}},
-			Rules:           []v1beta1.HTTPRouteRule{{BackendRefs: []v1beta1.HTTPBackendRef{backend("backend-primary", rest), backend("backend-canary", weight)}}},
+			CommonRouteSpec: v1beta1.CommonRouteSpec{ParentRefs: []v1beta1.ParentReference{{Kind: &kind,
+				Name: "backend"}}},
+			Rules: []v1beta1.HTTPRouteRule{{BackendRefs: []v1beta1.HTTPBackendRef{backend("backend-primary",
+				rest), backend("backend-canary", weight)}}},
 		},
 	}
 }
@@ -125,7 +135,8 @@ func create(t testing.TB, c agent.Clients, version, resource, manifest string) {
 }
 
 func (s *servedAgent) gate(path string) (int, string) {
-	return post(s.t, s.gates+"/hooks/checkout-watch/pre-rollout/"+path, `{"name":"checkout-watch","namespace":"develop","phase":"Progressing"}`)
+	return post(s.t, s.gates+"/hooks/checkout-watch/pre-rollout/"+path,
+		`{"name":"checkout-watch","namespace":"develop","phase":"Progressing"}`)
 }
 
 func TestGates(t *testing.T) {
@@ -136,18 +147,24 @@ func TestGates(t *testing.T) {
 		reason string
 	}{
 		"mutual TLS": {path: "mtls", status: 200, reason: "clients so far: 1, all with mutual TLS"},
-		"a stranger called": {path: "mtls", status: 412, reason: "a client called pod canary-1 without mutual TLS", change: func(_ agent.Clients, proxy *string) {
-			*proxy += "\n" + `request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",no_tls_reason="no_tls_from_remote"} 3`
-		}},
-		"the kubelet, the scrape and others' ports are no callers": {path: "mtls", status: 200, reason: "clients so far: 1", change: func(_ agent.Clients, proxy *string) {
-			*proxy += "\n" + strings.Join([]string{
-				`request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",authz_name="probe",route_name="probe"} 3`,
-				`request_total{direction="inbound",target_addr="10.1.2.3:4191",tls="no_identity"} 3`,
-				`request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",srv_name="x"} 0`,
-				`request_total{direction="outbound",target_addr="10.1.2.3:8080",tls="no_identity"} 3`,
-			}, "\n")
-		}},
-		"no proxy":     {path: "mtls", status: 412, reason: "pod canary-1 has no proxy", change: func(c agent.Clients, _ *string) { unmesh(c) }},
+		"a stranger called": {path: "mtls", status: 412, reason: "a client called pod canary-1 without mutual TLS",
+			change: func(_ agent.Clients, proxy *string) {
+				*proxy += "\n" +
+					`request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",no_tls_reason="no_tls_from_remote"} 3`
+			}},
+		"the kubelet, the scrape and others' ports are no callers": {path: "mtls", status: 200,
+			reason: "clients so far: 1", change: func(_ agent.Clients, proxy *string) {
+				*proxy += "\n" + strings.Join([]string{
+					`request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",authz_name="probe",route_name="probe"} 3`,
+					`request_total{direction="inbound",target_addr="10.1.2.3:4191",tls="no_identity"} 3`,
+					`request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="no_identity",srv_name="x"} 0`,
+					`request_total{direction="outbound",target_addr="10.1.2.3:8080",tls="no_identity"} 3`,
+				}, "\n")
+			}},
+		"no proxy": {path: "mtls", status: 412, reason: "pod canary-1 has no proxy",
+			change: func(c agent.Clients, _ *string) {
+				unmesh(c)
+			}},
 		"no policy":    {path: "policy", status: 412, reason: "admits a client without identity"},
 		"not enough":   {path: "volume?min=5", status: 412, reason: "the canary answered 0 requests"},
 		"not approved": {path: "approve", status: 412, reason: "not approved yet"},
@@ -160,7 +177,9 @@ func TestGates(t *testing.T) {
 			if c.change != nil {
 				c.change(clients, &proxy)
 			}
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "# TYPE request_total counter\n"+proxy) }))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprintln(w, "# TYPE request_total counter\n"+proxy)
+			}))
 			defer server.Close()
 			addRoute(t, clients, route)
 			a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
@@ -175,7 +194,8 @@ func TestGates(t *testing.T) {
 			var want []event.Fact
 			if c.path != "events" && c.path != "nothing" {
 				gate, _, _ := strings.Cut(c.path, "?")
-				want = append(want, event.Gate{Canary: "checkout-watch", Name: gate, Hook: "pre-rollout", URL: "http://gate.coalmine/" + c.path,
+				want = append(want, event.Gate{Canary: "checkout-watch", Name: gate, Hook: "pre-rollout",
+					URL:   "http://gate.coalmine/" + c.path,
 					Phase: "Progressing", Passed: status == 200, Status: status, Reason: reason})
 			}
 			if diff := cmp.Diff(want, a.facts()); diff != "" {
@@ -200,7 +220,8 @@ func portOf(t testing.TB, address string) int {
 
 func addRoute(t testing.TB, c agent.Clients, r *v1beta1.HTTPRoute) {
 	t.Helper()
-	if _, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").Create(t.Context(), r, metav1.CreateOptions{}); err != nil {
+	if _, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").Create(t.Context(), r,
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -226,11 +247,13 @@ func TestPolicyGate(t *testing.T) {
 		status           int
 		reason           string
 	}{
-		"in place":          {both, frontend, false, 200, "2 pods admit 1 clients and no stranger"},
-		"client missing":    {both, `"x.develop"`, false, 412, "canary pod canary-1 denies frontend"},
-		"primary open":      {`"backend"`, frontend, false, 412, "primary pod primary-1 admits a client without identity"},
-		"any identity":      {both, `"*"`, false, 412, "canary pod canary-1 admits the stranger nobody.develop."},
-		"any of a suffix":   {both, frontend + `,"*.nowhere.serviceaccount.identity.linkerd.cluster.local"`, false, 412, "admits the stranger nobody.nowhere."},
+		"in place":       {both, frontend, false, 200, "2 pods admit 1 clients and no stranger"},
+		"client missing": {both, `"x.develop"`, false, 412, "canary pod canary-1 denies frontend"},
+		"primary open": {`"backend"`, frontend, false, 412,
+			"primary pod primary-1 admits a client without identity"},
+		"any identity": {both, `"*"`, false, 412, "canary pod canary-1 admits the stranger nobody.develop."},
+		"any of a suffix": {both, frontend + `,"*.nowhere.serviceaccount.identity.linkerd.cluster.local"`, false,
+			412, "admits the stranger nobody.nowhere."},
 		"pod without proxy": {both, frontend, true, 412, "canary pod canary-1 has no proxy and admits any client"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -255,7 +278,8 @@ func TestPolicyGate(t *testing.T) {
 func unmesh(c agent.Clients) {
 	pods := c.Kube.CoreV1().Pods("develop")
 	_ = pods.Delete(context.Background(), "canary-1", metav1.DeleteOptions{})
-	_, _ = pods.Create(context.Background(), pod("canary-1", "backend", "v2", "127.0.0.1", false), metav1.CreateOptions{})
+	_, _ = pods.Create(context.Background(), pod("canary-1", "backend", "v2", "127.0.0.1", false),
+		metav1.CreateOptions{})
 }
 
 // TestGateErrors: a gate that cannot inspect the cluster says no, and the lab is at fault.
@@ -272,7 +296,8 @@ func TestGateErrors(t *testing.T) {
 			clients.Flagger.(*flaggerfake.Clientset).PrependReactor("list", c.resource, down)
 			clients.Dynamic.(*dynamicfake.FakeDynamicClient).PrependReactor("list", c.resource, down)
 			a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Clients: clients})
-			if status, reason := a.gate(c.path); status != 412 || !strings.Contains(reason, "the lab could not find out") || !strings.Contains(reason, "etcd is gone") {
+			if status, reason := a.gate(c.path); status != 412 ||
+				!strings.Contains(reason, "the lab could not find out") || !strings.Contains(reason, "etcd is gone") {
 				t.Errorf("%d %s", status, reason)
 			}
 			if fault := a.Status().Fault; !strings.Contains(fault, "etcd is gone") {
@@ -294,7 +319,8 @@ func routedServices(t testing.TB, c agent.Clients, otherwise string) *url.URL {
 		to := otherwise
 		for _, x := range routes.Items {
 			for _, rule := range x.Spec.Rules {
-				if len(rule.Matches) > 0 && r.Header.Get(string(rule.Matches[0].Headers[0].Name)) == rule.Matches[0].Headers[0].Value &&
+				if len(rule.Matches) > 0 && r.Header.Get(
+					string(rule.Matches[0].Headers[0].Name)) == rule.Matches[0].Headers[0].Value &&
 					rule.BackendRefs[0].Name == "backend-canary" {
 					to = "backend"
 				}
@@ -321,9 +347,11 @@ func TestRollbackDrill(t *testing.T) {
 		status    int
 		want      event.RollbackDrill
 	}{
-		"passes":             {spec.TrafficPods, true, "backend-primary", 200, event.RollbackDrill{Passed: true, Forward: 20, Back: 20}},
+		"passes": {spec.TrafficPods, true, "backend-primary", 200,
+			event.RollbackDrill{Passed: true, Forward: 20, Back: 20}},
 		"does not come back": {spec.TrafficPods, true, "backend", 412, event.RollbackDrill{Forward: 20}},
-		"without a route of Flagger's it would lead users astray": {spec.TrafficPods, false, "backend-primary", 412, event.RollbackDrill{}},
+		"without a route of Flagger's it would lead users astray": {spec.TrafficPods, false, "backend-primary", 412,
+			event.RollbackDrill{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clients, route := rollout(0)
@@ -333,7 +361,10 @@ func TestRollbackDrill(t *testing.T) {
 			a := open(t, agent.Config{Scenario: s, Spec: spec, Clients: clients})
 			ctx, cancel := context.WithCancel(t.Context())
 			address := routedServices(t, clients, c.otherwise)
-			pods := a.send(ctx, s, 1, c.clients, map[string]*url.URL{"frontend": address, "backend": address}, func() http.RoundTripper { return http.DefaultTransport })
+			pods := a.send(ctx, s, 1, c.clients, map[string]*url.URL{"frontend": address, "backend": address},
+				func() http.RoundTripper {
+					return http.DefaultTransport
+				})
 			status, reason := a.gate("rollback-drill")
 			cancel()
 			pods.Wait()
@@ -344,7 +375,8 @@ func TestRollbackDrill(t *testing.T) {
 			if diff := cmp.Diff(event.Fact(c.want), a.facts()[0]); diff != "" {
 				t.Error(diff)
 			}
-			routes, err := clients.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").List(t.Context(), metav1.ListOptions{})
+			routes, err := clients.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").List(t.Context(),
+				metav1.ListOptions{})
 			if err != nil || len(routes.Items) > 1 {
 				t.Errorf("%d routes are left, %v", len(routes.Items), err)
 			}
@@ -376,7 +408,8 @@ func TestWeights(t *testing.T) {
 	}
 	check(map[string]float64{"v1": 90, "v2": 10, "v9": 0})
 	// A canary that is not ready leaves its share to the primary.
-	if err := clients.Kube.CoreV1().Pods("develop").Delete(t.Context(), "canary-1", metav1.DeleteOptions{}); err != nil {
+	if err := clients.Kube.CoreV1().Pods("develop").Delete(t.Context(), "canary-1",
+		metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	clock.Lock()

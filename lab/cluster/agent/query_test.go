@@ -35,7 +35,8 @@ func (s *servedAgent) get(path, query string) (int, string) {
 }
 
 func marked(query, metric string) string {
-	return strings.NewReplacer("{{ name }}", "checkout-watch", "{{ namespace }}", "develop").Replace(workloads.TagQuery(query, metric))
+	return strings.NewReplacer("{{ name }}", "checkout-watch", "{{ namespace }}", "develop").Replace(
+		workloads.TagQuery(query, metric))
 }
 
 func vector(values ...string) string {
@@ -61,7 +62,9 @@ func TestQueriesAreRecorded(t *testing.T) {
 	defer prometheus.Close()
 	var now atomic.Int64
 	now.Store(time.Unix(1000, 0).UnixNano())
-	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL, Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL, Now: func() time.Time {
+		return time.Unix(0, now.Load())
+	}})
 	var want []event.Fact
 	for _, c := range []struct {
 		path, query string
@@ -73,12 +76,17 @@ func TestQueriesAreRecorded(t *testing.T) {
 		seen        string
 	}{
 		// The template is used by two checks, one after the other in each tick.
-		{query: marked("sum(x)", "ratio"), answer: vector("99.5"), expected: event.Query{Metric: "success", Value: ptr(99.5), Min: ptr(99)}},
-		{query: marked("sum(x)", "ratio"), answer: vector("0.2", "0.5"), expected: event.Query{Metric: "errors", Value: ptr(0.5), Max: ptr(1)}, after: time.Second},
-		{query: marked("sum(x)", "ratio"), answer: vector("NaN"), expected: event.Query{Metric: "success", Min: ptr(99)}, after: 9 * time.Second},
+		{query: marked("sum(x)", "ratio"), answer: vector("99.5"),
+			expected: event.Query{Metric: "success", Value: ptr(99.5), Min: ptr(99)}},
+		{query: marked("sum(x)", "ratio"), answer: vector("0.2", "0.5"),
+			expected: event.Query{Metric: "errors", Value: ptr(0.5), Max: ptr(1)}, after: time.Second},
+		{query: marked("sum(x)", "ratio"), answer: vector("NaN"),
+			expected: event.Query{Metric: "success", Min: ptr(99)}, after: 9 * time.Second},
 		{path: "/checkout-watch.develop", query: "sum(x)", answer: vector(), expected: event.Query{}},
-		{query: marked("sum(", "ratio"), status: 400, answer: `{"status":"error","errorType":"bad_data","error":"parse error"}`, seen: "sum(",
-			expected: event.Query{Metric: "errors", PromQL: "sum(", Max: ptr(1), Error: "bad_data: parse error"}, after: time.Second},
+		{query: marked("sum(", "ratio"), status: 400,
+			answer: `{"status":"error","errorType":"bad_data","error":"parse error"}`, seen: "sum(",
+			expected: event.Query{Metric: "errors", PromQL: "sum(", Max: ptr(1), Error: "bad_data: parse error"},
+			after:    time.Second},
 		{query: "vector(1)", answer: vector("1"), unrecorded: true, seen: "vector(1)"},
 	} {
 		answer, status, asked = c.answer, max(c.status, 200), nil
@@ -129,10 +137,13 @@ func TestUnreachablePrometheus(t *testing.T) {
 
 // TestOnlyQueriesArePassedOn: other endpoints are not.
 func TestOnlyQueriesArePassedOn(t *testing.T) {
-	prometheus := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
+	prometheus := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("it was asked")
+	}))
 	defer prometheus.Close()
 	a := open(t, agent.Config{Scenario: shop(t), Spec: guarded(), Prometheus: prometheus.URL})
-	for _, path := range []string{"/prometheus/api/v1/series", "/prometheus/-/quit", "/prometheus/api/v1/query", "/prometheus/a/b/api/v1/query"} {
+	for _, path := range []string{"/prometheus/api/v1/series", "/prometheus/-/quit", "/prometheus/api/v1/query",
+		"/prometheus/a/b/api/v1/query"} {
 		resp, err := http.Post(a.gates+path, "text/plain", nil)
 		if err != nil {
 			t.Fatal(err)

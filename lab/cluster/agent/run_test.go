@@ -42,7 +42,8 @@ func shop(t testing.TB) *scenario.Scenario {
 	s := runtest.RunSpec(t, "hidden-segment", "", "v2", 1).Scenario
 	s.Timing = scenario.Timing{Baseline: 500 * time.Millisecond, Horizon: 1500 * time.Millisecond}
 	s.Traffic.Rate = loadgen.Curve{Constant: 300}
-	s.Clients = append(s.Clients, scenario.Client{Name: "lounge", Replicas: 1}, scenario.Client{Name: "idle", Replicas: 1})
+	s.Clients = append(s.Clients, scenario.Client{Name: "lounge", Replicas: 1},
+		scenario.Client{Name: "idle", Replicas: 1})
 	for i := range s.Traffic.Cohorts {
 		if c := &s.Traffic.Cohorts[i]; c.Name == "premium" {
 			c.Client = "lounge"
@@ -72,7 +73,9 @@ func pods(t testing.TB, s *scenario.Scenario, versions map[string]string) map[st
 	handlers, addresses := map[string]*http.Handler{}, map[string]*url.URL{}
 	for _, svc := range s.Services {
 		h := new(http.Handler)
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*h).ServeHTTP(w, r) }))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			(*h).ServeHTTP(w, r)
+		}))
 		t.Cleanup(server.Close)
 		handlers[svc.Name], addresses[svc.Name] = h, parse(t, server.URL)
 	}
@@ -107,9 +110,11 @@ func parse(t testing.TB, address string) *url.URL {
 // fakes is an API server with some objects.
 func fakes(objects ...runtime.Object) agent.Clients {
 	list := map[schema.GroupVersionResource]string{}
-	for version, names := range map[string][]string{"v1beta3": {"servers"}, "v1alpha1": {"authorizationpolicies", "meshtlsauthentications", "networkauthentications"}} {
+	for version, names := range map[string][]string{"v1beta3": {"servers"},
+		"v1alpha1": {"authorizationpolicies", "meshtlsauthentications", "networkauthentications"}} {
 		for _, name := range names {
-			list[schema.GroupVersionResource{Group: "policy.linkerd.io", Version: version, Resource: name}] = name + "List"
+			list[schema.GroupVersionResource{Group: "policy.linkerd.io", Version: version, Resource: name}] = name +
+				"List"
 		}
 	}
 	return agent.Clients{
@@ -193,14 +198,16 @@ type podGroup struct {
 }
 
 // send starts the traffic pods of a run, each with a transport of its own to the agent.
-func (s *servedAgent) send(ctx context.Context, sc *scenario.Scenario, seed uint64, counts map[string]int, targets map[string]*url.URL, transport func() http.RoundTripper) *podGroup {
+func (s *servedAgent) send(ctx context.Context, sc *scenario.Scenario, seed uint64, counts map[string]int,
+	targets map[string]*url.URL, transport func() http.RoundTripper) *podGroup {
 	c := &podGroup{}
 	for name, n := range counts {
 		for i := range n {
 			at := len(c.errs)
 			c.errs = append(c.errs, nil)
 			config := trafficpod.Config{
-				Scenario: sc, Seed: seed, Pod: client.TrafficPod{Client: name, Index: i + 1, Count: n, Process: fmt.Sprint(name, i)},
+				Scenario: sc, Seed: seed, Pod: client.TrafficPod{Client: name, Index: i + 1, Count: n,
+					Process: fmt.Sprint(name, i)},
 				Agent: &client.Agent{Base: s.url, Transport: transport()}, Targets: targets,
 			}
 			c.Go(func() {
@@ -238,7 +245,8 @@ func (c counts) add(t event.Traffic) {
 }
 
 // virtually sends the same plan in virtual time.
-func virtually(t testing.TB, s *scenario.Scenario, seed uint64, versions map[string]string) (counts, event.TrafficTotals) {
+func virtually(t testing.TB, s *scenario.Scenario, seed uint64, versions map[string]string) (counts,
+	event.TrafficTotals) {
 	t.Helper()
 	plan, err := loadgen.NewPlan(s.Traffic, seed, s.Timing.Baseline+s.Timing.Horizon)
 	if err != nil {
@@ -347,7 +355,8 @@ func read(t testing.TB, facts []event.Fact, start client.Start, s *scenario.Scen
 		switch f := f.(type) {
 		case event.Traffic:
 			from, to := time.Duration(f.From), time.Duration(f.To)
-			if from < last.Truncate(time.Microsecond) || to <= from || to > from+time.Second || f.HurtSoFar < hurt || totals != nil {
+			if from < last.Truncate(time.Microsecond) || to <= from || to > from+time.Second || f.HurtSoFar < hurt ||
+				totals != nil {
 				t.Errorf("a second from %v to %v after %v, %d hurt", from, to, last, f.HurtSoFar)
 			}
 			last, hurt = to, f.HurtSoFar
@@ -376,8 +385,12 @@ func TestPodThatDies(t *testing.T) {
 	a := open(t, agent.Config{Scenario: s, Spec: spec})
 	targets := pods(t, s, nil)
 	doomed, evict := context.WithCancelCause(t.Context())
-	one := a.send(doomed, s, 1, map[string]int{"edge": 1}, targets, func() http.RoundTripper { return http.DefaultTransport })
-	other := a.send(t.Context(), s, 1, map[string]int{"lounge": 1}, targets, func() http.RoundTripper { return http.DefaultTransport })
+	one := a.send(doomed, s, 1, map[string]int{"edge": 1}, targets, func() http.RoundTripper {
+		return http.DefaultTransport
+	})
+	other := a.send(t.Context(), s, 1, map[string]int{"lounge": 1}, targets, func() http.RoundTripper {
+		return http.DefaultTransport
+	})
 	start := a.begin()
 	c := &client.Agent{Base: a.url}
 	err := client.Follow(t.Context(), c.Facts, func(client.Fact) error { return io.EOF }) // a second was reported
@@ -407,15 +420,18 @@ func TestFactsForEveryReader(t *testing.T) {
 	seen := make(chan client.Fact)
 	go func() {
 		c := &client.Agent{Base: a.url}
-		_ = client.Follow(t.Context(), c.Facts, func(f client.Fact) error { seen <- f; return nil }) // it ends with the test
+		// it ends with the test
+		_ = client.Follow(t.Context(), c.Facts, func(f client.Fact) error { seen <- f; return nil })
 	}()
 	for n := 1; n <= 3; n++ {
-		post(t, a.gates+"/alerts/on-call", `{"attachments":[{"color":"danger","author_name":"backend.develop","text":"no at http://gate.coalmine/hooks/backend/rollout/mtls"}]}`)
+		post(t, a.gates+"/alerts/on-call",
+			`{"attachments":[{"color":"danger","author_name":"backend.develop","text":"no at http://gate.coalmine/hooks/backend/rollout/mtls"}]}`)
 		if f := <-seen; f.N != n || f.Kind != event.KindAlert {
 			t.Errorf("%+v", f)
 		}
 	}
-	want := event.Alert{Canary: "backend", Provider: "on-call", Severity: "error", Message: "no at http://gate.coalmine/mtls"}
+	want := event.Alert{Canary: "backend", Provider: "on-call", Severity: "error",
+		Message: "no at http://gate.coalmine/mtls"}
 	for _, f := range a.facts() {
 		if diff := cmp.Diff(event.Fact(want), f); diff != "" {
 			t.Error(diff)

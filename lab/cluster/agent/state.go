@@ -100,7 +100,8 @@ func identityOf(s *scenario.Scenario, name string) string {
 		}
 	}
 	if svc := s.Service(name); svc != nil {
-		return mesh.Identity(cmp.Or(svc.Versions[svc.Baseline].ServiceAccount, svc.ServiceAccount, svc.Name), scenario.Namespace)
+		return mesh.Identity(cmp.Or(svc.Versions[svc.Baseline].ServiceAccount, svc.ServiceAccount, svc.Name),
+			scenario.Namespace)
 	}
 	return ""
 }

@@ -60,7 +60,8 @@ func newTraffic(counts map[string]int, now func() time.Time, note func(time.Time
 	t.commands.Generation = 1
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		for i := range counts[name] {
-			t.pods = append(t.pods, &trafficPod{TrafficPod: client.TrafficPod{Client: name, Index: i + 1, Count: counts[name]}, number: len(t.pods)})
+			t.pods = append(t.pods, &trafficPod{TrafficPod: client.TrafficPod{Client: name, Index: i + 1,
+				Count: counts[name]}, number: len(t.pods)})
 		}
 	}
 	t.merge = newMerger(len(t.pods))
@@ -118,7 +119,8 @@ func (t *traffic) change(change func(*client.Commands)) {
 
 // waitCommands returns commands that are newer than a generation, or the current ones when the
 // context or the time ends.
-func (t *traffic) waitCommands(ctx context.Context, pod client.TrafficPod, after int, limit time.Duration) (client.Commands, error) {
+func (t *traffic) waitCommands(ctx context.Context, pod client.TrafficPod, after int,
+	limit time.Duration) (client.Commands, error) {
 	t.mu.Lock()
 	p, err := t.find(pod)
 	if err != nil || t.commands.Generation != after {
@@ -148,7 +150,8 @@ func (t *traffic) waitCommands(ctx context.Context, pod client.TrafficPod, after
 func (t *traffic) missing() []string {
 	var list []string
 	for _, p := range t.pods {
-		if t.commands.Start == nil && p.waiting == 0 && (p.lastHeard.IsZero() || t.now().Sub(p.lastHeard) > absentAfter) {
+		if t.commands.Start == nil && p.waiting == 0 &&
+			(p.lastHeard.IsZero() || t.now().Sub(p.lastHeard) > absentAfter) {
 			list = append(list, p.String())
 		}
 	}
@@ -282,7 +285,9 @@ func (t *traffic) endTime() time.Time {
 	if t.commands.Stop != nil {
 		return time.Unix(0, t.commands.Stop.At)
 	}
-	last := slices.MaxFunc(append([]*trafficPod{{}}, t.pods...), func(a, b *trafficPod) int { return cmp.Compare(a.through, b.through) })
+	last := slices.MaxFunc(append([]*trafficPod{{}}, t.pods...), func(a, b *trafficPod) int {
+		return cmp.Compare(a.through, b.through)
+	})
 	return t.clock(last.through)
 }
 

@@ -24,7 +24,9 @@ type field struct {
 
 func newField(counts map[string]int) *field {
 	f := &field{clock: time.Unix(1000, 0)}
-	f.traffic = newTraffic(counts, func() time.Time { return f.clock }, func(_ time.Time, x event.Fact) { f.recorded = append(f.recorded, x) })
+	f.traffic = newTraffic(counts, func() time.Time {
+		return f.clock
+	}, func(_ time.Time, x event.Fact) { f.recorded = append(f.recorded, x) })
 	return f
 }
 
@@ -66,7 +68,8 @@ func TestStartNeedsAllPods(t *testing.T) {
 	one, two := who("edge", 1, 2), who("edge", 2, 2)
 	f.come(t, one)
 	s := client.Start{Zero: 1, Begin: 2}
-	if err := f.start(s); status(err) != 409 || !strings.Contains(err.Error(), "edge 2/2") || strings.Contains(err.Error(), "edge 1/2") {
+	if err := f.start(s); status(err) != 409 || !strings.Contains(err.Error(), "edge 2/2") ||
+		strings.Contains(err.Error(), "edge 1/2") {
 		t.Error(err)
 	}
 	f.come(t, two)
@@ -138,7 +141,8 @@ func TestReportsAreNumbered(t *testing.T) {
 	}
 	f.begun(t)
 	r := client.Report{TrafficPod: edge, Number: 1, Through: 2 * time.Second, Seconds: []event.Traffic{{
-		From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second), Cells: []event.Cell{{Cohort: "c", Route: "r", N: 3}},
+		From: event.Seconds(time.Second), To: event.Seconds(2 * time.Second),
+		Cells: []event.Cell{{Cohort: "c", Route: "r", N: 3}},
 	}}}
 	for range 3 {
 		if err := f.report(r); err != nil {
@@ -195,13 +199,16 @@ func TestMergeBySecond(tt *testing.T) {
 				r := client.Report{TrafficPod: s, Number: k + 1, Through: from + time.Second}
 				if count := rapid.IntRange(0, 3).Draw(t, "answers"); count > 0 {
 					so += rapid.IntRange(0, count).Draw(t, "hurt")
-					r.Seconds = []event.Traffic{{From: event.Seconds(from), To: event.Seconds(from + time.Second), HurtSoFar: so,
-						Cells: []event.Cell{{Cohort: "c", Route: "r", N: count, Latency: []event.BucketCount{{Bucket: 3 + i, Count: count}}}}}}
+					r.Seconds = []event.Traffic{{From: event.Seconds(from), To: event.Seconds(from + time.Second),
+						HurtSoFar: so,
+						Cells: []event.Cell{{Cohort: "c", Route: "r", N: count,
+							Latency: []event.BucketCount{{Bucket: 3 + i, Count: count}}}}}}
 					want[from] += count
 				}
 				hurt[from] += so
 				if k == seconds-1 {
-					r.Totals = &event.TrafficTotals{Users: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"backend": 1}}}
+					r.Totals = &event.TrafficTotals{Users: map[string]int{"c": 1},
+						Assigned: map[string]map[string]int{"c": {"backend": 1}}}
 				}
 				queues[i] = append(queues[i], r)
 			}
@@ -241,7 +248,8 @@ func TestMergeBySecond(tt *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
 		}
-		totals := event.TrafficTotals{Users: map[string]int{"c": n}, Hurt: map[string]int{}, Assigned: map[string]map[string]int{"c": {"backend": n}}}
+		totals := event.TrafficTotals{Users: map[string]int{"c": n}, Hurt: map[string]int{},
+			Assigned: map[string]map[string]int{"c": {"backend": n}}}
 		if diff := cmp.Diff(event.Fact(totals), f.recorded[len(f.recorded)-1]); diff != "" {
 			t.Fatal(diff)
 		}

@@ -90,7 +90,8 @@ func defaultRule(table *mesh.Table, s *scenario.Service) *mesh.CompiledRule {
 	if len(rules) > 0 {
 		return rules[len(rules)-1]
 	}
-	return &mesh.CompiledRule{Rule: mesh.Rule{Backends: []mesh.Backend{{Service: s.Name, Namespace: scenario.Namespace, Weight: 1}}}}
+	return &mesh.CompiledRule{Rule: mesh.Rule{Backends: []mesh.Backend{{Service: s.Name, Namespace: scenario.Namespace,
+		Weight: 1}}}}
 }
 
 // endpoints returns the versions of the ready pods behind each Service.

@@ -145,22 +145,33 @@ func toCanary(c *event.Cell, version string) {
 }
 
 const (
-	promote, abort, match, straight = conformance.RunPromote, conformance.RunAbort, conformance.RunMatch, conformance.RunStraight
+	promote, abort, match, straight = conformance.RunPromote, conformance.RunAbort, conformance.RunMatch,
+		conformance.RunStraight
 )
 
 // frameMutations break the form of the log.
 func frameMutations() []mutation {
 	return []mutation{
-		{"an event is lost", abort, "order", func(es []event.Event) []event.Event { return slices.Delete(slices.Clone(es), 50, 51) }},
+		{"an event is lost", abort, "order", func(es []event.Event) []event.Event {
+			return slices.Delete(slices.Clone(es), 50, 51)
+		}},
 		{"two events change places", abort, "order", func(es []event.Event) []event.Event {
 			list := slices.Clone(es)
 			list[50], list[80] = list[80], list[50]
 			return list
 		}},
 		{"the log is cut off", match, "order", func(es []event.Event) []event.Event { return es[:len(es)-1] }},
-		{"the lab failed", match, "order", with(func(_ time.Duration, e *event.RunEnded) bool { e.Outcome = event.OutcomeLabFault; return true })},
-		{"another mesh is named", promote, "description", with(func(_ time.Duration, s *event.RunStarted) bool { s.Mesh = "linkerd"; return true })},
-		{"the stage settle is not recorded", abort, "stages", without(func(s event.Stage) bool { return s.Name == event.StageSettle })},
+		{"the lab failed", match, "order", with(func(_ time.Duration, e *event.RunEnded) bool {
+			e.Outcome = event.OutcomeLabFault
+			return true
+		})},
+		{"another mesh is named", promote, "description", with(func(_ time.Duration, s *event.RunStarted) bool {
+			s.Mesh = "linkerd"
+			return true
+		})},
+		{"the stage settle is not recorded", abort, "stages", without(func(s event.Stage) bool {
+			return s.Name == event.StageSettle
+		})},
 		{"the release is late", abort, "stages", later(20*time.Second, every[event.Released])},
 		{"the release is recorded twice", straight, "stages", twice[event.Released]()},
 		{"the run ends early", abort, "stages", func(es []event.Event) []event.Event {
@@ -168,17 +179,32 @@ func frameMutations() []mutation {
 			list[len(list)-1].At -= 10 * time.Second
 			return list
 		}},
-		{"a second is lost", abort, "seconds", without(func(t event.Traffic) bool { return time.Duration(t.To).Truncate(time.Second) == time.Minute })},
+		{"a second is lost", abort, "seconds", without(func(t event.Traffic) bool {
+			return time.Duration(t.To).Truncate(time.Second) == time.Minute
+		})},
 		{"seconds are recorded twice", match, "seconds", twice[event.Traffic]()},
 		{"seconds are recorded late", promote, "seconds", later(2*time.Second, every[event.Traffic])},
-		{"the traffic ends early", promote, "seconds", without(func(t event.Traffic) bool { return time.Duration(t.To) > 3*time.Minute })},
-		{"cells have more bad requests than requests", abort, "cells", cells(func(_ time.Duration, c *event.Cell) { c.Bad = c.N + 1 })},
+		{"the traffic ends early", promote, "seconds", without(func(t event.Traffic) bool {
+			return time.Duration(t.To) > 3*time.Minute
+		})},
+		{"cells have more bad requests than requests", abort, "cells", cells(func(_ time.Duration, c *event.Cell) {
+			c.Bad = c.N + 1
+		})},
 		{"latencies are lost", match, "cells", cells(func(_ time.Duration, c *event.Cell) { c.Latency = nil })},
 		{"a version has no workload", match, "cells", cells(func(_ time.Duration, c *event.Cell) { c.Workload = "" })},
 		{"requests are counted twice", promote, "totals", cells(func(_ time.Duration, c *event.Cell) { c.N *= 2 })},
-		{"half of the plan is not sent", promote, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Planned /= 2; return true })},
-		{"users are not counted", match, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Users = nil; return true })},
-		{"hurt users are not counted", abort, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool { t.Hurt = nil; return true })},
+		{"half of the plan is not sent", promote, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool {
+			t.Planned /= 2
+			return true
+		})},
+		{"users are not counted", match, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool {
+			t.Users = nil
+			return true
+		})},
+		{"hurt users are not counted", abort, "totals", with(func(_ time.Duration, t *event.TrafficTotals) bool {
+			t.Hurt = nil
+			return true
+		})},
 	}
 }
 
@@ -186,28 +212,45 @@ func frameMutations() []mutation {
 func serviceMutations() []mutation {
 	stray := tenth()
 	return []mutation{
-		{"the primary is never ready", promote, "deploy", without(func(w event.Workload) bool { return w.Name == "backend-primary" && w.Ready > 0 })},
+		{"the primary is never ready", promote, "deploy", without(func(w event.Workload) bool {
+			return w.Name == "backend-primary" && w.Ready > 0
+		})},
 		{"the canary keeps its pods", match, "deploy", without(func(w event.Workload) bool { return w.Desired == 0 })},
-		{"the canary is never Initialized", match, "deploy", without(func(c event.Canary) bool { return c.Phase == event.PhaseInitialized })},
-		{"an object is not recorded", abort, "applied", without(func(a event.Applied) bool { return a.ObjectKind == "Server" })},
-		{"annotations are lost", match, "applied", with(func(_ time.Duration, a *event.Applied) bool { a.Annotations = nil; return true })},
-		{"the source of an object is lost", promote, "applied", with(func(_ time.Duration, a *event.Applied) bool { a.Source = ""; return true })},
+		{"the canary is never Initialized", match, "deploy", without(func(c event.Canary) bool {
+			return c.Phase == event.PhaseInitialized
+		})},
+		{"an object is not recorded", abort, "applied", without(func(a event.Applied) bool {
+			return a.ObjectKind == "Server"
+		})},
+		{"annotations are lost", match, "applied", with(func(_ time.Duration, a *event.Applied) bool {
+			a.Annotations = nil
+			return true
+		})},
+		{"the source of an object is lost", promote, "applied", with(func(_ time.Duration, a *event.Applied) bool {
+			a.Source = ""
+			return true
+		})},
 		{"the canary answers before the release", promote, "baseline", cells(func(at time.Duration, c *event.Cell) {
 			if at < 40*time.Second && c.Cohort == "merchants" {
 				toCanary(c, "v1")
 			}
 		})},
-		{"the old version fails", match, "baseline", cells(func(at time.Duration, c *event.Cell) { c.Errors, c.Bad = 1, 1 })},
+		{"the old version fails", match, "baseline", cells(func(at time.Duration, c *event.Cell) {
+			c.Errors, c.Bad = 1, 1
+		})},
 		{"everything takes a tenth of a second", straight, "baseline", cells(func(_ time.Duration, c *event.Cell) {
 			c.Latency = []event.BucketCount{{Bucket: event.LatencyBucket(100 * time.Millisecond), Count: c.N}}
 		})},
 		{"nothing takes any time", abort, "baseline", cells(func(_ time.Duration, c *event.Cell) {
 			c.Latency = []event.BucketCount{{Bucket: event.LatencyBucket(time.Millisecond), Count: c.N}}
 		})},
-		{"routes are not recorded", promote, "routes", without(func(r event.Route) bool { return r.Rules[0].Backends[1].Weight == 60 })},
+		{"routes are not recorded", promote, "routes", without(func(r event.Route) bool {
+			return r.Rules[0].Backends[1].Weight == 60
+		})},
 		{"routes follow late", abort, "routes", later(8*time.Second, every[event.Route])},
 		{"routes have other weights", promote, "routes", with(func(_ time.Duration, r *event.Route) bool {
-			r.Rules = []event.RouteRule{{Backends: []event.RouteBackend{{Service: "backend-primary", Weight: 80}, {Service: "backend-canary", Weight: 20}}}}
+			r.Rules = []event.RouteRule{{Backends: []event.RouteBackend{{Service: "backend-primary", Weight: 80},
+				{Service: "backend-canary", Weight: 20}}}}
 			return true
 		})},
 		{"weights are not kept", promote, "weights", cells(func(_ time.Duration, c *event.Cell) {
@@ -228,14 +271,28 @@ func serviceMutations() []mutation {
 				toCanary(c, "v3")
 			}
 		})},
-		{"the harm is everywhere", abort, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit, c.Harm, c.Bad = 1, 1, max(c.Bad, 1) })},
-		{"the harm is not recorded", straight, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit, c.Harm = 0, 0 })},
+		{"the harm is everywhere", abort, "truth", cells(func(_ time.Duration, c *event.Cell) {
+			c.Hit, c.Harm, c.Bad = 1, 1, max(c.Bad, 1)
+		})},
+		{"the harm is not recorded", straight, "truth", cells(func(_ time.Duration, c *event.Cell) {
+			c.Hit, c.Harm = 0, 0
+		})},
 		{"hits do no harm", straight, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Harm = 0 })},
 		{"a healthy version harms", promote, "truth", cells(func(_ time.Duration, c *event.Cell) { c.Hit = 1 })},
-		{"a gate is open", abort, "closed-gates", with(func(_ time.Duration, g *event.Gate) bool { g.Passed = true; return true })},
-		{"a stranger is not seen", match, "closed-gates", with(func(_ time.Duration, g *event.Gate) bool { g.Reason = "denies edge"; return true })},
-		{"denied requests are hit", abort, "denied-by-mesh", cells(func(_ time.Duration, c *event.Cell) { c.Hit = max(c.Hit, c.Denied) })},
-		{"the mesh is not counted", abort, "denied-by-mesh", cells(func(_ time.Duration, c *event.Cell) { c.ByMesh = 0 })},
+		{"a gate is open", abort, "closed-gates", with(func(_ time.Duration, g *event.Gate) bool {
+			g.Passed = true
+			return true
+		})},
+		{"a stranger is not seen", match, "closed-gates", with(func(_ time.Duration, g *event.Gate) bool {
+			g.Reason = "denies edge"
+			return true
+		})},
+		{"denied requests are hit", abort, "denied-by-mesh", cells(func(_ time.Duration, c *event.Cell) {
+			c.Hit = max(c.Hit, c.Denied)
+		})},
+		{"the mesh is not counted", abort, "denied-by-mesh", cells(func(_ time.Duration, c *event.Cell) {
+			c.ByMesh = 0
+		})},
 	}
 }
 
@@ -251,27 +308,48 @@ func toPrimary(cohort string) func([]event.Event) []event.Event {
 // rolloutMutations break Flagger, its rollouts and its queries.
 func rolloutMutations() []mutation {
 	return []mutation{
-		{"a phase is left out", promote, "phases", without(func(c event.Canary) bool { return c.Phase == event.PhaseFinalising })},
+		{"a phase is left out", promote, "phases", without(func(c event.Canary) bool {
+			return c.Phase == event.PhaseFinalising
+		})},
 		{"a step is left out", promote, "phases", without(func(c event.Canary) bool { return c.Weight == 30 })},
-		{"a failed check is left out", abort, "phases", without(func(c event.Canary) bool { return c.FailedChecks == 2 })},
-		{"the end is left out", match, "phases", without(func(c event.Canary) bool { return c.Phase == event.PhaseSucceeded })},
-		{"another threshold", abort, "phases", with(func(_ time.Duration, c *event.Canary) bool { c.Threshold = 9; return true })},
-		{"the faulty version is not rolled back", abort, "abort", without(func(c event.Canary) bool { return c.Phase == event.PhaseFailed })},
-		{"failed checks are late", abort, "abort", without(func(c event.Canary) bool { return c.FailedChecks > 0 && c.FailedChecks < 4 })},
-		{"the rollback is late", abort, "abort", later(20*time.Second, func(c event.Canary) bool { return c.Phase == event.PhaseFailed })},
+		{"a failed check is left out", abort, "phases", without(func(c event.Canary) bool {
+			return c.FailedChecks == 2
+		})},
+		{"the end is left out", match, "phases", without(func(c event.Canary) bool {
+			return c.Phase == event.PhaseSucceeded
+		})},
+		{"another threshold", abort, "phases", with(func(_ time.Duration, c *event.Canary) bool {
+			c.Threshold = 9
+			return true
+		})},
+		{"the faulty version is not rolled back", abort, "abort", without(func(c event.Canary) bool {
+			return c.Phase == event.PhaseFailed
+		})},
+		{"failed checks are late", abort, "abort", without(func(c event.Canary) bool {
+			return c.FailedChecks > 0 && c.FailedChecks < 4
+		})},
+		{"the rollback is late", abort, "abort", later(20*time.Second, func(c event.Canary) bool {
+			return c.Phase == event.PhaseFailed
+		})},
 		{"the canary answers after the rollback", abort, "abort", cells(func(at time.Duration, c *event.Cell) {
 			if at > 150*time.Second {
 				toCanary(c, "v2")
 			}
 		})},
-		{"the canary stays after the rollback", abort, "abort", without(func(w event.Workload) bool { return w.Desired == 0 && w.Version == "v2" })},
-		{"the healthy version is not promoted", match, "promote", without(func(c event.Canary) bool { return c.Phase == event.PhaseSucceeded })},
+		{"the canary stays after the rollback", abort, "abort", without(func(w event.Workload) bool {
+			return w.Desired == 0 && w.Version == "v2"
+		})},
+		{"the healthy version is not promoted", match, "promote", without(func(c event.Canary) bool {
+			return c.Phase == event.PhaseSucceeded
+		})},
 		{"the primary keeps the old version", promote, "promote", cells(func(_ time.Duration, c *event.Cell) {
 			if c.Workload == "backend-primary" {
 				c.Version = "v1"
 			}
 		})},
-		{"the primary's Deployment keeps the old version", match, "promote", without(func(w event.Workload) bool { return w.Name == "shop-primary" && w.Version == "v3" })},
+		{"the primary's Deployment keeps the old version", match, "promote", without(func(w event.Workload) bool {
+			return w.Name == "shop-primary" && w.Version == "v3"
+		})},
 		{"the update leaves an old pod", straight, "update", cells(func(_ time.Duration, c *event.Cell) {
 			if c.Route == "item" {
 				c.Version = "v1"
@@ -298,13 +376,27 @@ func rolloutMutations() []mutation {
 			}
 			return true
 		})},
-		{"queries are not recorded", abort, "queries", without(func(q event.Query) bool { return q.Metric == "latency" })},
-		{"failed queries are not recorded", abort, "queries", without(func(q event.Query) bool { return q.Value == nil })},
-		{"queries are recorded as templates", match, "queries", with(func(_ time.Duration, q *event.Query) bool { q.PromQL = "rate(x[{{ interval }}])"; return true })},
-		{"queries have no bounds", promote, "queries", with(func(_ time.Duration, q *event.Query) bool { q.Min = nil; return true })},
+		{"queries are not recorded", abort, "queries", without(func(q event.Query) bool {
+			return q.Metric == "latency"
+		})},
+		{"failed queries are not recorded", abort, "queries", without(func(q event.Query) bool {
+			return q.Value == nil
+		})},
+		{"queries are recorded as templates", match, "queries", with(func(_ time.Duration, q *event.Query) bool {
+			q.PromQL = "rate(x[{{ interval }}])"
+			return true
+		})},
+		{"queries have no bounds", promote, "queries", with(func(_ time.Duration, q *event.Query) bool {
+			q.Min = nil
+			return true
+		})},
 		{"policy allows everyone", abort, "policy", cells(func(_ time.Duration, c *event.Cell) { c.Denied = 0 })},
-		{"policy denies everyone", promote, "policy", cells(func(_ time.Duration, c *event.Cell) { c.Denied, c.Bad = c.N, c.N })},
-		{"probes fail", abort, "policy", without(func(w event.Workload) bool { return w.Version == "v2" && w.Ready > 0 })},
+		{"policy denies everyone", promote, "policy", cells(func(_ time.Duration, c *event.Cell) {
+			c.Denied, c.Bad = c.N, c.N
+		})},
+		{"probes fail", abort, "policy", without(func(w event.Workload) bool {
+			return w.Version == "v2" && w.Ready > 0
+		})},
 		{"the deny counter counts something else", abort, "policy", with(func(_ time.Duration, q *event.Query) bool {
 			if q.Metric == "denied" && q.Value != nil {
 				half := *q.Value / 2
@@ -312,12 +404,28 @@ func rolloutMutations() []mutation {
 			}
 			return true
 		})},
-		{"gates give no reason", promote, "gates", with(func(_ time.Duration, g *event.Gate) bool { g.Reason = ""; return true })},
-		{"a gate is not recorded", promote, "gates", without(func(g event.Gate) bool { return g.Name == event.GateCohort })},
-		{"approval is immediate", promote, "gates", without(func(g event.Gate) bool { return g.Hook == "confirm-rollout" && !g.Passed })},
-		{"a no is recorded as a yes", promote, "gates", with(func(_ time.Duration, g *event.Gate) bool { g.Passed = true; return true })},
-		{"the canary does not wait", promote, "gates", without(func(c event.Canary) bool { return c.Phase == event.PhaseWaiting })},
-		{"probes of the drill are lost", promote, "rollback-drill", with(func(_ time.Duration, r *event.RollbackDrill) bool { r.Back--; return true })},
+		{"gates give no reason", promote, "gates", with(func(_ time.Duration, g *event.Gate) bool {
+			g.Reason = ""
+			return true
+		})},
+		{"a gate is not recorded", promote, "gates", without(func(g event.Gate) bool {
+			return g.Name == event.GateCohort
+		})},
+		{"approval is immediate", promote, "gates", without(func(g event.Gate) bool {
+			return g.Hook == "confirm-rollout" && !g.Passed
+		})},
+		{"a no is recorded as a yes", promote, "gates", with(func(_ time.Duration, g *event.Gate) bool {
+			g.Passed = true
+			return true
+		})},
+		{"the canary does not wait", promote, "gates", without(func(c event.Canary) bool {
+			return c.Phase == event.PhaseWaiting
+		})},
+		{"probes of the drill are lost", promote, "rollback-drill",
+			with(func(_ time.Duration, r *event.RollbackDrill) bool {
+				r.Back--
+				return true
+			})},
 		{"the drill is not recorded", promote, "rollback-drill", without(every[event.RollbackDrill])},
 		{"the drill routes users", promote, "rollback-drill", cells(func(at time.Duration, c *event.Cell) {
 			if at > 69*time.Second && at < 71*time.Second {
@@ -325,9 +433,17 @@ func rolloutMutations() []mutation {
 			}
 		})},
 		{"alerts are lost", abort, "alerts", without(every[event.Alert])},
-		{"alerts lose their severity", abort, "alerts", with(func(_ time.Duration, a *event.Alert) bool { a.Severity = "info"; return true })},
-		{"Flagger's warnings are lost", abort, "flagger", without(func(f event.Flagger) bool { return f.Type == "Warning" })},
-		{"Flagger's events have no canary", match, "flagger", with(func(_ time.Duration, f *event.Flagger) bool { f.Canary = ""; return true })},
+		{"alerts lose their severity", abort, "alerts", with(func(_ time.Duration, a *event.Alert) bool {
+			a.Severity = "info"
+			return true
+		})},
+		{"Flagger's warnings are lost", abort, "flagger", without(func(f event.Flagger) bool {
+			return f.Type == "Warning"
+		})},
+		{"Flagger's events have no canary", match, "flagger", with(func(_ time.Duration, f *event.Flagger) bool {
+			f.Canary = ""
+			return true
+		})},
 	}
 }
 
@@ -372,7 +488,9 @@ func checkNamed(t *testing.T, name string) conformance.Check {
 
 func TestEachCheckIsSeenToFail(t *testing.T) {
 	for _, c := range conformance.Checks() {
-		if !slices.ContainsFunc(mutations(), func(m mutation) bool { return m.check == c.Name && slices.Contains(c.Runs, m.run) }) {
+		if !slices.ContainsFunc(mutations(), func(m mutation) bool {
+			return m.check == c.Name && slices.Contains(c.Runs, m.run)
+		}) {
 			t.Errorf("no mutation shows that check %s can fail", c.Name)
 		}
 		if c.Contract == "" || len(c.Runs) == 0 {

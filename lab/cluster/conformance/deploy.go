@@ -26,7 +26,8 @@ func checkDeploy(l *Log, found *Findings) {
 			name = l.primary()
 			l.checkWorkload(found, s.Name, baseline, event.Workload{Name: s.Name, Version: s.Baseline})
 		}
-		l.checkWorkload(found, name, baseline, event.Workload{Name: name, Version: s.Baseline, Desired: s.Replicas, Updated: s.Replicas, Ready: s.Replicas})
+		l.checkWorkload(found, name, baseline, event.Workload{Name: name, Version: s.Baseline, Desired: s.Replicas,
+			Updated: s.Replicas, Ready: s.Replicas})
 	}
 	if l.Spec.Guardrails == nil {
 		return
@@ -58,7 +59,8 @@ func checkApplied(l *Log, found *Findings) {
 			if a.Source != o.Source.String() {
 				found.Addf("the source of %s %s is %q, want %q", o.Kind, o.Name, a.Source, o.Source)
 			}
-			if c := l.Spec.Guardrails.CanaryFor(l.service()); o.Kind == "Canary" && !maps.Equal(a.Annotations, c.Annotations) {
+			if c := l.Spec.Guardrails.CanaryFor(l.service()); o.Kind == "Canary" &&
+				!maps.Equal(a.Annotations, c.Annotations) {
 				found.Addf("the Canary has the annotations %v, want %v", a.Annotations, c.Annotations)
 			}
 		}
@@ -138,6 +140,7 @@ func (l *Log) checkServedBy(found *Findings, when string, from, to time.Duration
 		found.Addf("%s only %d requests were answered from %v to %v", when, n, from, to)
 	}
 	if float64(stray) > l.Tolerance.Stray.Of*float64(n) {
-		found.Addf("%s %d of %d requests were not answered by %s of %s (%v)", when, stray, n, version, workload, l.Tolerance.Stray)
+		found.Addf("%s %d of %d requests were not answered by %s of %s (%v)", when, stray, n, version, workload,
+			l.Tolerance.Stray)
 	}
 }

@@ -36,8 +36,9 @@ func checkOrder(l *Log, found *Findings) {
 func checkDescription(l *Log, found *Findings) {
 	s := l.Spec.Scenario
 	want := event.RunStarted{
-		Format: event.Format, Scenario: s.Name, Service: s.Release.Service, Version: l.Spec.Version, Baseline: l.released().Baseline,
-		Role: s.Role(l.Spec.Version), Seed: l.Spec.Seed, Cluster: l.Cluster.Cluster, Mesh: l.Cluster.Mesh,
+		Format: event.Format, Scenario: s.Name, Service: s.Release.Service, Version: l.Spec.Version,
+		Baseline: l.released().Baseline,
+		Role:     s.Role(l.Spec.Version), Seed: l.Spec.Seed, Cluster: l.Cluster.Cluster, Mesh: l.Cluster.Mesh,
 		Guarded: l.Spec.Guardrails != nil, Versions: l.Cluster.Versions,
 		ScenarioDigest: s.Digest(), GuardrailsDigest: l.Spec.Guardrails.Digest(),
 	}
@@ -152,7 +153,8 @@ func checkCells(l *Log, found *Findings) {
 		if n != c.N {
 			found.Addf("%d of %d requests have a latency: %+v", n, c.N, c)
 		}
-		if c.Workload != "" && c.Workload != l.service() && c.Workload != l.primary() || (c.Workload == "") != (c.Version == "") {
+		if c.Workload != "" && c.Workload != l.service() && c.Workload != l.primary() ||
+			(c.Workload == "") != (c.Version == "") {
 			found.Addf("a cell of workload %q with version %q", c.Workload, c.Version)
 		}
 	}
@@ -178,7 +180,8 @@ func checkTotals(l *Log, found *Findings) {
 	if n != totals.Answered {
 		found.Addf("the seconds have %d requests, %d were answered", n, totals.Answered)
 	}
-	if open := totals.Planned - totals.Answered; open != totals.Open || open < 0 || float64(open) > rate+l.Tolerance.Noise.Of*mean {
+	if open := totals.Planned - totals.Answered; open != totals.Open || open < 0 ||
+		float64(open) > rate+l.Tolerance.Noise.Of*mean {
 		found.Addf("%d planned, %d answered, %d open", totals.Planned, totals.Answered, totals.Open)
 	}
 	l.checkUsers(totals, harm, found)
@@ -189,7 +192,8 @@ func (l *Log) checkUsers(totals *event.TrafficTotals, harm int, found *Findings)
 	for _, c := range l.Spec.Scenario.Traffic.Cohorts {
 		users := totals.Users[c.Name]
 		if users < 1 || users > c.Users || totals.Hurt[c.Name] > users {
-			found.Addf("cohort %s: %d users, %d of them hurt, of %d in all", c.Name, users, totals.Hurt[c.Name], c.Users)
+			found.Addf("cohort %s: %d users, %d of them hurt, of %d in all", c.Name, users,
+				totals.Hurt[c.Name], c.Users)
 		}
 		hurt += totals.Hurt[c.Name]
 	}
@@ -199,7 +203,8 @@ func (l *Log) checkUsers(totals *event.TrafficTotals, harm int, found *Findings)
 	soFar := 0
 	for _, s := range facts[event.Traffic](l) {
 		if s.HurtSoFar < soFar || s.HurtSoFar > hurt {
-			found.Addf("%d users were hurt up to %v, %d before, %d in all", s.HurtSoFar, time.Duration(s.To), soFar, hurt)
+			found.Addf("%d users were hurt up to %v, %d before, %d in all", s.HurtSoFar, time.Duration(s.To),
+				soFar, hurt)
 		}
 		soFar = s.HurtSoFar
 	}

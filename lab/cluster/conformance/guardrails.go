@@ -53,7 +53,8 @@ func checkQueries(l *Log, found *Findings) {
 	failing, asked := 0, map[string]bool{}
 	for at, q := range facts[event.Query](l) {
 		asked[q.Metric] = true
-		if q.Asker != l.service() || q.PromQL == "" || strings.Contains(q.PromQL, "{{") || strings.Contains(q.PromQL, "#") || q.Error != "" {
+		if q.Asker != l.service() || q.PromQL == "" || strings.Contains(q.PromQL, "{{") ||
+			strings.Contains(q.PromQL, "#") || q.Error != "" {
 			found.Addf("the query at %v is %+v", at, q)
 		}
 		if q.Value == nil || q.Min != nil && *q.Value < *q.Min || q.Max != nil && *q.Value > *q.Max {
@@ -103,8 +104,10 @@ func checkPolicy(l *Log, found *Findings) {
 		switch out := slices.Contains(away, cohort); {
 		case !out && denied[cohort] > 0:
 			found.Addf("%d of %d requests of cohort %s were denied", denied[cohort], n[cohort], cohort)
-		case out && (n[cohort] < minCohortRequests || float64(n[cohort]-denied[cohort]) > l.Tolerance.Noise.Of*float64(n[cohort])):
-			found.Addf("%d of %d requests of cohort %s were denied, want all (%v)", denied[cohort], n[cohort], cohort, l.Tolerance.Noise)
+		case out && (n[cohort] < minCohortRequests || float64(n[cohort]-denied[cohort]) > l.Tolerance.Noise.Of*
+			float64(n[cohort])):
+			found.Addf("%d of %d requests of cohort %s were denied, want all (%v)", denied[cohort], n[cohort], cohort,
+				l.Tolerance.Noise)
 		}
 	}
 	if _, _, ok := first(l, func(w event.Workload) bool {
@@ -161,13 +164,16 @@ func gateCalls() []gateCall {
 
 func checkGates(l *Log, found *Findings) {
 	for at, g := range facts[event.Gate](l) {
-		if g.Reason == "" || g.Passed != (g.Status == 200) || g.Canary != l.service() || !strings.HasPrefix(g.URL, "http://gate.coalmine/"+g.Name) ||
+		if g.Reason == "" || g.Passed != (g.Status == 200) || g.Canary != l.service() ||
+			!strings.HasPrefix(g.URL, "http://gate.coalmine/"+g.Name) ||
 			g.Phase == "" {
 			found.Addf("the answer at %v is %+v", at, g)
 		}
-		if g.Name == event.GateApprove && g.Hook == "confirm-rollout" && g.Passed != (at >= l.Timeline.Released.At+l.Spec.ApproveAfter) &&
+		if g.Name == event.GateApprove && g.Hook == "confirm-rollout" &&
+			g.Passed != (at >= l.Timeline.Released.At+l.Spec.ApproveAfter) &&
 			!l.near(at, l.Timeline.Released.At+l.Spec.ApproveAfter) {
-			found.Addf("at %v the gate approve answered %v, approval was %v after the release at %v", at, g.Passed, l.Spec.ApproveAfter, l.Timeline.Released.At)
+			found.Addf("at %v the gate approve answered %v, approval was %v after the release at %v", at, g.Passed,
+				l.Spec.ApproveAfter, l.Timeline.Released.At)
 		}
 	}
 	for _, c := range gateCalls() {
@@ -178,7 +184,8 @@ func checkGates(l *Log, found *Findings) {
 		case !ok:
 			found.Addf("hook %s never called gate %s", c.gate, c.hook)
 		case a.Passed != c.first || b.Passed != c.last:
-			found.Addf("gate %s answered hook %s %v (%s) first and %v (%s) last, want %v and %v", c.gate, c.hook, a.Passed, a.Reason,
+			found.Addf("gate %s answered hook %s %v (%s) first and %v (%s) last, want %v and %v", c.gate, c.hook,
+				a.Passed, a.Reason,
 				b.Passed, b.Reason, c.first, c.last)
 		}
 	}
@@ -210,7 +217,8 @@ func checkDrill(l *Log, found *Findings) {
 		found.Addf("there was no rollback drill")
 		return
 	}
-	if !r.Passed || r.Probes < 10 || r.Forward != r.Probes || r.Back != r.Probes || r.Reason == "" || r.Canary != l.service() {
+	if !r.Passed || r.Probes < 10 || r.Forward != r.Probes || r.Back != r.Probes || r.Reason == "" ||
+		r.Canary != l.service() {
 		found.Addf("the rollback drill is %+v", r)
 	}
 	exposed := l.end()
@@ -233,13 +241,15 @@ func expectedEnd(l *Log) expectedMessages {
 	if l.Spec.Version == l.Spec.Scenario.Release.Faulty {
 		return expectedMessages{"Failed checks threshold reached", "error", "Canary failed! Scaling down", "Warning"}
 	}
-	return expectedMessages{"Canary analysis completed successfully", "info", "Promotion completed! Scaling down", "Normal"}
+	return expectedMessages{"Canary analysis completed successfully", "info",
+		"Promotion completed! Scaling down", "Normal"}
 }
 
 func checkAlerts(l *Log, found *Findings) {
 	want := expectedEnd(l)
 	if _, _, ok := first(l, func(a event.Alert) bool {
-		return a.Provider == "pager" && a.Canary == l.service() && a.Severity == want.severity && strings.Contains(a.Message, want.alert)
+		return a.Provider == "pager" && a.Canary == l.service() && a.Severity == want.severity &&
+			strings.Contains(a.Message, want.alert)
 	}); !ok {
 		found.Addf("there is no alert %q of severity %s to pager", want.alert, want.severity)
 	}
@@ -247,7 +257,8 @@ func checkAlerts(l *Log, found *Findings) {
 
 func checkFlagger(l *Log, found *Findings) {
 	want := expectedEnd(l)
-	for _, s := range []expectedMessages{{event: "New revision detected! Scaling up", kind: "Normal"}, {event: "Starting canary analysis", kind: "Normal"},
+	for _, s := range []expectedMessages{{event: "New revision detected! Scaling up", kind: "Normal"},
+		{event: "Starting canary analysis", kind: "Normal"},
 		{event: "Advance", kind: "Normal"}, want} {
 		if _, _, ok := first(l, func(f event.Flagger) bool {
 			return f.Canary == l.service() && f.Type == s.kind && strings.Contains(f.Message, s.event)

@@ -52,12 +52,14 @@ func checkPhases(l *Log, found *Findings) {
 		case progress && (c.FailedChecks < before.FailedChecks || c.FailedChecks > before.FailedChecks+1):
 			found.Addf("at %v there are %d failed checks after %d", at, c.FailedChecks, before.FailedChecks)
 		case progress && c.Weight != before.Weight && c.Weight != next(a.StepWeights, before.Weight):
-			found.Addf("at %v the weight goes from %d to %d, the steps are %v", at, before.Weight, c.Weight, a.StepWeights)
+			found.Addf("at %v the weight goes from %d to %d, the steps are %v", at, before.Weight, c.Weight,
+				a.StepWeights)
 		case progress && (c.Iterations < before.Iterations || c.Iterations > before.Iterations+1):
 			found.Addf("at %v iteration %d follows %d", at, c.Iterations, before.Iterations)
 		}
 		if c.Threshold != a.Threshold || c.MaxIterations != a.Iterations || c.Target != l.service() {
-			found.Addf("the status at %v has threshold %d, %d iterations and target %q, the Canary %d, %d and %q", at, c.Threshold,
+			found.Addf("the status at %v has threshold %d, %d iterations and target %q, the Canary %d, %d and %q", at,
+				c.Threshold,
 				c.MaxIterations, c.Target, a.Threshold, a.Iterations, l.service())
 		}
 		before = c
@@ -84,18 +86,22 @@ func next(steps []int, weight int) int {
 func checkAbort(l *Log, found *Findings) {
 	failed, ok := l.phase(event.PhaseFailed)
 	if !ok || !l.Timeline.Abort.Happened() || !l.Timeline.FirstBad.Happened() || !l.Timeline.Detected.Happened() {
-		found.Addf("no rollback, no harm, or no detection: phase Failed seen %v, timeline %+v %+v %+v", ok, l.Timeline.Abort,
+		found.Addf("no rollback, no harm, or no detection: phase Failed seen %v, timeline %+v %+v %+v", ok,
+			l.Timeline.Abort,
 			l.Timeline.FirstBad, l.Timeline.Detected)
 		return
 	}
 	a := l.analysis()
 	interval := l.Spec.Guardrails.CanaryFor(l.service()).GetAnalysisInterval()
 	if mttd := l.Timeline.Detected.Since(l.Timeline.FirstBad); mttd > 2*interval+l.Tolerance.Follow.Duration {
-		found.Addf("it took %v from the first harm to the first failed check, with one check every %v (%v)", mttd, interval, l.Tolerance.Follow)
+		found.Addf("it took %v from the first harm to the first failed check, with one check every %v (%v)", mttd,
+			interval, l.Tolerance.Follow)
 	}
 	reached, _, ok := first(l, func(c event.Canary) bool { return c.FailedChecks == a.Threshold })
-	if took := l.Timeline.Abort.At - reached; !ok || took < interval-l.Tolerance.Follow.Duration || took > interval+l.Tolerance.Follow.Duration {
-		found.Addf("the threshold was reached at %v, the route went back at %v: want one interval of %v later (%v)", reached, l.Timeline.Abort.At,
+	if took := l.Timeline.Abort.At - reached; !ok || took < interval-l.Tolerance.Follow.Duration ||
+		took > interval+l.Tolerance.Follow.Duration {
+		found.Addf("the threshold was reached at %v, the route went back at %v: want one interval of %v later (%v)",
+			reached, l.Timeline.Abort.At,
 			interval, l.Tolerance.Follow)
 	}
 	if late := failed - l.Timeline.Abort.At; late > l.Tolerance.Slack.Duration {
@@ -104,8 +110,11 @@ func checkAbort(l *Log, found *Findings) {
 	if want := a.StepWeights[0]; l.Timeline.WeightAtAbort != want {
 		found.Addf("rolled back from weight %d, want %d", l.Timeline.WeightAtAbort, want)
 	}
-	l.checkServedBy(found, "after the rollback", max(failed, l.Timeline.Abort.At)+l.Tolerance.Settle.Duration, l.end(), l.primary(), l.released().Baseline)
-	if _, w, ok := last(l, l.end(), func(w event.Workload) bool { return w.Name == l.service() }); !ok || w.Desired != 0 {
+	l.checkServedBy(found, "after the rollback", max(failed, l.Timeline.Abort.At)+l.Tolerance.Settle.Duration, l.end(),
+		l.primary(), l.released().Baseline)
+	if _, w, ok := last(l, l.end(), func(w event.Workload) bool {
+		return w.Name == l.service()
+	}); !ok || w.Desired != 0 {
 		found.Addf("the canary ends as %+v, want no pods", w)
 	}
 }
@@ -117,7 +126,8 @@ func checkPromote(l *Log, found *Findings) {
 		return
 	}
 	n := l.released().Replicas
-	l.checkWorkload(found, l.primary(), at, event.Workload{Name: l.primary(), Version: l.Spec.Version, Desired: n, Updated: n, Ready: n})
+	l.checkWorkload(found, l.primary(), at, event.Workload{Name: l.primary(), Version: l.Spec.Version, Desired: n,
+		Updated: n, Ready: n})
 	l.checkServedBy(found, "after the promotion", at+l.Tolerance.Settle.Duration, l.end(), l.primary(), l.Spec.Version)
 }
 
@@ -157,7 +167,8 @@ func checkTruth(l *Log, found *Findings) {
 			continue
 		}
 		hits, harm = hits+c.Hit, harm+c.Harm
-		if c.Hit > 0 && (len(faults) == 0 || c.Version != l.Spec.Version || !slices.Contains(faults[0].When.Routes, c.Route)) {
+		if c.Hit > 0 && (len(faults) == 0 || c.Version != l.Spec.Version ||
+			!slices.Contains(faults[0].When.Routes, c.Route)) {
 			found.Addf("%d requests are hit where there is no fault: %+v", c.Hit, c)
 		}
 	}
@@ -175,7 +186,8 @@ func checkTruth(l *Log, found *Findings) {
 		found.Addf("the faulty version answered only %d requests of its fault's routes", t.n)
 	}
 	if t.exceeds(l.Tolerance.Noise) {
-		found.Addf("%d of %d requests are hit, want a share of %v, more than %.0f off", t.hits, t.n, faults[0].Share, t.bound())
+		found.Addf("%d of %d requests are hit, want a share of %v, more than %.0f off", t.hits, t.n,
+			faults[0].Share, t.bound())
 	}
 }
 
@@ -190,6 +202,7 @@ func checkDeniedByMesh(l *Log, found *Findings) {
 		found.Addf("only %d requests were denied", denied)
 	}
 	if byMesh != denied || hit > 0 {
-		found.Addf("%d requests were denied, %d count as answers of the mesh and %d as hit, want all and none", denied, byMesh, hit)
+		found.Addf("%d requests were denied, %d count as answers of the mesh and %d as hit, want all and none", denied,
+			byMesh, hit)
 	}
 }

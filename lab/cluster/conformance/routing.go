@@ -12,8 +12,11 @@ import (
 
 func checkRoutes(l *Log, found *Findings) {
 	for _, r := range l.Timeline.Routes {
-		if r.Share > 0 && !slices.ContainsFunc(l.Timeline.Steps, func(s step) bool { return s.Weight == r.Share && l.near(s.At, r.At) }) {
-			found.Addf("the route at %v gives the canary %d %%, no status has that weight (%v)", r.At, r.Share, l.Tolerance.Follow)
+		if r.Share > 0 && !slices.ContainsFunc(l.Timeline.Steps, func(s step) bool {
+			return s.Weight == r.Share && l.near(s.At, r.At)
+		}) {
+			found.Addf("the route at %v gives the canary %d %%, no status has that weight (%v)", r.At, r.Share,
+				l.Tolerance.Follow)
 		}
 	}
 	if n := len(l.Timeline.Routes); n == 0 || l.Timeline.Routes[n-1].Share != 0 {
@@ -33,7 +36,8 @@ func checkRoutes(l *Log, found *Findings) {
 			}
 		}
 		if share != c.Weight {
-			found.Addf("the status at %v has weight %d, the route gives %d %% (%v)", at, c.Weight, share, l.Tolerance.Follow)
+			found.Addf("the status at %v has weight %d, the route gives %d %% (%v)", at, c.Weight, share,
+				l.Tolerance.Follow)
 		}
 	}
 }
@@ -55,7 +59,8 @@ func checkWeights(l *Log, found *Findings) {
 		var one draws
 		one.add(n, hits, p)
 		if one.exceeds(l.Tolerance.Stray) {
-			found.Addf("from %v to %v the route gives the canary %d %%, it got %d of %d requests, more than %.0f off (%v)", f.from, f.to,
+			found.Addf("from %v to %v the route gives the canary %d %%, it got %d of %d requests, more than "+
+				"%.0f off (%v)", f.from, f.to,
 				f.Share, hits, n, one.bound(), l.Tolerance.Stray)
 		}
 		if f.Share > 0 {
@@ -66,7 +71,8 @@ func checkWeights(l *Log, found *Findings) {
 		found.Addf("only %d requests were answered while the canary had a weight", all.n)
 	}
 	if all.exceeds(l.Tolerance.Stray) {
-		found.Addf("over all steps the canary got %d of %d requests, %.0f are expected, more than %.0f off", all.hits, all.n, all.expected, all.bound())
+		found.Addf("over all steps the canary got %d of %d requests, %.0f are expected, more than %.0f off", all.hits,
+			all.n, all.expected, all.bound())
 	}
 }
 
@@ -103,7 +109,8 @@ func (l *Log) checkMatched(found *Findings, cohort string) {
 		found.Addf("cohort %s sent only %d requests during the experiment", cohort, n)
 	}
 	if float64(n-canary) > l.Tolerance.Stray.Of*float64(n) {
-		found.Addf("%d of %d requests of cohort %s did not reach the canary (%v)", n-canary, n, cohort, l.Tolerance.Stray)
+		found.Addf("%d of %d requests of cohort %s did not reach the canary (%v)", n-canary, n, cohort,
+			l.Tolerance.Stray)
 	}
 }
 

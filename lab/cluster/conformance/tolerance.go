@@ -50,7 +50,8 @@ func (s Share) String() string { return fmt.Sprintf("%.3g %% allowed: %s", 100*s
 // Virtual returns the tolerance for clusters in virtual time.
 func Virtual() Tolerance {
 	return Tolerance{
-		Settle:   Span{3 * time.Second, "requests sent before a change are answered after it, and seconds do not start with changes"},
+		Settle: Span{3 * time.Second, "requests sent before a change are answered after it, and seconds do not " +
+			"start with changes"},
 		Ahead:    Span{0, "changes are recorded when they reach the proxies"},
 		Idle:     Span{0, "there is always a pod to answer"},
 		Lag:      Span{0, "a second is recorded when it ends"},
@@ -66,7 +67,8 @@ func Virtual() Tolerance {
 // Real returns the tolerance for clusters in real time, on a machine with two cores.
 func Real() Tolerance {
 	return Tolerance{
-		Settle:   Span{4 * time.Second, "watches, proxies and the traffic pods' whole seconds are each up to a second late"},
+		Settle: Span{4 * time.Second, "watches, proxies and the traffic pods' whole seconds are each up to a " +
+			"second late"},
 		Ahead:    Span{2 * time.Second, "proxies may get a change before the runner's watch does"},
 		Idle:     Span{3 * time.Second, "a machine of two cores stalls now and then"},
 		Lag:      Span{15 * time.Second, "seconds are merged from the traffic pods and sent through the API server"},

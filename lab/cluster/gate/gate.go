@@ -235,7 +235,8 @@ func openDoor(c Client, service string) string {
 	if c.Identity != "" {
 		return "name the identities of the service's clients in the policy, without *"
 	}
-	return "no Server with an AuthorizationPolicy covers it (Flagger's primary has the label app: " + service + "-primary)"
+	return "no Server with an AuthorizationPolicy covers it (Flagger's primary has the label app: " +
+		service + "-primary)"
 }
 
 func role(p Pod) string {

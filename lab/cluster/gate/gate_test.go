@@ -39,7 +39,8 @@ func (s state) Clients(string) []gate.Client {
 func (s state) Admits(p gate.Pod, c gate.Client) (bool, string, error) {
 	key := p.Name + " " + c.Identity
 	known := c.Name != "" && s.denied[key] == ""
-	return known || s.admitted[key] || s.admitted[p.Name+" *"] && c.Identity != "", s.denied[key], s.fail("admits " + key)
+	return known || s.admitted[key] || s.admitted[p.Name+" *"] && c.Identity != "", s.denied[key],
+		s.fail("admits " + key)
 }
 func (s state) RollbackDrill(_ string, probes int) (gate.Drill, error) {
 	d := s.drill
@@ -52,7 +53,8 @@ func (s state) Approved() bool                                      { return s.a
 const edge, mobile = "edge.develop.id", "mobile.develop.id"
 
 func pods() []gate.Pod {
-	return []gate.Pod{{Name: "c", Canary: true, Meshed: true, Identity: "backend.develop"}, {Name: "p", Meshed: true, Identity: "backend.develop"}}
+	return []gate.Pod{{Name: "c", Canary: true, Meshed: true, Identity: "backend.develop"},
+		{Name: "p", Meshed: true, Identity: "backend.develop"}}
 }
 
 func TestGates(t *testing.T) {
@@ -62,32 +64,52 @@ func TestGates(t *testing.T) {
 		passed    bool
 		reason    string
 	}{
-		{"mtls seen", "mtls", state{pods: pods(), peers: []gate.Peer{{"c", "edge.develop"}}}, true, "clients so far: 1, all with mutual TLS"},
+		{"mtls seen", "mtls", state{pods: pods(), peers: []gate.Peer{{"c", "edge.develop"}}}, true,
+			"clients so far: 1, all with mutual TLS"},
 		{"mtls without canary pods", "mtls", state{pods: pods()[1:]}, false, "no canary pod"},
 		{"mtls without proxy", "mtls", state{pods: []gate.Pod{{Name: "c", Canary: true}}}, false, "pod c has no proxy"},
-		{"mtls with a plain client", "mtls", state{pods: pods(), peers: []gate.Peer{{"c", "edge.develop"}, {"c", ""}}}, false, "a client called pod c without mutual TLS"},
-		{"mtls cannot see the pods", "mtls", state{broken: "pods"}, false, "the lab could not find out: the API server is down"},
+		{"mtls with a plain client", "mtls", state{pods: pods(), peers: []gate.Peer{{"c", "edge.develop"}, {"c", ""}}},
+			false, "a client called pod c without mutual TLS"},
+		{"mtls cannot see the pods", "mtls", state{broken: "pods"}, false,
+			"the lab could not find out: the API server is down"},
 		{"mtls cannot see the peers", "mtls", state{pods: pods(), broken: "peers"}, false, "the API server is down"},
 		{"policy in place", "policy", state{pods: pods()}, true, "2 pods admit 2 clients and no stranger"},
-		{"policy denies a client", "policy", state{pods: pods(), denied: map[string]string{"c " + mobile: "no authorization"}}, false, "canary pod c denies mobile: no authorization"},
-		{"policy open", "policy", state{pods: pods(), admitted: map[string]bool{"c ": true, "p ": true}}, false, "canary pod c admits a client without identity"},
-		{"policy leaves the primary open", "policy", state{pods: pods(), admitted: map[string]bool{"p ": true}}, false, "primary pod p admits a client without identity"},
-		{"policy admits everybody in the mesh", "policy", state{pods: pods(), admitted: map[string]bool{"c *": true}}, false, "canary pod c admits the stranger nobody.develop."},
-		{"policy of an unmeshed pod", "policy", state{pods: []gate.Pod{{Name: "c", Canary: true}}}, false, "canary pod c has no proxy and admits any client"},
+		{"policy denies a client", "policy", state{pods: pods(),
+			denied: map[string]string{"c " + mobile: "no authorization"}}, false,
+			"canary pod c denies mobile: no authorization"},
+		{"policy open", "policy", state{pods: pods(), admitted: map[string]bool{"c ": true, "p ": true}}, false,
+			"canary pod c admits a client without identity"},
+		{"policy leaves the primary open", "policy", state{pods: pods(), admitted: map[string]bool{"p ": true}}, false,
+			"primary pod p admits a client without identity"},
+		{"policy admits everybody in the mesh", "policy", state{pods: pods(), admitted: map[string]bool{"c *": true}},
+			false, "canary pod c admits the stranger nobody.develop."},
+		{"policy of an unmeshed pod", "policy", state{pods: []gate.Pod{{Name: "c", Canary: true}}}, false,
+			"canary pod c has no proxy and admits any client"},
 		{"policy without canary pods", "policy", state{}, false, "no canary pod"},
 		{"policy cannot see the pods", "policy", state{broken: "pods"}, false, "the API server is down"},
-		{"policy cannot ask for a client", "policy", state{pods: pods(), broken: "admits p " + edge}, false, "the API server is down"},
-		{"policy cannot ask for a stranger", "policy", state{pods: pods(), broken: "admits c "}, false, "the API server is down"},
-		{"drill cannot be tried", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 20}, broken: "drill"}, false, "the API server is down"},
-		{"drill", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 20}}, true, "20 probes reached the canary"},
-		{"drill never forward", "rollback-drill", state{drill: gate.Drill{Forward: 0, Back: 20, Denied: "503"}}, false, "0 of 20 probes reached the canary while the drill's rule routed them there: 503"},
-		{"drill never back", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 19}}, false, "19 of 20 probes reached the primary"},
+		{"policy cannot ask for a client", "policy", state{pods: pods(), broken: "admits p " + edge}, false,
+			"the API server is down"},
+		{"policy cannot ask for a stranger", "policy", state{pods: pods(), broken: "admits c "}, false,
+			"the API server is down"},
+		{"drill cannot be tried", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 20}, broken: "drill"},
+			false, "the API server is down"},
+		{"drill", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 20}}, true,
+			"20 probes reached the canary"},
+		{"drill never forward", "rollback-drill", state{drill: gate.Drill{Forward: 0, Back: 20, Denied: "503"}}, false,
+			"0 of 20 probes reached the canary while the drill's rule routed them there: 503"},
+		{"drill never back", "rollback-drill", state{drill: gate.Drill{Forward: 20, Back: 19}}, false,
+			"19 of 20 probes reached the primary"},
 		{"volume", "volume?min=100", state{counts: map[string]gate.Count{"": {Requests: 100}}}, true, "100 requests"},
-		{"volume too low", "volume?min=100", state{counts: map[string]gate.Count{"": {Requests: 99}}}, false, "fewer than 100"},
-		{"cohort healthy", "cohort?name=premium&max-error=1", state{counts: map[string]gate.Count{"premium": {Requests: 200, Failed: 2}}}, true, "1.00 % of 200"},
-		{"cohort failing", "cohort?name=premium&max-error=1", state{counts: map[string]gate.Count{"premium": {Requests: 200, Failed: 3}}}, false, "1.50 % of 200 requests of cohort premium failed"},
+		{"volume too low", "volume?min=100", state{counts: map[string]gate.Count{"": {Requests: 99}}}, false,
+			"fewer than 100"},
+		{"cohort healthy", "cohort?name=premium&max-error=1",
+			state{counts: map[string]gate.Count{"premium": {Requests: 200, Failed: 2}}}, true, "1.00 % of 200"},
+		{"cohort failing", "cohort?name=premium&max-error=1",
+			state{counts: map[string]gate.Count{"premium": {Requests: 200, Failed: 3}}}, false,
+			"1.50 % of 200 requests of cohort premium failed"},
 		{"cohort without requests", "cohort?name=premium&max-error=1", state{}, false, "inconclusive"},
-		{"cohort too few", "cohort?name=premium&max-error=1&min=50", state{counts: map[string]gate.Count{"premium": {Requests: 49}}}, false, "fewer than 50: inconclusive"},
+		{"cohort too few", "cohort?name=premium&max-error=1&min=50",
+			state{counts: map[string]gate.Count{"premium": {Requests: 49}}}, false, "fewer than 50: inconclusive"},
 		{"approved", "approve", state{approved: true}, true, "approved"},
 		{"events", "events", state{}, true, "received"},
 		{"not approved", "approve", state{}, false, "not approved yet"},

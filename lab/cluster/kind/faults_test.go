@@ -144,7 +144,8 @@ func TestFaultsOfPods(t *testing.T) {
 			"longer ready"},
 		"Prometheus is killed": {role: rolePrometheus, become: deleting, want: "Prometheus failed: pod p is being " +
 			"deleted"},
-		"Prometheus goes at once":            {role: rolePrometheus, gone: true, want: "Prometheus failed: pod p was deleted"},
+		"Prometheus goes at once": {role: rolePrometheus, gone: true,
+			want: "Prometheus failed: pod p was deleted"},
 		"Prometheus goes after the decision": {role: rolePrometheus, gone: true, decided: true},
 		"Flagger restarts": {role: roleFlagger, become: restart("backend", 1, "Error"),
 			want: "Flagger failed"},

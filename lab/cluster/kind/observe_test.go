@@ -114,7 +114,8 @@ func TestWatches(t *testing.T) {
 		{func() error {
 			_, err := canaries.UpdateStatus(ctx, canaryObject("Progressing", 20), metav1.UpdateOptions{})
 			return err
-		}, `canary.status a/flagger/shop.develop {"name":"shop","namespace":"develop","target":"backend","phase":"Progressing","weight":20,"iterations":0,"failed_checks":0,"threshold":5}`},
+		},
+			`canary.status a/flagger/shop.develop {"name":"shop","namespace":"develop","target":"backend","phase":"Progressing","weight":20,"iterations":0,"failed_checks":0,"threshold":5}`},
 		{func() error {
 			c := canaryObject("Progressing", 20)
 			c.Status.SessionAffinityCookie = "bucket=drawn-at-random"
@@ -124,7 +125,8 @@ func TestWatches(t *testing.T) {
 		{func() error {
 			_, err := routes.Create(ctx, routeObject("backend", "bucket=drawn-at-random"), metav1.CreateOptions{})
 			return err
-		}, `route b/driver {"name":"backend","rules":[{"match":"header Cookie ~ .*bucket=bucket-value.*","backends":[{"service":"backend-canary","weight":100}]}]}`},
+		},
+			`route b/driver {"name":"backend","rules":[{"match":"header Cookie ~ .*bucket=bucket-value.*","backends":[{"service":"backend-canary","weight":100}]}]}`},
 		{func() error {
 			r := routeObject("backend", "bucket=drawn-at-random")
 			r.Annotations = map[string]string{"somebody": "was here"}

@@ -43,7 +43,8 @@ func mutatePodTemplate(t *corev1.PodTemplateSpec, s *scenario.Service, version, 
 	t.Spec.TerminationGracePeriodSeconds = &seconds
 	t.Spec.Volumes = []corev1.Volume{scenario}
 	container := &t.Spec.Containers[0]
-	container.Image, container.ImagePullPolicy, container.Args = image, corev1.PullIfNotPresent, []string{names.CommandApp}
+	container.Image, container.ImagePullPolicy, container.Args = image, corev1.PullIfNotPresent,
+		[]string{names.CommandApp}
 	container.Ports = []corev1.ContainerPort{
 		{Name: workloads.PortName, ContainerPort: int32(s.TargetPort), Protocol: corev1.ProtocolTCP},
 		{Name: "http-metrics", ContainerPort: names.MetricsPort, Protocol: corev1.ProtocolTCP},

@@ -152,13 +152,15 @@ func (d *driver) recordWorkloads(changes []kube.Change) error {
 			continue
 		}
 		recorded[name] = true
-		deployment, err := d.kube.AppsV1().Deployments(scenario.Namespace).Get(context.Background(), name, metav1.GetOptions{})
+		deployment, err := d.kube.AppsV1().Deployments(scenario.Namespace).Get(context.Background(), name,
+			metav1.GetOptions{})
 		if err != nil {
 			return fmt.Errorf("deployment %s: %w", name, err)
 		}
 		_, version, _ := imageOf(&deployment.Spec.Template)
 		n := d.deployments.Count(deployment)
-		d.record(sourceDriver, event.Workload{Name: name, Version: version, Desired: n.Desired, Updated: n.Updated, Ready: n.Ready})
+		d.record(sourceDriver, event.Workload{Name: name, Version: version, Desired: n.Desired, Updated: n.Updated,
+			Ready: n.Ready})
 	}
 	return nil
 }

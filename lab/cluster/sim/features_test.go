@@ -89,7 +89,8 @@ func TestEveryHook(t *testing.T) {
 			t.Errorf("gate %s of hook %s failed: %s", g.Name, g.Hook, g.Reason)
 		}
 	}
-	for _, hook := range []string{"confirm-rollout", "pre-rollout", "rollout", "confirm-traffic-increase", "confirm-promotion", "rollback", "post-rollout"} {
+	for _, hook := range []string{"confirm-rollout", "pre-rollout", "rollout", "confirm-traffic-increase",
+		"confirm-promotion", "rollback", "post-rollout"} {
 		if !called[hook] {
 			t.Errorf("no webhook of type %s was called", hook)
 		}
@@ -99,7 +100,8 @@ func TestEveryHook(t *testing.T) {
 	}
 	for _, provider := range []string{"slack", "discord", "rocket", "msteams"} {
 		if !slices.ContainsFunc(factsOf[event.Alert](events), func(a event.Alert) bool {
-			return a.Provider == provider && a.Canary == "backend" && strings.Contains(a.Message, "Canary analysis completed successfully")
+			return a.Provider == provider && a.Canary == "backend" &&
+				strings.Contains(a.Message, "Canary analysis completed successfully")
 		}) {
 			t.Errorf("no alert of provider %s", provider)
 		}

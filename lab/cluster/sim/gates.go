@@ -49,7 +49,8 @@ func (w *world) serveGate(r *http.Request, canary, hook, phase string) gate.Answ
 	a := w.evaluate(canary, call)
 	source := sourceFlagger + canary + "." + scenario.Namespace
 	if a.Drill != nil {
-		w.record(source, event.RollbackDrill{Canary: canary, Passed: a.Passed, Reason: a.Reason, Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
+		w.record(source, event.RollbackDrill{Canary: canary, Passed: a.Passed, Reason: a.Reason,
+			Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
 	if call.Gate == event.GateEvents {
 		return a // recorded as Flagger's own events

@@ -51,8 +51,10 @@ func guardedBy(t *testing.T, spec cluster.RunSpec, files map[string][]byte) clus
 // that breaks what they are about.
 func TestGatesSayNo(t *testing.T) {
 	const (
-		labels   = "matchExpressions:\n      - key: app\n        operator: In\n        values: [backend, backend-primary]"
-		identity = "    - edge.develop.serviceaccount.identity.linkerd.cluster.local\n    - mobile.develop.serviceaccount.identity.linkerd.cluster.local"
+		labels = "matchExpressions:\n      - key: app\n        operator: In\n" +
+			"        values: [backend, backend-primary]"
+		identity = "    - edge.develop.serviceaccount.identity.linkerd.cluster.local\n" +
+			"    - mobile.develop.serviceaccount.identity.linkerd.cluster.local"
 	)
 	leftover := `
 apiVersion: gateway.networking.k8s.io/v1beta1
@@ -70,13 +72,15 @@ spec:
 		"no policy": {func(_ *testing.T, files map[string][]byte, _ *scenario.Service) { delete(files, "policy.yaml") },
 			event.GatePolicy, "admits a client without identity"},
 		"all unauthenticated": {func(t *testing.T, files map[string][]byte, _ *scenario.Service) {
-			change(t, files, "policy.yaml", "proxyProtocol: HTTP/1", "proxyProtocol: HTTP/1\n  accessPolicy: all-unauthenticated")
+			change(t, files, "policy.yaml", "proxyProtocol: HTTP/1", "proxyProtocol: HTTP/1\n"+
+				"  accessPolicy: all-unauthenticated")
 		}, event.GatePolicy, "admits a client without identity"},
 		"any identity": {func(t *testing.T, files map[string][]byte, _ *scenario.Service) {
 			change(t, files, "policy.yaml", identity, `    - "*"`)
 		}, event.GatePolicy, "admits the stranger nobody.develop."},
 		"any identity of another namespace": {func(t *testing.T, files map[string][]byte, _ *scenario.Service) {
-			change(t, files, "policy.yaml", identity, identity+"\n    - \"*.nowhere.serviceaccount.identity.linkerd.cluster.local\"")
+			change(t, files, "policy.yaml", identity, identity+
+				"\n    - \"*.nowhere.serviceaccount.identity.linkerd.cluster.local\"")
 		}, event.GatePolicy, "admits the stranger nobody.nowhere."},
 		"the primary is open": {func(t *testing.T, files map[string][]byte, _ *scenario.Service) {
 			change(t, files, "policy.yaml", labels, "matchLabels: {app: backend}")

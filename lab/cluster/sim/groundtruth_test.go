@@ -37,7 +37,8 @@ func withCanary(t *testing.T, version, spec, analysis string) cluster.RunSpec {
 	s.Services = slices.Clone(s.Services)
 	withTestVersions(s.Service("backend"))
 	f.Scenario = &s
-	files := map[string][]byte{"canary.yaml": []byte(fmt.Sprintf(shortCanary, indent(spec, 2), indent(analysis, 4))), "templates.yaml": []byte(shortTemplates)}
+	files := map[string][]byte{"canary.yaml": []byte(fmt.Sprintf(shortCanary, indent(spec, 2), indent(analysis, 4))),
+		"templates.yaml": []byte(shortTemplates)}
 	var err error
 	if f.Guardrails, err = guardrail.Parse(files, guardrail.EnvironmentOf(&s)); err != nil {
 		t.Fatal(err)
@@ -166,7 +167,8 @@ func TestFailingCanaryTickByTick(t *testing.T) {
 	third := firstStatus(t, list, "3 failed checks", func(s status) bool { return s.FailedChecks == 3 })
 	failed := firstStatus(t, list, "Failed", inPhase(event.PhaseFailed))
 	if third.at != first.at+30*time.Second || failed.at != third.at+10*time.Second {
-		t.Errorf("weight 20 at %v, 3 failed checks at %v, Failed at %v: want ticks of 10 s", first.at, third.at, failed.at)
+		t.Errorf("weight 20 at %v, 3 failed checks at %v, Failed at %v: want ticks of 10 s", first.at,
+			third.at, failed.at)
 	}
 	for _, s := range list {
 		if s.Weight > 20 {
@@ -196,7 +198,8 @@ func TestMinimumInterval(t *testing.T) {
 
 // Passed checks in between do not reset the failed checks, and each of them advances the canary.
 func TestFailedChecksAddUp(t *testing.T) {
-	events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 3\nstepWeights: [5, 10, 15, 20, 25, 30]"+check("floor(vector(time()) / 10) % 2")))
+	events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 3\nstepWeights: [5, 10, 15, 20, 25, 30]"+
+		check("floor(vector(time()) / 10) % 2")))
 	list := statuses(events)
 	firstStatus(t, list, "weight 15", func(s status) bool { return s.Weight == 15 })
 	if ps := phases(events); ps[len(ps)-1] != event.PhaseFailed {
@@ -214,11 +217,13 @@ func TestPromotionTickByTick(t *testing.T) {
 	finalising := firstStatus(t, list, "Finalising", inPhase(event.PhaseFinalising))
 	succeeded := firstStatus(t, list, "Succeeded", inPhase(event.PhaseSucceeded))
 	if promoting.at != step.at+30*time.Second || succeeded.at != finalising.at+30*time.Second {
-		t.Errorf("weight 50 at %v, Promoting %v, Finalising %v, Succeeded %v", step.at, promoting.at, finalising.at, succeeded.at)
+		t.Errorf("weight 50 at %v, Promoting %v, Finalising %v, Succeeded %v", step.at, promoting.at, finalising.at,
+			succeeded.at)
 	}
 	ready := time.Duration(-1)
 	for _, e := range events {
-		if w, ok := e.Fact.(event.Workload); ok && w.Name == "backend-primary" && w.Version == good && w.Updated == w.Desired && w.Ready == w.Desired && ready < 0 {
+		if w, ok := e.Fact.(event.Workload); ok && w.Name == "backend-primary" && w.Version == good &&
+			w.Updated == w.Desired && w.Ready == w.Desired && ready < 0 {
 			ready = e.At
 		}
 	}
@@ -236,7 +241,8 @@ func TestResultsOfChecks(t *testing.T) {
 		{"out of range", `vector(2)`, event.PhaseFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+check(c.query)))
+			events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+
+				check(c.query)))
 			if got := last(statuses(events)).Phase; got != c.want {
 				t.Errorf("phase %s, want %s", got, c.want)
 			}
@@ -247,14 +253,16 @@ func TestResultsOfChecks(t *testing.T) {
 // In an A/B test the first rule sends matching users to the canary, the second all others to the
 // primary.
 func TestRulesOfAB(t *testing.T) {
-	events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\niterations: 3\nmatch: [{headers: {x-role: {exact: merchant}}}]"+success))
+	events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\niterations: 3\n"+
+		"match: [{headers: {x-role: {exact: merchant}}}]"+success))
 	found := false
 	for _, r := range factsOf[event.Route](events) {
 		if len(r.Rules) != 2 || share(r.Rules[0], "backend-canary") != 100 {
 			continue
 		}
 		found = true
-		if !strings.Contains(r.Rules[0].Match, "merchant") || r.Rules[1].Match != "" || share(r.Rules[1], "backend-primary") != 100 {
+		if !strings.Contains(r.Rules[0].Match, "merchant") || r.Rules[1].Match != "" ||
+			share(r.Rules[1], "backend-primary") != 100 {
 			t.Errorf("rules %+v", r.Rules)
 		}
 	}
@@ -348,7 +356,8 @@ func TestChangedConfigIsARelease(t *testing.T) {
 	if events, _ := play(t, spec); len(statuses(events)) > 0 {
 		t.Errorf("releasing the baseline changed the canary: %v", phases(events))
 	}
-	v.Manifests = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: backend-config, namespace: develop}\ndata: {log-level: debug}\n"
+	v.Manifests = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: backend-config, namespace: develop}\n" +
+		"data: {log-level: debug}\n"
 	backend.Versions["v1"] = v
 	events, _ := play(t, spec)
 	list := statuses(events)
@@ -359,9 +368,11 @@ func TestChangedConfigIsARelease(t *testing.T) {
 }
 
 func TestProgressDeadline(t *testing.T) {
-	events, _ := play(t, withCanary(t, slow, "progressDeadlineSeconds: 60", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success))
+	events, _ := play(t, withCanary(t, slow, "progressDeadlineSeconds: 60", "interval: 10s\nthreshold: 2\n"+
+		"stepWeights: [50]"+success))
 	list := statuses(events)
-	begun, failed := firstStatus(t, list, "Progressing", inPhase(event.PhaseProgressing)), firstStatus(t, list, "Failed", inPhase(event.PhaseFailed))
+	begun, failed := firstStatus(t, list, "Progressing", inPhase(event.PhaseProgressing)),
+		firstStatus(t, list, "Failed", inPhase(event.PhaseFailed))
 	if took := failed.at - begun.at; took < time.Minute || took > 80*time.Second {
 		t.Errorf("Failed after %v, want within two ticks after a minute", took)
 	}
@@ -396,7 +407,8 @@ func TestDefaultProgressDeadline(t *testing.T) {
 }
 
 func TestSkippedAnalysis(t *testing.T) {
-	events, _ := play(t, withCanary(t, bad, "skipAnalysis: true", "interval: 10s\nthreshold: 2\nstepWeights: [50]"+success))
+	events, _ := play(t, withCanary(t, bad, "skipAnalysis: true", "interval: 10s\nthreshold: 2\n"+
+		"stepWeights: [50]"+success))
 	if got := last(statuses(events)).Phase; got != event.PhaseSucceeded {
 		t.Errorf("phase %s, want Succeeded", got)
 	}

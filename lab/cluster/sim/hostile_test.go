@@ -32,9 +32,11 @@ func expensive(t *testing.T, query string) cluster.RunSpec {
 	}
 	a.WriteString("- {name: hold, query: \"vector(0)\", thresholdRange: {min: 1}}\nwebhooks:\n")
 	for i := range guardrail.MaxItems {
-		fmt.Fprintf(&a, "- {name: w%d, type: rollout, retries: 10, timeout: 60s, url: \"http://gate.coalmine/mtls\"}\n", i)
+		fmt.Fprintf(&a, "- {name: w%d, type: rollout, retries: 10, timeout: 60s, url: "+
+			"\"http://gate.coalmine/mtls\"}\n", i)
 	}
-	files := map[string][]byte{"canary.yaml": fmt.Appendf(nil, shortCanary, "  progressDeadlineSeconds: 600", indent(a.String(), 4))}
+	files := map[string][]byte{"canary.yaml": fmt.Appendf(nil, shortCanary, "  progressDeadlineSeconds: 600",
+		indent(a.String(), 4))}
 	var err error
 	if spec.Guardrails, err = guardrail.Parse(files, guardrail.EnvironmentOf(&s)); err != nil {
 		t.Fatal(err)
@@ -53,7 +55,8 @@ func TestCostlyGuardrailsEndTheRun(t *testing.T) {
 	if !errors.Is(err, prom.ErrQueryBudget) {
 		t.Errorf("error %v, want ErrSpent", err)
 	}
-	if end, ok := last.Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeLabFault || !strings.Contains(end.Reason, "million samples") {
+	if end, ok := last.Fact.(event.RunEnded); !ok || end.Outcome != event.OutcomeLabFault ||
+		!strings.Contains(end.Reason, "million samples") {
 		t.Errorf("the log ends with %#v", last.Fact)
 	}
 	if took := after - before; took > time.Minute || peak > 512 {

@@ -20,7 +20,8 @@ import (
 
 // Flags that make TestLibrary play more seeds, or fewer scenarios.
 var (
-	seedsFlag    = flag.Int("seeds", 0, "seeds per variant in TestLibrary (default $COALMINE_SEEDS, or 3; 2 with -short)")
+	seedsFlag = flag.Int("seeds", 0, "seeds per variant in TestLibrary (default $COALMINE_SEEDS, or 3; 2 "+
+		"with -short)")
 	scenarioFlag = flag.String("scenario", "", "play only scenarios whose name contains this text")
 )
 

@@ -100,7 +100,8 @@ func (l Load) open() (*loadRun, error) {
 	for i := range l.Scenario.Services {
 		s := &l.Scenario.Services[i]
 		list = append(list, dataplane.Service{
-			Name: s.Name, Namespace: scenario.Namespace, Selector: map[string]string{"app": s.Name}, Port: s.Port, TargetPort: s.TargetPort,
+			Name: s.Name, Namespace: scenario.Namespace, Selector: map[string]string{"app": s.Name}, Port: s.Port,
+			TargetPort: s.TargetPort,
 		})
 		for n := range max(l.Replicas, 1) {
 			pod := l.pod(s, n, netip.AddrFrom4([4]byte{10, 42, byte(i), byte(n)}))
@@ -123,11 +124,13 @@ func (l Load) checkVersions() error {
 			for i := range l.Scenario.Services {
 				have = append(have, l.Scenario.Services[i].Name)
 			}
-			return fmt.Errorf("scenario %s has no service %q: it has %s", l.Scenario.Name, name, strings.Join(have, ", "))
+			return fmt.Errorf("scenario %s has no service %q: it has %s", l.Scenario.Name, name,
+				strings.Join(have, ", "))
 		}
 		if _, ok := s.Versions[l.Versions[name]]; !ok {
 			have := slices.Sorted(maps.Keys(s.Versions))
-			return fmt.Errorf("service %s has no version %q: it has %s", name, l.Versions[name], strings.Join(have, ", "))
+			return fmt.Errorf("service %s has no version %q: it has %s", name, l.Versions[name],
+				strings.Join(have, ", "))
 		}
 	}
 	return nil

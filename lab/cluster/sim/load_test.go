@@ -57,10 +57,12 @@ func TestLoadFollowsTheModels(t *testing.T) {
 	own := runSpec(t, "hidden-segment", "", "", 0).Scenario
 	browse := *own
 	browse.Traffic = browsing(t)
-	for name, s := range map[string]*scenario.Scenario{"the scenario's traffic": own, "sessions, retries and slow clients": &browse} {
+	for name, s := range map[string]*scenario.Scenario{"the scenario's traffic": own,
+		"sessions, retries and slow clients": &browse} {
 		t.Run(name, func(t *testing.T) {
 			plan := planOf(t, s, 7, 2*time.Minute)
-			report, outcomes := playLoad(t, sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}, Uptime: time.Minute})
+			report, outcomes := playLoad(t, sim.Load{Scenario: s, Plan: plan,
+				Versions: map[string]string{"backend": "v2"}, Uptime: time.Minute})
 			models, err := services.Compile(s, plan)
 			if err != nil {
 				t.Fatal(err)
@@ -82,7 +84,8 @@ func TestLoadFollowsTheModels(t *testing.T) {
 			if diff := cmp.Diff(arrivals(plan, time.Hour), counts); diff != "" {
 				t.Errorf("the plan's counts, and those played: %s", diff)
 			}
-			if report.Arrivals != len(outcomes)-retries || report.Attempts != len(outcomes) || report.Open != 0 || report.Elapsed < plan.Duration() {
+			if report.Arrivals != len(outcomes)-retries || report.Attempts != len(outcomes) || report.Open != 0 ||
+				report.Elapsed < plan.Duration() {
 				t.Errorf("%d reported, %d retries, %+v", len(outcomes), retries, report)
 			}
 			if hits == 0 || (retries == 0) == (s == &browse) {
@@ -154,7 +157,8 @@ func TestLoadStops(t *testing.T) {
 			cancel(enough)
 		}
 	}}.Run(ctx)
-	if !errors.Is(err, enough) || attempts > 1500 || report.Arrivals != attempts+report.Open || report.Elapsed > 10*time.Second {
+	if !errors.Is(err, enough) || attempts > 1500 || report.Arrivals != attempts+report.Open ||
+		report.Elapsed > 10*time.Second {
 		t.Errorf("error %v, %d reported, %+v", err, attempts, report)
 	}
 }
@@ -174,7 +178,8 @@ func leaking(t *testing.T) *scenario.Scenario {
 
 func TestLoadRestartsKilledPods(t *testing.T) {
 	s := leaking(t)
-	report, outcomes := playLoad(t, sim.Load{Scenario: s, Plan: planOf(t, s, 3, time.Minute), Versions: map[string]string{"backend": "v9"}})
+	report, outcomes := playLoad(t, sim.Load{Scenario: s, Plan: planOf(t, s, 3, time.Minute),
+		Versions: map[string]string{"backend": "v9"}})
 	// At 200 requests/s memory lasts for 5 s, and a start takes 10 s.
 	up := map[time.Duration]int{}
 	for _, o := range outcomes {
@@ -193,10 +198,13 @@ func TestLoadAgainstOldPods(t *testing.T) {
 	s.Services = slices.Clone(s.Services)
 	back := s.Service("backend")
 	b := back.Versions["v1"].Behaviour
-	b.Faults = []service.Fault{{Name: "after a minute", When: service.When{Uptime: time.Minute}, Effect: service.Effect{Status: 500}}}
-	back.Versions = map[string]scenario.Version{"v1": back.Versions["v1"], "v2": back.Versions["v2"], "v3": {Behaviour: b}}
+	b.Faults = []service.Fault{{Name: "after a minute", When: service.When{Uptime: time.Minute},
+		Effect: service.Effect{Status: 500}}}
+	back.Versions = map[string]scenario.Version{"v1": back.Versions["v1"], "v2": back.Versions["v2"],
+		"v3": {Behaviour: b}}
 	for uptime, first := range map[time.Duration]time.Duration{0: time.Minute, 50 * time.Second: 10 * time.Second} {
-		_, outcomes := playLoad(t, sim.Load{Scenario: &s, Plan: planOf(t, &s, 3, 70*time.Second), Versions: map[string]string{"backend": "v3"}, Uptime: uptime})
+		_, outcomes := playLoad(t, sim.Load{Scenario: &s, Plan: planOf(t, &s, 3, 70*time.Second),
+			Versions: map[string]string{"backend": "v3"}, Uptime: uptime})
 		at := slices.IndexFunc(outcomes, func(o loadgen.Outcome) bool { return o.Hit })
 		if at < 0 || outcomes[at].Done() < first || outcomes[at].Done() > first+time.Second {
 			t.Errorf("after %v of uptime the first hit is outcome %d", uptime, at)
@@ -208,10 +216,12 @@ func TestLoadErrors(t *testing.T) {
 	s := runSpec(t, "hidden-segment", "", "", 0).Scenario
 	plan := planOf(t, s, 3, time.Minute)
 	for want, l := range map[string]sim.Load{
-		"needs a scenario and a plan":                            {Plan: plan},
-		`has no service "backed": it has frontend, backend`:      {Scenario: s, Plan: plan, Versions: map[string]string{"backed": "v2"}},
-		`service backend has no version "v7": it has v1, v2, v3`: {Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v7"}},
-		`has client "nobody", which is not among the clients`:    {Scenario: s, Plan: foreign(t, s)},
+		"needs a scenario and a plan": {Plan: plan},
+		`has no service "backed": it has frontend, backend`: {Scenario: s, Plan: plan,
+			Versions: map[string]string{"backed": "v2"}},
+		`service backend has no version "v7": it has v1, v2, v3`: {Scenario: s, Plan: plan,
+			Versions: map[string]string{"backend": "v7"}},
+		`has client "nobody", which is not among the clients`: {Scenario: s, Plan: foreign(t, s)},
 	} {
 		if _, err := l.Run(context.Background()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
@@ -235,7 +245,10 @@ func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		l := sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"}, OnAttempt: func(*loadgen.Outcome) { n++ }}
+		l := sim.Load{Scenario: s, Plan: plan, Versions: map[string]string{"backend": "v2"},
+			OnAttempt: func(*loadgen.Outcome) {
+				n++
+			}}
 		if _, err := l.Run(context.Background()); err != nil {
 			b.Fatal(err)
 		}

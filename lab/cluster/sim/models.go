@@ -43,7 +43,8 @@ func planeConfig(s *scenario.Scenario, plan *loadgen.Plan, start time.Time) data
 	}
 	for _, c := range s.Clients {
 		cfg.Clients = append(cfg.Clients, dataplane.Client{
-			Name: c.Name, Namespace: scenario.Namespace, ServiceAccount: c.ServiceAccount, Replicas: c.Replicas, Unmeshed: c.Unmeshed,
+			Name: c.Name, Namespace: scenario.Namespace, ServiceAccount: c.ServiceAccount, Replicas: c.Replicas,
+			Unmeshed: c.Unmeshed,
 		})
 	}
 	return cfg

@@ -31,7 +31,8 @@ func addQueries(spec *cluster.RunSpec, queries map[string]string) {
 	a := spec.Guardrails.CanaryFor("backend").Spec.Analysis
 	var ms []flaggerv1.CanaryMetric
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
-		ms = append(ms, flaggerv1.CanaryMetric{Name: name, Query: queries[name], Interval: "1m", ThresholdRange: &flaggerv1.CanaryThresholdRange{}})
+		ms = append(ms, flaggerv1.CanaryMetric{Name: name, Query: queries[name], Interval: "1m",
+			ThresholdRange: &flaggerv1.CanaryThresholdRange{}})
 	}
 	a.Metrics = append(ms, a.Metrics...)
 }
@@ -111,8 +112,9 @@ func TestPromQLMatchesTheLog(t *testing.T) {
 	s := *spec.Scenario
 	s.Services = slices.Clone(s.Services)
 	front := s.Service("frontend") // so fast that users wait only for the backend
-	front.Versions = map[string]scenario.Version{"v1": {Behaviour: service.Behaviour{Routes: map[string]service.RouteBehaviour{
-		"": {Latency: service.Latency{P50: 50 * time.Microsecond, P99: 60 * time.Microsecond}, Calls: "backend"}}}}}
+	front.Versions = map[string]scenario.Version{"v1": {Behaviour: service.Behaviour{
+		Routes: map[string]service.RouteBehaviour{
+			"": {Latency: service.Latency{P50: 50 * time.Microsecond, P99: 60 * time.Microsecond}, Calls: "backend"}}}}}
 	spec.Scenario = &s
 	const series = `{deployment="backend",direction="inbound"}[1m]`
 	addQueries(&spec, map[string]string{
@@ -145,7 +147,8 @@ func TestPromQLMatchesTheLog(t *testing.T) {
 	}
 	low, high := linkerdBucket(event.Quantile(0.99, waits...))
 	if p99 < low*0.9 || p99 > high*1.1 {
-		t.Errorf("PromQL says a p99 of %.0f ms, users waited %v: outside of its bucket from %.0f to %.0f", p99, event.Quantile(0.99, waits...), low, high)
+		t.Errorf("PromQL says a p99 of %.0f ms, users waited %v: outside of its bucket from %.0f to %.0f", p99,
+			event.Quantile(0.99, waits...), low, high)
 	}
 }
 
@@ -153,7 +156,8 @@ func TestPromQLMatchesTheLog(t *testing.T) {
 // milliseconds.
 func linkerdBucket(d time.Duration) (low, high float64) {
 	ms := float64(d) / float64(time.Millisecond)
-	bounds := []float64{0, 1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 3000, 4000, 5000, 10000}
+	bounds := []float64{0, 1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 3000, 4000,
+		5000, 10000}
 	i, _ := slices.BinarySearch(bounds, ms)
 	return bounds[i-1], bounds[i]
 }
@@ -203,7 +207,8 @@ func TestTotalsMatchThePlan(t *testing.T) {
 	spec := withCanary(t, bad, "", "interval: 10s\nthreshold: 3\nstepWeights: [20, 40]"+success)
 	events, _ := play(t, spec)
 	totals := factsOf[event.TrafficTotals](events)[0]
-	plan, err := loadgen.NewPlan(spec.Scenario.Traffic, spec.Seed, spec.Scenario.Timing.Baseline+spec.Scenario.Timing.Horizon)
+	plan, err := loadgen.NewPlan(spec.Scenario.Traffic, spec.Seed,
+		spec.Scenario.Timing.Baseline+spec.Scenario.Timing.Horizon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +265,8 @@ func TestUnguardedRelease(t *testing.T) {
 			}
 			desired = w.Desired
 			if w.Ready < w.Desired {
-				t.Errorf("at %v only %d of %d pods were ready: the default strategy allows none of two to be missing", e.At, w.Ready, w.Desired)
+				t.Errorf("at %v only %d of %d pods were ready: the default strategy allows none of two to be missing",
+					e.At, w.Ready, w.Desired)
 			}
 			finished = e.At
 		}
@@ -268,7 +274,9 @@ func TestUnguardedRelease(t *testing.T) {
 	if desired != 2 || finished <= released {
 		t.Fatalf("%d pods, released at %v, last change at %v", desired, released, finished)
 	}
-	for _, c := range cells(events, released, finished+5*time.Second, func(c event.Cell) bool { return c.Route != "report" }) {
+	for _, c := range cells(events, released, finished+5*time.Second, func(c event.Cell) bool {
+		return c.Route != "report"
+	}) {
 		if wait := event.Quantile(1, c.Latency); wait > time.Second {
 			t.Errorf("a request waited %v for a pod during the update", wait)
 		}
@@ -280,6 +288,7 @@ func TestUnguardedRelease(t *testing.T) {
 	after := cells(events, finished+5*time.Second, time.Hour, anyCell)
 	old := slices.DeleteFunc(slices.Clone(after), func(c event.Cell) bool { return c.Version == good })
 	if requests(after) == 0 || requests(old) > 0 {
-		t.Errorf("%d of %d requests after the update had another version: %+v", requests(old), requests(after), old[:min(len(old), 3)])
+		t.Errorf("%d of %d requests after the update had another version: %+v", requests(old), requests(after),
+			old[:min(len(old), 3)])
 	}
 }

@@ -50,12 +50,14 @@ type changes struct {
 
 // Event implements [flagger.Observer].
 func (w *world) Event(canary, eventType, message string) {
-	w.record(sourceFlagger+canary, event.Flagger{Canary: canaryName(canary), Type: eventType, Message: w.hosts.canonical(message)})
+	w.record(sourceFlagger+canary, event.Flagger{Canary: canaryName(canary), Type: eventType,
+		Message: w.hosts.canonical(message)})
 }
 
 // Alert implements [flagger.Observer].
 func (w *world) Alert(canary, severity, message string) {
-	w.record(sourceFlagger+canary, event.Alert{Canary: canaryName(canary), Severity: severity, Message: w.hosts.canonical(message)})
+	w.record(sourceFlagger+canary, event.Alert{Canary: canaryName(canary), Severity: severity,
+		Message: w.hosts.canonical(message)})
 }
 
 // canaryName returns a canary's name without its namespace, which is the same for all.
@@ -68,7 +70,8 @@ func (w *world) recordQuery(r *http.Request, result prom.QueryResult) {
 		return
 	}
 	name := canaryName(query.Canary)
-	fact := query.Fact(name, workloads.FindCheck(w.findCanary(name), query.Metric, w.priorQueries(query.Canary, query.Metric)))
+	fact := query.Fact(name, workloads.FindCheck(w.findCanary(name), query.Metric,
+		w.priorQueries(query.Canary, query.Metric)))
 	fact.Value = result.Value
 	if result.Err != nil {
 		fact.Error = result.Err.Error()
@@ -112,7 +115,8 @@ func (a alertSink) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	canary, severity, message := workloads.ParseAlert(body)
 	provider, _, _ := strings.Cut(strings.Trim(r.URL.Path, "/"), "/") // Discord's notifier appends a path
-	a.w.record(sourceFlagger+canary, event.Alert{Canary: canaryName(canary), Provider: provider, Severity: severity, Message: a.w.hosts.canonical(message)})
+	a.w.record(sourceFlagger+canary, event.Alert{Canary: canaryName(canary), Provider: provider, Severity: severity,
+		Message: a.w.hosts.canonical(message)})
 	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
@@ -181,7 +185,8 @@ func (w *world) canaryChanged(a clienttesting.Action) {
 	switch a.GetVerb() {
 	case "delete":
 		name := a.(clienttesting.DeleteAction).GetName()
-		w.record(sourceFlagger+name+"."+a.GetNamespace(), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: a.GetNamespace(), Name: name})
+		w.record(sourceFlagger+name+"."+a.GetNamespace(),
+			event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: a.GetNamespace(), Name: name})
 	case "create", "update": // both have the methods of UpdateAction
 		if c, ok := a.(clienttesting.UpdateAction).GetObject().(*flaggerv1.Canary); ok {
 			w.recordStatus(c)

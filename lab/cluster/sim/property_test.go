@@ -28,7 +28,8 @@ func randomSpec(t *testing.T, r *rand.Rand) cluster.RunSpec {
 	case 0:
 		fmt.Fprintf(&a, "iterations: %d\n", 1+r.IntN(5))
 	case 1:
-		fmt.Fprintf(&a, "iterations: %d\nmatch:\n- headers: {%s}\n- headers: {x-canary: {exact: always}}\n", 1+r.IntN(5),
+		fmt.Fprintf(&a, "iterations: %d\nmatch:\n- headers: {%s}\n- headers: {x-canary: {exact: always}}\n",
+			1+r.IntN(5),
 			pick(r, `cookie: {regex: ".*a=.*"}`, "x-device: {exact: mobile}"))
 	case 2:
 		fmt.Fprintf(&a, "stepWeight: %d\nmaxWeight: %d\n", 1+r.IntN(40), 40+r.IntN(60))
@@ -39,12 +40,15 @@ func randomSpec(t *testing.T, r *rand.Rand) cluster.RunSpec {
 	for i := range 1 + r.IntN(3) {
 		query := pick(r, `sum(rate(response_total{deployment="backend"}[1m]))`, `vector(1) / 0`, `vector(0) / 0`,
 			`histogram_quantile(0.99, sum by (le) (rate(response_latency_ms_bucket{deployment="backend"}[1m])))`,
-			`max_over_time(sum(response_total)[1m:])`, `sum(app_http_requests_total{route="report"}) or vector(0)`, `topk(3, response_total)`)
-		fmt.Fprintf(&a, "- {name: m%d, query: '%s', thresholdRange: {%s: %d}, interval: 30s}\n", i, query, pick(r, "min", "max"), r.IntN(50))
+			`max_over_time(sum(response_total)[1m:])`, `sum(app_http_requests_total{route="report"}) or vector(0)`,
+			`topk(3, response_total)`)
+		fmt.Fprintf(&a, "- {name: m%d, query: '%s', thresholdRange: {%s: %d}, interval: 30s}\n", i, query,
+			pick(r, "min", "max"), r.IntN(50))
 	}
 	a.WriteString("webhooks:\n")
 	for i := range 1 + r.IntN(3) {
-		fmt.Fprintf(&a, "- {name: w%d, type: %s, url: 'http://gate.coalmine/%s'}\n", i, pick(r, "pre-rollout", "rollout", "confirm-promotion", "post-rollout", "rollback"),
+		fmt.Fprintf(&a, "- {name: w%d, type: %s, url: 'http://gate.coalmine/%s'}\n", i,
+			pick(r, "pre-rollout", "rollout", "confirm-promotion", "post-rollout", "rollback"),
 			pick(r, "mtls", "policy", "rollback-drill", "volume?min=50", "approve"))
 	}
 	spec := withCanary(t, pick(r, good, bad, late), "", a.String())
@@ -52,8 +56,8 @@ func randomSpec(t *testing.T, r *rand.Rand) cluster.RunSpec {
 	return spec
 }
 
-// A run is a function of its inputs: under random guardrails and seeds, the log is the same with one
-// processor and with several.
+// A run is a function of its inputs: under random guardrails and seeds, the log is the same with
+// one processor and with several.
 func TestRandomRunsAreRepeatable(t *testing.T) {
 	n := randomRuns
 	if env := os.Getenv("COALMINE_RANDOM_RUNS"); env != "" {

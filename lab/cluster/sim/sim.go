@@ -98,7 +98,8 @@ const (
 )
 
 // Session implements [cluster.Cluster].
-func (c Cluster) Session(ctx context.Context, spec cluster.RunSpec, rec *event.Recorder, runner func(context.Context, cluster.World) error) error {
+func (c Cluster) Session(ctx context.Context, spec cluster.RunSpec, rec *event.Recorder,
+	runner func(context.Context, cluster.World) error) error {
 	net, err := network.Install()
 	if err != nil {
 		return err
@@ -132,7 +133,8 @@ func waitSession(done <-chan error, c *clock, timeout time.Duration) error {
 }
 
 // session plays one run. It runs in the bubble.
-func session(ctx context.Context, net *network.Network, spec cluster.RunSpec, rec *event.Recorder, runner func(context.Context, cluster.World) error, c *clock) (err error) {
+func session(ctx context.Context, net *network.Network, spec cluster.RunSpec, rec *event.Recorder,
+	runner func(context.Context, cluster.World) error, c *clock) (err error) {
 	w, err := newWorld(net, spec, rec, c)
 	if err != nil {
 		return err

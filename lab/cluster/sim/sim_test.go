@@ -33,7 +33,9 @@ func quiet(spec cluster.RunSpec) cluster.RunSpec {
 func play(t testing.TB, spec cluster.RunSpec) ([]event.Event, string) {
 	t.Helper()
 	var events []event.Event
-	err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { events = append(events, e) })
+	err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) {
+		events = append(events, e)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,8 @@ func TestStalledRunnerIsGivenUp(t *testing.T) {
 		_, late = w.Wait(ctx, time.Hour, nil)
 		return late
 	}
-	err := sim.Cluster{StallTimeout: 300 * time.Millisecond}.Session(context.Background(), runSpec(t, "full-rollout", "", "v2", 1), rec, runner)
+	err := sim.Cluster{StallTimeout: 300 * time.Millisecond}.Session(context.Background(),
+		runSpec(t, "full-rollout", "", "v2", 1), rec, runner)
 	if !errors.Is(err, sim.ErrStalled) {
 		t.Errorf("error %v, want ErrStalled", err)
 	}

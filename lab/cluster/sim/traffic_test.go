@@ -87,7 +87,8 @@ func TestCellsMatchThePlan(t *testing.T) {
 	}
 	// A failed attempt is retried, unless the run ends first. The budgets allow a tenth, and one
 	// per second.
-	if totals.Retries > sum.Retried || totals.Retries < sum.Retried-totals.Open || totals.Retries == 0 || totals.Retries > totals.Planned/10+800 {
+	if totals.Retries > sum.Retried || totals.Retries < sum.Retried-totals.Open || totals.Retries == 0 ||
+		totals.Retries > totals.Planned/10+800 {
 		t.Errorf("totals %+v, cells %+v", totals, sum)
 	}
 }
@@ -99,13 +100,15 @@ func storm(t *testing.T, budget *loadgen.Budget) cluster.RunSpec {
 	s := *spec.Scenario
 	s.Traffic.Cohorts = slices.Clone(s.Traffic.Cohorts)
 	for i := range s.Traffic.Cohorts {
-		s.Traffic.Cohorts[i].Retry = &loadgen.Retry{Attempts: 4, Base: 100 * time.Millisecond, Max: time.Second, Jitter: 1, Budget: budget}
+		s.Traffic.Cohorts[i].Retry = &loadgen.Retry{Attempts: 4, Base: 100 * time.Millisecond, Max: time.Second,
+			Jitter: 1, Budget: budget}
 	}
 	spec.Scenario = &s
 	const of = `[1m])) / sum(rate(response_total{deployment="frontend",direction="inbound"`
 	addQueries(&spec, map[string]string{
 		"requested": `sum(rate(request_total{deployment="frontend",direction="inbound"}[1m]))`,
-		"failed":    `sum(rate(response_total{deployment="frontend",direction="inbound",classification="failure"}` + of + `}[1m]))`,
+		"failed": `sum(rate(response_total{deployment="frontend",direction="inbound",classification="failure"}` +
+			of + `}[1m]))`,
 	})
 	return spec
 }
@@ -129,12 +132,14 @@ func TestRetryStorm(t *testing.T) {
 	}
 	near := func(a, b, by float64) bool { return math.Abs(a-b) <= by*b }
 	// Of 200 requests/s each attempt fails with a probability of a quarter.
-	if r := attempt(nil); !near(r.requested, 200*(1+1./4+1./16+1./64), 0.05) || !near(r.failed, 0.25, 0.1) || r.bad > 0.01 || !near(r.retries, 0.328, 0.1) {
+	if r := attempt(nil); !near(r.requested, 200*(1+1./4+1./16+1./64), 0.05) || !near(r.failed, 0.25, 0.1) ||
+		r.bad > 0.01 || !near(r.retries, 0.328, 0.1) {
 		t.Errorf("without a budget %+v", r)
 	}
 	// With a tenth of retries, three quarters of them successful, 0.25 - 0.1·0.75 of the users see
 	// a failure.
-	if r := attempt(&loadgen.Budget{Ratio: 0.1}); !near(r.requested, 220, 0.05) || !near(r.failed, 0.25, 0.1) || !near(r.bad, 0.175, 0.15) || !near(r.retries, 0.1, 0.1) {
+	if r := attempt(&loadgen.Budget{Ratio: 0.1}); !near(r.requested, 220, 0.05) || !near(r.failed, 0.25, 0.1) ||
+		!near(r.bad, 0.175, 0.15) || !near(r.retries, 0.1, 0.1) {
 		t.Errorf("with a budget %+v", r)
 	}
 }

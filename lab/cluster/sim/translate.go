@@ -25,7 +25,8 @@ func planeServices(list []corev1.Service) []dataplane.Service {
 		}
 		p := s.Spec.Ports[0]
 		services = append(services, dataplane.Service{
-			Name: s.Name, Namespace: s.Namespace, Selector: s.Spec.Selector, Port: int(p.Port), TargetPort: targetPort(p),
+			Name: s.Name, Namespace: s.Namespace, Selector: s.Spec.Selector, Port: int(p.Port),
+			TargetPort: targetPort(p),
 		})
 	}
 	return services
@@ -42,8 +43,8 @@ func targetPort(p corev1.ServicePort) int {
 	return -1 // no pod has a port of this name
 }
 
-// planeRoutes converts routes. The fakes set no creation times, so they are passed by name, as times
-// since the run's start. Kubernetes keeps whole seconds.
+// planeRoutes converts routes. The fakes set no creation times, so they are passed by name, as
+// times since the run's start. Kubernetes keeps whole seconds.
 func planeRoutes(list []v1beta1.HTTPRoute, created map[string]time.Duration) []mesh.Route {
 	routes := k8s.Routes(list)
 	for i := range routes {

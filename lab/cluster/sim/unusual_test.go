@@ -60,7 +60,8 @@ func TestRouteWithoutRules(t *testing.T) {
 func TestInfiniteValues(t *testing.T) {
 	for bound, want := range map[string]string{"min": event.PhaseSucceeded, "max": event.PhaseFailed} {
 		query := `query: "vector(1) / 0", thresholdRange: {` + bound + ": 1}"
-		events, text := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\nstepWeights: [50, 100]\nmetrics:\n- {name: inf, "+query+"}"))
+		events, text := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\nstepWeights: [50, 100]\n"+
+			"metrics:\n- {name: inf, "+query+"}"))
 		if ps := phases(events); ps[len(ps)-1] != want {
 			t.Errorf("%s: phases %v, want the last to be %s", bound, ps, want)
 		}
@@ -77,7 +78,8 @@ func TestInfiniteValues(t *testing.T) {
 // A subquery without a step is valid PromQL.
 func TestSubqueryWithoutStep(t *testing.T) {
 	query := `query: "max_over_time(sum(response_total)[1m:])", thresholdRange: {min: 1}`
-	events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\nstepWeights: [50, 100]\nmetrics:\n- {name: most, "+query+"}"))
+	events, _ := play(t, withCanary(t, good, "", "interval: 10s\nthreshold: 2\nstepWeights: [50, 100]\nmetrics:\n"+
+		"- {name: most, "+query+"}"))
 	if ps := phases(events); ps[len(ps)-1] != event.PhaseSucceeded {
 		t.Errorf("phases %v", ps)
 	}
@@ -86,7 +88,8 @@ func TestSubqueryWithoutStep(t *testing.T) {
 // Flagger needs two control loops to initialize a canary, however long they are.
 func TestLongInterval(t *testing.T) {
 	for _, interval := range []string{"5m", "20m"} {
-		events, _ := play(t, withCanary(t, good, "", "interval: "+interval+"\nthreshold: 2\nstepWeights: [50, 100]"+success))
+		events, _ := play(t, withCanary(t, good, "", "interval: "+interval+"\nthreshold: 2\n"+
+			"stepWeights: [50, 100]"+success))
 		if end := factsOf[event.RunEnded](events)[0]; end.Outcome != event.OutcomeCompleted {
 			t.Errorf("interval %s: %+v", interval, end)
 		}

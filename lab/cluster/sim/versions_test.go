@@ -15,7 +15,8 @@ func TestVersionsMatchGoMod(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, module := range map[string]string{
-		"flagger": "github.com/fluxcd/flagger", "prometheus": "github.com/prometheus/prometheus", "kubernetes": "k8s.io/client-go",
+		"flagger": "github.com/fluxcd/flagger", "prometheus": "github.com/prometheus/prometheus",
+		"kubernetes": "k8s.io/client-go",
 	} {
 		version := sim.Cluster{}.Describe().Versions[name]
 		if want := module + " v" + version + "\n"; version == "" || !strings.Contains(string(mod), want) {

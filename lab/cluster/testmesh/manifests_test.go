@@ -101,8 +101,10 @@ func TestManifestsAgreeWithNamesAndWire(t *testing.T) {
 	if c.Image != "coalmine.dev/testmesh:x" || c.Env[0].Name != wire.EnvImage || c.Env[0].Value != c.Image {
 		t.Errorf("image %q, environment %v", c.Image, c.Env)
 	}
-	webhook := all["MutatingWebhookConfiguration coalmine-testmesh-injector"].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
-	if to := webhook.ClientConfig.Service; to.Name != wire.ControlService || to.Namespace != names.MeshNamespace || *to.Path != wire.PathInject || *to.Port != wire.ControlPort {
+	injector := all["MutatingWebhookConfiguration coalmine-testmesh-injector"]
+	webhook := injector.(*admissionv1.MutatingWebhookConfiguration).Webhooks[0]
+	if to := webhook.ClientConfig.Service; to.Name != wire.ControlService || to.Namespace != names.MeshNamespace ||
+		*to.Path != wire.PathInject || *to.Port != wire.ControlPort {
 		t.Errorf("the webhook leads to %+v", to)
 	}
 	if got := string(webhook.ClientConfig.CABundle); got != "roots\n" {
@@ -119,7 +121,8 @@ func TestManifestsAgreeWithNamesAndWire(t *testing.T) {
 // TestControlMayReadTheTrustSecretOnly looks at every rule that is about secrets.
 func TestControlMayReadTheTrustSecretOnly(t *testing.T) {
 	all := objects(t)
-	rules := slices.Concat(all["ClusterRole coalmine-testmesh-control"].(*rbacv1.ClusterRole).Rules, all["Role "+wire.ControlService].(*rbacv1.Role).Rules)
+	rules := slices.Concat(all["ClusterRole coalmine-testmesh-control"].(*rbacv1.ClusterRole).Rules,
+		all["Role "+wire.ControlService].(*rbacv1.Role).Rules)
 	var secrets, maps []string
 	for _, r := range rules {
 		if slices.Contains(r.Resources, "secrets") {

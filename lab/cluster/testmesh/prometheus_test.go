@@ -38,8 +38,10 @@ func TestPrometheusIsWhereVizHasIt(t *testing.T) {
 		if ns := o.Metadata.Namespace; ns != "" && ns != names.VizNamespace {
 			t.Errorf("%s %s is in namespace %s, want %s", o.Kind, o.Metadata.Name, ns, names.VizNamespace)
 		}
-		if o.Kind == "Service" && (o.Metadata.Name != names.PrometheusService || o.Spec.Ports[0].Port != names.PrometheusPort) {
-			t.Errorf("Service %s:%d, want %s:%d", o.Metadata.Name, o.Spec.Ports[0].Port, names.PrometheusService, names.PrometheusPort)
+		if o.Kind == "Service" && (o.Metadata.Name != names.PrometheusService ||
+			o.Spec.Ports[0].Port != names.PrometheusPort) {
+			t.Errorf("Service %s:%d, want %s:%d", o.Metadata.Name, o.Spec.Ports[0].Port, names.PrometheusService,
+				names.PrometheusPort)
 		}
 	}
 }
@@ -124,7 +126,8 @@ type pod struct {
 func (p pod) meta() labels.Labels {
 	m := map[string]string{
 		"__address__": "10.244.0.7:" + strconv.Itoa(p.port), "__scheme__": "http", "__metrics_path__": "/metrics",
-		"__meta_kubernetes_namespace": p.namespace, "__meta_kubernetes_pod_name": p.name, "__meta_kubernetes_pod_phase": p.phase,
+		"__meta_kubernetes_namespace": p.namespace, "__meta_kubernetes_pod_name": p.name,
+		"__meta_kubernetes_pod_phase":           p.phase,
 		"__meta_kubernetes_pod_controller_kind": "ReplicaSet", "__meta_kubernetes_pod_controller_name": p.replicaSet,
 		"__meta_kubernetes_pod_container_name": p.container, "__meta_kubernetes_pod_container_port_name": p.portName,
 		"__meta_kubernetes_pod_container_port_number": strconv.Itoa(p.port),
@@ -176,13 +179,17 @@ func asMap(ls []mesh.Label) map[string]string {
 }
 
 func TestSeriesOfServicesAreLabelledAsInTheSim(t *testing.T) {
-	template := map[string]string{"app": "backend-primary", "version": "v1", "pod-template-hash": "5d8f7", "example.com/tier": "core"}
+	template := map[string]string{"app": "backend-primary", "version": "v1", "pod-template-hash": "5d8f7",
+		"example.com/tier": "core"}
 	p := pod{
-		namespace: names.DevelopNamespace, name: "backend-primary-5d8f7-x2x9z", replicaSet: "backend-primary-5d8f7", phase: "Running",
-		labels: injectedLabels("backend-primary"), container: "backend", portName: "http-metrics", port: names.MetricsPort,
+		namespace: names.DevelopNamespace, name: "backend-primary-5d8f7-x2x9z", replicaSet: "backend-primary-5d8f7",
+		phase:  "Running",
+		labels: injectedLabels("backend-primary"), container: "backend", portName: "http-metrics",
+		port: names.MetricsPort,
 	}
 	maps.Copy(p.labels, template)
-	series := map[string]string{"__name__": "app_http_requests_total", "route": "/", "cohort": "all", "version": "v2", "status": "200"}
+	series := map[string]string{"__name__": "app_http_requests_total", "route": "/", "cohort": "all", "version": "v2",
+		"status": "200"}
 	got, ok := jobs(t)["apps"].scraped(p, series)
 	if !ok {
 		t.Fatal("the target was dropped")
@@ -195,13 +202,15 @@ func TestSeriesOfServicesAreLabelledAsInTheSim(t *testing.T) {
 }
 
 func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
-	template := map[string]string{"app": "backend", "version": "v1", "pod-template-hash": "5d8f7", "namespace": "lies", "job": "lies", "pod": "lies"}
+	template := map[string]string{"app": "backend", "version": "v1", "pod-template-hash": "5d8f7", "namespace": "lies",
+		"job": "lies", "pod": "lies"}
 	p := pod{
 		namespace: names.DevelopNamespace, name: "backend-5d8f7-x2x9z", replicaSet: "backend-5d8f7", phase: "Pending",
 		labels: injectedLabels("backend"), container: names.ProxyContainer, portName: "", port: names.AdminPort,
 	}
 	maps.Copy(p.labels, template)
-	series := map[string]string{"__name__": "response_latency_ms_bucket", "direction": "inbound", "tls": "true", "le": "100.0"}
+	series := map[string]string{"__name__": "response_latency_ms_bucket", "direction": "inbound", "tls": "true",
+		"le": "100.0"}
 	got, ok := jobs(t)["linkerd-proxy"].scraped(p, series)
 	if !ok {
 		t.Fatal("the target was dropped")
@@ -218,9 +227,11 @@ func TestSeriesOfProxiesAreLabelledAsInTheSim(t *testing.T) {
 func TestFlaggersSeriesAreLabelledAsInTheSim(t *testing.T) {
 	p := pod{
 		namespace: names.FlaggerNamespace, name: "flagger-1-a", replicaSet: "flagger-1", phase: "Running",
-		labels: map[string]string{"app.kubernetes.io/name": "flagger"}, container: "flagger", portName: "http", port: 8080,
+		labels: map[string]string{"app.kubernetes.io/name": "flagger"}, container: "flagger",
+		portName: "http", port: 8080,
 	}
-	series := map[string]string{"__name__": "flagger_canary_weight", "name": "backend", "namespace": "develop", "workload": "backend"}
+	series := map[string]string{"__name__": "flagger_canary_weight", "name": "backend", "namespace": "develop",
+		"workload": "backend"}
 	got, ok := jobs(t)["flagger"].scraped(p, series)
 	want := maps.Clone(series)
 	want["job"] = "flagger"
@@ -230,7 +241,8 @@ func TestFlaggersSeriesAreLabelledAsInTheSim(t *testing.T) {
 }
 
 func TestOtherPortsAndDeadPodsAreNotScraped(t *testing.T) {
-	alive := pod{namespace: names.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", labels: injectedLabels("a")}
+	alive := pod{namespace: names.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running",
+		labels: injectedLabels("a")}
 	targets := map[string]func(*pod){
 		"users' port":        func(p *pod) { p.container, p.portName, p.port = "a", "http", 8080 },
 		"proxy's other port": func(p *pod) { p.container, p.port = names.ProxyContainer, wire.InboundPort },
@@ -255,9 +267,11 @@ func TestOtherPortsAndDeadPodsAreNotScraped(t *testing.T) {
 
 func TestBoundsAreWrittenAsInTheSim(t *testing.T) {
 	p := pod{
-		namespace: names.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", container: "a", portName: "http-metrics", port: names.MetricsPort,
+		namespace: names.DevelopNamespace, name: "a-1-b", replicaSet: "a-1", phase: "Running", container: "a",
+		portName: "http-metrics", port: names.MetricsPort,
 	}
-	for scraped, want := range map[string]string{"0.005": "0.005", "1.0": "1", "10.0": "10", "50000.0": "50000", "2.5": "2.5", "+Inf": "+Inf"} {
+	for scraped, want := range map[string]string{"0.005": "0.005", "1.0": "1", "10.0": "10", "50000.0": "50000",
+		"2.5": "2.5", "+Inf": "+Inf"} {
 		got, _ := jobs(t)["apps"].scraped(p, map[string]string{"__name__": "x_bucket", "le": scraped})
 		if got["le"] != want {
 			t.Errorf("le=%q became %q, want %q", scraped, got["le"], want)

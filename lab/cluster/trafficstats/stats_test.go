@@ -38,7 +38,8 @@ type request struct {
 func requests() *rapid.Generator[[]request] {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) request {
 		r := request{attempt: rapid.IntRange(0, 2).Draw(t, "attempt")}
-		by := rapid.SampledFrom([][2]string{{}, {"backend", "v1"}, {"backend", "v2"}, {"backend-primary", "v1"}}).Draw(t, "by")
+		by := rapid.SampledFrom([][2]string{{}, {"backend", "v1"}, {"backend", "v2"},
+			{"backend-primary", "v1"}}).Draw(t, "by")
 		r.workload, r.version = by[0], by[1]
 		r.Latency = time.Duration(rapid.IntRange(0, 500).Draw(t, "ms")) * time.Millisecond
 		r.Cohort = uint16(rapid.IntRange(0, 1).Draw(t, "cohort"))
@@ -67,7 +68,8 @@ func cellOf(r request) event.Cell {
 		return 0
 	}
 	cell.N = 1
-	cell.Errors, cell.Denied, cell.Limited = one(r.Status >= 500 || r.Status == 0), one(r.Status == 403), one(r.Status == 429)
+	cell.Errors, cell.Denied, cell.Limited = one(r.Status >= 500 || r.Status == 0), one(r.Status == 403),
+		one(r.Status == 429)
 	cell.Slow, cell.Wrong = one(cell.Route != "feed" && r.Latency > slowness), one(r.Wrong)
 	cell.Bad = one(r.ByMesh || cell.Errors+cell.Denied+cell.Limited+cell.Slow+cell.Wrong > 0)
 	cell.Hit = one(r.Hit)
@@ -82,11 +84,14 @@ func add(sums map[[4]string]event.Cell, c event.Cell) {
 	key := [4]string{c.Cohort, c.Route, c.Workload, c.Version}
 	s := sums[key]
 	s.Cohort, s.Route, s.Workload, s.Version = c.Cohort, c.Route, c.Workload, c.Version
-	s.N, s.Retried, s.Errors, s.Denied, s.Limited = s.N+c.N, s.Retried+c.Retried, s.Errors+c.Errors, s.Denied+c.Denied, s.Limited+c.Limited
+	s.N, s.Retried, s.Errors, s.Denied, s.Limited = s.N+c.N, s.Retried+c.Retried, s.Errors+c.Errors, s.Denied+c.Denied,
+		s.Limited+c.Limited
 	s.Slow, s.Wrong, s.Bad, s.Hit, s.Harm = s.Slow+c.Slow, s.Wrong+c.Wrong, s.Bad+c.Bad, s.Hit+c.Hit, s.Harm+c.Harm
 	s.ByMesh += c.ByMesh
 	for _, b := range c.Latency {
-		at, found := slices.BinarySearchFunc(s.Latency, b.Bucket, func(x event.BucketCount, to int) int { return x.Bucket - to })
+		at, found := slices.BinarySearchFunc(s.Latency, b.Bucket, func(x event.BucketCount, to int) int {
+			return x.Bucket - to
+		})
 		if !found {
 			s.Latency = slices.Insert(s.Latency, at, event.BucketCount{Bucket: b.Bucket})
 		}
@@ -98,7 +103,9 @@ func add(sums map[[4]string]event.Cell, c event.Cell) {
 // sorted returns the sums in the order of a log.
 func sorted(sums map[[4]string]event.Cell) []event.Cell {
 	list := make([]event.Cell, 0, len(sums))
-	for _, key := range slices.SortedFunc(maps.Keys(sums), func(a, b [4]string) int { return slices.Compare(a[:], b[:]) }) {
+	for _, key := range slices.SortedFunc(maps.Keys(sums), func(a, b [4]string) int {
+		return slices.Compare(a[:], b[:])
+	}) {
 		list = append(list, sums[key])
 	}
 	return list
@@ -147,10 +154,12 @@ func TestCellsAndTotals(t *testing.T) {
 		}
 		check(t, stats.Cells(), sums)
 		got := stats.Totals()
-		if got.Planned != want.Planned || got.Answered != want.Answered || got.Retries != want.Retries || got.Open != want.Planned-want.Answered || got.Open != stats.Open() {
+		if got.Planned != want.Planned || got.Answered != want.Answered || got.Retries != want.Retries ||
+			got.Open != want.Planned-want.Answered || got.Open != stats.Open() {
 			t.Fatalf("totals %+v, want %+v", got, want)
 		}
-		if cohortUsers(got.Users) != len(users) || cohortUsers(got.Hurt) != len(hurt) || cohortUsers(got.Assigned["regular"])+cohortUsers(got.Assigned["premium"]) != len(assigned) {
+		if cohortUsers(got.Users) != len(users) || cohortUsers(got.Hurt) != len(hurt) ||
+			cohortUsers(got.Assigned["regular"])+cohortUsers(got.Assigned["premium"]) != len(assigned) {
 			t.Fatalf("totals %+v, want %d users, %d hurt, %d assigned", got, len(users), len(hurt), len(assigned))
 		}
 	})
@@ -176,13 +185,16 @@ func TestWorkloadLimit(t *testing.T) {
 	stats.MarkRollout()
 	for i := range 1000 {
 		stats.AddRequest(0, 7, 0)
-		stats.AddResponse(&trafficstats.Response{User: 7, Status: 200, WorkloadID: stats.WorkloadID(fmt.Sprint("workload-", i), "v1")})
+		stats.AddResponse(&trafficstats.Response{User: 7, Status: 200,
+			WorkloadID: stats.WorkloadID(fmt.Sprint("workload-", i), "v1")})
 	}
 	cells, n := stats.Cells(), 0
 	for _, c := range cells {
 		n += c.N
 	}
-	if at := slices.IndexFunc(cells, func(c event.Cell) bool { return c.Workload == trafficstats.OtherWorkloads }); len(cells) != 100 || n != 1000 || at < 0 || cells[at].N != 901 {
+	if at := slices.IndexFunc(cells, func(c event.Cell) bool {
+		return c.Workload == trafficstats.OtherWorkloads
+	}); len(cells) != 100 || n != 1000 || at < 0 || cells[at].N != 901 {
 		t.Errorf("%d cells with %d requests", len(cells), n)
 	}
 	if got := len(stats.Totals().Assigned["regular"]); got != 14 {
@@ -196,7 +208,8 @@ func BenchmarkAddResponse(b *testing.B) {
 			b.ReportAllocs()
 			stats := trafficstats.New(config())
 			stats.MarkRollout()
-			a := trafficstats.Response{Status: 200, WorkloadID: stats.WorkloadID("backend", "v1"), Latency: 10 * time.Millisecond}
+			a := trafficstats.Response{Status: 200, WorkloadID: stats.WorkloadID("backend", "v1"),
+				Latency: 10 * time.Millisecond}
 			for i := uint32(0); b.Loop(); i++ {
 				a.User = i % 20_000 * spread
 				stats.AddRequest(0, a.User, 0)

@@ -13,9 +13,11 @@ import (
 
 func TestParseAlert(t *testing.T) {
 	for name, c := range map[string]struct{ body, canary, severity, message string }{
-		"slack":   {`{"attachments":[{"color":"danger","author_name":"backend.develop","text":"Rolling back"}]}`, "backend.develop", "error", "Rolling back"},
-		"discord": {`{"attachments":[{"color":"good","author_name":"backend.develop","text":"New revision"}]}`, "backend.develop", "info", "New revision"},
-		"teams":   {`{"themeColor":"FF0000","sections":[{"activityTitle":"Failed","activitySubtitle":"backend.develop"}]}`, "backend.develop", "error", "Failed"},
+		"slack": {`{"attachments":[{"color":"danger","author_name":"backend.develop","text":"Rolling back"}]}`,
+			"backend.develop", "error", "Rolling back"},
+		"discord": {`{"attachments":[{"color":"good","author_name":"backend.develop","text":"New revision"}]}`,
+			"backend.develop", "info", "New revision"},
+		"teams": {`{"themeColor":"FF0000","sections":[{"activityTitle":"Failed","activitySubtitle":"backend.develop"}]}`, "backend.develop", "error", "Failed"},
 		"chat": {`{"cards":[{"header":{"subtitle":"backend.develop"},"sections":[{"widgets":[{"textParagraph":{"text":"<font color=#848484><strong>Done</strong></font>"}}]}]}]}`,
 			"backend.develop", "info", "Done"},
 		"json":       {`{"a":1}`, "", "info", `{"a":1}`},
@@ -34,7 +36,8 @@ func TestParseQuery(t *testing.T) {
 		query, path string
 		want        workloads.Query
 	}{
-		{expand(workloads.TagQuery("sum(x) \n", "errors")), "/api/v1/query", workloads.Query{PromQL: "sum(x)", Canary: "backend.develop", Metric: "errors"}},
+		{expand(workloads.TagQuery("sum(x) \n", "errors")), "/api/v1/query",
+			workloads.Query{PromQL: "sum(x)", Canary: "backend.develop", Metric: "errors"}},
 		{"sum(x)", "/backend.develop/api/v1/query", workloads.Query{PromQL: "sum(x)", Canary: "backend.develop"}},
 		{"sum(x)", "/api/v1/query", workloads.Query{PromQL: "sum(x)"}},
 	} {
@@ -47,11 +50,13 @@ func TestParseQuery(t *testing.T) {
 // Several checks may use one template with thresholds of their own.
 func TestChecksOfOneTemplate(t *testing.T) {
 	low, high := 99.0, 5.0
-	c := &flaggerv1.Canary{Spec: flaggerv1.CanarySpec{Analysis: &flaggerv1.CanaryAnalysis{Metrics: []flaggerv1.CanaryMetric{
-		{Name: "success", TemplateRef: &flaggerv1.CrossNamespaceObjectReference{Name: "ratio"}, ThresholdRange: &flaggerv1.CanaryThresholdRange{Min: &low}},
-		{Name: "own", Query: "sum(x)", Threshold: 7},
-		{Name: "errors", TemplateRef: &flaggerv1.CrossNamespaceObjectReference{Name: "ratio"}, Threshold: high},
-	}}}}
+	c := &flaggerv1.Canary{Spec: flaggerv1.CanarySpec{Analysis: &flaggerv1.CanaryAnalysis{
+		Metrics: []flaggerv1.CanaryMetric{
+			{Name: "success", TemplateRef: &flaggerv1.CrossNamespaceObjectReference{Name: "ratio"},
+				ThresholdRange: &flaggerv1.CanaryThresholdRange{Min: &low}},
+			{Name: "own", Query: "sum(x)", Threshold: 7},
+			{Name: "errors", TemplateRef: &flaggerv1.CrossNamespaceObjectReference{Name: "ratio"}, Threshold: high},
+		}}}}
 	seven := 7.0
 	for _, x := range []struct {
 		metric string

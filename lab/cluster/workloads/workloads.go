@@ -52,13 +52,15 @@ func (s Builder) service(svc *scenario.Service) []runtime.Object {
 	return []runtime.Object{
 		&corev1.ServiceAccount{ObjectMeta: objectMeta(ServiceAccountName(svc, svc.Baseline))},
 		&corev1.ConfigMap{ObjectMeta: objectMeta(svc.Name + "-config"), Data: map[string]string{"log-level": "info"}},
-		&corev1.Secret{ObjectMeta: objectMeta(svc.Name + "-credentials"), Data: map[string][]byte{"token": []byte("demo")}},
+		&corev1.Secret{ObjectMeta: objectMeta(svc.Name + "-credentials"),
+			Data: map[string][]byte{"token": []byte("demo")}},
 		s.deployment(svc),
 		&corev1.Service{ObjectMeta: objectMeta(svc.Name), Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeClusterIP,
 			Selector: map[string]string{"app": svc.Name},
 			Ports: []corev1.ServicePort{{
-				Name: PortName, Protocol: corev1.ProtocolTCP, Port: int32(svc.Port), TargetPort: intstr.FromInt32(int32(svc.TargetPort)),
+				Name: PortName, Protocol: corev1.ProtocolTCP, Port: int32(svc.Port),
+				TargetPort: intstr.FromInt32(int32(svc.TargetPort)),
 			}},
 		}},
 	}
@@ -82,8 +84,12 @@ func (s Builder) deployment(svc *scenario.Service) *appsv1.Deployment {
 				Name:  svc.Name,
 				Ports: []corev1.ContainerPort{{Name: PortName, ContainerPort: int32(svc.TargetPort)}},
 				EnvFrom: []corev1.EnvFromSource{
-					{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: svc.Name + "-config"}}},
-					{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: svc.Name + "-credentials"}}},
+					{ConfigMapRef: &corev1.ConfigMapEnvSource{
+						LocalObjectReference: corev1.LocalObjectReference{Name: svc.Name + "-config"},
+					}},
+					{SecretRef: &corev1.SecretEnvSource{
+						LocalObjectReference: corev1.LocalObjectReference{Name: svc.Name + "-credentials"},
+					}},
 				},
 			}}}},
 		},

@@ -37,13 +37,15 @@ func checkRules() []Rule {
 		{Name: "suspended", canary: checkSuspended,
 			Why: "Flagger ignores a suspended Canary.", Source: scheduler + ", advanceCanary"},
 		{Name: "nothing-can-fail", canary: checkNothingCanFail,
-			Why: "Without metrics, gates and rollback webhooks every release passes.", Source: scheduler + ", runAnalysis"},
+			Why:    "Without metrics, gates and rollback webhooks every release passes.",
+			Source: scheduler + ", runAnalysis"},
 		{Name: "builtin-metrics", canary: checkBuiltinMetrics,
-			Why: "With the gatewayapi provider the built-in metrics query http_request_duration_seconds. Linkerd does not " +
-				"export it, so there are no values and every check fails.",
+			Why: "With the gatewayapi provider the built-in metrics query http_request_duration_seconds. Linkerd " +
+				"does not export it, so there are no values and every check fails.",
 			Source: "flagger pkg/metrics/observers/http.go"},
 		{Name: "no-threshold", canary: checkNoThreshold,
-			Why:    "Without a range Flagger compares with threshold, which is 0. With an empty range every value passes.",
+			Why: "Without a range Flagger compares with threshold, which is 0. With an empty range every " +
+				"value passes.",
 			Source: "flagger pkg/controller/scheduler_metrics.go, runMetricChecks"},
 		{Name: "one-strike", canary: checkOneStrike,
 			Why:    "One failed check rolls back. With little traffic, a single bad request aborts a healthy release.",
@@ -55,21 +57,24 @@ func checkRules() []Rule {
 func rolloutRules() []Rule {
 	return []Rule{
 		{Name: "slow-rollback", canary: checkSlowRollback,
-			Why:    "After a failed check the weight stays. Users stay on a broken canary until the threshold is reached.",
+			Why: "After a failed check the weight stays. Users stay on a broken canary until the threshold " +
+				"is reached.",
 			Source: scheduler + ", advanceCanary"},
 		{Name: "weight-jump", canary: checkWeightJump,
 			Why:    "A large step moves most users before the previous step has shown anything about it.",
 			Source: "Google SRE Workbook, ch. 16, Canarying Releases"},
 		{Name: "no-canary-traffic", canary: checkGateTraffic, query: checkQueryTraffic,
-			Why: "With iterations and no match (Blue/Green), users stay on the primary until promotion and the lab sends nothing " +
-				"else to the canary: its metrics have no values, and every check of them fails.",
+			Why: "With iterations and no match (Blue/Green), users stay on the primary until promotion and the lab " +
+				"sends nothing else to the canary: its metrics have no values, and every check of them fails.",
 			Source: scheduler + ", runBlueGreen"},
 		{Name: "short-horizon", canary: checkShortHorizon,
 			Why:    "A rollout whose steps take longer than the scenario runs is never promoted.",
 			Source: scheduler + ", advanceCanary: one step per interval"},
 		{Name: "waiting-gate", canary: checkWaitingGate,
-			Why: "A confirm gate waits without a time limit, and users stay on the canary until it answers. Failed checks " +
-				"still roll back: since Flagger 1.43.0 they run before the gate is called. Problems that no check sees do not.",
+			Why: "A confirm gate waits without a time limit, and users stay on the canary until it answers. Failed " +
+				"checks still roll back: since Flagger 1.43.0 they run before the gate is called. Problems that " +
+				"no check " +
+				"sees do not.",
 			Source: scheduler + ", advanceCanary (runAnalysis precedes runConfirmTrafficIncreaseHooks)"},
 		{Name: "rollback-on-yes", canary: checkRollbackOnYes,
 			Why:    "A webhook of type rollback rolls back when it returns 200, which a gate does when all is well.",
@@ -83,19 +88,24 @@ func rolloutRules() []Rule {
 func routingRules() []Rule {
 	return []Rule{
 		{Name: "ignored-field", canary: checkIgnoredField,
-			Why:    "Fields for Istio and App Mesh have no effect with the Gateway API, nor has primaryCookieName with v1beta1.",
+			Why: "Fields for Istio and App Mesh have no effect with the Gateway API, nor has primaryCookieName " +
+				"with v1beta1.",
 			Source: "flagger pkg/router/gateway_api_v1beta1.go"},
 		{Name: "not-modelled", canary: checkAnnotations, object: checkNotModelled,
-			Why:    "Linkerd's timeouts, retries and circuit breakers, and policies for routes, work in production; the lab does not play them.",
+			Why: "Linkerd's timeouts, retries and circuit breakers, and policies for routes, work in production; " +
+				"the lab does not play them.",
 			Source: "linkerd.io, reference: retries, timeouts, circuit breaking, authorization policy"},
 		{Name: "unmatched-host", canary: checkUnmatchedHost,
-			Why:    "spec.service.hosts become the host names of the route. Requests for other hosts find no route and are answered 404.",
+			Why: "spec.service.hosts become the host names of the route. Requests for other hosts find no route " +
+				"and are answered 404.",
 			Source: "Gateway API, HTTPRoute hostnames; linkerd2-proxy, linkerd/http/route"},
 		{Name: "cookie-match", canary: checkCookieMatch,
-			Why:    "A header regular expression must match the whole value, and browsers send several cookies in any order.",
+			Why: "A header regular expression must match the whole value, and browsers send several cookies in " +
+				"any order.",
 			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4"},
 		{Name: "target-port", canary: checkTargetPort,
-			Why:    "Flagger's Services send to targetPort, or to port if it is not set. If no pod listens there, requests fail.",
+			Why: "Flagger's Services send to targetPort, or to port if it is not set. If no pod listens there, " +
+				"requests fail.",
 			Source: "flagger pkg/router/kubernetes_default.go, reconcileService"},
 		{Name: "unowned-experiment", canary: checkUnownedExperiment,
 			Why:    "An A/B test without an owner, a start, an end and a hypothesis never ends.",
@@ -114,14 +124,16 @@ func checkTargetPort(p *pass, v *flaggerv1.Canary) {
 		got = int(v.Spec.Service.Port)
 	}
 	if got != want {
-		p.warn("spec.service.targetPort", fmt.Sprintf("requests would go to port %d, but the pods listen on %d", got, want),
+		p.warn("spec.service.targetPort", fmt.Sprintf("requests would go to port %d, but the pods "+
+			"listen on %d", got, want),
 			fmt.Sprintf("write targetPort: %d", want))
 	}
 }
 
 func checkSkipAnalysis(p *pass, v *flaggerv1.Canary) {
 	if v.Spec.SkipAnalysis {
-		p.warn("spec.skipAnalysis", "the release reaches all users without a check", "remove it unless that is intended")
+		p.warn("spec.skipAnalysis", "the release reaches all users without a check",
+			"remove it unless that is intended")
 	}
 }
 
@@ -237,7 +249,8 @@ func checkWaitingGate(p *pass, v *flaggerv1.Canary) {
 	}
 	for i, w := range hooks {
 		if w.Type == flaggerv1.ConfirmTrafficIncreaseHook || w.Type == flaggerv1.ConfirmPromotionHook {
-			message := "the gate waits without a time limit while users stay on the canary; only failed checks roll back"
+			message := "the gate waits without a time limit while users stay on the canary; only failed " +
+				"checks roll back"
 			if isBlueGreen(v.Spec.Analysis) {
 				message = "the gate waits without a time limit; only failed checks roll back"
 			}
@@ -252,7 +265,8 @@ func checkRollbackOnYes(p *pass, v *flaggerv1.Canary) {
 		call, err := guardrail.ParseGate(w.URL)
 		if w.Type == flaggerv1.RollbackHook && err == nil && call.Gate != event.GateApprove {
 			p.warn(yamlpos.Index("spec.analysis.webhooks", i)+".url",
-				"gate "+call.Gate+" returns 200 when all is well, and a 200 rolls back", "use type rollout or pre-rollout")
+				"gate "+call.Gate+" returns 200 when all is well, and a 200 rolls back",
+				"use type rollout or pre-rollout")
 		}
 	}
 }
@@ -261,14 +275,16 @@ func checkUnsentAlert(p *pass, v *flaggerv1.Canary) {
 	for i, a := range v.Spec.Analysis.Alerts {
 		if a.Severity == "" {
 			p.warn(yamlpos.Index("spec.analysis.alerts", i),
-				"alert "+guardrail.Clip(a.Name)+" has no severity and is never sent", "set severity: info, warn or error")
+				"alert "+guardrail.Clip(a.Name)+" has no severity and is never sent",
+				"set severity: info, warn or error")
 		}
 	}
 }
 
 func checkIgnoredField(p *pass, v *flaggerv1.Canary) {
 	var fields []string
-	for _, name := range []string{"gateways", "trafficPolicy", "retries", "corsPolicy", "meshName", "backends", "timeout"} {
+	for _, name := range []string{"gateways", "trafficPolicy", "retries", "corsPolicy", "meshName", "backends",
+		"timeout"} {
 		fields = append(fields, "spec.service."+name)
 	}
 	for i := range v.Spec.Service.Match {

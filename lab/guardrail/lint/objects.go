@@ -14,7 +14,8 @@ import (
 func objectRules() []Rule {
 	return []Rule{
 		{Name: "server-misses-primary", object: checkServerMissesPrimary,
-			Why:    "Flagger labels the primary's pods app: X-primary, so a Server that selects app: X covers only the canary.",
+			Why: "Flagger labels the primary's pods app: X-primary, so a Server that selects app: X covers only " +
+				"the canary.",
 			Source: "flagger pkg/canary/deployment_controller.go, getSelectorLabel"},
 		{Name: "unused", object: checkUnused,
 			Why:    "A MetricTemplate or AlertProvider has no effect unless a Canary refers to it.",
@@ -35,7 +36,8 @@ func checkServerMissesPrimary(p *pass) {
 		if !selects(server, target) || selects(server, primary) || p.serverSelects(primary) || !p.hasCanary(target) {
 			continue
 		}
-		p.warn("spec.podSelector", "selects only the canary of "+target+": the primary's pods have the label app: "+primary,
+		p.warn("spec.podSelector", "selects only the canary of "+target+": the primary's pods have the "+
+			"label app: "+primary,
 			"select both with matchExpressions: {key: app, operator: In, values: ["+target+", "+primary+"]}")
 	}
 }

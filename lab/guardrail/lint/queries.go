@@ -21,7 +21,8 @@ const minWindow = 3 * guardrail.SampleInterval
 func queryRules() []Rule {
 	return []Rule{
 		{Name: "fails-open", query: checkFailsOpen,
-			Why:    "A query with a value for a canary without traffic, such as `… or vector(100)`, lets a check of nothing pass.",
+			Why: "A query with a value for a canary without traffic, such as `… or vector(100)`, lets a check of " +
+				"nothing pass.",
 			Source: "github.com/fluxcd/flagger/issues/732"},
 		{Name: "absent-until-failure", query: checkAbsentUntilFailure,
 			Why:    "A series of failures does not exist before the first one, and a check without a value fails.",
@@ -33,7 +34,8 @@ func queryRules() []Rule {
 			Why:    "rate() needs two samples, and a late scrape costs one. A short range sometimes gives no value.",
 			Source: "prometheus.io/docs, querying functions, rate(); Linkerd's scrape interval of 10 s"},
 		{Name: "stale-window", query: checkStaleWindow,
-			Why:    "A range much longer than the interval covers earlier weights: the metric reacts after the canary advances.",
+			Why: "A range much longer than the interval covers earlier weights: the metric reacts after the " +
+				"canary advances.",
 			Source: "Google SRE Workbook, ch. 16, Canarying Releases"},
 		{Name: "matches-primary", query: checkMatchesPrimary,
 			Why:    "A regular expression that also matches X-primary averages the canary with the healthy version.",
@@ -73,7 +75,8 @@ func checkStaleWindow(p *pass, q query) {
 	if d, ok := shortestRange(q.expr); ok && d > 3*interval && len(weightSteps(q.canary.Spec.Analysis)) > 0 {
 		p.warn(q.metricPath,
 			fmt.Sprintf("its range of %s is more than 3 analysis intervals of %s, so checks mostly see earlier weights",
-				model.Duration(d), model.Duration(interval)), "shorten the metric's interval or lengthen the analysis interval")
+				model.Duration(d), model.Duration(interval)),
+			"shorten the metric's interval or lengthen the analysis interval")
 	}
 }
 
@@ -88,7 +91,8 @@ func checkMatchesPrimary(p *pass, q query) {
 			if m.Type == labels.MatchRegexp && matchesBoth(m, target) {
 				p.warnAt(q.object, q.field,
 					fmt.Sprintf("%s=~%q matches the primary as well as the canary", m.Name, guardrail.Clip(m.Value)),
-					"to select only the canary, write "+strings.Replace(m.Name, "pod", "deployment", 1)+"=\"{{ target }}\"")
+					"to select only the canary, write "+strings.Replace(m.Name, "pod", "deployment", 1)+
+						"=\"{{ target }}\"")
 			}
 		}
 		return nil
@@ -136,7 +140,8 @@ func returnsSeveral(e parser.Expr) bool {
 
 func callKeepsSeries(c *parser.Call) bool {
 	switch c.Func.Name {
-	case "rate", "irate", "increase", "delta", "deriv", "abs", "ceil", "floor", "round", "clamp_min", "clamp_max", "clamp",
+	case "rate", "irate", "increase", "delta", "deriv", "abs", "ceil", "floor", "round", "clamp_min",
+		"clamp_max", "clamp",
 		"avg_over_time", "max_over_time", "min_over_time", "sum_over_time", "last_over_time", "quantile_over_time":
 		return true
 	case "histogram_quantile":
@@ -148,7 +153,8 @@ func callKeepsSeries(c *parser.Call) bool {
 
 func checkNoSeries(p *pass, q query) {
 	if !selectsSeries(q.expr) {
-		p.warnAt(q.object, q.field, "the query selects no series, so its value never changes", "query a metric of the canary")
+		p.warnAt(q.object, q.field, "the query selects no series, so its value never changes",
+			"query a metric of the canary")
 	}
 }
 
@@ -200,7 +206,8 @@ func checkQuantileRange(p *pass, q query) {
 			return nil
 		}
 		if r := evaluate(param, noSeries); r.known && !(r.value >= 0 && r.value <= 1) {
-			p.warnAt(q.object, q.field, fmt.Sprintf("quantile %v is not between 0 and 1: the result is always infinite", r.value),
+			p.warnAt(q.object, q.field, fmt.Sprintf("quantile %v is not between 0 and 1: the result is "+
+				"always infinite", r.value),
 				"write 0.99 for the 99th percentile")
 		}
 		return nil

@@ -34,7 +34,8 @@ func checkGateTraffic(p *pass, v *flaggerv1.Canary) {
 	for i, w := range v.Spec.Analysis.Webhooks {
 		call, err := guardrail.ParseGate(w.URL)
 		if err == nil && (call.Gate == event.GateVolume || call.Gate == event.GateCohort && call.Min > 0) {
-			p.warn(yamlpos.Index("spec.analysis.webhooks", i), fmt.Sprintf(noCanaryTraffic, "gate "+call.Gate+" counts none"),
+			p.warn(yamlpos.Index("spec.analysis.webhooks", i),
+				fmt.Sprintf(noCanaryTraffic, "gate "+call.Gate+" counts none"),
 				noCanaryTrafficHint)
 		}
 	}
@@ -49,13 +50,15 @@ func checkQueryTraffic(p *pass, q query) {
 	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
 		if s, ok := n.(*parser.VectorSelector); ok {
 			ofCanary = ofCanary || slices.ContainsFunc(s.LabelMatchers, func(m *labels.Matcher) bool {
-				return (m.Name == "deployment" || m.Name == "dst_deployment") && m.Matches(target) && !m.Matches(target+"-primary")
+				return (m.Name == "deployment" || m.Name == "dst_deployment") && m.Matches(target) &&
+					!m.Matches(target+"-primary")
 			})
 		}
 		return nil
 	})
 	if ofCanary {
-		p.warn(q.metricPath, fmt.Sprintf(noCanaryTraffic, "metric "+guardrail.Clip(q.metric.Name)+" has no value"), noCanaryTrafficHint)
+		p.warn(q.metricPath, fmt.Sprintf(noCanaryTraffic, "metric "+guardrail.Clip(q.metric.Name)+" has no value"),
+			noCanaryTrafficHint)
 	}
 }
 
@@ -66,8 +69,10 @@ func checkShortHorizon(p *pass, v *flaggerv1.Canary) {
 		steps = max(0, len(weightSteps(v.Spec.Analysis))-1)
 	}
 	if need := time.Duration(steps) * interval; horizon > 0 && need > horizon {
-		p.warn(field, fmt.Sprintf("%d steps of %s take %s, but the scenario ends %s after the release: nothing can be promoted",
-			steps, model.Duration(interval), model.Duration(need), model.Duration(horizon)), "shorten the interval, or take fewer steps")
+		p.warn(field, fmt.Sprintf("%d steps of %s take %s, but the scenario ends %s after the release: nothing can "+
+			"be promoted",
+			steps, model.Duration(interval), model.Duration(need), model.Duration(horizon)),
+			"shorten the interval, or take fewer steps")
 	}
 }
 
@@ -77,7 +82,8 @@ func checkUnmatchedHost(p *pass, v *flaggerv1.Canary) {
 	if len(hosts) == 0 || slices.ContainsFunc(hosts, func(h string) bool { return matchesHost(h, called) }) {
 		return
 	}
-	p.warn("spec.service.hosts", "clients call "+called+": none of their requests finds a route, and all are answered 404",
+	p.warn("spec.service.hosts", "clients call "+called+": none of their requests finds a route, and all are "+
+		"answered 404",
 		"add "+called+", or remove hosts")
 }
 
@@ -102,7 +108,8 @@ func notModelled(annotation string) bool {
 func (p *pass) warnAnnotations(field string, annotations map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(annotations)) {
 		if notModelled(name) {
-			p.warn(field, guardrail.Clip(name)+" works in production, but the lab does not play it", "do not rely on it here")
+			p.warn(field, guardrail.Clip(name)+" works in production, but the lab does not play it",
+				"do not rely on it here")
 		}
 	}
 }

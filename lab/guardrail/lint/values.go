@@ -134,7 +134,8 @@ func evaluateCall(c *parser.Call, s store) result {
 // deniedRequests counts what policy denied.
 const deniedRequests = "inbound_http_authz_deny_total"
 
-// selectsFailures reports whether a selector selects only series that exist since the first failure.
+// selectsFailures reports whether a selector selects only series that exist since the first
+// failure.
 func selectsFailures(s *parser.VectorSelector) bool {
 	for _, m := range s.LabelMatchers {
 		var good, bad []string
@@ -176,13 +177,15 @@ func checkFailsOpen(p *pass, q query) {
 	if !selectsSeries(q.expr) || !r.exists || r.known && !accepts(q.metric, r.value) {
 		return
 	}
-	p.warnAt(q.object, q.field, "the query has a value without any traffic, so the check passes when the canary has none",
+	p.warnAt(q.object, q.field, "the query has a value without any traffic, so the check passes when the "+
+		"canary has none",
 		"remove what gives the value, such as `or vector(…)`: without values the check fails, which is safe")
 }
 
 func checkAbsentUntilFailure(p *pass, q query) {
 	if selectsSeries(q.expr) && !evaluate(q.expr, noFailures).exists {
-		p.warnAt(q.object, q.field, "the query has no value until a request fails, so a healthy release fails the check",
+		p.warnAt(q.object, q.field, "the query has no value until a request fails, so a healthy release "+
+			"fails the check",
 			"count what did not fail, or write (… or vector(0)) around the failures alone")
 	}
 }

@@ -15,16 +15,16 @@ import (
 )
 
 func versionRules() []Rule {
-	const why = "In production nobody knows the name of a faulty version before it is faulty. A check that selects one by name, " +
-		"hash or address knows what it has not measured."
+	const why = "In production nobody knows the name of a faulty version before it is faulty. A check that selects " +
+		"one by name, hash or address knows what it has not measured."
 	return []Rule{
 		{Name: "reads-version", query: checkReadsVersion, object: checkSelectsVersion, Why: why,
 			Source: "kubernetes.io/docs, Deployments, pod-template-hash label"},
 	}
 }
 
-// revisionLabel returns how the values of a label look that is different for each version, or false.
-// Each group holds values that a check of no particular version treats alike.
+// revisionLabel returns how the values of a label look that is different for each version, or
+// false. Each group holds values that a check of no particular version treats alike.
 func (p *pass) revisionLabel(name string) (groups [][]string, ok bool) {
 	name = strings.TrimPrefix(strings.TrimPrefix(name, "exported_"), "dst_")
 	switch name {
@@ -37,7 +37,9 @@ func (p *pass) revisionLabel(name string) (groups [][]string, ok bool) {
 	case "target_ip", "pod_ip", "ip":
 		return [][]string{samples(address(""))}, true
 	case "version", "revision", "image", "image_id", "tag", "container_id", "uid":
-		return [][]string{slices.Concat(samples(func(r *rand.Rand) string { return fmt.Sprintf("r-%04x", r.IntN(1<<16)) }),
+		return [][]string{slices.Concat(samples(func(r *rand.Rand) string {
+			return fmt.Sprintf("r-%04x", r.IntN(1<<16))
+		}),
 			[]string{"v1", "v2", "v3", "1.0.0", "main", "sha256:" + strings.Repeat("0a", 32)})}, true
 	}
 	if slices.ContainsFunc(p.set.Environment.VersionLabels, func(l string) bool { return metricLabel(l) == name }) {
@@ -139,7 +141,8 @@ func checkReadsVersion(p *pass, q query) {
 		case *parser.VectorSelector:
 			for _, m := range n.LabelMatchers {
 				if groups, ok := p.revisionLabel(m.Name); ok && picksVersion(groups, m) {
-					p.warnAt(q.object, q.field, guardrail.Clip(m.String())+" selects particular versions", readsVersionHint)
+					p.warnAt(q.object, q.field, guardrail.Clip(m.String())+" selects particular versions",
+						readsVersionHint)
 				}
 			}
 		case *parser.Call:
@@ -154,7 +157,8 @@ func checkReadsVersion(p *pass, q query) {
 func (p *pass) checkRelabel(q query, c *parser.Call) {
 	args := texts(c.Args)
 	warn := func(label string) {
-		p.warnAt(q.object, q.field, c.Func.Name+" of label "+guardrail.Clip(label)+" tells versions apart", readsVersionHint)
+		p.warnAt(q.object, q.field, c.Func.Name+" of label "+guardrail.Clip(label)+" tells versions apart",
+			readsVersionHint)
 	}
 	switch c.Func.Name {
 	case "label_replace":
@@ -180,8 +184,8 @@ func (p *pass) checkRelabel(q query, c *parser.Call) {
 	}
 }
 
-// isPodLabel reports whether a label holds the name of a pod, which is often taken apart for the name
-// of its Deployment.
+// isPodLabel reports whether a label holds the name of a pod, which is often taken apart for the
+// name of its Deployment.
 func isPodLabel(name string) bool { return strings.HasPrefix(strings.TrimPrefix(name, "dst_"), "pod") }
 
 // texts returns the string arguments of a call, "" for others.
@@ -207,14 +211,16 @@ func checkSelectsVersion(p *pass) {
 	const hint = "select by app: the canary's pods have app: X, the primary's app: X-primary"
 	for name := range server.Spec.PodSelector.MatchLabels {
 		if _, ok := p.revisionLabel(metricLabel(name)); ok {
-			p.warn("spec.podSelector.matchLabels", "label "+guardrail.Clip(name)+" selects pods of particular versions", hint)
+			p.warn("spec.podSelector.matchLabels", "label "+guardrail.Clip(name)+
+				" selects pods of particular versions", hint)
 		}
 	}
 	for _, e := range server.Spec.PodSelector.MatchExpressions {
 		byValue := e.Operator == metav1.LabelSelectorOpIn || e.Operator == metav1.LabelSelectorOpNotIn
 		own := slices.Contains(p.set.Environment.VersionLabels, e.Key) // not every version has it
 		if _, ok := p.revisionLabel(metricLabel(e.Key)); ok && (byValue || own) {
-			p.warn("spec.podSelector.matchExpressions", "label "+guardrail.Clip(e.Key)+" selects pods of particular versions", hint)
+			p.warn("spec.podSelector.matchExpressions",
+				"label "+guardrail.Clip(e.Key)+" selects pods of particular versions", hint)
 		}
 	}
 }

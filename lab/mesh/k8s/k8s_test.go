@@ -36,17 +36,24 @@ func TestTargetPort(t *testing.T) {
 func TestRouteDefaults(t *testing.T) {
 	created := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	route := Route(&v1beta1.HTTPRoute{
-		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: "develop", CreationTimestamp: metav1.NewTime(created)},
+		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: "develop",
+			CreationTimestamp: metav1.NewTime(created)},
 		Spec: v1beta1.HTTPRouteSpec{
 			CommonRouteSpec: v1beta1.CommonRouteSpec{ParentRefs: []v1beta1.ParentReference{
 				{Name: "gateway"}, // no kind: a Gateway
 				{Name: "backend", Kind: new(v1beta1.Kind("Service")), Port: new(v1beta1.PortNumber(80))},
 			}},
 			Rules: []v1beta1.HTTPRouteRule{{
-				Matches: []v1beta1.HTTPRouteMatch{{Path: &v1beta1.HTTPPathMatch{}, Headers: []v1beta1.HTTPHeaderMatch{{Name: "x-canary", Value: "always"}}}},
+				Matches: []v1beta1.HTTPRouteMatch{{Path: &v1beta1.HTTPPathMatch{},
+					Headers: []v1beta1.HTTPHeaderMatch{{Name: "x-canary", Value: "always"}}}},
 				BackendRefs: []v1beta1.HTTPBackendRef{
-					{BackendRef: v1beta1.BackendRef{BackendObjectReference: v1beta1.BackendObjectReference{Name: "backend-primary"}}},
-					{BackendRef: v1beta1.BackendRef{BackendObjectReference: v1beta1.BackendObjectReference{Name: "backend-canary"}, Weight: new(int32(0))}},
+					{BackendRef: v1beta1.BackendRef{
+						BackendObjectReference: v1beta1.BackendObjectReference{Name: "backend-primary"},
+					}},
+					{BackendRef: v1beta1.BackendRef{
+						BackendObjectReference: v1beta1.BackendObjectReference{Name: "backend-canary"},
+						Weight:                 new(int32(0)),
+					}},
 				},
 			}},
 		},
@@ -54,7 +61,8 @@ func TestRouteDefaults(t *testing.T) {
 	if !route.Created.Equal(created) {
 		t.Errorf("created %v, want %v", route.Created, created)
 	}
-	if want := (mesh.Parent{Service: "backend", Namespace: "develop", Port: 80}); len(route.Parents) != 1 || route.Parents[0] != want {
+	if want := (mesh.Parent{Service: "backend", Namespace: "develop", Port: 80}); len(route.Parents) != 1 ||
+		route.Parents[0] != want {
 		t.Errorf("parents %v, want only the Service", route.Parents)
 	}
 	rule := route.Rules[0]
@@ -75,8 +83,10 @@ func TestPoliciesFromManifests(t *testing.T) {
 			Port: intstr.FromString("http"), AccessPolicy: "deny",
 		}},
 		&guardrail.AuthorizationPolicy{ObjectMeta: meta("frontend-only"), Spec: guardrail.AuthorizationPolicySpec{
-			TargetRef:                  guardrail.PolicyTargetRef{Group: guardrail.LinkerdGroup, Kind: "Server", Name: "backend"},
-			RequiredAuthenticationRefs: []guardrail.AuthenticationRef{{Group: guardrail.LinkerdGroup, Kind: "MeshTLSAuthentication", Name: "frontend"}},
+			TargetRef: guardrail.PolicyTargetRef{Group: guardrail.LinkerdGroup, Kind: "Server",
+				Name: "backend"},
+			RequiredAuthenticationRefs: []guardrail.AuthenticationRef{{Group: guardrail.LinkerdGroup,
+				Kind: "MeshTLSAuthentication", Name: "frontend"}},
 		}},
 		&guardrail.MeshTLSAuthentication{ObjectMeta: meta("frontend"), Spec: guardrail.MeshTLSAuthenticationSpec{
 			IdentityRefs: []guardrail.AuthenticationRef{{Kind: "ServiceAccount", Name: "frontend"}}}},
@@ -84,7 +94,8 @@ func TestPoliciesFromManifests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := mesh.Workload{Namespace: "develop", Labels: map[string]string{"app": "backend-primary"}, PortNames: map[string]int{"http": 8080}}
+	server := mesh.Workload{Namespace: "develop", Labels: map[string]string{"app": "backend-primary"},
+		PortNames: map[string]int{"http": 8080}}
 	for account, allowed := range map[string]bool{"frontend": true, "other": false} {
 		client := mesh.Client{Identity: mesh.Identity(account, "develop"), Addr: netip.MustParseAddr("10.0.0.1")}
 		if d := p.Decide(server, 8080, client); d.Allowed != allowed {
@@ -109,7 +120,8 @@ func TestPoliciesLeaveOutInvalidObjects(t *testing.T) {
 			t.Errorf("error %v does not name %s", err, want)
 		}
 	}
-	if len(p.Networks) != 1 || p.Networks[0].Name != "fine" || p.Networks[0].Networks[0].Except[0].String() != "10.1.2.3/32" {
+	if len(p.Networks) != 1 || p.Networks[0].Name != "fine" ||
+		p.Networks[0].Networks[0].Except[0].String() != "10.1.2.3/32" {
 		t.Errorf("got %+v, want the valid one", p.Networks)
 	}
 }

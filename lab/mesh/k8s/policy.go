@@ -45,7 +45,8 @@ func addPolicy(p *mesh.Policies, o runtime.Object) error {
 }
 
 func server(v *guardrail.Server) mesh.Server {
-	s := mesh.Server{Name: v.Name, Namespace: v.Namespace, Created: v.CreationTimestamp.Time, AccessPolicy: v.Spec.AccessPolicy}
+	s := mesh.Server{Name: v.Name, Namespace: v.Namespace, Created: v.CreationTimestamp.Time,
+		AccessPolicy: v.Spec.AccessPolicy}
 	if v.Spec.Port.Type == intstr.String {
 		s.PortName = v.Spec.Port.StrVal
 	} else {
@@ -54,14 +55,16 @@ func server(v *guardrail.Server) mesh.Server {
 	if sel := v.Spec.PodSelector; sel != nil {
 		s.Selector.MatchLabels = sel.MatchLabels
 		for _, e := range sel.MatchExpressions {
-			s.Selector.MatchExpressions = append(s.Selector.MatchExpressions, mesh.Requirement{Key: e.Key, Operator: string(e.Operator), Values: e.Values})
+			s.Selector.MatchExpressions = append(s.Selector.MatchExpressions,
+				mesh.Requirement{Key: e.Key, Operator: string(e.Operator), Values: e.Values})
 		}
 	}
 	return s
 }
 
 func authorization(v *guardrail.AuthorizationPolicy) mesh.AuthorizationPolicy {
-	a := mesh.AuthorizationPolicy{Name: v.Name, Namespace: v.Namespace, TargetKind: v.Spec.TargetRef.Kind, TargetName: v.Spec.TargetRef.Name}
+	a := mesh.AuthorizationPolicy{Name: v.Name, Namespace: v.Namespace, TargetKind: v.Spec.TargetRef.Kind,
+		TargetName: v.Spec.TargetRef.Name}
 	for _, r := range v.Spec.RequiredAuthenticationRefs {
 		a.Required = append(a.Required, mesh.AuthenticationRef{Kind: r.Kind, Name: r.Name, Namespace: r.Namespace})
 	}

@@ -26,7 +26,8 @@ func Route(r *v1beta1.HTTPRoute) mesh.Route {
 			continue
 		}
 		route.Parents = append(route.Parents, mesh.Parent{
-			Service: string(p.Name), Namespace: string(ptr.Deref(p.Namespace, v1beta1.Namespace(r.Namespace))), Port: int(ptr.Deref(p.Port, 0)),
+			Service: string(p.Name), Namespace: string(ptr.Deref(p.Namespace, v1beta1.Namespace(r.Namespace))),
+			Port: int(ptr.Deref(p.Port, 0)),
 		})
 	}
 	for _, h := range r.Spec.Hostnames {
@@ -62,7 +63,8 @@ func routeRule(r v1beta1.HTTPRouteRule, namespace string) mesh.Rule {
 func routeMatch(m v1beta1.HTTPRouteMatch) mesh.Match {
 	match := mesh.Match{Method: string(ptr.Deref(m.Method, ""))}
 	if p := m.Path; p != nil {
-		match.Path = mesh.PathMatch{Kind: pathKind(ptr.Deref(p.Type, v1beta1.PathMatchPathPrefix)), Value: ptr.Deref(p.Value, "/")}
+		match.Path = mesh.PathMatch{Kind: pathKind(ptr.Deref(p.Type, v1beta1.PathMatchPathPrefix)),
+			Value: ptr.Deref(p.Value, "/")}
 	}
 	for _, h := range m.Headers {
 		regex := ptr.Deref(h.Type, v1beta1.HeaderMatchExact) == v1beta1.HeaderMatchRegularExpression

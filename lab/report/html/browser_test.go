@@ -33,8 +33,10 @@ func browse(t *testing.T, url string, args ...string) (stdout, stderr string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	args = append([]string{
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND",
+		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
+		"--host-resolver-rules=MAP * ~NOTFOUND",
 		"--enable-logging=stderr", "--log-level=0", "--user-data-dir=" + t.TempDir(),
 	}, args...)
 	cmd := exec.CommandContext(ctx, browser(t), append(args, url)...)
@@ -76,7 +78,8 @@ func TestInABrowser(t *testing.T) {
 		return "file://" + path
 	}
 	whole := write("page.html", data)
-	// A copy without the policy that forbids scripts measures itself in a frame of the width asked for.
+	// A copy without the policy that forbids scripts measures itself in a frame of the width asked
+	// for.
 	policy := regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`)
 	write("measured.html", strings.Replace(policy.ReplaceAllString(data, ""), "</body>", measure, 1))
 	widths := []int{320, 375, 1280}
@@ -84,10 +87,12 @@ func TestInABrowser(t *testing.T) {
 	for _, width := range widths {
 		frames += fmt.Sprintf(`<iframe src="measured.html" width="%d" height="800" style="border:0"></iframe>`, width)
 	}
-	dom, _ := browse(t, write("frames.html", frames+"</body>"), "--window-size=1400,900", "--virtual-time-budget=5000", "--dump-dom")
+	dom, _ := browse(t, write("frames.html", frames+"</body>"), "--window-size=1400,900", "--virtual-time-budget=5000",
+		"--dump-dom")
 	for _, width := range widths {
 		if want := fmt.Sprintf("measured %d of %d out [] small 0\n", width, width); !strings.Contains(dom, want) {
-			t.Errorf("at a width of %d the page says not %q:\n%s", width, want, strings.Join(regexp.MustCompile(`measured [^<]*`).FindAllString(dom, -1), "\n"))
+			t.Errorf("at a width of %d the page says not %q:\n%s", width, want,
+				strings.Join(regexp.MustCompile(`measured [^<]*`).FindAllString(dom, -1), "\n"))
 		}
 	}
 	pdf := filepath.Join(dir, "page.pdf")
@@ -108,7 +113,8 @@ func TestConsoleIsCaptured(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`<script>console.error("a loud page")</script>`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, console := browse(t, "file://"+path, "--dump-dom"); !strings.Contains(console, "CONSOLE") || !strings.Contains(console, "a loud page") {
+	if _, console := browse(t, "file://"+path, "--dump-dom"); !strings.Contains(console, "CONSOLE") ||
+		!strings.Contains(console, "a loud page") {
 		t.Errorf("the console was not heard:\n%s", console)
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"coalmine/lab/verdict/timeline"
 )
 
-// How fine the charts are: so many points at most, and what a share looks back over, as the windows of metrics do.
+// How fine the charts are: so many points at most, and what a share looks back over, as the windows
+// of metrics do.
 const (
 	// The resolution of the charts: at most maxPoints points, and the windows of shares, which are
 	// like those of metrics.
@@ -37,10 +38,13 @@ func charts(r model.Run) []chart {
 		return nil
 	}
 	p := chartSet{run: r, series: series.Of(t), lines: series.Lines(t), axis: window(t), zero: t.Released.At}
-	all := []chart{p.exposure(), p.shares(shown{id: "good", title: "Good answers to all users", of: "all users", over: shareWindow, least: 20})}
+	all := []chart{p.exposure(), p.shares(shown{id: "good", title: "Good answers to all users", of: "all users",
+		over: shareWindow, least: 20})}
 	if s, ok := worst(r); ok {
-		all = append(all, p.shares(shown{id: "segment", title: fmt.Sprintf("Good answers to cohort %s on route %s", s.Cohort, s.Route),
-			of: "the segment that fared worst", selection: series.Selection{Cohort: s.Cohort, Route: s.Route}, over: segmentBack, least: 5}))
+		all = append(all, p.shares(shown{id: "segment",
+			title: fmt.Sprintf("Good answers to cohort %s on route %s", s.Cohort, s.Route),
+			of:    "the segment that fared worst", selection: series.Selection{Cohort: s.Cohort, Route: s.Route},
+			over: segmentBack, least: 5}))
 	}
 	return append(all, p.latency(), p.harm())
 }
@@ -69,7 +73,8 @@ func window(t *timeline.Timeline) axis {
 }
 
 func (p *chartSet) base(id, title, desc string, height int) chart {
-	c := chart{ID: id, Title: title, Desc: format.Clean(desc), Height: height, Times: p.axis.times(p.zero), Marks: p.marks()}
+	c := chart{ID: id, Title: title, Desc: format.Clean(desc), Height: height, Times: p.axis.times(p.zero),
+		Marks: p.marks()}
 	c.Title = format.Clean(title)
 	return c
 }
@@ -81,7 +86,8 @@ func (p *chartSet) marks() []mark {
 		sign, class, ok := signOf(m.Kind)
 		if ok && p.axis.within(m.At) {
 			title := fmt.Sprintf("%s at %s", m.Label, format.Clock(m.At))
-			marks = append(marks, mark{X: p.axis.percent(m.At), Sign: sign, Class: class, Title: format.Clean(title), Anchor: "middle"})
+			marks = append(marks, mark{X: p.axis.percent(m.At), Sign: sign, Class: class, Title: format.Clean(title),
+				Anchor: "middle"})
 		}
 	}
 	levels(marks)
@@ -208,7 +214,8 @@ func (p *chartSet) harm() chart {
 	}
 	for _, m := range series.Markers(t) {
 		if sign, class, ok := signOf(m.Kind); ok && m.Kind != series.MarkerFailedCheck && whole.within(m.At) {
-			c.Marks = append(c.Marks, mark{X: whole.percent(m.At), Sign: sign, Class: class, Title: format.Clean(m.Label + " at " + format.Clock(m.At)), Anchor: "middle"})
+			c.Marks = append(c.Marks, mark{X: whole.percent(m.At), Sign: sign, Class: class,
+				Title: format.Clean(m.Label + " at " + format.Clock(m.At)), Anchor: "middle"})
 		}
 	}
 	levels(c.Marks)

@@ -66,8 +66,10 @@ func text(n *xhtml.Node) string {
 
 func trials() map[string]*model.Trial {
 	return map[string]*model.Trial{
-		"missed": reporttest.Missed(), "caught": reporttest.Caught(), "false alarm": reporttest.FalseAlarm(), "single": reporttest.Single(),
-		"cut": reporttest.Cut(), "empty": reporttest.Trial(), "hostile": reporttest.Hostile(`"><script>alert(1)</script><img src=x onerror=alert(2)>`),
+		"missed": reporttest.Missed(), "caught": reporttest.Caught(), "false alarm": reporttest.FalseAlarm(),
+		"single": reporttest.Single(),
+		"cut":    reporttest.Cut(), "empty": reporttest.Trial(),
+		"hostile": reporttest.Hostile(`"><script>alert(1)</script><img src=x onerror=alert(2)>`),
 	}
 }
 
@@ -93,7 +95,8 @@ func checkInert(t interface{ Fatalf(string, ...any) }, all []*xhtml.Node) {
 		}
 		for _, a := range n.Attr {
 			switch {
-			case strings.HasPrefix(a.Key, "on"), a.Key == "src", a.Key == "srcdoc", a.Key == "xlink:href", a.Key == "action":
+			case strings.HasPrefix(a.Key, "on"), a.Key == "src", a.Key == "srcdoc", a.Key == "xlink:href",
+				a.Key == "action":
 				t.Fatalf("<%s> has an attribute %s", n.Data, a.Key)
 			case a.Key == "href" && !strings.HasPrefix(a.Val, "#"):
 				t.Fatalf("<%s> leads to %q", n.Data, a.Val)
@@ -122,8 +125,10 @@ func TestForeignTextStaysText(t *testing.T) {
 	}
 	want := shape(t, reporttest.Hostile("xplain words"))
 	hostile := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
-		`</style><script>alert(1)</script>`, `"><svg onload=alert(1)>`, `' onmouseover='alert(1)`, `</title><base href=//evil>`, `-->`, `]]>`,
-		`{{.Style}}`, "\u202e", "\x00", `javascript:alert(1)`, `</svg></code></td></table>`, `&lt;script&gt;`, `<!--`, "a\u2028b",
+		`</style><script>alert(1)</script>`, `"><svg onload=alert(1)>`, `' onmouseover='alert(1)`,
+		`</title><base href=//evil>`, `-->`, `]]>`,
+		`{{.Style}}`, "\u202e", "\x00", `javascript:alert(1)`, `</svg></code></td></table>`, `&lt;script&gt;`,
+		`<!--`, "a\u2028b",
 	}))
 	rapid.Check(t, func(r *rapid.T) {
 		evil := "x" + strings.ReplaceAll(hostile.Draw(r, "text"), "/", "") // a file's name has none
@@ -134,7 +139,8 @@ func TestForeignTextStaysText(t *testing.T) {
 				r.Fatalf("%q turns the text around it", text(n)[i:])
 			}
 		}
-		oneLine := strings.Map(func(r rune) rune { // more lines of a manifest are more elements, and text that is not YAML has no notes
+		// more lines of a manifest are more elements, and text that is not YAML has no notes
+		oneLine := strings.Map(func(r rune) rune {
 			if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || !utf8.ValidRune(r) || r >= 0xfffe {
 				return -1
 			}
@@ -245,7 +251,9 @@ func TestHintsAreFolded(t *testing.T) {
 		for in != nil && in.Data != "details" {
 			in = in.Parent
 		}
-		if in == nil || attribute(in, "class") != "hint" || slices.ContainsFunc(in.Attr, func(a xhtml.Attribute) bool { return a.Key == "open" }) {
+		if in == nil || attribute(in, "class") != "hint" || slices.ContainsFunc(in.Attr, func(a xhtml.Attribute) bool {
+			return a.Key == "open"
+		}) {
 			t.Error("a hint stands open")
 		}
 	}
@@ -280,8 +288,9 @@ func TestContrast(t *testing.T) {
 		for _, m := range regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{3,6});`).FindAllStringSubmatch(p[1], -1) {
 			colours[m[1]] = luminance(t, m[2])
 		}
-		for _, pair := range strings.Fields("ink/paper ink/panel soft/paper soft/panel good/paper warn/paper bad/paper good/good-bg warn/warn-bg " +
-			"bad/bad-bg ink/good-bg ink/warn-bg ink/bad-bg soft/good-bg soft/warn-bg soft/bad-bg link/paper") {
+		for _, pair := range strings.Fields("ink/paper ink/panel soft/paper soft/panel good/paper warn/paper " +
+			"bad/paper good/good-bg warn/warn-bg bad/bad-bg ink/good-bg ink/warn-bg ink/bad-bg soft/good-bg " +
+			"soft/warn-bg soft/bad-bg link/paper") {
 			checkContrast(t, i, colours, pair, 4.5)
 		}
 		for _, pair := range strings.Fields("canary/paper primary/paper best/paper none/paper") {

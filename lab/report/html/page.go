@@ -158,7 +158,8 @@ type row struct {
 
 // newPage puts the page together.
 func newPage(t *model.Trial) *page {
-	p := &page{Title: t.Card.Title, Verdict: t.Verdict(), Notes: t.AllNotes(), Single: t.Single != nil, Files: manifests(t),
+	p := &page{Title: t.Card.Title, Verdict: t.Verdict(), Notes: t.AllNotes(), Single: t.Single != nil,
+		Files:     manifests(t),
 		Scorecard: t.Scorecard(), Real: model.Provenance(t.Card.Players)}
 	if c := t.Card; c.MaxPoints > 0 {
 		p.Points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
@@ -235,9 +236,12 @@ func (p *page) addRuns(t *model.Trial) map[string]anchors {
 
 func tableRow(r model.Run, ids map[string]anchors) row {
 	sign, severity := model.Symbol(r.Row.Verdict.Exit())
-	x := row{Name: r.Row.Run, Sign: sign, Severity: severity, Verdict: r.Row.Verdict.Text(), FirstBad: format.OptionalClock(r.Row.FirstBad),
-		MTTD: format.OptionalDuration(r.Row.MTTD), MTTR: format.OptionalDuration(r.Row.MTTR), Weight: format.Missing, Harm: format.Number(r.Row.Harm),
-		Users: format.Number(r.Row.UsersHurt)}
+	x := row{Name: r.Row.Run, Sign: sign, Severity: severity, Verdict: r.Row.Verdict.Text(),
+		FirstBad: format.OptionalClock(r.Row.FirstBad),
+		MTTD:     format.OptionalDuration(r.Row.MTTD), MTTR: format.OptionalDuration(r.Row.MTTR),
+		Weight: format.Missing,
+		Harm:   format.Number(r.Row.Harm),
+		Users:  format.Number(r.Row.UsersHurt)}
 	if w := r.Row.Weight; w != nil {
 		x.Weight = fmt.Sprintf("%d %%", *w)
 	}
@@ -253,7 +257,8 @@ func newRun(r model.Run, n int) run {
 	x.Sign, x.Severity = model.Symbol(r.Row.Verdict.Exit())
 	used := map[int]bool{}
 	for _, e := range narrative.Of(r.Timeline) {
-		y := entry{At: format.Clock(e.At), Seq: e.Seq, Severity: e.Severity, Text: e.Text, Quotes: e.Quotes, Since: since(r.Timeline, e.At)}
+		y := entry{At: format.Clock(e.At), Seq: e.Seq, Severity: e.Severity, Text: e.Text, Quotes: e.Quotes,
+			Since: since(r.Timeline, e.At)}
 		if !used[e.Seq] {
 			y.ID = fmt.Sprintf("%s-e%d", x.ID, e.Seq)
 			used[e.Seq] = true

@@ -24,7 +24,8 @@ func (x *run) addCharts(r model.Run) {
 			continue
 		}
 		href, _ := a.href(m.Seq)
-		x.Legend = append(x.Legend, moment{sign, class, format.Clock(m.At) + " (" + since(r.Timeline, m.At) + ")", momentText(m, r), href})
+		x.Legend = append(x.Legend, moment{sign, class, format.Clock(m.At) + " (" + since(r.Timeline, m.At) + ")",
+			momentText(m, r), href})
 	}
 	for _, s := range model.AllStepStats(r) {
 		x.Steps = append(x.Steps, stepRow(s, r))
@@ -73,8 +74,10 @@ func stepRow(s model.StepStats, r model.Run) []string {
 		}
 		return d
 	}
-	return []string{weight, since(r.Timeline, s.At), format.Duration(s.Until - s.At), format.Number(s.Canary.N), model.SuccessText(s.Canary),
-		model.SuccessText(s.Primary), p99(s.Canary.N, format.Latency(s.CanaryP99)), p99(s.Primary.N, format.Latency(s.PrimaryP99)),
+	return []string{weight, since(r.Timeline, s.At), format.Duration(s.Until - s.At), format.Number(s.Canary.N),
+		model.SuccessText(s.Canary),
+		model.SuccessText(s.Primary), p99(s.Canary.N, format.Latency(s.CanaryP99)),
+		p99(s.Primary.N, format.Latency(s.PrimaryP99)),
 		format.Number(s.Canary.Harm + s.Primary.Harm), fmt.Sprint(s.Failed)}
 }
 
@@ -104,7 +107,8 @@ func (p *page) addHarm(t *model.Trial) {
 	c := t.Card
 	for _, h := range model.HarmedCohorts(c) {
 		none, through, users := model.CohortText(h)
-		p.Cohorts = append(p.Cohorts, []string{h.Cohort, format.Number(h.Requests), format.Number(h.Harm), none, through, users})
+		p.Cohorts = append(p.Cohorts, []string{h.Cohort, format.Number(h.Requests), format.Number(h.Harm), none,
+			through, users})
 	}
 	if r, ok := t.Highlight(); ok {
 		p.addSegments(r)
@@ -148,7 +152,8 @@ func (p *page) addSegments(r model.Run) {
 		return
 	}
 	add := func(cohort, route string, s model.Segment) {
-		p.Segments = append(p.Segments, []string{cohort, route, format.Number(s.Canary.N), model.SuccessText(s.Canary), model.SuccessText(s.Primary)})
+		p.Segments = append(p.Segments, []string{cohort, route, format.Number(s.Canary.N), model.SuccessText(s.Canary),
+			model.SuccessText(s.Primary)})
 	}
 	add("everyone", "all routes", average)
 	for _, s := range segments[:min(len(segments), maxSegments)] {

@@ -61,7 +61,8 @@ func (p *chartSet) shares(x shown) chart {
 	c.Paths = []path{line("primary", onPrimary, p.axis, sc), line("canary", onCanary, p.axis, sc)}
 	c.Legend = []key{{"canary", "canary"}, {"primary", "primary"}}
 	p.addAsked(&c, bounds, sc)
-	c.Desc = format.Clean(fmt.Sprintf("Share of good answers for %s, over the last %s. %s %s", x.of, format.Duration(x.over),
+	c.Desc = format.Clean(fmt.Sprintf("Share of good answers for %s, over the last %s. %s %s", x.of,
+		format.Duration(x.over),
 		extremes("canary", onCanary), extremes("primary", onPrimary)))
 	return c
 }
@@ -188,7 +189,8 @@ func (p *chartSet) latency() chart {
 	c.Paths = []path{line("primary", paths[0], p.axis, s), line("canary", paths[1], p.axis, s)}
 	c.Legend = []key{{"canary", "canary"}, {"primary", "primary"}}
 	p.addAsked(&c, bounds, s)
-	c.Desc = fmt.Sprintf("99th percentile of the latency. %s %s", highest("canary", paths[1]), highest("primary", paths[0]))
+	c.Desc = fmt.Sprintf("99th percentile of the latency. %s %s", highest("canary", paths[1]),
+		highest("primary", paths[0]))
 	return c
 }
 

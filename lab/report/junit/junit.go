@@ -118,7 +118,8 @@ func (s *suite) add(c testcase) {
 // run passes if the guardrails did what they are for. A run that says nothing about them is
 // skipped, or is an error if the lab failed.
 func (s *suite) run(card score.Card, r score.Row) {
-	c := testcase{Name: format.Clean(r.Run), Class: format.Clean(card.Scenario) + ".runs", Time: seconds(time.Duration(r.End))}
+	c := testcase{Name: format.Clean(r.Run), Class: format.Clean(card.Scenario) + ".runs",
+		Time: seconds(time.Duration(r.End))}
 	s.time += time.Duration(r.End)
 	p := &problem{Message: r.Verdict.Text() + ": " + format.Clean(r.Reason), Type: string(r.Verdict)}
 	switch {
@@ -130,7 +131,8 @@ func (s *suite) run(card score.Card, r score.Row) {
 		p.Type = ""
 		c.Skipped = p
 	default:
-		p.Text = fmt.Sprintf("first bad %s, noticed after %s, over after %s, harm %s", format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
+		p.Text = fmt.Sprintf("first bad %s, noticed after %s, over after %s, harm %s",
+			format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
 			format.OptionalDuration(r.MTTR), format.Number(r.Harm))
 		c.Failure = p
 	}
@@ -139,7 +141,8 @@ func (s *suite) run(card score.Card, r score.Row) {
 
 // item passes with all of its points.
 func (s *suite) item(scenario string, i score.Item, played bool) {
-	c := testcase{Name: format.Clean(i.ID) + ": " + format.Clean(i.Title), Class: format.Clean(scenario) + ".rubric", Time: seconds(0)}
+	c := testcase{Name: format.Clean(i.ID) + ": " + format.Clean(i.Title), Class: format.Clean(scenario) + ".rubric",
+		Time: seconds(0)}
 	p := &problem{Message: fmt.Sprintf("%d of %d points: %s", i.Points, i.Max, format.Clean(i.Reason)), Type: "points"}
 	switch {
 	case !played:

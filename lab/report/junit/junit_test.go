@@ -35,7 +35,8 @@ func allowed() map[string]struct{ attributes, required, children []string } {
 			words("name tests failures errors"), words("testsuite properties testcase system-out system-err")},
 		"properties": {nil, nil, words("property")},
 		"property":   {words("name value"), words("name value"), nil},
-		"testcase":   {words("name time classname group"), words("name"), words("skipped error failure system-out system-err")},
+		"testcase": {words("name time classname group"), words("name"),
+			words("skipped error failure system-out system-err")},
 		"skipped":    {words("type message"), nil, nil},
 		"error":      {words("type message"), nil, nil},
 		"failure":    {words("type message"), nil, nil},
@@ -129,8 +130,9 @@ func TestSchema(t *testing.T) {
 		trial *model.Trial
 		want  counted
 	}{
-		"missed":      {reporttest.Missed(), counted{tests: 4 + 6, failures: 2 + 5}},
-		"caught":      {reporttest.Caught(), counted{tests: 4 + 6, failures: 1}}, // mtls, which the healthy runs do not prove
+		"missed": {reporttest.Missed(), counted{tests: 4 + 6, failures: 2 + 5}},
+		// mtls, which the healthy runs do not prove
+		"caught":      {reporttest.Caught(), counted{tests: 4 + 6, failures: 1}},
 		"false alarm": {reporttest.FalseAlarm(), counted{tests: 2 + 6, failures: 1 + 6}},
 		"single":      {reporttest.Single(), counted{tests: 1, failures: 1}},
 		"cut":         {reporttest.Cut(), counted{tests: 1 + 6, skipped: 1 + 6}},
@@ -145,7 +147,8 @@ func TestSchema(t *testing.T) {
 
 func TestForeignTextStaysText(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		evil := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"]]>", `"/><failure/>`, "\x00\x01", "&bogus;", "<!DOCTYPE x>"})).Draw(r, "text")
+		evil := rapid.OneOf(rapid.String(), rapid.SampledFrom(
+			[]string{"]]>", `"/><failure/>`, "\x00\x01", "&bogus;", "<!DOCTYPE x>"})).Draw(r, "text")
 		said, held := check(r, written(t, reporttest.Hostile("x"+evil)))
 		if said != held {
 			r.Fatalf("it says %+v and holds %+v", said, held)

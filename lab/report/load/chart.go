@@ -59,22 +59,26 @@ func (p *page) latency(l *results.Latencies) {
 			break
 		}
 	}
-	p.section("Latency", fmt.Sprintf("all requests: mean %s, p99.9 %s, max %s", span(l.Mean()), span(l.Quantile(0.999)), span(l.Max())))
+	p.section("Latency", fmt.Sprintf("all requests: mean %s, p99.9 %s, max %s", span(l.Mean()),
+		span(l.Quantile(0.999)), span(l.Max())))
 	most, sum := int64(0), int64(0)
 	for _, b := range list {
 		most = max(most, b.count)
 	}
 	room := p.width - 1 - 12 - 11 - 8 - 9 - 13
-	p.line(p.styled(faint, right("up to", 11)+"  "+strings.Repeat(" ", room)+right("requests", 11)+right("share", 8)+right("cumul.", 9)))
+	p.line(p.styled(faint, right("up to", 11)+"  "+strings.Repeat(" ", room)+right("requests", 11)+right("share", 8)+
+		right("cumul.", 9)))
 	for _, b := range list {
 		sum += b.count
 		drawn := bar(share(b.count, most), room)
 		p.line(right(span(b.to), 11), "  ", p.styled(blue, drawn), strings.Repeat(" ", room-length(drawn)),
-			right(number(b.count), 11), right(percent(share(b.count, l.Count())), 8), right(percent(share(sum, l.Count())), 9),
+			right(number(b.count), 11), right(percent(share(b.count, l.Count())), 8),
+			right(percent(share(sum, l.Count())), 9),
 			p.styled(faint, "  "+strings.Join(b.names, " ")))
 	}
 	if l.Clamped > 0 {
-		p.wrapped(1, warn, count(l.Clamped, "time was", "times were")+" negative or over an hour, and counted as 0 or one hour.")
+		p.wrapped(1, warn, count(l.Clamped, "time was", "times were")+" negative or over an hour, and counted as 0 "+
+			"or one hour.")
 	}
 }
 
@@ -109,20 +113,24 @@ func (p *page) generator(r *results.Results, all *results.Cell) {
 			span(r.Lag.Quantile(0.5)), span(r.Lag.Quantile(0.99)), span(r.Lag.Max())))
 	}
 	if r.Run.Workers > 0 {
-		p.wrapped(1, plain, fmt.Sprintf("At most %s of %s were in flight at once.", number(r.Run.Peak), count(r.Run.Workers, "request", "requests")))
+		p.wrapped(1, plain, fmt.Sprintf("At most %s of %s were in flight at once.", number(r.Run.Peak),
+			count(r.Run.Workers, "request", "requests")))
 	}
 	if again := all.Attempts - all.Requests; again > 0 {
 		p.wrapped(1, plain, fmt.Sprintf("%s for %s: %s (%s)%s.", count(all.Attempts, "attempt", "attempts"),
-			count(all.Requests, "request", "requests"), count(again, "retry", "retries"), percent(share(again, all.Requests)), retries(r)))
+			count(all.Requests, "request", "requests"), count(again, "retry", "retries"),
+			percent(share(again, all.Requests)), retries(r)))
 	}
 	if r.Run.Saturated {
 		p.wrapped(1, warn, "All workers were busy at times, so requests may have waited in the generator.")
 	}
 	if n := r.Run.Unsent; n > 0 {
-		p.wrapped(1, warn, count(n, "planned request was", "planned requests were")+" not sent because the load test was stopped.")
+		p.wrapped(1, warn, count(n, "planned request was", "planned requests were")+" not sent because the load test "+
+			"was stopped.")
 	}
 	if n := r.Stopped; n > 0 {
-		p.wrapped(1, warn, count(n, "request was", "requests were")+" in flight when the load test was stopped (not counted).")
+		p.wrapped(1, warn, count(n, "request was", "requests were")+" in flight when the load test was stopped "+
+			"(not counted).")
 	}
 }
 

@@ -51,7 +51,8 @@ func (p *page) line(parts ...string) {
 func (p *page) spread(t style, text, remark string) {
 	text = cut(text, p.width-2)
 	remark = cut(remark, max(0, p.width-length(text)-4))
-	p.line(" ", p.styled(t, text), strings.Repeat(" ", max(1, p.width-2-length(text)-length(remark))), p.styled(faint, remark))
+	p.line(" ", p.styled(t, text), strings.Repeat(" ", max(1, p.width-2-length(text)-length(remark))),
+		p.styled(faint, remark))
 }
 
 func (p *page) section(title, remark string) {

@@ -68,12 +68,14 @@ func (p *page) head(r *results.Results, all *results.Cell) {
 		p.wrapped(1, plain, none(r, all))
 		return
 	}
-	text := fmt.Sprintf("%s in %s, %s per second", count(all.Requests, "request", "requests"), span(r.Elapsed()), rate(r, all))
+	text := fmt.Sprintf("%s in %s, %s per second", count(all.Requests, "request", "requests"), span(r.Elapsed()),
+		rate(r, all))
 	if all.Bad == 0 {
 		p.wrapped(1, plain, strings.TrimRight(text+", none bad; "+unaccepted(all), "; "))
 		return
 	}
-	p.wrapped(1, plain, fmt.Sprintf("%s, %s bad (%s): %s", text, number(all.Bad), percent(share(all.Bad, all.Requests)), reasons(all)))
+	p.wrapped(1, plain, fmt.Sprintf("%s, %s bad (%s): %s", text, number(all.Bad),
+		percent(share(all.Bad, all.Requests)), reasons(all)))
 }
 
 func rate(r *results.Results, c *results.Cell) string {
@@ -104,7 +106,8 @@ func reasons(c *results.Cell) string {
 		whys = append(whys, why+noBreak+number(c.Failures[why]))
 	}
 	if n := c.NoAnswer(); n > 0 {
-		parts = append(parts, fmt.Sprintf("no%sresponse%s%s (%s)", noBreak, noBreak, number(n), strings.Join(whys, ", ")))
+		parts = append(parts, fmt.Sprintf("no%sresponse%s%s (%s)", noBreak, noBreak, number(n),
+			strings.Join(whys, ", ")))
 	}
 	add(c.Denied, "403")
 	add(c.Limited, "429")
@@ -122,7 +125,8 @@ func unaccepted(c *results.Cell) string {
 	if c.Refused == 0 {
 		return ""
 	}
-	return fmt.Sprintf("other%s4xx%s%s (%s of all), not counted as bad", noBreak, noBreak, number(c.Refused), percent(share(c.Refused, c.Requests)))
+	return fmt.Sprintf("other%s4xx%s%s (%s of all), not counted as bad", noBreak, noBreak, number(c.Refused),
+		percent(share(c.Refused, c.Requests)))
 }
 
 // rating is the result of comparing a cell with its objective.

@@ -54,9 +54,11 @@ func shop(t rapid.TB) *loadgen.Plan {
 	t.Helper()
 	mix := map[string]float64{"catalogue": 50, "item": 40, "checkout": 10}
 	p, err := loadgen.NewPlan(loadgen.Workload{
-		Rate:    loadgen.Curve{Constant: 200},
-		Routes:  []loadgen.Route{{Name: "catalogue", Path: "/api/items"}, {Name: "item", Path: "/api/items/42"}, {Name: "checkout", Path: "/api/checkout"}},
-		Cohorts: []loadgen.Cohort{{Name: "regular", Share: 0.9, Users: 20000, Mix: mix}, {Name: "premium", Share: 0.1, Users: 1000, Mix: mix}},
+		Rate: loadgen.Curve{Constant: 200},
+		Routes: []loadgen.Route{{Name: "catalogue", Path: "/api/items"}, {Name: "item", Path: "/api/items/42"},
+			{Name: "checkout", Path: "/api/checkout"}},
+		Cohorts: []loadgen.Cohort{{Name: "regular", Share: 0.9, Users: 20000, Mix: mix},
+			{Name: "premium", Share: 0.1, Users: 1000, Mix: mix}},
 	}, 3, time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -65,12 +67,13 @@ func shop(t rapid.TB) *loadgen.Plan {
 }
 
 func config(p *loadgen.Plan) results.Config {
-	return results.Config{Plan: p, Workload: "hidden-segment", Digest: strings.Repeat("0", 64), Slow: func(route string) time.Duration {
-		if route == "checkout" {
-			return 500 * time.Millisecond
-		}
-		return 0
-	}}
+	return results.Config{Plan: p, Workload: "hidden-segment", Digest: strings.Repeat("0", 64),
+		Slow: func(route string) time.Duration {
+			if route == "checkout" {
+				return 500 * time.Millisecond
+			}
+			return 0
+		}}
 }
 
 // incident returns an hour of a canary that fails some premium customers.
@@ -117,7 +120,8 @@ func objectives() []service.Objective {
 func TestIncident(t *testing.T) {
 	l := incident(t)
 	for _, width := range []int{80, 120} {
-		golden(t, fmt.Sprintf("incident-%d.txt", width), text(t, l, loadreport.Options{Width: width, Objectives: objectives()}))
+		golden(t, fmt.Sprintf("incident-%d.txt", width),
+			text(t, l, loadreport.Options{Width: width, Objectives: objectives()}))
 	}
 }
 
@@ -126,7 +130,8 @@ func TestMarks(t *testing.T) {
 	l := results.New(config(shop(t)))
 	add := func(cohort, route uint16, version string, good, bad int, status uint16) {
 		for i := range good + bad {
-			o := loadgen.Outcome{Arrival: loadgen.Arrival{Cohort: cohort, Route: route}, Final: true, Status: 200, Version: version, Latency: time.Duration(i%300+1) * time.Millisecond}
+			o := loadgen.Outcome{Arrival: loadgen.Arrival{Cohort: cohort, Route: route}, Final: true, Status: 200,
+				Version: version, Latency: time.Duration(i%300+1) * time.Millisecond}
 			if i < bad {
 				o.Status = status
 			}
@@ -170,7 +175,8 @@ func TestMergedShards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\n load  ", "seed 3, 2 of 3 shards\n", "\n 2 requests in 1 s, 2.0 per second, none bad\n"} {
+	for _, want := range []string{"\n load  ", "seed 3, 2 of 3 shards\n",
+		"\n 2 requests in 1 s, 2.0 per second, none bad\n"} {
 		if got := text(t, merged, loadreport.Options{}); !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
@@ -181,7 +187,8 @@ func TestManyVersions(t *testing.T) {
 	l := results.New(config(shop(t)))
 	for v := range 32 {
 		for i := range 6 {
-			o := loadgen.Outcome{Arrival: loadgen.Arrival{Cohort: uint16(i % 2), Route: uint16(i / 2)}, Final: true, Status: 200, Version: fmt.Sprint("v", v)}
+			o := loadgen.Outcome{Arrival: loadgen.Arrival{Cohort: uint16(i % 2), Route: uint16(i / 2)}, Final: true,
+				Status: 200, Version: fmt.Sprint("v", v)}
 			if v == 31 {
 				o.Status = 500
 			}
@@ -192,7 +199,8 @@ func TestManyVersions(t *testing.T) {
 	if n := strings.Count(got, "BAD "); n != 6 {
 		t.Errorf("%d of 6 bad rows are shown", n)
 	}
-	if n := strings.Count(got, "\n     regular") + strings.Count(got, "\n     premium"); n != 94 || !strings.Contains(got, "… and 92 more") {
+	if n := strings.Count(got, "\n     regular") + strings.Count(got, "\n     premium"); n != 94 ||
+		!strings.Contains(got, "… and 92 more") {
 		t.Errorf("%d other rows are shown:\n%s", n, got)
 	}
 }
@@ -211,7 +219,8 @@ func TestColourOnlyAddsStyles(t *testing.T) {
 	for line := range strings.Lines(bare) {
 		lines = append(lines, strings.TrimRight(line, " \n"))
 	}
-	if diff := cmp.Diff(text(t, l, loadreport.Options{Objectives: objectives()}), strings.Join(lines, "\n")+"\n"); diff != "" {
+	if diff := cmp.Diff(text(t, l, loadreport.Options{Objectives: objectives()}),
+		strings.Join(lines, "\n")+"\n"); diff != "" {
 		t.Errorf("colour changes the text:\n%s", diff)
 	}
 }
@@ -223,14 +232,18 @@ func TestUntrustedNames(t *testing.T) {
 		name := rapid.StringN(1, 90, -1).Draw(t, "name") + "\x1b[2J\x9b31m\r\n\a"
 		l := results.New(config(shop(t)))
 		for i := range 20 {
-			o := loadgen.Outcome{Arrival: loadgen.Arrival{Cohort: uint16(i % 2), Route: uint16(i % 3)}, Final: i%7 > 0, Hit: i%5 == 0,
-				Status: uint16(100 * rapid.IntRange(0, 5).Draw(t, "class")), Failure: name, Version: rapid.SampledFrom([]string{name, "", "v1", strings.Repeat("v", 64)}).Draw(t, "version"),
+			o := loadgen.Outcome{Arrival: loadgen.Arrival{Cohort: uint16(i % 2), Route: uint16(i % 3)}, Final: i%7 > 0,
+				Hit:    i%5 == 0,
+				Status: uint16(100 * rapid.IntRange(0, 5).Draw(t, "class")), Failure: name,
+				Version: rapid.SampledFrom([]string{name, "", "v1", strings.Repeat("v", 64)}).Draw(t, "version"),
 				Latency: time.Duration(rapid.Int64().Draw(t, "latency"))}
 			l.Add(&o)
 		}
 		width := rapid.IntRange(0, 200).Draw(t, "width")
 		got := text(t, renamed(t, l, name), loadreport.Options{Width: width, Objectives: objectives()})
-		if i := strings.IndexFunc(got, func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 }); i >= 0 {
+		if i := strings.IndexFunc(got, func(r rune) bool {
+			return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0
+		}); i >= 0 {
 			t.Fatalf("control character at %d: %q", i, got[max(0, i-20):i+5])
 		}
 		for line := range strings.Lines(got) {
@@ -251,7 +264,8 @@ func renamed(t *rapid.T, r *results.Results, name string) *results.Results {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer(`"hidden-segment"`, string(quoted), `"premium"`, string(quoted), `"checkout"`, string(quoted)).Replace(b.String())
+	text := strings.NewReplacer(`"hidden-segment"`, string(quoted), `"premium"`, string(quoted), `"checkout"`,
+		string(quoted)).Replace(b.String())
 	d, err := results.ReadDocument("a.json", strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
@@ -270,7 +284,8 @@ func TestOtherClientErrorsAreReported(t *testing.T) {
 		l.Add(&o)
 	}
 	got := strings.ReplaceAll(text(t, l, loadreport.Options{Objectives: objectives()}), "\u00a0", " ")
-	for _, want := range []string{"none bad; other 4xx 4 (40 % of all), not", "\n       other 4xx 4 (40 % of all), not counted as bad\n"} {
+	for _, want := range []string{"none bad; other 4xx 4 (40 % of all), not",
+		"\n       other 4xx 4 (40 % of all), not counted as bad\n"} {
 		if !strings.Contains(strings.Join(strings.Fields(got), " "), strings.Join(strings.Fields(want), " ")) {
 			t.Errorf("%q is missing in:\n%s", want, got)
 		}
@@ -286,11 +301,13 @@ func TestLimits(t *testing.T) {
 	for i := range 1000 {
 		o := loadgen.Outcome{Final: true, Status: 500, Version: "v1", Latency: time.Second}
 		if i%2 == 0 {
-			o = loadgen.Outcome{Final: true, Failure: loadgen.FailurePorts, Detail: "dial tcp 192.0.2.1:80: connect: cannot assign requested address"}
+			o = loadgen.Outcome{Final: true, Failure: loadgen.FailurePorts,
+				Detail: "dial tcp 192.0.2.1:80: connect: cannot assign requested address"}
 		}
 		l.Add(&o)
 	}
-	l.Add(&loadgen.Outcome{Final: true, Failure: loadgen.FailureReset, Detail: "read tcp 192.0.2.1:80: connection reset by peer\x1b[2J"})
+	l.Add(&loadgen.Outcome{Final: true, Failure: loadgen.FailureReset,
+		Detail: "read tcp 192.0.2.1:80: connection reset by peer\x1b[2J"})
 	l.Run = results.Run{Elapsed: 10 * time.Second, Workers: 4096, Peak: 300}
 	golden(t, "limits-80.txt", text(t, l, loadreport.Options{Objectives: objectives()}))
 	var b bytes.Buffer

@@ -36,7 +36,8 @@ func columns(r *results.Results, all *results.Cell) []column {
 		{"attempts", true, func(c *results.Cell) string { return number(c.Attempts) }},
 		{"per s", false, func(c *results.Cell) string { return rate(r, c) }},
 		{"bad", false, badShare},
-		{"p50", false, quantile(0.5)}, {"p90", false, quantile(0.9)}, {"p95", true, quantile(0.95)}, {"p99", false, quantile(0.99)},
+		{"p50", false, quantile(0.5)}, {"p90", false, quantile(0.9)}, {"p95", true, quantile(0.95)},
+		{"p99", false, quantile(0.99)},
 		{"p99.9", true, quantile(0.999)},
 		{"max", false, func(c *results.Cell) string { return wait(c, c.Latency.Max()) }},
 	}
@@ -146,9 +147,11 @@ func (r row) why() string {
 		return text
 	}
 	if r.of != r.cell.Requests {
-		text += fmt.Sprintf("; %s of %s on the route", percent(share(r.cell.Bad, r.of)), count(r.of, "request", "requests"))
+		text += fmt.Sprintf("; %s of %s on the route", percent(share(r.cell.Bad, r.of)),
+			count(r.of, "request", "requests"))
 	}
-	return text + fmt.Sprintf("; %s allowed, 95%s%%%sinterval %s to %s", percent(r.allowed), noBreak, noBreak, percent(r.Low), percent(r.High))
+	return text + fmt.Sprintf("; %s allowed, 95%s%%%sinterval %s to %s", percent(r.allowed), noBreak, noBreak,
+		percent(r.Low), percent(r.High))
 }
 
 // layout holds the widths of the columns.
@@ -257,7 +260,8 @@ func footnote(l *results.Results, rows []row, objectives []service.Objective) st
 	if len(objectives) == 0 {
 		return text
 	}
-	text += " BAD: the share of bad requests exceeds what the route's objective allows, and so does its whole exact 95" + noBreak +
+	text += " BAD: the share of bad requests exceeds what the route's objective allows, " +
+		"and so does its whole exact 95" + noBreak +
 		"% interval (Clopper-Pearson). ?: only the measured share exceeds it, which may be chance."
 	if len(l.Limits()) > 0 {
 		text += " No row is marked BAD, because the generator reached a limit."

@@ -74,12 +74,14 @@ func Text(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		switch {
-		case strings.ContainsRune(special, r), i == 0 && strings.ContainsRune("+-=:.", r), (r == '.' || r == ')') && numbered(s[:i]) && (i+1 == len(s) || s[i+1] == ' '):
+		case strings.ContainsRune(special, r), i == 0 && strings.ContainsRune("+-=:.", r), (r == '.' || r == ')') &&
+			numbered(s[:i]) && (i+1 == len(s) || s[i+1] == ' '):
 			b.WriteByte('\\')
 		case r == '@': // a backslash does not keep a host from mentioning the user after it
 			b.WriteString("@<!-- -->")
 			continue
-		case r == ':' && strings.HasPrefix(s[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"): // nor may it become a link
+		// nor may it become a link
+		case r == ':' && strings.HasPrefix(s[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"):
 			b.WriteString("<!-- -->")
 		}
 		b.WriteRune(r)

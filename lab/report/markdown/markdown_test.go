@@ -41,7 +41,8 @@ func TestText(t *testing.T) {
 // TestForeignTextIsNoMarkup removes escapes and our own comments: no character that could start
 // markup is left.
 func TestForeignTextIsNoMarkup(t *testing.T) {
-	signs := rapid.SampledFrom([]string{"<", ">", "|", "`", "*", "_", "[", "]", "\\", "#", "@", "://", "www.", "&", "!", "~", "$", "\n", "\r", "1.", "-->", "<!--", "a", " "})
+	signs := rapid.SampledFrom([]string{"<", ">", "|", "`", "*", "_", "[", "]", "\\", "#", "@", "://", "www.", "&",
+		"!", "~", "$", "\n", "\r", "1.", "-->", "<!--", "a", " "})
 	hostile := rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(rapid.SliceOf(rapid.OneOf(signs, rapid.String())).Draw(t, "parts"), "")
 	})
@@ -59,7 +60,8 @@ func TestForeignTextIsNoMarkup(t *testing.T) {
 				t.Fatalf("%q keeps %q", in, r)
 			}
 		}
-		if strings.Contains(strings.ReplaceAll(left, "\x00://", ""), "://") || strings.Contains(strings.ToLower(left), "www.") {
+		if strings.Contains(strings.ReplaceAll(left, "\x00://", ""), "://") ||
+			strings.Contains(strings.ToLower(left), "www.") {
 			t.Fatalf("%q makes a link: %q", in, left)
 		}
 	})

@@ -93,7 +93,8 @@ type annotator struct {
 
 func (m *annotator) note(f field, severity narrative.Severity, seq int, layout string, args ...any) {
 	from, to := f.lines()
-	m.notes = append(m.notes, Note{From: from, To: to, Severity: severity, Text: format.Clean(fmt.Sprintf(layout, args...)), Seq: seq})
+	m.notes = append(m.notes, Note{From: from, To: to, Severity: severity,
+		Text: format.Clean(fmt.Sprintf(layout, args...)), Seq: seq})
 }
 
 // sorted sorts the notes by line, and drops those outside the file.
@@ -128,7 +129,8 @@ func (m *annotator) isReleasedCanary(o object) bool {
 func (m *annotator) annotateInterval(o object) {
 	t := m.run.Timeline
 	if f, ok := o.at("spec", "analysis", "interval"); ok && t.FirstBad.Happened() {
-		text := fmt.Sprintf("one tick every %s: %s while users were hurt and before the decision", f.Value.Value, format.Plural(m.ticks(), "tick"))
+		text := fmt.Sprintf("one tick every %s: %s while users were hurt and before the decision", f.Value.Value,
+			format.Plural(m.ticks(), "tick"))
 		if t.Detected.Happened() {
 			text += fmt.Sprintf("; noticed after %s", format.Duration(t.Detected.Since(t.FirstBad)))
 		}

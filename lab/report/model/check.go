@@ -166,9 +166,11 @@ func (w Check) Text(t *timeline.Timeline) string {
 	case w.Failed == 0:
 		return fmt.Sprintf("passed %s%s", timesOf(w.Asked, w.Asked), w.closest())
 	case !w.Noticed():
-		return fmt.Sprintf("failed %s, each time before any user was hurt (%s)", timesOf(w.Failed, w.Asked), queryResult(*w.Worst))
+		return fmt.Sprintf("failed %s, each time before any user was hurt (%s)", timesOf(w.Failed, w.Asked),
+			queryResult(*w.Worst))
 	}
-	return fmt.Sprintf("failed %s, first %s (%s)", timesOf(w.Failed, w.Asked), firstFailure(t, w.First), queryResult(*w.Worst))
+	return fmt.Sprintf("failed %s, first %s (%s)", timesOf(w.Failed, w.Asked), firstFailure(t, w.First),
+		queryResult(*w.Worst))
 }
 
 func (w Check) gateText(t *timeline.Timeline) string {
@@ -183,9 +185,11 @@ func (w Check) gateText(t *timeline.Timeline) string {
 		reason = ": " + w.reason
 	}
 	if !w.Noticed() {
-		return fmt.Sprintf("stopped the rollout %s, each time before any user was hurt%s", timesOf(w.Failed, w.Asked), reason)
+		return fmt.Sprintf("stopped the rollout %s, each time before any user was hurt%s",
+			timesOf(w.Failed, w.Asked), reason)
 	}
-	return fmt.Sprintf("stopped the rollout %s, first %s%s", timesOf(w.Failed, w.Asked), firstFailure(t, w.First), reason)
+	return fmt.Sprintf("stopped the rollout %s, first %s%s", timesOf(w.Failed, w.Asked),
+		firstFailure(t, w.First), reason)
 }
 
 func (w Check) closest() string {

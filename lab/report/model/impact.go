@@ -180,7 +180,8 @@ func Segments(r Run) (average Segment, segments []Segment) {
 		}
 	}
 	slices.SortFunc(segments, func(a, b Segment) int {
-		return cmp.Or(cmp.Compare(b.excess(), a.excess()), cmp.Compare(a.Cohort, b.Cohort), cmp.Compare(a.Route, b.Route))
+		return cmp.Or(cmp.Compare(b.excess(), a.excess()), cmp.Compare(a.Cohort, b.Cohort),
+			cmp.Compare(a.Route, b.Route))
 	})
 	return average, segments
 }

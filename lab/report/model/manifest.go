@@ -13,8 +13,8 @@ import (
 	"coalmine/lab/input/yamlpos"
 )
 
-// Limits of the manifests that are annotated. Guardrails are validated before a run, but the files of
-// a run folder may have been edited since.
+// Limits of the manifests that are annotated. Guardrails are validated before a run, but the files
+// of a run folder may have been edited since.
 const (
 	maxBytes = 256 << 10
 	maxDepth = 64

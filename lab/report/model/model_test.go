@@ -85,7 +85,8 @@ func TestImpact(t *testing.T) {
 	var got []string
 	for _, i := range d.Impacts(r) {
 		spent, ok := i.Spent()
-		got = append(got, fmt.Sprintf("%q %d bad %d harm %d users %d/%d none %d spent %.4f %v", i.Cohort, i.N, i.Bad, i.Harm, i.Hurt, i.Users, *i.Unguarded, spent, ok))
+		got = append(got, fmt.Sprintf("%q %d bad %d harm %d users %d/%d none %d spent %.4f %v", i.Cohort, i.N, i.Bad,
+			i.Harm, i.Hurt, i.Users, *i.Unguarded, spent, ok))
 	}
 	// 175 s of 100 requests since the release; 0.5 % of them may be bad.
 	want := []string{
@@ -104,7 +105,8 @@ func TestImpact(t *testing.T) {
 
 // TestImpactAddsUp: cohorts add up to everyone, and segments to the average.
 func TestImpactAddsUp(t *testing.T) {
-	for _, d := range []*model.Trial{reporttest.Missed(), reporttest.Caught(), reporttest.FalseAlarm(), reporttest.Cut()} {
+	for _, d := range []*model.Trial{reporttest.Missed(), reporttest.Caught(), reporttest.FalseAlarm(),
+		reporttest.Cut()} {
 		for _, r := range d.Learner() {
 			all := d.Impacts(r)
 			var sum timeline.Counts
@@ -180,7 +182,8 @@ func TestEarlyFailureDoesNotCount(t *testing.T) {
 	d := reporttest.Trial(reporttest.Result(score.RoleFaulty, s.Promote().Traffic(10).Complete()))
 	r, _ := d.Highlight()
 	w := model.Checks(r)[0]
-	if got, want := w.Text(r.Timeline), "failed 1 of 2 times, each time before any user was hurt (90 < 99)"; got != want || w.Noticed() || !w.Blind() {
+	if got, want := w.Text(r.Timeline), "failed 1 of 2 times, each time before any user was hurt "+
+		"(90 < 99)"; got != want || w.Noticed() || !w.Blind() {
 		t.Errorf("noticed %v, blind %v: %q, want %q", w.Noticed(), w.Blind(), got, want)
 	}
 }
@@ -228,7 +231,8 @@ func TestAnnotatedLines(t *testing.T) {
 		"canary.yaml:16-18 passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
 		"canary.yaml:19-21 not evaluated in this run",
 		"canary.yaml:22-24 passed all 3 times while users were hurt; closest: 108.5 ≤ 500",
-		"canary.yaml:25-25 no webhook calls the gate mtls: 0 of 4 runs; faulty-seed1: mtls not checked before canary traffic",
+		"canary.yaml:25-25 no webhook calls the gate mtls: 0 of 4 runs; faulty-seed1: mtls not checked before " +
+			"canary traffic",
 		"canary.yaml:26-28 passed all 3 times while users were hurt",
 		"metrics.yaml:6-9 passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
 	}
@@ -236,7 +240,8 @@ func TestAnnotatedLines(t *testing.T) {
 		t.Errorf("the notes of a missed incident differ (-want +got):\n%s", diff)
 	}
 	for _, want := range []string{
-		"canary.yaml:12-12 one tick every 10s: 6 ticks while users were hurt and before the decision; noticed after 49 s",
+		"canary.yaml:12-12 one tick every 10s: 6 ticks while users were hurt and before the decision; noticed " +
+			"after 49 s",
 		"canary.yaml:13-13 5 failed checks end the rollout: 5 failed, and it was rolled back at 03:05",
 		"canary.yaml:19-21 failed 5 of 6 times, first 49 s after the first user was hurt (62.5 < 99)",
 		"metrics.yaml:16-17 failed 5 of 6 times, first 49 s after the first user was hurt (62.5 < 99)",
@@ -255,7 +260,8 @@ func TestSeverities(t *testing.T) {
 		}
 		return of
 	}
-	if got := tones(reporttest.Missed()); got[16] != narrative.Bad || got[13] != narrative.Warning || got[26] != narrative.Info {
+	if got := tones(reporttest.Missed()); got[16] != narrative.Bad || got[13] != narrative.Warning ||
+		got[26] != narrative.Info {
 		t.Errorf("missed: %v", got)
 	}
 	if got := tones(reporttest.Caught()); got[19] != narrative.Good || got[16] != narrative.Info {
@@ -280,8 +286,9 @@ func TestVerdict(t *testing.T) {
 		want  string
 	}{
 		"missed": {reporttest.Missed(), "✗ incident missed"}, "caught": {reporttest.Caught(), "✓ passed"},
-		"false alarm": {reporttest.FalseAlarm(), "✗ healthy release not delivered"}, "single": {reporttest.Single(), "✗ incident missed"},
-		"cut": {reporttest.Cut(), "? inconclusive"}, "empty": {reporttest.Trial(), "? inconclusive"},
+		"false alarm": {reporttest.FalseAlarm(), "✗ healthy release not delivered"},
+		"single":      {reporttest.Single(), "✗ incident missed"},
+		"cut":         {reporttest.Cut(), "? inconclusive"}, "empty": {reporttest.Trial(), "? inconclusive"},
 	} {
 		if v := c.trial.Verdict(); v.Sign+" "+v.Outcome != c.want {
 			t.Errorf("%s: %s %s, want %s", name, v.Sign, v.Outcome, c.want)
@@ -294,9 +301,12 @@ func FuzzManifests(f *testing.F) {
 	for _, data := range reporttest.Guardrails() {
 		f.Add(string(data))
 	}
-	for _, s := range []string{"", "a: [", "&a [*a]", "kind: Canary\nmetadata: {name: checkout}\nspec: &a {analysis: *a}", strings.Repeat("[", 500),
-		"kind: Canary\nmetadata: {name: checkout}\nspec: {analysis: [1, 2]}", "kind: Canary\nmetadata: {name: checkout}\nspec:\n  analysis:\n    interval: |\n\n\n\n",
-		"\x00", "\xff\xfe", "? [a, b]\n: c", "--- !!binary x", "kind: MetricTemplate\nmetadata: []\nspec:\n  query: >\n   a\n\n   b\n"} {
+	for _, s := range []string{"", "a: [", "&a [*a]", "kind: Canary\nmetadata: {name: checkout}\n" +
+		"spec: &a {analysis: *a}", strings.Repeat("[", 500),
+		"kind: Canary\nmetadata: {name: checkout}\nspec: {analysis: [1, 2]}",
+		"kind: Canary\nmetadata: {name: checkout}\nspec:\n  analysis:\n    interval: |\n\n\n\n",
+		"\x00", "\xff\xfe", "? [a, b]\n: c", "--- !!binary x", "kind: MetricTemplate\nmetadata: []\nspec:\n" +
+			"  query: >\n   a\n\n   b\n"} {
 		f.Add(s)
 	}
 	d := reporttest.Missed()

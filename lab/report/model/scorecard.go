@@ -79,8 +79,9 @@ func (t *Trial) mean(m Measure, what string, of func(Run) *event.Seconds) Measur
 
 func (t *Trial) signalQuality() Measure {
 	m := Measure{
-		Name:    "Signal quality",
-		Meaning: "1 (worst) to 5 (best): 1 + 4 · share of faulty releases caught · share of healthy releases let through, rounded",
+		Name: "Signal quality",
+		Meaning: "1 (worst) to 5 (best): 1 + 4 · share of faulty releases caught · share of healthy releases let " +
+			"through, rounded",
 	}
 	faulty, healthy := t.Card.Faulty, t.Card.Healthy
 	if faulty.Of == 0 || healthy.Of == 0 {
@@ -90,15 +91,17 @@ func (t *Trial) signalQuality() Measure {
 	caught := float64(faulty.Count) / float64(faulty.Of)
 	through := float64(healthy.Of-healthy.Count) / float64(healthy.Of)
 	m.Value = fmt.Sprintf("%.0f of 5", math.Round(1+float64(4*caught*through)))
-	m.Detail = fmt.Sprintf("%d of %d faulty releases caught, %d of %d healthy releases let through", faulty.Count, faulty.Of,
+	m.Detail = fmt.Sprintf("%d of %d faulty releases caught, %d of %d healthy releases let through",
+		faulty.Count, faulty.Of,
 		healthy.Of-healthy.Count, healthy.Of)
 	return m
 }
 
 func (t *Trial) blastRadius() Measure {
 	m := Measure{
-		Name:    "Blast radius",
-		Meaning: "users with at least one request that the fault or a proxy made bad / users seen, over the faulty releases",
+		Name: "Blast radius",
+		Meaning: "users with at least one request that the fault or a proxy made bad / users seen, over the " +
+			"faulty releases",
 	}
 	users, hurt := 0, 0
 	for _, r := range t.conclusive(score.RoleFaulty) {
@@ -124,8 +127,8 @@ func all(string) bool { return true }
 func (t *Trial) respected() Measure {
 	m := Measure{
 		Name: "Guardrails respected",
-		Meaning: "yes when in every run the canary was judged by its guardrails: never deleted, starved or held past its threshold of " +
-			"failed checks, and what the scenario asks for was proved before canary traffic",
+		Meaning: "yes when in every run the canary was judged by its guardrails: never deleted, starved or held past " +
+			"its threshold of failed checks, and what the scenario asks for was proved before canary traffic",
 	}
 	runs := append(t.conclusive(score.RoleFaulty), t.conclusive(score.RoleHealthy)...)
 	if len(runs) == 0 {

@@ -123,19 +123,23 @@ func Provenance(s score.Players) string {
 		}
 		return name
 	}
-	flagger, prometheus, kubernetes := named("Flagger", "flagger"), named("Prometheus", "prometheus"), named("Kubernetes", "kubernetes")
+	flagger, prometheus, kubernetes := named("Flagger", "flagger"), named("Prometheus", "prometheus"),
+		named("Kubernetes", "kubernetes")
 	modelled := "the services and their users"
 	switch s.Cluster {
 	case "":
 		return "No run was played."
 	case "sim":
-		return fmt.Sprintf("Real: %s, %s and PromQL. Modelled: Linkerd, Kubernetes, %s, time.", flagger, prometheus, modelled)
+		return fmt.Sprintf("Real: %s, %s and PromQL. Modelled: Linkerd, Kubernetes, %s, time.", flagger,
+			prometheus, modelled)
 	}
 	var text string
 	if s.Mesh == "linkerd" {
-		text = fmt.Sprintf("Real: %s, %s, %s, %s, HTTP and mTLS, time. Modelled: %s.", kubernetes, named("Linkerd", "linkerd"), flagger, prometheus, modelled)
+		text = fmt.Sprintf("Real: %s, %s, %s, %s, HTTP and mTLS, time. Modelled: %s.", kubernetes,
+			named("Linkerd", "linkerd"), flagger, prometheus, modelled)
 	} else {
-		text = fmt.Sprintf("Real: %s, %s, %s, HTTP and mTLS, time. Mesh: %s, in place of Linkerd. Modelled: %s.", kubernetes, flagger, prometheus, s.Mesh, modelled)
+		text = fmt.Sprintf("Real: %s, %s, %s, HTTP and mTLS, time. Mesh: %s, in place of Linkerd. Modelled: %s.",
+			kubernetes, flagger, prometheus, s.Mesh, modelled)
 	}
 	if s.ComparedIn != "" {
 		text += fmt.Sprintf(" The unguarded and reference runs were played in the %s.", s.ComparedIn)

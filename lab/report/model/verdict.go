@@ -77,7 +77,8 @@ func CauseText(c score.Card) string {
 	s := fmt.Sprintf("%s caused by the release, %s caused by your guardrails",
 		format.Number(h.ByRelease), format.Number(h.ByGuardrails))
 	if h.Healthy > 0 {
-		s += fmt.Sprintf(", %s caused by your guardrails while the healthy version was released", format.Number(h.Healthy))
+		s += fmt.Sprintf(", %s caused by your guardrails while the healthy version was released",
+			format.Number(h.Healthy))
 	}
 	return s
 }
@@ -109,7 +110,8 @@ func HarmNotes(c score.Card) []string {
 		notes = append(notes, "ideal alarm: your steps, rolled back 20 s after the requests showed it")
 	}
 	if h.Reference != nil && h.Bound != nil && *h.Reference < *h.Bound {
-		notes = append(notes, "the reference is below the ideal alarm, as its steps expose fewer users than yours before anything shows")
+		notes = append(notes, "the reference is below the ideal alarm, as its steps expose fewer users than yours "+
+			"before anything shows")
 	}
 	return notes
 }

@@ -77,5 +77,6 @@ func (m *annotator) annotateGate(o object, i score.Item, gate string) {
 			return
 		}
 	}
-	m.note(o.nearest("spec", "analysis", "webhooks").head(), narrative.Warning, 0, "no webhook calls the gate %s: %s", gate, i.Reason)
+	m.note(o.nearest("spec", "analysis", "webhooks").head(), narrative.Warning, 0, "no webhook calls the gate %s: %s",
+		gate, i.Reason)
 }

@@ -15,7 +15,8 @@ import (
 func (d *draft) judged() {
 	var worked, failed []string
 	for _, i := range d.trial.Card.Items {
-		line := markdown.Text(i.Title) + ": " + markdown.Text(i.Reason) + fmt.Sprintf(" (%d of %d points)", i.Points, i.Max)
+		line := markdown.Text(i.Title) + ": " + markdown.Text(i.Reason) +
+			fmt.Sprintf(" (%d of %d points)", i.Points, i.Max)
 		if i.Points >= i.Max {
 			worked = append(worked, line)
 		} else {
@@ -24,7 +25,8 @@ func (d *draft) judged() {
 	}
 	t := d.run.Timeline
 	if t.Abort.Happened() && d.run.Faulty() && t.FirstBad.Happened() {
-		worked = append(worked, fmt.Sprintf("The rollback ended the harm %s after the decision", format.Duration(max(0, t.LastBad.At-t.Abort.At))))
+		worked = append(worked, fmt.Sprintf("The rollback ended the harm %s after the decision",
+			format.Duration(max(0, t.LastBad.At-t.Abort.At))))
 	}
 	if t.Promoting.Happened() && d.run.Faulty() {
 		failed = append(failed, "The version was promoted while it hurt users")
@@ -40,15 +42,18 @@ func (d *draft) factors() {
 	t := d.run.Timeline
 	var facts []string
 	if s := d.trial.Scenario.Released(); s != nil && s.Versions[t.Run.Version].Notes != "" {
-		facts = append(facts, "What "+markdown.Text(t.Run.Version)+" changed: "+markdown.Text(s.Versions[t.Run.Version].Notes))
+		facts = append(facts, "What "+markdown.Text(t.Run.Version)+" changed: "+
+			markdown.Text(s.Versions[t.Run.Version].Notes))
 	}
 	if f, ok := d.exposure(); ok {
 		facts = append(facts, f)
 	}
 	if average, segments := model.Segments(d.run); len(segments) > 0 && t.FirstBad.Happened() {
 		s := segments[0]
-		facts = append(facts, fmt.Sprintf("The worst segment was cohort %s on route %s with %s good answers on the canary, while all of the canary's answers were %s good; it was %s of the canary's requests",
-			markdown.Text(s.Cohort), markdown.Text(s.Route), model.SuccessText(s.Canary), model.SuccessText(average.Canary),
+		facts = append(facts, fmt.Sprintf("The worst segment was cohort %s on route %s with %s good answers on the "+
+			"canary, while all of the canary's answers were %s good; it was %s of the canary's requests",
+			markdown.Text(s.Cohort), markdown.Text(s.Route), model.SuccessText(s.Canary),
+			model.SuccessText(average.Canary),
 			format.Percent(float64(s.Canary.N)/float64(max(1, average.Canary.N)))))
 	}
 	for _, w := range model.Checks(d.run) {
@@ -83,7 +88,8 @@ func (d *draft) exposure() (string, bool) {
 			x.Until = stretches[i].Until // promotion at full weight is no step for users
 		}
 		if x.Weight > 0 && x.Until > t.FirstBad.At && x.At < t.LastBad.At {
-			at = append(at, fmt.Sprintf("%d %% for %s", x.Weight, format.Duration(min(x.Until, t.LastBad.At)-max(x.At, t.FirstBad.At))))
+			at = append(at, fmt.Sprintf("%d %% for %s", x.Weight,
+				format.Duration(min(x.Until, t.LastBad.At)-max(x.At, t.FirstBad.At))))
 		}
 	}
 	return "While users were hurt the version had " + strings.Join(at, ", then ") + " of the traffic", len(at) > 0
@@ -113,9 +119,11 @@ func (d *draft) scorecard() {
 	d.Heading(2, "Scorecard")
 	var rows [][]string
 	for _, m := range d.trial.Scorecard() {
-		rows = append(rows, []string{m.Name, markdown.Strong(markdown.Text(m.Value)), markdown.Text(m.Detail), markdown.Text(m.Meaning)})
+		rows = append(rows, []string{m.Name, markdown.Strong(markdown.Text(m.Value)), markdown.Text(m.Detail),
+			markdown.Text(m.Meaning)})
 	}
-	rows = append(rows, []string{"Follow-up action", placeholder, "owner: " + placeholder + ", due: " + placeholder, "what is done next, by whom and until when"})
+	rows = append(rows, []string{"Follow-up action", placeholder, "owner: " + placeholder + ", due: " + placeholder,
+		"what is done next, by whom and until when"})
 	d.Table([]string{"Measure", "Value", "Rests on", "Meaning"}, rows)
 }
 
@@ -131,7 +139,8 @@ func (d *draft) others() {
 		if r.Row.Run == d.run.Row.Run {
 			continue
 		}
-		rows = append(rows, []string{markdown.Text(r.Row.Run), r.Row.Verdict.Text(), sinceFirst(r.Timeline), format.OptionalDuration(r.Row.MTTD),
+		rows = append(rows, []string{markdown.Text(r.Row.Run), r.Row.Verdict.Text(), sinceFirst(r.Timeline),
+			format.OptionalDuration(r.Row.MTTD),
 			format.OptionalDuration(r.Row.MTTR), format.Number(r.Row.Harm), format.Number(r.Row.UsersHurt)})
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad after release", ">MTTD", ">MTTR", ">Harmed", ">Users hurt"}, rows)

@@ -94,7 +94,8 @@ func (d *draft) summary() {
 	var s []string
 	say := func(format string, args ...any) { s = append(s, markdown.Text(fmt.Sprintf(format, args...))) }
 	if t.Released.Happened() {
-		say("%s %s was released over %s at %s.", t.Run.Service, t.Run.Version, t.Run.Baseline, format.Clock(t.Released.At))
+		say("%s %s was released over %s at %s.", t.Run.Service, t.Run.Version, t.Run.Baseline,
+			format.Clock(t.Released.At))
 	} else {
 		say("%s %s was never released.", t.Run.Service, t.Run.Version)
 	}
@@ -116,7 +117,8 @@ func (d *draft) summary() {
 		say("The version was promoted to everyone at %s.", d.when(t.Promoted.At))
 	}
 	if t.FirstBad.Happened() {
-		hurt := fmt.Sprintf("%s of %s went wrong because of it", format.Plural(row.Harm, "request"), format.Plural(row.UsersHurt, "user"))
+		hurt := fmt.Sprintf("%s of %s went wrong because of it", format.Plural(row.Harm, "request"),
+			format.Plural(row.UsersHurt, "user"))
 		if row.Unguarded != nil {
 			hurt += fmt.Sprintf("; without guardrails it would have been %s", format.Number(*row.Unguarded))
 		}
@@ -149,11 +151,15 @@ func (d *draft) impact() {
 		if i.Unguarded != nil {
 			unguarded = format.Number(*i.Unguarded)
 		}
-		rows = append(rows, []string{name, format.Number(i.N), format.Number(i.Bad), format.Number(i.Harm), users, spent, unguarded})
+		rows = append(rows, []string{name, format.Number(i.N), format.Number(i.Bad), format.Number(i.Harm), users,
+			spent, unguarded})
 	}
-	d.Table([]string{"Cohort", ">Requests", ">Bad", ">Harmed", ">Users hurt", ">Error budget spent", ">Harmed without guardrails"}, rows)
-	d.Paragraph("Counted from the release to the end of the run. Bad requests are those that users would call bad, whatever the cause; harmed ones " +
-		"are bad because of the fault. The error budget is what the objectives allow for this number of requests: 100 % is all of it.")
+	d.Table([]string{"Cohort", ">Requests", ">Bad", ">Harmed", ">Users hurt", ">Error budget spent",
+		">Harmed without guardrails"}, rows)
+	d.Paragraph("Counted from the release to the end of the run. Bad requests are those that users would call bad, " +
+		"whatever the cause; harmed ones are bad because of the fault. The error budget is what the objectives allow " +
+		"for this number of requests: " +
+		"100 % is all of it.")
 	var objectives []string
 	for _, o := range d.trial.Objectives() {
 		objectives = append(objectives, markdown.Text(o))
@@ -217,7 +223,8 @@ func (d *draft) segments() {
 	}
 	d.Heading(3, "Good answers while the canary was judged")
 	row := func(cohort, route string, s model.Segment) []string {
-		return []string{markdown.Text(cohort), markdown.Text(route), format.Number(s.Canary.N), model.SuccessText(s.Canary), model.SuccessText(s.Primary)}
+		return []string{markdown.Text(cohort), markdown.Text(route), format.Number(s.Canary.N),
+			model.SuccessText(s.Canary), model.SuccessText(s.Primary)}
 	}
 	rows := [][]string{row("everyone", "all", average)}
 	for _, s := range segments[:min(len(segments), maxSegments)] {

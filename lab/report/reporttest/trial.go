@@ -19,20 +19,25 @@ func Scenario() *scenario.Scenario {
 	s := &scenario.Scenario{
 		Name:  "segment",
 		Title: "Checkout fails for premium customers only",
-		Services: []scenario.Service{{Name: script.Service, Baseline: script.Baseline, Versions: map[string]scenario.Version{
-			script.Baseline: {Notes: "Pays."},
-			script.Version:  {Notes: "Pays faster, but not for premium customers."},
-		}}},
+		Services: []scenario.Service{{Name: script.Service, Baseline: script.Baseline,
+			Versions: map[string]scenario.Version{
+				script.Baseline: {Notes: "Pays."},
+				script.Version:  {Notes: "Pays faster, but not for premium customers."},
+			}}},
 		Release: scenario.Release{Service: script.Service, Faulty: script.Version, Healthy: "v3"},
 		Rubric: scenario.Rubric{
 			MaxHarm: 0.15, MinCanaryRequests: 50, Preconditions: []string{"mtls"},
 			Items: []scenario.RubricItem{
-				{ID: "caught", Points: 30, Hint: "Add a metric for the premium cohort: the average hides a fifth of the users."},
-				{ID: "healthy-promoted", Points: 20, Hint: "Raise the threshold, or ask for more requests before judging."},
-				{ID: "harm-share", Title: "At most 15 % of the harm gets through", Points: 20, Hint: "Shorter intervals cost nothing while the weight is low."},
+				{ID: "caught", Points: 30, Hint: "Add a metric for the premium cohort: the average hides a fifth of " +
+					"the users."},
+				{ID: "healthy-promoted", Points: 20, Hint: "Raise the threshold, or ask for more requests " +
+					"before judging."},
+				{ID: "harm-share", Title: "At most 15 % of the harm gets through", Points: 20,
+					Hint: "Shorter intervals cost nothing while the weight is low."},
 				{ID: "detect-within", Points: 10, Limit: 60},
 				{ID: "cohort-harm", Points: 10, Limit: 0.2},
-				{ID: "mtls", Points: 10, Hint: "Call the gate http://gate.coalmine/mtls in a pre-rollout webhook, before the canary gets its first request."},
+				{ID: "mtls", Points: 10, Hint: "Call the gate http://gate.coalmine/mtls in a pre-rollout webhook, " +
+					"before the canary gets its first request."},
 			},
 		},
 	}
@@ -100,7 +105,8 @@ func Guardrails() map[string][]byte {
 
 // looked adds the queries of one of Flagger's ticks, and the gate before them.
 func looked(s *script.Script, good, premium, waited float64) {
-	s.Add(event.Gate{Canary: script.Service, Name: event.GateVolume, Hook: "rollout", URL: "http://gate.coalmine/volume?min=100",
+	s.Add(event.Gate{Canary: script.Service, Name: event.GateVolume, Hook: "rollout",
+		URL:   "http://gate.coalmine/volume?min=100",
 		Phase: event.PhaseProgressing, Passed: true, Status: 200, Reason: "150 requests"})
 	ask(s, "success", "sum(good) / sum(all) * 100", good, 99, 0)
 	if good >= 99 && premium > 0 {
@@ -140,10 +146,12 @@ func Noticed(seed uint64) *script.Script {
 	s.Canary(event.PhaseProgressing, 25, 0).Traffic(20)
 	for n := 1; n <= 5; n++ {
 		looked(s, 99.2, 62.5, 0)
-		s.Add(event.Flagger{Canary: script.Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 62.50 < 99"})
+		s.Add(event.Flagger{Canary: script.Service, Type: "Warning",
+			Message: "Halt checkout.develop advancement premium-success 62.50 < 99"})
 		s.Canary(event.PhaseProgressing, 25, n).Traffic(10)
 	}
-	s.Add(event.Flagger{Canary: script.Service, Type: "Warning", Message: "Rolling back checkout.develop failed checks threshold reached 5"})
+	s.Add(event.Flagger{Canary: script.Service, Type: "Warning",
+		Message: "Rolling back checkout.develop failed checks threshold reached 5"})
 	s.Add(event.Alert{Canary: script.Service, Severity: "error", Message: "Failed checks threshold reached 5"})
 	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
 }
@@ -182,7 +190,8 @@ func Caught() *model.Trial { return trial(Noticed) }
 func trial(faulty func(uint64) *script.Script) *model.Trial {
 	var runs []score.RunResult
 	for seed := uint64(1); seed <= 2; seed++ {
-		runs = append(runs, Result(score.RoleFaulty, faulty(seed)), Result(score.RoleHealthy, Overlooked("healthy", seed)),
+		runs = append(runs, Result(score.RoleFaulty, faulty(seed)),
+			Result(score.RoleHealthy, Overlooked("healthy", seed)),
 			Result(score.RoleUnguarded, script.Unguarded(seed)), Result(score.RoleReference, Noticed(seed)))
 	}
 	return Trial(runs...)
@@ -190,7 +199,8 @@ func trial(faulty func(uint64) *script.Script) *model.Trial {
 
 // FalseAlarm is a trial whose healthy release was rolled back.
 func FalseAlarm() *model.Trial {
-	return Trial(Result(score.RoleFaulty, Noticed(1)), Result(score.RoleUnguarded, script.Unguarded(1)), Result(score.RoleHealthy, Alarmed(1)))
+	return Trial(Result(score.RoleFaulty, Noticed(1)), Result(score.RoleUnguarded, script.Unguarded(1)),
+		Result(score.RoleHealthy, Alarmed(1)))
 }
 
 // Single is one run of one version.
@@ -212,8 +222,9 @@ func Cut() *model.Trial {
 // Hostile is a trial in which all foreign text is the given one.
 func Hostile(text string) *model.Trial {
 	s := script.New("faulty", 1, true)
-	start := event.RunStarted{Format: event.Format, Scenario: text, Service: script.Service, Version: script.Version, Baseline: text,
-		Role: "faulty", Seed: 1, Cluster: text, Mesh: text, Guarded: true, Versions: map[string]string{text: text}}
+	start := event.RunStarted{Format: event.Format, Scenario: text, Service: script.Service, Version: script.Version,
+		Baseline: text,
+		Role:     "faulty", Seed: 1, Cluster: text, Mesh: text, Guarded: true, Versions: map[string]string{text: text}}
 	s.Events()[0].Fact = start
 	s.Stage(text).Add(event.Applied{ObjectKind: text, Name: text, Owner: event.OwnerLearner, Source: text})
 	s.Canary(event.PhaseInitialized, 0, 0).Traffic(10).Release().Canary(event.PhaseProgressing, 5, 0).Traffic(20)
@@ -224,10 +235,12 @@ func Hostile(text string) *model.Trial {
 	s.Canary(event.PhaseProgressing, 5, 1).Add(event.Alert{Message: text, Provider: text, Severity: text})
 	s.Add(event.Deleted{ObjectKind: text, Name: text}).Add(event.RollbackDrill{Reason: text})
 	s.Add(event.Traffic{From: event.Seconds(31 * time.Second), To: event.Seconds(32 * time.Second), Cells: []event.Cell{
-		{Cohort: text, Route: text, Workload: script.Service, Version: script.Version, N: 10, Errors: 10, Bad: 10, Hit: 10, Harm: 10},
+		{Cohort: text, Route: text, Workload: script.Service, Version: script.Version, N: 10, Errors: 10, Bad: 10,
+			Hit: 10, Harm: 10},
 		{Cohort: text, Route: text, Workload: text, Version: text, N: 5},
 	}})
-	s.Add(event.TrafficTotals{Users: map[string]int{text: 9}, Hurt: map[string]int{text: 3}}).Add(event.RunEnded{Outcome: event.OutcomeCompleted, Reason: text})
+	s.Add(event.TrafficTotals{Users: map[string]int{text: 9}, Hurt: map[string]int{text: 3}}).Add(
+		event.RunEnded{Outcome: event.OutcomeCompleted, Reason: text})
 
 	sc := Scenario()
 	sc.Name, sc.Title = text, text
@@ -237,9 +250,11 @@ func Hostile(text string) *model.Trial {
 	for i := range sc.Rubric.Items {
 		sc.Rubric.Items[i].Title, sc.Rubric.Items[i].Hint = text, text
 	}
-	runs := []score.RunResult{{Name: text, Role: score.RoleFaulty, Timeline: timeline.Build(s.Events())}, Result(score.RoleHealthy, Overlooked("healthy", 1))}
+	runs := []score.RunResult{{Name: text, Role: score.RoleFaulty, Timeline: timeline.Build(s.Events())},
+		Result(score.RoleHealthy, Overlooked("healthy", 1))}
 	t := &model.Trial{Scenario: sc, Card: score.Trial(sc, runs), Runs: runs, Variant: text, Notes: []string{text}}
-	t.Guardrails = map[string][]byte{text + ".yaml": []byte(canary + "# " + text), "b.yaml": []byte("# " + text + "\n# " + text), "c.yaml": []byte(metrics)}
+	t.Guardrails = map[string][]byte{text + ".yaml": []byte(canary + "# " + text),
+		"b.yaml": []byte("# " + text + "\n# " + text), "c.yaml": []byte(metrics)}
 	for i := range t.Card.Items {
 		t.Card.Items[i].Reason = text
 	}

@@ -49,7 +49,8 @@ func Seeds(runs []Run) []uint64 {
 // validate returns an error if a digest is not one. The logs may be fewer than the runs.
 func (e *Evidence) validate() error {
 	digest := regexp.MustCompile(`^[0-9a-f]{64}$`)
-	all := map[string]string{"scenario_sha256": e.ScenarioDigest, "guardrails_sha256": e.GuardrailsDigest, "binary.sha256": e.Binary.Digest}
+	all := map[string]string{"scenario_sha256": e.ScenarioDigest, "guardrails_sha256": e.GuardrailsDigest,
+		"binary.sha256": e.Binary.Digest}
 	for name, d := range e.Logs {
 		all["logs_sha256."+name] = d
 	}

@@ -83,7 +83,8 @@ func TestReadBack(t *testing.T) {
 	if card, err := f.root.ReadFile(fileCardJSON); err != nil || string(card) != "{}" {
 		t.Errorf("the card is %q, error %v", card, err)
 	}
-	if data, err := f.root.ReadFile(dirGuardrails + "/deep/er/metric.yaml"); err != nil || string(data) != "kind: MetricTemplate" {
+	if data, err := f.root.ReadFile(dirGuardrails + "/deep/er/metric.yaml"); err != nil ||
+		string(data) != "kind: MetricTemplate" {
 		t.Errorf("a guardrail is read as %q, error %v", data, err)
 	}
 }
@@ -134,7 +135,8 @@ func TestCreateRefuses(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"../x.yaml", "/x.yaml", "a/../../x.yaml"} {
-		if _, err := Create(filepath.Join(t.TempDir(), "run"), manifest(), nil, map[string][]byte{name: nil}); err == nil {
+		if _, err := Create(filepath.Join(t.TempDir(), "run"), manifest(), nil,
+			map[string][]byte{name: nil}); err == nil {
 			t.Errorf("a guardrail named %s is accepted", name)
 		}
 	}
@@ -228,13 +230,16 @@ func TestDamagedFolders(t *testing.T) {
 		spoil func(*testing.T, string)
 		want  string
 	}{
-		"a newer format":                  {replace("run.json", `"format": 2`, `"format": 3`), "use a newer one"},
-		"an unknown field":                {replace("run.json", `"scenario"`, `"szenario"`), "unknown field"},
-		"a role that is a path":           {replace("run.json", `"role": "faulty"`, `"role": "../../x"`), "not a word of a-z"},
-		"a manifest that is a link":       {link("run.json"), "is a symbolic link"},
-		"another seed":                    {replace("run.json", `"seed": 7`, `"seed": 8`), "no such file"},
-		"a log of another seed":           {replace(faulty7.eventsPath(), `"seed":7`, `"seed":8`), "files were moved or edited"},
-		"a log of another scenario":       {replace(faulty7.eventsPath(), `"scenario":"s"`, `"scenario":"t"`), "files were moved or edited"},
+		"a newer format":   {replace("run.json", `"format": 2`, `"format": 3`), "use a newer one"},
+		"an unknown field": {replace("run.json", `"scenario"`, `"szenario"`), "unknown field"},
+		"a role that is a path": {replace("run.json", `"role": "faulty"`, `"role": "../../x"`),
+			"not a word of a-z"},
+		"a manifest that is a link": {link("run.json"), "is a symbolic link"},
+		"another seed":              {replace("run.json", `"seed": 7`, `"seed": 8`), "no such file"},
+		"a log of another seed": {replace(faulty7.eventsPath(), `"seed":7`, `"seed":8`),
+			"files were moved or edited"},
+		"a log of another scenario": {replace(faulty7.eventsPath(), `"scenario":"s"`, `"scenario":"t"`),
+			"files were moved or edited"},
 		"a log that is a link":            {link(faulty7.eventsPath()), "is a symbolic link"},
 		"a folder of logs that is a link": {link("runs"), "is a symbolic link"},
 		"a log of another run": {func(t *testing.T, dir string) {
@@ -332,7 +337,8 @@ func TestFileTree(t *testing.T) {
 	root := t.TempDir()
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.MapOfN(rapid.StringMatching(`d[a-c](/d[a-c]){0,2}/f[a-c]\.yaml`), rapid.SliceOfN(rapid.Byte(), 0, 20), 0, 6).Draw(t, "files")
+		want := rapid.MapOfN(rapid.StringMatching(`d[a-c](/d[a-c]){0,2}/f[a-c]\.yaml`),
+			rapid.SliceOfN(rapid.Byte(), 0, 20), 0, 6).Draw(t, "files")
 		n++
 		dir := filepath.Join(root, fmt.Sprint(n))
 		r, err := Create(dir, manifest(), nil, want)

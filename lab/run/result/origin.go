@@ -32,7 +32,8 @@ func (r *Recording) checkInputs(run folder.Run, events []event.Event) error {
 		what = "with another scenario than scenario/" + scenario.FileScenario
 	case started.Guarded != (role != score.RoleUnguarded), started.Role != releaseRole(role):
 		what = "in another role"
-	case role != score.RoleUnguarded && role != score.RoleReference && started.GuardrailsDigest != digest.Files(r.Guardrails):
+	case role != score.RoleUnguarded && role != score.RoleReference &&
+		started.GuardrailsDigest != digest.Files(r.Guardrails):
 		what = "with other guardrails than those in guardrails/"
 	default:
 		return nil

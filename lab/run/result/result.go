@@ -107,7 +107,8 @@ func (r *Recording) planned() []score.RunResult {
 		played = r.Manifest.Evidence.Date
 	}
 	for _, l := range r.Logs {
-		runs = append(runs, score.RunResult{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Timeline: l.Timeline, Played: played})
+		runs = append(runs, score.RunResult{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Timeline: l.Timeline,
+			Played: played})
 	}
 	return runs
 }
@@ -118,7 +119,8 @@ func (r *Recording) Trial() (*model.Trial, error) {
 	if r.guardrailsErr != nil {
 		return nil, input.New("", "the recorded guardrails: %w", r.guardrailsErr)
 	}
-	t := &model.Trial{Scenario: r.Scenario, Card: r.Card(), Guardrails: r.Guardrails, Variant: r.Manifest.Options.Guardrails}
+	t := &model.Trial{Scenario: r.Scenario, Card: r.Card(), Guardrails: r.Guardrails,
+		Variant: r.Manifest.Options.Guardrails}
 	var missing []string
 	for _, l := range r.Logs {
 		switch {
@@ -165,7 +167,8 @@ func missingText(runs []string) string {
 // every machine.
 func Save(w *folder.Writer, t *model.Trial) error {
 	files := map[report.Format][]byte{}
-	for _, f := range []report.Format{report.FormatJSON, report.FormatText, report.FormatHTML, report.FormatPostmortem} {
+	for _, f := range []report.Format{report.FormatJSON, report.FormatText, report.FormatHTML,
+		report.FormatPostmortem} {
 		var b bytes.Buffer
 		if err := report.Write(&b, f, t, report.Options{}); err != nil {
 			return fmt.Errorf("write the report as %s: %w", f, err)

@@ -46,7 +46,8 @@ func openFolder(base, name string) (*scenario.Folder, error) {
 	dir := resolve(base, name)
 	if _, err := os.Stat(filepath.Join(dir, scenario.FileScenario)); err != nil {
 		names, _ := scenario.Names(scenarios.Library()) // an embedded folder can be listed
-		return nil, input.New("the library has "+strings.Join(names, ", ")+"; a path must be that of a folder with "+scenario.FileScenario,
+		return nil, input.New("the library has "+strings.Join(names, ", ")+"; a path must be that of a folder with "+
+			scenario.FileScenario,
 			"there is no scenario %q", name)
 	}
 	folder, err := scenario.OpenFolder(dir)

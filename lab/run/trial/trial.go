@@ -143,7 +143,8 @@ func (t *Trial) Create(dir string) (*folder.Writer, error) {
 
 // Play plays the runs, up to workers of them at the same time, and records them in w. Each run's
 // log passes through watch, which may wrap it; watch is called from several goroutines.
-func (t *Trial) Play(ctx context.Context, player run.Player, workers int, w *folder.Writer, watch func(i int, log run.Log) run.Log) error {
+func (t *Trial) Play(ctx context.Context, player run.Player, workers int, w *folder.Writer,
+	watch func(i int, log run.Log) run.Log) error {
 	return run.PlayAll(ctx, player, t.Specs, workers, func(i int) (run.Log, error) {
 		log, err := w.Log(t.Runs[i])
 		if err != nil {

@@ -66,7 +66,8 @@ func TestNew(t *testing.T) {
 		}
 		for i, spec := range tr.Specs {
 			unguarded, approved := tr.Runs[i].Role == "unguarded", c.options.Approve != nil
-			if (spec.Guardrails == nil) != unguarded || (spec.ApproveAfter >= 0) != approved || spec.Seed != tr.Runs[i].Seed {
+			if (spec.Guardrails == nil) != unguarded || (spec.ApproveAfter >= 0) != approved ||
+				spec.Seed != tr.Runs[i].Seed {
 				t.Errorf("%s: the spec of %s is %+v", name, tr.Runs[i].Name(), spec)
 			}
 		}
@@ -77,7 +78,8 @@ func TestNewRefuses(t *testing.T) {
 	for version, want := range map[string]string{
 		"v1": "backend runs version v1 already", "v9": `backend has no version "v9"`,
 	} {
-		_, err := trial.New(t.Context(), open(t, "full-rollout"), trial.Options{Guardrails: "naive", Seeds: 1, Version: version})
+		_, err := trial.New(t.Context(), open(t, "full-rollout"),
+			trial.Options{Guardrails: "naive", Seeds: 1, Version: version})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", version, err, want)
 		}

@@ -125,7 +125,8 @@ func (v *verifier) plan() error {
 			return input.New("", "%w", l.Err)
 		}
 		r := Run{Name: l.Run.Name()}
-		spec := cluster.RunSpec{Scenario: s, Guardrails: set, Version: l.Run.Version, Seed: l.Run.Seed, ApproveAfter: approve}
+		spec := cluster.RunSpec{Scenario: s, Guardrails: set, Version: l.Run.Version, Seed: l.Run.Seed,
+			ApproveAfter: approve}
 		switch score.Role(l.Run.Role) {
 		case score.RoleUnguarded:
 			spec.Guardrails = nil

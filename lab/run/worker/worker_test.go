@@ -89,7 +89,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// playUntilKilled plays a run in a worker that waits for ever, and prints the number of its process.
+// playUntilKilled plays a run in a worker that waits for ever, and prints the number of its
+// process.
 func playUntilKilled() {
 	path, err := os.Executable()
 	if err != nil {
@@ -116,7 +117,8 @@ type hungry struct{}
 
 func (hungry) Describe() cluster.Description { return cluster.Description{} }
 
-func (hungry) Session(context.Context, cluster.RunSpec, *event.Recorder, func(context.Context, cluster.World) error) error {
+func (hungry) Session(context.Context, cluster.RunSpec, *event.Recorder,
+	func(context.Context, cluster.World) error) error {
 	var all [][]byte
 	for {
 		b := make([]byte, 64<<20)
@@ -146,10 +148,14 @@ func runSpec(t *testing.T, version string) cluster.RunSpec {
 func TestWorkerPlaysTheSameRun(t *testing.T) {
 	spec := runSpec(t, "v2")
 	var here, there []event.Event
-	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) {
+		here = append(here, e)
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := player(t, honest).Play(context.Background(), spec, func(e event.Event) { there = append(there, e) }); err != nil {
+	if err := player(t, honest).Play(context.Background(), spec, func(e event.Event) {
+		there = append(there, e)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(runtest.LogText(t, here), runtest.LogText(t, there)); diff != "" {
@@ -169,10 +175,14 @@ func TestWorkerPlaysTheSameTraffic(t *testing.T) {
 	s.Traffic.Bursts = &loadgen.Bursts{Factor: 3, Calm: 20 * time.Second, Burst: 10 * time.Second}
 	spec.Scenario = &s
 	var here, there []event.Event
-	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) {
+		here = append(here, e)
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := player(t, honest).Play(context.Background(), spec, func(e event.Event) { there = append(there, e) }); err != nil {
+	if err := player(t, honest).Play(context.Background(), spec, func(e event.Event) {
+		there = append(there, e)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(runtest.LogText(t, here), runtest.LogText(t, there)); diff != "" {
@@ -217,14 +227,17 @@ func TestWorkerReplaysTheSameLog(t *testing.T) {
 	if n := totals(func(e event.Event) { there = append(there, e) }); n != 10 {
 		t.Errorf("the worker had answers to %d requests, want the log's 10", n)
 	}
-	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) { here = append(here, e) }); err != nil {
+	if err := run.Play(context.Background(), sim.Cluster{Version: "test"}, spec, func(e event.Event) {
+		here = append(here, e)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(runtest.LogText(t, here), runtest.LogText(t, there)); diff != "" {
 		t.Errorf("the worker's run differs: %.2000s", diff)
 	}
 	s.Log = nil
-	if err := player(t, honest).Play(context.Background(), spec, func(event.Event) {}); err == nil || !strings.Contains(err.Error(), "the log is empty") {
+	if err := player(t, honest).Play(context.Background(), spec, func(event.Event) {}); err == nil ||
+		!strings.Contains(err.Error(), "the log is empty") {
 		t.Errorf("without its log: error %v", err)
 	}
 }
@@ -253,7 +266,8 @@ func TestUnguardedRun(t *testing.T) {
 func TestWorkerFailures(t *testing.T) {
 	for _, c := range []struct{ name, want, outcome string }{
 		{dead, "ended early", event.OutcomeLabFault},
-		{glutton, "", event.OutcomeLabFault}, // who tells of it depends on who runs out first: the runtime, or a race detector
+		// who tells of it depends on who runs out first: the runtime, or a race detector
+		{glutton, "", event.OutcomeLabFault},
 		{babbler, "not an event", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

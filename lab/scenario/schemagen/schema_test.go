@@ -112,16 +112,24 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ old, new, schema, decoder string }{
-		{"rate: {constant: 50}", "rate: {constant: fifty}", "spec.rate.constant: is !!str, want number", "cannot unmarshal !!str `fifty` into float64"},
+		{"rate: {constant: 50}", "rate: {constant: fifty}", "spec.rate.constant: is !!str, want number",
+			"cannot unmarshal !!str `fifty` into float64"},
 		{"rate: {constant: 50}", "rate: {steady: 50}", "spec.rate.steady is unknown", "Curve has no field steady"},
-		{"  rate:", "  bounds: {}\n  rate:", "spec.bounds is unknown", "WorkloadSpec has no field bounds: see scenarios/workload.schema.json"},
-		{"  rate:", "  replay: {log: a, lines: []}\n  rate:", "spec.replay.lines is unknown", "Replay has no field lines"},
+		{"  rate:", "  bounds: {}\n  rate:", "spec.bounds is unknown",
+			"WorkloadSpec has no field bounds: see scenarios/workload.schema.json"},
+		{"  rate:", "  replay: {log: a, lines: []}\n  rate:", "spec.replay.lines is unknown",
+			"Replay has no field lines"},
 		{"  rate:", "  services: []\n  rate:", "spec.services is unknown", "WorkloadSpec has no field services"},
-		{"catalogue: {item: 8, catalogue: 2}", "catalogue: {item: much}", "next.catalogue.item: is !!str, want number", "cannot unmarshal !!str `much` into float64"},
-		{"catalogue: {item: 8, catalogue: 2}", "catalogue: 8", "next.catalogue: is !!int, want object", "cannot unmarshal !!int `8` into map[string]float64"},
-		{"{p50: 5s, p99: 45s}", "{p50: 5 seconds, p99: 45s}", "\"5 seconds\" does not match", "cannot unmarshal !!str `5 seconds` into time.Duration"},
-		{"max: 2s", "max: 2s\n        on: [never]", "retry.on[0]: is !!str, want integer", "cannot unmarshal !!str `never` into int"},
-		{"ignoreSetCookie: true", "ignoreSetCookie: sometimes", "ignoreSetCookie: is !!str, want boolean", "cannot unmarshal !!str `sometimes` into bool"},
+		{"catalogue: {item: 8, catalogue: 2}", "catalogue: {item: much}", "next.catalogue.item: is !!str, want number",
+			"cannot unmarshal !!str `much` into float64"},
+		{"catalogue: {item: 8, catalogue: 2}", "catalogue: 8", "next.catalogue: is !!int, want object",
+			"cannot unmarshal !!int `8` into map[string]float64"},
+		{"{p50: 5s, p99: 45s}", "{p50: 5 seconds, p99: 45s}", "\"5 seconds\" does not match",
+			"cannot unmarshal !!str `5 seconds` into time.Duration"},
+		{"max: 2s", "max: 2s\n        on: [never]", "retry.on[0]: is !!str, want integer",
+			"cannot unmarshal !!str `never` into int"},
+		{"ignoreSetCookie: true", "ignoreSetCookie: sometimes", "ignoreSetCookie: is !!str, want boolean",
+			"cannot unmarshal !!str `sometimes` into bool"},
 		{"kind: Workload", "kind: Scenario", "kind: is Scenario, want Workload", "and kind \"Scenario\""},
 	} {
 		if !strings.Contains(string(good), test.old) {
@@ -150,12 +158,16 @@ func TestValidator(t *testing.T) {
 		"apiVersion: other\nkind: Scenario\nmetadata: {name: x}\nspec: {}": "apiVersion: is other",
 		"metadata: {name: 7}": "metadata.name: is !!int, want string",
 		"metadata: {nam: x}":  "metadata.nam is unknown",
-		"spec: {timing: {baseline: 2 minutes, horizon: 1m}}":                                 "spec.timing.baseline: \"2 minutes\" does not match",
-		"spec: {services: [{versions: {v1: {behaviour: {faults: [{when: {uptime: 1}}]}}}}]}": "spec.services[0].versions.v1.behaviour.faults[0].when.uptime: is !!int",
-		"spec: {traffic: {cohorts: [{mix: {home: lots}}]}}":                                  "spec.traffic.cohorts[0].mix.home: is !!str, want number",
+		"spec: {timing: {baseline: 2 minutes, horizon: 1m}}": "spec.timing.baseline: " +
+			"\"2 minutes\" does not match",
+		"spec: {services: [{versions: {v1: {behaviour: {faults: [{when: {uptime: 1}}]}}}}]}": "spec.services[0]" +
+			".versions.v1.behaviour.faults[0].when.uptime: is !!int",
+		"spec: {traffic: {cohorts: [{mix: {home: lots}}]}}": "spec.traffic.cohorts[0].mix.home: " +
+			"is !!str, want number",
 		"spec: {level: 1.5}":            "spec.level: is !!float, want integer",
 		"spec: {clients: {name: edge}}": "spec.clients: is !!map, want array",
-		"spec: {services: [{versions: {v1: {behaviour: {capacity: {concurrency: 1, queues: 3}}}}}]}": "behaviour.capacity.queues is unknown",
+		"spec: {services: [{versions: {v1: {behaviour: {capacity: {concurrency: 1, queues: 3}}}}}]}": "behaviour." +
+			"capacity.queues is unknown",
 	} {
 		if found := validate(t, top, []byte(text)); !anyContains(found, want) {
 			t.Errorf("%q: no finding contains %q: %q", text, want, found)

@@ -46,7 +46,8 @@ func TestVersionsDifferOnlyInBehaviour(t *testing.T) {
 			break
 		}
 		r := service.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route}
-		faulty, healthy := models.Of("backend", "v2").Begin(r, service.State{}), models.Of("backend", "v3").Begin(r, service.State{})
+		faulty, healthy := models.Of("backend", "v2").Begin(r, service.State{}),
+			models.Of("backend", "v3").Begin(r, service.State{})
 		if faulty.Hit {
 			hit++
 			faulty.Status, faulty.Hit = healthy.Status, false
@@ -109,7 +110,8 @@ func TestCompileNamesServiceAndVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := services.Compile(s, plan); err == nil || !strings.HasPrefix(err.Error(), "service backend, version v2: startUp: ") {
+	if _, err := services.Compile(s, plan); err == nil ||
+		!strings.HasPrefix(err.Error(), "service backend, version v2: startUp: ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -99,15 +99,18 @@ func (c *Config) service(flag, name string) (*scenario.Service, error) {
 	for _, svc := range c.scenario.Services {
 		names = append(names, svc.Name)
 	}
-	return nil, input.New("it has "+strings.Join(names, ", "), "%s: scenario %s has no service %q", flag, c.scenario.Name, name)
+	return nil, input.New("it has "+strings.Join(names, ", "), "%s: scenario %s has no service %q", flag,
+		c.scenario.Name, name)
 }
 
 // addUpstream parses NAME=URL.
 func (c *Config) addUpstream(text string) error {
 	name, address, _ := strings.Cut(text, "=")
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return input.New("write NAME=URL, such as backend=http://127.0.0.1:8081", "--upstream %q is not a service with a URL", text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
+		u.Fragment != "" {
+		return input.New("write NAME=URL, such as backend=http://127.0.0.1:8081",
+			"--upstream %q is not a service with a URL", text)
 	}
 	if _, err := c.service("--upstream", name); err != nil {
 		return err
@@ -146,7 +149,8 @@ func (c *Config) addFaults(have []service.Fault, texts []string) ([]service.Faul
 		}
 		all = append(all, f)
 	}
-	if err := (service.Behaviour{Routes: map[string]service.RouteBehaviour{"": {}}, Faults: all}).Validate(); err != nil {
+	if err := (service.Behaviour{Routes: map[string]service.RouteBehaviour{"": {}},
+		Faults: all}).Validate(); err != nil {
 		return nil, input.New("", "the faults together: %w", err)
 	}
 	return all, nil

@@ -60,14 +60,24 @@ func TestFindVersion(t *testing.T) {
 func TestNewRejects(t *testing.T) {
 	s := load(t, "hidden-segment")
 	for want, change := range map[string]func(*deployment.Options){
-		`has no service "db"`:           func(o *deployment.Options) { o.Service = "db" },
-		"is not a service with a URL":   func(o *deployment.Options) { o.Upstreams = []string{"backend"} },
-		"already runs it here":          func(o *deployment.Options) { o.Service, o.Upstreams = "backend", []string{"backend=http://x"} },
-		"nothing left to run":           func(o *deployment.Options) { o.Upstreams = []string{"backend=http://x", "frontend=http://x"} },
-		"apply to backend, which":       func(o *deployment.Options) { o.Version, o.Upstreams = "v2", []string{"backend=http://x"} },
-		`there is no route "chekout"`:   func(o *deployment.Options) { o.Faults = []string{"chekout:status=500"} },
-		`there is no cohort "gold"`:     func(o *deployment.Options) { o.Faults = []string{"checkout:status=500,cohort=gold"} },
-		"already has a fault \"twice\"": func(o *deployment.Options) { o.Faults = []string{"*:status=500,name=twice", "*:status=501,name=twice"} },
+		`has no service "db"`:         func(o *deployment.Options) { o.Service = "db" },
+		"is not a service with a URL": func(o *deployment.Options) { o.Upstreams = []string{"backend"} },
+		"already runs it here": func(o *deployment.Options) {
+			o.Service, o.Upstreams = "backend", []string{"backend=http://x"}
+		},
+		"nothing left to run": func(o *deployment.Options) {
+			o.Upstreams = []string{"backend=http://x", "frontend=http://x"}
+		},
+		"apply to backend, which": func(o *deployment.Options) {
+			o.Version, o.Upstreams = "v2", []string{"backend=http://x"}
+		},
+		`there is no route "chekout"`: func(o *deployment.Options) { o.Faults = []string{"chekout:status=500"} },
+		`there is no cohort "gold"`: func(o *deployment.Options) {
+			o.Faults = []string{"checkout:status=500,cohort=gold"}
+		},
+		"already has a fault \"twice\"": func(o *deployment.Options) {
+			o.Faults = []string{"*:status=500,name=twice", "*:status=501,name=twice"}
+		},
 	} {
 		o := options()
 		change(&o)

@@ -62,7 +62,8 @@ func (c *Config) Listen(clock server.Clock, log *slog.Logger) (*Group, error) {
 			return nil, errors.Join(err, g.Close())
 		}
 		if r.selected {
-			g.sidecar.server, g.sidecar.service, g.sidecar.version, g.sidecar.log = r.server, r.service.Name, r.version, log
+			g.sidecar.server, g.sidecar.service, g.sidecar.version, g.sidecar.log = r.server, r.service.Name,
+				r.version, log
 		}
 	}
 	if err := g.sidecar.open(c.options); err != nil {

@@ -37,7 +37,8 @@ func BenchmarkHandler(b *testing.B) {
 	r.Header.Set("Cookie", "session=s17; tier=premium")
 	b.ReportAllocs()
 	for i := uint64(0); b.Loop(); i++ {
-		r.Header[traceheader.RequestHeader] = []string{traceheader.Request{Seq: i, User: 17, Seed: 1, Cohort: "premium"}.String()}
+		r.Header[traceheader.RequestHeader] = []string{traceheader.Request{Seq: i, User: 17, Seed: 1,
+			Cohort: "premium"}.String()}
 		s.ServeHTTP(blank{http.Header{}}, r)
 	}
 }

@@ -46,8 +46,10 @@ func TestStatusAfterCall(t *testing.T) {
 			w.Header().Set(traceheader.ServedHeader, "backend=v9")
 			w.WriteHeader(called)
 		}))
-		if a := x.ask("GET", "/"); a.status != want || a.header.Get(traceheader.ServedHeader) != "frontend=v1, backend=v9" {
-			t.Errorf("the backend answers %d: the frontend %d, served by %q", called, a.status, a.header.Get(traceheader.ServedHeader))
+		if a := x.ask("GET", "/"); a.status != want ||
+			a.header.Get(traceheader.ServedHeader) != "frontend=v1, backend=v9" {
+			t.Errorf("the backend answers %d: the frontend %d, served by %q", called, a.status,
+				a.header.Get(traceheader.ServedHeader))
 		}
 	}
 }
@@ -56,7 +58,8 @@ func TestStatusAfterCall(t *testing.T) {
 func TestUpstreamGroundTruth(t *testing.T) {
 	b := constant(time.Millisecond)
 	b.Routes[""] = service.RouteBehaviour{Calls: "backend"}
-	b.Faults = []service.Fault{{Name: "own", When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{AddLatency: &service.Latency{P50: 1, P99: 1}}}}
+	b.Faults = []service.Fault{{Name: "own", When: service.When{Routes: []string{"pay"}},
+		Effect: service.Effect{AddLatency: &service.Latency{P50: 1, P99: 1}}}}
 	c := config(t, "frontend", b, newInstantClock(t))
 	u, err := url.Parse(stub(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set(traceheader.FaultHeader, "backend/a, store/b")
@@ -68,9 +71,11 @@ func TestUpstreamGroundTruth(t *testing.T) {
 	}
 	c.Upstreams = map[string]*url.URL{"backend": u}
 	x := start(t, c)
-	for method, want := range map[string]string{"GET": "backend/a, store/b", "POST": "frontend/own, backend/a, store/b"} {
+	for method, want := range map[string]string{"GET": "backend/a, store/b",
+		"POST": "frontend/own, backend/a, store/b"} {
 		a := x.ask(method, map[string]string{"GET": "/", "POST": "/pay"}[method])
-		if a.status != 200 || a.header.Get(traceheader.FaultHeader) != want || a.header.Get(traceheader.WrongHeader) != "1" ||
+		if a.status != 200 || a.header.Get(traceheader.FaultHeader) != want ||
+			a.header.Get(traceheader.WrongHeader) != "1" ||
 			a.header.Get(traceheader.MeshHeader) != "1" || a.json(t)["ok"] != false {
 			t.Errorf("%s: %d %v %s", method, a.status, a.header, a.body)
 		}
@@ -82,7 +87,8 @@ func TestCallTime(t *testing.T) {
 	clock := newHandClock(t)
 	behind := start(t, config(t, "backend", constant(5*time.Second), clock))
 	b := constant(0)
-	b.Routes[""] = service.RouteBehaviour{Calls: "backend", Latency: service.Latency{P50: 2 * time.Second, P99: 2 * time.Second}}
+	b.Routes[""] = service.RouteBehaviour{Calls: "backend",
+		Latency: service.Latency{P50: 2 * time.Second, P99: 2 * time.Second}}
 	c := config(t, "frontend", b, clock)
 	c.Upstreams = map[string]*url.URL{"backend": behind.base()}
 	x := start(t, c)
@@ -98,7 +104,8 @@ func TestCallTime(t *testing.T) {
 	if a := <-done; a.status != 200 {
 		t.Errorf("status %d", a.status)
 	}
-	if got := x.metric(`app_http_request_duration_seconds_sum{cohort="unknown",route="home",version="v1"}`); got != "7" {
+	if got := x.metric(
+		`app_http_request_duration_seconds_sum{cohort="unknown",route="home",version="v1"}`); got != "7" {
 		t.Errorf("%s seconds in all", got)
 	}
 }
@@ -117,7 +124,8 @@ func TestUpstreamFailures(t *testing.T) {
 		}),
 	} {
 		x := calling(t, backend)
-		if a := x.ask("GET", "/"); a.status != 502 || a.header.Get(traceheader.ServedHeader) != "frontend=v1" || a.json(t)["ok"] != false {
+		if a := x.ask("GET", "/"); a.status != 502 || a.header.Get(traceheader.ServedHeader) != "frontend=v1" ||
+			a.json(t)["ok"] != false {
 			t.Errorf("%s: %d %v %s", name, a.status, a.header, a.body)
 		}
 	}
@@ -158,11 +166,15 @@ func TestCallForwardsHeaders(t *testing.T) {
 	var got *http.Request
 	x := calling(t, stub(t, func(_ http.ResponseWriter, r *http.Request) { got = r })+"/deep/")
 	const place = "seq=9, attempt=1, user=1, seed=2, cohort=premium"
-	x.ask("GET", "/items/a%2Fb?view=full&x=1", "Cookie: session=s1", "Cookie: tier=premium", "X-Beta: yes", "X-Beta: no", "User-Agent: shop/1",
-		"Connection: X-Secret", "X-Secret: 1", "Te: trailers", "L5d-Client-Id: other", traceheader.RequestHeader+": "+place)
+	x.ask("GET", "/items/a%2Fb?view=full&x=1", "Cookie: session=s1", "Cookie: tier=premium", "X-Beta: yes",
+		"X-Beta: no", "User-Agent: shop/1",
+		"Connection: X-Secret", "X-Secret: 1", "Te: trailers", "L5d-Client-Id: other",
+		traceheader.RequestHeader+": "+place)
 	want := map[string][]string{
-		"Cookie": {"session=s1", "tier=premium"}, "X-Beta": {"yes", "no"}, "User-Agent": {"shop/1"}, traceheader.RequestHeader: {place},
-		"Coalmine-Route": {"item"}, "Coalmine-Depth": {"1"}, "X-Secret": nil, "Te": nil, "L5d-Client-Id": nil, "Accept-Encoding": nil,
+		"Cookie": {"session=s1", "tier=premium"}, "X-Beta": {"yes", "no"}, "User-Agent": {"shop/1"},
+		traceheader.RequestHeader: {place},
+		"Coalmine-Route":          {"item"}, "Coalmine-Depth": {"1"}, "X-Secret": nil, "Te": nil, "L5d-Client-Id": nil,
+		"Accept-Encoding": nil,
 	}
 	for name, values := range want {
 		if !slices.Equal(got.Header[name], values) {
@@ -174,7 +186,8 @@ func TestCallForwardsHeaders(t *testing.T) {
 	}
 
 	x.ask("POST", "/pay", "User-Agent: ", "Cookie: session=s5; tier=premium")
-	if m, ok := traceheader.Parse(got.Header.Get(traceheader.RequestHeader)); !ok || m != (traceheader.Request{Seq: 0, User: 5, Seed: 1, Cohort: "premium"}) {
+	if m, ok := traceheader.Parse(got.Header.Get(traceheader.RequestHeader)); !ok ||
+		m != (traceheader.Request{Seq: 0, User: 5, Seed: 1, Cohort: "premium"}) {
 		t.Errorf("without a trace header the call has %q", got.Header.Get(traceheader.RequestHeader))
 	}
 	if got.Method != "POST" || got.Header["User-Agent"] != nil {

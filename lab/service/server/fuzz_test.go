@@ -21,8 +21,10 @@ func FuzzRequest(f *testing.F) {
 	b := constant(time.Millisecond)
 	b.Routes["item"] = service.RouteBehaviour{Size: 1, Calls: "gone"}
 	b.Faults = []service.Fault{
-		{Name: "one", When: service.When{Cookie: &service.NameMatch{Name: "tier", Value: "p.*"}}, Effect: service.Effect{Status: 599}},
-		{Name: "two", When: service.When{Header: &service.NameMatch{Name: "Cookie", Value: ".*(s|session)+.*"}, Users: 0.5}, Effect: service.Effect{WrongBody: true}},
+		{Name: "one", When: service.When{Cookie: &service.NameMatch{Name: "tier", Value: "p.*"}},
+			Effect: service.Effect{Status: 599}},
+		{Name: "two", When: service.When{Header: &service.NameMatch{Name: "Cookie", Value: ".*(s|session)+.*"},
+			Users: 0.5}, Effect: service.Effect{WrongBody: true}},
 	}
 	s, err := server.New(config(f, "shop", b, newInstantClock(f)))
 	if err != nil {
@@ -36,7 +38,8 @@ func FuzzRequest(f *testing.F) {
 			return
 		}
 		r.Method, r.URL = method, u
-		r.Header = http.Header{traceheader.RequestHeader: {place}, "Cookie": {cookie}, "Coalmine-Route": {route}, "Coalmine-Depth": {depth}}
+		r.Header = http.Header{traceheader.RequestHeader: {place}, "Cookie": {cookie}, "Coalmine-Route": {route},
+			"Coalmine-Depth": {depth}}
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
 		switch w.Code {
@@ -44,7 +47,8 @@ func FuzzRequest(f *testing.F) {
 		default:
 			t.Errorf("status %d: %s", w.Code, w.Body)
 		}
-		if length := w.Header().Get("Content-Length"); method != "HEAD" && length != "" && length != strconv.Itoa(w.Body.Len()) {
+		if length := w.Header().Get("Content-Length"); method != "HEAD" && length != "" &&
+			length != strconv.Itoa(w.Body.Len()) {
 			t.Errorf("Content-Length %s, %d bytes", length, w.Body.Len())
 		}
 	})

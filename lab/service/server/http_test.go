@@ -61,7 +61,8 @@ func TestPathsAndMethods(t *testing.T) {
 			t.Errorf("%s %s: %s", c.method, c.path, a.body)
 		}
 	}
-	if a := x.ask("GET", "/nowhere"); !strings.Contains(a.body, "the routes are GET /, GET /items/{item}?view=full, POST /pay, GET /ledger") {
+	if a := x.ask("GET", "/nowhere"); !strings.Contains(a.body,
+		"the routes are GET /, GET /items/{item}?view=full, POST /pay, GET /ledger") {
 		t.Errorf("an unknown path: %s", a.body)
 	}
 	if a := x.ask("HEAD", "/"); a.status != 200 || a.body != "" || a.header.Get("Content-Length") != "128" {
@@ -88,7 +89,8 @@ func TestScenarioRoutesTakePrecedence(t *testing.T) {
 }
 
 func TestBodySize(t *testing.T) {
-	for _, size := range []int{1, 2, 3, 50, 60, 61, 62, 63, 64, 73, 74, 75, 127, 128, 511, 512, 513, 16 << 10, 1<<20 + 1, service.MaxSize} {
+	for _, size := range []int{1, 2, 3, 50, 60, 61, 62, 63, 64, 73, 74, 75, 127, 128, 511, 512, 513, 16 << 10,
+		1<<20 + 1, service.MaxSize} {
 		b := constant(time.Millisecond)
 		b.Routes[""] = service.RouteBehaviour{Size: size}
 		x := start(t, config(t, "shop", b, newInstantClock(t)))

@@ -48,7 +48,8 @@ func settle(t testing.TB, name, version string, clock server.Clock) *village {
 	return v
 }
 
-func villager(t testing.TB, s *scenario.Scenario, name, version string, clock server.Clock, up map[string]*url.URL) server.Config {
+func villager(t testing.TB, s *scenario.Scenario, name, version string, clock server.Clock,
+	up map[string]*url.URL) server.Config {
 	plan, err := loadgen.NewPlan(s.Traffic, 999, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +59,9 @@ func villager(t testing.TB, s *scenario.Scenario, name, version string, clock se
 	b.StartUp = 0
 	return server.Config{
 		Service: name, Version: version, Workload: &w, Seed: 999, Clock: clock, Upstreams: up,
-		Model: func(seed uint64) (*service.Model, error) { return service.Compile(b, words, services.Seed(seed, name)) },
+		Model: func(seed uint64) (*service.Model, error) {
+			return service.Compile(b, words, services.Seed(seed, name))
+		},
 	}
 }
 
@@ -111,7 +114,8 @@ func (v *village) send(t testing.TB, p *loadgen.Plan, a loadgen.Arrival, attempt
 	if r.Header.Get("User-Agent") == "" {
 		r.Header["User-Agent"] = nil
 	}
-	m := traceheader.Request{Seq: a.Seq, Attempt: attempt, User: a.User, Seed: p.Seed(), Cohort: p.Cohorts()[a.Cohort].Name}
+	m := traceheader.Request{Seq: a.Seq, Attempt: attempt, User: a.User, Seed: p.Seed(),
+		Cohort: p.Cohorts()[a.Cohort].Name}
 	r.Header.Set(traceheader.RequestHeader, m.String())
 	resp, err := v.front.client.Do(r)
 	if err != nil {
@@ -171,9 +175,11 @@ func (v *village) compare(t *testing.T, seed uint64) (hit int) {
 			service.Request{Seq: a.Seq, User: a.User, Cohort: a.Cohort, Route: a.Route, Attempt: uint8(attempt)})
 		got := v.send(t, plan, a, attempt)
 		hits, wrong := traceheader.Truth(got.header)
-		have := truth{got.status, got.header.Get(traceheader.ServedHeader), got.header.Get(traceheader.FaultHeader), wrong, len(got.body)}
+		have := truth{got.status, got.header.Get(traceheader.ServedHeader), got.header.Get(traceheader.FaultHeader),
+			wrong, len(got.body)}
 		if have != want || hits != (want.faults != "") {
-			t.Fatalf("seed %d, arrival %d of %s:\n got %+v\nwant %+v", seed, a.Seq, plan.Cohorts()[a.Cohort].Name, have, want)
+			t.Fatalf("seed %d, arrival %d of %s:\n got %+v\nwant %+v", seed, a.Seq,
+				plan.Cohorts()[a.Cohort].Name, have, want)
 		}
 		if length := got.header.Get("Content-Length"); length != strconv.Itoa(want.size) {
 			t.Fatalf("Content-Length is %s, want %d", length, want.size)
@@ -188,14 +194,19 @@ func (v *village) compare(t *testing.T, seed uint64) (hit int) {
 // A fault depends on the cookie that was really sent, with or without a trace header.
 func TestFaultsDependOnSentCookies(t *testing.T) {
 	b := constant(time.Millisecond)
-	b.Faults = []service.Fault{{Name: "points, missing\n", When: service.When{Cookie: &service.NameMatch{Name: "tier", Value: "premium"}}, Effect: service.Effect{WrongBody: true}}}
+	b.Faults = []service.Fault{{Name: "points, missing\n",
+		When:   service.When{Cookie: &service.NameMatch{Name: "tier", Value: "premium"}},
+		Effect: service.Effect{WrongBody: true}}}
 	x := start(t, config(t, "shop", b, newInstantClock(t)))
-	marked := traceheader.RequestHeader + ": " + traceheader.Request{Seq: 7, User: 3, Seed: 5, Cohort: "premium"}.String()
-	if a := x.ask("GET", "/", marked); a.header.Get(traceheader.FaultHeader) != "" || a.header.Get(traceheader.WrongHeader) != "" {
+	marked := traceheader.RequestHeader + ": " + traceheader.Request{Seq: 7, User: 3, Seed: 5,
+		Cohort: "premium"}.String()
+	if a := x.ask("GET", "/", marked); a.header.Get(traceheader.FaultHeader) != "" ||
+		a.header.Get(traceheader.WrongHeader) != "" {
 		t.Errorf("hit without the cookie: %v", a.header)
 	}
 	a := x.ask("GET", "/", "Cookie: a=b", "Cookie: tier=premium")
-	if a.status != 200 || a.header.Get(traceheader.FaultHeader) != "shop/points; missing" || a.header.Get(traceheader.WrongHeader) != "1" || a.json(t)["ok"] != false {
+	if a.status != 200 || a.header.Get(traceheader.FaultHeader) != "shop/points; missing" ||
+		a.header.Get(traceheader.WrongHeader) != "1" || a.json(t)["ok"] != false {
 		t.Errorf("with the cookie: %d %v %s", a.status, a.header, a.body)
 	}
 }
@@ -203,7 +214,8 @@ func TestFaultsDependOnSentCookies(t *testing.T) {
 // Several Cookie lines are one header.
 func TestCookieLines(t *testing.T) {
 	b := constant(time.Millisecond)
-	b.Faults = []service.Fault{{Name: "x", When: service.When{Header: &service.NameMatch{Name: "cookie", Value: "a=b; tier=premium"}}, Effect: service.Effect{Status: 500}}}
+	b.Faults = []service.Fault{{Name: "x", When: service.When{Header: &service.NameMatch{Name: "cookie",
+		Value: "a=b; tier=premium"}}, Effect: service.Effect{Status: 500}}}
 	x := start(t, config(t, "shop", b, newInstantClock(t)))
 	if a := x.ask("GET", "/", "Cookie: a=b", "Cookie: tier=premium"); a.status != 500 {
 		t.Errorf("two lines: %d", a.status)
@@ -217,11 +229,13 @@ func TestRequestsWithoutTraceHeader(t *testing.T) {
 		cookie, cohort string
 		user           float64
 	}{
-		{"session=s17; tier=premium", "premium", 17}, {"session=s117", "regular", 117}, {"session=s17", "", 2}, {"", "", 3},
+		{"session=s17; tier=premium", "premium", 17}, {"session=s117", "regular", 117}, {"session=s17", "", 2},
+		{"", "", 3},
 	} {
 		got := x.ask("GET", "/", "Cookie: "+c.cookie).json(t)
 		want := map[string]any{
-			"service": "shop", "version": "v1", "route": "home", "seq": float64(i), "marked": false, "cohort": c.cohort, "user": c.user, "ok": true,
+			"service": "shop", "version": "v1", "route": "home", "seq": float64(i), "marked": false,
+			"cohort": c.cohort, "user": c.user, "ok": true,
 		}
 		if c.cohort == "" {
 			want["cohort"] = nil
@@ -248,14 +262,16 @@ func TestRequestsWithoutTraceHeader(t *testing.T) {
 // Trace headers of other workloads have unknown cohorts: then the other headers decide.
 func TestTraceHeadersOfOtherWorkloads(t *testing.T) {
 	x := start(t, config(t, "shop", constant(time.Millisecond), newInstantClock(t)))
-	x.ask("GET", "/", traceheader.RequestHeader+": seq=9, user=1, seed=2, cohort=students", "Cookie: session=s1; tier=premium")
+	x.ask("GET", "/", traceheader.RequestHeader+": seq=9, user=1, seed=2, cohort=students",
+		"Cookie: session=s1; tier=premium")
 	if got := x.metric(`app_http_requests_total{cohort="premium",route="home",status="200",version="v1"}`); got != "1" {
 		t.Errorf("%s premium requests", got)
 	}
 	for i := range 100 { // names of cohorts come from outside: they must not become labels
 		x.ask("GET", "/", fmt.Sprintf("%s: seq=9, user=1, seed=%d, cohort=c%d", traceheader.RequestHeader, i, i))
 	}
-	if got := x.metric(`app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"}`); got != "100" {
+	if got := x.metric(
+		`app_http_requests_total{cohort="unknown",route="home",status="200",version="v1"}`); got != "100" {
 		t.Errorf("%s requests of no cohort", got)
 	}
 }

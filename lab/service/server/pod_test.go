@@ -28,7 +28,8 @@ func TestFullQueueRefuses(t *testing.T) {
 	clock.await(2)
 	third := x.later(ctx, "GET", "/")
 	x.awaitMetric(t, "coalmine_app_waiting", "1")
-	if a := x.ask("GET", "/"); a.status != 503 || !strings.Contains(a.body, "the queue is full") || a.header.Get(traceheader.FaultHeader) != "" {
+	if a := x.ask("GET", "/"); a.status != 503 || !strings.Contains(a.body, "the queue is full") ||
+		a.header.Get(traceheader.FaultHeader) != "" {
 		t.Errorf("over the queue: %d %q", a.status, a.body)
 	}
 	clock.advance(time.Second)
@@ -41,7 +42,8 @@ func TestFullQueueRefuses(t *testing.T) {
 		t.Errorf("the queued request got %d", a.status)
 	}
 	// The queued request took two seconds, one of them in the queue.
-	if got := x.metric(`app_http_request_duration_seconds_sum{cohort="unknown",route="home",version="v1"}`); got != "4" {
+	if got := x.metric(
+		`app_http_request_duration_seconds_sum{cohort="unknown",route="home",version="v1"}`); got != "4" {
 		t.Errorf("%s seconds in all", got)
 	}
 }
@@ -83,7 +85,8 @@ func TestLeavingFreesTheSlot(t *testing.T) {
 
 // An abandoned request does not leak memory.
 func TestAbandonedRequestsDoNoWork(t *testing.T) {
-	x, clock := crowded(t, 1, 1, service.Fault{Name: "leak", When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{GrowMemory: 1, Hold: time.Hour}})
+	x, clock := crowded(t, 1, 1, service.Fault{Name: "leak", When: service.When{Routes: []string{"pay"}},
+		Effect: service.Effect{GrowMemory: 1, Hold: time.Hour}})
 	first := x.later(context.Background(), "GET", "/")
 	clock.await(1)
 	ctx, leave := context.WithCancel(context.Background())
@@ -103,7 +106,8 @@ func TestAbandonedRequestsDoNoWork(t *testing.T) {
 }
 
 func TestHeldSlotsAreReleased(t *testing.T) {
-	x, clock := crowded(t, 1, 1, service.Fault{Name: "leaked connection", When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{Hold: time.Minute}})
+	x, clock := crowded(t, 1, 1, service.Fault{Name: "leaked connection", When: service.When{Routes: []string{"pay"}},
+		Effect: service.Effect{Hold: time.Minute}})
 	first := x.later(context.Background(), "POST", "/pay")
 	clock.await(1)
 	clock.advance(time.Second)
@@ -180,7 +184,8 @@ func leaking(t *testing.T, change func(*server.Config)) (*testService, *handCloc
 	b := constant(time.Second)
 	b.StartUp = 5 * time.Second
 	b.Memory = service.Memory{Base: 10, Limit: 12.5}
-	b.Faults = []service.Fault{{Name: "leak", When: service.When{Routes: []string{"pay"}}, Effect: service.Effect{GrowMemory: 1}}}
+	b.Faults = []service.Fault{{Name: "leak", When: service.When{Routes: []string{"pay"}},
+		Effect: service.Effect{GrowMemory: 1}}}
 	clock := newHandClock(t)
 	c := config(t, "shop", b, clock)
 	if change != nil {
@@ -230,8 +235,10 @@ func TestOutOfMemory(t *testing.T) {
 	if got := x.metric(`app_http_requests_total`); got != "none" {
 		t.Errorf("the counters were not reset: %s", got)
 	}
-	if x.Restarts() != 1 || x.metric("coalmine_app_restarts_total") != "1" || x.metric("coalmine_app_memory_bytes") != "1.048576e+07" {
-		t.Errorf("%d restarts, metrics say %s, memory %s", x.Restarts(), x.metric("coalmine_app_restarts_total"), x.metric("coalmine_app_memory_bytes"))
+	if x.Restarts() != 1 || x.metric("coalmine_app_restarts_total") != "1" ||
+		x.metric("coalmine_app_memory_bytes") != "1.048576e+07" {
+		t.Errorf("%d restarts, metrics say %s, memory %s", x.Restarts(), x.metric("coalmine_app_restarts_total"),
+			x.metric("coalmine_app_memory_bytes"))
 	}
 	clock.advance(5 * time.Second)
 	again := x.later(context.Background(), "GET", "/")
@@ -290,7 +297,8 @@ func TestFaultsDependOnState(t *testing.T) {
 		}
 		third := ask(1)
 		clock.advance(time.Second)
-		if got, want := (<-third).header.Get(traceheader.FaultHeader), map[float64]string{0: "shop/weight, shop/age", 39: "shop/age"}[weight]; got != want {
+		if got, want := (<-third).header.Get(traceheader.FaultHeader),
+			map[float64]string{0: "shop/weight, shop/age", 39: "shop/age"}[weight]; got != want {
 			t.Errorf("weight %g, after a minute: %q, want %q", weight, got, want)
 		}
 	}

@@ -32,7 +32,8 @@ func shop() loadgen.Workload {
 	return loadgen.Workload{
 		Rate: loadgen.Curve{Constant: 100},
 		Routes: []loadgen.Route{
-			{Name: "home", Path: "/"}, {Name: "item", Path: "/items/{item}?view=full"}, {Name: "pay", Method: "POST", Path: "/pay"},
+			{Name: "home", Path: "/"}, {Name: "item", Path: "/items/{item}?view=full"},
+			{Name: "pay", Method: "POST", Path: "/pay"},
 			{Name: "ledger", Path: "/ledger", Service: "payment"},
 		},
 		Cohorts: []loadgen.Cohort{
@@ -71,7 +72,9 @@ func config(t testing.TB, name string, b service.Behaviour, c server.Clock) serv
 	words := services.Vocabulary(plan)
 	return server.Config{
 		Service: name, Version: "v1", Workload: &w, Clock: c, Seed: 1,
-		Model: func(seed uint64) (*service.Model, error) { return service.Compile(b, words, services.Seed(seed, name)) },
+		Model: func(seed uint64) (*service.Model, error) {
+			return service.Compile(b, words, services.Seed(seed, name))
+		},
 	}
 }
 

@@ -25,7 +25,8 @@ func TestWorkloadHeader(t *testing.T) {
 	front := config(t, "frontend", b, clock)
 	front.Deployment, front.Upstreams = "frontend", map[string]*url.URL{"backend": backend.base()}
 	x := start(t, front)
-	for path, want := range map[string]string{"/": "frontend=frontend, backend=backend-primary", "/nowhere": "frontend=frontend"} {
+	for path, want := range map[string]string{"/": "frontend=frontend, backend=backend-primary",
+		"/nowhere": "frontend=frontend"} {
 		if a := x.ask("GET", path); a.header.Get(traceheader.WorkloadHeader) != want {
 			t.Errorf("%s: %q", path, a.header.Get(traceheader.WorkloadHeader))
 		}
@@ -46,7 +47,8 @@ func TestDrill(t *testing.T) {
 	x := start(t, c)
 	for range 3 {
 		a := x.ask("GET", "/", traceheader.DrillHeader+": forward")
-		if a.status != 200 || a.header.Get(traceheader.WorkloadHeader) != "shop=shop-primary" || a.header.Get(traceheader.FaultHeader) != "" {
+		if a.status != 200 || a.header.Get(traceheader.WorkloadHeader) != "shop=shop-primary" ||
+			a.header.Get(traceheader.FaultHeader) != "" {
 			t.Errorf("%+v", a)
 		}
 	}
@@ -54,7 +56,8 @@ func TestDrill(t *testing.T) {
 		t.Errorf("requests are counted: %s", got)
 	}
 	b.StartUp = time.Hour
-	if a := start(t, config(t, "shop", b, newInstantClock(t))).ask("GET", "/", traceheader.DrillHeader+": forward"); a.status != 503 {
+	if a := start(t, config(t, "shop", b, newInstantClock(t))).ask("GET", "/",
+		traceheader.DrillHeader+": forward"); a.status != 503 {
 		t.Errorf("before the service is ready: %d", a.status)
 	}
 }
@@ -104,7 +107,8 @@ func TestDrillIsForwarded(t *testing.T) {
 	ask := func(to string) response {
 		return x.ask("GET", "/", traceheader.DrillHeader+": forward", traceheader.DrillToHeader+": "+to)
 	}
-	if a := ask("backend"); a.status != 200 || traceheader.Workload(a.header, "backend") != "backend" || traceheader.Version(a.header, "backend") != "v1" {
+	if a := ask("backend"); a.status != 200 || traceheader.Workload(a.header, "backend") != "backend" ||
+		traceheader.Version(a.header, "backend") != "v1" {
 		t.Errorf("%+v", a)
 	}
 	if a := ask("payment"); a.status != 502 || !strings.Contains(a.body, "does not call payment") {
@@ -114,7 +118,8 @@ func TestDrillIsForwarded(t *testing.T) {
 	front.Upstreams["payment"] = x.base()
 	y := start(t, front)
 	front.Upstreams["payment"] = y.base()
-	if a := y.ask("GET", "/", traceheader.DrillHeader+": forward", traceheader.DrillToHeader+": payment"); a.status != 502 {
+	if a := y.ask("GET", "/", traceheader.DrillHeader+": forward",
+		traceheader.DrillToHeader+": payment"); a.status != 502 {
 		t.Errorf("%+v", a)
 	}
 	if got := backend.metric("app_http_requests_total"); got != "none" {

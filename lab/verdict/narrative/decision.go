@@ -21,12 +21,14 @@ func (s *narrator) addChange(c timeline.Change) {
 		e = s.addPhase(c, tick)
 	case c.Failed():
 		cause, mark := tick.cause()
-		e = s.add(c.Moment, Hold, Warning, "held%s%s (failed check %d of %d)", s.position(c), cause, after.FailedChecks, after.Threshold)
+		e = s.add(c.Moment, Hold, Warning, "held%s%s (failed check %d of %d)", s.position(c), cause,
+			after.FailedChecks, after.Threshold)
 		e.Cause = mark
 	case after.Weight > before.Weight:
 		e = s.add(c.Moment, Advance, Info, "advanced to %d %% of the traffic%s", after.Weight, tick.passed())
 	case after.Iterations > before.Iterations:
-		e = s.add(c.Moment, Advance, Info, "iteration %d of %d passed%s", after.Iterations, after.MaxIterations, tick.passed())
+		e = s.add(c.Moment, Advance, Info, "iteration %d of %d passed%s", after.Iterations, after.MaxIterations,
+			tick.passed())
 	case after.Weight < before.Weight && after.Phase == event.PhaseProgressing:
 		e = s.add(c.Moment, Hold, Warning, "went back to %d %% of the traffic", after.Weight)
 	default:
@@ -47,12 +49,14 @@ func (s *narrator) addPhase(c timeline.Change, tick tick) *Entry {
 		e.Cause = mark
 		return e
 	case event.PhasePromoting:
-		return s.add(c.Moment, Promotion, Info, "decided to promote: the primary gets %s%s", s.t.Run.Version, tick.passed())
+		return s.add(c.Moment, Promotion, Info, "decided to promote: the primary gets %s%s", s.t.Run.Version,
+			tick.passed())
 	case event.PhaseSucceeded:
 		return s.add(c.Moment, Promotion, Info, "promoted: everyone is on %s", s.t.Run.Version)
 	case event.PhaseProgressing:
 		if after.Weight > 0 {
-			return s.add(c.Moment, Advance, Info, "analysis started: the canary gets %d %% of the traffic", after.Weight)
+			return s.add(c.Moment, Advance, Info, "analysis started: the canary gets %d %% of the traffic",
+				after.Weight)
 		}
 		return s.add(c.Moment, Status, Info, "new version detected, analysis starts")
 	case event.PhaseWaiting, event.PhaseWaitingPromotion:
@@ -77,8 +81,9 @@ func (s *narrator) position(c timeline.Change) string {
 	return " before it had any traffic"
 }
 
-// How far apart facts of one tick of Flagger's control loop may lie: what leads to a change comes before it, and what is said
-// about it may come right after. In virtual time all of them are at one instant.
+// How far apart facts of one tick of Flagger's control loop may lie: what leads to a change comes
+// before it, and what is said about it may come right after. In virtual time all of them are at one
+// instant.
 const (
 	// The range of facts around a change that belong to the same tick of Flagger's control loop:
 	// what leads to a change comes before it, and a message about it may come right after. In

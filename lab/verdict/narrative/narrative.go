@@ -92,7 +92,8 @@ type narrator struct {
 }
 
 func (s *narrator) add(m timeline.Moment, k Kind, t Severity, text string, args ...any) *Entry {
-	s.entries = append(s.entries, Entry{Moment: m, Kind: k, Severity: t, Text: format.Clean(fmt.Sprintf(text, args...))})
+	s.entries = append(s.entries, Entry{Moment: m, Kind: k, Severity: t,
+		Text: format.Clean(fmt.Sprintf(text, args...))})
 	return &s.entries[len(s.entries)-1]
 }
 
@@ -117,7 +118,8 @@ func (s *narrator) addFact(e event.Event) {
 	case event.Alert:
 		s.add(m, Alert, Info, "alert (%s)%s: %s", f.Severity, withProvider(f.Provider), f.Message)
 	case event.TrafficTotals:
-		s.add(m, Lifecycle, Detail, "traffic ended: %s of %s requests were answered", format.Number(f.Answered), format.Number(f.Planned))
+		s.add(m, Lifecycle, Detail, "traffic ended: %s of %s requests were answered", format.Number(f.Answered),
+			format.Number(f.Planned))
 	case event.RunEnded:
 		s.add(m, Lifecycle, Milestone, "run ended: %s%s", f.Outcome, withReason(f.Reason))
 	}
@@ -143,7 +145,8 @@ func (s *narrator) addDrill(m timeline.Moment, r event.RollbackDrill) {
 	}
 	reason := r.Reason
 	if reason == "" {
-		reason = fmt.Sprintf("%d of %d probes reached the canary, %d the primary afterwards", r.Forward, r.Probes, r.Back)
+		reason = fmt.Sprintf("%d of %d probes reached the canary, %d the primary afterwards", r.Forward,
+			r.Probes, r.Back)
 	}
 	s.add(m, Drill, severity, "rollback drill %s: %s", result, reason)
 }
@@ -159,7 +162,8 @@ func (s *narrator) addHarm() {
 		s.add(t.LastBad, Harm, Info, "last user hurt by the fault")
 	}
 	if t.Detected.Happened() {
-		s.add(t.Detected, Detection, Good, "noticed: the first signal, %s after the first user was hurt", format.Duration(t.Detected.Since(t.FirstBad)))
+		s.add(t.Detected, Detection, Good, "noticed: the first signal, %s after the first user was hurt",
+			format.Duration(t.Detected.Since(t.FirstBad)))
 	}
 }
 

@@ -85,15 +85,24 @@ func TestReasonsOfDecisions(t *testing.T) {
 	ok := asked("success", ref(99.5), ref(99), nil)
 	no := event.Gate{Canary: script.Service, Name: "volume", Hook: "rollout", Reason: "12 requests, 100 are asked for"}
 	for want, got := range map[string]string{
-		"held at 25 %: success 98.996 < 99 (failed check 1 of 5)":                                              tick(1, 25, asked("success", ref(98.996), ref(99), nil)),
-		"held at 25 %: p99 512.3 > 500 (failed check 1 of 5)":                                                  tick(1, 25, ok, asked("p99", ref(512.345), nil, ref(500))),
-		"held at 25 %: p99 has no values (failed check 1 of 5)":                                                tick(1, 25, ok, asked("p99", nil, nil, ref(500))),
-		"held at 25 %: success could not be queried: too much (failed check 1 of 5)":                           tick(1, 25, event.Query{Asker: script.Service, Metric: "success", Error: "too much"}),
-		"held at 25 %: gate volume failed: 12 requests, 100 are asked for (failed check 1 of 5)":               tick(1, 25, no),
-		"held at 25 % (failed check 1 of 5)":                                                                   tick(1, 25, event.Query{Asker: "other", Metric: "success", Value: ref(1), Min: ref(99)}),
-		"advanced to 50 % of the traffic: success 99.5 ≥ 99, p99 12 ≤ 500":                                     tick(0, 50, ok, asked("p99", ref(12), nil, ref(500))),
-		"advanced to 50 % of the traffic: success 99.5 ≥ 99, success 99.5 ≥ 99, success 99.5 ≥ 99, and 2 more": tick(0, 50, ok, ok, ok, ok, ok),
-		"advanced to 50 % of the traffic":                                                                      tick(0, 50),
+		"held at 25 %: success 98.996 < 99 (failed check 1 of 5)": tick(1,
+			25, asked("success", ref(98.996), ref(99), nil)),
+		"held at 25 %: p99 512.3 > 500 (failed check 1 of 5)": tick(1,
+			25, ok, asked("p99", ref(512.345), nil, ref(500))),
+		"held at 25 %: p99 has no values (failed check 1 of 5)": tick(1,
+			25, ok, asked("p99", nil, nil, ref(500))),
+		"held at 25 %: success could not be queried: too much (failed check 1 of 5)": tick(1,
+			25, event.Query{Asker: script.Service, Metric: "success", Error: "too much"}),
+		"held at 25 %: gate volume failed: 12 requests, 100 are asked for (failed check 1 of 5)": tick(1,
+			25, no),
+		"held at 25 % (failed check 1 of 5)": tick(1,
+			25, event.Query{Asker: "other", Metric: "success", Value: ref(1), Min: ref(99)}),
+		"advanced to 50 % of the traffic: success 99.5 ≥ 99, p99 12 ≤ 500": tick(0,
+			50, ok, asked("p99", ref(12), nil, ref(500))),
+		"advanced to 50 % of the traffic: success 99.5 ≥ 99, success 99.5 ≥ 99, success 99.5 ≥ 99, and 2 more": tick(0,
+			50, ok, ok, ok, ok, ok),
+		"advanced to 50 % of the traffic": tick(0,
+			50),
 	} {
 		if got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -104,10 +113,12 @@ func TestReasonsOfDecisions(t *testing.T) {
 // The checks of a tick do not mix with those of the next, even if it follows at once.
 func TestTicksDoNotMix(t *testing.T) {
 	s := script.Ready("healthy", 1, true).Release().Canary(event.PhaseProgressing, 25, 0).Traffic(30)
-	s.Add(event.Query{Asker: script.Service, Metric: "first", Value: ref(1), Min: ref(2)}).Canary(event.PhaseProgressing, 25, 1)
+	s.Add(event.Query{Asker: script.Service, Metric: "first", Value: ref(1), Min: ref(2)}).Canary(
+		event.PhaseProgressing, 25, 1)
 	s.Add(event.Query{Asker: script.Service, Metric: "second", Value: ref(1), Min: ref(2)})
 	s.Add(event.Gate{Canary: script.Service, Name: "volume", Reason: "later"})
-	if got := strings.Join(narrate(s), "\n"); !strings.Contains(got, "held at 25 %: first 1 < 2 (failed check 1 of 5)") {
+	if got := strings.Join(narrate(s), "\n"); !strings.Contains(got,
+		"held at 25 %: first 1 < 2 (failed check 1 of 5)") {
 		t.Error(got)
 	}
 }
@@ -155,8 +166,10 @@ func TestForeignTextHasNoControlCharacters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		evil := rapid.String().Draw(t, "text") + "\x1b[2J\u202e\r\n\x9b31m"
 		s := script.Ready("faulty", 1, true).Release().Canary(event.PhaseProgressing, 5, 0).Traffic(20)
-		s.Add(event.Alert{Message: evil, Provider: evil, Severity: evil}).Add(event.Deleted{ObjectKind: evil, Name: evil}).Gate(evil, false)
-		s.Add(event.Query{Asker: script.Service, Metric: evil, Error: evil}).Add(event.Flagger{Canary: script.Service, Type: "Warning", Message: evil})
+		s.Add(event.Alert{Message: evil, Provider: evil, Severity: evil}).Add(
+			event.Deleted{ObjectKind: evil, Name: evil}).Gate(evil, false)
+		s.Add(event.Query{Asker: script.Service, Metric: evil, Error: evil}).Add(
+			event.Flagger{Canary: script.Service, Type: "Warning", Message: evil})
 		s.Canary(event.PhaseProgressing, 5, 1).Add(event.RunEnded{Outcome: evil, Reason: evil})
 		for _, e := range narrative.Of(timeline.Build(s.Events())) {
 			for _, text := range append(e.Quotes, e.Text) {
@@ -168,7 +181,8 @@ func TestForeignTextHasNoControlCharacters(t *testing.T) {
 	})
 }
 
-// BenchmarkOf100000 describes a run of a hundred thousand facts, of which a tenth are changes of the canary.
+// BenchmarkOf100000 describes a run of a hundred thousand facts, of which a tenth are changes of
+// the canary.
 func BenchmarkOf100000(b *testing.B) {
 	s := script.Ready("healthy", 1, true).Release()
 	for i := range 10_000 {

@@ -18,7 +18,8 @@ type State string
 // States, from best to worst.
 const (
 	Met State = "met"
-	// Inconclusive: no request was selected, or too few to decide, or the generator reached a limit.
+	// Inconclusive: no request was selected, or too few to decide, or the generator reached a
+	// limit.
 	Inconclusive State = "inconclusive"
 	Violated     State = "violated"
 )
@@ -92,7 +93,8 @@ func (o Objective) Judge(r *results.Results) Verdict {
 	cell, limits := r.Sum(o.selector.matches), r.Limits()
 	v := Verdict{Objective: o.text, State: Met, Requests: cell.Requests}
 	for _, c := range o.conditions {
-		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(r) + " has ended"}
+		j := Judged{Condition: c.String(), State: Inconclusive, Sentence: "no request" + o.selector.words(r) +
+			" has ended"}
 		if cell.Requests > 0 {
 			j = c.judge(cell, r)
 		}
@@ -164,7 +166,8 @@ func (c condition) judgeTime(cell *results.Cell) Judged {
 	if c.metric.name == "max" {
 		value = cell.Latency.Max()
 	}
-	return c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(cell.Requests), format.Latency(value)))
+	return c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(cell.Requests),
+		format.Latency(value)))
 }
 
 func requests(n int64) string { return format.Count(n, "request", "requests") }
@@ -183,7 +186,8 @@ func (c condition) measured(value, unit float64, text string) Judged {
 
 func (c condition) judgeQuantile(cell *results.Cell) Judged {
 	value, n := cell.Latency.Quantile(c.metric.quantile), cell.Requests
-	j := c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(n), format.Latency(value)))
+	j := c.measured(float64(value), 1e9, fmt.Sprintf("%s of %s is %s", c.metric.name, requests(n),
+		format.Latency(value)))
 	over := cell.Latency.Over(c.lastWithin())
 	if j.State == Violated && !c.op.isLowerBound() {
 		j.Sentence += fmt.Sprintf(": %s took longer", format.Percent(float64(over)/float64(n)))
@@ -216,7 +220,8 @@ func (c condition) judgeShare(cell *results.Cell) Judged {
 	}
 	i := stats.ClopperPearson(int(k), int(n), confidence)
 	value := float64(k) / float64(n)
-	j := c.measured(value, 1, fmt.Sprintf("%s%s of %s (95 %% interval %s to %s)", name, format.Percent(value), requests(n),
+	j := c.measured(value, 1, fmt.Sprintf("%s%s of %s (95 %% interval %s to %s)", name, format.Percent(value),
+		requests(n),
 		format.Percent(i.Low), format.Percent(i.High)))
 	if i.Low < c.limit && c.limit < i.High {
 		j.Sentence += "; the limit is within the interval, so another run may differ"
@@ -226,7 +231,8 @@ func (c condition) judgeShare(cell *results.Cell) Judged {
 
 func (c condition) judgeRate(cell *results.Cell, elapsed time.Duration) Judged {
 	if elapsed <= 0 {
-		return Judged{Condition: c.String(), State: Inconclusive, Sentence: "the load test took no time, so it has no rate"}
+		return Judged{Condition: c.String(), State: Inconclusive,
+			Sentence: "the load test took no time, so it has no rate"}
 	}
 	n, known, name := cell.Requests, true, "rate"
 	if c.metric.statuses != (statusRange{}) {
@@ -237,7 +243,8 @@ func (c condition) judgeRate(cell *results.Cell, elapsed time.Duration) Judged {
 		return c.unknown()
 	}
 	value := float64(n) / elapsed.Seconds()
-	return c.measured(value, 1, fmt.Sprintf("%s is %s per second (%s in %s)", name, format.Rate(value), requests(n), format.Latency(elapsed)))
+	return c.measured(value, 1, fmt.Sprintf("%s is %s per second (%s in %s)", name, format.Rate(value), requests(n),
+		format.Latency(elapsed)))
 }
 
 // succeeded returns the number of requests with a 2xx or 3xx that are not bad.

@@ -9,9 +9,9 @@ import (
 // isCertain reports whether a violated condition would be violated too if the generator had sent
 // every request in time.
 //
-// Latency counts from the intended time, so it includes the lag of the generator, which results keep
-// for all requests together. If n requests took longer than a limit plus d, and m requests were sent
-// more than d late, then at least n−m of them took longer than the limit on their own.
+// Latency counts from the intended time, so it includes the lag of the generator, which results
+// keep for all requests together. If n requests took longer than a limit plus d, and m requests
+// were sent more than d late, then at least n−m of them took longer than the limit on their own.
 func (c condition) isCertain(cell *results.Cell, r *results.Results) bool {
 	switch {
 	case c.metric.quantile > 0 && !c.op.isLowerBound():
@@ -33,7 +33,8 @@ func portion(n int64, cell *results.Cell) float64 { return float64(n) / float64(
 
 func (c condition) isQuantileCertain(cell *results.Cell, lag *results.Latencies) bool {
 	allowed := cell.Requests - results.Rank(c.metric.quantile, cell.Requests)
-	for _, d := range []time.Duration{0, lag.Quantile(0.5), lag.Quantile(0.9), lag.Quantile(0.99), lag.Quantile(0.999), lag.Max()} {
+	for _, d := range []time.Duration{0, lag.Quantile(0.5), lag.Quantile(0.9), lag.Quantile(0.99), lag.Quantile(0.999),
+		lag.Max()} {
 		if cell.Latency.Over(c.lastWithin()+d)-lag.Over(d) > allowed {
 			return true
 		}

@@ -26,16 +26,19 @@ func TestLimitsOfTheGenerator(t *testing.T) {
 		fill   func(*results.Results)
 		reason string
 	}{
-		"errors<1%":        {local, "errors are 50 % of 1 000 requests"},
-		"errors<60%":       {local, "undecided, because the generator could not send 1 attempt: no local port was free"},
-		"p99<1s":           {slow, "p99 of 1 000 requests is 3"},
-		"p99<5s":           {slow, "undecided, because the generator sent a tenth of the requests 3s late or later: this machine could not keep up"},
+		"errors<1%": {local, "errors are 50 % of 1 000 requests"},
+		"errors<60%": {local, "undecided, because the generator could not send 1 attempt: no local " +
+			"port was free"},
+		"p99<1s": {slow, "p99 of 1 000 requests is 3"},
+		"p99<5s": {slow, "undecided, because the generator sent a tenth of the requests 3s late or later: " +
+			"this machine could not keep up"},
 		"rate>=1":          {slow, "undecided"},
 		"version=x p99<1s": {slow, "undecided"},
 	} {
 		r := newLedger(t)
 		c.fill(r)
-		if v := parse(t, text).Judge(r); v.State != objective.Inconclusive || !strings.Contains(v.Sentence(), c.reason) {
+		if v := parse(t, text).Judge(r); v.State != objective.Inconclusive ||
+			!strings.Contains(v.Sentence(), c.reason) {
 			t.Errorf("%s: %s: %s\nwant inconclusive: %s", text, v.State, v.Sentence(), c.reason)
 		}
 	}
@@ -59,16 +62,22 @@ func TestLagIsNotTheServers(t *testing.T) {
 		"slow and late":            {"p99<500ms", few(50, time.Second, time.Second), objective.Violated},
 		"slow and a little late":   {"p99<500ms", few(50, 20*ms, time.Second), objective.Violated},
 		"just over, a little late": {"p99<500ms", few(50, 20*ms, 490*ms), objective.Inconclusive},
-		"other requests were late": {"p99<500ms", func(r *results.Results) { few(9, 10*time.Second, 0)(r); late(r, 50, 0, time.Second) }, objective.Violated},
-		"in time although late":    {"p99<5s", few(50, time.Second, 20*ms), objective.Met},
-		"max":                      {"max<500ms", few(1, time.Second, 20*ms), objective.Inconclusive},
-		"max and late":             {"max<500ms", few(1, 20*ms, time.Second), objective.Violated},
-		"mean":                     {"mean<50ms", few(50, time.Second, 20*ms), objective.Inconclusive},
-		"mean and late":            {"mean<15ms", few(50, time.Second, 20*ms), objective.Violated},
-		"too fast":                 {"p50>500ms", few(50, time.Second, 20*ms), objective.Violated},
-		"rate":                     {"rate>=17", few(50, 2*time.Second, 20*ms), objective.Inconclusive},
-		"rate and late":            {"rate>=20", few(50, 2*time.Second, 20*ms), objective.Violated},
-		"errors":                   {"errors<=0", func(r *results.Results) { few(50, time.Second, 0)(r); requests(r, 9, "v1", failFirst(9, 500)) }, objective.Violated},
+		"other requests were late": {"p99<500ms", func(r *results.Results) {
+			few(9, 10*time.Second, 0)(r)
+			late(r, 50, 0, time.Second)
+		}, objective.Violated},
+		"in time although late": {"p99<5s", few(50, time.Second, 20*ms), objective.Met},
+		"max":                   {"max<500ms", few(1, time.Second, 20*ms), objective.Inconclusive},
+		"max and late":          {"max<500ms", few(1, 20*ms, time.Second), objective.Violated},
+		"mean":                  {"mean<50ms", few(50, time.Second, 20*ms), objective.Inconclusive},
+		"mean and late":         {"mean<15ms", few(50, time.Second, 20*ms), objective.Violated},
+		"too fast":              {"p50>500ms", few(50, time.Second, 20*ms), objective.Violated},
+		"rate":                  {"rate>=17", few(50, 2*time.Second, 20*ms), objective.Inconclusive},
+		"rate and late":         {"rate>=20", few(50, 2*time.Second, 20*ms), objective.Violated},
+		"errors": {"errors<=0", func(r *results.Results) {
+			few(50, time.Second, 0)(r)
+			requests(r, 9, "v1", failFirst(9, 500))
+		}, objective.Violated},
 	} {
 		r := newLedger(t)
 		c.fill(r)

@@ -87,7 +87,8 @@ func (p *parser) part() error {
 	}
 	m, ok := metricOf(name)
 	if !ok {
-		return p.fail(start, "%q is not a metric%s; the metrics are %s; the selectors cohort=, route= and version= come first",
+		return p.fail(start, "%q is not a metric%s; the metrics are %s; the selectors cohort=, route= and version= "+
+			"come first",
 			name, suggest(name, vocabulary()), metricNames)
 	}
 	return p.comparison(m, at, sign)
@@ -196,7 +197,8 @@ func (p *parser) route(at int, name string) error {
 		return nil
 	}
 	if strings.HasPrefix(name, "/") {
-		return p.fail(at, "the workload has no route with path %q%s; it has %s", name, suggest(name, paths), list(paths))
+		return p.fail(at, "the workload has no route with path %q%s; it has %s", name, suggest(name, paths),
+			list(paths))
 	}
 	return p.fail(at, "the workload has no route %q%s; it has %s", name, suggest(name, names), list(names))
 }

@@ -53,7 +53,8 @@ func TestJudgeAgainstSamples(t *testing.T) {
 			value, bound  float64
 			enough        bool
 		}{
-			{fmt.Sprint("p", percentile), limit, waits[(percentile*n+99)/100-1], d.Seconds(), n*min(percentile, 100-percentile) >= 100},
+			{fmt.Sprint("p", percentile), limit, waits[(percentile*n+99)/100-1], d.Seconds(),
+				n*min(percentile, 100-percentile) >= 100},
 			{"mean", limit, mean, d.Seconds(), true},
 			{"max", limit, waits[n-1], d.Seconds(), true},
 			{"errors", percent, share(failed), p / 100, float64(n)*min(p, 100-p) >= 100},

@@ -21,8 +21,10 @@ func vocabulary() []string {
 
 // synonyms maps terms of other tools to ours.
 func synonyms() map[string]string {
-	return map[string]string{"avg": "mean", "average": "mean", "median": "p50", "med": "p50", "p100": "max", "rps": "rate", "qps": "rate",
-		"throughput": "rate", "failed": "errors", "failures": "errors", "error_rate": "errors", "availability": "success", "latency": "p99",
+	return map[string]string{"avg": "mean", "average": "mean", "median": "p50", "med": "p50", "p100": "max",
+		"rps": "rate", "qps": "rate",
+		"throughput": "rate", "failed": "errors", "failures": "errors", "error_rate": "errors",
+		"availability": "success", "latency": "p99",
 		"path": "route", "segment": "cohort", "code": "4xx", "status": "4xx", "http_code": "4xx"}
 }
 

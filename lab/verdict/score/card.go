@@ -16,8 +16,8 @@ const (
 	OutcomeInconclusive = "inconclusive"
 )
 
-// Card is the result of a trial, or of runs of one version. Shares are 0 to 1; times are seconds since
-// the run's start unless said otherwise; what was not measured is left out.
+// Card is the result of a trial, or of runs of one version. Shares are 0 to 1; times are seconds
+// since the run's start unless said otherwise; what was not measured is left out.
 type Card struct {
 	Format   int    `json:"format"`
 	Scenario string `json:"scenario"`
@@ -73,8 +73,8 @@ type Harm struct {
 	Unguarded *int `json:"none,omitempty"`
 	Reference *int `json:"best,omitempty"`
 	Bound     *int `json:"bound,omitempty"`
-	// Avoided is the mean over the seeds of the share of harm avoided. Low and High are its 95 % interval
-	// (Student's t), from two seeds on.
+	// Avoided is the mean over the seeds of the share of harm avoided. Low and High are its 95 %
+	// interval (Student's t), from two seeds on.
 	Avoided *float64 `json:"avoided,omitempty"`
 	Low     *float64 `json:"avoided_low,omitempty"`
 	High    *float64 `json:"avoided_high,omitempty"`
@@ -116,8 +116,8 @@ type Row struct {
 	Promoted  *event.Seconds `json:"promoted,omitempty"`
 	// End is the run's horizon.
 	End event.Seconds `json:"end"`
-	// MTTD is the time from the first bad request to its detection; MTTR, after a rollback, that to the
-	// last bad request.
+	// MTTD is the time from the first bad request to its detection; MTTR, after a rollback, that to
+	// the last bad request.
 	MTTD *event.Seconds `json:"mttd,omitempty"`
 	MTTR *event.Seconds `json:"mttr,omitempty"`
 
@@ -140,7 +140,8 @@ type Row struct {
 }
 
 // Exposure is the released version's share of the traffic in percent from a time on, as users were
-// routed. Matched is set if a rule with conditions routed to it: then the share is what was observed.
+// routed. Matched is set if a rule with conditions routed to it: then the share is what was
+// observed.
 type Exposure struct {
 	At      event.Seconds `json:"at"`
 	Weight  int           `json:"weight"`

@@ -42,7 +42,8 @@ func missingBounds(e timeline.Experiment, played time.Time) string {
 	case words(e.Owner) < 1:
 		return fmt.Sprintf("%s is %q: write the name of a person or a team", event.AnnotationOwner, e.Owner)
 	case words(e.Hypothesis) < 2:
-		return fmt.Sprintf("%s is %q: write a sentence that can turn out wrong", event.AnnotationHypothesis, e.Hypothesis)
+		return fmt.Sprintf("%s is %q: write a sentence that can turn out wrong", event.AnnotationHypothesis,
+			e.Hypothesis)
 	}
 	return badWindow(e, played)
 }

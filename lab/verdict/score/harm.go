@@ -19,10 +19,11 @@ func (r Rate) withInterval() Rate {
 	return r
 }
 
-// round4 keeps four decimals: more is noise, and differs between machines that fuse multiplications.
+// round4 keeps four decimals: more is noise, and differs between machines that fuse
+// multiplications.
 func round4(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
-// harm is all harm to users, whoever caused it.
+// harm is all harm to users, by the release and by the guardrails.
 func (r *run) harm() int { return r.harmOf(nil) }
 
 func (r *run) harmOf(keep func(timeline.Key) bool) int {
@@ -33,11 +34,12 @@ func (r *run) harmOf(keep func(timeline.Key) bool) int {
 func (r *run) ownHarm(keep func(timeline.Key) bool) int { return ownHarm(r.Timeline, r.baseline, keep) }
 
 // effectiveHarm is the harm that counts against the guardrails. A canary that was starved, deleted
-// or never released avoids nothing, nor do guardrails that do not deliver the healthy release of the
-// same seed: such a run counts at least the unguarded harm.
+// or never released avoids nothing, nor do guardrails that do not deliver the healthy release of
+// the same seed: such a run counts at least the unguarded harm.
 func (r *run) effectiveHarm(keep func(timeline.Key) bool) int {
 	harm := r.harmOf(keep)
-	if r.unguarded != nil && (r.uncounted != "" || r.Verdict == Starved || r.Verdict == Deleted || r.Verdict == NotReleased) {
+	if r.unguarded != nil && (r.uncounted != "" || r.Verdict == Starved || r.Verdict == Deleted ||
+		r.Verdict == NotReleased) {
 		harm = max(harm, r.unguarded.harmOf(keep))
 	}
 	return harm
@@ -69,7 +71,8 @@ func usersHurt(t *timeline.Timeline) int {
 // completeFaulty are the faulty runs whose counts mean something.
 func (t *trial) completeFaulty() []*run { return filter(t.faulty, (*run).complete) }
 
-// harm adds up the seeds. The unguarded and reference sums are set only if every seed has such a run.
+// harm adds up the seeds. The unguarded and reference sums are set only if every seed has such a
+// run.
 func (t *trial) harm() Harm {
 	runs := t.completeFaulty()
 	h := Harm{Cohorts: t.cohorts(runs)}
@@ -117,7 +120,8 @@ func sameSeedRuns(runs []*run, of func(*run) *run) []*run {
 	return all
 }
 
-// avoided is the mean over the seeds of the share of harm avoided, with its interval from two seeds on.
+// avoided is the mean over the seeds of the share of harm avoided, with its interval from two seeds
+// on.
 func avoided(runs []*run) (mean, low, high *float64) {
 	var shares []float64
 	for _, r := range runs {
@@ -135,8 +139,8 @@ func avoided(runs []*run) (mean, low, high *float64) {
 	return new(round4(m)), new(round4(i.Low)), new(round4(min(1, i.High)))
 }
 
-// skill is (unguarded − learner)/(unguarded − reference) of the harm over the seeds, clipped to 0 to 1;
-// nil without runs to compare with, or if the reference is no better than no guardrails.
+// skill is (unguarded − learner)/(unguarded − reference) of the harm over the seeds, clipped to 0
+// to 1; nil without runs to compare with, or if the reference is no better than no guardrails.
 func (t *trial) skill() *float64 {
 	runs := t.completeFaulty()
 	unguarded := sameSeedRuns(runs, func(r *run) *run { return r.unguarded })
@@ -208,7 +212,8 @@ func (r *run) bound() int {
 		released := timeline.AllOf(k, func(k timeline.Key) bool { return k.Version == t.Run.Version })
 		baseline := timeline.AllOf(k, func(k timeline.Key) bool { return k.Version == t.Run.Baseline })
 		f, o := t.Sum(released), t.Sum(baseline)
-		segments = append(segments, stats.Segment{P0: stats.EstimateRate(o.Bad, o.N), P1: stats.EstimateRate(f.Bad, f.N)})
+		segments = append(segments, stats.Segment{P0: stats.EstimateRate(o.Bad, o.N),
+			P1: stats.EstimateRate(f.Bad, f.N)})
 		series = append(series, t.Series(released))
 	}
 	all := make([]stats.Second, 0, len(series))
@@ -246,7 +251,8 @@ func (r *run) row() Row {
 		Run: r.Name, Role: string(r.Role), Seed: r.seed(), Verdict: r.Verdict, Reason: r.Reason,
 		Released: seconds(t.Released), FirstBad: seconds(t.FirstBad), Abort: seconds(t.Abort),
 		LastBad: seconds(t.LastBad), Promoted: seconds(t.Promoted), End: event.Seconds(t.Last.At),
-		Harm: r.harm(), ByGuardrails: r.ownHarm(nil), UsersHurt: usersHurt(t), CanaryRequests: t.CanaryRequests, Share: round4(t.ActualShare()),
+		Harm: r.harm(), ByGuardrails: r.ownHarm(nil), UsersHurt: usersHurt(t), CanaryRequests: t.CanaryRequests,
+		Share:  round4(t.ActualShare()),
 		Events: r.eventRefs(r.Moments...),
 	}
 	if t.FirstBad.Happened() || t.Abort.Happened() || t.Refusal.Happened() {

@@ -20,6 +20,8 @@ type finding struct {
 	weight  float64
 	note    string
 	moments []timeline.Moment
+	// unmeasured is set if the run cannot be judged, because a run to compare it with is not there.
+	unmeasured bool
 }
 
 // noRuns is the reason of an item if no run was played.
@@ -35,6 +37,7 @@ func gradeRuns(runs []*run, ask func(*run) finding) grade {
 		if f.ok {
 			g.passed++
 		}
+		g.unmeasured = g.unmeasured || f.unmeasured
 		g.events = append(g.events, r.eventRefs(f.moments...)...)
 		if name == "" || !f.ok && worst.ok || f.ok == worst.ok && f.weight > worst.weight {
 			worst, name = f, r.Name
@@ -80,11 +83,13 @@ func (t *trial) gradeHarm(i scenario.RubricItem) grade {
 	return t.gradeFaulty(func(r *run) finding {
 		ratio := r.harmRatio()
 		if ratio == nil || !r.complete() {
-			return finding{weight: 2, note: "not measured: there is no unguarded run to compare with"}
+			return finding{weight: 2, unmeasured: true,
+				note: "not measured: there is no unguarded run to compare with"}
 		}
 		return finding{
 			ok: *ratio <= limit, weight: *ratio,
-			note:    fmt.Sprintf("%s of the harm got through (%s allowed)", format.Percent(*ratio), format.Percent(limit)),
+			note: fmt.Sprintf("%s of the harm got through (%s allowed)", format.Percent(*ratio),
+				format.Percent(limit)),
 			moments: []timeline.Moment{r.Timeline.FirstBad, r.Timeline.LastBad},
 		}
 	})
@@ -104,7 +109,8 @@ func (t *trial) gradeDetection(i scenario.RubricItem) grade {
 		}
 		return finding{
 			ok: took <= limit, weight: took.Seconds(), moments: moments,
-			note: fmt.Sprintf("noticed %s after the first bad request (%s allowed)", format.Duration(took), format.Duration(limit)),
+			note: fmt.Sprintf("noticed %s after the first bad request (%s allowed)", format.Duration(took),
+				format.Duration(limit)),
 		}
 	})
 }
@@ -230,10 +236,12 @@ func (t *trial) gradeCohorts(i scenario.RubricItem) grade {
 	for _, c := range t.cohorts(counted) {
 		switch {
 		case c.Unguarded == nil:
-			return grade{of: 1, reason: "not measured: there is no unguarded run to compare with"}
+			return grade{of: 1, unmeasured: true,
+				reason: "not measured: there is no unguarded run to compare with"}
 		case c.HarmRatio != nil && *c.HarmRatio > worst:
 			worst = *c.HarmRatio
-			g.reason = fmt.Sprintf("%s got %s of its harm without guardrails (%s allowed)", c.Cohort, format.Percent(worst), format.Percent(i.Limit))
+			g.reason = fmt.Sprintf("%s got %s of its harm without guardrails (%s allowed)", c.Cohort,
+				format.Percent(worst), format.Percent(i.Limit))
 		}
 	}
 	if worst > i.Limit {
@@ -245,8 +253,8 @@ func (t *trial) gradeCohorts(i scenario.RubricItem) grade {
 	return g
 }
 
-// gradeWaiting counts the time of a wait in which users were hurt: a person may take their time while
-// nothing is at stake.
+// gradeWaiting counts the time of a wait in which users were hurt: a person may take their time
+// while nothing is at stake.
 func (t *trial) gradeWaiting(scenario.RubricItem) grade {
 	return gradeRuns(t.faulty, func(r *run) finding {
 		tl := r.Timeline

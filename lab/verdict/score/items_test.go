@@ -13,9 +13,11 @@ import (
 	script "coalmine/lab/verdict/timelinetest"
 )
 
-// Flagger stops at the first gate that fails: the gates after it count as called if another run calls them.
+// Flagger stops at the first gate that fails: the gates after it count as called if another run
+// calls them.
 func TestGatesAfterARefusal(t *testing.T) {
-	refused := rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", false).Canary("Progressing", 0, 1).Canary("Failed", 0, 2).Traffic(5).Complete()
+	refused := rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", false).Canary(
+		"Progressing", 0, 1).Canary("Failed", 0, 2).Traffic(5).Complete()
 	began := func() *script.Script {
 		return rolling("healthy").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true)
 	}
@@ -26,7 +28,8 @@ func TestGatesAfterARefusal(t *testing.T) {
 		"drilled elsewhere": {began().Gate("rollback-drill", true), 10},
 		"drilled never":     {began(), 0},
 	} {
-		runs := []score.RunResult{run(score.RoleFaulty, refused), run(score.RoleHealthy, c.healthy.Canary("Progressing", 5, 0).Traffic(10).Promote().Complete())}
+		runs := []score.RunResult{run(score.RoleFaulty, refused),
+			run(score.RoleHealthy, c.healthy.Canary("Progressing", 5, 0).Traffic(10).Promote().Complete())}
 		if i := score.Trial(all(scenario.RubricItem{ID: "rehearsed", Points: 10}), runs).Items[0]; i.Points != c.want {
 			t.Errorf("%s: %d points, want %d: %s", name, i.Points, c.want, i.Reason)
 		}
@@ -43,43 +46,51 @@ type itemCase struct {
 func itemCases() map[string]itemCase {
 	described := func(owner, hypothesis, start, end string) *script.Script {
 		s := script.New("faulty", 1, true)
-		return s.Add(event.Applied{ObjectKind: "Canary", Name: script.Service, Owner: "learner", Annotations: map[string]string{
-			"coalmine.dev/owner": owner, "coalmine.dev/start": start, "coalmine.dev/end": end, "coalmine.dev/hypothesis": hypothesis,
-		}}).Traffic(5).Complete()
+		return s.Add(event.Applied{ObjectKind: "Canary", Name: script.Service, Owner: "learner",
+			Annotations: map[string]string{
+				"coalmine.dev/owner": owner, "coalmine.dev/start": start, "coalmine.dev/end": end,
+				"coalmine.dev/hypothesis": hypothesis,
+			}}).Traffic(5).Complete()
 	}
 	bounds := func(start, end string) *script.Script { return described("team-a", "they buy more", start, end) }
 	proved := func() *script.Script {
-		return rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy", true).Gate("rollback-drill", true)
+		return rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", true).Gate("policy",
+			true).Gate("rollback-drill", true)
 	}
 	waiting := rolling("faulty").Canary("Progressing", 5, 0).Traffic(10).Gate("approve", false).Traffic(30)
-	waitingEarly := rolling("faulty").Canary("Progressing", 0, 0).Gate("approve", false).Traffic(30).Gate("approve", true).Canary("Progressing", 5, 0)
+	waitingEarly := rolling("faulty").Canary("Progressing", 0, 0).Gate("approve", false).Traffic(30).Gate("approve",
+		true).Canary("Progressing", 5, 0)
 	late := proved()
 	late.Canary("Progressing", 5, 0).Traffic(20)
 	return map[string]itemCase{
-		"caught":                {"caught", 0, script.RolledBack(1), true},
-		"not caught":            {"caught", 0, script.Promoted("faulty", 1), false},
-		"harm within":           {"harm-share", 0.12, script.RolledBack(1), true},
-		"harm beyond":           {"harm-share", 0.11, script.RolledBack(1), false},
-		"harm by MaxHarm":       {"harm-share", 0, script.RolledBack(1), true},
-		"soon":                  {"detect-within", 49, script.RolledBack(1), true},
-		"late":                  {"detect-within", 48, script.RolledBack(1), false},
-		"low weight":            {"abort-weight", 25, script.RolledBack(1), true},
-		"high weight":           {"abort-weight", 24, script.RolledBack(1), false},
-		"cohort within":         {"cohort-harm", 0.12, script.RolledBack(1), true},
-		"cohort beyond":         {"cohort-harm", 0.11, script.RolledBack(1), false},
-		"mtls":                  {"mtls", 0, late, true},
-		"policy":                {"policy", 0, late, true},
-		"rehearsed":             {"rehearsed", 0, late, true},
-		"preconditions":         {"preconditions", 0, late, true},
-		"no mtls":               {"mtls", 0, script.RolledBack(1), false},
-		"no policy":             {"policy", 0, script.RolledBack(1), false},
-		"no rehearsal":          {"rehearsed", 0, script.RolledBack(1), false},
-		"no preconditions":      {"preconditions", 0, script.RolledBack(1), false},
-		"mtls after the fact":   {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Traffic(5).Gate("mtls", true), false},
-		"mtls that refused":     {"mtls", 0, rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls", false).Traffic(5), true},
-		"mtls that let through": {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Gate("mtls", false).Traffic(5), false},
-		"bounded":               {"experiment-bounded", 0, script.RolledBack(1), true},
-		"bounded by times":      {"experiment-bounded", 0, bounds("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"), true},
+		"caught":           {"caught", 0, script.RolledBack(1), true},
+		"not caught":       {"caught", 0, script.Promoted("faulty", 1), false},
+		"harm within":      {"harm-share", 0.12, script.RolledBack(1), true},
+		"harm beyond":      {"harm-share", 0.11, script.RolledBack(1), false},
+		"harm by MaxHarm":  {"harm-share", 0, script.RolledBack(1), true},
+		"soon":             {"detect-within", 49, script.RolledBack(1), true},
+		"late":             {"detect-within", 48, script.RolledBack(1), false},
+		"low weight":       {"abort-weight", 25, script.RolledBack(1), true},
+		"high weight":      {"abort-weight", 24, script.RolledBack(1), false},
+		"cohort within":    {"cohort-harm", 0.12, script.RolledBack(1), true},
+		"cohort beyond":    {"cohort-harm", 0.11, script.RolledBack(1), false},
+		"mtls":             {"mtls", 0, late, true},
+		"policy":           {"policy", 0, late, true},
+		"rehearsed":        {"rehearsed", 0, late, true},
+		"preconditions":    {"preconditions", 0, late, true},
+		"no mtls":          {"mtls", 0, script.RolledBack(1), false},
+		"no policy":        {"policy", 0, script.RolledBack(1), false},
+		"no rehearsal":     {"rehearsed", 0, script.RolledBack(1), false},
+		"no preconditions": {"preconditions", 0, script.RolledBack(1), false},
+		"mtls after the fact": {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Traffic(5).Gate("mtls",
+			true), false},
+		"mtls that refused": {"mtls", 0, rolling("faulty").Canary("Progressing", 0, 0).Gate("mtls",
+			false).Traffic(5), true},
+		"mtls that let through": {"mtls", 0, rolling("faulty").Canary("Progressing", 5, 0).Gate("mtls",
+			false).Traffic(5), false},
+		"bounded": {"experiment-bounded", 0, script.RolledBack(1), true},
+		"bounded by times": {"experiment-bounded", 0,
+			bounds("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"), true},
 		"ends first":            {"experiment-bounded", 0, bounds("2026-03-02", "2026-03-01"), false},
 		"ends at once":          {"experiment-bounded", 0, bounds("2026-03-01", "2026-03-01"), false},
 		"ends some day":         {"experiment-bounded", 0, bounds("2026-03-01", "soon"), false},
@@ -125,22 +136,25 @@ func TestItems(t *testing.T) {
 
 func matched(share int) event.Route {
 	return event.Route{Name: script.Service, Rules: []event.RouteRule{
-		{Match: "header x-canary = always", Backends: []event.RouteBackend{{Service: script.Service + "-canary", Weight: share}, {Service: script.Service + "-primary", Weight: 100 - share}}},
+		{Match: "header x-canary = always", Backends: []event.RouteBackend{{Service: script.Service + "-canary",
+			Weight: share}, {Service: script.Service + "-primary", Weight: 100 - share}}},
 		{Backends: []event.RouteBackend{{Service: script.Service + "-primary", Weight: 100}}},
 	}}
 }
 
 // experiment is an A/B test whose premium users should all get the canary.
 func experiment(leak int) *script.Script {
-	s := rolling("healthy").Add(matched(100)).Add(event.Canary{Name: script.Service, Phase: "Progressing", Iterations: 1, Threshold: 5})
+	s := rolling("healthy").Add(matched(100)).Add(event.Canary{Name: script.Service, Phase: "Progressing",
+		Iterations: 1, Threshold: 5})
 	for range 60 {
 		from := s.Events()[len(s.Events())-1].At
-		s.Wait(time.Second).Add(event.Traffic{From: event.Seconds(from), To: event.Seconds(from + time.Second), Cells: []event.Cell{
-			{Cohort: "premium", Workload: script.Service, Version: script.Version, N: 20 - leak},
-			{Cohort: "premium", Workload: script.Service + "-primary", Version: script.Baseline, N: leak},
-			{Cohort: "free", Workload: script.Service + "-primary", Version: script.Baseline, N: 80},
-			{Cohort: "testers", Workload: script.Service, Version: script.Version, N: 5},
-		}})
+		s.Wait(time.Second).Add(event.Traffic{From: event.Seconds(from), To: event.Seconds(from + time.Second),
+			Cells: []event.Cell{
+				{Cohort: "premium", Workload: script.Service, Version: script.Version, N: 20 - leak},
+				{Cohort: "premium", Workload: script.Service + "-primary", Version: script.Baseline, N: leak},
+				{Cohort: "free", Workload: script.Service + "-primary", Version: script.Baseline, N: 80},
+				{Cohort: "testers", Workload: script.Service, Version: script.Version, N: 5},
+			}})
 	}
 	return s
 }
@@ -149,7 +163,8 @@ func TestSampleRatios(t *testing.T) {
 	split := func(canary, primary int) *script.Script {
 		s := rolling("healthy").Add(matched(50)).Canary("Progressing", 10, 0).Traffic(60)
 		return s.Add(event.TrafficTotals{Assigned: map[string]map[string]int{
-			"premium": {script.Service: canary, script.Service + "-primary": primary}, "free": {script.Service + "-primary": 5000},
+			"premium": {script.Service: canary, script.Service + "-primary": primary},
+			"free":    {script.Service + "-primary": 5000},
 		}}).End(event.OutcomeCompleted)
 	}
 	// 60 s at 10 %, of which 55 are steady: 110 of 1100 premium requests where 50 % were due.
@@ -169,7 +184,8 @@ func TestSampleRatios(t *testing.T) {
 		"a lopsided split":           {split(1100, 900), false},
 		"fewer than the weight says": {drained.Traffic(60).Complete(), false},
 	} {
-		i := score.Trial(all(scenario.RubricItem{ID: "sample-ratio", Points: 10}), []score.RunResult{run(score.RoleFaulty, c.log)}).Items[0]
+		i := score.Trial(all(scenario.RubricItem{ID: "sample-ratio", Points: 10}),
+			[]score.RunResult{run(score.RoleFaulty, c.log)}).Items[0]
 		if (i.Points == 10) != c.want {
 			t.Errorf("%s: %d points: %s", name, i.Points, i.Reason)
 		}
@@ -218,13 +234,17 @@ func TestNoWaitingCountsTheTimeInWhichUsersAreHurt(t *testing.T) {
 		log  *script.Script
 		want string
 	}{
-		"harm ends during the wait":    {heal(wait(start().Traffic(10)).Traffic(2)).Traffic(300).Gate("approve", true).Traffic(5), "2 s"},
-		"the wait ends first":          {wait(start().Traffic(10)).Traffic(3).Gate("approve", true).Traffic(20), "3 s"},
-		"neither ends":                 {wait(start().Traffic(10)).Traffic(7), "7 s"},
-		"harm starts during the wait":  {wait(start()).Traffic(5).Gate("approve", true).Traffic(5), "4 s"}, // the first second with harm ends where the wait is counted from
-		"the wait starts as harm ends": {wait(heal(start().Traffic(10))).Traffic(30).Gate("approve", true).Traffic(5), ""},
-		"the wait ends before harm":    {wait(rolling("faulty").Canary("Progressing", 0, 0)).Traffic(30).Gate("approve", true).Canary("Progressing", 5, 0).Traffic(10), ""},
-		"no harm at all":               {wait(heal(start())).Traffic(30), ""},
+		"harm ends during the wait": {heal(wait(start().Traffic(10)).Traffic(2)).Traffic(300).Gate("approve",
+			true).Traffic(5), "2 s"},
+		"the wait ends first": {wait(start().Traffic(10)).Traffic(3).Gate("approve", true).Traffic(20), "3 s"},
+		"neither ends":        {wait(start().Traffic(10)).Traffic(7), "7 s"},
+		// the first second with harm ends where the wait is counted from
+		"harm starts during the wait": {wait(start()).Traffic(5).Gate("approve", true).Traffic(5), "4 s"},
+		"the wait starts as harm ends": {wait(heal(start().Traffic(10))).Traffic(30).Gate("approve",
+			true).Traffic(5), ""},
+		"the wait ends before harm": {wait(rolling("faulty").Canary("Progressing", 0, 0)).Traffic(30).Gate(
+			"approve", true).Canary("Progressing", 5, 0).Traffic(10), ""},
+		"no harm at all": {wait(heal(start())).Traffic(30), ""},
 	} {
 		want := none
 		if c.want != "" {

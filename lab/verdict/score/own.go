@@ -39,9 +39,9 @@ func newBaseline(runs []*run) baseline {
 	return b
 }
 
-// ownHarm is the harm that guardrails caused in a run: for each cohort and route, the larger of what
-// a proxy answered in place of the service, and the significant excess of bad answers that the fault
-// did not hit over the baseline. Without a baseline it is the former alone.
+// ownHarm is the harm that guardrails caused in a run: for each cohort and route, the larger of
+// what a proxy answered in place of the service, and the significant excess of bad answers that the
+// fault did not hit over the baseline. Without a baseline it is the former alone.
 func ownHarm(t *timeline.Timeline, b baseline, keep func(timeline.Key) bool) int {
 	if !t.Run.Guarded {
 		return 0

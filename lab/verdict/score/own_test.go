@@ -54,8 +54,10 @@ func TestEssentialItems(t *testing.T) {
 
 func TestProgressDeadline(t *testing.T) {
 	late := func(ready int) *script.Script {
-		s := rolling("faulty").Canary("Progressing", 0, 0).Add(event.Workload{Name: script.Service, Version: script.Version, Desired: 1, Ready: ready})
-		s.Traffic(20).Add(event.Flagger{Canary: script.Service, Message: "Rolling back checkout.develop progress deadline exceeded"})
+		s := rolling("faulty").Canary("Progressing", 0,
+			0).Add(event.Workload{Name: script.Service, Version: script.Version, Desired: 1, Ready: ready})
+		s.Traffic(20).Add(event.Flagger{Canary: script.Service,
+			Message: "Rolling back checkout.develop progress deadline exceeded"})
 		return s.Canary("Failed", 0, 0).Traffic(5).Complete()
 	}
 	for ready, want := range []score.Verdict{score.Caught, score.Starved} {

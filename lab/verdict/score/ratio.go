@@ -75,7 +75,9 @@ func matchedRequests(t *timeline.Timeline) ratio {
 	least := math.Inf(1)
 	for _, name := range t.Cohorts() {
 		canary := t.SumSteady(timeline.AllOf(timeline.InCohort(name), t.OnCanary())).N
-		all := t.SumSteady(timeline.AllOf(timeline.InCohort(name), func(k timeline.Key) bool { return k.Workload != "" })).N
+		all := t.SumSteady(timeline.AllOf(timeline.InCohort(name), func(k timeline.Key) bool {
+			return k.Workload != ""
+		})).N
 		if exposed := float64(canary) > maxLeak*float64(all); exposed && float64(canary)/float64(all) < least {
 			least = float64(canary) / float64(all)
 			x.cohort, x.canary, x.primary = name, canary, all-canary
@@ -118,7 +120,9 @@ const maxAssignments = 1.02
 // requests counts what the canary and others answered to a cohort in steady seconds.
 func requests(t *timeline.Timeline, cohort string) (canary, others int) {
 	canary = t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), t.OnCanary())).N
-	all := t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), func(k timeline.Key) bool { return k.Workload != "" })).N
+	all := t.SumSteady(timeline.AllOf(timeline.InCohort(cohort), func(k timeline.Key) bool {
+		return k.Workload != ""
+	})).N
 	return canary, all - canary
 }
 
@@ -145,7 +149,8 @@ func (x ratio) judge() finding {
 	}
 	share := float64(x.canary) / float64(total)
 	f := finding{weight: math.Abs(share - x.expected)}
-	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s configured", format.Percent(share), x.unit, x.cohort, format.Percent(x.expected))
+	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s configured", format.Percent(share), x.unit, x.cohort,
+		format.Percent(x.expected))
 	if x.expected <= 0 || x.expected >= 1 {
 		f.ok = math.Abs(share-x.expected) <= maxLeak
 		return f

@@ -26,16 +26,20 @@ func checks() []check {
 	return []check{
 		{"caught", "Every faulty release is caught", "", 0, (*trial).gradeCaught},
 		{"healthy-promoted", "Every healthy release is delivered", "", 0, (*trial).gradeDelivered},
-		{"harm-share", "Little of the harm gets through", "share of the harm without guardrails, 0 to 1", 1, (*trial).gradeHarm},
-		{"detect-within", "The fault is noticed soon", "seconds from the first bad request", 86400, (*trial).gradeDetection},
+		{"harm-share", "Little of the harm gets through", "share of the harm without guardrails, 0 to 1", 1,
+			(*trial).gradeHarm},
+		{"detect-within", "The fault is noticed soon", "seconds from the first bad request", 86400,
+			(*trial).gradeDetection},
 		{"abort-weight", "The rollback comes at a low weight", "canary weight in percent", 100, (*trial).gradeWeight},
 		{"preconditions", "The preconditions are checked before canary traffic", "", 0, (*trial).gradePreconditions},
 		{"rehearsed", "A rollback drill passed before canary traffic", "", 0, (*trial).gradeDrill},
 		{"mtls", "mTLS is checked before canary traffic", "", 0, (*trial).gradeMTLS},
 		{"policy", "Policy is checked before canary traffic", "", 0, (*trial).gradePolicy},
 		{"experiment-bounded", "The experiment has an owner, a hypothesis and an end", "", 0, (*trial).gradeExperiment},
-		{"sample-ratio", "The canary gets the users it should get", "share of the exposed cohort, 0 to 1", 1, (*trial).gradeRatio},
-		{"cohort-harm", "No cohort is hurt more than the others", "share of the worst cohort's harm without guardrails", 1, (*trial).gradeCohorts},
+		{"sample-ratio", "The canary gets the users it should get", "share of the exposed cohort, 0 to 1", 1,
+			(*trial).gradeRatio},
+		{"cohort-harm", "No cohort is hurt more than the others",
+			"share of the worst cohort's harm without guardrails", 1, (*trial).gradeCohorts},
 		{"no-waiting", "Nothing waits for a person while users are hurt", "", 0, (*trial).gradeWaiting},
 	}
 }
@@ -54,16 +58,18 @@ type grade struct {
 	passed, of int
 	reason     string
 	events     []EventRef
+	// unmeasured is set if a run could not be judged.
+	unmeasured bool
 }
 
 // grade gives an item its points: all of them times the share that passed, rounded down.
 // Full reports whether every run passes it.
-func (t *trial) grade(i scenario.RubricItem) (item Item, full bool) {
+func (t *trial) grade(i scenario.RubricItem) (item Item, full, unmeasured bool) {
 	item = Item{ID: i.ID, Title: i.Title, Max: max(0, i.Points), Essential: i.Essential}
 	c, ok := findCheck(i.ID)
 	if !ok {
 		item.Reason = "this version of coalmine has no such check"
-		return item, false
+		return item, false, false
 	}
 	if item.Title == "" {
 		item.Title = c.title
@@ -81,7 +87,7 @@ func (t *trial) grade(i scenario.RubricItem) (item Item, full bool) {
 	if item.Points < item.Max && g.of > 0 {
 		item.Hint = i.Hint
 	}
-	return item, full
+	return item, full, g.unmeasured
 }
 
 // nothingDelivered reports whether healthy releases were tried and none was delivered: guardrails

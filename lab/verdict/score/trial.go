@@ -21,8 +21,8 @@ const (
 	RoleUnguarded Role = "unguarded" // no guardrails, the faulty version
 	RoleReference Role = "reference" // the scenario's own solution, the faulty version
 
-	// RoleOther is the learner's guardrails with a version that the scenario calls neither faulty nor
-	// healthy. It counts as faulty if its fault hurt users, and else as healthy.
+	// RoleOther is the learner's guardrails with a version that the scenario calls neither faulty
+	// nor healthy. It counts as faulty if its fault hurt users, and else as healthy.
 	RoleOther Role = "other"
 )
 
@@ -37,8 +37,9 @@ type RunResult struct {
 	Played time.Time
 }
 
-// Evaluate scores the runs that were planned: as a trial, or, if all of them are of one role, as runs
-// of one version. Everything that says what a run folder is worth rests on the card it returns.
+// Evaluate scores the runs that were planned: as a trial, or, if all of them are of one role, as
+// runs of one version. Everything that says what a run folder is worth rests on the card it
+// returns.
 func Evaluate(s *scenario.Scenario, runs []RunResult) Card {
 	if !OneVersion(runs) {
 		return Trial(s, runs)
@@ -53,27 +54,32 @@ func Evaluate(s *scenario.Scenario, runs []RunResult) Card {
 	return c
 }
 
-// OneVersion reports whether all runs are of one role. The rubric is about trials: runs of one version
-// have no points, and pass if each of them does.
+// OneVersion reports whether all runs are of one role. The rubric is about trials: runs of one
+// version have no points, and pass if each of them does.
 func OneVersion(runs []RunResult) bool {
 	return len(runs) > 0 && !slices.ContainsFunc(runs, func(r RunResult) bool { return r.Role != runs[0].Role })
 }
 
-// Trial scores the runs of a trial. Runs of one role must have different seeds; their order does not
-// matter. A run of an unknown role does not count. A trial that lacks planned runs does not pass.
+// Trial scores the runs of a trial. Runs of one role must have different seeds; their order does
+// not matter. A run of an unknown role does not count. A trial that lacks planned runs does not
+// pass.
 func Trial(s *scenario.Scenario, runs []RunResult) Card {
 	t := newTrial(s, runs)
 	c := t.card(s)
 	for _, i := range s.Rubric.Items {
-		item, full := t.grade(i)
+		item, full, unmeasured := t.grade(i)
 		c.Items = append(c.Items, item)
 		c.Points += item.Points
 		c.MaxPoints += item.Max
-		if item.Essential && !full {
+		switch {
+		case !item.Essential || full:
+		case unmeasured:
+			t.unmeasured = append(t.unmeasured, item)
+		default:
 			t.incomplete = append(t.incomplete, item)
 		}
 	}
-	if half := c.MaxPoints / 2; len(t.incomplete) > 0 {
+	if half := c.MaxPoints / 2; len(t.incomplete)+len(t.unmeasured) > 0 {
 		c.Limited = c.Points > half
 		c.Points = min(c.Points, half)
 	}
@@ -103,6 +109,8 @@ type trial struct {
 	missing         int // planned runs that were not played
 	// incomplete are the essential items that are not met in full.
 	incomplete []Item
+	// unmeasured are essential items that the runs cannot show to be met.
+	unmeasured []Item
 }
 
 // run is one run with those of the same seed that it is compared with.
@@ -175,7 +183,8 @@ func (t *trial) judgeHarm() {
 	}
 	for _, r := range t.faulty {
 		if !delivered[r.seed()] {
-			r.uncounted = "the healthy release of the same seed was not delivered unharmed, so stopping this one proves nothing"
+			r.uncounted = "the healthy release of the same seed was not delivered unharmed, so stopping this one " +
+				"proves nothing"
 		}
 	}
 }
@@ -231,9 +240,9 @@ func (t *trial) count(runs []*run, is func(Verdict) bool) Rate {
 	return r.withInterval()
 }
 
-// outcome decides over all runs. A fault of the lab comes first, because it leaves nothing to judge;
-// a missed incident outweighs a healthy release that was held up. Passed decides over runs that all
-// have a good verdict.
+// outcome decides over all runs. A fault of the lab comes first, because it leaves nothing to
+// judge; a missed incident outweighs a healthy release that was held up. Passed decides over runs
+// that all have a good verdict.
 func (t *trial) outcome(passed func() (string, int, string)) (outcome string, exit int, reason string) {
 	missed := filter(t.faulty, func(r *run) bool { return r.Verdict != Caught && r.Verdict != Inconclusive })
 	held := filter(t.healthy, func(r *run) bool { return r.Verdict != Promoted && r.Verdict != Inconclusive })
@@ -245,7 +254,8 @@ func (t *trial) outcome(passed func() (string, int, string)) (outcome string, ex
 	case len(missed) > 0:
 		return OutcomeMissed, ExitMissed, summarize(missed, t.faulty, "not caught", "faulty releases")
 	case len(held) > 0 && !slices.ContainsFunc(held, func(r *run) bool { return r.Verdict != HurtUsers }):
-		return OutcomeHurtUsers, ExitRolledBack, summarize(held, t.healthy, "not delivered unharmed", "healthy releases")
+		return OutcomeHurtUsers, ExitRolledBack, summarize(held, t.healthy, "not delivered unharmed",
+			"healthy releases")
 	case len(held) > 0:
 		return OutcomeRolledBack, ExitRolledBack, summarize(held, t.healthy, "not delivered", "healthy releases")
 	case len(open) > 0:
@@ -264,11 +274,16 @@ func (t *trial) passed() (outcome string, exit int, reason string) {
 	case len(t.faulty) == 0:
 		return OutcomeInconclusive, ExitInconclusive, "no faulty release was tried"
 	case len(t.healthy) == 0:
-		return OutcomeInconclusive, ExitInconclusive, "no healthy release was tried, so a guardrail that stops everything would do"
+		return OutcomeInconclusive, ExitInconclusive, "no healthy release was tried, so a guardrail that stops " +
+			"everything would do"
 	}
 	if len(t.incomplete) > 0 {
 		first := t.incomplete[0]
 		return OutcomeIncomplete, ExitMissed, fmt.Sprintf("%s is essential: %s", first.Title, first.Reason)
+	}
+	if len(t.unmeasured) > 0 && t.missing == 0 {
+		first := t.unmeasured[0]
+		return OutcomeInconclusive, ExitInconclusive, fmt.Sprintf("%s is essential: %s", first.Title, first.Reason)
 	}
 	return OutcomePassed, ExitPassed, allCaught(len(t.faulty)) + ", " + allDelivered(len(t.healthy))
 }

@@ -128,7 +128,8 @@ func judgeIncomplete(t *timeline.Timeline, faulty bool) (Judgement, bool) {
 		if faulty {
 			v = NotReleased
 		}
-		return newJudgement(v, end, "the guardrails never became ready, so nothing was released%s", withReason(t.End.Reason)), true
+		return newJudgement(v, end, "the guardrails never became ready, so nothing was released%s",
+			withReason(t.End.Reason)), true
 	case event.OutcomeInterrupted:
 		return newJudgement(Inconclusive, end, "the run was interrupted%s", withReason(t.End.Reason)), true
 	case event.OutcomeLabFault:
@@ -151,7 +152,8 @@ func judgeFaulty(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	case t.Abort.Happened():
 		return judgeRollback(t, r)
 	case t.Removed.Happened():
-		return newJudgement(Deleted, []timeline.Moment{t.Removed}, "the canary was removed before the analysis had decided, which does not count as caught")
+		return newJudgement(Deleted, []timeline.Moment{t.Removed},
+			"the canary was removed before the analysis had decided, which does not count as caught")
 	case t.FirstBad.Happened():
 		return newJudgement(Missed, []timeline.Moment{t.FirstBad, t.LastBad, t.End.Moment},
 			"users were hurt and the rollout was never rolled back")
@@ -161,7 +163,8 @@ func judgeFaulty(t *timeline.Timeline, r scenario.Rubric) Judgement {
 		return newJudgement(Starved, []timeline.Moment{t.FirstCanary, t.End.Moment},
 			"the canary answered %d requests (%d are needed to judge it)", t.CanaryRequests, minRequests(r))
 	}
-	return newJudgement(Inconclusive, []timeline.Moment{t.End.Moment}, "the analysis was not over at the horizon, and no user was hurt so far")
+	return newJudgement(Inconclusive, []timeline.Moment{t.End.Moment},
+		"the analysis was not over at the horizon, and no user was hurt so far")
 }
 
 // judgeRollback tells a catch from a canary that failed because it had no requests.
@@ -174,12 +177,14 @@ func judgeRollback(t *timeline.Timeline, r scenario.Rubric) Judgement {
 			"rolled back because the pods of the canary were not ready by the progress deadline")
 	case starved(t, r) && !t.Refusal.Happened():
 		return newJudgement(Starved, []timeline.Moment{t.FirstCanary, t.Abort},
-			"rolled back after %d canary requests (%d are needed to judge it): starving the canary does not count as caught",
+			"rolled back after %d canary requests (%d are needed to judge it): starving the canary does not "+
+				"count as caught",
 			t.CanaryRequests, minRequests(r))
 	case !t.FirstBad.Happened():
 		return newJudgement(Caught, []timeline.Moment{t.Detected, t.Abort}, "rolled back before any user was hurt")
 	}
-	return newJudgement(Caught, []timeline.Moment{t.FirstBad, t.Detected, t.Abort}, "rolled back at %d %% of the traffic", t.WeightAtAbort)
+	return newJudgement(Caught, []timeline.Moment{t.FirstBad, t.Detected, t.Abort},
+		"rolled back at %d %% of the traffic", t.WeightAtAbort)
 }
 
 // minRequests is the least number of requests that a canary must answer. A canary without any is
@@ -203,7 +208,8 @@ func judgeHealthy(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	case t.Abort.Happened():
 		return newJudgement(RolledBack, []timeline.Moment{t.Detected, t.Abort}, "the healthy version was rolled back")
 	case t.Removed.Happened():
-		return newJudgement(Stuck, []timeline.Moment{t.Removed}, "the canary was removed, so the healthy version was not delivered")
+		return newJudgement(Stuck, []timeline.Moment{t.Removed},
+			"the canary was removed, so the healthy version was not delivered")
 	}
 	m := cmp.Or(t.Promoting, t.End.Moment)
 	return newJudgement(Stuck, []timeline.Moment{m}, "the healthy version was not delivered by the horizon")

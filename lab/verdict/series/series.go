@@ -43,7 +43,8 @@ type Selection struct {
 	Side                   Side
 }
 
-// Width of the first buckets, and how many there may be before pairs of them become one. Seconds of traffic fill them.
+// Width of the first buckets, and how many there may be before pairs of them become one. Seconds of
+// traffic fill them.
 const (
 	// The width of the first buckets, and the number of buckets from which pairs of them are
 	// merged.

@@ -17,7 +17,8 @@ import (
 
 // traffic draws a log of seconds with gaps, of a few cohorts, routes and workloads.
 func traffic(t *rapid.T) []event.Event {
-	events := []event.Event{{Seq: 1, Fact: event.RunStarted{Format: event.Format, Service: "shop", Version: "v2", Baseline: "v1"}}}
+	events := []event.Event{{Seq: 1, Fact: event.RunStarted{Format: event.Format, Service: "shop", Version: "v2",
+		Baseline: "v1"}}}
 	now := time.Duration(rapid.IntRange(0, 2e6).Draw(t, "start")) * time.Microsecond
 	gaps := []time.Duration{0, 0, 0, time.Second, 10 * time.Second}
 	if rapid.Bool().Draw(t, "long") { // long enough to merge pairs of buckets several times
@@ -25,7 +26,8 @@ func traffic(t *rapid.T) []event.Event {
 	}
 	cell := rapid.Custom(func(t *rapid.T) event.Cell {
 		n := rapid.IntRange(0, 50).Draw(t, "n")
-		c := event.Cell{Cohort: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "cohort"), Route: rapid.SampledFrom([]string{"r", "s"}).Draw(t, "route"), N: n}
+		c := event.Cell{Cohort: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "cohort"),
+			Route: rapid.SampledFrom([]string{"r", "s"}).Draw(t, "route"), N: n}
 		c.Workload = rapid.SampledFrom([]string{"", "shop", "shop-primary"}).Draw(t, "workload")
 		if c.Workload != "" {
 			c.Version = rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "version")
@@ -42,8 +44,9 @@ func traffic(t *rapid.T) []event.Event {
 		now += rapid.SampledFrom(gaps).Draw(t, "gap")
 		from := now
 		now += time.Second
-		events = append(events, event.Event{Seq: len(events) + 1, At: now, Fact: event.Traffic{From: event.Seconds(from), To: event.Seconds(now),
-			Cells: rapid.SliceOfN(cell, 0, 6).Draw(t, "cells")}})
+		events = append(events, event.Event{Seq: len(events) + 1, At: now,
+			Fact: event.Traffic{From: event.Seconds(from), To: event.Seconds(now),
+				Cells: rapid.SliceOfN(cell, 0, 6).Draw(t, "cells")}})
 	}
 	return events
 }
@@ -52,7 +55,8 @@ func selections() []series.Selection {
 	var all []series.Selection
 	for _, side := range []series.Side{series.All, series.Canary, series.Primary} {
 		for _, cohort := range []string{"", "a", "nobody"} {
-			all = append(all, series.Selection{Side: side, Cohort: cohort}, series.Selection{Side: side, Cohort: cohort, Route: "r", Version: "v2"})
+			all = append(all, series.Selection{Side: side, Cohort: cohort},
+				series.Selection{Side: side, Cohort: cohort, Route: "r", Version: "v2"})
 		}
 	}
 	return all
@@ -61,7 +65,8 @@ func selections() []series.Selection {
 // counted is another implementation of a selection.
 func counted(tl *timeline.Timeline, s series.Selection) timeline.Counts {
 	return tl.Sum(func(k timeline.Key) bool {
-		if s.Cohort != "" && k.Cohort != s.Cohort || s.Route != "" && k.Route != s.Route || s.Version != "" && k.Version != s.Version {
+		if s.Cohort != "" && k.Cohort != s.Cohort || s.Route != "" && k.Route != s.Route || s.Version != "" &&
+			k.Version != s.Version {
 			return false
 		}
 		switch s.Side {
@@ -79,7 +84,8 @@ func slowest(tl *timeline.Timeline, s series.Selection) time.Duration {
 	var all [][]event.BucketCount
 	for _, f := range tl.Seconds() {
 		for _, c := range f.Cells {
-			one := timeline.Build([]event.Event{{Seq: 1, Fact: tl.Run}, {Seq: 2, Fact: event.Traffic{Cells: []event.Cell{c}}}})
+			one := timeline.Build([]event.Event{{Seq: 1, Fact: tl.Run},
+				{Seq: 2, Fact: event.Traffic{Cells: []event.Cell{c}}}})
 			if counted(one, s).N > 0 {
 				all = append(all, c.Latency)
 			}
@@ -109,7 +115,8 @@ func TestPointsAddUp(t *testing.T) {
 			for i, p := range points {
 				sum = sum.Plus(p.Counts)
 				if p.HarmSoFar != sum.Harm {
-					t.Fatalf("%+v: point %d has had %d harmed so far, the points before it had %d", sel, i, p.HarmSoFar, sum.Harm)
+					t.Fatalf("%+v: point %d has had %d harmed so far, the points before it had %d", sel, i,
+						p.HarmSoFar, sum.Harm)
 				}
 				if (p.N == 0) != (p.P99 == 0) || p.P50 > p.P99 {
 					t.Fatalf("%+v: %d requests waited %v, the slowest %v", sel, p.N, p.P50, p.P99)
@@ -125,7 +132,8 @@ func TestPointsAddUp(t *testing.T) {
 				t.Fatalf("%+v over %d points: %+v, the timeline has %+v", sel, len(points), sum, want)
 			}
 		}
-		if diff := cmp.Diff(s.Points(series.Selection{}, 0, forever, n), series.Of(tl).Points(series.Selection{}, 0, forever, n)); diff != "" {
+		if diff := cmp.Diff(s.Points(series.Selection{}, 0, forever, n),
+			series.Of(tl).Points(series.Selection{}, 0, forever, n)); diff != "" {
 			t.Fatalf("a series of a timeline differs (-events +timeline):\n%s", diff)
 		}
 	})
@@ -145,7 +153,8 @@ func TestWindow(t *testing.T) {
 		var until timeline.Counts
 		last := points[len(points)-1]
 		for m, f := range timeline.Build(events).Seconds() {
-			if s.End() < time.Hour/2 && time.Duration(f.To) <= min(to, s.End()) { // else buckets are wider than a second
+			// else buckets are wider than a second
+			if s.End() < time.Hour/2 && time.Duration(f.To) <= min(to, s.End()) {
 				for _, c := range f.Cells {
 					until = until.Plus(timeline.CountsOf(c))
 				}
@@ -190,12 +199,14 @@ func TestLines(t *testing.T) {
 	ask("success", "sum(good) / sum(all) * 100", ref(98), ref(99), nil)
 	ask("errors", "sum(bad) / sum(all)", ref(0.02), nil, ref(0.01))
 	ask("p99", "histogram_quantile(0.99, sum(rate(http_seconds_bucket[1m])) by (le))", ref(0.2), nil, ref(0.5))
-	ask("p99-linkerd", "histogram_quantile(0.99, sum(rate(response_latency_ms_bucket[1m])) by (le))", ref(600), nil, ref(500))
+	ask("p99-linkerd", "histogram_quantile(0.99, sum(rate(response_latency_ms_bucket[1m])) by (le))", ref(600),
+		nil, ref(500))
 	ask("volume", "sum(increase(all[1m]))", ref(7), ref(10), nil)
 	ask("saturation", "busy / slots", ref(3), nil, ref(8))
 	ask("success", "sum(good) / sum(all) * 100", nil, ref(99.5), nil)
 	ask("", "sum(good) / sum(all) * 100", ref(97), nil, nil)
-	ask("", "histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket[1m])) by (le))", ref(0.6), nil, ref(500))
+	ask("", "histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket[1m])) by (le))", ref(0.6),
+		nil, ref(500))
 	s.Add(event.Query{Asker: "other", Metric: "success", Value: ref(1)})
 	var got []string
 	for _, l := range series.Lines(timeline.Build(s.Events())) {
@@ -239,7 +250,8 @@ func TestMarkers(t *testing.T) {
 		}
 		return all
 	}
-	want := []string{"70 released", "85 5 %", "86 first harm", "115 25 %", "135 check 1/5", "135 noticed", "145 check 2/5", "155 check 3/5",
+	want := []string{"70 released", "85 5 %", "86 first harm", "115 25 %", "135 check 1/5", "135 noticed",
+		"145 check 2/5", "155 check 3/5",
 		"165 check 4/5", "175 check 5/5", "185 rolled back"}
 	if diff := cmp.Diff(want, marks(script.RolledBack(1))); diff != "" {
 		t.Errorf("the markers of a caught fault differ (-want +got):\n%s", diff)
@@ -258,10 +270,12 @@ func long(seconds int) []event.Event {
 	}
 	events := []event.Event{{Seq: 1, Fact: event.RunStarted{Service: "shop", Version: "v2"}}}
 	for i := range seconds {
-		f := event.Traffic{From: event.Seconds(i) * event.Seconds(time.Second), To: event.Seconds(i+1) * event.Seconds(time.Second)}
+		f := event.Traffic{From: event.Seconds(i) * event.Seconds(time.Second),
+			To: event.Seconds(i+1) * event.Seconds(time.Second)}
 		for c := range 8 {
-			f.Cells = append(f.Cells, event.Cell{Cohort: fmt.Sprint(c % 2), Route: fmt.Sprint(c / 4), Workload: []string{"shop", "shop-primary"}[c/2%2],
-				Version: "v2", N: 23, Bad: 2, Latency: lat})
+			f.Cells = append(f.Cells, event.Cell{Cohort: fmt.Sprint(c % 2), Route: fmt.Sprint(c / 4),
+				Workload: []string{"shop", "shop-primary"}[c/2%2],
+				Version:  "v2", N: 23, Bad: 2, Latency: lat})
 		}
 		events = append(events, event.Event{Seq: i + 2, At: time.Duration(f.To), Fact: f})
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// ErrorRates of a detector: Alpha is the chance of an alarm on a healthy version, Beta that of none on a
-// faulty one.
+// ErrorRates of a detector: Alpha is the chance of an alarm on a healthy version, Beta that of none
+// on a faulty one.
 type ErrorRates struct{ Alpha, Beta float64 }
 
 // DefaultErrorRates are those of the ideal alarm.
@@ -42,16 +42,17 @@ func DefaultLag() Lag { return Lag{Scrape: 10 * time.Second, Interval: 10 * time
 
 // IdealAlarm is what the ideal alarm would have done.
 type IdealAlarm struct {
-	// Alarm is when the evidence was enough; Stop when the harm could have ended. Both are 0 if it never was.
+	// Alarm is when the evidence was enough; Stop when the harm could have ended. Both are 0 if it
+	// never was.
 	Alarm, Stop time.Duration
 	// Harm is what it lets through until Stop, or all of it.
 	Harm int
 }
 
-// Bound is the harm that an ideal alarm lets through. It knows the fault and the segments that the fault
-// affects, adds up the log-likelihood ratios of all segments (Wald's sequential probability ratio test
-// without its lower boundary), and acts after the lag. On average, no guardrail that sees the same
-// requests does better at the same error rates. Seconds must be in order.
+// Bound is the harm that an ideal alarm lets through. It knows the fault and the segments that the
+// fault affects, adds up the log-likelihood ratios of all segments (Wald's sequential probability
+// ratio test without its lower boundary), and acts after the lag. On average, no guardrail that
+// sees the same requests does better at the same error rates. Seconds must be in order.
 func Bound(seconds []Second, segments []Segment, e ErrorRates, lag Lag) IdealAlarm {
 	var ideal IdealAlarm
 	evidence := 0.0
@@ -70,9 +71,9 @@ func Bound(seconds []Second, segments []Segment, e ErrorRates, lag Lag) IdealAla
 	return ideal
 }
 
-// evidence is the log-likelihood ratio of counts in nats: how much they speak for P1 against P0. It is 0
-// for a segment that the fault does not make worse. Rates of exactly 0 or 1 are moved from the edge:
-// what was never observed is not impossible.
+// evidence is the log-likelihood ratio of counts in nats: how much they speak for P1 against P0. It
+// is 0 for a segment that the fault does not make worse. Rates of exactly 0 or 1 are moved from the
+// edge: what was never observed is not impossible.
 func (g Segment) evidence(bad, good int) float64 {
 	const edge = 1e-6
 	p0 := math.Min(math.Max(g.P0, edge), 1-edge)
@@ -90,6 +91,6 @@ func logRatio(n int, p, q float64) float64 {
 	return float64(n) * math.Log(p/q)
 }
 
-// EstimateRate estimates a rate of bad requests from counts. It adds half a bad request, so that none
-// observed does not mean impossible (Jeffreys' prior).
+// EstimateRate estimates a rate of bad requests from counts. It adds half a bad request, so that
+// none observed does not mean impossible (Jeffreys' prior).
 func EstimateRate(bad, n int) float64 { return (float64(bad) + 0.5) / (float64(n) + 1) }

@@ -1,6 +1,6 @@
-// Package stats holds the statistics behind a score: confidence intervals, the test of a split, and the
-// harm that an ideal alarm would let through. It is mathematics over counts; each formula names its
-// source.
+// Package stats holds the statistics behind a score: confidence intervals, the test of a split, and
+// the harm that an ideal alarm would let through. It is mathematics over counts; each formula names
+// its source.
 package stats
 
 import "math"
@@ -29,8 +29,8 @@ func StudentQuantile(p float64, df int) float64 {
 	return (low + high) / 2
 }
 
-// incompleteBeta is the regularised incomplete beta function I(x; a, b) (Abramowitz and Stegun 26.5.8
-// and 6.6.3).
+// incompleteBeta is the regularised incomplete beta function I(x; a, b) (Abramowitz and Stegun
+// 26.5.8 and 6.6.3).
 func incompleteBeta(x, a, b float64) float64 {
 	if x <= 0 || x >= 1 {
 		return min(1, max(0, x))

@@ -24,14 +24,14 @@ func Wilson(successes, trials int, confidence float64) Interval {
 	return i
 }
 
-// maxExactTrials is the number of trials from which the exact interval differs from Wilson's by less
-// than a millionth, while it takes ever longer to compute.
+// maxExactTrials is the number of trials from which the exact interval differs from Wilson's by
+// less than a millionth, while it takes ever longer to compute.
 const maxExactTrials = 1_000_000
 
 // ClopperPearson is the exact interval of a proportion (Clopper and Pearson 1934): its ends are the
-// proportions at which so few successes, or so many, have a chance of half of what the confidence leaves.
-// Unlike Wilson's interval, which holds its confidence on average, it holds it for any proportion and
-// number of trials. Without trials it is 0 to 1.
+// proportions at which so few successes, or so many, have a chance of half of what the confidence
+// leaves. Unlike Wilson's interval, which holds its confidence on average, it holds it for any
+// proportion and number of trials. Without trials it is 0 to 1.
 func ClopperPearson(successes, trials int, confidence float64) Interval {
 	if trials == 0 || trials >= maxExactTrials {
 		return Wilson(successes, trials, confidence)
@@ -60,8 +60,8 @@ func bisectShare(holds func(p float64) bool) float64 {
 	return (low + high) / 2
 }
 
-// MeanInterval is the mean of samples and its confidence interval by Student's t. ok is false for fewer
-// than two samples, which have no interval.
+// MeanInterval is the mean of samples and its confidence interval by Student's t. ok is false for
+// fewer than two samples, which have no interval.
 func MeanInterval(samples []float64, confidence float64) (mean float64, i Interval, ok bool) {
 	n := float64(len(samples))
 	for _, s := range samples {

@@ -46,7 +46,8 @@ func TestWilsonContainsTheProportion(t *testing.T) {
 	})
 }
 
-// Textbook values (Brown, Cai and DasGupta 2001, among others), and the ends, which have closed forms.
+// Textbook values (Brown, Cai and DasGupta 2001, among others), and the ends, which have closed
+// forms.
 func TestClopperPearson(t *testing.T) {
 	for _, c := range []struct {
 		k, n      int
@@ -64,7 +65,8 @@ func TestClopperPearson(t *testing.T) {
 	near(t, "where Wilson takes over, high", exact.High, wilson.High, 1e-6)
 }
 
-// At the ends of the interval, so many successes or so few have the chance that the definition asks for.
+// At the ends of the interval, so many successes or so few have the chance that the definition asks
+// for.
 func TestClopperPearsonIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 300).Draw(t, "n")
@@ -97,8 +99,9 @@ func TestRatioMismatch(t *testing.T) {
 	}
 }
 
-// Whatever the weights, an ideal alarm lets through about A·(p1−p0)/KL requests: it stops when λ·KL·∫w dt
-// reaches A. To these come the requests of half a second, since counts are by the second.
+// Whatever the weights, an ideal alarm lets through about A·(p1−p0)/KL requests: it stops when
+// λ·KL·∫w dt reaches A. To these come the requests of half a second, since counts are by the
+// second.
 func TestBoundDoesNotDependOnTheWeights(t *testing.T) {
 	const p0, p1, rate, rounds = 0.005, 0.1, 200, 300
 	e := DefaultErrorRates()
@@ -117,7 +120,8 @@ func TestBoundDoesNotDependOnTheWeights(t *testing.T) {
 func simulated(r *rand.Rand, rate, p1, p0 float64) []Second {
 	var seconds []Second
 	for at := range 300 {
-		s := Second{From: time.Duration(at) * time.Second, To: time.Duration(at+1) * time.Second, Bad: []int{0}, Good: []int{0}}
+		s := Second{From: time.Duration(at) * time.Second, To: time.Duration(at+1) * time.Second, Bad: []int{0},
+			Good: []int{0}}
 		for range int(rate) {
 			switch {
 			case r.Float64() >= p1:
@@ -151,14 +155,16 @@ func binomial(n, k int, p float64) float64 {
 func TestBoundActsAfterTheLag(t *testing.T) {
 	seconds := make([]Second, 60)
 	for i := range seconds {
-		seconds[i] = Second{From: time.Duration(i) * time.Second, To: time.Duration(i+1) * time.Second, Bad: []int{1}, Good: []int{1}, Harm: 1}
+		seconds[i] = Second{From: time.Duration(i) * time.Second, To: time.Duration(i+1) * time.Second, Bad: []int{1},
+			Good: []int{1}, Harm: 1}
 	}
 	v := Bound(seconds, []Segment{{P0: 0.001, P1: 0.5}}, DefaultErrorRates(), DefaultLag())
 	// Each second brings ln(0.5/0.001) + ln(0.5/0.999) = 5.52 nats, so two do for A = 6.86.
 	if v.Alarm != 2*time.Second || v.Stop != 22*time.Second || v.Harm != 22 {
 		t.Errorf("bound %+v, want alarm after 2 s, stop at 22 s, harm 22", v)
 	}
-	if v := Bound(seconds, []Segment{{P0: 0.5, P1: 0.5}}, DefaultErrorRates(), DefaultLag()); v.Alarm != 0 || v.Harm != 60 {
+	if v := Bound(seconds, []Segment{{P0: 0.5, P1: 0.5}}, DefaultErrorRates(), DefaultLag()); v.Alarm != 0 ||
+		v.Harm != 60 {
 		t.Errorf("without evidence: %+v, want no alarm and all the harm", v)
 	}
 	if v := Bound(nil, nil, DefaultErrorRates(), DefaultLag()); v != (IdealAlarm{}) {

@@ -52,7 +52,8 @@ func (t *Timeline) foldEvidence(f event.Fact, at Moment) {
 		t.foldQuery(f, at)
 	case event.Flagger:
 		// Flagger's words for it (flagger, pkg/controller/scheduler.go).
-		if f.Canary == t.Canary && !t.ready && t.undecided() && strings.Contains(f.Message, "progress deadline exceeded") {
+		if f.Canary == t.Canary && !t.ready && t.undecided() &&
+			strings.Contains(f.Message, "progress deadline exceeded") {
 			t.Deadline = at
 			t.addSignal(at)
 		}

@@ -27,9 +27,10 @@ func (c Change) Advanced() bool {
 // Step is one exposure of the released version, in force until the next.
 type Step struct {
 	Moment
-	// Weight is the canary's share, in percent, of the requests that no rule with conditions routes:
-	// the route's, or Flagger's status in a log without routes. Matched is set if a rule with
-	// conditions sends requests to the canary too: then only [Timeline.Exposure] says how many.
+	// Weight is the canary's share, in percent, of the requests that no rule with conditions
+	// routes: the route's, or Flagger's status in a log without routes. Matched is set if a rule
+	// with conditions sends requests to the canary too: then only [Timeline.Exposure] says how
+	// many.
 	Weight  int
 	Matched bool
 	// Canary and Served count the requests that the canary, and the whole released service,
@@ -255,8 +256,8 @@ const (
 	// rollbackTick is how long before the rollback the route may have gone back: Flagger writes the
 	// route first.
 	rollbackTick = 3 * time.Second
-	// recentTraffic is the time over which a share is observed. With session affinity it grows while
-	// the route stays.
+	// recentTraffic is the time over which a share is observed. With session affinity it grows
+	// while the route stays.
 	recentTraffic = 30 * time.Second
 )
 
@@ -279,8 +280,8 @@ func (t *Timeline) ShareAt(at Moment) int {
 	return t.shareIn(t.Steps[:n], at)
 }
 
-// shareIn is the share in the last of some steps: the route's, or what was observed lately if a rule
-// with conditions routes too.
+// shareIn is the share in the last of some steps: the route's, or what was observed lately if a
+// rule with conditions routes too.
 func (t *Timeline) shareIn(steps []Step, at Moment) int {
 	if len(steps) == 0 {
 		return 0

@@ -94,8 +94,8 @@ type Timeline struct {
 
 	Preconditions Preconditions
 	Experiment    Experiment
-	// MeasuredTicks counts the ticks of Flagger's control loop in which a metric of the Canary had a
-	// value, from the canary's first request to the decision.
+	// MeasuredTicks counts the ticks of Flagger's control loop in which a metric of the Canary had
+	// a value, from the canary's first request to the decision.
 	MeasuredTicks int
 	// Totals closes the traffic; nil until then.
 	Totals   *event.TrafficTotals

@@ -42,7 +42,8 @@ func TestRolledBack(t *testing.T) {
 	if tl.WeightAtAbort != 25 {
 		t.Errorf("weight at abort %d, want 25", tl.WeightAtAbort)
 	}
-	// Premium gets 20 requests/s: 1 of them on the canary for 30 s, then 5 for 70 s; half of them, rounded up, are bad.
+	// Premium gets 20 requests/s: 1 of them on the canary for 30 s, then 5 for 70 s; half of them,
+	// rounded up, are bad.
 	if h := tl.Sum(nil).Harm; h != 30*1+70*3 {
 		t.Errorf("harm %d, want 240", h)
 	}
@@ -63,7 +64,8 @@ func TestMomentsNameTheirEvents(t *testing.T) {
 	}{
 		{tl.Released, event.KindReleased}, {tl.FirstBad, event.KindTraffic}, {tl.LastBad, event.KindTraffic},
 		{tl.Detected, event.KindCanary}, {tl.Abort, event.KindCanary}, {tl.FirstCanary, event.KindTraffic},
-		{tl.TotalsAt, event.KindTrafficTotals}, {tl.End.Moment, event.KindRunEnded}, {tl.Experiment.Moment, event.KindApplied},
+		{tl.TotalsAt, event.KindTrafficTotals}, {tl.End.Moment, event.KindRunEnded},
+		{tl.Experiment.Moment, event.KindApplied},
 	} {
 		if got := s.Events()[c.mark.Seq-1].Fact.Kind(); got != c.kind {
 			t.Errorf("mark %v rests on %s, want %s", c.mark, got, c.kind)
@@ -110,7 +112,8 @@ func TestAnEarlySignalCountsIfItIsTheOnlyOneBeforeTheRollback(t *testing.T) {
 
 func route(weight int) event.Route {
 	return event.Route{Name: script.Service, Rules: []event.RouteRule{{Backends: []event.RouteBackend{
-		{Service: script.Service + "-primary", Weight: 100 - weight}, {Service: script.Service + "-canary", Weight: weight},
+		{Service: script.Service + "-primary", Weight: 100 - weight},
+		{Service: script.Service + "-canary", Weight: weight},
 	}}}}
 }
 
@@ -138,7 +141,8 @@ func TestRestartedAnalysisIsNotARollback(t *testing.T) {
 func TestIgnoresOtherServices(t *testing.T) {
 	other := event.Canary{Name: "frontend", Target: "frontend", Phase: "Failed"}
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Add(other).Traffic(5)
-	s.Add(event.Route{Name: "frontend", Rules: []event.RouteRule{{Backends: []event.RouteBackend{{Service: "frontend-primary", Weight: 100}}}}})
+	s.Add(event.Route{Name: "frontend",
+		Rules: []event.RouteRule{{Backends: []event.RouteBackend{{Service: "frontend-primary", Weight: 100}}}}})
 	tl := build(s)
 	wantNever(t, "abort", tl.Abort)
 	if len(tl.Routes) != 0 {
@@ -181,15 +185,18 @@ func TestFailedRollbackWebhookHoldsNothing(t *testing.T) {
 }
 
 func TestFailedPreRolloutCheckIsARefusal(t *testing.T) {
-	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0).Wait(30*time.Second).Canary("Progressing", 0, 1)
+	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0).Wait(30*time.Second).Canary(
+		"Progressing", 0, 1)
 	wantAt(t, "refusal", build(s).Refusal, 100*time.Second)
-	s = script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0).Gate("volume", false).Canary("Progressing", 0, 1)
+	s = script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0).Gate("volume", false).Canary(
+		"Progressing", 0, 1)
 	wantNever(t, "refusal of a volume gate", build(s).Refusal)
 }
 
 func TestPreconditionsMustComeBeforeCanaryTraffic(t *testing.T) {
 	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 0, 0).Gate("mtls", true)
-	s.Add(event.RollbackDrill{Canary: script.Service, Passed: true}).Canary("Progressing", 5, 0).Traffic(5).Gate("policy", true)
+	s.Add(event.RollbackDrill{Canary: script.Service, Passed: true}).Canary("Progressing", 5, 0).Traffic(5).Gate(
+		"policy", true)
 	p := build(s).Preconditions
 	wantAt(t, "mtls", p.MTLS, 70*time.Second)
 	wantAt(t, "rehearsal", p.RollbackDrill, 70*time.Second)
@@ -205,7 +212,8 @@ func TestRemovedCanary(t *testing.T) {
 	for name, f := range gone {
 		s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).Add(f).Traffic(10)
 		wantAt(t, name+" removed", build(s).Removed, 80*time.Second)
-		s = script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).Add(f).Canary("Failed", 0, 1)
+		s = script.Ready("faulty", 1, true).Release().Canary("Progressing", 5, 0).Traffic(10).Add(f).Canary(
+			"Failed", 0, 1)
 		if name == "pods" {
 			wantNever(t, "pods removed in a rollback", build(s).Removed)
 		}
@@ -253,9 +261,11 @@ func TestIgnoresEventsAfterTheEnd(t *testing.T) {
 }
 
 func TestSecondsAfterAStepAreNotSteady(t *testing.T) {
-	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 50, 0).Traffic(20).Canary("Progressing", 60, 0).Traffic(3)
+	s := script.Ready("faulty", 1, true).Release().Canary("Progressing", 50, 0).Traffic(20).Canary("Progressing", 60,
+		0).Traffic(3)
 	st := build(s).Steps
-	if len(st) != 2 || st[0].Served != 2000 || st[0].SteadyServed != 1500 || st[0].SteadyCanary != 750 || st[1].SteadyServed != 0 || st[1].Canary != 180 {
+	if len(st) != 2 || st[0].Served != 2000 || st[0].SteadyServed != 1500 || st[0].SteadyCanary != 750 ||
+		st[1].SteadyServed != 0 || st[1].Canary != 180 {
 		t.Errorf("steps %+v", st)
 	}
 }
@@ -306,12 +316,15 @@ func randomLog(t *rapid.T) []event.Event {
 	for range rapid.IntRange(0, 30).Draw(t, "steps") {
 		switch rapid.IntRange(0, 6).Draw(t, "what") {
 		case 0, 1:
-			phase := rapid.SampledFrom([]string{"Progressing", "Waiting", "Promoting", "Finalising", "Succeeded", "Failed", "WaitingPromotion"})
-			s.Canary(phase.Draw(t, "phase"), rapid.IntRange(0, 100).Draw(t, "weight"), rapid.IntRange(0, 6).Draw(t, "failed"))
+			phase := rapid.SampledFrom([]string{"Progressing", "Waiting", "Promoting", "Finalising", "Succeeded",
+				"Failed", "WaitingPromotion"})
+			s.Canary(phase.Draw(t, "phase"), rapid.IntRange(0, 100).Draw(t, "weight"),
+				rapid.IntRange(0, 6).Draw(t, "failed"))
 		case 2, 3:
 			s.Traffic(rapid.IntRange(1, 20).Draw(t, "seconds"))
 		case 4:
-			s.Gate(rapid.SampledFrom([]string{"mtls", "policy", "approve", "volume"}).Draw(t, "gate"), rapid.Bool().Draw(t, "passed"))
+			s.Gate(rapid.SampledFrom([]string{"mtls", "policy", "approve", "volume"}).Draw(t, "gate"),
+				rapid.Bool().Draw(t, "passed"))
 		case 5:
 			s.Add(route(rapid.IntRange(0, 100).Draw(t, "share")))
 		case 6:
@@ -366,7 +379,8 @@ func TestLiveAndRecordedTimelinesAreEqual(t *testing.T) {
 			live.Series(nil) // views look in between
 			live.Sum(nil)
 		}
-		if diff := cmp.Diff(timeline.Build(events), live, cmpopts.IgnoreUnexported(timeline.Timeline{}), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(timeline.Build(events), live, cmpopts.IgnoreUnexported(timeline.Timeline{}),
+			cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("replayed (-want +got):\n%s", diff)
 		}
 	})
@@ -398,7 +412,8 @@ func TestRetriedRequestsCountAsServed(t *testing.T) {
 		cells := make([]event.Cell, len(traffic.Cells))
 		for j, c := range traffic.Cells {
 			if cells[j] = c; c.Workload == script.Service {
-				cells[j] = event.Cell{Cohort: c.Cohort, Route: c.Route, Workload: c.Workload, Version: c.Version, Retried: c.N}
+				cells[j] = event.Cell{Cohort: c.Cohort, Route: c.Route, Workload: c.Workload, Version: c.Version,
+					Retried: c.N}
 			}
 		}
 		traffic.Cells = cells

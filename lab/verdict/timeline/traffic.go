@@ -29,7 +29,8 @@ func (c Counts) Plus(d Counts) Counts {
 
 // CountsOf returns a cell's counts.
 func CountsOf(c event.Cell) Counts {
-	return Counts{N: c.N, Errors: c.Errors, Denied: c.Denied, Limited: c.Limited, Slow: c.Slow, Wrong: c.Wrong, Bad: c.Bad,
+	return Counts{N: c.N, Errors: c.Errors, Denied: c.Denied, Limited: c.Limited, Slow: c.Slow,
+		Wrong: c.Wrong, Bad: c.Bad,
 		Hit: c.Hit, Harm: c.Harm, ByMesh: c.ByMesh}
 }
 

@@ -73,7 +73,8 @@ func (s *Script) Release() *Script {
 // Canary writes a status and routes accordingly.
 func (s *Script) Canary(phase string, weight, failed int) *Script {
 	s.Weight = weight
-	return s.Add(event.Canary{Name: Service, Target: Service, Phase: phase, Weight: weight, FailedChecks: failed, Threshold: 5})
+	return s.Add(event.Canary{Name: Service, Target: Service, Phase: phase, Weight: weight, FailedChecks: failed,
+		Threshold: 5})
 }
 
 // Gate writes a gate's answer.
@@ -82,7 +83,8 @@ func (s *Script) Gate(name string, passed bool) *Script {
 	if !passed {
 		status = 403
 	}
-	return s.Add(event.Gate{Canary: Service, Name: name, URL: "http://gate.coalmine/" + name, Phase: event.PhaseProgressing,
+	return s.Add(event.Gate{Canary: Service, Name: name, URL: "http://gate.coalmine/" + name,
+		Phase:  event.PhaseProgressing,
 		Passed: passed, Status: status, Reason: "made up"})
 }
 
@@ -142,7 +144,8 @@ func (s *Script) cell(cohort, workload, version string, n int, fault float64) ev
 	}
 	hit := portion(n, fault)
 	errors := hit + portion(n-hit, s.Error)
-	return event.Cell{Cohort: cohort, Route: "pay", Workload: workload, Version: version, N: n, Errors: errors, Bad: errors,
+	return event.Cell{Cohort: cohort, Route: "pay", Workload: workload, Version: version, N: n, Errors: errors,
+		Bad: errors,
 		Hit: hit, Harm: hit, Latency: []event.BucketCount{{Bucket: 50, Count: n}}}
 }
 
@@ -154,9 +157,11 @@ func RolledBack(seed uint64) *Script {
 	s.Canary(event.PhaseProgressing, 5, 0).Traffic(30).Canary(event.PhaseProgressing, 25, 0).Traffic(20)
 	for n := 1; n <= 5; n++ {
 		v, least := 74.2, 99.0
-		s.Add(event.Query{Asker: Service, Metric: "premium-success", PromQL: "good / all * 100", Value: &v, Min: &least})
+		s.Add(event.Query{Asker: Service, Metric: "premium-success", PromQL: "good / all * 100", Value: &v,
+			Min: &least})
 		s.Canary(event.PhaseProgressing, 25, n)
-		s.Add(event.Flagger{Canary: Service, Type: "Warning", Message: "Halt checkout.develop advancement premium-success 74.20 < 99"})
+		s.Add(event.Flagger{Canary: Service, Type: "Warning",
+			Message: "Halt checkout.develop advancement premium-success 74.20 < 99"})
 		s.Traffic(10)
 	}
 	return s.Canary(event.PhaseFailed, 0, 0).Traffic(60).Complete()
@@ -180,9 +185,11 @@ func Unguarded(seed uint64) *Script {
 func Ready(role string, seed uint64, guarded bool) *Script {
 	s := New(role, seed, guarded).Stage(event.StagePrepare)
 	if guarded {
-		s.Add(event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: Service, Owner: event.OwnerLearner, Source: "canary.yaml:1",
+		s.Add(event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: Service, Owner: event.OwnerLearner,
+			Source: "canary.yaml:1",
 			Annotations: map[string]string{
-				event.AnnotationOwner: "payments", event.AnnotationStart: "2026-03-01", event.AnnotationEnd: "2026-03-08",
+				event.AnnotationOwner: "payments", event.AnnotationStart: "2026-03-01",
+				event.AnnotationEnd:        "2026-03-08",
 				event.AnnotationHypothesis: "v2 pays faster",
 			}})
 		s.Canary(event.PhaseInitializing, 0, 0).Wait(10 * time.Second)

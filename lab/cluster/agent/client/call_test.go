@@ -32,7 +32,8 @@ func TestRestartedAgent(t *testing.T) {
 		t.Error(err)
 	}
 	instance, status = "", http.StatusBadGateway // of the API server
-	if err := ask(); !errors.As(err, &refused) || refused.Status != http.StatusBadGateway || refused.Body != `{"Facts": 7}` {
+	if err := ask(); !errors.As(err, &refused) || refused.Status != http.StatusBadGateway ||
+		refused.Body != `{"Facts": 7}` {
 		t.Error(err)
 	}
 	instance, status = "b", http.StatusOK

@@ -35,8 +35,10 @@ const (
 // Follow ends when each returns an error, which it returns, but nil for io.EOF; when the context
 // ends, with its cause; and when the agent is unreachable for a minute and a half, was restarted,
 // or sends something that is not a fact. Errors of open are retried.
-func Follow(ctx context.Context, open func(ctx context.Context, after int) (io.ReadCloser, error), each func(Fact) error) error {
-	f := follower{open: open, each: each, lastHeard: time.Now(), pause: backoff.Backoff{Min: minBackoff, Max: maxBackoff}}
+func Follow(ctx context.Context, open func(ctx context.Context, after int) (io.ReadCloser, error),
+	each func(Fact) error) error {
+	f := follower{open: open, each: each, lastHeard: time.Now(),
+		pause: backoff.Backoff{Min: minBackoff, Max: maxBackoff}}
 	for {
 		err := f.stream(ctx)
 		var stop *permanentError

@@ -33,8 +33,10 @@ const (
 func permanent(err error) bool {
 	var status *client.StatusError
 	if errors.As(err, &status) {
-		return status.Status >= 400 && status.Status < 500 && status.Status != http.StatusRequestTimeout && status.Status != http.StatusTooManyRequests &&
-			status.Status != http.StatusNotFound && status.Status != http.StatusForbidden // a mesh's answer while it does not know the agent yet
+		return status.Status >= 400 && status.Status < 500 && status.Status != http.StatusRequestTimeout &&
+			status.Status != http.StatusTooManyRequests &&
+			// a mesh's answer while it does not know the agent yet
+			status.Status != http.StatusNotFound && status.Status != http.StatusForbidden
 	}
 	return errors.Is(err, client.ErrRestarted)
 }

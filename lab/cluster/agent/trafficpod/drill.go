@@ -45,7 +45,8 @@ func (p *trafficPod) runDrills(ctx context.Context, watcher *commandWatcher) {
 }
 
 // probe sends the probes of one path.
-func (p *trafficPod) probe(ctx context.Context, c *http.Client, service string, path client.CallPath, r *client.DrillResult) {
+func (p *trafficPod) probe(ctx context.Context, c *http.Client, service string, path client.CallPath,
+	r *client.DrillResult) {
 	base := p.Targets[path.First]
 	if base == nil {
 		base = &url.URL{}

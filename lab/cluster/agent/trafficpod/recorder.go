@@ -26,16 +26,18 @@ type recorder struct {
 	pending []event.Traffic
 	// released and stopped are times since the start of the run; -1 while unknown.
 	released, stopped time.Duration
-	// denying is the workload that denies the requests, if known. deniedByRelease is true if the new
-	// version's pods deny them, by policy that comes with the scenario.
+	// denying is the workload that denies the requests, if known. deniedByRelease is true if the
+	// new version's pods deny them, by policy that comes with the scenario.
 	denying         client.WorkloadVersion
 	deniedByRelease bool
 	// crashed is true while a pod of the released service is down.
 	crashed bool
 }
 
-func newRecorder(plan *loadgen.Plan, s client.Start, from, service, baseline string, slow func(string) time.Duration) *recorder {
-	a := &recorder{client: from, baseline: baseline, begin: time.Duration(s.Begin - s.Zero), zero: s.Zero, released: -1, stopped: -1}
+func newRecorder(plan *loadgen.Plan, s client.Start, from, service, baseline string,
+	slow func(string) time.Duration) *recorder {
+	a := &recorder{client: from, baseline: baseline, begin: time.Duration(s.Begin - s.Zero), zero: s.Zero,
+		released: -1, stopped: -1}
 	a.stats = trafficstats.NewAttempts(trafficstats.AttemptsConfig{
 		Plan: plan, LatencyObjective: slow, Service: service, Start: a.begin,
 		Emit: func(t event.Traffic) { a.pending = append(a.pending, t) },

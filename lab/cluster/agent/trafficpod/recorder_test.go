@@ -15,19 +15,26 @@ func TestAttribute(t *testing.T) {
 		state       *recorder
 		hit, byMesh bool
 	}{
-		"served":                   {in: loadgen.Outcome{Status: 200, Version: "v2"}, state: &recorder{crashed: true, deniedByRelease: true}},
-		"denied by anybody":        {in: loadgen.Outcome{Status: 403}, byMesh: true},
-		"denied by the guardrails": {in: loadgen.Outcome{Status: 403, ByMesh: true}, state: &recorder{denying: denier}, byMesh: true},
+		"served": {in: loadgen.Outcome{Status: 200, Version: "v2"},
+			state: &recorder{crashed: true, deniedByRelease: true}},
+		"denied by anybody": {in: loadgen.Outcome{Status: 403}, byMesh: true},
+		"denied by the guardrails": {in: loadgen.Outcome{Status: 403, ByMesh: true}, state: &recorder{denying: denier},
+			byMesh: true},
 		"denied by the release": {
-			in: loadgen.Outcome{Status: 403, ByMesh: true}, state: &recorder{denying: denier, deniedByRelease: true}, hit: true, byMesh: true,
+			in: loadgen.Outcome{Status: 403, ByMesh: true}, state: &recorder{denying: denier, deniedByRelease: true},
+			hit: true, byMesh: true,
 		},
-		"denied by the service itself": {in: loadgen.Outcome{Status: 403, Version: "v2"}, state: &recorder{deniedByRelease: true}},
+		"denied by the service itself": {in: loadgen.Outcome{Status: 403, Version: "v2"},
+			state: &recorder{deniedByRelease: true}},
 		"denied by the old version": {
-			in: loadgen.Outcome{Status: 403, ByMesh: true, Version: "v1"}, state: &recorder{deniedByRelease: true}, byMesh: true,
+			in: loadgen.Outcome{Status: 403, ByMesh: true, Version: "v1"}, state: &recorder{deniedByRelease: true},
+			byMesh: true,
 		},
-		"no route":              {in: loadgen.Outcome{Status: 404, ByMesh: true}, state: &recorder{crashed: true}, byMesh: true},
-		"no endpoint":           {in: loadgen.Outcome{Status: 504, ByMesh: true}, byMesh: true},
-		"after a crash":         {in: loadgen.Outcome{Status: 502, ByMesh: true}, state: &recorder{crashed: true}, hit: true, byMesh: true},
+		"no route": {in: loadgen.Outcome{Status: 404, ByMesh: true}, state: &recorder{crashed: true},
+			byMesh: true},
+		"no endpoint": {in: loadgen.Outcome{Status: 504, ByMesh: true}, byMesh: true},
+		"after a crash": {in: loadgen.Outcome{Status: 502, ByMesh: true}, state: &recorder{crashed: true},
+			hit: true, byMesh: true},
 		"an error of a service": {in: loadgen.Outcome{Status: 503, Version: "v1"}, state: &recorder{crashed: true}},
 	} {
 		t.Run(name, func(t *testing.T) {

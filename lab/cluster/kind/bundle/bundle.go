@@ -71,5 +71,6 @@ func (b *Bundle) CRDs(ctx context.Context, name string) ([]byte, error) {
 
 func (b *Bundle) missing(kind, name string) error {
 	return &InputError{fmt.Errorf("%s: %s %s: %w", b, kind, name, ErrMissing),
-		"`coalmine bundle list` shows the meshes a bundle is complete for; `coalmine bundle create` creates another one"}
+		"`coalmine bundle list` shows the meshes a bundle is complete for; `coalmine bundle create` creates " +
+			"another one"}
 }

@@ -301,13 +301,14 @@ func TestHostileBundles(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":                      {nil, "not a bundle"},
-		"text":                       {[]byte(strings.Repeat("text", 1000)), "not a bundle"},
-		"another tar":                {dockerArchive(t, "a/b:c"), "not a bundle"},
-		"a newer format":             {forged(t, `{"format":2,"news":true}`), "format 2; this coalmine reads format 1"},
-		"no format":                  {forged(t, `{}`), "format 0"},
-		"no JSON":                    {forged(t, `format: 1`), "manifest.json"},
-		"escapes in a version":       {forged(t, `{"format":1,"createdBy":"\u001b]0;x\u0007"}`), "is not a name or version"},
+		"empty":          {nil, "not a bundle"},
+		"text":           {[]byte(strings.Repeat("text", 1000)), "not a bundle"},
+		"another tar":    {dockerArchive(t, "a/b:c"), "not a bundle"},
+		"a newer format": {forged(t, `{"format":2,"news":true}`), "format 2; this coalmine reads format 1"},
+		"no format":      {forged(t, `{}`), "format 0"},
+		"no JSON":        {forged(t, `format: 1`), "manifest.json"},
+		"escapes in a version": {forged(t, `{"format":1,"createdBy":"\u001b]0;x\u0007"}`),
+			"is not a name or version"},
 		"escapes in an architecture": {forged(t, `{"format":1,"arch":"amd64\u202e"}`), "is not a name or version"},
 		"an unknown field":           {forged(t, `{"format":1,"hooks":["rm"]}`), "hooks"},
 		"a huge manifest": {forged(t, `{"format":1}`+strings.Repeat(" ", maxManifest)),
@@ -391,7 +392,9 @@ func TestBombs(t *testing.T) {
 	}
 	for want, unpacked := range map[string]int64{"unpacks to more than its": f.Unpacked - 1,
 		", want ": f.Unpacked + 1} {
-		m := fmt.Sprintf(`{"format":1,"images":[{"refs":["a/b:c"],"file":{"path":"i","size":%d,"sha256":%q,"unpacked":%d}}]}`, f.Size, f.SHA256, unpacked)
+		m := fmt.Sprintf(
+			`{"format":1,"images":[{"refs":["a/b:c"],"file":{"path":"i","size":%d,"sha256":%q,"unpacked":%d}}]}`,
+			f.Size, f.SHA256, unpacked)
 		data := forged(t, m, tarFile{"i", packed.String()})
 		b, err := read(t.Context(), bytes.NewReader(data), int64(len(data)))
 		if err != nil {
@@ -488,13 +491,15 @@ func renamed(t *testing.T, data []byte, from, to string) []byte {
 
 func TestVerifyComparesTheNamesOfImages(t *testing.T) {
 	whole := create(t, contents(t))
-	for _, from := range []string{"docker.io/kindest/node:v1", "coalmine.dev/coalmine:abc", "ghcr.io/fluxcd/flagger:1.43.0"} {
+	for _, from := range []string{"docker.io/kindest/node:v1", "coalmine.dev/coalmine:abc",
+		"ghcr.io/fluxcd/flagger:1.43.0"} {
 		b, err := Open(t.Context(), file(t, renamed(t, whole, from, "docker.io/library/alpine:latest")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var input *InputError
-		if err := b.Verify(t.Context(), func(File) {}); !errors.As(err, &input) || !strings.Contains(err.Error(), from) {
+		if err := b.Verify(t.Context(), func(File) {}); !errors.As(err, &input) ||
+			!strings.Contains(err.Error(), from) {
 			t.Errorf("%s: %v", from, err)
 		}
 		b.Close()

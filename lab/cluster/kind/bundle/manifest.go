@@ -142,7 +142,9 @@ func (m *Manifest) check() error {
 		texts = append(texts, c.Version)
 	}
 	for _, text := range texts {
-		if len(text) > 200 || strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) }) {
+		if len(text) > 200 || strings.ContainsFunc(text, func(r rune) bool {
+			return r > unicode.MaxASCII || !unicode.IsPrint(r)
+		}) {
 			return fmt.Errorf("%.100q is not a name or version", text)
 		}
 	}

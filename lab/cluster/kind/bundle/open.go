@@ -210,8 +210,8 @@ func (b *Bundle) Verify(ctx context.Context, fits func(File)) error {
 	return nil
 }
 
-// verifyNames compares the names in an image archive with the manifest. Docker loads an archive under
-// the names in it, and could replace other images.
+// verifyNames compares the names in an image archive with the manifest. Docker loads an archive
+// under the names in it, and could replace other images.
 func (b *Bundle) verifyNames(ctx context.Context, i ImageFile) error {
 	r, err := b.open(ctx, i.File)
 	if err != nil {

@@ -19,7 +19,8 @@ func executable(t *testing.T, machine elf.Machine, kind elf.Type, segments ...el
 	h := elf.Header64{Type: uint16(kind), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT), Ehsize: 64,
 		Phoff: 64, Phentsize: 56, Phnum: uint16(len(segments)), Shentsize: 64}
 	copy(h.Ident[:], elf.ELFMAG)
-	h.Ident[elf.EI_CLASS], h.Ident[elf.EI_DATA], h.Ident[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)
+	h.Ident[elf.EI_CLASS], h.Ident[elf.EI_DATA], h.Ident[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB),
+		byte(elf.EV_CURRENT)
 	var b bytes.Buffer
 	put := func(v any) {
 		if err := binary.Write(&b, binary.LittleEndian, v); err != nil {

@@ -33,7 +33,8 @@ func TestDockerProblems(t *testing.T) {
 			"unix:///var/run/docker.sock: " +
 			`Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.24/info": dial unix /var/run/docker.sock: connect: permission denied`,
 			kindcluster.NoPermission},
-		{"no permission, 29", "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
+		{"no permission, 29", "permission denied while trying to connect to the docker API at " +
+			"unix:///var/run/docker.sock",
 			kindcluster.NoPermission},
 		{"no daemon, 20.10", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker " +
 			"daemon running?", kindcluster.NoDaemon},
@@ -65,7 +66,8 @@ func TestNoDockerCommand(t *testing.T) {
 
 // TestDaemonMissingInOutput covers docker info of versions that succeed with --format.
 func TestDaemonMissingInOutput(t *testing.T) {
-	newWorld(t, world{Info: `{"ServerErrors":["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"]}`})
+	newWorld(t,
+		world{Info: `{"ServerErrors":["Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"]}`})
 	_, err := kindcluster.Docker(t.Context())
 	wantProblem(t, err, kindcluster.NoDaemon)
 }

@@ -243,7 +243,8 @@ func (s streams) pipe(ctx context.Context, local net.Conn) string {
 // dialPod opens a connection to the pod through the API server: WebSockets, or SPDY if the server
 // lacks them.
 func dialPod(cfg *rest.Config, client kubernetes.Interface, p pod) (httpstream.Connection, error) {
-	url := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(p.namespace).Name(p.name).SubResource("portforward").URL()
+	url := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(p.namespace).Name(p.name).SubResource(
+		"portforward").URL()
 	transport, upgrader, err := spdy.RoundTripperFor(cfg)
 	if err != nil {
 		return nil, err

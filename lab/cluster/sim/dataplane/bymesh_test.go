@@ -16,15 +16,20 @@ func TestAnswersInPlaceOfTheService(t *testing.T) {
 		return []mesh.Backend{{Service: name, Namespace: "develop", Port: 80, Weight: 1}}
 	}
 	closed := mesh.Policies{Servers: []mesh.Server{{
-		Name: "mine", Namespace: "develop", Port: 8080, Selector: mesh.Selector{MatchLabels: map[string]string{"app": "backend-primary"}},
+		Name: "mine", Namespace: "develop", Port: 8080,
+		Selector: mesh.Selector{MatchLabels: map[string]string{"app": "backend-primary"}},
 	}}}
 	for name, prepare := range map[string]func(*shop){
-		"no route matches":           func(s *shop) { s.route(mesh.Rule{Matches: []mesh.Match{never}, Backends: split(0)}) },
-		"no Service":                 func(s *shop) { s.route(mesh.Rule{Backends: to("backend-old")}) },
-		"no endpoint":                func(s *shop) { s.weigh(100) },
-		"another service":            func(s *shop) { s.route(mesh.Rule{Backends: to("frontend")}) },
-		"denied by the guardrails":   func(s *shop) { s.SetPolicies(closed, mesh.ServerRef("mine")) },
-		"denied by their namespace":  func(s *shop) { s.SetPolicies(mesh.Policies{Default: "deny"}, mesh.DefaultRef("deny")) },
+		"no route matches": func(s *shop) {
+			s.route(mesh.Rule{Matches: []mesh.Match{never}, Backends: split(0)})
+		},
+		"no Service":               func(s *shop) { s.route(mesh.Rule{Backends: to("backend-old")}) },
+		"no endpoint":              func(s *shop) { s.weigh(100) },
+		"another service":          func(s *shop) { s.route(mesh.Rule{Backends: to("frontend")}) },
+		"denied by the guardrails": func(s *shop) { s.SetPolicies(closed, mesh.ServerRef("mine")) },
+		"denied by their namespace": func(s *shop) {
+			s.SetPolicies(mesh.Policies{Default: "deny"}, mesh.DefaultRef("deny"))
+		},
 		"no process behind the port": func(s *shop) { s.SetServices(wrongPort()) },
 	} {
 		t.Run(name, func(t *testing.T) {

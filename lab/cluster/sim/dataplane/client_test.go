@@ -39,7 +39,8 @@ func TestSlowClients(t *testing.T) {
 	const cohort, rate = 2, 50_000
 	prepare := func(s *shop) {
 		large := frontend()
-		large.Routes["cart"] = service.RouteBehaviour{Latency: latency(4*time.Millisecond, 20*time.Millisecond), Calls: "backend", Size: 40_000}
+		large.Routes["cart"] = service.RouteBehaviour{Latency: latency(4*time.Millisecond, 20*time.Millisecond),
+			Calls: "backend", Size: 40_000}
 		s.RemovePod("frontend-0")
 		s.RemovePod("frontend-1")
 		s.add("frontend-2", "frontend", "frontend", "v1", "", large)
@@ -68,13 +69,15 @@ func TestSlowClients(t *testing.T) {
 	if len(held) != len(quick) || len(seen) != 3 {
 		t.Errorf("%d and %d requests, read times %v", len(held), len(quick), seen)
 	}
-	for _, name := range []string{"response_latency_ms_sum", "response_total", "outbound_http_route_request_duration_seconds_sum", "app_http_request_duration_seconds_sum"} {
+	for _, name := range []string{"response_latency_ms_sum", "response_total",
+		"outbound_http_route_request_duration_seconds_sum", "app_http_request_duration_seconds_sum"} {
 		if f, s := fast.series("__name__", name), slow.series("__name__", name); f != s || f == 0 {
 			t.Errorf("%s: %g with slow clients, %g without", name, s, f)
 		}
 	}
 	mobile := func(c event.Cell) bool { return c.Cohort == "mobile" }
-	if f, s := sum(only(fast.Cells(), mobile)), sum(only(slow.Cells(), mobile)); f.N != s.N || s.Slow < s.N/5 || f.Slow > s.Slow/10 {
+	if f, s := sum(only(fast.Cells(), mobile)), sum(only(slow.Cells(), mobile)); f.N != s.N || s.Slow < s.N/5 ||
+		f.Slow > s.Slow/10 {
 		t.Errorf("slow clients %+v, others %+v", s, f)
 	}
 }
@@ -85,7 +88,8 @@ func TestIgnoredCookies(t *testing.T) {
 		c.DefaultService = "backend"
 		w.Cohorts[1].IgnoreSetCookie = true
 	})
-	s.SetServices(append(services(), dataplane.Service{Name: "backend-canary", Namespace: "develop", Selector: map[string]string{"app": "backend"}, Port: 80, TargetPort: 8080}))
+	s.SetServices(append(services(), dataplane.Service{Name: "backend-canary", Namespace: "develop",
+		Selector: map[string]string{"app": "backend"}, Port: 80, TargetPort: 8080}))
 	s.canary()
 	rules := affinity("backend", 20)
 	rules[1].Backends[0].Service = "backend-primary"
@@ -132,7 +136,8 @@ func TestRulesMatchActualTargets(t *testing.T) {
 		"query": {
 			mesh.Match{Query: []mesh.ValueMatch{{Name: "nocache", Value: ".*[02468ace]", Regex: true}}},
 			func(_, _, query string) bool {
-				return strings.Contains(query, "nocache=") && strings.ContainsRune("02468ace", rune(query[len(query)-1]))
+				return strings.Contains(query, "nocache=") &&
+					strings.ContainsRune("02468ace", rune(query[len(query)-1]))
 			},
 		},
 		"method": {
@@ -189,8 +194,13 @@ func TestReplayedTargets(t *testing.T) {
 		match mesh.Match
 		takes func(accesslog.Line) bool
 	}{
-		"path":   {mesh.Match{Path: mesh.PathMatch{Kind: mesh.PathPrefix, Value: "/shop/3"}}, func(l accesslog.Line) bool { return strings.HasPrefix(l.Target, "/shop/3?") }},
-		"query":  {mesh.Match{Query: []mesh.ValueMatch{{Name: "page", Value: "1"}}}, func(l accesslog.Line) bool { return strings.HasSuffix(l.Target, "page=1") }},
+		"path": {mesh.Match{Path: mesh.PathMatch{Kind: mesh.PathPrefix, Value: "/shop/3"}},
+			func(l accesslog.Line) bool {
+				return strings.HasPrefix(l.Target, "/shop/3?")
+			}},
+		"query": {mesh.Match{Query: []mesh.ValueMatch{{Name: "page", Value: "1"}}}, func(l accesslog.Line) bool {
+			return strings.HasSuffix(l.Target, "page=1")
+		}},
 		"method": {mesh.Match{Method: "HEAD"}, func(l accesslog.Line) bool { return l.Method == "HEAD" }},
 	} {
 		s, got := outcomes(t, replay, func(s *shop) {

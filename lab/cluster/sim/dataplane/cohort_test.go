@@ -12,11 +12,13 @@ import (
 )
 
 func TestCohortByCookie(t *testing.T) {
-	for expr, want := range map[string]bool{`^(.*;\s*)?type=insider(;.*)?$`: true, `^(.*?;)?(type=insider)(;.*)?$`: false} {
+	for expr, want := range map[string]bool{`^(.*;\s*)?type=insider(;.*)?$`: true,
+		`^(.*?;)?(type=insider)(;.*)?$`: false} {
 		s := open(t, nil)
 		s.canary()
 		s.route(
-			mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{{Name: "Cookie", Value: expr, Regex: true}}}}, Backends: split(100)},
+			mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{{Name: "Cookie", Value: expr, Regex: true}}}},
+				Backends: split(100)},
 			mesh.Rule{Backends: split(0)},
 		)
 		s.Advance(20 * time.Second)
@@ -24,7 +26,8 @@ func TestCohortByCookie(t *testing.T) {
 		insider := func(c event.Cell) bool { return c.Cohort == "insider" }
 		others := sum(only(cells, func(c event.Cell) bool { return !insider(c) && onCanary(c) }))
 		canary := sum(only(cells, func(c event.Cell) bool { return insider(c) && onCanary(c) }))
-		if all := sum(only(cells, insider)); others.N != 0 || (canary.N == all.N) != want || (canary.N == 0) == want || all.N == 0 {
+		if all := sum(only(cells, insider)); others.N != 0 || (canary.N == all.N) != want || (canary.N == 0) == want ||
+			all.N == 0 {
 			t.Errorf("%s: %d of %d insiders and %d others on the canary", expr, canary.N, all.N, others.N)
 		}
 	}
@@ -35,11 +38,13 @@ func TestUserByCookie(t *testing.T) {
 	s := open(t, nil)
 	s.canary()
 	odd := mesh.ValueMatch{Name: "cookie", Value: `id=u\d*[13579]`, Regex: true}
-	s.route(mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{odd}}}, Backends: split(100)}, mesh.Rule{Backends: split(0)})
+	s.route(mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{odd}}}, Backends: split(100)},
+		mesh.Rule{Backends: split(0)})
 	s.MarkRollout()
 	s.Advance(60 * time.Second)
 	got := s.Totals()
-	if a := got.Assigned["named"]; a["canary"]+a["primary"] != got.Users["named"] || a["canary"] < 100 || a["canary"] > 200 {
+	if a := got.Assigned["named"]; a["canary"]+a["primary"] != got.Users["named"] || a["canary"] < 100 ||
+		a["canary"] > 200 {
 		t.Errorf("%v of %d users", a, got.Users["named"])
 	}
 }
@@ -49,23 +54,27 @@ func TestUserByCookie(t *testing.T) {
 func affinity(service string, canary int) []mesh.Rule {
 	to := []mesh.Backend{
 		{Service: service, Namespace: "develop", Port: 80, Weight: 100 - canary},
-		{Service: service + "-canary", Namespace: "develop", Port: 80, Weight: canary, ResponseHeaders: mesh.HeaderFilter{
-			Add: []mesh.Header{{Name: "Set-Cookie", Value: "flagger-cookie=abc; Max-Age=3600"}},
-		}},
+		{Service: service + "-canary", Namespace: "develop", Port: 80, Weight: canary,
+			ResponseHeaders: mesh.HeaderFilter{
+				Add: []mesh.Header{{Name: "Set-Cookie", Value: "flagger-cookie=abc; Max-Age=3600"}},
+			}},
 	}
 	stick := mesh.Match{Headers: []mesh.ValueMatch{{Name: "Cookie", Value: ".*flagger-cookie.*abc.*", Regex: true}}}
-	return []mesh.Rule{{Matches: []mesh.Match{stick}, Backends: []mesh.Backend{{Service: service + "-canary", Namespace: "develop", Weight: 100}}}, {Backends: to}}
+	return []mesh.Rule{{Matches: []mesh.Match{stick},
+		Backends: []mesh.Backend{{Service: service + "-canary", Namespace: "develop", Weight: 100}}}, {Backends: to}}
 }
 
 func TestSessionAffinityKeepsUsersOnTheCanary(t *testing.T) {
 	s := open(t, func(_ *loadgen.Workload, c *dataplane.Config) { c.Service = "frontend" })
 	list := append(services(), dataplane.Service{
-		Name: "frontend-canary", Namespace: "develop", Selector: map[string]string{"app": "frontend-canary"}, Port: 80, TargetPort: 8080,
+		Name: "frontend-canary", Namespace: "develop", Selector: map[string]string{"app": "frontend-canary"}, Port: 80,
+		TargetPort: 8080,
 	})
 	s.SetServices(list)
 	s.add("frontend-canary-0", "frontend-canary", "frontend", "v2", "canary", frontend())
 	err := s.SetRoutes([]mesh.Route{{
-		Name: "frontend", Namespace: "develop", Parents: []mesh.Parent{{Service: "frontend", Namespace: "develop"}}, Rules: affinity("frontend", 10),
+		Name: "frontend", Namespace: "develop", Parents: []mesh.Parent{{Service: "frontend", Namespace: "develop"}},
+		Rules: affinity("frontend", 10),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +99,9 @@ func TestSessionAffinityKeepsUsersOnTheCanary(t *testing.T) {
 
 func TestCookiesExpire(t *testing.T) {
 	t.Run("one path", func(t *testing.T) { cookiesExpire(t, mesh.PathMatch{}, "/") })
-	t.Run("many paths", func(t *testing.T) { cookiesExpire(t, mesh.PathMatch{Kind: mesh.PathRegex, Value: "/.*"}, "/{item}") })
+	t.Run("many paths", func(t *testing.T) {
+		cookiesExpire(t, mesh.PathMatch{Kind: mesh.PathRegex, Value: "/.*"}, "/{item}")
+	})
 }
 
 // cookiesExpire sends requests for one path, under rules that match it.
@@ -111,7 +122,8 @@ func cookiesExpire(t *testing.T, match mesh.PathMatch, path string) {
 	rules[0].Matches[0].Path = match
 	rules[1].Backends[1].ResponseHeaders.Add[0].Value = "flagger-cookie=abc; Max-Age=5"
 	rules[0].Backends[0].Service = "backend-primary" // users with the cookie go to the primary
-	s.SetServices(append(services(), dataplane.Service{Name: "backend-canary", Namespace: "develop", Selector: map[string]string{"app": "backend"}, Port: 80}))
+	s.SetServices(append(services(), dataplane.Service{Name: "backend-canary", Namespace: "develop",
+		Selector: map[string]string{"app": "backend"}, Port: 80}))
 	s.route(rules...)
 	canary := func(d time.Duration) float64 {
 		s.Advance(s.Now() + d)

@@ -119,7 +119,8 @@ func (p *Plane) newRoutes() {
 			method = "GET"
 		}
 		path, query := splitPath(r.Path)
-		p.templates = append(p.templates, requestTemplate{method: method, path: path, query: query, service: p.service(p.cfg.Namespace, name)})
+		p.templates = append(p.templates, requestTemplate{method: method, path: path, query: query,
+			service: p.service(p.cfg.Namespace, name)})
 	}
 }
 

@@ -11,13 +11,15 @@ import (
 
 func TestFaultsHitAndHarm(t *testing.T) {
 	s := open(t, nil)
-	s.canary(service.Fault{Name: "wrong", When: service.When{Cohorts: []string{"mobile"}}, Effect: service.Effect{WrongBody: true}})
+	s.canary(service.Fault{Name: "wrong", When: service.When{Cohorts: []string{"mobile"}},
+		Effect: service.Effect{WrongBody: true}})
 	s.weigh(50)
 	s.Advance(20 * time.Second)
 	cells := s.Cells()
 	hurt := sum(only(cells, func(c event.Cell) bool { return onCanary(c) && c.Cohort == "mobile" }))
 	all := sum(cells)
-	if hurt.N == 0 || hurt.Hit != hurt.N || hurt.Wrong != hurt.N || hurt.Harm != hurt.N || all.Hit != hurt.Hit || all.Errors != 0 {
+	if hurt.N == 0 || hurt.Hit != hurt.N || hurt.Wrong != hurt.N || hurt.Harm != hurt.N || all.Hit != hurt.Hit ||
+		all.Errors != 0 {
 		t.Errorf("mobile %+v, all %+v", hurt, all)
 	}
 	if totals := s.Totals(); totals.Hurt["mobile"] == 0 || totals.Hurt["regular"] != 0 {

@@ -153,8 +153,8 @@ func (p *Plane) deliver(h *hop, e *edge) {
 		in := e.decide(p, h.from)
 		if !in.allows() {
 			in.denied(p.now)
-			// Policy that comes with the scenario and denies the new version's clients is a fault of
-			// that version, for instance of its labels.
+			// Policy that comes with the scenario and denies the new version's clients is a fault
+			// of that version, for instance of its labels.
 			h.faultHit = d.changed && !slices.Contains(p.guardrailPolicies, in.verdict.Server)
 			h.byMesh = !h.faultHit
 			p.returnResponse(h, 403)

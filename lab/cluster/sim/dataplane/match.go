@@ -70,7 +70,8 @@ func describeConditions(s *meshService) string {
 func (s *meshService) matchesTarget() bool {
 	return slices.ContainsFunc(s.rules, func(r *rule) bool {
 		return slices.ContainsFunc(r.compiled.Matches, func(m mesh.Match) bool {
-			anyPath := m.Path.Kind == mesh.PathAny || m.Path.Kind == mesh.PathPrefix && strings.Trim(m.Path.Value, "/") == ""
+			anyPath := m.Path.Kind == mesh.PathAny || m.Path.Kind == mesh.PathPrefix &&
+				strings.Trim(m.Path.Value, "/") == ""
 			return m.Method != "" || !anyPath || len(m.Query) > 0
 		})
 	})

@@ -44,7 +44,8 @@ func onCanary(c event.Cell) bool { return c.Workload == "canary" }
 
 func TestCountsAddUp(t *testing.T) {
 	s := open(t, nil)
-	s.canary(service.Fault{Name: "slow", Share: 0.2, Effect: service.Effect{AddLatency: &service.Latency{P50: 300 * time.Millisecond, P99: 900 * time.Millisecond}}})
+	s.canary(service.Fault{Name: "slow", Share: 0.2,
+		Effect: service.Effect{AddLatency: &service.Latency{P50: 300 * time.Millisecond, P99: 900 * time.Millisecond}}})
 	answered, waits := 0, 0
 	for i := range 40 {
 		s.weigh(i % 3 * 50)
@@ -60,7 +61,8 @@ func TestCountsAddUp(t *testing.T) {
 		}
 	}
 	totals := s.Totals()
-	if totals.Planned != totals.Answered+totals.Open || totals.Answered != answered || waits != answered || totals.Open == 0 {
+	if totals.Planned != totals.Answered+totals.Open || totals.Answered != answered || waits != answered ||
+		totals.Open == 0 {
 		t.Errorf("%+v, cells %d, latencies %d", totals, answered, waits)
 	}
 	s.StopTraffic()
@@ -84,7 +86,8 @@ func TestCountsAddUp(t *testing.T) {
 func run(t *testing.T, step time.Duration, change func(*loadgen.Workload, *dataplane.Config)) []byte {
 	s := open(t, change)
 	s.canary(
-		service.Fault{Name: "errors", Share: 0.3, When: service.When{Cohorts: []string{"mobile"}}, Effect: service.Effect{Status: 503}},
+		service.Fault{Name: "errors", Share: 0.3, When: service.When{Cohorts: []string{"mobile"}},
+			Effect: service.Effect{Status: 503}},
 		service.Fault{Name: "hold", Share: 0.01, Effect: service.Effect{Hold: 2 * time.Second}},
 	)
 	var out bytes.Buffer
@@ -113,7 +116,8 @@ func write(t *testing.T, out *bytes.Buffer, v any) {
 }
 
 func TestSameInputsSameBytes(t *testing.T) {
-	for name, change := range map[string]func(*loadgen.Workload, *dataplane.Config){"plain": nil, "with retries and slow clients": impatient} {
+	for name, change := range map[string]func(*loadgen.Workload, *dataplane.Config){"plain": nil,
+		"with retries and slow clients": impatient} {
 		a, b := run(t, time.Second, change), run(t, time.Second, change)
 		if !bytes.Equal(a, b) {
 			t.Errorf("%s: two planes differ", name)
@@ -143,7 +147,8 @@ func TestWeightsReachTheCanary(t *testing.T) {
 		}
 	}
 	totals := s.Totals()
-	if totals.Assigned["regular"]["canary"] == 0 || totals.Assigned["regular"]["primary"] == 0 || totals.Users["insider"] != 50 {
+	if totals.Assigned["regular"]["canary"] == 0 || totals.Assigned["regular"]["primary"] == 0 ||
+		totals.Users["insider"] != 50 {
 		t.Errorf("%+v", totals)
 	}
 	recent := s.Recent(10 * time.Second)
@@ -256,7 +261,8 @@ func TestPolicyDeniesOnlyTheCanary(t *testing.T) {
 	s.Advance(30 * time.Second)
 	cells := s.Cells()
 	canary, all := sum(only(cells, onCanary)), sum(cells)
-	if canary.N == 0 || canary.Denied != canary.N || canary.Harm != canary.N || all.Denied != canary.N || all.Hit != canary.N {
+	if canary.N == 0 || canary.Denied != canary.N || canary.Harm != canary.N || all.Denied != canary.N ||
+		all.Hit != canary.N {
 		t.Errorf("canary %+v, all %+v", canary, all)
 	}
 	n := float64(canary.N)
@@ -267,11 +273,13 @@ func TestPolicyDeniesOnlyTheCanary(t *testing.T) {
 	if s.series("__name__", "inbound_http_authz_deny_total", "deployment", "backend", "srv_name", "backend-http") != n {
 		t.Error("the deny counter is off")
 	}
-	if s.series("__name__", "response_total", "direction", "outbound", "dst_deployment", "backend", "status_code", "403", "classification", "success") != n {
+	if s.series("__name__", "response_total", "direction", "outbound", "dst_deployment", "backend", "status_code",
+		"403", "classification", "success") != n {
 		t.Error("the caller's proxy does not count the 403s as success")
 	}
 	callers := s.Callers("canary", time.Minute)
-	if len(callers) != 1 || callers[0].Allowed || callers[0].TLS != "true" || callers[0].Identity != mesh.Identity("frontend", "develop") || callers[0].Reason == "" {
+	if len(callers) != 1 || callers[0].Allowed || callers[0].TLS != "true" ||
+		callers[0].Identity != mesh.Identity("frontend", "develop") || callers[0].Reason == "" {
 		t.Errorf("%+v", callers)
 	}
 	s.SetPolicies(mesh.Policies{})
@@ -298,7 +306,8 @@ func TestUnmeshedClientBypassesRoutes(t *testing.T) {
 	if s.series("__name__", "response_total", "direction", "outbound") != 0 {
 		t.Error("a client without proxy counts")
 	}
-	if s.series("__name__", "response_total", "direction", "inbound", "tls", "no_identity", "no_tls_reason", "no_tls_from_remote") == 0 {
+	if s.series("__name__", "response_total", "direction", "inbound", "tls", "no_identity", "no_tls_reason",
+		"no_tls_from_remote") == 0 {
 		t.Error("the pods' proxies do not count requests without identity")
 	}
 }
@@ -330,10 +339,12 @@ func TestProbes(t *testing.T) {
 		}
 		return got
 	}
-	if got := probe(dataplane.ProbeRequest{Client: "frontend", Service: "backend", Path: "/"}); got.Status != 200 || got.Workload != "primary" {
+	if got := probe(dataplane.ProbeRequest{Client: "frontend", Service: "backend", Path: "/"}); got.Status != 200 ||
+		got.Workload != "primary" {
 		t.Errorf("%+v", got)
 	}
-	if got := probe(dataplane.ProbeRequest{Client: "web", Pod: "backend-0", Path: "/"}); got.Status != 403 || got.Verdict.Reason == "" {
+	if got := probe(dataplane.ProbeRequest{Client: "web", Pod: "backend-0", Path: "/"}); got.Status != 403 ||
+		got.Verdict.Reason == "" {
 		t.Errorf("%+v", got)
 	}
 	s.SetPolicies(mesh.Policies{Default: mesh.AllAuthenticated})
@@ -352,7 +363,8 @@ func TestProbes(t *testing.T) {
 	if got := probe(drill); got.Workload != "canary" || got.Version != "v2" {
 		t.Errorf("drill: %+v", got)
 	}
-	for _, r := range []dataplane.ProbeRequest{{Client: "nobody", Service: "backend"}, {Client: "web", Service: "nowhere"}, {Pod: "nothing"}} {
+	for _, r := range []dataplane.ProbeRequest{{Client: "nobody", Service: "backend"},
+		{Client: "web", Service: "nowhere"}, {Pod: "nothing"}} {
 		if _, err := s.Probe(r); err == nil {
 			t.Errorf("no error for %+v", r)
 		}
@@ -364,8 +376,10 @@ func TestProbes(t *testing.T) {
 
 func TestCyclicCallsEnd(t *testing.T) {
 	s := open(t, nil)
-	loop := service.Behaviour{Routes: map[string]service.RouteBehaviour{"": {Latency: latency(time.Millisecond, 2*time.Millisecond), Calls: "loop"}}}
-	s.SetServices(append(services(), dataplane.Service{Name: "loop", Namespace: "develop", Selector: map[string]string{"app": "loop"}, Port: 80}))
+	loop := service.Behaviour{Routes: map[string]service.RouteBehaviour{"": {Latency: latency(time.Millisecond,
+		2*time.Millisecond), Calls: "loop"}}}
+	s.SetServices(append(services(), dataplane.Service{Name: "loop", Namespace: "develop",
+		Selector: map[string]string{"app": "loop"}, Port: 80}))
 	s.add("loop-0", "loop", "loop", "v1", "", loop)
 	s.RemovePod("frontend-0")
 	s.RemovePod("frontend-1")

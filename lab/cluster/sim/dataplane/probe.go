@@ -11,8 +11,8 @@ import (
 // ProbeRequest is a request made by a gate. It is not user traffic: it is not counted and occupies
 // no slot.
 type ProbeRequest struct {
-	// Client is one of the plane's clients or a demo service; "" is a stranger, which has an identity
-	// if it is in the mesh.
+	// Client is one of the plane's clients or a demo service; "" is a stranger, which has an
+	// identity if it is in the mesh.
 	Client, Identity string
 	// Service is called by the routes in force; or Pod is called by its name, bypassing all routes.
 	Service, Pod string

@@ -71,7 +71,8 @@ func TestRetriesHideErrorsFromUsersButNotFromTheMesh(t *testing.T) {
 		what      string
 		got, want float64
 	}{
-		{"errors without retries", float64(without.Errors), n * 0.3}, {"errors", float64(with.Errors), n * 0.027}, {"retries", float64(with.Retried), n * (0.3 + 0.09)},
+		{"errors without retries", float64(without.Errors), n * 0.3}, {"errors", float64(with.Errors), n * 0.027},
+		{"retries", float64(with.Retried), n * (0.3 + 0.09)},
 	} {
 		if math.Abs(c.got-c.want) > 5*math.Sqrt(c.want) {
 			t.Errorf("%s: %g, want about %g", c.what, c.got, c.want)
@@ -92,10 +93,13 @@ func TestRetriesHideErrorsFromUsersButNotFromTheMesh(t *testing.T) {
 	// The mesh and the services count each attempt as a request, and each failure.
 	attempts, failed := float64(with.N+with.Retried), float64(with.Errors+with.Retried)
 	for what, c := range map[string][2]float64{
-		"requests to the frontend": {s.series("__name__", "response_total", "direction", "inbound", "deployment", "frontend"), attempts},
-		"answers of the frontend":  {s.series("__name__", "app_http_requests_total", "job", "frontend"), attempts},
-		"failures of the backend":  {s.series("__name__", "response_total", "direction", "inbound", "classification", "failure", "deployment", "backend"), failed},
-		"failures for the users":   {s.series("__name__", "response_total", "direction", "outbound", "status_code", "502", "deployment", "web"), failed},
+		"requests to the frontend": {s.series("__name__", "response_total", "direction", "inbound", "deployment",
+			"frontend"), attempts},
+		"answers of the frontend": {s.series("__name__", "app_http_requests_total", "job", "frontend"), attempts},
+		"failures of the backend": {s.series("__name__", "response_total", "direction", "inbound", "classification",
+			"failure", "deployment", "backend"), failed},
+		"failures for the users": {s.series("__name__", "response_total", "direction", "outbound", "status_code",
+			"502", "deployment", "web"), failed},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%s: %g, want %g", what, c[0], c[1])
@@ -110,10 +114,12 @@ func TestAttemptsOfARequest(t *testing.T) {
 		struck := false
 		for i, o := range list {
 			final := i == len(list)-1
-			if o.Attempt != i || o.Final != final || o.Arrival != list[0].Arrival || !final && (o.Status != 502 || i == 2) {
+			if o.Attempt != i || o.Final != final || o.Arrival != list[0].Arrival || !final &&
+				(o.Status != 502 || i == 2) {
 				t.Fatalf("request %d: attempt %d of %d: %+v", seq, i+1, len(list), o)
 			}
-			if o.Sent != o.Intended || i == 0 && o.Sent != o.Arrival.At || o.Arrival.At > 20*time.Second || o.Done() < o.Sent {
+			if o.Sent != o.Intended || i == 0 && o.Sent != o.Arrival.At || o.Arrival.At > 20*time.Second ||
+				o.Done() < o.Sent {
 				t.Fatalf("request %d: %+v", seq, o)
 			}
 			if i > 0 {
@@ -152,16 +158,19 @@ func TestBudgetLimitsARetryStorm(t *testing.T) {
 		})
 		s.RemovePod("backend-primary-0")
 		s.RemovePod("backend-primary-1")
-		s.add("backend-primary-9", "backend-primary", "backend", "v1", "primary", backend(service.Fault{Name: "down", Effect: service.Effect{Status: 500}}))
+		s.add("backend-primary-9", "backend-primary", "backend", "v1", "primary",
+			backend(service.Fault{Name: "down", Effect: service.Effect{Status: 500}}))
 		s.Advance(30 * time.Second)
 		return s.Totals(), s.series("__name__", "request_total", "direction", "inbound", "deployment", "frontend")
 	}
 	all, asked := storm(nil)
-	if want := 2 * float64(all.Planned); math.Abs(float64(all.Retries)-want) > 0.02*want || asked != float64(all.Planned+all.Retries) {
+	if want := 2 * float64(all.Planned); math.Abs(float64(all.Retries)-want) > 0.02*want ||
+		asked != float64(all.Planned+all.Retries) {
 		t.Errorf("without a budget %+v, %g requested", all, asked)
 	}
 	bound, asked := storm(&loadgen.Budget{Ratio: 0.2, TTL: 10 * time.Second})
-	if want := 0.2 * float64(bound.Planned); math.Abs(float64(bound.Retries)-want) > 0.1*want || asked != float64(bound.Planned+bound.Retries) {
+	if want := 0.2 * float64(bound.Planned); math.Abs(float64(bound.Retries)-want) > 0.1*want ||
+		asked != float64(bound.Planned+bound.Retries) {
 		t.Errorf("with a budget of a fifth %+v, %g requested", bound, asked)
 	}
 }
@@ -179,12 +188,14 @@ func TestPendingRetriesAreOpen(t *testing.T) {
 	s.StopTraffic()
 	s.Advance(20 * time.Second)
 	cells, totals := sum(s.Cells()), s.Totals()
-	if totals.Open != cells.Retried || totals.Open == 0 || totals.Answered != cells.N || totals.Retries != 0 || s.Finished() {
+	if totals.Open != cells.Retried || totals.Open == 0 || totals.Answered != cells.N || totals.Retries != 0 ||
+		s.Finished() {
 		t.Errorf("%+v, cells %+v", totals, cells)
 	}
 	s.Advance(80 * time.Second)
 	after, totals := sum(s.Cells()), s.Totals()
-	if after.N != cells.Retried || totals.Open != 0 || totals.Retries != cells.Retried || !s.Finished() || after.Slow != after.N {
+	if after.N != cells.Retried || totals.Open != 0 || totals.Retries != cells.Retried || !s.Finished() ||
+		after.Slow != after.N {
 		t.Errorf("%+v, cells %+v", totals, after)
 	}
 }
@@ -221,7 +232,8 @@ func TestAttemptsWaitIndependently(t *testing.T) {
 	for _, o := range got {
 		took := o.Done() - o.Sent
 		waited := took >= 3*time.Second
-		if o.Attempt != 1 && (o.Status != 503 || waited) || o.Attempt == 1 && o.Status == 504 && o.Done() < 5*time.Second-500*time.Millisecond {
+		if o.Attempt != 1 && (o.Status != 503 || waited) || o.Attempt == 1 && o.Status == 504 &&
+			o.Done() < 5*time.Second-500*time.Millisecond {
 			t.Fatalf("attempt took %v: %+v", took, o)
 		}
 	}

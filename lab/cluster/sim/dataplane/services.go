@@ -84,7 +84,8 @@ func (s *meshService) reachable() bool {
 	return false
 }
 
-// defaultRule returns the rule for requests that match no condition, or nil if routes have no rules.
+// defaultRule returns the rule for requests that match no condition, or nil if routes have no
+// rules.
 func (s *meshService) defaultRule() *rule {
 	for _, r := range slices.Backward(s.rules) {
 		if r.compiled.String() == "" {

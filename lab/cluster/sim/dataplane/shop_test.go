@@ -34,8 +34,10 @@ func workload() loadgen.Workload {
 		},
 		Cohorts: []loadgen.Cohort{
 			{Name: "regular", Share: 0.5, Users: 2000, Mix: mix},
-			{Name: "insider", Share: 0.1, Users: 50, Mix: mix, Cookies: []loadgen.Pair{{Name: "a", Value: "1"}, {Name: "type", Value: "insider"}}},
-			{Name: "mobile", Share: 0.2, Users: 500, Mix: mix, Headers: []loadgen.Pair{{Name: "X-Device", Value: "mobile"}}},
+			{Name: "insider", Share: 0.1, Users: 50, Mix: mix,
+				Cookies: []loadgen.Pair{{Name: "a", Value: "1"}, {Name: "type", Value: "insider"}}},
+			{Name: "mobile", Share: 0.2, Users: 500, Mix: mix,
+				Headers: []loadgen.Pair{{Name: "X-Device", Value: "mobile"}}},
 			{Name: "named", Share: 0.1, Users: 300, Mix: mix, Cookies: []loadgen.Pair{{Name: "id", Value: "u{user}"}}},
 			{Name: "bots", Share: 0.1, Mix: mix},
 		},
@@ -149,7 +151,8 @@ func split(canary int) []mesh.Backend {
 func (s *shop) route(rules ...mesh.Rule) {
 	s.t.Helper()
 	err := s.SetRoutes([]mesh.Route{{
-		Name: "backend", Namespace: "develop", Parents: []mesh.Parent{{Service: "backend", Namespace: "develop", Port: 80}}, Rules: rules,
+		Name: "backend", Namespace: "develop", Parents: []mesh.Parent{{Service: "backend", Namespace: "develop",
+			Port: 80}}, Rules: rules,
 	}})
 	if err != nil {
 		s.t.Fatal(err)

@@ -109,7 +109,8 @@ func (u *upstream) destination(to *pod) mesh.Destination {
 	return mesh.Destination{
 		Addr: to.target(to.Port), Identity: to.client().Identity,
 		Service: u.service.name, Namespace: u.service.namespace, Port: u.service.port,
-		Pod: to.Name, Deployment: to.Deployment, ServiceAccount: to.ServiceAccount, TemplateHash: to.Labels["pod-template-hash"],
+		Pod: to.Name, Deployment: to.Deployment, ServiceAccount: to.ServiceAccount,
+		TemplateHash: to.Labels["pod-template-hash"],
 	}
 }
 

@@ -32,10 +32,12 @@ const itemPlaceholder = "{item}"
 func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
 	c := &p.workload.Cohorts[number]
 	cohort := cohort{
-		pods: pods, perUser: p.cfg.Plan.PerUser(number), keepsCookies: !c.IgnoreSetCookie, retries: c.Retry != nil, bandwidth: c.Bandwidth,
+		pods: pods, perUser: p.cfg.Plan.PerUser(number), keepsCookies: !c.IgnoreSetCookie, retries: c.Retry != nil,
+		bandwidth: c.Bandwidth,
 	}
 	for _, r := range p.workload.Routes {
-		cohort.varied = append(cohort.varied, p.workload.Replay != nil || c.CacheBuster != "" || strings.Contains(r.Path, itemPlaceholder))
+		cohort.varied = append(cohort.varied, p.workload.Replay != nil || c.CacheBuster != "" ||
+			strings.Contains(r.Path, itemPlaceholder))
 	}
 	return cohort
 }
@@ -73,7 +75,8 @@ func (p *Plane) arrive(a loadgen.Arrival) {
 // arrivalOf returns the arrival of a user's request.
 func (p *Plane) arrivalOf(h *hop) loadgen.Arrival {
 	r := &h.request
-	return loadgen.Arrival{At: h.firstSent - p.trafficStart, Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Session: h.session, Item: h.item}
+	return loadgen.Arrival{At: h.firstSent - p.trafficStart, Seq: r.Seq, User: r.User, Cohort: r.Cohort,
+		Route: r.Route, Session: h.session, Item: h.item}
 }
 
 // reply sends the response to the client of a user's request. A slow client reads it for a while;
@@ -145,7 +148,8 @@ func (p *Plane) reportAttempt(h *hop, final bool) {
 	p.outcome = loadgen.Outcome{
 		Arrival: p.arrivalOf(h), Attempt: int(h.request.Attempt), Final: final,
 		Intended: h.sent - p.trafficStart, Sent: h.sent - p.trafficStart, Latency: p.now - h.firstSent,
-		Status: uint16(h.status), Version: version, Hit: h.faultHit, Wrong: h.wrong, ByMesh: h.byMesh, BytesIn: int64(h.size()),
+		Status: uint16(h.status), Version: version, Hit: h.faultHit, Wrong: h.wrong, ByMesh: h.byMesh,
+		BytesIn: int64(h.size()),
 	}
 	p.cfg.OnAttempt(&p.outcome)
 }

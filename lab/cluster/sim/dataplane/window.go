@@ -69,7 +69,8 @@ func (p *Plane) Recent(d time.Duration) []Recent {
 		}
 	}
 	slices.SortFunc(list, func(a, b Recent) int {
-		return cmp.Or(cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Cohort, b.Cohort))
+		return cmp.Or(cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Version, b.Version),
+			cmp.Compare(a.Cohort, b.Cohort))
 	})
 	return list
 }
@@ -77,7 +78,9 @@ func (p *Plane) Recent(d time.Duration) []Recent {
 func (p *Plane) addRecent(list []Recent, kind int, c count) []Recent {
 	cohort := p.workload.Cohorts[kind%len(p.cohorts)].Name
 	workload, version := p.stats.Workload(kind / len(p.cohorts))
-	at := slices.IndexFunc(list, func(r Recent) bool { return r.Cohort == cohort && r.Workload == workload && r.Version == version })
+	at := slices.IndexFunc(list, func(r Recent) bool {
+		return r.Cohort == cohort && r.Workload == workload && r.Version == version
+	})
 	if at < 0 {
 		at = len(list)
 		list = append(list, Recent{Cohort: cohort, Workload: workload, Version: version})

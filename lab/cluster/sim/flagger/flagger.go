@@ -90,9 +90,11 @@ func Start(clients Clients, metricsServer string, obs Observer) (*Controller, er
 	log := zap.New(logCore{&logging}).Sugar()
 	tracker := &canary.ConfigTracker{Logger: log, KubeClient: clients.Kube, FlaggerClient: clients.Flagger}
 	canaries := canary.NewFactory(clients.Kube, clients.Flagger, nil, tracker, selectorLabels(), []string{""}, log)
-	routers := router.NewFactory(nil, clients.Kube, clients.Flagger, nil, "nginx.ingress.kubernetes.io", "", log, clients.Flagger, true)
+	routers := router.NewFactory(nil, clients.Kube, clients.Flagger, nil, "nginx.ingress.kubernetes.io", "", log,
+		clients.Flagger, true)
 	c, registry := construct(func() *controller.Controller {
-		return controller.NewController(interceptingClient{clients.Kube}, nil, clients.Flagger, inf, controlLoopInterval, log, alerter{obs},
+		return controller.NewController(interceptingClient{clients.Kube}, nil, clients.Flagger, inf,
+			controlLoopInterval, log, alerter{obs},
 			canaries, routers, observer, guardrail.MeshProvider, Version, "", "", true, nil)
 	})
 	f.registry = registry
@@ -109,8 +111,10 @@ func selectorLabels() []string { return []string{"app", "name", "app.kubernetes.
 func (f *Controller) informers() controller.Informers {
 	factory := informers.NewSharedInformerFactory(f.clients.Flagger, resyncPeriod)
 	v1beta1 := factory.Flagger().V1beta1()
-	inf := controller.Informers{CanaryInformer: v1beta1.Canaries(), MetricInformer: v1beta1.MetricTemplates(), AlertInformer: v1beta1.AlertProviders()}
-	for _, i := range []cache.SharedIndexInformer{inf.CanaryInformer.Informer(), inf.MetricInformer.Informer(), inf.AlertInformer.Informer()} {
+	inf := controller.Informers{CanaryInformer: v1beta1.Canaries(), MetricInformer: v1beta1.MetricTemplates(),
+		AlertInformer: v1beta1.AlertProviders()}
+	for _, i := range []cache.SharedIndexInformer{inf.CanaryInformer.Informer(), inf.MetricInformer.Informer(),
+		inf.AlertInformer.Informer()} {
 		f.done.Go(func() { i.Run(f.stop) })
 		cache.WaitForCacheSync(f.stop, i.HasSynced)
 	}
@@ -151,7 +155,8 @@ func construct(mk func() *controller.Controller) (*controller.Controller, *prome
 // tools/record/events_cache.go).
 func replaceEventRecorder(c *controller.Controller, ours record.EventRecorder) {
 	field := reflect.ValueOf(c).Elem().FieldByName("eventRecorder")
-	field = reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem() // unexported, so reflect alone may not set it
+	// unexported, so reflect alone may not set it
+	field = reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
 	broadcaster := field.Interface().(record.EventRecorder)
 	field.Set(reflect.ValueOf(ours))
 	stopBroadcaster(broadcaster)

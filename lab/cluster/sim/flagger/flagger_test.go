@@ -55,8 +55,10 @@ func (p prometheus) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Query().Get("query") == "vector(1)" {
 		v = 1
 	}
-	body := fmt.Sprintf(`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[0,"%g"]}]}}`, v)
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	body := fmt.Sprintf(
+		`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[0,"%g"]}]}}`, v)
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)),
+		Request: r}, nil
 }
 
 func canary(host string) *flaggerv1.Canary {
@@ -66,7 +68,8 @@ func canary(host string) *flaggerv1.Canary {
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "backend"},
 		Spec: flaggerv1.CanarySpec{
 			TargetRef: flaggerv1.LocalObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "backend"},
-			Service:   flaggerv1.CanaryService{Port: 80, GatewayRefs: []gatewayv1beta1.ParentReference{{Name: "backend"}}},
+			Service: flaggerv1.CanaryService{Port: 80,
+				GatewayRefs: []gatewayv1beta1.ParentReference{{Name: "backend"}}},
 			Analysis: &flaggerv1.CanaryAnalysis{
 				Interval: "30s", Threshold: 2, StepWeights: []int{5, 25, 50, 100},
 				Metrics: []flaggerv1.CanaryMetric{{
@@ -109,8 +112,10 @@ func rollout(host string, errorRate float64) ([]string, error) {
 			return err
 		}
 		template := &flaggerv1.MetricTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "errors"},
-			Spec: flaggerv1.MetricTemplateSpec{Provider: flaggerv1.MetricTemplateProvider{Type: "prometheus", Address: "http://" + host}, Query: "up"}}
-		if _, err := flaggers.FlaggerV1beta1().MetricTemplates(ns).Create(ctx, template, metav1.CreateOptions{}); err != nil {
+			Spec: flaggerv1.MetricTemplateSpec{Provider: flaggerv1.MetricTemplateProvider{Type: "prometheus",
+				Address: "http://" + host}, Query: "up"}}
+		if _, err := flaggers.FlaggerV1beta1().MetricTemplates(ns).Create(ctx, template,
+			metav1.CreateOptions{}); err != nil {
 			return err
 		}
 		if _, err := canaries.Create(ctx, canary(host), metav1.CreateOptions{}); err != nil {
@@ -161,7 +166,8 @@ func TestHealthyReleaseIsPromoted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Advance backend.develop canary weight 5", "canary weight 25", "canary weight 50", "canary weight 100", "Promotion completed!", "alert info: Canary analysis completed successfully"} {
+	for _, want := range []string{"Advance backend.develop canary weight 5", "canary weight 25", "canary weight 50",
+		"canary weight 100", "Promotion completed!", "alert info: Canary analysis completed successfully"} {
 		if !contains(lines, want) {
 			t.Errorf("no event %q:\n%s", want, strings.Join(lines, "\n"))
 		}
@@ -174,7 +180,8 @@ func TestFaultyReleaseIsRolledBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Warning: Halt backend.develop advancement errors 7.00 > 1", "Rolling back backend.develop failed checks threshold reached 2", "Canary failed!"} {
+	for _, want := range []string{"Warning: Halt backend.develop advancement errors 7.00 > 1",
+		"Rolling back backend.develop failed checks threshold reached 2", "Canary failed!"} {
 		if !contains(lines, want) {
 			t.Errorf("no event %q:\n%s", want, strings.Join(lines, "\n"))
 		}

@@ -23,7 +23,8 @@ func started(t *testing.T, during func(one, other *flagger.Controller)) {
 	err := vclock.Run(func() error {
 		var both [2]*flagger.Controller
 		for i := range both {
-			f, err := flagger.Start(flagger.Clients{Kube: fake.NewSimpleClientset(), Flagger: flaggerfake.NewSimpleClientset()}, "http://process.test", &witness{})
+			f, err := flagger.Start(flagger.Clients{Kube: fake.NewSimpleClientset(),
+				Flagger: flaggerfake.NewSimpleClientset()}, "http://process.test", &witness{})
 			if err != nil {
 				return err
 			}

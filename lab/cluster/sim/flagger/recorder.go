@@ -48,7 +48,8 @@ func (r recorder) Eventf(object k8sruntime.Object, eventType, reason, format str
 	r.Event(object, eventType, reason, fmt.Sprintf(format, args...))
 }
 
-func (r recorder) AnnotatedEventf(object k8sruntime.Object, _ map[string]string, eventType, reason, format string, args ...any) {
+func (r recorder) AnnotatedEventf(object k8sruntime.Object, _ map[string]string, eventType, reason, format string,
+	args ...any) {
 	r.Event(object, eventType, reason, fmt.Sprintf(format, args...))
 }
 
@@ -106,7 +107,8 @@ func (c interceptingCore) Events(namespace string) typedcorev1.EventInterface {
 
 type interceptingEvents struct{ typedcorev1.EventInterface }
 
-func (e interceptingEvents) CreateWithEventNamespaceWithContext(ctx context.Context, ev *corev1.Event) (*corev1.Event, error) {
+func (e interceptingEvents) CreateWithEventNamespaceWithContext(ctx context.Context,
+	ev *corev1.Event) (*corev1.Event, error) {
 	if ev.Reason == stopSentinel {
 		runtime.Goexit()
 	}

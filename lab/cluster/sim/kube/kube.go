@@ -75,8 +75,10 @@ type workload struct {
 
 // New returns a controller. startup returns the time from creation to readiness of a template's
 // pods. Each pod takes up to a fifth longer, depending on the seed.
-func New(client kubernetes.Interface, namespace string, seed uint64, startup func(*corev1.PodTemplateSpec) time.Duration) *Controller {
-	return &Controller{client: client, namespace: namespace, seed: seed, startupTime: startup, workloads: map[string]*workload{}}
+func New(client kubernetes.Interface, namespace string, seed uint64,
+	startup func(*corev1.PodTemplateSpec) time.Duration) *Controller {
+	return &Controller{client: client, namespace: namespace, seed: seed, startupTime: startup,
+		workloads: map[string]*workload{}}
 }
 
 // Reconcile brings the pods up to now, writes the Deployments' statuses and returns the changes in

@@ -113,7 +113,8 @@ func TestPodsBecomeReadyAfterStartUp(t *testing.T) {
 		t.Fatalf("%d of 3 pods ready after 7 s", n)
 	}
 	s := r.status("backend")
-	if s.ReadyReplicas != 3 || s.UpdatedReplicas != 3 || s.UnavailableReplicas != 0 || reason(s, appsv1.DeploymentProgressing) != "NewReplicaSetAvailable" {
+	if s.ReadyReplicas != 3 || s.UpdatedReplicas != 3 || s.UnavailableReplicas != 0 ||
+		reason(s, appsv1.DeploymentProgressing) != "NewReplicaSetAvailable" {
 		t.Errorf("status %+v", s)
 	}
 	if _, waiting := r.c.NextReady(); waiting {
@@ -132,7 +133,8 @@ func TestScaleDownAndDelete(t *testing.T) {
 	}
 	r.deploy("backend", "v1", 2)
 	r.pass(7 * time.Second)
-	if err := r.client.AppsV1().Deployments(ns).Delete(context.Background(), "backend", metav1.DeleteOptions{}); err != nil {
+	if err := r.client.AppsV1().Deployments(ns).Delete(context.Background(), "backend",
+		metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	r.reconcile()

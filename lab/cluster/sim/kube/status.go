@@ -102,7 +102,8 @@ func (c *Controller) writeStatus(ctx context.Context, d *appsv1.Deployment, w *w
 	}
 	update := d.DeepCopy()
 	update.Status = status
-	if _, err := c.client.AppsV1().Deployments(c.namespace).UpdateStatus(ctx, update, metav1.UpdateOptions{}); err != nil {
+	if _, err := c.client.AppsV1().Deployments(c.namespace).UpdateStatus(ctx, update,
+		metav1.UpdateOptions{}); err != nil {
 		return fmt.Errorf("deployment %s: %w", d.Name, err)
 	}
 	return nil
@@ -123,7 +124,8 @@ func (w *workload) lastUpdateTime(c appsv1.DeploymentCondition) metav1.Time {
 }
 
 func progressing(d *appsv1.Deployment, w *workload, now time.Duration, complete bool) appsv1.DeploymentCondition {
-	cond := appsv1.DeploymentCondition{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "ReplicaSetUpdated"}
+	cond := appsv1.DeploymentCondition{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue,
+		Reason: "ReplicaSetUpdated"}
 	deadline := defaultProgressDeadline
 	if s := d.Spec.ProgressDeadlineSeconds; s != nil {
 		deadline = time.Duration(*s) * time.Second
@@ -138,7 +140,8 @@ func progressing(d *appsv1.Deployment, w *workload, now time.Duration, complete 
 }
 
 func availability(n Counts) appsv1.DeploymentCondition {
-	cond := appsv1.DeploymentCondition{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable"}
+	cond := appsv1.DeploymentCondition{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue,
+		Reason: "MinimumReplicasAvailable"}
 	if n.Ready < n.Desired-n.Desired/4 {
 		cond.Status, cond.Reason = corev1.ConditionFalse, "MinimumReplicasUnavailable"
 	}

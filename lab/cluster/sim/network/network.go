@@ -80,7 +80,8 @@ func checkProxySettings(want *url.URL) error {
 			return fmt.Errorf("network: %w", err)
 		}
 		if got, err := http.ProxyFromEnvironment(r); err != nil || got == nil || got.Host != want.Host {
-			return fmt.Errorf("network: the process read its proxy settings before the lab could set them (%v, %v), so webhooks could reach the outside", got, err)
+			return fmt.Errorf("network: the process read its proxy settings before the lab could set them (%v, %v), "+
+				"so webhooks could reach the outside", got, err)
 		}
 	}
 	return nil

@@ -25,7 +25,8 @@ func install(t *testing.T) *network.Network {
 type answer string
 
 func (a answer) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(a))), Request: r}, nil
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(a))),
+		Request: r}, nil
 }
 
 func get(t *testing.T, c *http.Client, url string) (int, string, error) {
@@ -43,14 +44,18 @@ func TestDefaultTransportServesOnlyKnownHosts(t *testing.T) {
 	n := install(t)
 	remove := n.RegisterTransport("prometheus-1.coalmine", answer("ok"))
 	for _, scheme := range []string{"http", "https"} {
-		if _, body, err := get(t, http.DefaultClient, scheme+"://prometheus-1.coalmine:9090/x"); err != nil || body != "ok" {
+		if _, body, err := get(t, http.DefaultClient, scheme+"://prometheus-1.coalmine:9090/x"); err != nil ||
+			body != "ok" {
 			t.Errorf("%s: %q, %v", scheme, body, err)
 		}
 	}
 	remove()
-	real := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the real server was reached") }))
+	real := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("the real server was reached")
+	}))
 	defer real.Close()
-	for _, url := range []string{"http://prometheus-1.coalmine/", real.URL, "http://169.254.169.254/", "https://example.com/"} {
+	for _, url := range []string{"http://prometheus-1.coalmine/", real.URL, "http://169.254.169.254/",
+		"https://example.com/"} {
 		if _, _, err := get(t, http.DefaultClient, url); !errors.Is(err, network.ErrBlocked) {
 			t.Errorf("%s: %v, want ErrBlocked", url, err)
 		}
@@ -61,7 +66,9 @@ func TestDefaultTransportServesOnlyKnownHosts(t *testing.T) {
 // schemes.
 func TestCloneFailsClosed(t *testing.T) {
 	install(t)
-	real := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the real server was reached") }))
+	real := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("the real server was reached")
+	}))
 	defer real.Close()
 	clone := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	for _, url := range []string{real.URL, "http://prometheus-1.coalmine/", "https://example.com/"} {
@@ -78,7 +85,8 @@ func TestProxyServesOnlyKnownHosts(t *testing.T) {
 		_, _ = io.WriteString(w, r.URL.Path)
 	}))
 	client := cleanhttp.DefaultPooledClient()
-	if status, body, err := get(t, client, "http://gate-1.coalmine/mtls"); err != nil || status != 200 || body != "/mtls" {
+	if status, body, err := get(t, client, "http://gate-1.coalmine/mtls"); err != nil || status != 200 ||
+		body != "/mtls" {
 		t.Errorf("gate: %d %q %v", status, body, err)
 	}
 	r, err := client.Get("http://gate-1.coalmine/mtls")
@@ -89,11 +97,13 @@ func TestProxyServesOnlyKnownHosts(t *testing.T) {
 	if !r.Close {
 		t.Error("the connection stays open after the response, so a bubble would never be idle")
 	}
-	if _, _, err := get(t, client, "https://gate-1.coalmine/"); err == nil || !strings.Contains(err.Error(), "Forbidden") {
+	if _, _, err := get(t, client, "https://gate-1.coalmine/"); err == nil ||
+		!strings.Contains(err.Error(), "Forbidden") {
 		t.Errorf("CONNECT to a gate: %v, want 403", err)
 	}
 	remove()
-	for _, url := range []string{"http://gate-1.coalmine/mtls", "http://169.254.169.254/latest/meta-data", "http://example.com/", "http://10.0.0.1/"} {
+	for _, url := range []string{"http://gate-1.coalmine/mtls", "http://169.254.169.254/latest/meta-data",
+		"http://example.com/", "http://10.0.0.1/"} {
 		if status, body, err := get(t, client, url); err != nil || status != http.StatusForbidden {
 			t.Errorf("%s: %d %q %v, want 403", url, status, body, err)
 		}
@@ -110,7 +120,8 @@ func TestProxyLimitsBodies(t *testing.T) {
 		read, _ := io.Copy(io.Discard, r.Body)
 		got <- read
 	}))()
-	r, err := cleanhttp.DefaultPooledClient().Post("http://gate-2.coalmine/events", "text/plain", strings.NewReader(strings.Repeat("x", 3<<20)))
+	r, err := cleanhttp.DefaultPooledClient().Post("http://gate-2.coalmine/events", "text/plain",
+		strings.NewReader(strings.Repeat("x", 3<<20)))
 	if err == nil {
 		r.Body.Close()
 	} // otherwise the connection was closed while the client was still sending

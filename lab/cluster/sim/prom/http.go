@@ -37,7 +37,8 @@ func (db *DB) RoundTripper(now func() time.Time, observe func(*http.Request, Que
 		}
 		observe(r, a)
 		if err != nil {
-			body, _ := json.Marshal(map[string]string{"status": "error", "errorType": "execution", "error": err.Error()})
+			body, _ := json.Marshal(map[string]string{"status": "error", "errorType": "execution",
+				"error": err.Error()})
 			return response(r, http.StatusUnprocessableEntity, string(body)), nil
 		}
 		return response(r, http.StatusOK, encodeVector(v)), nil
@@ -56,9 +57,11 @@ func encodeVector(v promql.Vector) string {
 	}
 	result := make([]sample, 0, len(v))
 	for _, s := range v {
-		result = append(result, sample{s.Metric.Map(), [2]any{float64(s.T) / 1000, strconv.FormatFloat(s.F, 'f', -1, 64)}})
+		result = append(result, sample{s.Metric.Map(),
+			[2]any{float64(s.T) / 1000, strconv.FormatFloat(s.F, 'f', -1, 64)}})
 	}
-	b, err := json.Marshal(map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": result}})
+	b, err := json.Marshal(map[string]any{"status": "success",
+		"data": map[string]any{"resultType": "vector", "result": result}})
 	if err != nil {
 		return fmt.Sprintf(`{"status":"error","error":%q}`, err)
 	}

@@ -97,8 +97,8 @@ func Open(start time.Time) (*DB, error) {
 		EnableAtModifier:     true,
 		EnableNegativeOffset: true,
 		Parser:               parser.NewParser(parser.Options{}),
-		// A subquery without a step has that of Prometheus' evaluation_interval, 10s in Linkerd's viz
-		// extension (prometheus.yaml). The engine panics without this function.
+		// A subquery without a step has that of Prometheus' evaluation_interval, 10s in Linkerd's
+		// viz extension (prometheus.yaml). The engine panics without this function.
 		NoStepSubqueryIntervalFn: func(int64) int64 { return ScrapeInterval.Milliseconds() },
 	})
 	return &DB{head: head, engine: engine, dir: dir, registrySeries: map[string]*scrapedSeries{}}, nil
@@ -184,7 +184,8 @@ func toLabels(ls []Label) labels.Labels {
 }
 
 // ErrQueryBudget is the error of queries after a run's queries have read [QueryBudget] samples.
-var ErrQueryBudget = fmt.Errorf("the queries of this run read more than %d million samples, the limit of a run: select fewer series, use shorter ranges or fewer metrics, or check less often", QueryBudget/1_000_000)
+var ErrQueryBudget = fmt.Errorf("the queries of this run read more than %d million samples, the limit of a run: "+
+	"select fewer series, use shorter ranges or fewer metrics, or check less often", QueryBudget/1_000_000)
 
 // Query evaluates an instant query whose result is a vector or a scalar, and returns a vector.
 // After [QueryBudget] samples it always returns [ErrQueryBudget]. The budget is in samples and not

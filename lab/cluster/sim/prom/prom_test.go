@@ -34,7 +34,9 @@ func open(t *testing.T) *prom.DB {
 func counter(name string, v *float64, ls ...prom.Label) prom.Source {
 	return func(s *prom.Scrape) {
 		if *v >= 0 {
-			s.Add(int(name[0]), *v, func() []prom.Label { return append([]prom.Label{{Name: "__name__", Value: name}}, ls...) })
+			s.Add(int(name[0]), *v, func() []prom.Label {
+				return append([]prom.Label{{Name: "__name__", Value: name}}, ls...)
+			})
 		}
 	}
 }
@@ -58,14 +60,17 @@ func TestRateOfScrapes(t *testing.T) {
 	for range 12 {
 		at = at.Add(prom.ScrapeInterval)
 		n += 50
-		if err := db.Scrape(at, counter("response_total", &n, prom.Label{Name: "deployment", Value: "podinfo"}, prom.Label{Name: "empty"})); err != nil {
+		if err := db.Scrape(at, counter("response_total", &n, prom.Label{Name: "deployment", Value: "podinfo"},
+			prom.Label{Name: "empty"})); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := value(t, db, `sum(rate(response_total{deployment=~"podinfo",empty=""}[1m]))`, at); math.Abs(got-5) > 1e-9 {
+	if got := value(t, db, `sum(rate(response_total{deployment=~"podinfo",empty=""}[1m]))`, at); math.Abs(
+		got-5) > 1e-9 {
 		t.Errorf("rate of 50 in 10 s: got %v, want 5", got)
 	}
-	if v, err := db.Query(context.Background(), "response_total", at); err != nil || len(v) != 1 || v[0].Metric.Has("empty") {
+	if v, err := db.Query(context.Background(), "response_total", at); err != nil || len(v) != 1 ||
+		v[0].Metric.Has("empty") {
 		t.Errorf("%v, %v: an empty label must equal an absent one", v, err)
 	}
 	// regular expressions are anchored: a prefix does not match
@@ -150,7 +155,8 @@ func TestHTTP(t *testing.T) {
 		status int
 		value  float64
 	}{
-		{"a", 200, 3}, {"a or b", 200, 5}, {"vector(1)", 200, 1}, {"2 + 2", 200, 4}, {"absent_metric", 200, math.NaN()}, {"a / 0 - a / 0", 200, math.NaN()},
+		{"a", 200, 3}, {"a or b", 200, 5}, {"vector(1)", 200, 1}, {"2 + 2", 200, 4},
+		{"absent_metric", 200, math.NaN()}, {"a / 0 - a / 0", 200, math.NaN()},
 		{"a{", 422, math.NaN()}, {"a[1m]", 422, math.NaN()}, {`"text"`, 422, math.NaN()},
 	} {
 		seen = nil

@@ -61,7 +61,8 @@ type watchedKind struct {
 
 // newCluster prepares informers. They call changed after each change, and pass the trust Secret to
 // secret.
-func newCluster(core kubernetes.Interface, custom dynamic.Interface, secret cache.ResourceEventHandler, changed func()) (*cluster, error) {
+func newCluster(core kubernetes.Interface, custom dynamic.Interface, secret cache.ResourceEventHandler,
+	changed func()) (*cluster, error) {
 	only := func(name, namespace string) informers.SharedInformerFactory {
 		return informers.NewSharedInformerFactoryWithOptions(core, 0, informers.WithNamespace(namespace),
 			informers.WithTweakListOptions(func(o *metav1.ListOptions) {
@@ -82,7 +83,9 @@ func newCluster(core kubernetes.Interface, custom dynamic.Interface, secret cach
 		routes:      customs.ForResource(routeResource()).Lister(),
 		factories:   []factory{all, trust, roots, customs},
 	}
-	ring := cache.ResourceEventHandlerFuncs{AddFunc: func(any) { changed() }, UpdateFunc: func(_, _ any) { changed() }, DeleteFunc: func(any) { changed() }}
+	ring := cache.ResourceEventHandlerFuncs{AddFunc: func(any) {
+		changed()
+	}, UpdateFunc: func(_, _ any) { changed() }, DeleteFunc: func(any) { changed() }}
 	err := errors.Join(
 		c.watch("namespaces", all.Core().V1().Namespaces().Informer(), ring),
 		c.watch("services", all.Core().V1().Services().Informer(), ring),

@@ -53,13 +53,20 @@ func runningPod(name, ip string) *corev1.Pod {
 	p := deploymentPod()
 	p.Name, p.Namespace = name, "develop"
 	p.Spec.ServiceAccountName = "backend"
-	p.Spec.InitContainers = []corev1.Container{{Name: names.ProxyContainer, RestartPolicy: new(corev1.ContainerRestartPolicyAlways),
-		Ports:        []corev1.ContainerPort{{Name: "linkerd-admin", ContainerPort: names.AdminPort}},
-		StartupProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromInt32(names.AdminPort)}}}}}
+	p.Spec.InitContainers = []corev1.Container{{Name: names.ProxyContainer,
+		RestartPolicy: new(corev1.ContainerRestartPolicyAlways),
+		Ports:         []corev1.ContainerPort{{Name: "linkerd-admin", ContainerPort: names.AdminPort}},
+		StartupProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready",
+			Port: intstr.FromInt32(names.AdminPort)}}}}}
 	p.Spec.Containers[0].Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}
-	p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromString("http")}}}
-	p.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromInt32(8080)}}}
-	p.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
+	p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+		HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromString("http")},
+	}}
+	p.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+		HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromInt32(8080)},
+	}}
+	p.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip,
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
 	return p
 }
 
@@ -107,7 +114,9 @@ func TestPodsComeAndGo(t *testing.T) {
 				p.Status.PodIP, p.Status.Conditions[0].Status = "10.244.0.5", corev1.ConditionFalse
 			}, 1, 0},
 			{"ready", func(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionTrue }, 1, 1},
-			{"about to go, still ready", func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Now().Add(30 * time.Second)} }, 1, 0},
+			{"about to go, still ready", func(p *corev1.Pod) {
+				p.DeletionTimestamp = &metav1.Time{Time: time.Now().Add(30 * time.Second)}
+			}, 1, 0},
 			{"ended", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }, 0, 0},
 		} {
 			step.change(pod)
@@ -134,13 +143,15 @@ func TestABurstOfChangesIsOneSnapshot(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		before := w.snapshot()
 		for _, name := range []string{"a", "b", "c", "d"} {
-			if _, err := w.core.CoreV1().Pods("develop").Create(t.Context(), runningPod(name, "10.244.0.9"), metav1.CreateOptions{}); err != nil {
+			if _, err := w.core.CoreV1().Pods("develop").Create(t.Context(), runningPod(name, "10.244.0.9"),
+				metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		after := w.snapshot()
 		if len(after.Pods) != 4 || after.Generation != before.Generation+1 {
-			t.Errorf("%d pods in generation %d after %d, want 4 in one step", len(after.Pods), after.Generation, before.Generation)
+			t.Errorf("%d pods in generation %d after %d, want 4 in one step", len(after.Pods), after.Generation,
+				before.Generation)
 		}
 	}, meshedNamespace("develop"), replicaSet())
 }
@@ -187,7 +198,8 @@ func service(name, ip string) *corev1.Service {
 	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "develop"}, Spec: corev1.ServiceSpec{
 		ClusterIP: ip, Selector: map[string]string{"app": name},
 		Ports: []corev1.ServicePort{
-			{Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}, {Port: 81}, {Port: 53, Protocol: corev1.ProtocolUDP},
+			{Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}, {Port: 81},
+			{Port: 53, Protocol: corev1.ProtocolUDP},
 		},
 	}}
 }
@@ -212,11 +224,13 @@ func TestTrustRootsAreKept(t *testing.T) {
 		}
 		roots("after they were deleted", first)
 		second.ResourceVersion = "2"
-		if _, err := w.core.CoreV1().Secrets(names.MeshNamespace).Update(t.Context(), second, metav1.UpdateOptions{}); err != nil {
+		if _, err := w.core.CoreV1().Secrets(names.MeshNamespace).Update(t.Context(), second,
+			metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		roots("after a new anchor", second)
-		if list, err := w.core.CoreV1().ConfigMaps("ended").List(t.Context(), metav1.ListOptions{}); err != nil || len(list.Items) > 0 {
+		if list, err := w.core.CoreV1().ConfigMaps("ended").List(t.Context(), metav1.ListOptions{}); err != nil ||
+			len(list.Items) > 0 {
 			t.Errorf("trust roots in a namespace that is about to go: %v %v", list, err)
 		}
 	}, meshedNamespace("develop"), ended, first)
@@ -243,8 +257,10 @@ func TestRoutesAndPoliciesReachProxies(t *testing.T) {
 				"meshtlsauthentications": `"kind":"MeshTLSAuthentication","spec":{"identities":["*"]}`,
 				"networkauthentications": `"kind":"NetworkAuthentication","spec":{"networks":[{"cidr":"10.0.0.0/8"}]}`,
 			}[p.resource.Resource]
-			o := object(t, `{"apiVersion":"`+p.resource.GroupVersion().String()+`","metadata":{"name":"x","namespace":"develop"},`+text+`}`)
-			if _, err := w.custom.Resource(p.resource).Namespace("develop").Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
+			o := object(t, `{"apiVersion":"`+p.resource.GroupVersion().String()+
+				`","metadata":{"name":"x","namespace":"develop"},`+text+`}`)
+			if _, err := w.custom.Resource(p.resource).Namespace("develop").Create(t.Context(), o,
+				metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -271,22 +287,27 @@ func TestUnreadableObjectsAreIgnored(t *testing.T) {
 			if resource >= 0 {
 				gvr = policies()[resource].resource
 			}
-			o := object(t, `{"apiVersion":"`+gvr.GroupVersion().String()+`","kind":"`+kind+`","metadata":{"name":"`+name+`","namespace":"develop"},"spec":`+spec+`}`)
-			if _, err := w.custom.Resource(gvr).Namespace("develop").Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
+			o := object(t, `{"apiVersion":"`+gvr.GroupVersion().String()+`","kind":"`+kind+`","metadata":{"name":"`+
+				name+`","namespace":"develop"},"spec":`+spec+`}`)
+			if _, err := w.custom.Resource(gvr).Namespace("develop").Create(t.Context(), o,
+				metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		create(-1, "HTTPRoute", "regex", `{"parentRefs":[{"kind":"Service","name":"a"}],"rules":[{"matches":[{"headers":[{"type":"RegularExpression","name":"a","value":"("}]}]}]}`)
+		create(-1, "HTTPRoute", "regex",
+			`{"parentRefs":[{"kind":"Service","name":"a"}],"rules":[{"matches":[{"headers":[{"type":"RegularExpression","name":"a","value":"("}]}]}]}`)
 		create(-1, "HTTPRoute", "weight", `{"rules":[{"backendRefs":[{"name":"a","weight":"much"}]}]}`)
 		create(0, "Server", "unknown", `{"podSelector":{},"port":1,"externalWorkloadSelector":{}}`)
 		create(0, "Server", "operator", `{"podSelector":{"matchExpressions":[{"key":"a","operator":"Near"}]},"port":1}`)
 		create(0, "Server", "fine", `{"podSelector":{},"port":1}`)
 		create(3, "NetworkAuthentication", "cidr", `{"networks":[{"cidr":"everywhere"}]}`)
 		s := w.snapshot()
-		if len(s.Routes) != 0 || len(s.Policies.Servers) != 1 || s.Policies.Servers[0].Name != "fine" || len(s.Policies.Networks) != 0 {
+		if len(s.Routes) != 0 || len(s.Policies.Servers) != 1 || s.Policies.Servers[0].Name != "fine" ||
+			len(s.Policies.Networks) != 0 {
 			t.Errorf("told: %+v %+v", s.Routes, s.Policies)
 		}
-		for _, name := range []string{"develop/regex", "develop/weight", "develop/unknown", "develop/operator", "develop/cidr"} {
+		for _, name := range []string{"develop/regex", "develop/weight", "develop/unknown", "develop/operator",
+			"develop/cidr"} {
 			if !strings.Contains(w.log.String(), name) {
 				t.Errorf("%s is not in the snapshot", name)
 			}
@@ -303,7 +324,8 @@ func TestNoSnapshotBeforeEverythingIsListed(t *testing.T) {
 		w.control.cluster.watched = append(w.control.cluster.watched, watchedKind{"slowpokes", listed.Load})
 		w.run()
 		w.settle()
-		if answer := w.do(http.MethodGet, wire.PathConfig, nil, goodToken); answer.Code != http.StatusServiceUnavailable {
+		if answer := w.do(http.MethodGet, wire.PathConfig, nil,
+			goodToken); answer.Code != http.StatusServiceUnavailable {
 			t.Errorf("without slowpokes: %d %s, want 503", answer.Code, answer.Body)
 		}
 		if why := w.control.notReady(); !strings.Contains(why, "slowpokes") || strings.Contains(why, "pods") {

@@ -151,9 +151,12 @@ func shutdown(s *http.Server) error {
 func (c *Control) handler() http.Handler {
 	reviewer := newReviewer(c.cfg.Kubernetes, c.cfg.Now)
 	mux := http.NewServeMux()
-	mux.Handle("POST "+wire.PathIdentity, &identityHandler{trust: c.trust, reviewer: reviewer, metrics: c.metrics, log: c.cfg.Log, now: c.cfg.Now})
-	mux.Handle("GET "+wire.PathConfig, &configHandler{stream: c.stream, reviewer: reviewer, metrics: c.metrics, log: c.cfg.Log})
-	mux.Handle("POST "+wire.PathInject, &injector{client: c.cfg.Kubernetes, image: c.cfg.Image, metrics: c.metrics, log: c.cfg.Log})
+	mux.Handle("POST "+wire.PathIdentity, &identityHandler{trust: c.trust, reviewer: reviewer, metrics: c.metrics,
+		log: c.cfg.Log, now: c.cfg.Now})
+	mux.Handle("GET "+wire.PathConfig, &configHandler{stream: c.stream, reviewer: reviewer, metrics: c.metrics,
+		log: c.cfg.Log})
+	mux.Handle("POST "+wire.PathInject, &injector{client: c.cfg.Kubernetes, image: c.cfg.Image, metrics: c.metrics,
+		log: c.cfg.Log})
 	return mux
 }
 
@@ -174,7 +177,8 @@ func (c *Control) admin() http.Handler {
 // notReady returns what the control plane is waiting for, "" when it is ready.
 func (c *Control) notReady() string {
 	if names := c.cluster.missing(); len(names) > 0 {
-		return "not listed yet: " + strings.Join(names, ", ") + " (are their definitions installed, and may the control plane read them?)"
+		return "not listed yet: " + strings.Join(names, ", ") + " (are their definitions installed, and may the " +
+			"control plane read them?)"
 	}
 	if _, err := c.trust.current(); err != nil {
 		return err.Error()
@@ -218,7 +222,8 @@ func (c *Control) publish() error {
 		return err
 	}
 	c.metrics.generation.Set(float64(generation))
-	c.cfg.Log.Debug("snapshot", "generation", generation, "services", len(s.Services), "pods", len(s.Pods), "routes", len(s.Routes))
+	c.cfg.Log.Debug("snapshot", "generation", generation, "services", len(s.Services), "pods", len(s.Pods), "routes",
+		len(s.Routes))
 	return nil
 }
 

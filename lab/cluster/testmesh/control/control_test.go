@@ -61,7 +61,8 @@ func newWorld(t *testing.T, objects ...runtime.Object) *world {
 	w.custom = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists)
 	w.answerReviews(func(r *authenticationv1.TokenReview) { asBackend(r) })
 	var err error
-	w.control, err = New(Config{Kubernetes: w.core, Dynamic: w.custom, Image: "coalmine.dev/testmesh:test", Now: time.Now,
+	w.control, err = New(Config{Kubernetes: w.core, Dynamic: w.custom, Image: "coalmine.dev/testmesh:test",
+		Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +165,8 @@ func secretOf(t *testing.T, anchor, issuer *authority) *corev1.Secret {
 	t.Helper()
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: names.TrustSecret, Namespace: names.MeshNamespace, ResourceVersion: "1"},
-		Data:       map[string][]byte{names.TrustRoots: anchor.certPEM(), names.IssuerCert: issuer.certPEM(), names.IssuerKey: issuer.keyPEM(t)},
+		Data: map[string][]byte{names.TrustRoots: anchor.certPEM(), names.IssuerCert: issuer.certPEM(),
+			names.IssuerKey: issuer.keyPEM(t)},
 	}
 }
 
@@ -287,7 +289,8 @@ func TestNotReadyWithoutAnIssuer(t *testing.T) {
 	w := newWorld(t, meshedNamespace("develop"))
 	answer := httptest.NewRecorder()
 	w.control.admin().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/ready", nil))
-	if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "httproutes.gateway.networking.k8s.io") {
+	if answer.Code != http.StatusServiceUnavailable ||
+		!strings.Contains(answer.Body.String(), "httproutes.gateway.networking.k8s.io") {
 		t.Errorf("before anything was listed: %d %s", answer.Code, answer.Body)
 	}
 	w.run()

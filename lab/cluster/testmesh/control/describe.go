@@ -60,7 +60,8 @@ func meshed(p *corev1.Pod) bool {
 // none, as it does there (linkerd2, policy-controller/k8s/index/src/inbound/workload.rs).
 func defaultPolicy(p *corev1.Pod) string {
 	switch word := p.Annotations[mesh.DefaultPolicyAnnotation]; word {
-	case mesh.AllUnauthenticated, mesh.AllAuthenticated, mesh.ClusterUnauthenticated, mesh.ClusterAuthenticated, mesh.Deny, mesh.Audit:
+	case mesh.AllUnauthenticated, mesh.AllAuthenticated, mesh.ClusterUnauthenticated, mesh.ClusterAuthenticated,
+		mesh.Deny, mesh.Audit:
 		return word
 	}
 	return ""
@@ -74,7 +75,9 @@ func runningContainers(p *corev1.Pod) []corev1.Container {
 			list = append(list, c)
 		}
 	}
-	return slices.DeleteFunc(append(list, p.Spec.Containers...), func(c corev1.Container) bool { return c.Name == names.ProxyContainer })
+	return slices.DeleteFunc(append(list, p.Spec.Containers...), func(c corev1.Container) bool {
+		return c.Name == names.ProxyContainer
+	})
 }
 
 func portNames(p *corev1.Pod) map[string]int {

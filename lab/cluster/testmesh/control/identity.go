@@ -85,8 +85,10 @@ func checkRequest(text, identity string) (*x509.CertificateRequest, error) {
 	if key, ok := csr.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
 		return nil, fmt.Errorf("%w: the key is %s; want ECDSA P-256", errBadRequest, csr.PublicKeyAlgorithm)
 	}
-	if len(csr.EmailAddresses)+len(csr.IPAddresses)+len(csr.URIs) > 0 || len(csr.DNSNames) != 1 || csr.DNSNames[0] != identity {
-		return nil, fmt.Errorf("%w: it asks for %q; the token allows only the DNS name %s", errBadRequest, csr.DNSNames, identity)
+	if len(csr.EmailAddresses)+len(csr.IPAddresses)+len(csr.URIs) > 0 || len(csr.DNSNames) != 1 ||
+		csr.DNSNames[0] != identity {
+		return nil, fmt.Errorf("%w: it asks for %q; the token allows only the DNS name %s", errBadRequest,
+			csr.DNSNames, identity)
 	}
 	if cn := csr.Subject.CommonName; cn != "" && cn != identity {
 		return nil, fmt.Errorf("%w: its subject is %q; leave it empty, or write %s", errBadRequest, cn, identity)

@@ -95,7 +95,8 @@ func TestCertificateIsForItsIdentity(t *testing.T) {
 }
 
 func TestRefusedCertificates(t *testing.T) {
-	const self, other = "backend.develop.serviceaccount.identity.linkerd.cluster.local", "frontend.develop.serviceaccount.identity.linkerd.cluster.local"
+	const self, other = "backend.develop.serviceaccount.identity.linkerd.cluster.local",
+		"frontend.develop.serviceaccount.identity.linkerd.cluster.local"
 	key := newKey(t, elliptic.P256())
 	weak, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -116,19 +117,36 @@ func TestRefusedCertificates(t *testing.T) {
 			asBackend(r)
 			r.Status.Audiences = []string{"https://kubernetes.default.svc"}
 		}, status: 401, says: "is for"},
-		"token without audience":  {csr: good, token: goodToken, review: func(r *authenticationv1.TokenReview) { asBackend(r); r.Status.Audiences = nil }, status: 401, says: "is for"},
-		"token of a person":       {csr: good, token: goodToken, review: func(r *authenticationv1.TokenReview) { asBackend(r); r.Status.User.Username = "admin" }, status: 401, says: "not a service account"},
-		"another's name":          {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{other}}), token: goodToken, status: 400, says: self},
-		"another's name as well":  {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{self, other}}), token: goodToken, status: 400, says: self},
-		"another's as subject":    {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{self}, Subject: pkix.Name{CommonName: other}}), token: goodToken, status: 400, says: "subject"},
-		"no name":                 {csr: csrPEM(t, key, x509.CertificateRequest{}), token: goodToken, status: 400, says: self},
-		"an address as well":      {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{self}, IPAddresses: []net.IP{{10, 0, 0, 1}}}), token: goodToken, status: 400, says: self},
-		"RSA key":                 {csr: csrPEM(t, weak, backend()), token: goodToken, status: 400, says: "P-256"},
-		"P-384 key":               {csr: csrPEM(t, newKey(t, elliptic.P384()), backend()), token: goodToken, status: 400, says: "P-256"},
-		"signature of another":    {csr: string(pem.EncodeToMemory(forged)), token: goodToken, status: 400, says: "bad certificate request"},
-		"a certificate, no CSR":   {csr: string(trustSecret(t, time.Now()).Data["tls.crt"]), token: goodToken, status: 400, says: "CERTIFICATE REQUEST"},
-		"nothing":                 {token: goodToken, status: 400, says: "CERTIFICATE REQUEST"},
-		"a request without end":   {csr: strings.Repeat("x", maxRequest), token: goodToken, status: 400, says: "too large"},
+		"token without audience": {csr: good, token: goodToken, review: func(r *authenticationv1.TokenReview) {
+			asBackend(r)
+			r.Status.Audiences = nil
+		}, status: 401, says: "is for"},
+		"token of a person": {csr: good, token: goodToken, review: func(r *authenticationv1.TokenReview) {
+			asBackend(r)
+			r.Status.User.Username = "admin"
+		}, status: 401, says: "not a service account"},
+		"another's name": {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{other}}),
+			token: goodToken, status: 400, says: self},
+		"another's name as well": {csr: csrPEM(t, key, x509.CertificateRequest{DNSNames: []string{self, other}}),
+			token: goodToken, status: 400, says: self},
+		"another's as subject": {csr: csrPEM(t, key,
+			x509.CertificateRequest{DNSNames: []string{self}, Subject: pkix.Name{CommonName: other}}),
+			token: goodToken, status: 400, says: "subject"},
+		"no name": {csr: csrPEM(t, key, x509.CertificateRequest{}), token: goodToken, status: 400,
+			says: self},
+		"an address as well": {csr: csrPEM(t, key,
+			x509.CertificateRequest{DNSNames: []string{self}, IPAddresses: []net.IP{{10, 0, 0, 1}}}), token: goodToken,
+			status: 400, says: self},
+		"RSA key": {csr: csrPEM(t, weak, backend()), token: goodToken, status: 400, says: "P-256"},
+		"P-384 key": {csr: csrPEM(t, newKey(t, elliptic.P384()), backend()), token: goodToken,
+			status: 400, says: "P-256"},
+		"signature of another": {csr: string(pem.EncodeToMemory(forged)), token: goodToken, status: 400,
+			says: "bad certificate request"},
+		"a certificate, no CSR": {csr: string(trustSecret(t, time.Now()).Data["tls.crt"]), token: goodToken,
+			status: 400, says: "CERTIFICATE REQUEST"},
+		"nothing": {token: goodToken, status: 400, says: "CERTIFICATE REQUEST"},
+		"a request without end": {csr: strings.Repeat("x", maxRequest), token: goodToken, status: 400,
+			says: "too large"},
 		"API server does not say": {csr: good, token: goodToken, review: nil, status: 503, says: "TokenReview"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,9 +156,10 @@ func TestRefusedCertificates(t *testing.T) {
 			case c.review != nil:
 				w.answerReviews(c.review)
 			case c.status == 503:
-				w.core.PrependReactor("create", "tokenreviews", func(clienttesting.Action) (bool, runtime.Object, error) {
-					return true, nil, errors.New("connection refused")
-				})
+				w.core.PrependReactor("create", "tokenreviews",
+					func(clienttesting.Action) (bool, runtime.Object, error) {
+						return true, nil, errors.New("connection refused")
+					})
 			}
 			answer := w.do(http.MethodPost, wire.PathIdentity, certifyBody(t, c.csr), c.token)
 			if answer.Code != c.status || !strings.Contains(answer.Body.String(), c.says) {
@@ -172,7 +191,8 @@ func TestNoCertificateOutlivesItsIssuer(t *testing.T) {
 func TestExpiredIssuerSignsNothing(t *testing.T) {
 	w := newWorld(t)
 	w.control.trust.set(trustSecret(t, time.Now().Add(-time.Minute)))
-	answer := w.do(http.MethodPost, wire.PathIdentity, certifyBody(t, csrPEM(t, newKey(t, elliptic.P256()), backend())), goodToken)
+	answer := w.do(http.MethodPost, wire.PathIdentity,
+		certifyBody(t, csrPEM(t, newKey(t, elliptic.P256()), backend())), goodToken)
 	if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "expired") {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
@@ -183,7 +203,8 @@ func TestExpiredIssuerSignsNothing(t *testing.T) {
 
 func TestWithoutAnIssuer(t *testing.T) {
 	w := newWorld(t)
-	answer := w.do(http.MethodPost, wire.PathIdentity, certifyBody(t, csrPEM(t, newKey(t, elliptic.P256()), backend())), goodToken)
+	answer := w.do(http.MethodPost, wire.PathIdentity,
+		certifyBody(t, csrPEM(t, newKey(t, elliptic.P256()), backend())), goodToken)
 	if answer.Code != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
@@ -246,7 +267,8 @@ func TestServerFollowsTheIssuer(t *testing.T) {
 			between.AddCert(cert)
 		}
 		for _, name := range []string{"testmesh-control.linkerd.svc", "testmesh-control.linkerd.svc.cluster.local"} {
-			if _, err := c.Leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: name, CurrentTime: now}); err != nil {
+			if _, err := c.Leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: name,
+				CurrentTime: now}); err != nil {
 				t.Errorf("%s, %s: %v", secret, name, err)
 			}
 		}

@@ -44,7 +44,8 @@ const (
 
 func (i *injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var review admissionv1.AdmissionReview
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReview)).Decode(&review); err != nil || review.Request == nil {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReview)).Decode(&review); err != nil ||
+		review.Request == nil {
 		http.Error(w, "the body is not an AdmissionReview of admission.k8s.io/v1 with a request", http.StatusBadRequest)
 		return
 	}
@@ -74,7 +75,8 @@ func (i *injector) admit(ctx context.Context, request *admissionv1.AdmissionRequ
 	return response
 }
 
-func (i *injector) mutate(ctx context.Context, request *admissionv1.AdmissionRequest) (result string, patch []byte, err error) {
+func (i *injector) mutate(ctx context.Context, request *admissionv1.AdmissionRequest) (result string, patch []byte,
+	err error) {
 	if request.Kind.Group != "" || request.Kind.Kind != "Pod" || request.Operation != admissionv1.Create {
 		return notAsked, nil, nil
 	}

@@ -28,7 +28,8 @@ func (w *world) review(namespace string, pod []byte) *admissionv1.AdmissionRespo
 	body, err := json.Marshal(admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{
-			UID: types.UID("7"), Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Operation: admissionv1.Create,
+			UID: types.UID("7"), Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"},
+			Operation: admissionv1.Create,
 			Namespace: namespace, Object: runtime.RawExtension{Raw: pod},
 		},
 	})
@@ -98,14 +99,16 @@ func controlledBy(kind, name string) []metav1.OwnerReference {
 // replicaSet is one of Deployment backend-primary.
 func replicaSet() *appsv1.ReplicaSet {
 	return &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
-		Name: "backend-primary-5d8f7", Namespace: "develop", OwnerReferences: controlledBy("Deployment", "backend-primary")}}
+		Name: "backend-primary-5d8f7", Namespace: "develop",
+		OwnerReferences: controlledBy("Deployment", "backend-primary")}}
 }
 
 // deploymentPod is what the ReplicaSet creates: it has no name or namespace yet.
 func deploymentPod() *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "backend-primary-5d8f7-", OwnerReferences: controlledBy("ReplicaSet", "backend-primary-5d8f7"),
-			Labels: map[string]string{"app": "backend-primary"}},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "backend-primary-5d8f7-",
+			OwnerReferences: controlledBy("ReplicaSet", "backend-primary-5d8f7"),
+			Labels:          map[string]string{"app": "backend-primary"}},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "backend", Image: "x"}}},
 	}
 }
@@ -116,17 +119,20 @@ func TestPodOfADeploymentGetsItsProxy(t *testing.T) {
 	w := newWorld(t, ns, replicaSet())
 	pod := w.injectPod(deploymentPod())
 
-	if got := testNames(pod.Spec.InitContainers); !slices.Equal(got, []string{wire.InitContainer, names.ProxyContainer}) {
+	if got := testNames(pod.Spec.InitContainers); !slices.Equal(got,
+		[]string{wire.InitContainer, names.ProxyContainer}) {
 		t.Fatalf("init containers %v", got)
 	}
 	if got := testNames(pod.Spec.Containers); !slices.Equal(got, []string{"backend"}) {
 		t.Errorf("containers %v, want the pod's own", got)
 	}
 	first, proxy := pod.Spec.InitContainers[0], pod.Spec.InitContainers[1]
-	if sc := first.SecurityContext; *sc.RunAsUser != 0 || *sc.RunAsNonRoot || !slices.Equal(sc.Capabilities.Add, []corev1.Capability{"NET_ADMIN"}) || first.RestartPolicy != nil {
+	if sc := first.SecurityContext; *sc.RunAsUser != 0 || *sc.RunAsNonRoot ||
+		!slices.Equal(sc.Capabilities.Add, []corev1.Capability{"NET_ADMIN"}) || first.RestartPolicy != nil {
 		t.Errorf("%s: %+v", first.Name, first)
 	}
-	if sc := proxy.SecurityContext; *sc.RunAsUser != wire.ProxyUser || len(sc.Capabilities.Add) > 0 || *proxy.RestartPolicy != corev1.ContainerRestartPolicyAlways {
+	if sc := proxy.SecurityContext; *sc.RunAsUser != wire.ProxyUser || len(sc.Capabilities.Add) > 0 ||
+		*proxy.RestartPolicy != corev1.ContainerRestartPolicyAlways {
 		t.Errorf("%s: %+v", proxy.Name, proxy)
 	}
 	for _, c := range pod.Spec.InitContainers {
@@ -136,7 +142,8 @@ func TestPodOfADeploymentGetsItsProxy(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		"app": "backend-primary", names.WorkloadLabel: names.MeshNamespace, names.ProxyDeploymentLabel: "backend-primary", "linkerd.io/workload-ns": "develop",
+		"app": "backend-primary", names.WorkloadLabel: names.MeshNamespace,
+		names.ProxyDeploymentLabel: "backend-primary", "linkerd.io/workload-ns": "develop",
 	} {
 		if pod.Labels[key] != want {
 			t.Errorf("label %s is %q, want %q", key, pod.Labels[key], want)
@@ -180,8 +187,10 @@ func TestProxyFindsItsFiles(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"TESTMESH_POD_NAME": "metadata.name", "TESTMESH_POD_NAMESPACE": "metadata.namespace", "TESTMESH_POD_IP": "status.podIP",
-		"TESTMESH_SERVICE_ACCOUNT": "spec.serviceAccountName", "TESTMESH_CONTROL": "https://testmesh-control.linkerd.svc:8443",
+		"TESTMESH_POD_NAME": "metadata.name", "TESTMESH_POD_NAMESPACE": "metadata.namespace",
+		"TESTMESH_POD_IP":          "status.podIP",
+		"TESTMESH_SERVICE_ACCOUNT": "spec.serviceAccountName",
+		"TESTMESH_CONTROL":         "https://testmesh-control.linkerd.svc:8443",
 	} {
 		if env[name] != want {
 			t.Errorf("%s is %q, want %q", name, env[name], want)
@@ -199,11 +208,13 @@ func TestOwnInitContainersAndVolumesStay(t *testing.T) {
 			RestartPolicy:  corev1.RestartPolicyNever,
 			InitContainers: []corev1.Container{{Name: "wait", Image: "x"}},
 			Containers:     []corev1.Container{{Name: "traffic", Image: "x"}},
-			Volumes:        []corev1.Volume{{Name: "plan", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+			Volumes: []corev1.Volume{{Name: "plan",
+				VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 		},
 	}
 	pod := w.injectPod(before)
-	if got := testNames(pod.Spec.InitContainers); !slices.Equal(got, []string{wire.InitContainer, names.ProxyContainer, "wait"}) {
+	if got := testNames(pod.Spec.InitContainers); !slices.Equal(got,
+		[]string{wire.InitContainer, names.ProxyContainer, "wait"}) {
 		t.Errorf("init containers %v, want the mesh's first", got)
 	}
 	if len(pod.Spec.Volumes) != 3 || pod.Spec.Volumes[0].Name != "plan" {
@@ -215,7 +226,8 @@ func TestOwnInitContainersAndVolumesStay(t *testing.T) {
 	if pod.Labels["linkerd.io/proxy-job"] != "traffic" || pod.Labels[names.ProxyDeploymentLabel] != "" {
 		t.Errorf("labels %v, want the Job's", pod.Labels)
 	}
-	if *pod.Spec.InitContainers[1].RestartPolicy != corev1.ContainerRestartPolicyAlways || pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
+	if *pod.Spec.InitContainers[1].RestartPolicy != corev1.ContainerRestartPolicyAlways ||
+		pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
 		t.Error("the Job would never complete: the proxy is not a native sidecar")
 	}
 }
@@ -238,7 +250,8 @@ func TestPodAnnotationsTakePrecedence(t *testing.T) {
 
 func TestInjectionHappensOnceAndKeepsUnknownFields(t *testing.T) {
 	w := newWorld(t, meshedNamespace("develop"))
-	once := w.inject("develop", []byte(`{"metadata":{"name":"a"},"spec":{"futureField":{"x":[1]},"containers":[{"name":"a","futureToo":1}]}}`))
+	once := w.inject("develop", []byte(
+		`{"metadata":{"name":"a"},"spec":{"futureField":{"x":[1]},"containers":[{"name":"a","futureToo":1}]}}`))
 	for _, want := range []string{`"futureField":{"x":[1]}`, `"futureToo":1`, names.ProxyContainer} {
 		if !strings.Contains(string(once), want) {
 			t.Errorf("%s is not in %s", want, once)
@@ -254,7 +267,8 @@ func TestInjectionHappensOnceAndKeepsUnknownFields(t *testing.T) {
 func TestPodWithPartOfAProxyIsNotInjected(t *testing.T) {
 	w := newWorld(t, meshedNamespace("develop"))
 	for _, name := range []string{wire.InitContainer, names.ProxyContainer} {
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: name}}}}
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a"},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: name}}}}
 		if got := w.injectPod(pod); len(got.Spec.InitContainers) > 0 {
 			t.Errorf("with a container %s: init containers %v", name, testNames(got.Spec.InitContainers))
 		}
@@ -324,7 +338,8 @@ func TestPodIsRefusedIfItCannotBeInjected(t *testing.T) {
 func TestOtherBodiesAreRefused(t *testing.T) {
 	w := newWorld(t)
 	for _, body := range []string{"", "{}", "[]", `{"request":null}`, "x" + strings.Repeat(" ", maxReview)} {
-		if answer := w.do(http.MethodPost, wire.PathInject, strings.NewReader(body), ""); answer.Code != http.StatusBadRequest {
+		if answer := w.do(http.MethodPost, wire.PathInject, strings.NewReader(body),
+			""); answer.Code != http.StatusBadRequest {
 			t.Errorf("%.20q: %d, want 400", body, answer.Code)
 		}
 	}

@@ -68,7 +68,8 @@ func readIssuer(data map[string][]byte) (*issuer, error) {
 	}
 	// The middle of its lifetime, as expiry is checked when it signs.
 	at := cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore) / 2)
-	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: at,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
 		return nil, fmt.Errorf("%s is not signed by an anchor in %s: %w", names.IssuerCert, names.TrustRoots, err)
 	}
 	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
@@ -79,7 +80,8 @@ func readIssuer(data map[string][]byte) (*issuer, error) {
 // hours, but not longer than the issuer. The leaf is returned as DER.
 func (i *issuer) sign(key crypto.PublicKey, now time.Time, nameList ...string) ([]byte, error) {
 	if !now.Before(i.cert.NotAfter) {
-		return nil, fmt.Errorf("%w on %s; give Secret %s a new one", errExpired, i.cert.NotAfter.UTC().Format(time.RFC3339), names.TrustSecret)
+		return nil, fmt.Errorf("%w on %s; give Secret %s a new one", errExpired,
+			i.cert.NotAfter.UTC().Format(time.RFC3339), names.TrustSecret)
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {

@@ -22,7 +22,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "testmesh_certificates_issued_total", Help: "Workload certificates signed.",
 		}),
 		refused: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "testmesh_certificates_refused_total", Help: "Requests for a certificate that were refused, by reason.",
+			Name: "testmesh_certificates_refused_total",
+			Help: "Requests for a certificate that were refused, by reason.",
 		}, []string{"reason"}),
 		admitted: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "testmesh_admissions_total", Help: "Pods reviewed for injection, by result.",

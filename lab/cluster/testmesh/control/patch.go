@@ -64,7 +64,8 @@ func injection(pod *corev1.Pod, namespace *corev1.Namespace, kind, workload, ima
 	if len(pod.Spec.InitContainers) == 0 {
 		return append(patch, operation{"add", "/spec/initContainers", containers})
 	}
-	return append(patch, operation{"add", "/spec/initContainers/0", containers[0]}, operation{"add", "/spec/initContainers/1", containers[1]})
+	return append(patch, operation{"add", "/spec/initContainers/0", containers[0]},
+		operation{"add", "/spec/initContainers/1", containers[1]})
 }
 
 // inherited returns the annotations of the namespace that apply to its pods and that the pod does
@@ -125,11 +126,13 @@ func escapePointer(key string) string {
 
 func volumes() []corev1.Volume {
 	return []corev1.Volume{
-		{Name: tokenVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{
-			ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: wire.TokenAudience, ExpirationSeconds: new(int64(86400)), Path: file(wire.TokenFile),
-			},
-		}}}}},
+		{Name: tokenVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			Sources: []corev1.VolumeProjection{{
+				ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+					Audience: wire.TokenAudience, ExpirationSeconds: new(int64(86400)), Path: file(wire.TokenFile),
+				},
+			}},
+		}}},
 		{Name: rootsVolume, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: corev1.LocalObjectReference{Name: wire.TrustRootsConfigMap},
 			Items:                []corev1.KeyToPath{{Key: names.TrustRoots, Path: file(wire.TrustRootsFile)}},
@@ -181,7 +184,8 @@ func proxyContainer(image string) corev1.Container {
 		},
 		Resources: requests("10m", "32Mi"),
 		StartupProbe: &corev1.Probe{
-			ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromInt32(names.AdminPort)}},
+			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready",
+				Port: intstr.FromInt32(names.AdminPort)}},
 			PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 120,
 		},
 		SecurityContext: &corev1.SecurityContext{
@@ -199,7 +203,8 @@ func proxyContainer(image string) corev1.Container {
 
 // field is a variable with a field of the pod.
 func field(name, path string) corev1.EnvVar {
-	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
+	return corev1.EnvVar{Name: name,
+		ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
 }
 
 func requests(cpu, memory string) corev1.ResourceRequirements {

@@ -36,9 +36,15 @@ func policies() []resourceKind {
 	}
 	return []resourceKind{
 		{policy(guardrail.ServerVersion, "servers"), func() runtime.Object { return new(guardrail.Server) }},
-		{policy(guardrail.AuthorizationVersion, "authorizationpolicies"), func() runtime.Object { return new(guardrail.AuthorizationPolicy) }},
-		{policy(guardrail.AuthorizationVersion, "meshtlsauthentications"), func() runtime.Object { return new(guardrail.MeshTLSAuthentication) }},
-		{policy(guardrail.AuthorizationVersion, "networkauthentications"), func() runtime.Object { return new(guardrail.NetworkAuthentication) }},
+		{policy(guardrail.AuthorizationVersion, "authorizationpolicies"), func() runtime.Object {
+			return new(guardrail.AuthorizationPolicy)
+		}},
+		{policy(guardrail.AuthorizationVersion, "meshtlsauthentications"), func() runtime.Object {
+			return new(guardrail.MeshTLSAuthentication)
+		}},
+		{policy(guardrail.AuthorizationVersion, "networkauthentications"), func() runtime.Object {
+			return new(guardrail.NetworkAuthentication)
+		}},
 	}
 }
 

@@ -70,7 +70,8 @@ func (r *reviewer) review(ctx context.Context, token string) (account, error) {
 		return account{}, fmt.Errorf("%w: %s", errUnauthenticated, s.Error)
 	case !slices.Contains(s.Audiences, wire.TokenAudience):
 		// Authenticators without support for audiences leave them out: such a token proves nothing.
-		return account{}, fmt.Errorf("%w: the token is for %q, not for %s", errUnauthenticated, s.Audiences, wire.TokenAudience)
+		return account{}, fmt.Errorf("%w: the token is for %q, not for %s", errUnauthenticated, s.Audiences,
+			wire.TokenAudience)
 	}
 	return serviceAccount(answer.Status.User.Username)
 }

@@ -34,7 +34,8 @@ type trustStore struct {
 }
 
 // errNoIssuer is the error before an issuer was read.
-var errNoIssuer = errors.New("there is no issuer yet: Secret " + names.MeshNamespace + "/" + names.TrustSecret + " is missing or unreadable")
+var errNoIssuer = errors.New("there is no issuer yet: Secret " + names.MeshNamespace + "/" + names.TrustSecret +
+	" is missing or unreadable")
 
 func (t *trustStore) current() (*issuer, error) {
 	t.mu.Lock()

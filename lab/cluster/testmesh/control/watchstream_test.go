@@ -40,7 +40,8 @@ func TestPollWaitsForAChange(t *testing.T) {
 		if s.Generation <= first || s.Services[0].Name != "b" || time.Since(begin) != 5*time.Second {
 			t.Errorf("after %v: %+v, want the news when they came", time.Since(begin), s)
 		}
-		if answer := w.do(http.MethodGet, wire.PathConfig, nil, goodToken); !strings.Contains(answer.Body.String(), `"b"`) || time.Since(begin) != 5*time.Second {
+		if answer := w.do(http.MethodGet, wire.PathConfig, nil, goodToken); !strings.Contains(answer.Body.String(),
+			`"b"`) || time.Since(begin) != 5*time.Second {
 			t.Errorf("without a generation: %d %s, want the newest at once", answer.Code, answer.Body)
 		}
 	})
@@ -67,7 +68,8 @@ func TestNoSnapshotYet(t *testing.T) {
 		t.Errorf("%d %s, want 503", answer.Code, answer.Body)
 	}
 	publish(t, w, "a")
-	if answer := w.do(http.MethodGet, wire.PathConfig+"?after=soon", nil, goodToken); answer.Code != http.StatusBadRequest {
+	if answer := w.do(http.MethodGet, wire.PathConfig+"?after=soon", nil,
+		goodToken); answer.Code != http.StatusBadRequest {
 		t.Errorf("%d %s, want 400", answer.Code, answer.Body)
 	}
 }

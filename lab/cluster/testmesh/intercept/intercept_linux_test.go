@@ -129,7 +129,8 @@ func TestRedirects(t *testing.T) {
 			if got != conn.LocalAddr().String() {
 				t.Fatalf("accepted %s, dialled from %s", got, conn.LocalAddr())
 			}
-			if want := c.original; want != "" && original != netip.MustParseAddrPort(want) || want == "" && original.IsValid() && original.String() != c.to {
+			if want := c.original; want != "" && original != netip.MustParseAddrPort(want) || want == "" &&
+				original.IsValid() && original.String() != c.to {
 				t.Errorf("original destination %v, want %q", original, want)
 			}
 		})

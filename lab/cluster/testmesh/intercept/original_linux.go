@@ -62,7 +62,8 @@ func networkOrder(port uint16) uint16 {
 }
 
 func getsockopt(fd uintptr, level int, to unsafe.Pointer, size uint32) error {
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, uintptr(level), soOriginalDst, uintptr(to), uintptr(unsafe.Pointer(&size)), 0)
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, uintptr(level), soOriginalDst, uintptr(to),
+		uintptr(unsafe.Pointer(&size)), 0)
 	if errno != 0 {
 		return errno
 	}

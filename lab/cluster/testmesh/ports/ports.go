@@ -24,7 +24,8 @@ func Parse(text string) (Set, error) {
 		}
 		r, err := parseRange(part)
 		if err != nil {
-			return nil, fmt.Errorf("%q is not a list of ports: %w: write ports from 1 to 65535, as 4222,8000-8100", text, err)
+			return nil, fmt.Errorf("%q is not a list of ports: %w: write ports from 1 to 65535, as "+
+				"4222,8000-8100", text, err)
 		}
 		set = append(set, r)
 	}

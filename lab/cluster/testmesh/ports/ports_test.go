@@ -11,7 +11,8 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for port, want := range map[uint16]bool{4222: true, 4221: false, 8000: true, 8100: true, 8101: false, 65535: true, 1: false} {
+	for port, want := range map[uint16]bool{4222: true, 4221: false, 8000: true, 8100: true, 8101: false,
+		65535: true, 1: false} {
 		if set.Has(port) != want {
 			t.Errorf("has %d: %v", port, !want)
 		}

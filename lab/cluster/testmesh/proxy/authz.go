@@ -34,11 +34,12 @@ type inboundKey struct {
 }
 
 func newAuthz(p *Proxy) *authz {
-	return &authz{Proxy: p, seen: map[inboundKey]*mesh.Inbound{}, app: newTransport(func(ctx context.Context, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-		defer cancel()
-		return p.cfg.Dial(ctx, "tcp", address)
-	})}
+	return &authz{Proxy: p, seen: map[inboundKey]*mesh.Inbound{},
+		app: newTransport(func(ctx context.Context, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+			defer cancel()
+			return p.cfg.Dial(ctx, "tcp", address)
+		})}
 }
 
 // handleInbound handles a connection to the pod.
@@ -150,7 +151,8 @@ func (a *authz) RoundTrip(r *http.Request) (*http.Response, error) {
 	verdict := state.policies.Probe(*state.self, int(c.dst.Port()), c.client, r.Method, r.URL.EscapedPath())
 	in, start := a.countRequest(c, verdict)
 	if !verdict.Allowed {
-		return withWorkloadHeaders(synthetic(r, http.StatusForbidden, "client is not authorized: "+verdict.Reason), state.self.Labels), nil
+		return withWorkloadHeaders(synthetic(r, http.StatusForbidden, "client is not authorized: "+verdict.Reason),
+			state.self.Labels), nil
 	}
 	response, err := a.app.RoundTrip(a.toService(r, c))
 	answered := a.now()

@@ -83,7 +83,8 @@ func newState(s *wire.Snapshot, namespace, pod string, before *mesh.Workload) (*
 		}
 		if own {
 			v.self = &mesh.Workload{
-				Namespace: namespace, Labels: d.Labels, DefaultPolicy: d.DefaultPolicy, PortNames: d.Ports, ProbePaths: d.ProbePaths,
+				Namespace: namespace, Labels: d.Labels, DefaultPolicy: d.DefaultPolicy, PortNames: d.Ports,
+				ProbePaths: d.ProbePaths,
 			}
 		}
 	}
@@ -98,7 +99,8 @@ func newState(s *wire.Snapshot, namespace, pod string, before *mesh.Workload) (*
 
 func (v *clusterState) addBackends(s *wire.Service, pods []wire.Pod) {
 	for _, port := range s.Ports {
-		b := &backend{ServicePort: mesh.ServicePort{Namespace: s.Namespace, Name: s.Name, Port: port.Port}, exists: true}
+		b := &backend{ServicePort: mesh.ServicePort{Namespace: s.Namespace, Name: s.Name, Port: port.Port},
+			exists: true}
 		for i := range pods {
 			if at := v.endpoint(s, port, &pods[i]); at.IsValid() && pods[i].Ready {
 				b.endpoints = append(b.endpoints, v.destination(b.ServicePort, &pods[i], at))
@@ -112,7 +114,8 @@ func (v *clusterState) addBackends(s *wire.Service, pods []wire.Pod) {
 // endpoint returns the address of a pod for a Service's port. It is zero if the Service does not
 // select the pod or the pod has no port of that name.
 func (v *clusterState) endpoint(s *wire.Service, port wire.Port, d *wire.Pod) netip.AddrPort {
-	selected := len(s.Selector) > 0 && d.Namespace == s.Namespace && (mesh.Selector{MatchLabels: s.Selector}).Matches(d.Labels)
+	selected := len(s.Selector) > 0 && d.Namespace == s.Namespace &&
+		(mesh.Selector{MatchLabels: s.Selector}).Matches(d.Labels)
 	number := cmp.Or(port.Target, port.Port)
 	if port.TargetName != "" {
 		number = d.Ports[port.TargetName]
@@ -126,7 +129,8 @@ func (v *clusterState) endpoint(s *wire.Service, port wire.Port, d *wire.Pod) ne
 func (v *clusterState) destination(s mesh.ServicePort, d *wire.Pod, at netip.AddrPort) mesh.Destination {
 	return mesh.Destination{
 		Addr: at, Identity: v.identityAt(at), Service: s.Name, Namespace: s.Namespace, Port: s.Port,
-		Pod: d.Name, Deployment: d.Deployment, ServiceAccount: d.ServiceAccount, TemplateHash: d.Labels["pod-template-hash"],
+		Pod: d.Name, Deployment: d.Deployment, ServiceAccount: d.ServiceAccount,
+		TemplateHash: d.Labels["pod-template-hash"],
 	}
 }
 

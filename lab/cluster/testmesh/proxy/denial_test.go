@@ -20,7 +20,8 @@ func TestDenialsNameTheWorkload(t *testing.T) {
 		{nil, "", ""},
 	} {
 		h := withWorkloadHeaders(synthetic(&http.Request{}, http.StatusForbidden, "no"), c.labels).Header
-		if v, w := traceheader.Version(h, "backend"), traceheader.Workload(h, "backend"); v != c.version || w != c.workload {
+		if v, w := traceheader.Version(h, "backend"), traceheader.Workload(h, "backend"); v != c.version ||
+			w != c.workload {
 			t.Errorf("%v: version %q of workload %q", c.labels, v, w)
 		}
 	}

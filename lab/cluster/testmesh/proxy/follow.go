@@ -99,13 +99,15 @@ func (p *Proxy) controlClient() (*http.Client, error) {
 		return nil, err
 	}
 	return &http.Client{Transport: &http.Transport{
-		DialContext: p.cfg.Dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}, DisableCompression: true,
+		DialContext: p.cfg.Dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots},
+		DisableCompression: true,
 	}}, nil
 }
 
 // call sends a request with the token of the service account and decodes the response into into. It
 // returns false for a response without content.
-func (p *Proxy) call(ctx context.Context, client *http.Client, method string, u *url.URL, body io.Reader, into any) (got bool, err error) {
+func (p *Proxy) call(ctx context.Context, client *http.Client, method string, u *url.URL, body io.Reader,
+	into any) (got bool, err error) {
 	token, err := os.ReadFile(p.cfg.TokenFile)
 	if err != nil {
 		return false, fmt.Errorf("token of the service account: %w", err)
@@ -126,7 +128,8 @@ func (p *Proxy) call(ctx context.Context, client *http.Client, method string, u 
 	case http.StatusOK:
 	default:
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-		return false, fmt.Errorf("%s %s: %s: %s", method, u.Path, resp.Status, printable(strings.TrimSpace(string(text))))
+		return false, fmt.Errorf("%s %s: %s: %s", method, u.Path, resp.Status,
+			printable(strings.TrimSpace(string(text))))
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
 		return false, fmt.Errorf("%s %s: %w", method, u.Path, err)

@@ -55,7 +55,8 @@ func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }
 // synthetic returns a response of the proxy itself.
 func synthetic(r *http.Request, status int, reason string) *http.Response {
 	return &http.Response{
-		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1,
+		ProtoMinor: 1, Request: r,
 		Header: http.Header{errorHeader: []string{printable(reason)}}, Body: http.NoBody,
 	}
 }

@@ -76,7 +76,8 @@ func newTestMesh(t testing.TB) *testMesh {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &testMesh{t: t, link: link, dir: t.TempDir(), changed: make(chan struct{}), pods: map[netip.Addr]*pod{}, followed: map[string]uint64{}, life: 24 * time.Hour, anchor: newAuthority(t)}
+	w := &testMesh{t: t, link: link, dir: t.TempDir(), changed: make(chan struct{}), pods: map[netip.Addr]*pod{},
+		followed: map[string]uint64{}, life: 24 * time.Hour, anchor: newAuthority(t)}
 	w.write("ca.crt", w.anchor.pem)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+wire.PathIdentity, w.certify)
@@ -164,7 +165,8 @@ func (w *testMesh) service(name, app string) netip.Addr {
 	w.change(func(s *wire.Snapshot) {
 		ip = netip.AddrFrom4([4]byte{10, 96, 0, byte(len(s.Services) + 1)})
 		s.Services = append(s.Services, wire.Service{
-			Name: name, Namespace: "develop", ClusterIP: ip, Selector: map[string]string{"app": app}, Ports: []wire.Port{{Port: 80, Target: 8080}},
+			Name: name, Namespace: "develop", ClusterIP: ip, Selector: map[string]string{"app": app},
+			Ports: []wire.Port{{Port: 80, Target: 8080}},
 		})
 	})
 	return ip
@@ -177,8 +179,9 @@ func (w *testMesh) add(name, app string, meshed bool) *pod {
 	n := len(w.pods) + 2
 	w.mu.Unlock()
 	d := &pod{testMesh: w, doors: map[int]*mailbox{}, services: map[int]string{}, Pod: wire.Pod{
-		Name: name, Namespace: "develop", IP: netip.AddrFrom4([4]byte{10, 244, 0, byte(n)}), ServiceAccount: app, Deployment: app,
-		Labels: map[string]string{"app": app, "pod-template-hash": "hash" + app}, Ready: true, Meshed: meshed,
+		Name: name, Namespace: "develop", IP: netip.AddrFrom4([4]byte{10, 244, 0, byte(n)}), ServiceAccount: app,
+		Deployment: app,
+		Labels:     map[string]string{"app": app, "pod-template-hash": "hash" + app}, Ready: true, Meshed: meshed,
 	}}
 	w.mu.Lock()
 	w.pods[d.IP] = d

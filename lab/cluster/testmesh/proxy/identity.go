@@ -38,20 +38,24 @@ type credentials struct {
 func (c *credentials) client(identity string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, RootCAs: c.roots, ServerName: identity,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c.certificate, nil },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &c.certificate, nil
+		},
 	}
 }
 
 func newCredentials(cert tls.Certificate, roots *x509.CertPool) *credentials {
 	return &credentials{certificate: cert, roots: roots, server: &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert,
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientCAs: roots,
+		ClientAuth:             tls.RequireAndVerifyClientCert,
 		SessionTicketsDisabled: true, // connections are kept
 	}}
 }
 
 // identityOf returns the identity in a verified certificate.
 func identityOf(chain []*x509.Certificate) (string, error) {
-	if len(chain) == 0 || len(chain[0].DNSNames) != 1 || !strings.HasSuffix(chain[0].DNSNames[0], "."+mesh.IdentityDomain) {
+	if len(chain) == 0 || len(chain[0].DNSNames) != 1 ||
+		!strings.HasSuffix(chain[0].DNSNames[0], "."+mesh.IdentityDomain) {
 		return "", errors.New("the client's certificate has no identity of the mesh")
 	}
 	return chain[0].DNSNames[0], nil
@@ -82,7 +86,8 @@ func (p *Proxy) renewIdentity(ctx context.Context) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{p.identity}}, key)
+	csr, err := x509.CreateCertificateRequest(rand.Reader,
+		&x509.CertificateRequest{DNSNames: []string{p.identity}}, key)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +137,8 @@ func (p *Proxy) certify(ctx context.Context, csr []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var answer wire.CertifyResponse
-	if _, err := p.call(ctx, client, http.MethodPost, p.cfg.Control.JoinPath(wire.PathIdentity), bytes.NewReader(body), &answer); err != nil {
+	if _, err := p.call(ctx, client, http.MethodPost, p.cfg.Control.JoinPath(wire.PathIdentity), bytes.NewReader(body),
+		&answer); err != nil {
 		return nil, err
 	}
 	return []byte(answer.Chain), nil

@@ -17,9 +17,12 @@ import (
 
 func TestSniff(t *testing.T) {
 	for text, want := range map[string]protocol{
-		"": undecided, "G": undecided, "GET": undecided, "GET ": undecided, "GET / HTTP/1.1": undecided, "GET / HTTP/1.1\r\n": http1,
-		"GET / HTTP/1.0\n": http1, "M-SEARCH * HTTP/1.1\r\n": http1, "GET / HTTP/2.0\r\n": opaque, "GET /\r\n": opaque,
-		"PRI * HTTP/2.0\r\n": opaque, "\x16\x03": tlsHello, " ": opaque, "\r\n": opaque, "GET" + strings.Repeat("T", 40): opaque,
+		"": undecided, "G": undecided, "GET": undecided, "GET ": undecided, "GET / HTTP/1.1": undecided,
+		"GET / HTTP/1.1\r\n": http1,
+		"GET / HTTP/1.0\n":   http1, "M-SEARCH * HTTP/1.1\r\n": http1, "GET / HTTP/2.0\r\n": opaque,
+		"GET /\r\n":          opaque,
+		"PRI * HTTP/2.0\r\n": opaque, "\x16\x03": tlsHello, " ": opaque, "\r\n": opaque,
+		"GET" + strings.Repeat("T", 40):             opaque,
 		"GET /" + strings.Repeat("a", maxFirstLine): http1, "SSH-2.0": opaque,
 	} {
 		if got := sniff([]byte(text)); got != want {
@@ -86,7 +89,8 @@ func FuzzSeriesText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		m := newMeter()
 		m.proxy.CertificateExpires(time.Unix(1, 0))
-		m.registry.Counter(0, "some_total", mesh.Label{Name: "a", Value: value}, mesh.Label{Name: "b", Value: "x"}).Inc()
+		m.registry.Counter(0, "some_total", mesh.Label{Name: "a", Value: value},
+			mesh.Label{Name: "b", Value: "x"}).Inc()
 		parser := expfmt.NewTextParser(model.UTF8Validation)
 		families, err := parser.TextToMetricFamilies(bytes.NewReader(m.text(nil, 0)))
 		if err != nil {

@@ -43,7 +43,8 @@ type connKey struct{}
 func connOf(ctx context.Context) *redirectedConn { return ctx.Value(connKey{}).(*redirectedConn) }
 
 func (p *Proxy) newListener(h http.Handler, idle time.Duration) *listener {
-	ln := &listener{proxy: p, open: map[net.Conn]bool{}, handoff: &connListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	ln := &listener{proxy: p, open: map[net.Conn]bool{},
+		handoff: &connListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	ln.server = &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idle, MaxHeaderBytes: maxHeader, ErrorLog: p.quiet(),
 		DisableGeneralOptionsHandler: true,

@@ -94,16 +94,19 @@ func TestMatches(t *testing.T) {
 	s := newShop(t)
 	shop := mesh.PathMatch{Kind: mesh.PathPrefix, Value: "/shop"}
 	canary := to("backend-canary", 100)
-	canary.ResponseHeaders = mesh.HeaderFilter{Add: []mesh.Header{{Name: "Set-Cookie", Value: "canary=yes"}, {Name: "Content-Length", Value: "1"}}}
+	canary.ResponseHeaders = mesh.HeaderFilter{Add: []mesh.Header{{Name: "Set-Cookie", Value: "canary=yes"},
+		{Name: "Content-Length", Value: "1"}}}
 	canary.RequestHeaders = mesh.HeaderFilter{Set: []mesh.Header{{Name: "L5d-Client-Id", Value: "somebody"}}}
 	s.route(
 		mesh.Rule{Matches: []mesh.Match{
 			{Headers: []mesh.ValueMatch{{Name: "x-canary", Value: "always"}}},
-			{Path: shop, Headers: []mesh.ValueMatch{{Name: "cookie", Value: `^(.*;\s*)?canary=yes(;.*)?$`, Regex: true}}},
+			{Path: shop, Headers: []mesh.ValueMatch{{Name: "cookie", Value: `^(.*;\s*)?canary=yes(;.*)?$`,
+				Regex: true}}},
 			{Path: shop, Query: []mesh.ValueMatch{{Name: "canary", Value: "1"}}},
 		}, Backends: []mesh.Backend{canary}},
 		mesh.Rule{Matches: []mesh.Match{{Path: shop}}, Backends: []mesh.Backend{to("backend-primary", 1)}},
-		mesh.Rule{Matches: []mesh.Match{{Path: mesh.PathMatch{Kind: mesh.PathExact, Value: "/missing"}}}, Backends: []mesh.Backend{to("nobody", 1)}},
+		mesh.Rule{Matches: []mesh.Match{{Path: mesh.PathMatch{Kind: mesh.PathExact, Value: "/missing"}}},
+			Backends: []mesh.Backend{to("nobody", 1)}},
 	)
 	for _, c := range []struct {
 		target  string
@@ -147,7 +150,8 @@ func TestRequestsAreUnchanged(t *testing.T) {
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
-		w.Header()["X-Seen"] = []string{r.Method + " " + r.Host + " " + r.RequestURI, strings.Join(r.Header["X-Forwarded-For"], "|"), r.Header.Get("User-Agent")}
+		w.Header()["X-Seen"] = []string{r.Method + " " + r.Host + " " + r.RequestURI,
+			strings.Join(r.Header["X-Forwarded-For"], "|"), r.Header.Get("User-Agent")}
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = w.Write(body)
 	})
@@ -203,8 +207,10 @@ func TestStreams(t *testing.T) {
 func policies(s *wire.Snapshot) {
 	s.Policies = mesh.Policies{
 		Servers: []mesh.Server{
-			{Name: "canary", Namespace: "develop", Selector: mesh.Selector{MatchLabels: map[string]string{"app": "canary"}}, Port: 8080},
-			{Name: "primary", Namespace: "develop", Selector: mesh.Selector{MatchLabels: map[string]string{"app": "primary"}}, Port: 8080},
+			{Name: "canary", Namespace: "develop",
+				Selector: mesh.Selector{MatchLabels: map[string]string{"app": "canary"}}, Port: 8080},
+			{Name: "primary", Namespace: "develop",
+				Selector: mesh.Selector{MatchLabels: map[string]string{"app": "primary"}}, Port: 8080},
 		},
 		Authorizations: []mesh.AuthorizationPolicy{{
 			Name: "clients", Namespace: "develop", TargetKind: "Server", TargetName: "canary",
@@ -215,9 +221,11 @@ func policies(s *wire.Snapshot) {
 
 func TestIdentitiesAndPolicies(t *testing.T) {
 	s := newShop(t)
-	s.route(mesh.Rule{Matches: []mesh.Match{{Path: mesh.PathMatch{Kind: mesh.PathPrefix, Value: "/canary"}}}, Backends: []mesh.Backend{to("backend-canary", 1)}},
+	s.route(mesh.Rule{Matches: []mesh.Match{{Path: mesh.PathMatch{Kind: mesh.PathPrefix, Value: "/canary"}}},
+		Backends: []mesh.Backend{to("backend-canary", 1)}},
 		mesh.Rule{Backends: []mesh.Backend{to("backend-primary", 1)}})
-	if got := ask(t, s.http, "GET", "/canary", ""); got.status != 200 || got.header.Get("Client") != mesh.Identity("client", "develop") {
+	if got := ask(t, s.http, "GET", "/canary", ""); got.status != 200 ||
+		got.header.Get("Client") != mesh.Identity("client", "develop") {
 		t.Fatalf("%+v", got)
 	}
 	s.primary.ProbePaths = map[int][]string{8080: {"/healthz"}}
@@ -241,8 +249,9 @@ func TestIdentitiesAndPolicies(t *testing.T) {
 		"a probe":                          {ask(t, outside, "GET", "/healthz?x=1", ""), 200},
 		"not a probe":                      {ask(t, outside, "POST", "/healthz", ""), 403},
 		"no identity":                      {ask(t, toCanary, "GET", "/", ""), 403},
-		"forged identity header":           {ask(t, toCanary, "GET", "/", "", "L5d-Client-Id", mesh.Identity("client", "develop")), 403},
-		"no identity, without mTLS":        {ask(t, outside, "GET", "/", ""), 403},
+		"forged identity header": {ask(t, toCanary, "GET", "/", "", "L5d-Client-Id",
+			mesh.Identity("client", "develop")), 403},
+		"no identity, without mTLS": {ask(t, outside, "GET", "/", ""), 403},
 	} {
 		if c.got.status != c.status {
 			t.Errorf("%s: %+v, want %d", name, c.got, c.status)
@@ -251,7 +260,8 @@ func TestIdentitiesAndPolicies(t *testing.T) {
 			t.Errorf("%s: %q", name, c.got.header)
 		}
 	}
-	if h := ask(t, s.http, "GET", "/", "").header; h.Get("Coalmine-Served") != "primary=v1" || h.Get("Coalmine-Workload") != "primary=primary" {
+	if h := ask(t, s.http, "GET", "/", "").header; h.Get("Coalmine-Served") != "primary=v1" ||
+		h.Get("Coalmine-Workload") != "primary=primary" {
 		t.Errorf("who turned the client away? %q", h)
 	}
 }
@@ -270,7 +280,8 @@ func TestPlainClientsAndPods(t *testing.T) {
 	s := newShop(t)
 	outside := &http.Client{Transport: dialer(func() (net.Conn, error) { return s.direct("10.250.0.9", s.primary) })}
 	t.Cleanup(outside.CloseIdleConnections)
-	if got := ask(t, outside, "GET", "/x", "", "L5d-Client-Id", "somebody"); got.status != 200 || got.header.Get("Client") != "" {
+	if got := ask(t, outside, "GET", "/x", "", "L5d-Client-Id", "somebody"); got.status != 200 ||
+		got.header.Get("Client") != "" {
 		t.Errorf("%+v", got)
 	}
 	plain := s.add("plain-0", "plain", false).greet()
@@ -318,7 +329,8 @@ func TestFailfast(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	text, err := s.client.admin("/metrics")
-	if err != nil || !strings.Contains(text, `outbound_http_errors_total{error="failfast"} `) || !strings.Contains(text, `error="FAIL_FAST"`) {
+	if err != nil || !strings.Contains(text, `outbound_http_errors_total{error="failfast"} `) ||
+		!strings.Contains(text, `error="FAIL_FAST"`) {
 		t.Errorf("%v\n%s", err, text)
 	}
 	s.canary.Ready = true
@@ -357,7 +369,8 @@ func TestEndpointsThatCannotBeConnectedTo(t *testing.T) {
 	other.down = true
 	w.mu.Unlock()
 	for range 50 { // the endpoint that is down is tried first about half of the time
-		if got := ask(t, s.http, "POST", "/", "the body"); got.status != 200 || !strings.HasSuffix(got.body, "the body") {
+		if got := ask(t, s.http, "POST", "/", "the body"); got.status != 200 ||
+			!strings.HasSuffix(got.body, "the body") {
 			t.Fatalf("%+v", got)
 		}
 	}
@@ -386,11 +399,13 @@ func TestServiceThatDoesNotListen(t *testing.T) {
 	empty.ready()
 	s.service("backend-empty", "empty")
 	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-empty", 1)}})
-	if got := ask(t, s.http, "GET", "/", ""); got.status != 502 || !strings.Contains(got.header.Get("L5d-Proxy-Error"), "refused") {
+	if got := ask(t, s.http, "GET", "/", ""); got.status != 502 ||
+		!strings.Contains(got.header.Get("L5d-Proxy-Error"), "refused") {
 		t.Errorf("%+v", got)
 	}
 	text, err := empty.admin("/metrics")
-	if err != nil || !strings.Contains(text, "\nrequest_total{") && !strings.HasPrefix(text, "request_total{") || strings.Contains(text, "response_total{") {
+	if err != nil || !strings.Contains(text, "\nrequest_total{") && !strings.HasPrefix(text, "request_total{") ||
+		strings.Contains(text, "response_total{") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }

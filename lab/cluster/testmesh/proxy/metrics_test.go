@@ -39,11 +39,13 @@ func TestMetricsAreTheModels(t *testing.T) {
 	clientModel, canaryModel := mesh.NewRegistry(), mesh.NewRegistry()
 	var snapshot wire.Snapshot
 	s.change(func(now *wire.Snapshot) { snapshot = *now })
-	parent, backend := mesh.ServicePort{Namespace: "develop", Name: "backend", Port: 80}, mesh.ServicePort{Namespace: "develop", Name: "backend-canary", Port: 80}
+	parent, backend := mesh.ServicePort{Namespace: "develop", Name: "backend", Port: 80},
+		mesh.ServicePort{Namespace: "develop", Name: "backend-canary", Port: 80}
 	at := netip.AddrPortFrom(s.canary.IP, 8080)
 	out := clientModel.Proxy(0, nil)
 	edge := out.Outbound(mesh.Destination{
-		Addr: at, Identity: mesh.Identity("canary", "develop"), Service: "backend-canary", Namespace: "develop", Port: 80,
+		Addr: at, Identity: mesh.Identity("canary", "develop"), Service: "backend-canary",
+		Namespace: "develop", Port: 80,
 		Pod: "canary-0", Deployment: "canary", ServiceAccount: "canary", TemplateHash: "hashcanary",
 	})
 	stats, backendStats := out.Route(parent, &snapshot.Routes[0]), out.Backend(parent, &snapshot.Routes[0], backend)
@@ -82,7 +84,8 @@ func compare(t *testing.T, name string, reg *mesh.Registry, before, after map[st
 	reg.Collect(0, func(_ int, labels []mesh.Label, value float64) { want[seriesName(labels)] = value })
 	for _, series := range slices.Sorted(maps.Keys(want)) {
 		value, ok := after[series]
-		timed := strings.Contains(series, "_bucket{") || strings.Contains(series, "_sum{") || strings.Contains(series, "expiration")
+		timed := strings.Contains(series, "_bucket{") || strings.Contains(series, "_sum{") ||
+			strings.Contains(series, "expiration")
 		if rose := value - before[series]; !ok || !timed && rose != want[series] {
 			t.Errorf("%s: %s rose by %g, want %g, there: %v", name, series, rose, want[series], ok)
 		}

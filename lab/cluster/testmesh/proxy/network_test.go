@@ -54,7 +54,8 @@ func (m *mailbox) Addr() net.Addr { return &net.TCPAddr{} }
 
 // client is an HTTP client in the pod. It connects to the given address, whatever the host.
 func (d *pod) client(to netip.Addr) *http.Client {
-	t := &http.Transport{MaxIdleConnsPerHost: 100, DialContext: func(context.Context, string, string) (net.Conn, error) {
+	t := &http.Transport{MaxIdleConnsPerHost: 100, DialContext: func(context.Context, string,
+		string) (net.Conn, error) {
 		return d.out(netip.AddrPortFrom(to, 80))
 	}}
 	d.testMesh.t.Cleanup(t.CloseIdleConnections)
@@ -125,8 +126,10 @@ func newAuthority(t testing.TB) authority {
 func (a authority) sign(t testing.TB, key *ecdsa.PublicKey, life time.Duration, names ...string) []byte {
 	now := time.Now()
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(now.UnixNano()), NotBefore: now.Add(-time.Second), NotAfter: now.Add(life), DNSNames: names,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		SerialNumber: big.NewInt(now.UnixNano()), NotBefore: now.Add(-time.Second), NotAfter: now.Add(life),
+		DNSNames: names,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth,
+			x509.ExtKeyUsageClientAuth},
 	}, a.cert, key, a.key)
 	if err != nil {
 		t.Error(err)
@@ -137,7 +140,8 @@ func (a authority) sign(t testing.TB, key *ecdsa.PublicKey, life time.Duration, 
 // route returns a route of the Service backend.
 func route(rules ...mesh.Rule) func(*wire.Snapshot) {
 	return func(s *wire.Snapshot) {
-		s.Routes = []mesh.Route{{Name: "backend", Namespace: "develop", Parents: []mesh.Parent{{Service: "backend", Namespace: "develop"}}, Rules: rules}}
+		s.Routes = []mesh.Route{{Name: "backend", Namespace: "develop",
+			Parents: []mesh.Parent{{Service: "backend", Namespace: "develop"}}, Rules: rules}}
 	}
 }
 

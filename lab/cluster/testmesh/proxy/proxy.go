@@ -170,7 +170,8 @@ func (p *Proxy) Run(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { p.keepIdentity(serving) })
 	background.Go(func() { p.followConfig(serving) })
-	admin := &http.Server{Handler: p.admin(), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ErrorLog: p.quiet()}
+	admin := &http.Server{Handler: p.admin(), ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: p.quiet()}
 	background.Go(func() { _ = admin.Serve(listeners.admin) }) // ends by Close
 
 	var accepting sync.WaitGroup
@@ -219,7 +220,8 @@ func (p *Proxy) listen(ctx context.Context) (sockets, error) {
 	open := func(host string, port int) (net.Listener, error) {
 		l, err := p.cfg.Listen(ctx, "tcp", net.JoinHostPort(host, fmt.Sprint(port)))
 		if err != nil {
-			return nil, fmt.Errorf("the proxy cannot listen on port %d: %w: does another process of the pod use it?", port, err)
+			return nil, fmt.Errorf("the proxy cannot listen on port %d: %w: does another process of the "+
+				"pod use it?", port, err)
 		}
 		return l, nil
 	}

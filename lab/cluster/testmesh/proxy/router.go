@@ -262,7 +262,8 @@ func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 	}))
 	out.URL = &url.URL{
 		Scheme: "http", Host: c.endpoint.Addr.String(),
-		Path: j.request.URL.Path, RawPath: j.request.URL.RawPath, RawQuery: j.request.URL.RawQuery, ForceQuery: j.request.URL.ForceQuery,
+		Path: j.request.URL.Path, RawPath: j.request.URL.RawPath, RawQuery: j.request.URL.RawQuery,
+		ForceQuery: j.request.URL.ForceQuery,
 	}
 	to := c.rule.Backends[c.index]
 	out.Header = filter(filter(out.Header, c.rule.RequestHeaders), to.RequestHeaders)
@@ -277,7 +278,8 @@ func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 	case !sent:
 		return nil, r.unreachable(c, err)
 	default:
-		response = synthetic(j.request, http.StatusBadGateway, fmt.Sprintf("%s (%s): %v", c.endpoint.Addr, c.endpoint.Pod, err))
+		response = synthetic(j.request, http.StatusBadGateway,
+			fmt.Sprintf("%s (%s): %v", c.endpoint.Addr, c.endpoint.Pod, err))
 	}
 	onBodyEnd(response, func() { r.countResponse(j, c, response.StatusCode, answered) })
 	return response, nil

@@ -172,7 +172,9 @@ func (p *Proxy) newEndpoint(d mesh.Destination) *endpoint {
 // newTransport keeps connections.
 func newTransport(dial func(ctx context.Context, address string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
-		DialContext:         func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, address) },
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return dial(ctx, address)
+		},
 		MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleClient, DisableCompression: true,
 		MaxResponseHeaderBytes: maxHeader, ExpectContinueTimeout: connectTimeout,
 	}

@@ -96,7 +96,8 @@ func TestOtherProtocolsAreForwarded(t *testing.T) {
 		return must[net.Conn](t)(client.out(netip.AddrPortFrom(a, port)))
 	}
 	for _, text := range []string{
-		"", "hello", "GET", "GET /x HTTP/3\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x00\x01", "\x16\x03\x01 no hello at all", "SSH-2.0-x\r\n",
+		"", "hello", "GET", "GET /x HTTP/3\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x00\x01",
+		"\x16\x03\x01 no hello at all", "SSH-2.0-x\r\n",
 	} {
 		if got := talk(t, at(vip, 80), text); got != text {
 			t.Errorf("by the Service: %q came back as %q", text, got)
@@ -111,13 +112,15 @@ func TestOtherProtocolsAreForwarded(t *testing.T) {
 	if got := talk(t, at(plain.IP, 9000), "x"); got != "plain x" {
 		t.Errorf("a pod without proxy said %q", got)
 	}
-	if got := talk(t, must[net.Conn](t)(w.dial(netip.MustParseAddr("10.250.0.1"), netip.AddrPortFrom(server.IP, 8080))), "x"); got != "x" {
+	if got := talk(t, must[net.Conn](t)(w.dial(netip.MustParseAddr("10.250.0.1"),
+		netip.AddrPortFrom(server.IP, 8080))), "x"); got != "x" {
 		t.Errorf("from outside: %q", got)
 	}
 	// Policies apply to connections, too.
 	w.change(func(s *wire.Snapshot) { s.Policies.Default = mesh.AllAuthenticated })
 	outside := func() string {
-		return talk(t, must[net.Conn](t)(w.dial(netip.MustParseAddr("10.250.0.1"), netip.AddrPortFrom(server.IP, 8080))), "x")
+		return talk(t, must[net.Conn](t)(w.dial(netip.MustParseAddr("10.250.0.1"),
+			netip.AddrPortFrom(server.IP, 8080))), "x")
 	}
 	server.eventually("denying", func() bool { return outside() != "x" })
 	if got := talk(t, at(server.IP, 8080), "x"); got != "x" {
@@ -162,12 +165,14 @@ func TestStrangersAreNotTrusted(t *testing.T) {
 	}{
 		"another trust anchor": {another, []string{mesh.Identity("client", "develop")}},
 		"no identity":          {s.anchor, []string{"control.test"}},
-		"two identities":       {s.anchor, []string{mesh.Identity("client", "develop"), mesh.Identity("root", "develop")}},
-		"no certificate":       {s.anchor, nil},
+		"two identities": {s.anchor, []string{mesh.Identity("client", "develop"),
+			mesh.Identity("root", "develop")}},
+		"no certificate": {s.anchor, nil},
 	} {
 		cfg := &tls.Config{ServerName: identity, InsecureSkipVerify: true}
 		if c.names != nil {
-			cfg.Certificates = []tls.Certificate{{PrivateKey: key, Certificate: [][]byte{c.by.sign(t, &key.PublicKey, time.Hour, c.names...)}}}
+			cfg.Certificates = []tls.Certificate{{PrivateKey: key,
+				Certificate: [][]byte{c.by.sign(t, &key.PublicKey, time.Hour, c.names...)}}}
 		}
 		conn := tls.Client(must[net.Conn](t)(s.direct("10.250.0.1", s.primary)), cfg)
 		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -190,16 +195,19 @@ func TestHostileInput(t *testing.T) {
 		// status returns the status line of a response.
 		status string
 	}{
-		"a line without colon":   {"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", " 400 "},
-		"two lengths":            {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", " 400 "},
-		"a length and chunks":    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", " 200 "},
-		"an unknown coding":      {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xyz\r\n\r\n", " 501 "},
-		"no host":                {"GET / HTTP/1.1\r\n\r\n", " 400 "},
-		"half a megabyte":        {"GET / HTTP/1.1\r\nHost: x\r\n" + many + "\r\n", " 431 "},
-		"a long first line":      {"GET /" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\nHost: x\r\n\r\n", " 431 "},
-		"a control character":    {"GET / HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n", " 400 "},
-		"a name with a blank":    {"GET / HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n", " 400 "},
-		"a smuggled request":     {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", " 200 "},
+		"a line without colon": {"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", " 400 "},
+		"two lengths": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n" +
+			"Content-Length: 2\r\n\r\nab", " 400 "},
+		"a length and chunks": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n" +
+			"\r\n0\r\n\r\n", " 200 "},
+		"an unknown coding":   {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xyz\r\n\r\n", " 501 "},
+		"no host":             {"GET / HTTP/1.1\r\n\r\n", " 400 "},
+		"half a megabyte":     {"GET / HTTP/1.1\r\nHost: x\r\n" + many + "\r\n", " 431 "},
+		"a long first line":   {"GET /" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\nHost: x\r\n\r\n", " 431 "},
+		"a control character": {"GET / HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n", " 400 "},
+		"a name with a blank": {"GET / HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n", " 400 "},
+		"a smuggled request": {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nGET /second HTTP/1.1\r\n" +
+			"Host: x\r\nConnection: close\r\n\r\n", " 200 "},
 		"an old client":          {"GET / HTTP/1.0\r\n\r\n", " 200 "},
 		"half a body":            {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", ""},
 		"a request for a tunnel": {"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", " "},
@@ -217,7 +225,8 @@ func TestHostileInput(t *testing.T) {
 			}()
 			_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 			line, err := bufio.NewReader(conn).ReadString('\n')
-			if errors.Is(err, net.ErrClosed) || err != nil && strings.Contains(err.Error(), "timeout") || !strings.Contains(line, c.status) {
+			if errors.Is(err, net.ErrClosed) || err != nil && strings.Contains(err.Error(), "timeout") ||
+				!strings.Contains(line, c.status) {
 				t.Errorf("%s, %s: %q, %v, want %q", where, name, line, err, c.status)
 			}
 			conn.Close()
@@ -347,7 +356,8 @@ func TestCertificatesAreRenewed(t *testing.T) {
 	}
 	first := asked()
 	s.client.eventually("renewing", func() bool { return asked() >= first+3 })
-	if text, err := s.client.admin("/metrics"); err != nil || !strings.Contains(text, "identity_cert_expiration_timestamp_seconds ") {
+	if text, err := s.client.admin("/metrics"); err != nil ||
+		!strings.Contains(text, "identity_cert_expiration_timestamp_seconds ") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -410,7 +420,10 @@ func TestIncompleteConfig(t *testing.T) {
 func BenchmarkProxies(b *testing.B) {
 	s := newShop(b)
 	s.primary.serve(8080, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) })
-	direct := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100, DialContext: dialer(func() (net.Conn, error) { return s.primary.reach(8080) }).DialContext}}
+	direct := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100,
+		DialContext: dialer(func() (net.Conn, error) {
+			return s.primary.reach(8080)
+		}).DialContext}}
 	b.Cleanup(direct.CloseIdleConnections)
 	for name, c := range map[string]*http.Client{"direct": direct, "proxied": s.http} {
 		b.Run(fmt.Sprintf("%s/one", name), func(b *testing.B) {
