@@ -13,9 +13,9 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"coalmine/lab/cluster/deployment"
 	"coalmine/lab/cluster/sim"
 	"coalmine/lab/input"
-	"coalmine/lab/service/deployment"
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
 )

@@ -89,7 +89,7 @@ func rules() []rule {
 			"lab/cluster/kind/*", "lab/cluster/names",
 			"lab/cluster/agent/client", "lab/event", "lab/guardrail", "lab/mesh", "lab/mesh/k8s",
 			"lab/cluster/workloads", "lab/scenario", "scenarios", "manifests"}},
-		{pkg: "lab/cluster/conformance", kubernetes: true,
+		{pkg: "lab/run/conformance", kubernetes: true,
 			imports: []string{"lab/cluster", "lab/run", "lab/service", "lab/event", "lab/guardrail",
 				"lab/verdict/timeline", "lab/scenario"}},
 		{pkg: "lab/preflight", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster/kind/*",
@@ -124,12 +124,12 @@ func rules() []rule {
 		{pkg: "lab/verdict/*", imports: []string{"lab/verdict/timeline", "lab/event", "lab/format"}},
 
 		// Load tests, and the services of a scenario as real servers.
-		{pkg: "lab/service/deployment", imports: []string{"lab/cluster/agent/client", "lab/input", "lab/scenario",
+		{pkg: "lab/cluster/deployment", imports: []string{"lab/cluster/agent/client", "lab/input", "lab/scenario",
 			"lab/scenario/services",
 			"lab/service", "lab/service/server", "loadgen"}},
 		{pkg: "lab/loadtest", imports: []string{"lab/cluster/sim", "lab/cluster/trafficstats", "lab/event",
 			"lab/input", "lab/run/trial", "lab/scenario",
-			"lab/service", "lab/service/deployment", "lab/verdict/objective", "loadgen", "loadgen/*"}},
+			"lab/service", "lab/cluster/deployment", "lab/verdict/objective", "loadgen", "loadgen/*"}},
 
 		// Views.
 		{pkg: "lab/report/load", imports: []string{"loadgen/results", "lab/format", "lab/service",
@@ -142,7 +142,7 @@ func rules() []rule {
 		{pkg: "cmd/internal/cli", imports: []string{"lab/input"}},
 		{pkg: "cmd/internal/podcmd", imports: []string{"cmd/internal/cli", "lab/cluster/agent", "lab/cluster/agent/*",
 			"lab/cluster/names",
-			"lab/input", "lab/scenario", "lab/service", "lab/service/deployment", "lab/service/server", "loadgen"}},
+			"lab/input", "lab/scenario", "lab/service", "lab/cluster/deployment", "lab/service/server", "loadgen"}},
 		{pkg: "cmd/coalmine-agent", imports: []string{"cmd/internal/cli", "cmd/internal/podcmd", "lab/input",
 			"lab/scenario"}},
 		{pkg: "cmd/testmesh", imports: []string{"lab/cluster/testmesh", "lab/cluster/testmesh/*",

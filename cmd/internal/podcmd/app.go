@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"coalmine/cmd/internal/cli"
+	"coalmine/lab/cluster/deployment"
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/service"
-	"coalmine/lab/service/deployment"
 	"coalmine/lab/service/server"
 )
 

@@ -3,8 +3,8 @@ package sim_test
 import (
 	"testing"
 
-	"coalmine/lab/cluster/conformance"
 	"coalmine/lab/cluster/sim"
+	"coalmine/lab/run/conformance"
 )
 
 func TestConformance(t *testing.T) {

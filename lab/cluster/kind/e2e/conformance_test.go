@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 	"sigs.k8s.io/e2e-framework/pkg/features"
 
-	"coalmine/lab/cluster/conformance"
 	"coalmine/lab/cluster/kind"
+	"coalmine/lab/run/conformance"
 )
 
 // cluster connects to the shared cluster, as runs do.

@@ -18,9 +18,9 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 	"sigs.k8s.io/e2e-framework/pkg/features"
 
-	"coalmine/lab/cluster/conformance"
 	labplace "coalmine/lab/cluster/names"
 	"coalmine/lab/event"
+	"coalmine/lab/run/conformance"
 	"coalmine/lab/scenario"
 )
 

@@ -16,10 +16,10 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 	"sigs.k8s.io/e2e-framework/pkg/features"
 
-	"coalmine/lab/cluster/conformance"
 	labplace "coalmine/lab/cluster/names"
 	"coalmine/lab/event"
 	"coalmine/lab/run"
+	"coalmine/lab/run/conformance"
 )
 
 // disturbance is a disturbance of the cluster during a run, and the verdicts it allows. One more is

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"coalmine/lab/cluster/deployment"
 	"coalmine/lab/input"
 	"coalmine/lab/scenario"
-	"coalmine/lab/service/deployment"
 	"coalmine/lab/service/server"
 	"coalmine/scenarios"
 )

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"coalmine/lab/cluster"
-	"coalmine/lab/cluster/conformance"
 	"coalmine/lab/cluster/sim"
 	"coalmine/lab/event"
 	"coalmine/lab/run"
+	"coalmine/lab/run/conformance"
 )
 
 // These tests break a cluster on purpose, to show that each check can fail.
