@@ -76,7 +76,7 @@ func (env *Env) loadNode(ctx context.Context, n bundle.Node) error {
 		return err
 	}
 	if has, err := (bundle.Docker{}).Has(ctx, n.Ref); err != nil || !has {
-		return cmp.Or(err, fmt.Errorf("Docker loaded the archive, but has no image %s", n.Ref))
+		return cmp.Or(err, fmt.Errorf("the archive was loaded, but Docker has no image %s", n.Ref))
 	}
 	fmt.Fprintf(env.Out, "Loaded %s into Docker.\n", n.Ref)
 	return nil

@@ -16,12 +16,6 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Bytes returns the digest of some bytes.
-func Bytes(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
-}
-
 // Strings returns the digest of a list of texts. Different lists have different digests.
 func Strings(texts ...string) string {
 	h := sha256.New()

@@ -86,12 +86,12 @@ func (q *queries) query(r *http.Request, promQL string) (int, []byte, error) {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := q.client.Do(req)
 	if err != nil {
-		return 0, nil, fmt.Errorf("Prometheus does not answer: %w", err)
+		return 0, nil, fmt.Errorf("query Prometheus: %w", err)
 	}
 	defer resp.Body.Close() // everything of interest was read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResult))
 	if err != nil {
-		return 0, nil, fmt.Errorf("Prometheus's response broke off: %w", err)
+		return 0, nil, fmt.Errorf("read the response of Prometheus: %w", err)
 	}
 	return resp.StatusCode, body, nil
 }
@@ -144,7 +144,7 @@ func readAnswer(body []byte) (*float64, error) {
 		}
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("Prometheus returned invalid JSON: %w", err)
+		return nil, fmt.Errorf("response of Prometheus: invalid JSON: %w", err)
 	}
 	if answer.Status != "success" {
 		return nil, errors.New(strings.TrimSpace(answer.ErrorType + ": " + answer.Error))
@@ -154,7 +154,7 @@ func readAnswer(body []byte) (*float64, error) {
 	}
 	var samples []struct{ Value []any }
 	if err := json.Unmarshal(answer.Data.Result, &samples); err != nil {
-		return nil, fmt.Errorf("Prometheus returned an invalid vector: %w", err)
+		return nil, fmt.Errorf("response of Prometheus: invalid vector: %w", err)
 	}
 	var last *float64
 	for _, s := range samples {

@@ -127,7 +127,7 @@ func TestUnreachablePrometheus(t *testing.T) {
 	if status, body := a.get("", marked("sum(x)", "ratio")); status != http.StatusBadGateway {
 		t.Errorf("%d %s", status, body)
 	}
-	if fault := a.Status().Fault; !strings.Contains(fault, "Prometheus does not answer") {
+	if fault := a.Status().Fault; !strings.Contains(fault, "query Prometheus: ") {
 		t.Errorf("fault %q", fault)
 	}
 	if q, ok := a.facts()[0].(event.Query); !ok || q.Error == "" || q.Value != nil {
