@@ -49,6 +49,10 @@ type Attack struct {
 	// needed. 0 is the number of arrivals in 50 ms at the plan's peak, at most 256; a negative
 	// number means none.
 	Connections int
+	// MaxUnused is how long a connection without TLS may be open before its first request; a later
+	// request opens another in its place. Proxies wait for a limited time to see which protocol a
+	// connection has. 0 is no limit.
+	MaxUnused time.Duration
 	// Timeout is the time limit of one attempt, from sending it to the end of the response. 0 is 30
 	// s.
 	Timeout time.Duration

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -133,5 +134,45 @@ func TestSlowClientsTimeOut(t *testing.T) {
 		if o.Failure != loadgen.FailureTimeout || o.Status != 0 || o.BytesIn == 0 || o.BytesIn >= 4000 {
 			t.Errorf("%+v", o)
 		}
+	}
+}
+
+// Connections that were unused for too long are replaced when they are needed. Nothing fails.
+func TestUnusedConnectionsAreReplaced(t *testing.T) {
+	leakFree(t)
+	var mu sync.Mutex
+	accepted, late := map[net.Conn]time.Time{}, 0
+	const maxUnused = 100 * time.Millisecond
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		time.Sleep(30 * time.Millisecond) // so that several connections are needed at a time
+	}))
+	s.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case state == http.StateNew:
+			accepted[c] = time.Now()
+		case state == http.StateActive && time.Since(accepted[c]) > 7*maxUnused && !accepted[c].IsZero():
+			late++
+		}
+		if state == http.StateActive {
+			accepted[c] = time.Time{} // only the first request counts
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	w := one(1, "GET")
+	w.Rate = loadgen.Curve{Steps: []loadgen.Step{{At: 0, Rate: 10}, {At: time.Second, Rate: 500}}}
+	p := newPlan(t, w, 1500*time.Millisecond)
+	outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, s.URL), Connections: 20, MaxUnused: maxUnused})
+	for _, o := range outcomes {
+		if o.Status != http.StatusOK {
+			t.Fatalf("a request failed: %+v", o)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if late > 0 || len(accepted) <= 20 {
+		t.Errorf("%d of %d connections had their first request too late", late, len(accepted))
 	}
 }

@@ -15,6 +15,8 @@ type dialer struct {
 	net     net.Dialer
 	tls     *tls.Config
 	observe func(net.Conn) net.Conn
+	// maxUnused is how long a connection may be open before something is sent on it; 0 is no limit.
+	maxUnused time.Duration
 	// offset learns from writes.
 	offset *dispatchOffset
 
@@ -142,32 +144,105 @@ func (d *dialer) beginDial() bool {
 	return true
 }
 
-// conn removes itself from its dialer when it is closed.
+// conn is a connection of a dialer. If it was unused for too long, its first write opens another in
+// its place.
 type conn struct {
 	net.Conn
 	dialer *dialer
+	// expires is when an unused connection may not be used any more; zero means never.
+	expires time.Time
+	// used is set by the first write. Writes do not overlap.
+	used bool
+
+	mu     sync.Mutex
+	closed bool
+	// fresh is the connection in place of Conn; nil means none.
+	fresh net.Conn
 }
 
 func (d *dialer) track(c net.Conn) *conn {
 	if d.observe != nil {
 		c = d.observe(c)
 	}
-	tracked := &conn{c, d}
+	tracked := &conn{Conn: c, dialer: d}
+	if d.maxUnused > 0 {
+		tracked.expires = time.Now().Add(d.maxUnused)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open[tracked] = struct{}{}
 	return tracked
 }
 
+func (c *conn) expired() bool { return !c.expires.IsZero() && time.Now().After(c.expires) }
+
+func (c *conn) current() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fresh != nil {
+		return c.fresh
+	}
+	return c.Conn
+}
+
 func (c *conn) Write(p []byte) (int, error) {
+	if !c.used {
+		c.used = true
+		if c.expired() {
+			if err := c.replace(); err != nil {
+				return 0, err
+			}
+		}
+	}
 	c.dialer.offset.written()
-	return c.Conn.Write(p)
+	return c.current().Write(p)
+}
+
+// replace opens a connection in place of one that was unused for too long.
+func (c *conn) replace() error {
+	if !c.dialer.beginDial() {
+		return errStopped
+	}
+	defer c.dialer.dials.Done()
+	ctx, cancel := context.WithTimeout(c.dialer.ctx, c.dialer.net.Timeout)
+	defer cancel()
+	fresh, err := c.dialer.net.DialContext(ctx, "tcp", c.RemoteAddr().String())
+	if err != nil {
+		return err
+	}
+	if c.dialer.observe != nil {
+		fresh = c.dialer.observe(fresh)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		fresh.Close()
+		return net.ErrClosed
+	}
+	c.fresh = fresh
+	return c.Conn.Close() // ends a read, which goes on with the fresh one
+}
+
+// Read reads on from the connection that has replaced the one on which it waited.
+func (c *conn) Read(p []byte) (int, error) {
+	from := c.current()
+	n, err := from.Read(p)
+	if now := c.current(); n == 0 && err != nil && now != from {
+		return now.Read(p)
+	}
+	return n, err
 }
 
 func (c *conn) Close() error {
 	c.dialer.mu.Lock()
 	delete(c.dialer.open, c)
 	c.dialer.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.fresh != nil {
+		return c.fresh.Close()
+	}
 	return c.Conn.Close()
 }
 

@@ -43,7 +43,7 @@ func newRun(a Attack) (*run, error) {
 		}
 	}
 	r.dialer = newDialer(a.Timeout, a.TLS, a.HTTP2)
-	r.dialer.observe = a.observe
+	r.dialer.observe, r.dialer.maxUnused = a.observe, a.MaxUnused
 	r.inflights = newInflightSet(a.Workers, a.Timeout)
 	r.dialer.offset, r.inflights.offset = r.schedule.offset, r.schedule.offset
 	r.roundTripper = &roundTripper{

@@ -123,6 +123,12 @@ func waitProxy(ctx context.Context, address string) error {
 	}
 }
 
+// maxUnused is how long a connection may be open before its first request. A proxy that sees no byte
+// for 10 s takes a connection for opaque TCP, and what is sent on it later follows no HTTPRoute
+// (linkerd2-proxy, linkerd/app/src/env.rs, DEFAULT_OUTBOUND_DETECT_TIMEOUT). net/http leaves such
+// connections in its pool when another gets free before they are open.
+const maxUnused = 5 * time.Second
+
 // errStop ends the attack on the agent's command.
 var errStop = errors.New("the traffic has ended")
 
@@ -174,7 +180,7 @@ func (p *trafficPod) attack(ctx context.Context, watcher *commandWatcher, begin 
 	}()
 	report, err := attack.Attack{
 		Plan: p.plan, Shard: loadgen.Shard{Index: p.Pod.Index, Count: p.Pod.Count}, Targets: p.targets, Start: begin,
-		Grace: -1, Service: p.Scenario.Release.Service, Done: p.recorder.add,
+		MaxUnused: maxUnused, Grace: -1, Service: p.Scenario.Release.Service, Done: p.recorder.add,
 	}.Run(ctx)
 	if errors.Is(err, errStop) {
 		err = nil
