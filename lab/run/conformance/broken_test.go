@@ -266,6 +266,11 @@ func serviceMutations() []mutation {
 		{"testers are not routed to the canary", match, "header", toPrimary("testers")},
 		{"a cookie is found only when it is the first", match, "cookie", toPrimary("insiders-middle")},
 		{"a cookie is found only before others", match, "cookie", toPrimary("insiders-last")},
+		{"nobody serves the testers", match, "header", cells(func(_ time.Duration, c *event.Cell) {
+			if c.Cohort == "testers" {
+				c.Workload, c.Version = "", ""
+			}
+		})},
 		{"a cookie is found inside of others", match, "outsiders", cells(func(at time.Duration, c *event.Cell) {
 			if c.Cohort == "readers" && at > 70*time.Second && at < 90*time.Second {
 				toCanary(c, "v3")

@@ -95,22 +95,30 @@ func checkCookie(l *Log, found *Findings) {
 // minCohortRequests is the least number of requests of a cohort for a check to be meaningful.
 const minCohortRequests = 50
 
-// checkMatched checks that a cohort is routed to the canary during the experiment.
+// checkMatched checks that a cohort is routed to the canary during the experiment. Requests that
+// nobody served were not misrouted, but there may be few of them.
 func (l *Log) checkMatched(found *Findings, cohort string) {
-	n, canary := 0, 0
+	n, astray, lost := 0, 0, 0
 	for _, f := range l.routeSpans() {
 		if !f.Matched || f.MatchShare != 100 {
 			continue
 		}
-		n += count(l.cells(f.from, f.to), func(c event.Cell) bool { return c.Cohort == cohort })
-		canary += count(l.cells(f.from, f.to), func(c event.Cell) bool { return c.Cohort == cohort && l.canary(c) })
+		of := func(has func(event.Cell) bool) int {
+			return count(l.cells(f.from, f.to), func(c event.Cell) bool { return c.Cohort == cohort && has(c) })
+		}
+		n += of(func(event.Cell) bool { return true })
+		astray += of(func(c event.Cell) bool { return c.Workload != "" && !l.canary(c) })
+		lost += of(func(c event.Cell) bool { return c.Workload == "" })
 	}
 	if n < minCohortRequests {
 		found.Addf("cohort %s sent only %d requests during the experiment", cohort, n)
 	}
-	if float64(n-canary) > l.Tolerance.Stray.Of*float64(n) {
-		found.Addf("%d of %d requests of cohort %s did not reach the canary (%v)", n-canary, n, cohort,
-			l.Tolerance.Stray)
+	if float64(astray) > l.Tolerance.Stray.Of*float64(n) {
+		found.Addf("%d of %d requests of cohort %s were served by another workload than the canary (%v)", astray, n,
+			cohort, l.Tolerance.Stray)
+	}
+	if float64(lost) > l.Tolerance.Noise.Of*float64(n) {
+		found.Addf("%d of %d requests of cohort %s were served by no workload (%v)", lost, n, cohort, l.Tolerance.Noise)
 	}
 }
 

@@ -30,6 +30,15 @@ type Options struct {
 	Logs string
 	// Seed of all runs; 0 means 1.
 	Seed uint64
+	// Failed is called with each finding, as well as the test's own log; nil means not.
+	Failed func(check, run, finding string)
+}
+
+// reportFailure passes a finding on.
+func (o Options) reportFailure(check, run, finding string) {
+	if o.Failed != nil {
+		o.Failed(check, run, finding)
+	}
 }
 
 // Run plays the runs of the suite on a cluster and checks their logs, as subtests named CHECK/RUN.
@@ -43,7 +52,7 @@ func Run(t *testing.T, c cluster.Cluster, o Options) {
 	for _, check := range Checks() {
 		t.Run(check.Name, func(t *testing.T) {
 			for _, name := range check.Runs {
-				t.Run(name, func(t *testing.T) { runCheck(t, check, logs[name]) })
+				t.Run(name, func(t *testing.T) { runCheck(t, check, name, logs[name], o) })
 			}
 		})
 	}
@@ -64,6 +73,7 @@ func playRun(t *testing.T, c cluster.Cluster, name string, o Options) *Log {
 		writeLog(t, filepath.Join(o.Logs, name+".jsonl"), events)
 	}
 	if err != nil {
+		o.reportFailure("run", name, err.Error())
 		t.Fatalf("the run was not played: %v", err)
 	}
 	t.Logf("%d events in %v", len(events), time.Since(begin).Round(time.Second))
@@ -113,12 +123,13 @@ func writeLog(t *testing.T, name string, events []event.Event) {
 	}
 }
 
-func runCheck(t *testing.T, c Check, l *Log) {
+func runCheck(t *testing.T, c Check, name string, l *Log, o Options) {
 	if l == nil {
 		t.Skip("the run was not played")
 	}
 	for _, finding := range c.Run(l) {
 		t.Error(finding)
+		o.reportFailure(c.Name, name, finding)
 	}
 	if t.Failed() {
 		t.Logf("the contract: %s", c.Contract)

@@ -27,7 +27,8 @@ func cluster(ctx context.Context, t *testing.T) *kind.Cluster {
 func TestConformance(t *testing.T) {
 	f := features.New("the real cluster").Assess("passes the conformance suite",
 		func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			conformance.Run(t, cluster(ctx, t), conformance.Options{Tolerance: conformance.Real(), Logs: logs(t)})
+			conformance.Run(t, cluster(ctx, t), conformance.Options{Tolerance: conformance.Real(), Logs: logs(t),
+				Failed: at(ctx).findings.add})
 			return ctx
 		})
 	environment.Test(t, f.Feature())

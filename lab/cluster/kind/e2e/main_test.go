@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 	environment.Setup(prepare, bringUp)
 	environment.Finish(func(ctx context.Context, c *envconf.Config) (context.Context, error) {
 		left = takeDown(ctx)
+		if p, ok := ctx.Value(placeKey{}).(*place); ok && len(p.findings) > 0 {
+			log.Print(p.findings)
+		}
 		return ctx, left
 	})
 	code := environment.Run(m)
@@ -59,6 +62,20 @@ type place struct {
 	volumes []string
 	// network reports whether kind's network existed before: then it must stay.
 	network bool
+	// findings are what the conformance suite found, to be shown last.
+	findings findings
+}
+
+// findings are lines of the form check/run: what is wrong.
+type findings []string
+
+func (f *findings) add(check, run, finding string) {
+	first, _, _ := strings.Cut(finding, "\n") // a difference between two values has more
+	*f = append(*f, fmt.Sprintf("%s/%s: %s", check, run, first))
+}
+
+func (f findings) String() string {
+	return fmt.Sprintf("FAIL: %d findings of the conformance suite:\n  %s", len(f), strings.Join(f, "\n  "))
 }
 
 type placeKey struct{}
