@@ -1,10 +1,12 @@
 package deployment_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -105,7 +107,34 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestServe starts both services, sends a request through them, and stops them.
+// startingClock stands still for those who wait for services to be ready, until started is closed.
+type startingClock struct {
+	server.RealClock
+	started chan struct{}
+}
+
+const startup = time.Hour // longer than any service takes
+
+func (c startingClock) Now() time.Time {
+	select {
+	case <-c.started:
+		return c.RealClock.Now().Add(startup)
+	default:
+		return c.RealClock.Now()
+	}
+}
+
+func (c startingClock) SleepUntil(ctx context.Context, _ time.Time) error {
+	select {
+	case <-c.started:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// TestServe starts both services, whose first one is reachable when all are ready, sends a request
+// through them, and stops them.
 func TestServe(t *testing.T) {
 	o := options()
 	o.Version, o.Metrics = "v2", "127.0.0.1:0"
@@ -113,11 +142,12 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock, err := server.NewClock()
+	real, err := server.NewClock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer clock.Close()
+	defer real.Close()
+	clock := startingClock{real, make(chan struct{})}
 	group, err := config.Listen(clock, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -132,9 +162,24 @@ func TestServe(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- group.Serve(ctx, io.Discard) }()
+	messages, said := io.Pipe()
+	go func() { served <- group.Serve(ctx, said) }()
+	scan := bufio.NewScanner(messages)
 	url := strings.Fields(lines[0])[len(strings.Fields(lines[0]))-1]
-	resp, err := http.Get(url + "/healthz")
+	if scan.Scan(); !strings.HasPrefix(scan.Text(), "Starting up") {
+		t.Errorf("message %q", scan.Text())
+	}
+	for closed := false; !closed; { // the listener closes at about the time of the message
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if closed = err != nil; !closed {
+			conn.Close()
+		}
+	}
+	close(clock.started)
+	if scan.Scan(); !strings.HasPrefix(scan.Text(), "Ready") {
+		t.Errorf("message %q", scan.Text())
+	}
+	resp, err := http.Get(url + "/api/items")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type Group struct {
 	clock    server.Clock
 	services []*runningService
 	sidecar  sidecar
+	opened   chan struct{} // closed when the first service accepts connections
 }
 
 // runningService is one service that listens.
@@ -39,7 +40,7 @@ type runningService struct {
 // Listen opens the listeners of all services and then creates their servers, which need each
 // other's addresses. Serve or Close must be called afterwards.
 func (c *Config) Listen(clock server.Clock, log *slog.Logger) (*Group, error) {
-	g := &Group{scenario: c.scenario, clock: clock}
+	g := &Group{scenario: c.scenario, clock: clock, opened: make(chan struct{})}
 	addresses := maps.Clone(c.elsewhere)
 	for i, s := range c.services {
 		address := c.options.Listen
@@ -147,13 +148,53 @@ func (g *Group) Serve(ctx context.Context, w io.Writer) error {
 		group.Go(func() {
 			defer stop()
 			defer close(r.done)
-			errs[i] = r.server.Serve(own, r.listener)
+			if i == 0 {
+				errs[i] = g.openWhenReady(ctx, r)
+				close(g.opened)
+			}
+			if errs[i] == nil {
+				errs[i] = r.server.Serve(own, r.listener)
+			}
 		})
 	}
 	group.Go(func() { g.reportReady(ctx, w) })
 	group.Go(func() { g.sidecar.run(ctx) })
 	group.Wait()
 	return errors.Join(errs...)
+}
+
+// openWhenReady closes the listener of the first service until the services that it calls are
+// ready: users whose requests fail during the start would be counted against the version.
+func (g *Group) openWhenReady(ctx context.Context, r *runningService) error {
+	ready := g.readyAt()
+	if len(g.services) == 1 || !ready.After(g.clock.Now()) {
+		return nil
+	}
+	address := r.listener.Addr().String()
+	if err := r.listener.Close(); err != nil {
+		return err
+	}
+	if g.clock.SleepUntil(ctx, ready) != nil {
+		// The server closes its listener at once.
+		address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return listenError(address, err)
+	}
+	r.listener = l
+	return nil
+}
+
+// readyAt returns when all services are ready.
+func (g *Group) readyAt() time.Time {
+	at := g.clock.Now()
+	for _, r := range g.services {
+		if ready := g.clock.Now().Add(r.server.ReadyIn()); ready.After(at) {
+			at = ready
+		}
+	}
+	return at
 }
 
 // waitForCallers waits until the services that call this one have stopped, so that they can finish
@@ -171,16 +212,12 @@ func (g *Group) waitForCallers(callee *runningService) {
 
 // reportReady reports when all services are ready.
 func (g *Group) reportReady(ctx context.Context, w io.Writer) {
-	until := g.clock.Now()
-	for _, r := range g.services {
-		if at := g.clock.Now().Add(r.server.ReadyIn()); at.After(until) {
-			until = at
-		}
-	}
+	until := g.readyAt()
 	if left := until.Sub(g.clock.Now()); left > 0 {
 		fmt.Fprintf(w, "Starting up, ready in %v.\n", left.Round(100*time.Millisecond))
 	}
 	if g.clock.SleepUntil(ctx, until) == nil {
+		<-g.opened
 		fmt.Fprintln(w, "Ready. Ctrl-C stops.")
 	}
 }
