@@ -11,8 +11,20 @@ import (
 // userPlaceholder stands for the user's number in the value of a header or cookie.
 const userPlaceholder = "{user}"
 
+// agentHeader identifies the client's software (RFC 9110, section 10.1.5).
+const agentHeader = "User-Agent"
+
 // PerUser reports whether headers or cookies of a cohort differ between its users.
-func (p *Plan) PerUser(cohort uint16) bool { return p.workload.Cohorts[cohort].perUser() }
+func (p *Plan) PerUser(cohort uint16) bool {
+	return p.workload.Cohorts[cohort].perUser() || p.hasAgents(cohort)
+}
+
+// hasAgents reports whether users of a cohort send the agents of a log.
+func (p *Plan) hasAgents(cohort uint16) bool {
+	return len(p.agents) > 0 && !slices.ContainsFunc(p.workload.Cohorts[cohort].Headers, func(x Pair) bool {
+		return strings.EqualFold(x.Name, agentHeader)
+	})
+}
 
 func (c Cohort) perUser() bool {
 	marked := func(x Pair) bool { return strings.Contains(x.Value, userPlaceholder) }
@@ -31,12 +43,17 @@ func (p *Plan) computeFixedHeaders() {
 }
 
 // Headers returns what a user of a cohort sends with each request: the headers, then the cookies as
-// one Cookie header. The caller must not change it.
+// one Cookie header, then the user agent of a replayed log unless the cohort has one. The caller
+// must not change it.
 func (p *Plan) Headers(cohort uint16, user uint32) []Pair {
+	list := p.fixedHeaders[cohort]
 	if c := p.workload.Cohorts[cohort]; c.perUser() {
-		return p.headers(c, user)
+		list = p.headers(c, user)
 	}
-	return p.fixedHeaders[cohort]
+	if p.hasAgents(cohort) && int(user) < len(p.agents) && p.agents[user] != "" {
+		list = append(slices.Clip(list), Pair{agentHeader, p.agents[user]})
+	}
+	return list
 }
 
 func (p *Plan) headers(c Cohort, user uint32) []Pair {

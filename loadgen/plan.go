@@ -36,6 +36,8 @@ type Plan struct {
 	sessionCohorts []*sessionCohort
 	// log is the replayed log, or nil for a plan of random draws.
 	log *replayLog
+	// agents holds the user agents of a log, by user; nil without a log.
+	agents []string
 	// only marks the cohorts whose arrivals are played; nil means all.
 	only []bool
 	// fixedHeaders holds the headers of cohorts whose users all send the same.

@@ -180,10 +180,31 @@ func (p *Plan) findUsers() {
 		p.users[i].first = first
 		first += p.users[i].count
 	}
+	p.agents = make([]string, first)
 	for i := range p.log.arrivals {
 		a := &p.log.arrivals[i]
 		a.User += p.users[a.Cohort].first
+		if agent := p.log.lines[i].UserAgent; isHeaderValue(agent) {
+			p.agents[a.User] = agent
+		}
 	}
+}
+
+// Referer returns the Referer header of an arrival: that of its log line, or "".
+func (p *Plan) Referer(a Arrival) string {
+	if l := p.line(a); l != nil && isHeaderValue(l.Referer) {
+		return l.Referer
+	}
+	return ""
+}
+
+// maxHeaderValue limits what is taken from a log.
+const maxHeaderValue = 4096
+
+// isHeaderValue reports whether text from a log can be sent as the value of a header.
+func isHeaderValue(text string) bool {
+	return len(text) <= maxHeaderValue && text != "-" && strings.TrimSpace(text) == text &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 // line returns the log line of an arrival, or nil if the plan replays no log.

@@ -74,6 +74,32 @@ func TestReplayTakesAllFromTheLog(t *testing.T) {
 	}
 }
 
+// TestReplaySendsAgentsAndReferers checks that users send the agents of their lines, unless their
+// cohort has one, and that values which cannot be sent are left out.
+func TestReplaySendsAgentsAndReferers(t *testing.T) {
+	w := recorded(
+		accesslog.Line{At: noon(0), Target: "/", Client: "c1", UserAgent: "Firefox/1", Referer: "https://a.test/"},
+		accesslog.Line{At: noon(1), Target: "/", Client: "c1", UserAgent: "Chrome/2", Referer: "-"},
+		accesslog.Line{At: noon(2), Target: "/", Client: "c2", UserAgent: "bot/3"},
+		accesslog.Line{At: noon(3), Target: "/", Client: "c3", UserAgent: "bad\r\nX: 1", Referer: "x\ny"},
+		accesslog.Line{At: noon(4), Target: "/", Client: "c4"},
+		accesslog.Line{At: noon(5), Target: "/", Client: "c1", UserAgent: "Firefox/1"},
+	)
+	w.Cohorts[0].Headers = []loadgen.Pair{{Name: "user-agent", Value: "our-bot"}}
+	p := newPlan(t, w, 1, time.Minute)
+	var got []string
+	for _, a := range arrivals(p) {
+		got = append(got, p.Header(a.Cohort, a.User, "User-Agent")+"|"+p.Referer(a))
+	}
+	want := []string{"Firefox/1|https://a.test/", "Chrome/2|", "our-bot|", "|", "|", "Firefox/1|"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if p.PerUser(0) || !p.PerUser(3) {
+		t.Error("PerUser is wrong")
+	}
+}
+
 func TestReplayAddsOnlyWhatItNeeds(t *testing.T) {
 	w := recorded(accesslog.Line{At: noon(0), Target: "/"})
 	w.Cohorts = append(w.Cohorts, loadgen.Cohort{Name: "all"})

@@ -177,8 +177,8 @@ type Budget struct {
 // target, at the line's time since the first one. Its route is found by method and path (see
 // [Router.Route]); its cohort is the first one that matches. Lines that match nothing get a route
 // or cohort named other, which the plan adds. Users are distinguished by client address, user and
-// user agent. The rest of the request comes from the cohort: a log has neither bodies nor most
-// headers, so be careful with requests that change state.
+// user agent, and send that agent; a request has its line's referer. The rest comes from the cohort: a
+// log has neither bodies nor most headers, so be careful with requests that change state.
 //
 // Lines with equal times keep their order. If the log has times in whole seconds, the lines of a
 // second are spread evenly over it.

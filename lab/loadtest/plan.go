@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"coalmine/loadgen"
@@ -65,7 +66,11 @@ func (t *Test) plannedRequest(a loadgen.Arrival) plannedRequest {
 		Cohort: t.plan.Cohorts()[a.Cohort].Name, Route: route.Name, Service: route.Service,
 		Method: t.plan.Method(a), Target: loadgen.EscapeTarget(t.plan.Target(a)),
 	}
-	if headers := t.plan.Headers(a.Cohort, a.User); len(headers) > 0 {
+	headers := t.plan.Headers(a.Cohort, a.User)
+	if referer := t.plan.Referer(a); referer != "" {
+		headers = append(slices.Clip(headers), loadgen.Pair{Name: "Referer", Value: referer})
+	}
+	if len(headers) > 0 {
 		p.Header = make(http.Header, len(headers))
 		for _, h := range headers {
 			p.Header.Add(h.Name, h.Value)

@@ -19,8 +19,7 @@ import (
 //
 // Its routes are the most frequent pairs of method and path. A number, a UUID or a long hexadecimal
 // number in a path becomes {item}; a path with two of them becomes a prefix route. Its cohorts are
-// bots, mobile and web, distinguished by user agent; each sends the most frequent agent of its
-// lines.
+// bots, mobile and web, distinguished by user agent.
 func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -140,37 +139,33 @@ const (
 	mobileAgents = `(?i)mobi|android|iphone|ipad`
 )
 
-// cohortsOf returns the cohorts that have lines, each with its most frequent user agent.
+// cohortsOf returns the cohorts that have lines.
 func cohortsOf(lines []accesslog.Line) []loadgen.Cohort {
-	agents := map[string]int{}
-	for i := range lines {
-		agents[lines[i].UserAgent]++
-	}
 	cohorts := []loadgen.Cohort{
 		{Name: "bots", Match: &loadgen.LogMatch{UserAgent: botAgents}, IgnoreSetCookie: true},
 		{Name: "mobile", Match: &loadgen.LogMatch{UserAgent: mobileAgents}},
 		{Name: "web"},
 	}
 	patterns := []*regexp.Regexp{regexp.MustCompile(botAgents), regexp.MustCompile(mobileAgents)}
-	frequent := make([]string, len(cohorts))
-	seen := make([]bool, len(cohorts))
-	for _, agent := range slices.Sorted(maps.Keys(agents)) {
-		i := slices.IndexFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(agent) })
-		if i < 0 {
-			i = len(patterns)
+	agents := map[string]bool{}
+	present := make([]bool, len(cohorts))
+	for i := range lines {
+		agent := lines[i].UserAgent
+		if agents[agent] {
+			continue
 		}
-		if !seen[i] || agents[agent] > agents[frequent[i]] {
-			seen[i], frequent[i] = true, agent
+		agents[agent] = true
+		n := slices.IndexFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(agent) })
+		if n < 0 {
+			n = len(patterns)
 		}
+		present[n] = true
 	}
-	var present []loadgen.Cohort
+	var list []loadgen.Cohort
 	for i, c := range cohorts {
-		if agent := frequent[i]; agent != "" && !strings.ContainsAny(agent, "\r\n\x00{}") {
-			c.Headers = []loadgen.Pair{{Name: "User-Agent", Value: agent}}
-		}
-		if seen[i] {
-			present = append(present, c)
+		if present[i] {
+			list = append(list, c)
 		}
 	}
-	return present
+	return list
 }

@@ -54,6 +54,15 @@ func TestCases(t *testing.T) {
 	}
 }
 
+// Logstash keeps the quotes of agents and referers.
+func TestQuotedAgent(t *testing.T) {
+	log, err := accesslog.Read(strings.NewReader(`{"timestamp":"07/Mar/2026:12:00:00 +0000","verb":"GET",`+
+		`"request":"/a","agent":"\"Firefox/1\"","referrer":"\"-\"","clientip":"192.0.2.1"}`), "")
+	if err != nil || log.Lines[0].UserAgent != "Firefox/1" || log.Lines[0].Referer != "" {
+		t.Errorf("error %v, %+v", err, log.Lines)
+	}
+}
+
 // A text of Envoy is refused with and without a prefix, rather than misread.
 func TestEnvoyTextIsRefused(t *testing.T) {
 	for _, file := range []string{"envoy-default.log", "cri-istio-text.log"} {

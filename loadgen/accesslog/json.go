@@ -130,10 +130,21 @@ func (p *jsonParser) value() {
 // take keeps the value at the current path unless one with a better rank is known.
 func (p *jsonParser) take(value []byte) {
 	m, known := p.names[string(p.path)]
+	if m.field == fieldAgent || m.field == fieldReferer {
+		value = unquoted(value)
+	}
 	if !known || m.rank >= p.rank[m.field] || isMissing(value) {
 		return
 	}
 	p.f[m.field], p.rank[m.field] = value, m.rank
+}
+
+// unquoted removes quotes around a value, which Logstash's pattern for combined logs keeps.
+func unquoted(value []byte) []byte {
+	if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
+		return value[1 : n-1]
+	}
+	return value
 }
 
 // next skips white space and returns the following byte.

@@ -53,6 +53,10 @@ func (r *requests) fill(t *vegeta.Target, f *inflight) {
 		f.length = int64(len(t.Body))
 	}
 	t.Header = r.header(a, hasBody)
+	if referer := r.plan.Referer(a); referer != "" {
+		t.Header = t.Header.Clone()
+		t.Header.Set("Referer", referer)
+	}
 }
 
 // The result is read-only: vegeta copies it for each request.
