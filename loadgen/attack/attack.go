@@ -62,8 +62,14 @@ type Attack struct {
 	Abort <-chan struct{}
 	// TLS configures https; nil is Go's default.
 	TLS *tls.Config
-	// HTTP2 enables HTTP/2 with https servers that support it.
+	// HTTP2 enables HTTP/2: with https for servers that offer it, and with prior knowledge if every
+	// target is http.
 	HTTP2 bool
+	// NoKeepAlive opens a connection for each request.
+	NoKeepAlive bool
+	// Addresses maps HOST:PORT of targets to where to connect instead: HOST:PORT, or unix: and the
+	// path of a socket.
+	Addresses map[string]string
 	// Proxy is that of http.Transport. Nil means no proxy, even if the environment names one: load
 	// must not reach a proxy by accident.
 	Proxy func(*http.Request) (*url.URL, error)
@@ -79,6 +85,9 @@ type Attack struct {
 	// latency count from the intended send time, BytesIn counts a body that is not kept, and Attack
 	// is the cohort. It may be nil.
 	Raw func(*vegeta.Result)
+
+	// Gauge is kept up to date during the attack. It may be nil.
+	Gauge *Gauge
 
 	// observe lets tests see what is sent.
 	observe func(net.Conn) net.Conn

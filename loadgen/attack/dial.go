@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -12,9 +13,11 @@ import (
 // dialer opens connections for net/http, some of them in advance, and closes all of them in the
 // end.
 type dialer struct {
-	net     net.Dialer
-	tls     *tls.Config
-	observe func(net.Conn) net.Conn
+	net net.Dialer
+	tls *tls.Config
+	// addresses is that of the attack.
+	addresses map[string]string
+	observe   func(net.Conn) net.Conn
 	// maxUnused is how long a connection may be open before something is sent on it; 0 is no limit.
 	maxUnused time.Duration
 	// offset learns from writes.
@@ -38,9 +41,9 @@ type endpoint struct {
 	addr   string
 }
 
-func newDialer(timeout time.Duration, config *tls.Config, http2 bool) *dialer {
-	d := &dialer{net: net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}, tls: clientConfig(config, http2),
-		offset: &dispatchOffset{}}
+func newDialer(timeout time.Duration, a Attack) *dialer {
+	d := &dialer{net: net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second},
+		tls: clientConfig(a.TLS, a.HTTP2), addresses: a.Addresses, offset: &dispatchOffset{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.open, d.idle = make(map[*conn]struct{}), make(map[endpoint][]net.Conn)
 	return d
@@ -100,7 +103,8 @@ func (d *dialer) connect(ctx context.Context, to endpoint) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.net.Timeout)
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
-	plain, err := d.net.DialContext(ctx, "tcp", to.addr)
+	network, addr := d.address(to.addr)
+	plain, err := d.net.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +118,20 @@ func (d *dialer) connect(ctx context.Context, to endpoint) (net.Conn, error) {
 		return nil, err
 	}
 	return secure, nil
+}
+
+// unixPrefix marks the path of a socket among addresses.
+const unixPrefix = "unix:"
+
+// address returns what to dial for an address.
+func (d *dialer) address(addr string) (network, instead string) {
+	if other, ok := d.addresses[addr]; ok {
+		addr = other
+	}
+	if path, ok := strings.CutPrefix(addr, unixPrefix); ok {
+		return "unix", path
+	}
+	return "tcp", addr
 }
 
 // handshake performs the TLS handshake. Its errors are of type [handshakeError].

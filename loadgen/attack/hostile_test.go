@@ -281,6 +281,44 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
+// TestHTTP2WithPriorKnowledge sends to a server that speaks nothing else.
+func TestHTTP2WithPriorKnowledge(t *testing.T) {
+	leakFree(t)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Protocol", r.Proto)
+	}))
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	s.Config.Protocols = &protocols
+	s.Start()
+	t.Cleanup(s.Close)
+	p := newPlan(t, one(200, "GET"), length)
+	outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, s.URL), HTTP2: true, VersionHeader: "X-Protocol"})
+	for _, o := range outcomes {
+		if o.Status != 200 || o.Version != "HTTP/2.0" {
+			t.Fatalf("%+v", o)
+		}
+	}
+}
+
+func TestNoKeepAlive(t *testing.T) {
+	leakFree(t)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+	var opened atomic.Int32
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	p := newPlan(t, one(200, "GET"), length)
+	outcomes, _ := play(t, attack.Attack{Plan: p, Targets: at(t, p, s.URL), NoKeepAlive: true})
+	if int(opened.Load()) != len(outcomes) {
+		t.Errorf("%d connections for %d requests", opened.Load(), len(outcomes))
+	}
+}
+
 // TestNoProxyFromTheEnvironment would send requests to a proxy.
 func TestNoProxyFromTheEnvironment(t *testing.T) {
 	leakFree(t)

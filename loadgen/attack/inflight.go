@@ -61,8 +61,7 @@ type inflightSet struct {
 	// its first element, or earlier.
 	pending inflight
 	alarm   *time.Timer
-	// inFlight counts requests that were sent and have not ended; peak is its maximum.
-	inFlight, peak int
+	gauge   *Gauge
 	// ended are the requests to deliver, in order; last is when the last one ended.
 	ended []*inflight
 	last  time.Duration
@@ -72,7 +71,7 @@ type inflightSet struct {
 }
 
 func newInflightSet(workers int, timeout time.Duration) *inflightSet {
-	f := &inflightSet{timeout: timeout, workers: workers, offset: &dispatchOffset{}}
+	f := &inflightSet{timeout: timeout, workers: workers, offset: &dispatchOffset{}, gauge: &Gauge{}}
 	f.pending.prev, f.pending.next = &f.pending, &f.pending
 	return f
 }
@@ -118,8 +117,7 @@ func (s *inflightSet) markSent(r *inflight) context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.sent = s.offset.markDispatched(r.at, time.Since(s.start))
-	s.inFlight++
-	s.peak = max(s.peak, s.inFlight)
+	s.gauge.start()
 	if s.stopped {
 		cancel(errStopped)
 		return ctx
@@ -195,7 +193,7 @@ func (s *inflightSet) complete(r *inflight, err error) {
 	r.isEnded, r.err, r.ended = true, err, s.last
 	r.unlink()
 	if r.cancel != nil {
-		s.inFlight--
+		s.gauge.inFlight.Add(-1)
 	}
 	s.ended = append(s.ended, r)
 }

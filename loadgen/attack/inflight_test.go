@@ -30,8 +30,8 @@ func TestEveryRequestTimesOut(t *testing.T) {
 	}
 	fs.close()
 	if list := fs.takeCompleted(nil); len(list) != 3 || list[0] != all[0] || list[0].err != errTimeout ||
-		fs.peak != 3 || fs.inFlight != 0 {
-		t.Errorf("%d requests completed; peak %d, %d in flight", len(list), fs.peak, fs.inFlight)
+		fs.gauge.Peak() != 3 || fs.gauge.InFlight() != 0 {
+		t.Errorf("%d requests completed; peak %d, %d in flight", len(list), fs.gauge.Peak(), fs.gauge.InFlight())
 	}
 }
 
@@ -43,8 +43,8 @@ func TestUnsentRequests(t *testing.T) {
 	fs.markSent(fs.acquire(item{}))
 	fs.close()
 	list := fs.takeCompleted(nil)
-	if len(list) != 2 || list[0] != f && list[1] != f || f.err == nil || fs.inFlight != 0 {
-		t.Errorf("%d requests completed, %d in flight", len(list), fs.inFlight)
+	if len(list) != 2 || list[0] != f && list[1] != f || f.err == nil || fs.gauge.InFlight() != 0 {
+		t.Errorf("%d requests completed, %d in flight", len(list), fs.gauge.InFlight())
 	}
 }
 

@@ -92,7 +92,7 @@ func TestOffsetPredictsWrites(t *testing.T) {
 }
 
 func TestOffsetLearnsFromConnections(t *testing.T) {
-	d := newDialer(time.Second, nil, false)
+	d := newDialer(time.Second, Attack{})
 	d.offset.start = time.Now()
 	client, server := net.Pipe()
 	defer server.Close()

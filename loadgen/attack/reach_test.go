@@ -49,7 +49,7 @@ func TestReach(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = attack.Reach(t.Context(), []*url.URL{u, u}, test.config)
+			err = attack.Attack{Targets: []*url.URL{u, u}, TLS: test.config}.Reach(t.Context())
 			if (err == nil) != (test.want == nil) {
 				t.Fatalf("error %v", err)
 			}
@@ -74,7 +74,7 @@ func TestReachNamesEveryTarget(t *testing.T) {
 	ok, _ := url.Parse(serve(t, func(http.ResponseWriter, *http.Request) {}))
 	one, _ := url.Parse("http://127.0.0.1:1")
 	two, _ := url.Parse("http://127.0.0.1:2")
-	err := attack.Reach(t.Context(), []*url.URL{one, ok, two}, nil)
+	err := attack.Attack{Targets: []*url.URL{one, ok, two}}.Reach(t.Context())
 	if err == nil || !strings.Contains(err.Error(), ":1:") || !strings.Contains(err.Error(), ":2:") ||
 		strings.Contains(err.Error(), ok.Host) {
 		t.Errorf("error %v", err)
@@ -86,7 +86,7 @@ func TestReachEndsWithItsContext(t *testing.T) {
 	u, _ := url.Parse(strings.Replace(listen(t, hold), "http:", "https:", 1))
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if err := attack.Reach(ctx, []*url.URL{u}, nil); err == nil ||
+	if err := (attack.Attack{Targets: []*url.URL{u}}).Reach(ctx); err == nil ||
 		!strings.Contains(err.Error(), context.Canceled.Error()) {
 		t.Errorf("error %v", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -42,9 +44,12 @@ func newRun(a Attack) (*run, error) {
 			return nil, err
 		}
 	}
-	r.dialer = newDialer(a.Timeout, a.TLS, a.HTTP2)
+	r.dialer = newDialer(a.Timeout, a)
 	r.dialer.observe, r.dialer.maxUnused = a.observe, a.MaxUnused
 	r.inflights = newInflightSet(a.Workers, a.Timeout)
+	if a.Gauge != nil {
+		r.inflights.gauge = a.Gauge
+	}
 	r.dialer.offset, r.inflights.offset = r.schedule.offset, r.schedule.offset
 	r.roundTripper = &roundTripper{
 		next: r.transport(), plan: a.Plan, inflights: r.inflights, jar: newJar(), clock: r.clock,
@@ -70,22 +75,30 @@ const maxHeaderBytes = 256 << 10
 // Bodies are not decompressed, because their bytes are counted.
 func (r *run) transport() *http.Transport {
 	var protocols http.Protocols
-	protocols.SetHTTP1(true)
+	protocols.SetHTTP1(!r.priorKnowledge())
+	protocols.SetUnencryptedHTTP2(r.priorKnowledge())
 	protocols.SetHTTP2(r.HTTP2)
 	return &http.Transport{
 		Proxy: r.Proxy, DialContext: r.dialer.dial, DialTLSContext: r.dialer.dialTLS,
 		TLSClientConfig: r.dialer.tls.Clone(),
-		Protocols:       &protocols, DisableCompression: true, MaxIdleConnsPerHost: r.Workers,
+		Protocols:       &protocols, DisableCompression: true, DisableKeepAlives: r.NoKeepAlive,
+		MaxIdleConnsPerHost:    r.Workers,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 }
 
+// priorKnowledge reports whether requests are sent as HTTP/2 without TLS. net/http does so only if
+// HTTP/1 is disabled.
+func (a *Attack) priorKnowledge() bool {
+	return a.HTTP2 && !slices.ContainsFunc(a.Targets, func(u *url.URL) bool { return u.Scheme != "http" })
+}
+
 // prewarmCount returns the number of connections to open before the first request: one per host for
-// HTTP/2, which multiplexes requests, and none if a proxy is used, because connections then lead to
-// the proxy.
+// HTTP/2, which multiplexes requests, none without keep-alive, and none if a proxy is used, because
+// connections then lead to the proxy.
 func (r *run) prewarmCount() int {
 	switch {
-	case r.Proxy != nil:
+	case r.Proxy != nil, r.NoKeepAlive:
 		return 0
 	case r.HTTP2:
 		return min(r.Connections, len(endpoints(r.Targets)))
@@ -208,7 +221,7 @@ func (r *run) finish() {
 		r.count(it.attempt, now)
 		r.Done(&r.outcome)
 	}
-	r.report.Unsent, r.report.Peak, r.report.Workers = r.schedule.unsent(), r.inflights.peak, r.Workers
+	r.report.Unsent, r.report.Peak, r.report.Workers = r.schedule.unsent(), r.inflights.gauge.Peak(), r.Workers
 	r.report.Saturated = r.report.Peak >= r.Workers
 	r.report.Lag = Lag{r.lag.quantile(0.5), r.lag.quantile(0.9), r.lag.quantile(0.99), r.lag.largest()}
 }
