@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/loadtest"
 	"coalmine/lab/verdict/objective"
 	"coalmine/loadgen"
 	"coalmine/loadgen/results"
@@ -12,7 +15,7 @@ import (
 
 func newLoadMergeCommand(env *Env) *cobra.Command {
 	var asJSON, incomplete bool
-	var objectives []string
+	var o loadtest.Options
 	cmd := &cobra.Command{
 		Use:   "merge FILE...",
 		Short: "Add up the results of shards",
@@ -24,18 +27,28 @@ coalmine load merge one.json two.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			return between(1, "FILE")(cmd, args[:min(len(args), 1)])
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			return env.mergeLoads(args, objectives, incomplete, asJSON)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Dir, o.Output.Stdout = env.Dir, env.raw()
+			if asJSON && o.Output.OnStdout() {
+				return usage(cmd, errors.New("--json and - both write to standard output: name a file"))
+			}
+			return env.mergeLoads(cmd.Context(), args, o, incomplete, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "merge although shards are missing")
-	cmd.Flags().StringArrayVar(&objectives, "objective", nil,
+	cmd.Flags().StringVar(&o.Output.Save, "save", "", "write the sum to `FILE` (JSON), which can be merged again")
+	cmd.Flags().StringVar(&o.Output.HDR, "hdr", "", "write the latency histograms to `FILE` (HDR histogram log)")
+	cmd.Flags().BoolVar(&o.Output.Force, "force", false, "overwrite the files that --save and --hdr name")
+	cmd.Flags().StringArrayVar(&o.Objectives, "objective", nil,
 		"judge the sum by `TEXT`, as coalmine load does (repeatable)")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func (env *Env) mergeLoads(names, objectives []string, incomplete, asJSON bool) error {
+func (env *Env) mergeLoads(ctx context.Context, names []string, o loadtest.Options, incomplete, asJSON bool) error {
+	if o.Output.OnStdout() {
+		env = env.withReportOnStderr()
+	}
 	var documents []results.Document
 	for _, name := range names {
 		d, err := env.readResults(name)
@@ -48,7 +61,23 @@ func (env *Env) mergeLoads(names, objectives []string, incomplete, asJSON bool) 
 	if err != nil {
 		return invalid("", "%w", err)
 	}
-	var w loadgen.Workload // with the names that objectives may use
+	parsed, err := parseObjectives(o.Objectives, merged)
+	if err != nil {
+		return err
+	}
+	if err := o.WriteResults(ctx, merged); err != nil {
+		return err
+	}
+	verdicts := objective.JudgeAll(parsed, merged)
+	if err := env.writeLoadReport(merged, nil, verdicts, asJSON); err != nil {
+		return err
+	}
+	return exitWith(loadExit(merged, verdicts))
+}
+
+// parseObjectives parses objectives on merged results, which know the names that objectives may use.
+func parseObjectives(texts []string, merged *results.Results) ([]objective.Objective, error) {
+	var w loadgen.Workload
 	for _, name := range merged.Cohorts() {
 		w.Cohorts = append(w.Cohorts, loadgen.Cohort{Name: name})
 	}
@@ -56,18 +85,14 @@ func (env *Env) mergeLoads(names, objectives []string, incomplete, asJSON bool) 
 		w.Routes = append(w.Routes, loadgen.Route{Name: r.Name, Path: r.Path})
 	}
 	var parsed []objective.Objective
-	for _, text := range objectives {
+	for _, text := range texts {
 		o, err := objective.Parse(text, &w)
 		if err != nil {
-			return invalid("see coalmine load --help for an example", "--objective: %w", err)
+			return nil, invalid("see coalmine load --help for an example", "--objective: %w", err)
 		}
 		parsed = append(parsed, o)
 	}
-	verdicts := objective.JudgeAll(parsed, merged)
-	if err := env.writeLoadReport(merged, nil, verdicts, asJSON); err != nil {
-		return err
-	}
-	return exitWith(loadExit(merged, verdicts))
+	return parsed, nil
 }
 
 func (env *Env) readResults(name string) (results.Document, error) {

@@ -8,20 +8,33 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/format"
+	"coalmine/lab/loadtest"
+	"coalmine/loadgen/attack"
 )
 
-// loadProgress shows the progress of a load test on stderr if that is a terminal: one line that is
-// redrawn with each second of traffic.
+// loadProgress shows the progress of a load test on stderr: one line that is redrawn with each
+// second of traffic if that is a terminal, otherwise a line from time to time.
 type loadProgress struct {
-	w     io.Writer // nil to show nothing
-	width int
-	total time.Duration
+	w        io.Writer // nil to show nothing
+	terminal bool
+	width    int
+	total    time.Duration
+	planned  float64
+	gauge    *attack.Gauge
+	// responses and bad count the requests since the last line, with their latencies.
+	responses, bad int
+	latency        [][]event.BucketCount
+	attempts       int
 }
 
+// plainEvery is the time between lines that are not redrawn.
+const plainEvery = 10 * time.Second
+
 // newLoadProgress shows nothing for simulated services, because the simulator takes no time.
-func newLoadProgress(env *Env, total time.Duration, simulated bool) *loadProgress {
-	p := &loadProgress{width: env.Width, total: total}
-	if env.ErrTerminal && !simulated {
+func newLoadProgress(env *Env, t *loadtest.Test, simulated bool) *loadProgress {
+	p := &loadProgress{terminal: env.ErrTerminal, width: env.Width, total: t.Plan().Duration(),
+		planned: t.Expected(), gauge: t.Gauge()}
+	if !simulated {
 		p.w = env.Err
 	}
 	return p
@@ -33,35 +46,59 @@ func (p *loadProgress) event(e event.Event) {
 	}
 	switch f := e.Fact.(type) {
 	case event.RunStarted:
-		p.draw("00:00 of " + format.Clock(p.total))
+		if p.terminal {
+			p.draw("00:00 of " + format.Clock(p.total))
+		}
 	case event.Traffic:
-		p.second(f)
+		p.add(f)
+		if p.terminal || time.Duration(f.To)%plainEvery == 0 {
+			p.draw(p.line(time.Duration(f.To)))
+		}
 	}
 }
 
-// second draws the line for one second of traffic.
-func (p *loadProgress) second(t event.Traffic) {
-	n, bad := 0, 0
-	var latency [][]event.BucketCount
+// add counts a second of traffic.
+func (p *loadProgress) add(t event.Traffic) {
 	for _, c := range t.Cells {
-		n, bad, latency = n+c.N, bad+c.Bad, append(latency, c.Latency)
+		p.responses, p.bad, p.latency = p.responses+c.N, p.bad+c.Bad, append(p.latency, c.Latency)
+		p.attempts += c.N
+	}
+}
+
+// line describes what came since the last line.
+func (p *loadProgress) line(at time.Duration) string {
+	seconds := 1.0
+	if !p.terminal {
+		seconds = plainEvery.Seconds()
 	}
 	parts := []string{
-		fmt.Sprintf("%s of %s", format.Clock(time.Duration(t.To)), format.Clock(p.total)),
-		fmt.Sprintf("%d responses/s", n),
+		fmt.Sprintf("%s of %s", format.Clock(at), format.Clock(p.total)),
+		format.Rate(float64(p.responses)/seconds) + " responses/s",
 	}
-	if n > 0 {
-		parts = append(parts, format.Percent(float64(bad)/float64(n))+" bad",
-			"p99 "+format.Latency(event.Quantile(0.99, latency...)))
+	if p.responses > 0 {
+		parts = append(parts, format.Percent(float64(p.bad)/float64(p.responses))+" bad",
+			"p99 "+format.Latency(event.Quantile(0.99, p.latency...)))
 	}
-	p.draw(strings.Join(parts, " · "))
+	inFlight := p.gauge.InFlight()
+	parts = append(parts, fmt.Sprintf("%d in flight (peak %d)", inFlight, p.gauge.Peak()))
+	if left := p.planned - float64(p.attempts+inFlight); left >= 1 {
+		parts = append(parts, "about "+format.Number(int64(left))+" to send")
+	}
+	p.responses, p.bad, p.latency = 0, 0, nil
+	return strings.Join(parts, " · ")
 }
 
-func (p *loadProgress) draw(line string) { fmt.Fprint(p.w, "\r\x1b[K"+clip(line, p.width)) }
+func (p *loadProgress) draw(line string) {
+	if !p.terminal {
+		fmt.Fprintln(p.w, line)
+		return
+	}
+	fmt.Fprint(p.w, "\r\x1b[K"+clip(line, p.width))
+}
 
 // close removes the line.
 func (p *loadProgress) close() {
-	if p.w != nil {
+	if p.w != nil && p.terminal {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }

@@ -31,6 +31,10 @@ func execute(ctx context.Context, env *Env, args []string) (code int) {
 	// stop.
 	context.AfterFunc(ctx, stop)
 
+	// A reader of standard output that wants no more must not end a run before its files are
+	// complete. Unlike an ignored signal, this one is not inherited by other programs.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
 	env, out := env.withTextWriters()
 	defer func() {
 		if p := recover(); p != nil {

@@ -101,6 +101,14 @@ func (env *Env) withTextWriters() (clean *Env, out *textWriter) {
 	return &inner, out
 }
 
+// withReportOnStderr returns a copy of the environment that writes what is for people to standard
+// error, because standard output takes the results.
+func (env *Env) withReportOnStderr() *Env {
+	inner := *env
+	inner.Out, inner.OutTerminal = env.Err, false
+	return &inner
+}
+
 // raw returns standard output for a screen or a protocol, which write more than text.
 func (env *Env) raw() io.Writer {
 	if env.rawOut != nil {

@@ -6,6 +6,7 @@ import (
 	"coalmine/lab/verdict/objective"
 	"coalmine/loadgen"
 	"coalmine/loadgen/accesslog"
+	"coalmine/loadgen/attack"
 )
 
 // Test is a load test that is ready to run.
@@ -15,6 +16,7 @@ type Test struct {
 	plan       *loadgen.Plan
 	shard      loadgen.Shard
 	objectives []objective.Objective
+	gauge      attack.Gauge
 }
 
 // New makes the plan of a scenario, a workload of the library or a workload file. The name may be
@@ -53,6 +55,12 @@ func (t *Test) BrokenLines() (broken accesslog.Broken, parsed int) {
 	}
 	return t.source.broken, parsed
 }
+
+// Expected returns the expected number of requests of the shard.
+func (t *Test) Expected() float64 { return t.plan.Expected() / float64(max(t.shard.Count, 1)) }
+
+// Gauge counts the requests in flight while the test runs on real servers.
+func (t *Test) Gauge() *attack.Gauge { return &t.gauge }
 
 // RouteObjectives returns the service levels that the routes have to meet.
 func (t *Test) RouteObjectives() []service.Objective { return t.source.objectives }

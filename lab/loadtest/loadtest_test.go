@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -107,6 +108,59 @@ func TestReplayKeepsRoutesAndCohorts(t *testing.T) {
 	}
 }
 
+// What a workload of the library says about its users does not apply to a log.
+func TestReplayIgnoresUsersOfTheWorkload(t *testing.T) {
+	for _, workload := range []string{"browse", "flash-sale"} {
+		o := options(t)
+		o.Plan.Rate, o.Plan.Duration, o.Plan.Replay = 0, 0, "access.log"
+		if n := newTest(t, workload, o).Plan().Expected(); n != 2 {
+			t.Errorf("%s: %g requests", workload, n)
+		}
+	}
+}
+
+// TestWritePlanAsSent checks that the plan has the targets and headers that are sent.
+func TestWritePlanAsSent(t *testing.T) {
+	const lines = `192.0.2.1 - - [07/Mar/2026:12:00:00 +0000] "GET /caf\xC3\xA9|\xFFb HTTP/1.1" 200 5 "http://r.test/" "Fox/1"
+192.0.2.2 - - [07/Mar/2026:12:00:01 +0000] "GET /b HTTP/1.1" 200 5 "-" "Crow/2"
+`
+	o := options(t)
+	o.Plan.Rate, o.Plan.Duration, o.Plan.Replay = 0, 0, "odd.log"
+	if err := os.WriteFile(filepath.Join(o.Dir, "odd.log"), []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var sent []string
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.RequestURI+" "+r.UserAgent()+" "+r.Referer())
+	}))
+	defer web.Close()
+	o.Target.URLs = []string{web.URL}
+	test := newTest(t, "", o)
+	var planned bytes.Buffer
+	if err := test.WritePlan(t.Context(), &planned); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := test.Run(t.Context(), "test", io.Discard, ignore); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"/caf%C3%A9%7C%FFb Fox/1 http://r.test/", "/b Crow/2 "}
+	if !slices.Equal(sent, want) {
+		t.Errorf("sent %q, want %q", sent, want)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(planned.String()), "\n") {
+		var p struct {
+			Target string
+			Header http.Header
+		}
+		if err := json.Unmarshal([]byte(line), &p); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Target + " " + p.Header.Get("User-Agent") + " " + p.Header.Get("Referer"); got != want[i] {
+			t.Errorf("planned %q, want %q", got, want[i])
+		}
+	}
+}
+
 func TestWritePlan(t *testing.T) {
 	var one, again bytes.Buffer
 	test := newTest(t, "hidden-segment", options(t))
@@ -157,8 +211,11 @@ func TestRunAgainstAServer(t *testing.T) {
 		t.Fatal(err, r.Err)
 	}
 	all := r.Results.Sum(nil)
-	if all.Requests != served.Load() || all.Requests == 0 || objective.Worst(r.Verdicts) != objective.Met ||
-		seconds == 0 {
+	want := objective.Met
+	if len(r.Results.Limits()) > 0 { // on a machine that is busy with other tests
+		want = objective.Inconclusive
+	}
+	if all.Requests != served.Load() || all.Requests == 0 || objective.Worst(r.Verdicts) != want || seconds == 0 {
 		t.Errorf("%d requests of %d, %d seconds, verdicts %v", all.Requests, served.Load(), seconds, r.Verdicts)
 	}
 	if !strings.HasPrefix(messages.String(), "Metrics at http://127.0.0.1:") {

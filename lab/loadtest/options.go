@@ -3,8 +3,12 @@
 package loadtest
 
 import (
+	"io"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"coalmine/lab/input"
 )
 
 // Options describe a load test. Error messages refer to them by the flags of coalmine load.
@@ -50,17 +54,54 @@ type TargetOptions struct {
 	// Workers, Connections and Timeout are as in attack.Attack.
 	Workers, Connections int
 	Timeout              time.Duration
+	// HTTP2 and NoKeepAlive are as in attack.Attack.
+	HTTP2, NoKeepAlive bool
+	// ConnectTo lists addresses to connect to in place of a target's, as "HOST:PORT=ADDRESS".
+	ConnectTo []string
+	// Proxy is the URL of an HTTP proxy; "" for none.
+	Proxy string
+	// Wait is how long to wait for a target that cannot be reached yet.
+	Wait time.Duration
+	// Cert and Key are the paths of PEM files with the client's certificate and key; "" for none.
+	Cert, Key string
 	// CA is the path of a PEM file with certificate authorities to trust; "" means the system's.
 	CA string
 	// Insecure accepts any certificate.
 	Insecure bool
+	// Abort, when it is closed after an interrupt, ends the wait for requests in flight.
+	Abort <-chan struct{}
 }
 
 // OutputOptions name the files to write, and the address to serve metrics on; "" for none.
 type OutputOptions struct {
+	// A file named [Stdout] is written to Stdout.
 	Save, HDR, Results, Events string
 	Metrics                    string
+	// Force overwrites files.
+	Force bool
+	// Stdout is standard output.
+	Stdout io.Writer
 }
+
+// Stdout is the name that stands for standard output.
+const Stdout = "-"
+
+// OnStdout reports whether a file is written to standard output.
+func (o OutputOptions) OnStdout() bool { return slices.Contains(o.files(), Stdout) }
+
+// distinct returns an error if two files have the same name.
+func (o OutputOptions) distinct() error {
+	seen := map[string]bool{}
+	for _, name := range o.files() {
+		if name != "" && seen[name] {
+			return input.New("name a file of its own for each", "two outputs are written to %s", name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+func (o OutputOptions) files() []string { return []string{o.Save, o.HDR, o.Results, o.Events} }
 
 const (
 	// DefaultDuration is how long a load test lasts by default.

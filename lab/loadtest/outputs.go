@@ -1,15 +1,14 @@
 package loadtest
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,14 +29,18 @@ type outputs struct {
 	hdr      *outputFile
 	exporter *promexport.Exporter
 	server   *http.Server
-	// encodeErr is the first error of encode.
+	// encodeErr is the first error of encode; flushed is when results was last flushed.
 	encodeErr error
+	flushed   time.Time
 }
 
 // openOutputs creates the files and starts the server that the options ask for. After an error
 // nothing is left open.
 func (t *Test) openOutputs(ctx context.Context, messages io.Writer) (*outputs, error) {
 	o := t.options.Output
+	if err := o.distinct(); err != nil {
+		return nil, err
+	}
 	out := &outputs{}
 	for _, want := range []struct {
 		flag, path string
@@ -48,12 +51,12 @@ func (t *Test) openOutputs(ctx context.Context, messages io.Writer) (*outputs, e
 			continue
 		}
 		var err error
-		if *want.file, err = createFile(want.flag, want.path, t.options.path(want.path)); err != nil {
+		if *want.file, err = o.createFile(ctx, want.flag, want.path, t.options.path(want.path)); err != nil {
 			return nil, errors.Join(err, out.discard())
 		}
 	}
 	if out.events != nil {
-		out.eventLog = event.NewWriter(out.events.file) // which flushes each second
+		out.eventLog = event.NewWriter(out.events.w) // which flushes each second
 	}
 	if out.results != nil {
 		out.encode = vegetaEncoder(out.results, o.Results)
@@ -84,6 +87,9 @@ func (o *outputs) serveMetrics(ctx context.Context, t *Test, messages io.Writer)
 	return nil
 }
 
+// flushEvery is the time between writes of results, for readers that follow the file.
+const flushEvery = time.Second
+
 // raw returns a function that encodes results, or nil without --results.
 func (o *outputs) raw() func(*vegeta.Result) {
 	if o.encode == nil {
@@ -93,18 +99,24 @@ func (o *outputs) raw() func(*vegeta.Result) {
 		if o.encodeErr == nil {
 			o.encodeErr = o.encode.Encode(r)
 		}
+		if now := time.Now(); now.Sub(o.flushed) >= flushEvery && o.encodeErr == nil {
+			o.flushed, o.encodeErr = now, o.results.Flush()
+		}
 	}
 }
 
 // writeResults writes the files that are written at the end.
 func (o *outputs) writeResults(c *collector) error {
+	// Errors of the files themselves are those of close.
 	if o.save != nil {
-		if err := c.results.WriteDocument(o.save); err != nil {
+		if err := c.results.WriteDocument(o.save); err != nil && o.save.Flush() == nil {
 			return err
 		}
 	}
 	if o.hdr != nil {
-		return c.results.WriteLog(o.hdr)
+		if err := c.results.WriteLog(o.hdr); err != nil && o.hdr.Flush() == nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -112,55 +124,33 @@ func (o *outputs) writeResults(c *collector) error {
 // discard closes and removes the files of a test that did not start.
 func (o *outputs) discard() error {
 	errs := []error{o.close()}
-	for _, f := range []*outputFile{o.events, o.results, o.save, o.hdr} {
-		if f != nil {
-			errs = append(errs, os.Remove(f.file.Name()))
-		}
+	for _, f := range o.files() {
+		errs = append(errs, f.remove())
 	}
 	return errors.Join(errs...)
+}
+
+// files returns the files that are open.
+func (o *outputs) files() []*outputFile {
+	all := []*outputFile{o.events, o.results, o.save, o.hdr}
+	return slices.DeleteFunc(all, func(f *outputFile) bool { return f == nil })
 }
 
 func (o *outputs) close() error {
 	var errs []error
 	if o.eventLog != nil {
-		errs = append(errs, o.eventLog.Close())
+		errs = append(errs, o.events.failure(o.eventLog.Close()))
 	}
-	for _, f := range []*outputFile{o.events, o.results, o.save, o.hdr} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	for _, f := range o.files() {
+		errs = append(errs, f.Close())
 	}
 	if o.server != nil {
 		errs = append(errs, o.server.Close())
 	}
-	return errors.Join(append(errs, o.encodeErr)...)
-}
-
-// outputFile is a file that is written while a load test runs.
-type outputFile struct {
-	name string
-	file *os.File
-	*bufio.Writer
-}
-
-// createFile creates a file. It never overwrites one, which may hold the results of another test.
-func createFile(flag, name, path string) (*outputFile, error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return nil, input.New("name another file, or remove this one", "--%s: %s already exists", flag, name)
+	if o.results == nil || o.results.Flush() == nil { // else it is the error of the file
+		errs = append(errs, o.encodeErr)
 	}
-	if err != nil {
-		return nil, input.New("name a file that can be written", "--%s: %w", flag, err)
-	}
-	return &outputFile{name, file, bufio.NewWriterSize(file, 64<<10)}, nil
-}
-
-// Close returns the first error of all writes.
-func (o *outputFile) Close() error {
-	if err := errors.Join(o.Flush(), o.file.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", o.name, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // vegetaEncoder encodes results as vegeta's own commands read them: as JSON or CSV by the file's

@@ -16,8 +16,8 @@ import (
 type Result struct {
 	Results  *results.Results
 	Verdicts []objective.Verdict
-	// Err says why the test is incomplete or useless: it was interrupted, or no request was
-	// answered.
+	// Err says why the test is incomplete or useless: it was interrupted, no request was answered,
+	// or a file could not be written.
 	Err error
 }
 
@@ -48,10 +48,9 @@ func (t *Test) Run(ctx context.Context, version string, messages io.Writer, list
 		Start: report.Start, Elapsed: report.Elapsed, Unsent: int64(report.Unsent),
 		Workers: int64(report.Workers), Peak: int64(report.Peak), Saturated: report.Saturated,
 	}
-	if err := errors.Join(out.writeResults(c), out.close()); err != nil {
-		return nil, err
-	}
-	return t.result(c, report, sendErr), nil
+	result := t.result(c, report, sendErr)
+	result.Err = errors.Join(result.Err, out.writeResults(c), out.close())
+	return result, nil
 }
 
 func (t *Test) result(c *collector, report attack.Report, sendErr error) *Result {
@@ -61,7 +60,8 @@ func (t *Test) result(c *collector, report attack.Report, sendErr error) *Result
 		r.Err = fmt.Errorf("%w: %d planned requests were not sent; objectives are judged by those that were", sendErr,
 			report.Unsent)
 	case sendErr == nil && c.results.Sum(nil).Attempts > 0 && c.answered == 0 && len(c.results.Limits()) == 0:
-		r.Err = fmt.Errorf("none of %d requests was answered: the report shows why; is the target still running?",
+		r.Err = fmt.Errorf("none of %d requests was answered: the report shows why; is the target "+
+			"still running, and does it speak HTTP/1.1 (else --http2)?",
 			report.Attempts)
 	}
 	return r

@@ -3,11 +3,9 @@ package loadtest
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
+	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -43,26 +41,45 @@ func (t *Test) executor(ctx context.Context) (executor, error) {
 		return nil, input.New("replay faster with --speed, or a part with --duration",
 			"the log takes %v to replay; a test may take at most %v", d.Round(time.Second), maxDuration)
 	}
-	targets, err := t.targets()
+	a, err := t.attack()
 	if err != nil {
 		return nil, err
 	}
-	trust, err := t.options.tlsConfig()
-	if err != nil {
-		return nil, err
-	}
-	a := attack.Attack{
-		Plan: t.plan, Shard: t.shard, Targets: targets,
-		Workers: o.Workers, Connections: o.Connections, Timeout: o.Timeout, TLS: trust,
-		Service: cmp.Or(o.Service, t.source.releasedService()), VersionHeader: o.VersionHeader,
-	}
-	if err := attack.Reach(ctx, targets, trust); err != nil {
+	if err := reach(ctx, a, o.Wait); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, to sink) (attack.Report, error) {
 		a.Done, a.Raw = to.done, to.raw
 		return a.Run(ctx)
 	}, nil
+}
+
+// attack returns the attack on the targets, without what receives the outcomes.
+func (t *Test) attack() (attack.Attack, error) {
+	o := t.options.Target
+	a := attack.Attack{
+		Plan: t.plan, Shard: t.shard, Workers: o.Workers, Connections: o.Connections, Timeout: o.Timeout,
+		HTTP2: o.HTTP2, NoKeepAlive: o.NoKeepAlive, Abort: o.Abort, Gauge: &t.gauge,
+		Service: cmp.Or(o.Service, t.source.releasedService()), VersionHeader: o.VersionHeader,
+	}
+	var err error
+	if a.Targets, err = t.targets(); err != nil {
+		return a, err
+	}
+	if a.TLS, err = t.options.tlsConfig(); err != nil {
+		return a, err
+	}
+	if a.Addresses, err = addresses(o.ConnectTo); err != nil {
+		return a, err
+	}
+	if o.Proxy != "" {
+		u, err := url.Parse(o.Proxy)
+		if err != nil || u.Scheme != "http" || u.Hostname() == "" {
+			return a, input.New("write http://HOST:PORT", "--proxy %q cannot be used", o.Proxy)
+		}
+		a.Proxy = http.ProxyURL(u)
+	}
+	return a, nil
 }
 
 // simulator returns an executor that plays the plan against the simulated services of the scenario,
@@ -147,27 +164,13 @@ func ParseTarget(text string) (*url.URL, error) {
 	case text == Simulator:
 		return nil, input.New("send either to the simulated services or to real ones",
 			"--target sim cannot be combined with other targets")
+	case strings.HasPrefix(text, "unix:") || strings.HasPrefix(text, "http+unix:"):
+		return nil, input.New("write --target http://NAME --connect-to NAME:80=unix:/path/of/the/socket",
+			"--target %q is the address of a socket, not a URL", text)
 	case !strings.Contains(text, "://"):
 		return nil, input.New("write http://"+strings.TrimPrefix(text, "//"), "--target %q is not a URL", text)
 	}
 	return nil, input.New("write http://HOST:PORT or https://HOST:PORT, optionally with a path to prepend to "+
 		"all routes",
 		"--target %q cannot be used", text)
-}
-
-// tlsConfig returns which server certificates to accept.
-func (o Options) tlsConfig() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Target.Insecure}
-	if o.Target.CA == "" {
-		return c, nil
-	}
-	data, err := os.ReadFile(o.path(o.Target.CA))
-	if err != nil {
-		return nil, input.New("", "--ca: %w", err)
-	}
-	c.RootCAs = x509.NewCertPool()
-	if !c.RootCAs.AppendCertsFromPEM(data) {
-		return nil, input.New("name a PEM file with certificates", "--ca %s: contains no certificate", o.Target.CA)
-	}
-	return c, nil
 }
