@@ -10,6 +10,7 @@ import (
 	"coalmine/lab/format"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
+	"coalmine/lab/verdict/timeline"
 )
 
 // redrawEvery is the minimum time between two updates of the line on a terminal.
@@ -35,7 +36,11 @@ func newProgressLine(env *Env, total int) *progressLine {
 
 // follow returns a log that writes to another one and updates the progress.
 func (p *progressLine) follow(run folder.Run, to run.Log) run.Log {
-	return &progressLog{Log: to, progress: p, run: run}
+	f := &progressLog{Log: to, progress: p, run: run}
+	if p.terminal {
+		f.soFar = new(timeline.Timeline)
+	}
+	return f
 }
 
 // progressLog is a run's log that reports to a progressLine.
@@ -46,16 +51,20 @@ type progressLog struct {
 
 	at      time.Duration
 	phase   string
-	weight  int
 	outcome string
+	// soFar says what share of the traffic the release has; nil if the line is not shown.
+	soFar *timeline.Timeline
 }
 
 func (f *progressLog) Write(e event.Event) {
 	f.Log.Write(e)
 	f.at = e.At
+	if f.soFar != nil {
+		f.soFar.Fold(e)
+	}
 	switch fact := e.Fact.(type) {
 	case event.Canary:
-		f.phase, f.weight = fact.Phase, fact.Weight
+		f.phase = fact.Phase
 	case event.RunEnded:
 		f.outcome = fact.Outcome
 	}
@@ -76,7 +85,7 @@ func (p *progressLine) show(f *progressLog) {
 	p.drawn = p.now()
 	line := fmt.Sprintf("%d of %d runs · %s seed %d at %s", p.done, p.total, f.run.Role, f.run.Seed, format.Clock(f.at))
 	if f.phase != "" {
-		line += fmt.Sprintf(" · %s, %d %%", f.phase, f.weight)
+		line += fmt.Sprintf(" · %s, %d %%", f.phase, f.soFar.ShareAt(f.soFar.Last))
 	}
 	fmt.Fprint(p.w, "\r\x1b[K"+clip(line, p.width))
 }

@@ -31,6 +31,13 @@ func guarded(c event.Canary) recording.State {
 	}
 }
 
+// sharing is a guarded rollout whose version has a share of the traffic.
+func sharing(percent int, c event.Canary) recording.State {
+	s := guarded(c)
+	s.Share, s.Shares = percent, []timeline.Share{{Percent: percent}}
+	return s
+}
+
 func TestPhaseText(t *testing.T) {
 	starting := guarded(event.Canary{Phase: event.PhaseProgressing})
 	starting.Canaries.Ready = 1
@@ -45,11 +52,12 @@ func TestPhaseText(t *testing.T) {
 		"v2 released, not yet detected by Flagger": guarded(event.Canary{Phase: event.PhaseInitialized}),
 		"starting v2: 1 of 2 pods ready":           starting,
 		"v2 is ready; no traffic yet":              guarded(event.Canary{Phase: event.PhaseProgressing}),
-		"analysing v2 at 25 %": guarded(
-			event.Canary{Phase: event.PhaseProgressing, Weight: 25}),
+		"analysing v2 at 25 %":                     sharing(25, event.Canary{Phase: event.PhaseProgressing, Weight: 100}),
+		"iterations over: v2 at 100 %": sharing(100,
+			event.Canary{Phase: event.PhaseProgressing, Iterations: 4, MaxIterations: 3}),
 		"analysing v2: iteration 3 of 10": guarded(
 			event.Canary{Phase: event.PhaseProgressing, Iterations: 3, MaxIterations: 10}),
-		"waiting for a gate":                           guarded(event.Canary{Phase: event.PhaseWaitingPromotion}),
+		"waiting for a gate, with v2 at 100 %":         sharing(100, event.Canary{Phase: event.PhaseWaitingPromotion}),
 		"promoting: updating the primary to v2":        guarded(event.Canary{Phase: event.PhasePromoting}),
 		"finalising: all traffic moves to the primary": guarded(event.Canary{Phase: event.PhaseFinalising}),
 		"promoted: all traffic on v2":                  guarded(event.Canary{Phase: event.PhaseSucceeded}),
@@ -80,10 +88,9 @@ func TestFailures(t *testing.T) {
 func TestStepsKeepTheNewest(t *testing.T) {
 	s := guarded(event.Canary{Phase: event.PhaseFailed})
 	for w := 10; w <= 90; w += 10 {
-		s.Exposures = append(s.Exposures, recording.Exposure{Weight: w, Phase: event.PhaseProgressing},
-			recording.Exposure{Weight: w, Phase: event.PhaseProgressing})
+		s.Shares = append(s.Shares, timeline.Share{Percent: w}, timeline.Share{Percent: w})
 	}
-	s.Exposures = append(s.Exposures, recording.Exposure{Phase: event.PhaseFailed})
+	s.Shares = append(s.Shares, timeline.Share{})
 	got := strings.Split(drawn(44, 4, func(a canvas.Area) { Rollout(a, s) }), "\n")
 	if want := "steps … 70 % → 80 % → 90 % → back to 0 %"; got[len(got)-1] != want {
 		t.Errorf("%q, want %q", got[len(got)-1], want)

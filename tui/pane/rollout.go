@@ -44,7 +44,7 @@ func phaseText(s recording.State) (string, theme.Style) {
 	case event.PhaseProgressing:
 		return progressingText(s)
 	case event.PhaseWaiting, event.PhaseWaitingPromotion:
-		return "waiting for a gate", theme.Warn
+		return fmt.Sprintf("waiting for a gate, with %s at %d %%", v, s.Share), theme.Warn
 	case event.PhasePromoting:
 		return "promoting: updating the primary to " + v, theme.Info
 	case event.PhaseFinalising:
@@ -58,12 +58,14 @@ func phaseText(s recording.State) (string, theme.Style) {
 }
 
 func progressingText(s recording.State) (string, theme.Style) {
+	c := s.Canary
 	switch v := s.Run.Version; {
-	case s.Canary.MaxIterations > 0 && s.Canary.Iterations > 0:
-		return fmt.Sprintf("analysing %s: iteration %d of %d", v, s.Canary.Iterations, s.Canary.MaxIterations),
-			theme.Canary
-	case s.Canary.Weight > 0:
-		return fmt.Sprintf("analysing %s at %d %%", v, s.Canary.Weight), theme.Canary
+	case c.MaxIterations > 0 && c.Iterations > c.MaxIterations:
+		return fmt.Sprintf("iterations over: %s at %d %%", v, s.Share), theme.Canary
+	case c.MaxIterations > 0 && c.Iterations > 0:
+		return fmt.Sprintf("analysing %s: iteration %d of %d", v, c.Iterations, c.MaxIterations), theme.Canary
+	case s.Share > 0:
+		return fmt.Sprintf("analysing %s at %d %%", v, s.Share), theme.Canary
 	case s.Canaries.Ready < s.Canaries.Desired || s.Canaries.Desired == 0:
 		return fmt.Sprintf("starting %s: %d of %d pods ready", v, s.Canaries.Ready, s.Canaries.Desired), theme.Canary
 	default:
@@ -71,26 +73,18 @@ func progressingText(s recording.State) (string, theme.Style) {
 	}
 }
 
-// exposure draws the new version's share of the traffic.
+// exposure draws the new version's share of the traffic, and the rule that routes some users to it.
 func exposure(a canvas.Area, y int, s recording.State) {
-	share := s.Canary.Weight
-	switch {
-	case !s.Run.Guarded && s.Released.Happened(), s.Canary.Phase == event.PhaseSucceeded && s.Released.Happened(),
-		s.Canary.Phase == event.PhaseFinalising:
-		share = 100
-	case s.Canary.Phase == event.PhaseFailed:
-		share = 0
-	}
-	label := fmt.Sprintf("%d %% ", share)
-	if share == 0 && s.Match != "" {
-		label = "by match "
-	}
 	x := a.Text(0, y, theme.Muted, "on "+s.Run.Version+" ")
-	a.Right(x+9, y, theme.Bold, label)
-	chart.Bar(a, x+9, y, a.Width()-x-9, float64(share)/100, theme.Canary)
-	if share == 0 && s.Match != "" {
-		a.Text(x+9, y, theme.Canary, canvas.Truncate(s.Match, a.Width()-x-9))
+	a.Right(x+9, y, theme.Bold, fmt.Sprintf("%d %% ", s.Share))
+	x += 9
+	if s.Match == "" {
+		chart.Bar(a, x, y, a.Width()-x, float64(s.Share)/100, theme.Canary)
+		return
 	}
+	const bar = 10
+	chart.Bar(a, x, y, bar, float64(s.Share)/100, theme.Canary)
+	a.Text(x+bar+1, y, theme.Canary, canvas.Truncate("by "+s.Match, a.Width()-x-bar-1))
 }
 
 // failures draws a box for each check that may fail before Flagger rolls back.
@@ -127,13 +121,16 @@ func failures(a canvas.Area, y int, s recording.State) {
 	a.Text(x, y, theme.Muted, canvas.Truncate(text, a.Width()-x))
 }
 
-// steps draws the exposures so far, the newest at the right end if they do not all fit.
+// steps draws the shares so far, the newest at the right end if they do not all fit.
 func steps(a canvas.Area, y int, s recording.State) {
 	var marks []string
 	last := ""
-	for _, e := range s.Exposures {
-		word := stepText(e)
-		if word != "" && word != last {
+	for _, x := range s.Shares {
+		word := fmt.Sprintf("%d %%", x.Percent)
+		if x.Percent == 0 && !x.Matched && len(marks) > 0 {
+			word = "back to 0 %"
+		}
+		if word != last {
 			marks, last = append(marks, word), word
 		}
 	}
@@ -162,18 +159,4 @@ func steps(a canvas.Area, y int, s recording.State) {
 		}
 		x = a.Text(x, y, style, m)
 	}
-}
-
-func stepText(e recording.Exposure) string {
-	switch {
-	case e.Phase == event.PhaseFailed:
-		return "back to 0 %"
-	case e.Phase == event.PhaseSucceeded || e.Phase == event.PhaseFinalising:
-		return "100 %"
-	case e.Weight > 0:
-		return fmt.Sprintf("%d %%", e.Weight)
-	case e.Iterations > 0:
-		return fmt.Sprintf("iteration %d", e.Iterations)
-	}
-	return ""
 }

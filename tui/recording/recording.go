@@ -165,6 +165,15 @@ func (r *Recording) At(at time.Duration) State { return r.After(r.Count(at)) }
 
 // After returns the state after the first n events.
 func (r *Recording) After(n int) State {
+	s := r.foldedAfter(n)
+	s.Shares = r.tl.SharesUntil(s.Last)
+	if k := len(s.Shares); k > 0 {
+		s.Share = s.Shares[k-1].Percent
+	}
+	return s
+}
+
+func (r *Recording) foldedAfter(n int) State {
 	if n >= len(r.events) {
 		return r.now.clone()
 	}

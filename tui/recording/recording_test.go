@@ -20,10 +20,16 @@ import (
 // fold returns the state at a time by definition: all events up to it, from the first on.
 func fold(events []event.Event, at time.Duration) recording.State {
 	var s recording.State
+	var tl timeline.Timeline
 	for _, e := range events {
 		if e.At <= at {
 			s.Fold(e)
+			tl.Fold(e)
 		}
+	}
+	s.Shares = tl.SharesUntil(s.Last)
+	if n := len(s.Shares); n > 0 {
+		s.Share = s.Shares[n-1].Percent
 	}
 	return s
 }
@@ -149,7 +155,7 @@ func TestState(t *testing.T) {
 		},
 		140: func(s recording.State) string { // the first failed check
 			return say(s.Canary.FailedChecks == 1 && len(s.Checks) == 1 && s.Checks[0].Failed() &&
-				len(s.Exposures) == 4)
+				len(s.Shares) == 2 && s.Share == 25)
 		},
 		400: func(s recording.State) string {
 			return say(s.End != nil && s.Totals != nil && s.Harm == 240 && s.Canary.Phase == event.PhaseFailed &&

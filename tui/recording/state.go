@@ -26,11 +26,11 @@ type State struct {
 	// FailedAtRollback is how many checks had failed when Flagger rolled back; Flagger resets its
 	// own counter then.
 	FailedAtRollback int
-	// Exposures are the released version's shares of the traffic, in order.
-	Exposures []Exposure
-	// Share is the canary's share of the routes in force, in percent; Match is a rule that sends
-	// some users to it.
-	Share int
+	// Share is the released version's share of the traffic in percent, by the routes in force and,
+	// where they have conditions, as observed. Shares are those so far, the last one in force.
+	Share  int
+	Shares []timeline.Share
+	// Match is a rule that sends some users to the canary.
 	Match string
 	// Canaries and Primaries are the pods of the canary and of the primary.
 	Canaries, Primaries Pods
@@ -53,13 +53,6 @@ type State struct {
 	// Totals and End close the run; nil until then.
 	Totals *event.TrafficTotals
 	End    *event.RunEnded
-}
-
-// Exposure is a share of the traffic from a time on.
-type Exposure struct {
-	timeline.Moment
-	Weight, Iterations int
-	Phase              string
 }
 
 // Pods describes the pods of a workload.
@@ -99,7 +92,6 @@ func (c Check) Failed() bool {
 func (s *State) clone() State {
 	c := *s
 	c.Gates, c.Checks, c.HarmBy = slices.Clone(s.Gates), slices.Clone(s.Checks), maps.Clone(s.HarmBy)
-	c.Exposures = slices.Clip(s.Exposures) // append-only: a copy that grows must reallocate
 	return c
 }
 
@@ -135,9 +127,6 @@ func (s *State) lifecycle(f event.Fact, at timeline.Moment) {
 	case event.Released:
 		if f.Service == s.Run.Service && !s.Released.Happened() {
 			s.Released = at
-			if !s.Run.Guarded {
-				s.Exposures = append(s.Exposures, Exposure{Moment: at, Weight: 100})
-			}
 		}
 	case event.Applied:
 		s.applied(f, at)
@@ -174,30 +163,28 @@ func (s *State) workload(f event.Workload) {
 	}
 }
 
-// route reads the canary's share. Backends have the names that Flagger gives its Services.
+// route reads the rule with conditions that sends users to the canary. Backends have the names that
+// Flagger gives its Services.
 func (s *State) route(f event.Route) {
-	share, match, ours := 0, "", false
+	match, ours := "", false
 	for _, rule := range f.Rules {
-		canary, total := 0, 0
 		for _, b := range rule.Backends {
-			total += b.Weight
 			switch b.Service {
 			case s.Run.Service + "-canary":
-				canary += b.Weight
 				ours = true
+				if b.Weight > 0 {
+					match = rule.Match
+				}
 			case s.Run.Service, s.Run.Service + "-primary":
 				ours = true
 			}
 		}
-		switch {
-		case rule.Match == "" && total > 0:
-			share = canary * 100 / total
-		case canary > 0:
-			match = rule.Match
+		if match != "" {
+			break
 		}
 	}
 	if ours {
-		s.Share, s.Match = share, match
+		s.Match = match
 	}
 }
 
@@ -216,13 +203,6 @@ func (s *State) canary(f event.Canary, at timeline.Moment) {
 		s.FailedAtRollback = max(f.FailedChecks, s.Canary.FailedChecks)
 	}
 	s.Canary, s.CanaryMark = f, at
-	n := len(s.Exposures)
-	if n > 0 {
-		if l := s.Exposures[n-1]; l.Weight == f.Weight && l.Iterations == f.Iterations && l.Phase == f.Phase {
-			return
-		}
-	}
-	s.Exposures = append(s.Exposures, Exposure{at, f.Weight, f.Iterations, f.Phase})
 }
 
 func (s *State) query(f event.Query, at timeline.Moment) {

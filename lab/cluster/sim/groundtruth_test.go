@@ -55,6 +55,10 @@ func withTestVersions(s *scenario.Service) {
 	later := fails
 	later.When.Uptime = time.Minute
 	plain := versions[good].Behaviour
+	if _, ok := versions[good]; !ok { // another service than the backend
+		plain = versions["v1"].Behaviour
+	}
+	versions[good] = scenario.Version{Behaviour: plain}
 	for name, change := range map[string]func(*service.Behaviour){
 		bad:  func(b *service.Behaviour) { b.Faults = []service.Fault{fails} },
 		late: func(b *service.Behaviour) { b.Faults = []service.Fault{later} },

@@ -25,9 +25,11 @@ func (s *narrator) addChange(c timeline.Change) {
 			after.FailedChecks, after.Threshold)
 		e.Cause = mark
 	case after.Weight > before.Weight:
-		e = s.add(c.Moment, Advance, Info, "advanced to %d %% of the traffic%s", after.Weight, tick.passed())
+		e = s.add(c.Moment, Advance, Info, "advanced to %s%s", s.routed(c), tick.passed())
+	case after.MaxIterations > 0 && after.Iterations > after.MaxIterations:
+		e = s.add(c.Moment, Advance, Info, "the iterations are over: all traffic to the canary%s", tick.passed())
 	case after.Iterations > before.Iterations:
-		e = s.add(c.Moment, Advance, Info, "iteration %d of %d passed%s", after.Iterations, after.MaxIterations,
+		e = s.add(c.Moment, Advance, Info, "iteration %d of %d begins%s", after.Iterations, after.MaxIterations,
 			tick.passed())
 	case after.Weight < before.Weight && after.Phase == event.PhaseProgressing:
 		e = s.add(c.Moment, Hold, Warning, "went back to %d %% of the traffic", after.Weight)
@@ -55,35 +57,53 @@ func (s *narrator) addPhase(c timeline.Change, tick tick) *Entry {
 		return s.add(c.Moment, Promotion, Info, "promoted: everyone is on %s", s.t.Run.Version)
 	case event.PhaseProgressing:
 		if after.Weight > 0 {
-			return s.add(c.Moment, Advance, Info, "analysis started: the canary gets %d %% of the traffic",
-				after.Weight)
+			return s.add(c.Moment, Advance, Info, "analysis started: the canary gets %s", s.routed(c))
 		}
 		return s.add(c.Moment, Status, Info, "new version detected, analysis starts")
 	case event.PhaseWaiting, event.PhaseWaitingPromotion:
-		return s.add(c.Moment, Wait, Warning, "waits for a gate (phase %s)", after.Phase)
+		return s.add(c.Moment, Wait, Warning, "waits for a gate (phase %s)%s", after.Phase, s.position(c))
 	default:
 		return s.add(c.Moment, Status, Detail, "canary is %s", after.Phase)
 	}
+}
+
+// routed says what the users are routed by after Flagger raised the weight. Its status has the weight
+// of its own route: session affinity keeps further users on the canary, and another route may hold.
+func (s *narrator) routed(c timeline.Change) string {
+	r, _ := s.t.RouteAt(c.Moment)
+	switch {
+	case r.Sticky:
+		text := fmt.Sprintf("%d %% of the users without its cookie", c.After.Weight)
+		if share := s.t.RecentShare(c.Moment); share > 0 {
+			text += fmt.Sprintf(" (the canary had %d %% of the traffic)", share)
+		}
+		return text
+	case r.Holder != "" && r.Holder != c.After.Target && c.After.Target != "":
+		return fmt.Sprintf("%d %%, but the older route %s holds: the canary gets %d %% of the traffic", c.After.Weight,
+			r.Holder, r.Share)
+	}
+	return fmt.Sprintf("%d %% of the traffic", c.After.Weight)
 }
 
 // position says at which point of the rollout the canary is: by the routes, since the status has no
 // weight while the rollout waits for its promotion.
 func (s *narrator) position(c timeline.Change) string {
 	weight := s.t.ShareAt(c.Moment)
+	at := ""
+	if c.After.Iterations > 0 {
+		at = fmt.Sprintf(" at iteration %d", c.After.Iterations)
+	}
 	switch {
-	case c.After.Iterations > 0:
-		return fmt.Sprintf(" at iteration %d", c.After.Iterations)
+	case weight > 0 && at != "":
+		return at + fmt.Sprintf(" with %d %% of the traffic", weight)
 	case weight > 0:
 		return fmt.Sprintf(" at %d %%", weight)
 	case s.t.FirstCanary.Happened() && s.t.FirstCanary.Seq < c.Seq:
-		return " without any traffic"
+		return at + " without any traffic"
 	}
-	return " before it had any traffic"
+	return at + " before it had any traffic"
 }
 
-// How far apart facts of one tick of Flagger's control loop may lie: what leads to a change comes
-// before it, and what is said about it may come right after. In virtual time all of them are at one
-// instant.
 const (
 	// The range of facts around a change that belong to the same tick of Flagger's control loop:
 	// what leads to a change comes before it, and a message about it may come right after. In

@@ -3,6 +3,7 @@ package score
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"coalmine/lab/format"
 	"coalmine/lab/scenario"
@@ -24,6 +25,7 @@ type ratio struct {
 	canary, primary int
 	expected        float64 // share of the canary, 0 to 1
 	unit            string
+	sticky          bool // session affinity keeps users on the canary
 }
 
 // gradeRatio checks whether the canary got the share that it should get. How to compare depends on
@@ -34,7 +36,7 @@ type ratio struct {
 //     assignment units), or requests if users saw both versions, since each request was then
 //     drawn by itself;
 //   - by weight: each request is drawn by itself, so requests are compared with the weights in
-//     force.
+//     force. With session affinity users stay, and the canary's share outgrows its weight.
 func (t *trial) gradeRatio(i scenario.RubricItem) grade {
 	return gradeRuns(t.learner(), func(r *run) finding {
 		x := observed(r.Timeline, i.Limit)
@@ -58,10 +60,11 @@ func observed(t *timeline.Timeline, configured float64) ratio {
 	return weighted(t)
 }
 
-// matchShare is the canary's share, 0 to 1, in the last rule with conditions.
+// matchShare is the canary's share, 0 to 1, in the last rule with conditions. The rule of session
+// affinity does not say who should be on the canary: it keeps those whom the weights sent there.
 func matchShare(t *timeline.Timeline) (share float64, matched bool) {
 	for _, c := range t.Routes {
-		if c.Matched && c.Seq >= t.Released.Seq {
+		if c.Matched && !c.Sticky && c.Seq >= t.Released.Seq {
 			share, matched = float64(c.MatchShare)/100, true
 		}
 	}
@@ -128,7 +131,7 @@ func requests(t *timeline.Timeline, cohort string) (canary, others int) {
 
 // weighted compares the requests of steady seconds with the weights in force.
 func weighted(t *timeline.Timeline) ratio {
-	x := ratio{cohort: "all users", unit: "requests"}
+	x := ratio{cohort: "all users", unit: "requests", sticky: sticky(t)}
 	want, served := 0.0, 0
 	for _, s := range t.Steps {
 		want += float64(s.Weight) / 100 * float64(s.SteadyServed)
@@ -140,6 +143,13 @@ func weighted(t *timeline.Timeline) ratio {
 		x.expected = want / float64(served)
 	}
 	return x
+}
+
+// sticky reports whether session affinity was in force after the release.
+func sticky(t *timeline.Timeline) bool {
+	return slices.ContainsFunc(t.Routes, func(c timeline.RouteChange) bool {
+		return c.Sticky && c.Seq >= t.Released.Seq
+	})
 }
 
 func (x ratio) judge() finding {
@@ -158,5 +168,8 @@ func (x ratio) judge() finding {
 	p := stats.RatioMismatch(x.canary, x.primary, x.expected)
 	f.ok = p >= mismatchPValue
 	f.note += fmt.Sprintf(" (p = %.2g)", p)
+	if x.sticky && !f.ok {
+		f.note += ": session affinity keeps users on the canary"
+	}
 	return f
 }

@@ -51,8 +51,13 @@ type RouteChange struct {
 	// canary's share there.
 	Matched    bool
 	MatchShare int
-	// CatchAll is set if the route has a rule for everyone.
+	// Sticky is set if that rule only keeps on the canary the users whom the rule for everyone sent
+	// there, by a cookie: Flagger's session affinity.
+	Sticky bool
+	// CatchAll is set if the route has a rule for everyone. Holder is the route whose rule for
+	// everyone is in force, which may be another one.
 	CatchAll bool
+	Holder   string
 }
 
 func isPromotion(phase string) bool {
@@ -88,6 +93,10 @@ func (t *Timeline) foldRelease(at Moment) {
 	t.Released = at
 	if !t.Run.Guarded {
 		t.Steps = append(t.Steps, Step{Moment: at, Weight: 100})
+		return
+	}
+	if n := len(t.Routes); n > 0 { // a route of the learner's may send users to the canary from the first
+		t.addStep(at, t.Routes[n-1].Share, t.Routes[n-1].Matched)
 	}
 }
 
@@ -230,82 +239,9 @@ func (t *Timeline) undecided() bool {
 	return t.Released.Happened() && !t.Abort.Happened() && !t.Promoting.Happened()
 }
 
-// hadTraffic reports whether the canary ever had traffic.
-func (t *Timeline) hadTraffic() bool { return len(t.Steps) > 0 }
-
-// Exposure is the share of the traffic, in percent, that the canary had in a step: the route's
-// weight, or what was observed if a rule with conditions routes too.
-func (t *Timeline) Exposure(step int) int {
-	s := t.Steps[step]
-	if !s.Matched {
-		return s.Weight
-	}
-	return percent(s.Canary, s.Served)
-}
-
-// percent rounds a share, but never to 0 what is more.
-func percent(n, of int) int {
-	if n == 0 || of == 0 {
-		return 0
-	}
-	return max(1, (n*100+of/2)/of)
-}
-
-// Windows of the share at a rollback.
-const (
-	// rollbackTick is how long before the rollback the route may have gone back: Flagger writes the
-	// route first.
-	rollbackTick = 3 * time.Second
-	// recentTraffic is the time over which a share is observed. With session affinity it grows
-	// while the route stays.
-	recentTraffic = 30 * time.Second
-)
-
-// weightBefore is the canary's share in percent right before a rollback.
-func (t *Timeline) weightBefore(at Moment) int {
-	n := len(t.Steps)
-	if n > 1 && t.Steps[n-1].Weight == 0 && !t.Steps[n-1].Matched && at.At-t.Steps[n-1].At <= rollbackTick {
-		n--
-	}
-	return t.shareIn(t.Steps[:n], at)
-}
-
-// ShareAt is the canary's share of the traffic in percent right before a moment; 0 before the first
-// step. What comes later does not change it.
-func (t *Timeline) ShareAt(at Moment) int {
-	n := len(t.Steps)
-	for n > 0 && t.Steps[n-1].Seq > at.Seq {
-		n--
-	}
-	return t.shareIn(t.Steps[:n], at)
-}
-
-// shareIn is the share in the last of some steps: the route's, or what was observed lately if a
-// rule with conditions routes too.
-func (t *Timeline) shareIn(steps []Step, at Moment) int {
-	if len(steps) == 0 {
-		return 0
-	}
-	step := steps[len(steps)-1]
-	if !step.Matched {
-		return step.Weight
-	}
-	canary, served := 0, 0
-	for _, s := range t.seconds {
-		if from := time.Duration(s.From); from < max(step.At, at.At-recentTraffic) || time.Duration(s.To) > at.At {
-			continue
-		}
-		for _, c := range s.Cells {
-			if c.Workload == "" {
-				continue
-			}
-			served += c.N + c.Retried
-			if t.onCanary(KeyOf(c)) {
-				canary += c.N + c.Retried
-			}
-		}
-	}
-	return percent(canary, served)
+// hadTraffic reports whether the canary got traffic after the release.
+func (t *Timeline) hadTraffic() bool {
+	return slices.ContainsFunc(t.Steps, func(s Step) bool { return s.Seq > t.Released.Seq })
 }
 
 func (t *Timeline) foldRoute(r event.Route, at Moment) {
@@ -341,10 +277,10 @@ func (t *Timeline) combine(change RouteChange) RouteChange {
 	all := false
 	for _, c := range t.latest {
 		if c.Matched {
-			change.Matched, change.MatchShare = true, c.MatchShare
+			change.Matched, change.MatchShare, change.Sticky = true, c.MatchShare, c.Sticky
 		}
 		if c.CatchAll && !all {
-			all, change.Share = true, c.Share
+			all, change.Share, change.Holder = true, c.Share, c.Name
 		}
 	}
 	return change
@@ -352,10 +288,12 @@ func (t *Timeline) combine(change RouteChange) RouteChange {
 
 // readRoute reads what a route gives the released service's canary; ok is false for another
 // service's route. Backends are named as Flagger names its Services: the target's name with -canary
-// and -primary.
+// and -primary. A rule by cookie next to weights for everyone is session affinity (flagger,
+// pkg/router/gateway_api_v1beta1.go, getSessionAffinityRouteRules); next to a rule that sends
+// everyone else to the primary it is an experiment.
 func (t *Timeline) readRoute(r event.Route, at Moment) (RouteChange, bool) {
 	c := RouteChange{Moment: at, Route: r}
-	ours := false
+	ours, cookie := false, false
 	for _, rule := range r.Rules {
 		canary, total := 0, 0
 		for _, b := range rule.Backends {
@@ -369,12 +307,15 @@ func (t *Timeline) readRoute(r event.Route, at Moment) (RouteChange, bool) {
 		if total > 0 {
 			share = canary * 100 / total
 		}
-		if rule.Match == "" {
-			c.Share, c.CatchAll = share, true
-		} else if share > 0 {
+		switch {
+		case rule.Match != "" && share > 0:
 			c.Matched, c.MatchShare = true, share
+			cookie = strings.Contains(rule.Match, "header Cookie ~ ")
+		case rule.Match == "" && !c.CatchAll: // of equal rules the first is in force
+			c.Share, c.CatchAll = share, true
 		}
 	}
+	c.Sticky = cookie && c.Share > 0
 	return c, ours
 }
 
