@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
-	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -25,8 +25,19 @@ type checker struct {
 	regexSize, queries int
 }
 
-// objectKey identifies an object within the namespace.
+// objectKey identifies an object within the namespace. The kind of Linkerd's own HTTPRoutes has its
+// group, since there are two kinds of this name.
 type objectKey struct{ kind, name string }
+
+const linkerdRoute = "HTTPRoute." + LinkerdGroup
+
+func keyOf(d *document) objectKey {
+	k := objectKey{d.object.Kind, d.object.Name}
+	if k.kind == "HTTPRoute" && group(apiVersion(d)) == LinkerdGroup {
+		k.kind = linkerdRoute
+	}
+	return k
+}
 
 func (c *checker) fail(d *document, field, message, hint string) {
 	c.findings = append(c.findings, d.finding(field, message, hint))
@@ -47,7 +58,7 @@ func (c *checker) check() {
 
 // register adds the document to the index and reports a second one of the same name.
 func (c *checker) register(d *document) {
-	k := objectKey{d.object.Kind, d.object.Name}
+	k := keyOf(d)
 	first, exists := c.byKey[k]
 	if !exists {
 		c.byKey[k] = d
@@ -58,6 +69,9 @@ func (c *checker) register(d *document) {
 }
 
 func (c *checker) checkKind(d *document) {
+	if !c.admit(d) {
+		return
+	}
 	switch v := d.object.Value.(type) {
 	case *flaggerv1.Canary:
 		c.checkCanary(d, v)
@@ -73,14 +87,16 @@ func (c *checker) checkKind(d *document) {
 		c.checkMeshTLS(d, v)
 	case *NetworkAuthentication:
 		c.checkNetworks(d, v)
-	case *gatewayv1beta1.HTTPRoute:
+	case *HTTPLocalRateLimitPolicy:
+		c.checkRateLimitPolicy(d, v)
+	case *ServiceProfile:
+		c.checkProfile(d, v)
+	case *gatewayv1.HTTPRoute:
 		c.checkRoute(d, v)
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		c.checkAutoscaler(d, v)
 	case *corev1.Secret:
 		c.checkSecret(d, v)
-	case *corev1.Namespace:
-		c.checkOpaquePorts(d, "metadata.annotations", v.Annotations)
 	}
 }
 

@@ -3,7 +3,7 @@ package guardrail
 import (
 	"reflect"
 
-	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"go.yaml.in/yaml/v3"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -32,7 +32,7 @@ func decode(file string, root *yaml.Node) (*document, []Finding) {
 	if findings := d.forbiddenFields(); len(findings) > 0 {
 		return nil, findings
 	}
-	setDefaults(value)
+	setDefaults(value, apiVersion(d))
 	d.meta = value.(metav1.Object)
 	d.object = Object{
 		Kind: k.name, Namespace: d.meta.GetNamespace(), Name: d.meta.GetName(),
@@ -99,9 +99,15 @@ func (d *document) forbiddenFields() []Finding {
 	return findings
 }
 
+// apiVersion returns the version in which the document is written.
+func apiVersion(d *document) string {
+	n, _ := d.child("apiVersion")
+	return n.Value
+}
+
 // setDefaults converts an object to the first version of its kind and fills in defaults that
-// controllers rely on, as an API server would.
-func setDefaults(value runtime.Object) {
+// controllers rely on, as an API server would. It was given in the version given.
+func setDefaults(value runtime.Object, given string) {
 	switch v := value.(type) {
 	case *corev1.Secret:
 		if len(v.StringData) > 0 && v.Data == nil {
@@ -120,7 +126,10 @@ func setDefaults(value runtime.Object) {
 		if v.Spec.AccessPolicy == "" {
 			v.Spec.AccessPolicy = "deny"
 		}
-	case *gatewayv1beta1.HTTPRoute:
-		v.APIVersion = gatewayv1beta1.SchemeGroupVersion.String()
+	case *gatewayv1.HTTPRoute:
+		v.APIVersion = RouteVersion
+		if group(given) == LinkerdGroup {
+			v.APIVersion = ServerVersion
+		}
 	}
 }

@@ -110,28 +110,7 @@ func (c *fieldChecker) checkStruct(t reflect.Type, n *yaml.Node, path string) {
 }
 
 func (c *fieldChecker) failUnknown(key *yaml.Node, path string, fields map[string]reflect.Type) {
-	if hint, ok := unsupportedFields(c.kind)[yamlpos.WithoutIndices(path)]; ok {
-		c.fail(key, path, "is not supported by the lab", hint)
-		return
-	}
 	c.fail(key, path, "unknown field", unknownFieldHint(key.Value, fields))
-}
-
-// unsupportedFields returns the fields that exist in a production cluster but not in the lab, by
-// path without indices, with a hint for each.
-func unsupportedFields(kind string) map[string]string {
-	switch kind {
-	case "HTTPRoute":
-		const linkerd = "remove it; Linkerd would apply it, but the lab plays no timeouts and retries of the mesh"
-		return map[string]string{
-			"spec.rules.timeouts": linkerd,
-			"spec.rules.retry":    linkerd,
-			"spec.rules.name":     "remove it; Flagger's version of the Gateway API does not have it",
-		}
-	case "Server":
-		return map[string]string{"spec.externalWorkloadSelector": "select pods with podSelector"}
-	}
-	return nil
 }
 
 func unknownFieldHint(key string, fields map[string]reflect.Type) string {

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
-	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,8 +34,13 @@ func kinds() []kind {
 		{"MeshTLSAuthentication", policy, func() runtime.Object { return new(MeshTLSAuthentication) }},
 		{"NetworkAuthentication", policy, func() runtime.Object { return new(NetworkAuthentication) }},
 		{"AuthorizationPolicy", policy, func() runtime.Object { return new(AuthorizationPolicy) }},
-		{"HTTPRoute", []string{gatewayv1beta1.SchemeGroupVersion.String(), "gateway.networking.k8s.io/v1"},
-			func() runtime.Object { return new(gatewayv1beta1.HTTPRoute) }},
+		{"HTTPLocalRateLimitPolicy", policy, func() runtime.Object { return new(HTTPLocalRateLimitPolicy) }},
+		{"HTTPRoute", []string{RouteVersion, "gateway.networking.k8s.io/v1"},
+			func() runtime.Object { return new(gatewayv1.HTTPRoute) }},
+		{"HTTPRoute", []string{ServerVersion, LinkerdGroup + "/v1beta2", LinkerdGroup + "/v1beta1",
+			AuthorizationVersion},
+			func() runtime.Object { return new(gatewayv1.HTTPRoute) }},
+		{"ServiceProfile", []string{ProfileVersion}, func() runtime.Object { return new(ServiceProfile) }},
 		{"HorizontalPodAutoscaler", []string{"autoscaling/v2"},
 			func() runtime.Object { return new(autoscalingv2.HorizontalPodAutoscaler) }},
 		{"MetricTemplate", flagger, func() runtime.Object { return new(flaggerv1.MetricTemplate) }},
@@ -90,10 +95,9 @@ func refuseKind(apiVersion, name string) *refusal {
 		return refuse("a document must be one object", "write each item as a document of its own, separated by ---")
 	case "ServerAuthorization":
 		return refuse("Linkerd has replaced it", "write an AuthorizationPolicy and a MeshTLSAuthentication")
-	case "HTTPLocalRateLimitPolicy", "HTTPLocalConcurrencyLimitPolicy", "EgressNetwork",
-		"GRPCRoute", "TCPRoute", "TLSRoute":
+	case "HTTPLocalConcurrencyLimitPolicy", "EgressNetwork", "GRPCRoute", "TCPRoute", "TLSRoute":
 		return refuse("the lab does not support it", "remove it")
-	case "TrafficSplit", "ServiceProfile":
+	case "TrafficSplit":
 		return refuse("Linkerd has deprecated it in favour of HTTPRoute", "remove it; Flagger creates the HTTPRoute")
 	case "ScaledObject":
 		return refuse("the lab has no KEDA", "write a HorizontalPodAutoscaler (autoscaling/v2)")
@@ -109,10 +113,6 @@ func refuseKind(apiVersion, name string) *refusal {
 func refuseGroup(g, name string) *refusal {
 	shown := Clip(name)
 	switch {
-	case g == LinkerdGroup && name == "HTTPRoute":
-		return &refusal{"apiVersion",
-			"HTTPRoute of policy.linkerd.io is not allowed: Linkerd prefers that of the Gateway API",
-			"write apiVersion: " + gatewayv1beta1.SchemeGroupVersion.String()}
 	case strings.HasSuffix(g, ".istio.io"):
 		return &refusal{"kind", shown + " is not allowed: it belongs to Istio, but the lab runs Linkerd",
 			"use a Canary, an HTTPRoute or Linkerd's policies"}
@@ -124,5 +124,6 @@ func refuseGroup(g, name string) *refusal {
 	for _, k := range kinds() {
 		names = append(names, k.name)
 	}
+	names = slices.Compact(names)
 	return &refusal{"kind", shown + " cannot be a guardrail", "use " + strings.Join(names, ", ")}
 }

@@ -16,6 +16,11 @@ const (
 	ServerVersion = LinkerdGroup + "/v1beta3"
 	// AuthorizationVersion is the version of the other policy kinds.
 	AuthorizationVersion = LinkerdGroup + "/v1alpha1"
+	// ProfileVersion is the version of ServiceProfiles.
+	ProfileVersion = "linkerd.io/v1alpha2"
+	// RouteVersion is the version to which every HTTPRoute of the Gateway API is converted, that in
+	// which Flagger writes its own.
+	RouteVersion = "gateway.networking.k8s.io/v1beta1"
 )
 
 // Server selects a port of pods, so that policies can apply to it.
@@ -29,6 +34,8 @@ type Server struct {
 type ServerSpec struct {
 	// PodSelector selects pods in the same namespace. An empty selector selects all.
 	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+	// ExternalWorkloadSelector selects workloads outside the cluster in place of pods.
+	ExternalWorkloadSelector *metav1.LabelSelector `json:"externalWorkloadSelector,omitempty"`
 	// Port is the number of a container port, or its name.
 	Port intstr.IntOrString `json:"port"`
 	// ProxyProtocol is the protocol that the proxy expects: unknown (it detects the protocol),
@@ -105,6 +112,7 @@ func (s *Server) DeepCopyObject() runtime.Object {
 	c := *s
 	c.ObjectMeta = *s.ObjectMeta.DeepCopy()
 	c.Spec.PodSelector = s.Spec.PodSelector.DeepCopy()
+	c.Spec.ExternalWorkloadSelector = s.Spec.ExternalWorkloadSelector.DeepCopy()
 	return &c
 }
 

@@ -60,3 +60,32 @@ func (c *checker) checkRegex(d *document, path, expr string) {
 		c.fail(d, path, message, hint)
 	}
 }
+
+// checkRouteRegex checks a regular expression of an HTTPRoute, which Linkerd's webhook compiles as
+// its proxies do.
+func (c *checker) checkRouteRegex(d *document, path, expr string) {
+	message, hint := c.regexProblem(expr)
+	if message == "" {
+		return
+	}
+	if _, err := syntax.Parse(expr, syntax.Perl); err != nil {
+		message = "Linkerd refuses it: regex parse error: " + rustProblem(message, expr)
+	}
+	c.fail(d, path, message, hint)
+}
+
+// rustProblem returns the error of Rust's regex package for features that it lacks, as Go's does;
+// for other errors it is Go's.
+func rustProblem(problem, expr string) string {
+	for _, part := range []string{"(?!", "(?=", "(?<!", "(?<="} {
+		if strings.Contains(expr, part) {
+			return "look-around, including look-ahead and look-behind, is not supported"
+		}
+	}
+	for i := range 9 {
+		if strings.Contains(expr, fmt.Sprintf(`\%d`, i+1)) {
+			return "backreferences are not supported"
+		}
+	}
+	return problem
+}

@@ -14,12 +14,6 @@ import (
 	"coalmine/lab/input/yamlpos"
 )
 
-// opaquePorts is Linkerd's annotation for ports on which its proxies forward bytes.
-const opaquePorts = "config.linkerd.io/opaque-ports"
-
-const opaqueEffect = "makes Linkerd's proxies forward bytes: routes and weights do not apply, and there are no " +
-	"HTTP metrics"
-
 // checkServiceFields checks what Flagger copies to the Services and their route, and what an API
 // server or Linkerd would refuse there.
 func (c *checker) checkServiceFields(d *document, v *flaggerv1.Canary) {
@@ -35,18 +29,6 @@ func (c *checker) checkServiceFields(d *document, v *flaggerv1.Canary) {
 	if s.PortName != "" && len(validation.IsDNS1123Label(s.PortName)) > 0 {
 		c.fail(d, "spec.service.portName", Clip(s.PortName)+" is not a valid port name",
 			"use lower-case letters, digits and '-'")
-	}
-	switch s.AppProtocol {
-	case "linkerd.io/opaque", "linkerd.io/tcp":
-		c.fail(d, "spec.service.appProtocol", s.AppProtocol+" "+opaqueEffect, "remove it")
-	case "kubernetes.io/h2c":
-		c.fail(d, "spec.service.appProtocol", "the lab's clients speak HTTP/1: they could not read the answers",
-			"remove it")
-	}
-	if s.Rewrite != nil {
-		c.fail(d, "spec.service.rewrite",
-			"makes Linkerd drop the whole route, since it does not support the filter URLRewrite: weights would "+
-				"not apply", "remove it")
 	}
 	c.checkHosts(d, v.Spec.TargetRef.Name, s.Hosts)
 	for name, m := range map[string]*flaggerv1.CustomMetadata{"apex": s.Apex, "primary": s.Primary,
@@ -64,13 +46,6 @@ func (c *checker) checkServiceMetadata(d *document, name string, m *flaggerv1.Cu
 	problems = append(problems, apivalidation.ValidateAnnotations(m.Annotations, path.Child("annotations"))...)
 	for _, p := range problems {
 		c.fail(d, p.Field, Clip(fmt.Sprint(p.BadValue))+": "+Clip(p.Detail), "correct the label or annotation")
-	}
-	c.checkOpaquePorts(d, path.Child("annotations").String(), m.Annotations)
-}
-
-func (c *checker) checkOpaquePorts(d *document, path string, annotations map[string]string) {
-	if strings.TrimSpace(annotations[opaquePorts]) != "" {
-		c.fail(d, path, opaquePorts+" "+opaqueEffect, "remove the annotation")
 	}
 }
 

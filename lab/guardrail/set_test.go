@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -81,7 +81,7 @@ func TestParseSetsDefaults(t *testing.T) {
 	if server.APIVersion != ServerVersion || server.Spec.AccessPolicy != "deny" || server.Namespace != "develop" {
 		t.Errorf("Server: got %s, %s, %s", server.APIVersion, server.Spec.AccessPolicy, server.Namespace)
 	}
-	if r := object[*gatewayv1beta1.HTTPRoute](t, set, "HTTPRoute",
+	if r := object[*gatewayv1.HTTPRoute](t, set, "HTTPRoute",
 		"backend-health"); r.APIVersion != "gateway.networking.k8s.io/v1beta1" {
 		t.Errorf("HTTPRoute: got %s", r.APIVersion)
 	}

@@ -168,7 +168,11 @@ func (c *cluster) routes(ctx context.Context) ([]mesh.Route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list HTTPRoutes: %w", err)
 	}
-	return k8s.Routes(list.Items), nil
+	var routes []mesh.Route
+	for i := range list.Items {
+		routes = append(routes, k8s.Route(k8s.Upgrade(&list.Items[i])))
+	}
+	return routes, nil
 }
 
 // drillRoute is the name of the temporary route of a rollback drill.

@@ -90,7 +90,7 @@ func (o *observer) route(r *gatewayv1beta1.HTTPRoute, at time.Time) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	fact := workloads.RouteFact(k8s.Route(r), o.cookies)
+	fact := workloads.RouteFact(k8s.Route(k8s.Upgrade(r)), o.cookies)
 	if text := fmt.Sprint(fact); o.routes[r.Name] != text {
 		o.routes[r.Name] = text
 		o.note(at, sourceDriver, fact)

@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
-	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coalmine/lab/cluster/sim/vclock"
 	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
@@ -73,8 +75,8 @@ func (w *world) apply(ctx context.Context, o guardrail.Object) error {
 		_, err = w.flaggerClient.FlaggerV1beta1().MetricTemplates(ns).Create(ctx, v, create)
 	case *flaggerv1.AlertProvider:
 		_, err = w.flaggerClient.FlaggerV1beta1().AlertProviders(ns).Create(ctx, v, create)
-	case *gatewayv1beta1.HTTPRoute:
-		_, err = w.flaggerClient.GatewayapiV1beta1().HTTPRoutes(ns).Create(ctx, v, create)
+	case *gatewayv1.HTTPRoute:
+		w.addRoute(v)
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		_, err = w.kube.AutoscalingV2().HorizontalPodAutoscalers(ns).Create(ctx, v, create)
 	case *corev1.ConfigMap:
@@ -101,6 +103,16 @@ func (w *world) apply(ctx context.Context, o guardrail.Object) error {
 		w.changes.policies.Store(true)
 	}
 	return err
+}
+
+// addRoute adds a route of the guardrails or the scenario. The fakes keep only Flagger's, since the
+// version in which Flagger writes lacks fields.
+func (w *world) addRoute(r *gatewayv1.HTTPRoute) {
+	r.CreationTimestamp.Time = vclock.Epoch.Add(w.clock.now().Truncate(time.Second))
+	state, unlock := w.routeState.lock()
+	defer unlock()
+	state.users = append(state.users, r)
+	w.changes.set(&w.changes.routes)
 }
 
 // endpoints points users' objects to this run.

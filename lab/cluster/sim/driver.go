@@ -181,8 +181,8 @@ func (d *driver) syncConfig(t *traffic) error {
 		if err != nil {
 			return fmt.Errorf("routes: %w", err)
 		}
-		ages, unlock := d.routeAges.lock()
-		routes := planeRoutes(list.Items, *ages)
+		known, unlock := d.routeState.lock()
+		routes := planeRoutes(list.Items, known.users, known.created)
 		unlock()
 		if err := t.plane.SetRoutes(routes); err != nil {
 			return fmt.Errorf("routes: %w", err)

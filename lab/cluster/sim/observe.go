@@ -9,6 +9,7 @@ import (
 	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
@@ -33,6 +34,14 @@ type canaries struct {
 	// phase is that of the released service's canary.
 	phase   string
 	cookies workloads.AffinityCookies
+}
+
+// routeState is what the driver knows of HTTPRoutes.
+type routeState struct {
+	// created has when each of Flagger's was created, by name.
+	created map[string]time.Duration
+	// users are those of guardrails and scenario, with the time when they were applied.
+	users []*gatewayv1.HTTPRoute
 }
 
 // queries counts the queries made at one instant, by canary and metric.
@@ -154,17 +163,21 @@ func (w *world) routeCreated(a clienttesting.Action) {
 		return
 	}
 	if route, ok := create.GetObject().(*gatewayv1beta1.HTTPRoute); ok {
-		created, unlock := w.routeAges.lock()
+		state, unlock := w.routeState.lock()
 		defer unlock()
-		(*created)[route.Name] = w.clock.now()
+		state.created[route.Name] = w.clock.now()
 	}
 }
 
 // mark marks a kind of object as changed if an action writes, and wakes the driver.
 func (c *changes) mark(a clienttesting.Action, kind *atomic.Bool) {
-	if !isWrite(a) {
-		return
+	if isWrite(a) {
+		c.set(kind)
 	}
+}
+
+// set marks a kind of object as changed, and wakes the driver.
+func (c *changes) set(kind *atomic.Bool) {
 	kind.Store(true)
 	select {
 	case c.wake <- struct{}{}:

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -43,12 +44,19 @@ func targetPort(p corev1.ServicePort) int {
 	return -1 // no pod has a port of this name
 }
 
-// planeRoutes converts routes. The fakes set no creation times, so they are passed by name, as
-// times since the run's start. Kubernetes keeps whole seconds.
-func planeRoutes(list []v1beta1.HTTPRoute, created map[string]time.Duration) []mesh.Route {
-	routes := k8s.Routes(list)
-	for i := range routes {
-		routes[i].Created = vclock.Epoch.Add(created[routes[i].Name].Truncate(time.Second))
+// planeRoutes converts Flagger's routes and those of users, in this order. The fakes set no creation
+// times, so those of Flagger's are passed by name, as times since the run's start. Kubernetes keeps
+// whole seconds.
+func planeRoutes(flagger []v1beta1.HTTPRoute, users []*gatewayv1.HTTPRoute,
+	created map[string]time.Duration) []mesh.Route {
+	var routes []mesh.Route
+	for i := range flagger {
+		upgraded := k8s.Upgrade(&flagger[i])
+		upgraded.CreationTimestamp.Time = vclock.Epoch.Add(created[upgraded.Name].Truncate(time.Second))
+		routes = append(routes, k8s.Route(upgraded))
+	}
+	for _, r := range users {
+		routes = append(routes, k8s.Route(r))
 	}
 	return routes
 }

@@ -34,13 +34,12 @@ type world struct {
 	flagger       *flagger.Controller
 	db            *prom.DB
 
-	traffic  guarded[traffic]
-	policies guarded[policies]
-	canaries guarded[canaries]
-	queries  guarded[queries]
-	// routeAges has when each HTTPRoute was created.
-	routeAges guarded[map[string]time.Duration]
-	changes   changes
+	traffic    guarded[traffic]
+	policies   guarded[policies]
+	canaries   guarded[canaries]
+	queries    guarded[queries]
+	routeState guarded[routeState]
+	changes    changes
 
 	released atomic.Int64   // when the version was released; 0 before
 	failed   guarded[error] // of the driver or of a query
@@ -63,11 +62,11 @@ func newWorld(net *network.Network, spec cluster.RunSpec, log *event.Recorder, c
 		spec: spec, clock: c, log: log, net: net, hosts: newHostnames(sessionCount.Add(1)), db: db,
 		// NewClientset would parse an OpenAPI schema on each call.
 		kube: fake.NewSimpleClientset(), flaggerClient: flaggerfake.NewSimpleClientset(),
-		traffic:   guarded[traffic]{value: traffic{plane: plane, models: models}},
-		canaries:  guarded[canaries]{value: canaries{statuses: map[string]event.Canary{}}},
-		routeAges: guarded[map[string]time.Duration]{value: map[string]time.Duration{}},
-		changes:   changes{wake: make(chan struct{}, 1)},
-		stop:      make(chan struct{}),
+		traffic:    guarded[traffic]{value: traffic{plane: plane, models: models}},
+		canaries:   guarded[canaries]{value: canaries{statuses: map[string]event.Canary{}}},
+		routeState: guarded[routeState]{value: routeState{created: map[string]time.Duration{}}},
+		changes:    changes{wake: make(chan struct{}, 1)},
+		stop:       make(chan struct{}),
 	}, nil
 }
 

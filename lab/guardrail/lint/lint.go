@@ -58,7 +58,7 @@ type query struct {
 
 // Rules returns all rules.
 func Rules() []Rule {
-	return slices.Concat(canaryRules(), queryRules(), versionRules(), objectRules())
+	return slices.Concat(canaryRules(), queryRules(), versionRules(), objectRules(), linkerdRules())
 }
 
 // Check runs every rule on a validated set and returns the findings, ordered by file and line.

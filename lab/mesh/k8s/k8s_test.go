@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
+	v1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,23 +35,23 @@ func TestTargetPort(t *testing.T) {
 
 func TestRouteDefaults(t *testing.T) {
 	created := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	route := Route(&v1beta1.HTTPRoute{
+	route := Route(&v1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: "develop",
 			CreationTimestamp: metav1.NewTime(created)},
-		Spec: v1beta1.HTTPRouteSpec{
-			CommonRouteSpec: v1beta1.CommonRouteSpec{ParentRefs: []v1beta1.ParentReference{
+		Spec: v1.HTTPRouteSpec{
+			CommonRouteSpec: v1.CommonRouteSpec{ParentRefs: []v1.ParentReference{
 				{Name: "gateway"}, // no kind: a Gateway
-				{Name: "backend", Kind: new(v1beta1.Kind("Service")), Port: new(v1beta1.PortNumber(80))},
+				{Name: "backend", Kind: new(v1.Kind("Service")), Port: new(v1.PortNumber(80))},
 			}},
-			Rules: []v1beta1.HTTPRouteRule{{
-				Matches: []v1beta1.HTTPRouteMatch{{Path: &v1beta1.HTTPPathMatch{},
-					Headers: []v1beta1.HTTPHeaderMatch{{Name: "x-canary", Value: "always"}}}},
-				BackendRefs: []v1beta1.HTTPBackendRef{
-					{BackendRef: v1beta1.BackendRef{
-						BackendObjectReference: v1beta1.BackendObjectReference{Name: "backend-primary"},
+			Rules: []v1.HTTPRouteRule{{
+				Matches: []v1.HTTPRouteMatch{{Path: &v1.HTTPPathMatch{},
+					Headers: []v1.HTTPHeaderMatch{{Name: "x-canary", Value: "always"}}}},
+				BackendRefs: []v1.HTTPBackendRef{
+					{BackendRef: v1.BackendRef{
+						BackendObjectReference: v1.BackendObjectReference{Name: "backend-primary"},
 					}},
-					{BackendRef: v1beta1.BackendRef{
-						BackendObjectReference: v1beta1.BackendObjectReference{Name: "backend-canary"},
+					{BackendRef: v1.BackendRef{
+						BackendObjectReference: v1.BackendObjectReference{Name: "backend-canary"},
 						Weight:                 new(int32(0)),
 					}},
 				},

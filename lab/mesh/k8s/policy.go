@@ -27,6 +27,9 @@ func Policies(list []runtime.Object) (mesh.Policies, error) {
 func addPolicy(p *mesh.Policies, o runtime.Object) error {
 	switch v := o.(type) {
 	case *guardrail.Server:
+		if v.Spec.PodSelector == nil {
+			return nil // of workloads outside the cluster
+		}
 		p.Servers = append(p.Servers, server(v))
 	case *guardrail.AuthorizationPolicy:
 		p.Authorizations = append(p.Authorizations, authorization(v))
@@ -38,6 +41,8 @@ func addPolicy(p *mesh.Policies, o runtime.Object) error {
 			return fmt.Errorf("NetworkAuthentication %s/%s: %w", v.Namespace, v.Name, err)
 		}
 		p.Networks = append(p.Networks, n)
+	case *guardrail.HTTPLocalRateLimitPolicy, *guardrail.ServiceProfile:
+		// not modelled
 	default:
 		return fmt.Errorf("%T is not a policy that the mesh enforces", o)
 	}

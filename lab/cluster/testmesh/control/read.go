@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	v1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -59,7 +60,10 @@ func readPolicy(c resourceKind, u *unstructured.Unstructured) (runtime.Object, e
 	if err := errors.Join(append(strict, err)...); err != nil {
 		return nil, unreadable(u, err)
 	}
-	if s, ok := value.(*guardrail.Server); ok && s.Spec.PodSelector != nil {
+	if s, ok := value.(*guardrail.Server); ok {
+		if s.Spec.ExternalWorkloadSelector != nil {
+			return nil, unreadable(u, errors.New("it selects workloads outside the cluster"))
+		}
 		if _, err := metav1.LabelSelectorAsSelector(s.Spec.PodSelector); err != nil {
 			return nil, unreadable(u, err)
 		}
@@ -69,8 +73,8 @@ func readPolicy(c resourceKind, u *unstructured.Unstructured) (runtime.Object, e
 
 // readRoute decodes an HTTPRoute. Fields of later versions of the Gateway API are ignored, as
 // Linkerd's policy controller ignores what it does not know.
-func readRoute(u *unstructured.Unstructured) (*v1beta1.HTTPRoute, error) {
-	route := &v1beta1.HTTPRoute{}
+func readRoute(u *unstructured.Unstructured) (*v1.HTTPRoute, error) {
+	route := &v1.HTTPRoute{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, route); err != nil {
 		return nil, unreadable(u, err)
 	}
