@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/klog/v2"
@@ -31,8 +32,10 @@ import (
 type Client struct {
 	dynamic dynamic.Interface
 	mapper  meta.ResettableRESTMapper
-	now     func() time.Time
-	wait    func(context.Context, time.Duration) error
+	// core reads logs.
+	core kubernetes.Interface
+	now  func() time.Time
+	wait func(context.Context, time.Duration) error
 }
 
 // New returns a client of a cluster. It does not connect yet.
@@ -48,11 +51,15 @@ func New(cfg *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create a client of the cluster: %w", err)
 	}
-	return newClient(dyn, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(disc))), nil
+	core, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("create a client of the cluster: %w", err)
+	}
+	return newClient(dyn, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(disc)), core), nil
 }
 
-func newClient(dyn dynamic.Interface, mapper meta.ResettableRESTMapper) *Client {
-	return &Client{dynamic: dyn, mapper: mapper, now: time.Now, wait: backoff.Sleep}
+func newClient(dyn dynamic.Interface, mapper meta.ResettableRESTMapper, core kubernetes.Interface) *Client {
+	return &Client{dynamic: dyn, mapper: mapper, core: core, now: time.Now, wait: backoff.Sleep}
 }
 
 // silenceLogs keeps client-go from printing errors to the terminal that it also returns.

@@ -33,6 +33,10 @@ type Obstacle struct {
 	// Reason is Kubernetes' own: ImagePullBackOff, CrashLoopBackOff, Unschedulable. Message has
 	// details.
 	Reason, Message string
+	// Log is the line with the error in the log of a container that ended.
+	Log string
+	// ended is true if the container has ended and waits for its next restart.
+	ended bool
 	// permanent obstacles do not go away by waiting.
 	permanent bool
 }
@@ -48,10 +52,11 @@ func (o Obstacle) String() string {
 	if o.Container != "" {
 		text += ", container " + o.Container
 	}
-	return text + ": " + strings.Join(slices.DeleteFunc([]string{o.Reason, o.Message}, func(s string) bool {
-		return s == ""
-	}),
-		": ")
+	details := []string{o.Reason, o.Message}
+	if o.ended {
+		details = []string{o.Message, o.Log}
+	}
+	return text + ": " + strings.Join(slices.DeleteFunc(details, func(s string) bool { return s == "" }), ": ")
 }
 
 // pull reports whether the node does not have the image (kubernetes, pkg/kubelet/images/types.go).
@@ -85,28 +90,30 @@ func podObstacles(p *corev1.Pod, now time.Time) []Obstacle {
 		}
 	}
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if o, ok := containerObstacle(p, s, now); ok {
+		if o, ok := containerObstacle(p, &s, now); ok {
 			all = append(all, o)
 		}
 	}
 	return all
 }
 
-func containerObstacle(p *corev1.Pod, s corev1.ContainerStatus, now time.Time) (Obstacle, bool) {
+func containerObstacle(p *corev1.Pod, s *corev1.ContainerStatus, now time.Time) (Obstacle, bool) {
 	o := Obstacle{Pod: p.Name, Node: p.Spec.NodeName, Container: s.Name, Image: s.Image}
 	switch {
 	case s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" &&
 		s.State.Waiting.Reason != "PodInitializing":
 		o.Reason, o.Message = s.State.Waiting.Reason, s.State.Waiting.Message
 		if t := s.LastTerminationState.Terminated; t != nil {
-			o.Message = exitReason(t)
+			o.Message, o.Log, o.ended = exitReason(s, t), errorLine(t.Message), true
 		}
 		age := now.Sub(p.CreationTimestamp.Time)
 		o.permanent = o.pull() && (age >= pullGrace || o.Reason == "ErrImageNeverPull" ||
-			o.Reason == "InvalidImageName")
+			o.Reason == "InvalidImageName") || keepsEnding(s)
 		return o, true
 	case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
-		o.Reason, o.Message = s.State.Terminated.Reason, exitReason(s.State.Terminated)
+		t := s.State.Terminated
+		o.Reason, o.Message, o.Log = t.Reason, exitReason(s, t), errorLine(t.Message)
+		o.ended, o.permanent = true, keepsEnding(s)
 		return o, true
 	case s.State.Running != nil && !s.Ready && s.RestartCount > 0:
 		o.Reason, o.Message = "NotReady", fmt.Sprintf("restarted %d times", s.RestartCount)
@@ -118,9 +125,16 @@ func containerObstacle(p *corev1.Pod, s corev1.ContainerStatus, now time.Time) (
 	return o, false
 }
 
-func exitReason(t *corev1.ContainerStateTerminated) string {
-	text := fmt.Sprintf("ended with exit code %d (%s): %s", t.ExitCode, t.Reason, strings.TrimSpace(t.Message))
-	return strings.TrimSuffix(text, ": ")
+// exitReason says how often a container ended, and how the last time.
+func exitReason(s *corev1.ContainerStatus, t *corev1.ContainerStateTerminated) string {
+	text := fmt.Sprintf("ended with exit code %d", t.ExitCode)
+	if s.RestartCount > 0 {
+		text = fmt.Sprintf("ended %d times, the last time with exit code %d", s.RestartCount+1, t.ExitCode)
+	}
+	if t.Reason != "" && t.Reason != "Error" {
+		text += " (" + t.Reason + ")"
+	}
+	return text
 }
 
 // NotReady reports that an object did not become ready, and why.
@@ -158,8 +172,9 @@ func (e *NotReady) Hint() string {
 				"machine (coalmine bundle create -o FILE) and use it (coalmine up --bundle FILE)", o.Node, o.Image)
 		case o.Reason == "Unschedulable":
 			return "the node has too little memory or CPU left: give Docker more, or stop other programs"
-		case o.Reason == "CrashLoopBackOff":
-			return fmt.Sprintf("the log shows why: kubectl logs -n %s %s -c %s --previous", e.Ref.Namespace, o.Pod,
+		case o.ended:
+			return fmt.Sprintf("the log shows why: kubectl logs -n %s %s -c %s; coalmine up "+
+				"tries again with new pods", e.Ref.Namespace, o.Pod,
 				o.Container)
 		}
 	}

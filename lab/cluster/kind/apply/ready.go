@@ -24,8 +24,8 @@ func Waitable(objects []*unstructured.Unstructured) []Ref {
 
 // Ready waits until all objects are ready: Deployments, DaemonSets and StatefulSets are rolled out,
 // Jobs are complete, CRDs and API services are served, and webhooks have a ready endpoint. It ends
-// early if one cannot become ready: an image is not available, or a Job has failed. The error is
-// then, as at the context's end, a [NotReady] with the reason.
+// early if one cannot become ready: an image is not available, a container keeps ending, or a Job
+// has failed. The error is then, as at the context's end, a [NotReady] with the reason.
 func (c *Client) Ready(ctx context.Context, refs ...Ref) error {
 	inner, cancel := context.WithCancel(silenceLogs(ctx))
 	defer cancel()
@@ -158,6 +158,7 @@ func (c *Client) explain(ctx context.Context, r Ref, s state, err error) error {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		e.Obstacles = c.obstaclesNow(ctx, r)
 	}
+	c.addLogs(ctx, r.Namespace, e.Obstacles)
 	return e
 }
 
@@ -168,25 +169,9 @@ var errStuck = errors.New("it will not become ready without help")
 func (c *Client) obstaclesNow(ctx context.Context, r Ref) []Obstacle {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainTimeout)
 	defer cancel()
-	resource, err := c.resource(r, "")
+	_, all, err := c.podsOfWorkload(ctx, r)
 	if err != nil {
 		return nil
 	}
-	o, err := resource.Get(ctx, r.Name, metav1.GetOptions{})
-	if err != nil {
-		return nil
-	}
-	selector, ok := selectorOf(o)
-	if !ok {
-		return nil
-	}
-	pods, err := c.resource(podsOf(r.Namespace), "")
-	if err != nil {
-		return nil
-	}
-	all, err := pods.List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil
-	}
-	return obstacles(all.Items, c.now())
+	return obstacles(all, c.now())
 }

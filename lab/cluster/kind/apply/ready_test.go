@@ -3,10 +3,13 @@ package apply
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -41,7 +44,7 @@ metadata: {name: d-1, namespace: ns, labels: {app: d}, creationTimestamp: "2026-
 spec: {nodeName: node-1}
 status:
   containerStatuses:
-  - {name: proxy, image: "cr.l5d.io/linkerd/proxy:edge", ready: false, restartCount: 3, imageID: "", `+state+`}`)
+  - {name: proxy, image: "cr.l5d.io/linkerd/proxy:edge", ready: false, restartCount: 2, imageID: "", `+state+`}`)
 }
 
 func TestReadyAtOnce(t *testing.T) {
@@ -146,6 +149,116 @@ func TestMissingImageEndsTheWait(t *testing.T) {
 	}
 }
 
+// TestCrashLoopEndsTheWait: a container, or an init container, that has ended after three restarts
+// is named with the line of its log that has the error.
+func TestCrashLoopEndsTheWait(t *testing.T) {
+	const help = "Error: unknown flag: --simulate\nUsage:\n  proxy [flags]\n      --log-level string   debug, error\n"
+	loop := `restartCount: 3, lastState: {terminated: {exitCode: 1, reason: Error, message: "  --log-level string"}}, ` +
+		`state: {waiting: {reason: CrashLoopBackOff, message: back-off}}`
+	ended := `restartCount: 3, state: {terminated: {exitCode: 1, reason: Error}}`
+	for name, x := range map[string]struct{ kind, state string }{
+		"container": {"containerStatuses", loop}, "init container": {"initContainerStatuses", loop},
+		"just ended": {"containerStatuses", ended},
+	} {
+		s := newServer(t)
+		c, _ := newTestClient(t, s)
+		s.put(deploymentPath, deploymentAt(t, "0"))
+		s.put(podPath, one(t, `apiVersion: v1
+kind: Pod
+metadata: {name: d-1, namespace: ns, labels: {app: d}}
+spec: {nodeName: node-1}
+status:
+  `+x.kind+`:
+  - {name: proxy, image: "", ready: false, imageID: "", `+x.state+`}`))
+		s.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != podPath+"/log" {
+				return false
+			}
+			if r.URL.Query().Get("container") != "proxy" {
+				t.Errorf("%s: log of %q", name, r.URL.Query())
+			}
+			if r.URL.Query().Get("previous") == "true" { // as the kubelet answers for a container that was removed
+				_, _ = io.WriteString(w, "unable to retrieve container logs for containerd://0123")
+			} else {
+				_, _ = io.WriteString(w, help)
+			}
+			return true
+		}
+		err := c.Ready(context.Background(), theDeployment)
+		var found *NotReady
+		if !errors.As(err, &found) || len(found.Obstacles) != 1 {
+			t.Fatalf("%s: error %v", name, err)
+		}
+		want := "container proxy: ended 4 times, the last time with exit code 1: Error: unknown flag: --simulate"
+		if !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: error %q, want %q at its end", name, err, want)
+		}
+		if hint := found.Hint(); !strings.Contains(hint, "kubectl logs -n ns d-1 -c proxy") {
+			t.Errorf("%s: hint %q", name, hint)
+		}
+		replaced, err := c.ReplaceCrashed(context.Background(), theDeployment)
+		if err != nil || !slices.Equal(replaced, []string{"d-1"}) || !slices.Contains(s.log, "DELETE "+podPath) {
+			t.Errorf("%s: replaced %v, %v", name, replaced, err)
+		}
+	}
+}
+
+// TestFewRestartsAreWaitedFor: pods that are restarted until others are ready, and init containers
+// that were restarted and then succeeded, are normal.
+func TestFewRestartsAreWaitedFor(t *testing.T) {
+	for name, status := range map[string]string{
+		"twice": `containerStatuses: [{name: a, image: "", ready: false, imageID: "", restartCount: 2, ` +
+			`lastState: {terminated: {exitCode: 1}}, state: {waiting: {reason: CrashLoopBackOff}}}]`,
+		"in the end it ran": `initContainerStatuses: [{name: a, image: "", ready: true, imageID: "", restartCount: 5, ` +
+			`state: {terminated: {exitCode: 0}}}]`,
+		"it runs again": `containerStatuses: [{name: a, image: "", ready: false, imageID: "", restartCount: 5, ` +
+			`lastState: {terminated: {exitCode: 1}}, state: {running: {}}}]`,
+	} {
+		s := newServer(t)
+		c, _ := newTestClient(t, s)
+		s.put(deploymentPath, deploymentAt(t, "0"))
+		s.put(podPath, one(t, "apiVersion: v1\nkind: Pod\nmetadata: {name: d-1, namespace: ns, labels: {app: d}}\n"+
+			"spec: {nodeName: node-1}\nstatus: {"+status+"}"))
+		watches := 0
+		s.watched = func() {
+			if watches++; watches == 2 { // the pods are watched too
+				s.put(deploymentPath, deploymentAt(t, "1"))
+			}
+		}
+		if err := c.Ready(context.Background(), theDeployment); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestErrorLine(t *testing.T) {
+	for _, x := range []struct{ log, want string }{
+		{"",
+			""},
+		{"starting\n\nlistening on :8080\n",
+			"listening on :8080"},
+		{"Error: unknown flag: --x\nUsage:\n  app [flags]\n      --level error\n",
+			"Error: unknown flag: --x"},
+		{"flag provided but not defined: -x\nUsage of app:\n  -v\n\terror verbosity\n",
+			"flag provided but not defined: -x"},
+		{"cannot find its zone\npanic: no zone\n\ngoroutine 1 [running]:\n\tmain.go:3\n",
+			"panic: no zone"},
+		{`time="1" level=info msg="no error so far"` + "\n" + `time="1" level=error msg="exit status 4"` + "\nbye\n",
+			`time="1" level=error msg="exit status 4"`},
+		{"I0101 12:00:00 reading\nE0101 12:00:00 no configuration\nF0101 12:00:00 bye\n",
+			"E0101 12:00:00 no configuration"},
+		{"\x1b[31mconnection refused\x1b[0m by \x9bserver\n",
+			"[31mconnection refused[0m by ?server"},
+	} {
+		if got := errorLine(x.log); got != x.want {
+			t.Errorf("error in %q is %q, want %q", x.log, got, x.want)
+		}
+	}
+	if got := errorLine("error " + strings.Repeat("é", 1000)); len(got) > maxLine+len("…") || !utf8.ValidString(got) {
+		t.Errorf("%d bytes of a long line: %q", len(got), got)
+	}
+}
+
 // timed is a context whose deadline passes on demand.
 type timed struct {
 	context.Context
@@ -172,12 +285,12 @@ func TestDeadline(t *testing.T) {
 	for name, x := range map[string]struct{ state, error, hint string }{
 		"crashes": {
 			`lastState: {terminated: {exitCode: 2, reason: Error, message: "bad flag\n"}}, state: {waiting: {reason: CrashLoopBackOff, message: back-off}}`,
-			"container proxy: CrashLoopBackOff: ended with exit code 2 (Error): bad flag",
-			"kubectl logs -n ns d-1 -c proxy --previous",
+			"container proxy: ended 3 times, the last time with exit code 2: bad flag",
+			"kubectl logs -n ns d-1 -c proxy",
 		},
 		"young pull": {`state: {waiting: {reason: ErrImagePull, message: timeout}}`,
 			"image cr.l5d.io/linkerd/proxy:edge is not available (ErrImagePull): timeout", "bundle"},
-		"restarted": {`state: {running: {}}`, "restarted 3 times", ""},
+		"restarted": {`state: {running: {}}`, "restarted 2 times", ""},
 		"starting": {`state: {waiting: {reason: ContainerCreating}}`,
 			"0 of 1 replicas are available: context deadline exceeded", ""},
 	} {

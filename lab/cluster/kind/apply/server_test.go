@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
 
@@ -62,6 +63,8 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case strings.HasSuffix(r.URL.Path, "/log"):
+		refuse(w, http.StatusNotFound, "NotFound", "there are no logs")
 	case r.Method == http.MethodPatch:
 		s.patch(w, r)
 	case r.Method == http.MethodDelete:
@@ -308,7 +311,11 @@ func newTestClient(t *testing.T, s *server) (*Client, *clock) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, at := newClient(dyn, newMapper()), &clock{at: start}
+	core, err := kubernetes.NewForConfig(&rest.Config{Host: s.URL, QPS: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, at := newClient(dyn, newMapper(), core), &clock{at: start}
 	c.now, c.wait = at.now, at.wait
 	return c, at
 }

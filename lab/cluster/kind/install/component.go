@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -100,27 +101,90 @@ func (g *Installer) recorded(ctx context.Context, name string, m rendered) (bool
 	return err == nil && state.Step(name) == d, err
 }
 
-// apply applies a component and records it.
+// apply applies a component and records it. What an earlier attempt applied from the same inputs is
+// kept: to render a chart again would give it new keys, and restart pods that are well.
 func (g *Installer) apply(ctx context.Context, name string, m rendered, say func(string, ...any)) error {
 	d, err := m.digest()
 	if err != nil {
 		return err
 	}
+	missing, err := g.missing(ctx, name, d, m.objects)
+	if err != nil {
+		return err
+	}
 	// From here on the record does not describe the cluster until the last step is done.
-	if err := record(ctx, g.conn.kube, State{keyStep + name: "", KeyImage: "", keyStep + stepReady: ""}); err != nil {
+	change := State{keyStep + name: "", KeyImage: "", keyStep + stepReady: ""}
+	if len(missing) == len(m.objects) {
+		change[keyApplied+name] = ""
+	}
+	if err := record(ctx, g.conn.kube, change); err != nil {
 		return err
 	}
-	say("applying %d objects", len(m.objects))
-	if err := g.conn.apply.Apply(ctx, m.objects); err != nil {
-		return err
-	}
-	if awaited := apply.Waitable(m.objects); len(awaited) > 0 {
-		say("waiting for %s", refList(awaited))
-		if err := g.conn.apply.Ready(ctx, awaited...); err != nil {
+	if len(missing) > 0 {
+		say("applying %d objects", len(missing))
+		if err := g.conn.apply.Apply(ctx, missing); err != nil {
+			return err
+		}
+		if err := record(ctx, g.conn.kube, State{keyApplied + name: d}); err != nil {
 			return err
 		}
 	}
+	if err := g.waitForReady(ctx, apply.Waitable(m.objects), say); err != nil {
+		return err
+	}
 	return record(ctx, g.conn.kube, State{keyStep + name: d})
+}
+
+// waitForReady waits for workloads, with new pods for those that have given up.
+func (g *Installer) waitForReady(ctx context.Context, awaited []apply.Ref, say func(string, ...any)) error {
+	if len(awaited) == 0 {
+		return nil
+	}
+	replaced, err := g.conn.apply.ReplaceCrashed(ctx, awaited...)
+	if err != nil {
+		return err
+	}
+	if len(replaced) > 0 {
+		say("replacing pods whose containers kept ending: %s", strings.Join(replaced, ", "))
+	}
+	say("waiting for %s", refList(awaited))
+	return g.conn.apply.Ready(ctx, awaited...)
+}
+
+// missing returns the objects of a component that have to be applied: all of them, unless they were
+// applied from the same inputs before.
+func (g *Installer) missing(ctx context.Context, name, digest string,
+	objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+	state, err := g.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if state.Applied(name) != digest {
+		return objects, nil
+	}
+	var missing []*unstructured.Unstructured
+	for _, o := range objects {
+		_, err := g.conn.apply.Get(ctx, apply.RefOf(o))
+		switch {
+		case apierrors.IsNotFound(err) && hasKeys(o):
+			return objects, nil // the others have to fit new keys
+		case apierrors.IsNotFound(err):
+			missing = append(missing, o)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+// hasKeys reports whether a chart may have generated keys for an object, or certificates that fit
+// them.
+func hasKeys(o *unstructured.Unstructured) bool {
+	switch o.GetKind() {
+	case "Secret", "APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
+		return true
+	}
+	return false
 }
 
 // refList names what is waited for, as far as it fits on a line.

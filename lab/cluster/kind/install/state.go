@@ -26,6 +26,9 @@ const (
 	keyMeshSteps = "mesh-steps"
 	// keyStep starts the key of each finished step; its value is the digest of the step's inputs.
 	keyStep = "step."
+	// keyApplied starts the key of each step whose objects are all applied, though they may not be
+	// ready; its value is the same digest.
+	keyApplied = "applied."
 )
 
 // State is what the installation has recorded.
@@ -69,6 +72,9 @@ func ReadState(ctx context.Context, kube kubernetes.Interface) (State, error) {
 
 // Step returns the digest recorded for a step, or "" if it is not done.
 func (s State) Step(name string) string { return s[keyStep+name] }
+
+// Applied returns the digest recorded for a step whose objects are applied, or "" if they are not.
+func (s State) Applied(name string) string { return s[keyApplied+name] }
 
 // Up reports whether all steps are done.
 func (s State) Up() bool { return s[KeyImage] != "" && s.Step(stepReady) != "" }
