@@ -14,6 +14,7 @@ import (
 	"coalmine/cmd/internal/cli"
 	"coalmine/lab/cluster/deployment"
 	"coalmine/lab/cluster/names"
+	"coalmine/lab/scenario"
 	"coalmine/lab/service"
 	"coalmine/lab/service/server"
 )
@@ -22,6 +23,8 @@ type appFlags struct {
 	deployment.Options
 	scenario string
 	onKill   string
+	// runSpec is the file with the run spec, in pods of a run: Version is then a neutral name.
+	runSpec string
 }
 
 // What a service does when it runs out of memory.
@@ -86,6 +89,8 @@ func (f *appFlags) register(flags *pflag.FlagSet) {
 		"`ADDRESS` too")
 	flags.StringVar(&f.onKill, "on-kill", onKillRestart,
 		"`ACTION` when a service runs out of memory: restart it, or exit with code 137")
+	flags.StringVar(&f.runSpec, "run-spec", "", "`FILE` with the run spec of a pod")
+	_ = flags.MarkHidden("run-spec") // it is there
 	flags.DurationVar(&f.Linger, "linger", 0, "after a signal, stay up but not ready for this `TIME`")
 	flags.DurationVar(&f.Drain, "drain", 10*time.Second, "`TIME` for requests in flight after that")
 }
@@ -150,6 +155,11 @@ func (env *Env) app(ctx context.Context, f appFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.runSpec != "" {
+		if err := env.resolveVersion(s, &f); err != nil {
+			return err
+		}
+	}
 	config, err := deployment.New(s, f.Options)
 	if err != nil {
 		return err
@@ -171,4 +181,17 @@ func (env *Env) app(ctx context.Context, f appFlags) error {
 		return cli.ExitCode(exitKilled)
 	}
 	return err
+}
+
+// resolveVersion looks up in the run spec which version a neutral name stands for.
+func (env *Env) resolveVersion(s *scenario.Scenario, f *appFlags) error {
+	spec, err := env.readRunSpec(f.runSpec)
+	if err != nil {
+		return err
+	}
+	f.VersionLabel = f.Version
+	if f.Version = s.VersionOf(f.Service, f.VersionLabel, spec.Version, spec.Seed); f.Version == "" {
+		return fmt.Errorf("the run calls no version of %s %q: check the run spec %s", f.Service, f.VersionLabel, f.runSpec)
+	}
+	return nil
 }

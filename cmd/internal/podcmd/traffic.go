@@ -74,7 +74,7 @@ func (env *Env) traffic(ctx context.Context, f trafficFlags) error {
 		return err
 	}
 	c := trafficpod.Config{
-		Scenario: s, Seed: spec.Seed, Pod: pod, Targets: serviceURLs(s),
+		Scenario: s, Spec: spec, Pod: pod, Targets: serviceURLs(s),
 		Log:   slog.New(slog.NewTextHandler(env.Err, nil)),
 		Agent: &client.Agent{Base: f.agent, Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
 	}

@@ -13,6 +13,7 @@ import (
 
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/podstatus"
+	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
 	"coalmine/lab/scenario"
@@ -80,25 +81,31 @@ func (a *Agent) denials(ctx context.Context) (denials, error) {
 		if !ok {
 			continue
 		}
-		workloads := map[client.WorkloadVersion]bool{}
+		denying := map[client.WorkloadVersion]bool{}
 		for _, p := range append(canaries, primaries...) {
 			server, denied := a.denies(&policies, &p, identityOf(a.scenario, caller))
 			if !denied {
 				continue
 			}
-			w := client.WorkloadVersion{Workload: deploymentOf(&p), Version: versionOf(&p)}
-			workloads[w] = true
+			w := client.WorkloadVersion{Workload: deploymentOf(&p), Version: a.versionOf(&p)}
+			denying[w] = true
 			if w.Version != a.scenario.Released().Baseline && !slices.Contains(guardrails, server) {
 				d.byRelease[path.Client] = true
 			}
 		}
-		for w := range workloads {
-			if len(workloads) == 1 {
+		for w := range denying {
+			if len(denying) == 1 {
 				d.by[path.Client] = w
 			}
 		}
 	}
 	return d, nil
+}
+
+// versionOf returns the version of a pod of the released service, by the scenario's name.
+func (a *Agent) versionOf(p *corev1.Pod) string {
+	return a.scenario.VersionOf(a.scenario.Release.Service, p.Labels[workloads.LabelVersion], a.spec.Version,
+		a.spec.Seed)
 }
 
 // guardrailPolicies returns the Servers and default policies that the guardrails set.

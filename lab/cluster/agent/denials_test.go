@@ -30,12 +30,12 @@ func TestDenialsAreAttributed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := shop(t)
 			s.Traffic.Rate = loadgen.Curve{Constant: 50}
-			clients, route := rollout(10)
+			clients, route := rollout(t, 10)
 			addRoute(t, clients, route)
 			server := `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"Server","metadata":{"name":"backend","namespace":"develop"},
 				"spec":{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":[` + c.apps + `]}]},"port":"http","accessPolicy":"deny"}}`
 			create(t, clients, "v1beta3", "servers", server)
-			spec := client.RunSpec{TrafficPods: map[string]int{"edge": 1}}
+			spec := client.RunSpec{Version: "v2", Seed: 1, TrafficPods: map[string]int{"edge": 1}}
 			if c.guardrails {
 				spec.Guardrails = map[string]string{"canary.yaml": guardrails, "policy.yaml": server}
 			}

@@ -96,11 +96,12 @@ func service(name, app string) *corev1.Service {
 		Spec: corev1.ServiceSpec{Selector: map[string]string{"app": app}}}
 }
 
-// rollout is what Flagger has in the cluster while it shifts traffic.
-func rollout(weight int32) (agent.Clients, *v1beta1.HTTPRoute) {
+// rollout is what Flagger has in the cluster while it shifts traffic, in a run with seed 1.
+func rollout(t testing.TB, weight int32) (agent.Clients, *v1beta1.HTTPRoute) {
+	s := shop(t)
 	c := fakes(
-		pod("canary-1", "backend", "v2", "127.0.0.1", true),
-		pod("primary-1", "backend-primary", "v1", "127.0.0.1", true),
+		pod("canary-1", "backend", s.NeutralVersion("backend", "v2", 1), "127.0.0.1", true),
+		pod("primary-1", "backend-primary", s.NeutralVersion("backend", "v1", 1), "127.0.0.1", true),
 		service("backend", "backend-primary"), service("backend-canary", "backend"),
 		service("backend-primary", "backend-primary"),
 	)
@@ -173,7 +174,7 @@ func TestGates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			proxy := `request_total{direction="inbound",target_addr="10.1.2.3:8080",tls="true",client_id="frontend.develop.serviceaccount.identity.linkerd.cluster.local"} 9`
-			clients, route := rollout(10)
+			clients, route := rollout(t, 10)
 			if c.change != nil {
 				c.change(clients, &proxy)
 			}
@@ -257,7 +258,7 @@ func TestPolicyGate(t *testing.T) {
 		"pod without proxy": {both, frontend, true, 412, "canary pod canary-1 has no proxy and admits any client"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clients, route := rollout(10)
+			clients, route := rollout(t, 10)
 			addRoute(t, clients, route)
 			policyOn(t, clients, c.apps, c.identities)
 			if c.unmeshed {
@@ -290,7 +291,7 @@ func TestGateErrors(t *testing.T) {
 		resource string
 	}{{"mtls", "pods"}, {"policy", "pods"}, {"policy", "meshtlsauthentications"}, {"rollback-drill", "httproutes"}} {
 		t.Run(c.path+" without "+c.resource, func(t *testing.T) {
-			clients, route := rollout(10)
+			clients, route := rollout(t, 10)
 			addRoute(t, clients, route)
 			clients.Kube.(*fake.Clientset).PrependReactor("list", c.resource, down)
 			clients.Flagger.(*flaggerfake.Clientset).PrependReactor("list", c.resource, down)
@@ -354,7 +355,7 @@ func TestRollbackDrill(t *testing.T) {
 			event.RollbackDrill{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clients, route := rollout(0)
+			clients, route := rollout(t, 0)
 			if c.routed {
 				addRoute(t, clients, route)
 			}
@@ -385,14 +386,16 @@ func TestRollbackDrill(t *testing.T) {
 }
 
 func TestWeights(t *testing.T) {
-	clients, route := rollout(10)
+	clients, route := rollout(t, 10)
 	addRoute(t, clients, route)
+	s := shop(t)
+	old, release := s.NeutralVersion("backend", "v1", 1), s.NeutralVersion("backend", "v2", 1)
 	var clock struct {
 		sync.Mutex
 		time.Time
 	}
 	clock.Time = time.Unix(1000, 0)
-	a := open(t, agent.Config{Scenario: shop(t), Clients: clients, Now: func() time.Time {
+	a := open(t, agent.Config{Scenario: s, Clients: clients, Now: func() time.Time {
 		clock.Lock()
 		defer clock.Unlock()
 		return clock.Time
@@ -406,7 +409,7 @@ func TestWeights(t *testing.T) {
 			}
 		}
 	}
-	check(map[string]float64{"v1": 90, "v2": 10, "v9": 0})
+	check(map[string]float64{old: 90, release: 10, "r-none": 0, "v2": 0})
 	// A canary that is not ready leaves its share to the primary.
 	if err := clients.Kube.CoreV1().Pods("develop").Delete(t.Context(), "canary-1",
 		metav1.DeleteOptions{}); err != nil {
@@ -415,5 +418,5 @@ func TestWeights(t *testing.T) {
 	clock.Lock()
 	clock.Time = clock.Add(time.Second)
 	clock.Unlock()
-	check(map[string]float64{"v1": 100, "v2": 0})
+	check(map[string]float64{old: 100, release: 0})
 }

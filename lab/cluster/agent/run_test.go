@@ -59,7 +59,7 @@ func shop(t testing.TB) *scenario.Scenario {
 }
 
 // pods serves the services of a scenario at versions, each as a Deployment of its name.
-func pods(t testing.TB, s *scenario.Scenario, versions map[string]string) map[string]*url.URL {
+func pods(t testing.TB, s *scenario.Scenario, seed uint64, versions map[string]string) map[string]*url.URL {
 	t.Helper()
 	plan, err := loadgen.NewPlan(s.Traffic, 1, 0)
 	if err != nil {
@@ -86,7 +86,8 @@ func pods(t testing.TB, s *scenario.Scenario, versions map[string]string) map[st
 		}
 		w := plan.Workload()
 		server, err := server.New(server.Config{
-			Service: svc.Name, Version: version, Deployment: svc.Name, Workload: &w, Clock: clock, Upstreams: addresses,
+			Service: svc.Name, Version: s.NeutralVersion(svc.Name, version, seed), Deployment: svc.Name, Workload: &w,
+			Clock: clock, Upstreams: addresses,
 			Model: services.Compiler(svc.Versions[version].Behaviour, services.Vocabulary(plan), svc.Name),
 		})
 		if err != nil {
@@ -206,7 +207,7 @@ func (s *servedAgent) send(ctx context.Context, sc *scenario.Scenario, seed uint
 			at := len(c.errs)
 			c.errs = append(c.errs, nil)
 			config := trafficpod.Config{
-				Scenario: sc, Seed: seed, Pod: client.TrafficPod{Client: name, Index: i + 1, Count: n,
+				Scenario: sc, Spec: client.RunSpec{Version: "v2", Seed: seed}, Pod: client.TrafficPod{Client: name, Index: i + 1, Count: n,
 					Process: fmt.Sprint(name, i)},
 				Agent: &client.Agent{Base: s.url, Transport: transport()}, Targets: targets,
 			}
@@ -317,7 +318,7 @@ func TestPodsAddUpToOneLoad(t *testing.T) {
 	spec := client.RunSpec{Version: "v2", Seed: seed, TrafficPods: map[string]int{"edge": 3, "lounge": 1, "idle": 1}}
 	a := open(t, agent.Config{Scenario: s, Spec: spec})
 	lines := uint64(0)
-	group := a.send(t.Context(), s, seed, spec.TrafficPods, pods(t, s, versions), func() http.RoundTripper {
+	group := a.send(t.Context(), s, seed, spec.TrafficPods, pods(t, s, seed, versions), func() http.RoundTripper {
 		lines++
 		return &lossy{t: t, next: http.DefaultTransport, draws: rng.New(lines, "lossy")}
 	})
@@ -383,7 +384,7 @@ func TestPodThatDies(t *testing.T) {
 	s := shop(t)
 	spec := client.RunSpec{Seed: 1, TrafficPods: map[string]int{"edge": 1, "lounge": 1}}
 	a := open(t, agent.Config{Scenario: s, Spec: spec})
-	targets := pods(t, s, nil)
+	targets := pods(t, s, 1, nil)
 	doomed, evict := context.WithCancelCause(t.Context())
 	one := a.send(doomed, s, 1, map[string]int{"edge": 1}, targets, func() http.RoundTripper {
 		return http.DefaultTransport

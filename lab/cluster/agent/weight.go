@@ -8,17 +8,17 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"coalmine/lab/cluster/podstatus"
+	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/mesh"
 	"coalmine/lab/scenario"
 )
 
-// weights answers which share of the traffic each version of each service gets. Every pod asks each
-// second, and all get the result that was read last.
+// weights answers which share of the traffic each version of each service gets, by the neutral name
+// of the version. Every pod asks each second, and all get the result that was read last.
 type weights struct {
 	cluster *cluster
 	now     func() time.Time
@@ -94,7 +94,7 @@ func defaultRule(table *mesh.Table, s *scenario.Service) *mesh.CompiledRule {
 		Weight: 1}}}}
 }
 
-// endpoints returns the versions of the ready pods behind each Service.
+// endpoints returns the neutral names of the versions of the ready pods behind each Service.
 func (c *cluster) endpoints(ctx context.Context) (map[string][]string, error) {
 	services, err := c.Kube.CoreV1().Services(scenario.Namespace).List(ctx, metav1.ListOptions{})
 	pods, err2 := c.Kube.CoreV1().Pods(scenario.Namespace).List(ctx, metav1.ListOptions{})
@@ -109,14 +109,9 @@ func (c *cluster) endpoints(ctx context.Context) (map[string][]string, error) {
 		}
 		for i := range pods.Items {
 			if p := &pods.Items[i]; podstatus.Serving(p) && selector.Matches(labels.Set(p.Labels)) {
-				versions[s.Name] = append(versions[s.Name], versionOf(p))
+				versions[s.Name] = append(versions[s.Name], p.Labels[workloads.LabelVersion])
 			}
 		}
 	}
 	return versions, nil
 }
-
-// versionLabel is on the pods of the demo services.
-const versionLabel = "version"
-
-func versionOf(p *corev1.Pod) string { return p.Labels[versionLabel] }

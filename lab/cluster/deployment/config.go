@@ -25,8 +25,10 @@ type Config struct {
 
 // serviceConfig is a service that runs here.
 type serviceConfig struct {
-	service   *scenario.Service
-	version   string
+	service *scenario.Service
+	version string
+	// label is what the service calls its version; see [Options.VersionLabel].
+	label     string
 	behaviour service.Behaviour
 	// selected is set for the service that version, faults and weight apply to.
 	selected bool
@@ -80,6 +82,10 @@ func (c *Config) selectVersion(target *scenario.Service) error {
 		s := &c.services[i]
 		if s.selected {
 			s.version = version
+		}
+		s.label = s.version
+		if s.selected && o.VersionLabel != "" {
+			s.label = o.VersionLabel
 		}
 		s.behaviour = s.service.Versions[s.version].Behaviour
 		if s.selected {

@@ -64,7 +64,7 @@ func (c *Config) Listen(clock server.Clock, log *slog.Logger) (*Group, error) {
 		}
 		if r.selected {
 			g.sidecar.server, g.sidecar.service, g.sidecar.version, g.sidecar.log = r.server, r.service.Name,
-				r.version, log
+				r.label, log
 		}
 	}
 	if err := g.sidecar.open(c.options); err != nil {
@@ -76,7 +76,7 @@ func (c *Config) Listen(clock server.Clock, log *slog.Logger) (*Group, error) {
 func (c *Config) serverConfig(r *runningService, clock server.Clock) server.Config {
 	w := c.plan.Workload()
 	config := server.Config{
-		Service: r.service.Name, Version: r.version, Workload: &w, Seed: c.options.Seed, Clock: clock,
+		Service: r.service.Name, Version: r.label, Workload: &w, Seed: c.options.Seed, Clock: clock,
 		Model:      services.Compiler(r.behaviour, services.Vocabulary(c.plan), r.service.Name),
 		ExitOnKill: c.options.ExitOnKill, Linger: c.options.Linger, Drain: c.options.Drain,
 	}
@@ -124,7 +124,11 @@ func (g *Group) Close() error {
 func (g *Group) WriteAddresses(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range g.services {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", r.service.Name, withRole(g.scenario, r.service, r.version), r.address)
+		version := r.label
+		if version == r.version {
+			version = withRole(g.scenario, r.service, version)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", r.service.Name, version, r.address)
 	}
 	if l := g.sidecar.metrics; l != nil {
 		fmt.Fprintf(table, "metrics\tof %s\t%s\n", g.sidecar.service, localURL(l))

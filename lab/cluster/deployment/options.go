@@ -14,6 +14,8 @@ type Options struct {
 	// Version is the version of Service, or of the released service, by name, role or both: v2,
 	// faulty or v2-faulty. "" is the baseline.
 	Version string
+	// VersionLabel is what the service calls Version in metrics and responses; "" is its own name.
+	VersionLabel string
 	// Listen is the address of the first service. The others listen on free ports of the loopback
 	// interface.
 	Listen string

@@ -166,7 +166,7 @@ func (c *Cluster) createServices(ctx context.Context, f cluster.RunSpec) ([]even
 	if err != nil {
 		return nil, err
 	}
-	all := workloadsOf(f.Scenario, c.image).Objects()
+	all := workloadsOf(f.Scenario, f.Seed, c.image).Objects()
 	all = append(all[:1:1], append([]runtime.Object{config},
 		all[1:]...)...) // in the namespace, and before the pods that read it
 	if err := c.clients.apply(ctx, all...); err != nil {

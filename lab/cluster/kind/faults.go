@@ -8,9 +8,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/cluster/podstatus"
-	"coalmine/lab/scenario"
 )
 
 // role is the role of a pod in a run.
@@ -69,7 +69,7 @@ const controlPlaneTimeout = 30 * time.Second
 // health watches the pods and nodes that a run depends on, and keeps the first fault. It is safe
 // for concurrent use.
 type health struct {
-	scenario *scenario.Scenario
+	spec cluster.RunSpec
 	// decided reports whether the rollout is over.
 	decided func() bool
 
@@ -84,8 +84,8 @@ type health struct {
 	firstFault error
 }
 
-func newHealth(s *scenario.Scenario, decided func() bool) *health {
-	return &health{scenario: s, decided: decided, known: map[types.UID]*corev1.Pod{},
+func newHealth(f cluster.RunSpec, decided func() bool) *health {
+	return &health{spec: f, decided: decided, known: map[types.UID]*corev1.Pod{},
 		notReady: map[types.UID]time.Time{}, nodes: map[string]bool{}}
 }
 
@@ -242,12 +242,11 @@ func (h *health) modelledOOM(r role, p *corev1.Pod, s corev1.ContainerStatus) bo
 		return false
 	}
 	t := s.LastTerminationState.Terminated
-	svc := h.scenario.Service(s.Name)
+	svc := h.spec.Scenario.Service(s.Name)
 	if t == nil || svc == nil || t.ExitCode != exitKilled || t.Reason == "OOMKilled" {
 		return false
 	}
-	return svc.Versions[versionOf(&corev1.PodTemplateSpec{ObjectMeta: p.ObjectMeta,
-		Spec: p.Spec})].Behaviour.Memory.Limit > 0
+	return svc.Versions[versionOf(h.spec, &p.Spec)].Behaviour.Memory.Limit > 0
 }
 
 // statuses returns the statuses of the containers that run as long as the pod: its containers and

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -10,8 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"coalmine/lab/cluster/names"
-	"coalmine/lab/scenario"
-	"coalmine/lab/service"
 )
 
 // podOf returns a ready pod of a role.
@@ -22,8 +21,7 @@ func podOf(r role) *corev1.Pod {
 			Labels: map[string]string{"app": "backend"}},
 		Spec: corev1.PodSpec{
 			InitContainers: []corev1.Container{{Name: "init"}, {Name: "sidecar", RestartPolicy: &always}},
-			Containers: []corev1.Container{{Name: "backend",
-				Env: []corev1.EnvVar{{Name: versionVariable, Value: "leaky"}}}},
+			Containers:     []corev1.Container{{Name: "backend", Env: envOf("leaky")}},
 		},
 		Status: corev1.PodStatus{
 			Phase:                 corev1.PodRunning,
@@ -64,13 +62,6 @@ func restart(container string, code int32, reason string) func(*corev1.Pod) {
 	}
 }
 
-func version(name string, then func(*corev1.Pod)) func(*corev1.Pod) {
-	return func(p *corev1.Pod) {
-		p.Spec.Containers[0].Env[0].Value = name
-		then(p)
-	}
-}
-
 func unready(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionFalse }
 
 func deleting(p *corev1.Pod) {
@@ -92,17 +83,14 @@ func evicted(p *corev1.Pod) {
 			Message: "by the eviction API"})
 }
 
-// healthOf watches a scenario whose service has a version that can run out of memory, and one that
-// cannot.
-func healthOf(decided bool) *health {
-	return newHealth(&scenario.Scenario{Services: []scenario.Service{{Name: "backend",
-		Versions: map[string]scenario.Version{
-			"leaky": {Behaviour: service.Behaviour{Memory: service.Memory{Base: 1, Limit: 100}}}, "tight": {},
-		}}}}, func() bool { return decided })
+// healthOf watches a run that releases a version: "leaky" can run out of memory, "tight" cannot.
+func healthOf(version string, decided bool) *health {
+	return newHealth(runOf(version), func() bool { return decided })
 }
 
 func TestFaultsOfPods(t *testing.T) {
 	for name, c := range map[string]struct {
+		version string // "" is leaky
 		role    role
 		become  func(*corev1.Pod)
 		gone    bool
@@ -123,8 +111,7 @@ func TestFaultsOfPods(t *testing.T) {
 		"a traffic pod has ended":      {role: roleTraffic, become: succeeded},
 		"a service runs out of memory": {role: roleService, become: restart("backend", exitKilled, "Error")},
 		"a service without a memory limit exits so": {role: roleService,
-			become: version("tight", restart("backend", exitKilled,
-				"Error")), want: "it ended with exit code 137"},
+			version: "tight", become: restart("backend", exitKilled, "Error"), want: "it ended with exit code 137"},
 		"the machine runs out of memory": {role: roleService, become: restart("backend", exitKilled, "OOMKilled"),
 			want: "(OOMKilled)"},
 		"a service crashes": {role: roleService, become: restart("backend", 2, "Error"),
@@ -156,7 +143,7 @@ func TestFaultsOfPods(t *testing.T) {
 		"an unrelated pod fails":            {role: roleNone, become: failed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h, p := healthOf(c.decided), podOf(c.role)
+			h, p := healthOf(cmp.Or(c.version, "leaky"), c.decided), podOf(c.role)
 			at := time.Unix(100, 0)
 			p.Status.ContainerStatuses[0].RestartCount = 3 // before the run
 			h.pod(p.DeepCopy(), at)
@@ -186,7 +173,7 @@ func TestFaultsOfPods(t *testing.T) {
 
 // A pod that is created during the run has no earlier state.
 func TestFaultsOfNewPods(t *testing.T) {
-	h, p := healthOf(false), podOf(roleService)
+	h, p := healthOf("leaky", false), podOf(roleService)
 	h.start()
 	restart("backend", 1, "Error")(p)
 	h.pod(p, time.Unix(0, 0))
@@ -196,7 +183,7 @@ func TestFaultsOfNewPods(t *testing.T) {
 }
 
 func TestFaultsOfTheControlPlane(t *testing.T) {
-	h, p := healthOf(false), podOf(roleControl)
+	h, p := healthOf("leaky", false), podOf(roleControl)
 	begin := time.Unix(100, 0)
 	h.start()
 	unready(p)
@@ -224,7 +211,7 @@ func TestFaultsOfNodes(t *testing.T) {
 		}}
 	}
 	at := time.Unix(0, 0)
-	h := healthOf(true)
+	h := healthOf("leaky", true)
 	h.start()
 	h.node(node("a", corev1.ConditionTrue), at)
 	h.node(node("b", corev1.ConditionFalse), at) // it never was ready

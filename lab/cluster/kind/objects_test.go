@@ -10,9 +10,11 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"coalmine/lab/cluster"
@@ -49,30 +51,60 @@ func library(t *testing.T, f func(*testing.T, *scenario.Folder, *scenario.Scenar
 }
 
 // Flagger treats a changed template as a release: setting a Deployment to its current version must
-// change nothing, and another version must change only its environment and label, unless the
-// scenario says more.
+// change nothing, and a release must change its template. The run knows which version that is.
 func TestReleaseChangesOnlyTheVersion(t *testing.T) {
 	library(t, func(t *testing.T, _ *scenario.Folder, s *scenario.Scenario) {
-		for _, o := range workloadsOf(s, testImage).Objects() {
+		for _, o := range workloadsOf(s, 3, testImage).Objects() {
 			d, ok := o.(*appsv1.Deployment)
 			if !ok {
 				continue
 			}
-			svc, again := s.Service(d.Name), d.DeepCopy()
-			workloadsOf(s, testImage).SetVersion(again, svc, svc.Baseline)
-			if !reflect.DeepEqual(d, again) {
+			svc := s.Service(d.Name)
+			if again := releaseOf(s, d, svc.Baseline, 3); !reflect.DeepEqual(d, again) {
 				t.Errorf("%s at %s changes by releasing the current version", d.Name, svc.Baseline)
 			}
+			if svc.Name != s.Release.Service {
+				continue
+			}
 			for version := range svc.Versions {
-				released := d.DeepCopy()
-				workloadsOf(s, testImage).SetVersion(released, svc, version)
-				if got := versionOf(&released.Spec.Template); got != version {
+				released := releaseOf(s, d, version, 3)
+				f := cluster.RunSpec{Scenario: s, Seed: 3, Version: version}
+				if got := versionOf(f, &released.Spec.Template.Spec); got != version {
 					t.Errorf("%s runs %q after the release of %s", d.Name, got, version)
 				}
 				if version != svc.Baseline && reflect.DeepEqual(d.Spec.Template, released.Spec.Template) {
 					t.Errorf("the release of %s %s changes nothing", d.Name, version)
 				}
 			}
+		}
+	})
+}
+
+// releaseOf returns a Deployment after the release of a version.
+func releaseOf(s *scenario.Scenario, d *appsv1.Deployment, version string, seed uint64) *appsv1.Deployment {
+	d = d.DeepCopy()
+	workloadsOf(s, seed, testImage).SetVersion(d, s.Service(d.Name), version)
+	return d
+}
+
+// Guardrails cannot tell a faulty release from a healthy one by its Deployment: the template, and
+// its hash with it, depends on the seed alone. What the scenario itself gives its versions is the
+// exception.
+func TestTemplatesOfReleasesAreEqual(t *testing.T) {
+	library(t, func(t *testing.T, _ *scenario.Folder, s *scenario.Scenario) {
+		svc := s.Released()
+		for name, v := range svc.Versions { // differences that are the scenario's
+			v.Labels, v.Annotations, v.ServiceAccount = nil, nil, ""
+			svc.Versions[name] = v
+		}
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: svc.Name}, Spec: appsv1.DeploymentSpec{
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: make([]corev1.Container, 1)}}}}
+		faulty, healthy := releaseOf(s, d, s.Release.Faulty, 3), releaseOf(s, d, s.Release.Healthy, 3)
+		if diff := cmp.Diff(faulty, healthy); diff != "" {
+			t.Errorf("the Deployments differ (-faulty +healthy):\n%s", diff)
+		}
+		if other := releaseOf(s, d, s.Release.Faulty, 4); reflect.DeepEqual(faulty, other) {
+			t.Error("the template is the same under another seed")
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	gatewayv1beta1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
 
+	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/cluster/workloads"
@@ -27,9 +28,8 @@ const (
 
 // observer turns watch events of a run's objects into facts. It is safe for concurrent use.
 type observer struct {
-	// release is the released service: the phase of its canary is the run's.
-	release string
-	note    func(at time.Time, source string, f event.Fact)
+	spec cluster.RunSpec
+	note func(at time.Time, source string, f event.Fact)
 
 	mu        sync.Mutex
 	phase     string
@@ -39,9 +39,9 @@ type observer struct {
 	cookies   workloads.AffinityCookies
 }
 
-func newObserver(release string, note func(time.Time, string, event.Fact)) *observer {
+func newObserver(f cluster.RunSpec, note func(time.Time, string, event.Fact)) *observer {
 	return &observer{
-		release: release, note: note,
+		spec: f, note: note,
 		statuses: map[string]event.Canary{}, routes: map[string]string{}, workloads: map[string]event.Workload{},
 	}
 }
@@ -63,7 +63,7 @@ func (o *observer) canary(c *flaggerv1.Canary, at time.Time) {
 	defer o.mu.Unlock()
 	same := o.statuses[c.Name] == status
 	o.statuses[c.Name] = status
-	if status.Target == o.release {
+	if status.Target == o.spec.Scenario.Release.Service { // the run's phase is that of its canary
 		o.phase = status.Phase
 	}
 	o.cookies.Add(c)
@@ -76,7 +76,7 @@ func (o *observer) canaryGone(c *flaggerv1.Canary, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.statuses, c.Name)
-	if c.Spec.TargetRef.Name == o.release {
+	if c.Spec.TargetRef.Name == o.spec.Scenario.Release.Service {
 		o.phase = ""
 	}
 	o.note(at, canarySource(c.Name), event.Deleted{ObjectKind: flaggerv1.CanaryKind, Namespace: c.Namespace,
@@ -110,7 +110,7 @@ func (o *observer) routeGone(r *gatewayv1beta1.HTTPRoute, at time.Time) {
 // deployment notes the state of a Deployment if its replicas changed.
 func (o *observer) deployment(d *appsv1.Deployment, at time.Time) {
 	fact := event.Workload{
-		Name: d.Name, Version: versionOf(&d.Spec.Template), Desired: 1,
+		Name: d.Name, Version: versionOf(o.spec, &d.Spec.Template.Spec), Desired: 1,
 		Updated: int(d.Status.UpdatedReplicas), Ready: int(d.Status.ReadyReplicas),
 	}
 	if d.Spec.Replicas != nil {

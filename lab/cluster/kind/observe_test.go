@@ -18,9 +18,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/event"
+	"coalmine/lab/scenario"
+	"coalmine/lab/service"
 )
 
 // notes are the facts of an observer, as kind, source and JSON.
@@ -77,11 +80,27 @@ func routeObject(name, cookie string) *gatewayv1beta1.HTTPRoute {
 	}
 }
 
+// runOf returns a run with seed 1 that releases a version of the backend.
+func runOf(version string) cluster.RunSpec {
+	return cluster.RunSpec{Version: version, Seed: 1, Scenario: &scenario.Scenario{
+		Release: scenario.Release{Service: "backend"},
+		Services: []scenario.Service{{Name: "backend", Baseline: "v1", Versions: map[string]scenario.Version{
+			"leaky": {Behaviour: service.Behaviour{Memory: service.Memory{Base: 1, Limit: 100}}}, "tight": {},
+		}}},
+	}}
+}
+
+// envOf returns the variables of pods of the backend at a version.
+func envOf(version string) []corev1.EnvVar {
+	return []corev1.EnvVar{{Name: serviceVariable, Value: "backend"},
+		{Name: versionVariable, Value: runOf(version).Scenario.NeutralVersion("backend", version, 1)}}
+}
+
 func deploymentObject(desired, ready int32) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "backend", Namespace: names.DevelopNamespace, Generation: 2},
 		Spec: appsv1.DeploymentSpec{Replicas: &desired, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-			Containers: []corev1.Container{{Env: []corev1.EnvVar{{Name: versionVariable, Value: "v2"}}}},
+			Containers: []corev1.Container{{Env: envOf("v2")}},
 		}}},
 		Status: appsv1.DeploymentStatus{ObservedGeneration: 2, UpdatedReplicas: ready, ReadyReplicas: ready},
 	}
@@ -92,14 +111,14 @@ func TestWatches(t *testing.T) {
 	ctx := context.Background()
 	kube, flagger, n := fake.NewClientset(), flaggerfake.NewSimpleClientset(), &notes{}
 	changed := make(chan struct{}, 100)
-	o := newObserver("backend", n.note)
+	o := newObserver(runOf("v2"), n.note)
 	canaries := flagger.FlaggerV1beta1().Canaries(names.DevelopNamespace)
 	routes := flagger.GatewayapiV1beta1().HTTPRoutes(names.DevelopNamespace)
 	deployments := kube.AppsV1().Deployments(names.DevelopNamespace)
 	if _, err := deployments.Create(ctx, deploymentObject(2, 2), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w, err := clients{kube: kube, flagger: flagger}.watchObjects(ctx, o, newHealth(nil, func() bool { return false }),
+	w, err := clients{kube: kube, flagger: flagger}.watchObjects(ctx, o, newHealth(cluster.RunSpec{}, func() bool { return false }),
 		func() { changed <- struct{}{} })
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +194,7 @@ func TestWatches(t *testing.T) {
 // The agent's facts have the same sources as the sim's, and the agent's times.
 func TestAgentFacts(t *testing.T) {
 	n := &notes{}
-	o := newObserver("backend", n.note)
+	o := newObserver(runOf("v2"), n.note)
 	for i, f := range []event.Fact{
 		event.Query{Asker: "shop", PromQL: "up"}, event.Flagger{Canary: "shop"}, event.Gate{Canary: "shop"},
 		event.Alert{Canary: "shop"}, event.RollbackDrill{Canary: "shop"},

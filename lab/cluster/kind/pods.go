@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/cluster/workloads"
@@ -25,13 +26,15 @@ const (
 	probePeriod = 1
 )
 
-// workloadsOf returns the objects of a scenario in this cluster: every pod runs coalmine's own
-// image, as the service and version in its environment.
-func workloadsOf(s *scenario.Scenario, image string) workloads.Builder {
-	mutate := func(t *corev1.PodTemplateSpec, svc *scenario.Service, version string) {
-		mutatePodTemplate(t, svc, version, image, scenarioVolume(s, names.ScenarioConfigMap))
+// workloadsOf returns the objects of a run's services in this cluster: every pod runs coalmine's
+// own image, as the service and version in its environment. The pod looks up which version that is
+// in the run spec, so that pods of a faulty and a healthy version have equal templates, with equal
+// hashes, unless the scenario says more.
+func workloadsOf(s *scenario.Scenario, seed uint64, image string) workloads.Builder {
+	mutate := func(t *corev1.PodTemplateSpec, svc *scenario.Service, name string) {
+		mutatePodTemplate(t, svc, name, image, scenarioVolume(s, names.ScenarioConfigMap, client.RunSpecFile))
 	}
-	return workloads.Builder{Scenario: s, Mutate: mutate}
+	return workloads.Builder{Scenario: s, Seed: seed, Mutate: mutate}
 }
 
 func mutatePodTemplate(t *corev1.PodTemplateSpec, s *scenario.Service, version, image string, scenario corev1.Volume) {
@@ -60,14 +63,18 @@ func mutatePodTemplate(t *corev1.PodTemplateSpec, s *scenario.Service, version, 
 	container.SecurityContext = restrictedSecurityContext()
 }
 
-// versionVariable is the environment variable with a pod's version.
-const versionVariable = "COALMINE_VERSION"
+// Environment variables with a pod's service and the neutral name of its version.
+const (
+	serviceVariable = "COALMINE_SERVICE"
+	versionVariable = "COALMINE_VERSION"
+)
 
 func containerEnv(s *scenario.Service, version string) []corev1.EnvVar {
 	agent := fmt.Sprintf("http://%s.%s:%d", names.AgentService, names.LabNamespace, names.AgentPort)
 	return []corev1.EnvVar{
 		{Name: "COALMINE_SCENARIO", Value: names.ScenarioDir},
-		{Name: "COALMINE_SERVICE", Value: s.Name},
+		{Name: "COALMINE_RUN_SPEC", Value: names.ScenarioDir + "/" + client.RunSpecFile},
+		{Name: serviceVariable, Value: s.Name},
 		{Name: versionVariable, Value: version},
 		{Name: "COALMINE_LISTEN", Value: ":" + strconv.Itoa(s.TargetPort)},
 		{Name: "COALMINE_METRICS", Value: ":" + strconv.Itoa(names.MetricsPort)},
@@ -82,16 +89,20 @@ func containerEnv(s *scenario.Service, version string) []corev1.EnvVar {
 	}
 }
 
-// versionOf returns the version that pods of a template run.
-func versionOf(t *corev1.PodTemplateSpec) string {
-	for _, c := range t.Spec.Containers {
+// versionOf returns the version that pods run in a run, by the scenario's name.
+func versionOf(f cluster.RunSpec, p *corev1.PodSpec) string {
+	var service, name string
+	for _, c := range p.Containers {
 		for _, e := range c.Env {
-			if e.Name == versionVariable {
-				return e.Value
+			switch e.Name {
+			case serviceVariable:
+				service = e.Value
+			case versionVariable:
+				name = e.Value
 			}
 		}
 	}
-	return t.Labels[workloads.LabelVersion]
+	return f.Scenario.VersionOf(service, name, f.Version, f.Seed)
 }
 
 func probe(path string, port int, period, failures int32) *corev1.Probe {

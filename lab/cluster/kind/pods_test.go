@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 
+	"coalmine/lab/cluster/names"
 	"coalmine/lab/scenario"
 	"coalmine/scenarios"
 )
@@ -21,7 +22,7 @@ func TestPodsOfServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range workloadsOf(s, testImage).Objects() {
+	for _, o := range workloadsOf(s, 0, testImage).Objects() {
 		d, ok := o.(*appsv1.Deployment)
 		if !ok {
 			continue
@@ -30,11 +31,17 @@ func TestPodsOfServices(t *testing.T) {
 		if c.Image != testImage || !slices.Equal(c.Args, []string{"app"}) {
 			t.Errorf("%s runs %s %q", d.Name, c.Image, c.Args)
 		}
-		var label string
+		var label, spec string
 		for _, e := range c.Env {
-			if e.Name == "COALMINE_WORKLOAD" {
+			switch e.Name {
+			case "COALMINE_WORKLOAD":
 				label = e.ValueFrom.FieldRef.FieldPath
+			case "COALMINE_RUN_SPEC":
+				spec = e.Value
 			}
+		}
+		if spec != names.ScenarioDir+"/run.json" {
+			t.Errorf("%s reads the run spec %q", d.Name, spec)
 		}
 		if label != "metadata.labels['app']" {
 			t.Errorf("%s takes its workload from %q", d.Name, label)

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/scenario"
 	"coalmine/scenarios"
@@ -25,20 +26,20 @@ func DefaultServices(image string) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Services(s, image)
+	return services(s, image)
 }
 
-// Services returns the objects of a scenario's services with coalmine's image, in the order of
-// creation: the namespace first. A session creates them for its run; the installation does when no
-// run is played.
-func Services(s *scenario.Scenario, image string) ([]*unstructured.Unstructured, error) {
-	config, err := scenarioConfigMap(s, names.DevelopNamespace, names.ScenarioConfigMap)
+// services returns the objects of a scenario's services at their baseline versions with coalmine's
+// image, in the order of creation: the namespace first.
+func services(s *scenario.Scenario, image string) ([]*unstructured.Unstructured, error) {
+	c := &Cluster{image: image}
+	config, err := c.configMap(cluster.RunSpec{Scenario: s}, names.DevelopNamespace, names.ScenarioConfigMap)
 	if err != nil {
 		return nil, err
 	}
 	var all []*unstructured.Unstructured
 	// The scenario must exist before its readers.
-	for _, o := range slices.Insert(workloadsOf(s, image).Objects(), 1, runtime.Object(config)) {
+	for _, o := range slices.Insert(workloadsOf(s, 0, image).Objects(), 1, runtime.Object(config)) {
 		u, err := toUnstructured(o)
 		if err != nil {
 			return nil, err

@@ -49,8 +49,8 @@ func (c *Cluster) openWorld(ctx context.Context, f cluster.RunSpec, rec *event.R
 		cluster: c, spec: f, agent: agent, lease: l, start: time.Now(), buffer: reorderBuffer{rec: rec},
 		changed: make(chan struct{}, 1), totalsSeen: make(chan struct{}),
 	}
-	w.observer = newObserver(f.Scenario.Release.Service, w.note)
-	w.health = newHealth(f.Scenario, w.decided)
+	w.observer = newObserver(f, w.note)
+	w.health = newHealth(f, w.decided)
 	var err error
 	if w.watches, err = c.clients.watchObjects(ctx, w.observer, w.health, w.wake); err != nil {
 		return nil, err
@@ -259,8 +259,8 @@ func (w *world) setVersion(ctx context.Context, service string) error {
 			if err != nil {
 				return err
 			}
-			workloadsOf(w.spec.Scenario, w.cluster.image).SetVersion(d, w.spec.Scenario.Service(service),
-				w.spec.Version)
+			workloadsOf(w.spec.Scenario, w.spec.Seed, w.cluster.image).SetVersion(d,
+				w.spec.Scenario.Service(service), w.spec.Version)
 			_, err = deployments.Update(ctx, d, metav1.UpdateOptions{FieldManager: names.FieldManager})
 			return err
 		})

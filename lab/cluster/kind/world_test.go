@@ -33,8 +33,8 @@ func worldOf(t *testing.T) (*world, *[]event.Event) {
 		lease: held, start: time.Now(), changed: make(chan struct{}, 1), totalsSeen: make(chan struct{}),
 		buffer: reorderBuffer{rec: event.NewRecorder(func(e event.Event) { events = append(events, e) })},
 	}
-	w.observer = newObserver("backend", w.note)
-	w.health = newHealth(w.spec.Scenario, w.decided)
+	w.observer = newObserver(w.spec, w.note)
+	w.health = newHealth(w.spec, w.decided)
 	w.health.start()
 	return w, &events
 }

@@ -140,11 +140,11 @@ func (d *driver) syncPods(t *traffic, now time.Duration) error {
 			t.removePod(c.Pod.Name)
 		}
 	}
-	return d.recordWorkloads(changes)
+	return d.recordWorkloads(t, changes)
 }
 
 // recordWorkloads records the state of the Deployments whose pods changed.
-func (d *driver) recordWorkloads(changes []kube.Change) error {
+func (d *driver) recordWorkloads(t *traffic, changes []kube.Change) error {
 	recorded := map[string]bool{}
 	for _, c := range changes {
 		name := c.Pod.Deployment
@@ -157,7 +157,7 @@ func (d *driver) recordWorkloads(changes []kube.Change) error {
 		if err != nil {
 			return fmt.Errorf("deployment %s: %w", name, err)
 		}
-		_, version, _ := imageOf(&deployment.Spec.Template)
+		_, version := t.models.versionOf(&deployment.Spec.Template)
 		n := d.deployments.Count(deployment)
 		d.record(sourceDriver, event.Workload{Name: name, Version: version, Desired: n.Desired, Updated: n.Updated,
 			Ready: n.Ready})

@@ -14,8 +14,11 @@ import (
 	"coalmine/loadgen"
 )
 
-// models are the models that the pods run.
-type models struct{ services.Models }
+// models are the models that the pods of a run have.
+type models struct {
+	services.Models
+	spec cluster.RunSpec
+}
 
 // newPlane makes the data plane of a run, and the models that its pods run.
 func newPlane(spec cluster.RunSpec) (*dataplane.Plane, models, error) {
@@ -29,7 +32,7 @@ func newPlane(spec cluster.RunSpec) (*dataplane.Plane, models, error) {
 		return nil, models{}, err
 	}
 	plane, err := dataplane.New(planeConfig(s, plan, time.Now()))
-	return plane, models{ms}, err
+	return plane, models{ms, spec}, err
 }
 
 // planeConfig returns the data plane's configuration for a scenario's services and clients, with a
@@ -50,8 +53,11 @@ func planeConfig(s *scenario.Scenario, plan *loadgen.Plan, start time.Time) data
 	return cfg
 }
 
-// startUp returns the time from a pod's creation to its readiness.
-func (m models) startUp(t *corev1.PodTemplateSpec) time.Duration {
-	service, version, _ := imageOf(t)
-	return m.StartUp(service, version)
+// versionOf returns the service and the version of a pod, by the scenario's names.
+func (m models) versionOf(t *corev1.PodTemplateSpec) (service, version string) {
+	service, name := imageOf(t)
+	return service, m.spec.Scenario.VersionOf(service, name, m.spec.Version, m.spec.Seed)
 }
+
+// startUp returns the time from a pod's creation to its readiness.
+func (m models) startUp(t *corev1.PodTemplateSpec) time.Duration { return m.StartUp(m.versionOf(t)) }

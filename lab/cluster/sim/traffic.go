@@ -10,6 +10,7 @@ import (
 	"coalmine/lab/cluster/sim/dataplane"
 	"coalmine/lab/cluster/sim/kube"
 	"coalmine/lab/cluster/sim/prom"
+	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
 	"coalmine/lab/scenario"
@@ -46,17 +47,18 @@ func (p *pod) identity() string {
 
 // addPod adds a pod of a demo service.
 func (t *traffic) addPod(p kube.Pod, annotations map[string]string) {
-	service, version, _ := imageOf(p.Template)
+	service, version := t.models.versionOf(p.Template)
 	t.podsAdded++
 	added := dataplane.Pod{
 		Name: p.Name, Namespace: scenario.Namespace, Deployment: p.Deployment,
 		Labels: p.Template.Labels, Annotations: annotations,
 		ServiceAccount: p.Template.Spec.ServiceAccountName,
-		Service:        service, Version: version, Workload: p.Deployment,
-		Addr:   netip.AddrFrom4([4]byte{10, 42, byte(t.podsAdded >> 8), byte(t.podsAdded)}),
-		Ports:  map[string]int{},
-		Model:  t.models.Of(service, version),
-		Meshed: p.Template.Annotations[injectAnnotation] != "disabled",
+		Service:        service, Version: version, VersionLabel: p.Template.Labels[workloads.LabelVersion],
+		Workload: p.Deployment,
+		Addr:     netip.AddrFrom4([4]byte{10, 42, byte(t.podsAdded >> 8), byte(t.podsAdded)}),
+		Ports:    map[string]int{},
+		Model:    t.models.Of(service, version),
+		Meshed:   p.Template.Annotations[injectAnnotation] != "disabled",
 	}
 	for _, c := range p.Template.Spec.Containers {
 		for _, port := range c.Ports {

@@ -11,39 +11,41 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/scenario"
 )
 
-// imagePrefix is the repository of the demo services' images. Their tags are the versions.
+// imagePrefix is the repository of the demo services' images. Their tags are the neutral names of
+// the versions.
 const imagePrefix = "coalmine/"
 
 // portName is the name of the demo services' port.
 const portName = workloads.PortName
 
-// workloadsOf returns a builder of a scenario's objects. Images identify service and version of a
-// pod; nothing runs in it.
-func workloadsOf(s *scenario.Scenario) workloads.Builder {
-	return workloads.Builder{Scenario: s, Mutate: func(t *corev1.PodTemplateSpec, s *scenario.Service, version string) {
-		t.Spec.Containers[0].Image = image(s.Name, version)
-	}}
+// workloadsOf returns a builder of a run's objects. Images identify service and version of a pod;
+// nothing runs in it.
+func workloadsOf(spec cluster.RunSpec) workloads.Builder {
+	mutate := func(t *corev1.PodTemplateSpec, s *scenario.Service, name string) {
+		t.Spec.Containers[0].Image = imagePrefix + s.Name + ":" + name
+	}
+	return workloads.Builder{Scenario: spec.Scenario, Seed: spec.Seed, Mutate: mutate}
 }
 
-func image(service, version string) string { return imagePrefix + service + ":" + version }
-
-// imageOf returns service and version of a pod of a demo service.
-func imageOf(t *corev1.PodTemplateSpec) (service, version string, ok bool) {
+// imageOf returns the service of a pod and the neutral name of its version, or "" for pods of no
+// demo service.
+func imageOf(t *corev1.PodTemplateSpec) (service, name string) {
 	if len(t.Spec.Containers) == 0 {
-		return "", "", false
+		return "", ""
 	}
-	name, found := strings.CutPrefix(t.Spec.Containers[0].Image, imagePrefix)
-	service, version, tagged := strings.Cut(name, ":")
-	return service, version, found && tagged
+	image, _ := strings.CutPrefix(t.Spec.Containers[0].Image, imagePrefix)
+	service, name, _ = strings.Cut(image, ":")
+	return service, name
 }
 
 // createServices creates the objects of the demo services.
 func (w *world) createServices(ctx context.Context) error {
-	for _, o := range workloadsOf(w.spec.Scenario).Objects() {
+	for _, o := range workloadsOf(w.spec).Objects() {
 		if err := w.create(ctx, o); err != nil {
 			return fmt.Errorf("%T %s: %w", o, o.(metav1.Object).GetName(), err)
 		}

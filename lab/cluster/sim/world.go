@@ -194,7 +194,7 @@ func (w *world) Release(context.Context) error {
 		return err
 	}
 	d = d.DeepCopy()
-	workloadsOf(w.spec.Scenario).SetVersion(d, s, w.spec.Version)
+	workloadsOf(w.spec).SetVersion(d, s, w.spec.Version)
 	if _, err := deployments.Update(ctx, d, metav1.UpdateOptions{}); err != nil {
 		return err
 	}

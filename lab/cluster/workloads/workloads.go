@@ -20,7 +20,8 @@ import (
 // PortName is the name of the demo services' port.
 const PortName = "http"
 
-// LabelVersion is the label of a pod with its version; the label app has its service.
+// LabelVersion is the label of a pod with the neutral name of its version; the label app has its
+// service.
 const LabelVersion = "version"
 
 // injectAnnotation enables proxy injection.
@@ -29,10 +30,13 @@ const injectAnnotation = "linkerd.io/inject"
 // Builder builds the objects of a scenario for one kind of cluster.
 type Builder struct {
 	Scenario *scenario.Scenario
+	// Seed is that of the run, on which the neutral names of versions depend.
+	Seed uint64
 	// Mutate adds to the pods of a service at a version what this kind of cluster needs to run
-	// them, at least the image. The first container is the service. The result must depend only on
-	// service and version, since releasing the running version must change nothing.
-	Mutate func(t *corev1.PodTemplateSpec, s *scenario.Service, version string)
+	// them, at least the image. The version is given by its neutral name: guardrails can read what
+	// becomes of it. The first container is the service. The result must depend only on service and
+	// name, since releasing the running version must change nothing.
+	Mutate func(t *corev1.PodTemplateSpec, s *scenario.Service, name string)
 }
 
 // Objects returns the objects of the demo services, in the order in which to create them: the
@@ -101,9 +105,11 @@ func (s Builder) deployment(svc *scenario.Service) *appsv1.Deployment {
 // SetVersion sets everything in a Deployment's pod template that depends on the version.
 func (s Builder) SetVersion(d *appsv1.Deployment, svc *scenario.Service, version string) {
 	v, t := svc.Versions[version], &d.Spec.Template
-	t.Labels = map[string]string{"app": svc.Name, LabelVersion: version}
+	name := s.Scenario.NeutralVersion(svc.Name, version, s.Seed)
+	t.Labels = map[string]string{"app": svc.Name}
 	maps.Copy(t.Labels, svc.Labels)
 	maps.Copy(t.Labels, v.Labels)
+	t.Labels[LabelVersion] = name
 	// Without annotations the map must be nil, as after a JSON round trip: Flagger's hash of the
 	// template distinguishes an empty map from nil, and would take a release of the running version
 	// for a new one (flagger, pkg/canary/spec.go, ComputeHash).
@@ -114,7 +120,7 @@ func (s Builder) SetVersion(d *appsv1.Deployment, svc *scenario.Service, version
 		maps.Copy(t.Annotations, v.Annotations)
 	}
 	t.Spec.ServiceAccountName = ServiceAccountName(svc, version)
-	s.Mutate(t, svc, version)
+	s.Mutate(t, svc, name)
 }
 
 // ServiceAccountName returns the service account of a service's pods at a version.

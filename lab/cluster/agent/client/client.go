@@ -15,8 +15,10 @@ import (
 type RunSpec struct {
 	// Guardrails are the learner's files by name; nil for a run without guardrails.
 	Guardrails map[string]string `json:"guardrails,omitempty"`
-	Version    string            `json:"version"`
-	Seed       uint64            `json:"seed"`
+	// Version is the released version, by the scenario's name. The cluster calls it by a neutral
+	// one, which depends on Seed: see scenario.NeutralVersion.
+	Version string `json:"version"`
+	Seed    uint64 `json:"seed"`
 	// ApproveAfter is that of cluster.RunSpec.
 	ApproveAfter time.Duration `json:"approveAfter"`
 	// TrafficPods is the number of traffic pods for each client workload.
@@ -44,7 +46,8 @@ const (
 	// PathReleased accepts POST of a [Release]: from then on users are assigned to versions, and
 	// approval counts.
 	PathReleased = "/v1/released"
-	// PathWeight is for demo services: GET ?service=S&version=V answers a [Weight].
+	// PathWeight is for demo services: GET ?service=S&version=V answers a [Weight], where V is a
+	// neutral name.
 	PathWeight = "/v1/weight"
 	// PathReady answers 200 when the agent is ready; PathStatus answers a [Status].
 	PathReady  = "/ready"

@@ -9,12 +9,15 @@ import (
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/trafficstats"
 	"coalmine/lab/event"
+	"coalmine/lab/service"
 	"coalmine/loadgen"
 )
 
 // recorder counts the results of the pod's requests.
 type recorder struct {
 	client, baseline string
+	// versionOf returns the released service's version with a neutral name.
+	versionOf func(name string) string
 	// begin is the start of the traffic since the start of the run, which is zero in Unix
 	// nanoseconds.
 	begin time.Duration
@@ -34,12 +37,20 @@ type recorder struct {
 	crashed bool
 }
 
-func newRecorder(plan *loadgen.Plan, s client.Start, from, service, baseline string,
-	slow func(string) time.Duration) *recorder {
-	a := &recorder{client: from, baseline: baseline, begin: time.Duration(s.Begin - s.Zero), zero: s.Zero,
-		released: -1, stopped: -1}
+func newRecorder(c Config, plan *loadgen.Plan, s client.Start) *recorder {
+	released := c.Scenario.Released()
+	a := &recorder{
+		client: c.Pod.Client, baseline: released.Baseline,
+		begin: time.Duration(s.Begin - s.Zero), zero: s.Zero, released: -1, stopped: -1,
+		versionOf: func(name string) string {
+			return c.Scenario.VersionOf(released.Name, name, c.Spec.Version, c.Spec.Seed)
+		},
+	}
 	a.stats = trafficstats.NewAttempts(trafficstats.AttemptsConfig{
-		Plan: plan, LatencyObjective: slow, Service: service, Start: a.begin,
+		Plan: plan, Service: released.Name, Start: a.begin,
+		LatencyObjective: func(route string) time.Duration {
+			return service.LatencyObjective(c.Scenario.Objectives, route)
+		},
 		Emit: func(t event.Traffic) { a.pending = append(a.pending, t) },
 	})
 	return a
@@ -75,6 +86,7 @@ func (a *recorder) add(o *loadgen.Outcome) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at := a.begin + o.Done()
+	o.Version = a.versionOf(o.Version)
 	if o.Failure == loadgen.FailureStopped || o.NotSent() || a.stopped >= 0 && at > a.stopped {
 		a.stats.AddUnanswered(o) // the traffic ended before the response, or it was never sent
 		return

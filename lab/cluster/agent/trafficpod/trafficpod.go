@@ -17,7 +17,6 @@ import (
 	"coalmine/lab/cluster/agent/client"
 	"coalmine/lab/cluster/backoff"
 	"coalmine/lab/scenario"
-	"coalmine/lab/service"
 	"coalmine/loadgen"
 	"coalmine/loadgen/attack"
 )
@@ -25,7 +24,8 @@ import (
 // Config configures a traffic pod. Proxy and Log are optional.
 type Config struct {
 	Scenario *scenario.Scenario
-	Seed     uint64
+	// Spec is the run that the pod sends for.
+	Spec client.RunSpec
 	// Pod is this pod, with a random Process.
 	Pod   client.TrafficPod
 	Agent *client.Agent
@@ -70,7 +70,7 @@ func newTrafficPod(c Config) (*trafficPod, error) {
 		return nil, err
 	}
 	t := c.Scenario.Timing
-	plan, err := loadgen.NewPlan(c.Scenario.Traffic, c.Seed, t.Baseline+t.Horizon)
+	plan, err := loadgen.NewPlan(c.Scenario.Traffic, c.Spec.Seed, t.Baseline+t.Horizon)
 	if err != nil {
 		return nil, fmt.Errorf("the traffic of scenario %s: %w", c.Scenario.Name, err)
 	}
@@ -140,8 +140,7 @@ func (p *trafficPod) play(ctx context.Context, watcher *commandWatcher) error {
 	}
 	start := *commands.Start
 	p.Log.Info("traffic starts", "in", time.Until(time.Unix(0, start.Begin)).Round(time.Millisecond))
-	p.recorder = newRecorder(p.plan, start, p.Pod.Client, p.Scenario.Release.Service, p.Scenario.Released().Baseline,
-		func(route string) time.Duration { return service.LatencyObjective(p.Scenario.Objectives, route) })
+	p.recorder = newRecorder(p.Config, p.plan, start)
 	watching, end := context.WithCancel(ctx)
 	defer end()
 	go p.recorder.follow(watching, watcher)

@@ -56,9 +56,9 @@ type Pod struct {
 	Deployment          string
 	Labels, Annotations map[string]string
 	ServiceAccount      string
-	// Service is the demo service in the pod (and the label job of its own metrics), Version its
-	// version.
-	Service, Version string
+	// Service is the demo service in the pod (and the label job of its own metrics). Version is its
+	// version for cells, VersionLabel that in its metrics.
+	Service, Version, VersionLabel string
 	// Workload is the name of the pod's Deployment in cells; see [event.Cell].
 	Workload string
 	Addr     netip.Addr

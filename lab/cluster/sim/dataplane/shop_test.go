@@ -117,7 +117,7 @@ func (s *shop) pod(name, deployment, svc, version, workload string, b service.Be
 	s.ips++
 	return dataplane.Pod{
 		Name: name, Namespace: "develop", Deployment: deployment, Labels: map[string]string{"app": deployment},
-		ServiceAccount: svc, Service: svc, Version: version, Workload: workload,
+		ServiceAccount: svc, Service: svc, Version: version, VersionLabel: version, Workload: workload,
 		Addr: netip.AddrFrom4([4]byte{10, 42, 0, byte(s.ips)}), Port: 8080, Model: m, Meshed: true,
 	}
 }
