@@ -43,7 +43,7 @@ func serves(ts *testscript.TestScript, neg bool, args []string) {
 	s := &served{Cmd: exec.Command(lookPath(ts, args[1]), args[2:]...), said: make(chan string, 1000)}
 	s.Dir = ts.MkAbs(".")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "COALMINE_LISTEN", "COALMINE_SERVICE", "COALMINE_VERSION",
-		"COALMINE_SCENARIO",
+		"COALMINE_SCENARIO", "COALMINE_RUN_SPEC",
 		"COALMINE_SEED", "COALMINE_FAULTS", "COALMINE_UPSTREAMS", "COALMINE_ON_KILL"} {
 		s.Env = append(s.Env, name+"="+ts.Getenv(name))
 	}

@@ -191,7 +191,8 @@ func (env *Env) resolveVersion(s *scenario.Scenario, f *appFlags) error {
 	}
 	f.VersionLabel = f.Version
 	if f.Version = s.VersionOf(f.Service, f.VersionLabel, spec.Version, spec.Seed); f.Version == "" {
-		return fmt.Errorf("the run calls no version of %s %q: check the run spec %s", f.Service, f.VersionLabel, f.runSpec)
+		return fmt.Errorf("the run has no version of %s named %q: check the run spec %s", f.Service,
+			f.VersionLabel, f.runSpec)
 	}
 	return nil
 }

@@ -207,8 +207,8 @@ func (s *servedAgent) send(ctx context.Context, sc *scenario.Scenario, seed uint
 			at := len(c.errs)
 			c.errs = append(c.errs, nil)
 			config := trafficpod.Config{
-				Scenario: sc, Spec: client.RunSpec{Version: "v2", Seed: seed}, Pod: client.TrafficPod{Client: name, Index: i + 1, Count: n,
-					Process: fmt.Sprint(name, i)},
+				Scenario: sc, Spec: client.RunSpec{Version: "v2", Seed: seed},
+				Pod:   client.TrafficPod{Client: name, Index: i + 1, Count: n, Process: fmt.Sprint(name, i)},
 				Agent: &client.Agent{Base: s.url, Transport: transport()}, Targets: targets,
 			}
 			c.Go(func() {

@@ -118,8 +118,8 @@ func TestWatches(t *testing.T) {
 	if _, err := deployments.Create(ctx, deploymentObject(2, 2), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w, err := clients{kube: kube, flagger: flagger}.watchObjects(ctx, o, newHealth(cluster.RunSpec{}, func() bool { return false }),
-		func() { changed <- struct{}{} })
+	h := newHealth(cluster.RunSpec{}, func() bool { return false })
+	w, err := clients{kube: kube, flagger: flagger}.watchObjects(ctx, o, h, func() { changed <- struct{}{} })
 	if err != nil {
 		t.Fatal(err)
 	}
