@@ -93,6 +93,8 @@ type Applied struct {
 	Source string `json:"source,omitempty"`
 	// Annotations of the object that describe an experiment: see [AnnotationOwner].
 	Annotations map[string]string `json:"annotations,omitempty"`
+	// Metrics are the names of a Canary's metric checks, in the order in which Flagger asks them.
+	Metrics []string `json:"metrics,omitempty"`
 }
 
 // Deleted records that an object was deleted during the run.

@@ -32,6 +32,23 @@ func (p *page) outcome(c score.Card) {
 	p.wrapped(3, warn, model.LimitText(c))
 }
 
+// explanation says of the run that shows most why it was missed, or what detected it.
+func (p *page) explanation(e model.Explanation) {
+	if len(e.Facts) == 0 {
+		return
+	}
+	p.section(e.Title, e.Run)
+	for _, f := range e.Facts {
+		for i, l := range wrap(f.Line(), p.width-6) {
+			sign := " "
+			if i == 0 {
+				sign = f.Sign()
+			}
+			p.line("   ", p.in(styleOf(f.Severity), sign), " ", l)
+		}
+	}
+}
+
 // harm compares the users' harm with that of the other runs, by bars of one scale.
 func (p *page) harm(c score.Card) {
 	if c.Faulty.Of == 0 && c.Harm.Learner == 0 {

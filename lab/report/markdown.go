@@ -18,6 +18,7 @@ import (
 func Markdown(w io.Writer, t *model.Trial) error {
 	d := markdownPage{trial: t}
 	d.head()
+	d.explanation(t.Explanation())
 	if t.Single == nil {
 		d.points()
 		d.harm()
@@ -54,6 +55,18 @@ func (d *markdownPage) head() {
 	for _, n := range d.trial.AllNotes() {
 		d.Paragraph("> Note: " + markdown.Text(n))
 	}
+}
+
+func (d *markdownPage) explanation(e model.Explanation) {
+	if len(e.Facts) == 0 {
+		return
+	}
+	d.Heading(3, markdown.Text(e.Title+" ("+e.Run+")"))
+	var lines []string
+	for _, f := range e.Facts {
+		lines = append(lines, f.Sign()+" "+markdown.Text(f.Line()))
+	}
+	d.List(lines...)
 }
 
 // sentence ends text with a full stop.

@@ -16,7 +16,6 @@ import (
 	"coalmine/lab/report/model"
 	"coalmine/lab/report/postmortem"
 	"coalmine/lab/verdict/score"
-	"coalmine/lab/verdict/timeline"
 )
 
 // Options of a text report.
@@ -67,7 +66,7 @@ func ParseFormat(name string) (Format, error) {
 func Write(w io.Writer, f Format, t *model.Trial, o Options) error {
 	switch f {
 	case FormatJSON:
-		return JSON(w, t.Card)
+		return JSON(w, t)
 	case FormatMarkdown:
 		return Markdown(w, t)
 	case FormatHTML:
@@ -78,17 +77,18 @@ func Write(w io.Writer, f Format, t *model.Trial, o Options) error {
 		return postmortem.Write(w, t)
 	}
 	if t.Single != nil {
-		return Run(w, t.Card, t.Single, o)
+		return Run(w, t, o)
 	}
-	return Text(w, t.Card, o)
+	return Text(w, t, o)
 }
 
 // Text writes a score card for a terminal: the verdict first, then what happened, then why each
 // point was given or lost.
-func Text(w io.Writer, c score.Card, o Options) error {
-	p := o.page()
+func Text(w io.Writer, t *model.Trial, o Options) error {
+	p, c := o.page(), t.Card
 	p.head(c)
 	p.chart(c)
+	p.explanation(t.Explanation())
 	p.harm(c)
 	p.runs(c)
 	p.cohorts(c)
@@ -97,21 +97,33 @@ func Text(w io.Writer, c score.Card, o Options) error {
 	return p.flush(w)
 }
 
-// Run writes what happened in the one run of a card, decision by decision, in plain words.
-func Run(w io.Writer, c score.Card, t *timeline.Timeline, o Options) error {
-	p := o.page()
+// Run writes what happened in the one run of a trial, decision by decision, in plain words.
+func Run(w io.Writer, trial *model.Trial, o Options) error {
+	p, t := o.page(), trial.Single
 	p.runHead(t)
-	p.outcome(c)
+	p.outcome(trial.Card)
+	p.explanation(trial.Explanation())
 	p.decisions(t)
 	p.runSummary(t)
 	p.foot(score.Players{Cluster: t.Run.Cluster, Mesh: t.Run.Mesh, Versions: t.Run.Versions})
 	return p.flush(w)
 }
 
-// JSON writes a score card, indented, with its fields in a fixed order.
-func JSON(w io.Writer, c score.Card) error {
+// document is the JSON form of a trial's result: the card, and the explanation of the run that shows
+// most.
+type document struct {
+	score.Card
+	Explanation *model.Explanation `json:"explanation,omitempty"`
+}
+
+// JSON writes a trial's card, indented, with its fields in a fixed order.
+func JSON(w io.Writer, t *model.Trial) error {
+	d := document{Card: t.Card}
+	if e := t.Explanation(); len(e.Facts) > 0 {
+		d.Explanation = &e
+	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(c)
+	return e.Encode(d)
 }

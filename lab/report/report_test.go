@@ -15,6 +15,7 @@ import (
 
 	"coalmine/lab/event"
 	"coalmine/lab/report"
+	"coalmine/lab/report/model"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
@@ -75,7 +76,13 @@ func result(p score.Role, s *script.Script) score.RunResult {
 	return score.RunResult{Role: p, Timeline: timeline.Build(s.Events())}
 }
 
-func text(t *testing.T, c score.Card, o report.Options) string {
+// trialOf is the trial of some runs.
+func trialOf(runs []score.RunResult) *model.Trial {
+	s := testScenario()
+	return &model.Trial{Scenario: s, Card: score.Trial(s, runs), Runs: runs}
+}
+
+func text(t *testing.T, c *model.Trial, o report.Options) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := report.Text(&b, c, o); err != nil {
@@ -86,14 +93,12 @@ func text(t *testing.T, c score.Card, o report.Options) string {
 
 func TestCards(t *testing.T) {
 	broken := script.Ready("faulty", 1, true).Release().Traffic(5).End(event.OutcomeLabFault)
-	cards := map[string]score.Card{
-		"passed.txt": score.Trial(testScenario(),
-			append(runs(script.RolledBack(1), script.RolledBack(2)), result(score.RoleReference, script.RolledBack(1)),
-				result(score.RoleReference, script.RolledBack(2)))),
-		"missed.txt": score.Trial(testScenario(),
-			runs(script.RolledBack(1), script.Promoted("faulty", 2), script.RolledBack(3))),
-		"lab-failed.txt":   score.Trial(testScenario(), runs(broken)),
-		"inconclusive.txt": score.Trial(testScenario(), nil),
+	cards := map[string]*model.Trial{
+		"passed.txt": trialOf(append(runs(script.RolledBack(1), script.RolledBack(2)),
+			result(score.RoleReference, script.RolledBack(1)), result(score.RoleReference, script.RolledBack(2)))),
+		"missed.txt":       trialOf(runs(script.RolledBack(1), script.Promoted("faulty", 2), script.RolledBack(3))),
+		"lab-failed.txt":   trialOf(runs(broken)),
+		"inconclusive.txt": trialOf(nil),
 	}
 	for name, card := range cards {
 		t.Run(name, func(t *testing.T) { golden(t, name, text(t, card, report.Options{})) })
@@ -102,15 +107,17 @@ func TestCards(t *testing.T) {
 
 func TestNarrativeOfARun(t *testing.T) {
 	var b bytes.Buffer
-	single := score.Evaluate(testScenario(), []score.RunResult{result(score.RoleFaulty, script.RolledBack(7))})
-	if err := report.Run(&b, single, timeline.Build(script.RolledBack(7).Events()), report.Options{}); err != nil {
+	single := trialOf([]score.RunResult{result(score.RoleFaulty, script.RolledBack(7))})
+	single.Card = score.Evaluate(single.Scenario, single.Runs)
+	single.Single = single.Runs[0].Timeline
+	if err := report.Run(&b, single, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "run.txt", b.String())
 }
 
 func TestNoLineIsTooWide(t *testing.T) {
-	card := score.Trial(testScenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
+	card := trialOf(runs(script.RolledBack(1), script.Promoted("faulty", 2)))
 	for _, width := range []int{0, 40, 80, 100, 200} {
 		for line := range strings.Lines(text(t, card, report.Options{Width: width})) {
 			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > min(100, max(80, width)) {
@@ -121,7 +128,7 @@ func TestNoLineIsTooWide(t *testing.T) {
 }
 
 func TestColorChangesNothingElse(t *testing.T) {
-	card := score.Trial(testScenario(), runs(script.RolledBack(1), script.Promoted("faulty", 2)))
+	card := trialOf(runs(script.RolledBack(1), script.Promoted("faulty", 2)))
 	coloured := text(t, card, report.Options{Color: true})
 	if !strings.Contains(coloured, "\x1b[") {
 		t.Fatal("no colour")
@@ -151,13 +158,13 @@ func TestForeignTextCannotControlTheTerminal(t *testing.T) {
 			Players: score.Players{Cluster: evil, Mesh: evil},
 		}
 		var b bytes.Buffer
-		if err := report.Text(&b, c, report.Options{}); err != nil {
+		if err := report.Text(&b, &model.Trial{Card: c}, report.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		s := script.Ready("faulty", 1, true)
 		s.Add(event.Alert{Message: evil, Provider: evil}).Add(event.Deleted{ObjectKind: evil, Name: evil}).Gate(
 			evil, false)
-		if err := report.Run(&b, score.Card{}, timeline.Build(s.Events()), report.Options{}); err != nil {
+		if err := report.Run(&b, &model.Trial{Single: timeline.Build(s.Events())}, report.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		if i := strings.IndexFunc(b.String(), func(r rune) bool {
@@ -169,9 +176,10 @@ func TestForeignTextCannotControlTheTerminal(t *testing.T) {
 }
 
 func TestJSONRoundTrip(t *testing.T) {
-	card := score.Trial(testScenario(), runs(script.RolledBack(1)))
+	trial := trialOf(runs(script.RolledBack(1)))
+	card := trial.Card
 	var b bytes.Buffer
-	if err := report.JSON(&b, card); err != nil {
+	if err := report.JSON(&b, trial); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "card.json", b.String())

@@ -191,7 +191,7 @@ func (c *Card) Draw(a canvas.Area) {
 	}
 	pane.Bar(head, card.Title, points)
 	c.footer(foot)
-	p := &page{width: body.Width()}
+	p := &page{width: body.Width(), height: body.Height()}
 	c.layout(p)
 	if c.showReference {
 		p.draw(body, -1)
@@ -233,7 +233,7 @@ func (c *Card) layout(p *page) {
 			c.reference)
 		return
 	}
-	p.writeFacts(c.explanation.title, c.explanation.run, c.explanation.facts)
+	p.writeFacts(c.explanation.title, c.explanation.run, p.fitting(c.explanation.facts))
 	c.writeItems(p)
 	c.writeHarm(p)
 	c.writeRuns(p)

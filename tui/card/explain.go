@@ -10,6 +10,7 @@ import (
 	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
 	"coalmine/tui/liverun"
+	"coalmine/tui/pane"
 	"coalmine/tui/theme"
 )
 
@@ -20,7 +21,7 @@ type fact struct {
 	text   string
 }
 
-// explanation shows, for the most telling run, who was hurt and which checks looked at it.
+// explanation shows, for the run that shows most, who was hurt and which checks looked at it.
 type explanation struct {
 	title, run string
 	facts      []fact
@@ -34,22 +35,13 @@ func explain(t *liverun.Trial) explanation {
 	}
 	row, ok := model.Highlight(t.Card.Runs)
 	r, found := modelRun(t, row)
-	if !ok || !found || row.Verdict == score.Inconclusive {
+	if !ok || !found {
 		return explanation{}
 	}
-	w := explanation{run: row.Run}
-	switch {
-	case r.Faulty() && row.Verdict.Good():
-		w.title = "What detected it"
-		w.facts = noticed(r)
-	case r.Faulty():
-		w.title = "Why it was missed"
-		w.facts = append(worstSegment(r), blindSpots(r)...)
-	case row.Verdict.Good():
-		return explanation{}
-	default:
-		w.title = "Why the healthy release was held"
-		w.facts = alarms(r)
+	e := model.Explain(r)
+	w := explanation{title: e.Title, run: e.Run}
+	for _, f := range e.Facts {
+		w.facts = append(w.facts, fact{pane.SeverityStyle(f.Severity), f.Sign(), f.Line()})
 	}
 	return w
 }
@@ -69,65 +61,6 @@ func modelRun(t *liverun.Trial, row score.Row) (model.Run, bool) {
 		}
 	}
 	return r, true
-}
-
-// worstSegment describes the users who fared worst, if they fared worse than the average shows.
-func worstSegment(r model.Run) []fact {
-	average, all := model.Segments(r)
-	if len(all) == 0 || !r.Timeline.FirstBad.Happened() {
-		return nil
-	}
-	s := all[0]
-	bad := func(c timeline.Counts) string { return format.Percent(float64(c.Bad) / float64(max(1, c.N))) }
-	text := fmt.Sprintf("%s on %s: %s of their %s on the canary were bad", s.Cohort, s.Route, bad(s.Canary),
-		format.Plural(s.Canary.N, "request"))
-	if s.Primary.N > 0 {
-		text += ", " + bad(s.Primary) + " on the primary"
-	}
-	text += "."
-	if s.Canary.N < average.Canary.N {
-		text += fmt.Sprintf(" They make up %s of the canary's requests, which were %s good overall.",
-			format.Percent(float64(s.Canary.N)/float64(average.Canary.N)), model.SuccessText(average.Canary))
-	}
-	return []fact{{theme.Bad, "▲", text}}
-}
-
-// blindSpots lists what was queried while users were hurt. Metrics come first; gates that ask for
-// something else say little.
-func blindSpots(r model.Run) []fact {
-	var facts []fact
-	for _, w := range model.Checks(r) {
-		switch {
-		case w.Noticed():
-			facts = append(facts, fact{theme.Good, "✓", w.Name + " " + w.Text(r.Timeline)})
-		case w.Blind() && !w.Gate:
-			facts = append(facts, fact{theme.Warn, "○", w.Name + " " + w.Text(r.Timeline)})
-		}
-	}
-	if len(facts) == 0 && r.Timeline.FirstBad.Happened() {
-		facts = append(facts, fact{theme.Warn, "○", "no check looked at the canary while users were hurt"})
-	}
-	return facts
-}
-
-func noticed(r model.Run) []fact {
-	var facts []fact
-	for _, w := range model.Checks(r) {
-		if w.Noticed() {
-			facts = append(facts, fact{theme.Good, "✓", w.Name + " " + w.Text(r.Timeline)})
-		}
-	}
-	return facts
-}
-
-func alarms(r model.Run) []fact {
-	var facts []fact
-	for _, w := range model.Checks(r) {
-		if w.Failed > 0 {
-			facts = append(facts, fact{theme.Bad, "✗", w.Name + " " + w.Text(r.Timeline)})
-		}
-	}
-	return facts
 }
 
 // referenceFacts describes what the reference guardrails detected in the same traffic and at what
@@ -172,7 +105,18 @@ func referenceRunFacts(t *liverun.Trial, r *liverun.Run) []fact {
 	if o := t.Counterpart(r, score.RoleFaulty); o != nil && o.Rec != nil {
 		text += fmt.Sprintf(", %s with yours", format.Number(o.Rec.At(o.Rec.End()).Harm))
 	}
-	return []fact{{theme.Good, "✓", text + "."}}
+	return []fact{{theme.Good, "◆", text + "."}}
+}
+
+// fitting leaves out the last facts if there are so many that they would hide the points. Reports
+// have all of them.
+func (p *page) fitting(facts []fact) []fact {
+	most := max(3, p.height/5)
+	if len(facts) <= most+1 {
+		return facts
+	}
+	more := fmt.Sprintf("%d more in the report", len(facts)-most)
+	return append(slices.Clone(facts[:most]), fact{theme.Muted, "·", more})
 }
 
 // writeFacts adds facts below a title.

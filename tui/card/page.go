@@ -8,8 +8,8 @@ import (
 
 // page is a scrollable list of lines.
 type page struct {
-	width int
-	lines []line
+	width, height int
+	lines         []line
 }
 
 // line is drawn at any position of an area. target is the index of the target it belongs to, -1 for

@@ -37,9 +37,19 @@ func Checks(a canvas.Area, s recording.State) {
 	}
 }
 
+// noChecksText says why no metric was asked. Flagger calls the gates before it asks metrics.
 func noChecksText(s recording.State) string {
 	if !s.Run.Guarded {
 		return "unguarded: no checks"
+	}
+	for _, g := range s.Gates {
+		if g.Happened() && !g.Passed && g.Hook != event.HookRollback {
+			return "no metric asked: gate " + g.Name + " said no"
+		}
+	}
+	switch s.Canary.Phase {
+	case event.PhaseFailed, event.PhasePromoting, event.PhaseFinalising, event.PhaseSucceeded:
+		return "no metric was asked"
 	}
 	return "no checks yet"
 }

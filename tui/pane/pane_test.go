@@ -43,6 +43,8 @@ func TestPhaseText(t *testing.T) {
 	starting.Canaries.Ready = 1
 	waiting := guarded(event.Canary{Phase: event.PhaseInitialized})
 	waiting.Released = timeline.Moment{}
+	progressing := sharing(25, event.Canary{Phase: event.PhaseProgressing, Weight: 100})
+	atGate := sharing(100, event.Canary{Phase: event.PhaseWaitingPromotion})
 	alone := guarded(event.Canary{})
 	alone.Run.Guarded = false
 	for want, s := range map[string]recording.State{
@@ -52,12 +54,12 @@ func TestPhaseText(t *testing.T) {
 		"v2 released, not yet detected by Flagger": guarded(event.Canary{Phase: event.PhaseInitialized}),
 		"starting v2: 1 of 2 pods ready":           starting,
 		"v2 is ready; no traffic yet":              guarded(event.Canary{Phase: event.PhaseProgressing}),
-		"analysing v2 at 25 %":                     sharing(25, event.Canary{Phase: event.PhaseProgressing, Weight: 100}),
+		"analysing v2 at 25 %":                     progressing,
 		"iterations over: v2 at 100 %": sharing(100,
 			event.Canary{Phase: event.PhaseProgressing, Iterations: 4, MaxIterations: 3}),
 		"analysing v2: iteration 3 of 10": guarded(
 			event.Canary{Phase: event.PhaseProgressing, Iterations: 3, MaxIterations: 10}),
-		"waiting for a gate, with v2 at 100 %":         sharing(100, event.Canary{Phase: event.PhaseWaitingPromotion}),
+		"waiting for a gate, with v2 at 100 %":         atGate,
 		"promoting: updating the primary to v2":        guarded(event.Canary{Phase: event.PhasePromoting}),
 		"finalising: all traffic moves to the primary": guarded(event.Canary{Phase: event.PhaseFinalising}),
 		"promoted: all traffic on v2":                  guarded(event.Canary{Phase: event.PhaseSucceeded}),
@@ -135,6 +137,29 @@ func TestTimeLine(t *testing.T) {
 	for _, x := range []int{-1, TimeEdge - 1, 80 - TimeEdge, 100} {
 		if at, ok := TimeAt(x, 80, time.Minute); ok {
 			t.Errorf("column %d outside the line leads to %v", x, at)
+		}
+	}
+}
+
+// The pane of checks says which gate kept Flagger from asking any metric.
+func TestNoChecks(t *testing.T) {
+	stopped := guarded(event.Canary{Phase: event.PhaseProgressing})
+	stopped.Gates = []recording.Gate{
+		{Moment: timeline.Moment{At: time.Minute, Seq: 5}, Gate: event.Gate{Name: "mtls", Passed: true}},
+		{Moment: timeline.Moment{At: time.Minute, Seq: 6}, Gate: event.Gate{Name: "policy", Reason: "nobody is denied"}},
+	}
+	asked := stopped
+	asked.Checks = []recording.Check{{Query: event.Query{Metric: "success"}}}
+	over := guarded(event.Canary{Phase: event.PhaseFailed})
+	for want, s := range map[string]recording.State{
+		"no metric asked: gate policy said no": stopped,
+		"no checks yet":                        guarded(event.Canary{Phase: event.PhaseProgressing}),
+		"no metric was asked":                  over,
+		"✗ success           no value":         asked,
+	} {
+		got, _, _ := strings.Cut(drawn(40, 6, func(a canvas.Area) { Checks(a, s) }), "\n")
+		if strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(want), " ") {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

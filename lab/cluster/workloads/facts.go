@@ -38,6 +38,11 @@ func AppliedFact(o guardrail.Object, owner string) event.Applied {
 	if m, ok := o.Value.(metav1.Object); ok {
 		fact.Annotations = m.GetAnnotations()
 	}
+	if c, ok := o.Value.(*flaggerv1.Canary); ok && c.Spec.Analysis != nil {
+		for _, m := range c.Spec.Analysis.Metrics {
+			fact.Metrics = append(fact.Metrics, m.Name)
+		}
+	}
 	return fact
 }
 

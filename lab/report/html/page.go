@@ -84,8 +84,11 @@ type page struct {
 	Single  bool
 
 	Run       *run // the one that shows most
+	Why       []fact
+	WhyTitle  string
 	Harm      []bar
 	HarmText  string
+	HarmNotes []string
 	Items     []item
 	Cohorts   [][]string
 	Segments  [][]string
@@ -122,6 +125,14 @@ type checkRow struct {
 	Sign     string
 	Severity narrative.Severity
 	Name     string
+	Text     string
+	Link     string
+}
+
+// fact is a line of the explanation.
+type fact struct {
+	Sign     string
+	Severity narrative.Severity
 	Text     string
 	Link     string
 }
@@ -166,6 +177,7 @@ func newPage(t *model.Trial) *page {
 	}
 	p.describe(t)
 	ids := p.addRuns(t)
+	p.addExplanation(t.Explanation(), ids)
 	p.addHarm(t)
 	p.addItems(t, ids)
 	return p
@@ -232,6 +244,18 @@ func (p *page) addRuns(t *model.Trial) map[string]anchors {
 		p.Runs = append(p.Runs, tableRow(r, ids))
 	}
 	return ids
+}
+
+// addExplanation adds why the run that shows most went wrong, or what detected its fault.
+func (p *page) addExplanation(e model.Explanation, ids map[string]anchors) {
+	p.WhyTitle = e.Title
+	for _, f := range e.Facts {
+		x := fact{Sign: f.Sign(), Severity: f.Severity, Text: f.Line()}
+		if a, ok := ids[e.Run]; ok && f.Event > 0 {
+			x.Link, _ = a.href(f.Event)
+		}
+		p.Why = append(p.Why, x)
+	}
 }
 
 func tableRow(r model.Run, ids map[string]anchors) row {

@@ -137,7 +137,7 @@ func (p *page) addHarm(t *model.Trial) {
 	add("yours", "canary", &c.Harm.Learner)
 	add("reference", "best", c.Harm.Reference)
 	add("ideal alarm", "bound", c.Harm.Bound)
-	p.HarmText = model.HarmText(c)
+	p.HarmText, p.HarmNotes = model.HarmText(c), model.CrossNotes(c)
 	if cause := model.CauseText(c); cause != "" {
 		p.HarmText = cause + " · " + p.HarmText
 	}

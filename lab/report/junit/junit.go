@@ -72,8 +72,12 @@ func Write(w io.Writer, t *model.Trial) error {
 		s.property("points", fmt.Sprintf("%d of %d", t.Card.Points, t.Card.MaxPoints))
 	}
 	s.property("provenance", model.Provenance(t.Card.Players))
+	why := map[string]model.Explanation{}
+	for _, r := range t.Learner() {
+		why[r.Row.Run] = model.Explain(r)
+	}
 	for _, r := range t.Card.Runs {
-		s.run(t.Card, r)
+		s.run(t.Card, r, why[r.Run])
 	}
 	played := slices.ContainsFunc(t.Card.Runs, func(r score.Row) bool { return r.Verdict != score.Inconclusive })
 	for _, i := range t.Card.Items {
@@ -117,7 +121,7 @@ func (s *suite) add(c testcase) {
 
 // run passes if the guardrails did what they are for. A run that says nothing about them is
 // skipped, or is an error if the lab failed.
-func (s *suite) run(card score.Card, r score.Row) {
+func (s *suite) run(card score.Card, r score.Row, why model.Explanation) {
 	c := testcase{Name: format.Clean(r.Run), Class: format.Clean(card.Scenario) + ".runs",
 		Time: seconds(time.Duration(r.End))}
 	s.time += time.Duration(r.End)
@@ -134,6 +138,9 @@ func (s *suite) run(card score.Card, r score.Row) {
 		p.Text = fmt.Sprintf("first bad %s, noticed after %s, over after %s, harm %s",
 			format.OptionalClock(r.FirstBad), format.OptionalDuration(r.MTTD),
 			format.OptionalDuration(r.MTTR), format.Number(r.Harm))
+		for _, f := range why.Facts {
+			p.Text += "\n" + format.Clean(f.Line())
+		}
 		c.Failure = p
 	}
 	s.add(c)

@@ -25,12 +25,20 @@ type Check struct {
 	// First is the first failure at or after the first harm, or the first at all if no user was
 	// hurt.
 	First timeline.Moment
+	// NoValue counts queries of a metric that had no value, for which Flagger fails a check.
+	NoValue int
+	// Last is the latest result, LastMissed the latest of those that count in Missed.
+	Last, LastMissed timeline.Moment
 	// Closest is, of the results that passed, the one nearest to its bound; nil if none is known.
-	// Worst is the first that failed.
+	// ClosestAt is when. Worst is the first that failed.
 	Closest, Worst *event.Query
+	ClosestAt      timeline.Moment
 	margin         float64
 	reason         string // of the first failure
 }
+
+// Valueless reports whether a metric was asked and never had a value.
+func (w Check) Valueless() bool { return !w.Gate && w.Asked > 0 && w.NoValue == w.Asked }
 
 // Noticed reports whether it failed once users were hurt.
 func (w Check) Noticed() bool { return w.First.Happened() }
@@ -105,6 +113,9 @@ func passed(t *timeline.Timeline, index int, q event.Query) bool {
 
 func (w *Check) metric(t *timeline.Timeline, m timeline.Moment, q event.Query, passed bool) {
 	w.count(t, m, passed)
+	if q.Value == nil {
+		w.NoValue++
+	}
 	if !passed {
 		if w.Worst == nil {
 			w.Worst = &q
@@ -112,7 +123,7 @@ func (w *Check) metric(t *timeline.Timeline, m timeline.Moment, q event.Query, p
 		return
 	}
 	if d, ok := margin(q); ok && d < w.margin {
-		w.margin, w.Closest = d, &q
+		w.margin, w.Closest, w.ClosestAt = d, &q, m
 	}
 }
 
@@ -129,6 +140,7 @@ func (w *Check) gate(t *timeline.Timeline, m timeline.Moment, g event.Gate) {
 
 func (w *Check) count(t *timeline.Timeline, m timeline.Moment, passed bool) {
 	w.Asked++
+	w.Last = m
 	hurting := t.FirstBad.Happened() && m.At >= t.FirstBad.At && m.At <= t.LastBad.At+time.Second
 	if hurting {
 		w.Hurting++
@@ -136,6 +148,7 @@ func (w *Check) count(t *timeline.Timeline, m timeline.Moment, passed bool) {
 	if passed {
 		if hurting {
 			w.Missed++
+			w.LastMissed = m
 		}
 		return
 	}
@@ -161,6 +174,8 @@ func (w Check) Text(t *timeline.Timeline) string {
 	switch {
 	case w.Gate:
 		return w.gateText(t)
+	case w.Valueless():
+		return w.valuelessText(t)
 	case w.Failed == 0 && w.Blind():
 		return fmt.Sprintf("passed %s while users were hurt%s", timesOf(w.Missed, w.Hurting), w.closest())
 	case w.Failed == 0:
@@ -171,6 +186,18 @@ func (w Check) Text(t *timeline.Timeline) string {
 	}
 	return fmt.Sprintf("failed %s, first %s (%s)", timesOf(w.Failed, w.Asked), firstFailure(t, w.First),
 		queryResult(*w.Worst))
+}
+
+// valuelessText says why a metric never had a value, as far as the log shows.
+func (w Check) valuelessText(t *timeline.Timeline) string {
+	text := fmt.Sprintf("never had a value, %s, and a check without a value fails", timesOf(w.Asked, w.Asked))
+	switch {
+	case w.Worst != nil && w.Worst.Error != "":
+		return text + ": " + w.Worst.Error
+	case !t.FirstCanary.Happened() || t.FirstCanary.Seq > w.Last.Seq:
+		return text + ": the canary had no traffic"
+	}
+	return text
 }
 
 func (w Check) gateText(t *timeline.Timeline) string {
@@ -196,7 +223,7 @@ func (w Check) closest() string {
 	if w.Closest == nil {
 		return ""
 	}
-	return "; closest: " + queryResult(*w.Closest)
+	return "; closest: " + queryResult(*w.Closest) + " at " + format.Clock(w.ClosestAt.At)
 }
 
 // queryResult is a result without its metric's name.
@@ -209,6 +236,8 @@ func timesOf(n, of int) string {
 	switch {
 	case n == of && n == 1:
 		return "the one time it was asked"
+	case n == of && n == 2:
+		return "both times"
 	case n == of:
 		return fmt.Sprintf("all %d times", n)
 	}

@@ -148,14 +148,14 @@ func TestChecks(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ got, want []string }{
 		"missed": {texts(reporttest.Missed()), []string{
-			"success false: passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
-			"waiting false: passed all 3 times while users were hurt; closest: 108.5 ≤ 500",
+			"success false: passed all 3 times while users were hurt; closest: 99.13 ≥ 99 at 02:55",
+			"waiting false: passed all 3 times while users were hurt; closest: 108.5 ≤ 500 at 01:55",
 			"volume false: passed all 3 times while users were hurt",
 		}},
 		"caught": {texts(reporttest.Caught()), []string{
-			"success false: passed all 6 times while users were hurt; closest: 99.2 ≥ 99",
+			"success false: passed all 6 times while users were hurt; closest: 99.2 ≥ 99 at 02:15",
 			"premium-success true: failed 5 of 6 times, first 49 s after the first user was hurt (62.5 < 99)",
-			"waiting false: passed the one time it was asked while users were hurt; closest: 110 ≤ 500",
+			"waiting false: passed the one time it was asked while users were hurt; closest: 110 ≤ 500 at 01:55",
 			"volume false: passed all 6 times while users were hurt",
 		}},
 		"false alarm": {texts(reporttest.FalseAlarm()), []string{
@@ -205,7 +205,7 @@ func TestFailureWithoutBounds(t *testing.T) {
 		got = append(got, w.Name+" "+w.Text(r.Timeline))
 	}
 	want := []string{
-		"request-success-rate passed all 2 times while users were hurt",
+		"request-success-rate passed both times while users were hurt",
 		"request-duration failed 1 of 2 times, first 9 s after the first user was hurt (800)",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -228,13 +228,13 @@ func TestAnnotatedLines(t *testing.T) {
 		"canary.yaml:12-12 one tick every 10s: 3 ticks while users were hurt and before the decision",
 		"canary.yaml:13-13 5 failed checks end the rollout: none failed",
 		"canary.yaml:14-14 5 % at 01:25, 25 % at 01:55, 50 % at 02:25; users were hurt from 01:26 on",
-		"canary.yaml:16-18 passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
+		"canary.yaml:16-18 passed all 3 times while users were hurt; closest: 99.13 ≥ 99 at 02:55",
 		"canary.yaml:19-21 not evaluated in this run",
-		"canary.yaml:22-24 passed all 3 times while users were hurt; closest: 108.5 ≤ 500",
+		"canary.yaml:22-24 passed all 3 times while users were hurt; closest: 108.5 ≤ 500 at 01:55",
 		"canary.yaml:25-25 no webhook calls the gate mtls: 0 of 4 runs; faulty-seed1: mtls not checked before " +
 			"canary traffic",
 		"canary.yaml:26-28 passed all 3 times while users were hurt",
-		"metrics.yaml:6-9 passed all 3 times while users were hurt; closest: 99.13 ≥ 99",
+		"metrics.yaml:6-9 passed all 3 times while users were hurt; closest: 99.13 ≥ 99 at 02:55",
 	}
 	if diff := cmp.Diff(missed, notes(reporttest.Missed())); diff != "" {
 		t.Errorf("the notes of a missed incident differ (-want +got):\n%s", diff)

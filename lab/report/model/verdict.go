@@ -109,9 +109,20 @@ func HarmNotes(c score.Card) []string {
 	if h.Bound != nil {
 		notes = append(notes, "ideal alarm: your steps, rolled back 20 s after the requests showed it")
 	}
+	return append(notes, CrossNotes(c)...)
+}
+
+// CrossNotes explain harm that is out of the usual order: an ideal alarm, the reference, yours,
+// unguarded.
+func CrossNotes(c score.Card) []string {
+	var notes []string
+	h := c.Harm
 	if h.Reference != nil && h.Bound != nil && *h.Reference < *h.Bound {
 		notes = append(notes, "the reference is below the ideal alarm, as its steps expose fewer users than yours "+
 			"before anything shows")
+	}
+	if h.Unguarded != nil && h.Learner > *h.Unguarded {
+		notes = append(notes, "yours is above unguarded: with your guardrails more requests were bad than without any")
 	}
 	return notes
 }
