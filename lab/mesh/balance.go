@@ -13,9 +13,8 @@ const (
 	LoadDecay  = 10 * time.Second
 )
 
-// FailfastAfter is how long a request waits for a backend before the proxy answers 504; later
-// requests are answered 504 at once (linkerd2, policy-controller/grpc/src/outbound.rs,
-// default_queue_config).
+// FailfastAfter is how long requests wait for an endpoint before the proxy answers 504; see [Pool]
+// (linkerd2, policy-controller/grpc/src/outbound.rs, default_queue_config).
 const FailfastAfter = 3 * time.Second
 
 // Endpoint is a pod as seen by the balancer of one client proxy. Its load is the peak-sensitive
@@ -28,6 +27,7 @@ type Endpoint struct {
 	rtt     float64 // ns
 	updated time.Duration
 	pending int
+	breaker breaker
 }
 
 // Begin counts a request sent to the endpoint.
@@ -72,15 +72,21 @@ func decay(elapsed time.Duration) float64 {
 // power of two choices (linkerd2-proxy, linkerd/pool/p2c/src/lib.rs).
 type Balancer struct {
 	endpoints []*Endpoint
+	// tripped counts endpoints whose circuit breaker lets nothing pass.
+	tripped int
 }
 
 // Set replaces the endpoints. Endpoints that the balancer had before keep their load.
 func (b *Balancer) Set(now time.Duration, keys []int) {
 	next := make([]*Endpoint, 0, len(keys))
+	b.tripped = 0
 	for _, k := range keys {
 		e := b.find(k)
 		if e == nil {
 			e = &Endpoint{Key: k, rtt: float64(DefaultRTT), updated: now}
+		}
+		if !e.breaker.available() {
+			b.tripped++
 		}
 		next = append(next, e)
 	}
@@ -99,21 +105,42 @@ func (b *Balancer) find(key int) *Endpoint {
 // Len returns the number of endpoints.
 func (b *Balancer) Len() int { return len(b.endpoints) }
 
-// Pick returns the cheaper of two endpoints chosen by random bits, or nil if there are none. A
-// circuit breaker would exclude tripped endpoints here.
+// available reports whether a request can be sent now.
+func (b *Balancer) available() bool { return len(b.endpoints) > b.tripped }
+
+// Pick returns the cheaper of two available endpoints chosen by random bits, or nil if none is
+// available.
 func (b *Balancer) Pick(now time.Duration, random uint64) *Endpoint {
-	switch n := len(b.endpoints); n {
+	if b.tripped > 0 {
+		return b.pickAvailable(now, random)
+	}
+	return cheaper(b.endpoints, now, random)
+}
+
+// pickAvailable picks among the endpoints whose breaker lets requests pass.
+func (b *Balancer) pickAvailable(now time.Duration, random uint64) *Endpoint {
+	var list []*Endpoint
+	for _, e := range b.endpoints {
+		if e.breaker.available() {
+			list = append(list, e)
+		}
+	}
+	return cheaper(list, now, random)
+}
+
+func cheaper(list []*Endpoint, now time.Duration, random uint64) *Endpoint {
+	switch n := len(list); n {
 	case 0:
 		return nil
 	case 1:
-		return b.endpoints[0]
+		return list[0]
 	default:
 		i := below(random<<32, n)
 		j := below(random, n-1)
 		if j >= i {
 			j++
 		}
-		first, second := b.endpoints[i], b.endpoints[j]
+		first, second := list[i], list[j]
 		if first.Cost(now) <= second.Cost(now) {
 			return first
 		}

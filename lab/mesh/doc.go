@@ -7,8 +7,6 @@
 // concurrent use.
 //
 // The model follows the sources of linkerd2-proxy (29637b6, August 2026) and of linkerd2's policy
-// controller (b24cd40, August 2026); each part names its source file. Not modelled: HTTPRoutes that
-// attach to a Server (inbound routes), gRPC, TCP, service profiles, retries, timeouts, circuit
-// breaking, rate limits and request mirrors. Comments say where they would go: [Rule] for settings
-// of a route, [Balancer.Pick] for circuit breaking, [Policies.Decide] for rate limits.
+// controller (b24cd40, August 2026), and recordings of both; each part names its source file, and
+// docs/linkerd.md says what was recorded and what was only read. Not modelled: gRPC and TCP.
 package mesh

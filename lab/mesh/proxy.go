@@ -78,6 +78,8 @@ type targetStats struct {
 	lastUsed *time.Duration
 	requests Counter
 	statuses []response
+	// failed counts requests without a response. It is made when it is first needed.
+	failed Counter
 }
 
 type response struct {
@@ -123,6 +125,16 @@ func (s *targetStats) status(code int) *response {
 		latency: Histogram{reg.intern(owner, s.lastUsed, reg.bounds.latency, "response_latency_ms", withCode)},
 	})
 	return &s.statuses[len(s.statuses)-1]
+}
+
+// fail counts a request that got no response.
+func (s *targetStats) fail(now time.Duration) {
+	*s.lastUsed = now
+	if s.failed.m == nil {
+		labels := slices.Concat(s.labels, []Label{{"classification", "failure"}, {"error", "unclassified"}})
+		s.failed = Counter{s.proxy.reg.intern(s.proxy.owner, s.lastUsed, nil, "response_total", labels)}
+	}
+	s.failed.Inc()
 }
 
 // Classify returns the classification of an HTTP status; only 5xx are failures (linkerd2-proxy,
@@ -176,6 +188,9 @@ func (in *Inbound) Response(now time.Duration, status int, latency time.Duration
 	in.response(now, status, latency)
 }
 
+// Failed counts a request whose connection to the pod's process broke. The client gets a 500.
+func (in *Inbound) Failed(now time.Duration) { in.fail(now) }
+
 // Destination is a pod that a client's proxy sends to, as described by service discovery.
 type Destination struct {
 	Addr netip.AddrPort
@@ -202,6 +217,7 @@ func (p *Proxy) Outbound(d Destination) *Outbound {
 	dst := []Label{
 		{"dst_deployment", d.Deployment}, {"dst_namespace", d.Namespace}, {"dst_pod", d.Pod},
 		{"dst_pod_template_hash", d.TemplateHash}, {"dst_service", d.Service}, {"dst_serviceaccount", d.ServiceAccount},
+		{"dst_zone_locality", "unknown"},
 	}
 	if d.Identity != "" {
 		dst = append(dst, Label{"dst_control_plane_ns", "linkerd"})
@@ -228,3 +244,7 @@ func (o *Outbound) Request(now time.Duration) { o.request(now) }
 func (o *Outbound) Response(now time.Duration, status int, latency time.Duration) {
 	o.response(now, status, latency)
 }
+
+// Failed counts a request that got no response, because the connection broke or a timeout of the
+// proxy ended it.
+func (o *Outbound) Failed(now time.Duration) { o.fail(now) }

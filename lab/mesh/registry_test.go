@@ -101,7 +101,7 @@ func TestOutboundSeries(t *testing.T) {
 	o.Response(0, 403, 0)
 	want := []string{`response_total{authority="shop-canary.develop.svc.cluster.local",classification="success",direction="outbound",` +
 		`dst_control_plane_ns="linkerd",dst_deployment="shop",dst_namespace="develop",dst_pod="shop-0",dst_service="shop-canary",` +
-		`dst_serviceaccount="shop",server_id="shop.develop.serviceaccount.identity.linkerd.cluster.local",status_code="403",` +
+		`dst_serviceaccount="shop",dst_zone_locality="unknown",server_id="shop.develop.serviceaccount.identity.linkerd.cluster.local",status_code="403",` +
 		`target_addr="10.42.0.9:8080",target_ip="10.42.0.9",target_port="8080",tls="true"} 1`}
 	if got := scrape(r, 0, "response_total"); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
@@ -114,7 +114,7 @@ func TestRouteSeries(t *testing.T) {
 	parent := mesh.ServicePort{Namespace: "develop", Name: "shop", Port: 80}
 	s := p.Route(parent, &mesh.Route{Name: "shop", Namespace: "develop"})
 	s.Response(200, "", 60*time.Millisecond)
-	s.Response(504, mesh.ErrorFailFast, 3*time.Second)
+	s.Response(0, mesh.ErrorFailFast, 3*time.Second)
 	const labels = `parent_group="core",parent_kind="Service",parent_name="shop",parent_namespace="develop",parent_port="80",` +
 		`route_group="gateway.networking.k8s.io",route_kind="HTTPRoute",route_name="shop",route_namespace="develop"} 1`
 	want := []string{

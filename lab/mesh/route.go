@@ -12,6 +12,8 @@ type Route struct {
 	// Hostnames restrict the route; none means every host. A leading "*." matches any labels.
 	Hostnames []string
 	Rules     []Rule
+	// Dropped says why Linkerd leaves the route out, in silence; "" means that it follows it.
+	Dropped string
 }
 
 // Parent is a Service whose clients follow the route.
@@ -22,12 +24,17 @@ type Parent struct {
 	Port int
 }
 
-// Rule sends matching requests to backends. Retries, timeouts and mirrors would be fields here.
+// Rule sends matching requests to backends.
 type Rule struct {
 	// Matches are alternatives. An empty list matches everything.
 	Matches []Match
 	// Backends share the rule's requests by weight. An empty list means the parent's own endpoints.
 	Backends []Backend
+	// Timeouts and Retry are those of the rule or its route; see [Rule.Limits].
+	Timeouts Timeouts
+	Retry    *Retry
+	// Redirect answers every request; nil means none.
+	Redirect *Redirect
 	// RequestHeaders and ResponseHeaders are the rule's filters.
 	RequestHeaders  HeaderFilter
 	ResponseHeaders HeaderFilter
@@ -38,7 +45,8 @@ type Backend struct {
 	Service   string
 	Namespace string
 	Port      int
-	// Weight is relative to the sum of the rule's weights. A backend of weight 0 receives nothing.
+	// Weight is relative to the sum of the rule's weights. A backend of weight 0 receives nothing,
+	// unless it is the only one.
 	Weight int
 	// RequestHeaders and ResponseHeaders are the backend's own filters. Flagger implements session
 	// affinity by a Set-Cookie header here.

@@ -35,13 +35,16 @@ type CompiledRule struct {
 	perRequest bool
 }
 
-// Compile makes a table. The error names the rules whose regular expressions do not compile; their
-// routes are left out of the table.
+// Compile makes a table. Routes that Linkerd drops are left out. The error names the rules whose
+// regular expressions do not compile; their routes are left out, too.
 func Compile(routes []Route) (*Table, error) {
 	t := &Table{routes: map[serviceName][]*attachedRoute{}}
 	var errs []error
 	for i := range routes {
 		route := &routes[i]
+		if route.Dropped != "" {
+			continue
+		}
 		rules, err := compileRules(route)
 		if err != nil {
 			errs = append(errs, err)
@@ -159,29 +162,46 @@ func (c *CompiledRule) match(r *Request) (score, bool) {
 	return bestScore, found
 }
 
+// Broken reports whether the weights of several backends are all 0. Then a client's proxy closes the
+// connection instead of answering (linkerd2-proxy,
+// linkerd/app/outbound/src/http/logical/policy/router.rs, which takes the distribution for valid).
+func (c *CompiledRule) Broken() bool {
+	return len(c.Backends) > 1 && !slices.ContainsFunc(c.Backends, func(b Backend) bool { return b.Weight > 0 })
+}
+
+// weight returns the weight of a backend. An only backend gets everything, whatever its weight
+// (linkerd2-proxy, linkerd/distribute/src/params.rs, random_available).
+func (c *CompiledRule) weight(i int) int {
+	if len(c.Backends) == 1 {
+		return 1
+	}
+	return c.Backends[i].Weight
+}
+
 // Pick chooses one of the available backends by weight and random bits, or returns -1 if none is
-// available. As in linkerd2-proxy's RandomAvailable, a backend without ready endpoints leaves its
-// share to the others (linkerd/distribute/src/service/random.rs). A backend whose Service does not
-// exist counts as available: the proxy answers its share with 500.
+// available. As in linkerd2-proxy's RandomAvailable, a backend that fails fast leaves its share to
+// the others (linkerd/distribute/src/service/random.rs). A backend whose Service does not exist
+// counts as available: the proxy answers its share with 500.
 func (c *CompiledRule) Pick(random uint64, available func(backend int) bool) int {
-	if len(c.Backends) == 1 && c.Backends[0].Weight > 0 && available(0) {
+	if len(c.Backends) == 1 && available(0) {
 		return 0
 	}
 	total := 0
-	for i, b := range c.Backends {
-		if b.Weight > 0 && available(i) {
-			total += b.Weight
+	for i := range c.Backends {
+		if w := c.weight(i); w > 0 && available(i) {
+			total += w
 		}
 	}
 	if total == 0 {
 		return -1
 	}
 	at := below(random, total)
-	for i, b := range c.Backends {
-		if b.Weight <= 0 || !available(i) {
+	for i := range c.Backends {
+		w := c.weight(i)
+		if w <= 0 || !available(i) {
 			continue
 		}
-		if at -= b.Weight; at < 0 {
+		if at -= w; at < 0 {
 			return i
 		}
 	}
@@ -191,12 +211,12 @@ func (c *CompiledRule) Pick(random uint64, available func(backend int) bool) int
 // Share returns the share of the rule's requests that a backend receives now, from 0 to 1.
 func (c *CompiledRule) Share(backend int, available func(backend int) bool) float64 {
 	total := 0
-	for i, b := range c.Backends {
-		if b.Weight > 0 && available(i) {
-			total += b.Weight
+	for i := range c.Backends {
+		if w := c.weight(i); w > 0 && available(i) {
+			total += w
 		}
 	}
-	if w := c.Backends[backend].Weight; total > 0 && w > 0 && available(backend) {
+	if w := c.weight(backend); total > 0 && w > 0 && available(backend) {
 		return float64(w) / float64(total)
 	}
 	return 0

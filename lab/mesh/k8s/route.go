@@ -2,8 +2,10 @@ package k8s
 
 import (
 	"encoding/json"
+	"fmt"
+	"time"
 
-	v1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	"k8s.io/utils/ptr"
 
@@ -12,9 +14,9 @@ import (
 
 // Upgrade converts a route of v1beta1, in which Flagger writes, to v1, which has all of its fields
 // under the same names. Neither encoding nor decoding such a value can fail.
-func Upgrade(r *v1beta1.HTTPRoute) *v1.HTTPRoute {
+func Upgrade(r *v1beta1.HTTPRoute) *gatewayv1.HTTPRoute {
 	data, _ := json.Marshal(r)
-	upgraded := &v1.HTTPRoute{}
+	upgraded := &gatewayv1.HTTPRoute{}
 	_ = json.Unmarshal(data, upgraded)
 	return upgraded
 }
@@ -22,14 +24,14 @@ func Upgrade(r *v1beta1.HTTPRoute) *v1.HTTPRoute {
 // Route converts an HTTPRoute, of the Gateway API or of Linkerd. Parents other than Services are
 // left out, since a Gateway's clients are outside the mesh; [Policies] has those that are Servers.
 // A route without a creation time stays without one; see [mesh.Route].
-func Route(r *v1.HTTPRoute) mesh.Route {
+func Route(r *gatewayv1.HTTPRoute) mesh.Route {
 	route := mesh.Route{Name: r.Name, Namespace: r.Namespace, Created: r.CreationTimestamp.Time}
 	for _, p := range r.Spec.ParentRefs {
 		if ptr.Deref(p.Kind, "Gateway") != "Service" {
 			continue
 		}
 		route.Parents = append(route.Parents, mesh.Parent{
-			Service: string(p.Name), Namespace: string(ptr.Deref(p.Namespace, v1.Namespace(r.Namespace))),
+			Service: string(p.Name), Namespace: string(ptr.Deref(p.Namespace, gatewayv1.Namespace(r.Namespace))),
 			Port: int(ptr.Deref(p.Port, 0)),
 		})
 	}
@@ -38,61 +40,116 @@ func Route(r *v1.HTTPRoute) mesh.Route {
 	}
 	rules := r.Spec.Rules
 	if rules == nil { // the API server's default, which matches every path
-		rules = []v1.HTTPRouteRule{{}}
+		rules = []gatewayv1.HTTPRouteRule{{}}
+	}
+	timeouts, errTimeouts := parseTimeouts(r.Annotations)
+	retry, errRetry := parseRetry(r.Annotations)
+	for _, err := range []error{errTimeouts, errRetry} {
+		if err != nil {
+			route.Dropped = err.Error()
+		}
 	}
 	for _, rule := range rules {
-		route.Rules = append(route.Rules, routeRule(rule, r.Namespace))
+		converted, dropped := routeRule(rule, r.Namespace)
+		if dropped != "" {
+			route.Dropped = dropped
+		}
+		converted.Retry = retry
+		if fromRule := converted.Timeouts.Request; timeouts != (mesh.Timeouts{}) {
+			converted.Timeouts = timeouts
+			if timeouts.Request == 0 {
+				converted.Timeouts.Request = fromRule
+			}
+		}
+		route.Rules = append(route.Rules, converted)
 	}
 	return route
 }
 
-func routeRule(r v1.HTTPRouteRule, namespace string) mesh.Rule {
+// routeRule converts a rule, or says why Linkerd drops its route.
+func routeRule(r gatewayv1.HTTPRouteRule, namespace string) (mesh.Rule, string) {
 	rule := mesh.Rule{}
 	rule.RequestHeaders, rule.ResponseHeaders = headerFilters(r.Filters)
+	rule.Redirect = redirect(r.Filters)
 	for _, m := range r.Matches {
 		rule.Matches = append(rule.Matches, routeMatch(m))
 	}
 	for _, b := range r.BackendRefs {
 		backend := mesh.Backend{
-			Service: string(b.Name), Namespace: string(ptr.Deref(b.Namespace, v1.Namespace(namespace))),
+			Service: string(b.Name), Namespace: string(ptr.Deref(b.Namespace, gatewayv1.Namespace(namespace))),
 			Port: int(ptr.Deref(b.Port, 0)), Weight: int(ptr.Deref(b.Weight, 1)),
 		}
 		backend.RequestHeaders, backend.ResponseHeaders = headerFilters(b.Filters)
 		rule.Backends = append(rule.Backends, backend)
 	}
-	return rule
+	if r.Timeouts != nil && r.Timeouts.Request != nil {
+		// The API server refuses what does not parse; 0s means no timeout.
+		rule.Timeouts.Request, _ = time.ParseDuration(string(*r.Timeouts.Request))
+	}
+	return rule, unsupportedFilter(r.Filters)
 }
 
-func routeMatch(m v1.HTTPRouteMatch) mesh.Match {
+// unsupportedFilter says which filter makes Linkerd drop the whole route, or "" (linkerd2,
+// policy-controller/k8s/index/src/outbound/index/http.rs, convert_gateway_filter).
+func unsupportedFilter(filters []gatewayv1.HTTPRouteFilter) string {
+	for _, f := range filters {
+		switch f.Type {
+		case gatewayv1.HTTPRouteFilterRequestMirror, gatewayv1.HTTPRouteFilterURLRewrite,
+			gatewayv1.HTTPRouteFilterExtensionRef:
+			return fmt.Sprintf("%s filter is not supported", f.Type)
+		}
+	}
+	return ""
+}
+
+func redirect(filters []gatewayv1.HTTPRouteFilter) *mesh.Redirect {
+	for _, f := range filters {
+		r := f.RequestRedirect
+		if r == nil {
+			continue
+		}
+		to := &mesh.Redirect{
+			Scheme: ptr.Deref(r.Scheme, ""), Host: string(ptr.Deref(r.Hostname, "")), Port: int(ptr.Deref(r.Port, 0)),
+			Status: ptr.Deref(r.StatusCode, 0),
+		}
+		if r.Path != nil {
+			to.FullPath, to.PrefixPath = r.Path.ReplaceFullPath, r.Path.ReplacePrefixMatch
+		}
+		return to
+	}
+	return nil
+}
+
+func routeMatch(m gatewayv1.HTTPRouteMatch) mesh.Match {
 	match := mesh.Match{Method: string(ptr.Deref(m.Method, ""))}
 	if p := m.Path; p != nil {
-		match.Path = mesh.PathMatch{Kind: pathKind(ptr.Deref(p.Type, v1.PathMatchPathPrefix)),
+		match.Path = mesh.PathMatch{Kind: pathKind(ptr.Deref(p.Type, gatewayv1.PathMatchPathPrefix)),
 			Value: ptr.Deref(p.Value, "/")}
 	}
 	for _, h := range m.Headers {
-		regex := ptr.Deref(h.Type, v1.HeaderMatchExact) == v1.HeaderMatchRegularExpression
+		regex := ptr.Deref(h.Type, gatewayv1.HeaderMatchExact) == gatewayv1.HeaderMatchRegularExpression
 		match.Headers = append(match.Headers, mesh.ValueMatch{Name: string(h.Name), Value: h.Value, Regex: regex})
 	}
 	for _, q := range m.QueryParams {
-		regex := ptr.Deref(q.Type, v1.QueryParamMatchExact) == v1.QueryParamMatchRegularExpression
+		regex := ptr.Deref(q.Type, gatewayv1.QueryParamMatchExact) == gatewayv1.QueryParamMatchRegularExpression
 		match.Query = append(match.Query, mesh.ValueMatch{Name: string(q.Name), Value: q.Value, Regex: regex})
 	}
 	return match
 }
 
-func pathKind(t v1.PathMatchType) mesh.PathKind {
+func pathKind(t gatewayv1.PathMatchType) mesh.PathKind {
 	switch t {
-	case v1.PathMatchExact:
+	case gatewayv1.PathMatchExact:
 		return mesh.PathExact
-	case v1.PathMatchPathPrefix:
+	case gatewayv1.PathMatchPathPrefix:
 		return mesh.PathPrefix
-	case v1.PathMatchRegularExpression:
+	case gatewayv1.PathMatchRegularExpression:
 		return mesh.PathRegex
 	}
 	return mesh.PathAny
 }
 
-func headerFilters(filters []v1.HTTPRouteFilter) (request, response mesh.HeaderFilter) {
+func headerFilters(filters []gatewayv1.HTTPRouteFilter) (request, response mesh.HeaderFilter) {
 	for _, f := range filters {
 		if f.RequestHeaderModifier != nil {
 			request = headerFilter(f.RequestHeaderModifier)
@@ -104,11 +161,11 @@ func headerFilters(filters []v1.HTTPRouteFilter) (request, response mesh.HeaderF
 	return request, response
 }
 
-func headerFilter(f *v1.HTTPHeaderFilter) mesh.HeaderFilter {
+func headerFilter(f *gatewayv1.HTTPHeaderFilter) mesh.HeaderFilter {
 	return mesh.HeaderFilter{Set: headers(f.Set), Add: headers(f.Add), Remove: f.Remove}
 }
 
-func headers(list []v1.HTTPHeader) []mesh.Header {
+func headers(list []gatewayv1.HTTPHeader) []mesh.Header {
 	var hs []mesh.Header
 	for _, h := range list {
 		hs = append(hs, mesh.Header{Name: string(h.Name), Value: h.Value})

@@ -277,7 +277,7 @@ func (p *Plane) returnResponse(h *hop, status int) {
 		h.endpoint.End(p.now, latency)
 		h.edge.out.Response(p.now, status, latency)
 		stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
-		stats.backends[h.backend].Response(status, latency)
+		stats.backends[h.backend].Response(status, "", latency)
 		stats.route.Response(status, "", p.now-h.sent)
 	}
 	if h.parent == nil && h.rule != nil && p.cohorts[h.request.Cohort].keepsCookies {

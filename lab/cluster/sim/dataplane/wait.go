@@ -37,12 +37,16 @@ func (p *Plane) unpark() {
 // refuse responds on behalf of the client's proxy when there is no backend.
 func (p *Plane) refuse(h *hop, status int, err string) {
 	stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
+	counted := status
+	if err != "" {
+		counted = 0
+	}
 	if h.backend >= 0 {
 		b := stats.backends[h.backend]
 		b.Request()
-		b.Response(status, p.now-h.sent)
+		b.Response(counted, err, p.now-h.sent)
 	}
-	stats.route.Response(status, err, p.now-h.sent)
+	stats.route.Response(counted, err, p.now-h.sent)
 	h.byMesh = true
 	if h.backend < 0 {
 		h.unserved(h.rule.weighted()...)

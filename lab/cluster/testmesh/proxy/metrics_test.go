@@ -66,7 +66,7 @@ func TestMetricsAreTheModels(t *testing.T) {
 		allowed.Request(0)
 		allowed.Response(0, status, 0)
 		edge.Response(0, status, 0)
-		backendStats.Response(status, 0)
+		backendStats.Response(status, "", 0)
 		stats.Response(status, "", 0)
 	}
 	denied.Denied()

@@ -225,13 +225,16 @@ func (r *router) fail(j *outboundRequest, now time.Duration) choice {
 
 // refuse answers a request for which there is no backend.
 func (r *router) refuse(j *outboundRequest, c choice, status int, label, reason string) choice {
-	waited := r.now() - j.start
+	waited, counted := r.now()-j.start, status
+	if label != "" {
+		counted = 0
+	}
 	if c.backend != nil {
 		b := r.backendStats(c.stats, c.target, c.rule, c.backend)
 		b.Request()
-		b.Response(status, waited)
+		b.Response(counted, label, waited)
 	}
-	r.route(c.stats, c.target, c.rule).Response(status, label, waited)
+	r.route(c.stats, c.target, c.rule).Response(counted, label, waited)
 	c.status, c.reason = status, reason
 	return c
 }
@@ -321,6 +324,6 @@ func (r *router) countResponse(j *outboundRequest, c choice, status int, answere
 	defer r.mu.Unlock()
 	now := r.now()
 	c.endpoint.out.Response(now, status, answered-c.pickedAt)
-	r.backendStats(c.stats, c.target, c.rule, c.backend).Response(status, now-c.pickedAt)
+	r.backendStats(c.stats, c.target, c.rule, c.backend).Response(status, "", now-c.pickedAt)
 	r.route(c.stats, c.target, c.rule).Response(status, "", now-j.start)
 }

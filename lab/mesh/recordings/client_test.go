@@ -1,0 +1,300 @@
+package recordings
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"coalmine/lab/mesh"
+	"coalmine/lab/mesh/k8s"
+)
+
+// call is one request.
+type call struct {
+	method string
+	url    *url.URL
+	// host is the Host header.
+	host    string
+	headers []mesh.Header
+	body    int
+	key     string
+	// added are headers that filters add.
+	added map[string]string
+	gone  bool
+	// of is the client's request that this is an attempt at, or nil.
+	of *call
+}
+
+// canceled reports whether the client, or its proxy, has given up the request.
+func (q *call) canceled() bool { return q.gone || q.of != nil && q.of.gone }
+
+// client is a pod that sends requests, with its proxy if it is in the mesh.
+type client struct {
+	c        *cluster
+	name     string
+	meshed   bool
+	self     mesh.Client
+	recorder *mesh.Proxy
+	table    *mesh.Table
+	pools    map[poolKey]*pool
+	order    []*pool
+	routes   map[string]*mesh.RouteStats
+	backends map[string]*mesh.BackendStats
+	outs     map[string]*mesh.Outbound
+	budgets  map[string]*mesh.Budget
+	profile  profileStats
+	// frozen are Services whose rules the proxy does not change any more; see [mesh.CompiledRule.Broken].
+	frozen map[string]*mesh.Table
+}
+
+type poolKey struct {
+	parent, backend mesh.ServicePort
+}
+
+// pool is what the proxy has for a backend.
+type pool struct {
+	mesh.Pool
+	lookup  mesh.Lookup
+	service *corev1.Service
+	key     poolKey
+	queue   []func()
+}
+
+func (c *cluster) newClient(name string, i int) *client {
+	x := &client{
+		c: c, name: name, meshed: name != "outsider", self: mesh.Client{Addr: address(2, i+1)}, table: &mesh.Table{},
+		pools: map[poolKey]*pool{}, routes: map[string]*mesh.RouteStats{}, backends: map[string]*mesh.BackendStats{},
+		outs: map[string]*mesh.Outbound{}, budgets: map[string]*mesh.Budget{}, frozen: map[string]*mesh.Table{},
+	}
+	if x.meshed {
+		x.self.Identity = mesh.Identity(name, namespace)
+	}
+	x.recorder = c.registry.Proxy(-1-i, []mesh.Label{{Name: ofLabel, Value: name}})
+	x.profile = newProfileStats(c.registry, -1-i, name)
+	return x
+}
+
+// follow is called when routes have changed.
+func (x *client) follow(routes []mesh.Route) {
+	before := x.table
+	// Routes of other namespaces than the Service's hold for clients of that namespace only.
+	routes = slices.DeleteFunc(slices.Clone(routes), func(r mesh.Route) bool {
+		return r.Namespace != namespace && slices.ContainsFunc(r.Parents, func(p mesh.Parent) bool {
+			return p.Namespace != r.Namespace
+		})
+	})
+	table, err := mesh.Compile(routes)
+	if err != nil {
+		panic(err)
+	}
+	x.table = table
+	for name, s := range x.c.services {
+		rules := table.Rules(s.Namespace, s.Name, int(s.Spec.Ports[0].Port))
+		old := before.Rules(s.Namespace, s.Name, int(s.Spec.Ports[0].Port))
+		broken := slices.ContainsFunc(rules, (*mesh.CompiledRule).Broken)
+		if broken && !slices.ContainsFunc(old, (*mesh.CompiledRule).Broken) && x.knows(s) {
+			x.frozen[name] = before
+		}
+	}
+}
+
+// knows reports whether the proxy has sent to the Service.
+func (x *client) knows(s *corev1.Service) bool {
+	return slices.ContainsFunc(x.order, func(p *pool) bool {
+		return p.key.parent.Name == s.Name && p.key.parent.Namespace == s.Namespace
+	})
+}
+
+func servicePort(s *corev1.Service) mesh.ServicePort {
+	return mesh.ServicePort{Namespace: s.Namespace, Name: s.Name, Port: int(s.Spec.Ports[0].Port)}
+}
+
+// pool returns the proxy's pool for a backend of a Service. It looks the backend up when it is first
+// asked for.
+func (x *client) pool(parent, backend mesh.ServicePort) *pool {
+	k := poolKey{parent, backend}
+	if p := x.pools[k]; p != nil {
+		return p
+	}
+	p := &pool{key: k, service: x.c.services[backend.Namespace+"/"+backend.Name]}
+	x.pools[k] = p
+	x.order = append(x.order, p)
+	x.ask(p)
+	return p
+}
+
+func (x *client) ask(p *pool) {
+	if p.lookup.Ask(len(x.c.endpoints(p.service))) {
+		x.update(p)
+		return
+	}
+	x.c.after(mesh.LookupTimeout, func() {
+		if !p.lookup.Known() {
+			x.c.after(p.lookup.GiveUp(x.c.bits()), func() { x.ask(p) })
+		}
+	})
+}
+
+// endpointsChanged is called when the endpoints of any Service or the annotations have changed.
+func (x *client) endpointsChanged() {
+	for _, p := range x.order {
+		p.service = x.c.services[p.key.backend.Namespace+"/"+p.key.backend.Name]
+		if p.lookup.Answer(len(x.c.endpoints(p.service))) {
+			x.update(p)
+		}
+	}
+}
+
+func (x *client) update(p *pool) {
+	var keys []int
+	for _, e := range x.c.endpoints(p.service) {
+		keys = append(keys, e.id)
+	}
+	p.Set(x.c.now, keys)
+	x.drain(p)
+}
+
+// drain sends what waits, as far as endpoints are available.
+func (x *client) drain(p *pool) {
+	if !p.Recover() {
+		return
+	}
+	waiting := p.queue
+	p.queue = nil
+	for _, send := range waiting {
+		send()
+	}
+}
+
+// policyOf returns what a Service says to the proxy.
+func policyOf(s *corev1.Service) mesh.ServicePolicy {
+	policy, err := k8s.ServicePolicy(s, int(s.Spec.Ports[0].Port))
+	if err != nil {
+		panic(err)
+	}
+	return policy
+}
+
+// send sends a request and calls done with what comes back.
+func (x *client) send(q *call, done func(reply)) {
+	s := x.c.serviceOf(q.url.Hostname())
+	if s == nil {
+		x.c.after(0, func() { done(reply{err: "no such host"}) })
+		return
+	}
+	if !x.meshed {
+		x.sendDirect(s, q, done)
+		return
+	}
+	switch policyOf(s).Protocol {
+	case mesh.ProtocolOpaque:
+		x.sendDirect(s, q, done)
+		return
+	case mesh.ProtocolHTTP2:
+		x.c.after(x.c.noise(), func() {
+			done(reply{err: `malformed HTTP response "\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x04\x00\x00\xff\xff` +
+				`\x00\x05\x00\x00@\x00\x00\x06\x00\x00@\x00"`})
+		})
+		return
+	}
+	table := x.table
+	if frozen := x.frozen[s.Namespace+"/"+s.Name]; frozen != nil {
+		table = frozen
+	}
+	port := servicePort(s)
+	if p := x.profileOf(s); p != nil && !table.HasRoutes(s.Namespace, s.Name, port.Port) {
+		x.sendByProfile(p, s, q, done)
+		return
+	}
+	x.route(table, s, q, done)
+}
+
+// sendDirect sends a request past the routes.
+func (x *client) sendDirect(s *corev1.Service, q *call, done func(reply)) {
+	list := x.c.endpoints(s)
+	if len(list) == 0 {
+		x.c.after(time.Second, func() { done(reply{err: "connection refused"}) })
+		return
+	}
+	to := list[x.c.bits()%uint64(len(list))]
+	to.receive(x.self, targetPort(s, to), q, func(r reply) { x.c.after(0, func() { done(r) }) })
+}
+
+// route finds the rule of a request and answers what needs no backend.
+func (x *client) route(table *mesh.Table, s *corev1.Service, q *call, done func(reply)) {
+	port := servicePort(s)
+	answer := func(r reply) { x.c.after(x.c.noise(), func() { done(r) }) }
+	request := &mesh.Request{Method: q.method, Host: hostname(q.host), Path: q.url.Path, Query: q.url.RawQuery,
+		Headers: q.headers}
+	rule := &mesh.CompiledRule{}
+	if table.HasRoutes(s.Namespace, s.Name, port.Port) {
+		if rule = table.Match(s.Namespace, s.Name, port.Port, request); rule == nil {
+			answer(reply{status: 404, proxyError: logical + "no route"})
+			return
+		}
+	}
+	if slices.ContainsFunc(table.Rules(s.Namespace, s.Name, port.Port), (*mesh.CompiledRule).Broken) {
+		answer(reply{err: "EOF"})
+		return
+	}
+	if rule.Redirect != nil {
+		if status, location, ok := rule.Redirect.Answer(request, rule.MatchedPrefix(request)); ok {
+			x.routeStats(port, rule.Route).Response(status, "", 0)
+			answer(reply{status: status, proxyError: "redirected", headers: map[string]string{"Location": location}})
+			return
+		}
+	}
+	e := &exchange{x: x, service: s, parent: port, rule: rule, request: q, received: x.c.now, done: done}
+	policy := policyOf(s)
+	e.policy = policy
+	e.timeouts, e.retry = rule.Limits(&policy)
+	e.attempt()
+}
+
+func hostname(host string) string {
+	name, _, _ := strings.Cut(host, ":")
+	return name
+}
+
+// logical begins the errors of a Service's routes; addresses are replaced in recordings.
+const logical = "logical service 10.x.x.x:80: "
+
+func (x *client) routeStats(parent mesh.ServicePort, r *mesh.Route) *mesh.RouteStats {
+	k := fmt.Sprint(parent, routeName(r))
+	if x.routes[k] == nil {
+		x.routes[k] = x.recorder.Route(parent, r)
+	}
+	return x.routes[k]
+}
+
+func routeName(r *mesh.Route) string {
+	if r == nil {
+		return "default.http"
+	}
+	return "HTTPRoute." + r.Namespace + "." + r.Name
+}
+
+func (x *client) backendStats(parent mesh.ServicePort, r *mesh.Route, to mesh.ServicePort) *mesh.BackendStats {
+	k := fmt.Sprint(parent, routeName(r), to)
+	if x.backends[k] == nil {
+		x.backends[k] = x.recorder.Backend(parent, r, to)
+	}
+	return x.backends[k]
+}
+
+func (x *client) out(to *pod, port int, via mesh.ServicePort) *mesh.Outbound {
+	k := fmt.Sprint(to.id, port, via)
+	if x.outs[k] == nil {
+		x.outs[k] = x.recorder.Outbound(mesh.Destination{
+			Addr: netip.AddrPortFrom(to.addr, uint16(port)), Identity: to.identity(), Service: via.Name,
+			Namespace: via.Namespace, Port: via.Port, Pod: to.name, Deployment: to.deployment,
+			ServiceAccount: to.account, TemplateHash: "HASH",
+		})
+	}
+	return x.outs[k]
+}
