@@ -75,9 +75,11 @@ func (w *fakeWorld) pass() {
 	faulty := w.spec.Scenario.Role(w.spec.Version) == "faulty"
 	guarded := w.spec.Guardrails != nil
 	if guarded && w.now < w.released+lag && (w.now-w.released)%(10*time.Second) == 0 {
-		value := 99.0
-		w.rec.Record(w.now, "query", event.Query{Asker: "backend", Metric: "success-rate", PromQL: "vector(99)",
-			Value: &value})
+		q := event.Query{Asker: "backend", Metric: "success-rate", PromQL: "vector(99)", Value: new(99.0)}
+		if faulty {
+			q.Min = new(99.5)
+		}
+		w.rec.Record(w.now, "query", q)
 	}
 	if guarded && w.now == w.released+lag {
 		w.decide(faulty && !w.careless || !faulty && w.fussy)

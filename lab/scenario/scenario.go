@@ -126,6 +126,9 @@ type MinEvidence struct {
 	Requests int
 	// Checks of metrics that have to have a value while the canary gets traffic.
 	Checks int
+	// FailedChecks of metrics that a rollback needs to count as caught: a gate may refuse a release,
+	// but it does not measure it.
+	FailedChecks int
 }
 
 // RubricItem is one line of the score card.
@@ -138,6 +141,8 @@ type RubricItem struct {
 	Essential bool
 	// Limit is the check's parameter, if it has one (a share, or a number of seconds).
 	Limit float64
+	// Cohorts that the canary should get, all of them and no others; empty for whichever it gets.
+	Cohorts []string
 	// Hint says what to change when the item fails.
 	Hint string
 }

@@ -244,6 +244,7 @@ func (v *validator) rubric() {
 		if item.Points <= 0 {
 			v.add(at.child("points"), "is %d: write a number above 0", item.Points)
 		}
+		v.knownAll(at.child("cohorts"), "cohort", item.Cohorts, v.cohorts())
 	}
 	if !(r.MaxHarm >= 0 && r.MaxHarm <= 1) {
 		v.add(fieldPath{"rubric", "maxHarm"}, "is %v: write a share from 0 to 1", r.MaxHarm)
@@ -254,7 +255,8 @@ func (v *validator) rubric() {
 	for _, least := range []struct {
 		field string
 		n     int
-	}{{"requests", r.MinEvidence.Requests}, {"checks", r.MinEvidence.Checks}} {
+	}{{"requests", r.MinEvidence.Requests}, {"checks", r.MinEvidence.Checks},
+		{"failedChecks", r.MinEvidence.FailedChecks}} {
 		if least.n < 0 {
 			v.add(fieldPath{"rubric", "minEvidence", least.field}, "is %d: write 0 or more", least.n)
 		}

@@ -150,6 +150,8 @@ type MinEvidence struct {
 	Requests int `yaml:"requests,omitempty"`
 	// Checks of metrics that have to have a value while the canary gets traffic.
 	Checks int `yaml:"checks,omitempty"`
+	// FailedChecks of metrics that a rollback needs to count as caught.
+	FailedChecks int `yaml:"failedChecks,omitempty"`
 }
 
 // RubricItem is one line of the score card.
@@ -164,6 +166,8 @@ type RubricItem struct {
 	Essential bool `yaml:"essential,omitempty"`
 	// Limit is the check's parameter, if it has one.
 	Limit float64 `yaml:"limit,omitempty"`
+	// Cohorts that the canary should get, all of them and no others (sample-ratio).
+	Cohorts []string `yaml:"cohorts,omitempty"`
 	// Hint says what to change when the item fails.
 	Hint string `yaml:"hint,omitempty"`
 }

@@ -3,6 +3,7 @@ package narrative
 import (
 	"coalmine/lab/event"
 	"coalmine/lab/format"
+	"coalmine/lab/verdict/timeline"
 )
 
 // DescribeQuery formats a query's result next to its bound: "success-rate 97.2 < 99",
@@ -43,9 +44,5 @@ func comparison(v float64, sign string, bound float64) string {
 
 // QueryPassed reports whether a result is within its bounds. A result without known bounds passes.
 func QueryPassed(q event.Query) bool {
-	if q.Error != "" || q.Value == nil {
-		return false
-	}
-	v := *q.Value
-	return !(q.Min != nil && v < *q.Min) && !(q.Max != nil && v > *q.Max)
+	return q.Error == "" && q.Value != nil && !timeline.OutOfRange(q)
 }

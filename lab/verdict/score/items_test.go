@@ -192,6 +192,25 @@ func TestSampleRatios(t *testing.T) {
 	}
 }
 
+func TestSampleRatioOfNamedCohorts(t *testing.T) {
+	for name, c := range map[string]struct {
+		cohorts []string
+		missing int
+		want    bool
+	}{
+		"all of them, and no others": {[]string{"premium", "testers"}, 0, true},
+		"a third of them":            {[]string{"premium", "testers"}, 6, false},
+		"others too":                 {[]string{"premium"}, 0, false},
+		"none of one":                {[]string{"premium", "testers", "free"}, 0, false},
+	} {
+		i := score.Trial(all(scenario.RubricItem{ID: "sample-ratio", Points: 10, Cohorts: c.cohorts}),
+			[]score.RunResult{run(score.RoleFaulty, experiment(c.missing).Complete())}).Items[0]
+		if (i.Points == 10) != c.want {
+			t.Errorf("%s: %d points: %s", name, i.Points, i.Reason)
+		}
+	}
+}
+
 func TestValidateRubric(t *testing.T) {
 	var good []scenario.RubricItem
 	for _, id := range score.ItemIDs() {

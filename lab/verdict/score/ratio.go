@@ -28,8 +28,9 @@ type ratio struct {
 	sticky          bool // session affinity keeps users on the canary
 }
 
-// gradeRatio checks whether the canary got the share that it should get. How to compare depends on
-// how the guardrails route:
+// gradeRatio checks whether the canary got the share that it should get: all requests of the cohorts
+// that the rubric names and no others, if it names some. Else, how to compare depends on how the
+// guardrails route:
 //   - by match to the canary alone: no request of an exposed cohort may reach the primary, so
 //     requests are compared;
 //   - with a split that the rubric or a match sets: distinct users are compared (χ² over
@@ -40,6 +41,9 @@ type ratio struct {
 func (t *trial) gradeRatio(i scenario.RubricItem) grade {
 	return gradeRuns(t.learner(), func(r *run) finding {
 		x := observed(r.Timeline, i.Limit)
+		if len(i.Cohorts) > 0 {
+			x = assigned(r.Timeline, i.Cohorts)
+		}
 		f := x.judge()
 		f.moments = []timeline.Moment{r.Timeline.FirstCanary, r.Timeline.TotalsAt}
 		return f
@@ -88,6 +92,27 @@ func matchedRequests(t *timeline.Timeline) ratio {
 	}
 	return x
 }
+
+// assigned picks the cohort whose share of requests on the canary is farthest from what it should
+// be: all for the cohorts that were named, and none for others.
+func assigned(t *timeline.Timeline, named []string) ratio {
+	var worst ratio
+	most := -1.0
+	for _, name := range t.Cohorts() {
+		x := ratio{cohort: name, unit: "requests"}
+		if slices.Contains(named, name) {
+			x.expected = 1
+		}
+		x.canary, x.primary = requests(t, name)
+		if off := math.Abs(x.share() - x.expected); off > most {
+			worst, most = x, off
+		}
+	}
+	return worst
+}
+
+// share is the canary's share; 0 without requests.
+func (x ratio) share() float64 { return float64(x.canary) / float64(max(x.canary+x.primary, 1)) }
 
 // assignedUsers takes the cohort with the largest share of users on the canary as the exposed one.
 func assignedUsers(t *timeline.Timeline, share float64) ratio {
@@ -154,12 +179,12 @@ func sticky(t *timeline.Timeline) bool {
 
 func (x ratio) judge() finding {
 	total := x.canary + x.primary
-	if total == 0 || x.canary == 0 {
+	if total == 0 || x.canary == 0 && x.expected > 0 {
 		return finding{weight: 1, note: "the canary got no traffic, so there is no ratio to compare"}
 	}
-	share := float64(x.canary) / float64(total)
+	share := x.share()
 	f := finding{weight: math.Abs(share - x.expected)}
-	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s configured", format.Percent(share), x.unit, x.cohort,
+	f.note = fmt.Sprintf("%s of the %s of %s on the canary, %s expected", format.Percent(share), x.unit, x.cohort,
 		format.Percent(x.expected))
 	if x.expected <= 0 || x.expected >= 1 {
 		f.ok = math.Abs(share-x.expected) <= maxLeak

@@ -22,7 +22,7 @@ type Verdict string
 const (
 	Caught      Verdict = "caught"       // rolled back, or refused before any user was hurt
 	Missed      Verdict = "missed"       // promoted, or still hurting users at the horizon
-	Starved     Verdict = "starved"      // rolled back, but the canary had too few requests to judge it
+	Starved     Verdict = "starved"      // rolled back, but too little was measured to judge the canary
 	Deleted     Verdict = "deleted"      // the canary was deleted instead of judged
 	NotReleased Verdict = "not-released" // the guardrails never let a rollout start
 )
@@ -180,6 +180,10 @@ func judgeRollback(t *timeline.Timeline, r scenario.Rubric) Judgement {
 			"rolled back after %d canary requests (%d are needed to judge it): starving the canary does not "+
 				"count as caught",
 			t.CanaryRequests, minRequests(r))
+	case t.FailedTicks < r.MinEvidence.FailedChecks && !t.Refusal.Happened():
+		return newJudgement(Starved, []timeline.Moment{t.Detected, t.Abort},
+			"rolled back by gates: %s of a metric failed (at least %d has to), so nothing measured the fault",
+			format.Plural(t.FailedTicks, "check"), r.MinEvidence.FailedChecks)
 	case !t.FirstBad.Happened():
 		return newJudgement(Caught, []timeline.Moment{t.Detected, t.Abort}, "rolled back before any user was hurt")
 	}

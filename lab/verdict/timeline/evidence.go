@@ -74,6 +74,13 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 		t.MeasuredTicks++
 	}
 	t.measure = at
+	if !OutOfRange(f) {
+		return
+	}
+	if !t.outside.Happened() || at.At-t.outside.At > time.Second {
+		t.FailedTicks++
+	}
+	t.outside = at
 }
 
 func (t *Timeline) foldApplied(f event.Applied, at Moment) {

@@ -24,3 +24,8 @@ func MetricName(q event.Query) string {
 	}
 	return cmp.Or(q.Metric, builtin)
 }
+
+// OutOfRange reports whether a query has a value that is out of its known bounds.
+func OutOfRange(q event.Query) bool {
+	return q.Value != nil && (q.Min != nil && *q.Value < *q.Min || q.Max != nil && *q.Value > *q.Max)
+}

@@ -97,6 +97,8 @@ type Timeline struct {
 	// MeasuredTicks counts the ticks of Flagger's control loop in which a metric of the Canary had
 	// a value, from the canary's first request to the decision.
 	MeasuredTicks int
+	// FailedTicks counts those of them in which a value was out of its range.
+	FailedTicks int
 	// Totals closes the traffic; nil until then.
 	Totals   *event.TrafficTotals
 	TotalsAt Moment
@@ -109,6 +111,7 @@ type Timeline struct {
 	failed  bool         // phase Failed was seen
 	ready   bool         // a pod of the canary was ready
 	measure Moment       // the last query that had a value
+	outside Moment       // the last query whose value was out of its range
 	pending gateHold
 	signals []Moment
 	counts  map[Key]Counts // the whole run

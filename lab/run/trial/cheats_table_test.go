@@ -1,0 +1,149 @@
+package trial_test
+
+import "coalmine/lab/verdict/score"
+
+// cheats are the rows of TestCheats by scenario. A row without a comment is of the kind of the one
+// above it, or its name says what it does.
+func cheats() map[string][]cheat {
+	const missed, rolledBack, hurtUsers, incomplete = score.OutcomeMissed, score.OutcomeRolledBack,
+		score.OutcomeHurtUsers, score.OutcomeIncomplete
+	return map[string][]cheat{
+		"full-rollout": {
+			// A person who never says yes is no guardrail: nothing was released.
+			{set: "approve-never", outcome: missed, says: "100 are needed"},
+			// Users are hurt at the last step while the rollout waits.
+			{set: "approve-promotion-never", outcome: missed, says: "never rolled back", lint: "waiting-gate",
+				long: true},
+			// A gate is evidence; something has to be measured before a promotion.
+			{set: "cohort-gate", outcome: rolledBack, says: "0 checks with a metric"},
+			// The same with a metric that cannot fail.
+			{set: "gate-and-idle-metric", outcome: missed, says: "0 checks of a metric failed"},
+			// Steps of one percent for longer than the scenario lasts.
+			{set: "crawl", outcome: missed, says: "never rolled back", lint: "short-horizon"},
+			// A policy without an authorization keeps everyone off the canary.
+			{set: "deny-all-canary", outcome: rolledBack, lint: "server-misses-primary"},
+			// The same for the primary: production is down, and the metrics are fine.
+			{set: "deny-everything-primary-too", outcome: hurtUsers, says: "your guardrails made"},
+			// A healthy version has errors too.
+			{set: "first-error", outcome: rolledBack, lint: "fails-open", long: true},
+			// A route that keeps the users of the fault away from the canary.
+			{set: "merchants-never-try", outcome: missed, says: "was promoted", long: true},
+			// A check of a constant.
+			{set: "no-selector-const", outcome: missed, says: "was promoted", lint: "no-series"},
+			// A handful of requests decides.
+			{set: "one-strike-99.5-10s", outcome: rolledBack, lint: "one-strike"},
+			// Stop at a weight, whatever was released.
+			{set: "reads-flaggers-weight", outcome: rolledBack},
+			// A route to a service that does not have the path: 404.
+			{set: "reports-to-frontend", outcome: missed},
+			// A route without a backend.
+			{set: "reports-without-backend", outcome: missed, long: true},
+			// A route to a Service that does not exist.
+			{set: "route-reports-nowhere", says: "no Service nobody"},
+			{set: "route-reports-nowhere-nometric", says: "no Service nobody", long: true},
+			// Reports never reach the canary.
+			{set: "route-reports-primary", outcome: missed, says: "was promoted"},
+			{set: "route-reports-primary-nometric", outcome: missed, says: "was promoted",
+				lint: "nothing-can-fail", long: true},
+			{set: "skipAnalysis", outcome: missed, says: "was promoted", lint: "skip-analysis"},
+			{set: "slow-nothing-fails", says: "not greater than the previous weight"},
+			// Who stops everything has caught nothing.
+			{set: "stop-everything", outcome: rolledBack},
+			// The fault needs load, which five percent do not have.
+			{set: "stops-at-five", outcome: missed, says: "was promoted", lint: "weight-jump"},
+			{set: "suspend", outcome: missed, says: "never became ready", lint: "suspended"},
+			// A check of the clock.
+			{set: "time-check", outcome: missed, says: "was promoted", lint: "no-series", long: true},
+		},
+		"hidden-segment": {
+			// One failure in a small segment is chance: another seed's healthy release has it.
+			{set: "any-5xx-count", outcome: rolledBack, lint: "fails-open", seed: 2},
+			// An average finds the segment only because its steps and its threshold were fitted to this fault.
+			{set: "avg-99.5-20pc", outcome: incomplete, says: "spared most of the harm",
+				lint: "weight-jump", seed: 2},
+			// Halfway between the two versions, which is known only to those who have seen both.
+			{set: "halfway-99.5", outcome: incomplete, says: "is essential", seed: 2},
+			// A route that keeps the failing requests away from the canary.
+			{set: "checkout-never-tries", outcome: missed, says: "was promoted"},
+			{set: "cohort-gate", outcome: rolledBack, says: "0 checks with a metric", long: true},
+			// The gate alone found the segment.
+			{set: "gate-and-idle-metric", outcome: missed, says: "0 checks of a metric failed"},
+			{set: "gate-by-noise", outcome: missed, says: "0 checks of a metric failed",
+				lint: "one-strike", long: true},
+			{set: "mirror", says: "does not support mirroring"},
+			// A route that keeps the segment away from the canary.
+			{set: "premium-never-try", outcome: missed, says: "was promoted", long: true},
+			// The right query for the wrong pods.
+			{set: "primary-measured", outcome: missed, says: "was promoted"},
+			{set: "stop-everything", outcome: rolledBack, long: true},
+		},
+		"tail-latency": {
+			// Slow answers are no errors.
+			{set: "cohort-gate-for-latency", outcome: missed, says: "was promoted"},
+			// A route that keeps searches away from the canary, and a query that does not notice.
+			{set: "search-never-tries", outcome: missed, says: "was promoted"},
+			{set: "stop-everything", outcome: rolledBack, long: true},
+		},
+		"silent-metrics": {
+			// The gate measured, the metric did not.
+			{set: "gate-and-idle-metric", outcome: missed, says: "0 checks of a metric failed"},
+			// The right query for another service.
+			{set: "measures-the-backend", outcome: missed, says: "was promoted"},
+			// The right query for the old version.
+			{set: "measures-the-primary", outcome: missed, says: "was promoted", long: true},
+			// What nobody exports is always absent.
+			{set: "nothing-is-absent", outcome: missed, says: "was promoted", lint: "fails-open"},
+			{set: "stop-everything", outcome: rolledBack, long: true},
+		},
+		"ab-bounded": {
+			// Start tomorrow, end never.
+			{set: "bad-date", outcome: incomplete, says: "write the name"},
+			// Annotations of spaces.
+			{set: "blank", outcome: incomplete, says: "has no annotation", lint: "unowned-experiment"},
+			{set: "end-before-start", outcome: incomplete, says: "write the name", long: true},
+			{set: "hundred-years", outcome: incomplete, says: "write the name", long: true},
+			{set: "rfc3339", outcome: incomplete, says: "write the name", long: true},
+			{set: "one-iter-long", outcome: rolledBack, says: "5 are needed", lint: "one-strike", long: true},
+			// One look at the canary is no experiment.
+			{set: "one-iteration", outcome: rolledBack, says: "5 are needed"},
+			// Everyone is in the experiment.
+			{set: "everyone-and-a-gate", outcome: incomplete, says: "0 % expected"},
+			{set: "everyone-with-a-cookie", outcome: missed, says: "was promoted", long: true},
+			// A route takes the failing requests out of the experiment.
+			{set: "insiders-without-checkout", outcome: missed, says: "was promoted"},
+			// A match that no request has.
+			{set: "nobody", outcome: missed, says: "300 are needed"},
+			// A route to the canary that stands before there is one.
+			{set: "own-route-for-insiders", outcome: hurtUsers, says: "your guardrails made"},
+			{set: "stop-everything", outcome: rolledBack, long: true},
+			// The experiment leaves out those whom it is about.
+			{set: "testers-only", outcome: missed, says: "was promoted"},
+		},
+		"mtls-first": {
+			{set: "another-port", outcome: rolledBack, long: true},
+			// A wildcard admits every client that is meshed.
+			{set: "any-meshed-client", outcome: rolledBack},
+			// A network of everything admits clients without identity.
+			{set: "any-network", outcome: rolledBack, long: true},
+			{set: "canary-only", outcome: rolledBack, lint: "server-misses-primary", long: true},
+			// The right metric, but nothing was proved before the first user.
+			{set: "denials-without-gates", outcome: incomplete, says: "not checked before canary traffic"},
+			{set: "drill-and-policy-of-another", outcome: rolledBack, long: true},
+			// The right release is refused as well.
+			{set: "edge-only", outcome: rolledBack},
+			{set: "gates-after-traffic", outcome: rolledBack, long: true},
+			// The gates are asked when everyone has the new version.
+			{set: "gates-before-promotion", outcome: missed, says: "never rolled back", lint: "waiting-gate"},
+			// Gates without a policy of one's own.
+			{set: "gates-no-policy", outcome: rolledBack},
+			// A Server that admits everyone.
+			{set: "open-server", outcome: rolledBack},
+			// Another client is locked out of the primary.
+			{set: "primary-denied-for-mobile", outcome: hurtUsers, says: "your guardrails made"},
+			{set: "primary-only", outcome: rolledBack, long: true},
+			{set: "stop-everything", outcome: rolledBack, long: true},
+			{set: "version-label", outcome: incomplete, says: "not checked before canary traffic",
+				lint: "reads-version"},
+		},
+	}
+}
