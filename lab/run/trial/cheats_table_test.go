@@ -9,6 +9,7 @@ func cheats() map[string][]cheat {
 		score.OutcomeHurtUsers, score.OutcomeIncomplete
 	return map[string][]cheat{
 		"full-rollout": {
+			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
 			// A person who never says yes is no guardrail: nothing was released.
 			{set: "approve-never", outcome: missed, says: "100 are needed"},
 			// Users are hurt at the last step while the rollout waits.
@@ -39,8 +40,8 @@ func cheats() map[string][]cheat {
 			// A route without a backend.
 			{set: "reports-without-backend", outcome: missed, long: true},
 			// A route to a Service that does not exist.
-			{set: "route-reports-nowhere", says: "no Service nobody"},
-			{set: "route-reports-nowhere-nometric", says: "no Service nobody", long: true},
+			{set: "route-reports-nowhere", outcome: missed, says: "was promoted"},
+			{set: "route-reports-nowhere-nometric", outcome: missed, long: true},
 			// Reports never reach the canary.
 			{set: "route-reports-primary", outcome: missed, says: "was promoted"},
 			{set: "route-reports-primary-nometric", outcome: missed, says: "was promoted",
@@ -56,6 +57,7 @@ func cheats() map[string][]cheat {
 			{set: "time-check", outcome: missed, says: "was promoted", lint: "no-series", long: true},
 		},
 		"hidden-segment": {
+			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
 			// One failure in a small segment is chance: another seed's healthy release has it.
 			{set: "any-5xx-count", outcome: rolledBack, lint: "fails-open", seed: 2},
 			// An average finds the segment only because its steps and its threshold were fitted to this fault.
@@ -85,6 +87,7 @@ func cheats() map[string][]cheat {
 			{set: "stop-everything", outcome: rolledBack, long: true},
 		},
 		"silent-metrics": {
+			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
 			// The gate measured, the metric did not.
 			{set: "gate-and-idle-metric", outcome: missed, says: "0 checks of a metric failed"},
 			// The right query for another service.
@@ -96,6 +99,7 @@ func cheats() map[string][]cheat {
 			{set: "stop-everything", outcome: rolledBack, long: true},
 		},
 		"ab-bounded": {
+			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
 			// Start tomorrow, end never.
 			{set: "bad-date", outcome: incomplete, says: "write the name"},
 			// Annotations of spaces.
