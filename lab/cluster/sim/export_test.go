@@ -41,7 +41,8 @@ func Read(of cluster.World) (Readable, error) {
 	}
 	t, unlock := w.traffic.lock()
 	for _, p := range t.pods {
-		for _, labels := range []map[string]string{p.Labels, p.Annotations, {"name": p.Name, "account": p.ServiceAccount}} {
+		own := map[string]string{"name": p.Name, "account": p.ServiceAccount}
+		for _, labels := range []map[string]string{p.Labels, p.Annotations, own} {
 			for name, value := range labels {
 				r.Labels[name+"="+value] = true
 			}
@@ -112,12 +113,13 @@ func WatchGates(of cluster.World, see func(body []byte)) {
 		}
 		for n, hook := range c.Spec.Analysis.Webhooks {
 			next := w.gates(c.Name, hook.Type)
-			w.net.RegisterHandler(w.hosts.gate(c.Name, n), http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			watch := func(rw http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body) // the gate rejects what was cut off
 				see(body)
 				r.Body = io.NopCloser(bytes.NewReader(body))
 				next.ServeHTTP(rw, r)
-			}))
+			}
+			w.net.RegisterHandler(w.hosts.gate(c.Name, n), http.HandlerFunc(watch))
 		}
 	}
 }

@@ -83,7 +83,8 @@ func observe(t *testing.T, spec cluster.RunSpec) observed {
 			defer bodies.Unlock()
 			o.payloads = append(o.payloads, string(body))
 		})
-		if ready, err := w.Wait(ctx, 5*time.Minute, func() bool { return w.Phase() == event.PhaseInitialized }); !ready {
+		initialized := func() bool { return w.Phase() == event.PhaseInitialized }
+		if ready, err := w.Wait(ctx, 5*time.Minute, initialized); !ready {
 			return fmt.Errorf("not initialized: %w", err)
 		}
 		if err := w.StartTraffic(ctx); err != nil {
