@@ -100,7 +100,7 @@ func (env *Env) playToFeed(ctx context.Context, src *trial.Source, t *trial.Tria
 		feed.Begin(i)
 		return &feedLog{Log: log, feed: feed, run: i}
 	})
-	c, err := env.conclude(src, t, w, err)
+	c, err := env.conclude(ctx, src, t, w, err, nil)
 	if err != nil {
 		feed.Close(nil, err.Error())
 		return err
@@ -173,7 +173,10 @@ func (env *Env) playTrial(ctx context.Context, src *trial.Source, t *trial.Trial
 	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
 		return env.playOnDeck(ctx, src, t, w)
 	}
-	_, err := env.conclude(src, t, w, env.play(ctx, t, w))
+	played := env.play(ctx, t, w)
+	p := newCheckProgress(env, t.Manifest.Options.CheckSeeds)
+	defer p.close()
+	_, err := env.conclude(ctx, src, t, w, played, p.add)
 	return err
 }
 

@@ -33,6 +33,8 @@ type Env struct {
 	Getenv func(string) string
 	// Workers is how many runs are played at the same time.
 	Workers int
+	// CheckSeeds is how many check seeds confirm a pass, if no flag says otherwise.
+	CheckSeeds int
 	// Version of this binary, and the digest of its file; "" if the file cannot be read.
 	Version      string
 	BinaryDigest func() string
@@ -54,6 +56,7 @@ func newEnv() *Env {
 		Now:         time.Now,
 		Getenv:      os.Getenv,
 		Workers:     runtime.GOMAXPROCS(0),
+		CheckSeeds:  defaultCheckSeeds,
 		Version:     version(),
 
 		BinaryDigest: sync.OnceValue(binaryDigest),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -15,9 +16,12 @@ import (
 )
 
 // conclude ends a trial that was played, or was not because of an error: it adds the evidence to
-// the run folder and returns the card of what is recorded there.
-func (env *Env) conclude(src *trial.Source, t *trial.Trial, w *folder.Writer, played error) (*score.Card, error) {
-	if err := w.Seal(env.evidence(src, t)); err != nil && played == nil {
+// the run folder, plays the check seeds after a pass, and returns the card of what is recorded
+// there. Check is told of each check seed; nil tells nobody.
+func (env *Env) conclude(ctx context.Context, src *trial.Source, t *trial.Trial, w *folder.Writer, played error,
+	check func(folder.CheckSeed)) (*score.Card, error) {
+	evidence := env.evidence(src, t)
+	if err := w.Seal(evidence, nil); err != nil && played == nil {
 		return nil, err
 	}
 	if played != nil {
@@ -27,6 +31,17 @@ func (env *Env) conclude(src *trial.Source, t *trial.Trial, w *folder.Writer, pl
 	if err != nil {
 		return nil, err
 	}
+	if !r.NeedsCheck() {
+		c := r.Card()
+		return &c, nil
+	}
+	if r.Manifest.Check, err = t.PlayCheck(ctx, env.Player, env.Workers, check); err != nil {
+		return nil, err
+	}
+	evidence.Date = env.date()
+	if err := w.Seal(evidence, r.Manifest.Check); err != nil {
+		return nil, err
+	}
 	c := r.Card()
 	return &c, nil
 }
@@ -34,7 +49,7 @@ func (env *Env) conclude(src *trial.Source, t *trial.Trial, w *folder.Writer, pl
 // evidence says what a trial is played with.
 func (env *Env) evidence(src *trial.Source, t *trial.Trial) folder.Evidence {
 	return folder.Evidence{
-		Date:             env.Now().UTC().Truncate(time.Second),
+		Date:             env.date(),
 		Binary:           folder.Binary{Version: env.Version, Digest: env.BinaryDigest()},
 		ScenarioDigest:   src.Scenario.Digest(),
 		GuardrailsDigest: digest.Files(t.Guardrails),
@@ -42,6 +57,8 @@ func (env *Env) evidence(src *trial.Source, t *trial.Trial) folder.Evidence {
 		Hints:            env.hints(src),
 	}
 }
+
+func (env *Env) date() time.Time { return env.Now().UTC().Truncate(time.Second) }
 
 // binaryDigest returns the digest of this program's file, or "".
 func binaryDigest() string {

@@ -38,7 +38,8 @@ func (p *homePlayer) Play(ctx context.Context, q backend.PlayRequest) (*backend.
 	if err != nil {
 		return nil, err
 	}
-	t, dir, w, err := p.env.prepare(ctx, src, runFlags{guardrails: q.Guardrails, seed: q.Seed, trials: q.Trials})
+	t, dir, w, err := p.env.prepare(ctx, src, runFlags{guardrails: q.Guardrails, seed: q.Seed, trials: q.Trials,
+		checkSeeds: p.env.CheckSeeds})
 	if err != nil {
 		src.Close()
 		return nil, err

@@ -139,7 +139,7 @@ func finish(p *backend.RunningTrial) *liverun.Trial {
 func TestComparisonRunsAreCached(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{})
 	c := &counting{Player: th.Player}
-	th.Player = c
+	th.Player, th.CheckSeeds = c, 0
 	p := newHomePlayer(th.Env)
 	if _, err := (homeLibrary{th.Env}).Start("full-rollout"); err != nil {
 		t.Fatal(err)

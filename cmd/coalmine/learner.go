@@ -65,6 +65,12 @@ func conclusive(c *score.Card) bool {
 	return c.Exit != score.ExitLabFailed && c.Exit != score.ExitInconclusive
 }
 
+// solves reports whether a card shows that the learner solved the scenario: check seeds that nobody
+// chose confirm it.
+func solves(c *score.Card) bool {
+	return c.Exit == score.ExitPassed && c.Check != nil && c.Check.Confirmed() && !c.Check.Given
+}
+
 // withHints returns an update to the number of hints taken.
 func withHints(hints int) func(*progress.Entry) {
 	return func(e *progress.Entry) { e.Hints = max(e.Hints, min(hints, scenario.HintLevels)) }
@@ -78,6 +84,6 @@ func withTrial(c *score.Card) func(*progress.Entry) {
 			e.SolutionPlayed = e.SolutionPlayed || c.Own == scenario.Solution
 			return
 		}
-		e.AddTrial(c.Exit == score.ExitPassed, c.Points, c.MaxPoints, scenario.HintCost(e.Hints, c.MaxPoints))
+		e.AddTrial(solves(c), c.Points, c.MaxPoints, scenario.HintCost(e.Hints, c.MaxPoints))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"coalmine/lab/format"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
+	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
 )
 
@@ -112,4 +113,31 @@ func (p *progressLine) close() {
 	if p.terminal {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
+}
+
+// checkProgress shows the progress of the check seeds on stderr, as progressLine does for runs.
+type checkProgress struct {
+	progressLine
+	passed int
+}
+
+func newCheckProgress(env *Env, total int) *checkProgress {
+	return &checkProgress{progressLine: progressLine{w: env.Err, terminal: env.ErrTerminal, width: env.Width,
+		total: total}}
+}
+
+// add counts a check seed.
+func (p *checkProgress) add(s folder.CheckSeed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	if s.Exit == score.ExitPassed {
+		p.passed++
+	}
+	if p.terminal {
+		fmt.Fprint(p.w, "\r\x1b[K"+clip(fmt.Sprintf("%d of %d check seeds · %d passed", p.done, p.total, p.passed),
+			p.width))
+		return
+	}
+	fmt.Fprintf(p.w, "check seed %d of %d: %d %s\n", p.done, p.total, s.Seed, s.Outcome)
 }

@@ -86,8 +86,8 @@ func TestRunFoldersAreReproducible(t *testing.T) {
 		}
 		return files
 	}
-	a, _ := played(t, &fakeCluster{careless: true})
-	b, _ := played(t, &fakeCluster{careless: true})
+	a, _ := played(t, &fakeCluster{careless: true}, "--nonce", "abc")
+	b, _ := played(t, &fakeCluster{careless: true}, "--nonce", "abc")
 	if diff := cmp.Diff(tree(a), tree(b)); diff != "" {
 		t.Errorf("the same trial gave two folders (-one +other):\n%s", diff)
 	}

@@ -22,6 +22,9 @@ type runFlags struct {
 	guardrails string
 	seed       uint64
 	trials     int
+	checkSeeds int
+	nonce      string
+	drawn      bool
 	version    string
 	output     string
 	asJSON     bool
@@ -37,6 +40,8 @@ const (
 	maxTrials = 200
 	// maxSeed is the greatest number up to which JSON numbers keep every integer.
 	maxSeed = 1 << 53
+	// defaultCheckSeeds is how many check seeds confirm a pass in the sim.
+	defaultCheckSeeds = 20
 )
 
 func newRunCommand(env *Env) *cobra.Command {
@@ -48,6 +53,9 @@ func newRunCommand(env *Env) *cobra.Command {
 			"are released under the guardrails; the faulty one is released without any, and under the scenario's own " +
 			"solution, to " +
 			"compare with.\n\n" +
+			"A pass is confirmed by 20 check seeds, on which faults and cohorts are a little larger or smaller. They " +
+			"follow from the guardrails and a random nonce, so that nobody can tune guardrails to them; 18 have to " +
+			"pass.\n\n" +
 			"With --cluster kind the guardrails are played on the real cluster that coalmine up made, one run after " +
 			"the other in real time, and by default for one seed; what they are compared with is played in " +
 			"the sim.\n\n" +
@@ -60,9 +68,7 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 		Args: exactly("SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.approves = cmd.Flags().Changed("approve")
-			if f.cluster == kind.Name && !cmd.Flags().Changed("trials") {
-				f.trials = 1
-			}
+			f.setDefaults(cmd.Flags().Changed)
 			if err := f.check(); err != nil {
 				return usage(cmd, err)
 			}
@@ -74,6 +80,11 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 		"`DIR` with manifests, a file, or a variant of the scenario (required)")
 	flags.Uint64Var(&f.seed, "seed", 1, "first of the seeds, `N` and the following")
 	flags.IntVar(&f.trials, "trials", 3, "play `N` seeds")
+	flags.IntVar(&f.checkSeeds, "check-seeds", env.CheckSeeds, "after a pass, play `N` more seeds that nobody "+
+		"chose; 0 plays none")
+	flags.StringVar(&f.nonce, "nonce", "", "draw the check seeds by `TEXT`, to repeat those of another trial "+
+		"(default random)")
+	flags.BoolVar(&f.drawn, "drawn", false, "play one seed with the parameters that it draws as a check seed")
 	flags.StringVar(&f.version, "version", "", "play `VERSION` only")
 	flags.StringVarP(&f.output, "output", "o", "", "make `RUNDIR` (default runs/SCENARIO-N)")
 	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve passes this `TIME` after the release, such as 90s "+
@@ -85,8 +96,25 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 	return cmd
 }
 
+// setDefaults sets the flags whose defaults depend on others. A real cluster takes minutes for each
+// run.
+func (f *runFlags) setDefaults(changed func(flag string) bool) {
+	if (f.cluster == kind.Name || f.drawn) && !changed("trials") {
+		f.trials = 1
+	}
+	if (f.cluster == kind.Name || f.drawn || f.version != "") && !changed("check-seeds") {
+		f.checkSeeds = 0
+	}
+}
+
 func (f runFlags) check() error {
 	switch {
+	case f.checkSeeds < 0 || f.checkSeeds > folder.MaxCheckSeeds:
+		return fmt.Errorf("--check-seeds is %d: write 0 to %d", f.checkSeeds, folder.MaxCheckSeeds)
+	case f.checkSeeds > 0 && f.version != "":
+		return errors.New("--check-seeds confirms trials of both versions: leave out --version")
+	case f.nonce != "" && f.checkSeeds == 0:
+		return errors.New("--nonce is for check seeds, and there are none: leave it out, or ask for --check-seeds")
 	case f.guardrails == "":
 		return errors.New("--guardrails is missing: write a folder of manifests, or a variant of the scenario such " +
 			"as starter")
@@ -97,6 +125,11 @@ func (f runFlags) check() error {
 			"keeps exactly", f.seed)
 	case f.approve < 0:
 		return fmt.Errorf("--approve is %v: write a duration of 0 or more", f.approve)
+	}
+	if f.nonce != "" {
+		if err := folder.ValidateNonce(f.nonce); err != nil {
+			return fmt.Errorf("--nonce: %w", err)
+		}
 	}
 	return errors.Join(f.clusterFlags.check(), f.watchFlags.check())
 }
@@ -156,7 +189,8 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 func (env *Env) plan(ctx context.Context, src *trial.Source, f runFlags) (*trial.Trial, error) {
 	return trial.New(ctx, src, trial.Options{
 		Guardrails: f.guardrails, Base: env.Dir, Seed: f.seed, Seeds: f.trials, Version: f.version,
-		Approve:  f.approveAfter(),
+		Approve: f.approveAfter(),
+		Drawn:   f.drawn, CheckSeeds: f.checkSeeds, Nonce: f.nonce,
 		Versions: env.Cluster.Describe().Versions,
 	})
 }

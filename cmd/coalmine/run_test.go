@@ -150,6 +150,7 @@ func newTestEnv(t *testing.T, s *fakeCluster) *testEnv {
 	th := &testEnv{}
 	th.Env = &Env{
 		In: strings.NewReader(""), Out: &th.out, Err: &th.err, Width: defaultWidth, Dir: t.TempDir(), Workers: 1,
+		CheckSeeds:   2,
 		Version:      "test",
 		BinaryDigest: func() string { return strings.Repeat("0", 64) },
 		Now: func() time.Time {
@@ -205,7 +206,7 @@ func TestRunPlaysEveryRole(t *testing.T) {
 	th := newTestEnv(t, &fakeCluster{})
 	th.Workers = 3
 	if code := th.run(t.Context(), "run", "full-rollout", "-g", "naive", "--seed", "5", "--trials", "2", "-o",
-		"result", "--approve", "90s"); code != 0 {
+		"result", "--approve", "90s", "--nonce", "abc"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, &th.err)
 	}
 	dir, err := folder.Open(filepath.Join(th.Dir, "result"))
@@ -215,7 +216,7 @@ func TestRunPlaysEveryRole(t *testing.T) {
 	defer dir.Close()
 	want := folder.Manifest{
 		Format: folder.Format, Scenario: "full-rollout", Versions: map[string]string{"fake": "1"},
-		Options: folder.Options{Guardrails: "naive", Approve: "1m30s"},
+		Options: folder.Options{Guardrails: "naive", Approve: "1m30s", CheckSeeds: 2, Nonce: "abc", NonceGiven: true},
 		Runs: []folder.Run{
 			{Role: "faulty", Seed: 5, Version: "v2"}, {Role: "healthy", Seed: 5, Version: "v3"},
 			{Role: "unguarded", Seed: 5, Version: "v2"}, {Role: "reference", Seed: 5, Version: "v2"},
@@ -223,8 +224,8 @@ func TestRunPlaysEveryRole(t *testing.T) {
 			{Role: "unguarded", Seed: 6, Version: "v2"}, {Role: "reference", Seed: 6, Version: "v2"},
 		},
 	}
-	evidence := dir.Manifest.Evidence
-	dir.Manifest.Evidence = nil
+	evidence, check := dir.Manifest.Evidence, dir.Manifest.Check
+	dir.Manifest.Evidence, dir.Manifest.Check = nil, nil
 	if diff := cmp.Diff(want, dir.Manifest); diff != "" {
 		t.Errorf("the manifest differs (-want +got):\n%s", diff)
 	}
@@ -233,6 +234,9 @@ func TestRunPlaysEveryRole(t *testing.T) {
 		evidence.Binary != (folder.Binary{Version: "test", Digest: strings.Repeat("0", 64)}) ||
 		!evidence.Date.Equal(testTime) {
 		t.Errorf("the evidence is %+v", evidence)
+	}
+	if len(check) != 2 || check[0].Exit != 0 || len(check[0].Drawn) == 0 || len(check[0].Logs) != 3 {
+		t.Errorf("the check seeds are %+v", check)
 	}
 	for _, r := range dir.Manifest.Runs {
 		events, err := dir.Events(r)

@@ -15,30 +15,42 @@ import (
 
 func newVerifyCommand(env *Env) *cobra.Command {
 	var asJSON bool
+	var from string
 	cmd := &cobra.Command{
 		Use:   "verify RUNDIR",
 		Short: "Play a recorded trial again and compare it with its logs",
 		Long: "Play the runs of a run folder again, in the sim, with the scenario and the guardrails in it, and " +
-			"compare every byte with the recorded logs. Digests can be edited like any file: only this shows that " +
+			"compare every byte with the recorded logs; of check seeds, the digests of the logs. Digests can be " +
+			"edited like any file: only this shows that " +
 			"the logs are " +
 			"true.\n\n" +
 			"Exit codes: 0 identical, 1 the lab failed, 2 the folder cannot be read or its files do not belong " +
 			"together, 3 a run differs, 5 not decided: another version of coalmine played it, or runs cannot be " +
 			"played again.",
 		Example: `coalmine verify runs/full-rollout-1
-coalmine verify handed-in --json`,
+coalmine verify handed-in --json
+coalmine verify handed-in --scenario ./my-scenario`,
 		Args: exactly("RUNDIR"),
-		RunE: func(cmd *cobra.Command, args []string) error { return env.verify(cmd.Context(), args[0], asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error { return env.verify(cmd.Context(), args[0], from, asJSON) },
 	}
+	cmd.Flags().StringVar(&from, "scenario", "", "`DIR` of the scenario, if it is not in the library: it has the "+
+		"solution that was played")
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-func (env *Env) verify(ctx context.Context, dir string, asJSON bool) error {
-	r, err := verify.Folder(ctx, env.path(dir), verify.Options{
-		Player: env.Player, Workers: env.Workers, Binary: folder.Binary{Version: env.Version,
-			Digest: env.BinaryDigest()},
-	})
+func (env *Env) verify(ctx context.Context, dir, from string, asJSON bool) error {
+	o := verify.Options{Player: env.Player, Workers: env.Workers, Binary: folder.Binary{Version: env.Version,
+		Digest: env.BinaryDigest()}}
+	if from != "" {
+		src, err := env.openScenario(from)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		o.Scenario = src.Folder
+	}
+	r, err := verify.Folder(ctx, env.path(dir), o)
 	if err != nil {
 		return err
 	}
@@ -65,21 +77,32 @@ func verified(r *verify.Result) (string, int) {
 	other := fmt.Sprintf("other version: coalmine %s recorded the trial",
 		cmp.Or(r.Played.Version, "of unknown version"))
 	first, differs := r.Differs()
+	what := format.Plural(len(r.Runs), "run")
+	if n := len(r.Check); n > 0 {
+		what += ", " + format.Plural(n, "check seed")
+	}
 	switch {
 	case r.Identical() && r.OtherVersion:
-		return fmt.Sprintf("identical: %s, recorded by another build", format.Plural(len(r.Runs), "run")),
-			score.ExitPassed
+		return fmt.Sprintf("identical: %s, recorded by another build", what), score.ExitPassed
 	case r.Identical():
-		return fmt.Sprintf("identical: %s", format.Plural(len(r.Runs), "run")), score.ExitPassed
+		return "identical: " + what, score.ExitPassed
 	case differs && r.OtherVersion:
-		return fmt.Sprintf("%s; different at event %d of %s", other, first.Event, first.Name), score.ExitInconclusive
+		return fmt.Sprintf("%s; different %s", other, where(first)), score.ExitInconclusive
 	case differs:
-		return fmt.Sprintf("different at event %d of %s", first.Event, first.Name), score.ExitMissed
+		return "different " + where(first), score.ExitMissed
 	}
-	for _, x := range r.Runs {
+	for _, x := range r.All() {
 		if !x.Identical {
 			return fmt.Sprintf("not decided: %s was not compared: %s", x.Name, x.Reason), score.ExitInconclusive
 		}
 	}
 	return "not decided: there are no runs", score.ExitInconclusive
+}
+
+// where says where a run differs.
+func where(r verify.Run) string {
+	if r.Event > 0 {
+		return fmt.Sprintf("at event %d of %s", r.Event, r.Name)
+	}
+	return fmt.Sprintf("at %s: %s", r.Name, r.Reason)
 }

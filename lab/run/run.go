@@ -64,6 +64,7 @@ func started(d cluster.Description, spec cluster.RunSpec) event.RunStarted {
 
 		ScenarioDigest:   s.Digest(),
 		GuardrailsDigest: spec.Guardrails.Digest(),
+		Drawn:            s.Drawn,
 	}
 }
 

@@ -32,6 +32,9 @@ func fromV1alpha1(w *v1alpha1.Scenario) *Scenario {
 	for _, i := range w.Spec.Rubric.Items {
 		s.Rubric.Items = append(s.Rubric.Items, RubricItem(i))
 	}
+	for _, v := range w.Spec.Vary {
+		s.Vary = append(s.Vary, Vary(v))
+	}
 	return s
 }
 

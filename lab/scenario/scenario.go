@@ -50,6 +50,10 @@ type Scenario struct {
 	Environment string
 	Timing      Timing
 	Rubric      Rubric
+	// Vary lists the parameters that [Scenario.Draw] draws; Drawn has their values by name, and is
+	// nil in a scenario that was not drawn.
+	Vary  []Vary
+	Drawn map[string]float64
 }
 
 // Service is one of the demo services.

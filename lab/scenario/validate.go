@@ -79,6 +79,7 @@ func validate(s *Scenario) []finding {
 	v.documents(fieldPath{"environment"}, s.Environment)
 	v.timing()
 	v.rubric()
+	v.vary()
 	return v.findings
 }
 

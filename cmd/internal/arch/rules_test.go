@@ -49,7 +49,7 @@ func rules() []rule {
 		{pkg: "lab/scenario/schemagen", imports: []string{"lab/scenario/v1alpha1"}},
 		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
 		{pkg: "lab/scenario", imports: []string{"lab/digest", "lab/scenario/v1alpha1", "lab/service",
-			"lab/input/yamlpos", "loadgen", "loadgen/accesslog", "scenarios"}},
+			"lab/input/yamlpos", "loadgen", "loadgen/accesslog", "loadgen/rng", "scenarios"}},
 		{pkg: "lab/guardrail/admission", imports: []string{"lab/input/yamlpos"}},
 		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/digest", "lab/input/spelling", "lab/event",
 			"lab/scenario", "lab/input/yamlpos", "lab/guardrail/admission"}},
@@ -111,7 +111,7 @@ func rules() []rule {
 				"lab/cluster/testmesh/wire", "lab/cluster/names"}},
 
 		// Runs and their folders.
-		{pkg: "lab/run/folder", imports: []string{"lab/event"}},
+		{pkg: "lab/run/folder", imports: []string{"lab/digest", "lab/event"}},
 		{pkg: "lab/run/worker", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/format", "lab/guardrail",
 			"lab/scenario"}},
 		{pkg: "lab/run/runtest", imports: []string{"lab/run", "lab/cluster", "lab/event", "lab/guardrail",
@@ -151,15 +151,15 @@ func rules() []rule {
 			"lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
 		// Trials and what they are worth: the verbs rest on these.
-		{pkg: "lab/run/trial", imports: []string{"lab/input", "lab/run", "lab/run/folder", "lab/cluster", "lab/event",
-			"lab/guardrail", "lab/scenario",
-			"lab/verdict/score", "scenarios"}},
+		{pkg: "lab/run/trial", imports: []string{"lab/digest", "lab/input", "lab/run", "lab/run/folder", "lab/cluster",
+			"lab/event", "lab/guardrail", "lab/scenario",
+			"lab/verdict/score", "lab/verdict/timeline", "scenarios"}},
 		{pkg: "lab/run/result", imports: []string{"lab/digest", "lab/format", "lab/input", "scenarios", "lab/run",
 			"lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 
 		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run",
-			"lab/run/folder", "lab/run/result",
+			"lab/run/folder", "lab/run/result", "lab/run/trial",
 			"lab/scenario", "lab/verdict/score", "scenarios"}},
 
 		// The command ties everything together.

@@ -88,6 +88,9 @@ func LimitText(c score.Card) string {
 	if !c.Limited {
 		return ""
 	}
+	if c.Outcome == score.OutcomeUnconfirmed {
+		return fmt.Sprintf("Too few check seeds passed, so no more than half of the %d points count.", c.MaxPoints)
+	}
 	return fmt.Sprintf("An essential item is missing, so no more than half of the %d points count.", c.MaxPoints)
 }
 

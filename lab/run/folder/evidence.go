@@ -48,16 +48,25 @@ func Seeds(runs []Run) []uint64 {
 
 // validate returns an error if a digest is not one. The logs may be fewer than the runs.
 func (e *Evidence) validate() error {
-	digest := regexp.MustCompile(`^[0-9a-f]{64}$`)
 	all := map[string]string{"scenario_sha256": e.ScenarioDigest, "guardrails_sha256": e.GuardrailsDigest,
 		"binary.sha256": e.Binary.Digest}
 	for name, d := range e.Logs {
 		all["logs_sha256."+name] = d
 	}
 	for name, d := range all {
-		if d != "" && !digest.MatchString(d) {
-			return fmt.Errorf("evidence.%s: %.70q is not a SHA-256 digest", name, d)
+		if d == "" {
+			continue
 		}
+		if err := validateDigest("evidence."+name, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateDigest(name, d string) error {
+	if !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(d) {
+		return fmt.Errorf("%s: %.70q is not a SHA-256 digest", name, d)
 	}
 	return nil
 }

@@ -9,8 +9,8 @@
 //	postmortem.md        a draft postmortem
 //
 // A run folder contains everything that its score depends on. Except for the evidence in run.json,
-// it has nothing about the machine or the time of the run, so the same inputs give the same bytes.
-// Folders that are read are untrusted:
+// it has nothing about the machine or the time of the run, so the same inputs and nonce give the
+// same bytes. Folders that are read are untrusted:
 // sizes are limited and links cannot lead out of the folder.
 package folder
 
@@ -25,7 +25,7 @@ import (
 )
 
 // Format is the version of the folder's layout and of run.json.
-const Format = 2
+const Format = 3
 
 // Names in a run folder.
 const (
@@ -51,6 +51,9 @@ type Manifest struct {
 	// Runs in the order in which they start. After an interruption, the folders of the last ones
 	// are missing.
 	Runs []Run `json:"runs"`
+	// Check are the results of the check seeds, in their order. It is empty if the trial did not
+	// pass on its own seeds, or did not end.
+	Check []CheckSeed `json:"check,omitempty"`
 	// Evidence is nil while the trial is played, and in folders of older versions.
 	Evidence *Evidence `json:"evidence,omitempty"`
 }
@@ -62,6 +65,14 @@ type Options struct {
 	// Approve is when the gate /approve starts to pass, as a duration since the release; "" means
 	// never.
 	Approve string `json:"approve,omitempty"`
+	// Drawn is set if the runs have parameters that their seeds draw, as check seeds do.
+	Drawn bool `json:"drawn,omitempty"`
+	// CheckSeeds is how many check seeds a pass has to be confirmed by, 0 for none.
+	CheckSeeds int `json:"check_seeds,omitempty"`
+	// Nonce is what the check seeds follow from, together with the inputs. NonceGiven is set if it
+	// was not drawn at random.
+	Nonce      string `json:"nonce,omitempty"`
+	NonceGiven bool   `json:"nonce_given,omitempty"`
 }
 
 // Run names one run of a trial.
@@ -100,9 +111,11 @@ func (m Manifest) validate() error {
 		seen[r.Name()] = true
 	}
 	if m.Evidence != nil {
-		return m.Evidence.validate()
+		if err := m.Evidence.validate(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return m.validateCheck()
 }
 
 // fileTree maps slash-separated relative paths to file contents.

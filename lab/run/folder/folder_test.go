@@ -230,7 +230,7 @@ func TestDamagedFolders(t *testing.T) {
 		spoil func(*testing.T, string)
 		want  string
 	}{
-		"a newer format":   {replace("run.json", `"format": 2`, `"format": 3`), "use a newer one"},
+		"a newer format":   {replace("run.json", `"format": 3`, `"format": 4`), "use a newer one"},
 		"an unknown field": {replace("run.json", `"scenario"`, `"szenario"`), "unknown field"},
 		"a role that is a path": {replace("run.json", `"role": "faulty"`, `"role": "../../x"`),
 			"not a word of a-z"},

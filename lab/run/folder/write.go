@@ -129,14 +129,15 @@ func (w *Writer) Log(run Run) (*Log, error) {
 // Dir returns the path of the folder.
 func (w *Writer) Dir() string { return w.root.Name() }
 
-// Seal adds the evidence of the trial to the manifest. The digests of the logs are those of the
-// logs that were written and closed; the seeds are those of the runs.
-func (w *Writer) Seal(e Evidence) error {
+// Seal adds the evidence of the trial to the manifest, and the results of the check seeds, if they
+// were played. The digests of the logs are those of the logs that were written and closed; the
+// seeds are those of the runs.
+func (w *Writer) Seal(e Evidence, check []CheckSeed) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e.Seeds, e.Logs = Seeds(w.manifest.Runs), maps.Clone(w.logs)
 	m := w.manifest
-	m.Evidence = &e
+	m.Evidence, m.Check = &e, check
 	if err := errors.Join(m.validate(), w.writeManifest(m)); err != nil {
 		return fmt.Errorf("write %s: %w", fileManifest, err)
 	}

@@ -3,7 +3,9 @@ package result
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"coalmine/lab/digest"
 	"coalmine/lab/event"
@@ -35,10 +37,20 @@ func (r *Recording) checkInputs(run folder.Run, events []event.Event) error {
 	case role != score.RoleUnguarded && role != score.RoleReference &&
 		started.GuardrailsDigest != digest.Files(r.Guardrails):
 		what = "with other guardrails than those in guardrails/"
+	case !maps.Equal(started.Drawn, r.drawn(run.Seed)):
+		what = "with other parameters than its seed draws"
 	default:
 		return nil
 	}
 	return fmt.Errorf("runs/%s: the log was recorded %s: files were moved or edited", run.Name(), what)
+}
+
+// drawn are the parameters that the runs of a seed have.
+func (r *Recording) drawn(seed uint64) map[string]float64 {
+	if !r.Manifest.Options.Drawn {
+		return nil
+	}
+	return r.Scenario.Draw(seed).Drawn
 }
 
 // releaseRole returns the role of the version that a run of a trial releases.
@@ -105,12 +117,42 @@ func (r *Recording) remarks(c *score.Card) []string {
 	} else if c.Own != "" {
 		all = append(all, fmt.Sprintf("The guardrails are the scenario's own, %s.", c.Own))
 	}
+	all = append(all, checkRemarks(c)...)
+	if r.Manifest.Options.Drawn {
+		all = append(all, "The runs have parameters that their seeds drew: "+r.drawnText()+".")
+	}
 	if e := r.Manifest.Evidence; e == nil {
 		all = append(all, "run.json has no digests: the trial did not end, or was played by an older version.")
 	} else if e.Hints > 0 {
 		all = append(all, fmt.Sprintf("%s of the scenario had been taken.", format.Plural(e.Hints, "hint")))
 	}
 	return all
+}
+
+// checkRemarks say what is special about the check seeds of a card.
+func checkRemarks(c *score.Card) []string {
+	switch k := c.Check; {
+	case k == nil:
+		return nil
+	case k.Planned == 0 && c.Own == "":
+		return []string{"No check seeds were played: it does not count as solved."}
+	case k.Given:
+		return []string{fmt.Sprintf("Nonce given: the check seeds follow from %q, which was not drawn at random: "+
+			"it does not count as solved.", k.Nonce)}
+	case k.Worst != nil && k.Planned > 0:
+		return []string{fmt.Sprintf("To play the worst check seed, run the same guardrails with --seed %d --drawn. "+
+			"It drew %s.", k.Worst.Seed, score.DrawnText(k.Worst.Drawn))}
+	}
+	return nil
+}
+
+// drawnText is what the seeds of the runs drew.
+func (r *Recording) drawnText() string {
+	var all []string
+	for _, seed := range folder.Seeds(r.Manifest.Runs) {
+		all = append(all, fmt.Sprintf("seed %d drew %s", seed, score.DrawnText(r.drawn(seed))))
+	}
+	return strings.Join(all, "; ")
 }
 
 // libraryRemark says how a scenario differs from the library, or "".

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/lab/digest"
 	"coalmine/lab/event"
 	"coalmine/lab/input"
 	"coalmine/lab/report"
@@ -73,7 +74,24 @@ func Read(dir string) (*Recording, error) {
 		}
 		r.Logs = append(r.Logs, l)
 	}
+	if err := r.checkSeeds(); err != nil {
+		return nil, err
+	}
 	return r, nil
+}
+
+// checkSeeds checks that the check seeds follow from what was played.
+func (r *Recording) checkSeeds() error {
+	o := r.Manifest.Options
+	want := folder.CheckSeeds(r.Scenario.Digest(), digest.Files(r.Guardrails), folder.Seeds(r.Manifest.Runs), o.Nonce,
+		len(r.Manifest.Check))
+	for i, k := range r.Manifest.Check {
+		if k.Seed != want[i] {
+			return input.New("", "run.json: check seed %d is %d, and the inputs and the nonce give %d: files were "+
+				"moved or edited", i+1, k.Seed, want[i])
+		}
+	}
+	return nil
 }
 
 func readScenario(f *folder.Folder) (*scenario.Scenario, error) {
@@ -93,10 +111,35 @@ func readScenario(f *folder.Folder) (*scenario.Scenario, error) {
 
 // Card scores what was recorded.
 func (r *Recording) Card() score.Card {
-	c := score.Evaluate(r.Scenario, r.planned())
+	runs := r.planned()
+	c := score.Evaluate(r.Scenario, runs)
+	if !score.OneVersion(runs) {
+		c.Confirm(r.check())
+	}
 	c.Own = r.own()
 	c.Remarks = r.remarks(&c)
 	return c
+}
+
+// NeedsCheck reports whether check seeds have to be played: they were asked for, the trial passed on
+// its own seeds, and they are missing.
+func (r *Recording) NeedsCheck() bool {
+	if r.Manifest.Options.CheckSeeds == 0 || len(r.Manifest.Check) > 0 {
+		return false
+	}
+	return score.Trial(r.Scenario, r.planned()).Exit == score.ExitPassed
+}
+
+// check is what came of the check seeds.
+func (r *Recording) check() score.Check {
+	o := r.Manifest.Options
+	k := score.Check{Practice: len(folder.Seeds(r.Manifest.Runs)), Planned: o.CheckSeeds, Nonce: o.Nonce,
+		Given: o.NonceGiven}
+	for _, s := range r.Manifest.Check {
+		k.Seeds = append(k.Seeds, score.CheckSeed{Seed: s.Seed, Outcome: s.Outcome, Exit: s.Exit, Reason: s.Reason,
+			Points: s.Points, GotThrough: s.GotThrough, Drawn: s.Drawn})
+	}
+	return k
 }
 
 // planned are all runs that were asked for.

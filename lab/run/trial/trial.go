@@ -2,7 +2,9 @@
 package trial
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +20,7 @@ import (
 	"coalmine/lab/input"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
+	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 )
 
@@ -33,6 +36,12 @@ type Options struct {
 	Version string
 	// Approve is when the gate approve passes, as a time since the release; nil means never.
 	Approve *time.Duration
+	// Drawn plays with parameters that the seeds draw, as check seeds do.
+	Drawn bool
+	// CheckSeeds is how many check seeds have to confirm a pass, 0 for none. Trials of one version
+	// have none. They follow from Nonce; "" draws one at random.
+	CheckSeeds int
+	Nonce      string
 	// Versions of what plays the runs, by name.
 	Versions map[string]string
 }
@@ -61,8 +70,13 @@ func New(ctx context.Context, src *Source, o Options) (*Trial, error) {
 	t.Manifest = folder.Manifest{
 		Scenario: src.Scenario.Name,
 		Versions: o.Versions,
-		Options:  folder.Options{Guardrails: variant},
+		Options:  folder.Options{Guardrails: variant, Drawn: o.Drawn},
 		Runs:     t.Runs,
+	}
+	if o.CheckSeeds > 0 && o.Version == "" {
+		t.Manifest.Options.CheckSeeds = o.CheckSeeds
+		t.Manifest.Options.Nonce = cmp.Or(o.Nonce, rand.Text())
+		t.Manifest.Options.NonceGiven = o.Nonce != ""
 	}
 	if o.Approve != nil {
 		t.Manifest.Options.Approve = o.Approve.String()
@@ -73,10 +87,7 @@ func New(ctx context.Context, src *Source, o Options) (*Trial, error) {
 // addSeed adds the runs of one seed.
 func (t *Trial) addSeed(set *guardrail.Set, o Options, seed uint64) error {
 	s := t.source.Scenario
-	spec := cluster.RunSpec{Scenario: s, Guardrails: set, Seed: seed, ApproveAfter: -1}
-	if o.Approve != nil {
-		spec.ApproveAfter = *o.Approve
-	}
+	spec := newSpec(s, set, seed, o)
 	if o.Version != "" {
 		role, err := t.roleOf(o.Version)
 		if err != nil {
@@ -94,6 +105,17 @@ func (t *Trial) addSeed(set *guardrail.Set, o Options, seed uint64) error {
 	}
 	t.add(score.RoleReference, spec, s.Release.Faulty, reference)
 	return nil
+}
+
+func newSpec(s *scenario.Scenario, set *guardrail.Set, seed uint64, o Options) cluster.RunSpec {
+	spec := cluster.RunSpec{Scenario: s, Guardrails: set, Seed: seed, ApproveAfter: -1}
+	if o.Drawn {
+		spec.Scenario = s.Draw(seed)
+	}
+	if o.Approve != nil {
+		spec.ApproveAfter = *o.Approve
+	}
+	return spec
 }
 
 // roleOf is the role of a version that is played alone.

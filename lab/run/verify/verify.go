@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/result"
+	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
@@ -34,6 +37,9 @@ type Options struct {
 	Workers int
 	// Binary names this program.
 	Binary folder.Binary
+	// Scenario is the folder of the scenario that was played, for the solution in it; nil for a
+	// scenario of the library.
+	Scenario *scenario.Folder
 }
 
 // Result of a verification.
@@ -43,34 +49,36 @@ type Result struct {
 	// OtherVersion is set if that was another program than this one.
 	OtherVersion bool  `json:"other_version"`
 	Runs         []Run `json:"runs"`
+	// Check are the check seeds. Of their runs only digests were recorded.
+	Check []Run `json:"check,omitempty"`
 	// Remarks are those of the card.
 	Remarks []string `json:"remarks,omitempty"`
 }
 
-// Run is the comparison of one run.
+// Run is the comparison of one run, or of the runs of one check seed.
 type Run struct {
 	Name string `json:"run"`
-	// Identical is set if all bytes are the same. Otherwise Event is the first event that differs,
-	// if the run was played again, and Reason says what differs or why it was not played.
-	Identical bool   `json:"identical"`
-	Event     int    `json:"event,omitempty"`
-	Reason    string `json:"reason,omitempty"`
+	// Identical is set if all bytes are the same, and Different if they are not. If neither is set,
+	// the run was not played again, and Reason says why.
+	Identical bool `json:"identical"`
+	Different bool `json:"different,omitempty"`
+	// Event is the first event of a run that differs, Reason says what differs.
+	Event  int    `json:"event,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // Identical reports whether every run is.
 func (r *Result) Identical() bool {
-	for _, x := range r.Runs {
-		if !x.Identical {
-			return false
-		}
-	}
-	return len(r.Runs) > 0
+	return len(r.Runs) > 0 && !slices.ContainsFunc(r.All(), func(x Run) bool { return !x.Identical })
 }
+
+// All returns the runs and the check seeds.
+func (r *Result) All() []Run { return slices.Concat(r.Runs, r.Check) }
 
 // Differs returns the first run that was played again and differs; ok is false if there is none.
 func (r *Result) Differs() (first Run, ok bool) {
-	for _, x := range r.Runs {
-		if !x.Identical && x.Event > 0 {
+	for _, x := range r.All() {
+		if x.Different {
 			return x, true
 		}
 	}
@@ -88,11 +96,50 @@ func Folder(ctx context.Context, dir string, o Options) (*Result, error) {
 		v.result.Played = e.Binary
 	}
 	v.result.OtherVersion = v.result.Played != o.Binary
-	if err := v.plan(); err != nil {
+	if err := v.plan(o); err != nil {
 		return nil, err
 	}
-	err = run.PlayAll(ctx, o.Player, v.specs, o.Workers, v.open)
-	return v.result, err
+	if err := run.PlayAll(ctx, o.Player, v.specs, o.Workers, v.open); err != nil {
+		return v.result, err
+	}
+	return v.result, v.check(ctx, o)
+}
+
+// check plays the check seeds again and compares their results, which have the digests of the logs.
+func (v *verifier) check(ctx context.Context, o Options) error {
+	recorded := v.recording.Manifest.Check
+	if len(recorded) == 0 {
+		return nil
+	}
+	var seeds []uint64
+	for _, k := range recorded {
+		seeds = append(seeds, k.Seed)
+		v.result.Check = append(v.result.Check, Run{Name: fmt.Sprintf("check seed %d", k.Seed)})
+	}
+	if first := v.recording.Logs[0].Timeline; first == nil || first.Run.Cluster != simulated {
+		for i := range v.result.Check {
+			v.result.Check[i].Reason = "it was played on a cluster that does not repeat a run"
+		}
+		return nil
+	}
+	played, err := trial.Check(ctx, v.spec, seeds, o.Player, o.Workers, nil)
+	if err != nil {
+		return err
+	}
+	for i, k := range played {
+		r := &v.result.Check[i]
+		r.Identical = reflect.DeepEqual(k, recorded[i])
+		r.Different = !r.Identical
+		switch {
+		case r.Identical:
+		case k.Outcome != recorded[i].Outcome:
+			r.Reason = fmt.Sprintf("recorded as %q, and the outcome is %q: %s", recorded[i].Outcome, k.Outcome,
+				k.Reason)
+		default:
+			r.Reason = "its logs or its result differ"
+		}
+	}
+	return nil
 }
 
 // verifier plays runs again and compares each with its log.
@@ -103,30 +150,39 @@ type verifier struct {
 
 	specs []cluster.RunSpec
 	index []int // of specs in the result's runs
-	mu    sync.Mutex
+	// spec is what the runs of the guardrails have in common.
+	spec cluster.RunSpec
+	mu   sync.Mutex
 }
 
 // plan lists the runs that can be played again.
-func (v *verifier) plan() error {
+func (v *verifier) plan(o Options) error {
 	s := v.recording.Scenario
 	set, err := guardrail.Parse(v.recording.Guardrails, guardrail.EnvironmentOf(s))
 	if err != nil {
 		return err
 	}
-	reference := solution(s)
+	reference, err := solution(s, o.Scenario)
+	if err != nil {
+		return err
+	}
 	approve := time.Duration(-1)
 	if text := v.recording.Manifest.Options.Approve; text != "" {
 		if approve, err = time.ParseDuration(text); err != nil {
 			return fmt.Errorf("run.json: options.approve: %w", err)
 		}
 	}
+	v.spec = cluster.RunSpec{Scenario: s, Guardrails: set, ApproveAfter: approve}
 	for _, l := range v.recording.Logs {
 		if l.Timeline == nil && !errors.Is(l.Err, fs.ErrNotExist) {
 			return input.New("", "%w", l.Err)
 		}
 		r := Run{Name: l.Run.Name()}
-		spec := cluster.RunSpec{Scenario: s, Guardrails: set, Version: l.Run.Version, Seed: l.Run.Seed,
-			ApproveAfter: approve}
+		spec := v.spec
+		spec.Version, spec.Seed = l.Run.Version, l.Run.Seed
+		if v.recording.Manifest.Options.Drawn {
+			spec.Scenario = s.Draw(spec.Seed)
+		}
 		switch score.Role(l.Run.Role) {
 		case score.RoleUnguarded:
 			spec.Guardrails = nil
@@ -141,21 +197,40 @@ func (v *verifier) plan() error {
 	return nil
 }
 
-// solution returns the solution of the library's scenario with the name of s, nil if there is none.
-func solution(s *scenario.Scenario) *guardrail.Set {
-	f, err := scenario.Open(scenarios.Library(), s.Name)
-	if err != nil {
-		return nil
+// solution returns the solution of a scenario: that in its folder, or in the library's of the same
+// name; nil if there is none.
+func solution(s *scenario.Scenario, f *scenario.Folder) (*guardrail.Set, error) {
+	if f == nil {
+		library, err := scenario.Open(scenarios.Library(), s.Name)
+		if err != nil {
+			return nil, nil
+		}
+		set, err := parseSolution(s, library)
+		if err != nil {
+			return nil, nil // the scenario was edited
+		}
+		return set, nil
 	}
+	own, err := f.Load()
+	if err != nil {
+		return nil, err
+	}
+	if own.Digest() != s.Digest() {
+		return nil, input.New("name the folder of the scenario that was played",
+			"the scenario %s is not the recorded one", own.Name)
+	}
+	return parseSolution(s, f)
+}
+
+func parseSolution(s *scenario.Scenario, f *scenario.Folder) (*guardrail.Set, error) {
 	files, err := f.Files(scenario.Solution)
-	if err != nil {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	set, err := guardrail.Parse(files, guardrail.EnvironmentOf(s))
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return set
+	return guardrail.Parse(files, guardrail.EnvironmentOf(s))
 }
 
 // simulated is the only cluster that repeats a run.
@@ -208,7 +283,7 @@ func (l *comparedLog) Close() error {
 	defer l.verifier.mu.Unlock()
 	r := &l.verifier.result.Runs[l.run]
 	r.Event = l.comparison.differs
-	r.Identical = r.Event == 0
+	r.Identical, r.Different = r.Event == 0, r.Event > 0
 	if !r.Identical {
 		r.Reason = fmt.Sprintf("event %d differs", r.Event)
 	}

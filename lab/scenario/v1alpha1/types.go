@@ -60,6 +60,8 @@ type Spec struct {
 	Environment string `yaml:"environment,omitempty"`
 	Timing      Timing `yaml:"timing"`
 	Rubric      Rubric `yaml:"rubric"`
+	// Vary lists parameters that check runs draw by their seed.
+	Vary []Vary `yaml:"vary,omitempty"`
 }
 
 // Service is one of the demo services.
@@ -152,6 +154,21 @@ type MinEvidence struct {
 	Checks int `yaml:"checks,omitempty"`
 	// FailedChecks of metrics that a rollback needs to count as caught.
 	FailedChecks int `yaml:"failedChecks,omitempty"`
+}
+
+// Vary is a parameter that check runs draw by their seed, from a range that does not change the
+// lesson.
+type Vary struct {
+	// Parameter is one of fault-share, fault-users, fault-load, latency-factor, onset, cohort-share
+	// and error-rate-factor.
+	Parameter string `yaml:"parameter"`
+	// Target is the name of the fault, the cohort or the service that has the parameter.
+	Target string `yaml:"target"`
+	// Min is the least value: a share from 0 to 1, a factor, a number of requests (fault-load), or
+	// seconds since the pod was ready (onset).
+	Min float64 `yaml:"min"`
+	// Max is the greatest value.
+	Max float64 `yaml:"max"`
 }
 
 // RubricItem is one line of the score card.

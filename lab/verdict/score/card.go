@@ -13,6 +13,7 @@ const (
 	OutcomeRolledBack   = "healthy release not delivered"
 	OutcomeHurtUsers    = "guardrails hurt users"
 	OutcomeIncomplete   = "essential item missed"
+	OutcomeUnconfirmed  = "not confirmed by check seeds"
 	OutcomeInconclusive = "inconclusive"
 )
 
@@ -29,7 +30,8 @@ type Card struct {
 
 	Points    int `json:"points"`
 	MaxPoints int `json:"max_points"`
-	// Limited is set if an essential item is missing, so that at most half of the points count.
+	// Limited is set if an essential item is missing, or check seeds, so that at most half of the
+	// points count.
 	Limited bool `json:"limited,omitempty"`
 
 	Faulty  Rate `json:"faulty"`  // of all faulty runs, those caught
@@ -40,6 +42,9 @@ type Card struct {
 
 	Runs  []Row  `json:"runs"`
 	Items []Item `json:"items"`
+
+	// Check is nil if the trial did not pass on its own seeds, and for runs of one version.
+	Check *Check `json:"check,omitempty"`
 
 	Preconditions []Precondition `json:"preconditions,omitempty"`
 	Players       Players        `json:"players"`
