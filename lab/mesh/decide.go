@@ -34,6 +34,9 @@ func ServerRef(name string) Ref { return Ref{policyGroup, "server", name} }
 // Verdict is a proxy's decision about a client and a port of its pod.
 type Verdict struct {
 	Allowed bool
+	// Status is that of the answer to a client that is turned away: 403, or 404 if no route
+	// matches.
+	Status int
 	// Server, Route and Authz are the values of the labels srv_*, route_* and authz_*. Authz is
 	// empty if the client is denied.
 	Server, Route, Authz Ref
@@ -43,40 +46,17 @@ type Verdict struct {
 	Reason string
 }
 
-// Decide returns the decision of a pod's proxy about a client (linkerd2,
-// policy-controller/k8s/index/src/inbound/index.rs; linkerd2-proxy,
-// linkerd/app/inbound/src/policy.rs). A denied HTTP request is answered 403. Rate limits would be
-// checked after it, as in the proxy.
-//
-// Linkerd keeps authorizations in a hash map, so which of several appears in authz_* is random.
-// Here it is the first by name; the access policy comes last.
+func (v *Verdict) allow(authz Ref) { v.Allowed, v.Status, v.Authz, v.Reason = true, 0, authz, "" }
+
+// Decide returns the decision about a client whose request has no particular path; see
+// [Policies.ForPort].
 func (p *Policies) Decide(w Workload, port int, c Client) Verdict {
-	server := p.server(w, port)
-	if server == nil {
-		name := cmp.Or(w.DefaultPolicy, p.Default, AllUnauthenticated)
-		v := Verdict{Server: DefaultRef(name), Route: DefaultRef("default"), Port: port}
-		return p.applyDefault(v, name, c, "the default policy of the pod is "+name)
-	}
-	v := Verdict{Server: ServerRef(server.Name), Route: DefaultRef("default"), Port: port}
-	for _, a := range p.authorizations(server) {
-		if p.admits(a, c) {
-			v.Allowed, v.Authz = true, Ref{policyGroup, "authorizationpolicy", a.Name}
-			return v
-		}
-	}
-	return p.applyDefault(v, cmp.Or(server.AccessPolicy, Deny), c, "no AuthorizationPolicy for Server "+server.Name+
-		" admits the client")
+	return p.ForPort(w, port).Decide(c, &Request{})
 }
 
-// Probe returns the decision about an HTTP request to a path of the pod. It is that of
-// [Policies.Decide], except that probe paths are open to GET; in the proxy, until an HTTPRoute
-// attaches to the Server.
+// Probe returns the decision about an HTTP request to a path of the pod.
 func (p *Policies) Probe(w Workload, port int, c Client, method, path string) Verdict {
-	v := p.Decide(w, port, c)
-	if method == "GET" && slices.Contains(w.ProbePaths[port], path) {
-		v.Allowed, v.Route, v.Authz, v.Reason = true, DefaultRef("probe"), DefaultRef("probe"), ""
-	}
-	return v
+	return p.ForPort(w, port).Decide(c, &Request{Method: method, Path: path})
 }
 
 // server returns the Server that selects a port of the pod, or nil.
@@ -130,7 +110,7 @@ func (p *Policies) applyDefault(v Verdict, policy string, c Client, reason strin
 		v.Allowed = inside && c.Identity != ""
 	}
 	if v.Allowed {
-		v.Authz = DefaultRef(policy)
+		v.allow(DefaultRef(policy))
 	} else {
 		v.Reason = reason
 	}

@@ -12,6 +12,8 @@ type Policies struct {
 	Authorizations []AuthorizationPolicy
 	MeshTLS        []MeshTLSAuthentication
 	Networks       []NetworkAuthentication
+	Routes         []InboundRoute
+	RateLimits     []RateLimit
 	// Default applies to pods without an annotation; "" means [AllUnauthenticated], Linkerd's
 	// default.
 	Default string
@@ -57,6 +59,8 @@ type Server struct {
 	// Port is a number, or 0 if PortName is the name of a container port.
 	Port     int
 	PortName string
+	// Protocol is the value of proxyProtocol.
+	Protocol string
 	// AccessPolicy applies to clients without an authorization; "" means deny.
 	AccessPolicy string
 }
@@ -109,10 +113,11 @@ func (r Requirement) matches(labels map[string]string) bool {
 type AuthorizationPolicy struct {
 	Name      string
 	Namespace string
-	// TargetKind is Server or Namespace. A policy that targets an HTTPRoute has no effect, since
-	// inbound routes are not modelled.
-	TargetKind string
-	TargetName string
+	// TargetKind is Server, Namespace or HTTPRoute; TargetGroup tells the two kinds of HTTPRoutes
+	// apart.
+	TargetGroup string
+	TargetKind  string
+	TargetName  string
 	// Required must all pass. An empty list admits every client.
 	Required []AuthenticationRef
 }

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -150,6 +151,8 @@ func Classify(status int) string {
 type Inbound struct {
 	targetStats
 	allow, deny Counter
+	route       inboundRouteStats
+	limit       inboundLimitStats
 }
 
 // Inbound returns the counters for a client and the verdict about it. Clients with the same
@@ -164,15 +167,21 @@ func (p *Proxy) Inbound(target netip.AddrPort, c Client, v Verdict) *Inbound {
 	route, authz := v.Route.labels("route"), v.Authz.labels("authz")
 	in := &Inbound{}
 	if !v.Allowed {
-		in.deny = p.reg.Counter(p.owner, "inbound_http_authz_deny_total", p.labels(addr, server, route, tls)...)
+		name := "inbound_http_authz_deny_total"
+		if v.Status == http.StatusNotFound {
+			name = "inbound_http_route_not_found_total"
+		}
+		in.deny = p.reg.Counter(p.owner, name, p.labels(addr, server, route, tls)...)
 		return in
 	}
+	in.route = p.inboundRouteStats(v)
+	in.limit = inboundLimitStats{proxy: p, target: target, server: server, tls: tls, meshed: c.Identity != ""}
 	in.allow = p.reg.Counter(p.owner, "inbound_http_authz_allow_total", p.labels(addr, server, route, authz, tls)...)
 	in.targetStats = p.newTargetStats(p.labels([]Label{{"direction", "inbound"}}, addr, tls, server, route, authz))
 	return in
 }
 
-// Denied counts a denied request. It is missing from the pod's request_total and response_total,
+// Denied counts a denied request, or one without a route. It is missing from the pod's request_total and response_total,
 // since the policy is checked before they count (linkerd2-proxy,
 // linkerd/app/inbound/src/http/router.rs).
 func (in *Inbound) Denied() { in.deny.Inc() }
@@ -180,11 +189,13 @@ func (in *Inbound) Denied() { in.deny.Inc() }
 // Request counts an admitted request.
 func (in *Inbound) Request(now time.Duration) {
 	in.allow.Inc()
+	in.route.requests.Inc()
 	in.request(now)
 }
 
 // Response counts a response of the pod.
 func (in *Inbound) Response(now time.Duration, status int, latency time.Duration) {
+	in.route.response(status)
 	in.response(now, status, latency)
 }
 

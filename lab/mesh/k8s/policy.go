@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	v1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -12,7 +13,8 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// Policies converts Linkerd policies, the types of package guardrail. Objects that cannot be
+// Policies converts Linkerd policies, the types of package guardrail, and HTTPRoutes of Servers; other
+// HTTPRoutes are left out. Objects that cannot be
 // converted are left out and named in the error; the other policies are returned nevertheless.
 // Servers have the creation times set by the API server.
 func Policies(list []runtime.Object) (mesh.Policies, error) {
@@ -41,8 +43,14 @@ func addPolicy(p *mesh.Policies, o runtime.Object) error {
 			return fmt.Errorf("NetworkAuthentication %s/%s: %w", v.Namespace, v.Name, err)
 		}
 		p.Networks = append(p.Networks, n)
-	case *guardrail.HTTPLocalRateLimitPolicy, *guardrail.ServiceProfile:
-		// not modelled
+	case *guardrail.HTTPLocalRateLimitPolicy:
+		p.RateLimits = append(p.RateLimits, rateLimit(v))
+	case *v1.HTTPRoute:
+		if route, ok := inboundRoute(v); ok {
+			p.Routes = append(p.Routes, route)
+		}
+	case *guardrail.ServiceProfile:
+		// of clients
 	default:
 		return fmt.Errorf("%T is not a policy that the mesh enforces", o)
 	}
@@ -51,7 +59,7 @@ func addPolicy(p *mesh.Policies, o runtime.Object) error {
 
 func server(v *guardrail.Server) mesh.Server {
 	s := mesh.Server{Name: v.Name, Namespace: v.Namespace, Created: v.CreationTimestamp.Time,
-		AccessPolicy: v.Spec.AccessPolicy}
+		Protocol: v.Spec.ProxyProtocol, AccessPolicy: v.Spec.AccessPolicy}
 	if v.Spec.Port.Type == intstr.String {
 		s.PortName = v.Spec.Port.StrVal
 	} else {
@@ -68,8 +76,8 @@ func server(v *guardrail.Server) mesh.Server {
 }
 
 func authorization(v *guardrail.AuthorizationPolicy) mesh.AuthorizationPolicy {
-	a := mesh.AuthorizationPolicy{Name: v.Name, Namespace: v.Namespace, TargetKind: v.Spec.TargetRef.Kind,
-		TargetName: v.Spec.TargetRef.Name}
+	a := mesh.AuthorizationPolicy{Name: v.Name, Namespace: v.Namespace, TargetGroup: v.Spec.TargetRef.Group,
+		TargetKind: v.Spec.TargetRef.Kind, TargetName: v.Spec.TargetRef.Name}
 	for _, r := range v.Spec.RequiredAuthenticationRefs {
 		a.Required = append(a.Required, mesh.AuthenticationRef{Kind: r.Kind, Name: r.Name, Namespace: r.Namespace})
 	}
