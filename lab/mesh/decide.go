@@ -31,6 +31,12 @@ func DefaultRef(name string) Ref { return Ref{Kind: "default", Name: name} }
 // ServerRef refers to a Server.
 func ServerRef(name string) Ref { return Ref{policyGroup, "server", name} }
 
+// RouteRef refers to an HTTPRoute of an API group.
+func RouteRef(group, name string) Ref { return Ref{group, "HTTPRoute", name} }
+
+// RateLimitRef refers to an HTTPLocalRateLimitPolicy.
+func RateLimitRef(name string) Ref { return Ref{policyGroup, "HTTPLocalRateLimitPolicy", name} }
+
 // Verdict is a proxy's decision about a client and a port of its pod.
 type Verdict struct {
 	Allowed bool

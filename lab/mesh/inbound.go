@@ -87,8 +87,9 @@ func (p *Policies) routesOf(s *Server) []*portRoute {
 		if err != nil {
 			continue // dropped; admission refuses it
 		}
-		ref := Ref{r.Group, "HTTPRoute", r.Name}
-		routes = append(routes, &portRoute{ref: ref, hostnames: r.Hostnames, rules: rules, authz: p.routeAuthorizations(r)})
+		routes = append(routes, &portRoute{
+			ref: RouteRef(r.Group, r.Name), hostnames: r.Hostnames, rules: rules, authz: p.routeAuthorizations(r),
+		})
 	}
 	return routes
 }

@@ -55,7 +55,8 @@ func TestInboundRoutes(t *testing.T) {
 		want   int
 		route  string
 	}{
-		{"/api", client, 0, "api"}, {"/api/x", client, 0, "api"}, {"/", client, 404, ""}, {"/healthz", client, 0, "probes"},
+		{"/api", client, 0, "api"}, {"/api/x", client, 0, "api"}, {"/", client, 404, ""}, {"/healthz", client, 0,
+			"probes"},
 		{"/api", stranger, 403, "api"}, {"/", stranger, 404, ""}, {"/healthz", stranger, 0, "probes"},
 		{"/api", outsider, 403, "api"}, {"/", outsider, 404, ""}, {"/healthz", outsider, 0, "probes"},
 	} {
@@ -90,7 +91,8 @@ func TestRoutesReplaceProbes(t *testing.T) {
 // to its routes, and that of the route is counted first.
 func TestServerPolicyCoversRoutes(t *testing.T) {
 	p := routePolicies()
-	p.Authorizations = append(p.Authorizations, AuthorizationPolicy{Name: "all", Namespace: "probe", TargetKind: "Server",
+	p.Authorizations = append(p.Authorizations, AuthorizationPolicy{Name: "all", Namespace: "probe",
+		TargetKind: "Server",
 		TargetName: "server-http", Required: []AuthenticationRef{{Kind: "NetworkAuthentication", Name: "any"}}})
 	addr := netip.MustParseAddr("10.1.0.1")
 	for id, want := range map[string]string{clientID: "clients", strangerID: "all", "": "all"} {
@@ -136,7 +138,8 @@ func TestLimitsAreShared(t *testing.T) {
 func TestInboundSeries(t *testing.T) {
 	reg, p := NewRegistry(), routePolicies()
 	recorder := reg.Proxy(1, nil)
-	target, c := netip.MustParseAddrPort("10.1.0.2:8080"), Client{Identity: clientID, Addr: netip.MustParseAddr("10.1.0.1")}
+	target, c := netip.MustParseAddrPort("10.1.0.2:8080"), Client{Identity: clientID,
+		Addr: netip.MustParseAddr("10.1.0.1")}
 	count := func(path string) *Inbound {
 		return recorder.Inbound(target, c, p.Probe(probeWorkload(), 8080, c, "GET", path))
 	}

@@ -59,7 +59,7 @@ func (in *Inbound) Limited(l *RateLimit, scope string) {
 	s := &in.limit
 	in.allow.Inc()
 	reg, owner := s.proxy.reg, s.proxy.owner
-	ref := append(Ref{policyGroup, "HTTPLocalRateLimitPolicy", l.Name}.labels("ratelimit"),
+	ref := append(RateLimitRef(l.Name).labels("ratelimit"),
 		Label{"ratelimit_scope", scope})
 	reg.Counter(owner, "inbound_http_local_ratelimit_total",
 		s.proxy.labels(targetAddr(s.target), s.server, ref, s.tls)...).Inc()

@@ -44,6 +44,7 @@ func serviceFromV1alpha1(w v1alpha1.Service) Service {
 		Port:           w.Port,
 		TargetPort:     w.TargetPort,
 		Replicas:       w.Replicas,
+		Probe:          w.Probe,
 		ServiceAccount: w.ServiceAccount,
 		Labels:         w.Labels,
 		Annotations:    w.Annotations,

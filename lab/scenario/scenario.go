@@ -62,6 +62,9 @@ type Service struct {
 	// Port of the Service, TargetPort of the container.
 	Port, TargetPort int
 	Replicas         int
+	// Probe is the path of the kubelet's readiness probe on TargetPort, which the pod's proxy sees.
+	// Without it pods are probed on a port that the mesh does not see.
+	Probe string
 	// ServiceAccount of the pods; default is the service's name.
 	ServiceAccount string
 	// Labels and Annotations of the pods, in addition to app: NAME.

@@ -108,6 +108,9 @@ func (v *validator) services() {
 		v.port(at.child("port"), svc.Port)
 		v.port(at.child("targetPort"), svc.TargetPort)
 		v.replicas(at.child("replicas"), svc.Replicas)
+		if svc.Probe != "" && svc.Probe != "/readyz" && svc.Probe != "/healthz" {
+			v.add(at.child("probe"), "%q is not a path of the demo services: write /readyz or /healthz", svc.Probe)
+		}
 		v.known(at.child("baseline"), "version", svc.Baseline, keys(svc.Versions))
 		v.versions(at.child("versions"), svc)
 	}

@@ -54,9 +54,11 @@ func mutatePodTemplate(t *corev1.PodTemplateSpec, s *scenario.Service, version, 
 	}
 	container.Env = containerEnv(s, version)
 	container.VolumeMounts = []corev1.VolumeMount{scenarioMount()}
-	// Probes bypass the proxy: on the users' port they would count as successful requests, and a
-	// canary's share of requests is small.
-	container.ReadinessProbe = probe("/readyz", names.MetricsPort, probePeriod, 2)
+	// Probes bypass the proxy, unless the scenario wants them to meet it: on the users' port they
+	// count as successful requests, and a canary's share of requests is small.
+	if s.Probe == "" {
+		container.ReadinessProbe = probe("/readyz", names.MetricsPort, probePeriod, 2)
+	}
 	// Only a service that is stuck for long is restarted; a busy one is just slow.
 	container.LivenessProbe = probe("/healthz", names.MetricsPort, 10*probePeriod, 6)
 	container.Resources = cpuRequest("10m")

@@ -35,12 +35,17 @@ func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) 
 	return nil
 }
 
-// addGuardrailPolicy remembers a Server or default policy of the guardrails.
+// addGuardrailPolicy remembers a Server, a route, a rate limit or a default policy of the guardrails.
 func (w *world) addGuardrailPolicy(o guardrail.Object) {
 	var ref mesh.Ref
 	switch v := o.Value.(type) {
 	case *guardrail.Server:
 		ref = mesh.ServerRef(v.Name)
+	case *guardrail.HTTPLocalRateLimitPolicy:
+		ref = mesh.RateLimitRef(v.Name)
+	case *gatewayv1.HTTPRoute:
+		group, _, _ := strings.Cut(v.APIVersion, "/")
+		ref = mesh.RouteRef(group, v.Name)
 	case *corev1.Namespace:
 		ref = mesh.DefaultRef(v.Annotations[mesh.DefaultPolicyAnnotation])
 	default:
@@ -112,6 +117,7 @@ func (w *world) addRoute(r *gatewayv1.HTTPRoute) {
 	state, unlock := w.routeState.lock()
 	defer unlock()
 	state.users = append(state.users, r)
+	w.changes.set(&w.changes.policies)
 	w.changes.set(&w.changes.routes)
 }
 

@@ -24,9 +24,6 @@ const (
 	propagation = 100 * time.Millisecond
 	// driverOffset separates the driver's instants from others; see the package comment.
 	driverOffset = 37_311 * time.Microsecond
-	// restartBackoff is Kubernetes' first back-off after a container was killed (documentation, pod
-	// lifecycle).
-	restartBackoff = 10 * time.Second
 )
 
 // driver advances the world. Its own fields belong to its goroutine.
@@ -116,11 +113,12 @@ func (d *driver) step(windowEnds bool) error {
 // syncPods reconciles the Deployments and passes the changes of their pods to the data plane.
 func (d *driver) syncPods(t *traffic, now time.Duration) error {
 	for _, name := range t.plane.OOMKilled() {
-		if d.deployments.Restart(name, now, restartBackoff) {
+		if d.deployments.Restart(name, now) {
 			t.setReady(name, false, now)
 			d.changes.deployments.Store(true)
 		}
 	}
+	d.syncProbes(t)
 	ready, ok := d.deployments.NextReady()
 	if !d.changes.deployments.Swap(false) && !(ok && now >= ready) {
 		return nil
@@ -136,11 +134,21 @@ func (d *driver) syncPods(t *traffic, now time.Duration) error {
 			t.addPod(c.Pod, d.podAnnotations(c.Pod.Template))
 		case kube.PodReady:
 			t.setReady(c.Pod.Name, true, now)
+			d.syncProbes(t)
 		case kube.PodRemoved:
 			t.removePod(c.Pod.Name)
 		}
 	}
 	return d.recordWorkloads(t, changes)
+}
+
+// syncProbes passes what the kubelet's probes changed to the Deployments.
+func (d *driver) syncProbes(t *traffic) {
+	for _, c := range t.plane.ReadinessChanges() {
+		d.deployments.SetProbed(c.Pod, c.Ready)
+		t.noteReady(c.Pod, c.Ready)
+		d.changes.deployments.Store(true)
+	}
 }
 
 // recordWorkloads records the state of the Deployments whose pods changed.
@@ -190,9 +198,12 @@ func (d *driver) syncConfig(t *traffic) error {
 		d.recordRoutes(routes)
 	}
 	if d.changes.policies.Swap(false) {
+		known, unlockRoutes := d.routeState.lock()
+		routes := known.users
+		unlockRoutes()
 		p, unlock := d.policies.lock()
 		defer unlock()
-		converted, err := planePolicies(p.objects)
+		converted, err := planePolicies(p.objects, routes)
 		if err != nil {
 			return err
 		}

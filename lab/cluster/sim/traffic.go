@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"coalmine/lab/cluster/sim/dataplane"
 	"coalmine/lab/cluster/sim/kube"
@@ -65,22 +66,43 @@ func (t *traffic) addPod(p kube.Pod, annotations map[string]string) {
 			added.Port = int(port.ContainerPort)
 			added.Ports[port.Name] = added.Port
 		}
+		added.ProbePath = readinessPath(c.ReadinessProbe, added.Ports, added.Port)
 	}
 	t.pods = append(t.pods, &pod{Pod: added})
 	t.plane.AddPod(added)
 }
 
+// readinessPath returns the path of a readiness probe by HTTP on a port, or "".
+func readinessPath(probe *corev1.Probe, named map[string]int, port int) string {
+	if probe == nil || probe.HTTPGet == nil {
+		return ""
+	}
+	at := probe.HTTPGet.Port.IntValue()
+	if probe.HTTPGet.Port.Type == intstr.String {
+		at = named[probe.HTTPGet.Port.StrVal]
+	}
+	if at != port {
+		return ""
+	}
+	return probe.HTTPGet.Path
+}
+
 // setReady sets whether a pod receives requests.
 func (t *traffic) setReady(name string, ready bool, now time.Duration) {
-	for _, p := range t.pods {
-		if p.Name == name {
-			p.ready = ready
-		}
-	}
+	t.noteReady(name, ready)
 	if ready {
 		t.plane.SetReady(name, now)
 	} else {
 		t.plane.SetUnready(name)
+	}
+}
+
+// noteReady remembers whether a pod receives requests.
+func (t *traffic) noteReady(name string, ready bool) {
+	for _, p := range t.pods {
+		if p.Name == name {
+			p.ready = ready
+		}
 	}
 }
 

@@ -61,16 +61,22 @@ func planeRoutes(flagger []v1beta1.HTTPRoute, users []*gatewayv1.HTTPRoute,
 	return routes
 }
 
-// planePolicies converts the Linkerd policies in force. Their age is the order in which they were
-// applied.
-func planePolicies(list []guardrail.Object) (mesh.Policies, error) {
-	values := make([]runtime.Object, len(list))
-	for i, o := range list {
-		values[i] = o.Value
+// planePolicies converts the Linkerd policies in force and the routes that belong to Servers. The age
+// of policies is the order in which they were applied.
+func planePolicies(list []guardrail.Object, routes []*gatewayv1.HTTPRoute) (mesh.Policies, error) {
+	values := make([]runtime.Object, 0, len(list)+len(routes))
+	for _, o := range list {
+		values = append(values, o.Value)
+	}
+	for _, r := range routes {
+		values = append(values, r)
 	}
 	p, err := k8s.Policies(values)
 	for i := range p.Servers {
 		p.Servers[i].Created = vclock.Epoch.Add(time.Duration(i))
+	}
+	for i := range p.RateLimits {
+		p.RateLimits[i].Created = vclock.Epoch.Add(time.Duration(i))
 	}
 	return p, err
 }

@@ -98,8 +98,22 @@ func (s Builder) deployment(svc *scenario.Service) *appsv1.Deployment {
 			}}}},
 		},
 	}
+	d.Spec.Template.Spec.Containers[0].ReadinessProbe = readinessProbe(svc)
 	s.SetVersion(d, svc, svc.Baseline)
 	return d
+}
+
+// readinessProbe returns the probe of a service's own port, or nil. Its period and threshold are
+// those of the sim's kubelet.
+func readinessProbe(svc *scenario.Service) *corev1.Probe {
+	if svc.Probe == "" {
+		return nil
+	}
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: svc.Probe,
+			Port: intstr.FromString(PortName)}},
+		PeriodSeconds: 1, FailureThreshold: 3,
+	}
 }
 
 // SetVersion sets everything in a Deployment's pod template that depends on the version.

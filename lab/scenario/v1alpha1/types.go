@@ -74,6 +74,10 @@ type Service struct {
 	TargetPort int `yaml:"targetPort,omitempty"`
 	// Replicas of the Deployment.
 	Replicas int `yaml:"replicas"`
+	// Probe is the path of the readiness probe on the target port, /readyz or /healthz, so that
+	// policy can turn probes away and their answers are in the proxy's series. Without it pods are
+	// probed on a port that the mesh does not see.
+	Probe string `yaml:"probe,omitempty"`
 	// ServiceAccount of the pods; default is the service's name.
 	ServiceAccount string `yaml:"serviceAccount,omitempty"`
 	// Labels of the pods, in addition to app.

@@ -65,10 +65,11 @@ type Pod struct {
 	// Port is the container's port, Ports are its named ports.
 	Port  int
 	Ports map[string]int
-	// ProbePaths are paths of Port that are open to GET, whatever the policy.
-	ProbePaths []string
-	Model      *service.Model
-	Meshed     bool
+	// ProbePath is the path of the kubelet's readiness probe on Port, or "" if it does not probe
+	// that port. It is open to GET until an HTTPRoute belongs to the port's Server.
+	ProbePath string
+	Model     *service.Model
+	Meshed    bool
 }
 
 // Service is a Kubernetes Service.

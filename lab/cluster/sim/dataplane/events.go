@@ -22,13 +22,15 @@ const (
 	received
 	// resend is a client's next attempt.
 	resend
+	// kubeletProbe is a probe of a pod, whose number is id.
+	kubeletProbe
 )
 
 // timedEvent is what happens to a hop at some time.
 type timedEvent struct {
 	kind eventKind
 	// id and gen identify a hop; an event of an earlier generation is void. For slotReleased, id is
-	// the index of a held slot.
+	// the index of a held slot, for kubeletProbe that of a pod.
 	id  int32
 	gen uint32
 }

@@ -149,19 +149,8 @@ func (p *Plane) deliver(h *hop, e *edge) {
 	d := h.server
 	h.servedBy = d.servedBy
 	h.byMesh = d.Service != h.service.name // a route leads to another service
-	if d.Meshed {
-		in := e.decide(p, h.from)
-		if !in.allows() {
-			in.denied(p.now)
-			// Policy that comes with the scenario and denies the new version's clients is a fault
-			// of that version, for instance of its labels.
-			h.faultHit = d.changed && !slices.Contains(p.guardrailPolicies, in.verdict.Server)
-			h.byMesh = !h.faultHit
-			p.returnResponse(h, 403)
-			return
-		}
-		in.allowed(p.now)
-		h.in = in
+	if d.Meshed && !p.admit(h, e) {
+		return
 	}
 	if h.port != 0 && h.port != d.Port {
 		h.in = nil // the proxy's own error is not counted as a response
@@ -170,6 +159,43 @@ func (p *Plane) deliver(h *hop, e *edge) {
 		return
 	}
 	p.offer(h)
+}
+
+// admit asks the pod's proxy, which answers the request if it turns it away.
+func (p *Plane) admit(h *hop, e *edge) bool {
+	d, in := h.server, e.decide(p, h)
+	policy := d.portPolicy
+	switch {
+	case !in.allows() && policy.Opaque(): // the connection is closed
+		in.lastDenied = p.now
+		p.turnAway(h, 502, in.verdict.Server)
+		return false
+	case !in.allows():
+		in.denied(p.now)
+		p.turnAway(h, in.verdict.Status, in.verdict.Server, in.verdict.Route)
+		return false
+	case policy.Opaque(): // the proxy counts no requests
+		return true
+	}
+	if l := policy.Limit(); l != nil {
+		if scope := d.limiter.Take(p.now, in.client.Identity); scope != "" {
+			in.Limited(l, scope)
+			p.turnAway(h, 429, in.verdict.Server, mesh.RateLimitRef(l.Name))
+			return false
+		}
+	}
+	in.allowed(p.now)
+	h.in = in
+	return true
+}
+
+// turnAway responds on behalf of the pod's proxy. Policy that comes with the scenario and turns the
+// new version's clients away is a fault of that version, for instance of its labels.
+func (p *Plane) turnAway(h *hop, status int, by ...mesh.Ref) {
+	ofGuardrails := slices.ContainsFunc(by, func(r mesh.Ref) bool { return slices.Contains(p.guardrailPolicies, r) })
+	h.faultHit = h.server.changed && !ofGuardrails
+	h.byMesh = !h.faultHit
+	p.returnResponse(h, status)
 }
 
 func (p *Plane) offer(h *hop) {

@@ -36,6 +36,7 @@ type Plane struct {
 	pods       []*pod // by id; never shrinks
 	podsByName map[string]*pod
 	oomKilled  []string
+	readiness  []Readiness
 	services   map[serviceKey]*meshService
 	// serviceList holds the services in the order in which they became known.
 	serviceList []*meshService
@@ -127,6 +128,10 @@ func (p *Plane) lookAhead() {
 func (p *Plane) dispatch(e timedEvent) {
 	if e.kind == slotReleased {
 		p.release(&p.held[e.id])
+		return
+	}
+	if e.kind == kubeletProbe {
+		p.kubeletProbe(p.pods[e.id], e.gen)
 		return
 	}
 	h := p.hops[e.id]

@@ -30,6 +30,7 @@ func sum(cells []event.Cell) event.Cell {
 		s.Retried += c.Retried
 		s.Errors += c.Errors
 		s.Denied += c.Denied
+		s.Limited += c.Limited
 		s.Slow += c.Slow
 		s.Wrong += c.Wrong
 		s.Bad += c.Bad

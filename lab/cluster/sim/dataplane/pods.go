@@ -22,6 +22,8 @@ type pod struct {
 	// down is set from a crash until the pod is ready again; restarts counts crashes.
 	down     bool
 	restarts int
+	// probes is the state of the kubelet's probes of the pod.
+	probes probes
 	// server works on requests. It is nil for clients and until the pod is first ready.
 	server *service.Pod
 	// faultySlots counts the slots that are busy, or held, because of a request that an injected
@@ -33,7 +35,13 @@ type pod struct {
 	// servedBy identifies the pod's workload and version in stats; it is 0 for other services.
 	servedBy int
 
-	policy    mesh.Workload
+	policy mesh.Workload
+	// portPolicy is what the proxy enforces on Port, as of policyGeneration; limiter enforces its
+	// rate limit, if there is one.
+	portPolicy       *mesh.PortPolicy
+	policyGeneration int
+	limiter          *mesh.Limiter
+
 	recorder  *mesh.Proxy
 	appLabels []mesh.Label
 	stats     []*mesh.AppStats // by cohort and route
@@ -67,7 +75,10 @@ func (p *Plane) addPod(c Pod, serves bool) *pod {
 		d.stats = make([]*mesh.AppStats, len(p.workload.Cohorts)*len(p.workload.Routes))
 		d.policy = mesh.Workload{
 			Namespace: c.Namespace, Labels: c.Labels, DefaultPolicy: c.Annotations[mesh.DefaultPolicyAnnotation],
-			PortNames: c.Ports, ProbePaths: map[int][]string{c.Port: c.ProbePaths},
+			PortNames: c.Ports,
+		}
+		if c.ProbePath != "" {
+			d.policy.ProbePaths = map[int][]string{c.Port: {c.ProbePath}}
 		}
 	}
 	if d.released {
@@ -96,6 +107,7 @@ func (p *Plane) SetReady(name string, at time.Duration) {
 		d.server.Restart(at)
 	}
 	d.ready, d.down = true, false
+	p.startProbes(d)
 	p.endpointsChanged()
 }
 

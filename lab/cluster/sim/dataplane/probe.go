@@ -139,7 +139,7 @@ func (p *Plane) probePod(from prober, to *pod, r ProbeRequest) ProbeResult {
 		path, _ := splitPath(r.Path)
 		result.Verdict = p.policies.Probe(to.policy, to.Port, from.Client, method, path)
 		if !result.Verdict.Allowed {
-			result.Status = 403
+			result.Status = result.Verdict.Status
 		}
 	}
 	if result.Status == 200 && !to.ready {

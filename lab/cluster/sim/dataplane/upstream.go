@@ -114,18 +114,39 @@ func (u *upstream) destination(to *pod) mesh.Destination {
 	}
 }
 
-// decide returns the view of the client in the server's proxy, by the policies in force.
-func (e *edge) decide(p *Plane, from *pod) *inbound {
+// decide returns the view of the client in the server's proxy, by the policies in force. Without
+// routes of the Server it is the same for all requests.
+func (e *edge) decide(p *Plane, h *hop) *inbound {
+	policy := p.portPolicy(e.server)
+	if policy.PerRequest() {
+		ask := p.requestFor(h)
+		return p.inbound(e.server, h.from.client(), &mesh.Request{
+			Method: ask.method, Host: h.service.name + "." + h.service.namespace, Path: ask.path, Query: ask.query,
+			Headers: p.headers(h.request.Cohort, h.request.User),
+		})
+	}
 	if e.policyGeneration != p.policyGeneration {
-		e.in = p.inbound(e.server, from.client())
+		e.in = p.inbound(e.server, h.from.client(), &mesh.Request{})
 		e.policyGeneration = p.policyGeneration
 	}
 	return e.in
 }
 
+// portPolicy returns what a pod's proxy enforces on the port that the pod listens on.
+func (p *Plane) portPolicy(d *pod) *mesh.PortPolicy {
+	if d.policyGeneration != p.policyGeneration || d.portPolicy == nil {
+		d.portPolicy, d.policyGeneration = p.policies.ForPort(d.policy, d.Port), p.policyGeneration
+		d.limiter = nil
+		if l := d.portPolicy.Limit(); l != nil {
+			d.limiter = mesh.NewLimiter(l)
+		}
+	}
+	return d.portPolicy
+}
+
 // inbound returns a server proxy's view of a client. There is one for each client and verdict.
-func (p *Plane) inbound(d *pod, c mesh.Client) *inbound {
-	v := p.policies.Decide(d.policy, d.Port, c)
+func (p *Plane) inbound(d *pod, c mesh.Client, r *mesh.Request) *inbound {
+	v := p.portPolicy(d).Decide(c, r)
 	for _, in := range d.inbound {
 		if in.client == c && in.verdict == v {
 			return in

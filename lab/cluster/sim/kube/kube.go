@@ -34,6 +34,11 @@ type Pod struct {
 	Ready            bool
 
 	revision int
+	// probed is set while the kubelet's probes keep the pod unready.
+	probed bool
+	// restarts counts those of the container; started is when it last became ready.
+	restarts int
+	started  time.Duration
 }
 
 // ChangeKind is the kind of a [Change].
@@ -113,7 +118,7 @@ func (c *Controller) Reconcile(ctx context.Context, now time.Duration) ([]Change
 func (c *Controller) NextReady() (at time.Duration, ok bool) {
 	for _, w := range c.workloads {
 		for _, p := range w.pods {
-			if !p.Ready && (!ok || p.ReadyAt < at) {
+			if !p.Ready && !p.probed && (!ok || p.ReadyAt < at) {
 				at, ok = p.ReadyAt, true
 			}
 		}
@@ -121,18 +126,55 @@ func (c *Controller) NextReady() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// Restart makes a pod unready and starts it again, as after its container was killed. It reports
-// whether the pod exists.
-func (c *Controller) Restart(name string, now, backoff time.Duration) bool {
+// Restart makes a pod unready and starts it again after the kubelet's back-off, as after its
+// container has ended. It reports whether the pod exists.
+func (c *Controller) Restart(name string, now time.Duration) bool {
+	p := c.find(name)
+	if p == nil {
+		return false
+	}
+	if now-p.started >= backoffReset {
+		p.restarts = 0
+	}
+	p.Ready, p.ReadyAt = false, now+restartBackoff(p.restarts)+c.jitteredStartup(p.Template)
+	p.restarts++
+	return true
+}
+
+// Bounds of the kubelet's back-off (kubernetes, pkg/kubelet/kubelet.go, MaxContainerBackOff and
+// backOffPeriod; recorded: 0, 10, 20, 40 s).
+const (
+	firstBackoff = 10 * time.Second
+	maxBackoff   = 5 * time.Minute
+	// backoffReset is for how long a container has to run until its next end counts as the first.
+	backoffReset = 10 * time.Minute
+)
+
+// restartBackoff returns how long the kubelet waits before it starts a container that has been
+// restarted a number of times.
+func restartBackoff(restarts int) time.Duration {
+	if restarts == 0 {
+		return 0
+	}
+	return min(firstBackoff<<min(restarts-1, 10), maxBackoff)
+}
+
+// SetProbed sets whether the kubelet's probes keep a pod unready.
+func (c *Controller) SetProbed(name string, ready bool) {
+	if p := c.find(name); p != nil {
+		p.Ready, p.probed = ready, !ready
+	}
+}
+
+func (c *Controller) find(name string) *Pod {
 	for _, w := range c.workloads {
 		for _, p := range w.pods {
 			if p.Name == name {
-				p.Ready, p.ReadyAt = false, now+backoff+c.jitteredStartup(p.Template)
-				return true
+				return p
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 func (c *Controller) reconcile(ctx context.Context, d *appsv1.Deployment, now time.Duration) ([]Change, error) {
@@ -160,8 +202,8 @@ func (c *Controller) reconcile(ctx context.Context, d *appsv1.Deployment, now ti
 func markReady(w *workload, now time.Duration) []Change {
 	var changes []Change
 	for _, p := range w.pods {
-		if !p.Ready && now >= p.ReadyAt {
-			p.Ready = true
+		if !p.Ready && !p.probed && now >= p.ReadyAt {
+			p.Ready, p.started = true, now
 			changes = append(changes, Change{PodReady, *p})
 		}
 	}

@@ -150,16 +150,45 @@ func TestRestart(t *testing.T) {
 	var name string
 	for name = range r.pods {
 	}
-	if !r.c.Restart(name, r.now, 10*time.Second) {
-		t.Fatal("Restart: no such pod")
+	// Recorded (app-exits): the kubelet waits 0, 10, 20, 40 s. A start takes 5 to 6 s.
+	for i, backoff := range []time.Duration{0, 10 * time.Second, 20 * time.Second, 40 * time.Second} {
+		if !r.c.Restart(name, r.now) {
+			t.Fatal("Restart: no such pod")
+		}
+		r.pass(backoff + 4*time.Second)
+		if r.status("backend").ReadyReplicas != 0 {
+			t.Errorf("restart %d: ready before back-off and start-up time have passed", i)
+		}
+		r.pass(3 * time.Second)
+		if r.status("backend").ReadyReplicas != 1 {
+			t.Errorf("restart %d: not ready again", i)
+		}
 	}
-	r.pass(14 * time.Second)
-	if r.status("backend").ReadyReplicas != 0 {
-		t.Error("ready before back-off and start-up time have passed")
-	}
-	r.pass(3 * time.Second)
+	r.pass(10 * time.Minute)
+	r.c.Restart(name, r.now)
+	r.pass(7 * time.Second)
 	if r.status("backend").ReadyReplicas != 1 {
-		t.Error("not ready again")
+		t.Error("the back-off does not begin again after ten good minutes")
+	}
+}
+
+func TestProbesKeepAPodUnready(t *testing.T) {
+	r := newRig(t)
+	r.deploy("backend", "v1", 1)
+	r.pass(7 * time.Second)
+	for name := range r.pods {
+		r.c.SetProbed(name, false)
+	}
+	r.pass(time.Minute)
+	if r.status("backend").ReadyReplicas != 0 {
+		t.Error("ready though its probes fail")
+	}
+	for name := range r.pods {
+		r.c.SetProbed(name, true)
+	}
+	r.pass(time.Second)
+	if r.status("backend").ReadyReplicas != 1 {
+		t.Error("not ready though its probes succeed")
 	}
 }
 
