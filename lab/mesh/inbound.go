@@ -20,8 +20,8 @@ type InboundRoute struct {
 
 // Protocols of a Server that its proxy does not read.
 const (
-	ProtocolOpaque = "opaque"
-	ProtocolTLS    = "TLS"
+	ServerOpaque = "opaque"
+	ServerTLS    = "TLS"
 )
 
 // PortPolicy is what a pod's proxy enforces on one port of the pod.
@@ -61,7 +61,7 @@ func (p *Policies) ForPort(w Workload, port int) *PortPolicy {
 		return pp
 	}
 	pp.server, pp.access = ServerRef(server.Name), cmp.Or(server.AccessPolicy, Deny)
-	pp.opaque = server.Protocol == ProtocolOpaque || server.Protocol == ProtocolTLS
+	pp.opaque = server.Protocol == ServerOpaque || server.Protocol == ServerTLS
 	pp.authz = p.authorizations(server)
 	pp.denied = "no AuthorizationPolicy for Server " + server.Name + " admits the client"
 	pp.routes = p.routesOf(server)

@@ -133,7 +133,7 @@ func TestNewPodNeverGetsReady(t *testing.T) {
 func TestOpaqueServerCountsNoRequests(t *testing.T) {
 	s := open(t, nil)
 	p := openServer()
-	p.Servers[0].Protocol = mesh.ProtocolOpaque
+	p.Servers[0].Protocol = mesh.ServerOpaque
 	s.SetPolicies(p)
 	s.Advance(10 * time.Second)
 	got := sum(s.Cells())
