@@ -57,7 +57,8 @@ func TestProgressDeadline(t *testing.T) {
 		s := rolling("faulty").Canary("Progressing", 0,
 			0).Add(event.Workload{Name: script.Service, Version: script.Version, Desired: 1, Ready: ready})
 		s.Traffic(20).Add(event.Flagger{Canary: script.Service,
-			Message: "Rolling back checkout.develop progress deadline exceeded"})
+			Message: "canary deployment checkout.develop not ready: waiting for rollout to finish: 0 of 1 (ready" +
+				"Threshold 100%) updated replicas are available"})
 		return s.Canary("Failed", 0, 0).Traffic(5).Complete()
 	}
 	for ready, want := range []score.Verdict{score.Caught, score.Starved} {

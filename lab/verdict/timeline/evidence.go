@@ -51,16 +51,29 @@ func (t *Timeline) foldEvidence(f event.Fact, at Moment) {
 	case event.Query:
 		t.foldQuery(f, at)
 	case event.Flagger:
-		// Flagger's words for it (flagger, pkg/controller/scheduler.go).
-		if f.Canary == t.Canary && !t.ready && t.undecided() &&
-			strings.Contains(f.Message, "progress deadline exceeded") {
-			t.Deadline = at
-			t.addSignal(at)
+		// Flagger's words for it (flagger, pkg/canary/deployment_ready.go).
+		if f.Canary == t.Canary && !t.ready && strings.Contains(f.Message, "canary deployment ") &&
+			strings.Contains(f.Message, " not ready: ") {
+			t.notReady = at
+			t.foldDeadline()
 		}
 	case event.RollbackDrill:
 		if f.Passed {
 			t.setOnce(&t.Preconditions.RollbackDrill, at)
 		}
+	}
+}
+
+// foldDeadline tells a rollback by the progress deadline: Flagger reports that the canary is not
+// ready in each tick, and in the one after the deadline it rolls back as well (flagger,
+// pkg/controller/scheduler.go). The report may be seen a little later than the phase.
+func (t *Timeline) foldDeadline() {
+	if !t.failed || t.ready || !t.notReady.Happened() || t.Deadline.Happened() {
+		return
+	}
+	if apart := t.Abort.At - t.notReady.At; apart <= gateGracePeriod && apart >= -gateGracePeriod {
+		t.Deadline = t.notReady
+		t.addSignal(t.Deadline)
 	}
 }
 

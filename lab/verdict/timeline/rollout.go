@@ -156,6 +156,7 @@ func (t *Timeline) foldPhase(c Change) {
 	case event.PhaseFailed:
 		t.foldAbort(c.Moment)
 		t.failed = true
+		t.foldDeadline()
 	case event.PhasePromoting:
 		t.foldPromotion(c.Moment)
 	case event.PhaseFinalising, event.PhaseSucceeded:

@@ -112,13 +112,15 @@ type Timeline struct {
 	ready   bool         // a pod of the canary was ready
 	measure Moment       // the last query that had a value
 	outside Moment       // the last query whose value was out of its range
-	pending gateHold
-	signals []Moment
-	counts  map[Key]Counts // the whole run
-	before  map[Key]Counts // seconds before the release
-	steady  map[Key]Counts // seconds well inside one step
-	seconds []second
-	latest  []RouteChange // the newest change of each route
+	// notReady is when Flagger last reported that the canary's pods are not ready.
+	notReady Moment
+	pending  gateHold
+	signals  []Moment
+	counts   map[Key]Counts // the whole run
+	before   map[Key]Counts // seconds before the release
+	steady   map[Key]Counts // seconds well inside one step
+	seconds  []second
+	latest   []RouteChange // the newest change of each route
 }
 
 // Build folds a whole log.
