@@ -214,6 +214,7 @@ func (env *Env) createRunFolder(t *trial.Trial, f runFlags) (dir string, w *fold
 			return "", nil, err
 		}
 	}
+	t.Manifest.Started = env.Now().UTC().Truncate(time.Second)
 	w, err = t.Create(dir)
 	return dir, w, err
 }

@@ -215,7 +215,7 @@ func TestRunPlaysEveryRole(t *testing.T) {
 	}
 	defer dir.Close()
 	want := folder.Manifest{
-		Format: folder.Format, Scenario: "full-rollout", Versions: map[string]string{"fake": "1"},
+		Format: folder.Format, Scenario: "full-rollout", Started: testTime, Versions: map[string]string{"fake": "1"},
 		Options: folder.Options{Guardrails: "naive", Approve: "1m30s", CheckSeeds: 2, Nonce: "abc", NonceGiven: true},
 		Runs: []folder.Run{
 			{Role: "faulty", Seed: 5, Version: "v2"}, {Role: "healthy", Seed: 5, Version: "v3"},

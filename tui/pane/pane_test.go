@@ -146,7 +146,8 @@ func TestNoChecks(t *testing.T) {
 	stopped := guarded(event.Canary{Phase: event.PhaseProgressing})
 	stopped.Gates = []recording.Gate{
 		{Moment: timeline.Moment{At: time.Minute, Seq: 5}, Gate: event.Gate{Name: "mtls", Passed: true}},
-		{Moment: timeline.Moment{At: time.Minute, Seq: 6}, Gate: event.Gate{Name: "policy", Reason: "nobody is denied"}},
+		{Moment: timeline.Moment{At: time.Minute, Seq: 6},
+			Gate: event.Gate{Name: "policy", Reason: "nobody is denied"}},
 	}
 	asked := stopped
 	asked.Checks = []recording.Check{{Query: event.Query{Metric: "success"}}}

@@ -8,9 +8,9 @@
 //	report.html          the report
 //	postmortem.md        a draft postmortem
 //
-// A run folder contains everything that its score depends on. Except for the evidence in run.json,
-// it has nothing about the machine or the time of the run, so the same inputs and nonce give the
-// same bytes. Folders that are read are untrusted:
+// A run folder contains everything that its score depends on. Except for the dates and the evidence
+// in run.json, it has nothing about the machine or the time of the run, so the same inputs and nonce
+// give the same bytes. Folders that are read are untrusted:
 // sizes are limited and links cannot lead out of the folder.
 package folder
 
@@ -22,6 +22,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Format is the version of the folder's layout and of run.json.
@@ -44,6 +45,8 @@ const (
 type Manifest struct {
 	Format   int    `json:"format"`
 	Scenario string `json:"scenario"`
+	// Started is when the trial started, to the second; zero in folders of older versions.
+	Started time.Time `json:"started,omitzero"`
 	// Versions are the versions of the components that play the runs, by name.
 	Versions map[string]string `json:"versions,omitempty"`
 	// Options are the command's options that change the runs.

@@ -142,13 +142,19 @@ func (r *Recording) check() score.Check {
 	return k
 }
 
+// played is the date by which a trial is judged: its start, which is known before the evidence is, so
+// that every card of a folder judges alike; in folders of older versions the date of the evidence.
+func (r *Recording) played() time.Time {
+	if r.Manifest.Started.IsZero() && r.Manifest.Evidence != nil {
+		return r.Manifest.Evidence.Date
+	}
+	return r.Manifest.Started
+}
+
 // planned are all runs that were asked for.
 func (r *Recording) planned() []score.RunResult {
 	var runs []score.RunResult
-	var played time.Time
-	if r.Manifest.Evidence != nil {
-		played = r.Manifest.Evidence.Date
-	}
+	played := r.played()
 	for _, l := range r.Logs {
 		runs = append(runs, score.RunResult{Name: l.Run.Name(), Role: score.Role(l.Run.Role), Timeline: l.Timeline,
 			Played: played})

@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"coalmine/lab/digest"
+	"coalmine/lab/event"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/result"
 	"coalmine/lab/scenario"
@@ -20,6 +23,13 @@ import (
 // write makes a run folder of full-rollout with the logs of some of the planned runs.
 func write(t *testing.T, planned []folder.Run, logs map[string]*script.Script) string {
 	t.Helper()
+	return writeTrial(t, folder.Manifest{Runs: planned}, "", logs)
+}
+
+// writeTrial is write with a manifest, whose evidence is completed, and further items of the rubric.
+func writeTrial(t *testing.T, m folder.Manifest, items string, logs map[string]*script.Script) string {
+	t.Helper()
+	planned := m.Runs
 	src, err := scenario.Open(scenarios.Library(), "full-rollout")
 	if err != nil {
 		t.Fatal(err)
@@ -30,9 +40,16 @@ func write(t *testing.T, planned []folder.Run, logs map[string]*script.Script) s
 	}
 	// The logs have neither queries nor unguarded runs, and this test is not about the rubric.
 	text = regexp.MustCompile(`(?m)^ *(minEvidence|essential): .*\n`).ReplaceAll(text, nil)
+	text = regexp.MustCompile(`(?m)^    items:\n`).ReplaceAll(text, []byte("    items:\n"+items))
 	dir := filepath.Join(t.TempDir(), "run")
-	w, err := folder.Create(dir, folder.Manifest{Scenario: "segment", Runs: planned},
-		map[string][]byte{scenario.FileScenario: text}, map[string][]byte{"canary.yaml": []byte("kind: Canary\n")})
+	sealed := m.Evidence
+	m.Scenario, m.Evidence = "segment", nil
+	guardrails := map[string][]byte{"canary.yaml": []byte("kind: Canary\n")}
+	w, err := folder.Create(dir, m, map[string][]byte{scenario.FileScenario: text}, guardrails)
+	if err != nil {
+		t.Fatal(err)
+	}
+	played, err := scenario.Load(os.DirFS(filepath.Join(dir, "scenario")), ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +63,18 @@ func write(t *testing.T, planned []folder.Run, logs map[string]*script.Script) s
 			t.Fatal(err)
 		}
 		for _, e := range s.Events() {
+			if start, ok := e.Fact.(event.RunStarted); ok && sealed != nil {
+				start.ScenarioDigest, start.GuardrailsDigest = played.Digest(), digest.Files(guardrails)
+				e.Fact = start
+			}
 			log.Write(e)
 		}
 		if err := log.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sealed != nil {
+		if err := w.Seal(*sealed, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,6 +146,35 @@ func TestTrial(t *testing.T) {
 		}
 		if len(tr.Runs) != len(c.logs) {
 			t.Errorf("%s: %d runs, want the %d that were played", name, len(tr.Runs), len(c.logs))
+		}
+	}
+}
+
+// An experiment is judged by the start of the trial, whether the evidence is there yet or not: a card
+// during the trial is no milder than a later report.
+func TestDatesOfAnExperiment(t *testing.T) {
+	march := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC) // the experiment ends on 2026-03-08
+	for _, c := range []struct {
+		started, sealed time.Time
+		points          int
+	}{
+		{march, time.Time{}, 10}, {march.AddDate(0, 1, 0), time.Time{}, 0},
+		{march, march.AddDate(0, 1, 0), 10}, {march.AddDate(0, 1, 0), march.AddDate(0, 1, 0), 0},
+		{time.Time{}, march.AddDate(0, 1, 0), 0}, // a folder of an older version
+	} {
+		m := folder.Manifest{Started: c.started, Runs: []folder.Run{faulty, healthy}}
+		if !c.sealed.IsZero() {
+			m.Evidence = &folder.Evidence{Date: c.sealed}
+		}
+		r, err := result.Read(writeTrial(t, m, "      - {id: experiment-bounded, points: 10}\n",
+			map[string]*script.Script{"faulty-seed1": script.RolledBack(1),
+				"healthy-seed1": script.Promoted("healthy", 1)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if item := r.Card().Items[0]; item.ID != "experiment-bounded" || item.Points != c.points {
+			t.Errorf("started %v, sealed %v: %d points (%s), want %d", c.started, c.sealed, item.Points, item.Reason,
+				c.points)
 		}
 	}
 }

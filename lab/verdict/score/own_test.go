@@ -1,6 +1,7 @@
 package score_test
 
 import (
+	"strings"
 	"testing"
 
 	"coalmine/lab/event"
@@ -49,6 +50,35 @@ func TestEssentialItems(t *testing.T) {
 	card := score.Trial(all(items...), good(1))
 	if card.Outcome != score.OutcomeIncomplete || card.Exit != score.ExitMissed || card.Points != 50 || !card.Limited {
 		t.Errorf("%s, exit %d, %d points, limited: %v", card.Outcome, card.Exit, card.Points, card.Limited)
+	}
+}
+
+// An essential item that needs a run to compare with is not missed where there is none, and not passed
+// either. That no run of the trial is missing does not change it: this trial was planned without
+// unguarded runs, or one of them was cut off.
+func TestUnmeasuredEssentialItem(t *testing.T) {
+	cut := script.Ready("faulty", 1, false).Release().Traffic(20)
+	for name, c := range map[string]struct {
+		runs    []score.RunResult
+		outcome string
+		exit    int
+	}{
+		"with an unguarded run": {good(1), score.OutcomePassed, score.ExitPassed},
+		"without":               {good(1)[:2], score.OutcomeInconclusive, score.ExitInconclusive},
+		"with one that was cut off": {append(good(1)[:2:2], score.RunResult{Role: score.RoleUnguarded,
+			Timeline: timeline.Build(cut.Events())}), score.OutcomeInconclusive, score.ExitInconclusive},
+	} {
+		for _, item := range []scenario.RubricItem{{ID: "harm-share", Points: 10, Limit: 1, Essential: true},
+			{ID: "cohort-harm", Points: 10, Limit: 1, Essential: true}} {
+			card := score.Trial(all(item), c.runs)
+			if card.Outcome != c.outcome || card.Exit != c.exit {
+				t.Errorf("%s, %s: %s, exit %d (%s)", item.ID, name, card.Outcome, card.Exit, card.Reason)
+			}
+			if c.exit == score.ExitInconclusive && (card.Points != 0 || !strings.Contains(card.Reason,
+				"is essential: not measured: there is no unguarded run to compare with")) {
+				t.Errorf("%s, %s: %d points, %s", item.ID, name, card.Points, card.Reason)
+			}
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ type RunResult struct {
 	Role Role
 	// Timeline is nil for a run that was planned but not played.
 	Timeline *timeline.Timeline
-	// Played is the date of the trial; zero if it is not known.
+	// Played is when the trial started; zero if it is not known.
 	Played time.Time
 }
 
