@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
@@ -100,7 +101,10 @@ func (env *Env) playToFeed(ctx context.Context, src *trial.Source, t *trial.Tria
 		feed.Begin(i)
 		return &feedLog{Log: log, feed: feed, run: i}
 	})
-	c, err := env.conclude(ctx, src, t, w, err, nil)
+	var checked atomic.Int32
+	c, err := env.conclude(ctx, src, t, w, err, func(folder.CheckSeed) {
+		feed.Check(int(checked.Add(1)), t.Manifest.Options.CheckSeeds)
+	})
 	if err != nil {
 		feed.Close(nil, err.Error())
 		return err

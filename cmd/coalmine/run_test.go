@@ -26,6 +26,8 @@ import (
 type fakeCluster struct {
 	careless, fussy bool
 	broken          bool
+	// tuned guardrails are careless on check seeds.
+	tuned bool
 	// stop interrupts the trial at the given release.
 	stop   context.CancelFunc
 	stopAt int
@@ -82,7 +84,8 @@ func (w *fakeWorld) pass() {
 		w.rec.Record(w.now, "query", q)
 	}
 	if guarded && w.now == w.released+lag {
-		w.decide(faulty && !w.careless || !faulty && w.fussy)
+		careless := w.careless || w.tuned && w.spec.Scenario.Drawn != nil
+		w.decide(faulty && !careless || !faulty && w.fussy)
 	}
 	cell := event.Cell{Cohort: "shoppers", Route: "catalogue", Workload: "backend", Version: w.spec.Version, N: 20}
 	if faulty && w.phase != "Failed" {

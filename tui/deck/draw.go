@@ -63,6 +63,9 @@ func (d *Deck) playState(f *frame) string {
 // verdict returns the card's verdict on the run.
 func (d *Deck) verdict(f *frame) string {
 	if d.trial.Card == nil {
+		if text := d.trial.CheckText(); text != "" && !d.trial.Done {
+			return " · " + text
+		}
 		return ""
 	}
 	for _, r := range d.trial.Card.Runs {

@@ -90,9 +90,10 @@ func (w *wait) Draw(a canvas.Area) {
 		}
 	}
 	body.Text(margin, y+2, theme.Muted, fmt.Sprintf("%d of %d comparison runs done", done, others))
+	body.Text(margin, y+3, theme.Muted, t.CheckText())
 	if t.Problem != "" {
 		for i, l := range wrap.Text("✗ "+t.Problem, body.Width()-2*margin) {
-			body.Text(margin, y+4+i, theme.Bad, l)
+			body.Text(margin, y+5+i, theme.Bad, l)
 		}
 	}
 }

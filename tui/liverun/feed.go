@@ -51,6 +51,9 @@ func (f *Feed) End(run int, problem string) {
 	f.enqueue(update{run: run, status: status, problem: problem})
 }
 
+// Check says how many check seeds of how many have been played.
+func (f *Feed) Check(done, of int) { f.enqueue(update{checked: done, checkSeeds: of}) }
+
 // Close ends the feed. If card is nil, problem says why there is none.
 func (f *Feed) Close(card *score.Card, problem string) {
 	f.enqueue(update{card: card, problem: problem, done: true})

@@ -48,6 +48,8 @@ type Trial struct {
 	Guardrails string
 	Runs       []*Run
 
+	// Checked of CheckSeeds check seeds have been played; both are 0 before the first.
+	Checked, CheckSeeds int
 	// Card is the score, nil until every run has been played.
 	Card *score.Card
 	// Done is set when nothing more will arrive; Problem says why that was too early.
@@ -94,11 +96,17 @@ type update struct {
 	problem string
 	card    *score.Card
 	done    bool
+	// checked of checkSeeds check seeds have been played; no other field is set then.
+	checked, checkSeeds int
 }
 
 func (n update) apply(t *Trial) {
 	if n.done {
 		t.Card, t.Problem, t.Done = n.card, n.problem, true
+		return
+	}
+	if n.checkSeeds > 0 {
+		t.Checked, t.CheckSeeds = max(t.Checked, n.checked), n.checkSeeds
 		return
 	}
 	if n.run < 0 || n.run >= len(t.Runs) {
@@ -115,6 +123,14 @@ func (n update) apply(t *Trial) {
 	if n.problem != "" {
 		r.Problem = n.problem
 	}
+}
+
+// CheckText says how far the check seeds are, or "" if none are being played.
+func (t *Trial) CheckText() string {
+	if t.CheckSeeds == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d check seeds done", t.Checked, t.CheckSeeds)
 }
 
 // RunNames lists the names of the runs.

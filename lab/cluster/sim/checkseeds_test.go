@@ -51,8 +51,8 @@ func checkMargin(t *testing.T, x expectation, results []folder.CheckSeed) {
 	solution, limit, naive := margins(t, x.scenario)
 	switch {
 	case x.variant == scenario.Solution && (least < solution || percent > limit):
-		t.Errorf("the solution has %d points or more and lets %d %% of the harm through; docs/seeds.md says %d and %d %%",
-			least, percent, solution, limit)
+		t.Errorf("the solution has %d points or more and lets %d %% of the harm through; docs/seeds.md says %d "+
+			"and %d %%", least, percent, solution, limit)
 	case x.variant == "naive" && most > naive:
 		t.Errorf("the naive guardrails have up to %d points; docs/seeds.md says %d", most, naive)
 	}

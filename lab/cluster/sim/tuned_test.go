@@ -57,7 +57,8 @@ func TestTunedGuardrails(t *testing.T) {
 			}
 			const enough = 3 // of 20, 18 have to pass
 			missed, played := 0, 0
-			for seeds := folder.CheckSeeds("", "", nil, name, 20); len(seeds) > 0 && missed < enough; seeds = seeds[4:] {
+			seeds := folder.CheckSeeds("", "", nil, name, 20)
+			for ; len(seeds) > 0 && missed < enough; seeds = seeds[4:] {
 				for _, k := range playCheck(t, spec, seeds[:4]) {
 					played++
 					if k.Exit != score.ExitPassed {

@@ -1,5 +1,6 @@
 // Package junit writes a trial in the XML form that build servers read as test results: a suite for
-// the trial, with a case for each run of the learner's guardrails and for each item of the rubric.
+// the trial, with a case for each run of the learner's guardrails, for each item of the rubric, and
+// for the check seeds.
 //
 // The form is that of the Jenkins xUnit plugin's schema (junit-10.xsd in jenkinsci/xunit-plugin),
 // which others read too. It has no timestamp and no host, so that the same trial gives the same
@@ -83,6 +84,7 @@ func Write(w io.Writer, t *model.Trial) error {
 	for _, i := range t.Card.Items {
 		s.item(t.Card.Scenario, i, played)
 	}
+	s.check(t.Card)
 	for _, n := range t.AllNotes() {
 		s.Out += format.Clean(n) + "\n"
 	}
@@ -167,6 +169,31 @@ func (s *suite) item(scenario string, i score.Item, played bool) {
 		c.Failure = p
 	default:
 		c.Out = p.Message
+	}
+	s.add(c)
+}
+
+// check is a case for the check seeds. It is skipped if they were not played.
+func (s *suite) check(card score.Card) {
+	k := card.Check
+	if k == nil {
+		return
+	}
+	c := testcase{Name: "check seeds", Class: format.Clean(card.Scenario) + ".seeds", Time: seconds(0)}
+	p := &problem{Message: format.Clean(card.Reason), Type: "check-seeds"}
+	switch {
+	case len(k.Seeds) == 0:
+		p.Type = ""
+		c.Skipped = p
+	case k.Confirmed():
+		c.Out = p.Message
+	default:
+		for _, seed := range k.Seeds {
+			if seed.Exit != score.ExitPassed {
+				p.Text += fmt.Sprintf("%d: %s\n", seed.Seed, format.Clean(seed.Reason))
+			}
+		}
+		c.Failure = p
 	}
 	s.add(c)
 }

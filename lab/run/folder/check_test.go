@@ -53,7 +53,8 @@ func TestValidateCheck(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
-	for nonce, valid := range map[string]bool{"abc-1_2.3": true, "": false, "a b": false, strings.Repeat("a", 65): false} {
+	for nonce, valid := range map[string]bool{"abc-1_2.3": true, "": false, "a b": false,
+		strings.Repeat("a", 65): false} {
 		if err := ValidateNonce(nonce); (err == nil) != valid {
 			t.Errorf("%q: %v", nonce, err)
 		}

@@ -24,7 +24,8 @@ func checked(n, missed int) []score.CheckSeed {
 
 func TestConfirm(t *testing.T) {
 	card := func(exit int) score.Card {
-		return score.Card{Exit: exit, Outcome: score.OutcomePassed, Reason: "3 of 3 caught", Points: 100, MaxPoints: 100}
+		return score.Card{Exit: exit, Outcome: score.OutcomePassed, Reason: "3 of 3 caught", Points: 100,
+			MaxPoints: 100}
 	}
 	for name, c := range map[string]struct {
 		card    score.Card
@@ -37,13 +38,13 @@ func TestConfirm(t *testing.T) {
 	}{
 		"all pass": {card(0), score.Check{Practice: 3, Planned: 20, Seeds: checked(20, 0)}, score.ExitPassed, 100,
 			"passed on 3 practice seeds, 20 of 20 check seeds (95 % interval 83 % to 100 %): 3 of 3 caught", 0, true},
-		"two of twenty miss": {card(0), score.Check{Practice: 3, Planned: 20, Seeds: checked(20, 2)}, score.ExitPassed,
-			100, "passed on 3 practice seeds, 18 of 20 check seeds (95 % interval 68 % to 98.8 %)", 101, true},
-		"three of twenty miss": {card(0), score.Check{Practice: 1, Planned: 20, Seeds: checked(20, 3)}, score.ExitMissed,
-			50, "passed on 1 practice seed, but only 17 of 20 check seeds (95 % interval 62 % to 97 %), of which 18 " +
+		"two of twenty miss": {card(0), score.Check{Practice: 3, Planned: 20, Seeds: checked(20, 2)},
+			score.ExitPassed, 100, "passed on 3 practice seeds, 18 of 20 check seeds (95 % interval 68 % to 98.8 %)", 101, true},
+		"three of twenty miss": {card(0), score.Check{Practice: 1, Planned: 20, Seeds: checked(20, 3)},
+			score.ExitMissed, 50, "passed on 1 practice seed, but only 17 of 20 check seeds (95 % interval 62 % to 96.8 %), of which 18 " +
 				"have to pass; the worst is 102: promoted", 102, false},
-		"one of nine misses": {card(0), score.Check{Practice: 1, Planned: 9, Seeds: checked(9, 1)}, score.ExitMissed, 50,
-			"of which 9 have to pass", 100, false},
+		"one of nine misses": {card(0), score.Check{Practice: 1, Planned: 9, Seeds: checked(9, 1)},
+			score.ExitMissed, 50, "of which 9 have to pass", 100, false},
 		"none were asked for": {card(0), score.Check{Practice: 3}, score.ExitPassed, 100,
 			"passed on 3 practice seeds, without check seeds: 3 of 3 caught", 0, false},
 		"they were not played": {card(0), score.Check{Practice: 3, Planned: 20}, score.ExitInconclusive, 100,
@@ -54,8 +55,8 @@ func TestConfirm(t *testing.T) {
 		got := c.card
 		got.Confirm(c.check)
 		if got.Exit != c.exit || got.Points != c.points || !strings.Contains(got.Reason, c.says) {
-			t.Errorf("%s: exit code %d, %d points, %q; want %d, %d and %q", name, got.Exit, got.Points, got.Reason, c.exit,
-				c.points, c.says)
+			t.Errorf("%s: exit code %d, %d points, %q; want %d, %d and %q", name, got.Exit, got.Points, got.Reason,
+				c.exit, c.points, c.says)
 		}
 		if got.Check == nil {
 			if name != "no pass to confirm" {
