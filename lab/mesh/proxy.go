@@ -54,7 +54,7 @@ func (r *Registry) Proxy(owner int, added []Label) *Proxy {
 // and renewed at 70 % of that (linkerd2, values identity.issuer.issuanceLifetime); a model of
 // expiry would set it once and deny afterwards.
 func (p *Proxy) CertificateExpires(at time.Time) {
-	p.reg.Counter(p.owner, "identity_cert_expiration_timestamp_seconds", p.added...).Set(float64(at.Unix()))
+	p.reg.Counter(p.owner, "control_identity_cert_expiration_timestamp_seconds", p.added...).Set(float64(at.Unix()))
 }
 
 func (p *Proxy) labels(sets ...[]Label) []Label {

@@ -80,8 +80,9 @@ func issuer(ctx context.Context, l *Lab) Finding {
 const leafLife, renewedAt = 24 * time.Hour, 0.7
 
 func workloadCertificates(ctx context.Context, l *Lab) Finding {
-	samples, err := l.prometheus.Query(ctx,
-		`min by (namespace, pod) (identity_cert_expiration_timestamp_seconds{namespace="`+names.DevelopNamespace+`"})`)
+	samples, err := l.prometheus.Query(ctx, fmt.Sprintf(
+		`min by (namespace, pod) (control_identity_cert_expiration_timestamp_seconds{namespace=%q})`,
+		names.DevelopNamespace))
 	if err != nil {
 		return fail("%v", err)
 	}

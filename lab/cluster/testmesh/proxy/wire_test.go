@@ -357,7 +357,7 @@ func TestCertificatesAreRenewed(t *testing.T) {
 	first := asked()
 	s.client.eventually("renewing", func() bool { return asked() >= first+3 })
 	if text, err := s.client.admin("/metrics"); err != nil ||
-		!strings.Contains(text, "identity_cert_expiration_timestamp_seconds ") {
+		!strings.Contains(text, "control_identity_cert_expiration_timestamp_seconds ") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
