@@ -75,6 +75,9 @@ type Attack struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// Service is the service whose version is recorded; "" is the last one that served.
 	Service string
+	// Traced is true if all servers send coalmine's headers. A response without them is then a
+	// proxy's.
+	Traced bool
 	// VersionHeader is another response header with the version, for servers that do not send
 	// coalmine's headers.
 	VersionHeader string

@@ -30,6 +30,7 @@ type roundTripper struct {
 	keepSeq       bool
 	service       string
 	versionHeader string
+	byMesh        func(http.Header) bool
 }
 
 // RoundTrip changes the request's headers, which a RoundTripper should not do. Here they belong to
@@ -96,7 +97,7 @@ func (c *roundTripper) readHeaders(r *inflight, req *http.Request, resp *http.Re
 	}
 	r.workload = traceheader.Workload(resp.Header, c.service)
 	r.hit, r.wrong = traceheader.Truth(resp.Header)
-	r.byMesh = traceheader.ByMesh(resp.Header)
+	r.byMesh = c.byMesh(resp.Header)
 	if c.keepSeq {
 		r.header = resp.Header
 	}

@@ -12,6 +12,7 @@ import (
 
 	"coalmine/loadgen"
 	"coalmine/loadgen/pacer"
+	"coalmine/loadgen/traceheader"
 )
 
 // run is an attack in progress.
@@ -54,6 +55,10 @@ func newRun(a Attack) (*run, error) {
 	r.roundTripper = &roundTripper{
 		next: r.transport(), plan: a.Plan, inflights: r.inflights, jar: newJar(), clock: r.clock,
 		keepSeq: a.Raw != nil, service: a.Service, versionHeader: http.CanonicalHeaderKey(a.VersionHeader),
+		byMesh: traceheader.ByMesh,
+	}
+	if a.Traced {
+		r.roundTripper.byMesh = traceheader.ByMeshOnly
 	}
 	return r, nil
 }

@@ -117,6 +117,10 @@ func serviceEntry(list []string, service string) string {
 // Truth reports whether an injected fault affected the request, and whether its content is wrong.
 func Truth(h http.Header) (hit, wrong bool) { return len(h[FaultHeader]) > 0, len(h[WrongHeader]) > 0 }
 
-// ByMesh reports whether a proxy answered the request, or a call that it needed, in place of a
-// service.
+// ByMesh reports whether a response says that a proxy answered the request, or a call that it
+// needed, in place of a service.
 func ByMesh(h http.Header) bool { return len(h[ProxyErrorHeader])+len(h[MeshHeader]) > 0 }
+
+// ByMeshOnly is ByMesh for services that all send [ServedHeader]. A response without it is a
+// proxy's, as those of a server's own proxy have no header at all.
+func ByMeshOnly(h http.Header) bool { return ByMesh(h) || len(h[ServedHeader]) == 0 }

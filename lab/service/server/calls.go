@@ -80,7 +80,7 @@ func (c *calls) call(ar *activeRequest, svc, route, trace string) (upstreamRespo
 	p := upstreamResponse{
 		status: r.StatusCode, served: strings.Join(r.Header[traceheader.ServedHeader], ", "),
 		workloads: strings.Join(r.Header[traceheader.WorkloadHeader], ", "), wrong: wrong,
-		byMesh: traceheader.ByMesh(r.Header),
+		byMesh: traceheader.ByMeshOnly(r.Header),
 	}
 	if hit {
 		p.faults = strings.Join(r.Header[traceheader.FaultHeader], ", ")

@@ -179,7 +179,7 @@ func (p *trafficPod) attack(ctx context.Context, watcher *commandWatcher, begin 
 	}()
 	report, err := attack.Attack{
 		Plan: p.plan, Shard: loadgen.Shard{Index: p.Pod.Index, Count: p.Pod.Count}, Targets: p.targets, Start: begin,
-		MaxUnused: maxUnused, Grace: -1, Service: p.Scenario.Release.Service, Done: p.recorder.add,
+		MaxUnused: maxUnused, Grace: -1, Service: p.Scenario.Release.Service, Traced: true, Done: p.recorder.add,
 	}.Run(ctx)
 	if errors.Is(err, errStop) {
 		err = nil

@@ -9,11 +9,9 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"coalmine/lab/mesh"
-	"coalmine/loadgen/traceheader"
 )
 
 // clientHeader has the identity of the client. It is Linkerd's; values that clients send are
@@ -146,13 +144,13 @@ func (a *authz) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := connOf(r.Context())
 	state, err := a.waitForSelf(r.Context())
 	if err != nil {
-		return synthetic(r, http.StatusServiceUnavailable, err.Error()), nil
+		return bare(r, http.StatusServiceUnavailable), nil
 	}
 	verdict := state.policies.Probe(*state.self, int(c.dst.Port()), c.client, r.Method, r.URL.EscapedPath())
 	in, start := a.countRequest(c, verdict)
 	if !verdict.Allowed {
-		return withWorkloadHeaders(synthetic(r, http.StatusForbidden, "client is not authorized: "+verdict.Reason),
-			state.self.Labels), nil
+		a.log.Debug("denied a request", "from", c.client.Identity, "port", c.dst.Port(), "reason", verdict.Reason)
+		return bare(r, http.StatusForbidden), nil
 	}
 	response, err := a.app.RoundTrip(a.toService(r, c))
 	answered := a.now()
@@ -164,28 +162,8 @@ func (a *authz) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	// The response is the proxy's own and not counted as the service's.
-	return synthetic(r, failureStatus(err), "the service does not respond: "+err.Error()), nil
-}
-
-// Labels of a demo service's pods. Flagger gives those of a primary the app NAME-primary.
-const (
-	appLabel      = "app"
-	versionLabel  = "version"
-	primarySuffix = "-primary"
-)
-
-// withWorkloadHeaders adds the pod's workload and version to a response of the proxy's own, like
-// those in the service's responses, so that the traffic pods know which workload denied a request.
-// Linkerd's proxy does not say it.
-func withWorkloadHeaders(r *http.Response, labels map[string]string) *http.Response {
-	workload, version := labels[appLabel], labels[versionLabel]
-	if workload == "" || version == "" {
-		return r
-	}
-	service := strings.TrimSuffix(workload, primarySuffix)
-	r.Header[traceheader.ServedHeader] = []string{service + "=" + version}
-	r.Header[traceheader.WorkloadHeader] = []string{service + "=" + workload}
-	return r
+	a.log.Debug("the service does not respond", "error", err)
+	return bare(r, failureStatus(err)), nil
 }
 
 // failureStatus returns the status for a service that does not respond (linkerd2-proxy,

@@ -52,12 +52,19 @@ func (b *buffers) Get() []byte {
 
 func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }
 
-// synthetic returns a response of the proxy itself.
+// synthetic returns a response of the client's own proxy, which says why.
 func synthetic(r *http.Request, status int, reason string) *http.Response {
+	response := bare(r, status)
+	response.Header.Set(errorHeader, printable(reason))
+	return response
+}
+
+// bare returns a response of the server's proxy. Of these, clients only see the status: a denied
+// request gets a 403 that does not say which pod denied it, or why.
+func bare(r *http.Request, status int) *http.Response {
 	return &http.Response{
 		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1,
-		ProtoMinor: 1, Request: r,
-		Header: http.Header{errorHeader: []string{printable(reason)}}, Body: http.NoBody,
+		ProtoMinor: 1, Request: r, Header: http.Header{}, Body: http.NoBody,
 	}
 }
 

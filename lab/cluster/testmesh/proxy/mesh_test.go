@@ -256,13 +256,11 @@ func TestIdentitiesAndPolicies(t *testing.T) {
 		if c.got.status != c.status {
 			t.Errorf("%s: %+v, want %d", name, c.got, c.status)
 		}
-		if c.status == 403 && !strings.Contains(c.got.header.Get("L5d-Proxy-Error"), "not authorized") {
-			t.Errorf("%s: %q", name, c.got.header)
+		for name := range c.got.header { // a denial says nothing, not even who denied
+			if c.status == 403 && name != "Date" && name != "Content-Length" {
+				t.Errorf("%s: %q", name, c.got.header)
+			}
 		}
-	}
-	if h := ask(t, s.http, "GET", "/", "").header; h.Get("Coalmine-Served") != "primary=v1" ||
-		h.Get("Coalmine-Workload") != "primary=primary" {
-		t.Errorf("who turned the client away? %q", h)
 	}
 }
 
@@ -399,8 +397,7 @@ func TestServiceThatDoesNotListen(t *testing.T) {
 	empty.ready()
 	s.service("backend-empty", "empty")
 	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-empty", 1)}})
-	if got := ask(t, s.http, "GET", "/", ""); got.status != 502 ||
-		!strings.Contains(got.header.Get("L5d-Proxy-Error"), "refused") {
+	if got := ask(t, s.http, "GET", "/", ""); got.status != 502 || got.header.Get("L5d-Proxy-Error") != "" {
 		t.Errorf("%+v", got)
 	}
 	text, err := empty.admin("/metrics")
