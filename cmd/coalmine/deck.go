@@ -36,7 +36,8 @@ type watchFlags struct {
 }
 
 func (f *watchFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.plain, "plain", false, "print the runs as lines of text instead of showing the deck")
+	flags.BoolVar(&f.plain, "plain", false, "print the runs as lines of text instead of showing the deck, "+
+		"also while they are played")
 	flags.StringVar(&f.cast, "cast", "", "record the screen to `FILE`, as an asciicast")
 	flags.StringVar(&f.size, "cast-size", "100x30", "size of the recording, as `COLUMNSxLINES`")
 }
@@ -177,7 +178,7 @@ func (env *Env) playTrial(ctx context.Context, src *trial.Source, t *trial.Trial
 	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
 		return env.playOnDeck(ctx, src, t, w)
 	}
-	played := env.play(ctx, t, w)
+	played := env.play(ctx, t, w, f.plain)
 	p := newCheckProgress(env, t.Manifest.Options.CheckSeeds)
 	defer p.close()
 	_, err := env.conclude(ctx, src, t, w, played, p.add)
@@ -194,9 +195,7 @@ func (env *Env) writeRunViews(dir string, f runFlags) error {
 		return err
 	}
 	if f.plain && !f.asJSON {
-		if err := env.printRuns(env.Out, t, func(r *liverun.Run) bool {
-			return r.Role == score.RoleFaulty || r.Role == score.RoleHealthy || r.Role == score.RoleOther
-		}); err != nil {
+		if err := env.printRuns(env.Out, t, func(r *liverun.Run) bool { return toldInFull(r.Role) }); err != nil {
 			return err
 		}
 	}

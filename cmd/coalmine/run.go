@@ -15,6 +15,7 @@ import (
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/result"
 	"coalmine/lab/run/trial"
+	"coalmine/lab/verdict/score"
 )
 
 // runFlags are the options of run.
@@ -155,7 +156,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if env, err = env.onCluster(ctx, f.clusterFlags, t.Learner()); err != nil {
+	if env, err = env.onCluster(ctx, f.clusterFlags, t.Learner(), f.plain); err != nil {
 		return err
 	}
 	t.Manifest.Versions = env.Cluster.Describe().Versions
@@ -219,10 +220,26 @@ func (env *Env) createRunFolder(t *trial.Trial, f runFlags) (dir string, w *fold
 	return dir, w, err
 }
 
-func (env *Env) play(ctx context.Context, t *trial.Trial, w *folder.Writer) error {
+// play plays a trial and shows its progress: one line, or with live each event of the learner's
+// runs.
+func (env *Env) play(ctx context.Context, t *trial.Trial, w *folder.Writer, live bool) error {
 	p := newProgressLine(env, len(t.Runs))
+	p.terminal = p.terminal && !live
 	defer p.close()
-	return t.Play(ctx, env.Player, env.Workers, w, func(i int, log run.Log) run.Log { return p.follow(t.Runs[i], log) })
+	text := &liveText{w: env.Err}
+	return t.Play(ctx, env.Player, env.Workers, w, func(i int, log run.Log) run.Log {
+		log = p.follow(t.Runs[i], log)
+		if live && toldInFull(score.Role(t.Runs[i].Role)) {
+			log = text.follow(t.Runs[i], t.Specs[i], log)
+		}
+		return log
+	})
+}
+
+// toldInFull reports whether plain text tells a run's events: the learner's runs, and not those that
+// they are compared with.
+func toldInFull(role score.Role) bool {
+	return role == score.RoleFaulty || role == score.RoleHealthy || role == score.RoleOther
 }
 
 // readResult reads what a run folder is worth. It prints to stderr what is missing from it or

@@ -47,12 +47,16 @@ func (f clusterFlags) check() error {
 }
 
 // onCluster returns the environment that plays where the flags say. A real cluster plays one run at
-// a time, in this process.
-func (env *Env) onCluster(ctx context.Context, f clusterFlags, learner *guardrail.Set) (*Env, error) {
+// a time, in this process. With live it prints what it waits for.
+func (env *Env) onCluster(ctx context.Context, f clusterFlags, learner *guardrail.Set, live bool) (*Env, error) {
 	if f.cluster == sim.Name {
 		return env, nil
 	}
-	c, err := kind.New(ctx, kind.Options{Name: f.name, TrafficPods: f.trafficPods, Version: env.Version})
+	o := kind.Options{Name: f.name, TrafficPods: f.trafficPods, Version: env.Version}
+	if live {
+		o.Waiting = func(what string) { fmt.Fprintf(env.Err, "waits for %s\n", what) }
+	}
+	c, err := kind.New(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,9 @@ type engine struct {
 	state  kindcluster.State
 }
 
+// certificateSeries starts the selector of the series of certificates, as Linkerd names it.
+const certificateSeries = "control_identity_cert_expiration_timestamp_seconds{"
+
 func (e *engine) Ping(context.Context) (string, error)                     { return "20.10", e.err }
 func (e *engine) Memory(context.Context) (int64, error)                    { return e.memory, nil }
 func (e *engine) State(context.Context, string) (kindcluster.State, error) { return e.state, nil }
@@ -102,15 +105,15 @@ func wellAnswers() answers {
 		return []Sample{{m, v}}
 	}
 	return answers{
-		"prometheus_build_info":                               one(1, "version", "3.11.0"),
-		"control_identity_cert_expiration_timestamp_seconds{": one(float64(noon.Add(20*time.Hour).Unix()), "pod", "backend-1"),
-		"increase(request_total":                              one(1000, "tls", "true"),
-		"up{":                                                 one(1),
-		"count(request_total":                                 one(4),
-		"count(response_total":                                one(4),
-		"count(response_latency":                              one(104),
-		"max(timestamp":                                       one(float64(noon.Add(-5 * time.Second).Unix())),
-		"count(app_http_requests_tot":                         one(8),
+		"prometheus_build_info":       one(1, "version", "3.11.0"),
+		certificateSeries:             one(float64(noon.Add(20*time.Hour).Unix()), "pod", "backend-1"),
+		"increase(request_total":      one(1000, "tls", "true"),
+		"up{":                         one(1),
+		"count(request_total":         one(4),
+		"count(response_total":        one(4),
+		"count(response_latency":      one(104),
+		"max(timestamp":               one(float64(noon.Add(-5 * time.Second).Unix())),
+		"count(app_http_requests_tot": one(8),
 	}
 }
 
@@ -280,8 +283,8 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 			_, f.secret[names.IssuerCert] = chain(t, noon, noon.AddDate(9, 0, 0), noon.AddDate(1, 0, 0))
 		}},
 		{"workload-certificates", Failed, "backend-1",
-			set("control_identity_cert_expiration_timestamp_seconds{", float64(noon.Unix()-1), map[string]string{"pod": "backend-1"})},
-		{"workload-certificates", Warning, "renewed", set("control_identity_cert_expiration_timestamp_seconds{", float64(noon.Add(5*time.Hour).Unix()), nil)},
+			set(certificateSeries, float64(noon.Unix()-1), map[string]string{"pod": "backend-1"})},
+		{"workload-certificates", Warning, "renewed", set(certificateSeries, float64(noon.Add(5*time.Hour).Unix()), nil)},
 		{"control-plane", Failed, "0 of 1", replace(1, deployment(names.MeshNamespace, "linkerd-destination", 0))},
 		{"injector", Failed, "no CA bundle", func(f *fixture) {
 			f.objects[4].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0].ClientConfig.CABundle = nil

@@ -300,6 +300,9 @@ func (c *Cluster) waitFor(ctx context.Context, limit time.Duration, what string,
 			why, err = err.Error(), nil
 		}
 		if err == nil && ctx.Err() == nil {
+			if last == "" && why != "" && c.waiting != nil {
+				c.waiting(what + ": " + why)
+			}
 			last = why
 		}
 		return why == "" && err == nil, err

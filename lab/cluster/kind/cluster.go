@@ -49,6 +49,8 @@ type Options struct {
 	TrafficPods int
 	// Version of coalmine, for the log.
 	Version string
+	// Waiting is called with what a run waits for while it is prepared and ended; nil means not.
+	Waiting func(what string)
 }
 
 // Cluster is an installed cluster. It plays one run at a time and rejects a second one.
@@ -56,6 +58,7 @@ type Cluster struct {
 	name        string
 	clients     clients
 	trafficPods int
+	waiting     func(what string)
 	// mesh and image are as recorded by the installation.
 	mesh, image string
 	versions    map[string]string
@@ -77,7 +80,7 @@ func (e *NotUpError) Unwrap() error { return e.Err }
 
 // New connects to an installed cluster. The error is a [*NotUpError] if there is none.
 func New(ctx context.Context, o Options) (*Cluster, error) {
-	c := &Cluster{name: cmp.Or(o.Name, names.DefaultCluster), trafficPods: max(o.TrafficPods, 1)}
+	c := &Cluster{name: cmp.Or(o.Name, names.DefaultCluster), trafficPods: max(o.TrafficPods, 1), waiting: o.Waiting}
 	config := o.Config
 	if config == nil {
 		var err error

@@ -395,7 +395,8 @@ func TestCyclicCallsEnd(t *testing.T) {
 func TestCertificateExpiry(t *testing.T) {
 	s := open(t, nil)
 	want := float64(time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC).Unix())
-	if got := s.series("__name__", "control_identity_cert_expiration_timestamp_seconds", "pod", "frontend-0"); got != want {
+	const name = "control_identity_cert_expiration_timestamp_seconds"
+	if got := s.series("__name__", name, "pod", "frontend-0"); got != want {
 		t.Errorf("expires at %g, want %g", got, want)
 	}
 }
