@@ -59,8 +59,10 @@ type Agent struct {
 	events  *events
 	// gateMu is held while a gate inspects the cluster.
 	gateMu sync.Mutex
-	// wasReady has the released service's pods that have been ready. Only watchDenials uses it.
-	wasReady map[types.UID]bool
+	// Only watchDenials uses the following. wasReady has the released service's pods that have been
+	// ready.
+	denyCounters denyCounters
+	wasReady     map[types.UID]bool
 }
 
 // New returns an agent for a run, or an error if the run spec cannot be used.

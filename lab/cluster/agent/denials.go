@@ -20,8 +20,9 @@ import (
 )
 
 // watchDenials finds out whose doing the answers of proxies are. A 403 of Linkerd's proxy does not
-// name the workload that denied the request: if the policies in force let exactly one deny a
-// client, it is that one. A 502, 503 or 504 is the release's doing while one of its pods is down.
+// name the workload that denied the request: the counters of the pods' proxies tell which do, and
+// until they have risen, the policies in force. A 502, 503 or 504 is the release's doing while one
+// of its pods is down.
 func (a *Agent) watchDenials(ctx context.Context) error {
 	if !a.traffic.running() {
 		return nil
@@ -75,21 +76,23 @@ func (a *Agent) denials(ctx context.Context) (denials, error) {
 	if err != nil {
 		return d, err
 	}
+	pods := append(canaries, primaries...)
+	a.readDenyCounters(ctx, pods)
 	guardrails := guardrailPolicies(a.guardrails)
 	for _, caller := range a.scenario.Callers(service) {
 		path, ok := callPathOf(a.scenario, caller, service)
 		if !ok {
 			continue
 		}
+		identity := identityOf(a.scenario, caller)
+		deniers := a.denyCounters.of(identity)
+		if len(deniers) == 0 {
+			deniers = a.denyingByPolicy(&policies, pods, identity)
+		}
 		denying := map[client.WorkloadVersion]bool{}
-		for _, p := range append(canaries, primaries...) {
-			server, denied := a.denies(&policies, &p, identityOf(a.scenario, caller))
-			if !denied {
-				continue
-			}
-			w := client.WorkloadVersion{Workload: deploymentOf(&p), Version: a.versionOf(&p)}
-			denying[w] = true
-			if w.Version != a.scenario.Released().Baseline && !slices.Contains(guardrails, server) {
+		for _, w := range deniers {
+			denying[w.WorkloadVersion] = true
+			if w.Version != a.scenario.Released().Baseline && !slices.Contains(guardrails, w.server) {
 				d.byRelease[path.Client] = true
 			}
 		}
@@ -100,6 +103,19 @@ func (a *Agent) denials(ctx context.Context) (denials, error) {
 		}
 	}
 	return d, nil
+}
+
+// denyingByPolicy returns the workloads that deny an identity by the policies in force.
+func (a *Agent) denyingByPolicy(policies *mesh.Policies, pods []corev1.Pod, identity string) []denier {
+	var list []denier
+	for i := range pods {
+		p := &pods[i]
+		if server, denied := a.denies(policies, p, identity); denied {
+			list = append(list, denier{denyKey{identity, server},
+				client.WorkloadVersion{Workload: deploymentOf(p), Version: a.versionOf(p)}})
+		}
+	}
+	return list
 }
 
 // versionOf returns the version of a pod of the released service, by the scenario's name.

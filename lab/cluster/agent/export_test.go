@@ -1,9 +1,20 @@
 package agent
 
-import "context"
+import (
+	"context"
+
+	"coalmine/lab/cluster/agent/client"
+)
 
 // ProxiesAt sets the port of the proxies' metrics.
 func (a *Agent) ProxiesAt(port int) { a.proxies.port = port }
 
 // WatchDenials updates once which workloads deny requests.
 func (a *Agent) WatchDenials(ctx context.Context) error { return a.watchDenials(ctx) }
+
+// Denials returns which workload denies the requests of a client, if it is one, and whether that is
+// the release's doing.
+func (a *Agent) Denials(ctx context.Context, name string) (by client.WorkloadVersion, release bool, err error) {
+	d, err := a.denials(ctx)
+	return d.by[name], d.byRelease[name], err
+}
