@@ -79,6 +79,9 @@ func (env *Env) load(ctx context.Context, name string, f loadFlags) error {
 		return err
 	}
 	env.printBrokenLines(test)
+	for _, note := range test.Notes() {
+		fmt.Fprintln(env.Err, note)
+	}
 	if f.planOnly {
 		return test.WritePlan(ctx, env.Out)
 	}

@@ -47,7 +47,7 @@ func (p *loadProgress) event(e event.Event) {
 	switch f := e.Fact.(type) {
 	case event.RunStarted:
 		if p.terminal {
-			p.draw("00:00 of " + format.Clock(p.total))
+			p.draw(clock(0, p.total))
 		}
 	case event.Traffic:
 		p.add(f)
@@ -72,7 +72,7 @@ func (p *loadProgress) line(at time.Duration) string {
 		seconds = plainEvery.Seconds()
 	}
 	parts := []string{
-		fmt.Sprintf("%s of %s", format.Clock(at), format.Clock(p.total)),
+		clock(at, p.total),
 		format.Rate(float64(p.responses)/seconds) + " responses/s",
 	}
 	if p.responses > 0 {
@@ -86,6 +86,15 @@ func (p *loadProgress) line(at time.Duration) string {
 	}
 	p.responses, p.bad, p.latency = 0, 0, nil
 	return strings.Join(parts, " · ")
+}
+
+// clock returns the time of a test. A generator that is late, or slow servers, need longer than
+// the plan.
+func clock(at, total time.Duration) string {
+	if at > total {
+		return fmt.Sprintf("%s, planned %s", format.Clock(at), format.Clock(total))
+	}
+	return fmt.Sprintf("%s of %s", format.Clock(at), format.Clock(total))
 }
 
 func (p *loadProgress) draw(line string) {

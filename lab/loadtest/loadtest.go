@@ -1,6 +1,10 @@
 package loadtest
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"coalmine/lab/input"
 	"coalmine/lab/service"
 	"coalmine/lab/verdict/objective"
@@ -54,6 +58,35 @@ func (t *Test) BrokenLines() (broken accesslog.Broken, parsed int) {
 		parsed = len(r.Lines)
 	}
 	return t.source.broken, parsed
+}
+
+// Notes returns what of the workload does not apply to the log that is replayed with it.
+func (t *Test) Notes() []string {
+	if !t.source.isMerged {
+		return nil
+	}
+	var notes []string
+	cohorts := t.plan.Cohorts()
+	i := slices.IndexFunc(cohorts, func(c loadgen.Cohort) bool { return c.Match == nil })
+	if i >= 0 && i < len(cohorts)-1 {
+		var others []string
+		for _, c := range cohorts[i+1:] {
+			others = append(others, c.Name)
+		}
+		notes = append(notes, fmt.Sprintf("cohort %s has no match, so it takes every line that no cohort before it "+
+			"matches; %s gets none", cohorts[i].Name, strings.Join(others, ", ")))
+	}
+	unknown := 0
+	for _, l := range t.source.workload.Replay.Lines {
+		if _, ok := t.source.router.Route(l.Method, l.Target); !ok {
+			unknown++
+		}
+	}
+	if n := len(t.source.workload.Replay.Lines); unknown > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d requests have no route in %s; they are reported as \"other\"",
+			unknown, n, t.source.name))
+	}
+	return notes
 }
 
 // Expected returns the expected number of requests of the shard.

@@ -119,6 +119,24 @@ func TestReplayIgnoresUsersOfTheWorkload(t *testing.T) {
 	}
 }
 
+// TestNotes checks that cohorts and routes which do not fit a log are named.
+func TestNotes(t *testing.T) {
+	o := options(t)
+	o.Plan.Rate, o.Plan.Duration, o.Plan.Replay = 0, 0, "access.log"
+	notes := strings.Join(newTest(t, "hidden-segment", o).Notes(), "\n")
+	for _, want := range []string{"cohort regular has no match", "premium gets none", "1 of 2 requests have no route"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("%q is not in %q", want, notes)
+		}
+	}
+	if notes := newTest(t, "", o).Notes(); notes != nil {
+		t.Errorf("a log alone: %q", notes)
+	}
+	if notes := newTest(t, "browse", options(t)).Notes(); notes != nil {
+		t.Errorf("no log: %q", notes)
+	}
+}
+
 // TestWritePlanAsSent checks that the plan has the targets and headers that are sent.
 func TestWritePlanAsSent(t *testing.T) {
 	const lines = `192.0.2.1 - - [07/Mar/2026:12:00:00 +0000] "GET /caf\xC3\xA9|\xFFb HTTP/1.1" 200 5 "http://r.test/" "Fox/1"

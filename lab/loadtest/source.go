@@ -29,6 +29,10 @@ type source struct {
 	scenario *scenario.Scenario
 	broken   accesslog.Broken
 	duration time.Duration
+	// isMerged is set if routes and cohorts are not derived from the log but from a named workload,
+	// whose routes the router has.
+	isMerged bool
+	router   *loadgen.Router
 }
 
 // openSource finds the source of a name and applies the options.
@@ -97,7 +101,7 @@ func replaySource(name string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.broken = fromLog.broken
+	s.broken, s.isMerged, s.router = fromLog.broken, true, s.workload.Router("")
 	s.workload = withReplay(s.workload, fromLog.workload.Replay)
 	return s, nil
 }

@@ -3,6 +3,7 @@ package accesslog_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,43 @@ func TestCases(t *testing.T) {
 		}
 		if got := strings.Join(clients, " "); got != want.clients || span != want.span {
 			t.Errorf("%s: clients %s, span %v", file, got, span)
+		}
+	}
+}
+
+// TestClients reads lines of servers behind proxies: the client is the first address that a proxy
+// was told, wherever the format has it.
+func TestClients(t *testing.T) {
+	const middle = `[07/Mar/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"`
+	for line, want := range map[string]string{
+		`10.0.0.1 - - ` + middle + ` "203.0.113.9"`:                     "203.0.113.9",
+		`10.0.0.1 - - ` + middle + ` 0.005 "203.0.113.9"`:               "203.0.113.9",
+		`10.0.0.1 - - ` + middle + ` "0.005" "203.0.113.9, 10.0.0.9"`:   "203.0.113.9",
+		`10.0.0.1 - - ` + middle + ` "unknown, 203.0.113.9"`:            "203.0.113.9",
+		`10.0.0.1 - - ` + middle + ` rt=0.005 xff="2001:db8::1"`:        "2001:db8::1",
+		`10.0.0.1 - - ` + middle + ` "-"`:                               "10.0.0.1",
+		`10.0.0.1 - - ` + middle + ` "10.9.9.9:8080"`:                   "10.0.0.1",
+		`10.0.0.1 - - ` + middle + ` upstream="10.9.9.9"`:               "10.0.0.1",
+		`10.0.0.1 - - ` + middle + ` "shop" "203.0.113.9`:               "10.0.0.1",
+		`203.0.113.9, 10.0.0.1 - - ` + middle:                           "203.0.113.9",
+		`"203.0.113.9, 10.0.0.1" - - ` + middle:                         "203.0.113.9",
+		`203.0.113.9 (10.0.0.1) - - ` + middle:                          "203.0.113.9",
+		`[pod/web-1/nginx] 203.0.113.9 - - ` + middle:                   "203.0.113.9",
+		`shop.example client9.example - - ` + middle:                    "client9.example",
+		`{"log":` + strconv.Quote("203.0.113.9 - - "+middle+"\n") + `}`: "203.0.113.9",
+		`{"message":` + strconv.Quote("203.0.113.9 - - "+middle) + `}`:  "203.0.113.9",
+		`{"time":"2026-03-07T13:00:00Z","time_local":"07/Mar/2026:12:00:00 +0000","request":"GET /a HTTP/1.1",` +
+			`"remote_addr":"203.0.113.9"}`: "203.0.113.9",
+		`{"started_at":1772884800000,"request":{"method":"GET","uri":"/a"},"client_ip":"203.0.113.9"}`: "203.0.113.9",
+	} {
+		log, err := accesslog.Read(strings.NewReader(line), "")
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		l := log.Lines[0]
+		if at := l.At.Format("15:04:05"); l.Client != want || l.User != "" || l.Target != "/a" || at != "12:00:00" {
+			t.Errorf("%s: %+v, want client %s", line, l, want)
 		}
 	}
 }

@@ -46,10 +46,7 @@ func parseCLF(text []byte, combined bool, f *fields) lineError {
 	if !ok {
 		return errCombined
 	}
-	// nginx's image writes X-Forwarded-For next.
-	if forwarded, _, ok := afterSpace(rest); ok && areAddresses(forwarded) {
-		f.set(fieldClient, forwarded)
-	}
+	f.set(fieldClient, forwarded(rest))
 	f.set(fieldReferer, referer)
 	f.set(fieldAgent, agent)
 	return ""
@@ -58,12 +55,17 @@ func parseCLF(text []byte, combined bool, f *fields) lineError {
 // identity splits the text before the time into client, identity and user. User names may contain
 // spaces. It returns false if the text starts with an unknown prefix.
 func (f *fields) identity(text []byte) bool {
-	client, rest, _ := bytes.Cut(text, []byte{' '})
+	client, rest, _ := bytes.Cut(bytes.TrimPrefix(text, []byte{'"'}), []byte{' '})
 	for bytes.HasSuffix(client, []byte{','}) { // a list of addresses: the first one is the client
 		_, rest, _ = bytes.Cut(rest, []byte{' '})
 		client = client[:len(client)-1]
 	}
+	client = bytes.TrimSuffix(client, []byte{'"'})
 	second, after, ok := bytes.Cut(rest, []byte{' '})
+	if n := len(second); n > 2 && second[0] == '(' && second[n-1] == ')' { // the address of a proxy
+		rest = after
+		second, after, ok = bytes.Cut(rest, []byte{' '})
+	}
 	identity, _, three := bytes.Cut(after, []byte{' '})
 	if ok && three && (isAddress(second) && (!isAddress(client) || isMissing(identity)) || !isMissing(second) &&
 		isMissing(identity)) {
@@ -87,14 +89,46 @@ func (f *fields) identity(text []byte) bool {
 	return true
 }
 
-// areAddresses reports whether text is a list of addresses without ports, as in X-Forwarded-For.
-func areAddresses(text []byte) bool {
-	for one := range bytes.SplitSeq(text, []byte{','}) {
-		if _, err := netip.ParseAddr(string(bytes.TrimSpace(one))); err != nil {
-			return false
+// forwarded returns the first address of X-Forwarded-For in the fields after the user agent, or nil.
+// nginx's image writes it next, other formats later; some write a name before the quoted value.
+// Addresses of upstreams have ports.
+func forwarded(rest []byte) []byte {
+	for {
+		before, after, ok := bytes.Cut(rest, []byte{'"'})
+		if !ok {
+			return nil
+		}
+		var value []byte
+		if value, rest, ok = quoted(after); !ok {
+			return nil
+		}
+		name := bytes.ToLower(before[bytes.LastIndexByte(before, ' ')+1:])
+		if len(name) > 0 && !bytes.Contains(name, []byte("xff")) && !bytes.Contains(name, []byte("forwarded")) {
+			continue
+		}
+		if address := firstAddress(value); address != nil {
+			return address
 		}
 	}
-	return true
+}
+
+// firstAddress returns the first address of a list of addresses without ports, or nil if text is
+// something else. Proxies write "unknown" for a client without an address (RFC 7239, section 6.2).
+func firstAddress(text []byte) []byte {
+	var first []byte
+	for one := range bytes.SplitSeq(text, []byte{','}) {
+		one = bytes.TrimSpace(one)
+		if bytes.EqualFold(one, []byte("unknown")) {
+			continue
+		}
+		if _, err := netip.ParseAddr(string(one)); err != nil {
+			return nil
+		}
+		if first == nil {
+			first = one
+		}
+	}
+	return first
 }
 
 func isAddress(text []byte) bool {

@@ -1,6 +1,9 @@
 package accesslog
 
-import "encoding/json"
+import (
+	"cmp"
+	"encoding/json"
+)
 
 // jsonNames lists, for each field, its names in the JSON logs of common servers, in order of
 // preference. The name of a field in a nested object is its path, joined by dots. Names are
@@ -12,9 +15,8 @@ import "encoding/json"
 // Google Cloud's HttpRequest; Cloudflare's HTTP requests.
 func jsonNames() [fieldCount][]string {
 	return [fieldCount][]string{
-		fieldTime: {"startutc", "startlocal", "start_time", "edgestarttimestamp", "msec", "ts", "timestamp",
-			"@timestamp", "time",
-			"time_iso8601", "time_local", "datetime"},
+		fieldTime: {"startutc", "startlocal", "start_time", "started_at", "edgestarttimestamp", "reqtimesec", "msec",
+			"time_iso8601", "time_local", "ts", "timestamp", "@timestamp", "time", "datetime"},
 		fieldClient: {"client_ip", "request.client_ip", "clienthost", "http_x_forwarded_for", "x_forwarded_for",
 			"clientip", "remote_addr",
 			"remote_ip", "request.remote_ip", "remoteaddr", "remote_host", "clientaddr", "client.addr", "client_addr",
@@ -87,6 +89,16 @@ func (p *jsonParser) parse(text []byte, f *fields) lineError {
 	return ""
 }
 
+// wrapped returns the line of a server that a collector has put into a field of a JSON line, as
+// Docker, Fluent Bit and Filebeat do; nil if there is none.
+func wrapped(text []byte) []byte {
+	var w struct{ Log, Message string }
+	if text[0] != '{' || json.Unmarshal(text, &w) != nil {
+		return nil
+	}
+	return withoutPrefix([]byte(cmp.Or(w.Log, w.Message)))
+}
+
 // object walks the object at the current position. encoding/json bounds the nesting depth.
 func (p *jsonParser) object() {
 	p.at++ // {
@@ -130,7 +142,7 @@ func (p *jsonParser) value() {
 // take keeps the value at the current path unless one with a better rank is known.
 func (p *jsonParser) take(value []byte) {
 	m, known := p.names[string(p.path)]
-	if m.field == fieldAgent || m.field == fieldReferer {
+	if name := string(p.path); name == "agent" || name == "referrer" {
 		value = unquoted(value)
 	}
 	if !known || m.rank >= p.rank[m.field] || isMissing(value) {
@@ -139,7 +151,8 @@ func (p *jsonParser) take(value []byte) {
 	p.f[m.field], p.rank[m.field] = value, m.rank
 }
 
-// unquoted removes quotes around a value, which Logstash's pattern for combined logs keeps.
+// unquoted removes quotes around a value. Logstash's pattern for combined logs keeps those of agent
+// and referrer.
 func unquoted(value []byte) []byte {
 	if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
 		return value[1 : n-1]

@@ -51,6 +51,22 @@ func (p *parser) parse(text []byte, long bool, l *Line) lineError {
 	if long {
 		return errLong
 	}
+	why := p.parseLine(text, l)
+	if why != errNoPath && why != errNoTime {
+		return why
+	}
+	if inner := wrapped(text); len(inner) > 0 {
+		*l = Line{Number: l.Number}
+		if p.parseLine(inner, l) == "" {
+			return ""
+		}
+		*l = Line{Number: l.Number}
+	}
+	return why
+}
+
+// parseLine parses a line, or what a collector has wrapped.
+func (p *parser) parseLine(text []byte, l *Line) lineError {
 	if p.format != "" && (p.forced || p.format == FormatJSON) {
 		return p.parseAs(p.format, text, l)
 	}
