@@ -40,7 +40,7 @@ func (w Workload) Validate() error {
 		w.checkReplay(&f)
 	}
 	if w.Bursts != nil {
-		w.Bursts.check(&f, "bursts", w.Rate.peak())
+		w.Bursts.check(&f, "bursts", w.Rate)
 	}
 	checkRoutes(&f, w.Routes, w.Replay != nil)
 	checkCohorts(&f, w.Cohorts)

@@ -103,7 +103,8 @@ func (d *Diurnal) check(f *findings, path string) {
 }
 
 // maxWave bounds the number of requests per period. Near the trough of a wave thinning discards
-// almost all candidates: some 2·(wave²/7)^(1/3) in a row if the rate falls to 0.
+// almost all candidates: some 2·(wave²/7)^(1/3) in a row if the rate falls to 0. Bursts
+// multiply the wave.
 const maxWave = 1e10
 
 // Bounds of bursts: reasonable sojourns, and few enough state changes for all processes of a plan
@@ -115,13 +116,18 @@ const (
 	maxBursts  = 10_000_000
 )
 
-// check validates bursts on top of a rate with the given peak.
-func (b *Bursts) check(f *findings, path string, peak float64) {
+// check validates bursts on top of a rate.
+func (b *Bursts) check(f *findings, path string, rate Curve) {
+	peak := rate.peak()
 	switch {
 	case !(b.Factor > 1 && b.Factor <= maxFactor):
 		f.add(path+".factor", "%g is not over 1 and at most %d", b.Factor, maxFactor)
 	case !(peak*b.Factor <= maxRate):
 		f.add(path+".factor", "%g times the peak rate of %g requests per second is over %g", b.Factor, peak, maxRate)
+	}
+	if d := rate.Diurnal; d != nil && d.Mean*d.Period.Seconds()*b.Factor > maxWave {
+		f.add(path+".factor", "%g times a wave of %g requests is more than %g requests; make its period shorter",
+			b.Factor, d.Mean*d.Period.Seconds(), maxWave)
 	}
 	checkSojourn(f, path+".calm", b.Calm)
 	checkSojourn(f, path+".burst", b.Burst)
