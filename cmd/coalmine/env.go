@@ -15,6 +15,7 @@ import (
 	"coalmine/lab/cluster/sim"
 	"coalmine/lab/run"
 	"coalmine/lab/run/trial"
+	"coalmine/lab/run/worker"
 )
 
 // Env is everything that commands take from the process around them.
@@ -41,6 +42,9 @@ type Env struct {
 	// Cluster is where runs are played, Player plays them there.
 	Cluster cluster.Cluster
 	Player  run.Player
+	// LimitReader limits the resources of this process, which then only reads files of others. It
+	// may be nil.
+	LimitReader func(interactive bool) error
 }
 
 // defaultWidth is for streams that are not terminals.
@@ -60,6 +64,7 @@ func newEnv() *Env {
 		Version:     version(),
 
 		BinaryDigest: sync.OnceValue(binaryDigest),
+		LimitReader:  worker.LimitReader,
 	}
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
 		env.Width = w
@@ -79,6 +84,14 @@ func (env *Env) path(name string) string {
 
 // color reports whether the output may have colours (NO_COLOR: see no-color.org).
 func (env *Env) color() bool { return env.OutTerminal && env.Getenv("NO_COLOR") == "" }
+
+// limitReader limits this process before it reads files of others.
+func (env *Env) limitReader(interactive bool) error {
+	if env.LimitReader == nil {
+		return nil
+	}
+	return env.LimitReader(interactive)
+}
 
 // version is the module's, or the revision that it was built from.
 func version() string {

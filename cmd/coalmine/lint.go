@@ -39,6 +39,9 @@ func newLintCommand(env *Env) *cobra.Command {
 }
 
 func (env *Env) lint(ctx context.Context, dir, scenario string) error {
+	if err := env.limitReader(false); err != nil {
+		return err
+	}
 	set, err := env.check(ctx, dir, scenario)
 	var findings guardrail.Errors
 	switch {

@@ -44,6 +44,9 @@ coalmine replay runs/full-rollout-1 --cast rollout.cast`,
 }
 
 func (env *Env) replay(ctx context.Context, dir string, f replayFlags) error {
+	if err := env.limitReader(f.cast == "" && !f.plain && env.onTerminal()); err != nil {
+		return err
+	}
 	t, err := openLiveTrial(env.path(dir))
 	if err != nil {
 		return err

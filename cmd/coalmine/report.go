@@ -64,6 +64,9 @@ func (f reportFlags) parse(chosen bool) (report.Format, error) {
 }
 
 func (env *Env) report(dir string, format report.Format, output string) error {
+	if err := env.limitReader(false); err != nil {
+		return err
+	}
 	r, err := env.readResult(env.path(dir))
 	if err != nil {
 		return err

@@ -15,20 +15,46 @@ const (
 	fileBytes  = 256 << 20
 )
 
+// Limits of a process that reads files of others. The largest trial takes a tenth of that.
+const (
+	readerCPUSeconds = 300
+	readerDataBytes  = 3 << 30
+	readerHeapBytes  = 1 << 30
+)
+
+// limit is a limit of the operating system.
+type limit struct {
+	name     string
+	resource int
+	limit    uint64
+}
+
 // limitProcess limits the resources of this process.
 func limitProcess() error {
 	debug.SetMemoryLimit(heapBytes)
-	for _, l := range []struct {
-		name     string
-		resource int
-		limit    uint64
-	}{
-		{"CPU time", syscall.RLIMIT_CPU, cpuSeconds},
-		{"memory", syscall.RLIMIT_DATA, dataBytes},
-		{"open files", syscall.RLIMIT_NOFILE, openFiles},
-		{"size of files", syscall.RLIMIT_FSIZE, fileBytes},
-		{"core dumps", syscall.RLIMIT_CORE, 0},
-	} {
+	return set(
+		limit{"CPU time", syscall.RLIMIT_CPU, cpuSeconds},
+		limit{"memory", syscall.RLIMIT_DATA, dataBytes},
+		limit{"open files", syscall.RLIMIT_NOFILE, openFiles},
+		limit{"size of files", syscall.RLIMIT_FSIZE, fileBytes},
+		limit{"core dumps", syscall.RLIMIT_CORE, 0},
+	)
+}
+
+// LimitReader limits the resources of this process, which reads guardrails or run folders of others
+// and then ends. Readers have bounds of their own; this is for what they miss. If interactive is
+// set, the time is not limited.
+func LimitReader(interactive bool) error {
+	debug.SetMemoryLimit(readerHeapBytes)
+	limits := []limit{{"memory", syscall.RLIMIT_DATA, readerDataBytes}, {"core dumps", syscall.RLIMIT_CORE, 0}}
+	if !interactive {
+		limits = append(limits, limit{"CPU time", syscall.RLIMIT_CPU, readerCPUSeconds})
+	}
+	return set(limits...)
+}
+
+func set(limits ...limit) error {
+	for _, l := range limits {
 		var now syscall.Rlimit
 		if err := syscall.Getrlimit(l.resource, &now); err != nil {
 			return fmt.Errorf("limit the %s: %w", l.name, err)

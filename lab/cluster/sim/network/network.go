@@ -57,6 +57,9 @@ func install() (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkLoopback(proxy.Host); err != nil {
+		return nil, err
+	}
 	http.DefaultTransport = n.transport()
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		if err := os.Setenv(name, proxy.String()); err != nil {
@@ -69,6 +72,20 @@ func install() (*Network, error) {
 		}
 	}
 	return n, checkProxySettings(proxy)
+}
+
+// loopbackTimeout limits the time for a connection to this machine.
+const loopbackTimeout = 5 * time.Second
+
+// checkLoopback connects to the proxy once. Without a loopback interface, as in a new network
+// namespace, no webhook would arrive, and the guardrails would be blamed for it.
+func checkLoopback(address string) error {
+	c, err := net.DialTimeout("tcp", address, loopbackTimeout)
+	if err != nil {
+		return fmt.Errorf("network: the lab cannot connect to itself, so no webhook would arrive: %w; "+
+			"it needs a loopback interface: ip link set lo up", err)
+	}
+	return c.Close()
 }
 
 // checkProxySettings checks that the process uses the lab's proxy: net/http reads the settings
