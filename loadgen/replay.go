@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -146,12 +147,18 @@ func (p *Plan) findCohorts() {
 	}
 }
 
+// MaxMatched is how many bytes of a field are matched; no field of a real client is longer, and the
+// lines of a log may be 64 KiB long.
+const MaxMatched = 1024
+
 // has reports whether all parts match somewhere in the line. The path is matched without its query.
 func (m matcher) has(l *accesslog.Line) bool {
 	path, _, _ := strings.Cut(l.Target, "?")
-	return (m.userAgent == nil || m.userAgent.MatchString(l.UserAgent)) &&
-		(m.user == nil || m.user.MatchString(l.User)) &&
-		(m.path == nil || m.path.MatchString(path)) && (m.referer == nil || m.referer.MatchString(l.Referer))
+	matches := func(r *regexp.Regexp, text string) bool {
+		return r == nil || r.MatchString(text[:min(len(text), MaxMatched)])
+	}
+	return matches(m.userAgent, l.UserAgent) && matches(m.user, l.User) && matches(m.path, path) &&
+		matches(m.referer, l.Referer)
 }
 
 // clientKey distinguishes the users of a log.

@@ -74,7 +74,7 @@ func (env *Env) load(ctx context.Context, name string, f loadFlags) error {
 	abort, stop := secondInterrupt()
 	defer stop()
 	f.Target.Abort = abort
-	test, err := loadtest.New(name, f.Options)
+	test, err := interruptible(ctx, func() (*loadtest.Test, error) { return loadtest.New(name, f.Options) })
 	if err != nil {
 		return err
 	}

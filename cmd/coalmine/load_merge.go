@@ -51,7 +51,10 @@ func (env *Env) mergeLoads(ctx context.Context, names []string, o loadtest.Optio
 	}
 	var documents []results.Document
 	for _, name := range names {
-		d, err := env.readResults(name)
+		d, err := interruptible(ctx, func() (results.Document, error) { return env.readResults(name) })
+		if ctx.Err() != nil {
+			return err
+		}
 		if err != nil {
 			return invalid("name files that coalmine load --save has written", "%w", err)
 		}

@@ -155,7 +155,8 @@ func cohortsOf(lines []accesslog.Line) []loadgen.Cohort {
 			continue
 		}
 		agents[agent] = true
-		n := slices.IndexFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(agent) })
+		start := agent[:min(len(agent), loadgen.MaxMatched)]
+		n := slices.IndexFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(start) })
 		if n < 0 {
 			n = len(patterns)
 		}
