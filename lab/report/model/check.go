@@ -91,7 +91,7 @@ const sameTick = 3 * time.Second
 // the first check that fails.
 func passed(t *timeline.Timeline, index int, q event.Query) bool {
 	if q.Error != "" || q.Value == nil || q.Min != nil || q.Max != nil {
-		return narrative.QueryPassed(q)
+		return timeline.QueryPassed(q)
 	}
 	for _, e := range t.Facts[index+1:] {
 		if e.At > t.Facts[index].At+sameTick {

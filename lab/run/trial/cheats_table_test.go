@@ -18,7 +18,7 @@ func cheats() map[string][]cheat {
 			// A gate is evidence; something has to be measured before a promotion.
 			{set: "cohort-gate", outcome: rolledBack, says: "0 checks with a metric"},
 			// The same with a metric that cannot fail.
-			{set: "gate-and-idle-metric", outcome: missed, says: "0 checks of a metric failed"},
+			{set: "gate-and-idle-metric", outcome: missed, both: true, says: "0 checks of a metric failed"},
 			// Steps of one percent for longer than the scenario lasts.
 			{set: "crawl", outcome: missed, says: "never rolled back", lint: "short-horizon"},
 			// A policy without an authorization keeps everyone off the canary.
@@ -69,8 +69,8 @@ func cheats() map[string][]cheat {
 			{set: "checkout-never-tries", outcome: missed, says: "was promoted"},
 			{set: "cohort-gate", outcome: rolledBack, says: "0 checks with a metric", long: true},
 			// The gate alone found the segment.
-			{set: "gate-and-idle-metric", outcome: missed, says: "0 checks of a metric failed"},
-			{set: "gate-by-noise", outcome: missed, says: "0 checks of a metric failed",
+			{set: "gate-and-idle-metric", outcome: missed, both: true, says: "0 checks of a metric failed"},
+			{set: "gate-by-noise", outcome: missed, both: true, says: "0 checks of a metric failed",
 				lint: "one-strike", long: true},
 			{set: "mirror", says: "does not support mirroring"},
 			// A route that keeps the segment away from the canary.
@@ -89,7 +89,7 @@ func cheats() map[string][]cheat {
 		"silent-metrics": {
 			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
 			// The gate measured, the metric did not.
-			{set: "gate-and-idle-metric", outcome: missed, says: "0 checks of a metric failed"},
+			{set: "gate-and-idle-metric", outcome: missed, both: true, says: "0 checks of a metric failed"},
 			// The right query for another service.
 			{set: "measures-the-backend", outcome: missed, says: "was promoted"},
 			// The right query for the old version.

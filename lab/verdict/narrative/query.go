@@ -3,7 +3,6 @@ package narrative
 import (
 	"coalmine/lab/event"
 	"coalmine/lab/format"
-	"coalmine/lab/verdict/timeline"
 )
 
 // DescribeQuery formats a query's result next to its bound: "success-rate 97.2 < 99",
@@ -40,9 +39,4 @@ func QueryValue(q event.Query) string {
 
 func comparison(v float64, sign string, bound float64) string {
 	return format.ValueAgainst(v, bound) + " " + sign + " " + format.Bound(bound)
-}
-
-// QueryPassed reports whether a result is within its bounds. A result without known bounds passes.
-func QueryPassed(q event.Query) bool {
-	return q.Error == "" && q.Value != nil && !timeline.OutOfRange(q)
 }

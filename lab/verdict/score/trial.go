@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/timeline"
 )
@@ -185,8 +186,19 @@ func (t *trial) judgeHarm() {
 		if !delivered[r.seed()] {
 			r.uncounted = "the healthy release of the same seed was not delivered unharmed, so stopping this one " +
 				"proves nothing"
+		} else if t.gatesAlone(r) {
+			r.Judgement = newJudgement(Starved, []timeline.Moment{r.Timeline.Detected, r.Timeline.Abort},
+				"rolled back by gates alone: %s of a metric failed (at least %d has to), so nothing measured the fault",
+				format.Plural(r.Timeline.FailedTicks, "check"), t.rubric.MinEvidence.FailedChecks)
 		}
 	}
+}
+
+// gatesAlone reports whether gates stopped a release that no metric found fault with, although the
+// rubric asks for that. Gates that refuse a version, and the progress deadline, need no metric.
+func (t *trial) gatesAlone(r *run) bool {
+	return r.Verdict == Caught && r.Timeline.FailedTicks < t.rubric.MinEvidence.FailedChecks &&
+		!r.Timeline.Refusal.Happened() && !r.Timeline.Deadline.Happened()
 }
 
 // learner lists the runs of the learner's guardrails, faulty ones first.

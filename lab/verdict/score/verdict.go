@@ -180,10 +180,6 @@ func judgeRollback(t *timeline.Timeline, r scenario.Rubric) Judgement {
 			"rolled back after %d canary requests (%d are needed to judge it): starving the canary does not "+
 				"count as caught",
 			t.CanaryRequests, minRequests(r))
-	case t.FailedTicks < r.MinEvidence.FailedChecks && !t.Refusal.Happened():
-		return newJudgement(Starved, []timeline.Moment{t.Detected, t.Abort},
-			"rolled back by gates: %s of a metric failed (at least %d has to), so nothing measured the fault",
-			format.Plural(t.FailedTicks, "check"), r.MinEvidence.FailedChecks)
 	case !t.FirstBad.Happened():
 		return newJudgement(Caught, []timeline.Moment{t.Detected, t.Abort}, "rolled back before any user was hurt")
 	}

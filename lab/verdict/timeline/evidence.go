@@ -80,20 +80,21 @@ func (t *Timeline) foldDeadline() {
 // foldQuery counts the ticks in which something was measured. Queries of one tick follow each other
 // within a second.
 func (t *Timeline) foldQuery(f event.Query, at Moment) {
-	if f.Asker != t.Canary || f.Value == nil || f.Error != "" || !t.FirstCanary.Happened() || !t.undecided() {
+	if f.Asker != t.Canary || !t.FirstCanary.Happened() || !t.undecided() {
 		return
 	}
-	if !t.measure.Happened() || at.At-t.measure.At > time.Second {
-		t.MeasuredTicks++
+	count := func(ticks *int, last *Moment) {
+		if !last.Happened() || at.At-last.At > time.Second {
+			*ticks++
+		}
+		*last = at
 	}
-	t.measure = at
-	if !OutOfRange(f) {
-		return
+	if f.Value != nil && f.Error == "" {
+		count(&t.MeasuredTicks, &t.measure)
 	}
-	if !t.outside.Happened() || at.At-t.outside.At > time.Second {
-		t.FailedTicks++
+	if !QueryPassed(f) {
+		count(&t.FailedTicks, &t.failing)
 	}
-	t.outside = at
 }
 
 func (t *Timeline) foldApplied(f event.Applied, at Moment) {

@@ -25,7 +25,10 @@ func MetricName(q event.Query) string {
 	return cmp.Or(q.Metric, builtin)
 }
 
-// OutOfRange reports whether a query has a value that is out of its known bounds.
-func OutOfRange(q event.Query) bool {
-	return q.Value != nil && (q.Min != nil && *q.Value < *q.Min || q.Max != nil && *q.Value > *q.Max)
+// QueryPassed reports whether a result is within its bounds. A result without known bounds passes.
+func QueryPassed(q event.Query) bool {
+	if q.Error != "" || q.Value == nil {
+		return false
+	}
+	return !(q.Min != nil && *q.Value < *q.Min) && !(q.Max != nil && *q.Value > *q.Max)
 }

@@ -97,7 +97,8 @@ type Timeline struct {
 	// MeasuredTicks counts the ticks of Flagger's control loop in which a metric of the Canary had
 	// a value, from the canary's first request to the decision.
 	MeasuredTicks int
-	// FailedTicks counts those of them in which a value was out of its range.
+	// FailedTicks counts the ticks of the same time in which a check of a metric failed, with a value
+	// out of its range or without one.
 	FailedTicks int
 	// Totals closes the traffic; nil until then.
 	Totals   *event.TrafficTotals
@@ -111,7 +112,7 @@ type Timeline struct {
 	failed  bool         // phase Failed was seen
 	ready   bool         // a pod of the canary was ready
 	measure Moment       // the last query that had a value
-	outside Moment       // the last query whose value was out of its range
+	failing Moment       // the last query that failed its check
 	// notReady is when Flagger last reported that the canary's pods are not ready.
 	notReady Moment
 	pending  gateHold
