@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+
 	"coalmine/lab/cluster"
 	"coalmine/lab/event"
 	"coalmine/lab/scenario"
@@ -244,5 +246,27 @@ func TestSampleRatioOfSessionAffinity(t *testing.T) {
 	if card.Points != 0 || !strings.Contains(reason, "of the requests of all users on the canary") ||
 		strings.Contains(reason, "100 % configured") || !strings.Contains(reason, "session affinity keeps users") {
 		t.Errorf("%d points: %s", card.Points, reason)
+	}
+}
+
+// Attributes by which browsers drop the cookie, or send it to other paths only, leave session affinity
+// without effect: the canary has its weight, no more.
+func TestCookiesThatClientsDoNotSend(t *testing.T) {
+	for name, set := range map[string]func(*flaggerv1.SessionAffinity){
+		"another domain": func(s *flaggerv1.SessionAffinity) { s.Domain = "other.example" },
+		"another path":   func(s *flaggerv1.SessionAffinity) { s.Path = "/admin" },
+		"secure":         func(s *flaggerv1.SessionAffinity) { s.Secure = true },
+	} {
+		spec := affinity(t, good)
+		s := *spec.Scenario
+		s.Traffic.Rate.Constant = 60
+		s.Rubric = scenario.Rubric{Items: []scenario.RubricItem{{ID: "sample-ratio", Points: 10}}}
+		spec.Scenario = &s
+		set(spec.Guardrails.CanaryFor("frontend").Spec.Analysis.SessionAffinity)
+		events, _ := play(t, spec)
+		card := score.Trial(&s, []score.RunResult{{Role: score.RoleHealthy, Timeline: timeline.Build(events)}})
+		if card.Points != 10 {
+			t.Errorf("%s: %s", name, card.Items[0].Reason)
+		}
 	}
 }

@@ -308,7 +308,7 @@ func (p *Plane) returnResponse(h *hop, status int) {
 	}
 	if h.parent == nil && h.rule != nil && p.cohorts[h.request.Cohort].keepsCookies {
 		if set := h.rule.backends[h.backend].cookies; len(set) > 0 {
-			p.storeCookies(h.request.User, set)
+			p.storeCookies(h.request.User, set, h.host(), p.requestFor(h).path)
 		}
 	}
 	p.finish(h, status)

@@ -124,8 +124,8 @@ func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
 func (p *Plane) match(s *meshService, h *hop) int16 {
 	ask := p.requestFor(h)
 	return s.match(p.table, &mesh.Request{
-		Method: ask.method, Host: s.name + "." + s.namespace, Path: ask.path, Query: ask.query,
-		Headers: p.headers(h.request.Cohort, h.request.User),
+		Method: ask.method, Host: h.host(), Path: ask.path, Query: ask.query,
+		Headers: p.headers(h, ask.path),
 	})
 }
 
@@ -152,12 +152,18 @@ func (s *meshService) match(t *mesh.Table, r *mesh.Request) int16 {
 	return int16(i + 1)
 }
 
-// headers returns the headers that a user sends: those of the plan, with the jar's cookies in the
-// Cookie header.
-func (p *Plane) headers(cohort uint16, user uint32) []mesh.Header {
+// headers returns the headers that a user sends with a request for a path: those of the plan, with
+// the jar's cookies in the Cookie header. Inner hops have those of the user's request.
+func (p *Plane) headers(h *hop, path string) []mesh.Header {
+	for h.parent != nil {
+		h = h.parent
+	}
 	var list []mesh.Header
-	for _, h := range p.cfg.Plan.Headers(cohort, user) {
+	for _, h := range p.cfg.Plan.Headers(h.request.Cohort, h.request.User) {
 		list = append(list, mesh.Header{Name: h.Name, Value: h.Value})
 	}
-	return withCookies(list, p.jars[user])
+	return withCookies(list, p.jars[h.request.User], h.host(), path)
 }
+
+// host is the name by which a hop's service is called.
+func (h *hop) host() string { return h.service.name + "." + h.service.namespace }

@@ -121,8 +121,8 @@ func (e *edge) decide(p *Plane, h *hop) *inbound {
 	if policy.PerRequest() {
 		ask := p.requestFor(h)
 		return p.inbound(e.server, h.from.client(), &mesh.Request{
-			Method: ask.method, Host: h.service.name + "." + h.service.namespace, Path: ask.path, Query: ask.query,
-			Headers: p.headers(h.request.Cohort, h.request.User),
+			Method: ask.method, Host: h.host(), Path: ask.path, Query: ask.query,
+			Headers: p.headers(h, ask.path),
 		})
 	}
 	if e.policyGeneration != p.policyGeneration {
