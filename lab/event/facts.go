@@ -251,6 +251,9 @@ type Cell struct {
 	// Retried counts attempts that this workload answered and that the client retried. The request
 	// counts where its last attempt ended.
 	Retried int `json:"retried,omitempty"`
+	// ProxyRetried counts attempts that this workload got and that the client's proxy sent again,
+	// because of guardrails or annotations of a Service. Its users notice only the time.
+	ProxyRetried int `json:"proxyRetried,omitempty"`
 	// Errors counts requests answered 5xx or not at all, Denied those answered 403, Limited 429.
 	Errors  int `json:"errors,omitempty"`
 	Denied  int `json:"denied,omitempty"`

@@ -55,6 +55,7 @@ func (m *merger) add(pod int, t event.Traffic) {
 func addCell(sum *event.Cell, c event.Cell) {
 	sum.N += c.N
 	sum.Retried += c.Retried
+	sum.ProxyRetried += c.ProxyRetried
 	sum.Errors += c.Errors
 	sum.Denied += c.Denied
 	sum.Limited += c.Limited

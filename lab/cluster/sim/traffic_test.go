@@ -70,6 +70,7 @@ func TestCellsMatchThePlan(t *testing.T) {
 		got[[2]string{c.Cohort, c.Route}] += c.N
 		sum.N += c.N
 		sum.Retried += c.Retried
+		sum.ProxyRetried += c.ProxyRetried
 	}
 	totals := factsOf[event.TrafficTotals](events)[0]
 	open := 0

@@ -27,10 +27,17 @@ func planeServices(list []corev1.Service) []dataplane.Service {
 		p := s.Spec.Ports[0]
 		services = append(services, dataplane.Service{
 			Name: s.Name, Namespace: s.Namespace, Selector: s.Spec.Selector, Port: int(p.Port),
-			TargetPort: targetPort(p),
+			TargetPort: targetPort(p), Policy: servicePolicy(&s),
 		})
 	}
 	return services
+}
+
+// servicePolicy returns what a Service's annotations say to its clients' proxies. Linkerd leaves out
+// what it cannot parse, too.
+func servicePolicy(s *corev1.Service) mesh.ServicePolicy {
+	policy, _ := k8s.ServicePolicy(s, int(s.Spec.Ports[0].Port)) // lint names what is wrong
+	return policy
 }
 
 // targetPort returns the number of a Service's target port; 0 is the pods' port named http.

@@ -12,6 +12,7 @@ import (
 type cell struct {
 	filled                                                                   bool
 	n, retried, errors, denied, limited, slow, wrong, bad, hit, harm, byMesh int
+	proxyRetried                                                             int
 	latency                                                                  [event.LatencyBuckets]int32
 	low, high                                                                int // first and last non-empty bucket
 }
@@ -79,7 +80,7 @@ func (s *Stats) export(at int) event.Cell {
 	c, w := s.cells[at], &s.workloads[at/(routes*cohorts)]
 	return event.Cell{
 		Cohort: s.cohorts[at/routes%cohorts], Route: s.routes[at%routes], Workload: w.workload, Version: w.version,
-		N: c.n, Retried: c.retried, Errors: c.errors, Denied: c.denied, Limited: c.limited,
+		N: c.n, Retried: c.retried, ProxyRetried: c.proxyRetried, Errors: c.errors, Denied: c.denied, Limited: c.limited,
 		Slow: c.slow, Wrong: c.wrong, Bad: c.bad, Hit: c.hit, Harm: c.harm, ByMesh: c.byMesh, Latency: c.histogram(),
 	}
 }

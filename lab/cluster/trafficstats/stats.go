@@ -164,6 +164,11 @@ func (s *Stats) AddResponse(r *Response) bool {
 	return bad
 }
 
+// AddProxyRetry counts an attempt at a request of a workload that the client's proxy sends again.
+func (s *Stats) AddProxyRetry(cohort, route uint16, workloadID int) {
+	s.cell((workloadID*len(s.cohorts)+int(cohort))*len(s.routes)+int(route)).proxyRetried++
+}
+
 // cell returns a cell to count in, and records that it is not empty.
 func (s *Stats) cell(at int) *cell {
 	c := s.cells[at]

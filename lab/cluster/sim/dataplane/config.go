@@ -80,6 +80,8 @@ type Service struct {
 	// TargetPort is the port of the pods; 0 is the one that they listen on. Requests to any other
 	// port are answered 502.
 	TargetPort int
+	// Policy is what the Service says to its clients' proxies.
+	Policy mesh.ServicePolicy
 }
 
 // New returns a plane at time 0, without pods and Services.
@@ -102,6 +104,8 @@ func New(c Config) (*Plane, error) {
 		routing:     rng.New(c.Seed, "dataplane/route"),
 		choosing:    rng.New(c.Seed, "dataplane/endpoint"),
 		clients:     rng.New(c.Seed, "dataplane/client"),
+		breaking:    rng.New(c.Seed, "dataplane/breaker"),
+		backingOff:  rng.New(c.Seed, "dataplane/backoff"),
 	}
 	p.newStats()
 	p.newRoutes()

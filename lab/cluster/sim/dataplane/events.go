@@ -16,8 +16,20 @@ const (
 	workDone
 	// slotReleased ends the time for which a slot was held after its response.
 	slotReleased
-	// failfastTimeout ends the wait for a backend.
+	// failfastTimeout ends the wait for an endpoint. id is the index of the upstream, gen the number
+	// of its timer.
 	failfastTimeout
+	// penaltyOver lets an endpoint be tried again. id is the index of the upstream, gen the
+	// endpoint's key.
+	penaltyOver
+	// attemptTimeout ends an attempt of a client's proxy.
+	attemptTimeout
+	// connectionRefused ends an attempt at a pod whose process has ended.
+	connectionRefused
+	// crashNoticed takes a crashed pod out of the endpoints. id is the pod's, gen its restarts.
+	crashNoticed
+	// meshRetry is the next attempt of a client's proxy.
+	meshRetry
 	// received is when a slow client has read the response.
 	received
 	// resend is a client's next attempt.
@@ -29,6 +41,8 @@ const (
 // timedEvent is what happens to a hop at some time.
 type timedEvent struct {
 	kind eventKind
+	// try is the attempt that attemptTimeout ends.
+	try uint8
 	// id and gen identify a hop; an event of an earlier generation is void. For slotReleased, id is
 	// the index of a held slot, for kubeletProbe that of a pod.
 	id  int32
@@ -45,6 +59,12 @@ type eventQueue struct {
 func (q *eventQueue) add(at time.Duration, k eventKind, id int32, gen uint32) {
 	q.seq++
 	q.heap.Push(at, q.seq, timedEvent{kind: k, id: id, gen: gen})
+}
+
+// addTry adds an event of the present attempt of a hop.
+func (q *eventQueue) addTry(at time.Duration, k eventKind, h *hop) {
+	q.seq++
+	q.heap.Push(at, q.seq, timedEvent{kind: k, try: h.try, id: h.id, gen: h.gen})
 }
 
 // next returns the time of the earliest event, and false if there is none.

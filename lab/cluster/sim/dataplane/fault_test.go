@@ -62,6 +62,8 @@ func TestOOMKilledPodRestarts(t *testing.T) {
 		t.Errorf("%+v", crash)
 	}
 	now := s.Now()
+	s.Advance(now + 4*time.Second) // the canary's share waits for three seconds
+	s.Cells()
 	s.Advance(now + 5*time.Second)
 	if got := sum(s.Cells()); got.Errors != 0 {
 		t.Errorf("the primary does not take over: %+v", got)
@@ -87,6 +89,10 @@ func TestRemovedPodFinishesItsRequests(t *testing.T) {
 	s.RemovePod("backend-0")
 	if s.series("pod", "backend-0") != 0 {
 		t.Error("the pod is still scraped")
+	}
+	s.Advance(14 * time.Second) // the share of a Service without pods waits for three seconds
+	if got := sum(s.Cells()); got.Errors != got.ByMesh || got.Errors == 0 {
+		t.Errorf("requests of the removed pod were lost: %+v", got)
 	}
 	s.Advance(20 * time.Second)
 	if got := sum(s.Cells()); got.Errors != 0 || got.N == 0 {

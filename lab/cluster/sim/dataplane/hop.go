@@ -29,14 +29,24 @@ type hop struct {
 	parentGen uint32
 
 	// firstSent is when the user sent the request for the first time, sent when the client's proxy
-	// received this attempt, dispatched when the endpoint was chosen.
-	firstSent, sent, dispatched time.Duration
+	// received this attempt, attempted when the proxy chose a backend, dispatched when it chose an
+	// endpoint.
+	firstSent, sent, attempted, dispatched time.Duration
+	// deadline is the error that ends the attempt when its time is over; "" means none.
+	deadline string
+	// try counts the attempts of the client's proxy, from 0; draws tells those of the proxies before
+	// it apart.
+	try, draws uint8
+	// abandoned is set when the client's proxy has given up the attempt, which the pod still works
+	// on.
+	abandoned bool
 	// session and item are those of the arrival.
 	session, item uint32
 	// port is the target port of the Service; 0 is the one that the server listens on.
 	port     int
 	rule     *rule
 	backend  int
+	upstream *upstream
 	endpoint *mesh.Endpoint
 	edge     *edge
 	// in counts for the server's proxy. It is nil without one, or if the request was not admitted.
@@ -48,8 +58,8 @@ type hop struct {
 	work   service.Work
 	// inPod is set while the server's process has the request.
 	inPod bool
-	// parked is set while no backend is available, failfastSet once that wait has a timeout.
-	parked, failfastSet bool
+	// parked is set while no endpoint is available.
+	parked bool
 
 	// calleeStatus is the status of the call to another service, or 0 without one.
 	calleeStatus int
@@ -84,44 +94,54 @@ func (h *hop) tag() uint64 { return uint64(h.gen)<<32 | uint64(uint32(h.id)) }
 
 // random returns random bits of the hop. Those of different attempts are independent.
 func (h *hop) random(s rng.Stream) uint64 {
-	return s.Bits((h.request.Seq*(maxDepth+1) + uint64(h.depth)) ^ uint64(h.request.Attempt)<<56)
+	return s.Bits((h.request.Seq*(maxDepth+1) + uint64(h.depth)) ^ uint64(h.request.Attempt)<<56 ^ uint64(h.allDraws())<<48)
 }
 
-// send picks a pod on the client's side.
+// allDraws tells attempts by proxies apart: this hop's, and those of the hops before it. Those of up
+// to 256 attempts differ.
+func (h *hop) allDraws() uint8 { return h.draws + 37*h.try }
+
+// send finds the rule of a request in the client's proxy.
 func (p *Plane) send(h *hop) {
-	h.parked = false
 	if h.depth >= maxDepth {
 		p.finish(h, 502)
 		return
 	}
-	if !h.from.Meshed {
+	if !h.from.Meshed || h.service.policy.Protocol == mesh.ProtocolOpaque {
 		p.sendDirect(h)
 		return
 	}
 	h.rule = p.rule(h)
-	if h.rule == nil {
+	if status := p.withoutBackend(h); status != 0 {
 		h.byMesh = true
-		p.finish(h, 404)
+		p.finish(h, status)
 		return
 	}
-	h.backend = h.rule.compiled.Pick(h.random(p.routing), h.rule.available)
-	if h.backend < 0 {
-		p.park(h)
-		return
+	p.attempt(h)
+}
+
+// withoutBackend returns the status of a request that the client's proxy answers whatever the
+// backends, or 0. A connection that it closes, or in whose answers the client sees no HTTP, counts as
+// 502.
+func (p *Plane) withoutBackend(h *hop) int {
+	switch {
+	case h.service.policy.Protocol == mesh.ProtocolHTTP2:
+		return 502
+	case h.rule == nil:
+		return 404
+	case h.rule.compiled.Broken():
+		return 502
+	case h.rule.compiled.Redirect != nil:
+		ask := p.requestFor(h)
+		request := &mesh.Request{Method: ask.method, Host: h.service.name + "." + h.service.namespace, Path: ask.path,
+			Query: ask.query}
+		status, _, ok := h.rule.compiled.Redirect.Answer(request, h.rule.compiled.MatchedPrefix(request))
+		if ok {
+			h.from.proxy(h.service).stats(h.from, h.service, h.rule).route.Response(status, "", p.now-h.sent)
+			return status
+		}
 	}
-	to := h.rule.backends[h.backend].service
-	if !to.exists {
-		p.refuse(h, 500, "")
-		return
-	}
-	h.port = to.targetPort
-	up := h.from.upstream(to)
-	if up.generation != p.endpointGeneration {
-		up.balancer.Set(p.now, to.keys)
-		up.generation = p.endpointGeneration
-	}
-	h.endpoint = up.balancer.Pick(p.now, h.random(p.choosing))
-	p.deliver(h, up.edge(h.from, p.pods[h.endpoint.Key]))
+	return 0
 }
 
 // sendDirect sends a request without a client proxy: to any endpoint of the Service itself, as
@@ -135,16 +155,15 @@ func (p *Plane) sendDirect(h *hop) {
 	}
 	h.port = h.service.targetPort
 	to := h.service.endpoints[rng.Below(h.random(p.choosing), uint64(n))]
-	p.deliver(h, h.from.upstream(h.service).edge(h.from, to))
+	p.deliver(h, p.upstream(h.from, h.service).edge(h.from, to))
 }
 
 // deliver sends the request to a pod: to its proxy's policy, then to its process.
 func (p *Plane) deliver(h *hop, e *edge) {
 	h.edge, h.server, h.dispatched = e, e.server, p.now
 	if h.endpoint != nil {
-		h.endpoint.Begin()
+		h.upstream.Begin(h.endpoint)
 		e.out.Request(p.now)
-		h.from.proxy(h.service).stats(h.from, h.service, h.rule).backends[h.backend].Request()
 	}
 	d := h.server
 	h.servedBy = d.servedBy
@@ -200,7 +219,9 @@ func (p *Plane) turnAway(h *hop, status int, by ...mesh.Ref) {
 
 func (p *Plane) offer(h *hop) {
 	d := h.server
-	start, admission := d.server.Offer(p.now, service.Job{Request: h.request, Tag: h.tag()})
+	request := h.request
+	request.Attempt += h.allDraws()
+	start, admission := d.server.Offer(p.now, service.Job{Request: request, Tag: h.tag()})
 	switch admission {
 	case service.Started:
 		p.startWork(h, start)
@@ -213,7 +234,11 @@ func (p *Plane) offer(h *hop) {
 		p.returnResponse(h, 503)
 	default: // only faults end a process
 		h.faultHit = true
-		p.returnResponse(h, 502)
+		if h.endpoint == nil {
+			p.returnResponse(h, 502)
+			return
+		}
+		p.events.add(p.now+reconnectPause, connectionRefused, h.id, h.gen)
 	}
 }
 
@@ -243,7 +268,7 @@ func (p *Plane) startWork(h *hop, s service.Start) {
 // callDownstream calls another service on behalf of a hop. The pod's proxy routes the call.
 func (p *Plane) callDownstream(h *hop) {
 	c := p.newHop()
-	c.request, c.item, c.depth = h.request, h.item, h.depth+1
+	c.request, c.item, c.depth, c.draws = h.request, h.item, h.depth+1, h.allDraws()
 	c.from, c.service = h.server, p.calledService(h.server, h.work.Calls)
 	c.parent, c.parentGen = h, h.gen
 	p.send(c)
@@ -289,22 +314,22 @@ func (p *Plane) startNext(next service.Start, ok bool) {
 	}
 }
 
-// returnResponse passes the response of a pod, or of its proxy, back through both proxies. A retry
-// by the client's proxy, which is not modelled, would send the hop again here.
+// returnResponse passes the response of a pod, or of its proxy, back through both proxies.
 func (p *Plane) returnResponse(h *hop, status int) {
 	d, latency := h.server, p.now-h.dispatched
 	if h.inPod {
 		p.appStats(d, h.request).Response(status, latency)
 	}
+	if h.abandoned {
+		p.recycle(h)
+		return
+	}
 	if h.in != nil {
 		h.in.Response(p.now, status, latency)
 	}
-	if h.endpoint != nil {
-		h.endpoint.End(p.now, latency)
-		h.edge.out.Response(p.now, status, latency)
-		stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
-		stats.backends[h.backend].Response(status, "", latency)
-		stats.route.Response(status, "", p.now-h.sent)
+	if h.endpoint != nil && p.countResponse(h, status, latency) {
+		p.retry(h, status, "")
+		return
 	}
 	if h.parent == nil && h.rule != nil && p.cohorts[h.request.Cohort].keepsCookies {
 		if set := h.rule.backends[h.backend].cookies; len(set) > 0 {

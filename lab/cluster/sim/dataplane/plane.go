@@ -30,8 +30,9 @@ type Plane struct {
 	hops []*hop
 	free []*hop
 	held []heldSlot
-	// parked hops wait for a backend.
-	parked []parkedHop
+	// upstreams are those of all pods; failing counts those that fail fast.
+	upstreams []*upstream
+	failing   int
 
 	pods       []*pod // by id; never shrinks
 	podsByName map[string]*pod
@@ -54,7 +55,7 @@ type Plane struct {
 	outcome  loadgen.Outcome // reused for Config.OnAttempt
 	window   window
 
-	routing, choosing, clients rng.Stream
+	routing, choosing, clients, breaking, backingOff rng.Stream
 }
 
 // requestTemplate is what all requests on one route have in common.
@@ -71,9 +72,11 @@ type heldSlot struct {
 	used     bool
 }
 
+// parkedHop is an attempt of a hop that waits.
 type parkedHop struct {
 	hop *hop
 	gen uint32
+	try uint8
 }
 
 // Now returns the time up to which the plane has played.
@@ -126,8 +129,18 @@ func (p *Plane) lookAhead() {
 }
 
 func (p *Plane) dispatch(e timedEvent) {
-	if e.kind == slotReleased {
+	switch e.kind {
+	case slotReleased:
 		p.release(&p.held[e.id])
+		return
+	case failfastTimeout:
+		p.failFast(p.upstreams[e.id], int(e.gen))
+		return
+	case penaltyOver:
+		p.probeEndpoint(p.upstreams[e.id], int(e.gen))
+		return
+	case crashNoticed:
+		p.noticeCrash(p.pods[e.id], int(e.gen))
 		return
 	}
 	if e.kind == kubeletProbe {
@@ -147,12 +160,15 @@ func (p *Plane) dispatch(e timedEvent) {
 		p.clientReceived(h)
 	case resend:
 		p.resend(h)
-	case failfastTimeout:
-		if !h.parked {
-			return
+	case attemptTimeout:
+		if h.try == e.try {
+			p.timeOut(h)
 		}
-		h.from.proxy(h.service).failfast = true
-		p.refuse(h, 504, mesh.ErrorFailFast)
+	case connectionRefused:
+		p.returnResponse(h, 502)
+	case meshRetry:
+		h.from.proxy(h.service).stats(h.from, h.service, h.rule).route.Retry()
+		p.attempt(h)
 	}
 }
 

@@ -28,6 +28,7 @@ func sum(cells []event.Cell) event.Cell {
 	for _, c := range cells {
 		s.N += c.N
 		s.Retried += c.Retried
+		s.ProxyRetried += c.ProxyRetried
 		s.Errors += c.Errors
 		s.Denied += c.Denied
 		s.Limited += c.Limited
@@ -167,6 +168,11 @@ func TestUnreadyCanaryLeavesItsShareToThePrimary(t *testing.T) {
 	s.canary()
 	s.weigh(50)
 	s.SetUnready("backend-0")
+	s.Advance(4 * time.Second)
+	// Its share of the first three seconds waits in vain, as with the real proxy.
+	if got := sum(s.Cells()); math.Abs(float64(got.Errors)-300) > 60 || got.ByMesh != got.Errors {
+		t.Errorf("%+v", got)
+	}
 	s.Advance(10 * time.Second)
 	if got := sum(s.Cells()); got.N == 0 || got.Errors > 0 {
 		t.Errorf("%+v", got)

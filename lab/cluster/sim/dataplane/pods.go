@@ -134,24 +134,28 @@ func (p *Plane) RemovePod(name string) {
 }
 
 // OOMKilled returns the names of the pods that ran out of memory since the last call. They are
-// unready until [Plane.SetReady]; their requests were answered 502.
+// unready until [Plane.SetReady]; the requests that they worked on were answered 500.
 func (p *Plane) OOMKilled() []string {
 	names := p.oomKilled
 	p.oomKilled = nil
 	return names
 }
 
+// reconnectPause is how long a server's proxy waits before it connects to the pod's process again
+// (linkerd2-proxy, linkerd/app/src/env.rs, DEFAULT_INBOUND_CONNECT_BACKOFF).
+const reconnectPause = 105 * time.Millisecond
+
+// noticePause is how long the kubelet takes to notice that a process has ended.
+const noticePause = 800 * time.Millisecond
+
 // crash ends a pod's process. Only faults make memory grow, so a fault hit every request in the
-// pod.
+// pod. The pod stays an endpoint until the kubelet notices; until then its proxy answers 502.
 func (p *Plane) crash(d *pod) {
-	d.ready, d.down = false, true
+	d.down = true
 	d.restarts++
 	d.faultySlots = 0
-	if !d.removed {
-		p.oomKilled = append(p.oomKilled, d.Name)
-	}
 	p.registry.Reset(d.appOwner())
-	p.endpointsChanged()
+	p.events.add(p.now+noticePause, crashNoticed, int32(d.id), uint32(d.restarts))
 	var lost []*hop
 	d.server.Abort(func(j service.Job) {
 		if h := p.hops[uint32(j.Tag)]; h.gen == uint32(j.Tag>>32) {
@@ -160,8 +164,20 @@ func (p *Plane) crash(d *pod) {
 	})
 	for _, h := range lost {
 		h.faultHit, h.inPod = true, false
-		p.returnResponse(h, 502)
+		p.returnResponse(h, 500)
 	}
+}
+
+// noticeCrash makes a crashed pod unready.
+func (p *Plane) noticeCrash(d *pod, restarts int) {
+	if !d.down || d.restarts != restarts {
+		return
+	}
+	d.ready = false
+	if !d.removed {
+		p.oomKilled = append(p.oomKilled, d.Name)
+	}
+	p.endpointsChanged()
 }
 
 // endpointsChanged recomputes the endpoints of all Services and sends parked requests.

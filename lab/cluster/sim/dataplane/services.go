@@ -16,6 +16,7 @@ type meshService struct {
 	exists           bool
 	selector         map[string]string
 	port, targetPort int
+	policy           mesh.ServicePolicy
 	// endpoints are the ready pods, sorted by name; keys are their ids.
 	endpoints []*pod
 	keys      []int
@@ -34,6 +35,10 @@ type rule struct {
 	number   int
 	compiled *mesh.CompiledRule
 	backends []backend
+	// timeouts and retry limit the rule's requests. limited is set if there are any.
+	timeouts mesh.Timeouts
+	retry    *mesh.Retry
+	limited  bool
 	// available reports whether a backend can receive requests. It is a field to avoid an
 	// allocation per call.
 	available func(i int) bool
@@ -49,7 +54,7 @@ type backend struct {
 func (r *rule) weighted() []*meshService {
 	var list []*meshService
 	for i, b := range r.compiled.Backends {
-		if b.Weight > 0 {
+		if b.Weight > 0 || len(r.backends) == 1 {
 			list = append(list, r.backends[i].service)
 		}
 	}
@@ -70,18 +75,6 @@ func (s *meshService) selects(d *pod) bool {
 
 func (s *meshService) servicePort() mesh.ServicePort {
 	return mesh.ServicePort{Namespace: s.namespace, Name: s.name, Port: s.port}
-}
-
-// reachable reports whether a request to the Service can reach a backend.
-func (s *meshService) reachable() bool {
-	for _, r := range s.rules {
-		for i, b := range r.compiled.Backends {
-			if b.Weight > 0 && r.available(i) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // defaultRule returns the rule for requests that match no condition, or nil if routes have no
@@ -118,7 +111,7 @@ func (p *Plane) SetServices(list []Service) {
 	}
 	for _, c := range list {
 		s := p.service(c.Namespace, c.Name)
-		s.exists, s.selector, s.port, s.targetPort = true, c.Selector, c.Port, c.TargetPort
+		s.exists, s.selector, s.port, s.targetPort, s.policy = true, c.Selector, c.Port, c.TargetPort, c.Policy
 	}
 	p.attachAll()
 }
@@ -168,6 +161,8 @@ func (p *Plane) newRule(s *meshService, number int, c *mesh.CompiledRule) *rule 
 		c = &own
 	}
 	r := &rule{number: number, compiled: c}
+	r.timeouts, r.retry = c.Limits(&s.policy)
+	r.limited = r.timeouts != (mesh.Timeouts{}) || r.retry != nil
 	for _, b := range c.Backends {
 		namespace := b.Namespace
 		if namespace == "" {

@@ -9,8 +9,6 @@ import (
 
 // proxy is a pod's view of a Service that it calls.
 type proxy struct {
-	// failfast is set from when a request waited for a backend in vain until one is available.
-	failfast bool
 	// recent caches the counters of recent rules; requests in flight may still use older ones.
 	recent []*routeStats
 }
@@ -19,6 +17,8 @@ type routeStats struct {
 	rule     *rule
 	route    *mesh.RouteStats
 	backends []*mesh.BackendStats
+	// missing stands for backends that do not exist. It is made when it is first needed.
+	missing *mesh.BackendStats
 }
 
 func (d *pod) proxy(s *meshService) *proxy {
@@ -29,6 +29,14 @@ func (d *pod) proxy(s *meshService) *proxy {
 		d.proxies[s.number] = &proxy{}
 	}
 	return d.proxies[s.number]
+}
+
+// missingBackend returns the counters of backends that do not exist.
+func (s *routeStats) missingBackend(h *hop) *mesh.BackendStats {
+	if s.missing == nil {
+		s.missing = h.from.recorder.Backend(h.service.servicePort(), s.rule.compiled.Route, mesh.ServicePort{})
+	}
+	return s.missing
 }
 
 // maxRecentRules bounds the rules in a proxy's cache for one Service.
@@ -56,11 +64,17 @@ func (x *proxy) stats(from *pod, called *meshService, r *rule) *routeStats {
 
 // upstream is a pod's view of a Service that it sends to, its own or a route's backend.
 type upstream struct {
-	service *meshService
-	// balancer has the endpoints of a generation.
-	balancer   mesh.Balancer
+	// Pool has the endpoints of a generation.
+	mesh.Pool
 	generation int
-	edges      []*edge // by id of the server
+	// id is its index in Plane.upstreams.
+	id      int32
+	service *meshService
+	// called is the Service whose client sent to it last.
+	called *meshService
+	// waiting hops wait for an endpoint.
+	waiting []parkedHop
+	edges   []*edge // by id of the server
 }
 
 // edge connects a client pod to a server pod.
@@ -81,14 +95,26 @@ type inbound struct {
 	lastAllowed, lastDenied time.Duration
 }
 
-func (d *pod) upstream(s *meshService) *upstream {
+func (p *Plane) upstream(d *pod, s *meshService) *upstream {
 	for len(d.upstreams) <= s.number {
 		d.upstreams = append(d.upstreams, nil)
 	}
 	if d.upstreams[s.number] == nil {
-		d.upstreams[s.number] = &upstream{service: s, generation: -1}
+		u := &upstream{service: s, generation: -1, id: int32(len(p.upstreams))}
+		d.upstreams[s.number] = u
+		p.upstreams = append(p.upstreams, u)
 	}
 	return d.upstreams[s.number]
+}
+
+// refresh gives an upstream the present endpoints and the circuit breaking of the called Service.
+func (p *Plane) refresh(u *upstream, called *meshService) {
+	if u.generation == p.endpointGeneration {
+		return
+	}
+	u.generation = p.endpointGeneration
+	u.Configure(p.now, called.policy.Accrual)
+	u.Set(p.now, u.service.keys)
 }
 
 func (u *upstream) edge(from, to *pod) *edge {

@@ -2,36 +2,77 @@ package dataplane
 
 import "coalmine/lab/mesh"
 
-// park makes a hop wait for a backend, unless the proxy already fails fast.
+// park makes a hop wait for an endpoint of its upstream.
 func (p *Plane) park(h *hop) {
-	if h.from.proxy(h.service).failfast {
-		p.refuse(h, 504, mesh.ErrorFailFast)
+	u := h.upstream
+	if u.FailsFast() {
+		p.attemptFailed(h, mesh.ErrorFailFast)
 		return
 	}
 	h.parked = true
-	if !h.failfastSet { // a second wait keeps the timeout of the first
-		h.failfastSet = true
-		p.events.add(p.now+mesh.FailfastAfter, failfastTimeout, h.id, h.gen)
+	u.waiting = append(u.waiting, parkedHop{h, h.gen, h.try})
+	if timer, start := u.Wait(); start {
+		p.events.add(p.now+mesh.FailfastAfter, failfastTimeout, u.id, uint32(timer))
 	}
-	p.parked = append(p.parked, parkedHop{h, h.gen})
 }
 
-// unpark sends parked hops, in order, after endpoints have changed.
+// failFast answers the hops that wait for an upstream.
+func (p *Plane) failFast(u *upstream, timer int) {
+	if !u.Expire(timer) {
+		return
+	}
+	p.failing++
+	for _, h := range u.takeWaiting() {
+		p.attemptFailed(h, mesh.ErrorFailFast)
+	}
+}
+
+// takeWaiting returns the hops that wait, in order, and empties the queue.
+func (u *upstream) takeWaiting() []*hop {
+	var list []*hop
+	for _, w := range u.waiting {
+		if h := w.hop; h.gen == w.gen && h.try == w.try && h.parked {
+			h.parked = false
+			list = append(list, h)
+		}
+	}
+	u.waiting = nil
+	return list
+}
+
+// recover sends the hops that wait for an upstream, if an endpoint is available.
+func (p *Plane) recover(u *upstream) {
+	failed := u.FailsFast()
+	if !u.Recover() {
+		return
+	}
+	if failed {
+		p.failing--
+	}
+	if len(u.waiting) == 0 {
+		return
+	}
+	for _, h := range u.takeWaiting() {
+		p.dispatchTo(h)
+	}
+}
+
+// unpark sends hops that wait, after endpoints have changed.
 func (p *Plane) unpark() {
-	for _, d := range p.pods {
-		for i, x := range d.proxies {
-			if x != nil && x.failfast {
-				x.failfast = !p.serviceList[i].reachable()
-			}
+	for i := 0; i < len(p.upstreams); i++ {
+		u := p.upstreams[i]
+		if !u.FailsFast() && len(u.waiting) == 0 {
+			continue
 		}
+		p.refresh(u, u.called)
+		p.recover(u)
 	}
-	waiting := p.parked
-	p.parked = nil
-	for _, w := range waiting {
-		if w.hop.gen == w.gen {
-			p.send(w.hop)
-		}
-	}
+}
+
+// probeEndpoint lets an endpoint be tried again whose circuit breaker tripped.
+func (p *Plane) probeEndpoint(u *upstream, key int) {
+	u.Probe(key)
+	p.recover(u)
 }
 
 // refuse responds on behalf of the client's proxy when there is no backend.
@@ -42,9 +83,9 @@ func (p *Plane) refuse(h *hop, status int, err string) {
 		counted = 0
 	}
 	if h.backend >= 0 {
-		b := stats.backends[h.backend]
+		b := stats.missingBackend(h)
 		b.Request()
-		b.Response(counted, err, p.now-h.sent)
+		b.Response(counted, err, p.now-h.attempted)
 	}
 	stats.route.Response(counted, err, p.now-h.sent)
 	h.byMesh = true

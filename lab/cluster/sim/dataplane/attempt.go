@@ -1,0 +1,161 @@
+package dataplane
+
+import (
+	"time"
+
+	"coalmine/lab/mesh"
+)
+
+// attempt picks a backend for a request in the client's proxy, and sends it there.
+func (p *Plane) attempt(h *hop) {
+	h.attempted = p.now
+	h.backend = p.pickBackend(h)
+	if h.backend < 0 {
+		p.refuse(h, mesh.ErrorStatus(mesh.ErrorLoadShed), mesh.ErrorLoadShed)
+		return
+	}
+	to := h.rule.backends[h.backend].service
+	if !to.exists {
+		p.refuse(h, 500, "")
+		return
+	}
+	h.port = to.targetPort
+	h.upstream = p.upstream(h.from, to)
+	h.upstream.called = h.service
+	p.refresh(h.upstream, h.service)
+	h.from.proxy(h.service).stats(h.from, h.service, h.rule).backends[h.backend].Request()
+	if h.rule.limited {
+		at, err := h.rule.timeouts.Deadline(h.rule.retry, int(h.try)+1, h.sent, p.now)
+		if h.deadline = err; err != "" {
+			p.events.addTry(at, attemptTimeout, h)
+		}
+	}
+	p.dispatchTo(h)
+}
+
+// pickBackend picks one of the backends that do not fail fast, or -1.
+func (p *Plane) pickBackend(h *hop) int {
+	random := h.random(p.routing)
+	if p.failing == 0 {
+		return h.rule.compiled.Pick(random, func(int) bool { return true })
+	}
+	return h.rule.compiled.Pick(random, func(i int) bool {
+		to := h.rule.backends[i].service
+		return !to.exists || !p.upstream(h.from, to).FailsFast()
+	})
+}
+
+// dispatchTo sends a request to an endpoint of its backend, or lets it wait for one.
+func (p *Plane) dispatchTo(h *hop) {
+	u := h.upstream
+	h.endpoint = u.Pick(p.now, h.random(p.choosing))
+	if h.endpoint == nil {
+		p.park(h)
+		return
+	}
+	p.deliver(h, u.edge(h.from, p.pods[h.endpoint.Key]))
+}
+
+// countResponse counts a response in the client's proxy. It reports whether the proxy sends the
+// request again instead of passing it on.
+func (p *Plane) countResponse(h *hop, status int, latency time.Duration) (again bool) {
+	u := h.upstream
+	failure := mesh.Classify(status) == "failure"
+	if penalty, tripped := u.End(p.now, h.endpoint, latency, failure, h.random(p.breaking)); tripped {
+		p.events.add(p.now+penalty, penaltyOver, u.id, uint32(h.endpoint.Key))
+	} else if len(u.waiting) > 0 {
+		p.recover(u)
+	}
+	h.edge.out.Response(p.now, status, latency)
+	again = h.retries(status, "")
+	label := ""
+	if again {
+		label = mesh.ErrorUnknown
+	}
+	stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
+	stats.backends[h.backend].Response(status, label, p.now-h.attempted)
+	if !again {
+		h.countRoute(stats, status, "", p.now)
+	}
+	return again
+}
+
+// maxTries bounds the attempts of a proxy, so that they can be counted in a byte.
+const maxTries = 250
+
+// retries reports whether the client's proxy sends a request again after a status or an error.
+func (h *hop) retries(status int, err string) bool {
+	r := h.rule.retry
+	return r != nil && int(h.try) < min(r.Limit, maxTries) && r.Retries(status, err)
+}
+
+// countRoute counts the end of a request in the client's proxy.
+func (h *hop) countRoute(stats *routeStats, status int, err string, now time.Duration) {
+	if r := h.rule.retry; r != nil {
+		switch {
+		case r.Retries(status, err):
+			stats.route.RetryLimit()
+		case h.try > 0 && err == "":
+			stats.route.RetrySuccess()
+		}
+	}
+	stats.route.Response(status, err, now-h.sent)
+}
+
+// retry sends a request again after a pause.
+func (p *Plane) retry(h *hop, status int, err string) {
+	if h.parent == nil || h.servedBy != 0 {
+		p.stats.AddProxyRetry(h.request.Cohort, h.request.Route, h.servedBy)
+	}
+	h.priorFaultHit = h.priorFaultHit || h.faultHit
+	*h = hop{
+		id: h.id, gen: h.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
+		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, try: h.try + 1, draws: h.draws, session: h.session,
+		item: h.item, rule: h.rule, priorFaultHit: h.priorFaultHit,
+	}
+	p.events.add(p.now+h.rule.retry.Backoff(int(h.try), h.random(p.backingOff)), meshRetry, h.id, h.gen)
+}
+
+// attemptFailed ends an attempt with an error of the client's proxy.
+func (p *Plane) attemptFailed(h *hop, err string) {
+	stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
+	stats.backends[h.backend].Response(0, err, p.now-h.attempted)
+	if err == mesh.ErrorFailFast {
+		h.unserved(h.upstream.service)
+	}
+	if h.retries(0, err) {
+		p.retry(h, 0, err)
+		return
+	}
+	h.countRoute(stats, 0, err, p.now)
+	h.byMesh = !h.faultHit
+	p.finish(h, mesh.ErrorStatus(err))
+}
+
+// timeOut ends an attempt whose time is over. The pod goes on working on it.
+func (p *Plane) timeOut(h *hop) {
+	switch {
+	case h.parked:
+		h.parked = false
+		p.attemptFailed(h, h.deadline)
+	case h.endpoint != nil && !h.abandoned && h.status == 0:
+		h.edge.out.Failed(p.now)
+		h.upstream.Cancel(p.now, h.endpoint, p.now-h.dispatched)
+		p.attemptFailed(p.detach(h), h.deadline)
+	}
+}
+
+// detach splits a hop whose attempt the client's proxy gives up: the returned one goes on for the
+// client, h for the pod.
+func (p *Plane) detach(h *hop) *hop {
+	n := p.newHop()
+	*n = hop{
+		id: n.id, gen: n.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
+		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, attempted: h.attempted, try: h.try,
+		draws: h.draws, session: h.session, item: h.item, rule: h.rule, backend: h.backend, upstream: h.upstream,
+		deadline: h.deadline,
+		faultHit: h.faultHit, priorFaultHit: h.priorFaultHit, servedBy: h.servedBy,
+	}
+	h.abandoned, h.parent, h.endpoint = true, nil, nil
+	return n
+}
