@@ -181,7 +181,8 @@ func (p *Proxy) Inbound(target netip.AddrPort, c Client, v Verdict) *Inbound {
 	return in
 }
 
-// Denied counts a denied request, or one without a route. It is missing from the pod's request_total and response_total,
+// Denied counts a denied request, or one without a route. It is missing from the pod's request_total
+// and response_total,
 // since the policy is checked before they count (linkerd2-proxy,
 // linkerd/app/inbound/src/http/router.rs).
 func (in *Inbound) Denied() { in.deny.Inc() }

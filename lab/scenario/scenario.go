@@ -48,6 +48,9 @@ type Scenario struct {
 	// Environment holds manifests that the platform team has applied to the cluster (policies,
 	// config maps), as YAML documents.
 	Environment string
+	// ColdProxies lets the sim's proxies get to know a canary as those of production do: up to a
+	// minute after its pods are ready.
+	ColdProxies bool
 	Timing      Timing
 	Rubric      Rubric
 	// Vary lists the parameters that [Scenario.Draw] draws; Drawn has their values by name, and is

@@ -48,7 +48,8 @@ func release(events []event.Event, version string) (sum event.Cell) {
 func TestServiceAnnotationsOfCanary(t *testing.T) {
 	spec := annotated(t, nil)
 	plain, _ := play(t, spec)
-	retried, _ := play(t, annotated(t, map[string]string{"retry.linkerd.io/http": "5xx", "retry.linkerd.io/limit": "3"}))
+	retried, _ := play(t, annotated(t, map[string]string{
+		"retry.linkerd.io/http": "5xx", "retry.linkerd.io/limit": "3"}))
 	before, after := release(plain, spec.Version), release(retried, spec.Version)
 	if before.Errors == 0 || before.ProxyRetried != 0 || !slices.Contains(phases(plain), "Failed") {
 		t.Fatalf("without annotations: %+v, phases %v", before, phases(plain))

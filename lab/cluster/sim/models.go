@@ -42,7 +42,7 @@ func planeConfig(s *scenario.Scenario, plan *loadgen.Plan, start time.Time) data
 		Plan: plan, Seed: plan.Seed(), Namespace: scenario.Namespace,
 		Service: s.Release.Service, Baseline: s.Released().Baseline, DefaultService: s.Services[0].Name,
 		Objective: func(route string) time.Duration { return service.LatencyObjective(s.Objectives, route) },
-		Start:     start,
+		Start:     start, ColdProxies: s.ColdProxies,
 	}
 	for _, c := range s.Clients {
 		cfg.Clients = append(cfg.Clients, dataplane.Client{

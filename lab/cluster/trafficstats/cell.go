@@ -80,7 +80,8 @@ func (s *Stats) export(at int) event.Cell {
 	c, w := s.cells[at], &s.workloads[at/(routes*cohorts)]
 	return event.Cell{
 		Cohort: s.cohorts[at/routes%cohorts], Route: s.routes[at%routes], Workload: w.workload, Version: w.version,
-		N: c.n, Retried: c.retried, ProxyRetried: c.proxyRetried, Errors: c.errors, Denied: c.denied, Limited: c.limited,
+		N: c.n, Retried: c.retried, ProxyRetried: c.proxyRetried,
+		Errors: c.errors, Denied: c.denied, Limited: c.limited,
 		Slow: c.slow, Wrong: c.wrong, Bad: c.bad, Hit: c.hit, Harm: c.harm, ByMesh: c.byMesh, Latency: c.histogram(),
 	}
 }

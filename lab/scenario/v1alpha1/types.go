@@ -58,6 +58,9 @@ type Spec struct {
 	// Environment holds manifests that the platform team has applied to the cluster, as YAML
 	// documents.
 	Environment string `yaml:"environment,omitempty"`
+	// ColdProxies lets the sim's proxies get to know a canary as those of production do: up to a
+	// minute after its pods are ready. On a real cluster they do so anyway.
+	ColdProxies bool   `yaml:"coldProxies,omitempty"`
 	Timing      Timing `yaml:"timing"`
 	Rubric      Rubric `yaml:"rubric"`
 	// Vary lists parameters that check runs draw by their seed.

@@ -9,6 +9,9 @@ import (
 // attempt picks a backend for a request in the client's proxy, and sends it there.
 func (p *Plane) attempt(h *hop) {
 	h.attempted = p.now
+	if p.cfg.ColdProxies {
+		p.lookUp(h.from, h.service)
+	}
 	h.backend = p.pickBackend(h)
 	if h.backend < 0 {
 		p.refuse(h, mesh.ErrorStatus(mesh.ErrorLoadShed), mesh.ErrorLoadShed)

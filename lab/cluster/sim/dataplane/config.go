@@ -33,6 +33,10 @@ type Config struct {
 	Start time.Time
 	// Shard is the part of the plan to play; the zero value is all of it.
 	Shard loadgen.Shard
+	// ColdProxies lets proxies look up the backends of a route when they first send to its Service. A
+	// Service without endpoints, like that of a canary before its release, is then unknown to them
+	// for a while after it gets some; see [mesh.Lookup]. Otherwise they know every Service.
+	ColdProxies bool
 	// OnAttempt, if set, is called for each attempt at a user's request, in the order in which they
 	// end. The outcome is reused after the call.
 	OnAttempt func(*loadgen.Outcome)
@@ -106,6 +110,7 @@ func New(c Config) (*Plane, error) {
 		clients:     rng.New(c.Seed, "dataplane/client"),
 		breaking:    rng.New(c.Seed, "dataplane/breaker"),
 		backingOff:  rng.New(c.Seed, "dataplane/backoff"),
+		lookingUp:   rng.New(c.Seed, "dataplane/lookup"),
 	}
 	p.newStats()
 	p.newRoutes()

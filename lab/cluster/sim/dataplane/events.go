@@ -24,6 +24,10 @@ const (
 	penaltyOver
 	// attemptTimeout ends an attempt of a client's proxy.
 	attemptTimeout
+	// lookupTimeout ends a look-up of a Service, lookupAgain starts the next. id is the index of the
+	// upstream.
+	lookupTimeout
+	lookupAgain
 	// connectionRefused ends an attempt at a pod whose process has ended.
 	connectionRefused
 	// crashNoticed takes a crashed pod out of the endpoints. id is the pod's, gen its restarts.

@@ -49,7 +49,8 @@ func TestRetriesHideFailures(t *testing.T) {
 	}
 	retries := s.series("__name__", "outbound_http_route_retry_requests_total")
 	attempts := s.series("__name__", "outbound_http_route_backend_requests_total", "backend_name", "backend-canary")
-	if pausing := float64(got.ProxyRetried) - retries; pausing < 0 || pausing > 20 || attempts < float64(got.N+got.ProxyRetried) {
+	pausing := float64(got.ProxyRetried) - retries
+	if pausing < 0 || pausing > 20 || attempts < float64(got.N+got.ProxyRetried) {
 		t.Errorf("series have %g retries and %g attempts, cells %+v", retries, attempts, got)
 	}
 }

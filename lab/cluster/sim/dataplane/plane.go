@@ -48,6 +48,8 @@ type Plane struct {
 	// policyGeneration changes with the policies, to invalidate verdicts; endpointGeneration
 	// changes with the endpoints.
 	policyGeneration, endpointGeneration int
+	// ruleGeneration changes with the rules of any Service.
+	ruleGeneration int
 
 	jars     map[uint32][]cookie
 	registry *mesh.Registry
@@ -55,7 +57,7 @@ type Plane struct {
 	outcome  loadgen.Outcome // reused for Config.OnAttempt
 	window   window
 
-	routing, choosing, clients, breaking, backingOff rng.Stream
+	routing, choosing, clients, breaking, backingOff, lookingUp rng.Stream
 }
 
 // requestTemplate is what all requests on one route have in common.
@@ -138,6 +140,12 @@ func (p *Plane) dispatch(e timedEvent) {
 		return
 	case penaltyOver:
 		p.probeEndpoint(p.upstreams[e.id], int(e.gen))
+		return
+	case lookupTimeout:
+		p.giveUp(p.upstreams[e.id])
+		return
+	case lookupAgain:
+		p.ask(p.upstreams[e.id])
 		return
 	case crashNoticed:
 		p.noticeCrash(p.pods[e.id], int(e.gen))

@@ -59,7 +59,7 @@ func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
 	if status != 0 {
 		return ProbeResult{Status: status}, nil
 	}
-	if len(to.endpoints) == 0 {
+	if len(to.endpoints) == 0 || !p.probeKnows(from, s, to) {
 		return ProbeResult{Status: 504}, nil
 	}
 	at := rng.Below(rng.New(p.cfg.Seed, "dataplane/probe/endpoint").Bits(r.Seq), uint64(len(to.endpoints)))
@@ -70,17 +70,32 @@ func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
 type prober struct {
 	mesh.Client
 	meshed bool
+	pod    *pod
+}
+
+// probeKnows reports whether the client's proxy knows the endpoints of a Service. A probe makes it
+// look them up.
+func (p *Plane) probeKnows(from prober, called, to *meshService) bool {
+	if !p.cfg.ColdProxies || from.pod == nil || !from.meshed {
+		return true
+	}
+	u := p.upstream(from.pod, to)
+	if !u.asked {
+		u.asked, u.called = true, called
+		p.ask(u)
+	}
+	return u.lookup.Known()
 }
 
 // probeClient returns the client of a probe: a stranger, or the first pod of a client or service.
 func (p *Plane) probeClient(r ProbeRequest) (prober, error) {
 	if r.Client == "" {
 		stranger := mesh.Client{Identity: r.Identity, Addr: netip.AddrFrom4([4]byte{10, 43, 255, 1})}
-		return prober{stranger, r.Identity != ""}, nil
+		return prober{Client: stranger, meshed: r.Identity != ""}, nil
 	}
 	for _, d := range p.pods {
 		if !d.removed && (d.Model == nil && d.Deployment == r.Client || d.Model != nil && d.Service == r.Client) {
-			return prober{d.client(), d.Meshed}, nil
+			return prober{d.client(), d.Meshed, d}, nil
 		}
 	}
 	return prober{}, fmt.Errorf("dataplane: there is no client %q to probe from", r.Client)

@@ -152,6 +152,7 @@ func (p *Plane) attach(s *meshService) {
 	}
 	s.cache.reset(p, s)
 	p.endpointGeneration++
+	p.ruleGeneration++
 }
 
 func (p *Plane) newRule(s *meshService, number int, c *mesh.CompiledRule) *rule {

@@ -9,6 +9,8 @@ import (
 
 // proxy is a pod's view of a Service that it calls.
 type proxy struct {
+	// lookedUp is the generation of the rules whose backends were looked up.
+	lookedUp int
 	// recent caches the counters of recent rules; requests in flight may still use older ones.
 	recent []*routeStats
 }
@@ -70,6 +72,11 @@ type upstream struct {
 	// id is its index in Plane.upstreams.
 	id      int32
 	service *meshService
+	// lookup is how the proxy gets to know the endpoints, if it does not know every Service; asked is
+	// set once it has started.
+	lookup  mesh.Lookup
+	asked   bool
+	lookups uint64
 	// called is the Service whose client sent to it last.
 	called *meshService
 	// waiting hops wait for an endpoint.
@@ -114,7 +121,11 @@ func (p *Plane) refresh(u *upstream, called *meshService) {
 	}
 	u.generation = p.endpointGeneration
 	u.Configure(p.now, called.policy.Accrual)
-	u.Set(p.now, u.service.keys)
+	keys := u.service.keys
+	if p.cfg.ColdProxies && !u.lookup.Answer(len(keys)) {
+		keys = nil
+	}
+	u.Set(p.now, keys)
 }
 
 func (u *upstream) edge(from, to *pod) *edge {

@@ -61,7 +61,7 @@ func (p *Plane) recover(u *upstream) {
 func (p *Plane) unpark() {
 	for i := 0; i < len(p.upstreams); i++ {
 		u := p.upstreams[i]
-		if !u.FailsFast() && len(u.waiting) == 0 {
+		if !u.FailsFast() && len(u.waiting) == 0 && (!u.asked || u.lookup.Known()) {
 			continue
 		}
 		p.refresh(u, u.called)
