@@ -326,6 +326,9 @@ func TestFailfast(t *testing.T) {
 	if got := ask(t, s.http, "GET", "/", ""); got.status != 504 {
 		t.Errorf("%+v", got)
 	}
+	if got := ask(t, s.http, "GET", "/", ""); got.status != 503 { // at once
+		t.Errorf("the second request got %d, want 503", got.status)
+	}
 	text, err := s.client.admin("/metrics")
 	if err != nil || !strings.Contains(text, `outbound_http_errors_total{error="failfast"} `) ||
 		!strings.Contains(text, `error="FAIL_FAST"`) {

@@ -64,8 +64,9 @@ type outboundRequest struct {
 	// meshRequest is the request for matching routes, nil until it is needed.
 	meshRequest *mesh.Request
 	start       time.Duration
-	// deadline is when waiting for a backend ends.
+	// deadline is when waiting for a backend ends; waited is set once that has begun.
 	deadline time.Duration
+	waited   bool
 	// failed is the last attempt that could not connect.
 	failed *failure
 }
@@ -203,10 +204,14 @@ func (r *router) queue(j *outboundRequest, c choice, now time.Duration) choice {
 		// a request arrives.
 		return r.fail(j, now)
 	}
-	if c.stats.failfast || now >= j.deadline {
+	switch {
+	case c.stats.failfast && !j.waited:
+		return r.refuse(j, c, http.StatusServiceUnavailable, mesh.ErrorLoadShed, "all backends fail fast")
+	case c.stats.failfast || now >= j.deadline:
 		c.stats.failfast = true
 		return r.refuse(j, c, http.StatusGatewayTimeout, mesh.ErrorFailFast, "no backend is available")
 	}
+	j.waited = true
 	c.wait, c.changed, c.until = true, r.changed, r.nextRetry(c.rule, now, j.deadline)
 	return c
 }
