@@ -34,9 +34,9 @@ demo: build ## Play the first scenario twice: against naive guardrails, and agai
 test: ## Run all tests
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' ./...
 
-test-long: ## Check the outcome of every scenario on 20 seeds, a few minutes
+test-long: ## Check the outcome of every scenario on 20 seeds and 20 check seeds, a few minutes
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v \
-	  -run '^TestLibrary$$' ./lab/cluster/sim -seeds 20
+	  -run '^Test(Library|CheckSeeds)$$' ./lab/cluster/sim -seeds 20
 	COALMINE_SEEDS=20 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v \
 	  -run '^Test(Cheats|Solved)$$' ./lab/run/trial
 

@@ -69,6 +69,7 @@ func margins(t *testing.T, name string) (solution, harm, naive int) {
 	}
 	for line := range strings.Lines(string(text)) {
 		row := strings.NewReplacer("|", " ", "`", "", "%", "").Replace(line)
+		row = strings.Join(strings.Fields(row), " ")
 		if n, _ := fmt.Sscanf(row, name+" %d %d %d", &solution, &harm, &naive); n == 3 {
 			return solution, harm, naive
 		}

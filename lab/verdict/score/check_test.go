@@ -39,10 +39,11 @@ func TestConfirm(t *testing.T) {
 		"all pass": {card(0), score.Check{Practice: 3, Planned: 20, Seeds: checked(20, 0)}, score.ExitPassed, 100,
 			"passed on 3 practice seeds, 20 of 20 check seeds (95 % interval 83 % to 100 %): 3 of 3 caught", 0, true},
 		"two of twenty miss": {card(0), score.Check{Practice: 3, Planned: 20, Seeds: checked(20, 2)},
-			score.ExitPassed, 100, "passed on 3 practice seeds, 18 of 20 check seeds (95 % interval 68 % to 98.8 %)", 101, true},
+			score.ExitPassed, 100, "passed on 3 practice seeds, 18 of 20 check seeds (95 % interval 68 % to 98.8 %)",
+			101, true},
 		"three of twenty miss": {card(0), score.Check{Practice: 1, Planned: 20, Seeds: checked(20, 3)},
-			score.ExitMissed, 50, "passed on 1 practice seed, but only 17 of 20 check seeds (95 % interval 62 % to 96.8 %), of which 18 " +
-				"have to pass; the worst is 102: promoted", 102, false},
+			score.ExitMissed, 50, "passed on 1 practice seed, but only 17 of 20 check seeds " +
+				"(95 % interval 62 % to 96.8 %), of which 18 have to pass; the worst is 102: promoted", 102, false},
 		"one of nine misses": {card(0), score.Check{Practice: 1, Planned: 9, Seeds: checked(9, 1)},
 			score.ExitMissed, 50, "of which 9 have to pass", 100, false},
 		"none were asked for": {card(0), score.Check{Practice: 3}, score.ExitPassed, 100,
