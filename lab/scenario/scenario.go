@@ -139,6 +139,9 @@ type MinEvidence struct {
 	// FailedChecks of metrics that a rollback needs to count as caught: a gate may refuse a release,
 	// but it does not measure it.
 	FailedChecks int
+	// Status is the status of the responses that the fault causes, 0 if it does not matter: only
+	// metrics that tell them from successful ones count as Checks.
+	Status int
 }
 
 // RubricItem is one line of the score card.

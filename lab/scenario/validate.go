@@ -265,6 +265,9 @@ func (v *validator) rubric() {
 			v.add(fieldPath{"rubric", "minEvidence", least.field}, "is %d: write 0 or more", least.n)
 		}
 	}
+	if s := r.MinEvidence.Status; s != 0 && (s < 300 || s > 599) {
+		v.add(fieldPath{"rubric", "minEvidence", "status"}, "is %d: write a status from 300 to 599", s)
+	}
 	v.knownAll(fieldPath{"rubric", "preconditions"}, "precondition", r.Preconditions, preconditions[:])
 }
 

@@ -161,6 +161,8 @@ type MinEvidence struct {
 	Checks int `yaml:"checks,omitempty"`
 	// FailedChecks of metrics that a rollback needs to count as caught.
 	FailedChecks int `yaml:"failedChecks,omitempty"`
+	// Status of responses; only metrics that tell them from successful ones count as checks.
+	Status int `yaml:"status,omitempty"`
 }
 
 // Vary is a parameter that check runs draw by their seed, from a range that does not change the

@@ -128,6 +128,26 @@ func TestFailedChecks(t *testing.T) {
 	}
 }
 
+// A promotion counts as delivered only if metrics could have noticed the responses of the fault.
+func TestEvidenceOfStatus(t *testing.T) {
+	value := 100.0
+	for promQL, want := range map[string]score.Verdict{
+		`sum(inbound_http_authz_deny_total{deployment="` + script.Service + `"})`: score.Promoted,
+		`sum(response_total{deployment="` + script.Service + `"})`:                score.Unmeasured,
+	} {
+		s := rolling("healthy").Canary("Progressing", 20, 0).Traffic(20)
+		for range 3 {
+			s.Traffic(5).Add(event.Query{Asker: script.Service, PromQL: promQL, Value: &value})
+		}
+		s.Canary("Promoting", 100, 0).Canary("Succeeded", 0, 0).Traffic(5).Complete()
+		r := rubric
+		r.MinEvidence = scenario.MinEvidence{Checks: 3, Status: 403}
+		if j := score.Judge(timeline.Build(s.Events()), r); j.Verdict != want {
+			t.Errorf("%s: %s (%s), want %s", promQL, j.Verdict, j.Reason, want)
+		}
+	}
+}
+
 func TestMinimumEvidence(t *testing.T) {
 	r := rubric
 	for want, least := range map[score.Verdict]scenario.MinEvidence{

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,12 @@ type Preconditions struct {
 	MTLS, Policy, RollbackDrill Moment
 	// Server and Authorization are the learner's Linkerd policy objects.
 	Server, Authorization Moment
+}
+
+// Measured is a query of the Canary's metrics and in how many ticks it had a value.
+type Measured struct {
+	PromQL string
+	Ticks  int
 }
 
 // Experiment holds the annotations of the Canary, as they were written.
@@ -91,10 +98,23 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 	}
 	if f.Value != nil && f.Error == "" {
 		count(&t.MeasuredTicks, &t.measure)
+		t.countMeasured(f.PromQL)
 	}
 	if !QueryPassed(f) {
 		count(&t.FailedTicks, &t.failing)
 	}
+}
+
+// countMeasured counts a query that had a value. Copies of the timeline keep their counts.
+func (t *Timeline) countMeasured(promQL string) {
+	t.Measured = slices.Clone(t.Measured)
+	for i := range t.Measured {
+		if t.Measured[i].PromQL == promQL {
+			t.Measured[i].Ticks++
+			return
+		}
+	}
+	t.Measured = append(t.Measured, Measured{PromQL: promQL, Ticks: 1})
 }
 
 func (t *Timeline) foldApplied(f event.Applied, at Moment) {

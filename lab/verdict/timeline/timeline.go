@@ -97,6 +97,8 @@ type Timeline struct {
 	// MeasuredTicks counts the ticks of Flagger's control loop in which a metric of the Canary had
 	// a value, from the canary's first request to the decision.
 	MeasuredTicks int
+	// Measured has these ticks by query.
+	Measured []Measured
 	// FailedTicks counts the ticks of the same time in which a check of a metric failed, with a value
 	// out of its range or without one.
 	FailedTicks int
