@@ -66,9 +66,9 @@ func (p *page) harm(c score.Card) {
 	if h.Unguarded != nil {
 		scale = max(scale, *h.Unguarded)
 	}
-	p.harmBar("unguarded", h.Unguarded, scale, h.Unguarded, warn)
+	p.harmBar("unguarded", h.Unguarded, scale, h.Unguarded, plain)
 	p.harmBar("yours", &h.Learner, scale, h.Unguarded, harmStyle(h))
-	p.harmBar("reference", h.Reference, scale, h.Unguarded, blue)
+	p.harmBar("reference", h.Reference, scale, h.Unguarded, reference)
 	p.harmBar("ideal alarm", h.Bound, scale, h.Unguarded, faint)
 	for _, note := range model.HarmNotes(c) {
 		p.wrapped(3, faint, note)
@@ -170,9 +170,9 @@ func (p *page) hint(indent int, text string) {
 	for n, l := range wrap(text, p.width-indent-3) {
 		arrow := "  "
 		if n == 0 {
-			arrow = p.in(blue, "→ ")
+			arrow = p.in(accent, "→ ")
 		}
-		p.line(strings.Repeat(" ", indent), arrow, p.in(blue, l))
+		p.line(strings.Repeat(" ", indent), arrow, p.in(accent, l))
 	}
 }
 

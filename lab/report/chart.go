@@ -27,7 +27,7 @@ func (p *page) chart(c score.Card) {
 	p.line("         ", p.in(faint, g.labels()))
 	for row := chartRows - 1; row >= 0; row-- {
 		before, after := g.row(row)
-		p.line("   ", p.in(faint, chartLabel(row)), p.in(blue, before), p.in(bad, after))
+		p.line("   ", p.in(faint, chartLabel(row)), p.in(canary, before), p.in(bad, after))
 	}
 	p.line(p.in(faint, "        └"+g.axis()))
 	p.line("         ", g.markers(p.paint))
@@ -158,7 +158,7 @@ func moments(r score.Row) []moment {
 	}
 	return []moment{
 		{r.FirstBad, '▲', bad, "first bad request"},
-		{r.Detection, '◆', warn, noticed},
+		{r.Detection, '◆', good, noticed},
 		{r.Abort, '■', good, over},
 		{r.Promoted, '★', plain, "promoted to everyone"},
 	}

@@ -134,7 +134,7 @@ func TestColorChangesNothingElse(t *testing.T) {
 		t.Fatal("no colour")
 	}
 	bare := coloured
-	for _, code := range []string{"0", "1", "2", "31", "32", "33", "36"} {
+	for _, code := range []string{"0", "1", "2", "31", "32", "33", "34", "35", "36"} {
 		bare = strings.ReplaceAll(bare, "\x1b["+code+"m", "")
 	}
 	var lines []string

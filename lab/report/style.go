@@ -7,14 +7,17 @@ type paint bool
 // lost without colours.
 type style string
 
+// Styles. Those with a colour are in package palette, too, which says what they mean.
 const (
-	plain style = ""
-	bold  style = "1"
-	faint style = "2"
-	good  style = "32"
-	warn  style = "33"
-	bad   style = "31"
-	blue  style = "36"
+	plain     style = ""
+	bold      style = "1"
+	faint     style = "2"
+	good      style = "32"
+	warn      style = "33"
+	bad       style = "31"
+	canary    style = "35"
+	reference style = "34"
+	accent    style = "36" // can be acted on
 )
 
 func (p paint) in(t style, s string) string {

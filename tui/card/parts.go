@@ -108,13 +108,13 @@ func (c *Card) writeHarm(p *page) {
 			}
 		})
 	}
-	style := theme.Bad // as in the deck: red is harm that users had, amber what they were spared
+	style := theme.Bad
 	if h.Learner == 0 {
 		style = theme.Good
 	}
-	bar("unguarded", h.Unguarded, theme.Warn)
+	bar("unguarded", h.Unguarded, theme.Unguarded)
 	bar("yours", &h.Learner, style)
-	bar("reference", h.Reference, theme.Info)
+	bar("reference", h.Reference, theme.Reference)
 	bar("ideal alarm", h.Bound, theme.Muted)
 	for _, note := range model.HarmNotes(*c.trial.Card) {
 		p.wrapped(3, theme.Muted, note)

@@ -123,8 +123,8 @@ func (d *Deck) harmLines(f *frame, k chartKind, sel series.Selection, dots int, 
 		return []chart.Line{guarded}
 	}
 	shift := o.Timeline().Released.At - f.rec.Timeline().Released.At
-	unguarded := chart.Line{Points: points(o, sel, f.at+shift, from+shift, to+shift, dots, k.value), Style: theme.Warn,
-		Dotted: true}
+	unguarded := chart.Line{Points: points(o, sel, f.at+shift, from+shift, to+shift, dots, k.value),
+		Style: theme.Unguarded, Dotted: true}
 	for i := range unguarded.Points {
 		unguarded.Points[i].From -= shift
 		unguarded.Points[i].To -= shift

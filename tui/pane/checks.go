@@ -58,7 +58,7 @@ func noChecksText(s recording.State) string {
 func drawCheck(a canvas.Area, y int, c recording.Check) int {
 	r, style := '✓', theme.Good
 	if c.Failed() {
-		r, style = '✗', theme.Bad
+		r, style = '✗', theme.Warn
 	}
 	a.Rune(0, y, style|theme.Bold, r)
 	value := Value(c.Query)

@@ -41,7 +41,7 @@ func Cohorts(a canvas.Area, s recording.State, unguarded *Comparison) {
 		row(a, y, s.HarmBy[name], scale, theme.Bad)
 		if unguarded != nil {
 			a.Text(2, y+1, theme.Muted, "unguarded")
-			row(a, y+1, without[name], scale, theme.Warn)
+			row(a, y+1, without[name], scale, theme.Unguarded)
 		}
 	}
 }

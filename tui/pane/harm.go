@@ -42,7 +42,7 @@ func Harm(a canvas.Area, s recording.State, unguarded *Comparison) {
 		chart.Bar(a, 21, y, a.Width()-21, float64(n)/scale, s)
 	}
 	bar(1, "so far", n, style)
-	bar(2, "unguarded", now, theme.Warn)
+	bar(2, "unguarded", now, theme.Unguarded)
 	a.Text(0, 3, theme.Muted, canvas.Truncate(fmt.Sprintf("%s by the end without guardrails",
 		format.Number(end)), a.Width()))
 }

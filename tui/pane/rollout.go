@@ -46,11 +46,11 @@ func phaseText(s recording.State) (string, theme.Style) {
 	case event.PhaseWaiting, event.PhaseWaitingPromotion:
 		return fmt.Sprintf("waiting for a gate, with %s at %d %%", v, s.Share), theme.Warn
 	case event.PhasePromoting:
-		return "promoting: updating the primary to " + v, theme.Info
+		return "promoting: updating the primary to " + v, theme.Plain
 	case event.PhaseFinalising:
-		return "finalising: all traffic moves to the primary", theme.Info
+		return "finalising: all traffic moves to the primary", theme.Plain
 	case event.PhaseSucceeded:
-		return "promoted: all traffic on " + v, theme.Info
+		return "promoted: all traffic on " + v, theme.Plain
 	case event.PhaseFailed:
 		return "rolled back: all traffic on " + s.Run.Baseline, theme.Good
 	}
@@ -106,7 +106,7 @@ func failures(a canvas.Area, y int, s recording.State) {
 	if c.Threshold <= most {
 		for i := range c.Threshold {
 			if i < c.FailedChecks {
-				x = a.Rune(x, y, theme.Bad, '■')
+				x = a.Rune(x, y, theme.Warn, '■')
 			} else {
 				x = a.Rune(x, y, theme.Muted, '□')
 			}

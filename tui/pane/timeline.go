@@ -30,7 +30,7 @@ func MarkerSymbol(k series.MarkerKind) (rune, theme.Style) {
 	case series.MarkerRemoved:
 		return '✗', theme.Bad
 	case series.MarkerPromoting, series.MarkerPromoted:
-		return '★', theme.Info
+		return '★', theme.Plain
 	}
 	return '·', theme.Muted
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	uv "github.com/charmbracelet/ultraviolet"
 	"github.com/charmbracelet/x/ansi"
+
+	"coalmine/lab/format/palette"
 )
 
 // Style is a foreground, a background and [Bold], combined by |.
@@ -27,6 +29,8 @@ const (
 	Info              // neutral facts
 	Canary            // the new version
 	Primary           // the old version
+	Reference         // the run under the scenario's solution
+	Unguarded         // the run without guardrails
 	foregrounds       // their number
 )
 
@@ -103,19 +107,28 @@ func foreground(s Style) look {
 	case Accent:
 		return look{0x7dcfff, 0x0b66a8, uv.Style{Fg: ansi.Cyan}, nil}
 	case Good:
-		return look{0x7ddc8a, 0x1a7f37, uv.Style{Fg: ansi.Green}, nil}
+		return meaning(palette.Good(), ansi.Green, nil)
 	case Warn:
-		return look{0xf0c674, 0x8f5a00, uv.Style{Fg: ansi.Yellow}, ansi.Magenta}
+		return meaning(palette.Warn(), ansi.Yellow, ansi.Magenta)
 	case Bad:
-		return look{0xff7b86, 0xc01f2f, uv.Style{Fg: ansi.Red}, nil}
+		return meaning(palette.Bad(), ansi.Red, nil)
 	case Info:
 		return look{0xa9b4ff, 0x4a4fc4, uv.Style{Fg: ansi.Blue}, nil}
 	case Canary:
-		return look{0xffd24a, 0x9a6700, uv.Style{Fg: ansi.Yellow}, ansi.Magenta}
+		return meaning(palette.Canary(), ansi.Magenta, ansi.BrightMagenta)
 	case Primary:
-		return look{0x6cb6ff, 0x0a58ca, uv.Style{Fg: ansi.Cyan}, nil}
+		return meaning(palette.Primary(), ansi.Cyan, nil)
+	case Reference:
+		return meaning(palette.Reference(), ansi.Blue, nil)
+	case Unguarded:
+		return meaning(palette.Unguarded(), nil, nil)
 	}
 	return look{}
+}
+
+// meaning is the look of a colour that all views share.
+func meaning(c palette.Color, basic, basicLight color.Color) look {
+	return look{c.Dark, c.Light, uv.Style{Fg: basic}, basicLight}
 }
 
 func background(s Style) look {

@@ -24,6 +24,7 @@ func rules() []rule {
 		{pkg: "loadgen/pacer", imports: []string{"loadgen/heap"}},
 		{pkg: "lab/event"},
 		{pkg: "lab/format"},
+		{pkg: "lab/format/palette"},
 		{pkg: "lab/digest"},
 		{pkg: "lab/input/yamlpos"},
 		{pkg: "lab/progress"},
@@ -171,7 +172,7 @@ func rules() []rule {
 func views(more ...string) []string {
 	return append([]string{"lab/verdict/score", "lab/verdict/timeline", "lab/verdict/series", "lab/verdict/narrative",
 		"lab/verdict/timelinetest",
-		"lab/event", "lab/format", "lab/scenario", "lab/input/yamlpos"}, more...)
+		"lab/event", "lab/format", "lab/format/palette", "lab/scenario", "lab/input/yamlpos"}, more...)
 }
 
 // nevers are packages that must not reach others over any number of imports.

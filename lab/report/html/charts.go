@@ -99,7 +99,7 @@ func signOf(k series.MarkerKind) (sign, class string, ok bool) {
 	case series.MarkerHarm:
 		return "▲", "bad", true
 	case series.MarkerDetected:
-		return "◆", "warn", true
+		return "◆", "good", true
 	case series.MarkerFailedCheck, series.MarkerRefused:
 		return "✗", "warn", true
 	case series.MarkerRollback:
@@ -196,7 +196,7 @@ func (p *chartSet) harm() chart {
 	for _, x := range []struct {
 		class, name string
 		t           *timeline.Timeline
-	}{{"none", "unguarded", p.run.Unguarded}, {"best", "reference", p.run.Reference}, {"canary", "yours", t}} {
+	}{{"none", "unguarded", p.run.Unguarded}, {"best", "reference", p.run.Reference}, {"bad", "yours", t}} {
 		if x.t == nil || !x.t.Released.Happened() {
 			continue
 		}

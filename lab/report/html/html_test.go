@@ -15,6 +15,7 @@ import (
 	xhtml "golang.org/x/net/html"
 	"pgregory.net/rapid"
 
+	"coalmine/lab/format/palette"
 	"coalmine/lab/report/html"
 	"coalmine/lab/report/model"
 	"coalmine/lab/report/reporttest"
@@ -299,13 +300,29 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-func checkContrast(t *testing.T, palette int, colours map[string]float64, pair string, least float64) {
+// A colour means the same in every view.
+func TestColorsAreThePalette(t *testing.T) {
+	data, err := os.ReadFile("style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	palettes := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(string(data), -1)
+	for _, c := range palette.All() {
+		for i, want := range []uint32{c.Light, c.Dark} {
+			if line := fmt.Sprintf("--%s: #%06x;", c.Name, want); !strings.Contains(palettes[i][1], line) {
+				t.Errorf("palette %d of the style sheet lacks %s", i, line)
+			}
+		}
+	}
+}
+
+func checkContrast(t *testing.T, number int, colours map[string]float64, pair string, least float64) {
 	t.Helper()
 	front, back, _ := strings.Cut(pair, "/")
 	a, ok1 := colours[front]
 	b, ok2 := colours[back]
 	if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); !ok1 || !ok2 || ratio < least {
-		t.Errorf("palette %d: %s has a contrast of %.2f, want %.1f", palette, pair, ratio, least)
+		t.Errorf("palette %d: %s has a contrast of %.2f, want %.1f", number, pair, ratio, least)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"coalmine/lab/format"
+	"coalmine/lab/format/palette"
 	"coalmine/lab/report/model"
 	"coalmine/lab/verdict/narrative"
 	"coalmine/lab/verdict/score"
@@ -99,6 +100,7 @@ type page struct {
 	Scorecard []model.Measure
 	Played    []pair
 	Real      string
+	Colors    []palette.Color
 }
 
 type pair struct{ Name, Value string }
@@ -171,7 +173,7 @@ type row struct {
 func newPage(t *model.Trial) *page {
 	p := &page{Title: t.Card.Title, Verdict: t.Verdict(), Notes: t.AllNotes(), Single: t.Single != nil,
 		Files:     manifests(t),
-		Scorecard: t.Scorecard(), Real: model.Provenance(t.Card.Players)}
+		Scorecard: t.Scorecard(), Real: model.Provenance(t.Card.Players), Colors: palette.All()}
 	if c := t.Card; c.MaxPoints > 0 {
 		p.Points = fmt.Sprintf("%d of %d points", c.Points, c.MaxPoints)
 	}

@@ -93,7 +93,7 @@ func checkRows(w model.Check, r model.Run, a anchors) checkRow {
 		if !r.Faulty() {
 			x.Severity = narrative.Bad
 		}
-	case w.Blind() && !w.Gate:
+	case w.Blind() && !w.Gate: // as in the explanation
 		x.Sign, x.Severity = "○", narrative.Bad
 		if r.Row.Verdict.Good() {
 			x.Severity = narrative.Info
@@ -134,7 +134,11 @@ func (p *page) addHarm(t *model.Trial) {
 		p.Harm = append(p.Harm, b)
 	}
 	add("unguarded", "none", c.Harm.Unguarded)
-	add("yours", "canary", &c.Harm.Learner)
+	yours := "bad"
+	if c.Harm.Learner == 0 {
+		yours = "good"
+	}
+	add("yours", yours, &c.Harm.Learner)
 	add("reference", "best", c.Harm.Reference)
 	add("ideal alarm", "bound", c.Harm.Bound)
 	p.HarmText, p.HarmNotes = model.HarmText(c), model.CrossNotes(c)

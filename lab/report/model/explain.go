@@ -43,11 +43,15 @@ type Fact struct {
 	// Event is the event that it rests on, 0 for none.
 	Event    int                `json:"event,omitempty"`
 	Severity narrative.Severity `json:"-"`
+	// blind is set for a check that passed while users were hurt.
+	blind bool
 }
 
 // Sign is the symbol of a fact.
 func (f Fact) Sign() string {
 	switch {
+	case f.blind:
+		return "○"
 	case f.Kind == FactUsers || f.Kind == FactGuardrails:
 		return "▲"
 	case f.Severity == narrative.Good:
@@ -212,7 +216,9 @@ func checkFacts(r Run) []Fact {
 		case w.Gate && w.Blind():
 			blind = append(blind, checkFact(w, r, narrative.Info))
 		case w.Blind():
-			blind = append(blind, checkFact(w, r, narrative.Warning))
+			f := checkFact(w, r, narrative.Bad)
+			f.blind = true
+			blind = append(blind, f)
 		case !w.Gate && r.Timeline.FirstBad.Happened() && w.Hurting == 0:
 			f := checkFact(w, r, narrative.Warning)
 			f.Text = fmt.Sprintf("was last asked at %s, before any user was hurt", format.Clock(w.Last.At))
