@@ -149,7 +149,7 @@ func (p *Plan) findCohorts() {
 
 // MaxMatched is how many bytes of a field are matched; no field of a real client is longer, and the
 // lines of a log may be 64 KiB long.
-const MaxMatched = 1024
+const MaxMatched = 512
 
 // has reports whether all parts match somewhere in the line. The path is matched without its query.
 func (m matcher) has(l *accesslog.Line) bool {
@@ -211,7 +211,7 @@ const maxHeaderValue = 4096
 // isHeaderValue reports whether text from a log can be sent as the value of a header.
 func isHeaderValue(text string) bool {
 	return len(text) <= maxHeaderValue && text != "-" && strings.TrimSpace(text) == text &&
-		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+		!strings.ContainsFunc(text, isControl)
 }
 
 // line returns the log line of an arrival, or nil if the plan replays no log.

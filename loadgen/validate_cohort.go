@@ -171,7 +171,7 @@ func checkPairs(f *findings, path string, pairs []Pair, forbidden string) {
 		if !isToken(x.Name) {
 			f.add(fmt.Sprintf("%s[%d].name", path, i), "%q is not an HTTP token", x.Name)
 		}
-		if strings.ContainsAny(x.Value, forbidden) {
+		if strings.ContainsAny(x.Value, forbidden) || strings.ContainsFunc(x.Value, isControl) {
 			f.add(fmt.Sprintf("%s[%d].value", path, i),
 				"%q contains a character that is not allowed in a header", x.Value)
 		}
@@ -187,3 +187,7 @@ func isUnreserved(s string) bool {
 	}
 	return s != ""
 }
+
+// isControl reports whether a character is not allowed in the value of a header (RFC 9110, section
+// 5.5).
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

@@ -36,7 +36,7 @@ const (
 	// maxFactLine is the length of a line without traffic.
 	maxFactLine = 256 << 10
 	// maxKeys is the number of combinations of cohort, route, workload and version in one log.
-	maxKeys = 2000
+	maxKeys = 1000
 )
 
 // Read reads a log. If a line is malformed, it returns the events before it and an error with its

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -54,13 +56,13 @@ func isHostPort(text string) bool {
 }
 
 // tlsConfig returns which server certificates to accept, and the client's.
-func (o Options) tlsConfig() (*tls.Config, error) {
+func (o Options) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Target.Insecure}
 	if o.Target.Cert != "" || o.Target.Key != "" {
 		if o.Target.Cert == "" || o.Target.Key == "" {
 			return nil, input.New("write both, or neither", "--cert and --key belong together")
 		}
-		pair, err := tls.LoadX509KeyPair(o.path(o.Target.Cert), o.path(o.Target.Key))
+		pair, err := loadPair(ctx, o.path(o.Target.Cert), o.path(o.Target.Key))
 		if err != nil {
 			return nil, input.New("name PEM files with a certificate and its key", "--cert and --key: %w", err)
 		}
@@ -69,7 +71,7 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 	if o.Target.CA == "" {
 		return c, nil
 	}
-	data, err := os.ReadFile(o.path(o.Target.CA))
+	data, err := readPEM(ctx, o.path(o.Target.CA))
 	if err != nil {
 		return nil, input.New("", "--ca: %w", err)
 	}
@@ -78,4 +80,33 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 		return nil, input.New("name a PEM file with certificates", "--ca %s: contains no certificate", o.Target.CA)
 	}
 	return c, nil
+}
+
+func loadPair(ctx context.Context, certName, keyName string) (tls.Certificate, error) {
+	cert, err := readPEM(ctx, certName)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := readPEM(ctx, keyName)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// maxPEM limits the size of a file with certificates. That of all public authorities has a quarter.
+const maxPEM = 1 << 20
+
+// readPEM reads a file, or a pipe, until ctx ends.
+func readPEM(ctx context.Context, name string) ([]byte, error) {
+	f, err := openWaiting(ctx, name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
+	if err == nil && len(data) > maxPEM {
+		err = fmt.Errorf("%s: is over %d KiB", name, maxPEM>>10)
+	}
+	return data, err
 }

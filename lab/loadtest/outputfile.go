@@ -61,8 +61,7 @@ func newOutputFile(flag string, w io.Writer) *outputFile {
 	return &outputFile{flag: flag, w: w, Writer: bufio.NewWriterSize(w, 64<<10)}
 }
 
-// openWaiting opens a file. Opening a named pipe waits until something reads it, at most until ctx
-// ends.
+// openWaiting opens a file. Opening a named pipe waits for its other end, at most until ctx ends.
 func openWaiting(ctx context.Context, path string, mode int) (*os.File, error) {
 	type opened struct {
 		file *os.File
@@ -77,7 +76,7 @@ func openWaiting(ctx context.Context, path string, mode int) (*os.File, error) {
 	case o := <-done:
 		return o.file, o.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w while waiting for a reader of %s", context.Cause(ctx), path)
+		return nil, fmt.Errorf("%w while waiting for the other end of %s", context.Cause(ctx), path)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func (t *Test) executor(ctx context.Context) (executor, error) {
 		return nil, input.New("replay faster with --speed, or a part with --duration",
 			"the log takes %v to replay; a test may take at most %v", d.Round(time.Second), maxDuration)
 	}
-	a, err := t.attack()
+	a, err := t.attack(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (t *Test) executor(ctx context.Context) (executor, error) {
 }
 
 // attack returns the attack on the targets, without what receives the outcomes.
-func (t *Test) attack() (attack.Attack, error) {
+func (t *Test) attack(ctx context.Context) (attack.Attack, error) {
 	o := t.options.Target
 	a := attack.Attack{
 		Plan: t.plan, Shard: t.shard, Workers: o.Workers, Connections: o.Connections, Timeout: o.Timeout,
@@ -66,7 +67,7 @@ func (t *Test) attack() (attack.Attack, error) {
 	if a.Targets, err = t.targets(); err != nil {
 		return a, err
 	}
-	if a.TLS, err = t.options.tlsConfig(); err != nil {
+	if a.TLS, err = t.options.tlsConfig(ctx); err != nil {
 		return a, err
 	}
 	if a.Addresses, err = addresses(o.ConnectTo); err != nil {
@@ -157,6 +158,11 @@ func (t *Test) assignTargets(byService map[string]*url.URL) ([]*url.URL, error) 
 // ParseTarget parses the URL of --target.
 func ParseTarget(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
+	if err == nil && u.Port() != "" {
+		if port, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
+			return nil, input.New("write a port from 1 to 65535", "--target %q has an invalid port", text)
+		}
+	}
 	switch {
 	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.RawQuery == "" &&
 		u.Fragment == "":

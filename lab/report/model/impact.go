@@ -167,7 +167,7 @@ func Segments(r Run) (average Segment, segments []Segment) {
 		if index[at] == nil {
 			index[at] = &Segment{Cohort: k.Cohort, Route: k.Route}
 		}
-		c := t.SumSteady(func(l timeline.Key) bool { return l == k })
+		c := t.CountSteady(k)
 		if timeline.IsCanary(t.Run, k) {
 			index[at].Canary, average.Canary = index[at].Canary.Plus(c), average.Canary.Plus(c)
 		} else {

@@ -235,7 +235,7 @@ func harmedSegments(t *timeline.Timeline) []func(timeline.Key) bool {
 	var keeps []func(timeline.Key) bool
 	for _, k := range t.Keys() {
 		s := segment{k.Cohort, k.Route}
-		if seen[s] || k.Version != t.Run.Version || t.Sum(func(l timeline.Key) bool { return l == k }).Harm == 0 {
+		if seen[s] || k.Version != t.Run.Version || t.Count(k).Harm == 0 {
 			continue
 		}
 		seen[s] = true

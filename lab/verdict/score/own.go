@@ -33,7 +33,7 @@ func newBaseline(runs []*run) baseline {
 		}
 		for _, k := range r.Timeline.Keys() {
 			at := segment{k.Cohort, k.Route}
-			b[at] = b[at].Plus(r.Timeline.SumBefore(func(l timeline.Key) bool { return l == k }))
+			b[at] = b[at].Plus(r.Timeline.CountBefore(k))
 		}
 	}
 	return b
@@ -49,7 +49,7 @@ func ownHarm(t *timeline.Timeline, b baseline, keep func(timeline.Key) bool) int
 	counts := map[segment]timeline.Counts{}
 	for _, k := range t.Keys() {
 		at := segment{k.Cohort, k.Route}
-		counts[at] = counts[at].Plus(t.Sum(func(l timeline.Key) bool { return l == k }))
+		counts[at] = counts[at].Plus(t.Count(k))
 	}
 	harm := 0
 	for _, at := range slices.SortedFunc(maps.Keys(counts), segment.compare) {

@@ -136,11 +136,14 @@ func (t *Timeline) ActualShare() float64 {
 // Sum adds up the whole run's counts of the keys that keep accepts; nil keeps all.
 func (t *Timeline) Sum(keep func(Key) bool) Counts { return sum(t.counts, keep) }
 
-// SumBefore is [Timeline.Sum] over the seconds before the release.
-func (t *Timeline) SumBefore(keep func(Key) bool) Counts { return sum(t.before, keep) }
-
 // SumSteady is [Timeline.Sum] over the seconds that are well inside one step of the analysis.
 func (t *Timeline) SumSteady(keep func(Key) bool) Counts { return sum(t.steady, keep) }
+
+// Count returns the counts of one key; CountBefore those before the release, CountSteady those of
+// the seconds of [Timeline.SumSteady].
+func (t *Timeline) Count(k Key) Counts       { return t.counts[k] }
+func (t *Timeline) CountBefore(k Key) Counts { return t.before[k] }
+func (t *Timeline) CountSteady(k Key) Counts { return t.steady[k] }
 
 func sum(m map[Key]Counts, keep func(Key) bool) Counts {
 	var s Counts
