@@ -30,9 +30,8 @@ func newLoadCommand(env *Env) *cobra.Command {
 		Use:   "load WORKLOAD",
 		Short: "Send a workload to real services and report every response",
 		Long: "Send a workload to real services, using vegeta, and report every response by cohort, route and " +
-			"serving version. WORKLOAD is a scenario, a workload of the library or a workload file; with --replay " +
-			"it may be " +
-			"omitted.\n\n" +
+			"serving version. WORKLOAD is a scenario, a workload of the library, a workload file, or a URL that is " +
+			"requested 50 times per second unless --rate says otherwise; with --replay it may be omitted.\n\n" +
 			"The same seed always sends the same requests of the same users in the same order. Latency counts from " +
 			"the time for which a request was planned, so a server that stalls cannot hide it. With --target sim the " +
 			"same plan is sent to the simulated services in virtual time.\n\n" +
@@ -43,6 +42,7 @@ func newLoadCommand(env *Env) *cobra.Command {
 coalmine load hidden-segment --target http://127.0.0.1:8080 --duration 30s
 coalmine load hidden-segment --target sim --version v2-faulty --duration 30s
 coalmine load browse --target http://127.0.0.1:8080 --objective 'cohort=premium route=/checkout p99<500ms'
+coalmine load http://127.0.0.1:8080/api/items --rate 100 --duration 30s
 coalmine load --replay access.log --speed 2 --target http://127.0.0.1:8080
 coalmine load hidden-segment --plan-only --duration 10s`,
 		Args: between(0, "WORKLOAD"),
@@ -85,7 +85,7 @@ func (env *Env) load(ctx context.Context, name string, f loadFlags) error {
 	if f.planOnly {
 		return test.WritePlan(ctx, env.Out)
 	}
-	if notice := loadNotice(test.Plan(), f.Target.URLs); notice != "" && !f.Target.Simulated() {
+	if notice := loadNotice(test.Plan(), test.Targets()); notice != "" && !f.Target.Simulated() {
 		fmt.Fprintln(env.Err, notice)
 	}
 	progress := newLoadProgress(env, test, f.Target.Simulated())

@@ -19,6 +19,7 @@ const (
 
 func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
 	flags.Float64Var(&o.Rate, "rate", 0, "send `N` requests per second instead of the workload's curve")
+	flags.StringVar(&o.Method, "method", "", "send `METHOD` to a URL (default GET)")
 	flags.DurationVar(&o.Duration, "duration", 0, "send for this `TIME` (default 1m, or the length of a replayed log)")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed `N` of the plan")
 	flags.StringVar(&o.Shard, "shard", "", "send only part `I/N` of the plan")
@@ -65,9 +66,9 @@ func addOutputFlags(flags *pflag.FlagSet, o *loadtest.OutputOptions) {
 func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 	p, t := f.Plan, f.Target
 	switch {
-	case name == "" && p.Replay == "":
-		return errors.New("WORKLOAD is missing: name a scenario, a workload or a workload file, or give an access " +
-			"log with --replay")
+	case name == "" && p.Replay == "" && (len(t.URLs) != 1 || !loadtest.IsURL(t.URLs[0])):
+		return errors.New("WORKLOAD is missing: name a URL, a scenario, a workload or a workload file, or give an " +
+			"access log with --replay")
 	case flags.Changed("rate") && !(p.Rate > 0 && p.Rate <= maxLoadRate):
 		return fmt.Errorf("--rate is %g: write a number of requests per second, over 0 and up to %d", p.Rate,
 			maxLoadRate)
@@ -87,7 +88,7 @@ func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 		return fmt.Errorf("--wait is %v: write a time over 0", t.Wait)
 	case f.asJSON && f.Output.OnStdout():
 		return errors.New("--json and - both write to standard output: name a file")
-	case len(t.URLs) == 0 && !f.planOnly:
+	case len(t.URLs) == 0 && !f.planOnly && !loadtest.IsURL(name):
 		return errors.New("--target is missing: write the URL of the services, or sim for the simulated ones")
 	case t.Version != "" && !t.Simulated():
 		return errors.New("--version is for --target sim: real servers have the version that they run (see coalmine " +

@@ -23,10 +23,10 @@ type Test struct {
 	gauge      attack.Gauge
 }
 
-// New makes the plan of a scenario, a workload of the library or a workload file. The name may be
-// empty if the options name an access log. Errors of the user's input are of type [input.Error].
+// New makes the plan of a scenario, a workload of the library or a workload file. The name may
+// be a URL, or empty if the options name an access log or a URL. Errors of the user's input are of type [input.Error].
 func New(name string, o Options) (*Test, error) {
-	src, err := openSource(name, o)
+	src, o, err := openSource(name, o)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +91,9 @@ func (t *Test) Notes() []string {
 
 // Expected returns the expected number of requests of the shard.
 func (t *Test) Expected() float64 { return t.plan.Expected() / float64(max(t.shard.Count, 1)) }
+
+// Targets returns the targets as the options, or the URL in place of a workload, name them.
+func (t *Test) Targets() []string { return t.options.Target.URLs }
 
 // Gauge counts the requests in flight while the test runs on real servers.
 func (t *Test) Gauge() *attack.Gauge { return &t.gauge }

@@ -29,6 +29,8 @@ type PlanOptions struct {
 	// Duration of the plan; 0 is [DefaultDuration], or the length of a replayed log.
 	Duration time.Duration
 	Seed     uint64
+	// Method of the requests if a URL is named in place of a workload; "" is GET.
+	Method string
 	// Shard is the part I/N of the plan to send; "" is the whole plan.
 	Shard string
 	// Replay is the path of an access log to take the requests from; "" for none.

@@ -35,13 +35,22 @@ type source struct {
 	router   *loadgen.Router
 }
 
-// openSource finds the source of a name and applies the options.
-func openSource(name string, o Options) (*source, error) {
-	s, err := findSource(name, o)
-	if err != nil {
-		return nil, err
+// openSource finds the source of a name and applies the options, which it completes.
+func openSource(name string, o Options) (s *source, full Options, err error) {
+	switch {
+	case IsURL(name) && o.Plan.Replay != "":
+		return nil, o, input.New("write --target URL", "a log is replayed to a target")
+	case IsURL(name) || name == "" && o.Plan.Replay == "":
+		o, s, err = o.quick(name)
+	case o.Plan.Method != "":
+		return nil, o, input.New("remove it, or name a URL", "--method is for a URL in place of a workload")
+	default:
+		s, err = findSource(name, o)
 	}
-	return s, s.apply(o.Plan)
+	if err != nil {
+		return nil, o, err
+	}
+	return s, o, s.apply(o.Plan)
 }
 
 // findSource looks for a file, then for a workload, then for a scenario.
