@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // inboundRouteStats counts the admitted requests to a route of a Server. All clients share it
@@ -12,7 +13,9 @@ type inboundRouteStats struct {
 	proxy    *Proxy
 	labels   []Label
 	requests Counter
-	statuses []routeStatus
+	// request and response have the same values here: the proxies take no time.
+	request, response Histogram
+	statuses          []routeStatus
 }
 
 func (p *Proxy) inboundRouteStats(v Verdict) inboundRouteStats {
@@ -20,11 +23,17 @@ func (p *Proxy) inboundRouteStats(v Verdict) inboundRouteStats {
 		v.Route.labels("route"))
 	return inboundRouteStats{
 		proxy: p, labels: labels, requests: p.reg.Counter(p.owner, "inbound_http_requests_total", labels...),
+		// The bounds are those of outbound metrics, the other way round (linkerd2-proxy,
+		// linkerd/app/inbound/src/metrics.rs).
+		request:  p.reg.Histogram(p.owner, "inbound_http_request_duration_seconds", p.reg.bounds.response, labels...),
+		response: p.reg.Histogram(p.owner, "inbound_http_response_duration_seconds", p.reg.bounds.request, labels...),
 	}
 }
 
-// response counts a response; 0 is a connection that broke.
-func (s *inboundRouteStats) response(status int) {
+// answered counts a response; 0 is a connection that broke.
+func (s *inboundRouteStats) answered(status int, latency time.Duration) {
+	s.request.Observe(latency.Seconds())
+	s.response.Observe(latency.Seconds())
 	for i := range s.statuses {
 		if s.statuses[i].status == status {
 			s.statuses[i].total.Inc()

@@ -196,12 +196,16 @@ func (in *Inbound) Request(now time.Duration) {
 
 // Response counts a response of the pod.
 func (in *Inbound) Response(now time.Duration, status int, latency time.Duration) {
-	in.route.response(status)
+	in.route.answered(status, latency)
 	in.response(now, status, latency)
 }
 
 // Failed counts a request whose connection to the pod's process broke. The client gets a 500.
-func (in *Inbound) Failed(now time.Duration) { in.fail(now) }
+func (in *Inbound) Failed(now time.Duration) {
+	in.fail(now)
+	in.route.answered(0, 0)
+	in.errored()
+}
 
 // Destination is a pod that a client's proxy sends to, as described by service discovery.
 type Destination struct {

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,18 @@ type Limiter struct {
 	total      bucket
 	overrides  []bucket
 	identities map[string]*bucket
+}
+
+// Follow returns the limiter for a limit: the same while the limit is the same, a new one after a
+// change, or nil without a limit.
+func (l *Limiter) Follow(limit *RateLimit) *Limiter {
+	switch {
+	case limit == nil:
+		return nil
+	case l != nil && reflect.DeepEqual(l.limit, limit):
+		return l
+	}
+	return NewLimiter(limit)
 }
 
 // NewLimiter returns a limiter that has admitted nothing yet.

@@ -42,6 +42,8 @@ type client struct {
 	recorder *mesh.Proxy
 	table    *mesh.Table
 	pools    map[poolKey]*pool
+	// used is when the proxy last had a request for a Service.
+	used     map[mesh.ServicePort]time.Duration
 	order    []*pool
 	routes   map[string]*mesh.RouteStats
 	backends map[string]*mesh.BackendStats
@@ -68,8 +70,9 @@ type pool struct {
 func (c *cluster) newClient(name string, i int) *client {
 	x := &client{
 		c: c, name: name, meshed: name != "outsider", self: mesh.Client{Addr: address(2, i+1)}, table: &mesh.Table{},
-		pools: map[poolKey]*pool{}, routes: map[string]*mesh.RouteStats{}, backends: map[string]*mesh.BackendStats{},
-		outs: map[string]*mesh.Outbound{}, budgets: map[string]*mesh.Budget{}, frozen: map[string]*mesh.Table{},
+		pools: map[poolKey]*pool{}, used: map[mesh.ServicePort]time.Duration{}, routes: map[string]*mesh.RouteStats{},
+		backends: map[string]*mesh.BackendStats{},
+		outs:     map[string]*mesh.Outbound{}, budgets: map[string]*mesh.Budget{}, frozen: map[string]*mesh.Table{},
 	}
 	if x.meshed {
 		x.self.Identity = mesh.Identity(name, namespace)
@@ -118,6 +121,7 @@ func servicePort(s *corev1.Service) mesh.ServicePort {
 // asked for.
 func (x *client) pool(parent, backend mesh.ServicePort) *pool {
 	k := poolKey{parent, backend}
+	x.forgetIdle(parent)
 	if p := x.pools[k]; p != nil {
 		return p
 	}
@@ -126,6 +130,23 @@ func (x *client) pool(parent, backend mesh.ServicePort) *pool {
 	x.order = append(x.order, p)
 	x.ask(p)
 	return p
+}
+
+// discoveryIdle is after how long without requests a proxy forgets a Service and all that it has for
+// it (linkerd2-proxy, linkerd/app/src/env.rs, DEFAULT_OUTBOUND_DISCOVERY_IDLE_TIMEOUT).
+const discoveryIdle = 5 * time.Second
+
+// forgetIdle drops the pools of a Service that was not used for long.
+func (x *client) forgetIdle(parent mesh.ServicePort) {
+	if last, ok := x.used[parent]; ok && x.c.now-last > discoveryIdle {
+		x.order = slices.DeleteFunc(x.order, func(p *pool) bool {
+			if p.key.parent == parent {
+				delete(x.pools, p.key)
+			}
+			return p.key.parent == parent
+		})
+	}
+	x.used[parent] = x.c.now
 }
 
 func (x *client) ask(p *pool) {

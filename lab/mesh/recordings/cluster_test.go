@@ -61,9 +61,7 @@ func newCluster(seed uint64) *cluster {
 		created: map[string]int{}, clients: map[string]*client{}, table: &mesh.Table{},
 	}
 	c.apply(baseManifests())
-	for _, p := range c.pods {
-		p.setReady(true)
-	}
+	c.pass(podStart + 500*time.Millisecond)
 	for i, name := range []string{"client", "stranger", "outsider"} {
 		c.clients[name] = c.newClient(name, i)
 	}
@@ -249,11 +247,24 @@ func (c *cluster) reconcilePolicies() {
 	for _, o := range all[guardrail.NetworkAuthentication](c, "NetworkAuthentication", guardrail.LinkerdGroup) {
 		add(o)
 	}
+	for _, o := range all[guardrail.HTTPLocalRateLimitPolicy](c, "HTTPLocalRateLimitPolicy", guardrail.LinkerdGroup) {
+		add(o)
+	}
+	for _, group := range []string{guardrail.LinkerdGroup, "gateway.networking.k8s.io"} {
+		for _, o := range all[gatewayv1.HTTPRoute](c, "HTTPRoute", group) {
+			add(o)
+		}
+	}
 	policies, err := k8s.Policies(list)
 	if err != nil {
 		panic(err)
 	}
 	c.policies = policies
+	for _, p := range c.pods {
+		for _, g := range p.gatekeepers {
+			g.policy = nil
+		}
+	}
 }
 
 // reconcileDeployments starts and removes pods.

@@ -1,25 +1,60 @@
 package recordings
 
 import (
+	"fmt"
+	"net/http"
 	"net/netip"
 
 	"coalmine/lab/mesh"
 )
 
-// admit returns the status with which the pod's proxy turns a request away, or 0.
-func (p *pod) admit(from mesh.Client, port int, q *call) int {
-	v := p.c.policies.Probe(p.workload(), port, from, q.method, q.url.Path)
-	if v.Allowed {
-		return 0
-	}
-	p.inbound(from, port, q).Denied()
-	return 403
+// gatekeeper is what a pod's proxy enforces on one port.
+type gatekeeper struct {
+	policy  *mesh.PortPolicy
+	limiter *mesh.Limiter
 }
 
-// inbound returns the counters for a client.
-func (p *pod) inbound(from mesh.Client, port int, q *call) *mesh.Inbound {
-	v := p.c.policies.Probe(p.workload(), port, from, q.method, q.url.Path)
-	key := from.Identity + v.Server.Name + v.Route.Name + v.Authz.Name
+// gatekeeper returns the policy in force for a port.
+func (p *pod) gatekeeper(port int) *gatekeeper {
+	g := p.gatekeepers[port]
+	if g == nil {
+		g = &gatekeeper{}
+		p.gatekeepers[port] = g
+	}
+	if g.policy == nil {
+		g.policy = p.c.policies.ForPort(p.workload(), port)
+		g.limiter = g.limiter.Follow(g.policy.Limit())
+	}
+	return g
+}
+
+// admit asks the pod's proxy about a request: for its counters, which are nil on an opaque port, and
+// the status with which the proxy turns the request away, or 0.
+func (p *pod) admit(from mesh.Client, port int, q *call) (*mesh.Inbound, int) {
+	g := p.gatekeeper(port)
+	v := g.policy.Decide(from, &mesh.Request{Method: q.method, Host: hostname(q.host), Path: q.url.Path,
+		Query: q.url.RawQuery, Headers: q.headers})
+	if g.policy.Opaque() {
+		return nil, v.Status
+	}
+	in := p.inbound(from, port, v)
+	if !v.Allowed {
+		in.Denied()
+		return in, v.Status
+	}
+	if g.limiter != nil {
+		if scope := g.limiter.Take(p.c.now, from.Identity); scope != "" {
+			in.Limited(g.policy.Limit(), scope)
+			return in, http.StatusTooManyRequests
+		}
+	}
+	in.Request(p.c.now)
+	return in, 0
+}
+
+// inbound returns the counters for a client and a verdict.
+func (p *pod) inbound(from mesh.Client, port int, v mesh.Verdict) *mesh.Inbound {
+	key := fmt.Sprint(from.Identity, v.Server, v.Route, v.Authz)
 	if p.inbounds[key] == nil {
 		p.inbounds[key] = p.recorder.Inbound(netip.AddrPortFrom(p.addr, uint16(port)), from, v)
 	}

@@ -35,7 +35,7 @@ func play(r recording, seed uint64) ([]played, *cluster, error) {
 		c.apply(fmt.Sprintf(leftServer, name))
 	}
 	c.apply(r.Manifests)
-	c.pass(3 * time.Second)
+	c.pass(settle)
 	var results []played
 	for _, s := range r.Steps {
 		if err := c.change(s); err != nil {
@@ -105,9 +105,12 @@ func (c *cluster) change(s step) error {
 		return nil
 	}
 	c.run(90*time.Second, func() bool { return c.settled() || strings.Contains(s.Kubectl, "scale") })
-	c.pass(3 * time.Second)
+	c.pass(settle)
 	return nil
 }
+
+// settle is the pause after a change, long enough for three probes of the kubelet.
+const settle = 3 * time.Second
 
 // words splits a command at spaces, but not within braces of JSON.
 func words(command string) []string {

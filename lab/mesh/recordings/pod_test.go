@@ -44,6 +44,8 @@ type pod struct {
 	broken   map[string]*brokenConn
 	recorder *mesh.Proxy
 	inbounds map[string]*mesh.Inbound
+	// gatekeepers are by port. Their policies are nil after a change.
+	gatekeepers map[int]*gatekeeper
 }
 
 type work struct{ done func(reply) }
@@ -68,7 +70,7 @@ func (c *cluster) startPod(d *appsv1.Deployment) *pod {
 		template: string(template), labels: d.Spec.Template.Labels, annotations: d.Spec.Template.Annotations,
 		ports: map[string]int{}, addr: address(1, id+1), account: d.Spec.Template.Spec.ServiceAccountName,
 		runs: true, byKey: map[string]int{}, working: map[*work]bool{}, broken: map[string]*brokenConn{},
-		inbounds: map[string]*mesh.Inbound{},
+		inbounds: map[string]*mesh.Inbound{}, gatekeepers: map[int]*gatekeeper{},
 	}
 	p.recorder = c.registry.Proxy(id, []mesh.Label{{Name: ofLabel, Value: d.Name}})
 	main := d.Spec.Template.Spec.Containers[0]
@@ -120,12 +122,12 @@ func (p *pod) probeLater() {
 		}
 		kubelet := mesh.Client{Addr: address(0, 1)}
 		probe := &call{method: "GET", url: &url.URL{Path: "/healthz"}}
-		if status := p.admit(kubelet, p.ports["http"], probe); status != 0 {
+		if in, status := p.admit(kubelet, p.ports["http"], probe); status != 0 {
 			p.failedProbes++
 		} else {
-			in := p.inbound(kubelet, p.ports["http"], probe)
-			in.Request(p.c.now)
-			in.Response(p.c.now, 200, time.Millisecond)
+			if in != nil {
+				in.Response(p.c.now, 200, time.Millisecond)
+			}
 			p.failedProbes = 0
 			p.becomeReady()
 		}
@@ -169,17 +171,16 @@ func (p *pod) exit() {
 func (p *pod) receive(from mesh.Client, port int, q *call, done func(reply)) *work {
 	w := &work{}
 	w.done = done
-	if status := p.admit(from, port, q); status != 0 {
+	in, status := p.admit(from, port, q)
+	if status != 0 {
 		p.c.after(p.c.noise(), func() { w.done(reply{status: status}) })
 		return w
 	}
-	in := p.inbound(from, port, q)
-	in.Request(p.c.now)
 	start := p.c.now
 	finish := func(r reply) {
 		delete(p.working, w)
 		switch {
-		case q.canceled():
+		case q.canceled() || in == nil:
 		case r.broken:
 			in.Failed(p.c.now)
 		default:

@@ -173,10 +173,7 @@ func (e *edge) decide(p *Plane, h *hop) *inbound {
 func (p *Plane) portPolicy(d *pod) *mesh.PortPolicy {
 	if d.policyGeneration != p.policyGeneration || d.portPolicy == nil {
 		d.portPolicy, d.policyGeneration = p.policies.ForPort(d.policy, d.Port), p.policyGeneration
-		d.limiter = nil
-		if l := d.portPolicy.Limit(); l != nil {
-			d.limiter = mesh.NewLimiter(l)
-		}
+		d.limiter = d.limiter.Follow(d.portPolicy.Limit())
 	}
 	return d.portPolicy
 }
