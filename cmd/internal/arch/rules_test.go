@@ -55,7 +55,7 @@ func rules() []rule {
 		{pkg: "lab/guardrail", kubernetes: true, imports: []string{"lab/digest", "lab/input/spelling", "lab/event",
 			"lab/scenario", "lab/input/yamlpos", "lab/guardrail/admission"}},
 		{pkg: "lab/guardrail/lint", kubernetes: true,
-			imports: []string{"lab/event", "lab/guardrail", "lab/input/yamlpos"}},
+			imports: []string{"lab/event", "lab/guardrail", "lab/input/yamlpos", "lab/mesh", "lab/mesh/k8s"}},
 		{pkg: "lab/guardrail/guardrailtest"},
 		{pkg: "lab/mesh/recordings"}, // tests only, which may import everything
 		{pkg: "lab/mesh", imports: []string{"loadgen/rng", "lab/event"}},

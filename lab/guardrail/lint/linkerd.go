@@ -40,6 +40,12 @@ func linkerdRules() []Rule {
 		{Name: "open-authorization", object: checkOpenAuthorization,
 			Why:    "An AuthorizationPolicy without required authentications admits everybody.",
 			Source: "recorded, policy-unknown-ref"},
+		{Name: "no-probe-route", object: checkProbeRoute,
+			Why: "A Server with an HTTPRoute has no default route for the kubelet's probes: pods whose probe " +
+				"no route admits " +
+				"become unready.",
+			Source: "recorded, policy-route-noprobes; linkerd2 " +
+				"policy-controller/k8s/index/src/inbound/index.rs, http_routes"},
 		{Name: "opaque-http", object: checkOpaqueHTTP,
 			Why: "On an opaque port proxies forward bytes: routes do not apply to a Service's, and servers count no " +
 				"requests on a Server's.",

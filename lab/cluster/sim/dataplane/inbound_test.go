@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"coalmine/lab/cluster/sim/dataplane"
 	"coalmine/lab/event"
 	"coalmine/lab/mesh"
 )
@@ -141,5 +142,28 @@ func TestOpaqueServerCountsNoRequests(t *testing.T) {
 	in := s.series("__name__", "response_total", "direction", "inbound", "deployment", "backend-primary")
 	if got.Errors != 0 || out == 0 || in != 0 {
 		t.Errorf("%+v, outbound %g, inbound %g", got, out, in)
+	}
+}
+
+// TestAdmitsAsksForEveryRoute denies one of three routes: a client of the service is not admitted
+// then, and a stranger is.
+func TestAdmitsAsksForEveryRoute(t *testing.T) {
+	s := open(t, nil)
+	client := dataplane.ProbeRequest{Client: "frontend", Pod: "backend-primary-0"}
+	stranger := dataplane.ProbeRequest{Identity: mesh.Identity("nobody", "develop"), Pod: "backend-primary-0"}
+	for name, x := range map[string]struct {
+		policies         mesh.Policies
+		client, stranger bool
+	}{
+		"open":          {openServer(), true, true},
+		"route for pay": {withRoute(openServer(), "pay", "/pay"), false, true},
+		"closed":        {mesh.Policies{Default: mesh.Deny}, false, false},
+	} {
+		s.SetPolicies(x.policies)
+		got, reason, err := s.Admits(client)
+		other, _, otherErr := s.Admits(stranger)
+		if err != nil || otherErr != nil || got != x.client || other != x.stranger || !got && reason == "" {
+			t.Errorf("%s: client %v (%q, %v), stranger %v (%v)", name, got, reason, err, other, otherErr)
+		}
 	}
 }

@@ -66,6 +66,26 @@ func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
 	return p.probePod(from, to.endpoints[at], r), nil
 }
 
+// Admits reports whether a pod's proxy admits a client, for every kind of request in the traffic: a
+// route of a Server may be open to others than the Server is. A stranger is admitted if it is for any
+// of them. The reason says why a client is denied.
+func (p *Plane) Admits(r ProbeRequest) (bool, string, error) {
+	stranger, reason := r.Client == "", ""
+	for _, t := range p.templates {
+		r.Method, r.Path = t.method, t.path
+		result, err := p.Probe(r)
+		if err != nil {
+			return false, "", err
+		}
+		if v := result.Verdict; v.Allowed == stranger {
+			return v.Allowed, v.Reason, nil
+		} else if reason == "" {
+			reason = v.Reason
+		}
+	}
+	return !stranger, reason, nil
+}
+
 // prober is the client of a probe. Strangers have no pod.
 type prober struct {
 	mesh.Client
