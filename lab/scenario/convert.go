@@ -23,6 +23,9 @@ func fromV1alpha1(w *v1alpha1.Scenario) *Scenario {
 			Preconditions:     w.Spec.Rubric.Preconditions,
 		},
 	}
+	if w.Spec.Mesh != nil {
+		s.Mesh = new(Mesh(*w.Spec.Mesh))
+	}
 	for _, svc := range w.Spec.Services {
 		s.Services = append(s.Services, serviceFromV1alpha1(svc))
 	}

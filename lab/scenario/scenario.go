@@ -51,13 +51,19 @@ type Scenario struct {
 	// ColdProxies lets the sim's proxies get to know a canary as those of production do: up to a
 	// minute after its pods are ready.
 	ColdProxies bool
-	Timing      Timing
-	Rubric      Rubric
+	// Mesh says what becomes of the mesh; nil is nothing.
+	Mesh   *Mesh
+	Timing Timing
+	Rubric Rubric
 	// Vary lists the parameters that [Scenario.Draw] draws; Drawn has their values by name, and is
 	// nil in a scenario that was not drawn.
 	Vary  []Vary
 	Drawn map[string]float64
 }
+
+// Mesh says what becomes of the mesh during a run in the sim. Times are from the start of the run's
+// traffic on; 0 is the default, or never.
+type Mesh struct{ CertificateLife, IdentityDownAfter time.Duration }
 
 // Service is one of the demo services.
 type Service struct {

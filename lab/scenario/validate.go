@@ -77,6 +77,7 @@ func validate(s *Scenario) []finding {
 	v.traffic()
 	v.objectives()
 	v.documents(fieldPath{"environment"}, s.Environment)
+	v.mesh()
 	v.timing()
 	v.rubric()
 	v.vary()
@@ -219,6 +220,20 @@ func (v *validator) eachObjective() {
 		if o.Latency < 0 {
 			v.add(at.child("latency"), "is %v: write a duration above 0, or omit the field", o.Latency)
 		}
+	}
+}
+
+func (v *validator) mesh() {
+	m := v.scenario.Mesh
+	if m == nil {
+		return
+	}
+	if m.CertificateLife != 0 && m.CertificateLife < time.Minute {
+		v.add(fieldPath{"mesh", "certificateLife"}, "is %v: write at least 1m, proxies renew at most every 10s",
+			m.CertificateLife)
+	}
+	if m.IdentityDownAfter < 0 {
+		v.add(fieldPath{"mesh", "identityDownAfter"}, "is %v: write a duration above 0", m.IdentityDownAfter)
 	}
 }
 

@@ -44,6 +44,9 @@ func planeConfig(s *scenario.Scenario, plan *loadgen.Plan, start time.Time) data
 		Objective: func(route string) time.Duration { return service.LatencyObjective(s.Objectives, route) },
 		Start:     start, ColdProxies: s.ColdProxies,
 	}
+	if s.Mesh != nil {
+		cfg.CertificateLife, cfg.IdentityDownAfter = s.Mesh.CertificateLife, s.Mesh.IdentityDownAfter
+	}
 	for _, c := range s.Clients {
 		cfg.Clients = append(cfg.Clients, dataplane.Client{
 			Name: c.Name, Namespace: scenario.Namespace, ServiceAccount: c.ServiceAccount, Replicas: c.Replicas,

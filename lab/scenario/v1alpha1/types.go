@@ -60,11 +60,22 @@ type Spec struct {
 	Environment string `yaml:"environment,omitempty"`
 	// ColdProxies lets the sim's proxies get to know a canary as those of production do: up to a
 	// minute after its pods are ready. On a real cluster they do so anyway.
-	ColdProxies bool   `yaml:"coldProxies,omitempty"`
-	Timing      Timing `yaml:"timing"`
-	Rubric      Rubric `yaml:"rubric"`
+	ColdProxies bool `yaml:"coldProxies,omitempty"`
+	// Mesh says what becomes of the mesh itself during a run.
+	Mesh   *Mesh  `yaml:"mesh,omitempty"`
+	Timing Timing `yaml:"timing"`
+	Rubric Rubric `yaml:"rubric"`
 	// Vary lists parameters that check runs draw by their seed.
 	Vary []Vary `yaml:"vary,omitempty"`
+}
+
+// Mesh says what becomes of the mesh during a run. Only the sim plays it.
+type Mesh struct {
+	// CertificateLife is for how long a proxy's certificate is valid; default is 24h.
+	CertificateLife time.Duration `yaml:"certificateLife,omitempty"`
+	// IdentityDownAfter is when the service that issues certificates goes away, from the start of
+	// the run's traffic on: proxies get no certificates from then on, and new pods do not start.
+	IdentityDownAfter time.Duration `yaml:"identityDownAfter,omitempty"`
 }
 
 // Service is one of the demo services.

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,6 +32,11 @@ type Config struct {
 	DefaultService string
 	// Start is the wall time at time 0, for the expiry of certificates.
 	Start time.Time
+	// CertificateLife is that of the proxies' certificates; 0 is the default of an installation.
+	CertificateLife time.Duration
+	// IdentityDownAfter is when the identity service goes away, from the start of traffic on; 0 is
+	// never.
+	IdentityDownAfter time.Duration
 	// Shard is the part of the plan to play; the zero value is all of it.
 	Shard loadgen.Shard
 	// ColdProxies lets proxies look up the backends of a route when they first send to its Service. A
@@ -96,6 +102,7 @@ func New(c Config) (*Plane, error) {
 	if c.DefaultService == "" {
 		c.DefaultService = c.Service
 	}
+	c.CertificateLife = cmp.Or(c.CertificateLife, mesh.CertificateLife)
 	p := &Plane{
 		cfg:         c,
 		workload:    c.Plan.Workload(),

@@ -40,6 +40,8 @@ const (
 	resend
 	// kubeletProbe is a probe of a pod, whose number is id.
 	kubeletProbe
+	// certificateDue is when the proxy of a pod, whose number is id, asks for a certificate.
+	certificateDue
 )
 
 // timedEvent is what happens to a hop at some time.
@@ -48,7 +50,8 @@ type timedEvent struct {
 	// try is the attempt that attemptTimeout ends.
 	try uint8
 	// id and gen identify a hop; an event of an earlier generation is void. For slotReleased, id is
-	// the index of a held slot, for kubeletProbe that of a pod.
+	// the index of a held slot, for kubeletProbe and
+	// certificateDue that of a pod.
 	id  int32
 	gen uint32
 }

@@ -182,6 +182,9 @@ func (p *Plane) deliver(h *hop, e *edge) {
 
 // admit asks the pod's proxy, which answers the request if it turns it away.
 func (p *Plane) admit(h *hop, e *edge) bool {
+	if h.from.Meshed && !p.connect(h, e) {
+		return false
+	}
 	d, in := h.server, e.decide(p, h)
 	policy := d.portPolicy
 	switch {

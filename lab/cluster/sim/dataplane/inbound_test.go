@@ -7,6 +7,7 @@ import (
 	"coalmine/lab/cluster/sim/dataplane"
 	"coalmine/lab/event"
 	"coalmine/lab/mesh"
+	"coalmine/loadgen"
 )
 
 const linkerdGroup = "policy.linkerd.io"
@@ -165,5 +166,45 @@ func TestAdmitsAsksForEveryRoute(t *testing.T) {
 		if err != nil || otherErr != nil || got != x.client || other != x.stranger || !got && reason == "" {
 			t.Errorf("%s: client %v (%q, %v), stranger %v (%v)", name, got, reason, err, other, otherErr)
 		}
+	}
+}
+
+// TestCertificatesEnd plays what the recordings identity-down and certificate-expired show: open
+// connections go on when certificates have ended, new ones fail, and new pods do not start.
+func TestCertificatesEnd(t *testing.T) {
+	s := open(t, func(_ *loadgen.Workload, c *dataplane.Config) {
+		c.CertificateLife, c.IdentityDownAfter = 2*time.Minute, time.Minute
+	})
+	s.Advance(90 * time.Second)
+	s.canary() // its proxy gets no certificate
+	if changes := s.ReadinessChanges(); len(changes) != 1 || changes[0].Ready || changes[0].Pod != "backend-0" {
+		t.Errorf("a pod that starts without an identity service: %v", changes)
+	}
+	s.Advance(5 * time.Minute)
+	if got := sum(s.Cells()); got.N < 50000 || got.Bad-got.Slow != 0 {
+		t.Errorf("on open connections: %+v", got)
+	}
+	s.weigh(100)
+	s.Advance(5*time.Minute + 5*time.Second)
+	s.Cells()
+	s.Advance(6 * time.Minute)
+	if got := sum(s.Cells()); got.N == 0 || got.Errors != got.N {
+		t.Errorf("all requests to a pod that has not started: %+v", got)
+	}
+}
+
+// TestNewConnectionsFail ends the certificate of a pod before a client calls it for the first time.
+func TestNewConnectionsFail(t *testing.T) {
+	s := open(t, func(_ *loadgen.Workload, c *dataplane.Config) {
+		c.CertificateLife, c.IdentityDownAfter = 2*time.Minute, time.Minute
+	})
+	s.canary()
+	s.Advance(4 * time.Minute)
+	s.weigh(50)
+	s.Cells()
+	s.Advance(5 * time.Minute)
+	canary := sum(only(s.Cells(), onCanary))
+	if canary.N < 1000 || canary.Errors != canary.N || canary.ByMesh != canary.N {
+		t.Errorf("on new connections: %+v", canary)
 	}
 }

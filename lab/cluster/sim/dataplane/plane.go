@@ -151,8 +151,7 @@ func (p *Plane) dispatch(e timedEvent) {
 		p.noticeCrash(p.pods[e.id], int(e.gen))
 		return
 	}
-	if e.kind == kubeletProbe {
-		p.kubeletProbe(p.pods[e.id], e.gen)
+	if p.dispatchToPod(e) {
 		return
 	}
 	h := p.hops[e.id]

@@ -9,10 +9,6 @@ import (
 	"coalmine/lab/service"
 )
 
-// certificateLife is the lifetime of a proxy's certificate (linkerd2, values
-// identity.issuer.issuanceLifetime).
-const certificateLife = 24 * time.Hour
-
 // pod is a pod of a demo service, or one of a client.
 type pod struct {
 	Pod
@@ -22,6 +18,9 @@ type pod struct {
 	// down is set from a crash until the pod is ready again; restarts counts crashes.
 	down     bool
 	restarts int
+	// certificate is that of the pod's proxy; inInit is set while the pod waits for its first.
+	certificate mesh.Certificate
+	inInit      bool
 	// probes is the state of the kubelet's probes of the pod.
 	probes probes
 	// server works on requests. It is nil for clients and until the pod is first ready.
@@ -87,17 +86,19 @@ func (p *Plane) addPod(c Pod, serves bool) *pod {
 	if c.Meshed {
 		labels := mesh.PodLabels("linkerd-proxy", c.Namespace, c.Name, c.Deployment, c.Labels)
 		d.recorder = p.registry.Proxy(d.proxyOwner(), labels)
-		d.recorder.CertificateExpires(p.cfg.Start.Add(p.now + certificateLife))
 	}
 	p.pods = append(p.pods, d)
 	p.podsByName[c.Name] = d
+	if c.Meshed {
+		p.certify(d)
+	}
 	return d
 }
 
 // SetReady makes a pod ready; its uptime counts from at. It restarts a pod that was killed.
 func (p *Plane) SetReady(name string, at time.Duration) {
 	d := p.podsByName[name]
-	if d == nil || d.Model == nil || d.ready {
+	if d == nil || d.Model == nil || d.ready || !p.initialized(d) {
 		return
 	}
 	switch {

@@ -88,6 +88,7 @@ type upstream struct {
 type edge struct {
 	server           *pod
 	out              *mesh.Outbound // nil for a client without a proxy
+	connected        bool           // by mTLS
 	in               *inbound
 	policyGeneration int
 }

@@ -1,0 +1,78 @@
+package dataplane
+
+import (
+	"net/http"
+
+	"coalmine/lab/mesh"
+)
+
+// dispatchToPod plays an event of a pod. It reports whether the event is one.
+func (p *Plane) dispatchToPod(e timedEvent) bool {
+	switch e.kind {
+	case kubeletProbe:
+		p.kubeletProbe(p.pods[e.id], e.gen)
+	case certificateDue:
+		p.certify(p.pods[e.id])
+	default:
+		return false
+	}
+	return true
+}
+
+// identityUp reports whether the identity service issues certificates.
+func (p *Plane) identityUp() bool {
+	return p.cfg.IdentityDownAfter == 0 || p.cursor == nil || p.now < p.trafficStart+p.cfg.IdentityDownAfter
+}
+
+// certify asks for a certificate of a pod's proxy, and plans when it asks again. A pod that waited
+// for its first one starts then.
+func (p *Plane) certify(d *pod) {
+	if d.removed {
+		return
+	}
+	issued := p.identityUp()
+	d.certificate.Refresh(p.now, p.cfg.CertificateLife, issued)
+	p.events.add(d.certificate.NextRefresh(), certificateDue, int32(d.id), 0)
+	if issued {
+		d.recorder.CertificateExpires(p.cfg.Start.Add(d.certificate.Expires()))
+	}
+	if issued && d.inInit {
+		d.inInit = false
+		p.SetReady(d.Name, p.now)
+		p.readiness = append(p.readiness, Readiness{d.Name, d.ready})
+	}
+}
+
+// initialized reports whether a pod can start: its proxy needs a certificate first.
+func (p *Plane) initialized(d *pod) bool {
+	if !d.Meshed || d.server != nil || d.certificate.Usable(p.now) {
+		return true
+	}
+	if !d.inInit {
+		d.inInit = true
+		p.readiness = append(p.readiness, Readiness{d.Name, false})
+	}
+	return false
+}
+
+// connect makes the mTLS connection of a client's proxy to a pod's. Once made it is kept, whatever
+// becomes of the certificates. Without one the client's proxy answers; that it waits 3 s for an
+// endpoint first is left out.
+func (p *Plane) connect(h *hop, e *edge) bool {
+	if e.connected {
+		return true
+	}
+	status := 0
+	switch mesh.Connect(p.now, &h.from.certificate, &e.server.certificate) {
+	case mesh.HandshakeRefused:
+		status = http.StatusServiceUnavailable
+	case mesh.HandshakeBroken:
+		status = http.StatusBadGateway
+	default:
+		e.connected = true
+		return true
+	}
+	h.byMesh = true
+	p.returnResponse(h, status)
+	return false
+}
