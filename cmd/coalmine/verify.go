@@ -14,8 +14,7 @@ import (
 )
 
 func newVerifyCommand(env *Env) *cobra.Command {
-	var asJSON bool
-	var from string
+	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify RUNDIR",
 		Short: "Play a recorded trial again and compare it with its logs",
@@ -31,19 +30,28 @@ func newVerifyCommand(env *Env) *cobra.Command {
 coalmine verify handed-in --json
 coalmine verify handed-in --scenario ./my-scenario`,
 		Args: exactly("RUNDIR"),
-		RunE: func(cmd *cobra.Command, args []string) error { return env.verify(cmd.Context(), args[0], from, asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error { return env.verify(cmd.Context(), args[0], f) },
 	}
-	cmd.Flags().StringVar(&from, "scenario", "", "`DIR` of the scenario, if it is not in the library: it has the "+
-		"solution that was played")
-	jsonFlag(cmd, &asJSON)
+	cmd.Flags().IntVar(&f.checkSeeds, "check-seeds", folder.MaxCheckSeeds, "play at most `N` of the check seeds "+
+		"again, picked at random")
+	cmd.Flags().StringVar(&f.scenario, "scenario", "", "`DIR` of the scenario, if it is not in the library: it has "+
+		"the solution that was played")
+	jsonFlag(cmd, &f.asJSON)
 	return cmd
 }
 
-func (env *Env) verify(ctx context.Context, dir, from string, asJSON bool) error {
-	o := verify.Options{Player: env.Player, Workers: env.Workers, Binary: folder.Binary{Version: env.Version,
-		Digest: env.BinaryDigest()}}
-	if from != "" {
-		src, err := env.openScenario(from)
+// verifyFlags are the options of verify.
+type verifyFlags struct {
+	checkSeeds int
+	scenario   string
+	asJSON     bool
+}
+
+func (env *Env) verify(ctx context.Context, dir string, f verifyFlags) error {
+	o := verify.Options{Player: env.Player, Workers: env.Workers, CheckSeeds: f.checkSeeds,
+		Binary: folder.Binary{Version: env.Version, Digest: env.BinaryDigest()}}
+	if f.scenario != "" {
+		src, err := env.openScenario(f.scenario)
 		if err != nil {
 			return err
 		}
@@ -55,7 +63,7 @@ func (env *Env) verify(ctx context.Context, dir, from string, asJSON bool) error
 		return err
 	}
 	text, code := verified(r)
-	if asJSON {
+	if f.asJSON {
 		err = writeJSON(env.Out, struct {
 			Outcome string `json:"outcome"`
 			*verify.Result
@@ -78,7 +86,10 @@ func verified(r *verify.Result) (string, int) {
 		cmp.Or(r.Played.Version, "of unknown version"))
 	first, differs := r.Differs()
 	what := format.Plural(len(r.Runs), "run")
-	if n := len(r.Check); n > 0 {
+	switch n := len(r.Check); {
+	case n < r.CheckSeeds:
+		what += fmt.Sprintf(", %d of %s", n, format.Plural(r.CheckSeeds, "check seed"))
+	case n > 0:
 		what += ", " + format.Plural(n, "check seed")
 	}
 	switch {

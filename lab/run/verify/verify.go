@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -40,6 +41,8 @@ type Options struct {
 	// Scenario is the folder of the scenario that was played, for the solution in it; nil for a
 	// scenario of the library.
 	Scenario *scenario.Folder
+	// CheckSeeds is how many of the check seeds to play again at most, picked at random.
+	CheckSeeds int
 }
 
 // Result of a verification.
@@ -49,8 +52,10 @@ type Result struct {
 	// OtherVersion is set if that was another program than this one.
 	OtherVersion bool  `json:"other_version"`
 	Runs         []Run `json:"runs"`
-	// Check are the check seeds. Of their runs only digests were recorded.
-	Check []Run `json:"check,omitempty"`
+	// Check are the check seeds that were played again, of those that CheckSeeds counts. Of their
+	// runs only digests were recorded.
+	Check      []Run `json:"check,omitempty"`
+	CheckSeeds int   `json:"check_seeds,omitempty"`
 	// Remarks are those of the card.
 	Remarks []string `json:"remarks,omitempty"`
 }
@@ -107,7 +112,8 @@ func Folder(ctx context.Context, dir string, o Options) (*Result, error) {
 
 // check plays the check seeds again and compares their results, which have the digests of the logs.
 func (v *verifier) check(ctx context.Context, o Options) error {
-	recorded := v.recording.Manifest.Check
+	recorded := pick(v.recording.Manifest.Check, o.CheckSeeds)
+	v.result.CheckSeeds = len(v.recording.Manifest.Check)
 	if len(recorded) == 0 {
 		return nil
 	}
@@ -140,6 +146,19 @@ func (v *verifier) check(ctx context.Context, o Options) error {
 		}
 	}
 	return nil
+}
+
+// pick returns up to n of the check seeds, in their order. Nobody can know which, so any of them may
+// be found out.
+func pick(all []folder.CheckSeed, n int) []folder.CheckSeed {
+	if n >= len(all) {
+		return all
+	}
+	var picked []folder.CheckSeed
+	for _, i := range slices.Sorted(slices.Values(rand.Perm(len(all))[:max(n, 0)])) {
+		picked = append(picked, all[i])
+	}
+	return picked
 }
 
 // verifier plays runs again and compares each with its log.
