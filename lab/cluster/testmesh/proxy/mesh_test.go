@@ -323,15 +323,17 @@ func TestFailfast(t *testing.T) {
 	s.canary.Ready = false
 	s.tell(s.canary)
 	s.follow()
-	if got := ask(t, s.http, "GET", "/", ""); got.status != 504 {
+	if got := ask(t, s.http, "GET", "/", ""); got.status != 504 ||
+		!strings.HasSuffix(got.header.Get("L5d-Proxy-Error"), "service in fail-fast") {
 		t.Errorf("%+v", got)
 	}
-	if got := ask(t, s.http, "GET", "/", ""); got.status != 503 { // at once
-		t.Errorf("the second request got %d, want 503", got.status)
+	if got := ask(t, s.http, "GET", "/", ""); got.status != 503 ||
+		!strings.HasSuffix(got.header.Get("L5d-Proxy-Error"), "service unavailable") {
+		t.Errorf("after a request that waited in vain: %+v", got)
 	}
 	text, err := s.client.admin("/metrics")
 	if err != nil || !strings.Contains(text, `outbound_http_errors_total{error="failfast"} `) ||
-		!strings.Contains(text, `error="FAIL_FAST"`) {
+		!strings.Contains(text, `error="FAIL_FAST"`) || !strings.Contains(text, `error="LOAD_SHED"`) {
 		t.Errorf("%v\n%s", err, text)
 	}
 	s.canary.Ready = true

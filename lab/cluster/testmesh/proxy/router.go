@@ -141,7 +141,7 @@ func (r *router) choose(j *outboundRequest) choice {
 		}
 		rule := state.match(t, func() *mesh.Request { return j.toMesh(t) })
 		if rule == nil {
-			return choice{status: http.StatusNotFound, reason: "no route matches"}
+			return choice{status: http.StatusNotFound, reason: j.describe() + "no route"}
 		}
 		if c, ok := r.pick(j, state, t, rule); ok {
 			return c
@@ -187,7 +187,7 @@ func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *
 	}
 	c.backend = rule.backends[c.index]
 	if !c.backend.exists {
-		return r.refuse(j, c, http.StatusInternalServerError, "", "the backend "+c.backend.Name+" does not exist"), true
+		return r.refuse(j, c, http.StatusInternalServerError, "", "Service not found "+c.backend.Name), true
 	}
 	u := r.upstreamFor(c.backend, now)
 	c.load = u.balancer.Pick(now, r.endpointRNG.Bits(n))
@@ -196,8 +196,8 @@ func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *
 	return c, true
 }
 
-// queue decides on a request without an available backend: it waits, unless others have waited in
-// vain.
+// queue decides on a request without an available backend: it waits and gets a 504. Those that come
+// after another has waited in vain get a 503 at once.
 func (r *router) queue(j *outboundRequest, c choice, now time.Duration) choice {
 	if j.failed != nil && j.failed.endpoint.Identity == "" {
 		// Linkerd waits for meshed pods, to which it keeps connections; to others it connects when
@@ -206,14 +206,32 @@ func (r *router) queue(j *outboundRequest, c choice, now time.Duration) choice {
 	}
 	switch {
 	case c.stats.failfast && !j.waited:
-		return r.refuse(j, c, http.StatusServiceUnavailable, mesh.ErrorLoadShed, "all backends fail fast")
+		return r.refuse(j, c, http.StatusServiceUnavailable, mesh.ErrorLoadShed,
+			j.describe()+c.describe()+"service unavailable")
 	case c.stats.failfast || now >= j.deadline:
-		c.stats.failfast = true
-		return r.refuse(j, c, http.StatusGatewayTimeout, mesh.ErrorFailFast, "no backend is available")
+		if !c.stats.failfast {
+			c.stats.failfast = true
+			r.wake() // the others that wait
+		}
+		return r.refuse(j, c, http.StatusGatewayTimeout, mesh.ErrorFailFast,
+			j.describe()+c.describe()+"service in fail-fast")
 	}
 	j.waited = true
 	c.wait, c.changed, c.until = true, r.changed, r.nextRetry(c.rule, now, j.deadline)
 	return c
+}
+
+// describe says which Service a request is for, as Linkerd's errors do.
+func (j *outboundRequest) describe() string {
+	return fmt.Sprintf("logical service %v: ", connOf(j.request.Context()).dst)
+}
+
+// describe says which rule a request follows, as Linkerd's errors do.
+func (c *choice) describe() string {
+	if c.rule.Route == nil {
+		return "route default.http: "
+	}
+	return fmt.Sprintf("route HTTPRoute.%s.%s: ", c.rule.Route.Namespace, c.rule.Route.Name)
 }
 
 // fail answers a request whose last endpoint could not be connected to (linkerd2-proxy,
