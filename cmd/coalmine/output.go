@@ -52,6 +52,9 @@ func (t *textWriter) Write(p []byte) (int, error) {
 		if t.err == nil {
 			t.err = err
 		}
+		if errors.Is(err, syscall.EPIPE) {
+			return len(p), nil // nobody reads the rest, but a run must complete its files
+		}
 		return 0, err
 	}
 	return len(p), nil

@@ -64,6 +64,9 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 			if code := execute(t.Context(), th.Env, args); args[len(args)-1] != "--json" && code != want {
 				t.Errorf("%v: %v: exit code %d, want %d", err, args, code, want)
 			}
+			if text := th.err.String(); err == syscall.EPIPE && strings.Contains(text, "pipe") {
+				t.Errorf("%v: a pipe that closes early is an error: %s", args, text)
+			}
 		}
 	}
 }
