@@ -15,7 +15,7 @@ import (
 	"coalmine/tui/recording"
 )
 
-// liveText tells what happens in runs while they are played, a line for each event, and what a run
+// liveText prints the events of runs while they are played, a line for each, and what a run
 // waits for.
 type liveText struct {
 	mu sync.Mutex
@@ -51,7 +51,7 @@ func (l *liveLog) Write(e event.Event) {
 	}
 }
 
-// tell tells what is new. The last user hurt changes until the run has ended.
+// tell prints what is new. The last user hurt changes until the run has ended.
 func (l *liveLog) tell() {
 	told, harm := l.told, l.harm
 	for _, n := range l.rec.Narrative() {

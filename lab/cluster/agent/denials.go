@@ -20,7 +20,7 @@ import (
 )
 
 // watchDenials finds out whose doing the answers of proxies are. A 403 of Linkerd's proxy does not
-// name the workload that denied the request: the counters of the pods' proxies tell which do, and
+// name the workload that denied the request: the counters of the pods' proxies say which do, and
 // until they have risen, the policies in force. A 502, 503 or 504 is the release's doing while one
 // of its pods is down.
 func (a *Agent) watchDenials(ctx context.Context) error {
