@@ -284,7 +284,8 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		}},
 		{"workload-certificates", Failed, "backend-1",
 			set(certificateSeries, float64(noon.Unix()-1), map[string]string{"pod": "backend-1"})},
-		{"workload-certificates", Warning, "renewed", set(certificateSeries, float64(noon.Add(5*time.Hour).Unix()), nil)},
+		{"workload-certificates", Warning, "renewed",
+			set(certificateSeries, float64(noon.Add(5*time.Hour).Unix()), nil)},
 		{"control-plane", Failed, "0 of 1", replace(1, deployment(names.MeshNamespace, "linkerd-destination", 0))},
 		{"injector", Failed, "no CA bundle", func(f *fixture) {
 			f.objects[4].(*admissionv1.MutatingWebhookConfiguration).Webhooks[0].ClientConfig.CABundle = nil

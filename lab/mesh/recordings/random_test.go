@@ -113,8 +113,8 @@ spec:
 	for range 2 {
 		r.Steps = append(r.Steps, step{From: d.one("client", "stranger", "outsider"), Send: []send{{
 			Name: "q", Count: 12, Rate: 40, Concurrency: 4, Method: d.one("GET", "POST"), Body: d.IntN(2) * 100_000,
-			URL: "http://" + d.one("backend", "both", "backend.probe.svc") + d.one("/", "/a", "/?fail=1/2", "/?status=500",
-				"/?delay=50ms", "/?close=1"),
+			URL: "http://" + d.one("backend", "both", "backend.probe.svc") + d.one("/", "/a", "/?fail=1/2",
+				"/?status=500", "/?delay=50ms", "/?close=1"),
 		}}})
 	}
 	return r

@@ -37,8 +37,8 @@ type CheckSeed struct {
 	Logs map[string]string `json:"logs_sha256"`
 }
 
-// CheckSeeds returns n different seeds. They follow from what is played and a nonce, so that nobody who writes guardrails can know them, and anyone who has the
-// run folder can repeat them.
+// CheckSeeds returns n different seeds. They follow from what is played and a nonce, so that nobody
+// who writes guardrails can know them, and anyone who has the run folder can repeat them.
 func CheckSeeds(scenarioDigest, guardrailsDigest string, practice []uint64, nonce string, n int) []uint64 {
 	inputs := digest.Strings(scenarioDigest, guardrailsDigest, fmt.Sprint(practice), nonce)
 	var seeds []uint64

@@ -113,8 +113,8 @@ func (p *Plane) retry(h *hop, status int, err string) {
 	h.priorFaultHit = h.priorFaultHit || h.faultHit
 	*h = hop{
 		id: h.id, gen: h.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
-		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, try: h.try + 1, draws: h.draws, session: h.session,
-		item: h.item, rule: h.rule, priorFaultHit: h.priorFaultHit,
+		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, try: h.try + 1, draws: h.draws,
+		session: h.session, item: h.item, rule: h.rule, priorFaultHit: h.priorFaultHit,
 	}
 	p.events.add(p.now+h.rule.retry.Backoff(int(h.try), h.random(p.backingOff)), meshRetry, h.id, h.gen)
 }

@@ -94,7 +94,8 @@ func (h *hop) tag() uint64 { return uint64(h.gen)<<32 | uint64(uint32(h.id)) }
 
 // random returns random bits of the hop. Those of different attempts are independent.
 func (h *hop) random(s rng.Stream) uint64 {
-	return s.Bits((h.request.Seq*(maxDepth+1) + uint64(h.depth)) ^ uint64(h.request.Attempt)<<56 ^ uint64(h.allDraws())<<48)
+	return s.Bits((h.request.Seq*(maxDepth+1) + uint64(h.depth)) ^ uint64(h.request.Attempt)<<56 ^
+		uint64(h.allDraws())<<48)
 }
 
 // allDraws tells attempts by proxies apart: this hop's, and those of the hops before it. Those of up

@@ -38,7 +38,8 @@ func TestColdProxiesMeetTheCanaryLate(t *testing.T) {
 	if first < 132*time.Second || first > 143*time.Second {
 		t.Errorf("the canary got its first request at %v", first)
 	}
-	if got := s.series("__name__", "outbound_http_route_request_statuses_total", "error", mesh.ErrorFailFast); got < 50 {
+	got := s.series("__name__", "outbound_http_route_request_statuses_total", "error", mesh.ErrorFailFast)
+	if got < 50 {
 		t.Errorf("%g requests failed fast", got)
 	}
 }
