@@ -124,6 +124,9 @@ func cheats() map[string][]cheat {
 			{set: "testers-only", outcome: missed, says: "was promoted"},
 		},
 		"mtls-first": {
+			// Gates prove a policy before the first user; something has to look at what it does after.
+			{set: "gates-only-with-policy", outcome: rolledBack, says: "promoted after 0 checks"},
+			{set: "version+gates+policy", outcome: rolledBack, says: "promoted after 0 checks", lint: "reads-version"},
 			{set: "another-port", outcome: rolledBack, long: true},
 			// A wildcard admits every client that is meshed.
 			{set: "any-meshed-client", outcome: rolledBack},
@@ -143,11 +146,10 @@ func cheats() map[string][]cheat {
 			// A Server that admits everyone.
 			{set: "open-server", outcome: rolledBack},
 			// Another client is locked out of the primary.
-			{set: "primary-denied-for-mobile", outcome: hurtUsers, says: "your guardrails made"},
+			{set: "primary-denied-for-mobile", outcome: rolledBack, says: "promoted after 0 checks"},
 			{set: "primary-only", outcome: rolledBack, long: true},
 			{set: "stop-everything", outcome: rolledBack, long: true},
-			{set: "version-label", outcome: incomplete, says: "not checked before canary traffic",
-				lint: "reads-version"},
+			{set: "version-label", outcome: rolledBack, says: "promoted after 0 checks", lint: "reads-version"},
 		},
 	}
 }
