@@ -1,7 +1,6 @@
 package recordings
 
 import (
-	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -45,17 +44,30 @@ type client struct {
 	// used is when the proxy last had a request for a Service.
 	used     map[mesh.ServicePort]time.Duration
 	order    []*pool
-	routes   map[string]*mesh.RouteStats
-	backends map[string]*mesh.BackendStats
-	outs     map[string]*mesh.Outbound
+	routes   map[routeKey]*mesh.RouteStats
+	backends map[backendKey]*mesh.BackendStats
+	outs     map[outKey]*mesh.Outbound
 	budgets  map[string]*mesh.Budget
 	profile  profileStats
 	// frozen are Services whose rules the proxy does not change any more; see [mesh.CompiledRule.Broken].
 	frozen map[string]*mesh.Table
 }
 
-type poolKey struct {
-	parent, backend mesh.ServicePort
+type poolKey struct{ parent, backend mesh.ServicePort }
+
+type routeKey struct {
+	parent mesh.ServicePort
+	route  string
+}
+
+type backendKey struct {
+	routeKey
+	backend mesh.ServicePort
+}
+
+type outKey struct {
+	pod, port int
+	via       mesh.ServicePort
 }
 
 // pool is what the proxy has for a backend.
@@ -70,9 +82,9 @@ type pool struct {
 func (c *cluster) newClient(name string, i int) *client {
 	x := &client{
 		c: c, name: name, meshed: name != "outsider", self: mesh.Client{Addr: address(2, i+1)}, table: &mesh.Table{},
-		pools: map[poolKey]*pool{}, used: map[mesh.ServicePort]time.Duration{}, routes: map[string]*mesh.RouteStats{},
-		backends: map[string]*mesh.BackendStats{},
-		outs:     map[string]*mesh.Outbound{}, budgets: map[string]*mesh.Budget{}, frozen: map[string]*mesh.Table{},
+		pools: map[poolKey]*pool{}, used: map[mesh.ServicePort]time.Duration{}, routes: map[routeKey]*mesh.RouteStats{},
+		backends: map[backendKey]*mesh.BackendStats{}, outs: map[outKey]*mesh.Outbound{},
+		budgets: map[string]*mesh.Budget{}, frozen: map[string]*mesh.Table{},
 	}
 	if x.meshed {
 		x.self.Identity = mesh.Identity(name, namespace)
@@ -193,12 +205,16 @@ func (x *client) drain(p *pool) {
 }
 
 // policyOf returns what a Service says to the proxy.
-func policyOf(s *corev1.Service) mesh.ServicePolicy {
+func (c *cluster) policyOf(s *corev1.Service) *mesh.ServicePolicy {
+	if p := c.servicePolicies[s]; p != nil {
+		return p
+	}
 	policy, err := k8s.ServicePolicy(s, int(s.Spec.Ports[0].Port))
 	if err != nil {
 		panic(err)
 	}
-	return policy
+	c.servicePolicies[s] = &policy
+	return &policy
 }
 
 // send sends a request and calls done with what comes back.
@@ -212,7 +228,7 @@ func (x *client) send(q *call, done func(reply)) {
 		x.sendDirect(s, q, done)
 		return
 	}
-	switch policyOf(s).Protocol {
+	switch x.c.policyOf(s).Protocol {
 	case mesh.ProtocolOpaque:
 		x.sendDirect(s, q, done)
 		return
@@ -271,9 +287,8 @@ func (x *client) route(table *mesh.Table, s *corev1.Service, q *call, done func(
 		}
 	}
 	e := &exchange{x: x, service: s, parent: port, rule: rule, request: q, received: x.c.now, done: done}
-	policy := policyOf(s)
-	e.policy = policy
-	e.timeouts, e.retry = rule.Limits(&policy)
+	e.policy = x.c.policyOf(s)
+	e.timeouts, e.retry = rule.Limits(e.policy)
 	e.attempt()
 }
 
@@ -286,7 +301,7 @@ func hostname(host string) string {
 const logical = "logical service 10.x.x.x:80: "
 
 func (x *client) routeStats(parent mesh.ServicePort, r *mesh.Route) *mesh.RouteStats {
-	k := fmt.Sprint(parent, routeName(r))
+	k := routeKey{parent, routeName(r)}
 	if x.routes[k] == nil {
 		x.routes[k] = x.recorder.Route(parent, r)
 	}
@@ -301,7 +316,7 @@ func routeName(r *mesh.Route) string {
 }
 
 func (x *client) backendStats(parent mesh.ServicePort, r *mesh.Route, to mesh.ServicePort) *mesh.BackendStats {
-	k := fmt.Sprint(parent, routeName(r), to)
+	k := backendKey{routeKey{parent, routeName(r)}, to}
 	if x.backends[k] == nil {
 		x.backends[k] = x.recorder.Backend(parent, r, to)
 	}
@@ -309,7 +324,7 @@ func (x *client) backendStats(parent mesh.ServicePort, r *mesh.Route, to mesh.Se
 }
 
 func (x *client) out(to *pod, port int, via mesh.ServicePort) *mesh.Outbound {
-	k := fmt.Sprint(to.id, port, via)
+	k := outKey{to.id, port, via}
 	if x.outs[k] == nil {
 		x.outs[k] = x.recorder.Outbound(mesh.Destination{
 			Addr: netip.AddrPortFrom(to.addr, uint16(port)), Identity: to.identity(), Service: via.Name,

@@ -46,10 +46,12 @@ type cluster struct {
 	clients map[string]*client
 
 	services map[string]*corev1.Service // by namespace/name
-	policies mesh.Policies
-	routes   []mesh.Route
-	profiles []mesh.Profile
-	table    *mesh.Table
+	// servicePolicies caches what Services say to clients' proxies.
+	servicePolicies map[*corev1.Service]*mesh.ServicePolicy
+	policies        mesh.Policies
+	routes          []mesh.Route
+	profiles        []mesh.Profile
+	table           *mesh.Table
 	// disturbed is set when the kubelet changed the readiness of a pod.
 	disturbed bool
 }
@@ -199,7 +201,7 @@ func (c *cluster) deployments() []*appsv1.Deployment {
 
 // reconcile makes the mesh follow the objects: with the decoders that guardrails take.
 func (c *cluster) reconcile() {
-	c.services = map[string]*corev1.Service{}
+	c.services, c.servicePolicies = map[string]*corev1.Service{}, map[*corev1.Service]*mesh.ServicePolicy{}
 	for _, s := range all[corev1.Service](c, "Service", "") {
 		c.services[s.Namespace+"/"+s.Name] = s
 	}

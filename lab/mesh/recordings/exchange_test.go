@@ -15,7 +15,7 @@ type exchange struct {
 	service  *corev1.Service
 	parent   mesh.ServicePort
 	rule     *mesh.CompiledRule
-	policy   mesh.ServicePolicy
+	policy   *mesh.ServicePolicy
 	timeouts mesh.Timeouts
 	retry    *mesh.Retry
 	request  *call
@@ -30,6 +30,8 @@ type exchange struct {
 type result struct {
 	reply
 	proxy string
+	// final is set if the request is not sent again whatever the status.
+	final bool
 }
 
 // attempt sends the request to a backend.
@@ -54,12 +56,12 @@ func (e *exchange) attempt() {
 	i := withBackends.Pick(x.c.bits(), func(i int) bool { return !exists(i) || !x.pool(e.parent, to(i)).FailsFast() })
 	switch {
 	case i < 0:
-		e.ended(result{reply{proxyError: "service unavailable"}, mesh.ErrorLoadShed})
+		e.ended(result{reply: reply{proxyError: "service unavailable"}, proxy: mesh.ErrorLoadShed})
 	case !exists(i):
 		stats := x.backendStats(e.parent, e.rule.Route, mesh.ServicePort{})
 		stats.Request()
 		stats.Response(500, "", 0)
-		e.ended(result{reply: reply{status: 500, proxyError: "Service not found " + to(i).Name}})
+		e.ended(result{reply: reply{status: 500, proxyError: "Service not found " + to(i).Name}, final: true})
 	default:
 		a := &attempt{e: e, backend: backends[i], to: to(i), pool: x.pool(e.parent, to(i)), sent: x.c.now,
 			request: *e.request}
@@ -76,7 +78,7 @@ func own(s mesh.ServicePort) mesh.Backend {
 // ended decides whether the request is sent again.
 func (e *exchange) ended(r result) {
 	x, stats := e.x, e.x.routeStats(e.parent, e.rule.Route)
-	retries := e.retry != nil && e.request.body <= mesh.MaxRetryBody && e.retry.Retries(r.status, r.proxy)
+	retries := e.retry != nil && !r.final && e.request.body <= mesh.MaxRetryBody && e.retry.Retries(r.status, r.proxy)
 	if retries && e.attempts <= e.retry.Limit {
 		x.c.after(e.retry.Backoff(e.attempts, x.c.bits()), func() {
 			if !e.request.canceled() {
@@ -247,7 +249,7 @@ func (a *attempt) fail(name string) {
 	a.over = true
 	a.stats().Response(0, name, a.e.x.c.now-a.sent)
 	at := fmt.Sprintf("Service.%s.%s:%d: ", a.to.Namespace, a.to.Name, a.to.Port)
-	a.e.ended(result{reply{proxyError: "backend " + at + at + a.reason(name)}, name})
+	a.e.ended(result{reply: reply{proxyError: "backend " + at + at + a.reason(name)}, proxy: name})
 }
 
 func (a *attempt) reason(name string) string {
