@@ -56,7 +56,7 @@ func compareAnswers(q send, g got, runs []played) ([]string, error) {
 	}
 	disturbed := slices.ContainsFunc(runs, func(p played) bool { return p.disturbed })
 	if disturbed {
-		return compareOrder(q, g, want, runs[0]), nil
+		return append(compareOrder(q, g, want, runs[0]), compareFirst(q, g, want, runs)...), nil
 	}
 	var diffs []string
 	kinds := map[string]bool{}
@@ -208,20 +208,14 @@ func compareHeaders(q send, g got, runs []played) []string {
 // compareOrder compares a series during which the kubelet changed the pods: which kinds of answers
 // there were, in which order. A handful of answers to requests that were under way does not count.
 func compareOrder(q send, g got, want map[string]recorded, p played) []string {
-	handful := max(5, float64(q.Count)*0.01)
+	handful := handfulOf(q)
 	kinds := slices.DeleteFunc(slices.Collect(maps.Keys(want)), func(k string) bool {
 		return float64(want[k].n) <= handful
 	})
 	model := slices.DeleteFunc(slices.Collect(maps.Keys(p.answers)), func(k string) bool {
 		return float64(len(p.answers[k])) <= handful
 	})
-	earliest := func(k string) float64 {
-		first := math.Inf(1)
-		for _, a := range p.answers[k] {
-			first = min(first, a.sent.Seconds())
-		}
-		return first
-	}
+	earliest := p.firstSent
 	slices.SortFunc(kinds, func(a, b string) int { return cmp.Compare(firstSent(g, a), firstSent(g, b)) })
 	slices.SortFunc(model, func(a, b string) int {
 		return cmp.Or(cmp.Compare(earliest(a), earliest(b)), cmp.Compare(a, b))
@@ -239,6 +233,37 @@ func compareOrder(q send, g got, want map[string]recorded, p played) []string {
 	return []string{fmt.Sprintf("%s: recorded in this order: %s; the model has: %s", q.Name, strings.Join(kinds, ", "),
 		strings.Join(model, ", "))}
 }
+
+// compareFirst compares when each kind of answer first came, within what the kubelet may take.
+func compareFirst(q send, g got, want map[string]recorded, runs []played) []string {
+	var diffs []string
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		recorded := firstSent(g, k)
+		if math.IsInf(recorded, 1) || float64(want[k].n) <= handfulOf(q) {
+			continue
+		}
+		near := slices.ContainsFunc(runs, func(p played) bool {
+			return math.Abs(p.firstSent(k)-recorded) <= 5
+		})
+		if !near {
+			diffs = append(diffs, fmt.Sprintf("%s: %s: recorded first at %.2f s, the model has it at %.2f s", q.Name, k,
+				recorded, runs[0].firstSent(k)))
+		}
+	}
+	return diffs
+}
+
+// firstSent returns when the first request was sent that got a kind of answer, in seconds.
+func (p played) firstSent(kind string) float64 {
+	first := math.Inf(1)
+	for _, a := range p.answers[kind] {
+		first = min(first, a.sent.Seconds())
+	}
+	return first
+}
+
+// handfulOf is how many answers to requests that were under way do not count.
+func handfulOf(q send) float64 { return max(5, float64(q.Count)*0.01) }
 
 // firstSent returns when the first request was sent that got a kind of answer.
 func firstSent(g got, kind string) float64 {
