@@ -44,9 +44,11 @@ type Card struct {
 	opts  Options
 	// selected is the index of the selected target, event that of the event which Enter shows.
 	selected, event int
-	showReference   bool // show what the reference guardrails detected
-	explanation     explanation
-	reference       []fact
+	// used is set by the first key: until then the card is shown from its top, where the verdict is.
+	used          bool
+	showReference bool // show what the reference guardrails detected
+	explanation   explanation
+	reference     []fact
 }
 
 // New returns the card of a trial, which must have one.
@@ -100,6 +102,7 @@ func (c *Card) targets() []target {
 func (c *Card) Update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.KeyPressMsg:
+		c.used = true
 		for _, a := range c.opts.Actions {
 			if key.Matches(msg, a.Key) {
 				return a.Do(c)
@@ -107,6 +110,7 @@ func (c *Card) Update(msg tea.Msg) tea.Cmd {
 		}
 		return c.key(msg.String())
 	case tea.MouseWheelMsg:
+		c.used = true
 		if msg.Button == tea.MouseWheelUp {
 			c.choose(-1)
 		} else {
@@ -194,10 +198,14 @@ func (c *Card) Draw(a canvas.Area) {
 	p := &page{width: body.Width(), height: body.Height()}
 	c.layout(p)
 	if c.showReference {
-		p.draw(body, -1)
+		p.draw(body, 0, -1)
 		return
 	}
-	p.draw(body, c.selected)
+	first := 0
+	if c.used {
+		first = p.firstLine(c.selected)
+	}
+	p.draw(body, first, c.selected)
 }
 
 func (c *Card) footer(a canvas.Area) {

@@ -72,6 +72,19 @@ func TestViews(t *testing.T) {
 	}
 }
 
+// TestOpensAtItsTop has a terminal in which the first item does not fit below the verdict.
+func TestOpensAtItsTop(t *testing.T) {
+	const verdict = "INCIDENT MISSED"
+	c := New(liveruntest.Missed(), Options{})
+	if got := render(c, 80, 12); !strings.Contains(got, verdict) {
+		t.Errorf("the card does not open with its verdict:\n%s", got)
+	}
+	press(c, "right")
+	if got := render(c, 80, 12); strings.Contains(got, verdict) || !strings.Contains(got, "(2 of ") {
+		t.Errorf("a key does not show the selected item:\n%s", got)
+	}
+}
+
 func TestEnterJumpsToTheEvent(t *testing.T) {
 	tr := liveruntest.Missed()
 	var asked []score.EventRef

@@ -58,8 +58,9 @@ func (p *page) setTarget(from, target int) {
 	}
 }
 
-// draw shows the part of the page around a target, scrolled no further than necessary.
-func (p *page) draw(a canvas.Area, target int) {
+// firstLine returns where the page starts if it is scrolled no further than necessary to show a
+// target.
+func (p *page) firstLine(target int) int {
 	from, to := 0, 0
 	for i, l := range p.lines {
 		if target >= 0 && l.target == target {
@@ -70,10 +71,14 @@ func (p *page) draw(a canvas.Area, target int) {
 		}
 	}
 	first := 0
-	if to > a.Height()-1 {
-		first = min(from, to+1-a.Height())
+	if to > p.height-1 {
+		first = min(from, to+1-p.height)
 	}
-	first = max(0, min(first, len(p.lines)-a.Height()))
+	return max(0, min(first, len(p.lines)-p.height))
+}
+
+// draw shows the page from its line first on, with a mark beside the lines of a target.
+func (p *page) draw(a canvas.Area, first, target int) {
 	for y := range min(a.Height(), len(p.lines)-first) {
 		l := p.lines[first+y]
 		l.draw(a, y)
