@@ -20,7 +20,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serves": serves, "stops": stops,
-			"samecounts": samecounts},
+			"loads": loads, "judges": judges, "samecounts": samecounts},
 		Setup: func(e *testscript.Env) error {
 			e.Values[servedKey{}] = &[]*served{}
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, ".tmp", "state"))
@@ -41,16 +41,20 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	got := 0
-	err = ts.Exec(args[1], args[2:]...)
+	if got := programExit(ts, args[1:]); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// programExit runs a program and returns its exit code.
+func programExit(ts *testscript.TestScript, args []string) int {
+	err := ts.Exec(args[0], args[1:]...)
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		got = exit.ExitCode()
+		return exit.ExitCode()
 	case err != nil:
 		ts.Fatalf("%v", err)
 	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
+	return 0
 }

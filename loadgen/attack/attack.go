@@ -136,7 +136,7 @@ func (a Attack) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	defer r.close()
-	r.dialer.prewarm(ctx, a.Targets, r.prewarmCount())
+	r.prewarm(ctx)
 	if ctx.Err() != nil {
 		return Report{Start: time.Now(), Unsent: r.schedule.unsent()}, context.Cause(ctx)
 	}

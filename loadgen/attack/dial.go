@@ -267,8 +267,6 @@ func (c *conn) Close() error {
 // prewarm opens n connections, shared evenly by the hosts. It ignores errors, because they will
 // recur when the connection is needed, but stops dialling a host after its first error.
 func (d *dialer) prewarm(ctx context.Context, targets []*url.URL, n int) {
-	ctx, cancel := context.WithTimeout(ctx, prewarmTimeout)
-	defer cancel()
 	hosts := endpoints(targets)
 	var all sync.WaitGroup
 	for i, to := range hosts {
@@ -280,9 +278,6 @@ func (d *dialer) prewarm(ctx context.Context, targets []*url.URL, n int) {
 	}
 	all.Wait()
 }
-
-// prewarmTimeout limits the time before the first request.
-const prewarmTimeout = 2 * time.Second
 
 // prewarmParallel is the number of concurrent dials to one host: few enough not to resemble a SYN
 // flood.

@@ -18,7 +18,8 @@ func Defaults(a Attack) (workers, connections int) {
 	return a.Workers, a.Connections
 }
 
-// RunStocked is Run with a callback between opening connections and the first request.
+// RunStocked is Run with a callback between opening connections, for which it takes all the time it
+// needs, and the first request.
 func RunStocked(ctx context.Context, a Attack, stocked func()) (Report, error) {
 	a = a.withDefaults()
 	r, err := newRun(a)

@@ -98,6 +98,15 @@ func (a *Attack) priorKnowledge() bool {
 	return a.HTTP2 && !slices.ContainsFunc(a.Targets, func(u *url.URL) bool { return u.Scheme != "http" })
 }
 
+// prewarmTimeout limits the time before the first request.
+const prewarmTimeout = 2 * time.Second
+
+func (r *run) prewarm(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, prewarmTimeout)
+	defer cancel()
+	r.dialer.prewarm(ctx, r.Targets, r.prewarmCount())
+}
+
 // prewarmCount returns the number of connections to open before the first request: one per host for
 // HTTP/2, which multiplexes requests, none without keep-alive, and none if a proxy is used, because
 // connections then lead to the proxy.
