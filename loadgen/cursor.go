@@ -129,7 +129,7 @@ func (p *Plan) arrival(a *Arrival, n uint64, at time.Duration) {
 	}
 }
 
-// drawItem draws the item of the next arrival, if its path has one.
+// drawItem draws the item of the next arrival, if its route has one.
 func (c *Cursor) drawItem(word uint64) {
 	s := c.plan.itemPickers[c.next.Cohort]
 	if s == nil || !c.plan.hasItem[c.next.Route] {

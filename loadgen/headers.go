@@ -8,7 +8,8 @@ import (
 	"coalmine/loadgen/rng"
 )
 
-// userPlaceholder stands for the user's number in the value of a header or cookie.
+// userPlaceholder stands for the user's number in a path or body, or in the value of a header or
+// cookie.
 const userPlaceholder = "{user}"
 
 // agentHeader identifies the client's software (RFC 9110, section 10.1.5).

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"coalmine/loadgen/rng"
@@ -28,9 +27,9 @@ type Plan struct {
 	mixes       []mix
 	users       []userRange
 	itemPickers []*itemPicker
-	// hasItem marks the routes with an item in their path. usesItems and sequential are set if any
-	// cohort has items, or takes them in sequence.
-	hasItem               []bool
+	// hasItem marks the routes with an item in path or body, isVaried those with a placeholder in
+	// the path. usesItems and sequential are set if any cohort has items, or takes them in sequence.
+	hasItem, isVaried     []bool
 	usesItems, sequential bool
 	// sessionCohorts are the cohorts with sessions.
 	sessionCohorts []*sessionCohort
@@ -122,10 +121,11 @@ func (p *Plan) compileCohorts() {
 	}
 }
 
-// compileRoutes finds the paths with items.
+// compileRoutes finds the routes with placeholders.
 func (p *Plan) compileRoutes() {
 	for _, r := range p.workload.Routes {
-		p.hasItem = append(p.hasItem, strings.Contains(r.Path, itemPlaceholder))
+		p.hasItem = append(p.hasItem, r.itemPart() != "")
+		p.isVaried = append(p.isVaried, r.VariesPath())
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// itemPlaceholder stands for the number of an item in the path of a route.
+// itemPlaceholder stands for the number of an item in the path or body of a route.
 const itemPlaceholder = "{item}"
 
 // Router finds the route of a request to one service. It is compiled once, for servers that route
@@ -24,7 +24,7 @@ type routeCandidate struct {
 	// rank is 0 if the route belongs to the requested service, 1 if to the default service, 2 if to
 	// another.
 	rank int
-	// tail is what follows the item in the path.
+	// tail is what follows the first placeholder in the path. It may contain the other one.
 	tail string
 }
 
@@ -45,7 +45,7 @@ func (w *Workload) Router(service string) *Router {
 	for i, route := range w.Routes {
 		o := routeCandidate{route: i, method: cmp.Or(route.Method, defaultMethod), rank: rankOf(route.Service, service)}
 		path, _, _ := strings.Cut(route.Path, "?")
-		if prefix, tail, ok := strings.Cut(path, itemPlaceholder); ok {
+		if prefix, tail, ok := cutPlaceholder(path); ok {
 			o.tail = tail
 			r.items.add(prefix, o)
 		} else if prefix, ok := strings.CutSuffix(path, "*"); ok {
@@ -58,6 +58,15 @@ func (w *Workload) Router(service string) *Router {
 	r.items.sort()
 	r.prefix.sort()
 	return r
+}
+
+// cutPlaceholder cuts a path around its first placeholder.
+func cutPlaceholder(path string) (before, after string, found bool) {
+	before, after, found = strings.Cut(path, itemPlaceholder)
+	if b, a, ok := strings.Cut(path, userPlaceholder); ok && (!found || len(b) < len(before)) {
+		return b, a, true
+	}
+	return before, after, found
 }
 
 // rankOf returns the [routeCandidate] rank of a route.
@@ -95,8 +104,8 @@ func (s *prefixIndex) sort() {
 }
 
 // Route returns the index of the route for a method and a path, or false for none. Exact paths win
-// over those with an item, and those over prefixes; longer ones win over shorter ones. An item is
-// any text without a slash. The query is ignored. HEAD uses the routes of GET unless it has its
+// over those with a placeholder, and those over prefixes; longer ones win over shorter ones. A
+// placeholder matches any text without a slash. The query is ignored. HEAD uses the routes of GET unless it has its
 // own, and an empty method means GET.
 func (r *Router) Route(method, path string) (route int, ok bool) {
 	if i := strings.IndexByte(path, '?'); i >= 0 {
@@ -110,7 +119,7 @@ func (r *Router) Route(method, path string) (route int, ok bool) {
 			break
 		}
 		if n <= len(path) {
-			best.better(r.items.options[path[:n]], method, func(o *routeCandidate) bool { return o.isItem(path[n:]) })
+			best.better(r.items.options[path[:n]], method, func(o *routeCandidate) bool { return matchTail(path[n:], o.tail) })
 		}
 	}
 	for _, n := range r.prefix.lengths {
@@ -138,10 +147,37 @@ func (o *routeCandidate) better(list []routeCandidate, method string, fits func(
 	}
 }
 
-// isItem reports whether the rest of a path is an item followed by the candidate's tail.
-func (o *routeCandidate) isItem(rest string) bool {
-	item, ok := strings.CutSuffix(rest, o.tail)
-	return ok && item != "" && strings.IndexByte(item, '/') < 0
+// matchTail reports whether the rest of a path is a value followed by a tail. Placeholders of one
+// path are in different segments, so that a value ends before the next slash.
+func matchTail(rest, tail string) bool {
+	literal, after, more := cutPlaceholder(tail)
+	if !more {
+		value, ok := strings.CutSuffix(rest, tail)
+		return ok && value != "" && strings.IndexByte(value, '/') < 0
+	}
+	before, _, _ := strings.Cut(literal, "/")
+	segment, _, ok := strings.Cut(rest, "/")
+	if !ok || len(segment) <= len(before) || !strings.HasSuffix(segment, before) {
+		return false
+	}
+	rest, ok = strings.CutPrefix(rest[len(segment):], literal[len(before):])
+	return ok && matchTail(rest, after)
+}
+
+// itemOf returns what a path has in place of the item of a route's path, or "" for none. The path
+// is one that the route matches.
+func (r Route) itemOf(path string) string {
+	pattern, _, _ := strings.Cut(r.Path, "?")
+	before, after, ok := strings.Cut(pattern, itemPlaceholder)
+	segments, n := strings.Split(path, "/"), strings.Count(before, "/")
+	if !ok || n >= len(segments) {
+		return ""
+	}
+	head, tail := before[strings.LastIndexByte(before, '/')+1:], after
+	if i := strings.IndexByte(after, '/'); i >= 0 {
+		tail = after[:i]
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(segments[n], head), tail)
 }
 
 // RouteOf returns the route of a request to a service, or false for none. Callers that route more

@@ -16,6 +16,7 @@ func catalogue() loadgen.Workload {
 		{Name: "favourite", Path: "/items/7"}, {Name: "buy", Method: "POST", Path: "/items/{item}"},
 		{Name: "pay", Method: "POST", Path: "/pay", Service: "payment"}, {Name: "paid", Path: "/*", Service: "payment"},
 		{Name: "ping", Method: "HEAD", Path: "/ping"},
+		{Name: "orders", Path: "/users/{user}/orders"}, {Name: "order", Path: "/users/u{user}-x/orders/{item}.json"},
 	}}
 }
 
@@ -30,6 +31,11 @@ func TestRouteOfPrefersTheMostSpecific(t *testing.T) {
 		{"", "POST", "/items/7", "buy"},
 		{"", "POST", "/", ""}, {"", "HEAD", "/items/7", "favourite"}, {"", "HEAD", "/ping", "ping"},
 		{"", "GET", "/ping", "any"},
+		{"", "GET", "/users/7/orders", "orders"}, {"", "GET", "/users//orders", "any"},
+		{"", "GET", "/users/7/8/orders", "any"}, {"", "GET", "/users/u7-x/orders/9.json", "order"},
+		{"", "GET", "/users/u-x/orders/9.json", "any"}, {"", "GET", "/users/u7-x/orders/.json", "any"},
+		{"", "GET", "/users/u7-y/orders/9.json", "any"}, {"", "GET", "/users/u7-x/x/orders/9.json", "any"},
+		{"", "GET", "/users/u7-x/orders/9/1.json", "any"}, {"", "GET", "/users/u7-x", "any"},
 		{"", "POST", "/pay", "pay"}, {"payment", "POST", "/pay", "pay"}, {"frontend", "POST", "/pay", "pay"},
 		{"payment", "GET", "/items/7", "paid"}, {"frontend", "GET", "/items/7", "favourite"}, {"", "GET", "", ""},
 	} {

@@ -20,6 +20,7 @@ const (
 	maxRate     = 1e7
 	maxExponent = 10
 	maxText     = 1000
+	maxBody     = 1 << 20                // bytes
 	maxDuration = time.Duration(1 << 62) // 146 years, so that sums do not overflow
 )
 
@@ -109,14 +110,33 @@ func checkRoutes(f *findings, routes []Route, replay bool) {
 		if r.Method != "" && !isToken(r.Method) {
 			f.add(path+".method", "%q is not an HTTP method", r.Method)
 		}
+		checkRouteHeaders(f, path+".headers", r.Headers)
+		if len(r.Body) > maxBody {
+			f.add(path+".body", "has %d bytes; the maximum is %d", len(r.Body), maxBody)
+		}
+	}
+}
+
+// checkRouteHeaders refuses what belongs to users, and items, which headers cannot have.
+func checkRouteHeaders(f *findings, path string, headers []Pair) {
+	checkPairs(f, path, headers, "\r\n\x00")
+	for i, h := range headers {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if strings.EqualFold(h.Name, cookieHeader) {
+			f.add(at+".name", "is %s; users have cookies, routes have none: move it to the cookies of the cohorts", h.Name)
+		}
+		if strings.Contains(h.Value, itemPlaceholder) {
+			f.add(at+".value", "%q contains {item}, which is replaced in paths and bodies only; use {user}, or move "+
+				"the item", h.Value)
+		}
 	}
 }
 
 // checkPath checks for a request target in origin form (RFC 9112, section 3.2.1), which may contain
-// {item} and end in a star.
+// {item} and {user}, and end in a star.
 func checkPath(f *findings, path, text string, replay bool) {
 	before, _, _ := strings.Cut(text, "?")
-	plain := strings.ReplaceAll(text, itemPlaceholder, "")
+	plain := strings.NewReplacer(itemPlaceholder, "", userPlaceholder, "").Replace(text)
 	star := strings.HasSuffix(before, "*")
 	switch strange := strings.IndexFunc(plain, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`#{}`, r)
@@ -124,18 +144,32 @@ func checkPath(f *findings, path, text string, replay bool) {
 	case !strings.HasPrefix(text, "/"):
 		f.add(path, "%q does not start with /", text)
 	case strange >= 0 && strings.ContainsAny(plain[strange:strange+1], "{}"):
-		f.add(path, "%q contains a brace; {item} is the only placeholder in a path, write other braces as "+
-			"%%7B and %%7D", text)
+		f.add(path, "%q contains a brace; {item} and {user} are the only placeholders in a path, write other "+
+			"braces as %%7B and %%7D", text)
 	case strange >= 0:
 		f.add(path, "%q contains %q, which is not allowed in a request target; write it as %%%02X", text,
 			plain[strange], plain[strange])
 	case strings.Count(before, itemPlaceholder) > 1:
 		f.add(path, "%q contains {item} more than once before the query", text)
+	case strings.Count(before, userPlaceholder) > 1:
+		f.add(path, "%q contains {user} more than once before the query", text)
+	case shareSegment(before):
+		f.add(path, "%q contains {item} and {user} in one part of the path; put a / between them", text)
 	case star && strings.Contains(before, itemPlaceholder):
 		f.add(path, "%q contains {item} and ends in *; use only one of them", text)
+	case star && strings.Contains(before, userPlaceholder):
+		f.add(path, "%q contains {user} and ends in *; use only one of them", text)
 	case star && !replay:
 		f.add(path, "%q ends in *, which only works with replay; write a full path", text)
 	}
+}
+
+// shareSegment reports whether both placeholders are in the same segment of a path, where it would
+// be unclear which of them matches what.
+func shareSegment(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool {
+		return strings.Contains(s, itemPlaceholder) && strings.Contains(s, userPlaceholder)
+	})
 }
 
 func checkCohorts(f *findings, cohorts []Cohort) {

@@ -119,7 +119,7 @@ func (c *Cohort) asks() map[string]bool {
 	return names
 }
 
-// checkItems checks that a cohort has items if it requests paths with {item}.
+// checkItems checks that a cohort has items if it requests routes with {item}.
 func (c *Cohort) checkItems(f *findings, path string, routes map[string]Route) {
 	if c.Items != nil {
 		c.Items.check(f, path)
@@ -127,8 +127,8 @@ func (c *Cohort) checkItems(f *findings, path string, routes map[string]Route) {
 	}
 	names := c.asks()
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if names[name] && strings.Contains(routes[name].Path, itemPlaceholder) {
-			f.add(path, "is missing: the path of route %q contains {item}; set items.count", name)
+		if part := routes[name].itemPart(); names[name] && part != "" {
+			f.add(path, "is missing: the %s of route %q contains {item}; set items.count", part, name)
 			return
 		}
 	}

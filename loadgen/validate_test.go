@@ -59,7 +59,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		`routes[0].name: "home\n"`:                     func(w *loadgen.Workload) { w.Routes[0].Name = "home\n" },
 		`routes[0].path: "/a b" contains ' '`:          func(w *loadgen.Workload) { w.Routes[0].Path = "/a b" },
 		`routes[0].path: "/ä"`:                         func(w *loadgen.Workload) { w.Routes[0].Path = "/ä" },
-		`routes[0].path: "/u/{user}" contains a brace`: func(w *loadgen.Workload) { w.Routes[0].Path = "/u/{user}" },
+		`routes[0].path: "/u/{name}" contains a brace`: func(w *loadgen.Workload) { w.Routes[0].Path = "/u/{name}" },
 		`routes[0].path: "/{item}/{item}"`: func(w *loadgen.Workload) {
 			w.Routes[0].Path = "/{item}/{item}"
 		},

@@ -42,9 +42,17 @@ type Bursts struct {
 type Route struct {
 	Name   string `yaml:"name" json:"name"`
 	Method string `yaml:"method,omitempty" json:"method,omitempty"` // default GET
-	// Path may contain {item}, which is replaced by the number of an item (see [Items]), and a
-	// query. When a log is replayed, a path that ends in * matches all paths with that prefix.
+	// Path may contain {item} and {user}, which are replaced by the number of an item (see [Items])
+	// and by the user's number, and a query. When a log is replayed, a path that ends in * matches
+	// all paths with that prefix.
 	Path string `yaml:"path" json:"path"`
+	// Headers are sent with each request of the route, in place of the cohort's headers of the same
+	// names. {user} in a value is replaced by the user's number.
+	Headers []Pair `yaml:"headers,omitempty" json:"headers,omitempty"`
+	// Body is the content of each request, in which {item} and {user} are replaced as in the path.
+	// Without a Content-Type among the headers it is sent as application/json if it is JSON, and as
+	// text/plain otherwise. Without a body, POST, PUT and PATCH send a small JSON document.
+	Body string `yaml:"body,omitempty" json:"body,omitempty"`
 	// Service is the service to which clients send the request; "" is the scenario's first service.
 	Service string `yaml:"service,omitempty" json:"service,omitempty"`
 }
@@ -72,8 +80,8 @@ type Cohort struct {
 	Zipf *Zipf `yaml:"zipf,omitempty" json:"zipf,omitempty"`
 	// Session makes each arrival a session of several requests.
 	Session *Session `yaml:"session,omitempty" json:"session,omitempty"`
-	// Items defines what {item} in paths is replaced by. It is required if the cohort requests such
-	// a path.
+	// Items defines what {item} in paths and bodies is replaced by. It is required if the cohort
+	// requests such a route.
 	Items *Items `yaml:"items,omitempty" json:"items,omitempty"`
 	// IgnoreSetCookie is for clients that do not keep cookies, as most bots do not.
 	IgnoreSetCookie bool `yaml:"ignoreSetCookie,omitempty" json:"ignoreSetCookie,omitempty"`
@@ -260,6 +268,6 @@ type Arrival struct {
 	Route  uint16
 	// Session numbers sessions from 1; 0 means a single request.
 	Session uint32
-	// Item replaces {item} in the path, or is the number of the log line.
+	// Item replaces {item} in path and body, or is the number of the log line.
 	Item uint32
 }

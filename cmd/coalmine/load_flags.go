@@ -19,7 +19,9 @@ const (
 
 func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
 	flags.Float64Var(&o.Rate, "rate", 0, "send `N` requests per second instead of the workload's curve")
-	flags.StringVar(&o.Method, "method", "", "send `METHOD` to a URL (default GET)")
+	flags.StringVar(&o.Method, "method", "", "send `METHOD` to a URL (default GET, or POST with --body)")
+	flags.StringVar(&o.Body, "body", "", "send `TEXT`, or the contents of @FILE, to a URL; {user} is replaced by the "+
+		"user's number")
 	flags.DurationVar(&o.Duration, "duration", 0, "send for this `TIME` (default 1m, or the length of a replayed log)")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed `N` of the plan")
 	flags.StringVar(&o.Shard, "shard", "", "send only part `I/N` of the plan")

@@ -29,8 +29,12 @@ type PlanOptions struct {
 	// Duration of the plan; 0 is [DefaultDuration], or the length of a replayed log.
 	Duration time.Duration
 	Seed     uint64
-	// Method of the requests if a URL is named in place of a workload; "" is GET.
+	// Method of the requests if a URL is named in place of a workload; "" is GET, or POST with a
+	// body.
 	Method string
+	// Body of the requests if a URL is named in place of a workload; "@FILE" is the content of a
+	// file, "" is none.
+	Body string
 	// Shard is the part I/N of the plan to send; "" is the whole plan.
 	Shard string
 	// Replay is the path of an access log to take the requests from; "" for none.

@@ -29,6 +29,8 @@ type plannedRequest struct {
 	Target  string `json:"target"`
 	// Header is what the user sends, including cookies.
 	Header http.Header `json:"header,omitempty"`
+	// Body is that of the route; it is omitted if the route has none.
+	Body string `json:"body,omitempty"`
 }
 
 // planCheckEvery is the number of lines between checks of the context.
@@ -65,8 +67,9 @@ func (t *Test) plannedRequest(a loadgen.Arrival) plannedRequest {
 		Seq: a.Seq, User: a.User, Session: a.Session,
 		Cohort: t.plan.Cohorts()[a.Cohort].Name, Route: route.Name, Service: route.Service,
 		Method: t.plan.Method(a), Target: loadgen.EscapeTarget(t.plan.Target(a)),
+		Body: t.plan.Body(a),
 	}
-	headers := t.plan.Headers(a.Cohort, a.User)
+	headers := t.plan.RequestHeaders(a)
 	if referer := t.plan.Referer(a); referer != "" {
 		headers = append(slices.Clip(headers), loadgen.Pair{Name: "Referer", Value: referer})
 	}

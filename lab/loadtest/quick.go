@@ -2,7 +2,11 @@ package loadtest
 
 import (
 	"cmp"
+	"fmt"
+	"io"
+	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"coalmine/lab/input"
@@ -40,9 +44,56 @@ func (o Options) quick(name string) (Options, *source, error) {
 	if u.RawQuery != "" {
 		path += "?" + u.RawQuery
 	}
-	route := loadgen.Route{Name: cmp.Or(u.EscapedPath(), "/"), Path: path, Method: o.Plan.Method}
+	if strings.Contains(name, userPlaceholder) {
+		path = strings.ReplaceAll(path, url.PathEscape(userPlaceholder), userPlaceholder)
+	}
+	body, err := o.quickBody()
+	if err != nil {
+		return o, nil, err
+	}
+	route := loadgen.Route{Name: cmp.Or(u.EscapedPath(), "/"), Path: path, Method: o.Plan.Method, Body: body}
+	if body != "" {
+		route.Method = cmp.Or(route.Method, http.MethodPost)
+	}
 	return o, &source{name: quickName, workload: loadgen.Workload{
 		Rate: loadgen.Curve{Constant: quickRate}, Routes: []loadgen.Route{route},
 		Cohorts: []loadgen.Cohort{{Name: "all", Share: 1, Users: quickUsers, Mix: map[string]float64{route.Name: 1}}},
 	}}, nil
+}
+
+// userPlaceholder stands for the user's number; see [loadgen.Route].
+const userPlaceholder = "{user}"
+
+// maxBodyFile limits the size of a body that is read from a file.
+const maxBodyFile = 1 << 20
+
+// quickBody returns the body that the options name.
+func (o Options) quickBody() (string, error) {
+	body := o.Plan.Body
+	if name, ok := strings.CutPrefix(body, "@"); ok {
+		data, err := readAtMost(o.path(name), maxBodyFile)
+		if err != nil {
+			return "", input.New("name a file of at most 1 MiB, or write the body itself", "--body: %w", err)
+		}
+		body = string(data)
+	}
+	if strings.Contains(body, "{item}") {
+		return "", input.New("use {user}, or write a workload file with items", "--body contains {item}, but a URL "+
+			"in place of a workload has no items")
+	}
+	return body, nil
+}
+
+// readAtMost reads a file that is not larger than a limit.
+func readAtMost(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", path, limit)
+	}
+	return data, err
 }

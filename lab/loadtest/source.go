@@ -44,6 +44,9 @@ func openSource(name string, o Options) (s *source, full Options, err error) {
 		o, s, err = o.quick(name)
 	case o.Plan.Method != "":
 		return nil, o, input.New("remove it, or name a URL", "--method is for a URL in place of a workload")
+	case o.Plan.Body != "":
+		return nil, o, input.New("remove it, or set the body of a route in the workload", "--body is for a URL in "+
+			"place of a workload")
 	default:
 		s, err = findSource(name, o)
 	}
@@ -151,7 +154,7 @@ func (s *source) apply(o PlanOptions) error {
 	return s.addHeaders(o.Headers)
 }
 
-// addHeaders adds headers to every cohort.
+// addHeaders adds headers to every cohort, and takes those of the same names from the routes.
 func (s *source) addHeaders(headers []string) error {
 	var pairs []loadgen.Pair
 	for _, text := range headers {
@@ -168,6 +171,13 @@ func (s *source) addHeaders(headers []string) error {
 	for i := range s.workload.Cohorts {
 		c := &s.workload.Cohorts[i]
 		c.Headers = slices.Concat(c.Headers, pairs)
+	}
+	s.workload.Routes = slices.Clone(s.workload.Routes)
+	for i := range s.workload.Routes {
+		r := &s.workload.Routes[i]
+		r.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(x loadgen.Pair) bool {
+			return slices.ContainsFunc(pairs, func(y loadgen.Pair) bool { return strings.EqualFold(x.Name, y.Name) })
+		})
 	}
 	return nil
 }

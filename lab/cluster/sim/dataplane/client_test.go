@@ -163,6 +163,36 @@ func TestRulesMatchActualTargets(t *testing.T) {
 	}
 }
 
+// TestRulesMatchHeadersOfRoutes uses rules on headers that only one route has.
+func TestRulesMatchHeadersOfRoutes(t *testing.T) {
+	const odd = 1
+	change := func(w *loadgen.Workload) {
+		w.Routes[odd].Headers = []loadgen.Pair{{Name: "X-Kind", Value: "cart"}, {Name: "X-Who", Value: "u{user}"}}
+	}
+	for _, match := range []mesh.ValueMatch{{Name: "x-kind", Value: "cart"},
+		{Name: "x-who", Value: "u[0-9]*[02468]", Regex: true}} {
+		_, got := outcomes(t, change, func(s *shop) {
+			s.canary()
+			s.route(mesh.Rule{Matches: []mesh.Match{{Headers: []mesh.ValueMatch{match}}}, Backends: split(100)},
+				mesh.Rule{Backends: split(0)})
+		})
+		taken := 0
+		for _, o := range got {
+			takes := o.Arrival.Route == odd && (!match.Regex || o.Arrival.User%2 == 0)
+			if takes != (o.Version == "v2") {
+				t.Fatalf("%s: a request of user %d for route %d went to %s", match.Name, o.Arrival.User,
+					o.Arrival.Route, o.Version)
+			}
+			if takes {
+				taken++
+			}
+		}
+		if taken == 0 || taken == len(got) {
+			t.Errorf("%s: the rule matched %d of %d requests", match.Name, taken, len(got))
+		}
+	}
+}
+
 // replay turns a workload into the replay of a log in which every fifth request is a HEAD or POST,
 // and paths are numbered.
 func replay(w *loadgen.Workload) {

@@ -159,8 +159,8 @@ func (p *Plane) headers(h *hop, path string) []mesh.Header {
 		h = h.parent
 	}
 	var list []mesh.Header
-	for _, h := range p.cfg.Plan.Headers(h.request.Cohort, h.request.User) {
-		list = append(list, mesh.Header{Name: h.Name, Value: h.Value})
+	for _, x := range p.cfg.Plan.RequestHeaders(p.arrivalOf(h)) {
+		list = append(list, mesh.Header{Name: x.Name, Value: x.Value})
 	}
 	return withCookies(list, p.jars[h.request.User], h.host(), path)
 }

@@ -2,7 +2,6 @@ package dataplane
 
 import (
 	"cmp"
-	"strings"
 	"time"
 
 	"coalmine/lab/cluster/trafficstats"
@@ -26,9 +25,6 @@ type cohort struct {
 	bandwidth int
 }
 
-// itemPlaceholder stands for the number of an item in a route's path; see [loadgen.Route].
-const itemPlaceholder = "{item}"
-
 func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
 	c := &p.workload.Cohorts[number]
 	cohort := cohort{
@@ -37,7 +33,8 @@ func (p *Plane) newCohort(number uint16, pods []*pod) cohort {
 	}
 	for _, r := range p.workload.Routes {
 		cohort.varied = append(cohort.varied, p.workload.Replay != nil || c.CacheBuster != "" ||
-			strings.Contains(r.Path, itemPlaceholder))
+			r.VariesPath())
+		cohort.perUser = cohort.perUser || r.VariesHeaders()
 	}
 	return cohort
 }
