@@ -119,7 +119,9 @@ func (r *Router) Route(method, path string) (route int, ok bool) {
 			break
 		}
 		if n <= len(path) {
-			best.better(r.items.options[path[:n]], method, func(o *routeCandidate) bool { return matchTail(path[n:], o.tail) })
+			best.better(r.items.options[path[:n]], method, func(o *routeCandidate) bool {
+				return matchTail(path[n:], o.tail)
+			})
 		}
 	}
 	for _, n := range r.prefix.lengths {

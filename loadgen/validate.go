@@ -123,7 +123,8 @@ func checkRouteHeaders(f *findings, path string, headers []Pair) {
 	for i, h := range headers {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if strings.EqualFold(h.Name, cookieHeader) {
-			f.add(at+".name", "is %s; users have cookies, routes have none: move it to the cookies of the cohorts", h.Name)
+			f.add(at+".name", "is %s; users have cookies, routes have none: move it to the cookies of the cohorts",
+				h.Name)
 		}
 		if strings.Contains(h.Value, itemPlaceholder) {
 			f.add(at+".value", "%q contains {item}, which is replaced in paths and bodies only; use {user}, or move "+

@@ -19,6 +19,7 @@ const (
 
 func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
 	flags.Float64Var(&o.Rate, "rate", 0, "send `N` requests per second instead of the workload's curve")
+	flags.DurationVar(&o.Ramp, "ramp", 0, "let the rate rise from 0 for this `TIME`")
 	flags.StringVar(&o.Method, "method", "", "send `METHOD` to a URL (default GET, or POST with --body)")
 	flags.StringVar(&o.Body, "body", "", "send `TEXT`, or the contents of @FILE, to a URL; {user} is replaced by the "+
 		"user's number")
@@ -76,6 +77,8 @@ func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 			maxLoadRate)
 	case flags.Changed("duration") && !(p.Duration > 0 && p.Duration <= maxLoadDuration):
 		return fmt.Errorf("--duration is %v: write a time over 0 and up to %v", p.Duration, maxLoadDuration)
+	case flags.Changed("ramp") && !(p.Ramp > 0 && p.Ramp <= maxLoadDuration):
+		return fmt.Errorf("--ramp is %v: write a time over 0 and up to %v", p.Ramp, maxLoadDuration)
 	case flags.Changed("speed") && !(p.Speed > 0 && p.Speed <= 1000):
 		return fmt.Errorf("--speed is %g: write a number over 0 and up to 1000", p.Speed)
 	case p.Seed > 1<<53:

@@ -64,6 +64,12 @@ func TestNewRejects(t *testing.T) {
 		"rate of a log": {"", func(o *loadtest.Options) {
 			o.Plan.Replay = "access.log"
 		}, "--rate does not apply to a replayed log"},
+		"ramp of a log": {"", func(o *loadtest.Options) {
+			o.Plan.Replay, o.Plan.Rate, o.Plan.Ramp = "access.log", 0, time.Second
+		}, "--ramp does not apply to a replayed log"},
+		"ramp of a curve": {"flash-sale", func(o *loadtest.Options) {
+			o.Plan.Rate, o.Plan.Ramp = 0, time.Second
+		}, "--ramp needs a constant rate"},
 		"speed of a plan": {"browse", func(o *loadtest.Options) {
 			o.Plan.Speed = 2
 		}, "--speed only applies to replayed logs"},
@@ -80,6 +86,22 @@ func TestNewRejects(t *testing.T) {
 		if !errors.As(err, &input) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
+	}
+}
+
+// A ramp of 10 s to 50/s, then 10 s at 50/s, have 250 and 500 arrivals on average.
+func TestRamp(t *testing.T) {
+	o := options(t)
+	o.Plan.Ramp, o.Plan.Duration = 10*time.Second, 20*time.Second
+	p := newTest(t, "browse", o).Plan()
+	if got := p.Expected(); got != 750 {
+		t.Errorf("%g requests are expected, not 750", got)
+	}
+	o = options(t)
+	o.Plan.Rate, o.Plan.Ramp, o.Plan.Duration = 0, 10*time.Second, 10*time.Second
+	p = newTest(t, "http://127.0.0.1:1/", o).Plan()
+	if got := p.Expected(); got != 250 {
+		t.Errorf("%g requests of a URL are expected, not 250", got)
 	}
 }
 

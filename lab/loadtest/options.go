@@ -26,6 +26,9 @@ type Options struct {
 type PlanOptions struct {
 	// Rate replaces the workload's curve by a constant number of requests per second; 0 keeps it.
 	Rate float64
+	// Ramp is how long the rate rises from 0, in a straight line; 0 starts with the full rate. It
+	// needs a constant rate.
+	Ramp time.Duration
 	// Duration of the plan; 0 is [DefaultDuration], or the length of a replayed log.
 	Duration time.Duration
 	Seed     uint64

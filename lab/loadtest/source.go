@@ -139,6 +139,16 @@ func (s *source) apply(o PlanOptions) error {
 		}
 		s.workload.Rate = loadgen.Curve{Constant: o.Rate}
 	}
+	if o.Ramp > 0 {
+		rate := s.workload.Rate.Constant
+		switch {
+		case replay != nil:
+			return input.New("remove it", "--ramp does not apply to a replayed log, which has its own rate")
+		case rate == 0:
+			return input.New("add --rate", "--ramp needs a constant rate, but the workload's rate is a curve")
+		}
+		s.workload.Rate = loadgen.Curve{Ramp: &loadgen.Ramp{To: rate, Over: o.Ramp}}
+	}
 	if o.Speed > 0 {
 		if replay == nil {
 			return input.New("use --rate", "--speed only applies to replayed logs")

@@ -62,7 +62,8 @@ func TestStaleConnectionsAreDiscarded(t *testing.T) {
 			p := newPlan(t, one(100, "GET"), 100*time.Millisecond)
 			var outcomes []loadgen.Outcome
 			a := attack.Attack{Plan: p, Targets: at(t, p, base), TLS: trust,
-				Connections: test.stock, Workers: test.stock, Done: func(o *loadgen.Outcome) { outcomes = append(outcomes, *o) }}
+				Connections: test.stock, Workers: test.stock,
+				Done: func(o *loadgen.Outcome) { outcomes = append(outcomes, *o) }}
 			if _, err := attack.RunStocked(t.Context(), a, func() { close(stocked); spoilt.Wait() }); err != nil {
 				t.Fatal(err)
 			}
