@@ -2,9 +2,7 @@ package guardrail
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 
 	"coalmine/lab/input/yamlpos"
 
@@ -194,6 +192,3 @@ func (c *checker) checkAutoscalerRef(d *document, ref *flaggerv1.AutoscalerRefer
 		}
 	}
 }
-
-// oneOf is the hint that lists the valid values.
-func oneOf(values []string) string { return "use one of " + strings.Join(slices.Compact(values), ", ") }

@@ -44,14 +44,6 @@ func (c *checker) checkRateLimitPolicy(d *document, p *HTTPLocalRateLimitPolicy)
 	}
 }
 
-// canonicalGroup returns "" for both spellings of the core group.
-func canonicalGroup(g string) string {
-	if g == "core" {
-		return ""
-	}
-	return g
-}
-
 func (c *checker) checkMeshTLS(d *document, a *MeshTLSAuthentication) {
 	if !c.checkLength(d, "spec.identities", len(a.Spec.Identities)) ||
 		!c.checkLength(d, "spec.identityRefs", len(a.Spec.IdentityRefs)) {

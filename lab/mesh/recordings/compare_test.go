@@ -43,11 +43,6 @@ func parseAnswers(g got) (map[string]recorded, error) {
 	return all, nil
 }
 
-// difference is something in which the model and a recording differ.
-type difference struct{ file, what string }
-
-func (d difference) String() string { return d.file + ": " + d.what }
-
 // compareAnswers compares one series of requests with what the seeds made of it.
 func compareAnswers(q send, g got, runs []played) ([]string, error) {
 	want, err := parseAnswers(g)

@@ -13,7 +13,7 @@ import (
 const page = "../../../docs/linkerd.md"
 
 // mostRows is how many rows the table may have.
-const mostRows = 12
+const mostRows = 6
 
 // known is a row of the table: differences that the model is known to have, and why.
 type known struct {

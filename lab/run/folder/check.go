@@ -55,7 +55,7 @@ func CheckSeeds(scenarioDigest, guardrailsDigest string, practice []uint64, nonc
 // ValidateNonce returns an error if a text is not a nonce.
 func ValidateNonce(nonce string) error {
 	if !regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`).MatchString(nonce) {
-		return fmt.Errorf("%.70q is not a nonce: write 1 to 64 of 0-9, a-z, A-Z, - _ and .", nonce)
+		return fmt.Errorf("%.70q is not a nonce: write 1 to 64 of 0-9, a-z, A-Z and ._-", nonce)
 	}
 	return nil
 }
