@@ -131,8 +131,8 @@ func TestStyles(t *testing.T) {
 		"NO_COLOR": {theme.New(true, colorprofile.ASCII), "\x1b[1mab\x1b[mc   "},
 		"16":       {theme.New(true, colorprofile.ANSI), "\x1b[31;1mab\x1b[mc   "},
 		"256":      {theme.New(true, colorprofile.ANSI256), "\x1b[38;5;210;1mab\x1b[mc   "},
-		"24 bits":  {theme.New(true, colorprofile.TrueColor), "\x1b[38;2;255;123;134;1mab\x1b[mc   "},
-		"light":    {theme.New(false, colorprofile.TrueColor), "\x1b[38;2;192;31;47;1mab\x1b[mc   "},
+		"24 bits":  {theme.New(true, colorprofile.TrueColor), "\x1b[38;2;255;138;125;1mab\x1b[mc   "},
+		"light":    {theme.New(false, colorprofile.TrueColor), "\x1b[38;2;179;38;30;1mab\x1b[mc   "},
 	} {
 		c := canvas.New(6, 1, want.theme)
 		x := c.All().Text(0, 0, theme.Bad|theme.Bold, "ab")
