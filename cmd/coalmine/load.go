@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -21,7 +22,41 @@ const exitObjective = 6
 type loadFlags struct {
 	loadtest.Options
 	planOnly bool
-	asJSON   bool
+	format   loadFormat
+}
+
+// loadFormat are the flags that choose the form of a report.
+type loadFormat struct {
+	name   string
+	asJSON bool
+}
+
+func (f *loadFormat) add(cmd *cobra.Command) {
+	var names []string
+	for _, format := range loadreport.Formats() {
+		names = append(names, string(format))
+	}
+	cmd.Flags().StringVarP(&f.name, "format", "f", string(loadreport.FormatText),
+		"print a report in `FORMAT`: "+strings.Join(names, ", "))
+	jsonFlag(cmd, &f.asJSON)
+}
+
+// parse returns the format. Only text may be printed to standard error, where it goes if a file is
+// written to standard output.
+func (f *loadFormat) parse(changed, onStdout bool) (loadreport.Format, error) {
+	format, err := loadreport.ParseFormat(f.name)
+	switch {
+	case err != nil:
+		return "", err
+	case f.asJSON && changed && format != loadreport.FormatJSON:
+		return "", fmt.Errorf("--json and --format %s are two formats: write one of them", f.name)
+	case f.asJSON:
+		format = loadreport.FormatJSON
+	}
+	if format != loadreport.FormatText && onStdout {
+		return "", fmt.Errorf("--format %s and - both write to standard output: name a file", format)
+	}
+	return format, nil
 }
 
 func newLoadCommand(env *Env) *cobra.Command {
@@ -44,15 +79,17 @@ coalmine load hidden-segment --target sim --version v2-faulty --duration 30s
 coalmine load browse --target http://127.0.0.1:8080 --objective 'cohort=premium route=/checkout p99<500ms'
 coalmine load http://127.0.0.1:8080/api/items --rate 100 --duration 30s
 coalmine load --replay access.log --speed 2 --target http://127.0.0.1:8080
+coalmine load browse --target http://127.0.0.1:8080 --objective 'p99<1s' --format junit > load.xml
 coalmine load hidden-segment --plan-only --duration 10s`,
 		Args: between(0, "WORKLOAD"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.Dir, f.Output.Stdout = env.Dir, env.raw()
 			name := strings.Join(args, "")
-			if err := f.check(cmd.Flags(), name); err != nil {
+			format, err := f.format.parse(cmd.Flags().Changed("format"), f.Output.OnStdout())
+			if err = cmp.Or(err, f.check(cmd.Flags(), name)); err != nil {
 				return usage(cmd, err)
 			}
-			return env.load(cmd.Context(), name, f)
+			return env.load(cmd.Context(), name, f, format)
 		},
 	}
 	addPlanFlags(cmd.Flags(), &f.Plan)
@@ -61,13 +98,13 @@ coalmine load hidden-segment --plan-only --duration 10s`,
 	cmd.Flags().BoolVar(&f.planOnly, "plan-only", false, "print the planned requests as JSON lines and send nothing")
 	cmd.Flags().StringArrayVar(&f.Objectives, "objective", nil,
 		"judge the responses by `TEXT`, such as 'cohort=premium route=/checkout p99<500ms errors<1%' (repeatable)")
-	jsonFlag(cmd, &f.asJSON)
+	f.format.add(cmd)
 	cmd.AddCommand(newLoadMergeCommand(env))
 	return cmd
 }
 
 // load runs a load test and prints its report.
-func (env *Env) load(ctx context.Context, name string, f loadFlags) error {
+func (env *Env) load(ctx context.Context, name string, f loadFlags, format loadreport.Format) error {
 	if f.Output.OnStdout() {
 		env = env.withReportOnStderr()
 	}
@@ -94,7 +131,8 @@ func (env *Env) load(ctx context.Context, name string, f loadFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := env.writeLoadReport(r.Results, test.RouteObjectives(), r.Verdicts, f.asJSON); err != nil {
+	report := loadreport.Test{Results: r.Results, Verdicts: r.Verdicts, Err: r.Err}
+	if err := env.writeLoadReport(report, test.RouteObjectives(), format); err != nil {
 		return err
 	}
 	if r.Err != nil {
@@ -116,16 +154,8 @@ func (env *Env) printBrokenLines(t *loadtest.Test) {
 	}
 }
 
-func (env *Env) writeLoadReport(r *results.Results, levels []service.Objective, verdicts []objective.Verdict,
-	asJSON bool) error {
-	if asJSON {
-		return loadreport.WriteJSON(env.Out, r, verdicts)
-	}
-	if err := loadreport.Text(env.Out, r, loadreport.Options{Width: env.Width, Color: env.color(),
-		Objectives: levels}); err != nil {
-		return err
-	}
-	return loadreport.WriteVerdicts(env.Out, verdicts)
+func (env *Env) writeLoadReport(t loadreport.Test, levels []service.Objective, format loadreport.Format) error {
+	return t.Write(env.Out, format, loadreport.Options{Width: env.Width, Color: env.color(), Objectives: levels})
 }
 
 // loadExit returns the exit code for results and the verdicts on the objectives. If the generator

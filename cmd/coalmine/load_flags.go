@@ -91,8 +91,6 @@ func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 		return fmt.Errorf("--timeout is %v: write a time over 0", t.Timeout)
 	case t.Wait < 0:
 		return fmt.Errorf("--wait is %v: write a time over 0", t.Wait)
-	case f.asJSON && f.Output.OnStdout():
-		return errors.New("--json and - both write to standard output: name a file")
 	case len(t.URLs) == 0 && !f.planOnly && !loadtest.IsURL(name):
 		return errors.New("--target is missing: write the URL of the services, or sim for the simulated ones")
 	case t.Version != "" && !t.Simulated():

@@ -2,19 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/loadtest"
+	loadreport "coalmine/lab/report/load"
 	"coalmine/lab/verdict/objective"
 	"coalmine/loadgen"
 	"coalmine/loadgen/results"
 )
 
 func newLoadMergeCommand(env *Env) *cobra.Command {
-	var asJSON, incomplete bool
+	var incomplete bool
+	var f loadFormat
 	var o loadtest.Options
 	cmd := &cobra.Command{
 		Use:   "merge FILE...",
@@ -29,10 +30,11 @@ coalmine load merge one.json two.json`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Dir, o.Output.Stdout = env.Dir, env.raw()
-			if asJSON && o.Output.OnStdout() {
-				return usage(cmd, errors.New("--json and - both write to standard output: name a file"))
+			format, err := f.parse(cmd.Flags().Changed("format"), o.Output.OnStdout())
+			if err != nil {
+				return usage(cmd, err)
 			}
-			return env.mergeLoads(cmd.Context(), args, o, incomplete, asJSON)
+			return env.mergeLoads(cmd.Context(), args, o, incomplete, format)
 		},
 	}
 	cmd.Flags().BoolVar(&incomplete, "incomplete", false, "merge although shards are missing")
@@ -41,11 +43,12 @@ coalmine load merge one.json two.json`,
 	cmd.Flags().BoolVar(&o.Output.Force, "force", false, "overwrite the files that --save and --hdr name")
 	cmd.Flags().StringArrayVar(&o.Objectives, "objective", nil,
 		"judge the sum by `TEXT`, as coalmine load does (repeatable)")
-	jsonFlag(cmd, &asJSON)
+	f.add(cmd)
 	return cmd
 }
 
-func (env *Env) mergeLoads(ctx context.Context, names []string, o loadtest.Options, incomplete, asJSON bool) error {
+func (env *Env) mergeLoads(ctx context.Context, names []string, o loadtest.Options, incomplete bool,
+	format loadreport.Format) error {
 	if o.Output.OnStdout() {
 		env = env.withReportOnStderr()
 	}
@@ -72,7 +75,7 @@ func (env *Env) mergeLoads(ctx context.Context, names []string, o loadtest.Optio
 		return err
 	}
 	verdicts := objective.JudgeAll(parsed, merged)
-	if err := env.writeLoadReport(merged, nil, verdicts, asJSON); err != nil {
+	if err := env.writeLoadReport(loadreport.Test{Results: merged, Verdicts: verdicts}, nil, format); err != nil {
 		return err
 	}
 	return exitWith(loadExit(merged, verdicts))

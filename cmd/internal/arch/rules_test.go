@@ -136,7 +136,7 @@ func rules() []rule {
 
 		// Views.
 		{pkg: "lab/report/load", imports: []string{"loadgen/results", "lab/format", "lab/service",
-			"lab/verdict/objective", "lab/verdict/stats"}},
+			"lab/verdict/objective", "lab/verdict/stats", "lab/report/junit", "lab/report/markdown"}},
 		{pkg: "lab/report", imports: views("lab/report/*")},
 		{pkg: "lab/report/*", imports: views("lab/report/*")},
 		{pkg: "tui", imports: views("tui/*", "lab/report")},

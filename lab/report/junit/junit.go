@@ -88,8 +88,13 @@ func Write(w io.Writer, t *model.Trial) error {
 	for _, n := range t.AllNotes() {
 		s.Out += format.Clean(n) + "\n"
 	}
+	return s.write(w)
+}
+
+// write writes a document with the suite alone.
+func (s *suite) write(w io.Writer) error {
 	s.Time = seconds(s.time)
-	all := suites{Name: "coalmine", Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Suites: []suite{s}}
+	all := suites{Name: "coalmine", Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Suites: []suite{*s}}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}

@@ -88,8 +88,7 @@ func (p *page) faultTruth(r *results.Results, all *results.Cell) {
 		return
 	}
 	p.section("Fault truth", "from the headers of the demo services")
-	p.wrapped(1, plain, fmt.Sprintf("The injected fault affected %s (%s); %s of them were bad.",
-		count(all.Hit, "request", "requests"), percent(share(all.Hit, all.Requests)), number(all.Harm)))
+	p.wrapped(1, plain, faultText(all))
 	hit := slices.DeleteFunc(slices.Collect(r.Cells()), func(c *results.Cell) bool { return c.Hit == 0 })
 	hidden := max(0, len(hit)-maxRows)
 	hit = hit[:len(hit)-hidden]
@@ -105,33 +104,50 @@ func (p *page) faultTruth(r *results.Results, all *results.Cell) {
 	p.more(hidden)
 }
 
-// generator reports how well the plan was kept, what was retried, and what was not sent.
+func faultText(all *results.Cell) string {
+	return fmt.Sprintf("The injected fault affected %s (%s); %s of them were bad.",
+		count(all.Hit, "request", "requests"), percent(share(all.Hit, all.Requests)), number(all.Harm))
+}
+
 func (p *page) generator(r *results.Results, all *results.Cell) {
 	p.section("Generator", "")
+	for _, n := range generatorNotes(r, all) {
+		p.wrapped(1, n.style, n.text)
+	}
+}
+
+// note is a sentence with its style.
+type note struct {
+	style style
+	text  string
+}
+
+// generatorNotes reports how well the plan was kept, what was retried, and what was not sent.
+func generatorNotes(r *results.Results, all *results.Cell) (list []note) {
+	add := func(t style, text string) { list = append(list, note{t, text}) }
 	if r.Lag.Count() > 0 {
-		p.wrapped(1, plain, fmt.Sprintf("Schedule error (how late requests were sent): p50 %s, p99 %s, max %s.",
+		add(plain, fmt.Sprintf("Schedule error (how late requests were sent): p50 %s, p99 %s, max %s.",
 			span(r.Lag.Quantile(0.5)), span(r.Lag.Quantile(0.99)), span(r.Lag.Max())))
 	}
 	if r.Run.Workers > 0 {
-		p.wrapped(1, plain, fmt.Sprintf("At most %s of %s were in flight at once.", number(r.Run.Peak),
+		add(plain, fmt.Sprintf("At most %s of %s were in flight at once.", number(r.Run.Peak),
 			count(r.Run.Workers, "request", "requests")))
 	}
 	if again := all.Attempts - all.Requests; again > 0 {
-		p.wrapped(1, plain, fmt.Sprintf("%s for %s: %s (%s)%s.", count(all.Attempts, "attempt", "attempts"),
+		add(plain, fmt.Sprintf("%s for %s: %s (%s)%s.", count(all.Attempts, "attempt", "attempts"),
 			count(all.Requests, "request", "requests"), count(again, "retry", "retries"),
 			percent(share(again, all.Requests)), retries(r)))
 	}
 	if r.Run.Saturated {
-		p.wrapped(1, warn, "All workers were busy at times, so requests may have waited in the generator.")
+		add(warn, "All workers were busy at times, so requests may have waited in the generator.")
 	}
 	if n := r.Run.Unsent; n > 0 {
-		p.wrapped(1, warn, count(n, "planned request was", "planned requests were")+" not sent because the load test "+
-			"was stopped.")
+		add(warn, count(n, "planned request was", "planned requests were")+" not sent because the load test was stopped.")
 	}
 	if n := r.Stopped; n > 0 {
-		p.wrapped(1, warn, count(n, "request was", "requests were")+" in flight when the load test was stopped "+
-			"(not counted).")
+		add(warn, count(n, "request was", "requests were")+" in flight when the load test was stopped (not counted).")
 	}
+	return list
 }
 
 // retries lists the retries by cohort, if there are several cohorts.

@@ -13,8 +13,12 @@ import (
 // be trusted then.
 func (p *page) limits(r *results.Results) {
 	for _, l := range r.Limits() {
-		p.wrapped(1, warn, "The generator "+l.Text+". This is not the server's fault, so nothing is judged. "+l.Advice)
+		p.wrapped(1, warn, limitText(l))
 	}
+}
+
+func limitText(l results.Limit) string {
+	return "The generator " + l.Text + ". This is not the server's fault, so nothing is judged. " + l.Advice
 }
 
 // none says why there is no request to report.
@@ -36,9 +40,7 @@ func (p *page) errors(r *results.Results) {
 	if len(r.Errors) == 0 {
 		return
 	}
-	texts := slices.SortedFunc(maps.Keys(r.Errors), func(a, b string) int {
-		return cmp.Or(cmp.Compare(r.Errors[b], r.Errors[a]), strings.Compare(a, b))
-	})
+	texts := errorTexts(r)
 	p.section("Errors", "attempts without a response")
 	width := 0
 	for _, n := range r.Errors {
@@ -50,4 +52,11 @@ func (p *page) errors(r *results.Results) {
 	if more := len(texts) - maxErrors; more > 0 {
 		p.wrapped(5, faint, "… and "+count(int64(more), "more text", "more texts")+"; see --json or --save")
 	}
+}
+
+// errorTexts returns the texts of errors, most frequent first.
+func errorTexts(r *results.Results) []string {
+	return slices.SortedFunc(maps.Keys(r.Errors), func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.Errors[b], r.Errors[a]), strings.Compare(a, b))
+	})
 }

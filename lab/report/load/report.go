@@ -3,6 +3,7 @@
 package loadreport
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -51,31 +52,38 @@ func Text(w io.Writer, r *results.Results, o Options) error {
 
 func (p *page) head(r *results.Results, all *results.Cell) {
 	p.line()
-	name := r.Workload()
-	if name == "" {
-		name = "load"
-	}
-	remark := fmt.Sprintf("seed %d", r.Seed())
-	if have, of := r.Shards(); len(have) == 1 && of > 1 {
-		remark += fmt.Sprintf(", shard %d/%d", have[0], of)
-	} else if of > 1 {
-		remark += fmt.Sprintf(", %d of %d shards", len(have), of)
-	}
-	p.spread(bold, name, remark)
+	p.spread(bold, title(r), part(r))
 	p.line(" ", p.styled(faint, strings.Repeat("─", p.width-2)))
 	defer p.limits(r)
+	p.wrapped(1, plain, summary(r, all))
+}
+
+// title is the name of the workload.
+func title(r *results.Results) string { return cmp.Or(r.Workload(), "load") }
+
+// part says which plan was sent, and which part of it.
+func part(r *results.Results) string {
+	text := fmt.Sprintf("seed %d", r.Seed())
+	if have, of := r.Shards(); len(have) == 1 && of > 1 {
+		text += fmt.Sprintf(", shard %d/%d", have[0], of)
+	} else if of > 1 {
+		text += fmt.Sprintf(", %d of %d shards", len(have), of)
+	}
+	return text
+}
+
+// summary says in a sentence how many requests were answered, and how many of them were bad.
+func summary(r *results.Results, all *results.Cell) string {
 	if all.Requests == 0 {
-		p.wrapped(1, plain, none(r, all))
-		return
+		return none(r, all)
 	}
 	text := fmt.Sprintf("%s in %s, %s per second", count(all.Requests, "request", "requests"), span(r.Elapsed()),
 		rate(r, all))
 	if all.Bad == 0 {
-		p.wrapped(1, plain, strings.TrimRight(text+", none bad; "+unaccepted(all), "; "))
-		return
+		return strings.TrimRight(text+", none bad; "+unaccepted(all), "; ")
 	}
-	p.wrapped(1, plain, fmt.Sprintf("%s, %s bad (%s): %s", text, number(all.Bad),
-		percent(share(all.Bad, all.Requests)), reasons(all)))
+	return fmt.Sprintf("%s, %s bad (%s): %s", text, number(all.Bad), percent(share(all.Bad, all.Requests)),
+		reasons(all))
 }
 
 func rate(r *results.Results, c *results.Cell) string {
