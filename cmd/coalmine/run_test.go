@@ -76,6 +76,9 @@ func (w *fakeWorld) pass() {
 	}
 	faulty := w.spec.Scenario.Role(w.spec.Version) == "faulty"
 	guarded := w.spec.Guardrails != nil
+	if guarded && w.now == w.released+time.Second {
+		w.canary("Progressing", 50, 0)
+	}
 	if guarded && w.now < w.released+lag && (w.now-w.released)%(10*time.Second) == 0 {
 		q := event.Query{Asker: "backend", Metric: "success-rate", PromQL: "vector(99)", Value: new(99.0)}
 		if faulty {

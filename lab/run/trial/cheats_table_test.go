@@ -47,6 +47,9 @@ func cheats() map[string][]cheat {
 			{set: "route-reports-primary-nometric", outcome: missed, says: "was promoted",
 				lint: "nothing-can-fail", long: true},
 			{set: "skipAnalysis", outcome: missed, says: "was promoted", lint: "skip-analysis"},
+			// Forty percent, then everyone: no check has seen the load between.
+			{set: "slow-tiny-weights-99.9", outcome: incomplete, says: "up to 40 % of the traffic (50 % needed)",
+				lint: "one-strike"},
 			{set: "slow-nothing-fails", says: "not greater than the previous weight"},
 			// Who stops everything has caught nothing.
 			{set: "stop-everything", outcome: rolledBack},

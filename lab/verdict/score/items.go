@@ -129,6 +129,22 @@ func (t *trial) gradeWeight(i scenario.RubricItem) grade {
 	})
 }
 
+// gradeTested asks the runs that were promoted for the greatest weight that a metric was checked at:
+// promotion takes a release from there to all users.
+func (t *trial) gradeTested(i scenario.RubricItem) grade {
+	return gradeRuns(t.healthy, func(r *run) finding {
+		w, moments := r.Timeline.TestedWeight, []timeline.Moment{r.Timeline.Tested, r.Timeline.Promoting}
+		if r.Verdict != Promoted {
+			return finding{weight: 1e9, note: r.Reason, moments: moments}
+		}
+		return finding{
+			ok: float64(w) >= i.Limit, weight: 100 - float64(w), moments: moments,
+			note: fmt.Sprintf("promoted after checks of metrics at up to %d %% of the traffic (%g %% needed)", w,
+				i.Limit),
+		}
+	})
+}
+
 // preconditions are the proofs that a rubric can ask for, by name.
 func preconditions() map[string]func(*timeline.Timeline) timeline.Moment {
 	return map[string]func(*timeline.Timeline) timeline.Moment{

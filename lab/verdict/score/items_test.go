@@ -211,10 +211,57 @@ func TestSampleRatioOfNamedCohorts(t *testing.T) {
 	}
 }
 
+// What counts is the weight at which a metric of the Canary had a value before the promotion.
+func TestTestedWeight(t *testing.T) {
+	value := 100.0
+	measured := event.Query{Asker: script.Service, Value: &value}
+	type facts map[int]event.Query
+	rising := func(at facts) *script.Script {
+		s := rolling("healthy")
+		for _, w := range []int{5, 25, 50} {
+			s.Canary(event.PhaseProgressing, w, 0).Traffic(30)
+			if q, ok := at[w]; ok {
+				s.Add(q)
+			}
+		}
+		return s
+	}
+	late := rising(facts{5: measured}).Canary(event.PhasePromoting, 50, 0).Traffic(10).Add(measured)
+	another := event.Query{Asker: "other", Value: &value}
+	for name, c := range map[string]struct {
+		log  *script.Script
+		says string
+		full bool
+	}{
+		"at each step":        {rising(facts{5: measured, 25: measured, 50: measured}), "up to 50 %", true},
+		"at the last step":    {rising(facts{50: measured}), "up to 50 %", true},
+		"not at the last":     {rising(facts{25: measured}), "up to 25 %", false},
+		"never":               {rising(nil), "up to 0 %", false},
+		"while promoting":     {late, "up to 5 %", false},
+		"without a value":     {rising(facts{50: {Asker: script.Service}}), "up to 0 %", false},
+		"with an error":       {rising(facts{50: {Asker: script.Service, Error: "x"}}), "up to 0 %", false},
+		"by another's checks": {rising(facts{50: another}), "up to 0 %", false},
+	} {
+		item := scenario.RubricItem{ID: "tested-weight", Points: 10, Limit: 50}
+		runs := []score.RunResult{run(score.RoleHealthy, c.log.Promote().Traffic(60).Complete())}
+		i := score.Trial(all(item), runs).Items[0]
+		if (i.Points == 10) != c.full || !strings.Contains(i.Reason, c.says+" of the traffic (50 % needed)") {
+			t.Errorf("%s: %d points: %s, want %q", name, i.Points, i.Reason, c.says)
+		}
+	}
+	stuck := rising(facts{50: measured}).Complete()
+	i := score.Trial(all(scenario.RubricItem{ID: "tested-weight", Points: 10, Limit: 50}),
+		[]score.RunResult{run(score.RoleHealthy, stuck)}).Items[0]
+	if i.Points != 0 {
+		t.Errorf("not promoted: %d points: %s", i.Points, i.Reason)
+	}
+}
+
 func TestValidateRubric(t *testing.T) {
 	var good []scenario.RubricItem
 	for _, id := range score.ItemIDs() {
-		limit := map[string]float64{"detect-within": 60, "cohort-harm": 0.1, "abort-weight": 25}[id]
+		limit := map[string]float64{"detect-within": 60, "cohort-harm": 0.1, "abort-weight": 25,
+			"tested-weight": 50}[id]
 		good = append(good, scenario.RubricItem{ID: id, Points: 1, Limit: limit})
 	}
 	r := rubric
@@ -228,6 +275,7 @@ func TestValidateRubric(t *testing.T) {
 		"takes no limit":        {Items: []scenario.RubricItem{{ID: "caught", Limit: 1}}},
 		"points are -1":         {Items: []scenario.RubricItem{{ID: "caught", Points: -1}}},
 		"limit is missing":      {Items: []scenario.RubricItem{{ID: "detect-within"}}},
+		"tested-weight: limit":  {Items: []scenario.RubricItem{{ID: "tested-weight"}}},
 		"limit is 2":            {Items: []scenario.RubricItem{{ID: "cohort-harm", Limit: 2}}},
 		"limit is NaN":          {Items: []scenario.RubricItem{{ID: "cohort-harm", Limit: math.NaN()}}},
 		"limit is +Inf":         {Items: []scenario.RubricItem{{ID: "cohort-harm", Limit: math.Inf(1)}}},

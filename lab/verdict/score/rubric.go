@@ -31,6 +31,8 @@ func checks() []check {
 		{"detect-within", "The fault is noticed soon", "seconds from the first bad request", 86400,
 			(*trial).gradeDetection},
 		{"abort-weight", "The rollback comes at a low weight", "canary weight in percent", 100, (*trial).gradeWeight},
+		{"tested-weight", "The release is tested at a high weight before everyone gets it",
+			"canary weight in percent", 100, (*trial).gradeTested},
 		{"preconditions", "The preconditions are checked before canary traffic", "", 0, (*trial).gradePreconditions},
 		{"rehearsed", "A rollback drill passed before canary traffic", "", 0, (*trial).gradeDrill},
 		{"mtls", "mTLS is checked before canary traffic", "", 0, (*trial).gradeMTLS},
@@ -153,7 +155,8 @@ func validateItem(i scenario.RubricItem, r scenario.Rubric) error {
 		return fmt.Errorf("%s: limit is %g: write the %s (at most %g)", i.ID, i.Limit, c.limit, c.maxLimit)
 	case i.ID == "preconditions" && len(r.Preconditions) == 0:
 		return fmt.Errorf("preconditions: the rubric lists none: name them, or remove the item")
-	case i.Limit == 0 && (i.ID == "detect-within" || i.ID == "cohort-harm" || i.ID == "harm-share" && r.MaxHarm == 0):
+	case i.Limit == 0 && (slices.Contains([]string{"detect-within", "cohort-harm", "tested-weight"}, i.ID) ||
+		i.ID == "harm-share" && r.MaxHarm == 0):
 		return fmt.Errorf("%s: limit is missing: write the %s", i.ID, c.limit)
 	}
 	return nil

@@ -99,6 +99,9 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 	if f.Value != nil && f.Error == "" {
 		count(&t.MeasuredTicks, &t.measure)
 		t.countMeasured(f.PromQL)
+		if n := len(t.Steps); n > 0 && t.Steps[n-1].Weight > t.TestedWeight {
+			t.TestedWeight, t.Tested = t.Steps[n-1].Weight, at
+		}
 	}
 	if !QueryPassed(f) {
 		count(&t.FailedTicks, &t.failing)

@@ -99,6 +99,10 @@ type Timeline struct {
 	MeasuredTicks int
 	// Measured has these ticks by query.
 	Measured []Measured
+	// TestedWeight is the greatest weight, in percent, at which a metric of the Canary had a value in
+	// that time, and Tested the first query of that weight.
+	TestedWeight int
+	Tested       Moment
 	// FailedTicks counts the ticks of the same time in which a check of a metric failed, with a value
 	// out of its range or without one.
 	FailedTicks int
