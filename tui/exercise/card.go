@@ -71,13 +71,15 @@ func (ex *Exercise) remark() string {
 	if now := netPoints(c, ex.hintCost); ex.previousPoints >= 0 && now != ex.previousPoints {
 		text = fmt.Sprintf("%d points before, %d now. ", ex.previousPoints, now)
 	}
-	switch c.Exit {
-	case score.ExitPassed:
+	switch {
+	case c.Exit == score.ExitPassed && c.Own != "":
+		text += "A copy of the scenario's own guardrails does not solve it."
+	case c.Exit == score.ExitPassed:
 		text += "Solved."
 		if ex.quiz != nil && ex.entry.QuizOf == 0 {
 			text += " Press z for the quiz."
 		}
-	case score.ExitMissed, score.ExitRolledBack:
+	case c.Exit == score.ExitMissed, c.Exit == score.ExitRolledBack:
 		text += "Press e to edit your files, r to run them again."
 	}
 	return text

@@ -12,6 +12,9 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/lab/progress"
+	"coalmine/lab/report/model"
+	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/score"
 	"coalmine/tui"
 	"coalmine/tui/backend"
 	"coalmine/tui/backendtest"
@@ -254,4 +257,16 @@ func TestRandomKeys(t *testing.T) {
 			backendtest.AssertFits(r, c.View(), width, height)
 		}
 	})
+}
+
+func TestCopyOfTheSolutionIsNotSolved(t *testing.T) {
+	for own, want := range map[string]string{
+		"": "Solved.", scenario.Solution: "A copy of the scenario's own guardrails does not solve it.",
+	} {
+		ex := &Exercise{previousPoints: -1}
+		ex.lastTrial = &model.Trial{Card: score.Card{Exit: score.ExitPassed, Own: own}}
+		if got := ex.remark(); got != want {
+			t.Errorf("own guardrails %q: %q, want %q", own, got, want)
+		}
+	}
 }
