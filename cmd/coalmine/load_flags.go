@@ -25,6 +25,8 @@ func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
 		"user's number")
 	flags.DurationVar(&o.Duration, "duration", 0, "send for this `TIME` (default 1m, or the length of a replayed log)")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed `N` of the plan")
+	flags.StringVar(&o.Targets, "targets", "", "request the targets in `FILE`, in vegeta's http or json format, each as "+
+		"often as it is listed")
 	flags.StringVar(&o.Shard, "shard", "", "send only part `I/N` of the plan")
 	flags.StringVar(&o.Replay, "replay", "", "take the requests from access log `FILE`")
 	flags.StringVar(&o.LogFormat, "log-format", "", "`FORMAT` of the log: common, combined or json (default: detected)")
@@ -69,7 +71,7 @@ func addOutputFlags(flags *pflag.FlagSet, o *loadtest.OutputOptions) {
 func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 	p, t := f.Plan, f.Target
 	switch {
-	case name == "" && p.Replay == "" && (len(t.URLs) != 1 || !loadtest.IsURL(t.URLs[0])):
+	case name == "" && p.Replay == "" && p.Targets == "" && (len(t.URLs) != 1 || !loadtest.IsURL(t.URLs[0])):
 		return errors.New("WORKLOAD is missing: name a URL, a scenario, a workload or a workload file, or give an " +
 			"access log with --replay")
 	case flags.Changed("rate") && !(p.Rate > 0 && p.Rate <= maxLoadRate):
@@ -91,7 +93,7 @@ func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 		return fmt.Errorf("--timeout is %v: write a time over 0", t.Timeout)
 	case t.Wait < 0:
 		return fmt.Errorf("--wait is %v: write a time over 0", t.Wait)
-	case len(t.URLs) == 0 && !f.planOnly && !loadtest.IsURL(name):
+	case len(t.URLs) == 0 && !f.planOnly && !loadtest.IsURL(name) && p.Targets == "":
 		return errors.New("--target is missing: write the URL of the services, or sim for the simulated ones")
 	case t.Version != "" && !t.Simulated():
 		return errors.New("--version is for --target sim: real servers have the version that they run (see coalmine " +

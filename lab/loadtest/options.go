@@ -38,6 +38,9 @@ type PlanOptions struct {
 	// Body of the requests if a URL is named in place of a workload; "@FILE" is the content of a
 	// file, "" is none.
 	Body string
+	// Targets is the path of a file with targets, as vegeta reads them, to request in place of a
+	// workload; "" for none.
+	Targets string
 	// Shard is the part I/N of the plan to send; "" is the whole plan.
 	Shard string
 	// Replay is the path of an access log to take the requests from; "" for none.

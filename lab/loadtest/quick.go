@@ -61,8 +61,11 @@ func (o Options) quick(name string) (Options, *source, error) {
 	}}, nil
 }
 
-// userPlaceholder stands for the user's number; see [loadgen.Route].
-const userPlaceholder = "{user}"
+// Placeholders of [loadgen.Route].
+const (
+	userPlaceholder = "{user}"
+	itemPlaceholder = "{item}"
+)
 
 // maxBodyFile limits the size of a body that is read from a file.
 const maxBodyFile = 1 << 20
@@ -77,7 +80,7 @@ func (o Options) quickBody() (string, error) {
 		}
 		body = string(data)
 	}
-	if strings.Contains(body, "{item}") {
+	if strings.Contains(body, itemPlaceholder) {
 		return "", input.New("use {user}, or write a workload file with items", "--body contains {item}, but a URL "+
 			"in place of a workload has no items")
 	}

@@ -38,6 +38,13 @@ type source struct {
 // openSource finds the source of a name and applies the options, which it completes.
 func openSource(name string, o Options) (s *source, full Options, err error) {
 	switch {
+	case o.Plan.Targets != "" && (name != "" || o.Plan.Replay != "" || len(o.Target.URLs) > 0):
+		return nil, o, input.New("remove one of them", "--targets says what is requested and where, so it cannot be "+
+			"combined with a workload, --replay or --target")
+	case o.Plan.Targets != "" && (o.Plan.Method != "" || o.Plan.Body != ""):
+		return nil, o, input.New("write them into the file", "--targets cannot be combined with --method and --body")
+	case o.Plan.Targets != "":
+		o, s, err = o.fromTargets()
 	case IsURL(name) && o.Plan.Replay != "":
 		return nil, o, input.New("write --target URL", "a log is replayed to a target")
 	case IsURL(name) || name == "" && o.Plan.Replay == "":

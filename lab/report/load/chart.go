@@ -142,7 +142,8 @@ func generatorNotes(r *results.Results, all *results.Cell) (list []note) {
 		add(warn, "All workers were busy at times, so requests may have waited in the generator.")
 	}
 	if n := r.Run.Unsent; n > 0 {
-		add(warn, count(n, "planned request was", "planned requests were")+" not sent because the load test was stopped.")
+		add(warn, count(n, "planned request was", "planned requests were")+" not sent because the load test was "+
+			"stopped.")
 	}
 	if n := r.Stopped; n > 0 {
 		add(warn, count(n, "request was", "requests were")+" in flight when the load test was stopped (not counted).")
