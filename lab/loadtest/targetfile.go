@@ -198,7 +198,8 @@ const maxTargetName = 200
 func (f *targetFile) merge(line int, name string, r loadgen.Route) error {
 	for _, old := range f.routes {
 		r.Name = old.Name
-		if old.Method == r.Method && old.Path == r.Path && old.Body == r.Body && slices.Equal(old.Headers, r.Headers) {
+		if old.Method == r.Method && old.Path == r.Path && old.Body == r.Body &&
+			slices.Equal(old.Headers, r.Headers) {
 			f.weights[r.Name]++
 			return nil
 		}

@@ -65,7 +65,7 @@ func TestTargetsAreRejectedByLine(t *testing.T) {
 		"GET http://h/\nno header": `targets:2: "no header" is not a header`,
 		`{"method":"PUT","url":"http://h","body":"e2l0ZW19"}`:           "targets:1: a body contains {item}",
 		"GET http://h/\n@none":                                          "targets:2: body: ",
-		"GET http://h/\nGET https://h/":                                 "targets:2: the target is at https://h, those before",
+		"GET http://h/\nGET https://h/":                                 "targets:2: the target is at https://h,",
 		"GET http://h/\ncookie: a=b":                                    "targets:1: a target has a Cookie header",
 		`{"method":"GET","url":"http://h"`:                              "targets:1: unexpected end of JSON",
 		`{"method":"GET","url":"http://h"}` + "\n" + `{"method":"GET"}`: `targets:2: "" is not a URL`,
