@@ -28,12 +28,12 @@ var (
 // maxMinorSeeds bounds the seeds of the variants that a briefing only mentions.
 const maxMinorSeeds = 5
 
-// librarySeeds returns how many seeds to play of a variant of a scenario's guardrails.
-func librarySeeds(t *testing.T, variant string) int {
+// librarySeeds returns how many seeds to play of a variant of a scenario's guardrails: n, unless
+// the command line or the environment says otherwise.
+func librarySeeds(t *testing.T, variant string, n int) int {
 	t.Helper()
-	n := 3
 	if testing.Short() {
-		n = 2
+		n = min(n, 2)
 	}
 	if env := os.Getenv("COALMINE_SEEDS"); env != "" {
 		var err error
@@ -89,7 +89,7 @@ func TestLibrary(t *testing.T) {
 		}
 		t.Run(x.scenario+"/"+x.variant, func(t *testing.T) {
 			s := runSpec(t, x.scenario, "", "", 0).Scenario
-			n := librarySeeds(t, x.variant)
+			n := librarySeeds(t, x.variant, 3)
 			if len(unguarded[x.scenario]) < n {
 				unguarded[x.scenario] = results(t, score.RoleUnguarded, x.scenario, "", s.Release.Faulty, n)
 			}
