@@ -25,8 +25,8 @@ func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
 		"user's number")
 	flags.DurationVar(&o.Duration, "duration", 0, "send for this `TIME` (default 1m, or the length of a replayed log)")
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed `N` of the plan")
-	flags.StringVar(&o.Targets, "targets", "", "request the targets in `FILE`, in vegeta's http or json format, each as "+
-		"often as it is listed")
+	flags.StringVar(&o.Targets, "targets", "", "request the targets in `FILE`, in vegeta's http or json format, each "+
+		"as often as it is listed")
 	flags.StringVar(&o.Shard, "shard", "", "send only part `I/N` of the plan")
 	flags.StringVar(&o.Replay, "replay", "", "take the requests from access log `FILE`")
 	flags.StringVar(&o.LogFormat, "log-format", "", "`FORMAT` of the log: common, combined or json (default: detected)")

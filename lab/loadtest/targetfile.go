@@ -168,8 +168,8 @@ func (f *targetFile) add(line int, address string, r loadgen.Route) error {
 		return f.errorAt(line, "write a method in capitals, such as GET", "%.80q is not a method", r.Method)
 	}
 	if strings.Contains(r.Body, itemPlaceholder) {
-		return f.errorAt(line, "write a workload file, whose cohorts have items", "a body contains {item}, but targets "+
-			"have no items")
+		return f.errorAt(line, "write a workload file, whose cohorts have items", "a body contains {item}, but "+
+			"targets have no items")
 	}
 	for _, h := range r.Headers {
 		if strings.EqualFold(h.Name, "Cookie") {
