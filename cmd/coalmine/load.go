@@ -66,7 +66,8 @@ func newLoadCommand(env *Env) *cobra.Command {
 		Short: "Send a workload to real services and report every response",
 		Long: "Send a workload to real services, using vegeta, and report every response by cohort, route and " +
 			"serving version. WORKLOAD is a scenario, a workload of the library, a workload file, or a URL that is " +
-			"requested 50 times per second unless --rate says otherwise; with --replay it may be omitted, with --targets it is.\n\n" +
+			"requested 50 times per second unless --rate says otherwise; with --replay it may be omitted, with " +
+			"--targets it is.\n\n" +
 			"The same seed always sends the same requests of the same users in the same order. Latency counts from " +
 			"the time for which a request was planned, so a server that stalls cannot hide it. With --target sim the " +
 			"same plan is sent to the simulated services in virtual time.\n\n" +
