@@ -308,7 +308,7 @@ func (ex *Exercise) edit(file string, line int) tea.Cmd {
 		if err != nil {
 			return editing{exercise: ex, err: err}
 		}
-		return editing{exercise: ex, open: tea.ExecProcess(c, func(err error) tea.Msg {
+		return editing{exercise: ex, open: tea.Exec(editorCommand{c}, func(err error) tea.Msg {
 			if err != nil {
 				err = fmt.Errorf("%s: %w", c.Path, err)
 			}
