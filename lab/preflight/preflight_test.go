@@ -311,6 +311,14 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		}},
 		{"prometheus-answers", Failed, "unexpected", func(f *fixture) { f.answers = answers{} }},
 		{"proxies-scraped", Failed, "no target", empty("up{")},
+		{"proxies-scraped", Warning, "no target yet", func(f *fixture) {
+			empty("up{")(f)
+			for _, o := range f.objects {
+				if p, ok := o.(*corev1.Pod); ok {
+					p.CreationTimestamp = metav1.NewTime(noon.Add(-firstScrape + time.Second))
+				}
+			}
+		}},
 		{"proxies-scraped", Warning, "1 of 1", set("up{", 0, nil)},
 		{"linkerd-series", Warning, "response_total", empty("count(response_total")},
 		{"linkerd-series", Warning, "5m0s old", set("max(timestamp", float64(noon.Add(-5*time.Minute).Unix()), nil)},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"coalmine/lab/cluster/names"
 )
 
@@ -38,12 +40,40 @@ func proxiesScraped(ctx context.Context, l *Lab) Finding {
 		}
 	}
 	switch {
+	case len(samples) == 0 && l.podsAreNew(ctx):
+		return warn("job linkerd-proxy has no target yet in namespace %s, whose pods started within the last minute",
+			names.DevelopNamespace)
 	case len(samples) == 0:
 		return fail("job linkerd-proxy has no target in namespace %s", names.DevelopNamespace)
 	case down > 0:
 		return warn("%d of %d targets do not respond", down, len(samples))
 	}
 	return pass("%d targets", len(samples))
+}
+
+// firstScrape is within what Prometheus has scraped a new pod: it takes up new targets every 5 s and
+// scrapes every 10 s, and the pod has to start before.
+const firstScrape = time.Minute
+
+// podsAreNew reports whether there are pods of the demo services with a proxy, all younger than
+// firstScrape.
+func (l *Lab) podsAreNew(ctx context.Context) bool {
+	list, err := l.kube.CoreV1().Pods(names.DevelopNamespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return false
+	}
+	n := 0
+	for i := range list.Items {
+		p := &list.Items[i]
+		if !isMeshed(p) {
+			continue
+		}
+		if l.Now().Sub(p.CreationTimestamp.Time) >= firstScrape {
+			return false
+		}
+		n++
+	}
+	return n > 0
 }
 
 // guardrailSeries are the Linkerd series that guardrails query.
