@@ -28,9 +28,8 @@ demo: build ## Play the first scenario twice: against naive guardrails, and agai
 	bin/coalmine run full-rollout --guardrails naive || [ $$? -eq 3 ]
 	bin/coalmine run full-rollout --guardrails solution
 
-# Collecting garbage less often makes the compiler and the simulated rollouts faster; linking without
-# debug tables, too. The
-# vetting is the linter's.
+# Collecting garbage less often makes the compiler and the simulated rollouts faster, as does linking
+# without debug tables. make lint runs vet.
 test: ## Run all tests
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' ./...
 

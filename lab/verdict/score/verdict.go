@@ -203,10 +203,10 @@ func judgeHealthy(t *timeline.Timeline, r scenario.Rubric) Judgement {
 		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
 			"promoted after %s with a metric that had a value (%d are needed to judge it)",
 			format.Plural(t.MeasuredTicks, "check"), least.Checks)
-	case t.Promoted.Happened() && least.Status != 0 && ticksThatTell(t, least.Status) < least.Checks:
+	case t.Promoted.Happened() && least.Status != 0 && distinguishingTicks(t, least.Status) < least.Checks:
 		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
 			"promoted after %s with a metric that could have noticed a response %d (%d are needed to judge it)",
-			format.Plural(ticksThatTell(t, least.Status), "check"), least.Status, least.Checks)
+			format.Plural(distinguishingTicks(t, least.Status), "check"), least.Status, least.Checks)
 	case t.Promoted.Happened():
 		return newJudgement(Promoted, []timeline.Moment{t.Promoted}, "the healthy version was delivered")
 	case t.Abort.Happened():

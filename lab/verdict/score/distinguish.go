@@ -12,25 +12,25 @@ import (
 // a log can.
 const maxQuery = 16 << 10
 
-// ticksThatTell returns in how many ticks a metric had a value that tells responses with a status
-// from successful ones.
-func ticksThatTell(t *timeline.Timeline, status int) int {
+// distinguishingTicks returns in how many ticks a metric had a value that separates responses with a
+// status from successful ones.
+func distinguishingTicks(t *timeline.Timeline, status int) int {
 	most := 0
 	for _, m := range t.Measured {
-		if tellsStatus(m.PromQL, t.Run.Service, status) {
+		if distinguishesStatus(m.PromQL, t.Run.Service, status) {
 			most = max(most, m.Ticks)
 		}
 	}
 	return most
 }
 
-// tellsStatus reports whether a query about a service's canary reads series that responses with a
-// status count in and successful ones do not, or the other way round. Whether the query makes good
-// use of them is not examined.
-func tellsStatus(promQL, service string, status int) (tells bool) {
+// distinguishesStatus reports whether a query about a service's canary reads series that responses
+// with a status count in and successful ones do not, or the other way round. Whether the query makes
+// good use of them is not examined.
+func distinguishesStatus(promQL, service string, status int) (distinguishes bool) {
 	defer func() { // the parser reports some errors so
 		if recover() != nil {
-			tells = false
+			distinguishes = false
 		}
 	}()
 	if len(promQL) > maxQuery {
@@ -44,12 +44,12 @@ func tellsStatus(promQL, service string, status int) (tells bool) {
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
 		if s, ok := n.(*parser.VectorSelector); ok {
 			for _, p := range pairs {
-				tells = tells || selects(s, p.bad) != selects(s, p.good)
+				distinguishes = distinguishes || selects(s, p.bad) != selects(s, p.good)
 			}
 		}
 		return nil
 	})
-	return tells
+	return distinguishes
 }
 
 // responsePair has the labels of the series in which a response with a status is counted, and a

@@ -26,7 +26,7 @@ func TestTellsStatus(t *testing.T) {
 		`vector(1)`: {}, `time()`: {}, `this is no query`: {}, ``: {}, `{__name__="up"}`: {},
 	} {
 		for i, status := range []int{403, 500} {
-			if got := tellsStatus(query, "backend", status); got != want[i] {
+			if got := distinguishesStatus(query, "backend", status); got != want[i] {
 				t.Errorf("%s, %d: %v", query, status, got)
 			}
 		}
