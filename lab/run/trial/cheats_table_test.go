@@ -155,6 +155,8 @@ func cheats() map[string][]cheat {
 			// Another client is locked out of the primary.
 			{set: "primary-denied-for-mobile", outcome: missed, says: "the faulty version was promoted"},
 			{set: "primary-only", outcome: rolledBack, long: true},
+			// A metric that reads the denials and makes nothing of them.
+			{set: "times-zero", outcome: rolledBack, says: "promoted after 0 checks"},
 			{set: "stop-everything", outcome: rolledBack, long: true},
 			{set: "version-label", outcome: rolledBack, says: "promoted after 0 checks", lint: "reads-version"},
 		},

@@ -1,60 +1,49 @@
 package score
 
 import (
+	"math"
 	"strconv"
 
-	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"coalmine/lab/verdict/timeline"
 )
-
-// maxQuery bounds the queries that are looked at, in bytes. Guardrails cannot have longer ones, but
-// a log can.
-const maxQuery = 16 << 10
 
 // distinguishingTicks returns in how many ticks a metric had a value that separates responses with a
 // status from successful ones.
 func distinguishingTicks(t *timeline.Timeline, status int) int {
 	most := 0
 	for _, m := range t.Measured {
-		if distinguishesStatus(m.PromQL, t.Run.Service, status) {
+		if distinguishesStatus(m, t.Run.Service, status) {
 			most = max(most, m.Ticks)
 		}
 	}
 	return most
 }
 
-// distinguishesStatus reports whether a query about a service's canary reads series that responses
-// with a status count in and successful ones do not, or the other way round. Whether the query makes
-// good use of them is not examined.
-func distinguishesStatus(promQL, service string, status int) (distinguishes bool) {
-	defer func() { // the parser reports some errors so
-		if recover() != nil {
-			distinguishes = false
-		}
-	}()
-	if len(promQL) > maxQuery {
-		return false
-	}
-	expr, err := parser.NewParser(parser.Options{}).ParseExpr(promQL)
-	if err != nil {
-		return false
-	}
+// distinguishesStatus reports whether a check on a service's canary passes while all responses succeed
+// and fails while half of them have a status: it evaluates the query on series of both.
+func distinguishesStatus(m timeline.Measured, service string, status int) bool {
 	pairs := responsePairs(service, status)
-	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
-		if s, ok := n.(*parser.VectorSelector); ok {
-			for _, p := range pairs {
-				distinguishes = distinguishes || selects(s, p.bad) != selects(s, p.good)
-			}
-		}
-		return nil
-	})
-	return distinguishes
+	good, ok := evaluate(m.PromQL, succeeding(pairs))
+	if !ok || !within(good, m) {
+		return false
+	}
+	bad, ok := evaluate(m.PromQL, halfFailing(pairs))
+	return !ok || !within(bad, m)
+}
+
+// within reports whether a value passes the bounds of a check. As in Flagger, NaN passes none.
+func within(v float64, m timeline.Measured) bool {
+	return !math.IsNaN(v) && (m.Min == nil || v >= *m.Min) && (m.Max == nil || v <= *m.Max)
 }
 
 // responsePair has the labels of the series in which a response with a status is counted, and a
-// successful one. Empty labels stand for no series.
+// successful one. Nil labels stand for no series.
 type responsePair struct{ bad, good map[string]string }
+
+// anyValue stands for the value of a label that a series has but the learner chose.
+const anyValue = "any"
 
 // responsePairs lists where Linkerd's proxies count responses: those of the server, of its policy,
 // and of the clients, by both of their metrics (linkerd.io, reference, proxy metrics).
@@ -81,20 +70,21 @@ func responsePairs(service string, status int) []responsePair {
 		{client(text(status), class), client("200", "success")},
 		{backend(backends, text(status)), backend(backends, "200")},
 	}
+	served := server("response_total", "200", "success")
 	if status == 403 { // denied before the response metrics count
-		return append(pairs, responsePair{
+		return append(pairs, responsePair{nil, served}, responsePair{
 			map[string]string{"__name__": "inbound_http_authz_deny_total", "deployment": service},
-			map[string]string{"__name__": "inbound_http_authz_allow_total", "deployment": service},
+			map[string]string{"__name__": "inbound_http_authz_allow_total", "deployment": service,
+				"authz_name": anyValue},
 		})
 	}
-	return append(pairs, responsePair{server("response_total", text(status), class),
-		server("response_total", "200", "success")})
+	return append(pairs, responsePair{server("response_total", text(status), class), served})
 }
 
-// selects reports whether a selector selects a series, as far as its labels are known.
-func selects(s *parser.VectorSelector, series map[string]string) bool {
-	for _, m := range s.LabelMatchers { // the metric's name is among them
-		if value, known := series[m.Name]; known && !m.Matches(value) {
+// selects reports whether matchers select a series, as far as its labels are known.
+func selects(matchers []*labels.Matcher, series map[string]string) bool {
+	for _, m := range matchers { // the metric's name is among them
+		if value, known := series[m.Name]; known && value != anyValue && !m.Matches(value) {
 			return false
 		}
 	}

@@ -137,7 +137,7 @@ func TestEvidenceOfStatus(t *testing.T) {
 	} {
 		s := rolling("healthy").Canary("Progressing", 20, 0).Traffic(20)
 		for range 3 {
-			s.Traffic(5).Add(event.Query{Asker: script.Service, PromQL: promQL, Value: &value})
+			s.Traffic(5).Add(event.Query{Asker: script.Service, PromQL: promQL, Max: &value, Value: &value})
 		}
 		s.Canary("Promoting", 100, 0).Canary("Succeeded", 0, 0).Traffic(5).Complete()
 		r := rubric

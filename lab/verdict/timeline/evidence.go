@@ -17,10 +17,12 @@ type Preconditions struct {
 	Server, Authorization Moment
 }
 
-// Measured is a query of the Canary's metrics and in how many ticks it had a value.
+// Measured is a query of the Canary's metrics with the bounds of its check, nil for none, and in how
+// many ticks it had a value.
 type Measured struct {
-	PromQL string
-	Ticks  int
+	PromQL   string
+	Min, Max *float64
+	Ticks    int
 }
 
 // Experiment holds the annotations of the Canary, as they were written.
@@ -98,7 +100,7 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 	}
 	if f.Value != nil && f.Error == "" {
 		count(&t.MeasuredTicks, &t.measure)
-		t.countMeasured(f.PromQL)
+		t.countMeasured(f)
 		if n := len(t.Steps); n > 0 && t.Steps[n-1].Weight > t.TestedWeight {
 			t.TestedWeight, t.Tested = t.Steps[n-1].Weight, at
 		}
@@ -109,16 +111,19 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 }
 
 // countMeasured counts a query that had a value. Copies of the timeline keep their counts.
-func (t *Timeline) countMeasured(promQL string) {
+func (t *Timeline) countMeasured(q event.Query) {
 	t.Measured = slices.Clone(t.Measured)
 	for i := range t.Measured {
-		if t.Measured[i].PromQL == promQL {
-			t.Measured[i].Ticks++
+		m := &t.Measured[i]
+		if m.PromQL == q.PromQL && sameBound(m.Min, q.Min) && sameBound(m.Max, q.Max) {
+			m.Ticks++
 			return
 		}
 	}
-	t.Measured = append(t.Measured, Measured{PromQL: promQL, Ticks: 1})
+	t.Measured = append(t.Measured, Measured{PromQL: q.PromQL, Min: q.Min, Max: q.Max, Ticks: 1})
 }
+
+func sameBound(a, b *float64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
 func (t *Timeline) foldApplied(f event.Applied, at Moment) {
 	if f.Owner != event.OwnerLearner {
