@@ -159,6 +159,8 @@ func rules() []rule {
 			"lab/run/folder", "lab/event", "lab/scenario", "lab/report", "lab/report/model",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 
+		{pkg: "lab/run/compare", imports: []string{"lab/event", "lab/format", "lab/input", "lab/run/result",
+			"lab/verdict/score", "lab/verdict/timeline"}},
 		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run",
 			"lab/run/folder", "lab/run/result", "lab/run/trial",
 			"lab/scenario", "lab/verdict/score", "scenarios"}},
