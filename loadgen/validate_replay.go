@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"coalmine/loadgen/accesslog"
 )
 
 // Bounds of the speed of a replay.
@@ -30,8 +32,9 @@ func (w Workload) checkReplay(f *findings) {
 	if r.Log == "" && r.Lines == nil {
 		f.add("replay.log", "is empty; write the path of an access log")
 	}
-	if !slices.Contains([]string{"", "common", "combined", "json"}, r.Format) {
-		f.add("replay.format", "%q is not common, combined or json; omit it to detect the format", r.Format)
+	if r.Format != "" && !slices.Contains(accesslog.Formats(), r.Format) {
+		f.add("replay.format", "%q is not one of %s; omit it to detect the format", r.Format,
+			strings.Join(accesslog.Formats(), ", "))
 	}
 	if !(r.Speed == 0 || r.Speed >= minSpeed && r.Speed <= maxSpeed) {
 		f.add("replay.speed", "%g is not between %g and %g; 2 plays the log twice as fast", r.Speed, minSpeed, maxSpeed)

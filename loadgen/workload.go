@@ -193,7 +193,7 @@ type Budget struct {
 type Replay struct {
 	// Log is the path of the file, relative to the file that names it.
 	Log string `yaml:"log" json:"log"`
-	// Format is common, combined or json; "" means to detect it.
+	// Format is common, combined, json, envoy or alb; "" means to detect it.
 	Format string `yaml:"format,omitempty" json:"format,omitempty"`
 	// Speed divides the times between lines: 2 plays the log twice as fast. 0 means 1.
 	Speed float64 `yaml:"speed,omitempty" json:"speed,omitempty"`

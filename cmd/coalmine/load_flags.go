@@ -29,7 +29,8 @@ func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
 		"as often as it is listed")
 	flags.StringVar(&o.Shard, "shard", "", "send only part `I/N` of the plan")
 	flags.StringVar(&o.Replay, "replay", "", "take the requests from access log `FILE`")
-	flags.StringVar(&o.LogFormat, "log-format", "", "`FORMAT` of the log: common, combined or json (default: detected)")
+	flags.StringVar(&o.LogFormat, "log-format", "", "`FORMAT` of the log: common, combined, json, envoy or "+
+		"alb (default: detected)")
 	flags.Float64Var(&o.Speed, "speed", 0, "replay `N` times as fast as the log")
 	flags.StringArrayVar(&o.Headers, "header", nil, "send `'NAME: VALUE'` with each request (repeatable)")
 }

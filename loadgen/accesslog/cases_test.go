@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"coalmine/loadgen/accesslog"
 )
 
@@ -27,6 +29,8 @@ func TestCases(t *testing.T) {
 		"syslog-nginx.log":        {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
 		"vhost-is-address.log":    {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
 		"xff-behind-proxy.log":    {"/a /a /a", "192.0.2.1 192.0.2.2 192.0.2.3", 2 * time.Second},
+		"envoy-default.log":       {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
+		"cri-istio-text.log":      {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
 		"python-http-server.log":  {"/a", "192.0.2.1", 0},
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata/cases", file))
@@ -101,15 +105,43 @@ func TestQuotedAgent(t *testing.T) {
 	}
 }
 
-// A text of Envoy is refused with and without a prefix, rather than misread.
-func TestEnvoyTextIsRefused(t *testing.T) {
-	for _, file := range []string{"envoy-default.log", "cri-istio-text.log"} {
-		data, err := os.ReadFile(filepath.Join("testdata/cases", file))
+// TestProxyTexts reads what else the text formats of proxies may have, and refuses what only looks like
+// them.
+func TestProxyTexts(t *testing.T) {
+	const (
+		istio = `[2026-03-07T12:00:00.000Z] "GET /a HTTP/1.1" 503 UF via_upstream - "-" 0 91 1 - "-" "-" "id" ` +
+			`"shop" "10.1.1.1:80" outbound|80||shop - 10.0.0.9:80 203.0.113.9:5044 - default`
+		alb = `https 2026-03-07T12:00:01.5Z app/lb/1 203.0.113.9:2817 10.0.0.1:80 0.086 0.048 0.037 200 200 0 57 ` +
+			`"GET https://shop.example:443/a?b=c HTTP/1.1" "curl/8.9" ECDHE TLSv1.2 arn:aws:tg "Root=1" "d" "c" 1 ` +
+			`2026-03-07T12:00:00.000000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-"`
+	)
+	for text, want := range map[string]accesslog.Line{
+		istio: {At: noon, Client: "203.0.113.9", Method: "GET", Target: "/a", Status: 503, Bytes: 91},
+		"[pod/shop-1/istio-proxy] " + istio: {At: noon, Client: "203.0.113.9", Method: "GET", Target: "/a", Status: 503,
+			Bytes: 91},
+		alb: {At: noon, Client: "203.0.113.9", Method: "GET", Target: "/a?b=c", Status: 200, Bytes: 57,
+			UserAgent: "curl/8.9"},
+	} {
+		want.Number = 1
+		log, err := accesslog.Read(strings.NewReader(text), "")
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%s: %v", text, err)
+			continue
 		}
-		if log, err := accesslog.Read(strings.NewReader(string(data)), ""); err == nil {
-			t.Errorf("%s is read as %+v", file, log.Lines[0])
+		if diff := cmp.Diff(want, log.Lines[0]); diff != "" {
+			t.Errorf("%s:\n%s", text, diff)
+		}
+	}
+	for _, text := range []string{
+		`[2026-03-07T12:00:00.000Z] "GET /a HTTP/1.1" 200 - 0 1 2 3 - - - - -`,
+		`[2026-03-07T12:00:00.000Z] "GET /a HTTP/1.1" 200`,
+		`[2026-03-07T12:00:00.000Z] "- - HTTP/1.1" 400 DPE 0 1 2 3 "-" "-" "-" "-" "-"`,
+		`https 2026-03-07T12:00:01.5Z app/lb/1 203.0.113.9:2817`,
+		strings.Replace(alb, `"GET https://shop.example:443/a?b=c HTTP/1.1"`, `"- http://shop.example:80- -"`, 1),
+		alb[:len(alb)-1],
+	} {
+		if log, err := accesslog.Read(strings.NewReader(text), ""); err == nil {
+			t.Errorf("%s is read as %+v", text, log.Lines[0])
 		}
 	}
 }

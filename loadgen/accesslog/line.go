@@ -1,5 +1,5 @@
 // Package accesslog reads the access logs of web servers: the common and the combined log format,
-// and JSON lines.
+// JSON lines, and the text formats of Envoy, Istio and the load balancers of AWS.
 package accesslog
 
 import "time"

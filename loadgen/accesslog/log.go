@@ -19,10 +19,16 @@ const (
 	// FormatJSON is one JSON object per line, with the field names that nginx, Caddy, Traefik,
 	// Envoy, Linkerd and others use.
 	FormatJSON = "json"
+	// FormatEnvoy is the default text format of Envoy, or that of Istio.
+	FormatEnvoy = "envoy"
+	// FormatALB is the format of the Application Load Balancers of AWS.
+	FormatALB = "alb"
 )
 
 // Formats lists the supported formats.
-func Formats() []string { return []string{FormatCommon, FormatCombined, FormatJSON} }
+func Formats() []string {
+	return []string{FormatCommon, FormatCombined, FormatJSON, FormatEnvoy, FormatALB}
+}
 
 // Log is the content of a log file.
 type Log struct {
@@ -134,5 +140,7 @@ const (
 	errJSON     lineError = "is not a JSON object"
 	errNoTime   lineError = "has no time in any of the known fields"
 	errNoPath   lineError = "has no method or no path in any of the known fields"
+	errEnvoy    lineError = "is not in the text format of Envoy or Istio"
+	errALB      lineError = "is not in the format of an Application Load Balancer"
 	errUnknown  lineError = "is not in a known format"
 )

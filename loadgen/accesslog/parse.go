@@ -70,6 +70,9 @@ func (p *parser) parseLine(text []byte, l *Line) lineError {
 	if p.format != "" && (p.forced || p.format == FormatJSON) {
 		return p.parseAs(p.format, text, l)
 	}
+	if why, ok := p.parseProxy(text, l); ok {
+		return why
+	}
 	if text[0] == '{' {
 		return p.try(FormatJSON, text, l)
 	}
@@ -82,6 +85,24 @@ func (p *parser) parseLine(text []byte, l *Line) lineError {
 		return why
 	}
 	return errUnknown
+}
+
+// parseProxy parses a line that begins like one of Envoy or of a load balancer. It returns false if
+// the line is in another format.
+func (p *parser) parseProxy(text []byte, l *Line) (lineError, bool) {
+	format, no := FormatEnvoy, errEnvoy
+	switch {
+	case isALB(text):
+		format, no = FormatALB, errALB
+	case text[0] != '[':
+		return "", false
+	}
+	why := p.try(format, text, l)
+	if why != no {
+		return why, true
+	}
+	*l = Line{Number: l.Number}
+	return "", false
 }
 
 // try parses a line in a format and keeps the format if that succeeds.
@@ -99,6 +120,10 @@ func (p *parser) parseAs(format string, text []byte, l *Line) lineError {
 	switch format {
 	case FormatJSON:
 		why = p.json.parse(text, &p.fields)
+	case FormatEnvoy:
+		why = parseEnvoy(text, &p.fields)
+	case FormatALB:
+		why = parseALB(text, &p.fields)
 	default:
 		why = parseCLF(text, format == FormatCombined, &p.fields)
 	}
