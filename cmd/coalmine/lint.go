@@ -44,6 +44,11 @@ func (env *Env) lint(ctx context.Context, dir, scenario string) error {
 	}
 	set, err := env.check(ctx, dir, scenario)
 	var findings guardrail.Errors
+	if set != nil {
+		for _, f := range set.Notes {
+			fmt.Fprintln(env.Out, findingLine("note", trial.PrefixFinding(dir, f)))
+		}
+	}
 	switch {
 	case errors.As(err, &findings):
 		for _, f := range findings {

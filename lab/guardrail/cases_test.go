@@ -8,13 +8,16 @@ import (
 	"coalmine/lab/guardrail/guardrailtest"
 )
 
-var update = flag.Bool("update", false, "write the actual errors to testdata/cases")
+var update = flag.Bool("update", false, "write the actual findings to testdata/cases")
 
-// TestCases compares the errors of each case.
+// TestCases compares the errors and notes of each case.
 func TestCases(t *testing.T) {
 	guardrailtest.RunCases(t, "testdata/cases/*.txtar", *update, func(files map[string][]byte) []string {
-		_, err := Parse(files, testEnvironment())
+		set, err := Parse(files, testEnvironment())
 		var lines []string
+		for _, f := range set.Notes {
+			lines = append(lines, "note: "+f.String())
+		}
 		var found Errors
 		switch {
 		case errors.As(err, &found):

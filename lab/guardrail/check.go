@@ -21,6 +21,12 @@ type checker struct {
 	docs     []*document
 	byKey    map[objectKey]*document
 	findings []Finding
+	notes    []Finding
+	// refused are the documents that could not be decoded, others those of other kinds, templates
+	// the files that are templates of Helm.
+	refused   map[objectKey]bool
+	others    []Other
+	templates []string
 	// regexSize and queries are what the set has used of MaxTotalRegexSize and MaxQueries.
 	regexSize, queries int
 }
@@ -164,7 +170,7 @@ func (c *checker) checkNamespace(d *document, field, namespace string) bool {
 // find returns the document that a field refers to, or reports that it is missing and returns nil.
 func (c *checker) find(d *document, field, kind, name string) *document {
 	found := c.byKey[objectKey{kind, name}]
-	if found == nil {
+	if found == nil && !c.refused[objectKey{kind, name}] {
 		c.fail(d, field, fmt.Sprintf("the guardrails have no %s %s", kind, Clip(name)), c.available(kind))
 	}
 	return found
@@ -187,8 +193,13 @@ func (c *checker) available(kind string) string {
 
 // checkReleaseTarget requires a Canary for the service that the scenario releases.
 func (c *checker) checkReleaseTarget() {
-	if c.env.ReleaseTarget == "" {
+	if c.env.ReleaseTarget == "" || len(c.docs) == 0 {
 		return
+	}
+	for k := range c.refused {
+		if k.kind == flaggerv1.CanaryKind {
+			return // it may be the one
+		}
 	}
 	for _, d := range c.docs {
 		if v, ok := d.object.Value.(*flaggerv1.Canary); ok && v.Spec.TargetRef.Name == c.env.ReleaseTarget {

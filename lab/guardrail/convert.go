@@ -3,6 +3,7 @@ package guardrail
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -45,10 +46,21 @@ func jsonValue(n *yaml.Node) (any, error) {
 	return nil, fmt.Errorf("line %d: a YAML node of kind %d cannot be written as JSON", n.Line, n.Kind)
 }
 
+// isTrue reports whether a boolean of YAML 1.1 is true.
+func isTrue(word string) bool {
+	switch strings.ToLower(word) {
+	case "true", "y", "yes", "on":
+		return true
+	}
+	return false
+}
+
 func jsonScalar(n *yaml.Node) (any, error) {
 	switch n.ShortTag() {
 	case "!!str", "!!timestamp":
 		return n.Value, nil
+	case "!!bool":
+		return isTrue(n.Value), nil
 	}
 	var v any
 	err := n.Decode(&v)

@@ -2,6 +2,7 @@ package guardrail
 
 import (
 	"reflect"
+	"slices"
 
 	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"go.yaml.in/yaml/v3"
@@ -12,50 +13,28 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// decode decodes a tree into its typed object.
-func decode(file string, root *yaml.Node) (*document, []Finding) {
-	d := &document{file: file, root: root}
-	k, findings := d.identify()
-	if len(findings) > 0 {
-		return nil, findings
-	}
-	d.kind = k
-	value := k.newObject()
-	c := &fieldChecker{file: file, kind: k.name}
-	c.check(reflect.TypeOf(value).Elem(), root, "")
+// decode decodes the object of a document, or reports why it cannot. The document has its kind.
+func (d *document) decode() []Finding {
+	d.dropServerFields()
+	value := d.kind.newObject()
+	c := &fieldChecker{file: d.file, kind: d.kind.name}
+	c.check(reflect.TypeOf(value).Elem(), d.root, "")
 	if len(c.findings) > 0 {
-		return nil, c.findings
+		return c.findings
 	}
 	if findings := d.unmarshal(value); len(findings) > 0 {
-		return nil, findings
+		return findings
 	}
-	if findings := d.forbiddenFields(); len(findings) > 0 {
-		return nil, findings
+	if _, ok := d.child("metadata"); !ok {
+		return []Finding{d.finding("metadata", "is missing", "add metadata with a name")}
 	}
 	setDefaults(value, apiVersion(d))
 	d.meta = value.(metav1.Object)
 	d.object = Object{
-		Kind: k.name, Namespace: d.meta.GetNamespace(), Name: d.meta.GetName(),
+		Kind: d.kind.name, Namespace: d.meta.GetNamespace(), Name: d.meta.GetName(),
 		Source: d.position(""), Value: value, document: d,
 	}
-	return d, nil
-}
-
-// identify returns the kind of the document.
-func (d *document) identify() (kind, []Finding) {
-	var id [2]string
-	for i, field := range []string{"apiVersion", "kind"} {
-		n, ok := d.child(field)
-		if !ok || n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
-			return kind{}, []Finding{d.finding(field, "is missing or not a string", "write the object's "+field)}
-		}
-		id[i] = n.Value
-	}
-	k, refused := findKind(id[0], id[1])
-	if refused != nil {
-		return kind{}, []Finding{d.finding(refused.field, refused.message, refused.hint)}
-	}
-	return k, nil
+	return nil
 }
 
 // unmarshal decodes the document with Kubernetes' own strict decoder. It reports what the field
@@ -76,27 +55,55 @@ func (d *document) unmarshal(value runtime.Object) []Finding {
 	return findings
 }
 
-// forbiddenFields reports fields that only controllers and the API server set. A status, above all,
-// could make Flagger believe that the canary has already succeeded.
-func (d *document) forbiddenFields() []Finding {
-	var findings []Finding
-	if status, ok := d.child("status"); ok && !isNull(status) && len(status.Content) > 0 {
-		findings = append(findings, d.finding("status", "is set by controllers", "remove it"))
-	}
+// lastApplied is the annotation in which kubectl keeps what it applied.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// dropServerFields removes what only controllers and the API server set, as the output of kubectl
+// get has it. A status, above all, could make Flagger believe that the canary has already succeeded.
+func (d *document) dropServerFields() {
+	d.root = d.without(d.root, func(key string) bool { return key != "status" })
 	meta, ok := d.child("metadata")
-	if !ok {
-		return append(findings, d.finding("metadata", "is missing", "add metadata with a name"))
+	if !ok || meta.Kind != yaml.MappingNode {
+		return
 	}
-	for i := 0; i+1 < len(meta.Content); i += 2 {
-		switch key := meta.Content[i].Value; key {
-		case "name", "namespace", "labels", "annotations":
-		default:
-			if !isNull(meta.Content[i+1]) {
-				findings = append(findings, d.finding(joinPath("metadata", key), "is set by the cluster", "remove it"))
-			}
+	kept := d.without(meta, func(key string) bool {
+		return slices.Contains([]string{"name", "namespace", "labels", "annotations"}, key)
+	})
+	for i := 0; i+1 < len(kept.Content); i += 2 {
+		if notes := kept.Content[i+1]; kept.Content[i].Value == "annotations" && notes.Kind == yaml.MappingNode {
+			kept = setValue(kept, i+1, d.without(notes, func(key string) bool { return key != lastApplied }))
 		}
 	}
-	return findings
+	for i := 0; i+1 < len(d.root.Content); i += 2 {
+		if d.root.Content[i].Value == "metadata" {
+			d.root = setValue(d.root, i+1, kept)
+		}
+	}
+}
+
+// without returns a copy of a mapping with the fields that are kept, and notes that others were
+// dropped. Fields without a value do not count.
+func (d *document) without(n *yaml.Node, keep func(key string) bool) *yaml.Node {
+	c := *n
+	c.Content = nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if keep(n.Content[i].Value) {
+			c.Content = append(c.Content, n.Content[i], n.Content[i+1])
+			continue
+		}
+		if value := n.Content[i+1]; !isNull(value) && (value.Kind == yaml.ScalarNode || len(value.Content) > 0) {
+			d.dropped = append(d.dropped, n.Content[i].Value)
+		}
+	}
+	return &c
+}
+
+// setValue returns a copy of a mapping with one value replaced.
+func setValue(n *yaml.Node, i int, value *yaml.Node) *yaml.Node {
+	c := *n
+	c.Content = slices.Clone(n.Content)
+	c.Content[i] = value
+	return &c
 }
 
 // apiVersion returns the version in which the document is written.

@@ -15,6 +15,8 @@ type document struct {
 	// object and meta are set when the document is decoded. meta is object.Value.
 	object Object
 	meta   metav1.Object
+	// dropped are the fields that were dropped since only the server sets them.
+	dropped []string
 }
 
 // position returns the line of a field, or that of the nearest field around it that the document

@@ -49,25 +49,19 @@ func kinds() []kind {
 	}
 }
 
-// refusal says why a kind is not accepted.
-type refusal struct {
-	// field is apiVersion or kind, whichever is wrong.
-	field         string
-	message, hint string
-}
-
-// findKind returns the kind that a document names, or a refusal.
-func findKind(apiVersion, name string) (kind, *refusal) {
+// findKind returns the kind of an object. It returns a finding without a position for an API that
+// the groups of guardrails do not have, and neither for the kinds of everyone else.
+func findKind(apiVersion, name string) (*kind, *Finding) {
 	all := kinds()
 	i := slices.IndexFunc(all, func(k kind) bool { return k.name == name && group(k.versions[0]) == group(apiVersion) })
 	if i < 0 {
-		return kind{}, refuseKind(apiVersion, name)
+		return nil, unknownKind(apiVersion, name)
 	}
 	if !slices.Contains(all[i].versions, apiVersion) {
-		return kind{}, &refusal{"apiVersion", name + " has no version " + Clip(apiVersion),
-			"write apiVersion: " + all[i].versions[0]}
+		return nil, &Finding{Field: "apiVersion", Message: name + " has no version " + Clip(apiVersion),
+			Hint: "write apiVersion: " + all[i].versions[0]}
 	}
-	return all[i], nil
+	return &all[i], nil
 }
 
 // group returns the API group of an apiVersion, "" for the core group.
@@ -79,51 +73,20 @@ func group(apiVersion string) string {
 	return g
 }
 
-// refuseKind says why a kind cannot be a guardrail.
-func refuseKind(apiVersion, name string) *refusal {
-	refuse := func(reason, hint string) *refusal {
-		return &refusal{"kind", Clip(name) + " is not allowed: " + reason, hint}
+// unknownKind returns a finding about a kind that a group of guardrails does not have, or nil.
+func unknownKind(apiVersion, name string) *Finding {
+	var names []string
+	switch group(apiVersion) {
+	case flaggerv1.SchemeGroupVersion.Group:
+		names = []string{"AlertProvider", "Canary", "MetricTemplate"}
+	case LinkerdGroup:
+		names = []string{"AuthorizationPolicy", "EgressNetwork", "HTTPLocalConcurrencyLimitPolicy",
+			"HTTPLocalRateLimitPolicy", "HTTPRoute", "MeshTLSAuthentication", "NetworkAuthentication", "Server",
+			"ServerAuthorization"}
 	}
-	switch name {
-	case "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Pod", "Job", "CronJob":
-		return refuse("the lab provides the workloads",
-			"remove it; a Canary refers to the lab's Deployment in targetRef")
-	case "Service", "Endpoints", "EndpointSlice":
-		return refuse("the lab and Flagger create the Services",
-			"remove it; write the port under spec.service of the Canary")
-	case "List":
-		return refuse("a document must be one object", "write each item as a document of its own, separated by ---")
-	case "ServerAuthorization":
-		return refuse("Linkerd has replaced it", "write an AuthorizationPolicy and a MeshTLSAuthentication")
-	case "HTTPLocalConcurrencyLimitPolicy", "EgressNetwork", "GRPCRoute", "TCPRoute", "TLSRoute":
-		return refuse("the lab does not support it", "remove it")
-	case "TrafficSplit":
-		return refuse("Linkerd has deprecated it in favour of HTTPRoute", "remove it; Flagger creates the HTTPRoute")
-	case "ScaledObject":
-		return refuse("the lab has no KEDA", "write a HorizontalPodAutoscaler (autoscaling/v2)")
-	case "Rollout", "AnalysisTemplate", "AnalysisRun", "Experiment":
-		return refuse("it belongs to Argo Rollouts, but the lab runs Flagger", "write a Canary and MetricTemplates")
-	case "CustomResourceDefinition", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding":
-		return refuse("guardrails cannot change the cluster's APIs or permissions", "remove it")
+	if len(names) == 0 || slices.Contains(names, name) {
+		return nil
 	}
-	return refuseGroup(group(apiVersion), name)
-}
-
-// refuseGroup says why a kind cannot be a guardrail, by its API group.
-func refuseGroup(g, name string) *refusal {
-	shown := Clip(name)
-	switch {
-	case strings.HasSuffix(g, ".istio.io"):
-		return &refusal{"kind", shown + " is not allowed: it belongs to Istio, but the lab runs Linkerd",
-			"use a Canary, an HTTPRoute or Linkerd's policies"}
-	case strings.HasPrefix(g, "monitoring.coreos.com"):
-		return &refusal{"kind", shown + " is not allowed: the lab provides Prometheus",
-			"write the query in a MetricTemplate"}
-	}
-	names := make([]string, 0, 16)
-	for _, k := range kinds() {
-		names = append(names, k.name)
-	}
-	names = slices.Compact(names)
-	return &refusal{"kind", shown + " cannot be a guardrail", "use " + strings.Join(names, ", ")}
+	return &Finding{Field: "kind", Message: group(apiVersion) + " has no kind " + Clip(name),
+		Hint: "the kinds are " + strings.Join(names, ", ")}
 }

@@ -9,21 +9,21 @@ const (
 	MaxFileSize = 1 << 20
 	// MaxTotalSize is the size of all manifests in bytes. The run folder keeps a copy of them.
 	MaxTotalSize = 4 << 20
-	// MaxFiles is the number of manifests.
-	MaxFiles = 200
+	// MaxFiles is the number of manifests. A repository of a platform team has several hundred.
+	MaxFiles = 1000
 	// MaxEntries is the number of folder entries, manifests or not, that are read. It stops a walk
 	// through a home folder.
-	MaxEntries = 5000
+	MaxEntries = 20_000
 	// MaxFolderDepth is the depth to which folders may nest.
 	MaxFolderDepth = 8
 	// MaxDocuments is the number of YAML documents in all files.
-	MaxDocuments = 200
+	MaxDocuments = 2000
 	// MaxYAMLDepth is the depth to which mappings and lists may nest. The deepest Canary has 10
 	// levels. Recursion is as deep as this.
 	MaxYAMLDepth = 40
-	// MaxNodes is the number of YAML nodes (mappings, lists, scalars) in all files. A node costs
-	// about 200 bytes.
-	MaxNodes = 50_000
+	// MaxNodes is the number of YAML nodes (mappings, lists, scalars) in all files, aliases counted as
+	// what they stand for. A node costs about 200 bytes.
+	MaxNodes = 200_000
 	// MaxFlowDepth is the number of [ and { that may be open at once in a file. The YAML scanner's
 	// time per token grows with it, so it is checked before the scanner runs.
 	MaxFlowDepth = 1000

@@ -18,8 +18,8 @@ func TestParseRejectsHostileYAML(t *testing.T) {
 			strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9), ", "))
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"bomb":           {bomb, "alias *a0 is not allowed"},
-		"cycle":          {"a: &a [*a]", "alias *a is not allowed"},
+		"bomb":           {bomb, "YAML nodes in total"},
+		"cycle":          {"a: &a [*a]", "alias *a contains itself"},
 		"deep flow":      {strings.Repeat("[", MaxFlowDepth+1), "brackets are open at once"},
 		"deep flow seen": {"a: " + strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested deeper than"},
 		"deep block":     {strings.Repeat("- ", 500) + "a", "nested deeper than"},
@@ -31,8 +31,8 @@ func TestParseRejectsHostileYAML(t *testing.T) {
 		"NUL":           {"a: b\nc: \x00", "a.yaml:2: the file contains a NUL byte"},
 		"not UTF-8":     {"a: b\n\nc: \xff", "a.yaml:3: the file is not UTF-8 text"},
 		"UTF-16":        {"\xff\xfea\x00:\x00", "a.yaml:1: the file is not UTF-8 text"},
-		"key is a list": {"? [a]\n: b", "a key must be a string"},
-		"key is a bool": {"true: b", "key true is not a string"},
+		"key is a list": {configMap + "data:\n  ? [a]\n  : b", "a key must be a string"},
+		"key is a bool": {configMap + "data: {true: b}", "key true is not a string"},
 		"infinite": {"apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {name: a}\n" +
 			"spec: {analysis: {metrics: [{threshold: .inf}]}}", "must be a number"},
 	} {

@@ -138,7 +138,7 @@ func TestLoadLimitsFolders(t *testing.T) {
 		large[fmt.Sprintf("%d.yaml", i)] = strings.Repeat("#", MaxFileSize)
 	}
 	_, err = load(t, folder(t, large))
-	wantError(t, err, "larger than 4194304 bytes in total")
+	wantError(t, err, fmt.Sprintf("larger than %d bytes in total", MaxTotalSize))
 }
 
 func TestParsingEndsWithItsContextAndInTime(t *testing.T) {

@@ -3,52 +3,29 @@ package guardrail
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
 
 // Parse decodes and validates manifests, by path. It has no side effects: it sends no alerts,
-// queries or webhooks. Its error is of type Errors.
+// queries or webhooks. Documents of other kinds are left out. Its error is of type Errors; it comes
+// with the set as far as it was read, which is not valid then but has notes.
 func Parse(files map[string][]byte, env Environment) (*Set, error) {
-	c := &checker{env: env}
+	c := &checker{env: env, refused: map[objectKey]bool{}}
 	c.read(files)
-	if len(c.findings) == 0 { // otherwise a missing object may be in a document that was not decoded
-		c.check()
-	}
-	if err := asError(c.findings); err != nil {
-		return nil, err
-	}
-	return &Set{Objects: c.objects(), Files: files, Environment: env}, nil
+	c.check()
+	set := &Set{Objects: c.objects(), Files: c.used(files), Environment: env, Notes: SortFindings(c.notes),
+		Others: c.others}
+	return set, asError(c.findings)
 }
 
-// read decodes all files.
-func (c *checker) read(files map[string][]byte) {
-	if finding, ok := checkTotals(files); ok {
-		c.findings = append(c.findings, finding)
-		return
+// used returns the files with guardrails in them.
+func (c *checker) used(files map[string][]byte) map[string][]byte {
+	used := make(map[string][]byte)
+	for _, d := range c.docs {
+		used[d.file] = files[d.file]
 	}
-	b := &budget{documents: MaxDocuments, nodes: MaxNodes}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !isGraphic(name) {
-			c.findings = append(c.findings, Finding{Position: Position{File: name},
-				Message: "the file's name has characters that cannot be shown", Hint: "rename it"})
-			continue
-		}
-		trees, findings := parseYAML(name, files[name], b)
-		c.findings = append(c.findings, findings...)
-		for _, tree := range trees {
-			d, findings := decode(name, tree.Content[0])
-			c.findings = append(c.findings, findings...)
-			if d != nil {
-				c.docs = append(c.docs, d)
-			}
-		}
-	}
-	if len(c.docs) == 0 && len(c.findings) == 0 {
-		c.findings = append(c.findings, Finding{Position: Position{File: WholeSet}, Message: "there are no manifests",
-			Hint: "write a Canary to a file whose name ends in .yaml"})
-	}
+	return used
 }
 
 // checkTotals checks the limits of all files together.

@@ -17,10 +17,20 @@ import (
 type Set struct {
 	// Objects are in the order in which they can be applied to a cluster.
 	Objects []Object
-	// Files are the manifests as read, by path relative to the folder.
+	// Files are the manifests with guardrails in them as read, by path relative to the folder.
 	Files map[string][]byte
 	// Environment is what the set was validated against.
 	Environment Environment
+	// Notes say what was read otherwise than it is written, or not at all.
+	Notes []Finding
+	// Others are the documents of kinds that cannot be guardrails.
+	Others []Other
+}
+
+// Other is a document of a kind that cannot be a guardrail.
+type Other struct {
+	APIVersion, Kind, Namespace, Name string
+	Source                            Position
 }
 
 // Digest returns the SHA-256 digest of the manifests as read. It is "" for a nil set, and for one
@@ -69,7 +79,7 @@ type Position struct {
 	Line int
 }
 
-// Finding is an error in a manifest, or a warning about it.
+// Finding is an error in a manifest, or a warning or note about it.
 type Finding struct {
 	Position
 	// Field is the path of the field, for example spec.analysis.interval.
@@ -77,8 +87,32 @@ type Finding struct {
 	// Message says what is wrong, Hint what to do.
 	Message string
 	Hint    string
-	// Rule is the name of the lint rule, "" for errors.
+	// Rule is the name of the lint rule, "" for errors and notes of the reader.
 	Rule string
+	// Severity is that of an error if it is not set.
+	Severity Severity
+}
+
+// Severity says what follows from a finding.
+type Severity int
+
+// An error prevents a run. A warning does not: the manifest is valid and likely to be wrong. A note
+// says how the lab differs from a cluster.
+const (
+	SeverityError Severity = iota
+	SeverityWarning
+	SeverityNote
+)
+
+// String returns the word that is printed before a finding.
+func (s Severity) String() string {
+	switch s {
+	case SeverityWarning:
+		return "warning"
+	case SeverityNote:
+		return "note"
+	}
+	return "error"
 }
 
 // String formats the position as file:line. It quotes a file name that could steer a terminal.

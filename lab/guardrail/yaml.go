@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -26,6 +27,16 @@ type yamlFile struct {
 	name     string
 	budget   *budget
 	findings []Finding
+	// open are the anchored nodes whose aliases are being inspected, aliased whether there are any.
+	open    []*yaml.Node
+	aliased bool
+}
+
+// tree is one YAML document, with what is wrong with it as YAML. A document of a kind that is not
+// read may have findings that do not matter.
+type tree struct {
+	root     *yaml.Node
+	findings []Finding
 }
 
 // errLimit stops reading when a limit is exceeded. The limit is already among the findings.
@@ -35,32 +46,41 @@ func (f *yamlFile) fail(line int, message, hint string) {
 	f.findings = append(f.findings, Finding{Position: Position{File: f.name, Line: line}, Message: message, Hint: hint})
 }
 
-// parseYAML splits a manifest into documents. It leaves out documents that have findings.
-func parseYAML(name string, data []byte, b *budget) ([]*yaml.Node, []Finding) {
+// parseYAML splits a manifest into documents. The findings are about the file as a whole; nothing is
+// read of a file that exceeds a limit.
+func parseYAML(name string, data []byte, b *budget) ([]tree, []Finding) {
 	f := &yamlFile{name: name, budget: b}
 	if !f.readable(data) {
 		return nil, f.findings
 	}
-	var trees []*yaml.Node
+	if isJSON(data) {
+		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" ")) // YAML allows no tabs; strings have none
+	}
+	var trees []tree
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
-		tree, err := decodeNext(dec)
+		doc, err := decodeNext(dec)
 		if errors.Is(err, io.EOF) {
-			return trees, f.findings
+			return trees, nil
 		}
 		if err != nil {
+			f.findings = nil
 			f.failSyntax(data, err)
 			return trees, f.findings
 		}
-		ok, err := f.accept(tree)
+		root, err := f.accept(doc)
 		if err != nil {
 			return nil, f.findings
 		}
-		if ok {
-			trees = append(trees, tree)
+		if root != nil {
+			trees = append(trees, tree{root, f.findings})
 		}
+		f.findings = nil
 	}
 }
+
+// isJSON reports whether a manifest is JSON, as kubectl tells it from YAML.
+func isJSON(data []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) }
 
 // readable checks the bytes before the parser sees them.
 func (f *yamlFile) readable(data []byte) bool {
@@ -147,39 +167,37 @@ func syntaxErrorLine(data []byte, problem string) int {
 	return min(i+1, len(ends))
 }
 
-// accept reports whether the document can be decoded. It returns errLimit if a limit is exceeded.
-func (f *yamlFile) accept(doc *yaml.Node) (bool, error) {
+// accept returns the root of a document without aliases, or nil for an empty document. It returns
+// errLimit if a limit is exceeded.
+func (f *yamlFile) accept(doc *yaml.Node) (*yaml.Node, error) {
 	f.budget.documents--
 	if f.budget.documents < 0 {
-		f.fail(doc.Line, fmt.Sprintf("more than %d documents", MaxDocuments),
-			"give the guardrails of one exercise only")
-		return false, errLimit
+		f.fail(doc.Line, fmt.Sprintf("more than %d documents", MaxDocuments), oneExercise)
+		return nil, errLimit
 	}
 	if len(doc.Content) == 0 {
-		return false, nil
+		return nil, nil
 	}
 	root := doc.Content[0]
-	before := len(f.findings)
+	f.aliased = false
 	if err := f.inspect(root, 1); err != nil {
-		return false, err
+		return nil, err
 	}
 	if isNull(root) {
-		return false, nil
+		return nil, nil
 	}
-	if root.Kind != yaml.MappingNode && len(f.findings) == before {
-		f.fail(root.Line, "a document must be one object (apiVersion, kind, metadata, spec)",
-			"write it as a mapping; separate objects with ---")
+	if f.aliased && len(f.findings) == 0 {
+		root = resolve(root)
 	}
-	return len(f.findings) == before, nil
+	return root, nil
 }
 
-// inspect rejects what a manifest never needs: excessive depth or size, aliases, tags and ambiguous
-// keys.
+// inspect rejects what a manifest never needs: excessive depth or size, tags and ambiguous keys. An
+// alias counts as much as what it stands for.
 func (f *yamlFile) inspect(n *yaml.Node, depth int) error {
 	f.budget.nodes--
 	if f.budget.nodes < 0 {
-		f.fail(n.Line, fmt.Sprintf("more than %d YAML nodes in total", MaxNodes),
-			"give the guardrails of one exercise only")
+		f.fail(n.Line, fmt.Sprintf("more than %d YAML nodes in total", MaxNodes), oneExercise)
 		return errLimit
 	}
 	if depth > MaxYAMLDepth {
@@ -188,8 +206,7 @@ func (f *yamlFile) inspect(n *yaml.Node, depth int) error {
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
-		f.fail(n.Line, "alias *"+Clip(n.Value)+" is not allowed", "repeat the value")
-		return nil
+		return f.inspectAlias(n, depth)
 	case yaml.ScalarNode:
 		f.inspectScalar(n)
 	case yaml.MappingNode:
@@ -204,6 +221,17 @@ func (f *yamlFile) inspect(n *yaml.Node, depth int) error {
 	return nil
 }
 
+func (f *yamlFile) inspectAlias(n *yaml.Node, depth int) error {
+	f.aliased = true
+	if slices.Contains(f.open, n.Alias) {
+		f.fail(n.Line, "alias *"+Clip(n.Value)+" contains itself", "write the value")
+		return errLimit
+	}
+	f.open = append(f.open, n.Alias)
+	defer func() { f.open = f.open[:len(f.open)-1] }()
+	return f.inspect(n.Alias, depth+1)
+}
+
 func (f *yamlFile) inspectTag(n *yaml.Node) {
 	switch tag := n.ShortTag(); tag {
 	case "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq", "!!timestamp", "!!merge":
@@ -212,33 +240,33 @@ func (f *yamlFile) inspectTag(n *yaml.Node) {
 	}
 }
 
-// inspectScalar rejects words that are booleans in YAML 1.1, which kubectl reads, and strings in
-// YAML 1.2.
+// inspectScalar makes booleans of the words that kubectl, which reads YAML 1.1, takes for them. They
+// are strings in YAML 1.2.
 func (f *yamlFile) inspectScalar(n *yaml.Node) {
 	if n.Style != 0 || n.ShortTag() != "!!str" {
 		return
 	}
 	switch strings.ToLower(n.Value) {
 	case "y", "yes", "on", "n", "no", "off":
-		f.fail(n.Line, n.Value+" without quotes is a boolean for kubectl (YAML 1.1)",
-			"write true or false, or put it in quotes")
+		n.Tag = "!!bool"
 	}
 }
 
 func (f *yamlFile) inspectKeys(n *yaml.Node) {
 	first := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
+		key := dereference(n.Content[i])
 		switch {
-		case key.Kind == yaml.AliasNode:
-			continue // reported as an alias
 		case key.Kind != yaml.ScalarNode:
 			f.fail(key.Line, "a key must be a string", "write key: value")
 			continue
 		case key.ShortTag() == "!!merge":
-			f.fail(key.Line, "merge key << is not allowed", "repeat the fields")
+			f.aliased = true
+			if !mergeable(n.Content[i+1]) {
+				f.fail(key.Line, "<< must be an alias of a mapping, or a list of them", "repeat the fields")
+			}
 			continue
-		case key.ShortTag() != "!!str":
+		case key.ShortTag() != "!!str" && key.ShortTag() != "!!int":
 			f.fail(key.Line, "key "+Clip(key.Value)+" is not a string", "put the key in quotes")
 			continue
 		}
