@@ -110,7 +110,8 @@ func workloadSource(w *scenario.Workload, err error) (*source, error) {
 func replaySource(name string, o Options) (*source, error) {
 	fromLog, err := workloadSource(scenario.WorkloadFromLog(o.path(o.Plan.Replay), o.Plan.LogFormat, o.Plan.Speed))
 	if err != nil {
-		return nil, input.New("name an access log in the common, combined or JSON format, or of Envoy, Istio or an ALB", "--replay: %w", err)
+		return nil, input.New("name an access log in the common, combined or JSON format, or of Envoy, Istio or an ALB",
+			"--replay: %w", err)
 	}
 	if name == "" {
 		return fromLog, nil
