@@ -99,6 +99,9 @@ coalmine load hidden-segment --plan-only --duration 10s`,
 	cmd.Flags().BoolVar(&f.planOnly, "plan-only", false, "print the planned requests as JSON lines and send nothing")
 	cmd.Flags().StringArrayVar(&f.Objectives, "objective", nil,
 		"judge the responses by `TEXT`, such as 'cohort=premium route=/checkout p99<500ms errors<1%' (repeatable)")
+	cmd.Flags().DurationVar(&f.WarmUp, "warm-up", 0, "send for this `TIME` before the requests that count")
+	cmd.Flags().BoolVar(&f.AbortOnViolation, "abort-on-violation", false,
+		"end the test once an objective has been violated for 5 seconds")
 	f.format.add(cmd)
 	cmd.AddCommand(newLoadMergeCommand(env))
 	return cmd

@@ -15,6 +15,7 @@ const (
 	maxLoadRate     = 200_000
 	maxLoadDuration = 24 * time.Hour
 	maxLoadWorkers  = 100_000
+	maxRedirects    = 20
 )
 
 func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
@@ -48,6 +49,7 @@ func addTargetFlags(flags *pflag.FlagSet, o *loadtest.TargetOptions) {
 	flags.DurationVar(&o.Timeout, "timeout", 30*time.Second, "wait this `TIME` for a response")
 	flags.BoolVar(&o.HTTP2, "http2", false, "send HTTP/2: over https if the server offers it, over http always")
 	flags.BoolVar(&o.NoKeepAlive, "no-keep-alive", false, "open a connection for each request")
+	flags.IntVar(&o.Redirects, "redirects", 0, "follow up to `N` redirects of a request to the hosts of targets")
 	flags.StringArrayVar(&o.ConnectTo, "connect-to", nil, "connect to another address, as `HOST:PORT=ADDRESS`: "+
 		"HOST:PORT, or unix: and the path of a socket (repeatable)")
 	flags.StringVar(&o.Proxy, "proxy", "", "send through the HTTP proxy at `URL`")
@@ -92,6 +94,12 @@ func (f *loadFlags) check(flags *pflag.FlagSet, name string) error {
 		return fmt.Errorf("--connections is %d: write 1 to %d", t.Connections, maxLoadWorkers)
 	case t.Timeout <= 0:
 		return fmt.Errorf("--timeout is %v: write a time over 0", t.Timeout)
+	case t.Redirects < 0 || t.Redirects > maxRedirects:
+		return fmt.Errorf("--redirects is %d: write 0 to %d", t.Redirects, maxRedirects)
+	case f.WarmUp < 0 || f.WarmUp > maxLoadDuration:
+		return fmt.Errorf("--warm-up is %v: write a time up to %v", f.WarmUp, maxLoadDuration)
+	case f.AbortOnViolation && len(f.Objectives) == 0:
+		return errors.New("--abort-on-violation needs an --objective")
 	case t.Wait < 0:
 		return fmt.Errorf("--wait is %v: write a time over 0", t.Wait)
 	case len(t.URLs) == 0 && !f.planOnly && !loadtest.IsURL(name) && p.Targets == "":

@@ -20,13 +20,19 @@ type collector struct {
 	events   *event.Recorder
 	// answered counts attempts with a response.
 	answered int
+
+	// warmUp is how long attempts are not counted in results, and warm counts them.
+	warmUp time.Duration
+	warm   int
+	// watch ends the test early; nil if objectives are judged only at its end.
+	watch *watch
 }
 
 func newCollector(t *Test, events *event.Recorder, exporter *promexport.Exporter) *collector {
 	slow := func(route string) time.Duration { return service.LatencyObjective(t.source.objectives, route) }
 	c := &collector{
 		results:  results.New(results.Config{Plan: t.plan, Shard: t.shard, Workload: t.source.name, Slow: slow}),
-		exporter: exporter, events: events,
+		exporter: exporter, events: events, warmUp: t.options.WarmUp,
 	}
 	c.attempts = trafficstats.NewAttempts(trafficstats.AttemptsConfig{
 		Plan: t.plan, LatencyObjective: slow, Service: t.source.releasedService(),
@@ -38,7 +44,12 @@ func newCollector(t *Test, events *event.Recorder, exporter *promexport.Exporter
 // add counts one attempt.
 func (c *collector) add(o *loadgen.Outcome) {
 	c.attempts.MarkHit(o)
-	c.results.Add(o)
+	if o.Arrival.At < c.warmUp {
+		c.warm++
+	} else {
+		c.results.Add(o)
+		c.watch.judge(o.Done()-c.warmUp, c.results)
+	}
 	if c.exporter != nil {
 		c.exporter.Add(o)
 	}

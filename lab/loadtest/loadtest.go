@@ -24,7 +24,8 @@ type Test struct {
 }
 
 // New makes the plan of a scenario, a workload of the library or a workload file. The name may
-// be a URL, or empty if the options name an access log or a URL. Errors of the user's input are of type [input.Error].
+// be a URL, or empty if the options name an access log or a URL. Errors of the user's input are of
+// type [input.Error].
 func New(name string, o Options) (*Test, error) {
 	src, o, err := openSource(name, o)
 	if err != nil {
@@ -36,6 +37,9 @@ func New(name string, o Options) (*Test, error) {
 	}
 	if t.plan, err = loadgen.NewPlan(src.workload, o.Plan.Seed, src.duration); err != nil {
 		return nil, input.New("", "%s: %w", src.name, err)
+	}
+	if d := t.plan.Duration(); o.WarmUp > 0 && o.WarmUp >= d {
+		return nil, input.New("make --duration longer", "--warm-up is %v, and the test takes %v", o.WarmUp, d)
 	}
 	w := t.plan.Workload()
 	for _, text := range o.Objectives {

@@ -381,3 +381,49 @@ func TestFailedStartLeavesNoFiles(t *testing.T) {
 		}
 	}
 }
+
+// Requests of the warm-up are sent and not counted.
+func TestWarmUp(t *testing.T) {
+	o := options(t)
+	o.Target.URLs, o.WarmUp, o.Objectives = []string{loadtest.Simulator}, time.Second, []string{"rate>1"}
+	test := newTest(t, "hidden-segment", o)
+	var messages bytes.Buffer
+	r, err := test.Run(t.Context(), "test", &messages, ignore)
+	if err != nil || r.Err != nil {
+		t.Fatal(err, r.Err)
+	}
+	all, late := int64(0), int64(0)
+	arrivals := test.Plan().Arrivals()
+	for a, ok := arrivals.Next(); ok; a, ok = arrivals.Next() {
+		if all++; a.At >= time.Second {
+			late++
+		}
+	}
+	if got := r.Results.Sum(nil).Requests; got != late || late == 0 || late == all {
+		t.Errorf("%d requests count, %d of %d were planned after the warm-up", got, late, all)
+	}
+	if !strings.Contains(messages.String(), "warm-up") {
+		t.Errorf("messages %q", messages.String())
+	}
+	o.WarmUp = 2 * time.Second
+	if _, err := loadtest.New("hidden-segment", o); err == nil || !strings.Contains(err.Error(), "--warm-up") {
+		t.Errorf("error %v for a test that is all warm-up", err)
+	}
+}
+
+// A test ends once an objective has been violated for five seconds, and its verdict is that.
+func TestAbortOnViolation(t *testing.T) {
+	for text, aborts := range map[string]bool{"p50<1us": true, "p50<1h": false} {
+		o := options(t)
+		o.Target.URLs, o.AbortOnViolation, o.Objectives = []string{loadtest.Simulator}, true, []string{text}
+		o.Plan.Duration = 20 * time.Second
+		r, err := newTest(t, "hidden-segment", o).Run(t.Context(), "test", io.Discard, ignore)
+		if err != nil || r.Err != nil {
+			t.Fatal(err, r.Err)
+		}
+		elapsed, violated := r.Results.Elapsed(), objective.Worst(r.Verdicts) == objective.Violated
+		if violated != aborts || aborts != (elapsed < 10*time.Second) || elapsed < 4*time.Second {
+			t.Errorf("%s: violated %t after %v", text, violated, elapsed)
+		}
+	}
+}

@@ -20,6 +20,10 @@ type Options struct {
 	Output OutputOptions
 	// Objectives are judged after the test. For their syntax see package objective.
 	Objectives []string
+	// WarmUp is how long requests are sent before those that are judged.
+	WarmUp time.Duration
+	// AbortOnViolation ends the test when an objective has been violated for [violationSeconds].
+	AbortOnViolation bool
 }
 
 // PlanOptions say what is sent.
@@ -68,6 +72,8 @@ type TargetOptions struct {
 	Timeout              time.Duration
 	// HTTP2 and NoKeepAlive are as in attack.Attack.
 	HTTP2, NoKeepAlive bool
+	// Redirects is how many redirects a request follows, to the hosts of targets only.
+	Redirects int
 	// ConnectTo lists addresses to connect to in place of a target's, as "HOST:PORT=ADDRESS".
 	ConnectTo []string
 	// Proxy is the URL of an HTTP proxy; "" for none.

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/objective"
 	"coalmine/loadgen/attack"
 	"coalmine/loadgen/results"
@@ -40,13 +41,22 @@ func (t *Test) Run(ctx context.Context, version string, messages io.Writer, list
 	events := event.NewRecorder(listeners...)
 	events.Record(0, "load", t.started(version))
 	c := newCollector(t, events, out.exporter)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if t.options.AbortOnViolation {
+		c.watch = &watch{objectives: t.objectives, stop: cancel}
+	}
 	report, sendErr := send(ctx, sink{done: c.add, raw: out.raw()})
 	c.close(report.Elapsed, report.Arrivals)
 	events.Record(report.Elapsed, "load", ended(sendErr))
 	events.Flush()
 	c.results.Run = results.Run{
-		Start: report.Start, Elapsed: report.Elapsed, Unsent: int64(report.Unsent),
+		Start: report.Start, Elapsed: max(0, report.Elapsed-c.warmUp), Unsent: int64(report.Unsent),
 		Workers: int64(report.Workers), Peak: int64(report.Peak), Saturated: report.Saturated,
+	}
+	if c.warmUp > 0 {
+		fmt.Fprintf(messages, "The first %s were warm-up: their %s count neither in the report nor for objectives\n",
+			format.Setting(c.warmUp), format.Plural(c.warm, "attempt"))
 	}
 	result := t.result(c, report, sendErr)
 	result.Err = errors.Join(result.Err, out.writeResults(c), out.close())
@@ -56,6 +66,8 @@ func (t *Test) Run(ctx context.Context, version string, messages io.Writer, list
 func (t *Test) result(c *collector, report attack.Report, sendErr error) *Result {
 	r := &Result{Results: c.results, Verdicts: objective.JudgeAll(t.objectives, c.results), Err: sendErr}
 	switch {
+	case errors.Is(sendErr, errViolated):
+		r.Err = nil // what the verdicts say is the result
 	case errors.Is(sendErr, context.Canceled):
 		r.Err = fmt.Errorf("%w: %d planned requests were not sent; objectives are judged by those that were", sendErr,
 			report.Unsent)
@@ -84,7 +96,7 @@ func ended(err error) event.RunEnded {
 	switch {
 	case err == nil:
 		return event.RunEnded{Outcome: event.OutcomeCompleted}
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, errViolated):
 		return event.RunEnded{Outcome: event.OutcomeInterrupted}
 	}
 	return event.RunEnded{Outcome: event.OutcomeLabFault, Reason: err.Error()}

@@ -60,7 +60,7 @@ func (t *Test) attack(ctx context.Context) (attack.Attack, error) {
 	o := t.options.Target
 	a := attack.Attack{
 		Plan: t.plan, Shard: t.shard, Workers: o.Workers, Connections: o.Connections, Timeout: o.Timeout,
-		HTTP2: o.HTTP2, NoKeepAlive: o.NoKeepAlive, Abort: o.Abort, Gauge: &t.gauge,
+		HTTP2: o.HTTP2, NoKeepAlive: o.NoKeepAlive, Redirects: o.Redirects, Abort: o.Abort, Gauge: &t.gauge,
 		Service: cmp.Or(o.Service, t.source.releasedService()), VersionHeader: o.VersionHeader,
 	}
 	var err error

@@ -27,9 +27,9 @@ import (
 // early, as long as it takes to write them; those that are written slightly early count as sent in
 // time.
 //
-// Requests are those of an ordinary keep-alive client. Redirects are not followed. As net/http
-// does, an idempotent request is silently resent if the kept-alive connection it used turns out to
-// be closed.
+// Requests are those of an ordinary keep-alive client. Redirects are not followed unless
+// Redirects says so. As net/http does, an idempotent request is silently resent if the kept-alive
+// connection it used turns out to be closed.
 type Attack struct {
 	Plan  *loadgen.Plan
 	Shard loadgen.Shard
@@ -67,6 +67,9 @@ type Attack struct {
 	HTTP2 bool
 	// NoKeepAlive opens a connection for each request.
 	NoKeepAlive bool
+	// Redirects is how many redirects an attempt follows, to hosts of Targets only; 0 is none. The
+	// attempt then has status and version of the last response.
+	Redirects int
 	// Addresses maps HOST:PORT of targets to where to connect instead: HOST:PORT, or unix: and the
 	// path of a socket.
 	Addresses map[string]string

@@ -31,6 +31,7 @@ type roundTripper struct {
 	service       string
 	versionHeader string
 	byMesh        func(http.Header) bool
+	redirects     redirects
 }
 
 // RoundTrip changes the request's headers, which a RoundTripper should not do. Here they belong to
@@ -42,7 +43,7 @@ func (c *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c.prepare(req, f)
 	ctx := c.inflights.markSent(f)
-	resp, err := c.next.RoundTrip(req.WithContext(ctx))
+	resp, err := c.send(f, req.WithContext(ctx))
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close()
 		err = errSwitched
@@ -55,6 +56,31 @@ func (c *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	f.body.open(c, f, ctx, resp.Body)
 	resp.Body = &f.body
 	return resp, nil
+}
+
+// send sends a request and follows redirects. The cookies of every response are kept.
+func (c *roundTripper) send(f *inflight, req *http.Request) (*http.Response, error) {
+	for followed := 0; ; followed++ {
+		resp, err := c.next.RoundTrip(req)
+		if err != nil {
+			return nil, err
+		}
+		next := c.redirects.next(req, resp, followed)
+		if next == nil {
+			return resp, nil
+		}
+		if !c.plan.Cohorts()[f.arrival.Cohort].IgnoreSetCookie {
+			c.jar.store(f.arrival.User, req, resp)
+		}
+		discard(resp)
+		for _, p := range c.plan.Headers(f.arrival.Cohort, f.arrival.User) {
+			if http.CanonicalHeaderKey(p.Name) == cookieHeader {
+				next.Header[cookieHeader] = []string{p.Value}
+			}
+		}
+		c.jar.apply(f.arrival.User, next)
+		req = next
+	}
 }
 
 // lookup returns the request that [requests.fill] put into a slot.

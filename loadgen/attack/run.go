@@ -55,7 +55,7 @@ func newRun(a Attack) (*run, error) {
 	r.roundTripper = &roundTripper{
 		next: r.transport(), plan: a.Plan, inflights: r.inflights, jar: newJar(), clock: r.clock,
 		keepSeq: a.Raw != nil, service: a.Service, versionHeader: http.CanonicalHeaderKey(a.VersionHeader),
-		byMesh: traceheader.ByMesh,
+		byMesh: traceheader.ByMesh, redirects: newRedirects(a),
 	}
 	if a.Traced {
 		r.roundTripper.byMesh = traceheader.ByMeshOnly
