@@ -207,6 +207,8 @@ type Gate struct {
 	Phase string `json:"phase"`
 	// Passed is true if the gate answered 200.
 	Passed bool `json:"passed"`
+	// Late is set if the gate could not judge, since clients' proxies did not know the canary yet.
+	Late bool `json:"late,omitempty"`
 	// Status is the HTTP status and Reason the body of the answer.
 	Status int    `json:"status"`
 	Reason string `json:"reason"`

@@ -76,7 +76,7 @@ const (
 // Limits of a webhook.
 const (
 	// MaxWebhookTimeout is the longest timeout of one call, which blocks Flagger's control loop.
-	MaxWebhookTimeout = time.Minute
+	MaxWebhookTimeout = 2 * time.Minute
 	// MaxWebhookRetries is the number of retries. Flagger's client doubles the wait each time, up
 	// to 30 s.
 	MaxWebhookRetries = 10

@@ -14,7 +14,7 @@ func fromV1alpha1(w *v1alpha1.Scenario) *Scenario {
 		Release:     Release(w.Spec.Release),
 		Traffic:     w.Spec.Traffic,
 		Objectives:  w.Spec.Objectives,
-		Environment: w.Spec.Environment, ColdProxies: w.Spec.ColdProxies,
+		Environment: w.Spec.Environment, ColdProxies: w.Spec.ColdProxies == nil || *w.Spec.ColdProxies,
 		Timing: Timing(w.Spec.Timing),
 		Rubric: Rubric{
 			MaxHarm:           w.Spec.Rubric.MaxHarm,

@@ -18,6 +18,8 @@ type Answer struct {
 	Passed bool
 	// Reason says why; after a refusal, also what to look at.
 	Reason string
+	// Late is set if the gate could not judge because clients' proxies do not know the canary yet.
+	Late bool
 	// Drill is the result of a rollback drill; nil for the other gates.
 	Drill *Drill
 	// Err is set if the gate could not be evaluated. The answer is no, and the lab is at fault.
@@ -86,6 +88,10 @@ type Drill struct {
 	Probes, Forward, Back int
 	// Denied says why probes were not served, or is "".
 	Denied string
+	// Waited is how long the drill waited until the proxies of all clients knew the canary. Late is a
+	// client whose proxy did not by the end of the webhook's time, or "".
+	Waited time.Duration
+	Late   string
 }
 
 // Count is a number of requests and of failures among them.
@@ -256,6 +262,11 @@ func rollbackDrill(s State, service string) Answer {
 	}
 	a := Answer{Drill: &d}
 	switch {
+	case d.Late != "":
+		a.Late = true
+		a.Reason = fmt.Sprintf("the proxy of %s did not know the canary yet after %v, which may take a minute: "+
+			"set the webhook's timeout to 90s", d.Late, d.Waited)
+		return a
 	case d.Forward < d.Probes:
 		a.Reason = fmt.Sprintf("%d of %d probes reached the canary while the drill's rule routed them there",
 			d.Forward, d.Probes)
@@ -265,6 +276,9 @@ func rollbackDrill(s State, service string) Answer {
 		a.Passed = true
 		a.Reason = fmt.Sprintf("%d probes reached the canary, and %d the primary after the rule was removed",
 			d.Forward, d.Back)
+	}
+	if d.Waited > 0 {
+		a.Reason += fmt.Sprintf(", after %v until the clients' proxies knew the canary", d.Waited)
 	}
 	if !a.Passed && d.Denied != "" {
 		a.Reason += ": " + d.Denied

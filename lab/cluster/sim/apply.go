@@ -140,6 +140,6 @@ func (e endpoints) Alerts(provider string) string {
 // Gate implements [workloads.Endpoints]. Each webhook has a host of its own.
 func (e endpoints) Gate(canary string, n int, hook flaggerv1.CanaryWebhook) string {
 	host := e.w.hosts.gate(canary, n)
-	e.w.cleanups = append(e.w.cleanups, e.w.net.RegisterHandler(host, e.w.gates(canary, hook.Type)))
+	e.w.cleanups = append(e.w.cleanups, e.w.net.RegisterHandler(host, e.w.gates(canary, hook)))
 	return strings.Replace(hook.URL, "//"+guardrail.GateHost, "//"+host, 1)
 }

@@ -112,7 +112,7 @@ func WatchGates(of cluster.World, see func(body []byte)) {
 			continue
 		}
 		for n, hook := range c.Spec.Analysis.Webhooks {
-			next := w.gates(c.Name, hook.Type)
+			next := w.gates(c.Name, hook)
 			watch := func(rw http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body) // the gate rejects what was cut off
 				see(body)

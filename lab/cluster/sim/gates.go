@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 
 	"coalmine/lab/cluster/gate"
 	"coalmine/lab/cluster/sim/dataplane"
+	"coalmine/lab/cluster/workloads"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
@@ -20,8 +22,8 @@ import (
 
 // gates serves the lab's gates to one webhook of a canary. The handler runs outside the bubble
 // while a goroutine of Flagger waits for it inside, so that virtual time stands still.
-func (w *world) gates(canary string, hook flaggerv1.HookType) http.Handler {
-	hook = cmp.Or(hook, flaggerv1.RolloutHook)
+func (w *world) gates(canary string, hook flaggerv1.CanaryWebhook) http.Handler {
+	hook.Type = cmp.Or(hook.Type, flaggerv1.RolloutHook)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		var payload flaggerv1.CanaryWebhookPayload
 		body, err := io.ReadAll(r.Body)
@@ -32,46 +34,97 @@ func (w *world) gates(canary string, hook flaggerv1.HookType) http.Handler {
 			http.Error(rw, "the body is not a Flagger webhook payload", http.StatusBadRequest)
 			return
 		}
-		a := w.serveGate(r, canary, string(hook), string(payload.Phase))
+		a := w.serveGate(r, canary, hook, string(payload.Phase))
 		rw.WriteHeader(a.Status())
 		_, _ = io.WriteString(rw, a.Reason)
 	})
 }
 
 // serveGate answers a call and records it among the canary's facts.
-func (w *world) serveGate(r *http.Request, canary, hook, phase string) gate.Answer {
+func (w *world) serveGate(r *http.Request, canary string, hook flaggerv1.CanaryWebhook, phase string) gate.Answer {
 	url := *r.URL
 	url.Scheme, url.Host = "http", guardrail.GateHost
 	call, err := guardrail.ParseGate(url.String())
 	if err != nil {
 		return gate.Answer{Reason: err.Error()}
 	}
-	a := w.evaluate(canary, call)
-	source := sourceFlagger + canary + "." + scenario.Namespace
+	a := w.evaluate(canary, call, workloads.GatePatience(hook))
+	var facts []event.Fact
 	if a.Drill != nil {
-		w.record(source, event.RollbackDrill{Canary: canary, Passed: a.Passed, Reason: a.Reason,
+		facts = append(facts, event.RollbackDrill{Canary: canary, Passed: a.Passed, Reason: a.Reason,
 			Forward: a.Drill.Forward, Back: a.Drill.Back, Probes: a.Drill.Probes})
 	}
-	if call.Gate == event.GateEvents {
-		return a // recorded as Flagger's own events
+	if call.Gate != event.GateEvents { // those are recorded as Flagger's own events
+		facts = append(facts, event.Gate{
+			Canary: canary, Name: call.Gate, Hook: string(hook.Type), URL: url.String(), Phase: phase,
+			Passed: a.Passed, Late: a.Late, Status: a.Status(), Reason: a.Reason,
+		})
 	}
-	w.record(source, event.Gate{
-		Canary: canary, Name: call.Gate, Hook: hook, URL: url.String(), Phase: phase,
-		Passed: a.Passed, Status: a.Status(), Reason: a.Reason,
-	})
+	source := sourceFlagger + canary + "." + scenario.Namespace
+	if a.Drill != nil && a.Drill.Waited > 0 {
+		w.waits.put(source, gateWait{a.Drill.Waited, facts})
+		return a
+	}
+	for _, f := range facts {
+		w.record(source, f)
+	}
 	return a
+}
+
+// gateWait is the time that a gate takes to answer, and what is to be recorded after it.
+type gateWait struct {
+	time  time.Duration
+	facts []event.Fact
+}
+
+// gateWaits are the answers, by the source of the canary, that Flagger has already and acts on later.
+// Virtual time stands still during a call, which leaves the bubble.
+type gateWaits struct {
+	mu    sync.Mutex
+	bySrc map[string]gateWait
+}
+
+func (g *gateWaits) put(source string, w gateWait) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.bySrc == nil {
+		g.bySrc = map[string]gateWait{}
+	}
+	g.bySrc[source] = w
+}
+
+func (g *gateWaits) take(source string) (gateWait, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w, ok := g.bySrc[source]
+	delete(g.bySrc, source)
+	return w, ok
+}
+
+// finishGate lets the time pass that the last gate of a canary took. Flagger's goroutine calls it when
+// it says how the webhook ended.
+func (w *world) finishGate(source string) {
+	g, ok := w.waits.take(source)
+	if !ok {
+		return
+	}
+	time.Sleep(g.time)
+	w.clock.publish()
+	for _, f := range g.facts {
+		w.record(source, f)
+	}
 }
 
 // evaluate evaluates a gate for the service of a canary while the traffic is locked. A gate that
 // cannot be evaluated fails the run.
-func (w *world) evaluate(canary string, call guardrail.GateCall) gate.Answer {
+func (w *world) evaluate(canary string, call guardrail.GateCall, patience time.Duration) gate.Answer {
 	c := w.findCanary(canary)
 	if c == nil {
 		return gate.Answer{Reason: "canary " + canary + " is not among the guardrails"}
 	}
 	t, unlock := w.traffic.lock()
 	defer unlock()
-	a := gate.Evaluate(gateState{w, t}, c.Spec.TargetRef.Name, call)
+	a := gate.Evaluate(gateState{w, t, patience}, c.Spec.TargetRef.Name, call)
 	if a.Err != nil {
 		w.fail(fmt.Errorf("gate %s: %w", call.Gate, a.Err))
 	}
@@ -82,6 +135,8 @@ func (w *world) evaluate(canary string, call guardrail.GateCall) gate.Answer {
 type gateState struct {
 	w *world
 	t *traffic
+	// patience is how long the gate may take.
+	patience time.Duration
 }
 
 // Pods implements [gate.State].
@@ -138,6 +193,9 @@ func (g gateState) RollbackDrill(service string, probes int) (gate.Drill, error)
 		d.Denied = "no client calls " + service
 		return d, nil
 	}
+	if d.Waited, d.Late = g.awaitCanary(service, callers); d.Late != "" {
+		return d, nil
+	}
 	forward := &mesh.Rule{
 		Matches:  []mesh.Match{{Headers: []mesh.ValueMatch{{Name: drillHeader, Value: "forward"}}}},
 		Backends: []mesh.Backend{{Service: service + "-canary", Namespace: scenario.Namespace, Weight: 1}},
@@ -163,11 +221,26 @@ func (g gateState) RollbackDrill(service string, probes int) (gate.Drill, error)
 	return d, nil
 }
 
+// awaitCanary returns how long a drill has to wait until the proxies of all callers know the canary,
+// in whole seconds. If that is longer than it may take, it returns one that does not know it by then.
+func (g gateState) awaitCanary(service string, callers []string) (waited time.Duration, late string) {
+	at, last := g.t.plane.KnownAt(service+"-canary", callers)
+	wait := at - g.w.clock.now()
+	if wait <= 0 {
+		return 0, ""
+	}
+	wait = wait.Truncate(time.Second) + time.Second
+	if wait > g.patience {
+		return g.patience, last
+	}
+	return wait, ""
+}
+
 // probe sends one request of a rollback drill and returns the workload that answered it, or "".
 func (g gateState) probe(d *gate.Drill, client, service string, seq uint64, rule *mesh.Rule) (string, error) {
 	r, err := g.t.plane.Probe(dataplane.ProbeRequest{
 		Client: client, Service: service, Path: "/", Seq: seq, ExtraRule: rule,
-		Headers: []mesh.Header{{Name: drillHeader, Value: "forward"}},
+		Headers: []mesh.Header{{Name: drillHeader, Value: "forward"}}, Known: true,
 	})
 	if err != nil {
 		return "", err

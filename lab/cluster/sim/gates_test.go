@@ -129,3 +129,38 @@ spec:
 		})
 	}
 }
+
+// The drill waits until the clients' proxies know the canary, for as long as its webhook allows.
+// Guardrails without a drill hurt users, and the log says so.
+func TestDrillWaitsForTheLateCanary(t *testing.T) {
+	for name, c := range map[string]struct {
+		timeout string
+		passed  bool
+		late    bool
+		reason  string
+	}{
+		"enough time":    {"90s", true, false, "until the clients' proxies knew the canary"},
+		"too short":      {"10s", false, true, "did not know the canary yet after 6s"},
+		"proxies are up": {"10s", true, false, "the primary after the rule was removed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := quiet(runSpec(t, "mtls-first", "", "v3", 1))
+			s := *spec.Scenario
+			s.ColdProxies = name != "proxies are up"
+			spec.Scenario = &s
+			files := solutionOf(t, "mtls-first")
+			change(t, files, "canary.yaml", "timeout: 90s", "timeout: "+c.timeout)
+			events, _ := play(t, guardedBy(t, spec, files))
+			var first *event.Gate
+			for _, g := range factsOf[event.Gate](events) {
+				if g.Name == event.GateRollbackDrill && first == nil {
+					first = &g
+				}
+			}
+			if first == nil || first.Passed != c.passed || first.Late != c.late ||
+				!strings.Contains(first.Reason, c.reason) {
+				t.Errorf("the first drill: %+v", first)
+			}
+		})
+	}
+}

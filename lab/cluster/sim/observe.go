@@ -59,6 +59,7 @@ type changes struct {
 
 // Event implements [flagger.Observer].
 func (w *world) Event(canary, eventType, message string) {
+	w.finishGate(sourceFlagger + canary)
 	w.record(sourceFlagger+canary, event.Flagger{Canary: canaryName(canary), Type: eventType,
 		Message: w.hosts.canonical(message)})
 }

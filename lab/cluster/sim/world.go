@@ -40,6 +40,7 @@ type world struct {
 	queries    guarded[queries]
 	routeState guarded[routeState]
 	changes    changes
+	waits      gateWaits
 
 	released atomic.Int64   // when the version was released; 0 before
 	failed   guarded[error] // of the driver or of a query

@@ -118,6 +118,9 @@ func (r *Recording) remarks(c *score.Card) []string {
 		all = append(all, fmt.Sprintf("The guardrails are the scenario's own, %s.", c.Own))
 	}
 	all = append(all, checkRemarks(c)...)
+	if text := silenceRemark(c.Runs); text != "" {
+		all = append(all, text)
+	}
 	if r.Manifest.Options.Drawn {
 		all = append(all, "The runs have parameters that their seeds drew: "+r.drawnText()+".")
 	}

@@ -58,9 +58,10 @@ type Spec struct {
 	// Environment holds manifests that the platform team has applied to the cluster, as YAML
 	// documents.
 	Environment string `yaml:"environment,omitempty"`
-	// ColdProxies lets the sim's proxies get to know a canary as those of production do: up to a
-	// minute after its pods are ready. On a real cluster they do so anyway.
-	ColdProxies bool `yaml:"coldProxies,omitempty"`
+	// ColdProxies lets the clients' proxies get to know a canary as those of production do: up to a
+	// minute after its pods are ready. Default is true; with false the sim's proxies know every
+	// Service.
+	ColdProxies *bool `yaml:"coldProxies,omitempty"`
 	// Mesh says what becomes of the mesh itself during a run.
 	Mesh   *Mesh  `yaml:"mesh,omitempty"`
 	Timing Timing `yaml:"timing"`

@@ -151,6 +151,8 @@ type Exposure struct {
 	At      event.Seconds `json:"at"`
 	Weight  int           `json:"weight"`
 	Matched bool          `json:"matched,omitempty"`
+	// Silence is how long the canary got no request at first, longer than chance explains.
+	Silence event.Seconds `json:"silence,omitempty"`
 }
 
 // Item is one line of the rubric.

@@ -263,7 +263,8 @@ func (r *run) row() Row {
 		r.addComparison(&row)
 	}
 	for i, s := range t.Steps {
-		row.Track = append(row.Track, Exposure{At: event.Seconds(s.At), Weight: t.Exposure(i), Matched: s.Matched})
+		row.Track = append(row.Track, Exposure{At: event.Seconds(s.At), Weight: t.Exposure(i), Matched: s.Matched,
+			Silence: event.Seconds(s.Silence())})
 	}
 	return row
 }

@@ -45,9 +45,13 @@ type gateHold struct {
 }
 
 // refusesVersion reports whether the gate judges the version, and not its traffic or a person's
-// decision.
+// decision. One that came too early judges nothing.
 func (g gateHold) refusesVersion() bool {
-	return g.Happened() && (g.Name == event.GateMTLS || g.Name == event.GatePolicy || g.Name == event.GateRollbackDrill)
+	switch g.Name {
+	case event.GateMTLS, event.GatePolicy, event.GateRollbackDrill:
+		return g.Happened() && !g.Late
+	}
+	return false
 }
 
 // foldEvidence folds what the guardrails asked and proved.

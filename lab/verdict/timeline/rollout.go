@@ -39,6 +39,29 @@ type Step struct {
 	// SteadyCanary and SteadyServed leave out the seconds right after the step began, whose
 	// requests may have been routed before it.
 	SteadyCanary, SteadyServed int
+	// Silent is the time from the start of the step on in which the canary got no request, and
+	// SilentServed counts what the service answered meanwhile; see [Step.Silence].
+	Silent       time.Duration
+	SilentServed int
+}
+
+// Bounds of a silence that is not chance.
+const (
+	// silentRequests is how many requests the canary should have got: of a random share, so many
+	// fail to come in one case of a million.
+	silentRequests = 14
+	// silentTime is how long it lasts where a rule with conditions decides who gets to the canary.
+	silentTime = 10 * time.Second
+)
+
+// Silence is how long the canary got no request after the step began, although its share of the
+// traffic says that it should have; 0 if what came is no less than chance explains.
+func (s Step) Silence() time.Duration {
+	expected := s.SilentServed * s.Weight / 100
+	if expected >= silentRequests || s.Weight == 0 && s.Matched && s.Silent >= silentTime {
+		return s.Silent
+	}
+	return 0
 }
 
 // RouteChange is one change of the released service's routing.

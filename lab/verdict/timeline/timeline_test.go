@@ -424,3 +424,19 @@ func TestRetriedRequestsCountAsServed(t *testing.T) {
 		t.Errorf("canary requests %d, first %v; want 1900, seen", tl.CanaryRequests, tl.FirstCanary)
 	}
 }
+
+func TestSilenceOfAStep(t *testing.T) {
+	s := script.Ready("healthy", 1, true).Release()
+	s.Canary(event.PhaseProgressing, 5, 0)
+	s.Weight = 0 // clients' proxies do not know the canary
+	s.Traffic(22)
+	s.Weight = 5
+	s.Traffic(30).Canary(event.PhaseProgressing, 25, 0).Traffic(10)
+	s.Weight = 0
+	tl := build(s)
+	for i, want := range []time.Duration{22 * time.Second, 0} {
+		if got := tl.Steps[i].Silence(); got != want {
+			t.Errorf("step %d: silent for %v, want %v", i, got, want)
+		}
+	}
+}

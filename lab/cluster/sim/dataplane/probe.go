@@ -22,6 +22,8 @@ type ProbeRequest struct {
 	Seq uint64
 	// ExtraRule precedes all other rules for this request only; rollback drills use it.
 	ExtraRule *mesh.Rule
+	// Known is set if the client's proxy knows the endpoints of the canary, whatever it has seen.
+	Known bool
 }
 
 // ProbeResult is the result of a probe.
@@ -59,7 +61,7 @@ func (p *Plane) Probe(r ProbeRequest) (ProbeResult, error) {
 	if status != 0 {
 		return ProbeResult{Status: status}, nil
 	}
-	if len(to.endpoints) == 0 || !p.probeKnows(from, s, to) {
+	if len(to.endpoints) == 0 || !r.Known && !p.probeKnows(from, s, to) {
 		return ProbeResult{Status: 504}, nil
 	}
 	at := rng.Below(rng.New(p.cfg.Seed, "dataplane/probe/endpoint").Bits(r.Seq), uint64(len(to.endpoints)))
@@ -100,10 +102,7 @@ func (p *Plane) probeKnows(from prober, called, to *meshService) bool {
 		return true
 	}
 	u := p.upstream(from.pod, to)
-	if !u.asked {
-		u.asked, u.called = true, called
-		p.ask(u)
-	}
+	p.meet(u, called)
 	return u.lookup.Known()
 }
 

@@ -77,6 +77,8 @@ type upstream struct {
 	lookup  mesh.Lookup
 	asked   bool
 	lookups uint64
+	// asksAgain is when the proxy asks again, after it gave up.
+	asksAgain time.Duration
 	// called is the Service whose client sent to it last.
 	called *meshService
 	// waiting hops wait for an endpoint.
