@@ -60,8 +60,8 @@ func (c *Cell) append(b []byte) []byte {
 		key string
 		n   int
 	}{
-		{`,"retried":`, c.Retried}, {`,"errors":`, c.Errors}, {`,"denied":`, c.Denied},
-		{`,"limited":`, c.Limited}, {`,"slow":`, c.Slow}, {`,"wrong":`, c.Wrong}, {`,"bad":`, c.Bad},
+		{`,"retried":`, c.Retried}, {`,"proxyRetried":`, c.ProxyRetried}, {`,"errors":`, c.Errors},
+		{`,"denied":`, c.Denied}, {`,"limited":`, c.Limited}, {`,"slow":`, c.Slow}, {`,"wrong":`, c.Wrong}, {`,"bad":`, c.Bad},
 		{`,"hit":`, c.Hit}, {`,"harm":`, c.Harm}, {`,"mesh":`, c.ByMesh},
 	} {
 		if p.n != 0 {

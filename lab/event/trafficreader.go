@@ -184,7 +184,8 @@ func (q *trafficReader) cell(c *Cell) {
 		key string
 		n   *int
 	}{
-		{`,"retried":`, &c.Retried}, {`,"errors":`, &c.Errors}, {`,"denied":`, &c.Denied}, {`,"limited":`, &c.Limited},
+		{`,"retried":`, &c.Retried}, {`,"proxyRetried":`, &c.ProxyRetried}, {`,"errors":`, &c.Errors},
+		{`,"denied":`, &c.Denied}, {`,"limited":`, &c.Limited},
 		{`,"slow":`, &c.Slow}, {`,"wrong":`, &c.Wrong}, {`,"bad":`, &c.Bad}, {`,"hit":`, &c.Hit}, {`,"harm":`, &c.Harm},
 		{`,"mesh":`, &c.ByMesh},
 	} {

@@ -19,7 +19,7 @@ func traffic(t *rapid.T) Event {
 			Cohort: text.Draw(t, "cohort"), Route: text.Draw(t, "route"), Workload: text.Draw(t, "workload"),
 			Version: text.Draw(t, "version"),
 			N:       count.Draw(t, "n"), Retried: count.Draw(t, "retried"), Errors: count.Draw(t, "errors"),
-			Denied:  count.Draw(t, "denied"),
+			ProxyRetried: count.Draw(t, "proxyRetried"), Denied: count.Draw(t, "denied"),
 			Limited: count.Draw(t, "limited"), Slow: count.Draw(t, "slow"), Wrong: count.Draw(t, "wrong"),
 			Bad: count.Draw(t, "bad"),
 			Hit: count.Draw(t, "hit"), Harm: count.Draw(t, "harm"), ByMesh: count.Draw(t, "mesh"),

@@ -64,6 +64,8 @@ func expectations() []expectation {
 		{"ab-bounded", "naive", score.OutcomeMissed},
 		{"ab-bounded", "wide", score.OutcomeMissed},
 		{"ab-bounded", "solution", score.OutcomePassed},
+		{"masked-canary", "naive", score.OutcomeMissed},
+		{"masked-canary", "solution", score.OutcomePassed},
 		{"mtls-first", "naive", score.OutcomeMissed},
 		{"mtls-first", "own-policy", score.OutcomeMissed},
 		{"mtls-first", "second-line", score.OutcomeIncomplete},

@@ -29,6 +29,7 @@ const (
 	FactGate       = "gate"
 	FactThreshold  = "threshold" // how many checks may fail
 	FactWait       = "wait"      // something held the rollout
+	FactRetries    = "retries"   // clients' proxies sent the canary's attempts again
 )
 
 // Fact is one paragraph of an explanation.
@@ -84,7 +85,7 @@ func Explain(r Run) Explanation {
 	case r.Faulty():
 		e.Title, e.Facts = "Why it was missed", whyMissed(r)
 	case v == score.HurtUsers:
-		e.Title, e.Facts = "Why users were hurt", guardrailHarm(r)
+		e.Title, e.Facts = "Why users were hurt", slices.Concat(guardrailHarm(r), unanswered(r))
 	case v == score.Unmeasured:
 		e.Title, e.Facts = "Why the delivery does not count", whyUnmeasured(r)
 	default:
@@ -104,7 +105,7 @@ func whyMissed(r Run) []Fact {
 		checks = []Fact{{Kind: FactMetric, Severity: narrative.Warning,
 			Text: "no check looked at the canary while users were hurt"}}
 	}
-	return slices.Concat(facts, checks, threshold(r), waits(r))
+	return slices.Concat(facts, retriesHid(r), checks, threshold(r), waits(r))
 }
 
 func whyHeld(r Run) []Fact {

@@ -102,6 +102,62 @@ func checkRanking(t *testing.T, lines []string) {
 	}
 }
 
+// Attempts that clients' proxies sent again are named if the canary has more of them than the
+// primary, and enough.
+func TestRetriesThatHidACanary(t *testing.T) {
+	for _, x := range []struct{ canary, primary, seconds, facts int }{{5, 0, 99, 1}, {5, 50, 99, 0}, {1, 0, 3, 0}} {
+		s := script.Ready("faulty", 1, true)
+		first := len(s.Events())
+		s.Release().Traffic(5).Canary(event.PhaseProgressing, 50, 0).Traffic(5)
+		last := len(s.Events())
+		s.Promote().Complete()
+		for i := last - 1; i >= first; i-- {
+			if f, ok := s.Events()[i].Fact.(event.Traffic); ok && x.seconds > 0 {
+				x.seconds--
+				retryCells(f.Cells, x.canary, x.primary)
+			}
+		}
+		facts := 0
+		for _, line := range explained(score.RoleFaulty, s) {
+			if strings.Contains(line, "attempts on the canary again") {
+				facts++
+			}
+		}
+		if facts != x.facts {
+			t.Errorf("%+v: %d facts", x, facts)
+		}
+	}
+}
+
+func retryCells(cells []event.Cell, canary, primary int) {
+	for i := range cells {
+		switch cells[i].Workload {
+		case script.Service:
+			cells[i].ProxyRetried = canary
+		case script.Service + "-primary":
+			cells[i].ProxyRetried = primary
+		}
+	}
+}
+
+// Requests that no pod got are named by cohort, with the time.
+func TestUnansweredUsers(t *testing.T) {
+	s := script.Ready("healthy", 1, true)
+	s.Release().Traffic(5).Canary(event.PhaseProgressing, 50, 0)
+	first := len(s.Events())
+	s.Traffic(5)
+	for _, e := range s.Events()[first:] {
+		if f, ok := e.Fact.(event.Traffic); ok {
+			f.Cells[0].Workload, f.Cells[0].Version = "", ""
+			f.Cells[0].Bad, f.Cells[0].ByMesh = f.Cells[0].N, f.Cells[0].N
+		}
+	}
+	got := strings.Join(explained(score.RoleHealthy, s.Traffic(5).Promote().Complete()), "\n")
+	if want := "requests from 01:15 to 01:20, which clients' proxies answered themselves"; !strings.Contains(got, want) {
+		t.Errorf("%q is missing in\n%s", want, got)
+	}
+}
+
 // A gate that says no before the canary has traffic: the metrics behind it were never asked.
 func TestWhyHeldByAGate(t *testing.T) {
 	s := script.Ready("healthy", 1, true)

@@ -130,6 +130,18 @@ func cheats() map[string][]cheat {
 			// The experiment leaves out those whom it is about.
 			{set: "testers-only", outcome: missed, says: "was promoted"},
 		},
+		"masked-canary": {
+			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
+			// What the pods behind the primary answered.
+			{set: "measures-the-primary", outcome: missed, says: "was promoted"},
+			// Without retries users meet the canary's failures, too few of them to notice at a low weight.
+			{set: "without-retries", outcome: incomplete, says: "is essential"},
+			// Halfway between the two versions, which is known only to those who have seen both.
+			{set: "halfway", outcome: incomplete, says: "is essential", long: true},
+			// The gate counts what users got, and the metric is the primary's.
+			{set: "cohort-gate", outcome: missed, both: true, says: "0 checks of a metric failed", long: true},
+			{set: "stop-everything", outcome: rolledBack},
+		},
 		"mtls-first": {
 			// Gates prove a policy before the first user; something has to look at what it does after.
 			{set: "gates-only-with-policy", outcome: rolledBack, says: "promoted after 0 checks"},
