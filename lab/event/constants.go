@@ -43,6 +43,12 @@ const (
 	OwnerScenario = "scenario"
 )
 
+// Parts of the guardrails that a cluster may leave out.
+const (
+	// LeftOutCheck is a metric of a Canary that the lab cannot ask.
+	LeftOutCheck = "check"
+)
+
 // Annotations of a Canary that describe an experiment. Start and end are dates or RFC 3339 times,
 // or "release" and a duration.
 const (

@@ -27,6 +27,7 @@ func everyFact() []event.Fact {
 		event.Applied{ObjectKind: "Canary", Namespace: "develop", Name: "backend", Owner: "learner",
 			Source: "a.yaml:3", Annotations: map[string]string{"k": "v"}},
 		event.Deleted{ObjectKind: "Canary", Name: "backend"},
+		event.LeftOut{What: event.LeftOutCheck, Name: "p99", Canary: "backend", Reason: "r", Source: "a.yaml:3"},
 		event.Released{Service: "backend", Version: "v2"},
 		event.Workload{Name: "backend", Version: "v2", Desired: 3, Updated: 2, Ready: 1},
 		event.Canary{Name: "backend", Phase: "Progressing", Weight: 25, Iterations: 1, FailedChecks: 2, Threshold: 5,
@@ -116,7 +117,7 @@ func TestBrokenLogs(t *testing.T) {
 		{"backwards", append(slices.Clone(lines[:2]), strings.Replace(lines[2], `"at":2.469134`, `"at":0.1`, 1)), 2,
 			"has an earlier time than event 2"},
 		{"bad time", []string{strings.Replace(lines[0], `"at":0`, `"at":-1`, 1)}, 0, "is not a number of seconds"},
-		{"bad bucket", append(slices.Clone(lines[:14]), strings.Replace(lines[14], "[4,3]", "[4000000,3]", 1)), 14,
+		{"bad bucket", append(slices.Clone(lines[:15]), strings.Replace(lines[15], "[4,3]", "[4000000,3]", 1)), 15,
 			"out of range"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ const (
 	KindRunEnded      Kind = "run.ended"
 	KindApplied       Kind = "object.applied"
 	KindDeleted       Kind = "object.deleted"
+	KindLeftOut       Kind = "left.out"
 	KindReleased      Kind = "release"
 	KindWorkload      Kind = "workload"
 	KindCanary        Kind = "canary.status"
@@ -102,6 +103,18 @@ type Deleted struct {
 	ObjectKind string `json:"object_kind"`
 	Namespace  string `json:"namespace,omitempty"`
 	Name       string `json:"name"`
+}
+
+// LeftOut records a part of the guardrails that is valid and that the cluster does not play.
+type LeftOut struct {
+	// What is one of the LeftOut constants, Name the part's name in the manifests.
+	What string `json:"what"`
+	Name string `json:"name"`
+	// Canary is the Canary that has it, or "".
+	Canary string `json:"canary,omitempty"`
+	// Reason says why, Source where it is written, as file:line.
+	Reason string `json:"reason"`
+	Source string `json:"source,omitempty"`
 }
 
 // Released records that the new version was set on its Deployment.
@@ -305,6 +318,7 @@ func (Stage) Kind() Kind         { return KindStage }
 func (RunEnded) Kind() Kind      { return KindRunEnded }
 func (Applied) Kind() Kind       { return KindApplied }
 func (Deleted) Kind() Kind       { return KindDeleted }
+func (LeftOut) Kind() Kind       { return KindLeftOut }
 func (Released) Kind() Kind      { return KindReleased }
 func (Workload) Kind() Kind      { return KindWorkload }
 func (Canary) Kind() Kind        { return KindCanary }

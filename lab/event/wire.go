@@ -91,6 +91,8 @@ func decodeFact(k Kind, data []byte) (Fact, error) {
 		return decode[Applied](data)
 	case KindDeleted:
 		return decode[Deleted](data)
+	case KindLeftOut:
+		return decode[LeftOut](data)
 	case KindReleased:
 		return decode[Released](data)
 	case KindWorkload:

@@ -247,7 +247,8 @@ func (c *checker) checkMetricSource(d *document, path string, v *flaggerv1.Canar
 		if !c.checkNamespace(d, path+".templateRef.namespace", m.TemplateRef.Namespace) {
 			return
 		}
-		if t := c.find(d, path+".templateRef.name", flaggerv1.MetricTemplateKind, m.TemplateRef.Name); t != nil {
+		t := c.find(d, path+".templateRef.name", flaggerv1.MetricTemplateKind, m.TemplateRef.Name)
+		if t != nil && vendorName(t.object.Value.(*flaggerv1.MetricTemplate)) == "" {
 			c.checkTemplateUse(d, path, t, v, m)
 		}
 	case m.Query != "":

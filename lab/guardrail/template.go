@@ -20,27 +20,16 @@ type queryProblem struct {
 
 // checkMetricTemplate checks everything but the query, which depends on the Canary that uses it.
 func (c *checker) checkMetricTemplate(d *document, v *flaggerv1.MetricTemplate) {
-	const path = "spec.provider"
 	p := v.Spec.Provider
-	if p.Type != "prometheus" {
-		c.fail(d, path+".type", Clip(p.Type)+" is not a provider of the lab", "write type: prometheus")
+	if vendor := vendorName(v); vendor != "" {
+		c.note(d, "spec.provider.type", vendorReason(vendor)+": checks that use this template are left out", "")
+		return
 	}
-	if !IsLabPrometheus(p.Address) {
-		c.fail(d, path+".address", Clip(p.Address)+" is not the lab's Prometheus", "write "+LabPrometheus)
+	if p.Type != providerPrometheus {
+		c.fail(d, "spec.provider.type", Clip(p.Type)+" is not a provider of Flagger",
+			"write type: prometheus")
 	}
-	for _, f := range []struct {
-		set         bool
-		field, hint string
-	}{
-		{p.InsecureSkipVerify, "insecureSkipVerify", "remove it; the lab's Prometheus uses http"},
-		{p.SecretRef != nil, "secretRef", "remove it; the lab's Prometheus needs no credentials"},
-		{len(p.Headers) > 0, "headers", "remove them; the lab's Prometheus needs none"},
-		{p.Region != "", "region", "remove it; Prometheus has no regions"},
-	} {
-		if f.set {
-			c.fail(d, path+"."+f.field, "is not allowed", f.hint)
-		}
-	}
+	c.checkProviderFields(d, p)
 	if strings.TrimSpace(v.Spec.Query) == "" {
 		c.fail(d, "spec.query", "is missing", "write a PromQL query")
 		return

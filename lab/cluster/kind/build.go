@@ -37,7 +37,7 @@ const (
 
 // prepare sets up a run in a new namespace: it deletes what an earlier run left, and starts
 // services, agent and traffic pods. It returns what it applied of the scenario's own manifests.
-func (c *Cluster) prepare(ctx context.Context, f cluster.RunSpec, agent *client.Agent) ([]event.Applied, error) {
+func (c *Cluster) prepare(ctx context.Context, f cluster.RunSpec, agent *client.Agent) ([]event.Fact, error) {
 	if err := c.cleanUp(ctx); err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func whyTerminating(ns *corev1.Namespace) string {
 }
 
 // createServices creates what the platform runs before any guardrail.
-func (c *Cluster) createServices(ctx context.Context, f cluster.RunSpec) ([]event.Applied, error) {
+func (c *Cluster) createServices(ctx context.Context, f cluster.RunSpec) ([]event.Fact, error) {
 	config, err := c.configMap(f, names.DevelopNamespace, names.ScenarioConfigMap)
 	if err != nil {
 		return nil, err
@@ -202,12 +202,15 @@ func (c *Cluster) createAgent(ctx context.Context, f cluster.RunSpec) error {
 	})
 }
 
-// applySet creates the objects of a set in order, with this cluster's addresses. After an error it
-// returns those that were applied.
-func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string) ([]event.Applied, error) {
-	var applied []event.Applied
+// applySet creates the objects of a set in order, with this cluster's addresses. It returns the
+// facts about them; after an error, about those that were applied.
+func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string) ([]event.Fact, error) {
+	var applied []event.Fact
 	for _, o := range set.Objects {
-		object := o.Value.DeepCopyObject()
+		object := set.Played(o)
+		if object == nil {
+			continue
+		}
 		workloads.RewriteEndpoints(object, endpoints{})
 		if ns, ok := object.(*corev1.Namespace); ok {
 			keepInjected(ns)
@@ -215,7 +218,10 @@ func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string
 		if err := c.clients.apply(ctx, object); err != nil {
 			return applied, fmt.Errorf("%s: %w", o.Source, err)
 		}
-		applied = append(applied, workloads.AppliedFact(o, owner))
+		applied = append(applied, workloads.AppliedFact(set, o, owner))
+		for _, fact := range set.LeftOut(o) {
+			applied = append(applied, fact)
+		}
 	}
 	return applied, nil
 }

@@ -198,7 +198,7 @@ func (w *world) ApplyGuardrails(ctx context.Context) error {
 	return err
 }
 
-func (w *world) noteApplied(applied []event.Applied) {
+func (w *world) noteApplied(applied []event.Fact) {
 	for _, a := range applied {
 		w.note(time.Now(), sourceRun, a)
 	}

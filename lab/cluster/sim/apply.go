@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"coalmine/lab/cluster/sim/vclock"
 	"coalmine/lab/cluster/workloads"
@@ -24,13 +25,20 @@ import (
 // applySet applies the objects of a set in order.
 func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) error {
 	for _, o := range set.Objects {
-		if err := w.apply(ctx, o); err != nil {
+		object := set.Played(o)
+		if object == nil {
+			continue
+		}
+		if err := w.apply(ctx, o, object); err != nil {
 			return fmt.Errorf("%s: %s %s: %w", o.Source, o.Kind, o.Name, err)
 		}
 		if owner == event.OwnerLearner {
 			w.addGuardrailPolicy(o)
 		}
-		w.record(sourceRun, workloads.AppliedFact(o, owner))
+		w.record(sourceRun, workloads.AppliedFact(set, o, owner))
+		for _, fact := range set.LeftOut(o) {
+			w.record(sourceRun, fact)
+		}
 	}
 	return nil
 }
@@ -66,12 +74,11 @@ func (w *world) applyManifests(ctx context.Context, name, manifests string) erro
 	return w.applySet(ctx, set, event.OwnerScenario)
 }
 
-// apply creates an object, or updates one of the lab's with the same name. Addresses are changed to
-// the hosts of this run.
-func (w *world) apply(ctx context.Context, o guardrail.Object) error {
+// apply creates what is played of an object, or updates one of the lab's with the same name.
+// Addresses are changed to the hosts of this run.
+func (w *world) apply(ctx context.Context, o guardrail.Object, object runtime.Object) error {
 	create, update, ns := metav1.CreateOptions{}, metav1.UpdateOptions{}, scenario.Namespace
 	var err error
-	object := o.Value.DeepCopyObject()
 	workloads.RewriteEndpoints(object, endpoints{w})
 	switch v := object.(type) {
 	case *flaggerv1.Canary:

@@ -18,13 +18,14 @@ type Endpoints interface {
 }
 
 // RewriteEndpoints changes the addresses in a user's object to those of a cluster, in place. It
-// also drops the secrets of alert providers, since alerts are only recorded.
+// also drops the credentials of alert providers and metric templates: alerts are only recorded, and
+// the lab's Prometheus asks for none.
 func RewriteEndpoints(o runtime.Object, e Endpoints) {
 	switch v := o.(type) {
 	case *flaggerv1.Canary:
 		rewriteCanary(v, e)
 	case *flaggerv1.MetricTemplate:
-		v.Spec.Provider.Address = e.Prometheus("")
+		v.Spec.Provider = flaggerv1.MetricTemplateProvider{Type: v.Spec.Provider.Type, Address: e.Prometheus("")}
 		v.Spec.Query = TagQuery(v.Spec.Query, v.Name)
 	case *flaggerv1.AlertProvider:
 		v.Spec.Address = e.Alerts(v.Name)

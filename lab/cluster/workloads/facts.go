@@ -29,8 +29,8 @@ func ParseManifests(s *scenario.Scenario, name, manifests string) (*guardrail.Se
 	return set, nil
 }
 
-// AppliedFact returns the fact that an object was applied.
-func AppliedFact(o guardrail.Object, owner string) event.Applied {
+// AppliedFact returns the fact that an object of a set was applied.
+func AppliedFact(set *guardrail.Set, o guardrail.Object, owner string) event.Applied {
 	fact := event.Applied{ObjectKind: o.Kind, Namespace: o.Namespace, Name: o.Name, Owner: owner}
 	if owner == event.OwnerLearner {
 		fact.Source = o.Source.String()
@@ -40,7 +40,9 @@ func AppliedFact(o guardrail.Object, owner string) event.Applied {
 	}
 	if c, ok := o.Value.(*flaggerv1.Canary); ok && c.Spec.Analysis != nil {
 		for _, m := range c.Spec.Analysis.Metrics {
-			fact.Metrics = append(fact.Metrics, m.Name)
+			if !set.LeavesOut(m) {
+				fact.Metrics = append(fact.Metrics, m.Name)
+			}
 		}
 	}
 	return fact

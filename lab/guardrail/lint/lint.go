@@ -103,6 +103,9 @@ func queriesOf(set *guardrail.Set, o guardrail.Object) []query {
 		q := query{object: o, metric: m, metricPath: yamlpos.Index("spec.analysis.metrics", i), canary: canary}
 		q.field = q.metricPath + ".query"
 		text := m.Query
+		if set.LeavesOut(m) {
+			continue
+		}
 		if m.TemplateRef != nil {
 			template, ok := set.Find(flaggerv1.MetricTemplateKind, m.TemplateRef.Name)
 			if !ok {

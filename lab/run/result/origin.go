@@ -117,6 +117,7 @@ func (r *Recording) remarks(c *score.Card) []string {
 	} else if c.Own != "" {
 		all = append(all, fmt.Sprintf("The guardrails are the scenario's own, %s.", c.Own))
 	}
+	all = append(all, c.Basis.Remarks()...)
 	all = append(all, checkRemarks(c)...)
 	if text := silenceRemark(c.Runs); text != "" {
 		all = append(all, text)

@@ -109,6 +109,8 @@ func (s *narrator) addFact(e event.Event) {
 		}
 	case event.Deleted:
 		s.add(m, Lifecycle, Warning, "deleted %s %s", f.ObjectKind, f.Name)
+	case event.LeftOut:
+		s.add(m, Lifecycle, Warning, "not played: %s %s: %s", f.What, f.Name, f.Reason)
 	case event.Released:
 		s.add(m, Release, Milestone, "released %s %s", f.Service, f.Version)
 	case event.Gate:

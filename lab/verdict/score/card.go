@@ -47,7 +47,9 @@ type Card struct {
 	Check *Check `json:"check,omitempty"`
 
 	Preconditions []Precondition `json:"preconditions,omitempty"`
-	Players       Players        `json:"players"`
+	// Basis is nil if the cluster played all of the guardrails.
+	Basis   *Basis  `json:"basis,omitempty"`
+	Players Players `json:"players"`
 
 	// Own is the name of the scenario's own guardrails that these are, also if they were copied; ""
 	// for others.

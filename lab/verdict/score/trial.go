@@ -99,6 +99,7 @@ func (t *trial) card(s *scenario.Scenario) Card {
 	c.Harm = t.harm()
 	c.Skill = t.skill()
 	c.Preconditions = t.preconditions()
+	c.Basis = t.basis()
 	return c
 }
 

@@ -1,0 +1,65 @@
+package guardrail
+
+import (
+	"slices"
+
+	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"coalmine/lab/event"
+	"coalmine/lab/input/yamlpos"
+)
+
+// LeftOut returns the parts of the object that the lab does not play, in the order of the manifest.
+func (s *Set) LeftOut(o Object) []event.LeftOut {
+	v, ok := o.Value.(*flaggerv1.Canary)
+	if !ok || v.Spec.Analysis == nil {
+		return nil
+	}
+	var list []event.LeftOut
+	for i, m := range v.Spec.Analysis.Metrics {
+		if vendor := s.vendorOf(m); vendor != "" {
+			list = append(list, event.LeftOut{
+				What: event.LeftOutCheck, Name: m.Name, Canary: v.Name, Reason: vendorReason(vendor),
+				Source: o.document.position(yamlpos.Index("spec.analysis.metrics", i)).String(),
+			})
+		}
+	}
+	return list
+}
+
+// Played returns a copy of the object without what the lab leaves out. It is nil if the lab leaves
+// out all of it.
+func (s *Set) Played(o Object) runtime.Object {
+	switch v := o.Value.DeepCopyObject().(type) {
+	case *flaggerv1.Canary:
+		if a := v.Spec.Analysis; a != nil {
+			a.Metrics = slices.DeleteFunc(a.Metrics, func(m flaggerv1.CanaryMetric) bool {
+				return s.vendorOf(m) != ""
+			})
+		}
+		return v
+	case *flaggerv1.MetricTemplate:
+		if vendorName(v) != "" {
+			return nil
+		}
+		return v
+	default:
+		return v
+	}
+}
+
+// vendorOf returns the name of the vendor that a metric is asked of, or "" for Prometheus.
+func (s *Set) vendorOf(m flaggerv1.CanaryMetric) string {
+	if m.TemplateRef == nil {
+		return ""
+	}
+	t, ok := s.Find(flaggerv1.MetricTemplateKind, m.TemplateRef.Name)
+	if !ok {
+		return ""
+	}
+	return vendorName(t.Value.(*flaggerv1.MetricTemplate))
+}
+
+// LeavesOut reports whether the lab leaves out a metric of a Canary.
+func (s *Set) LeavesOut(m flaggerv1.CanaryMetric) bool { return s.vendorOf(m) != "" }

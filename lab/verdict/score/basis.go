@@ -1,0 +1,102 @@
+package score
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"coalmine/lab/event"
+	"coalmine/lab/verdict/timeline"
+)
+
+// Basis is what the verdict rests on, if the lab did not play all of the guardrails.
+type Basis struct {
+	// Metrics and Gates are what judged the released service's canary.
+	Metrics []string `json:"metrics"`
+	Gates   []string `json:"gates,omitempty"`
+	// LeftOut is what the lab did not play.
+	LeftOut []LeftOut `json:"left_out"`
+}
+
+// LeftOut is a part of the guardrails that the lab did not play.
+type LeftOut struct {
+	// What is one of the LeftOut constants of package event.
+	What   string `json:"what"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+	Source string `json:"source,omitempty"`
+}
+
+// basis returns nil if everything was played.
+func (t *trial) basis() *Basis {
+	b := &Basis{Metrics: []string{}}
+	for _, r := range t.learner() {
+		b.add(r.Timeline)
+	}
+	if len(b.LeftOut) == 0 {
+		return nil
+	}
+	return b
+}
+
+func (b *Basis) add(t *timeline.Timeline) {
+	addOnce := func(list *[]string, name string) {
+		if !slices.Contains(*list, name) {
+			*list = append(*list, name)
+		}
+	}
+	for _, e := range t.Facts {
+		switch f := e.Fact.(type) {
+		case event.Applied:
+			if f.Owner == event.OwnerLearner && f.ObjectKind == "Canary" && f.Name == t.Canary {
+				for _, m := range f.Metrics {
+					addOnce(&b.Metrics, m)
+				}
+			}
+		case event.Gate:
+			if f.Canary == t.Canary && f.Name != event.GateEvents {
+				addOnce(&b.Gates, f.Name)
+			}
+		case event.LeftOut:
+			l := LeftOut{f.What, f.Name, f.Reason, f.Source}
+			if (f.Canary == "" || f.Canary == t.Canary) && !slices.Contains(b.LeftOut, l) {
+				b.LeftOut = append(b.LeftOut, l)
+			}
+		}
+	}
+}
+
+// Remarks say what was left out, and what the verdict rests on.
+func (b *Basis) Remarks() []string {
+	if b == nil {
+		return nil
+	}
+	var list []string
+	for _, l := range b.LeftOut {
+		list = append(list, fmt.Sprintf("Not played: %s %s: %s.", l.What, l.Name, l.Reason))
+	}
+	return append(list, "The verdict rests on "+b.text()+".")
+}
+
+func (b *Basis) text() string {
+	var parts []string
+	for _, x := range []struct {
+		one, many string
+		names     []string
+	}{
+		{"metric", "metrics", b.Metrics}, {"gate", "gates", b.Gates},
+	} {
+		switch len(x.names) {
+		case 0:
+		case 1:
+			parts = append(parts, "the "+x.one+" "+x.names[0])
+		default:
+			last := len(x.names) - 1
+			parts = append(parts, "the "+x.many+" "+strings.Join(x.names[:last], ", ")+" and "+x.names[last])
+		}
+	}
+	if len(parts) == 0 {
+		return "no metric and no gate"
+	}
+	return strings.Join(parts, ", and on ")
+}
