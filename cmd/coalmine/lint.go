@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -12,61 +13,109 @@ import (
 
 	"coalmine/lab/format"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/guardrail/lint"
+	"coalmine/lab/guardrail/findings"
 	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
 )
 
+// lintOptions are the flags of lint.
+type lintOptions struct {
+	scenario string
+	rps      float64
+	format   string
+	failOn   string
+}
+
 func newLintCommand(env *Env) *cobra.Command {
-	var scenario string
+	var o lintOptions
 	cmd := &cobra.Command{
 		Use:   "lint DIR",
 		Short: "Check guardrails without playing them",
-		Long: "Check guardrails without playing them, one finding on a line. Errors end with exit code 2; warnings " +
-			"do not prevent a run. Without --scenario, only what holds in every scenario is checked. With it, DIR " +
-			"may be a variant of " +
-			"the scenario.",
-		Example: "coalmine lint full-rollout --scenario full-rollout",
+		Long: "Check guardrails without playing them, one finding on a line. Findings as bad as --fail-on end with " +
+			"exit code 2. Without --scenario, only what holds in every scenario is checked. With it, DIR " +
+			"may be a variant of the scenario. docs/lint.md describes the rules.",
+		Example: "coalmine lint full-rollout --scenario full-rollout\ncoalmine lint deploy --format sarif",
 		Args:    exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.lint(cmd.Context(), args[0], scenario)
+			return env.lint(cmd.Context(), args[0], o)
 		},
 	}
-	cmd.Flags().StringVar(&scenario, "scenario", "", "`SCENARIO` that the guardrails are for, by name or path")
+	flags := cmd.Flags()
+	flags.StringVar(&o.scenario, "scenario", "", "`SCENARIO` that the guardrails are for, by name or path")
+	flags.Float64Var(&o.rps, "rps", 0, "requests per second of the released service, for rules about traffic")
+	flags.StringVar(&o.format, "format", "text", "`FORMAT`: "+strings.Join(findings.Formats(), ", "))
+	flags.StringVar(&o.failOn, "fail-on", "error", "least `SEVERITY` that fails: error, warning or note")
 	return cmd
 }
 
-func (env *Env) lint(ctx context.Context, dir, scenario string) error {
+func (env *Env) lint(ctx context.Context, dir string, o lintOptions) error {
+	limit, ok := findings.Severity(o.failOn)
+	switch {
+	case !ok:
+		return invalid("write error, warning or note", "there is no severity %q", o.failOn)
+	case !slices.Contains(findings.Formats(), o.format):
+		return invalid("write one of "+strings.Join(findings.Formats(), ", "), "there is no format %q", o.format)
+	case !(o.rps >= 0):
+		return invalid("write a number above 0", "--rps %v is not a rate", o.rps)
+	}
 	if err := env.limitReader(false); err != nil {
 		return err
 	}
-	set, err := env.check(ctx, dir, scenario)
-	var findings guardrail.Errors
-	if set != nil {
-		for _, f := range set.Notes {
-			fmt.Fprintln(env.Out, findingLine("note", trial.PrefixFinding(dir, f)))
-		}
-	}
-	switch {
-	case errors.As(err, &findings):
-		for _, f := range findings {
-			fmt.Fprintln(env.Out, findingLine("error", f))
-		}
-		fmt.Fprintln(env.Err, format.Plural(len(findings), "error"))
-		return outcome(score.ExitInvalid)
-	case err != nil:
+	set, err := env.check(ctx, dir, o.scenario)
+	var wrong guardrail.Errors
+	if err != nil && !errors.As(err, &wrong) {
 		return err
 	}
-	warnings := lint.Check(set)
-	for _, f := range warnings {
-		fmt.Fprintln(env.Out, findingLine("warning", trial.PrefixFinding(dir, f)))
+	if set != nil {
+		set.Environment.Now = env.Now()
+		if o.rps > 0 {
+			set.Environment.Rates = rates(set.Environment, o.rps)
+		}
 	}
-	fmt.Fprintf(env.Err, "%s, %s\n", format.Plural(len(set.Objects), "object"), format.Plural(len(warnings), "warning"))
+	r := findings.New(set, wrong, func(f guardrail.Finding) guardrail.Finding { return trial.PrefixFinding(dir, f) })
+	if err := r.Write(env.Out, o.format, env.Version); err != nil {
+		return err
+	}
+	fmt.Fprintln(env.Err, summary(r))
+	if r.Fails(limit) {
+		return outcome(score.ExitInvalid)
+	}
 	return nil
 }
 
+// summary counts what was checked and found.
+func summary(r findings.Report) string {
+	parts := []string{format.Plural(r.Objects, "object")}
+	for _, s := range []guardrail.Severity{guardrail.SeverityError, guardrail.SeverityWarning, guardrail.SeverityNote} {
+		if n := r.Count(s); n > 0 || s == guardrail.SeverityWarning {
+			parts = append(parts, format.Plural(n, s.String()))
+		}
+	}
+	if n := len(r.Findings) - len(r.Active()); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d suppressed", n))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rates returns the traffic of the environment, with a rate for the service that is released or, if
+// that is not known, for any.
+func rates(e guardrail.Environment, rps float64) map[string]float64 {
+	all := maps.Clone(e.Rates)
+	if all == nil {
+		all = map[string]float64{}
+	}
+	for _, target := range e.Targets {
+		if e.ReleaseTarget == "" || e.ReleaseTarget == target {
+			all[target] = rps
+		}
+	}
+	return all
+}
+
+// check reads the manifests in the environment of the scenario, or of none. With errors of type
+// [guardrail.Errors] it returns the set as far as it was read.
 func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set, error) {
 	if scenario != "" {
 		src, err := env.openScenario(scenario)
@@ -102,15 +151,4 @@ func anyEnvironment() (guardrail.Environment, error) {
 		}
 	}
 	return e, err
-}
-
-// findingLine puts the place first, as compilers do, so that editors can jump there; the rule's
-// name comes last.
-func findingLine(severity string, f guardrail.Finding) string {
-	place := f.Position.String() + ": "
-	line := place + severity + ": " + strings.TrimPrefix(f.String(), place)
-	if f.Rule != "" {
-		line += " [" + f.Rule + "]"
-	}
-	return line
 }

@@ -49,6 +49,13 @@ func (c *checker) fail(d *document, field, message, hint string) {
 	c.findings = append(c.findings, d.finding(field, message, hint))
 }
 
+// failRule is fail for an error that has a name.
+func (c *checker) failRule(rule string, d *document, field, message, hint string) {
+	f := d.finding(field, message, hint)
+	f.Rule = rule
+	c.findings = append(c.findings, f)
+}
+
 // check validates all documents.
 func (c *checker) check() {
 	c.byKey = make(map[objectKey]*document, len(c.docs))

@@ -22,7 +22,8 @@ type document struct {
 // position returns the line of a field, or that of the nearest field around it that the document
 // has.
 func (d *document) position(path string) Position {
-	return Position{File: d.file, Line: yamlpos.Root(d.root).Nearest(yamlpos.Split(path)...).Line()}
+	key := yamlpos.Root(d.root).Nearest(yamlpos.Split(path)...).Key
+	return Position{File: d.file, Line: key.Line, Column: key.Column}
 }
 
 // finding returns a finding about a field of the document.

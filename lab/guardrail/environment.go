@@ -1,6 +1,7 @@
 package guardrail
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -16,6 +17,10 @@ func EnvironmentOf(s *scenario.Scenario) Environment {
 		TargetPorts:   map[string]int{},
 		Horizon:       s.Timing.Horizon,
 		VersionLabels: VersionLabels(s),
+	}
+	env.Rates, env.ErrorRates = traffic(s)
+	for _, c := range s.Clients {
+		env.Clients = append(env.Clients, c.Name)
 	}
 	for _, svc := range s.Services {
 		env.Targets = append(env.Targets, svc.Name)
@@ -36,4 +41,53 @@ func VersionLabels(s *scenario.Scenario) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// traffic returns how many requests per second each service gets on average, and which share of them
+// fails by the baseline version. Retries are not counted, nor is traffic that is replayed from a log.
+func traffic(s *scenario.Scenario) (rates, errors map[string]float64) {
+	rates, errors = map[string]float64{}, map[string]float64{}
+	failed := map[string]float64{}
+	total := s.Traffic.Rate.Mean(s.Timing.Horizon)
+	for i, share := range s.Traffic.RouteShares() {
+		route := s.Traffic.Routes[i]
+		chain := callChain(s, cmp.Or(route.Service, s.Services[0].Name), route.Name)
+		failing := 0.0
+		for _, hop := range slices.Backward(chain) {
+			failing = 1 - (1-failing)*(1-hop.errors)
+			rates[hop.service] += total * share
+			failed[hop.service] += total * share * failing
+		}
+	}
+	for service, n := range failed {
+		if rates[service] > 0 {
+			errors[service] = n / rates[service]
+		}
+	}
+	return rates, errors
+}
+
+// hop is a service that answers a request, and the share of requests that it fails by itself.
+type hop struct {
+	service string
+	errors  float64
+}
+
+// callChain returns the services that take part in answering a route, beginning with the first.
+func callChain(s *scenario.Scenario, first, route string) []hop {
+	var chain []hop
+	for name := first; name != "" && len(chain) < len(s.Services); {
+		i := slices.IndexFunc(s.Services, func(svc scenario.Service) bool { return svc.Name == name })
+		if i < 0 {
+			break
+		}
+		routes := s.Services[i].Versions[s.Services[i].Baseline].Behaviour.Routes
+		b, own := routes[route]
+		if !own {
+			b = routes[""]
+		}
+		chain = append(chain, hop{name, b.ErrorRate})
+		name = b.Calls
+	}
+	return chain
 }

@@ -50,3 +50,10 @@ func asError(findings []Finding) error {
 	}
 	return Errors(findings)
 }
+
+// Errors with a name, which lint documents as rules.
+const (
+	RuleSeveralHeaders = "several-headers"
+	RuleMatchURI       = "match-uri"
+	RuleInvalidHost    = "invalid-host"
+)

@@ -73,10 +73,11 @@ func (o Object) Finding(field, message, hint string) Finding {
 // Has reports whether the manifest sets the field, even to a zero value.
 func (o Object) Has(field string) bool { return o.document.has(field) }
 
-// Position is a place in a manifest. Line is 0 if the place is the whole file.
+// Position is a place in a manifest. Line is 0 if the place is the whole file, Column if only the
+// line is known; both count from 1.
 type Position struct {
-	File string
-	Line int
+	File         string
+	Line, Column int
 }
 
 // Finding is an error in a manifest, or a warning or note about it.
@@ -87,7 +88,7 @@ type Finding struct {
 	// Message says what is wrong, Hint what to do.
 	Message string
 	Hint    string
-	// Rule is the name of the lint rule, "" for errors and notes of the reader.
+	// Rule is the name of the lint rule, "" for most errors and notes of the reader.
 	Rule string
 	// Severity is that of an error if it is not set.
 	Severity Severity
@@ -157,4 +158,11 @@ type Environment struct {
 	Horizon time.Duration
 	// VersionLabels are the labels of pods that depend on the version that the pods run.
 	VersionLabels []string
+	// Clients are the workloads outside the services that send users' requests.
+	Clients []string
+	// Rates maps a target to the requests that it gets per second, ErrorRates to the share of them
+	// that fail although nothing is wrong. What is not known is missing.
+	Rates, ErrorRates map[string]float64
+	// Now is the date of the check; the zero time if it is not known.
+	Now time.Time
 }

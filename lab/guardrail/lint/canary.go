@@ -3,7 +3,6 @@ package lint
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
@@ -33,23 +32,35 @@ const scheduler = "flagger pkg/controller/scheduler.go"
 func checkRules() []Rule {
 	return []Rule{
 		{Name: "skip-analysis", canary: checkSkipAnalysis,
-			Why: "The release reaches all users without a check.", Source: scheduler + ", shouldSkipAnalysis"},
+			Section: sectionChecks,
+			What:    "The Canary skips its analysis.",
+			Why:     "The release reaches all users without a check.", Source: scheduler + ", shouldSkipAnalysis"},
 		{Name: "suspended", canary: checkSuspended,
-			Why: "Flagger ignores a suspended Canary.", Source: scheduler + ", advanceCanary"},
+			Section: sectionChecks,
+			What:    "The Canary is suspended.",
+			Why:     "Flagger ignores a suspended Canary.", Source: scheduler + ", advanceCanary"},
 		{Name: "nothing-can-fail", canary: checkNothingCanFail,
-			Why:    "Without metrics, gates and rollback webhooks every release passes.",
-			Source: scheduler + ", runAnalysis"},
+			Section: sectionChecks,
+			What:    "A Canary has no metrics, gates or rollback webhooks.",
+			Why:     "Without metrics, gates and rollback webhooks every release passes.",
+			Source:  scheduler + ", runAnalysis"},
 		{Name: "builtin-metrics", canary: checkBuiltinMetrics,
+			Section: sectionChecks,
+			What:    "A metric has the name of one of Flagger's built-in metrics.",
 			Why: "With the gatewayapi provider the built-in metrics query http_request_duration_seconds. Linkerd " +
 				"does not export it, so there are no values and every check fails.",
 			Source: "flagger pkg/metrics/observers/http.go"},
 		{Name: "no-threshold", canary: checkNoThreshold,
+			Section: sectionChecks,
+			What:    "A metric has no range, or an empty one.",
 			Why: "Without a range Flagger compares with threshold, which is 0. With an empty range every " +
 				"value passes.",
 			Source: "flagger pkg/controller/scheduler_metrics.go, runMetricChecks"},
 		{Name: "one-strike", canary: checkOneStrike,
-			Why:    "One failed check rolls back. With little traffic, a single bad request aborts a healthy release.",
-			Source: "flagger pkg/apis/flagger/v1beta1/canary.go, GetAnalysisThreshold"},
+			Section: sectionChecks,
+			What:    "The first failed check rolls back.",
+			Why:     "One failed check rolls back. With little traffic, a single bad request aborts a healthy release.",
+			Source:  "flagger pkg/apis/flagger/v1beta1/canary.go, GetAnalysisThreshold"},
 	}
 }
 
@@ -57,30 +68,44 @@ func checkRules() []Rule {
 func rolloutRules() []Rule {
 	return []Rule{
 		{Name: "slow-rollback", canary: checkSlowRollback,
+			Section: sectionRollout,
+			What:    "A broken canary keeps its weight for more than five minutes.",
 			Why: "After a failed check the weight stays. Users stay on a broken canary until the threshold " +
 				"is reached.",
 			Source: scheduler + ", advanceCanary"},
 		{Name: "weight-jump", canary: checkWeightJump,
-			Why:    "A large step moves most users before the previous step has shown anything about it.",
-			Source: "Google SRE Workbook, ch. 16, Canarying Releases"},
+			Section: sectionRollout,
+			What:    "The weight, or promotion, takes more than half of the users in one step; Blue/Green takes all.",
+			Why:     "A large step moves most users before the previous step has shown anything about it.",
+			Source:  "Google SRE Workbook, ch. 16, Canarying Releases"},
 		{Name: "no-canary-traffic", canary: checkGateTraffic, query: checkQueryTraffic,
+			Section: sectionRollout,
+			What:    "A Blue/Green release is checked by requests that its canary does not get.",
 			Why: "With iterations and no match (Blue/Green), users stay on the primary until promotion and the lab " +
 				"sends nothing else to the canary: its metrics have no values, and every check of them fails.",
 			Source: scheduler + ", runBlueGreen"},
 		{Name: "short-horizon", canary: checkShortHorizon,
-			Why:    "A rollout whose steps take longer than the scenario runs is never promoted.",
-			Source: scheduler + ", advanceCanary: one step per interval"},
+			Section: sectionRollout,
+			What:    "The steps take longer than the scenario runs.",
+			Why:     "A rollout whose steps take longer than the scenario runs is never promoted.",
+			Source:  scheduler + ", advanceCanary: one step per interval"},
 		{Name: "waiting-gate", canary: checkWaitingGate,
+			Section: sectionRollout,
+			What:    "A confirm gate holds the canary in front of users.",
 			Why: "A confirm gate waits without a time limit, and users stay on the canary until it answers. Failed " +
 				"checks still roll back: since Flagger 1.43.0 they run before the gate is called. Problems that " +
 				"no check " +
 				"sees do not.",
 			Source: scheduler + ", advanceCanary (runAnalysis precedes runConfirmTrafficIncreaseHooks)"},
 		{Name: "rollback-on-yes", canary: checkRollbackOnYes,
-			Why:    "A webhook of type rollback rolls back when it returns 200, which a gate does when all is well.",
-			Source: "flagger pkg/controller/scheduler_hooks.go, runRollbackHooks"},
+			Section: sectionRollout,
+			What:    "A webhook of type rollback calls a gate that says yes when all is well.",
+			Why:     "A webhook of type rollback rolls back when it returns 200, which a gate does when all is well.",
+			Source:  "flagger pkg/controller/scheduler_hooks.go, runRollbackHooks"},
 		{Name: "unsent-alert", canary: checkUnsentAlert,
-			Why: "An alert without a severity is never sent.", Source: "flagger pkg/controller/events.go, alert"},
+			Section: sectionRollout,
+			What:    "An alert has no severity.",
+			Why:     "An alert without a severity is never sent.", Source: "flagger pkg/controller/events.go, alert"},
 	}
 }
 
@@ -88,28 +113,35 @@ func rolloutRules() []Rule {
 func routingRules() []Rule {
 	return []Rule{
 		{Name: "ignored-field", canary: checkIgnoredField,
+			Section: sectionRouting,
+			What:    "A field is set that the Gateway API provider does not read.",
 			Why: "Fields for Istio and App Mesh have no effect with the Gateway API, nor has primaryCookieName " +
 				"with v1beta1.",
 			Source: "flagger pkg/router/gateway_api_v1beta1.go"},
 		{Name: "not-modelled", canary: checkAnnotations, object: checkNotModelled,
+			Section: sectionRouting, Severity: guardrail.SeverityNote,
+			What: "An annotation of Linkerd is set that the lab does not play.",
 			Why: "Linkerd's timeouts, retries and circuit breakers, and policies for routes, work in production; " +
 				"the lab does not play them.",
 			Source: "linkerd.io, reference: retries, timeouts, circuit breaking, authorization policy"},
 		{Name: "unmatched-host", canary: checkUnmatchedHost,
+			Section: sectionRouting,
+			What:    "None of spec.service.hosts is one that clients call.",
 			Why: "spec.service.hosts become the host names of the route. Requests for other hosts find no route " +
 				"and are answered 404.",
 			Source: "Gateway API, HTTPRoute hostnames; linkerd2-proxy, linkerd/http/route"},
 		{Name: "cookie-match", canary: checkCookieMatch,
+			Section: sectionRouting,
+			What:    "A condition on the cookie header misses browsers, or takes the wrong ones.",
 			Why: "A header regular expression must match the whole value, and browsers send several cookies in " +
 				"any order.",
 			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4"},
 		{Name: "target-port", canary: checkTargetPort,
+			Section: sectionRouting,
+			What:    "The Service sends to a port on which no pod listens.",
 			Why: "Flagger's Services send to targetPort, or to port if it is not set. If no pod listens there, " +
 				"requests fail.",
 			Source: "flagger pkg/router/kubernetes_default.go, reconcileService"},
-		{Name: "unowned-experiment", canary: checkUnownedExperiment,
-			Why:    "An A/B test without an owner, a start, an end and a hypothesis never ends.",
-			Source: "Kohavi, Tang, Xu: Trustworthy Online Controlled Experiments, 2020"},
 	}
 }
 
@@ -300,21 +332,5 @@ func checkIgnoredField(p *pass, v *flaggerv1.Canary) {
 		if p.object.Has(field) {
 			p.warn(field, "has no effect with provider "+guardrail.MeshProvider, "remove it")
 		}
-	}
-}
-
-func checkUnownedExperiment(p *pass, v *flaggerv1.Canary) {
-	if len(v.Spec.Analysis.Match) == 0 {
-		return
-	}
-	var missing []string
-	for _, a := range []string{event.AnnotationOwner, event.AnnotationStart, event.AnnotationEnd,
-		event.AnnotationHypothesis} {
-		if strings.TrimSpace(v.Annotations[a]) == "" {
-			missing = append(missing, a)
-		}
-	}
-	if len(missing) > 0 {
-		p.warn("metadata.annotations", "the A/B test lacks "+strings.Join(missing, ", "), "add the annotations")
 	}
 }

@@ -12,19 +12,48 @@ import (
 	"coalmine/lab/input/yamlpos"
 )
 
+// Sections of the documentation, in this order.
+const (
+	sectionChecks      = "Checks"
+	sectionRollout     = "Rollout"
+	sectionRouting     = "Routing"
+	sectionQueries     = "Queries"
+	sectionTraffic     = "Traffic"
+	sectionExperiments = "Experiments"
+	sectionPolicies    = "Policies and routes"
+	sectionFolder      = "Manifests as a whole"
+)
+
+// Sections returns the sections of the documentation in their order.
+func Sections() []string {
+	return []string{sectionChecks, sectionRollout, sectionRouting, sectionQueries, sectionTraffic,
+		sectionExperiments, sectionPolicies, sectionFolder}
+}
+
 // Rule is one check of the linter.
 type Rule struct {
 	// Name identifies the rule in a Finding.
 	Name string
-	// Why says what goes wrong, and Source where that is documented or can be read in code.
-	Why, Source string
+	// Severity of its findings.
+	Severity guardrail.Severity
+	// Section is the section of the documentation.
+	Section string
+	// What says what the rule finds, Why what goes wrong, and Source where that is documented or can
+	// be read in code.
+	What, Why, Source string
 
-	// At least one of these is set. canary runs once for each Canary, query once for each metric of
+	// At least one of these is set, unless the finding is made when manifests are read. canary runs once for each Canary, query once for each metric of
 	// a Canary that has a query, object once for each object.
 	canary func(*pass, *flaggerv1.Canary)
 	query  func(*pass, query)
 	object func(*pass)
+	// whole is set if the rule needs all objects: it is left out if some could not be read.
+	whole bool
 }
+
+// reports reports whether the rule is one of this package, not one that documents the findings of
+// another.
+func (r Rule) reports() bool { return r.canary != nil || r.query != nil || r.object != nil }
 
 // pass is one rule applied to one object.
 type pass struct {
@@ -40,7 +69,7 @@ func (p *pass) warn(field, message, hint string) { p.warnAt(p.object, field, mes
 // warnAt reports a field of another object.
 func (p *pass) warnAt(o guardrail.Object, field, message, hint string) {
 	f := o.Finding(field, message, hint)
-	f.Rule = p.rule.Name
+	f.Rule, f.Severity = p.rule.Name, p.rule.Severity
 	*p.findings = append(*p.findings, f)
 }
 
@@ -49,30 +78,57 @@ type query struct {
 	// object and field are where the query is written: a MetricTemplate or the Canary itself.
 	object guardrail.Object
 	field  string
-	expr   parser.Expr
+	// text is the template, rendered the query that Flagger sends, and expr its tree.
+	text, rendered string
+	expr           parser.Expr
 	// metric is the metric, at metricPath of canary.
 	metric     flaggerv1.CanaryMetric
 	metricPath string
 	canary     *flaggerv1.Canary
 }
 
-// Rules returns all rules.
+// Rules returns all rules, section by section.
 func Rules() []Rule {
-	return slices.Concat(canaryRules(), queryRules(), versionRules(), objectRules(), linkerdRules())
+	all := slices.Concat(canaryRules(), queryRules(), unknownRules(), counterRules(), placeRules(), trafficRules(),
+		experimentRules(), versionRules(), objectRules(), annotationRules(), linkerdRules(), readingRules(), suppressionRules())
+	for i := range all {
+		if r := &all[i]; r.reports() && r.Severity != guardrail.SeverityNote {
+			r.Severity = guardrail.SeverityWarning
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Rule) int {
+		return slices.Index(Sections(), a.Section) - slices.Index(Sections(), b.Section)
+	})
+	return all
 }
 
 // Check runs every rule on a validated set and returns the findings, ordered by file and line.
-func Check(set *guardrail.Set) []guardrail.Finding {
+func Check(set *guardrail.Set) []guardrail.Finding { return check(set, Rules()) }
+
+// CheckPart is Check for a set of which some objects could not be read or are not valid. It leaves
+// out rules that would blame an object for what another one lacks.
+func CheckPart(set *guardrail.Set) []guardrail.Finding {
+	return check(set, slices.DeleteFunc(Rules(), func(r Rule) bool { return r.whole }))
+}
+
+func check(set *guardrail.Set, rules []Rule) []guardrail.Finding {
 	var findings []guardrail.Finding
 	for _, o := range set.Objects {
+		if v, ok := o.Value.(*flaggerv1.Canary); ok && v.Spec.Analysis == nil {
+			continue // an error of its own
+		}
 		queries := queriesOf(set, o) // parsed once: a query can take milliseconds
-		for _, rule := range Rules() {
+		for _, rule := range rules {
 			p := &pass{set: set, rule: rule, object: o, findings: &findings}
 			p.run(queries)
 		}
 	}
 	return guardrail.SortFindings(findings)
 }
+
+// played reports whether the scenario is known that the guardrails are for, and with it everything
+// that they can refer to.
+func (p *pass) played() bool { return p.set.Environment.ReleaseTarget != "" }
 
 func (p *pass) run(queries []query) {
 	if p.rule.object != nil {
@@ -116,6 +172,7 @@ func queriesOf(set *guardrail.Set, o guardrail.Object) []query {
 		}
 		var ok bool
 		if q.expr, ok = guardrail.ParseMetricQuery(text, canary, m); ok {
+			q.text, q.rendered = text, q.expr.String()
 			queries = append(queries, q)
 		}
 	}

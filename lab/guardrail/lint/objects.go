@@ -13,16 +13,22 @@ import (
 
 func objectRules() []Rule {
 	return []Rule{
-		{Name: "server-misses-primary", object: checkServerMissesPrimary,
+		{Name: "server-misses-primary", whole: true, object: checkServerMissesPrimary,
+			Section: sectionPolicies,
+			What:    "A Server selects the canary and not the primary.",
 			Why: "Flagger labels the primary's pods app: X-primary, so a Server that selects app: X covers only " +
 				"the canary.",
 			Source: "flagger pkg/canary/deployment_controller.go, getSelectorLabel"},
-		{Name: "unused", object: checkUnused,
+		{Name: "unused", whole: true, object: checkUnused,
+			Section: sectionFolder, Severity: guardrail.SeverityNote,
+			What:   "A MetricTemplate or AlertProvider is not used.",
 			Why:    "A MetricTemplate or AlertProvider has no effect unless a Canary refers to it.",
 			Source: "flagger pkg/controller/scheduler_metrics.go"},
-		{Name: "dangling-policy", object: checkDanglingPolicy,
-			Why:    "A policy whose target or authentication does not exist protects nothing, or admits no client.",
-			Source: "linkerd.io, authorization policy reference"},
+		{Name: "dangling-policy", whole: true, object: checkDanglingPolicy,
+			Section: sectionPolicies,
+			What:    "A policy refers to an object that the manifests do not have.",
+			Why:     "A policy whose target or authentication does not exist protects nothing, or admits no client.",
+			Source:  "linkerd.io, authorization policy reference"},
 	}
 }
 

@@ -21,31 +21,49 @@ const minWindow = 3 * guardrail.SampleInterval
 func queryRules() []Rule {
 	return []Rule{
 		{Name: "fails-open", query: checkFailsOpen,
+			Section: sectionQueries,
+			What:    "A query has an accepted value without any traffic.",
 			Why: "A query with a value for a canary without traffic, such as `… or vector(100)`, lets a check of " +
 				"nothing pass.",
 			Source: "github.com/fluxcd/flagger/issues/732"},
 		{Name: "absent-until-failure", query: checkAbsentUntilFailure,
-			Why:    "A series of failures does not exist before the first one, and a check without a value fails.",
-			Source: "prometheus.io/docs, instrumentation, avoid missing metrics; github.com/fluxcd/flagger/issues/732"},
+			Section: sectionQueries,
+			What:    "A query, or its numerator, selects only what has failed.",
+			Why:     "A series of failures does not exist before the first one, and a check without a value fails.",
+			Source:  "prometheus.io/docs, instrumentation, avoid missing metrics; github.com/fluxcd/flagger/issues/732"},
 		{Name: "quantile-range", query: checkQuantileRange,
-			Why:    "A quantile above 1 is +Inf and one below 0 is -Inf, whatever was measured: 99 is not 0.99.",
-			Source: "prometheus.io/docs, querying functions, histogram_quantile()"},
+			Section: sectionQueries,
+			What:    "A quantile is not between 0 and 1.",
+			Why:     "A quantile above 1 is +Inf and one below 0 is -Inf, whatever was measured: 99 is not 0.99.",
+			Source:  "prometheus.io/docs, querying functions, histogram_quantile()"},
 		{Name: "short-window", query: checkShortWindow,
-			Why:    "rate() needs two samples, and a late scrape costs one. A short range sometimes gives no value.",
-			Source: "prometheus.io/docs, querying functions, rate(); Linkerd's scrape interval of 10 s"},
+			Section: sectionQueries,
+			What:    "A range is shorter than three scrapes.",
+			Why:     "rate() needs two samples, and a late scrape costs one. A short range sometimes gives no value.",
+			Source:  "prometheus.io/docs, querying functions, rate(); Linkerd's scrape interval of 10 s"},
 		{Name: "stale-window", query: checkStaleWindow,
+			Section: sectionQueries,
+			What:    "A range is longer than three analysis intervals.",
 			Why: "A range much longer than the interval covers earlier weights: the metric reacts after the " +
 				"canary advances.",
 			Source: "Google SRE Workbook, ch. 16, Canarying Releases"},
 		{Name: "matches-primary", query: checkMatchesPrimary,
-			Why:    "A regular expression that also matches X-primary averages the canary with the healthy version.",
-			Source: "prometheus.io/docs: regex matches are fully anchored"},
+			Section: sectionQueries,
+			What:    "A regular expression matches the primary as well as the canary.",
+			Why:     "A regular expression that also matches X-primary averages the canary with the healthy version.",
+			Source:  "prometheus.io/docs: regex matches are fully anchored"},
 		{Name: "several-series", query: checkSeveralSeries,
-			Why:    "Of several series Flagger uses the last, which can be any of them.",
-			Source: "flagger pkg/metrics/providers/prometheus.go, RunQuery"},
+			Section: sectionQueries,
+			What:    "A query can return several series.",
+			Why:     "Of several series Flagger uses the last, which can be any of them.",
+			Source:  "flagger pkg/metrics/providers/prometheus.go, RunQuery"},
 		{Name: "no-series", query: checkNoSeries,
-			Why: "A query without a selector always returns the same value.", Source: "PromQL"},
+			Section: sectionQueries,
+			What:    "A query selects no series.",
+			Why:     "A query without a selector always returns the same value.", Source: "PromQL"},
 		{Name: "quantile-name", query: checkQuantileName,
+			Section: sectionQueries, Severity: guardrail.SeverityNote,
+			What:   "A metric is named for another quantile than it measures.",
 			Why:    "A metric named for one quantile that measures another misleads readers of the alert.",
 			Source: "the built-in request-duration is p99, flagger pkg/metrics/observers/http.go"},
 	}
@@ -81,22 +99,24 @@ func checkStaleWindow(p *pass, q query) {
 }
 
 func checkMatchesPrimary(p *pass, q query) {
-	target := q.canary.Spec.TargetRef.Name
-	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
-		v, ok := n.(*parser.VectorSelector)
-		if !ok {
-			return nil
-		}
-		for _, m := range v.LabelMatchers {
+	for _, m := range matchesPrimary(q.expr, q.canary.Spec.TargetRef.Name) {
+		p.warnAt(q.object, q.field,
+			fmt.Sprintf("%s=~%q matches the primary as well as the canary", m.Name, guardrail.Clip(m.Value)),
+			"to select only the canary, write "+strings.Replace(m.Name, "pod", "deployment", 1)+"=\"{{ target }}\"")
+	}
+}
+
+// matchesPrimary returns the matchers that select the pods of both canary and primary.
+func matchesPrimary(e parser.Expr, target string) []*labels.Matcher {
+	var both []*labels.Matcher
+	eachSelector(e, func(s *parser.VectorSelector) {
+		for _, m := range s.LabelMatchers {
 			if m.Type == labels.MatchRegexp && matchesBoth(m, target) {
-				p.warnAt(q.object, q.field,
-					fmt.Sprintf("%s=~%q matches the primary as well as the canary", m.Name, guardrail.Clip(m.Value)),
-					"to select only the canary, write "+strings.Replace(m.Name, "pod", "deployment", 1)+
-						"=\"{{ target }}\"")
+				both = append(both, m)
 			}
 		}
-		return nil
 	})
+	return both
 }
 
 // matchesBoth reports whether the matcher accepts the label values of both canary and primary.

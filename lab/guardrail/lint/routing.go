@@ -79,7 +79,8 @@ func checkShortHorizon(p *pass, v *flaggerv1.Canary) {
 func checkUnmatchedHost(p *pass, v *flaggerv1.Canary) {
 	hosts := v.Spec.Service.Hosts
 	called := guardrail.ClientHost(v.Spec.TargetRef.Name, p.set.Environment.Namespace)
-	if len(hosts) == 0 || slices.ContainsFunc(hosts, func(h string) bool { return matchesHost(h, called) }) {
+	if !p.played() || len(hosts) == 0 ||
+		slices.ContainsFunc(hosts, func(h string) bool { return matchesHost(h, called) }) {
 		return
 	}
 	p.warn("spec.service.hosts", "clients call "+called+": none of their requests finds a route, and all are "+

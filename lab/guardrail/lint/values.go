@@ -1,11 +1,14 @@
 package lint
 
 import (
+	"math"
 	"slices"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"coalmine/lab/promeval"
 )
 
 // store says which series exist when a query is evaluated.
@@ -173,13 +176,28 @@ func accepts(m flaggerv1.CanaryMetric, v float64) bool {
 }
 
 func checkFailsOpen(p *pass, q query) {
-	r := evaluate(q.expr, noSeries)
-	if !selectsSeries(q.expr) || !r.exists || r.known && !accepts(q.metric, r.value) {
+	if !selectsSeries(q.expr) || !evaluate(q.expr, noSeries).exists {
+		return
+	}
+	value, ok := promeval.Evaluate(q.rendered, nil)
+	if !dependsOnTime(q.expr) && (!ok || math.IsNaN(value) || !accepts(q.metric, value)) {
 		return
 	}
 	p.warnAt(q.object, q.field, "the query has a value without any traffic, so the check passes when the "+
 		"canary has none",
 		"remove what gives the value, such as `or vector(…)`: without values the check fails, which is safe")
+}
+
+// dependsOnTime reports whether the value of a query without series is another one at each time.
+func dependsOnTime(e parser.Expr) bool {
+	depends := false
+	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
+		c, ok := n.(*parser.Call)
+		depends = depends || ok && slices.Contains([]string{"time", "timestamp", "minute", "hour", "day_of_week",
+			"day_of_month", "day_of_year", "days_in_month", "month", "year"}, c.Func.Name)
+		return nil
+	})
+	return depends
 }
 
 func checkAbsentUntilFailure(p *pass, q query) {

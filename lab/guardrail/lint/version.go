@@ -19,7 +19,9 @@ func versionRules() []Rule {
 		"one by name, hash or address knows what it has not measured."
 	return []Rule{
 		{Name: "reads-version", query: checkReadsVersion, object: checkSelectsVersion, Why: why,
-			Source: "kubernetes.io/docs, Deployments, pod-template-hash label"},
+			Section: sectionQueries,
+			What:    "A query or a Server selects versions, pods or hashes by name.",
+			Source:  "kubernetes.io/docs, Deployments, pod-template-hash label"},
 	}
 }
 
@@ -166,14 +168,20 @@ func (p *pass) checkRelabel(q query, c *parser.Call) {
 			return
 		}
 		into, replacement, from, expr := args[1], args[2], args[3], args[4]
-		if _, ok := p.revisionLabel(into); ok && !strings.Contains(replacement, "$") {
+		constant := !strings.Contains(replacement, "$")
+		if _, ok := p.revisionLabel(into); ok && constant {
 			warn(into)
 			return
 		}
-		groups, ok := p.revisionLabel(from)
+		groups, ok := p.origin(c.Args[0], from)
+		_, own := p.revisionLabel(from)
 		re, err := regexp.Compile("^(?s:" + expr + ")$")
-		if ok && err == nil && (picks(groups, re.MatchString) || !isPodLabel(from)) {
+		if ok && err == nil && (picks(groups, re.MatchString) || own && !isPodLabel(from)) {
 			warn(from)
+			return
+		}
+		if _, ok := p.origin(q.expr, into); ok && constant { // to join with a copy of the label
+			warn(into)
 		}
 	case "label_join":
 		for _, from := range args[min(3, len(args)):] {
@@ -182,6 +190,53 @@ func (p *pass) checkRelabel(q query, c *parser.Call) {
 			}
 		}
 	}
+}
+
+// origin returns how the values of a label look that depends on the version: by itself, or since a
+// label_replace within the expression writes it from such a label. A label that comes out the same
+// for all versions of a Deployment does not depend on them.
+func (p *pass) origin(e parser.Expr, label string) (groups [][]string, ok bool) {
+	if groups, ok = p.revisionLabel(label); ok {
+		return groups, true
+	}
+	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
+		c, isCall := n.(*parser.Call)
+		if !isCall || c.Func.Name != "label_replace" {
+			return nil
+		}
+		args := texts(c.Args)
+		if len(args) != 5 || args[1] != label {
+			return nil
+		}
+		from, known := p.origin(c.Args[0], args[3])
+		re, err := regexp.Compile("^(?s:" + args[4] + ")$")
+		if !known || err != nil {
+			return nil
+		}
+		for _, group := range from {
+			if written := replaced(re, args[2], group); varies(written) {
+				groups = append(groups, written)
+			}
+		}
+		return nil
+	})
+	return groups, len(groups) > 0
+}
+
+// replaced returns what label_replace writes for values; it writes nothing where the regular
+// expression does not match.
+func replaced(re *regexp.Regexp, replacement string, values []string) []string {
+	written := make([]string, len(values))
+	for i, v := range values {
+		if m := re.FindStringSubmatchIndex(v); m != nil {
+			written[i] = string(re.ExpandString(nil, replacement, v, m))
+		}
+	}
+	return written
+}
+
+func varies(values []string) bool {
+	return slices.ContainsFunc(values, func(v string) bool { return v != values[0] })
 }
 
 // isPodLabel reports whether a label holds the name of a pod, which is often taken apart for the

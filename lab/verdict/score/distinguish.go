@@ -4,8 +4,7 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/prometheus/prometheus/model/labels"
-
+	"coalmine/lab/promeval"
 	"coalmine/lab/verdict/timeline"
 )
 
@@ -25,12 +24,29 @@ func distinguishingTicks(t *timeline.Timeline, status int) int {
 // and fails while half of them have a status: it evaluates the query on series of both.
 func distinguishesStatus(m timeline.Measured, service string, status int) bool {
 	pairs := responsePairs(service, status)
-	good, ok := evaluate(m.PromQL, succeeding(pairs))
+	good, ok := promeval.Evaluate(m.PromQL, succeeding(pairs))
 	if !ok || !within(good, m) {
 		return false
 	}
-	bad, ok := evaluate(m.PromQL, halfFailing(pairs))
+	bad, ok := promeval.Evaluate(m.PromQL, halfFailing(pairs))
 	return !ok || !within(bad, m)
+}
+
+// succeeding returns the counters while all responses succeed.
+func succeeding(pairs []responsePair) promeval.Store { return counting(pairs, 0) }
+
+// halfFailing returns the counters while every other response has the status.
+func halfFailing(pairs []responsePair) promeval.Store { return counting(pairs, 0.5) }
+
+func counting(pairs []responsePair, failing float64) promeval.Store {
+	var all promeval.Store
+	for _, p := range pairs {
+		if p.bad != nil {
+			all = append(all, promeval.Counter{Labels: p.bad, PerSecond: failing * promeval.Rate})
+		}
+		all = append(all, promeval.Counter{Labels: p.good, PerSecond: (1 - failing) * promeval.Rate})
+	}
+	return all
 }
 
 // within reports whether a value passes the bounds of a check. As in Flagger, NaN passes none.
@@ -41,9 +57,6 @@ func within(v float64, m timeline.Measured) bool {
 // responsePair has the labels of the series in which a response with a status is counted, and a
 // successful one. Nil labels stand for no series.
 type responsePair struct{ bad, good map[string]string }
-
-// anyValue stands for the value of a label that a series has but the learner chose.
-const anyValue = "any"
 
 // responsePairs lists where Linkerd's proxies count responses: those of the server, of its policy,
 // and of the clients, by both of their metrics (linkerd.io, reference, proxy metrics).
@@ -75,18 +88,8 @@ func responsePairs(service string, status int) []responsePair {
 		return append(pairs, responsePair{nil, served}, responsePair{
 			map[string]string{"__name__": "inbound_http_authz_deny_total", "deployment": service},
 			map[string]string{"__name__": "inbound_http_authz_allow_total", "deployment": service,
-				"authz_name": anyValue},
+				"authz_name": promeval.Any},
 		})
 	}
 	return append(pairs, responsePair{server("response_total", text(status), class), served})
-}
-
-// selects reports whether matchers select a series, as far as its labels are known.
-func selects(matchers []*labels.Matcher, series map[string]string) bool {
-	for _, m := range matchers { // the metric's name is among them
-		if value, known := series[m.Name]; known && value != anyValue && !m.Matches(value) {
-			return false
-		}
-	}
-	return true
 }
