@@ -27,8 +27,8 @@ func (c *checker) checkAnalysisMatches(d *document, a *flaggerv1.CanaryAnalysis)
 		}
 		for _, field := range []string{"name", "uri", "scheme", "method", "authority", "port", "gateways"} {
 			if d.has(match + "." + field) {
-				c.failRule(RuleMatchURI, d, match+"."+field, "is not a field of Flagger's CRD: Flagger drops it, and the match covers "+
-					"other requests too",
+				c.failRule(RuleMatchURI, d, match+"."+field, "is not a field of Flagger's CRD: Flagger drops it, "+
+					"and the match covers other requests too",
 					"remove it; match headers or queryParams")
 			}
 		}
@@ -100,9 +100,8 @@ func (c *checker) checkConditions(d *document, path string, m istiov1beta1.HTTPM
 			continue
 		}
 		if len(kind.conditions) > 1 {
-			c.failRule(RuleSeveralHeaders, d, field, fmt.Sprintf("has %d %s in one match: Flagger writes them in random order, and each "+
-				"new order "+
-				"resets the route so that nobody reaches the canary; on a real cluster the order is random too",
+			c.failRule(RuleSeveralHeaders, d, field, fmt.Sprintf("has %d %s in one match: Flagger writes them in "+
+				"random order, and each new order resets the route so that nobody reaches the canary; on a real cluster the order is random too",
 				len(kind.conditions), kind.what), "write one per match; for a cookie and a header, set one header at "+
 				"the edge that stands for both")
 		}

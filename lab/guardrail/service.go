@@ -59,8 +59,8 @@ func (c *checker) checkHosts(d *document, target string, hosts []string) {
 	for i, host := range hosts {
 		name := strings.TrimPrefix(host, "*.")
 		if len(validation.IsDNS1123Subdomain(name)) > 0 || isAddress(name) {
-			c.failRule(RuleInvalidHost, d, yamlpos.Index(path, i), Clip(host)+" is not a host name of the Gateway API, so Flagger cannot "+
-				"create its route",
+			c.failRule(RuleInvalidHost, d, yamlpos.Index(path, i), Clip(host)+" is not a host name of the Gateway "+
+				"API, so Flagger cannot create its route",
 				"write "+ClientHost(target, c.env.Namespace)+", which clients call, or remove hosts")
 		}
 	}

@@ -133,7 +133,8 @@ func (f Finding) sentence() string {
 // name of the rule last.
 func (r Report) text(w io.Writer) error {
 	for _, f := range r.Active() {
-		if _, err := fmt.Fprintf(w, "%s: %s: %s [%s]\n", place(f.Position), f.Severity, f.sentence(), f.Rule); err != nil {
+		_, err := fmt.Fprintf(w, "%s: %s: %s [%s]\n", place(f.Position), f.Severity, f.sentence(), f.Rule)
+		if err != nil {
 			return err
 		}
 	}

@@ -38,8 +38,9 @@ type jsonFinding struct {
 
 func (r Report) json(w io.Writer, version string) error {
 	all := jsonReport{
-		Version: version, Objects: r.Objects, Errors: r.Count(guardrail.SeverityError), Warnings: r.Count(guardrail.SeverityWarning),
-		Notes: r.Count(guardrail.SeverityNote), Suppressed: len(r.Findings) - len(r.Active()), Findings: []jsonFinding{},
+		Version: version, Objects: r.Objects, Errors: r.Count(guardrail.SeverityError),
+		Warnings: r.Count(guardrail.SeverityWarning),
+		Notes:    r.Count(guardrail.SeverityNote), Suppressed: len(r.Findings) - len(r.Active()), Findings: []jsonFinding{},
 	}
 	for _, f := range r.Findings {
 		all.Findings = append(all.Findings, jsonFinding{

@@ -133,7 +133,7 @@ func block(lines []string, i int) (from, to int) {
 		if isBlank(lines[j]) {
 			continue
 		}
-		item := strings.HasPrefix(strings.TrimSpace(lines[j]), "- ") && !strings.HasPrefix(strings.TrimSpace(lines[i]), "- ")
+		item := isItem(lines[j]) && !isItem(lines[i])
 		if n := indent(lines[j]) - indent(lines[i]); n < 0 || n == 0 && !item {
 			break
 		}
@@ -143,6 +143,8 @@ func block(lines []string, i int) (from, to int) {
 }
 
 func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+
+func isItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "- ") }
 
 func isSeparator(line string) bool { return strings.HasPrefix(line, "---") }
 

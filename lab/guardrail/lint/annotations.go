@@ -44,7 +44,8 @@ func checkFlaggerAnnotations(p *pass) {
 		case name != configTracking:
 			p.warn(field, "Flagger reads no annotation "+guardrail.Clip(name), annotationHint(name))
 		case !isMap && !isSecret:
-			p.warn(field, "Flagger reads it on ConfigMaps and Secrets only", "move it to the one that is not to be tracked")
+			p.warn(field, "Flagger reads it on ConfigMaps and Secrets only",
+				"move it to the one that is not to be tracked")
 		case !strings.HasPrefix(value, "disable"):
 			p.warn(field, "only the value disabled has an effect, not "+guardrail.Clip(value), "write disabled")
 		}

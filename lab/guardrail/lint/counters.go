@@ -102,7 +102,7 @@ func checkEmptyVariable(p *pass, q query) {
 func usesVariable(template, name string) bool {
 	for _, part := range strings.Split(template, "{{")[1:] {
 		action, _, _ := strings.Cut(part, "}}")
-		words := strings.FieldsFunc(action, func(r rune) bool { return r == ' ' || r == '(' || r == ')' || r == '.' || r == '"' })
+		words := strings.FieldsFunc(action, func(r rune) bool { return strings.ContainsRune(` ()."`, r) })
 		if i := slices.Index(words, "variables"); i >= 0 && slices.Contains(words[i+1:], name) {
 			return true
 		}

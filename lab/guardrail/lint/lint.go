@@ -42,8 +42,9 @@ type Rule struct {
 	// be read in code.
 	What, Why, Source string
 
-	// At least one of these is set, unless the finding is made when manifests are read. canary runs once for each Canary, query once for each metric of
-	// a Canary that has a query, object once for each object.
+	// At least one of these is set, unless another package reports the finding. canary runs once for
+	// each Canary, query once for each metric of a Canary that has a query, object once for each
+	// object.
 	canary func(*pass, *flaggerv1.Canary)
 	query  func(*pass, query)
 	object func(*pass)
@@ -90,7 +91,8 @@ type query struct {
 // Rules returns all rules, section by section.
 func Rules() []Rule {
 	all := slices.Concat(canaryRules(), queryRules(), unknownRules(), counterRules(), placeRules(), trafficRules(),
-		experimentRules(), versionRules(), objectRules(), annotationRules(), linkerdRules(), readingRules(), suppressionRules())
+		experimentRules(), versionRules(), objectRules(), annotationRules(), linkerdRules(), readingRules(),
+		suppressionRules())
 	for i := range all {
 		if r := &all[i]; r.reports() && r.Severity != guardrail.SeverityNote {
 			r.Severity = guardrail.SeverityWarning

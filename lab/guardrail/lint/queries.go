@@ -30,7 +30,8 @@ func queryRules() []Rule {
 			Section: sectionQueries,
 			What:    "A query, or its numerator, selects only what has failed.",
 			Why:     "A series of failures does not exist before the first one, and a check without a value fails.",
-			Source:  "prometheus.io/docs, instrumentation, avoid missing metrics; github.com/fluxcd/flagger/issues/732"},
+			Source: "prometheus.io/docs, instrumentation, avoid missing metrics; " +
+				"github.com/fluxcd/flagger/issues/732"},
 		{Name: "quantile-range", query: checkQuantileRange,
 			Section: sectionQueries,
 			What:    "A quantile is not between 0 and 1.",

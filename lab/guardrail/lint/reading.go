@@ -7,14 +7,14 @@ func readingRules() []Rule {
 	return []Rule{
 		{Name: guardrail.RuleSeveralHeaders, Severity: guardrail.SeverityError, Section: sectionRouting,
 			What: "One entry of match has several headers or several query parameters.",
-			Why: "Flagger ranges over a Go map when it writes them into the HTTPRoute, so their order is random. When " +
-				"it differs from the order before, Flagger takes the route for changed by others and resets it, which " +
-				"takes all users off the canary; on a real cluster too.",
+			Why: "Flagger ranges over a Go map when it writes them into the HTTPRoute, so their order is random. " +
+				"When it differs from the order before, Flagger takes the route for changed by others and resets it, " +
+				"which takes all users off the canary; on a real cluster too.",
 			Source: "flagger pkg/router/gateway_api_v1beta1.go, mapRouteMatches and Reconcile"},
 		{Name: guardrail.RuleMatchURI, Severity: guardrail.SeverityError, Section: sectionRouting,
 			What: "An entry of analysis.match has a field that the CRD does not have, such as uri.",
-			Why: "kubectl refuses the field. Helm and Flux send it without strict validation, and the API server drops " +
-				"it: the entry then matches other requests too.",
+			Why: "kubectl refuses the field. Helm and Flux send it without strict validation, and the API server " +
+				"drops it: the entry then matches other requests too.",
 			Source: "flagger artifacts/flagger/crd.yaml, spec.analysis.match; " +
 				"kubernetes.io/docs, field validation"},
 		{Name: guardrail.RuleInvalidHost, Severity: guardrail.SeverityError, Section: sectionRouting,

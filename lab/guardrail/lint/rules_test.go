@@ -191,10 +191,29 @@ func fence(changes []string) string {
 		if i > 0 {
 			b.WriteString("# and\n")
 		}
-		b.WriteString(dedent(c) + "\n")
+		for line := range strings.Lines(dedent(c) + "\n") {
+			b.WriteString(folded(line))
+		}
 	}
 	b.WriteString("```\n")
 	return b.String()
+}
+
+// folded breaks a line of code that is over 100 columns after an operator or a comma.
+func folded(line string) string {
+	if len(line) <= 100 {
+		return line
+	}
+	best := -1
+	for _, at := range []string{" / ", " or ", ", ", ","} {
+		if i := strings.LastIndex(line[:100], at); i > 20 && best < 0 {
+			best = i + len(at)
+		}
+	}
+	if best < 0 {
+		return line
+	}
+	return strings.TrimRight(line[:best], " ") + "\n" + folded("  "+line[best:])
 }
 
 // dedent removes the indentation that the lines after the first have in common, as far as the first

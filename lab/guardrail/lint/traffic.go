@@ -26,13 +26,14 @@ func trafficRules() []Rule {
 				"failure, a single failed request fails the check, and healthy releases have those too.",
 			Source: "Google SRE Workbook, ch. 16, Canarying Releases; docs/evidence.md"},
 		{Name: "quantile-of-few", query: checkFewForQuantile, Section: sectionTraffic,
-			What:   "A quantile is taken of so few requests that it is their maximum.",
-			Why:    "The 99th percentile of fewer than 100 requests is the slowest of them: one slow request fails the check.",
+			What: "A quantile is taken of so few requests that it is their maximum.",
+			Why: "The 99th percentile of fewer than 100 requests is the slowest of them: one slow request fails " +
+				"the check.",
 			Source: "prometheus.io/docs, histograms and summaries"},
 		{Name: "relative-at-low-counts", query: checkRelative, Section: sectionTraffic,
 			What: "The canary is compared with the primary by a factor, and both have few failures.",
-			Why: "The number of failures in a window is Poisson distributed: where 2 are expected, 4 or more happen in " +
-				"one window of seven. A factor of 2 means something from some 25 expected failures on.",
+			Why: "The number of failures in a window is Poisson distributed: where 2 are expected, 4 or more happen " +
+				"in one window of seven. A factor of 2 means something from some 10 expected failures on.",
 			Source: "Kohavi, Tang, Xu: Trustworthy Online Controlled Experiments, 2020, ch. 19; docs/evidence.md"},
 	}
 }
@@ -144,8 +145,9 @@ func checkFewForQuantile(p *pass, q query) {
 		}
 		r := evaluate(c.Args[0], noSeries)
 		if r.known && r.value > 0 && r.value < 1 && w.requests*(1-r.value) < 1 {
-			p.warn(q.metricPath, fmt.Sprintf("%s, and quantile %v of fewer than %.0f is the slowest request", w, r.value,
-				math.Ceil(1/(1-r.value)-1e-9)), "start at a larger weight, lengthen the range, or take a lower quantile")
+			p.warn(q.metricPath, fmt.Sprintf("%s, and quantile %v of fewer than %.0f is the slowest request",
+				w, r.value, math.Ceil(1/(1-r.value)-1e-9)),
+				"start at a larger weight, lengthen the range, or take a lower quantile")
 		}
 		return nil
 	})

@@ -25,8 +25,9 @@ func unknownRules() []Rule {
 			Why:    "A condition on a missing label selects nothing, or with != everything.",
 			Source: "linkerd.io, reference, proxy metrics; prometheus.io/docs, querying basics"},
 		{Name: "unknown-value", query: checkUnknownValue, Section: sectionQueries,
-			What:   "A selector asks for a value that its label never has.",
-			Why:    "It selects nothing, or with != everything. Values are case-sensitive, and =~ matches whole values.",
+			What: "A selector asks for a value that its label never has.",
+			Why: "It selects nothing, or with != everything. Values are case-sensitive, and =~ matches whole " +
+				"values.",
 			Source: "linkerd.io, reference, proxy metrics; prometheus.io/docs, querying basics"},
 	}
 }
