@@ -123,10 +123,10 @@ func TestReleasedServiceNeedsCanary(t *testing.T) {
 
 func TestErrorsAreSortedAndUnique(t *testing.T) {
 	findings := []Finding{
-		{Position: Position{"b.yaml", 1}, Message: "m"},
-		{Position: Position{"a.yaml", 10}, Message: "m"},
-		{Position: Position{"a.yaml", 2}, Message: "m"},
-		{Position: Position{"a.yaml", 10}, Message: "m"},
+		{Position: Position{File: "b.yaml", Line: 1}, Message: "m"},
+		{Position: Position{File: "a.yaml", Line: 10}, Message: "m"},
+		{Position: Position{File: "a.yaml", Line: 2}, Message: "m"},
+		{Position: Position{File: "a.yaml", Line: 10}, Message: "m"},
 	}
 	if got, want := asError(findings).Error(), "a.yaml:2: m\na.yaml:10: m\nb.yaml:1: m"; got != want {
 		t.Errorf("got %s", got)
