@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 
@@ -68,7 +70,7 @@ func (a *Agent) askGate(r *http.Request, payload flaggerv1.CanaryWebhookPayload)
 	}
 	a.record(a.now(), event.Gate{
 		Canary: canary, Name: call.Gate, Hook: r.PathValue("hook"), URL: public, Phase: string(payload.Phase),
-		Passed: answer.Passed, Status: answer.Status(), Reason: answer.Reason,
+		Passed: answer.Passed, Late: answer.Late, Status: answer.Status(), Reason: answer.Reason,
 	})
 	return answer
 }
@@ -87,12 +89,26 @@ func (a *Agent) evaluate(r *http.Request, canary string, call guardrail.GateCall
 	}
 	a.gateMu.Lock()
 	defer a.gateMu.Unlock()
-	s := &state{Agent: a, ctx: r.Context()}
+	s := &state{Agent: a, ctx: r.Context(), patience: patience(c, r.PathValue("hook"), call)}
 	answer := gate.Evaluate(s, c.Spec.TargetRef.Name, call)
 	if answer.Err != nil && r.Context().Err() == nil {
 		a.fault("gate " + call.Gate + " could not inspect the cluster: " + answer.Err.Error())
 	}
 	return answer
+}
+
+// patience returns how long a gate may take by the webhook that calls it.
+func patience(c *flaggerv1.Canary, hookType string, call guardrail.GateCall) time.Duration {
+	if c.Spec.Analysis == nil {
+		return 0
+	}
+	for _, w := range c.Spec.Analysis.Webhooks {
+		of, err := guardrail.ParseGate(w.URL)
+		if err == nil && of == call && string(cmp.Or(w.Type, flaggerv1.RolloutHook)) == hookType {
+			return workloads.GatePatience(w)
+		}
+	}
+	return 0
 }
 
 // canary returns a canary as the learner wrote it, or nil.

@@ -313,6 +313,10 @@ func TestGateErrors(t *testing.T) {
 func routedServices(t testing.TB, c agent.Clients, otherwise string) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if otherwise == "" { // the client's proxy does not know the canary
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		routes, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes("develop").List(r.Context(), metav1.ListOptions{})
 		if err != nil {
 			t.Error(err)
@@ -353,6 +357,7 @@ func TestRollbackDrill(t *testing.T) {
 		"does not come back": {spec.TrafficPods, true, "backend", 412, event.RollbackDrill{Forward: 20}},
 		"without a route of Flagger's it would lead users astray": {spec.TrafficPods, false, "backend-primary", 412,
 			event.RollbackDrill{}},
+		"the proxies do not know the canary": {spec.TrafficPods, true, "", 412, event.RollbackDrill{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clients, route := rollout(t, 0)
@@ -371,6 +376,11 @@ func TestRollbackDrill(t *testing.T) {
 			pods.Wait()
 			if status != c.status {
 				t.Errorf("%d %s", status, reason)
+			}
+			gate, ok := a.facts()[1].(event.Gate)
+			if late := c.otherwise == ""; !ok || gate.Late != late ||
+				late != strings.Contains(reason, "did not know the canary yet") {
+				t.Errorf("%+v", a.facts())
 			}
 			c.want.Canary, c.want.Probes, c.want.Reason = "checkout-watch", 20, reason
 			if diff := cmp.Diff(event.Fact(c.want), a.facts()[0]); diff != "" {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +27,8 @@ type state struct {
 	// policies are read on first use; pods are those that Pods returned, by name.
 	policies *mesh.Policies
 	pods     map[string]corev1.Pod
+	// patience is how long the gate may wait for something.
+	patience time.Duration
 }
 
 // Pods implements [gate.State].
@@ -127,9 +131,27 @@ func (s *state) Admits(pod gate.Pod, c gate.Client) (bool, string, error) {
 	if err != nil {
 		return false, "", fmt.Errorf("the address of pod %s: %w", pod.Name, err)
 	}
-	v := s.policies.Decide(workloadOf(&p), s.portOf(&p), mesh.Client{Identity: c.Identity, Addr: addr})
-	return v.Allowed, v.Reason, nil
+	ok, reason := s.admits(&p, mesh.Client{Identity: c.Identity, Addr: addr}, c.Name == "")
+	return ok, reason, nil
 }
+
+// admits reports whether a pod admits a client for every kind of request in the traffic, as a route of
+// a Server may be open to others than the Server is. A stranger is admitted if it is for any of them.
+// The reason says why a client is denied.
+func (s *state) admits(p *corev1.Pod, c mesh.Client, stranger bool) (ok bool, reason string) {
+	for _, r := range s.scenario.Traffic.Routes {
+		path, _, _ := strings.Cut(placeholders().Replace(r.Path), "?")
+		v := s.policies.Probe(workloadOf(p), s.portOf(p), c, cmp.Or(r.Method, http.MethodGet), path)
+		if v.Allowed == stranger {
+			return v.Allowed, v.Reason
+		}
+		reason = cmp.Or(reason, v.Reason)
+	}
+	return !stranger, reason
+}
+
+// placeholders are those of paths, with values that occur.
+func placeholders() *strings.Replacer { return strings.NewReplacer("{item}", "1", "{user}", "1") }
 
 // portOf returns the port that a service's pods listen on.
 func (s *state) portOf(p *corev1.Pod) int {
@@ -146,7 +168,10 @@ func (s *state) portOf(p *corev1.Pod) int {
 // two checks.
 const (
 	propagationTimeout = 4 * time.Second
-	drillPause         = 50 * time.Millisecond
+	drillPause         = 100 * time.Millisecond
+	// probesThrough is how many probes a traffic pod sends by way of another service, so that they
+	// come through all of its pods.
+	probesThrough = 4
 	// cleanupTimeout bounds the deletion of the drill's route after the caller has gone.
 	cleanupTimeout = 10 * time.Second
 )
@@ -181,48 +206,66 @@ type drillError string
 
 func (e drillError) Error() string { return string(e) }
 
-// forward sends probes to the canary.
+// forward sends probes to the canary, once the proxies of all clients know it or the time is over.
 func (s *state) forward(d *gate.Drill, service string, paths []client.CallPath) error {
 	if err := s.cluster.addDrillRoute(s.ctx, service, drillHeader, drillForward); err != nil {
 		return err
 	}
-	if err := s.until(service, service, paths); err != nil {
+	started := s.now()
+	last, err := s.until(service, service, paths, max(propagationTimeout, s.patience))
+	if err != nil {
 		return err
 	}
-	reached, denied := s.traffic.runProbes(s.ctx, service, paths)
-	d.Forward, d.Denied = reached[service], denied
+	if waited := s.now().Sub(started); waited > propagationTimeout {
+		d.Waited = waited.Round(time.Second)
+	}
+	if last.unserved > 0 && last.reached[service]+last.unserved == last.sent {
+		d.Late, _, _ = strings.Cut(last.denied, " ")
+		d.Waited = s.now().Sub(started).Round(time.Second)
+		return nil
+	}
+	got := s.traffic.runProbes(s.ctx, service, paths, false)
+	d.Forward, d.Denied = got.reached[service], got.denied
 	return nil
 }
 
 // back sends the same probes after the route was deleted.
 func (s *state) back(d *gate.Drill, service string, paths []client.CallPath) error {
-	if err := s.until(service, primaryOf(service), paths); err != nil {
+	if _, err := s.until(service, primaryOf(service), paths, propagationTimeout); err != nil || d.Late != "" {
 		return err
 	}
-	reached, denied := s.traffic.runProbes(s.ctx, service, paths)
-	d.Back, d.Denied = reached[primaryOf(service)], cmp.Or(d.Denied, denied)
+	got := s.traffic.runProbes(s.ctx, service, paths, false)
+	d.Back, d.Denied = got.reached[primaryOf(service)], cmp.Or(d.Denied, got.denied)
 	return nil
 }
 
-// until waits until the proxies have a change: until one probe on each path reaches a workload. If
-// that takes too long, the drill continues and counts how many do.
-func (s *state) until(service, workload string, paths []client.CallPath) error {
-	one := slices.Clone(paths)
-	for i := range one {
-		one[i].Probes = 1
+// until waits until the proxies have a change: until the probes of every traffic pod reach a workload.
+// If that takes longer than a limit, the drill continues and counts how many do. It returns what came
+// of the last probes.
+func (s *state) until(service, workload string, paths []client.CallPath, limit time.Duration) (probeCounts, error) {
+	few := slices.Clone(paths)
+	for i := range few {
+		few[i].Probes = 1
+		if few[i].First != service {
+			few[i].Probes = probesThrough
+		}
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, propagationTimeout)
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
+	var last probeCounts
 	for {
-		reached, _ := s.traffic.runProbes(ctx, service, one)
-		if reached[workload] == len(one) {
-			return nil
+		got := s.traffic.runProbes(ctx, service, few, true)
+		if got.reached[workload] == got.sent {
+			return got, nil
+		}
+		if got.complete {
+			last = got
 		}
 		if backoff.Sleep(ctx, drillPause) != nil {
 			if s.ctx.Err() != nil {
-				return drillError("the webhook timed out during the drill: set its timeout to 30s")
+				return last, drillError("the webhook timed out during the drill: set its timeout to 90s")
 			}
-			return nil
+			return last, nil
 		}
 	}
 }

@@ -289,17 +289,30 @@ func rollbackDrill(s State, service string) Answer {
 func volume(s State, service string, call guardrail.GateCall) Answer {
 	n := s.Canary(service, "", lookback).Requests
 	if n < call.Min {
-		return no("the canary answered %d requests in the last %v, fewer than %d: too few to judge",
-			n, lookback, call.Min)
+		return no("the canary answered %d requests in the last %v, fewer than %d: too few to judge%s",
+			n, lookback, call.Min, sinceFirst(s, service, "", n))
 	}
 	return yes("the canary answered %d requests in the last %v", n, lookback)
+}
+
+// sinceFirst says how long ago the first of a few requests was. Clients' proxies may meet a canary up to
+// a minute late, and the next call of the gate sees more of them.
+func sinceFirst(s State, service, cohort string, requests int) string {
+	ago := time.Second
+	for requests > 0 && ago < lookback && s.Canary(service, cohort, ago).Requests < requests {
+		ago += time.Second
+	}
+	if requests == 0 || ago == lookback {
+		return ""
+	}
+	return fmt.Sprintf("; the first came %v ago", ago)
 }
 
 func cohort(s State, service string, call guardrail.GateCall) Answer {
 	c := s.Canary(service, call.Cohort, lookback)
 	if c.Requests < max(call.Min, 1) {
-		return no("the canary answered %d requests of cohort %s in the last %v, fewer than %d: inconclusive",
-			c.Requests, call.Cohort, lookback, max(call.Min, 1))
+		return no("the canary answered %d requests of cohort %s in the last %v, fewer than %d: inconclusive%s",
+			c.Requests, call.Cohort, lookback, max(call.Min, 1), sinceFirst(s, service, call.Cohort, c.Requests))
 	}
 	share := 100 * float64(c.Failed) / float64(c.Requests)
 	if share > call.MaxError {

@@ -260,6 +260,7 @@ func TestCookiesThatClientsDoNotSend(t *testing.T) {
 		spec := affinity(t, good)
 		s := *spec.Scenario
 		s.Traffic.Rate.Constant = 60
+		s.ColdProxies = false // the canary has its weight from the first
 		s.Rubric = scenario.Rubric{Items: []scenario.RubricItem{{ID: "sample-ratio", Points: 10}}}
 		spec.Scenario = &s
 		set(spec.Guardrails.CanaryFor("frontend").Spec.Analysis.SessionAffinity)

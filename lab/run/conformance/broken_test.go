@@ -292,6 +292,13 @@ func serviceMutations() []mutation {
 			g.Reason = "denies edge"
 			return true
 		})},
+		{"a gate lets it through", conformance.RunRefused, "refusals", with(func(_ time.Duration, g *event.Gate) bool {
+			g.Passed = g.Passed || g.Name == event.GateMTLS
+			return true
+		})},
+		{"a gate is not asked", conformance.RunRefused, "refusals", without(func(g event.Gate) bool {
+			return g.Name == event.GateRollbackDrill
+		})},
 		{"denied requests are hit", abort, "denied-by-mesh", cells(func(_ time.Duration, c *event.Cell) {
 			c.Hit = max(c.Hit, c.Denied)
 		})},

@@ -18,11 +18,13 @@ func Checks() []Check {
 			"each request.", all, checkCells},
 		{"deploy", "Every service runs its baseline version with all its replicas before the baseline starts; under " +
 			"guardrails the primary does and the canary has no pods.", all, checkDeploy},
-		{"applied", "Each of the learner's objects is recorded with its source.", guardedRuns(), checkApplied},
+		{"applied", "Each of the learner's objects is recorded with its source.",
+			append(guardedRuns(), RunRefused), checkApplied},
 		{"baseline", "Before the release all requests succeed, have the latency of the services' models, and are " +
 			"answered by the primary alone (without guardrails, by the service).", all, checkBaseline},
 		{"phases", "The canary's statuses are a valid sequence of Flagger's phases; the weight follows the steps of " +
-			"the analysis, and failed checks only rise until the rollout ends.", guardedRuns(), checkPhases},
+			"the analysis, and failed checks only rise until the rollout ends.", append(guardedRuns(), RunRefused),
+			checkPhases},
 		{"routes", "The weights of the routes are those of the canary's statuses.", []string{RunPromote, RunAbort},
 			checkRoutes},
 		{"weights", "While a route is in force the canary gets the share of requests of its weight.",
@@ -53,6 +55,8 @@ func Checks() []Check {
 		{"closed-gates", "The gate policy says no where policy denies a client of the service, and where it admits " +
 			"a stranger.",
 			[]string{RunAbort, RunMatch}, checkClosedGates},
+		{"refusals", "Every gate says no to a version that it is about, and says why; the version is rolled back before " +
+			"it gets a request.", []string{RunRefused}, checkRefusals},
 		{"rollback-drill", "A rollback drill sends all its probes to the canary and back, and no user's request.",
 			[]string{RunPromote}, checkDrill},
 		{"alerts", "Flagger's alerts are recorded with provider, severity and text.", []string{RunPromote, RunAbort},

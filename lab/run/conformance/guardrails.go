@@ -211,6 +211,39 @@ func checkClosedGates(l *Log, found *Findings) {
 	}
 }
 
+// refusals has the reason of each gate in the run refused.
+func refusals() map[string]string {
+	return map[string]string{
+		event.GateMTLS:          "has no proxy, and so no identity",
+		event.GatePolicy:        "has no proxy and admits any client",
+		event.GateVolume:        "the canary answered 0 requests",
+		event.GateCohort:        "the canary answered 0 requests of cohort shoppers",
+		event.GateApprove:       "not approved yet",
+		event.GateRollbackDrill: "probes reached the primary after the rule was removed",
+	}
+}
+
+func checkRefusals(l *Log, found *Findings) {
+	said := map[string]bool{}
+	for at, g := range facts[event.Gate](l) {
+		if g.Passed || g.Late {
+			found.Addf("at %v gate %s answered %v, %q: want no", at, g.Name, g.Passed, g.Reason)
+		}
+		said[g.Name] = said[g.Name] || strings.Contains(g.Reason, refusals()[g.Name])
+	}
+	for gate, reason := range refusals() {
+		if !said[gate] {
+			found.Addf("gate %s never said %q", gate, reason)
+		}
+	}
+	if _, ok := l.phase(event.PhaseFailed); !ok {
+		found.Addf("the release was not rolled back")
+	}
+	if n := count(l.cells(l.Timeline.Released.At, l.end()), l.canary); n > 0 {
+		found.Addf("the canary answered %d requests", n)
+	}
+}
+
 func checkDrill(l *Log, found *Findings) {
 	at, r, ok := first(l, anything[event.RollbackDrill])
 	if !ok {

@@ -28,15 +28,17 @@ const (
 	RunMatch = "match"
 	// RunStraight releases a faulty version without guardrails.
 	RunStraight = "straight"
+	// RunRefused releases a version that every gate refuses.
+	RunRefused = "refused"
 	// RunShort is not in the suite: see [Verdict].
 	RunShort = "short"
 )
 
 // Names returns the runs of the suite, in the order in which they are played. Together they take
-// about 15 minutes of a cluster's time.
-func Names() []string { return []string{RunPromote, RunAbort, RunMatch, RunStraight} }
+// about 18 minutes of a cluster's time.
+func Names() []string { return []string{RunPromote, RunAbort, RunMatch, RunStraight, RunRefused} }
 
-// guardedRuns returns the runs with guardrails.
+// guardedRuns returns the runs with guardrails whose canary gets traffic.
 func guardedRuns() []string { return []string{RunPromote, RunAbort, RunMatch} }
 
 // Verdict returns how a run ended: "promoted", "rolled-back" or "undecided", or the outcome if that
@@ -86,7 +88,7 @@ func Spec(name string, seed uint64) (cluster.RunSpec, error) {
 }
 
 func versionOf(name string, s *scenario.Scenario) string {
-	if slices.Contains([]string{RunAbort, RunStraight}, name) {
+	if slices.Contains([]string{RunAbort, RunStraight, RunRefused}, name) {
 		return s.Release.Faulty
 	}
 	return s.Release.Healthy

@@ -61,8 +61,10 @@ type Drill struct {
 	ID int `json:"id"`
 	// Service is the released service, which every probe is for.
 	Service string `json:"service"`
-	// Paths have their numbers of probes; each is one pod's.
+	// Paths have their numbers of probes. The first pod of a client sends them, or each of its pods if
+	// Each is set.
 	Paths []CallPath `json:"paths"`
+	Each  bool       `json:"each,omitempty"`
 }
 
 // CallPath is how probes reach the released service: from a client's first pod to the service
@@ -82,6 +84,8 @@ type DrillResult struct {
 	// why others were not answered.
 	Reached map[string]int `json:"reached"`
 	Denied  string         `json:"denied,omitempty"`
+	// Unserved counts those for which a proxy had no endpoint: they were answered 503 or 504.
+	Unserved int `json:"unserved,omitempty"`
 }
 
 // Report has seconds of a pod's traffic. The reports of a pod are numbered from 1 without gaps; one

@@ -2,6 +2,7 @@ package trafficpod
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,15 +13,14 @@ import (
 	"coalmine/loadgen/traceheader"
 )
 
-// probeTimeout is less than that of a webhook.
-const probeTimeout = 3 * time.Second
+// probeTimeout is less than that of a webhook, and more than a proxy waits for an endpoint.
+const probeTimeout = 4 * time.Second
 
-// runDrills sends the probes of rollback drills until the context ends. The first pod of a client
-// sends them.
+// runDrills sends the probes of rollback drills until the context ends.
 func (p *trafficPod) runDrills(ctx context.Context, watcher *commandWatcher) {
 	transport := &http.Transport{DisableKeepAlives: true} // each probe follows the current routes
 	probes := &http.Client{Timeout: probeTimeout, Transport: transport}
-	for last := 0; p.Pod.Index == 1; {
+	for last := 0; ; {
 		o, err := watcher.wait(ctx, func(o client.Commands) bool { return o.Drill != nil && o.Drill.ID > last })
 		if err != nil {
 			return
@@ -29,7 +29,7 @@ func (p *trafficPod) runDrills(ctx context.Context, watcher *commandWatcher) {
 		r := client.DrillResult{TrafficPod: p.Pod, ID: last, Reached: map[string]int{}}
 		mine := false
 		for _, path := range o.Drill.Paths {
-			if path.Client == p.Pod.Client {
+			if path.Client == p.Pod.Client && (o.Drill.Each || p.Pod.Index == 1) {
 				mine = true
 				p.probe(ctx, probes, o.Drill.Service, path, &r)
 			}
@@ -55,6 +55,9 @@ func (p *trafficPod) probe(ctx context.Context, c *http.Client, service string, 
 		workload, err := probe(ctx, c, base, service)
 		if err != nil {
 			r.Denied = fmt.Sprintf("%s %v", path.Client, err)
+			if errors.Is(err, errUnserved) {
+				r.Unserved++
+			}
 			continue
 		}
 		r.Reached[workload]++
@@ -77,8 +80,14 @@ func probe(ctx context.Context, c *http.Client, base *url.URL, service string) (
 	}
 	defer resp.Body.Close() // it has no information
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("got %s", resp.Status)
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return traceheader.Workload(resp.Header, service), nil
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return "", fmt.Errorf("got %s%w", resp.Status, errUnserved)
 	}
-	return traceheader.Workload(resp.Header, service), nil
+	return "", fmt.Errorf("got %s", resp.Status)
 }
+
+// errUnserved marks the answer of a proxy that has no endpoint. It adds nothing to the text.
+var errUnserved = errors.New("")
