@@ -22,8 +22,9 @@ func TestRedirects(t *testing.T) {
 		want   string
 		status uint16
 	}{
-		"none by default":   {"GET", 0, map[string]string{"/": "302 /a"}, "GET /", 302},
-		"two":               {"GET", 5, map[string]string{"/": "302 /a", "/a": "301 b?x=1"}, "GET /, GET /a, GET /b", 200},
+		"none by default": {"GET", 0, map[string]string{"/": "302 /a"}, "GET /", 302},
+		"two": {"GET", 5, map[string]string{"/": "302 /a", "/a": "301 b?x=1"},
+			"GET /, GET /a, GET /b", 200},
 		"no more than that": {"GET", 2, map[string]string{"/": "302 /"}, "GET /, GET /, GET /", 302},
 		"a form":            {"POST", 5, map[string]string{"/": "303 /done"}, "POST / 19, GET /done", 200},
 		"the same method":   {"POST", 5, map[string]string{"/": "307 /again"}, "POST / 19, POST /again 19", 200},
