@@ -56,10 +56,12 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newDownCommand(env),
 		newBundleCommand(env),
 		newVersionCommand(env),
+		newManCommand(env),
 		newWorkerCommand(env),
 		podcmd.NewAgent(pods),
 		podcmd.NewTraffic(pods),
 	)
+	env.setCompletion(root)
 	return root
 }
 

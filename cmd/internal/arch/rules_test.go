@@ -157,7 +157,7 @@ func rules() []rule {
 			"lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
 		// Trials and what they are worth: the verbs rest on these.
-		{pkg: "lab/run/trial", imports: []string{"lab/digest", "lab/input", "lab/run", "lab/run/folder", "lab/cluster",
+		{pkg: "lab/run/trial", imports: []string{"lab/digest", "lab/input", "lab/input/spelling", "lab/run", "lab/run/folder", "lab/cluster",
 			"lab/event", "lab/guardrail", "lab/scenario",
 			"lab/verdict/score", "lab/verdict/timeline", "scenarios"}},
 		{pkg: "lab/run/result", imports: []string{"lab/digest", "lab/format", "lab/input", "scenarios", "lab/run",

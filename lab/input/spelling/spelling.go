@@ -1,6 +1,8 @@
 // Package spelling measures how similar words are, for suggestions in error messages.
 package spelling
 
+import "strings"
+
 // Distance returns the number of insertions, deletions, substitutions and transpositions of
 // neighbours that turn a into b (the optimal string alignment distance).
 func Distance(a, b string) int {
@@ -23,4 +25,23 @@ func Distance(a, b string) int {
 		older, last, row = last, row, older
 	}
 	return last[len(b)]
+}
+
+// maxWord is the length of the longest word that is compared.
+const maxWord = 64
+
+// Nearest returns the word that a misspelt one most likely stands for, whatever the case, or "" if
+// none is similar: at most one edit for each three characters, and one more.
+func Nearest(word string, words []string) string {
+	if len(word) > maxWord {
+		return ""
+	}
+	best, distance := "", 1+len(word)/3
+	for _, w := range words {
+		d := Distance(strings.ToLower(word), strings.ToLower(w))
+		if d < distance || d == distance && (best == "" || w < best) {
+			best, distance = w, d
+		}
+	}
+	return best
 }

@@ -11,6 +11,7 @@ import (
 
 	"coalmine/lab/guardrail"
 	"coalmine/lab/input"
+	"coalmine/lab/input/spelling"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
@@ -46,9 +47,12 @@ func openFolder(base, name string) (*scenario.Folder, error) {
 	dir := resolve(base, name)
 	if _, err := os.Stat(filepath.Join(dir, scenario.FileScenario)); err != nil {
 		names, _ := scenario.Names(scenarios.Library()) // an embedded folder can be listed
-		return nil, input.New("the library has "+strings.Join(names, ", ")+"; a path must be that of a folder with "+
-			scenario.FileScenario,
-			"there is no scenario %q", name)
+		hint := "the library has " + strings.Join(names, ", ") + "; a path must be that of a folder with " +
+			scenario.FileScenario
+		if near := spelling.Nearest(name, names); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		return nil, input.New(hint, "there is no scenario %q", name)
 	}
 	folder, err := scenario.OpenFolder(dir)
 	if err != nil {
