@@ -30,6 +30,7 @@ func variables() []variable {
 		{parameter: VaryOnset, of: "fault", upTo: maxHorizon.Seconds(), fromZero: true, unit: "seconds"},
 		{parameter: VaryCohortShare, of: "cohort", upTo: 1, unit: "a share"},
 		{parameter: VaryErrorRateFactor, of: "service", upTo: 100, fromZero: true, unit: "a factor"},
+		{parameter: VaryCallTimeoutFactor, of: "service", upTo: 100, unit: "a factor"},
 	}
 }
 
@@ -86,6 +87,10 @@ func (v *validator) varyTarget(at fieldPath, entry Vary, x variable) {
 		v.known(at, "cohort", entry.Target, v.cohorts())
 	case "service":
 		v.known(at, "service", entry.Target, v.serviceNames())
+		if entry.Parameter == VaryCallTimeoutFactor {
+			v.varyCallTimeouts(at, entry)
+			return
+		}
 		v.varyErrorRates(at, entry)
 	case "fault":
 		faults := v.faults()
@@ -115,6 +120,22 @@ func (v *validator) varyErrorRates(at fieldPath, entry Vary) {
 	case highest*entry.Max > 1:
 		v.add(at, "%v times the error rate %v is over 1: write a smaller max", entry.Max, highest)
 	}
+}
+
+// varyCallTimeouts checks that there is a timeout that a factor applies to.
+func (v *validator) varyCallTimeouts(at fieldPath, entry Vary) {
+	svc := v.scenario.Service(entry.Target)
+	if svc == nil {
+		return
+	}
+	for _, version := range svc.Versions {
+		for _, r := range version.Behaviour.Routes {
+			if r.Call.Timeout > 0 {
+				return
+			}
+		}
+	}
+	v.add(at, "the calls of the service %s have no timeout: give one a timeout, or remove the entry", entry.Target)
 }
 
 // varyShares checks that shares of cohorts leave something for the cohorts that do not vary.

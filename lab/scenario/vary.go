@@ -29,6 +29,8 @@ const (
 	// VaryErrorRateFactor multiplies the rates at which all versions of a service answer with
 	// errors that are not the fault's.
 	VaryErrorRateFactor = "error-rate-factor"
+	// VaryCallTimeoutFactor multiplies the timeouts of the calls that all versions of a service make.
+	VaryCallTimeoutFactor = "call-timeout-factor"
 )
 
 // Vary is a parameter that check runs draw by their seed, from a range that does not change the
@@ -79,7 +81,9 @@ func (s *Scenario) with(values map[string]float64) *Scenario {
 		switch x := values[v.Name()]; v.Parameter {
 		case VaryCohortShare:
 		case VaryErrorRateFactor:
-			c.multiplyErrorRates(v.Target, x)
+			c.changeRoutes(v.Target, func(r *service.RouteBehaviour) { r.ErrorRate *= x })
+		case VaryCallTimeoutFactor:
+			c.changeRoutes(v.Target, func(r *service.RouteBehaviour) { r.Call.Timeout = scale(r.Call.Timeout, x) })
 		default:
 			c.changeFault(v.Target, func(f *service.Fault) { setFault(f, v.Parameter, x) })
 		}
@@ -127,7 +131,8 @@ func scale(d time.Duration, factor float64) time.Duration {
 	return time.Duration(math.Round(float64(d) * factor))
 }
 
-func (s *Scenario) multiplyErrorRates(name string, factor float64) {
+// changeRoutes changes a copy of the routes of all versions of a service.
+func (s *Scenario) changeRoutes(name string, change func(*service.RouteBehaviour)) {
 	svc := s.Service(name)
 	if svc == nil {
 		return
@@ -135,7 +140,7 @@ func (s *Scenario) multiplyErrorRates(name string, factor float64) {
 	for key, version := range svc.Versions {
 		routes := maps.Clone(version.Behaviour.Routes)
 		for name, route := range routes {
-			route.ErrorRate *= factor
+			change(&route)
 			routes[name] = route
 		}
 		version.Behaviour.Routes = routes

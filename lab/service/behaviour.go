@@ -33,6 +33,9 @@ type RouteBehaviour struct {
 	// Calls names the service that is called before answering; "" for none. If that call fails, the
 	// answer is 502; its 403 and 429 are passed on.
 	Calls string `yaml:"calls,omitempty" json:"calls,omitempty"`
+	// Call says how often that service is called, and what its client does about slow and failed
+	// answers. The zero value calls it once for each request, and waits for as long as it takes.
+	Call Call `yaml:"call,omitempty" json:"call,omitempty"`
 	// Datastore is the latency of the modelled datastore; zero for none.
 	Datastore Latency `yaml:"datastore,omitempty" json:"datastore,omitempty"`
 	// Size of the answer's body in bytes; 0 means [DefaultSize].
@@ -151,6 +154,8 @@ type Work struct {
 	Before, After time.Duration
 	// Calls is the service that is called in between; "" for none.
 	Calls string
+	// Call says how it is called; nil for the zero value. It must not be changed.
+	Call *Call
 	// Status is the answer if the call, if any, succeeds.
 	Status int
 	Wrong  bool

@@ -28,7 +28,7 @@ type Model struct {
 	// of unknown cohorts: see [Model.BeginWithHeaders].
 	byRoute []uint64
 
-	own, store, failure rng.Stream
+	own, store, failure, calling rng.Stream
 }
 
 // route is a compiled [RouteBehaviour].
@@ -36,6 +36,7 @@ type route struct {
 	own, store rng.Lognormal
 	errorRate  float64
 	calls      string
+	call       *Call // nil for the zero value
 	size       int
 }
 
@@ -52,7 +53,7 @@ func Compile(b Behaviour, v Vocabulary, seed uint64) (*Model, error) {
 	}
 	m := &Model{
 		behaviour: b, own: rng.New(seed, "app.latency"), store: rng.New(seed, "app.datastore"),
-		failure: rng.New(seed, "app.error"),
+		failure: rng.New(seed, "app.error"), calling: rng.New(seed, "app.call"),
 	}
 	for _, name := range v.Routes {
 		m.routes = append(m.routes, newRoute(b.Routes, name))
@@ -71,10 +72,15 @@ func newRoute(routes map[string]RouteBehaviour, name string) *route {
 			return nil
 		}
 	}
-	return &route{
+	compiled := &route{
 		own: rng.NewLognormal(r.Latency.P50, r.Latency.P99), store: rng.NewLognormal(r.Datastore.P50, r.Datastore.P99),
 		errorRate: r.ErrorRate, calls: r.Calls, size: cmp.Or(r.Size, DefaultSize),
 	}
+	if call := r.Call; !call.isZero() {
+		call.Share = shareOrOne(call.Share)
+		compiled.call = &call
+	}
+	return compiled
 }
 
 // Behaviour returns the behaviour that was compiled. It must not be changed.
@@ -97,7 +103,10 @@ func (m *Model) begin(w *Work, r Request, s State, set uint64) {
 		return
 	}
 	rt, n := m.routes[r.Route], r.streamIndex()
-	w.Status, w.Calls, w.Size = 200, rt.calls, rt.size
+	w.Status, w.Calls, w.Call, w.Size = 200, rt.calls, rt.call, rt.size
+	if rt.call != nil && !m.calling.Bernoulli(n, rt.call.Share) {
+		w.Calls = ""
+	}
 	if rt.errorRate > 0 && m.failure.Bernoulli(n, rt.errorRate) {
 		w.Status = 500
 	}

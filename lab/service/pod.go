@@ -21,6 +21,8 @@ const (
 type Job struct {
 	Request Request
 	Tag     uint64
+	// Headers are those of the request, if they are not all that its user sends; otherwise nil.
+	Headers RequestHeaders
 }
 
 // Start is the start of work on a job. When the work is done, the caller answers and calls
@@ -118,8 +120,11 @@ func (p *Pod) start(now time.Duration, j Job) Start {
 }
 
 func (p *Pod) work(j Job, s State) Work {
-	if p.decide != nil {
+	switch {
+	case p.decide != nil:
 		return p.decide(j, s)
+	case j.Headers != nil:
+		return p.model.BeginWithHeaders(j.Request, j.Headers, s)
 	}
 	return p.model.Begin(j.Request, s)
 }

@@ -58,6 +58,44 @@ func TestWaitingAgreesWithErlangC(t *testing.T) {
 	}
 }
 
+// A queue that overflows: M/M/c/K with c = 4 servers, room for K in all, below and above saturation.
+func TestOverflowAgreesWithMMcK(t *testing.T) {
+	const servers, n = 4, 300_000
+	svc := 10 * time.Millisecond
+	times := rng.New(5, "service")
+	for _, x := range []struct {
+		load float64
+		room int
+	}{{3.2, 8}, {4, 12}, {6, 24}} {
+		l := loop{pod: pod(t, healthy(), service.Capacity{Concurrency: servers, Queue: x.room - servers}),
+			service: func(seq uint64) time.Duration {
+				return time.Duration(rng.Exponential(times.Bits(seq)) * float64(svc))
+			}}
+		l.run(n, time.Duration(float64(svc)/x.load))
+		lost, waiting := mmck(servers, x.room, x.load)
+		near(t, "share rejected", float64(l.rejected)/n, lost, 0.05)
+		// Little's law: those who wait are the arrivals that are admitted, times how long they do.
+		near(t, "mean wait", l.waited.Seconds()/float64(l.started), waiting*svc.Seconds()/(x.load*(1-lost)), 0.05)
+		if l.pod.Peak() != x.room {
+			t.Errorf("peak %d, want %d", l.pod.Peak(), x.room)
+		}
+	}
+}
+
+// mmck returns the share of customers that M/M/c/K turns away, and the mean length of its queue, from
+// the probabilities of its states: p(n) is proportional to load^n/n! up to c, and falls or grows by
+// load/c after it.
+func mmck(servers, room int, load float64) (lost, waiting float64) {
+	p, sum, last := 1.0, 1.0, 0.0
+	for n := 1; n <= room; n++ {
+		p *= load / float64(min(n, servers))
+		sum += p
+		waiting += p * float64(max(0, n-servers))
+		last = p
+	}
+	return last / sum, waiting / sum
+}
+
 // The model's lognormal service times: the loss does not depend on the distribution.
 func TestRejectionAgreesWithErlangB(t *testing.T) {
 	const servers, n = 10, 200_000

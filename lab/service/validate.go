@@ -104,6 +104,7 @@ func (r RouteBehaviour) check(f *findings, path string) {
 	r.Latency.check(f, path+".latency")
 	r.Datastore.check(f, path+".datastore")
 	f.within(path+".errorRate", r.ErrorRate, 1)
+	r.checkCall(f, path)
 	if r.Size < 0 || r.Size > MaxSize {
 		f.add(path+".size", "%d is not between 0 and %d bytes", r.Size, MaxSize)
 	}

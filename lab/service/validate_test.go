@@ -17,6 +17,9 @@ func TestValidateNamesTheField(t *testing.T) {
 		return fault(service.Fault{Name: "x", When: w, Effect: service.Effect{Status: 500}})
 	}
 	effect := func(e service.Effect) func(*service.Behaviour) { return fault(service.Fault{Name: "x", Effect: e}) }
+	call := func(to string, c service.Call) func(*service.Behaviour) {
+		return func(b *service.Behaviour) { b.Routes["pay"] = service.RouteBehaviour{Calls: to, Call: c} }
+	}
 	cases := map[string]func(*service.Behaviour){
 		"routes:": func(b *service.Behaviour) { b.Routes = nil },
 		`routes["pay"].errorRate:`: func(b *service.Behaviour) {
@@ -34,10 +37,18 @@ func TestValidateNamesTheField(t *testing.T) {
 		`routes["pay"].size: 16777217`: func(b *service.Behaviour) {
 			b.Routes["pay"] = service.RouteBehaviour{Size: service.MaxSize + 1}
 		},
-		`route "gone" is not one of`: func(b *service.Behaviour) { b.Routes["gone"] = service.RouteBehaviour{} },
-		"capacity.concurrency:":      func(b *service.Behaviour) { b.Capacity.Concurrency = -1 },
-		"capacity.queue:":            func(b *service.Behaviour) { b.Capacity.Queue = 5 },
-		"warmUp.factor:":             func(b *service.Behaviour) { b.WarmUp.For = time.Second },
+		`routes["pay"].call: has no effect`:               call("", service.Call{Retries: 1}),
+		`routes["pay"].call.share: 1.5`:                   call("stock", service.Call{Share: 1.5}),
+		`routes["pay"].call.count: 11`:                    call("stock", service.Call{Count: 11}),
+		`routes["pay"].call.timeout: -1`:                  call("stock", service.Call{Timeout: -1}),
+		`routes["pay"].call.retries: -1`:                  call("stock", service.Call{Retries: -1}),
+		`routes["pay"].call.backoff: 2m0s is not between`: call("stock", service.Call{Retries: 1, Backoff: 2 * time.Minute}),
+		`routes["pay"].call.backoff: 1s has no effect`:    call("stock", service.Call{Backoff: time.Second}),
+		`routes["pay"].call.dropHeaders[1]: is empty`:     call("stock", service.Call{DropHeaders: []string{"a", ""}}),
+		`route "gone" is not one of`:                      func(b *service.Behaviour) { b.Routes["gone"] = service.RouteBehaviour{} },
+		"capacity.concurrency:":                           func(b *service.Behaviour) { b.Capacity.Concurrency = -1 },
+		"capacity.queue:":                                 func(b *service.Behaviour) { b.Capacity.Queue = 5 },
+		"warmUp.factor:":                                  func(b *service.Behaviour) { b.WarmUp.For = time.Second },
 		"memory.base:": func(b *service.Behaviour) {
 			b.Memory = service.Memory{Base: 64, Limit: 64}
 		},

@@ -79,6 +79,7 @@ func (c *Config) serverConfig(r *runningService, clock server.Clock) server.Conf
 		Service: r.service.Name, Version: r.label, Workload: &w, Seed: c.options.Seed, Clock: clock,
 		Model:      services.Compiler(r.behaviour, services.Vocabulary(c.plan), r.service.Name),
 		ExitOnKill: c.options.ExitOnKill, Linger: c.options.Linger, Drain: c.options.Drain,
+		Released: r.service.Name == c.scenario.Release.Service && r.version != r.service.Baseline,
 	}
 	if r.selected {
 		config.Weight, config.Deployment = c.options.Weight, c.options.Workload

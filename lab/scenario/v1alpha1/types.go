@@ -180,8 +180,8 @@ type MinEvidence struct {
 // Vary is a parameter that check runs draw by their seed, from a range that does not change the
 // lesson.
 type Vary struct {
-	// Parameter is one of fault-share, fault-users, fault-load, latency-factor, onset, cohort-share
-	// and error-rate-factor.
+	// Parameter is one of fault-share, fault-users, fault-load, latency-factor, onset, cohort-share,
+	// error-rate-factor and call-timeout-factor.
 	Parameter string `yaml:"parameter"`
 	// Target is the name of the fault, the cohort or the service that has the parameter.
 	Target string `yaml:"target"`

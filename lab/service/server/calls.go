@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -19,6 +20,17 @@ import (
 const (
 	routeHeader = "Coalmine-Route"
 	depthHeader = "Coalmine-Depth"
+	// finishHeader is set on calls with a timeout: the service that is called finishes its work
+	// whether or not its client waits, as the sim's do.
+	finishHeader = "Coalmine-Finish"
+	// extraHeader is set on calls that are made only because a released version retries.
+	extraHeader = "Coalmine-Extra"
+)
+
+// Faults of a released version's calls, besides those of its behaviour.
+const (
+	faultCallTimeout = "call-timeout"
+	faultExtraCall   = "extra-call"
 )
 
 // maxDepth limits chains of calls, as in the sim, in case addresses form a cycle.
@@ -58,17 +70,33 @@ type upstreamResponse struct {
 
 var errNoUpstream = errors.New("its address is unknown")
 
+// attempt is one attempt at a call of another service.
+type attempt struct {
+	service string
+	// call may be nil.
+	call *service.Call
+	// route and trace are the values of headers.
+	route, trace string
+	extra        bool
+}
+
 // call sends a request to another service, with the headers that the client sent. The error says
 // why there is no response.
-func (c *calls) call(ar *activeRequest, svc, route, trace string) (upstreamResponse, error) {
-	base := c.to[svc]
+func (c *calls) call(ar *activeRequest, a attempt) (upstreamResponse, error) {
+	base := c.to[a.service]
 	if base == nil {
 		return upstreamResponse{}, errNoUpstream
 	}
 	if ar.depth+1 >= maxDepth {
 		return upstreamResponse{}, errors.New("the chain of calls is too long: do the addresses form a cycle?")
 	}
-	r, err := c.transport.RoundTrip(newCallRequest(ar, base, route, trace))
+	ctx := ar.ctx
+	if a.call != nil && a.call.Timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, a.call.Timeout)
+		defer stop()
+	}
+	r, err := c.transport.RoundTrip(newCallRequest(ar, base, &a).WithContext(ctx))
 	if err != nil {
 		return upstreamResponse{}, err
 	}
@@ -88,18 +116,29 @@ func (c *calls) call(ar *activeRequest, svc, route, trace string) (upstreamRespo
 	return p, nil
 }
 
-func newCallRequest(ar *activeRequest, base *url.URL, route, trace string) *http.Request {
+func newCallRequest(ar *activeRequest, base *url.URL, a *attempt) *http.Request {
 	target, prefix := ar.request.URL, strings.TrimSuffix(base.EscapedPath(), "/")
 	u := &url.URL{
 		Scheme: base.Scheme, Host: base.Host, RawQuery: target.RawQuery,
 		Path: strings.TrimSuffix(base.Path, "/") + target.Path, RawPath: prefix + target.EscapedPath(),
 	}
 	h := forwardedHeaders(ar.request.Header)
-	h[traceheader.RequestHeader] = []string{trace}
-	h[routeHeader] = []string{route}
+	delete(h, finishHeader)
+	if a.call != nil {
+		for _, name := range a.call.DropHeaders {
+			h.Del(name)
+		}
+		if a.call.Timeout > 0 {
+			h[finishHeader] = []string{"1"}
+		}
+	}
+	if a.extra {
+		h[extraHeader] = []string{"1"}
+	}
+	h[traceheader.RequestHeader] = []string{a.trace}
+	h[routeHeader] = []string{a.route}
 	h[depthHeader] = []string{strconv.Itoa(ar.depth + 1)}
-	r := &http.Request{Method: ar.request.Method, URL: u, Host: base.Host, Header: h}
-	return r.WithContext(ar.ctx)
+	return &http.Request{Method: ar.request.Method, URL: u, Host: base.Host, Header: h}
 }
 
 // forwardedHeaders returns the headers that are forwarded: all but those of the connection (RFC

@@ -68,7 +68,11 @@ func (s *Server) recoverPanic(resp *response, r *http.Request) {
 // serveRoute serves a request for a route.
 func (s *Server) serveRoute(resp *response, r *http.Request, route int) {
 	ar := &activeRequest{request: r, arrived: s.cfg.Clock.Now(), depth: callDepth(r)}
-	ar.ctx, ar.cancel = context.WithCancelCause(r.Context())
+	ctx := r.Context()
+	if r.Header.Get(finishHeader) != "" {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ar.ctx, ar.cancel = context.WithCancelCause(ctx)
 	defer ar.cancel(nil)
 	s.identifier.identify(ar, s.cfg.Seed)
 	ar.req.Route = uint16(route)
@@ -127,7 +131,7 @@ func (s *Server) work(resp *response, ar *activeRequest) {
 	if ar.work.Calls != "" {
 		upstream = s.call(ar)
 		s.sleep(ar, s.cfg.Clock.Now().Add(ar.work.After))
-		status, wrong = statusAfterCall(upstream.status, status), wrong || upstream.wrong
+		status, wrong = ar.work.Call.Ended(upstream.status, status), wrong || upstream.wrong
 	}
 	s.count(ar, status)
 	killed := s.pod.finish(ar)
@@ -141,36 +145,6 @@ func (s *Server) work(resp *response, ar *activeRequest) {
 		resp.flush()
 		s.closeAfterKill(connectionOf(ar.request))
 	}
-}
-
-// statusAfterCall returns the status after a call: 403 and 429 are passed on, other failures are
-// 502.
-func statusAfterCall(called, own int) int {
-	switch {
-	case called == http.StatusForbidden || called == http.StatusTooManyRequests:
-		return called
-	case called >= 400:
-		return http.StatusBadGateway
-	}
-	return own
-}
-
-// call calls the service that the request's work needs. Without a response, the status is 502.
-func (s *Server) call(ar *activeRequest) upstreamResponse {
-	p, err := s.calls.call(ar, ar.work.Calls, s.routes.names[ar.req.Route], s.identifier.traceHeader(ar))
-	if ar.ctx.Err() != nil {
-		s.abandon(ar, context.Cause(ar.ctx))
-	}
-	switch failing := s.callsFailing.Swap(err != nil); {
-	case err != nil && !failing:
-		s.log.Warn("calls fail", "upstream", ar.work.Calls, "error", callFailure(err))
-	case err == nil && failing:
-		s.log.Info("calls succeed again", "upstream", ar.work.Calls)
-	}
-	if err != nil {
-		return upstreamResponse{status: http.StatusBadGateway}
-	}
-	return p
 }
 
 // sleep waits until a time, or abandons the request.

@@ -57,6 +57,7 @@ func (c *identifier) identify(ar *activeRequest, seed uint64) {
 	}
 	ar.req = service.Request{Seq: m.Seq, User: m.User, Cohort: number, Attempt: uint8(m.Attempt)}
 	ar.seed, ar.traced = m.Seed, marked
+	ar.extra = ar.request.Header.Get(extraHeader) != ""
 }
 
 // recognise returns the cohort and user that match a request's headers, or the index of
@@ -69,13 +70,16 @@ func (c *identifier) recognise(ar *activeRequest) (cohort uint16, user uint32) {
 	return uint16(n), user
 }
 
-// traceHeader returns the trace header of calls on behalf of a request.
-func (c *identifier) traceHeader(ar *activeRequest) string {
-	if ar.traced {
+// traceHeader returns the trace header of a call on behalf of a request. The service that is called
+// draws its random numbers by the request's attempt, plus draws.
+func (c *identifier) traceHeader(ar *activeRequest, draws uint8) string {
+	if ar.traced && draws == 0 {
 		return ar.request.Header.Get(traceheader.RequestHeader)
 	}
-	m := traceheader.Request{Seq: ar.req.Seq, Attempt: int(ar.req.Attempt), User: ar.req.User, Seed: ar.seed}
-	if int(ar.req.Cohort) < len(c.names)-1 {
+	m := traceheader.Request{Seq: ar.req.Seq, Attempt: int(ar.req.Attempt + draws), User: ar.req.User, Seed: ar.seed}
+	if traced, ok := traceheader.Parse(ar.request.Header.Get(traceheader.RequestHeader)); ok {
+		m.Cohort = traced.Cohort
+	} else if int(ar.req.Cohort) < len(c.names)-1 {
 		m.Cohort = c.names[ar.req.Cohort]
 	}
 	return m.String()

@@ -14,7 +14,7 @@ type pod struct {
 	clock   Clock
 	epoch   time.Time
 	startUp time.Duration
-	faults  []string // names, in the order of the behaviour
+	faults  []string // names, in the order of the behaviour, then those of calls
 	gauges  podGauges
 	// onKill is called with the pod locked when the service runs out of memory.
 	onKill func()
@@ -47,6 +47,7 @@ func newPod(m *service.Model, c Clock, weight float64) *pod {
 	for _, f := range b.Faults {
 		p.faults = append(p.faults, f.Name)
 	}
+	p.faults = append(p.faults, faultCallTimeout, faultExtraCall)
 	p.ctx, p.close = context.WithCancel(context.Background())
 	p.model.SetWeight(weight)
 	p.model.SetDecider(func(j service.Job, s service.State) service.Work { return p.requests[j.Tag].decide(s) })

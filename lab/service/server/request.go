@@ -32,6 +32,7 @@ type activeRequest struct {
 	// seed of the request's plan.
 	seed   uint64
 	traced bool // has a trace header
+	extra  bool // made only because a released version retries
 	depth  int  // of the chain of calls
 	model  *service.Model
 
@@ -57,8 +58,11 @@ func (ar *activeRequest) decide(s service.State) service.Work {
 	w := ar.model.BeginWithHeaders(ar.req, ar, s)
 	if w.Hit {
 		ar.ownFaults = ar.model.HitWithHeaders(ar.req, ar, s)
-		ar.faults = append(ar.faults, ar.ownFaults...)
 	}
+	if ar.extra {
+		ar.ownFaults = append(ar.ownFaults, faultExtraCall)
+	}
+	ar.faults = append(ar.faults, ar.ownFaults...)
 	return w
 }
 

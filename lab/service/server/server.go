@@ -27,6 +27,9 @@ import (
 type Config struct {
 	// Service and Version that are served.
 	Service, Version string
+	// Released is set if the version is not the one that ran before the release: what its calls do to
+	// other services is then its fault.
+	Released bool
 	// Deployment is the workload of the server's pod, for a response header; "" if unknown.
 	Deployment string
 	// Workload has the routes that are served, and the cohorts of requests.

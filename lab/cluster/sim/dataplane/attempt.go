@@ -30,7 +30,7 @@ func (p *Plane) attempt(h *hop) {
 	if h.rule.limited {
 		at, err := h.rule.timeouts.Deadline(h.rule.retry, int(h.try)+1, h.sent, p.now)
 		if h.deadline = err; err != "" {
-			p.events.addTry(at, attemptTimeout, h)
+			p.events.addTry(at, attemptTimeout, h, h.try)
 		}
 	}
 	p.dispatchTo(h)
@@ -114,7 +114,7 @@ func (p *Plane) retry(h *hop, status int, err string) {
 	*h = hop{
 		id: h.id, gen: h.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
 		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, try: h.try + 1, draws: h.draws,
-		session: h.session, item: h.item, rule: h.rule, priorFaultHit: h.priorFaultHit,
+		session: h.session, item: h.item, rule: h.rule, priorFaultHit: h.priorFaultHit, extra: h.extra, drops: h.drops,
 	}
 	p.events.add(p.now+h.rule.retry.Backoff(int(h.try), h.random(p.backingOff)), meshRetry, h.id, h.gen)
 }
@@ -158,6 +158,10 @@ func (p *Plane) detach(h *hop) *hop {
 		draws: h.draws, session: h.session, item: h.item, rule: h.rule, backend: h.backend, upstream: h.upstream,
 		deadline: h.deadline,
 		faultHit: h.faultHit, priorFaultHit: h.priorFaultHit, servedBy: h.servedBy,
+		extra: h.extra, drops: h.drops,
+	}
+	if caller := h.parent; caller != nil && caller.callee == h {
+		caller.callee, caller.calleeGen = n, n.gen
 	}
 	h.abandoned, h.parent, h.endpoint = true, nil, nil
 	return n

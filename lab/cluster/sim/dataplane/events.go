@@ -12,6 +12,8 @@ type eventKind uint8
 const (
 	// callDownstream calls the other service, after the first part of the work.
 	callDownstream eventKind = iota
+	// callTimeout ends an attempt of a process at a call.
+	callTimeout
 	// workDone ends the work on a hop.
 	workDone
 	// slotReleased ends the time for which a slot was held after its response.
@@ -47,7 +49,7 @@ const (
 // timedEvent is what happens to a hop at some time.
 type timedEvent struct {
 	kind eventKind
-	// try is the attempt that attemptTimeout ends.
+	// try is the attempt that attemptTimeout or callTimeout ends.
 	try uint8
 	// id and gen identify a hop; an event of an earlier generation is void. For slotReleased, id is
 	// the index of a held slot, for kubeletProbe and
@@ -68,10 +70,10 @@ func (q *eventQueue) add(at time.Duration, k eventKind, id int32, gen uint32) {
 	q.heap.Push(at, q.seq, timedEvent{kind: k, id: id, gen: gen})
 }
 
-// addTry adds an event of the present attempt of a hop.
-func (q *eventQueue) addTry(at time.Duration, k eventKind, h *hop) {
+// addTry adds an event of an attempt of a hop.
+func (q *eventQueue) addTry(at time.Duration, k eventKind, h *hop, try uint8) {
 	q.seq++
-	q.heap.Push(at, q.seq, timedEvent{kind: k, try: h.try, id: h.id, gen: h.gen})
+	q.heap.Push(at, q.seq, timedEvent{kind: k, try: try, id: h.id, gen: h.gen})
 }
 
 // next returns the time of the earliest event, and false if there is none.

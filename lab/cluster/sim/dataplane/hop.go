@@ -63,8 +63,17 @@ type hop struct {
 
 	// calleeStatus is the status of the call to another service, or 0 without one.
 	calleeStatus int
-	wrong        bool
-	faultHit     bool
+	// callee is the call that the work waits for, or nil.
+	callee    *hop
+	calleeGen uint32
+	calls     calls
+	// drops are the headers of the user's request that it lacks.
+	drops []string
+	// extra is set for load that only a changed version makes: a retry of its process, or a call that
+	// the process has given up.
+	extra    bool
+	wrong    bool
+	faultHit bool
 	// byMesh is set if a proxy answered in place of the service that was called.
 	byMesh bool
 	// priorFaultHit is set if a fault hit an earlier attempt.
@@ -225,7 +234,11 @@ func (p *Plane) offer(h *hop) {
 	d := h.server
 	request := h.request
 	request.Attempt += h.allDraws()
-	start, admission := d.server.Offer(p.now, service.Job{Request: request, Tag: h.tag()})
+	job := service.Job{Request: request, Tag: h.tag()}
+	if len(h.drops) > 0 {
+		job.Headers = sentHeaders(p.headers(h, p.requestFor(h).path))
+	}
+	start, admission := d.server.Offer(p.now, job)
 	switch admission {
 	case service.Started:
 		p.startWork(h, start)
@@ -258,7 +271,8 @@ func (h *hop) unserved(services ...*meshService) {
 // startWork is called when the hop gets a slot.
 func (p *Plane) startWork(h *hop, s service.Start) {
 	h.slot, h.work, h.inPod = s.Slot, s.Work, true
-	if s.Work.Hit {
+	h.work.Hit = h.work.Hit || h.extra
+	if h.work.Hit {
 		h.faultHit = true
 		h.server.faultySlots++
 	}
@@ -269,36 +283,11 @@ func (p *Plane) startWork(h *hop, s service.Start) {
 	p.events.add(p.now+s.Work.Before+s.Work.After, workDone, h.id, h.gen)
 }
 
-// callDownstream calls another service on behalf of a hop. The pod's proxy routes the call.
-func (p *Plane) callDownstream(h *hop) {
-	c := p.newHop()
-	c.request, c.item, c.depth, c.draws = h.request, h.item, h.depth+1, h.allDraws()
-	c.from, c.service = h.server, p.calledService(h.server, h.work.Calls)
-	c.parent, c.parentGen = h, h.gen
-	p.send(c)
-}
-
-// calledService returns the Service that a pod's process calls by name. It is nearly always the
-// same one as the last time.
-func (p *Plane) calledService(from *pod, name string) *meshService {
-	if s := from.lastCalled; s != nil && s.name == name {
-		return s
-	}
-	from.lastCalled = p.service(p.cfg.Namespace, name)
-	return from.lastCalled
-}
-
 // workDone responds to a hop and passes its slot on.
 func (p *Plane) workDone(h *hop) {
 	d, slot, hold, hit := h.server, h.slot, h.work.Hold, h.work.Hit
-	status := h.work.Status
+	status := h.work.Call.Ended(h.calleeStatus, h.work.Status)
 	h.wrong = h.wrong || h.work.Wrong
-	switch {
-	case h.calleeStatus == 403 || h.calleeStatus == 429:
-		status = h.calleeStatus
-	case h.calleeStatus >= 400:
-		status = 502
-	}
 	p.returnResponse(h, status)
 	next, ok := d.server.Done(p.now, slot)
 	if hold > 0 {
@@ -351,14 +340,7 @@ func (p *Plane) finish(h *hop, status int) {
 		return
 	}
 	if parent.gen == h.parentGen { // otherwise the calling pod was killed
-		parent.calleeStatus = status
-		parent.faultHit = parent.faultHit || h.faultHit
-		parent.wrong = parent.wrong || h.wrong
-		parent.byMesh = parent.byMesh || h.byMesh
-		if parent.servedBy == 0 {
-			parent.servedBy = h.servedBy
-		}
-		p.events.add(p.now+parent.work.After, workDone, parent.id, parent.gen)
+		p.callEnded(parent, h, status)
 	}
 	p.recycle(h)
 }

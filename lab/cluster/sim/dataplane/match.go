@@ -95,7 +95,7 @@ func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
 	var cached *int16
 	c := &p.cohorts[r.Cohort]
 	switch {
-	case m.perTarget && c.varied[r.Route]:
+	case m.perTarget && c.varied[r.Route], m.perRequest && len(h.drops) > 0:
 		p.hasCookies(r.User) // deletes expired ones
 		return p.match(s, h)
 	case !m.perRequest:
@@ -153,8 +153,10 @@ func (s *meshService) match(t *mesh.Table, r *mesh.Request) int16 {
 }
 
 // headers returns the headers that a user sends with a request for a path: those of the plan, with
-// the jar's cookies in the Cookie header. Inner hops have those of the user's request.
+// the jar's cookies in the Cookie header. Inner hops have those of the user's request that the
+// services on the way send on.
 func (p *Plane) headers(h *hop, path string) []mesh.Header {
+	drops := h.drops
 	for h.parent != nil {
 		h = h.parent
 	}
@@ -162,7 +164,35 @@ func (p *Plane) headers(h *hop, path string) []mesh.Header {
 	for _, x := range p.cfg.Plan.RequestHeaders(p.arrivalOf(h)) {
 		list = append(list, mesh.Header{Name: x.Name, Value: x.Value})
 	}
-	return withCookies(list, p.jars[h.request.User], h.host(), path)
+	list = withCookies(list, p.jars[h.request.User], h.host(), path)
+	if len(drops) == 0 {
+		return list
+	}
+	return slices.DeleteFunc(list, func(x mesh.Header) bool {
+		return slices.ContainsFunc(drops, func(name string) bool { return strings.EqualFold(name, x.Name) })
+	})
+}
+
+// sentHeaders are the headers of a call that lacks some of the user's. It implements
+// [service.RequestHeaders].
+type sentHeaders []mesh.Header
+
+func (s sentHeaders) Header(name string) string {
+	for _, x := range s {
+		if strings.EqualFold(x.Name, name) {
+			return x.Value
+		}
+	}
+	return ""
+}
+
+func (s sentHeaders) Cookie(name string) string {
+	for pair := range strings.SplitSeq(s.Header("Cookie"), ";") {
+		if key, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && key == name {
+			return value
+		}
+	}
+	return ""
 }
 
 // host is the name by which a hop's service is called.

@@ -161,6 +161,8 @@ func (p *Plane) dispatch(e timedEvent) {
 	switch e.kind {
 	case callDownstream:
 		p.callDownstream(h)
+	case callTimeout:
+		p.callTimedOut(h, e.try)
 	case workDone:
 		p.workDone(h)
 	case received:

@@ -164,6 +164,7 @@ func (p *Plane) crash(d *pod) {
 		}
 	})
 	for _, h := range lost {
+		p.renew(h)
 		h.faultHit, h.inPod = true, false
 		p.returnResponse(h, 500)
 	}
