@@ -19,7 +19,7 @@ import (
 // not hidden, and nothing outside of it, even if it contains symbolic links. Errors in the
 // guardrails are of type Errors; other errors come from the file system or the context.
 func Load(ctx context.Context, path string, env Environment) (*Set, error) {
-	files, err := readPath(ctx, path)
+	files, err := ReadFiles(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,8 @@ func parseWithin(ctx context.Context, limit time.Duration, parse func() (*Set, e
 	}
 }
 
-func readPath(ctx context.Context, path string) (map[string][]byte, error) {
+// ReadFiles reads the manifests at path as [Load] does, without checking them.
+func ReadFiles(ctx context.Context, path string) (map[string][]byte, error) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w; give a folder of manifests or one YAML file", err)
@@ -75,7 +76,7 @@ func readPath(ctx context.Context, path string) (map[string][]byte, error) {
 	if name == "" {
 		return w.files, w.walk(ctx)
 	}
-	if !isManifest(name) {
+	if !IsManifest(name) {
 		return nil, Errors{{
 			Position: Position{File: name}, Message: "is not a manifest",
 			Hint: "give a .yaml, .yml or .json file, or a folder",
@@ -86,8 +87,8 @@ func readPath(ctx context.Context, path string) (map[string][]byte, error) {
 
 const oneExercise = "give the folder of one exercise's guardrails"
 
-// isManifest reports whether a file is a manifest, by its name.
-func isManifest(name string) bool {
+// IsManifest reports whether a file is a manifest, by its name.
+func IsManifest(name string) bool {
 	for _, part := range strings.Split(name, "/") {
 		if strings.HasPrefix(part, ".") {
 			return false
@@ -167,7 +168,7 @@ func (w *walker) visit(ctx context.Context, name string, e fs.DirEntry, depth in
 		return nil
 	case e.IsDir():
 		return w.walkFolder(ctx, name, depth+1)
-	case !isManifest(name):
+	case !IsManifest(name):
 		return nil
 	case len(w.files) >= MaxFiles:
 		w.fail(name, fmt.Sprintf("more than %d manifests", MaxFiles), oneExercise)

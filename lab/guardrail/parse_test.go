@@ -26,7 +26,7 @@ func readArchive(t *testing.T, path string) map[string][]byte {
 	}
 	files := make(map[string][]byte)
 	for _, f := range a.Files {
-		if isManifest(f.Name) {
+		if IsManifest(f.Name) {
 			files[f.Name] = f.Data
 		}
 	}

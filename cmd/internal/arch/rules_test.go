@@ -170,6 +170,14 @@ func rules() []rule {
 			"lab/run/folder", "lab/run/result", "lab/run/trial",
 			"lab/scenario", "lab/verdict/score", "scenarios"}},
 
+		// Grading a class.
+		{pkg: "lab/grade/similar"},
+		{pkg: "lab/grade/submission", imports: []string{"lab/format", "lab/guardrail", "lab/input"}},
+		{pkg: "lab/grade", imports: []string{"lab/cluster", "lab/digest", "lab/event", "lab/format", "lab/grade/*",
+			"lab/guardrail", "lab/guardrail/lint", "lab/input", "lab/report", "lab/report/model", "lab/run",
+			"lab/run/folder", "lab/run/result", "lab/run/trial", "lab/run/worker", "lab/scenario",
+			"lab/verdict/score", "lab/verdict/timeline"}},
+
 		// The command ties everything together.
 		{pkg: "cmd/coalmine", imports: []string{"*", "*/*", "*/*/*", "*/*/*/*"}},
 	}

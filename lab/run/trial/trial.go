@@ -31,6 +31,8 @@ type Options struct {
 	// Seed is the first of Seeds seeds.
 	Seed  uint64
 	Seeds int
+	// SeedList are the seeds of [Plan], in place of Seed and Seeds.
+	SeedList []uint64
 	// Version is the only version to play. "" plays the faulty and the healthy one, and the runs
 	// that they are compared with.
 	Version string
@@ -61,8 +63,23 @@ func New(ctx context.Context, src *Source, o Options) (*Trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trial{Guardrails: set.Files, source: src}
+	o.SeedList = nil
 	for seed := o.Seed; seed < o.Seed+uint64(o.Seeds); seed++ {
+		o.SeedList = append(o.SeedList, seed)
+	}
+	return plan(src, set, variant, o)
+}
+
+// Plan plans a trial of guardrails that were read before; nil is for the runs that others are
+// compared with. It plays the seeds of SeedList.
+func Plan(src *Source, set *guardrail.Set, o Options) (*Trial, error) { return plan(src, set, "", o) }
+
+func plan(src *Source, set *guardrail.Set, variant string, o Options) (*Trial, error) {
+	t := &Trial{source: src}
+	if set != nil {
+		t.Guardrails = set.Files
+	}
+	for _, seed := range o.SeedList {
 		if err := t.addSeed(set, o, seed); err != nil {
 			return nil, err
 		}

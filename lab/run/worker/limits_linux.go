@@ -29,11 +29,14 @@ type limit struct {
 	limit    uint64
 }
 
-// limitProcess limits the resources of this process.
-func limitProcess() error {
+// limitProcess limits the resources of this process to those of one run.
+func limitProcess() error { return Limit(cpuSeconds) }
+
+// Limit limits the resources of this process, which plays runs for this long in CPU seconds at most.
+func Limit(seconds int) error {
 	debug.SetMemoryLimit(heapBytes)
 	return set(
-		limit{"CPU time", syscall.RLIMIT_CPU, cpuSeconds},
+		limit{"CPU time", syscall.RLIMIT_CPU, uint64(seconds)},
 		limit{"memory", syscall.RLIMIT_DATA, dataBytes},
 		limit{"open files", syscall.RLIMIT_NOFILE, openFiles},
 		limit{"size of files", syscall.RLIMIT_FSIZE, fileBytes},

@@ -85,15 +85,22 @@ func (p Player) Play(ctx context.Context, spec cluster.RunSpec, sink func(event.
 	return err
 }
 
-// command returns a worker that reads input. Its environment is only TMPDIR, so that guardrails
-// cannot read anything from it.
+// command returns a worker that reads input.
 func (p Player) command(ctx context.Context, input []byte, temporary string, stderr io.Writer) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, p.Path)
-	cmd.Args = p.Args
-	cmd.Env = []string{"TMPDIR=" + temporary}
-	cmd.SysProcAttr = workerAttr()
+	cmd := Command(ctx, p.Path, p.Args, temporary)
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Stderr = stderr
+	return cmd
+}
+
+// Command returns a process for untrusted input. Its environment is only TMPDIR, so that guardrails
+// cannot read anything from it. The kernel ends it with the thread that starts it, which the caller
+// therefore locks.
+func Command(ctx context.Context, path string, args []string, temporary string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, path)
+	cmd.Args = args
+	cmd.Env = []string{"TMPDIR=" + temporary}
+	cmd.SysProcAttr = workerAttr()
 	cmd.WaitDelay = stopGrace
 	return cmd
 }
@@ -106,7 +113,7 @@ func (p Player) failure(ctx, deadline context.Context, read, drained, waited err
 	case deadline.Err() != nil:
 		return fmt.Errorf("worker: %w", context.Cause(deadline))
 	case stderr != "":
-		return fmt.Errorf("worker: %s", lastWords(stderr))
+		return fmt.Errorf("worker: %s", LastWords(stderr))
 	}
 	if err := errors.Join(read, drained, waited); err != nil {
 		return fmt.Errorf("worker: the run ended early: %w", err)
@@ -117,9 +124,9 @@ func (p Player) failure(ctx, deadline context.Context, read, drained, waited err
 // maxLastWords is the length in bytes of what a dead worker is quoted with.
 const maxLastWords = 500
 
-// lastWords returns why a worker died. It omits the stacks of a Go panic, which follow the first
-// paragraph.
-func lastWords(stderr string) string {
+// LastWords returns why a worker died, from its standard error. It omits the stacks of a Go panic,
+// which follow the first paragraph.
+func LastWords(stderr string) string {
 	words, _, _ := strings.Cut(stderr, "\n\n")
 	words = format.Clean(words)
 	if len(words) > maxLastWords {
