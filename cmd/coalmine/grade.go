@@ -36,8 +36,8 @@ func newGradeCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "grade SUBMISSIONS... --scenarios S[,S] --seed-file FILE --output DIR",
 		Short: "Grade the submissions of a class with secret seeds",
-		Long: "Grade the submissions of a class. SUBMISSIONS is a folder with a folder, a zip or tar.gz archive, or a " +
-			"manifest for each learner, an archive, or REPOSITORY#REFS for refs of a git repository, such as " +
+		Long: "Grade the submissions of a class. SUBMISSIONS is a folder with a folder, a zip or tar.gz archive, " +
+			"or a manifest for each learner, an archive, or REPOSITORY#REFS for refs of a git repository, such as " +
 			"class.git#submissions/*.\n\n" +
 			"Seeds, and the parameters that they draw, follow from the seed file, which only the instructor has. " +
 			"Scenarios are the library's or the instructor's folders, never those of a submission. Of a run " +
